@@ -1,0 +1,62 @@
+//! ACTIVATE: a member comes back.
+//!
+//! NATS3 sends it after a DELETE (username, password, siteid, trial, biller, email, memberid); NATS4 also when a member has
+//! rebilled or was activated by hand. A credential need not come with it: the one of the former row opens the door again.
+
+use super::read::Reader;
+use super::{Change, Decision, Details, Known, Standing};
+use crate::member::{Key, Username};
+use crate::reply::Refusal;
+
+/// ACTIVATE.
+#[derive(Clone, Debug)]
+pub struct Activate {
+    /// Needed: memberid and siteid.
+    pub key: Key,
+    /// Needed: the login name.
+    pub username: Username,
+    /// Whatever else is given, the credential too.
+    pub details: Details,
+}
+
+impl Activate {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, Refusal> {
+        let key = reader.key()?;
+        Ok(Self { key, username: reader.username()?, details: reader.details(key) })
+    }
+
+    pub(super) fn decide(&self, known: &Known<'_>) -> Decision {
+        if let Some(refused) = known.refuse_held_name(self.key, &self.username) {
+            return refused;
+        }
+        if let Standing::Here(row) = known.standing {
+            return Decision::update(row, self.details.over(row, &self.username), "activated on");
+        }
+        match restore(known.standing, self.key, &self.username, &self.details) {
+            Some(change) => {
+                let Key { site, member } = self.key;
+                Decision::ok(change, format_args!("member {member} \"{}\" activated on site {site}", self.username))
+            }
+            None => refuse_without_credential(self.key),
+        }
+    }
+}
+
+/// The way back in for somebody who is not there: with the given credential, else with the one kept in `former_member`; `None`
+/// where neither is known.
+pub(super) fn restore(standing: &Standing, key: Key, username: &Username, details: &Details) -> Option<Change> {
+    match standing {
+        Standing::Former(former) => Some(Change::Restore(details.over(&former.member, username))),
+        Standing::Here(_) | Standing::Unknown => {
+            let credential = details.credential.as_ref()?;
+            Some(Change::Insert(details.new_row(key, username, credential)))
+        }
+    }
+}
+
+/// The ERROR for a member of whom no credential is known.
+pub(super) fn refuse_without_credential(Key { site, member }: Key) -> Decision {
+    Decision::refuse(format_args!(
+        "member {member} was never a member of site {site}, and neither password nor cryptpass was given to add the member with"
+    ))
+}

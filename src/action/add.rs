@@ -1,0 +1,51 @@
+//! ADD and MANUALADD: a new membership.
+//!
+//! NATS3 sends memberid, username, password, email, siteid, biller, trial (MANUALADD without email); later NATS4 sends the
+//! member's whole record. A past `expires` in that record is bookkeeping and locks nobody out. NATS may send ADD for a member who
+//! is there: then what is given is taken over, because the member has just paid and must get in.
+
+use super::read::Reader;
+use super::{Change, Decision, Details, Known, Standing};
+use crate::member::{Credential, Key, Username};
+use crate::reply::Refusal;
+
+/// ADD or MANUALADD.
+#[derive(Clone, Debug)]
+pub struct Add {
+    /// Needed: memberid and siteid.
+    pub key: Key,
+    /// Needed: the login name.
+    pub username: Username,
+    /// Needed: from password or cryptpass.
+    pub credential: Credential,
+    /// Whatever else is given. Its own credential is always `None`: it stands above.
+    pub details: Details,
+}
+
+impl Add {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, Refusal> {
+        let key = reader.key()?;
+        let username = reader.username()?;
+        let mut details = reader.details(key);
+        let credential = details.credential.take().ok_or_else(|| reader.credential_refusal())?;
+        Ok(Self { key, username, credential, details })
+    }
+
+    pub(super) fn decide(&self, known: &Known<'_>) -> Decision {
+        if let Some(refused) = known.refuse_held_name(self.key, &self.username) {
+            return refused;
+        }
+        let new_row = || self.details.new_row(self.key, &self.username, &self.credential);
+        let change = match known.standing {
+            Standing::Here(row) => {
+                let mut new = self.details.over(row, &self.username);
+                new.take_credential(self.credential.clone());
+                return Decision::update(row, new, "updated on");
+            }
+            Standing::Former(_) => Change::Restore(new_row()),
+            Standing::Unknown => Change::Insert(new_row()),
+        };
+        let Key { site, member } = self.key;
+        Decision::ok(change, format_args!("member {member} \"{}\" added to site {site}", self.username))
+    }
+}

@@ -1,0 +1,58 @@
+//! CHANGE: a new name, password, e-mail address or trial flag.
+//!
+//! NATS3 sends memberid, username, siteid, biller, new_username, new_password; later versions pass a new value only where there is
+//! one, add new_cryptpass, and from 4.1.18.1 on send CHANGE also when details changed that mean nothing here. The old `username` is
+//! not looked at: memberid decides.
+
+use super::read::Reader;
+use super::{Decision, Known, Standing};
+use crate::member::{Credential, Key, Username};
+use crate::reply::Refusal;
+
+/// CHANGE.
+#[derive(Clone, Debug)]
+pub struct ChangeMember {
+    /// Needed: memberid and siteid.
+    pub key: Key,
+    /// new_username.
+    pub new_username: Option<Username>,
+    /// From new_password, or else new_cryptpass.
+    pub credential: Option<Credential>,
+    /// new_email, or else email.
+    pub email: Option<String>,
+    /// new_trial.
+    pub trial: Option<bool>,
+}
+
+impl ChangeMember {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, Refusal> {
+        let key = reader.key()?;
+        Ok(Self {
+            key,
+            new_username: reader.new_username()?,
+            trial: reader.new_trial()?,
+            credential: reader.credential(key, "new_password", "new_cryptpass"),
+            email: reader.email(&["new_email", "email"]),
+        })
+    }
+
+    pub(super) fn decide(&self, known: &Known<'_>) -> Decision {
+        let Key { site, member } = self.key;
+        let Standing::Here(row) = known.standing else {
+            return Decision::refuse(format_args!("member {member} is not a member of site {site} now, nothing was changed"));
+        };
+        let mut new = row.clone();
+        if let Some(username) = &self.new_username {
+            if let Some(refused) = known.refuse_held_name(self.key, username) {
+                return refused;
+            }
+            new.username = username.clone();
+        }
+        new.trial = self.trial.unwrap_or(new.trial);
+        new.email = self.email.clone().or(new.email);
+        if let Some(credential) = &self.credential {
+            new.take_credential(credential.clone());
+        }
+        Decision::update(row, new, "changed on")
+    }
+}

@@ -1,0 +1,33 @@
+//! CHECK: is this username taken?
+//!
+//! The join form asks before it sells a name: "OK means it exists (is taken), NOTOK means it does not exist (is free)". Receivers
+//! get this the wrong way round. It changes nothing, is not journalled, and reads on a read-only connection.
+
+use super::read::Reader;
+use super::{Change, Decision, Known};
+use crate::member::{SiteId, Username};
+use crate::reply::{Refusal, Reply};
+
+/// CHECK.
+#[derive(Clone, Debug)]
+pub struct Check {
+    /// Needed: names are unique within a site only.
+    pub site: SiteId,
+    /// Needed: the name.
+    pub username: Username,
+}
+
+impl Check {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, Refusal> {
+        Ok(Self { site: reader.site()?, username: reader.username()? })
+    }
+
+    pub(super) fn decide(&self, known: &Known<'_>) -> Decision {
+        let Self { site, username } = self;
+        let reply = match known.holder {
+            Some(_) => Reply::ok(format_args!("username \"{username}\" is taken on site {site}")),
+            None => Reply::not_ok(format_args!("username \"{username}\" is free on site {site}")),
+        };
+        Decision { change: Change::None, reply }
+    }
+}

@@ -1,0 +1,49 @@
+//! EXPIRE: the member leaves on a date, which "might be in the past".
+//!
+//! NATS3 sends memberid, username, siteid, biller, expire (YYYY-MM-DD); NATS4 the whole record plus expire. A date ahead is noted
+//! in the row, and the row moves by itself at that instant; ADD, MANUALADD, ACTIVATE and TRIALTOFULL lift it, CHANGE does not.
+
+use super::read::Reader;
+use super::{Change, Decision, Known, Standing};
+use crate::clock::format_utc;
+use crate::member::{Former, Key, Reason};
+use crate::reply::Refusal;
+
+/// EXPIRE.
+#[derive(Clone, Debug)]
+pub struct Expire {
+    /// Needed: memberid and siteid.
+    pub key: Key,
+    /// Needed: the instant, computed when the postback arrived, unix seconds.
+    pub instant: i64,
+}
+
+impl Expire {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, Refusal> {
+        Ok(Self { key: reader.key()?, instant: reader.expiry()? })
+    }
+
+    pub(super) fn decide(&self, known: &Known<'_>, now: i64) -> Decision {
+        let Key { site, member } = self.key;
+        let reached = self.instant <= now;
+        let when = format_utc(self.instant);
+        match known.standing {
+            Standing::Here(row) if reached => {
+                let change = Change::Leave(Former::new(row.clone(), Reason::Expired, self.instant));
+                Decision::ok(change, format_args!("member {member} \"{}\" of site {site} expired at {when}", row.username))
+            }
+            Standing::Here(row) => {
+                let mut noted = row.clone();
+                noted.expire_at = Some(self.instant);
+                let change = if noted == *row { Change::None } else { Change::Update(noted) };
+                Decision::ok(change, format_args!("member {member} \"{}\" of site {site} will expire at {when}", row.username))
+            }
+            Standing::Former(_) | Standing::Unknown if reached => {
+                Decision::ok(Change::None, format_args!("member {member} is not a member of site {site} now, nothing to expire"))
+            }
+            Standing::Former(_) | Standing::Unknown => Decision::refuse(format_args!(
+                "member {member} is not a member of site {site} now, an expiry at {when} cannot be noted"
+            )),
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! Reading an action's parameters: what is needed, what is taken when it is readable, and what is passed over.
+
+use sha2::{Digest, Sha256};
+
+use crate::clock::{EXPIRE_EXPECTED, ExpiryRule, ExpiryText};
+use crate::fields::Fields;
+use crate::member::{
+    Credential, ID_EXPECTED, Key, Member, MemberId, SessionHash, SiteId, TEXT_BYTES_MAX, USERNAME_EXPECTED, Username,
+};
+use crate::password::{CRYPTPASS_EXPECTED, Cryptpass, PASSWORD_EXPECTED, Password, Stored, Vault};
+use crate::reply::Refusal;
+
+use super::Action;
+
+const FLAG_EXPECTED: &str = "expected 0 or 1";
+const TEXT_EXPECTED: &str = "expected 1 to 255 bytes without control characters";
+const SECONDS_EXPECTED: &str = "expected unix seconds of at most 11 digits";
+const CREDENTIAL_EXPECTED: &str = "expected 1 to 1024 bytes, or a cryptpass";
+
+/// What the operator set that reading a postback depends on.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// Seals passwords the moment they are read.
+    pub vault: Vault,
+    /// `--keep-cryptpass`: the column `cryptpass` follows.
+    pub keep_cryptpass: bool,
+    /// `--time-zone` and `--expire-grace-hours`.
+    pub expiry: ExpiryRule,
+}
+
+/// What a journal record kept of the values that its fields hide, and of the instant that was computed then.
+#[derive(Clone, Debug, Default)]
+pub struct Recorded {
+    /// The credential that the postback put into the row.
+    pub credential: Option<Credential>,
+    /// SHA-256 of its session.
+    pub session: Option<SessionHash>,
+    /// The instant of its EXPIRE, unix seconds.
+    pub expire_at: Option<i64>,
+}
+
+/// Where the fields come from.
+#[derive(Clone, Copy, Debug)]
+pub enum Source<'a> {
+    /// The wire or a capture: secrets in clear text.
+    Wire(&'a Rules),
+    /// A journal record: secrets stand as `***`, what became of them is beside it.
+    Journal(&'a Recorded),
+}
+
+/// The outcome of reading.
+#[derive(Clone, Debug)]
+pub struct Parsed {
+    /// The action, or what was wrong with a parameter it needs.
+    pub action: Result<Action, Refusal>,
+    /// Unreadable values that were passed over.
+    pub ignored: Vec<Refusal>,
+}
+
+/// What ADD, MANUALADD, ACTIVATE and a restoring TRIALTOFULL take over where it is given.
+#[derive(Clone, Debug, Default)]
+pub struct Details {
+    /// From password, or else cryptpass.
+    pub credential: Option<Credential>,
+    /// trial.
+    pub trial: Option<bool>,
+    /// email.
+    pub email: Option<String>,
+    /// biller, or else memberidx.
+    pub biller: Option<String>,
+    /// SHA-256 of session.
+    pub session: Option<SessionHash>,
+    /// joined, unix seconds.
+    pub joined: Option<i64>,
+    /// expires, unix seconds.
+    pub expires: Option<i64>,
+}
+
+impl Details {
+    /// A row made of nothing but this.
+    pub(super) fn new_row(&self, key: Key, username: &Username, credential: &Credential) -> Member {
+        Member {
+            key,
+            username: username.clone(),
+            credential: credential.clone(),
+            before: None,
+            email: self.email.clone(),
+            trial: self.trial.unwrap_or(false),
+            biller: self.biller.clone(),
+            session: self.session,
+            joined: self.joined,
+            expires: self.expires,
+            expire_at: None,
+        }
+    }
+
+    /// A row with this taken over, the name too; a noted expiry is lifted.
+    pub(super) fn over(&self, row: &Member, username: &Username) -> Member {
+        let mut row = row.clone();
+        row.username = username.clone();
+        row.trial = self.trial.unwrap_or(row.trial);
+        row.email = self.email.clone().or(row.email);
+        row.biller = self.biller.clone().or(row.biller);
+        row.session = self.session.or(row.session);
+        row.joined = self.joined.or(row.joined);
+        row.expires = self.expires.or(row.expires);
+        row.expire_at = None;
+        if let Some(given) = &self.credential {
+            row.take_credential(given.clone());
+        }
+        row
+    }
+}
+
+/// Reads parameters one by one and keeps account of those it passed over.
+pub(super) struct Reader<'a> {
+    fields: &'a Fields<'a>,
+    source: &'a Source<'a>,
+    ignored: Vec<Refusal>,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(fields: &'a Fields<'a>, source: &'a Source<'a>) -> Self {
+        Self { fields, source, ignored: Vec::new() }
+    }
+
+    pub(super) fn into_ignored(self) -> Vec<Refusal> {
+        self.ignored
+    }
+
+    /// A value; an empty one counts as not given.
+    pub(super) fn text(&self, name: &str) -> Option<&'a str> {
+        self.fields.get(name)
+    }
+
+    /// siteid and memberid, both needed.
+    pub(super) fn key(&self) -> Result<Key, Refusal> {
+        let member = self.need("memberid", ID_EXPECTED, MemberId::parse)?;
+        Ok(Key { site: self.site()?, member })
+    }
+
+    /// siteid, needed.
+    pub(super) fn site(&self) -> Result<SiteId, Refusal> {
+        self.need("siteid", ID_EXPECTED, SiteId::parse)
+    }
+
+    /// username, needed.
+    pub(super) fn username(&self) -> Result<Username, Refusal> {
+        self.need("username", USERNAME_EXPECTED, Username::parse)
+    }
+
+    /// username where it is only sometimes needed.
+    pub(super) fn optional_username(&mut self) -> Option<Username> {
+        self.optional("username", USERNAME_EXPECTED, Username::parse)
+    }
+
+    /// new_username: malformed is refused, for a customer would be left with a name that was not meant.
+    pub(super) fn new_username(&self) -> Result<Option<Username>, Refusal> {
+        self.given("new_username", USERNAME_EXPECTED, Username::parse)
+    }
+
+    /// new_trial: malformed is refused.
+    pub(super) fn new_trial(&self) -> Result<Option<bool>, Refusal> {
+        self.given("new_trial", FLAG_EXPECTED, flag)
+    }
+
+    /// The first of these that is readable, as e-mail address.
+    pub(super) fn email(&mut self, names: &[&'static str]) -> Option<String> {
+        names.iter().find_map(|name| self.optional(name, TEXT_EXPECTED, text))
+    }
+
+    /// All that ADD and its kin may bring.
+    pub(super) fn details(&mut self, key: Key) -> Details {
+        Details {
+            credential: self.credential(key, "password", "cryptpass"),
+            trial: self.optional("trial", FLAG_EXPECTED, flag),
+            email: self.email(&["email"]),
+            biller: self.optional("biller", TEXT_EXPECTED, text).or_else(|| self.optional("memberidx", TEXT_EXPECTED, text)),
+            session: self.session(),
+            joined: self.optional("joined", SECONDS_EXPECTED, seconds),
+            expires: self.optional("expires", SECONDS_EXPECTED, seconds),
+        }
+    }
+
+    /// password, or else cryptpass (one that came with a password is dropped); sealed here and now, so that nothing behind
+    /// this line can meet a clear one.
+    pub(super) fn credential(&mut self, key: Key, password: &'static str, cryptpass: &'static str) -> Option<Credential> {
+        let rules = match self.source {
+            Source::Wire(rules) => rules,
+            Source::Journal(recorded) => return recorded.credential.clone(),
+        };
+        let crypt = self.optional_secret(cryptpass, CRYPTPASS_EXPECTED, Cryptpass::parse);
+        let seal = match self.optional_secret(password, PASSWORD_EXPECTED, Password::parse) {
+            Some(clear) => rules.vault.seal_password(key, &clear),
+            None => rules.vault.seal_cryptpass(key, crypt.as_ref()?),
+        };
+        Some(Credential { stored: Stored::Sealed(seal), cryptpass: crypt.filter(|_| rules.keep_cryptpass) })
+    }
+
+    /// The refusal for an action that needs a credential and got none that is readable.
+    pub(super) fn credential_refusal(&self) -> Refusal {
+        match (self.text("password"), self.text("cryptpass")) {
+            (Some(password), _) => Refusal::malformed_secret("password", PASSWORD_EXPECTED, password),
+            (None, Some(cryptpass)) => Refusal::malformed_secret("cryptpass", CRYPTPASS_EXPECTED, cryptpass),
+            (None, None) => Refusal::missing("password", CREDENTIAL_EXPECTED),
+        }
+    }
+
+    fn session(&mut self) -> Option<SessionHash> {
+        match self.source {
+            Source::Wire(_) => {
+                let session = self.optional_secret("session", TEXT_EXPECTED, text)?;
+                Some(SessionHash(Sha256::digest(session).into()))
+            }
+            Source::Journal(recorded) => recorded.session,
+        }
+    }
+
+    /// The instant of an EXPIRE: from expire, or else from a non-zero expires.
+    pub(super) fn expiry(&self) -> Result<i64, Refusal> {
+        let rule = match self.source {
+            Source::Wire(rules) => &rules.expiry,
+            Source::Journal(Recorded { expire_at: Some(instant), .. }) => return Ok(*instant),
+            // A record of a refusal: it was not readable then.
+            Source::Journal(_) => return Err(Refusal::missing("expire", EXPIRE_EXPECTED)),
+        };
+        for name in ["expire", "expires"] {
+            let Some(value) = self.text(name) else { continue };
+            match rule.instant(value) {
+                ExpiryText::At(instant) => return Ok(instant),
+                ExpiryText::Malformed => return Err(Refusal::malformed(name, EXPIRE_EXPECTED, value)),
+                ExpiryText::NotGiven => {}
+            }
+        }
+        Err(Refusal::missing("expire", EXPIRE_EXPECTED))
+    }
+
+    fn need<T>(&self, name: &'static str, expected: &'static str, parse: fn(&str) -> Option<T>) -> Result<T, Refusal> {
+        self.given(name, expected, parse)?.ok_or_else(|| Refusal::missing(name, expected))
+    }
+
+    fn given<T>(&self, name: &'static str, expected: &'static str, parse: fn(&str) -> Option<T>) -> Result<Option<T>, Refusal> {
+        let Some(value) = self.text(name) else { return Ok(None) };
+        parse(value).map(Some).ok_or_else(|| Refusal::malformed(name, expected, value))
+    }
+
+    fn optional<T>(&mut self, name: &'static str, expected: &'static str, parse: fn(&str) -> Option<T>) -> Option<T> {
+        self.given(name, expected, parse).unwrap_or_else(|refusal| {
+            self.ignored.push(refusal);
+            None
+        })
+    }
+
+    fn optional_secret<T>(&mut self, name: &'static str, expected: &'static str, parse: fn(&str) -> Option<T>) -> Option<T> {
+        let value = self.text(name)?;
+        let parsed = parse(value);
+        if parsed.is_none() {
+            self.ignored.push(Refusal::malformed_secret(name, expected, value));
+        }
+        parsed
+    }
+}
+
+fn flag(value: &str) -> Option<bool> {
+    match value {
+        "0" => Some(false),
+        "1" => Some(true),
+        _ => None,
+    }
+}
+
+fn text(value: &str) -> Option<String> {
+    let fits = (1..=TEXT_BYTES_MAX).contains(&value.len());
+    (fits && !value.contains(char::is_control)).then(|| value.to_owned())
+}
+
+fn seconds(value: &str) -> Option<i64> {
+    let fits = value.len() <= 11 && value.bytes().all(|b| b.is_ascii_digit());
+    value.parse().ok().filter(|_| fits)
+}

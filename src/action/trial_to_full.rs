@@ -1,0 +1,51 @@
+//! TRIALTOFULL: a trial became a full membership.
+//!
+//! NATS3 sends memberid, username, siteid, biller; NATS4 the whole record. "Might be run more than once for a conversion", so it
+//! is OK also where trial is 0 already. A member who is not there has paid all the same, and comes back as with ACTIVATE.
+
+use super::activate::{refuse_without_credential, restore};
+use super::read::Reader;
+use super::{Decision, Details, Known, Standing};
+use crate::member::{Key, USERNAME_EXPECTED, Username};
+use crate::reply::Refusal;
+
+/// TRIALTOFULL.
+#[derive(Clone, Debug)]
+pub struct TrialToFull {
+    /// Needed: memberid and siteid.
+    pub key: Key,
+    /// Needed only where the member has to be restored.
+    pub username: Option<Username>,
+    /// Taken over only where the member has to be restored; trial is always 0.
+    pub details: Details,
+}
+
+impl TrialToFull {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, Refusal> {
+        let key = reader.key()?;
+        let details = Details { trial: Some(false), ..reader.details(key) };
+        Ok(Self { key, username: reader.optional_username(), details })
+    }
+
+    pub(super) fn decide(&self, known: &Known<'_>) -> Decision {
+        let Key { site, member } = self.key;
+        if let Standing::Here(row) = known.standing {
+            let mut full = row.clone();
+            full.trial = false;
+            full.expire_at = None;
+            return Decision::update(row, full, "became a full member of");
+        }
+        let Some(username) = &self.username else {
+            return Decision { change: super::Change::None, reply: Refusal::missing("username", USERNAME_EXPECTED).reply() };
+        };
+        if let Some(refused) = known.refuse_held_name(self.key, username) {
+            return refused;
+        }
+        match restore(known.standing, self.key, username, &self.details) {
+            Some(change) => {
+                Decision::ok(change, format_args!("member {member} \"{username}\" is back as a full member of site {site}"))
+            }
+            None => refuse_without_credential(self.key),
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! From postbacks to rows: load, decide, save. The same over HTTP, in `replay` and for the operator's commands.
+
+use std::net::IpAddr;
+
+use crate::action::{Action, Rules, Source};
+use crate::fields::Fields;
+use crate::journal::{Heard, Origin, Record};
+use crate::password::{Stored, Vault};
+use crate::reply::{Refusal, Reply};
+use crate::store::{Engine, Fault, Outcome, View, Wanted};
+
+/// A postback that was read: what it asks for, or why it cannot be read, and what the journal will say of it.
+#[derive(Clone, Debug)]
+pub struct Postback {
+    /// What it asks for.
+    pub action: Result<Action, Refusal>,
+    /// The record's first half.
+    pub heard: Heard,
+}
+
+impl Postback {
+    /// Reads the fields of a postback in clear text; also gives the values that were passed over, for the log.
+    pub fn read(fields: &Fields<'_>, rules: &Rules, origin: Origin, address: Option<IpAddr>) -> (Self, Vec<Refusal>) {
+        let parsed = Action::parse(fields, &Source::Wire(rules));
+        (Self { action: parsed.action, heard: Heard::new(fields, origin, address) }, parsed.ignored)
+    }
+
+    /// Whether it is a CHECK, which is neither written nor journalled.
+    pub fn is_check(&self) -> bool {
+        matches!(self.action, Ok(Action::Check(_)))
+    }
+}
+
+/// Decides one postback against the view and keeps the view true.
+pub fn decide(vault: &Vault, postback: &Postback, view: &mut View, now: i64) -> Outcome {
+    let heard = postback.heard.clone();
+    let action = match &postback.action {
+        Ok(action) => action,
+        Err(refusal) => {
+            let record = Record { at: now, heard, reply: refusal.reply(), put: crate::action::Recorded::default() };
+            return Outcome { change: crate::action::Change::None, record };
+        }
+    };
+    let settled = settle(vault, action, view);
+    let action = settled.as_ref().unwrap_or(action);
+    let decision = action.decide(&view.known(action), now);
+    view.apply(&decision.change);
+    let row_after = action.key().and_then(|key| view.row(key));
+    let put = Record::put(action, row_after);
+    Outcome { change: decision.change, record: Record { at: now, heard, reply: decision.reply, put } }
+}
+
+/// A password that the row holds already under another seal takes that seal: a postback sent twice leaves the row as it was, and
+/// the password is hashed once.
+fn settle(vault: &Vault, action: &Action, view: &View) -> Option<Action> {
+    let key = action.key()?;
+    let Stored::Sealed(given) = &action.credential()?.stored else { return None };
+    let held = &view.row(key)?.credential.stored;
+    let Stored::Sealed(seal) = held else { return None };
+    if !vault.same_secret(key, given, seal) {
+        return None;
+    }
+    let mut action = action.clone();
+    action.credential_mut()?.stored = held.clone();
+    Some(action)
+}
+
+/// Applies a batch in its order inside the open transaction.
+///
+/// # Errors
+///
+/// Any fault of the engine: then the transaction is to be rolled back, and no reply may leave.
+pub fn apply(engine: &mut dyn Engine, vault: &Vault, postbacks: &[&Postback], now: i64) -> Result<Vec<Reply>, Fault> {
+    let mut wanted = Wanted::default();
+    for action in postbacks.iter().filter_map(|postback| postback.action.as_ref().ok()) {
+        wanted.add(action);
+    }
+    let mut view = View::default();
+    engine.load(&wanted, &mut view)?;
+    let outcomes: Vec<_> = postbacks.iter().map(|postback| decide(vault, postback, &mut view, now)).collect();
+    engine.save(&outcomes)?;
+    Ok(outcomes.into_iter().map(|outcome| outcome.record.reply).collect())
+}
+
+/// Applies a batch in a transaction of its own: the replies, each after the commit that holds its change.
+///
+/// A row that the schema refuses spoils only its own postback: the batch is run again with a savepoint for each, and that one gets
+/// the fault.
+///
+/// # Errors
+///
+/// Where nothing could be changed, or the outcome of the commit is unknown: then it is so for all of them.
+pub fn transact(
+    engine: &mut dyn Engine,
+    vault: &Vault,
+    postbacks: &[&Postback],
+    now: impl Fn() -> i64,
+) -> Result<Vec<Result<Reply, Fault>>, Fault> {
+    match attempt(engine, &now, |engine, now| apply(engine, vault, postbacks, now)) {
+        Ok(replies) => Ok(replies.into_iter().map(Ok).collect()),
+        Err(Fault::Constraint(_) | Fault::BadRow(_)) => attempt(engine, &now, |engine, now| {
+            postbacks.iter().map(|postback| apply_within_savepoint(engine, vault, postback, now)).collect()
+        }),
+        Err(fault) => Err(fault),
+    }
+}
+
+/// Begin, what is due, `work`, commit; rolled back where anything fails.
+fn attempt<T>(
+    engine: &mut dyn Engine,
+    now: impl Fn() -> i64,
+    work: impl FnOnce(&mut dyn Engine, i64) -> Result<T, Fault>,
+) -> Result<T, Fault> {
+    engine.begin()?;
+    // The time of effect is read under the lock, so that it rises with the order of effect across processes.
+    let now = now();
+    let done = engine.expire_due(now).and_then(|_| work(engine, now)).and_then(|done| engine.commit().map(|()| done));
+    if done.is_err() {
+        engine.rollback();
+    }
+    done
+}
+
+/// The inner result is that of the postback, the outer one that of the transaction.
+fn apply_within_savepoint(
+    engine: &mut dyn Engine,
+    vault: &Vault,
+    postback: &Postback,
+    now: i64,
+) -> Result<Result<Reply, Fault>, Fault> {
+    engine.savepoint()?;
+    match apply(engine, vault, &[postback], now) {
+        Ok(mut replies) => {
+            engine.release_savepoint()?;
+            // One postback went in, so one reply came out.
+            replies.pop().map(Ok).ok_or_else(|| Fault::BadRow("no reply was decided".into()))
+        }
+        Err(fault @ (Fault::Constraint(_) | Fault::BadRow(_))) => {
+            engine.rollback_to_savepoint()?;
+            Ok(Err(fault))
+        }
+        Err(fault) => Err(fault),
+    }
+}

@@ -1,0 +1,81 @@
+//! `check-config`: what would be used, secrets hidden, and what is wrong with it. Changes nothing.
+
+use std::io::{Write as _, stdout};
+
+use super::Failure;
+use crate::chain::chain;
+use crate::config::{Config, Settings};
+use crate::http::tokens::read_file;
+use crate::password::Vault;
+use crate::store::{OpenError, UpgradeError, open_reader};
+
+pub(super) fn run(settings: &Settings) -> Result<(), Failure> {
+    let config = Config::read(settings)?;
+    let mut out = stdout().lock();
+    let list = |networks: &[ipnet::IpNet], none: &str| match networks {
+        [] => none.to_owned(),
+        some => some.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+    };
+    let tokens = match config.postback_tokens.len() {
+        0 => format!("those in {}", config.data_dir.token_file().display()),
+        some => format!("{some} of the settings"),
+    };
+    let days = config.journal_days.map_or_else(|| "for ever".into(), |days| format!("{days} days"));
+    let rows = [
+        ("listen", config.listen.to_string()),
+        ("public URL", format!("{}***", config.postback_url_front(config.listen))),
+        ("data directory", config.data_dir.path().display().to_string()),
+        ("database", format!("sqlite:{}", config.location.path().display())),
+        ("tokens", tokens),
+        ("allowed networks", list(&config.allow_ip, "any")),
+        ("trusted proxies", list(&config.trusted_proxy.0, "none")),
+        ("time zone", format!("{}, {} hours of grace", config.expiry.zone, config.expiry.grace_hours)),
+        ("password hash", settings.password_hash.clone()),
+        ("keep cryptpass", if config.keep_cryptpass { "yes" } else { "no" }.into()),
+        ("journal kept", days),
+        ("log", format!("{}, {}", settings.log, settings.log_format)),
+    ];
+    for (name, value) in rows {
+        writeln!(out, "{name:<17} {value}")?;
+    }
+    let problems = problems(&config);
+    if problems.is_empty() {
+        writeln!(out, "nothing is wrong with it")?;
+        return Ok(());
+    }
+    out.flush()?;
+    Err(Failure::Failed(problems.join("\nnats-userman: ")))
+}
+
+/// What a start would meet, looked at and not touched.
+fn problems(config: &Config) -> Vec<String> {
+    let mut problems = Vec::new();
+    let dir = config.data_dir.path();
+    if dir.exists() && rustix::fs::access(dir, rustix::fs::Access::WRITE_OK).is_err() {
+        problems.push(format!("the data directory {} cannot be written", dir.display()));
+    }
+    let token_file = config.data_dir.token_file();
+    if config.postback_tokens.is_empty() && token_file.exists() {
+        problems.extend(read_file(&token_file).err().map(|error| chain(&error)));
+    }
+    let key = config.data_dir.seal_key();
+    let vault = if key.exists() { Vault::load(&key).map(Some) } else { Ok(None) };
+    problems.extend(vault.as_ref().err().map(|error| chain(error)));
+    match open_reader(&config.location) {
+        // The first start makes it, or the next one upgrades it.
+        Err(OpenError::Missing(_) | OpenError::Upgrade(_, UpgradeError::Older { .. })) => {}
+        Err(error) => problems.push(chain(&error)),
+        Ok(reader) => match reader.pending(1) {
+            Err(fault) => problems.push(chain(&fault)),
+            Ok(pending) => {
+                let opens = |item: &crate::store::Pending| {
+                    vault.as_ref().is_ok_and(|vault| vault.as_ref().is_some_and(|vault| vault.open(item.key, &item.seal).is_ok()))
+                };
+                if !pending.iter().all(opens) {
+                    problems.push(format!("the database has sealed passwords that {} does not open", key.display()));
+                }
+            }
+        },
+    }
+    problems
+}

@@ -1,0 +1,87 @@
+//! `journal`: what NATS said, and what was done.
+
+use std::io::{BufWriter, Write as _, stdout};
+
+use clap::Args;
+
+use super::Failure;
+use crate::clock::{EXPIRE_EXPECTED, format_utc, parse_moment};
+use crate::config::Config;
+use crate::replay::JournalLine;
+use crate::store::{JournalFilter, StoredRecord, open_reader};
+
+#[derive(Args, Debug)]
+pub(super) struct Journal {
+    /// Only this siteid
+    #[arg(long)]
+    site: Option<i64>,
+    /// Only this memberid
+    #[arg(long)]
+    member: Option<i64>,
+    /// Only this username
+    #[arg(long)]
+    username: Option<String>,
+    /// Only this action
+    #[arg(long, value_name = "ACTION")]
+    action: Option<String>,
+    /// Only replies of this word: OK or ERROR
+    #[arg(long, value_name = "WORD")]
+    reply: Option<String>,
+    /// Only from this time on: YYYY-MM-DD, "YYYY-MM-DD hh:mm:ss" (in --time-zone) or unix seconds
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Only before this time
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+    /// One JSON object a line, with the stored forms of credentials: what `replay --journal` takes
+    #[arg(long)]
+    json: bool,
+}
+
+impl Journal {
+    pub(super) fn run(&self, config: &Config) -> Result<(), Failure> {
+        let filter = self.filter(config)?;
+        let reader = open_reader(&config.location)?;
+        let mut out = BufWriter::new(stdout().lock());
+        reader.journal(&filter, |record| {
+            let line = match self.json {
+                true => JournalLine::write(record).map_err(|error| Failure::of(&error))?,
+                false => text(record),
+            };
+            Ok::<_, Failure>(writeln!(out, "{line}")?)
+        })?;
+        Ok(out.flush()?)
+    }
+
+    fn filter(&self, config: &Config) -> Result<JournalFilter, Failure> {
+        let moment = |flag: &str, text: &Option<String>| match text {
+            None => Ok(None),
+            Some(text) => parse_moment(text, config.expiry.zone)
+                .map(Some)
+                .ok_or_else(|| Failure::usage(format!("{flag}: {EXPIRE_EXPECTED}, found {text:?}"))),
+        };
+        let upper = |text: &Option<String>| text.as_ref().map(|word| word.to_ascii_uppercase());
+        Ok(JournalFilter {
+            site: self.site,
+            member: self.member,
+            username: self.username.clone(),
+            action: upper(&self.action),
+            word: upper(&self.reply),
+            since: moment("--since", &self.since)?,
+            until: moment("--until", &self.until)?,
+        })
+    }
+}
+
+/// A record for people: when, who, what, the answer; and the fields below.
+pub(super) fn text(record: &StoredRecord) -> String {
+    format!(
+        "{}  {:<11} {}  {}\n    from {}: {}",
+        format_utc(record.at),
+        record.action.as_deref().unwrap_or("-"),
+        record.id,
+        record.reply,
+        record.address.as_deref().unwrap_or(&record.source),
+        record.fields
+    )
+}

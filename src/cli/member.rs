@@ -1,0 +1,164 @@
+//! `member`: what support staff ask. Changes are postbacks of the operator: the same rules, the same journal.
+
+use std::io::{BufWriter, Write as _, stdout};
+
+use clap::Subcommand;
+
+use super::{Failure, journal};
+use crate::action::{Rules, Standing};
+use crate::apply::transact;
+use crate::clock::{Clock, format_utc};
+use crate::config::Config;
+use crate::member::{ID_EXPECTED, Key, Member as Row, MemberId, SiteId};
+use crate::password::{Stored, Vault};
+use crate::reply::Word;
+use crate::store::{JournalFilter, open_reader, with_engine};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Member {
+    /// Show a member, with everything that NATS said about him or her
+    Show {
+        /// siteid
+        site: String,
+        /// memberid
+        memberid: String,
+    },
+    /// List members
+    List {
+        /// Only this siteid
+        #[arg(long)]
+        site: Option<i64>,
+        /// List those who were members and are not now
+        #[arg(long)]
+        former: bool,
+    },
+    /// Take a member out of member_auth, as a DELETE does
+    Remove {
+        /// siteid
+        site: String,
+        /// memberid
+        memberid: String,
+    },
+    /// Put a former member back with the credential that is kept, as an ACTIVATE does
+    Restore {
+        /// siteid
+        site: String,
+        /// memberid
+        memberid: String,
+        /// Another username, where somebody else has the old one
+        #[arg(long)]
+        username: Option<String>,
+    },
+}
+
+impl Member {
+    pub(super) fn run(&self, config: &Config) -> Result<(), Failure> {
+        match self {
+            Member::Show { site, memberid } => show(config, key(site, memberid)?),
+            Member::List { site, former } => list(config, *site, *former),
+            Member::Remove { site, memberid } => change(config, "DELETE", key(site, memberid)?, None),
+            Member::Restore { site, memberid, username } => restore(config, key(site, memberid)?, username.as_deref()),
+        }
+    }
+}
+
+fn key(site: &str, memberid: &str) -> Result<Key, Failure> {
+    let bad = |name: &str, text: &str| Failure::usage(format!("{name}: {ID_EXPECTED}, found {text:?}"));
+    Ok(Key {
+        site: SiteId::parse(site).ok_or_else(|| bad("SITE", site))?,
+        member: MemberId::parse(memberid).ok_or_else(|| bad("MEMBERID", memberid))?,
+    })
+}
+
+fn show(config: &Config, key: Key) -> Result<(), Failure> {
+    let reader = open_reader(&config.location)?;
+    let mut out = BufWriter::new(stdout().lock());
+    match reader.standing(key)?.at(Clock::System.now()) {
+        Standing::Here(row) => {
+            writeln!(out, "member {} of site {}: may log in", key.member, key.site)?;
+            describe(&mut out, &row)?;
+        }
+        Standing::Former(former) => {
+            let (reason, when) = (former.reason.as_str(), format_utc(former.ended_at));
+            writeln!(out, "member {} of site {}: {reason} at {when}, may not log in", key.member, key.site)?;
+            describe(&mut out, &former.member)?;
+        }
+        Standing::Unknown => writeln!(out, "member {} of site {}: never added", key.member, key.site)?,
+    }
+    writeln!(out, "\nhistory:")?;
+    let filter = JournalFilter { site: Some(key.site.get()), member: Some(key.member.get()), ..JournalFilter::default() };
+    reader.journal(&filter, |record| Ok::<_, Failure>(writeln!(out, "{}", journal::text(record))?))?;
+    Ok(out.flush()?)
+}
+
+fn describe(out: &mut impl std::io::Write, row: &Row) -> Result<(), Failure> {
+    let form = match row.credential.stored {
+        Stored::Sealed(_) => "sealed, to be hashed",
+        Stored::Hash(_) => "hashed",
+        Stored::Wrapped(_) => "cryptpass, wrapped",
+    };
+    let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".into());
+    let time = |value: Option<i64>| value.filter(|&seconds| seconds != 0).map_or_else(|| "-".into(), format_utc);
+    writeln!(out, "    username   {}", printable(row.username.as_str()))?;
+    writeln!(out, "    password   {form}")?;
+    writeln!(out, "    trial      {}", if row.trial { "yes" } else { "no" })?;
+    writeln!(out, "    email      {}", printable(&text(&row.email)))?;
+    writeln!(out, "    biller     {}", printable(&text(&row.biller)))?;
+    writeln!(out, "    joined     {}", time(row.joined))?;
+    writeln!(out, "    expires    {} (as NATS sent it; locks nobody out)", time(row.expires))?;
+    Ok(writeln!(out, "    expire_at  {}", time(row.expire_at))?)
+}
+
+fn list(config: &Config, site: Option<i64>, former: bool) -> Result<(), Failure> {
+    let reader = open_reader(&config.location)?;
+    let mut out = BufWriter::new(stdout().lock());
+    if former {
+        writeln!(out, "siteid\tmemberid\tusername\treason\tended_at")?;
+        reader.formers(site, |former| {
+            let Key { site, member } = former.member.key;
+            let (name, reason) = (printable(former.member.username.as_str()), former.reason.as_str());
+            Ok::<_, Failure>(writeln!(out, "{site}\t{member}\t{name}\t{reason}\t{}", format_utc(former.ended_at))?)
+        })?;
+    } else {
+        writeln!(out, "siteid\tmemberid\tusername\ttrial\texpire_at")?;
+        reader.members(site, Clock::System.now(), |row| {
+            let (Key { site, member }, name) = (row.key, printable(row.username.as_str()));
+            let expiry = row.expire_at.map_or_else(|| "-".into(), format_utc);
+            Ok::<_, Failure>(writeln!(out, "{site}\t{member}\t{name}\t{}\t{expiry}", u8::from(row.trial))?)
+        })?;
+    }
+    Ok(out.flush()?)
+}
+
+/// No value may move a terminal's cursor; names have no control characters, other columns were written by NATS.
+fn printable(text: &str) -> String {
+    text.replace(char::is_control, "?")
+}
+
+fn restore(config: &Config, key: Key, username: Option<&str>) -> Result<(), Failure> {
+    let former = match open_reader(&config.location)?.standing(key)?.at(Clock::System.now()) {
+        Standing::Former(former) => former,
+        Standing::Here(_) => return Err(Failure::Failed(format!("member {} of site {} is there", key.member, key.site))),
+        Standing::Unknown => {
+            return Err(Failure::Failed(format!("member {} of site {} was never added", key.member, key.site)));
+        }
+    };
+    change(config, "ACTIVATE", key, Some(username.unwrap_or(former.member.username.as_str())))
+}
+
+/// Says it as a postback of the operator, in a transaction of its own beside a running service.
+fn change(config: &Config, action: &str, key: Key, username: Option<&str>) -> Result<(), Failure> {
+    // No password is in it, so any key does: nothing is sealed.
+    let rules = Rules { vault: Vault::from_key([0; 32]), keep_cryptpass: config.keep_cryptpass, expiry: config.expiry.clone() };
+    let postback = crate::replay::operator_postback(action, key.site, key.member, username, &rules);
+    let replies =
+        with_engine(&config.location, false, |engine| transact(engine, &rules.vault, &[&postback], || Clock::System.now()))??;
+    for reply in replies {
+        let reply = reply?;
+        if reply.word() != Word::Ok {
+            return Err(Failure::Failed(reply.as_str().to_owned()));
+        }
+        writeln!(stdout(), "{}", reply.as_str())?;
+    }
+    Ok(())
+}

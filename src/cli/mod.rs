@@ -1,0 +1,116 @@
+//! The command line: one file per command.
+
+mod check_config;
+mod journal;
+mod member;
+mod replay;
+mod serve;
+mod token;
+
+use std::io;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::{BadSetting, Config, Settings};
+
+/// Receives NATS (Too Much Media) user management postbacks and keeps member_auth.
+///
+/// Start with `nats-userman serve`: it makes what it needs under ./data and prints the URL to paste into NATS.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 110)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the service; the first start makes data directory, keys, token and schema, and prints the URL to paste into NATS
+    Serve,
+    /// Put captured postbacks into the database, or send them to a URL with --to
+    Replay(replay::Replay),
+    /// List or export postbacks
+    Journal(journal::Journal),
+    /// Show, list, remove or restore members
+    #[command(subcommand)]
+    Member(member::Member),
+    /// Show, add or retire tokens of the URL
+    #[command(subcommand)]
+    Token(token::Token),
+    /// Say what would be used, secrets hidden, and what is wrong with it
+    CheckConfig,
+}
+
+/// Why a command ended badly. What it prints is one clear line each.
+#[derive(Debug)]
+pub enum Failure {
+    /// Settings that cannot be used: exit code 2.
+    Usage(Vec<String>),
+    /// Something failed: exit code 1.
+    Failed(String),
+    /// The reader of our output went away (`| head`): no failure.
+    OutputClosed,
+}
+
+impl Failure {
+    /// With the error's whole cause.
+    fn of(error: &dyn std::error::Error) -> Self {
+        Self::Failed(crate::chain::chain(error))
+    }
+
+    /// A wrong use in a sentence.
+    fn usage(sentence: impl Into<String>) -> Self {
+        Self::Usage(vec![sentence.into()])
+    }
+}
+
+impl From<io::Error> for Failure {
+    /// For what is written to stdout; other input and output has errors of its own.
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::OutputClosed,
+            _ => Self::of(&error),
+        }
+    }
+}
+
+impl From<Vec<BadSetting>> for Failure {
+    fn from(bad: Vec<BadSetting>) -> Self {
+        Self::Usage(bad.iter().map(BadSetting::to_string).collect())
+    }
+}
+
+impl From<crate::store::Fault> for Failure {
+    fn from(fault: crate::store::Fault) -> Self {
+        Self::of(&fault)
+    }
+}
+
+impl From<crate::store::OpenError> for Failure {
+    fn from(error: crate::store::OpenError) -> Self {
+        Self::of(&error)
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+///
+/// What to print, and with which exit code to end.
+pub fn run(cli: Cli) -> Result<(), Failure> {
+    if let Command::CheckConfig = cli.command {
+        return check_config::run(&cli.settings);
+    }
+    let config = Config::read(&cli.settings)?;
+    crate::logging::start(&config.log, config.log_format);
+    match cli.command {
+        Command::Serve => serve::run(&config),
+        Command::Replay(replay) => replay.run(&config),
+        Command::Journal(journal) => journal.run(&config),
+        Command::Member(member) => member.run(&config),
+        Command::Token(token) => token.run(&config),
+        Command::CheckConfig => Ok(()),
+    }
+}

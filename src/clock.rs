@@ -1,0 +1,240 @@
+//! What time it is, and which instant NATS means by `expire`.
+//!
+//! Time is an argument everywhere else: the clock is asked once per postback, at the edge.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeZone as _};
+use chrono_tz::Tz;
+
+/// Where the time comes from.
+#[derive(Clone, Debug)]
+pub enum Clock {
+    /// The machine's clock.
+    System,
+    /// A time that stands still until a test, or a replay, moves it: unix seconds.
+    Fixed(Arc<AtomicI64>),
+}
+
+impl Clock {
+    /// Now, in unix seconds.
+    pub fn now(&self) -> i64 {
+        match self {
+            Clock::System => match SystemTime::now().duration_since(UNIX_EPOCH) {
+                Ok(since) => i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
+                // A machine whose clock was never set may stand before 1970 by seconds; the epoch is near enough.
+                Err(_) => 0,
+            },
+            // Nothing else is published through the clock, so no order is needed.
+            Clock::Fixed(seconds) => seconds.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// What [`ExpiryRule::instant`] takes.
+pub const EXPIRE_EXPECTED: &str = "expected YYYY-MM-DD, YYYY-MM-DD hh:mm:ss or unix seconds of 9 to 11 digits";
+
+/// Seconds of an hour of grace.
+const HOUR_SECONDS: i64 = 3_600;
+/// Further than any local time was ever skipped, and than any zone is from UTC: both ends of a search for a clock change.
+const GAP_REACH_SECONDS: i64 = 2 * 86_400;
+
+/// How the operator wants the text of an `expire` to be read.
+#[derive(Clone, Debug)]
+pub struct ExpiryRule {
+    /// The zone in which dates and times are meant.
+    pub zone: Tz,
+    /// Added to every expiry.
+    pub grace_hours: u32,
+}
+
+/// What an `expire` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExpiryText {
+    /// Empty, `0` or a date of zeros.
+    NotGiven,
+    /// From this instant on, unix seconds.
+    At(i64),
+    /// None of the forms of [`EXPIRE_EXPECTED`].
+    Malformed,
+}
+
+impl ExpiryRule {
+    /// Reads an `expire`: the beginning of the date, or the time, in the operator's zone, or the unix seconds, each plus the grace.
+    pub fn instant(&self, text: &str) -> ExpiryText {
+        match moment(text, self.zone) {
+            ExpiryText::At(instant) => ExpiryText::At(instant + i64::from(self.grace_hours) * HOUR_SECONDS),
+            other => other,
+        }
+    }
+}
+
+/// Reads a moment that an operator gives, in the forms of an `expire`, without grace. None if it is none of them.
+pub fn parse_moment(text: &str, zone: Tz) -> Option<i64> {
+    match moment(text, zone) {
+        ExpiryText::At(instant) => Some(instant),
+        ExpiryText::NotGiven | ExpiryText::Malformed => None,
+    }
+}
+
+fn moment(text: &str, zone: Tz) -> ExpiryText {
+    if matches!(text, "" | "0" | "0000-00-00" | "0000-00-00 00:00:00") {
+        return ExpiryText::NotGiven;
+    }
+    let seconds = || (9..=11).contains(&text.len()).then(|| number(text)).flatten();
+    let instant = seconds().or_else(|| local_time(text).map(|time| first_instant(time, zone)));
+    instant.map_or(ExpiryText::Malformed, ExpiryText::At)
+}
+
+/// Digits and nothing else; `str::parse` alone would take a sign.
+fn number(text: &str) -> Option<i64> {
+    let digits = text.bytes().all(|b| b.is_ascii_digit());
+    digits.then(|| text.parse().ok()).flatten()
+}
+
+/// `YYYY-MM-DD` or `YYYY-MM-DD hh:mm:ss`, to the letter: chrono's own parser takes single digits, signs and more spaces.
+fn local_time(text: &str) -> Option<NaiveDateTime> {
+    let (date, time) = match text.len() {
+        10 => (text, None),
+        19 => text.split_once(' ').map(|(date, time)| (date, Some(time)))?,
+        _ => return None,
+    };
+    let [year, month, day] = numbers(date, '-', [4, 2, 2])?;
+    let date = NaiveDate::from_ymd_opt(i32::try_from(year).ok()?, month, day)?;
+    let [hour, minute, second] = time.map_or(Some([0; 3]), |time| numbers(time, ':', [2; 3]))?;
+    Some(date.and_time(NaiveTime::from_hms_opt(hour, minute, second)?))
+}
+
+/// Three numbers of exactly these many digits each.
+fn numbers(text: &str, separator: char, digits: [usize; 3]) -> Option<[u32; 3]> {
+    let mut pieces = text.split(separator);
+    let mut numbers = [0; 3];
+    for (found, digits) in numbers.iter_mut().zip(digits) {
+        let piece = pieces.next().filter(|piece| piece.len() == digits)?;
+        *found = u32::try_from(number(piece)?).ok()?;
+    }
+    pieces.next().is_none().then_some(numbers)
+}
+
+/// The first instant at which clocks in the zone show this time, or, where a clock change skips it, the first one after the change.
+fn first_instant(time: NaiveDateTime, zone: Tz) -> i64 {
+    if let Some(instant) = zone.from_local_datetime(&time).earliest() {
+        return instant.timestamp();
+    }
+    // No clock shows it, so somewhere between these two ends the clocks jump over it.
+    let utc = time.and_utc().timestamp();
+    let (mut before, mut after) = (utc - GAP_REACH_SECONDS, utc + GAP_REACH_SECONDS);
+    while after - before > 1 {
+        let middle = before + (after - before) / 2;
+        let shown = zone.timestamp_opt(middle, 0).single().map(|instant| instant.naive_local());
+        if shown.is_some_and(|shown| shown < time) {
+            before = middle;
+        } else {
+            after = middle;
+        }
+    }
+    after
+}
+
+/// The instant as `2026-11-23T20:00:00Z`; one that no calendar reaches as `unix N`.
+pub fn format_utc(unix: i64) -> String {
+    match DateTime::from_timestamp(unix, 0) {
+        Some(instant) => instant.format("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        None => format!("unix {unix}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono_tz::{Africa, America, Asia, Australia, Europe, Pacific, UTC};
+
+    use super::*;
+
+    fn read(text: &str, zone: Tz, grace_hours: u32) -> ExpiryText {
+        ExpiryRule { zone, grace_hours }.instant(text)
+    }
+
+    #[test]
+    fn an_expire_means_an_instant_in_the_operators_zone() {
+        let table = [
+            ("2026-11-23", UTC, "2026-11-23T00:00:00Z", "the beginning of the date"),
+            ("2026-11-23 23:59:59", UTC, "2026-11-23T23:59:59Z", "the time"),
+            ("2024-02-29", UTC, "2024-02-29T00:00:00Z", "a leap day"),
+            ("0001-01-01", UTC, "0001-01-01T00:00:00Z", "the first date"),
+            ("9999-12-31 23:59:59", UTC, "9999-12-31T23:59:59Z", "the last one"),
+            ("999999999", Asia::Tokyo, "2001-09-09T01:46:39Z", "unix seconds of 9 digits, no zone"),
+            ("1499470416", UTC, "2017-07-07T23:33:36Z", "of 10"),
+            ("99999999999", UTC, "5138-11-16T09:46:39Z", "of 11"),
+            ("2026-07-01", America::New_York, "2026-07-01T04:00:00Z", "summer time"),
+            ("2026-12-01", America::New_York, "2026-12-01T05:00:00Z", "winter time"),
+            ("2026-03-29 02:30:00", Europe::Berlin, "2026-03-29T01:00:00Z", "skipped: the change itself"),
+            ("2026-03-29 01:59:59", Europe::Berlin, "2026-03-29T00:59:59Z", "the last second before it"),
+            ("2026-03-29 03:00:00", Europe::Berlin, "2026-03-29T01:00:00Z", "the first one after it"),
+            ("2026-10-25 02:30:00", Europe::Berlin, "2026-10-25T00:30:00Z", "doubled: the first"),
+            ("2018-11-04", America::Sao_Paulo, "2018-11-04T03:00:00Z", "a midnight that was skipped"),
+            ("2026-04-24", Africa::Cairo, "2026-04-23T22:00:00Z", "another"),
+            ("2024-10-06", America::Asuncion, "2024-10-06T04:00:00Z", "another"),
+            ("2011-12-30", Pacific::Apia, "2011-12-30T10:00:00Z", "a day that was skipped"),
+            ("2011-12-30 23:59:59", Pacific::Apia, "2011-12-30T10:00:00Z", "its last second"),
+            ("2011-12-31", Pacific::Apia, "2011-12-30T10:00:00Z", "the day after it"),
+            ("1994-12-31 12:00:00", Pacific::Kiritimati, "1994-12-31T10:00:00Z", "another"),
+            ("2026-10-04 02:15:00", Australia::Lord_Howe, "2026-10-03T15:30:00Z", "a change of half an hour"),
+        ];
+        for (text, zone, instant, why) in table {
+            let ExpiryText::At(unix) = read(text, zone, 0) else { panic!("{text} {why}") };
+            assert_eq!(format_utc(unix), instant, "{text} {zone}: {why}");
+            assert_eq!(parse_moment(text, zone), Some(unix), "{text}");
+            assert_eq!(read(text, zone, 36), ExpiryText::At(unix + 36 * 3_600), "{text}: the grace is added to every form");
+        }
+    }
+
+    #[test]
+    fn zeros_and_nothing_are_not_given() {
+        for text in ["", "0", "0000-00-00", "0000-00-00 00:00:00"] {
+            assert_eq!(read(text, UTC, 24), ExpiryText::NotGiven, "{text}");
+            assert_eq!(parse_moment(text, UTC), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn nothing_but_the_three_forms_is_taken() {
+        let forms = "2026-1-1|2026-011-1|26-01-01|20260101|2026/01/01|01.01.2026|2026-01-01T00:00:00|2026-01-01 00:00|2026-01-01 0:00:00\
+            |2026-01-01  00:00:0|2026-01-01 00:00:00Z|2026-01-01 00:00:00.0| 2026-01-01|2026-01-01 |+026-01-01|2026-+1-01|-026-01-01\
+            |2026-00-01|2026-13-01|2026-02-29|2100-02-29|2026-04-31|2026-01-00|0000-00-01|2026-01-01 24:00:00|2026-01-01 23:60:00\
+            |2026-01-01 23:59:60|2026-01-01 00-00-00|12345678|123456789012|+123456789|-123456789|1234567890.|1e9|00|٢٠٢٦-01-01|tomorrow|\0";
+        for text in forms.split('|') {
+            assert_eq!(read(text, UTC, 0), ExpiryText::Malformed, "{text}");
+            assert_eq!(parse_moment(text, UTC), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_largest_grace_is_taken() {
+        assert_eq!(read("99999999999", UTC, u32::MAX), ExpiryText::At(99_999_999_999 + 4_294_967_295 * 3_600));
+    }
+
+    #[test]
+    fn any_instant_can_be_written() {
+        let table = [
+            (0, "1970-01-01T00:00:00Z"),
+            (-1, "1969-12-31T23:59:59Z"),
+            (253_402_300_800, "+10000-01-01T00:00:00Z"),
+            (i64::MAX, "unix 9223372036854775807"),
+            (i64::MIN, "unix -9223372036854775808"),
+        ];
+        for (unix, text) in table {
+            assert_eq!(format_utc(unix), text);
+        }
+    }
+
+    #[test]
+    fn a_fixed_clock_moves_when_it_is_moved() {
+        let seconds = Arc::new(AtomicI64::new(5));
+        let clock = Clock::Fixed(Arc::clone(&seconds));
+        assert_eq!(clock.now(), 5);
+        seconds.store(6, Ordering::Relaxed);
+        assert_eq!(clock.clone().now(), 6);
+    }
+}

@@ -1,0 +1,266 @@
+//! The settings: flags and `USERMAN_` variables as they were given, and what they mean once they have been read.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use chrono_tz::Tz;
+use clap::Args;
+use ipnet::IpNet;
+
+use crate::clock::ExpiryRule;
+use crate::data_dir::DataDir;
+use crate::http::caller::{TrustedProxies, parse_network};
+use crate::http::tokens::{TOKEN_EXPECTED, Token, read_file};
+use crate::logging::{Format, LogFilter};
+use crate::password::HashKind;
+use crate::store::Location;
+
+/// The settings as text. Read by [`Config::read`], which says all that is wrong at once.
+#[derive(Args, Clone, Debug)]
+pub struct Settings {
+    /// Address and port to listen on; port 0 takes a free one
+    #[arg(long, global = true, env = "USERMAN_LISTEN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
+    pub listen: String,
+    /// The front of the URL that NATS calls, as in https://members.example.com [default: http://<listen>]
+    #[arg(long, global = true, env = "USERMAN_PUBLIC_URL", value_name = "URL")]
+    pub public_url: Option<String>,
+    /// Directory of the database, the keys and the token
+    #[arg(long, global = true, env = "USERMAN_DATA_DIR", value_name = "DIR", default_value = "./data")]
+    pub data_dir: PathBuf,
+    /// The database [default: sqlite:<data-dir>/userman.db]
+    #[arg(long, global = true, env = "USERMAN_DATABASE", value_name = "sqlite:PATH")]
+    pub database: Option<String>,
+    /// The token in the URL, at least 32 of A-Z a-z 0-9 _ -; repeatable, so that it can be rotated; replaces the data
+    /// directory's [default: made at the first start]
+    #[arg(
+        long,
+        global = true,
+        env = "USERMAN_POSTBACK_TOKEN",
+        hide_env_values = true,
+        value_name = "TOKEN",
+        value_delimiter = ','
+    )]
+    pub postback_token: Vec<String>,
+    /// The same from a file, one token a line
+    #[arg(long, global = true, env = "USERMAN_POSTBACK_TOKEN_FILE", value_name = "FILE")]
+    pub postback_token_file: Option<PathBuf>,
+    /// Network that may call /postback; repeatable [default: any]
+    #[arg(long, global = true, env = "USERMAN_ALLOW_IP", value_name = "CIDR", value_delimiter = ',')]
+    pub allow_ip: Vec<String>,
+    /// Proxy whose X-Forwarded-For counts; repeatable [default: none]
+    #[arg(long, global = true, env = "USERMAN_TRUSTED_PROXY", value_name = "CIDR", value_delimiter = ',')]
+    pub trusted_proxy: Vec<String>,
+    /// Time zone in which an EXPIRE's date begins, as in Europe/Berlin
+    #[arg(long, global = true, env = "USERMAN_TIME_ZONE", value_name = "ZONE", default_value = "UTC")]
+    pub time_zone: String,
+    /// Hours that a member keeps after the date of an EXPIRE
+    #[arg(long, global = true, env = "USERMAN_EXPIRE_GRACE_HOURS", value_name = "HOURS", default_value = "0")]
+    pub expire_grace_hours: String,
+    /// How passwords are hashed: argon2id, or bcrypt for an Apache that reads the table
+    #[arg(long, global = true, env = "USERMAN_PASSWORD_HASH", value_name = "KIND", default_value = "argon2id")]
+    pub password_hash: String,
+    /// Keep NATS's cryptpass in its column, for an Apache that reads it (a weak hash: only where you need it)
+    #[arg(long, global = true, env = "USERMAN_KEEP_CRYPTPASS")]
+    pub keep_cryptpass: bool,
+    /// Days that journal records are kept [default: for ever]
+    #[arg(long, global = true, env = "USERMAN_JOURNAL_DAYS", value_name = "DAYS")]
+    pub journal_days: Option<String>,
+    /// What is logged: error, warn, info, debug, trace or off; also per module, as in info,writer=debug
+    #[arg(long, global = true, env = "USERMAN_LOG", value_name = "FILTER", default_value = "info")]
+    pub log: String,
+    /// How log lines look: text or json
+    #[arg(long, global = true, env = "USERMAN_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
+    pub log_format: String,
+}
+
+/// The settings as they are used.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// The front of the printed URL, without a slash at its end.
+    pub public_url: Option<String>,
+    /// Keys, token, database.
+    pub data_dir: DataDir,
+    /// The database.
+    pub location: Location,
+    /// Tokens given as settings; empty: those of the data directory.
+    pub postback_tokens: Vec<Token>,
+    /// Networks that may post.
+    pub allow_ip: Vec<IpNet>,
+    /// Proxies whose header counts.
+    pub trusted_proxy: TrustedProxies,
+    /// Time zone and grace of an EXPIRE.
+    pub expiry: ExpiryRule,
+    /// The hash.
+    pub password_hash: HashKind,
+    /// Whether the column `cryptpass` follows.
+    pub keep_cryptpass: bool,
+    /// Days that records are kept.
+    pub journal_days: Option<u32>,
+    /// What is logged.
+    pub log: LogFilter,
+    /// How.
+    pub log_format: Format,
+}
+
+/// One setting that cannot be used: the flag, what was expected, what was found.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{flag}: {expected}, found {found}")]
+pub struct BadSetting {
+    flag: &'static str,
+    expected: &'static str,
+    found: String,
+}
+
+impl Config {
+    /// Reads all settings.
+    ///
+    /// # Errors
+    ///
+    /// Every setting that cannot be used, not only the first.
+    pub fn read(settings: &Settings) -> Result<Self, Vec<BadSetting>> {
+        let mut bad = Problems(Vec::new());
+        let data_dir = DataDir::new(&settings.data_dir);
+        let listen =
+            bad.read("--listen", "expected ADDRESS:PORT, as in 127.0.0.1:8080", &settings.listen, |text| text.parse().ok());
+        let location = match &settings.database {
+            Some(text) => bad.read("--database", "expected sqlite:PATH", text, Location::parse),
+            None => Some(Location::sqlite(data_dir.database())),
+        };
+        let zone = bad.read("--time-zone", "expected a name as in Europe/Berlin or UTC", &settings.time_zone, |text| {
+            text.parse::<Tz>().ok()
+        });
+        let grace = bad.read(
+            "--expire-grace-hours",
+            "expected a whole number of hours from 0 to 8784",
+            &settings.expire_grace_hours,
+            |text| text.parse::<u32>().ok().filter(|hours| *hours <= 8784),
+        );
+        let password_hash =
+            bad.read("--password-hash", "expected argon2id or bcrypt", &settings.password_hash, |text| text.parse().ok());
+        let journal_days = bad.read_optional(
+            "--journal-days",
+            "expected a whole number of days from 1 to 36500",
+            settings.journal_days.as_deref(),
+            |text| text.parse::<u32>().ok().filter(|days| (1..=36_500).contains(days)),
+        );
+        let public_url = bad.read_optional(
+            "--public-url",
+            "expected http:// or https://, a host, and no query",
+            settings.public_url.as_deref(),
+            public_url,
+        );
+        let log = bad.read(
+            "--log",
+            "expected error, warn, info, debug, trace or off, or module=level",
+            &settings.log,
+            LogFilter::parse,
+        );
+        let log_format = bad.read("--log-format", "expected text or json", &settings.log_format, Format::parse);
+        let network = "expected an address or a network, as in 192.0.2.0/24 or 2001:db8::/32";
+        let allow_ip = bad.read_all("--allow-ip", network, &settings.allow_ip, parse_network);
+        let trusted_proxy = bad.read_all("--trusted-proxy", network, &settings.trusted_proxy, parse_network);
+        let postback_tokens = tokens(settings, &mut bad);
+
+        let read = || {
+            Some(Self {
+                listen: listen?,
+                public_url,
+                data_dir,
+                location: location?,
+                postback_tokens,
+                allow_ip,
+                trusted_proxy: TrustedProxies(trusted_proxy),
+                expiry: ExpiryRule { zone: zone?, grace_hours: grace? },
+                password_hash: password_hash?,
+                keep_cryptpass: settings.keep_cryptpass,
+                journal_days,
+                log: log?,
+                log_format: log_format?,
+            })
+        };
+        match (bad.0.is_empty(), read()) {
+            (true, Some(config)) => Ok(config),
+            _ => Err(bad.0),
+        }
+    }
+
+    /// The URL to paste into NATS, up to the token.
+    pub fn postback_url_front(&self, address: SocketAddr) -> String {
+        let front = self.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
+        format!("{front}/postback/")
+    }
+}
+
+/// Collects what is wrong.
+struct Problems(Vec<BadSetting>);
+
+impl Problems {
+    fn read<T>(
+        &mut self,
+        flag: &'static str,
+        expected: &'static str,
+        text: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Option<T> {
+        let value = parse(text.trim());
+        if value.is_none() {
+            self.0.push(BadSetting { flag, expected, found: format!("\"{}\"", text.escape_debug()) });
+        }
+        value
+    }
+
+    fn read_optional<T>(
+        &mut self,
+        flag: &'static str,
+        expected: &'static str,
+        text: Option<&str>,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Option<T> {
+        text.and_then(|text| self.read(flag, expected, text, parse))
+    }
+
+    fn read_all<T>(
+        &mut self,
+        flag: &'static str,
+        expected: &'static str,
+        texts: &[String],
+        parse: fn(&str) -> Option<T>,
+    ) -> Vec<T> {
+        texts.iter().filter_map(|text| self.read(flag, expected, text, parse)).collect()
+    }
+}
+
+/// A token that is wrong is not shown: it may be nearly right.
+fn tokens(settings: &Settings, bad: &mut Problems) -> Vec<Token> {
+    let mut tokens = Vec::new();
+    for text in &settings.postback_token {
+        match Token::parse(text.trim()) {
+            Some(token) => tokens.push(token),
+            None => bad.0.push(BadSetting {
+                flag: "--postback-token",
+                expected: TOKEN_EXPECTED,
+                found: format!("{} bytes", text.trim().len()),
+            }),
+        }
+    }
+    if let Some(path) = &settings.postback_token_file {
+        match read_file(Path::new(path)) {
+            Ok(more) => tokens.extend(more),
+            Err(error) => bad.0.push(BadSetting {
+                flag: "--postback-token-file",
+                expected: "expected a file with one token a line",
+                found: crate::chain::chain(&error),
+            }),
+        }
+    }
+    tokens
+}
+
+fn public_url(text: &str) -> Option<String> {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"))?;
+    let clean =
+        !rest.is_empty() && !rest.starts_with('/') && !rest.contains(|c: char| c.is_whitespace() || "?#\"'<>".contains(c));
+    clean.then(|| text.trim_end_matches('/').to_owned())
+}

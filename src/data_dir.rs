@@ -1,0 +1,95 @@
+//! The data directory: its mode, its lock, its keys.
+
+use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// Owner all, group reads: an Apache of the group reads the database, and the keys have modes of their own.
+const DIR_MODE: u32 = 0o750;
+
+/// The directory with everything that a backup needs.
+#[derive(Clone, Debug)]
+pub struct DataDir {
+    path: PathBuf,
+}
+
+/// Why the directory cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DataDirError {
+    /// It cannot be made or written.
+    #[error("cannot use the data directory {}", .0.display())]
+    Io(PathBuf, #[source] io::Error),
+    /// Another `serve` has it.
+    #[error("the data directory {} is in use by a running nats-userman", .0.display())]
+    InUse(PathBuf),
+}
+
+impl DataDir {
+    /// This path, made or not.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into() }
+    }
+
+    /// The directory itself.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The key under which passwords are sealed.
+    pub fn seal_key(&self) -> PathBuf {
+        self.path.join("seal.key")
+    }
+
+    /// The tokens that were made here, one a line.
+    pub fn token_file(&self) -> PathBuf {
+        self.path.join("postback-token")
+    }
+
+    /// The database, unless a setting says otherwise.
+    pub fn database(&self) -> PathBuf {
+        self.path.join("userman.db")
+    }
+
+    /// Makes the directory if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be made.
+    pub fn make(&self) -> Result<(), DataDirError> {
+        if self.path.is_dir() {
+            return Ok(());
+        }
+        let make = || {
+            fs::DirBuilder::new().recursive(true).mode(DIR_MODE).create(&self.path)?;
+            // The mode above is cut by the umask.
+            fs::set_permissions(&self.path, Permissions::from_mode(DIR_MODE))
+        };
+        make().map_err(|error| DataDirError::Io(self.path.clone(), error))
+    }
+
+    /// Takes the directory for one `serve` or `replay`. The lock ends with the process, however it ends.
+    ///
+    /// # Errors
+    ///
+    /// Where another process has it, or the lock file cannot be written.
+    pub fn lock(&self) -> Result<Lock, DataDirError> {
+        let io = |error| DataDirError::Io(self.path.clone(), error);
+        let file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(self.path.join("userman.lock"))
+            .map_err(io)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Lock(file)),
+            Err(TryLockError::WouldBlock) => Err(DataDirError::InUse(self.path.clone())),
+            Err(TryLockError::Error(error)) => Err(io(error)),
+        }
+    }
+}
+
+/// Held while the directory is in use.
+#[derive(Debug)]
+pub struct Lock(#[expect(dead_code, reason = "holding it is its use")] File);

@@ -1,0 +1,108 @@
+//! A body, whole and bounded, and the fields in it.
+
+use std::time::Duration;
+
+use actix_web::http::Method;
+use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use actix_web::web::{Bytes, BytesMut, Payload};
+use actix_web::{HttpRequest, error::PayloadError};
+use futures_util::StreamExt as _;
+
+use super::multipart;
+use crate::fields::Fields;
+
+/// The longest body, and the longest query. A whole NATS4 record has about 1.5 KiB.
+pub const BODY_BYTES_MAX: usize = 64 * 1024;
+/// How long a body may take from its first byte to its last.
+pub const BODY_TIME_MAX: Duration = Duration::from_secs(10);
+/// How much of a strange content type the journal records.
+const TYPE_CHARS_MAX: usize = 64;
+
+/// Why a body was not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unread {
+    /// Over [`BODY_BYTES_MAX`].
+    TooLong,
+    /// Not complete within [`BODY_TIME_MAX`].
+    TooSlow,
+    /// The client went away, or broke off its chunks.
+    BrokenOff,
+}
+
+/// Reads a body to its end.
+///
+/// # Errors
+///
+/// See [`Unread`].
+pub async fn read(request: &HttpRequest, payload: Payload) -> Result<Bytes, Unread> {
+    let announced = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    if announced.is_some_and(|bytes| bytes > BODY_BYTES_MAX as u64) || request.query_string().len() > BODY_BYTES_MAX {
+        return Err(Unread::TooLong);
+    }
+    tokio::time::timeout(BODY_TIME_MAX, collect(payload)).await.unwrap_or(Err(Unread::TooSlow))
+}
+
+async fn collect(payload: Payload) -> Result<Bytes, Unread> {
+    let mut payload = payload.into_inner();
+    let mut whole = BytesMut::new();
+    let mut first = None;
+    while let Some(chunk) = payload.next().await {
+        let chunk = chunk.map_err(|error| match error {
+            PayloadError::Overflow => Unread::TooLong,
+            _ => Unread::BrokenOff,
+        })?;
+        if whole.len() + chunk.len() + first.as_ref().map_or(0, Bytes::len) > BODY_BYTES_MAX {
+            return Err(Unread::TooLong);
+        }
+        // A body mostly comes in one piece, which need not be copied.
+        match (first.take(), whole.is_empty()) {
+            (None, true) => first = Some(chunk),
+            (earlier, _) => {
+                whole.extend_from_slice(&earlier.unwrap_or_default());
+                whole.extend_from_slice(&chunk);
+            }
+        }
+    }
+    Ok(first.unwrap_or_else(|| whole.freeze()))
+}
+
+/// What a request says: fields, and for a body that is no form, a description for the journal.
+#[derive(Debug)]
+pub struct Said<'a> {
+    /// Query first, then body: the later of two names wins, as in PHP's `$_REQUEST`.
+    pub fields: Fields<'a>,
+    /// `application/json, 123 bytes`, where the body was not read as fields.
+    pub no_form: Option<String>,
+}
+
+/// Reads the fields of a request whose body was read whole. Only a POST's body counts, as in PHP.
+pub async fn fields<'a>(request: &'a HttpRequest, body: &'a Bytes) -> Said<'a> {
+    let query = Fields::from_urlencoded(request.query_string().as_bytes());
+    if request.method() != Method::POST || body.is_empty() {
+        return Said { fields: query, no_form: None };
+    }
+    let content_type = request.headers().get(CONTENT_TYPE);
+    let essence = content_type.map(|value| essence(value.as_bytes()));
+    match essence.as_deref() {
+        None | Some("" | "application/x-www-form-urlencoded") => {
+            Said { fields: query.then(Fields::from_urlencoded(body)), no_form: None }
+        }
+        Some("multipart/form-data") => match multipart::parts(request.headers(), body.clone()).await {
+            Ok(parts) => Said { fields: query.then(Fields::from_parts(parts)), no_form: None },
+            Err(_) => Said { fields: query, no_form: Some(describe("broken multipart/form-data", body)) },
+        },
+        Some(other) => Said { fields: query, no_form: Some(describe(other, body)) },
+    }
+}
+
+fn describe(kind: &str, body: &Bytes) -> String {
+    format!("{kind}, {} bytes", body.len())
+}
+
+/// The type without its parameters, lower case, bounded, and only of characters that a type may have: a header, too, is a place
+/// where a stranger writes.
+fn essence(value: &[u8]) -> String {
+    let end = value.iter().position(|&b| b == b';').unwrap_or(value.len());
+    let clean = |b: u8| if b.is_ascii_alphanumeric() || b"/-+._".contains(&b) { b.to_ascii_lowercase() } else { b'?' };
+    value[..end].trim_ascii().iter().take(TYPE_CHARS_MAX).map(|&b| char::from(clean(b))).collect()
+}

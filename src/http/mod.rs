@@ -1,0 +1,58 @@
+//! The HTTP surface: one file per address, and the one mapping from what happened to status and body in `reply`.
+
+pub mod body;
+pub mod caller;
+pub mod health;
+pub mod multipart;
+pub mod postback;
+pub mod refused;
+pub mod reply;
+pub mod tokens;
+
+use std::net::TcpListener;
+use std::time::Duration;
+
+use actix_web::dev::Server;
+use actix_web::web::{self, Data};
+use actix_web::{App, HttpResponse, HttpServer};
+
+use health::Health;
+use postback::{Desk, Shared};
+
+/// How long an idle connection is kept: NATS's next postback of a busy minute finds it.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// How long a request's head may take.
+const HEAD_TIME_MAX: Duration = Duration::from_secs(10);
+/// Connections of one thread; more wait in the kernel's queue.
+const CONNECTIONS_MAX: usize = 4096;
+/// After the last answer, how long the end of the service waits for idle connections.
+const CLOSE_SECONDS_MAX: u64 = 1;
+
+/// Builds the server on a bound listener. It runs when it is awaited, and stops through its handle alone: signals are the
+/// caller's.
+///
+/// # Errors
+///
+/// Where the listener cannot be used.
+pub fn server(listener: TcpListener, shared: Shared) -> std::io::Result<Server> {
+    let health = Data::new(Health::new(shared.writer.clone()));
+    let app = move || {
+        App::new()
+            .app_data(Data::new(Desk::new(shared.clone())))
+            .app_data(health.clone())
+            .route("/postback/{token}", web::route().to(postback::receive))
+            .route("/postback", web::route().to(postback::receive))
+            .route("/postback/{rest:.*}", web::route().to(postback::receive))
+            .route("/health", web::get().to(health::health))
+            .default_service(web::to(|| async { HttpResponse::NotFound().finish() }))
+    };
+    let server = HttpServer::new(app)
+        .keep_alive(KEEP_ALIVE)
+        .client_request_timeout(HEAD_TIME_MAX)
+        .max_connections(CONNECTIONS_MAX)
+        .shutdown_timeout(CLOSE_SECONDS_MAX)
+        .disable_signals()
+        .listen(listener)?
+        .run();
+    Ok(server)
+}

@@ -1,0 +1,250 @@
+//! `/postback/{token}`: the URL that is pasted into NATS. Authenticated, read whole, parsed, handed to the writer, answered.
+
+use std::cell::RefCell;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Instant;
+
+use actix_web::http::header::X_FORWARDED_FOR;
+use actix_web::http::{Method, StatusCode};
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use ipnet::IpNet;
+
+use super::body::{self, BODY_BYTES_MAX, Unread};
+use super::caller::{self, TrustedProxies};
+use super::refused::RefusedLog;
+use super::reply;
+use super::tokens::Tokens;
+use crate::action::{Action, Rules};
+use crate::apply::{Postback, decide};
+use crate::clock::Clock;
+use crate::journal::Origin;
+use crate::reply::{Refusal, Reply};
+use crate::store::{Fault, Location, Reader, View, Wanted, open_reader};
+use crate::writer::{Answer, Writer};
+
+/// What all threads of the HTTP server share.
+#[derive(Clone, Debug)]
+pub struct Shared {
+    /// Where postbacks go.
+    pub writer: Writer,
+    /// What reading one depends on.
+    pub rules: Arc<Rules>,
+    /// What time it is.
+    pub clock: Clock,
+    /// The database, for CHECK.
+    pub location: Location,
+    /// Who may call.
+    pub tokens: Tokens,
+    /// From where; empty means from anywhere.
+    pub allowed: Arc<Vec<IpNet>>,
+    /// Whose X-Forwarded-For counts.
+    pub proxies: Arc<TrustedProxies>,
+    /// Refusals, at a bounded rate.
+    pub refused: Arc<RefusedLog>,
+    /// Numbers the requests of this process.
+    pub requests: Arc<AtomicU64>,
+    /// Names this process in request ids: the second of its start, in hexadecimal.
+    pub run: Arc<str>,
+    /// Set when the service ends: new postbacks get 503 and the connection closes.
+    pub stopping: Arc<AtomicBool>,
+    /// Postbacks that were accepted and not answered yet.
+    pub in_flight: Arc<AtomicUsize>,
+}
+
+/// Counts a postback as under way for as long as it lives, also where the caller hangs up.
+struct InFlight<'a>(&'a AtomicUsize);
+
+impl<'a> InFlight<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Self(count)
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// What one thread has: the shared part, and a read-only connection of its own, opened when first needed.
+#[derive(Debug)]
+pub struct Desk {
+    shared: Shared,
+    reader: RefCell<Option<Reader>>,
+}
+
+impl Desk {
+    /// For one thread of the server.
+    pub fn new(shared: Shared) -> Self {
+        Self { shared, reader: RefCell::new(None) }
+    }
+
+    /// The shared part.
+    pub fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    fn caller(&self, request: &HttpRequest) -> IpAddr {
+        let peer = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip());
+        let lines = request.headers().get_all(X_FORWARDED_FOR).map(|value| value.as_bytes());
+        let caller = caller::caller(peer, lines, &self.shared.proxies);
+        if caller.ignored_header {
+            self.shared.refused.unlisted_proxy(caller.address);
+        }
+        caller.address
+    }
+
+    fn is_allowed(&self, address: IpAddr, token: Option<&str>) -> bool {
+        let from_here = self.shared.allowed.is_empty() || caller::contains(&self.shared.allowed, address);
+        // Both are looked at in any case, so that the time does not tell which was wrong.
+        let with_token = self.shared.tokens.contain(token.unwrap_or_default());
+        from_here & with_token
+    }
+
+    /// Answers a CHECK from the committed state.
+    fn check(&self, postback: &Postback) -> Result<Reply, String> {
+        let mut slot = self.reader.borrow_mut();
+        let reader = match slot.as_ref() {
+            Some(reader) => reader,
+            None => slot.insert(open_reader(&self.shared.location).map_err(|error| crate::chain::chain(&error))?),
+        };
+        let answer = self.read_check(reader, postback);
+        if answer.is_err() {
+            // The file may have been replaced; the next CHECK opens it anew.
+            *slot = None;
+        }
+        answer.map_err(|fault| crate::chain::chain(&fault))
+    }
+
+    fn read_check(&self, reader: &Reader, postback: &Postback) -> Result<Reply, Fault> {
+        let now = self.shared.clock.now();
+        let (mut wanted, mut view) = (Wanted::default(), View::default());
+        if let Ok(action) = &postback.action {
+            wanted.add(action);
+        }
+        reader.load(&wanted, &mut view, now)?;
+        Ok(decide(&self.shared.rules.vault, postback, &mut view, now).record.reply)
+    }
+}
+
+/// The handler of `/postback/{token}`, for every method.
+pub async fn receive(request: HttpRequest, payload: Payload, desk: Data<Desk>) -> HttpResponse {
+    let began = Instant::now();
+    let shared = desk.shared();
+    let address = desk.caller(&request);
+    if !desk.is_allowed(address, request.match_info().get("token")) {
+        shared.refused.refused(address);
+        return reply::not_authorised();
+    }
+    if !matches!(*request.method(), Method::GET | Method::POST) {
+        return reply::method_not_allowed();
+    }
+    // Counted before the flag is looked at: whoever sets the flag and then sees a count of 0 has missed nobody.
+    let _under_way = InFlight::new(&shared.in_flight);
+    if shared.stopping.load(Ordering::SeqCst) {
+        return reply::unavailable();
+    }
+    let read = if *request.method() == Method::POST {
+        body::read(&request, payload).await
+    } else if request.query_string().len() > BODY_BYTES_MAX {
+        Err(Unread::TooLong)
+    } else {
+        Ok(actix_web::web::Bytes::new())
+    };
+    let body = match read {
+        Ok(body) => body,
+        Err(unread) => {
+            log::warn!("a postback from {address} was not read whole: {}", reply::why(unread));
+            return reply::unread(unread);
+        }
+    };
+    let postback = parse(&request, &body, shared, address).await;
+    let entry = Entry::new(&postback, shared);
+    let (status, response) = answer(&desk, postback).await;
+    entry.log(&response, status, began);
+    reply::line(status, response)
+}
+
+async fn parse(request: &HttpRequest, body: &actix_web::web::Bytes, shared: &Shared, address: IpAddr) -> Postback {
+    let said = body::fields(request, body).await;
+    let (mut postback, ignored) = Postback::read(&said.fields, &shared.rules, Origin::Nats, Some(address));
+    for refusal in ignored {
+        log::warn!("passed over, member {}: {refusal}", Shown(postback.heard.member));
+    }
+    if let Some(what) = said.no_form {
+        if said.fields.get("action").is_none() {
+            let expected = "expected application/x-www-form-urlencoded or multipart/form-data";
+            postback.action = Err(Refusal::malformed("body", expected, &what));
+        }
+        if !postback.heard.fields.is_empty() {
+            postback.heard.fields.push('&');
+        }
+        postback.heard.fields.push_str(&what);
+    }
+    postback
+}
+
+async fn answer(desk: &Desk, postback: Postback) -> (StatusCode, Reply) {
+    if postback.is_check() {
+        return match desk.check(&postback) {
+            Ok(reply) => (StatusCode::OK, reply),
+            Err(error) => {
+                log::error!("a CHECK could not be read: {error}");
+                (StatusCode::SERVICE_UNAVAILABLE, reply::nothing_changed())
+            }
+        };
+    }
+    match desk.shared().writer.submit(postback).await {
+        Answer::Reply(reply) => (StatusCode::OK, reply),
+        Answer::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, reply::nothing_changed()),
+        Answer::OutcomeUnknown => (StatusCode::SERVICE_UNAVAILABLE, reply::outcome_unknown()),
+    }
+}
+
+/// What the log says of one postback. Taken before the postback is handed over.
+struct Entry {
+    id: String,
+    action: &'static str,
+    site: Option<crate::member::SiteId>,
+    member: Option<crate::member::MemberId>,
+    username: Option<String>,
+}
+
+impl Entry {
+    fn new(postback: &Postback, shared: &Shared) -> Self {
+        let number = shared.requests.fetch_add(1, Ordering::Relaxed);
+        let heard = &postback.heard;
+        Self {
+            id: format!("{}-{number}", shared.run),
+            action: heard.action.or(postback.action.as_ref().ok().map(Action::name)).unwrap_or("-"),
+            site: heard.site,
+            member: heard.member,
+            username: heard.username.as_ref().map(|name| name.as_str().to_owned()),
+        }
+    }
+
+    fn log(&self, reply: &Reply, status: StatusCode, began: Instant) {
+        log::info!(
+            id = self.id.as_str(), action = self.action, site:% = Shown(self.site), member:% = Shown(self.member),
+            username = self.username.as_deref().unwrap_or("-"), status = status.as_u16(), reply = reply.as_str(),
+            us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+            "postback"
+        );
+    }
+}
+
+/// A value, or `-`.
+struct Shown<T>(Option<T>);
+
+impl<T: std::fmt::Display> std::fmt::Display for Shown<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.0 {
+            Some(value) => value.fmt(f),
+            None => f.write_str("-"),
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! `nats-userman` receives the user management postbacks of NATS (Too Much Media), keeps `member_auth` in SQLite, and answers.
+//!
+//! ```text
+//!             +--------------- pure: no I/O, no clock, no actix, no rusqlite ---------------+
+//!  bytes -> Fields -> Action -> decide(&Action, what is known of member and name, now) -> Change, Reply
+//!    |                                                                                |       |
+//!    +-> Postback -> bounded queue -> writer: begin .. load, decide, save, journal .. commit  |
+//!                                                                       only then: the reply line
+//!  CHECK and lists: read-only connections, through the same decide
+//!  replay and the operator's commands: the same apply
+//! ```
+//!
+//! In reading order:
+//!
+//! - [`fields`]: names and values as PHP reads them, and how the journal shows them.
+//! - [`member`], [`reply`]: the row and the line that goes back, as values.
+//! - [`action`]: the eight actions, parsed once, decided by pure functions.
+//! - [`apply`]: from postbacks to rows: load, decide, save.
+//! - [`store`]: the only SQL. [`journal`] is what it records.
+//! - [`writer`]: the one thread that writes.
+//! - [`password`]: sealed at once, hashed in the background, verified in every form.
+//! - [`http`]: the surface; [`service`] starts and stops all of it.
+//! - [`replay`], [`cli`]: the way back in, and the commands.
+//! - [`config`], [`data_dir`], [`clock`], [`logging`], [`mod@chain`]: settings, files, time, log lines.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod action;
+pub mod apply;
+pub mod chain;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod data_dir;
+pub mod fields;
+pub mod http;
+pub mod journal;
+pub mod logging;
+pub mod member;
+pub mod password;
+pub mod replay;
+pub mod reply;
+pub mod service;
+pub mod store;
+pub mod writer;

@@ -1,0 +1,177 @@
+//! The log on stderr: one line per event, nothing of a value able to begin another.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+
+use env_logger::{Builder, Target};
+use log::kv::{Error, Key, Value, VisitSource};
+use log::{LevelFilter, Record};
+
+use crate::clock::format_utc;
+
+/// The longest log line, in bytes: a value is somebody else's, and a line is not.
+const LINE_BYTES_MAX: usize = 2048;
+
+/// What is logged of our own modules. Other crates are capped at warn: at debug they would write down what they handle.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogFilter(Vec<(String, LevelFilter)>);
+
+impl LogFilter {
+    /// Reads a comma list of `level` and `module=level`; modules are named from the crate on, as in `writer` or `http::postback`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut directives = Vec::new();
+        for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+            let (module, level) = part.split_once('=').unwrap_or(("", part));
+            let module = module.trim_start_matches("nats_userman").trim_start_matches("::");
+            let whole = if module.is_empty() { "nats_userman".to_owned() } else { format!("nats_userman::{module}") };
+            directives.push((whole, level.parse().ok()?));
+        }
+        (!directives.is_empty()).then_some(Self(directives))
+    }
+}
+
+/// How lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Format {
+    /// Reads `text` or `json`.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "text" => Some(Self::Text),
+            "json" => Some(Self::Json),
+            _ => None,
+        }
+    }
+}
+
+/// Sends the log to stderr from here on. A second call changes nothing.
+pub fn start(filter: &LogFilter, format: Format) {
+    let mut builder = Builder::new();
+    builder.target(Target::Stderr).filter_level(LevelFilter::Warn);
+    for (module, level) in &filter.0 {
+        builder.filter_module(module, *level);
+    }
+    builder.format(move |out, record| {
+        let now = chrono::Utc::now().timestamp();
+        let line = match format {
+            Format::Text => text_line(now, record),
+            Format::Json => json_line(now, record),
+        };
+        // One write a line, so that lines of two threads never mix.
+        out.write_all(line.as_bytes())
+    });
+    // An error means that a log was started before: by another test of the same process.
+    let _ = builder.try_init();
+}
+
+fn text_line(now: i64, record: &Record<'_>) -> String {
+    let mut line = format!("{} {:<5} ", format_utc(now), record.level());
+    let _ = write!(line, "{}", record.args());
+    let mut pairs = TextPairs(&mut line);
+    // Writing into a String cannot fail.
+    let _ = record.key_values().visit(&mut pairs);
+    one_line(line)
+}
+
+/// `key=value`, quoted where a value has spaces.
+struct TextPairs<'a>(&'a mut String);
+
+impl<'kvs> VisitSource<'kvs> for TextPairs<'_> {
+    fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), Error> {
+        let text = value.to_string();
+        let plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'=');
+        let _ = if plain { write!(self.0, " {key}={text}") } else { write!(self.0, " {key}=\"{}\"", text.escape_debug()) };
+        Ok(())
+    }
+}
+
+fn json_line(now: i64, record: &Record<'_>) -> String {
+    let mut object = serde_json::Map::new();
+    object.insert("time".into(), format_utc(now).into());
+    object.insert("level".into(), record.level().as_str().to_ascii_lowercase().into());
+    object.insert("message".into(), cut(record.args().to_string()).into());
+    let _ = record.key_values().visit(&mut JsonPairs(&mut object));
+    let mut line = serde_json::Value::Object(object).to_string();
+    line.push('\n');
+    line
+}
+
+struct JsonPairs<'a>(&'a mut serde_json::Map<String, serde_json::Value>);
+
+impl<'kvs> VisitSource<'kvs> for JsonPairs<'_> {
+    fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), Error> {
+        let json = value.to_u64().map_or_else(|| cut(value.to_string()).into(), Into::into);
+        self.0.insert(key.to_string(), json);
+        Ok(())
+    }
+}
+
+/// Control characters stand as `?`, so that no value of a postback can begin a line of its own.
+fn one_line(line: String) -> String {
+    let mut line = if line.contains(char::is_control) { line.replace(char::is_control, "?") } else { line };
+    line = cut(line);
+    line.push('\n');
+    line
+}
+
+fn cut(mut line: String) -> String {
+    line.truncate(line.floor_char_boundary(LINE_BYTES_MAX));
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use log::Level;
+
+    const NOW: i64 = 1_496_792_016;
+
+    fn lines(message: &str, username: &str) -> (String, String) {
+        let pairs = [("site", "1"), ("username", username)];
+        let args = format_args!("{message}").to_string();
+        let with = |make: fn(i64, &Record<'_>) -> String| {
+            make(NOW, &Record::builder().args(format_args!("{args}")).level(Level::Info).key_values(&pairs).build())
+        };
+        (with(text_line), with(json_line))
+    }
+
+    #[test]
+    fn a_line_has_its_time_its_level_and_its_pairs() {
+        let (text, json) = lines("postback", "bob smith");
+        assert_eq!(text, "2017-06-06T23:33:36Z INFO  postback site=1 username=\"bob smith\"\n");
+        assert_eq!(
+            json,
+            "{\"level\":\"info\",\"message\":\"postback\",\"site\":\"1\",\"time\":\"2017-06-06T23:33:36Z\",\"username\":\"bob smith\"}\n"
+        );
+    }
+
+    #[test]
+    fn no_value_begins_a_line_of_its_own() {
+        for value in ["a\nb", "a\r\nb", "a\u{85}b", "a\u{1b}[2Jb"] {
+            let (text, json) = lines(value, value);
+            assert_eq!((text.lines().count(), json.lines().count()), (1, 1), "{value:?}");
+            assert!(!text.trim_end().contains(char::is_control), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_line_is_bounded() {
+        let (text, _) = lines("m", &"x".repeat(100_000));
+        assert!(text.len() <= LINE_BYTES_MAX + 1);
+    }
+
+    #[test]
+    fn a_filter_names_our_own_modules_alone() {
+        let filter = LogFilter::parse("info, writer=debug").unwrap();
+        let expected = [("nats_userman".to_owned(), LevelFilter::Info), ("nats_userman::writer".to_owned(), LevelFilter::Debug)];
+        assert_eq!(filter, LogFilter(expected.to_vec()));
+        assert_eq!(LogFilter::parse("actix_web=trace").unwrap().0[0].0, "nats_userman::actix_web");
+        assert_eq!((LogFilter::parse(""), LogFilter::parse("loud")), (None, None));
+    }
+}

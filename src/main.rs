@@ -1,0 +1,19 @@
+//! `nats-userman`: parse, run, say what went wrong.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use nats_userman::cli::{Cli, Failure, run};
+
+/// The exit codes of the contract: 0 done, 1 failed, 2 wrong usage (clap uses 2 as well).
+fn main() -> ExitCode {
+    let (lines, code) = match run(Cli::parse()) {
+        Ok(()) | Err(Failure::OutputClosed) => return ExitCode::SUCCESS,
+        Err(Failure::Failed(line)) => (vec![line], 1),
+        Err(Failure::Usage(lines)) => (lines, 2),
+    };
+    for line in lines {
+        eprintln!("nats-userman: {line}");
+    }
+    ExitCode::from(code)
+}

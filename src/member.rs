@@ -1,0 +1,235 @@
+//! A member as a value: the identity, the name and the row of `member_auth` or `former_member`.
+//!
+//! The newtypes here have one door each, `parse`, so that nothing behind the edge meets a bad value. Each error is the sentence
+//! "what was expected"; the caller adds the parameter's name and what was found.
+
+use std::fmt;
+
+use crate::password::{Cryptpass, Stored};
+
+/// Longest username that is taken, in bytes of UTF-8.
+pub const USERNAME_BYTES_MAX: usize = 255;
+/// Longest e-mail address, biller or session that is taken, in bytes of UTF-8.
+pub const TEXT_BYTES_MAX: usize = 255;
+
+/// The site a member belongs to (`siteid`), 1 to 2^63-1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SiteId(i64);
+
+/// The identity of a member within a site (`memberid`), 1 to 2^63-1. NATS: "memberid is the identity".
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MemberId(i64);
+
+/// What [`SiteId::parse`] and [`MemberId::parse`] take.
+pub const ID_EXPECTED: &str = "expected a number from 1 to 9223372036854775807";
+/// What [`Username::parse`] takes.
+pub const USERNAME_EXPECTED: &str = "expected 1 to 255 bytes without control characters";
+
+impl SiteId {
+    /// Reads ASCII digits, 1 to 2^63-1.
+    pub fn parse(text: &str) -> Option<Self> {
+        id(text).map(Self)
+    }
+
+    /// The number.
+    pub fn get(self) -> i64 {
+        self.0
+    }
+}
+
+impl MemberId {
+    /// Reads ASCII digits, 1 to 2^63-1.
+    pub fn parse(text: &str) -> Option<Self> {
+        id(text).map(Self)
+    }
+
+    /// The number.
+    pub fn get(self) -> i64 {
+        self.0
+    }
+}
+
+impl fmt::Display for SiteId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Display for MemberId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// `str::parse` alone would take a sign.
+fn id(text: &str) -> Option<i64> {
+    if !text.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    text.parse().ok().filter(|&number| number >= 1)
+}
+
+/// Who a postback is about: members are told apart by site and memberid together, never by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Key {
+    /// The site.
+    pub site: SiteId,
+    /// The member within the site.
+    pub member: MemberId,
+}
+
+/// A login name: 1 to 255 bytes of UTF-8 without control characters, kept as sent, compared without ASCII case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Username(String);
+
+impl Username {
+    /// Reads a name as it was sent.
+    pub fn parse(text: &str) -> Option<Self> {
+        let fits = (1..=USERNAME_BYTES_MAX).contains(&text.len());
+        (fits && !text.contains(char::is_control)).then(|| Self(text.to_owned()))
+    }
+
+    /// The name as it was sent.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The form under which two spellings of one name are equal (NATS runs on MySQL, where case does not count; SQLite's NOCASE
+    /// folds ASCII alone, so ASCII alone it is).
+    pub fn folded(&self) -> String {
+        self.0.to_ascii_lowercase()
+    }
+
+    /// Whether both are one name.
+    pub fn same_as(&self, other: &Username) -> bool {
+        self.0.eq_ignore_ascii_case(&other.0)
+    }
+}
+
+impl fmt::Display for Username {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// SHA-256 of NATS's `session`, which authorises calls in the member's name and is therefore never kept itself.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct SessionHash(pub [u8; 32]);
+
+impl fmt::Debug for SessionHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SessionHash(***)")
+    }
+}
+
+/// A credential in the form that a row keeps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Credential {
+    /// The one form against which logins are verified.
+    pub stored: Stored,
+    /// With `--keep-cryptpass`: the cryptpass of the postback that brought this credential, for an Apache that reads the column.
+    pub cryptpass: Option<Cryptpass>,
+}
+
+/// A row of `member_auth`: somebody who may log in now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// Site and memberid.
+    pub key: Key,
+    /// The login name, one holder per site.
+    pub username: Username,
+    /// What opens the door.
+    pub credential: Credential,
+    /// While the credential is sealed: the form that stood here before it. If hardening finds the same password in both, the
+    /// older hash stays, so that a rebill which repeats the password changes nothing.
+    pub before: Option<Stored>,
+    /// `email`, at most 255 bytes.
+    pub email: Option<String>,
+    /// Whether this is a trial membership.
+    pub trial: bool,
+    /// `biller`, or else `memberidx` (`BILLER:subscription`).
+    pub biller: Option<String>,
+    /// SHA-256 of `session`.
+    pub session: Option<SessionHash>,
+    /// `joined`, unix seconds; NATS sends 0 for none.
+    pub joined: Option<i64>,
+    /// `expires`, unix seconds, NATS's bookkeeping: it locks nobody out.
+    pub expires: Option<i64>,
+    /// The instant noted by an EXPIRE with a date ahead, unix seconds: from then on the member counts as not there.
+    pub expire_at: Option<i64>,
+}
+
+impl Member {
+    /// Takes over a credential. An equal one leaves the row as it is.
+    pub fn take_credential(&mut self, given: Credential) {
+        if self.credential.stored != given.stored {
+            // Only a sealed password is still to be compared with what stood here.
+            let old = std::mem::replace(&mut self.credential.stored, given.stored);
+            self.before = matches!(self.credential.stored, Stored::Sealed(_)).then_some(old);
+        }
+        self.credential.cryptpass = given.cryptpass;
+    }
+}
+
+/// Why a member is not in `member_auth` any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// A DELETE.
+    Deleted,
+    /// An EXPIRE whose date was reached, at once or later.
+    Expired,
+}
+
+impl Reason {
+    /// The word in the column `reason`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Reason::Deleted => "deleted",
+            Reason::Expired => "expired",
+        }
+    }
+}
+
+/// A row of `former_member`: somebody who was a member and is not now. The row is kept for the day the member comes back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Former {
+    /// The row as it was; `expire_at` is always `None`.
+    pub member: Member,
+    /// Why.
+    pub reason: Reason,
+    /// When, unix seconds: the arrival of the DELETE, or the instant of the expiry (not the moment of the move).
+    pub ended_at: i64,
+}
+
+impl Former {
+    /// The member leaves.
+    pub fn new(mut member: Member, reason: Reason, ended_at: i64) -> Self {
+        member.expire_at = None;
+        Self { member, reason, ended_at }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_ascii_digits_from_1_to_the_largest_signed_number() {
+        for (text, number) in [("1", Some(1)), ("0071", Some(71)), ("9223372036854775807", Some(i64::MAX))] {
+            assert_eq!(SiteId::parse(text).map(SiteId::get), number, "{text}");
+        }
+        for text in ["", "0", "+1", "-1", " 1", "1 ", "1.0", "0x1", "9223372036854775808", "١"] {
+            assert_eq!(MemberId::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_username_is_1_to_255_bytes_without_control_characters() {
+        for text in ["b", "a b", "bob@example.com", "é", &"x".repeat(255)] {
+            assert!(Username::parse(text).is_some(), "{text}");
+        }
+        for text in ["", "a\nb", "a\0", "\u{7f}", "\u{85}", &"x".repeat(256), &"é".repeat(128)] {
+            assert!(Username::parse(text).is_none(), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! The forms of crypt(3) that a cryptpass may have, and the computation of each.
+//!
+//! | form    | setting                               | digest   |
+//! |---------|---------------------------------------|----------|
+//! | DES     | 2 characters                          | 11       |
+//! | MD5     | `$1$` salt of 0 to 8 `$`              | 22       |
+//! | SHA-256 | `$5$` [`rounds=N$`] salt of 0 to 16 `$` | 43     |
+//! | SHA-512 | `$6$` [`rounds=N$`] salt of 0 to 16 `$` | 86     |
+//! | bcrypt  | `$2a$`, `$2b$` or `$2y$` cost `$` 22 characters | 31 |
+//!
+//! A string is taken only if a crypt(3) could have made it, to the bits of its last character: one that differs can never match,
+//! and it is better to tell NATS so than to lock the member out. The strict reading also keeps every text away from `pwhash` and
+//! `bcrypt` on which they would panic or answer for another setting.
+
+use bcrypt::{HashParts, Version};
+use zeroize::Zeroizing;
+
+/// Most rounds that a SHA-256 or SHA-512 setting may ask for: each login pays for them. crypt(3) uses 5000 unless told.
+pub(super) const SHA_ROUNDS_MAX: u32 = 100_000;
+/// Fewest rounds that crypt(3) computes; it raises a smaller number and writes the raised one.
+const SHA_ROUNDS_MIN: u32 = 1000;
+/// Highest cost that a bcrypt setting may ask for, the binary logarithm of the rounds: 14 is about a second.
+pub(super) const BCRYPT_COST_MAX: u32 = 14;
+/// Lowest cost that bcrypt computes.
+const BCRYPT_COST_MIN: u32 = 4;
+
+/// The digits of crypt(3)'s base 64 by value; bcrypt has the same characters in another order.
+const DIGITS: &[u8; 64] = b"./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/// Why a setting that was read could not be computed; a fault of ours.
+#[derive(Debug, thiserror::Error)]
+#[error("crypt(3) could not be computed from a stored setting of known form")]
+pub struct CryptError;
+
+/// The algorithm, told by the first characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Des,
+    Md5,
+    Sha256,
+    Sha512,
+    Bcrypt,
+}
+
+impl Form {
+    fn of(text: &str) -> Option<Self> {
+        match text.as_bytes() {
+            [b'$', b'1', b'$', ..] => Some(Form::Md5),
+            [b'$', b'5', b'$', ..] => Some(Form::Sha256),
+            [b'$', b'6', b'$', ..] => Some(Form::Sha512),
+            [b'$', b'2', b'a' | b'b' | b'y', b'$', ..] => Some(Form::Bcrypt),
+            [b'$', ..] => None,
+            _ => Some(Form::Des),
+        }
+    }
+
+    /// Characters of the digest, and those that its last one can be: it has bits to spare, and they are zero.
+    fn digest(self) -> (usize, &'static [u8]) {
+        match self {
+            Form::Des => (11, b".26AEIMQUYcgkosw"),
+            Form::Md5 => (22, b"./01"),
+            Form::Sha256 => (43, b"./0123456789ABCD"),
+            Form::Sha512 => (86, b"./01"),
+            Form::Bcrypt => (31, b".CGKOSWaeimquy26"),
+        }
+    }
+}
+
+/// Form, cost and salt: what a crypt string says before its digest.
+#[derive(Clone, Copy)]
+pub(super) struct Setting<'a> {
+    form: Form,
+    text: &'a str,
+}
+
+/// Reads a crypt string: its setting, and its digest.
+pub(super) fn split(text: &str) -> Option<(Setting<'_>, &str)> {
+    if !text.is_ascii() {
+        return None;
+    }
+    let (chars, last) = Form::of(text)?.digest();
+    let (setting, digest) = text.split_at(text.len().checked_sub(chars)?);
+    let made = is_digits(digest) && last.contains(digest.as_bytes().last()?);
+    Setting::parse(setting).filter(|_| made).map(|setting| (setting, digest))
+}
+
+impl<'a> Setting<'a> {
+    /// Reads a setting that stands alone.
+    pub(super) fn parse(text: &'a str) -> Option<Self> {
+        let form = Form::of(text)?;
+        let known = match form {
+            Form::Des => text.len() == 2 && is_digits(text),
+            Form::Md5 => is_salt(&text[3..], 8),
+            Form::Sha256 | Form::Sha512 => is_sha(&text[3..]),
+            Form::Bcrypt => is_bcrypt(&text[4..]),
+        };
+        known.then_some(Self { form, text })
+    }
+
+    /// As it stands in the crypt string.
+    pub(super) fn as_str(&self) -> &'a str {
+        self.text
+    }
+
+    /// Whether this is bcrypt, the one form that we make ourselves.
+    pub(super) fn is_bcrypt(&self) -> bool {
+        self.form == Form::Bcrypt
+    }
+
+    /// The crypt string of a password, setting included. crypt(3) reads a C string, so nothing has a crypt string that holds a
+    /// NUL: to end at it would let `secret\0anything` in for `secret`.
+    pub(super) fn crypt(&self, password: &[u8]) -> Result<Option<Zeroizing<String>>, CryptError> {
+        if password.contains(&0) {
+            return Ok(None);
+        }
+        let made = match self.form {
+            Form::Bcrypt => self.bcrypt(password),
+            Form::Des | Form::Md5 | Form::Sha256 | Form::Sha512 => pwhash::unix::crypt(password, self.text).ok(),
+        };
+        let made = made.map(Zeroizing::new).ok_or(CryptError)?;
+        // What comes back under another setting, or cut short, must not be compared with anything.
+        match split(&made) {
+            Some((setting, _)) if setting.text == self.text => Ok(Some(made)),
+            _ => Err(CryptError),
+        }
+    }
+
+    /// The versions are one algorithm; what told 2a and 2y apart were faults of older programs. 72 bytes count, as everywhere.
+    fn bcrypt(&self, password: &[u8]) -> Option<String> {
+        // The crate reads whole hashes alone; any digest will do.
+        let parts: HashParts = format!("{}{}", self.text, ".".repeat(31)).parse().ok()?;
+        let version = match self.text.as_bytes()[2] {
+            b'a' => Version::TwoA,
+            b'b' => Version::TwoB,
+            _ => Version::TwoY,
+        };
+        let made = bcrypt::hash_with_salt(password, parts.get_cost(), parts.get_salt_raw()).ok()?;
+        Some(made.format_for_version(version))
+    }
+}
+
+fn is_digits(text: &str) -> bool {
+    text.bytes().all(|b| DIGITS.contains(&b))
+}
+
+/// `salt$` of at most so many characters. crypt(3) takes other characters in a salt too; `pwhash` does not.
+fn is_salt(text: &str, chars_max: usize) -> bool {
+    text.strip_suffix('$').is_some_and(|salt| salt.len() <= chars_max && is_digits(salt))
+}
+
+/// `salt$` or `rounds=N$salt$`, N as crypt(3) writes it: in range and without leading zeros.
+fn is_sha(text: &str) -> bool {
+    let Some(rest) = text.strip_prefix("rounds=") else {
+        return is_salt(text, 16);
+    };
+    let Some((rounds, salt)) = rest.split_once('$') else {
+        return false;
+    };
+    let number = rounds.parse().ok().filter(|number| (SHA_ROUNDS_MIN..=SHA_ROUNDS_MAX).contains(number));
+    number.is_some_and(|number| number.to_string() == rounds) && is_salt(salt, 16)
+}
+
+/// `NN$` and 22 characters, the last of which has four bits to spare.
+fn is_bcrypt(text: &str) -> bool {
+    let [tens @ b'0'..=b'9', ones @ b'0'..=b'9', b'$', salt @ ..] = text.as_bytes() else {
+        return false;
+    };
+    let cost = u32::from(tens - b'0') * 10 + u32::from(ones - b'0');
+    let salted = salt.len() == 22 && is_digits(&text[3..]) && b".Oeu".contains(&salt[21]);
+    (BCRYPT_COST_MIN..=BCRYPT_COST_MAX).contains(&cost) && salted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What `crypt` makes of the bytes under the setting of `text`.
+    fn again(text: &str, password: &[u8]) -> String {
+        let (setting, _) = split(text).unwrap();
+        setting.crypt(password).unwrap().unwrap().to_string()
+    }
+
+    #[test]
+    fn each_form_is_computed_as_crypt_does() {
+        // The first four were seen from NATS; all are what libxcrypt's crypt(3) says.
+        for (password, text) in KNOWN {
+            assert_eq!(again(text, password.as_bytes()), *text, "{password}");
+        }
+    }
+
+    #[test]
+    fn of_des_8_bytes_count_without_their_top_bit() {
+        assert_eq!(again("41R19prsa7NLQ", b"testtest and more"), "41R19prsa7NLQ");
+        assert_eq!(again("41R19prsa7NLQ", b"\xf4esttest"), "41R19prsa7NLQ");
+        assert_ne!(again("41R19prsa7NLQ", b"testtes"), "41R19prsa7NLQ");
+    }
+
+    #[test]
+    fn nothing_with_a_nul_has_a_crypt_string() {
+        for (_, text) in KNOWN {
+            let (setting, _) = split(text).unwrap();
+            assert!(setting.crypt(b"secret\0").unwrap().is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_setting_is_what_stands_before_the_digest() {
+        for (_, text) in KNOWN {
+            let (setting, digest) = split(text).unwrap();
+            assert_eq!(format!("{}{digest}", setting.as_str()), *text);
+            assert_eq!(Setting::parse(setting.as_str()).unwrap().form, setting.form);
+        }
+    }
+
+    #[test]
+    fn what_no_crypt_could_have_made_is_refused() {
+        let (md5, sha256, sha512) = ("5".repeat(21), "5".repeat(42), "5".repeat(85));
+        let bcrypt = "$2y$10$abcdefghijklmnopqrstuu8.veTXNDPV2eEsdpKNczMw2otgh5LnK";
+        assert!(split(bcrypt).is_some());
+        for (text, reason) in [
+            (String::new(), "empty"),
+            ("41".into(), "a setting alone"),
+            ("41R19prsa7NL".into(), "DES, 12 characters"),
+            ("41R19prsa7NLQQ".into(), "DES, 14 characters"),
+            ("41R19prsa7NLR".into(), "DES, a last digit with too many bits"),
+            ("4!R19prsa7NLQ".into(), "DES, an odd salt"),
+            ("\x014R19prsa7NLQ".into(), "a control character"),
+            ("é1R19prsa7NLQ".into(), "not ASCII"),
+            ("_J9..rasmBYk8r9AiWNc".into(), "BSDI's DES"),
+            ("*0".into(), "crypt's own refusal"),
+            ("password".into(), "a password"),
+            (format!("$1$123456789${md5}."), "MD5, a salt of 9"),
+            (format!("$1$abc{md5}."), "MD5, no end of the salt"),
+            (format!("$1$a b${md5}."), "MD5, a space in the salt"),
+            (format!("$1$ab${md5}5"), "MD5, a last digit with too many bits"),
+            (format!("$5$12345678901234567${sha256}."), "SHA-256, a salt of 17"),
+            (format!("$5$rounds=0$ab${sha256}."), "no rounds"),
+            (format!("$5$rounds=999$ab${sha256}."), "too few rounds"),
+            (format!("$5$rounds=05000$ab${sha256}."), "a leading zero"),
+            (format!("$5$rounds=+5000$ab${sha256}."), "a sign"),
+            (format!("$5$rounds=$ab${sha256}."), "rounds without a number"),
+            (format!("$5$rounds=5000{sha256}."), "rounds without a salt"),
+            (format!("$6$rounds=100001$ab${sha512}."), "more rounds than a login may cost"),
+            (format!("$6$rounds=99999999999$ab${sha512}."), "rounds beyond 32 bits"),
+            (format!("$6$ab${sha256}."), "SHA-512, the digest of SHA-256"),
+            (bcrypt.replace("$10$", "$15$"), "more cost than a login may have"),
+            (bcrypt.replace("$10$", "$03$"), "less cost than bcrypt has"),
+            (bcrypt.replace("$10$", "$+9$"), "a sign"),
+            (bcrypt.replace("$2y$", "$2x$"), "the faulty bcrypt"),
+            (bcrypt.replace("uu8", "uv8"), "a salt with too many bits"),
+            (bcrypt.replace("LnK", "LnL"), "a digest with too many bits"),
+            ("$3$$8846f7eaee8fb117ad06bdd830b7586c".into(), "NT"),
+            ("$apr1$jkwHRKR.$mOGBu0YQ7BH8pjDL7FTzq.".into(), "Apache's MD5"),
+            ("$argon2id$v=19$m=8,t=1,p=1$AAAAAAAAAAA$AAAAAAAAAAAAAAAA".into(), "argon2id"),
+        ] {
+            assert!(split(&text).is_none(), "{reason}: {text}");
+        }
+    }
+
+    #[test]
+    fn the_dearest_settings_are_taken() {
+        for text in [format!("$6$rounds=100000$ab${}.", "5".repeat(85)), format!("$2b$14${}{}.", "u".repeat(22), "u".repeat(30))]
+        {
+            assert!(split(&text).is_some(), "{text}");
+        }
+    }
+
+    const LONG: &str = "correct horse battery staple, and then some more of it so that it passes seventy-two bytes";
+    const KNOWN: &[(&str, &str)] = &[
+        ("testtest", "41R19prsa7NLQ"),
+        ("testtest", "7dTx9F2gGoM5w"),
+        ("password", "a4sLkn7C9GP12"),
+        ("testPassword", "d3695SDTr1h2k"),
+        ("", "41jafBQnMGV36"),
+        ("pässwörd", "aZXpB2S.u7uSw"),
+        ("日本語", "./0CKIlmZnE5A"),
+        ("password", "$1$$I2o9Z7NcvQAKp7wyCTlia0"),
+        ("password", "$1$5pZSV9va$azfrPr6af3Fc7dLblQXVa0"),
+        ("password", "$5$$V0edGK/GfSrNwzYCrbML4V/gvkNuNTfvn.Pt/LMSAf8"),
+        ("password", "$5$saltstring$OH4IDuTlsuTYPdED1gsuiRMyTAwNlRWyA6Xr3I4/dQ5"),
+        ("password", "$5$rounds=1000$roundstoolow$C7LgBKoW9Cpd8uupMmg0Kv0Lud0icu6mTwa7mcvsVSC"),
+        ("password", "$6$saltstring$adDbXsJjcDlq2662QPgd.tkSOVmnG9Tt3oXl4HR60SusC3AGjirnDenVZp3DGwLwqy6iYKCzannhaX9DR72nN1"),
+        (
+            "password",
+            "$6$rounds=5000$abcdefghijklmnop$0aenUFHf897F9u0tURIHOeACWajSuVGa7jgJGyq.DKZm/WXl/IZFvPbneFydBjomEOgM.Sh1m0L3KsS1.H5b//",
+        ),
+        ("password", "$2a$04$abcdefghijklmnopqrstuughE8Ev8uGFaUgY2cNEySvxngrb/Jzdm"),
+        ("password", "$2b$04$abcdefghijklmnopqrstuughE8Ev8uGFaUgY2cNEySvxngrb/Jzdm"),
+        ("password", "$2y$04$......................LAtw7/ohmmBAhnXqmkuIz83Rl5Qdjhm"),
+        ("", "$1$5pZSV9va$DLu0KyBfk2R1Z39LqQhi01"),
+        ("pässwörd", "$1$5pZSV9va$BMC4h7DlOH.mQ.K62hd3l0"),
+        (LONG, "$1$5pZSV9va$Fc6Gq.iiEFb95J1o5XjO7."),
+        ("", "$5$saltstring$FdNfA4gXqvCeO6iZs7G/.wwwoywYZqo0l1pwmfWaBA7"),
+        ("pässwörd", "$5$saltstring$bWOoCRTKNT.aiY/gJjvk1HjBYuRpcYQmcc5hqf6H4T4"),
+        (LONG, "$5$saltstring$2eTWdgey12bdnNGV8DyCf55BCReWLHFiB4DCJrN.r5/"),
+        ("", "$6$saltstring$kyGrqt6gmjAdtFLPrflEFifSYLCWWq1pyx95SvqinLDy2UHmj0sTF0MSLMwxPFZc3tu5kQckI8fks0zOPda3n1"),
+        ("pässwörd", "$6$saltstring$6PSVl254uv0cWCoUS0qzSX5NenRA/YFCwPzGA9ONu.MmmxqXTWHerEzD8WyuBl3ukfIZZU9uxLD6Bn6p7S3rG."),
+        (LONG, "$6$saltstring$U/0tGraCxcU3z4LQPk1RpJF.eIdqEu1j3T6lZOOHrLIGwICePPUxiSeaLAtWRDWHtJEpcIjIY5c3.k6rX4SIv."),
+        ("", "$2y$04$abcdefghijklmnopqrstuOPYMo8FIicLfSLl7WijjcPEQmRxjEu.y"),
+        ("pässwörd", "$2y$04$abcdefghijklmnopqrstuOz04mYzLqOky8uH6VHSMIRHtAef.x9f6"),
+        (LONG, "$2y$04$abcdefghijklmnopqrstuOKXx0sVN73Mt.9k42lyof3UGyaimvf0i"),
+    ];
+}

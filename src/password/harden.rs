@@ -1,0 +1,176 @@
+//! The background worker: puts a slow hash in the place of every seal, newest first, so that a postback never waits for one.
+//!
+//! It reads the backlog on a connection of its own, hashes on a thread of the lowest priority, and hands the hashes to the writer.
+//! The backlog lies in the journal and survives a restart.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::{Hasher, Opened, Stored, Vault, verify_hash, wrapped_holds};
+use crate::chain::chain;
+use crate::store::{Hardened, Location, Pending, Reader, open_reader};
+use crate::writer::Writer;
+
+/// Credentials hashed between two looks at the backlog: few, so that the member who joined last never waits behind many.
+const ROUND: u32 = 8;
+/// How often the size of the backlog is logged while there is one.
+const REPORT_EVERY: Duration = Duration::from_secs(60);
+/// How long the worker waits after something failed, and how often it looks without being told.
+const RETRY_AFTER: Duration = Duration::from_secs(2);
+/// The kernel's lowest: postbacks and logins come first.
+const LOWEST_PRIORITY: i32 = 19;
+
+/// The worker, and how to end it.
+#[derive(Debug)]
+pub struct Worker {
+    thread: JoinHandle<()>,
+    stop: Arc<AtomicBool>,
+    wake: SyncSender<()>,
+}
+
+impl Worker {
+    /// Starts the thread. `sealed` is told by the writer when there is work; `wake` is the same channel's other end.
+    ///
+    /// # Errors
+    ///
+    /// Where the system gives no thread.
+    pub fn start(mut bench: Bench, sealed: Receiver<()>, wake: SyncSender<()>) -> std::io::Result<Self> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let thread = std::thread::Builder::new().name("hashing".into()).spawn(move || {
+            // Without it the thread only competes a little more.
+            if let Err(error) = rustix::process::setpriority_process(None, LOWEST_PRIORITY) {
+                log::warn!("the hashing thread keeps its priority: {error}");
+            }
+            bench.run(&sealed, &stopped);
+        })?;
+        Ok(Self { thread, stop, wake })
+    }
+
+    /// Ends the thread after the hash at hand.
+    pub fn stop(self) {
+        self.stop.store(true, Ordering::Relaxed);
+        // A full channel wakes it as well.
+        let _ = self.wake.try_send(());
+        if self.thread.join().is_err() {
+            log::error!("the hashing thread has panicked; the backlog is kept for the next start");
+        }
+    }
+}
+
+/// Where credentials are hashed.
+pub struct Bench {
+    location: Location,
+    vault: Vault,
+    hasher: Hasher,
+    writer: Writer,
+    /// Journal records whose seal does not open: logged once, and left for the operator to look at.
+    broken: HashSet<i64>,
+}
+
+impl Bench {
+    /// A bench over this database; hashes go to `writer`.
+    pub fn new(location: Location, vault: Vault, hasher: Hasher, writer: Writer) -> Self {
+        Self { location, vault, hasher, writer, broken: HashSet::new() }
+    }
+
+    fn run(&mut self, sealed: &Receiver<()>, stop: &AtomicBool) {
+        let mut reported: Option<Instant> = None;
+        let mut reader = None;
+        while !stop.load(Ordering::Relaxed) {
+            let round = self.round(&mut reader, &mut reported);
+            match round {
+                Ok(true) => continue,
+                Ok(false) => {}
+                Err(error) => {
+                    log::warn!("hashing waits: {error}");
+                    reader = None;
+                }
+            }
+            if let Err(RecvTimeoutError::Disconnected) = sealed.recv_timeout(RETRY_AFTER) {
+                return;
+            }
+        }
+    }
+
+    /// One round; `false` when the backlog is empty.
+    fn round(&mut self, reader: &mut Option<Reader>, reported: &mut Option<Instant>) -> Result<bool, String> {
+        if reader.is_none() {
+            *reader = Some(open_reader(&self.location).map_err(|error| chain(&error))?);
+        }
+        let Some(reader) = reader else { return Ok(false) };
+        if reported.is_none_or(|last| last.elapsed() >= REPORT_EVERY) {
+            let backlog = reader.backlog().map_err(|error| chain(&error))?.saturating_sub(self.broken.len() as u64);
+            if backlog > 0 {
+                log::info!("passwords that wait to be hashed: {backlog}");
+                *reported = Some(Instant::now());
+            }
+        }
+        let more = self.harden_newest(reader)?;
+        if !more && reported.take().is_some() {
+            log::info!("all passwords are hashed");
+        }
+        Ok(more)
+    }
+
+    /// Hashes until nothing is sealed any more. For tests, which want it done rather than wait for it.
+    ///
+    /// # Errors
+    ///
+    /// What keeps it from going on, in a line.
+    pub fn harden_all(&mut self) -> Result<(), String> {
+        let reader = open_reader(&self.location).map_err(|error| chain(&error))?;
+        while self.harden_newest(&reader)? {}
+        Ok(())
+    }
+
+    /// Hashes the newest few; `false` when there are none.
+    fn harden_newest(&mut self, reader: &Reader) -> Result<bool, String> {
+        let skip = u32::try_from(self.broken.len()).unwrap_or(u32::MAX);
+        let pending = reader.pending(ROUND.saturating_add(skip)).map_err(|error| chain(&error))?;
+        let mut hardened: Vec<Hardened> = Vec::new();
+        for item in pending {
+            // A password sent twice in a row has one seal in two records, and both are served at once.
+            if self.broken.contains(&item.journal_id) || hardened.iter().any(|done| done.pending.seal == item.seal) {
+                continue;
+            }
+            match self.harden(&item) {
+                Ok(form) => hardened.push(Hardened { pending: item, form }),
+                Err(error) => {
+                    log::error!("the sealed password of journal record {} cannot be hashed: {error}", item.journal_id);
+                    self.broken.insert(item.journal_id);
+                }
+            }
+        }
+        if hardened.is_empty() {
+            return Ok(false);
+        }
+        if self.writer.harden(hardened) { Ok(true) } else { Err("the writer is busy or cannot write".into()) }
+    }
+
+    /// The form that takes the seal's place: the one before it if it is of the same password, else a new one.
+    fn harden(&mut self, item: &Pending) -> Result<Stored, String> {
+        match self.vault.open(item.key, &item.seal).map_err(|error| error.to_string())? {
+            Opened::Password(password) => {
+                if let Some(Stored::Hash(hash)) = &item.before
+                    && verify_hash(hash, &password).unwrap_or(false)
+                {
+                    return Ok(Stored::Hash(hash.clone()));
+                }
+                self.hasher.hash(&password).map(Stored::Hash).map_err(|error| error.to_string())
+            }
+            Opened::Cryptpass(cryptpass) => {
+                if let Some(Stored::Wrapped(wrapped)) = &item.before
+                    && wrapped_holds(wrapped, &cryptpass).unwrap_or(false)
+                {
+                    return Ok(Stored::Wrapped(wrapped.clone()));
+                }
+                self.hasher.wrap(&cryptpass).map(Stored::Wrapped).map_err(|error| error.to_string())
+            }
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! The slow hash that replaces a seal: argon2id, or bcrypt for an Apache that reads the column itself.
+
+use std::fmt;
+use std::str::FromStr;
+
+use argon2::password_hash::phc;
+use argon2::{Algorithm, Argon2, Block, Params, Version};
+
+use super::{Cryptpass, Hash, Password, Wrapped, crypt};
+
+/// OWASP's first choice for argon2id: 19 MiB, two passes, one lane.
+const ARGON2_MEMORY_KIB: u32 = 19_456;
+const ARGON2_PASSES: u32 = 2;
+const ARGON2_LANES: u32 = 1;
+/// A shorter output in a row is a damaged one.
+pub(super) const ARGON2_OUTPUT_BYTES: usize = 32;
+const SALT_BYTES: usize = 16;
+/// OWASP's least for bcrypt. Not more, because Apache verifies it at every request, each picture of a page included: at 10 that
+/// is some 50 ms of a core, and each step doubles it.
+const BCRYPT_COST: u32 = 10;
+
+/// Which hash takes the place of a sealed password (`--password-hash`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HashKind {
+    /// argon2id in PHC form.
+    #[default]
+    Argon2id,
+    /// bcrypt `$2y$`, which Apache and htpasswd read. Its first 72 bytes are all that counts of a password.
+    Bcrypt,
+}
+
+/// The text names no hash.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected argon2id or bcrypt")]
+pub struct UnknownHashKind;
+
+impl HashKind {
+    /// As `--password-hash` writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            HashKind::Argon2id => "argon2id",
+            HashKind::Bcrypt => "bcrypt",
+        }
+    }
+}
+
+impl fmt::Display for HashKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for HashKind {
+    type Err = UnknownHashKind;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        [HashKind::Argon2id, HashKind::Bcrypt].into_iter().find(|kind| kind.as_str() == text).ok_or(UnknownHashKind)
+    }
+}
+
+/// Why there is no hash; never the password's doing.
+#[derive(Debug, thiserror::Error)]
+pub enum HashError {
+    /// The system gave no salt.
+    #[error("no random salt from the system: {0}")]
+    Random(#[from] getrandom::Error),
+    /// argon2id refused, or its text could not be written.
+    #[error("argon2id: {0}")]
+    Argon2(String),
+    /// bcrypt refused.
+    #[error("bcrypt: {0}")]
+    Bcrypt(#[from] bcrypt::BcryptError),
+}
+
+/// Hashes one password after another in the same memory (19 MiB, taken at the first one and given back on drop).
+pub struct Hasher {
+    kind: HashKind,
+    argon2: Argon2<'static>,
+    blocks: Vec<Block>,
+    bcrypt_cost: u32,
+}
+
+impl Hasher {
+    /// A hasher at the cost meant for members.
+    pub fn new(kind: HashKind) -> Self {
+        Self::with_cost(kind, (ARGON2_MEMORY_KIB, ARGON2_PASSES), BCRYPT_COST)
+    }
+
+    /// A hasher whose hashes are no protection at all.
+    #[doc(hidden)]
+    pub fn with_cheap_cost_for_tests(kind: HashKind) -> Self {
+        Self::with_cost(kind, (8, 1), 4)
+    }
+
+    fn with_cost(kind: HashKind, (memory_kib, passes): (u32, u32), bcrypt_cost: u32) -> Self {
+        let params =
+            Params::new(memory_kib, passes, ARGON2_LANES, Some(ARGON2_OUTPUT_BYTES)).expect("both callers' costs are legal");
+        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+        Self { kind, argon2, blocks: Vec::new(), bcrypt_cost }
+    }
+
+    /// Hashes a password. A password with a NUL byte gets argon2id under either kind: bcrypt is computed from C strings, where
+    /// such a password means either its beginning alone or, repeated with its NUL, the same as another one; and nobody can type
+    /// it into an Apache anyway.
+    pub fn hash(&mut self, password: &Password) -> Result<Hash, HashError> {
+        let text = password.expose();
+        match self.kind {
+            HashKind::Bcrypt if !text.contains('\0') => {
+                let parts = bcrypt::hash_with_salt(text, self.bcrypt_cost, salt()?)?;
+                Ok(Hash(parts.format_for_version(bcrypt::Version::TwoY)))
+            }
+            HashKind::Argon2id | HashKind::Bcrypt => self.argon2id(text.as_bytes()).map(Hash),
+        }
+    }
+
+    /// Wraps a cryptpass: its setting stays, its digest goes through argon2id, under either kind.
+    pub fn wrap(&mut self, cryptpass: &Cryptpass) -> Result<Wrapped, HashError> {
+        let text = cryptpass.expose();
+        let (setting, _) = crypt::split(text).expect("Cryptpass::parse took it by this very function");
+        let phc = self.argon2id(text.as_bytes())?;
+        Ok(Wrapped(format!("{} {phc}", setting.as_str())))
+    }
+
+    fn argon2id(&mut self, secret: &[u8]) -> Result<String, HashError> {
+        self.blocks.resize(self.argon2.params().block_count(), Block::new());
+        let salt = salt()?;
+        let mut output = [0; ARGON2_OUTPUT_BYTES];
+        self.argon2
+            .hash_password_into_with_memory(secret, &salt, &mut output, &mut self.blocks)
+            .map_err(|error| HashError::Argon2(error.to_string()))?;
+        self.phc(&salt, &output).map_err(|error| HashError::Argon2(error.to_string()))
+    }
+
+    fn phc(&self, salt: &[u8], output: &[u8]) -> Result<String, argon2::password_hash::Error> {
+        let hash = phc::PasswordHash {
+            algorithm: Algorithm::Argon2id.ident(),
+            version: Some(Version::V0x13.into()),
+            params: self.argon2.params().try_into()?,
+            salt: Some(phc::Salt::new(salt)?),
+            hash: Some(phc::Output::new(output)?),
+        };
+        Ok(hash.to_string())
+    }
+}
+
+fn salt() -> Result<[u8; SALT_BYTES], getrandom::Error> {
+    let mut salt = [0; SALT_BYTES];
+    getrandom::fill(&mut salt)?;
+    Ok(salt)
+}
+
+#[cfg(test)]
+mod tests {
+    use argon2::PasswordVerifier as _;
+
+    use super::*;
+    use crate::password::verify_hash;
+
+    fn password(text: &str) -> Password {
+        Password::parse(text).unwrap()
+    }
+
+    fn fits(hash: &Hash, text: &str) -> bool {
+        verify_hash(hash, &password(text)).unwrap()
+    }
+
+    /// Passwords on which a hash might stumble; no two are the same to bcrypt.
+    fn odd_passwords() -> Vec<String> {
+        let mut odd: Vec<String> =
+            ["x", " ", "\0", "\0\0", "a\0b", "a\0c", "a", "pässwörd", "$1$a$b", "\r\n"].map(str::to_owned).into();
+        odd.extend([71, 72].map(|bytes| "y".repeat(bytes)));
+        odd.extend(["z".repeat(1024), "é".repeat(512)]);
+        odd
+    }
+
+    #[test]
+    fn the_names_of_the_hashes() {
+        assert_eq!("argon2id".parse(), Ok(HashKind::Argon2id));
+        assert_eq!("bcrypt".parse(), Ok(HashKind::Bcrypt));
+        assert_eq!("Bcrypt".parse::<HashKind>(), Err(UnknownHashKind));
+        assert_eq!(UnknownHashKind.to_string(), "expected argon2id or bcrypt");
+    }
+
+    #[test]
+    fn members_get_the_costs_that_owasp_names() {
+        let argon2id = Hasher::new(HashKind::Argon2id).hash(&password("testtest")).unwrap();
+        assert!(argon2id.as_str().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{}", argon2id.as_str());
+        assert!(Argon2::default().verify_password(b"testtest", argon2id.as_str()).is_ok());
+        let bcrypt = Hasher::new(HashKind::Bcrypt).hash(&password("testtest")).unwrap();
+        assert!(bcrypt.as_str().starts_with("$2y$10$"), "{}", bcrypt.as_str());
+        assert!(bcrypt::verify("testtest", bcrypt.as_str()).unwrap());
+    }
+
+    #[test]
+    fn every_legal_password_has_a_hash_that_fits_it_and_no_other() {
+        for kind in [HashKind::Argon2id, HashKind::Bcrypt] {
+            let mut hasher = Hasher::with_cheap_cost_for_tests(kind);
+            for text in odd_passwords() {
+                let hash = hasher.hash(&password(&text)).unwrap();
+                for typed in odd_passwords() {
+                    assert_eq!(fits(&hash, &typed), text == typed, "{kind}: {text:?} and {typed:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn bcrypt_counts_72_bytes() {
+        let hash = Hasher::with_cheap_cost_for_tests(HashKind::Bcrypt).hash(&password(&"x".repeat(72))).unwrap();
+        assert!(fits(&hash, &format!("{}more", "x".repeat(72))));
+        assert!(!fits(&hash, &"x".repeat(71)));
+    }
+
+    #[test]
+    fn a_password_with_a_nul_gets_argon2id_under_bcrypt_too() {
+        let mut hasher = Hasher::with_cheap_cost_for_tests(HashKind::Bcrypt);
+        assert!(hasher.hash(&password("a\0")).unwrap().as_str().starts_with("$argon2id$"));
+        assert!(!fits(&hasher.hash(&password("a")).unwrap(), "a\0a"));
+    }
+
+    #[test]
+    fn two_hashes_of_one_password_differ() {
+        let mut hasher = Hasher::with_cheap_cost_for_tests(HashKind::Argon2id);
+        assert_ne!(hasher.hash(&password("x")).unwrap(), hasher.hash(&password("x")).unwrap());
+    }
+
+    #[test]
+    fn a_wrapped_cryptpass_keeps_its_setting_and_not_its_digest() {
+        let cryptpass = Cryptpass::parse("41R19prsa7NLQ").unwrap();
+        let wrapped = Hasher::with_cheap_cost_for_tests(HashKind::Bcrypt).wrap(&cryptpass).unwrap();
+        assert!(wrapped.as_str().starts_with("41 $argon2id$v=19$m=8,t=1,p=1$"), "{}", wrapped.as_str());
+        assert!(!wrapped.as_str().contains("R19prsa7NLQ"));
+    }
+}

@@ -1,0 +1,152 @@
+//! The key file: 64 lower-case hex digits and a line break, mode 0600, in the data dir. Whoever has it and the database has every
+//! password that waits to be hashed.
+
+use std::fs::{File, OpenOptions, Permissions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+/// The key of XChaCha20-Poly1305.
+pub(super) const KEY_BYTES: usize = 32;
+/// A key file is 65 bytes; reading stops soon after, whatever the path leads to.
+const FILE_BYTES_MAX: usize = 128;
+
+/// Why there is no key.
+#[derive(Debug, thiserror::Error)]
+pub enum VaultError {
+    /// [`Vault::load`]: no such file.
+    #[error("key file {}: expected 64 lower-case hex digits, found no file", .0.display())]
+    Missing(PathBuf),
+    /// [`Vault::load`]: there, and not to be read.
+    #[error("key file {}: cannot be read", .0.display())]
+    Unreadable(PathBuf, #[source] io::Error),
+    /// [`Vault::load`]: read, and not a key. The number is that of the bytes found, counted up to 128.
+    #[error("key file {}: expected 64 lower-case hex digits and a line break, found {} bytes that are not", .0.display(), .1)]
+    Form(PathBuf, usize),
+    /// [`Vault::create`]: there is a file already, or it cannot be made.
+    #[error("key file {}: cannot be made", .0.display())]
+    Create(PathBuf, #[source] io::Error),
+}
+
+/// Reads the file and changes nothing about it.
+pub(super) fn load(path: &Path) -> Result<Zeroizing<[u8; KEY_BYTES]>, VaultError> {
+    let fault = |error: io::Error| match error.kind() {
+        io::ErrorKind::NotFound => VaultError::Missing(path.to_owned()),
+        _ => VaultError::Unreadable(path.to_owned(), error),
+    };
+    // Larger than the most that is read, or growing would leave copies of the key behind.
+    let mut text = Zeroizing::new(Vec::with_capacity(2 * FILE_BYTES_MAX));
+    let file = File::open(path).map_err(fault)?;
+    file.take(FILE_BYTES_MAX as u64).read_to_end(&mut text).map_err(fault)?;
+    from_hex(text.strip_suffix(b"\n").unwrap_or(&text)).ok_or_else(|| VaultError::Form(path.to_owned(), text.len()))
+}
+
+/// Writes a file that was not there.
+pub(super) fn create(path: &Path, key: &[u8; KEY_BYTES]) -> Result<(), VaultError> {
+    write(path, key).map_err(|error| VaultError::Create(path.to_owned(), error))
+}
+
+/// O_EXCL, so that a key is never written over; then the mode, which the umask may have narrowed; then file and name to disk.
+fn write(path: &Path, key: &[u8; KEY_BYTES]) -> io::Result<()> {
+    let mut text = Zeroizing::new(Vec::with_capacity(2 * KEY_BYTES + 1));
+    for byte in key {
+        text.extend([byte >> 4, byte & 15].map(|digit| b"0123456789abcdef"[usize::from(digit)]));
+    }
+    text.push(b'\n');
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let written = (|| {
+        file.set_permissions(Permissions::from_mode(0o600))?;
+        file.write_all(&text)?;
+        file.sync_all()?;
+        let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        File::open(dir)?.sync_all()
+    })();
+    if written.is_err() {
+        // Ours and useless; left behind it would stop the next start. The first error is the one to tell.
+        let _ = std::fs::remove_file(path);
+    }
+    written
+}
+
+fn from_hex(digits: &[u8]) -> Option<Zeroizing<[u8; KEY_BYTES]>> {
+    let mut key = Zeroizing::new([0; KEY_BYTES]);
+    if digits.len() != 2 * KEY_BYTES {
+        return None;
+    }
+    for (byte, pair) in key.iter_mut().zip(digits.chunks_exact(2)) {
+        *byte = hex_value(pair[0])? << 4 | hex_value(pair[1])?;
+    }
+    Some(key)
+}
+
+fn hex_value(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DIGITS: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1eff";
+
+    fn key() -> [u8; KEY_BYTES] {
+        let mut key = std::array::from_fn(|at| at as u8);
+        key[31] = 0xff;
+        key
+    }
+
+    #[test]
+    fn a_key_is_written_as_hex_digits_that_its_owner_alone_can_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("seal.key");
+        create(&path, &key()).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), format!("{DIGITS}\n"));
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o600);
+        assert_eq!(*load(&path).unwrap(), key());
+    }
+
+    #[test]
+    fn a_file_that_is_there_is_never_written_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("seal.key");
+        std::fs::write(&path, "mine").unwrap();
+        let error = create(&path, &key()).unwrap_err();
+        assert_eq!(error.to_string(), format!("key file {}: cannot be made", path.display()));
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "mine");
+    }
+
+    #[test]
+    fn a_file_that_is_no_key_is_an_error_that_shows_nothing_of_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("seal.key");
+        let named = format!("key file {}: ", path.display());
+        assert_eq!(load(&path).unwrap_err().to_string(), format!("{named}expected 64 lower-case hex digits, found no file"));
+        for (text, bytes) in [
+            (String::new(), 0),
+            ("\n".into(), 1),
+            (DIGITS[1..].into(), 63),
+            (format!("{DIGITS}0"), 65),
+            (format!("{DIGITS}\n\n"), 66),
+            (format!("{DIGITS}\r\n"), 66),
+            (DIGITS.to_uppercase(), 64),
+            (DIGITS.replace('f', "g"), 64),
+            (DIGITS.repeat(100), 128),
+        ] {
+            std::fs::write(&path, &text).unwrap();
+            assert_eq!(
+                load(&path).unwrap_err().to_string(),
+                format!("{named}expected 64 lower-case hex digits and a line break, found {bytes} bytes that are not"),
+            );
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+        }
+        std::fs::write(&path, DIGITS).unwrap();
+        assert_eq!(*load(&path).unwrap(), key(), "the line break may be missing");
+        assert_eq!(load(dir.path()).unwrap_err().to_string(), format!("key file {}: cannot be read", dir.path().display()));
+    }
+}

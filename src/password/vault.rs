@@ -1,0 +1,279 @@
+//! The vault: one key in the data dir, under which a password waits in the database until it is hashed.
+//!
+//! A seal is `nonce (24) || ciphertext || tag (16)` of XChaCha20-Poly1305 with a random nonce. It is bound to its member: moved to
+//! another row it does not open. The plaintext is `kind (1) || length (2, big-endian) || text || zeros` up to a multiple of
+//! [`PADDING_BYTES`], so that a seal does not tell how long the usual password is.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use chacha20poly1305::aead::AeadInOut as _;
+use chacha20poly1305::{KeyInit as _, Tag, XChaCha20Poly1305, XNonce};
+use subtle::ConstantTimeEq as _;
+use zeroize::Zeroizing;
+
+use super::key_file::{self, KEY_BYTES, VaultError};
+use super::{Cryptpass, Password, Seal};
+use crate::member::Key;
+
+const NONCE_BYTES: usize = 24;
+const TAG_BYTES: usize = 16;
+const HEAD_BYTES: usize = 3;
+/// The plaintext is a multiple of this.
+const PADDING_BYTES: usize = 64;
+/// Says what the seal is for, so that it is good for nothing else under the same key.
+const DOMAIN: &[u8; 20] = b"nats-userman seal v1";
+
+const KIND_PASSWORD: u8 = 1;
+const KIND_CRYPTPASS: u8 = 2;
+
+/// Why a seal does not open.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// The length alone says that it is none.
+    #[error("expected a seal of at least 104 bytes in steps of 64, found {0} bytes")]
+    Length(usize),
+    /// The tag does not fit.
+    #[error("the seal was made with another key or for another member, or is damaged")]
+    Tag,
+    /// Sealed with our key, by a version that is not this one.
+    #[error("the seal holds neither a password nor a cryptpass that this version knows")]
+    Content,
+}
+
+/// What was in a seal.
+#[derive(Clone, Debug)]
+pub enum Opened {
+    /// A password in clear.
+    Password(Password),
+    /// A crypt string that came without a password.
+    Cryptpass(Cryptpass),
+}
+
+/// Seals and opens with one key. Clones share it.
+#[derive(Clone)]
+pub struct Vault(Arc<XChaCha20Poly1305>);
+
+impl Vault {
+    /// A vault with this key.
+    pub fn from_key(key: [u8; KEY_BYTES]) -> Self {
+        let key = Zeroizing::new(key);
+        Self(Arc::new(XChaCha20Poly1305::new((&*key).into())))
+    }
+
+    /// Makes a new key and its file, mode 0600, which is on disk when this returns. A file that is there is left alone: an error.
+    pub fn create(path: &Path) -> Result<Self, VaultError> {
+        let mut key = Zeroizing::new([0; KEY_BYTES]);
+        random(key.as_mut());
+        key_file::create(path, &key)?;
+        Ok(Self::from_key(*key))
+    }
+
+    /// Reads the key file and changes nothing about it. The line break at its end may be missing: secret stores trim it.
+    pub fn load(path: &Path) -> Result<Self, VaultError> {
+        key_file::load(path).map(|key| Self::from_key(*key))
+    }
+
+    /// Seals a password for this member.
+    pub fn seal_password(&self, key: Key, password: &Password) -> Seal {
+        self.seal(key, KIND_PASSWORD, password.expose())
+    }
+
+    /// Seals a cryptpass for this member.
+    pub fn seal_cryptpass(&self, key: Key, cryptpass: &Cryptpass) -> Seal {
+        self.seal(key, KIND_CRYPTPASS, cryptpass.expose())
+    }
+
+    /// Opens a seal that was made for this member.
+    pub fn open(&self, key: Key, seal: &Seal) -> Result<Opened, OpenError> {
+        read(&self.plain(key, seal)?).ok_or(OpenError::Content)
+    }
+
+    /// Whether both seals of this member open and hold the same kind of credential with the same text, compared in constant time.
+    pub fn same_secret(&self, key: Key, a: &Seal, b: &Seal) -> bool {
+        let (Ok(a), Ok(b)) = (self.plain(key, a), self.plain(key, b)) else {
+            return false;
+        };
+        // There is one plaintext to a kind and text, so they can be compared with head and padding.
+        read(&a).is_some() && read(&b).is_some() && bool::from(a.ct_eq(&b))
+    }
+
+    fn seal(&self, key: Key, kind: u8, text: &str) -> Seal {
+        let padded = (HEAD_BYTES + text.len()).next_multiple_of(PADDING_BYTES);
+        let mut bytes = Vec::with_capacity(NONCE_BYTES + padded + TAG_BYTES);
+        bytes.resize(NONCE_BYTES + padded, 0);
+        let (nonce, body) = bytes.split_at_mut(NONCE_BYTES);
+        random(nonce);
+        let length = u16::try_from(text.len()).expect("a password is at most 1024 bytes, a cryptpass shorter");
+        body[0] = kind;
+        body[1..HEAD_BYTES].copy_from_slice(&length.to_be_bytes());
+        body[HEAD_BYTES..HEAD_BYTES + text.len()].copy_from_slice(text.as_bytes());
+        // The plaintext is encrypted where it stands: no copy of it is left.
+        let nonce = XNonce::try_from(&*nonce).expect("it was split off with this length");
+        let tag = self.0.encrypt_inout_detached(&nonce, &bound_to(key), body.into());
+        bytes.extend_from_slice(&tag.expect("the cipher refuses lengths beyond 256 GiB alone"));
+        Seal(bytes)
+    }
+
+    fn plain(&self, key: Key, seal: &Seal) -> Result<Zeroizing<Vec<u8>>, OpenError> {
+        let bytes = &seal.0;
+        let body = bytes.len().checked_sub(NONCE_BYTES + TAG_BYTES);
+        if !body.is_some_and(|body| body > 0 && body % PADDING_BYTES == 0) {
+            return Err(OpenError::Length(bytes.len()));
+        }
+        let (nonce, rest) = bytes.split_at(NONCE_BYTES);
+        let (body, tag) = rest.split_at(rest.len() - TAG_BYTES);
+        let (Ok(nonce), Ok(tag)) = (XNonce::try_from(nonce), Tag::try_from(tag)) else {
+            return Err(OpenError::Length(bytes.len()));
+        };
+        let mut plain = Zeroizing::new(body.to_vec());
+        let opened = self.0.decrypt_inout_detached(&nonce, &bound_to(key), plain.as_mut_slice().into(), &tag);
+        opened.map(|()| plain).map_err(|_| OpenError::Tag)
+    }
+}
+
+/// The associated data: the domain and both ids, big-endian.
+fn bound_to(key: Key) -> [u8; DOMAIN.len() + 16] {
+    let mut data = [0; DOMAIN.len() + 16];
+    data[..20].copy_from_slice(DOMAIN);
+    data[20..28].copy_from_slice(&key.site.get().to_be_bytes());
+    data[28..].copy_from_slice(&key.member.get().to_be_bytes());
+    data
+}
+
+/// Takes a plaintext apart, in the one form that `seal` writes.
+fn read(plain: &[u8]) -> Option<Opened> {
+    let (head, rest) = plain.split_first_chunk::<HEAD_BYTES>()?;
+    let length = usize::from(u16::from_be_bytes([head[1], head[2]]));
+    let (text, padding) = rest.split_at_checked(length)?;
+    if padding.len() >= PADDING_BYTES || padding.iter().any(|&b| b != 0) {
+        return None;
+    }
+    let text = std::str::from_utf8(text).ok()?;
+    match head[0] {
+        KIND_PASSWORD => Password::parse(text).map(Opened::Password),
+        KIND_CRYPTPASS => Cryptpass::parse(text).map(Opened::Cryptpass),
+        _ => None,
+    }
+}
+
+/// Straight from the system: measured at a fraction of a microsecond, it needs no generator of ours in between.
+fn random(bytes: &mut [u8]) {
+    getrandom::fill(bytes).expect("getrandom(2) gives up to 256 bytes whole, once the system has started");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::member::{MemberId, SiteId};
+
+    fn key(site: &str, member: &str) -> Key {
+        Key { site: SiteId::parse(site).unwrap(), member: MemberId::parse(member).unwrap() }
+    }
+
+    fn vault() -> Vault {
+        Vault::from_key([7; 32])
+    }
+
+    fn password(text: &str) -> Password {
+        Password::parse(text).unwrap()
+    }
+
+    fn text_of(opened: Opened) -> String {
+        match opened {
+            Opened::Password(password) => format!("password {}", password.expose()),
+            Opened::Cryptpass(cryptpass) => format!("cryptpass {}", cryptpass.expose()),
+        }
+    }
+
+    /// A seal over a plaintext that `seal` would not write.
+    fn seal_of(plain: &[u8]) -> Seal {
+        let mut bytes = vec![9; NONCE_BYTES];
+        bytes.extend_from_slice(plain);
+        let nonce = XNonce::try_from(&bytes[..NONCE_BYTES]).unwrap();
+        let body = &mut bytes[NONCE_BYTES..];
+        let tag = vault().0.encrypt_inout_detached(&nonce, &bound_to(key("5", "71")), body.into()).unwrap();
+        bytes.extend_from_slice(&tag);
+        Seal(bytes)
+    }
+
+    #[test]
+    fn what_is_sealed_opens_again_as_what_it_was() {
+        let key = key("5", "71");
+        for text in ["x", "\0", "41R19prsa7NLQ", &"é".repeat(512), &"x".repeat(61), &"x".repeat(62), &"x".repeat(1024)] {
+            let seal = vault().seal_password(key, &password(text));
+            assert_eq!(vault().open(key, &seal).map(text_of), Ok(format!("password {text}")));
+        }
+        let seal = vault().seal_cryptpass(key, &Cryptpass::parse("41R19prsa7NLQ").unwrap());
+        assert_eq!(vault().open(key, &seal).map(text_of), Ok("cryptpass 41R19prsa7NLQ".into()));
+    }
+
+    #[test]
+    fn a_seal_tells_the_length_in_steps_of_64_alone() {
+        for (text, bytes) in [(1, 104), (61, 104), (62, 168), (125, 168), (126, 232), (1024, 1128)] {
+            assert_eq!(vault().seal_password(key("5", "71"), &password(&"x".repeat(text))).as_bytes().len(), bytes, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_seal_opens_for_its_member_under_its_key_alone() {
+        let seal = vault().seal_password(key("5", "71"), &password("secret"));
+        for other in [key("5", "72"), key("6", "71"), key("71", "5")] {
+            assert_eq!(vault().open(other, &seal).map(text_of), Err(OpenError::Tag));
+        }
+        assert_eq!(Vault::from_key([8; 32]).open(key("5", "71"), &seal).map(text_of), Err(OpenError::Tag));
+    }
+
+    #[test]
+    fn a_seal_with_any_byte_changed_or_missing_does_not_open() {
+        let seal = vault().seal_password(key("5", "71"), &password("secret"));
+        for at in 0..seal.0.len() {
+            let mut bytes = seal.0.clone();
+            bytes[at] ^= 1;
+            assert_eq!(vault().open(key("5", "71"), &Seal(bytes)).map(text_of), Err(OpenError::Tag), "{at}");
+            let cut = Seal(seal.0[..at].to_vec());
+            assert_eq!(vault().open(key("5", "71"), &cut).map(text_of), Err(OpenError::Length(at)));
+        }
+    }
+
+    #[test]
+    fn a_plaintext_that_no_seal_of_ours_holds_is_an_error() {
+        let plain = |head: &[u8], bytes: usize| [head, &vec![0; bytes - head.len()]].concat();
+        assert_eq!(vault().open(key("5", "71"), &seal_of(&plain(&[1, 0, 1, b'x'], 64))).map(text_of), Ok("password x".into()));
+        for (plain, reason) in [
+            (plain(&[0, 0, 1, b'x'], 64), "kind 0"),
+            (plain(&[3, 0, 1, b'x'], 64), "kind 3"),
+            (plain(&[1, 0, 0], 64), "an empty password"),
+            (plain(&[1, 0, 62], 64), "a length beyond the end"),
+            (plain(&[1, 255, 255], 64), "a length far beyond the end"),
+            (plain(&[1, 0, 1, b'x', 1], 64), "padding that is not zero"),
+            (plain(&[1, 0, 1, b'x'], 128), "more padding than needed"),
+            (plain(&[1, 0, 1, 0xff], 64), "not UTF-8"),
+            (plain(&[2, 0, 1, b'x'], 64), "not a crypt string"),
+            ([&[1, 4, 1][..], &[b'x'; 1149]].concat(), "1025 bytes"),
+        ] {
+            assert_eq!(vault().open(key("5", "71"), &seal_of(&plain)).map(text_of), Err(OpenError::Content), "{reason}");
+        }
+    }
+
+    #[test]
+    fn two_seals_hold_the_same_secret_if_kind_and_text_are_the_same() {
+        let key = key("5", "71");
+        let (vault, des) = (vault(), "41R19prsa7NLQ");
+        let seal = vault.seal_password(key, &password(des));
+        assert_ne!(seal, vault.seal_password(key, &password(des)), "the nonce is random");
+        assert!(vault.same_secret(key, &seal, &vault.seal_password(key, &password(des))));
+        for other in [
+            vault.seal_password(key, &password("41R19prsa7NL.")),
+            vault.seal_password(key, &password(&des.repeat(10))),
+            vault.seal_cryptpass(key, &Cryptpass::parse(des).unwrap()),
+            Vault::from_key([8; 32]).seal_password(key, &password(des)),
+            Seal(vec![]),
+        ] {
+            assert!(!vault.same_secret(key, &seal, &other));
+            assert!(!vault.same_secret(key, &other, &seal));
+        }
+        let broken = Seal(vec![]);
+        assert!(!vault.same_secret(key, &broken, &broken));
+    }
+}

@@ -1,0 +1,332 @@
+//! The question every login asks: is what was typed the password of this row?
+//!
+//! The answer to a row that is broken is an error, never yes, and there is no text in a row that takes unbounded time or memory
+//! to refuse. Secrets are compared in constant time.
+
+use argon2::password_hash::phc::PasswordHash;
+use argon2::{Algorithm, Argon2, Params, Version};
+use encoding_rs::WINDOWS_1252;
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
+use zeroize::Zeroizing;
+
+use super::crypt::{CryptError, Setting, split};
+use super::hash::ARGON2_OUTPUT_BYTES;
+use super::{Cryptpass, Hash, OpenError, Opened, Password, Stored, Vault, Wrapped};
+use crate::member::{Key, Member};
+
+/// Most memory that a stored argon2id text may ask for, in KiB: room to raise our own cost, and none for a damaged row to end
+/// the process.
+const ARGON2_MEMORY_KIB_MAX: u32 = 128 * 1024;
+/// Most passes that a stored argon2id text may ask for.
+const ARGON2_PASSES_MAX: u32 = 16;
+/// Most lanes that a stored argon2id text may ask for.
+const ARGON2_LANES_MAX: u32 = 16;
+
+/// The row cannot say whether the password is right; a fault of ours.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// The seal does not open.
+    #[error("the sealed password cannot be opened: {0}")]
+    Sealed(#[from] OpenError),
+    /// The column `password` has neither of our hashes.
+    #[error("the stored hash is neither argon2id nor bcrypt in the form and within the cost that this version knows")]
+    Hash,
+    /// The column has no wrapped cryptpass.
+    #[error("the stored cryptpass is not a crypt(3) setting and an argon2id hash that this version knows")]
+    Wrapped,
+    /// argon2id found no memory.
+    #[error("argon2id: {0}")]
+    Argon2(argon2::Error),
+    /// A setting that was read could not be computed.
+    #[error(transparent)]
+    Crypt(#[from] CryptError),
+}
+
+/// Whether `typed` is the password of the member with this row.
+pub fn verify_member(row: &Member, vault: &Vault, typed: &Password) -> Result<bool, VerifyError> {
+    verify(&row.credential.stored, row.key, vault, typed)
+}
+
+/// Whether `typed` is the password that `stored` keeps for the member `key`. Takes as long as the form needs: a sealed password
+/// microseconds, a hash tens of milliseconds, a wrapped cryptpass that and its crypt(3), twice for a wrong password that is not
+/// ASCII.
+pub fn verify(stored: &Stored, key: Key, vault: &Vault, typed: &Password) -> Result<bool, VerifyError> {
+    match stored {
+        Stored::Sealed(seal) => match vault.open(key, seal)? {
+            Opened::Password(password) => Ok(same_text(password.expose(), typed.expose())),
+            Opened::Cryptpass(cryptpass) => cryptpass_fits(&cryptpass, typed),
+        },
+        Stored::Hash(hash) => verify_hash(hash, typed),
+        Stored::Wrapped(wrapped) => {
+            let (setting, phc) = parts(wrapped)?;
+            crypt_fits(setting, typed, |made| phc.fits(made.as_bytes()))
+        }
+    }
+}
+
+/// Whether `typed` is the password of this hash. Of bcrypt its first 72 bytes count, and none with a NUL byte is one, since
+/// [`super::Hasher::hash`] gives bcrypt to none.
+pub fn verify_hash(hash: &Hash, typed: &Password) -> Result<bool, VerifyError> {
+    if let Some(phc) = Phc::parse(hash.as_str()) {
+        return phc.fits(typed.expose().as_bytes());
+    }
+    let (setting, _) = split(hash.as_str()).filter(|(setting, _)| setting.is_bcrypt()).ok_or(VerifyError::Hash)?;
+    let made = setting.crypt(typed.expose().as_bytes())?;
+    Ok(made.is_some_and(|made| made.as_bytes().ct_eq(hash.as_str().as_bytes()).into()))
+}
+
+/// Whether `wrapped` was made of this very cryptpass.
+pub fn wrapped_holds(wrapped: &Wrapped, cryptpass: &Cryptpass) -> Result<bool, VerifyError> {
+    let (setting, phc) = parts(wrapped)?;
+    // The setting is no secret, and another one is an answer without any hashing.
+    let same_setting = split(cryptpass.expose()).is_some_and(|(given, _)| given.as_str() == setting.as_str());
+    Ok(same_setting && phc.fits(cryptpass.expose().as_bytes())?)
+}
+
+fn cryptpass_fits(cryptpass: &Cryptpass, typed: &Password) -> Result<bool, VerifyError> {
+    let (setting, _) = split(cryptpass.expose()).ok_or(VerifyError::Wrapped)?;
+    crypt_fits(setting, typed, |made| Ok(made.as_bytes().ct_eq(cryptpass.expose().as_bytes()).into()))
+}
+
+/// Tries the crypt string of the typed text as UTF-8, then as Windows-1252: NATS made it of the bytes that the browser of that day
+/// sent, and its pages were not always UTF-8.
+fn crypt_fits(
+    setting: Setting<'_>,
+    typed: &Password,
+    fits: impl Fn(&str) -> Result<bool, VerifyError>,
+) -> Result<bool, VerifyError> {
+    let try_bytes = |bytes: &[u8]| match setting.crypt(bytes)? {
+        Some(made) => fits(&made),
+        None => Ok(false),
+    };
+    let text = typed.expose();
+    if try_bytes(text.as_bytes())? {
+        return Ok(true);
+    }
+    match windows_1252(text) {
+        Some(bytes) => try_bytes(&bytes),
+        None => Ok(false),
+    }
+}
+
+/// The text in Windows-1252, if that is another spelling of it.
+fn windows_1252(text: &str) -> Option<Zeroizing<Vec<u8>>> {
+    if text.is_ascii() {
+        return None;
+    }
+    let (bytes, _, unmappable) = WINDOWS_1252.encode(text);
+    let bytes = Zeroizing::new(bytes.into_owned());
+    (!unmappable).then_some(bytes)
+}
+
+/// The texts are of different lengths and the length is secret too, so their digests are compared.
+fn same_text(a: &str, b: &str) -> bool {
+    Sha256::digest(a).ct_eq(&Sha256::digest(b)).into()
+}
+
+fn parts(wrapped: &Wrapped) -> Result<(Setting<'_>, Phc), VerifyError> {
+    let (setting, phc) = wrapped.as_str().split_once(' ').ok_or(VerifyError::Wrapped)?;
+    Setting::parse(setting).zip(Phc::parse(phc)).ok_or(VerifyError::Wrapped)
+}
+
+/// An argon2id text whose cost is within bounds.
+struct Phc {
+    argon2: Argon2<'static>,
+    hash: PasswordHash,
+}
+
+impl Phc {
+    fn parse(text: &str) -> Option<Self> {
+        let hash = PasswordHash::new(text).ok()?;
+        let params = Params::try_from(&hash).ok()?;
+        let bounded = params.m_cost() <= ARGON2_MEMORY_KIB_MAX
+            && params.t_cost() <= ARGON2_PASSES_MAX
+            && params.p_cost() <= ARGON2_LANES_MAX;
+        let ours = hash.algorithm == Algorithm::Argon2id.ident() && hash.version == Some(Version::V0x13.into());
+        let whole = hash.salt.is_some() && hash.hash.is_some_and(|output| output.len() == ARGON2_OUTPUT_BYTES);
+        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+        (bounded && ours && whole).then_some(Self { argon2, hash })
+    }
+
+    fn fits(&self, secret: &[u8]) -> Result<bool, VerifyError> {
+        let (Some(salt), Some(expected)) = (&self.hash.salt, &self.hash.hash) else {
+            return Err(VerifyError::Hash);
+        };
+        let mut made = Zeroizing::new(vec![0; expected.len()]);
+        self.argon2.hash_password_into(secret, salt, &mut made).map_err(VerifyError::Argon2)?;
+        Ok(made.as_slice().ct_eq(expected.as_bytes()).into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::member::{MemberId, SiteId};
+    use crate::password::{HashKind, Hasher, Seal};
+
+    fn key() -> Key {
+        Key { site: SiteId::parse("5").unwrap(), member: MemberId::parse("71").unwrap() }
+    }
+
+    fn password(text: &str) -> Password {
+        Password::parse(text).unwrap()
+    }
+
+    fn cryptpass(text: &str) -> Cryptpass {
+        Cryptpass::parse(text).unwrap()
+    }
+
+    fn vault() -> Vault {
+        Vault::from_key([7; 32])
+    }
+
+    fn wrap(text: &str) -> Wrapped {
+        Hasher::with_cheap_cost_for_tests(HashKind::Argon2id).wrap(&cryptpass(text)).unwrap()
+    }
+
+    /// A cryptpass in both forms that a row can have it in.
+    fn sealed_and_wrapped(text: &str) -> [Stored; 2] {
+        [Stored::Sealed(vault().seal_cryptpass(key(), &cryptpass(text))), Stored::Wrapped(wrap(text))]
+    }
+
+    fn opens(stored: &Stored, typed: &str) -> bool {
+        verify(stored, key(), &vault(), &password(typed)).unwrap()
+    }
+
+    #[test]
+    fn a_sealed_password_opens_to_itself_alone() {
+        let stored = Stored::Sealed(vault().seal_password(key(), &password("41R19prsa7NLQ")));
+        assert!(opens(&stored, "41R19prsa7NLQ"), "clear text, whatever it looks like");
+        for typed in ["testtest", "41R19prsa7NLQ\0", "41R19prsa7NL", "41R19prsa7NLq"] {
+            assert!(!opens(&stored, typed), "{typed:?}");
+        }
+    }
+
+    #[test]
+    fn a_cryptpass_opens_to_its_password_sealed_and_wrapped_in_every_form() {
+        for text in [
+            "41R19prsa7NLQ",
+            "7dTx9F2gGoM5w",
+            "$1$abcdefgh$o6vkW26Fjwe4C6eYPw6.C0",
+            "$5$saltstring$1IDF4OGvDGAZZxCt4rK0k2Q0Gwxjt1ux3aeapWHXbd1",
+            "$6$saltstring$yq4YNTMrf/aUr1asqgZng7iPH3imQWx.izv9c.U1N6HirBh06ubZJoAQI8nMlrcnbGEncaVCFze44i1wQ8L3P/",
+            "$2a$04$abcdefghijklmnopqrstuuqyyLLpuVYWbE8OVUceJbhiDEB0LEHDm",
+            "$2b$04$abcdefghijklmnopqrstuuqyyLLpuVYWbE8OVUceJbhiDEB0LEHDm",
+            "$2y$04$abcdefghijklmnopqrstuuqyyLLpuVYWbE8OVUceJbhiDEB0LEHDm",
+        ] {
+            for stored in sealed_and_wrapped(text) {
+                assert!(opens(&stored, "testtest"), "{text}");
+                for typed in ["testtesu", "testtes", "testtest\0", "\0", text] {
+                    assert!(!opens(&stored, typed), "{text}: {typed:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_des_cryptpass_keeps_its_own_meaning_8_bytes_count() {
+        for stored in sealed_and_wrapped("41R19prsa7NLQ") {
+            assert!(opens(&stored, "testtestX"));
+        }
+    }
+
+    #[test]
+    fn a_cryptpass_made_of_utf_8_or_of_windows_1252_opens_to_the_same_typed_text() {
+        for text in ["$1$windows$AXbDhivOOUXuxrmdO1gjB.", "$1$utf8$ofS8PWVlPneTOxIFZuUV80"] {
+            for stored in sealed_and_wrapped(text) {
+                assert!(opens(&stored, "pässwörd€"), "{text}");
+                for typed in ["passwörd€", "pässwörd", "pässwörd日"] {
+                    assert!(!opens(&stored, typed), "{text}: {typed}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_wrapped_cryptpass_holds_the_one_it_was_made_of() {
+        let wrapped = wrap("41R19prsa7NLQ");
+        for (text, same) in [("41R19prsa7NLQ", true), ("41R19prsa7NL.", false), ("7dTx9F2gGoM5w", false)] {
+            assert_eq!(wrapped_holds(&wrapped, &cryptpass(text)).unwrap(), same, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_row_of_another_member_or_under_another_key_is_a_fault() {
+        let stored = Stored::Sealed(vault().seal_password(key(), &password("secret")));
+        let other = Key { member: MemberId::parse("72").unwrap(), ..key() };
+        for (key, vault) in [(other, vault()), (key(), Vault::from_key([8; 32]))] {
+            let error = verify(&stored, key, &vault, &password("secret")).unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                "the sealed password cannot be opened: the seal was made with another key or for another member, or is damaged"
+            );
+        }
+    }
+
+    #[test]
+    fn a_broken_row_is_a_fault_never_yes_and_costs_nothing_to_refuse() {
+        let good = Hasher::with_cheap_cost_for_tests(HashKind::Argon2id).hash(&password("secret")).unwrap();
+        let phc = good.as_str();
+        for (text, reason) in [
+            (String::new(), "empty"),
+            ("secret".into(), "clear text"),
+            ("*".into(), "a mark"),
+            ("41R19prsa7NLQ".into(), "a crypt string that is not wrapped"),
+            ("$1$abcdefgh$irWbblnpmw.5z7wgBnprh0".into(), "the same, MD5"),
+            ("$2y$31$abcdefghijklmnopqrstuu8.veTXNDPV2eEsdpKNczMw2otgh5LnK".into(), "bcrypt for days"),
+            ("$2y$10$abcdefghijklmnopqrstuu8.veTXNDPV2eEsdpKNczMw2otgh5Lé".into(), "bcrypt, not ASCII"),
+            ("$argon2id$".into(), "a name alone"),
+            ("$argon2id$v=19$m=8,t=1,p=1".into(), "no salt"),
+            ("$argon2id$v=19$m=8,t=1,p=1$AAAAAAAAAAAAAAAAAAAAAA".into(), "no hash"),
+            (phc[..phc.len() - 1].into(), "cut short"),
+            (phc[..phc.len() - 27].into(), "cut to a length that is one of argon2id"),
+            (format!("{phc}$"), "more behind it"),
+            (phc.replace("argon2id", "argon2i"), "another algorithm"),
+            (phc.replace("v=19", "v=16"), "an older version"),
+            (phc.replace("$v=19", ""), "no version"),
+            (phc.replace("m=8", "m=4294967295"), "all memory there is"),
+            (phc.replace("m=8", "m=7"), "too little memory"),
+            (phc.replace("m=8", "m=131073"), "more memory than a login may take"),
+            (phc.replace("t=1", "t=0"), "no pass"),
+            (phc.replace("t=1", "t=4294967295"), "passes for years"),
+            (phc.replace("p=1", "p=16777215"), "lanes without end"),
+            (phc.replace("p=1", "p=1,x=1"), "an unknown parameter"),
+            (phc.replace("m=8,t=1,p=1$", "m=8,t=1,p=1$AA"), "another salt"),
+        ] {
+            let hash = Stored::Hash(Hash::from_text(text.clone()));
+            let answer = verify(&hash, key(), &vault(), &password("secret"));
+            // A text that is in form is only wrong.
+            assert!(matches!(answer, Err(VerifyError::Hash) | Ok(false)), "{reason}: {answer:?}");
+            assert_eq!(answer.is_ok(), reason == "another salt", "{reason}");
+        }
+    }
+
+    #[test]
+    fn a_broken_wrapped_row_is_a_fault() {
+        let wrapped = wrap("41R19prsa7NLQ");
+        let text = wrapped.as_str();
+        for broken in [
+            String::new(),
+            " ".into(),
+            text[2..].into(),
+            text[3..].into(),
+            text.replace("41 ", "4! "),
+            text.replace("41 ", "41  "),
+            text.replace("41 ", "$6$rounds=999999999$ab$ "),
+            text.replace("m=8", "m=4294967295"),
+            "41R19prsa7NLQ".into(),
+        ] {
+            let stored = Stored::Wrapped(Wrapped::from_text(broken.clone()));
+            assert!(matches!(verify(&stored, key(), &vault(), &password("testtest")), Err(VerifyError::Wrapped)), "{broken}");
+        }
+    }
+
+    #[test]
+    fn a_broken_seal_is_a_fault() {
+        for bytes in [vec![], vec![0; 40], vec![0; 104], vec![0; 105]] {
+            let stored = Stored::Sealed(Seal::from_bytes(bytes));
+            assert!(matches!(verify(&stored, key(), &vault(), &password("x")), Err(VerifyError::Sealed(_))));
+        }
+    }
+}

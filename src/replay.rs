@@ -1,0 +1,162 @@
+//! The way back in: captured postbacks, and the journal of another database.
+
+mod capture;
+mod record;
+
+pub use capture::{Capture, CaptureError, Captured};
+pub use record::{BadRecord, JournalLine};
+
+use crate::action::{Action, Rules, Source};
+use crate::apply::{Postback, decide, transact};
+use crate::clock::Clock;
+use crate::journal::Origin;
+use crate::member::SiteId;
+use crate::reply::{Reply, Word};
+use crate::store::{Engine, Fault, Outcome, Reader, View, Wanted};
+
+/// Postbacks in one transaction of a replay.
+pub const REPLAY_BATCH: usize = 256;
+
+/// How many replies of each word were given.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// OK.
+    pub ok: u64,
+    /// NOTOK.
+    pub not_ok: u64,
+    /// ERROR.
+    pub error: u64,
+}
+
+impl Counts {
+    /// Counts one.
+    pub fn add(&mut self, word: Word) {
+        match word {
+            Word::Ok => self.ok += 1,
+            Word::NotOk => self.not_ok += 1,
+            Word::Error => self.error += 1,
+        }
+    }
+}
+
+impl std::fmt::Display for Counts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} OK, {} NOTOK, {} ERROR", self.ok, self.not_ok, self.error)
+    }
+}
+
+/// Applies captured postbacks in a transaction, in their order. A CHECK among them is answered from the state before it, like all
+/// others, but not journalled.
+///
+/// # Errors
+///
+/// Where the database fails: then nothing of this batch was changed.
+pub fn apply_captured(engine: &mut dyn Engine, rules: &Rules, clock: &Clock, batch: &[Postback]) -> Result<Vec<Reply>, Fault> {
+    // A CHECK ends a run of writes, so that it sees what stands before it and nothing after.
+    let mut replies = Vec::with_capacity(batch.len());
+    for run in batch.chunk_by(|left, right| left.is_check() == right.is_check()) {
+        if run.first().is_some_and(Postback::is_check) {
+            replies.extend(check_all(engine, rules, clock, run)?);
+            continue;
+        }
+        let postbacks: Vec<&Postback> = run.iter().collect();
+        for reply in transact(engine, &rules.vault, &postbacks, || clock.now())? {
+            replies.push(reply?);
+        }
+    }
+    Ok(replies)
+}
+
+fn check_all(engine: &mut dyn Engine, rules: &Rules, clock: &Clock, run: &[Postback]) -> Result<Vec<Reply>, Fault> {
+    let now = clock.now();
+    engine.begin()?;
+    let mut view = View::default();
+    let loaded = engine.expire_due(now).and_then(|_| engine.load(&wanted(run), &mut view));
+    engine.rollback();
+    loaded?;
+    Ok(run.iter().map(|postback| decide(&rules.vault, postback, &mut view, now).record.reply).collect())
+}
+
+fn wanted(postbacks: &[Postback]) -> Wanted {
+    let mut wanted = Wanted::default();
+    for action in postbacks.iter().filter_map(|postback| postback.action.as_ref().ok()) {
+        wanted.add(action);
+    }
+    wanted
+}
+
+/// What captured postbacks would do: decided on a view that is never saved, so that a served database may be looked at too.
+#[derive(Debug)]
+pub struct DryRun<'a> {
+    reader: Option<&'a Reader>,
+    rules: &'a Rules,
+    view: View,
+}
+
+impl<'a> DryRun<'a> {
+    /// Over a database, or over none: then as if it were empty.
+    pub fn new(reader: Option<&'a Reader>, rules: &'a Rules) -> Self {
+        Self { reader, rules, view: View::default() }
+    }
+
+    /// The outcome of the next postback.
+    ///
+    /// # Errors
+    ///
+    /// Where the database cannot be read.
+    pub fn next(&mut self, postback: &Postback, now: i64) -> Result<Outcome, Fault> {
+        if let (Some(reader), Ok(action)) = (self.reader, &postback.action) {
+            let mut wanted = Wanted::default();
+            wanted.add(action);
+            reader.load(&wanted, &mut self.view, now)?;
+        }
+        Ok(decide(&self.rules.vault, postback, &mut self.view, now))
+    }
+}
+
+/// Applies journal records to the open transaction, each at its own time; says which replies are of another word now than then.
+///
+/// # Errors
+///
+/// Where the database fails.
+pub fn apply_records(engine: &mut dyn Engine, rules: &Rules, records: &[JournalLine]) -> Result<Vec<(u64, Reply)>, Fault> {
+    let mut diverged = Vec::new();
+    for line in records {
+        let (postback, put) = line.postback();
+        let at = line.at;
+        engine.expire_due(at)?;
+        let mut view = View::default();
+        engine.load(&wanted(std::slice::from_ref(&postback)), &mut view)?;
+        let mut outcome = decide(&rules.vault, &postback, &mut view, at);
+        if outcome.record.reply.word() != line.reply.word() {
+            diverged.push((line.id, outcome.record.reply));
+        }
+        // The record is taken over as it was.
+        outcome.record.reply = line.reply.clone();
+        outcome.record.put = put;
+        engine.save(std::slice::from_ref(&outcome))?;
+    }
+    Ok(diverged)
+}
+
+/// What the operator's own commands say, in the form of a postback.
+pub fn operator_postback(
+    action: &str,
+    site: SiteId,
+    member: crate::member::MemberId,
+    username: Option<&str>,
+    rules: &Rules,
+) -> Postback {
+    let (site, member) = (site.to_string(), member.to_string());
+    let mut pairs = vec![("action", action), ("siteid", site.as_str()), ("memberid", member.as_str())];
+    pairs.extend(username.map(|name| ("username", name)));
+    let pairs = pairs.into_iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+    let fields = crate::fields::Fields::from_pairs(pairs);
+    Postback::read(&fields, rules, Origin::Operator, None).0
+}
+
+/// Reads a record's fields again, with what became of its secrets beside them.
+fn read_again(fields: &str, put: &crate::action::Recorded) -> Result<Action, crate::reply::Refusal> {
+    let fields = crate::fields::Fields::from_urlencoded(fields.as_bytes());
+    Action::parse(&fields, &Source::Journal(put)).action
+}

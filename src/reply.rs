@@ -1,0 +1,198 @@
+//! The one line that goes back to NATS, and the refusals that lead to an `ERROR`.
+//!
+//! NATS reads `OK|message`, `NOTOK|message` or `ERROR|message`; support staff read the message in the member's note.
+
+use std::fmt::{self, Write as _};
+
+/// Longest piece of a value that a reply quotes, in bytes. A username fits whole; anything longer is somebody's mistake.
+const QUOTE_BYTES_MAX: usize = 255;
+
+/// The word before the bar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Word {
+    /// Done, or already so. For CHECK: the name is taken.
+    Ok,
+    /// CHECK alone: the name is free.
+    NotOk,
+    /// Refused; nothing was changed.
+    Error,
+}
+
+impl Word {
+    /// As NATS reads it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Word::Ok => "OK",
+            Word::NotOk => "NOTOK",
+            Word::Error => "ERROR",
+        }
+    }
+}
+
+/// One reply line: printable ASCII, no line break, exactly one bar.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    word: Word,
+    line: String,
+}
+
+impl Reply {
+    /// `OK|` and the sentence.
+    pub fn ok(sentence: impl fmt::Display) -> Self {
+        Self::new(Word::Ok, sentence)
+    }
+
+    /// `NOTOK|` and the sentence.
+    pub fn not_ok(sentence: impl fmt::Display) -> Self {
+        Self::new(Word::NotOk, sentence)
+    }
+
+    /// `ERROR|` and the sentence.
+    pub fn error(sentence: impl fmt::Display) -> Self {
+        Self::new(Word::Error, sentence)
+    }
+
+    fn new(word: Word, sentence: impl fmt::Display) -> Self {
+        let mut line = String::with_capacity(80);
+        line.push_str(word.as_str());
+        line.push('|');
+        // Writing into a String cannot fail, and a Display of ours does not.
+        let _ = write!(Printable(&mut line), "{sentence}");
+        Self { word, line }
+    }
+
+    /// A line that a journal recorded: the word is what counts, the text is kept as it was.
+    pub fn from_line(line: &str) -> Option<Self> {
+        let (word, _) = line.split_once('|')?;
+        let word = [Word::Ok, Word::NotOk, Word::Error].into_iter().find(|w| w.as_str() == word)?;
+        Some(Self { word, line: line.to_owned() })
+    }
+
+    /// The word before the bar.
+    pub fn word(&self) -> Word {
+        self.word
+    }
+
+    /// The whole line.
+    pub fn as_str(&self) -> &str {
+        &self.line
+    }
+}
+
+impl From<Reply> for String {
+    fn from(reply: Reply) -> Self {
+        reply.line
+    }
+}
+
+/// Puts `?` for every byte that is not printable ASCII, and for a bar.
+struct Printable<'a>(&'a mut String);
+
+impl fmt::Write for Printable<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        if text.bytes().all(printable) {
+            self.0.push_str(text);
+        } else {
+            self.0.extend(text.bytes().map(|b| if printable(b) { char::from(b) } else { '?' }));
+        }
+        Ok(())
+    }
+}
+
+fn printable(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~') && byte != b'|'
+}
+
+/// What the sender did wrong: a parameter, what was expected, what was found. Never an error of ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The parameter's name as NATS writes it.
+    pub parameter: &'static str,
+    /// A clause that begins with "expected".
+    pub expected: &'static str,
+    /// What came instead.
+    pub found: Found,
+}
+
+/// What stood where something else was expected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// Nothing, or an empty value.
+    Nothing,
+    /// A value that may be shown.
+    Value(String),
+    /// A value that is secret: its length in bytes.
+    Secret(usize),
+}
+
+impl Refusal {
+    /// The parameter is missing or empty.
+    pub fn missing(parameter: &'static str, expected: &'static str) -> Self {
+        Self { parameter, expected, found: Found::Nothing }
+    }
+
+    /// The parameter is there and unreadable; its value may be shown.
+    pub fn malformed(parameter: &'static str, expected: &'static str, value: &str) -> Self {
+        Self { parameter, expected, found: Found::Value(value.to_owned()) }
+    }
+
+    /// The parameter is there and unreadable; its value is a secret.
+    pub fn malformed_secret(parameter: &'static str, expected: &'static str, value: &str) -> Self {
+        Self { parameter, expected, found: Found::Secret(value.len()) }
+    }
+
+    /// The reply for it.
+    pub fn reply(&self) -> Reply {
+        Reply::error(self)
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}, ", self.parameter, self.expected)?;
+        match &self.found {
+            Found::Nothing => f.write_str("not given"),
+            Found::Value(value) => write!(f, "found {}", Quoted(value)),
+            Found::Secret(bytes) => write!(f, "found {bytes} bytes"),
+        }
+    }
+}
+
+/// A value in quotation marks, cut at a bounded length.
+struct Quoted<'a>(&'a str);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let cut = self.0.floor_char_boundary(QUOTE_BYTES_MAX);
+        let dots = if cut < self.0.len() { "..." } else { "" };
+        write!(f, "\"{}{dots}\"", &self.0[..cut])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reply_is_printable_ascii_with_one_bar_whatever_a_value_holds() {
+        let reply = Reply::ok("member 1 \"a|b\r\né\u{7f}\" added");
+        assert_eq!(reply.as_str(), "OK|member 1 \"a?b?????\" added");
+    }
+
+    #[test]
+    fn a_refusal_names_the_parameter_what_was_expected_and_what_was_found() {
+        let line = |refusal: Refusal| refusal.reply().as_str().to_owned();
+        assert_eq!(line(Refusal::missing("siteid", "expected a number")), "ERROR|siteid: expected a number, not given");
+        assert_eq!(line(Refusal::malformed("siteid", "expected a number", "x")), "ERROR|siteid: expected a number, found \"x\"");
+        assert_eq!(
+            line(Refusal::malformed_secret("password", "expected 1 to 1024 bytes", &"x".repeat(1025))),
+            "ERROR|password: expected 1 to 1024 bytes, found 1025 bytes"
+        );
+    }
+
+    #[test]
+    fn a_long_value_is_cut() {
+        let line = Refusal::malformed("action", "expected ADD", &"x".repeat(60_000)).reply().as_str().to_owned();
+        assert!(line.len() < 320 && line.ends_with("x...\""), "{line}");
+    }
+}

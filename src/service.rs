@@ -1,0 +1,224 @@
+//! The service: data directory, database, keys, writer, hashing worker and HTTP server, started in this order and stopped in the
+//! other.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use actix_web::dev::{Server, ServerHandle};
+
+use crate::action::Rules;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::data_dir::{DataDirError, Lock};
+use crate::http;
+use crate::http::postback::Shared;
+use crate::http::refused::RefusedLog;
+use crate::http::tokens::{self, Token, TokenError, Tokens};
+use crate::password::harden::{Bench, Worker};
+use crate::password::{Hasher, Vault, VaultError};
+use crate::store::{OpenError, Reader, UpgradeError, open_reader, with_engine};
+use crate::writer::{self, Setup, Writer};
+
+/// Longer than any accepted postback can take: its body, the queue and the database's lock.
+const DRAIN_TIME_MAX: Duration = Duration::from_secs(12);
+const DRAIN_LOOK_EVERY: Duration = Duration::from_millis(10);
+const TOKEN_FILE_LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Why the service does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data directory.
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+    /// The database.
+    #[error(transparent)]
+    Database(#[from] OpenError),
+    /// The database cannot be read.
+    #[error("cannot read the database")]
+    Read(#[source] crate::store::Fault),
+    /// The seal key.
+    #[error(transparent)]
+    Key(#[from] VaultError),
+    /// The key is not there, and passwords wait that only it opens.
+    #[error("the database has {0} passwords sealed under a key that is missing: put {path} back from the backup", path = .1.display())]
+    KeyMissing(u64, std::path::PathBuf),
+    /// The key is another one.
+    #[error("the database has {0} passwords sealed under another key than {path}: put the right key back from the backup", path = .1.display())]
+    KeyForeign(u64, std::path::PathBuf),
+    /// The tokens.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// Threads or sockets.
+    #[error("cannot start the service")]
+    Io(#[from] std::io::Error),
+    /// The address.
+    #[error("cannot listen on {0}")]
+    Listen(SocketAddr, #[source] std::io::Error),
+}
+
+/// A service that was started.
+#[derive(Debug)]
+pub struct Service {
+    address: SocketAddr,
+    handle: ServerHandle,
+    shared: Shared,
+    writer: Writer,
+    writer_thread: JoinHandle<()>,
+    worker: Option<Worker>,
+    new_token: Option<Token>,
+    _lock: Lock,
+}
+
+impl Service {
+    /// Starts everything; the server runs while the second value is awaited.
+    ///
+    /// With `hashing` off, passwords stay sealed: for tests that say themselves when they are hashed.
+    ///
+    /// # Errors
+    ///
+    /// See [`StartError`]. Nothing was changed then but for files that a first start makes.
+    pub fn start(config: &Config, clock: Clock, hashing: bool) -> Result<(Self, Server), StartError> {
+        config.data_dir.make()?;
+        let lock = config.data_dir.lock()?;
+        let vault = open_database(config)?;
+        let (tokens, new_token) = open_tokens(config)?;
+        let listener = TcpListener::bind(config.listen).map_err(|error| StartError::Listen(config.listen, error))?;
+        let address = listener.local_addr()?;
+
+        let (wake, sealed): (SyncSender<()>, Receiver<()>) = sync_channel(1);
+        let (writer, writer_thread) = writer::start(Setup {
+            location: config.location.clone(),
+            vault: vault.clone(),
+            clock: clock.clone(),
+            journal_days: config.journal_days,
+            sealed: wake.clone(),
+        })?;
+        let worker = match hashing {
+            true => {
+                let hasher = Hasher::new(config.password_hash);
+                let bench = Bench::new(config.location.clone(), vault.clone(), hasher, writer.clone());
+                Some(Worker::start(bench, sealed, wake)?)
+            }
+            false => None,
+        };
+        let shared = Shared {
+            writer: writer.clone(),
+            rules: Arc::new(Rules { vault, keep_cryptpass: config.keep_cryptpass, expiry: config.expiry.clone() }),
+            run: format!("{:x}", clock.now()).into(),
+            clock,
+            location: config.location.clone(),
+            tokens,
+            allowed: Arc::new(config.allow_ip.clone()),
+            proxies: Arc::new(config.trusted_proxy.clone()),
+            refused: Arc::new(RefusedLog::default()),
+            requests: Arc::new(AtomicU64::new(1)),
+            stopping: Arc::new(AtomicBool::new(false)),
+            in_flight: Arc::new(AtomicUsize::new(0)),
+        };
+        let server = http::server(listener, shared.clone())?;
+        let handle = server.handle();
+        let service = Self { address, handle, shared, writer, writer_thread, worker, new_token, _lock: lock };
+        Ok((service, server))
+    }
+
+    /// Where it listens; with port 0 in the settings, the port that the system gave.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The token that this start made, if it made one.
+    pub fn new_token(&self) -> Option<&Token> {
+        self.new_token.as_ref()
+    }
+
+    /// The way to the writer.
+    pub fn writer(&self) -> &Writer {
+        &self.writer
+    }
+
+    /// Whether the writer's thread has ended by itself: then nothing can be written any more.
+    pub fn has_lost_its_writer(&self) -> bool {
+        self.writer_thread.is_finished()
+    }
+
+    /// Watches the token file; never returns.
+    pub async fn watch_tokens(&self) {
+        let mut seen = self.shared.tokens.changed_at();
+        loop {
+            tokio::time::sleep(TOKEN_FILE_LOOK_EVERY).await;
+            let now = self.shared.tokens.changed_at();
+            if now != seen {
+                seen = now;
+                self.shared.tokens.reload();
+            }
+        }
+    }
+
+    /// Stops accepting, answers what was accepted, closes the database.
+    pub async fn stop(self) {
+        self.handle.pause().await;
+        self.shared.stopping.store(true, Ordering::SeqCst);
+        let began = Instant::now();
+        while self.shared.in_flight.load(Ordering::SeqCst) > 0 && began.elapsed() < DRAIN_TIME_MAX {
+            tokio::time::sleep(DRAIN_LOOK_EVERY).await;
+        }
+        // Graceful: the last answers are still on their way to the sockets.
+        self.handle.stop(true).await;
+        if let Some(worker) = self.worker {
+            worker.stop();
+        }
+        self.writer.stop();
+        if self.writer_thread.join().is_err() {
+            log::error!("the writer has panicked");
+        }
+    }
+}
+
+/// Makes or opens the database, and the key that belongs to it. A database with seals and without its key is left alone.
+pub(crate) fn open_database(config: &Config) -> Result<Vault, StartError> {
+    let path = config.data_dir.seal_key();
+    let reader = existing_database(config)?;
+    let backlog = reader.as_ref().map_or(Ok(0), Reader::backlog).map_err(StartError::Read)?;
+    if backlog > 0 && !path.exists() {
+        return Err(StartError::KeyMissing(backlog, path));
+    }
+    let vault = if path.exists() { Vault::load(&path)? } else { Vault::create(&path)? };
+    if let Some(reader) = reader {
+        let sample = reader.pending(1).map_err(StartError::Read)?;
+        if sample.iter().any(|item| vault.open(item.key, &item.seal).is_err()) {
+            return Err(StartError::KeyForeign(backlog, path));
+        }
+    }
+    with_engine(&config.location, true, |_| ())?;
+    Ok(vault)
+}
+
+/// The database that is there, in the form of this release.
+fn existing_database(config: &Config) -> Result<Option<Reader>, StartError> {
+    if !config.location.path().exists() {
+        return Ok(None);
+    }
+    match open_reader(&config.location) {
+        Err(OpenError::Upgrade(_, UpgradeError::Older { .. })) => with_engine(&config.location, false, |_| ())?,
+        reader => return Ok(Some(reader?)),
+    }
+    Ok(Some(open_reader(&config.location)?))
+}
+
+/// The tokens of the settings, else those of the file, else a new one in a new file.
+fn open_tokens(config: &Config) -> Result<(Tokens, Option<Token>), StartError> {
+    if !config.postback_tokens.is_empty() {
+        return Ok((Tokens::given(config.postback_tokens.clone()), None));
+    }
+    let path = config.data_dir.token_file();
+    if path.exists() {
+        return Ok((Tokens::from_file(&path)?, None));
+    }
+    let token = Token::random()?;
+    tokens::write_file(&path, std::slice::from_ref(&token))?;
+    Ok((Tokens::from_file(&path)?, Some(token)))
+}

@@ -1,0 +1,101 @@
+//! The only place that knows SQL. What the writer needs of a database is [`Engine`]: load all that a batch of postbacks touches,
+//! save all that was decided, commit. A second engine is one more file here that implements it.
+
+mod fault;
+mod open;
+mod reader;
+mod rows;
+mod sqlite;
+mod upgrade;
+mod view;
+
+pub use fault::Fault;
+pub use open::{Location, OpenError, open_reader, with_engine};
+pub use reader::{JournalFilter, Reader, StoredRecord};
+pub use upgrade::UpgradeError;
+pub use view::{View, Wanted};
+
+use crate::action::Change;
+use crate::journal::Record;
+use crate::member::Key;
+use crate::password::{Seal, Stored};
+
+/// What became of one postback, to be saved as one: the change and its journal record, never one without the other.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The change to the member's row.
+    pub change: Change,
+    /// The journal record.
+    pub record: Record,
+}
+
+/// A sealed credential in the journal that waits to be hashed.
+#[derive(Clone, Debug)]
+pub struct Pending {
+    /// The journal record that holds it.
+    pub journal_id: i64,
+    /// Whose it is; the seal opens for nobody else.
+    pub key: Key,
+    /// The seal.
+    pub seal: Seal,
+    /// The form that stood in the row before this seal, where the row still has the seal.
+    pub before: Option<Stored>,
+}
+
+/// What a seal became, to take its place in every table that holds it.
+#[derive(Clone, Debug)]
+pub struct Hardened {
+    /// What it was.
+    pub pending: Pending,
+    /// The hash or the wrapped cryptpass.
+    pub form: Stored,
+}
+
+/// What the single writer asks of a database. Every call happens between `begin` and `commit` or `rollback`, but for those that
+/// say otherwise. A batch costs a few round trips: one `load`, one `save`, one `commit`.
+pub trait Engine {
+    /// Starts a transaction that holds the write lock, so that what is loaded stays true until the commit.
+    fn begin(&mut self) -> Result<(), Fault>;
+
+    /// Moves every member whose noted expiry is at or before `now` (unix seconds) to former_member; says how many.
+    fn expire_due(&mut self, now: i64) -> Result<usize, Fault>;
+
+    /// Adds to `view` what it does not hold yet of `wanted`.
+    fn load(&mut self, wanted: &Wanted, view: &mut View) -> Result<(), Fault>;
+
+    /// Writes outcomes in this order: changes and journal records. An error leaves the transaction open for `rollback`, or for
+    /// `rollback_to_savepoint`.
+    fn save(&mut self, outcomes: &[Outcome]) -> Result<(), Fault>;
+
+    /// Marks a point to which `rollback_to_savepoint` goes back.
+    fn savepoint(&mut self) -> Result<(), Fault>;
+
+    /// Undoes all since `savepoint`, and forgets it. An error means that the whole transaction is lost.
+    fn rollback_to_savepoint(&mut self) -> Result<(), Fault>;
+
+    /// Forgets the savepoint.
+    fn release_savepoint(&mut self) -> Result<(), Fault>;
+
+    /// Commits durably: when it returns, power may fail. [`Fault::CommitUnknown`] where nobody can tell what happened; then the
+    /// engine must be opened anew.
+    fn commit(&mut self) -> Result<(), Fault>;
+
+    /// Gives the transaction up. Never fails: whatever is wrong shows at the next `begin`.
+    fn rollback(&mut self);
+
+    /// Puts what was hardened in the place of its seals, in member_auth, former_member and journal.
+    fn harden(&mut self, hardened: &[Hardened]) -> Result<(), Fault>;
+
+    /// Writes the probe of `GET /health`.
+    fn probe(&mut self, now: i64) -> Result<(), Fault>;
+
+    /// Removes journal records older than `before` (unix seconds), oldest first and at most `most`; those still sealed stay, and
+    /// so does the newest. Says how many went.
+    fn prune(&mut self, before: i64, most: usize) -> Result<usize, Fault>;
+
+    /// Whether member_auth, former_member and journal are all empty.
+    fn is_empty(&mut self) -> Result<bool, Fault>;
+
+    /// Outside a transaction, after the replies of a batch are out: brings the log into the database file if it has grown enough.
+    fn tidy(&mut self) -> Result<(), Fault>;
+}

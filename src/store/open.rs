@@ -1,0 +1,159 @@
+//! Opening the database: the file and its mode, the pragmas with their reasons, the version.
+
+use std::fs::{OpenOptions, Permissions};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
+
+use super::reader::Reader;
+use super::sqlite::Sqlite;
+use super::upgrade::{self, UpgradeError};
+use super::{Engine, Fault};
+
+/// How long a writer waits for another process's lock: commands hold it for milliseconds. Short, because postbacks wait meanwhile
+/// and none shall wait for a second.
+const LOCK_WAIT: Duration = Duration::from_millis(400);
+
+/// Mode of the database: the group reads it, so that Apache can.
+const FILE_MODE: u32 = 0o640;
+
+/// Where the database lies: `sqlite:PATH`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Location {
+    path: PathBuf,
+}
+
+impl Location {
+    /// The database file of this path.
+    pub fn sqlite(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into() }
+    }
+
+    /// Reads `sqlite:PATH`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let path = text.strip_prefix("sqlite:")?;
+        (!path.is_empty()).then(|| Self::sqlite(path))
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// Why a database cannot be used at all.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The file is not there, and the caller did not ask to make it.
+    #[error("there is no database at {}: `nats-userman serve` makes it", .0.display())]
+    Missing(PathBuf),
+    /// The file cannot be made.
+    #[error("cannot make the database {}", .0.display())]
+    Create(PathBuf, #[source] std::io::Error),
+    /// SQLite refuses.
+    #[error("cannot use the database {}", .0.display())]
+    Fault(PathBuf, #[source] Fault),
+    /// SQLite finds it damaged.
+    #[error("the database {} is damaged or no SQLite database; nothing was changed, restore a backup", .0.display())]
+    Damaged(PathBuf, #[source] Fault),
+    /// It is of another program, or of a newer release.
+    #[error("cannot use the database {}", .0.display())]
+    Upgrade(PathBuf, #[source] UpgradeError),
+}
+
+/// Opens the database for writing, makes it or upgrades it where needed, and lends it to `work`. When `work` ends the connection
+/// is closed; to go on after a fault that wants reopening, call this again.
+///
+/// # Errors
+///
+/// Where the file cannot be made, opened, read or upgraded.
+pub fn with_engine<T>(location: &Location, make: bool, work: impl FnOnce(&mut dyn Engine) -> T) -> Result<T, OpenError> {
+    let path = location.path();
+    if !path.exists() {
+        if !make {
+            return Err(OpenError::Missing(path.to_owned()));
+        }
+        make_file(path).map_err(|error| OpenError::Create(path.to_owned(), error))?;
+    }
+    let fault = |fault: Fault| match fault.is_damage() {
+        true => OpenError::Damaged(path.to_owned(), fault),
+        false => OpenError::Fault(path.to_owned(), fault),
+    };
+    // NO_MUTEX: one thread at a time has a connection, which Rust sees to.
+    let mut conn = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(fault)?;
+    upgrade::check(&conn).map_err(|error| match error {
+        UpgradeError::Fault(inner) => fault(inner),
+        other => OpenError::Upgrade(path.to_owned(), other),
+    })?;
+    set_up_writer(&conn).map_err(fault)?;
+    upgrade::run(&mut conn).map_err(|error| OpenError::Upgrade(path.to_owned(), error))?;
+
+    let wal_pages = Arc::new(AtomicI32::new(0));
+    let pages_now = Arc::clone(&wal_pages);
+    // A hook of ours in place of SQLite's automatic checkpoint, which would run inside the COMMIT, before the replies.
+    let hook = move |_: &mut rusqlite::hooks::Wal, pages| {
+        pages_now.store(pages, Ordering::Relaxed);
+        Ok(())
+    };
+    conn.wal_hook(Some(hook)).map_err(|error| fault(error.into()))?;
+    let mut engine = Sqlite::new(&conn, wal_pages).map_err(fault)?;
+    Ok(work(&mut engine))
+}
+
+/// Opens the database read-only.
+///
+/// # Errors
+///
+/// Where there is none, or none that this release can read.
+pub fn open_reader(location: &Location) -> Result<Reader, OpenError> {
+    let path = location.path();
+    if !path.exists() {
+        return Err(OpenError::Missing(path.to_owned()));
+    }
+    let fault = |fault: Fault| match fault.is_damage() {
+        true => OpenError::Damaged(path.to_owned(), fault),
+        false => OpenError::Fault(path.to_owned(), fault),
+    };
+    let conn = open(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(fault)?;
+    upgrade::check_current(&conn).map_err(|error| match error {
+        UpgradeError::Fault(inner) => fault(inner),
+        other => OpenError::Upgrade(path.to_owned(), other),
+    })?;
+    Ok(Reader::new(conn))
+}
+
+/// SQLite gives -wal and -shm the mode of the database, so this one decides for all three.
+fn make_file(path: &Path) -> std::io::Result<()> {
+    let file = OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(path)?;
+    // The mode above is cut by the umask; an Apache of the file's group must be able to read.
+    file.set_permissions(Permissions::from_mode(FILE_MODE))
+}
+
+fn open(path: &Path, flags: OpenFlags) -> Result<Connection, Fault> {
+    let conn = Connection::open_with_flags(path, flags)?;
+    conn.busy_timeout(LOCK_WAIT)?;
+    // -wal and -shm stay when the last connection closes: a reader without write permission (Apache) could not make them, and
+    // would find no database while the service is down.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    // Sorting and savepoints in memory: nothing of a member is written to a temporary file.
+    conn.pragma_update(None, "temp_store", "MEMORY")?;
+    Ok(conn)
+}
+
+fn set_up_writer(conn: &Connection) -> Result<(), Fault> {
+    // WAL: readers (logins, CHECK, Apache) never wait for the writer. The answer tells whether the file system can do it.
+    let mode: String = conn.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+    if mode != "wal" {
+        return Err(Fault::BadRow(format!("journal mode {mode}: the file system cannot do WAL")));
+    }
+    // FULL: the log is synced at every commit, so that OK holds through a power failure.
+    conn.pragma_update(None, "synchronous", "FULL")?;
+    // Removed and replaced secrets are overwritten with zeros in the pages.
+    conn.pragma_update(None, "secure_delete", "ON")?;
+    Ok(())
+}

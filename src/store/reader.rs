@@ -1,0 +1,257 @@
+//! Reading: CHECK, the lists of the command line and the hashing worker, on read-only connections that never wait for the writer.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::rows::{MEMBER_COLUMNS, read_cryptpass, read_form, read_key, read_member, read_reason, read_session};
+use super::{Fault, Pending, View, Wanted};
+use crate::action::{Recorded, Standing};
+use crate::member::{Credential, Former, Key, Member, MemberId, SiteId};
+use crate::password::{Seal, Stored};
+
+/// A read-only connection.
+#[derive(Debug)]
+pub struct Reader {
+    conn: Connection,
+}
+
+/// A journal record as it is stored, with its number.
+#[derive(Clone, Debug)]
+pub struct StoredRecord {
+    /// The order of effect.
+    pub id: i64,
+    /// Unix seconds.
+    pub at: i64,
+    /// `nats`, `operator` or `replay`.
+    pub source: String,
+    /// The caller.
+    pub address: Option<String>,
+    /// One of the eight words.
+    pub action: Option<String>,
+    /// siteid.
+    pub siteid: Option<i64>,
+    /// memberid.
+    pub memberid: Option<i64>,
+    /// username.
+    pub username: Option<String>,
+    /// The fields, urlencoded.
+    pub fields: String,
+    /// The line that went back.
+    pub reply: String,
+    /// What was put into the row.
+    pub put: Recorded,
+}
+
+/// Which journal records are asked for; `None` takes all.
+#[derive(Clone, Debug, Default)]
+pub struct JournalFilter {
+    /// This site.
+    pub site: Option<i64>,
+    /// This member.
+    pub member: Option<i64>,
+    /// This username, without ASCII case.
+    pub username: Option<String>,
+    /// This action.
+    pub action: Option<String>,
+    /// This reply word.
+    pub word: Option<String>,
+    /// At or after, unix seconds.
+    pub since: Option<i64>,
+    /// Before, unix seconds.
+    pub until: Option<i64>,
+}
+
+impl Reader {
+    pub(super) fn new(conn: Connection) -> Self {
+        Self { conn }
+    }
+
+    /// What is wanted, as of `now`: a member whose expiry is reached counts as not there, moved or not.
+    ///
+    /// # Errors
+    ///
+    /// Where the database cannot be read.
+    pub fn load(&self, wanted: &Wanted, view: &mut View, now: i64) -> Result<(), Fault> {
+        for &key in &wanted.keys {
+            if !view.has_member(key) {
+                view.put_member(key, self.standing(key)?.at(now));
+            }
+        }
+        for name in &wanted.names {
+            if !view.has_name(name) {
+                let holder = self.holder(name.0, &name.1, now)?;
+                view.put_holder(name.clone(), holder);
+            }
+        }
+        Ok(())
+    }
+
+    /// Who holds this name on this site at `now`.
+    ///
+    /// # Errors
+    ///
+    /// Where the database cannot be read.
+    pub fn holder(&self, site: SiteId, name: &str, now: i64) -> Result<Option<MemberId>, Fault> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT memberid FROM member_auth WHERE username = ?1 AND siteid = ?2 AND (expire_at IS NULL OR expire_at > ?3)",
+        )?;
+        let number = statement.query_row(params![name, site.get(), now], |row| row.get::<_, i64>(0)).optional()?;
+        Ok(number.and_then(|number| MemberId::parse(&number.to_string())))
+    }
+
+    /// Where a member stands in the tables.
+    ///
+    /// # Errors
+    ///
+    /// Where the database cannot be read.
+    pub fn standing(&self, key: Key) -> Result<Standing, Fault> {
+        let ids = params![key.site.get(), key.member.get()];
+        let mut here = self.conn.prepare_cached(&format!(
+            "SELECT {MEMBER_COLUMNS}, expire_at FROM member_auth WHERE siteid = ?1 AND memberid = ?2"
+        ))?;
+        if let Some(row) = here.query(ids)?.next()? {
+            return Ok(Standing::Here(read_member(row, row.get(14)?)?));
+        }
+        let mut gone = self.conn.prepare_cached(&format!(
+            "SELECT {MEMBER_COLUMNS}, reason, ended_at FROM former_member WHERE siteid = ?1 AND memberid = ?2"
+        ))?;
+        let mut rows = gone.query(ids)?;
+        rows.next()?.map_or(Ok(Standing::Unknown), |row| Ok(Standing::Former(read_former(row)?)))
+    }
+
+    /// Every member who may log in at `now`, by site and memberid; of one site, or of all.
+    ///
+    /// # Errors
+    ///
+    /// Where the database cannot be read, or `each` fails.
+    pub fn members<E: From<Fault>>(
+        &self,
+        site: Option<i64>,
+        now: i64,
+        mut each: impl FnMut(&Member) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let sql = format!(
+            "SELECT {MEMBER_COLUMNS}, expire_at FROM member_auth
+             WHERE (?1 IS NULL OR siteid = ?1) AND (expire_at IS NULL OR expire_at > ?2) ORDER BY siteid, memberid"
+        );
+        let mut statement = self.conn.prepare(&sql).map_err(Fault::from)?;
+        let mut rows = statement.query(params![site, now]).map_err(Fault::from)?;
+        while let Some(row) = rows.next().map_err(Fault::from)? {
+            each(&read_member(row, row.get(14).map_err(Fault::from)?)?)?;
+        }
+        Ok(())
+    }
+
+    /// Every former member, by site and memberid; of one site, or of all.
+    ///
+    /// # Errors
+    ///
+    /// Where the database cannot be read, or `each` fails.
+    pub fn formers<E: From<Fault>>(&self, site: Option<i64>, mut each: impl FnMut(&Former) -> Result<(), E>) -> Result<(), E> {
+        let sql = format!(
+            "SELECT {MEMBER_COLUMNS}, reason, ended_at FROM former_member WHERE ?1 IS NULL OR siteid = ?1
+             ORDER BY siteid, memberid"
+        );
+        let mut statement = self.conn.prepare(&sql).map_err(Fault::from)?;
+        let mut rows = statement.query([site]).map_err(Fault::from)?;
+        while let Some(row) = rows.next().map_err(Fault::from)? {
+            each(&read_former(row)?)?;
+        }
+        Ok(())
+    }
+
+    /// The journal in the order of effect.
+    ///
+    /// # Errors
+    ///
+    /// Where the database cannot be read, or `each` fails.
+    pub fn journal<E: From<Fault>>(
+        &self,
+        filter: &JournalFilter,
+        mut each: impl FnMut(&StoredRecord) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut statement = self
+            .conn
+            .prepare(
+                "SELECT id, at, source, address, action, siteid, memberid, username, fields, reply, expire_at,
+                     password, sealed, cryptpass_wrapped, cryptpass, session_sha256
+                 FROM journal
+                 WHERE (?1 IS NULL OR siteid = ?1) AND (?2 IS NULL OR memberid = ?2)
+                   AND (?3 IS NULL OR username = ?3 COLLATE NOCASE) AND (?4 IS NULL OR action = ?4)
+                   AND (?5 IS NULL OR reply LIKE ?5 || '|%') AND (?6 IS NULL OR at >= ?6) AND (?7 IS NULL OR at < ?7)
+                 ORDER BY id",
+            )
+            .map_err(Fault::from)?;
+        let JournalFilter { site, member, username, action, word, since, until } = filter;
+        let mut rows = statement.query(params![site, member, username, action, word, since, until]).map_err(Fault::from)?;
+        while let Some(row) = rows.next().map_err(Fault::from)? {
+            each(&read_record(row)?)?;
+        }
+        Ok(())
+    }
+
+    /// How many credentials in the journal wait to be hashed.
+    ///
+    /// # Errors
+    ///
+    /// Where the database cannot be read.
+    pub fn backlog(&self) -> Result<u64, Fault> {
+        let count =
+            self.conn.query_row("SELECT count(*) FROM journal WHERE sealed IS NOT NULL", [], |row| row.get::<_, i64>(0))?;
+        Ok(count.unsigned_abs())
+    }
+
+    /// The newest credentials that wait to be hashed, at most `most`.
+    ///
+    /// # Errors
+    ///
+    /// Where the database cannot be read.
+    pub fn pending(&self, most: u32) -> Result<Vec<Pending>, Fault> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT id, siteid, memberid, sealed FROM journal WHERE sealed IS NOT NULL ORDER BY id DESC LIMIT ?1",
+        )?;
+        let mut rows = statement.query([most])?;
+        let mut pending = Vec::new();
+        while let Some(row) = rows.next()? {
+            let key = read_key(row, 1, 2)?;
+            let seal = Seal::from_bytes(row.get(3)?);
+            let before = self.before(key, &seal)?;
+            pending.push(Pending { journal_id: row.get(0)?, key, seal, before });
+        }
+        Ok(pending)
+    }
+
+    /// What stood in the row before this seal, if the row has this seal.
+    fn before(&self, key: Key, seal: &Seal) -> Result<Option<Stored>, Fault> {
+        let row = match self.standing(key)? {
+            Standing::Here(row) => row,
+            Standing::Former(former) => former.member,
+            Standing::Unknown => return Ok(None),
+        };
+        let has_it = matches!(&row.credential.stored, Stored::Sealed(held) if held == seal);
+        Ok(row.before.filter(|_| has_it))
+    }
+}
+
+fn read_former(row: &Row<'_>) -> Result<Former, Fault> {
+    Ok(Former { member: read_member(row, None)?, reason: read_reason(row, 14)?, ended_at: row.get(15)? })
+}
+
+fn read_record(row: &Row<'_>) -> Result<StoredRecord, Fault> {
+    let credential = match read_form(row, 11, 12, 13)? {
+        Some(stored) => Some(Credential { stored, cryptpass: read_cryptpass(row, 14)? }),
+        None => None,
+    };
+    Ok(StoredRecord {
+        id: row.get(0)?,
+        at: row.get(1)?,
+        source: row.get(2)?,
+        address: row.get(3)?,
+        action: row.get(4)?,
+        siteid: row.get(5)?,
+        memberid: row.get(6)?,
+        username: row.get(7)?,
+        fields: row.get(8)?,
+        reply: row.get(9)?,
+        put: Recorded { credential, session: read_session(row, 15)?, expire_at: row.get(10)? },
+    })
+}

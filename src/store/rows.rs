@@ -1,0 +1,116 @@
+//! Rows to values and back: the columns that member_auth, former_member and journal have in common, named once.
+
+use rusqlite::Row;
+use rusqlite::types::{ToSqlOutput, Value, ValueRef};
+
+use super::Fault;
+use crate::member::{Credential, Key, Member, MemberId, Reason, SessionHash, SiteId, Username};
+use crate::password::{Cryptpass, Hash, Seal, Stored, Wrapped};
+
+/// The columns that both tables of members share, in the order in which they are bound and read.
+pub(super) const MEMBER_COLUMNS: &str = "siteid, memberid, username, password, cryptpass, email, trial, biller, \
+     session_sha256, joined, expires, sealed, cryptpass_wrapped, before";
+
+/// A form in the three columns that can hold it: exactly one is not NULL.
+pub(super) struct FormColumns<'a> {
+    pub password: Option<&'a str>,
+    pub sealed: Option<&'a [u8]>,
+    pub wrapped: Option<&'a str>,
+}
+
+impl<'a> FormColumns<'a> {
+    pub(super) fn of(form: &'a Stored) -> Self {
+        let none = Self { password: None, sealed: None, wrapped: None };
+        match form {
+            Stored::Sealed(seal) => Self { sealed: Some(seal.as_bytes()), ..none },
+            Stored::Hash(hash) => Self { password: Some(hash.as_str()), ..none },
+            Stored::Wrapped(wrapped) => Self { wrapped: Some(wrapped.as_str()), ..none },
+        }
+    }
+}
+
+/// A form in the one column `before`: a seal is a BLOB, a hash begins with `$`, a wrapped cryptpass has a space before its hash.
+pub(super) fn before_column(form: Option<&Stored>) -> ToSqlOutput<'_> {
+    match form {
+        None => ToSqlOutput::Owned(Value::Null),
+        Some(Stored::Sealed(seal)) => ToSqlOutput::Borrowed(ValueRef::Blob(seal.as_bytes())),
+        Some(Stored::Hash(hash)) => ToSqlOutput::Borrowed(ValueRef::Text(hash.as_str().as_bytes())),
+        Some(Stored::Wrapped(wrapped)) => ToSqlOutput::Borrowed(ValueRef::Text(wrapped.as_str().as_bytes())),
+    }
+}
+
+fn read_before(row: &Row<'_>, index: usize) -> Result<Option<Stored>, Fault> {
+    Ok(match row.get_ref(index)? {
+        ValueRef::Null => None,
+        ValueRef::Blob(bytes) => Some(Stored::Sealed(Seal::from_bytes(bytes.to_vec()))),
+        text @ ValueRef::Text(_) => {
+            let text = text.as_str().map_err(rusqlite::Error::from)?.to_owned();
+            let wrapped = text.contains(' ');
+            Some(if wrapped { Stored::Wrapped(Wrapped::from_text(text)) } else { Stored::Hash(Hash::from_text(text)) })
+        }
+        ValueRef::Integer(_) | ValueRef::Real(_) => return Err(Fault::BadRow("before is a number".into())),
+    })
+}
+
+/// The one form of the three columns at these indexes; `None` where all are NULL.
+pub(super) fn read_form(row: &Row<'_>, password: usize, sealed: usize, wrapped: usize) -> Result<Option<Stored>, Fault> {
+    if let Some(seal) = row.get::<_, Option<Vec<u8>>>(sealed)? {
+        return Ok(Some(Stored::Sealed(Seal::from_bytes(seal))));
+    }
+    if let Some(hash) = row.get::<_, Option<String>>(password)? {
+        return Ok(Some(Stored::Hash(Hash::from_text(hash))));
+    }
+    Ok(row.get::<_, Option<String>>(wrapped)?.map(|text| Stored::Wrapped(Wrapped::from_text(text))))
+}
+
+/// A kept cryptpass was of a known form when it was written.
+pub(super) fn read_cryptpass(row: &Row<'_>, index: usize) -> Result<Option<Cryptpass>, Fault> {
+    let Some(text) = row.get::<_, Option<String>>(index)? else { return Ok(None) };
+    Cryptpass::parse(&text).map(Some).ok_or_else(|| Fault::BadRow("cryptpass is of no known form".into()))
+}
+
+pub(super) fn read_session(row: &Row<'_>, index: usize) -> Result<Option<SessionHash>, Fault> {
+    Ok(row.get::<_, Option<[u8; 32]>>(index)?.map(SessionHash))
+}
+
+/// siteid and memberid of a row.
+pub(super) fn read_key(row: &Row<'_>, site: usize, member: usize) -> Result<Key, Fault> {
+    let text = |index| row.get::<_, i64>(index).map(|number| number.to_string());
+    let key = (SiteId::parse(&text(site)?), MemberId::parse(&text(member)?));
+    match key {
+        (Some(site), Some(member)) => Ok(Key { site, member }),
+        _ => Err(Fault::BadRow("siteid or memberid is below 1".into())),
+    }
+}
+
+pub(super) fn read_username(row: &Row<'_>, index: usize) -> Result<Username, Fault> {
+    let text: String = row.get(index)?;
+    Username::parse(&text).ok_or_else(|| Fault::BadRow("username is empty, too long or has control characters".into()))
+}
+
+/// A row that was selected as [`MEMBER_COLUMNS`]; `expire_at` stands behind them in member_auth alone.
+pub(super) fn read_member(row: &Row<'_>, expire_at: Option<i64>) -> Result<Member, Fault> {
+    let stored = read_form(row, 3, 11, 12)?.ok_or_else(|| Fault::BadRow("a member without a credential".into()))?;
+    Ok(Member {
+        key: read_key(row, 0, 1)?,
+        username: read_username(row, 2)?,
+        credential: Credential { stored, cryptpass: read_cryptpass(row, 4)? },
+        before: read_before(row, 13)?,
+        email: row.get(5)?,
+        trial: row.get(6)?,
+        biller: row.get(7)?,
+        session: read_session(row, 8)?,
+        joined: row.get(9)?,
+        expires: row.get(10)?,
+        expire_at,
+    })
+}
+
+/// The word in `reason`.
+pub(super) fn read_reason(row: &Row<'_>, index: usize) -> Result<Reason, Fault> {
+    let word: String = row.get(index)?;
+    [Reason::Deleted, Reason::Expired]
+        .into_iter()
+        .find(|reason| reason.as_str() == word)
+        .ok_or_else(|| Fault::BadRow(format!("reason is \"{word}\"")))
+}

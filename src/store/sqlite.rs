@@ -1,0 +1,310 @@
+//! SQLite as the writer's engine: one connection, its statements prepared once and held.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
+
+use rusqlite::{Connection, OptionalExtension, Statement, params};
+
+use super::rows::{FormColumns, MEMBER_COLUMNS, before_column, read_member, read_reason};
+use super::{Engine, Fault, Hardened, Outcome, View, Wanted};
+use crate::action::{Change, Standing};
+use crate::journal::Record;
+use crate::member::{Former, Key, Member, MemberId};
+
+/// The log is brought into the database file when it has grown to this many pages (4 KiB each: 64 MiB). Measured: seldom is better,
+/// because a page that changed a hundred times is then written once; never is worse, because a growing file is zeroed by the
+/// file system.
+pub(super) const CHECKPOINT_PAGES: i32 = 16_000;
+
+pub(super) struct Sqlite<'c> {
+    conn: &'c Connection,
+    /// Pages in the log after the last commit, told by SQLite.
+    wal_pages: Arc<AtomicI32>,
+    select_member: Statement<'c>,
+    select_former: Statement<'c>,
+    select_holder: Statement<'c>,
+    insert_member: Statement<'c>,
+    update_member: Statement<'c>,
+    delete_member: Statement<'c>,
+    insert_former: Statement<'c>,
+    delete_former: Statement<'c>,
+    insert_journal: Statement<'c>,
+    select_due: Statement<'c>,
+}
+
+impl<'c> Sqlite<'c> {
+    /// Prepares the statements. `wal_pages` is kept by the connection's hook.
+    pub(super) fn new(conn: &'c Connection, wal_pages: Arc<AtomicI32>) -> Result<Self, Fault> {
+        let prepare = |sql: &str| conn.prepare(sql);
+        Ok(Self {
+            conn,
+            wal_pages,
+            select_member: prepare(&format!(
+                "SELECT {MEMBER_COLUMNS}, expire_at FROM member_auth WHERE siteid = ?1 AND memberid = ?2"
+            ))?,
+            select_former: prepare(&format!(
+                "SELECT {MEMBER_COLUMNS}, reason, ended_at FROM former_member WHERE siteid = ?1 AND memberid = ?2"
+            ))?,
+            select_holder: prepare("SELECT memberid FROM member_auth WHERE username = ?1 AND siteid = ?2")?,
+            insert_member: prepare(&format!(
+                "INSERT INTO member_auth ({MEMBER_COLUMNS}, expire_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)"
+            ))?,
+            update_member: prepare(
+                "UPDATE member_auth SET username = ?3, password = ?4, cryptpass = ?5, email = ?6, trial = ?7, biller = ?8,
+                     session_sha256 = ?9, joined = ?10, expires = ?11, sealed = ?12, cryptpass_wrapped = ?13, before = ?14,
+                     expire_at = ?15
+                 WHERE siteid = ?1 AND memberid = ?2",
+            )?,
+            delete_member: prepare("DELETE FROM member_auth WHERE siteid = ?1 AND memberid = ?2")?,
+            insert_former: prepare(&format!(
+                "INSERT OR REPLACE INTO former_member ({MEMBER_COLUMNS}, reason, ended_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)"
+            ))?,
+            delete_former: prepare("DELETE FROM former_member WHERE siteid = ?1 AND memberid = ?2")?,
+            insert_journal: prepare(
+                "INSERT INTO journal (at, source, address, action, siteid, memberid, username, fields, reply, expire_at,
+                     password, cryptpass, session_sha256, sealed, cryptpass_wrapped)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+            )?,
+            select_due: prepare("SELECT 1 FROM member_auth WHERE expire_at <= ?1 LIMIT 1")?,
+        })
+    }
+
+    fn load_standing(&mut self, key: Key) -> Result<Standing, Fault> {
+        let ids = params![key.site.get(), key.member.get()];
+        let mut rows = self.select_member.query(ids)?;
+        if let Some(row) = rows.next()? {
+            return Ok(Standing::Here(read_member(row, row.get(14)?)?));
+        }
+        drop(rows);
+        let mut rows = self.select_former.query(ids)?;
+        match rows.next()? {
+            None => Ok(Standing::Unknown),
+            Some(row) => {
+                let member = read_member(row, None)?;
+                Ok(Standing::Former(Former { member, reason: read_reason(row, 14)?, ended_at: row.get(15)? }))
+            }
+        }
+    }
+
+    fn save_one(&mut self, outcome: &Outcome) -> Result<(), Fault> {
+        match &outcome.change {
+            Change::None => {}
+            Change::Insert(row) => write_row(&mut self.insert_member, row)?,
+            Change::Restore(row) => {
+                self.delete_former.execute(params![row.key.site.get(), row.key.member.get()])?;
+                write_row(&mut self.insert_member, row)?;
+            }
+            Change::Update(row) => write_row(&mut self.update_member, row)?,
+            Change::Leave(former) => self.save_former(former)?,
+        }
+        self.save_record(&outcome.record)
+    }
+
+    fn save_former(&mut self, former: &Former) -> Result<(), Fault> {
+        let row = &former.member;
+        let form = FormColumns::of(&row.credential.stored);
+        self.delete_member.execute(params![row.key.site.get(), row.key.member.get()])?;
+        self.insert_former.execute(params![
+            row.key.site.get(),
+            row.key.member.get(),
+            row.username.as_str(),
+            form.password,
+            row.credential.cryptpass.as_ref().map(|kept| kept.expose()),
+            row.email,
+            row.trial,
+            row.biller,
+            row.session.map(|hash| hash.0),
+            row.joined,
+            row.expires,
+            form.sealed,
+            form.wrapped,
+            before_column(row.before.as_ref()),
+            former.reason.as_str(),
+            former.ended_at,
+        ])?;
+        Ok(())
+    }
+
+    fn save_record(&mut self, record: &Record) -> Result<(), Fault> {
+        let Record { at, heard, reply, put } = record;
+        let form = put.credential.as_ref().map(|credential| FormColumns::of(&credential.stored));
+        let kept = put.credential.as_ref().and_then(|credential| credential.cryptpass.as_ref());
+        self.insert_journal.execute(params![
+            at,
+            heard.origin.as_str(),
+            heard.address.map(|address| address.to_string()),
+            heard.action,
+            heard.site.map(|site| site.get()),
+            heard.member.map(|member| member.get()),
+            heard.username.as_ref().map(|name| name.as_str()),
+            heard.fields,
+            reply.as_str(),
+            put.expire_at,
+            form.as_ref().and_then(|form| form.password),
+            kept.map(|kept| kept.expose()),
+            put.session.map(|hash| hash.0),
+            form.as_ref().and_then(|form| form.sealed),
+            form.as_ref().and_then(|form| form.wrapped),
+        ])?;
+        Ok(())
+    }
+}
+
+/// Binds a row to INSERT or UPDATE, whose parameters are the same.
+fn write_row(statement: &mut Statement<'_>, row: &Member) -> Result<(), Fault> {
+    let form = FormColumns::of(&row.credential.stored);
+    statement.execute(params![
+        row.key.site.get(),
+        row.key.member.get(),
+        row.username.as_str(),
+        form.password,
+        row.credential.cryptpass.as_ref().map(|kept| kept.expose()),
+        row.email,
+        row.trial,
+        row.biller,
+        row.session.map(|hash| hash.0),
+        row.joined,
+        row.expires,
+        form.sealed,
+        form.wrapped,
+        before_column(row.before.as_ref()),
+        row.expire_at,
+    ])?;
+    Ok(())
+}
+
+impl Engine for Sqlite<'_> {
+    fn begin(&mut self) -> Result<(), Fault> {
+        // IMMEDIATE: a lock that is only taken at the first write could find that what was loaded is no longer so.
+        Ok(self.conn.execute_batch("BEGIN IMMEDIATE")?)
+    }
+
+    fn expire_due(&mut self, now: i64) -> Result<usize, Fault> {
+        if !self.select_due.exists([now])? {
+            return Ok(0);
+        }
+        let columns = MEMBER_COLUMNS;
+        self.conn.execute(
+            &format!(
+                "INSERT OR REPLACE INTO former_member ({columns}, reason, ended_at)
+                 SELECT {columns}, 'expired', expire_at FROM member_auth WHERE expire_at <= ?1"
+            ),
+            [now],
+        )?;
+        Ok(self.conn.execute("DELETE FROM member_auth WHERE expire_at <= ?1", [now])?)
+    }
+
+    fn load(&mut self, wanted: &Wanted, view: &mut View) -> Result<(), Fault> {
+        for &key in &wanted.keys {
+            if !view.has_member(key) {
+                let standing = self.load_standing(key)?;
+                view.put_member(key, standing);
+            }
+        }
+        for name in &wanted.names {
+            if !view.has_name(name) {
+                let number = self.select_holder.query_row(params![name.1, name.0.get()], |row| row.get::<_, i64>(0));
+                let holder = number.optional()?.and_then(|number| MemberId::parse(&number.to_string()));
+                view.put_holder(name.clone(), holder);
+            }
+        }
+        Ok(())
+    }
+
+    fn save(&mut self, outcomes: &[Outcome]) -> Result<(), Fault> {
+        outcomes.iter().try_for_each(|outcome| self.save_one(outcome))
+    }
+
+    fn savepoint(&mut self) -> Result<(), Fault> {
+        Ok(self.conn.execute_batch("SAVEPOINT postback")?)
+    }
+
+    fn rollback_to_savepoint(&mut self) -> Result<(), Fault> {
+        Ok(self.conn.execute_batch("ROLLBACK TO postback; RELEASE postback")?)
+    }
+
+    fn release_savepoint(&mut self) -> Result<(), Fault> {
+        Ok(self.conn.execute_batch("RELEASE postback")?)
+    }
+
+    fn commit(&mut self) -> Result<(), Fault> {
+        self.conn.execute_batch("COMMIT").map_err(Fault::of_commit)
+    }
+
+    fn rollback(&mut self) {
+        // SQLite may have rolled back by itself (disk full does); then there is nothing left to give up.
+        if !self.conn.is_autocommit()
+            && let Err(error) = self.conn.execute_batch("ROLLBACK")
+        {
+            log::debug!("rollback: {error}");
+        }
+    }
+
+    fn harden(&mut self, hardened: &[Hardened]) -> Result<(), Fault> {
+        let mut journal = self.conn.prepare_cached(
+            "UPDATE journal SET sealed = NULL, password = ?4, cryptpass_wrapped = ?5
+             WHERE siteid = ?1 AND memberid = ?2 AND sealed = ?3",
+        )?;
+        for Hardened { pending, form } in hardened {
+            let columns = FormColumns::of(form);
+            let seal = pending.seal.as_bytes();
+            let (site, member) = (pending.key.site.get(), pending.key.member.get());
+            journal.execute(params![site, member, seal, columns.password, columns.wrapped])?;
+            for table in ["member_auth", "former_member"] {
+                self.conn
+                    .prepare_cached(&format!(
+                        "UPDATE {table} SET sealed = NULL, password = ?4, cryptpass_wrapped = ?5, before = NULL
+                         WHERE siteid = ?1 AND memberid = ?2 AND sealed = ?3"
+                    ))?
+                    .execute(params![site, member, seal, columns.password, columns.wrapped])?;
+                // A newer seal may stand over this one and wait for the comparison.
+                self.conn
+                    .prepare_cached(&format!(
+                        "UPDATE {table} SET before = ?4 WHERE siteid = ?1 AND memberid = ?2 AND before = ?3"
+                    ))?
+                    .execute(params![site, member, seal, before_column(Some(form))])?;
+            }
+        }
+        Ok(())
+    }
+
+    fn probe(&mut self, now: i64) -> Result<(), Fault> {
+        self.conn.prepare_cached("UPDATE health SET probed_at = ?1")?.execute([now])?;
+        Ok(())
+    }
+
+    fn prune(&mut self, before: i64, most: usize) -> Result<usize, Fault> {
+        // Ids rise with time, so the oldest records are the first ones: no index on `at` is needed, and the walk ends at the
+        // first record that is young enough.
+        let mut oldest = self.conn.prepare_cached(
+            "SELECT id, at, sealed IS NOT NULL FROM journal WHERE id < (SELECT max(id) FROM journal) ORDER BY id LIMIT ?1",
+        )?;
+        let records = oldest
+            .query_map([i64::try_from(most).unwrap_or(i64::MAX)], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+            .collect::<Result<Vec<(i64, i64, bool)>, _>>()?;
+        let mut delete = self.conn.prepare_cached("DELETE FROM journal WHERE id = ?1")?;
+        let mut gone = 0;
+        for (id, _, _) in records.into_iter().take_while(|&(_, at, _)| at < before).filter(|&(_, _, sealed)| !sealed) {
+            gone += delete.execute([id])?;
+        }
+        Ok(gone)
+    }
+
+    fn is_empty(&mut self) -> Result<bool, Fault> {
+        let any = "SELECT EXISTS (SELECT 1 FROM journal) OR EXISTS (SELECT 1 FROM member_auth)
+                       OR EXISTS (SELECT 1 FROM former_member)";
+        Ok(!self.conn.query_row(any, [], |row| row.get::<_, bool>(0))?)
+    }
+
+    fn tidy(&mut self) -> Result<(), Fault> {
+        if self.wal_pages.load(Ordering::Relaxed) < CHECKPOINT_PAGES {
+            return Ok(());
+        }
+        // PASSIVE waits for nobody. What a long reader still needs is left for the next time.
+        self.conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
+        self.wal_pages.store(0, Ordering::Relaxed);
+        Ok(())
+    }
+}

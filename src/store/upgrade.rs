@@ -1,0 +1,123 @@
+//! The version of the schema, in `user_version`: a new database gets schema.sql whole, an older one goes up step by step, a newer
+//! one is refused.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::Fault;
+
+/// The form that schema.sql describes.
+const CURRENT: i64 = UPGRADES.len() as i64 + 1;
+
+/// `UPGRADES[n]` leads from version n+1 to n+2. Steps are never edited after a release.
+const UPGRADES: &[&str] = &[];
+
+const SCHEMA: &str = include_str!("../../schema.sql");
+
+/// Marks the file as ours ("NUsm"), for `file` and for us.
+const APPLICATION_ID: i64 = 0x4e55_736d;
+
+/// Why a database is not brought up to date.
+#[derive(Debug, thiserror::Error)]
+pub enum UpgradeError {
+    /// Of a later release.
+    #[error("it has version {found}, and this release knows versions up to {CURRENT}; install the newer release again")]
+    Newer {
+        /// Its version.
+        found: i64,
+    },
+    /// Of an earlier release, and the caller may not write.
+    #[error("it has version {found}, older than this release's {CURRENT}; `nats-userman serve` upgrades it")]
+    Older {
+        /// Its version.
+        found: i64,
+    },
+    /// Something else's.
+    #[error("it is a database of another program")]
+    Foreign,
+    /// SQLite refuses.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl From<rusqlite::Error> for UpgradeError {
+    fn from(error: rusqlite::Error) -> Self {
+        UpgradeError::Fault(error.into())
+    }
+}
+
+/// Whether this release may touch the database at all. Writes nothing.
+pub(super) fn check(conn: &Connection) -> Result<i64, UpgradeError> {
+    let found: i64 = conn.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let owner: i64 = conn.query_row("PRAGMA application_id", [], |row| row.get(0))?;
+    let tables: i64 = conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    let new = found == 0 && owner == 0 && tables == 0;
+    match (new, owner == APPLICATION_ID && found >= 1) {
+        (true, _) => Ok(0),
+        (false, true) if found > CURRENT => Err(UpgradeError::Newer { found }),
+        (false, true) => Ok(found),
+        (false, false) => Err(UpgradeError::Foreign),
+    }
+}
+
+/// For readers: it must be of exactly this version.
+pub(super) fn check_current(conn: &Connection) -> Result<(), UpgradeError> {
+    let found = check(conn)?;
+    if found < CURRENT { Err(UpgradeError::Older { found }) } else { Ok(()) }
+}
+
+/// Brings the database up to date in one transaction: wholly or not at all.
+pub(super) fn run(conn: &mut Connection) -> Result<(), UpgradeError> {
+    if check(conn)? == CURRENT {
+        return Ok(());
+    }
+    let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Looked at again under the lock: another process may have been first.
+    let found = check(&transaction)?;
+    if found == 0 {
+        transaction.execute_batch(SCHEMA)?;
+    } else {
+        let done = usize::try_from(found - 1).unwrap_or(0);
+        for step in &UPGRADES[done..] {
+            transaction.execute_batch(step)?;
+        }
+    }
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", CURRENT)?;
+    Ok(transaction.commit()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn database() -> Connection {
+        Connection::open_in_memory().unwrap()
+    }
+
+    #[test]
+    fn a_new_database_gets_the_newest_schema_and_a_second_run_changes_nothing() {
+        let mut conn = database();
+        run(&mut conn).unwrap();
+        assert_eq!(check(&conn).unwrap(), CURRENT);
+        run(&mut conn).unwrap();
+        assert!(check_current(&conn).is_ok());
+    }
+
+    #[test]
+    fn a_newer_schema_is_refused_with_both_versions() {
+        let mut conn = database();
+        run(&mut conn).unwrap();
+        conn.pragma_update(None, "user_version", CURRENT + 1).unwrap();
+        let message = run(&mut conn).unwrap_err().to_string();
+        assert_eq!(message, "it has version 2, and this release knows versions up to 1; install the newer release again");
+    }
+
+    #[test]
+    fn a_database_of_another_program_is_refused_and_left_alone() {
+        let mut conn = database();
+        conn.execute_batch("CREATE TABLE theirs (a)").unwrap();
+        assert_eq!(run(&mut conn).unwrap_err().to_string(), "it is a database of another program");
+        let tables: i64 = conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).unwrap();
+        assert_eq!(tables, 1);
+    }
+}

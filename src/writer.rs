@@ -1,0 +1,249 @@
+//! The single writer: one thread, one connection, a bounded queue. It takes what has gathered, runs it as one transaction, and
+//! answers after the commit. Expiries, pruning, hashed passwords and the health probe are jobs of the same thread.
+
+mod faults;
+mod queue;
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+pub use queue::{Answer, Writer};
+
+use crate::apply::{Postback, transact};
+use crate::clock::Clock;
+use crate::password::{Stored, Vault};
+use crate::store::{Engine, Fault, Location, with_engine};
+use faults::FaultLog;
+use queue::{Command, Job};
+
+/// Postbacks that may wait at once; one more is refused. At a few thousand a second this is well below the longest wait.
+const QUEUE_POSTBACKS_MAX: usize = 2048;
+/// Postbacks in one transaction: enough to make the sync cheap, few enough that none waits for the others' work.
+const BATCH_POSTBACKS_MAX: usize = 256;
+/// How often the writer looks for expiries when nothing else wakes it: they are promised within a second.
+const TICK: Duration = Duration::from_millis(500);
+/// How long a database that could not be opened is left alone. Postbacks meanwhile get their 503 at once.
+const REOPEN_AFTER: Duration = Duration::from_millis(500);
+/// Journal records that one transaction prunes, so that postbacks never wait long for it.
+const PRUNE_RECORDS_MAX: usize = 1000;
+/// How often the journal is looked at for records to prune.
+const PRUNE_EVERY: Duration = Duration::from_secs(600);
+const DAY_SECONDS: i64 = 86_400;
+
+/// What the writer works with.
+#[derive(Debug)]
+pub struct Setup {
+    /// The database; it must exist and be up to date.
+    pub location: Location,
+    /// Compares a sealed password with the one before it.
+    pub vault: Vault,
+    /// The time of effect.
+    pub clock: Clock,
+    /// `--journal-days`.
+    pub journal_days: Option<u32>,
+    /// Told when a credential was sealed, for the hashing worker.
+    pub sealed: SyncSender<()>,
+}
+
+/// Starts the thread. It ends when [`Writer::stop`] is called or the last [`Writer`] is gone.
+///
+/// # Errors
+///
+/// Where the system gives no thread.
+pub fn start(setup: Setup) -> std::io::Result<(Writer, JoinHandle<()>)> {
+    let (writer, queue) = Writer::new(QUEUE_POSTBACKS_MAX);
+    let thread = std::thread::Builder::new().name("writer".into()).spawn(move || {
+        let mut state = Thread { setup, queue, faults: FaultLog::default(), ticked: None, pruned: None };
+        state.run();
+    })?;
+    Ok((writer, thread))
+}
+
+/// Why the loop over an open database ended.
+enum End {
+    Stop,
+    Reopen,
+}
+
+struct Thread {
+    setup: Setup,
+    queue: Receiver<Command>,
+    faults: FaultLog,
+    ticked: Option<Instant>,
+    pruned: Option<Instant>,
+}
+
+impl Thread {
+    fn run(&mut self) {
+        loop {
+            let location = self.setup.location.clone();
+            match with_engine(&location, false, |engine| self.work(engine)) {
+                Ok(End::Stop) => return,
+                Ok(End::Reopen) => {}
+                Err(error) => {
+                    self.faults.cannot_open(&error);
+                    if self.refuse_for(REOPEN_AFTER).is_err() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Answers 503 for a while. `Err` means stop.
+    fn refuse_for(&mut self, time: Duration) -> Result<(), RecvTimeoutError> {
+        let until = Instant::now() + time;
+        loop {
+            match self.queue.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(Command::Stop) => return Err(RecvTimeoutError::Disconnected),
+                Ok(command) => command.refuse(),
+                Err(RecvTimeoutError::Timeout) => return Ok(()),
+                Err(stop) => return Err(stop),
+            }
+        }
+    }
+
+    fn work(&mut self, engine: &mut dyn Engine) -> End {
+        // A command that ended the gathering of a batch comes after it.
+        let mut next = None;
+        loop {
+            let command = match next.take() {
+                Some(command) => command,
+                None => match self.queue.recv_timeout(TICK) {
+                    Ok(command) => command,
+                    Err(RecvTimeoutError::Timeout) => Command::Tick(None),
+                    Err(RecvTimeoutError::Disconnected) => return End::Stop,
+                },
+            };
+            let done = match command {
+                Command::Stop => return End::Stop,
+                Command::Postback(job) => {
+                    let (batch, other) = self.gather(job);
+                    next = other;
+                    self.run_batch(engine, batch)
+                }
+                Command::Harden(hardened, done) => {
+                    let result = in_transaction(engine, |engine| engine.harden(&hardened));
+                    let _ = done.send(result.is_ok());
+                    result
+                }
+                Command::Probe(done) => {
+                    let now = self.setup.clock.now();
+                    let result = in_transaction(engine, |engine| engine.probe(now));
+                    let _ = done.send(result.is_ok());
+                    result
+                }
+                Command::Tick(done) => {
+                    let result = self.tick(engine);
+                    if let Some(done) = done {
+                        let _ = done.send(result.is_ok());
+                    }
+                    result
+                }
+            };
+            let done = done.and_then(|()| self.tick_if_due(engine)).and_then(|()| engine.tidy());
+            match done {
+                Ok(()) => self.faults.fine(),
+                Err(fault) => {
+                    self.faults.note(&fault);
+                    if fault.wants_reopening() {
+                        next.into_iter().for_each(Command::refuse);
+                        return End::Reopen;
+                    }
+                }
+            }
+        }
+    }
+
+    /// The first job and those that wait behind it, without the withdrawn ones; and the command that ended the gathering.
+    fn gather(&self, first: Job) -> (Vec<Job>, Option<Command>) {
+        let mut batch = Vec::with_capacity(64);
+        batch.extend(first.take());
+        while batch.len() < BATCH_POSTBACKS_MAX {
+            match self.queue.try_recv() {
+                Ok(Command::Postback(job)) => batch.extend(job.take()),
+                Ok(other) => return (batch, Some(other)),
+                Err(_) => break,
+            }
+        }
+        (batch, None)
+    }
+
+    fn run_batch(&mut self, engine: &mut dyn Engine, batch: Vec<Job>) -> Result<(), Fault> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let postbacks: Vec<&Postback> = batch.iter().map(Job::postback).collect();
+        let sealed = postbacks.iter().any(|postback| brings_a_seal(postback));
+        match transact(engine, &self.setup.vault, &postbacks, || self.setup.clock.now()) {
+            Ok(results) => {
+                for (job, result) in batch.into_iter().zip(results) {
+                    job.answer(result.map_or_else(
+                        |fault| {
+                            self.faults.note(&fault);
+                            Answer::Unavailable
+                        },
+                        Answer::Reply,
+                    ));
+                }
+                if sealed {
+                    // A full channel means that the worker has been told already.
+                    let _ = self.setup.sealed.try_send(());
+                }
+                Ok(())
+            }
+            Err(fault) => {
+                let unknown = matches!(fault, Fault::CommitUnknown(_));
+                for job in batch {
+                    job.answer(if unknown { Answer::OutcomeUnknown } else { Answer::Unavailable });
+                }
+                Err(fault)
+            }
+        }
+    }
+
+    fn tick_if_due(&mut self, engine: &mut dyn Engine) -> Result<(), Fault> {
+        if self.ticked.is_some_and(|last| last.elapsed() < TICK) { Ok(()) } else { self.tick(engine) }
+    }
+
+    /// Moves whoever has expired, and prunes.
+    fn tick(&mut self, engine: &mut dyn Engine) -> Result<(), Fault> {
+        self.ticked = Some(Instant::now());
+        let now = self.setup.clock.now();
+        let moved = in_transaction(engine, |engine| engine.expire_due(now))?;
+        if moved > 0 {
+            log::info!("{moved} members expired");
+        }
+        self.prune_if_due(engine, now)
+    }
+
+    fn prune_if_due(&mut self, engine: &mut dyn Engine, now: i64) -> Result<(), Fault> {
+        let Some(days) = self.setup.journal_days else { return Ok(()) };
+        if self.pruned.is_some_and(|last| last.elapsed() < PRUNE_EVERY) {
+            return Ok(());
+        }
+        let before = now - i64::from(days) * DAY_SECONDS;
+        let gone = in_transaction(engine, |engine| engine.prune(before, PRUNE_RECORDS_MAX))?;
+        if gone > 0 {
+            log::info!("{gone} journal records older than {days} days removed");
+        }
+        // A full helping means that there is more: the next tick goes on.
+        self.pruned = (gone < PRUNE_RECORDS_MAX).then(Instant::now);
+        Ok(())
+    }
+}
+
+fn brings_a_seal(postback: &Postback) -> bool {
+    let credential = postback.action.as_ref().ok().and_then(|action| action.credential());
+    credential.is_some_and(|given| matches!(given.stored, Stored::Sealed(_)))
+}
+
+fn in_transaction<T>(engine: &mut dyn Engine, work: impl FnOnce(&mut dyn Engine) -> Result<T, Fault>) -> Result<T, Fault> {
+    engine.begin()?;
+    let done = work(engine).and_then(|done| engine.commit().map(|()| done));
+    if done.is_err() {
+        engine.rollback();
+    }
+    done
+}

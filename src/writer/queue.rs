@@ -1,0 +1,149 @@
+//! The way to the writer: a bounded queue, a wait with an end, and an answer that comes after the commit.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use crate::apply::Postback;
+use crate::reply::Reply;
+use crate::store::Hardened;
+
+/// The longest a postback waits in the queue before it is withdrawn. Below a second, so that NATS has an answer by then.
+const QUEUE_WAIT_MAX: Duration = Duration::from_millis(500);
+
+/// What became of a postback.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Committed: the line that goes back.
+    Reply(Reply),
+    /// Nothing was changed: the queue is full, the wait was too long, or the database cannot be written.
+    Unavailable,
+    /// A commit ended without a known outcome.
+    OutcomeUnknown,
+}
+
+/// What the writer does.
+pub(super) enum Command {
+    Postback(Job),
+    Harden(Vec<Hardened>, std::sync::mpsc::Sender<bool>),
+    Probe(oneshot::Sender<bool>),
+    Tick(Option<oneshot::Sender<bool>>),
+    Stop,
+}
+
+impl Command {
+    /// The answer while the database cannot be used.
+    pub(super) fn refuse(self) {
+        match self {
+            Command::Postback(job) => {
+                if let Some(job) = job.take() {
+                    job.answer(Answer::Unavailable);
+                }
+            }
+            Command::Harden(_, done) => drop(done.send(false)),
+            Command::Probe(done) => drop(done.send(false)),
+            Command::Tick(Some(done)) => drop(done.send(false)),
+            Command::Tick(None) | Command::Stop => {}
+        }
+    }
+}
+
+/// A postback on its way. Either the writer takes it, or its sender withdraws it, never both.
+pub(super) struct Job {
+    postback: Box<Postback>,
+    ticket: Arc<Ticket>,
+    answer: oneshot::Sender<Answer>,
+}
+
+impl Job {
+    /// `None` if it was withdrawn. Once taken it gets the answer of its commit.
+    pub(super) fn take(self) -> Option<Self> {
+        self.ticket.claim(TAKEN).then_some(self)
+    }
+
+    pub(super) fn postback(&self) -> &Postback {
+        &self.postback
+    }
+
+    pub(super) fn answer(self, answer: Answer) {
+        // The caller may have hung up; what was done is done.
+        let _ = self.answer.send(answer);
+    }
+}
+
+const WAITING: u8 = 0;
+const TAKEN: u8 = 1;
+const WITHDRAWN: u8 = 2;
+
+/// Who got to the postback first. No other memory hangs on it, so the weakest ordering is enough.
+#[derive(Debug)]
+struct Ticket(AtomicU8);
+
+impl Ticket {
+    fn claim(&self, state: u8) -> bool {
+        self.0.compare_exchange(WAITING, state, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+}
+
+/// A handle on the writer; clones share the queue.
+#[derive(Clone, Debug)]
+pub struct Writer {
+    queue: SyncSender<Command>,
+}
+
+impl Writer {
+    pub(super) fn new(postbacks_max: usize) -> (Self, Receiver<Command>) {
+        let (queue, receiver) = sync_channel(postbacks_max);
+        (Self { queue }, receiver)
+    }
+
+    /// Hands a postback over and waits for its commit.
+    pub async fn submit(&self, postback: Postback) -> Answer {
+        let (answer, mut answered) = oneshot::channel();
+        let ticket = Arc::new(Ticket(AtomicU8::new(WAITING)));
+        let job = Job { postback: Box::new(postback), ticket: Arc::clone(&ticket), answer };
+        if self.queue.try_send(Command::Postback(job)).is_err() {
+            return Answer::Unavailable;
+        }
+        let waited = tokio::time::timeout(QUEUE_WAIT_MAX, &mut answered).await;
+        let result = match waited {
+            Ok(result) => result,
+            Err(_) if ticket.claim(WITHDRAWN) => return Answer::Unavailable,
+            // The writer has it: its commit decides, and it is bounded by the wait for the database's lock.
+            Err(_) => answered.await,
+        };
+        // The writer is gone without a word, in the middle of something.
+        result.unwrap_or(Answer::OutcomeUnknown)
+    }
+
+    /// Whether a commit works now.
+    pub async fn probe(&self) -> bool {
+        let (done, answered) = oneshot::channel();
+        self.queue.try_send(Command::Probe(done)).is_ok() && matches!(answered.await, Ok(true))
+    }
+
+    /// Does now what is done every half second: moves whoever has expired. For tests, whose clock stands still.
+    pub async fn tick(&self) -> bool {
+        let (done, answered) = oneshot::channel();
+        self.queue.try_send(Command::Tick(Some(done))).is_ok() && matches!(answered.await, Ok(true))
+    }
+
+    /// Puts hashes in the place of seals and waits for the commit; `false` if it did not happen. Blocks: for the worker's thread.
+    pub fn harden(&self, hardened: Vec<Hardened>) -> bool {
+        let (done, answered) = std::sync::mpsc::channel();
+        // A full queue means that postbacks wait, and they come first.
+        match self.queue.try_send(Command::Harden(hardened, done)) {
+            Ok(()) => answered.recv().unwrap_or(false),
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => false,
+        }
+    }
+
+    /// Asks the writer to end after what is queued now. Blocks while the queue is full.
+    pub fn stop(&self) {
+        // An error means that it has ended already.
+        let _ = self.queue.send(Command::Stop);
+    }
+}

@@ -1,0 +1,372 @@
+//! The app of a test: the whole service on a free port, in a temporary data directory, under a clock that stands still; or the real
+//! program as a process. No helper sleeps for a fixed time: what is waited for is looked at until it is there, or a bound is reached.
+
+use std::io::{BufRead as _, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use clap::Parser as _;
+use nats_userman::action::Standing;
+use nats_userman::clock::{Clock, parse_moment};
+use nats_userman::config::{Config, Settings};
+use nats_userman::member::{Key, MemberId, SiteId};
+use nats_userman::password::harden::Bench;
+use nats_userman::password::{HashKind, Hasher, Password, Vault, verify_member};
+use nats_userman::service::Service;
+use nats_userman::store::open_reader;
+use nats_userman::writer::Writer;
+use rusqlite::{Connection, OpenFlags};
+use tempfile::TempDir;
+
+/// The token of every test.
+pub const TOKEN: &str = "test-token-0123456789abcdef-0123456789";
+/// 2026-06-15 12:00:00 UTC, when every test begins.
+pub const NOON: i64 = 1_781_524_800;
+/// No wait in a test is longer.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What came back over HTTP.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Response {
+    pub status: u16,
+    /// Lower-case names, in the order received.
+    pub headers: Vec<(String, String)>,
+    pub body: String,
+}
+
+impl Response {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(header, _)| header == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// Reads one response: to its Content-Length, or to the end of the connection.
+pub fn read_response(stream: &mut impl Read) -> std::io::Result<Response> {
+    let mut reader = BufReader::new(stream);
+    let mut line = String::new();
+    // A server may say "100 Continue" first.
+    loop {
+        line.clear();
+        if reader.read_line(&mut line)? == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        if !line.starts_with("HTTP/1.1 100") {
+            break;
+        }
+        reader.read_line(&mut String::new())?;
+    }
+    let status = line.split(' ').nth(1).and_then(|code| code.trim().parse().ok()).ok_or(std::io::ErrorKind::InvalidData)?;
+    let mut headers = Vec::new();
+    loop {
+        line.clear();
+        reader.read_line(&mut line)?;
+        let Some((name, value)) = line.trim_end().split_once(':') else { break };
+        headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+    }
+    let length = headers.iter().find(|(name, _)| name == "content-length").and_then(|(_, value)| value.parse::<u64>().ok());
+    let mut body = Vec::new();
+    match length {
+        Some(bytes) => reader.take(bytes).read_to_end(&mut body)?,
+        None => reader.read_to_end(&mut body)?,
+    };
+    Ok(Response { status, headers, body: String::from_utf8_lossy(&body).into_owned() })
+}
+
+/// Sends these bytes as they are on a new connection and reads one response.
+pub fn send_raw(address: SocketAddr, request: &[u8]) -> std::io::Result<Response> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.write_all(request)?;
+    read_response(&mut stream)
+}
+
+/// A urlencoded POST to `/postback/{token}` on a connection of its own.
+pub fn post_to(address: SocketAddr, token: &str, body: &[u8]) -> std::io::Result<Response> {
+    let head = format!(
+        "POST /postback/{token} HTTP/1.1\r\nHost: test\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+         Content-Length: {}\r\nConnection: close\r\n\r\n",
+        body.len()
+    );
+    send_raw(address, &[head.as_bytes(), body].concat())
+}
+
+#[derive(clap::Parser)]
+struct Line {
+    #[command(flatten)]
+    settings: Settings,
+}
+
+/// The service in this process.
+pub struct App {
+    pub address: SocketAddr,
+    pub dir: TempDir,
+    pub config: Config,
+    clock: Arc<AtomicI64>,
+    writer: Writer,
+    vault: Vault,
+    stop: Option<tokio::sync::oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl App {
+    /// With the default settings.
+    pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// With further flags, as in `["--keep-cryptpass"]`. Passwords stay sealed until [`App::harden`].
+    pub fn start_with(flags: &[&str]) -> Self {
+        Self::start_in(TempDir::new().unwrap(), flags)
+    }
+
+    /// In a directory that an earlier app left (`App::stop`).
+    pub fn start_in(dir: TempDir, flags: &[&str]) -> Self {
+        let data = dir.path().join("data");
+        let mut line = vec!["test", "--listen", "127.0.0.1:0", "--postback-token", TOKEN, "--data-dir", data.to_str().unwrap()];
+        line.extend(flags);
+        let config = Config::read(&Line::parse_from(line).settings).unwrap();
+        let clock = Arc::new(AtomicI64::new(NOON));
+        let (stop, stopped) = tokio::sync::oneshot::channel();
+        let (started, start) = mpsc::channel();
+        let (config_there, clock_there) = (config.clone(), Clock::Fixed(Arc::clone(&clock)));
+        let thread = std::thread::spawn(move || {
+            actix_web::rt::System::new().block_on(async move {
+                let (service, server) = Service::start(&config_there, clock_there, false).unwrap();
+                let server = actix_web::rt::spawn(server);
+                started.send((service.address(), service.writer().clone())).unwrap();
+                let _ = stopped.await;
+                service.stop().await;
+                let _ = server.await;
+            });
+        });
+        let (address, writer) = start.recv().expect("the service did not start");
+        let vault = Vault::load(&data.join("seal.key")).unwrap();
+        Self { address, dir, config, clock, writer, vault, stop: Some(stop), thread: Some(thread) }
+    }
+
+    /// Sets the clock, as in "2026-06-15 13:00:00" (UTC), and does what the writer does each half second.
+    pub fn set_time(&self, moment: &str) {
+        self.set_unix(parse_moment(moment, chrono_tz::UTC).unwrap());
+    }
+
+    /// The same in unix seconds.
+    pub fn set_unix(&self, now: i64) {
+        self.set_unix_unnoticed(now);
+        self.tick();
+    }
+
+    /// The same without the writer's look at the clock: rows that are due have not moved yet.
+    pub fn set_unix_unnoticed(&self, now: i64) {
+        self.clock.store(now, Ordering::SeqCst);
+    }
+
+    pub fn now(&self) -> i64 {
+        self.clock.load(Ordering::SeqCst)
+    }
+
+    /// Moves whoever has expired.
+    pub fn tick(&self) {
+        assert!(tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(self.writer.tick()));
+    }
+
+    /// Posts a urlencoded body with the right token; the reply line.
+    pub fn post(&self, body: &str) -> String {
+        let response = post_to(self.address, TOKEN, body.as_bytes()).unwrap();
+        assert_eq!(response.status, 200, "{}", response.body);
+        response.body
+    }
+
+    /// Sends bytes as they are.
+    pub fn send(&self, request: impl AsRef<[u8]>) -> Response {
+        send_raw(self.address, request.as_ref()).unwrap()
+    }
+
+    /// A read-only look at the database.
+    pub fn database(&self) -> Connection {
+        let path = self.config.location.path();
+        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap()
+    }
+
+    /// The rows of a query as text: columns by `|`, NULL as nothing, BLOB as hexadecimal digits.
+    pub fn rows(&self, sql: &str) -> Vec<String> {
+        rows(&self.database(), sql)
+    }
+
+    /// Hashes all that is sealed, cheaply.
+    pub fn harden(&self) {
+        let hasher = Hasher::with_cheap_cost_for_tests(HashKind::Argon2id);
+        let mut bench = Bench::new(self.config.location.clone(), self.vault.clone(), hasher, self.writer.clone());
+        bench.harden_all().unwrap();
+    }
+
+    /// Whether this password opens this member's row.
+    pub fn opens(&self, site: i64, member: i64, typed: &str) -> bool {
+        let site = SiteId::parse(&site.to_string()).unwrap();
+        let member = MemberId::parse(&member.to_string()).unwrap();
+        let reader = open_reader(&self.config.location).unwrap();
+        let typed = Password::parse(typed).unwrap();
+        match reader.standing(Key { site, member }).unwrap().at(self.now()) {
+            Standing::Here(row) => verify_member(&row, &self.vault, &typed).unwrap(),
+            Standing::Former(_) | Standing::Unknown => false,
+        }
+    }
+
+    /// Ends the service as SIGTERM does and gives its directory back.
+    pub fn stop(mut self) -> TempDir {
+        self.end();
+        std::mem::replace(&mut self.dir, TempDir::new().unwrap())
+    }
+
+    fn end(&mut self) {
+        if let (Some(stop), Some(thread)) = (self.stop.take(), self.thread.take()) {
+            let _ = stop.send(());
+            thread.join().unwrap();
+        }
+    }
+}
+
+/// What must hold at the end of every test, whatever it was about.
+impl Drop for App {
+    fn drop(&mut self) {
+        if std::thread::panicking() || !self.config.location.path().exists() {
+            return;
+        }
+        self.end();
+        check_invariants(self.config.location.path());
+    }
+}
+
+/// The database is whole, and nobody is a member and a former member at once.
+pub fn check_invariants(database: &Path) {
+    let conn = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    assert_eq!(rows(&conn, "PRAGMA integrity_check"), ["ok"]);
+    let both = "SELECT siteid, memberid FROM member_auth INTERSECT SELECT siteid, memberid FROM former_member";
+    assert_eq!(rows(&conn, both), [""; 0], "members who are former members too");
+}
+
+/// See [`App::rows`].
+pub fn rows(conn: &Connection, sql: &str) -> Vec<String> {
+    use rusqlite::types::ValueRef;
+    let mut statement = conn.prepare(sql).unwrap();
+    let columns = statement.column_count();
+    let text = |value: ValueRef<'_>| match value {
+        ValueRef::Null => String::new(),
+        ValueRef::Integer(number) => number.to_string(),
+        ValueRef::Real(number) => number.to_string(),
+        ValueRef::Text(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        ValueRef::Blob(bytes) => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
+    };
+    let row = |row: &rusqlite::Row<'_>| {
+        let values: Vec<String> = (0..columns).map(|index| text(row.get_ref(index).unwrap())).collect();
+        Ok(values.join("|"))
+    };
+    statement.query_map([], row).unwrap().map(Result::unwrap).collect()
+}
+
+/// The real program as a process of its own.
+pub struct Program {
+    pub address: SocketAddr,
+    pub child: Child,
+    stderr: Arc<Mutex<String>>,
+    reader: Option<JoinHandle<()>>,
+}
+
+/// Where cargo put the program.
+pub fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_nats-userman"));
+    command.stdin(Stdio::null());
+    command
+}
+
+impl Program {
+    /// `serve` in this data directory, on a free port, with [`TOKEN`].
+    pub fn serve(data: &Path, flags: &[&str]) -> Self {
+        Self::run(program(), data, flags).unwrap_or_else(|stderr| panic!("the program did not start:\n{stderr}"))
+    }
+
+    /// The same with a command of the caller's (an environment, a limit); what it said if it ended instead.
+    pub fn run(mut command: Command, data: &Path, flags: &[&str]) -> Result<Self, String> {
+        command.args(["serve", "--listen", "127.0.0.1:0", "--postback-token", TOKEN, "--data-dir"]).arg(data).args(flags);
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let stderr = Arc::new(Mutex::new(String::new()));
+        let (said, address) = mpsc::channel();
+        let (lines, kept) = (BufReader::new(child.stderr.take().unwrap()).lines(), Arc::clone(&stderr));
+        let reader = std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                if let Some((_, address)) = line.split_once("listening on ") {
+                    let _ = said.send(address.trim_end_matches('"').split('"').next().unwrap().parse().unwrap());
+                }
+                let mut kept = kept.lock().unwrap();
+                kept.push_str(&line);
+                kept.push('\n');
+            }
+        });
+        match address.recv_timeout(PATIENCE) {
+            Ok(address) => Ok(Self { address, child, stderr, reader: Some(reader) }),
+            Err(_) => {
+                let _ = child.kill();
+                let _ = child.wait();
+                reader.join().unwrap();
+                Err(stderr.lock().unwrap().clone())
+            }
+        }
+    }
+
+    /// All that it has written to stderr so far.
+    pub fn stderr(&self) -> String {
+        self.stderr.lock().unwrap().clone()
+    }
+
+    pub fn post(&self, body: &str) -> std::io::Result<Response> {
+        post_to(self.address, TOKEN, body.as_bytes())
+    }
+
+    /// SIGKILL.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// SIGTERM, and its exit status.
+    pub fn terminate(&mut self) -> ExitStatus {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        let status = self.child.wait().unwrap();
+        if let Some(reader) = self.reader.take() {
+            reader.join().unwrap();
+        }
+        status
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Looks until it is so, and fails when [`PATIENCE`] is over.
+pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+    let until = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < until, "not within {PATIENCE:?}: {what}");
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
+}
+
+/// A program of the system, or a loud line and `None`; with REQUIRE_REAL=1 its absence fails the test.
+pub fn real_program(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    let found = std::env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file());
+    if found.is_none() {
+        assert!(std::env::var("REQUIRE_REAL").as_deref() != Ok("1"), "{name} is not installed and REQUIRE_REAL=1");
+        eprintln!("\n*** {name} IS NOT INSTALLED: this test proves nothing here ***\n");
+    }
+    found
+}
