@@ -22,7 +22,8 @@ impl Postback {
     /// Reads the fields of a postback in clear text; also gives the values that were passed over, for the log.
     pub fn read(fields: &Fields<'_>, rules: &Rules, origin: Origin, address: Option<IpAddr>) -> (Self, Vec<Refusal>) {
         let parsed = Action::parse(fields, &Source::Wire(rules));
-        (Self { action: parsed.action, heard: Heard::new(fields, origin, address) }, parsed.ignored)
+        let hear = if parsed.action.is_ok() { Heard::new } else { Heard::refused };
+        (Self { action: parsed.action, heard: hear(fields, origin, address) }, parsed.ignored)
     }
 
     /// Whether it is a CHECK, which is neither written nor journalled.
@@ -32,8 +33,8 @@ impl Postback {
 }
 
 /// Decides one postback against the view and keeps the view true.
-pub fn decide(vault: &Vault, postback: &Postback, view: &mut View, now: i64) -> Outcome {
-    let heard = postback.heard.clone();
+pub fn decide<'p>(vault: &Vault, postback: &'p Postback, view: &mut View, now: i64) -> Outcome<'p> {
+    let heard = &postback.heard;
     let action = match &postback.action {
         Ok(action) => action,
         Err(refusal) => {

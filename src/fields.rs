@@ -9,8 +9,14 @@ use std::fmt;
 use encoding_rs::WINDOWS_1252;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode, utf8_percent_encode};
 
+use crate::member::TEXT_BYTES_MAX;
+
 /// What stands in the journal for a value, or a whole field, that is not for reading.
 pub const MASK: &str = "***";
+
+/// What stands in the journal for a value that has several fields in it. Every parameter refuses a line break, as it refuses the
+/// value itself or has no need of it: the record reads back to the same outcome.
+const MASK_OF_JOINED: &str = "***%0A***";
 
 /// Length of a field of a member record in bytes, a little below the mean: the guess for the size of the list.
 const FIELD_BYTES_TYPICAL: usize = 16;
@@ -35,10 +41,19 @@ impl<'a> Fields<'a> {
     /// Reads `application/x-www-form-urlencoded` bytes: a body or a query string. Escapes are undone once; broken ones stay.
     pub fn from_urlencoded(raw: &'a [u8]) -> Self {
         let mut pairs = Vec::with_capacity(raw.len() / FIELD_BYTES_TYPICAL + 1);
-        for field in raw.split(|&b| b == b'&').filter(|field| !field.is_empty()) {
-            let end_of_name = field.iter().position(|&b| b == b'=').unwrap_or(field.len());
-            let (name, value) = field.split_at(end_of_name);
-            pairs.push(pair(unescape(name), unescape(value.strip_prefix(b"=").unwrap_or_default())));
+        // Looked at once for all fields: a piece of UTF-8 between two ASCII characters is UTF-8.
+        let utf8 = std::str::from_utf8(raw).ok();
+        let mut start = 0;
+        for field in raw.split(|&b| b == b'&') {
+            let span = start..start + field.len();
+            start = span.end + 1;
+            if let Some(plain) = utf8.and_then(|text| plain_pair(&text[span])) {
+                pairs.push(plain);
+            } else if !field.is_empty() {
+                let end_of_name = field.iter().position(|&b| b == b'=').unwrap_or(field.len());
+                let (name, value) = field.split_at(end_of_name);
+                pairs.push(pair(unescape(name), unescape(value.strip_prefix(b"=").unwrap_or_default())));
+            }
         }
         Self { pairs }
     }
@@ -88,8 +103,18 @@ impl<'a> Fields<'a> {
     /// The fields urlencoded again in the order received, fit for the journal: values of listed names as they came, secrets and
     /// personal details as `name=***`, anything else as `***`, name and all, because a password with a bare `&` in it, or JSON
     /// posted as a form, turns up as a name. An empty value stays empty, which tells that it was not given. Several unlisted
-    /// fields in a row are one `***`. The text reads back through [`Fields::from_urlencoded`] to the same listed values.
+    /// fields in a row are one `***`. The text reads back through [`Fields::from_urlencoded`] to the same listed values, but for
+    /// a value that is [`joined`] and that no action can have taken: it is hidden whole.
     pub fn journal_text(&self) -> String {
+        self.text_that_hides(|name, value| joined(value) && !(is_text(name) && fits_text(value)))
+    }
+
+    /// The same for a postback whose parameters were refused: there every joined value is hidden, a username too.
+    pub fn journal_text_of_refused(&self) -> String {
+        self.text_that_hides(|_, value| joined(value))
+    }
+
+    fn text_that_hides(&self, hidden: impl Fn(&str, &str) -> bool) -> String {
         let length = |pair: &Pair<'_>| pair.name.len() + pair.value.len() + 2;
         let mut text = String::with_capacity(self.pairs.iter().map(length).sum());
         let mut after_unlisted = false;
@@ -109,6 +134,7 @@ impl<'a> Fields<'a> {
             text.push_str(&pair.name);
             text.push('=');
             match shown {
+                Shown::Value if hidden(&pair.name, &pair.value) => text.push_str(MASK_OF_JOINED),
                 Shown::Value => escape(&pair.value, &mut text),
                 Shown::Mask if pair.value.is_empty() => {}
                 Shown::Mask => text.push_str(MASK),
@@ -121,8 +147,17 @@ impl<'a> Fields<'a> {
 /// As the journal would show it: a body is full of secrets.
 impl fmt::Debug for Fields<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Fields({})", self.journal_text())
+        write!(f, "Fields({})", self.journal_text_of_refused())
     }
+}
+
+/// The usual field, of which nothing has to be undone; `None` for all others.
+fn plain_pair(field: &str) -> Option<Pair<'_>> {
+    let (name, value) = field.split_once('=')?;
+    let plain = !name.is_empty()
+        && !name.bytes().any(|b| matches!(b, b'%' | b'+' | b' ' | b'.' | b'[' | 0))
+        && !value.bytes().any(|b| matches!(b, b'%' | b'+'));
+    plain.then_some(Pair { name: Cow::Borrowed(name), value: Cow::Borrowed(value) })
 }
 
 fn pair<'a>(name: Cow<'a, [u8]>, value: Cow<'a, [u8]>) -> Pair<'a> {
@@ -178,6 +213,22 @@ fn escape(value: &str, into: &mut String) {
         }
         into.extend(utf8_percent_encode(word, ESCAPED));
     }
+}
+
+/// Whether a value has further fields in it: the sender put line breaks or semicolons between the fields, or escaped twice. Then
+/// the first of them holds all others, passwords too, and must be shown nowhere.
+pub fn joined(value: &str) -> bool {
+    value.contains('=') || (value.contains('%') && (value.contains("%3D") || value.contains("%3d")))
+}
+
+/// Listed names of which an action takes a free text, in which an `=` may well stand.
+fn is_text(name: &str) -> bool {
+    matches!(name, "username" | "new_username" | "email" | "new_email" | "biller" | "memberidx")
+}
+
+/// Whether an action can have taken this text.
+fn fits_text(value: &str) -> bool {
+    value.len() <= TEXT_BYTES_MAX && !value.contains(char::is_control)
 }
 
 /// How a listed name appears in the journal.
@@ -352,6 +403,27 @@ mod tests {
         assert_eq!((lines.get("username"), lines.get("email")), (Some("a+b%41é"), Some("a=b&c")));
     }
 
+    /// `curl -d @capture`, a PHP whose `arg_separator.output` is not `&`, a form that was escaped twice: all fields are one.
+    #[test]
+    fn a_value_with_further_fields_in_it_is_hidden() {
+        let table = [
+            ("memberid=71%0Apassword=p%0Aaction=ADD", "memberid=***%0A***", "memberid=***%0A***"),
+            ("action=ADD;memberid=71;password=p", "action=***%0A***", "action=***%0A***"),
+            ("status=1%26password%3Dp&siteid=1", "status=***%0A***&siteid=1", "status=***%0A***&siteid=1"),
+            ("status=1%2526password%253Dp", "status=***%0A***", "status=***%0A***"),
+            ("username=b%0Apassword=p", "username=***%0A***", "username=***%0A***"),
+            // A name that a member can have is needed to replay the journal; a refused one is not.
+            ("username=b=c&email=b=c@d", "username=b%3Dc&email=b%3Dc%40d", "username=***%0A***&email=***%0A***"),
+            ("password=a=b&trial=0", "password=***&trial=0", "password=***&trial=0"),
+        ];
+        for (form, accepted, refused) in table {
+            let fields = Fields::from_urlencoded(form.as_bytes());
+            assert_eq!((&*fields.journal_text(), &*fields.journal_text_of_refused()), (accepted, refused), "{form}");
+            let again = Fields::from_urlencoded(accepted.as_bytes());
+            assert_eq!(again.journal_text(), accepted);
+        }
+    }
+
     #[test]
     fn the_journal_shows_listed_values_and_nothing_else() {
         let table = [
@@ -366,7 +438,7 @@ mod tests {
             ("password[x]=y&=z&trial=1&mychanges_password=p", "***&trial=1&***"),
             ("token=1&Password=p", "***"),
             ("password%00x=p&user.name=q&mail[ok=1", "password=***&***"),
-            ("username=a+b%2Bc%0A%26%3D%25*-._~@%E9", "username=a+b%2Bc%0A%26%3D%25*-._%7E%40%C3%A9"),
+            ("username=a+b%2Bc%0A%26%25*-._~@%E9", "username=a+b%2Bc%0A%26%25*-._%7E%40%C3%A9"),
         ];
         for (form, journal) in table {
             let fields = Fields::from_urlencoded(form.as_bytes());

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::action::{Action, Recorded};
-use crate::fields::Fields;
+use crate::fields::{Fields, joined};
 use crate::member::{MemberId, SiteId, Username};
 use crate::reply::Reply;
 
@@ -67,22 +67,29 @@ impl Heard {
             fields: fields.journal_text(),
         }
     }
+
+    /// The same of a postback whose parameters were refused: a value that has further fields in it is not repeated.
+    pub fn refused(fields: &Fields<'_>, origin: Origin, address: Option<IpAddr>) -> Self {
+        let heard = Self::new(fields, origin, address);
+        let username = heard.username.filter(|name| !joined(name.as_str()));
+        Self { username, fields: fields.journal_text_of_refused(), ..heard }
+    }
 }
 
-/// One record, whole.
+/// One record, whole. It borrows what was heard: a batch is decided and saved while its postbacks wait.
 #[derive(Clone, Debug)]
-pub struct Record {
+pub struct Record<'a> {
     /// When it took effect, unix seconds.
     pub at: i64,
     /// What was heard.
-    pub heard: Heard,
+    pub heard: &'a Heard,
     /// The line that goes back.
     pub reply: Reply,
     /// The forms that this postback put into the row, and the instant of its EXPIRE: what a replay needs beside the fields.
     pub put: Recorded,
 }
 
-impl Record {
+impl Record<'_> {
     /// What of an action went into the row that stands after it: a credential that was not taken over is not recorded.
     pub fn put(action: &Action, row_after: Option<&crate::member::Member>) -> Recorded {
         let given = action.credential().filter(|given| row_after.is_some_and(|row| row.credential.stored == given.stored));

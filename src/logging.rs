@@ -1,5 +1,6 @@
 //! The log on stderr: one line per event, nothing of a value able to begin another.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::Write as _;
 
@@ -84,9 +85,26 @@ struct TextPairs<'a>(&'a mut String);
 
 impl<'kvs> VisitSource<'kvs> for TextPairs<'_> {
     fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), Error> {
-        let text = value.to_string();
-        let plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'=');
-        let _ = if plain { write!(self.0, " {key}={text}") } else { write!(self.0, " {key}=\"{}\"", text.escape_debug()) };
+        // Strings, which most are, without a copy.
+        let text = value.to_borrowed_str().map_or_else(|| Cow::Owned(value.to_string()), Cow::Borrowed);
+        let line = &mut *self.0;
+        line.push(' ');
+        line.push_str(key.as_str());
+        line.push('=');
+        if !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'=') {
+            line.push_str(&text);
+        } else {
+            line.push('"');
+            for piece in text.split_inclusive(['"', '\\']) {
+                let (plain, quote) = piece.split_at(piece.len() - usize::from(piece.ends_with(['"', '\\'])));
+                line.push_str(plain);
+                if !quote.is_empty() {
+                    line.push('\\');
+                    line.push_str(quote);
+                }
+            }
+            line.push('"');
+        }
         Ok(())
     }
 }

@@ -104,7 +104,7 @@ impl<'a> DryRun<'a> {
     /// # Errors
     ///
     /// Where the database cannot be read.
-    pub fn next(&mut self, postback: &Postback, now: i64) -> Result<Outcome, Fault> {
+    pub fn next<'p>(&mut self, postback: &'p Postback, now: i64) -> Result<Outcome<'p>, Fault> {
         if let (Some(reader), Ok(action)) = (self.reader, &postback.action) {
             let mut wanted = Wanted::default();
             wanted.add(action);

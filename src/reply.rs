@@ -4,6 +4,8 @@
 
 use std::fmt::{self, Write as _};
 
+use crate::fields::joined;
+
 /// Longest piece of a value that a reply quotes, in bytes. A username fits whole; anything longer is somebody's mistake.
 const QUOTE_BYTES_MAX: usize = 255;
 
@@ -131,8 +133,11 @@ impl Refusal {
         Self { parameter, expected, found: Found::Nothing }
     }
 
-    /// The parameter is there and unreadable; its value may be shown.
+    /// The parameter is there and unreadable; its value may be shown, unless there are further fields in it.
     pub fn malformed(parameter: &'static str, expected: &'static str, value: &str) -> Self {
+        if joined(value) {
+            return Self::malformed_secret(parameter, expected, value);
+        }
         Self { parameter, expected, found: Found::Value(value.to_owned()) }
     }
 
@@ -188,6 +193,12 @@ mod tests {
             line(Refusal::malformed_secret("password", "expected 1 to 1024 bytes", &"x".repeat(1025))),
             "ERROR|password: expected 1 to 1024 bytes, found 1025 bytes"
         );
+    }
+
+    #[test]
+    fn a_value_that_may_hold_a_password_is_not_quoted() {
+        let line = Refusal::malformed("action", "expected ADD", "ADD;password=p").reply().as_str().to_owned();
+        assert_eq!(line, "ERROR|action: expected ADD, found 14 bytes");
     }
 
     #[test]

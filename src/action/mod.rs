@@ -120,7 +120,7 @@ impl Action {
         match self {
             Action::Add(Add { key, username, .. }) | Action::ManualAdd(Add { key, username, .. }) => Some((key.site, username)),
             Action::Activate(Activate { key, username, .. }) => Some((key.site, username)),
-            Action::TrialToFull(TrialToFull { key, username, .. }) => username.as_ref().map(|name| (key.site, name)),
+            Action::TrialToFull(TrialToFull { key, username, .. }) => username.as_ref().ok().map(|name| (key.site, name)),
             Action::Change(ChangeMember { key, new_username, .. }) => new_username.as_ref().map(|name| (key.site, name)),
             Action::Delete(_) | Action::Expire(_) => None,
             Action::Check(Check { site, username }) => Some((*site, username)),

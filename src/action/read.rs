@@ -8,7 +8,7 @@ use crate::member::{
     Credential, ID_EXPECTED, Key, Member, MemberId, SessionHash, SiteId, TEXT_BYTES_MAX, USERNAME_EXPECTED, Username,
 };
 use crate::password::{CRYPTPASS_EXPECTED, Cryptpass, PASSWORD_EXPECTED, Password, Stored, Vault};
-use crate::reply::Refusal;
+use crate::reply::{Found, Refusal};
 
 use super::Action;
 
@@ -149,9 +149,12 @@ impl<'a> Reader<'a> {
         self.need("username", USERNAME_EXPECTED, Username::parse)
     }
 
-    /// username where it is only sometimes needed.
-    pub(super) fn optional_username(&mut self) -> Option<Username> {
-        self.optional("username", USERNAME_EXPECTED, Username::parse)
+    /// username where it is only sometimes needed: the refusal is for that time.
+    pub(super) fn optional_username(&mut self) -> Result<Username, Refusal> {
+        let username = self.username();
+        // Not given is no news; unreadable is, whether or not it is needed in the end.
+        self.ignored.extend(username.as_ref().err().filter(|refusal| refusal.found != Found::Nothing).cloned());
+        username
     }
 
     /// new_username: malformed is refused, for a customer would be left with a name that was not meant.

@@ -6,7 +6,7 @@
 use super::activate::{refuse_without_credential, restore};
 use super::read::Reader;
 use super::{Decision, Details, Known, Standing};
-use crate::member::{Key, USERNAME_EXPECTED, Username};
+use crate::member::{Key, Username};
 use crate::reply::Refusal;
 
 /// TRIALTOFULL.
@@ -14,8 +14,8 @@ use crate::reply::Refusal;
 pub struct TrialToFull {
     /// Needed: memberid and siteid.
     pub key: Key,
-    /// Needed only where the member has to be restored.
-    pub username: Option<Username>,
+    /// Needed only where the member has to be restored: else what is wrong with it is nobody's trouble.
+    pub username: Result<Username, Refusal>,
     /// Taken over only where the member has to be restored; trial is always 0.
     pub details: Details,
 }
@@ -35,8 +35,9 @@ impl TrialToFull {
             full.expire_at = None;
             return Decision::update(row, full, "became a full member of");
         }
-        let Some(username) = &self.username else {
-            return Decision { change: super::Change::None, reply: Refusal::missing("username", USERNAME_EXPECTED).reply() };
+        let username = match &self.username {
+            Ok(username) => username,
+            Err(refusal) => return Decision { change: super::Change::None, reply: refusal.reply() },
         };
         if let Some(refused) = known.refuse_held_name(self.key, username) {
             return refused;

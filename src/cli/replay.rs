@@ -105,7 +105,8 @@ impl Replay {
         let rules = rules(config, Vault::from_key([0; 32]));
         let (mut run, mut counts) = (DryRun::new(reader.as_ref(), &rules), Counts::default());
         self.each(|captured| {
-            let outcome = run.next(&read(&captured, &rules), Clock::System.now())?;
+            let postback = read(&captured, &rules);
+            let outcome = run.next(&postback, Clock::System.now())?;
             counts.add(outcome.record.reply.word());
             Ok(writeln!(stdout(), "{:<7} {}", change_word(&outcome.change), outcome.record.reply.as_str())?)
         })?;

@@ -98,10 +98,10 @@ impl Desk {
         caller.address
     }
 
-    fn is_allowed(&self, address: IpAddr, token: Option<&str>) -> bool {
+    fn is_allowed(&self, address: IpAddr, token: &str) -> bool {
         let from_here = self.shared.allowed.is_empty() || caller::contains(&self.shared.allowed, address);
         // Both are looked at in any case, so that the time does not tell which was wrong.
-        let with_token = self.shared.tokens.contain(token.unwrap_or_default());
+        let with_token = self.shared.tokens.contain(token);
         from_here & with_token
     }
 
@@ -131,12 +131,19 @@ impl Desk {
     }
 }
 
+/// What stands in the path where the token belongs, possibly nothing; `None` for a path that is none of ours.
+fn token(path: &str) -> Option<&str> {
+    let rest = path.strip_prefix("/postback")?;
+    if rest.is_empty() { Some("") } else { rest.strip_prefix('/') }
+}
+
 /// The handler of `/postback/{token}`, for every method.
 pub async fn receive(request: HttpRequest, payload: Payload, desk: Data<Desk>) -> HttpResponse {
     let began = Instant::now();
     let shared = desk.shared();
+    let Some(token) = token(request.path()) else { return HttpResponse::NotFound().finish() };
     let address = desk.caller(&request);
-    if !desk.is_allowed(address, request.match_info().get("token")) {
+    if !desk.is_allowed(address, token) {
         shared.refused.refused(address);
         return reply::not_authorised();
     }

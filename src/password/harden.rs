@@ -21,6 +21,10 @@ const ROUND: u32 = 8;
 const REPORT_EVERY: Duration = Duration::from_secs(60);
 /// How long the worker waits after something failed, and how often it looks without being told.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
+/// A rush: more postbacks during one hash than this. Each hash goes through 19 MiB of memory and drives everybody else's data out of
+/// the processor's caches, which no priority prevents; so the worker pauses between two of them until the rush is over.
+const RUSH_POSTBACKS: u64 = 20;
+const RUSH_PAUSE: Duration = Duration::from_millis(250);
 /// The kernel's lowest: postbacks and logins come first.
 const LOWEST_PRIORITY: i32 = 19;
 
@@ -80,14 +84,21 @@ impl Bench {
 
     fn run(&mut self, sealed: &Receiver<()>, stop: &AtomicBool) {
         let mut reported: Option<Instant> = None;
-        let mut reader = None;
+        let (mut reader, mut waiting) = (None, false);
         while !stop.load(Ordering::Relaxed) {
             let round = self.round(&mut reader, &mut reported);
             match round {
-                Ok(true) => continue,
-                Ok(false) => {}
+                Ok(more) => {
+                    waiting = false;
+                    if more {
+                        continue;
+                    }
+                }
+                // Said when it begins: while the disk is full it would be said every two seconds.
                 Err(error) => {
-                    log::warn!("hashing waits: {error}");
+                    if !std::mem::replace(&mut waiting, true) {
+                        log::warn!("hashing waits: {error}");
+                    }
                     reader = None;
                 }
             }
@@ -138,7 +149,12 @@ impl Bench {
             if self.broken.contains(&item.journal_id) || hardened.iter().any(|done| done.pending.seal == item.seal) {
                 continue;
             }
-            match self.harden(&item) {
+            let before = self.writer.submitted();
+            let form = self.harden(&item);
+            if self.writer.submitted() - before > RUSH_POSTBACKS {
+                std::thread::park_timeout(RUSH_PAUSE);
+            }
+            match form {
                 Ok(form) => hardened.push(Hardened { pending: item, form }),
                 Err(error) => {
                     log::error!("the sealed password of journal record {} cannot be hashed: {error}", item.journal_id);

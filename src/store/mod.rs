@@ -22,11 +22,11 @@ use crate::password::{Seal, Stored};
 
 /// What became of one postback, to be saved as one: the change and its journal record, never one without the other.
 #[derive(Clone, Debug)]
-pub struct Outcome {
+pub struct Outcome<'a> {
     /// The change to the member's row.
     pub change: Change,
     /// The journal record.
-    pub record: Record,
+    pub record: Record<'a>,
 }
 
 /// A sealed credential in the journal that waits to be hashed.
@@ -65,7 +65,7 @@ pub trait Engine {
 
     /// Writes outcomes in this order: changes and journal records. An error leaves the transaction open for `rollback`, or for
     /// `rollback_to_savepoint`.
-    fn save(&mut self, outcomes: &[Outcome]) -> Result<(), Fault>;
+    fn save(&mut self, outcomes: &[Outcome<'_>]) -> Result<(), Fault>;
 
     /// Marks a point to which `rollback_to_savepoint` goes back.
     fn savepoint(&mut self) -> Result<(), Fault>;

@@ -88,7 +88,7 @@ impl<'c> Sqlite<'c> {
         }
     }
 
-    fn save_one(&mut self, outcome: &Outcome) -> Result<(), Fault> {
+    fn save_one(&mut self, outcome: &Outcome<'_>) -> Result<(), Fault> {
         match &outcome.change {
             Change::None => {}
             Change::Insert(row) => write_row(&mut self.insert_member, row)?,
@@ -127,7 +127,7 @@ impl<'c> Sqlite<'c> {
         Ok(())
     }
 
-    fn save_record(&mut self, record: &Record) -> Result<(), Fault> {
+    fn save_record(&mut self, record: &Record<'_>) -> Result<(), Fault> {
         let Record { at, heard, reply, put } = record;
         let form = put.credential.as_ref().map(|credential| FormColumns::of(&credential.stored));
         let kept = put.credential.as_ref().and_then(|credential| credential.cryptpass.as_ref());
@@ -213,7 +213,7 @@ impl Engine for Sqlite<'_> {
         Ok(())
     }
 
-    fn save(&mut self, outcomes: &[Outcome]) -> Result<(), Fault> {
+    fn save(&mut self, outcomes: &[Outcome<'_>]) -> Result<(), Fault> {
         outcomes.iter().try_for_each(|outcome| self.save_one(outcome))
     }
 

@@ -1,7 +1,7 @@
 //! The way to the writer: a bounded queue, a wait with an end, and an answer that comes after the commit.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
@@ -92,16 +92,19 @@ impl Ticket {
 #[derive(Clone, Debug)]
 pub struct Writer {
     queue: SyncSender<Command>,
+    /// Postbacks handed over since the start.
+    submitted: Arc<AtomicU64>,
 }
 
 impl Writer {
     pub(super) fn new(postbacks_max: usize) -> (Self, Receiver<Command>) {
         let (queue, receiver) = sync_channel(postbacks_max);
-        (Self { queue }, receiver)
+        (Self { queue, submitted: Arc::default() }, receiver)
     }
 
     /// Hands a postback over and waits for its commit.
     pub async fn submit(&self, postback: Postback) -> Answer {
+        self.submitted.fetch_add(1, Ordering::Relaxed);
         let (answer, mut answered) = oneshot::channel();
         let ticket = Arc::new(Ticket(AtomicU8::new(WAITING)));
         let job = Job { postback: Box::new(postback), ticket: Arc::clone(&ticket), answer };
@@ -117,6 +120,11 @@ impl Writer {
         };
         // The writer is gone without a word, in the middle of something.
         result.unwrap_or(Answer::OutcomeUnknown)
+    }
+
+    /// How many postbacks were handed over since the start, for the worker to see how busy it is.
+    pub fn submitted(&self) -> u64 {
+        self.submitted.load(Ordering::Relaxed)
     }
 
     /// Whether a commit works now.
