@@ -26,9 +26,17 @@ impl Postback {
         (Self { action: parsed.action, heard: hear(fields, origin, address) }, parsed.ignored)
     }
 
-    /// Whether it is a CHECK, which is neither written nor journalled.
+    /// Names the values that were passed over in the log.
+    pub fn log_passed_over(&self, ignored: &[Refusal]) {
+        let member = self.heard.member.map_or_else(|| "-".into(), |member| member.to_string());
+        for refusal in ignored {
+            log::warn!("passed over, member {member}: {refusal}");
+        }
+    }
+
+    /// Whether it is a CHECK, readable or not: it is neither written nor journalled.
     pub fn is_check(&self) -> bool {
-        matches!(self.action, Ok(Action::Check(_)))
+        self.heard.action == Some("CHECK")
     }
 }
 

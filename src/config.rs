@@ -60,7 +60,8 @@ pub struct Settings {
     #[arg(long, global = true, env = "USERMAN_PASSWORD_HASH", value_name = "KIND", default_value = "argon2id")]
     pub password_hash: String,
     /// Keep NATS's cryptpass in its column, for an Apache that reads it (a weak hash: only where you need it)
-    #[arg(long, global = true, env = "USERMAN_KEEP_CRYPTPASS")]
+    // Boolish: in a variable people write 1 and yes as well as true.
+    #[arg(long, global = true, env = "USERMAN_KEEP_CRYPTPASS", value_parser = clap::builder::BoolishValueParser::new())]
     pub keep_cryptpass: bool,
     /// Days that journal records are kept [default: for ever]
     #[arg(long, global = true, env = "USERMAN_JOURNAL_DAYS", value_name = "DAYS")]
@@ -218,7 +219,8 @@ impl Problems {
         text: Option<&str>,
         parse: impl Fn(&str) -> Option<T>,
     ) -> Option<T> {
-        text.and_then(|text| self.read(flag, expected, text, parse))
+        // A variable that is set to nothing is not set: files of variables have such lines.
+        text.filter(|text| !text.trim().is_empty()).and_then(|text| self.read(flag, expected, text, parse))
     }
 
     fn read_all<T>(
@@ -228,14 +230,14 @@ impl Problems {
         texts: &[String],
         parse: fn(&str) -> Option<T>,
     ) -> Vec<T> {
-        texts.iter().filter_map(|text| self.read(flag, expected, text, parse)).collect()
+        texts.iter().filter_map(|text| self.read_optional(flag, expected, Some(text), parse)).collect()
     }
 }
 
 /// A token that is wrong is not shown: it may be nearly right.
 fn tokens(settings: &Settings, bad: &mut Problems) -> Vec<Token> {
     let mut tokens = Vec::new();
-    for text in &settings.postback_token {
+    for text in settings.postback_token.iter().filter(|text| !text.trim().is_empty()) {
         match Token::parse(text.trim()) {
             Some(token) => tokens.push(token),
             None => bad.0.push(BadSetting {

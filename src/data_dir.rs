@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 /// Owner all, group reads: an Apache of the group reads the database, and the keys have modes of their own.
 const DIR_MODE: u32 = 0o750;
+/// The owner alone takes the lock.
+const LOCK_MODE: u32 = 0o600;
 
 /// The directory with everything that a backup needs.
 #[derive(Clone, Debug)]
@@ -79,8 +81,10 @@ impl DataDir {
             .write(true)
             .create(true)
             .truncate(false)
-            .mode(0o600)
+            .mode(LOCK_MODE)
             .open(self.path.join("userman.lock"))
+            // The mode above is cut by the umask; without write permission the next start could not take the lock.
+            .and_then(|file| file.set_permissions(Permissions::from_mode(LOCK_MODE)).map(|()| file))
             .map_err(io)?;
         match file.try_lock() {
             Ok(()) => Ok(Lock(file)),

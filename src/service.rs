@@ -20,7 +20,7 @@ use crate::http::refused::RefusedLog;
 use crate::http::tokens::{self, Token, TokenError, Tokens};
 use crate::password::harden::{Bench, Worker};
 use crate::password::{Hasher, Vault, VaultError};
-use crate::store::{OpenError, Reader, UpgradeError, open_reader, with_engine};
+use crate::store::{OpenError, Reader, check_whole, open_reader, with_engine};
 use crate::writer::{self, Setup, Writer};
 
 /// Longer than any accepted postback can take: its body, the queue and the database's lock.
@@ -181,29 +181,32 @@ impl Service {
 /// Makes or opens the database, and the key that belongs to it. A database with seals and without its key is left alone.
 pub(crate) fn open_database(config: &Config) -> Result<Vault, StartError> {
     let path = config.data_dir.seal_key();
-    let reader = existing_database(config)?;
+    check_whole(&config.location)?;
+    // The key is made after the database: an empty database beside a key is one that was lost, not a first start cut short.
+    let make = !path.exists() || !config.location.path().exists();
+    let reader = existing_database(config, make)?;
     let backlog = reader.as_ref().map_or(Ok(0), Reader::backlog).map_err(StartError::Read)?;
     if backlog > 0 && !path.exists() {
         return Err(StartError::KeyMissing(backlog, path));
     }
-    let vault = if path.exists() { Vault::load(&path)? } else { Vault::create(&path)? };
-    if let Some(reader) = reader {
+    let vault = if path.exists() { Some(Vault::load(&path)?) } else { None };
+    if let (Some(reader), Some(vault)) = (reader, &vault) {
         let sample = reader.pending(1).map_err(StartError::Read)?;
         if sample.iter().any(|item| vault.open(item.key, &item.seal).is_err()) {
             return Err(StartError::KeyForeign(backlog, path));
         }
     }
-    with_engine(&config.location, true, |_| ())?;
-    Ok(vault)
+    with_engine(&config.location, make, |_| ())?;
+    Ok(vault.map_or_else(|| Vault::create(&path), Ok)?)
 }
 
-/// The database that is there, in the form of this release.
-fn existing_database(config: &Config) -> Result<Option<Reader>, StartError> {
+/// The database that is there, in the form of this release; an empty one only if it may be made.
+fn existing_database(config: &Config, make: bool) -> Result<Option<Reader>, StartError> {
     if !config.location.path().exists() {
         return Ok(None);
     }
     match open_reader(&config.location) {
-        Err(OpenError::Upgrade(_, UpgradeError::Older { .. })) => with_engine(&config.location, false, |_| ())?,
+        Err(error) if error.wants_a_writer() => with_engine(&config.location, make, |_| ())?,
         reader => return Ok(Some(reader?)),
     }
     Ok(Some(open_reader(&config.location)?))

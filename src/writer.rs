@@ -148,8 +148,13 @@ impl Thread {
                 Err(fault) => {
                     self.faults.note(&fault);
                     if fault.wants_reopening() {
-                        next.into_iter().for_each(Command::refuse);
-                        return End::Reopen;
+                        return match next {
+                            Some(Command::Stop) => End::Stop,
+                            other => {
+                                other.into_iter().for_each(Command::refuse);
+                                End::Reopen
+                            }
+                        };
                     }
                 }
             }

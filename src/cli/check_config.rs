@@ -7,7 +7,7 @@ use crate::chain::chain;
 use crate::config::{Config, Settings};
 use crate::http::tokens::read_file;
 use crate::password::Vault;
-use crate::store::{OpenError, UpgradeError, open_reader};
+use crate::store::{OpenError, UpgradeError, check_whole, open_reader};
 
 pub(super) fn run(settings: &Settings) -> Result<(), Failure> {
     let config = Config::read(settings)?;
@@ -61,7 +61,7 @@ fn problems(config: &Config) -> Vec<String> {
     let key = config.data_dir.seal_key();
     let vault = if key.exists() { Vault::load(&key).map(Some) } else { Ok(None) };
     problems.extend(vault.as_ref().err().map(|error| chain(error)));
-    match open_reader(&config.location) {
+    match check_whole(&config.location).and_then(|()| open_reader(&config.location)) {
         // The first start makes it, or the next one upgrades it.
         Err(OpenError::Missing(_) | OpenError::Upgrade(_, UpgradeError::Older { .. })) => {}
         Err(error) => problems.push(chain(&error)),

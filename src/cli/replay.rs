@@ -160,7 +160,7 @@ impl Replay {
                     return Err(Failure::Failed(format!("record {} has a password under another key: {hint}", record.id)));
                 }
                 counts.add(record.reply.word());
-                for (id, now) in apply_records(engine, rules, &[record])? {
+                if let Some((id, now)) = apply_records(engine, rules, &[record])?.into_iter().next() {
                     let then = "which is not the reply that it records; the journal may have been pruned";
                     return Err(Failure::Failed(format!("record {id} gives \"{}\", {then}", now.as_str())));
                 }
@@ -187,7 +187,9 @@ fn rules(config: &Config, vault: Vault) -> Rules {
 }
 
 fn read(captured: &Captured, rules: &Rules) -> Postback {
-    Postback::read(&captured.fields(), rules, Origin::Replay, None).0
+    let (postback, ignored) = Postback::read(&captured.fields(), rules, Origin::Replay, None);
+    postback.log_passed_over(&ignored);
+    postback
 }
 
 fn flush(engine: &mut dyn Engine, rules: &Rules, batch: &mut Vec<Postback>, counts: &mut Counts) -> Result<(), Failure> {

@@ -11,7 +11,7 @@ use futures_util::StreamExt as _;
 use super::multipart;
 use crate::fields::Fields;
 
-/// The longest body, and the longest query. A whole NATS4 record has about 1.5 KiB.
+/// The longest body. A whole NATS4 record has about 1.5 KiB. (A query is no longer than that either: actix refuses such a request.)
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
 /// How long a body may take from its first byte to its last.
 pub const BODY_TIME_MAX: Duration = Duration::from_secs(10);
@@ -36,7 +36,7 @@ pub enum Unread {
 /// See [`Unread`].
 pub async fn read(request: &HttpRequest, payload: Payload) -> Result<Bytes, Unread> {
     let announced = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    if announced.is_some_and(|bytes| bytes > BODY_BYTES_MAX as u64) || request.query_string().len() > BODY_BYTES_MAX {
+    if announced.is_some_and(|bytes| bytes > BODY_BYTES_MAX as u64) {
         return Err(Unread::TooLong);
     }
     tokio::time::timeout(BODY_TIME_MAX, collect(payload)).await.unwrap_or(Err(Unread::TooSlow))

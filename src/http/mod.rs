@@ -23,8 +23,8 @@ use postback::{Desk, Shared};
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// How long a request's head may take.
 const HEAD_TIME_MAX: Duration = Duration::from_secs(10);
-/// Connections of one thread; more wait in the kernel's queue.
-const CONNECTIONS_MAX: usize = 4096;
+/// Connections of all threads together, at about 35 KiB each; more wait in the kernel's queue.
+const CONNECTIONS_MAX: usize = 1024;
 /// After the last answer, how long the end of the service waits for idle connections.
 const CLOSE_SECONDS_MAX: u64 = 1;
 
@@ -44,10 +44,12 @@ pub fn server(listener: TcpListener, shared: Shared) -> std::io::Result<Server> 
             // Not a pattern of the router: matching one costs a regular expression on every postback.
             .default_service(web::to(postback::receive))
     };
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let server = HttpServer::new(app)
+        .workers(threads)
         .keep_alive(KEEP_ALIVE)
         .client_request_timeout(HEAD_TIME_MAX)
-        .max_connections(CONNECTIONS_MAX)
+        .max_connections(CONNECTIONS_MAX.div_ceil(threads))
         .shutdown_timeout(CLOSE_SECONDS_MAX)
         .disable_signals()
         .listen(listener)?

@@ -12,7 +12,7 @@ use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use ipnet::IpNet;
 
-use super::body::{self, BODY_BYTES_MAX, Unread};
+use super::body;
 use super::caller::{self, TrustedProxies};
 use super::refused::RefusedLog;
 use super::reply;
@@ -155,13 +155,8 @@ pub async fn receive(request: HttpRequest, payload: Payload, desk: Data<Desk>) -
     if shared.stopping.load(Ordering::SeqCst) {
         return reply::unavailable();
     }
-    let read = if *request.method() == Method::POST {
-        body::read(&request, payload).await
-    } else if request.query_string().len() > BODY_BYTES_MAX {
-        Err(Unread::TooLong)
-    } else {
-        Ok(actix_web::web::Bytes::new())
-    };
+    let read =
+        if *request.method() == Method::POST { body::read(&request, payload).await } else { Ok(actix_web::web::Bytes::new()) };
     let body = match read {
         Ok(body) => body,
         Err(unread) => {
@@ -179,9 +174,7 @@ pub async fn receive(request: HttpRequest, payload: Payload, desk: Data<Desk>) -
 async fn parse(request: &HttpRequest, body: &actix_web::web::Bytes, shared: &Shared, address: IpAddr) -> Postback {
     let said = body::fields(request, body).await;
     let (mut postback, ignored) = Postback::read(&said.fields, &shared.rules, Origin::Nats, Some(address));
-    for refusal in ignored {
-        log::warn!("passed over, member {}: {refusal}", Shown(postback.heard.member));
-    }
+    postback.log_passed_over(&ignored);
     if let Some(what) = said.no_form {
         if said.fields.get("action").is_none() {
             let expected = "expected application/x-www-form-urlencoded or multipart/form-data";

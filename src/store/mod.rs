@@ -8,9 +8,10 @@ mod rows;
 mod sqlite;
 mod upgrade;
 mod view;
+mod whole;
 
 pub use fault::Fault;
-pub use open::{Location, OpenError, open_reader, with_engine};
+pub use open::{Location, OpenError, check_whole, open_reader, with_engine};
 pub use reader::{JournalFilter, Reader, StoredRecord};
 pub use upgrade::UpgradeError;
 pub use view::{View, Wanted};

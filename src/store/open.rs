@@ -8,12 +8,12 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, ffi};
 
 use super::reader::Reader;
 use super::sqlite::Sqlite;
 use super::upgrade::{self, UpgradeError};
-use super::{Engine, Fault};
+use super::{Engine, Fault, whole};
 
 /// How long a writer waits for another process's lock: commands hold it for milliseconds. Short, because postbacks wait meanwhile
 /// and none shall wait for a second.
@@ -61,9 +61,28 @@ pub enum OpenError {
     /// SQLite finds it damaged.
     #[error("the database {} is damaged or no SQLite database; nothing was changed, restore a backup", .0.display())]
     Damaged(PathBuf, #[source] Fault),
+    /// It has lost all that it held.
+    #[error("the database {} is empty: restore a backup, or remove the file to begin anew", .0.display())]
+    Empty(PathBuf),
     /// It is of another program, or of a newer release.
     #[error("cannot use the database {}", .0.display())]
     Upgrade(PathBuf, #[source] UpgradeError),
+}
+
+impl OpenError {
+    /// Whether a reader cannot go on and a writer can: an upgrade is due, or a transaction must be rolled back that a first start
+    /// left when it was cut short before the database had its log.
+    pub fn wants_a_writer(&self) -> bool {
+        match self {
+            OpenError::Upgrade(_, UpgradeError::Older { .. }) => true,
+            OpenError::Fault(_, fault) => fault.code() == Some(ffi::SQLITE_READONLY_ROLLBACK),
+            OpenError::Upgrade(..)
+            | OpenError::Missing(_)
+            | OpenError::Create(..)
+            | OpenError::Damaged(..)
+            | OpenError::Empty(_) => false,
+        }
+    }
 }
 
 /// Opens the database for writing, makes it or upgrades it where needed, and lends it to `work`. When `work` ends the connection
@@ -86,10 +105,13 @@ pub fn with_engine<T>(location: &Location, make: bool, work: impl FnOnce(&mut dy
     };
     // NO_MUTEX: one thread at a time has a connection, which Rust sees to.
     let mut conn = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(fault)?;
-    upgrade::check(&conn).map_err(|error| match error {
+    let version = upgrade::check(&conn).map_err(|error| match error {
         UpgradeError::Fault(inner) => fault(inner),
         other => OpenError::Upgrade(path.to_owned(), other),
     })?;
+    if version == 0 && !make {
+        return Err(OpenError::Empty(path.to_owned()));
+    }
     set_up_writer(&conn).map_err(fault)?;
     upgrade::run(&mut conn).map_err(|error| OpenError::Upgrade(path.to_owned(), error))?;
 
@@ -134,7 +156,19 @@ fn make_file(path: &Path) -> std::io::Result<()> {
     file.set_permissions(Permissions::from_mode(FILE_MODE))
 }
 
+/// Refuses a database that has lost its end, before anything is done to it. Only for the beginning of a process: the file is opened
+/// and closed here beside SQLite, and a `close` gives up every lock that the process holds on the file (POSIX), so that another
+/// process could take a log away that is in use.
+///
+/// # Errors
+///
+/// [`OpenError::Damaged`].
+pub fn check_whole(location: &Location) -> Result<(), OpenError> {
+    whole::check(location.path()).map_err(|fault| OpenError::Damaged(location.path().to_owned(), fault))
+}
+
 fn open(path: &Path, flags: OpenFlags) -> Result<Connection, Fault> {
+    whole::check_not_emptied(path)?;
     let conn = Connection::open_with_flags(path, flags)?;
     conn.busy_timeout(LOCK_WAIT)?;
     // -wal and -shm stay when the last connection closes: a reader without write permission (Apache) could not make them, and

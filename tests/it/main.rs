@@ -2,5 +2,20 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod commands;
+mod crash;
+mod examples;
+mod faults;
 mod first_story;
+mod golden;
+mod model;
+mod passwords;
+mod property;
+mod readme;
+mod secrets;
+mod senders;
+mod shim;
+mod store;
 mod support;
+mod syncing;
+mod wire;

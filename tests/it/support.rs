@@ -95,6 +95,29 @@ pub fn post_to(address: SocketAddr, token: &str, body: &[u8]) -> std::io::Result
     send_raw(address, &[head.as_bytes(), body].concat())
 }
 
+/// A client that keeps its connection, as a busy NATS does.
+pub struct Caller(TcpStream);
+
+impl Caller {
+    pub fn connect(address: SocketAddr) -> std::io::Result<Self> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_nodelay(true)?;
+        Ok(Self(stream))
+    }
+
+    /// A urlencoded POST with the right token, and its response.
+    pub fn post(&mut self, body: &str) -> std::io::Result<Response> {
+        let request = format!(
+            "POST /postback/{TOKEN} HTTP/1.1\r\nHost: test\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        self.0.write_all(request.as_bytes())?;
+        read_response(&mut self.0)
+    }
+}
+
 #[derive(clap::Parser)]
 struct Line {
     #[command(flatten)]
@@ -292,7 +315,13 @@ impl Program {
     /// The same with a command of the caller's (an environment, a limit); what it said if it ended instead.
     pub fn run(mut command: Command, data: &Path, flags: &[&str]) -> Result<Self, String> {
         command.args(["serve", "--listen", "127.0.0.1:0", "--postback-token", TOKEN, "--data-dir"]).arg(data).args(flags);
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        command.stdout(Stdio::null());
+        Self::spawn(command)
+    }
+
+    /// The same with all arguments, and the place of stdout, the caller's.
+    pub fn spawn(mut command: Command) -> Result<Self, String> {
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let stderr = Arc::new(Mutex::new(String::new()));
         let (said, address) = mpsc::channel();
         let (lines, kept) = (BufReader::new(child.stderr.take().unwrap()).lines(), Arc::clone(&stderr));

@@ -1,0 +1,17 @@
+#!/bin/sh
+# ACTIVATE: a former member comes back. Without a password the one that he or she had is good again.
+#
+# Type:          sh examples/activate.sh URL
+# with the URL that `nats-userman serve` printed, or with that URL in $USERMAN_URL:  sh examples/activate.sh
+#
+# Comes back:
+#   OK|member 71 "rob" activated on site 1
+set -eu
+url=${1:-${USERMAN_URL:?give the URL, or set USERMAN_URL}}
+
+curl -sS -w '\n' \
+    --data-urlencode 'action=ACTIVATE' \
+    --data-urlencode 'siteid=1' \
+    --data-urlencode 'memberid=71' \
+    --data-urlencode 'username=rob' \
+    "$url"

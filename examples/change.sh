@@ -1,0 +1,19 @@
+#!/bin/sh
+# CHANGE: a new username and a new password.
+#
+# Type:          sh examples/change.sh URL
+# with the URL that `nats-userman serve` printed, or with that URL in $USERMAN_URL:  sh examples/change.sh
+#
+# Comes back:
+#   OK|member 71 "rob" changed on site 1
+set -eu
+url=${1:-${USERMAN_URL:?give the URL, or set USERMAN_URL}}
+
+curl -sS -w '\n' \
+    --data-urlencode 'action=CHANGE' \
+    --data-urlencode 'siteid=1' \
+    --data-urlencode 'memberid=71' \
+    --data-urlencode 'username=bob' \
+    --data-urlencode 'new_username=rob' \
+    --data-urlencode 'new_password=correct horse battery staple' \
+    "$url"

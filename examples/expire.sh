@@ -1,0 +1,18 @@
+#!/bin/sh
+# EXPIRE: the membership ends on a date. One that is past would end it at once.
+#
+# Type:          sh examples/expire.sh URL
+# with the URL that `nats-userman serve` printed, or with that URL in $USERMAN_URL:  sh examples/expire.sh
+#
+# Comes back:
+#   OK|member 72 "alice" of site 1 will expire at 2099-12-31T00:00:00Z
+set -eu
+url=${1:-${USERMAN_URL:?give the URL, or set USERMAN_URL}}
+
+curl -sS -w '\n' \
+    --data-urlencode 'action=EXPIRE' \
+    --data-urlencode 'siteid=1' \
+    --data-urlencode 'memberid=72' \
+    --data-urlencode 'username=alice' \
+    --data-urlencode 'expire=2099-12-31' \
+    "$url"

@@ -1,0 +1,31 @@
+//! The ceiling: what actix-web reaches here when it decodes the form and does nothing else. No rules, no database.
+
+use std::hint::black_box;
+use std::io;
+use std::process::exit;
+
+use actix_web::web::{self, Bytes};
+use actix_web::{App, HttpResponse, HttpServer};
+
+/// As long as the program's reply to an ADD.
+const LINE: &str = "OK|member 100000000 of site 1 (u00000000) is added";
+
+/// Serves until standard input ends, which it does when the flood that started this process is gone. Workers and the rest are
+/// actix-web's defaults, as the program's are.
+pub fn serve() -> io::Result<()> {
+    std::thread::spawn(|| exit(io::copy(&mut io::stdin(), &mut io::sink()).is_err().into()));
+    actix_web::rt::System::new().block_on(async {
+        let server = HttpServer::new(|| App::new().route("/postback/{token}", web::post().to(answer))).bind(("127.0.0.1", 0))?;
+        for address in server.addrs() {
+            eprintln!("listening on {address}");
+        }
+        server.run().await
+    })
+}
+
+async fn answer(body: Bytes) -> HttpResponse {
+    match serde_urlencoded::from_bytes::<Vec<(String, String)>>(&body) {
+        Ok(pairs) if !black_box(&pairs).is_empty() => HttpResponse::Ok().content_type("text/plain; charset=utf-8").body(LINE),
+        _ => HttpResponse::BadRequest().finish(),
+    }
+}

@@ -1,0 +1,152 @@
+//! The servers under load: child processes, stopped when they go out of scope, whatever happens.
+
+use std::fs::{self, File};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::Failure;
+use crate::request::TOKEN;
+
+const START_TIME_MAX: Duration = Duration::from_secs(30);
+const STOP_TIME_MAX: Duration = Duration::from_secs(60);
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+/// Linux counts processor time in hundredths of a second, on every machine this runs on.
+const TICKS_A_SECOND: f64 = 100.0;
+
+/// A running server.
+pub struct Server {
+    child: Child,
+    log: PathBuf,
+    pub address: SocketAddr,
+    /// Answers `OK|` to everything.
+    pub is_ceiling: bool,
+    /// The number of the next member to add.
+    pub next_member: u64,
+}
+
+impl Server {
+    /// Starts `nats-userman serve` with default settings on a data directory of its own below `dir`.
+    pub fn program(binary: &Path, dir: &Path, extra: &[String]) -> Result<Self, Failure> {
+        let mut command = Command::new(binary);
+        command.args(["serve", "--listen", "127.0.0.1:0", "--postback-token", TOKEN, "--data-dir"]).arg(dir.join("data"));
+        // Whatever the shell has set for a real service must not reach this one.
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("USERMAN_")) {
+            command.env_remove(name);
+        }
+        Self::start(command.args(extra).env_remove("RUST_LOG").stdin(Stdio::null()), dir, false)
+    }
+
+    /// Starts this program again as the ceiling.
+    pub fn ceiling(dir: &Path) -> Result<Self, Failure> {
+        Self::start(Command::new(std::env::current_exe()?).arg("--ceiling").stdin(Stdio::piped()), dir, true)
+    }
+
+    fn start(command: &mut Command, dir: &Path, is_ceiling: bool) -> Result<Self, Failure> {
+        fs::create_dir_all(dir)?;
+        let log = dir.join("stderr.log");
+        // A file, because a pipe that is not read in time would stop the server.
+        let child = command.stdout(Stdio::null()).stderr(File::create(&log)?).spawn()?;
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut server = Self { child, log, address: nowhere, is_ceiling, next_member: 0 };
+        let begun = Instant::now();
+        while begun.elapsed() < START_TIME_MAX {
+            let ended = server.child.try_wait()?;
+            let log = fs::read_to_string(&server.log)?;
+            if let Some(address) = listening_on(&log) {
+                server.address = address;
+                return Ok(server);
+            }
+            if let Some(status) = ended {
+                return Err(format!("the server ended at once, {status}:\n{log}").into());
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
+        Err(format!("no line `listening on` within {START_TIME_MAX:?}").into())
+    }
+
+    /// Stops the whole process where it is, so that its background work does not disturb what is measured beside it.
+    pub fn freeze(&self) -> Result<(), Failure> {
+        Ok(kill_process(self.pid(), Signal::STOP)?)
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) -> Result<(), Failure> {
+        Ok(kill_process(self.pid(), Signal::CONT)?)
+    }
+
+    /// Ends it as an operator would, and wants exit code 0.
+    pub fn stop(mut self) -> Result<(), Failure> {
+        self.thaw()?;
+        kill_process(self.pid(), Signal::TERM)?;
+        let begun = Instant::now();
+        while begun.elapsed() < STOP_TIME_MAX {
+            match self.child.try_wait()? {
+                Some(status) if status.success() => return Ok(()),
+                Some(status) => return Err(format!("the server ended with {status}, see {}", self.log.display()).into()),
+                None => std::thread::sleep(LOOK_EVERY),
+            }
+        }
+        Err(format!("the server did not stop within {STOP_TIME_MAX:?}").into())
+    }
+
+    /// Processor seconds used so far, of all its threads.
+    pub fn cpu_seconds(&self) -> f64 {
+        cpu_seconds(&self.child.id().to_string())
+    }
+
+    /// Resident memory now, in KiB.
+    pub fn resident_kib(&self) -> u64 {
+        self.status("VmRSS:")
+    }
+
+    /// The most resident memory it ever had, in KiB.
+    pub fn resident_kib_max(&self) -> u64 {
+        self.status("VmHWM:")
+    }
+
+    fn status(&self, name: &str) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
+        let value = status.lines().find_map(|line| line.strip_prefix(name));
+        value.and_then(|value| value.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0)
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Both fail only where it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Processor seconds of a process (`self` or its id): user and system time, fields 14 and 15 of its stat line.
+pub fn cpu_seconds(process: &str) -> f64 {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    // The second field is the name in brackets and may hold blanks.
+    let after_name = stat.rsplit(')').next().unwrap_or_default();
+    let ticks: f64 = after_name.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum();
+    ticks / TICKS_A_SECOND
+}
+
+/// Processor seconds of the whole machine: all of the first line of /proc/stat but idle time (fields 4 and 5) and guests' time,
+/// which is counted as user time already.
+pub fn machine_cpu_seconds() -> f64 {
+    let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
+    let fields = stat.lines().next().unwrap_or_default().split_whitespace().skip(1).take(8);
+    let busy = fields.enumerate().filter(|(index, _)| ![3, 4].contains(index));
+    busy.filter_map(|(_, ticks)| ticks.parse::<f64>().ok()).sum::<f64>() / TICKS_A_SECOND
+}
+
+fn listening_on(log: &str) -> Option<SocketAddr> {
+    // Only whole lines: the last one may be under way.
+    let lines = log.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+    lines.filter_map(|line| line.split_once("listening on ")).find_map(|(_, address)| address.trim().parse().ok())
+}

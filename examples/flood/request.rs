@@ -1,0 +1,121 @@
+//! The requests: bytes made once, with the few values that differ from member to member patched in place. Making them anew each
+//! time would cost processor time that the server shares.
+
+use serde_urlencoded::to_string;
+
+/// What NATS4 sends for a new member, as its maker's capture script recorded it.
+const RECORD: &str = include_str!("captured-add.txt");
+/// The token of the servers that flood starts. It guards nothing: they listen on the loopback address for a minute.
+pub const TOKEN: &str = "flood-flood-flood-flood-flood-flood";
+/// Numbers from here on are never added: names of these are free.
+const FREE_FROM: u64 = 1 << 31;
+/// Walks through all members in an order that no cache or B-tree likes. A prime, so it meets each of them once.
+const STRIDE: u64 = 7_368_787;
+
+/// Where a value stands in the template, as letters that occur nowhere else, each as wide as what replaces them.
+const MEMBERID: &str = "MMMMMMMMM";
+const NAME: &str = "UUUUUUUUU";
+const SESSION: &str = "SSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSS";
+const SUBSCRIPTION: &str = "XXXXXXXXXXXX";
+
+/// What is asked, of whom.
+#[derive(Clone, Copy)]
+pub enum Ask {
+    /// ADDs of members never sent before, from this number on.
+    Add {
+        /// The first one's number.
+        first: u64,
+    },
+    /// CHECKs, every other one for a name that is taken.
+    Check {
+        /// Members 0 to this are there.
+        members: u64,
+    },
+}
+
+impl Ask {
+    /// The member of the `index`th request, and how a right reply begins.
+    fn pick(self, index: u64) -> (u64, &'static str) {
+        match self {
+            Self::Add { first } => (first + index, "OK|"),
+            Self::Check { members } if index.is_multiple_of(2) => (index / 2 * STRIDE % members.max(1), "OK|"),
+            Self::Check { .. } => (FREE_FROM + index / 2, "NOTOK|"),
+        }
+    }
+
+    fn body(self) -> Result<String, serde_urlencoded::ser::Error> {
+        match self {
+            Self::Add { .. } => {
+                let pairs: Vec<_> = RECORD.lines().filter_map(|line| line.split_once('=')).map(patched).collect();
+                to_string(pairs)
+            }
+            Self::Check { .. } => to_string([("siteid", "1"), ("username", NAME), ("action", "CHECK")]),
+        }
+    }
+}
+
+fn patched((name, value): (&str, &str)) -> (String, String) {
+    let value = match name {
+        "memberid" => MEMBERID.into(),
+        "username" => NAME.into(),
+        "email" => format!("{NAME}@test1.com"),
+        "session" => SESSION.into(),
+        "memberidx" => format!("NETBILLING:{SUBSCRIPTION}"),
+        _ => value.into(),
+    };
+    (name.into(), value)
+}
+
+/// One connection's request, patched for one member after the other.
+#[derive(Clone)]
+pub struct Request {
+    ask: Ask,
+    bytes: Vec<u8>,
+    slots: Vec<(usize, &'static str)>,
+}
+
+impl Request {
+    /// The whole of an HTTP/1.1 request, with letters where the values go.
+    pub fn new(ask: Ask) -> Result<Self, serde_urlencoded::ser::Error> {
+        let body = ask.body()?;
+        let text = format!(
+            "POST /postback/{TOKEN} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let found = |slot: &'static str| text.match_indices(slot).map(move |(at, _)| (at, slot));
+        let slots = [MEMBERID, NAME, SESSION, SUBSCRIPTION].into_iter().flat_map(found).collect();
+        Ok(Self { ask, slots, bytes: text.into_bytes() })
+    }
+
+    /// The `index`th request's bytes, and how a right reply's body begins.
+    pub fn patch(&mut self, index: u64) -> (&[u8], &'static str) {
+        let (member, word) = self.ask.pick(index);
+        for &(at, slot) in &self.slots {
+            let room = &mut self.bytes[at..at + slot.len()];
+            match slot {
+                MEMBERID => digits(room, 100_000_000 + member, 10),
+                // Scattered: names come in no order, so an index of names must not be fed as if they did.
+                NAME => {
+                    room[0] = b'u';
+                    digits(&mut room[1..], member.wrapping_mul(0x9E37_79B1) & 0xFFFF_FFFF, 16);
+                }
+                SESSION => {
+                    let (left, right) = room.split_at_mut(16);
+                    digits(left, member.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15), 16);
+                    digits(right, member.wrapping_add(1).wrapping_mul(0xD6E8_FEB8_6659_FD93), 16);
+                }
+                _ => digits(room, 100_000_000_000 + member, 10),
+            }
+        }
+        (&self.bytes, word)
+    }
+}
+
+/// Fills the room from the right.
+fn digits(room: &mut [u8], mut number: u64, base: u64) {
+    for place in room.iter_mut().rev() {
+        *place = b"0123456789abcdef"[(number % base) as usize];
+        number /= base;
+    }
+}

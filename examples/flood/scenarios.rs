@@ -1,0 +1,310 @@
+//! The scenarios, one function each. A new one is a function here and a line in [`Scenario`].
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::ValueEnum;
+use tokio::time::interval;
+
+use crate::client::{Load, run};
+use crate::disk;
+use crate::process::{Server, cpu_seconds, machine_cpu_seconds};
+use crate::report::{Bar, Cost, Report, Series};
+use crate::request::Ask;
+use crate::{Failure, Options};
+
+/// Ratios are medians of so many rounds, each of which measures both sides one after the other.
+const ROUNDS: usize = 5;
+const CONNECTIONS: usize = 64;
+const OVERLOAD_TIMES: f64 = 4.0;
+const OVERLOAD_TIME: Duration = Duration::from_secs(6);
+const MILLION: u64 = 1_000_000;
+const LOAD_TIME_MAX: Duration = Duration::from_secs(600);
+const ROUND_TIME_MAX: Duration = Duration::from_secs(20);
+const MEMORY_LOOK_EVERY: Duration = Duration::from_millis(100);
+const MEMORY_MB_MAX: f64 = 80.0;
+
+/// What can be measured, in the order in which it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Scenario {
+    /// The disk alone: append 4 KiB, fdatasync
+    Fdatasync,
+    /// ADD on one connection, beside fdatasync
+    #[value(name = "add-1")]
+    Add1,
+    /// ADD on 64 connections, beside the ceiling
+    #[value(name = "add-64")]
+    Add64,
+    /// Four times what the program sustains
+    Overload,
+    /// CHECK at a million members, beside the ceiling
+    Check,
+    /// ADD into a million members, beside ADD into none
+    AddIntoMillion,
+    /// Resident memory with a million members
+    Memory,
+}
+
+/// What the scenarios share.
+pub struct Bench {
+    options: Options,
+    binary: PathBuf,
+    dir: PathBuf,
+    ceiling: Server,
+    /// Made by the first scenario that needs it.
+    million: Option<Server>,
+    servers_started: usize,
+    resident_kib_max: u64,
+    pub report: Report,
+}
+
+impl Bench {
+    pub fn new(options: Options, binary: PathBuf, dir: &Path) -> Result<Self, Failure> {
+        let (dir, ceiling) = (dir.to_owned(), Server::ceiling(&dir.join("ceiling"))?);
+        let mut report = Report::default();
+        if options.scale != 1.0 {
+            report.note(format!("all counts are {} times the usual ones, the million members too", options.scale));
+        }
+        if !options.server_arg.is_empty() {
+            report.note(format!("not the default settings: {}", options.server_arg.join(" ")));
+        }
+        Ok(Self { options, binary, dir, ceiling, million: None, servers_started: 0, resident_kib_max: 0, report })
+    }
+
+    /// Runs the chosen scenarios, or all.
+    pub async fn run(&mut self) -> Result<(), Failure> {
+        for scenario in Scenario::value_variants() {
+            if self.options.only.is_empty() || self.options.only.contains(scenario) {
+                let name = scenario.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
+                eprintln!("{name} ...");
+                match scenario {
+                    Scenario::Fdatasync => self.fdatasync(&name)?,
+                    Scenario::Add1 => self.add_1(&name).await?,
+                    Scenario::Add64 => self.add_64(&name).await?,
+                    Scenario::Overload => self.overload(&name).await?,
+                    Scenario::Check => self.check(&name).await?,
+                    Scenario::AddIntoMillion => self.add_into_million(&name).await?,
+                    Scenario::Memory => self.memory(&name).await?,
+                }
+            }
+        }
+        if let Some(million) = self.million.take() {
+            self.end(million)?;
+        }
+        if self.resident_kib_max > 0 {
+            let most = megabytes(self.resident_kib_max);
+            self.report.bar("resident memory of any server in this run (VmHWM), MB", most, Bar::AtMost(MEMORY_MB_MAX));
+        }
+        Ok(())
+    }
+
+    fn fdatasync(&mut self, name: &str) -> Result<(), Failure> {
+        let mut disk = Series::default();
+        sync_disk(&self.dir, self.scaled(2000), &mut disk)?;
+        self.report.row(name, "disk", 1, &disk);
+        Ok(())
+    }
+
+    async fn add_1(&mut self, name: &str) -> Result<(), Failure> {
+        let mut program = self.program()?;
+        let (mut disk, mut adds) = (Series::default(), Series::default());
+        for _ in 0..ROUNDS {
+            program.freeze()?;
+            sync_disk(&self.dir, self.scaled(400), &mut disk)?;
+            program.thaw()?;
+            let load = add(&mut program, 1, self.scaled(1000));
+            measure(&program, load, &mut adds).await?;
+        }
+        self.end(program)?;
+        self.report.row(name, "disk", 1, &disk);
+        self.report.row(name, "program", 1, &adds);
+        self.report.bar("ADD on one connection: p50 / fdatasync p50", adds.p50_ratio(&disk), Bar::AtMost(2.5));
+        Ok(())
+    }
+
+    async fn add_64(&mut self, name: &str) -> Result<(), Failure> {
+        let mut program = self.program()?;
+        let (mut ceiling, mut adds) = (Series::default(), Series::default());
+        for _ in 0..ROUNDS {
+            let load = add(&mut program, CONNECTIONS, self.scaled(40_000));
+            self.round(&program, load, &mut ceiling, &mut adds).await?;
+        }
+        self.end(program)?;
+        self.report.row(name, "ceiling", CONNECTIONS, &ceiling);
+        self.report.row(name, "program", CONNECTIONS, &adds);
+        self.report.bar("ADD on 64 connections: rate / ceiling", adds.rate_ratio(&ceiling), Bar::AtLeast(0.5));
+        self.report.bar("ADD on 64 connections: p99, ms", adds.p99_ms(), Bar::AtMost(15.0));
+        self.report.bar("ADD on 64 connections: max, ms", adds.max_ms(), Bar::AtMost(250.0));
+        Ok(())
+    }
+
+    async fn overload(&mut self, name: &str) -> Result<(), Failure> {
+        let mut program = self.program()?;
+        let (mut sustained, mut over) = (Series::default(), Series::default());
+        let load = add(&mut program, CONNECTIONS, self.scaled(40_000));
+        measure(&program, load, &mut sustained).await?;
+        let rate = sustained.rate() * OVERLOAD_TIMES;
+        let connections = self.options.overload_connections;
+        let requests = (rate * OVERLOAD_TIME.as_secs_f64()) as u64;
+        let load = Load { rate: Some(rate), time: OVERLOAD_TIME, ..add(&mut program, connections, requests) };
+        measure(&program, load, &mut over).await?;
+        self.end(program)?;
+        self.report.row(name, "program, sustained", CONNECTIONS, &sustained);
+        self.report.row(name, "program, overloaded", connections, &over);
+        let outcome = over.outcome();
+        let seconds = outcome.elapsed.as_secs_f64();
+        let (right, refused) = (outcome.latencies.len(), outcome.refused.len());
+        let sent = right as f64 + refused as f64 + outcome.failures as f64;
+        self.report.note(format!(
+            "{name}: {rate:.0} requests a second were due ({OVERLOAD_TIMES} times {:.0}), an open loop for {} s; {:.0} a second were \
+             sent, {:.1} times the sustained rate; the other {} found all {connections} connections waiting for a reply. \
+             Replies: {right} OK, {refused} refused with 503.",
+            sustained.rate(),
+            OVERLOAD_TIME.as_secs(),
+            sent / seconds,
+            sent / seconds / sustained.rate(),
+            outcome.unsent
+        ));
+        self.report.bar("overload: max of all replies, ms", over.max_ms(), Bar::AtMost(1000.0));
+        Ok(())
+    }
+
+    async fn check(&mut self, name: &str) -> Result<(), Failure> {
+        let million = self.million().await?;
+        let (mut ceiling, mut checks) = (Series::default(), Series::default());
+        for _ in 0..ROUNDS {
+            let ask = Ask::Check { members: million.next_member };
+            let load = load(&million, ask, CONNECTIONS, self.scaled(60_000));
+            self.round(&million, load, &mut ceiling, &mut checks).await?;
+        }
+        self.put_back(million);
+        self.report.row(name, "ceiling", CONNECTIONS, &ceiling);
+        self.report.row(name, "program", CONNECTIONS, &checks);
+        self.report.bar("CHECK at a million members: rate / ceiling", checks.rate_ratio(&ceiling), Bar::AtLeast(0.75));
+        Ok(())
+    }
+
+    async fn add_into_million(&mut self, name: &str) -> Result<(), Failure> {
+        let mut million = self.million().await?;
+        let (mut empty, mut full) = (Series::default(), Series::default());
+        let requests = self.scaled(20_000);
+        for _ in 0..ROUNDS {
+            million.freeze()?;
+            // Empty each time: a new server on a new directory.
+            let mut fresh = self.program()?;
+            let load = add(&mut fresh, CONNECTIONS, requests);
+            measure(&fresh, load, &mut empty).await?;
+            self.end(fresh)?;
+            million.thaw()?;
+            let load = add(&mut million, CONNECTIONS, requests);
+            measure(&million, load, &mut full).await?;
+        }
+        self.put_back(million);
+        self.report.row(name, "program, empty", CONNECTIONS, &empty);
+        self.report.row(name, "program, million", CONNECTIONS, &full);
+        self.report.bar("ADD into a million members: rate / into none", full.rate_ratio(&empty), Bar::AtLeast(0.7));
+        Ok(())
+    }
+
+    async fn memory(&mut self, name: &str) -> Result<(), Failure> {
+        let million = self.million().await?;
+        let (members, now) = (million.next_member, megabytes(million.resident_kib()));
+        let most = megabytes(million.resident_kib_max());
+        self.put_back(million);
+        self.report.note(format!("{name}: at {members} members {now:.1} MB resident now, {most:.1} MB at most since the start"));
+        Ok(())
+    }
+
+    /// The server with a million members; they are added through its front door.
+    async fn million(&mut self) -> Result<Server, Failure> {
+        if let Some(million) = self.million.take() {
+            return Ok(million);
+        }
+        let (mut server, mut series) = (self.program()?, Series::default());
+        let load = Load { time: LOAD_TIME_MAX, ..add(&mut server, CONNECTIONS, self.scaled(MILLION)) };
+        measure(&server, load, &mut series).await?;
+        let (wanted, added) = (server.next_member, series.outcome().latencies.len() as u64);
+        self.report.row("load a million", "program", CONNECTIONS, &series);
+        if added < wanted {
+            return Err(format!("only {added} of {wanted} members could be added within {LOAD_TIME_MAX:?}").into());
+        }
+        self.report.note(format!(
+            "the server with {added} members has as many passwords to hash: its worker runs at lowest priority beside what is measured"
+        ));
+        Ok(server)
+    }
+
+    fn put_back(&mut self, million: Server) {
+        self.million = Some(million);
+    }
+
+    /// One round: the ceiling while the program stands still, then the program, with the same requests.
+    async fn round(&self, program: &Server, load: Load, ceiling: &mut Series, series: &mut Series) -> Result<(), Failure> {
+        program.freeze()?;
+        measure(&self.ceiling, load, ceiling).await?;
+        program.thaw()?;
+        measure(program, load, series).await
+    }
+
+    /// A new server on a new directory.
+    fn program(&mut self) -> Result<Server, Failure> {
+        self.servers_started += 1;
+        Server::program(&self.binary, &self.dir.join(self.servers_started.to_string()), &self.options.server_arg)
+    }
+
+    fn end(&mut self, server: Server) -> Result<(), Failure> {
+        self.resident_kib_max = self.resident_kib_max.max(server.resident_kib_max());
+        server.stop()
+    }
+
+    fn scaled(&self, count: u64) -> u64 {
+        ((count as f64 * self.options.scale) as u64).max(1)
+    }
+}
+
+fn megabytes(kib: u64) -> f64 {
+    kib as f64 * 1024.0 / 1e6
+}
+
+/// ADDs of members whom this server does not know.
+fn add(server: &mut Server, connections: usize, requests: u64) -> Load {
+    let first = server.next_member;
+    server.next_member += requests;
+    load(server, Ask::Add { first }, connections, requests)
+}
+
+fn load(server: &Server, ask: Ask, connections: usize, requests: u64) -> Load {
+    Load { address: server.address, always_ok: false, ask, connections, requests, time: ROUND_TIME_MAX, rate: None }
+}
+
+fn sync_disk(dir: &Path, times: u64, series: &mut Series) -> Result<(), Failure> {
+    let (own, all) = (cpu_seconds("self"), machine_cpu_seconds());
+    let outcome = disk::fdatasync(dir, times, ROUND_TIME_MAX)?;
+    let generator_cpu = cpu_seconds("self") - own;
+    let other_cpu = (machine_cpu_seconds() - all - generator_cpu).max(0.0);
+    series.add(outcome, &Cost { generator_cpu, other_cpu, ..Cost::default() });
+    Ok(())
+}
+
+/// Sends the load to this server and adds what came back to the series, with what it cost.
+async fn measure(server: &Server, load: Load, series: &mut Series) -> Result<(), Failure> {
+    let load = Load { address: server.address, always_ok: server.is_ceiling, ..load };
+    let (own, theirs, all) = (cpu_seconds("self"), server.cpu_seconds(), machine_cpu_seconds());
+    let mut cost = Cost::default();
+    let watch = async {
+        let mut tick = interval(MEMORY_LOOK_EVERY);
+        loop {
+            tick.tick().await;
+            cost.resident_kib_max = cost.resident_kib_max.max(server.resident_kib());
+        }
+    };
+    let outcome = tokio::select! {
+        outcome = run(load) => outcome?,
+        () = watch => return Ok(()),
+    };
+    cost.generator_cpu = cpu_seconds("self") - own;
+    cost.server_cpu = server.cpu_seconds() - theirs;
+    cost.other_cpu = (machine_cpu_seconds() - all - cost.generator_cpu - cost.server_cpu).max(0.0);
+    series.add(outcome, &cost);
+    Ok(())
+}

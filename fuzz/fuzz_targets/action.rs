@@ -1,0 +1,79 @@
+//! Postbacks, one a line, decided one after the other on a state that they make themselves: every reply is one line of printable
+//! ASCII, no record shows a secret, a postback sent twice is answered with the same word and changes nothing the second time.
+
+#![no_main]
+
+use std::sync::LazyLock;
+
+use libfuzzer_sys::fuzz_target;
+use nats_userman::action::{Action, Change, Recorded, Rules, Source};
+use nats_userman::apply::{Postback, decide};
+use nats_userman::clock::ExpiryRule;
+use nats_userman::fields::Fields;
+use nats_userman::journal::Origin;
+use nats_userman::password::Vault;
+use nats_userman::reply::Word;
+use nats_userman::store::View;
+
+/// 2026-06-15 12:00:00 UTC.
+const NOON: i64 = 1_781_524_800;
+/// `OK|` and a sentence with two names of 255 bytes at most, or a quoted value of 255.
+const REPLY_BYTES_MAX: usize = 900;
+/// Postbacks of one input.
+const POSTBACKS_MAX: usize = 12;
+/// In no input; planted as the password of every postback that brings one.
+const PLANTED: &str = "Zq7-planted-Xw4";
+
+static RULES: LazyLock<Rules> = LazyLock::new(|| Rules {
+    vault: Vault::from_key([7; 32]),
+    keep_cryptpass: true,
+    expiry: ExpiryRule { zone: chrono_tz::Europe::Berlin, grace_hours: 1 },
+});
+
+fuzz_target!(|bodies: &[u8]| {
+    let mut view = View::default();
+    for body in bodies.split(|&b| b == b'\n').take(POSTBACKS_MAX) {
+        if body.windows(4).any(|four| four == b"Zq7-") {
+            return;
+        }
+        let planted = format!("&password={PLANTED}&new_password={PLANTED}&session={PLANTED}");
+        let body = [body, planted.as_bytes()].concat();
+        let once = post(&mut view, &body);
+        let twice = post(&mut view, &body);
+        assert_eq!(once.word, twice.word, "{}", body.escape_ascii());
+        assert!(once.word != Word::Ok || !twice.changed, "changed twice: {}", body.escape_ascii());
+    }
+});
+
+/// What came of one postback.
+struct Came {
+    word: Word,
+    changed: bool,
+}
+
+fn post(view: &mut View, body: &[u8]) -> Came {
+    let fields = Fields::from_urlencoded(body);
+    let (postback, ignored) = Postback::read(&fields, &RULES, Origin::Nats, None);
+    let outcome = decide(&RULES.vault, &postback, view, NOON);
+    let line = outcome.record.reply.as_str();
+    assert!(line.len() <= REPLY_BYTES_MAX, "{} bytes: {line}", line.len());
+    assert!(line.bytes().all(|b| matches!(b, b' '..=b'~')) && line.matches('|').count() == 1, "{line}");
+    let shown = format!("{line} {} {postback:?} {outcome:?} {ignored:?}", postback.heard.fields);
+    assert!(!shown.contains("planted"), "{shown}");
+    let word = outcome.record.reply.word();
+    if word == Word::Ok {
+        reads_back(&fields, &postback, &outcome.record.put);
+    }
+    Came { word, changed: !matches!(outcome.change, Change::None) }
+}
+
+/// The record's fields, with what the postback put into the row beside them, are the same action again.
+fn reads_back(fields: &Fields<'_>, postback: &Postback, put: &Recorded) {
+    let Ok(action) = &postback.action else { return };
+    let text = postback.heard.fields.clone();
+    let recorded = Fields::from_urlencoded(text.as_bytes());
+    let again = Action::parse(&recorded, &Source::Journal(put));
+    let again = again.action.unwrap_or_else(|refusal| panic!("{refusal} of {text}, from {fields:?}"));
+    assert_eq!((again.name(), again.key(), again.wanted()), (action.name(), action.key(), action.wanted()), "{text}");
+    assert_eq!(again.expire_at(), action.expire_at(), "{text}");
+}

@@ -1,0 +1,50 @@
+//! Any body gives fields, and what the journal shows of them reads back to itself and shows no secret.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use nats_userman::fields::{Fields, MASK, joined};
+
+/// In no input; planted as a secret beside it.
+const PLANTED: &str = "Zq7-planted-Xw4";
+/// Names whose values are secrets, in the forms that PHP would make of them.
+const SECRETS: [&str; 6] = ["password", "new_password", "cryptpass", "session", "mychanges_password", "new%5fcryptpass"];
+/// Names whose values the journal shows.
+const SHOWN: [&str; 5] = ["action", "siteid", "memberid", "username", "expire"];
+
+fuzz_target!(|body: &[u8]| {
+    let fields = Fields::from_urlencoded(body);
+    let journal = fields.journal_text();
+    // Escaping makes at most three bytes of one, and Windows-1252 at most three of one before that; `=`, `&` and MASK.
+    assert!(journal.len() <= 9 * body.len() + MASK.len() + 1, "{} of {}", journal.len(), body.len());
+    assert!(journal.bytes().all(|b| b.is_ascii_graphic()), "{journal}");
+
+    let again = Fields::from_urlencoded(journal.as_bytes());
+    assert_eq!(again.journal_text(), journal);
+    for name in SHOWN {
+        assert_eq!(again.has(name), fields.has(name), "{name} in {journal}");
+        let hidden = fields.get(name).is_some_and(joined) && again.get(name) == Some("***\n***");
+        assert!(hidden || again.get(name) == fields.get(name), "{name} in {journal}");
+    }
+    assert!(
+        !SHOWN
+            .iter()
+            .any(|name| Fields::from_urlencoded(fields.journal_text_of_refused().as_bytes()).get(name).is_some_and(joined))
+    );
+    hides_a_planted_secret(body);
+});
+
+/// A secret under every one of its names, then one with a bare `&` in it, which turns up as a name.
+fn hides_a_planted_secret(body: &[u8]) {
+    let decoded = Fields::from_urlencoded(body);
+    if body.windows(4).any(|four| four == b"Zq7-") || format!("{decoded:?}").contains("Zq7-") {
+        return;
+    }
+    for name in SECRETS {
+        let planted = format!("&{name}={PLANTED}&{name}=x&{PLANTED}&{PLANTED}=y&{name}[]={PLANTED}&");
+        let whole = [body, planted.as_bytes(), body].concat();
+        let fields = Fields::from_urlencoded(&whole);
+        let shown = format!("{} {fields:?}", fields.journal_text());
+        assert!(!shown.contains("planted"), "{shown}");
+    }
+}

@@ -1,0 +1,104 @@
+//! Whether the database file has lost its end. Looked at closely once, before the process has a connection: see
+//! [`super::check_whole`]; and before every connection for the worst case, by what `stat` tells.
+//!
+//! SQLite alone notices too late: a file of no bytes is a new database to it, so that it removes the log beside it, and with it the
+//! newest postbacks; and the size of a short file is not looked at while the log tells one. File formats: sqlite.org/fileformat2.html,
+//! "The Database Header" and "The WAL File Format".
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+
+use rusqlite::ffi;
+
+use super::Fault;
+
+const HEADER_BYTES: usize = 100;
+const LOG_HEADER_BYTES: u64 = 32;
+const FRAME_HEADER_BYTES: u64 = 24;
+const EMPTIED: &str = "the file is empty and its log is not";
+
+/// Refuses a file that is shorter than its own header says, unless the log has what is missing: a checkpoint that was cut short
+/// leaves that. A file that cannot be read, or is none of SQLite's, is left to SQLite.
+pub(super) fn check(database: &Path) -> Result<(), Fault> {
+    // Where the file is a symbolic link, SQLite keeps the log beside what it leads to.
+    let Ok(database) = database.canonicalize() else { return Ok(()) };
+    let Ok(file) = File::open(&database) else { return Ok(()) };
+    let length = || file.metadata().map_or(0, |metadata| metadata.len());
+    let mut header = [0; HEADER_BYTES];
+    if file.read_exact_at(&mut header, 0).is_err() {
+        return match length() {
+            0 if log_pages(&database, u64::MAX).is_empty() => Ok(()),
+            0 => damage(EMPTIED),
+            bytes if bytes < HEADER_BYTES as u64 => damage("the file ends within its header"),
+            _ => Ok(()),
+        };
+    }
+    let Some((page_bytes, pages)) = size(&header) else { return Ok(()) };
+    let found = length();
+    let whole_pages = found / page_bytes;
+    if whole_pages >= pages {
+        return Ok(());
+    }
+    let log = log_pages(&database, page_bytes);
+    let is_there = (whole_pages + 1..=pages).all(|page| log.contains(&page));
+    // A checkpoint of another process may have gone on meanwhile.
+    if is_there || length() != found { Ok(()) } else { damage("the file is shorter than its header says") }
+}
+
+/// Refuses a file without a byte beside a log that has some: SQLite would remove the log. Opens nothing, so it is good at any time.
+pub(super) fn check_not_emptied(database: &Path) -> Result<(), Fault> {
+    let bytes = |path: &Path| std::fs::metadata(path).map(|metadata| metadata.len());
+    let emptied = || -> std::io::Result<bool> {
+        let database = database.canonicalize()?;
+        Ok(bytes(&database)? == 0 && bytes(&log_path(&database))? > LOG_HEADER_BYTES)
+    };
+    if emptied().unwrap_or(false) { damage(EMPTIED) } else { Ok(()) }
+}
+
+fn damage(what: &str) -> Result<(), Fault> {
+    let error = rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_CORRUPT), Some(what.to_owned()));
+    Err(Fault::Broken(error))
+}
+
+fn log_path(database: &Path) -> PathBuf {
+    let mut path = PathBuf::from(database).into_os_string();
+    path.push("-wal");
+    path.into()
+}
+
+/// Bytes of a page and number of pages, where the header is SQLite's and its number of pages is valid.
+fn size(header: &[u8; HEADER_BYTES]) -> Option<(u64, u64)> {
+    let counted = header[24..28] == header[92..96];
+    let page_bytes = match u16::from_be_bytes([header[16], header[17]]) {
+        1 => 65_536,
+        bytes => u64::from(bytes),
+    };
+    (header.starts_with(b"SQLite format 3\0") && counted && page_bytes >= 512).then(|| (page_bytes, number(header, 28)))
+}
+
+/// The pages in the log, by the numbers before them. With `u64::MAX` as the size of a page, of which none is known, only the first.
+fn log_pages(database: &Path, page_bytes: u64) -> HashSet<u64> {
+    let mut pages = HashSet::new();
+    let Ok(file) = File::open(log_path(database)) else { return pages };
+    let mut header = [0; LOG_HEADER_BYTES as usize];
+    if file.read_exact_at(&mut header, 0).is_err() {
+        return pages;
+    }
+    let mut frame = [0; FRAME_HEADER_BYTES as usize];
+    let mut at = Some(LOG_HEADER_BYTES);
+    while let Some(here) = at {
+        // Frames with other salts are left from before the log began anew.
+        if file.read_exact_at(&mut frame, here).is_err() || frame[8..16] != header[16..24] {
+            break;
+        }
+        pages.insert(number(&frame, 0));
+        at = page_bytes.checked_add(here + FRAME_HEADER_BYTES);
+    }
+    pages
+}
+
+fn number(bytes: &[u8], at: usize) -> u64 {
+    bytes[at..at + 4].iter().fold(0, |number, &byte| number << 8 | u64::from(byte))
+}

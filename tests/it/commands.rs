@@ -1,0 +1,63 @@
+//! The command line, with the real program: what it prints, with which code it ends, and what it leaves alone.
+
+mod first_run;
+mod journal;
+mod members;
+mod replay;
+mod stop;
+mod usage;
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::support::program;
+
+/// How a command ended.
+#[derive(Debug)]
+struct Ran {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+impl Ran {
+    /// It ended well and said nothing on stderr: what it printed.
+    #[track_caller]
+    fn printed(self) -> String {
+        assert_eq!((self.code, self.err.as_str()), (Some(0), ""), "{}", self.out);
+        self.out
+    }
+
+    /// It ended with this code, and with nothing but this on stderr.
+    #[track_caller]
+    fn ended(&self, code: i32, err: &str) {
+        assert_eq!((self.code, self.err.as_str()), (Some(code), err), "{}", self.out);
+    }
+}
+
+fn end(mut command: Command) -> Ran {
+    let output = command.stdout(Stdio::piped()).stderr(Stdio::piped()).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    Ran { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+}
+
+/// Runs the program with these arguments and nothing else.
+fn run(args: &[&str]) -> Ran {
+    let mut command = program();
+    command.args(args);
+    end(command)
+}
+
+/// Runs a command on this data directory.
+fn run_on(data: &Path, args: &[&str]) -> Ran {
+    let mut command = program();
+    command.args(args).arg("--data-dir").arg(data);
+    end(command)
+}
+
+/// The moments of a text replaced by the word, for the program runs under the machine's clock.
+fn without_times(text: &str) -> String {
+    let is_time = |word: &str| word.len() == 20 && word.starts_with("20") && word.ends_with('Z') && word.as_bytes()[10] == b'T';
+    let line = |line: &str| line.split(' ').map(|word| if is_time(word) { "TIME" } else { word }).collect::<Vec<_>>().join(" ");
+    text.lines().map(|text| line(text) + "\n").collect()
+}

@@ -1,0 +1,207 @@
+//! The first start and the next ones: what is printed, what is made and with which modes, and what refuses to start.
+
+use std::fs;
+use std::io::Read as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use rusqlite::Connection;
+
+use super::{end, run_on};
+use crate::support::{Program, TOKEN, post_to, program};
+
+/// `serve` in this working directory; its address, and what it printed until it was stopped.
+fn start_and_stop(cwd: &Path, flags: &[&str]) -> (String, String) {
+    let mut command = program();
+    command.current_dir(cwd).args(["serve", "--listen", "127.0.0.1:0"]).args(flags).stdout(Stdio::piped());
+    let mut program = Program::spawn(command).unwrap();
+    let (mut out, mut printed) = (program.child.stdout.take().unwrap(), String::new());
+    assert!(program.terminate().success());
+    out.read_to_string(&mut printed).unwrap();
+    (program.address.to_string(), printed)
+}
+
+fn token_in(cwd: &Path) -> String {
+    fs::read_to_string(cwd.join("data/postback-token")).unwrap().trim_end().to_owned()
+}
+
+#[test]
+fn the_first_start_prints_the_url_and_the_next_one_the_name_of_its_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let (address, printed) = start_and_stop(dir.path(), &[]);
+    let token = token_in(dir.path());
+    assert!(token.len() >= 32);
+    let url = format!("http://{address}/postback/{token}");
+    assert_eq!(
+        printed,
+        format!(
+            "nats-userman listens on {address}, data in ./data\n\
+             \n\
+             Paste this into NATS: Sites Admin, edit a site (NATS3) or a tour (NATS4, NATS5), User Management URL:\n\
+             \n    {url}\n\
+             \n\
+             Try it:\n\
+             \n    curl -d 'action=CHECK&siteid=1&username=bob' {url}\n\
+             \n\
+             NATS must be able to reach this URL: put a proxy with TLS before it and name it with --public-url.\n"
+        )
+    );
+    let (address, printed) = start_and_stop(dir.path(), &[]);
+    assert_eq!(
+        printed,
+        format!(
+            "nats-userman listens on {address}, data in ./data\n\
+             The URL for NATS is http://{address}/postback/TOKEN; the token is in ./data/postback-token\n"
+        )
+    );
+    assert_eq!(token_in(dir.path()), token, "it stays the same");
+    let (address, printed) = start_and_stop(dir.path(), &["--postback-token", TOKEN]);
+    assert_eq!(
+        printed,
+        format!(
+            "nats-userman listens on {address}, data in ./data\n\
+             The URL for NATS is http://{address}/postback/TOKEN, with a token of the settings\n"
+        )
+    );
+}
+
+#[test]
+fn the_public_url_is_the_front_of_the_printed_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_, printed) = start_and_stop(dir.path(), &["--public-url", "https://members.example.com/nats/"]);
+    let url = format!("\n    https://members.example.com/nats/postback/{}\n", token_in(dir.path()));
+    assert!(printed.contains(&url), "{printed}");
+    assert!(!printed.contains("--public-url"), "{printed}");
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o7777
+}
+
+#[test]
+fn files_have_their_modes_whatever_the_umask() {
+    for umask in ["000", "022", "077", "277"] {
+        let dir = tempfile::tempdir().unwrap();
+        let data = dir.path().join("data");
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("umask {umask}; exec \"$0\" \"$@\"")]).arg(program().get_program());
+        command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(&data);
+        let mut program = Program::spawn({
+            command.stdin(Stdio::null()).stdout(Stdio::null());
+            command
+        })
+        .unwrap();
+        let token = fs::read_to_string(data.join("postback-token")).unwrap();
+        let add = b"action=ADD&siteid=1&memberid=71&username=bob&password=secret";
+        assert_eq!(post_to(program.address, token.trim_end(), add).unwrap().status, 200);
+        let expected = [
+            ("", 0o750),
+            ("userman.db", 0o640),
+            ("userman.db-wal", 0o640),
+            ("userman.db-shm", 0o640),
+            ("seal.key", 0o600),
+            ("postback-token", 0o600),
+            ("userman.lock", 0o600),
+        ];
+        for (file, bits) in expected {
+            assert_eq!(mode(&data.join(file)), bits, "umask {umask}: {file:?}: {:o}", mode(&data.join(file)));
+        }
+        assert_eq!(fs::read_dir(&data).unwrap().count(), expected.len() - 1, "and nothing else is there");
+        program.terminate();
+        let mut add = Command::new("sh");
+        add.args(["-c", &format!("umask {umask}; exec \"$0\" \"$@\"")]).arg(crate::support::program().get_program());
+        add.args(["token", "add", "--data-dir"]).arg(&data);
+        end(add).printed();
+        assert_eq!(mode(&data.join("postback-token")), 0o600, "umask {umask}: written anew");
+    }
+}
+
+#[test]
+fn a_second_serve_on_a_data_directory_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = Program::serve(dir.path(), &[]);
+    run_on(dir.path(), &["serve", "--listen", "127.0.0.1:0"])
+        .ended(1, &format!("nats-userman: the data directory {} is in use by a running nats-userman\n", dir.path().display()));
+    assert_eq!(first.post("action=CHECK&siteid=1&username=bob").unwrap().body, "NOTOK|username \"bob\" is free on site 1");
+    drop(first);
+    // However it ended, the directory is free again.
+    assert!(Program::serve(dir.path(), &[]).terminate().success());
+}
+
+#[test]
+fn an_address_that_is_taken_is_one_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    run_on(dir.path(), &["serve", "--listen", &address])
+        .ended(1, &format!("nats-userman: cannot listen on {address}: Address already in use (os error 98)\n"));
+}
+
+#[test]
+fn a_data_directory_that_cannot_be_made_is_one_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("file");
+    fs::write(&file, "").unwrap();
+    let data = file.join("data");
+    run_on(&data, &["serve"])
+        .ended(1, &format!("nats-userman: cannot use the data directory {}: Not a directory (os error 20)\n", data.display()));
+}
+
+/// The files of a data directory with their bytes, but for the lock, and SQLite's log where it is empty and its index.
+fn files(data: &Path) -> Vec<(String, Vec<u8>)> {
+    let entries = fs::read_dir(data).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<_> = entries
+        .map(|path| (path.file_name().unwrap().to_str().unwrap().to_owned(), fs::read(&path).unwrap()))
+        .filter(|(name, bytes)| !bytes.is_empty() && name != "userman.lock" && !name.ends_with("-shm"))
+        .collect();
+    files.sort_unstable();
+    files
+}
+
+#[test]
+fn a_database_of_a_newer_release_or_of_another_program_is_refused_and_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut program = Program::serve(dir.path(), &[]);
+    program.post("action=ADD&siteid=1&memberid=71&username=bob&password=secret").unwrap();
+    program.terminate();
+    let path = dir.path().join("userman.db");
+    let capture = dir.path().join("capture");
+    fs::write(&capture, "action=CHECK&siteid=1&username=bob\n").unwrap();
+    for (pragma, problem) in [
+        ("user_version = 99", "it has version 99, and this release knows versions up to 1; install the newer release again"),
+        ("application_id = 7", "it is a database of another program"),
+    ] {
+        let conn = Connection::open(&path).unwrap();
+        conn.execute_batch(&format!("PRAGMA {pragma}")).unwrap();
+        drop(conn);
+        let before = files(dir.path());
+        for args in [
+            &["serve", "--listen", "127.0.0.1:0"][..],
+            &["journal"],
+            &["member", "list"],
+            &["member", "show", "1", "71"],
+            &["member", "remove", "1", "71"],
+            &["replay", capture.to_str().unwrap()],
+            &["replay", "--dry-run", capture.to_str().unwrap()],
+        ] {
+            run_on(dir.path(), args).ended(1, &format!("nats-userman: cannot use the database {}: {problem}\n", path.display()));
+        }
+        let ran = run_on(dir.path(), &["check-config"]);
+        assert!(ran.code == Some(1) && ran.err.contains(problem), "{ran:?}");
+        assert!(files(dir.path()) == before, "{pragma}: a file was changed");
+    }
+}
+
+#[test]
+fn commands_that_read_do_not_make_a_database() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let missing =
+        format!("nats-userman: there is no database at {}: `nats-userman serve` makes it\n", data.join("userman.db").display());
+    for args in [&["journal"][..], &["member", "list"], &["member", "show", "1", "71"], &["member", "restore", "1", "71"]] {
+        run_on(&data, args).ended(1, &missing);
+    }
+    run_on(&data, &["member", "remove", "1", "71"]).ended(1, &missing);
+    assert!(!data.exists());
+}

@@ -1,0 +1,94 @@
+//! The end of the service: what was accepted is answered, what comes later is not taken, and readers find their database.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+
+use rusqlite::{Connection, OpenFlags};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::support::{PATIENCE, Program, TOKEN, eventually, read_response, rows};
+
+fn signal(program: &Program, signal: Signal) {
+    kill_process(Pid::from_child(&program.child), signal).unwrap();
+}
+
+#[test]
+fn sigterm_and_sigint_end_the_service_with_code_0() {
+    for end in [Signal::TERM, Signal::INT] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut program = Program::serve(dir.path(), &[]);
+        program.post("action=ADD&siteid=1&memberid=71&username=bob&password=secret").unwrap();
+        signal(&program, end);
+        assert_eq!(program.child.wait().unwrap().code(), Some(0), "{}", program.stderr());
+        assert!(TcpStream::connect(program.address).is_err(), "nobody listens");
+    }
+}
+
+/// A POST up to the point where the service has said that it waits for the body.
+fn begin(program: &Program, body: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(program.address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let length = body.len();
+    let head =
+        format!("POST /postback/{TOKEN} HTTP/1.1\r\nHost: test\r\nExpect: 100-continue\r\nContent-Length: {length}\r\n\r\n");
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut go_on = [0; 25];
+    stream.read_exact(&mut go_on).unwrap();
+    assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n");
+    stream
+}
+
+#[test]
+fn a_postback_that_was_begun_is_answered_and_a_new_one_is_not_taken() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut program = Program::serve(dir.path(), &[]);
+    let add = "action=ADD&siteid=1&memberid=71&username=bob&password=secret";
+    let check = "action=CHECK&siteid=1&username=bob";
+    let mut begun = begin(&program, add);
+    let mut idle = begin(&program, check);
+    idle.write_all(check.as_bytes()).unwrap();
+    assert_eq!(read_response(&mut idle).unwrap().body, "NOTOK|username \"bob\" is free on site 1");
+
+    signal(&program, Signal::TERM);
+    // On a connection that is open, calls are taken until the service has begun to stop, and then get their 503.
+    let mut last = None;
+    eventually("a new postback is not taken", || {
+        let request = format!("POST /postback/{TOKEN} HTTP/1.1\r\nHost: test\r\nContent-Length: {}\r\n\r\n{check}", check.len());
+        idle.write_all(request.as_bytes()).unwrap();
+        let response = read_response(&mut idle).unwrap();
+        let refused = response.status == 503;
+        last = Some(response);
+        refused
+    });
+    let refused = last.unwrap();
+    assert_eq!(refused.body, "ERROR|temporarily unavailable, nothing was changed");
+    assert_eq!((refused.header("retry-after"), refused.header("connection")), (Some("5"), Some("close")));
+
+    begun.write_all(add.as_bytes()).unwrap();
+    let response = read_response(&mut begun).unwrap();
+    assert_eq!((response.status, response.body.as_str()), (200, "OK|member 71 \"bob\" added to site 1"));
+    assert_eq!(program.child.wait().unwrap().code(), Some(0), "{}", program.stderr());
+    let conn = Connection::open_with_flags(dir.path().join("userman.db"), OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    assert_eq!(rows(&conn, "SELECT memberid, username FROM member_auth"), ["71|bob"]);
+}
+
+#[test]
+fn a_read_only_reader_keeps_working_while_the_service_is_down() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut program = Program::serve(dir.path(), &[]);
+    program.post("action=ADD&siteid=1&memberid=71&username=bob&password=secret").unwrap();
+    assert!(program.terminate().success());
+    let look = || {
+        for file in ["userman.db-wal", "userman.db-shm"] {
+            assert!(dir.path().join(file).exists(), "{file}");
+        }
+        let conn = Connection::open_with_flags(dir.path().join("userman.db"), OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+        assert_eq!(rows(&conn, "SELECT username FROM member_auth WHERE username = 'BOB' AND siteid = 1"), ["bob"]);
+    };
+    look();
+    // Commands, too, leave them where they are.
+    super::run_on(dir.path(), &["member", "list"]).printed();
+    look();
+    super::run_on(dir.path(), &["member", "remove", "1", "72"]).printed();
+    look();
+}

@@ -1,0 +1,144 @@
+//! The examples do what they say: each script's reply is one that its header promises, and the captures replay.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use rusqlite::{Connection, OpenFlags};
+use tempfile::TempDir;
+
+use crate::support::{App, TOKEN, check_invariants, program, real_program, rows};
+
+fn example(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name)
+}
+
+fn url(app: &App) -> String {
+    format!("http://{}/postback/{TOKEN}", app.address)
+}
+
+fn printed(output: &Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// The replies in a script's header, below "Comes back:".
+fn promised(script: &str) -> Vec<String> {
+    let text = fs::read_to_string(example(script)).unwrap();
+    let header = text.lines().skip_while(|line| *line != "# Comes back:").skip(1);
+    header.map_while(|line| line.strip_prefix("#   ")).map(str::to_owned).collect()
+}
+
+#[test]
+fn each_script_gets_a_reply_that_its_header_promises() {
+    if real_program("curl").is_none() {
+        return;
+    }
+    let app = App::start();
+    // A story of two members; the number says which of the promised replies it is.
+    let story = [
+        ("check.sh", 0),
+        ("add.sh", 0),
+        ("check.sh", 1),
+        ("manualadd.sh", 0),
+        ("trialtofull.sh", 0),
+        ("trialtofull.sh", 1),
+        ("change.sh", 0),
+        ("expire.sh", 0),
+        ("delete.sh", 0),
+        ("delete.sh", 1),
+        ("activate.sh", 0),
+    ];
+    let mut given: Vec<(&str, usize)> = Vec::new();
+    for (script, reply) in story {
+        let output = Command::new(example(script)).arg(url(&app)).output().unwrap();
+        assert_eq!(printed(&output), format!("{}\n", promised(script)[reply]), "{script}");
+        given.push((script, reply));
+    }
+    assert!(app.opens(1, 71, "correct horse battery staple") && app.opens(1, 72, "testtest"));
+
+    let mut scripts: Vec<String> = fs::read_dir(example("")).unwrap().map(|entry| name(&entry.unwrap().path())).collect();
+    scripts.retain(|name| name.ends_with(".sh"));
+    assert_eq!(scripts.len(), 8, "a script for each action: {scripts:?}");
+    for script in scripts {
+        let tried = given.iter().filter(|(name, _)| *name == script).count();
+        assert_eq!(tried, promised(&script).len(), "{script}: promised and tried");
+    }
+}
+
+#[test]
+fn a_script_takes_the_url_from_the_environment_and_says_when_there_is_none() {
+    if real_program("curl").is_none() {
+        return;
+    }
+    let app = App::start();
+    let check = || Command::new(example("check.sh"));
+    let output = check().env("USERMAN_URL", url(&app)).output().unwrap();
+    assert_eq!(printed(&output), "NOTOK|username \"bob\" is free on site 1\n");
+    let output = check().env_remove("USERMAN_URL").output().unwrap();
+    assert!(!output.status.success());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("give the URL, or set USERMAN_URL"));
+}
+
+#[test]
+fn the_captures_replay_into_a_database() {
+    let dir = TempDir::new().unwrap();
+    let replay = |more: &[&str]| {
+        let mut command = program();
+        command.args(["replay", "--data-dir"]).arg(dir.path().join("data")).args(more);
+        let captures = ["nats3.txt", "nats4.txt", "bodies.txt"].map(|name| example("captures").join(name));
+        printed(&command.args(captures).output().unwrap())
+    };
+    let held = "ERROR|username \"Carol\" is held by member 701 of site 7, nothing was changed for member 702";
+    let dry = replay(&["--dry-run"]);
+    let outcomes = "\
+-       NOTOK|username \"judy\" is free on site 5
+insert  OK|member 501 \"judy\" added to site 5
+insert  OK|member 502 \"judy smith\" added to site 5
+update  OK|member 501 \"judy\" became a full member of site 5
+update  OK|member 501 \"judith\" changed on site 5
+leave   OK|member 502 \"judy smith\" of site 5 expired at 2017-06-06T00:00:00Z
+leave   OK|member 501 \"judith\" removed from site 5
+restore OK|member 501 \"judith\" activated on site 5
+insert  OK|member 601 \"mallory7\" added to site 6
+update  OK|member 601 \"mallory7\" became a full member of site 6
+update  OK|member 601 \"mallory8\" changed on site 6
+leave   OK|member 601 \"mallory8\" of site 6 expired at 2026-02-01T00:00:00Z
+restore OK|member 601 \"mallory8\" activated on site 6
+-       NOTOK|username \"carol\" is free on site 7
+insert  OK|member 701 \"carol\" added to site 7
+-       ERROR|username \"Carol\" is held by member 701 of site 7, nothing was changed for member 702
+insert  OK|member 703 \"dave jones\" added to site 7
+update  OK|member 703 \"dave jones\" of site 7 will expire at 2099-12-31T18:30:00Z
+leave   OK|member 701 \"carol\" removed from site 7
+-       NOTOK|username \"carol\" is free on site 7
+";
+    assert_eq!(dry, format!("{outcomes}16 OK, 3 NOTOK, 1 ERROR; nothing was changed\n"));
+    let database = dir.path().join("data/userman.db");
+    assert!(!database.exists());
+
+    assert_eq!(replay(&[]), format!("{held}\n16 OK, 3 NOTOK, 1 ERROR\n"));
+    check_invariants(&database);
+    let conn = Connection::open_with_flags(&database, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    let here = rows(&conn, "SELECT siteid, memberid, username, trial, expire_at FROM member_auth");
+    assert_eq!(here, ["5|501|judith|0|", "6|601|mallory8|0|", "7|703|dave jones|0|4102425000"]);
+    let gone = rows(&conn, "SELECT siteid, memberid, username, reason FROM former_member");
+    assert_eq!(gone, ["5|502|judy smith|expired", "7|701|carol|deleted"]);
+}
+
+#[test]
+fn the_captures_replay_into_a_running_service_and_passwords_open_the_door() {
+    let app = App::start();
+    for (capture, counts) in [("nats3.txt", "7 OK, 1 NOTOK, 0 ERROR"), ("nats4.txt", "5 OK, 0 NOTOK, 0 ERROR")] {
+        let mut command = program();
+        command.args(["replay", "--to", &url(&app)]).arg(example("captures").join(capture));
+        assert_eq!(printed(&command.output().unwrap()), format!("{counts}\n"), "{capture}");
+    }
+    assert!(app.opens(5, 501, "another one") && app.opens(6, 601, "p+&=% é"));
+    app.harden();
+    assert!(app.opens(5, 501, "another one") && app.opens(6, 601, "p+&=% é"));
+}
+
+fn name(path: &Path) -> String {
+    path.file_name().unwrap().to_string_lossy().into_owned()
+}

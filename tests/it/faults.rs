@@ -1,0 +1,81 @@
+//! What goes wrong outside: the disk, the lock, the file, the caller. The promised answer, nothing acknowledged lost, nothing denied
+//! done, and work goes on by itself when the cause is gone.
+
+mod callers;
+mod damage;
+mod disk;
+mod health;
+mod locked;
+mod steps;
+mod stopping;
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags};
+use tempfile::TempDir;
+
+use crate::support::{Program, Response, rows, send_raw};
+
+const NOTHING_CHANGED: &str = "ERROR|temporarily unavailable, nothing was changed";
+const OUTCOME_UNKNOWN: &str = "ERROR|temporarily unavailable, outcome unknown, send it again";
+
+/// A secret that no log may show.
+const PASSWORD: &str = "sesame-7f3a";
+
+/// An ADD of a member with a name of its own.
+fn add(member: usize) -> String {
+    format!("action=ADD&siteid=1&memberid={member}&username=name-{member}&password={PASSWORD}")
+}
+
+fn added(member: usize) -> String {
+    format!("OK|member {member} \"name-{member}\" added to site 1")
+}
+
+/// The whole response of a 503.
+fn assert_unavailable(response: &Response, body: &str) {
+    assert_eq!((response.status, response.body.as_str()), (503, body));
+    assert_eq!(response.header("retry-after"), Some("5"));
+    assert_eq!(response.header("content-type"), Some("text/plain; charset=utf-8"));
+}
+
+/// Status and body of `GET /health`.
+fn health(address: SocketAddr) -> (u16, String) {
+    let response = send_raw(address, b"GET /health HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n").unwrap();
+    (response.status, response.body)
+}
+
+fn is_healthy(address: SocketAddr) -> bool {
+    health(address) == (200, "ok".to_owned())
+}
+
+/// The memberids in member_auth, in order.
+fn members(database: &Path) -> Vec<usize> {
+    let conn = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    let ids = "SELECT memberid FROM member_auth ORDER BY memberid";
+    let recorded = "SELECT memberid FROM journal WHERE action = 'ADD' AND reply LIKE 'OK|%' GROUP BY memberid ORDER BY memberid";
+    let members = rows(&conn, ids);
+    assert_eq!(members, rows(&conn, recorded), "rows and journal differ");
+    members.iter().map(|id| id.parse().unwrap()).collect()
+}
+
+/// What a kill and a restart would find now: a copy of the files, opened. The program is at rest but for the hashing, which only adds
+/// to the log.
+fn members_after_a_crash(data: &Path) -> Vec<usize> {
+    let copy = TempDir::new().unwrap();
+    for file in ["userman.db", "userman.db-wal"] {
+        std::fs::copy(data.join(file), copy.path().join(file)).unwrap();
+    }
+    members(&copy.path().join("userman.db"))
+}
+
+/// The lines of the log at ERROR.
+fn errors(stderr: &str) -> Vec<&str> {
+    stderr.lines().filter(|line| line.contains(" ERROR ")).collect()
+}
+
+/// What must hold of every log.
+fn assert_log_is_clean(program: &Program) {
+    let log = program.stderr();
+    assert!(!log.contains("panicked") && !log.contains(PASSWORD), "{log}");
+}

@@ -1,0 +1,190 @@
+//! A database that is not whole: refused at the start with its files untouched, and no panic where it happens under the program.
+
+use std::fs::{self, OpenOptions};
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use rusqlite::Connection;
+use rusqlite::config::DbConfig;
+use tempfile::TempDir;
+
+use super::{NOTHING_CHANGED, OUTCOME_UNKNOWN, add, assert_log_is_clean, is_healthy};
+use crate::support::{App, Program, TOKEN, eventually, program, rows};
+
+const FILES: [&str; 3] = ["userman.db", "userman.db-wal", "seal.key"];
+
+/// Runs `serve` where it must not start: its exit code and all that it says.
+pub(super) fn start(mut command: Command, data: &Path) -> (i32, String) {
+    command.args(["serve", "--listen", "127.0.0.1:0", "--postback-token", TOKEN, "--data-dir"]).arg(data);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut status = None;
+    // A service that runs after all would run for ever.
+    let until = std::time::Instant::now() + crate::support::PATIENCE;
+    while status.is_none() && std::time::Instant::now() < until {
+        std::thread::park_timeout(std::time::Duration::from_millis(5));
+        status = child.try_wait().unwrap();
+    }
+    let _ = child.kill();
+    child.wait().unwrap();
+    let mut said = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    (status.and_then(|status| status.code()).unwrap_or(-1), said)
+}
+
+fn post_members(app: &App, ids: std::ops::Range<usize>) {
+    ids.for_each(|id| assert!(app.post(&add(id)).starts_with("OK|")));
+}
+
+/// Brings the log into the database, which otherwise happens at 64 MiB.
+fn checkpoint(database: &Path) {
+    let conn = Connection::open(database).unwrap();
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).unwrap();
+    assert!(rows(&conn, "PRAGMA wal_checkpoint(TRUNCATE)")[0].starts_with("0|"));
+}
+
+/// A data directory with members of which most are in the database and some in the log alone.
+fn data_with_members() -> (TempDir, PathBuf) {
+    let app = App::start();
+    let data = app.config.data_dir.path().to_owned();
+    post_members(&app, 1..80);
+    checkpoint(&data.join("userman.db"));
+    post_members(&app, 80..83);
+    (app.stop(), data)
+}
+
+fn truncate(path: &Path, length: u64) {
+    OpenOptions::new().write(true).open(path).unwrap().set_len(length).unwrap();
+}
+
+fn contents(data: &Path) -> Vec<Option<Vec<u8>>> {
+    FILES.iter().map(|file| fs::read(data.join(file)).ok()).collect()
+}
+
+#[test]
+fn a_truncated_database_ends_the_start_with_one_line_and_its_files_untouched() {
+    let (_dir, data) = data_with_members();
+    let database = data.join("userman.db");
+    let (whole, log) = (fs::read(&database).unwrap(), fs::read(data.join("userman.db-wal")).unwrap());
+    let pages = whole.len() as u64 / 4096;
+    assert!(pages > 8 && log.len() > 4096, "{pages} pages and {} bytes of log show nothing", log.len());
+    // The log has the newest page, so only without it is that one missed.
+    let lengths = [0, 1, 99, 100, 4095, 4096, pages / 2 * 4096, pages / 2 * 4096 + 7, (pages - 1) * 4096, pages * 4096 - 1];
+    for (with_log, lengths) in [(true, &lengths[..8]), (false, &lengths[..])] {
+        for &length in lengths {
+            let _ = fs::remove_file(data.join("userman.db-shm"));
+            fs::write(&database, &whole).unwrap();
+            truncate(&database, length);
+            if with_log {
+                fs::write(data.join("userman.db-wal"), &log).unwrap();
+            } else {
+                fs::remove_file(data.join("userman.db-wal")).unwrap_or_default();
+            }
+            let before = contents(&data);
+            let (code, said) = start(program(), &data);
+            let what = format!("{length} bytes, log: {with_log}, said: {said}");
+            assert_eq!((code, said.lines().count()), (1, 1), "{what}");
+            assert!(said.starts_with(&format!("nats-userman: the database {} is ", database.display())), "{what}");
+            assert!(said.contains("restore a backup"), "{what}");
+            assert!(contents(&data) == before, "files were touched: {what}");
+        }
+    }
+}
+
+/// As a crash in the middle of a checkpoint leaves it: nothing is missing, and so nothing is refused.
+#[test]
+fn a_database_whose_missing_end_is_in_its_log_is_whole() {
+    let (_dir, data) = data_with_members();
+    let database = data.join("userman.db");
+    let pages = fs::metadata(&database).unwrap().len() / 4096;
+    truncate(&database, (pages - 1) * 4096);
+    let program = Program::serve(&data, &[]);
+    assert_eq!(program.post(&add(100)).unwrap().body, super::added(100));
+    assert_eq!(super::members(&database), (1..83).chain([100]).collect::<Vec<_>>());
+    crate::support::check_invariants(&database);
+}
+
+#[test]
+fn a_file_that_is_no_database_or_another_programs_ends_the_start_and_is_left_alone() {
+    let (_dir, data) = data_with_members();
+    let database = data.join("userman.db");
+    fs::remove_file(data.join("userman.db-wal")).unwrap();
+    fs::remove_file(data.join("userman.db-shm")).unwrap();
+    let theirs = {
+        let path = data.join("theirs.db");
+        Connection::open(&path).unwrap().execute_batch("CREATE TABLE theirs (a); INSERT INTO theirs VALUES (1)").unwrap();
+        fs::read(path).unwrap()
+    };
+    for (content, line) in [
+        (b"# not a database\n".repeat(1000), "is damaged or no SQLite database; nothing was changed, restore a backup"),
+        (vec![0; 8192], "is damaged or no SQLite database; nothing was changed, restore a backup"),
+        (theirs, "it is a database of another program"),
+    ] {
+        fs::write(&database, content).unwrap();
+        let before = contents(&data);
+        let (code, said) = start(program(), &data);
+        assert_eq!((code, said.lines().count()), (1, 1), "{said}");
+        assert!(said.contains(line) && said.contains(&database.display().to_string()), "{said}");
+        assert!(contents(&data) == before, "files were touched: {said}");
+    }
+}
+
+/// A first start that was killed leaves an empty file and no key; it is not a loss, and the next start makes what is missing.
+#[test]
+fn an_empty_database_without_a_key_is_a_first_start_that_was_cut_short() {
+    let dir = TempDir::new().unwrap();
+    fs::write(dir.path().join("userman.db"), b"").unwrap();
+    let program = Program::serve(dir.path(), &[]);
+    assert_eq!(program.post(&add(1)).unwrap().body, super::added(1));
+}
+
+#[test]
+fn a_database_that_is_truncated_under_the_running_program_brings_refusals_and_no_panic_and_keeps_its_log() {
+    for keep_half in [false, true] {
+        let (_dir, data) = data_with_members();
+        let database = data.join("userman.db");
+        let mut program = Program::serve(&data, &[]);
+        assert_eq!(program.post(&add(100)).unwrap().body, super::added(100));
+        let length = fs::metadata(&database).unwrap().len();
+        truncate(&database, if keep_half { length / 2 } else { 0 });
+        let log = data.join("userman.db-wal");
+        let logged = fs::metadata(&log).unwrap().len();
+        for id in 1..100 {
+            for body in [add(id), format!("action=CHECK&siteid=1&username=name-{id}")] {
+                let response = program.post(&body).unwrap();
+                let refused = response.status == 503 && [NOTHING_CHANGED, OUTCOME_UNKNOWN].contains(&response.body.as_str());
+                assert!(refused || response.status == 200, "{response:?}");
+            }
+        }
+        let status = super::health(program.address);
+        assert!([200, 503].contains(&status.0), "{status:?}");
+        assert!(fs::metadata(&log).unwrap().len() >= logged, "the log, all that is left, was thrown away");
+        assert!(program.terminate().success());
+        assert_log_is_clean(&program);
+        assert_eq!(fs::metadata(&database).unwrap().len() > 0, keep_half, "somebody began a new database");
+        // The next start says what is the matter.
+        let (code, said) = start(crate::support::program(), &data);
+        assert_eq!((code, said.lines().count()), (1, 1), "{said}");
+    }
+}
+
+/// A restored backup under the running program: a file of another inode at the same place.
+#[test]
+fn a_database_that_is_gone_and_put_back_is_opened_anew() {
+    let (_dir, data) = data_with_members();
+    let database = data.join("userman.db");
+    let mut program = Program::serve(&data, &[]);
+    eventually("it can commit", || is_healthy(program.address));
+    checkpoint(&database);
+    let whole = fs::read(&database).unwrap();
+    // Damage that every postback meets: the pages of all tables are nonsense, the first one included.
+    fs::write(&database, vec![0xaa; whole.len()]).unwrap();
+    eventually("it notices", || program.post(&add(1)).unwrap().status == 503);
+    fs::write(&database, &whole).unwrap();
+    eventually("it works again", || program.post(&add(1)).unwrap().status == 200);
+    eventually("/health is ok", || is_healthy(program.address));
+    assert!(program.terminate().success());
+    assert_log_is_clean(&program);
+    assert_eq!(super::members(&database), (1..83).collect::<Vec<_>>());
+}

@@ -1,0 +1,192 @@
+//! The database's lock in other hands, and the queue before it.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use nats_userman::action::Rules;
+use nats_userman::apply::Postback;
+use nats_userman::clock::{Clock, ExpiryRule};
+use nats_userman::fields::Fields;
+use nats_userman::journal::Origin;
+use nats_userman::password::Vault;
+use nats_userman::store::{Location, with_engine};
+use nats_userman::writer::{self, Answer, Setup, Writer};
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+use super::{NOTHING_CHANGED, add, added, assert_log_is_clean, assert_unavailable, errors, health, is_healthy, members};
+use crate::support::{NOON, Program, eventually};
+
+/// "within a second" of the promise.
+const PROMISED: Duration = Duration::from_secs(1);
+
+/// Somebody else's write transaction.
+fn lock(database: &std::path::Path) -> Connection {
+    let conn = Connection::open(database).unwrap();
+    conn.execute_batch("BEGIN IMMEDIATE").unwrap();
+    conn
+}
+
+#[test]
+fn while_another_process_holds_the_lock_postbacks_get_503_within_a_second_and_afterwards_work_goes_on() {
+    let dir = TempDir::new().unwrap();
+    let data = dir.path().join("data");
+    let database = data.join("userman.db");
+    let mut program = Program::serve(&data, &[]);
+    assert_eq!(program.post(&add(1)).unwrap().body, added(1));
+    let holder = lock(&database);
+    for member in 2..5 {
+        let began = Instant::now();
+        assert_unavailable(&program.post(&add(member)).unwrap(), NOTHING_CHANGED);
+        assert!(began.elapsed() < PROMISED, "{:?}", began.elapsed());
+    }
+    assert_eq!(health(program.address), (503, "unavailable".into()));
+    assert_eq!(program.post("action=CHECK&siteid=1&username=name-1").unwrap().body, "OK|username \"name-1\" is taken on site 1");
+    holder.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(program.post(&add(5)).unwrap().body, added(5));
+    eventually("/health is ok", || is_healthy(program.address));
+    assert_eq!(members(&database), [1, 5], "what was refused was never done");
+    let log = program.stderr();
+    assert_eq!(errors(&log).len(), 1, "{log}");
+    assert!(errors(&log)[0].contains("the database is locked by another process: database is locked"), "{log}");
+    assert!(errors(&log)[0].ends_with("(SQLite code 5)"), "{log}");
+    assert!(program.terminate().success());
+    assert_log_is_clean(&program);
+}
+
+/// A writer on a database of its own, without HTTP before it.
+struct Bench {
+    dir: TempDir,
+    vault: Vault,
+    writer: Writer,
+    thread: std::thread::JoinHandle<()>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let dir = TempDir::new().unwrap();
+        let location = Location::sqlite(dir.path().join("userman.db"));
+        with_engine(&location, true, |_| ()).unwrap();
+        let vault = Vault::from_key([7; 32]);
+        let setup = Setup {
+            location,
+            vault: vault.clone(),
+            clock: Clock::Fixed(std::sync::Arc::new(NOON.into())),
+            journal_days: None,
+            sealed: std::sync::mpsc::sync_channel(1).0,
+        };
+        let (writer, thread) = writer::start(setup).unwrap();
+        Self { dir, vault, writer, thread }
+    }
+
+    fn database(&self) -> std::path::PathBuf {
+        self.dir.path().join("userman.db")
+    }
+
+    fn postback(&self, member: usize) -> Postback {
+        let expiry = ExpiryRule { zone: chrono_tz::UTC, grace_hours: 0 };
+        let rules = Rules { vault: self.vault.clone(), keep_cryptpass: false, expiry };
+        Postback::read(&Fields::from_urlencoded(add(member).as_bytes()), &rules, Origin::Nats, None).0
+    }
+
+    fn stop(self) -> TempDir {
+        self.writer.stop();
+        self.thread.join().unwrap();
+        self.dir
+    }
+}
+
+fn block_on<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(work)
+}
+
+type Waiting<'a> = Pin<Box<dyn Future<Output = Answer> + 'a>>;
+
+/// The answers that are there without any waiting, and the postbacks that wait.
+async fn at_once(all: Vec<Waiting<'_>>) -> (Vec<Answer>, Vec<Waiting<'_>>) {
+    let (mut answers, mut waiting) = (Vec::new(), Vec::new());
+    for mut one in all {
+        match std::future::poll_fn(|context| Poll::Ready(one.as_mut().poll(context))).await {
+            Poll::Ready(answer) => answers.push(answer),
+            Poll::Pending => waiting.push(one),
+        }
+    }
+    (answers, waiting)
+}
+
+#[test]
+fn one_more_than_the_queue_holds_is_refused_at_once_and_what_waits_too_long_is_withdrawn_for_good() {
+    let bench = Bench::new();
+    let holder = lock(&bench.database());
+    // The queue holds 2048; one batch of at most 256 may have been taken from it. The rest, and no fewer, finds no room.
+    let (room, more) = (2048 + 256, 50);
+    let (refused, withdrawn) = block_on(async {
+        let all = (1..=room + more).map(|member| Box::pin(bench.writer.submit(bench.postback(member))) as Waiting<'_>).collect();
+        let (refused, waiting) = at_once(all).await;
+        let mut answers = Vec::new();
+        for one in waiting {
+            answers.push(one.await);
+        }
+        (refused, answers)
+    });
+    assert!(refused.len() >= more, "{} refused", refused.len());
+    assert!(refused.iter().chain(&withdrawn).all(|answer| *answer == Answer::Unavailable));
+    holder.execute_batch("ROLLBACK").unwrap();
+    // In the queue are still hundreds that nobody waits for any more; this one stands behind them.
+    eventually("the lock is free and the queue has room", || {
+        matches!(block_on(bench.writer.submit(bench.postback(9999))), Answer::Reply(_))
+    });
+    let database = bench.database();
+    let _dir = bench.stop();
+    assert_eq!(members(&database), [9999], "a postback was done after it had been refused");
+}
+
+/// A savepoint for each: the schema is sabotaged so that it refuses one row, as a fault of ours might bring about.
+#[test]
+fn a_row_that_the_schema_refuses_spoils_no_other_postback_of_its_batch() {
+    let bench = Bench::new();
+    let holder = lock(&bench.database());
+    let refuse = "CREATE TRIGGER sabotage BEFORE INSERT ON member_auth WHEN new.memberid = 3
+                  BEGIN SELECT RAISE(ABORT, 'sabotaged'); END; COMMIT";
+    let answers = block_on(async {
+        let all = (1..=5).map(|member| Box::pin(bench.writer.submit(bench.postback(member))) as Waiting<'_>).collect();
+        let (_, waiting) = at_once(all).await;
+        holder.execute_batch(refuse).unwrap();
+        let mut answers = Vec::new();
+        for one in waiting {
+            answers.push(one.await);
+        }
+        answers
+    });
+    for (member, answer) in (1..).zip(answers) {
+        match answer {
+            Answer::Reply(reply) => assert_eq!(reply.as_str(), added(member)),
+            refused => assert_eq!((member, refused), (3, Answer::Unavailable)),
+        }
+    }
+    let database = bench.database();
+    let _dir = bench.stop();
+    assert_eq!(members(&database), [1, 2, 4, 5]);
+}
+
+/// A regression: a stop that stood behind a batch was forgotten when that batch met a fault after which the database is opened
+/// anew, and the end of the service waited for ever.
+#[test]
+fn a_stop_behind_a_batch_that_meets_a_fault_is_not_forgotten() {
+    let bench = Bench::new();
+    let holder = lock(&bench.database());
+    let answer = block_on(async {
+        let (none, mut waiting) = at_once(vec![Box::pin(bench.writer.submit(bench.postback(1))) as Waiting<'_>]).await;
+        assert!(none.is_empty());
+        bench.writer.stop();
+        // The batch waits for the lock, or has not been begun; then it finds no table.
+        holder.execute_batch("ALTER TABLE journal RENAME TO elsewhere; COMMIT").unwrap();
+        waiting.pop().unwrap().await
+    });
+    assert_eq!(answer, Answer::Unavailable);
+    let Bench { dir: _dir, writer, thread, .. } = bench;
+    eventually("the writer has ended", || thread.is_finished());
+    drop(writer);
+}

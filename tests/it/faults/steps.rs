@@ -1,0 +1,103 @@
+//! The program dies, or the disk fails, at a step of its choosing: in a commit, and in the checkpoint that comes seldom.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+use rusqlite::config::DbConfig;
+use tempfile::TempDir;
+
+use super::{add, added, assert_log_is_clean, errors, members};
+use crate::shim::{EIO, ENOSPC, KILLED, Shim};
+use crate::support::{Caller, Program, check_invariants, eventually};
+
+#[test]
+fn a_program_that_dies_at_any_step_of_a_commit_leaves_the_member_whole_or_not_at_all() {
+    let Some(shim) = Shim::new() else { return };
+    let dir = TempDir::new().unwrap();
+    let data = dir.path().canonicalize().unwrap().join("data");
+    let database = data.join("userman.db");
+    let (mut there, mut not_there) = (0, 0);
+    let steps = (0..14).map(|step| ("write", step)).chain([("sync", 0)]);
+    for (member, (call, step)) in (1..).zip(steps) {
+        let mut program = Program::run(shim.program(&data, false), &data, &[]).unwrap();
+        shim.fail_once(call, KILLED, step);
+        let answered = program.post(&add(member)).is_ok();
+        // Where it has not died in this commit, it dies now.
+        program.kill();
+        shim.heal(call);
+        let program = Program::run(shim.program(&data, false), &data, &[]).unwrap();
+        let found = members(&database).contains(&member);
+        assert!(found || !answered, "{call} {step}: acknowledged and not there");
+        *(if found { &mut there } else { &mut not_there }) += 1;
+        assert!(program.post(&add(member)).unwrap().body.starts_with("OK|"), "{call} {step}");
+        drop(program);
+        check_invariants(&database);
+    }
+    assert!(there > 0 && not_there > 0, "{there} were there, {not_there} were not: these are not the steps of a commit");
+}
+
+/// More than the log may have before it is brought into the database: 16,000 pages of 4 KiB.
+const LOG_MIB: usize = 66;
+
+/// A data directory whose next commit brings on a checkpoint.
+fn data_before_a_checkpoint() -> (TempDir, PathBuf) {
+    let dir = TempDir::new().unwrap();
+    let data = dir.path().canonicalize().unwrap().join("data");
+    drop(Program::serve(&data, &[]));
+    let conn = Connection::open(data.join("userman.db")).unwrap();
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).unwrap();
+    conn.execute_batch(&format!(
+        "PRAGMA wal_autocheckpoint = 0; PRAGMA synchronous = OFF;
+         CREATE TABLE ballast (a); INSERT INTO ballast VALUES (zeroblob({LOG_MIB} * 1048576))"
+    ))
+    .unwrap();
+    drop(conn);
+    assert!(fs::metadata(data.join("userman.db-wal")).unwrap().len() > 16_000 * 4096);
+    (dir, data)
+}
+
+fn copy(from: &Path) -> (TempDir, PathBuf) {
+    let dir = TempDir::new().unwrap();
+    let data = dir.path().canonicalize().unwrap();
+    for file in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        fs::copy(file.path(), data.join(file.file_name())).unwrap();
+    }
+    (dir, data)
+}
+
+#[test]
+fn a_checkpoint_that_is_cut_short_loses_nothing() {
+    let Some(shim) = Shim::new() else { return };
+    let (_dir, before) = data_before_a_checkpoint();
+    // The commit has about ten writes and one sync of its own.
+    for (call, errno, step) in
+        [("write", KILLED, 5000), ("sync", KILLED, 2), ("write", ENOSPC, 5000), ("write", EIO, 5000), ("sync", EIO, 2)]
+    {
+        let what = format!("{call} {step}: {errno}");
+        let (_dir, data) = copy(&before);
+        let database = data.join("userman.db");
+        let mut program = Program::run(shim.program(&data, false), &data, &[]).unwrap();
+        shim.fail(call, errno, step);
+        let mut caller = Caller::connect(program.address).unwrap();
+        assert_eq!(caller.post(&add(1)).unwrap().body, added(1), "{what}: the reply does not wait for the checkpoint");
+        if errno == KILLED {
+            eventually("it dies in the checkpoint", || program.child.try_wait().unwrap().is_some());
+        } else {
+            eventually("the fault is logged", || errors(&program.stderr()).len() == 1);
+        }
+        shim.heal(call);
+        if errno != KILLED {
+            eventually("work goes on", || caller.post(&add(2)).unwrap().body == added(2));
+            eventually("the checkpoint is made up for", || fs::metadata(&database).unwrap().len() > 16_000 * 4096);
+            assert!(program.terminate().success());
+            assert_log_is_clean(&program);
+        }
+        let program = Program::run(shim.program(&data, false), &data, &[]).unwrap_or_else(|said| panic!("{what}: {said}"));
+        assert_eq!(program.post(&add(4)).unwrap().body, added(4), "{what}");
+        drop(program);
+        let found = members(&database);
+        assert!(found.contains(&1) && found.contains(&4) && (errno == KILLED || found.contains(&2)), "{what}: {found:?}");
+        check_invariants(&database);
+    }
+}

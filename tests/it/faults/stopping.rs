@@ -1,0 +1,43 @@
+//! SIGTERM: what was accepted is answered, what comes later is not begun.
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use super::{NOTHING_CHANGED, add, added, assert_log_is_clean, members};
+use crate::shim::Shim;
+use crate::support::{Caller, Program, eventually};
+
+#[test]
+fn a_stop_answers_what_is_under_way_and_refuses_what_comes_later() {
+    let Some(shim) = Shim::new() else { return };
+    let dir = TempDir::new().unwrap();
+    let data = dir.path().canonicalize().unwrap().join("data");
+    let mut program = Program::run(shim.program(&data, false), &data, &[]).unwrap();
+    let address = program.address;
+    let mut kept = Caller::connect(address).unwrap();
+    assert_eq!(kept.post(&add(1)).unwrap().body, added(1));
+    // The commit of the hash of this password is not the one that is waited for.
+    eventually("the password is hashed", || program.stderr().contains("all passwords are hashed"));
+
+    shim.hold_syncs();
+    let under_way = std::thread::spawn(move || Caller::connect(address).unwrap().post(&add(2)));
+    eventually("its commit waits for the disk", || shim.is_holding());
+    kill_process(Pid::from_child(&program.child), Signal::TERM).unwrap();
+    eventually("the program has heard", || program.stderr().contains("SIGTERM: stopping"));
+    // On a connection that was there, and on a new one: refused with the promised line, or not accepted at all.
+    let refused = |caller: std::io::Result<Caller>, member| {
+        if let Ok(response) = caller.and_then(|mut caller| caller.post(&add(member))) {
+            assert_eq!((response.status, response.body.as_str()), (503, NOTHING_CHANGED));
+        }
+    };
+    refused(Ok(kept), 3);
+    let late = std::thread::spawn(move || Caller::connect(address).and_then(|mut caller| caller.post(&add(4))));
+    shim.heal("hold");
+    assert_eq!(under_way.join().unwrap().unwrap().body, added(2));
+    assert!(program.child.wait().unwrap().success());
+    if let Ok(response) = late.join().unwrap() {
+        assert_eq!((response.status, response.body.as_str()), (503, NOTHING_CHANGED));
+    }
+    assert_log_is_clean(&program);
+    assert_eq!(members(&data.join("userman.db")), [1, 2]);
+}

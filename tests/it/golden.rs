@@ -1,0 +1,307 @@
+//! Golden transcripts: `tests/golden/*.txt`, a story per file, told to the app over HTTP.
+//!
+//! ```text
+//! # a comment
+//! $ --time-zone Europe/Berlin     the service starts anew with these flags, on the same data
+//! @ 2026-06-20 00:00:00           sets the clock (UTC); who is due has not been moved by that
+//! > action=CHECK&siteid=1         a postback, urlencoded; further `>` lines go on with it
+//! < OK|...                        its reply, byte for byte
+//! in 1/71 secret                  this password opens the door of member 71 of site 1 ...
+//! out 1/71 Secret                 ... and this one does not
+//! harden                          the hashing worker catches up
+//! remember password 1/71          notes the column, and ...
+//! unchanged password 1/71         ... it is still so
+//! member_auth | siteid | memberid   the whole table (of the journal: what was added since it was shown last) in these columns;
+//!             | 1      | 71         `-` is NULL; `form` says which of the three forms of a credential is there
+//! ```
+//!
+//! `{x*255}` stands for 255 times x. Each story is also told with every postback sent twice: promise 2.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::PathBuf;
+
+use crate::support::{App, eventually};
+
+/// Names of tests are the first sentence of what the story says.
+macro_rules! stories {
+    ($($test:ident: $file:literal,)*) => {
+        $(#[test]
+        fn $test() {
+            tell($file, Telling::Once);
+        })*
+
+        #[test]
+        fn every_transcript_is_told() {
+            let mut files: Vec<String> =
+                fs::read_dir(golden()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+            files.sort_unstable();
+            let mut told = vec![$($file),*];
+            told.sort_unstable();
+            assert_eq!(files, told);
+        }
+
+        #[test]
+        fn every_story_ends_the_same_when_each_postback_is_sent_twice() {
+            for file in [$($file),*] {
+                tell(file, Telling::Twice);
+            }
+        }
+    };
+}
+
+stories! {
+    nothing_but_the_eight_words_is_an_action: "actions.txt",
+    activate_brings_a_member_back: "activate.txt",
+    add_inserts_takes_over_and_brings_back: "add.txt",
+    change_takes_whichever_new_values_are_given: "change.txt",
+    check_says_ok_when_a_name_is_taken: "check.txt",
+    a_cryptpass_counts_where_it_comes_alone: "cryptpass.txt",
+    delete_moves_a_member_to_former_member: "delete.txt",
+    an_empty_value_counts_as_not_given: "empty_values.txt",
+    expire_acts_on_a_date_behind_and_notes_one_ahead: "expire.txt",
+    a_noted_expiry_happens_by_itself_at_its_instant: "expire_by_itself.txt",
+    whoever_pays_lifts_a_noted_expiry: "expire_lifted.txt",
+    a_date_begins_in_the_operators_zone: "expire_zones.txt",
+    the_journal_says_what_nats_said_and_what_was_done: "journal.txt",
+    the_cryptpass_column_follows_with_keep_cryptpass: "keep_cryptpass.txt",
+    no_two_members_of_a_site_share_a_name: "names.txt",
+    nats3_sends_few_parameters: "nats3.txt",
+    nats4_sends_the_whole_record: "nats4.txt",
+    a_repeated_postback_changes_nothing_and_gets_the_same_word: "repeats.txt",
+    a_reply_is_one_line_of_printable_ascii: "replies.txt",
+    trialtofull_makes_and_brings_back_full_members: "trial_to_full.txt",
+    two_sites_know_nothing_of_each_other: "two_sites.txt",
+    values_have_bounds_and_unreadable_ones_are_passed_over: "values.txt",
+}
+
+#[test]
+fn a_member_whose_row_has_not_moved_yet_is_not_there_from_the_instant_on() {
+    let app = App::start();
+    app.post("action=ADD&memberid=71&siteid=1&username=bob&password=secret");
+    app.post("action=EXPIRE&memberid=71&siteid=1&expire=2026-06-20");
+    // While somebody else holds the write lock, no row can move.
+    let other = rusqlite::Connection::open(app.config.location.path()).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    app.set_unix_unnoticed(1_781_913_599);
+    assert_eq!(app.post("action=CHECK&siteid=1&username=bob"), "OK|username \"bob\" is taken on site 1");
+    assert!(app.opens(1, 71, "secret"));
+    app.set_unix_unnoticed(1_781_913_600);
+    assert_eq!(app.post("action=CHECK&siteid=1&username=bob"), "NOTOK|username \"bob\" is free on site 1");
+    assert!(!app.opens(1, 71, "secret"));
+    assert_eq!(app.rows("SELECT memberid, expire_at FROM member_auth"), ["71|1781913600"]);
+    drop(other);
+    app.tick();
+    assert_eq!(app.rows("SELECT memberid, reason, ended_at FROM former_member"), ["71|expired|1781913600"]);
+}
+
+#[test]
+fn a_row_that_is_due_moves_without_anybody_asking() {
+    let app = App::start();
+    app.post("action=ADD&memberid=71&siteid=1&username=bob&password=secret");
+    app.post("action=EXPIRE&memberid=71&siteid=1&expire=2026-06-20");
+    app.set_unix_unnoticed(1_781_913_605);
+    eventually("the row has moved", || app.rows("SELECT * FROM member_auth").is_empty());
+    assert_eq!(app.rows("SELECT memberid, reason, ended_at FROM former_member"), ["71|expired|1781913600"]);
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Telling {
+    Once,
+    Twice,
+}
+
+/// One line, or a few that belong together.
+enum Step {
+    Flags(Vec<String>),
+    Clock(String),
+    Postback { body: String, reply: String },
+    Login { site: i64, member: i64, password: String, opens: bool },
+    Harden,
+    Remember(String),
+    Unchanged(String),
+    Table { name: String, columns: Vec<String>, rows: Vec<String> },
+}
+
+fn golden() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
+}
+
+fn tell(file: &str, telling: Telling) {
+    let text = fs::read_to_string(golden().join(file)).unwrap();
+    let mut stage = Stage { app: App::start(), telling, remembered: HashMap::new(), journal_seen: 0, wrong: Vec::new() };
+    for (line, step) in read(&text) {
+        let found = stage.wrong.len();
+        stage = stage.act(step);
+        for wrong in &mut stage.wrong[found..] {
+            *wrong = format!("{file}:{line}: {wrong}");
+        }
+    }
+    assert!(stage.wrong.is_empty(), "\n{}\n", stage.wrong.join("\n"));
+}
+
+/// The steps of a transcript with their line numbers.
+fn read(text: &str) -> Vec<(usize, Step)> {
+    let mut steps: Vec<(usize, Step)> = Vec::new();
+    let mut body = String::new();
+    for (index, line) in text.lines().enumerate() {
+        let (mark, rest) = line.split_once(' ').unwrap_or((line, ""));
+        let step = match mark {
+            "" if rest.trim_start().starts_with('|') => {
+                let Some((_, Step::Table { rows, .. })) = steps.last_mut() else { panic!("line {}: a row of what?", index + 1) };
+                rows.push(cells(rest.trim_start().trim_start_matches('|')).join("|"));
+                continue;
+            }
+            "" | "#" => continue,
+            ">" => {
+                body.push_str(&unfold(rest));
+                continue;
+            }
+            "<" => Step::Postback { body: std::mem::take(&mut body), reply: unfold(rest) },
+            "$" => Step::Flags(rest.split(' ').map(str::to_owned).collect()),
+            "@" => Step::Clock(rest.to_owned()),
+            "in" | "out" => login(rest, mark == "in"),
+            "harden" => Step::Harden,
+            "remember" => Step::Remember(rest.to_owned()),
+            "unchanged" => Step::Unchanged(rest.to_owned()),
+            "member_auth" | "former_member" | "journal" => {
+                let columns = cells(rest.trim_start_matches([' ', '|']));
+                Step::Table { name: mark.to_owned(), columns, rows: Vec::new() }
+            }
+            other => panic!("line {}: what is {other:?}?", index + 1),
+        };
+        assert!(body.is_empty(), "line {}: a postback without a reply", index + 1);
+        steps.push((index + 1, step));
+    }
+    steps
+}
+
+fn login(rest: &str, opens: bool) -> Step {
+    let (who, password) = rest.split_once(' ').unwrap();
+    let (site, member) = who.split_once('/').unwrap();
+    Step::Login { site: site.parse().unwrap(), member: member.parse().unwrap(), password: unfold(password), opens }
+}
+
+fn cells(row: &str) -> Vec<String> {
+    row.split('|').map(|cell| unfold(cell.trim())).collect()
+}
+
+/// Writes `{x*255}` out.
+fn unfold(text: &str) -> String {
+    let folded = || {
+        let (before, rest) = text.split_once('{')?;
+        let (inner, after) = rest.split_once('}')?;
+        let (piece, times) = inner.rsplit_once('*')?;
+        Some(format!("{before}{}{}", piece.repeat(times.parse().ok()?), unfold(after)))
+    };
+    folded().unwrap_or_else(|| text.to_owned())
+}
+
+struct Stage {
+    app: App,
+    telling: Telling,
+    remembered: HashMap<String, Vec<String>>,
+    journal_seen: i64,
+    wrong: Vec<String>,
+}
+
+impl Stage {
+    fn act(mut self, step: Step) -> Self {
+        match step {
+            Step::Flags(flags) => return self.start_anew(&flags),
+            Step::Clock(moment) => {
+                self.app.set_unix_unnoticed(nats_userman::clock::parse_moment(&moment, chrono_tz::UTC).unwrap())
+            }
+            Step::Postback { body, reply } => self.post(&body, reply),
+            Step::Login { site, member, password, opens } => {
+                let found = self.app.opens(site, member, &password);
+                self.expect(format!("opens: {opens}"), format!("opens: {found}"));
+            }
+            Step::Harden => self.app.harden(),
+            Step::Remember(what) => {
+                let found = self.look_at(&what);
+                self.remembered.insert(what, found);
+            }
+            Step::Unchanged(what) => {
+                let found = self.look_at(&what).join("");
+                self.expect(self.remembered[&what].join(""), found);
+            }
+            Step::Table { name, columns, rows } => self.show(&name, &columns, &rows),
+        }
+        self
+    }
+
+    fn start_anew(mut self, flags: &[String]) -> Self {
+        let now = self.app.now();
+        let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+        self.app = App::start_in(self.app.stop(), &flags);
+        self.app.set_unix_unnoticed(now);
+        self
+    }
+
+    fn post(&mut self, body: &str, reply: String) {
+        let found = self.app.post(body);
+        if self.telling == Telling::Twice {
+            let rows = self.all_rows();
+            let again = self.app.post(body);
+            let word = |line: &str| line.split('|').next().map(str::to_owned);
+            if word(&again) != word(&found) {
+                self.wrong.push(format!("sent twice, the word is another one:\n    once:     {found}\n    again:    {again}"));
+            }
+            let rows_again = self.all_rows();
+            self.expect(rows, rows_again);
+        }
+        self.expect(reply, found);
+    }
+
+    /// Both tables of members, column for column.
+    fn all_rows(&self) -> String {
+        self.app.tick();
+        let mut rows = self.app.rows("SELECT * FROM member_auth");
+        rows.extend(self.app.rows("SELECT * FROM former_member"));
+        rows.join("\n              ")
+    }
+
+    /// `password 1/71`: a column of a member's row.
+    fn look_at(&self, what: &str) -> Vec<String> {
+        let (column, who) = what.split_once(' ').unwrap();
+        let (site, member) = who.split_once('/').unwrap();
+        self.app.rows(&format!("SELECT {column} FROM member_auth WHERE siteid = {site} AND memberid = {member}"))
+    }
+
+    fn show(&mut self, name: &str, columns: &[String], rows: &[String]) {
+        let order = match (name, self.telling) {
+            // Every postback has two records then.
+            ("journal", Telling::Twice) => return,
+            ("journal", Telling::Once) => format!("WHERE id > {} ORDER BY id", self.journal_seen),
+            _ => "ORDER BY siteid, memberid".to_owned(),
+        };
+        // Who is due moves within a second; this is that second.
+        self.app.tick();
+        let columns: Vec<String> = columns.iter().map(|column| format!("COALESCE({}, '-')", expression(column))).collect();
+        let found = self.app.rows(&format!("SELECT {} FROM {name} {order}", columns.join(", ")));
+        let found: Vec<String> = found.iter().map(|row| cells(row).join("|")).collect();
+        self.expect(rows.join("\n              "), found.join("\n              "));
+        if name == "journal" {
+            self.journal_seen = self.app.rows("SELECT max(id) FROM journal")[0].parse().unwrap();
+        }
+    }
+
+    fn expect(&mut self, expected: String, found: String) {
+        if expected != found {
+            self.wrong.push(format!("\n    expected: {expected}\n    found:    {found}"));
+        }
+    }
+}
+
+/// How a column is shown: instants as dates, bytes as digits, credentials as the name of their form.
+fn expression(column: &str) -> String {
+    match column {
+        "at" | "expire_at" | "ended_at" => format!("datetime({column}, 'unixepoch')"),
+        "session_sha256" => format!("NULLIF(lower(hex({column})), '')"),
+        "form" => "CASE WHEN sealed IS NOT NULL THEN 'sealed' WHEN password IS NOT NULL THEN 'hash'
+                   WHEN cryptpass_wrapped IS NOT NULL THEN 'wrapped' END"
+            .to_owned(),
+        plain => plain.to_owned(),
+    }
+}

@@ -1,0 +1,495 @@
+//! The rules once more, for the property test: written from the contract alone, without a look at `action/`, and as simply as can
+//! be: two lists of people, linear search, a date arithmetic of its own. Slow, short, and meant to be read beside the contract.
+//!
+//! Replies are a word, and for a refusal what its sentence must name; the exact sentences are the golden transcripts' matter.
+
+/// DES crypt strings of NATS, and the beginning of a password that each stands for: 8 bytes count.
+pub const CRYPTPASSES: [(&str, &str); 3] =
+    [("41R19prsa7NLQ", "testtest"), ("a4sLkn7C9GP12", "password"), ("d3695SDTr1h2k", "testPass")];
+
+/// What was sent: names and values in clear text.
+pub type Sent = [(String, String)];
+
+/// A reply.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expected {
+    /// `OK`, `NOTOK` or `ERROR`.
+    pub word: &'static str,
+    /// The sentence has one of these words in it; with none, any sentence will do. Two things can be wrong at once.
+    pub names: Vec<String>,
+}
+
+/// What opens the door.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Secret {
+    Password(String),
+    Cryptpass(String),
+}
+
+/// Somebody who may log in.
+#[derive(Clone, Debug)]
+pub struct Person {
+    pub site: i64,
+    pub member: i64,
+    pub name: String,
+    pub secret: Secret,
+    pub kept_cryptpass: Option<String>,
+    pub email: Option<String>,
+    pub trial: bool,
+    pub biller: Option<String>,
+    pub session: Option<String>,
+    pub joined: Option<i64>,
+    pub expires: Option<i64>,
+    pub expire_at: Option<i64>,
+}
+
+/// Somebody who was a member.
+#[derive(Clone, Debug)]
+pub struct Gone {
+    pub person: Person,
+    pub reason: &'static str,
+    pub ended_at: i64,
+}
+
+/// The operator's settings that the rules ask for.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    pub keep_cryptpass: bool,
+    /// East of UTC, and never changed by summer: the model's only kind of time zone.
+    pub zone_seconds: i64,
+    pub grace_hours: i64,
+}
+
+/// Two lists.
+#[derive(Clone, Debug)]
+pub struct Model {
+    pub settings: Settings,
+    pub here: Vec<Person>,
+    pub gone: Vec<Gone>,
+}
+
+/// A parameter as it was sent.
+enum Value<T> {
+    /// Absent, or empty.
+    NotGiven,
+    Unreadable,
+    Given(T),
+}
+
+impl<T> Value<T> {
+    /// For what need not be there: "any other unreadable value counts as not given".
+    fn optional(self) -> Option<T> {
+        match self {
+            Value::Given(value) => Some(value),
+            Value::NotGiven | Value::Unreadable => None,
+        }
+    }
+
+    /// For what must be there: its name goes onto the list of what is wrong.
+    fn needed(self, name: &str, wrong: &mut Vec<String>) -> Option<T> {
+        let value = self.optional();
+        if value.is_none() {
+            wrong.push(name.to_owned());
+        }
+        value
+    }
+}
+
+impl Secret {
+    /// Whether this was typed.
+    pub fn opens(&self, typed: &str) -> bool {
+        match self {
+            Secret::Password(password) => password == typed,
+            Secret::Cryptpass(crypt) => {
+                let eight = |text: &str| text.bytes().take(8).collect::<Vec<u8>>();
+                CRYPTPASSES.iter().any(|(known, plain)| known == crypt && eight(plain) == eight(typed))
+            }
+        }
+    }
+}
+
+impl Model {
+    pub fn new(settings: Settings) -> Self {
+        Self { settings, here: Vec::new(), gone: Vec::new() }
+    }
+
+    /// "At that instant the member counts as not there in every rule and login."
+    pub fn at(&mut self, now: i64) {
+        while let Some(index) = self.here.iter().position(|person| person.expire_at.is_some_and(|instant| instant <= now)) {
+            let person = self.here.remove(index);
+            let instant = person.expire_at.unwrap();
+            self.leave(person, "expired", instant);
+        }
+    }
+
+    /// One postback that arrives now.
+    pub fn post(&mut self, sent: &Sent, now: i64) -> Expected {
+        self.at(now);
+        match text(sent, "action").as_deref() {
+            Some("ADD" | "MANUALADD") => self.add(sent),
+            Some("ACTIVATE") => self.activate(sent),
+            Some("TRIALTOFULL") => self.trial_to_full(sent),
+            Some("CHANGE") => self.change(sent),
+            Some("DELETE") => self.delete(sent, now),
+            Some("EXPIRE") => self.expire(sent, now),
+            Some("CHECK") => self.check(sent),
+            Some(_) | None => error(["action"]),
+        }
+    }
+
+    fn add(&mut self, sent: &Sent) -> Expected {
+        let mut wrong = Vec::new();
+        let site = id(sent, "siteid").needed("siteid", &mut wrong);
+        let member = id(sent, "memberid").needed("memberid", &mut wrong);
+        let name = username(sent, "username").needed("username", &mut wrong);
+        let secret = secret(sent, "password", "cryptpass");
+        if secret.is_none() {
+            wrong.extend(["password".to_owned(), "cryptpass".to_owned()]);
+        }
+        let (Some(site), Some(member), Some(name), Some(secret)) = (site, member, name, secret) else { return error(wrong) };
+        if let Some(holder) = self.other_holder(site, member, &name) {
+            return error([holder.to_string()]);
+        }
+        match self.find(site, member) {
+            Some(index) => self.take_over(index, sent, name),
+            None => {
+                // "insert, out of former_member if there": nothing of the old row comes along.
+                self.gone.retain(|gone| (gone.person.site, gone.person.member) != (site, member));
+                self.here.push(newcomer(site, member, &name, secret));
+                self.take_over(self.here.len() - 1, sent, name);
+            }
+        }
+        ok()
+    }
+
+    fn activate(&mut self, sent: &Sent) -> Expected {
+        let mut wrong = Vec::new();
+        let site = id(sent, "siteid").needed("siteid", &mut wrong);
+        let member = id(sent, "memberid").needed("memberid", &mut wrong);
+        let name = username(sent, "username").needed("username", &mut wrong);
+        let (Some(site), Some(member), Some(name)) = (site, member, name) else { return error(wrong) };
+        if self.find(site, member).is_none() && !self.has_credential(site, member, sent) {
+            return error_of_any_kind();
+        }
+        if let Some(holder) = self.other_holder(site, member, &name) {
+            return error([holder.to_string()]);
+        }
+        self.restore_if_gone(site, member, sent, &name);
+        let index = self.find(site, member).unwrap();
+        self.take_over(index, sent, name);
+        ok()
+    }
+
+    fn trial_to_full(&mut self, sent: &Sent) -> Expected {
+        let mut wrong = Vec::new();
+        let site = id(sent, "siteid").needed("siteid", &mut wrong);
+        let member = id(sent, "memberid").needed("memberid", &mut wrong);
+        let (Some(site), Some(member)) = (site, member) else { return error(wrong) };
+        if self.find(site, member).is_none() {
+            let name = username(sent, "username").needed("username", &mut wrong);
+            if !self.has_credential(site, member, sent) {
+                return error_of_any_kind();
+            }
+            let Some(name) = name else { return error(wrong) };
+            if let Some(holder) = self.other_holder(site, member, &name) {
+                return error([holder.to_string()]);
+            }
+            self.restore_if_gone(site, member, sent, &name);
+            let index = self.find(site, member).unwrap();
+            self.take_over(index, sent, name);
+        }
+        let index = self.find(site, member).unwrap();
+        self.here[index].trial = false;
+        self.here[index].expire_at = None;
+        ok()
+    }
+
+    fn change(&mut self, sent: &Sent) -> Expected {
+        let mut wrong = Vec::new();
+        let site = id(sent, "siteid").needed("siteid", &mut wrong);
+        let member = id(sent, "memberid").needed("memberid", &mut wrong);
+        let new_name = username(sent, "new_username");
+        let new_trial = trial(sent, "new_trial");
+        if matches!(new_name, Value::Unreadable) {
+            wrong.push("new_username".to_owned());
+        }
+        if matches!(new_trial, Value::Unreadable) {
+            wrong.push("new_trial".to_owned());
+        }
+        let (Some(site), Some(member), true) = (site, member, wrong.is_empty()) else { return error(wrong) };
+        let Some(index) = self.find(site, member) else { return error([member.to_string()]) };
+        if let Value::Given(name) = &new_name
+            && let Some(holder) = self.other_holder(site, member, name)
+        {
+            return error([holder.to_string()]);
+        }
+        self.take_credential(index, sent, "new_password", "new_cryptpass");
+        let person = &mut self.here[index];
+        person.name = new_name.optional().unwrap_or(person.name.clone());
+        person.trial = new_trial.optional().unwrap_or(person.trial);
+        person.email = text(sent, "new_email").or(text(sent, "email")).or(person.email.clone());
+        ok()
+    }
+
+    fn delete(&mut self, sent: &Sent, now: i64) -> Expected {
+        let mut wrong = Vec::new();
+        let site = id(sent, "siteid").needed("siteid", &mut wrong);
+        let member = id(sent, "memberid").needed("memberid", &mut wrong);
+        let (Some(site), Some(member)) = (site, member) else { return error(wrong) };
+        if let Some(index) = self.find(site, member) {
+            let person = self.here.remove(index);
+            self.leave(person, "deleted", now);
+        }
+        ok()
+    }
+
+    fn expire(&mut self, sent: &Sent, now: i64) -> Expected {
+        let mut wrong = Vec::new();
+        let site = id(sent, "siteid").needed("siteid", &mut wrong);
+        let member = id(sent, "memberid").needed("memberid", &mut wrong);
+        let expire = match self.instant(sent, "expire") {
+            Value::NotGiven => self.instant(sent, "expires"),
+            given => given,
+        };
+        // "expires" has "expire" in it, so a sentence that names either will do.
+        let instant = expire.needed("expire", &mut wrong);
+        let (Some(site), Some(member), Some(instant)) = (site, member, instant) else { return error(wrong) };
+        match self.find(site, member) {
+            Some(index) if instant <= now => {
+                let person = self.here.remove(index);
+                self.leave(person, "expired", instant);
+                ok()
+            }
+            Some(index) => {
+                self.here[index].expire_at = Some(instant);
+                ok()
+            }
+            None if instant <= now => ok(),
+            None => error([member.to_string()]),
+        }
+    }
+
+    fn check(&self, sent: &Sent) -> Expected {
+        let mut wrong = Vec::new();
+        let site = id(sent, "siteid").needed("siteid", &mut wrong);
+        let name = username(sent, "username").needed("username", &mut wrong);
+        let (Some(site), Some(name)) = (site, name) else { return error(wrong) };
+        match self.holder(site, &name) {
+            Some(_) => ok(),
+            None => Expected { word: "NOTOK", names: Vec::new() },
+        }
+    }
+
+    /// Where somebody stands in the list of those who are here.
+    pub fn find(&self, site: i64, member: i64) -> Option<usize> {
+        self.here.iter().position(|person| (person.site, person.member) == (site, member))
+    }
+
+    fn holder(&self, site: i64, name: &str) -> Option<i64> {
+        let holder = self.here.iter().find(|person| person.site == site && person.name.eq_ignore_ascii_case(name));
+        holder.map(|person| person.member)
+    }
+
+    fn other_holder(&self, site: i64, member: i64, name: &str) -> Option<i64> {
+        self.holder(site, name).filter(|&holder| holder != member)
+    }
+
+    fn has_credential(&self, site: i64, member: i64, sent: &Sent) -> bool {
+        let kept = self.gone.iter().any(|gone| (gone.person.site, gone.person.member) == (site, member));
+        kept || secret(sent, "password", "cryptpass").is_some()
+    }
+
+    /// Brings somebody back with what is known of them, or, unknown, with what was sent.
+    fn restore_if_gone(&mut self, site: i64, member: i64, sent: &Sent, name: &str) {
+        if self.find(site, member).is_some() {
+            return;
+        }
+        let gone = self.gone.iter().position(|gone| (gone.person.site, gone.person.member) == (site, member));
+        let person = match gone {
+            Some(index) => self.gone.remove(index).person,
+            None => newcomer(site, member, name, secret(sent, "password", "cryptpass").unwrap()),
+        };
+        self.here.push(person);
+    }
+
+    /// "Take over what is given", of ADD, MANUALADD, ACTIVATE and a restore; they lift a noted expiry.
+    fn take_over(&mut self, index: usize, sent: &Sent, name: String) {
+        self.take_credential(index, sent, "password", "cryptpass");
+        let person = &mut self.here[index];
+        person.name = name;
+        person.expire_at = None;
+        person.trial = trial(sent, "trial").optional().unwrap_or(person.trial);
+        person.email = text(sent, "email").or(person.email.clone());
+        person.biller = text(sent, "biller").or(text(sent, "memberidx")).or(person.biller.clone());
+        person.session = text(sent, "session").or(person.session.clone());
+        person.joined = number(sent, "joined").or(person.joined);
+        person.expires = number(sent, "expires").or(person.expires);
+    }
+
+    /// The column `cryptpass` follows every postback that brings a password or a cryptpass: its cryptpass, else nothing.
+    fn take_credential(&mut self, index: usize, sent: &Sent, password: &str, cryptpass: &str) {
+        let Some(given) = secret(sent, password, cryptpass) else { return };
+        self.here[index].secret = given;
+        self.here[index].kept_cryptpass = crypt(sent, cryptpass).optional().filter(|_| self.settings.keep_cryptpass);
+    }
+
+    fn leave(&mut self, mut person: Person, reason: &'static str, ended_at: i64) {
+        person.expire_at = None;
+        self.gone.push(Gone { person, reason, ended_at });
+    }
+
+    /// `YYYY-MM-DD`, `YYYY-MM-DD hh:mm:ss` or unix seconds of 9 to 11 digits, plus the grace.
+    fn instant(&self, sent: &Sent, parameter: &str) -> Value<i64> {
+        let Some(text) = text(sent, parameter) else { return Value::NotGiven };
+        if ["0", "0000-00-00", "0000-00-00 00:00:00"].contains(&text.as_str()) {
+            return Value::NotGiven;
+        }
+        let instant = if text.bytes().all(|byte| byte.is_ascii_digit()) && (9..=11).contains(&text.len()) {
+            text.parse::<i64>().ok()
+        } else {
+            unix_of(&text).map(|local| local - self.settings.zone_seconds)
+        };
+        instant.map_or(Value::Unreadable, |instant| Value::Given(instant + self.settings.grace_hours * 3_600))
+    }
+}
+
+fn newcomer(site: i64, member: i64, name: &str, secret: Secret) -> Person {
+    Person {
+        site,
+        member,
+        name: name.to_owned(),
+        secret,
+        kept_cryptpass: None,
+        email: None,
+        trial: false,
+        biller: None,
+        session: None,
+        joined: None,
+        expires: None,
+        expire_at: None,
+    }
+}
+
+fn ok() -> Expected {
+    Expected { word: "OK", names: Vec::new() }
+}
+
+fn error<T: Into<String>>(names: impl IntoIterator<Item = T>) -> Expected {
+    Expected { word: "ERROR", names: names.into_iter().map(Into::into).collect() }
+}
+
+/// For a refusal that has more than one good reason.
+fn error_of_any_kind() -> Expected {
+    error::<String>([])
+}
+
+/// The last one of doubled keys wins; an empty value counts as not given.
+fn text(sent: &Sent, name: &str) -> Option<String> {
+    sent.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.clone()).filter(|value| !value.is_empty())
+}
+
+fn read<T>(sent: &Sent, name: &str, parse: impl FnOnce(&str) -> Option<T>) -> Value<T> {
+    match text(sent, name) {
+        None => Value::NotGiven,
+        Some(text) => parse(&text).map_or(Value::Unreadable, Value::Given),
+    }
+}
+
+/// ASCII digits, 1 to 2^63-1.
+fn id(sent: &Sent, name: &str) -> Value<i64> {
+    read(sent, name, |text| {
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        text.parse::<i64>().ok().filter(|&number| digits && number > 0)
+    })
+}
+
+/// 1 to 255 bytes without control characters.
+fn username(sent: &Sent, name: &str) -> Value<String> {
+    read(sent, name, |text| (text.len() <= 255 && !text.chars().any(char::is_control)).then(|| text.to_owned()))
+}
+
+fn trial(sent: &Sent, name: &str) -> Value<bool> {
+    read(sent, name, |text| match text {
+        "0" => Some(false),
+        "1" => Some(true),
+        _ => None,
+    })
+}
+
+/// Unix seconds as sent.
+fn number(sent: &Sent, name: &str) -> Option<i64> {
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    read(sent, name, |text| text.parse().ok().filter(|_| digits(text))).optional()
+}
+
+/// The model knows the crypt strings of its list and calls every other text unreadable.
+fn crypt(sent: &Sent, name: &str) -> Value<String> {
+    read(sent, name, |text| CRYPTPASSES.iter().any(|(known, _)| *known == text).then(|| text.to_owned()))
+}
+
+/// "A cryptpass that came with a password is dropped."
+fn secret(sent: &Sent, password: &str, cryptpass: &str) -> Option<Secret> {
+    let given = read(sent, password, |text| (text.len() <= 1024).then(|| text.to_owned())).optional();
+    given.map(Secret::Password).or_else(|| crypt(sent, cryptpass).optional().map(Secret::Cryptpass))
+}
+
+/// `YYYY-MM-DD` or `YYYY-MM-DD hh:mm:ss` as if it were UTC. By counting the days one after another.
+fn unix_of(text: &str) -> Option<i64> {
+    let shape: String = text.chars().map(|c| if c.is_ascii_digit() { '9' } else { c }).collect();
+    let with_time = match shape.as_str() {
+        "9999-99-99" => false,
+        "9999-99-99 99:99:99" => true,
+        _ => return None,
+    };
+    let part = |from: usize, to: usize| text[from..to].parse::<i64>().unwrap();
+    let (year, month, day) = (part(0, 4), part(5, 7), part(8, 10));
+    let (hour, minute, second) = if with_time { (part(11, 13), part(14, 16), part(17, 19)) } else { (0, 0, 0) };
+    if !(1..=12).contains(&month) || day < 1 || day > days_of(year, month) || hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
+    assert!(year >= 1970, "the model counts from 1970: {text}");
+    let mut days = day - 1;
+    for earlier in 1970..year {
+        days += (1..=12).map(|month| days_of(earlier, month)).sum::<i64>();
+    }
+    days += (1..month).map(|month| days_of(year, month)).sum::<i64>();
+    Some(days * 86_400 + hour * 3_600 + minute * 60 + second)
+}
+
+/// The other way: `YYYY-MM-DD hh:mm:ss` of an instant, as UTC.
+pub fn text_of(unix: i64) -> String {
+    let (mut year, mut month, mut days) = (1970, 1, unix.div_euclid(86_400));
+    while days >= days_of(year, month) {
+        days -= days_of(year, month);
+        (year, month) = if month == 12 { (year + 1, 1) } else { (year, month + 1) };
+    }
+    let second = unix.rem_euclid(86_400);
+    format!("{year:04}-{month:02}-{:02} {:02}:{:02}:{:02}", days + 1, second / 3_600, second / 60 % 60, second % 60)
+}
+
+fn days_of(year: i64, month: i64) -> i64 {
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    match month {
+        2 if leap => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
+}
+
+#[test]
+fn the_model_counts_days_as_the_calendar_does() {
+    for (text, unix) in [
+        ("1970-01-01", 0),
+        ("2000-03-01", 951_868_800),
+        ("2026-06-15 12:00:00", 1_781_524_800),
+        ("2028-02-29 23:59:59", 1_835_481_599),
+        ("2100-03-01", 4_107_542_400),
+    ] {
+        assert_eq!(unix_of(text), Some(unix), "{text}");
+        assert!(text_of(unix).starts_with(text), "{text}: {}", text_of(unix));
+    }
+    for text in ["2026-02-29", "2026-13-01", "2026-06-15T12:00:00", "2026-06-15 24:00:00", "tomorrow", "12345678"] {
+        assert_eq!(unix_of(text), None, "{text}");
+    }
+}

@@ -1,0 +1,184 @@
+//! The two ways to the program: beneath HTTP, and through the front door.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::mpsc::sync_channel;
+
+use nats_userman::action::Rules;
+use nats_userman::apply::{Postback, transact};
+use nats_userman::clock::Clock;
+use nats_userman::fields::Fields;
+use nats_userman::journal::Origin;
+use nats_userman::password::harden::Bench;
+use nats_userman::password::{HashKind, Hasher, Opened, Stored, Vault, verify_hash, wrapped_holds};
+use nats_userman::replay::DryRun;
+use nats_userman::store::{Engine, Fault, Hardened, Location, open_reader};
+use nats_userman::writer::{self, Setup};
+use tempfile::TempDir;
+
+use super::stories::Tick;
+use crate::support::{App, NOON};
+
+/// The program, from one side or the other.
+pub trait Door {
+    fn post(&mut self, body: &str) -> Result<String, String>;
+    fn set_clock(&mut self, now: i64, tick: Tick);
+    fn harden(&mut self);
+    fn hash_some(&mut self, which: u8);
+    fn put_hashes(&mut self);
+    fn location(&self) -> &Location;
+    fn vault(&self) -> &Vault;
+}
+
+/// The engine and the rules, without HTTP and without a thread.
+pub struct Inside<'a> {
+    pub engine: &'a mut dyn Engine,
+    pub place: &'a Place,
+    pub hashed: Vec<Hardened>,
+}
+
+/// A data directory, and what the settings say.
+pub struct Place {
+    pub location: Location,
+    pub rules: Rules,
+    hash: HashKind,
+    pub clock: Arc<AtomicI64>,
+}
+
+impl Place {
+    pub fn new(dir: &Path, name: &str, rules: Rules, hash: HashKind) -> Self {
+        Self { location: Location::sqlite(dir.join(name)), rules, hash, clock: Arc::new(AtomicI64::new(NOON)) }
+    }
+
+    pub fn clock(&self) -> Clock {
+        Clock::Fixed(Arc::clone(&self.clock))
+    }
+
+    /// As the worker does it, through a writer of its own.
+    pub fn harden(&self) {
+        let (wake, _sealed) = sync_channel(1);
+        let (writer, thread) = writer::start(Setup {
+            location: self.location.clone(),
+            vault: self.rules.vault.clone(),
+            clock: self.clock(),
+            journal_days: None,
+            sealed: wake,
+        })
+        .unwrap();
+        let hasher = Hasher::with_cheap_cost_for_tests(self.hash);
+        Bench::new(self.location.clone(), self.rules.vault.clone(), hasher, writer.clone()).harden_all().unwrap();
+        writer.stop();
+        thread.join().unwrap();
+    }
+}
+
+impl Door for Inside<'_> {
+    fn post(&mut self, body: &str) -> Result<String, String> {
+        let place = self.place;
+        let fields = Fields::from_urlencoded(body.as_bytes());
+        let (postback, _) = Postback::read(&fields, &place.rules, Origin::Nats, Some("192.0.2.7".parse().unwrap()));
+        if postback.is_check() {
+            let reader = open_reader(&place.location).unwrap();
+            let outcome = DryRun::new(Some(&reader), &place.rules).next(&postback, place.clock().now());
+            return Ok(outcome.map_err(|fault| fault.to_string())?.record.reply.as_str().to_owned());
+        }
+        let mut replies = transact(self.engine, &place.rules.vault, &[&postback], || place.clock().now())
+            .map_err(|fault| format!("fault: {fault}"))?;
+        let reply = replies.pop().ok_or("no reply")?.map_err(|fault| format!("fault of the postback: {fault:?}"))?;
+        Ok(reply.as_str().to_owned())
+    }
+
+    fn set_clock(&mut self, now: i64, tick: Tick) {
+        self.place.clock.store(now, Ordering::SeqCst);
+        if tick {
+            in_transaction(self.engine, |engine| engine.expire_due(now).map(|_| ())).unwrap();
+        }
+    }
+
+    fn harden(&mut self) {
+        self.put_hashes();
+        self.place.harden();
+    }
+
+    /// What the worker does between a look at the backlog and its word to the writer.
+    fn hash_some(&mut self, which: u8) {
+        let vault = &self.place.rules.vault;
+        let mut hasher = Hasher::with_cheap_cost_for_tests(self.place.hash);
+        self.put_hashes();
+        let pending = open_reader(&self.place.location).unwrap().pending(8).unwrap();
+        for (bit, item) in pending.into_iter().enumerate() {
+            if which >> bit & 1 == 0 || self.hashed.iter().any(|done| done.pending.seal == item.seal) {
+                continue;
+            }
+            let form = match (vault.open(item.key, &item.seal).unwrap(), &item.before) {
+                (Opened::Password(password), Some(Stored::Hash(hash))) if verify_hash(hash, &password).unwrap() => {
+                    Stored::Hash(hash.clone())
+                }
+                (Opened::Password(password), _) => Stored::Hash(hasher.hash(&password).unwrap()),
+                (Opened::Cryptpass(crypt), Some(Stored::Wrapped(old))) if wrapped_holds(old, &crypt).unwrap() => {
+                    Stored::Wrapped(old.clone())
+                }
+                (Opened::Cryptpass(crypt), _) => Stored::Wrapped(hasher.wrap(&crypt).unwrap()),
+            };
+            self.hashed.push(Hardened { pending: item, form });
+        }
+    }
+
+    fn put_hashes(&mut self) {
+        let hashed = std::mem::take(&mut self.hashed);
+        in_transaction(self.engine, |engine| engine.harden(&hashed)).unwrap();
+    }
+
+    fn location(&self) -> &Location {
+        &self.place.location
+    }
+
+    fn vault(&self) -> &Vault {
+        &self.place.rules.vault
+    }
+}
+
+pub fn in_transaction(engine: &mut dyn Engine, work: impl FnOnce(&mut dyn Engine) -> Result<(), Fault>) -> Result<(), Fault> {
+    engine.begin()?;
+    work(engine)?;
+    engine.commit()
+}
+
+/// The whole service.
+pub struct FrontDoor {
+    pub app: App,
+    pub vault: Vault,
+}
+
+impl Door for FrontDoor {
+    fn post(&mut self, body: &str) -> Result<String, String> {
+        Ok(self.app.post(body))
+    }
+
+    fn set_clock(&mut self, now: i64, tick: Tick) {
+        if tick { self.app.set_unix(now) } else { self.app.set_unix_unnoticed(now) }
+    }
+
+    fn harden(&mut self) {
+        self.app.harden();
+    }
+
+    /// Only beneath can the worker be stopped half-way.
+    fn hash_some(&mut self, _which: u8) {}
+
+    fn put_hashes(&mut self) {}
+
+    fn location(&self) -> &Location {
+        &self.app.config.location
+    }
+
+    fn vault(&self) -> &Vault {
+        &self.vault
+    }
+}
+
+/// In memory where there is a file system for that: thousands of commits, and here nobody pulls the plug.
+pub fn fast_dir() -> TempDir {
+    TempDir::new_in("/dev/shm").unwrap_or_else(|_| TempDir::new().unwrap())
+}

@@ -1,0 +1,58 @@
+//! The journal's way back in, as `journal --json` and `replay --journal` go it.
+
+use std::path::Path;
+use std::sync::atomic::Ordering;
+
+use nats_userman::action::Rules;
+use nats_userman::clock::ExpiryRule;
+use nats_userman::password::{HashKind, Vault};
+use nats_userman::replay::{JournalLine, apply_records};
+use nats_userman::store::{Fault, JournalFilter, Location, open_reader, with_engine};
+use rusqlite::{Connection, OpenFlags};
+
+use super::doors::{Place, in_transaction};
+use crate::support::rows;
+
+/// Every column of every table that the journal tells of, `before` with its type.
+pub fn dump(location: &Location) -> Vec<String> {
+    let conn = Connection::open_with_flags(location.path(), OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    let table = |name: &str, order: &str| {
+        let columns = rows(&conn, &format!("SELECT name FROM pragma_table_info('{name}')"));
+        let typed = columns.iter().map(|column| format!("'{column} ' || quote({column})")).collect::<Vec<_>>().join(", ");
+        rows(&conn, &format!("SELECT '{name}', {typed} FROM {name} ORDER BY {order}"))
+    };
+    [table("member_auth", "siteid, memberid"), table("former_member", "siteid, memberid"), table("journal", "id")].concat()
+}
+
+/// The journal as `journal --json` writes it.
+fn journal(location: &Location) -> Vec<String> {
+    let mut lines = Vec::new();
+    let reader = open_reader(location).unwrap();
+    reader
+        .journal(&JournalFilter::default(), |record| {
+            lines.push(JournalLine::write(record).unwrap());
+            Ok::<_, Fault>(())
+        })
+        .unwrap();
+    lines
+}
+
+/// Replays a journal into an empty database, under settings that are all different: the journal alone decides.
+pub fn replay(dir: &Path, name: &str, from: &Location, vault: &Vault, keep_cryptpass: bool, now: i64) -> Result<Place, String> {
+    let expiry = ExpiryRule { zone: chrono_tz::Pacific::Auckland, grace_hours: 7 };
+    let rules = Rules { vault: vault.clone(), keep_cryptpass: !keep_cryptpass, expiry };
+    let place = Place::new(dir, name, rules, HashKind::Argon2id);
+    place.clock.store(now, Ordering::SeqCst);
+    let records: Vec<_> = journal(from).iter().map(|line| JournalLine::parse(line).unwrap()).collect();
+    let mut diverged = Vec::new();
+    with_engine(&place.location, true, |engine| {
+        in_transaction(engine, |engine| {
+            diverged = apply_records(engine, &place.rules, &records)?;
+            engine.expire_due(now).map(|_| ())
+        })
+    })
+    .unwrap()
+    .map_err(|fault| format!("fault: {fault:?}"))?;
+    let diverged: Vec<_> = diverged.iter().map(|(id, reply)| format!("record {id}: {}", reply.as_str())).collect();
+    if diverged.is_empty() { Ok(place) } else { Err(format!("the replay answers otherwise: {diverged:#?}")) }
+}

@@ -1,0 +1,179 @@
+//! Stories: settings, and postbacks with time passing and hashing going on between them. Mostly sensible, now and then not.
+
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use crate::model::{CRYPTPASSES, text_of};
+
+const STEPS_MAX: usize = 40;
+
+const DAY: i64 = 86_400;
+
+/// Zones without summer time, and the seconds that they are east of UTC.
+const ZONES: [(&str, i64); 3] = [("UTC", 0), ("Asia/Tokyo", 9 * 3_600), ("America/Phoenix", -7 * 3_600)];
+
+#[derive(Clone, Debug)]
+pub struct Story {
+    pub zone: (&'static str, i64),
+    pub grace_hours: i64,
+    pub keep_cryptpass: bool,
+    pub bcrypt: bool,
+    pub steps: Vec<Step>,
+}
+
+#[derive(Clone, Debug)]
+pub enum Step {
+    Post {
+        fields: Vec<Option<(&'static str, Text)>>,
+        twice: bool,
+    },
+    /// The clock goes on by these seconds.
+    Wait(i64, Tick),
+    /// The clock goes to the next noted expiry, or this many seconds past it.
+    WaitForExpiry(i64, Tick),
+    /// All that is sealed is hashed.
+    Harden,
+    /// Some of what is sealed is hashed (those whose bit is set, newest first), and the hashes come into the database later, at
+    /// the next `PutHashes`: what happens to a row meanwhile must not hurt.
+    HashSome(u8),
+    PutHashes,
+}
+
+/// Whether the writer looks at the clock, and moves who is due, before the next postback.
+pub type Tick = bool;
+
+#[derive(Clone, Debug)]
+pub enum Text {
+    Plain(&'static str),
+    Long(usize),
+    /// So many seconds from now.
+    Moment(i64, Form),
+}
+
+#[derive(Clone, Copy, Debug)]
+pub enum Form {
+    Unix,
+    DateTime,
+    Date,
+}
+
+impl Text {
+    pub fn at(&self, now: i64, zone_seconds: i64) -> String {
+        match self {
+            Text::Plain(text) => (*text).to_owned(),
+            Text::Long(bytes) => "x".repeat(*bytes),
+            Text::Moment(ahead, Form::Unix) => (now + ahead).to_string(),
+            Text::Moment(ahead, Form::DateTime) => text_of(now + ahead + zone_seconds),
+            Text::Moment(ahead, Form::Date) => text_of(now + ahead + zone_seconds)[..10].to_owned(),
+        }
+    }
+}
+
+pub fn stories() -> impl Strategy<Value = Story> {
+    let settings = (select(&ZONES[..]), select(&[0, 0, 1, 36][..]), any::<bool>(), prop::bool::weighted(0.1));
+    (settings, prop::collection::vec(steps(), 1..=STEPS_MAX)).prop_map(|((zone, grace_hours, keep_cryptpass, bcrypt), steps)| {
+        Story { zone, grace_hours, keep_cryptpass, bcrypt, steps }
+    })
+}
+
+fn steps() -> impl Strategy<Value = Step> {
+    let post = (postbacks(), prop::bool::weighted(0.25)).prop_map(|(fields, twice)| Step::Post { fields, twice });
+    let wait = (select(&[1, 59, 3_600, DAY, 41 * DAY][..]), any::<bool>()).prop_map(|(seconds, tick)| Step::Wait(seconds, tick));
+    let expiry = (select(&[-1, 0, 1][..]), any::<bool>()).prop_map(|(past, tick)| Step::WaitForExpiry(past, tick));
+    let hash = any::<u8>().prop_map(Step::HashSome);
+    prop_oneof![24 => post, 1 => wait, 2 => expiry, 1 => Just(Step::Harden), 2 => hash, 2 => Just(Step::PutHashes)]
+}
+
+type Field = BoxedStrategy<Option<(&'static str, Text)>>;
+
+/// A parameter that is there so many times in a hundred, with one of these values, and now and then with one of those.
+fn field(name: &'static str, percent: u32, usual: &[&'static str], odd: &[Text]) -> Field {
+    let usual: Vec<_> = usual.iter().map(|text| Text::Plain(text)).collect();
+    let odd = [odd, &[Text::Plain("")]].concat();
+    let value = prop_oneof![24 => select(usual), 1 => select(odd)];
+    prop::option::weighted(f64::from(percent) / 100.0, value.prop_map(move |value| (name, value))).boxed()
+}
+
+fn moment(name: &'static str, percent: u32) -> Field {
+    let ahead = select(&[-30 * DAY, -DAY, -1, 0, 1, 60, 3_600, DAY, 40 * DAY][..]);
+    let form = select(&[Form::Unix, Form::DateTime, Form::Date][..]);
+    let odd = ["", "0", "0000-00-00", "0000-00-00 00:00:00", "tomorrow", "12345678", "2026-02-30", "2026-06-15 24:00:00"];
+    let odd = select(odd.map(Text::Plain).to_vec());
+    let value = prop_oneof![12 => (ahead, form).prop_map(|(ahead, form)| Text::Moment(ahead, form)), 1 => odd];
+    prop::option::weighted(f64::from(percent) / 100.0, value.prop_map(move |value| (name, value))).boxed()
+}
+
+pub fn postbacks() -> impl Strategy<Value = Vec<Option<(&'static str, Text)>>> {
+    let action = |word| select(vec![Some(("action", Text::Plain(word)))]).boxed();
+    let add = |word| [vec![action(word)], who(98), credentials(70, 35, 3), record()].concat();
+    let activate = [vec![action("ACTIVATE")], who(98), credentials(35, 20, 3), record()].concat();
+    let to_full = [vec![action("TRIALTOFULL")], who(75), credentials(35, 20, 3), record()].concat();
+    let change = [vec![action("CHANGE")], who(60), news(), credentials(15, 15, 3), record()].concat();
+    let delete = [vec![action("DELETE")], who(60), credentials(30, 15, 3), record()].concat();
+    let expire = [vec![action("EXPIRE")], who(60), credentials(20, 15, 3), record(), vec![moment("expire", 85)]].concat();
+    let check = [vec![action("CHECK")], who(97)].concat();
+    let unknown = [vec![field("action", 60, &["UPGRADE", "add"], &[])], who(98), credentials(70, 35, 3), record()].concat();
+    prop_oneof![
+        10 => add("ADD"),
+        3 => add("MANUALADD"),
+        7 => activate,
+        4 => to_full,
+        8 => change,
+        7 => delete,
+        7 => expire,
+        3 => check,
+        2 => unknown,
+    ]
+}
+
+fn who(username_percent: u32) -> Vec<Field> {
+    let bad = ["0", "-1", "+1", "7x", "9223372036854775808", "1.0"].map(Text::Plain);
+    let names = ["bob", "BOB", "ann", "ann b", "zoé"];
+    vec![
+        // A doubled key, of which the last one counts.
+        field("username", 2, &["ghost"], &[]),
+        field("siteid", 99, &["1", "1", "1", "2", "01"], &bad),
+        field("memberid", 99, &["71", "72", "73", "0071"], &bad),
+        field("username", username_percent, &names, &[Text::Plain("a\nb"), Text::Long(256), Text::Plain("\u{7f}")]),
+    ]
+}
+
+fn passwords() -> Vec<&'static str> {
+    vec!["testtest", "password", "testPassword", "secret", "p+&=% é", "41R19prsa7NLQ"]
+}
+
+fn crypts() -> Vec<&'static str> {
+    CRYPTPASSES.iter().map(|(crypt, _)| *crypt).collect()
+}
+
+fn credentials(password: u32, cryptpass: u32, unlisted: u32) -> Vec<Field> {
+    vec![
+        field("password", password, &passwords(), &[Text::Long(1025)]),
+        field("cryptpass", cryptpass, &crypts(), &[Text::Plain("nonsense"), Text::Plain("41R19prsa7NL")]),
+        field("favourite_colour", unlisted, &["mauve"], &[]),
+    ]
+}
+
+fn record() -> Vec<Field> {
+    vec![
+        field("trial", 40, &["0", "1"], &[Text::Plain("2"), Text::Plain("yes"), Text::Plain("01")]),
+        field("email", 30, &["a@example.com", "b@example.com"], &[]),
+        field("biller", 20, &["CCBILL", "EPOCH"], &[]),
+        field("memberidx", 30, &["CCBILL:7", "EPOCH:8"], &[]),
+        field("session", 30, &["0123456789abcdef", "fedcba9876543210"], &[]),
+        field("joined", 20, &["1499470416", "0"], &[Text::Plain("soon"), Text::Plain("-1")]),
+        field("expires", 25, &["1499470416", "1900000000", "0"], &[Text::Plain("soon")]),
+        field("new_username", 3, &["bob", "ann"], &[Text::Plain("a\nb")]),
+        field("new_password", 3, &["secret"], &[]),
+    ]
+}
+
+fn news() -> Vec<Field> {
+    vec![
+        field("new_username", 45, &["bob", "BOB", "ann", "ann b", "zoé"], &[Text::Plain("a\nb"), Text::Long(256)]),
+        field("new_password", 35, &passwords(), &[Text::Long(1025)]),
+        field("new_cryptpass", 25, &crypts(), &[Text::Plain("nonsense")]),
+        field("new_email", 25, &["c@example.com", "a@example.com"], &[]),
+        field("new_trial", 25, &["0", "1"], &[Text::Plain("2")]),
+    ]
+}

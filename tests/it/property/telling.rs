@@ -1,0 +1,250 @@
+//! A story while it is told: to the program and to the model, with a look at both after every step.
+
+use std::fmt::Write as _;
+
+use nats_userman::action::Standing;
+use nats_userman::member::{Key, MemberId, SiteId};
+use nats_userman::password::{Password, Vault, verify_member};
+use nats_userman::store::{Location, open_reader};
+use rusqlite::{Connection, OpenFlags};
+use sha2::{Digest as _, Sha256};
+
+use super::doors::Door;
+use super::stories::{Step, Story, Text, Tick};
+use crate::model::{Model, Person, Settings, text_of};
+use crate::support::{NOON, rows};
+
+/// What is tried at every door. Of a DES crypt 8 bytes count, so the second opens where the first does, and `testPass!` too.
+const TYPED: [&str; 8] =
+    ["testtest", "testtest and more", "password", "Password", "testPassword", "testPass!", "secret", "p+&=% é"];
+const SITES: [i64; 2] = [1, 2];
+const MEMBERS: [i64; 3] = [71, 72, 73];
+
+/// A story while it is told: the program, the model, and what was said so far.
+pub struct Telling<'a> {
+    pub door: &'a mut dyn Door,
+    pub model: Model,
+    pub now: i64,
+    pub eyes: Connection,
+    pub said: String,
+}
+
+impl<'a> Telling<'a> {
+    pub fn new(door: &'a mut dyn Door, story: &Story) -> Self {
+        let settings =
+            Settings { keep_cryptpass: story.keep_cryptpass, zone_seconds: story.zone.1, grace_hours: story.grace_hours };
+        let eyes = Connection::open_with_flags(door.location().path(), OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+        let said = format!(
+            "zone {}, grace {} h, keep-cryptpass {}, bcrypt {}\n",
+            story.zone.0, story.grace_hours, story.keep_cryptpass, story.bcrypt
+        );
+        Self { door, model: Model::new(settings), now: NOON, eyes, said }
+    }
+
+    pub fn tell(&mut self, steps: &[Step]) -> Result<(), String> {
+        for step in steps {
+            match step {
+                Step::Post { fields, twice } => self.post(fields, *twice)?,
+                Step::Wait(seconds, tick) => self.wait_until(self.now + seconds, *tick),
+                Step::WaitForExpiry(past, tick) => {
+                    let next = self.model.here.iter().filter_map(|person| person.expire_at).min();
+                    self.wait_until(next.map_or(self.now, |instant| instant + past), *tick);
+                }
+                Step::HashSome(which) => {
+                    let _ = writeln!(self.said, "(some of what is sealed is being hashed: {which:#b})");
+                    self.door.hash_some(*which);
+                }
+                Step::PutHashes => {
+                    self.said.push_str("(what was hashed is put in)\n");
+                    self.door.put_hashes();
+                    self.compare_passwords()?;
+                }
+                Step::Harden => {
+                    self.said.push_str("(all that is sealed is hashed)\n");
+                    self.door.harden();
+                    self.compare_rows()?;
+                    self.compare_passwords()?;
+                }
+            }
+        }
+        self.compare_passwords()
+    }
+
+    pub fn wait_until(&mut self, then: i64, tick: Tick) {
+        // A clock that is set back is no part of the contract.
+        self.now = self.now.max(then);
+        let _ = writeln!(self.said, "(it is {}{})", text_of(self.now), if tick { ", and the writer looks" } else { "" });
+        self.door.set_clock(self.now, tick);
+        self.model.at(self.now);
+    }
+
+    fn post(&mut self, fields: &[Option<(&'static str, Text)>], twice: bool) -> Result<(), String> {
+        let text = |value: &Text| value.at(self.now, self.model.settings.zone_seconds);
+        let sent: Vec<_> = fields.iter().flatten().map(|(name, value)| ((*name).to_owned(), text(value))).collect();
+        let word = self.post_once(&sent)?;
+        if twice {
+            let rows = self.rows();
+            let opened = self.opened();
+            let again = self.post_once(&sent)?;
+            self.same("the word of a postback sent again", &word, &again)?;
+            self.same_lines("the rows after a postback sent again", &rows, &self.rows())?;
+            self.same_lines("who is opened by what after a postback sent again", &opened, &self.opened())?;
+        }
+        Ok(())
+    }
+
+    fn post_once(&mut self, sent: &[(String, String)]) -> Result<String, String> {
+        let body = serde_urlencoded::to_string(sent).unwrap();
+        let _ = writeln!(self.said, "> {}", shown(sent));
+        let reply = self.door.post(&body).map_err(|fault| format!("{}\n*** {fault}", self.said))?;
+        let _ = writeln!(self.said, "< {reply}");
+        let expected = self.model.post(sent, self.now);
+        let (word, sentence) = reply.split_once('|').ok_or_else(|| format!("{}\n*** no bar", self.said))?;
+        self.same("the word", expected.word, word)?;
+        let named = expected.names.is_empty() || expected.names.iter().any(|name| names(sentence, name));
+        if !named {
+            return Err(format!("{}\n*** the reply should name one of {:?}", self.said, expected.names));
+        }
+        self.compare_rows()?;
+        Ok(word.to_owned())
+    }
+
+    pub fn same<T: PartialEq + std::fmt::Debug + ?Sized>(&self, what: &str, expected: &T, found: &T) -> Result<(), String> {
+        if expected == found {
+            return Ok(());
+        }
+        Err(format!("{}\n*** {what}\nexpected {expected:#?}\nfound    {found:#?}", self.said))
+    }
+
+    /// The same for lists of lines; only those that are not in both are shown.
+    pub fn same_lines(&self, what: &str, expected: &[String], found: &[String]) -> Result<(), String> {
+        if expected == found {
+            return Ok(());
+        }
+        let only = |these: &[String], those: &[String]| {
+            these.iter().filter(|line| !those.contains(line)).map(|line| format!("    {line}\n")).collect::<String>()
+        };
+        let (expected, found) = (only(expected, found), only(found, expected));
+        Err(format!("{}\n*** {what}\nexpected\n{expected}found\n{found}", self.said))
+    }
+
+    fn compare_rows(&self) -> Result<(), String> {
+        self.same_lines("the rows", &self.expected_rows(), &self.rows())
+    }
+
+    /// Rows as everybody but the program itself sees them: one that is due counts as moved.
+    fn rows(&self) -> Vec<String> {
+        let columns = "siteid, memberid, username, email, trial, biller, session_sha256, joined, expires, cryptpass";
+        let now = self.now;
+        rows(
+            &self.eyes,
+            &format!(
+                "SELECT 'member', {columns}, expire_at, NULL FROM member_auth WHERE expire_at IS NULL OR expire_at > {now}
+                 UNION ALL SELECT 'former', {columns}, reason, ended_at FROM former_member
+                 UNION ALL SELECT 'former', {columns}, 'expired', expire_at FROM member_auth WHERE expire_at <= {now}
+                 ORDER BY 1, 2, 3"
+            ),
+        )
+    }
+
+    fn expected_rows(&self) -> Vec<String> {
+        let here = self.model.here.iter().map(|person| line("member", person, &number(person.expire_at), ""));
+        let gone = self.model.gone.iter().map(|gone| line("former", &gone.person, gone.reason, &gone.ended_at.to_string()));
+        let mut lines: Vec<_> = here.chain(gone).collect();
+        lines.sort();
+        lines
+    }
+
+    /// Who is opened by what, as the program says it.
+    pub fn opened(&self) -> Vec<String> {
+        opened(self.door.location(), self.door.vault(), self.now)
+    }
+
+    fn compare_passwords(&self) -> Result<(), String> {
+        let expected = everybody(|site, member, typed| {
+            let is = |person: &Person| (person.site, person.member) == (site, member) && person.secret.opens(typed);
+            let here = self.model.here.iter().any(is);
+            let gone = self.model.gone.iter().any(|gone| is(&gone.person));
+            standing(here, gone)
+        });
+        self.same_lines("who is opened by what", &expected, &self.opened())
+    }
+}
+
+/// A transcript is for reading: what is too long is cut.
+pub fn shown(sent: &[(String, String)]) -> String {
+    let one = |(name, value): &(String, String)| match value.len() {
+        0..=40 => format!("{name}={}", value.escape_debug()),
+        bytes => format!("{name}=({bytes} bytes)"),
+    };
+    sent.iter().map(one).collect::<Vec<_>>().join("&")
+}
+
+/// A number is named by standing alone, a parameter also by standing in a longer name (`new_username` is no `username`, but the
+/// sentence that blames it is right).
+fn names(sentence: &str, name: &str) -> bool {
+    if name.bytes().all(|byte| byte.is_ascii_digit()) {
+        return sentence.split(|c: char| !c.is_ascii_digit()).any(|number| number == name);
+    }
+    sentence.contains(name)
+}
+
+fn number(number: Option<i64>) -> String {
+    number.map(|number| number.to_string()).unwrap_or_default()
+}
+
+fn line(table: &str, person: &Person, reason_or_expiry: &str, ended_at: &str) -> String {
+    let session = person.session.as_ref().map(Sha256::digest);
+    let session: String = session.iter().flatten().map(|byte| format!("{byte:02x}")).collect();
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    [
+        table,
+        &person.site.to_string(),
+        &person.member.to_string(),
+        &person.name,
+        &text(&person.email),
+        &i64::from(person.trial).to_string(),
+        &text(&person.biller),
+        &session,
+        &number(person.joined),
+        &number(person.expires),
+        &text(&person.kept_cryptpass),
+        reason_or_expiry,
+        ended_at,
+    ]
+    .join("|")
+}
+
+fn standing(here: bool, gone: bool) -> Option<&'static str> {
+    match (here, gone) {
+        (true, _) => Some("member"),
+        (false, true) => Some("former"),
+        (false, false) => None,
+    }
+}
+
+/// A line for each member and password that open a row.
+fn everybody(opens: impl Fn(i64, i64, &str) -> Option<&'static str>) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (site, member) in SITES.into_iter().flat_map(|site| MEMBERS.map(|member| (site, member))) {
+        for typed in TYPED {
+            lines.extend(opens(site, member, typed).map(|table| format!("{table} {member} of site {site}: {typed}")));
+        }
+    }
+    lines
+}
+
+/// By the real verify, of members and former members.
+pub fn opened(location: &Location, vault: &Vault, now: i64) -> Vec<String> {
+    let reader = open_reader(location).unwrap();
+    everybody(|site, member, typed| {
+        let key = Key { site: SiteId::parse(&site.to_string()).unwrap(), member: MemberId::parse(&member.to_string()).unwrap() };
+        let typed = Password::parse(typed).unwrap();
+        let (here, gone) = match reader.standing(key).unwrap().at(now) {
+            Standing::Here(row) => (verify_member(&row, vault, &typed).unwrap(), false),
+            Standing::Former(former) => (false, verify_member(&former.member, vault, &typed).unwrap()),
+            Standing::Unknown => (false, false),
+        };
+        standing(here, gone)
+    })
+}

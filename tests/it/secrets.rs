@@ -1,0 +1,671 @@
+//! No secret is ever readable: whatever is sent, and however badly, neither the files of the data directory nor the log at its most
+//! verbose, neither a reply nor the output of a command shows it, in clear or in any encoding.
+
+mod search;
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use rusqlite::{Connection, OpenFlags};
+use sha2::{Digest as _, Sha256};
+use tempfile::TempDir;
+
+use crate::support::{PATIENCE, eventually, program, rows};
+use search::Search;
+
+/// Names of the contract whose values are secrets.
+const SECRETS: [&str; 9] =
+    ["password", "new_password", "cryptpass", "new_cryptpass", "session", "token_hash", "new_token", "gateway_token", "bin_hash"];
+/// Details of the person in the record: they stand as `***` too, and have no column.
+const PERSONAL: [&str; 8] = ["firstname", "lastname", "address1", "address2", "zip", "city", "country", "state"];
+/// Sent in clear and meant to be seen: where this is not found, the search does not look where it should.
+const SEEN: &str = "seen8username";
+/// Passwords that are sent at once before the kill; all of them cannot be hashed before the last reply is read.
+const BACKLOG: u32 = 24;
+const FORM: &str = "Content-Type: application/x-www-form-urlencoded\r\n";
+
+/// Secrets that were sent.
+#[derive(Default)]
+struct Sent {
+    search: Search,
+    count: u32,
+}
+
+impl Sent {
+    /// As many characters as asked for, never the same twice and the same in every run.
+    fn fresh(&mut self, chars: usize) -> String {
+        const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+        self.count += 1;
+        let blocks = (0u32..).flat_map(|block| Sha256::digest(format!("secret {} {block}", self.count)));
+        blocks.take(chars).map(|byte| char::from(ALPHABET[usize::from(byte) % ALPHABET.len()])).collect()
+    }
+
+    /// Letters and digits.
+    fn plain(&mut self, what: &str) -> String {
+        let text = self.fresh(20);
+        self.search.add(what, text.as_bytes());
+        text
+    }
+
+    /// With everything in it that somebody might escape.
+    fn odd(&mut self, what: &str) -> String {
+        let text = format!("p+&=% é{}\"'\\|;<{}\u{20ac}", self.fresh(10), self.fresh(10));
+        self.search.add(what, text.as_bytes());
+        text
+    }
+
+    /// Traditional DES crypt(3). Its first two characters are the salt, which is kept.
+    fn cryptpass(&mut self, what: &str) -> String {
+        let text = format!("{}.", self.fresh(12));
+        self.search.add(what, text.as_bytes());
+        self.search.add(what, &text.as_bytes()[2..12]);
+        text
+    }
+
+    /// 32 hexadecimal digits, as NATS writes sessions.
+    fn hex(&mut self, what: &str) -> String {
+        let digest = Sha256::digest(self.fresh(20));
+        let text: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        self.search.add(what, text.as_bytes());
+        text
+    }
+
+    /// A value as a field of this name would have it.
+    fn of(&mut self, name: &str) -> String {
+        match name {
+            "cryptpass" | "new_cryptpass" => self.cryptpass(name),
+            "session" | "token_hash" => self.hex(name),
+            "password" | "new_password" => self.odd(name),
+            _ => self.plain(name),
+        }
+    }
+
+    /// All secrets and personal details of a record.
+    fn record(&mut self) -> Vec<(&'static str, String)> {
+        SECRETS.into_iter().chain(PERSONAL).map(|name| (name, self.of(name))).collect()
+    }
+}
+
+/// A urlencoded form.
+fn form(pairs: &[(&str, String)]) -> String {
+    serde_urlencoded::to_string(pairs).unwrap()
+}
+
+/// A multipart form with the boundary `B`.
+fn multipart(pairs: &[(&str, String)]) -> String {
+    let part =
+        |(name, value): &(&str, String)| format!("--B\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+    pairs.iter().map(part).collect::<String>() + "--B--\r\n"
+}
+
+/// Somebody who calls the service, and keeps what it answers.
+struct Caller {
+    address: SocketAddr,
+    token: String,
+    sent: Sent,
+    answers: Vec<u8>,
+    members: u32,
+}
+
+impl Caller {
+    /// Sends bytes and reads to the end of the connection, however that comes.
+    fn exchange(&mut self, request: &[u8]) -> String {
+        let answer = exchange(self.address, request);
+        self.answers.extend_from_slice(&answer);
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    fn request(&mut self, method: &str, query: &str, headers: &str, body: impl AsRef<[u8]>) -> String {
+        let path = format!("/postback/{}{query}", self.token);
+        self.exchange(&request(method, &path, headers, body.as_ref()))
+    }
+
+    fn post(&mut self, body: impl AsRef<[u8]>) -> String {
+        self.request("POST", "", FORM, body)
+    }
+
+    /// `action=…&siteid=1&memberid=…&username=…` of somebody new, as pairs.
+    fn newcomer(&mut self, action: &str) -> Vec<(&'static str, String)> {
+        self.members += 1;
+        let (member, name) = (self.members.to_string(), format!("{SEEN}{}", self.members));
+        vec![("action", action.to_owned()), ("siteid", "1".into()), ("memberid", member), ("username", name)]
+    }
+
+    fn all_actions(&mut self) {
+        for action in ["ADD", "MANUALADD", "ACTIVATE", "TRIALTOFULL", "CHANGE", "DELETE", "EXPIRE", "CHECK"] {
+            let mut add = self.newcomer("ADD");
+            add.extend(self.sent.record());
+            assert_ok(&self.post(form(&add)));
+            // The same member, all secrets anew, and an expiry ahead.
+            add[0].1 = action.into();
+            let mut again = add[..4].to_vec();
+            again.extend(self.sent.record());
+            again.push(("expire", "2099-01-01".into()));
+            assert_ok(&self.post(form(&again)));
+            assert_ok(&self.request("POST", "", "Content-Type: multipart/form-data; boundary=B\r\n", multipart(&again)));
+            assert_ok(&self.request("GET", &format!("?{}", form(&again)), "", ""));
+        }
+    }
+
+    fn credentials_alone(&mut self) {
+        for name in ["password", "cryptpass"] {
+            let mut add = self.newcomer("ADD");
+            add.push((name, self.sent.of(name)));
+            assert_ok(&self.post(form(&add)));
+        }
+        let md5 = format!("$1$saltsalt${}.", self.sent.plain("digest of MD5 crypt").repeat(2).split_at(21).0);
+        let mut add = self.newcomer("ADD");
+        add.push(("cryptpass", md5));
+        assert_ok(&self.post(form(&add)));
+        let western: Vec<u8> = self.sent.plain("password in Windows-1252").bytes().chain(*b"%E9%80").collect();
+        let add = self.newcomer("ADD");
+        assert_ok(&self.post([format!("{}&password=", form(&add)).as_bytes(), &western].concat()));
+    }
+
+    /// Names that are on no list: in the spelling of arrays, of other letters, and of parameters that nobody documented.
+    fn unlisted_names(&mut self) {
+        for secret in SECRETS {
+            let dotted = secret.replace('_', ".");
+            let names = [
+                format!("mychanges_{secret}"),
+                format!("mychanges[{secret}]"),
+                format!("{secret}[]"),
+                format!("{secret}[x][y]"),
+                format!("{secret}[x"),
+                format!("[{secret}]"),
+                format!(" {secret}"),
+                format!("{secret}\0"),
+                format!("{secret} "),
+                secret.to_ascii_uppercase(),
+                format!("x_{secret}"),
+                format!("{secret}2"),
+                dotted,
+            ];
+            let mut pairs = self.newcomer("ADD");
+            pairs.push(("password", self.sent.odd("password")));
+            for name in &names {
+                // The last of a name counts, and ` password` is one of `password`.
+                let value = self.sent.of(secret);
+                pairs.push((name, value));
+            }
+            assert_ok(&self.post(form(&pairs)));
+            assert_ok(&self.request("GET", &format!("?{}", form(&pairs)), "", ""));
+            // No header may hold a NUL.
+            pairs.retain(|(name, _)| !name.contains('\0'));
+            assert_ok(&self.request("POST", "", "Content-Type: multipart/form-data; boundary=B\r\n", multipart(&pairs)));
+        }
+        let names: Vec<String> = (0..3).map(|_| self.sent.plain("name of a field")).collect();
+        let add = form(&self.newcomer("DELETE"));
+        assert_ok(&self.post(format!("{}&{add}&{}=1&x[{}]=2", names[0], names[1], names[2])));
+    }
+
+    /// A sender who forgets to escape, or uses other separators.
+    fn badly_encoded(&mut self) {
+        let (one, two) = (self.sent.plain("password up to its &"), self.sent.plain("password from its & on"));
+        let add = form(&self.newcomer("ADD"));
+        assert_ok(&self.post(format!("{add}&password={one}&{two}&trial=0")));
+        assert_ok(&self.post(format!("{add}&password={one}&{two}=x&{two}[&=%zz{two}&trial=0")));
+
+        for separator in ["\n", "\r\n", "", ";", "&amp;", "%26", "%2526", "; ", "%0A", "\n\n", "|", " "] {
+            for first in ["action", "memberid", "username", "siteid", "status"] {
+                let mut pairs = vec![(first, "1".to_owned())];
+                pairs.extend(self.sent.record());
+                pairs.extend(self.newcomer("ADD"));
+                let equals = if separator == "%2526" { "%253D" } else { "=" };
+                let plain = |(name, value): &(&str, String)| {
+                    format!("{name}{equals}{}", value.replace(|c: char| !c.is_ascii_alphanumeric(), "."))
+                };
+                let joined = pairs.iter().map(plain).collect::<Vec<_>>().join(separator).replacen(equals, "=", 1);
+                self.post(&joined);
+                self.request("POST", "", "", &joined);
+                self.request("POST", &format!("?action=CHECK&siteid=1&username={SEEN}"), "", &joined);
+                self.request("POST", "?action=DELETE&siteid=1&memberid=99", "", &joined);
+                self.request("GET", &format!("?{}", joined.replace(['\r', '\n', ' '], "%0A")), "", "");
+            }
+        }
+    }
+
+    fn no_form(&mut self) {
+        let mut pairs = self.newcomer("ADD");
+        pairs.extend(self.sent.record());
+        let object: serde_json::Map<_, _> = pairs.iter().map(|(name, value)| ((*name).into(), value.as_str().into())).collect();
+        let json = serde_json::Value::Object(object).to_string();
+        let xml: String = pairs.iter().map(|(name, value)| format!("<{name}>{value}</{name}>")).collect();
+        for body in [json, xml, form(&pairs), multipart(&pairs)] {
+            for kind in
+                ["application/json", "text/plain", "text/xml; charset=utf-8", "", "application/x-www-form-urlencoded", "?"]
+            {
+                self.request("POST", "", &format!("Content-Type: {kind}\r\n"), &body);
+                self.request("POST", "?action=DELETE&siteid=1&memberid=99", &format!("Content-Type: {kind}\r\n"), &body);
+            }
+        }
+    }
+
+    fn broken_multipart(&mut self) {
+        let mut pairs = self.newcomer("ADD");
+        pairs.extend(self.sent.record());
+        let whole = multipart(&pairs);
+        let named = self.sent.plain("name of a part");
+        let file = format!(
+            "--B\r\nContent-Disposition: form-data; name=\"{named}\"; filename=\"{named}\"\r\n\r\n{named}\r\n--B\r\nX-{named}: \r\n\r\n{named}\r\n--B--"
+        );
+        let cut = &whole[..whole.len() - 9];
+        for body in [cut, &whole.replace("--B", "--C"), &whole.replace("\r\n\r\n", "\r\n"), &whole.replace('\r', ""), &file] {
+            for kind in ["multipart/form-data; boundary=B", "multipart/form-data", "multipart/mixed; boundary=B"] {
+                self.request("POST", "", &format!("Content-Type: {kind}\r\n"), body);
+            }
+        }
+    }
+
+    fn unreadable_values(&mut self) {
+        let long = |sent: &mut Sent, times: usize| sent.plain("a value that is too long").repeat(times);
+        for (name, times) in [("password", 60), ("cryptpass", 1), ("cryptpass", 60), ("session", 60), ("new_password", 1_000)] {
+            for action in ["ADD", "CHANGE", "ACTIVATE"] {
+                let mut pairs = self.newcomer(action);
+                pairs.push((name, long(&mut self.sent, times)));
+                self.post(form(&pairs));
+                pairs.push(("password", self.sent.odd("password")));
+                self.post(form(&pairs));
+            }
+        }
+        let control = format!("\r\n\0{}", self.sent.plain("session with control characters"));
+        let mut pairs = self.newcomer("ADD");
+        pairs.extend([
+            ("session", control),
+            ("password", self.sent.odd("password")),
+            ("joined", "soon".into()),
+            ("trial", "x".into()),
+        ]);
+        assert_ok(&self.post(form(&pairs)));
+    }
+
+    /// Every kind of ERROR, with secrets beside what is wrong.
+    fn refused_by_the_rules(&mut self) {
+        let held = form(&self.newcomer("ADD"));
+        let password = form(&[("password", self.sent.odd("password"))]);
+        assert_ok(&self.post(format!("{held}&{password}")));
+        let other = format!("action=ADD&siteid=1&memberid=999999&username={SEEN}{}", self.members);
+        for wrong in [
+            other.as_str(),
+            "action=CHANGE&siteid=1&memberid=888888",
+            "action=REMOVE&siteid=1&memberid=1",
+            "action=ADD&siteid=x&memberid=1&username=b",
+            "action=ADD&siteid=1&memberid=&username=b",
+            "action=ADD&siteid=1&memberid=1&username=a%0Ab",
+            "action=CHANGE&siteid=1&memberid=1&new_trial=x",
+            "action=EXPIRE&siteid=1&memberid=1&expire=soon",
+            "action=EXPIRE&siteid=1&memberid=888888&expire=2099-01-01",
+            "action=CHECK&siteid=1",
+            "",
+        ] {
+            let record = self.sent.record();
+            let said = self.post(format!("{}&{wrong}", form(&record)));
+            assert!(said.contains("\r\n\r\nERROR|"), "{wrong}: {said}");
+        }
+    }
+
+    /// Callers without the token, or with almost the right one, on any path and with any method.
+    fn refused_at_the_door(&mut self) {
+        let mut pairs = self.newcomer("ADD");
+        pairs.extend(self.sent.record());
+        let (body, wrong) = (form(&pairs), self.sent.plain("a wrong token").repeat(2));
+        let path = format!("/postback/{wrong}");
+        let headers = format!(
+            "{FORM}Authorization: Basic {}\r\nCookie: session={}\r\nX-Forwarded-For: {}\r\nUser-Agent: {}\r\nReferer: http://x/?p={}\r\n",
+            self.sent.plain("a header"),
+            self.sent.plain("a cookie"),
+            self.sent.plain("X-Forwarded-For"),
+            self.sent.plain("User-Agent"),
+            self.sent.plain("Referer")
+        );
+        for path in [path.as_str(), "/postback", "/postback/", &format!("/{wrong}"), &format!("{path}/{wrong}"), "/"] {
+            for method in ["POST", "GET", "PUT", "HEAD", "OPTIONS"] {
+                self.exchange(&request(method, path, &headers, body.as_bytes()));
+                self.exchange(&request(method, &format!("{path}?{body}"), &headers, b""));
+            }
+        }
+        for method in ["PUT", "DELETE", "PATCH"] {
+            let said = self.request(method, &format!("?{body}"), &headers, &body);
+            assert!(said.starts_with("HTTP/1.1 405"), "{said}");
+        }
+        assert_ok(&self.request("POST", "", &headers, &body));
+    }
+
+    /// What HTTP itself refuses, and clients that go away.
+    fn broken_requests(&mut self) {
+        let mut pairs = self.newcomer("ADD");
+        pairs.extend(self.sent.record());
+        let (body, token) = (form(&pairs), self.token.clone());
+        let long = format!("{body}&x={}", "y".repeat(70_000));
+        let head = format!("POST /postback/{token}");
+        for request in [
+            format!("{head}?{body} HTTP/9.9\r\nHost: x\r\n\r\n{body}"),
+            format!("{head} {body}\r\n\r\n"),
+            format!("{body}\r\n\r\n"),
+            format!("{head} HTTP/1.1\r\n{body}\r\n\r\n"),
+            format!("{head} HTTP/1.1\r\nHost: x\r\nContent-Length: {body}\r\n\r\n{body}"),
+            format!("{head} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n{body}\r\n\r\n"),
+            format!("{head} HTTP/1.1\r\nHost: x\r\n{FORM}Content-Length: 100000\r\nConnection: close\r\n\r\n{body}"),
+            format!("{head} HTTP/1.1\r\nHost: x\r\n{FORM}Content-Length: {}\r\nConnection: close\r\n\r\n{long}", long.len()),
+            format!("{head}?{long} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"),
+            format!("GET /postback/{token}?{long} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"),
+        ] {
+            self.exchange(request.as_bytes());
+        }
+        let chunks = format!("{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
+        let chunked =
+            format!("{head} HTTP/1.1\r\nHost: x\r\n{FORM}Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n{chunks}");
+        assert_ok(&self.exchange(chunked.as_bytes()));
+        let old = format!("{head} HTTP/1.0\r\n{FORM}Content-Length: {}\r\n\r\n{body}", body.len());
+        assert_ok(&self.exchange(old.as_bytes()));
+    }
+
+    /// So many passwords at once that they wait to be hashed.
+    fn fill_the_backlog(&mut self) {
+        let path = format!("/postback/{}", self.token);
+        let bodies: Vec<String> = (0..BACKLOG)
+            .map(|_| {
+                let mut pairs = self.newcomer("ADD");
+                pairs.push(("password", self.sent.odd("password of the backlog")));
+                form(&pairs)
+            })
+            .collect();
+        let address = self.address;
+        std::thread::scope(|scope| {
+            for body in &bodies {
+                let request = request("POST", &path, FORM, body.as_bytes());
+                scope.spawn(move || assert_ok(&String::from_utf8_lossy(&exchange(address, &request))));
+            }
+        });
+    }
+}
+
+fn request(method: &str, path: &str, headers: &str, body: &[u8]) -> Vec<u8> {
+    let length = body.len();
+    let head =
+        format!("{method} {path} HTTP/1.1\r\nHost: test\r\n{headers}Connection: close\r\nContent-Length: {length}\r\n\r\n");
+    [head.as_bytes(), body].concat()
+}
+
+/// A server that has refused a request may close before all of it was written: what it said then is no matter here.
+fn exchange(address: SocketAddr, request: &[u8]) -> Vec<u8> {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let _ = stream.write_all(request);
+    let _ = stream.shutdown(Shutdown::Write);
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    answer
+}
+
+fn assert_ok(answer: &str) {
+    let end = answer.split("\r\n\r\n").last().unwrap_or_default();
+    assert!(answer.starts_with("HTTP/1.") && end.starts_with("OK|"), "{answer}");
+}
+
+/// A directory for everything, and the program as an operator starts it: no token given, output into files.
+struct Place {
+    dir: TempDir,
+    flags: Vec<String>,
+}
+
+struct Served {
+    child: Child,
+    address: SocketAddr,
+}
+
+/// A test that fails leaves no process behind.
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Place {
+    fn new(flags: &[&str]) -> Self {
+        let dir = TempDir::new().unwrap();
+        fs::create_dir(dir.path().join("out")).unwrap();
+        Self { dir, flags: flags.iter().map(|&flag| flag.to_owned()).collect() }
+    }
+
+    fn data(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    fn token(&self) -> String {
+        fs::read_to_string(self.data().join("postback-token")).unwrap().trim().to_owned()
+    }
+
+    fn command(&self) -> Command {
+        let mut command = program();
+        command.env("RUST_LOG", "trace").env("RUST_BACKTRACE", "1").args(["--data-dir"]).arg(self.data()).args(&self.flags);
+        command
+    }
+
+    /// `serve`, with stdout and stderr in files of that name.
+    fn serve(&self, name: &str, flags: &[&str]) -> Served {
+        let file = |end: &str| self.dir.path().join("out").join(format!("{name}.{end}"));
+        let (out, err) = (fs::File::create(file("stdout")).unwrap(), fs::File::create(file("stderr")).unwrap());
+        let mut command = self.command();
+        command.args(["serve", "--listen", "127.0.0.1:0"]).args(flags).stdout(Stdio::from(out)).stderr(Stdio::from(err));
+        let child = command.spawn().unwrap();
+        let mut address = None;
+        // The last thing that a start says on stdout.
+        eventually("the service listens", || {
+            let said = fs::read_to_string(file("stdout")).unwrap();
+            address = said.split_once("listens on ").and_then(|(_, rest)| rest.split_once(',')?.0.parse().ok());
+            address.is_some()
+        });
+        Served { child, address: address.unwrap() }
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.command().args(arguments).output().unwrap()
+    }
+
+    /// What the commands print that show what is kept; the journal by itself, to be read back.
+    fn commands(&self, members: u32) -> Vec<u8> {
+        let members: Vec<String> = (1..=members).map(|member| member.to_string()).collect();
+        let shows = members.iter().map(|member| vec!["member", "show", "1", member]);
+        let others = ["journal", "journal --json", "member list", "member list --former", "check-config", "token show"];
+        let others = others.iter().map(|line| line.split(' ').collect::<Vec<_>>());
+        let mut printed = Vec::new();
+        for arguments in shows.chain(others) {
+            let output = self.run(&arguments);
+            assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+            printed.extend([output.stdout, output.stderr].concat());
+        }
+        printed
+    }
+
+    fn database(&self) -> Connection {
+        Connection::open_with_flags(self.data().join("userman.db"), OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap()
+    }
+
+    fn sealed(&self) -> u32 {
+        rows(&self.database(), "SELECT count(*) FROM journal WHERE sealed IS NOT NULL")[0].parse().unwrap()
+    }
+
+    /// Waits for as long as the backlog gets smaller: the worker has the lowest priority, and other tests run beside it.
+    fn wait_until_all_is_hashed(&self) {
+        let mut left = self.sealed();
+        while left > 0 {
+            eventually("another password is hashed", || self.sealed() < left);
+            left = self.sealed();
+        }
+    }
+
+    /// All files of the data directory, and all that `serve` has printed.
+    fn files(&self) -> Vec<(PathBuf, Vec<u8>)> {
+        let mut files = Vec::new();
+        for dir in [self.data(), self.dir.path().join("out")] {
+            let paths = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+            files.extend(paths.filter(|path| path.is_file()).map(|path| (path.clone(), fs::read(path).unwrap())));
+        }
+        files
+    }
+}
+
+/// Nothing that was sent stands in any file or output; the token only where it belongs.
+fn assert_nothing_found(when: &str, place: &Place, caller: &Caller, printed: &[u8]) {
+    let mut own = Search::default();
+    own.add("the token", place.token().as_bytes());
+    let key = fs::read_to_string(place.data().join("seal.key")).unwrap();
+    own.add("the key", key.trim().as_bytes());
+    let mut seen = Search::default();
+    seen.add("a username", SEEN.as_bytes());
+
+    let mut places = place.files();
+    places.push(("the replies".into(), caller.answers.clone()));
+    places.push(("printed by commands".into(), printed.to_vec()));
+    for (path, content) in &places {
+        assert_eq!(caller.sent.search.found_in(content), [""; 0], "{when}, in {}", path.display());
+        let file = path.file_name().unwrap_or_default().to_string_lossy();
+        // The start that made the token prints it.
+        if !["postback-token", "seal.key", "first.stdout"].contains(&&*file) {
+            assert_eq!(own.found_in(content), [""; 0], "{when}, in {}", path.display());
+        }
+    }
+    let holds = |part: &str| {
+        let mut found = places.iter().filter(|(path, _)| path.to_string_lossy().ends_with(part));
+        found.any(|(_, content)| !seen.found_in(content).is_empty())
+    };
+    let written = ["userman.db", "userman.db-wal"].iter().any(|part| holds(part));
+    assert!(
+        written && holds(".stderr") && holds("the replies") && holds("printed by commands"),
+        "{when}: it looks past something"
+    );
+}
+
+fn say_everything(caller: &mut Caller) {
+    caller.all_actions();
+    caller.credentials_alone();
+    caller.unlisted_names();
+    caller.badly_encoded();
+    caller.no_form();
+    caller.broken_multipart();
+    caller.unreadable_values();
+    caller.refused_by_the_rules();
+    caller.refused_at_the_door();
+    caller.broken_requests();
+}
+
+/// The whole of it, with these flags.
+fn nothing_is_found_with(flags: &[&str]) {
+    let place = Place::new(flags);
+    let mut served = place.serve("first", &[]);
+    let mut caller =
+        Caller { address: served.address, token: place.token(), sent: Sent::default(), answers: Vec::new(), members: 0 };
+    say_everything(&mut caller);
+    let printed = place.commands(caller.members);
+    assert_nothing_found("at once", &place, &caller, &printed);
+
+    caller.fill_the_backlog();
+    served.child.kill().unwrap();
+    served.child.wait().unwrap();
+    assert!(place.sealed() > 0, "everything was hashed before the kill");
+    assert_nothing_found("after the kill", &place, &caller, &printed);
+
+    let served = place.serve("second", &[]);
+    place.wait_until_all_is_hashed();
+    let printed = place.commands(caller.members);
+    assert_nothing_found("after hashing", &place, &caller, &printed);
+    terminate(served);
+
+    let served = place.serve("third", &["--allow-ip", "192.0.2.1"]);
+    caller.address = served.address;
+    let refused = form(&caller.sent.record());
+    let said = caller.request("POST", &format!("?{refused}"), FORM, &refused);
+    assert!(said.starts_with("HTTP/1.1 403"), "{said}");
+    terminate(served);
+    checkpoint(&place.data().join("userman.db"));
+    assert_nothing_found("after a checkpoint", &place, &caller, &printed);
+}
+
+fn terminate(mut served: Served) {
+    rustix::process::kill_process(rustix::process::Pid::from_child(&served.child), rustix::process::Signal::TERM).unwrap();
+    assert!(served.child.wait().unwrap().success());
+}
+
+fn checkpoint(database: &Path) {
+    let conn = Connection::open(database).unwrap();
+    assert_eq!(rows(&conn, "PRAGMA wal_checkpoint(TRUNCATE)"), ["0|0|0"]);
+}
+
+#[test]
+fn no_secret_is_readable_in_any_file_log_reply_or_output_with_the_log_at_trace() {
+    nothing_is_found_with(&["--log", "trace"]);
+}
+
+#[test]
+fn no_secret_is_readable_with_the_log_as_json_and_passwords_as_bcrypt() {
+    nothing_is_found_with(&["--log", "trace", "--log-format", "json", "--password-hash", "bcrypt"]);
+}
+
+/// The token given as a setting, and given wrongly; a capture with secrets in it; a URL with a token that does not answer.
+#[test]
+fn no_command_repeats_a_token_or_what_a_capture_holds() {
+    let mut sent = Sent::default();
+    let place = Place::new(&[]);
+    let (token, short) = (sent.plain("the token").repeat(2), format!("{}/", sent.plain("a token that is none").repeat(2)));
+    let mut pairs =
+        vec![("action", "ADD".to_owned()), ("siteid", "1".into()), ("memberid", "71".into()), ("username", SEEN.into())];
+    pairs.extend(sent.record());
+    let lines: Vec<String> = pairs.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let file = |name: &str, text: &str| {
+        let path = place.dir.path().join(name);
+        fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (capture, bodies) = (file("tmm.txt", &lines.join("\n")), file("bodies.txt", &form(&pairs)));
+    let (tokens, bad_tokens) = (file("tokens", &token), file("bad-tokens", &format!("{token}\n{short}\n")));
+    let journal = place.dir.path().join("journal.json");
+    let journal = journal.to_str().unwrap();
+    let closed = format!("http://127.0.0.1:1/postback/{token}");
+    let no_host = format!("http://127.0.0.1:x/postback/{token}");
+
+    let mut printed = Vec::new();
+    for arguments in [
+        &["replay", "--dry-run", &capture, &bodies][..],
+        &["replay", &capture, &bodies],
+        &["replay", "--to", &closed, &bodies],
+        &["replay", "--to", &no_host, &bodies],
+        &["replay", "--to", &token, &bodies],
+        &["replay", "--journal", &capture],
+        &["replay", "--journal", journal],
+        &["journal"],
+        &["journal", "--json"],
+        &["member", "show", "1", "71"],
+        &["member", "remove", "1", "71"],
+        &["member", "restore", "1", "71"],
+        &["token", "show"],
+        &["check-config"],
+        &["check-config", "--postback-token", &token, "--listen", "nowhere"],
+        &["check-config", "--postback-token", &short],
+        &["check-config", "--postback-token-file", &tokens],
+        &["check-config", "--postback-token-file", &bad_tokens],
+        &["serve", "--postback-token", &short],
+        &["serve", "--help"],
+        &["--help"],
+    ] {
+        for environment in [None, Some(&token), Some(&short)] {
+            let mut command = place.command();
+            command.args(arguments).args(["--log", "trace"]).envs(environment.map(|token| ("USERMAN_POSTBACK_TOKEN", token)));
+            let output = command.output().unwrap();
+            printed.extend([output.stdout, output.stderr].concat());
+        }
+        // As soon as there is a journal, it is there to be replayed.
+        fs::write(journal, place.run(&["journal", "--json"]).stdout).unwrap();
+    }
+    assert_eq!(sent.search.found_in(&printed), [""; 0]);
+    for (path, content) in place.files() {
+        assert_eq!(sent.search.found_in(&content), [""; 0], "in {}", path.display());
+    }
+    let mut seen = Search::default();
+    seen.add("a username", SEEN.as_bytes());
+    assert!(!seen.found_in(&printed).is_empty());
+}

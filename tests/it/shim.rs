@@ -1,0 +1,96 @@
+//! The way to tests/shim/shim.c: compiled once a run, loaded into the program, given orders through files.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use tempfile::TempDir;
+
+use crate::support::{program, real_program};
+
+/// "Input/output error", "Permission denied", "No space left on device", "Read-only file system".
+/// In the place of an error: the program dies of SIGKILL before the call.
+pub const KILLED: i32 = 0;
+pub const EIO: i32 = 5;
+pub const EACCES: i32 = 13;
+pub const ENOSPC: i32 = 28;
+pub const EROFS: i32 = 30;
+
+/// Orders and records of one program.
+pub struct Shim {
+    library: PathBuf,
+    dir: TempDir,
+}
+
+impl Shim {
+    /// `None`, with a loud line, where there is no C compiler.
+    pub fn new() -> Option<Self> {
+        static LIBRARY: OnceLock<Option<PathBuf>> = OnceLock::new();
+        let library = LIBRARY.get_or_init(|| real_program("cc").map(|cc| compile(&cc))).clone()?;
+        Some(Self { library, dir: TempDir::new().unwrap() })
+    }
+
+    /// The program with the shim in it, for files below `data`. What it does is recorded if `traced`.
+    pub fn program(&self, data: &Path, traced: bool) -> Command {
+        let mut command = program();
+        command.env("LD_PRELOAD", &self.library).env("SHIM_DATA", data).env("SHIM_CONTROL", self.dir.path());
+        if traced {
+            command.env("SHIM_TRACE", self.trace_file());
+        }
+        command
+    }
+
+    /// From now on `write`, `sync` or `open` fails with this error, after `skip` calls that go through.
+    pub fn fail(&self, call: &str, errno: i32, skip: usize) {
+        self.order(call, &format!("{errno} {skip}"));
+    }
+
+    /// The same for one call alone.
+    pub fn fail_once(&self, call: &str, errno: i32, skip: usize) {
+        self.order(call, &format!("{errno} {skip} 1"));
+    }
+
+    /// The cause is gone.
+    pub fn heal(&self, call: &str) {
+        std::fs::remove_file(self.dir.path().join(call)).unwrap();
+    }
+
+    /// The next sync waits until `heal("hold")`.
+    pub fn hold_syncs(&self) {
+        self.order("hold", "");
+    }
+
+    /// Whether a sync waits.
+    pub fn is_holding(&self) -> bool {
+        self.dir.path().join("holding").exists()
+    }
+
+    /// What was recorded so far.
+    pub fn trace(&self) -> Vec<u8> {
+        std::fs::read(self.trace_file()).unwrap()
+    }
+
+    /// Put in place whole, since the shim may read at any moment.
+    fn order(&self, call: &str, text: &str) {
+        let new = self.dir.path().join("new");
+        std::fs::write(&new, text).unwrap();
+        std::fs::rename(new, self.dir.path().join(call)).unwrap();
+    }
+
+    fn trace_file(&self) -> PathBuf {
+        self.dir.path().join("trace")
+    }
+}
+
+fn compile(cc: &Path) -> PathBuf {
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let (new, library) = (dir.join(format!("shim-{}.so", std::process::id())), dir.join("shim.so"));
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/shim/shim.c");
+    // Fortified headers would define some of these functions themselves.
+    let flags = ["-shared", "-fPIC", "-O1", "-Wall", "-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=0"];
+    let status = Command::new(cc).args(flags).arg("-o").arg(&new).args([source, "-ldl"]).status().unwrap();
+    assert!(status.success(), "tests/shim/shim.c does not compile");
+    // In place whole: another run of these tests may load it at this moment.
+    std::fs::rename(new, &library).unwrap();
+    library
+}

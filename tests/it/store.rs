@@ -1,0 +1,361 @@
+//! The store: batches, a row that spoils only its own postback, and databases that are left alone.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use nats_userman::action::Rules;
+use nats_userman::apply::{Postback, transact};
+use nats_userman::clock::ExpiryRule;
+use nats_userman::fields::Fields;
+use nats_userman::journal::Origin;
+use nats_userman::password::{HashKind, Vault};
+use nats_userman::store::{Fault, OpenError, UpgradeError, open_reader, with_engine};
+use proptest::prelude::*;
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+use crate::property::{Place, cases, check, dump, fast_dir, in_transaction, postbacks, shown};
+use crate::support::{App, NOON, Program, TOKEN, program, rows};
+
+const BATCHES: u32 = 100;
+
+/// A database of its own, under the rules of the defaults.
+fn place(dir: &TempDir, name: &str) -> Place {
+    let rules = Rules {
+        vault: Vault::from_key([7; 32]),
+        keep_cryptpass: true,
+        expiry: ExpiryRule { zone: chrono_tz::UTC, grace_hours: 0 },
+    };
+    Place::new(dir.path(), name, rules, HashKind::Argon2id)
+}
+
+fn read(place: &Place, body: &str) -> Postback {
+    Postback::read(&Fields::from_urlencoded(body.as_bytes()), &place.rules, Origin::Nats, None).0
+}
+
+/// One transaction; each reply as its line, each fault as its kind.
+fn send(place: &Place, batch: &[&Postback]) -> Vec<String> {
+    let kind = |fault: Fault| match fault {
+        Fault::Constraint(_) => "fault: constraint".to_owned(),
+        Fault::BadRow(why) => format!("fault: bad row, {why}"),
+        other => panic!("{other:?}"),
+    };
+    with_engine(&place.location, true, |engine| {
+        let replies = transact(engine, &place.rules.vault, batch, || NOON).unwrap();
+        replies.into_iter().map(|reply| reply.map_or_else(kind, |reply| reply.as_str().to_owned())).collect()
+    })
+    .unwrap()
+}
+
+/// Reads bodies and sends them in one transaction.
+fn send_bodies(place: &Place, bodies: &[&str]) -> Vec<String> {
+    let postbacks: Vec<_> = bodies.iter().map(|body| read(place, body)).collect();
+    send(place, &postbacks.iter().collect::<Vec<_>>())
+}
+
+fn write(database: &Path, sql: &str) {
+    Connection::open(database).unwrap().execute_batch(sql).unwrap();
+}
+
+fn look(place: &Place, sql: &str) -> Vec<String> {
+    rows(&Connection::open(place.location.path()).unwrap(), sql)
+}
+
+const NAMES: &str = "SELECT siteid, memberid, username FROM member_auth ORDER BY siteid, memberid";
+
+#[test]
+fn a_batch_leaves_what_its_postbacks_leave_one_by_one() {
+    let stories = (prop::collection::vec(postbacks(), 1..60), 1..60_usize);
+    check(&stories, cases(BATCHES), |(postbacks, size)| {
+        let dir = fast_dir();
+        let (batched, single) = (place(&dir, "batched.db"), place(&dir, "single.db"));
+        let mut said = format!("batches of {size}\n");
+        let mut read_all = Vec::new();
+        for fields in postbacks {
+            let text: Vec<_> = fields.iter().flatten().map(|(name, value)| ((*name).to_owned(), value.at(NOON, 0))).collect();
+            // Sealed once, so that both databases get the same bytes.
+            let postback = read(&batched, &serde_urlencoded::to_string(&text).unwrap());
+            if !postback.is_check() {
+                said.push_str(&format!("> {}\n", shown(&text)));
+                read_all.push(postback);
+            }
+        }
+        let read_all: Vec<&Postback> = read_all.iter().collect();
+        let together: Vec<_> = read_all.chunks(*size).flat_map(|batch| send(&batched, batch)).collect();
+        let apart: Vec<_> = read_all.iter().flat_map(|postback| send(&single, &[postback])).collect();
+        if together != apart {
+            return Err(format!("{said}\nthe replies together {together:#?}\napart {apart:#?}"));
+        }
+        if !read_all.is_empty() && dump(&batched.location) != dump(&single.location) {
+            return Err(format!("{said}\nthe rows together {:#?}\napart {:#?}", dump(&batched.location), dump(&single.location)));
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn members_swap_names_within_one_batch_if_the_order_allows_it() {
+    let dir = fast_dir();
+    let place = place(&dir, "userman.db");
+    let replies = send_bodies(
+        &place,
+        &[
+            "action=ADD&siteid=1&memberid=71&username=bob&password=one",
+            "action=ADD&siteid=1&memberid=72&username=ann&password=two",
+            "action=CHANGE&siteid=1&memberid=71&new_username=ANN",
+            "action=CHANGE&siteid=1&memberid=71&new_username=free",
+            "action=CHANGE&siteid=1&memberid=72&new_username=Bob",
+            "action=CHANGE&siteid=1&memberid=71&new_username=Ann",
+        ],
+    );
+    let words: Vec<_> = replies.iter().map(|reply| reply.split('|').next().unwrap()).collect();
+    assert_eq!(words, ["OK", "OK", "ERROR", "OK", "OK", "OK"], "{replies:#?}");
+    assert!(replies[2].contains("72"), "{}", replies[2]);
+    assert_eq!(look(&place, NAMES), ["1|71|Ann", "1|72|Bob"]);
+}
+
+#[test]
+fn a_name_goes_from_hand_to_hand_within_one_batch() {
+    let dir = fast_dir();
+    let place = place(&dir, "userman.db");
+    let replies = send_bodies(
+        &place,
+        &[
+            "action=ADD&siteid=1&memberid=71&username=bob&password=one",
+            "action=DELETE&siteid=1&memberid=71",
+            "action=ADD&siteid=1&memberid=72&username=BOB&password=two",
+            "action=ACTIVATE&siteid=1&memberid=71&username=bob",
+            "action=EXPIRE&siteid=1&memberid=72&expire=2026-06-15",
+            "action=ACTIVATE&siteid=1&memberid=71&username=bob",
+            "action=CHANGE&siteid=1&memberid=71&new_username=BoB",
+        ],
+    );
+    let words: Vec<_> = replies.iter().map(|reply| reply.split('|').next().unwrap()).collect();
+    assert_eq!(words, ["OK", "OK", "OK", "ERROR", "OK", "OK", "OK"], "{replies:#?}");
+    assert_eq!(look(&place, NAMES), ["1|71|BoB"]);
+    assert_eq!(look(&place, "SELECT memberid, reason FROM former_member"), ["72|expired"]);
+}
+
+#[test]
+fn a_row_that_the_schema_refuses_spoils_only_its_own_postback() {
+    for (event, spoilt) in [
+        ("INSERT ON member_auth WHEN new.username = 'spoilt'", "action=ADD&siteid=1&memberid=72&username=spoilt&password=x"),
+        ("UPDATE ON member_auth WHEN new.username = 'spoilt'", "action=CHANGE&siteid=1&memberid=71&new_username=spoilt"),
+        ("INSERT ON former_member WHEN new.memberid = 71", "action=DELETE&siteid=1&memberid=71"),
+        ("DELETE ON member_auth WHEN old.memberid = 71", "action=DELETE&siteid=1&memberid=71"),
+        ("INSERT ON journal WHEN new.memberid = 74", "action=ADD&siteid=1&memberid=74&username=dan&password=x"),
+    ] {
+        let dir = fast_dir();
+        let place = place(&dir, "userman.db");
+        assert_eq!(send_bodies(&place, &["action=ADD&siteid=1&memberid=71&username=bob&password=x"]).len(), 1);
+        let trigger = format!("CREATE TRIGGER sabotage BEFORE {event} BEGIN SELECT RAISE(ABORT, 'sabotage'); END");
+        write(place.location.path(), &trigger);
+        let replies = send_bodies(
+            &place,
+            &[
+                "action=ADD&siteid=1&memberid=73&username=cy&password=x",
+                spoilt,
+                "action=CHANGE&siteid=1&memberid=73&new_username=cyd",
+                "action=CHANGE&siteid=1&memberid=71&email=b@example.com",
+            ],
+        );
+        let words: Vec<_> = replies.iter().map(|reply| reply.split('|').next().unwrap()).collect();
+        assert_eq!(words, ["OK", "fault: constraint", "OK", "OK"], "{event}");
+        assert_eq!(look(&place, NAMES), ["1|71|bob", "1|73|cyd"], "{event}");
+        assert_eq!(look(&place, "SELECT email FROM member_auth WHERE memberid = 71"), ["b@example.com"], "{event}");
+        assert_eq!(look(&place, "SELECT * FROM former_member"), [""; 0], "{event}");
+        assert_eq!(
+            look(&place, "SELECT action, memberid FROM journal ORDER BY id"),
+            ["ADD|71", "ADD|73", "CHANGE|73", "CHANGE|71"],
+            "{event}"
+        );
+    }
+}
+
+#[test]
+fn whoever_sent_the_spoilt_postback_is_told_that_nothing_was_changed_and_the_service_goes_on() {
+    let app = App::start();
+    let trigger = "CREATE TRIGGER sabotage BEFORE INSERT ON member_auth WHEN new.username = 'spoilt'
+                   BEGIN SELECT RAISE(ABORT, 'sabotage'); END";
+    write(app.config.location.path(), trigger);
+    let spoilt = post(&app, "action=ADD&siteid=1&memberid=72&username=spoilt&password=x");
+    assert_eq!(spoilt, (503, "ERROR|temporarily unavailable, nothing was changed".into()));
+    assert_eq!(app.post("action=ADD&siteid=1&memberid=71&username=bob&password=x"), "OK|member 71 \"bob\" added to site 1");
+    assert_eq!(app.rows("SELECT memberid FROM journal"), ["71"]);
+    write(app.config.location.path(), "DROP TRIGGER sabotage");
+    assert_eq!(post(&app, "action=ADD&siteid=1&memberid=72&username=spoilt&password=x").0, 200);
+}
+
+fn post(app: &App, body: &str) -> (u16, String) {
+    let response = crate::support::post_to(app.address, TOKEN, body.as_bytes()).unwrap();
+    (response.status, response.body)
+}
+
+#[test]
+fn a_row_that_cannot_be_read_spoils_only_the_postbacks_about_it() {
+    for (damage, why) in [
+        ("UPDATE member_auth SET username = '' WHERE memberid = 71", "username is empty, too long or has control characters"),
+        ("UPDATE member_auth SET cryptpass = 'nonsense' WHERE memberid = 71", "cryptpass is of no known form"),
+        ("UPDATE member_auth SET before = 5 WHERE memberid = 71", "before is a number"),
+    ] {
+        let dir = fast_dir();
+        let place = place(&dir, "userman.db");
+        send_bodies(&place, &["action=ADD&siteid=1&memberid=71&username=bob&password=x"]);
+        write(place.location.path(), damage);
+        let replies = send_bodies(
+            &place,
+            &[
+                "action=ADD&siteid=1&memberid=72&username=ann&password=x",
+                "action=DELETE&siteid=1&memberid=71",
+                "action=UPGRADE",
+                "action=CHANGE&siteid=1&memberid=72&new_username=anna",
+            ],
+        );
+        assert_eq!(replies[1], format!("fault: bad row, {why}"));
+        let words: Vec<_> = replies.iter().map(|reply| reply.split(['|', ':']).next().unwrap()).collect();
+        assert_eq!(words, ["OK", "fault", "ERROR", "OK"], "{damage}");
+        assert_eq!(look(&place, "SELECT username FROM member_auth WHERE memberid = 72"), ["anna"], "{damage}");
+        assert_eq!(look(&place, "SELECT count(*) FROM journal"), ["4"], "{damage}");
+    }
+}
+
+#[test]
+fn an_empty_file_is_a_database_whose_making_was_interrupted_and_is_finished() {
+    for interrupted_after in ["", "PRAGMA journal_mode = WAL"] {
+        let dir = fast_dir();
+        let place = place(&dir, "userman.db");
+        std::fs::File::create(place.location.path()).unwrap();
+        write(place.location.path(), interrupted_after);
+        let replies = send_bodies(&place, &["action=ADD&siteid=1&memberid=71&username=bob&password=x"]);
+        assert_eq!(replies, ["OK|member 71 \"bob\" added to site 1"], "{interrupted_after}");
+        assert_eq!(look(&place, "PRAGMA integrity_check"), ["ok"]);
+        assert_eq!(look(&place, "PRAGMA user_version"), ["1"]);
+    }
+}
+
+#[test]
+fn the_real_program_finishes_an_interrupted_database_too() {
+    let dir = fast_dir();
+    let data = dir.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    std::fs::File::create(data.join("userman.db")).unwrap();
+    let mut service = Program::serve(&data, &[]);
+    let reply = service.post("action=ADD&siteid=1&memberid=71&username=bob&password=x").unwrap();
+    assert_eq!(reply.body, "OK|member 71 \"bob\" added to site 1");
+    assert!(service.terminate().success());
+}
+
+/// All files of a directory but `-shm`, which every connection writes its locks and marks into, a read-only one too, and which
+/// holds nothing: SQLite makes it anew from the log. An empty log is no log.
+pub fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
+    let name = |entry: &std::fs::DirEntry| entry.file_name().into_string().unwrap();
+    let entries = std::fs::read_dir(dir).unwrap().map(Result::unwrap);
+    let files = entries.filter(|entry| !name(entry).ends_with("-shm"));
+    let read = files.map(|entry| (name(&entry), std::fs::read(entry.path()).unwrap()));
+    read.filter(|(name, bytes)| !(name.ends_with("-wal") && bytes.is_empty())).collect()
+}
+
+/// A data directory that was served once, then changed by this SQL.
+fn served_then(sql: &str) -> TempDir {
+    let app = App::start_in(fast_dir(), &[]);
+    app.post("action=ADD&siteid=1&memberid=71&username=bob&password=x");
+    app.harden();
+    let dir = app.stop();
+    write(&dir.path().join("data/userman.db"), sql);
+    dir
+}
+
+/// `serve` refuses, in one line that says this, with exit code 1, and touches nothing.
+pub fn refuses_to_serve(data: &Path, says: &[&str]) {
+    let before = files(data);
+    let stderr = match Program::run(program(), data, &[]) {
+        Ok(_) => panic!("it started"),
+        Err(stderr) => stderr,
+    };
+    assert_eq!(stderr.trim_end().lines().count(), 1, "{stderr}");
+    for part in says {
+        assert!(stderr.contains(part), "expected {part:?} in {stderr}");
+    }
+    assert!(!stderr.contains("panicked"), "{stderr}");
+    let again = program().args(["serve", "--listen", "127.0.0.1:0", "--postback-token", TOKEN, "--data-dir"]).arg(data).output();
+    assert_eq!(again.unwrap().status.code(), Some(1));
+    let after = files(data);
+    assert_eq!(before.keys().collect::<Vec<_>>(), after.keys().collect::<Vec<_>>());
+    assert!(before == after, "a file was changed");
+}
+
+#[test]
+fn a_database_of_a_newer_release_is_refused_and_left_alone() {
+    let dir = served_then("PRAGMA user_version = 2");
+    let data = dir.path().join("data");
+    let location = nats_userman::store::Location::sqlite(data.join("userman.db"));
+    let before = files(&data);
+    let newer = |error: &OpenError| matches!(error, OpenError::Upgrade(_, UpgradeError::Newer { found: 2 }));
+    assert!(newer(&with_engine(&location, true, |_| ()).unwrap_err()));
+    assert!(newer(&open_reader(&location).unwrap_err()));
+    assert!(files(&data) == before, "a file was changed");
+    let message = "it has version 2, and this release knows versions up to 1; install the newer release again";
+    refuses_to_serve(&data, &["userman.db", message]);
+}
+
+#[test]
+fn a_database_of_another_program_is_refused_and_left_alone() {
+    for sql in [
+        // Another program's mark, or none and no version of ours.
+        "PRAGMA application_id = 42",
+        "PRAGMA application_id = 0; PRAGMA user_version = 0",
+        "PRAGMA user_version = 0",
+    ] {
+        let dir = served_then(sql);
+        refuses_to_serve(&dir.path().join("data"), &["userman.db", "it is a database of another program"]);
+    }
+    let dir = fast_dir();
+    let data = dir.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    write(&data.join("userman.db"), "CREATE TABLE theirs (a); INSERT INTO theirs VALUES (1)");
+    let location = nats_userman::store::Location::sqlite(data.join("userman.db"));
+    let before = files(&data);
+    let foreign = |error: &OpenError| matches!(error, OpenError::Upgrade(_, UpgradeError::Foreign));
+    assert!(foreign(&with_engine(&location, true, |_| ()).unwrap_err()));
+    assert!(foreign(&open_reader(&location).unwrap_err()));
+    assert!(files(&data) == before, "a file was changed");
+}
+
+#[test]
+fn a_file_that_is_no_database_is_refused_and_left_alone() {
+    let dir = fast_dir();
+    let data = dir.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    std::fs::write(data.join("userman.db"), "a shopping list\n".repeat(300)).unwrap();
+    let location = nats_userman::store::Location::sqlite(data.join("userman.db"));
+    let before = files(&data);
+    assert!(matches!(with_engine(&location, true, |_| ()).unwrap_err(), OpenError::Damaged(..)));
+    assert!(matches!(open_reader(&location).unwrap_err(), OpenError::Damaged(..)));
+    assert!(files(&data) == before, "a file was changed");
+}
+
+#[test]
+fn a_reader_never_makes_a_database() {
+    let dir = fast_dir();
+    let place = place(&dir, "userman.db");
+    assert!(matches!(open_reader(&place.location).unwrap_err(), OpenError::Missing(_)));
+    assert!(files(dir.path()).is_empty());
+}
+
+#[test]
+fn a_transaction_that_is_given_up_leaves_nothing() {
+    let dir = fast_dir();
+    let place = place(&dir, "userman.db");
+    send_bodies(&place, &["action=ADD&siteid=1&memberid=71&username=bob&password=x"]);
+    let before = dump(&place.location);
+    with_engine(&place.location, false, |engine| {
+        engine.begin().unwrap();
+        let postback = read(&place, "action=DELETE&siteid=1&memberid=71");
+        nats_userman::apply::apply(engine, &place.rules.vault, &[&postback], NOON).unwrap();
+        engine.rollback();
+        // And the engine is good for the next one.
+        in_transaction(engine, |engine| engine.probe(NOON)).unwrap();
+    })
+    .unwrap();
+    assert_eq!(dump(&place.location), before);
+}

@@ -1,0 +1,142 @@
+//! What the log says of a call, and what it never says.
+
+use std::sync::LazyLock;
+
+use crate::support::{Program, TOKEN, post_to, send_raw};
+
+/// Values that must not be found in a log, whatever is done with them.
+const SECRETS: [&str; 8] = [
+    "sesame-one",
+    "41R19prsa7NLQ",
+    "session-4b23bba5",
+    "gateway-11334",
+    "token-hash-2856",
+    "unlisted-value",
+    "query-secret",
+    "path-that-is-wrong-0123456789abcdef",
+];
+
+/// All lines of a program that was called in every way, at its most verbose.
+fn run(flags: &[&str]) -> String {
+    let dir = tempfile::tempdir().unwrap();
+    let mut program = Program::serve(dir.path(), &[&["--log", "trace"], flags].concat());
+    for body in [
+        "action=ADD&siteid=1&memberid=71&username=bob&password=sesame-one&cryptpass=41R19prsa7NLQ&session=session-4b23bba5",
+        "action=ADD&siteid=1&memberid=72&username=a%22b%20id%3D7&password=sesame-one&x=unlisted-value&gateway_token=gateway-11334",
+        "action=ADD&siteid=1&memberid=73&username=ann&cryptpass=41R19prsa7NLQ&joined=never%0A2026-01-01T00:00:00Z+INFO+forged",
+        "action=ADD&siteid=1&memberid=74&username=eve%0D%0A2026-01-01T00:00:00Z+INFO++forged&password=sesame-one",
+        "action=%0A2026-01-01T00:00:00Z+INFO++forged&token_hash=token-hash-2856",
+        "action=ADD&siteid=1&memberid=75&username=%E2%80%A8forged%E2%80%AE%C2%85&password=sesame-one",
+        "action=EXPIRE&siteid=1&memberid=71&expire=%0Aforged",
+        "action=CHECK&siteid=1&username=bob&password=sesame-one",
+        "sesame-one",
+    ] {
+        assert_eq!(program.post(body).unwrap().status, 200);
+    }
+    for (path, kind) in [
+        (format!("{TOKEN}?password=query-secret&action=DELETE&siteid=1&memberid=71"), "text/plain"),
+        (format!("{TOKEN}?new_password=query-secret"), "application/json; sesame-one"),
+        (TOKEN.to_owned(), "unlisted-value%0aforged"),
+        ("path-that-is-wrong-0123456789abcdef%0aforged?password=query-secret".to_owned(), "text/plain"),
+        ("path-that-is-wrong-0123456789abcdef/x".to_owned(), "text/plain"),
+    ] {
+        let request = format!(
+            "POST /postback/{path} HTTP/1.1\r\nHost: sesame-one\r\nUser-Agent: sesame-one\r\nAuthorization: Basic sesame-one\r\n\
+             Content-Type: {kind}\r\nContent-Length: 10\r\nConnection: close\r\n\r\nsesame-one"
+        );
+        send_raw(program.address, request.as_bytes()).unwrap();
+    }
+    let too_long = format!("POST /postback/{TOKEN}?x=query-secret HTTP/1.1\r\nHost: test\r\nContent-Length: 70000\r\n\r\n");
+    assert_eq!(send_raw(program.address, too_long.as_bytes()).unwrap().status, 413);
+    // Not even HTTP.
+    let _ = send_raw(program.address, b"sesame-one\r\n\r\n");
+    program.terminate();
+    program.stderr()
+}
+
+static TEXT: LazyLock<String> = LazyLock::new(|| run(&[]));
+static JSON: LazyLock<String> = LazyLock::new(|| run(&["--log-format", "json"]));
+
+#[test]
+fn no_line_of_the_log_has_a_secret_or_a_token() {
+    for log in [&*TEXT, &*JSON] {
+        for secret in SECRETS.iter().chain([&TOKEN]).filter(|&&secret| secret != "unlisted-value") {
+            assert!(!log.contains(secret), "{secret}:\n{log}");
+        }
+    }
+}
+
+/// The type of a body is shown, in the characters that a type may have; nothing else that is on no list.
+#[test]
+fn an_unlisted_value_is_shown_as_the_type_of_a_body_alone() {
+    for log in [&*TEXT, &*JSON] {
+        for line in log.lines().filter(|line| line.contains("unlisted-value")) {
+            assert!(line.contains("unlisted-value?0aforged, 10 bytes"), "{line}");
+        }
+    }
+}
+
+#[test]
+fn every_line_of_the_log_is_one_of_ours() {
+    for line in TEXT.lines() {
+        let (time, rest) = line.split_at_checked(20).unwrap_or_else(|| panic!("{line:?}"));
+        assert!(time.starts_with("20") && time.ends_with('Z') && &time[10..11] == "T", "{line:?}");
+        assert!(!time.starts_with("2026-01-01"), "{line:?}");
+        assert!([" ERROR ", " WARN  ", " INFO  ", " DEBUG ", " TRACE "].iter().any(|level| rest.starts_with(level)), "{line:?}");
+        assert!(!line.contains(['\u{2028}', '\u{202e}', '\u{85}', '\r']), "{line:?}");
+    }
+    for line in JSON.lines() {
+        let object: serde_json::Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+        assert!(object["time"].is_string() && object["level"].is_string() && object["message"].is_string(), "{line}");
+    }
+}
+
+#[test]
+fn a_postback_has_a_line_that_says_who_what_and_how_long() {
+    let line = |member: &str| TEXT.lines().find(|line| line.contains(&format!(" member={member} "))).unwrap();
+    let added = line("71");
+    let (front, us) = added.rsplit_once(" us=").unwrap();
+    assert!(us.parse::<u64>().is_ok(), "{added}");
+    assert!(
+        front
+            .ends_with(" action=ADD site=1 member=71 username=bob status=200 reply=\"OK|member 71 \\\"bob\\\" added to site 1\""),
+        "{added}"
+    );
+    assert!(added[20..].starts_with(" INFO  postback id="), "{added}");
+    // A name cannot pass itself off as another pair.
+    assert!(line("72").contains(r#" username="a\"b id=7" "#), "{}", line("72"));
+
+    let json: Vec<serde_json::Value> = JSON.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let added = json.iter().find(|object| object["member"] == "71").unwrap();
+    assert_eq!((&added["action"], &added["site"], &added["username"]), (&"ADD".into(), &"1".into(), &"bob".into()));
+    assert_eq!(added["reply"], "OK|member 71 \"bob\" added to site 1");
+    assert!(added["id"].is_string() && added["us"].is_u64() && added["status"] == 200);
+    let ids: std::collections::HashSet<_> = json.iter().filter_map(|object| object["id"].as_str()).collect();
+    assert_eq!(ids.len(), json.iter().filter(|object| object["message"] == "postback").count(), "every request has its own");
+}
+
+#[test]
+fn a_value_that_was_passed_over_is_named() {
+    let passed = "passed over, member 73: joined: expected unix seconds of at most 11 digits, found \"never?2026-01-01T00:00:00Z INFO forged\"";
+    let found = TEXT.lines().find(|line| line.contains("passed over, member 73")).unwrap();
+    assert!(found.ends_with(passed), "{found}");
+    let dropped = "passed over, member 71: ";
+    assert!(!TEXT.contains(dropped), "a cryptpass beside a password is no news");
+}
+
+#[test]
+fn refused_calls_are_logged_with_their_address_at_a_bounded_rate() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut program = Program::serve(dir.path(), &["--log", "trace"]);
+    for number in 0..40 {
+        let token = format!("wrong-{number}-0123456789abcdef0123456789");
+        assert_eq!(post_to(program.address, &token, b"action=CHECK").unwrap().status, 403);
+    }
+    program.terminate();
+    let said = program.stderr();
+    let line = "WARN  refused a call from 127.0.0.1: wrong token or address\n";
+    let lines = said.matches(line).count();
+    // Ten in ten seconds; a slow machine may need more than one such window for forty calls.
+    assert!((10..40).contains(&lines), "{lines}:\n{said}");
+    assert!(!said.contains("wrong-") && !said.contains("CHECK"), "{said}");
+}
