@@ -16,6 +16,9 @@ use crate::password::HashKind;
 use crate::store::Location;
 
 /// The settings as text. Read by [`Config::read`], which says all that is wrong at once.
+///
+/// The comments are the help texts of the flags, which are not written for rustdoc.
+#[allow(rustdoc::bare_urls, rustdoc::invalid_html_tags)]
 #[derive(Args, Clone, Debug)]
 pub struct Settings {
     /// Address and port to listen on; port 0 takes a free one

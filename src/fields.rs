@@ -134,6 +134,8 @@ impl<'a> Fields<'a> {
             text.push_str(&pair.name);
             text.push('=');
             match shown {
+                // Most values are numbers: nothing to hide and nothing to escape.
+                Shown::Value if pair.value.bytes().all(|b| b.is_ascii_alphanumeric()) => text.push_str(&pair.value),
                 Shown::Value if hidden(&pair.name, &pair.value) => text.push_str(MASK_OF_JOINED),
                 Shown::Value => escape(&pair.value, &mut text),
                 Shown::Mask if pair.value.is_empty() => {}
@@ -153,11 +155,11 @@ impl fmt::Debug for Fields<'_> {
 
 /// The usual field, of which nothing has to be undone; `None` for all others.
 fn plain_pair(field: &str) -> Option<Pair<'_>> {
-    let (name, value) = field.split_once('=')?;
-    let plain = !name.is_empty()
-        && !name.bytes().any(|b| matches!(b, b'%' | b'+' | b' ' | b'.' | b'[' | 0))
-        && !value.bytes().any(|b| matches!(b, b'%' | b'+'));
-    plain.then_some(Pair { name: Cow::Borrowed(name), value: Cow::Borrowed(value) })
+    let bytes = field.as_bytes();
+    // One walk to the end of the name, which stops at whatever is not usual; a name is short.
+    let end = bytes.iter().position(|b| matches!(b, b'=' | b'%' | b'+' | b' ' | b'.' | b'[' | 0))?;
+    let plain = end > 0 && bytes[end] == b'=' && !bytes[end + 1..].iter().any(|b| matches!(b, b'%' | b'+'));
+    plain.then(|| Pair { name: Cow::Borrowed(&field[..end]), value: Cow::Borrowed(&field[end + 1..]) })
 }
 
 fn pair<'a>(name: Cow<'a, [u8]>, value: Cow<'a, [u8]>) -> Pair<'a> {

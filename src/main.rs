@@ -4,10 +4,13 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use nats_userman::cli::{Cli, Failure, run};
+use nats_userman::logging::flush;
 
 /// The exit codes of the contract: 0 done, 1 failed, 2 wrong usage (clap uses 2 as well).
 fn main() -> ExitCode {
-    let (lines, code) = match run(Cli::parse()) {
+    let done = run(Cli::parse());
+    flush();
+    let (lines, code) = match done {
         Ok(()) | Err(Failure::OutputClosed) => return ExitCode::SUCCESS,
         Err(Failure::Failed(line)) => (vec![line], 1),
         Err(Failure::Usage(lines)) => (lines, 2),

@@ -23,6 +23,9 @@ const QUEUE_POSTBACKS_MAX: usize = 2048;
 const BATCH_POSTBACKS_MAX: usize = 256;
 /// How often the writer looks for expiries when nothing else wakes it: they are promised within a second.
 const TICK: Duration = Duration::from_millis(500);
+/// How long the writer looks at the empty queue before it sleeps: whoever was answered often sends again at once, and waking up takes
+/// as long as half a sync. Measured with one connection: a fifth off the median.
+const LOOK_BEFORE_SLEEP: Duration = Duration::from_micros(150);
 /// How long a database that could not be opened is left alone. Postbacks meanwhile get their 503 at once.
 const REOPEN_AFTER: Duration = Duration::from_millis(500);
 /// Journal records that one transaction prunes, so that postbacks never wait long for it.
@@ -110,7 +113,7 @@ impl Thread {
         loop {
             let command = match next.take() {
                 Some(command) => command,
-                None => match self.queue.recv_timeout(TICK) {
+                None => match self.next_command() {
                     Ok(command) => command,
                     Err(RecvTimeoutError::Timeout) => Command::Tick(None),
                     Err(RecvTimeoutError::Disconnected) => return End::Stop,
@@ -161,6 +164,19 @@ impl Thread {
         }
     }
 
+    /// The next command, within [`TICK`]. Looks for a moment before it sleeps.
+    fn next_command(&self) -> Result<Command, RecvTimeoutError> {
+        let until = Instant::now() + LOOK_BEFORE_SLEEP;
+        while Instant::now() < until {
+            match self.queue.try_recv() {
+                Ok(command) => return Ok(command),
+                Err(std::sync::mpsc::TryRecvError::Disconnected) => return Err(RecvTimeoutError::Disconnected),
+                Err(std::sync::mpsc::TryRecvError::Empty) => std::thread::yield_now(),
+            }
+        }
+        self.queue.recv_timeout(TICK)
+    }
+
     /// The first job and those that wait behind it, without the withdrawn ones; and the command that ended the gathering.
     fn gather(&self, first: Job) -> (Vec<Job>, Option<Command>) {
         let mut batch = Vec::with_capacity(64);
@@ -183,7 +199,11 @@ impl Thread {
         let sealed = postbacks.iter().any(|postback| brings_a_seal(postback));
         match transact(engine, &self.setup.vault, &postbacks, || self.setup.clock.now()) {
             Ok(results) => {
-                for (job, result) in batch.into_iter().zip(results) {
+                let mut answers: Vec<_> = batch.into_iter().zip(results).collect();
+                // All of one thread, then all of the next: the first answer wakes the thread, and the others are there when it
+                // looks. Taking turns between threads would wake each of them many times.
+                answers.sort_by_key(|(job, _)| job.thread());
+                for (job, result) in answers {
                     job.answer(result.map_or_else(
                         |fault| {
                             self.faults.note(&fault);

@@ -21,7 +21,7 @@ const NOON: i64 = 1_781_524_800;
 const REPLY_BYTES_MAX: usize = 900;
 /// Postbacks of one input.
 const POSTBACKS_MAX: usize = 12;
-/// In no input; planted as the password of every postback that brings one.
+/// Planted as the password and session of every postback.
 const PLANTED: &str = "Zq7-planted-Xw4";
 
 static RULES: LazyLock<Rules> = LazyLock::new(|| Rules {
@@ -33,7 +33,8 @@ static RULES: LazyLock<Rules> = LazyLock::new(|| Rules {
 fuzz_target!(|bodies: &[u8]| {
     let mut view = View::default();
     for body in bodies.split(|&b| b == b'\n').take(POSTBACKS_MAX) {
-        if body.windows(4).any(|four| four == b"Zq7-") {
+        // The fuzzer learns the word by heart.
+        if Fields::from_urlencoded(body).journal_text().contains("planted") {
             return;
         }
         let planted = format!("&password={PLANTED}&new_password={PLANTED}&session={PLANTED}");

@@ -17,12 +17,12 @@ use super::caller::{self, TrustedProxies};
 use super::refused::RefusedLog;
 use super::reply;
 use super::tokens::Tokens;
-use crate::action::{Action, Rules};
-use crate::apply::{Postback, decide};
+use crate::action::{Action, Known, Rules, Standing};
+use crate::apply::Postback;
 use crate::clock::Clock;
 use crate::journal::Origin;
 use crate::reply::{Refusal, Reply};
-use crate::store::{Fault, Location, Reader, View, Wanted, open_reader};
+use crate::store::{Fault, Location, Reader, open_reader};
 use crate::writer::{Answer, Writer};
 
 /// What all threads of the HTTP server share.
@@ -112,23 +112,26 @@ impl Desk {
             Some(reader) => reader,
             None => slot.insert(open_reader(&self.shared.location).map_err(|error| crate::chain::chain(&error))?),
         };
-        let answer = self.read_check(reader, postback);
+        let answer = read_check(reader, postback, self.shared.clock.now());
         if answer.is_err() {
             // The file may have been replaced; the next CHECK opens it anew.
             *slot = None;
         }
         answer.map_err(|fault| crate::chain::chain(&fault))
     }
+}
 
-    fn read_check(&self, reader: &Reader, postback: &Postback) -> Result<Reply, Fault> {
-        let now = self.shared.clock.now();
-        let (mut wanted, mut view) = (Wanted::default(), View::default());
-        if let Ok(action) = &postback.action {
-            wanted.add(action);
-        }
-        reader.load(&wanted, &mut view, now)?;
-        Ok(decide(&self.shared.rules.vault, postback, &mut view, now).record.reply)
-    }
+/// The one question of a CHECK, and the same decision as everywhere.
+fn read_check(reader: &Reader, postback: &Postback, now: i64) -> Result<Reply, Fault> {
+    let action = match &postback.action {
+        Ok(action) => action,
+        Err(refusal) => return Ok(refusal.reply()),
+    };
+    let holder = match action.wanted() {
+        Some((site, name)) => reader.holder(site, name.as_str(), now)?,
+        None => None,
+    };
+    Ok(action.decide(&Known { standing: &Standing::Unknown, holder }, now).reply)
 }
 
 /// What stands in the path where the token belongs, possibly nothing; `None` for a path that is none of ours.

@@ -24,7 +24,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(2);
 /// A rush: more postbacks during one hash than this. Each hash goes through 19 MiB of memory and drives everybody else's data out of
 /// the processor's caches, which no priority prevents; so the worker pauses between two of them until the rush is over.
 const RUSH_POSTBACKS: u64 = 20;
-const RUSH_PAUSE: Duration = Duration::from_millis(250);
+const RUSH_PAUSE: Duration = Duration::from_secs(1);
 /// The kernel's lowest: postbacks and logins come first.
 const LOWEST_PRIORITY: i32 = 19;
 

@@ -16,16 +16,16 @@ const FILE_BYTES_MAX: usize = 128;
 /// Why there is no key.
 #[derive(Debug, thiserror::Error)]
 pub enum VaultError {
-    /// [`Vault::load`]: no such file.
+    /// [`Vault::load`](super::Vault::load): no such file.
     #[error("key file {}: expected 64 lower-case hex digits, found no file", .0.display())]
     Missing(PathBuf),
-    /// [`Vault::load`]: there, and not to be read.
+    /// [`Vault::load`](super::Vault::load): there, and not to be read.
     #[error("key file {}: cannot be read", .0.display())]
     Unreadable(PathBuf, #[source] io::Error),
-    /// [`Vault::load`]: read, and not a key. The number is that of the bytes found, counted up to 128.
+    /// [`Vault::load`](super::Vault::load): read, and not a key. The number is that of the bytes found, counted up to 128.
     #[error("key file {}: expected 64 lower-case hex digits and a line break, found {} bytes that are not", .0.display(), .1)]
     Form(PathBuf, usize),
-    /// [`Vault::create`]: there is a file already, or it cannot be made.
+    /// [`Vault::create`](super::Vault::create): there is a file already, or it cannot be made.
     #[error("key file {}: cannot be made", .0.display())]
     Create(PathBuf, #[source] io::Error),
 }

@@ -1,7 +1,7 @@
 //! The way to the writer: a bounded queue, a wait with an end, and an answer that comes after the commit.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
@@ -53,15 +53,25 @@ impl Command {
 
 /// A postback on its way. Either the writer takes it, or its sender withdraws it, never both.
 pub(super) struct Job {
+    /// Numbers the thread that waits for the answer.
+    thread: usize,
     postback: Box<Postback>,
     ticket: Arc<Ticket>,
-    answer: oneshot::Sender<Answer>,
+    answer: oneshot::Sender<Answered>,
 }
+
+/// The answer, and the postback back to the thread that made it: memory is freed cheapest where it was taken, and the writer has more
+/// to do than that.
+type Answered = (Answer, Box<Postback>);
 
 impl Job {
     /// `None` if it was withdrawn. Once taken it gets the answer of its commit.
     pub(super) fn take(self) -> Option<Self> {
         self.ticket.claim(TAKEN).then_some(self)
+    }
+
+    pub(super) fn thread(&self) -> usize {
+        self.thread
     }
 
     pub(super) fn postback(&self) -> &Postback {
@@ -70,7 +80,7 @@ impl Job {
 
     pub(super) fn answer(self, answer: Answer) {
         // The caller may have hung up; what was done is done.
-        let _ = self.answer.send(answer);
+        let _ = self.answer.send((answer, self.postback));
     }
 }
 
@@ -86,6 +96,12 @@ impl Ticket {
     fn claim(&self, state: u8) -> bool {
         self.0.compare_exchange(WAITING, state, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
+}
+
+/// Numbers the threads that wait for answers.
+static THREADS: AtomicUsize = AtomicUsize::new(0);
+thread_local! {
+    static THREAD: usize = THREADS.fetch_add(1, Ordering::Relaxed);
 }
 
 /// A handle on the writer; clones share the queue.
@@ -107,7 +123,8 @@ impl Writer {
         self.submitted.fetch_add(1, Ordering::Relaxed);
         let (answer, mut answered) = oneshot::channel();
         let ticket = Arc::new(Ticket(AtomicU8::new(WAITING)));
-        let job = Job { postback: Box::new(postback), ticket: Arc::clone(&ticket), answer };
+        let job =
+            Job { thread: THREAD.with(|number| *number), postback: Box::new(postback), ticket: Arc::clone(&ticket), answer };
         if self.queue.try_send(Command::Postback(job)).is_err() {
             return Answer::Unavailable;
         }
@@ -119,7 +136,7 @@ impl Writer {
             Err(_) => answered.await,
         };
         // The writer is gone without a word, in the middle of something.
-        result.unwrap_or(Answer::OutcomeUnknown)
+        result.map_or(Answer::OutcomeUnknown, |(answer, _)| answer)
     }
 
     /// How many postbacks were handed over since the start, for the worker to see how busy it is.

@@ -18,7 +18,7 @@ fn the_session_with_curl_gives_the_replies_that_stand_in_the_readme() {
     let app = App::start();
     let url = format!("http://{}/postback/{TOKEN}", app.address);
     let lines = block_after("<!-- session -->");
-    assert!(lines.len() >= 20 && lines.len() % 2 == 0, "commands and replies take turns");
+    assert!(lines.len() >= 20 && lines.len().is_multiple_of(2), "commands and replies take turns");
     for pair in lines.chunks(2) {
         let command = pair[0].strip_prefix("$ curl ").unwrap();
         let script = format!("{} -s {command}", curl.display());
