@@ -18,6 +18,9 @@ use lines::Lines;
 /// The longest log line, in bytes: a value is somebody else's, and a line is not.
 const LINE_BYTES_MAX: usize = 2048;
 
+/// Room for the line of a postback, so that it is not grown piece by piece.
+const LINE_BYTES_USUAL: usize = 256;
+
 /// What is logged of our own modules. Other crates are capped at warn: at debug they would write down what they handle.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogFilter(Vec<(String, LevelFilter)>);
@@ -78,8 +81,8 @@ pub fn start(filter: &LogFilter, format: Format) {
 }
 
 fn text_line(now: i64, record: &Record<'_>) -> String {
-    let mut line = format!("{} {:<5} ", format_utc(now), record.level());
-    let _ = write!(line, "{}", record.args());
+    let mut line = String::with_capacity(LINE_BYTES_USUAL);
+    let _ = write!(line, "{} {:<5} {}", format_utc(now), record.level(), record.args());
     let mut pairs = TextPairs(&mut line);
     // Writing into a String cannot fail.
     let _ = record.key_values().visit(&mut pairs);

@@ -26,6 +26,8 @@ use crate::writer::{self, Setup, Writer};
 /// Longer than any accepted postback can take: its body, the queue and the database's lock.
 const DRAIN_TIME_MAX: Duration = Duration::from_secs(12);
 const DRAIN_LOOK_EVERY: Duration = Duration::from_millis(10);
+/// How many of the newest seals are tried with the key at the start.
+pub(crate) const SEALS_TRIED: u32 = 16;
 const TOKEN_FILE_LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Why the service does not start.
@@ -147,7 +149,7 @@ impl Service {
 
     /// Watches the token file; never returns.
     pub async fn watch_tokens(&self) {
-        let mut seen = self.shared.tokens.changed_at();
+        let mut seen = self.shared.tokens.read_as_of();
         loop {
             tokio::time::sleep(TOKEN_FILE_LOOK_EVERY).await;
             let now = self.shared.tokens.changed_at();
@@ -191,8 +193,9 @@ pub(crate) fn open_database(config: &Config) -> Result<Vault, StartError> {
     }
     let vault = if path.exists() { Some(Vault::load(&path)?) } else { None };
     if let (Some(reader), Some(vault)) = (reader, &vault) {
-        let sample = reader.pending(1).map_err(StartError::Read)?;
-        if sample.iter().any(|item| vault.open(item.key, &item.seal).is_err()) {
+        let sample = reader.pending(SEALS_TRIED).map_err(StartError::Read)?;
+        // One that does not open may be damaged; if none does, it is the key.
+        if !sample.is_empty() && sample.iter().all(|item| vault.open(item.key, &item.seal).is_err()) {
             return Err(StartError::KeyForeign(backlog, path));
         }
     }

@@ -7,6 +7,7 @@ use crate::chain::chain;
 use crate::config::{Config, Settings};
 use crate::http::tokens::read_file;
 use crate::password::Vault;
+use crate::service::SEALS_TRIED;
 use crate::store::{OpenError, UpgradeError, check_whole, open_reader};
 
 pub(super) fn run(settings: &Settings) -> Result<(), Failure> {
@@ -65,13 +66,13 @@ fn problems(config: &Config) -> Vec<String> {
         // The first start makes it, or the next one upgrades it.
         Err(OpenError::Missing(_) | OpenError::Upgrade(_, UpgradeError::Older { .. })) => {}
         Err(error) => problems.push(chain(&error)),
-        Ok(reader) => match reader.pending(1) {
+        Ok(reader) => match reader.pending(SEALS_TRIED) {
             Err(fault) => problems.push(chain(&fault)),
             Ok(pending) => {
                 let opens = |item: &crate::store::Pending| {
                     vault.as_ref().is_ok_and(|vault| vault.as_ref().is_some_and(|vault| vault.open(item.key, &item.seal).is_ok()))
                 };
-                if !pending.iter().all(opens) {
+                if !pending.is_empty() && !pending.iter().any(opens) {
                     problems.push(format!("the database has sealed passwords that {} does not open", key.display()));
                 }
             }

@@ -119,12 +119,14 @@ pub fn write_file(path: &Path, tokens: &[Token]) -> Result<(), TokenError> {
 pub struct Tokens {
     current: Arc<RwLock<Vec<Token>>>,
     file: Option<PathBuf>,
+    /// When the file had last been changed before it was first read.
+    read_as_of: Option<SystemTime>,
 }
 
 impl Tokens {
     /// Tokens given as settings.
     pub fn given(tokens: Vec<Token>) -> Self {
-        Self { current: Arc::new(RwLock::new(tokens)), file: None }
+        Self { current: Arc::new(RwLock::new(tokens)), file: None, read_as_of: None }
     }
 
     /// Tokens of a file.
@@ -133,8 +135,10 @@ impl Tokens {
     ///
     /// Where it cannot be read.
     pub fn from_file(path: &Path) -> Result<Self, TokenError> {
+        // The time first: a change in between is then seen as one.
+        let read_as_of = modified(path);
         let tokens = read_file(path)?;
-        Ok(Self { current: Arc::new(RwLock::new(tokens)), file: Some(path.to_owned()) })
+        Ok(Self { current: Arc::new(RwLock::new(tokens)), file: Some(path.to_owned()), read_as_of })
     }
 
     /// Whether this text is one of them, in constant time.
@@ -146,7 +150,12 @@ impl Tokens {
 
     /// When the file was last changed, for [`Tokens::reload`].
     pub fn changed_at(&self) -> Option<SystemTime> {
-        self.file.as_ref().and_then(|path| fs::metadata(path).ok()?.modified().ok())
+        self.file.as_deref().and_then(modified)
+    }
+
+    /// The same of the file as it was read at the start.
+    pub fn read_as_of(&self) -> Option<SystemTime> {
+        self.read_as_of
     }
 
     /// Reads the file again. What cannot be read leaves the tokens as they are, and is logged.
@@ -160,6 +169,10 @@ impl Tokens {
             Err(error) => log::error!("the tokens stay as they were: {}", crate::chain::chain(&error)),
         }
     }
+}
+
+fn modified(path: &Path) -> Option<SystemTime> {
+    fs::metadata(path).ok()?.modified().ok()
 }
 
 #[cfg(test)]

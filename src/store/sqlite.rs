@@ -20,6 +20,8 @@ pub(super) struct Sqlite<'c> {
     conn: &'c Connection,
     /// Pages in the log after the last commit, told by SQLite.
     wal_pages: Arc<AtomicI32>,
+    /// With how many of them the next checkpoint is due.
+    checkpoint_at: i32,
     select_member: Statement<'c>,
     select_former: Statement<'c>,
     select_holder: Statement<'c>,
@@ -39,6 +41,7 @@ impl<'c> Sqlite<'c> {
         Ok(Self {
             conn,
             wal_pages,
+            checkpoint_at: CHECKPOINT_PAGES,
             select_member: prepare(&format!(
                 "SELECT {MEMBER_COLUMNS}, expire_at FROM member_auth WHERE siteid = ?1 AND memberid = ?2"
             ))?,
@@ -299,11 +302,14 @@ impl Engine for Sqlite<'_> {
     }
 
     fn tidy(&mut self) -> Result<(), Fault> {
-        if self.wal_pages.load(Ordering::Relaxed) < CHECKPOINT_PAGES {
+        if self.wal_pages.load(Ordering::Relaxed) < self.checkpoint_at {
             return Ok(());
         }
-        // PASSIVE waits for nobody. What a long reader still needs is left for the next time.
-        self.conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
+        // PASSIVE waits for nobody. What a long reader still needs is left in the log, and looked at again only when the log has
+        // grown by as much once more: looking costs a walk through the whole of it.
+        let (log, done): (i32, i32) =
+            self.conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| Ok((row.get(1)?, row.get(2)?)))?;
+        self.checkpoint_at = if done < log { log.saturating_add(CHECKPOINT_PAGES) } else { CHECKPOINT_PAGES };
         self.wal_pages.store(0, Ordering::Relaxed);
         Ok(())
     }
