@@ -62,7 +62,8 @@ fn post(view: &mut View, body: &[u8]) -> Came {
     let shown = format!("{line} {} {postback:?} {outcome:?} {ignored:?}", postback.heard.fields);
     assert!(!shown.contains("planted"), "{shown}");
     let word = outcome.record.reply.word();
-    if word == Word::Ok {
+    // A CHECK has no record.
+    if word == Word::Ok && !postback.is_check() {
         reads_back(&fields, &postback, &outcome.record.put);
     }
     Came { word, changed: !matches!(outcome.change, Change::None) }

@@ -70,6 +70,19 @@ pub enum OpenError {
 }
 
 impl OpenError {
+    fn of(path: &Path, fault: Fault) -> Self {
+        if fault.is_damage() { Self::Damaged(path.to_owned(), fault) } else { Self::Fault(path.to_owned(), fault) }
+    }
+
+    fn of_upgrade(path: &Path, error: UpgradeError) -> Self {
+        match error {
+            UpgradeError::Fault(fault) => Self::of(path, fault),
+            other @ (UpgradeError::Newer { .. } | UpgradeError::Older { .. } | UpgradeError::Foreign) => {
+                Self::Upgrade(path.to_owned(), other)
+            }
+        }
+    }
+
     /// Whether a reader cannot go on and a writer can: an upgrade is due, or a transaction must be rolled back that a first start
     /// left when it was cut short before the database had its log.
     pub fn wants_a_writer(&self) -> bool {
@@ -99,21 +112,15 @@ pub fn with_engine<T>(location: &Location, make: bool, work: impl FnOnce(&mut dy
         }
         make_file(path).map_err(|error| OpenError::Create(path.to_owned(), error))?;
     }
-    let fault = |fault: Fault| match fault.is_damage() {
-        true => OpenError::Damaged(path.to_owned(), fault),
-        false => OpenError::Fault(path.to_owned(), fault),
-    };
+    let fault = |fault| OpenError::of(path, fault);
     // NO_MUTEX: one thread at a time has a connection, which Rust sees to.
     let mut conn = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(fault)?;
-    let version = upgrade::check(&conn).map_err(|error| match error {
-        UpgradeError::Fault(inner) => fault(inner),
-        other => OpenError::Upgrade(path.to_owned(), other),
-    })?;
+    let version = upgrade::check(&conn).map_err(|error| OpenError::of_upgrade(path, error))?;
     if version == 0 && !make {
         return Err(OpenError::Empty(path.to_owned()));
     }
     set_up_writer(&conn).map_err(fault)?;
-    upgrade::run(&mut conn).map_err(|error| OpenError::Upgrade(path.to_owned(), error))?;
+    upgrade::run(&mut conn).map_err(|error| OpenError::of_upgrade(path, error))?;
 
     let wal_pages = Arc::new(AtomicI32::new(0));
     let pages_now = Arc::clone(&wal_pages);
@@ -137,15 +144,9 @@ pub fn open_reader(location: &Location) -> Result<Reader, OpenError> {
     if !path.exists() {
         return Err(OpenError::Missing(path.to_owned()));
     }
-    let fault = |fault: Fault| match fault.is_damage() {
-        true => OpenError::Damaged(path.to_owned(), fault),
-        false => OpenError::Fault(path.to_owned(), fault),
-    };
+    let fault = |fault| OpenError::of(path, fault);
     let conn = open(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(fault)?;
-    upgrade::check_current(&conn).map_err(|error| match error {
-        UpgradeError::Fault(inner) => fault(inner),
-        other => OpenError::Upgrade(path.to_owned(), other),
-    })?;
+    upgrade::check_current(&conn).map_err(|error| OpenError::of_upgrade(path, error))?;
     Ok(Reader::new(conn))
 }
 

@@ -107,26 +107,11 @@ impl<'c> Sqlite<'c> {
 
     fn save_former(&mut self, former: &Former) -> Result<(), Fault> {
         let row = &former.member;
-        let form = FormColumns::of(&row.credential.stored);
         self.delete_member.execute(params![row.key.site.get(), row.key.member.get()])?;
-        self.insert_former.execute(params![
-            row.key.site.get(),
-            row.key.member.get(),
-            row.username.as_str(),
-            form.password,
-            row.credential.cryptpass.as_ref().map(|kept| kept.expose()),
-            row.email,
-            row.trial,
-            row.biller,
-            row.session.map(|hash| hash.0),
-            row.joined,
-            row.expires,
-            form.sealed,
-            form.wrapped,
-            before_column(row.before.as_ref()),
-            former.reason.as_str(),
-            former.ended_at,
-        ])?;
+        bind_row(&mut self.insert_former, row)?;
+        self.insert_former.raw_bind_parameter(15, former.reason.as_str())?;
+        self.insert_former.raw_bind_parameter(16, former.ended_at)?;
+        self.insert_former.raw_execute()?;
         Ok(())
     }
 
@@ -155,26 +140,31 @@ impl<'c> Sqlite<'c> {
     }
 }
 
-/// Binds a row to INSERT or UPDATE, whose parameters are the same.
+/// INSERT or UPDATE of member_auth, whose parameters are the same.
 fn write_row(statement: &mut Statement<'_>, row: &Member) -> Result<(), Fault> {
+    bind_row(statement, row)?;
+    statement.raw_bind_parameter(15, row.expire_at)?;
+    statement.raw_execute()?;
+    Ok(())
+}
+
+/// Binds the columns of [`MEMBER_COLUMNS`], in their order.
+fn bind_row(statement: &mut Statement<'_>, row: &Member) -> Result<(), Fault> {
     let form = FormColumns::of(&row.credential.stored);
-    statement.execute(params![
-        row.key.site.get(),
-        row.key.member.get(),
-        row.username.as_str(),
-        form.password,
-        row.credential.cryptpass.as_ref().map(|kept| kept.expose()),
-        row.email,
-        row.trial,
-        row.biller,
-        row.session.map(|hash| hash.0),
-        row.joined,
-        row.expires,
-        form.sealed,
-        form.wrapped,
-        before_column(row.before.as_ref()),
-        row.expire_at,
-    ])?;
+    statement.raw_bind_parameter(1, row.key.site.get())?;
+    statement.raw_bind_parameter(2, row.key.member.get())?;
+    statement.raw_bind_parameter(3, row.username.as_str())?;
+    statement.raw_bind_parameter(4, form.password)?;
+    statement.raw_bind_parameter(5, row.credential.cryptpass.as_ref().map(|kept| kept.expose()))?;
+    statement.raw_bind_parameter(6, row.email.as_deref())?;
+    statement.raw_bind_parameter(7, row.trial)?;
+    statement.raw_bind_parameter(8, row.biller.as_deref())?;
+    statement.raw_bind_parameter(9, row.session.map(|hash| hash.0))?;
+    statement.raw_bind_parameter(10, row.joined)?;
+    statement.raw_bind_parameter(11, row.expires)?;
+    statement.raw_bind_parameter(12, form.sealed)?;
+    statement.raw_bind_parameter(13, form.wrapped)?;
+    statement.raw_bind_parameter(14, before_column(row.before.as_ref()))?;
     Ok(())
 }
 
