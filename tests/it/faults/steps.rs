@@ -80,11 +80,15 @@ fn a_checkpoint_that_is_cut_short_loses_nothing() {
         let mut program = Program::run(shim.program(&data, false), &data, &[]).unwrap();
         shim.fail(call, errno, step);
         let mut caller = Caller::connect(program.address).unwrap();
-        assert_eq!(caller.post(&add(1)).unwrap().body, added(1), "{what}: the reply does not wait for the checkpoint");
+        match caller.post(&add(1)) {
+            Ok(reply) => assert_eq!(reply.body, added(1), "{what}: the reply does not wait for the checkpoint"),
+            // The reply was on its way when the process died; what it would have said is looked for below.
+            Err(_) => assert_eq!(errno, KILLED, "{what}: no reply"),
+        }
         if errno == KILLED {
             eventually("it dies in the checkpoint", || program.child.try_wait().unwrap().is_some());
         } else {
-            eventually("the fault is logged", || errors(&program.stderr()).len() == 1);
+            eventually("the fault is logged", || !errors(&program.stderr()).is_empty());
         }
         shim.heal(call);
         if errno != KILLED {
