@@ -63,7 +63,7 @@ CREATE TABLE journal (
     siteid            INTEGER,                   -- these three as far as they were readable
     memberid          INTEGER,
     username          TEXT,
-    fields            TEXT NOT NULL,             -- urlencoded again in the order received; secrets and personal details as ***
+    fields            TEXT NOT NULL,             -- urlencoded again in the order received; secrets, name, address and ip as ***
     reply             TEXT NOT NULL,             -- the line that went back
     expire_at         INTEGER,                   -- the instant of an EXPIRE, computed with the settings of that day
     password          TEXT,                      -- what this postback put into the row, so that a replay gives the same row:

@@ -53,13 +53,13 @@ impl Replay {
     }
 
     /// Every postback of every file, with a bar that follows the bytes read.
-    fn each(&self, mut work: impl FnMut(Captured) -> Result<(), Failure>) -> Result<(), Failure> {
+    fn each(&self, mut work: impl FnMut(Captured, String) -> Result<(), Failure>) -> Result<(), Failure> {
         let bar = self.progress();
         let mut done = 0;
         for path in &self.files {
             let mut capture = Capture::open(path).map_err(|error| Failure::of(&error))?;
             while let Some(postback) = capture.next_postback().map_err(|error| Failure::of(&error))? {
-                work(postback)?;
+                work(postback, capture.place())?;
                 bar.set_position(done + capture.bytes_read());
             }
             done += capture.bytes_read();
@@ -88,10 +88,11 @@ impl Replay {
     }
 
     fn apply_with(&self, engine: &mut dyn Engine, rules: &Rules) -> Result<Counts, Failure> {
-        let (mut counts, mut batch) = (Counts::default(), Vec::with_capacity(REPLAY_BATCH));
-        self.each(|captured| {
-            batch.push(read(&captured, rules));
-            if batch.len() == REPLAY_BATCH { flush(engine, rules, &mut batch, &mut counts) } else { Ok(()) }
+        let (mut counts, mut batch) = (Counts::default(), Batch::default());
+        self.each(|captured, place| {
+            batch.postbacks.push(read(&captured, rules));
+            batch.places.push(place);
+            if batch.places.len() == REPLAY_BATCH { flush(engine, rules, &mut batch, &mut counts) } else { Ok(()) }
         })?;
         flush(engine, rules, &mut batch, &mut counts)?;
         Ok(counts)
@@ -104,7 +105,7 @@ impl Replay {
         };
         let rules = rules(config, Vault::from_key([0; 32]));
         let (mut run, mut counts) = (DryRun::new(reader.as_ref(), &rules), Counts::default());
-        self.each(|captured| {
+        self.each(|captured, _| {
             let postback = read(&captured, &rules);
             let outcome = run.next(&postback, Clock::System.now())?;
             counts.add(outcome.record.reply.word());
@@ -120,10 +121,10 @@ impl Replay {
         let config = ureq::Agent::config_builder().timeout_global(Some(SEND_TIME_MAX)).http_status_as_error(false);
         let agent = config.build().new_agent();
         let mut counts = Counts::default();
-        self.each(|captured| {
+        self.each(|captured, place| {
             let reply = send_one(&agent, url, &captured.into_body())?;
             counts.add(reply.word());
-            show_error(&reply)
+            show_error(&place, &reply)
         })?;
         Ok(writeln!(stdout(), "{counts}")?)
     }
@@ -192,19 +193,27 @@ fn read(captured: &Captured, rules: &Rules) -> Postback {
     postback
 }
 
-fn flush(engine: &mut dyn Engine, rules: &Rules, batch: &mut Vec<Postback>, counts: &mut Counts) -> Result<(), Failure> {
-    for reply in apply_captured(engine, rules, &Clock::System, batch)? {
+/// Postbacks of one transaction, and where each stands in its file.
+#[derive(Default)]
+struct Batch {
+    postbacks: Vec<Postback>,
+    places: Vec<String>,
+}
+
+fn flush(engine: &mut dyn Engine, rules: &Rules, batch: &mut Batch, counts: &mut Counts) -> Result<(), Failure> {
+    let replies = apply_captured(engine, rules, &Clock::System, &batch.postbacks)?;
+    for (place, reply) in batch.places.iter().zip(replies) {
         counts.add(reply.word());
-        show_error(&reply)?;
+        show_error(place, &reply)?;
     }
-    batch.clear();
+    *batch = Batch::default();
     Ok(engine.tidy()?)
 }
 
 /// Of many replies, those that want somebody's eye.
-fn show_error(reply: &Reply) -> Result<(), Failure> {
+fn show_error(place: &str, reply: &Reply) -> Result<(), Failure> {
     if reply.word() == Word::Error {
-        writeln!(stdout(), "{}", reply.as_str())?;
+        writeln!(stdout(), "{place}: {}", reply.as_str())?;
     }
     Ok(())
 }

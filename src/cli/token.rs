@@ -65,9 +65,7 @@ fn show(config: &Config, tokens: &[Secret]) -> Result<(), Failure> {
 }
 
 fn add(config: &Config) -> Result<(), Failure> {
-    config.data_dir.make().map_err(|error| Failure::of(&error))?;
-    let path = config.data_dir.token_file();
-    let mut tokens = if path.exists() { read(config)? } else { Vec::new() };
+    let mut tokens = read(config)?;
     tokens.push(Secret::random().map_err(|error| Failure::of(&error))?);
     write(config, &tokens)?;
     show(config, &tokens)?;

@@ -15,6 +15,10 @@ pub struct Capture {
     lines: BufReader<File>,
     layout: Layout,
     bytes: u64,
+    /// Lines read so far.
+    line: u64,
+    /// The first line of the postback read last.
+    began: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +33,9 @@ pub enum CaptureError {
     /// Input.
     #[error("cannot read {}", .0.display())]
     Io(PathBuf, #[source] io::Error),
+    /// A line that is no field, as the NULL of a database is: somebody would be left out without a word.
+    #[error("{}, line {}: expected name=value or a blank line", .0.display(), .1)]
+    NoField(PathBuf, u64),
     /// A postback that the service would not take either.
     #[error("{}: a postback of more than {BODY_BYTES_MAX} bytes; is this a capture?", .0.display())]
     TooLong(PathBuf),
@@ -75,7 +82,7 @@ impl Capture {
     pub fn open(path: &Path) -> Result<Self, CaptureError> {
         let io = |error| CaptureError::Io(path.to_owned(), error);
         let open = || File::open(path).map(BufReader::new).map_err(io);
-        let mut capture = Self { path: path.to_owned(), lines: open()?, layout: Layout::Urlencoded, bytes: 0 };
+        let mut capture = Self { path: path.to_owned(), lines: open()?, layout: Layout::Urlencoded, bytes: 0, line: 0, began: 0 };
         while let Some(line) = capture.line()? {
             if is_action_line(&line) {
                 capture.layout = Layout::Tmm;
@@ -83,13 +90,18 @@ impl Capture {
             }
         }
         capture.lines = open()?;
-        capture.bytes = 0;
+        (capture.bytes, capture.line) = (0, 0);
         Ok(capture)
     }
 
     /// Bytes read so far, for the progress bar.
     pub fn bytes_read(&self) -> u64 {
         self.bytes
+    }
+
+    /// Where the postback read last begins: `FILE:LINE`.
+    pub fn place(&self) -> String {
+        format!("{}:{}", self.path.display(), self.began)
     }
 
     /// The next postback, `None` at the end.
@@ -107,6 +119,7 @@ impl Capture {
     fn next_body(&mut self) -> Result<Option<Captured>, CaptureError> {
         while let Some(line) = self.line()? {
             if !line.is_empty() {
+                self.began = self.line;
                 return Ok(Some(Captured::Urlencoded(line)));
             }
         }
@@ -119,12 +132,17 @@ impl Capture {
             if line.is_empty() && !pairs.is_empty() {
                 break;
             }
+            if pairs.is_empty() {
+                self.began = self.line;
+            }
             bytes += line.len();
             if bytes > BODY_BYTES_MAX {
                 return Err(CaptureError::TooLong(self.path.clone()));
             }
-            if let Some(equals) = line.iter().position(|&b| b == b'=') {
-                pairs.push((line[..equals].to_vec(), line[equals + 1..].to_vec()));
+            match line.iter().position(|&b| b == b'=') {
+                Some(equals) => pairs.push((line[..equals].to_vec(), line[equals + 1..].to_vec())),
+                None if line.is_empty() => {}
+                None => return Err(CaptureError::NoField(self.path.clone(), self.line)),
             }
         }
         Ok((!pairs.is_empty()).then_some(Captured::Literal(pairs)))
@@ -137,6 +155,7 @@ impl Capture {
         let read = io::Read::take(&mut self.lines, most).read_until(b'\n', &mut line);
         let read = read.map_err(|error| CaptureError::Io(self.path.clone(), error))?;
         self.bytes += read as u64;
+        self.line += 1;
         if read == 0 {
             return Ok(None);
         }
@@ -176,6 +195,16 @@ mod tests {
     fn a_line_that_is_just_an_action_makes_it_tmm_s_layout_with_literal_values() {
         let bodies = read(b"\nmemberid=71\npassword=p+&=% \n\naction=ADD\n\n\nmemberid=72\naction=DELETE\n");
         assert_eq!(bodies, ["memberid=71&password=p%2B%26%3D%25%20", "action=ADD", "memberid=72&action=DELETE"]);
+    }
+
+    #[test]
+    fn a_line_that_is_no_field_is_told_by_its_number_for_a_database_prints_null_there() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "action=DELETE\nmemberid=1\n\nNULL\n").unwrap();
+        let mut capture = Capture::open(file.path()).unwrap();
+        assert!(capture.next_postback().unwrap().is_some());
+        let error = capture.next_postback().unwrap_err().to_string();
+        assert!(error.ends_with(", line 4: expected name=value or a blank line"), "{error}");
     }
 
     #[test]

@@ -117,7 +117,8 @@ leave   OK|member 701 \"carol\" removed from site 7
     let database = dir.path().join("data/userman.db");
     assert!(!database.exists());
 
-    assert_eq!(replay(&[]), format!("{held}\n16 OK, 3 NOTOK, 1 ERROR\n"));
+    let file = format!("{}/examples/captures/bodies.txt", env!("CARGO_MANIFEST_DIR"));
+    assert_eq!(replay(&[]), format!("{file}:3: {held}\n16 OK, 3 NOTOK, 1 ERROR\n"));
     check_invariants(&database);
     let conn = Connection::open_with_flags(&database, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
     let here = rows(&conn, "SELECT siteid, memberid, username, trial, expire_at FROM member_auth");

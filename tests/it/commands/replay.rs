@@ -32,15 +32,23 @@ const LINES: &str = "action=ADD\r\nsiteid=1\r\nmemberid=71\r\nusername=b ob\r\np
     action=ADD\nsiteid=1\nmemberid=72\nusername=b ob\npassword=secret\n\n\
     action=DELETE\nsiteid=1\nmemberid=71";
 
+/// The lines of the captures at which the refused ADD begins.
+const BODIES_HELD: u32 = 5;
+const LINES_HELD: u32 = 16;
+
 const HELD: &str = "ERROR|username \"b ob\" is held by member 71 of site 1, nothing was changed for member 72\n";
 
 #[test]
 fn a_capture_of_either_layout_goes_into_the_database_and_ends_with_counts() {
-    for (name, capture) in [("bodies", BODIES), ("lines", LINES)] {
+    for (name, capture, line) in [("bodies", BODIES, BODIES_HELD), ("lines", LINES, LINES_HELD)] {
         let dir = tempfile::tempdir().unwrap();
         let data = dir.path().join("data");
         let file = write(dir.path(), name, capture);
-        assert_eq!(run_on(&data, &["replay", &file]).printed(), format!("{HELD}3 OK, 1 NOTOK, 1 ERROR\n"), "{name}");
+        assert_eq!(
+            run_on(&data, &["replay", &file]).printed(),
+            format!("{file}:{line}: {HELD}3 OK, 1 NOTOK, 1 ERROR\n"),
+            "{name}"
+        );
         let conn = open(&data);
         assert_eq!(rows(&conn, "SELECT memberid, username, reason FROM former_member"), ["71|b ob|deleted"], "{name}");
         assert_eq!(rows(&conn, "SELECT source, address, action FROM journal"), ["replay||ADD", "replay||ADD", "replay||DELETE"]);
@@ -115,7 +123,7 @@ fn a_dry_run_shows_replies_and_changes_and_changes_nothing() {
 
 #[test]
 fn a_served_database_is_refused_with_a_hint_at_to_which_sends() {
-    for (name, capture) in [("bodies", BODIES), ("lines", LINES)] {
+    for (name, capture, line) in [("bodies", BODIES, BODIES_HELD), ("lines", LINES, LINES_HELD)] {
         let dir = tempfile::tempdir().unwrap();
         let data = dir.path().join("data");
         let program = Program::serve(&data, &[]);
@@ -133,7 +141,7 @@ fn a_served_database_is_refused_with_a_hint_at_to_which_sends() {
         let url = format!("http://{}/postback/{TOKEN}", program.address);
         assert_eq!(
             run_on(&data, &["replay", "--to", &url, &file]).printed(),
-            format!("{HELD}3 OK, 1 NOTOK, 1 ERROR\n"),
+            format!("{file}:{line}: {HELD}3 OK, 1 NOTOK, 1 ERROR\n"),
             "{name}"
         );
         assert_eq!(rows(&open(&data), "SELECT memberid, username FROM former_member"), ["71|b ob"]);
