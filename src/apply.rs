@@ -121,7 +121,8 @@ fn attempt<T>(
     work: impl FnOnce(&mut dyn Engine, i64) -> Result<T, Fault>,
 ) -> Result<T, Fault> {
     engine.begin()?;
-    // The time of effect is read under the lock, so that it rises with the order of effect across processes.
+    // The time of effect is read under the lock, so that it rises with the order of effect across processes (while the machine's clock
+    // is not set back).
     let now = now();
     let done = engine.expire_due(now).and_then(|_| work(engine, now)).and_then(|done| engine.commit().map(|()| done));
     if done.is_err() {

@@ -129,7 +129,11 @@ impl Config {
         let listen =
             bad.read("--listen", "expected ADDRESS:PORT, as in 127.0.0.1:8080", &settings.listen, |text| text.parse().ok());
         let location = match &settings.database {
-            Some(text) => bad.read("--database", "expected sqlite:PATH", text, Location::parse),
+            // Of another database's URL only the beginning is shown: a password may be in it.
+            Some(text) => Location::parse(text.trim()).or_else(|| {
+                let scheme = text.split_once(':').map_or(text.as_str(), |(scheme, _)| scheme);
+                bad.read("--database", "expected sqlite:PATH", scheme, |_| None)
+            }),
             None => Some(Location::sqlite(data_dir.database())),
         };
         let zone = bad.read("--time-zone", "expected a name as in Europe/Berlin or UTC", &settings.time_zone, |text| {
@@ -266,6 +270,6 @@ fn tokens(settings: &Settings, bad: &mut Problems) -> Vec<Token> {
 fn public_url(text: &str) -> Option<String> {
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"))?;
     let clean =
-        !rest.is_empty() && !rest.starts_with('/') && !rest.contains(|c: char| c.is_whitespace() || "?#\"'<>".contains(c));
+        !rest.is_empty() && !rest.starts_with('/') && !rest.contains(|c: char| c.is_whitespace() || "?#@\"'<>".contains(c));
     clean.then(|| text.trim_end_matches('/').to_owned())
 }

@@ -70,12 +70,22 @@ impl DataDir {
         make().map_err(|error| DataDirError::Io(self.path.clone(), error))
     }
 
-    /// Takes the directory for one `serve` or `replay`. The lock ends with the process, however it ends.
+    /// Takes the directory, and that of a database which lies elsewhere, for one `serve` or `replay`. The lock ends with the process, however it ends.
     ///
     /// # Errors
     ///
     /// Where another process has it, or the lock file cannot be written.
-    pub fn lock(&self) -> Result<Lock, DataDirError> {
+    pub fn lock(&self, database: &Path) -> Result<Vec<Lock>, DataDirError> {
+        let mut locks = vec![self.lock_this()?];
+        // A database elsewhere belongs to whoever serves it there.
+        let elsewhere = database.canonicalize().ok().and_then(|file| file.parent().map(Path::to_owned));
+        if let Some(dir) = elsewhere.filter(|dir| self.path.canonicalize().is_ok_and(|own| own != *dir)) {
+            locks.push(Self::new(dir).lock_this()?);
+        }
+        Ok(locks)
+    }
+
+    fn lock_this(&self) -> Result<Lock, DataDirError> {
         let io = |error| DataDirError::Io(self.path.clone(), error);
         let file = OpenOptions::new()
             .write(true)

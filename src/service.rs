@@ -72,7 +72,7 @@ pub struct Service {
     writer_thread: JoinHandle<()>,
     worker: Option<Worker>,
     new_token: Option<Token>,
-    _lock: Lock,
+    _locks: Vec<Lock>,
 }
 
 impl Service {
@@ -85,7 +85,7 @@ impl Service {
     /// See [`StartError`]. Nothing was changed then but for files that a first start makes.
     pub fn start(config: &Config, clock: Clock, hashing: bool) -> Result<(Self, Server), StartError> {
         config.data_dir.make()?;
-        let lock = config.data_dir.lock()?;
+        let locks = config.data_dir.lock(config.location.path())?;
         let vault = open_database(config)?;
         let (tokens, new_token) = open_tokens(config)?;
         let listener = TcpListener::bind(config.listen).map_err(|error| StartError::Listen(config.listen, error))?;
@@ -123,7 +123,7 @@ impl Service {
         };
         let server = http::server(listener, shared.clone())?;
         let handle = server.handle();
-        let service = Self { address, handle, shared, writer, writer_thread, worker, new_token, _lock: lock };
+        let service = Self { address, handle, shared, writer, writer_thread, worker, new_token, _locks: locks };
         Ok((service, server))
     }
 

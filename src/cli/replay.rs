@@ -103,7 +103,9 @@ impl Replay {
             Err(OpenError::Missing(_)) => None,
             reader => Some(reader?),
         };
-        let rules = rules(config, Vault::from_key([0; 32]));
+        // With the key an equal password is seen to be equal; without one, as before a first start, nothing is sealed.
+        let vault = Vault::load(&config.data_dir.seal_key()).unwrap_or_else(|_| Vault::from_key([0; 32]));
+        let rules = rules(config, vault);
         let (mut run, mut counts) = (DryRun::new(reader.as_ref(), &rules), Counts::default());
         self.each(|captured, _| {
             let postback = read(&captured, &rules);
@@ -173,9 +175,9 @@ impl Replay {
 }
 
 /// The data directory for ourselves, and its key.
-fn take(config: &Config) -> Result<(crate::data_dir::Lock, Rules), Failure> {
+fn take(config: &Config) -> Result<(Vec<crate::data_dir::Lock>, Rules), Failure> {
     config.data_dir.make().map_err(|error| Failure::of(&error))?;
-    let lock = config.data_dir.lock().map_err(|error| match error {
+    let lock = config.data_dir.lock(config.location.path()).map_err(|error| match error {
         DataDirError::InUse(_) => Failure::Failed(format!("{error}: send the postbacks to it with --to URL")),
         DataDirError::Io(..) => Failure::of(&error),
     })?;

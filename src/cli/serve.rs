@@ -23,7 +23,9 @@ async fn serve(config: &Config) -> Result<(), Failure> {
     let (service, server) = Service::start(config, Clock::System, true).map_err(|error| Failure::of(&error))?;
     let server = actix_web::rt::spawn(server);
     log::info!("listening on {}", service.address());
-    greet(config, &service)?;
+    if greet(config, &service).is_err() {
+        log::warn!("stdout is closed: the URL for NATS was not printed");
+    }
     let ended = tokio::select! {
         _ = terminate.recv() => Ok("SIGTERM"),
         _ = interrupt.recv() => Ok("SIGINT"),

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 /// How long lines are gathered. After a SIGKILL so much of the log may be missing; the journal is what is safe.
 const GATHER: Duration = Duration::from_millis(5);
-/// Lines that may wait, in bytes. Beyond it whoever logs waits for stderr.
+/// How long the end of the process waits for the last lines.
+const FLUSH_WAIT_MAX: Duration = Duration::from_secs(2);
+/// Lines that may wait, in bytes. Beyond it lines are left out and counted: whoever reads stderr must not be able to stop the service.
 const WAITING_BYTES_MAX: usize = 1 << 20;
 
 static LINES: OnceLock<Arc<Shared>> = OnceLock::new();
@@ -24,6 +26,8 @@ struct State {
     waiting: Vec<u8>,
     /// Lines that were taken and are on their way.
     writing: bool,
+    /// Lines that found no room.
+    left_out: u64,
 }
 
 impl Shared {
@@ -42,9 +46,13 @@ impl Shared {
             drop(self.wait(self.state(), |state| state.waiting.is_empty()));
             std::thread::park_timeout(GATHER);
             let mut state = self.state();
-            let lines = std::mem::take(&mut state.waiting);
+            let mut lines = std::mem::take(&mut state.waiting);
+            let left_out = std::mem::take(&mut state.left_out);
             state.writing = true;
             drop(state);
+            if left_out > 0 {
+                lines.extend_from_slice(format!("{left_out} log lines were left out: stderr was not read\n").as_bytes());
+            }
             // There is nowhere to say that the log cannot be written.
             let _ = io::stderr().write_all(&lines);
             self.state().writing = false;
@@ -68,8 +76,11 @@ impl Lines {
 
 impl Write for Lines {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let state = self.0.state();
-        let mut state = self.0.wait(state, |state| state.waiting.len() > WAITING_BYTES_MAX);
+        let mut state = self.0.state();
+        if state.waiting.len() > WAITING_BYTES_MAX {
+            state.left_out += 1;
+            return Ok(line.len());
+        }
         let first = state.waiting.is_empty();
         state.waiting.extend_from_slice(line);
         drop(state);
@@ -85,9 +96,11 @@ impl Write for Lines {
     }
 }
 
-/// Waits until all lines are written: for the end of the process.
+/// Waits until all lines are written, or for two seconds: for the end of the process.
 pub fn flush() {
     if let Some(shared) = LINES.get() {
-        drop(shared.wait(shared.state(), |state| state.writing || !state.waiting.is_empty()));
+        let unwritten = |state: &mut State| state.writing || !state.waiting.is_empty();
+        // Whether they are written or the time is over: there is nothing else to be done.
+        drop(shared.changed.wait_timeout_while(shared.state(), FLUSH_WAIT_MAX, unwritten));
     }
 }

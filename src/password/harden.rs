@@ -43,14 +43,13 @@ impl Worker {
     ///
     /// Where the system gives no thread.
     pub fn start(mut bench: Bench, sealed: Receiver<()>, wake: SyncSender<()>) -> std::io::Result<Self> {
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = Arc::clone(&stop);
+        let stop = Arc::clone(&bench.stop);
         let thread = std::thread::Builder::new().name("hashing".into()).spawn(move || {
             // Without it the thread only competes a little more.
             if let Err(error) = rustix::process::setpriority_process(None, LOWEST_PRIORITY) {
                 log::warn!("the hashing thread keeps its priority: {error}");
             }
-            bench.run(&sealed, &stopped);
+            bench.run(&sealed);
         })?;
         Ok(Self { thread, stop, wake })
     }
@@ -58,6 +57,7 @@ impl Worker {
     /// Ends the thread after the hash at hand.
     pub fn stop(self) {
         self.stop.store(true, Ordering::Relaxed);
+        self.thread.thread().unpark();
         // A full channel wakes it as well.
         let _ = self.wake.try_send(());
         if self.thread.join().is_err() {
@@ -74,18 +74,20 @@ pub struct Bench {
     writer: Writer,
     /// Journal records whose seal does not open: logged once, and left for the operator to look at.
     broken: HashSet<i64>,
+    /// Set when the service ends.
+    stop: Arc<AtomicBool>,
 }
 
 impl Bench {
     /// A bench over this database; hashes go to `writer`.
     pub fn new(location: Location, vault: Vault, hasher: Hasher, writer: Writer) -> Self {
-        Self { location, vault, hasher, writer, broken: HashSet::new() }
+        Self { location, vault, hasher, writer, broken: HashSet::new(), stop: Arc::default() }
     }
 
-    fn run(&mut self, sealed: &Receiver<()>, stop: &AtomicBool) {
+    fn run(&mut self, sealed: &Receiver<()>) {
         let mut reported: Option<Instant> = None;
         let (mut reader, mut waiting) = (None, false);
-        while !stop.load(Ordering::Relaxed) {
+        while !self.stop.load(Ordering::Relaxed) {
             let round = self.round(&mut reader, &mut reported);
             match round {
                 Ok(more) => {
@@ -123,7 +125,10 @@ impl Bench {
         }
         let more = self.harden_newest(reader)?;
         if !more && reported.take().is_some() {
-            log::info!("all passwords are hashed");
+            match self.broken.len() {
+                0 => log::info!("all passwords are hashed"),
+                some => log::warn!("all passwords are hashed but {some} that cannot be opened"),
+            }
         }
         Ok(more)
     }
@@ -146,6 +151,9 @@ impl Bench {
         let mut hardened: Vec<Hardened> = Vec::new();
         for item in pending {
             // A password sent twice in a row has one seal in two records, and both are served at once.
+            if self.stop.load(Ordering::Relaxed) {
+                break;
+            }
             if self.broken.contains(&item.journal_id) || hardened.iter().any(|done| done.pending.seal == item.seal) {
                 continue;
             }

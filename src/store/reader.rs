@@ -214,7 +214,11 @@ impl Reader {
         while let Some(row) = rows.next()? {
             let key = read_key(row, 1, 2)?;
             let seal = Seal::from_bytes(row.get(3)?);
-            let before = self.before(key, &seal)?;
+            // A row that cannot be read is no reason to leave this seal, and all behind it, as they are.
+            let before = match self.before(key, &seal) {
+                Err(Fault::BadRow(_)) => None,
+                before => before?,
+            };
             pending.push(Pending { journal_id: row.get(0)?, key, seal, before });
         }
         Ok(pending)

@@ -272,14 +272,14 @@ impl Engine for Sqlite<'_> {
         // Ids rise with time, so the oldest records are the first ones: no index on `at` is needed, and the walk ends at the
         // first record that is young enough.
         let mut oldest = self.conn.prepare_cached(
-            "SELECT id, at, sealed IS NOT NULL FROM journal WHERE id < (SELECT max(id) FROM journal) ORDER BY id LIMIT ?1",
+            "SELECT id, at FROM journal WHERE id < (SELECT max(id) FROM journal) AND sealed IS NULL ORDER BY id LIMIT ?1",
         )?;
         let records = oldest
-            .query_map([i64::try_from(most).unwrap_or(i64::MAX)], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
-            .collect::<Result<Vec<(i64, i64, bool)>, _>>()?;
+            .query_map([i64::try_from(most).unwrap_or(i64::MAX)], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect::<Result<Vec<(i64, i64)>, _>>()?;
         let mut delete = self.conn.prepare_cached("DELETE FROM journal WHERE id = ?1")?;
         let mut gone = 0;
-        for (id, _, _) in records.into_iter().take_while(|&(_, at, _)| at < before).filter(|&(_, _, sealed)| !sealed) {
+        for (id, _) in records.into_iter().take_while(|&(_, at)| at < before) {
             gone += delete.execute([id])?;
         }
         Ok(gone)

@@ -267,3 +267,21 @@ fn a_journal_is_taken_wholly_or_not_at_all() {
     nothing(&data);
     assert_eq!(run_on(&data, &["replay", "--journal", &file]).printed(), "12 OK, 0 NOTOK, 2 ERROR\n");
 }
+
+/// Regression: the lock lay in the data directory alone, so that a replay with another one sealed passwords of the served database under
+/// a key of its own.
+#[test]
+fn a_served_database_is_refused_under_another_data_dir_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, other) = (dir.path().join("data"), dir.path().join("other"));
+    let _program = Program::serve(&data, &[]);
+    let file = write(dir.path(), "bodies", BODIES);
+    let database = format!("sqlite:{}/userman.db", data.display());
+    let ran = run_on(&other, &["replay", "--database", &database, &file]);
+    let said = format!(
+        "nats-userman: the data directory {} is in use by a running nats-userman: send the postbacks to it with --to URL\n",
+        data.canonicalize().unwrap().display()
+    );
+    ran.ended(1, &said);
+    assert!(!other.join("seal.key").exists());
+}

@@ -66,7 +66,7 @@ fn wrong_usage_ends_with_code_2() {
 
 const WRONG: [(&str, &str, &str); 12] = [
     ("--listen", "nonsense", "expected ADDRESS:PORT, as in 127.0.0.1:8080, found \"nonsense\""),
-    ("--database", "mysql:x", "expected sqlite:PATH, found \"mysql:x\""),
+    ("--database", "mysql:x", "expected sqlite:PATH, found \"mysql\""),
     ("--time-zone", "Mars", "expected a name as in Europe/Berlin or UTC, found \"Mars\""),
     ("--expire-grace-hours", "8785", "expected a whole number of hours from 0 to 8784, found \"8785\""),
     ("--password-hash", "md5", "expected argon2id or bcrypt, found \"md5\""),
