@@ -64,6 +64,8 @@ pub fn start(filter: &LogFilter, format: Format) {
     let mut builder = Builder::new();
     let target = Lines::start().map_or(Target::Stderr, |lines| Target::Pipe(Box::new(lines)));
     builder.target(target).filter_level(LevelFilter::Warn);
+    // It writes an error for every broken request, of which a stranger can send as many as he likes.
+    builder.filter_module("actix_http", LevelFilter::Off);
     for (module, level) in &filter.0 {
         builder.filter_module(module, *level);
     }

@@ -20,6 +20,9 @@ pub enum Fault {
     /// Anything else: input/output, corruption, a read-only file.
     #[error("the database cannot be used")]
     Broken(#[source] rusqlite::Error),
+    /// The file at the database's path is not the one that was opened: nothing may be acknowledged that a restart would not find.
+    #[error("the database file was removed or replaced")]
+    Moved,
     /// A row that this program cannot have written.
     #[error("the database holds a row that cannot be read: {0}")]
     BadRow(String),
@@ -43,14 +46,14 @@ impl Fault {
         match Fault::from(error) {
             known @ (Fault::Locked(_) | Fault::Full(_) | Fault::Constraint(_)) => known,
             Fault::Broken(error) | Fault::CommitUnknown(error) => Fault::CommitUnknown(error),
-            bad @ Fault::BadRow(_) => bad,
+            other @ (Fault::BadRow(_) | Fault::Moved) => other,
         }
     }
 
     /// Whether the connection is best opened anew: its state, or its file, may not be what it believes.
     pub fn wants_reopening(&self) -> bool {
         match self {
-            Fault::CommitUnknown(_) | Fault::Broken(_) => true,
+            Fault::CommitUnknown(_) | Fault::Broken(_) | Fault::Moved => true,
             Fault::Locked(_) | Fault::Full(_) | Fault::Constraint(_) | Fault::BadRow(_) => false,
         }
     }
@@ -69,7 +72,7 @@ impl Fault {
             | Fault::Constraint(error)
             | Fault::CommitUnknown(error)
             | Fault::Broken(error) => error.sqlite_error().map(|ffi::Error { extended_code, .. }| *extended_code),
-            Fault::BadRow(_) => None,
+            Fault::BadRow(_) | Fault::Moved => None,
         }
     }
 }

@@ -130,7 +130,7 @@ pub fn with_engine<T>(location: &Location, make: bool, work: impl FnOnce(&mut dy
         Ok(())
     };
     conn.wal_hook(Some(hook)).map_err(|error| fault(error.into()))?;
-    let mut engine = Sqlite::new(&conn, wal_pages).map_err(fault)?;
+    let mut engine = Sqlite::new(&conn, path, wal_pages).map_err(fault)?;
     Ok(work(&mut engine))
 }
 

@@ -1,5 +1,7 @@
 //! SQLite as the writer's engine: one connection, its statements prepared once and held.
 
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 
@@ -18,6 +20,9 @@ pub(super) const CHECKPOINT_PAGES: i32 = 16_000;
 
 pub(super) struct Sqlite<'c> {
     conn: &'c Connection,
+    path: &'c Path,
+    /// Device and inode of the file that was opened.
+    opened: (u64, u64),
     /// Pages in the log after the last commit, told by SQLite.
     wal_pages: Arc<AtomicI32>,
     /// With how many of them the next checkpoint is due.
@@ -36,10 +41,12 @@ pub(super) struct Sqlite<'c> {
 
 impl<'c> Sqlite<'c> {
     /// Prepares the statements. `wal_pages` is kept by the connection's hook.
-    pub(super) fn new(conn: &'c Connection, wal_pages: Arc<AtomicI32>) -> Result<Self, Fault> {
+    pub(super) fn new(conn: &'c Connection, path: &'c Path, wal_pages: Arc<AtomicI32>) -> Result<Self, Fault> {
         let prepare = |sql: &str| conn.prepare(sql);
         Ok(Self {
             conn,
+            path,
+            opened: identity(path).ok_or(Fault::Moved)?,
             wal_pages,
             checkpoint_at: CHECKPOINT_PAGES,
             select_member: prepare(&format!(
@@ -140,6 +147,11 @@ impl<'c> Sqlite<'c> {
     }
 }
 
+/// By `stat` alone: opening and closing the file would give up SQLite's locks on it.
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()))
+}
+
 /// INSERT or UPDATE of member_auth, whose parameters are the same.
 fn write_row(statement: &mut Statement<'_>, row: &Member) -> Result<(), Fault> {
     bind_row(statement, row)?;
@@ -170,6 +182,9 @@ fn bind_row(statement: &mut Statement<'_>, row: &Member) -> Result<(), Fault> {
 
 impl Engine for Sqlite<'_> {
     fn begin(&mut self) -> Result<(), Fault> {
+        if identity(self.path) != Some(self.opened) {
+            return Err(Fault::Moved);
+        }
         // IMMEDIATE: a lock that is only taken at the first write could find that what was loaded is no longer so.
         Ok(self.conn.execute_batch("BEGIN IMMEDIATE")?)
     }

@@ -188,3 +188,17 @@ fn a_database_that_is_gone_and_put_back_is_opened_anew() {
     assert_log_is_clean(&program);
     assert_eq!(super::members(&database), (1..83).collect::<Vec<_>>());
 }
+
+/// Regression: the writer went on with the file that it had open, and acknowledged what no restart would have found.
+#[test]
+fn a_database_that_was_removed_under_the_service_acknowledges_nothing_more() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let program = Program::serve(&data, &[]);
+    for name in ["userman.db", "userman.db-wal", "userman.db-shm"] {
+        std::fs::remove_file(data.join(name)).unwrap();
+    }
+    let response = program.post("action=ADD&siteid=1&memberid=1&username=bob&password=secret").unwrap();
+    assert_eq!((response.status, response.body.as_str()), (503, "ERROR|temporarily unavailable, nothing was changed"));
+    assert!(!data.join("userman.db").exists());
+}
