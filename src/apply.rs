@@ -120,11 +120,22 @@ fn attempt<T>(
     now: impl Fn() -> i64,
     work: impl FnOnce(&mut dyn Engine, i64) -> Result<T, Fault>,
 ) -> Result<T, Fault> {
+    in_transaction(engine, |engine| {
+        // The time of effect is read under the lock, so that it rises with the order of effect across processes (while the machine's
+        // clock is not set back).
+        let now = now();
+        engine.expire_due(now)?;
+        work(engine, now)
+    })
+}
+
+/// Begin, `work`, commit; rolled back where anything fails.
+pub(crate) fn in_transaction<T>(
+    engine: &mut dyn Engine,
+    work: impl FnOnce(&mut dyn Engine) -> Result<T, Fault>,
+) -> Result<T, Fault> {
     engine.begin()?;
-    // The time of effect is read under the lock, so that it rises with the order of effect across processes (while the machine's clock
-    // is not set back).
-    let now = now();
-    let done = engine.expire_due(now).and_then(|_| work(engine, now)).and_then(|done| engine.commit().map(|()| done));
+    let done = work(engine).and_then(|done| engine.commit().map(|()| done));
     if done.is_err() {
         engine.rollback();
     }

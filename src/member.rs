@@ -99,11 +99,6 @@ impl Username {
     pub fn folded(&self) -> String {
         self.0.to_ascii_lowercase()
     }
-
-    /// Whether both are one name.
-    pub fn same_as(&self, other: &Username) -> bool {
-        self.0.eq_ignore_ascii_case(&other.0)
-    }
 }
 
 impl fmt::Display for Username {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 pub use queue::{Answer, Writer};
 
-use crate::apply::{Postback, transact};
+use crate::apply::{Postback, in_transaction, transact};
 use crate::clock::Clock;
 use crate::password::{Stored, Vault};
 use crate::store::{Engine, Fault, Location, with_engine};
@@ -262,13 +262,4 @@ impl Thread {
 fn brings_a_seal(postback: &Postback) -> bool {
     let credential = postback.action.as_ref().ok().and_then(|action| action.credential());
     credential.is_some_and(|given| matches!(given.stored, Stored::Sealed(_)))
-}
-
-fn in_transaction<T>(engine: &mut dyn Engine, work: impl FnOnce(&mut dyn Engine) -> Result<T, Fault>) -> Result<T, Fault> {
-    engine.begin()?;
-    let done = work(engine).and_then(|done| engine.commit().map(|()| done));
-    if done.is_err() {
-        engine.rollback();
-    }
-    done
 }
