@@ -85,7 +85,7 @@ pub fn apply(engine: &mut dyn Engine, vault: &Vault, postbacks: &[&Postback], no
         wanted.add(action);
     }
     let mut view = View::default();
-    engine.load(&wanted, &mut view)?;
+    engine.load(&wanted, &mut view, now)?;
     let outcomes: Vec<_> = postbacks.iter().map(|postback| decide(vault, postback, &mut view, now)).collect();
     engine.save(&outcomes)?;
     Ok(outcomes.into_iter().map(|outcome| outcome.record.reply).collect())
@@ -114,7 +114,7 @@ pub fn transact(
     }
 }
 
-/// Begin, what is due, `work`, commit; rolled back where anything fails.
+/// Begin, `work` at the time of effect, commit; rolled back where anything fails.
 fn attempt<T>(
     engine: &mut dyn Engine,
     now: impl Fn() -> i64,
@@ -124,7 +124,6 @@ fn attempt<T>(
         // The time of effect is read under the lock, so that it rises with the order of effect across processes (while the machine's
         // clock is not set back).
         let now = now();
-        engine.expire_due(now)?;
         work(engine, now)
     })
 }

@@ -71,7 +71,7 @@ fn check_all(engine: &mut dyn Engine, rules: &Rules, clock: &Clock, run: &[Postb
     let now = clock.now();
     engine.begin()?;
     let mut view = View::default();
-    let loaded = engine.expire_due(now).and_then(|_| engine.load(&wanted(run), &mut view));
+    let loaded = engine.load(&wanted(run), &mut view, now);
     engine.rollback();
     loaded?;
     Ok(run.iter().map(|postback| decide(&rules.vault, postback, &mut view, now).record.reply).collect())
@@ -124,9 +124,9 @@ pub fn apply_records(engine: &mut dyn Engine, rules: &Rules, records: &[JournalL
     for line in records {
         let (postback, put) = line.postback();
         let at = line.at;
-        engine.expire_due(at)?;
+        engine.expire_due(at, usize::MAX)?;
         let mut view = View::default();
-        engine.load(&wanted(std::slice::from_ref(&postback)), &mut view)?;
+        engine.load(&wanted(std::slice::from_ref(&postback)), &mut view, at)?;
         let mut outcome = decide(&rules.vault, &postback, &mut view, at);
         if outcome.record.reply.word() != line.reply.word() {
             diverged.push((line.id, outcome.record.reply));

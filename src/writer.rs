@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use crate::password::{Stored, Vault};
 use crate::store::{Engine, Fault, Location, with_engine};
 use faults::FaultLog;
-use queue::{Command, Job};
+use queue::{Command, Commits, Job};
 
 /// Postbacks that may wait at once; one more is refused. At a few thousand a second this is well below the longest wait.
 const QUEUE_POSTBACKS_MAX: usize = 2048;
@@ -23,6 +23,9 @@ const QUEUE_POSTBACKS_MAX: usize = 2048;
 const BATCH_POSTBACKS_MAX: usize = 256;
 /// How often the writer looks for expiries when nothing else wakes it: they are promised within a second.
 const TICK: Duration = Duration::from_millis(500);
+/// Members moved in one transaction when their noted expiry is reached: thousands may be due at one midnight, and a postback that
+/// comes then waits for some milliseconds, not for all of them. (To every rule they count as gone from the instant on, moved or not.)
+const EXPIRED_ROWS_MAX: usize = 500;
 /// How long the writer looks at the empty queue before it sleeps: whoever was answered often sends again at once, and waking up takes
 /// as long as half a sync. Measured with one connection: a fifth off the median.
 const LOOK_BEFORE_SLEEP: Duration = Duration::from_micros(150);
@@ -56,8 +59,10 @@ pub struct Setup {
 /// Where the system gives no thread.
 pub fn start(setup: Setup) -> std::io::Result<(Writer, JoinHandle<()>)> {
     let (writer, queue) = Writer::new(QUEUE_POSTBACKS_MAX);
+    let commits = writer.commit_count();
     let thread = std::thread::Builder::new().name("writer".into()).spawn(move || {
-        let mut state = Thread { setup, queue, faults: FaultLog::default(), ticked: None, pruned: None };
+        let mut state =
+            Thread { setup, queue, commits, faults: FaultLog::default(), ticked: None, more_are_due: false, pruned: None };
         state.run();
     })?;
     Ok((writer, thread))
@@ -72,8 +77,11 @@ enum End {
 struct Thread {
     setup: Setup,
     queue: Receiver<Command>,
+    commits: Commits,
     faults: FaultLog,
     ticked: Option<Instant>,
+    /// The last tick moved as many members as one may.
+    more_are_due: bool,
     pruned: Option<Instant>,
 }
 
@@ -128,6 +136,7 @@ impl Thread {
                 }
                 Command::Harden(hardened, done) => {
                     let result = in_transaction(engine, |engine| engine.harden(&hardened));
+                    self.commits.add();
                     let _ = done.send(result.is_ok());
                     result
                 }
@@ -139,6 +148,7 @@ impl Thread {
                 }
                 Command::Tick(done) => {
                     let result = self.tick(engine);
+                    self.commits.add();
                     if let Some(done) = done {
                         let _ = done.send(result.is_ok());
                     }
@@ -171,6 +181,7 @@ impl Thread {
             match self.queue.try_recv() {
                 Ok(command) => return Ok(command),
                 Err(std::sync::mpsc::TryRecvError::Disconnected) => return Err(RecvTimeoutError::Disconnected),
+                Err(std::sync::mpsc::TryRecvError::Empty) if self.more_are_due => return Err(RecvTimeoutError::Timeout),
                 Err(std::sync::mpsc::TryRecvError::Empty) => std::thread::yield_now(),
             }
         }
@@ -197,7 +208,9 @@ impl Thread {
         }
         let postbacks: Vec<&Postback> = batch.iter().map(Job::postback).collect();
         let sealed = postbacks.iter().any(|postback| brings_a_seal(postback));
-        match transact(engine, &self.setup.vault, &postbacks, || self.setup.clock.now()) {
+        let outcome = transact(engine, &self.setup.vault, &postbacks, || self.setup.clock.now());
+        self.commits.add();
+        match outcome {
             Ok(results) => {
                 let mut answers: Vec<_> = batch.into_iter().zip(results).collect();
                 // All of one thread, then all of the next: the first answer wakes the thread, and the others are there when it
@@ -229,17 +242,18 @@ impl Thread {
     }
 
     fn tick_if_due(&mut self, engine: &mut dyn Engine) -> Result<(), Fault> {
-        if self.ticked.is_some_and(|last| last.elapsed() < TICK) { Ok(()) } else { self.tick(engine) }
+        if !self.more_are_due && self.ticked.is_some_and(|last| last.elapsed() < TICK) { Ok(()) } else { self.tick(engine) }
     }
 
     /// Moves whoever has expired, and prunes.
     fn tick(&mut self, engine: &mut dyn Engine) -> Result<(), Fault> {
         self.ticked = Some(Instant::now());
         let now = self.setup.clock.now();
-        let moved = in_transaction(engine, |engine| engine.expire_due(now))?;
+        let moved = in_transaction(engine, |engine| engine.expire_due(now, EXPIRED_ROWS_MAX))?;
         if moved > 0 {
             log::info!("{moved} members expired");
         }
+        self.more_are_due = moved == EXPIRED_ROWS_MAX;
         self.prune_if_due(engine, now)
     }
 

@@ -5,6 +5,7 @@ pub mod caller;
 pub mod health;
 pub mod multipart;
 pub mod postback;
+mod reading;
 pub mod refused;
 pub mod reply;
 pub mod tokens;

@@ -1,7 +1,7 @@
 //! `/postback/{token}`: the URL that is pasted into NATS. Authenticated, read whole, parsed, handed to the writer, answered.
 
-use std::cell::RefCell;
 use std::net::{IpAddr, Ipv4Addr};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
@@ -14,6 +14,7 @@ use ipnet::IpNet;
 
 use super::body;
 use super::caller::{self, TrustedProxies};
+use super::reading::SharedReader;
 use super::refused::RefusedLog;
 use super::reply;
 use super::tokens::Tokens;
@@ -22,7 +23,7 @@ use crate::apply::Postback;
 use crate::clock::Clock;
 use crate::journal::Origin;
 use crate::reply::{Refusal, Reply};
-use crate::store::{Fault, Location, Reader, open_reader};
+use crate::store::{Fault, Location, Reader};
 use crate::writer::{Answer, Writer};
 
 /// What all threads of the HTTP server share.
@@ -70,17 +71,18 @@ impl Drop for InFlight<'_> {
     }
 }
 
-/// What one thread has: the shared part, and a read-only connection of its own, opened when first needed.
+/// What one thread has: the shared part, and a read-only connection of its own.
 #[derive(Debug)]
 pub struct Desk {
     shared: Shared,
-    reader: RefCell<Option<Reader>>,
+    reader: Rc<SharedReader>,
 }
 
 impl Desk {
     /// For one thread of the server.
     pub fn new(shared: Shared) -> Self {
-        Self { shared, reader: RefCell::new(None) }
+        let reader = Rc::new(SharedReader::new(shared.location.clone(), shared.writer.clone()));
+        Self { shared, reader }
     }
 
     /// The shared part.
@@ -107,17 +109,8 @@ impl Desk {
 
     /// Answers a CHECK from the committed state.
     fn check(&self, postback: &Postback) -> Result<Reply, String> {
-        let mut slot = self.reader.borrow_mut();
-        let reader = match slot.as_ref() {
-            Some(reader) => reader,
-            None => slot.insert(open_reader(&self.shared.location).map_err(|error| crate::chain::chain(&error))?),
-        };
-        let answer = read_check(reader, postback, self.shared.clock.now());
-        if answer.is_err() {
-            // The file may have been replaced; the next CHECK opens it anew.
-            *slot = None;
-        }
-        answer.map_err(|fault| crate::chain::chain(&fault))
+        self.shared.writer.count();
+        self.reader.read(|reader| read_check(reader, postback, self.shared.clock.now()))
     }
 }
 

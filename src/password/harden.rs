@@ -157,9 +157,9 @@ impl Bench {
             if self.broken.contains(&item.journal_id) || hardened.iter().any(|done| done.pending.seal == item.seal) {
                 continue;
             }
-            let before = self.writer.submitted();
+            let before = self.writer.heard();
             let form = self.harden(&item);
-            if self.writer.submitted() - before > RUSH_POSTBACKS {
+            if self.writer.heard() - before > RUSH_POSTBACKS {
                 std::thread::park_timeout(RUSH_PAUSE);
             }
             match form {

@@ -58,11 +58,12 @@ pub trait Engine {
     /// Starts a transaction that holds the write lock, so that what is loaded stays true until the commit.
     fn begin(&mut self) -> Result<(), Fault>;
 
-    /// Moves every member whose noted expiry is at or before `now` (unix seconds) to former_member; says how many.
-    fn expire_due(&mut self, now: i64) -> Result<usize, Fault>;
+    /// Moves members whose noted expiry is at or before `now` (unix seconds) to former_member, at most `most`; says how many.
+    fn expire_due(&mut self, now: i64, most: usize) -> Result<usize, Fault>;
 
-    /// Adds to `view` what it does not hold yet of `wanted`.
-    fn load(&mut self, wanted: &Wanted, view: &mut View) -> Result<(), Fault>;
+    /// Adds to `view` what it does not hold yet of `wanted`, as of `now`: a member whose noted expiry is reached is moved first, so
+    /// that he holds no name any more.
+    fn load(&mut self, wanted: &Wanted, view: &mut View, now: i64) -> Result<(), Fault>;
 
     /// Writes outcomes in this order: changes and journal records. An error leaves the transaction open for `rollback`, or for
     /// `rollback_to_savepoint`.

@@ -65,6 +65,29 @@ impl Reader {
         Self { conn }
     }
 
+    /// Begins a look: until [`Reader::look_away`] all that is read is of one moment, and costs no locks. It keeps the log from starting
+    /// anew, so it must end soon.
+    ///
+    /// # Errors
+    ///
+    /// Where the database cannot be read.
+    pub fn look(&self) -> Result<(), Fault> {
+        self.conn.prepare_cached("BEGIN")?.raw_execute()?;
+        Ok(())
+    }
+
+    /// Ends a look, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// Where SQLite cannot, which leaves a connection that is good for nothing.
+    pub fn look_away(&self) -> Result<(), Fault> {
+        if !self.conn.is_autocommit() {
+            self.conn.prepare_cached("COMMIT")?.raw_execute()?;
+        }
+        Ok(())
+    }
+
     /// What is wanted, as of `now`: a member whose expiry is reached counts as not there, moved or not.
     ///
     /// # Errors

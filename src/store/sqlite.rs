@@ -11,7 +11,7 @@ use super::rows::{FormColumns, MEMBER_COLUMNS, before_column, read_member, read_
 use super::{Engine, Fault, Hardened, Outcome, View, Wanted};
 use crate::action::{Change, Standing};
 use crate::journal::Record;
-use crate::member::{Former, Key, Member, MemberId};
+use crate::member::{Former, Key, Member, MemberId, SiteId};
 
 /// The log is brought into the database file when it has grown to this many pages (4 KiB each: 64 MiB). Measured: seldom is better,
 /// because a page that changed a hundred times is then written once; never is worse, because a growing file is zeroed by the
@@ -55,7 +55,7 @@ impl<'c> Sqlite<'c> {
             select_former: prepare(&format!(
                 "SELECT {MEMBER_COLUMNS}, reason, ended_at FROM former_member WHERE siteid = ?1 AND memberid = ?2"
             ))?,
-            select_holder: prepare("SELECT memberid FROM member_auth WHERE username = ?1 AND siteid = ?2")?,
+            select_holder: prepare("SELECT memberid, expire_at FROM member_auth WHERE username = ?1 AND siteid = ?2")?,
             insert_member: prepare(&format!(
                 "INSERT INTO member_auth ({MEMBER_COLUMNS}, expire_at)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)"
@@ -79,6 +79,30 @@ impl<'c> Sqlite<'c> {
             )?,
             select_due: prepare("SELECT 1 FROM member_auth WHERE expire_at <= ?1 LIMIT 1")?,
         })
+    }
+
+    /// Where a member stands at `now`; one whose expiry is reached is moved.
+    fn standing(&mut self, key: Key, now: i64) -> Result<Standing, Fault> {
+        let standing = self.load_standing(key)?;
+        let here = matches!(standing, Standing::Here(_));
+        let standing = standing.at(now);
+        if let (true, Standing::Former(former)) = (here, &standing) {
+            self.save_former(former)?;
+        }
+        Ok(standing)
+    }
+
+    /// Who holds a name at `now`; one whose expiry is reached is moved, and holds nothing.
+    fn holder(&mut self, site: SiteId, name: &str, now: i64) -> Result<Option<MemberId>, Fault> {
+        let found = self.select_holder.query_row(params![name, site.get()], |row| Ok((row.get(0)?, row.get(1)?)));
+        let Some((number, expire_at)) = found.optional()? else { return Ok(None) };
+        let (number, expire_at): (i64, Option<i64>) = (number, expire_at);
+        let Some(member) = MemberId::parse(&number.to_string()) else { return Ok(None) };
+        if expire_at.is_some_and(|instant| instant <= now) {
+            self.standing(Key { site, member }, now)?;
+            return Ok(None);
+        }
+        Ok(Some(member))
     }
 
     fn load_standing(&mut self, key: Key) -> Result<Standing, Fault> {
@@ -189,32 +213,37 @@ impl Engine for Sqlite<'_> {
         Ok(self.conn.execute_batch("BEGIN IMMEDIATE")?)
     }
 
-    fn expire_due(&mut self, now: i64) -> Result<usize, Fault> {
+    fn expire_due(&mut self, now: i64, most: usize) -> Result<usize, Fault> {
+        let bounds = params![now, i64::try_from(most).unwrap_or(i64::MAX)];
         if !self.select_due.exists([now])? {
             return Ok(0);
         }
-        let columns = MEMBER_COLUMNS;
+        // In SQL alone, so that a row that cannot be read does not keep the others from moving. Both statements choose the same rows.
+        let (columns, due) = (
+            MEMBER_COLUMNS,
+            "(siteid, memberid) IN (SELECT siteid, memberid FROM member_auth \
+             WHERE expire_at <= ?1 ORDER BY expire_at, siteid, memberid LIMIT ?2)",
+        );
         self.conn.execute(
             &format!(
                 "INSERT OR REPLACE INTO former_member ({columns}, reason, ended_at)
-                 SELECT {columns}, 'expired', expire_at FROM member_auth WHERE expire_at <= ?1"
+                 SELECT {columns}, 'expired', expire_at FROM member_auth WHERE {due}"
             ),
-            [now],
+            bounds,
         )?;
-        Ok(self.conn.execute("DELETE FROM member_auth WHERE expire_at <= ?1", [now])?)
+        Ok(self.conn.execute(&format!("DELETE FROM member_auth WHERE {due}"), bounds)?)
     }
 
-    fn load(&mut self, wanted: &Wanted, view: &mut View) -> Result<(), Fault> {
+    fn load(&mut self, wanted: &Wanted, view: &mut View, now: i64) -> Result<(), Fault> {
         for &key in &wanted.keys {
             if !view.has_member(key) {
-                let standing = self.load_standing(key)?;
+                let standing = self.standing(key, now)?;
                 view.put_member(key, standing);
             }
         }
         for name in &wanted.names {
             if !view.has_name(name) {
-                let number = self.select_holder.query_row(params![name.1, name.0.get()], |row| row.get::<_, i64>(0));
-                let holder = number.optional()?.and_then(|number| MemberId::parse(&number.to_string()));
+                let holder = self.holder(name.0, &name.1, now)?;
                 view.put_holder(name.clone(), holder);
             }
         }

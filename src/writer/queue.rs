@@ -108,19 +108,31 @@ thread_local! {
 #[derive(Clone, Debug)]
 pub struct Writer {
     queue: SyncSender<Command>,
-    /// Postbacks handed over since the start.
-    submitted: Arc<AtomicU64>,
+    /// Postbacks handed over, and CHECKs answered beside the queue, since the start.
+    heard: Arc<AtomicU64>,
+    commits: Commits,
+}
+
+/// Counts the writer's transactions.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Commits(Arc<AtomicU64>);
+
+impl Commits {
+    /// One has ended; to be called before its answers leave.
+    pub(super) fn add(&self) {
+        self.0.fetch_add(1, Ordering::Release);
+    }
 }
 
 impl Writer {
     pub(super) fn new(postbacks_max: usize) -> (Self, Receiver<Command>) {
         let (queue, receiver) = sync_channel(postbacks_max);
-        (Self { queue, submitted: Arc::default() }, receiver)
+        (Self { queue, heard: Arc::default(), commits: Commits::default() }, receiver)
     }
 
     /// Hands a postback over and waits for its commit.
     pub async fn submit(&self, postback: Postback) -> Answer {
-        self.submitted.fetch_add(1, Ordering::Relaxed);
+        self.count();
         let (answer, mut answered) = oneshot::channel();
         let ticket = Arc::new(Ticket(AtomicU8::new(WAITING)));
         let job =
@@ -139,9 +151,25 @@ impl Writer {
         result.map_or(Answer::OutcomeUnknown, |(answer, _)| answer)
     }
 
-    /// How many postbacks were handed over since the start, for the worker to see how busy it is.
-    pub fn submitted(&self) -> u64 {
-        self.submitted.load(Ordering::Relaxed)
+    /// Counts a postback that takes no place in the queue: a CHECK.
+    pub fn count(&self) {
+        self.heard.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many postbacks came since the start, for the worker to see how busy it is.
+    pub fn heard(&self) -> u64 {
+        self.heard.load(Ordering::Relaxed)
+    }
+
+    /// Rises with every transaction of the writer, before its answers leave: whoever finds the number it had before has missed
+    /// nothing that was acknowledged.
+    pub fn commits(&self) -> u64 {
+        self.commits.0.load(Ordering::Acquire)
+    }
+
+    /// The count itself, for the thread that keeps it: a handle would keep the thread alive.
+    pub(super) fn commit_count(&self) -> Commits {
+        self.commits.clone()
     }
 
     /// Whether a commit works now.

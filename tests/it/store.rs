@@ -15,7 +15,7 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use crate::property::{Place, cases, check, dump, fast_dir, in_transaction, postbacks, shown};
-use crate::support::{App, NOON, Program, TOKEN, program, rows};
+use crate::support::{App, NOON, Program, TOKEN, eventually, program, rows};
 
 const BATCHES: u32 = 100;
 
@@ -358,4 +358,37 @@ fn a_transaction_that_is_given_up_leaves_nothing() {
     })
     .unwrap();
     assert_eq!(dump(&place.location), before);
+}
+
+#[test]
+fn thousands_who_expire_at_one_instant_move_some_at_a_time_and_count_as_gone_at_once() {
+    let app = App::start();
+    app.post("action=ADD&siteid=1&memberid=1&username=m1&password=secret");
+    app.harden();
+    let midnight = NOON + 43_200;
+    let writer = Connection::open(app.config.location.path()).unwrap();
+    writer
+        .execute_batch(&format!(
+            "WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 3000)
+             INSERT INTO member_auth (siteid, memberid, username, password, trial, expire_at)
+             SELECT 1, i, 'm' || i, password, 0, {midnight} FROM n, member_auth"
+        ))
+        .unwrap();
+    // Nobody has moved yet: the writer's own look comes later.
+    app.set_unix_unnoticed(midnight);
+    assert_eq!(app.post("action=CHECK&siteid=1&username=m2999"), "NOTOK|username \"m2999\" is free on site 1");
+    assert_eq!(
+        app.post("action=MANUALADD&siteid=1&memberid=9000&username=M3000&password=other"),
+        "OK|member 9000 \"M3000\" added to site 1",
+        "the name of one who is due is free"
+    );
+    assert_eq!(
+        app.post("action=CHANGE&siteid=1&memberid=2998&new_trial=1"),
+        "ERROR|member 2998 is not a member of site 1 now, nothing was changed"
+    );
+    eventually("all have moved, and not the ones who stay", || {
+        app.rows("SELECT memberid FROM member_auth ORDER BY memberid") == ["1", "9000"]
+    });
+    let gone = "SELECT count(*), min(reason), max(reason), min(ended_at), max(ended_at) FROM former_member";
+    assert_eq!(app.rows(gone), [format!("2999|expired|expired|{midnight}|{midnight}")]);
 }

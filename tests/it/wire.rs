@@ -3,6 +3,7 @@
 mod callers;
 mod forms;
 mod log_lines;
+mod reading;
 mod tokens;
 
 use std::io::{Read as _, Write as _};

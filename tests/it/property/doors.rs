@@ -92,7 +92,7 @@ impl Door for Inside<'_> {
     fn set_clock(&mut self, now: i64, tick: Tick) {
         self.place.clock.store(now, Ordering::SeqCst);
         if tick {
-            in_transaction(self.engine, |engine| engine.expire_due(now).map(|_| ())).unwrap();
+            in_transaction(self.engine, |engine| engine.expire_due(now, usize::MAX).map(|_| ())).unwrap();
         }
     }
 
