@@ -1,4 +1,4 @@
--- The database of nats-userman, version 1. An upgrade from an older version is a step in src/store/upgrade.rs; this file is always
+-- The database of nats-userman, version 2. An upgrade from an older version is a step in src/store/upgrade.rs; this file is always
 -- the newest form whole. Times are unix seconds, UTC. STRICT: a wrong type is a bug and must fail, not be stored.
 
 -- Exactly the members who may log in now, as in NATS's own member_auth. WITHOUT ROWID: the row lies in its primary key, so that
@@ -19,6 +19,7 @@ CREATE TABLE member_auth (
     sealed            BLOB,                      -- the password or cryptpass under the seal key, until it is hashed or wrapped
     cryptpass_wrapped TEXT,                      -- the crypt(3) setting and argon2id of the cryptpass that came alone
     before            ANY,                       -- while sealed: the form before (hash, wrapped or seal); an equal password keeps its hash
+    login_version     INTEGER NOT NULL DEFAULT 1, -- in every login cookie: raised, it ends the logins of before
     PRIMARY KEY (siteid, memberid),
     -- one of the three forms opens the door, always
     CHECK ((password IS NOT NULL) + (sealed IS NOT NULL) + (cryptpass_wrapped IS NOT NULL) = 1)
@@ -48,6 +49,7 @@ CREATE TABLE former_member (
     before            ANY,
     reason            TEXT NOT NULL CHECK (reason IN ('deleted', 'expired')),
     ended_at          INTEGER NOT NULL,          -- the DELETE's arrival, or the instant of the expiry (not the moment of the move)
+    login_version     INTEGER NOT NULL DEFAULT 1, -- raised when the member left: a login of before is none after the way back
     PRIMARY KEY (siteid, memberid),
     CHECK ((password IS NOT NULL) + (sealed IS NOT NULL) + (cryptpass_wrapped IS NOT NULL) = 1)
 ) STRICT, WITHOUT ROWID;
@@ -70,7 +72,8 @@ CREATE TABLE journal (
     cryptpass         TEXT,
     session_sha256    BLOB,
     sealed            BLOB,
-    cryptpass_wrapped TEXT
+    cryptpass_wrapped TEXT,
+    logins_ended      INTEGER CHECK (logins_ended = 1) -- 1 where this postback raised login_version, NULL where not
 ) STRICT;
 
 -- The hashing backlog, newest first, and that of one member: a password sent twice has one seal in two records. Partial: they hold
@@ -78,9 +81,34 @@ CREATE TABLE journal (
 CREATE INDEX journal_sealed ON journal (id) WHERE sealed IS NOT NULL;
 CREATE INDEX journal_sealed_member ON journal (siteid, memberid) WHERE sealed IS NOT NULL;
 
+-- Login cookies that were given back before their time: their ids, until no clock takes the cookie any more.
+CREATE TABLE logout (
+    id                BLOB PRIMARY KEY,          -- 16 random bytes, made at the login
+    until             INTEGER NOT NULL           -- when the row may go
+) STRICT, WITHOUT ROWID;
+CREATE INDEX logout_until ON logout (until);
+
+-- Who may not try passwords now, for `nats-userman block` and for the next start.
+CREATE TABLE block (
+    kind              TEXT NOT NULL CHECK (kind IN ('pair', 'network', 'name')), -- one name from one network, a network, or a name
+    network           TEXT NOT NULL,             -- as in 203.0.113.9/32; empty where the kind is a name
+    sites             TEXT NOT NULL,             -- the sites that were asked for, as in 1,5; empty where the kind is a network
+    username          TEXT NOT NULL,             -- folded; empty where the kind is a network
+    since             INTEGER NOT NULL,
+    until             INTEGER NOT NULL,
+    PRIMARY KEY (kind, network, sites, username)
+) STRICT, WITHOUT ROWID;
+
+-- Which key the seals are under, so that a wrong key is told from a damaged seal.
+CREATE TABLE seal_key (
+    one               INTEGER PRIMARY KEY CHECK (one = 1),
+    id                BLOB NOT NULL              -- a hash of the key, which does not tell it
+) STRICT;
+
 -- GET /health writes here, because only a commit shows that a commit works.
 CREATE TABLE health (
     one               INTEGER PRIMARY KEY CHECK (one = 1),
-    probed_at         INTEGER NOT NULL
+    probed_at         INTEGER NOT NULL,
+    room              BLOB                       -- as many pages as a postback takes: a disk may have room for one and not for it
 ) STRICT;
-INSERT INTO health VALUES (1, 0);
+INSERT INTO health (one, probed_at) VALUES (1, 0);

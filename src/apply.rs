@@ -53,9 +53,12 @@ pub fn decide<'p>(vault: &Vault, postback: &'p Postback, view: &mut View, now: i
     let settled = settle(vault, action, view);
     let action = settled.as_ref().unwrap_or(action);
     let decision = action.decide(&view.known(action), now);
+    let row = |view: &'_ View| action.key().and_then(|key| view.row(key).map(|row| row.login_version));
+    let version_before = row(view);
     view.apply(&decision.change);
     let row_after = action.key().and_then(|key| view.row(key));
-    let put = Record::put(action, row_after);
+    let logins_ended = version_before.zip(row_after).is_some_and(|(before, row)| row.login_version > before);
+    let put = Record::put(action, row_after, logins_ended);
     Outcome { change: decision.change, record: Record { at: now, heard, reply: decision.reply, put } }
 }
 

@@ -92,9 +92,9 @@ pub struct Record<'a> {
 
 impl Record<'_> {
     /// What of an action went into the row that stands after it: a credential that was not taken over is not recorded.
-    pub fn put(action: &Action, row_after: Option<&crate::member::Member>) -> Recorded {
+    pub fn put(action: &Action, row_after: Option<&crate::member::Member>, logins_ended: bool) -> Recorded {
         let given = action.credential().filter(|given| row_after.is_some_and(|row| row.credential.stored == given.stored));
         let session = row_after.filter(|row| action.session() == row.session).and_then(|row| row.session);
-        Recorded { credential: given.cloned(), session, expire_at: action.expire_at() }
+        Recorded { credential: given.cloned(), session, expire_at: action.expire_at(), logins_ended }
     }
 }

@@ -152,7 +152,12 @@ pub struct Member {
     pub expires: Option<i64>,
     /// The instant noted by an EXPIRE with a date ahead, unix seconds: from then on the member counts as not there.
     pub expire_at: Option<i64>,
+    /// Stands in every login cookie; a cookie with another one is no login any more.
+    pub login_version: i64,
 }
+
+/// [`Member::login_version`] of somebody who was never seen before.
+pub const FIRST_LOGIN_VERSION: i64 = 1;
 
 impl Member {
     /// Takes over a credential. An equal one leaves the row as it is.
@@ -197,9 +202,10 @@ pub struct Former {
 }
 
 impl Former {
-    /// The member leaves.
+    /// The member leaves, and with him his logins: none of them is one again when he comes back.
     pub fn new(mut member: Member, reason: Reason, ended_at: i64) -> Self {
         member.expire_at = None;
+        member.login_version += 1;
         Self { member, reason, ended_at }
     }
 }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use actix_web::dev::{Server, ServerHandle};
 
 use crate::action::Rules;
+use crate::apply::in_transaction;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::data_dir::{DataDirError, Lock};
@@ -19,8 +20,8 @@ use crate::http::postback::Shared;
 use crate::http::refused::RefusedLog;
 use crate::http::tokens::{self, Token, TokenError, Tokens};
 use crate::password::harden::{Bench, Worker};
-use crate::password::{Hasher, Vault, VaultError};
-use crate::store::{OpenError, Reader, check_whole, open_reader, with_engine};
+use crate::password::{Hasher, KeyId, Vault, VaultError};
+use crate::store::{Fault, OpenError, Reader, check_whole, open_reader, with_engine};
 use crate::writer::{self, Setup, Writer};
 
 /// Longer than any accepted postback can take: its body, the queue and the database's lock.
@@ -41,7 +42,10 @@ pub enum StartError {
     Database(#[from] OpenError),
     /// The database cannot be read.
     #[error("cannot read the database")]
-    Read(#[source] crate::store::Fault),
+    Read(#[source] Fault),
+    /// The database cannot be written.
+    #[error("cannot write the database")]
+    Write(#[source] Fault),
     /// The seal key.
     #[error(transparent)]
     Key(#[from] VaultError),
@@ -192,15 +196,30 @@ pub(crate) fn open_database(config: &Config) -> Result<Vault, StartError> {
         return Err(StartError::KeyMissing(backlog, path));
     }
     let vault = if path.exists() { Some(Vault::load(&path)?) } else { None };
-    if let (Some(reader), Some(vault)) = (reader, &vault) {
-        let sample = reader.pending(SEALS_TRIED).map_err(StartError::Read)?;
-        // One that does not open may be damaged; if none does, it is the key.
-        if !sample.is_empty() && sample.iter().all(|item| vault.open(item.key, &item.seal).is_err()) {
-            return Err(StartError::KeyForeign(backlog, path));
-        }
+    let known = reader.as_ref().map_or(Ok(None), Reader::seal_key).map_err(StartError::Read)?;
+    if let (Some(reader), Some(vault)) = (reader, &vault)
+        && backlog > 0
+        && is_foreign(vault, known, &reader).map_err(StartError::Read)?
+    {
+        return Err(StartError::KeyForeign(backlog, path));
     }
     with_engine(&config.location, make, |_| ())?;
-    Ok(vault.map_or_else(|| Vault::create(&path), Ok)?)
+    let vault = vault.map_or_else(|| Vault::create(&path), Ok)?;
+    if known != Some(vault.key_id()) {
+        with_engine(&config.location, make, |engine| in_transaction(engine, |engine| engine.set_seal_key(vault.key_id())))?
+            .map_err(StartError::Write)?;
+    }
+    Ok(vault)
+}
+
+/// Whether the seals of the database are under another key: told by what was written down, or else by trying some.
+fn is_foreign(vault: &Vault, known: Option<KeyId>, reader: &Reader) -> Result<bool, Fault> {
+    if let Some(known) = known {
+        return Ok(known != vault.key_id());
+    }
+    // One that does not open may be damaged; if none does, it is the key.
+    let sample = reader.pending(SEALS_TRIED)?;
+    Ok(!sample.is_empty() && sample.iter().all(|item| vault.open(item.key, &item.seal).is_err()))
 }
 
 /// The database that is there, in the form of this release; an empty one only if it may be made.

@@ -146,6 +146,13 @@ impl Thread {
                     let _ = done.send(result.is_ok());
                     result
                 }
+                Command::LogOut(login, done) => {
+                    let now = self.setup.clock.now();
+                    let result = in_transaction(engine, |engine| engine.log_out(login, now));
+                    self.commits.add();
+                    let _ = done.send(result.is_ok());
+                    result
+                }
                 Command::Tick(done) => {
                     let result = self.tick(engine);
                     self.commits.add();

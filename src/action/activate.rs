@@ -5,7 +5,7 @@
 
 use super::read::Reader;
 use super::{Change, Decision, Details, Known, Standing};
-use crate::member::{Key, Username};
+use crate::member::{FIRST_LOGIN_VERSION, Key, Username};
 use crate::reply::Refusal;
 
 /// ACTIVATE.
@@ -49,7 +49,7 @@ pub(super) fn restore(standing: &Standing, key: Key, username: &Username, detail
         Standing::Former(former) => Some(Change::Restore(details.over(&former.member, username))),
         Standing::Here(_) | Standing::Unknown => {
             let credential = details.credential.as_ref()?;
-            Some(Change::Insert(details.new_row(key, username, credential)))
+            Some(Change::Insert(details.new_row(key, username, credential, FIRST_LOGIN_VERSION)))
         }
     }
 }

@@ -6,7 +6,7 @@
 
 use super::read::Reader;
 use super::{Change, Decision, Details, Known, Standing};
-use crate::member::{Credential, Key, Username};
+use crate::member::{Credential, FIRST_LOGIN_VERSION, Key, Username};
 use crate::reply::Refusal;
 
 /// ADD or MANUALADD.
@@ -35,15 +35,15 @@ impl Add {
         if let Some(refused) = known.refuse_held_name(self.key, &self.username) {
             return refused;
         }
-        let new_row = || self.details.new_row(self.key, &self.username, &self.credential);
+        let new_row = |version| self.details.new_row(self.key, &self.username, &self.credential, version);
         let change = match known.standing {
             Standing::Here(row) => {
                 let mut new = self.details.over(row, &self.username);
                 new.take_credential(self.credential.clone());
                 return Decision::update(row, new, "updated on");
             }
-            Standing::Former(_) => Change::Restore(new_row()),
-            Standing::Unknown => Change::Insert(new_row()),
+            Standing::Former(former) => Change::Restore(new_row(former.member.login_version)),
+            Standing::Unknown => Change::Insert(new_row(FIRST_LOGIN_VERSION)),
         };
         let Key { site, member } = self.key;
         Decision::ok(change, format_args!("member {member} \"{}\" added to site {site}", self.username))

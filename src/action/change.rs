@@ -22,6 +22,8 @@ pub struct ChangeMember {
     pub email: Option<String>,
     /// new_trial.
     pub trial: Option<bool>,
+    /// From a journal record: whether it ended the member's logins.
+    pub logins_ended: Option<bool>,
 }
 
 impl ChangeMember {
@@ -33,6 +35,7 @@ impl ChangeMember {
             trial: reader.new_trial()?,
             credential: reader.credential(key, "new_password", "new_cryptpass"),
             email: reader.email(&["new_email", "email"]),
+            logins_ended: reader.recorded_end_of_logins(),
         })
     }
 
@@ -53,6 +56,10 @@ impl ChangeMember {
         if let Some(credential) = &self.credential {
             new.take_credential(credential.clone());
         }
+        // At once, before it is known whether a sealed password is another one than the hash before it: a member who changes his
+        // password may do so because somebody else knows it.
+        let differs = new.username != row.username || new.credential.stored != row.credential.stored;
+        new.login_version += i64::from(self.logins_ended.unwrap_or(differs));
         Decision::update(row, new, "changed on")
     }
 }

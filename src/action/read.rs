@@ -37,6 +37,8 @@ pub struct Recorded {
     pub session: Option<SessionHash>,
     /// The instant of its EXPIRE, unix seconds.
     pub expire_at: Option<i64>,
+    /// Whether it raised login_version. Of an ADD this turns out when its password is hashed.
+    pub logins_ended: bool,
 }
 
 /// Where the fields come from.
@@ -74,11 +76,13 @@ pub struct Details {
     pub joined: Option<i64>,
     /// expires, unix seconds.
     pub expires: Option<i64>,
+    /// From a journal record: the credential turned out to be another one than before.
+    pub logins_ended: bool,
 }
 
 impl Details {
     /// A row made of nothing but this.
-    pub(super) fn new_row(&self, key: Key, username: &Username, credential: &Credential) -> Member {
+    pub(super) fn new_row(&self, key: Key, username: &Username, credential: &Credential, login_version: i64) -> Member {
         Member {
             key,
             username: username.clone(),
@@ -91,6 +95,7 @@ impl Details {
             joined: self.joined,
             expires: self.expires,
             expire_at: None,
+            login_version: login_version + i64::from(self.logins_ended),
         }
     }
 
@@ -105,6 +110,7 @@ impl Details {
         row.joined = self.joined.or(row.joined);
         row.expires = self.expires.or(row.expires);
         row.expire_at = None;
+        row.login_version += i64::from(self.logins_ended);
         if let Some(given) = &self.credential {
             row.take_credential(given.clone());
         }
@@ -182,6 +188,7 @@ impl<'a> Reader<'a> {
             session: self.session(),
             joined: self.optional("joined", SECONDS_EXPECTED, seconds),
             expires: self.optional("expires", SECONDS_EXPECTED, seconds),
+            logins_ended: self.recorded_end_of_logins().unwrap_or(false),
         }
     }
 
@@ -198,6 +205,14 @@ impl<'a> Reader<'a> {
             None => rules.vault.seal_cryptpass(key, crypt.as_ref()?),
         };
         Some(Credential { stored: Stored::Sealed(seal), cryptpass: crypt.filter(|_| rules.keep_cryptpass) })
+    }
+
+    /// What a journal record says of login_version; `None` from the wire.
+    pub(super) fn recorded_end_of_logins(&self) -> Option<bool> {
+        match self.source {
+            Source::Wire(_) => None,
+            Source::Journal(recorded) => Some(recorded.logins_ended),
+        }
     }
 
     /// The refusal for an action that needs a credential and got none that is readable.

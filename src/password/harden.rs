@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::{Hasher, Opened, Stored, Vault, verify_hash, wrapped_holds};
+use super::{Hasher, Opened, Stored, Vault, verify, wrapped_holds};
 use crate::chain::chain;
 use crate::store::{Hardened, Location, Pending, Reader, open_reader};
 use crate::writer::Writer;
@@ -148,53 +148,58 @@ impl Bench {
     fn harden_newest(&mut self, reader: &Reader) -> Result<bool, String> {
         let skip = u32::try_from(self.broken.len()).unwrap_or(u32::MAX);
         let pending = reader.pending(ROUND.saturating_add(skip)).map_err(|error| chain(&error))?;
-        let mut hardened: Vec<Hardened> = Vec::new();
+        let mut all: Vec<Hardened> = Vec::new();
         for item in pending {
             // A password sent twice in a row has one seal in two records, and both are served at once.
             if self.stop.load(Ordering::Relaxed) {
                 break;
             }
-            if self.broken.contains(&item.journal_id) || hardened.iter().any(|done| done.pending.seal == item.seal) {
+            if self.broken.contains(&item.journal_id) || all.iter().any(|done| done.pending.seal == item.seal) {
                 continue;
             }
             let before = self.writer.heard();
-            let form = self.harden(&item);
+            let id = item.journal_id;
+            let done = hardened(&self.vault, &mut self.hasher, item);
             if self.writer.heard() - before > RUSH_POSTBACKS {
                 std::thread::park_timeout(RUSH_PAUSE);
             }
-            match form {
-                Ok(form) => hardened.push(Hardened { pending: item, form }),
+            match done {
+                Ok(done) => all.push(done),
                 Err(error) => {
-                    log::error!("the sealed password of journal record {} cannot be hashed: {error}", item.journal_id);
-                    self.broken.insert(item.journal_id);
+                    log::error!("the sealed password of journal record {id} cannot be hashed: {error}");
+                    self.broken.insert(id);
                 }
             }
         }
-        if hardened.is_empty() {
+        if all.is_empty() {
             return Ok(false);
         }
-        if self.writer.harden(hardened) { Ok(true) } else { Err("the writer is busy or cannot write".into()) }
+        if self.writer.harden(all) { Ok(true) } else { Err("the writer is busy or cannot write".into()) }
     }
+}
 
-    /// The form that takes the seal's place: the one before it if it is of the same password, else a new one.
-    fn harden(&mut self, item: &Pending) -> Result<Stored, String> {
-        match self.vault.open(item.key, &item.seal).map_err(|error| error.to_string())? {
-            Opened::Password(password) => {
-                if let Some(Stored::Hash(hash)) = &item.before
-                    && verify_hash(hash, &password).unwrap_or(false)
-                {
-                    return Ok(Stored::Hash(hash.clone()));
-                }
-                self.hasher.hash(&password).map(Stored::Hash).map_err(|error| error.to_string())
-            }
-            Opened::Cryptpass(cryptpass) => {
-                if let Some(Stored::Wrapped(wrapped)) = &item.before
-                    && wrapped_holds(wrapped, &cryptpass).unwrap_or(false)
-                {
-                    return Ok(Stored::Wrapped(wrapped.clone()));
-                }
-                self.hasher.wrap(&cryptpass).map(Stored::Wrapped).map_err(|error| error.to_string())
+/// What takes the seal's place: the form before it if it is of the same password, else a new one; and whether the two differ.
+///
+/// # Errors
+///
+/// Where the seal does not open or the hash cannot be made, in a line.
+pub fn hardened(vault: &Vault, hasher: &mut Hasher, pending: Pending) -> Result<Hardened, String> {
+    let (form, differs) = match vault.open(pending.key, &pending.seal).map_err(|error| error.to_string())? {
+        Opened::Password(password) => {
+            // A row that cannot say counts as another password: logins end rather than go on.
+            let opens = |before| verify(before, pending.key, vault, &password).unwrap_or(false);
+            let same = pending.before.as_ref().map(opens);
+            match (&pending.before, same) {
+                (Some(Stored::Hash(hash)), Some(true)) => (Stored::Hash(hash.clone()), false),
+                _ => (Stored::Hash(hasher.hash(&password).map_err(|error| error.to_string())?), same == Some(false)),
             }
         }
-    }
+        Opened::Cryptpass(cryptpass) => match &pending.before {
+            Some(Stored::Wrapped(wrapped)) if wrapped_holds(wrapped, &cryptpass).unwrap_or(false) => {
+                (Stored::Wrapped(wrapped.clone()), false)
+            }
+            before => (Stored::Wrapped(hasher.wrap(&cryptpass).map_err(|error| error.to_string())?), before.is_some()),
+        },
+    };
+    Ok(Hardened { pending, form, differs })
 }

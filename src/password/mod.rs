@@ -23,7 +23,7 @@ use zeroize::Zeroizing;
 
 pub use hash::{HashError, HashKind, Hasher, UnknownHashKind};
 pub use key_file::VaultError;
-pub use vault::{OpenError, Opened, Vault};
+pub use vault::{KeyId, OpenError, Opened, Vault};
 pub use verify::{VerifyError, verify, verify_hash, verify_member, wrapped_holds};
 
 /// Longest password that is taken, in bytes of UTF-8.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use chacha20poly1305::aead::AeadInOut as _;
 use chacha20poly1305::{KeyInit as _, Tag, XChaCha20Poly1305, XNonce};
+use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
@@ -52,13 +53,28 @@ pub enum Opened {
 
 /// Seals and opens with one key. Clones share it.
 #[derive(Clone)]
-pub struct Vault(Arc<XChaCha20Poly1305>);
+pub struct Vault {
+    cipher: Arc<XChaCha20Poly1305>,
+    id: KeyId,
+}
+
+/// Tells one key from another, and nothing else of it: the beginning of a SHA-256.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyId(pub [u8; 16]);
+
+impl KeyId {
+    fn of(key: &[u8; KEY_BYTES]) -> Self {
+        let digest: [u8; 32] = Sha256::new().chain_update(DOMAIN).chain_update(b" id").chain_update(key).finalize().into();
+        let (id, _) = digest.split_first_chunk().expect("16 of 32 bytes");
+        Self(*id)
+    }
+}
 
 impl Vault {
     /// A vault with this key.
     pub fn from_key(key: [u8; KEY_BYTES]) -> Self {
         let key = Zeroizing::new(key);
-        Self(Arc::new(XChaCha20Poly1305::new((&*key).into())))
+        Self { cipher: Arc::new(XChaCha20Poly1305::new((&*key).into())), id: KeyId::of(&key) }
     }
 
     /// Makes a new key and its file, mode 0600, which is on disk when this returns. A file that is there is left alone: an error.
@@ -72,6 +88,11 @@ impl Vault {
     /// Reads the key file and changes nothing about it. The line break at its end may be missing: secret stores trim it.
     pub fn load(path: &Path) -> Result<Self, VaultError> {
         key_file::load(path).map(|key| Self::from_key(*key))
+    }
+
+    /// Which key it has.
+    pub fn key_id(&self) -> KeyId {
+        self.id
     }
 
     /// Seals a password for this member.
@@ -110,7 +131,7 @@ impl Vault {
         body[HEAD_BYTES..HEAD_BYTES + text.len()].copy_from_slice(text.as_bytes());
         // The plaintext is encrypted where it stands: no copy of it is left.
         let nonce = XNonce::try_from(&*nonce).expect("it was split off with this length");
-        let tag = self.0.encrypt_inout_detached(&nonce, &bound_to(key), body.into());
+        let tag = self.cipher.encrypt_inout_detached(&nonce, &bound_to(key), body.into());
         bytes.extend_from_slice(&tag.expect("the cipher refuses lengths beyond 256 GiB alone"));
         Seal(bytes)
     }
@@ -127,7 +148,7 @@ impl Vault {
             return Err(OpenError::Length(bytes.len()));
         };
         let mut plain = Zeroizing::new(body.to_vec());
-        let opened = self.0.decrypt_inout_detached(&nonce, &bound_to(key), plain.as_mut_slice().into(), &tag);
+        let opened = self.cipher.decrypt_inout_detached(&nonce, &bound_to(key), plain.as_mut_slice().into(), &tag);
         opened.map(|()| plain).map_err(|_| OpenError::Tag)
     }
 }
@@ -192,7 +213,7 @@ mod tests {
         bytes.extend_from_slice(plain);
         let nonce = XNonce::try_from(&bytes[..NONCE_BYTES]).unwrap();
         let body = &mut bytes[NONCE_BYTES..];
-        let tag = vault().0.encrypt_inout_detached(&nonce, &bound_to(key("5", "71")), body.into()).unwrap();
+        let tag = vault().cipher.encrypt_inout_detached(&nonce, &bound_to(key("5", "71")), body.into()).unwrap();
         bytes.extend_from_slice(&tag);
         Seal(bytes)
     }

@@ -41,6 +41,8 @@ struct Columns {
     sealed: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cryptpass_wrapped: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    logins_ended: Option<u8>,
 }
 
 /// One record, read and checked.
@@ -116,6 +118,7 @@ impl JournalLine {
             sealed: stored.and_then(|form| if let Stored::Sealed(seal) = form { Some(hex(seal.as_bytes())) } else { None }),
             cryptpass_wrapped: stored
                 .and_then(|form| if let Stored::Wrapped(wrapped) = form { Some(wrapped.as_str().to_owned()) } else { None }),
+            logins_ended: put.logins_ended.then_some(1),
         };
         serde_json::to_string(&columns)
     }
@@ -154,6 +157,11 @@ impl Columns {
             },
             session: session.transpose()?,
             expire_at: self.expire_at,
+            logins_ended: match self.logins_ended {
+                None => false,
+                Some(1) => true,
+                Some(_) => return Err(BadRecord::Column("logins_ended")),
+            },
         })
     }
 }

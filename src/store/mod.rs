@@ -18,8 +18,8 @@ pub use view::{View, Wanted};
 
 use crate::action::Change;
 use crate::journal::Record;
-use crate::member::Key;
-use crate::password::{Seal, Stored};
+use crate::member::{Key, Username};
+use crate::password::{KeyId, Seal, Stored};
 
 /// What became of one postback, to be saved as one: the change and its journal record, never one without the other.
 #[derive(Clone, Debug)]
@@ -50,6 +50,32 @@ pub struct Hardened {
     pub pending: Pending,
     /// The hash or the wrapped cryptpass.
     pub form: Stored,
+    /// The row had another credential before, and the logins that it opened end.
+    pub differs: bool,
+}
+
+/// A login cookie that was given back.
+#[derive(Clone, Copy, Debug)]
+pub struct LoggedOut {
+    /// The cookie's random id.
+    pub id: [u8; 16],
+    /// When nobody takes the cookie any more, unix seconds.
+    pub until: i64,
+}
+
+/// What a login check asks of a member's row.
+#[derive(Clone, Debug)]
+pub struct LoginRow {
+    /// Site and memberid.
+    pub key: Key,
+    /// The name as it was sent.
+    pub username: Username,
+    /// Whether it is a trial membership.
+    pub trial: bool,
+    /// See [`crate::member::Member::login_version`].
+    pub login_version: i64,
+    /// What the password is verified against.
+    pub stored: Stored,
 }
 
 /// What the single writer asks of a database. Every call happens between `begin` and `commit` or `rollback`, but for those that
@@ -88,12 +114,18 @@ pub trait Engine {
     /// Puts what was hardened in the place of its seals, in member_auth, former_member and journal.
     fn harden(&mut self, hardened: &[Hardened]) -> Result<(), Fault>;
 
+    /// Remembers a login that was given back, and forgets those whose time is over at `now`.
+    fn log_out(&mut self, login: LoggedOut, now: i64) -> Result<(), Fault>;
+
     /// Writes the probe of `GET /health`.
     fn probe(&mut self, now: i64) -> Result<(), Fault>;
 
     /// Removes journal records older than `before` (unix seconds), oldest first and at most `most`; those still sealed stay, and
     /// so does the newest. Says how many went.
     fn prune(&mut self, before: i64, most: usize) -> Result<usize, Fault>;
+
+    /// Writes down under which key seals are made from now on.
+    fn set_seal_key(&mut self, id: KeyId) -> Result<(), Fault>;
 
     /// Whether member_auth, former_member and journal are all empty.
     fn is_empty(&mut self) -> Result<bool, Fault>;

@@ -2,11 +2,13 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::rows::{MEMBER_COLUMNS, read_cryptpass, read_form, read_key, read_member, read_reason, read_session};
-use super::{Fault, Pending, View, Wanted};
+use super::rows::{
+    LOGIN_COLUMNS, MEMBER_COLUMNS, read_cryptpass, read_form, read_key, read_login, read_member, read_reason, read_session,
+};
+use super::{Fault, LoginRow, Pending, View, Wanted};
 use crate::action::{Recorded, Standing};
 use crate::member::{Credential, Former, Key, Member, MemberId, SiteId};
-use crate::password::{Seal, Stored};
+use crate::password::{KeyId, Seal, Stored};
 
 /// A read-only connection.
 #[derive(Debug)]
@@ -121,6 +123,43 @@ impl Reader {
         Ok(number.and_then(|number| MemberId::parse(&number.to_string())))
     }
 
+    /// The row that a login with this name on this site is checked against, if there is one at `now`.
+    ///
+    /// # Errors
+    ///
+    /// Where the database cannot be read.
+    pub fn login_by_name(&self, site: SiteId, name: &str, now: i64) -> Result<Option<LoginRow>, Fault> {
+        let mut statement = self.conn.prepare_cached(&format!(
+            "SELECT {LOGIN_COLUMNS} FROM member_auth
+             WHERE username = ?1 AND siteid = ?2 AND (expire_at IS NULL OR expire_at > ?3)"
+        ))?;
+        let mut rows = statement.query(params![name, site.get(), now])?;
+        rows.next()?.map(read_login).transpose()
+    }
+
+    /// The same of a member who is known: a cookie says who.
+    ///
+    /// # Errors
+    ///
+    /// Where the database cannot be read.
+    pub fn login_by_key(&self, key: Key, now: i64) -> Result<Option<LoginRow>, Fault> {
+        let mut statement = self.conn.prepare_cached(&format!(
+            "SELECT {LOGIN_COLUMNS} FROM member_auth
+             WHERE siteid = ?1 AND memberid = ?2 AND (expire_at IS NULL OR expire_at > ?3)"
+        ))?;
+        let mut rows = statement.query(params![key.site.get(), key.member.get(), now])?;
+        rows.next()?.map(read_login).transpose()
+    }
+
+    /// Whether the cookie with this id was given back.
+    ///
+    /// # Errors
+    ///
+    /// Where the database cannot be read.
+    pub fn is_logged_out(&self, id: &[u8; 16]) -> Result<bool, Fault> {
+        Ok(self.conn.prepare_cached("SELECT 1 FROM logout WHERE id = ?1")?.exists([id])?)
+    }
+
     /// Where a member stands in the tables.
     ///
     /// # Errors
@@ -129,13 +168,13 @@ impl Reader {
     pub fn standing(&self, key: Key) -> Result<Standing, Fault> {
         let ids = params![key.site.get(), key.member.get()];
         let mut here = self.conn.prepare_cached(&format!(
-            "SELECT {MEMBER_COLUMNS}, expire_at FROM member_auth WHERE siteid = ?1 AND memberid = ?2"
+            "SELECT {MEMBER_COLUMNS}, login_version, expire_at FROM member_auth WHERE siteid = ?1 AND memberid = ?2"
         ))?;
         if let Some(row) = here.query(ids)?.next()? {
-            return Ok(Standing::Here(read_member(row, row.get(14)?)?));
+            return Ok(Standing::Here(read_member(row, row.get(15)?)?));
         }
         let mut gone = self.conn.prepare_cached(&format!(
-            "SELECT {MEMBER_COLUMNS}, reason, ended_at FROM former_member WHERE siteid = ?1 AND memberid = ?2"
+            "SELECT {MEMBER_COLUMNS}, login_version, reason, ended_at FROM former_member WHERE siteid = ?1 AND memberid = ?2"
         ))?;
         let mut rows = gone.query(ids)?;
         rows.next()?.map_or(Ok(Standing::Unknown), |row| Ok(Standing::Former(read_former(row)?)))
@@ -153,13 +192,13 @@ impl Reader {
         mut each: impl FnMut(&Member) -> Result<(), E>,
     ) -> Result<(), E> {
         let sql = format!(
-            "SELECT {MEMBER_COLUMNS}, expire_at FROM member_auth
+            "SELECT {MEMBER_COLUMNS}, login_version, expire_at FROM member_auth
              WHERE (?1 IS NULL OR siteid = ?1) AND (expire_at IS NULL OR expire_at > ?2) ORDER BY siteid, memberid"
         );
         let mut statement = self.conn.prepare(&sql).map_err(Fault::from)?;
         let mut rows = statement.query(params![site, now]).map_err(Fault::from)?;
         while let Some(row) = rows.next().map_err(Fault::from)? {
-            each(&read_member(row, row.get(14).map_err(Fault::from)?)?)?;
+            each(&read_member(row, row.get(15).map_err(Fault::from)?)?)?;
         }
         Ok(())
     }
@@ -171,7 +210,7 @@ impl Reader {
     /// Where the database cannot be read, or `each` fails.
     pub fn formers<E: From<Fault>>(&self, site: Option<i64>, mut each: impl FnMut(&Former) -> Result<(), E>) -> Result<(), E> {
         let sql = format!(
-            "SELECT {MEMBER_COLUMNS}, reason, ended_at FROM former_member WHERE ?1 IS NULL OR siteid = ?1
+            "SELECT {MEMBER_COLUMNS}, login_version, reason, ended_at FROM former_member WHERE ?1 IS NULL OR siteid = ?1
              ORDER BY siteid, memberid"
         );
         let mut statement = self.conn.prepare(&sql).map_err(Fault::from)?;
@@ -196,7 +235,7 @@ impl Reader {
             .conn
             .prepare(
                 "SELECT id, at, source, address, action, siteid, memberid, username, fields, reply, expire_at,
-                     password, sealed, cryptpass_wrapped, cryptpass, session_sha256
+                     password, sealed, cryptpass_wrapped, cryptpass, session_sha256, logins_ended
                  FROM journal
                  WHERE (?1 IS NULL OR siteid = ?1) AND (?2 IS NULL OR memberid = ?2)
                    AND (?3 IS NULL OR username = ?3 COLLATE NOCASE) AND (?4 IS NULL OR action = ?4)
@@ -221,6 +260,15 @@ impl Reader {
         let count =
             self.conn.query_row("SELECT count(*) FROM journal WHERE sealed IS NOT NULL", [], |row| row.get::<_, i64>(0))?;
         Ok(count.unsigned_abs())
+    }
+
+    /// Under which key the seals are, as far as it was written down.
+    ///
+    /// # Errors
+    ///
+    /// Where the database cannot be read.
+    pub fn seal_key(&self) -> Result<Option<KeyId>, Fault> {
+        Ok(self.conn.query_row("SELECT id FROM seal_key", [], |row| row.get(0).map(KeyId)).optional()?)
     }
 
     /// The newest credentials that wait to be hashed, at most `most`.
@@ -260,7 +308,7 @@ impl Reader {
 }
 
 fn read_former(row: &Row<'_>) -> Result<Former, Fault> {
-    Ok(Former { member: read_member(row, None)?, reason: read_reason(row, 14)?, ended_at: row.get(15)? })
+    Ok(Former { member: read_member(row, None)?, reason: read_reason(row, 15)?, ended_at: row.get(16)? })
 }
 
 fn read_record(row: &Row<'_>) -> Result<StoredRecord, Fault> {
@@ -279,6 +327,11 @@ fn read_record(row: &Row<'_>) -> Result<StoredRecord, Fault> {
         username: row.get(7)?,
         fields: row.get(8)?,
         reply: row.get(9)?,
-        put: Recorded { credential, session: read_session(row, 15)?, expire_at: row.get(10)? },
+        put: Recorded {
+            credential,
+            session: read_session(row, 15)?,
+            expire_at: row.get(10)?,
+            logins_ended: row.get::<_, Option<i64>>(16)?.is_some(),
+        },
     })
 }

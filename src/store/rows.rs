@@ -3,13 +3,16 @@
 use rusqlite::Row;
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 
-use super::Fault;
+use super::{Fault, LoginRow};
 use crate::member::{Credential, Key, Member, MemberId, Reason, SessionHash, SiteId, Username};
 use crate::password::{Cryptpass, Hash, Seal, Stored, Wrapped};
 
 /// The columns that both tables of members share, in the order in which they are bound and read.
 pub(super) const MEMBER_COLUMNS: &str = "siteid, memberid, username, password, cryptpass, email, trial, biller, \
      session_sha256, joined, expires, sealed, cryptpass_wrapped, before";
+
+/// The columns that a login check reads, in their order.
+pub(super) const LOGIN_COLUMNS: &str = "siteid, memberid, username, trial, login_version, password, sealed, cryptpass_wrapped";
 
 /// A form in the three columns that can hold it: exactly one is not NULL.
 pub(super) struct FormColumns<'a> {
@@ -88,7 +91,7 @@ pub(super) fn read_username(row: &Row<'_>, index: usize) -> Result<Username, Fau
     Username::parse(&text).ok_or_else(|| Fault::BadRow("username is empty, too long or has control characters".into()))
 }
 
-/// A row that was selected as [`MEMBER_COLUMNS`]; `expire_at` stands behind them in member_auth alone.
+/// A row that was selected as [`MEMBER_COLUMNS`] and login_version; `expire_at` stands behind them in member_auth alone.
 pub(super) fn read_member(row: &Row<'_>, expire_at: Option<i64>) -> Result<Member, Fault> {
     let stored = read_form(row, 3, 11, 12)?.ok_or_else(|| Fault::BadRow("a member without a credential".into()))?;
     Ok(Member {
@@ -103,6 +106,18 @@ pub(super) fn read_member(row: &Row<'_>, expire_at: Option<i64>) -> Result<Membe
         joined: row.get(9)?,
         expires: row.get(10)?,
         expire_at,
+        login_version: row.get(14)?,
+    })
+}
+
+/// A row that was selected as [`LOGIN_COLUMNS`].
+pub(super) fn read_login(row: &Row<'_>) -> Result<LoginRow, Fault> {
+    Ok(LoginRow {
+        key: read_key(row, 0, 1)?,
+        username: read_username(row, 2)?,
+        trial: row.get(3)?,
+        login_version: row.get(4)?,
+        stored: read_form(row, 5, 6, 7)?.ok_or_else(|| Fault::BadRow("a member without a credential".into()))?,
     })
 }
 

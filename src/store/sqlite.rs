@@ -8,15 +8,19 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use rusqlite::{Connection, OptionalExtension, Statement, params};
 
 use super::rows::{FormColumns, MEMBER_COLUMNS, before_column, read_member, read_reason};
-use super::{Engine, Fault, Hardened, Outcome, View, Wanted};
+use super::{Engine, Fault, Hardened, LoggedOut, Outcome, Pending, View, Wanted};
 use crate::action::{Change, Standing};
 use crate::journal::Record;
 use crate::member::{Former, Key, Member, MemberId, SiteId};
+use crate::password::KeyId;
 
 /// The log is brought into the database file when it has grown to this many pages (4 KiB each: 64 MiB). Measured: seldom is better,
 /// because a page that changed a hundred times is then written once; never is worse, because a growing file is zeroed by the
 /// file system.
 pub(super) const CHECKPOINT_PAGES: i32 = 16_000;
+
+/// What a health probe writes: 8 pages, as many as a postback that comes alone.
+const PROBE_BYTES: i64 = 7 * 4096;
 
 pub(super) struct Sqlite<'c> {
     conn: &'c Connection,
@@ -50,32 +54,32 @@ impl<'c> Sqlite<'c> {
             wal_pages,
             checkpoint_at: CHECKPOINT_PAGES,
             select_member: prepare(&format!(
-                "SELECT {MEMBER_COLUMNS}, expire_at FROM member_auth WHERE siteid = ?1 AND memberid = ?2"
+                "SELECT {MEMBER_COLUMNS}, login_version, expire_at FROM member_auth WHERE siteid = ?1 AND memberid = ?2"
             ))?,
             select_former: prepare(&format!(
-                "SELECT {MEMBER_COLUMNS}, reason, ended_at FROM former_member WHERE siteid = ?1 AND memberid = ?2"
+                "SELECT {MEMBER_COLUMNS}, login_version, reason, ended_at FROM former_member WHERE siteid = ?1 AND memberid = ?2"
             ))?,
             select_holder: prepare("SELECT memberid, expire_at FROM member_auth WHERE username = ?1 AND siteid = ?2")?,
             insert_member: prepare(&format!(
-                "INSERT INTO member_auth ({MEMBER_COLUMNS}, expire_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)"
+                "INSERT INTO member_auth ({MEMBER_COLUMNS}, login_version, expire_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)"
             ))?,
             update_member: prepare(
                 "UPDATE member_auth SET username = ?3, password = ?4, cryptpass = ?5, email = ?6, trial = ?7, biller = ?8,
                      session_sha256 = ?9, joined = ?10, expires = ?11, sealed = ?12, cryptpass_wrapped = ?13, before = ?14,
-                     expire_at = ?15
+                     login_version = ?15, expire_at = ?16
                  WHERE siteid = ?1 AND memberid = ?2",
             )?,
             delete_member: prepare("DELETE FROM member_auth WHERE siteid = ?1 AND memberid = ?2")?,
             insert_former: prepare(&format!(
-                "INSERT OR REPLACE INTO former_member ({MEMBER_COLUMNS}, reason, ended_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)"
+                "INSERT OR REPLACE INTO former_member ({MEMBER_COLUMNS}, login_version, reason, ended_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)"
             ))?,
             delete_former: prepare("DELETE FROM former_member WHERE siteid = ?1 AND memberid = ?2")?,
             insert_journal: prepare(
                 "INSERT INTO journal (at, source, address, action, siteid, memberid, username, fields, reply, expire_at,
-                     password, cryptpass, session_sha256, sealed, cryptpass_wrapped)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+                     password, cryptpass, session_sha256, sealed, cryptpass_wrapped, logins_ended)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
             )?,
             select_due: prepare("SELECT 1 FROM member_auth WHERE expire_at <= ?1 LIMIT 1")?,
         })
@@ -109,7 +113,7 @@ impl<'c> Sqlite<'c> {
         let ids = params![key.site.get(), key.member.get()];
         let mut rows = self.select_member.query(ids)?;
         if let Some(row) = rows.next()? {
-            return Ok(Standing::Here(read_member(row, row.get(14)?)?));
+            return Ok(Standing::Here(read_member(row, row.get(15)?)?));
         }
         drop(rows);
         let mut rows = self.select_former.query(ids)?;
@@ -117,7 +121,7 @@ impl<'c> Sqlite<'c> {
             None => Ok(Standing::Unknown),
             Some(row) => {
                 let member = read_member(row, None)?;
-                Ok(Standing::Former(Former { member, reason: read_reason(row, 14)?, ended_at: row.get(15)? }))
+                Ok(Standing::Former(Former { member, reason: read_reason(row, 15)?, ended_at: row.get(16)? }))
             }
         }
     }
@@ -140,9 +144,36 @@ impl<'c> Sqlite<'c> {
         let row = &former.member;
         self.delete_member.execute(params![row.key.site.get(), row.key.member.get()])?;
         bind_row(&mut self.insert_former, row)?;
-        self.insert_former.raw_bind_parameter(15, former.reason.as_str())?;
-        self.insert_former.raw_bind_parameter(16, former.ended_at)?;
+        self.insert_former.raw_bind_parameter(16, former.reason.as_str())?;
+        self.insert_former.raw_bind_parameter(17, former.ended_at)?;
         self.insert_former.raw_execute()?;
+        Ok(())
+    }
+
+    /// Ends the logins of whoever holds this seal, and says so in the first record that brought it; once, and not where a CHANGE did so
+    /// when it came.
+    fn end_logins(&mut self, pending: &Pending) -> Result<(), Fault> {
+        let bounds = params![pending.key.site.get(), pending.key.member.get(), pending.seal.as_bytes()];
+        let mut said = self.conn.prepare_cached(
+            "SELECT 1 FROM journal WHERE siteid = ?1 AND memberid = ?2 AND sealed = ?3 AND logins_ended IS NOT NULL",
+        )?;
+        if said.exists(bounds)? {
+            return Ok(());
+        }
+        let mut raised = 0;
+        for table in ["member_auth", "former_member"] {
+            let raise = format!(
+                "UPDATE {table} SET login_version = login_version + 1 WHERE siteid = ?1 AND memberid = ?2 AND sealed = ?3"
+            );
+            raised += self.conn.prepare_cached(&raise)?.execute(bounds)?;
+        }
+        if raised > 0 {
+            let mut say = self.conn.prepare_cached(
+                "UPDATE journal SET logins_ended = 1 WHERE id =
+                     (SELECT min(id) FROM journal WHERE siteid = ?1 AND memberid = ?2 AND sealed = ?3)",
+            )?;
+            say.execute(bounds)?;
+        }
         Ok(())
     }
 
@@ -166,6 +197,7 @@ impl<'c> Sqlite<'c> {
             put.session.map(|hash| hash.0),
             form.as_ref().and_then(|form| form.sealed),
             form.as_ref().and_then(|form| form.wrapped),
+            put.logins_ended.then_some(1),
         ])?;
         Ok(())
     }
@@ -179,12 +211,12 @@ fn identity(path: &Path) -> Option<(u64, u64)> {
 /// INSERT or UPDATE of member_auth, whose parameters are the same.
 fn write_row(statement: &mut Statement<'_>, row: &Member) -> Result<(), Fault> {
     bind_row(statement, row)?;
-    statement.raw_bind_parameter(15, row.expire_at)?;
+    statement.raw_bind_parameter(16, row.expire_at)?;
     statement.raw_execute()?;
     Ok(())
 }
 
-/// Binds the columns of [`MEMBER_COLUMNS`], in their order.
+/// Binds the columns of [`MEMBER_COLUMNS`] and login_version, in their order.
 fn bind_row(statement: &mut Statement<'_>, row: &Member) -> Result<(), Fault> {
     let form = FormColumns::of(&row.credential.stored);
     statement.raw_bind_parameter(1, row.key.site.get())?;
@@ -201,6 +233,7 @@ fn bind_row(statement: &mut Statement<'_>, row: &Member) -> Result<(), Fault> {
     statement.raw_bind_parameter(12, form.sealed)?;
     statement.raw_bind_parameter(13, form.wrapped)?;
     statement.raw_bind_parameter(14, before_column(row.before.as_ref()))?;
+    statement.raw_bind_parameter(15, row.login_version)?;
     Ok(())
 }
 
@@ -226,8 +259,8 @@ impl Engine for Sqlite<'_> {
         );
         self.conn.execute(
             &format!(
-                "INSERT OR REPLACE INTO former_member ({columns}, reason, ended_at)
-                 SELECT {columns}, 'expired', expire_at FROM member_auth WHERE {due}"
+                "INSERT OR REPLACE INTO former_member ({columns}, login_version, reason, ended_at)
+                 SELECT {columns}, login_version + 1, 'expired', expire_at FROM member_auth WHERE {due}"
             ),
             bounds,
         )?;
@@ -284,7 +317,10 @@ impl Engine for Sqlite<'_> {
             "UPDATE journal SET sealed = NULL, password = ?4, cryptpass_wrapped = ?5
              WHERE siteid = ?1 AND memberid = ?2 AND sealed = ?3",
         )?;
-        for Hardened { pending, form } in hardened {
+        for Hardened { pending, form, differs } in hardened {
+            if *differs {
+                self.end_logins(pending)?;
+            }
             let columns = FormColumns::of(form);
             let seal = pending.seal.as_bytes();
             let (site, member) = (pending.key.site.get(), pending.key.member.get());
@@ -307,8 +343,16 @@ impl Engine for Sqlite<'_> {
         Ok(())
     }
 
+    fn log_out(&mut self, login: LoggedOut, now: i64) -> Result<(), Fault> {
+        self.conn.prepare_cached("DELETE FROM logout WHERE until <= ?1")?.execute([now])?;
+        self.conn.prepare_cached("INSERT OR REPLACE INTO logout VALUES (?1, ?2)")?.execute(params![login.id, login.until])?;
+        Ok(())
+    }
+
     fn probe(&mut self, now: i64) -> Result<(), Fault> {
-        self.conn.prepare_cached("UPDATE health SET probed_at = ?1")?.execute([now])?;
+        // Random, because a page that does not change is not written.
+        let write = "UPDATE health SET probed_at = ?1, room = randomblob(?2)";
+        self.conn.prepare_cached(write)?.execute([now, PROBE_BYTES])?;
         Ok(())
     }
 
@@ -327,6 +371,11 @@ impl Engine for Sqlite<'_> {
             gone += delete.execute([id])?;
         }
         Ok(gone)
+    }
+
+    fn set_seal_key(&mut self, id: KeyId) -> Result<(), Fault> {
+        self.conn.execute("INSERT OR REPLACE INTO seal_key VALUES (1, ?1)", [id.0])?;
+        Ok(())
     }
 
     fn is_empty(&mut self) -> Result<bool, Fault> {

@@ -9,7 +9,7 @@ use super::Fault;
 const CURRENT: i64 = UPGRADES.len() as i64 + 1;
 
 /// `UPGRADES[n]` leads from version n+1 to n+2. Steps are never edited after a release.
-const UPGRADES: &[&str] = &[];
+const UPGRADES: &[&str] = &[include_str!("upgrade_2.sql")];
 
 const SCHEMA: &str = include_str!("../../schema.sql");
 
@@ -109,7 +109,7 @@ mod tests {
         run(&mut conn).unwrap();
         conn.pragma_update(None, "user_version", CURRENT + 1).unwrap();
         let message = run(&mut conn).unwrap_err().to_string();
-        assert_eq!(message, "it has version 2, and this release knows versions up to 1; install the newer release again");
+        assert_eq!(message, "it has version 3, and this release knows versions up to 2; install the newer release again");
     }
 
     #[test]
@@ -119,5 +119,36 @@ mod tests {
         assert_eq!(run(&mut conn).unwrap_err().to_string(), "it is a database of another program");
         let tables: i64 = conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).unwrap();
         assert_eq!(tables, 1);
+    }
+
+    /// Tables and indexes without comments and white space; of a table its columns alone, as `ALTER TABLE` puts a new one behind.
+    fn shape(conn: &Connection) -> Vec<String> {
+        let sql = "SELECT s.name || ' ' || c.name || ' ' || c.type || c.\"notnull\" || ifnull(c.dflt_value, '') || c.pk
+             FROM sqlite_schema s, pragma_table_info(s.name) c WHERE s.type = 'table'
+             UNION SELECT name || ' index' FROM sqlite_schema WHERE type = 'index' ORDER BY 1";
+        conn.prepare(sql).unwrap().query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    }
+
+    #[test]
+    fn a_database_of_version_1_goes_up_with_its_members_and_has_the_columns_of_a_new_one() {
+        let (mut old, mut new) = (database(), database());
+        old.execute_batch(include_str!("../../tests/schemas/version_1.sql")).unwrap();
+        old.execute_batch(
+            "INSERT INTO member_auth (siteid, memberid, username, password, trial) VALUES (1, 71, 'bob', 'x', 0);
+             INSERT INTO former_member (siteid, memberid, username, password, trial, reason, ended_at)
+                 VALUES (1, 72, 'ann', 'x', 1, 'deleted', 5);
+             INSERT INTO journal (at, source, fields, reply) VALUES (5, 'nats', '', 'OK|');",
+        )
+        .unwrap();
+        old.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+        old.pragma_update(None, "user_version", 1).unwrap();
+        assert!(matches!(check_current(&old), Err(UpgradeError::Older { found: 1 })));
+        run(&mut old).unwrap();
+        run(&mut new).unwrap();
+        assert_eq!(shape(&old), shape(&new));
+        let members = "SELECT (SELECT group_concat(username || login_version) FROM member_auth),
+             (SELECT group_concat(username || login_version) FROM former_member), (SELECT count(*) FROM journal WHERE logins_ended IS NULL)";
+        let found: (String, String, i64) = old.query_row(members, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
+        assert_eq!(found, ("bob1".into(), "ann1".into(), 1));
     }
 }

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use crate::apply::Postback;
 use crate::reply::Reply;
-use crate::store::Hardened;
+use crate::store::{Hardened, LoggedOut};
 
 /// The longest a postback waits in the queue before it is withdrawn. Below a second, so that NATS has an answer by then.
 const QUEUE_WAIT_MAX: Duration = Duration::from_millis(500);
@@ -30,6 +30,7 @@ pub(super) enum Command {
     Postback(Job),
     Harden(Vec<Hardened>, std::sync::mpsc::Sender<bool>),
     Probe(oneshot::Sender<bool>),
+    LogOut(LoggedOut, oneshot::Sender<bool>),
     Tick(Option<oneshot::Sender<bool>>),
     Stop,
 }
@@ -44,7 +45,7 @@ impl Command {
                 }
             }
             Command::Harden(_, done) => drop(done.send(false)),
-            Command::Probe(done) => drop(done.send(false)),
+            Command::Probe(done) | Command::LogOut(_, done) => drop(done.send(false)),
             Command::Tick(Some(done)) => drop(done.send(false)),
             Command::Tick(None) | Command::Stop => {}
         }
@@ -176,6 +177,12 @@ impl Writer {
     pub async fn probe(&self) -> bool {
         let (done, answered) = oneshot::channel();
         self.queue.try_send(Command::Probe(done)).is_ok() && matches!(answered.await, Ok(true))
+    }
+
+    /// Remembers a login that was given back; `false` if that could not be committed.
+    pub async fn log_out(&self, login: LoggedOut) -> bool {
+        let (done, answered) = oneshot::channel();
+        self.queue.try_send(Command::LogOut(login, done)).is_ok() && matches!(answered.await, Ok(true))
     }
 
     /// Does now what is done every half second: moves whoever has expired. For tests, whose clock stands still.

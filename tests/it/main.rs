@@ -8,6 +8,7 @@ mod examples;
 mod faults;
 mod first_story;
 mod golden;
+mod login_version;
 mod model;
 mod passwords;
 mod property;

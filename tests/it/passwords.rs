@@ -502,6 +502,16 @@ fn with_another_key_the_service_does_not_start() {
 }
 
 #[test]
+fn seals_that_are_damaged_do_not_make_the_right_key_a_wrong_one() {
+    let (_dir, data) = with_backlog();
+    let conn = Connection::open(data.join("userman.db")).unwrap();
+    let damage = "sealed = zeroblob(104) WHERE sealed IS NOT NULL";
+    conn.execute_batch(&format!("UPDATE member_auth SET {damage}; UPDATE journal SET {damage}")).unwrap();
+    drop(conn);
+    assert!(Program::serve(&data, &[]).terminate().success());
+}
+
+#[test]
 fn with_a_key_file_that_is_no_key_the_service_does_not_start() {
     let (_dir, data) = with_backlog();
     for (content, why) in [

@@ -10,8 +10,8 @@ use nats_userman::apply::{Postback, transact};
 use nats_userman::clock::Clock;
 use nats_userman::fields::Fields;
 use nats_userman::journal::Origin;
-use nats_userman::password::harden::Bench;
-use nats_userman::password::{HashKind, Hasher, Opened, Stored, Vault, verify_hash, wrapped_holds};
+use nats_userman::password::harden::{Bench, hardened};
+use nats_userman::password::{HashKind, Hasher, Vault};
 use nats_userman::replay::DryRun;
 use nats_userman::store::{Engine, Fault, Hardened, Location, open_reader};
 use nats_userman::writer::{self, Setup};
@@ -111,17 +111,7 @@ impl Door for Inside<'_> {
             if which >> bit & 1 == 0 || self.hashed.iter().any(|done| done.pending.seal == item.seal) {
                 continue;
             }
-            let form = match (vault.open(item.key, &item.seal).unwrap(), &item.before) {
-                (Opened::Password(password), Some(Stored::Hash(hash))) if verify_hash(hash, &password).unwrap() => {
-                    Stored::Hash(hash.clone())
-                }
-                (Opened::Password(password), _) => Stored::Hash(hasher.hash(&password).unwrap()),
-                (Opened::Cryptpass(crypt), Some(Stored::Wrapped(old))) if wrapped_holds(old, &crypt).unwrap() => {
-                    Stored::Wrapped(old.clone())
-                }
-                (Opened::Cryptpass(crypt), _) => Stored::Wrapped(hasher.wrap(&crypt).unwrap()),
-            };
-            self.hashed.push(Hardened { pending: item, form });
+            self.hashed.push(hardened(vault, &mut hasher, item).unwrap());
         }
     }
 

@@ -1,0 +1,86 @@
+-- The database of nats-userman, version 1. An upgrade from an older version is a step in src/store/upgrade.rs; this file is always
+-- the newest form whole. Times are unix seconds, UTC. STRICT: a wrong type is a bug and must fail, not be stored.
+
+-- Exactly the members who may log in now, as in NATS's own member_auth. WITHOUT ROWID: the row lies in its primary key, so that
+-- a look-up is one descent and an index entry ends in the memberid that a look-up by name wants.
+CREATE TABLE member_auth (
+    siteid            INTEGER NOT NULL,          -- usernames and memberids are unique within a site only
+    memberid          INTEGER NOT NULL,          -- NATS's identity of the member; a username is a label
+    username          TEXT NOT NULL COLLATE NOCASE, -- as sent; compared without ASCII case, as NATS's MySQL does
+    password          TEXT,                      -- argon2id (PHC) or bcrypt ($2y$) of the password; NULL until the seal is hashed
+    cryptpass         TEXT,                      -- only with --keep-cryptpass, for an Apache that reads it; never older than the password
+    email             TEXT,                      -- for the operator; the program itself does not use it
+    trial             INTEGER NOT NULL CHECK (trial IN (0, 1)), -- a members area may keep trial members out of parts
+    biller            TEXT,                      -- biller, or else memberidx (BILLER:subscription)
+    session_sha256    BLOB,                      -- NATS's session authorises calls in the member's name: only its SHA-256 is kept
+    joined            INTEGER,                   -- as sent; 0 for none
+    expires           INTEGER,                   -- as sent: NATS's bookkeeping, it locks nobody out
+    expire_at         INTEGER,                   -- noted by EXPIRE with a date ahead: from then on the member counts as not there
+    sealed            BLOB,                      -- the password or cryptpass under the seal key, until it is hashed or wrapped
+    cryptpass_wrapped TEXT,                      -- the crypt(3) setting and argon2id of the cryptpass that came alone
+    before            ANY,                       -- while sealed: the form before (hash, wrapped or seal); an equal password keeps its hash
+    PRIMARY KEY (siteid, memberid),
+    -- one of the three forms opens the door, always
+    CHECK ((password IS NOT NULL) + (sealed IS NOT NULL) + (cryptpass_wrapped IS NOT NULL) = 1)
+) STRICT, WITHOUT ROWID;
+
+-- Two members of one site never share a name. In this order it also serves Apache's query without siteid.
+CREATE UNIQUE INDEX member_auth_username ON member_auth (username, siteid);
+
+-- Few members have a noted expiry; the writer asks every second whether one is due.
+CREATE INDEX member_auth_expire_at ON member_auth (expire_at) WHERE expire_at IS NOT NULL;
+
+-- Those who were members and are not: ACTIVATE without a password brings the old one back. Names here are free.
+CREATE TABLE former_member (
+    siteid            INTEGER NOT NULL,
+    memberid          INTEGER NOT NULL,
+    username          TEXT NOT NULL COLLATE NOCASE,
+    password          TEXT,
+    cryptpass         TEXT,
+    email             TEXT,
+    trial             INTEGER NOT NULL CHECK (trial IN (0, 1)),
+    biller            TEXT,
+    session_sha256    BLOB,
+    joined            INTEGER,
+    expires           INTEGER,
+    sealed            BLOB,
+    cryptpass_wrapped TEXT,
+    before            ANY,
+    reason            TEXT NOT NULL CHECK (reason IN ('deleted', 'expired')),
+    ended_at          INTEGER NOT NULL,          -- the DELETE's arrival, or the instant of the expiry (not the moment of the move)
+    PRIMARY KEY (siteid, memberid),
+    CHECK ((password IS NOT NULL) + (sealed IS NOT NULL) + (cryptpass_wrapped IS NOT NULL) = 1)
+) STRICT, WITHOUT ROWID;
+
+-- What NATS said and what was done, in the order of effect. No index for look-ups by member: support asks seldom and can wait for a
+-- scan, while every postback would pay for the index.
+CREATE TABLE journal (
+    id                INTEGER PRIMARY KEY,       -- the order of effect; pruning leaves the newest record, so that no id comes twice
+    at                INTEGER NOT NULL,          -- when it took effect
+    source            TEXT NOT NULL CHECK (source IN ('nats', 'operator', 'replay')), -- who said it
+    address           TEXT,                      -- the caller's address, behind proxies that are listed; NULL for commands
+    action            TEXT,                      -- NULL where it was none of the eight
+    siteid            INTEGER,                   -- these three as far as they were readable
+    memberid          INTEGER,
+    username          TEXT,
+    fields            TEXT NOT NULL,             -- urlencoded again in the order received; secrets, name, address and ip as ***
+    reply             TEXT NOT NULL,             -- the line that went back
+    expire_at         INTEGER,                   -- the instant of an EXPIRE, computed with the settings of that day
+    password          TEXT,                      -- what this postback put into the row, so that a replay gives the same row:
+    cryptpass         TEXT,
+    session_sha256    BLOB,
+    sealed            BLOB,
+    cryptpass_wrapped TEXT
+) STRICT;
+
+-- The hashing backlog, newest first, and that of one member: a password sent twice has one seal in two records. Partial: they hold
+-- what is sealed and nothing else, so that they stay small.
+CREATE INDEX journal_sealed ON journal (id) WHERE sealed IS NOT NULL;
+CREATE INDEX journal_sealed_member ON journal (siteid, memberid) WHERE sealed IS NOT NULL;
+
+-- GET /health writes here, because only a commit shows that a commit works.
+CREATE TABLE health (
+    one               INTEGER PRIMARY KEY CHECK (one = 1),
+    probed_at         INTEGER NOT NULL
+) STRICT;
+INSERT INTO health VALUES (1, 0);
