@@ -19,6 +19,7 @@
 //! - [`store`]: the only SQL. [`journal`] is what it records.
 //! - [`writer`]: the one thread that writes.
 //! - [`password`]: sealed at once, hashed in the background, verified in every form.
+//! - [`login`]: who may come in: what is remembered, who is blocked, where passwords are hashed.
 //! - [`http`]: the surface; [`service`] starts and stops all of it.
 //! - [`replay`], [`cli`]: the way back in, and the commands.
 //! - [`config`], [`data_dir`], [`clock`], [`logging`], [`mod@chain`]: settings, files, time, log lines.
@@ -36,6 +37,7 @@ pub mod fields;
 pub mod http;
 pub mod journal;
 pub mod logging;
+pub mod login;
 pub mod member;
 pub mod password;
 pub mod replay;

@@ -4,12 +4,13 @@ use std::fmt;
 use std::str::FromStr;
 
 use argon2::password_hash::phc;
-use argon2::{Algorithm, Argon2, Block, Params, Version};
+use argon2::{Algorithm, Argon2, Params, Version};
 
+use super::workspace::Workspace;
 use super::{Cryptpass, Hash, Password, Wrapped, crypt};
 
 /// OWASP's first choice for argon2id: 19 MiB, two passes, one lane.
-const ARGON2_MEMORY_KIB: u32 = 19_456;
+pub(super) const ARGON2_MEMORY_KIB: u32 = 19_456;
 const ARGON2_PASSES: u32 = 2;
 const ARGON2_LANES: u32 = 1;
 /// A shorter output in a row is a damaged one.
@@ -76,7 +77,7 @@ pub enum HashError {
 pub struct Hasher {
     kind: HashKind,
     argon2: Argon2<'static>,
-    blocks: Vec<Block>,
+    pub(super) workspace: Workspace,
     bcrypt_cost: u32,
 }
 
@@ -96,7 +97,7 @@ impl Hasher {
         let params =
             Params::new(memory_kib, passes, ARGON2_LANES, Some(ARGON2_OUTPUT_BYTES)).expect("both callers' costs are legal");
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-        Self { kind, argon2, blocks: Vec::new(), bcrypt_cost }
+        Self { kind, argon2, workspace: Workspace::default(), bcrypt_cost }
     }
 
     /// Hashes a password. A password with a NUL byte gets argon2id under either kind: bcrypt is computed from C strings, where
@@ -121,12 +122,27 @@ impl Hasher {
         Ok(Wrapped(format!("{} {phc}", setting.as_str())))
     }
 
+    /// Computes a hash of this kind for nothing, so that a login costs one. It counts also where it fails.
+    pub(super) fn waste(&mut self) {
+        match self.kind {
+            HashKind::Argon2id => {
+                let mut output = [0; ARGON2_OUTPUT_BYTES];
+                // For want of memory there is nobody to tell; the row's own hash would have had the same.
+                let _ = self.workspace.argon2id(&self.argon2, b"nobody", &[0; SALT_BYTES], &mut output);
+                std::hint::black_box(output);
+            }
+            HashKind::Bcrypt => {
+                self.workspace.count();
+                let _ = std::hint::black_box(bcrypt::hash_with_salt("nobody", self.bcrypt_cost, [0; SALT_BYTES]));
+            }
+        }
+    }
+
     fn argon2id(&mut self, secret: &[u8]) -> Result<String, HashError> {
-        self.blocks.resize(self.argon2.params().block_count(), Block::new());
         let salt = salt()?;
         let mut output = [0; ARGON2_OUTPUT_BYTES];
-        self.argon2
-            .hash_password_into_with_memory(secret, &salt, &mut output, &mut self.blocks)
+        self.workspace
+            .argon2id(&self.argon2, secret, &salt, &mut output)
             .map_err(|error| HashError::Argon2(error.to_string()))?;
         self.phc(&salt, &output).map_err(|error| HashError::Argon2(error.to_string()))
     }

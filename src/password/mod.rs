@@ -14,7 +14,9 @@ pub mod harden;
 mod hash;
 mod key_file;
 mod vault;
+mod verifier;
 mod verify;
+mod workspace;
 
 use std::fmt;
 
@@ -24,6 +26,7 @@ use zeroize::Zeroizing;
 pub use hash::{HashError, HashKind, Hasher, UnknownHashKind};
 pub use key_file::VaultError;
 pub use vault::{KeyId, OpenError, Opened, Vault};
+pub use verifier::Verifier;
 pub use verify::{VerifyError, verify, verify_hash, verify_member, wrapped_holds};
 
 /// Longest password that is taken, in bytes of UTF-8.

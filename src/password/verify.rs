@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use super::crypt::{CryptError, Setting, split};
 use super::hash::ARGON2_OUTPUT_BYTES;
+use super::workspace::Workspace;
 use super::{Cryptpass, Hash, OpenError, Opened, Password, Stored, Vault, Wrapped};
 use crate::member::{Key, Member};
 
@@ -52,15 +53,26 @@ pub fn verify_member(row: &Member, vault: &Vault, typed: &Password) -> Result<bo
 /// microseconds, a hash tens of milliseconds, a wrapped cryptpass that and its crypt(3), twice for a wrong password that is not
 /// ASCII.
 pub fn verify(stored: &Stored, key: Key, vault: &Vault, typed: &Password) -> Result<bool, VerifyError> {
+    verify_in(&mut Workspace::default(), stored, key, vault, typed)
+}
+
+/// The same, computed in memory that is there.
+pub(super) fn verify_in(
+    workspace: &mut Workspace,
+    stored: &Stored,
+    key: Key,
+    vault: &Vault,
+    typed: &Password,
+) -> Result<bool, VerifyError> {
     match stored {
         Stored::Sealed(seal) => match vault.open(key, seal)? {
             Opened::Password(password) => Ok(same_text(password.expose(), typed.expose())),
             Opened::Cryptpass(cryptpass) => cryptpass_fits(&cryptpass, typed),
         },
-        Stored::Hash(hash) => verify_hash(hash, typed),
+        Stored::Hash(hash) => verify_hash_in(workspace, hash, typed),
         Stored::Wrapped(wrapped) => {
             let (setting, phc) = parts(wrapped)?;
-            crypt_fits(setting, typed, |made| phc.fits(made.as_bytes()))
+            crypt_fits(setting, typed, |made| phc.fits(workspace, made.as_bytes()))
         }
     }
 }
@@ -68,12 +80,19 @@ pub fn verify(stored: &Stored, key: Key, vault: &Vault, typed: &Password) -> Res
 /// Whether `typed` is the password of this hash. Of bcrypt its first 72 bytes count, and none with a NUL byte is one, since
 /// [`super::Hasher::hash`] gives bcrypt to none.
 pub fn verify_hash(hash: &Hash, typed: &Password) -> Result<bool, VerifyError> {
+    verify_hash_in(&mut Workspace::default(), hash, typed)
+}
+
+fn verify_hash_in(workspace: &mut Workspace, hash: &Hash, typed: &Password) -> Result<bool, VerifyError> {
     if let Some(phc) = Phc::parse(hash.as_str()) {
-        return phc.fits(typed.expose().as_bytes());
+        return phc.fits(workspace, typed.expose().as_bytes());
     }
     let (setting, _) = split(hash.as_str()).filter(|(setting, _)| setting.is_bcrypt()).ok_or(VerifyError::Hash)?;
-    let made = setting.crypt(typed.expose().as_bytes())?;
-    Ok(made.is_some_and(|made| made.as_bytes().ct_eq(hash.as_str().as_bytes()).into()))
+    let Some(made) = setting.crypt(typed.expose().as_bytes())? else {
+        return Ok(false);
+    };
+    workspace.count();
+    Ok(made.as_bytes().ct_eq(hash.as_str().as_bytes()).into())
 }
 
 /// Whether `wrapped` was made of this very cryptpass.
@@ -81,7 +100,7 @@ pub fn wrapped_holds(wrapped: &Wrapped, cryptpass: &Cryptpass) -> Result<bool, V
     let (setting, phc) = parts(wrapped)?;
     // The setting is no secret, and another one is an answer without any hashing.
     let same_setting = split(cryptpass.expose()).is_some_and(|(given, _)| given.as_str() == setting.as_str());
-    Ok(same_setting && phc.fits(cryptpass.expose().as_bytes())?)
+    Ok(same_setting && phc.fits(&mut Workspace::default(), cryptpass.expose().as_bytes())?)
 }
 
 fn cryptpass_fits(cryptpass: &Cryptpass, typed: &Password) -> Result<bool, VerifyError> {
@@ -94,9 +113,9 @@ fn cryptpass_fits(cryptpass: &Cryptpass, typed: &Password) -> Result<bool, Verif
 fn crypt_fits(
     setting: Setting<'_>,
     typed: &Password,
-    fits: impl Fn(&str) -> Result<bool, VerifyError>,
+    mut fits: impl FnMut(&str) -> Result<bool, VerifyError>,
 ) -> Result<bool, VerifyError> {
-    let try_bytes = |bytes: &[u8]| match setting.crypt(bytes)? {
+    let mut try_bytes = |bytes: &[u8]| match setting.crypt(bytes)? {
         Some(made) => fits(&made),
         None => Ok(false),
     };
@@ -111,7 +130,7 @@ fn crypt_fits(
 }
 
 /// The text in Windows-1252, if that is another spelling of it.
-fn windows_1252(text: &str) -> Option<Zeroizing<Vec<u8>>> {
+pub(super) fn windows_1252(text: &str) -> Option<Zeroizing<Vec<u8>>> {
     if text.is_ascii() {
         return None;
     }
@@ -149,12 +168,12 @@ impl Phc {
         (bounded && ours && whole).then_some(Self { argon2, hash })
     }
 
-    fn fits(&self, secret: &[u8]) -> Result<bool, VerifyError> {
+    fn fits(&self, workspace: &mut Workspace, secret: &[u8]) -> Result<bool, VerifyError> {
         let (Some(salt), Some(expected)) = (&self.hash.salt, &self.hash.hash) else {
             return Err(VerifyError::Hash);
         };
         let mut made = Zeroizing::new(vec![0; expected.len()]);
-        self.argon2.hash_password_into(secret, salt, &mut made).map_err(VerifyError::Argon2)?;
+        workspace.argon2id(&self.argon2, secret, salt, &mut made).map_err(VerifyError::Argon2)?;
         Ok(made.as_slice().ct_eq(expected.as_bytes()).into())
     }
 }

@@ -13,13 +13,12 @@ CREATE INDEX logout_until ON logout (until);
 
 -- Who may not try passwords now, for `nats-userman block` and for the next start.
 CREATE TABLE block (
-    kind              TEXT NOT NULL CHECK (kind IN ('pair', 'network', 'name')), -- one name from one network, a network, or a name
-    network           TEXT NOT NULL,             -- as in 203.0.113.9/32; empty where the kind is a name
-    sites             TEXT NOT NULL,             -- the sites that were asked for, as in 1,5; empty where the kind is a network
+    kind              TEXT NOT NULL CHECK (kind IN ('pair', 'network', 'name')), -- one name from one network, a network, or a name from everywhere
+    network           TEXT NOT NULL,             -- as in 203.0.113.9 or 2001:db8::/64; empty where the kind is a name
     username          TEXT NOT NULL,             -- folded; empty where the kind is a network
     since             INTEGER NOT NULL,
     until             INTEGER NOT NULL,
-    PRIMARY KEY (kind, network, sites, username)
+    PRIMARY KEY (kind, network, username)
 ) STRICT, WITHOUT ROWID;
 
 -- Which key the seals are under, so that a wrong key is told from a damaged seal.

@@ -1,0 +1,238 @@
+//! What can be blocked: a door for a network, a network, a door.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
+
+use crate::member::USERNAME_BYTES_MAX;
+
+/// Bits of an IPv6 address that are a customer's network; behind them he has addresses without end.
+const IPV6_NETWORK_BITS: u32 = 64;
+
+/// Where a visitor comes from: an IPv4 address, or the /64 of an IPv6 address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Network(IpAddr);
+
+impl Network {
+    /// The network of an address.
+    pub fn of(address: IpAddr) -> Self {
+        Self(match address.to_canonical() {
+            IpAddr::V4(address) => IpAddr::V4(address),
+            IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << IPV6_NETWORK_BITS))),
+        })
+    }
+
+    /// Reads what [`fmt::Display`] writes, or any address of the network.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
+        let address: IpAddr = address.parse().ok()?;
+        let whole = match bits {
+            None => true,
+            Some(bits) => bits == if address.is_ipv4() { "32" } else { "64" },
+        };
+        whole.then(|| Self::of(address))
+    }
+
+    /// Whether it is this machine. `::1` stands for its /64, in which nobody else can be.
+    pub fn is_loopback(self) -> bool {
+        match self.0 {
+            IpAddr::V4(address) => address.is_loopback(),
+            IpAddr::V6(address) => address.is_unspecified(),
+        }
+    }
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            IpAddr::V4(address) => address.fmt(f),
+            IpAddr::V6(address) => write!(f, "{address}/{IPV6_NETWORK_BITS}"),
+        }
+    }
+}
+
+/// What is guessed at: a name. On whatever sites: a visitor of the login page can choose among them, and must not get a new count for
+/// each choice. Clones are cheap.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Door(Arc<str>);
+
+impl Door {
+    /// The case of the name does not count. Of a name that is too long for any member the beginning is enough.
+    pub fn new(name: &str) -> Self {
+        Self(name[..name.floor_char_boundary(USERNAME_BYTES_MAX)].to_ascii_lowercase().into())
+    }
+
+    /// The folded name, which is somebody's text: for comparing and for a column, not for a line.
+    pub fn name(&self) -> &str {
+        &self.0
+    }
+}
+
+/// `name="bob"`, in printable ASCII whatever the name is. No `=` of a name is shown: nobody can write `network=` into a log line from
+/// which addresses are banned.
+impl fmt::Display for Door {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("name=\"")?;
+        for byte in self.name().bytes() {
+            match byte {
+                b'"' => f.write_str("\\\"")?,
+                b'\\' => f.write_str("\\\\")?,
+                b'=' => f.write_str("?")?,
+                b' '..=b'~' => write!(f, "{}", char::from(byte))?,
+                _ => f.write_str("?")?,
+            }
+        }
+        f.write_str("\"")
+    }
+}
+
+/// Which of the limits was reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// One network at one door.
+    Pair,
+    /// One network, at whatever doors.
+    Network,
+    /// One door, from whatever networks. Networks that opened it before are not blocked, and logins that are remembered go on.
+    Name,
+}
+
+impl Kind {
+    /// The word in log, table and list.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Kind::Pair => "pair",
+            Kind::Network => "network",
+            Kind::Name => "name",
+        }
+    }
+
+    /// Reads the word.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Kind::Pair, Kind::Network, Kind::Name].into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Whom a block is against.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Target {
+    /// See [`Kind::Pair`].
+    Pair(Door, Network),
+    /// See [`Kind::Network`].
+    Network(Network),
+    /// See [`Kind::Name`].
+    Name(Door),
+}
+
+impl Target {
+    /// From the columns of a stored block; `None` where one is missing that the kind needs.
+    pub fn from_parts(kind: Kind, door: Option<Door>, network: Option<Network>) -> Option<Self> {
+        match kind {
+            Kind::Pair => door.zip(network).map(|(door, network)| Target::Pair(door, network)),
+            Kind::Network => network.map(Target::Network),
+            Kind::Name => door.map(Target::Name),
+        }
+    }
+
+    /// Which limit it is about.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Target::Pair(..) => Kind::Pair,
+            Target::Network(_) => Kind::Network,
+            Target::Name(_) => Kind::Name,
+        }
+    }
+
+    /// The door, if it is about one.
+    pub fn door(&self) -> Option<&Door> {
+        match self {
+            Target::Pair(door, _) | Target::Name(door) => Some(door),
+            Target::Network(_) => None,
+        }
+    }
+
+    /// The network, if it is about one.
+    pub fn network(&self) -> Option<Network> {
+        match self {
+            Target::Pair(_, network) | Target::Network(network) => Some(*network),
+            Target::Name(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_is_an_ipv4_address_or_a_64_of_ipv6() {
+        for (address, network) in [
+            ("203.0.113.9", "203.0.113.9"),
+            ("::ffff:203.0.113.9", "203.0.113.9"),
+            ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+            ("2001:db8:1:2::", "2001:db8:1:2::/64"),
+            ("::1", "::/64"),
+        ] {
+            let found = Network::of(address.parse().unwrap());
+            assert_eq!(found.to_string(), network, "{address}");
+            assert_eq!((Network::parse(address), Network::parse(network)), (Some(found), Some(found)), "{address}");
+        }
+        for text in ["", "bob", "203.0.113.0/24", "2001:db8::/32", "203.0.113.9/", "203.0.113.9:80", " 203.0.113.9", "::1/064"] {
+            assert_eq!(Network::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn this_machine_is_known_under_both_families() {
+        for (address, loopback) in [
+            ("127.0.0.1", true),
+            ("127.9.9.9", true),
+            ("::1", true),
+            ("::ffff:127.0.0.1", true),
+            ("10.0.0.1", false),
+            ("fd00::1", false),
+        ] {
+            assert_eq!(Network::of(address.parse().unwrap()).is_loopback(), loopback, "{address}");
+        }
+    }
+
+    #[test]
+    fn a_door_is_a_name_without_case() {
+        assert_eq!((Door::new("BobÉ").name(), Door::new("BOBÉ")), ("bobÉ", Door::new("bobÉ")));
+        assert_ne!(Door::new("bob"), Door::new("bob "));
+        assert_eq!(Door::new(&"é".repeat(1_000)).name().len(), 254);
+    }
+
+    #[test]
+    fn whatever_a_name_is_nothing_of_it_ends_the_quotes_or_looks_like_an_address() {
+        for (name, shown) in [
+            ("bob smith", r#"name="bob smith""#),
+            (r#"a" sites=9"#, r#"name="a\" sites?9""#),
+            (r#"a\"#, r#"name="a\\""#),
+            ("login blocked: network=1.2.3.4 ", r#"name="login blocked: network?1.2.3.4 ""#),
+            ("a\r\nb\0\u{1b}[2J\u{7f}", r#"name="a??b??[2j?""#),
+            ("é\u{85}\u{2028}", r#"name="???????""#),
+        ] {
+            assert_eq!(Door::new(name).to_string(), shown, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn a_target_is_made_of_the_parts_that_its_kind_needs() {
+        let (door, network) = (Door::new("bob"), Network::parse("203.0.113.9").unwrap());
+        for (kind, needs) in [(Kind::Pair, (true, true)), (Kind::Network, (false, true)), (Kind::Name, (true, false))] {
+            let target = Target::from_parts(kind, Some(door.clone()), Some(network)).unwrap();
+            assert_eq!((target.kind(), target.door().is_some(), target.network().is_some()), (kind, needs.0, needs.1));
+            let again = Target::from_parts(kind, target.door().cloned(), target.network());
+            assert_eq!((again, Target::from_parts(kind, None, None)), (Some(target), None));
+            assert_eq!(Kind::parse(kind.as_str()), Some(kind));
+        }
+        assert_eq!(Kind::parse("Pair"), None);
+    }
+}

@@ -1,0 +1,519 @@
+//! Where logins pay for their hash: a few threads, a bounded queue, and a wait with an end.
+//!
+//! A flood of logins ends here in [`Busy`], while postbacks and logins that are remembered go on. One question is hashed once however
+//! many ask it: a browser asks for ten pictures at a time.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use super::recent::Recent;
+use super::remembered::{Remembered, RememberedKey};
+use crate::member::Key;
+use crate::password::{Password, Stored, Vault, Verifier, VerifyError};
+
+/// Questions that wait for a thread.
+const QUEUE_MAX: usize = 64;
+/// Who may wait for the answer to one question.
+const WAITERS_MAX: usize = 256;
+/// The longest a question waits for a thread before it is withdrawn: who waits for a page has gone by then.
+const QUEUE_WAIT_MAX: Duration = Duration::from_secs(2);
+/// Most threads: each keeps 19 MiB and drives everybody else's data out of the processor's caches.
+const THREADS_MAX: usize = 4;
+/// Postbacks and remembered logins come first; what is hashed in the background comes after.
+const PRIORITY: i32 = 10;
+/// Members whose broken row was logged, so that it is logged once.
+const BROKEN_MAX: usize = 1_024;
+
+/// Is what was typed the password of this row? Without a row nobody has the name: no, at the same cost.
+pub struct Question {
+    /// The member and his stored form.
+    pub row: Option<(Key, Stored)>,
+    /// What was typed.
+    pub typed: Password,
+}
+
+/// Too much is asked at once, or the service ends; ask again later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("too many logins wait to be verified")]
+pub struct Busy;
+
+/// The threads, and the way to them.
+pub struct Pool {
+    shared: Arc<Shared>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Pool")
+    }
+}
+
+struct Shared {
+    state: Mutex<State>,
+    /// Told when a question comes, and when the pool ends.
+    changed: Condvar,
+    remembered: Arc<Remembered>,
+    broken: Mutex<Recent<Key, ()>>,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: VecDeque<Job>,
+    running: Vec<(RememberedKey, Waiters)>,
+    stopping: bool,
+}
+
+type Waiters = Vec<oneshot::Sender<bool>>;
+
+struct Job {
+    key: RememberedKey,
+    question: Question,
+    waiters: Waiters,
+}
+
+impl Job {
+    /// Whether everybody who asked has gone.
+    fn is_abandoned(&self) -> bool {
+        self.waiters.iter().all(oneshot::Sender::is_closed)
+    }
+}
+
+/// What becomes of a question when it is asked.
+enum Asked {
+    Answered(bool),
+    Waiting(oneshot::Receiver<bool>),
+}
+
+/// Threads for this many processors: one is left for everything else.
+fn threads_for(processors: usize) -> usize {
+    processors.saturating_sub(1).clamp(1, THREADS_MAX)
+}
+
+impl Pool {
+    /// Starts the threads, each with a verifier of its own. Answers go into `remembered`.
+    ///
+    /// # Errors
+    ///
+    /// Where the system gives no thread.
+    pub fn start(verifier: impl Fn() -> Verifier, vault: &Vault, remembered: Arc<Remembered>) -> io::Result<Self> {
+        let threads = threads_for(std::thread::available_parallelism().map_or(1, usize::from));
+        Self::with(threads, remembered, || {
+            let (mut verifier, vault) = (verifier(), vault.clone());
+            move |question| {
+                let row = question.row.as_ref().map(|(key, stored)| (stored, *key));
+                verifier.verify_at_equal_cost(row, &vault, &question.typed)
+            }
+        })
+    }
+
+    fn with<V>(threads: usize, remembered: Arc<Remembered>, verify: impl Fn() -> V) -> io::Result<Self>
+    where
+        V: FnMut(&Question) -> Result<bool, VerifyError> + Send + 'static,
+    {
+        let broken = Mutex::new(Recent::new(BROKEN_MAX));
+        let shared = Arc::new(Shared { state: Mutex::default(), changed: Condvar::new(), remembered, broken });
+        let pool = Self { shared, threads: Mutex::default() };
+        for number in 0..threads {
+            let (shared, mut verify) = (Arc::clone(&pool.shared), verify());
+            let thread = std::thread::Builder::new().name(format!("login {number}")).spawn(move || {
+                // Without it the thread only competes a little more.
+                if let Err(error) = rustix::process::setpriority_process(None, PRIORITY) {
+                    log::warn!("a login thread keeps its priority: {error}");
+                }
+                shared.work(&mut verify);
+            });
+            match thread {
+                Ok(thread) => pool.threads().push(thread),
+                Err(error) => {
+                    pool.stop();
+                    return Err(error);
+                }
+            }
+        }
+        Ok(pool)
+    }
+
+    /// Answers a question whose answer is not remembered; it is from here on. A row that cannot say is logged here, once a member,
+    /// and counts as not opened without being remembered.
+    ///
+    /// # Errors
+    ///
+    /// [`Busy`] when the queue is full or the wait for a thread was too long. What a thread has begun gets its answer.
+    pub async fn run(&self, key: RememberedKey, question: Question) -> Result<bool, Busy> {
+        self.run_within(QUEUE_WAIT_MAX, key, question).await
+    }
+
+    async fn run_within(&self, wait_max: Duration, key: RememberedKey, question: Question) -> Result<bool, Busy> {
+        let mut answer = match self.shared.ask(key, question)? {
+            Asked::Answered(opened) => return Ok(opened),
+            Asked::Waiting(answer) => answer,
+        };
+        let waited = match tokio::time::timeout(wait_max, &mut answer).await {
+            Ok(answered) => answered,
+            Err(_) if self.shared.withdraw(&key, &mut answer) => return Err(Busy),
+            // A thread has it, and a hash is bounded.
+            Err(_) => answer.await,
+        };
+        waited.map_err(|_| Busy)
+    }
+
+    /// Ends the threads after the hashes at hand. Whoever waits in the queue is told that the pool is busy, and so is everybody later.
+    pub fn stop(&self) {
+        let mut state = self.shared.state();
+        state.stopping = true;
+        state.waiting.clear();
+        drop(state);
+        self.shared.changed.notify_all();
+        let threads = std::mem::take(&mut *self.threads());
+        for thread in threads {
+            if thread.join().is_err() {
+                log::error!("a login thread has panicked");
+            }
+        }
+    }
+
+    fn threads(&self) -> MutexGuard<'_, Vec<JoinHandle<()>>> {
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl Shared {
+    /// Each change is one push or removal: a panic leaves none half done.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ask(&self, key: RememberedKey, question: Question) -> Result<Asked, Busy> {
+        let mut state = self.state();
+        if state.stopping {
+            return Err(Busy);
+        }
+        let (sender, answer) = oneshot::channel();
+        if let Some(waiters) = state.waiters(&key) {
+            if waiters.len() >= WAITERS_MAX {
+                waiters.retain(|waiter| !waiter.is_closed());
+            }
+            if waiters.len() >= WAITERS_MAX {
+                return Err(Busy);
+            }
+            waiters.push(sender);
+            return Ok(Asked::Waiting(answer));
+        }
+        // Since the caller looked, a thread may have answered; it remembers before it takes the question off its list.
+        if let Some(opened) = self.remembered.get(&key) {
+            return Ok(Asked::Answered(opened));
+        }
+        if state.waiting.len() >= QUEUE_MAX {
+            state.waiting.retain(|job| !job.is_abandoned());
+        }
+        if state.waiting.len() >= QUEUE_MAX {
+            return Err(Busy);
+        }
+        state.waiting.push_back(Job { key, question, waiters: vec![sender] });
+        drop(state);
+        self.changed.notify_one();
+        Ok(Asked::Waiting(answer))
+    }
+
+    /// Gives a question up unless a thread has taken it.
+    fn withdraw(&self, key: &RememberedKey, answer: &mut oneshot::Receiver<bool>) -> bool {
+        let state = self.state();
+        let waits = state.waiting.iter().any(|job| job.key == *key);
+        if waits {
+            // Under the lock: a thread sees either a question that somebody waits for, or nobody.
+            answer.close();
+        }
+        waits
+    }
+
+    /// A thread's work, until the pool ends.
+    fn work(&self, verify: &mut dyn FnMut(&Question) -> Result<bool, VerifyError>) {
+        while let Some((key, question)) = self.next() {
+            // Nothing that a panic leaves behind is looked at again but memory that each hash overwrites.
+            let answer = catch_unwind(AssertUnwindSafe(|| verify(&question)));
+            let opened = match answer {
+                Ok(Ok(opened)) => {
+                    self.remembered.put(key, opened);
+                    Some(opened)
+                }
+                Ok(Err(fault)) => {
+                    self.log_once(&question, &fault);
+                    Some(false)
+                }
+                // The panic was printed where it happened. Whoever waits is told to come again.
+                Err(_) => None,
+            };
+            let waiters = self.done(&key);
+            for waiter in opened.map(|_| waiters).unwrap_or_default() {
+                // It may have gone.
+                let _ = waiter.send(opened == Some(true));
+            }
+        }
+    }
+
+    /// The next question that somebody still waits for; `None` when the pool ends.
+    fn next(&self) -> Option<(RememberedKey, Question)> {
+        let mut state = self.state();
+        loop {
+            if state.stopping {
+                return None;
+            }
+            match state.waiting.pop_front() {
+                Some(job) if job.is_abandoned() => {}
+                Some(job) => {
+                    state.running.push((job.key, job.waiters));
+                    return Some((job.key, job.question));
+                }
+                None => state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+            }
+        }
+    }
+
+    fn done(&self, key: &RememberedKey) -> Waiters {
+        let mut state = self.state();
+        let at = state.running.iter().position(|(running, _)| running == key);
+        at.map(|at| state.running.swap_remove(at).1).unwrap_or_default()
+    }
+
+    fn log_once(&self, question: &Question, fault: &VerifyError) {
+        let Some((key, _)) = question.row else { return };
+        let mut broken = self.broken.lock().unwrap_or_else(PoisonError::into_inner);
+        if broken.get(&key).is_none() {
+            broken.put(key, ());
+            log::error!("member {} of site {} cannot log in: {fault}", key.member, key.site);
+        }
+    }
+}
+
+impl State {
+    /// Who waits for the answer to a question that waits or is being hashed.
+    fn waiters(&mut self, key: &RememberedKey) -> Option<&mut Waiters> {
+        let running = self.running.iter_mut().map(|(running, waiters)| (&*running, waiters));
+        let waiting = self.waiting.iter_mut().map(|job| (&job.key, &mut job.waiters));
+        running.chain(waiting).find(|(asked, _)| *asked == key).map(|(_, waiters)| waiters)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::{Pin, pin};
+    use std::sync::mpsc::{Receiver, Sender, channel};
+    use std::task::{Context, Poll, Waker};
+
+    use super::*;
+    use crate::login::remembered::Row;
+    use crate::member::{MemberId, SiteId};
+    use crate::password::HashKind;
+
+    fn typed(text: &str) -> Password {
+        Password::parse(text).unwrap()
+    }
+
+    fn site() -> SiteId {
+        SiteId::parse("1").unwrap()
+    }
+
+    /// A pool of one thread that says when it begins with a question, and hashes it when it is told. `right` opens.
+    struct Scene {
+        // Dropped before the pool, so that its thread ends also where a test fails.
+        go: Sender<()>,
+        begun: Receiver<String>,
+        pool: Arc<Pool>,
+        remembered: Arc<Remembered>,
+    }
+
+    impl Scene {
+        fn new() -> Self {
+            let remembered = Arc::new(Remembered::new().unwrap());
+            let (tell, begun) = channel();
+            let (go, gate) = channel();
+            let ends = Mutex::new(Some((tell, gate)));
+            let pool = Pool::with(1, Arc::clone(&remembered), || {
+                let (tell, gate) = ends.lock().unwrap().take().unwrap();
+                move |question: &Question| {
+                    let text = question.typed.expose().to_owned();
+                    tell.send(text.clone()).unwrap();
+                    gate.recv().unwrap();
+                    assert_ne!(text, "panic", "on purpose");
+                    if text == "broken" { Err(VerifyError::Hash) } else { Ok(text == "right") }
+                }
+            });
+            Self { go, begun, pool: Arc::new(pool.unwrap()), remembered }
+        }
+
+        fn key(&self, text: &str) -> RememberedKey {
+            self.remembered.key(Row::Nobody(site(), "bob"), &typed(text))
+        }
+
+        async fn ask(&self, text: &str) -> Result<bool, Busy> {
+            self.pool.run(self.key(text), question(text)).await
+        }
+
+        async fn ask_without_patience(&self, text: &str) -> Result<bool, Busy> {
+            self.pool.run_within(Duration::ZERO, self.key(text), question(text)).await
+        }
+
+        fn begins_with(&self) -> String {
+            self.begun.recv().unwrap()
+        }
+
+        fn lets_go(&self, hashes: usize) {
+            for _ in 0..hashes {
+                self.go.send(()).unwrap();
+            }
+        }
+    }
+
+    fn question(text: &str) -> Question {
+        Question { row: None, typed: typed(text) }
+    }
+
+    /// Asks, and leaves the answer for later.
+    fn begin(asked: Pin<&mut impl Future<Output = Result<bool, Busy>>>) {
+        assert_eq!(asked.poll(&mut Context::from_waker(Waker::noop())), Poll::Pending);
+    }
+
+    #[test]
+    fn a_processor_is_left_for_everything_else() {
+        for (processors, threads) in [(1, 1), (2, 1), (3, 2), (5, 4), (64, 4)] {
+            assert_eq!(threads_for(processors), threads, "{processors}");
+        }
+    }
+
+    #[actix_web::test]
+    async fn an_answer_is_remembered() {
+        let scene = Scene::new();
+        scene.lets_go(2);
+        assert_eq!((scene.ask("right").await, scene.ask("wrong").await), (Ok(true), Ok(false)));
+        assert_eq!(scene.remembered.get(&scene.key("right")), Some(true));
+        assert_eq!(scene.remembered.get(&scene.key("wrong")), Some(false));
+        // No hash is left to be had, so this is no second one.
+        assert_eq!(scene.ask("right").await, Ok(true));
+    }
+
+    #[actix_web::test]
+    async fn ten_who_ask_the_same_share_one_hash_running_or_waiting() {
+        let scene = Scene::new();
+        let mut first = pin!(scene.ask("wrong"));
+        begin(first.as_mut());
+        assert_eq!(scene.begins_with(), "wrong");
+        let mut asked: Vec<_> = ["wrong", "right"].repeat(10).into_iter().map(|text| Box::pin(scene.ask(text))).collect();
+        for one in &mut asked {
+            begin(one.as_mut());
+        }
+        scene.lets_go(2);
+        assert_eq!(first.await, Ok(false));
+        for (nth, one) in asked.into_iter().enumerate() {
+            assert_eq!(one.await, Ok(nth % 2 == 1), "{nth}");
+        }
+        assert_eq!(scene.begins_with(), "right");
+        assert!(scene.begun.try_recv().is_err(), "two hashes for 21 questions");
+    }
+
+    #[actix_web::test]
+    async fn a_full_queue_is_busy_until_somebody_leaves() {
+        let scene = Scene::new();
+        let mut running = pin!(scene.ask("running"));
+        begin(running.as_mut());
+        assert_eq!(scene.begins_with(), "running");
+        let texts: Vec<String> = (0..64).map(|number| number.to_string()).collect();
+        let mut waiting: Vec<_> = texts.iter().map(|text| Box::pin(scene.ask(text))).collect();
+        for one in &mut waiting {
+            begin(one.as_mut());
+        }
+        assert_eq!(scene.ask("one more").await, Err(Busy));
+        begin(pin!(scene.ask("63")).as_mut());
+        // Somebody hangs up: his place is free, and his question costs no hash.
+        drop(waiting.remove(0));
+        let mut another = pin!(scene.ask("right"));
+        begin(another.as_mut());
+        scene.lets_go(65);
+        assert_eq!((running.await, another.await), (Ok(false), Ok(true)));
+        assert_eq!(scene.begins_with(), "1");
+    }
+
+    #[actix_web::test]
+    async fn who_waits_too_long_is_withdrawn_and_never_hashed() {
+        let scene = Scene::new();
+        let mut running = pin!(scene.ask("running"));
+        begin(running.as_mut());
+        assert_eq!(scene.begins_with(), "running");
+        assert_eq!(scene.ask_without_patience("late").await, Err(Busy));
+        scene.lets_go(2);
+        assert_eq!((running.await, scene.ask("right").await), (Ok(false), Ok(true)));
+        assert_eq!(scene.begins_with(), "right");
+    }
+
+    #[actix_web::test]
+    async fn what_has_begun_gets_its_answer_however_long_it_takes() {
+        let scene = Scene::new();
+        let mut first = pin!(scene.ask("right"));
+        begin(first.as_mut());
+        assert_eq!(scene.begins_with(), "right");
+        let late = futures_util::future::join(scene.ask_without_patience("right"), async { scene.lets_go(1) });
+        assert_eq!((late.await.0, first.await), (Ok(true), Ok(true)));
+    }
+
+    #[actix_web::test]
+    async fn a_row_that_cannot_say_is_not_opened_and_asked_again_next_time() {
+        let scene = Scene::new();
+        scene.lets_go(2);
+        assert_eq!((scene.ask("broken").await, scene.ask("broken").await), (Ok(false), Ok(false)));
+        assert_eq!(scene.remembered.get(&scene.key("broken")), None);
+        assert_eq!((scene.begins_with(), scene.begins_with()), ("broken".into(), "broken".into()));
+    }
+
+    #[actix_web::test]
+    async fn a_panic_costs_one_answer_and_no_thread() {
+        let scene = Scene::new();
+        scene.lets_go(2);
+        assert_eq!((scene.ask("panic").await, scene.ask("right").await), (Err(Busy), Ok(true)));
+    }
+
+    #[actix_web::test]
+    async fn a_stop_answers_what_has_begun_and_turns_the_others_away() {
+        let scene = Scene::new();
+        let (mut running, mut waiting) = (pin!(scene.ask("right")), pin!(scene.ask("waiting")));
+        begin(running.as_mut());
+        assert_eq!(scene.begins_with(), "right");
+        begin(waiting.as_mut());
+        let pool = Arc::clone(&scene.pool);
+        let stop = std::thread::spawn(move || pool.stop());
+        assert_eq!(waiting.await, Err(Busy));
+        scene.lets_go(1);
+        assert_eq!((running.await, scene.ask("later").await), (Ok(true), Err(Busy)));
+        stop.join().unwrap();
+        scene.pool.stop();
+    }
+
+    #[actix_web::test]
+    async fn the_real_threads_verify_a_row_and_nobody() {
+        let vault = Vault::from_key([7; 32]);
+        let key = Key { site: site(), member: MemberId::parse("71").unwrap() };
+        let stored = Stored::Sealed(vault.seal_password(key, &typed("secret")));
+        let remembered = Arc::new(Remembered::new().unwrap());
+        let verifier = || Verifier::with_cheap_cost_for_tests(HashKind::Argon2id);
+        let pool = Pool::start(verifier, &vault, Arc::clone(&remembered)).unwrap();
+        for (text, opens) in [("secret", true), ("other", false)] {
+            let asked = remembered.key(Row::Member(key, &stored), &typed(text));
+            let question = Question { row: Some((key, stored.clone())), typed: typed(text) };
+            assert_eq!(pool.run(asked, question).await, Ok(opens), "{text}");
+        }
+        let nobody = remembered.key(Row::Nobody(site(), "alice"), &typed("secret"));
+        assert_eq!(pool.run(nobody, question("secret")).await, Ok(false));
+    }
+}

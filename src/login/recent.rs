@@ -1,0 +1,85 @@
+//! A map with a bound: whoever fills it pushes out what was not touched for the longest time.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+
+/// At most so many entries, in two generations. What is put or looked up is young; when the young ones fill half of the bound, the old
+/// ones fall out and the young ones are old. So the latest half is always there, and nothing costs more than a look-up.
+pub(super) struct Recent<K, V> {
+    young: HashMap<K, V>,
+    old: HashMap<K, V>,
+    generation_max: usize,
+}
+
+impl<K: Hash + Eq, V> Recent<K, V> {
+    pub(super) fn new(entries_max: usize) -> Self {
+        Self { young: HashMap::new(), old: HashMap::new(), generation_max: (entries_max / 2).max(1) }
+    }
+
+    /// The value of a key, which is young from here on.
+    pub(super) fn get(&mut self, key: &K) -> Option<&mut V> {
+        if !self.young.contains_key(key) {
+            let (key, value) = self.old.remove_entry(key)?;
+            self.put(key, value);
+        }
+        self.young.get_mut(key)
+    }
+
+    /// Puts a value in the place of the one that is there.
+    pub(super) fn put(&mut self, key: K, value: V) {
+        self.old.remove(&key);
+        if self.young.len() >= self.generation_max && !self.young.contains_key(&key) {
+            // Swapped and emptied: neither map has to grow again.
+            std::mem::swap(&mut self.young, &mut self.old);
+            self.young.clear();
+        }
+        self.young.insert(key, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    impl<K, V> Recent<K, V> {
+        pub(in crate::login) fn len(&self) -> usize {
+            self.young.len() + self.old.len()
+        }
+    }
+
+    #[test]
+    fn the_bound_holds_and_the_latest_half_is_there() {
+        let mut recent = Recent::new(8);
+        for n in 0..100 {
+            recent.put(n, n * n);
+            assert!(recent.len() <= 8, "{n}");
+        }
+        for n in 96..100 {
+            assert_eq!(recent.get(&n), Some(&mut (n * n)), "{n}");
+        }
+        assert_eq!(recent.get(&0), None);
+    }
+
+    #[test]
+    fn what_is_looked_up_stays() {
+        let mut recent = Recent::new(8);
+        recent.put(0, "kept");
+        for n in 1..100 {
+            recent.put(n, "");
+            assert_eq!(recent.get(&0), Some(&mut "kept"), "{n}");
+        }
+    }
+
+    #[test]
+    fn a_key_has_one_value_until_it_is_removed() {
+        let mut recent = Recent::new(4);
+        for n in [1, 2, 3] {
+            recent.put(n, "first");
+        }
+        recent.put(1, "second");
+        assert_eq!((recent.len(), recent.get(&1)), (3, Some(&mut "second")));
+        recent.remove(&1);
+        recent.remove(&2);
+        assert_eq!((recent.len(), recent.get(&1).is_some(), recent.get(&2).is_some()), (1, false, false));
+    }
+}

@@ -1,0 +1,259 @@
+//! Answers that were paid for: "this stored form was opened by this secret", or was not.
+//!
+//! The key holds the stored form itself, so a row that changes is another question and nothing needs to be forgotten: the row is
+//! read anew at each check. Of form and secret only a keyed hash is kept, under a key that lives as long as the process.
+
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+
+use blake2::Blake2bMac;
+use blake2::digest::Mac as _;
+use blake2::digest::common::KeyInit as _;
+use blake2::digest::consts::U16;
+use zeroize::Zeroizing;
+
+use super::recent::Recent;
+use crate::member::{Key, SiteId};
+use crate::password::{Password, Stored};
+
+/// Answers kept, right ones and wrong ones each: some 5 MB when both are full.
+const ANSWERS_MAX: usize = 65_536;
+/// Parts with a lock of their own, so that threads seldom wait for each other.
+const SHARDS: usize = 16;
+/// Bytes of the random key and of its hashes. At 128 bits nobody finds two questions with one hash, the less without the key.
+const KEY_BYTES: usize = 32;
+const HASH_BYTES: usize = 16;
+
+/// Whose password a typed one is compared with.
+#[derive(Clone, Copy, Debug)]
+pub enum Row<'a> {
+    /// A member with this stored form.
+    Member(Key, &'a Stored),
+    /// Nobody has this name, which is folded, on the site: an answer that costs a hash like any other.
+    Nobody(SiteId, &'a str),
+}
+
+/// A question, for as long as the process lives.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RememberedKey([u8; HASH_BYTES]);
+
+/// A typed password, for telling different ones apart without keeping them.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SecretDigest([u8; HASH_BYTES]);
+
+impl fmt::Debug for RememberedKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RememberedKey(***)")
+    }
+}
+
+impl fmt::Debug for SecretDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretDigest(***)")
+    }
+}
+
+/// The memory. Wrong answers have one of their own: whoever guesses pushes out no member.
+pub struct Remembered {
+    /// Keyed, and cloned for each question.
+    mac: Blake2bMac<U16>,
+    right: [Mutex<Recent<RememberedKey, ()>>; SHARDS],
+    wrong: [Mutex<Recent<RememberedKey, ()>>; SHARDS],
+}
+
+impl fmt::Debug for Remembered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Remembered(***)")
+    }
+}
+
+impl Remembered {
+    /// An empty memory under a new random key.
+    ///
+    /// # Errors
+    ///
+    /// Where the system gives no key.
+    pub fn new() -> Result<Self, getrandom::Error> {
+        Self::with_bound(ANSWERS_MAX)
+    }
+
+    fn with_bound(answers_max: usize) -> Result<Self, getrandom::Error> {
+        let mut key = Zeroizing::new([0; KEY_BYTES]);
+        getrandom::fill(key.as_mut())?;
+        let mac = Blake2bMac::new_from_slice(key.as_ref()).expect("BLAKE2b takes keys of up to 64 bytes");
+        let shards = || std::array::from_fn(|_| Mutex::new(Recent::new(answers_max / SHARDS)));
+        Ok(Self { mac, right: shards(), wrong: shards() })
+    }
+
+    /// The key of a question.
+    pub fn key(&self, row: Row<'_>, typed: &Password) -> RememberedKey {
+        let mut mac = self.mac.clone();
+        match row {
+            Row::Member(key, stored) => {
+                // No site has the number 0, so this is never taken for the other kinds.
+                mac.update(&key.site.get().to_be_bytes());
+                mac.update(&key.member.get().to_be_bytes());
+                let (form, bytes) = form(stored);
+                mac.update(&[form]);
+                with_length(&mut mac, bytes);
+            }
+            Row::Nobody(site, folded) => {
+                mac.update(&site.get().to_be_bytes());
+                // Nor has any member.
+                mac.update(&0_i64.to_be_bytes());
+                with_length(&mut mac, folded.as_bytes());
+            }
+        }
+        with_length(&mut mac, typed.expose().as_bytes());
+        RememberedKey(mac.finalize().into_bytes().into())
+    }
+
+    /// The digest of a typed password, for [`super::guard::Guard::wrong`].
+    pub fn secret(&self, typed: &Password) -> SecretDigest {
+        let mut mac = self.mac.clone();
+        mac.update(&0_i64.to_be_bytes());
+        with_length(&mut mac, typed.expose().as_bytes());
+        SecretDigest(mac.finalize().into_bytes().into())
+    }
+
+    /// Whether it was opened, where that is remembered.
+    pub fn get(&self, key: &RememberedKey) -> Option<bool> {
+        if has(&self.right, key) {
+            Some(true)
+        } else if has(&self.wrong, key) {
+            Some(false)
+        } else {
+            None
+        }
+    }
+
+    /// Remembers an answer. A fault is none: memory may have been short, and the next check must ask again.
+    pub fn put(&self, key: RememberedKey, opened: bool) {
+        let shards = if opened { &self.right } else { &self.wrong };
+        shard(shards, &key).put(key, ());
+    }
+}
+
+type Shards = [Mutex<Recent<RememberedKey, ()>>; SHARDS];
+
+fn has(shards: &Shards, key: &RememberedKey) -> bool {
+    shard(shards, key).get(key).is_some()
+}
+
+fn shard<'a>(shards: &'a Shards, key: &RememberedKey) -> std::sync::MutexGuard<'a, Recent<RememberedKey, ()>> {
+    let shard = &shards[usize::from(key.0[0]) % SHARDS];
+    // A panic between two generations loses answers, and tells none that is wrong.
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// So that no two questions have the same bytes in a row.
+fn with_length(mac: &mut Blake2bMac<U16>, bytes: &[u8]) {
+    mac.update(&(bytes.len() as u64).to_be_bytes());
+    mac.update(bytes);
+}
+
+fn form(stored: &Stored) -> (u8, &[u8]) {
+    match stored {
+        Stored::Sealed(seal) => (1, seal.as_bytes()),
+        Stored::Hash(hash) => (2, hash.as_str().as_bytes()),
+        Stored::Wrapped(wrapped) => (3, wrapped.as_str().as_bytes()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::member::MemberId;
+    use crate::password::{Hash, Seal, Wrapped};
+
+    fn site(text: &str) -> SiteId {
+        SiteId::parse(text).unwrap()
+    }
+
+    fn key(at: &str, member: &str) -> Key {
+        Key { site: site(at), member: MemberId::parse(member).unwrap() }
+    }
+
+    fn password(text: &str) -> Password {
+        Password::parse(text).unwrap()
+    }
+
+    fn hash(text: &str) -> Stored {
+        Stored::Hash(Hash::from_text(text.into()))
+    }
+
+    fn nobody(remembered: &Remembered, name: &str, typed: &str) -> RememberedKey {
+        remembered.key(Row::Nobody(site("1"), name), &password(typed))
+    }
+
+    #[test]
+    fn an_answer_is_remembered_as_it_was() {
+        let remembered = Remembered::new().unwrap();
+        let stored = hash("h");
+        let ask = |typed: &str| remembered.key(Row::Member(key("1", "71"), &stored), &password(typed));
+        assert_eq!(remembered.get(&ask("secret")), None);
+        remembered.put(ask("secret"), true);
+        remembered.put(ask("other"), false);
+        assert_eq!(remembered.get(&ask("secret")), Some(true));
+        assert_eq!(remembered.get(&ask("other")), Some(false));
+        assert_eq!(remembered.get(&ask("third")), None);
+    }
+
+    #[test]
+    fn whatever_differs_makes_another_question() {
+        let remembered = Remembered::new().unwrap();
+        let forms =
+            [hash("ab"), Stored::Wrapped(Wrapped::from_text("ab".into())), Stored::Sealed(Seal::from_bytes(b"ab".into()))];
+        let mut keys = HashSet::new();
+        for form in &forms {
+            assert!(keys.insert(remembered.key(Row::Member(key("1", "71"), form), &password("c"))), "{form:?}");
+        }
+        let longer = hash("a");
+        for (row, typed, why) in [
+            (Row::Member(key("1", "72"), &forms[0]), "c", "another member"),
+            (Row::Member(key("71", "1"), &forms[0]), "c", "site and member the other way round"),
+            (Row::Member(key("1", "71"), &forms[0]), "d", "another secret"),
+            (Row::Member(key("1", "71"), &longer), "bc", "the same bytes, divided elsewhere"),
+            (Row::Nobody(site("1"), "ab"), "c", "nobody"),
+            (Row::Nobody(site("2"), "ab"), "c", "nobody on another site"),
+            (Row::Nobody(site("1"), "a"), "bc", "nobody, divided elsewhere"),
+        ] {
+            assert!(keys.insert(remembered.key(row, &password(typed))), "{why}");
+        }
+    }
+
+    #[test]
+    fn a_process_knows_nothing_of_another_ones_keys() {
+        let (one, other) = (Remembered::new().unwrap(), Remembered::new().unwrap());
+        assert!(nobody(&one, "bob", "x") == nobody(&one, "bob", "x"));
+        assert!(nobody(&one, "bob", "x") != nobody(&other, "bob", "x"));
+        assert!(one.secret(&password("x")) == one.secret(&password("x")));
+        assert!(one.secret(&password("x")) != one.secret(&password("y")));
+        assert!(one.secret(&password("x")) != other.secret(&password("x")));
+    }
+
+    #[test]
+    fn the_memory_is_bounded_and_wrong_answers_push_out_no_right_one() {
+        let remembered = Remembered::with_bound(256).unwrap();
+        let member = nobody(&remembered, "member", "right");
+        remembered.put(member, true);
+        for n in 0..5_000 {
+            remembered.put(nobody(&remembered, "x", &n.to_string()), false);
+        }
+        assert_eq!(remembered.get(&member), Some(true));
+        let kept: usize = remembered.wrong.iter().map(|shard| shard.lock().unwrap().len()).sum();
+        assert!((128..=256).contains(&kept), "{kept}");
+        assert_eq!(remembered.get(&nobody(&remembered, "x", "4999")), Some(false), "the latest");
+        assert_eq!(remembered.get(&nobody(&remembered, "x", "0")), None, "the first");
+    }
+
+    #[test]
+    fn debug_shows_no_hash_of_a_secret() {
+        let remembered = Remembered::new().unwrap();
+        assert_eq!(format!("{:?}", nobody(&remembered, "bob", "x")), "RememberedKey(***)");
+        assert_eq!(format!("{:?}", remembered.secret(&password("x"))), "SecretDigest(***)");
+        assert_eq!(format!("{remembered:?}"), "Remembered(***)");
+    }
+}
