@@ -1,5 +1,7 @@
 //! The settings: flags and `USERMAN_` variables as they were given, and what they mean once they have been read.
 
+mod area;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -7,11 +9,14 @@ use chrono_tz::Tz;
 use clap::Args;
 use ipnet::IpNet;
 
+pub use area::{AreaConfig, AreaSettings};
+
 use crate::clock::ExpiryRule;
 use crate::data_dir::DataDir;
 use crate::http::caller::{TrustedProxies, parse_network};
 use crate::http::tokens::{TOKEN_EXPECTED, Token, read_file};
 use crate::logging::{Format, LogFilter};
+use crate::login::page::PageError;
 use crate::password::HashKind;
 use crate::store::Location;
 
@@ -75,6 +80,9 @@ pub struct Settings {
     /// How log lines look: text or json
     #[arg(long, global = true, env = "USERMAN_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
     pub log_format: String,
+    /// Those of the members area.
+    #[command(flatten)]
+    pub area: AreaSettings,
 }
 
 /// The settings as they are used.
@@ -106,6 +114,8 @@ pub struct Config {
     pub log: LogFilter,
     /// How.
     pub log_format: Format,
+    /// The members area.
+    pub area: AreaConfig,
 }
 
 /// One setting that cannot be used: the flag, what was expected, what was found.
@@ -170,6 +180,7 @@ impl Config {
         let allow_ip = bad.read_all("--allow-ip", network, &settings.allow_ip, parse_network);
         let trusted_proxy = bad.read_all("--trusted-proxy", network, &settings.trusted_proxy, parse_network);
         let postback_tokens = tokens(settings, &mut bad);
+        let area = AreaConfig::read(&settings.area, &mut bad);
 
         let read = || {
             Some(Self {
@@ -186,6 +197,7 @@ impl Config {
                 journal_days,
                 log: log?,
                 log_format: log_format?,
+                area: area?,
             })
         };
         match (bad.0.is_empty(), read()) {
@@ -228,6 +240,11 @@ impl Problems {
     ) -> Option<T> {
         // A variable that is set to nothing is not set: files of variables have such lines.
         text.filter(|text| !text.trim().is_empty()).and_then(|text| self.read(flag, expected, text, parse))
+    }
+
+    fn template(&mut self, error: &PageError) {
+        let expected = "expected a file of HTML with {{form}} in it";
+        self.0.push(BadSetting { flag: "--login-template", expected, found: crate::chain::chain(error) });
     }
 
     fn read_all<T>(

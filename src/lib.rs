@@ -19,10 +19,10 @@
 //! - [`store`]: the only SQL. [`journal`] is what it records.
 //! - [`writer`]: the one thread that writes.
 //! - [`password`]: sealed at once, hashed in the background, verified in every form.
-//! - [`login`]: who may come in: what is remembered, who is blocked, where passwords are hashed.
+//! - [`login`]: the members area: what a visitor sends, what is remembered, who is blocked, where passwords are hashed.
 //! - [`http`]: the surface; [`service`] starts and stops all of it.
 //! - [`replay`], [`cli`]: the way back in, and the commands.
-//! - [`config`], [`data_dir`], [`clock`], [`logging`], [`mod@chain`]: settings, files, time, log lines.
+//! - [`config`], [`data_dir`], [`key_file`], [`clock`], [`logging`], [`mod@chain`]: settings, files, time, log lines.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -36,6 +36,7 @@ pub mod data_dir;
 pub mod fields;
 pub mod http;
 pub mod journal;
+pub mod key_file;
 pub mod logging;
 pub mod login;
 pub mod member;

@@ -3,7 +3,7 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -12,16 +12,23 @@ use actix_web::dev::{Server, ServerHandle};
 
 use crate::action::Rules;
 use crate::apply::in_transaction;
+use crate::chain::chain;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::data_dir::{DataDirError, Lock};
 use crate::http;
+use crate::http::area::Area;
 use crate::http::postback::Shared;
 use crate::http::refused::RefusedLog;
 use crate::http::tokens::{self, Token, TokenError, Tokens};
+use crate::key_file::KeyFileError;
+use crate::login::cookie::Signer;
+use crate::login::guard::{Block, Guard, Kind};
+use crate::login::pool::Pool;
+use crate::login::remembered::Remembered;
 use crate::password::harden::{Bench, Worker};
-use crate::password::{Hasher, KeyId, Vault, VaultError};
-use crate::store::{Fault, OpenError, Reader, check_whole, open_reader, with_engine};
+use crate::password::{Hasher, KeyId, Vault, Verifier};
+use crate::store::{Engine, Fault, OpenError, Reader, check_whole, open_reader, with_engine};
 use crate::writer::{self, Setup, Writer};
 
 /// Longer than any accepted postback can take: its body, the queue and the database's lock.
@@ -29,7 +36,7 @@ const DRAIN_TIME_MAX: Duration = Duration::from_secs(12);
 const DRAIN_LOOK_EVERY: Duration = Duration::from_millis(10);
 /// How many of the newest seals are tried with the key at the start.
 pub(crate) const SEALS_TRIED: u32 = 16;
-const TOKEN_FILE_LOOK_EVERY: Duration = Duration::from_secs(1);
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Why the service does not start.
 #[derive(Debug, thiserror::Error)]
@@ -48,7 +55,7 @@ pub enum StartError {
     Write(#[source] Fault),
     /// The seal key.
     #[error(transparent)]
-    Key(#[from] VaultError),
+    Key(#[from] KeyFileError),
     /// The key is not there, and passwords wait that only it opens.
     #[error("the database has {0} passwords sealed under a key that is missing: put {path} back from the backup", path = .1.display())]
     KeyMissing(u64, std::path::PathBuf),
@@ -82,7 +89,7 @@ pub struct Service {
 impl Service {
     /// Starts everything; the server runs while the second value is awaited.
     ///
-    /// With `hashing` off, passwords stay sealed: for tests that say themselves when they are hashed.
+    /// With `hashing` off, passwords stay sealed and logins cost nothing: for tests that say themselves when passwords are hashed.
     ///
     /// # Errors
     ///
@@ -111,7 +118,11 @@ impl Service {
             }
             false => None,
         };
+        let area = Arc::new(open_area(config, &vault, clock.now(), hashing)?);
         let shared = Shared {
+            area: Arc::clone(&area),
+            public_origin: config.public_url.as_deref().map(origin).map(Arc::from),
+            look_up_failed: Arc::new(AtomicI64::new(i64::MIN)),
             writer: writer.clone(),
             rules: Arc::new(Rules { vault, keep_cryptpass: config.keep_cryptpass, expiry: config.expiry.clone() }),
             run: format!("{:x}", clock.now()).into(),
@@ -151,11 +162,13 @@ impl Service {
         self.writer_thread.is_finished()
     }
 
-    /// Watches the token file; never returns.
-    pub async fn watch_tokens(&self) {
+    /// Watches the token file, and the blocks that commands lift; never returns.
+    pub async fn watch(&self) {
         let mut seen = self.shared.tokens.read_as_of();
+        let mut blocks = WrittenBlocks::default();
         loop {
-            tokio::time::sleep(TOKEN_FILE_LOOK_EVERY).await;
+            tokio::time::sleep(LOOK_EVERY).await;
+            blocks.look(&self.shared);
             let now = self.shared.tokens.changed_at();
             if now != seen {
                 seen = now;
@@ -177,10 +190,62 @@ impl Service {
         if let Some(worker) = self.worker {
             worker.stop();
         }
+        self.shared.area.pool.stop();
         self.writer.stop();
         if self.writer_thread.join().is_err() {
             log::error!("the writer has panicked");
         }
+    }
+}
+
+/// Scheme and host of a URL that has both.
+fn origin(url: &str) -> &str {
+    let host = url.find("://").map_or(0, |at| at + 3);
+    url[host..].find('/').map_or(url, |end| &url[..host + end])
+}
+
+/// The members area, with the blocks of an earlier run. Those of a name are left: which networks had opened it before is forgotten, and
+/// nobody shall be locked out by it.
+fn open_area(config: &Config, vault: &Vault, now: i64, hashing: bool) -> Result<Area, StartError> {
+    let guard = Guard::new(config.area.limits, config.trusted_proxy.0.is_empty());
+    let stored = open_reader(&config.location)?.blocks(now).map_err(StartError::Read)?;
+    let (names, others): (Vec<_>, Vec<_>) = stored.into_iter().partition(|block| block.target.kind() == Kind::Name);
+    others.into_iter().for_each(|block| guard.begin(block));
+    if !names.is_empty() {
+        let lift = |engine: &mut dyn Engine| names.iter().try_for_each(|block| engine.lift(&block.target));
+        with_engine(&config.location, false, |engine| in_transaction(engine, lift))?.map_err(StartError::Write)?;
+    }
+    let remembered = Arc::new(Remembered::new().map_err(std::io::Error::from)?);
+    let kind = config.password_hash;
+    let verifier = || if hashing { Verifier::new(kind) } else { Verifier::with_cheap_cost_for_tests(kind) };
+    let pool = Pool::start(verifier, vault, Arc::clone(&remembered))?;
+    let key = config.data_dir.cookie_key();
+    let signer = if key.exists() { Signer::load(&key)? } else { Signer::create(&key)? };
+    Ok(Area { config: config.area.clone(), guard, remembered, pool, signer })
+}
+
+/// The blocks as they were written down when last looked at. One that is there no more before its end was lifted by a command.
+#[derive(Default)]
+struct WrittenBlocks(Vec<Block>);
+
+impl WrittenBlocks {
+    fn look(&mut self, shared: &Shared) {
+        let now = shared.clock.now();
+        let held = shared.area.guard.blocks(now);
+        if held.is_empty() && self.0.is_empty() {
+            return;
+        }
+        let read = open_reader(&shared.location).map_err(|error| chain(&error));
+        let written = match read.and_then(|reader| reader.blocks(now).map_err(|fault| chain(&fault))) {
+            Ok(written) => written,
+            // They hold, and what keeps the database from being read is logged elsewhere.
+            Err(error) => return log::debug!("blocks cannot be looked up: {error}"),
+        };
+        for block in held.iter().filter(|block| self.0.contains(block) && !written.contains(block)) {
+            log::info!("login block lifted: {block}");
+            shared.area.guard.lift(block);
+        }
+        self.0 = written;
     }
 }
 

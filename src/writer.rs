@@ -153,6 +153,12 @@ impl Thread {
                     let _ = done.send(result.is_ok());
                     result
                 }
+                Command::Block(block, done) => {
+                    let now = self.setup.clock.now();
+                    let result = in_transaction(engine, |engine| engine.block(&block, now));
+                    let _ = done.send(result.is_ok());
+                    result
+                }
                 Command::Tick(done) => {
                     let result = self.tick(engine);
                     self.commits.add();

@@ -1,5 +1,6 @@
 //! The command line: one file per command.
 
+mod block;
 mod check_config;
 mod journal;
 mod member;
@@ -39,6 +40,9 @@ enum Command {
     /// Show, add or retire tokens of the URL
     #[command(subcommand)]
     Token(token::Token),
+    /// Show or lift the blocks of those who guess passwords
+    #[command(subcommand)]
+    Block(block::Block),
     /// Say what would be used, secrets hidden, and what is wrong with it
     CheckConfig,
 }
@@ -111,6 +115,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Journal(journal) => journal.run(&config),
         Command::Member(member) => member.run(&config),
         Command::Token(token) => token.run(&config),
+        Command::Block(block) => block.run(&config),
         Command::CheckConfig => Ok(()),
     }
 }

@@ -1,8 +1,11 @@
 //! The HTTP surface: one file per address, and the one mapping from what happened to status and body in `reply`.
 
+pub mod area;
+pub mod auth;
 pub mod body;
 pub mod caller;
 pub mod health;
+pub mod login;
 pub mod multipart;
 pub mod postback;
 mod reading;
@@ -42,6 +45,9 @@ pub fn server(listener: TcpListener, shared: Shared) -> std::io::Result<Server> 
             .app_data(Data::new(Desk::new(shared.clone())))
             .app_data(health.clone())
             .route("/health", web::get().to(health::health))
+            .route("/auth", web::to(auth::auth))
+            .route("/login", web::to(login::login))
+            .route("/logout", web::to(login::logout))
             // Not a pattern of the router: matching one costs a regular expression on every postback.
             .default_service(web::to(postback::receive))
     };

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use actix_web::http::header::X_FORWARDED_FOR;
@@ -12,6 +12,7 @@ use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use ipnet::IpNet;
 
+use super::area::{Area, Undecided};
 use super::body;
 use super::caller::{self, TrustedProxies};
 use super::reading::SharedReader;
@@ -22,6 +23,8 @@ use crate::action::{Action, Known, Rules, Standing};
 use crate::apply::Postback;
 use crate::clock::Clock;
 use crate::journal::Origin;
+use crate::login::guard::{Door, Network};
+use crate::login::remembered::SecretDigest;
 use crate::reply::{Refusal, Reply};
 use crate::store::{Fault, Location, Reader};
 use crate::writer::{Answer, Writer};
@@ -53,7 +56,16 @@ pub struct Shared {
     pub stopping: Arc<AtomicBool>,
     /// Postbacks that were accepted and not answered yet.
     pub in_flight: Arc<AtomicUsize>,
+    /// The members area.
+    pub area: Arc<Area>,
+    /// Scheme and host of `--public-url`, from which the login form may come.
+    pub public_origin: Option<Arc<str>>,
+    /// When it was last logged that a login could not be looked up, unix seconds.
+    pub look_up_failed: Arc<AtomicI64>,
 }
+
+/// How often it is said again that logins cannot be looked up.
+const LOG_AGAIN_SECONDS: i64 = 60;
 
 /// Counts a postback as under way for as long as it lives, also where the caller hangs up.
 struct InFlight<'a>(&'a AtomicUsize);
@@ -90,7 +102,38 @@ impl Desk {
         &self.shared
     }
 
-    fn caller(&self, request: &HttpRequest) -> IpAddr {
+    /// The members area.
+    pub(super) fn area(&self) -> &Area {
+        &self.shared.area
+    }
+
+    /// Looks something up for a login. What keeps it from that is logged, at a bounded rate: visitors come by the thousand.
+    pub(super) fn read<T>(&self, work: impl FnOnce(&Reader) -> Result<T, Fault>) -> Result<T, Undecided> {
+        self.reader.read(work).map_err(|error| {
+            let now = self.shared.clock.now();
+            let last = self.shared.look_up_failed.swap(now, Ordering::Relaxed);
+            if now.saturating_sub(last) >= LOG_AGAIN_SECONDS {
+                log::error!("logins cannot be looked up: {error}");
+            } else {
+                // Nothing is said, so the time of what was said stays.
+                self.shared.look_up_failed.store(last, Ordering::Relaxed);
+            }
+            Undecided
+        })
+    }
+
+    /// Counts a wrong password. A block that begins with it is logged and written down.
+    pub(super) async fn count_wrong(&self, door: &Door, network: Network, secret: SecretDigest, now: i64) {
+        for block in self.shared.area.guard.wrong(door, network, secret, now) {
+            log::warn!("{}", block.line());
+            if !self.shared.writer.block(block).await {
+                log::warn!("the block could not be written down: it holds until this service ends");
+            }
+        }
+    }
+
+    /// Who sent this.
+    pub(super) fn caller(&self, request: &HttpRequest) -> IpAddr {
         let peer = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip());
         let lines = request.headers().get_all(X_FORWARDED_FOR).map(|value| value.as_bytes());
         let caller = caller::caller(peer, lines, &self.shared.proxies);

@@ -8,7 +8,7 @@ use super::body::Unread;
 use crate::reply::Reply;
 
 /// When to try again, in seconds: a full queue is over sooner, a full disk is not.
-const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("5");
+pub(super) const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("5");
 const PLAIN_TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
 /// A reply line as a response.

@@ -1,6 +1,24 @@
-//! The members area: may this visitor come in?
+//! The members area: whether a visitor is a member now.
+//!
+//! ```text
+//! query          --ask-->            Ask: which sites, full members only?, how to be asked
+//! Authorization  --basic-->          Typed: name and password
+//! Cookie         --cookie_header-->  values --cookie--> Login: site, member, random id, time of issue, login_version
+//! return address --back-->           Back: a path of this site, or `/`
+//!
+//! Typed + the member's row --guard--> blocked? --remembered--> opened before? --pool--> one hash
+//! ```
+//!
+//! No actix and no rusqlite in here, and the time is an argument. What visitors send is somebody's text: every parser is total,
+//! bounded, and shows no secret.
 
+pub mod ask;
+pub mod back;
+pub mod basic;
+pub mod cookie;
+pub mod cookie_header;
 pub mod guard;
+pub mod page;
 pub mod pool;
 mod recent;
 pub mod remembered;

@@ -18,6 +18,7 @@ pub use view::{View, Wanted};
 
 use crate::action::Change;
 use crate::journal::Record;
+use crate::login::guard::{Block, Target};
 use crate::member::{Key, Username};
 use crate::password::{KeyId, Seal, Stored};
 
@@ -116,6 +117,12 @@ pub trait Engine {
 
     /// Remembers a login that was given back, and forgets those whose time is over at `now`.
     fn log_out(&mut self, login: LoggedOut, now: i64) -> Result<(), Fault>;
+
+    /// Writes down who is blocked, and forgets the blocks that have ended at `now`.
+    fn block(&mut self, block: &Block, now: i64) -> Result<(), Fault>;
+
+    /// Forgets a block before its end.
+    fn lift(&mut self, target: &Target) -> Result<(), Fault>;
 
     /// Writes the probe of `GET /health`.
     fn probe(&mut self, now: i64) -> Result<(), Fault>;

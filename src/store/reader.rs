@@ -7,6 +7,7 @@ use super::rows::{
 };
 use super::{Fault, LoginRow, Pending, View, Wanted};
 use crate::action::{Recorded, Standing};
+use crate::login::guard::{Block, Door, Kind, Network, Target};
 use crate::member::{Credential, Former, Key, Member, MemberId, SiteId};
 use crate::password::{KeyId, Seal, Stored};
 
@@ -158,6 +159,28 @@ impl Reader {
     /// Where the database cannot be read.
     pub fn is_logged_out(&self, id: &[u8; 16]) -> Result<bool, Fault> {
         Ok(self.conn.prepare_cached("SELECT 1 FROM logout WHERE id = ?1")?.exists([id])?)
+    }
+
+    /// The blocks that hold at `now`, the oldest first.
+    ///
+    /// # Errors
+    ///
+    /// Where the database cannot be read.
+    pub fn blocks(&self, now: i64) -> Result<Vec<Block>, Fault> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT kind, network, username, since, until FROM block WHERE until > ?1 ORDER BY since, kind, network, username",
+        )?;
+        let mut rows = statement.query([now])?;
+        let mut blocks = Vec::new();
+        while let Some(row) = rows.next()? {
+            let text = |index| row.get::<_, String>(index);
+            let (network, name) = (Network::parse(&text(1)?), Some(text(2)?).filter(|name| !name.is_empty()));
+            let kind = Kind::parse(&text(0)?);
+            let target = kind.and_then(|kind| Target::from_parts(kind, name.as_deref().map(Door::new), network));
+            let target = target.ok_or_else(|| Fault::BadRow("a block of no known kind".into()))?;
+            blocks.push(Block { target, since: row.get(3)?, until: row.get(4)? });
+        }
+        Ok(blocks)
     }
 
     /// Where a member stands in the tables.

@@ -11,6 +11,7 @@ use super::rows::{FormColumns, MEMBER_COLUMNS, before_column, read_member, read_
 use super::{Engine, Fault, Hardened, LoggedOut, Outcome, Pending, View, Wanted};
 use crate::action::{Change, Standing};
 use crate::journal::Record;
+use crate::login::guard::{Block, Door, Target};
 use crate::member::{Former, Key, Member, MemberId, SiteId};
 use crate::password::KeyId;
 
@@ -203,6 +204,12 @@ impl<'c> Sqlite<'c> {
     }
 }
 
+/// network and username; empty where the kind has none.
+fn block_columns(target: &Target) -> (String, &str) {
+    let network = target.network().map(|network| network.to_string()).unwrap_or_default();
+    (network, target.door().map(Door::name).unwrap_or_default())
+}
+
 /// By `stat` alone: opening and closing the file would give up SQLite's locks on it.
 fn identity(path: &Path) -> Option<(u64, u64)> {
     std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()))
@@ -346,6 +353,29 @@ impl Engine for Sqlite<'_> {
     fn log_out(&mut self, login: LoggedOut, now: i64) -> Result<(), Fault> {
         self.conn.prepare_cached("DELETE FROM logout WHERE until <= ?1")?.execute([now])?;
         self.conn.prepare_cached("INSERT OR REPLACE INTO logout VALUES (?1, ?2)")?.execute(params![login.id, login.until])?;
+        Ok(())
+    }
+
+    fn block(&mut self, block: &Block, now: i64) -> Result<(), Fault> {
+        self.conn.prepare_cached("DELETE FROM block WHERE until <= ?1")?.execute([now])?;
+        let (network, username) = block_columns(&block.target);
+        self.conn.prepare_cached("INSERT OR REPLACE INTO block VALUES (?1, ?2, ?3, ?4, ?5)")?.execute(params![
+            block.target.kind().as_str(),
+            network,
+            username,
+            block.since,
+            block.until
+        ])?;
+        Ok(())
+    }
+
+    fn lift(&mut self, target: &Target) -> Result<(), Fault> {
+        let (network, username) = block_columns(target);
+        self.conn.prepare_cached("DELETE FROM block WHERE kind = ?1 AND network = ?2 AND username = ?3")?.execute(params![
+            target.kind().as_str(),
+            network,
+            username
+        ])?;
         Ok(())
     }
 

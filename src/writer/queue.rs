@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use crate::apply::Postback;
+use crate::login::guard::Block;
 use crate::reply::Reply;
 use crate::store::{Hardened, LoggedOut};
 
@@ -31,6 +32,7 @@ pub(super) enum Command {
     Harden(Vec<Hardened>, std::sync::mpsc::Sender<bool>),
     Probe(oneshot::Sender<bool>),
     LogOut(LoggedOut, oneshot::Sender<bool>),
+    Block(Block, oneshot::Sender<bool>),
     Tick(Option<oneshot::Sender<bool>>),
     Stop,
 }
@@ -45,7 +47,7 @@ impl Command {
                 }
             }
             Command::Harden(_, done) => drop(done.send(false)),
-            Command::Probe(done) | Command::LogOut(_, done) => drop(done.send(false)),
+            Command::Probe(done) | Command::LogOut(_, done) | Command::Block(_, done) => drop(done.send(false)),
             Command::Tick(Some(done)) => drop(done.send(false)),
             Command::Tick(None) | Command::Stop => {}
         }
@@ -183,6 +185,12 @@ impl Writer {
     pub async fn log_out(&self, login: LoggedOut) -> bool {
         let (done, answered) = oneshot::channel();
         self.queue.try_send(Command::LogOut(login, done)).is_ok() && matches!(answered.await, Ok(true))
+    }
+
+    /// Writes down who is blocked; `false` if that could not be committed.
+    pub async fn block(&self, block: Block) -> bool {
+        let (done, answered) = oneshot::channel();
+        self.queue.try_send(Command::Block(block, done)).is_ok() && matches!(answered.await, Ok(true))
     }
 
     /// Does now what is done every half second: moves whoever has expired. For tests, whose clock stands still.

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod area;
 mod commands;
 mod crash;
 mod examples;

@@ -1,0 +1,81 @@
+//! `block list` and `block lift`: who may not try passwords now. A running service takes up within a second what was lifted.
+
+use std::io::{Write as _, stdout};
+
+use clap::Subcommand;
+
+use super::Failure;
+use crate::apply::in_transaction;
+use crate::clock::{Clock, format_utc};
+use crate::config::Config;
+use crate::login::guard::{Block as Blocked, Door, Network};
+use crate::store::{Engine, open_reader, with_engine};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Block {
+    /// List the blocks that hold now
+    List,
+    /// Lift the blocks of a name, of a network, or all
+    Lift {
+        /// Those of this username
+        #[arg(long, value_name = "USERNAME")]
+        name: Option<String>,
+        /// Those of this address or its network
+        #[arg(long, value_name = "ADDRESS")]
+        network: Option<String>,
+        /// All of them
+        #[arg(long, conflicts_with_all = ["name", "network"])]
+        all: bool,
+    },
+}
+
+impl Block {
+    pub(super) fn run(&self, config: &Config) -> Result<(), Failure> {
+        let now = Clock::System.now();
+        let blocks = open_reader(&config.location)?.blocks(now)?;
+        match self {
+            Block::List => list(&blocks),
+            Block::Lift { name: None, network: None, all: false } => {
+                Err(Failure::usage("block lift: expected --name, --network or --all"))
+            }
+            Block::Lift { name, network, all: _ } => {
+                let network = network.as_deref().map(|text| {
+                    let bad = || {
+                        Failure::usage(format!("block lift: --network: expected an address, found \"{}\"", text.escape_debug()))
+                    };
+                    Network::parse(text).ok_or_else(bad)
+                });
+                let (door, network) = (name.as_deref().map(Door::new), network.transpose()?);
+                let chosen = |block: &&Blocked| {
+                    door.as_ref().is_none_or(|door| block.target.door() == Some(door))
+                        && network.is_none_or(|network| block.target.network() == Some(network))
+                };
+                lift(config, &blocks.iter().filter(chosen).collect::<Vec<_>>())
+            }
+        }
+    }
+}
+
+fn list(blocks: &[Blocked]) -> Result<(), Failure> {
+    let mut out = stdout().lock();
+    for block in blocks {
+        writeln!(out, "{} {block}", format_utc(block.since))?;
+    }
+    if blocks.is_empty() {
+        writeln!(out, "nobody is blocked")?;
+    }
+    Ok(())
+}
+
+fn lift(config: &Config, blocks: &[&Blocked]) -> Result<(), Failure> {
+    let lift = |engine: &mut dyn Engine| blocks.iter().try_for_each(|block| engine.lift(&block.target));
+    with_engine(&config.location, false, |engine| in_transaction(engine, lift))??;
+    let mut out = stdout().lock();
+    for block in blocks {
+        writeln!(out, "lifted: {block}")?;
+    }
+    if blocks.is_empty() {
+        writeln!(out, "no such block: nothing was lifted")?;
+    }
+    Ok(())
+}

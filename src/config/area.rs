@@ -1,0 +1,102 @@
+//! The settings of the members area.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::Problems;
+use crate::login::cookie_header::{COOKIE_DOMAIN_EXPECTED, CookieDomain, CookieForm};
+use crate::login::guard::{LIMIT_MAX, Limits};
+use crate::login::page::Page;
+
+const HOUR_SECONDS: i64 = 3_600;
+const MINUTE_SECONDS: u32 = 60;
+/// A year of hours; a login that holds longer is none that anybody looks after.
+const LOGIN_HOURS_MAX: u32 = 8_784;
+/// A day of minutes.
+const MINUTES_MAX: u32 = 1_440;
+
+/// The settings as text. The comments are the help texts of the flags.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Members area")]
+pub struct AreaSettings {
+    /// Hours that a login of the login page holds
+    #[arg(long, global = true, env = "USERMAN_LOGIN_HOURS", value_name = "HOURS", default_value = "168")]
+    pub login_hours: String,
+    /// Domain that shares logins among its hosts, as in example.com [default: each host has its own]
+    #[arg(long, global = true, env = "USERMAN_COOKIE_DOMAIN", value_name = "DOMAIN")]
+    pub cookie_domain: Option<String>,
+    /// Your own login page, a file of HTML with {{form}} in it [default: a plain one]
+    #[arg(long, global = true, env = "USERMAN_LOGIN_TEMPLATE", value_name = "FILE")]
+    pub login_template: Option<PathBuf>,
+    /// Different wrong passwords for one name from one network that block the two; 0 is off
+    #[arg(long, global = true, env = "USERMAN_LOGIN_LIMIT_PAIR", value_name = "COUNT", default_value = "10")]
+    pub login_limit_pair: String,
+    /// Different wrong passwords from one network that block it; 0 is off
+    #[arg(long, global = true, env = "USERMAN_LOGIN_LIMIT_NETWORK", value_name = "COUNT", default_value = "100")]
+    pub login_limit_network: String,
+    /// Different wrong passwords for one name that make networks wait which never opened it; 0 is off
+    #[arg(long, global = true, env = "USERMAN_LOGIN_LIMIT_NAME", value_name = "COUNT", default_value = "100")]
+    pub login_limit_name: String,
+    /// Minutes within which they are counted
+    #[arg(long, global = true, env = "USERMAN_LOGIN_WINDOW_MINUTES", value_name = "MINUTES", default_value = "10")]
+    pub login_window_minutes: String,
+    /// Minutes that a block lasts
+    #[arg(long, global = true, env = "USERMAN_LOGIN_BLOCK_MINUTES", value_name = "MINUTES", default_value = "15")]
+    pub login_block_minutes: String,
+}
+
+/// The settings as they are used.
+#[derive(Clone, Debug)]
+pub struct AreaConfig {
+    /// How long a login cookie is taken, seconds.
+    pub login_seconds: i64,
+    /// Its name, and who shares it.
+    pub cookie: CookieForm,
+    /// The login page.
+    pub page: Page,
+    /// When guessing is too much.
+    pub limits: Limits,
+}
+
+impl AreaConfig {
+    pub(super) fn read(settings: &AreaSettings, bad: &mut Problems) -> Option<Self> {
+        let hours = bad.read(
+            "--login-hours",
+            "expected a whole number of hours from 1 to 8784",
+            &settings.login_hours,
+            number(1, LOGIN_HOURS_MAX),
+        );
+        let cookie_domain =
+            bad.read_optional("--cookie-domain", COOKIE_DOMAIN_EXPECTED, settings.cookie_domain.as_deref(), CookieDomain::parse);
+        let page = match &settings.login_template {
+            None => Some(Page::default()),
+            Some(path) => Page::load(path).map_err(|error| bad.template(&error)).ok(),
+        };
+        let count = "expected a whole number from 0 to 1000, 0 for off";
+        let limit = number(0, LIMIT_MAX);
+        let pair = bad.read("--login-limit-pair", count, &settings.login_limit_pair, &limit);
+        let network = bad.read("--login-limit-network", count, &settings.login_limit_network, &limit);
+        let name = bad.read("--login-limit-name", count, &settings.login_limit_name, &limit);
+        let minutes = "expected a whole number of minutes from 1 to 1440";
+        let minute = number(1, MINUTES_MAX);
+        let window = bad.read("--login-window-minutes", minutes, &settings.login_window_minutes, &minute);
+        let block = bad.read("--login-block-minutes", minutes, &settings.login_block_minutes, &minute);
+        Some(Self {
+            login_seconds: i64::from(hours?) * HOUR_SECONDS,
+            cookie: CookieForm { domain: cookie_domain },
+            page: page?,
+            limits: Limits {
+                pair: pair?,
+                network: network?,
+                name: name?,
+                window_seconds: window? * MINUTE_SECONDS,
+                block_seconds: block? * MINUTE_SECONDS,
+            },
+        })
+    }
+}
+
+fn number(least: u32, most: u32) -> impl Fn(&str) -> Option<u32> {
+    move |text| text.parse().ok().filter(|number| (least..=most).contains(number))
+}

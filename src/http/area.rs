@@ -1,0 +1,193 @@
+//! The members area behind `/auth` and `/login`: may whoever has this password, or this cookie, come in?
+//!
+//! The row is read anew at every check, so that the end of a membership counts at once. What is remembered is only that a stored form
+//! was opened by a password, which needs no hash a second time and cannot go stale.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::config::AreaConfig;
+use crate::login::basic::Typed;
+use crate::login::cookie::{Login, Signer};
+use crate::login::guard::{Door, Guard, Kind, Network, Verdict};
+use crate::login::pool::{Busy, Pool, Question};
+use crate::login::remembered::{Remembered, RememberedKey, Row};
+use crate::member::SiteId;
+use crate::store::LoginRow;
+
+use super::postback::Desk;
+
+/// What all threads share of it.
+#[derive(Debug)]
+pub struct Area {
+    /// The settings.
+    pub config: AreaConfig,
+    /// Who guesses waits.
+    pub guard: Guard,
+    /// Which password opened which stored form.
+    pub remembered: Arc<Remembered>,
+    /// Where the others are hashed.
+    pub pool: Pool,
+    /// Makes and reads cookies.
+    pub signer: Signer,
+}
+
+/// May he come in?
+#[derive(Debug)]
+pub enum Admission {
+    /// Yes: the member.
+    In(LoginRow),
+    /// No, and why.
+    Out(Reason),
+}
+
+/// Why not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// No login, or a wrong one.
+    Login,
+    /// A trial member, where full members are asked for.
+    Trial,
+    /// Too many wrong passwords.
+    Blocked,
+}
+
+impl Reason {
+    /// The word in `X-Auth-Reason`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Reason::Login => "login",
+            Reason::Trial => "trial",
+            Reason::Blocked => "blocked",
+        }
+    }
+}
+
+/// It cannot be decided now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Undecided;
+
+/// Whose members are asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// Of which sites, in the order in which they are tried.
+    pub sites: &'a [SiteId],
+    /// Not those on trial.
+    pub full_only: bool,
+}
+
+impl Wanted<'_> {
+    fn takes(&self, row: &LoginRow) -> bool {
+        !(self.full_only && row.trial)
+    }
+}
+
+/// Whether a cookie lets somebody in: the row of its member, as it is now, must be of the cookie's version.
+pub fn by_cookie(desk: &Desk, wanted: Wanted<'_>, logins: &[Login], now: i64) -> Result<Admission, Undecided> {
+    let mut reason = Reason::Login;
+    for login in logins.iter().filter(|login| wanted.sites.contains(&login.key.site)) {
+        let found = desk.read(|reader| match reader.login_by_key(login.key, now)? {
+            Some(row) if row.login_version == login.login_version && !reader.is_logged_out(&login.id.0)? => Ok(Some(row)),
+            Some(_) | None => Ok(None),
+        });
+        match found? {
+            Some(row) if wanted.takes(&row) => return Ok(Admission::In(row)),
+            Some(_) => reason = Reason::Trial,
+            None => {}
+        }
+    }
+    Ok(Admission::Out(reason))
+}
+
+/// Whether a name and a password let somebody in: the first row whose password opens wins.
+pub async fn by_password(
+    desk: &Desk,
+    wanted: Wanted<'_>,
+    typed: &Typed,
+    address: IpAddr,
+    now: i64,
+) -> Result<Admission, Undecided> {
+    let area = desk.area();
+    let (door, network) = (Door::new(typed.name.as_str()), Network::of(address));
+    let verdict = area.guard.verdict(&door, network, now);
+    if let Verdict::Blocked(Kind::Pair | Kind::Network) = verdict {
+        return Ok(Admission::Out(Reason::Blocked));
+    }
+    let rows = desk.read(|reader| {
+        let mut rows = Vec::with_capacity(1);
+        for &site in wanted.sites {
+            rows.extend(reader.login_by_name(site, typed.name.as_str(), now)?);
+        }
+        Ok(rows)
+    })?;
+    let mut attempt = Attempt { area, typed, hashes: verdict == Verdict::Open, hashed: false };
+    let mut reason = Reason::Login;
+    if rows.is_empty() {
+        attempt.nobody(wanted.sites).await?;
+    }
+    for row in rows {
+        if attempt.opens(&row).await? {
+            if attempt.hashed {
+                area.guard.opened(&door, network);
+            }
+            if wanted.takes(&row) {
+                return Ok(Admission::In(row));
+            }
+            reason = Reason::Trial;
+        }
+    }
+    if reason == Reason::Login {
+        desk.count_wrong(&door, network, area.remembered.secret(&typed.password), now).await;
+        if verdict != Verdict::Open {
+            reason = Reason::Blocked;
+        }
+    }
+    Ok(Admission::Out(reason))
+}
+
+/// One name and password, tried at rows.
+struct Attempt<'a> {
+    area: &'a Area,
+    typed: &'a Typed,
+    /// Whether it may cost a hash; without, only what is remembered counts.
+    hashes: bool,
+    /// Whether it has.
+    hashed: bool,
+}
+
+impl Attempt<'_> {
+    async fn opens(&mut self, row: &LoginRow) -> Result<bool, Undecided> {
+        let key = self.area.remembered.key(Row::Member(row.key, &row.stored), &self.typed.password);
+        self.answer(key, || Some((row.key, row.stored.clone()))).await
+    }
+
+    /// Nobody has the name: as dear as a wrong password, so that the time does not tell.
+    async fn nobody(&mut self, sites: &[SiteId]) -> Result<(), Undecided> {
+        let Some(&site) = sites.first() else { return Ok(()) };
+        let key = self.area.remembered.key(Row::Nobody(site, &self.typed.name.folded()), &self.typed.password);
+        self.answer(key, || None).await.map(|_| ())
+    }
+
+    async fn answer(
+        &mut self,
+        key: RememberedKey,
+        row: impl FnOnce() -> Option<(crate::member::Key, crate::password::Stored)>,
+    ) -> Result<bool, Undecided> {
+        if let Some(opened) = self.area.remembered.get(&key) {
+            return Ok(opened);
+        }
+        if !self.hashes {
+            return Ok(false);
+        }
+        self.hashed = true;
+        let question = Question { row: row(), typed: self.typed.password.clone() };
+        self.area.pool.run(key, question).await.map_err(|Busy| Undecided)
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

@@ -1,0 +1,106 @@
+//! `/auth`: forward authentication for nginx's `auth_request`, Caddy's `forward_auth` and their like. The status decides: 200 in, 401
+//! log in first, 403 not this one; 503 where it cannot be decided, 400 where the operator asks wrongly.
+
+use actix_web::HttpRequest;
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{AUTHORIZATION, CACHE_CONTROL, HeaderName, HeaderValue, WWW_AUTHENTICATE};
+use actix_web::web::Data;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::area::{Admission, Reason, Undecided, Wanted, by_cookie, by_password};
+use super::login::{form, presented};
+use super::postback::Desk;
+use super::reply::RETRY_AFTER_SECONDS;
+use crate::login::ask::{Ask, Challenge};
+use crate::login::back::Back;
+use crate::login::basic::Typed;
+use crate::login::page::Said;
+use crate::store::LoginRow;
+
+const CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"members\", charset=\"UTF-8\"");
+pub(super) const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+pub(super) const AUTH_REASON: HeaderName = HeaderName::from_static("x-auth-reason");
+const MEMBER_ID: HeaderName = HeaderName::from_static("x-member-id");
+const MEMBER_NAME: HeaderName = HeaderName::from_static("x-member-name");
+const MEMBER_SITE: HeaderName = HeaderName::from_static("x-member-site");
+const MEMBER_TRIAL: HeaderName = HeaderName::from_static("x-member-trial");
+/// Where nginx and Caddy say which address was asked for, to lead back there.
+const ASKED_FOR: [HeaderName; 2] = [HeaderName::from_static("x-original-uri"), HeaderName::from_static("x-forwarded-uri")];
+
+/// Everything in a name that a header could trip over.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// The handler, for every method.
+pub async fn auth(request: HttpRequest, desk: Data<Desk>) -> HttpResponse {
+    let ask = match Ask::parse(request.query_string().as_bytes()) {
+        Ok(ask) => ask,
+        Err(wrong) => {
+            log::warn!("/auth was asked wrongly: {wrong}");
+            return HttpResponse::BadRequest().content_type("text/plain; charset=utf-8").body(format!("{wrong}"));
+        }
+    };
+    let mut response = match admit(&request, &desk, &ask).await {
+        Ok(Admission::In(row)) => let_in(&row),
+        Ok(Admission::Out(reason)) => keep_out(&request, &desk, &ask, reason),
+        Err(Undecided) => undecided(),
+    };
+    response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
+    response
+}
+
+async fn admit(request: &HttpRequest, desk: &Desk, ask: &Ask) -> Result<Admission, Undecided> {
+    let now = desk.shared().clock.now();
+    let wanted = Wanted { sites: &ask.sites, full_only: ask.full_only };
+    let logins = presented(request, desk, now);
+    let by_cookie = by_cookie(desk, wanted, &logins, now)?;
+    // A header that cannot be read is no login: like a wrong one it is asked for again.
+    let header = request.headers().get(AUTHORIZATION);
+    let typed = header.and_then(|value| Typed::read(value.as_bytes())).and_then(Result::ok);
+    match (by_cookie, typed) {
+        (Admission::Out(reason), Some(typed)) => match by_password(desk, wanted, &typed, desk.caller(request), now).await? {
+            // The better news of the two.
+            Admission::Out(Reason::Login) => Ok(Admission::Out(reason)),
+            other => Ok(other),
+        },
+        (decided, _) => Ok(decided),
+    }
+}
+
+fn let_in(row: &LoginRow) -> HttpResponse {
+    let mut response = HttpResponse::new(StatusCode::OK);
+    let headers = response.headers_mut();
+    let name = utf8_percent_encode(row.username.as_str(), ESCAPED).to_string();
+    // A name is at most 255 bytes, thrice that when escaped, and then of plain ASCII.
+    headers.insert(MEMBER_NAME, HeaderValue::from_str(&name).unwrap_or(HeaderValue::from_static("")));
+    headers.insert(MEMBER_ID, HeaderValue::from(row.key.member.get()));
+    headers.insert(MEMBER_SITE, HeaderValue::from(row.key.site.get()));
+    headers.insert(MEMBER_TRIAL, HeaderValue::from_static(if row.trial { "1" } else { "0" }));
+    response
+}
+
+fn keep_out(request: &HttpRequest, desk: &Desk, ask: &Ask, reason: Reason) -> HttpResponse {
+    let status = match reason {
+        Reason::Login => StatusCode::UNAUTHORIZED,
+        Reason::Trial | Reason::Blocked => StatusCode::FORBIDDEN,
+    };
+    let mut response = match (ask.challenge, reason) {
+        (Challenge::Page, Reason::Login) => {
+            let asked_for = ASKED_FOR.iter().find_map(|name| request.headers().get(name));
+            let back = asked_for.map_or_else(Back::default, |value| Back::read(&String::from_utf8_lossy(value.as_bytes())));
+            form(desk, status, &ask.sites, &back, Said::Nothing)
+        }
+        _ => HttpResponse::build(status).content_type("text/plain; charset=utf-8").body(reason.as_str()),
+    };
+    if ask.challenge == Challenge::Basic && reason == Reason::Login {
+        response.headers_mut().insert(WWW_AUTHENTICATE, CHALLENGE);
+    }
+    response.headers_mut().insert(AUTH_REASON, HeaderValue::from_static(reason.as_str()));
+    response
+}
+
+fn undecided() -> HttpResponse {
+    let mut response = HttpResponse::ServiceUnavailable().content_type("text/plain; charset=utf-8").body("busy");
+    response.headers_mut().insert(actix_web::http::header::RETRY_AFTER, RETRY_AFTER_SECONDS);
+    response
+}

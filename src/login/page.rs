@@ -1,0 +1,179 @@
+//! The login page: plain HTML that works without JavaScript and on a phone. The operator may put the form into a page of his own.
+
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::member::SiteId;
+
+/// Where the form goes in a page.
+const FORM: &str = "{{form}}";
+/// The longest page of an operator's own.
+const PAGE_BYTES_MAX: u64 = 256 * 1024;
+
+/// Why a page of the operator's own cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum PageError {
+    /// Input.
+    #[error("cannot read {}", .0.display())]
+    Io(PathBuf, #[source] io::Error),
+    /// Too long.
+    #[error("{} has more than {PAGE_BYTES_MAX} bytes", .0.display())]
+    TooLong(PathBuf),
+    /// No place for the form, or more than one.
+    #[error("{} has {{{{form}}}} {} times, not once", .0.display(), .1)]
+    Form(PathBuf, usize),
+}
+
+/// What the page tells about the last try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Said {
+    /// The first look.
+    Nothing,
+    /// No member has this name and this password.
+    Wrong,
+    /// Too many wrong passwords.
+    Blocked,
+    /// Too many logins at once, or the database cannot be read.
+    Busy,
+    /// Logged in, and this part is for full members.
+    Trial,
+    /// The form was not sent from our own page.
+    Foreign,
+}
+
+impl Said {
+    fn text(self) -> Option<&'static str> {
+        match self {
+            Said::Nothing => None,
+            Said::Wrong => Some("This username and password do not belong together. Please try again."),
+            Said::Blocked => Some("There were too many wrong passwords. Please wait a while before the next try."),
+            Said::Busy => Some("Too many people are logging in just now. Please try again in a moment."),
+            Said::Trial => Some("This part is for full members. If you are one, please log in with that account."),
+            Said::Foreign => Some("Your browser did not say where this form came from. Please log in here."),
+        }
+    }
+}
+
+/// A page around the form.
+#[derive(Clone, Debug)]
+pub struct Page {
+    before: Arc<str>,
+    after: Arc<str>,
+    /// Whether it is ours, and needs nothing from elsewhere.
+    is_ours: bool,
+}
+
+impl Default for Page {
+    fn default() -> Self {
+        let (before, after) = include_str!("page.html").split_once(FORM).unwrap_or_default();
+        Self { before: before.into(), after: after.into(), is_ours: true }
+    }
+}
+
+impl Page {
+    /// Reads a page of the operator's own, in which `{{form}}` stands once.
+    ///
+    /// # Errors
+    ///
+    /// See [`PageError`].
+    pub fn load(path: &Path) -> Result<Self, PageError> {
+        let mut text = String::new();
+        let read = File::open(path).and_then(|file| file.take(PAGE_BYTES_MAX + 1).read_to_string(&mut text));
+        read.map_err(|error| PageError::Io(path.to_owned(), error))?;
+        if text.len() as u64 > PAGE_BYTES_MAX {
+            return Err(PageError::TooLong(path.to_owned()));
+        }
+        match text.split(FORM).collect::<Vec<_>>()[..] {
+            [before, after] => Ok(Self { before: before.into(), after: after.into(), is_ours: false }),
+            ref pieces => Err(PageError::Form(path.to_owned(), pieces.len() - 1)),
+        }
+    }
+
+    /// Whether it is ours, and needs nothing from elsewhere.
+    pub fn is_ours(&self) -> bool {
+        self.is_ours
+    }
+
+    /// The page with a form for members of these sites, which leads to `back` in the end.
+    pub fn with_form(&self, sites: &[SiteId], back: &str, said: Said) -> String {
+        let sites = sites.iter().map(SiteId::to_string).collect::<Vec<_>>().join(",");
+        let mut page = String::with_capacity(self.before.len() + self.after.len() + 1024);
+        page.push_str(&self.before);
+        if let Some(text) = said.text() {
+            let _ = write!(page, "<p role=\"alert\" id=\"userman-message\">{text}</p>\n");
+        }
+        let _ = write!(
+            page,
+            "<form method=\"post\" action=\"/login?site={sites}\">\n\
+             <label for=\"userman-name\">Username</label>\n\
+             <input id=\"userman-name\" name=\"username\" autocomplete=\"username\" autocapitalize=\"none\" spellcheck=\"false\" \
+             required autofocus>\n\
+             <label for=\"userman-password\">Password</label>\n\
+             <input id=\"userman-password\" name=\"password\" type=\"password\" autocomplete=\"current-password\" required>\n\
+             <input type=\"hidden\" name=\"back\" value=\"{}\">\n\
+             <button type=\"submit\">Log in</button>\n\
+             </form>",
+            escaped(back)
+        );
+        page.push_str(&self.after);
+        page
+    }
+}
+
+/// Text for an attribute's value in double quotes.
+fn escaped(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '"' => safe.push_str("&quot;"),
+            '\'' => safe.push_str("&#39;"),
+            other => safe.push(other),
+        }
+    }
+    safe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sites() -> Vec<SiteId> {
+        ["1", "5"].map(|text| SiteId::parse(text).unwrap()).to_vec()
+    }
+
+    #[test]
+    fn our_page_has_the_form_once_and_asks_for_nothing_from_elsewhere() {
+        let page = Page::default().with_form(&sites(), "/", Said::Nothing);
+        assert_eq!((page.matches("<form ").count(), page.matches("</html>").count()), (1, 1));
+        assert!(page.contains("action=\"/login?site=1,5\"") && !page.contains("role=\"alert\""), "{page}");
+        assert!(!page.contains("http") && !page.contains("<script"), "{page}");
+    }
+
+    #[test]
+    fn nothing_of_a_return_address_ends_its_attribute() {
+        let page = Page::default().with_form(&sites(), "/a\"><script>'&amp;", Said::Nothing);
+        assert!(page.contains("value=\"/a&quot;&gt;&lt;script&gt;&#39;&amp;amp;\""), "{page}");
+    }
+
+    #[test]
+    fn a_page_of_the_operators_own_has_the_form_where_he_wants_it() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "<body><h1>Ours</h1>{{form}}<p>end").unwrap();
+        let page = Page::load(file.path()).unwrap().with_form(&sites(), "/", Said::Wrong);
+        assert!(page.starts_with("<body><h1>Ours</h1><p role=\"alert\"") && page.ends_with("</form><p>end"), "{page}");
+        for (text, times) in [("", "0 times"), ("{{form}} {{form}}", "2 times"), ("{{ form }}", "0 times")] {
+            std::fs::write(file.path(), text).unwrap();
+            let error = Page::load(file.path()).unwrap_err().to_string();
+            assert!(error.ends_with(&format!("has {{{{form}}}} {times}, not once")), "{error}");
+        }
+        std::fs::write(file.path(), "x".repeat(256 * 1024 + 1)).unwrap();
+        assert!(matches!(Page::load(file.path()), Err(PageError::TooLong(_))));
+        assert!(matches!(Page::load(Path::new("/nowhere")), Err(PageError::Io(..))));
+    }
+}

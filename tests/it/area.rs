@@ -1,0 +1,89 @@
+//! The members area through its front door: `/auth`, `/login`, `/logout`.
+
+mod auth;
+mod blocks;
+mod pages;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::property::fast_dir;
+use crate::support::{App, Response};
+
+/// Bob, member 71 of site 1.
+pub const BOB: &str = "action=ADD&siteid=1&memberid=71&username=bob&password=secret";
+
+/// An app with these flags whose visitors come through a listed proxy, so that a test can say from where.
+fn app(flags: &[&str]) -> App {
+    App::start_in(fast_dir(), &[&["--trusted-proxy", "127.0.0.1"], flags].concat())
+}
+
+/// A visitor: where from, and with what.
+#[derive(Clone, Copy, Default)]
+struct Visit<'a> {
+    /// Name and password for `Authorization: Basic`.
+    basic: Option<(&'a str, &'a str)>,
+    /// The `Cookie` header.
+    cookie: Option<&'a str>,
+    /// The address that the proxy saw.
+    from: Option<&'a str>,
+}
+
+impl<'a> Visit<'a> {
+    fn with(name: &'a str, password: &'a str) -> Self {
+        Self { basic: Some((name, password)), ..Self::default() }
+    }
+
+    fn holding(cookie: &'a str) -> Self {
+        Self { cookie: Some(cookie), ..Self::default() }
+    }
+
+    fn from(self, address: &'a str) -> Self {
+        Self { from: Some(address), ..self }
+    }
+
+    fn headers(&self) -> String {
+        let mut headers = String::new();
+        if let Some((name, password)) = self.basic {
+            headers += &format!("Authorization: Basic {}\r\n", STANDARD.encode(format!("{name}:{password}")));
+        }
+        if let Some(cookie) = self.cookie {
+            headers += &format!("Cookie: {cookie}\r\n");
+        }
+        headers + &format!("X-Forwarded-For: {}\r\n", self.from.unwrap_or("203.0.113.9"))
+    }
+}
+
+/// `GET /auth?…`.
+fn auth(app: &App, query: &str, visit: Visit<'_>) -> Response {
+    raw(app, &format!("GET /auth?{query}"), &visit.headers(), "")
+}
+
+/// What `/auth?site=1` says of a visitor: the status, and the member or the reason.
+fn admitted(app: &App, visit: Visit<'_>) -> (u16, String) {
+    told(&auth(app, "site=1", visit))
+}
+
+fn told(response: &Response) -> (u16, String) {
+    let header = |name| response.header(name).unwrap_or("-");
+    let member = || ["x-member-site", "x-member-id", "x-member-name", "x-member-trial"].map(header).join(" ");
+    (response.status, if response.status == 200 { member() } else { header("x-auth-reason").to_owned() })
+}
+
+fn raw(app: &App, line: &str, headers: &str, body: &str) -> Response {
+    app.send(format!(
+        "{line} HTTP/1.1\r\nHost: members.example.com\r\nConnection: close\r\n{headers}Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    ))
+}
+
+/// Sends the login form as a browser does that stands on our own page.
+fn log_in(app: &App, name: &str, password: &str) -> Response {
+    let body = serde_urlencoded::to_string([("username", name), ("password", password), ("back", "/films?id=1")]).unwrap();
+    raw(app, "POST /login?site=1", "Content-Type: application/x-www-form-urlencoded\r\nSec-Fetch-Site: same-origin\r\n", &body)
+}
+
+/// The cookie that a response sets, as a browser sends it back.
+fn cookie(response: &Response) -> String {
+    response.header("set-cookie").unwrap().split(';').next().unwrap().to_owned()
+}

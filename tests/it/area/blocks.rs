@@ -1,0 +1,115 @@
+//! Who guesses passwords waits outside, and nobody can lock a member out.
+
+use super::{BOB, Visit, admitted, app, log_in, raw, told};
+use crate::support::{App, NOON};
+
+const BLOCKED: (u16, &str) = (403, "blocked");
+const LOGIN: (u16, &str) = (401, "login");
+const BOB_IS_IN: (u16, &str) = (200, "1 71 bob 0");
+
+fn is(found: (u16, String), expected: (u16, &str), what: &str) {
+    assert_eq!((found.0, found.1.as_str()), expected, "{what}");
+}
+
+/// So many different wrong passwords for a name from an address; the last answer.
+fn guess(app: &App, count: usize, name: &str, from: &str) -> (u16, String) {
+    let answers = (0..count).map(|number| admitted(app, Visit::with(name, &format!("guess {number} from {from}")).from(from)));
+    answers.last().unwrap()
+}
+
+#[test]
+fn ten_different_wrong_passwords_block_a_name_for_a_network_for_a_quarter_of_an_hour() {
+    let app = app(&[]);
+    app.post(BOB);
+    app.harden();
+    let bob = Visit::with("bob", "secret");
+    for _ in 0..50 {
+        is(admitted(&app, Visit::with("bob", "the same").from("198.51.100.1")), LOGIN, "a browser repeats itself");
+    }
+    is(guess(&app, 9, "bob", "198.51.100.1"), LOGIN, "the tenth");
+    is(admitted(&app, bob.from("198.51.100.1")), BLOCKED, "now even the right one");
+    is(admitted(&app, bob.from("198.51.100.2")), BOB_IS_IN, "from elsewhere it opens");
+    is(admitted(&app, Visit::with("ann", "x").from("198.51.100.1")), LOGIN, "another name is no matter of it");
+    assert_eq!(app.rows("SELECT kind, network, username, until - since FROM block"), ["pair|198.51.100.1|bob|900"]);
+    app.set_unix(NOON + 900);
+    is(admitted(&app, bob.from("198.51.100.1")), BOB_IS_IN, "a quarter of an hour later");
+}
+
+#[test]
+fn a_hundred_block_the_network_and_an_ipv6_customer_is_one_network() {
+    let app = app(&["--login-limit-pair", "0"]);
+    app.post(BOB);
+    for number in 0..100 {
+        let from = format!("2001:db8:1:2::{number:x}");
+        is(admitted(&app, Visit::with(&format!("name {number}"), "x").from(&from)), LOGIN, &from);
+    }
+    is(admitted(&app, Visit::with("bob", "secret").from("2001:db8:1:2:ffff::1")), BLOCKED, "the same /64");
+    is(admitted(&app, Visit::with("bob", "secret").from("2001:db8:1:3::1")), BOB_IS_IN, "the next one");
+}
+
+#[test]
+fn nobody_locks_a_member_out_whose_network_opened_the_name_before_or_who_is_remembered_or_has_a_cookie() {
+    let app = app(&[]);
+    app.post(BOB);
+    app.harden();
+    is(admitted(&app, Visit::with("bob", "secret").from("203.0.113.9")), BOB_IS_IN, "at home");
+    let cookie = super::cookie(&log_in(&app, "bob", "secret"));
+    for network in 0..12 {
+        is(
+            guess(&app, 9, "bob", &format!("198.51.100.{network}")),
+            if network == 11 { BLOCKED } else { LOGIN },
+            "from everywhere",
+        );
+    }
+    is(admitted(&app, Visit::with("bob", "other").from("192.0.2.7")), BLOCKED, "a network that never opened it waits");
+    is(admitted(&app, Visit::with("bob", "secret").from("192.0.2.8")), BOB_IS_IN, "a remembered password goes on");
+    is(admitted(&app, Visit::holding(&cookie).from("198.51.100.1")), BOB_IS_IN, "a cookie goes on");
+    // A new password is remembered by nobody, and opens where the name was opened before.
+    app.post("action=CHANGE&siteid=1&memberid=71&new_password=better");
+    app.harden();
+    is(admitted(&app, Visit::with("bob", "better").from("192.0.2.9")), BLOCKED, "abroad");
+    is(admitted(&app, Visit::with("bob", "better").from("203.0.113.9")), BOB_IS_IN, "at home");
+}
+
+#[test]
+fn loopback_is_not_blocked_while_no_proxy_is_listed() {
+    let app = App::start();
+    app.post(BOB);
+    is(guess(&app, 150, "bob", "198.51.100.1"), LOGIN, "all visitors look alike");
+    is(admitted(&app, Visit::with("bob", "secret")), BOB_IS_IN, "and the member gets in");
+}
+
+#[test]
+fn blocks_outlast_a_restart_but_for_those_of_a_name() {
+    let app = app(&["--login-limit-name", "20"]);
+    app.post(BOB);
+    is(guess(&app, 10, "bob", "198.51.100.1"), LOGIN, "a pair");
+    is(guess(&app, 10, "bob", "198.51.100.2"), LOGIN, "another, and the name");
+    let kinds = "SELECT kind FROM block ORDER BY kind, network";
+    assert_eq!(app.rows(kinds), ["name", "pair", "pair"]);
+    let app = App::start_in(app.stop(), &["--trusted-proxy", "127.0.0.1"]);
+    assert_eq!(app.rows(kinds), ["pair", "pair"]);
+    is(admitted(&app, Visit::with("bob", "secret").from("198.51.100.1")), BLOCKED, "as before");
+    is(
+        admitted(&app, Visit::with("bob", "secret").from("192.0.2.7")),
+        BOB_IS_IN,
+        "networks that opened it are forgotten: no block",
+    );
+}
+
+#[test]
+fn the_login_form_counts_like_the_pop_up_whatever_sites_it_asks_for() {
+    let app = app(&[]);
+    app.post(BOB);
+    let form = |site: &str, password: &str| {
+        let body = format!("username=bob&password={password}");
+        let headers =
+            "Content-Type: application/x-www-form-urlencoded\r\nSec-Fetch-Site: same-origin\r\nX-Forwarded-For: 198.51.100.1\r\n";
+        told(&raw(&app, &format!("POST /login?site={site}"), headers, &body))
+    };
+    for number in 1..=10 {
+        is(form(&format!("1,{}", number + 1), &format!("guess{number}")), LOGIN, "a new list of sites is no new count");
+    }
+    is(form("1", "secret"), BLOCKED, "the form");
+    is(admitted(&app, Visit::with("bob", "secret").from("198.51.100.1")), BLOCKED, "the pop-up");
+}

@@ -1,0 +1,159 @@
+//! The login page, its cookie, and the way out.
+
+use super::{BOB, Visit, admitted, app, auth, cookie, log_in, raw, told};
+use crate::support::{App, NOON, Response};
+
+const BOB_IS_IN: (u16, &str) = (200, "1 71 bob 0");
+const LOGIN: (u16, &str) = (401, "login");
+const FORM: &str = "Content-Type: application/x-www-form-urlencoded\r\n";
+const FROM_HERE: &str = "Content-Type: application/x-www-form-urlencoded\r\nSec-Fetch-Site: same-origin\r\n";
+
+fn is(found: (u16, String), expected: (u16, &str), what: &str) {
+    assert_eq!((found.0, found.1.as_str()), expected, "{what}");
+}
+
+fn log_out(app: &App, cookie: &str) -> Response {
+    raw(app, "POST /logout", &format!("{FROM_HERE}Cookie: {cookie}\r\n"), "back=%2Fbye")
+}
+
+#[test]
+fn the_page_is_whole_without_anything_from_elsewhere() {
+    let app = app(&[]);
+    let page = raw(&app, "GET /login?site=1,5&back=%2Ffilms%3Fa%3D%22%3E", "", "");
+    assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
+    assert_eq!(page.header("cache-control"), Some("no-store"));
+    assert!(page.header("content-security-policy").unwrap().starts_with("default-src 'none'"));
+    assert!(page.body.contains("action=\"/login?site=1,5\"") && page.body.contains("value=\"/films?a=%22%3E\""), "{}", page.body);
+    assert_eq!(raw(&app, "GET /login?site=x", "", "").status, 400);
+    assert_eq!(raw(&app, "PUT /login?site=1", "", "").status, 405);
+}
+
+#[test]
+fn a_login_sets_a_cookie_that_opens_and_leads_back() {
+    let app = app(&[]);
+    app.post(BOB);
+    let response = log_in(&app, "bob", "secret");
+    assert_eq!((response.status, response.header("location")), (303, Some("/films?id=1")));
+    let set = response.header("set-cookie").unwrap();
+    assert!(set.starts_with("__Host-userman="), "{set}");
+    assert!(set.ends_with("; Max-Age=604800; Path=/; Secure; HttpOnly; SameSite=Lax"), "{set}");
+    let cookie = cookie(&response);
+    is(admitted(&app, Visit::holding(&cookie)), BOB_IS_IN, "the cookie");
+    is(admitted(&app, Visit::holding(&format!("a=b; __Host-userman=forged; {cookie}"))), BOB_IS_IN, "beside a stranger's");
+    is(told(&auth(&app, "site=5", Visit::holding(&cookie))), LOGIN, "on a site of others");
+    is(told(&auth(&app, "site=5,1&trial=no", Visit::holding(&cookie))), BOB_IS_IN, "a full member");
+    app.post("action=CHANGE&siteid=1&memberid=71&new_trial=1");
+    is(told(&auth(&app, "site=1&trial=no", Visit::holding(&cookie))), (403, "trial"), "a trial member");
+    let wrong = log_in(&app, "bob", "Secret");
+    assert_eq!((wrong.status, wrong.header("set-cookie")), (401, None));
+    assert!(wrong.body.contains("do not belong together") && wrong.body.contains("value=\"/films?id=1\""), "{}", wrong.body);
+    assert!(!wrong.body.contains("Secret") && !wrong.body.contains("bob"), "{}", wrong.body);
+}
+
+#[test]
+fn a_login_ends_with_the_membership_with_another_password_and_with_its_time_and_no_rebill_ends_it() {
+    let app = app(&["--login-hours", "2"]);
+    app.post(BOB);
+    app.harden();
+    let log_in_again = |password: &str| cookie(&log_in(&app, "bob", password));
+    let kept = log_in_again("secret");
+    app.post(BOB);
+    is(admitted(&app, Visit::holding(&kept)), BOB_IS_IN, "a rebill");
+    app.harden();
+    is(admitted(&app, Visit::holding(&kept)), BOB_IS_IN, "a rebill that was hashed");
+    app.post("action=ADD&siteid=1&memberid=71&username=bob&password=third");
+    app.harden();
+    is(admitted(&app, Visit::holding(&kept)), LOGIN, "an ADD with another password, once it is known to be another");
+    let kept = log_in_again("third");
+    app.post("action=CHANGE&siteid=1&memberid=71&new_password=better");
+    is(admitted(&app, Visit::holding(&kept)), LOGIN, "a CHANGE of the password, at once");
+    let kept = log_in_again("better");
+    app.post("action=DELETE&siteid=1&memberid=71");
+    is(admitted(&app, Visit::holding(&kept)), LOGIN, "left");
+    app.post("action=ACTIVATE&siteid=1&memberid=71&username=bob");
+    is(admitted(&app, Visit::holding(&kept)), LOGIN, "back, and the old login is not");
+    let kept = log_in_again("better");
+    app.set_unix(NOON + 7_199);
+    is(admitted(&app, Visit::holding(&kept)), BOB_IS_IN, "its last second");
+    app.set_unix(NOON + 7_200);
+    is(admitted(&app, Visit::holding(&kept)), LOGIN, "its time is over");
+}
+
+#[test]
+fn a_logout_ends_the_login_for_good_across_restarts() {
+    let app = app(&[]);
+    app.post(BOB);
+    let (phone, desktop) = (cookie(&log_in(&app, "bob", "secret")), cookie(&log_in(&app, "bob", "secret")));
+    let out = log_out(&app, &phone);
+    assert_eq!((out.status, out.header("location")), (303, Some("/bye")));
+    assert!(out.header("set-cookie").unwrap().starts_with("__Host-userman=; Max-Age=0;"));
+    is(admitted(&app, Visit::holding(&phone)), LOGIN, "logged out");
+    is(admitted(&app, Visit::holding(&desktop)), BOB_IS_IN, "another login of his is none of it");
+    let app = App::start_in(app.stop(), &["--trusted-proxy", "127.0.0.1"]);
+    is(admitted(&app, Visit::holding(&phone)), LOGIN, "after a restart");
+    is(admitted(&app, Visit::holding(&desktop)), BOB_IS_IN, "after a restart");
+    assert_eq!(app.rows("SELECT length(id), until FROM logout"), [format!("16|{}", NOON + 604_800)]);
+    // Whose time is over is forgotten with the next one.
+    app.set_unix(NOON + 604_800);
+    let late = cookie(&log_in(&app, "bob", "secret"));
+    log_out(&app, &late);
+    assert_eq!(app.rows("SELECT count(*) FROM logout"), ["1"]);
+    assert_eq!(raw(&app, "GET /logout", "", "").status, 405);
+}
+
+#[test]
+fn a_form_must_come_from_a_page_of_the_site() {
+    let app = app(&["--public-url", "https://members.example.com/area"]);
+    app.post(BOB);
+    let body = "username=bob&password=secret";
+    for (headers, status) in [
+        ("Sec-Fetch-Site: same-origin\r\n", 303),
+        ("Sec-Fetch-Site: cross-site\r\nOrigin: https://members.example.com\r\n", 403),
+        ("Sec-Fetch-Site: same-site\r\n", 403),
+        ("Sec-Fetch-Site: none\r\n", 403),
+        ("Origin: https://members.example.com\r\n", 303),
+        ("Origin: https://evil.example\r\n", 403),
+        ("Origin: https://members.example.com.evil.example\r\n", 403),
+        ("Origin: null\r\n", 403),
+        ("", 403),
+    ] {
+        let found = raw(&app, "POST /login?site=1", &format!("{FORM}{headers}"), body);
+        assert_eq!((found.status, found.header("set-cookie").is_some()), (status, status == 303), "{headers}");
+        let out = raw(&app, "POST /logout", &format!("{FORM}{headers}"), "");
+        assert_eq!(out.status, status, "{headers}");
+    }
+}
+
+#[test]
+fn nobody_is_led_to_another_host() {
+    let app = app(&[]);
+    app.post(BOB);
+    for back in [
+        "//evil.example",
+        "https://evil.example",
+        "/\\evil.example",
+        "\\/evil.example",
+        "evil.example",
+        "/a\r\nSet-Cookie: x=y",
+        "/\t/evil.example",
+        "",
+    ] {
+        let body = serde_urlencoded::to_string([("username", "bob"), ("password", "secret"), ("back", back)]).unwrap();
+        let response = raw(&app, "POST /login?site=1", FROM_HERE, &body);
+        assert_eq!((response.status, response.header("location")), (303, Some("/")), "{back:?}");
+    }
+}
+
+#[test]
+fn a_domain_shares_the_cookie_and_an_operators_page_holds_the_form() {
+    let dir = tempfile::TempDir::new().unwrap();
+    let template = dir.path().join("page.html");
+    std::fs::write(&template, "<!doctype html><title>Ours</title>{{form}}").unwrap();
+    let app = app(&["--cookie-domain", "example.com", "--login-template", template.to_str().unwrap()]);
+    app.post(BOB);
+    let set = log_in(&app, "bob", "secret").header("set-cookie").unwrap().to_owned();
+    assert!(set.starts_with("userman=") && set.contains("; Domain=example.com;"), "{set}");
+    let page = raw(&app, "GET /login?site=1", "", "");
+    assert!(page.body.starts_with("<!doctype html><title>Ours</title><form "), "{}", page.body);
+    assert!(!page.header("content-security-policy").unwrap().contains("default-src"));
+}
