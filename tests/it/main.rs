@@ -5,6 +5,7 @@
 mod area;
 mod commands;
 mod crash;
+mod direct_readers;
 mod examples;
 mod faults;
 mod first_story;
@@ -20,4 +21,5 @@ mod shim;
 mod store;
 mod support;
 mod syncing;
+mod web;
 mod wire;

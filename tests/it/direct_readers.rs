@@ -1,0 +1,165 @@
+//! A real Apache that reads member_auth by itself, through mod_authn_dbd and apr's sqlite3 driver, as www-data by group, without write
+//! permission: examples/apache-dbd.conf, with the query of TMM's documentation and with the column of bcrypt hashes.
+
+use std::os::unix::fs::MetadataExt as _;
+
+use rusqlite::Connection;
+use rusqlite::config::DbConfig;
+
+use crate::support::{Program, eventually};
+use crate::web::{Host, Visitor, WebServer, is_root};
+
+/// The cryptpass of `testtest`, `password` and `testPassword`.
+const TESTTEST: &str = "41R19prsa7NLQ";
+const PASSWORD: &str = "a4sLkn7C9GP12";
+const TEST_PASSWORD: &str = "d3695SDTr1h2k";
+
+/// The host, the service with these flags, and Apache.
+fn site(flags: &[&str]) -> Option<(Host, Program, WebServer)> {
+    let host = Host::new()?;
+    is_root();
+    let service = Program::serve(&host.data(), flags);
+    let apache = host.apache(&["apache-dbd.conf"])?;
+    Some((host, service, apache))
+}
+
+fn post(service: &Program, body: &str) -> String {
+    service.post(body).unwrap().body
+}
+
+/// Nobody but the owner writes, the group reads what it must, and no reader left a file of its own.
+fn check_modes(host: &Host) {
+    if !is_root() {
+        return;
+    }
+    let modes = |name: &str| {
+        let metadata = std::fs::metadata(host.data().join(name)).unwrap();
+        (metadata.mode() & 0o777, metadata.uid(), metadata.gid())
+    };
+    assert_eq!(modes("."), (0o750, 0, 33));
+    for name in ["userman.db", "userman.db-wal", "userman.db-shm"] {
+        assert_eq!(modes(name), (0o640, 0, 33), "{name}");
+    }
+    assert_eq!(modes("seal.key").0, 0o600);
+    let strangers =
+        std::fs::read_dir(host.data()).unwrap().filter(|entry| entry.as_ref().unwrap().metadata().unwrap().uid() != 0);
+    assert_eq!(strangers.count(), 0, "files that the web server made");
+}
+
+#[test]
+fn tmm_s_query_lets_in_who_is_a_member_now() {
+    let Some((host, service, apache)) = site(&["--keep-cryptpass"]) else { return };
+    let visitor = Visitor::of(&host, &apache);
+    let enters = |name: &str, password: &str| {
+        let answers = [visitor.status_as(name, password, "/site5/"), visitor.status_as(name, password, "/shared/")];
+        assert!(answers.iter().all(|status| [200, 401].contains(status)), "{answers:?}: {}", apache.errors());
+        answers.map(|status| status == 200)
+    };
+    let (both, none, shared) = ([true, true], [false, false], [false, true]);
+    assert_eq!(enters("judy", "testtest"), none);
+    let story = [
+        (format!("ADD&siteid=5&memberid=501&username=judy&password=testtest&cryptpass={TESTTEST}"), "added to site 5"),
+        (format!("CHANGE&siteid=5&memberid=501&new_password=password&new_cryptpass={PASSWORD}"), "changed on site 5"),
+        ("CHANGE&siteid=5&memberid=501&new_username=judith".into(), "changed on site 5"),
+        ("DELETE&siteid=5&memberid=501".into(), "removed from site 5"),
+        ("ACTIVATE&siteid=5&memberid=501&username=judith".into(), "activated on site 5"),
+        ("EXPIRE&siteid=5&memberid=501&expire=2017-06-06".into(), "of site 5 expired at 2017-06-06T00:00:00Z"),
+        (format!("ADD&siteid=7&memberid=701&username=JUDY&cryptpass={TEST_PASSWORD}"), "added to site 7"),
+    ];
+    // Who is let in after each line: judy by the first password and the second, judith by the second, JUDY of the other site.
+    let entering = [
+        [both, none, none, none],
+        [none, both, none, none],
+        [none, none, both, none],
+        [none, none, none, none],
+        [none, none, both, none],
+        [none, none, none, none],
+        [none, none, none, shared],
+    ];
+    for ((body, said), expected) in story.iter().zip(entering) {
+        let reply = post(&service, &format!("action={body}"));
+        assert!(reply.starts_with("OK|member ") && reply.ends_with(said), "{body}: {reply}");
+        let doors = [("judy", "testtest"), ("judy", "password"), ("judith", "password"), ("judy", "testPassword")];
+        assert_eq!(doors.map(|(name, password)| enters(name, password)), expected, "{body}");
+    }
+    check_modes(&host);
+}
+
+#[test]
+fn tmm_s_query_is_answered_while_the_service_is_stopped_or_was_killed() {
+    let Some((host, mut service, mut apache)) = site(&["--keep-cryptpass"]) else { return };
+    for (round, end) in ["stopped", "killed", "stopped again"].into_iter().enumerate() {
+        let member = 501 + round;
+        let add = format!("action=ADD&siteid=5&memberid={member}&username=judy{round}&cryptpass={TESTTEST}");
+        assert_eq!(post(&service, &add), format!("OK|member {member} \"judy{round}\" added to site 5"));
+        let remove = format!("action=DELETE&siteid=5&memberid={}", member - 1);
+        assert!(post(&service, &remove).starts_with("OK|member "));
+        match end {
+            "killed" => service.kill(),
+            _ => assert!(service.terminate().success()),
+        }
+        // By connections that were open when the service ended, and by those of an Apache that starts only now.
+        for started in ["before", "after"] {
+            let visitor = Visitor::of(&host, &apache);
+            let of = |name: String, password| visitor.status_as(&name, password, "/site5/");
+            let name = format!("judy{round}");
+            let answers =
+                [of(name.clone(), "testtest"), of(name, "wrong"), of(format!("judy{}", round.wrapping_sub(1)), "testtest")];
+            assert_eq!(answers, [200, 401, 401], "{end}, Apache started {started}: {}", apache.errors());
+            if started == "before" {
+                drop(apache);
+                apache = host.apache(&["apache-dbd.conf"]).unwrap();
+            }
+        }
+        check_modes(&host);
+        service = Program::serve(&host.data(), &["--keep-cryptpass"]);
+    }
+    // The Apache that came up without the service sees what it does now.
+    post(&service, "action=DELETE&siteid=5&memberid=503");
+    assert_eq!(Visitor::of(&host, &apache).status_as("judy2", "testtest", "/site5/"), 401, "{}", apache.errors());
+}
+
+#[test]
+fn the_column_of_bcrypt_hashes_lets_in_who_is_a_member_now() {
+    let Some((host, mut service, apache)) = site(&["--password-hash", "bcrypt"]) else { return };
+    let visitor = Visitor::of(&host, &apache);
+    post(&service, "action=ADD&siteid=1&memberid=71&username=bob&password=p%2B%26%3D%25+1&trial=1");
+    // The column is NULL until the seal is hashed.
+    eventually("bob is let in", || visitor.status_as("bob", "p+&=% 1", "/members/") == 200);
+    assert_eq!(visitor.status_as("bob", "wrong", "/members/"), 401);
+    assert_eq!(visitor.status_as("BOB", "p+&=% 1", "/members/"), 200);
+
+    let full = visitor.get_as("bob", "p+&=% 1", "/full/");
+    assert_eq!((full.status, full.body.contains("<h1>For full members</h1>")), (403, true), "{}", apache.errors());
+    post(&service, "action=TRIALTOFULL&siteid=1&memberid=71&username=bob");
+    assert_eq!(visitor.get_as("bob", "p+&=% 1", "/full/").body, "inside full\n");
+    let stranger = visitor.get("/full/");
+    assert_eq!((stranger.status, stranger.header("www-authenticate")), (401, Some("Basic realm=\"members\"")));
+    assert!(stranger.body.contains("<h1>Members only</h1>"));
+
+    post(&service, "action=CHANGE&siteid=1&memberid=71&new_username=rob&new_password=better");
+    assert_eq!(visitor.status_as("rob", "p+&=% 1", "/members/"), 401, "the old password is out at once");
+    eventually("rob is let in", || visitor.status_as("rob", "better", "/members/") == 200);
+    for end in ["stopped", "killed"] {
+        match end {
+            "killed" => service.kill(),
+            _ => assert!(service.terminate().success()),
+        }
+        assert_eq!(visitor.status_as("rob", "better", "/members/"), 200, "{end}: {}", apache.errors());
+        service = Program::serve(&host.data(), &["--password-hash", "bcrypt"]);
+    }
+    post(&service, "action=DELETE&siteid=1&memberid=71");
+    assert_eq!(visitor.status_as("rob", "better", "/members/"), 401);
+
+    // A membership that ends while the service is down, which would have moved the row.
+    post(&service, "action=ACTIVATE&siteid=1&memberid=71&username=rob");
+    post(&service, "action=EXPIRE&siteid=1&memberid=71&expire=2099-12-31");
+    assert_eq!(visitor.status_as("rob", "better", "/members/"), 200);
+    assert!(service.terminate().success());
+    let conn = Connection::open(host.data().join("userman.db")).unwrap();
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).unwrap();
+    conn.execute("UPDATE member_auth SET expire_at = 1", []).unwrap();
+    drop(conn);
+    assert_eq!(visitor.status_as("rob", "better", "/members/"), 401);
+    check_modes(&host);
+}

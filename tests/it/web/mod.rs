@@ -1,0 +1,7 @@
+//! The protected site of an operator: its web server, its visitors.
+
+mod server;
+mod visitor;
+
+pub use server::{Host, WebServer, is_root};
+pub use visitor::Visitor;

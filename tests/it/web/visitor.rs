@@ -1,0 +1,47 @@
+//! A visitor of the protected site, who comes by curl over TLS.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use super::server::{Host, WebServer};
+use crate::support::{Response, read_response, real_program};
+
+/// Somebody with a browser; `name` and `password` are what was typed last, if anything.
+pub struct Visitor {
+    curl: PathBuf,
+    options: Vec<String>,
+}
+
+impl Visitor {
+    /// Comes to this server.
+    pub fn of(host: &Host, server: &WebServer) -> Self {
+        let options = ["-q", "-s", "-S", "-i", "--http1.1", "--path-as-is", "--max-time", "30", "--cacert"];
+        let mut options: Vec<String> = options.map(str::to_owned).to_vec();
+        options.push(host.certificate().display().to_string());
+        options.extend(["--connect-to".into(), format!("::127.0.0.1:{}", server.port)]);
+        Self { curl: real_program("curl").unwrap(), options }
+    }
+
+    /// With further options of curl.
+    pub fn get_with(&self, path: &str, more: &[&str]) -> Response {
+        let mut command = Command::new(&self.curl);
+        let output = command.args(&self.options).args(more).arg(format!("https://www.example.com{path}")).output().unwrap();
+        assert!(output.status.success(), "{path}: {}", String::from_utf8_lossy(&output.stderr));
+        read_response(&mut output.stdout.as_slice()).unwrap()
+    }
+
+    /// Without a password.
+    pub fn get(&self, path: &str) -> Response {
+        self.get_with(path, &[])
+    }
+
+    /// With HTTP Basic.
+    pub fn get_as(&self, name: &str, password: &str, path: &str) -> Response {
+        self.get_with(path, &["-u", &format!("{name}:{password}")])
+    }
+
+    /// The status with HTTP Basic.
+    pub fn status_as(&self, name: &str, password: &str, path: &str) -> u16 {
+        self.get_as(name, password, path).status
+    }
+}
