@@ -1,8 +1,8 @@
 //! Where a visitor goes after the login page: the address came with the request, so anybody may have written it.
 //!
-//! Taken is a path of this host alone: one `/`, then neither `/` nor `\`. Browsers read `//host` as another host, take `\` for `/`, and
-//! drop tabs and line breaks before they read at all. Dots lead nowhere else: a path is put together under the host that it
-//! was resolved for, so `/.//host` stays a path of this one.
+//! Taken is a path of this host alone: one `/`, then neither `/` nor `\`. Browsers read `//host` as another host, take `\` for
+//! `/`, and drop tabs and line breaks before they read at all. Dots lead nowhere else: they are taken out of a path whose host is
+//! settled, so `/.//host` stays a path of this one.
 
 use std::fmt;
 

@@ -93,6 +93,7 @@ mod tests {
             (b"Basic   Ym9iOnNlY3JldA== ", "bob", "secret", "more spaces"),
             (b"Basic\tYm9iOnNlY3JldA==", "bob", "secret", "a tab"),
             (b"Basic Ym9iOnNlY3JldA", "bob", "secret", "no padding"),
+            (b"Basic Ym9iOnNlY3JldA=", "bob", "secret", "half of it"),
             (&basic(b"bob:a:b:"), "bob", "a:b:", "colons in the password"),
             (&basic(b"a b@example.com: "), "a b@example.com", " ", "spaces count"),
             (&basic(b"bob:\0\r\n\x7f"), "bob", "\0\r\n\u{7f}", "a password has anything in it"),
@@ -125,7 +126,6 @@ mod tests {
             (b"Basic ", "nothing but a space"),
             (b"basic !", "no base64"),
             (b"Basic bob:secret", "not encoded"),
-            (b"Basic Ym9iOnNlY3JldA=", "half of the padding"),
             (b"Basic Ym9iOnNlY3JldA===", "more than the padding"),
             (b"Basic Ym9iOnNlY3JldB==", "bits left over"),
             (b"Basic Ym9iOnNl Y3JldA==", "a space within"),
@@ -177,10 +177,10 @@ mod tests {
             assert!(!opens(cryptpass, b"p\xe4ssw\xf6rd"), "{cryptpass}");
         }
         let every_byte: Vec<u8> = (0x80..=0xff).collect();
-        let made = pwhash::md5_crypt::hash_with("$1$abcdefgh$", &every_byte).unwrap();
+        let made = pwhash::unix::crypt(&every_byte, "$1$abcdefgh$").unwrap();
         assert!(opens(&made, &every_byte));
         // Bytes of Windows-1252 that happen to be UTF-8.
-        let made = pwhash::md5_crypt::hash_with("$1$abcdefgh$", b"\xc3\xa9").unwrap();
+        let made = pwhash::unix::crypt(b"\xc3\xa9", "$1$abcdefgh$").unwrap();
         assert!(opens(&made, b"\xc3\xa9"));
     }
 

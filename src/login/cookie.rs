@@ -1,8 +1,8 @@
 //! The value of the login cookie: who logged in, when, and on which credentials, signed by us.
 //!
 //! `version (1) || siteid (8) || memberid (8) || id (16) || issued (8) || login_version (8) || HMAC-SHA256 (32)`, numbers
-//! big-endian, in base64url without padding. A text that reads is one that we wrote; whether the member may still enter is for the row
-//! to say.
+//! big-endian, in base64url without padding. A text that reads is one that we wrote; whether the member may still enter is for
+//! the row to say.
 
 use std::fmt;
 use std::path::Path;
@@ -151,8 +151,9 @@ mod tests {
 
     const NOON: i64 = 1_781_524_800;
     const LIFETIME: i64 = 86_400;
-    /// What version 0.2 wrote: a login outlives an upgrade.
-    const WRITTEN: &str = "AQAAAAAAAAAFAAAAAAAAAEcAAQIDBAUGBwgJCgsMDQ4PAAAAAGov6UAAAAAAAAAAA-TAG";
+    /// The text of `noon`, made by another HMAC: a login outlives an upgrade.
+    const WRITTEN: &str =
+        "AQAAAAAAAAAFAAAAAAAAAEcAAQIDBAUGBwgJCgsMDQ4PAAAAAGov6UAAAAAAAAAAA5YmHkc42dtXPYNHMbYGc4O2-P8qbrd7ih8la_VItPPU";
 
     fn signer() -> Signer {
         Signer::from_key([7; 32])

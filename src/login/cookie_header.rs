@@ -12,9 +12,9 @@ const LABEL_BYTES_MAX: usize = 63;
 /// What [`CookieDomain::parse`] takes.
 pub const COOKIE_DOMAIN_EXPECTED: &str = "expected a host name without a port, as in example.com";
 
-/// The values of all cookies of that name, in the order received, at most eight. Whoever controls a neighbouring host can set a cookie of our name
-/// for the domain that both are in, and the browser sends both in an order of its own: each is to be tried, so that the
-/// stranger's does not hide the good one.
+/// The values of all cookies of that name, in the order received, at most eight. Whoever controls a neighbouring host can set a
+/// cookie of our name for the domain that both are in, and the browser sends both in an order of its own: each is to be tried, so
+/// that the stranger's does not hide the good one.
 pub fn values<'a>(headers: impl Iterator<Item = &'a [u8]>, name: &str) -> impl Iterator<Item = &'a str> {
     headers
         .flat_map(|header| header.split(|&b| b == b';'))
@@ -28,8 +28,8 @@ pub fn values<'a>(headers: impl Iterator<Item = &'a [u8]>, name: &str) -> impl I
 pub struct CookieDomain(String);
 
 impl CookieDomain {
-    /// Reads a host name of two parts or more, in ASCII. A dot in front is dropped, as browsers do. No browser would keep a cookie for
-    /// a bare `com`, or for a domain that is an address: a login would end with no reason to be seen.
+    /// Reads a host name of two parts or more, in ASCII. A dot in front is dropped, as browsers do. No browser would keep a cookie
+    /// for a bare `com` or for an address and all below it: a login would end with no reason to be seen.
     pub fn parse(text: &str) -> Option<Self> {
         let host = text.strip_prefix('.').unwrap_or(text);
         let labels = || host.split('.');

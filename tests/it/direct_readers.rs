@@ -18,7 +18,7 @@ const TEST_PASSWORD: &str = "d3695SDTr1h2k";
 fn site(flags: &[&str]) -> Option<(Host, Program, WebServer)> {
     let host = Host::new()?;
     is_root();
-    let service = Program::serve(&host.data(), flags);
+    let service = Program::serve(host.data(), flags);
     let apache = host.apache(&["apache-dbd.conf"])?;
     Some((host, service, apache))
 }
@@ -112,7 +112,7 @@ fn tmm_s_query_is_answered_while_the_service_is_stopped_or_was_killed() {
             }
         }
         check_modes(&host);
-        service = Program::serve(&host.data(), &["--keep-cryptpass"]);
+        service = Program::serve(host.data(), &["--keep-cryptpass"]);
     }
     // The Apache that came up without the service sees what it does now.
     post(&service, "action=DELETE&siteid=5&memberid=503");
@@ -146,7 +146,7 @@ fn the_column_of_bcrypt_hashes_lets_in_who_is_a_member_now() {
             _ => assert!(service.terminate().success()),
         }
         assert_eq!(visitor.status_as("rob", "better", "/members/"), 200, "{end}: {}", apache.errors());
-        service = Program::serve(&host.data(), &["--password-hash", "bcrypt"]);
+        service = Program::serve(host.data(), &["--password-hash", "bcrypt"]);
     }
     post(&service, "action=DELETE&siteid=1&memberid=71");
     assert_eq!(visitor.status_as("rob", "better", "/members/"), 401);

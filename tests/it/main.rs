@@ -11,6 +11,7 @@ mod faults;
 mod first_story;
 mod golden;
 mod login_version;
+mod members_area;
 mod model;
 mod passwords;
 mod property;

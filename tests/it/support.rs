@@ -16,7 +16,7 @@ use nats_userman::clock::{Clock, parse_moment};
 use nats_userman::config::{Config, Settings};
 use nats_userman::member::{Key, MemberId, SiteId};
 use nats_userman::password::harden::Bench;
-use nats_userman::password::{HashKind, Hasher, Password, Vault, verify_member};
+use nats_userman::password::{Hasher, Password, Vault, verify_member};
 use nats_userman::service::Service;
 use nats_userman::store::open_reader;
 use nats_userman::writer::Writer;
@@ -222,7 +222,7 @@ impl App {
 
     /// Hashes all that is sealed, cheaply.
     pub fn harden(&self) {
-        let hasher = Hasher::with_cheap_cost_for_tests(HashKind::Argon2id);
+        let hasher = Hasher::with_cheap_cost_for_tests(self.config.password_hash);
         let mut bench = Bench::new(self.config.location.clone(), self.vault.clone(), hasher, self.writer.clone());
         bench.harden_all().unwrap();
     }

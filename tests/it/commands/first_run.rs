@@ -101,6 +101,7 @@ fn files_have_their_modes_whatever_the_umask() {
             ("userman.db-wal", 0o640),
             ("userman.db-shm", 0o640),
             ("seal.key", 0o600),
+            ("cookie.key", 0o600),
             ("postback-token", 0o600),
             ("userman.lock", 0o600),
         ];

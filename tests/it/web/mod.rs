@@ -1,5 +1,6 @@
-//! The protected site of an operator: its web server, its visitors.
+//! The protected site of an operator: its web server, its application, its visitors.
 
+pub mod application;
 mod server;
 mod visitor;
 

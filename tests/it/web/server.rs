@@ -32,6 +32,9 @@ pub fn is_root() -> bool {
 /// The machine of an operator: certificate, site, data directory, and what runs there.
 pub struct Host {
     dir: TempDir,
+    /// Where the data directory lies; an [`crate::support::App`] takes it.
+    home: Option<TempDir>,
+    data: PathBuf,
     /// Where the service and the application listen.
     pub service: SocketAddr,
     pub application: SocketAddr,
@@ -49,10 +52,14 @@ impl Host {
     pub fn new() -> Option<Self> {
         let openssl = real_program("openssl")?;
         real_program("curl")?;
-        let dir = TempDir::new().unwrap();
+        let (dir, home) = (TempDir::new().unwrap(), TempDir::new().unwrap());
         // A temporary directory is its owner's alone, and the web server must pass through.
-        fs::set_permissions(dir.path(), Permissions::from_mode(0o711)).unwrap();
-        let host = Self { dir, service: ([127, 0, 0, 1], 9).into(), application: ([127, 0, 0, 1], 9).into() };
+        for dir in [&dir, &home] {
+            fs::set_permissions(dir.path(), Permissions::from_mode(0o711)).unwrap();
+        }
+        let nobody = SocketAddr::from(([127, 0, 0, 1], 9));
+        let data = home.path().join("data");
+        let host = Self { dir, home: Some(home), data, service: nobody, application: nobody };
         for site in ["site5", "shared", "members", "full"] {
             fs::create_dir_all(host.path("site").join(site)).unwrap();
             fs::write(host.path("site").join(site).join("index.html"), format!("inside {site}\n")).unwrap();
@@ -75,10 +82,10 @@ impl Host {
 
     /// As the README tells an operator: the group of the directory reads, and new files are of that group.
     fn make_data_dir(&self) {
-        fs::create_dir(self.data()).unwrap();
+        fs::create_dir(&self.data).unwrap();
         if rustix::process::geteuid().is_root() {
-            chown(self.data(), None, Some(WWW_DATA)).unwrap();
-            fs::set_permissions(self.data(), Permissions::from_mode(0o2750)).unwrap();
+            chown(&self.data, None, Some(WWW_DATA)).unwrap();
+            fs::set_permissions(&self.data, Permissions::from_mode(0o2750)).unwrap();
         }
     }
 
@@ -87,8 +94,13 @@ impl Host {
     }
 
     /// The data directory of the service.
-    pub fn data(&self) -> PathBuf {
-        self.path("data")
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// The directory of the data directory, for an app that removes it in the end.
+    pub fn take_home(&mut self) -> TempDir {
+        self.home.take().unwrap()
     }
 
     pub fn certificate(&self) -> PathBuf {
@@ -99,7 +111,7 @@ impl Host {
     fn configured(&self, name: &str, ports: &[(&str, String)]) -> String {
         let mut text = fs::read_to_string(example(name)).unwrap();
         let path = |name: &str| self.path(name).display().to_string();
-        let mut own = vec![(SITE, path("site")), (DATABASE, path("data/userman.db"))];
+        let mut own = vec![(SITE, path("site")), (DATABASE, self.data.join("userman.db").display().to_string())];
         own.extend([(SERVICE, self.service.to_string()), (APPLICATION, self.application.to_string())]);
         for name in ["www", "members"] {
             text = text.replace(&format!("/etc/ssl/certs/{name}.example.com.pem"), &path("tls.pem"));
@@ -149,6 +161,55 @@ impl Host {
         let mut command = Command::new(program);
         command.args(["-D", "FOREGROUND", "-f"]).arg(self.path("apache.conf")).env("APACHE_LOG_DIR", self.dir.path());
         Some(WebServer::start(command, port, self.path("apache.log")))
+    }
+
+    /// nginx with these examples.
+    pub fn nginx(&self, examples: &[&str]) -> Option<WebServer> {
+        let program = real_program("nginx").or_else(|| real_program("/usr/sbin/nginx"))?;
+        let port = free_port();
+        let errors = self.path("nginx.log");
+        let mut text = format!("daemon off;\npid {0}/nginx.pid;\nerror_log {0}/nginx.log;\n", self.dir.path().display());
+        if rustix::process::geteuid().is_root() {
+            text += "user www-data;\n";
+        }
+        text += "events {}\nhttp {\ninclude /etc/nginx/mime.types;\n";
+        for kind in ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"] {
+            text += &format!("{kind}_temp_path {}/{kind};\n", self.dir.path().display());
+        }
+        let ports = [
+            ("listen 443", format!("listen 127.0.0.1:{port}")),
+            ("listen [::]:443", format!("listen [::1]:{port}")),
+            ("/var/log/nginx", self.dir.path().display().to_string()),
+        ];
+        for example in examples {
+            text += &self.configured(example, &ports);
+        }
+        text += "}\n";
+        fs::write(self.path("nginx.conf"), text).unwrap();
+        let mut command = Command::new(program);
+        command.arg("-c").arg(self.path("nginx.conf")).arg("-p").arg(self.dir.path()).arg("-e").arg(&errors);
+        Some(WebServer::start(command, port, errors))
+    }
+
+    /// Caddy with these examples, the one with global options first.
+    pub fn caddy(&self, examples: &[&str]) -> Option<WebServer> {
+        let program = real_program("caddy")?;
+        let port = free_port();
+        // A certificate of this host instead of one that Caddy gets, and neither of the ports that every Caddy wants.
+        let tls = format!("tls {} {}", self.path("tls.pem").display(), self.path("tls.key").display());
+        let own = [
+            ("\n{\n", "\n{\n\tadmin off\n\tauto_https disable_redirects\n".to_owned()),
+            ("\nwww.example.com {", format!("\nwww.example.com:{port} {{\n\t{tls}\n\tbind 127.0.0.1")),
+            ("\nmembers.example.com {", format!("\nmembers.example.com:{port} {{\n\t{tls}\n\tbind 127.0.0.1")),
+        ];
+        let text: String = examples.iter().map(|example| self.configured(example, &own)).collect();
+        fs::write(self.path("Caddyfile"), text).unwrap();
+        let mut command = Command::new(program);
+        command.args(["run", "--adapter", "caddyfile", "--config"]).arg(self.path("Caddyfile"));
+        for variable in ["HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"] {
+            command.env(variable, self.dir.path());
+        }
+        Some(WebServer::start(command, port, self.path("caddy.log")))
     }
 }
 

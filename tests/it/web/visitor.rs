@@ -6,7 +6,7 @@ use std::process::Command;
 use super::server::{Host, WebServer};
 use crate::support::{Response, read_response, real_program};
 
-/// Somebody with a browser; `name` and `password` are what was typed last, if anything.
+/// Somebody with a browser.
 pub struct Visitor {
     curl: PathBuf,
     options: Vec<String>,
@@ -22,12 +22,20 @@ impl Visitor {
         Self { curl: real_program("curl").unwrap(), options }
     }
 
+    fn request(&self, url: &str, more: &[&str]) -> Response {
+        let output = Command::new(&self.curl).args(&self.options).args(more).arg(url).output().unwrap();
+        assert!(output.status.success(), "{url}: {}", String::from_utf8_lossy(&output.stderr));
+        read_response(&mut output.stdout.as_slice()).unwrap()
+    }
+
+    /// A form to any address of the host, with further options of curl.
+    pub fn post(&self, url: &str, body: &str, more: &[&str]) -> Response {
+        self.request(url, &[&["--data-raw", body], more].concat())
+    }
+
     /// With further options of curl.
     pub fn get_with(&self, path: &str, more: &[&str]) -> Response {
-        let mut command = Command::new(&self.curl);
-        let output = command.args(&self.options).args(more).arg(format!("https://www.example.com{path}")).output().unwrap();
-        assert!(output.status.success(), "{path}: {}", String::from_utf8_lossy(&output.stderr));
-        read_response(&mut output.stdout.as_slice()).unwrap()
+        self.request(&format!("https://www.example.com{path}"), more)
     }
 
     /// Without a password.

@@ -1,0 +1,266 @@
+//! A member's life at the door of a members area: the real nginx, Apache and Caddy with the files of `examples/`, and postbacks that
+//! come in by the same server.
+
+use crate::support::{App, NOON, TOKEN};
+use crate::web::{Host, Visitor, WebServer, application};
+
+/// The cryptpass of `testtest`, `password` and `testPassword`: Apache reads the column in its area for all sites.
+const TESTTEST: &str = "41R19prsa7NLQ";
+const PASSWORD: &str = "a4sLkn7C9GP12";
+const TEST_PASSWORD: &str = "d3695SDTr1h2k";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Nginx,
+    Apache,
+    Caddy,
+}
+
+/// The host, the service, and the web server before it.
+struct Site {
+    kind: Kind,
+    app: Option<App>,
+    server: WebServer,
+    visitor: Visitor,
+    // Last, so that its files are there until the server has ended.
+    _host: Host,
+}
+
+impl Site {
+    fn of(kind: Kind) -> Option<Self> {
+        let mut host = Host::new()?;
+        let mut flags = vec!["--trusted-proxy", "127.0.0.1", "--public-url", "https://members.example.com"];
+        if kind == Kind::Apache {
+            flags.extend(["--password-hash", "bcrypt", "--keep-cryptpass"]);
+        }
+        let app = App::start_in(host.take_home(), &flags);
+        host.service = app.address;
+        host.application = application::start();
+        let server = match kind {
+            Kind::Nginx => host.nginx(&["nginx.conf", "members-nginx.conf"]),
+            Kind::Apache => host.apache(&["apache.conf", "apache-dbd.conf"]),
+            Kind::Caddy => host.caddy(&["Caddyfile", "members.Caddyfile"]),
+        }?;
+        let visitor = Visitor::of(&host, &server);
+        Some(Self { kind, app: Some(app), server, visitor, _host: host })
+    }
+
+    /// Whether the server asks the service; else it reads the table.
+    fn asks(&self) -> bool {
+        match self.kind {
+            Kind::Nginx | Kind::Caddy => true,
+            Kind::Apache => false,
+        }
+    }
+
+    /// A postback through the web server. A reader of the table sees a new password when it is hashed.
+    fn post(&self, body: &str) -> String {
+        let reply = self.visitor.post(&format!("https://members.example.com/postback/{TOKEN}"), body, &[]);
+        assert_eq!(reply.status, 200, "{:?}: {}{}", self.kind, reply.body, self.server.errors());
+        if !self.asks() {
+            self.app.as_ref().unwrap().harden();
+        }
+        reply.body
+    }
+
+    /// The status at /members/, which must be in or out and nothing else.
+    fn enters(&self, name: &str, password: &str) -> bool {
+        let answer = self.visitor.get_as(name, password, "/members/");
+        match answer.status {
+            200 => assert_eq!(answer.body, "inside members\n"),
+            401 => {}
+            status => panic!("{:?}: {status}, {}", self.kind, self.server.errors()),
+        }
+        answer.status == 200
+    }
+
+    fn title(&self, name: &str, password: &str, path: &str) -> (u16, String) {
+        let answer = self.visitor.get_as(name, password, path);
+        let title = answer.body.split_once("<h1>").and_then(|(_, rest)| rest.split_once("</h1>")).map_or("", |(title, _)| title);
+        (answer.status, title.to_owned())
+    }
+}
+
+/// From the ADD to the EXPIRE. Bob's name has a letter that a header cannot hold as it is.
+fn life(site: &Site) {
+    let (kind, bob) = (site.kind, "bøb");
+    assert!(!site.enters(bob, "testtest"), "{kind:?}");
+    let add = format!("action=ADD&siteid=1&memberid=71&username=b%C3%B8b&password=testtest&cryptpass={TESTTEST}&trial=1");
+    assert_eq!(site.post(&add), "OK|member 71 \"b??b\" added to site 1");
+    assert!(site.enters(bob, "testtest") && site.enters("BøB", "testtest"), "{kind:?}: in at once");
+    assert!(!site.enters(bob, "testtest ") && !site.enters("bob", "testtest"), "{kind:?}");
+
+    assert_eq!(site.title(bob, "testtest", "/full/"), (403, "For full members".into()), "{kind:?}");
+    assert_eq!(site.post("action=TRIALTOFULL&siteid=1&memberid=71"), "OK|member 71 \"b??b\" became a full member of site 1");
+    assert_eq!(site.visitor.get_as(bob, "testtest", "/full/").body, "inside full\n", "{kind:?}");
+    assert_eq!(site.visitor.get_as(bob, "wrong", "/full/").status, 401, "{kind:?}");
+
+    let change = format!("action=CHANGE&siteid=1&memberid=71&new_password=password&new_cryptpass={PASSWORD}");
+    assert_eq!(site.post(&change), "OK|member 71 \"b??b\" changed on site 1");
+    assert!(site.enters(bob, "password") && !site.enters(bob, "testtest"), "{kind:?}: old out, new in");
+    assert_eq!(site.post("action=CHANGE&siteid=1&memberid=71&new_username=r%C3%B8b"), "OK|member 71 \"r??b\" changed on site 1");
+    let rob = "røb";
+    assert!(site.enters(rob, "password") && !site.enters(bob, "password"), "{kind:?}: renamed");
+
+    assert_eq!(site.post("action=DELETE&siteid=1&memberid=71"), "OK|member 71 \"r??b\" removed from site 1");
+    assert!(!site.enters(rob, "password"), "{kind:?}: out at once");
+    assert_eq!(site.post("action=ACTIVATE&siteid=1&memberid=71&username=r%C3%B8b"), "OK|member 71 \"r??b\" activated on site 1");
+    assert!(site.enters(rob, "password"), "{kind:?}: back");
+    assert_eq!(
+        site.post("action=EXPIRE&siteid=1&memberid=71&expire=2026-06-15"),
+        "OK|member 71 \"r??b\" of site 1 expired at 2026-06-15T00:00:00Z"
+    );
+    assert!(!site.enters(rob, "password"), "{kind:?}: expired today");
+}
+
+/// Whatever a visitor says of himself, the application is told what the table says, in all the ways to say it.
+fn forged_headers(site: &Site) {
+    let kind = site.kind;
+    assert_eq!(
+        site.post(&format!("action=ADD&siteid=1&memberid=72&username=al+%C3%A9&password=testtest&cryptpass={TESTTEST}&trial=1")),
+        "OK|member 72 \"al ??\" added to site 1"
+    );
+    let names = ["X-Member-Id", "x-member-name", "X-MEMBER-SITE", "X-Member-Trial"];
+    let forged: Vec<String> =
+        names.iter().flat_map(|name| ["-H".into(), format!("{name}: 1"), "-H".into(), format!("{name}: 0")]).collect();
+    let mut options: Vec<&str> = forged.iter().map(String::as_str).collect();
+    let outside = site.visitor.get_with("/members/app/", &options);
+    assert_eq!(outside.status, 401, "{kind:?}");
+    options.extend(["-u", "al é:testtest"]);
+    let told = "x-member-id: 72\nx-member-name: al%20%c3%a9\nx-member-site: 1\nx-member-trial: 1\n";
+    let inside = site.visitor.get_with("/members/app/x?y=1", &options);
+    assert_eq!((inside.status, inside.body.replace("%C3%A9", "%c3%a9").as_str()), (200, told), "{kind:?}");
+    // The question has no body, the application gets it.
+    let posted = site.visitor.post("https://www.example.com/members/app/x", "a=b", &options);
+    assert_eq!((posted.status, posted.body.replace("%C3%A9", "%c3%a9").as_str()), (200, told), "{kind:?}");
+}
+
+/// Names are unique within a site only.
+fn two_sites(site: &Site) {
+    let (kind, status) = (site.kind, |password: &str, path: &str| site.visitor.status_as("carol", password, path));
+    for (site_id, password, cryptpass) in [(1, "testtest", TESTTEST), (5, "testPassword", TEST_PASSWORD)] {
+        let add = format!("action=ADD&siteid={site_id}&memberid=73&username=carol&password={password}&cryptpass={cryptpass}");
+        assert_eq!(site.post(&add), format!("OK|member 73 \"carol\" added to site {site_id}"));
+    }
+    assert_eq!((status("testtest", "/members/"), status("testPassword", "/members/")), (200, 401), "{kind:?}");
+    // A reader of the table stops at the first of the name, as its file says.
+    let second = if site.asks() { 200 } else { 401 };
+    assert_eq!((status("testtest", "/shared/"), status("testPassword", "/shared/")), (200, second), "{kind:?}");
+    assert_eq!(status("password", "/shared/"), 401, "{kind:?}");
+    if !site.asks() {
+        assert_eq!((status("testtest", "/site5/"), status("testPassword", "/site5/")), (401, 200), "{kind:?}");
+    }
+    assert!(site.post("action=DELETE&siteid=1&memberid=73").starts_with("OK|"));
+    assert_eq!((status("testtest", "/shared/"), status("testPassword", "/shared/")), (401, 200), "{kind:?}");
+}
+
+/// Neither without a password nor by another spelling of the path.
+fn strangers(site: &Site) {
+    let kind = site.kind;
+    let prompt = site.visitor.get("/shared/");
+    let realm = if site.asks() { "Basic realm=\"members\", charset=\"UTF-8\"" } else { "Basic realm=\"members\"" };
+    assert_eq!((prompt.status, prompt.header("www-authenticate")), (401, Some(realm)), "{kind:?}");
+    let detours = [
+        "/members",
+        "//members/",
+        "/members//",
+        "/./members/",
+        "/reasons/../members/",
+        "/%6dembers/",
+        "/members%2findex.html",
+        "/members/index.html",
+        "/members/app/../index.html",
+        "/reasons/..%2fmembers/index.html",
+        "/MEMBERS/",
+        "/members/./index.html",
+        "/_auth/site=1",
+        "/_auth/../members/index.html",
+        "/members/?ask=basic&site=2",
+    ];
+    for path in detours {
+        let answer = site.visitor.get(path);
+        assert!(!answer.body.contains("inside") && !answer.body.contains("x-member"), "{kind:?} {path}: {}", answer.body);
+    }
+}
+
+/// Ten different wrong passwords: then not even the right one opens for a while.
+fn blocked(site: &Site) {
+    let kind = site.kind;
+    let add = "action=ADD&siteid=1&memberid=74&username=dave&password=testtest";
+    assert_eq!(site.post(add), "OK|member 74 \"dave\" added to site 1");
+    for number in 0..10 {
+        assert_eq!(site.visitor.status_as("dave", &format!("guess {number}"), "/shared/"), 401, "{kind:?} {number}");
+    }
+    for path in ["/shared/", "/members/"] {
+        assert_eq!(site.title("dave", "testtest", path), (403, "Please wait".into()), "{kind:?}");
+    }
+}
+
+/// By the page: a form, a cookie, the area, and out again.
+fn login_page(site: &Site) {
+    let kind = site.kind;
+    let add = "action=ADD&siteid=1&memberid=75&username=erin&password=testtest";
+    assert_eq!(site.post(add), "OK|member 75 \"erin\" added to site 1");
+    let form = site.visitor.get("/members/index.html?a=b");
+    assert_eq!((form.status, form.header("www-authenticate")), (401, None), "{kind:?}");
+    assert!(form.body.contains("<form") && form.body.contains("/members/index.html?a=b"), "{kind:?}: {}", form.body);
+
+    let login = |password: &str| {
+        let body = format!("username=erin&password={password}");
+        site.visitor.post("https://www.example.com/login?site=1", &body, &["-H", "Sec-Fetch-Site: same-origin"])
+    };
+    assert_eq!((login("wrong").status, login("wrong").header("set-cookie")), (401, None), "{kind:?}");
+    let entered = login("testtest");
+    let cookie = entered.header("set-cookie").and_then(|cookie| cookie.split(';').next()).unwrap_or_default().to_owned();
+    assert!(entered.status == 303 && cookie.starts_with("__Host-userman="), "{kind:?}: {entered:?}");
+    let cookie = format!("Cookie: {cookie}");
+    assert_eq!(site.visitor.get_with("/members/", &["-H", &cookie]).body, "inside members\n", "{kind:?}");
+    let left = site.visitor.post("https://www.example.com/logout", "", &["-H", &cookie, "-H", "Sec-Fetch-Site: same-origin"]);
+    assert_eq!(left.status, 303, "{kind:?}");
+    assert_eq!(site.visitor.get_with("/members/", &["-H", &cookie]).status, 401, "{kind:?}: logged out");
+}
+
+/// While the service is down: nobody gets in where it is asked, and every member where the table is read.
+fn service_down(mut site: Site) {
+    let kind = site.kind;
+    let add = format!("action=ADD&siteid=1&memberid=76&username=frank&password=testtest&cryptpass={TESTTEST}");
+    assert_eq!(site.post(&add), "OK|member 76 \"frank\" added to site 1");
+    assert!(site.enters("frank", "testtest"), "{kind:?}");
+    let _left = site.app.take().unwrap().stop();
+    if site.asks() {
+        for path in ["/members/", "/shared/", "/full/", "/members/app/"] {
+            assert_eq!(site.title("frank", "testtest", path), (503, "Please try again".into()), "{kind:?} {path}");
+        }
+    } else {
+        assert!(site.enters("frank", "testtest") && !site.enters("frank", "wrong"), "{kind:?}");
+    }
+}
+
+fn walk(kind: Kind) {
+    let Some(site) = Site::of(kind) else { return };
+    assert_eq!(site.app.as_ref().unwrap().now(), NOON, "2026-06-15 is today");
+    life(&site);
+    forged_headers(&site);
+    two_sites(&site);
+    strangers(&site);
+    if site.asks() {
+        blocked(&site);
+        login_page(&site);
+    }
+    service_down(site);
+}
+
+#[test]
+fn a_member_s_life_before_nginx() {
+    walk(Kind::Nginx);
+}
+
+#[test]
+fn a_member_s_life_before_apache() {
+    walk(Kind::Apache);
+}
+
+#[test]
+fn a_member_s_life_before_caddy() {
+    walk(Kind::Caddy);
+}

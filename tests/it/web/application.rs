@@ -1,0 +1,34 @@
+//! The application behind the members area, which is told who comes.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+
+/// Starts one that answers every request with what it was told of the visitor: a line for each header that names a member or holds
+/// a password, sorted. It lasts as long as the process.
+pub fn start() -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            std::thread::spawn(move || answer(stream));
+        }
+    });
+    address
+}
+
+/// One request, and the end of the connection. A proxy that goes away meanwhile is no fault of the test.
+fn answer(mut stream: TcpStream) -> Option<()> {
+    let lines = BufReader::new(stream.try_clone().ok()?).lines().map_while(Result::ok);
+    let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
+    let headers = head.iter().skip(1).filter_map(|line| line.split_once(':'));
+    let headers = headers.map(|(name, value)| format!("{}: {}\n", name.to_ascii_lowercase(), value.trim()));
+    let mut told: Vec<String> = headers.filter(|line| is_told(line)).collect();
+    told.sort_unstable();
+    let body = told.concat();
+    let length = body.len();
+    write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}").ok()
+}
+
+fn is_told(line: &str) -> bool {
+    ["x-member", "x_member", "authorization:"].iter().any(|start| line.starts_with(start))
+}
