@@ -120,7 +120,7 @@ fn forged_headers(site: &Site) {
         site.post(&format!("action=ADD&siteid=1&memberid=72&username=al+%C3%A9&password=testtest&cryptpass={TESTTEST}&trial=1")),
         "OK|member 72 \"al ??\" added to site 1"
     );
-    let names = ["X-Member-Id", "x-member-name", "X-MEMBER-SITE", "X-Member-Trial"];
+    let names = ["X-Member-Id", "x-member-name", "X-MEMBER-SITE", "X-Member-Trial", "X_Member_Id", "x_member_trial"];
     let forged: Vec<String> =
         names.iter().flat_map(|name| ["-H".into(), format!("{name}: 1"), "-H".into(), format!("{name}: 0")]).collect();
     let mut options: Vec<&str> = forged.iter().map(String::as_str).collect();

@@ -1,8 +1,10 @@
 //! The protected site of an operator: its web server, its application, its visitors.
 
 pub mod application;
+mod host;
 mod server;
 mod visitor;
 
-pub use server::{Host, WebServer, is_root};
+pub use host::{Host, is_root};
+pub use server::WebServer;
 pub use visitor::Visitor;

@@ -1,44 +1,12 @@
-//! The real web servers, each with files of `examples/` as they stand: only paths, ports and modules are the test's own.
+//! A web server as a process.
 
-use std::fs::{self, Permissions};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::fs;
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 
-use tempfile::TempDir;
-
-use crate::support::{eventually, real_program};
-
-/// The user that Debian's nginx and Apache run as, who is also a group.
-const WWW_DATA: u32 = 33;
-/// What the application of the examples is found at, the service, and where files lie.
-const APPLICATION: &str = "127.0.0.1:9000";
-const SERVICE: &str = "127.0.0.1:8080";
-const DATABASE: &str = "/var/lib/nats-userman/userman.db";
-const SITE: &str = "/var/www/www.example.com";
-
-/// Whether the servers can take a user of their own; said loudly where not.
-pub fn is_root() -> bool {
-    let root = rustix::process::geteuid().is_root();
-    if !root {
-        assert!(std::env::var("REQUIRE_REAL").as_deref() != Ok("1"), "not root and REQUIRE_REAL=1");
-        eprintln!("\n*** NOT ROOT: the web server runs as you, and that it may not write is not tried here ***\n");
-    }
-    root
-}
-
-/// The machine of an operator: certificate, site, data directory, and what runs there.
-pub struct Host {
-    dir: TempDir,
-    /// Where the data directory lies; an [`crate::support::App`] takes it.
-    home: Option<TempDir>,
-    data: PathBuf,
-    /// Where the service and the application listen.
-    pub service: SocketAddr,
-    pub application: SocketAddr,
-}
+use crate::support::eventually;
 
 /// A web server that runs until it is dropped.
 pub struct WebServer {
@@ -47,174 +15,9 @@ pub struct WebServer {
     errors: PathBuf,
 }
 
-impl Host {
-    /// `None` where a program is missing that every such test needs.
-    pub fn new() -> Option<Self> {
-        let openssl = real_program("openssl")?;
-        real_program("curl")?;
-        let (dir, home) = (TempDir::new().unwrap(), TempDir::new().unwrap());
-        // A temporary directory is its owner's alone, and the web server must pass through.
-        for dir in [&dir, &home] {
-            fs::set_permissions(dir.path(), Permissions::from_mode(0o711)).unwrap();
-        }
-        let nobody = SocketAddr::from(([127, 0, 0, 1], 9));
-        let data = home.path().join("data");
-        let host = Self { dir, home: Some(home), data, service: nobody, application: nobody };
-        for site in ["site5", "shared", "members", "full"] {
-            fs::create_dir_all(host.path("site").join(site)).unwrap();
-            fs::write(host.path("site").join(site).join("index.html"), format!("inside {site}\n")).unwrap();
-        }
-        let reasons = host.path("site").join("reasons");
-        fs::create_dir(&reasons).unwrap();
-        for entry in fs::read_dir(example("reasons")).unwrap().map(Result::unwrap) {
-            fs::copy(entry.path(), reasons.join(entry.file_name())).unwrap();
-        }
-        host.make_data_dir();
-        let names = "subjectAltName=DNS:www.example.com,DNS:members.example.com";
-        let make = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
-        let mut command = Command::new(openssl);
-        command.args(make).args(["-subj", "/CN=www.example.com", "-addext", names]);
-        command.arg("-keyout").arg(host.path("tls.key")).arg("-out").arg(host.path("tls.pem"));
-        let output = command.output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        Some(host)
-    }
-
-    /// As the README tells an operator: the group of the directory reads, and new files are of that group.
-    fn make_data_dir(&self) {
-        fs::create_dir(&self.data).unwrap();
-        if rustix::process::geteuid().is_root() {
-            chown(&self.data, None, Some(WWW_DATA)).unwrap();
-            fs::set_permissions(&self.data, Permissions::from_mode(0o2750)).unwrap();
-        }
-    }
-
-    pub fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    /// The data directory of the service.
-    pub fn data(&self) -> &Path {
-        &self.data
-    }
-
-    /// The directory of the data directory, for an app that removes it in the end.
-    pub fn take_home(&mut self) -> TempDir {
-        self.home.take().unwrap()
-    }
-
-    pub fn certificate(&self) -> PathBuf {
-        self.path("tls.pem")
-    }
-
-    /// An example with the paths and ports of this host.
-    fn configured(&self, name: &str, ports: &[(&str, String)]) -> String {
-        let mut text = fs::read_to_string(example(name)).unwrap();
-        let path = |name: &str| self.path(name).display().to_string();
-        let mut own = vec![(SITE, path("site")), (DATABASE, self.data.join("userman.db").display().to_string())];
-        own.extend([(SERVICE, self.service.to_string()), (APPLICATION, self.application.to_string())]);
-        for name in ["www", "members"] {
-            text = text.replace(&format!("/etc/ssl/certs/{name}.example.com.pem"), &path("tls.pem"));
-            text = text.replace(&format!("/etc/ssl/private/{name}.example.com.key"), &path("tls.key"));
-        }
-        for (from, to) in own.iter().chain(ports) {
-            text = text.replace(from, to);
-        }
-        text
-    }
-
-    /// Apache with these examples.
-    pub fn apache(&self, examples: &[&str]) -> Option<WebServer> {
-        let program = real_program("apache2").or_else(|| real_program("/usr/sbin/apache2"))?;
-        let port = free_port();
-        let mut text = format!("ServerRoot {0:?}\nServerName www.example.com\nListen 127.0.0.1:{port}\n", self.dir.path());
-        let modules = [
-            "mpm_event",
-            "authn_core",
-            "authz_core",
-            "authz_user",
-            "auth_basic",
-            "dbd",
-            "authn_dbd",
-            "headers",
-            "dir",
-            "mime",
-            "proxy",
-            "proxy_http",
-            "ssl",
-            "socache_shmcb",
-            "reqtimeout",
-            "rewrite",
-        ];
-        for module in modules {
-            text += &format!("LoadModule {module}_module /usr/lib/apache2/modules/mod_{module}.so\n");
-        }
-        text += "TypesConfig /etc/mime.types\nPidFile apache.pid\nErrorLog apache.log\nDefaultRuntimeDir run\n";
-        fs::create_dir_all(self.path("run")).unwrap();
-        if rustix::process::geteuid().is_root() {
-            text += "User www-data\nGroup www-data\n";
-        }
-        for example in examples {
-            text += &self.configured(example, &[("*:443", format!("127.0.0.1:{port}"))]);
-        }
-        fs::write(self.path("apache.conf"), text).unwrap();
-        let mut command = Command::new(program);
-        command.args(["-D", "FOREGROUND", "-f"]).arg(self.path("apache.conf")).env("APACHE_LOG_DIR", self.dir.path());
-        Some(WebServer::start(command, port, self.path("apache.log")))
-    }
-
-    /// nginx with these examples.
-    pub fn nginx(&self, examples: &[&str]) -> Option<WebServer> {
-        let program = real_program("nginx").or_else(|| real_program("/usr/sbin/nginx"))?;
-        let port = free_port();
-        let errors = self.path("nginx.log");
-        let mut text = format!("daemon off;\npid {0}/nginx.pid;\nerror_log {0}/nginx.log;\n", self.dir.path().display());
-        if rustix::process::geteuid().is_root() {
-            text += "user www-data;\n";
-        }
-        text += "events {}\nhttp {\ninclude /etc/nginx/mime.types;\n";
-        for kind in ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"] {
-            text += &format!("{kind}_temp_path {}/{kind};\n", self.dir.path().display());
-        }
-        let ports = [
-            ("listen 443", format!("listen 127.0.0.1:{port}")),
-            ("listen [::]:443", format!("listen [::1]:{port}")),
-            ("/var/log/nginx", self.dir.path().display().to_string()),
-        ];
-        for example in examples {
-            text += &self.configured(example, &ports);
-        }
-        text += "}\n";
-        fs::write(self.path("nginx.conf"), text).unwrap();
-        let mut command = Command::new(program);
-        command.arg("-c").arg(self.path("nginx.conf")).arg("-p").arg(self.dir.path()).arg("-e").arg(&errors);
-        Some(WebServer::start(command, port, errors))
-    }
-
-    /// Caddy with these examples, the one with global options first.
-    pub fn caddy(&self, examples: &[&str]) -> Option<WebServer> {
-        let program = real_program("caddy")?;
-        let port = free_port();
-        // A certificate of this host instead of one that Caddy gets, and neither of the ports that every Caddy wants.
-        let tls = format!("tls {} {}", self.path("tls.pem").display(), self.path("tls.key").display());
-        let own = [
-            ("\n{\n", "\n{\n\tadmin off\n\tauto_https disable_redirects\n".to_owned()),
-            ("\nwww.example.com {", format!("\nwww.example.com:{port} {{\n\t{tls}\n\tbind 127.0.0.1")),
-            ("\nmembers.example.com {", format!("\nmembers.example.com:{port} {{\n\t{tls}\n\tbind 127.0.0.1")),
-        ];
-        let text: String = examples.iter().map(|example| self.configured(example, &own)).collect();
-        fs::write(self.path("Caddyfile"), text).unwrap();
-        let mut command = Command::new(program);
-        command.args(["run", "--adapter", "caddyfile", "--config"]).arg(self.path("Caddyfile"));
-        for variable in ["HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"] {
-            command.env(variable, self.dir.path());
-        }
-        Some(WebServer::start(command, port, self.path("caddy.log")))
-    }
-}
-
 impl WebServer {
-    fn start(mut command: Command, port: u16, errors: PathBuf) -> Self {
+    /// Starts it, and waits until it listens at this port.
+    pub(super) fn start(mut command: Command, port: u16, errors: PathBuf) -> Self {
         let said = fs::File::create(errors.with_extension("stderr")).unwrap();
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(said).spawn().unwrap();
         let mut server = Self { child, port, errors };
@@ -245,13 +48,9 @@ impl Drop for WebServer {
     }
 }
 
-fn example(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name)
-}
-
 /// A port that nobody listens at, for a server that cannot take a free one by itself. Below the range of which the system gives
 /// ports out, so that no other test gets it meanwhile; begun at a place of this process's own.
-fn free_port() -> u16 {
+pub(super) fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let first = 12_000 + (std::process::id() % 1_000) as u16 * 16;
     loop {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use super::server::{Host, WebServer};
+use super::{Host, WebServer};
 use crate::support::{Response, read_response, real_program};
 
 /// Somebody with a browser.
