@@ -2,6 +2,7 @@
 
 mod auth;
 mod blocks;
+mod flood;
 mod pages;
 
 use base64::Engine as _;

@@ -1,5 +1,6 @@
 //! The command line, with the real program: what it prints, with which code it ends, and what it leaves alone.
 
+mod block;
 mod first_run;
 mod journal;
 mod members;

@@ -9,6 +9,8 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use rusqlite::{Connection, OpenFlags};
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
@@ -334,6 +336,48 @@ impl Caller {
         assert_ok(&self.request("POST", "", &headers, &body));
     }
 
+    /// Visitors of the members area: right and wrong passwords by both ways, cookies true and forged, mistakes of all kinds.
+    fn visitors(&mut self) {
+        let mut add = self.newcomer("ADD");
+        let (name, password) = (add[3].1.clone(), self.sent.plain("a member's password"));
+        add.push(("password", password.clone()));
+        assert_ok(&self.post(form(&add)));
+        let wrong = self.sent.odd("a wrong password");
+        for (user, secret) in [(&name, &password), (&name, &wrong), (&self.sent.plain("a password typed as a name"), &wrong)] {
+            let basic = STANDARD.encode(format!("{user}:{secret}"));
+            self.sent.search.add("Basic credentials", basic.as_bytes());
+            for query in ["site=1", "site=1&ask=page", "site=1&trial=no", "site=0", &format!("site=1&x={basic}")[..]] {
+                self.exchange(&request("GET", &format!("/auth?{query}"), &format!("Authorization: Basic {basic}\r\n"), b""));
+            }
+            let body = form(&[("username", user.clone()), ("password", secret.clone()), ("back", "/x".into())]);
+            for origin in ["Sec-Fetch-Site: same-origin\r\n", "Origin: http://elsewhere.example\r\n"] {
+                // A login answers with the cookie, which is its work: that answer is not kept.
+                let answer =
+                    exchange(self.address, &request("POST", "/login?site=1", &format!("{FORM}{origin}"), body.as_bytes()));
+                let answer = String::from_utf8_lossy(&answer).into_owned();
+                match answer.split_once("__Host-userman=").and_then(|(_, rest)| rest.split_once(';')) {
+                    Some((cookie, _)) => self.sent.search.add("a login cookie", cookie.as_bytes()),
+                    None => self.answers.extend_from_slice(answer.as_bytes()),
+                }
+                let cookie =
+                    answer.split_once("__Host-userman=").and_then(|(_, rest)| Some(rest.split_once(';')?.0)).unwrap_or("forged");
+                let cookie = format!("Cookie: __Host-userman={cookie}\r\n");
+                self.exchange(&request("GET", "/auth?site=1", &cookie, b""));
+                self.exchange(&request(
+                    "POST",
+                    "/logout",
+                    &format!("{FORM}Sec-Fetch-Site: same-origin\r\n{cookie}"),
+                    body.as_bytes(),
+                ));
+            }
+        }
+        for number in 0..12 {
+            let guess = self.sent.plain(&format!("guess {number}"));
+            let basic = STANDARD.encode(format!("{name}:{guess}"));
+            self.exchange(&request("GET", "/auth?site=1", &format!("Authorization: Basic {basic}\r\n"), b""));
+        }
+    }
+
     /// What HTTP itself refuses, and clients that go away.
     fn broken_requests(&mut self) {
         let mut pairs = self.newcomer("ADD");
@@ -551,6 +595,7 @@ fn say_everything(caller: &mut Caller) {
     caller.unreadable_values();
     caller.refused_by_the_rules();
     caller.refused_at_the_door();
+    caller.visitors();
     caller.broken_requests();
 }
 

@@ -1,0 +1,46 @@
+//! A flood of logins ends in 503, and disturbs nobody else. The real program, because only it has hashes that cost something.
+
+use std::sync::Barrier;
+
+use tempfile::TempDir;
+
+use super::Visit;
+use crate::support::{Program, Response, send_raw};
+
+/// Logins at once; well over what may wait.
+const LOGINS: usize = 160;
+
+#[test]
+fn a_flood_of_logins_is_refused_while_postbacks_and_remembered_logins_go_on() {
+    let dir = TempDir::new().unwrap();
+    let program = Program::serve(&dir.path().join("data"), &["--trusted-proxy", "127.0.0.1"]);
+    let ask = |visit: Visit<'_>| -> Response {
+        let request = format!("GET /auth?site=1 HTTP/1.1\r\nHost: test\r\nConnection: close\r\n{}\r\n", visit.headers());
+        send_raw(program.address, request.as_bytes()).unwrap()
+    };
+    assert!(program.post("action=ADD&siteid=1&memberid=71&username=bob&password=secret").unwrap().body.starts_with("OK|"));
+    assert_eq!(ask(Visit::with("bob", "secret")).status, 200, "remembered from here on, or hashed once more when it is hardened");
+    let ready = Barrier::new(LOGINS + 1);
+    std::thread::scope(|scope| {
+        let floods: Vec<_> = (0..LOGINS)
+            .map(|number| {
+                let (ready, ask) = (&ready, &ask);
+                scope.spawn(move || {
+                    let (name, from) = (format!("name {number}"), format!("198.51.100.{number}"));
+                    ready.wait();
+                    ask(Visit::with(&name, "x").from(&from))
+                })
+            })
+            .collect();
+        ready.wait();
+        let cookie_free = program.post("action=ADD&siteid=1&memberid=72&username=ann&password=secret").unwrap();
+        assert_eq!(cookie_free.body, "OK|member 72 \"ann\" added to site 1");
+        let answers: Vec<Response> = floods.into_iter().map(|flood| flood.join().unwrap()).collect();
+        let count = |status: u16| answers.iter().filter(|answer| answer.status == status).count();
+        assert_eq!(count(401) + count(503), LOGINS, "refused for a while or for good, and nothing else");
+        assert!(count(503) > 0 && count(401) > 0, "{} and {}", count(503), count(401));
+        let busy = answers.iter().find(|answer| answer.status == 503).unwrap();
+        assert_eq!((busy.header("retry-after"), busy.body.as_str()), (Some("5"), "busy"));
+    });
+    assert_eq!(ask(Visit::with("bob", "secret")).status, 200, "afterwards all is well");
+}
