@@ -2,9 +2,9 @@
 //! other.
 
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -165,10 +165,9 @@ impl Service {
     /// Watches the token file, and the blocks that commands lift; never returns.
     pub async fn watch(&self) {
         let mut seen = self.shared.tokens.read_as_of();
-        let mut blocks = WrittenBlocks::default();
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
-            blocks.look(&self.shared);
+            take_up_lifted_blocks(&self.shared);
             let now = self.shared.tokens.changed_at();
             if now != seen {
                 seen = now;
@@ -210,7 +209,7 @@ fn open_area(config: &Config, vault: &Vault, now: i64, hashing: bool) -> Result<
     let guard = Guard::new(config.area.limits, config.trusted_proxy.0.is_empty());
     let stored = open_reader(&config.location)?.blocks(now).map_err(StartError::Read)?;
     let (names, others): (Vec<_>, Vec<_>) = stored.into_iter().partition(|block| block.target.kind() == Kind::Name);
-    others.into_iter().for_each(|block| guard.begin(block));
+    others.iter().cloned().for_each(|block| guard.begin(block));
     if !names.is_empty() {
         let lift = |engine: &mut dyn Engine| names.iter().try_for_each(|block| engine.lift(&block.target));
         with_engine(&config.location, false, |engine| in_transaction(engine, lift))?.map_err(StartError::Write)?;
@@ -221,32 +220,31 @@ fn open_area(config: &Config, vault: &Vault, now: i64, hashing: bool) -> Result<
     let pool = Pool::start(verifier, vault, Arc::clone(&remembered))?;
     let key = config.data_dir.cookie_key();
     let signer = if key.exists() { Signer::load(&key)? } else { Signer::create(&key)? };
-    Ok(Area { config: config.area.clone(), guard, remembered, pool, signer })
+    Ok(Area { config: config.area.clone(), guard, remembered, pool, signer, written: Mutex::new(others) })
 }
 
-/// The blocks as they were written down when last looked at. One that is there no more before its end was lifted by a command.
-#[derive(Default)]
-struct WrittenBlocks(Vec<Block>);
-
-impl WrittenBlocks {
-    fn look(&mut self, shared: &Shared) {
-        let now = shared.clock.now();
-        let held = shared.area.guard.blocks(now);
-        if held.is_empty() && self.0.is_empty() {
-            return;
-        }
-        let read = open_reader(&shared.location).map_err(|error| chain(&error));
-        let written = match read.and_then(|reader| reader.blocks(now).map_err(|fault| chain(&fault))) {
-            Ok(written) => written,
-            // They hold, and what keeps the database from being read is logged elsewhere.
-            Err(error) => return log::debug!("blocks cannot be looked up: {error}"),
-        };
-        for block in held.iter().filter(|block| self.0.contains(block) && !written.contains(block)) {
+/// Takes up what `block lift` did: a block that was written down, and is there no more before its end.
+fn take_up_lifted_blocks(shared: &Shared) {
+    let now = shared.clock.now();
+    let mut known = shared.area.written();
+    known.retain(|block| block.until > now);
+    if known.is_empty() {
+        return;
+    }
+    let read = open_reader(&shared.location).map_err(|error| chain(&error));
+    let there = match read.and_then(|reader| reader.blocks(now).map_err(|fault| chain(&fault))) {
+        Ok(there) => there,
+        // They hold, and what keeps the database from being read is logged elsewhere.
+        Err(error) => return log::debug!("blocks cannot be looked up: {error}"),
+    };
+    known.retain(|block| {
+        let holds = there.contains(block);
+        if !holds {
             log::info!("login block lifted: {block}");
             shared.area.guard.lift(block);
         }
-        self.0 = written;
-    }
+        holds
+    });
 }
 
 /// Makes or opens the database, and the key that belongs to it. A database with seals and without its key is left alone.

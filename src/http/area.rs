@@ -5,12 +5,12 @@
 
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::config::AreaConfig;
 use crate::login::basic::Typed;
 use crate::login::cookie::{Login, Signer};
-use crate::login::guard::{Door, Guard, Kind, Network, Verdict};
+use crate::login::guard::{Block, Door, Guard, Kind, Network, Verdict};
 use crate::login::pool::{Busy, Pool, Question};
 use crate::login::remembered::{Remembered, RememberedKey, Row};
 use crate::member::SiteId;
@@ -31,6 +31,15 @@ pub struct Area {
     pub pool: Pool,
     /// Makes and reads cookies.
     pub signer: Signer,
+    /// Blocks that were written down: one of them that is there no more was lifted by a command.
+    pub written: Mutex<Vec<Block>>,
+}
+
+impl Area {
+    /// The blocks that were written down and may hold. A panic elsewhere leaves whole ones.
+    pub fn written(&self) -> MutexGuard<'_, Vec<Block>> {
+        self.written.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// May he come in?

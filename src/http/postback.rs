@@ -126,8 +126,10 @@ impl Desk {
     pub(super) async fn count_wrong(&self, door: &Door, network: Network, secret: SecretDigest, now: i64) {
         for block in self.shared.area.guard.wrong(door, network, secret, now) {
             log::warn!("{}", block.line());
-            if !self.shared.writer.block(block).await {
-                log::warn!("the block could not be written down: it holds until this service ends");
+            if self.shared.writer.block(block.clone()).await {
+                self.shared.area.written().push(block);
+            } else {
+                log::warn!("the block could not be written down: no command sees it");
             }
         }
     }
