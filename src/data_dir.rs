@@ -43,6 +43,11 @@ impl DataDir {
         self.path.join("seal.key")
     }
 
+    /// The key under which login cookies are signed.
+    pub fn cookie_key(&self) -> PathBuf {
+        self.path.join("cookie.key")
+    }
+
     /// The tokens that were made here, one a line.
     pub fn token_file(&self) -> PathBuf {
         self.path.join("postback-token")

@@ -21,7 +21,7 @@
 //! - [`password`]: sealed at once, hashed in the background, verified in every form.
 //! - [`http`]: the surface; [`service`] starts and stops all of it.
 //! - [`replay`], [`cli`]: the way back in, and the commands.
-//! - [`config`], [`data_dir`], [`clock`], [`logging`], [`mod@chain`]: settings, files, time, log lines.
+//! - [`config`], [`data_dir`], [`key_file`], [`clock`], [`logging`], [`mod@chain`]: settings, files, time, log lines.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -35,6 +35,7 @@ pub mod data_dir;
 pub mod fields;
 pub mod http;
 pub mod journal;
+pub mod key_file;
 pub mod logging;
 pub mod member;
 pub mod password;

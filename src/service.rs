@@ -18,8 +18,9 @@ use crate::http;
 use crate::http::postback::Shared;
 use crate::http::refused::RefusedLog;
 use crate::http::tokens::{self, Token, TokenError, Tokens};
+use crate::key_file::KeyFileError;
 use crate::password::harden::{Bench, Worker};
-use crate::password::{Hasher, Vault, VaultError};
+use crate::password::{Hasher, Vault};
 use crate::store::{OpenError, Reader, check_whole, open_reader, with_engine};
 use crate::writer::{self, Setup, Writer};
 
@@ -44,7 +45,7 @@ pub enum StartError {
     Read(#[source] crate::store::Fault),
     /// The seal key.
     #[error(transparent)]
-    Key(#[from] VaultError),
+    Key(#[from] KeyFileError),
     /// The key is not there, and passwords wait that only it opens.
     #[error("the database has {0} passwords sealed under a key that is missing: put {path} back from the backup", path = .1.display())]
     KeyMissing(u64, std::path::PathBuf),

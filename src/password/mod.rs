@@ -12,7 +12,6 @@
 mod crypt;
 pub mod harden;
 mod hash;
-mod key_file;
 mod vault;
 mod verify;
 
@@ -22,7 +21,6 @@ use secrecy::{ExposeSecret as _, SecretString};
 use zeroize::Zeroizing;
 
 pub use hash::{HashError, HashKind, Hasher, UnknownHashKind};
-pub use key_file::VaultError;
 pub use vault::{OpenError, Opened, Vault};
 pub use verify::{VerifyError, verify, verify_hash, verify_member, wrapped_holds};
 

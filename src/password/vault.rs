@@ -12,8 +12,8 @@ use chacha20poly1305::{KeyInit as _, Tag, XChaCha20Poly1305, XNonce};
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
-use super::key_file::{self, KEY_BYTES, VaultError};
 use super::{Cryptpass, Password, Seal};
+use crate::key_file::{self, KEY_BYTES, KeyFileError};
 use crate::member::Key;
 
 const NONCE_BYTES: usize = 24;
@@ -62,15 +62,12 @@ impl Vault {
     }
 
     /// Makes a new key and its file, mode 0600, which is on disk when this returns. A file that is there is left alone: an error.
-    pub fn create(path: &Path) -> Result<Self, VaultError> {
-        let mut key = Zeroizing::new([0; KEY_BYTES]);
-        random(key.as_mut());
-        key_file::create(path, &key)?;
-        Ok(Self::from_key(*key))
+    pub fn create(path: &Path) -> Result<Self, KeyFileError> {
+        key_file::create(path).map(|key| Self::from_key(*key))
     }
 
     /// Reads the key file and changes nothing about it. The line break at its end may be missing: secret stores trim it.
-    pub fn load(path: &Path) -> Result<Self, VaultError> {
+    pub fn load(path: &Path) -> Result<Self, KeyFileError> {
         key_file::load(path).map(|key| Self::from_key(*key))
     }
 

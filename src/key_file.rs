@@ -1,5 +1,5 @@
-//! The key file: 64 lower-case hex digits and a line break, mode 0600, in the data dir. Whoever has it and the database has every
-//! password that waits to be hashed.
+//! A key file: 64 lower-case hex digits and a line break, mode 0600, in the data dir. Whoever has `seal.key` and the database has
+//! every password that waits to be hashed; whoever has `cookie.key` can log in as anybody.
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, Read as _, Write as _};
@@ -8,44 +8,47 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-/// The key of XChaCha20-Poly1305.
-pub(super) const KEY_BYTES: usize = 32;
+/// The key of XChaCha20-Poly1305, and that of HMAC-SHA256.
+pub(crate) const KEY_BYTES: usize = 32;
 /// A key file is 65 bytes; reading stops soon after, whatever the path leads to.
 const FILE_BYTES_MAX: usize = 128;
 
 /// Why there is no key.
 #[derive(Debug, thiserror::Error)]
-pub enum VaultError {
-    /// [`Vault::load`](super::Vault::load): no such file.
+pub enum KeyFileError {
+    /// No such file.
     #[error("key file {}: expected 64 lower-case hex digits, found no file", .0.display())]
     Missing(PathBuf),
-    /// [`Vault::load`](super::Vault::load): there, and not to be read.
+    /// There, and not to be read.
     #[error("key file {}: cannot be read", .0.display())]
     Unreadable(PathBuf, #[source] io::Error),
-    /// [`Vault::load`](super::Vault::load): read, and not a key. The number is that of the bytes found, counted up to 128.
+    /// Read, and not a key. The number is that of the bytes found, counted up to 128.
     #[error("key file {}: expected 64 lower-case hex digits and a line break, found {} bytes that are not", .0.display(), .1)]
     Form(PathBuf, usize),
-    /// [`Vault::create`](super::Vault::create): there is a file already, or it cannot be made.
+    /// There is a file already, or it cannot be made.
     #[error("key file {}: cannot be made", .0.display())]
     Create(PathBuf, #[source] io::Error),
 }
 
 /// Reads the file and changes nothing about it.
-pub(super) fn load(path: &Path) -> Result<Zeroizing<[u8; KEY_BYTES]>, VaultError> {
+pub(crate) fn load(path: &Path) -> Result<Zeroizing<[u8; KEY_BYTES]>, KeyFileError> {
     let fault = |error: io::Error| match error.kind() {
-        io::ErrorKind::NotFound => VaultError::Missing(path.to_owned()),
-        _ => VaultError::Unreadable(path.to_owned(), error),
+        io::ErrorKind::NotFound => KeyFileError::Missing(path.to_owned()),
+        _ => KeyFileError::Unreadable(path.to_owned(), error),
     };
     // Larger than the most that is read, or growing would leave copies of the key behind.
     let mut text = Zeroizing::new(Vec::with_capacity(2 * FILE_BYTES_MAX));
     let file = File::open(path).map_err(fault)?;
     file.take(FILE_BYTES_MAX as u64).read_to_end(&mut text).map_err(fault)?;
-    from_hex(text.strip_suffix(b"\n").unwrap_or(&text)).ok_or_else(|| VaultError::Form(path.to_owned(), text.len()))
+    from_hex(text.strip_suffix(b"\n").unwrap_or(&text)).ok_or_else(|| KeyFileError::Form(path.to_owned(), text.len()))
 }
 
-/// Writes a file that was not there.
-pub(super) fn create(path: &Path, key: &[u8; KEY_BYTES]) -> Result<(), VaultError> {
-    write(path, key).map_err(|error| VaultError::Create(path.to_owned(), error))
+/// Draws a key and writes its file, which was not there and is on disk when this returns.
+pub(crate) fn create(path: &Path) -> Result<Zeroizing<[u8; KEY_BYTES]>, KeyFileError> {
+    let mut key = Zeroizing::new([0; KEY_BYTES]);
+    getrandom::fill(key.as_mut()).expect("getrandom(2) gives up to 256 bytes whole, once the system has started");
+    write(path, &key).map_err(|error| KeyFileError::Create(path.to_owned(), error))?;
+    Ok(key)
 }
 
 /// O_EXCL, so that a key is never written over; then the mode, which the umask may have narrowed; then file and name to disk.
@@ -105,10 +108,19 @@ mod tests {
     fn a_key_is_written_as_hex_digits_that_its_owner_alone_can_read() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("seal.key");
-        create(&path, &key()).unwrap();
+        write(&path, &key()).unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), format!("{DIGITS}\n"));
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o600);
         assert_eq!(*load(&path).unwrap(), key());
+    }
+
+    #[test]
+    fn a_new_key_is_what_its_file_holds_and_no_other_is_like_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let [a, b] = ["seal.key", "cookie.key"].map(|name| dir.path().join(name));
+        let made = create(&a).unwrap();
+        assert_eq!(*load(&a).unwrap(), *made);
+        assert_ne!(*create(&b).unwrap(), *made);
     }
 
     #[test]
@@ -116,7 +128,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("seal.key");
         std::fs::write(&path, "mine").unwrap();
-        let error = create(&path, &key()).unwrap_err();
+        let error = create(&path).unwrap_err();
         assert_eq!(error.to_string(), format!("key file {}: cannot be made", path.display()));
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "mine");
     }
