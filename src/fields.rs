@@ -89,6 +89,12 @@ impl<'a> Fields<'a> {
         self.last(name).is_some()
     }
 
+    /// All fields in the order received, doubled ones too, for a reader to whom a field that it does not know is a mistake. What is
+    /// no field has an empty name.
+    pub fn all(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.pairs.iter().map(|pair| (&*pair.name, &*pair.value))
+    }
+
     fn last(&self, name: &str) -> Option<&str> {
         // No field has an empty name; the pairs that do are not fields.
         let found = self.pairs.iter().rev().find(|pair| pair.name == name && !name.is_empty())?;
@@ -375,8 +381,7 @@ mod tests {
         ];
         for (form, expected) in table {
             let fields = Fields::from_urlencoded(form.as_bytes());
-            let found: Vec<(&str, &str)> =
-                fields.pairs.iter().map(|p| (&*p.name, &*p.value)).filter(|p| !p.0.is_empty()).collect();
+            let found: Vec<(&str, &str)> = fields.all().filter(|p| !p.0.is_empty()).collect();
             assert_eq!(&found, expected, "{form}");
             assert_eq!(fields.is_empty(), expected.is_empty(), "{form}");
         }

@@ -19,6 +19,7 @@
 //! - [`store`]: the only SQL. [`journal`] is what it records.
 //! - [`writer`]: the one thread that writes.
 //! - [`password`]: sealed at once, hashed in the background, verified in every form.
+//! - [`login`]: the members area: whether a visitor is a member now.
 //! - [`http`]: the surface; [`service`] starts and stops all of it.
 //! - [`replay`], [`cli`]: the way back in, and the commands.
 //! - [`config`], [`data_dir`], [`key_file`], [`clock`], [`logging`], [`mod@chain`]: settings, files, time, log lines.
@@ -37,6 +38,7 @@ pub mod http;
 pub mod journal;
 pub mod key_file;
 pub mod logging;
+pub mod login;
 pub mod member;
 pub mod password;
 pub mod replay;

@@ -1,0 +1,184 @@
+//! What a protected site asks: the query of `/auth`. The operator wrote it into a configuration once, and a mistake in it must
+//! not open a door: what is unknown, doubled or empty is refused, never passed over.
+
+use crate::fields::Fields;
+use crate::member::SiteId;
+use crate::reply::Refusal;
+
+/// Most sites that one members area may be shared by.
+pub const SITES_MAX: usize = 32;
+/// Longest query that is read, in bytes: 32 of the longest siteids with escaped commas, and room.
+const QUERY_BYTES_MAX: usize = 2048;
+
+/// What [`sites`] takes.
+pub const SITES_EXPECTED: &str = "expected 1 to 32 siteids separated by commas, each once";
+
+/// Whose members may enter, and how a visitor who is none is asked to log in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ask {
+    /// The sites, in the order in which they are tried.
+    pub sites: Vec<SiteId>,
+    /// Members on trial stay outside.
+    pub full_only: bool,
+    /// The form of a 401.
+    pub challenge: Challenge,
+}
+
+/// How a visitor is asked for name and password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Challenge {
+    /// By the browser's own window.
+    Basic,
+    /// By the login page.
+    Page,
+}
+
+impl Ask {
+    /// Reads the query string, without its `?`.
+    ///
+    /// # Errors
+    ///
+    /// The first parameter that is missing or not to be understood.
+    pub fn parse(query: &[u8]) -> Result<Self, Refusal> {
+        if query.len() > QUERY_BYTES_MAX {
+            return Err(Refusal::malformed_secret("query", "expected at most 2048 bytes", &String::from_utf8_lossy(query)));
+        }
+        let fields = Fields::from_urlencoded(query);
+        let (mut site, mut trial, mut ask) = (None, None, None);
+        for (name, value) in fields.all() {
+            match name {
+                "site" => once("site", value, &mut site)?,
+                "trial" => once("trial", value, &mut trial)?,
+                "ask" => once("ask", value, &mut ask)?,
+                _ => return Err(Refusal::malformed("query", "expected site, trial and ask alone", name)),
+            }
+        }
+        let text = site.filter(|text| !text.is_empty()).ok_or_else(|| Refusal::missing("site", SITES_EXPECTED))?;
+        let sites = sites(text).ok_or_else(|| Refusal::malformed("site", SITES_EXPECTED, text))?;
+        let full_only = match trial {
+            None | Some("yes") => false,
+            Some("no") => true,
+            Some(other) => return Err(Refusal::malformed("trial", "expected yes or no", other)),
+        };
+        let challenge = match ask {
+            None | Some("basic") => Challenge::Basic,
+            Some("page") => Challenge::Page,
+            Some(other) => return Err(Refusal::malformed("ask", "expected basic or page", other)),
+        };
+        Ok(Self { sites, full_only, challenge })
+    }
+}
+
+/// Reads a list of sites, as in `1,5,64`. A doubled one is a mistake too: another was meant.
+pub fn sites(text: &str) -> Option<Vec<SiteId>> {
+    let mut sites = Vec::new();
+    for entry in text.split(',') {
+        let site = SiteId::parse(entry)?;
+        if sites.len() == SITES_MAX || sites.contains(&site) {
+            return None;
+        }
+        sites.push(site);
+    }
+    Some(sites)
+}
+
+fn once<'a>(name: &'static str, value: &'a str, slot: &mut Option<&'a str>) -> Result<(), Refusal> {
+    match slot.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(Refusal::malformed(name, "expected no second value", value)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ask(query: &str) -> Result<(Vec<i64>, bool, Challenge), String> {
+        let ask = Ask::parse(query.as_bytes()).map_err(|refusal| refusal.to_string())?;
+        Ok((ask.sites.into_iter().map(SiteId::get).collect(), ask.full_only, ask.challenge))
+    }
+
+    #[test]
+    fn a_query_says_which_sites_who_and_how() {
+        use Challenge::{Basic, Page};
+        let table: &[(&str, &[i64], bool, Challenge, &str)] = &[
+            ("site=1", &[1], false, Basic, "the least"),
+            ("site=64,1,5", &[64, 1, 5], false, Basic, "the order is kept"),
+            ("site=1%2C5", &[1, 5], false, Basic, "an escaped comma"),
+            ("site=9223372036854775807", &[i64::MAX], false, Basic, "the largest"),
+            ("site=1&trial=yes&ask=basic", &[1], false, Basic, "the defaults said aloud"),
+            ("ask=page&trial=no&site=1", &[1], true, Page, "in any order"),
+            ("&site=1&&", &[1], false, Basic, "nothing between two & is nothing"),
+        ];
+        for (query, sites, full_only, challenge, why) in table {
+            assert_eq!(ask(query), Ok((sites.to_vec(), *full_only, *challenge)), "{query}: {why}");
+        }
+    }
+
+    #[test]
+    fn a_mistake_is_refused_with_the_parameter_s_name() {
+        let table = [
+            ("", "site: expected 1 to 32 siteids separated by commas, each once, not given"),
+            ("trial=no", "site: expected 1 to 32 siteids separated by commas, each once, not given"),
+            ("site", "site: expected 1 to 32 siteids separated by commas, each once, not given"),
+            ("site=", "site: expected 1 to 32 siteids separated by commas, each once, not given"),
+            ("site=0", "site: expected 1 to 32 siteids separated by commas, each once, found \"0\""),
+            ("site=-1", "site: expected 1 to 32 siteids separated by commas, each once, found \"-1\""),
+            ("site=a", "site: expected 1 to 32 siteids separated by commas, each once, found \"a\""),
+            ("site=1,", "site: expected 1 to 32 siteids separated by commas, each once, found \"1,\""),
+            ("site=1,,5", "site: expected 1 to 32 siteids separated by commas, each once, found \"1,,5\""),
+            ("site=1,+5", "site: expected 1 to 32 siteids separated by commas, each once, found \"1, 5\""),
+            ("site=1;5", "site: expected 1 to 32 siteids separated by commas, each once, found \"1;5\""),
+            ("site=1,5,01", "site: expected 1 to 32 siteids separated by commas, each once, found \"1,5,01\""),
+            ("site=1&site=5", "site: expected no second value, found \"5\""),
+            ("site=1&site=1", "site: expected no second value, found \"1\""),
+            ("site=1&trial=", "trial: expected yes or no, found \"\""),
+            ("site=1&trial", "trial: expected yes or no, found \"\""),
+            ("site=1&trial=No", "trial: expected yes or no, found \"No\""),
+            ("site=1&trial=0", "trial: expected yes or no, found \"0\""),
+            ("site=1&trial=no&trial=yes", "trial: expected no second value, found \"yes\""),
+            ("site=1&ask=", "ask: expected basic or page, found \"\""),
+            ("site=1&ask=form", "ask: expected basic or page, found \"form\""),
+            ("site=1&ask=page&ask=page", "ask: expected no second value, found \"page\""),
+            ("site=1&trail=no", "query: expected site, trial and ask alone, found \"trail\""),
+            ("site=1&Trial=no", "query: expected site, trial and ask alone, found \"Trial\""),
+            ("site=1&amp;trial=no", "query: expected site, trial and ask alone, found \"amp;trial\""),
+            ("site=1&trial[]=no", "query: expected site, trial and ask alone, found \"\""),
+            ("site=1&=no", "query: expected site, trial and ask alone, found \"\""),
+            // The whole query escaped, or joined by something else: the values hold fields.
+            ("site=1%26trial%3Dno", "site: expected 1 to 32 siteids separated by commas, each once, found 10 bytes"),
+            ("site=1;trial=no", "site: expected 1 to 32 siteids separated by commas, each once, found 10 bytes"),
+        ];
+        for (query, sentence) in table {
+            assert_eq!(ask(query), Err(sentence.to_owned()), "{query}");
+        }
+    }
+
+    #[test]
+    fn up_to_32_sites_share_a_members_area() {
+        let list = |n: i64| (1..=n).map(|site| site.to_string()).collect::<Vec<_>>().join(",");
+        assert_eq!(sites(&list(32)).map(|sites| sites.len()), Some(32));
+        assert_eq!(sites(&list(33)), None);
+        let longest = (0..32).map(|n| (i64::MAX - n).to_string()).collect::<Vec<_>>().join("%2C");
+        assert!(Ask::parse(format!("site={longest}&trial=no&ask=basic").as_bytes()).is_ok());
+    }
+
+    #[test]
+    fn a_long_query_is_refused_unread() {
+        let query = format!("site={}1", "0".repeat(QUERY_BYTES_MAX - 6));
+        assert!(ask(&query).is_ok());
+        assert_eq!(ask(&format!("{query}1")), Err("query: expected at most 2048 bytes, found 2049 bytes".into()));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_are_1_to_32_different_sites_or_a_refusal(bytes in proptest::collection::vec(0..=255_u8, 0..60)) {
+            for query in [bytes.clone(), [b"site=1,2&", &bytes[..]].concat()] {
+                if let Ok(ask) = Ask::parse(&query) {
+                    let different: std::collections::HashSet<_> = ask.sites.iter().collect();
+                    proptest::prop_assert!((1..=SITES_MAX).contains(&ask.sites.len()) && different.len() == ask.sites.len());
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! The members area: whether a visitor is a member now.
+//!
+//! ```text
+//! query         --ask-->            Ask: which sites, full members only?, how to be asked
+//! Authorization --basic-->          Typed: name and password
+//! Cookie        --cookie_header-->  values --cookie--> Login: site, member, random id, time of issue, login_version
+//! return address --back-->          Back: a path of this site, or `/`
+//! ```
+//!
+//! No actix and no rusqlite in here, and the time is an argument. What visitors send is somebody's text: every parser is total,
+//! bounded, and shows no secret.
+
+pub mod ask;
+pub mod back;
+pub mod basic;
+pub mod cookie;
+pub mod cookie_header;
