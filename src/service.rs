@@ -23,7 +23,7 @@ use crate::http::refused::RefusedLog;
 use crate::http::tokens::{self, Token, TokenError, Tokens};
 use crate::key_file::KeyFileError;
 use crate::login::cookie::Signer;
-use crate::login::guard::{Block, Guard, Kind};
+use crate::login::guard::{Guard, Kind};
 use crate::login::pool::Pool;
 use crate::login::remembered::Remembered;
 use crate::password::harden::{Bench, Worker};

@@ -1,0 +1,72 @@
+//! What a visitor of a members area sends: no bytes log anybody in that we did not sign, name a member that cannot be, ask about no
+//! site, or lead to another host.
+
+#![no_main]
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use libfuzzer_sys::fuzz_target;
+use nats_userman::login::ask::{Ask, SITES_MAX};
+use nats_userman::login::back::Back;
+use nats_userman::login::basic::Typed;
+use nats_userman::login::cookie::Signer;
+use nats_userman::login::cookie_header::{CookieDomain, values};
+
+/// 2026-06-15 12:00:00 UTC.
+const NOON: i64 = 1_781_524_800;
+const LIFETIME: i64 = 86_400;
+
+fuzz_target!(|bytes: &[u8]| {
+    let text = String::from_utf8_lossy(bytes);
+    ask(bytes);
+    basic(bytes);
+    cookie(bytes, &text);
+    back(&text);
+});
+
+fn ask(query: &[u8]) {
+    let Ok(ask) = Ask::parse(query) else { return };
+    assert!((1..=SITES_MAX).contains(&ask.sites.len()));
+    let list: Vec<String> = ask.sites.iter().map(ToString::to_string).collect();
+    let again = format!("site={}&trial={}", list.join(","), if ask.full_only { "no" } else { "yes" });
+    let again = Ask::parse(again.as_bytes()).expect("what was read can be asked again");
+    assert_eq!((again.sites, again.full_only), (ask.sites, ask.full_only));
+}
+
+fn basic(bytes: &[u8]) {
+    let encoded = format!("Basic {}", STANDARD.encode(bytes));
+    for header in [bytes, encoded.as_bytes()] {
+        let Some(Ok(typed)) = Typed::read(header) else { continue };
+        let name = typed.name.as_str();
+        assert!((1..=255).contains(&name.len()) && !name.contains(char::is_control) && !name.contains(':'), "{name:?}");
+        let shown = format!("{typed:?}");
+        assert!(shown.ends_with("password: Password(***) }"), "{shown}");
+    }
+    // In base64 there is no other scheme, and nothing is passed over in silence.
+    assert!(Typed::read(encoded.as_bytes()).is_some());
+}
+
+fn cookie(bytes: &[u8], text: &str) {
+    let signer = Signer::from_key([7; 32]);
+    let lines = || bytes.split(|&b| b == b'\n');
+    assert!(values(lines(), "__Host-userman").count() <= 8);
+    assert!(values(lines(), "__Host-userman").all(|value| !value.contains(';')));
+    for value in values(lines(), "__Host-userman").chain([text]) {
+        // The corpus has one that was signed with this key: then it is that text and no other.
+        if let Some(login) = signer.read(value, NOON, LIFETIME) {
+            assert_eq!(signer.sign(&login), value);
+        }
+    }
+    if let Some(domain) = CookieDomain::parse(text) {
+        assert!(domain.as_str().bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-')));
+        assert_eq!(CookieDomain::parse(domain.as_str()), Some(domain));
+    }
+}
+
+fn back(text: &str) {
+    let back = Back::read(text);
+    let bytes = back.as_str().as_bytes();
+    assert!(bytes[0] == b'/' && !matches!(bytes.get(1), Some(b'/' | b'\\')), "{back}");
+    assert!(bytes.len() <= 2048 && bytes.iter().all(u8::is_ascii_graphic), "{back}");
+    assert_eq!(Back::read(back.as_str()), back);
+}
