@@ -13,7 +13,7 @@ use actix_web::dev::{Server, ServerHandle};
 use crate::action::Rules;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::data_dir::{DataDirError, Lock};
+use crate::data_dir::{DataDirError, Lock, modes};
 use crate::http;
 use crate::http::postback::Shared;
 use crate::http::refused::RefusedLog;
@@ -28,7 +28,8 @@ const DRAIN_TIME_MAX: Duration = Duration::from_secs(12);
 const DRAIN_LOOK_EVERY: Duration = Duration::from_millis(10);
 /// How many of the newest seals are tried with the key at the start.
 pub(crate) const SEALS_TRIED: u32 = 16;
-const TOKEN_FILE_LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How soon a changed token file counts, and refused calls without a line of their own are told.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Why the service does not start.
 #[derive(Debug, thiserror::Error)]
@@ -86,6 +87,7 @@ impl Service {
     pub fn start(config: &Config, clock: Clock, hashing: bool) -> Result<(Self, Server), StartError> {
         config.data_dir.make()?;
         let locks = config.data_dir.lock(config.location.path())?;
+        modes::tighten(&config.data_dir, config.location.path());
         let vault = open_database(config)?;
         let (tokens, new_token) = open_tokens(config)?;
         let listener = TcpListener::bind(config.listen).map_err(|error| StartError::Listen(config.listen, error))?;
@@ -147,11 +149,12 @@ impl Service {
         self.writer_thread.is_finished()
     }
 
-    /// Watches the token file; never returns.
-    pub async fn watch_tokens(&self) {
+    /// Watches the token file and the refused calls; never returns.
+    pub async fn watch(&self) {
         let mut seen = self.shared.tokens.read_as_of();
         loop {
-            tokio::time::sleep(TOKEN_FILE_LOOK_EVERY).await;
+            tokio::time::sleep(LOOK_EVERY).await;
+            self.shared.refused.look();
             let now = self.shared.tokens.changed_at();
             if now != seen {
                 seen = now;
@@ -170,6 +173,7 @@ impl Service {
         }
         // Graceful: the last answers are still on their way to the sockets.
         self.handle.stop(true).await;
+        self.shared.refused.close();
         if let Some(worker) = self.worker {
             worker.stop();
         }

@@ -1,5 +1,7 @@
 //! `check-config`: what would be used, secrets hidden, and what is wrong with it. Changes nothing.
 
+mod places;
+
 use std::io::{Write as _, stdout};
 
 use super::Failure;
@@ -50,11 +52,7 @@ pub(super) fn run(settings: &Settings) -> Result<(), Failure> {
 
 /// What a start would meet, looked at and not touched.
 fn problems(config: &Config) -> Vec<String> {
-    let mut problems = Vec::new();
-    let dir = config.data_dir.path();
-    if dir.exists() && rustix::fs::access(dir, rustix::fs::Access::WRITE_OK).is_err() {
-        problems.push(format!("the data directory {} cannot be written", dir.display()));
-    }
+    let mut problems = places::problems(config);
     let token_file = config.data_dir.token_file();
     if config.postback_tokens.is_empty() && token_file.exists() {
         problems.extend(read_file(&token_file).err().map(|error| chain(&error)));

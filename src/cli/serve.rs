@@ -30,7 +30,7 @@ async fn serve(config: &Config) -> Result<(), Failure> {
         _ = terminate.recv() => Ok("SIGTERM"),
         _ = interrupt.recv() => Ok("SIGINT"),
         () = writer_is_lost(&service) => Err(Failure::Failed("the writer has ended; start the service again".into())),
-        () = service.watch_tokens() => Ok("the token watch ended"),
+        () = service.watch() => Ok("the watch ended"),
     };
     if let Ok(signal) = &ended {
         log::info!("{signal}: stopping");
