@@ -6,7 +6,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use chrono_tz::Tz;
-use clap::Args;
+use clap::builder::{OsStringValueParser, Resettable, TypedValueParser as _};
+use clap::{ArgAction, Args, Command, value_parser};
 use ipnet::IpNet;
 
 pub use area::{AreaConfig, AreaSettings};
@@ -22,7 +23,8 @@ use crate::store::Location;
 
 /// The settings as text. Read by [`Config::read`], which says all that is wrong at once.
 ///
-/// The comments are the help texts of the flags, which are not written for rustdoc.
+/// The comments are the help texts of the flags, which are not written for rustdoc. No value is refused by clap, which would say it in
+/// lines of its own; variables that are set to nothing are left out by [`without_empty_variables`].
 #[allow(rustdoc::bare_urls, rustdoc::invalid_html_tags)]
 #[derive(Args, Clone, Debug)]
 pub struct Settings {
@@ -33,7 +35,7 @@ pub struct Settings {
     #[arg(long, global = true, env = "USERMAN_PUBLIC_URL", value_name = "URL")]
     pub public_url: Option<String>,
     /// Directory of the database, the keys and the token
-    #[arg(long, global = true, env = "USERMAN_DATA_DIR", value_name = "DIR", default_value = "./data")]
+    #[arg(long, global = true, env = "USERMAN_DATA_DIR", value_name = "DIR", default_value = "./data", value_parser = any_path())]
     pub data_dir: PathBuf,
     /// The database [default: sqlite:<data-dir>/userman.db]
     #[arg(long, global = true, env = "USERMAN_DATABASE", value_name = "sqlite:PATH")]
@@ -50,7 +52,7 @@ pub struct Settings {
     )]
     pub postback_token: Vec<String>,
     /// The same from a file, one token a line
-    #[arg(long, global = true, env = "USERMAN_POSTBACK_TOKEN_FILE", value_name = "FILE")]
+    #[arg(long, global = true, env = "USERMAN_POSTBACK_TOKEN_FILE", value_name = "FILE", value_parser = any_path())]
     pub postback_token_file: Option<PathBuf>,
     /// Network that may call /postback; repeatable [default: any]
     #[arg(long, global = true, env = "USERMAN_ALLOW_IP", value_name = "CIDR", value_delimiter = ',')]
@@ -68,9 +70,9 @@ pub struct Settings {
     #[arg(long, global = true, env = "USERMAN_PASSWORD_HASH", value_name = "KIND", default_value = "argon2id")]
     pub password_hash: String,
     /// Keep NATS's cryptpass in its column, for an Apache that reads it (a weak hash: only where you need it)
-    // Boolish: in a variable people write 1 and yes as well as true.
-    #[arg(long, global = true, env = "USERMAN_KEEP_CRYPTPASS", value_parser = clap::builder::BoolishValueParser::new())]
-    pub keep_cryptpass: bool,
+    // Text: in a variable people write 1 and yes as well as true.
+    #[arg(long, global = true, env = "USERMAN_KEEP_CRYPTPASS", action = ArgAction::SetTrue, value_parser = value_parser!(String))]
+    pub keep_cryptpass: String,
     /// Days that journal records are kept [default: for ever]
     #[arg(long, global = true, env = "USERMAN_JOURNAL_DAYS", value_name = "DAYS")]
     pub journal_days: Option<String>,
@@ -83,6 +85,20 @@ pub struct Settings {
     /// Those of the members area.
     #[command(flatten)]
     pub area: AreaSettings,
+}
+
+/// A path as it is: clap's own reading refuses an empty one.
+fn any_path() -> impl clap::builder::TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().map(PathBuf::from)
+}
+
+/// A variable that is set to nothing is not set: files of variables have such lines. A flag without a value is a mistake: mostly of a
+/// script, whose own variable is empty, and never a way to say "any".
+pub fn without_empty_variables(command: Command) -> Command {
+    command.mut_args(|arg| {
+        let value = arg.get_env().and_then(std::env::var_os);
+        if value.is_some_and(|value| value.to_string_lossy().trim().is_empty()) { arg.env(Resettable::Reset) } else { arg }
+    })
 }
 
 /// The settings as they are used.
@@ -135,15 +151,11 @@ impl Config {
     /// Every setting that cannot be used, not only the first.
     pub fn read(settings: &Settings) -> Result<Self, Vec<BadSetting>> {
         let mut bad = Problems(Vec::new());
-        let data_dir = DataDir::new(&settings.data_dir);
+        let data_dir = DataDir::new(bad.path("--data-dir", &settings.data_dir));
         let listen =
             bad.read("--listen", "expected ADDRESS:PORT, as in 127.0.0.1:8080", &settings.listen, |text| text.parse().ok());
         let location = match &settings.database {
-            // Of another database's URL only the beginning is shown: a password may be in it.
-            Some(text) => Location::parse(text.trim()).or_else(|| {
-                let scheme = text.split_once(':').map_or(text.as_str(), |(scheme, _)| scheme);
-                bad.read("--database", "expected sqlite:PATH", scheme, |_| None)
-            }),
+            Some(text) => bad.database(text.trim()),
             None => Some(Location::sqlite(data_dir.database())),
         };
         let zone = bad.read("--time-zone", "expected a name as in Europe/Berlin or UTC", &settings.time_zone, |text| {
@@ -169,6 +181,8 @@ impl Config {
             settings.public_url.as_deref(),
             public_url,
         );
+        let keep_cryptpass =
+            bad.read("--keep-cryptpass", "expected yes or no, true or false, 1 or 0", &settings.keep_cryptpass, switch);
         let log = bad.read(
             "--log",
             "expected error, warn, info, debug, trace or off, or module=level",
@@ -193,7 +207,7 @@ impl Config {
                 trusted_proxy: TrustedProxies(trusted_proxy),
                 expiry: ExpiryRule { zone: zone?, grace_hours: grace? },
                 password_hash: password_hash?,
-                keep_cryptpass: settings.keep_cryptpass,
+                keep_cryptpass: keep_cryptpass?,
                 journal_days,
                 log: log?,
                 log_format: log_format?,
@@ -238,8 +252,7 @@ impl Problems {
         text: Option<&str>,
         parse: impl Fn(&str) -> Option<T>,
     ) -> Option<T> {
-        // A variable that is set to nothing is not set: files of variables have such lines.
-        text.filter(|text| !text.trim().is_empty()).and_then(|text| self.read(flag, expected, text, parse))
+        text.and_then(|text| self.read(flag, expected, text, parse))
     }
 
     fn template(&mut self, error: &PageError) {
@@ -247,6 +260,7 @@ impl Problems {
         self.0.push(BadSetting { flag: "--login-template", expected, found: crate::chain::chain(error) });
     }
 
+    /// A list may have blanks, as behind a last comma, but not only blanks: an empty list of networks would mean "any".
     fn read_all<T>(
         &mut self,
         flag: &'static str,
@@ -254,14 +268,42 @@ impl Problems {
         texts: &[String],
         parse: fn(&str) -> Option<T>,
     ) -> Vec<T> {
-        texts.iter().filter_map(|text| self.read_optional(flag, expected, Some(text), parse)).collect()
+        let given: Vec<_> = texts.iter().filter(|text| !text.trim().is_empty()).collect();
+        if given.is_empty() && !texts.is_empty() {
+            self.0.push(BadSetting { flag, expected, found: format!("\"{}\"", texts.join(",").escape_debug()) });
+        }
+        given.into_iter().filter_map(|text| self.read(flag, expected, text, parse)).collect()
+    }
+
+    fn path<'a>(&mut self, flag: &'static str, path: &'a Path) -> &'a Path {
+        if path.as_os_str().is_empty() {
+            self.0.push(BadSetting { flag, expected: "expected a path", found: "\"\"".into() });
+        }
+        path
+    }
+
+    fn database(&mut self, text: &str) -> Option<Location> {
+        let location = Location::parse(text);
+        if location.is_none() {
+            let (expected, shown) = match text.strip_prefix("sqlite:") {
+                // A query may hold a key.
+                Some(_) => ("expected sqlite:PATH, the path of a file", text.split_inclusive('?').next().unwrap_or(text)),
+                // Of another database's URL only the beginning is shown: a password may be in it.
+                None => ("expected sqlite:PATH", text.split_once(':').map_or(text, |(scheme, _)| scheme)),
+            };
+            let found = format!("\"{}\"", shown.escape_debug());
+            self.0.push(BadSetting { flag: "--database", expected, found });
+        }
+        location
     }
 }
 
 /// A token that is wrong is not shown: it may be nearly right.
 fn tokens(settings: &Settings, bad: &mut Problems) -> Vec<Token> {
     let mut tokens = Vec::new();
-    for text in settings.postback_token.iter().filter(|text| !text.trim().is_empty()) {
+    let blank = |text: &&String| text.trim().is_empty();
+    let only_blanks = settings.postback_token.iter().all(|text| blank(&text));
+    for text in settings.postback_token.iter().filter(|text| only_blanks || !blank(text)) {
         match Token::parse(text.trim()) {
             Some(token) => tokens.push(token),
             None => bad.0.push(BadSetting {
@@ -282,6 +324,15 @@ fn tokens(settings: &Settings, bad: &mut Problems) -> Vec<Token> {
         }
     }
     tokens
+}
+
+/// As people write it into variables.
+fn switch(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "yes" | "on" | "1" | "t" | "y" => Some(true),
+        "false" | "no" | "off" | "0" | "f" | "n" => Some(false),
+        _ => None,
+    }
 }
 
 fn public_url(text: &str) -> Option<String> {

@@ -1,5 +1,7 @@
 //! The data directory: its mode, its lock, its keys.
 
+pub(crate) mod modes;
+
 use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
@@ -82,8 +84,11 @@ impl DataDir {
     /// Where another process has it, or the lock file cannot be written.
     pub fn lock(&self, database: &Path) -> Result<Vec<Lock>, DataDirError> {
         let mut locks = vec![self.lock_this()?];
-        // A database elsewhere belongs to whoever serves it there.
-        let elsewhere = database.canonicalize().ok().and_then(|file| file.parent().map(Path::to_owned));
+        // A database elsewhere belongs to whoever serves it there. One that is not made yet will lie where its path says.
+        let elsewhere = match database.canonicalize() {
+            Ok(file) => file.parent().map(Path::to_owned),
+            Err(_) => parent(database).canonicalize().ok(),
+        };
         if let Some(dir) = elsewhere.filter(|dir| self.path.canonicalize().is_ok_and(|own| own != *dir)) {
             locks.push(Self::new(dir).lock_this()?);
         }
@@ -101,14 +106,27 @@ impl DataDir {
             // The mode above is cut by the umask; without write permission the next start could not take the lock.
             .and_then(|file| file.set_permissions(Permissions::from_mode(LOCK_MODE)).map(|()| file))
             .map_err(io)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Lock(file)),
-            Err(TryLockError::WouldBlock) => Err(DataDirError::InUse(self.path.clone())),
-            Err(TryLockError::Error(error)) => Err(io(error)),
+        // The directory as well: a lock file that somebody removes is made anew by the next, and locks nobody out.
+        let dir = File::open(&self.path).map_err(io)?;
+        for taken in [&file, &dir] {
+            match taken.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => return Err(DataDirError::InUse(self.path.clone())),
+                Err(TryLockError::Error(error)) => return Err(io(error)),
+            }
         }
+        Ok(Lock { _file: file, _dir: dir })
     }
+}
+
+/// The directory in which a file lies, as its path says.
+pub(crate) fn parent(file: &Path) -> &Path {
+    file.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Held while the directory is in use.
 #[derive(Debug)]
-pub struct Lock(#[expect(dead_code, reason = "holding it is its use")] File);
+pub struct Lock {
+    _file: File,
+    _dir: File,
+}

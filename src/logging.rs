@@ -121,23 +121,73 @@ impl<'kvs> VisitSource<'kvs> for TextPairs<'_> {
 }
 
 fn json_line(now: i64, record: &Record<'_>) -> String {
-    let mut object = serde_json::Map::new();
-    object.insert("time".into(), format_utc(now).into());
-    object.insert("level".into(), record.level().as_str().to_ascii_lowercase().into());
-    object.insert("message".into(), cut(record.args().to_string()).into());
-    let _ = record.key_values().visit(&mut JsonPairs(&mut object));
-    let mut line = serde_json::Value::Object(object).to_string();
+    let mut object = JsonObject { pairs: serde_json::Map::new(), room: LINE_BYTES_MAX - "{}".len() };
+    object.insert("time", format_utc(now));
+    object.insert("level", record.level().as_str().to_ascii_lowercase());
+    object.insert("message", record.args().to_string());
+    let _ = record.key_values().visit(&mut object);
+    let mut line = serde_json::Value::Object(object.pairs).to_string();
     line.push('\n');
     line
 }
 
-struct JsonPairs<'a>(&'a mut serde_json::Map<String, serde_json::Value>);
+/// The pairs of a line, and how many bytes more it may have. As with text, what comes last is cut: a value to what there is room for,
+/// a pair without room for any of its value wholly.
+struct JsonObject {
+    pairs: serde_json::Map<String, serde_json::Value>,
+    room: usize,
+}
 
-impl<'kvs> VisitSource<'kvs> for JsonPairs<'_> {
+impl JsonObject {
+    fn insert(&mut self, key: &str, value: impl Into<serde_json::Value>) {
+        let around = json_bytes(key) + r#""":"","#.len();
+        let Some(room) = self.room.checked_sub(around) else { return };
+        let value = match value.into() {
+            serde_json::Value::String(text) => json_cut(text, room).into(),
+            other => other,
+        };
+        let bytes = value.as_str().map_or_else(|| value.to_string().len(), json_bytes);
+        if let Some(rest) = room.checked_sub(bytes) {
+            self.room = rest;
+            self.pairs.insert(key.to_owned(), value);
+        }
+    }
+}
+
+impl<'kvs> VisitSource<'kvs> for JsonObject {
     fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), Error> {
-        let json = value.to_u64().map_or_else(|| cut(value.to_string()).into(), Into::into);
-        self.0.insert(key.to_string(), json);
+        match value.to_u64() {
+            Some(number) => self.insert(key.as_str(), number),
+            None => self.insert(key.as_str(), value.to_string()),
+        }
         Ok(())
+    }
+}
+
+/// The longest beginning that has at most so many bytes in JSON.
+fn json_cut(mut text: String, bytes_max: usize) -> String {
+    let mut bytes = 0;
+    let end = text.char_indices().find(|(_, c)| {
+        bytes += json_char_bytes(*c);
+        bytes > bytes_max
+    });
+    if let Some((at, _)) = end {
+        text.truncate(at);
+    }
+    text
+}
+
+/// Bytes of a text in JSON, without its quotation marks.
+fn json_bytes(text: &str) -> usize {
+    text.chars().map(json_char_bytes).sum()
+}
+
+/// As serde_json escapes it.
+fn json_char_bytes(c: char) -> usize {
+    match c {
+        '"' | '\\' | '\n' | '\r' | '\t' | '\u{8}' | '\u{c}' => 2,
+        '\0'..' ' => r"\u0000".len(),
+        _ => c.len_utf8(),
     }
 }
 
@@ -192,8 +242,28 @@ mod tests {
 
     #[test]
     fn a_line_is_bounded() {
-        let (text, _) = lines("m", &"x".repeat(100_000));
-        assert!(text.len() <= LINE_BYTES_MAX + 1);
+        let (text, json) = lines("m", &"x".repeat(100_000));
+        assert_eq!((text.len(), json.len()), (LINE_BYTES_MAX + 1, LINE_BYTES_MAX));
+    }
+
+    /// Regression: each value had a bound of its own, so that a line with many had none.
+    #[test]
+    fn a_line_of_json_is_bounded_as_a_whole_and_still_json() {
+        for value in ["x", "é", "\"", "\\", "\n", "\u{1}", "\u{8}\u{c}", "\u{7f}", "\u{2028}", "𝄞"] {
+            for (message, length) in [("m", 10), ("m", 300), ("m", 3000), (&value.repeat(3000)[..], 10)] {
+                let values = value.repeat(length);
+                let pairs = ["a", "b", "c", "d", "e", "f", "g", "h"].map(|key| (key, values.as_str()));
+                let line = json_line(
+                    NOW,
+                    &Record::builder().args(format_args!("{message}")).level(Level::Info).key_values(&pairs).build(),
+                );
+                assert!(line.len() <= LINE_BYTES_MAX + 1, "{value:?}: {} bytes", line.len());
+                let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&line).unwrap();
+                assert_eq!((object["time"].as_str(), object["level"].as_str()), (Some("2017-06-06T23:33:36Z"), Some("info")));
+                assert!(message.starts_with(object["message"].as_str().unwrap()), "{line}");
+                assert!(object.iter().all(|(key, kept)| key.len() > 1 || values.starts_with(kept.as_str().unwrap())), "{line}");
+            }
+        }
     }
 
     #[test]

@@ -2,13 +2,12 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use nats_userman::cli::{Cli, Failure, run};
 use nats_userman::logging::flush;
 
 /// The exit codes of the contract: 0 done, 1 failed, 2 wrong usage (clap uses 2 as well).
 fn main() -> ExitCode {
-    let done = run(Cli::parse());
+    let done = run(Cli::of_process());
     flush();
     let (lines, code) = match done {
         Ok(()) | Err(Failure::OutputClosed) => return ExitCode::SUCCESS,

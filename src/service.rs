@@ -15,7 +15,7 @@ use crate::apply::in_transaction;
 use crate::chain::chain;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::data_dir::{DataDirError, Lock};
+use crate::data_dir::{DataDirError, Lock, modes};
 use crate::http;
 use crate::http::area::Area;
 use crate::http::postback::Shared;
@@ -36,6 +36,7 @@ const DRAIN_TIME_MAX: Duration = Duration::from_secs(12);
 const DRAIN_LOOK_EVERY: Duration = Duration::from_millis(10);
 /// How many of the newest seals are tried with the key at the start.
 pub(crate) const SEALS_TRIED: u32 = 16;
+/// How soon a changed token file counts, a lifted block, and refused calls without a line of their own are told.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Why the service does not start.
@@ -97,6 +98,7 @@ impl Service {
     pub fn start(config: &Config, clock: Clock, hashing: bool) -> Result<(Self, Server), StartError> {
         config.data_dir.make()?;
         let locks = config.data_dir.lock(config.location.path())?;
+        modes::tighten(&config.data_dir, config.location.path());
         let vault = open_database(config)?;
         let (tokens, new_token) = open_tokens(config)?;
         let listener = TcpListener::bind(config.listen).map_err(|error| StartError::Listen(config.listen, error))?;
@@ -162,12 +164,13 @@ impl Service {
         self.writer_thread.is_finished()
     }
 
-    /// Watches the token file, and the blocks that commands lift; never returns.
+    /// Watches the token file, the blocks that commands lift and the refused calls; never returns.
     pub async fn watch(&self) {
         let mut seen = self.shared.tokens.read_as_of();
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
             take_up_lifted_blocks(&self.shared);
+            self.shared.refused.look();
             let now = self.shared.tokens.changed_at();
             if now != seen {
                 seen = now;
@@ -186,6 +189,7 @@ impl Service {
         }
         // Graceful: the last answers are still on their way to the sockets.
         self.handle.stop(true).await;
+        self.shared.refused.close();
         if let Some(worker) = self.worker {
             worker.stop();
         }

@@ -1,11 +1,14 @@
 //! `check-config`: what would be used, secrets hidden, and what is wrong with it. Changes nothing.
 
+mod places;
+
 use std::io::{Write as _, stdout};
 
 use super::Failure;
 use crate::chain::chain;
-use crate::config::{Config, Settings};
+use crate::config::{AreaConfig, Config, Settings};
 use crate::http::tokens::read_file;
+use crate::login::guard::Limits;
 use crate::password::Vault;
 use crate::service::SEALS_TRIED;
 use crate::store::{OpenError, UpgradeError, check_whole, open_reader};
@@ -34,6 +37,8 @@ pub(super) fn run(settings: &Settings) -> Result<(), Failure> {
         ("password hash", settings.password_hash.clone()),
         ("keep cryptpass", if config.keep_cryptpass { "yes" } else { "no" }.into()),
         ("journal kept", days),
+        ("logins", logins(&config.area)),
+        ("guessing", guessing(&config.area.limits)),
         ("log", format!("{}, {}", settings.log, settings.log_format)),
     ];
     for (name, value) in rows {
@@ -48,13 +53,28 @@ pub(super) fn run(settings: &Settings) -> Result<(), Failure> {
     Err(Failure::Failed(problems.join("\nnats-userman: ")))
 }
 
+fn logins(area: &AreaConfig) -> String {
+    let domain =
+        area.cookie.domain.as_ref().map_or_else(|| "each host its own".into(), |domain| format!("shared by {}", domain.as_str()));
+    let page = if area.page.is_ours() { "the plain page" } else { "your own page" };
+    format!("{} hours, {domain}, {page}", area.login_seconds / 3_600)
+}
+
+fn guessing(limits: &Limits) -> String {
+    let count = |limit: u32| if limit == 0 { "off".into() } else { limit.to_string() };
+    format!(
+        "pair {}, network {}, name {} within {} minutes block for {}",
+        count(limits.pair),
+        count(limits.network),
+        count(limits.name),
+        limits.window_seconds / 60,
+        limits.block_seconds / 60
+    )
+}
+
 /// What a start would meet, looked at and not touched.
 fn problems(config: &Config) -> Vec<String> {
-    let mut problems = Vec::new();
-    let dir = config.data_dir.path();
-    if dir.exists() && rustix::fs::access(dir, rustix::fs::Access::WRITE_OK).is_err() {
-        problems.push(format!("the data directory {} cannot be written", dir.display()));
-    }
+    let mut problems = places::problems(config);
     let token_file = config.data_dir.token_file();
     if config.postback_tokens.is_empty() && token_file.exists() {
         problems.extend(read_file(&token_file).err().map(|error| chain(&error)));

@@ -10,9 +10,9 @@ mod token;
 
 use std::io;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
-use crate::config::{BadSetting, Config, Settings};
+use crate::config::{BadSetting, Config, Settings, without_empty_variables};
 
 /// Receives NATS (Too Much Media) user management postbacks and keeps member_auth.
 ///
@@ -24,6 +24,14 @@ pub struct Cli {
     command: Command,
     #[command(flatten)]
     settings: Settings,
+}
+
+impl Cli {
+    /// Reads the arguments and variables of this process, or ends it: with the help that was asked for, or where they are no command.
+    pub fn of_process() -> Self {
+        let matches = without_empty_variables(Self::command()).get_matches();
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    }
 }
 
 #[derive(Debug, Subcommand)]

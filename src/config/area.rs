@@ -27,7 +27,7 @@ pub struct AreaSettings {
     #[arg(long, global = true, env = "USERMAN_COOKIE_DOMAIN", value_name = "DOMAIN")]
     pub cookie_domain: Option<String>,
     /// Your own login page, a file of HTML with {{form}} in it [default: a plain one]
-    #[arg(long, global = true, env = "USERMAN_LOGIN_TEMPLATE", value_name = "FILE")]
+    #[arg(long, global = true, env = "USERMAN_LOGIN_TEMPLATE", value_name = "FILE", value_parser = super::any_path())]
     pub login_template: Option<PathBuf>,
     /// Different wrong passwords for one name from one network that block the two; 0 is off
     #[arg(long, global = true, env = "USERMAN_LOGIN_LIMIT_PAIR", value_name = "COUNT", default_value = "10")]

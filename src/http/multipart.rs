@@ -4,8 +4,8 @@
 
 use actix_multipart::Multipart;
 use actix_web::error::PayloadError;
-use actix_web::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HeaderMap, HeaderValue};
-use actix_web::web::Bytes;
+use actix_web::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, ContentType, HeaderMap, HeaderValue};
+use actix_web::web::{Bytes, BytesMut};
 use futures_util::{StreamExt as _, stream};
 
 /// The type of a body that [`parts`] reads.
@@ -30,8 +30,9 @@ pub enum BadMultipart {
 /// A type without a boundary, a body without that boundary, a part without an end.
 pub async fn parts(headers: &HeaderMap, body: Bytes) -> Result<Vec<(Vec<u8>, Vec<u8>)>, BadMultipart> {
     let bytes_max = body.len();
-    let whole = stream::iter([Ok::<_, PayloadError>(body)]);
-    let mut multipart = Multipart::new(&as_mixed(headers)?, whole);
+    let headers = as_mixed(headers)?;
+    let whole = stream::iter([Ok::<_, PayloadError>(without_lengths(&headers, body)?)]);
+    let mut multipart = Multipart::new(&headers, whole);
     let mut parts = Vec::new();
     while let Some(part) = multipart.next().await {
         let mut part = part.map_err(|_| BadMultipart::Body)?;
@@ -53,6 +54,44 @@ fn as_mixed(headers: &HeaderMap) -> Result<HeaderMap, BadMultipart> {
     }
     let mixed = HeaderValue::try_from(format!("multipart/mixed;{parameters}")).map_err(|_| BadMultipart::Type)?;
     Ok(HeaderMap::from_iter([(CONTENT_TYPE, mixed)]))
+}
+
+/// The body with every Content-Length of a part under a name that means nothing. The reader would believe it and cut the value, or
+/// throw the body away; PHP goes by the boundary alone.
+fn without_lengths(headers: &HeaderMap, body: Bytes) -> Result<Bytes, BadMultipart> {
+    const LENGTH: &[u8] = b"content-length";
+    let is_length = |text: &[u8]| text.get(..LENGTH.len()).is_some_and(|name| name.eq_ignore_ascii_case(LENGTH));
+    if !body.windows(LENGTH.len()).any(is_length) {
+        return Ok(body);
+    }
+    let boundary = boundary(headers).ok_or(BadMultipart::Type)?;
+    let (first, next) = (format!("\n--{boundary}\r\n"), format!("\r\n--{boundary}\r\n"));
+    let mut clean = BytesMut::from(&body[..]);
+    // Heads alone, found as the reader finds them: in a value such a line is the sender's text.
+    let mut head = match body.strip_prefix(&first.as_bytes()[1..]) {
+        Some(rest) => Some(body.len() - rest.len()),
+        None => after(&body, 0, first.as_bytes()),
+    };
+    while let Some(begin) = head {
+        let Some(end) = after(&body, begin, b"\r\n\r\n") else { break };
+        for at in (begin..end).filter(|&at| body[at - 1] == b'\n' && is_length(&body[at..end])) {
+            clean[at] = b'x';
+        }
+        head = after(&body, end, next.as_bytes());
+    }
+    Ok(clean.freeze())
+}
+
+/// As the reader finds it.
+fn boundary(headers: &HeaderMap) -> Option<String> {
+    let mut content_type = ContentType::plaintext();
+    content_type.0 = headers.get(CONTENT_TYPE)?.to_str().ok()?.parse().ok()?;
+    content_type.get_param("boundary").map(|boundary| boundary.as_str().to_owned())
+}
+
+/// Where the next such text from `from` on ends.
+fn after(body: &[u8], from: usize, text: &[u8]) -> Option<usize> {
+    body[from..].windows(text.len()).position(|window| window == text).map(|at| from + at + text.len())
 }
 
 /// The name in `form-data; name="…"`. None if there is none, or a file name beside it.
@@ -183,6 +222,26 @@ mod tests {
                 [head, disposition, b"\r\n\r\n\xe9\r\n--B\r\nContent-Disposition: form-data; name=z\r\n\r\n1\r\n--B--"].concat();
             let expected: Vec<_> = name.iter().map(|name| pair(name, b"\xe9")).chain([pair(b"z", b"1")]).collect();
             assert_eq!(read(TYPE, body).await, Ok(expected), "{}", disposition.escape_ascii());
+        }
+    }
+
+    /// Regression: a part's own length was believed, so that a wrong one cut the value or lost the whole postback.
+    #[actix_web::test]
+    async fn a_length_that_a_part_states_is_nothing_whatever_it_says() {
+        let value = "secret\r\nContent-Length: 2\r\n\r\n --B\r\ncontent-length: 2";
+        for length in ["Content-Length: 3", "content-length:0", "CONTENT-LENGTH: 9999", "Content-Length: x", "Content-Length: -1"]
+        {
+            for lines in ["{d}\r\n{l}", "{l}\r\n{d}", "{l}\r\n{l}\r\n{d}", "X: y\n{l}\n{d}"] {
+                let head = |name: &str| {
+                    lines.replace("{d}", &format!("Content-Disposition: form-data; name={name}")).replace("{l}", length)
+                };
+                for preamble in ["", "content-length: 1\r\n", "\n"] {
+                    let body =
+                        format!("{preamble}--B\r\n{}\r\n\r\n{value}\r\n--B\r\n{}\r\n\r\n2\r\n--B--\r\n", head("a"), head("b"));
+                    let expected = [pair(b"a", value.as_bytes()), pair(b"b", b"2")];
+                    assert_eq!(read(TYPE, body.clone()).await.as_deref(), Ok(&expected[..]), "{body}");
+                }
+            }
         }
     }
 

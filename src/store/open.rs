@@ -34,10 +34,12 @@ impl Location {
         Self { path: path.into() }
     }
 
-    /// Reads `sqlite:PATH`.
+    /// Reads `sqlite:PATH`. What would mean something else to SQLite or its other programs is none: a database in memory, which is
+    /// gone at the end, a `file:` URI, a query. A file of such a name could be meant by `./` before it, but for the query.
     pub fn parse(text: &str) -> Option<Self> {
         let path = text.strip_prefix("sqlite:")?;
-        (!path.is_empty()).then(|| Self::sqlite(path))
+        let is_plain = !path.is_empty() && !path.starts_with(':') && !path.starts_with("file:") && !path.contains(['?', '\0']);
+        is_plain.then(|| Self::sqlite(path))
     }
 
     /// The file.

@@ -130,12 +130,46 @@ fn a_second_serve_on_a_data_directory_is_refused() {
     assert!(Program::serve(dir.path(), &[]).terminate().success());
 }
 
+/// Regression: whoever removed the lock file, as an old one left behind, let a second service in.
+#[test]
+fn a_second_serve_is_refused_without_the_lock_file_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = Program::serve(dir.path(), &[]);
+    // Taken, so that a second one that is not refused ends all the same.
+    let address = first.address.to_string();
+    fs::remove_file(dir.path().join("userman.lock")).unwrap();
+    for _ in 0..2 {
+        run_on(dir.path(), &["serve", "--listen", &address]).ended(
+            1,
+            &format!("nats-userman: the data directory {} is in use by a running nats-userman\n", dir.path().display()),
+        );
+    }
+}
+
+/// Regression: the directory of a database elsewhere was locked only if the database was there already.
+#[test]
+fn a_database_elsewhere_is_locked_by_the_start_that_makes_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let there = dir.path().join("there");
+    fs::create_dir(&there).unwrap();
+    let database = format!("sqlite:{}/members.db", there.display());
+    let first = Program::serve(&dir.path().join("first"), &["--database", &database]);
+    let address = first.address.to_string();
+    run_on(&dir.path().join("second"), &["serve", "--listen", &address, "--database", &database]).ended(
+        1,
+        &format!(
+            "nats-userman: the data directory {} is in use by a running nats-userman\n",
+            there.canonicalize().unwrap().display()
+        ),
+    );
+}
+
 #[test]
 fn an_address_that_is_taken_is_one_line() {
     let dir = tempfile::tempdir().unwrap();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    run_on(dir.path(), &["serve", "--listen", &address])
+    run_on(&dir.path().join("data"), &["serve", "--listen", &address])
         .ended(1, &format!("nats-userman: cannot listen on {address}: Address already in use (os error 98)\n"));
 }
 
@@ -163,10 +197,11 @@ fn files(data: &Path) -> Vec<(String, Vec<u8>)> {
 #[test]
 fn a_database_of_a_newer_release_or_of_another_program_is_refused_and_left_alone() {
     let dir = tempfile::tempdir().unwrap();
-    let mut program = Program::serve(dir.path(), &[]);
+    let data = dir.path().join("data");
+    let mut program = Program::serve(&data, &[]);
     program.post("action=ADD&siteid=1&memberid=71&username=bob&password=secret").unwrap();
     program.terminate();
-    let path = dir.path().join("userman.db");
+    let path = data.join("userman.db");
     let capture = dir.path().join("capture");
     fs::write(&capture, "action=CHECK&siteid=1&username=bob\n").unwrap();
     for (pragma, problem) in [
@@ -176,7 +211,7 @@ fn a_database_of_a_newer_release_or_of_another_program_is_refused_and_left_alone
         let conn = Connection::open(&path).unwrap();
         conn.execute_batch(&format!("PRAGMA {pragma}")).unwrap();
         drop(conn);
-        let before = files(dir.path());
+        let before = files(&data);
         for args in [
             &["serve", "--listen", "127.0.0.1:0"][..],
             &["journal"],
@@ -186,11 +221,11 @@ fn a_database_of_a_newer_release_or_of_another_program_is_refused_and_left_alone
             &["replay", capture.to_str().unwrap()],
             &["replay", "--dry-run", capture.to_str().unwrap()],
         ] {
-            run_on(dir.path(), args).ended(1, &format!("nats-userman: cannot use the database {}: {problem}\n", path.display()));
+            run_on(&data, args).ended(1, &format!("nats-userman: cannot use the database {}: {problem}\n", path.display()));
         }
-        let ran = run_on(dir.path(), &["check-config"]);
+        let ran = run_on(&data, &["check-config"]);
         assert!(ran.code == Some(1) && ran.err.contains(problem), "{ran:?}");
-        assert!(files(dir.path()) == before, "{pragma}: a file was changed");
+        assert!(files(&data) == before, "{pragma}: a file was changed");
     }
 }
 

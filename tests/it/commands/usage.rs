@@ -1,6 +1,8 @@
 //! Settings and their mistakes: flags, variables, files, exit codes.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::process::Stdio;
 
 use super::{end, run, run_on};
@@ -64,7 +66,7 @@ fn wrong_usage_ends_with_code_2() {
     );
 }
 
-const WRONG: [(&str, &str, &str); 12] = [
+const WRONG: [(&str, &str, &str); 18] = [
     ("--listen", "nonsense", "expected ADDRESS:PORT, as in 127.0.0.1:8080, found \"nonsense\""),
     ("--database", "mysql:x", "expected sqlite:PATH, found \"mysql\""),
     ("--time-zone", "Mars", "expected a name as in Europe/Berlin or UTC, found \"Mars\""),
@@ -81,6 +83,16 @@ const WRONG: [(&str, &str, &str); 12] = [
         "expected an address or a network, as in 192.0.2.0/24 or 2001:db8::/32, found \"example.com\"",
     ),
     ("--postback-token", "short", "expected 32 to 256 characters of A-Z, a-z, 0-9, _ and -, found 5 bytes"),
+    ("--login-hours", "0", "expected a whole number of hours from 1 to 8784, found \"0\""),
+    ("--cookie-domain", "localhost:80", "expected a host name without a port, as in example.com, found \"localhost:80\""),
+    (
+        "--login-template",
+        "/nowhere",
+        "expected a file of HTML with {{form}} in it, found cannot read /nowhere: No such file or directory (os error 2)",
+    ),
+    ("--login-limit-pair", "1001", "expected a whole number from 0 to 1000, 0 for off, found \"1001\""),
+    ("--login-window-minutes", "1441", "expected a whole number of minutes from 1 to 1440, found \"1441\""),
+    ("--login-block-minutes", "x", "expected a whole number of minutes from 1 to 1440, found \"x\""),
 ];
 
 #[test]
@@ -110,8 +122,85 @@ fn every_setting_has_a_variable_and_a_flag_beats_it() {
     let dir = tempfile::tempdir().unwrap();
     let mut command = program();
     command.args(["check-config", "--time-zone", "Europe/Berlin"]).env("USERMAN_TIME_ZONE", "Mars");
-    command.env("USERMAN_DATA_DIR", dir.path());
+    command.env("USERMAN_DATA_DIR", dir.path().join("data"));
     assert!(end(command).printed().contains("time zone         Europe/Berlin, 0 hours of grace\n"));
+}
+
+/// Regression: as in a file of variables of which some are left open, `USERMAN_LISTEN=`.
+#[test]
+fn a_variable_that_is_set_to_nothing_is_not_set() {
+    let dir = tempfile::tempdir().unwrap();
+    let with = |value: Option<&str>| {
+        let mut command = program();
+        command.current_dir(dir.path()).arg("check-config");
+        for variable in VARIABLES {
+            value.map(|value| command.env(variable, value));
+        }
+        end(command).printed()
+    };
+    assert_eq!((with(Some("")), with(Some(" \t"))), (with(None), with(None)));
+    assert!(with(None).contains("allowed networks  any\n"));
+}
+
+const VARIABLES: [&str; 15] = [
+    "USERMAN_LISTEN",
+    "USERMAN_PUBLIC_URL",
+    "USERMAN_DATA_DIR",
+    "USERMAN_DATABASE",
+    "USERMAN_POSTBACK_TOKEN",
+    "USERMAN_POSTBACK_TOKEN_FILE",
+    "USERMAN_ALLOW_IP",
+    "USERMAN_TRUSTED_PROXY",
+    "USERMAN_TIME_ZONE",
+    "USERMAN_EXPIRE_GRACE_HOURS",
+    "USERMAN_PASSWORD_HASH",
+    "USERMAN_KEEP_CRYPTPASS",
+    "USERMAN_JOURNAL_DAYS",
+    "USERMAN_LOG",
+    "USERMAN_LOG_FORMAT",
+];
+
+/// Regression: `--allow-ip "$NETWORK"` with nothing in the script's variable let everybody in.
+#[test]
+fn a_flag_without_a_value_is_a_bad_setting() {
+    let dir = tempfile::tempdir().unwrap();
+    let network = "expected an address or a network, as in 192.0.2.0/24 or 2001:db8::/32";
+    for (flag, value, problem) in [
+        ("--allow-ip", "", format!("{network}, found \"\"")),
+        ("--allow-ip", " ", format!("{network}, found \" \"")),
+        ("--allow-ip", ", ", format!("{network}, found \", \"")),
+        ("--trusted-proxy", "", format!("{network}, found \"\"")),
+        ("--postback-token", "", "expected 32 to 256 characters of A-Z, a-z, 0-9, _ and -, found 0 bytes".into()),
+        ("--listen", "", "expected ADDRESS:PORT, as in 127.0.0.1:8080, found \"\"".into()),
+        ("--public-url", "", "expected http:// or https://, a host, and no query, found \"\"".into()),
+        ("--journal-days", "", "expected a whole number of days from 1 to 36500, found \"\"".into()),
+        ("--data-dir", "", "expected a path, found \"\"".into()),
+        ("--database", "", "expected sqlite:PATH, found \"\"".into()),
+    ] {
+        let mut command = program();
+        // The flag counts, not the variable beside it.
+        command.current_dir(dir.path()).args(["check-config", flag, value]).env("USERMAN_ALLOW_IP", "");
+        end(command).ended(2, &format!("nats-userman: {flag}: {problem}\n"));
+    }
+    let mut command = program();
+    command.current_dir(dir.path()).arg("check-config").env("USERMAN_ALLOW_IP", ",");
+    end(command).ended(2, &format!("nats-userman: --allow-ip: {network}, found \",\"\n"));
+    let list = run_on(&dir.path().join("data"), &["check-config", "--allow-ip", "192.0.2.1,,", "--allow-ip", ""]).printed();
+    assert!(list.contains("allowed networks  192.0.2.1/32\n"), "{list}");
+}
+
+#[test]
+fn a_database_that_is_no_path_is_a_bad_setting() {
+    let dir = tempfile::tempdir().unwrap();
+    for (database, found) in [
+        ("sqlite:", "sqlite:"),
+        ("sqlite::memory:", "sqlite::memory:"),
+        ("sqlite:file:members.db", "sqlite:file:members.db"),
+        ("sqlite:members.db?mode=ro&key=secret", "sqlite:members.db?"),
+    ] {
+        let said = format!("nats-userman: --database: expected sqlite:PATH, the path of a file, found \"{found}\"\n");
+        run_on(&dir.path().join("data"), &["check-config", "--database", database]).ended(2, &said);
+    }
 }
 
 #[test]
@@ -133,6 +222,13 @@ fn check_config_says_what_would_be_used_and_hides_secrets() {
         ("USERMAN_PASSWORD_HASH", "bcrypt"),
         ("USERMAN_KEEP_CRYPTPASS", "1"),
         ("USERMAN_JOURNAL_DAYS", "400"),
+        ("USERMAN_LOGIN_HOURS", "12"),
+        ("USERMAN_COOKIE_DOMAIN", "example.com"),
+        ("USERMAN_LOGIN_LIMIT_PAIR", "5"),
+        ("USERMAN_LOGIN_LIMIT_NETWORK", "200"),
+        ("USERMAN_LOGIN_LIMIT_NAME", "0"),
+        ("USERMAN_LOGIN_WINDOW_MINUTES", "20"),
+        ("USERMAN_LOGIN_BLOCK_MINUTES", "30"),
         ("USERMAN_LOG", "warn,writer=debug"),
         ("USERMAN_LOG_FORMAT", "json"),
     ] {
@@ -153,6 +249,8 @@ fn check_config_says_what_would_be_used_and_hides_secrets() {
              password hash     bcrypt\n\
              keep cryptpass    yes\n\
              journal kept      400 days\n\
+             logins            12 hours, shared by example.com, the plain page\n\
+             guessing          pair 5, network 200, name off within 20 minutes block for 30\n\
              log               warn,writer=debug, json\n\
              nothing is wrong with it\n",
             data.display()
@@ -166,17 +264,113 @@ fn a_switch_takes_the_words_that_people_write_into_variables() {
     let dir = tempfile::tempdir().unwrap();
     for (word, kept) in [("1", "yes"), ("true", "yes"), ("yes", "yes"), ("0", "no"), ("false", "no"), ("no", "no")] {
         let mut command = program();
-        command.arg("check-config").arg("--data-dir").arg(dir.path()).env("USERMAN_KEEP_CRYPTPASS", word);
+        command.arg("check-config").arg("--data-dir").arg(dir.path().join("data")).env("USERMAN_KEEP_CRYPTPASS", word);
         assert!(end(command).printed().contains(&format!("keep cryptpass    {kept}\n")), "{word}");
+    }
+    let mut command = program();
+    command.arg("check-config").env("USERMAN_KEEP_CRYPTPASS", "perhaps");
+    end(command).ended(2, "nats-userman: --keep-cryptpass: expected yes or no, true or false, 1 or 0, found \"perhaps\"\n");
+}
+
+fn write(dir: &Path, name: &str, mode: u32, text: &str) {
+    fs::write(dir.join(name), text).unwrap();
+    fs::set_permissions(dir.join(name), Permissions::from_mode(mode)).unwrap();
+}
+
+#[test]
+fn check_config_says_what_is_wrong_with_paths_and_makes_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = dir.path().canonicalize().unwrap();
+    write(&at, "file", 0o600, "");
+    std::os::unix::fs::symlink(at.join("nowhere"), at.join("link")).unwrap();
+    let gone = "No such file or directory (os error 2)";
+    let (file, link, missing) = (at.join("file"), at.join("link"), at.join("missing"));
+    let (file, link, missing) = (file.display(), link.display(), missing.display());
+    let elsewhere = |path: String| vec!["--database".to_owned(), format!("sqlite:{path}")];
+    for (data, flags, problem) in [
+        ("file", vec![], format!("the data directory {file} is no directory")),
+        ("file/a/b", vec![], format!("the data directory {file}/a/b cannot be made: {file} is no directory")),
+        ("link", vec![], format!("the data directory {link} is a link that leads nowhere")),
+        (
+            "data",
+            elsewhere(format!("{missing}/x.db")),
+            format!("the database {missing}/x.db cannot be there: {missing} is not there: {gone}"),
+        ),
+        ("data", elsewhere(format!("{file}/x.db")), format!("the database {file}/x.db cannot be there: {file} is no directory")),
+    ] {
+        let mut args = vec!["check-config"];
+        args.extend(flags.iter().map(String::as_str));
+        run_on(&at.join(data), &args).ended(1, &format!("nats-userman: {problem}\n"));
+    }
+    // What is missing above a data directory is made with it, and a database may lie in it or beside.
+    for database in [at.join("a/b/x.db"), at.join("x.db")] {
+        let database = format!("sqlite:{}", database.display());
+        assert!(
+            run_on(&at.join("a/b"), &["check-config", "--database", &database]).printed().ends_with("nothing is wrong with it\n")
+        );
+    }
+    let mut here = program();
+    here.current_dir(&at).args(["check-config", "--data-dir", "a", "--database", "sqlite:./a/x.db"]);
+    assert!(end(here).printed().ends_with("nothing is wrong with it\n"));
+    assert_eq!(fs::read_dir(&at).unwrap().count(), 2, "nothing was made");
+}
+
+/// Regression: a restored key stayed readable for everybody, and nobody was told.
+#[test]
+fn files_that_are_open_to_others_are_told_and_a_start_tightens_the_secrets() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    Program::serve(&data, &[]).terminate();
+    write(&data, "postback-token", 0o640, &format!("{TOKEN}\n"));
+    let modes = [("", 0o777), ("seal.key", 0o644), ("userman.db", 0o646), ("userman.db-wal", 0o660), ("userman.db-shm", 0o604)];
+    for (name, mode) in modes {
+        fs::set_permissions(data.join(name), Permissions::from_mode(mode)).unwrap();
+    }
+    let mode = |name: &str| fs::metadata(data.join(name)).unwrap().permissions().mode() & 0o7777;
+    let at = data.display();
+    let secrets = [
+        format!("{at}/seal.key: expected mode 0600, found 0644"),
+        format!("{at}/postback-token: expected mode 0600, found 0640"),
+    ];
+    let rest = [
+        format!("{at}: expected mode 0750, found 0777: it is open to others"),
+        format!("{at}/userman.db: expected mode 0640, found 0646: it is open to others"),
+        format!("{at}/userman.db-shm: expected mode 0640, found 0604: it is open to others"),
+    ];
+    let lines = |secret: &str, front: &str| {
+        let secrets = secrets.iter().map(|line| format!("{front}{line}{secret}\n"));
+        secrets.chain(rest.iter().map(|line| format!("{front}{line}\n"))).collect::<String>()
+    };
+    run_on(&data, &["check-config"]).ended(1, &lines("; `serve` will tighten it", "nats-userman: "));
+    assert_eq!(modes.map(|(name, _)| (name, mode(name))), modes, "it changes nothing");
+
+    let mut program = Program::serve(&data, &[]);
+    program.terminate();
+    let warned: String =
+        program.stderr().lines().filter_map(|line| Some(format!("WARN{}\n", line.split_once(" WARN ")?.1))).collect();
+    assert_eq!(warned, lines("; tightened, but it may have been read before", "WARN "));
+    assert_eq!(["seal.key", "postback-token"].map(mode), [0o600; 2]);
+    assert_eq!(["", "userman.db"].map(mode), [0o777, 0o646], "the operator's to decide");
+}
+
+#[test]
+fn a_key_that_its_owner_may_only_read_stays_so() {
+    let dir = tempfile::tempdir().unwrap();
+    Program::serve(dir.path(), &[]).terminate();
+    for (before, after) in [(0o400, 0o400), (0o444, 0o400)] {
+        fs::set_permissions(dir.path().join("seal.key"), Permissions::from_mode(before)).unwrap();
+        Program::serve(dir.path(), &[]).terminate();
+        assert_eq!(fs::metadata(dir.path().join("seal.key")).unwrap().permissions().mode() & 0o7777, after);
     }
 }
 
 #[test]
 fn check_config_says_what_is_wrong_and_touches_nothing() {
     let dir = tempfile::tempdir().unwrap();
-    fs::write(dir.path().join("seal.key"), "no key").unwrap();
-    fs::write(dir.path().join("postback-token"), format!("{TOKEN}\nshort\n")).unwrap();
-    fs::write(dir.path().join("userman.db"), "no database, although it is long enough for the head of one").unwrap();
+    fs::set_permissions(dir.path(), Permissions::from_mode(0o750)).unwrap();
+    write(dir.path(), "seal.key", 0o600, "no key");
+    write(dir.path(), "postback-token", 0o600, &format!("{TOKEN}\nshort\n"));
+    write(dir.path(), "userman.db", 0o640, "no database, although it is long enough for the head of one");
     let ran = run_on(dir.path(), &["check-config"]);
     let at = dir.path().display();
     let lines = [

@@ -1,0 +1,65 @@
+//! Whether data directory and database are or can be where the settings say, by looking alone.
+
+use std::path::{Path, absolute};
+
+use rustix::fs::{Access, access};
+
+use crate::config::Config;
+use crate::data_dir::{modes, parent};
+
+/// What is wrong with paths and modes.
+pub(super) fn problems(config: &Config) -> Vec<String> {
+    let (dir, database) = (config.data_dir.path(), config.location.path());
+    let mut problems = Vec::new();
+    problems.extend(data_dir_problem(dir));
+    problems.extend(database_problem(dir, database));
+    problems.extend(modes::loose_secrets(&config.data_dir).iter().map(|loose| format!("{loose}; `serve` will tighten it")));
+    problems.extend(modes::loose_rest(&config.data_dir, database).iter().map(|loose| format!("{loose}: it is open to others")));
+    problems
+}
+
+/// A start makes the directory with all that is missing above it.
+fn data_dir_problem(dir: &Path) -> Option<String> {
+    let above = || dir.ancestors().map(|path| if path.as_os_str().is_empty() { Path::new(".") } else { path });
+    // A link that leads nowhere is there as well, and in the way.
+    let there = above().find(|path| path.symlink_metadata().is_ok())?;
+    let why = unusable(there)?;
+    Some(if there == dir {
+        format!("the data directory {} {why}", dir.display())
+    } else {
+        format!("the data directory {} cannot be made: {} {why}", dir.display(), there.display())
+    })
+}
+
+/// A start makes the file and nothing above it, but for the data directory.
+fn database_problem(dir: &Path, database: &Path) -> Option<String> {
+    let beside = parent(database);
+    if let (Ok(beside), Ok(dir)) = (absolute(beside), absolute(dir))
+        && beside == dir
+    {
+        return database.exists().then(|| no_access(database)).flatten().map(|why| problem(database, &why));
+    }
+    match unusable(beside) {
+        Some(why) => Some(problem(database, &format!("cannot be there: {} {why}", beside.display()))),
+        None if database.exists() => no_access(database).map(|why| problem(database, &why)),
+        None => None,
+    }
+}
+
+fn problem(database: &Path, why: &str) -> String {
+    format!("the database {} {why}", database.display())
+}
+
+/// What keeps files from being made in this directory.
+fn unusable(dir: &Path) -> Option<String> {
+    match dir.metadata() {
+        Err(_) if dir.is_symlink() => Some("is a link that leads nowhere".into()),
+        Err(error) => Some(format!("is not there: {error}")),
+        Ok(metadata) if !metadata.is_dir() => Some("is no directory".into()),
+        Ok(_) => access(dir, Access::WRITE_OK | Access::EXEC_OK).err().map(|error| format!("cannot be written: {error}")),
+    }
+}
+
+fn no_access(file: &Path) -> Option<String> {
+    access(file, Access::READ_OK | Access::WRITE_OK).err().map(|error| format!("cannot be read and written: {error}"))
+}

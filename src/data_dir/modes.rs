@@ -1,0 +1,74 @@
+//! Modes of files that were there before: a restored backup or a directory made by hand often lets others in.
+
+use std::fmt;
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use super::{DIR_MODE, DataDir};
+
+/// Keys and tokens: nobody but their owner.
+const SECRET_MODE: u32 = 0o600;
+/// The database, its log and its index: the group reads.
+const DATABASE_MODE: u32 = 0o640;
+const ALL_BITS: u32 = 0o7777;
+const GROUP_AND_OTHERS: u32 = 0o077;
+const OTHERS: u32 = 0o007;
+
+/// A file or directory that lets in more than it should.
+#[derive(Debug)]
+pub(crate) struct Loose {
+    path: PathBuf,
+    found: u32,
+    expected: u32,
+}
+
+impl fmt::Display for Loose {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: expected mode {:04o}, found {:04o}", self.path.display(), self.expected, self.found)
+    }
+}
+
+impl Loose {
+    fn look(path: PathBuf, expected: u32, shut_out: u32) -> Option<Self> {
+        let found = fs::metadata(&path).ok()?.permissions().mode() & ALL_BITS;
+        (found & shut_out != 0).then_some(Self { path, found, expected })
+    }
+
+    /// Takes away what is too much, and gives nothing: a key that its owner may only read stays so.
+    fn tighten(&self) -> io::Result<()> {
+        fs::set_permissions(&self.path, Permissions::from_mode(self.found & self.expected))
+    }
+}
+
+/// The keys and the tokens, where others than their owner may do something with them.
+pub(crate) fn loose_secrets(data_dir: &DataDir) -> Vec<Loose> {
+    let files = [data_dir.seal_key(), data_dir.cookie_key(), data_dir.token_file()].into_iter().filter(|path| path.is_file());
+    files.filter_map(|path| Loose::look(path, SECRET_MODE, GROUP_AND_OTHERS)).collect()
+}
+
+/// The directory and the database, where others than owner and group may.
+pub(crate) fn loose_rest(data_dir: &DataDir, database: &Path) -> Vec<Loose> {
+    let beside = |suffix: &str| {
+        let mut path = database.as_os_str().to_owned();
+        path.push(suffix);
+        PathBuf::from(path)
+    };
+    let dir = Loose::look(data_dir.path().to_owned(), DIR_MODE, OTHERS);
+    let files = ["", "-wal", "-shm"].into_iter().filter_map(|suffix| Loose::look(beside(suffix), DATABASE_MODE, OTHERS));
+    dir.into_iter().chain(files).collect()
+}
+
+/// Tightens keys and tokens, and says so. Of the rest, which others may have a reason to read, it only warns.
+pub(crate) fn tighten(data_dir: &DataDir, database: &Path) {
+    for loose in loose_secrets(data_dir) {
+        match loose.tighten() {
+            Ok(()) => log::warn!("{loose}; tightened, but it may have been read before"),
+            Err(error) => log::warn!("{loose}, which cannot be tightened: {error}"),
+        }
+    }
+    for loose in loose_rest(data_dir, database) {
+        log::warn!("{loose}: it is open to others");
+    }
+}
