@@ -103,7 +103,7 @@ impl Page {
         let mut page = String::with_capacity(self.before.len() + self.after.len() + 1024);
         page.push_str(&self.before);
         if let Some(text) = said.text() {
-            let _ = write!(page, "<p role=\"alert\" id=\"userman-message\">{text}</p>\n");
+            let _ = writeln!(page, "<p role=\"alert\" id=\"userman-message\">{text}</p>");
         }
         let _ = write!(
             page,
