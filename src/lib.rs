@@ -6,7 +6,7 @@
 //!    |                                                                                |       |
 //!    +-> Postback -> bounded queue -> writer: begin .. load, decide, save, journal .. commit  |
 //!                                                                       only then: the reply line
-//!  CHECK and lists: read-only connections, through the same decide
+//!  CHECK, /auth, lists, the hashing worker: read-only connections
 //!  replay and the operator's commands: the same apply
 //! ```
 //!

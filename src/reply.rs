@@ -75,6 +75,11 @@ impl Reply {
         self.word
     }
 
+    /// What stands behind the word and the bar.
+    pub fn sentence(&self) -> &str {
+        self.line.split_once('|').map_or("", |(_, sentence)| sentence)
+    }
+
     /// The whole line.
     pub fn as_str(&self) -> &str {
         &self.line

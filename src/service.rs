@@ -2,7 +2,7 @@
 //! other.
 
 use std::net::{SocketAddr, TcpListener};
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -124,7 +124,7 @@ impl Service {
         let shared = Shared {
             area: Arc::clone(&area),
             public_origin: config.public_url.as_deref().map(origin).map(Arc::from),
-            look_up_failed: Arc::new(AtomicI64::new(i64::MIN)),
+            mistakes: Arc::default(),
             writer: writer.clone(),
             rules: Arc::new(Rules { vault, keep_cryptpass: config.keep_cryptpass, expiry: config.expiry.clone() }),
             run: format!("{:x}", clock.now()).into(),
@@ -257,6 +257,12 @@ pub(crate) fn open_database(config: &Config) -> Result<Vault, StartError> {
     check_whole(&config.location)?;
     // The key is made after the database: an empty database beside a key is one that was lost, not a first start cut short.
     let make = !path.exists() || !config.location.path().exists();
+    if path.exists() && !config.location.path().exists() {
+        let database = config.location.path().display();
+        log::warn!(
+            "there is no database at {database}, and keys are there: an empty one is made; if it was lost, stop and restore the backup"
+        );
+    }
     let reader = existing_database(config, make)?;
     let backlog = reader.as_ref().map_or(Ok(0), Reader::backlog).map_err(StartError::Read)?;
     if backlog > 0 && !path.exists() {

@@ -63,7 +63,7 @@ fn logins(area: &AreaConfig) -> String {
 fn guessing(limits: &Limits) -> String {
     let count = |limit: u32| if limit == 0 { "off".into() } else { limit.to_string() };
     format!(
-        "pair {}, network {}, name {} within {} minutes block for {}",
+        "pair {}, network {}, name {} wrong passwords within {} minutes block for {} minutes",
         count(limits.pair),
         count(limits.network),
         count(limits.name),

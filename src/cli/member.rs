@@ -83,7 +83,7 @@ fn show(config: &Config, key: Key) -> Result<(), Failure> {
             writeln!(out, "member {} of site {}: {reason} at {when}, may not log in", key.member, key.site)?;
             describe(&mut out, &former.member)?;
         }
-        Standing::Unknown => writeln!(out, "member {} of site {}: never added", key.member, key.site)?,
+        Standing::Unknown => writeln!(out, "member {} of site {}: was never a member", key.member, key.site)?,
     }
     writeln!(out, "\nhistory:")?;
     let filter = JournalFilter { site: Some(key.site.get()), member: Some(key.member.get()), ..JournalFilter::default() };
@@ -138,9 +138,14 @@ fn printable(text: &str) -> String {
 fn restore(config: &Config, key: Key, username: Option<&str>) -> Result<(), Failure> {
     let former = match open_reader(&config.location)?.standing(key)?.at(Clock::System.now()) {
         Standing::Former(former) => former,
-        Standing::Here(_) => return Err(Failure::Failed(format!("member {} of site {} is there", key.member, key.site))),
+        Standing::Here(_) => {
+            return Err(Failure::Failed(format!(
+                "member {} of site {} is a member now, nothing to restore",
+                key.member, key.site
+            )));
+        }
         Standing::Unknown => {
-            return Err(Failure::Failed(format!("member {} of site {} was never added", key.member, key.site)));
+            return Err(Failure::Failed(format!("member {} of site {} was never a member", key.member, key.site)));
         }
     };
     change(config, "ACTIVATE", key, Some(username.unwrap_or(former.member.username.as_str())))

@@ -14,7 +14,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::config::{BadSetting, Config, Settings, without_empty_variables};
 
-/// Receives NATS (Too Much Media) user management postbacks and keeps member_auth.
+/// Receives NATS (Too Much Media) user management postbacks, keeps member_auth, and says who may enter the members area.
 ///
 /// Start with `nats-userman serve`: it makes what it needs under ./data and prints the URL to paste into NATS.
 #[derive(Debug, Parser)]

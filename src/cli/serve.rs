@@ -48,13 +48,13 @@ async fn writer_is_lost(service: &Service) {
     }
 }
 
-/// What the operator does next. The URL holds a secret: it is shown by the start that made it, or on a terminal.
+/// What the operator does next. The URL holds a secret: it is shown by the start that made it, but not to a log, or on a terminal.
 fn greet(config: &Config, service: &Service) -> Result<(), Failure> {
     let front = config.postback_url_front(service.address());
     let mut out = stdout().lock();
     writeln!(out, "nats-userman listens on {}, data in {}", service.address(), config.data_dir.path().display())?;
     match known_token(config, service) {
-        Some(token) if service.new_token().is_some() || out.is_terminal() => {
+        Some(token) if (service.new_token().is_some() && !goes_into_a_log()) || out.is_terminal() => {
             let url = format!("{front}{}", token.expose());
             writeln!(
                 out,
@@ -76,6 +76,11 @@ fn greet(config: &Config, service: &Service) -> Result<(), Failure> {
         _ => writeln!(out, "The URL for NATS is {front}TOKEN, with a token of the settings")?,
     }
     Ok(out.flush()?)
+}
+
+/// Whether what is printed is kept by systemd, where others than the operator read it.
+fn goes_into_a_log() -> bool {
+    std::env::var_os("JOURNAL_STREAM").is_some()
 }
 
 fn known_token(config: &Config, service: &Service) -> Option<Token> {

@@ -35,7 +35,7 @@ pub struct AreaSettings {
     /// Different wrong passwords from one network that block it; 0 is off
     #[arg(long, global = true, env = "USERMAN_LOGIN_LIMIT_NETWORK", value_name = "COUNT", default_value = "100")]
     pub login_limit_network: String,
-    /// Different wrong passwords for one name that make networks wait which never opened it; 0 is off
+    /// Different wrong passwords for one name that block it for networks from which it was never opened; 0 is off
     #[arg(long, global = true, env = "USERMAN_LOGIN_LIMIT_NAME", value_name = "COUNT", default_value = "100")]
     pub login_limit_name: String,
     /// Minutes within which they are counted

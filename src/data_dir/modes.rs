@@ -36,6 +36,11 @@ impl Loose {
         (found & shut_out != 0).then_some(Self { path, found, expected })
     }
 
+    /// The line for what is not ours to change, with the remedy.
+    pub(crate) fn open_to_others(&self) -> String {
+        format!("{self}: it is open to others; close it with `chmod o= {}`", self.path.display())
+    }
+
     /// Takes away what is too much, and gives nothing: a key that its owner may only read stays so.
     fn tighten(&self) -> io::Result<()> {
         fs::set_permissions(&self.path, Permissions::from_mode(self.found & self.expected))
@@ -69,6 +74,6 @@ pub(crate) fn tighten(data_dir: &DataDir, database: &Path) {
         }
     }
     for loose in loose_rest(data_dir, database) {
-        log::warn!("{loose}: it is open to others");
+        log::warn!("{}", loose.open_to_others());
     }
 }

@@ -9,7 +9,7 @@ use actix_web::web::Data;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::area::{Admission, Reason, Undecided, Wanted, by_cookie, by_password};
-use super::login::{form, presented};
+use super::login::{form, plain, presented};
 use super::postback::Desk;
 use super::reply::RETRY_AFTER_SECONDS;
 use crate::login::ask::{Ask, Challenge};
@@ -33,17 +33,16 @@ const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 
 /// The handler, for every method.
 pub async fn auth(request: HttpRequest, desk: Data<Desk>) -> HttpResponse {
-    let ask = match Ask::parse(request.query_string().as_bytes()) {
-        Ok(ask) => ask,
+    let mut response = match Ask::parse(request.query_string().as_bytes()) {
+        Ok(ask) => match admit(&request, &desk, &ask).await {
+            Ok(Admission::In(row)) => let_in(&row),
+            Ok(Admission::Out(reason)) => keep_out(&request, &desk, &ask, reason),
+            Err(Undecided) => undecided(),
+        },
         Err(wrong) => {
-            log::warn!("/auth was asked wrongly: {wrong}");
-            return HttpResponse::BadRequest().content_type("text/plain; charset=utf-8").body(format!("{wrong}"));
+            desk.asked_wrongly("/auth", &wrong);
+            plain(StatusCode::BAD_REQUEST, wrong.to_string())
         }
-    };
-    let mut response = match admit(&request, &desk, &ask).await {
-        Ok(Admission::In(row)) => let_in(&row),
-        Ok(Admission::Out(reason)) => keep_out(&request, &desk, &ask, reason),
-        Err(Undecided) => undecided(),
     };
     response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
     response
@@ -90,7 +89,7 @@ fn keep_out(request: &HttpRequest, desk: &Desk, ask: &Ask, reason: Reason) -> Ht
             let back = asked_for.map_or_else(Back::default, |value| Back::read(&String::from_utf8_lossy(value.as_bytes())));
             form(desk, status, &ask.sites, &back, Said::Nothing)
         }
-        _ => HttpResponse::build(status).content_type("text/plain; charset=utf-8").body(reason.as_str()),
+        _ => plain(status, sentence(reason).into()),
     };
     if ask.challenge == Challenge::Basic && reason == Reason::Login {
         response.headers_mut().insert(WWW_AUTHENTICATE, CHALLENGE);
@@ -99,8 +98,17 @@ fn keep_out(request: &HttpRequest, desk: &Desk, ask: &Ask, reason: Reason) -> Ht
     response
 }
 
+/// What somebody reads who cancels the browser's prompt, where no page of the operator's stands before it.
+fn sentence(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Login => "Please log in with your username and password.",
+        Reason::Trial => "This part is for full members.",
+        Reason::Blocked => "There were too many wrong passwords. Please wait a while before the next try.",
+    }
+}
+
 fn undecided() -> HttpResponse {
-    let mut response = HttpResponse::ServiceUnavailable().content_type("text/plain; charset=utf-8").body("busy");
+    let mut response = plain(StatusCode::SERVICE_UNAVAILABLE, "It cannot be decided now. Please try again in a moment.".into());
     response.headers_mut().insert(actix_web::http::header::RETRY_AFTER, RETRY_AFTER_SECONDS);
     response
 }

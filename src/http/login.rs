@@ -24,6 +24,7 @@ use crate::login::cookie_header;
 use crate::login::page::Said;
 use crate::member::{SiteId, Username};
 use crate::password::Password;
+use crate::reply::Refusal;
 use crate::store::LoggedOut;
 
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -67,6 +68,7 @@ pub(super) fn form(desk: &Desk, status: StatusCode, sites: &[SiteId], back: &Bac
 pub async fn login(request: HttpRequest, payload: Payload, desk: Data<Desk>) -> HttpResponse {
     let query = Fields::from_urlencoded(request.query_string().as_bytes());
     let Some(sites) = query.get("site").and_then(sites) else {
+        desk.asked_wrongly("/login", &Refusal::missing("site", SITES_EXPECTED));
         return plain(StatusCode::BAD_REQUEST, format!("site: {SITES_EXPECTED}"));
     };
     match *request.method() {
@@ -156,7 +158,11 @@ fn is_from_here(request: &HttpRequest, desk: &Desk) -> bool {
         let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
         host.zip(text(HOST)).is_some_and(|(origin, host)| origin.eq_ignore_ascii_case(host))
     };
-    desk.shared().public_origin.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(origin)) || own_host()
+    let ours = desk.shared().public_origin.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(origin)) || own_host();
+    if !ours {
+        desk.foreign_form(origin, text(HOST).unwrap_or("-"));
+    }
+    ours
 }
 
 fn see_other(back: &Back, cookie: &str) -> HttpResponse {
@@ -177,7 +183,7 @@ fn method_not_allowed(allowed: &'static str) -> HttpResponse {
     response
 }
 
-fn plain(status: StatusCode, text: String) -> HttpResponse {
+pub(super) fn plain(status: StatusCode, text: String) -> HttpResponse {
     let mut response = HttpResponse::build(status).body(text);
     response.headers_mut().insert(CONTENT_TYPE, PLAIN_TEXT);
     response.headers_mut().insert(CACHE_CONTROL, NO_STORE);

@@ -6,6 +6,7 @@ pub mod body;
 pub mod caller;
 pub mod health;
 pub mod login;
+pub mod mistakes;
 pub mod multipart;
 pub mod postback;
 mod reading;

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use actix_web::http::header::X_FORWARDED_FOR;
@@ -15,6 +15,7 @@ use ipnet::IpNet;
 use super::area::{Area, Undecided};
 use super::body;
 use super::caller::{self, TrustedProxies};
+use super::mistakes::{Mistake, Mistakes};
 use super::reading::SharedReader;
 use super::refused::RefusedLog;
 use super::reply;
@@ -60,12 +61,9 @@ pub struct Shared {
     pub area: Arc<Area>,
     /// Scheme and host of `--public-url`, from which the login form may come.
     pub public_origin: Option<Arc<str>>,
-    /// When it was last logged that a login could not be looked up, unix seconds.
-    pub look_up_failed: Arc<AtomicI64>,
+    /// Mistakes around logins, at a bounded rate.
+    pub mistakes: Arc<Mistakes>,
 }
-
-/// How often it is said again that logins cannot be looked up.
-const LOG_AGAIN_SECONDS: i64 = 60;
 
 /// Counts a postback as under way for as long as it lives, also where the caller hangs up.
 struct InFlight<'a>(&'a AtomicUsize);
@@ -110,16 +108,24 @@ impl Desk {
     /// Looks something up for a login. What keeps it from that is logged, at a bounded rate: visitors come by the thousand.
     pub(super) fn read<T>(&self, work: impl FnOnce(&Reader) -> Result<T, Fault>) -> Result<T, Undecided> {
         self.reader.read(work).map_err(|error| {
-            let now = self.shared.clock.now();
-            let last = self.shared.look_up_failed.swap(now, Ordering::Relaxed);
-            if now.saturating_sub(last) >= LOG_AGAIN_SECONDS {
+            self.shared.mistakes.say(Mistake::CannotRead, self.shared.clock.now(), || {
                 log::error!("logins cannot be looked up: {error}");
-            } else {
-                // Nothing is said, so the time of what was said stays.
-                self.shared.look_up_failed.store(last, Ordering::Relaxed);
-            }
+            });
             Undecided
         })
+    }
+
+    /// A site's configuration asks for something that cannot be.
+    pub(super) fn asked_wrongly(&self, address: &str, wrong: &Refusal) {
+        let line = || log::warn!("{address} was asked wrongly: {}", wrong.reply().sentence());
+        self.shared.mistakes.say(Mistake::AskedWrongly, self.shared.clock.now(), line);
+    }
+
+    /// A login form came from elsewhere, or a proxy changes the host.
+    pub(super) fn foreign_form(&self, origin: &str, host: &str) {
+        self.shared.mistakes.say(Mistake::ForeignForm, self.shared.clock.now(), || {
+            log::warn!(origin = origin, host = host; "login form refused: its origin is neither the host that was asked nor --public-url");
+        });
     }
 
     /// Counts a wrong password. A block that begins with it is logged and written down.

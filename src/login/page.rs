@@ -50,9 +50,9 @@ impl Said {
             Said::Nothing => None,
             Said::Wrong => Some("This username and password do not belong together. Please try again."),
             Said::Blocked => Some("There were too many wrong passwords. Please wait a while before the next try."),
-            Said::Busy => Some("Too many people are logging in just now. Please try again in a moment."),
+            Said::Busy => Some("Logging in is not possible just now. Please try again in a moment."),
             Said::Trial => Some("This part is for full members. If you are one, please log in with that account."),
-            Said::Foreign => Some("Your browser did not say where this form came from. Please log in here."),
+            Said::Foreign => Some("This form did not come from this page. Please log in here."),
         }
     }
 }

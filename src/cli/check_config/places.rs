@@ -14,7 +14,7 @@ pub(super) fn problems(config: &Config) -> Vec<String> {
     problems.extend(data_dir_problem(dir));
     problems.extend(database_problem(dir, database));
     problems.extend(modes::loose_secrets(&config.data_dir).iter().map(|loose| format!("{loose}; `serve` will tighten it")));
-    problems.extend(modes::loose_rest(&config.data_dir, database).iter().map(|loose| format!("{loose}: it is open to others")));
+    problems.extend(modes::loose_rest(&config.data_dir, database).iter().map(modes::Loose::open_to_others));
     problems
 }
 

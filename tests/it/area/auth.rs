@@ -151,7 +151,10 @@ fn a_database_that_cannot_be_read_is_503_and_not_a_wrong_password() {
     let sabotage = rusqlite::Connection::open(app.config.location.path()).unwrap();
     sabotage.execute_batch("ALTER TABLE member_auth RENAME COLUMN login_version TO gone").unwrap();
     let response = auth(&app, "site=1", Visit::with("bob", "secret"));
-    assert_eq!((response.status, response.header("retry-after"), response.body.as_str()), (503, Some("5"), "busy"));
+    assert_eq!(
+        (response.status, response.header("retry-after"), response.body.as_str()),
+        (503, Some("5"), "It cannot be decided now. Please try again in a moment.")
+    );
     sabotage.execute_batch("ALTER TABLE member_auth RENAME COLUMN gone TO login_version").unwrap();
     is(admitted(&app, Visit::with("bob", "secret")), BOB_IS_IN, "once the cause is gone");
 }

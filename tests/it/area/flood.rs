@@ -40,7 +40,10 @@ fn a_flood_of_logins_is_refused_while_postbacks_and_remembered_logins_go_on() {
         assert_eq!(count(401) + count(503), LOGINS, "refused for a while or for good, and nothing else");
         assert!(count(503) > 0 && count(401) > 0, "{} and {}", count(503), count(401));
         let busy = answers.iter().find(|answer| answer.status == 503).unwrap();
-        assert_eq!((busy.header("retry-after"), busy.body.as_str()), (Some("5"), "busy"));
+        assert_eq!(
+            (busy.header("retry-after"), busy.body.as_str()),
+            (Some("5"), "It cannot be decided now. Please try again in a moment.")
+        );
     });
     assert_eq!(ask(Visit::with("bob", "secret")).status, 200, "afterwards all is well");
 }

@@ -57,7 +57,7 @@ fn show_tells_where_a_member_stands_and_the_whole_history() {
     let cleo = run_on(dir.path(), &["member", "show", "1", "73"]).printed();
     assert!(cleo.starts_with("member 73 of site 1: deleted at 20"), "{cleo}");
     assert!(cleo.lines().next().unwrap().ends_with("Z, may not log in"), "{cleo}");
-    assert_eq!(show("1", "99"), "member 99 of site 1: never added\n\nhistory:\n");
+    assert_eq!(show("1", "99"), "member 99 of site 1: was never a member\n\nhistory:\n");
     assert!(!(cleo + &ann).contains("41R19prsa7NLQ"));
 }
 
@@ -73,8 +73,8 @@ fn remove_and_restore_act_beside_the_service_and_are_journalled_as_the_operators
 
     assert_eq!(member(&["restore", "1", "71"]).printed(), "OK|member 71 \"bob\" activated on site 1\n");
     assert_eq!(check("bob"), "OK|username \"bob\" is taken on site 1");
-    member(&["restore", "1", "71"]).ended(1, "nats-userman: member 71 of site 1 is there\n");
-    member(&["restore", "1", "99"]).ended(1, "nats-userman: member 99 of site 1 was never added\n");
+    member(&["restore", "1", "71"]).ended(1, "nats-userman: member 71 of site 1 is a member now, nothing to restore\n");
+    member(&["restore", "1", "99"]).ended(1, "nats-userman: member 99 of site 1 was never a member\n");
 
     // Somebody else has the name meanwhile.
     program.post("action=CHANGE&siteid=1&memberid=72&new_username=Cleo").unwrap();

@@ -250,7 +250,7 @@ fn check_config_says_what_would_be_used_and_hides_secrets() {
              keep cryptpass    yes\n\
              journal kept      400 days\n\
              logins            12 hours, shared by example.com, the plain page\n\
-             guessing          pair 5, network 200, name off within 20 minutes block for 30\n\
+             guessing          pair 5, network 200, name off wrong passwords within 20 minutes block for 30 minutes\n\
              log               warn,writer=debug, json\n\
              nothing is wrong with it\n",
             data.display()
@@ -333,9 +333,13 @@ fn files_that_are_open_to_others_are_told_and_a_start_tightens_the_secrets() {
         format!("{at}/postback-token: expected mode 0600, found 0640"),
     ];
     let rest = [
-        format!("{at}: expected mode 0750, found 0777: it is open to others"),
-        format!("{at}/userman.db: expected mode 0640, found 0646: it is open to others"),
-        format!("{at}/userman.db-shm: expected mode 0640, found 0604: it is open to others"),
+        format!("{at}: expected mode 0750, found 0777: it is open to others; close it with `chmod o= {at}`"),
+        format!(
+            "{at}/userman.db: expected mode 0640, found 0646: it is open to others; close it with `chmod o= {at}/userman.db`"
+        ),
+        format!(
+            "{at}/userman.db-shm: expected mode 0640, found 0604: it is open to others; close it with `chmod o= {at}/userman.db-shm`"
+        ),
     ];
     let lines = |secret: &str, front: &str| {
         let secrets = secrets.iter().map(|line| format!("{front}{line}{secret}\n"));

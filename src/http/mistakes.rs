@@ -1,0 +1,60 @@
+//! What goes wrong around logins, in the log at a bounded rate: visitors come by the thousand, and each picture of a page asks.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+
+/// How often one kind is said again.
+const AGAIN_AFTER_SECONDS: i64 = 60;
+
+/// The kinds, each with a rate of its own.
+#[derive(Clone, Copy, Debug)]
+pub enum Mistake {
+    /// The database cannot be read.
+    CannotRead,
+    /// The query of `/auth` or `/login` is wrong: the operator's mistake.
+    AskedWrongly,
+    /// A login form came from another origin.
+    ForeignForm,
+}
+
+/// When each kind was last said, unix seconds.
+#[derive(Debug)]
+pub struct Mistakes([AtomicI64; 3]);
+
+impl Default for Mistakes {
+    fn default() -> Self {
+        Self([const { AtomicI64::new(i64::MIN) }; 3])
+    }
+}
+
+impl Mistakes {
+    /// Says it, unless it was said within the last minute.
+    pub fn say(&self, what: Mistake, now: i64, line: impl FnOnce()) {
+        let last = &self.0[what as usize];
+        let before = last.load(Ordering::Relaxed);
+        let is_due = now.saturating_sub(before) >= AGAIN_AFTER_SECONDS;
+        // Of several threads one says it.
+        if is_due && last.compare_exchange(before, now, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+            line();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_is_said_once_a_minute() {
+        let (mistakes, mut said) = (Mistakes::default(), Vec::new());
+        for (what, now) in [
+            (Mistake::AskedWrongly, 0),
+            (Mistake::AskedWrongly, 59),
+            (Mistake::CannotRead, 59),
+            (Mistake::AskedWrongly, 60),
+            (Mistake::ForeignForm, 60),
+        ] {
+            mistakes.say(what, now, || said.push(now));
+        }
+        assert_eq!(said, [0, 59, 60, 60]);
+    }
+}
