@@ -52,7 +52,7 @@ impl Said {
             Said::Blocked => Some("There were too many wrong passwords. Please wait a while before the next try."),
             Said::Busy => Some("Logging in is not possible just now. Please try again in a moment."),
             Said::Trial => Some("This part is for full members. If you are one, please log in with that account."),
-            Said::Foreign => Some("This form did not come from this page. Please log in here."),
+            Said::Foreign => Some("The form was not sent from this page. Please log in here."),
         }
     }
 }
@@ -102,7 +102,10 @@ impl Page {
         let sites = sites.iter().map(SiteId::to_string).collect::<Vec<_>>().join(",");
         let mut page = String::with_capacity(self.before.len() + self.after.len() + 1024);
         page.push_str(&self.before);
+        // The name has the focus, so a screen reader begins there: the message belongs to it.
+        let mut described = "";
         if let Some(text) = said.text() {
+            described = " aria-describedby=\"userman-message\"";
             let _ = writeln!(page, "<p role=\"alert\" id=\"userman-message\">{text}</p>");
         }
         let _ = write!(
@@ -110,7 +113,7 @@ impl Page {
             "<form method=\"post\" action=\"/login?site={sites}\">\n\
              <label for=\"userman-name\">Username</label>\n\
              <input id=\"userman-name\" name=\"username\" autocomplete=\"username\" autocapitalize=\"none\" spellcheck=\"false\" \
-             required autofocus>\n\
+             required autofocus{described}>\n\
              <label for=\"userman-password\">Password</label>\n\
              <input id=\"userman-password\" name=\"password\" type=\"password\" autocomplete=\"current-password\" required>\n\
              <input type=\"hidden\" name=\"back\" value=\"{}\">\n\
@@ -153,6 +156,14 @@ mod tests {
         assert_eq!((page.matches("<form ").count(), page.matches("</html>").count()), (1, 1));
         assert!(page.contains("action=\"/login?site=1,5\"") && !page.contains("role=\"alert\""), "{page}");
         assert!(!page.contains("http") && !page.contains("<script"), "{page}");
+    }
+
+    #[test]
+    fn a_message_is_read_with_the_name_which_has_the_focus() {
+        let page = Page::default().with_form(&sites(), "/", Said::Wrong);
+        assert!(page.contains("<p role=\"alert\" id=\"userman-message\">This username"), "{page}");
+        assert!(page.contains(" required autofocus aria-describedby=\"userman-message\">"), "{page}");
+        assert!(!Page::default().with_form(&sites(), "/", Said::Nothing).contains("userman-message"));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod area;
+mod browser;
 mod commands;
 mod crash;
 mod direct_readers;
