@@ -1,11 +1,11 @@
-//! The ceiling: what actix-web reaches here when it decodes the form and does nothing else. No rules, no database.
+//! The ceiling: what actix-web reaches here when it decodes the form, or the query, and does nothing else. No rules, no database.
 
 use std::hint::black_box;
 use std::io;
 use std::process::exit;
 
 use actix_web::web::{self, Bytes};
-use actix_web::{App, HttpResponse, HttpServer};
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
 
 /// As long as the program's reply to an ADD.
 const LINE: &str = "OK|member 100000000 of site 1 (u00000000) is added";
@@ -15,7 +15,10 @@ const LINE: &str = "OK|member 100000000 of site 1 (u00000000) is added";
 pub fn serve() -> io::Result<()> {
     std::thread::spawn(|| exit(io::copy(&mut io::stdin(), &mut io::sink()).is_err().into()));
     actix_web::rt::System::new().block_on(async {
-        let server = HttpServer::new(|| App::new().route("/postback/{token}", web::post().to(answer))).bind(("127.0.0.1", 0))?;
+        let server = HttpServer::new(|| {
+            App::new().route("/postback/{token}", web::post().to(answer)).route("/auth", web::get().to(answer_query))
+        })
+        .bind(("127.0.0.1", 0))?;
         for address in server.addrs() {
             eprintln!("listening on {address}");
         }
@@ -24,7 +27,15 @@ pub fn serve() -> io::Result<()> {
 }
 
 async fn answer(body: Bytes) -> HttpResponse {
-    match serde_urlencoded::from_bytes::<Vec<(String, String)>>(&body) {
+    line(&body)
+}
+
+async fn answer_query(request: HttpRequest) -> HttpResponse {
+    line(request.query_string().as_bytes())
+}
+
+fn line(form: &[u8]) -> HttpResponse {
+    match serde_urlencoded::from_bytes::<Vec<(String, String)>>(form) {
         Ok(pairs) if !black_box(&pairs).is_empty() => HttpResponse::Ok().content_type("text/plain; charset=utf-8").body(LINE),
         _ => HttpResponse::BadRequest().finish(),
     }

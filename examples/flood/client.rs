@@ -23,7 +23,7 @@ const STRAGGLER_TIME_MAX: Duration = Duration::from_secs(15);
 const PACE_TICK: Duration = Duration::from_millis(1);
 
 /// What to send, and the bounds of it.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Load {
     pub address: SocketAddr,
     pub ask: Ask,
@@ -100,22 +100,23 @@ impl Run {
 ///
 /// Connections are open before the clock starts.
 pub async fn run(load: Load) -> Result<Outcome, Failure> {
-    let request = Request::new(load.ask)?;
+    let request = Request::new(load.ask.clone())?;
     let mut connections = Vec::with_capacity(load.connections);
     for _ in 0..load.connections {
         connections.push(Connection::open(load.address).await?);
     }
-    let due = load.rate.map(|_| Semaphore::new(0));
+    let (rate, time) = (load.rate, load.time);
+    let due = rate.map(|_| Semaphore::new(0));
     let run = Arc::new(Run { load, next: AtomicU64::new(0), start: Instant::now(), due });
     let mut tasks = JoinSet::new();
     for connection in connections {
         tasks.spawn(send(run.clone(), connection, request.clone()));
     }
     let mut outcome = Outcome::default();
-    if let (Some(rate), Some(due)) = (load.rate, &run.due) {
+    if let (Some(rate), Some(due)) = (rate, &run.due) {
         outcome.unsent = pace(rate, due, &run).await;
     }
-    let deadline = run.start + load.time + STRAGGLER_TIME_MAX;
+    let deadline = run.start + time + STRAGGLER_TIME_MAX;
     while let Ok(Some(ended)) = timeout_at(deadline.into(), tasks.join_next()).await {
         let mut part = ended?;
         outcome.elapsed = outcome.elapsed.max(std::mem::take(&mut part.elapsed));

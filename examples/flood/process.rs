@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use nats_userman::data_dir::DataDir;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::Failure;
@@ -21,6 +22,7 @@ const TICKS_A_SECOND: f64 = 100.0;
 pub struct Server {
     child: Child,
     log: PathBuf,
+    dir: PathBuf,
     pub address: SocketAddr,
     /// Answers `OK|` to everything.
     pub is_ceiling: bool,
@@ -32,12 +34,17 @@ impl Server {
     /// Starts `nats-userman serve` with default settings on a data directory of its own below `dir`.
     pub fn program(binary: &Path, dir: &Path, extra: &[String]) -> Result<Self, Failure> {
         let mut command = Command::new(binary);
-        command.args(["serve", "--listen", "127.0.0.1:0", "--postback-token", TOKEN, "--data-dir"]).arg(dir.join("data"));
+        command.args(["serve", "--listen", "127.0.0.1:0", "--postback-token", TOKEN, "--data-dir"]).arg(data(dir));
         // Whatever the shell has set for a real service must not reach this one.
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("USERMAN_")) {
             command.env_remove(name);
         }
         Self::start(command.args(extra).env_remove("RUST_LOG").stdin(Stdio::null()), dir, false)
+    }
+
+    /// The key with which it signs cookies.
+    pub fn cookie_key(&self) -> PathBuf {
+        DataDir::new(data(&self.dir)).cookie_key()
     }
 
     /// Starts this program again as the ceiling.
@@ -51,7 +58,7 @@ impl Server {
         // A file, because a pipe that is not read in time would stop the server.
         let child = command.stdout(Stdio::null()).stderr(File::create(&log)?).spawn()?;
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut server = Self { child, log, address: nowhere, is_ceiling, next_member: 0 };
+        let mut server = Self { child, log, dir: dir.to_owned(), address: nowhere, is_ceiling, next_member: 0 };
         let begun = Instant::now();
         while begun.elapsed() < START_TIME_MAX {
             let ended = server.child.try_wait()?;
@@ -143,6 +150,10 @@ pub fn machine_cpu_seconds() -> f64 {
     let fields = stat.lines().next().unwrap_or_default().split_whitespace().skip(1).take(8);
     let busy = fields.enumerate().filter(|(index, _)| ![3, 4].contains(index));
     busy.filter_map(|(_, ticks)| ticks.parse::<f64>().ok()).sum::<f64>() / TICKS_A_SECOND
+}
+
+fn data(dir: &Path) -> PathBuf {
+    dir.join("data")
 }
 
 fn listening_on(log: &str) -> Option<SocketAddr> {

@@ -14,6 +14,7 @@ pub struct Series {
     /// Of each round, in order.
     rates: Vec<f64>,
     p50s: Vec<f64>,
+    p99s: Vec<f64>,
     generator_cpu: f64,
     server_cpu: f64,
     other_cpu: f64,
@@ -35,6 +36,7 @@ impl Series {
         outcome.latencies.sort_unstable();
         self.rates.push(outcome.rate());
         self.p50s.push(f64::from(quantile(&outcome.latencies, 0.5)));
+        self.p99s.push(f64::from(quantile(&outcome.latencies, 0.99)));
         self.outcome.absorb(outcome);
         self.outcome.latencies.sort_unstable();
         self.outcome.refused.sort_unstable();
@@ -57,6 +59,11 @@ impl Series {
     /// The same of the p50.
     pub fn p50_ratio(&self, other: &Self) -> f64 {
         median(self.p50s.iter().zip(&other.p50s).map(|(ours, theirs)| ours / theirs).collect())
+    }
+
+    /// The same of the p99.
+    pub fn p99_ratio(&self, other: &Self) -> f64 {
+        median(self.p99s.iter().zip(&other.p99s).map(|(ours, theirs)| ours / theirs).collect())
     }
 
     pub fn p99_ms(&self) -> f64 {

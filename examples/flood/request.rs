@@ -1,6 +1,10 @@
 //! The requests: bytes made once, with the few values that differ from member to member patched in place. Making them anew each
 //! time would cost processor time that the server shares.
 
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_urlencoded::to_string;
 
 /// What NATS4 sends for a new member, as its maker's capture script recorded it.
@@ -17,9 +21,16 @@ const MEMBERID: &str = "MMMMMMMMM";
 const NAME: &str = "UUUUUUUUU";
 const SESSION: &str = "SSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSS";
 const SUBSCRIPTION: &str = "XXXXXXXXXXXX";
+/// Name, colon and password in base64.
+const CREDENTIALS: &str = "BBBBBBBBBBBBBBBBBBBBBBBB";
+/// The value of a login cookie.
+const COOKIE: &str =
+    "KKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKK";
+/// The password of all members, as it stands in the record.
+const PASSWORD: &str = "testtest";
 
 /// What is asked, of whom.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub enum Ask {
     /// ADDs of members never sent before, from this number on.
     Add {
@@ -31,27 +42,73 @@ pub enum Ask {
         /// Members 0 to this are there.
         members: u64,
     },
+    /// Checks of /auth with name and password.
+    Basic {
+        /// The first visitor's number.
+        first: u64,
+        /// From one visitor's number to the next one's.
+        step: u64,
+        /// So many visitors, who come in an order of no kind, again and again.
+        visitors: u64,
+    },
+    /// Checks of /auth with cookies, one after the other and again from the first.
+    Cookie {
+        /// Their values.
+        cookies: Arc<[String]>,
+    },
 }
 
 impl Ask {
     /// The member of the `index`th request, and how a right reply begins.
-    fn pick(self, index: u64) -> (u64, &'static str) {
+    fn pick(&self, index: u64) -> (u64, &'static str) {
         match self {
             Self::Add { first } => (first + index, "OK|"),
-            Self::Check { members } if index.is_multiple_of(2) => (index / 2 * STRIDE % members.max(1), "OK|"),
+            Self::Check { members } if index.is_multiple_of(2) => (scattered(index / 2, *members), "OK|"),
             Self::Check { .. } => (FREE_FROM + index / 2, "NOTOK|"),
+            // Status 200 says all.
+            Self::Basic { first, step, visitors } => (first + scattered(index, *visitors) * step, ""),
+            Self::Cookie { cookies } => (index % cookies.len().max(1) as u64, ""),
         }
     }
 
-    fn body(self) -> Result<String, serde_urlencoded::ser::Error> {
+    /// The whole of an HTTP/1.1 request, with letters where the values go.
+    fn text(&self) -> Result<String, serde_urlencoded::ser::Error> {
+        let check = |login: &str| format!("GET /auth?site=1 HTTP/1.1\r\nHost: 127.0.0.1\r\n{login}\r\n\r\n");
+        Ok(match self {
+            Self::Add { .. } | Self::Check { .. } => {
+                let body = self.body()?;
+                format!(
+                    "POST /postback/{TOKEN} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+                     Content-Length: {}\r\n\r\n{body}",
+                    body.len()
+                )
+            }
+            Self::Basic { .. } => check(&format!("Authorization: Basic {CREDENTIALS}")),
+            Self::Cookie { .. } => check(&format!("Cookie: __Host-userman={COOKIE}")),
+        })
+    }
+
+    fn body(&self) -> Result<String, serde_urlencoded::ser::Error> {
         match self {
             Self::Add { .. } => {
                 let pairs: Vec<_> = RECORD.lines().filter_map(|line| line.split_once('=')).map(patched).collect();
                 to_string(pairs)
             }
             Self::Check { .. } => to_string([("siteid", "1"), ("username", NAME), ("action", "CHECK")]),
+            Self::Basic { .. } | Self::Cookie { .. } => Ok(String::new()),
         }
     }
+}
+
+/// The `index`th of so many, in an order that no cache likes.
+pub fn scattered(index: u64, count: u64) -> u64 {
+    let count = count.max(1);
+    index % count * STRIDE % count
+}
+
+/// The memberid of the member with this number.
+pub fn memberid(member: u64) -> u64 {
+    100_000_000 + member
 }
 
 fn patched((name, value): (&str, &str)) -> (String, String) {
@@ -75,16 +132,11 @@ pub struct Request {
 }
 
 impl Request {
-    /// The whole of an HTTP/1.1 request, with letters where the values go.
+    /// A request that is still to be patched.
     pub fn new(ask: Ask) -> Result<Self, serde_urlencoded::ser::Error> {
-        let body = ask.body()?;
-        let text = format!(
-            "POST /postback/{TOKEN} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-www-form-urlencoded\r\n\
-             Content-Length: {}\r\n\r\n{body}",
-            body.len()
-        );
+        let text = ask.text()?;
         let found = |slot: &'static str| text.match_indices(slot).map(move |(at, _)| (at, slot));
-        let slots = [MEMBERID, NAME, SESSION, SUBSCRIPTION].into_iter().flat_map(found).collect();
+        let slots = [MEMBERID, NAME, SESSION, SUBSCRIPTION, CREDENTIALS, COOKIE].into_iter().flat_map(found).collect();
         Ok(Self { ask, slots, bytes: text.into_bytes() })
     }
 
@@ -94,11 +146,19 @@ impl Request {
         for &(at, slot) in &self.slots {
             let room = &mut self.bytes[at..at + slot.len()];
             match slot {
-                MEMBERID => digits(room, 100_000_000 + member, 10),
-                // Scattered: names come in no order, so an index of names must not be fed as if they did.
-                NAME => {
-                    room[0] = b'u';
-                    digits(&mut room[1..], member.wrapping_mul(0x9E37_79B1) & 0xFFFF_FFFF, 16);
+                MEMBERID => digits(room, memberid(member), 10),
+                NAME => name(room, member),
+                CREDENTIALS => {
+                    let mut clear = [b':'; NAME.len() + 1 + PASSWORD.len()];
+                    name(&mut clear[..NAME.len()], member);
+                    clear[NAME.len() + 1..].copy_from_slice(PASSWORD.as_bytes());
+                    // 18 bytes are 24 letters; were they not, no reply would be right.
+                    let _ = STANDARD.encode_slice(clear, room);
+                }
+                COOKIE => {
+                    if let Ask::Cookie { cookies } = &self.ask {
+                        room.copy_from_slice(cookies[member as usize].as_bytes());
+                    }
                 }
                 SESSION => {
                     let (left, right) = room.split_at_mut(16);
@@ -110,6 +170,12 @@ impl Request {
         }
         (&self.bytes, word)
     }
+}
+
+/// Scattered: names come in no order, so an index of names must not be fed as if they did.
+fn name(room: &mut [u8], member: u64) {
+    room[0] = b'u';
+    digits(&mut room[1..], member.wrapping_mul(0x9E37_79B1) & 0xFFFF_FFFF, 16);
 }
 
 /// Fills the room from the right.

@@ -1,5 +1,7 @@
 //! The scenarios, one function each. A new one is a function here and a line in [`Scenario`].
 
+mod area;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -41,6 +43,12 @@ pub enum Scenario {
     Check,
     /// ADD into a million members, beside ADD into none
     AddIntoMillion,
+    /// Remembered name and password at a million members, beside the ceiling
+    AuthBasic,
+    /// Cookies at a million members, beside the ceiling
+    AuthCookie,
+    /// First logins as fast as passwords are hashed, a flood of them, and ADD beside it
+    LoginFlood,
     /// Resident memory with a million members
     Memory,
 }
@@ -84,6 +92,9 @@ impl Bench {
                     Scenario::Overload => self.overload(&name).await?,
                     Scenario::Check => self.check(&name).await?,
                     Scenario::AddIntoMillion => self.add_into_million(&name).await?,
+                    Scenario::AuthBasic => self.auth_basic(&name).await?,
+                    Scenario::AuthCookie => self.auth_cookie(&name).await?,
+                    Scenario::LoginFlood => self.login_flood(&name).await?,
                     Scenario::Memory => self.memory(&name).await?,
                 }
             }
@@ -241,7 +252,7 @@ impl Bench {
     /// One round: the ceiling while the program stands still, then the program, with the same requests.
     async fn round(&self, program: &Server, load: Load, ceiling: &mut Series, series: &mut Series) -> Result<(), Failure> {
         program.freeze()?;
-        measure(&self.ceiling, load, ceiling).await?;
+        measure(&self.ceiling, load.clone(), ceiling).await?;
         program.thaw()?;
         measure(program, load, series).await
     }
