@@ -1,5 +1,7 @@
 //! The command line, with the real program: what it prints, with which code it ends, and what it leaves alone.
 
+mod captures;
+mod edited_journal;
 mod first_run;
 mod journal;
 mod members;
