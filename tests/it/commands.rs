@@ -6,6 +6,7 @@ mod first_run;
 mod journal;
 mod members;
 mod replay;
+mod slow_reader;
 mod stop;
 mod usage;
 
