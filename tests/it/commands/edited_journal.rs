@@ -8,6 +8,7 @@ use tempfile::TempDir;
 
 use super::replay::{export, state, told, write};
 use super::{Ran, run_on};
+use crate::support::{App, TOKEN};
 
 /// A journal, and an empty data directory with its key.
 struct Story {
@@ -139,4 +140,20 @@ fn records_out_of_order_are_refused_also_from_one_file_to_the_next_and_gaps_are_
     ran.ended(1, &format!("nats-userman: {first}, line 1: id: expected a number above that of the record before\n"));
     assert!(is_empty(&story.data()));
     assert_eq!(run_on(&story.data(), &["replay", "--journal", &first, &second]).printed(), "12 OK, 0 NOTOK, 2 ERROR\n");
+}
+
+/// What the journal says of a body that is no form is no urlencoded text, and yet it was not edited.
+#[test]
+fn a_record_of_a_body_that_is_no_form_is_taken() {
+    let app = App::start();
+    for (query, kind) in [("", "application/json"), ("?siteid=1&x=1", "text/x+y; charset=utf-8"), ("", "multipart/form-data")] {
+        let head = format!("POST /postback/{TOKEN}{query} HTTP/1.1\r\nHost: test\r\nContent-Type: {kind}\r\n");
+        let response = app.send(format!("{head}Content-Length: 7\r\nConnection: close\r\n\r\n{{\"a\":1}}"));
+        assert!(response.body.starts_with("ERROR|body: expected "), "{response:?}");
+    }
+    let (from, dir) = (app.stop(), tempfile::tempdir().unwrap());
+    let file = export(&from.path().join("data"), dir.path());
+    let ran = run_on(&dir.path().join("data"), &["replay", "--journal", &file]);
+    assert_eq!(ran.printed(), "0 OK, 0 NOTOK, 3 ERROR\n");
+    assert_eq!(state(&dir.path().join("data")), state(&from.path().join("data")));
 }
