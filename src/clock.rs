@@ -36,6 +36,9 @@ impl Clock {
 /// What [`ExpiryRule::instant`] takes.
 pub const EXPIRE_EXPECTED: &str = "expected YYYY-MM-DD, YYYY-MM-DD hh:mm:ss or unix seconds of 9 to 11 digits";
 
+/// The last second of the year 9999, beyond which no time is written with four digits of a year: unix seconds.
+pub const YEAR_9999_ENDS: i64 = 253_402_300_799;
+
 /// Seconds of an hour of grace.
 const HOUR_SECONDS: i64 = 3_600;
 /// Further than any local time was ever skipped, and than any zone is from UTC: both ends of a search for a clock change.

@@ -11,7 +11,7 @@ use std::fmt;
 use encoding_rs::WINDOWS_1252;
 use percent_encoding::percent_decode;
 
-pub use journal_text::{MASK, joined};
+pub use journal_text::{MASK, is_journal_text, joined};
 
 /// Length of a field of a member record in bytes, a little below the mean: the guess for the size of the list.
 const FIELD_BYTES_TYPICAL: usize = 16;

@@ -3,7 +3,7 @@
 mod capture;
 mod record;
 
-pub use capture::{Capture, CaptureError, Captured};
+pub use capture::{Capture, CaptureError, Captured, open_input};
 pub use record::{BadRecord, JournalLine};
 
 use crate::action::{Action, Rules, Source};
@@ -45,26 +45,33 @@ impl std::fmt::Display for Counts {
     }
 }
 
-/// Applies captured postbacks in a transaction, in their order. A CHECK among them is answered from the state before it, like all
-/// others, but not journalled.
+/// Applies captured postbacks in their order. A CHECK among them is answered from the state before it, like all others, but not
+/// journalled. `done` gets the reply of each after the commit that holds its change.
 ///
 /// # Errors
 ///
-/// Where the database fails: then nothing of this batch was changed.
-pub fn apply_captured(engine: &mut dyn Engine, rules: &Rules, clock: &Clock, batch: &[Postback]) -> Result<Vec<Reply>, Fault> {
+/// Where the database fails: at the first postback whose reply `done` did not get. What stands before it was applied. It was not,
+/// unless the outcome of the commit is unknown; nor was what stands behind it, but for the rest of its batch where the schema
+/// refused this one alone.
+pub fn apply_captured(
+    engine: &mut dyn Engine,
+    rules: &Rules,
+    clock: &Clock,
+    batch: &[Postback],
+    mut done: impl FnMut(Reply),
+) -> Result<(), Fault> {
     // A CHECK ends a run of writes, so that it sees what stands before it and nothing after.
-    let mut replies = Vec::with_capacity(batch.len());
     for run in batch.chunk_by(|left, right| left.is_check() == right.is_check()) {
         if run.first().is_some_and(Postback::is_check) {
-            replies.extend(check_all(engine, rules, clock, run)?);
+            check_all(engine, rules, clock, run)?.into_iter().for_each(&mut done);
             continue;
         }
         let postbacks: Vec<&Postback> = run.iter().collect();
         for reply in transact(engine, &rules.vault, &postbacks, || clock.now())? {
-            replies.push(reply?);
+            done(reply?);
         }
     }
-    Ok(replies)
+    Ok(())
 }
 
 fn check_all(engine: &mut dyn Engine, rules: &Rules, clock: &Clock, run: &[Postback]) -> Result<Vec<Reply>, Fault> {

@@ -99,6 +99,7 @@ impl Service {
         config.data_dir.make()?;
         let locks = config.data_dir.lock(config.location.path())?;
         modes::tighten(&config.data_dir, config.location.path());
+        warn_of_lost_database(config);
         let vault = open_database(config)?;
         let (tokens, new_token) = open_tokens(config)?;
         let listener = TcpListener::bind(config.listen).map_err(|error| StartError::Listen(config.listen, error))?;
@@ -251,18 +252,23 @@ fn take_up_lifted_blocks(shared: &Shared) {
     });
 }
 
+/// Says that an empty database is made beside keys that are there: whoever restores a backup may have forgotten one of both.
+fn warn_of_lost_database(config: &Config) {
+    let database = config.location.path();
+    if config.data_dir.seal_key().exists() && !database.exists() {
+        let place = database.display();
+        log::warn!(
+            "there is no database at {place}, and keys are there: an empty one is made; if it was lost, stop and restore the backup"
+        );
+    }
+}
+
 /// Makes or opens the database, and the key that belongs to it. A database with seals and without its key is left alone.
 pub(crate) fn open_database(config: &Config) -> Result<Vault, StartError> {
     let path = config.data_dir.seal_key();
     check_whole(&config.location)?;
     // The key is made after the database: an empty database beside a key is one that was lost, not a first start cut short.
     let make = !path.exists() || !config.location.path().exists();
-    if path.exists() && !config.location.path().exists() {
-        let database = config.location.path().display();
-        log::warn!(
-            "there is no database at {database}, and keys are there: an empty one is made; if it was lost, stop and restore the backup"
-        );
-    }
     let reader = existing_database(config, make)?;
     let backlog = reader.as_ref().map_or(Ok(0), Reader::backlog).map_err(StartError::Read)?;
     if backlog > 0 && !path.exists() {

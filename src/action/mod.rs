@@ -29,7 +29,8 @@ use read::Reader;
 /// The words NATS sends in `action`, in the order of its documentation.
 pub const NAMES: [&str; 8] = ["ADD", "MANUALADD", "TRIALTOFULL", "CHANGE", "DELETE", "EXPIRE", "CHECK", "ACTIVATE"];
 
-const ACTION_EXPECTED: &str = "expected ADD, MANUALADD, TRIALTOFULL, CHANGE, DELETE, EXPIRE, CHECK or ACTIVATE";
+/// What an action is expected to be.
+pub const ACTION_EXPECTED: &str = "expected ADD, MANUALADD, TRIALTOFULL, CHANGE, DELETE, EXPIRE, CHECK or ACTIVATE";
 
 /// What NATS asks for. Source: TMM's "Site User Management".
 #[derive(Clone, Debug)]

@@ -5,9 +5,11 @@ use std::io::{BufWriter, Write as _, stdout};
 use clap::Args;
 
 use super::Failure;
+use crate::action::{ACTION_EXPECTED, NAMES};
 use crate::clock::{EXPIRE_EXPECTED, format_utc, parse_moment};
 use crate::config::Config;
 use crate::replay::JournalLine;
+use crate::reply::Word;
 use crate::store::{JournalFilter, StoredRecord, open_reader};
 
 #[derive(Args, Debug)]
@@ -24,7 +26,7 @@ pub(super) struct Journal {
     /// Only this action
     #[arg(long, value_name = "ACTION")]
     action: Option<String>,
-    /// Only replies of this word: OK or ERROR
+    /// Only replies of this word: OK, NOTOK or ERROR
     #[arg(long, value_name = "WORD")]
     reply: Option<String>,
     /// Only from this time on: YYYY-MM-DD, "YYYY-MM-DD hh:mm:ss" (in --time-zone) or unix seconds
@@ -60,17 +62,24 @@ impl Journal {
                 .map(Some)
                 .ok_or_else(|| Failure::usage(format!("{flag}: {EXPIRE_EXPECTED}, found {text:?}"))),
         };
-        let upper = |text: &Option<String>| text.as_ref().map(|word| word.to_ascii_uppercase());
+        let replies = [Word::Ok, Word::NotOk, Word::Error].map(Word::as_str);
         Ok(JournalFilter {
             site: self.site,
             member: self.member,
             username: self.username.clone(),
-            action: upper(&self.action),
-            word: upper(&self.reply),
+            action: one_of(&NAMES, "--action", ACTION_EXPECTED, self.action.as_deref())?,
+            word: one_of(&replies, "--reply", "expected OK, NOTOK or ERROR", self.reply.as_deref())?,
             since: moment("--since", &self.since)?,
             until: moment("--until", &self.until)?,
         })
     }
+}
+
+/// A word in either case; another one would find nothing, which is no answer to a slip of the hand.
+fn one_of(words: &[&str], flag: &str, expected: &str, found: Option<&str>) -> Result<Option<String>, Failure> {
+    let Some(found) = found else { return Ok(None) };
+    let word = words.iter().find(|word| word.eq_ignore_ascii_case(found));
+    word.map(|word| Some((*word).to_owned())).ok_or_else(|| Failure::usage(format!("{flag}: {expected}, found {found:?}")))
 }
 
 /// A record for people: when, who, what, the answer; and the fields below.

@@ -72,6 +72,15 @@ impl Failure {
         Self::Failed(crate::chain::chain(error))
     }
 
+    /// The same with the place of an input where it happened. Where output had to be read to the end, a closed one is a failure.
+    fn at(self, place: &str) -> Self {
+        match self {
+            Self::Failed(line) => Self::Failed(format!("{place}: {line}")),
+            Self::OutputClosed => Self::Failed(format!("{place}: the output was closed")),
+            usage @ Self::Usage(_) => usage,
+        }
+    }
+
     /// A wrong use in a sentence.
     fn usage(sentence: impl Into<String>) -> Self {
         Self::Usage(vec![sentence.into()])

@@ -1,8 +1,10 @@
 //! `replay`: captured postbacks into the database, to a URL, or only looked at; or the journal of another database.
 
-use std::io::{BufRead as _, BufReader, IsTerminal as _, Write as _, stdout};
+mod journal;
+mod send;
+
+use std::io::{IsTerminal as _, Write as _, stdout};
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -15,20 +17,13 @@ use crate::config::Config;
 use crate::data_dir::DataDirError;
 use crate::journal::Origin;
 use crate::password::Vault;
-use crate::replay::{Capture, Captured, Counts, DryRun, JournalLine, REPLAY_BATCH, apply_captured, apply_records};
+use crate::replay::{Capture, Captured, Counts, DryRun, REPLAY_BATCH, apply_captured};
 use crate::reply::{Reply, Word};
 use crate::store::{Engine, OpenError, open_reader, with_engine};
 
-/// How often a postback is sent again where the other side answers 503.
-const TRIES_MAX: u32 = 4;
-/// How long one postback may take there.
-const SEND_TIME_MAX: Duration = Duration::from_secs(30);
-/// The first wait before sending again; doubled each time.
-const SEND_AGAIN_AFTER: Duration = Duration::from_millis(500);
-
 #[derive(Args, Debug)]
 pub(super) struct Replay {
-    /// Captures: urlencoded bodies, one a line, or TMM's layout; with --journal, what `journal --json` wrote
+    /// Captures: urlencoded bodies, one a line, or TMM's layout; with --journal, what `journal --json` wrote; - is standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Send them to this URL instead, in their order
@@ -53,8 +48,14 @@ impl Replay {
     }
 
     /// Every postback of every file, with a bar that follows the bytes read.
-    fn each(&self, mut work: impl FnMut(Captured, String) -> Result<(), Failure>) -> Result<(), Failure> {
+    fn each(&self, work: impl FnMut(Captured, String) -> Result<(), Failure>) -> Result<(), Failure> {
         let bar = self.progress();
+        let done = self.each_with(&bar, work);
+        bar.finish_and_clear();
+        done
+    }
+
+    fn each_with(&self, bar: &ProgressBar, mut work: impl FnMut(Captured, String) -> Result<(), Failure>) -> Result<(), Failure> {
         let mut done = 0;
         for path in &self.files {
             let mut capture = Capture::open(path).map_err(|error| Failure::of(&error))?;
@@ -64,7 +65,6 @@ impl Replay {
             }
             done += capture.bytes_read();
         }
-        bar.finish_and_clear();
         Ok(())
     }
 
@@ -72,10 +72,14 @@ impl Replay {
         if !std::io::stderr().is_terminal() {
             return ProgressBar::hidden();
         }
-        let bytes = self.files.iter().filter_map(|path| std::fs::metadata(path).ok()).map(|file| file.len()).sum();
-        let bar = ProgressBar::new(bytes);
-        // The template is a constant that parses; without it the bar looks plainer.
-        if let Ok(style) = ProgressStyle::with_template("{bar:40} {bytes}/{total_bytes} {elapsed} (about {eta} to go)") {
+        // None where one of them is a pipe, whose end nobody knows.
+        let bytes = |path: &PathBuf| std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file).map(|file| file.len());
+        let (bar, template) = match self.files.iter().map(bytes).sum() {
+            Some(bytes) => (ProgressBar::new(bytes), "{bar:40} {bytes}/{total_bytes} {elapsed} (about {eta} to go)"),
+            None => (ProgressBar::no_length(), "{bytes} {elapsed}"),
+        };
+        // Both templates are constants that parse; without them the bar looks plainer.
+        if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
         }
         bar
@@ -83,19 +87,21 @@ impl Replay {
 
     fn apply(&self, config: &Config) -> Result<(), Failure> {
         let (_lock, rules) = take(config)?;
-        let counts = with_engine(&config.location, true, |engine| self.apply_with(engine, &rules))??;
-        Ok(writeln!(stdout(), "{counts}")?)
+        let mut counts = Counts::default();
+        let done = with_engine(&config.location, true, |engine| self.apply_with(engine, &rules, &mut counts))?;
+        end(&counts, done)
     }
 
-    fn apply_with(&self, engine: &mut dyn Engine, rules: &Rules) -> Result<Counts, Failure> {
-        let (mut counts, mut batch) = (Counts::default(), Batch::default());
-        self.each(|captured, place| {
+    fn apply_with(&self, engine: &mut dyn Engine, rules: &Rules, counts: &mut Counts) -> Result<(), Failure> {
+        let mut batch = Batch::default();
+        let read = self.each(|captured, place| {
             batch.postbacks.push(read(&captured, rules));
             batch.places.push(place);
-            if batch.places.len() == REPLAY_BATCH { flush(engine, rules, &mut batch, &mut counts) } else { Ok(()) }
-        })?;
-        flush(engine, rules, &mut batch, &mut counts)?;
-        Ok(counts)
+            if batch.places.len() == REPLAY_BATCH { flush(engine, rules, &mut batch, counts) } else { Ok(()) }
+        });
+        // Also where a line is bad: all that stands before it is applied, so that its place tells how far it went. What fails here
+        // stands before that line.
+        flush(engine, rules, &mut batch, counts).and(read)
     }
 
     fn look(&self, config: &Config) -> Result<(), Failure> {
@@ -114,63 +120,6 @@ impl Replay {
             Ok(writeln!(stdout(), "{:<7} {}", change_word(&outcome.change), outcome.record.reply.as_str())?)
         })?;
         Ok(writeln!(stdout(), "{counts}; nothing was changed")?)
-    }
-
-    fn send(&self, url: &str) -> Result<(), Failure> {
-        if !url.starts_with("http://") && !url.starts_with("https://") {
-            return Err(Failure::usage("--to: expected http:// or https:// and the URL that NATS calls"));
-        }
-        let config = ureq::Agent::config_builder().timeout_global(Some(SEND_TIME_MAX)).http_status_as_error(false);
-        let agent = config.build().new_agent();
-        let mut counts = Counts::default();
-        self.each(|captured, place| {
-            let reply = send_one(&agent, url, &captured.into_body())?;
-            counts.add(reply.word());
-            show_error(&place, &reply)
-        })?;
-        Ok(writeln!(stdout(), "{counts}")?)
-    }
-
-    fn journal(&self, config: &Config) -> Result<(), Failure> {
-        let (_lock, rules) = take(config)?;
-        let counts = with_engine(&config.location, true, |engine| self.journal_with(engine, &rules))??;
-        Ok(writeln!(stdout(), "{counts}")?)
-    }
-
-    /// Wholly or not at all: half a journal is no state that ever was.
-    fn journal_with(&self, engine: &mut dyn Engine, rules: &Rules) -> Result<Counts, Failure> {
-        engine.begin()?;
-        let done = self.journal_within(engine, rules).and_then(|counts| Ok(engine.commit().map(|()| counts)?));
-        if done.is_err() {
-            engine.rollback();
-        }
-        done
-    }
-
-    fn journal_within(&self, engine: &mut dyn Engine, rules: &Rules) -> Result<Counts, Failure> {
-        if !engine.is_empty()? {
-            return Err(Failure::Failed("replay --journal: the database is not empty; name a new --data-dir".into()));
-        }
-        let mut counts = Counts::default();
-        for path in &self.files {
-            let error = |error: std::io::Error| Failure::Failed(format!("cannot read {}: {error}", path.display()));
-            let lines = BufReader::new(std::fs::File::open(path).map_err(error)?).lines();
-            for (index, line) in lines.enumerate() {
-                let record = JournalLine::parse(&line.map_err(error)?)
-                    .map_err(|bad| Failure::Failed(format!("{}, line {}: {bad}", path.display(), index + 1)))?;
-                if record.seal().is_some_and(|(key, seal)| rules.vault.open(key, seal).is_err()) {
-                    let hint = "put the seal.key of that database into the data directory first";
-                    return Err(Failure::Failed(format!("record {} has a password under another key: {hint}", record.id)));
-                }
-                counts.add(record.reply.word());
-                if let Some((id, now)) = apply_records(engine, rules, &[record])?.into_iter().next() {
-                    let then = "which is not the reply that it records; the journal may have been pruned";
-                    return Err(Failure::Failed(format!("record {id} gives \"{}\", {then}", now.as_str())));
-                }
-            }
-        }
-        engine.expire_due(Clock::System.now(), usize::MAX)?;
-        Ok(counts)
     }
 }
 
@@ -202,14 +151,33 @@ struct Batch {
     places: Vec<String>,
 }
 
+/// Leaves the batch empty, also where it fails.
 fn flush(engine: &mut dyn Engine, rules: &Rules, batch: &mut Batch, counts: &mut Counts) -> Result<(), Failure> {
-    let replies = apply_captured(engine, rules, &Clock::System, &batch.postbacks)?;
-    for (place, reply) in batch.places.iter().zip(replies) {
-        counts.add(reply.word());
-        show_error(place, &reply)?;
+    let Batch { postbacks, places } = std::mem::take(batch);
+    let mut replies = Vec::with_capacity(places.len());
+    let applied = apply_captured(engine, rules, &Clock::System, &postbacks, |reply| replies.push(reply));
+    replies.iter().for_each(|reply| counts.add(reply.word()));
+    for (place, reply) in places.iter().zip(&replies) {
+        show_error(place, reply).map_err(|failure| failure.at(place))?;
     }
-    *batch = Batch::default();
-    Ok(engine.tidy()?)
+    let at = |place: Option<&String>, fault| place.iter().fold(Failure::from(fault), |failure, place| failure.at(place));
+    applied.map_err(|fault| at(places.get(replies.len()), fault))?;
+    engine.tidy().map_err(|fault| at(places.last(), fault))
+}
+
+/// The counts at the end of a replay that changed something, also of one that ended early.
+fn end(counts: &Counts, done: Result<(), Failure>) -> Result<(), Failure> {
+    match done {
+        Ok(()) => Ok(writeln!(stdout(), "{counts}")?),
+        Err(Failure::Failed(line)) if *counts != Counts::default() => {
+            // Stdout may be what failed.
+            let _ = writeln!(stdout(), "{counts}");
+            let then =
+                "what stands before it was applied; replay the whole capture again once it is mended, repeats are harmless";
+            Err(Failure::Failed(format!("{line}; {then}")))
+        }
+        Err(failure) => Err(failure),
+    }
 }
 
 /// Of many replies, those that want somebody's eye.
@@ -227,40 +195,5 @@ fn change_word(change: &Change) -> &'static str {
         Change::Restore(_) => "restore",
         Change::Update(_) => "update",
         Change::Leave(_) => "leave",
-    }
-}
-
-/// Posts one body and reads the line that comes back. The URL holds the token, so no error names it.
-fn send_one(agent: &ureq::Agent, url: &str, body: &[u8]) -> Result<Reply, Failure> {
-    let mut wait = SEND_AGAIN_AFTER;
-    for _ in 1..=TRIES_MAX {
-        let sent = agent.post(url).content_type("application/x-www-form-urlencoded").send(body);
-        let mut response = sent.map_err(|error| Failure::Failed(format!("--to: {}", send_error(&error))))?;
-        let status = response.status().as_u16();
-        if status == 503 {
-            std::thread::sleep(wait);
-            wait *= 2;
-            continue;
-        }
-        let line = response.body_mut().with_config().limit(64 * 1024).read_to_string();
-        let reply = line.ok().and_then(|line| Reply::from_line(line.trim_end()));
-        return match (status, reply) {
-            (200, Some(reply)) => Ok(reply),
-            (403, _) => {
-                Err(Failure::Failed("--to: not authorised; is the token in the URL right, and this address allowed?".into()))
-            }
-            _ => Err(Failure::Failed(format!("--to: expected status 200 and a reply line, found status {status}"))),
-        };
-    }
-    Err(Failure::Failed(format!("--to: temporarily unavailable, {TRIES_MAX} times; send the rest later")))
-}
-
-fn send_error(error: &ureq::Error) -> String {
-    match error {
-        ureq::Error::Io(error) => error.to_string(),
-        ureq::Error::Timeout(_) => format!("no reply within {} seconds", SEND_TIME_MAX.as_secs()),
-        ureq::Error::HostNotFound => "the host was not found".into(),
-        ureq::Error::ConnectionFailed => "no connection".into(),
-        _ => "the postback could not be sent; is the URL right?".into(),
     }
 }

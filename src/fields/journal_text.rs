@@ -78,6 +78,22 @@ pub fn joined(value: &str) -> bool {
     value.contains('=') || (value.contains('%') && (value.contains("%3D") || value.contains("%3d")))
 }
 
+/// Whether [`Fields::journal_text`] or its like for a refused postback wrote this: with no value in it that they would hide. Behind
+/// the fields may stand what a body that is no form was, `application/json, 12 bytes`.
+pub fn is_journal_text(text: &str) -> bool {
+    let (before, last) = text.rsplit_once('&').unwrap_or(("", text));
+    let form = if is_description(last) { before } else { text };
+    let fields = Fields::from_urlencoded(form.as_bytes());
+    fields.journal_text() == form || fields.journal_text_of_refused() == form
+}
+
+/// A comma and a space stand in no urlencoded text.
+fn is_description(text: &str) -> bool {
+    let of = text.strip_suffix(" bytes").and_then(|rest| rest.rsplit_once(", "));
+    let is_type = |kind: &str| kind.bytes().all(|b| b.is_ascii_alphanumeric() || b"/-+._? ".contains(&b));
+    of.is_some_and(|(kind, bytes)| is_type(kind) && !bytes.is_empty() && bytes.bytes().all(|b| b.is_ascii_digit()))
+}
+
 /// Listed names of which an action takes a free text, in which an `=` may well stand.
 fn is_text(name: &str) -> bool {
     matches!(name, "username" | "new_username" | "email" | "new_email" | "biller" | "memberidx")
@@ -226,11 +242,27 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_text_that_shows_more_than_the_journal_does_is_none_of_it() {
+        for text in
+            ["", "action=ADD&password=***&***", "application/json, 12 bytes", "siteid=1&broken multipart/form-data, 3 bytes"]
+        {
+            assert!(is_journal_text(text), "{text}");
+        }
+        for text in
+            ["password=secret", "x=1", "action=ADD&***&***", "username=a b", "{\"a\"}, 12 bytes", "text/plain, secret bytes"]
+        {
+            assert!(!is_journal_text(text), "{text}");
+        }
+    }
+
     proptest::proptest! {
         #[test]
         fn any_bytes_give_fields_and_a_journal_text_that_reads_back(bytes in proptest::collection::vec(0..=255_u8, 0..200)) {
             let text = Fields::from_urlencoded(&bytes).journal_text();
-            proptest::prop_assert_eq!(Fields::from_urlencoded(text.as_bytes()).journal_text(), text);
+            proptest::prop_assert_eq!(Fields::from_urlencoded(text.as_bytes()).journal_text(), &*text);
+            proptest::prop_assert!(is_journal_text(&text));
+            proptest::prop_assert!(is_journal_text(&Fields::from_urlencoded(&bytes).journal_text_of_refused()));
         }
     }
 }

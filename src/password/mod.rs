@@ -72,6 +72,11 @@ impl Cryptpass {
 pub struct Seal(Vec<u8>);
 
 impl Seal {
+    /// Takes bytes that somebody may have edited: as long as a seal is. Whether they open is for [`Vault::open`] to say.
+    pub fn parse(bytes: Vec<u8>) -> Option<Self> {
+        vault::is_seal_length(bytes.len()).then_some(Self(bytes))
+    }
+
     /// Takes the bytes of a row; whether they open is for [`Vault::open`] to say.
     pub fn from_bytes(bytes: Vec<u8>) -> Self {
         Self(bytes)
@@ -92,6 +97,11 @@ pub struct Hash(String);
 pub struct Wrapped(String);
 
 impl Hash {
+    /// Takes a text that somebody may have edited: argon2id in PHC form or bcrypt, within the cost that [`verify`] pays.
+    pub fn parse(text: &str) -> Option<Self> {
+        verify::is_hash(text).then(|| Self(text.to_owned()))
+    }
+
     /// Takes the text of a row; a text of no known form is an error of [`verify`].
     pub fn from_text(text: String) -> Self {
         Self(text)
@@ -104,6 +114,11 @@ impl Hash {
 }
 
 impl Wrapped {
+    /// Takes a text that somebody may have edited: a setting of crypt(3) and an argon2id hash.
+    pub fn parse(text: &str) -> Option<Self> {
+        verify::is_wrapped(text).then(|| Self(text.to_owned()))
+    }
+
     /// Takes the text of a row; a text of no known form is an error of [`verify`].
     pub fn from_text(text: String) -> Self {
         Self(text)
@@ -150,6 +165,29 @@ mod tests {
         }
         for text in ["", &"x".repeat(1025), &format!("{}é", "x".repeat(1023))] {
             assert!(Password::parse(text).is_none(), "{} bytes", text.len());
+        }
+    }
+
+    #[test]
+    fn what_may_have_been_edited_is_taken_in_known_forms_alone() {
+        let mut argon2id = Hasher::with_cheap_cost_for_tests(HashKind::Argon2id);
+        let mut bcrypt = Hasher::with_cheap_cost_for_tests(HashKind::Bcrypt);
+        let password = Password::parse("secret").unwrap();
+        let (phc, two_y) = (argon2id.hash(&password).unwrap(), bcrypt.hash(&password).unwrap());
+        let wrapped = argon2id.wrap(&Cryptpass::parse("41R19prsa7NLQ").unwrap()).unwrap();
+        for hash in [phc.as_str(), two_y.as_str()] {
+            assert_eq!(Hash::parse(hash).unwrap().as_str(), hash);
+        }
+        assert_eq!(Wrapped::parse(wrapped.as_str()).unwrap(), wrapped);
+        let costly = phc.as_str().replace("m=8,", "m=1000000000,");
+        for text in ["", "secret", "41R19prsa7NLQ", "$argon2id$", &two_y.as_str()[1..], wrapped.as_str(), &costly] {
+            assert!(Hash::parse(text).is_none(), "{text}");
+        }
+        for text in ["", "secret", "41 secret", "41R19prsa7NLQ", phc.as_str(), &format!("4 {}", phc.as_str())] {
+            assert!(Wrapped::parse(text).is_none(), "{text}");
+        }
+        for (bytes, is_one) in [(0, false), (40, false), (103, false), (104, true), (105, false), (168, true)] {
+            assert_eq!(Seal::parse(vec![0; bytes]).is_some(), is_one, "{bytes}");
         }
     }
 

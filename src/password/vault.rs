@@ -135,8 +135,7 @@ impl Vault {
 
     fn plain(&self, key: Key, seal: &Seal) -> Result<Zeroizing<Vec<u8>>, OpenError> {
         let bytes = &seal.0;
-        let body = bytes.len().checked_sub(NONCE_BYTES + TAG_BYTES);
-        if !body.is_some_and(|body| body > 0 && body % PADDING_BYTES == 0) {
+        if !is_seal_length(bytes.len()) {
             return Err(OpenError::Length(bytes.len()));
         }
         let (nonce, rest) = bytes.split_at(NONCE_BYTES);
@@ -148,6 +147,11 @@ impl Vault {
         let opened = self.cipher.decrypt_inout_detached(&nonce, &bound_to(key), plain.as_mut_slice().into(), &tag);
         opened.map(|()| plain).map_err(|_| OpenError::Tag)
     }
+}
+
+/// Whether a seal has this length: nonce, a padded plaintext, tag.
+pub(super) fn is_seal_length(bytes: usize) -> bool {
+    bytes.checked_sub(NONCE_BYTES + TAG_BYTES).is_some_and(|body| body > 0 && body % PADDING_BYTES == 0)
 }
 
 /// The associated data: the domain and both ids, big-endian.

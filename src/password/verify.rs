@@ -103,6 +103,16 @@ pub fn wrapped_holds(wrapped: &Wrapped, cryptpass: &Cryptpass) -> Result<bool, V
     Ok(same_setting && phc.fits(&mut Workspace::default(), cryptpass.expose().as_bytes())?)
 }
 
+/// Whether [`verify_hash`] can answer for this text.
+pub(super) fn is_hash(text: &str) -> bool {
+    Phc::parse(text).is_some() || split(text).is_some_and(|(setting, _)| setting.is_bcrypt())
+}
+
+/// Whether this text is a setting and an argon2id hash.
+pub(super) fn is_wrapped(text: &str) -> bool {
+    text.split_once(' ').is_some_and(|(setting, phc)| Setting::parse(setting).is_some() && Phc::parse(phc).is_some())
+}
+
 fn cryptpass_fits(cryptpass: &Cryptpass, typed: &Password) -> Result<bool, VerifyError> {
     let (setting, _) = split(cryptpass.expose()).ok_or(VerifyError::Wrapped)?;
     crypt_fits(setting, typed, |made| Ok(made.as_bytes().ct_eq(cryptpass.expose().as_bytes()).into()))

@@ -1,18 +1,26 @@
 //! Captured postbacks in files, in two layouts: TMM's, with `key=value` lines and a blank line between postbacks, and urlencoded
 //! bodies, one a line.
 
+use std::fmt;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Cursor, Read as _, Seek as _, SeekFrom};
+use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 
 use crate::fields::Fields;
 use crate::http::body::BODY_BYTES_MAX;
 
+/// What is kept of a pipe, which cannot be read a second time, until its layout is known. TMM's shows within its first postback;
+/// of urlencoded bodies all is kept: some half a million whole records of NATS4, or ten times as many short ones.
+const PIPE_BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// What some programs put before UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// A capture that is read postback by postback.
-#[derive(Debug)]
 pub struct Capture {
     path: PathBuf,
-    lines: BufReader<File>,
+    lines: Box<dyn BufRead>,
     layout: Layout,
     bytes: u64,
     /// Lines read so far.
@@ -27,27 +35,52 @@ enum Layout {
     Urlencoded,
 }
 
-/// Why a capture cannot be read.
+/// Why a capture cannot be read. Each names the file, and the line where there is one, and shows nothing of what stands there.
 #[derive(Debug, thiserror::Error)]
 pub enum CaptureError {
     /// Input.
-    #[error("cannot read {}", .0.display())]
-    Io(PathBuf, #[source] io::Error),
+    #[error("cannot read {0}")]
+    Io(String, #[source] io::Error),
     /// A line that is no field, as the NULL of a database is: somebody would be left out without a word.
-    #[error("{}, line {}: expected name=value or a blank line", .0.display(), .1)]
-    NoField(PathBuf, u64),
+    #[error("{0}: expected name=value or a blank line")]
+    NoField(String),
     /// A postback that the service would not take either.
-    #[error("{}: a postback of more than {BODY_BYTES_MAX} bytes; is this a capture?", .0.display())]
-    TooLong(PathBuf),
+    #[error("{0}: a postback of more than {BODY_BYTES_MAX} bytes; is this a capture?")]
+    TooLong(String),
+    /// A pipe that does not tell its layout in time.
+    #[error("{0}: no line action=WORD within {1} bytes, and more is not kept of a pipe; write it to a file and replay that")]
+    PipeTooLong(String, usize),
+}
+
+/// Opens what a command line names; `-` is standard input.
+///
+/// # Errors
+///
+/// Where it cannot be opened.
+pub fn open_input(path: &Path) -> io::Result<File> {
+    if path.as_os_str() == "-" { Ok(File::from(io::stdin().as_fd().try_clone_to_owned()?)) } else { File::open(path) }
 }
 
 /// One postback as it was captured.
-#[derive(Debug)]
 pub enum Captured {
     /// Names and values as they stand.
     Literal(Vec<(Vec<u8>, Vec<u8>)>),
     /// A body.
     Urlencoded(Vec<u8>),
+}
+
+/// As the journal would show it: a capture is full of secrets.
+impl fmt::Debug for Captured {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Captured").field(&self.fields()).finish()
+    }
+}
+
+/// Without the lines that wait to be read.
+impl fmt::Debug for Capture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Capture({}, {:?})", self.place(), self.layout)
+    }
 }
 
 impl Captured {
@@ -74,22 +107,45 @@ impl Captured {
 }
 
 impl Capture {
-    /// Opens a capture. It is read once to tell its layout: a line that is exactly `action=WORD` makes it TMM's.
+    /// Opens a capture, `-` for standard input. It is read to tell its layout: a line that is exactly `action=WORD` makes it TMM's.
     ///
     /// # Errors
     ///
-    /// Where it cannot be read.
+    /// Where it cannot be read, or is a pipe of more than 256 MiB without such a line.
     pub fn open(path: &Path) -> Result<Self, CaptureError> {
-        let io = |error| CaptureError::Io(path.to_owned(), error);
-        let open = || File::open(path).map(BufReader::new).map_err(io);
-        let mut capture = Self { path: path.to_owned(), lines: open()?, layout: Layout::Urlencoded, bytes: 0, line: 0, began: 0 };
+        let file = open_input(path).map_err(|error| CaptureError::Io(path.display().to_string(), error))?;
+        Self::of_file(path, file, PIPE_BYTES_MAX)
+    }
+
+    fn of_file(path: &Path, mut file: File, pipe_bytes_max: usize) -> Result<Self, CaptureError> {
+        let name = path.display().to_string();
+        let io = |error| CaptureError::Io(name.clone(), error);
+        let rewinds = file.metadata().map_err(io)?.is_file();
+        // Standard input may be a file of which the shell has read the beginning.
+        let start = if rewinds { file.stream_position().map_err(io)? } else { 0 };
+        let lines = Box::new(BufReader::new(file.try_clone().map_err(io)?));
+        let mut capture = Self { path: path.to_owned(), lines, layout: Layout::Urlencoded, bytes: 0, line: 0, began: 0 };
+        let mut kept = Vec::new();
         while let Some(line) = capture.line()? {
+            if !rewinds {
+                kept.extend_from_slice(&line);
+                kept.push(b'\n');
+            }
+            if kept.len() > pipe_bytes_max {
+                return Err(CaptureError::PipeTooLong(name, pipe_bytes_max));
+            }
             if is_action_line(&line) {
                 capture.layout = Layout::Tmm;
                 break;
             }
         }
-        capture.lines = open()?;
+        if rewinds {
+            file.seek(SeekFrom::Start(start)).map_err(io)?;
+            capture.lines = Box::new(BufReader::new(file));
+        } else {
+            let rest = std::mem::replace(&mut capture.lines, Box::new(io::empty()));
+            capture.lines = Box::new(Cursor::new(kept).chain(rest));
+        }
         (capture.bytes, capture.line) = (0, 0);
         Ok(capture)
     }
@@ -101,7 +157,11 @@ impl Capture {
 
     /// Where the postback read last begins: `FILE:LINE`.
     pub fn place(&self) -> String {
-        format!("{}:{}", self.path.display(), self.began)
+        self.at(self.began)
+    }
+
+    fn at(&self, line: u64) -> String {
+        format!("{}:{line}", self.path.display())
     }
 
     /// The next postback, `None` at the end.
@@ -137,12 +197,12 @@ impl Capture {
             }
             bytes += line.len();
             if bytes > BODY_BYTES_MAX {
-                return Err(CaptureError::TooLong(self.path.clone()));
+                return Err(CaptureError::TooLong(self.place()));
             }
             match line.iter().position(|&b| b == b'=') {
                 Some(equals) => pairs.push((line[..equals].to_vec(), line[equals + 1..].to_vec())),
                 None if line.is_empty() => {}
-                None => return Err(CaptureError::NoField(self.path.clone(), self.line)),
+                None => return Err(CaptureError::NoField(self.at(self.line))),
             }
         }
         Ok((!pairs.is_empty()).then_some(Captured::Literal(pairs)))
@@ -151,13 +211,16 @@ impl Capture {
     /// One line without its end.
     fn line(&mut self) -> Result<Option<Vec<u8>>, CaptureError> {
         let mut line = Vec::new();
-        let most = BODY_BYTES_MAX as u64 + 2;
-        let read = io::Read::take(&mut self.lines, most).read_until(b'\n', &mut line);
-        let read = read.map_err(|error| CaptureError::Io(self.path.clone(), error))?;
-        self.bytes += read as u64;
+        let most = (BYTE_ORDER_MARK.len() + BODY_BYTES_MAX + 2) as u64;
         self.line += 1;
+        let read = self.lines.by_ref().take(most).read_until(b'\n', &mut line);
+        let read = read.map_err(|error| CaptureError::Io(self.at(self.line), error))?;
+        self.bytes += read as u64;
         if read == 0 {
             return Ok(None);
+        }
+        if self.line == 1 && line.starts_with(BYTE_ORDER_MARK) {
+            line.drain(..BYTE_ORDER_MARK.len());
         }
         if line.last() == Some(&b'\n') {
             line.pop();
@@ -165,7 +228,7 @@ impl Capture {
         if line.last() == Some(&b'\r') {
             line.pop();
         }
-        if line.len() > BODY_BYTES_MAX { Err(CaptureError::TooLong(self.path.clone())) } else { Ok(Some(line)) }
+        if line.len() > BODY_BYTES_MAX { Err(CaptureError::TooLong(self.at(self.line))) } else { Ok(Some(line)) }
     }
 }
 
@@ -204,7 +267,7 @@ mod tests {
         let mut capture = Capture::open(file.path()).unwrap();
         assert!(capture.next_postback().unwrap().is_some());
         let error = capture.next_postback().unwrap_err().to_string();
-        assert!(error.ends_with(", line 4: expected name=value or a blank line"), "{error}");
+        assert!(error.ends_with(":4: expected name=value or a blank line"), "{error}");
     }
 
     #[test]
@@ -212,5 +275,52 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), vec![b'x'; BODY_BYTES_MAX + 1]).unwrap();
         assert!(matches!(Capture::open(file.path()), Err(CaptureError::TooLong(_))));
+    }
+
+    /// The bodies of a capture that comes through a pipe, of which so much is kept.
+    fn read_pipe(content: &[u8], kept_max: usize) -> Result<Vec<String>, CaptureError> {
+        let (reader, mut writer) = io::pipe().unwrap();
+        // A pipe takes 64 KiB by itself.
+        io::Write::write_all(&mut writer, content).unwrap();
+        drop(writer);
+        let file = File::from(std::os::fd::OwnedFd::from(reader));
+        let mut capture = Capture::of_file(Path::new("-"), file, kept_max)?;
+        let bodies = std::iter::from_fn(|| capture.next_postback().unwrap());
+        Ok(bodies.map(|one| String::from_utf8(one.into_body()).unwrap()).collect())
+    }
+
+    #[test]
+    fn a_pipe_is_read_once_and_nothing_of_it_is_lost() {
+        for content in [
+            &b"action=CHECK&siteid=1&username=a\r\n\n\naction=DELETE&memberid=1&siteid=1"[..],
+            b"\nmemberid=71\npassword=p+&=% \n\naction=ADD\n\n\nmemberid=72\naction=DELETE\n",
+            b"\xef\xbb\xbfaction=ADD\nmemberid=71",
+            b"",
+        ] {
+            assert_eq!(read_pipe(content, 1000).unwrap(), read(content));
+        }
+    }
+
+    #[test]
+    fn a_pipe_is_kept_up_to_a_bound_until_its_layout_is_known() {
+        let bodies = "action=DELETE&memberid=1&siteid=1\n".repeat(3);
+        assert_eq!(read_pipe(bodies.as_bytes(), bodies.len()).unwrap().len(), 3);
+        let error = read_pipe(bodies.as_bytes(), bodies.len() - 1).unwrap_err().to_string();
+        assert!(error.starts_with("-: no line action=WORD within 101 bytes"), "{error}");
+        let lines = format!("action=DELETE\nmemberid=1\n{}", "\nmemberid=2\naction=DELETE\n".repeat(9));
+        assert_eq!(read_pipe(lines.as_bytes(), 20).unwrap().len(), 10, "the rest is not kept");
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_a_capture() {
+        assert_eq!(read(b"\xef\xbb\xbfaction=CHECK&siteid=1"), ["action=CHECK&siteid=1"]);
+        assert_eq!(read(b"\xef\xbb\xbfaction=DELETE\nmemberid=1\n"), ["action=DELETE&memberid=1"]);
+        assert_eq!(read(b"\xef\xbb\xbf\naction=DELETE\nmemberid=1\n"), ["action=DELETE&memberid=1"]);
+    }
+
+    #[test]
+    fn debug_shows_no_secret_of_a_capture() {
+        let one = Captured::Urlencoded(b"action=ADD&password=secret".into());
+        assert_eq!(format!("{one:?}"), "Captured(Fields(action=ADD&password=***))");
     }
 }

@@ -2,17 +2,19 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::action::{NAMES, Recorded};
+use crate::action::Recorded;
 use crate::apply::Postback;
+use crate::clock::YEAR_9999_ENDS;
+use crate::fields::Fields;
 use crate::journal::{Heard, Origin};
-use crate::member::{Credential, MemberId, SessionHash, SiteId, Username};
+use crate::member::{Credential, SessionHash};
 use crate::password::{Cryptpass, Hash, Seal, Stored, Wrapped};
 use crate::reply::Reply;
 use crate::store::StoredRecord;
 
 /// The columns of a record under their own names; bytes as hexadecimal digits, what is NULL left out.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
 struct Columns {
     id: u64,
     at: i64,
@@ -67,27 +69,35 @@ pub enum BadRecord {
     /// A column that cannot be.
     #[error("{0}: expected what `journal --json` writes")]
     Column(&'static str),
+    /// A column that says otherwise than the fields, from which it was made.
+    #[error("{0}: expected what the fields say")]
+    Contradiction(&'static str),
+    /// A record that does not stand behind the one before it.
+    #[error("id: expected a number above that of the record before")]
+    Order,
 }
 
 impl JournalLine {
-    /// Reads a line of `journal --json`.
+    /// Reads a line of `journal --json` that stands behind the record `last_id`; the first one stands behind 0. Whoever edits a
+    /// journal must not get a member or a password into the tables that no postback could have brought.
     ///
     /// # Errors
     ///
     /// Where it is none.
-    pub fn parse(line: &str) -> Result<Self, BadRecord> {
+    pub fn parse(line: &str, last_id: u64) -> Result<Self, BadRecord> {
         let columns: Columns = serde_json::from_str(line).map_err(BadRecord::Json)?;
+        if columns.id <= last_id {
+            return Err(BadRecord::Order);
+        }
+        if !(0..=YEAR_9999_ENDS).contains(&columns.at) {
+            return Err(BadRecord::Column("at"));
+        }
         let put = columns.put()?;
-        let parse_id = |number: Option<i64>| number.map(|number| number.to_string());
-        let heard = Heard {
-            origin: Origin::parse(&columns.source).ok_or(BadRecord::Column("source"))?,
-            address: columns.address.map(|text| text.parse()).transpose().map_err(|_| BadRecord::Column("address"))?,
-            action: columns.action.and_then(|word| NAMES.into_iter().find(|name| *name == word)),
-            site: parse_id(columns.siteid).and_then(|text| SiteId::parse(&text)),
-            member: parse_id(columns.memberid).and_then(|text| MemberId::parse(&text)),
-            username: columns.username.and_then(|name| Username::parse(&name)),
-            fields: columns.fields,
-        };
+        let heard = columns.heard()?;
+        // A seal is bound to its member, and the hashing worker opens it for nobody else.
+        if put.credential.is_some() && (heard.site.is_none() || heard.member.is_none()) {
+            return Err(BadRecord::Column("password, sealed and cryptpass_wrapped"));
+        }
         let reply = Reply::from_line(&columns.reply).ok_or(BadRecord::Column("reply"))?;
         Ok(Self { id: columns.id, at: columns.at, reply, heard, put })
     }
@@ -137,24 +147,48 @@ impl JournalLine {
 }
 
 impl Columns {
+    /// The first half, made of the fields as it was then; its columns must say the same.
+    fn heard(&self) -> Result<Heard, BadRecord> {
+        let origin = Origin::parse(&self.source).ok_or(BadRecord::Column("source"))?;
+        let address = self.address.as_deref().map(str::parse).transpose().map_err(|_| BadRecord::Column("address"))?;
+        let fields = Fields::from_urlencoded(self.fields.as_bytes());
+        let heard = Heard { fields: self.fields.clone(), ..Heard::new(&fields, origin, address) };
+        let same = [
+            // A CHECK is never journalled.
+            ("action", self.action.as_deref() == heard.action && heard.action != Some("CHECK")),
+            ("siteid", self.siteid == heard.site.map(|site| site.get())),
+            ("memberid", self.memberid == heard.member.map(|member| member.get())),
+            ("username", self.username.as_deref() == heard.username.as_ref().map(|name| name.as_str())),
+        ];
+        match same.into_iter().find(|&(_, same)| !same) {
+            Some((name, _)) => Err(BadRecord::Contradiction(name)),
+            None if !crate::fields::is_journal_text(&self.fields) => Err(BadRecord::Column("fields")),
+            None => Ok(heard),
+        }
+    }
+
     fn put(&self) -> Result<Recorded, BadRecord> {
         let stored = match (&self.sealed, &self.password, &self.cryptpass_wrapped) {
-            (Some(seal), None, None) => Some(Stored::Sealed(Seal::from_bytes(unhex(seal).ok_or(BadRecord::Column("sealed"))?))),
-            (None, Some(hash), None) => Some(Stored::Hash(Hash::from_text(hash.clone()))),
-            (None, None, Some(wrapped)) => Some(Stored::Wrapped(Wrapped::from_text(wrapped.clone()))),
+            (Some(hex), None, None) => Some(Stored::Sealed(unhex(hex).and_then(Seal::parse).ok_or(BadRecord::Column("sealed"))?)),
+            (None, Some(hash), None) => Some(Stored::Hash(Hash::parse(hash).ok_or(BadRecord::Column("password"))?)),
+            (None, None, Some(wrapped)) => {
+                Some(Stored::Wrapped(Wrapped::parse(wrapped).ok_or(BadRecord::Column("cryptpass_wrapped"))?))
+            }
             (None, None, None) => None,
             _ => return Err(BadRecord::Column("password, sealed and cryptpass_wrapped")),
         };
         let kept = self.cryptpass.as_deref().map(|text| Cryptpass::parse(text).ok_or(BadRecord::Column("cryptpass")));
+        let credential = match (stored, kept.transpose()?) {
+            (Some(stored), cryptpass) => Some(Credential { stored, cryptpass }),
+            (None, None) => None,
+            (None, Some(_)) => return Err(BadRecord::Column("cryptpass")),
+        };
         let session = self.session_sha256.as_deref().map(|text| {
             let bytes = unhex(text).and_then(|bytes| bytes.try_into().ok());
             bytes.map(SessionHash).ok_or(BadRecord::Column("session_sha256"))
         });
         Ok(Recorded {
-            credential: match stored {
-                Some(stored) => Some(Credential { stored, cryptpass: kept.transpose()? }),
-                None => None,
-            },
+            credential,
             session: session.transpose()?,
             expire_at: self.expire_at,
             logins_ended: match self.logins_ended {

@@ -3,13 +3,20 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::rows::{
-    LOGIN_COLUMNS, MEMBER_COLUMNS, read_cryptpass, read_form, read_key, read_login, read_member, read_reason, read_session,
+    LOGIN_COLUMNS, MEMBER_COLUMNS, read_cryptpass, read_form, read_former, read_key, read_login, read_member, read_session,
+    select_former, select_member,
 };
 use super::{Fault, LoginRow, Pending, View, Wanted};
 use crate::action::{Recorded, Standing};
 use crate::login::guard::{Block, Door, Kind, Network, Target};
 use crate::member::{Credential, Former, Key, Member, MemberId, SiteId};
 use crate::password::{KeyId, Seal, Stored};
+
+/// Rows of a list that are read at once. They are handed out when the read transaction has ended: a list that is printed into
+/// `less` may stand for hours, and the log could not begin anew under it.
+const PAGE_ROWS: u32 = 1_000;
+/// A page of long journal records ends earlier, with the record that reaches this many bytes of fields.
+const PAGE_BYTES: usize = 4 * 1024 * 1024;
 
 /// A read-only connection.
 #[derive(Debug)]
@@ -190,20 +197,17 @@ impl Reader {
     /// Where the database cannot be read.
     pub fn standing(&self, key: Key) -> Result<Standing, Fault> {
         let ids = params![key.site.get(), key.member.get()];
-        let mut here = self.conn.prepare_cached(&format!(
-            "SELECT {MEMBER_COLUMNS}, login_version, expire_at FROM member_auth WHERE siteid = ?1 AND memberid = ?2"
-        ))?;
+        let mut here = self.conn.prepare_cached(&select_member())?;
         if let Some(row) = here.query(ids)?.next()? {
             return Ok(Standing::Here(read_member(row, row.get(15)?)?));
         }
-        let mut gone = self.conn.prepare_cached(&format!(
-            "SELECT {MEMBER_COLUMNS}, login_version, reason, ended_at FROM former_member WHERE siteid = ?1 AND memberid = ?2"
-        ))?;
+        let mut gone = self.conn.prepare_cached(&select_former())?;
         let mut rows = gone.query(ids)?;
         rows.next()?.map_or(Ok(Standing::Unknown), |row| Ok(Standing::Former(read_former(row)?)))
     }
 
-    /// Every member who may log in at `now`, by site and memberid; of one site, or of all.
+    /// Every member who may log in at `now`, by site and memberid; of one site, or of all. Read page by page: each row is as it was
+    /// when its page was read.
     ///
     /// # Errors
     ///
@@ -212,39 +216,49 @@ impl Reader {
         &self,
         site: Option<i64>,
         now: i64,
-        mut each: impl FnMut(&Member) -> Result<(), E>,
+        each: impl FnMut(&Member) -> Result<(), E>,
     ) -> Result<(), E> {
         let sql = format!(
             "SELECT {MEMBER_COLUMNS}, login_version, expire_at FROM member_auth
-             WHERE (?1 IS NULL OR siteid = ?1) AND (expire_at IS NULL OR expire_at > ?2) ORDER BY siteid, memberid"
+             WHERE (siteid, memberid) > (?1, ?2) AND siteid <= ?3 AND (expire_at IS NULL OR expire_at > ?4)
+             ORDER BY siteid, memberid LIMIT {PAGE_ROWS}"
         );
-        let mut statement = self.conn.prepare(&sql).map_err(Fault::from)?;
-        let mut rows = statement.query(params![site, now]).map_err(Fault::from)?;
-        while let Some(row) = rows.next().map_err(Fault::from)? {
-            each(&read_member(row, row.get(15).map_err(Fault::from)?)?)?;
-        }
-        Ok(())
+        let page = |(after_site, after_member), last_site| {
+            let mut statement = self.conn.prepare_cached(&sql)?;
+            let mut rows = statement.query(params![after_site, after_member, last_site, now])?;
+            let mut page = Vec::new();
+            while let Some(row) = rows.next()? {
+                page.push(read_member(row, row.get(15)?)?);
+            }
+            Ok(page)
+        };
+        of_sites(site, page, |row| row.key, each)
     }
 
-    /// Every former member, by site and memberid; of one site, or of all.
+    /// Every former member, by site and memberid; of one site, or of all. Read page by page, as [`Reader::members`] does.
     ///
     /// # Errors
     ///
     /// Where the database cannot be read, or `each` fails.
-    pub fn formers<E: From<Fault>>(&self, site: Option<i64>, mut each: impl FnMut(&Former) -> Result<(), E>) -> Result<(), E> {
+    pub fn formers<E: From<Fault>>(&self, site: Option<i64>, each: impl FnMut(&Former) -> Result<(), E>) -> Result<(), E> {
         let sql = format!(
-            "SELECT {MEMBER_COLUMNS}, login_version, reason, ended_at FROM former_member WHERE ?1 IS NULL OR siteid = ?1
-             ORDER BY siteid, memberid"
+            "SELECT {MEMBER_COLUMNS}, login_version, reason, ended_at FROM former_member
+             WHERE (siteid, memberid) > (?1, ?2) AND siteid <= ?3 ORDER BY siteid, memberid LIMIT {PAGE_ROWS}"
         );
-        let mut statement = self.conn.prepare(&sql).map_err(Fault::from)?;
-        let mut rows = statement.query([site]).map_err(Fault::from)?;
-        while let Some(row) = rows.next().map_err(Fault::from)? {
-            each(&read_former(row)?)?;
-        }
-        Ok(())
+        let page = |(after_site, after_member), last_site| {
+            let mut statement = self.conn.prepare_cached(&sql)?;
+            let mut rows = statement.query(params![after_site, after_member, last_site])?;
+            let mut page = Vec::new();
+            while let Some(row) = rows.next()? {
+                page.push(read_former(row)?);
+            }
+            Ok(page)
+        };
+        of_sites(site, page, |former| former.member.key, each)
     }
 
-    /// The journal in the order of effect.
+    /// The journal in the order of effect, up to the newest record of this moment. Read page by page: a credential that is hashed
+    /// meanwhile may be sealed in one record and hashed in a later one, which is the same password.
     ///
     /// # Errors
     ///
@@ -252,26 +266,35 @@ impl Reader {
     pub fn journal<E: From<Fault>>(
         &self,
         filter: &JournalFilter,
-        mut each: impl FnMut(&StoredRecord) -> Result<(), E>,
+        each: impl FnMut(&StoredRecord) -> Result<(), E>,
     ) -> Result<(), E> {
-        let mut statement = self
-            .conn
-            .prepare(
-                "SELECT id, at, source, address, action, siteid, memberid, username, fields, reply, expire_at,
-                     password, sealed, cryptpass_wrapped, cryptpass, session_sha256, logins_ended
-                 FROM journal
-                 WHERE (?1 IS NULL OR siteid = ?1) AND (?2 IS NULL OR memberid = ?2)
-                   AND (?3 IS NULL OR username = ?3 COLLATE NOCASE) AND (?4 IS NULL OR action = ?4)
-                   AND (?5 IS NULL OR reply LIKE ?5 || '|%') AND (?6 IS NULL OR at >= ?6) AND (?7 IS NULL OR at < ?7)
-                 ORDER BY id",
-            )
-            .map_err(Fault::from)?;
+        let newest = "SELECT coalesce(max(id), 0) FROM journal";
+        let newest: i64 = self.conn.query_row(newest, [], |row| row.get(0)).map_err(Fault::from)?;
+        by_page(0, |after| self.journal_page(filter, after, newest), |record| record.id, each)
+    }
+
+    fn journal_page(&self, filter: &JournalFilter, after: i64, newest: i64) -> Result<Vec<StoredRecord>, Fault> {
+        let mut statement = self.conn.prepare_cached(&format!(
+            "SELECT id, at, source, address, action, siteid, memberid, username, fields, reply, expire_at,
+                 password, sealed, cryptpass_wrapped, cryptpass, session_sha256, logins_ended
+             FROM journal
+             WHERE (?1 IS NULL OR siteid = ?1) AND (?2 IS NULL OR memberid = ?2)
+               AND (?3 IS NULL OR username = ?3 COLLATE NOCASE) AND (?4 IS NULL OR action = ?4)
+               AND (?5 IS NULL OR reply LIKE ?5 || '|%') AND (?6 IS NULL OR at >= ?6) AND (?7 IS NULL OR at < ?7)
+               AND id > ?8 AND id <= ?9
+             ORDER BY id LIMIT {PAGE_ROWS}"
+        ))?;
         let JournalFilter { site, member, username, action, word, since, until } = filter;
-        let mut rows = statement.query(params![site, member, username, action, word, since, until]).map_err(Fault::from)?;
-        while let Some(row) = rows.next().map_err(Fault::from)? {
-            each(&read_record(row)?)?;
+        let mut rows = statement.query(params![site, member, username, action, word, since, until, after, newest])?;
+        let (mut page, mut bytes) = (Vec::new(), 0);
+        while bytes < PAGE_BYTES
+            && let Some(row) = rows.next()?
+        {
+            let record = read_record(row)?;
+            bytes += record.fields.len();
+            page.push(record);
         }
-        Ok(())
+        Ok(page)
     }
 
     /// How many credentials in the journal wait to be hashed.
@@ -330,8 +353,33 @@ impl Reader {
     }
 }
 
-fn read_former(row: &Row<'_>) -> Result<Former, Fault> {
-    Ok(Former { member: read_member(row, None)?, reason: read_reason(row, 15)?, ended_at: row.get(16)? })
+/// Pages of members by their keys, of one site or of all; a page is asked for with the key before it and the last site.
+fn of_sites<T, E: From<Fault>>(
+    site: Option<i64>,
+    mut page: impl FnMut((i64, i64), i64) -> Result<Vec<T>, Fault>,
+    key: impl Fn(&T) -> Key,
+    each: impl FnMut(&T) -> Result<(), E>,
+) -> Result<(), E> {
+    // No memberid is below 1, and no siteid.
+    let before_all = (site.unwrap_or(0), 0);
+    let last_site = site.unwrap_or(i64::MAX);
+    let ids = |row: &T| (key(row).site.get(), key(row).member.get());
+    by_page(before_all, |after| page(after, last_site), ids, each)
+}
+
+/// Reads a page behind `after`, hands its rows out, and so on until a page is empty.
+fn by_page<T, K, E: From<Fault>>(
+    mut after: K,
+    mut page: impl FnMut(K) -> Result<Vec<T>, Fault>,
+    key: impl Fn(&T) -> K,
+    mut each: impl FnMut(&T) -> Result<(), E>,
+) -> Result<(), E> {
+    loop {
+        let rows = page(after)?;
+        let Some(last) = rows.last() else { return Ok(()) };
+        after = key(last);
+        rows.iter().try_for_each(&mut each)?;
+    }
 }
 
 fn read_record(row: &Row<'_>) -> Result<StoredRecord, Fault> {

@@ -4,7 +4,7 @@ use rusqlite::Row;
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 
 use super::{Fault, LoginRow};
-use crate::member::{Credential, Key, Member, MemberId, Reason, SessionHash, SiteId, Username};
+use crate::member::{Credential, Former, Key, Member, MemberId, Reason, SessionHash, SiteId, Username};
 use crate::password::{Cryptpass, Hash, Seal, Stored, Wrapped};
 
 /// The columns that both tables of members share, in the order in which they are bound and read.
@@ -13,6 +13,16 @@ pub(super) const MEMBER_COLUMNS: &str = "siteid, memberid, username, password, c
 
 /// The columns that a login check reads, in their order.
 pub(super) const LOGIN_COLUMNS: &str = "siteid, memberid, username, trial, login_version, password, sealed, cryptpass_wrapped";
+
+/// One row of member_auth by siteid and memberid, for [`read_member`], with `expire_at` behind it.
+pub(super) fn select_member() -> String {
+    format!("SELECT {MEMBER_COLUMNS}, login_version, expire_at FROM member_auth WHERE siteid = ?1 AND memberid = ?2")
+}
+
+/// One row of former_member by siteid and memberid, for [`read_former`].
+pub(super) fn select_former() -> String {
+    format!("SELECT {MEMBER_COLUMNS}, login_version, reason, ended_at FROM former_member WHERE siteid = ?1 AND memberid = ?2")
+}
 
 /// A form in the three columns that can hold it: exactly one is not NULL.
 pub(super) struct FormColumns<'a> {
@@ -121,8 +131,13 @@ pub(super) fn read_login(row: &Row<'_>) -> Result<LoginRow, Fault> {
     })
 }
 
+/// A row of former_member: [`MEMBER_COLUMNS`], `reason`, `ended_at`.
+pub(super) fn read_former(row: &Row<'_>) -> Result<Former, Fault> {
+    Ok(Former { member: read_member(row, None)?, reason: read_reason(row, 15)?, ended_at: row.get(16)? })
+}
+
 /// The word in `reason`.
-pub(super) fn read_reason(row: &Row<'_>, index: usize) -> Result<Reason, Fault> {
+fn read_reason(row: &Row<'_>, index: usize) -> Result<Reason, Fault> {
     let word: String = row.get(index)?;
     [Reason::Deleted, Reason::Expired]
         .into_iter()

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 
 use rusqlite::{Connection, OptionalExtension, Statement, params};
 
-use super::rows::{FormColumns, MEMBER_COLUMNS, before_column, read_member, read_reason};
+use super::rows::{FormColumns, MEMBER_COLUMNS, before_column, read_former, read_member, select_former, select_member};
 use super::{Engine, Fault, Hardened, LoggedOut, Outcome, Pending, View, Wanted};
 use crate::action::{Change, Standing};
 use crate::journal::Record;
@@ -54,12 +54,8 @@ impl<'c> Sqlite<'c> {
             opened: identity(path).ok_or(Fault::Moved)?,
             wal_pages,
             checkpoint_at: CHECKPOINT_PAGES,
-            select_member: prepare(&format!(
-                "SELECT {MEMBER_COLUMNS}, login_version, expire_at FROM member_auth WHERE siteid = ?1 AND memberid = ?2"
-            ))?,
-            select_former: prepare(&format!(
-                "SELECT {MEMBER_COLUMNS}, login_version, reason, ended_at FROM former_member WHERE siteid = ?1 AND memberid = ?2"
-            ))?,
+            select_member: prepare(&select_member())?,
+            select_former: prepare(&select_former())?,
             select_holder: prepare("SELECT memberid, expire_at FROM member_auth WHERE username = ?1 AND siteid = ?2")?,
             insert_member: prepare(&format!(
                 "INSERT INTO member_auth ({MEMBER_COLUMNS}, login_version, expire_at)
@@ -120,10 +116,7 @@ impl<'c> Sqlite<'c> {
         let mut rows = self.select_former.query(ids)?;
         match rows.next()? {
             None => Ok(Standing::Unknown),
-            Some(row) => {
-                let member = read_member(row, None)?;
-                Ok(Standing::Former(Former { member, reason: read_reason(row, 15)?, ended_at: row.get(16)? }))
-            }
+            Some(row) => Ok(Standing::Former(read_former(row)?)),
         }
     }
 

@@ -1,10 +1,13 @@
 //! The command line, with the real program: what it prints, with which code it ends, and what it leaves alone.
 
 mod block;
+mod captures;
+mod edited_journal;
 mod first_run;
 mod journal;
 mod members;
 mod replay;
+mod slow_reader;
 mod stop;
 mod usage;
 

@@ -8,13 +8,13 @@ use rusqlite::{Connection, OpenFlags};
 use super::run_on;
 use crate::support::{App, Program, TOKEN, rows};
 
-fn write(dir: &Path, name: &str, text: impl AsRef<[u8]>) -> String {
+pub fn write(dir: &Path, name: &str, text: impl AsRef<[u8]>) -> String {
     let path = dir.join(name);
     fs::write(&path, text).unwrap();
     path.to_str().unwrap().to_owned()
 }
 
-fn open(data: &Path) -> Connection {
+pub fn open(data: &Path) -> Connection {
     Connection::open_with_flags(data.join("userman.db"), OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap()
 }
 
@@ -167,11 +167,11 @@ fn a_url_or_a_file_that_cannot_be_used_is_one_line_without_the_url() {
         .ended(1, &format!("nats-userman: cannot read {}: No such file or directory (os error 2)\n", missing.display()));
     let long = write(dir.path(), "long", [b'x'; 70_000]);
     run_on(&dir.path().join("data"), &["replay", &long])
-        .ended(1, &format!("nats-userman: {long}: a postback of more than 65536 bytes; is this a capture?\n"));
+        .ended(1, &format!("nats-userman: {long}:1: a postback of more than 65536 bytes; is this a capture?\n"));
 }
 
 /// A service's directory with all that a journal can hold: hashed, wrapped and sealed, left, expired, noted, refused, operator's.
-fn told() -> tempfile::TempDir {
+pub fn told() -> tempfile::TempDir {
     let app = App::start_with(&["--keep-cryptpass", "--time-zone", "Europe/Berlin", "--expire-grace-hours", "3"]);
     for body in [
         "action=ADD&siteid=1&memberid=71&username=bob&password=secret&session=4b23&email=b@example.com&trial=1",
@@ -201,13 +201,13 @@ fn told() -> tempfile::TempDir {
 }
 
 /// Everything in the tables that a replay promises.
-fn state(data: &Path) -> Vec<String> {
+pub fn state(data: &Path) -> Vec<String> {
     let conn = open(data);
     let tables = ["member_auth", "former_member", "journal"].map(|table| rows(&conn, &format!("SELECT * FROM {table}")));
     tables.concat()
 }
 
-fn export(data: &Path, dir: &Path) -> String {
+pub fn export(data: &Path, dir: &Path) -> String {
     write(dir, "journal.json", run_on(data, &["journal", "--json"]).printed())
 }
 

@@ -60,6 +60,12 @@ fn wrong_usage_ends_with_code_2() {
     let dir = tempfile::tempdir().unwrap();
     run_on(dir.path(), &["member", "show", "1", "7x"])
         .ended(2, "nats-userman: MEMBERID: expected a number from 1 to 9223372036854775807, found \"7x\"\n");
+    run_on(dir.path(), &["journal", "--action", "bogus"]).ended(
+        2,
+        "nats-userman: --action: expected ADD, MANUALADD, TRIALTOFULL, CHANGE, DELETE, EXPIRE, CHECK or ACTIVATE, found \"bogus\"\n",
+    );
+    run_on(dir.path(), &["journal", "--reply", "bogus"])
+        .ended(2, "nats-userman: --reply: expected OK, NOTOK or ERROR, found \"bogus\"\n");
     run_on(dir.path(), &["journal", "--until", "2026-13-01"]).ended(
         2,
         "nats-userman: --until: expected YYYY-MM-DD, YYYY-MM-DD hh:mm:ss or unix seconds of 9 to 11 digits, found \"2026-13-01\"\n",

@@ -43,7 +43,13 @@ pub fn replay(dir: &Path, name: &str, from: &Location, vault: &Vault, keep_crypt
     let rules = Rules { vault: vault.clone(), keep_cryptpass: !keep_cryptpass, expiry };
     let place = Place::new(dir, name, rules, HashKind::Argon2id);
     place.clock.store(now, Ordering::SeqCst);
-    let records: Vec<_> = journal(from).iter().map(|line| JournalLine::parse(line).unwrap()).collect();
+    let mut last_id = 0;
+    let read = |line: &String| {
+        let record = JournalLine::parse(line, last_id).unwrap();
+        last_id = record.id;
+        record
+    };
+    let records: Vec<_> = journal(from).iter().map(read).collect();
     let mut diverged = Vec::new();
     with_engine(&place.location, true, |engine| {
         in_transaction(engine, |engine| {
