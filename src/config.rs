@@ -10,7 +10,7 @@ use clap::builder::{OsStringValueParser, Resettable, TypedValueParser as _};
 use clap::{ArgAction, Args, Command, value_parser};
 use ipnet::IpNet;
 
-pub use area::{AreaConfig, AreaSettings};
+pub use area::{AreaConfig, AreaSettings, LOGIN_SECONDS_MAX};
 
 use crate::clock::ExpiryRule;
 use crate::data_dir::DataDir;

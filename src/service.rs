@@ -170,6 +170,7 @@ impl Service {
         let mut seen = self.shared.tokens.read_as_of();
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
+            write_down_blocks(&self.shared).await;
             take_up_lifted_blocks(&self.shared);
             self.shared.refused.look();
             let now = self.shared.tokens.changed_at();
@@ -184,6 +185,8 @@ impl Service {
     pub async fn stop(self) {
         self.handle.pause().await;
         self.shared.stopping.store(true, Ordering::SeqCst);
+        // Logins that wait for a hash get their 503 now: two seconds of them are not waited for.
+        self.shared.area.pool.stop();
         let began = Instant::now();
         while self.shared.in_flight.load(Ordering::SeqCst) > 0 && began.elapsed() < DRAIN_TIME_MAX {
             tokio::time::sleep(DRAIN_LOOK_EVERY).await;
@@ -194,7 +197,6 @@ impl Service {
         if let Some(worker) = self.worker {
             worker.stop();
         }
-        self.shared.area.pool.stop();
         self.writer.stop();
         if self.writer_thread.join().is_err() {
             log::error!("the writer has panicked");
@@ -211,7 +213,7 @@ fn origin(url: &str) -> &str {
 /// The members area, with the blocks of an earlier run. Those of a name are left: which networks had opened it before is forgotten, and
 /// nobody shall be locked out by it.
 fn open_area(config: &Config, vault: &Vault, now: i64, hashing: bool) -> Result<Area, StartError> {
-    let guard = Guard::new(config.area.limits, config.trusted_proxy.0.is_empty());
+    let guard = Guard::new(config.area.limits, config.trusted_proxy.0.is_empty(), now);
     let stored = open_reader(&config.location)?.blocks(now).map_err(StartError::Read)?;
     let (names, others): (Vec<_>, Vec<_>) = stored.into_iter().partition(|block| block.target.kind() == Kind::Name);
     others.iter().cloned().for_each(|block| guard.begin(block));
@@ -225,7 +227,25 @@ fn open_area(config: &Config, vault: &Vault, now: i64, hashing: bool) -> Result<
     let pool = Pool::start(verifier, vault, Arc::clone(&remembered))?;
     let key = config.data_dir.cookie_key();
     let signer = if key.exists() { Signer::load(&key)? } else { Signer::create(&key)? };
-    Ok(Area { config: config.area.clone(), guard, remembered, pool, signer, written: Mutex::new(others) })
+    Ok(Area {
+        config: config.area.clone(),
+        guard,
+        remembered,
+        pool,
+        signer,
+        written: Mutex::new(others),
+        unwritten: Mutex::default(),
+    })
+}
+
+/// Tries again to write down what could not be.
+async fn write_down_blocks(shared: &Shared) {
+    let unwritten = std::mem::take(&mut *shared.area.unwritten());
+    for block in unwritten.into_iter().filter(|block| block.until > shared.clock.now()) {
+        let done = shared.writer.block(block.clone()).await;
+        let list = if done { shared.area.written() } else { shared.area.unwritten() };
+        { list }.push(block);
+    }
 }
 
 /// Takes up what `block lift` did: a block that was written down, and is there no more before its end.

@@ -8,12 +8,14 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use tokio::sync::oneshot;
+
 pub use queue::{Answer, Writer};
 
 use crate::apply::{Postback, in_transaction, transact};
 use crate::clock::Clock;
 use crate::password::{Stored, Vault};
-use crate::store::{Engine, Fault, Location, with_engine};
+use crate::store::{Engine, Fault, Location, LoggedOut, with_engine};
 use faults::FaultLog;
 use queue::{Command, Commits, Job};
 
@@ -147,10 +149,15 @@ impl Thread {
                     result
                 }
                 Command::LogOut(login, done) => {
+                    let (logins, waiters, other) = self.gather_logouts(login, done);
+                    next = other;
                     let now = self.setup.clock.now();
-                    let result = in_transaction(engine, |engine| engine.log_out(login, now));
+                    let all = |engine: &mut dyn Engine| logins.iter().try_for_each(|&login| engine.log_out(login, now));
+                    let result = in_transaction(engine, all);
                     self.commits.add();
-                    let _ = done.send(result.is_ok());
+                    for done in waiters {
+                        let _ = done.send(result.is_ok());
+                    }
                     result
                 }
                 Command::Block(block, done) => {
@@ -213,6 +220,26 @@ impl Thread {
             }
         }
         (batch, None)
+    }
+
+    /// A logout and those that wait behind it, in one transaction: whoever logs out again and again shall not hold postbacks up.
+    fn gather_logouts(
+        &self,
+        login: LoggedOut,
+        done: oneshot::Sender<bool>,
+    ) -> (Vec<LoggedOut>, Vec<oneshot::Sender<bool>>, Option<Command>) {
+        let (mut logins, mut waiters) = (vec![login], vec![done]);
+        while logins.len() < BATCH_POSTBACKS_MAX {
+            match self.queue.try_recv() {
+                Ok(Command::LogOut(login, done)) => {
+                    logins.push(login);
+                    waiters.push(done);
+                }
+                Ok(other) => return (logins, waiters, Some(other)),
+                Err(_) => break,
+            }
+        }
+        (logins, waiters, None)
     }
 
     fn run_batch(&mut self, engine: &mut dyn Engine, batch: Vec<Job>) -> Result<(), Fault> {

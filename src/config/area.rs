@@ -10,6 +10,8 @@ use crate::login::guard::{LIMIT_MAX, Limits};
 use crate::login::page::Page;
 
 const HOUR_SECONDS: i64 = 3_600;
+/// The longest time that a login can be set to hold, seconds.
+pub const LOGIN_SECONDS_MAX: i64 = LOGIN_HOURS_MAX as i64 * HOUR_SECONDS;
 const MINUTE_SECONDS: u32 = 60;
 /// A year of hours; a login that holds longer is none that anybody looks after.
 const LOGIN_HOURS_MAX: u32 = 8_784;

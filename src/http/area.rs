@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::config::AreaConfig;
+use crate::login::ask::Ask;
 use crate::login::basic::Typed;
 use crate::login::cookie::{Login, Signer};
 use crate::login::guard::{Block, Door, Guard, Kind, Network, Verdict};
@@ -33,12 +34,19 @@ pub struct Area {
     pub signer: Signer,
     /// Blocks that were written down: one of them that is there no more was lifted by a command.
     pub written: Mutex<Vec<Block>>,
+    /// Blocks that could not be written down yet.
+    pub unwritten: Mutex<Vec<Block>>,
 }
 
 impl Area {
     /// The blocks that were written down and may hold. A panic elsewhere leaves whole ones.
     pub fn written(&self) -> MutexGuard<'_, Vec<Block>> {
         self.written.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The same of those that are still to be written down.
+    pub fn unwritten(&self) -> MutexGuard<'_, Vec<Block>> {
+        self.unwritten.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -86,7 +94,12 @@ pub struct Wanted<'a> {
     pub full_only: bool,
 }
 
-impl Wanted<'_> {
+impl<'a> Wanted<'a> {
+    /// What a site asks for.
+    pub fn of(ask: &'a Ask) -> Self {
+        Self { sites: &ask.sites, full_only: ask.full_only }
+    }
+
     fn takes(&self, row: &LoginRow) -> bool {
         !(self.full_only && row.trial)
     }
@@ -96,7 +109,7 @@ impl Wanted<'_> {
 pub fn by_cookie(desk: &Desk, wanted: Wanted<'_>, logins: &[Login], now: i64) -> Result<Admission, Undecided> {
     let mut reason = Reason::Login;
     for login in logins.iter().filter(|login| wanted.sites.contains(&login.key.site)) {
-        let found = desk.read(|reader| match reader.login_by_key(login.key, now)? {
+        let found = desk.read(|reader| match desk.readable(reader.login_by_key(login.key, now))? {
             Some(row) if row.login_version == login.login_version && !reader.is_logged_out(&login.id.0)? => Ok(Some(row)),
             Some(_) | None => Ok(None),
         });
@@ -126,7 +139,7 @@ pub async fn by_password(
     let rows = desk.read(|reader| {
         let mut rows = Vec::with_capacity(1);
         for &site in wanted.sites {
-            rows.extend(reader.login_by_name(site, typed.name.as_str(), now)?);
+            rows.extend(desk.readable(reader.login_by_name(site, typed.name.as_str(), now))?);
         }
         Ok(rows)
     })?;
@@ -137,9 +150,11 @@ pub async fn by_password(
     }
     for row in rows {
         if attempt.opens(&row).await? {
-            if attempt.hashed {
-                area.guard.opened(&door, network);
+            // Others may have guessed on while this was hashed: ten at once are ten.
+            if attempt.hashed && attempt.is_blocked_by_now(&door, network, now) {
+                return Ok(Admission::Out(Reason::Blocked));
             }
+            area.guard.opened(&door, network);
             if wanted.takes(&row) {
                 return Ok(Admission::In(row));
             }
@@ -147,8 +162,9 @@ pub async fn by_password(
         }
     }
     if reason == Reason::Login {
+        let blocked = attempt.is_blocked_by_now(&door, network, now);
         desk.count_wrong(&door, network, area.remembered.secret(&typed.password), now).await;
-        if verdict != Verdict::Open {
+        if blocked || verdict != Verdict::Open {
             reason = Reason::Blocked;
         }
     }
@@ -169,6 +185,10 @@ impl Attempt<'_> {
     async fn opens(&mut self, row: &LoginRow) -> Result<bool, Undecided> {
         let key = self.area.remembered.key(Row::Member(row.key, &row.stored), &self.typed.password);
         self.answer(key, || Some((row.key, row.stored.clone()))).await
+    }
+
+    fn is_blocked_by_now(&self, door: &Door, network: Network, now: i64) -> bool {
+        matches!(self.area.guard.verdict(door, network, now), Verdict::Blocked(Kind::Pair | Kind::Network))
     }
 
     /// Nobody has the name: as dear as a wrong password, so that the time does not tell.

@@ -33,6 +33,7 @@ const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 
 /// The handler, for every method.
 pub async fn auth(request: HttpRequest, desk: Data<Desk>) -> HttpResponse {
+    let _under_way = desk.under_way();
     let mut response = match Ask::parse(request.query_string().as_bytes()) {
         Ok(ask) => match admit(&request, &desk, &ask).await {
             Ok(Admission::In(row)) => let_in(&row),
@@ -50,7 +51,7 @@ pub async fn auth(request: HttpRequest, desk: Data<Desk>) -> HttpResponse {
 
 async fn admit(request: &HttpRequest, desk: &Desk, ask: &Ask) -> Result<Admission, Undecided> {
     let now = desk.shared().clock.now();
-    let wanted = Wanted { sites: &ask.sites, full_only: ask.full_only };
+    let wanted = Wanted::of(ask);
     let logins = presented(request, desk, now);
     let by_cookie = by_cookie(desk, wanted, &logins, now)?;
     // A header that cannot be read is no login: like a wrong one it is asked for again.
@@ -58,8 +59,8 @@ async fn admit(request: &HttpRequest, desk: &Desk, ask: &Ask) -> Result<Admissio
     let typed = header.and_then(|value| Typed::read(value.as_bytes())).and_then(Result::ok);
     match (by_cookie, typed) {
         (Admission::Out(reason), Some(typed)) => match by_password(desk, wanted, &typed, desk.caller(request), now).await? {
-            // The better news of the two.
-            Admission::Out(Reason::Login) => Ok(Admission::Out(reason)),
+            // The better news of the two: whoever is logged in and on trial is told so.
+            Admission::Out(other) if other == Reason::Login || reason == Reason::Trial => Ok(Admission::Out(reason)),
             other => Ok(other),
         },
         (decided, _) => Ok(decided),
@@ -87,7 +88,7 @@ fn keep_out(request: &HttpRequest, desk: &Desk, ask: &Ask, reason: Reason) -> Ht
         (Challenge::Page, Reason::Login) => {
             let asked_for = ASKED_FOR.iter().find_map(|name| request.headers().get(name));
             let back = asked_for.map_or_else(Back::default, |value| Back::read(&String::from_utf8_lossy(value.as_bytes())));
-            form(desk, status, &ask.sites, &back, Said::Nothing)
+            form(desk, status, ask, &back, Said::Nothing)
         }
         _ => plain(status, sentence(reason).into()),
     };

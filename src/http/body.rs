@@ -81,17 +81,21 @@ pub async fn fields<'a>(request: &'a HttpRequest, body: &'a Bytes) -> Said<'a> {
     if request.method() != Method::POST || body.is_empty() {
         return Said { fields: query, no_form: None };
     }
+    let posted = posted(request, body).await;
+    Said { fields: query.then(posted.fields), ..posted }
+}
+
+/// The same of the body alone.
+pub async fn posted<'a>(request: &'a HttpRequest, body: &'a Bytes) -> Said<'a> {
     let content_type = request.headers().get(CONTENT_TYPE);
     let essence = content_type.map(|value| essence(value.as_bytes()));
     match essence.as_deref() {
-        None | Some("" | "application/x-www-form-urlencoded") => {
-            Said { fields: query.then(Fields::from_urlencoded(body)), no_form: None }
-        }
+        None | Some("" | "application/x-www-form-urlencoded") => Said { fields: Fields::from_urlencoded(body), no_form: None },
         Some("multipart/form-data") => match multipart::parts(request.headers(), body.clone()).await {
-            Ok(parts) => Said { fields: query.then(Fields::from_parts(parts)), no_form: None },
-            Err(_) => Said { fields: query, no_form: Some(describe("broken multipart/form-data", body)) },
+            Ok(parts) => Said { fields: Fields::from_parts(parts), no_form: None },
+            Err(_) => Said { fields: Fields::default(), no_form: Some(describe("broken multipart/form-data", body)) },
         },
-        Some(other) => Said { fields: query, no_form: Some(describe(other, body)) },
+        Some(other) => Said { fields: Fields::default(), no_form: Some(describe(other, body)) },
     }
 }
 

@@ -12,20 +12,23 @@ use actix_web::web::{Data, Payload};
 
 use super::area::{Admission, Reason, Undecided, Wanted, by_password};
 use super::auth::{AUTH_REASON, NO_STORE};
-use super::body;
+use super::body::{self, Unread};
 use super::postback::Desk;
 use super::reply::RETRY_AFTER_SECONDS;
+use crate::config::LOGIN_SECONDS_MAX;
 use crate::fields::Fields;
-use crate::login::ask::{SITES_EXPECTED, sites};
+use crate::login::ask::Ask;
 use crate::login::back::Back;
 use crate::login::basic::Typed;
 use crate::login::cookie::{Login, LoginId};
 use crate::login::cookie_header;
 use crate::login::page::Said;
-use crate::member::{SiteId, Username};
+use crate::member::Username;
 use crate::password::Password;
-use crate::reply::Refusal;
 use crate::store::LoggedOut;
+
+/// Most logins that one request may bring, each signed by us.
+const LOGINS_MAX: usize = 8;
 
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
@@ -34,8 +37,8 @@ const PLAIN_TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=ut
 const OUR_POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
 );
-/// An operator's own page has pictures and styles of its own.
-const THEIR_POLICY: HeaderValue = HeaderValue::from_static("form-action 'self'; frame-ancestors 'none'; base-uri 'none'");
+/// An operator's own page has pictures and styles of its own, and may lead on to another host of his.
+const THEIR_POLICY: HeaderValue = HeaderValue::from_static("frame-ancestors 'none'; base-uri 'none'");
 /// Not `no-referrer`: with it browsers send `Origin: null` with the form.
 const SAME_ORIGIN: HeaderValue = HeaderValue::from_static("same-origin");
 const NO_SNIFF: HeaderValue = HeaderValue::from_static("nosniff");
@@ -45,13 +48,13 @@ pub(super) fn presented(request: &HttpRequest, desk: &Desk, now: i64) -> Vec<Log
     let area = desk.area();
     let values = request.headers().get_all(COOKIE).map(|value| value.as_bytes());
     let values = cookie_header::values(values, area.config.cookie.name());
-    values.filter_map(|value| area.signer.read(value, now, area.config.login_seconds)).collect()
+    values.filter_map(|value| area.signer.read(value, now, area.config.login_seconds)).take(LOGINS_MAX).collect()
 }
 
 /// The login page.
-pub(super) fn form(desk: &Desk, status: StatusCode, sites: &[SiteId], back: &Back, said: Said) -> HttpResponse {
+pub(super) fn form(desk: &Desk, status: StatusCode, ask: &Ask, back: &Back, said: Said) -> HttpResponse {
     let page = &desk.area().config.page;
-    let mut response = HttpResponse::build(status).body(page.with_form(sites, back.as_str(), said));
+    let mut response = HttpResponse::build(status).body(page.with_form(ask, back.as_str(), said));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HTML);
     headers.insert(CACHE_CONTROL, NO_STORE);
@@ -66,21 +69,22 @@ pub(super) fn form(desk: &Desk, status: StatusCode, sites: &[SiteId], back: &Bac
 
 /// The handler of `/login?site=…`.
 pub async fn login(request: HttpRequest, payload: Payload, desk: Data<Desk>) -> HttpResponse {
-    let query = Fields::from_urlencoded(request.query_string().as_bytes());
-    let Some(sites) = query.get("site").and_then(sites) else {
-        desk.asked_wrongly("/login", &Refusal::missing("site", SITES_EXPECTED));
-        return plain(StatusCode::BAD_REQUEST, format!("site: {SITES_EXPECTED}"));
+    let _under_way = desk.under_way();
+    let (ask, back) = match Ask::parse_for_page(request.query_string().as_bytes()) {
+        Ok(asked) => asked,
+        Err(wrong) => {
+            desk.asked_wrongly("/login", &wrong);
+            return plain(StatusCode::BAD_REQUEST, wrong.to_string());
+        }
     };
     match *request.method() {
-        Method::GET | Method::HEAD => {
-            let back = query.get("back").map_or_else(Back::default, Back::read);
-            form(&desk, StatusCode::OK, &sites, &back, Said::Nothing)
-        }
+        Method::GET | Method::HEAD => form(&desk, StatusCode::OK, &ask, &back, Said::Nothing),
         Method::POST => match body::read(&request, payload).await {
-            Err(unread) => super::reply::unread(unread),
+            Err(unread) => not_read(unread),
             Ok(body) => {
-                let said = body::fields(&request, &body).await;
-                submit(&request, &desk, &sites, &said.fields).await
+                // From the body alone: a password in a URL would stand in access logs.
+                let said = body::posted(&request, &body).await;
+                submit(&request, &desk, &ask, &said.fields).await
             }
         },
         _ => method_not_allowed("GET, HEAD, POST"),
@@ -88,23 +92,25 @@ pub async fn login(request: HttpRequest, payload: Payload, desk: Data<Desk>) -> 
 }
 
 /// A form that was sent.
-async fn submit(request: &HttpRequest, desk: &Desk, sites: &[SiteId], fields: &Fields<'_>) -> HttpResponse {
+async fn submit(request: &HttpRequest, desk: &Desk, ask: &Ask, fields: &Fields<'_>) -> HttpResponse {
     let back = fields.get("back").map_or_else(Back::default, Back::read);
     if !is_from_here(request, desk) {
-        return form(desk, StatusCode::FORBIDDEN, sites, &back, Said::Foreign);
+        return form(desk, StatusCode::FORBIDDEN, ask, &back, Said::Foreign);
     }
     let (name, password) = (fields.get("username").and_then(Username::parse), fields.get("password").and_then(Password::parse));
     let Some((name, password)) = name.zip(password) else {
-        return form(desk, StatusCode::UNAUTHORIZED, sites, &back, Said::Wrong);
+        return form(desk, StatusCode::UNAUTHORIZED, ask, &back, Said::Wrong);
     };
     let (address, now) = (desk.caller(request), desk.shared().clock.now());
-    let admission = by_password(desk, Wanted { sites, full_only: false }, &Typed { name, password }, address, now).await;
+    let admission = by_password(desk, Wanted::of(ask), &Typed { name, password }, address, now).await;
     match admission {
         Ok(Admission::In(row)) => {
             log::info!(site:% = row.key.site, member:% = row.key.member, address:% = address; "login");
             let area = desk.area();
             let login = Login { key: row.key, id: LoginId::random(), issued: now, login_version: row.login_version };
-            see_other(&back, &area.config.cookie.set(&area.signer.sign(&login), area.config.login_seconds))
+            let mut response = see_other(&back);
+            set_cookie(&mut response, &area.config.cookie.set(&area.signer.sign(&login), area.config.login_seconds));
+            response
         }
         Ok(Admission::Out(reason)) => {
             let (status, said) = match reason {
@@ -112,11 +118,11 @@ async fn submit(request: &HttpRequest, desk: &Desk, sites: &[SiteId], fields: &F
                 Reason::Trial => (StatusCode::FORBIDDEN, Said::Trial),
                 Reason::Blocked => (StatusCode::FORBIDDEN, Said::Blocked),
             };
-            let mut response = form(desk, status, sites, &back, said);
+            let mut response = form(desk, status, ask, &back, said);
             response.headers_mut().insert(AUTH_REASON, HeaderValue::from_static(reason.as_str()));
             response
         }
-        Err(Undecided) => form(desk, StatusCode::SERVICE_UNAVAILABLE, sites, &back, Said::Busy),
+        Err(Undecided) => form(desk, StatusCode::SERVICE_UNAVAILABLE, ask, &back, Said::Busy),
     }
 }
 
@@ -126,25 +132,45 @@ pub async fn logout(request: HttpRequest, payload: Payload, desk: Data<Desk>) ->
     if *request.method() != Method::POST {
         return method_not_allowed("POST");
     }
+    let _under_way = desk.under_way();
     let body = match body::read(&request, payload).await {
-        Err(unread) => return super::reply::unread(unread),
+        Err(unread) => return not_read(unread),
         Ok(body) => body,
     };
     if !is_from_here(&request, &desk) {
         return plain(StatusCode::FORBIDDEN, "this form was not sent from a page of this site".into());
     }
     let (area, now) = (desk.area(), desk.shared().clock.now());
-    for login in presented(&request, &desk, now) {
-        let logged_out = LoggedOut { id: login.id.0, until: login.ends_at(area.config.login_seconds) };
-        if !desk.shared().writer.log_out(logged_out).await {
-            let mut response = plain(StatusCode::SERVICE_UNAVAILABLE, "temporarily unavailable, you are still logged in".into());
+    let mut response = match log_out_all(&desk, presented(&request, &desk, now)).await {
+        Ok(()) => {
+            let said = body::posted(&request, &body).await;
+            see_other(&said.fields.get("back").map_or_else(Back::default, Back::read))
+        }
+        Err(Undecided) => {
+            let text = "This browser is logged out. A copy of the login could not be ended just now.";
+            let mut response = plain(StatusCode::SERVICE_UNAVAILABLE, text.into());
             response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_SECONDS);
-            return response;
+            response
+        }
+    };
+    set_cookie(&mut response, &area.config.cookie.clear());
+    response
+}
+
+/// Remembers that these logins were given back; those of which that is known already cost nothing.
+async fn log_out_all(desk: &Desk, logins: Vec<Login>) -> Result<(), Undecided> {
+    for (index, login) in logins.iter().enumerate() {
+        let again = logins[..index].iter().any(|before| before.id == login.id);
+        if again || desk.read(|reader| reader.is_logged_out(&login.id.0))? {
+            continue;
+        }
+        // Whatever --login-hours will be then: a longer one must not open the login again.
+        let logged_out = LoggedOut { id: login.id.0, until: login.ends_at(LOGIN_SECONDS_MAX) };
+        if !desk.shared().writer.log_out(logged_out).await {
+            return Err(Undecided);
         }
     }
-    let said = body::fields(&request, &body).await;
-    let back = said.fields.get("back").map_or_else(Back::default, Back::read);
-    see_other(&back, &area.config.cookie.clear())
+    Ok(())
 }
 
 /// Whether a form was sent from a page of ours: as the browser says, or else by the origin it names.
@@ -165,15 +191,30 @@ fn is_from_here(request: &HttpRequest, desk: &Desk) -> bool {
     ours
 }
 
-fn see_other(back: &Back, cookie: &str) -> HttpResponse {
+fn see_other(back: &Back) -> HttpResponse {
     let mut response = HttpResponse::new(StatusCode::SEE_OTHER);
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, NO_STORE);
-    // Both are ASCII without control characters, as their makers promise.
+    // ASCII without control characters, as its maker promises; so is a cookie.
     headers.insert(LOCATION, HeaderValue::from_str(back.as_str()).unwrap_or(HeaderValue::from_static("/")));
+    response
+}
+
+fn set_cookie(response: &mut HttpResponse, cookie: &str) {
     if let Ok(cookie) = HeaderValue::from_str(cookie) {
-        headers.insert(SET_COOKIE, cookie);
+        response.headers_mut().insert(SET_COOKIE, cookie);
     }
+}
+
+/// A form that did not come whole. What is left of it would be taken for the next request.
+fn not_read(unread: Unread) -> HttpResponse {
+    let (status, text) = match unread {
+        Unread::TooLong => (StatusCode::PAYLOAD_TOO_LARGE, "the form is too long"),
+        Unread::TooSlow => (StatusCode::REQUEST_TIMEOUT, "the form did not come within 10 seconds"),
+        Unread::BrokenOff => (StatusCode::BAD_REQUEST, "the form broke off"),
+    };
+    let mut response = plain(status, text.into());
+    response.head_mut().set_connection_type(actix_web::http::ConnectionType::Close);
     response
 }
 

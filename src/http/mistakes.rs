@@ -14,15 +14,22 @@ pub enum Mistake {
     AskedWrongly,
     /// A login form came from another origin.
     ForeignForm,
+    /// A wrong password from a network that is not counted.
+    Uncounted,
+    /// A member's row cannot be read.
+    BadRow,
 }
+
+/// How many kinds there are.
+const KINDS: usize = Mistake::BadRow as usize + 1;
 
 /// When each kind was last said, unix seconds.
 #[derive(Debug)]
-pub struct Mistakes([AtomicI64; 3]);
+pub struct Mistakes([AtomicI64; KINDS]);
 
 impl Default for Mistakes {
     fn default() -> Self {
-        Self([const { AtomicI64::new(i64::MIN) }; 3])
+        Self([const { AtomicI64::new(i64::MIN) }; KINDS])
     }
 }
 

@@ -27,7 +27,7 @@ use crate::journal::Origin;
 use crate::login::guard::{Door, Network};
 use crate::login::remembered::SecretDigest;
 use crate::reply::{Refusal, Reply};
-use crate::store::{Fault, Location, Reader};
+use crate::store::{Fault, Location, LoginRow, Reader};
 use crate::writer::{Answer, Writer};
 
 /// What all threads of the HTTP server share.
@@ -66,7 +66,7 @@ pub struct Shared {
 }
 
 /// Counts a postback as under way for as long as it lives, also where the caller hangs up.
-struct InFlight<'a>(&'a AtomicUsize);
+pub(super) struct InFlight<'a>(&'a AtomicUsize);
 
 impl<'a> InFlight<'a> {
     fn new(count: &'a AtomicUsize) -> Self {
@@ -115,6 +115,23 @@ impl Desk {
         })
     }
 
+    /// A row that cannot be read is no row: logged, and no reason to refuse whoever has another one.
+    pub(super) fn readable(&self, row: Result<Option<LoginRow>, Fault>) -> Result<Option<LoginRow>, Fault> {
+        match row {
+            Err(Fault::BadRow(what)) => {
+                let line = || log::error!("a member cannot log in, the row cannot be read: {what}");
+                self.shared.mistakes.say(Mistake::BadRow, self.shared.clock.now(), line);
+                Ok(None)
+            }
+            row => row,
+        }
+    }
+
+    /// Counts a request as under way: the service ends when it is answered.
+    pub(super) fn under_way(&self) -> InFlight<'_> {
+        InFlight::new(&self.shared.in_flight)
+    }
+
     /// A site's configuration asks for something that cannot be.
     pub(super) fn asked_wrongly(&self, address: &str, wrong: &Refusal) {
         let line = || log::warn!("{address} was asked wrongly: {}", wrong.reply().sentence());
@@ -130,12 +147,18 @@ impl Desk {
 
     /// Counts a wrong password. A block that begins with it is logged and written down.
     pub(super) async fn count_wrong(&self, door: &Door, network: Network, secret: SecretDigest, now: i64) {
+        if self.shared.area.guard.is_exempt(network) {
+            self.shared.mistakes.say(Mistake::Uncounted, now, || {
+                log::warn!("a wrong password from {network} was not counted: list your proxy with --trusted-proxy, so that guessers can be told apart");
+            });
+        }
         for block in self.shared.area.guard.wrong(door, network, secret, now) {
             log::warn!("{}", block.line());
             if self.shared.writer.block(block.clone()).await {
                 self.shared.area.written().push(block);
             } else {
-                log::warn!("the block could not be written down: no command sees it");
+                log::warn!("the block could not be written down yet: no command sees it");
+                self.shared.area.unwritten().push(block);
             }
         }
     }

@@ -1,6 +1,7 @@
 //! What a protected site asks: the query of `/auth`. The operator wrote it into a configuration once, and a mistake in it must
 //! not open a door: what is unknown, doubled or empty is refused, never passed over.
 
+use super::back::Back;
 use crate::fields::Fields;
 use crate::member::SiteId;
 use crate::reply::Refusal;
@@ -43,14 +44,40 @@ impl Ask {
         if query.len() > QUERY_BYTES_MAX {
             return Err(Refusal::malformed_secret("query", "expected at most 2048 bytes", &String::from_utf8_lossy(query)));
         }
+        Self::read(&Fields::from_urlencoded(query), |_, _| false, "expected site, trial and ask alone")
+    }
+
+    /// Reads the query of the login page, where a return address may stand beside the rest.
+    ///
+    /// # Errors
+    ///
+    /// As [`Ask::parse`].
+    pub fn parse_for_page(query: &[u8]) -> Result<(Self, Back), Refusal> {
         let fields = Fields::from_urlencoded(query);
+        let mut back = Back::default();
+        let take_back = |name: &str, value: &str| {
+            if name == "back" {
+                back = Back::read(value);
+            }
+            name == "back"
+        };
+        let ask = Self::read(&fields, take_back, "expected site, trial and back alone")?;
+        Ok((Self { challenge: Challenge::Page, ..ask }, back))
+    }
+
+    fn read(
+        fields: &Fields<'_>,
+        mut further: impl FnMut(&str, &str) -> bool,
+        names_expected: &'static str,
+    ) -> Result<Self, Refusal> {
         let (mut site, mut trial, mut ask) = (None, None, None);
         for (name, value) in fields.all() {
             match name {
                 "site" => once("site", value, &mut site)?,
                 "trial" => once("trial", value, &mut trial)?,
                 "ask" => once("ask", value, &mut ask)?,
-                _ => return Err(Refusal::malformed("query", "expected site, trial and ask alone", name)),
+                other if further(other, value) => {}
+                other => return Err(Refusal::malformed("query", names_expected, other)),
             }
         }
         let text = site.filter(|text| !text.is_empty()).ok_or_else(|| Refusal::missing("site", SITES_EXPECTED))?;

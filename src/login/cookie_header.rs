@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-/// Most cookies of our name that are tried in one request.
-const SAME_NAME_MAX: usize = 8;
 /// Longest host name, in bytes.
 const HOST_BYTES_MAX: usize = 253;
 /// Longest part of a host name between two dots, in bytes.
@@ -12,7 +10,7 @@ const LABEL_BYTES_MAX: usize = 63;
 /// What [`CookieDomain::parse`] takes.
 pub const COOKIE_DOMAIN_EXPECTED: &str = "expected a host name without a port, as in example.com";
 
-/// The values of all cookies of that name, in the order received, at most eight. Whoever controls a neighbouring host can set a
+/// The values of all cookies of that name, in the order received; the length of the headers bounds them. Whoever controls a neighbouring host can set a
 /// cookie of our name for the domain that both are in, and the browser sends both in an order of its own: each is to be tried, so
 /// that the stranger's does not hide the good one.
 pub fn values<'a>(headers: impl Iterator<Item = &'a [u8]>, name: &str) -> impl Iterator<Item = &'a str> {
@@ -20,7 +18,6 @@ pub fn values<'a>(headers: impl Iterator<Item = &'a [u8]>, name: &str) -> impl I
         .flat_map(|header| header.split(|&b| b == b';'))
         .filter_map(move |pair| pair.trim_ascii().strip_prefix(name.as_bytes())?.strip_prefix(b"="))
         .filter_map(|value| str::from_utf8(value).ok())
-        .take(SAME_NAME_MAX)
 }
 
 /// The domain of `--cookie-domain`, for a members area on several hosts: the cookie goes to that host and all below it.
@@ -122,11 +119,6 @@ mod tests {
         assert_eq!(found(&["userman=a; __Host-userman=b"], "__Host-userman"), ["b"]);
         let bytes: &[u8] = b"x=\xff; userman=\xe9; userman=a; \xff";
         assert_eq!(values([bytes].into_iter(), "userman").collect::<Vec<_>>(), ["a"], "bytes that are no text");
-    }
-
-    #[test]
-    fn at_most_8_are_tried() {
-        assert_eq!(found(&[&"userman=a;".repeat(7), "userman=b; userman=c"], "userman").last(), Some(&"b"));
     }
 
     #[test]

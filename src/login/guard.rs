@@ -26,7 +26,8 @@ const NETWORKS_MAX: usize = 4_096;
 const NAMES_MAX: usize = 4_096;
 /// Pairs of door and network that are known because it was opened from there.
 const KNOWN_MAX: usize = 65_536;
-/// Wrong passwords that are known again. Each costs a hash, so that more do not come within the window.
+const KNOWN_SHARDS: usize = 16;
+/// Wrong passwords that are known again.
 const SEEN_MAX: usize = 65_536;
 /// The highest limit: a counter keeps a time for each wrong password up to it.
 pub const LIMIT_MAX: u32 = 1_000;
@@ -79,6 +80,10 @@ pub struct Guard {
     /// Makes numbers of doors and networks, under a random key: counters then need no copy of a name.
     keys: RandomState,
     state: Mutex<State>,
+    /// Which networks opened which doors; apart, because every right password comes by here.
+    known: [Mutex<Recent<u64, ()>>; KNOWN_SHARDS],
+    /// No block of a name begins before, unix seconds: after a start it is not known yet which networks opened it.
+    names_from: i64,
     /// How many blocks there are, so that a check costs nothing while there are none. It is only a hint, hence the weakest ordering.
     blocks: AtomicUsize,
 }
@@ -93,9 +98,10 @@ struct State {
     pairs: Recent<u64, Counter>,
     networks: Recent<u64, Counter>,
     names: Recent<u64, Counter>,
-    known: Recent<u64, ()>,
-    /// When a wrong password was counted.
+    /// When a wrong password was counted for a pair and its network.
     seen: Recent<u64, i64>,
+    /// When one was counted for a name: the same one from another network is no other.
+    seen_at_door: Recent<u64, i64>,
     blocks: Blocks,
 }
 
@@ -135,17 +141,20 @@ impl State {
 impl Guard {
     /// A guard that has seen nothing. While no trusted proxy is listed, all visitors behind a proxy look like loopback: with
     /// `exempt_loopback` these are neither blocked nor counted, or one could lock out all.
-    pub fn new(limits: Limits, exempt_loopback: bool) -> Self {
+    /// `now` is the start, unix seconds: for as long as a block lasts, networks become known again before a name can be blocked.
+    pub fn new(limits: Limits, exempt_loopback: bool, now: i64) -> Self {
         let state = State {
             pairs: Recent::new(PAIRS_MAX),
             networks: Recent::new(NETWORKS_MAX),
             names: Recent::new(NAMES_MAX),
-            known: Recent::new(KNOWN_MAX),
             seen: Recent::new(SEEN_MAX),
+            seen_at_door: Recent::new(SEEN_MAX),
             blocks: Blocks::new(),
         };
         let (keys, blocks) = (RandomState::new(), AtomicUsize::new(0));
-        Self { limits, exempt_loopback, keys, state: Mutex::new(state), blocks }
+        let known = std::array::from_fn(|_| Mutex::new(Recent::new(KNOWN_MAX / KNOWN_SHARDS)));
+        let names_from = now.saturating_add(i64::from(limits.block_seconds));
+        Self { limits, exempt_loopback, keys, state: Mutex::new(state), known, names_from, blocks }
     }
 
     /// Whether a password may be looked at.
@@ -164,7 +173,7 @@ impl Guard {
         if state.blocks.hold(&Target::Network(network)) {
             return Verdict::Blocked(Kind::Network);
         }
-        let waits = state.blocks.hold(&Target::Name(door.clone())) && state.known.get(&self.number(&pair)).is_none();
+        let waits = state.blocks.hold(&Target::Name(door.clone())) && !self.knows(self.number(&pair));
         if waits { Verdict::Blocked(Kind::Name) } else { Verdict::Open }
     }
 
@@ -173,17 +182,29 @@ impl Guard {
         if self.is_exempt(network) {
             return Vec::new();
         }
-        let attempt = self.keys.hash_one((door, network, secret));
         let mut state = self.state();
-        if state.seen.get(&attempt).is_some_and(|&mut then| !is_over(then, now, self.limits.window_seconds)) {
-            return Vec::new();
-        }
-        state.seen.put(attempt, now);
         state.blocks.end(now);
-        let targets = [Target::Pair(door.clone(), network), Target::Network(network), Target::Name(door.clone())];
+        let mut targets = Vec::with_capacity(3);
+        let attempt = self.keys.hash_one((door, network, secret));
+        if self.is_new(&mut state.seen, attempt, now) {
+            targets.extend([Target::Pair(door.clone(), network), Target::Network(network)]);
+        }
+        let attempt = self.keys.hash_one((door, secret));
+        if now >= self.names_from && self.is_new(&mut state.seen_at_door, attempt, now) {
+            targets.push(Target::Name(door.clone()));
+        }
         let begun = targets.into_iter().filter_map(|target| self.count(&mut state, target, now)).collect();
         self.count_blocks(&state);
         begun
+    }
+
+    /// Whether this wrong password was not counted within the window; it is now.
+    fn is_new(&self, seen: &mut Recent<u64, i64>, attempt: u64, now: i64) -> bool {
+        let known = seen.get(&attempt).is_some_and(|&mut then| !is_over(then, now, self.limits.window_seconds));
+        if !known {
+            seen.put(attempt, now);
+        }
+        !known
     }
 
     fn count(&self, state: &mut State, target: Target, now: i64) -> Option<Block> {
@@ -217,10 +238,18 @@ impl Guard {
             return;
         }
         let number = self.number(&Target::Pair(door.clone(), network));
-        let mut state = self.state();
-        if state.known.get(&number).is_none() {
-            state.known.put(number, ());
+        if !self.knows(number) {
+            self.known_shard(number).put(number, ());
         }
+    }
+
+    fn knows(&self, number: u64) -> bool {
+        self.known_shard(number).get(&number).is_some()
+    }
+
+    fn known_shard(&self, number: u64) -> MutexGuard<'_, Recent<u64, ()>> {
+        let shard = &self.known[(number % KNOWN_SHARDS as u64) as usize];
+        shard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes up a block of an earlier run. One of a kind that is turned off by now is left.
@@ -249,7 +278,8 @@ impl Guard {
         blocks
     }
 
-    fn is_exempt(&self, network: Network) -> bool {
+    /// Whether nothing is counted for this network.
+    pub fn is_exempt(&self, network: Network) -> bool {
         self.exempt_loopback && network.is_loopback()
     }
 
@@ -294,7 +324,7 @@ mod tests {
 
     impl Scene {
         fn new(limits: Limits) -> Self {
-            Self { guard: Guard::new(limits, true), remembered: Remembered::new().unwrap(), guesses: 0 }
+            Self { guard: Guard::new(limits, true, NOON - 900), remembered: Remembered::new().unwrap(), guesses: 0 }
         }
 
         fn types(&self, secret: &str, name: &str, from: Network, now: i64) -> Vec<Block> {
@@ -389,6 +419,24 @@ mod tests {
         assert_eq!(scene.verdict("bob", network(2), NOON + 900), Verdict::Open);
     }
 
+    /// A hundred networks with the same wrong password: somebody's old one, on all his devices.
+    #[test]
+    fn the_same_wrong_password_counts_once_for_a_name_wherever_it_comes_from() {
+        let scene = Scene::new(Limits::default());
+        for number in 0..300 {
+            assert_eq!(scene.types("old", "bob", network(number), NOON), [], "{number}");
+        }
+    }
+
+    #[test]
+    fn for_as_long_as_a_block_lasts_after_a_start_no_name_is_blocked() {
+        let mut scene = Scene { guard: Guard::new(Limits::default(), true, NOON), ..Scene::new(Limits::default()) };
+        let at_once: Vec<Block> = (0..300).flat_map(|number| scene.guesses(1, "bob", network(number), NOON + 899)).collect();
+        assert_eq!(at_once, []);
+        let later: Vec<Block> = (0..100).flat_map(|number| scene.guesses(1, "bob", network(number), NOON + 900)).collect();
+        assert_eq!(later.iter().map(|block| block.target.kind()).collect::<Vec<_>>(), [Kind::Name]);
+    }
+
     /// Names are unique within a site only: whoever guesses at bob of one site may be bob of another.
     #[test]
     fn an_account_of_his_own_gets_nobody_further_guesses() {
@@ -427,7 +475,7 @@ mod tests {
             scene.guard.begin(Block { target: Target::Name(door("bob")), since: NOON, until: NOON + 900 });
             assert_eq!(scene.verdict("bob", here, NOON), Verdict::Open, "{address}");
 
-            let mut scene = Scene { guard: Guard::new(Limits::default(), false), ..scene };
+            let mut scene = Scene { guard: Guard::new(Limits::default(), false, NOON - 900), ..scene };
             assert_eq!(scene.guesses(10, "bob", here, NOON).len(), 1, "{address}: behind a listed proxy it is somebody");
         }
     }

@@ -6,6 +6,7 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::ask::Ask;
 use crate::member::SiteId;
 
 /// Where the form goes in a page.
@@ -97,9 +98,10 @@ impl Page {
         self.is_ours
     }
 
-    /// The page with a form for members of these sites, which leads to `back` in the end.
-    pub fn with_form(&self, sites: &[SiteId], back: &str, said: Said) -> String {
-        let sites = sites.iter().map(SiteId::to_string).collect::<Vec<_>>().join(",");
+    /// The page with a form for the members that are asked for, which leads to `back` in the end.
+    pub fn with_form(&self, ask: &Ask, back: &str, said: Said) -> String {
+        let sites = ask.sites.iter().map(SiteId::to_string).collect::<Vec<_>>().join(",");
+        let trial = if ask.full_only { "&amp;trial=no" } else { "" };
         let mut page = String::with_capacity(self.before.len() + self.after.len() + 1024);
         page.push_str(&self.before);
         // The name has the focus, so a screen reader begins there: the message belongs to it.
@@ -110,7 +112,7 @@ impl Page {
         }
         let _ = write!(
             page,
-            "<form method=\"post\" action=\"/login?site={sites}\">\n\
+            "<form method=\"post\" action=\"/login?site={sites}{trial}\">\n\
              <label for=\"userman-name\">Username</label>\n\
              <input id=\"userman-name\" name=\"username\" autocomplete=\"username\" autocapitalize=\"none\" spellcheck=\"false\" \
              required autofocus{described}>\n\
@@ -146,13 +148,13 @@ fn escaped(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn sites() -> Vec<SiteId> {
-        ["1", "5"].map(|text| SiteId::parse(text).unwrap()).to_vec()
+    fn ask() -> Ask {
+        Ask::parse(b"site=1,5").unwrap()
     }
 
     #[test]
     fn our_page_has_the_form_once_and_asks_for_nothing_from_elsewhere() {
-        let page = Page::default().with_form(&sites(), "/", Said::Nothing);
+        let page = Page::default().with_form(&ask(), "/", Said::Nothing);
         assert_eq!((page.matches("<form ").count(), page.matches("</html>").count()), (1, 1));
         assert!(page.contains("action=\"/login?site=1,5\"") && !page.contains("role=\"alert\""), "{page}");
         assert!(!page.contains("http") && !page.contains("<script"), "{page}");
@@ -160,15 +162,15 @@ mod tests {
 
     #[test]
     fn a_message_is_read_with_the_name_which_has_the_focus() {
-        let page = Page::default().with_form(&sites(), "/", Said::Wrong);
+        let page = Page::default().with_form(&ask(), "/", Said::Wrong);
         assert!(page.contains("<p role=\"alert\" id=\"userman-message\">This username"), "{page}");
         assert!(page.contains(" required autofocus aria-describedby=\"userman-message\">"), "{page}");
-        assert!(!Page::default().with_form(&sites(), "/", Said::Nothing).contains("userman-message"));
+        assert!(!Page::default().with_form(&ask(), "/", Said::Nothing).contains("userman-message"));
     }
 
     #[test]
     fn nothing_of_a_return_address_ends_its_attribute() {
-        let page = Page::default().with_form(&sites(), "/a\"><script>'&amp;", Said::Nothing);
+        let page = Page::default().with_form(&ask(), "/a\"><script>'&amp;", Said::Nothing);
         assert!(page.contains("value=\"/a&quot;&gt;&lt;script&gt;&#39;&amp;amp;\""), "{page}");
     }
 
@@ -176,7 +178,7 @@ mod tests {
     fn a_page_of_the_operators_own_has_the_form_where_he_wants_it() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "<body><h1>Ours</h1>{{form}}<p>end").unwrap();
-        let page = Page::load(file.path()).unwrap().with_form(&sites(), "/", Said::Wrong);
+        let page = Page::load(file.path()).unwrap().with_form(&ask(), "/", Said::Wrong);
         assert!(page.starts_with("<body><h1>Ours</h1><p role=\"alert\"") && page.ends_with("</form><p>end"), "{page}");
         for (text, times) in [("", "0 times"), ("{{form}} {{form}}", "2 times"), ("{{ form }}", "0 times")] {
             std::fs::write(file.path(), text).unwrap();

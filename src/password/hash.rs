@@ -122,6 +122,11 @@ impl Hasher {
         Ok(Wrapped(format!("{} {phc}", setting.as_str())))
     }
 
+    /// Which hash it makes.
+    pub(super) fn kind(&self) -> HashKind {
+        self.kind
+    }
+
     /// Computes a hash of this kind for nothing, so that a login costs one. It counts also where it fails.
     pub(super) fn waste(&mut self) {
         match self.kind {
@@ -132,7 +137,7 @@ impl Hasher {
                 std::hint::black_box(output);
             }
             HashKind::Bcrypt => {
-                self.workspace.count();
+                self.workspace.count_bcrypt();
                 let _ = std::hint::black_box(bcrypt::hash_with_salt("nobody", self.bcrypt_cost, [0; SALT_BYTES]));
             }
         }

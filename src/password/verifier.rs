@@ -20,20 +20,21 @@ impl Verifier {
         Self(Hasher::with_cheap_cost_for_tests(kind))
     }
 
-    /// Whether `typed` is the password of this row; nobody's is none. What the row itself does not compute of slow hashes is made up
-    /// for by computing one for nothing, of the configured kind: for nobody, for a sealed password (also a right one) and for a row
-    /// that is broken. A wrong password that has another spelling in Windows-1252 costs two, since a wrapped row has to try both.
+    /// Whether `typed` is the password of this row; nobody's is none. What the row itself does not compute of hashes of the configured kind
+    /// is made up for by computing one for nothing: for nobody, for a sealed password (also a right one), for a row of the other kind and for
+    /// one that is broken. A wrong password that has another spelling in Windows-1252 costs two, since a wrapped row has to try both.
     pub fn verify_at_equal_cost(
         &mut self,
         row: Option<(&Stored, Key)>,
         vault: &Vault,
         typed: &Password,
     ) -> Result<bool, VerifyError> {
-        let before = self.0.workspace.hashes();
+        let kind = self.0.kind();
+        let before = self.0.workspace.hashes(kind);
         let answer = row.map_or(Ok(false), |(stored, key)| verify_in(&mut self.0.workspace, stored, key, vault, typed));
         let opened = matches!(answer, Ok(true));
         let due = if !opened && windows_1252(typed.expose()).is_some() { 2 } else { 1 };
-        while self.0.workspace.hashes() < before + due {
+        while self.0.workspace.hashes(kind) < before + due {
             self.0.waste();
         }
         answer
@@ -78,7 +79,7 @@ mod tests {
     fn asked(kind: HashKind, row: Option<&Stored>, typed: &str) -> (Option<bool>, u64) {
         let mut verifier = Verifier::with_cheap_cost_for_tests(kind);
         let answer = verifier.verify_at_equal_cost(row.map(|stored| (stored, key())), &vault(), &password(typed));
-        (answer.ok(), verifier.0.workspace.hashes())
+        (answer.ok(), verifier.0.workspace.hashes(kind))
     }
 
     #[test]

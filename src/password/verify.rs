@@ -91,7 +91,7 @@ fn verify_hash_in(workspace: &mut Workspace, hash: &Hash, typed: &Password) -> R
     let Some(made) = setting.crypt(typed.expose().as_bytes())? else {
         return Ok(false);
     };
-    workspace.count();
+    workspace.count_bcrypt();
     Ok(made.as_bytes().ct_eq(hash.as_str().as_bytes()).into())
 }
 

@@ -2,7 +2,7 @@
 
 use argon2::{Argon2, Block, Error};
 
-use super::hash::ARGON2_MEMORY_KIB;
+use super::hash::{ARGON2_MEMORY_KIB, HashKind};
 
 /// Most memory that is kept, in blocks of 1 KiB: what our own cost needs. A stored hash may ask for more, and that is given back.
 const BLOCKS_KEPT_MAX: usize = ARGON2_MEMORY_KIB as usize;
@@ -11,13 +11,14 @@ const BLOCKS_KEPT_MAX: usize = ARGON2_MEMORY_KIB as usize;
 #[derive(Default)]
 pub(super) struct Workspace {
     blocks: Vec<Block>,
-    hashes: u64,
+    argon2id: u64,
+    bcrypt: u64,
 }
 
 impl Workspace {
     /// argon2id of a secret.
     pub(super) fn argon2id(&mut self, argon2: &Argon2<'_>, secret: &[u8], salt: &[u8], output: &mut [u8]) -> Result<(), Error> {
-        self.count();
+        self.argon2id += 1;
         let needed = argon2.params().block_count();
         if let Some(missing) = needed.checked_sub(self.blocks.len()) {
             // Memory may be short: a fault of this login, not the end of the process.
@@ -32,13 +33,16 @@ impl Workspace {
     }
 
     /// Counts a slow hash that needs no memory of ours: a bcrypt.
-    pub(super) fn count(&mut self) {
-        self.hashes += 1;
+    pub(super) fn count_bcrypt(&mut self) {
+        self.bcrypt += 1;
     }
 
-    /// How many slow hashes were computed here.
-    pub(super) fn hashes(&self) -> u64 {
-        self.hashes
+    /// How many slow hashes of this kind were computed here.
+    pub(super) fn hashes(&self, kind: HashKind) -> u64 {
+        match kind {
+            HashKind::Argon2id => self.argon2id,
+            HashKind::Bcrypt => self.bcrypt,
+        }
     }
 }
 
@@ -62,7 +66,7 @@ mod tests {
         for memory_kib in [8, 64, 16, 8, 64] {
             assert_eq!(hash(&mut used, memory_kib), hash(&mut Workspace::default(), memory_kib), "{memory_kib}");
         }
-        assert_eq!(used.hashes(), 5);
+        assert_eq!(used.hashes(HashKind::Argon2id), 5);
     }
 
     #[test]

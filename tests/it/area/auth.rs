@@ -139,7 +139,7 @@ fn what_cannot_be_read_is_asked_for_again_and_a_wrong_question_is_the_operators(
         "site=1&tiral=no",
     ] {
         let response = auth(&app, query, Visit::with("bob", "secret"));
-        assert_eq!(response.status, 400, "{query}: {}", response.body);
+        assert_eq!((response.status, response.header("cache-control")), (400, Some("no-store")), "{query}: {}", response.body);
         assert!(response.body.contains("expected"), "{query}: {}", response.body);
     }
 }
@@ -157,4 +157,28 @@ fn a_database_that_cannot_be_read_is_503_and_not_a_wrong_password() {
     );
     sabotage.execute_batch("ALTER TABLE member_auth RENAME COLUMN gone TO login_version").unwrap();
     is(admitted(&app, Visit::with("bob", "secret")), BOB_IS_IN, "once the cause is gone");
+}
+
+/// Regression: a row that cannot be read took the visitor's other login with it.
+#[test]
+fn a_row_that_cannot_be_read_is_no_row_and_disturbs_no_other() {
+    let app = app(&[]);
+    app.post(BOB);
+    app.post("action=ADD&siteid=1&memberid=72&username=ann&password=secret");
+    let cookie = super::cookie(&super::log_in(&app, "ann", "secret"));
+    let sabotage = rusqlite::Connection::open(app.config.location.path()).unwrap();
+    sabotage.execute_batch("UPDATE member_auth SET username = 'a' || char(7) WHERE memberid = 72").unwrap();
+    is(admitted(&app, Visit::holding(&cookie)), LOGIN, "ann's row");
+    is(admitted(&app, Visit { cookie: Some(&cookie), ..Visit::with("bob", "secret") }), BOB_IS_IN, "bob's password beside it");
+}
+
+#[test]
+fn who_is_logged_in_on_trial_is_told_so_whatever_password_comes_beside_it() {
+    let app = app(&["--login-limit-pair", "1"]);
+    app.post("action=ADD&siteid=1&memberid=71&username=bob&password=secret&trial=1");
+    let cookie = super::cookie(&super::log_in(&app, "bob", "secret"));
+    for (what, reason) in [("wrong", "trial"), ("now it is blocked", "trial")] {
+        let visit = Visit { cookie: Some(&cookie), ..Visit::with("bob", what) };
+        is(told(&auth(&app, "site=1&trial=no", visit)), (403, reason), what);
+    }
 }

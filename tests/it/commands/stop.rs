@@ -3,6 +3,8 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use rusqlite::{Connection, OpenFlags};
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -91,4 +93,23 @@ fn a_read_only_reader_keeps_working_while_the_service_is_down() {
     look();
     super::run_on(dir.path(), &["member", "remove", "1", "72"]).printed();
     look();
+}
+
+/// Regression: the end of the service closed the connections of logins that waited for a hash.
+#[test]
+fn logins_that_wait_are_answered_before_the_end() {
+    const LOGINS: usize = 30;
+    let dir = tempfile::TempDir::new().unwrap();
+    let mut program = Program::serve(&dir.path().join("data"), &[]);
+    let mut streams: Vec<TcpStream> = (0..LOGINS).map(|_| TcpStream::connect(program.address).unwrap()).collect();
+    for (number, stream) in streams.iter_mut().enumerate() {
+        let basic = STANDARD.encode(format!("name {number}:x"));
+        write!(stream, "GET /auth?site=1 HTTP/1.1\r\nHost: test\r\nAuthorization: Basic {basic}\r\n\r\n").unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    }
+    // One answer: the others are in the pool, or on their way there.
+    assert_eq!(read_response(&mut streams[0]).unwrap().status, 401);
+    assert!(program.terminate().success());
+    let answers: Vec<_> = streams[1..].iter_mut().map(|stream| read_response(stream).map(|answer| answer.status)).collect();
+    assert!(answers.iter().all(|answer| matches!(answer, Ok(401 | 503))), "{answers:?}");
 }

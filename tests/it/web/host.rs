@@ -179,6 +179,8 @@ impl Host {
             // Not [::1]: the machine of a test may have no IPv6.
             ("listen [::]:443", format!("listen 127.0.0.2:{port}")),
             ("/var/log/nginx", self.dir.path().display().to_string()),
+            // What every operator has somewhere, and what must not open the area.
+            ("    location /reasons/ {", "    location ~* \\.(html|php|jpg)$ {\n    }\n\n    location /reasons/ {".into()),
         ];
         for example in examples {
             text += &self.configured(example, &ports);
