@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval, timeout_at};
+use tokio::task::{JoinSet, spawn_blocking};
+use tokio::time::timeout_at;
 
 use crate::Failure;
 use crate::request::{Ask, Request};
@@ -20,7 +20,9 @@ const REPLY_BYTES_MAX: usize = 4096;
 /// How long after its time a scenario waits for replies that are under way; then they count as failures.
 const STRAGGLER_TIME_MAX: Duration = Duration::from_secs(15);
 /// How often an open loop looks at the clock.
-const PACE_TICK: Duration = Duration::from_millis(1);
+const PACE_TICK: Duration = Duration::from_micros(100);
+/// How long a request that is due waits for a free connection.
+const PATIENCE: Duration = Duration::from_millis(1);
 
 /// What to send, and the bounds of it.
 #[derive(Clone)]
@@ -113,8 +115,10 @@ pub async fn run(load: Load) -> Result<Outcome, Failure> {
         tasks.spawn(send(run.clone(), connection, request.clone()));
     }
     let mut outcome = Outcome::default();
-    if let (Some(rate), Some(due)) = (rate, &run.due) {
-        outcome.unsent = pace(rate, due, &run).await;
+    if let Some(rate) = rate {
+        let run = Arc::clone(&run);
+        let paced = spawn_blocking(move || run.due.as_ref().map_or(0, |due| pace(rate, due, &run)));
+        outcome.unsent = paced.await?;
     }
     let deadline = run.start + time + STRAGGLER_TIME_MAX;
     while let Ok(Some(ended)) = timeout_at(deadline.into(), tasks.join_next()).await {
@@ -128,14 +132,15 @@ pub async fn run(load: Load) -> Result<Outcome, Failure> {
     Ok(outcome)
 }
 
-/// Hands out requests as they become due. What finds no free connection within a tick is not sent, and counted.
-async fn pace(rate: f64, due: &Semaphore, run: &Run) -> u64 {
+/// Hands out requests as they become due. What finds no free connection for [`PATIENCE`] is not sent, and counted.
+///
+/// On a thread of its own: timers of the runtime tick by the millisecond, and all that is due in one would come at once.
+fn pace(rate: f64, due: &Semaphore, run: &Run) -> u64 {
     let (mut issued, mut unsent) = (0, 0);
-    let mut tick = interval(PACE_TICK);
-    tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let waiting_max = (rate * PATIENCE.as_secs_f64()).ceil() as usize;
     while run.start.elapsed() < run.load.time && issued < run.load.requests {
-        tick.tick().await;
-        unsent += due.forget_permits(usize::MAX) as u64;
+        std::thread::sleep(PACE_TICK);
+        unsent += due.forget_permits(due.available_permits().saturating_sub(waiting_max)) as u64;
         let now = ((run.start.elapsed().as_secs_f64() * rate) as u64).min(run.load.requests);
         due.add_permits((now - issued) as usize);
         issued = now;
