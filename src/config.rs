@@ -134,13 +134,23 @@ pub struct Config {
     pub area: AreaConfig,
 }
 
-/// One setting that cannot be used: the flag, what was expected, what was found.
+/// One setting that cannot be used: the flag, and what is wrong, mostly what was expected and what was found.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{flag}: {expected}, found {found}")]
+#[error("{flag}: {problem}")]
 pub struct BadSetting {
     flag: &'static str,
-    expected: &'static str,
-    found: String,
+    problem: String,
+}
+
+impl BadSetting {
+    fn found(flag: &'static str, expected: &'static str, found: &str) -> Self {
+        Self { flag, problem: format!("{expected}, found {found}") }
+    }
+
+    /// A file that a setting names cannot be used: its own words say why.
+    fn file(flag: &'static str, error: &dyn std::error::Error) -> Self {
+        Self { flag, problem: crate::chain::chain(error) }
+    }
 }
 
 impl Config {
@@ -240,7 +250,7 @@ impl Problems {
     ) -> Option<T> {
         let value = parse(text.trim());
         if value.is_none() {
-            self.0.push(BadSetting { flag, expected, found: format!("\"{}\"", text.escape_debug()) });
+            self.0.push(BadSetting::found(flag, expected, &format!("\"{}\"", text.escape_debug())));
         }
         value
     }
@@ -256,8 +266,7 @@ impl Problems {
     }
 
     fn template(&mut self, error: &PageError) {
-        let expected = "expected a file of HTML with {{form}} in it";
-        self.0.push(BadSetting { flag: "--login-template", expected, found: crate::chain::chain(error) });
+        self.0.push(BadSetting::file("--login-template", error));
     }
 
     /// A list may have blanks, as behind a last comma, but not only blanks: an empty list of networks would mean "any".
@@ -270,14 +279,14 @@ impl Problems {
     ) -> Vec<T> {
         let given: Vec<_> = texts.iter().filter(|text| !text.trim().is_empty()).collect();
         if given.is_empty() && !texts.is_empty() {
-            self.0.push(BadSetting { flag, expected, found: format!("\"{}\"", texts.join(",").escape_debug()) });
+            self.0.push(BadSetting::found(flag, expected, &format!("\"{}\"", texts.join(",").escape_debug())));
         }
         given.into_iter().filter_map(|text| self.read(flag, expected, text, parse)).collect()
     }
 
     fn path<'a>(&mut self, flag: &'static str, path: &'a Path) -> &'a Path {
         if path.as_os_str().is_empty() {
-            self.0.push(BadSetting { flag, expected: "expected a path", found: "\"\"".into() });
+            self.0.push(BadSetting::found(flag, "expected a path", "\"\""));
         }
         path
     }
@@ -292,7 +301,7 @@ impl Problems {
                 None => ("expected sqlite:PATH", text.split_once(':').map_or(text, |(scheme, _)| scheme)),
             };
             let found = format!("\"{}\"", shown.escape_debug());
-            self.0.push(BadSetting { flag: "--database", expected, found });
+            self.0.push(BadSetting::found("--database", expected, &found));
         }
         location
     }
@@ -306,21 +315,16 @@ fn tokens(settings: &Settings, bad: &mut Problems) -> Vec<Token> {
     for text in settings.postback_token.iter().filter(|text| only_blanks || !blank(text)) {
         match Token::parse(text.trim()) {
             Some(token) => tokens.push(token),
-            None => bad.0.push(BadSetting {
-                flag: "--postback-token",
-                expected: TOKEN_EXPECTED,
-                found: format!("{} bytes", text.trim().len()),
-            }),
+            None => {
+                let found = format!("{} bytes", text.trim().len());
+                bad.0.push(BadSetting::found("--postback-token", TOKEN_EXPECTED, &found));
+            }
         }
     }
     if let Some(path) = &settings.postback_token_file {
         match read_file(Path::new(path)) {
             Ok(more) => tokens.extend(more),
-            Err(error) => bad.0.push(BadSetting {
-                flag: "--postback-token-file",
-                expected: "expected a file with one token a line",
-                found: crate::chain::chain(&error),
-            }),
+            Err(error) => bad.0.push(BadSetting::file("--postback-token-file", &error)),
         }
     }
     tokens

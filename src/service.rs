@@ -35,7 +35,7 @@ use crate::writer::{self, Setup, Writer};
 const DRAIN_TIME_MAX: Duration = Duration::from_secs(12);
 const DRAIN_LOOK_EVERY: Duration = Duration::from_millis(10);
 /// How many of the newest seals are tried with the key at the start.
-pub(crate) const SEALS_TRIED: u32 = 16;
+const SEALS_TRIED: u32 = 16;
 /// How soon a changed token file counts, a lifted block, and refused calls without a line of their own are told.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -312,7 +312,7 @@ pub(crate) fn open_database(config: &Config) -> Result<Vault, StartError> {
 }
 
 /// Whether the seals of the database are under another key: told by what was written down, or else by trying some.
-fn is_foreign(vault: &Vault, known: Option<KeyId>, reader: &Reader) -> Result<bool, Fault> {
+pub(crate) fn is_foreign(vault: &Vault, known: Option<KeyId>, reader: &Reader) -> Result<bool, Fault> {
     if let Some(known) = known {
         return Ok(known != vault.key_id());
     }

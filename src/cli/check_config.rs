@@ -8,10 +8,11 @@ use super::Failure;
 use crate::chain::chain;
 use crate::config::{AreaConfig, Config, Settings};
 use crate::http::tokens::read_file;
+use crate::login::cookie::Signer;
 use crate::login::guard::Limits;
 use crate::password::Vault;
-use crate::service::SEALS_TRIED;
-use crate::store::{OpenError, UpgradeError, check_whole, open_reader};
+use crate::service::{StartError, is_foreign};
+use crate::store::{OpenError, Reader, UpgradeError, check_whole, open_reader};
 
 pub(super) fn run(settings: &Settings) -> Result<(), Failure> {
     let config = Config::read(settings)?;
@@ -79,6 +80,10 @@ fn problems(config: &Config) -> Vec<String> {
     if config.postback_tokens.is_empty() && token_file.exists() {
         problems.extend(read_file(&token_file).err().map(|error| chain(&error)));
     }
+    let cookie_key = config.data_dir.cookie_key();
+    if cookie_key.exists() {
+        problems.extend(Signer::load(&cookie_key).err().map(|error| chain(&error)));
+    }
     let key = config.data_dir.seal_key();
     let vault = if key.exists() { Vault::load(&key).map(Some) } else { Ok(None) };
     problems.extend(vault.as_ref().err().map(|error| chain(error)));
@@ -86,17 +91,19 @@ fn problems(config: &Config) -> Vec<String> {
         // The first start makes it, or the next one upgrades it.
         Err(OpenError::Missing(_) | OpenError::Upgrade(_, UpgradeError::Older { .. })) => {}
         Err(error) => problems.push(chain(&error)),
-        Ok(reader) => match reader.pending(SEALS_TRIED) {
-            Err(fault) => problems.push(chain(&fault)),
-            Ok(pending) => {
-                let opens = |item: &crate::store::Pending| {
-                    vault.as_ref().is_ok_and(|vault| vault.as_ref().is_some_and(|vault| vault.open(item.key, &item.seal).is_ok()))
-                };
-                if !pending.is_empty() && !pending.iter().any(opens) {
-                    problems.push(format!("the database has sealed passwords that {} does not open", key.display()));
-                }
-            }
-        },
+        Ok(reader) => problems.extend(seals(config, &reader, vault.as_ref().ok())),
     }
     problems
+}
+
+/// Whether the passwords that wait to be hashed can be opened. `None` for a key that cannot be read, of which it is said already.
+fn seals(config: &Config, reader: &Reader, vault: Option<&Option<Vault>>) -> Option<String> {
+    let key = config.data_dir.seal_key();
+    let found = reader.backlog().and_then(|backlog| match vault {
+        None => Ok(None),
+        Some(_) if backlog == 0 => Ok(None),
+        Some(None) => Ok(Some(StartError::KeyMissing(backlog, key))),
+        Some(Some(vault)) => Ok(is_foreign(vault, reader.seal_key()?, reader)?.then(|| StartError::KeyForeign(backlog, key))),
+    });
+    found.map_or_else(|fault| Some(chain(&fault)), |problem| problem.map(|problem| problem.to_string()))
 }

@@ -15,10 +15,10 @@ use crate::store::{JournalFilter, StoredRecord, open_reader};
 #[derive(Args, Debug)]
 pub(super) struct Journal {
     /// Only this siteid
-    #[arg(long)]
+    #[arg(long, value_parser = super::id)]
     site: Option<i64>,
     /// Only this memberid
-    #[arg(long)]
+    #[arg(long, value_parser = super::id)]
     member: Option<i64>,
     /// Only this username
     #[arg(long)]

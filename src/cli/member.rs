@@ -26,7 +26,7 @@ pub(super) enum Member {
     /// List members
     List {
         /// Only this siteid
-        #[arg(long)]
+        #[arg(long, value_parser = super::id)]
         site: Option<i64>,
         /// List those who were members and are not now
         #[arg(long)]

@@ -13,6 +13,7 @@ use std::io;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::config::{BadSetting, Config, Settings, without_empty_variables};
+use crate::member::{ID_EXPECTED, SiteId};
 
 /// Receives NATS (Too Much Media) user management postbacks, keeps member_auth, and says who may enter the members area.
 ///
@@ -113,6 +114,11 @@ impl From<crate::store::OpenError> for Failure {
     fn from(error: crate::store::OpenError) -> Self {
         Self::of(&error)
     }
+}
+
+/// A siteid or memberid, in clap's form.
+fn id(text: &str) -> Result<i64, &'static str> {
+    SiteId::parse(text).map(SiteId::get).ok_or(ID_EXPECTED)
 }
 
 /// Runs the command.

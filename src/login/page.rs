@@ -24,7 +24,7 @@ pub enum PageError {
     #[error("{} has more than {PAGE_BYTES_MAX} bytes", .0.display())]
     TooLong(PathBuf),
     /// No place for the form, or more than one.
-    #[error("{} has {{{{form}}}} {} times, not once", .0.display(), .1)]
+    #[error("{}: expected {{{{form}}}} once, found it {} times", .0.display(), .1)]
     Form(PathBuf, usize),
 }
 
@@ -183,7 +183,7 @@ mod tests {
         for (text, times) in [("", "0 times"), ("{{form}} {{form}}", "2 times"), ("{{ form }}", "0 times")] {
             std::fs::write(file.path(), text).unwrap();
             let error = Page::load(file.path()).unwrap_err().to_string();
-            assert!(error.ends_with(&format!("has {{{{form}}}} {times}, not once")), "{error}");
+            assert!(error.ends_with(&format!(": expected {{{{form}}}} once, found it {times}")), "{error}");
         }
         std::fs::write(file.path(), "x".repeat(256 * 1024 + 1)).unwrap();
         assert!(matches!(Page::load(file.path()), Err(PageError::TooLong(_))));

@@ -67,7 +67,10 @@ impl Site {
     fn enters(&self, name: &str, password: &str) -> bool {
         let answer = self.visitor.get_as(name, password, "/members/");
         match answer.status {
-            200 => assert_eq!(answer.body, "inside members\n"),
+            200 => {
+                assert_eq!(answer.body, "inside members\n");
+                assert_eq!(answer.header("cache-control"), Some("private, no-store"), "{:?}", self.kind);
+            }
             401 => {}
             status => panic!("{:?}: {status}, {}", self.kind, self.server.errors()),
         }

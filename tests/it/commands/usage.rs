@@ -91,11 +91,7 @@ const WRONG: [(&str, &str, &str); 18] = [
     ("--postback-token", "short", "expected 32 to 256 characters of A-Z, a-z, 0-9, _ and -, found 5 bytes"),
     ("--login-hours", "0", "expected a whole number of hours from 1 to 8784, found \"0\""),
     ("--cookie-domain", "localhost:80", "expected a host name without a port, as in example.com, found \"localhost:80\""),
-    (
-        "--login-template",
-        "/nowhere",
-        "expected a file of HTML with {{form}} in it, found cannot read /nowhere: No such file or directory (os error 2)",
-    ),
+    ("--login-template", "/nowhere", "cannot read /nowhere: No such file or directory (os error 2)"),
     ("--login-limit-pair", "1001", "expected a whole number from 0 to 1000, 0 for off, found \"1001\""),
     ("--login-window-minutes", "1441", "expected a whole number of minutes from 1 to 1440, found \"1441\""),
     ("--login-block-minutes", "x", "expected a whole number of minutes from 1 to 1440, found \"x\""),
@@ -426,7 +422,7 @@ fn tokens_may_come_from_a_file_that_a_setting_names() {
     ran.ended(
         2,
         &format!(
-            "nats-userman: --postback-token-file: expected a file with one token a line, found cannot use the token file {}: \
+            "nats-userman: --postback-token-file: cannot use the token file {}: \
              No such file or directory (os error 2)\n",
             missing.display()
         ),
