@@ -22,6 +22,7 @@
 //! - [`login`]: the members area: what a visitor sends, what is remembered, who is blocked, where passwords are hashed.
 //! - [`http`]: the surface; [`service`] starts and stops all of it.
 //! - [`replay`], [`cli`]: the way back in, and the commands.
+//! - [`mod@idle`]: the priority of hashing threads.
 //! - [`config`], [`data_dir`], [`key_file`], [`clock`], [`logging`], [`mod@chain`]: settings, files, time, log lines.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -35,6 +36,7 @@ pub mod config;
 pub mod data_dir;
 pub mod fields;
 pub mod http;
+pub mod idle;
 pub mod journal;
 pub mod key_file;
 pub mod logging;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-pub use queue::{Answer, Writer};
+pub use queue::{Answer, RUSH_REQUESTS, Writer};
 
 use crate::apply::{Postback, in_transaction, transact};
 use crate::clock::Clock;

@@ -16,6 +16,7 @@ use crate::login::pool::{Busy, Pool, Question};
 use crate::login::remembered::{Remembered, RememberedKey, Row};
 use crate::member::SiteId;
 use crate::store::LoginRow;
+use crate::writer::Writer;
 
 use super::postback::Desk;
 
@@ -143,7 +144,7 @@ pub async fn by_password(
         }
         Ok(rows)
     })?;
-    let mut attempt = Attempt { area, typed, hashes: verdict == Verdict::Open, hashed: false };
+    let mut attempt = Attempt { area, writer: &desk.shared().writer, typed, hashes: verdict == Verdict::Open, hashed: false };
     let mut reason = Reason::Login;
     if rows.is_empty() {
         attempt.nobody(wanted.sites).await?;
@@ -174,6 +175,7 @@ pub async fn by_password(
 /// One name and password, tried at rows.
 struct Attempt<'a> {
     area: &'a Area,
+    writer: &'a Writer,
     typed: &'a Typed,
     /// Whether it may cost a hash; without, only what is remembered counts.
     hashes: bool,
@@ -210,6 +212,7 @@ impl Attempt<'_> {
             return Ok(false);
         }
         self.hashed = true;
+        self.writer.count_login();
         let question = Question { row: row(), typed: self.typed.password.clone() };
         self.area.pool.run(key, question).await.map_err(|Busy| Undecided)
     }

@@ -34,6 +34,7 @@ const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 /// The handler, for every method.
 pub async fn auth(request: HttpRequest, desk: Data<Desk>) -> HttpResponse {
     let _under_way = desk.under_way();
+    desk.shared().writer.count();
     let mut response = match Ask::parse(request.query_string().as_bytes()) {
         Ok(ask) => match admit(&request, &desk, &ask).await {
             Ok(Admission::In(row)) => let_in(&row),

@@ -26,8 +26,6 @@ const WAITERS_MAX: usize = 256;
 const QUEUE_WAIT_MAX: Duration = Duration::from_secs(2);
 /// Most threads: each keeps 19 MiB and drives everybody else's data out of the processor's caches.
 const THREADS_MAX: usize = 4;
-/// Postbacks and remembered logins come first; what is hashed in the background comes after.
-const PRIORITY: i32 = 10;
 /// Members whose broken row was logged, so that it is logged once.
 const BROKEN_MAX: usize = 1_024;
 
@@ -124,10 +122,8 @@ impl Pool {
         for number in 0..threads {
             let (shared, mut verify) = (Arc::clone(&pool.shared), verify());
             let thread = std::thread::Builder::new().name(format!("login {number}")).spawn(move || {
-                // Without it the thread only competes a little more.
-                if let Err(error) = rustix::process::setpriority_process(None, PRIORITY) {
-                    log::warn!("a login thread keeps its priority: {error}");
-                }
+                // Postbacks and remembered logins come first.
+                crate::idle::step_aside();
                 shared.work(&mut verify);
             });
             match thread {

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use super::{Hasher, Opened, Stored, Vault, verify, wrapped_holds};
 use crate::chain::chain;
 use crate::store::{Hardened, Location, Pending, Reader, open_reader};
-use crate::writer::Writer;
+use crate::writer::{RUSH_REQUESTS, Writer};
 
 /// Credentials hashed between two looks at the backlog: few, so that the member who joined last never waits behind many.
 const ROUND: u32 = 8;
@@ -21,12 +21,9 @@ const ROUND: u32 = 8;
 const REPORT_EVERY: Duration = Duration::from_secs(60);
 /// How long the worker waits after something failed, and how often it looks without being told.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
-/// A rush: more postbacks during one hash than this. Each hash goes through 19 MiB of memory and drives everybody else's data out of
+/// A rush is more than [`RUSH_REQUESTS`] during one hash. Each hash goes through 19 MiB of memory and drives everybody else's data out of
 /// the processor's caches, which no priority prevents; so the worker pauses between two of them until the rush is over.
-const RUSH_POSTBACKS: u64 = 20;
 const RUSH_PAUSE: Duration = Duration::from_secs(1);
-/// The kernel's lowest: postbacks and logins come first.
-const LOWEST_PRIORITY: i32 = 19;
 
 /// The worker, and how to end it.
 #[derive(Debug)]
@@ -45,10 +42,7 @@ impl Worker {
     pub fn start(mut bench: Bench, sealed: Receiver<()>, wake: SyncSender<()>) -> std::io::Result<Self> {
         let stop = Arc::clone(&bench.stop);
         let thread = std::thread::Builder::new().name("hashing".into()).spawn(move || {
-            // Without it the thread only competes a little more.
-            if let Err(error) = rustix::process::setpriority_process(None, LOWEST_PRIORITY) {
-                log::warn!("the hashing thread keeps its priority: {error}");
-            }
+            crate::idle::step_aside();
             bench.run(&sealed);
         })?;
         Ok(Self { thread, stop, wake })
@@ -160,7 +154,7 @@ impl Bench {
             let before = self.writer.heard();
             let id = item.journal_id;
             let done = hardened(&self.vault, &mut self.hasher, item);
-            if self.writer.heard() - before > RUSH_POSTBACKS {
+            if self.writer.heard() - before > RUSH_REQUESTS {
                 std::thread::park_timeout(RUSH_PAUSE);
             }
             match done {

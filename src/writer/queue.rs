@@ -15,6 +15,9 @@ use crate::store::{Hardened, LoggedOut};
 /// The longest a postback waits in the queue before it is withdrawn. Below a second, so that NATS has an answer by then.
 const QUEUE_WAIT_MAX: Duration = Duration::from_millis(500);
 
+/// A rush: more requests during one hash of the background worker than this.
+pub const RUSH_REQUESTS: u64 = 20;
+
 /// What became of a postback.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
@@ -111,7 +114,7 @@ thread_local! {
 #[derive(Clone, Debug)]
 pub struct Writer {
     queue: SyncSender<Command>,
-    /// Postbacks handed over, and CHECKs answered beside the queue, since the start.
+    /// Postbacks handed over, and requests answered beside the queue, since the start.
     heard: Arc<AtomicU64>,
     commits: Commits,
 }
@@ -154,12 +157,17 @@ impl Writer {
         result.map_or(Answer::OutcomeUnknown, |(answer, _)| answer)
     }
 
-    /// Counts a postback that takes no place in the queue: a CHECK.
+    /// Counts a request that takes no place in the queue: a CHECK, or a question of the members area.
     pub fn count(&self) {
         self.heard.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// How many postbacks came since the start, for the worker to see how busy it is.
+    /// Counts a login that costs a hash. Somebody waits for it, so that one of them is a rush.
+    pub fn count_login(&self) {
+        self.heard.fetch_add(RUSH_REQUESTS + 1, Ordering::Relaxed);
+    }
+
+    /// How many requests came since the start, for the hashing worker to see how busy it is.
     pub fn heard(&self) -> u64 {
         self.heard.load(Ordering::Relaxed)
     }
