@@ -15,7 +15,7 @@
 //! latency includes the time a reply waits for this generator, which shares the processors with the server. The table tells what
 //! processor time went to this generator, to the server and to all else: figures with much of the last mean little.
 //!
-//! It takes about five minutes and two gigabytes of disk. All of it is below `target/`, because `/tmp` may be memory, where a sync
+//! It takes about four minutes and two gigabytes of disk. All of it is below `target/`, because `/tmp` may be memory, where a sync
 //! costs nothing.
 
 // Progress and a table are this program's work.
