@@ -53,8 +53,7 @@ pub fn decide<'p>(vault: &Vault, postback: &'p Postback, view: &mut View, now: i
     let settled = settle(vault, action, view);
     let action = settled.as_ref().unwrap_or(action);
     let decision = action.decide(&view.known(action), now);
-    let row = |view: &'_ View| action.key().and_then(|key| view.row(key).map(|row| row.login_version));
-    let version_before = row(view);
+    let version_before = action.key().and_then(|key| view.row(key)).map(|row| row.login_version);
     view.apply(&decision.change);
     let row_after = action.key().and_then(|key| view.row(key));
     let logins_ended = version_before.zip(row_after).is_some_and(|(before, row)| row.login_version > before);

@@ -123,7 +123,7 @@ impl Service {
         };
         let area = Arc::new(open_area(config, &vault, clock.now(), hashing)?);
         let shared = Shared {
-            area: Arc::clone(&area),
+            area,
             public_origin: config.public_url.as_deref().map(origin).map(Arc::from),
             mistakes: Arc::default(),
             writer: writer.clone(),

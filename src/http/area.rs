@@ -3,7 +3,6 @@
 //! The row is read anew at every check, so that the end of a membership counts at once. What is remembered is only that a stored form
 //! was opened by a password, which needs no hash a second time and cannot go stale.
 
-use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -215,11 +214,5 @@ impl Attempt<'_> {
         self.writer.count_login();
         let question = Question { row: row(), typed: self.typed.password.clone() };
         self.area.pool.run(key, question).await.map_err(|Busy| Undecided)
-    }
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
     }
 }
