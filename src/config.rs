@@ -1,5 +1,6 @@
 //! The settings: flags and `USERMAN_` variables as they were given, and what they mean once they have been read.
 
+mod api;
 mod area;
 
 use std::net::SocketAddr;
@@ -10,6 +11,7 @@ use clap::builder::{OsStringValueParser, Resettable, TypedValueParser as _};
 use clap::{ArgAction, Args, Command, value_parser};
 use ipnet::IpNet;
 
+pub use api::{ApiConfig, ApiSettings, Source};
 pub use area::{AreaConfig, AreaSettings, LOGIN_SECONDS_MAX};
 
 use crate::clock::ExpiryRule;
@@ -85,6 +87,9 @@ pub struct Settings {
     /// Those of the members area.
     #[command(flatten)]
     pub area: AreaSettings,
+    /// Those of the REST API.
+    #[command(flatten)]
+    pub api: ApiSettings,
 }
 
 /// A path as it is: clap's own reading refuses an empty one.
@@ -132,6 +137,8 @@ pub struct Config {
     pub log_format: Format,
     /// The members area.
     pub area: AreaConfig,
+    /// The REST API.
+    pub api: ApiConfig,
 }
 
 /// One setting that cannot be used: the flag, and what is wrong, mostly what was expected and what was found.
@@ -205,6 +212,7 @@ impl Config {
         let trusted_proxy = bad.read_all("--trusted-proxy", network, &settings.trusted_proxy, parse_network);
         let postback_tokens = tokens(settings, &mut bad);
         let area = AreaConfig::read(&settings.area, &mut bad);
+        let api = ApiConfig::read(&settings.api, &mut bad);
 
         let read = || {
             Some(Self {
@@ -222,6 +230,7 @@ impl Config {
                 log: log?,
                 log_format: log_format?,
                 area: area?,
+                api: api?,
             })
         };
         match (bad.0.is_empty(), read()) {
@@ -337,6 +346,10 @@ fn switch(text: &str) -> Option<bool> {
         "false" | "no" | "off" | "0" | "f" | "n" => Some(false),
         _ => None,
     }
+}
+
+fn number(least: u32, most: u32) -> impl Fn(&str) -> Option<u32> {
+    move |text| text.parse().ok().filter(|number| (least..=most).contains(number))
 }
 
 fn public_url(text: &str) -> Option<String> {

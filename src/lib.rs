@@ -20,6 +20,7 @@
 //! - [`writer`]: the one thread that writes.
 //! - [`password`]: sealed at once, hashed in the background, verified in every form.
 //! - [`login`]: the members area: what a visitor sends, what is remembered, who is blocked, where passwords are hashed.
+//! - [`authstring`]: NATS's REST API for strings that authorise a link: called, served, and played without a NATS.
 //! - [`http`]: the surface; [`service`] starts and stops all of it.
 //! - [`replay`], [`cli`]: the way back in, and the commands.
 //! - [`mod@idle`]: the priority of hashing threads.
@@ -29,6 +30,7 @@
 
 pub mod action;
 pub mod apply;
+pub mod authstring;
 pub mod chain;
 pub mod cli;
 pub mod clock;
@@ -43,6 +45,7 @@ pub mod logging;
 pub mod login;
 pub mod member;
 pub mod password;
+mod recent;
 pub mod replay;
 pub mod reply;
 pub mod service;

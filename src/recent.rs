@@ -5,19 +5,19 @@ use std::hash::Hash;
 
 /// At most so many entries, in two generations. What is put or looked up is young; when the young ones fill half of the bound, the old
 /// ones fall out and the young ones are old. So the latest half is always there, and nothing costs more than a look-up.
-pub(super) struct Recent<K, V> {
+pub(crate) struct Recent<K, V> {
     young: HashMap<K, V>,
     old: HashMap<K, V>,
     generation_max: usize,
 }
 
 impl<K: Hash + Eq, V> Recent<K, V> {
-    pub(super) fn new(entries_max: usize) -> Self {
+    pub(crate) fn new(entries_max: usize) -> Self {
         Self { young: HashMap::new(), old: HashMap::new(), generation_max: (entries_max / 2).max(1) }
     }
 
     /// The value of a key, which is young from here on.
-    pub(super) fn get(&mut self, key: &K) -> Option<&mut V> {
+    pub(crate) fn get(&mut self, key: &K) -> Option<&mut V> {
         if !self.young.contains_key(key) {
             let (key, value) = self.old.remove_entry(key)?;
             self.put(key, value);
@@ -26,7 +26,7 @@ impl<K: Hash + Eq, V> Recent<K, V> {
     }
 
     /// Puts a value in the place of the one that is there.
-    pub(super) fn put(&mut self, key: K, value: V) {
+    pub(crate) fn put(&mut self, key: K, value: V) {
         self.old.remove(&key);
         if self.young.len() >= self.generation_max && !self.young.contains_key(&key) {
             // Swapped and emptied: neither map has to grow again.
@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     impl<K, V> Recent<K, V> {
-        pub(in crate::login) fn len(&self) -> usize {
+        pub(crate) fn len(&self) -> usize {
             self.young.len() + self.old.len()
         }
     }

@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::data_dir::{DataDirError, Lock, modes};
 use crate::http;
+use crate::http::api::Api;
 use crate::http::area::Area;
 use crate::http::postback::Shared;
 use crate::http::refused::RefusedLog;
@@ -124,6 +125,7 @@ impl Service {
         let area = Arc::new(open_area(config, &vault, clock.now(), hashing)?);
         let shared = Shared {
             area,
+            api: Arc::new(Api::new(&config.api)),
             public_origin: config.public_url.as_deref().map(origin).map(Arc::from),
             mistakes: Arc::default(),
             writer: writer.clone(),

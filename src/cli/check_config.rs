@@ -5,8 +5,9 @@ mod places;
 use std::io::{Write as _, stdout};
 
 use super::Failure;
+use crate::authstring::keys::ApiKey;
 use crate::chain::chain;
-use crate::config::{AreaConfig, Config, Settings};
+use crate::config::{ApiConfig, AreaConfig, Config, Settings, Source};
 use crate::http::tokens::read_file;
 use crate::login::cookie::Signer;
 use crate::login::guard::Limits;
@@ -40,6 +41,8 @@ pub(super) fn run(settings: &Settings) -> Result<(), Failure> {
         ("journal kept", days),
         ("logins", logins(&config.area)),
         ("guessing", guessing(&config.area.limits)),
+        ("API keys", api_keys(&config.api)),
+        ("authstrings", authstrings(&config.api.source)),
         ("log", format!("{}, {}", settings.log, settings.log_format)),
     ];
     for (name, value) in rows {
@@ -71,6 +74,21 @@ fn guessing(limits: &Limits) -> String {
         limits.window_seconds / 60,
         limits.block_seconds / 60
     )
+}
+
+fn api_keys(api: &ApiConfig) -> String {
+    let names: Vec<_> = api.keys.iter().map(ApiKey::username).collect();
+    if names.is_empty() { "none, nobody may ask /api".into() } else { format!("of {}", names.join(", ")) }
+}
+
+fn authstrings(source: &Source) -> String {
+    match source {
+        Source::None => "none".into(),
+        Source::Nats(access, time_max) => {
+            format!("of {} as {}, within {} s", access.url(), access.username(), time_max.as_secs())
+        }
+        Source::StandIn(seconds) => format!("our own, unknown to NATS, good for {} minutes", seconds / 60),
+    }
 }
 
 /// What a start would meet, looked at and not touched.

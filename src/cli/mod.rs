@@ -1,5 +1,6 @@
 //! The command line: one file per command.
 
+mod authstring;
 mod block;
 mod check_config;
 mod journal;
@@ -52,6 +53,9 @@ enum Command {
     /// Show or lift the blocks of those who guess passwords
     #[command(subcommand)]
     Block(block::Block),
+    /// Ask NATS, or a running nats-userman, for a string that authorises a link
+    #[command(name = "authstring")]
+    AuthString(authstring::AuthString),
     /// Say what would be used, secrets hidden, and what is wrong with it
     CheckConfig,
 }
@@ -139,6 +143,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Member(member) => member.run(&config),
         Command::Token(token) => token.run(&config),
         Command::Block(block) => block.run(&config),
+        Command::AuthString(authstring) => authstring.run(&config),
         Command::CheckConfig => Ok(()),
     }
 }

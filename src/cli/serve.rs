@@ -7,7 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::Failure;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{ApiConfig, Config, Source};
 use crate::http::tokens::{Token, read_file};
 use crate::service::Service;
 
@@ -23,6 +23,7 @@ async fn serve(config: &Config) -> Result<(), Failure> {
     let (service, server) = Service::start(config, Clock::System, true).map_err(|error| Failure::of(&error))?;
     let server = actix_web::rt::spawn(server);
     log::info!("listening on {}", service.address());
+    tell_of_authstrings(&config.api);
     if greet(config, &service).is_err() {
         log::warn!("stdout is closed: the URL for NATS was not printed");
     }
@@ -40,6 +41,26 @@ async fn serve(config: &Config) -> Result<(), Failure> {
     let _ = server.await;
     log::info!("stopped");
     ended.map(|_| ())
+}
+
+/// Where authstrings come from, and what would surprise about it.
+fn tell_of_authstrings(api: &ApiConfig) {
+    match &api.source {
+        Source::None if api.keys.is_empty() => return,
+        Source::None => log::warn!("/api has keys, and no authstrings to give: set --nats-url, or --stand-in while you develop"),
+        Source::StandIn(_) => {
+            log::warn!("stand-in: authstrings are our own and NATS does not know them; never on a live site");
+        }
+        Source::Nats(access, _) => {
+            log::info!("authstrings come from NATS at {}", access.url());
+            if access.is_open_to_others() {
+                log::warn!("--nats-url is not https: NATS's key and the strings travel readable");
+            }
+        }
+    }
+    if api.keys.is_empty() {
+        log::warn!("nobody may ask /api for authstrings: set --api-key");
+    }
 }
 
 async fn writer_is_lost(service: &Service) {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::Problems;
+use super::{Problems, number};
 use crate::login::cookie_header::{COOKIE_DOMAIN_EXPECTED, CookieDomain, CookieForm};
 use crate::login::guard::{LIMIT_MAX, Limits};
 use crate::login::page::Page;
@@ -97,8 +97,4 @@ impl AreaConfig {
             },
         })
     }
-}
-
-fn number(least: u32, most: u32) -> impl Fn(&str) -> Option<u32> {
-    move |text| text.parse().ok().filter(|number| (least..=most).contains(number))
 }

@@ -1,4 +1,4 @@
-//! What goes wrong around logins, in the log at a bounded rate: visitors come by the thousand, and each picture of a page asks.
+//! What goes wrong around logins and the REST API, in the log at a bounded rate: visitors come by the thousand, and each picture of a page asks.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -18,10 +18,14 @@ pub enum Mistake {
     Uncounted,
     /// A member's row cannot be read.
     BadRow,
+    /// A call of `/api` with a wrong key, or from a wrong address.
+    ApiRefused,
+    /// NATS gave no authstring.
+    NoNats,
 }
 
 /// How many kinds there are.
-const KINDS: usize = Mistake::BadRow as usize + 1;
+const KINDS: usize = Mistake::NoNats as usize + 1;
 
 /// When each kind was last said, unix seconds.
 #[derive(Debug)]

@@ -1,5 +1,6 @@
 //! The HTTP surface: one file per address, and the one mapping from what happened to status and body in `reply`.
 
+pub mod api;
 pub mod area;
 pub mod auth;
 pub mod body;
@@ -11,6 +12,7 @@ pub mod multipart;
 pub mod postback;
 mod reading;
 pub mod refused;
+pub mod relay;
 pub mod reply;
 pub mod tokens;
 
@@ -23,6 +25,8 @@ use actix_web::{App, HttpServer};
 
 use health::Health;
 use postback::{Desk, Shared};
+
+use crate::authstring::Resource;
 
 /// How long an idle connection is kept: NATS's next postback of a busy minute finds it.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -49,6 +53,9 @@ pub fn server(listener: TcpListener, shared: Shared) -> std::io::Result<Server> 
             .route("/auth", web::to(auth::auth))
             .route("/login", web::to(login::login))
             .route("/logout", web::to(login::logout))
+            .route(Resource::AUTHSTRING_PATH, web::to(api::authstring))
+            .route(Resource::TOKENREBUYSTRING_PATH, web::to(api::tokenrebuystring))
+            .route("/api/authstring/redeem", web::to(api::redeem))
             // Not a pattern of the router: matching one costs a regular expression on every postback.
             .default_service(web::to(postback::receive))
     };

@@ -12,6 +12,7 @@ use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use ipnet::IpNet;
 
+use super::api::Api;
 use super::area::{Area, Undecided};
 use super::body;
 use super::caller::{self, TrustedProxies};
@@ -61,7 +62,9 @@ pub struct Shared {
     pub area: Arc<Area>,
     /// Scheme and host of `--public-url`, from which the login form may come.
     pub public_origin: Option<Arc<str>>,
-    /// Mistakes around logins, at a bounded rate.
+    /// The REST API.
+    pub api: Arc<Api>,
+    /// Mistakes around logins and the REST API, at a bounded rate.
     pub mistakes: Arc<Mistakes>,
 }
 
@@ -109,7 +112,7 @@ impl Desk {
     pub(super) fn read<T>(&self, work: impl FnOnce(&Reader) -> Result<T, Fault>) -> Result<T, Undecided> {
         self.reader.read(work).map_err(|error| {
             self.shared.mistakes.say(Mistake::CannotRead, self.shared.clock.now(), || {
-                log::error!("logins cannot be looked up: {error}");
+                log::error!("members cannot be looked up: {error}");
             });
             Undecided
         })

@@ -36,15 +36,19 @@ pub fn method_not_allowed() -> HttpResponse {
 
 /// A body that was not read.
 pub fn unread(unread: Unread) -> HttpResponse {
-    let status = match unread {
-        Unread::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
-        Unread::TooSlow => StatusCode::REQUEST_TIMEOUT,
-        Unread::BrokenOff => StatusCode::BAD_REQUEST,
-    };
-    let mut response = line(status, Reply::error(why(unread)));
+    let mut response = line(status_of(unread), Reply::error(why(unread)));
     // What is left of the body would be taken for the next request.
     response.head_mut().set_connection_type(actix_web::http::ConnectionType::Close);
     response
+}
+
+/// The status for a body that was not read.
+pub fn status_of(unread: Unread) -> StatusCode {
+    match unread {
+        Unread::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
+        Unread::TooSlow => StatusCode::REQUEST_TIMEOUT,
+        Unread::BrokenOff => StatusCode::BAD_REQUEST,
+    }
 }
 
 /// The sentence for a body that was not read.

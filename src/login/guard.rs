@@ -16,8 +16,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub use block::Block;
 pub use target::{Door, Kind, Network, Target};
 
-use super::recent::Recent;
 use super::remembered::SecretDigest;
+use crate::recent::Recent;
 use block::Blocks;
 
 /// Pairs of door and network, networks, and doors that are counted at a time.

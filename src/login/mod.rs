@@ -20,5 +20,4 @@ pub mod cookie_header;
 pub mod guard;
 pub mod page;
 pub mod pool;
-mod recent;
 pub mod remembered;

@@ -13,10 +13,10 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::recent::Recent;
 use super::remembered::{Remembered, RememberedKey};
 use crate::member::Key;
 use crate::password::{Password, Stored, Vault, Verifier, VerifyError};
+use crate::recent::Recent;
 
 /// Questions that wait for a thread.
 const QUEUE_MAX: usize = 64;

@@ -12,9 +12,9 @@ use blake2::digest::common::KeyInit as _;
 use blake2::digest::consts::U16;
 use zeroize::Zeroizing;
 
-use super::recent::Recent;
 use crate::member::{Key, SiteId};
 use crate::password::{Password, Stored};
+use crate::recent::Recent;
 
 /// Answers kept, right ones and wrong ones each: some 5 MB when both are full.
 const ANSWERS_MAX: usize = 65_536;

@@ -9,7 +9,7 @@ use super::rows::{
 use super::{Fault, LoginRow, Pending, View, Wanted};
 use crate::action::{Recorded, Standing};
 use crate::login::guard::{Block, Door, Kind, Network, Target};
-use crate::member::{Credential, Former, Key, Member, MemberId, SiteId};
+use crate::member::{Credential, Former, Key, Member, MemberId, SessionHash, SiteId};
 use crate::password::{KeyId, Seal, Stored};
 
 /// Rows of a list that are read at once. They are handed out when the read transaction has ended: a list that is printed into
@@ -129,6 +129,33 @@ impl Reader {
         )?;
         let number = statement.query_row(params![name, site.get(), now], |row| row.get::<_, i64>(0)).optional()?;
         Ok(number.and_then(|number| MemberId::parse(&number.to_string())))
+    }
+
+    /// The sites on which this memberid is a member at `now`, and the session that is kept of each; those without one are left out.
+    ///
+    /// The sites are leapt through, since a memberid alone is no key: two look-ups for each site, of which there are few.
+    ///
+    /// # Errors
+    ///
+    /// Where the database cannot be read.
+    pub fn sessions(&self, member: MemberId, now: i64) -> Result<Vec<(SiteId, SessionHash)>, Fault> {
+        let mut statement = self.conn.prepare_cached(
+            "WITH RECURSIVE site (id) AS (
+                 SELECT min(siteid) FROM member_auth
+                 UNION ALL
+                 SELECT (SELECT min(siteid) FROM member_auth WHERE siteid > site.id) FROM site WHERE site.id IS NOT NULL
+             )
+             SELECT siteid, memberid, session_sha256 FROM site CROSS JOIN member_auth ON siteid = site.id AND memberid = ?1
+             WHERE expire_at IS NULL OR expire_at > ?2",
+        )?;
+        let mut rows = statement.query(params![member.get(), now])?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            if let Some(session) = read_session(row, 2)? {
+                found.push((read_key(row, 0, 1)?.site, session));
+            }
+        }
+        Ok(found)
     }
 
     /// The row that a login with this name on this site is checked against, if there is one at `now`.

@@ -72,7 +72,7 @@ fn wrong_usage_ends_with_code_2() {
     );
 }
 
-const WRONG: [(&str, &str, &str); 18] = [
+const WRONG: [(&str, &str, &str); 22] = [
     ("--listen", "nonsense", "expected ADDRESS:PORT, as in 127.0.0.1:8080, found \"nonsense\""),
     ("--database", "mysql:x", "expected sqlite:PATH, found \"mysql\""),
     ("--time-zone", "Mars", "expected a name as in Europe/Berlin or UTC, found \"Mars\""),
@@ -95,7 +95,67 @@ const WRONG: [(&str, &str, &str); 18] = [
     ("--login-limit-pair", "1001", "expected a whole number from 0 to 1000, 0 for off, found \"1001\""),
     ("--login-window-minutes", "1441", "expected a whole number of minutes from 1 to 1440, found \"1441\""),
     ("--login-block-minutes", "x", "expected a whole number of minutes from 1 to 1440, found \"x\""),
+    (
+        "--api-key",
+        "shop:short",
+        "expected USERNAME:KEY with a KEY of at least 16 characters, then site=SITEID and ip=CIDR as often as wanted, with blanks between, found 10 bytes",
+    ),
+    ("--api-key-file", "/nowhere", "cannot read the API keys in /nowhere: No such file or directory (os error 2)"),
+    ("--nats-seconds", "11", "expected a whole number of seconds from 1 to 10, found \"11\""),
+    ("--stand-in-minutes", "0", "expected a whole number of minutes from 1 to 1440, found \"0\""),
 ];
+
+/// NATS's URL, username and key go together, and a stand-in stands alone.
+#[test]
+fn what_is_said_of_nats_is_said_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let (key_file, no_pem) = (dir.path().join("key"), dir.path().join("pem"));
+    fs::write(&key_file, "0123 4567\n").unwrap();
+    fs::write(&no_pem, "none").unwrap();
+    let (key_file, no_pem) = (key_file.to_str().unwrap(), no_pem.to_str().unwrap());
+    let (url, username, key) =
+        (["--nats-url", "https://nats.example.com"], ["--nats-api-username", "tmm1"], ["--nats-api-key", "0123"]);
+    let beside = |flag: &str| format!("nats-userman: {flag}: expected it beside --nats-url, found nothing\n");
+    let credential = "expected 1 to 256 printable ASCII characters without blanks";
+    let no_url =
+        "nats-userman: --nats-url: expected it beside --nats-api-username and --nats-api-key, found nothing\n".to_owned();
+    for (args, said) in [
+        (vec![url], [beside("--nats-api-username"), beside("--nats-api-key")].concat()),
+        (vec![url, key], beside("--nats-api-username")),
+        (vec![username], no_url.clone()),
+        (vec![key], no_url),
+        (
+            vec![["--nats-url", "nats.example.com"], username, key],
+            "nats-userman: --nats-url: expected http:// or https:// and NATS's domain, as in https://nats.example.com, found \"nats.example.com\"\n".into(),
+        ),
+        (vec![url, username, ["--nats-api-key", "a b"]], format!("nats-userman: --nats-api-key: {credential}, found 3 bytes\n")),
+        (vec![url, username, ["--nats-api-key-file", key_file]], format!("nats-userman: --nats-api-key-file: {credential}, found 9 bytes\n")),
+        (
+            vec![url, username, ["--nats-api-key-file", "/nowhere"]],
+            "nats-userman: --nats-api-key-file: expected a file, found /nowhere: No such file or directory (os error 2)\n".into(),
+        ),
+        (
+            vec![url, username, key, ["--nats-api-key-file", key_file]],
+            "nats-userman: --nats-api-key: expected one key, found --nats-api-key-file beside it\n".into(),
+        ),
+        (
+            vec![url, username, key, ["--nats-ca", no_pem]],
+            format!("nats-userman: --nats-ca: expected certificates in PEM form, found none in {no_pem}\n"),
+        ),
+        (
+            vec![url, username, key, ["--stand-in", "--stand-in"]],
+            "nats-userman: --stand-in: expected it without --nats-url, found both\n".into(),
+        ),
+        (
+            vec![["--api-key", "shop:0123456789abcdef,shop:0123456789abcdef site=1"]],
+            "nats-userman: --api-key: expected each key once, found one of \"shop\" twice\n".into(),
+        ),
+    ] {
+        let mut args = args.concat();
+        args.dedup();
+        run_on(&dir.path().join("data"), &[&["check-config"], &args[..]].concat()).ended(2, &said);
+    }
+}
 
 #[test]
 fn each_bad_setting_is_one_clear_line_and_all_are_told_at_once() {
@@ -231,6 +291,11 @@ fn check_config_says_what_would_be_used_and_hides_secrets() {
         ("USERMAN_LOGIN_LIMIT_NAME", "0"),
         ("USERMAN_LOGIN_WINDOW_MINUTES", "20"),
         ("USERMAN_LOGIN_BLOCK_MINUTES", "30"),
+        ("USERMAN_API_KEY", "shop:0123456789abcdef,desk:0123456789abcdef site=1 ip=::1"),
+        ("USERMAN_NATS_URL", "https://nats.example.com/"),
+        ("USERMAN_NATS_API_USERNAME", "tmm1"),
+        ("USERMAN_NATS_API_KEY", OTHER),
+        ("USERMAN_NATS_SECONDS", "7"),
         ("USERMAN_LOG", "warn,writer=debug"),
         ("USERMAN_LOG_FORMAT", "json"),
     ] {
@@ -253,6 +318,8 @@ fn check_config_says_what_would_be_used_and_hides_secrets() {
              journal kept      400 days\n\
              logins            12 hours, shared by example.com, the plain page\n\
              guessing          pair 5, network 200, name off wrong passwords within 20 minutes block for 30 minutes\n\
+             API keys          of shop, desk\n\
+             authstrings       of https://nats.example.com as tmm1, within 7 s\n\
              log               warn,writer=debug, json\n\
              nothing is wrong with it\n",
             data.display()

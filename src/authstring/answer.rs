@@ -1,0 +1,188 @@
+//! What NATS answers, in a good hour and in a bad one. TMM documents the good one alone: JSON with the string under one key. So
+//! anything else but a blank is a failure, and says what is mostly the cause of one like it.
+
+use serde_json::Value;
+
+use super::{AuthString, Resource};
+
+/// Longest answer that is read, in bytes. A good one has 46.
+pub const ANSWER_BYTES_MAX: u64 = 64 * 1024;
+
+/// An answer that is neither a string nor a blank.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Wrong {
+    /// A status that speaks of key and account.
+    #[error(
+        "NATS answered with status {0}: api-key or api-username is wrong, the account may not use the REST API, or this address is not in NATS's Admin API Allowed IPs"
+    )]
+    Forbidden(u16),
+    /// There is no such address.
+    #[error(
+        "NATS answered with status 404: the URL is not NATS's, the REST API is switched off there, or this NATS is older than this resource"
+    )]
+    NotFound,
+    /// It is elsewhere.
+    #[error("NATS answered with status {0}, a redirect: give the URL that it leads to, mostly https:// instead of http://")]
+    Redirect(u16),
+    /// NATS has failed.
+    #[error("NATS answered with status {0}: it has failed itself, its own error log knows why")]
+    Failed(u16),
+    /// Another status than 200.
+    #[error("NATS answered with status {0} instead of 200")]
+    Status(u16),
+    /// A page for people.
+    #[error(
+        "NATS answered with HTML instead of JSON: the REST API is switched off, this address is not in NATS's Admin API Allowed IPs, or the URL is not NATS's"
+    )]
+    Html,
+    /// Something else for people.
+    #[error("NATS answered with something that is no JSON: the REST API is switched off, or the URL is not NATS's")]
+    NoJson,
+    /// JSON with an error in it. Its text is not repeated: it may repeat what was asked, which has secrets in it.
+    #[error(
+        "NATS answered with an error instead of a string: api-key or api-username is wrong, the account may not use the REST API, or this address is not in NATS's Admin API Allowed IPs"
+    )]
+    Said,
+    /// JSON of another form.
+    #[error(
+        "NATS answered with JSON in which \"{0}\" is not 32 hexadecimal digits: it may be of a version that this program does not know"
+    )]
+    Form(&'static str),
+    /// More than [`ANSWER_BYTES_MAX`].
+    #[error("NATS answered with more than 65536 bytes: the URL is not NATS's")]
+    TooLong,
+}
+
+/// Reads an answer that came whole.
+///
+/// A blank is an empty body, `null`, `""`, `[]`, `false`, or an object in which the key is missing or has one of these values.
+///
+/// # Errors
+///
+/// See [`Wrong`].
+pub fn read(resource: Resource, status: u16, body: &[u8]) -> Result<Option<AuthString>, Wrong> {
+    match status {
+        200 => {}
+        401 | 403 => return Err(Wrong::Forbidden(status)),
+        404 => return Err(Wrong::NotFound),
+        300..=399 => return Err(Wrong::Redirect(status)),
+        500..=599 => return Err(Wrong::Failed(status)),
+        _ => return Err(Wrong::Status(status)),
+    }
+    // PHP files that were saved with a byte order mark send it before everything.
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii();
+    if body.is_empty() {
+        return Ok(None);
+    }
+    // The type is not looked at: PHP calls everything text/html unless it is told otherwise.
+    let value = match serde_json::from_slice(body) {
+        Ok(value) => value,
+        Err(_) if body.starts_with(b"<") => return Err(Wrong::Html),
+        Err(_) => return Err(Wrong::NoJson),
+    };
+    match &value {
+        Value::Object(object) => match object.get(resource.key()) {
+            Some(Value::String(text)) if !text.is_empty() => AuthString::parse(text).map(Some).ok_or(Wrong::Form(resource.key())),
+            Some(other) if !is_blank(other) => Err(Wrong::Form(resource.key())),
+            _ if object.iter().any(|(name, value)| matches!(&**name, "error" | "errors") && !is_blank(value)) => Err(Wrong::Said),
+            _ => Ok(None),
+        },
+        other if is_blank(other) => Ok(None),
+        _ => Err(Wrong::Form(resource.key())),
+    }
+}
+
+/// What PHP makes of nothing.
+fn is_blank(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(members) => members.is_empty(),
+        Value::Bool(true) | Value::Number(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Plus;
+    use super::*;
+
+    const STRING: &str = "877ae8d2c00e617d443643326bb848e2";
+
+    fn reads(status: u16, body: &str) -> Result<Option<String>, Wrong> {
+        let found = read(Resource::AuthString(Plus::Upsell), status, body.as_bytes())?;
+        Ok(found.map(|string| string.expose().to_owned()))
+    }
+
+    #[test]
+    fn a_string_is_read_from_the_key_of_its_resource() {
+        for body in [
+            format!("{{\"result\":\"{STRING}\"}}"),
+            format!("\u{feff} {{\n  \"result\": \"{STRING}\", \"more\": [1]\n}}\n"),
+            format!("{{\"error\":\"none\",\"result\":\"{STRING}\"}}"),
+        ] {
+            assert_eq!(reads(200, &body), Ok(Some(STRING.into())), "{body}");
+        }
+        let old = format!("{{\"token_rebuy_string\":\"{STRING}\"}}");
+        let found = read(Resource::TokenRebuyString, 200, old.as_bytes()).unwrap().unwrap();
+        assert_eq!(found.expose(), STRING);
+        assert_eq!(format!("{found:?}"), "AuthString(***)");
+        assert_eq!(reads(200, &old), Ok(None), "the key of the other resource is a missing key here");
+    }
+
+    #[test]
+    fn a_blank_in_all_its_forms_is_a_blank() {
+        for body in [
+            "",
+            " \r\n",
+            "null",
+            "\"\"",
+            "[]",
+            "{}",
+            "false",
+            "\u{feff}",
+            "{\"result\":\"\"}",
+            "{\"result\":null}",
+            "{\"result\":[]}",
+            "{\"result\":false}",
+            "{\"result\":{}}",
+            "{\"other\":1}",
+            "{\"error\":null}",
+            "{\"errors\":[]}",
+        ] {
+            assert_eq!(reads(200, body), Ok(None), "{body}");
+        }
+    }
+
+    #[test]
+    fn everything_else_is_a_failure_with_its_likely_cause() {
+        let upper = STRING.to_uppercase();
+        let table = [
+            (200, "<!DOCTYPE html><p>Not allowed", Wrong::Html),
+            (200, " <br />\n<b>Notice</b>: in /nats{\"result\":\"\"}", Wrong::Html),
+            (200, "Access denied", Wrong::NoJson),
+            (200, "{\"result\":\"877ae8d2", Wrong::NoJson),
+            (200, "{\"error\":\"Invalid key\"}", Wrong::Said),
+            (200, "{\"result\":\"\",\"error\":\"Invalid key\"}", Wrong::Said),
+            (200, "{\"result\":\"877ae8d2c00e617d443643326bb848e\"}", Wrong::Form("result")),
+            (200, "{\"result\":\"877ae8d2c00e617d443643326bb848eg\"}", Wrong::Form("result")),
+            (200, "{\"result\":5}", Wrong::Form("result")),
+            (200, "{\"result\":true}", Wrong::Form("result")),
+            (200, "[1]", Wrong::Form("result")),
+            (200, "\"877ae8d2c00e617d443643326bb848e2\"", Wrong::Form("result")),
+            (401, "", Wrong::Forbidden(401)),
+            (403, "null", Wrong::Forbidden(403)),
+            (404, "", Wrong::NotFound),
+            (301, "", Wrong::Redirect(301)),
+            (500, "", Wrong::Failed(500)),
+            (503, "[]", Wrong::Failed(503)),
+            (204, "", Wrong::Status(204)),
+            (400, "", Wrong::Status(400)),
+        ];
+        for (status, body, wrong) in table {
+            assert_eq!(reads(status, body), Err(wrong), "{status} {body}");
+        }
+        assert_eq!(reads(200, &format!("{{\"result\":\"{upper}\"}}")), Ok(Some(upper)), "either case");
+    }
+}

@@ -1,0 +1,227 @@
+//! Asking NATS: one GET, with a deadline for all of it.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use secrecy::{ExposeSecret as _, SecretString};
+use ureq::Agent;
+use ureq::http::{HeaderValue, Uri};
+use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
+
+use super::answer::{self, ANSWER_BYTES_MAX, Wrong};
+use super::{AuthString, Lookup, Plus, Resource};
+
+/// Longest key and longest username that is sent, in bytes; NATS's have 32 and 14.
+const CREDENTIAL_BYTES_MAX: usize = 256;
+/// Connections that are kept for the next question.
+const IDLE_CONNECTIONS_MAX: usize = 32;
+/// What [`Access::new`] takes for a URL.
+pub const URL_EXPECTED: &str = "expected http:// or https:// and NATS's domain, as in https://nats.example.com";
+/// What [`Access::new`] takes for a key or a username.
+pub const CREDENTIAL_EXPECTED: &str = "expected 1 to 256 printable ASCII characters without blanks";
+
+/// Where NATS is, and what it knows us by.
+#[derive(Clone)]
+pub struct Access {
+    url: String,
+    username: String,
+    key: SecretString,
+    roots: Option<RootCerts>,
+}
+
+impl fmt::Debug for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Access").field("url", &self.url).field("username", &self.username).finish_non_exhaustive()
+    }
+}
+
+impl Access {
+    /// Takes [`URL_EXPECTED`], with a path before `/api` if there is one, and NATS's `api-username` and `api-key`. `None` where one of
+    /// them cannot be sent.
+    pub fn new(url: &str, username: &str, key: &str) -> Option<Self> {
+        let url = clean_url(url)?;
+        let fits = is_credential(username) && is_credential(key);
+        fits.then(|| Self { url, username: username.to_owned(), key: key.into(), roots: None })
+    }
+
+    /// The same with certificates in PEM form that are trusted instead of the usual ones, for a NATS with a certificate of its own.
+    /// `None` where there is no certificate in it.
+    pub fn trusting(mut self, pem: &[u8]) -> Option<Self> {
+        let certificates: Vec<_> = parse_pem(pem)
+            .filter_map(|item| match item {
+                Ok(PemItem::Certificate(certificate)) => Some(certificate),
+                _ => None,
+            })
+            .collect();
+        self.roots = Some(RootCerts::new_with_certs(&certificates));
+        (!certificates.is_empty()).then_some(self)
+    }
+
+    /// NATS's URL, without a slash at its end.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The `api-username`.
+    pub fn username(&self) -> &str {
+        &self.username
+    }
+
+    /// Whether key and strings travel readable for whoever is on the way: not over TLS, and to another machine.
+    pub fn is_open_to_others(&self) -> bool {
+        let host = self.url.parse::<Uri>().ok().and_then(|uri| uri.host().map(str::to_owned)).unwrap_or_default();
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let is_here = host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
+        self.url.starts_with("http://") && !is_here
+    }
+}
+
+/// Whether a key or a username can stand in a header.
+pub fn is_credential(text: &str) -> bool {
+    (1..=CREDENTIAL_BYTES_MAX).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
+}
+
+/// A URL without a slash at its end; `None` for one that is none, or has a query or a user.
+pub fn clean_url(text: &str) -> Option<String> {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"))?;
+    let url = text.trim_end_matches('/');
+    let clean =
+        !rest.contains(['@', '?', '#']) && url.parse::<Uri>().is_ok_and(|uri| uri.host().is_some_and(|host| !host.is_empty()));
+    clean.then(|| url.to_owned())
+}
+
+/// Why there is no answer to be had. No text of it holds a key, a session or a string.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No connection, or one that broke off, twice.
+    #[error("NATS cannot be reached: {0}; is the URL right, and is NATS up?")]
+    Unreachable(String),
+    /// NATS's certificate is not one that is trusted, or there is no TLS at all.
+    #[error("no TLS with NATS: {0}; is its certificate good for this URL, or one of its own, to be named with --nats-ca?")]
+    Tls(String),
+    /// Nothing, or not all of it, by the deadline.
+    #[error("NATS did not answer in time")]
+    TimedOut,
+    /// An answer that is none.
+    #[error(transparent)]
+    Wrong(#[from] Wrong),
+}
+
+/// Asks NATS for strings. Keeps connections; to be shared among threads. Each call blocks its thread until the deadline at most.
+pub struct Client {
+    access: Access,
+    time_max: Duration,
+    agent: Agent,
+    /// Keeps no connection: for the second try, which shall not meet a connection that NATS has closed, too.
+    fresh: Agent,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("access", &self.access).field("time_max", &self.time_max).finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// A client whose calls take `time_max` at most: name look-up, connection, TLS, answer and a second try together.
+    pub fn new(access: Access, time_max: Duration) -> Self {
+        let agent = |idle| {
+            let mut config = Agent::config_builder()
+                .http_status_as_error(false)
+                // A redirect would take the key along to wherever it leads.
+                .max_redirects(0)
+                .max_redirects_will_error(false)
+                // Of the settings alone: a variable of somebody's shell shall not lead the key elsewhere.
+                .proxy(None)
+                .user_agent(concat!("nats-userman/", env!("CARGO_PKG_VERSION")))
+                .max_idle_connections(idle)
+                .max_idle_connections_per_host(idle);
+            if let Some(roots) = &access.roots {
+                config = config.tls_config(TlsConfig::builder().root_certs(roots.clone()).build());
+            }
+            config.build().new_agent()
+        };
+        Self { agent: agent(IDLE_CONNECTIONS_MAX), fresh: agent(0), access, time_max }
+    }
+
+    /// The string of a "plus system" for a member; `None` is NATS's blank: no active member is meant.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`].
+    pub fn authstring(&self, plus: Plus, lookup: &Lookup) -> Result<Option<AuthString>, Error> {
+        self.get(Resource::AuthString(plus), lookup, Instant::now() + self.time_max)
+    }
+
+    /// The same of NATS before 4.1.14.1, which has a string for TokenPlus.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`].
+    pub fn token_rebuy_string(&self, lookup: &Lookup) -> Result<Option<AuthString>, Error> {
+        self.get(Resource::TokenRebuyString, lookup, Instant::now() + self.time_max)
+    }
+
+    /// The same of either resource, until a moment of the caller's.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`].
+    pub fn get(&self, resource: Resource, lookup: &Lookup, until: Instant) -> Result<Option<AuthString>, Error> {
+        match self.try_once(&self.agent, resource, lookup, until) {
+            // NATS may have closed a connection that was kept. To ask twice is harmless.
+            Err(Error::Unreachable(_)) => self.try_once(&self.fresh, resource, lookup, until),
+            other => other,
+        }
+    }
+
+    fn try_once(&self, agent: &Agent, resource: Resource, lookup: &Lookup, until: Instant) -> Result<Option<AuthString>, Error> {
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(Error::TimedOut);
+        }
+        let mut request = agent.get(format!("{}{}", self.access.url, resource.path()));
+        for (name, value) in parameters(resource, lookup) {
+            // Escaped here: everything that could mean something in a query, with PHP on the other side.
+            request = request.query_raw(name, utf8_percent_encode(&value, NON_ALPHANUMERIC).to_string());
+        }
+        let mut key = HeaderValue::from_str(self.access.key.expose_secret()).map_err(|_| Error::Unreachable("no key".into()))?;
+        key.set_sensitive(true);
+        let request = request.header("api-key", key).header("api-username", &self.access.username);
+        let mut response = request.config().timeout_global(Some(left)).build().call().map_err(error)?;
+        let body = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec().map_err(error)?;
+        Ok(answer::read(resource, response.status().as_u16(), &body)?)
+    }
+}
+
+/// NATS's parameters for this.
+fn parameters(resource: Resource, lookup: &Lookup) -> Vec<(&'static str, String)> {
+    let plus = match resource {
+        Resource::AuthString(plus) => Some(("type", plus.as_str().to_owned())),
+        Resource::TokenRebuyString => None,
+    };
+    let member = match lookup {
+        Lookup::Session { member, session } => [("memberid", member.to_string()), ("session", session.expose().to_owned())],
+        Lookup::Site { username, site } => [("username", username.to_string()), ("siteid", site.to_string())],
+        Lookup::Sites { username, sites } => [("username", username.to_string()), ("siteids", sites.to_string())],
+    };
+    plus.into_iter().chain(member).collect()
+}
+
+/// The client's own errors can name the URL, with a session in it: only what cannot is taken over.
+fn error(error: ureq::Error) -> Error {
+    match error {
+        ureq::Error::Timeout(_) => Error::TimedOut,
+        ureq::Error::BodyExceedsLimit(_) => Error::Wrong(Wrong::TooLong),
+        ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::TimedOut => Error::TimedOut,
+        // What TLS makes of bytes that it does not like.
+        ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => Error::Tls(error.to_string()),
+        ureq::Error::Io(error) => Error::Unreachable(error.to_string()),
+        ureq::Error::HostNotFound => Error::Unreachable("its name is not known".into()),
+        ureq::Error::Rustls(error) => Error::Tls(error.to_string()),
+        ureq::Error::Tls(what) => Error::Tls(what.into()),
+        ureq::Error::Protocol(_) => Error::Unreachable("what answers there does not speak HTTP, or broke off".into()),
+        _ => Error::Unreachable("no connection".into()),
+    }
+}

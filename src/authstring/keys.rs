@@ -1,0 +1,225 @@
+//! Who may ask for strings: `--api-key USERNAME:KEY`, each with the sites and addresses that it is good for.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use ipnet::IpNet;
+use sha2::{Digest as _, Sha256};
+use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
+
+use super::client::is_credential;
+use crate::http::caller::{contains, parse_network};
+use crate::member::SiteId;
+
+/// The shortest key that is taken. NATS's own have 32 hexadecimal digits.
+const KEY_CHARS_MIN: usize = 16;
+/// What [`ApiKey::parse`] takes.
+pub const API_KEY_EXPECTED: &str = "expected USERNAME:KEY with a KEY of at least 16 characters, then site=SITEID and ip=CIDR as often as wanted, with blanks between";
+
+/// One key. Its text is not kept.
+#[derive(Clone)]
+pub struct ApiKey {
+    username: String,
+    /// SHA-256 of `USERNAME:KEY`: equal lengths, whatever is presented.
+    digest: [u8; 32],
+    /// The sites whose members may be asked for; empty: all.
+    sites: Vec<SiteId>,
+    /// The networks from which it is good; empty: all.
+    networks: Vec<IpNet>,
+}
+
+impl fmt::Debug for ApiKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ApiKey").field("username", &self.username).finish_non_exhaustive()
+    }
+}
+
+impl ApiKey {
+    /// Reads [`API_KEY_EXPECTED`].
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut words = text.split_ascii_whitespace();
+        let credentials = words.next()?;
+        let (username, key) = credentials.split_once(':')?;
+        if !is_credential(username) || !is_credential(key) || key.len() < KEY_CHARS_MIN {
+            return None;
+        }
+        let digest = Sha256::digest(credentials).into();
+        let mut read = Self { username: username.to_owned(), digest, sites: Vec::new(), networks: Vec::new() };
+        for word in words {
+            match word.split_once('=')? {
+                ("site", site) => read.sites.push(SiteId::parse(site)?),
+                ("ip", network) => read.networks.push(parse_network(network)?),
+                _ => return None,
+            }
+        }
+        Some(read)
+    }
+
+    /// The username of it.
+    pub fn username(&self) -> &str {
+        &self.username
+    }
+
+    /// Whether it is good for a caller from there.
+    pub fn is_good_from(&self, address: IpAddr) -> bool {
+        self.networks.is_empty() || contains(&self.networks, address)
+    }
+
+    /// Whether members of this site may be asked for.
+    pub fn is_good_for(&self, site: SiteId) -> bool {
+        self.sites.is_empty() || self.sites.contains(&site)
+    }
+}
+
+/// All of them.
+#[derive(Clone, Debug, Default)]
+pub struct ApiKeys(Vec<ApiKey>);
+
+impl ApiKeys {
+    /// Takes keys; `Err` is the username of one that is there twice with the same key, whose limits would contradict each other.
+    ///
+    /// # Errors
+    ///
+    /// See above.
+    pub fn new(keys: Vec<ApiKey>) -> Result<Self, String> {
+        for (index, key) in keys.iter().enumerate() {
+            if keys[..index].iter().any(|earlier| earlier.digest == key.digest) {
+                return Err(key.username.clone());
+            }
+        }
+        Ok(Self(keys))
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The keys, in the order given.
+    pub fn iter(&self) -> impl Iterator<Item = &ApiKey> {
+        self.0.iter()
+    }
+
+    /// The key of which this is the username and the text. Takes the same time whichever it is, and however much of one is right.
+    pub fn find(&self, username: &[u8], key: &[u8]) -> Option<&ApiKey> {
+        let mut presented = Sha256::new();
+        presented.update(username);
+        presented.update(b":");
+        presented.update(key);
+        let presented: [u8; 32] = presented.finalize().into();
+        let mut found = u64::MAX;
+        for (index, key) in (0u64..).zip(&self.0) {
+            let same: Choice = key.digest.ct_eq(&presented);
+            found.conditional_assign(&index, same);
+        }
+        // A username has no colon, so that no other pair gives the same text.
+        usize::try_from(found).ok().and_then(|index| self.0.get(index)).filter(|_| !username.contains(&b':'))
+    }
+}
+
+/// What can be wrong with a file of keys.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiKeyError {
+    /// Input or output.
+    #[error("cannot read the API keys in {}", .0.display())]
+    Io(PathBuf, #[source] std::io::Error),
+    /// A line that is no key.
+    #[error("{}, line {line}: {API_KEY_EXPECTED}", .path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+    },
+    /// No key at all.
+    #[error("{} holds no API key", .0.display())]
+    Empty(PathBuf),
+}
+
+/// Reads the keys of a file, one a line; lines that are empty or begin with `#` are passed over.
+///
+/// # Errors
+///
+/// Where it cannot be read, or a line is no key.
+pub fn read_file(path: &Path) -> Result<Vec<ApiKey>, ApiKeyError> {
+    let text = std::fs::read_to_string(path).map_err(|error| ApiKeyError::Io(path.to_owned(), error))?;
+    let mut keys = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let malformed = || ApiKeyError::Malformed { path: path.to_owned(), line: index + 1 };
+        keys.push(ApiKey::parse(line).ok_or_else(malformed)?);
+    }
+    if keys.is_empty() { Err(ApiKeyError::Empty(path.to_owned())) } else { Ok(keys) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "44b5498dbcb481a0d00b404c0169af62";
+
+    fn key(text: &str) -> ApiKey {
+        ApiKey::parse(text).unwrap()
+    }
+
+    #[test]
+    fn a_key_has_a_username_and_the_limits_that_stand_behind_it() {
+        let site = |number: &str| SiteId::parse(number).unwrap();
+        let open = key(&format!("tmm1:{KEY}"));
+        assert!(open.is_good_for(site("7")) && open.is_good_from("203.0.113.9".parse().unwrap()));
+        let limited = key(&format!(" tmm1:{KEY}  site=1 site=5\tip=10.0.0.0/8 ip=::1 "));
+        assert_eq!(["1", "5", "7"].map(|number| limited.is_good_for(site(number))), [true, true, false]);
+        let from = ["10.1.2.3", "::1", "11.0.0.1"].map(|ip| limited.is_good_from(ip.parse().unwrap()));
+        assert_eq!(from, [true, true, false]);
+        assert_eq!(format!("{limited:?}"), "ApiKey { username: \"tmm1\", .. }");
+    }
+
+    #[test]
+    fn what_is_no_key_is_refused_whole() {
+        for (text, why) in [
+            (String::new(), "nothing"),
+            (KEY.into(), "no username"),
+            (format!(":{KEY}"), "an empty username"),
+            ("tmm1:".into(), "no key"),
+            ("tmm1:0123456789abcde".into(), "too short"),
+            (format!("tmm1:{}", "x".repeat(257)), "too long"),
+            (format!("tmm1:{KEY} site=0"), "no site"),
+            (format!("tmm1:{KEY} site=1,5"), "a list"),
+            (format!("tmm1:{KEY} ip=home"), "no network"),
+            (format!("tmm1:{KEY} from=::1"), "an unknown limit"),
+            (format!("tmm1:{KEY} site"), "a limit without a value"),
+            (format!("jos\u{e9}:{KEY}"), "not ASCII"),
+        ] {
+            assert!(ApiKey::parse(&text).is_none(), "{why}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_found_by_all_of_username_and_key_and_by_nothing_else() {
+        let other = "x".repeat(32);
+        let keys = ApiKeys::new(vec![key(&format!("a:{KEY}")), key(&format!("b:{other}")), key(&format!("a:{other}"))]).unwrap();
+        let found = |username: &str, key: &str| {
+            let found = keys.find(username.as_bytes(), key.as_bytes())?;
+            keys.0.iter().position(|key| std::ptr::eq(key, found))
+        };
+        assert_eq!([found("a", KEY), found("b", &other), found("a", &other)], [Some(0), Some(1), Some(2)]);
+        for (username, key) in [("b", KEY), ("A", KEY), ("", KEY), ("a", ""), ("a", &KEY[..31]), ("a", &format!("{KEY}0"))] {
+            assert_eq!(found(username, key), None, "{username} {key}");
+        }
+        let split = key("a:b:0123456789abcdef");
+        let keys = ApiKeys::new(vec![split]).unwrap();
+        assert!(keys.find(b"a", b"b:0123456789abcdef").is_some());
+        assert!(keys.find(b"a:b", b"0123456789abcdef").is_none(), "the colon may stand in a key, not in a username");
+        assert!(ApiKeys::default().find(b"", b"").is_none());
+    }
+
+    #[test]
+    fn one_key_given_twice_is_a_mistake() {
+        let twice = vec![key(&format!("a:{KEY} site=1")), key(&format!("a:{KEY} site=2"))];
+        assert_eq!(ApiKeys::new(twice).unwrap_err(), "a");
+    }
+}

@@ -1,0 +1,209 @@
+//! What a members area asks: the query of the two resources, parameter for parameter as TMM's pages show it.
+//!
+//! Whoever writes such a call is a developer, who is told what is wrong: nothing is guessed, and what is missing, doubled, malformed
+//! or of two combinations is refused by name. Unknown parameters are none of ours.
+
+use super::{Lookup, PLUS_EXPECTED, Plus, Resource, SESSION_EXPECTED, Session, Sites};
+use crate::fields::Fields;
+use crate::login::ask::SITES_EXPECTED;
+use crate::member::{ID_EXPECTED, MemberId, SiteId, USERNAME_EXPECTED, Username};
+use crate::reply::Refusal;
+
+const COMBINATION_EXPECTED: &str =
+    "expected memberid and session, or username and siteid, or username and siteids, and no other of them";
+const STATUS_EXPECTED: &str = "expected a number, as in 1 for active";
+const FIELDS_EXPECTED: &str = "expected parameters as in siteids=1,2";
+/// NATS's `status` of an active member.
+const ACTIVE: u64 = 1;
+
+/// A question that can be answered.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// Which string.
+    pub resource: Resource,
+    /// Whose.
+    pub lookup: Lookup,
+    /// Whether active members are asked for: NATS gives strings to no others, so the answer is a blank where they are not.
+    pub active: bool,
+}
+
+impl Question {
+    /// Reads the query of `authstring`, without its `?`.
+    ///
+    /// # Errors
+    ///
+    /// The first parameter that is missing, doubled, malformed, or not of the same combination as the rest.
+    pub fn authstring(query: &[u8]) -> Result<Self, Refusal> {
+        Self::read(query, |given| {
+            let text = given.needed("type", PLUS_EXPECTED)?;
+            Plus::parse(text).map(Resource::AuthString).ok_or_else(|| Refusal::malformed("type", PLUS_EXPECTED, text))
+        })
+    }
+
+    /// The same of `tokenrebuystring`, which has no `type`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Question::authstring`].
+    pub fn tokenrebuystring(query: &[u8]) -> Result<Self, Refusal> {
+        Self::read(query, |_| Ok(Resource::TokenRebuyString))
+    }
+
+    fn read(query: &[u8], resource: impl FnOnce(&Given<'_>) -> Result<Resource, Refusal>) -> Result<Self, Refusal> {
+        let fields = Fields::from_urlencoded(query);
+        let given = Given(&fields);
+        if fields.all().any(|(name, _)| name.is_empty()) {
+            return Err(Refusal::malformed("query", FIELDS_EXPECTED, "an array, or a value without a name"));
+        }
+        let resource = resource(&given)?;
+        let status = given.optional("status")?;
+        let active = status.map_or(Some(true), |text| number(text).map(|status| status == ACTIVE));
+        let active = active.ok_or_else(|| Refusal::malformed("status", STATUS_EXPECTED, status.unwrap_or_default()))?;
+        Ok(Self { resource, lookup: lookup(&given)?, active })
+    }
+}
+
+/// Reads one of the three combinations.
+fn lookup(given: &Given<'_>) -> Result<Lookup, Refusal> {
+    let (member, session) = (given.optional("memberid")?, given.optional("session")?);
+    let (username, site, sites) = (given.optional("username")?, given.optional("siteid")?, given.optional("siteids")?);
+    if member.is_some() || session.is_some() {
+        for (name, value) in [("username", username), ("siteid", site), ("siteids", sites)] {
+            if let Some(value) = value {
+                return Err(Refusal::malformed(name, COMBINATION_EXPECTED, value));
+            }
+        }
+        let (member, session) = (given.needed("memberid", ID_EXPECTED)?, given.needed("session", SESSION_EXPECTED)?);
+        return Ok(Lookup::Session {
+            member: MemberId::parse(member).ok_or_else(|| Refusal::malformed("memberid", ID_EXPECTED, member))?,
+            session: Session::parse(session).ok_or_else(|| Refusal::malformed_secret("session", SESSION_EXPECTED, session))?,
+        });
+    }
+    let username = username.ok_or_else(|| Refusal::missing("username", COMBINATION_EXPECTED))?;
+    let username = Username::parse(username).ok_or_else(|| Refusal::malformed("username", USERNAME_EXPECTED, username))?;
+    match (site, sites) {
+        (Some(_), Some(sites)) => Err(Refusal::malformed("siteids", COMBINATION_EXPECTED, sites)),
+        (None, None) => Err(Refusal::missing("siteid", COMBINATION_EXPECTED)),
+        (Some(site), None) => {
+            let site = SiteId::parse(site).ok_or_else(|| Refusal::malformed("siteid", ID_EXPECTED, site))?;
+            Ok(Lookup::Site { username, site })
+        }
+        (None, Some(sites)) => {
+            let sites = Sites::parse(sites).ok_or_else(|| Refusal::malformed("siteids", SITES_EXPECTED, sites))?;
+            Ok(Lookup::Sites { username, sites })
+        }
+    }
+}
+
+/// `str::parse` alone would take a sign.
+fn number(text: &str) -> Option<u64> {
+    text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+}
+
+/// The parameters. One that is empty counts as not given: PHP writes an unset variable so.
+struct Given<'a>(&'a Fields<'a>);
+
+impl<'a> Given<'a> {
+    fn optional(&self, name: &'static str) -> Result<Option<&'a str>, Refusal> {
+        let mut values = self.0.all().filter(|(found, _)| *found == name).map(|(_, value)| value);
+        let value = values.next();
+        match values.count() {
+            0 => Ok(value.filter(|value| !value.is_empty())),
+            more => Err(Refusal::malformed(name, "expected it once", &format!("it {} times", more + 1))),
+        }
+    }
+
+    fn needed(&self, name: &'static str, expected: &'static str) -> Result<&'a str, Refusal> {
+        self.optional(name)?.ok_or_else(|| Refusal::missing(name, expected))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What was read, in a line; a session is told by its length.
+    fn read(query: &str) -> String {
+        let question = match Question::authstring(query.as_bytes()) {
+            Ok(question) => question,
+            Err(refusal) => return refusal.reply().sentence().to_owned(),
+        };
+        let who = match &question.lookup {
+            Lookup::Session { member, session } => format!("member {member}, session of {} bytes", session.expose().len()),
+            Lookup::Site { username, site } => format!("{username} on {site}"),
+            Lookup::Sites { username, sites } => format!("{username} on one of {sites}"),
+        };
+        format!("{} {who}{}", question.resource.plus().as_str(), if question.active { "" } else { ", not active" })
+    }
+
+    #[test]
+    fn the_three_combinations_are_read_and_no_other_is() {
+        let one = COMBINATION_EXPECTED;
+        let session = "a".repeat(256);
+        let table = [
+            ("type=upsell&memberid=342&session=d2877c33", "upsell member 342, session of 8 bytes".to_owned(), "the first"),
+            ("type=cancel&username=bob&siteid=1", "cancel bob on 1".into(), "the second"),
+            ("type=tokenrebuy&username=bob&siteids=5,1", "tokenrebuy bob on one of 5,1".into(), "the third, in its order"),
+            ("type=signupplus&username=b+o%2Bb&siteid=1", "signupplus b o+b on 1".into(), "escapes"),
+            ("type=packageupgrade&username=jos%E9&siteid=1", "packageupgrade josé on 1".into(), "Windows-1252"),
+            ("type=instantupgrade&username=bob&siteid=1&x=2&x=3", "instantupgrade bob on 1".into(), "unknown names"),
+            ("type=upsell&username=bob&siteid=1&memberid=&session=", "upsell bob on 1".into(), "empty ones"),
+            ("type=upsell&username=bob&siteid=1&status=1", "upsell bob on 1".into(), "active"),
+            ("type=upsell&username=bob&siteid=1&status=01", "upsell bob on 1".into(), "active as a number"),
+            ("type=upsell&username=bob&siteid=1&status=2", "upsell bob on 1, not active".into(), "expired"),
+            ("type=upsell&username=bob&siteid=1&status=0", "upsell bob on 1, not active".into(), "never joined"),
+            ("type=upsell&username=bob&siteid=1&status=-1", format!("status: {STATUS_EXPECTED}, found \"-1\""), "no number"),
+            ("type=upsell&username=bob&siteid=1&status=yes", format!("status: {STATUS_EXPECTED}, found \"yes\""), "no number"),
+            ("", format!("type: {PLUS_EXPECTED}, not given"), "nothing"),
+            ("username=bob&siteid=1", format!("type: {PLUS_EXPECTED}, not given"), "no type"),
+            ("type=&username=bob&siteid=1", format!("type: {PLUS_EXPECTED}, not given"), "an empty type"),
+            ("type=Upsell&username=bob&siteid=1", format!("type: {PLUS_EXPECTED}, found \"Upsell\""), "case counts"),
+            ("type=upsell&type=upsell&username=b&siteid=1", "type: expected it once, found \"it 2 times\"".into(), "doubled"),
+            (
+                "type=upsell&username=b&siteid=1&siteid=",
+                "siteid: expected it once, found \"it 2 times\"".into(),
+                "doubled, empty",
+            ),
+            ("type=upsell&memberid=1&session=a&session=b", "session: expected it once, found \"it 2 times\"".into(), "no secret"),
+            ("type=upsell", format!("username: {one}, not given"), "nobody"),
+            ("type=upsell&username=bob", format!("siteid: {one}, not given"), "no site"),
+            ("type=upsell&siteid=1", format!("username: {one}, not given"), "a site alone"),
+            ("type=upsell&memberid=342", format!("session: {SESSION_EXPECTED}, not given"), "no session"),
+            ("type=upsell&session=a", format!("memberid: {ID_EXPECTED}, not given"), "a session alone"),
+            ("type=upsell&memberid=1&session=a&siteid=1", format!("siteid: {one}, found \"1\""), "one too many"),
+            ("type=upsell&memberid=1&username=bob&siteid=1", format!("username: {one}, found \"bob\""), "two halves"),
+            ("type=upsell&username=bob&siteid=1&siteids=2", format!("siteids: {one}, found \"2\""), "both kinds of site"),
+            ("type=upsell&username=bob&siteid=0", format!("siteid: {ID_EXPECTED}, found \"0\""), "no siteid"),
+            ("type=upsell&username=bob&siteid=1,2", format!("siteid: {ID_EXPECTED}, found \"1,2\""), "siteids in siteid"),
+            ("type=upsell&username=bob&siteids=1,,2", format!("siteids: {SITES_EXPECTED}, found \"1,,2\""), "an empty entry"),
+            ("type=upsell&username=bob&siteids=1,", format!("siteids: {SITES_EXPECTED}, found \"1,\""), "another"),
+            ("type=upsell&username=bob&siteids=1,1", format!("siteids: {SITES_EXPECTED}, found \"1,1\""), "one twice"),
+            (
+                "type=upsell&username=bob&siteids[]=1",
+                format!("query: {FIELDS_EXPECTED}, found \"an array, or a value without a name\""),
+                "an array",
+            ),
+            (
+                "type=upsell&username=a%0Ab&siteid=1",
+                format!("username: {USERNAME_EXPECTED}, found \"a?b\""),
+                "a control character",
+            ),
+            (
+                &format!("type=upsell&memberid=1&session={session}"),
+                format!("session: {SESSION_EXPECTED}, found 256 bytes"),
+                "too long",
+            ),
+        ];
+        for (query, expected, why) in table {
+            assert_eq!(read(query), expected, "{query}: {why}");
+        }
+    }
+
+    #[test]
+    fn the_older_resource_has_no_type() {
+        let question = Question::tokenrebuystring(b"username=bob&siteid=1").unwrap();
+        assert_eq!(question.resource, Resource::TokenRebuyString);
+        let refusal = Question::tokenrebuystring(b"username=bob").unwrap_err();
+        assert_eq!(refusal.reply().sentence(), format!("siteid: {COMBINATION_EXPECTED}, not given"));
+    }
+}

@@ -1,0 +1,136 @@
+//! In NATS's place: strings of our own, so that a members area can be built and tried from end to end without a NATS at hand.
+
+use std::sync::{Mutex, PoisonError};
+
+use sha2::{Digest as _, Sha256};
+
+use super::{AuthString, Plus};
+use crate::member::Key;
+use crate::recent::Recent;
+
+/// Strings that are kept; the latest half of them surely.
+const STRINGS_MAX: usize = 65_536;
+/// As random as NATS's look: 128 bits.
+const STRING_BYTES: usize = 16;
+
+/// What a string was given for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ticket {
+    /// What may be done with it.
+    pub plus: Plus,
+    /// By whom.
+    pub key: Key,
+    /// Unix seconds from which it is good no more.
+    until: i64,
+}
+
+/// What became of a string that was given back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Redeemed {
+    /// It was good, and is so no more.
+    Good(Ticket),
+    /// It is of a member whom the caller may not ask for; it is as good as before.
+    NotForYou(Key),
+    /// None of ours, or over, or redeemed already.
+    Unknown,
+}
+
+/// The strings that are out.
+pub struct StandIn {
+    lifetime_seconds: i64,
+    /// By SHA-256: what lies in memory opens nothing. A redeemed one is a key without a ticket.
+    strings: Mutex<Recent<[u8; 32], Option<Ticket>>>,
+}
+
+impl std::fmt::Debug for StandIn {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("StandIn").field("lifetime_seconds", &self.lifetime_seconds).finish_non_exhaustive()
+    }
+}
+
+impl StandIn {
+    /// Nothing is out yet; each string will be good for so long.
+    pub fn new(lifetime_seconds: i64) -> Self {
+        Self { lifetime_seconds, strings: Mutex::new(Recent::new(STRINGS_MAX)) }
+    }
+
+    /// A new string.
+    ///
+    /// # Errors
+    ///
+    /// Where the system gives no random bytes.
+    pub fn issue(&self, plus: Plus, key: Key, now: i64) -> Result<AuthString, getrandom::Error> {
+        let mut bytes = [0; STRING_BYTES];
+        getrandom::fill(&mut bytes)?;
+        let text = format!("{:032x}", u128::from_be_bytes(bytes));
+        let ticket = Ticket { plus, key, until: now.saturating_add(self.lifetime_seconds) };
+        self.strings().put(Sha256::digest(&text).into(), Some(ticket));
+        Ok(AuthString(text.into()))
+    }
+
+    /// Takes one back, whatever the text.
+    pub fn redeem(&self, text: &str, now: i64, may_ask: impl FnOnce(Key) -> bool) -> Redeemed {
+        let digest: [u8; 32] = Sha256::digest(text).into();
+        let mut strings = self.strings();
+        let Some(slot) = strings.get(&digest) else { return Redeemed::Unknown };
+        match slot.filter(|ticket| now < ticket.until) {
+            Some(ticket) if !may_ask(ticket.key) => Redeemed::NotForYou(ticket.key),
+            Some(ticket) => {
+                *slot = None;
+                Redeemed::Good(ticket)
+            }
+            None => Redeemed::Unknown,
+        }
+    }
+
+    /// A panic leaves a string that is there or not.
+    fn strings(&self) -> std::sync::MutexGuard<'_, Recent<[u8; 32], Option<Ticket>>> {
+        self.strings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::member::{MemberId, SiteId};
+
+    fn bob() -> Key {
+        Key { site: SiteId::parse("1").unwrap(), member: MemberId::parse("71").unwrap() }
+    }
+
+    #[test]
+    fn a_string_is_good_once_until_its_time_is_over_and_for_those_who_may_ask() {
+        let stand_in = StandIn::new(60);
+        let strings: Vec<_> = (0..3).map(|_| stand_in.issue(Plus::Upsell, bob(), 1_000).unwrap()).collect();
+        let redeem = |index: usize, now, may| stand_in.redeem(strings[index].expose(), now, |_| may);
+        let good = Redeemed::Good(Ticket { plus: Plus::Upsell, key: bob(), until: 1_060 });
+        assert_eq!(redeem(0, 1_000, false), Redeemed::NotForYou(bob()), "it is not used up by that");
+        assert_eq!(redeem(0, 1_000, true), good);
+        assert_eq!(redeem(0, 1_000, true), Redeemed::Unknown, "once");
+        assert_eq!(redeem(1, 1_059, true), good);
+        assert_eq!(redeem(2, 1_060, true), Redeemed::Unknown, "over");
+        assert_eq!(stand_in.redeem("", 1_000, |_| true), Redeemed::Unknown);
+    }
+
+    #[test]
+    fn a_string_is_32_hexadecimal_digits_and_no_two_are_alike() {
+        let stand_in = StandIn::new(60);
+        let mut seen = std::collections::HashSet::new();
+        for _ in 0..1_000 {
+            let string = stand_in.issue(Plus::Cancel, bob(), 0).unwrap();
+            assert!(AuthString::parse(string.expose()).is_some() && string.expose() == string.expose().to_lowercase());
+            assert!(seen.insert(string.expose().to_owned()));
+        }
+    }
+
+    #[test]
+    fn memory_is_bounded_and_the_latest_half_is_there() {
+        let stand_in = StandIn::new(60);
+        let first = stand_in.issue(Plus::Cancel, bob(), 0).unwrap();
+        let last: Vec<_> = (0..STRINGS_MAX).map(|_| stand_in.issue(Plus::Cancel, bob(), 0).unwrap()).collect();
+        assert_eq!(stand_in.redeem(first.expose(), 0, |_| true), Redeemed::Unknown);
+        for string in &last[STRINGS_MAX / 2..] {
+            assert!(matches!(stand_in.redeem(string.expose(), 0, |_| true), Redeemed::Good(_)));
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! `authstring`: asks NATS, or a running service, for one string. For scripts, and to see whether key and address are accepted.
+
+use std::io::{Write as _, stdout};
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::Failure;
+use crate::authstring::{Client, Lookup, PLUS_EXPECTED, Plus, SESSION_EXPECTED, Session, Sites};
+use crate::config::{Config, Source};
+use crate::login::ask::SITES_EXPECTED;
+use crate::member::{ID_EXPECTED, MemberId, SiteId, USERNAME_EXPECTED, Username};
+
+/// Whose string, and what for.
+#[derive(Args, Debug)]
+pub(super) struct AuthString {
+    /// What it is for: upsell, tokenrebuy, instantupgrade, packageupgrade, cancel or signupplus
+    #[arg(long = "type", value_name = "TYPE", required_unless_present = "tokenrebuystring", conflicts_with = "tokenrebuystring")]
+    plus: Option<String>,
+    /// Ask the older resource, tokenrebuystring, which has no type
+    #[arg(long)]
+    tokenrebuystring: bool,
+    /// The member's name; needs --site
+    #[arg(long, value_name = "USERNAME", requires = "site", required_unless_present = "member")]
+    username: Option<String>,
+    /// siteid, or several with commas, of which the first counts that has the name
+    #[arg(long, value_name = "SITEID", requires = "username")]
+    site: Option<String>,
+    /// The memberid, instead of a name; needs --session or --session-file
+    #[arg(long, value_name = "MEMBERID", conflicts_with = "username")]
+    member: Option<String>,
+    /// The member's session at NATS, a secret: others on this machine see it here, so rather use --session-file
+    #[arg(long, env = "USERMAN_SESSION", hide_env_values = true, value_name = "SESSION")]
+    session: Option<String>,
+    /// The same from a file
+    #[arg(long, value_name = "FILE", conflicts_with = "session")]
+    session_file: Option<PathBuf>,
+}
+
+impl AuthString {
+    pub(super) fn run(&self, config: &Config) -> Result<(), Failure> {
+        let Source::Nats(access, time_max) = &config.api.source else {
+            return Err(Failure::usage(
+                "authstring: expected --nats-url, --nats-api-username and --nats-api-key of NATS, or of a running nats-userman",
+            ));
+        };
+        let lookup = self.lookup()?;
+        let client = Client::new(access.clone(), *time_max);
+        let answer = match &self.plus {
+            Some(text) => client.authstring(read("--type", PLUS_EXPECTED, text, Plus::parse)?, &lookup),
+            None => client.token_rebuy_string(&lookup),
+        };
+        match answer.map_err(|error| Failure::of(&error))? {
+            Some(string) => Ok(writeln!(stdout(), "{}", string.expose())?),
+            None => Err(Failure::Failed("a blank: no active member is meant".into())),
+        }
+    }
+
+    fn lookup(&self) -> Result<Lookup, Failure> {
+        if let Some(member) = &self.member {
+            let member = read("--member", ID_EXPECTED, member, MemberId::parse)?;
+            return Ok(Lookup::Session { member, session: self.session()? });
+        }
+        // clap has seen to it that both are there.
+        let (username, site) = (self.username.as_deref().unwrap_or_default(), self.site.as_deref().unwrap_or_default());
+        let username = read("--username", USERNAME_EXPECTED, username, Username::parse)?;
+        if site.contains(',') {
+            return Ok(Lookup::Sites { username, sites: read("--site", SITES_EXPECTED, site, Sites::parse)? });
+        }
+        Ok(Lookup::Site { username, site: read("--site", ID_EXPECTED, site, SiteId::parse)? })
+    }
+
+    fn session(&self) -> Result<Session, Failure> {
+        let text = match (&self.session, &self.session_file) {
+            (Some(text), _) => text.clone(),
+            (None, Some(path)) => std::fs::read_to_string(path)
+                .map_err(|error| Failure::usage(format!("--session-file: {}: {error}", path.display())))?,
+            (None, None) => return Err(Failure::usage("--member: expected --session or --session-file beside it")),
+        };
+        Session::parse(text.trim()).ok_or_else(|| Failure::usage(format!("--session: {SESSION_EXPECTED}")))
+    }
+}
+
+fn read<T>(flag: &str, expected: &str, text: &str, parse: fn(&str) -> Option<T>) -> Result<T, Failure> {
+    parse(text).ok_or_else(|| Failure::usage(format!("{flag}: {expected}, found \"{}\"", text.escape_debug())))
+}

@@ -1,0 +1,202 @@
+//! The settings of the REST API: who may ask here, and where the strings come from.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::{ArgAction, Args, value_parser};
+
+use super::{BadSetting, Problems, number, switch};
+use crate::authstring::Access;
+use crate::authstring::client::{CREDENTIAL_EXPECTED, URL_EXPECTED, clean_url, is_credential};
+use crate::authstring::keys::{API_KEY_EXPECTED, ApiKey, ApiKeys, read_file};
+
+/// The longest that NATS may be waited for, in seconds: less than the service takes to end.
+const NATS_SECONDS_MAX: u32 = 10;
+/// A day of minutes.
+const STAND_IN_MINUTES_MAX: u32 = 1_440;
+const MINUTE_SECONDS: i64 = 60;
+
+/// The settings as text. The comments are the help texts of the flags.
+#[allow(rustdoc::bare_urls, rustdoc::invalid_html_tags)]
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "REST API")]
+pub struct ApiSettings {
+    /// Key that may ask /api for authstrings; behind it, with blanks, site=SITEID and ip=CIDR limit it; repeatable
+    #[arg(
+        long,
+        global = true,
+        env = "USERMAN_API_KEY",
+        hide_env_values = true,
+        value_name = "USERNAME:KEY",
+        value_delimiter = ','
+    )]
+    pub api_key: Vec<String>,
+    /// The same from a file, one key a line
+    #[arg(long, global = true, env = "USERMAN_API_KEY_FILE", value_name = "FILE", value_parser = super::any_path())]
+    pub api_key_file: Option<PathBuf>,
+    /// NATS, where authstrings come from, as in https://nats.example.com
+    #[arg(long, global = true, env = "USERMAN_NATS_URL", value_name = "URL")]
+    pub nats_url: Option<String>,
+    /// The api-username that NATS knows us by
+    #[arg(long, global = true, env = "USERMAN_NATS_API_USERNAME", value_name = "USERNAME")]
+    pub nats_api_username: Option<String>,
+    /// The api-key that belongs to it
+    #[arg(long, global = true, env = "USERMAN_NATS_API_KEY", hide_env_values = true, value_name = "KEY")]
+    pub nats_api_key: Option<String>,
+    /// The same from a file
+    #[arg(long, global = true, env = "USERMAN_NATS_API_KEY_FILE", value_name = "FILE", value_parser = super::any_path())]
+    pub nats_api_key_file: Option<PathBuf>,
+    /// File of PEM certificates that are trusted for NATS instead of the usual ones
+    #[arg(long, global = true, env = "USERMAN_NATS_CA", value_name = "FILE", value_parser = super::any_path())]
+    pub nats_ca: Option<PathBuf>,
+    /// Seconds that NATS has for an answer, all in all
+    #[arg(long, global = true, env = "USERMAN_NATS_SECONDS", value_name = "SECONDS", default_value = "5")]
+    pub nats_seconds: String,
+    /// Make authstrings ourselves, for a members area that is developed without a NATS; never on a live site
+    #[arg(long, global = true, env = "USERMAN_STAND_IN", action = ArgAction::SetTrue, value_parser = value_parser!(String))]
+    pub stand_in: String,
+    /// Minutes that such an authstring is good for
+    #[arg(long, global = true, env = "USERMAN_STAND_IN_MINUTES", value_name = "MINUTES", default_value = "60")]
+    pub stand_in_minutes: String,
+}
+
+/// The settings as they are used.
+#[derive(Clone, Debug)]
+pub struct ApiConfig {
+    /// Who may ask.
+    pub keys: ApiKeys,
+    /// Where strings come from.
+    pub source: Source,
+}
+
+/// Where strings come from.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// Nowhere.
+    None,
+    /// NATS, which has so long for an answer.
+    Nats(Access, Duration),
+    /// Ourselves, good for so many seconds.
+    StandIn(i64),
+}
+
+impl ApiConfig {
+    pub(super) fn read(settings: &ApiSettings, bad: &mut Problems) -> Option<Self> {
+        let keys = keys(settings, bad);
+        let access = access(settings, bad);
+        let seconds = bad.read(
+            "--nats-seconds",
+            "expected a whole number of seconds from 1 to 10",
+            &settings.nats_seconds,
+            number(1, NATS_SECONDS_MAX),
+        );
+        let minutes = bad.read(
+            "--stand-in-minutes",
+            "expected a whole number of minutes from 1 to 1440",
+            &settings.stand_in_minutes,
+            number(1, STAND_IN_MINUTES_MAX),
+        );
+        let stand_in = bad.read("--stand-in", "expected yes or no, true or false, 1 or 0", &settings.stand_in, switch)?;
+        if stand_in && settings.nats_url.is_some() {
+            bad.0.push(BadSetting::found("--stand-in", "expected it without --nats-url", "both"));
+        }
+        let source = match (stand_in, access) {
+            (true, _) => Source::StandIn(i64::from(minutes?) * MINUTE_SECONDS),
+            (false, Some(access)) => Source::Nats(access, Duration::from_secs(seconds?.into())),
+            (false, None) => Source::None,
+        };
+        Some(Self { keys: keys?, source })
+    }
+}
+
+/// A key that is wrong is not shown: it may be nearly right.
+fn keys(settings: &ApiSettings, bad: &mut Problems) -> Option<ApiKeys> {
+    let mut keys = Vec::new();
+    let given: Vec<_> = settings.api_key.iter().filter(|text| !text.trim().is_empty()).collect();
+    if given.is_empty() && !settings.api_key.is_empty() {
+        bad.0.push(BadSetting::found("--api-key", API_KEY_EXPECTED, "nothing"));
+    }
+    for text in given {
+        match ApiKey::parse(text) {
+            Some(key) => keys.push(key),
+            None => bad.0.push(BadSetting::found("--api-key", API_KEY_EXPECTED, &format!("{} bytes", text.trim().len()))),
+        }
+    }
+    if let Some(path) = &settings.api_key_file {
+        match read_file(path) {
+            Ok(more) => keys.extend(more),
+            Err(error) => bad.0.push(BadSetting::file("--api-key-file", &error)),
+        }
+    }
+    ApiKeys::new(keys)
+        .map_err(|username| {
+            bad.0.push(BadSetting::found("--api-key", "expected each key once", &format!("one of \"{username}\" twice")))
+        })
+        .ok()
+}
+
+/// NATS's URL, username and key: all three or none.
+fn access(settings: &ApiSettings, bad: &mut Problems) -> Option<Access> {
+    let url = bad.read_optional("--nats-url", URL_EXPECTED, settings.nats_url.as_deref(), clean_url);
+    let credential = |text: &str| is_credential(text).then(|| text.to_owned());
+    let username = settings.nats_api_username.as_deref();
+    let username = bad.read_optional("--nats-api-username", CREDENTIAL_EXPECTED, username, credential);
+    let key = nats_key(settings, bad);
+    let (has_username, has_key) =
+        (settings.nats_api_username.is_some(), settings.nats_api_key.is_some() || settings.nats_api_key_file.is_some());
+    if settings.nats_url.is_none() {
+        if has_username || has_key {
+            bad.0.push(BadSetting::found("--nats-url", "expected it beside --nats-api-username and --nats-api-key", "nothing"));
+        }
+        return None;
+    }
+    for (flag, is_given) in [("--nats-api-username", has_username), ("--nats-api-key", has_key)] {
+        if !is_given {
+            bad.0.push(BadSetting::found(flag, "expected it beside --nats-url", "nothing"));
+        }
+    }
+    let access = Access::new(&url?, &username?, &key?)?;
+    let Some(path) = &settings.nats_ca else { return Some(access) };
+    match std::fs::read(path) {
+        Ok(pem) => {
+            let trusting = access.trusting(&pem);
+            if trusting.is_none() {
+                let found = format!("none in {}", path.display());
+                bad.0.push(BadSetting::found("--nats-ca", "expected certificates in PEM form", &found));
+            }
+            trusting
+        }
+        Err(error) => {
+            bad.0.push(BadSetting::found(
+                "--nats-ca",
+                "expected a file of PEM certificates",
+                &format!("{}: {error}", path.display()),
+            ));
+            None
+        }
+    }
+}
+
+fn nats_key(settings: &ApiSettings, bad: &mut Problems) -> Option<String> {
+    let (flag, text) = match (&settings.nats_api_key, &settings.nats_api_key_file) {
+        (None, None) => return None,
+        (Some(_), Some(_)) => {
+            bad.0.push(BadSetting::found("--nats-api-key", "expected one key", "--nats-api-key-file beside it"));
+            return None;
+        }
+        (Some(text), None) => ("--nats-api-key", text.clone()),
+        (None, Some(path)) => ("--nats-api-key-file", key_in(path, bad)?),
+    };
+    let text = text.trim().to_owned();
+    if !is_credential(&text) {
+        bad.0.push(BadSetting::found(flag, CREDENTIAL_EXPECTED, &format!("{} bytes", text.len())));
+        return None;
+    }
+    Some(text)
+}
+
+fn key_in(path: &Path, bad: &mut Problems) -> Option<String> {
+    let unreadable =
+        |error| bad.0.push(BadSetting::found("--nats-api-key-file", "expected a file", &format!("{}: {error}", path.display())));
+    std::fs::read_to_string(path).map_err(unreadable).ok()
+}

@@ -1,0 +1,322 @@
+//! `/api/member/authstring`, `/api/member/tokenrebuystring` and `/api/authstring/redeem`: NATS's REST API for a members area, which
+//! then needs neither NATS's key nor a NATS that answers in time.
+
+use actix_web::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use actix_web::http::{Method, StatusCode};
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use serde::Deserialize;
+use serde_json::json;
+use subtle::ConstantTimeEq as _;
+
+use super::auth::NO_STORE;
+use super::body::{self, Unread};
+use super::mistakes::Mistake;
+use super::postback::Desk;
+use super::relay::{Relay, Unanswered};
+use super::reply;
+use crate::authstring::keys::{ApiKey, ApiKeys};
+use crate::authstring::question::Question;
+use crate::authstring::stand_in::{Redeemed, StandIn};
+use crate::authstring::{AuthString, Lookup, Session};
+use crate::config::{ApiConfig, Source};
+use crate::member::{Key, MemberId, SiteId, Username};
+use crate::reply::Refusal;
+
+const KEY: HeaderName = HeaderName::from_static("api-key");
+const USERNAME: HeaderName = HeaderName::from_static("api-username");
+/// Says that NATS knows nothing of the string.
+const STAND_IN: HeaderName = HeaderName::from_static("x-stand-in");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const NO_SOURCE: &str = "there are no authstrings here: start the service with --nats-url, or with --stand-in while you develop";
+
+/// The REST API of one service.
+#[derive(Debug)]
+pub struct Api {
+    keys: ApiKeys,
+    strings: Strings,
+}
+
+/// Where strings come from.
+#[derive(Debug)]
+enum Strings {
+    Nowhere,
+    Nats(Relay),
+    StandIn(StandIn),
+}
+
+impl Api {
+    /// As it was set.
+    pub fn new(config: &ApiConfig) -> Self {
+        let strings = match &config.source {
+            Source::None => Strings::Nowhere,
+            Source::Nats(access, time_max) => Strings::Nats(Relay::new(access.clone(), *time_max)),
+            Source::StandIn(seconds) => Strings::StandIn(StandIn::new(*seconds)),
+        };
+        Self { keys: config.keys.clone(), strings }
+    }
+}
+
+/// Why there is no answer.
+enum Failure {
+    /// Key missing or wrong.
+    NoKey,
+    /// The key is not good from there, or for that site.
+    NotAllowed(String),
+    /// The parameters.
+    Refused(Refusal),
+    /// Neither NATS nor a stand-in.
+    Nowhere,
+    /// The redeemed string is none.
+    NotFound(&'static str),
+    /// NATS, or the way to it.
+    Unanswered(Unanswered),
+    /// The body of a redemption.
+    Unread(Unread),
+    /// The database, or the system. Logged where it happened.
+    CannotTell,
+    /// Not this method, but that one.
+    Method(&'static str),
+}
+
+/// `GET /api/member/authstring`.
+pub async fn authstring(request: HttpRequest, desk: Data<Desk>) -> HttpResponse {
+    member(&request, &desk, Question::authstring).await
+}
+
+/// `GET /api/member/tokenrebuystring`.
+pub async fn tokenrebuystring(request: HttpRequest, desk: Data<Desk>) -> HttpResponse {
+    member(&request, &desk, Question::tokenrebuystring).await
+}
+
+async fn member(request: &HttpRequest, desk: &Desk, read: fn(&[u8]) -> Result<Question, Refusal>) -> HttpResponse {
+    let _under_way = desk.under_way();
+    desk.shared().writer.count();
+    let answered = async {
+        let key = key(request, desk)?;
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            return Err(Failure::Method("GET"));
+        }
+        let question = read(request.query_string().as_bytes()).map_err(Failure::Refused)?;
+        let string = string(desk, key, &question).await?;
+        let text = string.as_ref().map_or("", AuthString::expose);
+        // Hexadecimal digits: nothing in it has to be escaped.
+        Ok(format!("{{\"{}\":\"{text}\"}}", question.resource.key()))
+    };
+    respond(desk, answered.await)
+}
+
+/// `POST /api/authstring/redeem`, with `{"authstring":"…"}`: what a string of the stand-in was for, once.
+pub async fn redeem(request: HttpRequest, payload: Payload, desk: Data<Desk>) -> HttpResponse {
+    let _under_way = desk.under_way();
+    desk.shared().writer.count();
+    let answered = async {
+        let key = key(&request, &desk)?;
+        if *request.method() != Method::POST {
+            return Err(Failure::Method("POST"));
+        }
+        let body = body::read(&request, payload).await.map_err(Failure::Unread)?;
+        redeemed(&desk, key, &body)
+    };
+    respond(&desk, answered.await)
+}
+
+/// The key that a caller has shown.
+fn key<'a>(request: &HttpRequest, desk: &'a Desk) -> Result<&'a ApiKey, Failure> {
+    let header = |name| {
+        let mut values = request.headers().get_all(name);
+        // Two of them: who knows which of both another program on the way has looked at.
+        values.next().filter(|_| values.next().is_none()).map_or(&b""[..], HeaderValue::as_bytes)
+    };
+    let address = desk.caller(request);
+    let say = |why: &str| {
+        desk.shared().mistakes.say(Mistake::ApiRefused, desk.shared().clock.now(), || {
+            log::warn!("a call of /api from {address} was refused: {why}");
+        });
+    };
+    let Some(key) = desk.shared().api.keys.find(header(USERNAME), header(KEY)) else {
+        say("api-key or api-username is missing or wrong");
+        return Err(Failure::NoKey);
+    };
+    if !key.is_good_from(address) {
+        say("its key is limited to other addresses");
+        return Err(Failure::NotAllowed(format!("address: this key is not good from {address}")));
+    }
+    Ok(key)
+}
+
+/// The string that is asked for; `None` is a blank.
+async fn string(desk: &Desk, key: &ApiKey, question: &Question) -> Result<Option<AuthString>, Failure> {
+    let api = &desk.shared().api;
+    if matches!(api.strings, Strings::Nowhere) {
+        return Err(Failure::Nowhere);
+    }
+    let sites = match &question.lookup {
+        Lookup::Session { .. } => &[],
+        Lookup::Site { site, .. } => std::slice::from_ref(site),
+        Lookup::Sites { sites, .. } => sites.as_slice(),
+    };
+    sites.iter().try_for_each(|&site| may_ask(key, site))?;
+    let now = desk.shared().clock.now();
+    let found = if question.active { find(desk, key, &question.lookup, now)? } else { None };
+    let Some(member) = found else {
+        log::debug!("authstring: a blank, no active member is meant");
+        return Ok(None);
+    };
+    match &api.strings {
+        Strings::Nowhere => Err(Failure::Nowhere),
+        Strings::StandIn(stand_in) => {
+            let plus = question.resource.plus();
+            log::info!(plus = plus.as_str(), site:% = member.site, member:% = member.member; "authstring of the stand-in");
+            let string = stand_in.issue(plus, member, now).map_err(|error| {
+                log::error!("no random bytes for an authstring: {error}");
+                Failure::CannotTell
+            })?;
+            Ok(Some(string))
+        }
+        Strings::Nats(relay) => ask_nats(desk, relay, question, member).await,
+    }
+}
+
+/// Who is meant, as of `now`; `None` where nobody is.
+fn find(desk: &Desk, key: &ApiKey, lookup: &Lookup, now: i64) -> Result<Option<Key>, Failure> {
+    match lookup {
+        Lookup::Session { member, session } => by_session(desk, key, *member, session, now),
+        Lookup::Site { username, site } => by_name(desk, username, std::slice::from_ref(site), now),
+        Lookup::Sites { username, sites } => by_name(desk, username, sites.as_slice(), now),
+    }
+}
+
+fn by_name(desk: &Desk, username: &Username, sites: &[SiteId], now: i64) -> Result<Option<Key>, Failure> {
+    let found = desk.read(|reader| {
+        for &site in sites {
+            if let Some(member) = reader.holder(site, username.as_str(), now)? {
+                return Ok(Some(Key { site, member }));
+            }
+        }
+        Ok(None)
+    });
+    found.map_err(|_| Failure::CannotTell)
+}
+
+/// A memberid is one member to NATS, who may have a row on several sites; each is compared, and none of them sooner than another.
+fn by_session(desk: &Desk, key: &ApiKey, member: MemberId, session: &Session, now: i64) -> Result<Option<Key>, Failure> {
+    let presented = session.hash();
+    let rows = desk.read(|reader| reader.sessions(member, now)).map_err(|_| Failure::CannotTell)?;
+    let matching: Vec<SiteId> =
+        rows.into_iter().filter(|(_, kept)| bool::from(kept.0.ct_eq(&presented.0))).map(|(site, _)| site).collect();
+    match matching.iter().find(|&&site| key.is_good_for(site)).or(matching.first()) {
+        None => Ok(None),
+        Some(&site) => may_ask(key, site).map(|()| Some(Key { site, member })),
+    }
+}
+
+fn may_ask(key: &ApiKey, site: SiteId) -> Result<(), Failure> {
+    if key.is_good_for(site) { Ok(()) } else { Err(not_good_for(site)) }
+}
+
+fn not_good_for(site: SiteId) -> Failure {
+    Failure::NotAllowed(format!("siteid: this key is not good for site {site}"))
+}
+
+/// NATS is asked for the member who was found here, so that both speak of the same one.
+async fn ask_nats(desk: &Desk, relay: &Relay, question: &Question, member: Key) -> Result<Option<AuthString>, Failure> {
+    let lookup = match &question.lookup {
+        Lookup::Sites { username, .. } => Lookup::Site { username: username.clone(), site: member.site },
+        lookup @ (Lookup::Session { .. } | Lookup::Site { .. }) => lookup.clone(),
+    };
+    let answer = relay.ask(question.resource, lookup).await;
+    match &answer {
+        Ok(Some(_)) => {}
+        Ok(None) => {
+            let (site, member) = (member.site, member.member);
+            log::info!("NATS gives no authstring for member {member} of site {site}, who is active here");
+        }
+        Err(unanswered) => {
+            let line = || log::error!("no authstring from NATS: {unanswered}");
+            desk.shared().mistakes.say(Mistake::NoNats, desk.shared().clock.now(), line);
+        }
+    }
+    answer.map_err(Failure::Unanswered)
+}
+
+/// The body of a redemption.
+#[derive(Deserialize)]
+struct ToRedeem {
+    authstring: String,
+}
+
+const TO_REDEEM_EXPECTED: &str = "expected JSON as in {\"authstring\":\"877ae8d2c00e617d443643326bb848e2\"}";
+
+fn redeemed(desk: &Desk, key: &ApiKey, body: &[u8]) -> Result<String, Failure> {
+    let shared = desk.shared();
+    let stand_in = match &shared.api.strings {
+        Strings::Nowhere => return Err(Failure::Nowhere),
+        Strings::Nats(_) => return Err(Failure::NotFound("authstring: NATS redeems its own, only a --stand-in does it here")),
+        Strings::StandIn(stand_in) => stand_in,
+    };
+    // Its text may be a string of somebody's, so only its length is told.
+    let wrong = |_| Failure::Refused(Refusal::malformed_secret("authstring", TO_REDEEM_EXPECTED, &String::from_utf8_lossy(body)));
+    let given: ToRedeem = serde_json::from_slice(body).map_err(wrong)?;
+    let now = shared.clock.now();
+    let ticket = match stand_in.redeem(&given.authstring, now, |member| key.is_good_for(member.site)) {
+        Redeemed::Good(ticket) => ticket,
+        Redeemed::NotForYou(member) => return Err(not_good_for(member.site)),
+        Redeemed::Unknown => return Err(Failure::NotFound("authstring: not known here, or over, or redeemed already")),
+    };
+    let Key { site, member } = ticket.key;
+    let row = desk.read(|reader| desk.readable(reader.login_by_key(ticket.key, now))).map_err(|_| Failure::CannotTell)?;
+    let Some(row) = row else { return Err(Failure::NotFound("authstring: its member has left")) };
+    log::info!(plus = ticket.plus.as_str(), site:% = site, member:% = member; "authstring redeemed by the stand-in");
+    let answer = json!({
+        "type": ticket.plus.as_str(), "siteid": site.get(), "memberid": member.get(), "username": row.username.as_str(),
+    });
+    Ok(answer.to_string())
+}
+
+/// The one mapping to status and body.
+fn respond(desk: &Desk, answered: Result<String, Failure>) -> HttpResponse {
+    let (status, body) = match &answered {
+        Ok(body) => (StatusCode::OK, body.clone()),
+        Err(failure) => {
+            let (status, text) = told(failure);
+            (status, json!({ "error": text }).to_string())
+        }
+    };
+    let mut response = HttpResponse::with_body(status, actix_web::body::BoxBody::new(body));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, JSON);
+    headers.insert(CACHE_CONTROL, NO_STORE);
+    if let Strings::StandIn(_) = desk.shared().api.strings {
+        headers.insert(STAND_IN, HeaderValue::from_static("nats-userman"));
+    }
+    match &answered {
+        Err(Failure::Method(method)) => {
+            headers.insert(ALLOW, HeaderValue::from_static(method));
+        }
+        Err(Failure::Unread(_)) => {
+            response.head_mut().set_connection_type(actix_web::http::ConnectionType::Close);
+        }
+        _ if status == StatusCode::SERVICE_UNAVAILABLE => {
+            headers.insert(RETRY_AFTER, reply::RETRY_AFTER_SECONDS);
+        }
+        _ => {}
+    }
+    response
+}
+
+fn told(failure: &Failure) -> (StatusCode, String) {
+    match failure {
+        Failure::NoKey => {
+            (StatusCode::UNAUTHORIZED, "api-key, api-username: expected headers with a key that is set with --api-key".into())
+        }
+        Failure::NotAllowed(why) => (StatusCode::FORBIDDEN, why.clone()),
+        Failure::Refused(refusal) => (StatusCode::BAD_REQUEST, refusal.reply().sentence().to_owned()),
+        Failure::Nowhere => (StatusCode::SERVICE_UNAVAILABLE, NO_SOURCE.into()),
+        Failure::NotFound(why) => (StatusCode::NOT_FOUND, (*why).into()),
+        Failure::Unanswered(unanswered) => (unanswered.status(), unanswered.to_string()),
+        Failure::Unread(unread) => (reply::status_of(*unread), reply::why(*unread).into()),
+        Failure::CannotTell => (StatusCode::SERVICE_UNAVAILABLE, "temporarily unavailable, try again in a moment".into()),
+        Failure::Method(method) => (StatusCode::METHOD_NOT_ALLOWED, format!("expected the method {method}")),
+    }
+}
