@@ -18,23 +18,23 @@ use crate::support::program;
 
 /// How a command ended.
 #[derive(Debug)]
-struct Ran {
-    code: Option<i32>,
-    out: String,
-    err: String,
+pub struct Ran {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
 }
 
 impl Ran {
     /// It ended well and said nothing on stderr: what it printed.
     #[track_caller]
-    fn printed(self) -> String {
+    pub fn printed(self) -> String {
         assert_eq!((self.code, self.err.as_str()), (Some(0), ""), "{}", self.out);
         self.out
     }
 
     /// It ended with this code, and with nothing but this on stderr.
     #[track_caller]
-    fn ended(&self, code: i32, err: &str) {
+    pub fn ended(&self, code: i32, err: &str) {
         assert_eq!((self.code, self.err.as_str()), (Some(code), err), "{}", self.out);
     }
 }
@@ -46,7 +46,7 @@ fn end(mut command: Command) -> Ran {
 }
 
 /// Runs the program with these arguments and nothing else.
-fn run(args: &[&str]) -> Ran {
+pub fn run(args: &[&str]) -> Ran {
     let mut command = program();
     command.args(args);
     end(command)

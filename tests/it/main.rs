@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod area;
+mod authstrings;
 mod browser;
 mod commands;
 mod crash;

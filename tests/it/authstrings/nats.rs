@@ -1,0 +1,147 @@
+//! A NATS of the test's own, with its good and bad days.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// How one question is answered.
+#[derive(Clone)]
+pub enum Day {
+    /// With this status, type and body, and the connection stays.
+    Answer(u16, &'static str, String),
+    /// The same, and then the connection is closed without a word.
+    AnswerAndClose(String),
+    /// With a redirect to there.
+    Redirect(String),
+    /// The connection is closed where an answer was due.
+    Close,
+    /// Half an answer, then the connection is closed.
+    Half,
+    /// Not at all; the connection stays.
+    Silence,
+    /// Head and a byte now and then, without an end.
+    Trickle,
+    /// Head and bytes as fast as they go, without an end.
+    Endless,
+    /// Something else than HTTP.
+    Nonsense,
+}
+
+/// What it was asked: the request line and the headers, in lower case names.
+pub type Asked = Arc<Mutex<Vec<String>>>;
+
+/// A NATS on a free port. Its threads end with their connections.
+pub struct Nats {
+    pub address: SocketAddr,
+    pub asked: Asked,
+    pub connections: Arc<AtomicUsize>,
+}
+
+impl Nats {
+    /// Each question is one day further; the last day goes on.
+    pub fn with(days: Vec<Day>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let nats = Self { address: listener.local_addr().unwrap(), asked: Asked::default(), connections: Arc::default() };
+        let (asked, connections, days) = (Arc::clone(&nats.asked), Arc::clone(&nats.connections), Arc::new(days));
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                connections.fetch_add(1, Ordering::SeqCst);
+                let (asked, days) = (Arc::clone(&asked), Arc::clone(&days));
+                std::thread::spawn(move || serve(&stream.unwrap(), &asked, &days));
+            }
+        });
+        nats
+    }
+
+    /// One that answers all with this body.
+    pub fn answering(body: &str) -> Self {
+        Self::with(vec![Day::Answer(200, "application/json", body.into())])
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    pub fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
+    }
+
+    pub fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+fn serve(stream: &TcpStream, asked: &Asked, days: &[Day]) {
+    let mut lines = BufReader::new(stream);
+    while let Some(request) = read_request(&mut lines) {
+        let number = {
+            let mut asked = asked.lock().unwrap();
+            asked.push(request);
+            asked.len() - 1
+        };
+        if !answer(stream, &days[number.min(days.len() - 1)]) {
+            return;
+        }
+    }
+}
+
+fn read_request(lines: &mut BufReader<&TcpStream>) -> Option<String> {
+    let mut request = String::new();
+    loop {
+        let before = request.len();
+        if lines.read_line(&mut request).ok()? == 0 {
+            return None;
+        }
+        if request[before..].trim().is_empty() {
+            return Some(request);
+        }
+    }
+}
+
+/// Whether the connection stays. An error means that the other side has gone.
+fn answer(mut stream: &TcpStream, day: &Day) -> bool {
+    let head = |status: u16, kind: &str, length: usize| {
+        format!("HTTP/1.1 {status} Day\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\r\n")
+    };
+    let endless = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
+    match day {
+        Day::Answer(status, kind, body) => {
+            stream.write_all(format!("{}{body}", head(*status, kind, body.len())).as_bytes()).is_ok()
+        }
+        Day::AnswerAndClose(body) => {
+            let _ = stream.write_all(format!("{}{body}", head(200, "application/json", body.len())).as_bytes());
+            false
+        }
+        Day::Redirect(to) => {
+            stream.write_all(format!("HTTP/1.1 302 Found\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n").as_bytes()).is_ok()
+        }
+        Day::Close => false,
+        Day::Half => {
+            let _ = stream.write_all(format!("{}{{\"resu", head(200, "application/json", 46)).as_bytes());
+            false
+        }
+        // Until the other side goes.
+        Day::Silence => stream.read(&mut [0]).is_ok_and(|read| read > 0),
+        Day::Trickle => {
+            let mut sent = stream.write_all(endless.as_bytes());
+            while sent.is_ok() {
+                std::thread::park_timeout(Duration::from_millis(20));
+                sent = stream.write_all(b"1\r\n \r\n");
+            }
+            false
+        }
+        Day::Endless => {
+            let mut sent = stream.write_all(endless.as_bytes());
+            while sent.is_ok() {
+                sent = stream.write_all(b"10\r\n                \r\n");
+            }
+            false
+        }
+        Day::Nonsense => {
+            let _ = stream.write_all(b"220 mail.example.com ESMTP\r\n");
+            false
+        }
+    }
+}

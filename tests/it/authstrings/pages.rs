@@ -1,0 +1,116 @@
+//! The clients that people use: TMM's sample programs for both resources, mended where they cannot run as they are printed, and the
+//! page of PHP that the README shows.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::{KEY, USERNAME, add_testakovsky, api_key};
+use crate::support::{App, real_program};
+
+fn sample(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/authstrings/samples").join(name)
+}
+
+fn app() -> App {
+    let app = App::start_with(&["--stand-in", &api_key("")]);
+    add_testakovsky(&app);
+    app
+}
+
+/// What a program prints. Whatever proxy the machine has for the world outside is none for this.
+fn printed(app: &App, mut command: Command) -> String {
+    command.env("NATS_URL", format!("http://{}", app.address)).env("NO_PROXY", "127.0.0.1").env("no_proxy", "127.0.0.1");
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Both samples of a language print the string, in the language's own form, and the string is good.
+fn prints(program: &Path, extension: &str, form: fn(&str, &str) -> String) {
+    let app = app();
+    for (name, key, plus) in
+        [("authstring", "result", "instantupgrade"), ("tokenrebuystring", "token_rebuy_string", "tokenrebuy")]
+    {
+        let mut command = Command::new(program);
+        command.arg(sample(&format!("{name}.{extension}")));
+        let out = printed(&app, command);
+        let string = out.split(|c: char| !c.is_ascii_hexdigit()).find(|word| word.len() == 32).unwrap_or_else(|| panic!("{out}"));
+        assert_eq!(out, form(key, string), "{name}");
+        let redeemed = super::stand_in::redeem(&app, string);
+        assert!(redeemed.body.contains(&format!("\"type\":\"{plus}\"")), "{}", redeemed.body);
+    }
+}
+
+#[test]
+fn the_samples_in_php_run() {
+    let Some(php) = real_program("php") else { return };
+    prints(&php, "php", |key, string| format!("array(1) {{\n  [\"{key}\"]=>\n  string(32) \"{string}\"\n}}\n"));
+}
+
+#[test]
+fn the_samples_in_python_run() {
+    let Some(python) = python_with_requests() else { return };
+    prints(&python, "py", |key, string| format!("{{'{key}': '{string}'}}\n"));
+}
+
+#[test]
+fn the_samples_for_node_run() {
+    let Some(node) = real_program("node") else { return };
+    prints(&node, "mjs", |key, string| format!("{{ {key}: '{string}' }}\n"));
+}
+
+#[test]
+fn the_samples_with_curl_run() {
+    if real_program("curl").is_none() {
+        return;
+    }
+    prints(Path::new("sh"), "sh", |key, string| format!("{{\"{key}\":\"{string}\"}}"));
+}
+
+/// A Python that has the module `requests`: the one in the path, or Debian's.
+fn python_with_requests() -> Option<PathBuf> {
+    let in_path = real_program("python3")?;
+    let has_it = |python: &PathBuf| {
+        Command::new(python).args(["-c", "import requests"]).output().is_ok_and(|output| output.status.success())
+    };
+    let found = [in_path, "/usr/bin/python3".into()].into_iter().find(has_it);
+    if found.is_none() {
+        assert!(std::env::var("REQUIRE_REAL").as_deref() != Ok("1"), "Python's requests is not installed and REQUIRE_REAL=1");
+        eprintln!("\n*** PYTHON'S requests IS NOT INSTALLED: this test proves nothing here ***\n");
+    }
+    found
+}
+
+/// The README's page, as PHP sees it behind the ready configurations.
+fn page(app: &App, php: &Path, member: &str, site: &str, key: &str) -> String {
+    let mut command = Command::new(php);
+    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/upgrade-link.php"));
+    command.env("HTTP_X_MEMBER_NAME", member).env("HTTP_X_MEMBER_SITE", site).env("JOIN_URL", "https://join.example.com");
+    command
+        .env("USERMAN_URL", format!("http://{}", app.address))
+        .env("USERMAN_API_USERNAME", USERNAME)
+        .env("USERMAN_API_KEY", key);
+    printed(app, command)
+}
+
+#[test]
+fn the_page_of_the_readme_shows_an_upgrade_link_or_says_that_there_is_none() {
+    assert!(
+        include_str!("../../../README.md")
+            .contains(&format!("```php\n{}```", include_str!("../../../examples/upgrade-link.php")))
+    );
+    let Some(php) = real_program("php") else { return };
+    let app = app();
+    app.post("action=ADD&siteid=1&memberid=9&username=b%26b%20%C3%A9&password=p");
+    for (member, written) in [("testakovsky2", "testakovsky2"), ("b%26b%20%C3%A9", "b%26b+%C3%A9")] {
+        let out = page(&app, &php, member, "1", KEY);
+        let front =
+            format!("<p><a href=\"https://join.example.com/signup/upgradeplus.php?site=1&amp;username={written}&amp;authstring=");
+        let string = out.strip_prefix(&front).and_then(|rest| rest.strip_suffix("\">Become a full member</a></p>\n"));
+        let string = string.unwrap_or_else(|| panic!("{out}"));
+        assert_eq!(super::stand_in::redeem(&app, string).status, 200);
+    }
+    let none = "<p>Upgrades are not possible just now.</p>\n";
+    assert_eq!(page(&app, &php, "nobody", "1", KEY), none);
+    assert_eq!(page(&app, &php, "testakovsky2", "1", "a-wrong-key-0123456789"), none);
+}

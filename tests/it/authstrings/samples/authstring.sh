@@ -1,0 +1,1 @@
+curl -s -X GET "$NATS_URL/api/member/authstring?type=instantupgrade&memberid=342&session=d2877c3303d01165f780f63bd9da3620" -H "api-key: 44b5498dbcb481a0d00b404c0169af62" -H "api-username: tmm1phrvezsbu"

@@ -1,0 +1,12 @@
+// TMM's sample uses the module `request`, which its authors have given up; fetch has taken its place.
+const query = new URLSearchParams({
+    'username': 'testakovsky2',
+    'siteid': '1',
+});
+const response = await fetch(process.env.NATS_URL + '/api/member/tokenrebuystring?' + query, {
+    headers: {
+        'api-key': '44b5498dbcb481a0d00b404c0169af62',
+        'api-username': 'tmm1phrvezsbu',
+    },
+});
+console.log(await response.json());
