@@ -6,6 +6,7 @@ mod pages;
 mod relay;
 mod served;
 mod stand_in;
+mod tls;
 
 use std::net::SocketAddr;
 

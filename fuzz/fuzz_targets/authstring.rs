@@ -1,0 +1,57 @@
+//! What a members area asks and what NATS answers: no bytes name two members at once, and no answer gives a string that is none.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use nats_userman::authstring::keys::{ApiKey, ApiKeys};
+use nats_userman::authstring::question::Question;
+use nats_userman::authstring::{Access, Lookup, Resource, Sites, answer};
+
+fuzz_target!(|bytes: &[u8]| {
+    question(bytes);
+    nats_answers(bytes);
+    let text = String::from_utf8_lossy(bytes);
+    key(&text);
+    access(&text);
+});
+
+fn question(query: &[u8]) {
+    let typed = [b"type=upsell&", query].concat();
+    for question in [Question::authstring(query), Question::authstring(&typed), Question::tokenrebuystring(query)] {
+        match question {
+            Ok(Question { lookup: Lookup::Session { member, session }, .. }) => {
+                assert!(member.get() > 0 && format!("{session:?}") == "Session(***)");
+            }
+            Ok(Question { lookup: Lookup::Site { username, .. } | Lookup::Sites { username, .. }, .. })
+                if !(1..=255).contains(&username.as_str().len()) =>
+            {
+                panic!("{username:?}")
+            }
+            Ok(Question { lookup: Lookup::Sites { sites, .. }, .. }) => assert_eq!(Sites::parse(&sites.to_string()), Some(sites)),
+            Ok(_) => {}
+            Err(refusal) => assert!(refusal.reply().sentence().contains(": expected "), "{refusal:?}"),
+        }
+    }
+}
+
+fn nats_answers(body: &[u8]) {
+    let Ok(Some(string)) = answer::read(Resource::TokenRebuyString, 200, body) else { return };
+    assert!(string.expose().len() == 32 && string.expose().bytes().all(|b| b.is_ascii_hexdigit()));
+    assert!(!format!("{string:?}").contains(string.expose()));
+}
+
+/// A key that reads is found by its own username and text, and shows the text nowhere.
+fn key(text: &str) {
+    let Some(key) = ApiKey::parse(text) else { return };
+    let (username, secret) = text.split_ascii_whitespace().next().and_then(|pair| pair.split_once(':')).expect("it was read");
+    assert_eq!(key.username(), username);
+    let keys = ApiKeys::new(vec![key]).expect("there is one");
+    assert!(keys.find(username.as_bytes(), secret.as_bytes()).is_some());
+    assert!(keys.find(username.as_bytes(), &secret.as_bytes()[1..]).is_none());
+}
+
+fn access(url: &str) {
+    if let Some(access) = Access::new(url, "username", "key") {
+        assert!(!access.url().ends_with('/') && !access.url().contains(['?', '#', '@']));
+    }
+}
