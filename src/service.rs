@@ -1,10 +1,12 @@
 //! The service: data directory, database, keys, writer, hashing worker and HTTP server, started in this order and stopped in the
 //! other.
 
+mod area;
+
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -12,24 +14,18 @@ use actix_web::dev::{Server, ServerHandle};
 
 use crate::action::Rules;
 use crate::apply::in_transaction;
-use crate::chain::chain;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::data_dir::{DataDirError, Lock, modes};
 use crate::http;
 use crate::http::api::Api;
-use crate::http::area::Area;
 use crate::http::postback::Shared;
 use crate::http::refused::RefusedLog;
 use crate::http::tokens::{self, Token, TokenError, Tokens};
 use crate::key_file::KeyFileError;
-use crate::login::cookie::Signer;
-use crate::login::guard::{Guard, Kind};
-use crate::login::pool::Pool;
-use crate::login::remembered::Remembered;
 use crate::password::harden::{Bench, Worker};
-use crate::password::{Hasher, KeyId, Vault, Verifier};
-use crate::store::{Engine, Fault, OpenError, Reader, check_whole, open_reader, with_engine};
+use crate::password::{Hasher, KeyId, Vault};
+use crate::store::{Fault, OpenError, Reader, check_whole, open_reader, with_engine};
 use crate::writer::{self, Setup, Writer};
 
 /// Longer than any accepted postback can take: its body, the queue and the database's lock.
@@ -122,7 +118,7 @@ impl Service {
             }
             false => None,
         };
-        let area = Arc::new(open_area(config, &vault, clock.now(), hashing)?);
+        let area = Arc::new(area::open(config, &vault, clock.now(), hashing)?);
         let shared = Shared {
             area,
             api: Arc::new(Api::new(&config.api)),
@@ -172,8 +168,8 @@ impl Service {
         let mut seen = self.shared.tokens.read_as_of();
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
-            write_down_blocks(&self.shared).await;
-            take_up_lifted_blocks(&self.shared);
+            area::write_down_blocks(&self.shared).await;
+            area::take_up_lifted_blocks(&self.shared);
             self.shared.refused.look();
             let now = self.shared.tokens.changed_at();
             if now != seen {
@@ -210,68 +206,6 @@ impl Service {
 fn origin(url: &str) -> &str {
     let host = url.find("://").map_or(0, |at| at + 3);
     url[host..].find('/').map_or(url, |end| &url[..host + end])
-}
-
-/// The members area, with the blocks of an earlier run. Those of a name are left: which networks had opened it before is forgotten, and
-/// nobody shall be locked out by it.
-fn open_area(config: &Config, vault: &Vault, now: i64, hashing: bool) -> Result<Area, StartError> {
-    let guard = Guard::new(config.area.limits, config.trusted_proxy.0.is_empty(), now);
-    let stored = open_reader(&config.location)?.blocks(now).map_err(StartError::Read)?;
-    let (names, others): (Vec<_>, Vec<_>) = stored.into_iter().partition(|block| block.target.kind() == Kind::Name);
-    others.iter().cloned().for_each(|block| guard.begin(block));
-    if !names.is_empty() {
-        let lift = |engine: &mut dyn Engine| names.iter().try_for_each(|block| engine.lift(&block.target));
-        with_engine(&config.location, false, |engine| in_transaction(engine, lift))?.map_err(StartError::Write)?;
-    }
-    let remembered = Arc::new(Remembered::new().map_err(std::io::Error::from)?);
-    let kind = config.password_hash;
-    let verifier = || if hashing { Verifier::new(kind) } else { Verifier::with_cheap_cost_for_tests(kind) };
-    let pool = Pool::start(verifier, vault, Arc::clone(&remembered))?;
-    let key = config.data_dir.cookie_key();
-    let signer = if key.exists() { Signer::load(&key)? } else { Signer::create(&key)? };
-    Ok(Area {
-        config: config.area.clone(),
-        guard,
-        remembered,
-        pool,
-        signer,
-        written: Mutex::new(others),
-        unwritten: Mutex::default(),
-    })
-}
-
-/// Tries again to write down what could not be.
-async fn write_down_blocks(shared: &Shared) {
-    let unwritten = std::mem::take(&mut *shared.area.unwritten());
-    for block in unwritten.into_iter().filter(|block| block.until > shared.clock.now()) {
-        let done = shared.writer.block(block.clone()).await;
-        let list = if done { shared.area.written() } else { shared.area.unwritten() };
-        { list }.push(block);
-    }
-}
-
-/// Takes up what `block lift` did: a block that was written down, and is there no more before its end.
-fn take_up_lifted_blocks(shared: &Shared) {
-    let now = shared.clock.now();
-    let mut known = shared.area.written();
-    known.retain(|block| block.until > now);
-    if known.is_empty() {
-        return;
-    }
-    let read = open_reader(&shared.location).map_err(|error| chain(&error));
-    let there = match read.and_then(|reader| reader.blocks(now).map_err(|fault| chain(&fault))) {
-        Ok(there) => there,
-        // They hold, and what keeps the database from being read is logged elsewhere.
-        Err(error) => return log::debug!("blocks cannot be looked up: {error}"),
-    };
-    known.retain(|block| {
-        let holds = there.contains(block);
-        if !holds {
-            log::info!("login block lifted: {block}");
-            shared.area.guard.lift(block);
-        }
-        holds
-    });
 }
 
 /// Says that an empty database is made beside keys that are there: whoever restores a backup may have forgotten one of both.

@@ -17,7 +17,7 @@ use crate::writer::{RUSH_REQUESTS, Writer};
 
 /// Credentials hashed between two looks at the backlog: few, so that the member who joined last never waits behind many.
 const ROUND: u32 = 8;
-/// How often the size of the backlog is logged while there is one.
+/// How often the size of the backlog is logged if there is one.
 const REPORT_EVERY: Duration = Duration::from_secs(60);
 /// How long the worker waits after something failed, and how often it looks without being told.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
@@ -63,6 +63,13 @@ impl Worker {
     }
 }
 
+/// When the backlog is told: at the start and once a minute, if there is one then, and when one that was told has become empty. A
+/// single password that is hashed within the second is not worth two lines.
+struct Report {
+    due: Instant,
+    told: bool,
+}
+
 /// Where credentials are hashed.
 pub struct Bench {
     location: Location,
@@ -82,10 +89,10 @@ impl Bench {
     }
 
     fn run(&mut self, sealed: &Receiver<()>) {
-        let mut reported: Option<Instant> = None;
+        let mut report = Report { due: Instant::now(), told: false };
         let (mut reader, mut waiting) = (None, false);
         while !self.stop.load(Ordering::Relaxed) {
-            let round = self.round(&mut reader, &mut reported);
+            let round = self.round(&mut reader, &mut report);
             match round {
                 Ok(more) => {
                     waiting = false;
@@ -108,20 +115,21 @@ impl Bench {
     }
 
     /// One round; `false` when the backlog is empty.
-    fn round(&mut self, reader: &mut Option<Reader>, reported: &mut Option<Instant>) -> Result<bool, String> {
+    fn round(&mut self, reader: &mut Option<Reader>, report: &mut Report) -> Result<bool, String> {
         if reader.is_none() {
             *reader = Some(open_reader(&self.location).map_err(|error| chain(&error))?);
         }
         let Some(reader) = reader else { return Ok(false) };
-        if reported.is_none_or(|last| last.elapsed() >= REPORT_EVERY) {
+        if report.due <= Instant::now() {
+            report.due = Instant::now() + REPORT_EVERY;
             let backlog = reader.backlog().map_err(|error| chain(&error))?.saturating_sub(self.broken.len() as u64);
             if backlog > 0 {
                 log::info!("passwords that wait to be hashed: {backlog}");
-                *reported = Some(Instant::now());
+                report.told = true;
             }
         }
         let more = self.harden_newest(reader)?;
-        if !more && reported.take().is_some() {
+        if !more && std::mem::take(&mut report.told) {
             match self.broken.len() {
                 0 => log::info!("all passwords are hashed"),
                 some => log::warn!("all passwords are hashed but {some} that cannot be opened"),

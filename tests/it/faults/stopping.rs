@@ -1,11 +1,12 @@
 //! SIGTERM: what was accepted is answered, what comes later is not begun.
 
+use rusqlite::Connection;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use super::{NOTHING_CHANGED, add, added, assert_log_is_clean, members};
 use crate::shim::Shim;
-use crate::support::{Caller, Program, eventually};
+use crate::support::{Caller, Program, eventually, rows};
 
 #[test]
 fn a_stop_answers_what_is_under_way_and_refuses_what_comes_later() {
@@ -17,7 +18,10 @@ fn a_stop_answers_what_is_under_way_and_refuses_what_comes_later() {
     let mut kept = Caller::connect(address).unwrap();
     assert_eq!(kept.post(&add(1)).unwrap().body, added(1));
     // The commit of the hash of this password is not the one that is waited for.
-    eventually("the password is hashed", || program.stderr().contains("all passwords are hashed"));
+    eventually("the password is hashed", || {
+        let conn = Connection::open(data.join("userman.db")).unwrap();
+        rows(&conn, "SELECT count(*) FROM journal WHERE sealed IS NOT NULL") == ["0"]
+    });
 
     shim.hold_syncs();
     let under_way = std::thread::spawn(move || Caller::connect(address).unwrap().post(&add(2)));

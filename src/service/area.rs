@@ -1,0 +1,78 @@
+//! The members area of a service: put together at the start, and its blocks kept in step with the database.
+
+use std::sync::{Arc, Mutex};
+
+use super::StartError;
+use crate::apply::in_transaction;
+use crate::chain::chain;
+use crate::config::Config;
+use crate::http::area::Area;
+use crate::http::postback::Shared;
+use crate::login::cookie::Signer;
+use crate::login::guard::{Guard, Kind};
+use crate::login::pool::Pool;
+use crate::login::remembered::Remembered;
+use crate::password::{Vault, Verifier};
+use crate::store::{Engine, open_reader, with_engine};
+
+/// The members area, with the blocks of an earlier run. Those of a name are left: which networks had opened it before is forgotten, and
+/// nobody shall be locked out by it.
+pub(super) fn open(config: &Config, vault: &Vault, now: i64, hashing: bool) -> Result<Area, StartError> {
+    let guard = Guard::new(config.area.limits, config.trusted_proxy.0.is_empty(), now);
+    let stored = open_reader(&config.location)?.blocks(now).map_err(StartError::Read)?;
+    let (names, others): (Vec<_>, Vec<_>) = stored.into_iter().partition(|block| block.target.kind() == Kind::Name);
+    others.iter().cloned().for_each(|block| guard.begin(block));
+    if !names.is_empty() {
+        let lift = |engine: &mut dyn Engine| names.iter().try_for_each(|block| engine.lift(&block.target));
+        with_engine(&config.location, false, |engine| in_transaction(engine, lift))?.map_err(StartError::Write)?;
+    }
+    let remembered = Arc::new(Remembered::new().map_err(std::io::Error::from)?);
+    let kind = config.password_hash;
+    let verifier = || if hashing { Verifier::new(kind) } else { Verifier::with_cheap_cost_for_tests(kind) };
+    let pool = Pool::start(verifier, vault, Arc::clone(&remembered))?;
+    let key = config.data_dir.cookie_key();
+    let signer = if key.exists() { Signer::load(&key)? } else { Signer::create(&key)? };
+    Ok(Area {
+        config: config.area.clone(),
+        guard,
+        remembered,
+        pool,
+        signer,
+        written: Mutex::new(others),
+        unwritten: Mutex::default(),
+    })
+}
+
+/// Tries again to write down what could not be.
+pub(super) async fn write_down_blocks(shared: &Shared) {
+    let unwritten = std::mem::take(&mut *shared.area.unwritten());
+    for block in unwritten.into_iter().filter(|block| block.until > shared.clock.now()) {
+        let done = shared.writer.block(block.clone()).await;
+        let list = if done { shared.area.written() } else { shared.area.unwritten() };
+        { list }.push(block);
+    }
+}
+
+/// Takes up what `block lift` did: a block that was written down, and is there no more before its end.
+pub(super) fn take_up_lifted_blocks(shared: &Shared) {
+    let now = shared.clock.now();
+    let mut known = shared.area.written();
+    known.retain(|block| block.until > now);
+    if known.is_empty() {
+        return;
+    }
+    let read = open_reader(&shared.location).map_err(|error| chain(&error));
+    let there = match read.and_then(|reader| reader.blocks(now).map_err(|fault| chain(&fault))) {
+        Ok(there) => there,
+        // They hold, and what keeps the database from being read is logged elsewhere.
+        Err(error) => return log::debug!("blocks cannot be looked up: {error}"),
+    };
+    known.retain(|block| {
+        let holds = there.contains(block);
+        if !holds {
+            log::info!("login block lifted: {block}");
+            shared.area.guard.lift(block);
+        }
+        holds
+    });
+}
