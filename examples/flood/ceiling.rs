@@ -9,6 +9,8 @@ use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
 
 /// As long as the program's reply to an ADD.
 const LINE: &str = "OK|member 100000000 of site 1 (u00000000) is added";
+/// NATS's answer, which makes this a NATS double too.
+const AUTHSTRING: &str = "{\"result\":\"877ae8d2c00e617d443643326bb848e2\"}";
 
 /// Serves until standard input ends, which it does when the flood that started this process is gone. Workers and the rest are
 /// actix-web's defaults, as the program's are.
@@ -16,7 +18,10 @@ pub fn serve() -> io::Result<()> {
     std::thread::spawn(|| exit(io::copy(&mut io::stdin(), &mut io::sink()).is_err().into()));
     actix_web::rt::System::new().block_on(async {
         let server = HttpServer::new(|| {
-            App::new().route("/postback/{token}", web::post().to(answer)).route("/auth", web::get().to(answer_query))
+            App::new()
+                .route("/postback/{token}", web::post().to(answer))
+                .route("/auth", web::get().to(answer_query))
+                .route("/api/member/authstring", web::get().to(answer_api))
         })
         .bind(("127.0.0.1", 0))?;
         for address in server.addrs() {
@@ -27,16 +32,20 @@ pub fn serve() -> io::Result<()> {
 }
 
 async fn answer(body: Bytes) -> HttpResponse {
-    line(&body)
+    fixed(&body, "text/plain; charset=utf-8", LINE)
 }
 
 async fn answer_query(request: HttpRequest) -> HttpResponse {
-    line(request.query_string().as_bytes())
+    fixed(request.query_string().as_bytes(), "text/plain; charset=utf-8", LINE)
 }
 
-fn line(form: &[u8]) -> HttpResponse {
+async fn answer_api(request: HttpRequest) -> HttpResponse {
+    fixed(request.query_string().as_bytes(), "application/json", AUTHSTRING)
+}
+
+fn fixed(form: &[u8], content_type: &'static str, text: &'static str) -> HttpResponse {
     match serde_urlencoded::from_bytes::<Vec<(String, String)>>(form) {
-        Ok(pairs) if !black_box(&pairs).is_empty() => HttpResponse::Ok().content_type("text/plain; charset=utf-8").body(LINE),
+        Ok(pairs) if !black_box(&pairs).is_empty() => HttpResponse::Ok().content_type(content_type).body(text),
         _ => HttpResponse::BadRequest().finish(),
     }
 }

@@ -29,8 +29,8 @@ const PATIENCE: Duration = Duration::from_millis(1);
 pub struct Load {
     pub address: SocketAddr,
     pub ask: Ask,
-    /// The server answers `OK|` to everything: the ceiling.
-    pub always_ok: bool,
+    /// The server answers the same to everybody.
+    pub is_ceiling: bool,
     pub connections: usize,
     /// At most so many requests, of all connections together.
     pub requests: u64,
@@ -43,11 +43,11 @@ pub struct Load {
 /// What came back.
 #[derive(Default)]
 pub struct Outcome {
-    /// Microseconds from the first byte written to the last byte read, of replies with the expected word.
+    /// Microseconds from the first byte written to the last byte read, of replies that are the expected ones.
     pub latencies: Vec<u32>,
     /// The same of 503 replies.
     pub refused: Vec<u32>,
-    /// Everything else: another word or status, a broken connection, no reply.
+    /// Everything else: another text or status, a broken connection, no reply.
     pub failures: u64,
     pub first_failure: Option<String>,
     /// Open loop: requests that were due while every connection was busy, hence not sent.
@@ -57,7 +57,7 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Replies with the expected word a second.
+    /// Expected replies a second.
     pub fn rate(&self) -> f64 {
         self.latencies.len() as f64 / self.elapsed.as_secs_f64().max(1e-9)
     }
@@ -154,8 +154,8 @@ fn pace(rate: f64, due: &Semaphore, run: &Run) -> u64 {
 async fn send(run: Arc<Run>, mut connection: Connection, mut request: Request) -> Outcome {
     let mut tally = Outcome::default();
     while let Some(index) = run.turn().await {
-        let (bytes, word) = request.patch(index);
-        let word = if run.load.always_ok { "OK|" } else { word };
+        let (bytes, expected) = request.patch(index);
+        let expected = if run.load.is_ceiling { expected.of_ceiling() } else { expected };
         let begun = Instant::now();
         let reply = connection.exchange(bytes).await;
         let took = u32::try_from(begun.elapsed().as_micros()).unwrap_or(u32::MAX);
@@ -163,14 +163,14 @@ async fn send(run: Arc<Run>, mut connection: Connection, mut request: Request) -
         let keep = match reply {
             Ok(reply) => {
                 match reply.status {
-                    200 if reply.body.starts_with(word.as_bytes()) => tally.latencies.push(took),
+                    200 if expected.is(reply.body) => tally.latencies.push(took),
                     503 => tally.refused.push(took),
-                    status => tally.fail(format!("expected {word}, got {status} {}", reply.body.escape_ascii())),
+                    status => tally.fail(format!("expected {expected}, got {status} {}", reply.body.escape_ascii())),
                 }
                 !reply.close
             }
             Err(error) => {
-                tally.fail(format!("expected {word}, got no reply: {error}"));
+                tally.fail(format!("expected {expected}, got no reply: {error}"));
                 false
             }
         };

@@ -24,7 +24,7 @@ pub struct Server {
     log: PathBuf,
     dir: PathBuf,
     pub address: SocketAddr,
-    /// Answers `OK|` to everything.
+    /// Answers the same to everybody.
     pub is_ceiling: bool,
     /// The number of the next member to add.
     pub next_member: u64,

@@ -7,10 +7,15 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_urlencoded::to_string;
 
+use crate::expected::Expected;
+
 /// What NATS4 sends for a new member, as its maker's capture script recorded it.
 const RECORD: &str = include_str!("captured-add.txt");
 /// The token of the servers that flood starts. It guards nothing: they listen on the loopback address for a minute.
 pub const TOKEN: &str = "flood-flood-flood-flood-flood-flood";
+/// The key that may ask these servers for authstrings, as harmless.
+pub const API_USERNAME: &str = "flood";
+pub const API_KEY: &str = "flood-flood-flood-flood-flood-fl";
 /// Numbers from here on are never added: names of these are free.
 const FREE_FROM: u64 = 1 << 31;
 /// Walks through all members in an order that no cache or B-tree likes. A prime, so it meets each of them once.
@@ -56,18 +61,27 @@ pub enum Ask {
         /// Their values.
         cookies: Arc<[String]>,
     },
+    /// Authstrings of members, by name.
+    AuthString {
+        /// Members 0 to this are there.
+        members: u64,
+    },
+    /// Authstrings for names that nobody has.
+    Blank,
 }
 
 impl Ask {
-    /// The member of the `index`th request, and how a right reply begins.
-    fn pick(&self, index: u64) -> (u64, &'static str) {
+    /// The member of the `index`th request, and what a right reply holds.
+    fn pick(&self, index: u64) -> (u64, Expected) {
         match self {
-            Self::Add { first } => (first + index, "OK|"),
-            Self::Check { members } if index.is_multiple_of(2) => (scattered(index / 2, *members), "OK|"),
-            Self::Check { .. } => (FREE_FROM + index / 2, "NOTOK|"),
+            Self::Add { first } => (first + index, Expected::Word("OK|")),
+            Self::Check { members } if index.is_multiple_of(2) => (scattered(index / 2, *members), Expected::Word("OK|")),
+            Self::Check { .. } => (FREE_FROM + index / 2, Expected::Word("NOTOK|")),
             // Status 200 says all.
-            Self::Basic { first, step, visitors } => (first + scattered(index, *visitors) * step, ""),
-            Self::Cookie { cookies } => (index % cookies.len().max(1) as u64, ""),
+            Self::Basic { first, step, visitors } => (first + scattered(index, *visitors) * step, Expected::Word("")),
+            Self::Cookie { cookies } => (index % cookies.len().max(1) as u64, Expected::Word("")),
+            Self::AuthString { members } => (scattered(index, *members), Expected::AuthString),
+            Self::Blank => (FREE_FROM + index, Expected::Blank),
         }
     }
 
@@ -85,6 +99,10 @@ impl Ask {
             }
             Self::Basic { .. } => check(&format!("Authorization: Basic {CREDENTIALS}")),
             Self::Cookie { .. } => check(&format!("Cookie: __Host-userman={COOKIE}")),
+            Self::AuthString { .. } | Self::Blank => format!(
+                "GET /api/member/authstring?type=upsell&username={NAME}&siteid=1 HTTP/1.1\r\nHost: 127.0.0.1\r\n\
+                 api-username: {API_USERNAME}\r\napi-key: {API_KEY}\r\n\r\n"
+            ),
         })
     }
 
@@ -95,7 +113,7 @@ impl Ask {
                 to_string(pairs)
             }
             Self::Check { .. } => to_string([("siteid", "1"), ("username", NAME), ("action", "CHECK")]),
-            Self::Basic { .. } | Self::Cookie { .. } => Ok(String::new()),
+            Self::Basic { .. } | Self::Cookie { .. } | Self::AuthString { .. } | Self::Blank => Ok(String::new()),
         }
     }
 }
@@ -140,9 +158,9 @@ impl Request {
         Ok(Self { ask, slots, bytes: text.into_bytes() })
     }
 
-    /// The `index`th request's bytes, and how a right reply's body begins.
-    pub fn patch(&mut self, index: u64) -> (&[u8], &'static str) {
-        let (member, word) = self.ask.pick(index);
+    /// The `index`th request's bytes, and what a right reply's body holds.
+    pub fn patch(&mut self, index: u64) -> (&[u8], Expected) {
+        let (member, expected) = self.ask.pick(index);
         for &(at, slot) in &self.slots {
             let room = &mut self.bytes[at..at + slot.len()];
             match slot {
@@ -168,7 +186,7 @@ impl Request {
                 _ => digits(room, 100_000_000_000 + member, 10),
             }
         }
-        (&self.bytes, word)
+        (&self.bytes, expected)
     }
 }
 

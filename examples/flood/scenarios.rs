@@ -1,6 +1,8 @@
 //! The scenarios, one function each. A new one is a function here and a line in [`Scenario`].
 
+mod api;
 mod area;
+mod beside;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -49,6 +51,12 @@ pub enum Scenario {
     AuthCookie,
     /// First logins as fast as passwords are hashed, a flood of them, and ADD beside it
     LoginFlood,
+    /// Authstrings of the stand-in at 100,000 members, beside the ceiling
+    ApiStandIn,
+    /// Blanks for names that nobody has at 100,000 members, beside the ceiling
+    ApiBlank,
+    /// Authstrings of a NATS double on loopback at 100,000 members, beside the ceiling
+    ApiRelay,
     /// Resident memory with a million members
     Memory,
 }
@@ -95,6 +103,9 @@ impl Bench {
                     Scenario::AuthBasic => self.auth_basic(&name).await?,
                     Scenario::AuthCookie => self.auth_cookie(&name).await?,
                     Scenario::LoginFlood => self.login_flood(&name).await?,
+                    Scenario::ApiStandIn => self.api_stand_in(&name).await?,
+                    Scenario::ApiBlank => self.api_blank(&name).await?,
+                    Scenario::ApiRelay => self.api_relay(&name).await?,
                     Scenario::Memory => self.memory(&name).await?,
                 }
             }
@@ -231,18 +242,26 @@ impl Bench {
         if let Some(million) = self.million.take() {
             return Ok(million);
         }
-        let (mut server, mut series) = (self.program()?, Series::default());
-        let load = Load { time: LOAD_TIME_MAX, ..add(&mut server, CONNECTIONS, self.scaled(MILLION)) };
-        measure(&server, load, &mut series).await?;
-        let (wanted, added) = (server.next_member, series.outcome().latencies.len() as u64);
-        self.report.row("load a million", "program", CONNECTIONS, &series);
-        if added < wanted {
-            return Err(format!("only {added} of {wanted} members could be added within {LOAD_TIME_MAX:?}").into());
+        let mut server = self.program()?;
+        self.fill("load a million", &mut server, self.scaled(MILLION)).await?;
+        Ok(server)
+    }
+
+    /// Adds so many members to a new server, all of whom must get in.
+    async fn fill(&mut self, name: &str, server: &mut Server, members: u64) -> Result<(), Failure> {
+        let mut series = Series::default();
+        let load = Load { time: LOAD_TIME_MAX, ..add(server, CONNECTIONS, members) };
+        measure(server, load, &mut series).await?;
+        let added = series.outcome().latencies.len() as u64;
+        self.report.row(name, "program", CONNECTIONS, &series);
+        if added < members {
+            return Err(format!("only {added} of {members} members could be added within {LOAD_TIME_MAX:?}").into());
         }
         self.report.note(format!(
-            "the server with {added} members has as many passwords to hash: its worker runs at lowest priority beside what is measured"
+            "{name}: the server with {added} members has as many passwords to hash: its worker runs at lowest priority beside what \
+             is measured"
         ));
-        Ok(server)
+        Ok(())
     }
 
     fn put_back(&mut self, million: Server) {
@@ -259,8 +278,14 @@ impl Bench {
 
     /// A new server on a new directory.
     fn program(&mut self) -> Result<Server, Failure> {
+        self.program_with(&[])
+    }
+
+    /// The same with more arguments than the defaults.
+    fn program_with(&mut self, more: &[String]) -> Result<Server, Failure> {
         self.servers_started += 1;
-        Server::program(&self.binary, &self.dir.join(self.servers_started.to_string()), &self.options.server_arg)
+        let dir = self.dir.join(self.servers_started.to_string());
+        Server::program(&self.binary, &dir, &[&self.options.server_arg, more].concat())
     }
 
     fn end(&mut self, server: Server) -> Result<(), Failure> {
@@ -285,7 +310,7 @@ fn add(server: &mut Server, connections: usize, requests: u64) -> Load {
 }
 
 fn load(server: &Server, ask: Ask, connections: usize, requests: u64) -> Load {
-    Load { address: server.address, always_ok: false, ask, connections, requests, time: ROUND_TIME_MAX, rate: None }
+    Load { address: server.address, is_ceiling: false, ask, connections, requests, time: ROUND_TIME_MAX, rate: None }
 }
 
 fn sync_disk(dir: &Path, times: u64, series: &mut Series) -> Result<(), Failure> {
@@ -299,7 +324,7 @@ fn sync_disk(dir: &Path, times: u64, series: &mut Series) -> Result<(), Failure>
 
 /// Sends the load to this server and adds what came back to the series, with what it cost.
 async fn measure(server: &Server, load: Load, series: &mut Series) -> Result<(), Failure> {
-    let load = Load { address: server.address, always_ok: server.is_ceiling, ..load };
+    let load = Load { address: server.address, is_ceiling: server.is_ceiling, ..load };
     let (own, theirs, all) = (cpu_seconds("self"), server.cpu_seconds(), machine_cpu_seconds());
     let mut cost = Cost::default();
     let watch = async {

@@ -16,9 +16,6 @@ use crate::report::{Bar, Cost, Series};
 use crate::request::{Ask, memberid, scattered};
 
 const CHECKS: u64 = 60_000;
-/// Part of the full load at which latency is looked at, and for how long in each round.
-const HALF: f64 = 0.5;
-const HALF_TIME: Duration = Duration::from_secs(2);
 /// Members whose password is remembered before the clock starts. Each costs a hash, of which there are some dozen a second.
 const VISITORS: u64 = 500;
 /// Fewer than the questions that wait for a hash: none is refused.
@@ -69,31 +66,9 @@ impl Bench {
 
     /// Checks of /auth beside the ceiling, then at half their rate.
     async fn checks(&mut self, name: &str, what: &str, million: &Server, ask: Ask) -> Result<(), Failure> {
-        let (mut ceiling, mut checks) = (Series::default(), Series::default());
-        let (mut ceiling_half, mut half) = (Series::default(), Series::default());
-        for _ in 0..ROUNDS {
-            let load = load(million, ask.clone(), CONNECTIONS, self.scaled(CHECKS));
-            self.round(million, load, &mut ceiling, &mut checks).await?;
-        }
-        let rate = checks.rate() * HALF;
-        for _ in 0..ROUNDS {
-            let load = load(million, ask.clone(), CONNECTIONS, u64::MAX);
-            let load = Load { rate: Some(rate), time: HALF_TIME, ..load };
-            self.round(million, load, &mut ceiling_half, &mut half).await?;
-        }
-        self.report.row(name, "ceiling", CONNECTIONS, &ceiling);
-        self.report.row(name, "program", CONNECTIONS, &checks);
-        self.report.row(name, "ceiling, half the program's load", CONNECTIONS, &ceiling_half);
-        self.report.row(name, "program, half the load", CONNECTIONS, &half);
-        let outcome = half.outcome();
-        self.report.note(format!(
-            "{name}: {rate:.0} requests a second were due at half the load; of {} that were, {} found all {CONNECTIONS} connections \
-             waiting and were not sent",
-            outcome.latencies.len() as u64 + outcome.refused.len() as u64 + outcome.failures + outcome.unsent,
-            outcome.unsent
-        ));
-        self.report.bar(&format!("{what} at a million members: rate / ceiling"), checks.rate_ratio(&ceiling), Bar::AtLeast(0.6));
-        self.report.bar(&format!("{what} at half that load: p99, ms"), half.p99_ms(), Bar::AtMost(1.0));
+        let beside = self.beside(name, million, ask, self.scaled(CHECKS)).await?;
+        self.report.bar(&format!("{what} at a million members: rate / ceiling"), beside.rate_ratio, Bar::AtLeast(0.6));
+        self.report.bar(&format!("{what} at half that load: p99, ms"), beside.half_p99_ms, Bar::AtMost(1.0));
         Ok(())
     }
 
