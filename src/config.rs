@@ -10,16 +10,18 @@ use chrono_tz::Tz;
 use clap::builder::{OsStringValueParser, Resettable, TypedValueParser as _};
 use clap::{ArgAction, Args, Command, value_parser};
 use ipnet::IpNet;
+use secrecy::{ExposeSecret as _, SecretString};
 
 pub use api::{ApiConfig, ApiSettings, Source};
 pub use area::{AreaConfig, AreaSettings, LOGIN_SECONDS_MAX};
 
 use crate::clock::ExpiryRule;
 use crate::data_dir::DataDir;
-use crate::http::caller::{TrustedProxies, parse_network};
+use crate::http::caller::TrustedProxies;
 use crate::http::tokens::{TOKEN_EXPECTED, Token, read_file};
 use crate::logging::{Format, LogFilter};
 use crate::login::page::PageError;
+use crate::network::parse_network;
 use crate::password::HashKind;
 use crate::store::Location;
 
@@ -52,7 +54,7 @@ pub struct Settings {
         value_name = "TOKEN",
         value_delimiter = ','
     )]
-    pub postback_token: Vec<String>,
+    pub postback_token: Vec<SecretString>,
     /// The same from a file, one token a line
     #[arg(long, global = true, env = "USERMAN_POSTBACK_TOKEN_FILE", value_name = "FILE", value_parser = any_path())]
     pub postback_token_file: Option<PathBuf>,
@@ -319,13 +321,13 @@ impl Problems {
 /// A token that is wrong is not shown: it may be nearly right.
 fn tokens(settings: &Settings, bad: &mut Problems) -> Vec<Token> {
     let mut tokens = Vec::new();
-    let blank = |text: &&String| text.trim().is_empty();
-    let only_blanks = settings.postback_token.iter().all(|text| blank(&text));
-    for text in settings.postback_token.iter().filter(|text| only_blanks || !blank(text)) {
-        match Token::parse(text.trim()) {
+    let given = settings.postback_token.iter().map(|text| text.expose_secret().trim());
+    let only_blanks = given.clone().all(str::is_empty);
+    for text in given.filter(|text| only_blanks || !text.is_empty()) {
+        match Token::parse(text) {
             Some(token) => tokens.push(token),
             None => {
-                let found = format!("{} bytes", text.trim().len());
+                let found = format!("{} bytes", text.len());
                 bad.0.push(BadSetting::found("--postback-token", TOKEN_EXPECTED, &found));
             }
         }

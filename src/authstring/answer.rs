@@ -49,8 +49,11 @@ pub enum Wrong {
     )]
     Form(&'static str),
     /// More than [`ANSWER_BYTES_MAX`].
-    #[error("NATS answered with more than 65536 bytes: the URL is not NATS's")]
+    #[error("NATS answered with more than {} bytes: the URL is not NATS's", ANSWER_BYTES_MAX)]
     TooLong,
+    /// No HTTP, or one that goes beyond all bounds.
+    #[error("NATS answered with something that is no HTTP: the URL is not NATS's, or its port speaks TLS")]
+    NoHttp,
 }
 
 /// Reads an answer that came whole.

@@ -4,12 +4,13 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use secrecy::{ExposeSecret as _, SecretString};
 use ureq::Agent;
 use ureq::http::{HeaderValue, Uri};
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::unversioned::transport::DefaultConnector;
 
 use super::answer::{self, ANSWER_BYTES_MAX, Wrong};
+use super::names::Names;
 use super::{AuthString, Lookup, Plus, Resource};
 
 /// Longest key and longest username that is sent, in bytes; NATS's have 32 and 14.
@@ -26,7 +27,8 @@ pub const CREDENTIAL_EXPECTED: &str = "expected 1 to 256 printable ASCII charact
 pub struct Access {
     url: String,
     username: String,
-    key: SecretString,
+    /// Marked as a secret, which its `Debug` does not show.
+    key: HeaderValue,
     roots: Option<RootCerts>,
 }
 
@@ -41,8 +43,12 @@ impl Access {
     /// them cannot be sent.
     pub fn new(url: &str, username: &str, key: &str) -> Option<Self> {
         let url = clean_url(url)?;
-        let fits = is_credential(username) && is_credential(key);
-        fits.then(|| Self { url, username: username.to_owned(), key: key.into(), roots: None })
+        if !is_credential(username) || !is_credential(key) {
+            return None;
+        }
+        let mut key = HeaderValue::from_str(key).ok()?;
+        key.set_sensitive(true);
+        Some(Self { url, username: username.to_owned(), key, roots: None })
     }
 
     /// The same with certificates in PEM form that are trusted instead of the usual ones, for a NATS with a certificate of its own.
@@ -98,7 +104,9 @@ pub enum Error {
     #[error("NATS cannot be reached: {0}; is the URL right, and is NATS up?")]
     Unreachable(String),
     /// NATS's certificate is not one that is trusted, or there is no TLS at all.
-    #[error("no TLS with NATS: {0}; is its certificate good for this URL, or one of its own, to be named with --nats-ca?")]
+    #[error(
+        "no TLS with NATS: {0}; does it speak TLS at this port, and is its certificate good for this URL, or one of its own, to be named with --nats-ca?"
+    )]
     Tls(String),
     /// Nothing, or not all of it, by the deadline.
     #[error("NATS did not answer in time")]
@@ -126,6 +134,7 @@ impl fmt::Debug for Client {
 impl Client {
     /// A client whose calls take `time_max` at most: name look-up, connection, TLS, answer and a second try together.
     pub fn new(access: Access, time_max: Duration) -> Self {
+        let names = Names::default();
         let agent = |idle| {
             let mut config = Agent::config_builder()
                 .http_status_as_error(false)
@@ -140,7 +149,7 @@ impl Client {
             if let Some(roots) = &access.roots {
                 config = config.tls_config(TlsConfig::builder().root_certs(roots.clone()).build());
             }
-            config.build().new_agent()
+            Agent::with_parts(config.build(), DefaultConnector::default(), names.clone())
         };
         Self { agent: agent(IDLE_CONNECTIONS_MAX), fresh: agent(0), access, time_max }
     }
@@ -186,9 +195,7 @@ impl Client {
             // Escaped here: everything that could mean something in a query, with PHP on the other side.
             request = request.query_raw(name, utf8_percent_encode(&value, NON_ALPHANUMERIC).to_string());
         }
-        let mut key = HeaderValue::from_str(self.access.key.expose_secret()).map_err(|_| Error::Unreachable("no key".into()))?;
-        key.set_sensitive(true);
-        let request = request.header("api-key", key).header("api-username", &self.access.username);
+        let request = request.header("api-key", &self.access.key).header("api-username", &self.access.username);
         let mut response = request.config().timeout_global(Some(left)).build().call().map_err(error)?;
         let body = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec().map_err(error)?;
         Ok(answer::read(resource, response.status().as_u16(), &body)?)
@@ -221,7 +228,7 @@ fn error(error: ureq::Error) -> Error {
         ureq::Error::HostNotFound => Error::Unreachable("its name is not known".into()),
         ureq::Error::Rustls(error) => Error::Tls(error.to_string()),
         ureq::Error::Tls(what) => Error::Tls(what.into()),
-        ureq::Error::Protocol(_) => Error::Unreachable("what answers there does not speak HTTP, or broke off".into()),
-        _ => Error::Unreachable("no connection".into()),
+        ureq::Error::ConnectionFailed => Error::Unreachable("no connection".into()),
+        _ => Error::Wrong(Wrong::NoHttp),
     }
 }

@@ -9,13 +9,13 @@ use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
 
 use super::client::is_credential;
-use crate::http::caller::{contains, parse_network};
 use crate::member::SiteId;
+use crate::network::{contains, parse_network};
 
 /// The shortest key that is taken. NATS's own have 32 hexadecimal digits.
 const KEY_CHARS_MIN: usize = 16;
 /// What [`ApiKey::parse`] takes.
-pub const API_KEY_EXPECTED: &str = "expected USERNAME:KEY with a KEY of at least 16 characters, then site=SITEID and ip=CIDR as often as wanted, with blanks between";
+pub const API_KEY_EXPECTED: &str = "expected USERNAME:KEY with a KEY of at least 16 characters and no comma, then site=SITEID and ip=CIDR as often as wanted, with blanks between";
 
 /// One key. Its text is not kept.
 #[derive(Clone)]
@@ -41,7 +41,8 @@ impl ApiKey {
         let mut words = text.split_ascii_whitespace();
         let credentials = words.next()?;
         let (username, key) = credentials.split_once(':')?;
-        if !is_credential(username) || !is_credential(key) || key.len() < KEY_CHARS_MIN {
+        // In a variable a comma stands between two keys.
+        if !is_credential(username) || !is_credential(key) || key.len() < KEY_CHARS_MIN || credentials.contains(',') {
             return None;
         }
         let digest = Sha256::digest(credentials).into();
@@ -193,6 +194,7 @@ mod tests {
             (format!("tmm1:{KEY} from=::1"), "an unknown limit"),
             (format!("tmm1:{KEY} site"), "a limit without a value"),
             (format!("jos\u{e9}:{KEY}"), "not ASCII"),
+            (format!("tmm1:{KEY},more"), "a comma"),
         ] {
             assert!(ApiKey::parse(&text).is_none(), "{why}");
         }

@@ -4,6 +4,8 @@
 //! or of two combinations is refused by name. Unknown parameters are none of ours.
 
 use super::{Lookup, PLUS_EXPECTED, Plus, Resource, SESSION_EXPECTED, Session, Sites};
+use percent_encoding::percent_decode;
+
 use crate::fields::Fields;
 use crate::login::ask::SITES_EXPECTED;
 use crate::member::{ID_EXPECTED, MemberId, SiteId, USERNAME_EXPECTED, Username};
@@ -12,9 +14,10 @@ use crate::reply::Refusal;
 const COMBINATION_EXPECTED: &str =
     "expected memberid and session, or username and siteid, or username and siteids, and no other of them";
 const STATUS_EXPECTED: &str = "expected a number, as in 1 for active";
-const FIELDS_EXPECTED: &str = "expected parameters as in siteids=1,2";
+/// The parameters of both resources, for those who send them as arrays.
+const NAMES: [&str; 7] = ["type", "memberid", "session", "username", "siteid", "siteids", "status"];
 /// NATS's `status` of an active member.
-const ACTIVE: u64 = 1;
+const ACTIVE: &str = "1";
 
 /// A question that can be answered.
 #[derive(Clone, Debug)]
@@ -52,15 +55,28 @@ impl Question {
     fn read(query: &[u8], resource: impl FnOnce(&Given<'_>) -> Result<Resource, Refusal>) -> Result<Self, Refusal> {
         let fields = Fields::from_urlencoded(query);
         let given = Given(&fields);
-        if fields.all().any(|(name, _)| name.is_empty()) {
-            return Err(Refusal::malformed("query", FIELDS_EXPECTED, "an array, or a value without a name"));
-        }
+        no_array(query)?;
         let resource = resource(&given)?;
-        let status = given.optional("status")?;
-        let active = status.map_or(Some(true), |text| number(text).map(|status| status == ACTIVE));
-        let active = active.ok_or_else(|| Refusal::malformed("status", STATUS_EXPECTED, status.unwrap_or_default()))?;
+        let active = match given.optional("status")? {
+            None => true,
+            // No number is too long: what is not 1 is a blank.
+            Some(text) if text.bytes().all(|b| b.is_ascii_digit()) => text.trim_start_matches('0') == ACTIVE,
+            Some(text) => return Err(Refusal::malformed("status", STATUS_EXPECTED, text)),
+        };
         Ok(Self { resource, lookup: lookup(&given)?, active })
     }
+}
+
+/// PHP writes an array as `siteids[0]=1`, which is no field to us; passed over, the parameter would be said to be missing.
+fn no_array(query: &[u8]) -> Result<(), Refusal> {
+    for field in query.split(|&b| b == b'&') {
+        let name: Vec<u8> = percent_decode(field.split(|&b| b == b'=').next().unwrap_or_default()).collect();
+        let Some(open) = name.iter().position(|&b| b == b'[') else { continue };
+        if let Some(parameter) = NAMES.into_iter().find(|parameter| parameter.as_bytes() == &name[..open]) {
+            return Err(Refusal::malformed(parameter, "expected one value, as in siteids=1,2", "an array"));
+        }
+    }
+    Ok(())
 }
 
 /// Reads one of the three combinations.
@@ -93,11 +109,6 @@ fn lookup(given: &Given<'_>) -> Result<Lookup, Refusal> {
             Ok(Lookup::Sites { username, sites })
         }
     }
-}
-
-/// `str::parse` alone would take a sign.
-fn number(text: &str) -> Option<u64> {
-    text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
 
 /// The parameters. One that is empty counts as not given: PHP writes an unset variable so.
@@ -180,8 +191,19 @@ mod tests {
             ("type=upsell&username=bob&siteids=1,1", format!("siteids: {SITES_EXPECTED}, found \"1,1\""), "one twice"),
             (
                 "type=upsell&username=bob&siteids[]=1",
-                format!("query: {FIELDS_EXPECTED}, found \"an array, or a value without a name\""),
+                "siteids: expected one value, as in siteids=1,2, found \"an array\"".into(),
                 "an array",
+            ),
+            (
+                "type=upsell&memberid=1&session%5B0%5D=secret",
+                "session: expected one value, as in siteids=1,2, found \"an array\"".into(),
+                "another",
+            ),
+            ("type=upsell&username=bob&siteid=1&utm[x]=2&=3&", "upsell bob on 1".into(), "unknown ones"),
+            (
+                "type=upsell&username=bob&siteid=1&status=99999999999999999999999",
+                "upsell bob on 1, not active".into(),
+                "a long number",
             ),
             (
                 "type=upsell&username=a%0Ab&siteid=1",

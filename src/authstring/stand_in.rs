@@ -24,17 +24,6 @@ pub struct Ticket {
     until: i64,
 }
 
-/// What became of a string that was given back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Redeemed {
-    /// It was good, and is so no more.
-    Good(Ticket),
-    /// It is of a member whom the caller may not ask for; it is as good as before.
-    NotForYou(Key),
-    /// None of ours, or over, or redeemed already.
-    Unknown,
-}
-
 /// The strings that are out.
 pub struct StandIn {
     lifetime_seconds: i64,
@@ -64,29 +53,30 @@ impl StandIn {
         getrandom::fill(&mut bytes)?;
         let text = format!("{:032x}", u128::from_be_bytes(bytes));
         let ticket = Ticket { plus, key, until: now.saturating_add(self.lifetime_seconds) };
-        self.strings().put(Sha256::digest(&text).into(), Some(ticket));
+        self.strings().put(digest(&text), Some(ticket));
         Ok(AuthString(text.into()))
     }
 
-    /// Takes one back, whatever the text.
-    pub fn redeem(&self, text: &str, now: i64, may_ask: impl FnOnce(Key) -> bool) -> Redeemed {
-        let digest: [u8; 32] = Sha256::digest(text).into();
-        let mut strings = self.strings();
-        let Some(slot) = strings.get(&digest) else { return Redeemed::Unknown };
-        match slot.filter(|ticket| now < ticket.until) {
-            Some(ticket) if !may_ask(ticket.key) => Redeemed::NotForYou(ticket.key),
-            Some(ticket) => {
-                *slot = None;
-                Redeemed::Good(ticket)
-            }
-            None => Redeemed::Unknown,
-        }
+    /// What a string is good for now, whatever the text; `None` for one that is none of ours, over, or redeemed already.
+    pub fn look(&self, text: &str, now: i64) -> Option<Ticket> {
+        let ticket = *self.strings().get(&digest(text))?;
+        ticket.filter(|ticket| now < ticket.until)
+    }
+
+    /// The same, and it is good no more: of several at once one has it.
+    pub fn redeem(&self, text: &str, now: i64) -> Option<Ticket> {
+        let ticket = self.strings().get(&digest(text))?.take();
+        ticket.filter(|ticket| now < ticket.until)
     }
 
     /// A panic leaves a string that is there or not.
     fn strings(&self) -> std::sync::MutexGuard<'_, Recent<[u8; 32], Option<Ticket>>> {
         self.strings.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn digest(text: &str) -> [u8; 32] {
+    Sha256::digest(text).into()
 }
 
 #[cfg(test)]
@@ -99,17 +89,18 @@ mod tests {
     }
 
     #[test]
-    fn a_string_is_good_once_until_its_time_is_over_and_for_those_who_may_ask() {
+    fn a_string_is_good_once_until_its_time_is_over() {
         let stand_in = StandIn::new(60);
         let strings: Vec<_> = (0..3).map(|_| stand_in.issue(Plus::Upsell, bob(), 1_000).unwrap()).collect();
-        let redeem = |index: usize, now, may| stand_in.redeem(strings[index].expose(), now, |_| may);
-        let good = Redeemed::Good(Ticket { plus: Plus::Upsell, key: bob(), until: 1_060 });
-        assert_eq!(redeem(0, 1_000, false), Redeemed::NotForYou(bob()), "it is not used up by that");
-        assert_eq!(redeem(0, 1_000, true), good);
-        assert_eq!(redeem(0, 1_000, true), Redeemed::Unknown, "once");
-        assert_eq!(redeem(1, 1_059, true), good);
-        assert_eq!(redeem(2, 1_060, true), Redeemed::Unknown, "over");
-        assert_eq!(stand_in.redeem("", 1_000, |_| true), Redeemed::Unknown);
+        let look = |index: usize, now| stand_in.look(strings[index].expose(), now);
+        let redeem = |index: usize, now| stand_in.redeem(strings[index].expose(), now);
+        let good = Some(Ticket { plus: Plus::Upsell, key: bob(), until: 1_060 });
+        assert_eq!([look(0, 1_000), look(0, 1_000)], [good; 2], "a look does not use it up");
+        assert_eq!(redeem(0, 1_000), good);
+        assert_eq!([look(0, 1_000), redeem(0, 1_000)], [None; 2], "once");
+        assert_eq!(redeem(1, 1_059), good);
+        assert_eq!([look(2, 1_060), redeem(2, 1_060)], [None; 2], "over");
+        assert_eq!(stand_in.redeem("", 1_000), None);
     }
 
     #[test]
@@ -128,9 +119,9 @@ mod tests {
         let stand_in = StandIn::new(60);
         let first = stand_in.issue(Plus::Cancel, bob(), 0).unwrap();
         let last: Vec<_> = (0..STRINGS_MAX).map(|_| stand_in.issue(Plus::Cancel, bob(), 0).unwrap()).collect();
-        assert_eq!(stand_in.redeem(first.expose(), 0, |_| true), Redeemed::Unknown);
+        assert_eq!(stand_in.redeem(first.expose(), 0), None);
         for string in &last[STRINGS_MAX / 2..] {
-            assert!(matches!(stand_in.redeem(string.expose(), 0, |_| true), Redeemed::Good(_)));
+            assert!(stand_in.redeem(string.expose(), 0).is_some());
         }
     }
 }

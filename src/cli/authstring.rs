@@ -4,6 +4,7 @@ use std::io::{Write as _, stdout};
 use std::path::PathBuf;
 
 use clap::Args;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use super::Failure;
 use crate::authstring::{Client, Lookup, PLUS_EXPECTED, Plus, SESSION_EXPECTED, Session, Sites};
@@ -24,16 +25,16 @@ pub(super) struct AuthString {
     #[arg(long, value_name = "USERNAME", requires = "site", required_unless_present = "member")]
     username: Option<String>,
     /// siteid, or several with commas, of which the first counts that has the name
-    #[arg(long, value_name = "SITEID", requires = "username")]
+    #[arg(long, value_name = "SITEID", requires = "username", conflicts_with = "member")]
     site: Option<String>,
     /// The memberid, instead of a name; needs --session or --session-file
     #[arg(long, value_name = "MEMBERID", conflicts_with = "username")]
     member: Option<String>,
     /// The member's session at NATS, a secret: others on this machine see it here, so rather use --session-file
-    #[arg(long, env = "USERMAN_SESSION", hide_env_values = true, value_name = "SESSION")]
-    session: Option<String>,
+    #[arg(long, value_name = "SESSION", requires = "member")]
+    session: Option<SecretString>,
     /// The same from a file
-    #[arg(long, value_name = "FILE", conflicts_with = "session")]
+    #[arg(long, value_name = "FILE", requires = "member", conflicts_with = "session")]
     session_file: Option<PathBuf>,
 }
 
@@ -74,10 +75,11 @@ impl AuthString {
         let text = match (&self.session, &self.session_file) {
             (Some(text), _) => text.clone(),
             (None, Some(path)) => std::fs::read_to_string(path)
-                .map_err(|error| Failure::usage(format!("--session-file: {}: {error}", path.display())))?,
+                .map_err(|error| Failure::usage(format!("--session-file: {}: {error}", path.display())))?
+                .into(),
             (None, None) => return Err(Failure::usage("--member: expected --session or --session-file beside it")),
         };
-        Session::parse(text.trim()).ok_or_else(|| Failure::usage(format!("--session: {SESSION_EXPECTED}")))
+        Session::parse(text.expose_secret().trim()).ok_or_else(|| Failure::usage(format!("--session: {SESSION_EXPECTED}")))
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{ArgAction, Args, value_parser};
+use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{BadSetting, Problems, number, switch};
 use crate::authstring::Access;
@@ -30,7 +31,7 @@ pub struct ApiSettings {
         value_name = "USERNAME:KEY",
         value_delimiter = ','
     )]
-    pub api_key: Vec<String>,
+    pub api_key: Vec<SecretString>,
     /// The same from a file, one key a line
     #[arg(long, global = true, env = "USERMAN_API_KEY_FILE", value_name = "FILE", value_parser = super::any_path())]
     pub api_key_file: Option<PathBuf>,
@@ -42,7 +43,7 @@ pub struct ApiSettings {
     pub nats_api_username: Option<String>,
     /// The api-key that belongs to it
     #[arg(long, global = true, env = "USERMAN_NATS_API_KEY", hide_env_values = true, value_name = "KEY")]
-    pub nats_api_key: Option<String>,
+    pub nats_api_key: Option<SecretString>,
     /// The same from a file
     #[arg(long, global = true, env = "USERMAN_NATS_API_KEY_FILE", value_name = "FILE", value_parser = super::any_path())]
     pub nats_api_key_file: Option<PathBuf>,
@@ -112,14 +113,15 @@ impl ApiConfig {
 /// A key that is wrong is not shown: it may be nearly right.
 fn keys(settings: &ApiSettings, bad: &mut Problems) -> Option<ApiKeys> {
     let mut keys = Vec::new();
-    let given: Vec<_> = settings.api_key.iter().filter(|text| !text.trim().is_empty()).collect();
+    let given = settings.api_key.iter().map(|text| text.expose_secret().trim());
+    let given: Vec<_> = given.filter(|text| !text.is_empty()).collect();
     if given.is_empty() && !settings.api_key.is_empty() {
         bad.0.push(BadSetting::found("--api-key", API_KEY_EXPECTED, "nothing"));
     }
     for text in given {
         match ApiKey::parse(text) {
             Some(key) => keys.push(key),
-            None => bad.0.push(BadSetting::found("--api-key", API_KEY_EXPECTED, &format!("{} bytes", text.trim().len()))),
+            None => bad.0.push(BadSetting::found("--api-key", API_KEY_EXPECTED, &format!("{} bytes", text.len()))),
         }
     }
     if let Some(path) = &settings.api_key_file {
@@ -137,7 +139,7 @@ fn keys(settings: &ApiSettings, bad: &mut Problems) -> Option<ApiKeys> {
 
 /// NATS's URL, username and key: all three or none.
 fn access(settings: &ApiSettings, bad: &mut Problems) -> Option<Access> {
-    let url = bad.read_optional("--nats-url", URL_EXPECTED, settings.nats_url.as_deref(), clean_url);
+    let url = settings.nats_url.as_deref().and_then(|text| url(text.trim(), bad));
     let credential = |text: &str| is_credential(text).then(|| text.to_owned());
     let username = settings.nats_api_username.as_deref();
     let username = bad.read_optional("--nats-api-username", CREDENTIAL_EXPECTED, username, credential);
@@ -145,8 +147,9 @@ fn access(settings: &ApiSettings, bad: &mut Problems) -> Option<Access> {
     let (has_username, has_key) =
         (settings.nats_api_username.is_some(), settings.nats_api_key.is_some() || settings.nats_api_key_file.is_some());
     if settings.nats_url.is_none() {
-        if has_username || has_key {
-            bad.0.push(BadSetting::found("--nats-url", "expected it beside --nats-api-username and --nats-api-key", "nothing"));
+        if has_username || has_key || settings.nats_ca.is_some() {
+            let expected = "expected it beside --nats-api-username, --nats-api-key and --nats-ca";
+            bad.0.push(BadSetting::found("--nats-url", expected, "nothing"));
         }
         return None;
     }
@@ -177,6 +180,17 @@ fn access(settings: &ApiSettings, bad: &mut Problems) -> Option<Access> {
     }
 }
 
+/// A URL that is wrong may hold a password or a key, and is not shown then.
+fn url(text: &str, bad: &mut Problems) -> Option<String> {
+    let url = clean_url(text);
+    if url.is_none() {
+        let found =
+            if text.contains(['@', '?', '#']) { "a user, a query or a #".into() } else { format!("\"{}\"", text.escape_debug()) };
+        bad.0.push(BadSetting::found("--nats-url", URL_EXPECTED, &found));
+    }
+    url
+}
+
 fn nats_key(settings: &ApiSettings, bad: &mut Problems) -> Option<String> {
     let (flag, text) = match (&settings.nats_api_key, &settings.nats_api_key_file) {
         (None, None) => return None,
@@ -184,7 +198,7 @@ fn nats_key(settings: &ApiSettings, bad: &mut Problems) -> Option<String> {
             bad.0.push(BadSetting::found("--nats-api-key", "expected one key", "--nats-api-key-file beside it"));
             return None;
         }
-        (Some(text), None) => ("--nats-api-key", text.clone()),
+        (Some(text), None) => ("--nats-api-key", text.expose_secret().to_owned()),
         (None, Some(path)) => ("--nats-api-key-file", key_in(path, bad)?),
     };
     let text = text.trim().to_owned();

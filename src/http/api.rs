@@ -1,6 +1,8 @@
 //! `/api/member/authstring`, `/api/member/tokenrebuystring` and `/api/authstring/redeem`: NATS's REST API for a members area, which
 //! then needs neither NATS's key nor a NATS that answers in time.
 
+use std::sync::atomic::Ordering;
+
 use actix_web::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::{Data, Payload};
@@ -17,11 +19,11 @@ use super::relay::{Relay, Unanswered};
 use super::reply;
 use crate::authstring::keys::{ApiKey, ApiKeys};
 use crate::authstring::question::Question;
-use crate::authstring::stand_in::{Redeemed, StandIn};
+use crate::authstring::stand_in::StandIn;
 use crate::authstring::{AuthString, Lookup, Session};
 use crate::config::{ApiConfig, Source};
 use crate::member::{Key, MemberId, SiteId, Username};
-use crate::reply::Refusal;
+use crate::reply::{Found, Refusal};
 
 const KEY: HeaderName = HeaderName::from_static("api-key");
 const USERNAME: HeaderName = HeaderName::from_static("api-username");
@@ -75,6 +77,8 @@ enum Failure {
     Unread(Unread),
     /// The database, or the system. Logged where it happened.
     CannotTell,
+    /// The service ends.
+    Stopping,
     /// Not this method, but that one.
     Method(&'static str),
 }
@@ -93,8 +97,9 @@ async fn member(request: &HttpRequest, desk: &Desk, read: fn(&[u8]) -> Result<Qu
     let _under_way = desk.under_way();
     desk.shared().writer.count();
     let answered = async {
+        go_on(desk)?;
         let key = key(request, desk)?;
-        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        if *request.method() != Method::GET {
             return Err(Failure::Method("GET"));
         }
         let question = read(request.query_string().as_bytes()).map_err(Failure::Refused)?;
@@ -111,6 +116,7 @@ pub async fn redeem(request: HttpRequest, payload: Payload, desk: Data<Desk>) ->
     let _under_way = desk.under_way();
     desk.shared().writer.count();
     let answered = async {
+        go_on(&desk)?;
         let key = key(&request, &desk)?;
         if *request.method() != Method::POST {
             return Err(Failure::Method("POST"));
@@ -119,6 +125,11 @@ pub async fn redeem(request: HttpRequest, payload: Payload, desk: Data<Desk>) ->
         redeemed(&desk, key, &body)
     };
     respond(&desk, answered.await)
+}
+
+/// After the call for the end, which the last answers are waited for, nothing more is begun.
+fn go_on(desk: &Desk) -> Result<(), Failure> {
+    if desk.shared().stopping.load(Ordering::SeqCst) { Err(Failure::Stopping) } else { Ok(()) }
 }
 
 /// The key that a caller has shown.
@@ -229,8 +240,9 @@ async fn ask_nats(desk: &Desk, relay: &Relay, question: &Question, member: Key) 
     match &answer {
         Ok(Some(_)) => {}
         Ok(None) => {
-            let (site, member) = (member.site, member.member);
-            log::info!("NATS gives no authstring for member {member} of site {site}, who is active here");
+            let Key { site, member } = member;
+            let line = || log::warn!("NATS gives no authstring for member {member} of site {site}, who is active here");
+            desk.shared().mistakes.say(Mistake::NatsBlank, desk.shared().clock.now(), line);
         }
         Err(unanswered) => {
             let line = || log::error!("no authstring from NATS: {unanswered}");
@@ -256,17 +268,24 @@ fn redeemed(desk: &Desk, key: &ApiKey, body: &[u8]) -> Result<String, Failure> {
         Strings::StandIn(stand_in) => stand_in,
     };
     // Its text may be a string of somebody's, so only its length is told.
-    let wrong = |_| Failure::Refused(Refusal::malformed_secret("authstring", TO_REDEEM_EXPECTED, &String::from_utf8_lossy(body)));
-    let given: ToRedeem = serde_json::from_slice(body).map_err(wrong)?;
-    let now = shared.clock.now();
-    let ticket = match stand_in.redeem(&given.authstring, now, |member| key.is_good_for(member.site)) {
-        Redeemed::Good(ticket) => ticket,
-        Redeemed::NotForYou(member) => return Err(not_good_for(member.site)),
-        Redeemed::Unknown => return Err(Failure::NotFound("authstring: not known here, or over, or redeemed already")),
+    let wrong = || {
+        let found = Found::Secret(body.len());
+        Failure::Refused(Refusal { parameter: "authstring", expected: TO_REDEEM_EXPECTED, found })
     };
+    // serde would take an array for the object as well.
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Err(wrong());
+    }
+    let given: ToRedeem = serde_json::from_slice(body).map_err(|_| wrong())?;
+    let now = shared.clock.now();
+    let unknown = || Failure::NotFound("authstring: not known here, or over, or redeemed already");
+    let ticket = stand_in.look(&given.authstring, now).ok_or_else(unknown)?;
     let Key { site, member } = ticket.key;
+    may_ask(key, site)?;
     let row = desk.read(|reader| desk.readable(reader.login_by_key(ticket.key, now))).map_err(|_| Failure::CannotTell)?;
     let Some(row) = row else { return Err(Failure::NotFound("authstring: its member has left")) };
+    // Last: what could not be answered is not used up.
+    stand_in.redeem(&given.authstring, now).ok_or_else(unknown)?;
     log::info!(plus = ticket.plus.as_str(), site:% = site, member:% = member; "authstring redeemed by the stand-in");
     let answer = json!({
         "type": ticket.plus.as_str(), "siteid": site.get(), "memberid": member.get(), "username": row.username.as_str(),
@@ -294,7 +313,7 @@ fn respond(desk: &Desk, answered: Result<String, Failure>) -> HttpResponse {
         Err(Failure::Method(method)) => {
             headers.insert(ALLOW, HeaderValue::from_static(method));
         }
-        Err(Failure::Unread(_)) => {
+        Err(Failure::Unread(_) | Failure::Stopping) => {
             response.head_mut().set_connection_type(actix_web::http::ConnectionType::Close);
         }
         _ if status == StatusCode::SERVICE_UNAVAILABLE => {
@@ -316,7 +335,9 @@ fn told(failure: &Failure) -> (StatusCode, String) {
         Failure::NotFound(why) => (StatusCode::NOT_FOUND, (*why).into()),
         Failure::Unanswered(unanswered) => (unanswered.status(), unanswered.to_string()),
         Failure::Unread(unread) => (reply::status_of(*unread), reply::why(*unread).into()),
-        Failure::CannotTell => (StatusCode::SERVICE_UNAVAILABLE, "temporarily unavailable, try again in a moment".into()),
+        Failure::CannotTell | Failure::Stopping => {
+            (StatusCode::SERVICE_UNAVAILABLE, "temporarily unavailable, try again in a moment".into())
+        }
         Failure::Method(method) => (StatusCode::METHOD_NOT_ALLOWED, format!("expected the method {method}")),
     }
 }

@@ -4,13 +4,12 @@
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-use ipnet::{IpNet, Ipv4Net};
+use ipnet::IpNet;
+
+use crate::network::{contains, normalise};
 
 /// Most entries of X-Forwarded-For that are read, from the right. No chain of listed proxies is that long.
 const ENTRIES_MAX: usize = 64;
-/// Bits of an IPv6 prefix in front of a mapped IPv4 address (`::ffff:0:0/96`).
-const MAPPED_PREFIX_BITS: u8 = 96;
-
 /// The networks of `--trusted-proxy`. None trusted is the default.
 #[derive(Clone, Debug, Default)]
 pub struct TrustedProxies(pub Vec<IpNet>);
@@ -54,29 +53,10 @@ fn address(entry: &[u8]) -> Option<IpAddr> {
     found.map(normalise)
 }
 
-/// An IPv4 address that an IPv6 socket shows as `::ffff:1.2.3.4` is the IPv4 address.
-pub fn normalise(ip: IpAddr) -> IpAddr {
-    ip.to_canonical()
-}
-
-/// Reads a network (`10.0.0.0/8`, bits of the host part dropped) or a single address; IPv4-mapped ones become IPv4.
-pub fn parse_network(text: &str) -> Option<IpNet> {
-    let text = text.trim();
-    let network = text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))?.trunc();
-    match (network.prefix_len().checked_sub(MAPPED_PREFIX_BITS), normalise(network.network())) {
-        (Some(bits), IpAddr::V4(address)) if network.addr().is_ipv6() => Ipv4Net::new(address, bits).ok().map(IpNet::V4),
-        _ => Some(network),
-    }
-}
-
-/// Whether one of the networks holds the address, which is to be normalised.
-pub fn contains(nets: &[IpNet], ip: IpAddr) -> bool {
-    nets.iter().any(|net| net.contains(&ip))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::network::parse_network;
 
     fn ip(text: &str) -> IpAddr {
         text.parse().unwrap()
@@ -142,37 +122,6 @@ mod tests {
         for (listed, address) in [(ENTRIES_MAX - 1, "203.0.113.9"), (ENTRIES_MAX, "10.0.0.2")] {
             let found = caller(ip("10.0.0.1"), [line(listed).as_bytes()].into_iter(), &proxies());
             assert_eq!(found.address, ip(address), "{listed}");
-        }
-    }
-
-    #[test]
-    fn a_network_is_a_prefix_or_one_address() {
-        let table = [
-            ("10.0.0.0/8", "10.0.0.0/8"),
-            ("10.1.2.3/8", "10.0.0.0/8"),
-            (" 203.0.113.9 ", "203.0.113.9/32"),
-            ("0.0.0.0/0", "0.0.0.0/0"),
-            ("2001:db8::1", "2001:db8::1/128"),
-            ("::/0", "::/0"),
-            ("::ffff:10.0.0.0/104", "10.0.0.0/8"),
-            ("::ffff:203.0.113.9", "203.0.113.9/32"),
-            ("::ffff:0:0/96", "0.0.0.0/0"),
-        ];
-        for (text, network) in table {
-            assert_eq!(parse_network(text).map(|net| net.to_string()).as_deref(), Some(network), "{text}");
-        }
-        for text in ["", "10.0.0.0/33", "10.0.0/8", "10.0.0.0/", "example.com", "10.0.0.1:80", "10.0.0.0 /8", "[::1]"] {
-            assert_eq!(parse_network(text), None, "{text}");
-        }
-    }
-
-    #[test]
-    fn a_network_holds_its_addresses() {
-        let nets = proxies().0;
-        for (address, held) in
-            [("10.255.0.1", true), ("11.0.0.0", false), ("127.0.0.2", false), ("fd12::1", true), ("fe80::1", false)]
-        {
-            assert_eq!(contains(&nets, ip(address)), held, "{address}");
         }
     }
 }

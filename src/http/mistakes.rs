@@ -22,10 +22,12 @@ pub enum Mistake {
     ApiRefused,
     /// NATS gave no authstring.
     NoNats,
+    /// NATS gave a blank for an active member.
+    NatsBlank,
 }
 
 /// How many kinds there are.
-const KINDS: usize = Mistake::NoNats as usize + 1;
+const KINDS: usize = Mistake::NatsBlank as usize + 1;
 
 /// When each kind was last said, unix seconds.
 #[derive(Debug)]

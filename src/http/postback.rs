@@ -27,6 +27,7 @@ use crate::clock::Clock;
 use crate::journal::Origin;
 use crate::login::guard::{Door, Network};
 use crate::login::remembered::SecretDigest;
+use crate::network;
 use crate::reply::{Refusal, Reply};
 use crate::store::{Fault, Location, LoginRow, Reader};
 use crate::writer::{Answer, Writer};
@@ -178,7 +179,7 @@ impl Desk {
     }
 
     fn is_allowed(&self, address: IpAddr, token: &str) -> bool {
-        let from_here = self.shared.allowed.is_empty() || caller::contains(&self.shared.allowed, address);
+        let from_here = self.shared.allowed.is_empty() || network::contains(&self.shared.allowed, address);
         // Both are looked at in any case, so that the time does not tell which was wrong.
         let with_token = self.shared.tokens.contain(token);
         from_here & with_token

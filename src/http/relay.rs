@@ -22,7 +22,7 @@ pub enum Unanswered {
     /// What it answered, or that it could not be reached.
     #[error(transparent)]
     Nats(#[from] Error),
-    /// Too many questions wait already, or this one waited to the deadline.
+    /// Too many questions wait already, or this one waited for half of its time.
     #[error("too many questions to NATS are under way, it may be slow; try again in a moment")]
     Busy,
     /// The thread that asked is gone.
@@ -63,9 +63,11 @@ impl Relay {
     ///
     /// See [`Unanswered`].
     pub async fn ask(&self, resource: Resource, lookup: Lookup) -> Result<Option<AuthString>, Unanswered> {
-        let until = Instant::now() + self.time_max;
+        let now = Instant::now();
+        // A call that begins with less time than that would mostly end without an answer, and keep NATS busy for nothing.
+        let (wait_until, until) = (now + self.time_max / 2, now + self.time_max);
         let place = Waiting::take(&self.waiting).ok_or(Unanswered::Busy)?;
-        let permit = timeout_at(until.into(), Arc::clone(&self.calls).acquire_owned()).await;
+        let permit = timeout_at(wait_until.into(), Arc::clone(&self.calls).acquire_owned()).await;
         // The semaphore is never closed.
         let Ok(Ok(permit)) = permit else { return Err(Unanswered::Busy) };
         drop(place);

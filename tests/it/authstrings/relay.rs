@@ -1,5 +1,7 @@
 //! The relay: an answer in time and a text with the likely cause, whatever NATS does.
 
+use std::io::Write as _;
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use nats_userman::authstring::{Access, Client, Lookup, Plus, Session, Sites};
@@ -7,7 +9,7 @@ use nats_userman::member::{MemberId, SiteId, Username};
 
 use super::nats::{Day, Nats};
 use super::{KEY, SESSION, STRING, USERNAME, add_testakovsky, api_key, get, said};
-use crate::support::{App, PATIENCE, Program, eventually};
+use crate::support::{App, PATIENCE, Program, eventually, read_response};
 
 const BY_NAME: &str = "/api/member/authstring?type=upsell&username=testakovsky2&siteid=1";
 const NATS_KEY: &str = "the-key-of-nats-0123456789abcdef";
@@ -126,7 +128,7 @@ fn a_bad_answer_is_502_with_its_likely_cause() {
             "NATS answered with JSON in which \\\"result\\\" is not 32 hexadecimal digits: it may be of a version that this program does not know".into(),
         ),
         (Day::Endless, "NATS answered with more than 65536 bytes: the URL is not NATS's".into()),
-        (Day::Nonsense, "NATS cannot be reached: what answers there does not speak HTTP, or broke off; is the URL right, and is NATS up?".into()),
+        (Day::Nonsense, "NATS answered with something that is no HTTP: the URL is not NATS's, or its port speaks TLS".into()),
     ] {
         let nats = Nats::with(vec![day]);
         let response = get(app(&nats).address, BY_NAME);
@@ -188,12 +190,47 @@ fn more_questions_than_calls_wait_their_turn_and_end_in_503_when_nats_hangs() {
     // Whoever needs no NATS is not kept waiting.
     assert_eq!(said(&get(address, "/api/member/authstring?type=upsell&username=nobody&siteid=1")), (200, "{\"result\":\"\"}"));
     assert_eq!(app.post("action=CHECK&siteid=1&username=bob"), "NOTOK|username \"bob\" is free on site 1");
-    let mut answers: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap()).map(|r| (r.status, r.body)).collect();
-    answers.sort();
-    answers.dedup();
-    let busy = "{\"error\":\"too many questions to NATS are under way, it may be slow; try again in a moment\"}";
-    let late = "{\"error\":\"NATS did not answer in time\"}";
-    assert_eq!(answers, [(503, busy.to_owned()), (504, late.to_owned())]);
+    let answers: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap()).map(|r| (r.status, r.body)).collect();
+    let busy =
+        (503, "{\"error\":\"too many questions to NATS are under way, it may be slow; try again in a moment\"}".to_owned());
+    let late = (504, "{\"error\":\"NATS did not answer in time\"}".to_owned());
+    let count = |wanted| answers.iter().filter(|answer| **answer == wanted).count();
+    assert_eq!((count(late), count(busy)), (16, 24), "{answers:?}");
+    assert_eq!(nats.asked().len(), 16, "no call was begun that had no time left");
+}
+
+#[test]
+fn a_service_that_ends_begins_no_further_call_and_answers_the_one_under_way() {
+    let nats = Nats::with(vec![Day::Silence]);
+    let dir = tempfile::tempdir().unwrap();
+    let (url, key) = (nats.url(), api_key(""));
+    let flags = [&*key, "--nats-url", &url, "--nats-api-username", "natsuser", "--nats-api-key", NATS_KEY, "--nats-seconds", "3"];
+    let mut program = Program::serve(&dir.path().join("data"), &flags);
+    program.post("action=ADD&siteid=1&memberid=342&username=testakovsky2&password=p").unwrap();
+    let address = program.address;
+    let under_way = std::thread::spawn(move || get(address, BY_NAME));
+    eventually("the call is under way", || nats.asked().len() == 1);
+    // A connection that was there before: no new one is accepted.
+    let mut kept = TcpStream::connect(address).unwrap();
+    let mut ask = || {
+        let path = "/api/member/authstring?type=upsell&username=nobody&siteid=1";
+        let head = format!("GET {path} HTTP/1.1\r\nHost: test\r\napi-key: {KEY}\r\napi-username: {USERNAME}\r\n\r\n");
+        kept.write_all(head.as_bytes()).unwrap();
+        read_response(&mut kept).unwrap()
+    };
+    assert_eq!(said(&ask()), (200, "{\"result\":\"\"}"));
+    rustix::process::kill_process(rustix::process::Pid::from_child(&program.child), rustix::process::Signal::TERM).unwrap();
+    let mut last = ask();
+    eventually("it is refused", || {
+        if last.status != 503 {
+            last = ask();
+        }
+        last.status == 503
+    });
+    assert_eq!(said(&last), (503, "{\"error\":\"temporarily unavailable, try again in a moment\"}"));
+    assert_eq!(last.header("connection"), Some("close"));
+    assert_eq!(said(&under_way.join().unwrap()), (504, "{\"error\":\"NATS did not answer in time\"}"));
+    assert!(program.child.wait().unwrap().success());
 }
 
 #[test]

@@ -60,6 +60,31 @@ fn a_string_ends_with_its_time_and_with_the_membership() {
     assert_eq!(said(&redeem(&app, &string)), (404, "{\"error\":\"authstring: its member has left\"}"));
 }
 
+/// Regression: the string was used up, and nobody had the answer.
+#[test]
+fn a_string_that_could_not_be_answered_is_still_good() {
+    let app = App::start_with(&["--stand-in", &api_key("")]);
+    add_testakovsky(&app);
+    let string = issue(&app, "type=upsell&username=testakovsky2&siteid=1");
+    let database = rusqlite::Connection::open(app.config.location.path()).unwrap();
+    database.execute_batch("ALTER TABLE member_auth RENAME TO gone").unwrap();
+    assert_eq!(said(&redeem(&app, &string)), (503, "{\"error\":\"temporarily unavailable, try again in a moment\"}"));
+    database.execute_batch("ALTER TABLE gone RENAME TO member_auth").unwrap();
+    assert_eq!(redeem(&app, &string).status, 200);
+}
+
+#[test]
+fn of_many_who_redeem_one_string_at_once_one_has_it() {
+    let app = App::start_with(&["--stand-in", &api_key("")]);
+    add_testakovsky(&app);
+    let string = issue(&app, "type=upsell&username=testakovsky2&siteid=1");
+    let redeemed = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..20).map(|_| scope.spawn(|| redeem(&app, &string).status)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).filter(|status| *status == 200).count()
+    });
+    assert_eq!(redeemed, 1);
+}
+
 #[test]
 fn what_is_no_redemption_is_refused() {
     let app = App::start_with(&["--stand-in", &api_key("")]);
@@ -68,7 +93,7 @@ fn what_is_no_redemption_is_refused() {
         ("", 400, format!("{expected}, found 0 bytes")),
         ("authstring=877ae8d2c00e617d443643326bb848e2", 400, format!("{expected}, found 43 bytes")),
         ("{}", 400, format!("{expected}, found 2 bytes")),
-        ("[\"a\"]x", 400, format!("{expected}, found 6 bytes")),
+        ("[\"877ae8d2c00e617d443643326bb848e2\"]", 400, format!("{expected}, found 36 bytes")),
         ("{\"authstring\":5}", 400, format!("{expected}, found 16 bytes")),
         ("{\"authstring\":\"a\",\"authstring\":\"b\"}", 400, format!("{expected}, found 35 bytes")),
         ("{\"authstring\":\"\"}", 404, "authstring: not known here, or over, or redeemed already".into()),

@@ -60,7 +60,7 @@ fn a_certificate_that_is_named_is_trusted_and_no_other() {
     let trusting = ["--nats-ca", pem.to_str().unwrap()];
     assert_eq!(ask(&url, &trusting).printed(), format!("{STRING}\n"));
     let asked = nats.asked().len();
-    let hint = "is its certificate good for this URL, or one of its own, to be named with --nats-ca?";
+    let hint = "does it speak TLS at this port, and is its certificate good for this URL, or one of its own, to be named with --nats-ca?";
     ask(&url, &[]).ended(1, &format!("nats-userman: no TLS with NATS: invalid peer certificate: UnknownIssuer; {hint}\n"));
     let ran = ask(&format!("https://localhost:{port}"), &trusting);
     assert!(

@@ -98,7 +98,7 @@ const WRONG: [(&str, &str, &str); 22] = [
     (
         "--api-key",
         "shop:short",
-        "expected USERNAME:KEY with a KEY of at least 16 characters, then site=SITEID and ip=CIDR as often as wanted, with blanks between, found 10 bytes",
+        "expected USERNAME:KEY with a KEY of at least 16 characters and no comma, then site=SITEID and ip=CIDR as often as wanted, with blanks between, found 10 bytes",
     ),
     ("--api-key-file", "/nowhere", "cannot read the API keys in /nowhere: No such file or directory (os error 2)"),
     ("--nats-seconds", "11", "expected a whole number of seconds from 1 to 10, found \"11\""),
@@ -118,12 +118,18 @@ fn what_is_said_of_nats_is_said_whole() {
     let beside = |flag: &str| format!("nats-userman: {flag}: expected it beside --nats-url, found nothing\n");
     let credential = "expected 1 to 256 printable ASCII characters without blanks";
     let no_url =
-        "nats-userman: --nats-url: expected it beside --nats-api-username and --nats-api-key, found nothing\n".to_owned();
+        "nats-userman: --nats-url: expected it beside --nats-api-username, --nats-api-key and --nats-ca, found nothing\n"
+            .to_owned();
     for (args, said) in [
         (vec![url], [beside("--nats-api-username"), beside("--nats-api-key")].concat()),
         (vec![url, key], beside("--nats-api-username")),
         (vec![username], no_url.clone()),
-        (vec![key], no_url),
+        (vec![key], no_url.clone()),
+        (vec![["--nats-ca", no_pem]], no_url),
+        (
+            vec![["--nats-url", "https://user:secret@nats.example.com"], username, key],
+            "nats-userman: --nats-url: expected http:// or https:// and NATS's domain, as in https://nats.example.com, found a user, a query or a #\n".into(),
+        ),
         (
             vec![["--nats-url", "nats.example.com"], username, key],
             "nats-userman: --nats-url: expected http:// or https:// and NATS's domain, as in https://nats.example.com, found \"nats.example.com\"\n".into(),
