@@ -1,9 +1,10 @@
 <?php
 // A link to UpgradePlus for the member who looks at this page. In the environment of PHP (php-fpm: env[USERMAN_URL] = ...):
 // USERMAN_URL, as in http://127.0.0.1:8080; USERMAN_API_USERNAME and USERMAN_API_KEY; JOIN_URL, NATS's domain for members.
-// The web server says who it is, as examples/members-nginx.conf and members.Caddyfile do.
-$username = rawurldecode($_SERVER['HTTP_X_MEMBER_NAME'] ?? '');
-$site = $_SERVER['HTTP_X_MEMBER_SITE'] ?? '';
+// The web server says who it is, as examples/members-nginx.conf and members.Caddyfile do. (A variable HTTP_X_MEMBER_NAME would be
+// what a visitor sent.)
+$username = rawurldecode($_SERVER['MEMBER_NAME'] ?? '');
+$site = $_SERVER['MEMBER_SITE'] ?? '';
 
 $ask = ['type' => 'instantupgrade', 'username' => $username, 'siteid' => $site];
 $curl = curl_init(getenv('USERMAN_URL') . '/api/member/authstring?' . http_build_query($ask));

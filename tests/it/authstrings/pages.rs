@@ -6,6 +6,7 @@ use std::process::Command;
 
 use super::{KEY, USERNAME, add_testakovsky, api_key};
 use crate::support::{App, real_program};
+use crate::web::{Host, Visitor, application};
 
 fn sample(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/authstrings/samples").join(name)
@@ -81,36 +82,74 @@ fn python_with_requests() -> Option<PathBuf> {
     found
 }
 
-/// The README's page, as PHP sees it behind the ready configurations.
-fn page(app: &App, php: &Path, member: &str, site: &str, key: &str) -> String {
-    let mut command = Command::new(php);
-    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/upgrade-link.php"));
-    command.env("HTTP_X_MEMBER_NAME", member).env("HTTP_X_MEMBER_SITE", site).env("JOIN_URL", "https://join.example.com");
-    command
-        .env("USERMAN_URL", format!("http://{}", app.address))
-        .env("USERMAN_API_USERNAME", USERNAME)
-        .env("USERMAN_API_KEY", key);
-    printed(app, command)
+/// The README's page behind a web server with the files of `examples/`, and what a visitor sees there.
+fn page_behind(caddy: bool) {
+    let Some(mut host) = Host::new() else { return };
+    let flags = ["--stand-in", &*api_key(""), "--trusted-proxy", "127.0.0.1"];
+    let app = App::start_in(host.take_home(), &flags);
+    add_testakovsky(&app);
+    app.post("action=ADD&siteid=1&memberid=9&username=b%26b%20%C3%A9&password=p");
+    let url = format!("http://{}", app.address);
+    let variables = [
+        ("USERMAN_URL", &*url),
+        ("USERMAN_API_USERNAME", USERNAME),
+        ("USERMAN_API_KEY", KEY),
+        ("JOIN_URL", "https://join.example.com"),
+    ];
+    let Some(_php) = host.php("upgrade-link.php", &variables) else { return };
+    (host.service, host.application) = (app.address, application::start());
+    let server =
+        if caddy { host.caddy(&["Caddyfile", "members.Caddyfile"]) } else { host.nginx(&["nginx.conf", "members-nginx.conf"]) };
+    let Some(server) = server else { return };
+    let visitor = Visitor::of(&host, &server);
+    let page = "/members/upgrade-link.php";
+    // Whatever a visitor says of himself: in each way to write it.
+    let names = ["X-Member-Name", "X_Member_Name", "MEMBER_NAME", "Member-Name", "X-Member-Site", "MEMBER_SITE"];
+    let forged: Vec<String> = names.iter().flat_map(|name| ["-H".into(), format!("{name}: testakovsky2")]).collect();
+    let forged: Vec<&str> = forged.iter().map(String::as_str).collect();
+    assert_eq!(visitor.get_with(page, &forged).status, 401);
+    for (member, password, written) in [("testakovsky2", "secret", "testakovsky2"), ("b&b é", "p", "b%26b+%C3%A9")] {
+        let credentials = format!("{member}:{password}");
+        let response = visitor.get_with(page, &[&forged[..], &["-u", &credentials]].concat());
+        assert_eq!((response.status, response.header("cache-control")), (200, Some("private, no-store")), "{}", server.errors());
+        let front =
+            format!("<p><a href=\"https://join.example.com/signup/upgradeplus.php?site=1&amp;username={written}&amp;authstring=");
+        let string = response.body.strip_prefix(&front).and_then(|rest| rest.strip_suffix("\">Become a full member</a></p>\n"));
+        let redeemed = super::stand_in::redeem(&app, string.unwrap_or_else(|| panic!("{}", response.body)));
+        assert!(redeemed.body.contains(&format!("\"username\":\"{member}\"")), "{}", redeemed.body);
+    }
 }
 
 #[test]
-fn the_page_of_the_readme_shows_an_upgrade_link_or_says_that_there_is_none() {
+fn the_page_of_the_readme_shows_a_member_his_own_link_behind_nginx() {
+    page_behind(false);
+}
+
+#[test]
+fn the_page_of_the_readme_shows_a_member_his_own_link_behind_caddy() {
+    page_behind(true);
+}
+
+#[test]
+fn the_page_says_when_there_is_no_link_and_shows_none_to_whom_the_web_server_does_not_name() {
     assert!(
         include_str!("../../../README.md")
             .contains(&format!("```php\n{}```", include_str!("../../../examples/upgrade-link.php")))
     );
     let Some(php) = real_program("php") else { return };
     let app = app();
-    app.post("action=ADD&siteid=1&memberid=9&username=b%26b%20%C3%A9&password=p");
-    for (member, written) in [("testakovsky2", "testakovsky2"), ("b%26b%20%C3%A9", "b%26b+%C3%A9")] {
-        let out = page(&app, &php, member, "1", KEY);
-        let front =
-            format!("<p><a href=\"https://join.example.com/signup/upgradeplus.php?site=1&amp;username={written}&amp;authstring=");
-        let string = out.strip_prefix(&front).and_then(|rest| rest.strip_suffix("\">Become a full member</a></p>\n"));
-        let string = string.unwrap_or_else(|| panic!("{out}"));
-        assert_eq!(super::stand_in::redeem(&app, string).status, 200);
-    }
+    let page = |variables: &[(&str, &str)], key: &str| {
+        let mut command = Command::new(&php);
+        command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/upgrade-link.php"));
+        command.envs(variables.iter().copied()).env("JOIN_URL", "https://join.example.com");
+        command.env("USERMAN_URL", format!("http://{}", app.address));
+        command.env("USERMAN_API_USERNAME", USERNAME).env("USERMAN_API_KEY", key);
+        printed(&app, command)
+    };
     let none = "<p>Upgrades are not possible just now.</p>\n";
-    assert_eq!(page(&app, &php, "nobody", "1", KEY), none);
-    assert_eq!(page(&app, &php, "testakovsky2", "1", "a-wrong-key-0123456789"), none);
+    let member = [("MEMBER_NAME", "testakovsky2"), ("MEMBER_SITE", "1")];
+    assert!(page(&member, KEY).starts_with("<p><a href="));
+    assert_eq!(page(&member, "a-wrong-key-0123456789"), none);
+    assert_eq!(page(&[("MEMBER_NAME", "nobody"), ("MEMBER_SITE", "1")], KEY), none);
+    assert_eq!(page(&[("HTTP_X_MEMBER_NAME", "testakovsky2"), ("HTTP_X_MEMBER_SITE", "1")], KEY), none);
 }

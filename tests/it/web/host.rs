@@ -16,6 +16,8 @@ const WWW_DATA: u32 = 33;
 /// What the application of the examples is found at, the service, and where files lie.
 const APPLICATION: &str = "127.0.0.1:9000";
 const SERVICE: &str = "127.0.0.1:8080";
+/// PHP, as nginx writes it and as Caddy does.
+const PHP: [&str; 2] = ["unix:/run/php/php-fpm.sock", "unix//run/php/php-fpm.sock"];
 const DATABASE: &str = "/var/lib/nats-userman/userman.db";
 const SITE: &str = "/var/www/www.example.com";
 
@@ -35,9 +37,10 @@ pub struct Host {
     /// Where the data directory lies; an [`crate::support::App`] takes it.
     home: Option<TempDir>,
     data: PathBuf,
-    /// Where the service and the application listen.
+    /// Where the service, the application and PHP listen.
     pub service: SocketAddr,
     pub application: SocketAddr,
+    pub php: SocketAddr,
 }
 
 impl Host {
@@ -52,7 +55,7 @@ impl Host {
         }
         let nobody = SocketAddr::from(([127, 0, 0, 1], 9));
         let data = home.path().join("data");
-        let host = Self { dir, home: Some(home), data, service: nobody, application: nobody };
+        let host = Self { dir, home: Some(home), data, service: nobody, application: nobody, php: nobody };
         for site in ["site5", "shared", "members", "full"] {
             fs::create_dir_all(host.path("site").join(site)).unwrap();
             fs::write(host.path("site").join(site).join("index.html"), format!("inside {site}\n")).unwrap();
@@ -106,6 +109,7 @@ impl Host {
         let path = |name: &str| self.path(name).display().to_string();
         let mut own = vec![(SITE, path("site")), (DATABASE, self.data.join("userman.db").display().to_string())];
         own.extend([(SERVICE, self.service.to_string()), (APPLICATION, self.application.to_string())]);
+        own.extend(PHP.map(|php| (php, self.php.to_string())));
         for name in ["www", "members"] {
             text = text.replace(&format!("/etc/ssl/certs/{name}.example.com.pem"), &path("tls.pem"));
             text = text.replace(&format!("/etc/ssl/private/{name}.example.com.key"), &path("tls.key"));
@@ -188,9 +192,22 @@ impl Host {
         }
         text += "}\n";
         fs::write(self.path("nginx.conf"), text).unwrap();
+        // Debian's nginx has it beside its configuration.
+        fs::copy("/etc/nginx/fastcgi_params", self.path("fastcgi_params")).unwrap();
         let mut command = Command::new(program);
         command.arg("-c").arg(self.path("nginx.conf")).arg("-p").arg(self.dir.path()).arg("-e").arg(&errors);
         Some(WebServer::start(command, port, errors))
+    }
+
+    /// PHP for pages, with these variables. The page lies in the members' part of the site.
+    pub fn php(&mut self, page: &str, variables: &[(&str, &str)]) -> Option<WebServer> {
+        let program = real_program("php-cgi")?;
+        let port = free_port();
+        fs::copy(example(page), self.path("site/members").join(page)).unwrap();
+        self.php = SocketAddr::from(([127, 0, 0, 1], port));
+        let mut command = Command::new(program);
+        command.arg("-b").arg(self.php.to_string()).envs(variables.iter().copied());
+        Some(WebServer::start(command, port, self.path("php.log")))
     }
 
     /// Caddy with these examples, the one with global options first.
