@@ -136,6 +136,10 @@ pub fn with_engine<T>(location: &Location, make: bool, work: impl FnOnce(&mut dy
     Ok(work(&mut engine))
 }
 
+/// The page cache of a read-only connection, of which each HTTP thread has one: KiB, in SQLite's negative form. A visitor's name and row
+/// are two pages, and who asks once asks again for the next picture: room for some 700 visitors, where SQLite's own 2 MiB has it for 230.
+const READER_CACHE: i32 = -6144;
+
 /// Opens the database read-only.
 ///
 /// # Errors
@@ -149,6 +153,7 @@ pub fn open_reader(location: &Location) -> Result<Reader, OpenError> {
     let fault = |fault| OpenError::of(path, fault);
     let conn = open(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(fault)?;
     upgrade::check_current(&conn).map_err(|error| OpenError::of_upgrade(path, error))?;
+    conn.pragma_update(None, "cache_size", READER_CACHE).map_err(|error| fault(error.into()))?;
     Ok(Reader::new(conn))
 }
 
