@@ -141,6 +141,8 @@ pub struct Config {
     pub area: AreaConfig,
     /// The REST API.
     pub api: ApiConfig,
+    /// Files of secrets that settings name, wherever they lie.
+    pub secret_files: Vec<PathBuf>,
 }
 
 /// One setting that cannot be used: the flag, and what is wrong, mostly what was expected and what was found.
@@ -233,6 +235,7 @@ impl Config {
                 log_format: log_format?,
                 area: area?,
                 api: api?,
+                secret_files: secret_files(settings),
             })
         };
         match (bad.0.is_empty(), read()) {
@@ -339,6 +342,11 @@ fn tokens(settings: &Settings, bad: &mut Problems) -> Vec<Token> {
         }
     }
     tokens
+}
+
+fn secret_files(settings: &Settings) -> Vec<PathBuf> {
+    let files = [&settings.postback_token_file, &settings.api.api_key_file, &settings.api.nats_api_key_file];
+    files.into_iter().flatten().cloned().collect()
 }
 
 /// As people write it into variables.

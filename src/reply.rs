@@ -130,6 +130,8 @@ pub enum Found {
     Value(String),
     /// A value that is secret: its length in bytes.
     Secret(usize),
+    /// Something that is no one value, in words.
+    Words(String),
 }
 
 impl Refusal {
@@ -164,6 +166,7 @@ impl fmt::Display for Refusal {
             Found::Nothing => f.write_str("not given"),
             Found::Value(value) => write!(f, "found {}", Quoted(value)),
             Found::Secret(bytes) => write!(f, "found {bytes} bytes"),
+            Found::Words(words) => write!(f, "found {words}"),
         }
     }
 }

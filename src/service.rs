@@ -95,7 +95,7 @@ impl Service {
     pub fn start(config: &Config, clock: Clock, hashing: bool) -> Result<(Self, Server), StartError> {
         config.data_dir.make()?;
         let locks = config.data_dir.lock(config.location.path())?;
-        modes::tighten(&config.data_dir, config.location.path());
+        modes::tighten(&config.data_dir, config.location.path(), &config.secret_files);
         warn_of_lost_database(config);
         let vault = open_database(config)?;
         let (tokens, new_token) = open_tokens(config)?;

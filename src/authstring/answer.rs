@@ -8,6 +8,11 @@ use super::{AuthString, Resource};
 /// Longest answer that is read, in bytes. A good one has 46.
 pub const ANSWER_BYTES_MAX: u64 = 64 * 1024;
 
+/// The `Server` of a nats-userman, which serves what NATS does.
+pub const USERMAN: &str = "nats-userman";
+/// Characters of its words that are repeated.
+const SAID_CHARS_MAX: usize = 300;
+
 /// An answer that is neither a string nor a blank.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Wrong {
@@ -27,6 +32,12 @@ pub enum Wrong {
     /// NATS has failed.
     #[error("NATS answered with status {0}: it has failed itself, its own error log knows why")]
     Failed(u16),
+    /// It is a nats-userman, whose words hold no secret.
+    #[error("nats-userman answered with status {0}: {1}")]
+    Userman(u16, String),
+    /// The question was not understood.
+    #[error("NATS answered with status 400: it does not understand the question, or this port speaks https://")]
+    BadRequest,
     /// Another status than 200.
     #[error("NATS answered with status {0} instead of 200")]
     Status(u16),
@@ -67,6 +78,7 @@ pub fn read(resource: Resource, status: u16, body: &[u8]) -> Result<Option<AuthS
     match status {
         200 => {}
         401 | 403 => return Err(Wrong::Forbidden(status)),
+        400 => return Err(Wrong::BadRequest),
         404 => return Err(Wrong::NotFound),
         300..=399 => return Err(Wrong::Redirect(status)),
         500..=599 => return Err(Wrong::Failed(status)),
@@ -93,6 +105,15 @@ pub fn read(resource: Resource, status: u16, body: &[u8]) -> Result<Option<AuthS
         other if is_blank(other) => Ok(None),
         _ => Err(Wrong::Form(resource.key())),
     }
+}
+
+/// The error of a nats-userman that serves what NATS does: its words are ours and hold no secret, so they are said on. `None` where it
+/// says nothing.
+pub fn said_by_userman(status: u16, body: &[u8]) -> Option<Wrong> {
+    let said: Value = serde_json::from_slice(body).ok()?;
+    let said = said.get("error")?.as_str()?;
+    let clean = |c: char| if c.is_control() { '?' } else { c };
+    Some(Wrong::Userman(status, said.chars().take(SAID_CHARS_MAX).map(clean).collect()))
 }
 
 /// What PHP makes of nothing.
@@ -181,7 +202,8 @@ mod tests {
             (500, "", Wrong::Failed(500)),
             (503, "[]", Wrong::Failed(503)),
             (204, "", Wrong::Status(204)),
-            (400, "", Wrong::Status(400)),
+            (400, "", Wrong::BadRequest),
+            (402, "", Wrong::Status(402)),
         ];
         for (status, body, wrong) in table {
             assert_eq!(reads(status, body), Err(wrong), "{status} {body}");

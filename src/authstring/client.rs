@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use ureq::Agent;
+use ureq::http::header::SERVER;
 use ureq::http::{HeaderValue, Uri};
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::unversioned::transport::DefaultConnector;
 
-use super::answer::{self, ANSWER_BYTES_MAX, Wrong};
+use super::answer::{self, ANSWER_BYTES_MAX, USERMAN, Wrong};
 use super::names::Names;
 use super::{AuthString, Lookup, Plus, Resource};
 
@@ -18,7 +19,7 @@ const CREDENTIAL_BYTES_MAX: usize = 256;
 /// Connections that are kept for the next question.
 const IDLE_CONNECTIONS_MAX: usize = 32;
 /// What [`Access::new`] takes for a URL.
-pub const URL_EXPECTED: &str = "expected http:// or https:// and NATS's domain, as in https://nats.example.com";
+pub const URL_EXPECTED: &str = "expected http:// or https:// and NATS's domain, as in https://nats.example.com, without /api";
 /// What [`Access::new`] takes for a key or a username.
 pub const CREDENTIAL_EXPECTED: &str = "expected 1 to 256 printable ASCII characters without blanks";
 
@@ -88,12 +89,14 @@ pub fn is_credential(text: &str) -> bool {
     (1..=CREDENTIAL_BYTES_MAX).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
 }
 
-/// A URL without a slash at its end; `None` for one that is none, or has a query or a user.
+/// A URL without a slash at its end; `None` for one that is none, has a query or a user, or leads to the REST API itself, whose path
+/// is put behind it.
 pub fn clean_url(text: &str) -> Option<String> {
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"))?;
     let url = text.trim_end_matches('/');
-    let clean =
-        !rest.contains(['@', '?', '#']) && url.parse::<Uri>().is_ok_and(|uri| uri.host().is_some_and(|host| !host.is_empty()));
+    let clean = !rest.contains(['@', '?', '#'])
+        && rest.split('/').skip(1).all(|part| part != "api")
+        && url.parse::<Uri>().is_ok_and(|uri| uri.host().is_some_and(|host| !host.is_empty()));
     clean.then(|| url.to_owned())
 }
 
@@ -101,15 +104,15 @@ pub fn clean_url(text: &str) -> Option<String> {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// No connection, or one that broke off, twice.
-    #[error("NATS cannot be reached: {0}; is the URL right, and is NATS up?")]
+    #[error("NATS cannot be reached: {0}; is its URL right, and is it up?")]
     Unreachable(String),
     /// NATS's certificate is not one that is trusted, or there is no TLS at all.
     #[error(
-        "no TLS with NATS: {0}; does it speak TLS at this port, and is its certificate good for this URL, or one of its own, to be named with --nats-ca?"
+        "no TLS with NATS: {0}; does this port speak TLS, and is the certificate made out to this URL? One that NATS signed itself is named with --nats-ca"
     )]
     Tls(String),
     /// Nothing, or not all of it, by the deadline.
-    #[error("NATS did not answer in time")]
+    #[error("NATS did not answer in time (--nats-seconds)")]
     TimedOut,
     /// An answer that is none.
     #[error(transparent)]
@@ -152,6 +155,11 @@ impl Client {
             Agent::with_parts(config.build(), DefaultConnector::default(), names.clone())
         };
         Self { agent: agent(IDLE_CONNECTIONS_MAX), fresh: agent(0), access, time_max }
+    }
+
+    /// NATS's URL, without a slash at its end.
+    pub fn url(&self) -> &str {
+        self.access.url()
     }
 
     /// The string of a "plus system" for a member; `None` is NATS's blank: no active member is meant.
@@ -198,7 +206,13 @@ impl Client {
         let request = request.header("api-key", &self.access.key).header("api-username", &self.access.username);
         let mut response = request.config().timeout_global(Some(left)).build().call().map_err(error)?;
         let body = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec().map_err(error)?;
-        Ok(answer::read(resource, response.status().as_u16(), &body)?)
+        let status = response.status().as_u16();
+        if response.headers().get(SERVER).is_some_and(|server| server == USERMAN)
+            && let Some(said) = answer::said_by_userman(status, &body)
+        {
+            return Err(said.into());
+        }
+        Ok(answer::read(resource, status, &body)?)
     }
 }
 
@@ -216,6 +230,16 @@ fn parameters(resource: Resource, lookup: &Lookup) -> Vec<(&'static str, String)
     plus.into_iter().chain(member).collect()
 }
 
+/// What rustls says, but for one case that whoever makes a certificate of his own meets first.
+fn tls(said: &str) -> String {
+    if said.contains("CaUsedAsEndEntity") {
+        return "its certificate is that of a CA, which cannot be a server's as well: make one with \
+                `-addext basicConstraints=critical,CA:FALSE`"
+            .into();
+    }
+    said.to_owned()
+}
+
 /// The client's own errors can name the URL, with a session in it: only what cannot is taken over.
 fn error(error: ureq::Error) -> Error {
     match error {
@@ -223,12 +247,62 @@ fn error(error: ureq::Error) -> Error {
         ureq::Error::BodyExceedsLimit(_) => Error::Wrong(Wrong::TooLong),
         ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::TimedOut => Error::TimedOut,
         // What TLS makes of bytes that it does not like.
-        ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => Error::Tls(error.to_string()),
+        ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => Error::Tls(tls(&error.to_string())),
         ureq::Error::Io(error) => Error::Unreachable(error.to_string()),
         ureq::Error::HostNotFound => Error::Unreachable("its name is not known".into()),
-        ureq::Error::Rustls(error) => Error::Tls(error.to_string()),
+        ureq::Error::Rustls(error) => Error::Tls(tls(&error.to_string())),
         ureq::Error::Tls(what) => Error::Tls(what.into()),
         ureq::Error::ConnectionFailed => Error::Unreachable("no connection".into()),
         _ => Error::Wrong(Wrong::NoHttp),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_taken_without_a_slash_at_its_end_and_without_what_does_not_belong_to_it() {
+        for (text, taken) in [
+            ("https://nats.example.com", Some("https://nats.example.com")),
+            ("https://nats.example.com/", Some("https://nats.example.com")),
+            ("http://[::1]:8080", Some("http://[::1]:8080")),
+            ("http://api:8080/nats/", Some("http://api:8080/nats")),
+            ("https://nats.example.com/api", None),
+            ("https://nats.example.com/api/member/authstring", None),
+            ("nats.example.com", None),
+            ("ftp://nats.example.com", None),
+            ("https://", None),
+            ("https:///x", None),
+            ("https://user:secret@nats.example.com", None),
+            ("https://nats.example.com/?a=b", None),
+            ("https://nats.example.com/#a", None),
+            ("https://nats example.com", None),
+        ] {
+            assert_eq!(clean_url(text).as_deref(), taken, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_open_to_others_without_tls_unless_nats_is_on_this_machine() {
+        for (url, is_open) in [
+            ("https://nats.example.com", false),
+            ("http://nats.example.com", true),
+            ("http://192.0.2.1:80", true),
+            ("http://localhost:8080", false),
+            ("http://127.0.0.1", false),
+            ("http://[::1]:8080", false),
+        ] {
+            assert_eq!(Access::new(url, "username", "key").unwrap().is_open_to_others(), is_open, "{url}");
+        }
+    }
+
+    #[test]
+    fn the_certificate_of_a_ca_is_named_as_what_it_is() {
+        assert!(
+            tls("invalid peer certificate: Other(OtherError(CaUsedAsEndEntity))")
+                .starts_with("its certificate is that of a CA, ")
+        );
+        assert_eq!(tls("invalid peer certificate: Expired"), "invalid peer certificate: Expired");
     }
 }

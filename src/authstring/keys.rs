@@ -35,6 +35,15 @@ impl fmt::Debug for ApiKey {
     }
 }
 
+/// Whose it is and what it is good for.
+impl fmt::Display for ApiKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.username)?;
+        self.sites.iter().try_for_each(|site| write!(f, " site={site}"))?;
+        self.networks.iter().try_for_each(|network| write!(f, " ip={network}"))
+    }
+}
+
 impl ApiKey {
     /// Reads [`API_KEY_EXPECTED`].
     pub fn parse(text: &str) -> Option<Self> {
@@ -177,6 +186,7 @@ mod tests {
         let from = ["10.1.2.3", "::1", "11.0.0.1"].map(|ip| limited.is_good_from(ip.parse().unwrap()));
         assert_eq!(from, [true, true, false]);
         assert_eq!(format!("{limited:?}"), "ApiKey { username: \"tmm1\", .. }");
+        assert_eq!(limited.to_string(), "tmm1 site=1 site=5 ip=10.0.0.0/8 ip=::1/128");
     }
 
     #[test]

@@ -9,10 +9,11 @@ use percent_encoding::percent_decode;
 use crate::fields::Fields;
 use crate::login::ask::SITES_EXPECTED;
 use crate::member::{ID_EXPECTED, MemberId, SiteId, USERNAME_EXPECTED, Username};
-use crate::reply::Refusal;
+use crate::reply::{Found, Refusal};
 
 const COMBINATION_EXPECTED: &str =
     "expected memberid and session, or username and siteid, or username and siteids, and no other of them";
+const ONE_EXPECTED: &str = "expected one value, as in siteids=1,2";
 const STATUS_EXPECTED: &str = "expected a number, as in 1 for active";
 /// The parameters of both resources, for those who send them as arrays.
 const NAMES: [&str; 7] = ["type", "memberid", "session", "username", "siteid", "siteids", "status"];
@@ -73,7 +74,7 @@ fn no_array(query: &[u8]) -> Result<(), Refusal> {
         let name: Vec<u8> = percent_decode(field.split(|&b| b == b'=').next().unwrap_or_default()).collect();
         let Some(open) = name.iter().position(|&b| b == b'[') else { continue };
         if let Some(parameter) = NAMES.into_iter().find(|parameter| parameter.as_bytes() == &name[..open]) {
-            return Err(Refusal::malformed(parameter, "expected one value, as in siteids=1,2", "an array"));
+            return Err(Refusal { parameter, expected: ONE_EXPECTED, found: Found::Words("an array".into()) });
         }
     }
     Ok(())
@@ -89,7 +90,7 @@ fn lookup(given: &Given<'_>) -> Result<Lookup, Refusal> {
                 return Err(Refusal::malformed(name, COMBINATION_EXPECTED, value));
             }
         }
-        let (member, session) = (given.needed("memberid", ID_EXPECTED)?, given.needed("session", SESSION_EXPECTED)?);
+        let (member, session) = (given.needed("memberid", COMBINATION_EXPECTED)?, given.needed("session", COMBINATION_EXPECTED)?);
         return Ok(Lookup::Session {
             member: MemberId::parse(member).ok_or_else(|| Refusal::malformed("memberid", ID_EXPECTED, member))?,
             session: Session::parse(session).ok_or_else(|| Refusal::malformed_secret("session", SESSION_EXPECTED, session))?,
@@ -120,7 +121,9 @@ impl<'a> Given<'a> {
         let value = values.next();
         match values.count() {
             0 => Ok(value.filter(|value| !value.is_empty())),
-            more => Err(Refusal::malformed(name, "expected it once", &format!("it {} times", more + 1))),
+            more => {
+                Err(Refusal { parameter: name, expected: ONE_EXPECTED, found: Found::Words(format!("{} of them", more + 1)) })
+            }
         }
     }
 
@@ -169,18 +172,14 @@ mod tests {
             ("username=bob&siteid=1", format!("type: {PLUS_EXPECTED}, not given"), "no type"),
             ("type=&username=bob&siteid=1", format!("type: {PLUS_EXPECTED}, not given"), "an empty type"),
             ("type=Upsell&username=bob&siteid=1", format!("type: {PLUS_EXPECTED}, found \"Upsell\""), "case counts"),
-            ("type=upsell&type=upsell&username=b&siteid=1", "type: expected it once, found \"it 2 times\"".into(), "doubled"),
-            (
-                "type=upsell&username=b&siteid=1&siteid=",
-                "siteid: expected it once, found \"it 2 times\"".into(),
-                "doubled, empty",
-            ),
-            ("type=upsell&memberid=1&session=a&session=b", "session: expected it once, found \"it 2 times\"".into(), "no secret"),
+            ("type=upsell&type=upsell&username=b&siteid=1", format!("type: {ONE_EXPECTED}, found 2 of them"), "doubled"),
+            ("type=upsell&username=b&siteid=1&siteid=", format!("siteid: {ONE_EXPECTED}, found 2 of them"), "doubled, empty"),
+            ("type=upsell&memberid=1&session=a&session=b", format!("session: {ONE_EXPECTED}, found 2 of them"), "no secret"),
             ("type=upsell", format!("username: {one}, not given"), "nobody"),
             ("type=upsell&username=bob", format!("siteid: {one}, not given"), "no site"),
             ("type=upsell&siteid=1", format!("username: {one}, not given"), "a site alone"),
-            ("type=upsell&memberid=342", format!("session: {SESSION_EXPECTED}, not given"), "no session"),
-            ("type=upsell&session=a", format!("memberid: {ID_EXPECTED}, not given"), "a session alone"),
+            ("type=upsell&memberid=342", format!("session: {one}, not given"), "no session"),
+            ("type=upsell&session=a", format!("memberid: {one}, not given"), "a session alone"),
             ("type=upsell&memberid=1&session=a&siteid=1", format!("siteid: {one}, found \"1\""), "one too many"),
             ("type=upsell&memberid=1&username=bob&siteid=1", format!("username: {one}, found \"bob\""), "two halves"),
             ("type=upsell&username=bob&siteid=1&siteids=2", format!("siteids: {one}, found \"2\""), "both kinds of site"),
@@ -191,12 +190,12 @@ mod tests {
             ("type=upsell&username=bob&siteids=1,1", format!("siteids: {SITES_EXPECTED}, found \"1,1\""), "one twice"),
             (
                 "type=upsell&username=bob&siteids[]=1",
-                "siteids: expected one value, as in siteids=1,2, found \"an array\"".into(),
+                "siteids: expected one value, as in siteids=1,2, found an array".into(),
                 "an array",
             ),
             (
                 "type=upsell&memberid=1&session%5B0%5D=secret",
-                "session: expected one value, as in siteids=1,2, found \"an array\"".into(),
+                "session: expected one value, as in siteids=1,2, found an array".into(),
                 "another",
             ),
             ("type=upsell&username=bob&siteid=1&utm[x]=2&=3&", "upsell bob on 1".into(), "unknown ones"),

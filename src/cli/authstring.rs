@@ -8,6 +8,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::Failure;
 use crate::authstring::{Client, Lookup, PLUS_EXPECTED, Plus, SESSION_EXPECTED, Session, Sites};
+use crate::chain::chain;
 use crate::config::{Config, Source};
 use crate::login::ask::SITES_EXPECTED;
 use crate::member::{ID_EXPECTED, MemberId, SiteId, USERNAME_EXPECTED, Username};
@@ -51,9 +52,9 @@ impl AuthString {
             Some(text) => client.authstring(read("--type", PLUS_EXPECTED, text, Plus::parse)?, &lookup),
             None => client.token_rebuy_string(&lookup),
         };
-        match answer.map_err(|error| Failure::of(&error))? {
+        match answer.map_err(|error| Failure::Failed(format!("{}: {}", client.url(), chain(&error))))? {
             Some(string) => Ok(writeln!(stdout(), "{}", string.expose())?),
-            None => Err(Failure::Failed("a blank: no active member is meant".into())),
+            None => Err(Failure::Failed(format!("{}: a blank, there is no such active member", client.url()))),
         }
     }
 

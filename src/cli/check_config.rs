@@ -77,7 +77,7 @@ fn guessing(limits: &Limits) -> String {
 }
 
 fn api_keys(api: &ApiConfig) -> String {
-    let names: Vec<_> = api.keys.iter().map(ApiKey::username).collect();
+    let names: Vec<_> = api.keys.iter().map(ApiKey::to_string).collect();
     if names.is_empty() { "none, nobody may ask /api".into() } else { format!("of {}", names.join(", ")) }
 }
 

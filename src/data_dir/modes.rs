@@ -10,7 +10,7 @@ use super::{DIR_MODE, DataDir};
 
 /// Keys and tokens: nobody but their owner.
 const SECRET_MODE: u32 = 0o600;
-/// The database, its log and its index: the group reads.
+/// The database, its log and its index, and what settings name: the group reads.
 const DATABASE_MODE: u32 = 0o640;
 const ALL_BITS: u32 = 0o7777;
 const GROUP_AND_OTHERS: u32 = 0o077;
@@ -53,6 +53,11 @@ pub(crate) fn loose_secrets(data_dir: &DataDir) -> Vec<Loose> {
     files.filter_map(|path| Loose::look(path, SECRET_MODE, GROUP_AND_OTHERS)).collect()
 }
 
+/// Files of secrets that settings name, where others than owner and group may. They are the operator's, and stay as they are.
+pub(crate) fn loose_named(files: &[PathBuf]) -> Vec<Loose> {
+    files.iter().filter_map(|path| Loose::look(path.clone(), DATABASE_MODE, OTHERS)).collect()
+}
+
 /// The directory and the database, where others than owner and group may.
 pub(crate) fn loose_rest(data_dir: &DataDir, database: &Path) -> Vec<Loose> {
     let beside = |suffix: &str| {
@@ -66,14 +71,14 @@ pub(crate) fn loose_rest(data_dir: &DataDir, database: &Path) -> Vec<Loose> {
 }
 
 /// Tightens keys and tokens, and says so. Of the rest, which others may have a reason to read, it only warns.
-pub(crate) fn tighten(data_dir: &DataDir, database: &Path) {
+pub(crate) fn tighten(data_dir: &DataDir, database: &Path, named: &[PathBuf]) {
     for loose in loose_secrets(data_dir) {
         match loose.tighten() {
             Ok(()) => log::warn!("{loose}; tightened, but it may have been read before"),
             Err(error) => log::warn!("{loose}, which cannot be tightened: {error}"),
         }
     }
-    for loose in loose_rest(data_dir, database) {
+    for loose in loose_rest(data_dir, database).into_iter().chain(loose_named(named)) {
         log::warn!("{}", loose.open_to_others());
     }
 }

@@ -3,7 +3,7 @@
 
 use std::sync::atomic::Ordering;
 
-use actix_web::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use actix_web::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, SERVER};
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
@@ -30,6 +30,10 @@ const USERNAME: HeaderName = HeaderName::from_static("api-username");
 /// Says that NATS knows nothing of the string.
 const STAND_IN: HeaderName = HeaderName::from_static("x-stand-in");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
+/// Names us to a nats-userman that asks here as it would ask NATS: what we say of an error may be said on.
+const US: HeaderValue = HeaderValue::from_static(crate::authstring::answer::USERMAN);
+const NO_KEY: &str =
+    "api-key, api-username: expected both headers, once each, with a key that is set with --api-key or --api-key-file";
 const NO_SOURCE: &str = "there are no authstrings here: start the service with --nats-url, or with --stand-in while you develop";
 
 /// The REST API of one service.
@@ -162,12 +166,12 @@ async fn string(desk: &Desk, key: &ApiKey, question: &Question) -> Result<Option
     if matches!(api.strings, Strings::Nowhere) {
         return Err(Failure::Nowhere);
     }
-    let sites = match &question.lookup {
-        Lookup::Session { .. } => &[],
-        Lookup::Site { site, .. } => std::slice::from_ref(site),
-        Lookup::Sites { sites, .. } => sites.as_slice(),
+    let (parameter, sites) = match &question.lookup {
+        Lookup::Session { .. } => ("memberid", &[][..]),
+        Lookup::Site { site, .. } => ("siteid", std::slice::from_ref(site)),
+        Lookup::Sites { sites, .. } => ("siteids", sites.as_slice()),
     };
-    sites.iter().try_for_each(|&site| may_ask(key, site))?;
+    sites.iter().try_for_each(|&site| may_ask(desk, key, site, parameter))?;
     let now = desk.shared().clock.now();
     let found = if question.active { find(desk, key, &question.lookup, now)? } else { None };
     let Some(member) = found else {
@@ -218,16 +222,19 @@ fn by_session(desk: &Desk, key: &ApiKey, member: MemberId, session: &Session, no
         rows.into_iter().filter(|(_, kept)| bool::from(kept.0.ct_eq(&presented.0))).map(|(site, _)| site).collect();
     match matching.iter().find(|&&site| key.is_good_for(site)).or(matching.first()) {
         None => Ok(None),
-        Some(&site) => may_ask(key, site).map(|()| Some(Key { site, member })),
+        Some(&site) => may_ask(desk, key, site, "memberid").map(|()| Some(Key { site, member })),
     }
 }
 
-fn may_ask(key: &ApiKey, site: SiteId) -> Result<(), Failure> {
-    if key.is_good_for(site) { Ok(()) } else { Err(not_good_for(site)) }
-}
-
-fn not_good_for(site: SiteId) -> Failure {
-    Failure::NotAllowed(format!("siteid: this key is not good for site {site}"))
+/// Whether a key is good for the site that this parameter leads to.
+fn may_ask(desk: &Desk, key: &ApiKey, site: SiteId, parameter: &str) -> Result<(), Failure> {
+    if key.is_good_for(site) {
+        return Ok(());
+    }
+    desk.shared().mistakes.say(Mistake::ApiRefused, desk.shared().clock.now(), || {
+        log::warn!("a call of /api was refused: the key of {} is not good for site {site}", key.username());
+    });
+    Err(Failure::NotAllowed(format!("{parameter}: this key is not good for site {site}")))
 }
 
 /// NATS is asked for the member who was found here, so that both speak of the same one.
@@ -237,17 +244,17 @@ async fn ask_nats(desk: &Desk, relay: &Relay, question: &Question, member: Key) 
         lookup @ (Lookup::Session { .. } | Lookup::Site { .. }) => lookup.clone(),
     };
     let answer = relay.ask(question.resource, lookup).await;
+    let (Key { site, member }, plus) = (member, question.resource.plus().as_str());
+    let (mistakes, now) = (&desk.shared().mistakes, desk.shared().clock.now());
     match &answer {
-        Ok(Some(_)) => {}
-        Ok(None) => {
-            let Key { site, member } = member;
-            let line = || log::warn!("NATS gives no authstring for member {member} of site {site}, who is active here");
-            desk.shared().mistakes.say(Mistake::NatsBlank, desk.shared().clock.now(), line);
-        }
-        Err(unanswered) => {
-            let line = || log::error!("no authstring from NATS: {unanswered}");
-            desk.shared().mistakes.say(Mistake::NoNats, desk.shared().clock.now(), line);
-        }
+        Ok(Some(_)) => log::info!(plus = plus, site:% = site, member:% = member; "authstring of NATS"),
+        Ok(None) => mistakes.say(Mistake::NatsBlank, now, || {
+            log::warn!(plus = plus, site:% = site, member:% = member; "NATS has no authstring for a member who is active here");
+        }),
+        Err(unanswered) => mistakes.say(unanswered.mistake(), now, || {
+            let url = relay.url();
+            log::error!(plus = plus, site:% = site, member:% = member; "no authstring from {url}: {unanswered}");
+        }),
     }
     answer.map_err(Failure::Unanswered)
 }
@@ -278,10 +285,10 @@ fn redeemed(desk: &Desk, key: &ApiKey, body: &[u8]) -> Result<String, Failure> {
     }
     let given: ToRedeem = serde_json::from_slice(body).map_err(|_| wrong())?;
     let now = shared.clock.now();
-    let unknown = || Failure::NotFound("authstring: not known here, or over, or redeemed already");
+    let unknown = || Failure::NotFound("authstring: unknown, expired or redeemed already");
     let ticket = stand_in.look(&given.authstring, now).ok_or_else(unknown)?;
     let Key { site, member } = ticket.key;
-    may_ask(key, site)?;
+    may_ask(desk, key, site, "authstring")?;
     let row = desk.read(|reader| desk.readable(reader.login_by_key(ticket.key, now))).map_err(|_| Failure::CannotTell)?;
     let Some(row) = row else { return Err(Failure::NotFound("authstring: its member has left")) };
     // Last: what could not be answered is not used up.
@@ -306,6 +313,7 @@ fn respond(desk: &Desk, answered: Result<String, Failure>) -> HttpResponse {
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, JSON);
     headers.insert(CACHE_CONTROL, NO_STORE);
+    headers.insert(SERVER, US);
     if let Strings::StandIn(_) = desk.shared().api.strings {
         headers.insert(STAND_IN, HeaderValue::from_static("nats-userman"));
     }
@@ -326,9 +334,7 @@ fn respond(desk: &Desk, answered: Result<String, Failure>) -> HttpResponse {
 
 fn told(failure: &Failure) -> (StatusCode, String) {
     match failure {
-        Failure::NoKey => {
-            (StatusCode::UNAUTHORIZED, "api-key, api-username: expected headers with a key that is set with --api-key".into())
-        }
+        Failure::NoKey => (StatusCode::UNAUTHORIZED, NO_KEY.into()),
         Failure::NotAllowed(why) => (StatusCode::FORBIDDEN, why.clone()),
         Failure::Refused(refusal) => (StatusCode::BAD_REQUEST, refusal.reply().sentence().to_owned()),
         Failure::Nowhere => (StatusCode::SERVICE_UNAVAILABLE, NO_SOURCE.into()),

@@ -20,8 +20,14 @@ pub enum Mistake {
     BadRow,
     /// A call of `/api` with a wrong key, or from a wrong address.
     ApiRefused,
-    /// NATS gave no authstring.
-    NoNats,
+    /// NATS did not answer in time.
+    NatsIsSilent,
+    /// NATS cannot be reached.
+    NatsIsNotThere,
+    /// NATS gave an answer that is none.
+    NatsIsWrong,
+    /// Too much is asked of NATS at once.
+    NatsIsBusy,
     /// NATS gave a blank for an active member.
     NatsBlank,
 }

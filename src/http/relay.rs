@@ -9,6 +9,7 @@ use actix_web::http::StatusCode;
 use tokio::sync::Semaphore;
 use tokio::time::timeout_at;
 
+use super::mistakes::Mistake;
 use crate::authstring::{Access, AuthString, Client, Error, Lookup, Resource};
 
 /// Calls to NATS at a time: it is a PHP application, which has a bound of that kind itself.
@@ -41,6 +42,18 @@ impl Unanswered {
     }
 }
 
+impl Unanswered {
+    /// As what it is logged.
+    pub(super) fn mistake(&self) -> Mistake {
+        match self {
+            Unanswered::Nats(Error::TimedOut) => Mistake::NatsIsSilent,
+            Unanswered::Nats(Error::Unreachable(_) | Error::Tls(_)) => Mistake::NatsIsNotThere,
+            Unanswered::Nats(Error::Wrong(_)) => Mistake::NatsIsWrong,
+            Unanswered::Busy | Unanswered::Lost => Mistake::NatsIsBusy,
+        }
+    }
+}
+
 /// Asks NATS. Shared by all threads.
 #[derive(Debug)]
 pub struct Relay {
@@ -55,6 +68,11 @@ impl Relay {
     pub fn new(access: Access, time_max: Duration) -> Self {
         let client = Arc::new(Client::new(access, time_max));
         Self { client, time_max, calls: Arc::new(Semaphore::new(CALLS_MAX)), waiting: AtomicUsize::new(0) }
+    }
+
+    /// Where NATS is.
+    pub fn url(&self) -> &str {
+        self.client.url()
     }
 
     /// Asks for one string; `Ok(None)` is NATS's blank.

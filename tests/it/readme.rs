@@ -31,6 +31,29 @@ fn the_session_with_curl_gives_the_replies_that_stand_in_the_readme() {
 }
 
 #[test]
+fn the_stand_in_answers_as_it_stands_in_the_readme() {
+    let Some(curl) = real_program("curl") else { return };
+    let key = "0123456789abcdef0123456789abcdef";
+    let app = App::start_with(&["--stand-in", "--api-key", &format!("shop:{key} site=1 site=5 ip=127.0.0.1")]);
+    let postbacks = format!("http://{}/postback/{TOKEN}", app.address);
+    let lines = block_after("<!-- stand-in -->");
+    assert_eq!(lines.len(), 6, "commands and answers take turns");
+    let example = "877ae8d2c00e617d443643326bb848e2";
+    let mut string = example.to_owned();
+    for pair in lines.chunks(2) {
+        let command = pair[0].strip_prefix("$ curl ").unwrap().replace("127.0.0.1:8080", &app.address.to_string());
+        let script = format!("{} -s {}", curl.display(), command.replace(example, &string));
+        let output = Command::new("sh").args(["-c", &script]).env("URL", &postbacks).env("KEY", key).output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        if pair[1].contains(example) {
+            string = said.split('"').nth(3).unwrap().to_owned();
+        }
+        assert_eq!(said, pair[1].replace(example, &string), "{}", pair[0]);
+    }
+    assert_ne!(string, example);
+}
+
+#[test]
 fn the_table_of_settings_has_every_flag_and_variable_that_help_has() {
     let help = String::from_utf8(program().args(["serve", "--help"]).output().unwrap().stdout).unwrap();
     let in_help = |prefix: &str| {

@@ -15,6 +15,7 @@ pub(super) fn problems(config: &Config) -> Vec<String> {
     problems.extend(database_problem(dir, database));
     problems.extend(modes::loose_secrets(&config.data_dir).iter().map(|loose| format!("{loose}; `serve` will tighten it")));
     problems.extend(modes::loose_rest(&config.data_dir, database).iter().map(modes::Loose::open_to_others));
+    problems.extend(modes::loose_named(&config.secret_files).iter().map(modes::Loose::open_to_others));
     problems
 }
 

@@ -43,7 +43,17 @@ fn it_asks_a_running_service_as_well() {
     let string = ask(&url, &by_name).printed();
     assert_eq!(super::stand_in::redeem(&app, string.trim_end()).status, 200);
     ask(&url, &["--type", "upsell", "--username", "nobody", "--site", "1"])
-        .ended(1, "nats-userman: a blank: no active member is meant\n");
+        .ended(1, &format!("nats-userman: {url}: a blank, there is no such active member\n"));
+    let other = ["--api-key=tmm2:0123456789abcdef site=2", "--api-key=tmm3:0123456789abcdef"];
+    let nowhere = App::start_with(&other);
+    let url = format!("http://{}", nowhere.address);
+    let access = |username| {
+        ["authstring", "--stand-in", "--nats-url", &url, "--nats-api-username", username, "--nats-api-key", "0123456789abcdef"]
+            .map(str::to_owned)
+    };
+    let ask = |username| run(&access(username).iter().map(String::as_str).chain(by_name).collect::<Vec<_>>());
+    ask("tmm1").ended(1, &format!("nats-userman: {url}: nats-userman answered with status 401: api-key, api-username: expected both headers, once each, with a key that is set with --api-key or --api-key-file\n"));
+    ask("tmm3").ended(1, &format!("nats-userman: {url}: nats-userman answered with status 503: there are no authstrings here: start the service with --nats-url, or with --stand-in while you develop\n"));
 }
 
 #[test]
@@ -52,10 +62,10 @@ fn what_went_wrong_is_one_line() {
     let by_name = ["--type", "upsell", "--username", "bob", "--site", "1"];
     ask(&nats.url(), &by_name).ended(
         1,
-        "nats-userman: NATS answered with HTML instead of JSON: the REST API is switched off, this address is not in NATS's Admin API Allowed IPs, or the URL is not NATS's\n",
+        &format!("nats-userman: {}: NATS answered with HTML instead of JSON: the REST API is switched off, this address is not in NATS's Admin API Allowed IPs, or the URL is not NATS's\n", nats.url()),
     );
     ask("http://127.0.0.1:1", &by_name)
-        .ended(1, "nats-userman: NATS cannot be reached: Connection refused (os error 111); is the URL right, and is NATS up?\n");
+        .ended(1, "nats-userman: http://127.0.0.1:1: NATS cannot be reached: Connection refused (os error 111); is its URL right, and is it up?\n");
     run(&[&["authstring"], &by_name[..]].concat()).ended(
         2,
         "nats-userman: authstring: expected --nats-url, --nats-api-username and --nats-api-key of NATS, or of a running nats-userman\n",

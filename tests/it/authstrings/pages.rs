@@ -88,12 +88,12 @@ fn page_behind(caddy: bool) {
     let flags = ["--stand-in", &*api_key(""), "--trusted-proxy", "127.0.0.1"];
     let app = App::start_in(host.take_home(), &flags);
     add_testakovsky(&app);
-    app.post("action=ADD&siteid=1&memberid=9&username=b%26b%20%C3%A9&password=p");
+    app.post("action=ADD&siteid=1&memberid=9&username=b%26b%20%C3%A9&password=p&trial=1");
     let url = format!("http://{}", app.address);
     let variables = [
-        ("USERMAN_URL", &*url),
-        ("USERMAN_API_USERNAME", USERNAME),
-        ("USERMAN_API_KEY", KEY),
+        ("AUTHSTRING_URL", &*url),
+        ("AUTHSTRING_API_USERNAME", USERNAME),
+        ("AUTHSTRING_API_KEY", KEY),
         ("JOIN_URL", "https://join.example.com"),
     ];
     let Some(_php) = host.php("upgrade-link.php", &variables) else { return };
@@ -102,6 +102,8 @@ fn page_behind(caddy: bool) {
         if caddy { host.caddy(&["Caddyfile", "members.Caddyfile"]) } else { host.nginx(&["nginx.conf", "members-nginx.conf"]) };
     let Some(server) = server else { return };
     let visitor = Visitor::of(&host, &server);
+    app.post("action=CHANGE&siteid=1&memberid=342&new_trial=1");
+    app.post("action=ADD&siteid=1&memberid=10&username=full&password=p");
     let page = "/members/upgrade-link.php";
     // Whatever a visitor says of himself: in each way to write it.
     let names = ["X-Member-Name", "X_Member_Name", "MEMBER_NAME", "Member-Name", "X-Member-Site", "MEMBER_SITE"];
@@ -118,6 +120,7 @@ fn page_behind(caddy: bool) {
         let redeemed = super::stand_in::redeem(&app, string.unwrap_or_else(|| panic!("{}", response.body)));
         assert!(redeemed.body.contains(&format!("\"username\":\"{member}\"")), "{}", redeemed.body);
     }
+    assert_eq!(visitor.get_as("full", "p", page).body, "", "{}", server.errors());
 }
 
 #[test]
@@ -142,14 +145,15 @@ fn the_page_says_when_there_is_no_link_and_shows_none_to_whom_the_web_server_doe
         let mut command = Command::new(&php);
         command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/upgrade-link.php"));
         command.envs(variables.iter().copied()).env("JOIN_URL", "https://join.example.com");
-        command.env("USERMAN_URL", format!("http://{}", app.address));
-        command.env("USERMAN_API_USERNAME", USERNAME).env("USERMAN_API_KEY", key);
+        command.env("AUTHSTRING_URL", format!("http://{}", app.address));
+        command.env("AUTHSTRING_API_USERNAME", USERNAME).env("AUTHSTRING_API_KEY", key);
         printed(&app, command)
     };
     let none = "<p>Upgrades are not possible just now.</p>\n";
-    let member = [("MEMBER_NAME", "testakovsky2"), ("MEMBER_SITE", "1")];
+    let trial = ("MEMBER_TRIAL", "1");
+    let member = [("MEMBER_NAME", "testakovsky2"), ("MEMBER_SITE", "1"), trial];
     assert!(page(&member, KEY).starts_with("<p><a href="));
     assert_eq!(page(&member, "a-wrong-key-0123456789"), none);
-    assert_eq!(page(&[("MEMBER_NAME", "nobody"), ("MEMBER_SITE", "1")], KEY), none);
-    assert_eq!(page(&[("HTTP_X_MEMBER_NAME", "testakovsky2"), ("HTTP_X_MEMBER_SITE", "1")], KEY), none);
+    assert_eq!(page(&[("MEMBER_NAME", "nobody"), ("MEMBER_SITE", "1"), trial], KEY), none);
+    assert_eq!(page(&[("HTTP_X_MEMBER_NAME", "testakovsky2"), ("HTTP_X_MEMBER_SITE", "1"), trial], KEY), none);
 }

@@ -3,7 +3,7 @@
 use super::{KEY, SESSION, USERNAME, add_testakovsky, api_key, get, said, string_in};
 use crate::support::{App, NOON, Program, Response, send_raw};
 
-const UNKNOWN: &str = "{\"error\":\"authstring: not known here, or over, or redeemed already\"}";
+const UNKNOWN: &str = "{\"error\":\"authstring: unknown, expired or redeemed already\"}";
 
 /// Gives a string back.
 pub fn redeem(app: &App, string: &str) -> Response {
@@ -96,12 +96,8 @@ fn what_is_no_redemption_is_refused() {
         ("[\"877ae8d2c00e617d443643326bb848e2\"]", 400, format!("{expected}, found 36 bytes")),
         ("{\"authstring\":5}", 400, format!("{expected}, found 16 bytes")),
         ("{\"authstring\":\"a\",\"authstring\":\"b\"}", 400, format!("{expected}, found 35 bytes")),
-        ("{\"authstring\":\"\"}", 404, "authstring: not known here, or over, or redeemed already".into()),
-        (
-            "{\"authstring\":\"877ae8d2c00e617d443643326bb848e2\"}",
-            404,
-            "authstring: not known here, or over, or redeemed already".into(),
-        ),
+        ("{\"authstring\":\"\"}", 404, "authstring: unknown, expired or redeemed already".into()),
+        ("{\"authstring\":\"877ae8d2c00e617d443643326bb848e2\"}", 404, "authstring: unknown, expired or redeemed already".into()),
     ] {
         assert_eq!(said(&post(&app, body, KEY)), (status, &*format!("{{\"error\":\"{error}\"}}")), "{body}");
     }
@@ -122,7 +118,7 @@ fn a_key_of_another_site_does_not_use_a_string_up() {
          Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
         body.len()
     );
-    let refused = "{\"error\":\"siteid: this key is not good for site 1\"}";
+    let refused = "{\"error\":\"authstring: this key is not good for site 1\"}";
     assert_eq!(said(&send_raw(app.address, request.as_bytes()).unwrap()), (403, refused));
     assert_eq!(redeem(&app, &string).status, 200);
 }

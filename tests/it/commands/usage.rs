@@ -128,11 +128,11 @@ fn what_is_said_of_nats_is_said_whole() {
         (vec![["--nats-ca", no_pem]], no_url),
         (
             vec![["--nats-url", "https://user:secret@nats.example.com"], username, key],
-            "nats-userman: --nats-url: expected http:// or https:// and NATS's domain, as in https://nats.example.com, found a user, a query or a #\n".into(),
+            "nats-userman: --nats-url: expected http:// or https:// and NATS's domain, as in https://nats.example.com, without /api, found a user, a query or a #\n".into(),
         ),
         (
             vec![["--nats-url", "nats.example.com"], username, key],
-            "nats-userman: --nats-url: expected http:// or https:// and NATS's domain, as in https://nats.example.com, found \"nats.example.com\"\n".into(),
+            "nats-userman: --nats-url: expected http:// or https:// and NATS's domain, as in https://nats.example.com, without /api, found \"nats.example.com\"\n".into(),
         ),
         (vec![url, username, ["--nats-api-key", "a b"]], format!("nats-userman: --nats-api-key: {credential}, found 3 bytes\n")),
         (vec![url, username, ["--nats-api-key-file", key_file]], format!("nats-userman: --nats-api-key-file: {credential}, found 9 bytes\n")),
@@ -324,7 +324,7 @@ fn check_config_says_what_would_be_used_and_hides_secrets() {
              journal kept      400 days\n\
              logins            12 hours, shared by example.com, the plain page\n\
              guessing          pair 5, network 200, name off wrong passwords within 20 minutes block for 30 minutes\n\
-             API keys          of shop, desk\n\
+             API keys          of shop, desk site=1 ip=::1/128\n\
              authstrings       of https://nats.example.com as tmm1, within 7 s\n\
              log               warn,writer=debug, json\n\
              nothing is wrong with it\n",
@@ -430,6 +430,26 @@ fn files_that_are_open_to_others_are_told_and_a_start_tightens_the_secrets() {
     assert_eq!(warned, lines("; tightened, but it may have been read before", "WARN "));
     assert_eq!(["seal.key", "postback-token"].map(mode), [0o600; 2]);
     assert_eq!(["", "userman.db"].map(mode), [0o777, 0o646], "the operator's to decide");
+}
+
+#[test]
+fn files_of_secrets_that_settings_name_are_told_when_they_are_open_to_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let keys = dir.path().join("api-keys");
+    let at = keys.display().to_string();
+    write(dir.path(), "api-keys", 0o640, "# pages\n\nshop:0123456789abcdef site=1\n");
+    let args = ["check-config", "--api-key-file", &at];
+    assert!(run_on(&data, &args).printed().contains("API keys          of shop site=1\n"));
+    fs::set_permissions(&keys, Permissions::from_mode(0o644)).unwrap();
+    let said = format!("{at}: expected mode 0640, found 0644: it is open to others; close it with `chmod o= {at}`");
+    run_on(&data, &args).ended(1, &format!("nats-userman: {said}\n"));
+    let mut program = Program::serve(&data, &["--api-key-file", &at]);
+    program.terminate();
+    assert!(program.stderr().contains(&format!(" WARN  {said}\n")), "{}", program.stderr());
+    write(dir.path(), "api-keys", 0o600, "shop:0123456789abcdef\nshop 1\n");
+    let line = "expected USERNAME:KEY with a KEY of at least 16 characters and no comma, then site=SITEID and ip=CIDR as often as wanted, with blanks between";
+    run_on(&data, &args).ended(2, &format!("nats-userman: --api-key-file: {at}, line 2: {line}\n"));
 }
 
 #[test]
