@@ -94,9 +94,8 @@ pub fn is_credential(text: &str) -> bool {
 pub fn clean_url(text: &str) -> Option<String> {
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"))?;
     let url = text.trim_end_matches('/');
-    let clean = !rest.contains(['@', '?', '#'])
-        && rest.split('/').skip(1).all(|part| part != "api")
-        && url.parse::<Uri>().is_ok_and(|uri| uri.host().is_some_and(|host| !host.is_empty()));
+    let is_url = url.parse::<Uri>().is_ok_and(|uri| uri.scheme().is_some() && uri.host().is_some_and(|host| !host.is_empty()));
+    let clean = is_url && !rest.contains(['@', '?', '#']) && rest.split('/').skip(1).all(|part| part != "api");
     clean.then(|| url.to_owned())
 }
 
