@@ -22,7 +22,7 @@ use crate::authstring::question::Question;
 use crate::authstring::stand_in::StandIn;
 use crate::authstring::{AuthString, Lookup, Session};
 use crate::config::{ApiConfig, Source};
-use crate::member::{Key, MemberId, SiteId, Username};
+use crate::member::{Key, MemberId, SiteId};
 use crate::reply::{Found, Refusal};
 
 const KEY: HeaderName = HeaderName::from_static("api-key");
@@ -40,13 +40,13 @@ const NO_SOURCE: &str = "there are no authstrings here: start the service with -
 #[derive(Debug)]
 pub struct Api {
     keys: ApiKeys,
-    strings: Strings,
+    /// `None` where there are no strings to give.
+    strings: Option<Strings>,
 }
 
 /// Where strings come from.
 #[derive(Debug)]
 enum Strings {
-    Nowhere,
     Nats(Relay),
     StandIn(StandIn),
 }
@@ -55,11 +55,15 @@ impl Api {
     /// As it was set.
     pub fn new(config: &ApiConfig) -> Self {
         let strings = match &config.source {
-            Source::None => Strings::Nowhere,
-            Source::Nats(access, time_max) => Strings::Nats(Relay::new(access.clone(), *time_max)),
-            Source::StandIn(seconds) => Strings::StandIn(StandIn::new(*seconds)),
+            Source::None => None,
+            Source::Nats(access, time_max) => Some(Strings::Nats(Relay::new(access.clone(), *time_max))),
+            Source::StandIn(seconds) => Some(Strings::StandIn(StandIn::new(*seconds))),
         };
         Self { keys: config.keys.clone(), strings }
+    }
+
+    fn strings(&self) -> Result<&Strings, Failure> {
+        self.strings.as_ref().ok_or(Failure::Nowhere)
     }
 }
 
@@ -162,24 +166,13 @@ fn key<'a>(request: &HttpRequest, desk: &'a Desk) -> Result<&'a ApiKey, Failure>
 
 /// The string that is asked for; `None` is a blank.
 async fn string(desk: &Desk, key: &ApiKey, question: &Question) -> Result<Option<AuthString>, Failure> {
-    let api = &desk.shared().api;
-    if matches!(api.strings, Strings::Nowhere) {
-        return Err(Failure::Nowhere);
-    }
-    let (parameter, sites) = match &question.lookup {
-        Lookup::Session { .. } => ("memberid", &[][..]),
-        Lookup::Site { site, .. } => ("siteid", std::slice::from_ref(site)),
-        Lookup::Sites { sites, .. } => ("siteids", sites.as_slice()),
-    };
-    sites.iter().try_for_each(|&site| may_ask(desk, key, site, parameter))?;
+    let strings = desk.shared().api.strings()?;
     let now = desk.shared().clock.now();
-    let found = if question.active { find(desk, key, &question.lookup, now)? } else { None };
-    let Some(member) = found else {
+    let Some(member) = find(desk, key, question, now)? else {
         log::debug!("authstring: a blank, no active member is meant");
         return Ok(None);
     };
-    match &api.strings {
-        Strings::Nowhere => Err(Failure::Nowhere),
+    match strings {
         Strings::StandIn(stand_in) => {
             let plus = question.resource.plus();
             log::info!(plus = plus.as_str(), site:% = member.site, member:% = member.member; "authstring of the stand-in");
@@ -194,15 +187,18 @@ async fn string(desk: &Desk, key: &ApiKey, question: &Question) -> Result<Option
 }
 
 /// Who is meant, as of `now`; `None` where nobody is.
-fn find(desk: &Desk, key: &ApiKey, lookup: &Lookup, now: i64) -> Result<Option<Key>, Failure> {
-    match lookup {
-        Lookup::Session { member, session } => by_session(desk, key, *member, session, now),
-        Lookup::Site { username, site } => by_name(desk, username, std::slice::from_ref(site), now),
-        Lookup::Sites { username, sites } => by_name(desk, username, sites.as_slice(), now),
+fn find(desk: &Desk, key: &ApiKey, question: &Question, now: i64) -> Result<Option<Key>, Failure> {
+    let (username, parameter, sites) = match &question.lookup {
+        Lookup::Session { member, session } if question.active => return by_session(desk, key, *member, session, now),
+        Lookup::Session { .. } => return Ok(None),
+        Lookup::Site { username, site } => (username, "siteid", std::slice::from_ref(site)),
+        Lookup::Sites { username, sites } => (username, "siteids", sites.as_slice()),
+    };
+    // Each of them, and before anything is looked up: the answer does not depend on the name.
+    sites.iter().try_for_each(|&site| may_ask(desk, key, site, parameter))?;
+    if !question.active {
+        return Ok(None);
     }
-}
-
-fn by_name(desk: &Desk, username: &Username, sites: &[SiteId], now: i64) -> Result<Option<Key>, Failure> {
     let found = desk.read(|reader| {
         for &site in sites {
             if let Some(member) = reader.holder(site, username.as_str(), now)? {
@@ -269,8 +265,7 @@ const TO_REDEEM_EXPECTED: &str = "expected JSON as in {\"authstring\":\"877ae8d2
 
 fn redeemed(desk: &Desk, key: &ApiKey, body: &[u8]) -> Result<String, Failure> {
     let shared = desk.shared();
-    let stand_in = match &shared.api.strings {
-        Strings::Nowhere => return Err(Failure::Nowhere),
+    let stand_in = match shared.api.strings()? {
         Strings::Nats(_) => return Err(Failure::NotFound("authstring: NATS redeems its own, only a --stand-in does it here")),
         Strings::StandIn(stand_in) => stand_in,
     };
@@ -300,47 +295,50 @@ fn redeemed(desk: &Desk, key: &ApiKey, body: &[u8]) -> Result<String, Failure> {
     Ok(answer.to_string())
 }
 
-/// The one mapping to status and body.
+/// The one mapping to status, body and headers.
 fn respond(desk: &Desk, answered: Result<String, Failure>) -> HttpResponse {
-    let (status, body) = match &answered {
-        Ok(body) => (StatusCode::OK, body.clone()),
+    let (allow, closes) = match &answered {
+        Err(Failure::Method(method)) => (Some(*method), false),
+        // What is left of the body would be taken for the next request; and the service ends when its callers have gone.
+        Err(Failure::Unread(_) | Failure::Stopping) => (None, true),
+        _ => (None, false),
+    };
+    let (status, body) = match answered {
+        Ok(body) => (StatusCode::OK, body),
         Err(failure) => {
             let (status, text) = told(failure);
             (status, json!({ "error": text }).to_string())
         }
     };
     let mut response = HttpResponse::with_body(status, actix_web::body::BoxBody::new(body));
+    if closes {
+        response.head_mut().set_connection_type(actix_web::http::ConnectionType::Close);
+    }
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, JSON);
     headers.insert(CACHE_CONTROL, NO_STORE);
     headers.insert(SERVER, US);
-    if let Strings::StandIn(_) = desk.shared().api.strings {
-        headers.insert(STAND_IN, HeaderValue::from_static("nats-userman"));
+    if let Some(Strings::StandIn(_)) = desk.shared().api.strings {
+        headers.insert(STAND_IN, US);
     }
-    match &answered {
-        Err(Failure::Method(method)) => {
-            headers.insert(ALLOW, HeaderValue::from_static(method));
-        }
-        Err(Failure::Unread(_) | Failure::Stopping) => {
-            response.head_mut().set_connection_type(actix_web::http::ConnectionType::Close);
-        }
-        _ if status == StatusCode::SERVICE_UNAVAILABLE => {
-            headers.insert(RETRY_AFTER, reply::RETRY_AFTER_SECONDS);
-        }
-        _ => {}
+    if let Some(method) = allow {
+        headers.insert(ALLOW, HeaderValue::from_static(method));
+    }
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        headers.insert(RETRY_AFTER, reply::RETRY_AFTER_SECONDS);
     }
     response
 }
 
-fn told(failure: &Failure) -> (StatusCode, String) {
+fn told(failure: Failure) -> (StatusCode, String) {
     match failure {
         Failure::NoKey => (StatusCode::UNAUTHORIZED, NO_KEY.into()),
-        Failure::NotAllowed(why) => (StatusCode::FORBIDDEN, why.clone()),
+        Failure::NotAllowed(why) => (StatusCode::FORBIDDEN, why),
         Failure::Refused(refusal) => (StatusCode::BAD_REQUEST, refusal.reply().sentence().to_owned()),
         Failure::Nowhere => (StatusCode::SERVICE_UNAVAILABLE, NO_SOURCE.into()),
-        Failure::NotFound(why) => (StatusCode::NOT_FOUND, (*why).into()),
+        Failure::NotFound(why) => (StatusCode::NOT_FOUND, why.into()),
         Failure::Unanswered(unanswered) => (unanswered.status(), unanswered.to_string()),
-        Failure::Unread(unread) => (reply::status_of(*unread), reply::why(*unread).into()),
+        Failure::Unread(unread) => (reply::status_of(unread), reply::why(unread).into()),
         Failure::CannotTell | Failure::Stopping => {
             (StatusCode::SERVICE_UNAVAILABLE, "temporarily unavailable, try again in a moment".into())
         }

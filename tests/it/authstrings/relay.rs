@@ -228,7 +228,7 @@ fn a_service_that_ends_begins_no_further_call_and_answers_the_one_under_way() {
         last.status == 503
     });
     assert_eq!(said(&last), (503, "{\"error\":\"temporarily unavailable, try again in a moment\"}"));
-    assert_eq!(last.header("connection"), Some("close"));
+    assert_eq!((last.header("connection"), last.header("retry-after")), (Some("close"), Some("5")));
     assert_eq!(said(&under_way.join().unwrap()), (504, "{\"error\":\"NATS did not answer in time (--nats-seconds)\"}"));
     assert!(program.child.wait().unwrap().success());
 }
