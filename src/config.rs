@@ -298,6 +298,26 @@ impl Problems {
         given.into_iter().filter_map(|text| self.read(flag, expected, text, parse)).collect()
     }
 
+    /// The same of secrets. One that is wrong is not shown: it may be nearly right.
+    fn secrets<T>(
+        &mut self,
+        flag: &'static str,
+        expected: &'static str,
+        texts: &[SecretString],
+        parse: fn(&str) -> Option<T>,
+    ) -> Vec<T> {
+        let given = texts.iter().map(|text| text.expose_secret().trim());
+        let only_blanks = given.clone().all(str::is_empty);
+        let mut read = Vec::new();
+        for text in given.filter(|text| only_blanks || !text.is_empty()) {
+            match parse(text) {
+                Some(secret) => read.push(secret),
+                None => self.0.push(BadSetting::found(flag, expected, &format!("{} bytes", text.len()))),
+            }
+        }
+        read
+    }
+
     fn path<'a>(&mut self, flag: &'static str, path: &'a Path) -> &'a Path {
         if path.as_os_str().is_empty() {
             self.0.push(BadSetting::found(flag, "expected a path", "\"\""));
@@ -321,20 +341,8 @@ impl Problems {
     }
 }
 
-/// A token that is wrong is not shown: it may be nearly right.
 fn tokens(settings: &Settings, bad: &mut Problems) -> Vec<Token> {
-    let mut tokens = Vec::new();
-    let given = settings.postback_token.iter().map(|text| text.expose_secret().trim());
-    let only_blanks = given.clone().all(str::is_empty);
-    for text in given.filter(|text| only_blanks || !text.is_empty()) {
-        match Token::parse(text) {
-            Some(token) => tokens.push(token),
-            None => {
-                let found = format!("{} bytes", text.len());
-                bad.0.push(BadSetting::found("--postback-token", TOKEN_EXPECTED, &found));
-            }
-        }
-    }
+    let mut tokens = bad.secrets("--postback-token", TOKEN_EXPECTED, &settings.postback_token, Token::parse);
     if let Some(path) = &settings.postback_token_file {
         match read_file(Path::new(path)) {
             Ok(more) => tokens.extend(more),

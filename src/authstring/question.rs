@@ -3,9 +3,9 @@
 //! Whoever writes such a call is a developer, who is told what is wrong: nothing is guessed, and what is missing, doubled, malformed
 //! or of two combinations is refused by name. Unknown parameters are none of ours.
 
-use super::{Lookup, PLUS_EXPECTED, Plus, Resource, SESSION_EXPECTED, Session, Sites};
 use percent_encoding::percent_decode;
 
+use super::{Lookup, PLUS_EXPECTED, Plus, Resource, SESSION_EXPECTED, Session, Sites};
 use crate::fields::Fields;
 use crate::login::ask::SITES_EXPECTED;
 use crate::member::{ID_EXPECTED, MemberId, SiteId, USERNAME_EXPECTED, Username};
@@ -39,7 +39,7 @@ impl Question {
     /// The first parameter that is missing, doubled, malformed, or not of the same combination as the rest.
     pub fn authstring(query: &[u8]) -> Result<Self, Refusal> {
         Self::read(query, |given| {
-            let text = given.needed("type", PLUS_EXPECTED)?;
+            let text = given.optional("type")?.ok_or_else(|| Refusal::missing("type", PLUS_EXPECTED))?;
             Plus::parse(text).map(Resource::AuthString).ok_or_else(|| Refusal::malformed("type", PLUS_EXPECTED, text))
         })
     }
@@ -90,7 +90,8 @@ fn lookup(given: &Given<'_>) -> Result<Lookup, Refusal> {
                 return Err(Refusal::malformed(name, COMBINATION_EXPECTED, value));
             }
         }
-        let (member, session) = (given.needed("memberid", COMBINATION_EXPECTED)?, given.needed("session", COMBINATION_EXPECTED)?);
+        let member = member.ok_or_else(|| Refusal::missing("memberid", COMBINATION_EXPECTED))?;
+        let session = session.ok_or_else(|| Refusal::missing("session", COMBINATION_EXPECTED))?;
         return Ok(Lookup::Session {
             member: MemberId::parse(member).ok_or_else(|| Refusal::malformed("memberid", ID_EXPECTED, member))?,
             session: Session::parse(session).ok_or_else(|| Refusal::malformed_secret("session", SESSION_EXPECTED, session))?,
@@ -125,10 +126,6 @@ impl<'a> Given<'a> {
                 Err(Refusal { parameter: name, expected: ONE_EXPECTED, found: Found::Words(format!("{} of them", more + 1)) })
             }
         }
-    }
-
-    fn needed(&self, name: &'static str, expected: &'static str) -> Result<&'a str, Refusal> {
-        self.optional(name)?.ok_or_else(|| Refusal::missing(name, expected))
     }
 }
 

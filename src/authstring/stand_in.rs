@@ -53,19 +53,22 @@ impl StandIn {
         getrandom::fill(&mut bytes)?;
         let text = format!("{:032x}", u128::from_be_bytes(bytes));
         let ticket = Ticket { plus, key, until: now.saturating_add(self.lifetime_seconds) };
-        self.strings().put(digest(&text), Some(ticket));
+        let digest = digest(&text);
+        self.strings().put(digest, Some(ticket));
         Ok(AuthString(text.into()))
     }
 
     /// What a string is good for now, whatever the text; `None` for one that is none of ours, over, or redeemed already.
     pub fn look(&self, text: &str, now: i64) -> Option<Ticket> {
-        let ticket = *self.strings().get(&digest(text))?;
+        let digest = digest(text);
+        let ticket = *self.strings().get(&digest)?;
         ticket.filter(|ticket| now < ticket.until)
     }
 
     /// The same, and it is good no more: of several at once one has it.
     pub fn redeem(&self, text: &str, now: i64) -> Option<Ticket> {
-        let ticket = self.strings().get(&digest(text))?.take();
+        let digest = digest(text);
+        let ticket = self.strings().get(&digest)?.take();
         ticket.filter(|ticket| now < ticket.until)
     }
 

@@ -110,20 +110,8 @@ impl ApiConfig {
     }
 }
 
-/// A key that is wrong is not shown: it may be nearly right.
 fn keys(settings: &ApiSettings, bad: &mut Problems) -> Option<ApiKeys> {
-    let mut keys = Vec::new();
-    let given = settings.api_key.iter().map(|text| text.expose_secret().trim());
-    let given: Vec<_> = given.filter(|text| !text.is_empty()).collect();
-    if given.is_empty() && !settings.api_key.is_empty() {
-        bad.0.push(BadSetting::found("--api-key", API_KEY_EXPECTED, "nothing"));
-    }
-    for text in given {
-        match ApiKey::parse(text) {
-            Some(key) => keys.push(key),
-            None => bad.0.push(BadSetting::found("--api-key", API_KEY_EXPECTED, &format!("{} bytes", text.len()))),
-        }
-    }
+    let mut keys = bad.secrets("--api-key", API_KEY_EXPECTED, &settings.api_key, ApiKey::parse);
     if let Some(path) = &settings.api_key_file {
         match read_file(path) {
             Ok(more) => keys.extend(more),

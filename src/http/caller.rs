@@ -10,6 +10,7 @@ use crate::network::{contains, normalise};
 
 /// Most entries of X-Forwarded-For that are read, from the right. No chain of listed proxies is that long.
 const ENTRIES_MAX: usize = 64;
+
 /// The networks of `--trusted-proxy`. None trusted is the default.
 #[derive(Clone, Debug, Default)]
 pub struct TrustedProxies(pub Vec<IpNet>);

@@ -239,6 +239,11 @@ fn a_flag_without_a_value_is_a_bad_setting() {
         ("--allow-ip", ", ", format!("{network}, found \", \"")),
         ("--trusted-proxy", "", format!("{network}, found \"\"")),
         ("--postback-token", "", "expected 32 to 256 characters of A-Z, a-z, 0-9, _ and -, found 0 bytes".into()),
+        (
+            "--api-key",
+            "",
+            "expected USERNAME:KEY with a KEY of at least 16 characters and no comma, then site=SITEID and ip=CIDR as often as wanted, with blanks between, found 0 bytes".into(),
+        ),
         ("--listen", "", "expected ADDRESS:PORT, as in 127.0.0.1:8080, found \"\"".into()),
         ("--public-url", "", "expected http:// or https://, a host, and no query, found \"\"".into()),
         ("--journal-days", "", "expected a whole number of days from 1 to 36500, found \"\"".into()),
