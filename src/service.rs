@@ -81,6 +81,9 @@ pub struct Service {
     writer_thread: JoinHandle<()>,
     worker: Option<Worker>,
     new_token: Option<Token>,
+    /// The first connection after a crash brings the log's index in order, under a lock. Ours stays open, so that none of those that
+    /// threads open later is the first: a hashing thread, which runs only when nobody else does, would hold the lock for ever.
+    _first: Reader,
     _locks: Vec<Lock>,
 }
 
@@ -98,6 +101,7 @@ impl Service {
         modes::tighten(&config.data_dir, config.location.path(), &config.secret_files);
         warn_of_lost_database(config);
         let vault = open_database(config)?;
+        let first = open_reader(&config.location)?;
         let (tokens, new_token) = open_tokens(config)?;
         let listener = TcpListener::bind(config.listen).map_err(|error| StartError::Listen(config.listen, error))?;
         let address = listener.local_addr()?;
@@ -139,7 +143,7 @@ impl Service {
         };
         let server = http::server(listener, shared.clone())?;
         let handle = server.handle();
-        let service = Self { address, handle, shared, writer, writer_thread, worker, new_token, _locks: locks };
+        let service = Self { address, handle, shared, writer, writer_thread, worker, new_token, _first: first, _locks: locks };
         Ok((service, server))
     }
 
