@@ -1,4 +1,4 @@
--- The database of nats-userman, version 2. An upgrade from an older version is a step in src/store/upgrade.rs; this file is always
+-- The database of nats-userman, version 3. An upgrade from an older version is a step in src/store/upgrade.rs; this file is always
 -- the newest form whole. Times are unix seconds, UTC. STRICT: a wrong type is a bug and must fail, not be stored.
 
 -- Exactly the members who may log in now, as in NATS's own member_auth. WITHOUT ROWID: the row lies in its primary key, so that
@@ -6,7 +6,8 @@
 CREATE TABLE member_auth (
     siteid            INTEGER NOT NULL,          -- usernames and memberids are unique within a site only
     memberid          INTEGER NOT NULL,          -- NATS's identity of the member; a username is a label
-    username          TEXT NOT NULL COLLATE NOCASE, -- as sent; compared without ASCII case, as NATS's MySQL does
+    username          TEXT NOT NULL COLLATE NOCASE, -- as sent; NOCASE is for TMM's query by a direct reader
+    username_folded   TEXT,                      -- the form in which names are compared; NULL where an older row has that form
     password          TEXT,                      -- argon2id (PHC) or bcrypt ($2y$) of the password; NULL until the seal is hashed
     cryptpass         TEXT,                      -- only with --keep-cryptpass, for an Apache that reads it; never older than the password
     email             TEXT,                      -- for the operator; the program itself does not use it
@@ -27,6 +28,7 @@ CREATE TABLE member_auth (
 
 -- Two members of one site never share a name. In this order it also serves Apache's query without siteid.
 CREATE UNIQUE INDEX member_auth_username ON member_auth (username, siteid);
+CREATE UNIQUE INDEX member_auth_username_folded ON member_auth (username_folded, siteid) WHERE username_folded IS NOT NULL;
 
 -- Few members have a noted expiry; the writer asks every second whether one is due.
 CREATE INDEX member_auth_expire_at ON member_auth (expire_at) WHERE expire_at IS NOT NULL;
@@ -54,8 +56,7 @@ CREATE TABLE former_member (
     CHECK ((password IS NOT NULL) + (sealed IS NOT NULL) + (cryptpass_wrapped IS NOT NULL) = 1)
 ) STRICT, WITHOUT ROWID;
 
--- What NATS said and what was done, in the order of effect. No index for look-ups by member: support asks seldom and can wait for a
--- scan, while every postback would pay for the index.
+-- What NATS said and what was done, in the order of effect.
 CREATE TABLE journal (
     id                INTEGER PRIMARY KEY,       -- the order of effect; pruning leaves the newest record, so that no id comes twice
     at                INTEGER NOT NULL,          -- when it took effect
@@ -76,10 +77,11 @@ CREATE TABLE journal (
     logins_ended      INTEGER CHECK (logins_ended = 1) -- 1 where this postback raised login_version, NULL where not
 ) STRICT;
 
--- The hashing backlog, newest first, and that of one member: a password sent twice has one seal in two records. Partial: they hold
--- what is sealed and nothing else, so that they stay small.
+-- The hashing backlog, newest first. Partial: it holds what is sealed and nothing else, so that it stays small.
 CREATE INDEX journal_sealed ON journal (id) WHERE sealed IS NOT NULL;
-CREATE INDEX journal_sealed_member ON journal (siteid, memberid) WHERE sealed IS NOT NULL;
+
+-- The records of one member: where a seal or a hash is replaced in the row, it is replaced in the records that put it there.
+CREATE INDEX journal_member ON journal (siteid, memberid);
 
 -- Login cookies that were given back before their time: their ids, until no clock takes the cookie any more.
 CREATE TABLE logout (
@@ -102,6 +104,18 @@ CREATE TABLE block (
 CREATE TABLE seal_key (
     one               INTEGER PRIMARY KEY CHECK (one = 1),
     id                BLOB NOT NULL              -- a hash of the key, which does not tell it
+) STRICT;
+
+-- By which version of the folding rules username_folded was computed: another version folds all names anew.
+CREATE TABLE folding (
+    one               INTEGER PRIMARY KEY CHECK (one = 1),
+    version           INTEGER NOT NULL
+) STRICT;
+
+-- Which WAL file belongs to this database file: see src/store/wal_mark.rs.
+CREATE TABLE wal_mark (
+    one               INTEGER PRIMARY KEY CHECK (one = 1),
+    mark              BLOB NOT NULL
 ) STRICT;
 
 -- GET /health writes here, because only a commit shows that a commit works.

@@ -9,7 +9,7 @@ use super::Fault;
 const CURRENT: i64 = UPGRADES.len() as i64 + 1;
 
 /// `UPGRADES[n]` leads from version n+1 to n+2. Steps are never edited after a release.
-const UPGRADES: &[&str] = &[include_str!("upgrade_2.sql")];
+const UPGRADES: &[&str] = &[include_str!("upgrade_2.sql"), include_str!("upgrade_3.sql")];
 
 const SCHEMA: &str = include_str!("../../schema.sql");
 
@@ -109,7 +109,7 @@ mod tests {
         run(&mut conn).unwrap();
         conn.pragma_update(None, "user_version", CURRENT + 1).unwrap();
         let message = run(&mut conn).unwrap_err().to_string();
-        assert_eq!(message, "it has version 3, and this release knows versions up to 2; install the newer release again");
+        assert_eq!(message, "it has version 4, and this release knows versions up to 3; install the newer release again");
     }
 
     #[test]

@@ -9,6 +9,14 @@ const NAMES: usize = 60;
 /// Connections that keep the threads' looks at the database going.
 const BUSY: usize = 3;
 
+struct SetAtEnd<'a>(&'a AtomicBool);
+
+impl Drop for SetAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn a_check_sees_what_was_acknowledged_while_other_checks_keep_looking() {
     let app = App::start();
@@ -22,6 +30,8 @@ fn a_check_sees_what_was_acknowledged_while_other_checks_keep_looking() {
                 }
             });
         }
+        // A failed assertion must end the busy threads too, or the scope would wait for them for ever.
+        let _end = SetAtEnd(&done);
         // A connection each, which the server gives to different threads.
         let [mut adding, mut asking, mut asking_too] = [(); 3].map(|()| Caller::connect(app.address).unwrap());
         let stale: Vec<usize> = (1..=NAMES)
@@ -32,7 +42,6 @@ fn a_check_sees_what_was_acknowledged_while_other_checks_keep_looking() {
                 [&mut asking, &mut asking_too].into_iter().any(|caller| !caller.post(&check).unwrap().body.starts_with("OK|"))
             })
             .collect();
-        done.store(true, Ordering::Relaxed);
         assert_eq!(stale, [0; 0], "members who were added and not seen");
     });
 }
