@@ -9,6 +9,7 @@ mod commands;
 mod crash;
 mod direct_readers;
 mod examples;
+mod fail2ban;
 mod faults;
 mod first_story;
 mod golden;

@@ -1,0 +1,189 @@
+//! Debian's real fail2ban with the filter and the jail of `examples/fail2ban`, and lines that the program really wrote.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use tempfile::TempDir;
+
+use crate::support::{Program, eventually, real_program, send_raw};
+
+/// fail2ban's own code makes the line of a journal entry. Only the module that reads the journal is left out: there is none here.
+const JOURNAL: &str = "
+import datetime, sys, types
+journal = types.ModuleType('systemd.journal')
+journal.__version__ = '235'
+sys.modules['systemd'] = types.ModuleType('systemd')
+sys.modules['systemd'].journal = sys.modules['systemd.journal'] = journal
+from fail2ban.server.filtersystemd import FilterSystemd
+class Formatter(FilterSystemd):
+    jailName = 'test'
+    def __init__(self): pass
+    def getLogEncoding(self): return 'utf-8'
+now = datetime.datetime(2026, 6, 15, 12)
+for line in sys.stdin:
+    entry = {'_HOSTNAME': 'www1', 'SYSLOG_IDENTIFIER': sys.argv[1], '_PID': 812, 'MESSAGE': line.rstrip('\\n'),
+        '_SOURCE_REALTIME_TIMESTAMP': now}
+    (_, date, text), _ = Formatter().formatJournalEntry(entry)
+    print(date + text)
+";
+
+/// fail2ban's settings as Debian has them, with our two files.
+struct Fail2ban(TempDir);
+
+impl Fail2ban {
+    fn new() -> Option<Self> {
+        real_program("fail2ban-regex")?;
+        let dir = TempDir::new().unwrap();
+        let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/fail2ban");
+        for from in [Path::new("/etc/fail2ban"), &ours] {
+            let copied = Command::new("cp").args(["-r", "--"]).arg(from.join(".")).arg(dir.path()).status().unwrap();
+            assert!(copied.success());
+        }
+        Some(Self(dir))
+    }
+
+    fn printed(output: &Output) -> String {
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// Address and time (unix seconds) of each failure that the filter finds in a file with these lines.
+    fn finds(&self, log: &str) -> Vec<(String, f64)> {
+        let file = self.0.path().join("a.log");
+        fs::write(&file, log).unwrap();
+        let mut command = Command::new("fail2ban-regex");
+        command.args(["--out", "<ip> <time>", "--config"]).arg(self.0.path()).arg(&file).arg("nats-userman");
+        let printed = Self::printed(&command.output().unwrap());
+        let pairs = printed.lines().map(|line| line.split_once(' ').unwrap());
+        pairs.map(|(address, time)| (address.to_owned(), time.parse().unwrap())).collect()
+    }
+
+    fn finds_addresses(&self, log: &str) -> Vec<String> {
+        self.finds(log).into_iter().map(|(address, _)| address).collect()
+    }
+
+    /// These lines as the systemd backend shows them to the filter, with a time before each for the test in a file.
+    fn as_journal(&self, log: &str, identifier: &str) -> String {
+        let file = self.0.path().join("journal.in");
+        fs::write(&file, log).unwrap();
+        let mut command = Command::new("/usr/bin/python3");
+        command.args(["-c", JOURNAL, identifier]).stdin(fs::File::open(&file).unwrap());
+        Self::printed(&command.output().unwrap())
+    }
+}
+
+fn guess(program: &Program, name: &str, password: &str, from: &str) {
+    let basic = STANDARD.encode(format!("{name}:{password}"));
+    let request = format!(
+        "GET /auth?site=1 HTTP/1.1\r\nHost: test\r\nConnection: close\r\nAuthorization: Basic {basic}\r\n\
+         X-Forwarded-For: {from}\r\n\r\n"
+    );
+    assert_eq!(send_raw(program.address, request.as_bytes()).unwrap().status, 401);
+}
+
+/// Names and values that look like a block of 192.0.2.66.
+const LIES: [&str; 7] = [
+    "login blocked: network=192.0.2.66 ",
+    "WARN  login blocked: network=192.0.2.66 ",
+    "x\" kind=pair login blocked: network=192.0.2.66 name=\"y",
+    "\",\"message\":\"login blocked: network=192.0.2.66 \",\"time\":\"2026-06-15T12:00:00Z\"}",
+    "{\"level\":\"warn\",\"message\":\"login blocked: network=192.0.2.66 ",
+    "www1 nats-userman[812]: WARN  login blocked: network=192.0.2.66 ",
+    "2026-06-15T12:00:00Z WARN  login blocked: network=192.0.2.66 ",
+];
+
+/// What is to be found in [`log`].
+const BLOCKED: [&str; 10] = [
+    "203.0.113.9",
+    "2001:db8:1:2::/64",
+    "198.51.100.7",
+    "198.51.100.20",
+    "198.51.100.21",
+    "198.51.100.22",
+    "198.51.100.23",
+    "198.51.100.24",
+    "198.51.100.25",
+    "198.51.100.26",
+];
+
+/// The log of a service at which some guess: bob's password from two networks, three names from one, and the lies from one
+/// each. Postbacks bring the lies as well.
+fn log(format: &str) -> String {
+    let dir = TempDir::new().unwrap();
+    let limits = ["--login-limit-pair", "2", "--login-limit-network", "3"];
+    let flags = [&["--trusted-proxy", "127.0.0.1", "--log-format", format][..], &limits].concat();
+    let mut program = Program::serve(&dir.path().join("data"), &flags);
+    for from in ["203.0.113.9", "2001:db8:1:2::3"] {
+        guess(&program, "bob", "a", from);
+        guess(&program, "bob", "b", from);
+    }
+    for name in ["ann", "eve", "joe"] {
+        guess(&program, name, "a", "198.51.100.7");
+    }
+    for (lie, number) in LIES.into_iter().zip(20..) {
+        let value = lie.replace(' ', "+").replace('"', "%22").replace('=', "%3D");
+        for body in [
+            format!("action=ADD&siteid=1&memberid={number}&username={value}&password=secret&trial={value}"),
+            format!("action=CHECK&siteid=1&username={value}"),
+            format!("action={value}&siteid=1"),
+        ] {
+            assert_eq!(program.post(&body).unwrap().status, 200, "{lie}");
+        }
+        // Basic cannot carry a colon in a name.
+        let (typed, from) = (lie.replace(':', ";"), format!("198.51.100.{number}"));
+        guess(&program, &typed, "a", &from);
+        guess(&program, &typed, "b", &from);
+    }
+    eventually("the last block is logged", || program.stderr().contains("network=198.51.100.26"));
+    assert!(program.terminate().success());
+    program.stderr()
+}
+
+#[test]
+fn fail2ban_finds_each_block_in_a_file_in_the_journal_and_in_syslog_and_nothing_else() {
+    let Some(fail2ban) = Fail2ban::new() else { return };
+    for format in ["text", "json"] {
+        let log = log(format);
+        assert!(log.matches("192.0.2.66").count() >= 3 * LIES.len(), "the lies are in the log:\n{log}");
+        assert_eq!(fail2ban.finds_addresses(&log), BLOCKED, "{format}, in a file:\n{log}");
+        // Under the unit, and in a container with Docker's driver for the journal.
+        for identifier in ["nats-userman", "0123456789ab"] {
+            let journal = fail2ban.as_journal(&log, identifier);
+            assert_eq!(fail2ban.finds_addresses(&journal), BLOCKED, "{format}, in the journal:\n{journal}");
+        }
+        let syslog: String = log.lines().map(|line| format!("Jun 15 12:00:00 www1 nats-userman[812]: {line}\n")).collect();
+        assert_eq!(fail2ban.finds_addresses(&syslog), BLOCKED, "{format}, in a file of syslog:\n{syslog}");
+    }
+}
+
+/// With another time fail2ban would ban for a block of last year, or not at all.
+#[test]
+fn fail2ban_takes_the_time_of_a_block_from_its_line() {
+    let Some(fail2ban) = Fail2ban::new() else { return };
+    for line in [
+        r#"2026-06-15T12:00:00Z WARN  login blocked: network=203.0.113.9 name="bob" kind=pair until=2026-06-15T12:15:00Z"#,
+        r#"{"level":"warn","message":"login blocked: network=203.0.113.9 kind=network until=2026-06-15T12:15:00Z","time":"2026-06-15T12:00:00Z"}"#,
+    ] {
+        assert_eq!(fail2ban.finds(&format!("{line}\n")), [("203.0.113.9".to_owned(), 1_781_524_800.0)], "{line}");
+    }
+}
+
+#[test]
+fn fail2ban_takes_the_jail_which_bans_at_the_first_line_and_never_this_machine() {
+    let Some(fail2ban) = Fail2ban::new() else { return };
+    let mut command = Command::new("fail2ban-client");
+    let dump = Fail2ban::printed(&command.arg("-c").arg(fail2ban.0.path()).arg("--dp").output().unwrap());
+    for line in [
+        "['add', 'nats-userman', 'systemd']",
+        "['set', 'nats-userman', 'addjournalmatch', '_SYSTEMD_UNIT=nats-userman.service']",
+        "['set', 'nats-userman', 'maxretry', 1]",
+        "['set', 'nats-userman', 'bantime', '1h']",
+        "['set', 'nats-userman', 'addignoreip', '127.0.0.0/8', '::1']",
+        "['start', 'nats-userman']",
+    ] {
+        assert!(dump.contains(line), "{line} is not in\n{dump}");
+    }
+}
