@@ -2,12 +2,13 @@
 # ACTIVATE: a former member comes back. Without a password the one that he or she had is good again.
 #
 # Type:          sh examples/activate.sh URL
-# with the URL that `nats-userman serve` printed, or with that URL in $USERMAN_URL:  sh examples/activate.sh
+# with the URL that `nats-userman serve` printed, or with that URL in $NATS_POSTBACK_URL:
+#                sh examples/activate.sh
 #
 # Comes back:
 #   OK|member 71 "rob" activated on site 1
 set -eu
-url=${1:-${USERMAN_URL:?give the URL, or set USERMAN_URL}}
+url=${1:-${NATS_POSTBACK_URL:?give the URL, or set NATS_POSTBACK_URL}}
 
 curl -sS -w '\n' \
     --data-urlencode 'action=ACTIVATE' \

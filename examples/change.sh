@@ -2,12 +2,13 @@
 # CHANGE: a new username and a new password.
 #
 # Type:          sh examples/change.sh URL
-# with the URL that `nats-userman serve` printed, or with that URL in $USERMAN_URL:  sh examples/change.sh
+# with the URL that `nats-userman serve` printed, or with that URL in $NATS_POSTBACK_URL:
+#                sh examples/change.sh
 #
 # Comes back:
 #   OK|member 71 "rob" changed on site 1
 set -eu
-url=${1:-${USERMAN_URL:?give the URL, or set USERMAN_URL}}
+url=${1:-${NATS_POSTBACK_URL:?give the URL, or set NATS_POSTBACK_URL}}
 
 curl -sS -w '\n' \
     --data-urlencode 'action=CHANGE' \

@@ -2,13 +2,14 @@
 # DELETE: the member may not log in from now on.
 #
 # Type:          sh examples/delete.sh URL
-# with the URL that `nats-userman serve` printed, or with that URL in $USERMAN_URL:  sh examples/delete.sh
+# with the URL that `nats-userman serve` printed, or with that URL in $NATS_POSTBACK_URL:
+#                sh examples/delete.sh
 #
 # Comes back:
 #   OK|member 71 "rob" removed from site 1
 #   OK|member 71 is not a member of site 1 now, nothing to remove
 set -eu
-url=${1:-${USERMAN_URL:?give the URL, or set USERMAN_URL}}
+url=${1:-${NATS_POSTBACK_URL:?give the URL, or set NATS_POSTBACK_URL}}
 
 curl -sS -w '\n' \
     --data-urlencode 'action=DELETE' \

@@ -2,12 +2,13 @@
 # EXPIRE: the membership ends on a date. One that is past would end it at once.
 #
 # Type:          sh examples/expire.sh URL
-# with the URL that `nats-userman serve` printed, or with that URL in $USERMAN_URL:  sh examples/expire.sh
+# with the URL that `nats-userman serve` printed, or with that URL in $NATS_POSTBACK_URL:
+#                sh examples/expire.sh
 #
 # Comes back:
 #   OK|member 72 "alice" of site 1 will expire at 2099-12-31T00:00:00Z
 set -eu
-url=${1:-${USERMAN_URL:?give the URL, or set USERMAN_URL}}
+url=${1:-${NATS_POSTBACK_URL:?give the URL, or set NATS_POSTBACK_URL}}
 
 curl -sS -w '\n' \
     --data-urlencode 'action=EXPIRE' \

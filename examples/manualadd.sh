@@ -3,12 +3,13 @@
 # a cryptpass comes alone, and the password `testtest` opens the door.
 #
 # Type:          sh examples/manualadd.sh URL
-# with the URL that `nats-userman serve` printed, or with that URL in $USERMAN_URL:  sh examples/manualadd.sh
+# with the URL that `nats-userman serve` printed, or with that URL in $NATS_POSTBACK_URL:
+#                sh examples/manualadd.sh
 #
 # Comes back:
 #   OK|member 72 "alice" added to site 1
 set -eu
-url=${1:-${USERMAN_URL:?give the URL, or set USERMAN_URL}}
+url=${1:-${NATS_POSTBACK_URL:?give the URL, or set NATS_POSTBACK_URL}}
 
 curl -sS -w '\n' \
     --data-urlencode 'action=MANUALADD' \

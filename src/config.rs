@@ -2,25 +2,29 @@
 
 mod api;
 mod area;
+mod problems;
+mod variables;
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use chrono_tz::Tz;
-use clap::builder::{OsStringValueParser, Resettable, TypedValueParser as _};
-use clap::{ArgAction, Args, Command, value_parser};
+use clap::builder::{OsStringValueParser, TypedValueParser as _};
+use clap::{ArgAction, Args, value_parser};
 use ipnet::IpNet;
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 
 pub use api::{ApiConfig, ApiSettings, Source};
 pub use area::{AreaConfig, AreaSettings, LOGIN_SECONDS_MAX};
+pub use problems::BadSetting;
+use problems::Problems;
+pub use variables::{bad_variables, without_unusable_variables};
 
 use crate::clock::ExpiryRule;
 use crate::data_dir::DataDir;
 use crate::http::caller::TrustedProxies;
 use crate::http::tokens::{TOKEN_EXPECTED, Token, read_file};
 use crate::logging::{Format, LogFilter};
-use crate::login::page::PageError;
 use crate::network::parse_network;
 use crate::password::HashKind;
 use crate::store::Location;
@@ -28,7 +32,7 @@ use crate::store::Location;
 /// The settings as text. Read by [`Config::read`], which says all that is wrong at once.
 ///
 /// The comments are the help texts of the flags, which are not written for rustdoc. No value is refused by clap, which would say it in
-/// lines of its own; variables that are set to nothing are left out by [`without_empty_variables`].
+/// lines of its own; variables that are set to nothing are left out by [`without_unusable_variables`].
 #[allow(rustdoc::bare_urls, rustdoc::invalid_html_tags)]
 #[derive(Args, Clone, Debug)]
 pub struct Settings {
@@ -99,15 +103,6 @@ fn any_path() -> impl clap::builder::TypedValueParser<Value = PathBuf> {
     OsStringValueParser::new().map(PathBuf::from)
 }
 
-/// A variable that is set to nothing is not set: files of variables have such lines. A flag without a value is a mistake: mostly of a
-/// script, whose own variable is empty, and never a way to say "any".
-pub fn without_empty_variables(command: Command) -> Command {
-    command.mut_args(|arg| {
-        let value = arg.get_env().and_then(std::env::var_os);
-        if value.is_some_and(|value| value.to_string_lossy().trim().is_empty()) { arg.env(Resettable::Reset) } else { arg }
-    })
-}
-
 /// The settings as they are used.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -145,25 +140,6 @@ pub struct Config {
     pub secret_files: Vec<PathBuf>,
 }
 
-/// One setting that cannot be used: the flag, and what is wrong, mostly what was expected and what was found.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{flag}: {problem}")]
-pub struct BadSetting {
-    flag: &'static str,
-    problem: String,
-}
-
-impl BadSetting {
-    fn found(flag: &'static str, expected: &'static str, found: &str) -> Self {
-        Self { flag, problem: format!("{expected}, found {found}") }
-    }
-
-    /// A file that a setting names cannot be used: its own words say why.
-    fn file(flag: &'static str, error: &dyn std::error::Error) -> Self {
-        Self { flag, problem: crate::chain::chain(error) }
-    }
-}
-
 impl Config {
     /// Reads all settings.
     ///
@@ -171,13 +147,13 @@ impl Config {
     ///
     /// Every setting that cannot be used, not only the first.
     pub fn read(settings: &Settings) -> Result<Self, Vec<BadSetting>> {
-        let mut bad = Problems(Vec::new());
-        let data_dir = DataDir::new(bad.path("--data-dir", &settings.data_dir));
+        let mut bad = Problems::default();
+        let data_dir = bad.path("--data-dir", &settings.data_dir).map(DataDir::new);
         let listen =
             bad.read("--listen", "expected ADDRESS:PORT, as in 127.0.0.1:8080", &settings.listen, |text| text.parse().ok());
         let location = match &settings.database {
-            Some(text) => bad.database(text.trim()),
-            None => Some(Location::sqlite(data_dir.database())),
+            Some(text) => bad.database(text),
+            None => data_dir.as_ref().map(|data_dir| Location::sqlite(data_dir.database())),
         };
         let zone = bad.read("--time-zone", "expected a name as in Europe/Berlin or UTC", &settings.time_zone, |text| {
             text.parse::<Tz>().ok()
@@ -222,7 +198,7 @@ impl Config {
             Some(Self {
                 listen: listen?,
                 public_url,
-                data_dir,
+                data_dir: data_dir?,
                 location: location?,
                 postback_tokens,
                 allow_ip,
@@ -251,100 +227,10 @@ impl Config {
     }
 }
 
-/// Collects what is wrong.
-struct Problems(Vec<BadSetting>);
-
-impl Problems {
-    fn read<T>(
-        &mut self,
-        flag: &'static str,
-        expected: &'static str,
-        text: &str,
-        parse: impl Fn(&str) -> Option<T>,
-    ) -> Option<T> {
-        let value = parse(text.trim());
-        if value.is_none() {
-            self.0.push(BadSetting::found(flag, expected, &format!("\"{}\"", text.escape_debug())));
-        }
-        value
-    }
-
-    fn read_optional<T>(
-        &mut self,
-        flag: &'static str,
-        expected: &'static str,
-        text: Option<&str>,
-        parse: impl Fn(&str) -> Option<T>,
-    ) -> Option<T> {
-        text.and_then(|text| self.read(flag, expected, text, parse))
-    }
-
-    fn template(&mut self, error: &PageError) {
-        self.0.push(BadSetting::file("--login-template", error));
-    }
-
-    /// A list may have blanks, as behind a last comma, but not only blanks: an empty list of networks would mean "any".
-    fn read_all<T>(
-        &mut self,
-        flag: &'static str,
-        expected: &'static str,
-        texts: &[String],
-        parse: fn(&str) -> Option<T>,
-    ) -> Vec<T> {
-        let given: Vec<_> = texts.iter().filter(|text| !text.trim().is_empty()).collect();
-        if given.is_empty() && !texts.is_empty() {
-            self.0.push(BadSetting::found(flag, expected, &format!("\"{}\"", texts.join(",").escape_debug())));
-        }
-        given.into_iter().filter_map(|text| self.read(flag, expected, text, parse)).collect()
-    }
-
-    /// The same of secrets. One that is wrong is not shown: it may be nearly right.
-    fn secrets<T>(
-        &mut self,
-        flag: &'static str,
-        expected: &'static str,
-        texts: &[SecretString],
-        parse: fn(&str) -> Option<T>,
-    ) -> Vec<T> {
-        let given = texts.iter().map(|text| text.expose_secret().trim());
-        let only_blanks = given.clone().all(str::is_empty);
-        let mut read = Vec::new();
-        for text in given.filter(|text| only_blanks || !text.is_empty()) {
-            match parse(text) {
-                Some(secret) => read.push(secret),
-                None => self.0.push(BadSetting::found(flag, expected, &format!("{} bytes", text.len()))),
-            }
-        }
-        read
-    }
-
-    fn path<'a>(&mut self, flag: &'static str, path: &'a Path) -> &'a Path {
-        if path.as_os_str().is_empty() {
-            self.0.push(BadSetting::found(flag, "expected a path", "\"\""));
-        }
-        path
-    }
-
-    fn database(&mut self, text: &str) -> Option<Location> {
-        let location = Location::parse(text);
-        if location.is_none() {
-            let (expected, shown) = match text.strip_prefix("sqlite:") {
-                // A query may hold a key.
-                Some(_) => ("expected sqlite:PATH, the path of a file", text.split_inclusive('?').next().unwrap_or(text)),
-                // Of another database's URL only the beginning is shown: a password may be in it.
-                None => ("expected sqlite:PATH", text.split_once(':').map_or(text, |(scheme, _)| scheme)),
-            };
-            let found = format!("\"{}\"", shown.escape_debug());
-            self.0.push(BadSetting::found("--database", expected, &found));
-        }
-        location
-    }
-}
-
 fn tokens(settings: &Settings, bad: &mut Problems) -> Vec<Token> {
     let mut tokens = bad.secrets("--postback-token", TOKEN_EXPECTED, &settings.postback_token, Token::parse);
-    if let Some(path) = &settings.postback_token_file {
-        match read_file(Path::new(path)) {
+    if let Some(path) = bad.optional_path("--postback-token-file", settings.postback_token_file.as_deref()) {
+        match read_file(path) {
             Ok(more) => tokens.extend(more),
             Err(error) => bad.0.push(BadSetting::file("--postback-token-file", &error)),
         }

@@ -51,4 +51,5 @@ pub mod replay;
 pub mod reply;
 pub mod service;
 pub mod store;
+mod text_file;
 pub mod writer;

@@ -11,6 +11,7 @@ use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
 use super::client::is_credential;
 use crate::member::SiteId;
 use crate::network::{contains, parse_network};
+use crate::text_file::{self, is_quoted};
 
 /// The shortest key that is taken. NATS's own have 32 hexadecimal digits.
 const KEY_CHARS_MIN: usize = 16;
@@ -50,6 +51,10 @@ impl ApiKey {
         let mut words = text.split_ascii_whitespace();
         let credentials = words.next()?;
         let (username, key) = credentials.split_once(':')?;
+        // Quotes stay where no shell reads a file of variables.
+        if [credentials, username, key].into_iter().any(is_quoted) {
+            return None;
+        }
         // In a variable a comma stands between two keys.
         if !is_credential(username) || !is_credential(key) || key.len() < KEY_CHARS_MIN || credentials.contains(',') {
             return None;
@@ -153,7 +158,7 @@ pub enum ApiKeyError {
 ///
 /// Where it cannot be read, or a line is no key.
 pub fn read_file(path: &Path) -> Result<Vec<ApiKey>, ApiKeyError> {
-    let text = std::fs::read_to_string(path).map_err(|error| ApiKeyError::Io(path.to_owned(), error))?;
+    let text = text_file::read(path).map_err(|error| ApiKeyError::Io(path.to_owned(), error))?;
     let mut keys = Vec::new();
     for (index, line) in text.lines().enumerate() {
         let line = line.trim();
@@ -205,6 +210,8 @@ mod tests {
             (format!("tmm1:{KEY} site"), "a limit without a value"),
             (format!("jos\u{e9}:{KEY}"), "not ASCII"),
             (format!("tmm1:{KEY},more"), "a comma"),
+            (format!("\"tmm1:{KEY}\" site=1"), "quotes around it"),
+            (format!("tmm1:'{KEY}'"), "quotes around the key"),
         ] {
             assert!(ApiKey::parse(&text).is_none(), "{why}");
         }

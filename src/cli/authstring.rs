@@ -75,7 +75,7 @@ impl AuthString {
     fn session(&self) -> Result<Session, Failure> {
         let text = match (&self.session, &self.session_file) {
             (Some(text), _) => text.clone(),
-            (None, Some(path)) => std::fs::read_to_string(path)
+            (None, Some(path)) => crate::text_file::read(path)
                 .map_err(|error| Failure::usage(format!("--session-file: {}: {error}", path.display())))?
                 .into(),
             (None, None) => return Err(Failure::usage("--member: expected --session or --session-file beside it")),

@@ -15,8 +15,7 @@ use crate::password::Vault;
 use crate::service::{StartError, is_foreign};
 use crate::store::{OpenError, Reader, UpgradeError, check_whole, open_reader};
 
-pub(super) fn run(settings: &Settings) -> Result<(), Failure> {
-    let config = Config::read(settings)?;
+pub(super) fn run(settings: &Settings, config: &Config) -> Result<(), Failure> {
     let mut out = stdout().lock();
     let list = |networks: &[ipnet::IpNet], none: &str| match networks {
         [] => none.to_owned(),
@@ -36,19 +35,19 @@ pub(super) fn run(settings: &Settings) -> Result<(), Failure> {
         ("allowed networks", list(&config.allow_ip, "any")),
         ("trusted proxies", list(&config.trusted_proxy.0, "none")),
         ("time zone", format!("{}, {} hours of grace", config.expiry.zone, config.expiry.grace_hours)),
-        ("password hash", settings.password_hash.clone()),
+        ("password hash", settings.password_hash.trim().to_owned()),
         ("keep cryptpass", if config.keep_cryptpass { "yes" } else { "no" }.into()),
         ("journal kept", days),
         ("logins", logins(&config.area)),
         ("guessing", guessing(&config.area.limits)),
         ("API keys", api_keys(&config.api)),
         ("authstrings", authstrings(&config.api.source)),
-        ("log", format!("{}, {}", settings.log, settings.log_format)),
+        ("log", format!("{}, {}", settings.log.trim(), settings.log_format.trim())),
     ];
     for (name, value) in rows {
         writeln!(out, "{name:<17} {value}")?;
     }
-    let problems = problems(&config);
+    let problems = problems(config);
     if problems.is_empty() {
         writeln!(out, "nothing is wrong with it")?;
         return Ok(());

@@ -13,7 +13,7 @@ use std::io;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
-use crate::config::{BadSetting, Config, Settings, without_empty_variables};
+use crate::config::{BadSetting, Config, Settings, bad_variables, without_unusable_variables};
 use crate::member::{ID_EXPECTED, SiteId};
 
 /// Receives NATS (Too Much Media) user management postbacks, keeps member_auth, and says who may enter the members area.
@@ -26,13 +26,19 @@ pub struct Cli {
     command: Command,
     #[command(flatten)]
     settings: Settings,
+    /// Variables that cannot be used, told with the settings that cannot.
+    #[arg(skip)]
+    bad_variables: Vec<BadSetting>,
 }
 
 impl Cli {
     /// Reads the arguments and variables of this process, or ends it: with the help that was asked for, or where they are no command.
     pub fn of_process() -> Self {
-        let matches = without_empty_variables(Self::command()).get_matches();
-        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+        let command = Self::command();
+        let bad_variables = bad_variables(&command, std::env::vars_os());
+        let matches = without_unusable_variables(command).get_matches();
+        let cli = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        Self { bad_variables, ..cli }
     }
 }
 
@@ -125,21 +131,31 @@ fn id(text: &str) -> Result<i64, &'static str> {
     SiteId::parse(text).map(SiteId::get).ok_or(ID_EXPECTED)
 }
 
+/// All that is wrong at once: variables that are no settings, and settings that cannot be used.
+fn read_config(settings: &Settings, mut bad: Vec<BadSetting>) -> Result<Config, Failure> {
+    match Config::read(settings) {
+        Ok(config) if bad.is_empty() => return Ok(config),
+        Ok(_) => {}
+        Err(more) => bad.extend(more),
+    }
+    Err(bad.into())
+}
+
 /// Runs the command.
 ///
 /// # Errors
 ///
 /// What to print, and with which exit code to end.
 pub fn run(cli: Cli) -> Result<(), Failure> {
-    if let Command::CheckConfig = cli.command {
-        return check_config::run(&cli.settings);
-    }
     let mut settings = cli.settings;
     if let Command::AuthString(_) = cli.command {
         // Where the service takes its strings from does not matter to whoever asks.
         settings.api.stand_in = "no".into();
     }
-    let config = Config::read(&settings)?;
+    let config = read_config(&settings, cli.bad_variables)?;
+    if let Command::CheckConfig = cli.command {
+        return check_config::run(&settings, &config);
+    }
     crate::logging::start(&config.log, config.log_format);
     match cli.command {
         Command::Serve => serve::run(&config),

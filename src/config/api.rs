@@ -6,10 +6,12 @@ use std::time::Duration;
 use clap::{ArgAction, Args, value_parser};
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::{BadSetting, Problems, number, switch};
+use super::problems::{BadSetting, Problems, bytes};
+use super::{number, switch};
 use crate::authstring::Access;
 use crate::authstring::client::{CREDENTIAL_EXPECTED, URL_EXPECTED, clean_url, is_credential};
 use crate::authstring::keys::{API_KEY_EXPECTED, ApiKey, ApiKeys, read_file};
+use crate::text_file::{self, is_quoted};
 
 /// The longest that NATS may be waited for, in seconds: less than the service takes to end.
 const NATS_SECONDS_MAX: u32 = 10;
@@ -112,7 +114,7 @@ impl ApiConfig {
 
 fn keys(settings: &ApiSettings, bad: &mut Problems) -> Option<ApiKeys> {
     let mut keys = bad.secrets("--api-key", API_KEY_EXPECTED, &settings.api_key, ApiKey::parse);
-    if let Some(path) = &settings.api_key_file {
+    if let Some(path) = bad.optional_path("--api-key-file", settings.api_key_file.as_deref()) {
         match read_file(path) {
             Ok(more) => keys.extend(more),
             Err(error) => bad.0.push(BadSetting::file("--api-key-file", &error)),
@@ -128,7 +130,7 @@ fn keys(settings: &ApiSettings, bad: &mut Problems) -> Option<ApiKeys> {
 /// NATS's URL, username and key: all three or none.
 fn access(settings: &ApiSettings, bad: &mut Problems) -> Option<Access> {
     let url = settings.nats_url.as_deref().and_then(|text| url(text.trim(), bad));
-    let credential = |text: &str| is_credential(text).then(|| text.to_owned());
+    let credential = |text: &str| (is_credential(text) && !is_quoted(text)).then(|| text.to_owned());
     let username = settings.nats_api_username.as_deref();
     let username = bad.read_optional("--nats-api-username", CREDENTIAL_EXPECTED, username, credential);
     let key = nats_key(settings, bad);
@@ -147,7 +149,10 @@ fn access(settings: &ApiSettings, bad: &mut Problems) -> Option<Access> {
         }
     }
     let access = Access::new(&url?, &username?, &key?)?;
-    let Some(path) = &settings.nats_ca else { return Some(access) };
+    if settings.nats_ca.is_none() {
+        return Some(access);
+    }
+    let path = bad.path("--nats-ca", settings.nats_ca.as_deref()?)?;
     match std::fs::read(path) {
         Ok(pem) => {
             let trusting = access.trusting(&pem);
@@ -190,15 +195,16 @@ fn nats_key(settings: &ApiSettings, bad: &mut Problems) -> Option<String> {
         (None, Some(path)) => ("--nats-api-key-file", key_in(path, bad)?),
     };
     let text = text.trim().to_owned();
-    if !is_credential(&text) {
-        bad.0.push(BadSetting::found(flag, CREDENTIAL_EXPECTED, &format!("{} bytes", text.len())));
+    if !is_credential(&text) || is_quoted(&text) {
+        bad.0.push(BadSetting::found(flag, CREDENTIAL_EXPECTED, &bytes(&text)));
         return None;
     }
     Some(text)
 }
 
 fn key_in(path: &Path, bad: &mut Problems) -> Option<String> {
+    let path = bad.path("--nats-api-key-file", path)?;
     let unreadable =
         |error| bad.0.push(BadSetting::found("--nats-api-key-file", "expected a file", &format!("{}: {error}", path.display())));
-    std::fs::read_to_string(path).map_err(unreadable).ok()
+    text_file::read(path).map_err(unreadable).ok()
 }

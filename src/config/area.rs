@@ -73,7 +73,9 @@ impl AreaConfig {
             bad.read_optional("--cookie-domain", COOKIE_DOMAIN_EXPECTED, settings.cookie_domain.as_deref(), CookieDomain::parse);
         let page = match &settings.login_template {
             None => Some(Page::default()),
-            Some(path) => Page::load(path).map_err(|error| bad.template(&error)).ok(),
+            Some(path) => {
+                bad.path("--login-template", path).and_then(|path| Page::load(path).map_err(|error| bad.template(&error)).ok())
+            }
         };
         let count = "expected a whole number from 0 to 1000, 0 for off";
         let limit = number(0, LIMIT_MAX);

@@ -85,7 +85,7 @@ pub enum TokenError {
 ///
 /// Where it cannot be read, or a line is no token.
 pub fn read_file(path: &Path) -> Result<Vec<Token>, TokenError> {
-    let text = fs::read_to_string(path).map_err(|error| TokenError::Io(path.to_owned(), error))?;
+    let text = crate::text_file::read(path).map_err(|error| TokenError::Io(path.to_owned(), error))?;
     let mut tokens = Vec::new();
     for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         let malformed = || TokenError::Malformed { path: path.to_owned(), line: index + 1 };

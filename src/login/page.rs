@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::ask::Ask;
 use crate::member::SiteId;
+use crate::text_file;
 
 /// Where the form goes in a page.
 const FORM: &str = "{{form}}";
@@ -81,12 +82,13 @@ impl Page {
     ///
     /// See [`PageError`].
     pub fn load(path: &Path) -> Result<Self, PageError> {
-        let mut text = String::new();
-        let read = File::open(path).and_then(|file| file.take(PAGE_BYTES_MAX + 1).read_to_string(&mut text));
-        read.map_err(|error| PageError::Io(path.to_owned(), error))?;
-        if text.len() as u64 > PAGE_BYTES_MAX {
+        let io = |error| PageError::Io(path.to_owned(), error);
+        let mut bytes = Vec::new();
+        File::open(path).and_then(|file| file.take(PAGE_BYTES_MAX + 1).read_to_end(&mut bytes)).map_err(io)?;
+        if bytes.len() as u64 > PAGE_BYTES_MAX {
             return Err(PageError::TooLong(path.to_owned()));
         }
+        let text = text_file::text(bytes).map_err(io)?;
         match text.split(FORM).collect::<Vec<_>>()[..] {
             [before, after] => Ok(Self { before: before.into(), after: after.into(), is_ours: false }),
             ref pieces => Err(PageError::Form(path.to_owned(), pieces.len() - 1)),

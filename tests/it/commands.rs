@@ -10,6 +10,7 @@ mod replay;
 mod slow_reader;
 mod stop;
 mod usage;
+mod variables;
 
 use std::path::Path;
 use std::process::{Command, Stdio};

@@ -73,11 +73,11 @@ fn a_script_takes_the_url_from_the_environment_and_says_when_there_is_none() {
     }
     let app = App::start();
     let check = || Command::new(example("check.sh"));
-    let output = check().env("USERMAN_URL", url(&app)).output().unwrap();
+    let output = check().env("NATS_POSTBACK_URL", url(&app)).output().unwrap();
     assert_eq!(printed(&output), "NOTOK|username \"bob\" is free on site 1\n");
-    let output = check().env_remove("USERMAN_URL").output().unwrap();
+    let output = check().env_remove("NATS_POSTBACK_URL").output().unwrap();
     assert!(!output.status.success());
-    assert!(String::from_utf8_lossy(&output.stderr).contains("give the URL, or set USERMAN_URL"));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("give the URL, or set NATS_POSTBACK_URL"));
 }
 
 #[test]

@@ -1,0 +1,174 @@
+//! Collects what is wrong with settings: all of it, each in one line.
+
+use std::borrow::Cow;
+use std::path::Path;
+
+use secrecy::{ExposeSecret as _, SecretString};
+
+use crate::login::page::PageError;
+use crate::store::Location;
+use crate::text_file::{is_invisible, is_quoted};
+
+/// One setting that cannot be used: its flag or variable, and what is wrong, mostly what was expected and what was found.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{name}: {problem}")]
+pub struct BadSetting {
+    name: Cow<'static, str>,
+    problem: String,
+}
+
+impl BadSetting {
+    pub(super) fn new(name: impl Into<Cow<'static, str>>, problem: impl Into<String>) -> Self {
+        Self { name: name.into(), problem: problem.into() }
+    }
+
+    pub(super) fn found(flag: &'static str, expected: &'static str, found: &str) -> Self {
+        Self::new(flag, format!("{expected}, found {found}"))
+    }
+
+    /// A file that a setting names cannot be used: its own words say why.
+    pub(super) fn file(flag: &'static str, error: &dyn std::error::Error) -> Self {
+        Self::new(flag, crate::chain::chain(error))
+    }
+}
+
+/// Collects what is wrong.
+#[derive(Default)]
+pub(super) struct Problems(pub(super) Vec<BadSetting>);
+
+impl Problems {
+    pub(super) fn read<T>(
+        &mut self,
+        flag: &'static str,
+        expected: &'static str,
+        text: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Option<T> {
+        let value = parse(text.trim());
+        if value.is_none() {
+            self.0.push(BadSetting::found(flag, expected, &format!("\"{}\"", text.escape_debug())));
+        }
+        value
+    }
+
+    pub(super) fn read_optional<T>(
+        &mut self,
+        flag: &'static str,
+        expected: &'static str,
+        text: Option<&str>,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Option<T> {
+        text.and_then(|text| self.read(flag, expected, text, parse))
+    }
+
+    pub(super) fn template(&mut self, error: &PageError) {
+        self.0.push(BadSetting::file("--login-template", error));
+    }
+
+    /// A list may have blanks, as behind a last comma, but not only blanks: an empty list of networks would mean "any".
+    pub(super) fn read_all<T>(
+        &mut self,
+        flag: &'static str,
+        expected: &'static str,
+        texts: &[String],
+        parse: fn(&str) -> Option<T>,
+    ) -> Vec<T> {
+        let given: Vec<_> = texts.iter().filter(|text| !text.trim().is_empty()).collect();
+        if given.is_empty() && !texts.is_empty() {
+            self.0.push(BadSetting::found(flag, expected, &format!("\"{}\"", texts.join(",").escape_debug())));
+        }
+        given.into_iter().filter_map(|text| self.read(flag, expected, text, parse)).collect()
+    }
+
+    /// The same of secrets. One that is wrong is not shown: it may be nearly right.
+    pub(super) fn secrets<T>(
+        &mut self,
+        flag: &'static str,
+        expected: &'static str,
+        texts: &[SecretString],
+        parse: fn(&str) -> Option<T>,
+    ) -> Vec<T> {
+        let given = texts.iter().map(|text| text.expose_secret().trim());
+        let only_blanks = given.clone().all(str::is_empty);
+        let mut read = Vec::new();
+        for text in given.filter(|text| only_blanks || !text.is_empty()) {
+            match parse(text).filter(|_| !is_quoted(text)) {
+                Some(secret) => read.push(secret),
+                None => self.0.push(BadSetting::found(flag, expected, &bytes(text))),
+            }
+        }
+        read
+    }
+
+    /// A path that can be meant: nobody gives a file a name that ends in a line break.
+    pub(super) fn path<'a>(&mut self, flag: &'static str, path: &'a Path) -> Option<&'a Path> {
+        let problem = path_problem(path);
+        let is_good = problem.is_none();
+        self.0.extend(problem.map(|problem| BadSetting::new(flag, problem)));
+        is_good.then_some(path)
+    }
+
+    pub(super) fn optional_path<'a>(&mut self, flag: &'static str, path: Option<&'a Path>) -> Option<&'a Path> {
+        path.and_then(|path| self.path(flag, path))
+    }
+
+    pub(super) fn database(&mut self, text: &str) -> Option<Location> {
+        let flag = "--database";
+        if let Some(path) = text.trim_start().strip_prefix("sqlite:") {
+            // Blanks around it are no part of it, and a query may hold a key.
+            let path = path.trim_matches([' ', '\t']).split('?').next().unwrap_or(path);
+            let path = Path::new(path);
+            if !path.as_os_str().is_empty() {
+                self.path(flag, path)?;
+            }
+        }
+        let text = text.trim();
+        let location = Location::parse(text);
+        if location.is_none() {
+            let (expected, found) = database_problem(text);
+            self.0.push(BadSetting::found(flag, expected, &found));
+        }
+        location
+    }
+}
+
+/// What was expected of a database and what was found. Of another database's URL only the beginning is shown: a password may be in
+/// it.
+fn database_problem(text: &str) -> (&'static str, String) {
+    let quoted = |text: &str| format!("\"{}\"", text.escape_debug());
+    match (text.strip_prefix("sqlite:"), text.starts_with(QUOTES)) {
+        // A query may hold a key.
+        (Some(_), _) => ("expected sqlite:PATH, the path of a file", quoted(text.split_inclusive('?').next().unwrap_or(text))),
+        (None, true) => ("expected sqlite:PATH", "quotes around it".into()),
+        (None, false) => ("expected sqlite:PATH", quoted(text.split_once(':').map_or(text, |(scheme, _)| scheme))),
+    }
+}
+
+/// Those of shells, and those that a page on the web makes of them.
+const QUOTES: [char; 8] = ['"', '\'', '`', '\u{201c}', '\u{201d}', '\u{2018}', '\u{2019}', '\u{ab}'];
+
+/// Why a path cannot be meant. A file of variables from Windows leaves a carriage return behind each value, and quotes stay where no
+/// shell reads the file.
+fn path_problem(path: &Path) -> Option<String> {
+    let text = path.to_string_lossy();
+    let (first, last) = (text.chars().next(), text.chars().next_back());
+    let at_an_end = |is: fn(char) -> bool| first.is_some_and(is) || last.is_some_and(is);
+    let what = if text.is_empty() {
+        "expected a path"
+    } else if text.contains(char::is_control) {
+        "expected a path without control characters"
+    } else if text.starts_with(QUOTES) {
+        "expected a path without quotes"
+    } else if at_an_end(|c| c.is_whitespace() || is_invisible(c)) {
+        "expected a path without blanks around it"
+    } else {
+        return None;
+    };
+    Some(format!("{what}, found \"{}\"", text.escape_debug()))
+}
+
+/// What is said of a secret that cannot be one.
+pub(super) fn bytes(secret: &str) -> String {
+    let quotes = if is_quoted(secret) { " with quotes around them" } else { "" };
+    format!("{} bytes{quotes}", secret.len())
+}

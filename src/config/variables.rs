@@ -1,0 +1,103 @@
+//! The `USERMAN_` variables: those that are settings, and those that cannot be any. Which names there are is asked of the command
+//! line's own definition.
+
+use std::any::TypeId;
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+
+use clap::builder::Resettable;
+use clap::{Arg, Command};
+
+use super::BadSetting;
+
+const PREFIX: &str = "USERMAN_";
+
+/// How much alike a name must be to be named (Jaro, without the prefix, 0 to 1): clap takes the same for flags.
+const LIKENESS_MIN: f64 = 0.7;
+
+/// What Kubernetes and Docker's links say of a service called `userman`, to every program beside it.
+const OF_ORCHESTRATORS: [&str; 3] = ["SERVICE_", "PORT", "ENV_"];
+
+/// A variable that is set to nothing is not set: files of variables have such lines. A flag without a value is a mistake: mostly of a
+/// script, whose own variable is empty, and never a way to say "any". A variable that is no text is left to [`bad_variables`], as
+/// clap would not say which one it is.
+pub fn without_unusable_variables(command: Command) -> Command {
+    command.mut_args(|arg| {
+        let value = arg.get_env().and_then(std::env::var_os);
+        let is_unusable = |value: OsString| value.to_string_lossy().trim().is_empty() || is_no_text(&arg, &value);
+        if value.is_some_and(is_unusable) { arg.env(Resettable::Reset) } else { arg }
+    })
+}
+
+/// The variables of an environment that are named like settings and are none, and the settings among them that are no text, in the
+/// order of their names. A name that is unknown is a mistake also where it is set to nothing.
+pub fn bad_variables(command: &Command, environment: impl IntoIterator<Item = (OsString, OsString)>) -> Vec<BadSetting> {
+    let settings: Vec<_> = settings(command).collect();
+    let mut environment: Vec<_> = environment.into_iter().collect();
+    environment.sort_unstable();
+    let bad = |(name, value): &(OsString, OsString)| match settings.iter().find(|setting| setting.get_env() == Some(name)) {
+        Some(setting) if is_no_text(setting, value) => {
+            Some(BadSetting::new(shown(name), "expected UTF-8, found bytes that are not"))
+        }
+        Some(_) => None,
+        None => is_meant_for_us(name, value, &settings).then(|| BadSetting::new(shown(name), unknown(name, &settings))),
+    };
+    environment.iter().filter_map(bad).collect()
+}
+
+/// All arguments that have a variable, also those of commands.
+fn settings(command: &Command) -> Box<dyn Iterator<Item = &Arg> + '_> {
+    let own = command.get_arguments().filter(|arg| arg.get_env().is_some());
+    Box::new(own.chain(command.get_subcommands().flat_map(settings)))
+}
+
+fn is_no_text(arg: &Arg, value: &OsStr) -> bool {
+    value.to_str().is_none() && arg.get_value_parser().type_id() != TypeId::of::<PathBuf>()
+}
+
+/// Whether this unknown name was meant to be a setting: by its prefix, also behind a byte order mark or a blank, or because only its
+/// case is wrong.
+fn is_meant_for_us(name: &OsStr, value: &OsStr, settings: &[&Arg]) -> bool {
+    let name = bare(name);
+    match name.strip_prefix(PREFIX) {
+        Some(rest) => !is_of_an_orchestrator(rest, &value.to_string_lossy()),
+        None => settings.iter().filter_map(|setting| setting.get_env()?.to_str()).any(|known| name.eq_ignore_ascii_case(known)),
+    }
+}
+
+/// The variables of a service `userman`; those of another one whose name begins so, as `userman-db`, are told by their form.
+fn is_of_an_orchestrator(rest: &str, value: &str) -> bool {
+    let is_address = ["tcp://", "udp://", "sctp://"].iter().any(|scheme| value.starts_with(scheme));
+    let is_of_a_port = ["_TCP", "_UDP", "_SCTP"].iter().any(|kind| rest.contains(kind)) && rest.contains("_PORT_");
+    OF_ORCHESTRATORS.iter().any(|known| rest.starts_with(known))
+        || rest == "NAME"
+        || rest.ends_with("_SERVICE_HOST")
+        || rest.contains("_SERVICE_PORT")
+        || is_of_a_port
+        || (rest.ends_with("_PORT") && is_address)
+}
+
+/// What is wrong with an unknown name. The value is not shown: it may be a secret.
+fn unknown(name: &OsStr, settings: &[&Arg]) -> String {
+    let name = bare(name).to_ascii_uppercase();
+    let rest = name.strip_prefix(PREFIX).unwrap_or(&name);
+    let known = settings.iter().filter_map(|setting| setting.get_env()?.to_str());
+    let likeness = |known: &str| strsim::jaro(rest, known.strip_prefix(PREFIX).unwrap_or(known));
+    let nearest = known.map(|known| (likeness(known), known)).max_by(|left, right| left.0.total_cmp(&right.0));
+    match nearest {
+        Some((likeness, known)) if likeness >= LIKENESS_MIN => format!("no setting has this name; the nearest is {known}"),
+        _ => "no setting has this name; `nats-userman --help` lists them".into(),
+    }
+}
+
+/// A name without what a file of variables may have put around it.
+fn bare(name: &OsStr) -> String {
+    name.to_string_lossy().trim_matches(|c: char| !c.is_ascii_alphanumeric() && c != '_').to_owned()
+}
+
+/// A name as it can be read in a line.
+fn shown(name: &OsStr) -> String {
+    let text = name.to_string_lossy();
+    let is_plain = text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    if is_plain { text.into_owned() } else { format!("\"{}\"", text.escape_debug()) }
+}
