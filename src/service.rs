@@ -24,7 +24,8 @@ use crate::http::refused::RefusedLog;
 use crate::http::tokens::{self, Token, TokenError, Tokens};
 use crate::key_file::KeyFileError;
 use crate::password::harden::{Bench, Worker};
-use crate::password::{Hasher, KeyId, Vault};
+use crate::password::rehash::Rehashes;
+use crate::password::{Cost, Hasher, KeyId, Vault};
 use crate::store::{Fault, OpenError, Reader, check_whole, open_reader, with_engine};
 use crate::writer::{self, Setup, Writer};
 
@@ -114,15 +115,17 @@ impl Service {
             journal_days: config.journal_days,
             sealed: wake.clone(),
         })?;
+        let cost = if hashing { Cost::new } else { Cost::cheap_for_tests }(config.password_hash);
+        let rehashes = Arc::new(Rehashes::new(cost, wake.clone()));
         let worker = match hashing {
             true => {
-                let hasher = Hasher::new(config.password_hash);
-                let bench = Bench::new(config.location.clone(), vault.clone(), hasher, writer.clone());
+                let bench = Bench::new(config.location.clone(), vault.clone(), Hasher::at(cost), writer.clone())
+                    .with_rehashes(Arc::clone(&rehashes));
                 Some(Worker::start(bench, sealed, wake)?)
             }
             false => None,
         };
-        let area = Arc::new(area::open(config, &vault, clock.now(), hashing)?);
+        let area = Arc::new(area::open(config, &vault, clock.now(), hashing, rehashes)?);
         let shared = Shared {
             area,
             api: Arc::new(Api::new(&config.api)),
@@ -160,6 +163,11 @@ impl Service {
     /// The way to the writer.
     pub fn writer(&self) -> &Writer {
         &self.writer
+    }
+
+    /// Hashes that logins found to be of another kind than is configured.
+    pub fn rehashes(&self) -> &Arc<Rehashes> {
+        &self.shared.area.rehashes
     }
 
     /// Whether the writer's thread has ended by itself: then nothing can be written any more.

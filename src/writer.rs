@@ -142,6 +142,12 @@ impl Thread {
                     let _ = done.send(result.is_ok());
                     result
                 }
+                Command::Rehash(rehashed, done) => {
+                    let result = in_transaction(engine, |engine| engine.rehash(&rehashed));
+                    self.commits.add();
+                    let _ = done.send(result.is_ok());
+                    result
+                }
                 Command::Probe(done) => {
                     let now = self.setup.clock.now();
                     let result = in_transaction(engine, |engine| engine.probe(now));

@@ -14,6 +14,7 @@ use crate::login::guard::{Block, Door, Guard, Kind, Network, Verdict};
 use crate::login::pool::{Busy, Pool, Question};
 use crate::login::remembered::{Remembered, RememberedKey, Row};
 use crate::member::SiteId;
+use crate::password::rehash::Rehashes;
 use crate::store::LoginRow;
 use crate::writer::Writer;
 
@@ -30,6 +31,8 @@ pub struct Area {
     pub remembered: Arc<Remembered>,
     /// Where the others are hashed.
     pub pool: Pool,
+    /// Members whose hash is of another kind than is configured, for the hashing worker.
+    pub rehashes: Arc<Rehashes>,
     /// Makes and reads cookies.
     pub signer: Signer,
     /// Blocks that were written down: one of them that is there no more was lifted by a command.
@@ -185,7 +188,11 @@ struct Attempt<'a> {
 impl Attempt<'_> {
     async fn opens(&mut self, row: &LoginRow) -> Result<bool, Undecided> {
         let key = self.area.remembered.key(Row::Member(row.key, &row.stored), &self.typed.password);
-        self.answer(key, || Some((row.key, row.stored.clone()))).await
+        let opened = self.answer(key, || Some((row.key, row.stored.clone()))).await?;
+        if opened {
+            self.area.rehashes.note(row.key, &row.stored, &self.typed.password);
+        }
+        Ok(opened)
     }
 
     fn is_blocked_by_now(&self, door: &Door, network: Network, now: i64) -> bool {

@@ -1,4 +1,5 @@
-//! The background worker: puts a slow hash in the place of every seal, newest first, so that a postback never waits for one.
+//! The background worker: puts a slow hash in the place of every seal, newest first, so that a postback never waits for one; then
+//! another hash in the place of those that a login found to be of another kind than is configured.
 //!
 //! It reads the backlog on a connection of its own, hashes on a thread of the lowest priority, and hands the hashes to the writer.
 //! The backlog lies in the journal and survives a restart.
@@ -10,8 +11,11 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::rehash::{Rehash, Rehashes, rehashed};
 use super::{Hasher, Opened, Stored, Vault, verify, wrapped_holds};
+use crate::action::Standing;
 use crate::chain::chain;
+use crate::member::Key;
 use crate::store::{Hardened, Location, Pending, Reader, open_reader};
 use crate::writer::{RUSH_REQUESTS, Writer};
 
@@ -76,6 +80,8 @@ pub struct Bench {
     vault: Vault,
     hasher: Hasher,
     writer: Writer,
+    /// Hashes to be replaced, where logins may bring some.
+    rehashes: Option<Arc<Rehashes>>,
     /// Journal records whose seal does not open: logged once, and left for the operator to look at.
     broken: HashSet<i64>,
     /// Set when the service ends.
@@ -85,7 +91,12 @@ pub struct Bench {
 impl Bench {
     /// A bench over this database; hashes go to `writer`.
     pub fn new(location: Location, vault: Vault, hasher: Hasher, writer: Writer) -> Self {
-        Self { location, vault, hasher, writer, broken: HashSet::new(), stop: Arc::default() }
+        Self { location, vault, hasher, writer, rehashes: None, broken: HashSet::new(), stop: Arc::default() }
+    }
+
+    /// The same with logins that bring passwords whose hashes are to be replaced.
+    pub fn with_rehashes(self, rehashes: Arc<Rehashes>) -> Self {
+        Self { rehashes: Some(rehashes), ..self }
     }
 
     fn run(&mut self, sealed: &Receiver<()>) {
@@ -114,7 +125,7 @@ impl Bench {
         }
     }
 
-    /// One round; `false` when the backlog is empty.
+    /// One round; `false` when nothing is left to hash.
     fn round(&mut self, reader: &mut Option<Reader>, report: &mut Report) -> Result<bool, String> {
         if reader.is_none() {
             *reader = Some(open_reader(&self.location).map_err(|error| chain(&error))?);
@@ -135,17 +146,17 @@ impl Bench {
                 some => log::warn!("all passwords are hashed but {some} that cannot be opened"),
             }
         }
-        Ok(more)
+        Ok(more || self.rehash_newest(reader)?)
     }
 
-    /// Hashes until nothing is sealed any more. For tests, which want it done rather than wait for it.
+    /// Hashes until nothing is sealed any more, and no hash is to be replaced. For tests, which want it done rather than wait for it.
     ///
     /// # Errors
     ///
     /// What keeps it from going on, in a line.
     pub fn harden_all(&mut self) -> Result<(), String> {
         let reader = open_reader(&self.location).map_err(|error| chain(&error))?;
-        while self.harden_newest(&reader)? {}
+        while self.harden_newest(&reader)? || self.rehash_newest(&reader)? {}
         Ok(())
     }
 
@@ -162,12 +173,8 @@ impl Bench {
             if self.broken.contains(&item.journal_id) || all.iter().any(|done| done.pending.seal == item.seal) {
                 continue;
             }
-            let before = self.writer.heard();
             let id = item.journal_id;
-            let done = hardened(&self.vault, &mut self.hasher, item);
-            if self.writer.heard() - before > RUSH_REQUESTS {
-                self.wait_out_the_rush();
-            }
+            let done = self.outside_a_rush(|bench| hardened(&bench.vault, &mut bench.hasher, item));
             match done {
                 Ok(done) => all.push(done),
                 Err(error) => {
@@ -179,7 +186,48 @@ impl Bench {
         if all.is_empty() {
             return Ok(false);
         }
-        if self.writer.harden(all) { Ok(true) } else { Err("the writer is busy or cannot write".into()) }
+        written(self.writer.harden(all)).map(|()| true)
+    }
+
+    /// Replaces the hash of the member who logged in last, one at a time, so that a new seal waits for one hash at most; `false`
+    /// when there is none to replace.
+    fn rehash_newest(&mut self, reader: &Reader) -> Result<bool, String> {
+        let Some((rehashes, rehash)) = self.rehashes.clone().and_then(|all| all.take().map(|newest| (all, newest))) else {
+            return Ok(false);
+        };
+        let done = self.rehash(reader, &rehash);
+        match done {
+            Ok(()) => rehashes.done(rehash.key),
+            Err(_) => rehashes.put_back(rehash),
+        }
+        done.map(|()| true)
+    }
+
+    /// An error means that it is to be tried again.
+    fn rehash(&mut self, reader: &Reader, rehash: &Rehash) -> Result<(), String> {
+        // Since the login the row may have changed: then a hash, which is dear, would be for nothing.
+        if self.stop.load(Ordering::Relaxed) || !has_hash(reader, rehash)? {
+            return Ok(());
+        }
+        match self.outside_a_rush(|bench| rehashed(&mut bench.hasher, rehash)) {
+            Ok(None) => Ok(()),
+            Ok(Some(done)) => written(self.writer.rehash(done)),
+            Err(error) => {
+                let Key { site, member } = rehash.key;
+                log::error!("the hash of member {member} of site {site} cannot be replaced: {error}");
+                Ok(())
+            }
+        }
+    }
+
+    /// Hashes, and then waits if somebody else wanted the processor meanwhile.
+    fn outside_a_rush<T>(&mut self, hash: impl FnOnce(&mut Self) -> T) -> T {
+        let before = self.writer.heard();
+        let done = hash(self);
+        if self.writer.heard() - before > RUSH_REQUESTS {
+            self.wait_out_the_rush();
+        }
+        done
     }
 
     fn wait_out_the_rush(&self) {
@@ -194,7 +242,22 @@ impl Bench {
     }
 }
 
-/// What takes the seal's place: the form before it if it is of the same password, else a new one; and whether the two differ.
+fn written(done: bool) -> Result<(), String> {
+    if done { Ok(()) } else { Err("the writer is busy or cannot write".into()) }
+}
+
+/// Whether the member's row still has the hash that is to be replaced.
+fn has_hash(reader: &Reader, rehash: &Rehash) -> Result<bool, String> {
+    let row = match reader.standing(rehash.key).map_err(|error| chain(&error))? {
+        Standing::Here(row) => row,
+        Standing::Former(former) => former.member,
+        Standing::Unknown => return Ok(false),
+    };
+    Ok(matches!(&row.credential.stored, Stored::Hash(hash) if *hash == rehash.old))
+}
+
+/// What takes the seal's place, and whether it is of another credential than the form before it. A form of the same credential
+/// stays, if a hash is of the kind and the cost that a new one would have.
 ///
 /// # Errors
 ///
@@ -206,7 +269,9 @@ pub fn hardened(vault: &Vault, hasher: &mut Hasher, pending: Pending) -> Result<
             let opens = |before| verify(before, pending.key, vault, &password).unwrap_or(false);
             let same = pending.before.as_ref().map(opens);
             match (&pending.before, same) {
-                (Some(Stored::Hash(hash)), Some(true)) => (Stored::Hash(hash.clone()), false),
+                (Some(Stored::Hash(hash)), Some(true)) if hasher.cost().is_of(hash, &password) => {
+                    (Stored::Hash(hash.clone()), false)
+                }
                 _ => (Stored::Hash(hasher.hash(&password).map_err(|error| error.to_string())?), same == Some(false)),
             }
         }

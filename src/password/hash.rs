@@ -1,63 +1,15 @@
 //! The slow hash that replaces a seal: argon2id, or bcrypt for an Apache that reads the column itself.
 
-use std::fmt;
-use std::str::FromStr;
-
 use argon2::password_hash::phc;
 use argon2::{Algorithm, Argon2, Params, Version};
 
+use super::cost::ARGON2_LANES;
 use super::workspace::Workspace;
-use super::{Cryptpass, Hash, Password, Wrapped, crypt};
+use super::{Cost, Cryptpass, Hash, HashKind, Password, Wrapped, crypt};
 
-/// OWASP's first choice for argon2id: 19 MiB, two passes, one lane.
-pub(super) const ARGON2_MEMORY_KIB: u32 = 19_456;
-const ARGON2_PASSES: u32 = 2;
-const ARGON2_LANES: u32 = 1;
 /// A shorter output in a row is a damaged one.
 pub(super) const ARGON2_OUTPUT_BYTES: usize = 32;
 const SALT_BYTES: usize = 16;
-/// OWASP's least for bcrypt. Not more, because Apache verifies it at every request, each picture of a page included: at 10 that
-/// is some 50 ms of a core, and each step doubles it.
-const BCRYPT_COST: u32 = 10;
-
-/// Which hash takes the place of a sealed password (`--password-hash`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum HashKind {
-    /// argon2id in PHC form.
-    #[default]
-    Argon2id,
-    /// bcrypt `$2y$`, which Apache and htpasswd read. Its first 72 bytes are all that counts of a password.
-    Bcrypt,
-}
-
-/// The text names no hash.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected argon2id or bcrypt")]
-pub struct UnknownHashKind;
-
-impl HashKind {
-    /// As `--password-hash` writes it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            HashKind::Argon2id => "argon2id",
-            HashKind::Bcrypt => "bcrypt",
-        }
-    }
-}
-
-impl fmt::Display for HashKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for HashKind {
-    type Err = UnknownHashKind;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        [HashKind::Argon2id, HashKind::Bcrypt].into_iter().find(|kind| kind.as_str() == text).ok_or(UnknownHashKind)
-    }
-}
 
 /// Why there is no hash; never the password's doing.
 #[derive(Debug, thiserror::Error)]
@@ -75,42 +27,40 @@ pub enum HashError {
 
 /// Hashes one password after another in the same memory (19 MiB, taken at the first one and given back on drop).
 pub struct Hasher {
-    kind: HashKind,
+    cost: Cost,
     argon2: Argon2<'static>,
     pub(super) workspace: Workspace,
-    bcrypt_cost: u32,
 }
 
 impl Hasher {
     /// A hasher at the cost meant for members.
     pub fn new(kind: HashKind) -> Self {
-        Self::with_cost(kind, (ARGON2_MEMORY_KIB, ARGON2_PASSES), BCRYPT_COST)
+        Self::at(Cost::new(kind))
     }
 
     /// A hasher whose hashes are no protection at all.
     #[doc(hidden)]
     pub fn with_cheap_cost_for_tests(kind: HashKind) -> Self {
-        Self::with_cost(kind, (8, 1), 4)
+        Self::at(Cost::cheap_for_tests(kind))
     }
 
-    fn with_cost(kind: HashKind, (memory_kib, passes): (u32, u32), bcrypt_cost: u32) -> Self {
-        let params =
-            Params::new(memory_kib, passes, ARGON2_LANES, Some(ARGON2_OUTPUT_BYTES)).expect("both callers' costs are legal");
+    /// A hasher at this cost.
+    pub fn at(cost: Cost) -> Self {
+        let params = Params::new(cost.memory_kib, cost.passes, ARGON2_LANES, Some(ARGON2_OUTPUT_BYTES))
+            .expect("the costs of both constructors of Cost are legal");
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-        Self { kind, argon2, workspace: Workspace::default(), bcrypt_cost }
+        Self { cost, argon2, workspace: Workspace::default() }
     }
 
-    /// Hashes a password. A password with a NUL byte gets argon2id under either kind: bcrypt is computed from C strings, where
-    /// such a password means either its beginning alone or, repeated with its NUL, the same as another one; and nobody can type
-    /// it into an Apache anyway.
+    /// Hashes a password, as [`Cost::kind_for`] says.
     pub fn hash(&mut self, password: &Password) -> Result<Hash, HashError> {
         let text = password.expose();
-        match self.kind {
-            HashKind::Bcrypt if !text.contains('\0') => {
-                let parts = bcrypt::hash_with_salt(text, self.bcrypt_cost, salt()?)?;
+        match self.cost.kind_for(password) {
+            HashKind::Bcrypt => {
+                let parts = bcrypt::hash_with_salt(text, self.cost.bcrypt, salt()?)?;
                 Ok(Hash(parts.format_for_version(bcrypt::Version::TwoY)))
             }
-            HashKind::Argon2id | HashKind::Bcrypt => self.argon2id(text.as_bytes()).map(Hash),
+            HashKind::Argon2id => self.argon2id(text.as_bytes()).map(Hash),
         }
     }
 
@@ -122,14 +72,14 @@ impl Hasher {
         Ok(Wrapped(format!("{} {phc}", setting.as_str())))
     }
 
-    /// Which hash it makes.
-    pub(super) fn kind(&self) -> HashKind {
-        self.kind
+    /// Which hashes it makes.
+    pub(super) fn cost(&self) -> Cost {
+        self.cost
     }
 
     /// Computes a hash of this kind for nothing, so that a login costs one. It counts also where it fails.
     pub(super) fn waste(&mut self) {
-        match self.kind {
+        match self.cost.kind {
             HashKind::Argon2id => {
                 let mut output = [0; ARGON2_OUTPUT_BYTES];
                 // For want of memory there is nobody to tell; the row's own hash would have had the same.
@@ -138,7 +88,7 @@ impl Hasher {
             }
             HashKind::Bcrypt => {
                 self.workspace.count_bcrypt();
-                let _ = std::hint::black_box(bcrypt::hash_with_salt("nobody", self.bcrypt_cost, [0; SALT_BYTES]));
+                let _ = std::hint::black_box(bcrypt::hash_with_salt("nobody", self.cost.bcrypt, [0; SALT_BYTES]));
             }
         }
     }
@@ -192,14 +142,6 @@ mod tests {
         odd.extend([71, 72].map(|bytes| "y".repeat(bytes)));
         odd.extend(["z".repeat(1024), "é".repeat(512)]);
         odd
-    }
-
-    #[test]
-    fn the_names_of_the_hashes() {
-        assert_eq!("argon2id".parse(), Ok(HashKind::Argon2id));
-        assert_eq!("bcrypt".parse(), Ok(HashKind::Bcrypt));
-        assert_eq!("Bcrypt".parse::<HashKind>(), Err(UnknownHashKind));
-        assert_eq!(UnknownHashKind.to_string(), "expected argon2id or bcrypt");
     }
 
     #[test]

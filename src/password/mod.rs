@@ -9,9 +9,11 @@
 //!
 //! Nothing here shows a secret: no `Debug`, no error, no `Display`. What holds clear text is wiped when it is dropped.
 
+mod cost;
 mod crypt;
 pub mod harden;
 mod hash;
+pub mod rehash;
 mod vault;
 mod verifier;
 mod verify;
@@ -22,7 +24,8 @@ use std::fmt;
 use secrecy::{ExposeSecret as _, SecretString};
 use zeroize::Zeroizing;
 
-pub use hash::{HashError, HashKind, Hasher, UnknownHashKind};
+pub use cost::{Cost, HashKind, UnknownHashKind};
+pub use hash::{HashError, Hasher};
 pub use vault::{KeyId, OpenError, Opened, Vault};
 pub use verifier::Verifier;
 pub use verify::{VerifyError, verify, verify_hash, verify_member, wrapped_holds};
@@ -110,6 +113,11 @@ impl Hash {
     /// The text for a row.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Whether it is bcrypt, which an Apache reads.
+    pub fn is_bcrypt(&self) -> bool {
+        self.0.starts_with("$2")
     }
 }
 

@@ -1,6 +1,7 @@
 //! The same question as in `verify`, at a cost that does not tell what kind of row was asked, or whether there was one.
 
-use super::hash::{HashKind, Hasher};
+use super::cost::HashKind;
+use super::hash::Hasher;
 use super::verify::{verify_in, windows_1252};
 use super::{Password, Stored, Vault, VerifyError};
 use crate::member::Key;
@@ -29,7 +30,7 @@ impl Verifier {
         vault: &Vault,
         typed: &Password,
     ) -> Result<bool, VerifyError> {
-        let kind = self.0.kind();
+        let kind = self.0.cost().kind;
         let before = self.0.workspace.hashes(kind);
         let answer = row.map_or(Ok(false), |(stored, key)| verify_in(&mut self.0.workspace, stored, key, vault, typed));
         let opened = matches!(answer, Ok(true));

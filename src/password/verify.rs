@@ -83,7 +83,7 @@ pub fn verify_hash(hash: &Hash, typed: &Password) -> Result<bool, VerifyError> {
     verify_hash_in(&mut Workspace::default(), hash, typed)
 }
 
-fn verify_hash_in(workspace: &mut Workspace, hash: &Hash, typed: &Password) -> Result<bool, VerifyError> {
+pub(super) fn verify_hash_in(workspace: &mut Workspace, hash: &Hash, typed: &Password) -> Result<bool, VerifyError> {
     if let Some(phc) = Phc::parse(hash.as_str()) {
         return phc.fits(workspace, typed.expose().as_bytes());
     }

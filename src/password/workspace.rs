@@ -2,7 +2,7 @@
 
 use argon2::{Argon2, Block, Error};
 
-use super::hash::{ARGON2_MEMORY_KIB, HashKind};
+use super::cost::{ARGON2_MEMORY_KIB, HashKind};
 
 /// Most memory that is kept, in blocks of 1 KiB: what our own cost needs. A stored hash may ask for more, and that is given back.
 const BLOCKS_KEPT_MAX: usize = ARGON2_MEMORY_KIB as usize;

@@ -12,12 +12,13 @@ use crate::login::cookie::Signer;
 use crate::login::guard::{Guard, Kind};
 use crate::login::pool::Pool;
 use crate::login::remembered::Remembered;
+use crate::password::rehash::Rehashes;
 use crate::password::{Vault, Verifier};
 use crate::store::{Engine, open_reader, with_engine};
 
 /// The members area, with the blocks of an earlier run. Those of a name are left: which networks had opened it before is forgotten, and
 /// nobody shall be locked out by it.
-pub(super) fn open(config: &Config, vault: &Vault, now: i64, hashing: bool) -> Result<Area, StartError> {
+pub(super) fn open(config: &Config, vault: &Vault, now: i64, hashing: bool, rehashes: Arc<Rehashes>) -> Result<Area, StartError> {
     let guard = Guard::new(config.area.limits, config.trusted_proxy.0.is_empty(), now);
     let stored = open_reader(&config.location)?.blocks(now).map_err(StartError::Read)?;
     let (names, others): (Vec<_>, Vec<_>) = stored.into_iter().partition(|block| block.target.kind() == Kind::Name);
@@ -37,6 +38,7 @@ pub(super) fn open(config: &Config, vault: &Vault, now: i64, hashing: bool) -> R
         guard,
         remembered,
         pool,
+        rehashes,
         signer,
         written: Mutex::new(others),
         unwritten: Mutex::default(),

@@ -20,7 +20,7 @@ use crate::action::Change;
 use crate::journal::Record;
 use crate::login::guard::{Block, Target};
 use crate::member::{Key, Username};
-use crate::password::{KeyId, Seal, Stored};
+use crate::password::{Hash, KeyId, Seal, Stored};
 
 /// What became of one postback, to be saved as one: the change and its journal record, never one without the other.
 #[derive(Clone, Debug)]
@@ -53,6 +53,17 @@ pub struct Hardened {
     pub form: Stored,
     /// The row had another credential before, and the logins that it opened end.
     pub differs: bool,
+}
+
+/// A hash in the place of another one of the same password.
+#[derive(Clone, Debug)]
+pub struct Rehashed {
+    /// Whose it is.
+    pub key: Key,
+    /// The hash that the row has.
+    pub old: Hash,
+    /// The hash that it gets.
+    pub new: Hash,
 }
 
 /// A login cookie that was given back.
@@ -114,6 +125,10 @@ pub trait Engine {
 
     /// Puts what was hardened in the place of its seals, in member_auth, former_member and journal.
     fn harden(&mut self, hardened: &[Hardened]) -> Result<(), Fault>;
+
+    /// Puts a new hash in the place of the old one in the member's row and in the journal records that brought it. Where the row
+    /// has another credential by now, nothing happens.
+    fn rehash(&mut self, rehashed: &Rehashed) -> Result<(), Fault>;
 
     /// Remembers a login that was given back, and forgets those whose time is over at `now`.
     fn log_out(&mut self, login: LoggedOut, now: i64) -> Result<(), Fault>;

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use rusqlite::{Connection, OptionalExtension, Statement, params};
 
 use super::rows::{FormColumns, MEMBER_COLUMNS, before_column, read_former, read_member, select_former, select_member};
-use super::{Engine, Fault, Hardened, LoggedOut, Outcome, Pending, View, Wanted};
+use super::{Engine, Fault, Hardened, LoggedOut, Outcome, Pending, Rehashed, View, Wanted};
 use crate::action::{Change, Standing};
 use crate::journal::Record;
 use crate::login::guard::{Block, Door, Target};
@@ -339,6 +339,19 @@ impl Engine for Sqlite<'_> {
                     ))?
                     .execute(params![site, member, seal, before_column(Some(form))])?;
             }
+        }
+        Ok(())
+    }
+
+    fn rehash(&mut self, rehashed: &Rehashed) -> Result<(), Fault> {
+        let Rehashed { key, old, new } = rehashed;
+        let replace = |table: &str| {
+            let update = format!("UPDATE {table} SET password = ?4 WHERE siteid = ?1 AND memberid = ?2 AND password = ?3");
+            let values = params![key.site.get(), key.member.get(), old.as_str(), new.as_str()];
+            self.conn.prepare_cached(&update)?.execute(values)
+        };
+        if replace("member_auth")? + replace("former_member")? > 0 {
+            replace("journal")?;
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use crate::apply::Postback;
 use crate::login::guard::Block;
 use crate::reply::Reply;
-use crate::store::{Hardened, LoggedOut};
+use crate::store::{Hardened, LoggedOut, Rehashed};
 
 /// The longest a postback waits in the queue before it is withdrawn. Below a second, so that NATS has an answer by then.
 const QUEUE_WAIT_MAX: Duration = Duration::from_millis(500);
@@ -33,6 +33,7 @@ pub enum Answer {
 pub(super) enum Command {
     Postback(Job),
     Harden(Vec<Hardened>, std::sync::mpsc::Sender<bool>),
+    Rehash(Box<Rehashed>, std::sync::mpsc::Sender<bool>),
     Probe(oneshot::Sender<bool>),
     LogOut(LoggedOut, oneshot::Sender<bool>),
     Block(Block, oneshot::Sender<bool>),
@@ -49,7 +50,7 @@ impl Command {
                     job.answer(Answer::Unavailable);
                 }
             }
-            Command::Harden(_, done) => drop(done.send(false)),
+            Command::Harden(_, done) | Command::Rehash(_, done) => drop(done.send(false)),
             Command::Probe(done) | Command::LogOut(_, done) | Command::Block(_, done) => drop(done.send(false)),
             Command::Tick(Some(done)) => drop(done.send(false)),
             Command::Tick(None) | Command::Stop => {}
@@ -209,9 +210,18 @@ impl Writer {
 
     /// Puts hashes in the place of seals and waits for the commit; `false` if it did not happen. Blocks: for the worker's thread.
     pub fn harden(&self, hardened: Vec<Hardened>) -> bool {
+        self.hashed(|done| Command::Harden(hardened, done))
+    }
+
+    /// The same with a hash in the place of another one.
+    pub fn rehash(&self, rehashed: Rehashed) -> bool {
+        self.hashed(|done| Command::Rehash(Box::new(rehashed), done))
+    }
+
+    fn hashed(&self, command: impl FnOnce(std::sync::mpsc::Sender<bool>) -> Command) -> bool {
         let (done, answered) = std::sync::mpsc::channel();
         // A full queue means that postbacks wait, and they come first.
-        match self.queue.try_send(Command::Harden(hardened, done)) {
+        match self.queue.try_send(command(done)) {
             Ok(()) => answered.recv().unwrap_or(false),
             Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => false,
         }

@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
-use crate::support::{Program, eventually};
+use crate::support::{Program, eventually, rows, send_raw};
 use crate::web::{Host, Visitor, WebServer, is_root};
 
 /// The cryptpass of `testtest`, `password` and `testPassword`.
@@ -117,6 +117,42 @@ fn tmm_s_query_is_answered_while_the_service_is_stopped_or_was_killed() {
     // The Apache that came up without the service sees what it does now.
     post(&service, "action=DELETE&siteid=5&memberid=503");
     assert_eq!(Visitor::of(&host, &apache).status_as("judy2", "testtest", "/site5/"), 401, "{}", apache.errors());
+}
+
+/// Regression: members from before the setting were locked out for ever, because an equal password kept its old hash.
+#[test]
+fn who_was_a_member_before_the_setting_gets_in_when_a_login_or_nats_has_brought_the_password() {
+    let Some((host, mut service, apache)) = site(&[]) else { return };
+    let visitor = Visitor::of(&host, &apache);
+    let add = |name: &str, member: u32| format!("action=ADD&siteid=1&memberid={member}&username={name}&password=secret");
+    for (name, member) in [("bob", 71), ("ann", 72)] {
+        post(&service, &add(name, member));
+    }
+    let hashed = || Connection::open(host.data().join("userman.db")).unwrap();
+    let count = "SELECT count(*) FROM member_auth WHERE password LIKE '$argon2id$%'";
+    eventually("both are hashed", || rows(&hashed(), count) == ["2"]);
+    assert!(service.terminate().success());
+    service = Program::serve(host.data(), &["--password-hash", "bcrypt"]);
+    assert_eq!(["bob", "ann"].map(|name| visitor.status_as(name, "secret", "/members/")), [401, 401]);
+
+    let basic = "Authorization: Basic Ym9iOnNlY3JldA==";
+    let request = format!("GET /auth?site=1 HTTP/1.1\r\nHost: test\r\nConnection: close\r\n{basic}\r\n\r\n");
+    assert_eq!(send_raw(service.address, request.as_bytes()).unwrap().status, 200);
+    eventually("bob is let in, who logged in", || visitor.status_as("bob", "secret", "/members/") == 200);
+    assert_eq!(visitor.status_as("ann", "secret", "/members/"), 401);
+    post(&service, &add("ann", 72));
+    eventually("ann is let in, whom NATS sent again", || visitor.status_as("ann", "secret", "/members/") == 200);
+    assert_eq!(visitor.status_as("ann", "Secret", "/members/"), 401);
+
+    // The same with the column that TMM's query reads: only NATS knows what belongs there.
+    assert!(service.terminate().success());
+    service = Program::serve(host.data(), &["--keep-cryptpass"]);
+    let five = |more: &str| format!("action=ADD&siteid=5&memberid=501&username=judy&password=testtest{more}");
+    post(&service, &five(""));
+    assert_eq!(visitor.status_as("judy", "testtest", "/site5/"), 401);
+    post(&service, &five(&format!("&cryptpass={TESTTEST}")));
+    assert_eq!(visitor.status_as("judy", "testtest", "/site5/"), 200, "at once: {}", apache.errors());
+    check_modes(&host);
 }
 
 #[test]

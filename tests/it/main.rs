@@ -19,6 +19,7 @@ mod model;
 mod passwords;
 mod property;
 mod readme;
+mod rehash;
 mod secrets;
 mod senders;
 mod shim;

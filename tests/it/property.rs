@@ -22,8 +22,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, Test
 
 use self::doors::{Door, FrontDoor, Inside};
 pub use self::doors::{Place, fast_dir, in_transaction};
-pub use self::replays::dump;
-use self::replays::replay;
+pub use self::replays::{dump, replay};
 pub use self::stories::postbacks;
 use self::stories::{Step, Story, stories};
 pub use self::telling::shown;
@@ -71,7 +70,7 @@ fn tell_inside(story: &Story) -> Result<(), String> {
     let rules = Rules { vault: Vault::from_key([7; 32]), keep_cryptpass: story.keep_cryptpass, expiry };
     let place = Place::new(dir.path(), "userman.db", rules, hash_kind(story));
     with_engine(&place.location, true, |engine| {
-        tell(&mut Inside { engine, place: &place, hashed: Vec::new() }, story, dir.path())
+        tell(&mut Inside { engine, place: &place, hashed: Vec::new(), rehashed: Vec::new() }, story, dir.path())
     })
     .unwrap()
 }

@@ -16,6 +16,7 @@ use nats_userman::clock::{Clock, parse_moment};
 use nats_userman::config::{Config, Settings};
 use nats_userman::member::{Key, MemberId, SiteId};
 use nats_userman::password::harden::Bench;
+use nats_userman::password::rehash::Rehashes;
 use nats_userman::password::{Hasher, Password, Vault, verify_member};
 use nats_userman::service::Service;
 use nats_userman::store::open_reader;
@@ -131,6 +132,7 @@ pub struct App {
     pub config: Config,
     clock: Arc<AtomicI64>,
     writer: Writer,
+    rehashes: Arc<Rehashes>,
     vault: Vault,
     stop: Option<tokio::sync::oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -161,15 +163,15 @@ impl App {
             actix_web::rt::System::new().block_on(async move {
                 let (service, server) = Service::start(&config_there, clock_there, false).unwrap();
                 let server = actix_web::rt::spawn(server);
-                started.send((service.address(), service.writer().clone())).unwrap();
+                started.send((service.address(), service.writer().clone(), Arc::clone(service.rehashes()))).unwrap();
                 let _ = stopped.await;
                 service.stop().await;
                 let _ = server.await;
             });
         });
-        let (address, writer) = start.recv().expect("the service did not start");
+        let (address, writer, rehashes) = start.recv().expect("the service did not start");
         let vault = Vault::load(&data.join("seal.key")).unwrap();
-        Self { address, dir, config, clock, writer, vault, stop: Some(stop), thread: Some(thread) }
+        Self { address, dir, config, clock, writer, rehashes, vault, stop: Some(stop), thread: Some(thread) }
     }
 
     /// Sets the clock, as in "2026-06-15 13:00:00" (UTC), and does what the writer does each half second.
@@ -220,11 +222,18 @@ impl App {
         rows(&self.database(), sql)
     }
 
-    /// Hashes all that is sealed, cheaply.
+    /// Hashes all that is sealed, and anew what logins found to be of another kind, cheaply.
     pub fn harden(&self) {
         let hasher = Hasher::with_cheap_cost_for_tests(self.config.password_hash);
-        let mut bench = Bench::new(self.config.location.clone(), self.vault.clone(), hasher, self.writer.clone());
-        bench.harden_all().unwrap();
+        let bench = Bench::new(self.config.location.clone(), self.vault.clone(), hasher, self.writer.clone());
+        bench.with_rehashes(Arc::clone(&self.rehashes)).harden_all().unwrap();
+    }
+
+    /// Forgets which hashes logins found to be of another kind, as a restart or a full queue does.
+    pub fn forget_rehashes(&self) {
+        while let Some(lost) = self.rehashes.take() {
+            self.rehashes.done(lost.key);
+        }
     }
 
     /// Whether this password opens this member's row.

@@ -6,14 +6,17 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::sync_channel;
 
 use nats_userman::action::Rules;
+use nats_userman::action::Standing;
 use nats_userman::apply::{Postback, transact};
 use nats_userman::clock::Clock;
 use nats_userman::fields::Fields;
 use nats_userman::journal::Origin;
+use nats_userman::member::Key;
 use nats_userman::password::harden::{Bench, hardened};
-use nats_userman::password::{HashKind, Hasher, Vault};
+use nats_userman::password::rehash::{Rehash, rehashed};
+use nats_userman::password::{HashKind, Hasher, Password, Stored, Vault};
 use nats_userman::replay::DryRun;
-use nats_userman::store::{Engine, Fault, Hardened, Location, open_reader};
+use nats_userman::store::{Engine, Fault, Hardened, Location, Rehashed, open_reader};
 use nats_userman::writer::{self, Setup};
 use tempfile::TempDir;
 
@@ -26,6 +29,7 @@ pub trait Door {
     fn set_clock(&mut self, now: i64, tick: Tick);
     fn harden(&mut self);
     fn hash_some(&mut self, which: u8);
+    fn rehash(&mut self, key: Key, typed: &[&str]);
     fn put_hashes(&mut self);
     fn location(&self) -> &Location;
     fn vault(&self) -> &Vault;
@@ -36,6 +40,7 @@ pub struct Inside<'a> {
     pub engine: &'a mut dyn Engine,
     pub place: &'a Place,
     pub hashed: Vec<Hardened>,
+    pub rehashed: Vec<Rehashed>,
 }
 
 /// A data directory, and what the settings say.
@@ -115,9 +120,29 @@ impl Door for Inside<'_> {
         }
     }
 
+    /// What the worker does where a login brought a password, under settings that want the other kind.
+    fn rehash(&mut self, key: Key, typed: &[&str]) {
+        let row = match open_reader(&self.place.location).unwrap().standing(key).unwrap() {
+            Standing::Here(row) => row,
+            Standing::Former(former) => former.member,
+            Standing::Unknown => return,
+        };
+        let Stored::Hash(old) = row.credential.stored else { return };
+        let kind = if old.is_bcrypt() { HashKind::Argon2id } else { HashKind::Bcrypt };
+        let mut hasher = Hasher::with_cheap_cost_for_tests(kind);
+        for typed in typed {
+            let rehash = Rehash { key, old: old.clone(), typed: Password::parse(typed).unwrap() };
+            self.rehashed.extend(rehashed(&mut hasher, &rehash).unwrap());
+        }
+    }
+
     fn put_hashes(&mut self) {
-        let hashed = std::mem::take(&mut self.hashed);
-        in_transaction(self.engine, |engine| engine.harden(&hashed)).unwrap();
+        let (hashed, rehashed) = (std::mem::take(&mut self.hashed), std::mem::take(&mut self.rehashed));
+        in_transaction(self.engine, |engine| {
+            engine.harden(&hashed)?;
+            rehashed.iter().try_for_each(|one| engine.rehash(one))
+        })
+        .unwrap();
     }
 
     fn location(&self) -> &Location {
@@ -156,6 +181,8 @@ impl Door for FrontDoor {
 
     /// Only beneath can the worker be stopped half-way.
     fn hash_some(&mut self, _which: u8) {}
+
+    fn rehash(&mut self, _key: Key, _typed: &[&str]) {}
 
     fn put_hashes(&mut self) {}
 

@@ -36,6 +36,8 @@ pub enum Step {
     /// Some of what is sealed is hashed (those whose bit is set, newest first), and the hashes come into the database later, at
     /// the next `PutHashes`: what happens to a row meanwhile must not hurt.
     HashSome(u8),
+    /// The member of site 1 logs in while the other kind of hash is wanted; the new hash comes into the database later too.
+    Rehash(i64),
     PutHashes,
 }
 
@@ -81,7 +83,16 @@ fn steps() -> impl Strategy<Value = Step> {
     let wait = (select(&[1, 59, 3_600, DAY, 41 * DAY][..]), any::<bool>()).prop_map(|(seconds, tick)| Step::Wait(seconds, tick));
     let expiry = (select(&[-1, 0, 1][..]), any::<bool>()).prop_map(|(past, tick)| Step::WaitForExpiry(past, tick));
     let hash = any::<u8>().prop_map(Step::HashSome);
-    prop_oneof![24 => post, 1 => wait, 2 => expiry, 1 => Just(Step::Harden), 2 => hash, 2 => Just(Step::PutHashes)]
+    let rehash = select(&[71, 72, 73][..]).prop_map(Step::Rehash);
+    prop_oneof![
+        24 => post,
+        1 => wait,
+        2 => expiry,
+        1 => Just(Step::Harden),
+        2 => hash,
+        2 => rehash,
+        2 => Just(Step::PutHashes)
+    ]
 }
 
 type Field = BoxedStrategy<Option<(&'static str, Text)>>;

@@ -54,6 +54,10 @@ impl<'a> Telling<'a> {
                     let _ = writeln!(self.said, "(some of what is sealed is being hashed: {which:#b})");
                     self.door.hash_some(*which);
                 }
+                Step::Rehash(member) => {
+                    let _ = writeln!(self.said, "(member {member} of site 1 logs in while the other kind of hash is wanted)");
+                    self.door.rehash(key(1, *member), &TYPED);
+                }
                 Step::PutHashes => {
                     self.said.push_str("(what was hashed is put in)\n");
                     self.door.put_hashes();
@@ -234,11 +238,15 @@ fn everybody(opens: impl Fn(i64, i64, &str) -> Option<&'static str>) -> Vec<Stri
     lines
 }
 
+fn key(site: i64, member: i64) -> Key {
+    Key { site: SiteId::parse(&site.to_string()).unwrap(), member: MemberId::parse(&member.to_string()).unwrap() }
+}
+
 /// By the real verify, of members and former members.
 pub fn opened(location: &Location, vault: &Vault, now: i64) -> Vec<String> {
     let reader = open_reader(location).unwrap();
     everybody(|site, member, typed| {
-        let key = Key { site: SiteId::parse(&site.to_string()).unwrap(), member: MemberId::parse(&member.to_string()).unwrap() };
+        let key = key(site, member);
         let typed = Password::parse(typed).unwrap();
         let (here, gone) = match reader.standing(key).unwrap().at(now) {
             Standing::Here(row) => (verify_member(&row, vault, &typed).unwrap(), false),

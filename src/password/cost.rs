@@ -1,0 +1,164 @@
+//! Which hash a password gets, at what cost, and whether a hash is already so.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::{Hash, Password};
+
+/// OWASP's first choice for argon2id: 19 MiB, two passes, one lane.
+pub(super) const ARGON2_MEMORY_KIB: u32 = 19_456;
+const ARGON2_PASSES: u32 = 2;
+pub(super) const ARGON2_LANES: u32 = 1;
+/// OWASP's least for bcrypt. Not more, because Apache verifies it at every request, each picture of a page included: at 10 that
+/// is some 50 ms of a core, and each step doubles it.
+const BCRYPT_COST: u32 = 10;
+/// So many bytes of a password count in bcrypt; a shorter one ends with a NUL, so that nothing can follow it.
+const BCRYPT_BYTES_MAX: usize = 72;
+
+/// Which hash takes the place of a sealed password (`--password-hash`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HashKind {
+    /// argon2id in PHC form.
+    #[default]
+    Argon2id,
+    /// bcrypt `$2y$`, which Apache and htpasswd read. Its first 72 bytes are all that counts of a password.
+    Bcrypt,
+}
+
+/// The text names no hash.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected argon2id or bcrypt")]
+pub struct UnknownHashKind;
+
+impl HashKind {
+    /// As `--password-hash` writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            HashKind::Argon2id => "argon2id",
+            HashKind::Bcrypt => "bcrypt",
+        }
+    }
+}
+
+impl fmt::Display for HashKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for HashKind {
+    type Err = UnknownHashKind;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        [HashKind::Argon2id, HashKind::Bcrypt].into_iter().find(|kind| kind.as_str() == text).ok_or(UnknownHashKind)
+    }
+}
+
+/// The kind that is configured, and what each kind costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cost {
+    pub(super) kind: HashKind,
+    pub(super) memory_kib: u32,
+    pub(super) passes: u32,
+    pub(super) bcrypt: u32,
+}
+
+impl Cost {
+    /// What members get.
+    pub fn new(kind: HashKind) -> Self {
+        Self { kind, memory_kib: ARGON2_MEMORY_KIB, passes: ARGON2_PASSES, bcrypt: BCRYPT_COST }
+    }
+
+    /// A cost that is no protection at all.
+    #[doc(hidden)]
+    pub fn cheap_for_tests(kind: HashKind) -> Self {
+        Self { kind, memory_kib: 8, passes: 1, bcrypt: 4 }
+    }
+
+    /// The kind for this password. One with a NUL byte gets argon2id under either kind: bcrypt is computed from C strings, where
+    /// such a password means either its beginning alone or, repeated with its NUL, the same as another one; and nobody can type
+    /// it into an Apache anyway.
+    pub fn kind_for(&self, password: &Password) -> HashKind {
+        if password.expose().contains('\0') { HashKind::Argon2id } else { self.kind }
+    }
+
+    /// Whether a hash is of the kind and the cost that a new one of this password would have. A hash of another cost is as
+    /// good as one of another kind: when the cost is raised, older hashes shall follow.
+    pub fn is_of(&self, hash: &Hash, password: &Password) -> bool {
+        let beginning = match self.kind_for(password) {
+            HashKind::Argon2id => format!("$argon2id$v=19$m={},t={},p={ARGON2_LANES}$", self.memory_kib, self.passes),
+            HashKind::Bcrypt => format!("$2y${:02}$", self.bcrypt),
+        };
+        hash.as_str().starts_with(&beginning)
+    }
+
+    /// Whether a typed password that opened `hash` is to be hashed anew. Not where it may be the beginning of a longer one,
+    /// or may have something behind its end, of which bcrypt cannot tell.
+    pub fn replaces(&self, hash: &Hash, typed: &Password) -> bool {
+        let is_whole = !hash.is_bcrypt() || typed.expose().len() < BCRYPT_BYTES_MAX;
+        is_whole && !self.is_of(hash, typed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::password::Hasher;
+
+    const KINDS: [HashKind; 2] = [HashKind::Argon2id, HashKind::Bcrypt];
+
+    fn password(text: &str) -> Password {
+        Password::parse(text).unwrap()
+    }
+
+    fn hash(kind: HashKind, text: &str) -> Hash {
+        Hasher::with_cheap_cost_for_tests(kind).hash(&password(text)).unwrap()
+    }
+
+    #[test]
+    fn the_names_of_the_hashes() {
+        assert_eq!("argon2id".parse(), Ok(HashKind::Argon2id));
+        assert_eq!("bcrypt".parse(), Ok(HashKind::Bcrypt));
+        assert_eq!("Bcrypt".parse::<HashKind>(), Err(UnknownHashKind));
+        assert_eq!(UnknownHashKind.to_string(), "expected argon2id or bcrypt");
+    }
+
+    #[test]
+    fn what_a_hasher_makes_is_of_its_cost() {
+        for kind in KINDS {
+            for text in ["x", "a\0b", "é", &"x".repeat(72), &"x".repeat(73), &"x".repeat(1024)] {
+                let made = hash(kind, text);
+                assert!(Cost::cheap_for_tests(kind).is_of(&made, &password(text)), "{kind}: {text:?}");
+                assert!(!Cost::new(kind).is_of(&made, &password(text)), "{kind} at another cost: {text:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_hash_of_another_kind_or_cost_is_replaced() {
+        let (bcrypt, argon2id) = (hash(HashKind::Bcrypt, "secret"), hash(HashKind::Argon2id, "secret"));
+        for (cost, hash, replaced) in [
+            (Cost::cheap_for_tests(HashKind::Bcrypt), &argon2id, true),
+            (Cost::cheap_for_tests(HashKind::Bcrypt), &bcrypt, false),
+            (Cost::cheap_for_tests(HashKind::Argon2id), &argon2id, false),
+            (Cost::cheap_for_tests(HashKind::Argon2id), &bcrypt, true),
+            (Cost::new(HashKind::Argon2id), &argon2id, true),
+            (Cost::new(HashKind::Bcrypt), &bcrypt, true),
+        ] {
+            assert_eq!(cost.replaces(hash, &password("secret")), replaced, "{cost:?}, {}", hash.as_str());
+        }
+    }
+
+    #[test]
+    fn a_typed_password_of_which_bcrypt_cannot_tell_the_end_replaces_nothing() {
+        let (cost, typed) = (Cost::cheap_for_tests(HashKind::Argon2id), |bytes| password(&"x".repeat(bytes)));
+        let bcrypt = hash(HashKind::Bcrypt, &"x".repeat(72));
+        assert_eq!([71, 72, 73].map(|bytes| cost.replaces(&bcrypt, &typed(bytes))), [true, false, false]);
+    }
+
+    #[test]
+    fn a_password_that_bcrypt_cannot_hold_keeps_its_argon2id() {
+        let argon2id = hash(HashKind::Bcrypt, "a\0b");
+        assert!(!Cost::cheap_for_tests(HashKind::Bcrypt).replaces(&argon2id, &password("a\0b")));
+    }
+}

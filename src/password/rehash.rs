@@ -1,0 +1,192 @@
+//! Members whose password just opened a hash of another kind, or another cost, than the settings want: a login brings the password
+//! and only queues it here, the hashing worker makes the new hash. In memory alone: what is lost comes with the next login.
+
+use std::collections::HashSet;
+use std::sync::mpsc::SyncSender;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::verify::verify_hash_in;
+use super::{Cost, Hash, Hasher, Password, Stored};
+use crate::member::Key;
+use crate::store::Rehashed;
+
+/// Members that may wait. Each has a password in clear in memory, and whoever finds no room comes with the next login.
+const WAITING_MAX: usize = 256;
+
+/// A hash to be replaced, and the password that opened it.
+#[derive(Clone, Debug)]
+pub struct Rehash {
+    /// Whose it is.
+    pub key: Key,
+    /// The hash in the row.
+    pub old: Hash,
+    /// What was typed.
+    pub typed: Password,
+}
+
+/// The queue; threads that answer logins put in, the worker takes out.
+#[derive(Debug)]
+pub struct Rehashes {
+    cost: Cost,
+    state: Mutex<State>,
+    /// Wakes the worker.
+    wake: SyncSender<()>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The newest last.
+    waiting: Vec<Rehash>,
+    /// Who waits, or is being hashed: a browser sends the password with every picture.
+    members: HashSet<Key>,
+}
+
+impl Rehashes {
+    /// An empty queue. Hashes that are not of this cost are to be replaced; `wake` is told when there is one.
+    pub fn new(cost: Cost, wake: SyncSender<()>) -> Self {
+        Self { cost, state: Mutex::default(), wake }
+    }
+
+    /// Notes that `typed` opened this form of the member's row. Only a hash is ever replaced: a seal is hashed anyway, and of a
+    /// wrapped cryptpass nobody knows that all of what was typed counts (of DES 8 bytes do).
+    pub fn note(&self, key: Key, stored: &Stored, typed: &Password) {
+        let Stored::Hash(old) = stored else { return };
+        if !self.cost.replaces(old, typed) {
+            return;
+        }
+        let mut state = self.state();
+        if state.waiting.len() >= WAITING_MAX || !state.members.insert(key) {
+            return;
+        }
+        state.waiting.push(Rehash { key, old: old.clone(), typed: typed.clone() });
+        drop(state);
+        // A full channel means that the worker has been told already.
+        let _ = self.wake.try_send(());
+    }
+
+    /// The newest one. Its member is not queued again before [`Rehashes::done`].
+    pub fn take(&self) -> Option<Rehash> {
+        self.state().waiting.pop()
+    }
+
+    /// It could not be done now, and waits for another try.
+    pub fn put_back(&self, rehash: Rehash) {
+        self.state().waiting.push(rehash);
+    }
+
+    /// The member's hash was replaced, or is not to be.
+    pub fn done(&self, key: Key) {
+        self.state().members.remove(&key);
+    }
+
+    /// Each change leaves a whole state: a panic between list and set keeps one member from being queued, no more.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The hash that takes the old one's place; `None` where what was typed does not open the old one byte for byte.
+///
+/// # Errors
+///
+/// Where there is no hash, in a line.
+pub fn rehashed(hasher: &mut Hasher, rehash: &Rehash) -> Result<Option<Rehashed>, String> {
+    let Rehash { key, old, typed } = rehash;
+    if !verify_hash_in(&mut hasher.workspace, old, typed).map_err(|error| error.to_string())? {
+        return Ok(None);
+    }
+    let new = hasher.hash(typed).map_err(|error| error.to_string())?;
+    Ok(Some(Rehashed { key: *key, old: old.clone(), new }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, sync_channel};
+
+    use super::*;
+    use crate::member::{MemberId, SiteId};
+    use crate::password::{Cryptpass, HashKind, Seal};
+
+    fn key(member: usize) -> Key {
+        Key { site: SiteId::parse("1").unwrap(), member: MemberId::parse(&member.to_string()).unwrap() }
+    }
+
+    fn password(text: &str) -> Password {
+        Password::parse(text).unwrap()
+    }
+
+    fn hasher(kind: HashKind) -> Hasher {
+        Hasher::with_cheap_cost_for_tests(kind)
+    }
+
+    fn argon2id() -> Hash {
+        hasher(HashKind::Argon2id).hash(&password("secret")).unwrap()
+    }
+
+    /// A queue that wants bcrypt.
+    fn queue() -> (Rehashes, Receiver<()>) {
+        let (wake, woken) = sync_channel(1);
+        (Rehashes::new(Cost::cheap_for_tests(HashKind::Bcrypt), wake), woken)
+    }
+
+    fn taken(queue: &Rehashes) -> Vec<i64> {
+        std::iter::from_fn(|| queue.take()).map(|rehash| rehash.key.member.get()).collect()
+    }
+
+    #[test]
+    fn a_member_is_queued_once_until_done_and_the_newest_comes_first() {
+        let (queue, woken) = queue();
+        let old = Stored::Hash(argon2id());
+        for member in [71, 72, 71, 73, 72, 71] {
+            queue.note(key(member), &old, &password("secret"));
+        }
+        assert_eq!(woken.try_iter().count(), 1);
+        assert_eq!(taken(&queue), [73, 72, 71]);
+        queue.note(key(71), &old, &password("secret"));
+        assert!(taken(&queue).is_empty(), "it is being hashed");
+        queue.done(key(71));
+        queue.note(key(71), &old, &password("secret"));
+        assert_eq!(taken(&queue), [71]);
+    }
+
+    #[test]
+    fn only_a_hash_of_another_kind_is_queued() {
+        let (queue, woken) = queue();
+        let bcrypt = hasher(HashKind::Bcrypt).hash(&password("secret")).unwrap();
+        let wrapped = hasher(HashKind::Argon2id).wrap(&Cryptpass::parse("41R19prsa7NLQ").unwrap()).unwrap();
+        let sealed = Stored::Sealed(Seal::from_bytes(vec![0; 104]));
+        for stored in [Stored::Hash(bcrypt), Stored::Wrapped(wrapped), sealed] {
+            queue.note(key(71), &stored, &password("secret"));
+        }
+        assert_eq!((taken(&queue), woken.try_iter().count()), (vec![], 0));
+    }
+
+    #[test]
+    fn the_queue_is_bounded_and_has_room_again() {
+        let (queue, _woken) = queue();
+        let old = Stored::Hash(argon2id());
+        for member in 1..=1_000 {
+            queue.note(key(member), &old, &password("secret"));
+        }
+        assert_eq!(taken(&queue).len(), WAITING_MAX);
+        queue.note(key(1_000), &old, &password("secret"));
+        assert_eq!(taken(&queue), [1_000], "who found no room comes with the next login");
+    }
+
+    #[test]
+    fn a_new_hash_is_made_of_what_opened_the_old_one_and_of_nothing_else() {
+        let mut bcrypt = hasher(HashKind::Bcrypt);
+        let rehash = |typed| Rehash { key: key(71), old: argon2id(), typed: password(typed) };
+        let made = rehashed(&mut bcrypt, &rehash("secret")).unwrap().unwrap();
+        assert!(made.new.is_bcrypt() && made.key == key(71));
+        assert!(super::super::verify_hash(&made.new, &password("secret")).unwrap());
+        assert!(rehashed(&mut bcrypt, &rehash("Secret")).unwrap().is_none());
+    }
+
+    #[test]
+    fn debug_shows_no_secret() {
+        let rehash = Rehash { key: key(71), old: argon2id(), typed: password("hunter2") };
+        let shown = format!("{rehash:?}");
+        assert!(shown.contains("Hash(***)") && shown.contains("Password(***)") && !shown.contains("hunter2"), "{shown}");
+    }
+}

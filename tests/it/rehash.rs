@@ -1,0 +1,227 @@
+//! Settings that change: hashes of another kind become of the configured one when a postback or a login brings the password, and
+//! nobody is logged out by it.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use nats_userman::password::Vault;
+use tempfile::TempDir;
+
+use crate::property::{dump, fast_dir, replay};
+use crate::support::{App, NOON, Response};
+
+const BCRYPT: &[&str] = &["--password-hash", "bcrypt"];
+const BOB: &str = "action=ADD&siteid=1&memberid=71&username=bob&password=secret";
+
+/// The directory of an app under these flags, with bob, whose password is hashed.
+fn with_bob(flags: &[&str]) -> TempDir {
+    let app = App::start_in(fast_dir(), flags);
+    app.post(BOB);
+    app.harden();
+    app.stop()
+}
+
+/// The beginning of what the row of member 71 has, wherever it is.
+fn form(app: &App) -> String {
+    let columns = "substr(coalesce(password, cryptpass_wrapped, 'sealed'), 1, 10)";
+    let both = format!("SELECT {columns} FROM member_auth UNION ALL SELECT {columns} FROM former_member");
+    app.rows(&both).remove(0)
+}
+
+fn is_bcrypt(app: &App) -> bool {
+    form(app).starts_with("$2y$")
+}
+
+fn login_version(app: &App) -> String {
+    app.rows("SELECT login_version FROM member_auth").remove(0)
+}
+
+fn ask(app: &App, header: &str) -> Response {
+    app.send(format!("GET /auth?site=1 HTTP/1.1\r\nHost: members.example.com\r\nConnection: close\r\n{header}\r\n\r\n"))
+}
+
+/// The status of a visit with name and password.
+fn visit(app: &App, password: &str) -> u16 {
+    ask(app, &format!("Authorization: Basic {}", STANDARD.encode(format!("bob:{password}")))).status
+}
+
+/// The cookie of a login at the login page.
+fn log_in(app: &App) -> String {
+    let body = "username=bob&password=secret";
+    let response = app.send(format!(
+        "POST /login?site=1 HTTP/1.1\r\nHost: members.example.com\r\nConnection: close\r\nSec-Fetch-Site: same-origin\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    ));
+    assert_eq!(response.status, 303);
+    response.header("set-cookie").unwrap().split(';').next().unwrap().to_owned()
+}
+
+/// The journal, replayed into an empty database, gives the same rows to the last column.
+fn replays_to_the_same_rows(app: &App) {
+    let copies = fast_dir();
+    let vault = Vault::load(&app.dir.path().join("data/seal.key")).unwrap();
+    let there = replay(copies.path(), "copy.db", &app.config.location, &vault, false, NOON).unwrap();
+    assert_eq!(dump(&there.location), dump(&app.config.location));
+}
+
+#[test]
+fn a_postback_with_the_same_password_brings_its_hash_to_the_configured_kind_and_ends_no_login() {
+    for (before, after, begins) in [(&[][..], BCRYPT, "$2y$04$"), (BCRYPT, &[][..], "$argon2id$")] {
+        for action in ["ADD", "MANUALADD", "ACTIVATE"] {
+            let dir = with_bob(before);
+            let app = App::start_in(dir, before);
+            let cookie = log_in(&app);
+            let app = App::start_in(app.stop(), after);
+            assert!(!form(&app).starts_with(begins), "{action}");
+            app.post(&BOB.replace("ADD", action));
+            app.harden();
+            assert!(form(&app).starts_with(begins), "{action}: {}", form(&app));
+            assert_eq!((visit(&app, "secret"), visit(&app, "Secret")), (200, 401), "{action}");
+            assert_eq!(ask(&app, &format!("Cookie: {cookie}")).status, 200, "{action}: the login of before");
+            assert_eq!(login_version(&app), "1", "{action}");
+            replays_to_the_same_rows(&app);
+        }
+    }
+}
+
+#[test]
+fn a_login_only_queues_its_password_and_the_worker_replaces_row_and_journal_at_once() {
+    let app = App::start_in(with_bob(&[]), BCRYPT);
+    app.post("action=CHANGE&siteid=1&memberid=71&new_email=b@example.com");
+    let before = dump(&app.config.location);
+    let cookie = log_in(&app);
+    assert_eq!(visit(&app, "secret"), 200);
+    assert_eq!(dump(&app.config.location), before, "a login writes nothing");
+    app.harden();
+    assert!(is_bcrypt(&app));
+    let row = app.rows("SELECT password FROM member_auth").remove(0);
+    assert_eq!(app.rows("SELECT password FROM journal"), [&row[..], ""], "the record that brought it has the new hash too");
+    assert_eq!((visit(&app, "secret"), visit(&app, "Secret")), (200, 401));
+    assert_eq!(ask(&app, &format!("Cookie: {cookie}")).status, 200);
+    assert_eq!(login_version(&app), "1");
+    replays_to_the_same_rows(&app);
+    // Now it is of the configured kind, and stays.
+    app.harden();
+    assert_eq!(app.rows("SELECT password FROM member_auth"), [row]);
+}
+
+#[test]
+fn a_remembered_login_queues_its_password_too_and_a_wrong_one_never() {
+    let app = App::start_in(with_bob(&[]), BCRYPT);
+    assert_eq!(visit(&app, "Secret"), 401);
+    app.harden();
+    assert_eq!(form(&app), "$argon2id$");
+    assert_eq!(visit(&app, "secret"), 200);
+    app.forget_rehashes();
+    app.harden();
+    assert_eq!(form(&app), "$argon2id$", "what is lost from memory waits for the next visit");
+    assert_eq!(visit(&app, "secret"), 200);
+    app.harden();
+    assert!(is_bcrypt(&app));
+}
+
+#[test]
+fn a_login_whose_row_has_changed_meanwhile_replaces_nothing() {
+    for (postback, opens) in [
+        ("action=CHANGE&siteid=1&memberid=71&new_password=other", "other"),
+        ("action=CHANGE&siteid=1&memberid=71&new_cryptpass=41R19prsa7NLQ", "testtest"),
+    ] {
+        let app = App::start_in(with_bob(&[]), BCRYPT);
+        assert_eq!(visit(&app, "secret"), 200);
+        app.post(postback);
+        app.harden();
+        assert_eq!((visit(&app, opens), visit(&app, "secret")), (200, 401), "{postback}");
+        let old = app.rows("SELECT substr(password, 1, 10) FROM journal WHERE action = 'ADD'");
+        assert_eq!(old, ["$argon2id$"], "{postback}: the record of the old password keeps its hash");
+        replays_to_the_same_rows(&app);
+    }
+}
+
+#[test]
+fn a_former_member_s_hash_follows_on_the_way_back() {
+    for (back, queued) in [
+        // With the password: by the postback. Without: by the first login.
+        ("action=ACTIVATE&siteid=1&memberid=71&username=bob&password=secret", false),
+        ("action=ACTIVATE&siteid=1&memberid=71&username=bob", true),
+        ("action=TRIALTOFULL&siteid=1&memberid=71&username=bob", true),
+        ("action=TRIALTOFULL&siteid=1&memberid=71&username=bob&password=secret", false),
+    ] {
+        let app = App::start_in(with_bob(&[]), BCRYPT);
+        app.post("action=DELETE&siteid=1&memberid=71");
+        app.harden();
+        assert_eq!(form(&app), "$argon2id$");
+        app.post(back);
+        app.harden();
+        assert_eq!(is_bcrypt(&app), !queued, "{back}");
+        assert_eq!(visit(&app, "secret"), 200);
+        app.harden();
+        assert!(is_bcrypt(&app), "{back}");
+        assert_eq!(login_version(&app), "2", "as before, only the DELETE ended logins");
+        replays_to_the_same_rows(&app);
+    }
+}
+
+#[test]
+fn a_member_who_leaves_after_the_login_takes_the_new_hash_along() {
+    let app = App::start_in(with_bob(&[]), BCRYPT);
+    assert_eq!(visit(&app, "secret"), 200);
+    app.post("action=DELETE&siteid=1&memberid=71");
+    app.harden();
+    assert!(is_bcrypt(&app));
+    replays_to_the_same_rows(&app);
+}
+
+#[test]
+fn a_wrapped_cryptpass_and_a_password_that_bcrypt_cannot_hold_stay_as_they_are() {
+    let app = App::start_in(fast_dir(), &[]);
+    app.post("action=ADD&siteid=1&memberid=71&username=bob&cryptpass=41R19prsa7NLQ");
+    app.harden();
+    let app = App::start_in(app.stop(), BCRYPT);
+    assert_eq!((visit(&app, "testtest"), visit(&app, "testtest and more")), (200, 200), "of a DES crypt 8 bytes count");
+    app.harden();
+    assert_eq!(form(&app), "41 $argon2");
+
+    let nul = BOB.replace("secret", "a%00b");
+    app.post(&nul);
+    app.harden();
+    assert_eq!(form(&app), "$argon2id$");
+    let hash = app.rows("SELECT password FROM member_auth");
+    assert_eq!(visit(&app, "a\0b"), 200);
+    app.post(&nul);
+    app.harden();
+    assert_eq!(app.rows("SELECT password FROM member_auth"), hash);
+}
+
+#[test]
+fn turned_on_late_keep_cryptpass_fills_its_column_at_the_next_postback_whatever_else_is_equal() {
+    let (one, two) = ("41R19prsa7NLQ", "7dTx9F2gGoM5w");
+    let credentials = |prefix: &str, crypt: &str| format!("&{prefix}password=secret&{prefix}cryptpass={crypt}");
+    for (action, prefix) in [("ADD", ""), ("MANUALADD", ""), ("ACTIVATE", ""), ("CHANGE", "new_")] {
+        for sealed in [false, true] {
+            let app = App::start_in(fast_dir(), &[]);
+            app.post(&format!("{BOB}&cryptpass={one}"));
+            if !sealed {
+                app.harden();
+            }
+            let app = App::start_in(app.stop(), &["--keep-cryptpass"]);
+            let column = || app.rows("SELECT cryptpass FROM member_auth").remove(0);
+            assert_eq!(column(), "");
+            for crypt in [one, two] {
+                let reply = app.post(&format!("action={action}&siteid=1&memberid=71&username=bob{}", credentials(prefix, crypt)));
+                assert!(reply.starts_with("OK|") && !reply.contains("was so already"), "{action}, sealed {sealed}: {reply}");
+                assert_eq!(column(), crypt, "{action}, sealed {sealed}");
+            }
+            app.harden();
+            assert_eq!(column(), two, "{action}, sealed {sealed}");
+            assert!(app.opens(1, 71, "secret"));
+        }
+    }
+    // Back by a TRIALTOFULL; for one who is there it brings no credential.
+    let app = App::start_in(with_bob(&[]), &["--keep-cryptpass"]);
+    let to_full = format!("action=TRIALTOFULL&siteid=1&memberid=71&username=bob{}", credentials("", one));
+    app.post(&to_full);
+    assert_eq!(app.rows("SELECT cryptpass FROM member_auth"), [""]);
+    app.post("action=DELETE&siteid=1&memberid=71");
+    app.post(&to_full);
+    assert_eq!(app.rows("SELECT cryptpass FROM member_auth"), [one]);
+}
