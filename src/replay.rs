@@ -1,9 +1,13 @@
 //! The way back in: captured postbacks, and the journal of another database.
 
 mod capture;
+mod foreign;
+mod input;
 mod record;
 
-pub use capture::{Capture, CaptureError, Captured, open_input};
+pub use capture::{Capture, CaptureError, Captured};
+pub use foreign::Foreign;
+pub use input::Input;
 pub use record::{BadRecord, JournalLine};
 
 use crate::action::{Action, Rules, Source};
@@ -36,6 +40,11 @@ impl Counts {
             Word::NotOk => self.not_ok += 1,
             Word::Error => self.error += 1,
         }
+    }
+
+    /// All of them.
+    pub fn all(&self) -> u64 {
+        self.ok + self.not_ok + self.error
     }
 }
 

@@ -21,7 +21,13 @@ use crate::replay::{Capture, Captured, Counts, DryRun, REPLAY_BATCH, apply_captu
 use crate::reply::{Reply, Word};
 use crate::store::{Engine, OpenError, open_reader, with_engine};
 
+/// What the exit code says, for --help.
+const EXIT_CODES: &str = "Ends with code 1 where a postback was answered ERROR (it changed nothing; the others are applied), \
+    and where a FILE is no capture or has no postback (then nothing is done). With --journal an ERROR that the journal records is \
+    none: each record must give the reply that it has, or nothing is taken.";
+
 #[derive(Args, Debug)]
+#[command(after_help = EXIT_CODES)]
 pub(super) struct Replay {
     /// Captures: urlencoded bodies, one a line, or TMM's layout; with --journal, what `journal --json` wrote; - is standard input
     #[arg(required = true, value_name = "FILE")]
@@ -47,25 +53,17 @@ impl Replay {
         }
     }
 
-    /// Every postback of every file, with a bar that follows the bytes read.
-    fn each(&self, work: impl FnMut(Captured, String) -> Result<(), Failure>) -> Result<(), Failure> {
-        let bar = self.progress();
-        let done = self.each_with(&bar, work);
-        bar.finish_and_clear();
-        done
+    /// All files, before anything is done with the first.
+    fn captures(&self) -> Result<Vec<Capture>, Failure> {
+        Capture::open_all(&self.files).map_err(|error| Failure::of(&error))
     }
 
-    fn each_with(&self, bar: &ProgressBar, mut work: impl FnMut(Captured, String) -> Result<(), Failure>) -> Result<(), Failure> {
-        let mut done = 0;
-        for path in &self.files {
-            let mut capture = Capture::open(path).map_err(|error| Failure::of(&error))?;
-            while let Some(postback) = capture.next_postback().map_err(|error| Failure::of(&error))? {
-                work(postback, capture.place())?;
-                bar.set_position(done + capture.bytes_read());
-            }
-            done += capture.bytes_read();
-        }
-        Ok(())
+    /// Every postback of every file, with a bar that follows the bytes read.
+    fn each(&self, captures: Vec<Capture>, work: impl FnMut(Captured, String) -> Result<(), Failure>) -> Result<(), Failure> {
+        let bar = self.progress();
+        let done = each_with(captures, &bar, work);
+        bar.finish_and_clear();
+        done
     }
 
     fn progress(&self) -> ProgressBar {
@@ -86,15 +84,22 @@ impl Replay {
     }
 
     fn apply(&self, config: &Config) -> Result<(), Failure> {
+        let captures = self.captures()?;
         let (_lock, rules) = take(config)?;
         let mut counts = Counts::default();
-        let done = with_engine(&config.location, true, |engine| self.apply_with(engine, &rules, &mut counts))?;
+        let done = with_engine(&config.location, true, |engine| self.apply_with(captures, engine, &rules, &mut counts))?;
         end(&counts, done)
     }
 
-    fn apply_with(&self, engine: &mut dyn Engine, rules: &Rules, counts: &mut Counts) -> Result<(), Failure> {
+    fn apply_with(
+        &self,
+        captures: Vec<Capture>,
+        engine: &mut dyn Engine,
+        rules: &Rules,
+        counts: &mut Counts,
+    ) -> Result<(), Failure> {
         let mut batch = Batch::default();
-        let read = self.each(|captured, place| {
+        let read = self.each(captures, |captured, place| {
             batch.postbacks.push(read(&captured, rules));
             batch.places.push(place);
             if batch.places.len() == REPLAY_BATCH { flush(engine, rules, &mut batch, counts) } else { Ok(()) }
@@ -105,6 +110,7 @@ impl Replay {
     }
 
     fn look(&self, config: &Config) -> Result<(), Failure> {
+        let captures = self.captures()?;
         let reader = match open_reader(&config.location) {
             Err(OpenError::Missing(_)) => None,
             reader => Some(reader?),
@@ -113,14 +119,31 @@ impl Replay {
         let vault = Vault::load(&config.data_dir.seal_key()).unwrap_or_else(|_| Vault::from_key([0; 32]));
         let rules = rules(config, vault);
         let (mut run, mut counts) = (DryRun::new(reader.as_ref(), &rules), Counts::default());
-        self.each(|captured, _| {
+        self.each(captures, |captured, _| {
             let postback = read(&captured, &rules);
             let outcome = run.next(&postback, Clock::System.now())?;
             counts.add(outcome.record.reply.word());
             Ok(writeln!(stdout(), "{:<7} {}", change_word(&outcome.change), outcome.record.reply.as_str())?)
         })?;
-        Ok(writeln!(stdout(), "{counts}; nothing was changed")?)
+        writeln!(stdout(), "{counts}; nothing was changed")?;
+        judge(&counts)
     }
+}
+
+fn each_with(
+    captures: Vec<Capture>,
+    bar: &ProgressBar,
+    mut work: impl FnMut(Captured, String) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let mut done = 0;
+    for mut capture in captures {
+        while let Some(postback) = capture.next_postback().map_err(|error| Failure::of(&error))? {
+            work(postback, capture.place())?;
+            bar.set_position(done + capture.bytes_read());
+        }
+        done += capture.bytes_read();
+    }
+    Ok(())
 }
 
 /// The data directory for ourselves, and its key.
@@ -168,7 +191,10 @@ fn flush(engine: &mut dyn Engine, rules: &Rules, batch: &mut Batch, counts: &mut
 /// The counts at the end of a replay that changed something, also of one that ended early.
 fn end(counts: &Counts, done: Result<(), Failure>) -> Result<(), Failure> {
     match done {
-        Ok(()) => Ok(writeln!(stdout(), "{counts}")?),
+        Ok(()) => {
+            writeln!(stdout(), "{counts}")?;
+            judge(counts)
+        }
         Err(Failure::Failed(line)) if *counts != Counts::default() => {
             // Stdout may be what failed.
             let _ = writeln!(stdout(), "{counts}");
@@ -177,6 +203,16 @@ fn end(counts: &Counts, done: Result<(), Failure>) -> Result<(), Failure> {
             Err(Failure::Failed(format!("{line}; {then}")))
         }
         Err(failure) => Err(failure),
+    }
+}
+
+/// A postback that was answered ERROR changed nothing: whoever only looks at the exit code has to know.
+fn judge(counts: &Counts) -> Result<(), Failure> {
+    match counts.error {
+        0 => Ok(()),
+        errors => {
+            Err(Failure::Failed(format!("{errors} of {} postbacks got ERROR and changed nothing: see above", counts.all())))
+        }
     }
 }
 

@@ -2,20 +2,17 @@
 //! bodies, one a line.
 
 use std::fmt;
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Cursor, Read as _, Seek as _, SeekFrom};
-use std::os::fd::AsFd as _;
+use std::io::{self, BufRead, Cursor, Read as _};
 use std::path::{Path, PathBuf};
 
+use super::{Foreign, Input};
 use crate::fields::Fields;
 use crate::http::body::BODY_BYTES_MAX;
+use crate::text_file::BYTE_ORDER_MARK;
 
 /// What is kept of a pipe, which cannot be read a second time, until its layout is known. TMM's shows within its first postback;
 /// of urlencoded bodies all is kept: some half a million whole records of NATS4, or ten times as many short ones.
 const PIPE_BYTES_MAX: usize = 256 * 1024 * 1024;
-
-/// What some programs put before UTF-8.
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// A capture that is read postback by postback.
 pub struct Capture {
@@ -27,6 +24,8 @@ pub struct Capture {
     line: u64,
     /// The first line of the postback read last.
     began: u64,
+    /// Whether there is nothing in it.
+    is_blank: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,18 +46,15 @@ pub enum CaptureError {
     /// A postback that the service would not take either.
     #[error("{0}: a postback of more than {BODY_BYTES_MAX} bytes; is this a capture?")]
     TooLong(String),
+    /// Something else, told by how it begins or because nothing in it is a postback.
+    #[error("{0}: {1}")]
+    Foreign(String, Foreign),
+    /// Files in which there is nothing.
+    #[error("no postback in {0}")]
+    Blank(String),
     /// A pipe that does not tell its layout in time.
     #[error("{0}: no line action=WORD within {1} bytes, and more is not kept of a pipe; write it to a file and replay that")]
     PipeTooLong(String, usize),
-}
-
-/// Opens what a command line names; `-` is standard input.
-///
-/// # Errors
-///
-/// Where it cannot be opened.
-pub fn open_input(path: &Path) -> io::Result<File> {
-    if path.as_os_str() == "-" { Ok(File::from(io::stdin().as_fd().try_clone_to_owned()?)) } else { File::open(path) }
 }
 
 /// One postback as it was captured.
@@ -107,45 +103,72 @@ impl Captured {
 }
 
 impl Capture {
-    /// Opens a capture, `-` for standard input. It is read to tell its layout: a line that is exactly `action=WORD` makes it TMM's.
+    /// Opens captures, `-` for standard input, and reads each to tell its layout: a line that is exactly `action=WORD` makes it TMM's.
+    /// All of them are looked at before the first postback is taken: either all are captures, or nothing is done.
     ///
     /// # Errors
     ///
-    /// Where it cannot be read, or is a pipe of more than 256 MiB without such a line.
-    pub fn open(path: &Path) -> Result<Self, CaptureError> {
-        let file = open_input(path).map_err(|error| CaptureError::Io(path.display().to_string(), error))?;
-        Self::of_file(path, file, PIPE_BYTES_MAX)
+    /// Where one cannot be read, is no capture, or is a pipe and none of 256 MiB of it is such a line; where all are blank.
+    pub fn open_all(paths: &[PathBuf]) -> Result<Vec<Self>, CaptureError> {
+        let mut kept_max = PIPE_BYTES_MAX;
+        let mut captures = Vec::with_capacity(paths.len());
+        for path in paths {
+            let input = Input::open(path).map_err(|error| CaptureError::Io(path.display().to_string(), error))?;
+            captures.push(Self::of_input(path, input, &mut kept_max)?);
+        }
+        if captures.iter().all(|capture| capture.is_blank) {
+            let names: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
+            return Err(CaptureError::Blank(names.join(", ")));
+        }
+        Ok(captures)
     }
 
-    fn of_file(path: &Path, mut file: File, pipe_bytes_max: usize) -> Result<Self, CaptureError> {
+    /// `kept_max` is what may still be kept of pipes.
+    fn of_input(path: &Path, input: Input, kept_max: &mut usize) -> Result<Self, CaptureError> {
         let name = path.display().to_string();
-        let io = |error| CaptureError::Io(name.clone(), error);
-        let rewinds = file.metadata().map_err(io)?.is_file();
-        // Standard input may be a file of which the shell has read the beginning.
-        let start = if rewinds { file.stream_position().map_err(io)? } else { 0 };
-        let lines = Box::new(BufReader::new(file.try_clone().map_err(io)?));
-        let mut capture = Self { path: path.to_owned(), lines, layout: Layout::Urlencoded, bytes: 0, line: 0, began: 0 };
-        let mut kept = Vec::new();
-        while let Some(line) = capture.line()? {
-            if !rewinds {
+        let foreign = |kind| Err(CaptureError::Foreign(name.clone(), kind));
+        if let Some(kind) = Foreign::of_bytes(input.head()) {
+            return foreign(kind);
+        }
+        let (head, is_file) = (input.head().to_vec(), input.is_file());
+        let (lines, again) = input.lines_and_again();
+        let mut capture =
+            Self { path: path.to_owned(), lines, layout: Layout::Urlencoded, bytes: 0, line: 0, began: 0, is_blank: true };
+        let (mut kept, mut has_action) = (Vec::new(), false);
+        loop {
+            let line = match capture.line() {
+                Ok(Some(line)) => line,
+                Ok(None) => break,
+                // What is packed into one line is told by its kind.
+                Err(CaptureError::TooLong(place)) => {
+                    return Foreign::of_text(&head).map_or(Err(CaptureError::TooLong(place)), foreign);
+                }
+                Err(error) => return Err(error),
+            };
+            if !is_file {
                 kept.extend_from_slice(&line);
                 kept.push(b'\n');
             }
-            if kept.len() > pipe_bytes_max {
-                return Err(CaptureError::PipeTooLong(name, pipe_bytes_max));
+            if kept.len() > *kept_max {
+                return Err(CaptureError::PipeTooLong(name, *kept_max));
             }
+            capture.is_blank &= line.is_empty();
             if is_action_line(&line) {
                 capture.layout = Layout::Tmm;
                 break;
             }
+            has_action = has_action || Fields::from_urlencoded(&line).has("action");
         }
-        if rewinds {
-            file.seek(SeekFrom::Start(start)).map_err(io)?;
-            capture.lines = Box::new(BufReader::new(file));
-        } else {
-            let rest = std::mem::replace(&mut capture.lines, Box::new(io::empty()));
-            capture.lines = Box::new(Cursor::new(kept).chain(rest));
+        if capture.layout == Layout::Urlencoded && !capture.is_blank {
+            match Foreign::of_text(&head) {
+                Some(kind) => return foreign(kind),
+                None if !has_action => return foreign(Foreign::without_action(&head)),
+                None => {}
+            }
         }
+        *kept_max -= kept.len();
+        let rest = std::mem::replace(&mut capture.lines, Box::new(io::empty()));
+        capture.lines = if is_file { again } else { Box::new(Cursor::new(kept).chain(rest)) };
         (capture.bytes, capture.line) = (0, 0);
         Ok(capture)
     }
@@ -241,10 +264,14 @@ fn is_action_line(line: &[u8]) -> bool {
 mod tests {
     use super::*;
 
+    fn open(path: &Path) -> Result<Capture, CaptureError> {
+        Capture::open_all(&[path.to_owned()]).map(|mut captures| captures.remove(0))
+    }
+
     fn read(content: &[u8]) -> Vec<String> {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), content).unwrap();
-        let mut capture = Capture::open(file.path()).unwrap();
+        let mut capture = open(file.path()).unwrap();
         std::iter::from_fn(|| capture.next_postback().unwrap()).map(|one| String::from_utf8(one.into_body()).unwrap()).collect()
     }
 
@@ -264,7 +291,7 @@ mod tests {
     fn a_line_that_is_no_field_is_told_by_its_number_for_a_database_prints_null_there() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "action=DELETE\nmemberid=1\n\nNULL\n").unwrap();
-        let mut capture = Capture::open(file.path()).unwrap();
+        let mut capture = open(file.path()).unwrap();
         assert!(capture.next_postback().unwrap().is_some());
         let error = capture.next_postback().unwrap_err().to_string();
         assert!(error.ends_with(":4: expected name=value or a blank line"), "{error}");
@@ -274,17 +301,18 @@ mod tests {
     fn a_line_longer_than_any_body_is_no_capture() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), vec![b'x'; BODY_BYTES_MAX + 1]).unwrap();
-        assert!(matches!(Capture::open(file.path()), Err(CaptureError::TooLong(_))));
+        assert!(matches!(open(file.path()), Err(CaptureError::TooLong(_))));
     }
 
     /// The bodies of a capture that comes through a pipe, of which so much is kept.
-    fn read_pipe(content: &[u8], kept_max: usize) -> Result<Vec<String>, CaptureError> {
+    fn read_pipe(content: &[u8], mut kept_max: usize) -> Result<Vec<String>, CaptureError> {
         let (reader, mut writer) = io::pipe().unwrap();
         // A pipe takes 64 KiB by itself.
         io::Write::write_all(&mut writer, content).unwrap();
         drop(writer);
-        let file = File::from(std::os::fd::OwnedFd::from(reader));
-        let mut capture = Capture::of_file(Path::new("-"), file, kept_max)?;
+        let file = std::fs::File::from(std::os::fd::OwnedFd::from(reader));
+        let input = Input::of_file(Path::new("-"), file).unwrap();
+        let mut capture = Capture::of_input(Path::new("-"), input, &mut kept_max)?;
         let bodies = std::iter::from_fn(|| capture.next_postback().unwrap());
         Ok(bodies.map(|one| String::from_utf8(one.into_body()).unwrap()).collect())
     }
@@ -295,7 +323,6 @@ mod tests {
             &b"action=CHECK&siteid=1&username=a\r\n\n\naction=DELETE&memberid=1&siteid=1"[..],
             b"\nmemberid=71\npassword=p+&=% \n\naction=ADD\n\n\nmemberid=72\naction=DELETE\n",
             b"\xef\xbb\xbfaction=ADD\nmemberid=71",
-            b"",
         ] {
             assert_eq!(read_pipe(content, 1000).unwrap(), read(content));
         }

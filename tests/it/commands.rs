@@ -4,6 +4,7 @@ mod block;
 mod captures;
 mod edited_journal;
 mod first_run;
+mod foreign;
 mod journal;
 mod members;
 mod replay;
@@ -30,6 +31,14 @@ impl Ran {
     #[track_caller]
     pub fn printed(self) -> String {
         assert_eq!((self.code, self.err.as_str()), (Some(0), ""), "{}", self.out);
+        self.out
+    }
+
+    /// A replay that went through and in which so many of so many got ERROR: what it printed.
+    #[track_caller]
+    pub fn printed_with_errors(self, errors: usize, all: usize) -> String {
+        let said = format!("nats-userman: {errors} of {all} postbacks got ERROR and changed nothing: see above\n");
+        self.ended(1, &said);
         self.out
     }
 

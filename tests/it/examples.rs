@@ -87,7 +87,10 @@ fn the_captures_replay_into_a_database() {
         let mut command = program();
         command.args(["replay", "--data-dir"]).arg(dir.path().join("data")).args(more);
         let captures = ["nats3.txt", "nats4.txt", "bodies.txt"].map(|name| example("captures").join(name));
-        printed(&command.args(captures).output().unwrap())
+        let output = command.args(captures).output().unwrap();
+        let said = "nats-userman: 1 of 20 postbacks got ERROR and changed nothing: see above\n";
+        assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()), (Some(1), said));
+        String::from_utf8_lossy(&output.stdout).into_owned()
     };
     let held = "ERROR|username \"Carol\" is held by member 701 of site 7, nothing was changed for member 702";
     let dry = replay(&["--dry-run"]);

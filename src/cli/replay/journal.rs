@@ -1,51 +1,70 @@
 //! `replay --journal`: the journal of another database into an empty one.
 
-use std::io::{BufRead as _, BufReader, Write as _, stdout};
+use std::io::{BufRead as _, Write as _, stdout};
+use std::path::Path;
 
 use super::{Replay, take};
 use crate::action::Rules;
 use crate::cli::Failure;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::replay::{Counts, JournalLine, apply_records, open_input};
+use crate::replay::{Counts, Foreign, Input, JournalLine, apply_records};
 use crate::store::{Engine, with_engine};
 
 impl Replay {
     pub(super) fn journal(&self, config: &Config) -> Result<(), Failure> {
+        let journals = self.files.iter().map(|path| open(path)).collect::<Result<Vec<_>, Failure>>()?;
         let (_lock, rules) = take(config)?;
-        let counts = with_engine(&config.location, true, |engine| self.journal_with(engine, &rules))??;
+        let counts = with_engine(&config.location, true, |engine| journal_with(journals, engine, &rules))??;
         Ok(writeln!(stdout(), "{counts}")?)
     }
+}
 
-    /// Wholly or not at all: half a journal is no state that ever was.
-    fn journal_with(&self, engine: &mut dyn Engine, rules: &Rules) -> Result<Counts, Failure> {
-        engine.begin()?;
-        let done = self.journal_within(engine, rules).and_then(|counts| Ok(engine.commit().map(|()| counts)?));
-        if done.is_err() {
-            engine.rollback();
-        }
-        done
-    }
+/// A journal that is open, under its name.
+type Journal<'a> = (&'a Path, Input);
 
-    fn journal_within(&self, engine: &mut dyn Engine, rules: &Rules) -> Result<Counts, Failure> {
-        if !engine.is_empty()? {
-            return Err(Failure::Failed("replay --journal: the database is not empty; name a new --data-dir".into()));
-        }
-        let (mut counts, mut last_id) = (Counts::default(), 0);
-        for path in &self.files {
-            let error = |error: std::io::Error| Failure::Failed(format!("cannot read {}: {error}", path.display()));
-            let lines = BufReader::new(open_input(path).map_err(error)?).lines();
-            for (index, line) in lines.enumerate() {
-                let place = format!("{}, line {}", path.display(), index + 1);
-                let record = JournalLine::parse(&line.map_err(error)?, last_id).map_err(|bad| Failure::of(&bad).at(&place))?;
-                last_id = record.id;
-                counts.add(record.reply.word());
-                take_over(engine, rules, record).map_err(|failure| failure.at(&place))?;
-            }
-        }
-        engine.expire_due(Clock::System.now(), usize::MAX)?;
-        Ok(counts)
+/// Opens one, unless it is no text at all.
+fn open(path: &Path) -> Result<Journal<'_>, Failure> {
+    let input = Input::open(path).map_err(|error| unreadable(path, &error))?;
+    match Foreign::of_bytes(input.head()) {
+        Some(kind) => Err(Failure::Failed(format!("{}: {}", path.display(), kind.said("nats-userman replay --journal -")))),
+        None => Ok((path, input)),
     }
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::Failed(format!("cannot read {}: {error}", path.display()))
+}
+
+/// Wholly or not at all: half a journal is no state that ever was.
+fn journal_with(journals: Vec<Journal<'_>>, engine: &mut dyn Engine, rules: &Rules) -> Result<Counts, Failure> {
+    engine.begin()?;
+    let done = journal_within(journals, engine, rules).and_then(|counts| Ok(engine.commit().map(|()| counts)?));
+    if done.is_err() {
+        engine.rollback();
+    }
+    done
+}
+
+fn journal_within(journals: Vec<Journal<'_>>, engine: &mut dyn Engine, rules: &Rules) -> Result<Counts, Failure> {
+    if !engine.is_empty()? {
+        return Err(Failure::Failed("replay --journal: the database is not empty; name a new --data-dir".into()));
+    }
+    let (mut counts, mut last_id) = (Counts::default(), 0);
+    for (path, input) in journals {
+        for (index, line) in input.lines().lines().enumerate() {
+            let place = format!("{}, line {}", path.display(), index + 1);
+            let line = line.map_err(|error| unreadable(path, &error))?;
+            // Before UTF-8 some programs put a byte order mark.
+            let line = if index == 0 { line.trim_start_matches('\u{feff}') } else { &line };
+            let record = JournalLine::parse(line, last_id).map_err(|bad| Failure::of(&bad).at(&place))?;
+            last_id = record.id;
+            counts.add(record.reply.word());
+            take_over(engine, rules, record).map_err(|failure| failure.at(&place))?;
+        }
+    }
+    engine.expire_due(Clock::System.now(), usize::MAX)?;
+    Ok(counts)
 }
 
 fn take_over(engine: &mut dyn Engine, rules: &Rules, record: JournalLine) -> Result<(), Failure> {

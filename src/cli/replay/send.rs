@@ -19,10 +19,11 @@ impl Replay {
         if !url.starts_with("http://") && !url.starts_with("https://") {
             return Err(Failure::usage("--to: expected http:// or https:// and the URL that NATS calls"));
         }
+        let captures = self.captures()?;
         let config = ureq::Agent::config_builder().timeout_global(Some(SEND_TIME_MAX)).http_status_as_error(false);
         let agent = config.build().new_agent();
         let mut counts = Counts::default();
-        let sent = self.each(|captured, place| {
+        let sent = self.each(captures, |captured, place| {
             let reply = send_one(&agent, url, &captured.into_body());
             // At the first postback it is the URL that is wrong, and no line of a file.
             let reply = if counts == Counts::default() { reply? } else { reply.map_err(|failure| failure.at(&place))? };

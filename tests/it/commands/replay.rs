@@ -45,7 +45,7 @@ fn a_capture_of_either_layout_goes_into_the_database_and_ends_with_counts() {
         let data = dir.path().join("data");
         let file = write(dir.path(), name, capture);
         assert_eq!(
-            run_on(&data, &["replay", &file]).printed(),
+            run_on(&data, &["replay", &file]).printed_with_errors(1, 5),
             format!("{file}:{line}: {HELD}3 OK, 1 NOTOK, 1 ERROR\n"),
             "{name}"
         );
@@ -98,7 +98,7 @@ fn a_dry_run_shows_replies_and_changes_and_changes_nothing() {
          leave   OK|member 71 \"b ob\" removed from site 1\n\
          3 OK, 1 NOTOK, 1 ERROR; nothing was changed\n"
     );
-    assert_eq!(run_on(&data, &["replay", "--dry-run", &file]).printed(), shown);
+    assert_eq!(run_on(&data, &["replay", "--dry-run", &file]).printed_with_errors(1, 5), shown);
     assert!(!data.exists(), "not even the directory was made");
 
     // Over a database that is being served it looks at what is there.
@@ -140,7 +140,7 @@ fn a_served_database_is_refused_with_a_hint_at_to_which_sends() {
         assert_eq!(rows(&open(&data), "SELECT * FROM journal"), [""; 0]);
         let url = format!("http://{}/postback/{TOKEN}", program.address);
         assert_eq!(
-            run_on(&data, &["replay", "--to", &url, &file]).printed(),
+            run_on(&data, &["replay", "--to", &url, &file]).printed_with_errors(1, 5),
             format!("{file}:{line}: {HELD}3 OK, 1 NOTOK, 1 ERROR\n"),
             "{name}"
         );
