@@ -21,7 +21,7 @@ pub enum HashKind {
     /// argon2id in PHC form.
     #[default]
     Argon2id,
-    /// bcrypt `$2y$`, which Apache and htpasswd read. Its first 72 bytes are all that counts of a password.
+    /// bcrypt `$2y$`, which Apache and htpasswd read. A password that it cannot hold gets argon2id.
     Bcrypt,
 }
 
@@ -75,11 +75,9 @@ impl Cost {
         Self { kind, memory_kib: 8, passes: 1, bcrypt: 4 }
     }
 
-    /// The kind for this password. One with a NUL byte gets argon2id under either kind: bcrypt is computed from C strings, where
-    /// such a password means either its beginning alone or, repeated with its NUL, the same as another one; and nobody can type
-    /// it into an Apache anyway.
+    /// The kind for this password: one that bcrypt cannot hold gets argon2id under either kind.
     pub fn kind_for(&self, password: &Password) -> HashKind {
-        if password.expose().contains('\0') { HashKind::Argon2id } else { self.kind }
+        if bcrypt_holds(password) { self.kind } else { HashKind::Argon2id }
     }
 
     /// Whether a hash is of the kind and the cost that a new one of this password would have. A hash of another cost is as
@@ -98,6 +96,14 @@ impl Cost {
         let is_whole = !hash.is_bcrypt() || typed.expose().len() < BCRYPT_BYTES_MAX;
         is_whole && !self.is_of(hash, typed)
     }
+}
+
+/// Whether bcrypt tells this password from every other one. Of more than 72 bytes only the beginning would have to be right. With
+/// a NUL byte, as bcrypt is computed from C strings, a password means either its beginning alone or, repeated with its NUL, the
+/// same as another one; and nobody can type it into an Apache.
+pub(super) fn bcrypt_holds(password: &Password) -> bool {
+    let bytes = password.expose().as_bytes();
+    bytes.len() <= BCRYPT_BYTES_MAX && !bytes.contains(&0)
 }
 
 #[cfg(test)]
@@ -158,7 +164,9 @@ mod tests {
 
     #[test]
     fn a_password_that_bcrypt_cannot_hold_keeps_its_argon2id() {
-        let argon2id = hash(HashKind::Bcrypt, "a\0b");
-        assert!(!Cost::cheap_for_tests(HashKind::Bcrypt).replaces(&argon2id, &password("a\0b")));
+        for text in ["a\0b", &"x".repeat(73)] {
+            let argon2id = hash(HashKind::Bcrypt, text);
+            assert!(!Cost::cheap_for_tests(HashKind::Bcrypt).replaces(&argon2id, &password(text)), "{text:?}");
+        }
     }
 }

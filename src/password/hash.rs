@@ -135,11 +135,13 @@ mod tests {
         verify_hash(hash, &password(text)).unwrap()
     }
 
-    /// Passwords on which a hash might stumble; no two are the same to bcrypt.
+    /// Passwords on which a hash might stumble.
     fn odd_passwords() -> Vec<String> {
         let mut odd: Vec<String> =
             ["x", " ", "\0", "\0\0", "a\0b", "a\0c", "a", "pässwörd", "$1$a$b", "\r\n"].map(str::to_owned).into();
-        odd.extend([71, 72].map(|bytes| "y".repeat(bytes)));
+        odd.extend([71, 72, 73, 74].map(|bytes| "y".repeat(bytes)));
+        // The same in the first 72 bytes; a letter of two bytes across that end.
+        odd.extend(["y".repeat(72) + "z", "é".repeat(36), "é".repeat(36) + "y", "y".repeat(71) + "é", "y".repeat(71) + "è"]);
         odd.extend(["z".repeat(1024), "é".repeat(512)]);
         odd
     }
@@ -168,17 +170,37 @@ mod tests {
     }
 
     #[test]
-    fn bcrypt_counts_72_bytes() {
-        let hash = Hasher::with_cheap_cost_for_tests(HashKind::Bcrypt).hash(&password(&"x".repeat(72))).unwrap();
-        assert!(fits(&hash, &format!("{}more", "x".repeat(72))));
-        assert!(!fits(&hash, &"x".repeat(71)));
+    fn a_password_that_bcrypt_cannot_hold_gets_argon2id_under_bcrypt_too() {
+        let mut hasher = Hasher::with_cheap_cost_for_tests(HashKind::Bcrypt);
+        for (text, kind, why) in [
+            ("a".to_owned(), HashKind::Bcrypt, "a short one"),
+            ("x".repeat(72), HashKind::Bcrypt, "all that bcrypt counts"),
+            ("x".repeat(73), HashKind::Argon2id, "a byte more"),
+            ("é".repeat(36), HashKind::Bcrypt, "bytes, not letters: 72"),
+            ("é".repeat(36) + "x", HashKind::Argon2id, "73"),
+            ("x".repeat(1024), HashKind::Argon2id, "the longest"),
+            ("a\0".to_owned(), HashKind::Argon2id, "a NUL"),
+        ] {
+            let hash = hasher.hash(&password(&text)).unwrap();
+            let start = if kind == HashKind::Bcrypt { "$2y$04$" } else { "$argon2id$" };
+            assert!(hash.as_str().starts_with(start), "{why}: {}", hash.as_str());
+            assert_eq!(Cost::new(HashKind::Bcrypt).kind_for(&password(&text)), kind, "{why}");
+            assert_eq!(Cost::new(HashKind::Argon2id).kind_for(&password(&text)), HashKind::Argon2id, "{why}");
+            assert!(fits(&hash, &text), "{why}");
+        }
     }
 
+    /// Regression: a longer password was taken by its first 72 bytes, also by the hash of an earlier version.
     #[test]
-    fn a_password_with_a_nul_gets_argon2id_under_bcrypt_too() {
-        let mut hasher = Hasher::with_cheap_cost_for_tests(HashKind::Bcrypt);
-        assert!(hasher.hash(&password("a\0")).unwrap().as_str().starts_with("$argon2id$"));
-        assert!(!fits(&hasher.hash(&password("a")).unwrap(), "a\0a"));
+    fn no_bcrypt_hash_is_opened_by_a_password_that_bcrypt_cannot_hold() {
+        let seventy_two = "x".repeat(72);
+        let of_a_longer_one = Hash(bcrypt::hash(format!("{seventy_two}more"), 4).unwrap());
+        assert!(fits(&of_a_longer_one, &seventy_two), "what bcrypt made of it is the hash of its beginning");
+        for typed in [format!("{seventy_two}more"), format!("{seventy_two}x"), format!("{seventy_two}\0"), "x".repeat(1024)] {
+            assert!(!fits(&of_a_longer_one, &typed), "{typed:?}");
+        }
+        let short = Hasher::with_cheap_cost_for_tests(HashKind::Bcrypt).hash(&password("a")).unwrap();
+        assert!(!fits(&short, "a\0a"));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
+use super::cost::bcrypt_holds;
 use super::crypt::{CryptError, Setting, split};
 use super::hash::ARGON2_OUTPUT_BYTES;
 use super::workspace::Workspace;
@@ -77,8 +78,8 @@ pub(super) fn verify_in(
     }
 }
 
-/// Whether `typed` is the password of this hash. Of bcrypt its first 72 bytes count, and none with a NUL byte is one, since
-/// [`super::Hasher::hash`] gives bcrypt to none.
+/// Whether `typed` is the password of this hash. What bcrypt cannot hold (over 72 bytes, or a NUL) is the password of no bcrypt
+/// hash, since [`super::Hasher::hash`] gives bcrypt to none of them.
 pub fn verify_hash(hash: &Hash, typed: &Password) -> Result<bool, VerifyError> {
     verify_hash_in(&mut Workspace::default(), hash, typed)
 }
@@ -88,6 +89,9 @@ pub(super) fn verify_hash_in(workspace: &mut Workspace, hash: &Hash, typed: &Pas
         return phc.fits(workspace, typed.expose().as_bytes());
     }
     let (setting, _) = split(hash.as_str()).filter(|(setting, _)| setting.is_bcrypt()).ok_or(VerifyError::Hash)?;
+    if !bcrypt_holds(typed) {
+        return Ok(false);
+    }
     let Some(made) = setting.crypt(typed.expose().as_bytes())? else {
         return Ok(false);
     };
@@ -257,6 +261,40 @@ mod tests {
     fn a_des_cryptpass_keeps_its_own_meaning_8_bytes_count() {
         for stored in sealed_and_wrapped("41R19prsa7NLQ") {
             assert!(opens(&stored, "testtestX"));
+        }
+    }
+
+    /// Of a cryptpass in bcrypt's form 72 bytes count, as wherever it was made: NATS has no longer form of it.
+    #[test]
+    fn a_bcrypt_cryptpass_keeps_its_own_meaning_72_bytes_count() {
+        let password = "x".repeat(72);
+        let made = bcrypt::hash_with_salt(format!("{password}more"), 4, [7; 16]).unwrap();
+        for version in [bcrypt::Version::TwoA, bcrypt::Version::TwoB, bcrypt::Version::TwoY] {
+            for stored in sealed_and_wrapped(&made.format_for_version(version.clone())) {
+                for (typed, opened) in [
+                    (password.clone(), true),
+                    (format!("{password}other"), true),
+                    ("x".repeat(71), false),
+                    (format!("{password}\0"), false),
+                ] {
+                    assert_eq!(opens(&stored, &typed), opened, "{version:?}: {typed:?}");
+                }
+            }
+        }
+        assert!(Cryptpass::parse(&made.format_for_version(bcrypt::Version::TwoX)).is_none(), "the faulty form");
+    }
+
+    #[test]
+    fn md5_and_sha_cryptpasses_count_every_byte() {
+        let password = "x".repeat(200);
+        for setting in ["$1$abcdefgh$", "$5$saltstring$", "$6$saltstring$"] {
+            let text = pwhash::unix::crypt(&password, setting).unwrap();
+            for stored in sealed_and_wrapped(&text) {
+                assert!(opens(&stored, &password), "{text}");
+                for typed in ["x".repeat(199), "x".repeat(201), format!("{password}\0")] {
+                    assert!(!opens(&stored, &typed), "{text}: {} bytes", typed.len());
+                }
+            }
         }
     }
 

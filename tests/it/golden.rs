@@ -12,7 +12,8 @@
 //! remember password 1/71          notes the column, and ...
 //! unchanged password 1/71         ... it is still so
 //! member_auth | siteid | memberid   the whole table (of the journal: what was added since it was shown last) in these columns;
-//!             | 1      | 71         `-` is NULL; `form` says which of the three forms of a credential is there
+//!             | 1      | 71         `-` is NULL; `form` says which of the three forms of a credential is there,
+//!                                 `kind` how the hash begins
 //! ```
 //!
 //! `{x*255}` stands for 255 times x. Each story is also told with every postback sent twice: promise 2.
@@ -71,6 +72,7 @@ stories! {
     a_repeated_postback_changes_nothing_and_gets_the_same_word: "repeats.txt",
     a_reply_is_one_line_of_printable_ascii: "replies.txt",
     trialtofull_makes_and_brings_back_full_members: "trial_to_full.txt",
+    a_password_that_bcrypt_cannot_hold_counts_whole: "long_passwords.txt",
     two_sites_know_nothing_of_each_other: "two_sites.txt",
     values_have_bounds_and_unreadable_ones_are_passed_over: "values.txt",
 }
@@ -302,6 +304,7 @@ fn expression(column: &str) -> String {
         "form" => "CASE WHEN sealed IS NOT NULL THEN 'sealed' WHEN password IS NOT NULL THEN 'hash'
                    WHEN cryptpass_wrapped IS NOT NULL THEN 'wrapped' END"
             .to_owned(),
+        "kind" => "CASE WHEN password LIKE '$argon2id$%' THEN '$argon2id$' ELSE substr(password, 1, 4) END".to_owned(),
         plain => plain.to_owned(),
     }
 }
