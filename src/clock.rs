@@ -39,6 +39,10 @@ pub const EXPIRE_EXPECTED: &str = "expected YYYY-MM-DD, YYYY-MM-DD hh:mm:ss or u
 /// The last second of the year 9999, beyond which no time is written with four digits of a year: unix seconds.
 pub const YEAR_9999_ENDS: i64 = 253_402_300_799;
 
+/// 1970-01-03: what stands before it means that there is no date. A PHP that has none prints second 0, or -1, or a year before
+/// Christ, in a zone of its own: 1969-12-31, 1970-01-01, -0001-11-30. Unix seconds.
+const FIRST_DATE: i64 = 2 * 86_400;
+
 /// Seconds of an hour of grace.
 const HOUR_SECONDS: i64 = 3_600;
 /// Further than any local time was ever skipped, and than any zone is from UTC: both ends of a search for a clock change.
@@ -56,7 +60,7 @@ pub struct ExpiryRule {
 /// What an `expire` says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExpiryText {
-    /// Empty, `0` or a date of zeros.
+    /// Empty, `0`, a date of zeros, or what PHP prints where it has no date: one before 1970-01-03.
     NotGiven,
     /// From this instant on, unix seconds.
     At(i64),
@@ -67,6 +71,9 @@ pub enum ExpiryText {
 impl ExpiryRule {
     /// Reads an `expire`: the beginning of the date, or the time, in the operator's zone, or the unix seconds, each plus the grace.
     pub fn instant(&self, text: &str) -> ExpiryText {
+        if is_no_date(text) {
+            return ExpiryText::NotGiven;
+        }
         match moment(text, self.zone) {
             ExpiryText::At(instant) => ExpiryText::At(instant + i64::from(self.grace_hours) * HOUR_SECONDS),
             other => other,
@@ -89,6 +96,18 @@ fn moment(text: &str, zone: Tz) -> ExpiryText {
     let seconds = || (9..=11).contains(&text.len()).then(|| number(text)).flatten();
     let instant = seconds().or_else(|| local_time(text).map(|time| first_instant(time, zone)));
     instant.map_or(ExpiryText::Malformed, ExpiryText::At)
+}
+
+/// Whether the text stands for "no date": a number or a date before [`FIRST_DATE`], or a date of zeros at any time.
+fn is_no_date(text: &str) -> bool {
+    let (sign, rest) = text.split_at(usize::from(text.starts_with('-')));
+    if !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit()) {
+        // A number that is too large for its type is no early one.
+        return !sign.is_empty() || rest.parse().is_ok_and(|seconds: i64| seconds < FIRST_DATE);
+    }
+    // There is no such day, so it is read as another one of that year.
+    let rest = rest.strip_prefix("0000-00-00").map_or_else(|| rest.into(), |time| format!("0000-01-01{time}"));
+    local_time(&rest).is_some_and(|time| !sign.is_empty() || time.and_utc().timestamp() < FIRST_DATE)
 }
 
 /// Digits and nothing else; `str::parse` alone would take a sign.
@@ -171,7 +190,9 @@ mod tests {
             ("2026-11-23", UTC, "2026-11-23T00:00:00Z", "the beginning of the date"),
             ("2026-11-23 23:59:59", UTC, "2026-11-23T23:59:59Z", "the time"),
             ("2024-02-29", UTC, "2024-02-29T00:00:00Z", "a leap day"),
-            ("0001-01-01", UTC, "0001-01-01T00:00:00Z", "the first date"),
+            ("1970-01-03", UTC, "1970-01-03T00:00:00Z", "the first date"),
+            ("1970-01-03 00:00:00", Asia::Tokyo, "1970-01-02T15:00:00Z", "the first date, east of Greenwich"),
+            ("000172800", UTC, "1970-01-03T00:00:00Z", "the same in seconds"),
             ("9999-12-31 23:59:59", UTC, "9999-12-31T23:59:59Z", "the last one"),
             ("999999999", Asia::Tokyo, "2001-09-09T01:46:39Z", "unix seconds of 9 digits, no zone"),
             ("1499470416", UTC, "2017-07-07T23:33:36Z", "of 10"),
@@ -200,19 +221,55 @@ mod tests {
     }
 
     #[test]
-    fn zeros_and_nothing_are_not_given() {
+    fn zeros_nothing_and_what_php_prints_for_no_date_are_not_given() {
+        let table = [
+            ("", "nothing"),
+            ("0", "no unix seconds"),
+            ("00000", "the same, padded"),
+            ("0000-00-00", "MySQL's zero date"),
+            ("0000-00-00 00:00:00", "with its time"),
+            ("0000-00-00 23:59:59", "at any time"),
+            ("-0001-11-30", "the zero date, read and written again by PHP"),
+            ("-0001-11-30 00:00:00", "with its time"),
+            ("0000-01-01", "the year 0"),
+            ("0001-01-01", "the first date of other languages"),
+            ("1969-12-31", "second 0 west of Greenwich"),
+            ("1969-12-31 16:00:00", "with its time"),
+            ("1970-01-01", "second 0"),
+            ("1970-01-01 00:00:00", "with its time"),
+            ("1970-01-01 14:00:00", "far east of Greenwich"),
+            ("1970-01-02 23:59:59", "the last second before the first date"),
+            ("-1", "the time of an error"),
+            ("-62169984000", "the zero date in seconds"),
+            ("-99999999999999999999", "a number that has no end"),
+            ("1", "the second after none"),
+            ("86399", "the last second of the first day"),
+            ("172799", "of the second"),
+            ("000000000", "9 digits"),
+        ];
+        for (text, why) in table {
+            for zone in [UTC, Pacific::Kiritimati, America::Los_Angeles] {
+                assert_eq!(read(text, zone, 24), ExpiryText::NotGiven, "{text} in {zone}: {why}");
+            }
+        }
+    }
+
+    /// An operator who asks for the journal since 1970 means it.
+    #[test]
+    fn a_moment_of_the_operator_may_be_any_but_zero() {
         for text in ["", "0", "0000-00-00", "0000-00-00 00:00:00"] {
-            assert_eq!(read(text, UTC, 24), ExpiryText::NotGiven, "{text}");
             assert_eq!(parse_moment(text, UTC), None, "{text}");
         }
+        assert_eq!((parse_moment("1970-01-01", UTC), parse_moment("0001-01-01", UTC)), (Some(0), Some(-62_135_596_800)));
     }
 
     #[test]
     fn nothing_but_the_three_forms_is_taken() {
         let forms = "2026-1-1|2026-011-1|26-01-01|20260101|2026/01/01|01.01.2026|2026-01-01T00:00:00|2026-01-01 00:00|2026-01-01 0:00:00\
-            |2026-01-01  00:00:0|2026-01-01 00:00:00Z|2026-01-01 00:00:00.0| 2026-01-01|2026-01-01 |+026-01-01|2026-+1-01|-026-01-01\
+            |2026-01-01  00:00:0|0000-00-00 24:00:00|0000-00-00T00:00:00|0000-00-00 |--1|-|-1.0|0.0|172800|99999999|-026-1-1\
+            |1970-01-32|31/12/1969|1969-12-31T23:59:59Z|2026-01-01 00:00:00Z|2026-01-01 00:00:00.0| 2026-01-01|2026-01-01 |+026-01-01|2026-+1-01|-026-01-01\
             |2026-00-01|2026-13-01|2026-02-29|2100-02-29|2026-04-31|2026-01-00|0000-00-01|2026-01-01 24:00:00|2026-01-01 23:60:00\
-            |2026-01-01 23:59:60|2026-01-01 00-00-00|12345678|123456789012|+123456789|-123456789|1234567890.|1e9|00|٢٠٢٦-01-01|tomorrow|\0";
+            |2026-01-01 23:59:60|2026-01-01 00-00-00|12345678|123456789012|+123456789|1234567890.|1e9|+0|٢٠٢٦-01-01|tomorrow|\0";
         for text in forms.split('|') {
             assert_eq!(read(text, UTC, 0), ExpiryText::Malformed, "{text}");
             assert_eq!(parse_moment(text, UTC), None, "{text}");

@@ -108,7 +108,23 @@ fn field(name: &'static str, percent: u32, usual: &[&'static str], odd: &[Text])
 fn moment(name: &'static str, percent: u32) -> Field {
     let ahead = select(&[-30 * DAY, -DAY, -1, 0, 1, 60, 3_600, DAY, 40 * DAY][..]);
     let form = select(&[Form::Unix, Form::DateTime, Form::Date][..]);
-    let odd = ["", "0", "0000-00-00", "0000-00-00 00:00:00", "tomorrow", "12345678", "2026-02-30", "2026-06-15 24:00:00"];
+    let odd = [
+        "",
+        "0",
+        "0000-00-00",
+        "0000-00-00 00:00:00",
+        "1970-01-01",
+        "1970-01-02 23:59:59",
+        "1969-12-31",
+        "-0001-11-30 00:00:00",
+        "-1",
+        "86399",
+        "172800",
+        "tomorrow",
+        "12345678",
+        "2026-02-30",
+        "2026-06-15 24:00:00",
+    ];
     let odd = select(odd.map(Text::Plain).to_vec());
     let value = prop_oneof![12 => (ahead, form).prop_map(|(ahead, form)| Text::Moment(ahead, form)), 1 => odd];
     prop::option::weighted(f64::from(percent) / 100.0, value.prop_map(move |value| (name, value))).boxed()
@@ -183,7 +199,7 @@ fn news() -> Vec<Field> {
     vec![
         field("new_username", 45, &["bob", "BOB", "ann", "ann b", "zoé"], &[Text::Plain("a\nb"), Text::Long(256)]),
         field("new_password", 35, &passwords(), &[Text::Long(1025)]),
-        field("new_cryptpass", 25, &crypts(), &[Text::Plain("nonsense")]),
+        field("new_cryptpass", 25, &crypts(), &[Text::Plain("nonsense"), Text::Plain("$apr1$jkwHRKR.$mOGBu0YQ7BH8pjDL7FTzq.")]),
         field("new_email", 25, &["c@example.com", "a@example.com"], &[]),
         field("new_trial", 25, &["0", "1"], &[Text::Plain("2")]),
     ]
