@@ -171,8 +171,8 @@ pub fn operator_postback(
     Postback::read(&fields, rules, Origin::Operator, None).0
 }
 
-/// Reads a record's fields again, with what became of its secrets beside them.
-fn read_again(fields: &str, put: &crate::action::Recorded) -> Result<Action, crate::reply::Refusal> {
+/// Reads a record's fields again, with what became of its secrets beside them, and the word of the reply then.
+fn read_again(fields: &str, put: &crate::action::Recorded, then: Word) -> Result<Action, crate::reply::Refusal> {
     let fields = crate::fields::Fields::from_urlencoded(fields.as_bytes());
-    Action::parse(&fields, &Source::Journal(put)).action
+    Action::parse(&fields, &Source::Journal(put, then)).action
 }

@@ -58,9 +58,15 @@ impl Reply {
         let mut line = String::with_capacity(80);
         line.push_str(word.as_str());
         line.push('|');
+        let mut reply = Self { word, line };
+        reply.push(sentence);
+        reply
+    }
+
+    /// Goes on with the sentence.
+    pub fn push(&mut self, more: impl fmt::Display) {
         // Writing into a String cannot fail, and a Display of ours does not.
-        let _ = write!(Printable(&mut line), "{sentence}");
-        Self { word, line }
+        let _ = write!(Printable(&mut self.line), "{more}");
     }
 
     /// A line that a journal recorded: the word is what counts, the text is kept as it was.

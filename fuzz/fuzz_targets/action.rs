@@ -74,7 +74,7 @@ fn reads_back(fields: &Fields<'_>, postback: &Postback, put: &Recorded) {
     let Ok(action) = &postback.action else { return };
     let text = postback.heard.fields.clone();
     let recorded = Fields::from_urlencoded(text.as_bytes());
-    let again = Action::parse(&recorded, &Source::Journal(put));
+    let again = Action::parse(&recorded, &Source::Journal(put, Word::Ok));
     let again = again.action.unwrap_or_else(|refusal| panic!("{refusal} of {text}, from {fields:?}"));
     assert_eq!((again.name(), again.key(), again.wanted()), (action.name(), action.key(), action.wanted()), "{text}");
     assert_eq!(again.expire_at(), action.expire_at(), "{text}");

@@ -4,7 +4,7 @@
 //! one, add new_cryptpass, and from 4.1.18.1 on send CHANGE also when details changed that mean nothing here. The old `username` is
 //! not looked at: memberid decides.
 
-use super::read::Reader;
+use super::read::{Credentials, Reader};
 use super::{Decision, Known, Standing};
 use crate::member::{Credential, Key, Username};
 use crate::reply::Refusal;
@@ -24,16 +24,21 @@ pub struct ChangeMember {
     pub trial: Option<bool>,
     /// From a journal record: whether it ended the member's logins.
     pub logins_ended: Option<bool>,
+    /// A new_cryptpass that cannot be read, beside a new_password that can: the reply names it.
+    pub not_taken: Vec<Refusal>,
 }
 
 impl ChangeMember {
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, Refusal> {
         let key = reader.key()?;
+        let (new_username, trial) = (reader.new_username()?, reader.new_trial()?);
+        let Credentials { taken, not_taken } = reader.new_credentials(key)?;
         Ok(Self {
             key,
-            new_username: reader.new_username()?,
-            trial: reader.new_trial()?,
-            credential: reader.credential(key, "new_password", "new_cryptpass"),
+            new_username,
+            trial,
+            credential: taken,
+            not_taken,
             email: reader.email(&["new_email", "email"]),
             logins_ended: reader.recorded_end_of_logins(),
         })

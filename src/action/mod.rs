@@ -80,7 +80,7 @@ impl Action {
     /// The rules table of the contract: what becomes of the member, and the line that goes back. `known` must have been loaded
     /// for [`Action::key`] and [`Action::wanted`], as of `now` (unix seconds).
     pub fn decide(&self, known: &Known<'_>, now: i64) -> Decision {
-        match self {
+        let decision = match self {
             Action::Add(add) | Action::ManualAdd(add) => add.decide(known),
             Action::Activate(activate) => activate.decide(known),
             Action::TrialToFull(full) => full.decide(known),
@@ -88,6 +88,19 @@ impl Action {
             Action::Delete(delete) => delete.decide(known, now),
             Action::Expire(expire) => expire.decide(known, now),
             Action::Check(check) => check.decide(known),
+        };
+        self.not_taken().iter().fold(decision, Decision::naming)
+    }
+
+    /// Passwords and cryptpasses that were given and cannot be read.
+    fn not_taken(&self) -> &[Refusal] {
+        match self {
+            Action::Add(Add { details, .. })
+            | Action::ManualAdd(Add { details, .. })
+            | Action::Activate(Activate { details, .. })
+            | Action::TrialToFull(TrialToFull { details, .. }) => &details.not_taken,
+            Action::Change(change) => &change.not_taken,
+            Action::Delete(_) | Action::Expire(_) | Action::Check(_) => &[],
         }
     }
 
@@ -254,6 +267,12 @@ impl Decision {
 
     fn refuse(sentence: std::fmt::Arguments<'_>) -> Self {
         Self { change: Change::None, reply: Reply::error(sentence) }
+    }
+
+    /// The same, and the reply names what was given and not taken.
+    fn naming(mut self, not_taken: &Refusal) -> Self {
+        self.reply.push(format_args!("; not taken: {not_taken}"));
+        self
     }
 
     /// The row becomes `new`: said as `done`, or as unchanged if it was so already.

@@ -8,7 +8,7 @@ use crate::member::{
     Credential, ID_EXPECTED, Key, Member, MemberId, SessionHash, SiteId, TEXT_BYTES_MAX, USERNAME_EXPECTED, Username,
 };
 use crate::password::{CRYPTPASS_EXPECTED, Cryptpass, PASSWORD_EXPECTED, Password, Stored, Vault};
-use crate::reply::{Found, Refusal};
+use crate::reply::{Found, Refusal, Word};
 
 use super::Action;
 
@@ -46,8 +46,8 @@ pub struct Recorded {
 pub enum Source<'a> {
     /// The wire or a capture: secrets in clear text.
     Wire(&'a Rules),
-    /// A journal record: secrets stand as `***`, what became of them is beside it.
-    Journal(&'a Recorded),
+    /// A journal record: secrets stand as `***`, what became of them is beside it, and so is the word of the reply then.
+    Journal(&'a Recorded, Word),
 }
 
 /// The outcome of reading.
@@ -78,6 +78,17 @@ pub struct Details {
     pub expires: Option<i64>,
     /// From a journal record: the credential turned out to be another one than before.
     pub logins_ended: bool,
+    /// A password or cryptpass that was given and cannot be read: the reply names it.
+    pub not_taken: Vec<Refusal>,
+}
+
+/// What password and cryptpass of a postback come to.
+#[derive(Debug)]
+pub(super) struct Credentials {
+    /// From the password, or else the cryptpass.
+    pub(super) taken: Option<Credential>,
+    /// Those that were given and cannot be read.
+    pub(super) not_taken: Vec<Refusal>,
 }
 
 impl Details {
@@ -180,8 +191,10 @@ impl<'a> Reader<'a> {
 
     /// All that ADD and its kin may bring.
     pub(super) fn details(&mut self, key: Key) -> Details {
+        let Credentials { taken, not_taken } = self.credentials(key, "password", "cryptpass");
         Details {
-            credential: self.credential(key, "password", "cryptpass"),
+            credential: taken,
+            not_taken,
             trial: self.optional("trial", FLAG_EXPECTED, flag),
             email: self.email(&["email"]),
             biller: self.optional("biller", TEXT_EXPECTED, text).or_else(|| self.optional("memberidx", TEXT_EXPECTED, text)),
@@ -194,24 +207,59 @@ impl<'a> Reader<'a> {
 
     /// password, or else cryptpass (one that came with a password is dropped); sealed here and now, so that nothing behind
     /// this line can meet a clear one.
-    pub(super) fn credential(&mut self, key: Key, password: &'static str, cryptpass: &'static str) -> Option<Credential> {
+    fn credentials(&mut self, key: Key, password: &'static str, cryptpass: &'static str) -> Credentials {
         let rules = match self.source {
             Source::Wire(rules) => rules,
-            Source::Journal(recorded) => return recorded.credential.clone(),
+            Source::Journal(recorded, _) => {
+                return Credentials { taken: recorded.credential.clone(), not_taken: Vec::new() };
+            }
         };
+        let passed_over = self.ignored.len();
+        let clear = self.optional_secret(password, PASSWORD_EXPECTED, Password::parse);
         let crypt = self.optional_secret(cryptpass, CRYPTPASS_EXPECTED, Cryptpass::parse);
-        let seal = match self.optional_secret(password, PASSWORD_EXPECTED, Password::parse) {
-            Some(clear) => rules.vault.seal_password(key, &clear),
-            None => rules.vault.seal_cryptpass(key, crypt.as_ref()?),
+        let seal = match (&clear, &crypt) {
+            (Some(clear), _) => Some(rules.vault.seal_password(key, clear)),
+            (None, Some(crypt)) => Some(rules.vault.seal_cryptpass(key, crypt)),
+            (None, None) => None,
         };
-        Some(Credential { stored: Stored::Sealed(seal), cryptpass: crypt.filter(|_| rules.keep_cryptpass) })
+        let kept = crypt.filter(|_| rules.keep_cryptpass);
+        Credentials {
+            taken: seal.map(|seal| Credential { stored: Stored::Sealed(seal), cryptpass: kept }),
+            not_taken: self.ignored[passed_over..].to_vec(),
+        }
+    }
+
+    /// new_password, or else new_cryptpass. Malformed is refused, because the member would be left with the old password while
+    /// NATS believes in the new one. A malformed new_cryptpass beside a readable new_password is not refused: it would have
+    /// been dropped in any case.
+    pub(super) fn new_credentials(&mut self, key: Key) -> Result<Credentials, Refusal> {
+        let credentials = self.credentials(key, "new_password", "new_cryptpass");
+        if let Some(refusal) = self.refused_then(&credentials) {
+            return Err(refusal);
+        }
+        let decides = |refusal: &&Refusal| refusal.parameter == "new_password" || credentials.taken.is_none();
+        match credentials.not_taken.iter().find(decides) {
+            Some(refusal) => Err(refusal.clone()),
+            None => Ok(credentials),
+        }
+    }
+
+    /// The refusal of a recorded CHANGE whose new password or cryptpass was malformed. The record does not have the value, so
+    /// the word of the reply tells: a version that passed such a value over answered OK and changed the rest, and its
+    /// record has to do so again.
+    fn refused_then(&self, credentials: &Credentials) -> Option<Refusal> {
+        let Source::Journal(_, Word::Error) = self.source else { return None };
+        let named = [("new_password", PASSWORD_EXPECTED), ("new_cryptpass", CRYPTPASS_EXPECTED)];
+        let (name, expected) = named.into_iter().find(|(name, _)| self.text(name).is_some())?;
+        // One that was readable, and is not in the record because of another refusal, is refused all the same.
+        credentials.taken.is_none().then(|| Refusal { parameter: name, expected, found: Found::Words("***".into()) })
     }
 
     /// What a journal record says of login_version; `None` from the wire.
     pub(super) fn recorded_end_of_logins(&self) -> Option<bool> {
         match self.source {
             Source::Wire(_) => None,
-            Source::Journal(recorded) => Some(recorded.logins_ended),
+            Source::Journal(recorded, _) => Some(recorded.logins_ended),
         }
     }
 
@@ -230,7 +278,7 @@ impl<'a> Reader<'a> {
                 let session = self.optional_secret("session", TEXT_EXPECTED, text)?;
                 Some(SessionHash(Sha256::digest(session).into()))
             }
-            Source::Journal(recorded) => recorded.session,
+            Source::Journal(recorded, _) => recorded.session,
         }
     }
 
@@ -238,9 +286,9 @@ impl<'a> Reader<'a> {
     pub(super) fn expiry(&self) -> Result<i64, Refusal> {
         let rule = match self.source {
             Source::Wire(rules) => &rules.expiry,
-            Source::Journal(Recorded { expire_at: Some(instant), .. }) => return Ok(*instant),
+            Source::Journal(Recorded { expire_at: Some(instant), .. }, _) => return Ok(*instant),
             // A record of a refusal: it was not readable then.
-            Source::Journal(_) => return Err(Refusal::missing("expire", EXPIRE_EXPECTED)),
+            Source::Journal(..) => return Err(Refusal::missing("expire", EXPIRE_EXPECTED)),
         };
         for name in ["expire", "expires"] {
             let Some(value) = self.text(name) else { continue };

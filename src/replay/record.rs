@@ -135,7 +135,7 @@ impl JournalLine {
 
     /// The postback that it records, and what went into the row then.
     pub fn postback(&self) -> (Postback, Recorded) {
-        let action = super::read_again(&self.heard.fields, &self.put);
+        let action = super::read_again(&self.heard.fields, &self.put, self.reply.word());
         (Postback { action, heard: self.heard.clone() }, self.put.clone())
     }
 

@@ -7,6 +7,7 @@ mod authstrings;
 mod browser;
 mod commands;
 mod crash;
+mod credentials;
 mod direct_readers;
 mod examples;
 mod fail2ban;

@@ -216,6 +216,12 @@ impl Model {
         if matches!(new_trial, Value::Unreadable) {
             wrong.push("new_trial".to_owned());
         }
+        // "A password change that cannot be made must not be answered OK"; beside a password a cryptpass is dropped.
+        match (clear(sent, "new_password"), crypt(sent, "new_cryptpass")) {
+            (Value::Unreadable, _) => wrong.push("new_password".to_owned()),
+            (Value::NotGiven, Value::Unreadable) => wrong.push("new_cryptpass".to_owned()),
+            _ => {}
+        }
         let (Some(site), Some(member), true) = (site, member, wrong.is_empty()) else { return error(wrong) };
         let Some(index) = self.find(site, member) else { return error([member.to_string()]) };
         if let Value::Given(name) = &new_name
@@ -341,7 +347,15 @@ impl Model {
     /// `YYYY-MM-DD`, `YYYY-MM-DD hh:mm:ss` or unix seconds of 9 to 11 digits, plus the grace.
     fn instant(&self, sent: &Sent, parameter: &str) -> Value<i64> {
         let Some(text) = text(sent, parameter) else { return Value::NotGiven };
-        if ["0", "0000-00-00", "0000-00-00 00:00:00"].contains(&text.as_str()) {
+        // "What PHP prints for no date: any date or number of seconds before 1970-01-03." Dates of four digits sort as texts.
+        let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let negative = text.strip_prefix('-').is_some_and(|rest| is_number(rest) || unix_shape(rest).is_some());
+        let early = if is_number(&text) {
+            text.parse::<i64>().is_ok_and(|seconds| seconds < 172_800)
+        } else {
+            unix_shape(&text).is_some() && *text < *"1970-01-03"
+        };
+        if negative || early {
             return Value::NotGiven;
         }
         let instant = if text.bytes().all(|byte| byte.is_ascii_digit()) && (9..=11).contains(&text.len()) {
@@ -427,20 +441,30 @@ fn crypt(sent: &Sent, name: &str) -> Value<String> {
     read(sent, name, |text| CRYPTPASSES.iter().any(|(known, _)| *known == text).then(|| text.to_owned()))
 }
 
+/// 1 to 1,024 bytes of anything.
+fn clear(sent: &Sent, name: &str) -> Value<String> {
+    read(sent, name, |text| (text.len() <= 1024).then(|| text.to_owned()))
+}
+
 /// "A cryptpass that came with a password is dropped."
 fn secret(sent: &Sent, password: &str, cryptpass: &str) -> Option<Secret> {
-    let given = read(sent, password, |text| (text.len() <= 1024).then(|| text.to_owned())).optional();
+    let given = clear(sent, password).optional();
     given.map(Secret::Password).or_else(|| crypt(sent, cryptpass).optional().map(Secret::Cryptpass))
+}
+
+/// Whether a text that looks like a date has a time; `None` for one that does not.
+fn unix_shape(text: &str) -> Option<bool> {
+    let shape: String = text.chars().map(|c| if c.is_ascii_digit() { '9' } else { c }).collect();
+    match shape.as_str() {
+        "9999-99-99" => Some(false),
+        "9999-99-99 99:99:99" => Some(true),
+        _ => None,
+    }
 }
 
 /// `YYYY-MM-DD` or `YYYY-MM-DD hh:mm:ss` as if it were UTC. By counting the days one after another.
 fn unix_of(text: &str) -> Option<i64> {
-    let shape: String = text.chars().map(|c| if c.is_ascii_digit() { '9' } else { c }).collect();
-    let with_time = match shape.as_str() {
-        "9999-99-99" => false,
-        "9999-99-99 99:99:99" => true,
-        _ => return None,
-    };
+    let with_time = unix_shape(text)?;
     let part = |from: usize, to: usize| text[from..to].parse::<i64>().unwrap();
     let (year, month, day) = (part(0, 4), part(5, 7), part(8, 10));
     let (hour, minute, second) = if with_time { (part(11, 13), part(14, 16), part(17, 19)) } else { (0, 0, 0) };
