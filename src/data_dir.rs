@@ -6,11 +6,15 @@ use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Owner all, group reads: an Apache of the group reads the database, and the keys have modes of their own.
 const DIR_MODE: u32 = 0o750;
 /// The owner alone takes the lock.
 const LOCK_MODE: u32 = 0o600;
+/// How often and how long a lock is tried that somebody has.
+const LOCK_TRIES: u32 = 10;
+const LOCK_TRY_EVERY: Duration = Duration::from_millis(5);
 
 /// The directory with everything that a backup needs.
 #[derive(Clone, Debug)]
@@ -109,7 +113,7 @@ impl DataDir {
         // The directory as well: a lock file that somebody removes is made anew by the next, and locks nobody out.
         let dir = File::open(&self.path).map_err(io)?;
         for taken in [&file, &dir] {
-            match taken.try_lock() {
+            match take(taken) {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => return Err(DataDirError::InUse(self.path.clone())),
                 Err(TryLockError::Error(error)) => return Err(io(error)),
@@ -117,6 +121,25 @@ impl DataDir {
         }
         Ok(Lock { _file: file, _dir: dir })
     }
+}
+
+/// Takes a lock that nobody else has. A command that asks [`is_served`] has it for a moment, which is waited for.
+fn take(file: &File) -> Result<(), TryLockError> {
+    for _ in 0..LOCK_TRIES {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_TRY_EVERY),
+            taken => return taken,
+        }
+    }
+    file.try_lock()
+}
+
+/// Whether a `serve` or `replay` has the directory of this database now.
+pub(crate) fn is_served(database: &Path) -> bool {
+    let Ok(database) = database.canonicalize() else { return false };
+    // The directory and not the lock file: a command of another user must not make that one.
+    let is_locked = |dir: File| matches!(dir.try_lock_shared(), Err(TryLockError::WouldBlock));
+    File::open(parent(&database)).is_ok_and(is_locked)
 }
 
 /// The directory in which a file lies, as its path says.

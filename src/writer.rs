@@ -3,6 +3,7 @@
 
 mod faults;
 mod queue;
+mod readers;
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::thread::JoinHandle;
@@ -12,12 +13,13 @@ use tokio::sync::oneshot;
 
 pub use queue::{Answer, RUSH_REQUESTS, Writer};
 
-use crate::apply::{Postback, in_transaction, transact};
+use crate::apply::{Postback, empty_wal, in_transaction, transact};
 use crate::clock::Clock;
 use crate::password::{Stored, Vault};
 use crate::store::{Engine, Fault, Location, LoggedOut, with_engine};
-use faults::FaultLog;
+use faults::{FaultLog, Work};
 use queue::{Command, Commits, Job};
+use readers::ReaderLog;
 
 /// Postbacks that may wait at once; one more is refused. At a few thousand a second this is well below the longest wait.
 const QUEUE_POSTBACKS_MAX: usize = 2048;
@@ -63,8 +65,8 @@ pub fn start(setup: Setup) -> std::io::Result<(Writer, JoinHandle<()>)> {
     let (writer, queue) = Writer::new(QUEUE_POSTBACKS_MAX);
     let commits = writer.commit_count();
     let thread = std::thread::Builder::new().name("writer".into()).spawn(move || {
-        let mut state =
-            Thread { setup, queue, commits, faults: FaultLog::default(), ticked: None, more_are_due: false, pruned: None };
+        let (faults, readers) = (FaultLog::default(), ReaderLog::default());
+        let mut state = Thread { setup, queue, commits, faults, readers, ticked: None, more_are_due: false, pruned: None };
         state.run();
     })?;
     Ok((writer, thread))
@@ -81,6 +83,7 @@ struct Thread {
     queue: Receiver<Command>,
     commits: Commits,
     faults: FaultLog,
+    readers: ReaderLog,
     ticked: Option<Instant>,
     /// The last tick moved as many members as one may.
     more_are_due: bool,
@@ -91,7 +94,14 @@ impl Thread {
     fn run(&mut self) {
         loop {
             let location = self.setup.location.clone();
-            match with_engine(&location, false, |engine| self.work(engine)) {
+            let work = |engine: &mut dyn Engine| {
+                let end = self.work(engine);
+                if let End::Stop = end {
+                    empty_wal(engine);
+                }
+                end
+            };
+            match with_engine(&location, false, work) {
                 Ok(End::Stop) => return,
                 Ok(End::Reopen) => {}
                 Err(error) => {
@@ -110,7 +120,12 @@ impl Thread {
         loop {
             match self.queue.recv_timeout(until.saturating_duration_since(Instant::now())) {
                 Ok(Command::Stop) => return Err(RecvTimeoutError::Disconnected),
-                Ok(command) => command.refuse(),
+                Ok(command) => {
+                    if let Command::Postback(_) = command {
+                        self.faults.refused_a_postback();
+                    }
+                    command.refuse();
+                }
                 Err(RecvTimeoutError::Timeout) => return Ok(()),
                 Err(stop) => return Err(stop),
             }
@@ -129,6 +144,7 @@ impl Thread {
                     Err(RecvTimeoutError::Disconnected) => return End::Stop,
                 },
             };
+            let work = command.work();
             let done = match command {
                 Command::Stop => return End::Stop,
                 Command::Postback(job) => {
@@ -140,19 +156,19 @@ impl Thread {
                     let result = in_transaction(engine, |engine| engine.harden(&hardened));
                     self.commits.add();
                     let _ = done.send(result.is_ok());
-                    result
+                    result.map(|()| true)
                 }
                 Command::Rehash(rehashed, done) => {
                     let result = in_transaction(engine, |engine| engine.rehash(&rehashed));
                     self.commits.add();
                     let _ = done.send(result.is_ok());
-                    result
+                    result.map(|()| true)
                 }
                 Command::Probe(done) => {
                     let now = self.setup.clock.now();
                     let result = in_transaction(engine, |engine| engine.probe(now));
                     let _ = done.send(result.is_ok());
-                    result
+                    result.map(|()| true)
                 }
                 Command::LogOut(login, done) => {
                     let (logins, waiters, other) = self.gather_logouts(login, done);
@@ -164,13 +180,13 @@ impl Thread {
                     for done in waiters {
                         let _ = done.send(result.is_ok());
                     }
-                    result
+                    result.map(|()| true)
                 }
                 Command::Block(block, done) => {
                     let now = self.setup.clock.now();
                     let result = in_transaction(engine, |engine| engine.block(&block, now));
                     let _ = done.send(result.is_ok());
-                    result
+                    result.map(|()| true)
                 }
                 Command::Tick(done) => {
                     let result = self.tick(engine);
@@ -178,14 +194,23 @@ impl Thread {
                     if let Some(done) = done {
                         let _ = done.send(result.is_ok());
                     }
-                    result
+                    result.map(|()| true)
                 }
             };
-            let done = done.and_then(|()| self.tick_if_due(engine)).and_then(|()| engine.tidy());
+            let done = match done {
+                Ok(committed) => {
+                    if committed {
+                        self.faults.committed(work);
+                    }
+                    let upkeep = self.tick_if_due(engine).and_then(|()| self.tidy(engine));
+                    upkeep.map_err(|fault| (fault, Work::Upkeep))
+                }
+                Err(fault) => Err((fault, work)),
+            };
             match done {
-                Ok(()) => self.faults.fine(),
-                Err(fault) => {
-                    self.faults.note(&fault);
+                Ok(()) => {}
+                Err((fault, work)) => {
+                    self.faults.note(&fault, work);
                     if fault.wants_reopening() {
                         return match next {
                             Some(Command::Stop) => End::Stop,
@@ -248,9 +273,10 @@ impl Thread {
         (logins, waiters, None)
     }
 
-    fn run_batch(&mut self, engine: &mut dyn Engine, batch: Vec<Job>) -> Result<(), Fault> {
+    /// Whether one of them was committed: all may be withdrawn.
+    fn run_batch(&mut self, engine: &mut dyn Engine, batch: Vec<Job>) -> Result<bool, Fault> {
         if batch.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
         let postbacks: Vec<&Postback> = batch.iter().map(Job::postback).collect();
         let sealed = postbacks.iter().any(|postback| brings_a_seal(postback));
@@ -258,6 +284,7 @@ impl Thread {
         self.commits.add();
         match outcome {
             Ok(results) => {
+                let committed = results.iter().any(Result::is_ok);
                 let mut answers: Vec<_> = batch.into_iter().zip(results).collect();
                 // All of one thread, then all of the next: the first answer wakes the thread, and the others are there when it
                 // looks. Taking turns between threads would wake each of them many times.
@@ -265,7 +292,7 @@ impl Thread {
                 for (job, result) in answers {
                     job.answer(result.map_or_else(
                         |fault| {
-                            self.faults.note(&fault);
+                            self.faults.note_one(&fault);
                             Answer::Unavailable
                         },
                         Answer::Reply,
@@ -275,7 +302,7 @@ impl Thread {
                     // A full channel means that the worker has been told already.
                     let _ = self.setup.sealed.try_send(());
                 }
-                Ok(())
+                Ok(committed)
             }
             Err(fault) => {
                 let unknown = matches!(fault, Fault::CommitUnknown(_));
@@ -285,6 +312,13 @@ impl Thread {
                 Err(fault)
             }
         }
+    }
+
+    fn tidy(&mut self, engine: &mut dyn Engine) -> Result<(), Fault> {
+        let now = Instant::now();
+        let held = engine.tidy(now)?;
+        self.readers.look(held, now);
+        Ok(())
     }
 
     fn tick_if_due(&mut self, engine: &mut dyn Engine) -> Result<(), Fault> {

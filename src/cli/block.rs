@@ -4,12 +4,12 @@ use std::io::{Write as _, stdout};
 
 use clap::Subcommand;
 
-use super::Failure;
+use super::{Failure, with_writer};
 use crate::apply::in_transaction;
 use crate::clock::{Clock, format_utc};
 use crate::config::Config;
 use crate::login::guard::{Block as Blocked, Door, Network};
-use crate::store::{Engine, open_reader, with_engine};
+use crate::store::{Engine, open_reader};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Block {
@@ -69,7 +69,7 @@ fn list(blocks: &[Blocked]) -> Result<(), Failure> {
 
 fn lift(config: &Config, blocks: &[&Blocked]) -> Result<(), Failure> {
     let lift = |engine: &mut dyn Engine| blocks.iter().try_for_each(|block| engine.lift(&block.target));
-    with_engine(&config.location, false, |engine| in_transaction(engine, lift))??;
+    with_writer(config, |engine| in_transaction(engine, lift))??;
     let mut out = stdout().lock();
     for block in blocks {
         writeln!(out, "lifted: {block}")?;

@@ -4,7 +4,7 @@ use std::io::{BufWriter, Write as _, stdout};
 
 use clap::Subcommand;
 
-use super::{Failure, journal};
+use super::{Failure, journal, with_writer};
 use crate::action::{Rules, Standing};
 use crate::apply::transact;
 use crate::clock::{Clock, format_utc};
@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::member::{ID_EXPECTED, Key, Member as Row, MemberId, SiteId};
 use crate::password::{Stored, Vault};
 use crate::reply::Word;
-use crate::store::{JournalFilter, open_reader, with_engine};
+use crate::store::{JournalFilter, open_reader};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Member {
@@ -156,8 +156,8 @@ fn change(config: &Config, action: &str, key: Key, username: Option<&str>) -> Re
     // No password is in it, so any key does: nothing is sealed.
     let rules = Rules { vault: Vault::from_key([0; 32]), keep_cryptpass: config.keep_cryptpass, expiry: config.expiry.clone() };
     let postback = crate::replay::operator_postback(action, key.site, key.member, username, &rules);
-    let replies =
-        with_engine(&config.location, false, |engine| transact(engine, &rules.vault, &[&postback], || Clock::System.now()))??;
+    let now = || Clock::System.now();
+    let replies = with_writer(config, |engine| transact(engine, &rules.vault, &[&postback], now))??;
     for reply in replies {
         let reply = reply?;
         if reply.word() != Word::Ok {

@@ -13,8 +13,11 @@ use std::io;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
+use crate::apply::empty_wal;
 use crate::config::{BadSetting, Config, Settings, bad_variables, without_unusable_variables};
+use crate::data_dir::is_served;
 use crate::member::{ID_EXPECTED, SiteId};
+use crate::store::{Engine, OpenError, with_engine};
 
 /// Receives NATS (Too Much Media) user management postbacks, keeps member_auth, and says who may enter the members area.
 ///
@@ -139,6 +142,18 @@ fn read_config(settings: &Settings, mut bad: Vec<BadSetting>) -> Result<Config, 
         Err(more) => bad.extend(more),
     }
     Err(bad.into())
+}
+
+/// Lends the database to a command that writes, beside a running service or without one. Without one, the command leaves what a
+/// clean stop leaves: everything in the database file, nothing in its WAL.
+fn with_writer<T>(config: &Config, work: impl FnOnce(&mut dyn Engine) -> T) -> Result<T, OpenError> {
+    with_engine(&config.location, false, |engine| {
+        let done = work(engine);
+        if !is_served(config.location.path()) {
+            empty_wal(engine);
+        }
+        done
+    })
 }
 
 /// Runs the command.

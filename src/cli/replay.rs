@@ -5,13 +5,14 @@ mod send;
 
 use std::io::{IsTerminal as _, Write as _, stdout};
 use std::path::PathBuf;
+use std::time::Instant;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::Failure;
 use crate::action::{Change, Rules};
-use crate::apply::Postback;
+use crate::apply::{Postback, empty_wal};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::data_dir::DataDirError;
@@ -87,7 +88,11 @@ impl Replay {
         let captures = self.captures()?;
         let (_lock, rules) = take(config)?;
         let mut counts = Counts::default();
-        let done = with_engine(&config.location, true, |engine| self.apply_with(captures, engine, &rules, &mut counts))?;
+        let done = with_engine(&config.location, true, |engine| {
+            let done = self.apply_with(captures, engine, &rules, &mut counts);
+            empty_wal(engine);
+            done
+        })?;
         end(&counts, done)
     }
 
@@ -185,7 +190,7 @@ fn flush(engine: &mut dyn Engine, rules: &Rules, batch: &mut Batch, counts: &mut
     }
     let at = |place: Option<&String>, fault| place.iter().fold(Failure::from(fault), |failure, place| failure.at(place));
     applied.map_err(|fault| at(places.get(replies.len()), fault))?;
-    engine.tidy().map_err(|fault| at(places.last(), fault))
+    engine.tidy(Instant::now()).map(|_| ()).map_err(|fault| at(places.last(), fault))
 }
 
 /// The counts at the end of a replay that changed something, also of one that ended early.

@@ -1,6 +1,7 @@
 //! The only place that knows SQL. What the writer needs of a database is [`Engine`]: load all that a batch of postbacks touches,
 //! save all that was decided, commit. A second engine is one more file here that implements it.
 
+mod checkpoint;
 mod fault;
 mod open;
 mod reader;
@@ -10,11 +11,14 @@ mod upgrade;
 mod view;
 mod whole;
 
+pub use checkpoint::HeldWal;
 pub use fault::Fault;
 pub use open::{Location, OpenError, check_whole, open_reader, with_engine};
 pub use reader::{JournalFilter, Reader, StoredRecord};
 pub use upgrade::UpgradeError;
 pub use view::{View, Wanted};
+
+use std::time::Instant;
 
 use crate::action::Change;
 use crate::journal::Record;
@@ -153,5 +157,10 @@ pub trait Engine {
     fn is_empty(&mut self) -> Result<bool, Fault>;
 
     /// Outside a transaction, after the replies of a batch are out: brings the log into the database file if it has grown enough.
-    fn tidy(&mut self) -> Result<(), Fault>;
+    /// Says so where a reader has kept the log from beginning anew for too long. `now` is a monotonic time.
+    fn tidy(&mut self, now: Instant) -> Result<Option<HeldWal>, Fault>;
+
+    /// Outside a transaction, at the end of the last writer: brings all of the log into the database file and empties it. `false`
+    /// where the transaction of a reader prevents it.
+    fn empty_wal(&mut self) -> Result<bool, Fault>;
 }

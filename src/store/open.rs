@@ -10,6 +10,7 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, ffi};
 
+use super::checkpoint::{CHECKPOINT_PAGES, Checkpoints};
 use super::reader::Reader;
 use super::sqlite::Sqlite;
 use super::upgrade::{self, UpgradeError};
@@ -17,7 +18,7 @@ use super::{Engine, Fault, whole};
 
 /// How long a writer waits for another process's lock: commands hold it for milliseconds. Short, because postbacks wait meanwhile
 /// and none shall wait for a second.
-const LOCK_WAIT: Duration = Duration::from_millis(400);
+pub(super) const LOCK_WAIT: Duration = Duration::from_millis(400);
 
 /// Mode of the database: the group reads it, so that Apache can.
 const FILE_MODE: u32 = 0o640;
@@ -26,12 +27,19 @@ const FILE_MODE: u32 = 0o640;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Location {
     path: PathBuf,
+    checkpoint_pages: i32,
 }
 
 impl Location {
     /// The database file of this path.
     pub fn sqlite(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into() }
+        Self { path: path.into(), checkpoint_pages: CHECKPOINT_PAGES }
+    }
+
+    /// The same with a checkpoint whenever the WAL has this many pages.
+    #[must_use]
+    pub fn with_checkpoint_every(self, pages: i32) -> Self {
+        Self { checkpoint_pages: pages, ..self }
     }
 
     /// Reads `sqlite:PATH`. What would mean something else to SQLite or its other programs is none: a database in memory, which is
@@ -132,7 +140,8 @@ pub fn with_engine<T>(location: &Location, make: bool, work: impl FnOnce(&mut dy
         Ok(())
     };
     conn.wal_hook(Some(hook)).map_err(|error| fault(error.into()))?;
-    let mut engine = Sqlite::new(&conn, path, wal_pages).map_err(fault)?;
+    let checkpoints = Checkpoints::new(&conn, path, wal_pages, location.checkpoint_pages).map_err(fault)?;
+    let mut engine = Sqlite::new(&conn, path, checkpoints).map_err(fault)?;
     Ok(work(&mut engine))
 }
 

@@ -2,11 +2,11 @@
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::time::Instant;
 
 use rusqlite::{Connection, OptionalExtension, Statement, params};
 
+use super::checkpoint::{Checkpoints, HeldWal};
 use super::rows::{FormColumns, MEMBER_COLUMNS, before_column, read_former, read_member, select_former, select_member};
 use super::{Engine, Fault, Hardened, LoggedOut, Outcome, Pending, Rehashed, View, Wanted};
 use crate::action::{Change, Standing};
@@ -14,11 +14,6 @@ use crate::journal::Record;
 use crate::login::guard::{Block, Door, Target};
 use crate::member::{Former, Key, Member, MemberId, SiteId};
 use crate::password::KeyId;
-
-/// The log is brought into the database file when it has grown to this many pages (4 KiB each: 64 MiB). Measured: seldom is better,
-/// because a page that changed a hundred times is then written once; never is worse, because a growing file is zeroed by the
-/// file system.
-pub(super) const CHECKPOINT_PAGES: i32 = 16_000;
 
 /// What a health probe writes: 8 pages, as many as a postback that comes alone.
 const PROBE_BYTES: i64 = 7 * 4096;
@@ -28,10 +23,7 @@ pub(super) struct Sqlite<'c> {
     path: &'c Path,
     /// Device and inode of the file that was opened.
     opened: (u64, u64),
-    /// Pages in the log after the last commit, told by SQLite.
-    wal_pages: Arc<AtomicI32>,
-    /// With how many of them the next checkpoint is due.
-    checkpoint_at: i32,
+    checkpoints: Checkpoints<'c>,
     select_member: Statement<'c>,
     select_former: Statement<'c>,
     select_holder: Statement<'c>,
@@ -45,15 +37,14 @@ pub(super) struct Sqlite<'c> {
 }
 
 impl<'c> Sqlite<'c> {
-    /// Prepares the statements. `wal_pages` is kept by the connection's hook.
-    pub(super) fn new(conn: &'c Connection, path: &'c Path, wal_pages: Arc<AtomicI32>) -> Result<Self, Fault> {
+    /// Prepares the statements.
+    pub(super) fn new(conn: &'c Connection, path: &'c Path, checkpoints: Checkpoints<'c>) -> Result<Self, Fault> {
         let prepare = |sql: &str| conn.prepare(sql);
         Ok(Self {
             conn,
             path,
             opened: identity(path).ok_or(Fault::Moved)?,
-            wal_pages,
-            checkpoint_at: CHECKPOINT_PAGES,
+            checkpoints,
             select_member: prepare(&select_member())?,
             select_former: prepare(&select_former())?,
             select_holder: prepare("SELECT memberid, expire_at FROM member_auth WHERE username = ?1 AND siteid = ?2")?,
@@ -420,16 +411,14 @@ impl Engine for Sqlite<'_> {
         Ok(!self.conn.query_row(any, [], |row| row.get::<_, bool>(0))?)
     }
 
-    fn tidy(&mut self) -> Result<(), Fault> {
-        if self.wal_pages.load(Ordering::Relaxed) < self.checkpoint_at {
-            return Ok(());
+    fn tidy(&mut self, now: Instant) -> Result<Option<HeldWal>, Fault> {
+        self.checkpoints.run_if_due(now)
+    }
+
+    fn empty_wal(&mut self) -> Result<bool, Fault> {
+        if identity(self.path) != Some(self.opened) {
+            return Err(Fault::Moved);
         }
-        // PASSIVE waits for nobody. What a long reader still needs is left in the log, and looked at again only when the log has
-        // grown by as much once more: looking costs a walk through the whole of it.
-        let (log, done): (i32, i32) =
-            self.conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| Ok((row.get(1)?, row.get(2)?)))?;
-        self.checkpoint_at = if done < log { log.saturating_add(CHECKPOINT_PAGES) } else { CHECKPOINT_PAGES };
-        self.wal_pages.store(0, Ordering::Relaxed);
-        Ok(())
+        self.checkpoints.empty_wal()
     }
 }

@@ -17,6 +17,7 @@ use super::Fault;
 const HEADER_BYTES: usize = 100;
 const LOG_HEADER_BYTES: u64 = 32;
 const FRAME_HEADER_BYTES: u64 = 24;
+const LOCK_BYTES_AT: u64 = 1 << 30;
 const EMPTIED: &str = "the file is empty and its log is not";
 
 /// Refuses a file that is shorter than its own header says, unless the log has what is missing: a checkpoint that was cut short
@@ -36,15 +37,29 @@ pub(super) fn check(database: &Path) -> Result<(), Fault> {
         };
     }
     let Some((page_bytes, pages)) = size(&header) else { return Ok(()) };
+    check_length(&database, page_bytes, pages, "the file is shorter than its header says")
+}
+
+/// Refuses a file that ends before the last of these pages, unless the log has what is missing. Does not open the file, so it is
+/// good at any time.
+pub(super) fn check_end(database: &Path, page_bytes: u64, pages: u64) -> Result<(), Fault> {
+    let Ok(database) = database.canonicalize() else { return Ok(()) };
+    check_length(&database, page_bytes, pages, "the file has lost its end")
+}
+
+fn check_length(database: &Path, page_bytes: u64, pages: u64, what: &str) -> Result<(), Fault> {
+    let length = || std::fs::metadata(database).map_or(0, |metadata| metadata.len());
     let found = length();
     let whole_pages = found / page_bytes;
     if whole_pages >= pages {
         return Ok(());
     }
-    let log = log_pages(&database, page_bytes);
-    let is_there = (whole_pages + 1..=pages).all(|page| log.contains(&page));
+    let log = log_pages(database, page_bytes);
+    // SQLite never writes the page with the bytes that it locks.
+    let locked = LOCK_BYTES_AT / page_bytes + 1;
+    let is_there = (whole_pages + 1..=pages).all(|page| page == locked || log.contains(&page));
     // A checkpoint of another process may have gone on meanwhile.
-    if is_there || length() != found { Ok(()) } else { damage("the file is shorter than its header says") }
+    if is_there || length() != found { Ok(()) } else { damage(what) }
 }
 
 /// Refuses a file without a byte beside a log that has some: SQLite would remove the log. Opens nothing, so it is good at any time.

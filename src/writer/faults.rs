@@ -1,59 +1,191 @@
 //! Faults in the log: each once when it begins, once a minute while it lasts, and a line when it is over. A full disk under load
 //! would otherwise fill what is left with its own complaints.
+//!
+//! It is over when a postback was committed. A probe, a look at what expires and the opening of the file say nothing about that:
+//! they write less, or nothing.
 
 use std::time::{Duration, Instant};
 
 use crate::chain::chain;
 use crate::store::{Fault, OpenError};
 
+/// A fault of one kind has at most one line in this time, also where it ends and begins again.
 const REPEAT_AFTER: Duration = Duration::from_secs(60);
+/// Kinds of faults that are remembered. Of an outage there are two or three: what a COMMIT meets, and what comes after it.
+const KINDS_MAX: usize = 8;
 
-/// The fault that lasts, if any.
+/// What met a fault, or was committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Work {
+    /// Postbacks.
+    Postbacks,
+    /// What somebody waits for: a hashed password, a logout, a block.
+    Job,
+    /// The writer's own: the probe, the move of who has expired, a checkpoint.
+    Upkeep,
+}
+
+/// The faults of late, and whether they last.
 #[derive(Debug, Default)]
 pub(super) struct FaultLog {
+    kinds: Vec<Kind>,
     lasting: Option<Lasting>,
 }
 
 #[derive(Debug)]
-struct Lasting {
+struct Kind {
     what: String,
     logged: Instant,
-    /// How often it was met since it began.
+}
+
+#[derive(Debug)]
+struct Lasting {
+    /// The first of it.
+    what: String,
+    /// How often a fault was met since it began.
     count: u64,
+    /// Whether postbacks met it: then only postbacks show that it is over.
+    postbacks: bool,
+    /// Whether a line says that it began.
+    told: bool,
 }
 
 impl FaultLog {
     /// A transaction failed.
-    pub(super) fn note(&mut self, fault: &Fault) {
-        let code = fault.code().map(|code| format!(" (SQLite code {code})")).unwrap_or_default();
-        self.met(format!("{}{code}", chain(fault)));
+    pub(super) fn note(&mut self, fault: &Fault, work: Work) {
+        self.met(line(fault), work);
+    }
+
+    /// One postback of a batch met a fault and the others did not: no outage, so that nothing is over later.
+    pub(super) fn note_one(&mut self, fault: &Fault) {
+        let what = line(fault);
+        if self.is_due(&what, Instant::now()) {
+            log::error!("{what}");
+        }
     }
 
     /// The database cannot be opened.
     pub(super) fn cannot_open(&mut self, error: &OpenError) {
-        self.met(chain(error));
+        self.met(chain(error), Work::Upkeep);
     }
 
-    /// A transaction went through.
-    pub(super) fn fine(&mut self) {
-        if let Some(Lasting { what, count, .. }) = self.lasting.take() {
-            log::info!("the database can be written again; {count} times it could not: {what}");
+    /// A postback was refused because the database cannot be opened.
+    pub(super) fn refused_a_postback(&mut self) {
+        if let Some(lasting) = &mut self.lasting {
+            lasting.postbacks = true;
         }
     }
 
-    fn met(&mut self, what: String) {
-        match &mut self.lasting {
-            Some(lasting) if lasting.what == what => {
-                lasting.count += 1;
-                if lasting.logged.elapsed() >= REPEAT_AFTER {
-                    log::error!("still: {what}; {} times so far", lasting.count);
-                    lasting.logged = Instant::now();
-                }
+    /// A transaction was committed.
+    pub(super) fn committed(&mut self, work: Work) {
+        if let Some(line) = self.line_when_committed(work) {
+            log::info!("{line}");
+        }
+    }
+
+    fn met(&mut self, what: String, work: Work) {
+        if let Some(line) = self.line_when_met(what, work, Instant::now()) {
+            log::error!("{line}");
+        }
+    }
+
+    fn line_when_met(&mut self, what: String, work: Work, now: Instant) -> Option<String> {
+        let due = self.is_due(&what, now);
+        let new = Lasting { what: what.clone(), count: 0, postbacks: false, told: false };
+        let lasting = self.lasting.get_or_insert(new);
+        lasting.count += 1;
+        lasting.postbacks |= work == Work::Postbacks;
+        let still = lasting.told && lasting.what == what;
+        lasting.told |= due;
+        due.then(|| if still { format!("still: {what}; {} times so far", lasting.count) } else { what })
+    }
+
+    fn line_when_committed(&mut self, work: Work) -> Option<String> {
+        let is_over = |lasting: &mut Lasting| match work {
+            Work::Postbacks => true,
+            Work::Job => !lasting.postbacks,
+            Work::Upkeep => false,
+        };
+        let Lasting { what, count, told, .. } = self.lasting.take_if(is_over)?;
+        told.then(|| format!("the database can be written again; {count} times it could not: {what}"))
+    }
+
+    /// Whether a line about this kind may be written now, which is then taken as written.
+    fn is_due(&mut self, what: &str, now: Instant) -> bool {
+        if let Some(kind) = self.kinds.iter_mut().find(|kind| kind.what == what) {
+            let due = now.saturating_duration_since(kind.logged) >= REPEAT_AFTER;
+            if due {
+                kind.logged = now;
             }
-            _ => {
-                log::error!("{what}");
-                self.lasting = Some(Lasting { what, logged: Instant::now(), count: 1 });
+            return due;
+        }
+        if self.kinds.len() == KINDS_MAX {
+            self.kinds.remove(0);
+        }
+        self.kinds.push(Kind { what: what.to_owned(), logged: now });
+        true
+    }
+}
+
+fn line(fault: &Fault) -> String {
+    let code = fault.code().map(|code| format!(" (SQLite code {code})")).unwrap_or_default();
+    format!("{}{code}", chain(fault))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn again(count: u64, what: &str) -> Option<String> {
+        Some(format!("the database can be written again; {count} times it could not: {what}"))
+    }
+
+    #[test]
+    fn a_fault_is_over_when_a_postback_was_committed_and_not_when_less_was() {
+        let (mut log, now) = (FaultLog::default(), Instant::now());
+        assert_eq!(log.line_when_met("full".into(), Work::Postbacks, now), Some("full".into()));
+        assert_eq!(log.line_when_committed(Work::Upkeep), None);
+        assert_eq!(log.line_when_met("full".into(), Work::Postbacks, now), None);
+        assert_eq!(log.line_when_committed(Work::Job), None, "what is smaller than a postback");
+        assert_eq!(log.line_when_committed(Work::Postbacks), again(2, "full"));
+        assert_eq!(log.line_when_committed(Work::Postbacks), None);
+    }
+
+    #[test]
+    fn a_fault_that_no_postback_met_is_over_with_any_job() {
+        let (mut log, now) = (FaultLog::default(), Instant::now());
+        assert_eq!(log.line_when_met("locked".into(), Work::Upkeep, now), Some("locked".into()));
+        assert_eq!(log.line_when_committed(Work::Upkeep), None);
+        assert_eq!(log.line_when_committed(Work::Job), again(1, "locked"));
+        log.line_when_met("gone".into(), Work::Upkeep, now);
+        log.refused_a_postback();
+        assert_eq!(log.line_when_committed(Work::Job), None);
+    }
+
+    #[test]
+    fn faults_that_take_turns_have_a_line_each_a_minute() {
+        let (mut log, start) = (FaultLog::default(), Instant::now());
+        let mut lines = Vec::new();
+        for second in 0..61 {
+            for what in ["read-only", "cannot open"] {
+                let now = start + Duration::from_secs(second);
+                lines.extend(log.line_when_met(what.into(), Work::Postbacks, now));
             }
         }
+        let still = |what: &str, count| format!("still: {what}; {count} times so far");
+        assert_eq!(lines, ["read-only".into(), "cannot open".into(), still("read-only", 121), "cannot open".into()]);
+        assert_eq!(log.line_when_committed(Work::Postbacks), again(122, "read-only"));
+    }
+
+    #[test]
+    fn a_fault_that_comes_and_goes_has_a_pair_of_lines_a_minute() {
+        let (mut log, start) = (FaultLog::default(), Instant::now());
+        let mut lines = Vec::new();
+        for second in 0..120 {
+            lines.extend(log.line_when_met("locked".into(), Work::Postbacks, start + Duration::from_secs(second)));
+            lines.extend(log.line_when_committed(Work::Postbacks));
+        }
+        let pair = ["locked".to_owned(), again(1, "locked").unwrap()];
+        assert_eq!(lines, [pair.clone(), pair].concat());
     }
 }

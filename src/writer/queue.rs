@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use super::faults::Work;
 use crate::apply::Postback;
 use crate::login::guard::Block;
 use crate::reply::Reply;
@@ -42,6 +43,15 @@ pub(super) enum Command {
 }
 
 impl Command {
+    /// What a fault of it means, and its commit.
+    pub(super) fn work(&self) -> Work {
+        match self {
+            Command::Postback(_) => Work::Postbacks,
+            Command::Harden(..) | Command::Rehash(..) | Command::LogOut(..) | Command::Block(..) => Work::Job,
+            Command::Probe(_) | Command::Tick(_) | Command::Stop => Work::Upkeep,
+        }
+    }
+
     /// The answer while the database cannot be used.
     pub(super) fn refuse(self) {
         match self {

@@ -2,6 +2,7 @@
 
 mod block;
 mod captures;
+mod clean_stop;
 mod edited_journal;
 mod first_run;
 mod foreign;

@@ -96,7 +96,11 @@ fn tmm_s_query_is_answered_while_the_service_is_stopped_or_was_killed() {
         assert!(post(&service, &remove).starts_with("OK|member "));
         match end {
             "killed" => service.kill(),
-            _ => assert!(service.terminate().success()),
+            _ => {
+                assert!(service.terminate().success());
+                let wal = std::fs::metadata(host.data().join("userman.db-wal")).unwrap();
+                assert_eq!(wal.len(), 0, "{}: {}", service.stderr(), apache.errors());
+            }
         }
         // By connections that were open when the service ended, and by those of an Apache that starts only now.
         for started in ["before", "after"] {

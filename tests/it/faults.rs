@@ -6,6 +6,7 @@ mod damage;
 mod disk;
 mod health;
 mod locked;
+mod long_reader;
 mod steps;
 mod stopping;
 

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::{Replay, take};
 use crate::action::Rules;
+use crate::apply::empty_wal;
 use crate::cli::Failure;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -15,7 +16,11 @@ impl Replay {
     pub(super) fn journal(&self, config: &Config) -> Result<(), Failure> {
         let journals = self.files.iter().map(|path| open(path)).collect::<Result<Vec<_>, Failure>>()?;
         let (_lock, rules) = take(config)?;
-        let counts = with_engine(&config.location, true, |engine| journal_with(journals, engine, &rules))??;
+        let counts = with_engine(&config.location, true, |engine| {
+            let counts = journal_with(journals, engine, &rules);
+            empty_wal(engine);
+            counts
+        })??;
         Ok(writeln!(stdout(), "{counts}")?)
     }
 }

@@ -400,7 +400,8 @@ fn check_config_says_what_is_wrong_with_paths_and_makes_none() {
 fn files_that_are_open_to_others_are_told_and_a_start_tightens_the_secrets() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");
-    Program::serve(&data, &[]).terminate();
+    // Killed, so that the WAL has something: SQLite gives an empty one the mode of the database.
+    Program::serve(&data, &[]).kill();
     write(&data, "postback-token", 0o640, &format!("{TOKEN}\n"));
     let modes = [("", 0o777), ("seal.key", 0o644), ("userman.db", 0o646), ("userman.db-wal", 0o660), ("userman.db-shm", 0o604)];
     for (name, mode) in modes {

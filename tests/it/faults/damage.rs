@@ -44,14 +44,19 @@ fn checkpoint(database: &Path) {
     assert!(rows(&conn, "PRAGMA wal_checkpoint(TRUNCATE)")[0].starts_with("0|"));
 }
 
-/// A data directory with members of which most are in the database and some in the log alone.
+/// A data directory with members of which most are in the database and some in the log alone, as a kill leaves it.
 fn data_with_members() -> (TempDir, PathBuf) {
     let app = App::start();
     let data = app.config.data_dir.path().to_owned();
     post_members(&app, 1..80);
     checkpoint(&data.join("userman.db"));
     post_members(&app, 80..83);
-    (app.stop(), data)
+    let killed = contents(&data);
+    let dir = app.stop();
+    for (file, content) in FILES.iter().zip(killed) {
+        fs::write(data.join(file), content.unwrap()).unwrap();
+    }
+    (dir, data)
 }
 
 fn truncate(path: &Path, length: u64) {

@@ -1,6 +1,7 @@
 //! The disk: full, broken at any step, read-only.
 
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags};
 use tempfile::TempDir;
@@ -11,6 +12,9 @@ use super::{
 };
 use crate::shim::{EACCES, EIO, ENOSPC, EROFS, KILLED, Shim};
 use crate::support::{Program, eventually, real_program, rows};
+
+/// How often the writer looks at what expires.
+const WRITER_TICK: Duration = Duration::from_millis(500);
 
 /// An empty data directory, by the name that the shim sees.
 fn data_dir() -> (TempDir, std::path::PathBuf) {
@@ -87,6 +91,7 @@ fn a_disk_that_fills_up_in_the_middle_of_a_batch_loses_nothing_and_work_goes_on_
     });
     assert_eq!(replies[0].body, added(1));
     replies[1..].iter().for_each(|reply| assert_unavailable(reply, NOTHING_CHANGED));
+    refuse_adds(&program);
     assert_eq!(health(address), (503, "unavailable".into()));
     // CHECK does not write.
     assert_eq!(program.post("action=CHECK&siteid=1&username=name-1").unwrap().body, "OK|username \"name-1\" is taken on site 1");
@@ -100,9 +105,20 @@ fn a_disk_that_fills_up_in_the_middle_of_a_batch_loses_nothing_and_work_goes_on_
     let full = " ERROR the disk is full: database or disk is full: Error code 13: database or disk is full (SQLite code 13)";
     assert_eq!(errors(&log).len(), 1, "{log}");
     assert!(errors(&log)[0].ends_with(full), "{log}");
-    assert!(log.contains("INFO  the database can be written again; "), "{log}");
+    assert_eq!(log.matches("INFO  the database can be written again; ").count(), 1, "{log}");
     assert!(program.terminate().success());
     assert_log_is_clean(&program);
+}
+
+/// Many ADDs that are refused while the writer does several times what it does by itself: looks at what expires, and probes.
+fn refuse_adds(program: &Program) {
+    let until = Instant::now() + 3 * WRITER_TICK;
+    let mut member = 10_000;
+    while Instant::now() < until {
+        member += 1;
+        assert_unavailable(&program.post(&add(member)).unwrap(), NOTHING_CHANGED);
+        assert_eq!(health(program.address), (503, "unavailable".into()));
+    }
 }
 
 /// The same on a file system that is really full.
@@ -129,6 +145,9 @@ fn on_a_file_system_that_is_full_every_postback_is_refused_until_there_is_room()
     let rest = std::iter::repeat_n(vec![1; 512], 10_000).collect::<Vec<_>>().concat();
     assert!(std::fs::write(mounted.0.join("rest"), rest).is_err());
     assert_eq!(health(program.address), (503, "unavailable".into()));
+    refuse_adds(&program);
+    let log = program.stderr();
+    assert!(errors(&log).len() == 1 && !log.contains("can be written again"), "{log}");
     std::fs::remove_file(&ballast).unwrap();
     eventually("there is room", || program.post(&add(refused)).unwrap().body == added(refused));
     eventually("/health is ok", || is_healthy(program.address));

@@ -1,0 +1,124 @@
+//! Checkpoints: the way of the WAL into the database file. After every so many pages while the service runs, and at a clean stop
+//! completely, with the WAL truncated to zero bytes.
+//!
+//! SQLite's terms and locks: sqlite.org/wal.html, "Checkpointing" and "Avoiding Excessively Large WAL Files".
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+
+use super::open::LOCK_WAIT;
+use super::{Fault, whole};
+
+/// A checkpoint is due when the WAL has this many pages (4 KiB each: 64 MiB). Measured: seldom is better, because a page that
+/// changed a hundred times is then written once; never is worse, because a growing file is zeroed by the file system.
+pub(super) const CHECKPOINT_PAGES: i32 = 16_000;
+
+/// Bytes of a page in the WAL, with the header of its frame.
+const FRAME_BYTES: i64 = 4096 + 24;
+
+/// How often a checkpoint is tried again that a reader cut short: trying costs a walk through the index of the WAL.
+const TRY_AGAIN_AFTER: Duration = Duration::from_secs(10);
+
+/// A reader that holds its transaction for longer than this is told of, however small the WAL is.
+const LONG_READ: Duration = Duration::from_secs(300);
+
+/// How long a clean stop waits for the transactions of readers in other processes, for each of the locks that it needs.
+const EMPTY_WAIT: Duration = Duration::from_secs(2);
+
+/// A reader keeps the WAL from beginning anew, so that it grows with every commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeldWal {
+    /// When a checkpoint first met the reader, who may be older.
+    pub since: Instant,
+    /// Size of the WAL.
+    pub bytes: u64,
+}
+
+/// A checkpoint that could not be completed.
+#[derive(Clone, Copy, Debug)]
+struct Unfinished {
+    since: Instant,
+    try_again: Instant,
+}
+
+/// The checkpoints of one writer.
+pub(super) struct Checkpoints<'c> {
+    conn: &'c Connection,
+    path: &'c Path,
+    /// Pages in the WAL after the last commit, told by SQLite.
+    pages: Arc<AtomicI32>,
+    /// With how many of them a checkpoint is due.
+    every: i32,
+    unfinished: Option<Unfinished>,
+}
+
+impl<'c> Checkpoints<'c> {
+    /// `pages` is kept by the connection's hook.
+    pub(super) fn new(conn: &'c Connection, path: &'c Path, pages: Arc<AtomicI32>, every: i32) -> Result<Self, Fault> {
+        // A file that a reader made large is cut to what is usual when the WAL begins anew.
+        conn.pragma_update(None, "journal_size_limit", i64::from(every) * FRAME_BYTES / 4 * 5)?;
+        Ok(Self { conn, path, pages, every, unfinished: None })
+    }
+
+    /// Makes the checkpoint that is due at `now`, if one is. Waits for nobody.
+    pub(super) fn run_if_due(&mut self, now: Instant) -> Result<Option<HeldWal>, Fault> {
+        let due = match self.unfinished {
+            Some(unfinished) => now >= unfinished.try_again,
+            None => self.pages.load(Ordering::Relaxed) >= self.every,
+        };
+        if due {
+            let since = self.unfinished.map_or(now, |unfinished| unfinished.since);
+            let done = self.try_once()?;
+            self.unfinished = (!done).then(|| Unfinished { since, try_again: now + TRY_AGAIN_AFTER });
+        }
+        Ok(self.unfinished.and_then(|unfinished| self.held(unfinished.since, now)))
+    }
+
+    /// Completes the checkpoint and truncates the WAL to zero bytes; `false` where a reader prevents it.
+    pub(super) fn empty_wal(&mut self) -> Result<bool, Fault> {
+        self.with_wait(EMPTY_WAIT, "TRUNCATE")
+    }
+
+    /// PASSIVE leaves the file at its size, for the next pages. One that has grown beyond is truncated.
+    fn try_once(&self) -> Result<bool, Fault> {
+        let mode = if self.is_large() { "TRUNCATE" } else { "PASSIVE" };
+        let done = self.with_wait(Duration::ZERO, mode)?;
+        if done {
+            self.pages.store(0, Ordering::Relaxed);
+        }
+        Ok(done)
+    }
+
+    fn is_large(&self) -> bool {
+        self.pages.load(Ordering::Relaxed) >= self.every.saturating_mul(2)
+    }
+
+    fn held(&self, since: Instant, now: Instant) -> Option<HeldWal> {
+        let pages = u64::try_from(self.pages.load(Ordering::Relaxed)).unwrap_or(0);
+        let bytes = pages * FRAME_BYTES.unsigned_abs();
+        (self.is_large() || now.saturating_duration_since(since) >= LONG_READ).then_some(HeldWal { since, bytes })
+    }
+
+    /// Whether the checkpoint was completed, with this wait for every lock.
+    fn with_wait(&self, wait: Duration, mode: &str) -> Result<bool, Fault> {
+        self.check_whole()?;
+        self.conn.busy_timeout(wait)?;
+        let pragma = format!("PRAGMA wal_checkpoint({mode})");
+        let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+        let result: rusqlite::Result<(bool, i32, i32)> = self.conn.query_row(&pragma, [], row);
+        self.conn.busy_timeout(LOCK_WAIT)?;
+        let (busy, in_wal, done) = result?;
+        Ok(!busy && in_wal == done)
+    }
+
+    /// A checkpoint into a file that lost its end under the service would put a hole there, which no later start could tell.
+    fn check_whole(&self) -> Result<(), Fault> {
+        let number = |pragma| self.conn.query_row(pragma, [], |row| row.get::<_, i64>(0));
+        let (bytes, pages) = (number("PRAGMA page_size")?, number("PRAGMA page_count")?);
+        whole::check_end(self.path, bytes.unsigned_abs(), pages.unsigned_abs())
+    }
+}

@@ -1,0 +1,82 @@
+//! A reader that keeps the WAL from beginning anew, in the log: when it is noticed, every few minutes while it lasts, and when it
+//! is over. The disk fills up by such a reader, and nothing else shows it.
+
+use std::time::{Duration, Instant};
+
+use crate::store::HeldWal;
+
+const REPEAT_AFTER: Duration = Duration::from_secs(300);
+const MIB: u64 = 1 << 20;
+
+/// What was told of such a reader.
+#[derive(Debug, Default)]
+pub(super) struct ReaderLog {
+    told: Option<Instant>,
+}
+
+impl ReaderLog {
+    /// Logs what the engine finds at `now`, if a line is due.
+    pub(super) fn look(&mut self, held: Option<HeldWal>, now: Instant) {
+        match (self.line(held, now), held) {
+            (Some(line), Some(_)) => log::warn!("{line}"),
+            (Some(line), None) => log::info!("{line}"),
+            (None, _) => {}
+        }
+    }
+
+    fn line(&mut self, held: Option<HeldWal>, now: Instant) -> Option<String> {
+        let Some(HeldWal { since, bytes }) = held else {
+            return self.told.take().map(|_| "no reader keeps the WAL from being emptied any more".to_owned());
+        };
+        if self.told.is_some_and(|told| now.saturating_duration_since(told) < REPEAT_AFTER) {
+            return None;
+        }
+        self.told = Some(now);
+        let (age, mib) = (age(now.saturating_duration_since(since)), bytes / MIB);
+        Some(format!(
+            "a read transaction that is at least {age} old keeps the WAL from being emptied: it has {mib} MiB and grows; \
+             look for a forgotten sqlite3 shell, a backup that hangs, or another program that reads the database"
+        ))
+    }
+}
+
+fn age(age: Duration) -> String {
+    match age.as_secs() {
+        seconds @ 0..120 => format!("{seconds} seconds"),
+        seconds @ 120..7_200 => format!("{} minutes", seconds / 60),
+        seconds => format!("{} hours", seconds / 3_600),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_reader_is_told_when_it_is_noticed_every_five_minutes_and_when_it_is_gone() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let held = |mib: u64| Some(HeldWal { since: start, bytes: mib * MIB });
+        let line = |age: &str, mib: u64| {
+            Some(format!(
+                "a read transaction that is at least {age} old keeps the WAL from being emptied: it has {mib} MiB and grows; \
+                 look for a forgotten sqlite3 shell, a backup that hangs, or another program that reads the database"
+            ))
+        };
+        let mut log = ReaderLog::default();
+        let story = [
+            (0, None, None),
+            (40, held(130), line("40 seconds", 130)),
+            (41, held(131), None),
+            (339, held(140), None),
+            (340, held(150), line("5 minutes", 150)),
+            (9_000, held(900), line("2 hours", 900)),
+            (9_010, None, Some("no reader keeps the WAL from being emptied any more".to_owned())),
+            (9_020, None, None),
+            (9_030, held(140), line("2 hours", 140)),
+        ];
+        for (second, held, expected) in story {
+            assert_eq!(log.line(held, at(second)), expected, "at second {second}");
+        }
+    }
+}

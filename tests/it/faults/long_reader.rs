@@ -1,0 +1,109 @@
+//! Another process keeps a read transaction open, as a forgotten sqlite3 shell does, and the WAL cannot begin anew.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use nats_userman::store::{Engine, HeldWal, Location, with_engine};
+use rusqlite::{Connection, OpenFlags};
+use tempfile::TempDir;
+
+use crate::property::in_transaction;
+use crate::support::{NOON, rows};
+
+/// A small WAL: a checkpoint is due after these pages.
+const PAGES: i32 = 40;
+const FRAME_BYTES: u64 = 4096 + 24;
+const SECOND: Duration = Duration::from_secs(1);
+
+fn reader(database: &Path) -> Connection {
+    let reader = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM member_auth").unwrap();
+    reader
+}
+
+/// A commit of some eight pages, and what the engine does after it.
+fn commit(engine: &mut dyn Engine, now: Instant) -> Option<HeldWal> {
+    in_transaction(engine, |engine| engine.probe(NOON)).unwrap();
+    engine.tidy(now).unwrap()
+}
+
+#[test]
+fn a_forgotten_reader_is_told_with_its_age_and_the_wal_shrinks_when_it_is_gone() {
+    let dir = TempDir::new().unwrap();
+    let location = Location::sqlite(dir.path().join("userman.db")).with_checkpoint_every(PAGES);
+    let wal = || std::fs::metadata(dir.path().join("userman.db-wal")).unwrap().len();
+    let usual = FRAME_BYTES * u64::try_from(PAGES).unwrap() * 2;
+    with_engine(&location, true, |engine| {
+        let start = Instant::now();
+        // Without a reader the WAL begins anew and anew.
+        for _ in 0..100 {
+            assert_eq!(commit(engine, start), None);
+        }
+        assert!(wal() < usual, "{} bytes", wal());
+
+        let forgotten = reader(location.path());
+        let mut now = start;
+        let held = loop {
+            now += SECOND;
+            if let Some(held) = commit(engine, now) {
+                break held;
+            }
+        };
+        assert!(held.since > start && held.since < now && held.bytes >= usual, "{held:?}, now {now:?}");
+        while wal() < 10 * usual {
+            now += SECOND;
+            let later = commit(engine, now).expect("it is still there");
+            assert_eq!(later.since, held.since, "the age is that of the reader");
+        }
+        drop(forgotten);
+        // Also where nobody sends anything: the writer's tick looks.
+        now += 11 * SECOND;
+        assert_eq!(engine.tidy(now).unwrap(), None);
+        assert_eq!(wal(), 0);
+        assert_eq!(commit(engine, now), None);
+    })
+    .unwrap();
+    let conn = Connection::open(location.path()).unwrap();
+    assert_eq!(rows(&conn, "PRAGMA integrity_check"), ["ok"]);
+}
+
+/// A WAL that stays small, because little is written, says nothing by its size.
+#[test]
+fn a_reader_of_many_minutes_is_told_although_the_wal_is_small() {
+    let dir = TempDir::new().unwrap();
+    let location = Location::sqlite(dir.path().join("userman.db")).with_checkpoint_every(PAGES);
+    with_engine(&location, true, |engine| {
+        let start = Instant::now();
+        let _forgotten = reader(location.path());
+        while std::fs::metadata(dir.path().join("userman.db-wal")).unwrap().len() < FRAME_BYTES * 45 {
+            assert_eq!(commit(engine, start), None);
+        }
+        assert_eq!(engine.tidy(start + 299 * SECOND).unwrap(), None);
+        let held = engine.tidy(start + 300 * SECOND).unwrap().expect("five minutes");
+        assert_eq!(held.since, start);
+    })
+    .unwrap();
+}
+
+/// The WAL begins anew under a reader that reads the database file alone, and the file is cut to its usual size then.
+#[test]
+fn a_wal_that_a_reader_made_large_is_cut_when_it_begins_anew() {
+    let dir = TempDir::new().unwrap();
+    let location = Location::sqlite(dir.path().join("userman.db")).with_checkpoint_every(PAGES);
+    let wal = || std::fs::metadata(dir.path().join("userman.db-wal")).unwrap().len();
+    with_engine(&location, true, |engine| {
+        let now = Instant::now();
+        let forgotten = reader(location.path());
+        for _ in 0..60 {
+            commit(engine, now);
+        }
+        let large = wal();
+        drop(forgotten);
+        // A checkpoint of somebody else: sqlite3, or an application.
+        let other = Connection::open(location.path()).unwrap();
+        assert!(rows(&other, "PRAGMA wal_checkpoint")[0].starts_with("0|"));
+        commit(engine, now);
+        assert!(wal() < large / 4, "{large} bytes became {}", wal());
+    })
+    .unwrap();
+}
