@@ -1,5 +1,6 @@
 //! The settings: flags and `USERMAN_` variables as they were given, and what they mean once they have been read.
 
+mod again;
 mod api;
 mod area;
 mod problems;
@@ -7,6 +8,7 @@ mod variables;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use chrono_tz::Tz;
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
@@ -25,7 +27,8 @@ use crate::data_dir::DataDir;
 use crate::http::caller::TrustedProxies;
 use crate::http::tokens::{TOKEN_EXPECTED, Token, read_file};
 use crate::logging::{Format, LogFilter};
-use crate::network::parse_network;
+use crate::login::page::Page;
+use crate::network::{self, NETWORK_EXPECTED, parse_network};
 use crate::password::HashKind;
 use crate::store::Location;
 
@@ -65,9 +68,15 @@ pub struct Settings {
     /// Network that may call /postback; repeatable [default: any]
     #[arg(long, global = true, env = "USERMAN_ALLOW_IP", value_name = "CIDR", value_delimiter = ',')]
     pub allow_ip: Vec<String>,
+    /// The same from a file, one a line
+    #[arg(long, global = true, env = "USERMAN_ALLOW_IP_FILE", value_name = "FILE", value_parser = any_path())]
+    pub allow_ip_file: Option<PathBuf>,
     /// Proxy whose X-Forwarded-For counts; repeatable [default: none]
     #[arg(long, global = true, env = "USERMAN_TRUSTED_PROXY", value_name = "CIDR", value_delimiter = ',')]
     pub trusted_proxy: Vec<String>,
+    /// The same from a file, one a line
+    #[arg(long, global = true, env = "USERMAN_TRUSTED_PROXY_FILE", value_name = "FILE", value_parser = any_path())]
+    pub trusted_proxy_file: Option<PathBuf>,
     /// Time zone in which an EXPIRE's date begins, as in Europe/Berlin
     #[arg(long, global = true, env = "USERMAN_TIME_ZONE", value_name = "ZONE", default_value = "UTC")]
     pub time_zone: String,
@@ -136,8 +145,12 @@ pub struct Config {
     pub area: AreaConfig,
     /// The REST API.
     pub api: ApiConfig,
+    /// The login page.
+    pub login_page: Page,
     /// Files of secrets that settings name, wherever they lie.
     pub secret_files: Vec<PathBuf>,
+    /// The settings as text, for [`Config::read_again`].
+    given: Arc<Settings>,
 }
 
 impl Config {
@@ -187,11 +200,11 @@ impl Config {
             LogFilter::parse,
         );
         let log_format = bad.read("--log-format", "expected text or json", &settings.log_format, Format::parse);
-        let network = "expected an address or a network, as in 192.0.2.0/24 or 2001:db8::/32";
-        let allow_ip = bad.read_all("--allow-ip", network, &settings.allow_ip, parse_network);
-        let trusted_proxy = bad.read_all("--trusted-proxy", network, &settings.trusted_proxy, parse_network);
+        let allow_ip = allow_ip(settings, &mut bad);
+        let trusted_proxy = trusted_proxy(settings, &mut bad);
         let postback_tokens = tokens(settings, &mut bad);
         let area = AreaConfig::read(&settings.area, &mut bad);
+        let login_page = area::login_page(&settings.area, &mut bad);
         let api = ApiConfig::read(&settings.api, &mut bad);
 
         let read = || {
@@ -202,7 +215,7 @@ impl Config {
                 location: location?,
                 postback_tokens,
                 allow_ip,
-                trusted_proxy: TrustedProxies(trusted_proxy),
+                trusted_proxy,
                 expiry: ExpiryRule { zone: zone?, grace_hours: grace? },
                 password_hash: password_hash?,
                 keep_cryptpass: keep_cryptpass?,
@@ -211,7 +224,9 @@ impl Config {
                 log_format: log_format?,
                 area: area?,
                 api: api?,
+                login_page,
                 secret_files: secret_files(settings),
+                given: Arc::new(settings.clone()),
             })
         };
         match (bad.0.is_empty(), read()) {
@@ -229,13 +244,25 @@ impl Config {
 
 fn tokens(settings: &Settings, bad: &mut Problems) -> Vec<Token> {
     let mut tokens = bad.secrets("--postback-token", TOKEN_EXPECTED, &settings.postback_token, Token::parse);
-    if let Some(path) = bad.optional_path("--postback-token-file", settings.postback_token_file.as_deref()) {
-        match read_file(path) {
-            Ok(more) => tokens.extend(more),
-            Err(error) => bad.0.push(BadSetting::file("--postback-token-file", &error)),
-        }
-    }
+    let file = settings.postback_token_file.as_ref();
+    tokens.extend(bad.file("--postback-token-file", file, read_file).into_iter().flatten());
     tokens
+}
+
+fn allow_ip(settings: &Settings, bad: &mut Problems) -> Vec<IpNet> {
+    let mut networks = bad.read_all("--allow-ip", NETWORK_EXPECTED, &settings.allow_ip, parse_network);
+    let file = settings.allow_ip_file.as_ref();
+    networks.extend(bad.file("--allow-ip-file", file, network::read_file).into_iter().flatten());
+    networks
+}
+
+fn trusted_proxy(settings: &Settings, bad: &mut Problems) -> TrustedProxies {
+    let given = &settings.trusted_proxy;
+    let mut networks = bad.read_all("--trusted-proxy", NETWORK_EXPECTED, given, parse_network);
+    let file = settings.trusted_proxy_file.as_ref();
+    let more = bad.file("--trusted-proxy-file", file, network::read_file);
+    networks.extend(more.into_iter().flatten());
+    TrustedProxies(networks)
 }
 
 fn secret_files(settings: &Settings) -> Vec<PathBuf> {

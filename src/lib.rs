@@ -24,7 +24,7 @@
 //! - [`http`]: the surface; [`service`] starts and stops all of it.
 //! - [`replay`], [`cli`]: the way back in, and the commands.
 //! - [`mod@idle`]: the priority of hashing threads.
-//! - [`config`], [`network`], [`data_dir`], [`key_file`], [`clock`], [`logging`], [`mod@chain`]: settings, files, time, log lines.
+//! - [`config`], [`network`], [`data_dir`], [`key_file`], [`list_file`], [`clock`], [`logging`], [`mod@chain`]: settings, files, time, log lines.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -41,6 +41,7 @@ pub mod http;
 pub mod idle;
 pub mod journal;
 pub mod key_file;
+pub mod list_file;
 pub mod logging;
 pub mod login;
 pub mod member;

@@ -1,5 +1,6 @@
 //! `nats-userman`: parse, run, say what went wrong.
 
+use std::io::{Write as _, stderr};
 use std::process::ExitCode;
 
 use nats_userman::cli::{Cli, Failure, run};
@@ -15,7 +16,8 @@ fn main() -> ExitCode {
         Err(Failure::Usage(lines)) => (lines, 2),
     };
     for line in lines {
-        eprintln!("nats-userman: {line}");
+        // Where stderr is a terminal that was closed, there is nowhere to say it; `eprintln` panics.
+        let _ = writeln!(stderr(), "nats-userman: {line}");
     }
     ExitCode::from(code)
 }

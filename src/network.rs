@@ -1,11 +1,17 @@
 //! Addresses and networks as settings name them and sockets show them.
 
 use std::net::IpAddr;
+use std::path::Path;
 
 use ipnet::{IpNet, Ipv4Net};
 
+use crate::list_file::{self, Kind, ListFileError};
+
 /// Bits of an IPv6 prefix in front of a mapped IPv4 address (`::ffff:0:0/96`).
 const MAPPED_PREFIX_BITS: u8 = 96;
+
+/// What [`parse_network`] takes.
+pub const NETWORK_EXPECTED: &str = "expected an address or a network, as in 192.0.2.0/24 or 2001:db8::/32";
 
 /// An IPv4 address that an IPv6 socket shows as `::ffff:1.2.3.4` is the IPv4 address.
 pub fn normalise(ip: IpAddr) -> IpAddr {
@@ -22,6 +28,16 @@ pub fn parse_network(text: &str) -> Option<IpNet> {
     }
 }
 
+/// Reads the networks of a file, one a line. What stands behind a `#` is a comment.
+///
+/// # Errors
+///
+/// Where it cannot be read, a line is no network, or there is none: an empty list would mean "any".
+pub fn read_file(path: &Path) -> Result<Vec<IpNet>, ListFileError> {
+    let network = |line: &str| parse_network(line.split('#').next().unwrap_or_default());
+    list_file::read(path, Kind { item: "network", expected: NETWORK_EXPECTED }, network)
+}
+
 /// Whether one of the networks holds the address, which is to be normalised.
 pub fn contains(nets: &[IpNet], ip: IpAddr) -> bool {
     nets.iter().any(|net| net.contains(&ip))
@@ -30,6 +46,17 @@ pub fn contains(nets: &[IpNet], ip: IpAddr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_of_networks_may_say_whose_they_are() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "# NATS\n10.1.2.3/8 # the office\n::1\n").unwrap();
+        let read = read_file(file.path()).unwrap();
+        assert_eq!(read, ["10.0.0.0/8", "::1"].map(|text| parse_network(text).unwrap()));
+        std::fs::write(file.path(), "10.0.0.1, 10.0.0.2\n").unwrap();
+        let said = read_file(file.path()).unwrap_err().to_string();
+        assert_eq!(said, format!("{}, line 1: {NETWORK_EXPECTED}", file.path().display()));
+    }
 
     #[test]
     fn a_network_is_a_prefix_or_one_address() {

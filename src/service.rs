@@ -2,11 +2,12 @@
 //! other.
 
 mod area;
+mod reload;
 
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -14,11 +15,12 @@ use actix_web::dev::{Server, ServerHandle};
 
 use crate::action::Rules;
 use crate::apply::in_transaction;
+use crate::authstring::stand_in::StandIn;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, Source};
 use crate::data_dir::{DataDirError, Lock, modes};
 use crate::http;
-use crate::http::api::Api;
+use crate::http::live::Live;
 use crate::http::postback::Shared;
 use crate::http::refused::RefusedLog;
 use crate::http::tokens::{self, Token, TokenError, Tokens};
@@ -34,7 +36,7 @@ const DRAIN_TIME_MAX: Duration = Duration::from_secs(12);
 const DRAIN_LOOK_EVERY: Duration = Duration::from_millis(10);
 /// How many of the newest seals are tried with the key at the start.
 const SEALS_TRIED: u32 = 16;
-/// How soon a changed token file counts, a lifted block, and refused calls without a line of their own are told.
+/// How soon a retired token counts, a lifted block, and refused calls without a line of their own are told.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Why the service does not start.
@@ -82,6 +84,8 @@ pub struct Service {
     writer_thread: JoinHandle<()>,
     worker: Option<Worker>,
     new_token: Option<Token>,
+    /// The settings as they were read last.
+    config: Mutex<Config>,
     /// The first connection after a crash brings the log's index in order, under a lock. Ours stays open, so that none of those that
     /// threads open later is the first: a hashing thread, which runs only when nobody else does, would hold the lock for ever.
     _first: Reader,
@@ -128,7 +132,7 @@ impl Service {
         let area = Arc::new(area::open(config, &vault, clock.now(), hashing, rehashes)?);
         let shared = Shared {
             area,
-            api: Arc::new(Api::new(&config.api)),
+            stand_in: stand_in(&config.api.source),
             public_origin: config.public_url.as_deref().map(origin).map(Arc::from),
             mistakes: Arc::default(),
             writer: writer.clone(),
@@ -137,8 +141,7 @@ impl Service {
             clock,
             location: config.location.clone(),
             tokens,
-            allowed: Arc::new(config.allow_ip.clone()),
-            proxies: Arc::new(config.trusted_proxy.clone()),
+            live: Live::new(config),
             refused: Arc::new(RefusedLog::default()),
             requests: Arc::new(AtomicU64::new(1)),
             stopping: Arc::new(AtomicBool::new(false)),
@@ -146,7 +149,9 @@ impl Service {
         };
         let server = http::server(listener, shared.clone())?;
         let handle = server.handle();
-        let service = Self { address, handle, shared, writer, writer_thread, worker, new_token, _first: first, _locks: locks };
+        let config = Mutex::new(config.clone());
+        let service =
+            Self { address, handle, shared, writer, writer_thread, worker, new_token, config, _first: first, _locks: locks };
         Ok((service, server))
     }
 
@@ -177,17 +182,12 @@ impl Service {
 
     /// Watches the token file, the blocks that commands lift and the refused calls; never returns.
     pub async fn watch(&self) {
-        let mut seen = self.shared.tokens.read_as_of();
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
             area::write_down_blocks(&self.shared).await;
             area::take_up_lifted_blocks(&self.shared);
             self.shared.refused.look();
-            let now = self.shared.tokens.changed_at();
-            if now != seen {
-                seen = now;
-                self.shared.tokens.reload();
-            }
+            self.shared.tokens.look();
         }
     }
 
@@ -211,6 +211,13 @@ impl Service {
         if self.writer_thread.join().is_err() {
             log::error!("the writer has panicked");
         }
+    }
+}
+
+fn stand_in(source: &Source) -> Option<Arc<StandIn>> {
+    match source {
+        Source::StandIn(seconds) => Some(Arc::new(StandIn::new(*seconds))),
+        Source::None | Source::Nats(..) => None,
     }
 }
 

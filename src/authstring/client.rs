@@ -31,6 +31,16 @@ pub struct Access {
     /// Marked as a secret, which its `Debug` does not show.
     key: HeaderValue,
     roots: Option<RootCerts>,
+    /// The text that the roots were read from, which can be compared.
+    pem: Vec<u8>,
+}
+
+/// The same NATS, key and certificates.
+impl PartialEq for Access {
+    fn eq(&self, other: &Self) -> bool {
+        let Self { url, username, key, roots: _, pem } = self;
+        (url, username, key, pem) == (&other.url, &other.username, &other.key, &other.pem)
+    }
 }
 
 impl fmt::Debug for Access {
@@ -49,7 +59,7 @@ impl Access {
         }
         let mut key = HeaderValue::from_str(key).ok()?;
         key.set_sensitive(true);
-        Some(Self { url, username: username.to_owned(), key, roots: None })
+        Some(Self { url, username: username.to_owned(), key, roots: None, pem: Vec::new() })
     }
 
     /// The same with certificates in PEM form that are trusted instead of the usual ones, for a NATS with a certificate of its own.
@@ -62,6 +72,7 @@ impl Access {
             })
             .collect();
         self.roots = Some(RootCerts::new_with_certs(&certificates));
+        self.pem = pem.to_vec();
         (!certificates.is_empty()).then_some(self)
     }
 
@@ -159,6 +170,11 @@ impl Client {
     /// NATS's URL, without a slash at its end.
     pub fn url(&self) -> &str {
         self.access.url()
+    }
+
+    /// Where NATS is, and what it knows us by.
+    pub fn access(&self) -> &Access {
+        &self.access
     }
 
     /// The string of a "plus system" for a member; `None` is NATS's blank: no active member is meant.

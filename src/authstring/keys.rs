@@ -2,16 +2,17 @@
 
 use std::fmt;
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use ipnet::IpNet;
 use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
 
 use super::client::is_credential;
+use crate::list_file::{self, Kind, ListFileError};
 use crate::member::SiteId;
 use crate::network::{contains, parse_network};
-use crate::text_file::{self, is_quoted};
+use crate::text_file::is_quoted;
 
 /// The shortest key that is taken. NATS's own have 32 hexadecimal digits.
 const KEY_CHARS_MIN: usize = 16;
@@ -19,7 +20,7 @@ const KEY_CHARS_MIN: usize = 16;
 pub const API_KEY_EXPECTED: &str = "expected USERNAME:KEY with a KEY of at least 16 characters and no comma, then site=SITEID and ip=CIDR as often as wanted, with blanks between";
 
 /// One key. Its text is not kept.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ApiKey {
     username: String,
     /// SHA-256 of `USERNAME:KEY`: equal lengths, whatever is presented.
@@ -88,7 +89,7 @@ impl ApiKey {
 }
 
 /// All of them.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ApiKeys(Vec<ApiKey>);
 
 impl ApiKeys {
@@ -133,42 +134,13 @@ impl ApiKeys {
     }
 }
 
-/// What can be wrong with a file of keys.
-#[derive(Debug, thiserror::Error)]
-pub enum ApiKeyError {
-    /// Input or output.
-    #[error("cannot read the API keys in {}", .0.display())]
-    Io(PathBuf, #[source] std::io::Error),
-    /// A line that is no key.
-    #[error("{}, line {line}: {API_KEY_EXPECTED}", .path.display())]
-    Malformed {
-        /// The file.
-        path: PathBuf,
-        /// The line, from 1.
-        line: usize,
-    },
-    /// No key at all.
-    #[error("{} holds no API key", .0.display())]
-    Empty(PathBuf),
-}
-
 /// Reads the keys of a file, one a line; lines that are empty or begin with `#` are passed over.
 ///
 /// # Errors
 ///
 /// Where it cannot be read, or a line is no key.
-pub fn read_file(path: &Path) -> Result<Vec<ApiKey>, ApiKeyError> {
-    let text = text_file::read(path).map_err(|error| ApiKeyError::Io(path.to_owned(), error))?;
-    let mut keys = Vec::new();
-    for (index, line) in text.lines().enumerate() {
-        let line = line.trim();
-        if line.is_empty() || line.starts_with('#') {
-            continue;
-        }
-        let malformed = || ApiKeyError::Malformed { path: path.to_owned(), line: index + 1 };
-        keys.push(ApiKey::parse(line).ok_or_else(malformed)?);
-    }
-    if keys.is_empty() { Err(ApiKeyError::Empty(path.to_owned())) } else { Ok(keys) }
+pub fn read_file(path: &Path) -> Result<Vec<ApiKey>, ListFileError> {
+    list_file::read(path, Kind { item: "API key", expected: API_KEY_EXPECTED }, ApiKey::parse)
 }
 
 #[cfg(test)]

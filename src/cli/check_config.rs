@@ -7,7 +7,7 @@ use std::io::{Write as _, stdout};
 use super::Failure;
 use crate::authstring::keys::ApiKey;
 use crate::chain::chain;
-use crate::config::{ApiConfig, AreaConfig, Config, Settings, Source};
+use crate::config::{ApiConfig, Config, Settings, Source};
 use crate::http::tokens::read_file;
 use crate::login::cookie::Signer;
 use crate::login::guard::Limits;
@@ -38,7 +38,7 @@ pub(super) fn run(settings: &Settings, config: &Config) -> Result<(), Failure> {
         ("password hash", settings.password_hash.trim().to_owned()),
         ("keep cryptpass", if config.keep_cryptpass { "yes" } else { "no" }.into()),
         ("journal kept", days),
-        ("logins", logins(&config.area)),
+        ("logins", logins(config)),
         ("guessing", guessing(&config.area.limits)),
         ("API keys", api_keys(&config.api)),
         ("authstrings", authstrings(&config.api.source)),
@@ -56,10 +56,11 @@ pub(super) fn run(settings: &Settings, config: &Config) -> Result<(), Failure> {
     Err(Failure::Failed(problems.join("\nnats-userman: ")))
 }
 
-fn logins(area: &AreaConfig) -> String {
+fn logins(config: &Config) -> String {
+    let area = &config.area;
     let domain =
         area.cookie.domain.as_ref().map_or_else(|| "each host its own".into(), |domain| format!("shared by {}", domain.as_str()));
-    let page = if area.page.is_ours() { "the plain page" } else { "your own page" };
+    let page = if config.login_page.is_ours() { "the plain page" } else { "your own page" };
     format!("{} hours, {domain}, {page}", area.login_seconds / 3_600)
 }
 

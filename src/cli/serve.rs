@@ -1,9 +1,11 @@
 //! `serve`: run until SIGTERM or SIGINT.
 
+mod signals;
+
 use std::io::{IsTerminal as _, Write as _, stdout};
 use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal};
+use signals::Signals;
 
 use super::Failure;
 use crate::clock::Clock;
@@ -19,7 +21,7 @@ pub(super) fn run(config: &Config) -> Result<(), Failure> {
 
 async fn serve(config: &Config) -> Result<(), Failure> {
     // Before anything is made: a signal from here on finds its handler.
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut signals = Signals::catch()?;
     let (service, server) = Service::start(config, Clock::System, true).map_err(|error| Failure::of(&error))?;
     let server = actix_web::rt::spawn(server);
     log::info!("listening on {}", service.address());
@@ -28,10 +30,9 @@ async fn serve(config: &Config) -> Result<(), Failure> {
         log::warn!("stdout is closed: the URL for NATS was not printed");
     }
     let ended = tokio::select! {
-        _ = terminate.recv() => Ok("SIGTERM"),
-        _ = interrupt.recv() => Ok("SIGINT"),
+        signal = signals.stop(|| service.reload()) => Ok(signal),
         () = writer_is_lost(&service) => Err(Failure::Failed("the writer has ended; start the service again".into())),
-        () = service.watch() => Ok("the watch ended"),
+        () = service.watch() => Ok("the watch ended".into()),
     };
     if let Ok(signal) = &ended {
         log::info!("{signal}: stopping");

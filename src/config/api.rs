@@ -112,23 +112,22 @@ impl ApiConfig {
     }
 }
 
-fn keys(settings: &ApiSettings, bad: &mut Problems) -> Option<ApiKeys> {
+/// All keys, or none where one of them cannot be used.
+pub(super) fn keys(settings: &ApiSettings, bad: &mut Problems) -> Option<ApiKeys> {
+    let before = bad.0.len();
     let mut keys = bad.secrets("--api-key", API_KEY_EXPECTED, &settings.api_key, ApiKey::parse);
-    if let Some(path) = bad.optional_path("--api-key-file", settings.api_key_file.as_deref()) {
-        match read_file(path) {
-            Ok(more) => keys.extend(more),
-            Err(error) => bad.0.push(BadSetting::file("--api-key-file", &error)),
-        }
-    }
-    ApiKeys::new(keys)
+    let file = settings.api_key_file.as_ref();
+    keys.extend(bad.file("--api-key-file", file, read_file).into_iter().flatten());
+    let keys = ApiKeys::new(keys)
         .map_err(|username| {
             bad.0.push(BadSetting::found("--api-key", "expected each key once", &format!("one of \"{username}\" twice")))
         })
-        .ok()
+        .ok();
+    keys.filter(|_| bad.0.len() == before)
 }
 
 /// NATS's URL, username and key: all three or none.
-fn access(settings: &ApiSettings, bad: &mut Problems) -> Option<Access> {
+pub(super) fn access(settings: &ApiSettings, bad: &mut Problems) -> Option<Access> {
     let url = settings.nats_url.as_deref().and_then(|text| url(text.trim(), bad));
     let credential = |text: &str| (is_credential(text) && !is_quoted(text)).then(|| text.to_owned());
     let username = settings.nats_api_username.as_deref();

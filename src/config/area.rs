@@ -55,8 +55,6 @@ pub struct AreaConfig {
     pub login_seconds: i64,
     /// Its name, and who shares it.
     pub cookie: CookieForm,
-    /// The login page.
-    pub page: Page,
     /// When guessing is too much.
     pub limits: Limits,
 }
@@ -71,12 +69,6 @@ impl AreaConfig {
         );
         let cookie_domain =
             bad.read_optional("--cookie-domain", COOKIE_DOMAIN_EXPECTED, settings.cookie_domain.as_deref(), CookieDomain::parse);
-        let page = match &settings.login_template {
-            None => Some(Page::default()),
-            Some(path) => {
-                bad.path("--login-template", path).and_then(|path| Page::load(path).map_err(|error| bad.template(&error)).ok())
-            }
-        };
         let count = "expected a whole number from 0 to 1000, 0 for off";
         let limit = number(0, LIMIT_MAX);
         let pair = bad.read("--login-limit-pair", count, &settings.login_limit_pair, &limit);
@@ -89,7 +81,6 @@ impl AreaConfig {
         Some(Self {
             login_seconds: i64::from(hours?) * HOUR_SECONDS,
             cookie: CookieForm { domain: cookie_domain },
-            page: page?,
             limits: Limits {
                 pair: pair?,
                 network: network?,
@@ -99,4 +90,9 @@ impl AreaConfig {
             },
         })
     }
+}
+
+/// The operator's own login page, or ours; ours as well where theirs cannot be used.
+pub(super) fn login_page(settings: &AreaSettings, bad: &mut Problems) -> Page {
+    bad.file("--login-template", settings.login_template.as_ref(), Page::load).unwrap_or_default()
 }

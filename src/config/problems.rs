@@ -1,11 +1,10 @@
 //! Collects what is wrong with settings: all of it, each in one line.
 
 use std::borrow::Cow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::login::page::PageError;
 use crate::store::Location;
 use crate::text_file::{is_invisible, is_quoted};
 
@@ -61,8 +60,15 @@ impl Problems {
         text.and_then(|text| self.read(flag, expected, text, parse))
     }
 
-    pub(super) fn template(&mut self, error: &PageError) {
-        self.0.push(BadSetting::file("--login-template", error));
+    /// A file that a setting names, read by `read`; where it cannot be used, that is told.
+    pub(super) fn file<T, E: std::error::Error>(
+        &mut self,
+        flag: &'static str,
+        path: Option<&PathBuf>,
+        read: impl FnOnce(&Path) -> Result<T, E>,
+    ) -> Option<T> {
+        let path = self.path(flag, path?)?;
+        read(path).map_err(|error| self.0.push(BadSetting::file(flag, &error))).ok()
     }
 
     /// A list may have blanks, as behind a last comma, but not only blanks: an empty list of networks would mean "any".
@@ -106,10 +112,6 @@ impl Problems {
         let is_good = problem.is_none();
         self.0.extend(problem.map(|problem| BadSetting::new(flag, problem)));
         is_good.then_some(path)
-    }
-
-    pub(super) fn optional_path<'a>(&mut self, flag: &'static str, path: Option<&'a Path>) -> Option<&'a Path> {
-        path.and_then(|path| self.path(flag, path))
     }
 
     pub(super) fn database(&mut self, text: &str) -> Option<Location> {

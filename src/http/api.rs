@@ -13,15 +13,15 @@ use subtle::ConstantTimeEq as _;
 
 use super::auth::NO_STORE;
 use super::body::{self, Unread};
+use super::live::LiveSettings;
 use super::mistakes::Mistake;
 use super::postback::Desk;
 use super::relay::{Relay, Unanswered};
 use super::reply;
-use crate::authstring::keys::{ApiKey, ApiKeys};
+use crate::authstring::keys::ApiKey;
 use crate::authstring::question::Question;
 use crate::authstring::stand_in::StandIn;
 use crate::authstring::{AuthString, Lookup, Session};
-use crate::config::{ApiConfig, Source};
 use crate::member::{Key, MemberId, SiteId};
 use crate::reply::{Found, Refusal};
 
@@ -36,34 +36,17 @@ const NO_KEY: &str =
     "api-key, api-username: expected both headers, once each, with a key that is set with --api-key or --api-key-file";
 const NO_SOURCE: &str = "there are no authstrings here: start the service with --nats-url, or with --stand-in while you develop";
 
-/// The REST API of one service.
-#[derive(Debug)]
-pub struct Api {
-    keys: ApiKeys,
-    /// `None` where there are no strings to give.
-    strings: Option<Strings>,
-}
-
 /// Where strings come from.
-#[derive(Debug)]
-enum Strings {
-    Nats(Relay),
-    StandIn(StandIn),
+enum Strings<'a> {
+    Nats(&'a Relay),
+    StandIn(&'a StandIn),
 }
 
-impl Api {
-    /// As it was set.
-    pub fn new(config: &ApiConfig) -> Self {
-        let strings = match &config.source {
-            Source::None => None,
-            Source::Nats(access, time_max) => Some(Strings::Nats(Relay::new(access.clone(), *time_max))),
-            Source::StandIn(seconds) => Some(Strings::StandIn(StandIn::new(*seconds))),
-        };
-        Self { keys: config.keys.clone(), strings }
-    }
-
-    fn strings(&self) -> Result<&Strings, Failure> {
-        self.strings.as_ref().ok_or(Failure::Nowhere)
+fn strings<'a>(desk: &'a Desk, live: &'a LiveSettings) -> Result<Strings<'a>, Failure> {
+    match (&desk.shared().stand_in, &live.relay) {
+        (Some(stand_in), _) => Ok(Strings::StandIn(stand_in)),
+        (None, Some(relay)) => Ok(Strings::Nats(relay)),
+        (None, None) => Err(Failure::Nowhere),
     }
 }
 
@@ -106,12 +89,13 @@ async fn member(request: &HttpRequest, desk: &Desk, read: fn(&[u8]) -> Result<Qu
     desk.shared().writer.count();
     let answered = async {
         go_on(desk)?;
-        let key = key(request, desk)?;
+        let live = desk.shared().live.now();
+        let key = key(request, desk, &live)?;
         if *request.method() != Method::GET {
             return Err(Failure::Method("GET"));
         }
         let question = read(request.query_string().as_bytes()).map_err(Failure::Refused)?;
-        let string = string(desk, key, &question).await?;
+        let string = string(desk, &live, key, &question).await?;
         let text = string.as_ref().map_or("", AuthString::expose);
         // Hexadecimal digits: nothing in it has to be escaped.
         Ok(format!("{{\"{}\":\"{text}\"}}", question.resource.key()))
@@ -125,12 +109,13 @@ pub async fn redeem(request: HttpRequest, payload: Payload, desk: Data<Desk>) ->
     desk.shared().writer.count();
     let answered = async {
         go_on(&desk)?;
-        let key = key(&request, &desk)?;
+        let live = desk.shared().live.now();
+        let key = key(&request, &desk, &live)?;
         if *request.method() != Method::POST {
             return Err(Failure::Method("POST"));
         }
         let body = body::read(&request, payload).await.map_err(Failure::Unread)?;
-        redeemed(&desk, key, &body)
+        redeemed(&desk, &live, key, &body)
     };
     respond(&desk, answered.await)
 }
@@ -141,7 +126,7 @@ fn go_on(desk: &Desk) -> Result<(), Failure> {
 }
 
 /// The key that a caller has shown.
-fn key<'a>(request: &HttpRequest, desk: &'a Desk) -> Result<&'a ApiKey, Failure> {
+fn key<'a>(request: &HttpRequest, desk: &Desk, live: &'a LiveSettings) -> Result<&'a ApiKey, Failure> {
     let header = |name| {
         let mut values = request.headers().get_all(name);
         // Two of them: who knows which of both another program on the way has looked at.
@@ -153,7 +138,7 @@ fn key<'a>(request: &HttpRequest, desk: &'a Desk) -> Result<&'a ApiKey, Failure>
             log::warn!("a call of /api from {address} was refused: {why}");
         });
     };
-    let Some(key) = desk.shared().api.keys.find(header(USERNAME), header(KEY)) else {
+    let Some(key) = live.keys.find(header(USERNAME), header(KEY)) else {
         say("api-key or api-username is missing or wrong");
         return Err(Failure::NoKey);
     };
@@ -165,8 +150,8 @@ fn key<'a>(request: &HttpRequest, desk: &'a Desk) -> Result<&'a ApiKey, Failure>
 }
 
 /// The string that is asked for; `None` is a blank.
-async fn string(desk: &Desk, key: &ApiKey, question: &Question) -> Result<Option<AuthString>, Failure> {
-    let strings = desk.shared().api.strings()?;
+async fn string(desk: &Desk, live: &LiveSettings, key: &ApiKey, question: &Question) -> Result<Option<AuthString>, Failure> {
+    let strings = strings(desk, live)?;
     let now = desk.shared().clock.now();
     let Some(member) = find(desk, key, question, now)? else {
         log::debug!("authstring: a blank, no active member is meant");
@@ -263,9 +248,9 @@ struct ToRedeem {
 
 const TO_REDEEM_EXPECTED: &str = "expected JSON as in {\"authstring\":\"877ae8d2c00e617d443643326bb848e2\"}";
 
-fn redeemed(desk: &Desk, key: &ApiKey, body: &[u8]) -> Result<String, Failure> {
+fn redeemed(desk: &Desk, live: &LiveSettings, key: &ApiKey, body: &[u8]) -> Result<String, Failure> {
     let shared = desk.shared();
-    let stand_in = match shared.api.strings()? {
+    let stand_in = match strings(desk, live)? {
         Strings::Nats(_) => return Err(Failure::NotFound("authstring: NATS redeems its own, only a --stand-in does it here")),
         Strings::StandIn(stand_in) => stand_in,
     };
@@ -318,7 +303,7 @@ fn respond(desk: &Desk, answered: Result<String, Failure>) -> HttpResponse {
     headers.insert(CONTENT_TYPE, JSON);
     headers.insert(CACHE_CONTROL, NO_STORE);
     headers.insert(SERVER, US);
-    if let Some(Strings::StandIn(_)) = desk.shared().api.strings {
+    if desk.shared().stand_in.is_some() {
         headers.insert(STAND_IN, US);
     }
     if let Some(method) = allow {

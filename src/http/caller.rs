@@ -12,7 +12,7 @@ use crate::network::{contains, normalise};
 const ENTRIES_MAX: usize = 64;
 
 /// The networks of `--trusted-proxy`. None trusted is the default.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TrustedProxies(pub Vec<IpNet>);
 
 /// The answer.

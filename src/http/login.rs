@@ -53,7 +53,7 @@ pub(super) fn presented(request: &HttpRequest, desk: &Desk, now: i64) -> Vec<Log
 
 /// The login page.
 pub(super) fn form(desk: &Desk, status: StatusCode, ask: &Ask, back: &Back, said: Said) -> HttpResponse {
-    let page = &desk.area().config.page;
+    let page = &desk.shared().live.look().page;
     let mut response = HttpResponse::build(status).body(page.with_form(ask, back.as_str(), said));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HTML);

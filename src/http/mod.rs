@@ -6,6 +6,7 @@ pub mod auth;
 pub mod body;
 pub mod caller;
 pub mod health;
+pub mod live;
 pub mod login;
 pub mod mistakes;
 pub mod multipart;

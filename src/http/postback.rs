@@ -10,12 +10,11 @@ use actix_web::http::header::X_FORWARDED_FOR;
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
-use ipnet::IpNet;
 
-use super::api::Api;
 use super::area::{Area, Undecided};
 use super::body;
-use super::caller::{self, TrustedProxies};
+use super::caller;
+use super::live::Live;
 use super::mistakes::{Mistake, Mistakes};
 use super::reading::SharedReader;
 use super::refused::RefusedLog;
@@ -23,6 +22,7 @@ use super::reply;
 use super::tokens::Tokens;
 use crate::action::{Action, Known, Rules, Standing};
 use crate::apply::Postback;
+use crate::authstring::stand_in::StandIn;
 use crate::clock::Clock;
 use crate::journal::Origin;
 use crate::login::guard::{Door, Network};
@@ -45,10 +45,8 @@ pub struct Shared {
     pub location: Location,
     /// Who may call.
     pub tokens: Tokens,
-    /// From where; empty means from anywhere.
-    pub allowed: Arc<Vec<IpNet>>,
-    /// Whose X-Forwarded-For counts.
-    pub proxies: Arc<TrustedProxies>,
+    /// The settings that may change meanwhile.
+    pub live: Live,
     /// Refusals, at a bounded rate.
     pub refused: Arc<RefusedLog>,
     /// Numbers the requests of this process.
@@ -63,8 +61,8 @@ pub struct Shared {
     pub area: Arc<Area>,
     /// Scheme and host of `--public-url`, from which the login form may come.
     pub public_origin: Option<Arc<str>>,
-    /// The REST API.
-    pub api: Arc<Api>,
+    /// Makes authstrings, if they come from ourselves.
+    pub stand_in: Option<Arc<StandIn>>,
     /// Mistakes around logins and the REST API, at a bounded rate.
     pub mistakes: Arc<Mistakes>,
 }
@@ -171,7 +169,7 @@ impl Desk {
     pub(super) fn caller(&self, request: &HttpRequest) -> IpAddr {
         let peer = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip());
         let lines = request.headers().get_all(X_FORWARDED_FOR).map(|value| value.as_bytes());
-        let caller = caller::caller(peer, lines, &self.shared.proxies);
+        let caller = caller::caller(peer, lines, &self.shared.live.look().proxies);
         if caller.ignored_header {
             self.shared.refused.unlisted_proxy(caller.address);
         }
@@ -179,7 +177,8 @@ impl Desk {
     }
 
     fn is_allowed(&self, address: IpAddr, token: &str) -> bool {
-        let from_here = self.shared.allowed.is_empty() || network::contains(&self.shared.allowed, address);
+        let allowed = &self.shared.live.look().allowed;
+        let from_here = allowed.is_empty() || network::contains(allowed, address);
         // Both are looked at in any case, so that the time does not tell which was wrong.
         let with_token = self.shared.tokens.contain(token);
         from_here & with_token

@@ -60,14 +60,25 @@ pub struct Relay {
     client: Arc<Client>,
     time_max: Duration,
     calls: Arc<Semaphore>,
-    waiting: AtomicUsize,
+    waiting: Arc<AtomicUsize>,
 }
 
 impl Relay {
     /// To this NATS, which has so long for an answer.
     pub fn new(access: Access, time_max: Duration) -> Self {
         let client = Arc::new(Client::new(access, time_max));
-        Self { client, time_max, calls: Arc::new(Semaphore::new(CALLS_MAX)), waiting: AtomicUsize::new(0) }
+        Self { client, time_max, calls: Arc::new(Semaphore::new(CALLS_MAX)), waiting: Arc::default() }
+    }
+
+    /// The same with this key and these certificates. Both together make no more calls than one.
+    pub fn with(&self, access: Access) -> Self {
+        let client = match access == *self.client.access() {
+            // It has connections that are worth keeping.
+            true => Arc::clone(&self.client),
+            false => Arc::new(Client::new(access, self.time_max)),
+        };
+        let (calls, waiting) = (Arc::clone(&self.calls), Arc::clone(&self.waiting));
+        Self { client, time_max: self.time_max, calls, waiting }
     }
 
     /// Where NATS is.

@@ -5,11 +5,13 @@ use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, RwLock};
-use std::time::SystemTime;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use arc_swap::ArcSwap;
 use secrecy::{ExposeSecret, SecretString};
 use subtle::{Choice, ConstantTimeEq};
+
+use crate::chain::chain;
 
 /// The shortest token that is taken: 32 characters of 64 are 192 bits.
 pub const TOKEN_CHARS_MIN: usize = 32;
@@ -21,6 +23,12 @@ pub const TOKEN_EXPECTED: &str = "expected 32 to 256 characters of A-Z, a-z, 0-9
 /// One token.
 #[derive(Clone)]
 pub struct Token(SecretString);
+
+impl PartialEq for Token {
+    fn eq(&self, other: &Self) -> bool {
+        self.expose().as_bytes().ct_eq(other.expose().as_bytes()).into()
+    }
+}
 
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -118,20 +126,44 @@ pub fn write_file(path: &Path, tokens: &[Token]) -> Result<(), TokenError> {
     write().map_err(|error| TokenError::Io(path.to_owned(), error))
 }
 
-/// The tokens that count now: those of the settings, or those of the file, which is read again when it changes, so that `token add`
-/// and `token retire` need no restart.
+/// The tokens that count now: those of the settings, or those of the data directory's file. The
+/// file is read again when it has changed, so that `token add` and `token retire` need no restart.
 #[derive(Clone, Debug)]
-pub struct Tokens {
-    current: Arc<RwLock<Vec<Token>>>,
+pub struct Tokens(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    current: ArcSwap<Vec<Token>>,
     file: Option<PathBuf>,
-    /// When the file had last been changed before it was first read.
-    read_as_of: Option<SystemTime>,
+    /// The file as it was when it was last read, whether it could be used or not.
+    seen: Mutex<Option<Stamp>>,
+}
+
+/// Tells one state of a file from another without reading it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stamp {
+    file: (u64, u64),
+    bytes: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    fn of(path: &Path) -> Option<Self> {
+        let metadata = fs::metadata(path).ok()?;
+        Some(Self {
+            file: (metadata.dev(), metadata.ino()),
+            bytes: metadata.size(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        })
+    }
 }
 
 impl Tokens {
     /// Tokens given as settings.
     pub fn given(tokens: Vec<Token>) -> Self {
-        Self { current: Arc::new(RwLock::new(tokens)), file: None, read_as_of: None }
+        Self::new(tokens, None, None)
     }
 
     /// Tokens of a file.
@@ -140,44 +172,73 @@ impl Tokens {
     ///
     /// Where it cannot be read.
     pub fn from_file(path: &Path) -> Result<Self, TokenError> {
-        // The time first: a change in between is then seen as one.
-        let read_as_of = modified(path);
-        let tokens = read_file(path)?;
-        Ok(Self { current: Arc::new(RwLock::new(tokens)), file: Some(path.to_owned()), read_as_of })
+        // The stamp first: a change in between is then seen as one.
+        let stamp = Stamp::of(path);
+        Ok(Self::new(read_file(path)?, Some(path.to_owned()), stamp))
     }
 
-    /// Whether this text is one of them, in constant time.
+    fn new(tokens: Vec<Token>, file: Option<PathBuf>, seen: Option<Stamp>) -> Self {
+        let current = ArcSwap::from_pointee(tokens);
+        Self(Arc::new(Shared { current, file, seen: Mutex::new(seen) }))
+    }
+
+    /// Whether this text is one of them, in constant time. Where it is none, the file is looked at:
+    /// a token that was just added is good for the first call that has it. A call with a wrong
+    /// token costs a `stat` by that, and no reading.
     pub fn contain(&self, presented: &str) -> bool {
-        // A poisoned lock means a panic while the list was replaced; the list itself is whole either way.
-        let tokens = self.current.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        any_matches(&tokens, presented)
-    }
-
-    /// When the file was last changed, for [`Tokens::reload`].
-    pub fn changed_at(&self) -> Option<SystemTime> {
-        self.file.as_deref().and_then(modified)
-    }
-
-    /// The same of the file as it was read at the start.
-    pub fn read_as_of(&self) -> Option<SystemTime> {
-        self.read_as_of
-    }
-
-    /// Reads the file again. What cannot be read leaves the tokens as they are, and is logged.
-    pub fn reload(&self) {
-        let Some(path) = &self.file else { return };
-        match read_file(path) {
-            Ok(tokens) => {
-                log::info!("{} tokens read from {}", tokens.len(), path.display());
-                *self.current.write().unwrap_or_else(std::sync::PoisonError::into_inner) = tokens;
-            }
-            Err(error) => log::error!("the tokens stay as they were: {}", crate::chain::chain(&error)),
+        let matches = || any_matches(&self.0.current.load(), presented);
+        matches() || {
+            self.look();
+            matches()
         }
     }
-}
 
-fn modified(path: &Path) -> Option<SystemTime> {
-    fs::metadata(path).ok()?.modified().ok()
+    /// Reads the file if it has changed. What cannot be read leaves the tokens as they are, and is
+    /// logged.
+    pub fn look(&self) {
+        let Some(path) = &self.0.file else { return };
+        let now = Stamp::of(path);
+        let mut seen = self.seen();
+        if *seen == now {
+            return;
+        }
+        match self.read(path, &mut seen) {
+            Ok(_) => log::info!("{} tokens read from {}", self.count(), path.display()),
+            Err(error) => log::error!("the tokens stay as they were: {}", chain(&error)),
+        }
+    }
+
+    /// Reads the file in any case. Whether the tokens are others now.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be read: the tokens are as they were.
+    pub fn read_again(&self) -> Result<bool, TokenError> {
+        self.0.file.as_deref().map_or(Ok(false), |path| self.read(path, &mut self.seen()))
+    }
+
+    /// Takes others of the settings. Whether they are others.
+    pub fn replace(&self, tokens: Vec<Token>) -> bool {
+        let before = self.0.current.swap(Arc::new(tokens));
+        *before != **self.0.current.load()
+    }
+
+    /// The stamp stays locked meanwhile: whoever looks then waits, and finds the new tokens.
+    fn read(&self, path: &Path, seen: &mut Option<Stamp>) -> Result<bool, TokenError> {
+        // The stamp first: a change in between is then seen as one.
+        *seen = Stamp::of(path);
+        Ok(self.replace(read_file(path)?))
+    }
+
+    /// A panic leaves a whole stamp.
+    fn seen(&self) -> MutexGuard<'_, Option<Stamp>> {
+        self.0.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.0.current.load().len()
+    }
 }
 
 #[cfg(test)]

@@ -60,7 +60,7 @@ impl Said {
 }
 
 /// A page around the form.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {
     before: Arc<str>,
     after: Arc<str>,

@@ -1,7 +1,7 @@
 //! NATS's REST API for authstrings: served to a members area, relayed to a NATS that has good and bad days, and played without one.
 
 mod command;
-mod nats;
+pub mod nats;
 mod pages;
 mod relay;
 mod served;

@@ -8,9 +8,12 @@ mod first_run;
 mod foreign;
 mod journal;
 mod members;
+mod reload;
 mod replay;
+mod signals;
 mod slow_reader;
 mod stop;
+mod terminal;
 mod usage;
 mod variables;
 

@@ -15,8 +15,8 @@ fn signal(program: &Program, signal: Signal) {
 }
 
 #[test]
-fn sigterm_and_sigint_end_the_service_with_code_0() {
-    for end in [Signal::TERM, Signal::INT] {
+fn sigterm_sigint_and_sigquit_end_the_service_with_code_0() {
+    for end in [Signal::TERM, Signal::INT, Signal::QUIT] {
         let dir = tempfile::tempdir().unwrap();
         let mut program = Program::serve(dir.path(), &[]);
         program.post("action=ADD&siteid=1&memberid=71&username=bob&password=secret").unwrap();
@@ -52,6 +52,11 @@ fn a_postback_that_was_begun_is_answered_and_a_new_one_is_not_taken() {
     assert_eq!(read_response(&mut idle).unwrap().body, "NOTOK|username \"bob\" is free on site 1");
 
     signal(&program, Signal::TERM);
+    eventually("the program has heard", || program.stderr().contains("SIGTERM: stopping"));
+    // Who is impatient changes nothing.
+    for again in [Signal::TERM, Signal::INT, Signal::QUIT, Signal::HUP, Signal::USR1] {
+        signal(&program, again);
+    }
     // On a connection that is open, calls are taken until the service has begun to stop, and then get their 503.
     let mut last = None;
     eventually("a new postback is not taken", || {

@@ -72,7 +72,7 @@ fn wrong_usage_ends_with_code_2() {
     );
 }
 
-const WRONG: [(&str, &str, &str); 22] = [
+const WRONG: [(&str, &str, &str); 24] = [
     ("--listen", "nonsense", "expected ADDRESS:PORT, as in 127.0.0.1:8080, found \"nonsense\""),
     ("--database", "mysql:x", "expected sqlite:PATH, found \"mysql\""),
     ("--time-zone", "Mars", "expected a name as in Europe/Berlin or UTC, found \"Mars\""),
@@ -83,18 +83,20 @@ const WRONG: [(&str, &str, &str); 22] = [
     ("--log", "loud", "expected error, warn, info, debug, trace or off, or module=level, found \"loud\""),
     ("--log-format", "xml", "expected text or json, found \"xml\""),
     ("--allow-ip", "10.0.0.0/33", "expected an address or a network, as in 192.0.2.0/24 or 2001:db8::/32, found \"10.0.0.0/33\""),
+    ("--allow-ip-file", "/nowhere", "cannot read the networks in /nowhere: No such file or directory (os error 2)"),
     (
         "--trusted-proxy",
         "example.com",
         "expected an address or a network, as in 192.0.2.0/24 or 2001:db8::/32, found \"example.com\"",
     ),
+    ("--trusted-proxy-file", "/nowhere", "cannot read the networks in /nowhere: No such file or directory (os error 2)"),
     ("--postback-token", "short", "expected 32 to 256 characters of A-Z, a-z, 0-9, _ and -, found 5 bytes"),
     ("--login-hours", "0", "expected a whole number of hours from 1 to 8784, found \"0\""),
     ("--cookie-domain", "localhost:80", "expected a host name without a port, as in example.com, found \"localhost:80\""),
-    ("--login-template", "/nowhere", "cannot read /nowhere: No such file or directory (os error 2)"),
     ("--login-limit-pair", "1001", "expected a whole number from 0 to 1000, 0 for off, found \"1001\""),
     ("--login-window-minutes", "1441", "expected a whole number of minutes from 1 to 1440, found \"1441\""),
     ("--login-block-minutes", "x", "expected a whole number of minutes from 1 to 1440, found \"x\""),
+    ("--login-template", "/nowhere", "cannot read /nowhere: No such file or directory (os error 2)"),
     (
         "--api-key",
         "shop:short",
@@ -210,7 +212,7 @@ fn a_variable_that_is_set_to_nothing_is_not_set() {
     assert!(with(None).contains("allowed networks  any\n"));
 }
 
-const VARIABLES: [&str; 15] = [
+const VARIABLES: [&str; 17] = [
     "USERMAN_LISTEN",
     "USERMAN_PUBLIC_URL",
     "USERMAN_DATA_DIR",
@@ -218,7 +220,9 @@ const VARIABLES: [&str; 15] = [
     "USERMAN_POSTBACK_TOKEN",
     "USERMAN_POSTBACK_TOKEN_FILE",
     "USERMAN_ALLOW_IP",
+    "USERMAN_ALLOW_IP_FILE",
     "USERMAN_TRUSTED_PROXY",
+    "USERMAN_TRUSTED_PROXY_FILE",
     "USERMAN_TIME_ZONE",
     "USERMAN_EXPIRE_GRACE_HOURS",
     "USERMAN_PASSWORD_HASH",

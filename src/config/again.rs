@@ -1,0 +1,42 @@
+//! What a running service reads again: the files that settings name. Flags and variables of a
+//! process cannot change while it runs.
+
+use super::problems::{BadSetting, Problems};
+use super::{ApiSettings, Config, Source, allow_ip, api, area, tokens};
+
+impl Config {
+    /// Reads the files of tokens, keys, networks and the login page again. What cannot be used
+    /// leaves the values of that setting as they were, and is returned.
+    pub fn read_again(&mut self) -> Vec<BadSetting> {
+        let settings = self.given.clone();
+        let mut bad = Problems::default();
+        let read = &mut bad;
+        again(read, &mut self.postback_tokens, |bad| tokens(&settings, bad));
+        again(read, &mut self.allow_ip, |bad| allow_ip(&settings, bad));
+        again(read, &mut self.trusted_proxy, |bad| super::trusted_proxy(&settings, bad));
+        again(read, &mut self.login_page, |bad| area::login_page(&settings.area, bad));
+        if let Some(keys) = api::keys(&settings.api, read) {
+            self.api.keys = keys;
+        }
+        access(&settings.api, &mut self.api.source, read);
+        bad.0
+    }
+}
+
+/// Replaces a value by what is read now, unless something is wrong with that.
+fn again<T>(bad: &mut Problems, value: &mut T, read: impl FnOnce(&mut Problems) -> T) {
+    let before = bad.0.len();
+    let now = read(bad);
+    if bad.0.len() == before {
+        *value = now;
+    }
+}
+
+/// NATS's key and its certificates. Where the strings come from stays.
+fn access(settings: &ApiSettings, source: &mut Source, bad: &mut Problems) {
+    if let Source::Nats(access, _) = source
+        && let Some(now) = api::access(settings, bad)
+    {
+        *access = now;
+    }
+}

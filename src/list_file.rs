@@ -1,0 +1,101 @@
+//! A file of settings with one item a line. Blank lines and lines that begin with `#` are passed over.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use crate::text_file;
+
+/// The longest file that is read, in bytes: room for some 10,000 lines, whatever the path leads to.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// What the lines of a file are.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Kind {
+    /// One of them, as in "API key".
+    pub(crate) item: &'static str,
+    /// What a line has to be.
+    pub(crate) expected: &'static str,
+}
+
+/// Why a file of items cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ListFileError {
+    /// Input.
+    #[error("cannot read the {0}s in {path}", path = .1.display())]
+    Io(&'static str, PathBuf, #[source] io::Error),
+    /// A line that is no such item. What stands there may be a secret, and is not shown.
+    #[error("{path}, line {line}: {expected}", path = .path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What was expected there.
+        expected: &'static str,
+    },
+    /// No item at all.
+    #[error("{path} holds no {0}", path = .1.display())]
+    Empty(&'static str, PathBuf),
+}
+
+/// Reads all items of a file, in their order.
+pub(crate) fn read<T>(path: &Path, kind: Kind, parse: fn(&str) -> Option<T>) -> Result<Vec<T>, ListFileError> {
+    let text = text(path).map_err(|error| ListFileError::Io(kind.item, path.to_owned(), error))?;
+    let mut items = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let malformed = || ListFileError::Malformed { path: path.to_owned(), line: index + 1, expected: kind.expected };
+        items.push(parse(line).ok_or_else(malformed)?);
+    }
+    if items.is_empty() { Err(ListFileError::Empty(kind.item, path.to_owned())) } else { Ok(items) }
+}
+
+fn text(path: &Path) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > FILE_BYTES_MAX {
+        return Err(io::Error::other(format!("it has more than {FILE_BYTES_MAX} bytes")));
+    }
+    text_file::text(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NUMBERS: Kind = Kind { item: "number", expected: "expected a number" };
+
+    fn numbers(text: &str) -> Result<Vec<u32>, String> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        let name = file.path().display().to_string();
+        let read = read(file.path(), NUMBERS, |line| line.parse().ok());
+        read.map_err(|error| crate::chain::chain(&error).replace(&name, "FILE"))
+    }
+
+    #[test]
+    fn lines_are_items_but_for_blank_ones_and_those_that_begin_with_a_hash_sign() {
+        for (text, items) in [
+            ("1", Ok(vec![1])),
+            ("# numbers\r\n\r\n 1\r\n\t2 \n#3\n", Ok(vec![1, 2])),
+            ("", Err("FILE holds no number")),
+            ("\n# 1\n", Err("FILE holds no number")),
+            ("1\n\n2 # two\n", Err("FILE, line 3: expected a number")),
+        ] {
+            assert_eq!(numbers(text), items.map_err(str::to_owned), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_without_an_end_is_read_only_so_far() {
+        let said = numbers(&"\n".repeat(FILE_BYTES_MAX as usize + 1)).unwrap_err();
+        assert_eq!(said, "cannot read the numbers in FILE: it has more than 1048576 bytes");
+        let read = |path: &str| read(Path::new(path), NUMBERS, |line| line.parse::<u32>().ok());
+        let said = crate::chain::chain(&read("/nowhere").unwrap_err());
+        assert_eq!(said, "cannot read the numbers in /nowhere: No such file or directory (os error 2)");
+    }
+}

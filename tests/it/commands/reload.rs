@@ -1,0 +1,277 @@
+//! SIGHUP: files that settings name are read again, and what cannot be used changes nothing.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::authstrings::nats::Nats;
+use crate::authstrings::{STRING, get_with};
+use crate::support::{Program, TOKEN, eventually, post_to, program, send_raw};
+
+const OTHER: &str = "other_token_0123456789_abcdef_0123456789";
+const CHECK: &[u8] = b"action=CHECK&siteid=1&username=bob";
+const ADD: &str = "action=ADD&siteid=1&memberid=71&username=bob&password=secret";
+
+/// A service whose settings lie in files.
+struct Scene {
+    dir: tempfile::TempDir,
+    program: Option<Program>,
+    told: usize,
+}
+
+impl Scene {
+    fn new() -> Self {
+        Self { dir: tempfile::tempdir().unwrap(), program: None, told: 0 }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) -> String {
+        let path = self.path(name);
+        fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    /// `serve` with these flags, and a token of [`TOKEN`] unless they say another.
+    fn serve(&mut self, flags: &[&str]) {
+        let mut command = program();
+        command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(self.path("data"));
+        if !flags.contains(&"--postback-token-file") {
+            command.args(["--postback-token", TOKEN]);
+        }
+        command.args(flags).stdout(Stdio::null());
+        self.program = Some(Program::spawn(command).unwrap());
+    }
+
+    fn program(&self) -> &Program {
+        self.program.as_ref().unwrap()
+    }
+
+    /// SIGHUP; all that is said of it.
+    fn reload(&mut self) -> String {
+        kill_process(Pid::from_child(&self.program().child), Signal::HUP).unwrap();
+        let told = self.told;
+        let lines = || {
+            let said = self.program().stderr();
+            let (_, said) = said.split_at(told);
+            let is_ours = |line: &&str| line.contains(" read again");
+            let lines = said.lines().filter(is_ours).map(|line| line[21..].to_owned() + "\n");
+            lines.collect::<String>()
+        };
+        let is_over = |said: &str| said.contains("nothing has changed") || said.contains("changed: ");
+        eventually("it is read again", || is_over(&lines()));
+        let said = lines();
+        self.told = self.program().stderr().len();
+        let said = said.strip_prefix("INFO  SIGHUP: the files of the settings are read again\n");
+        said.unwrap().replace(self.dir.path().to_str().unwrap(), "DIR")
+    }
+
+    fn post(&self, token: &str, forwarded: &str) -> u16 {
+        let length = CHECK.len();
+        let body = str::from_utf8(CHECK).unwrap();
+        let request = format!(
+            "POST /postback/{token} HTTP/1.1\r\nHost: test\r\nX-Forwarded-For: {forwarded}\r\n\
+             Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+        );
+        send_raw(self.program().address, request.as_bytes()).unwrap().status
+    }
+
+    fn stop(mut self) {
+        let mut program = self.program.take().unwrap();
+        assert_eq!(program.terminate().code(), Some(0));
+    }
+}
+
+#[test]
+fn networks_are_read_again_and_a_bad_file_leaves_those_before() {
+    let mut scene = Scene::new();
+    let allowed = scene.write("allowed", "# NATS\n203.0.113.0/24\n");
+    let proxies = scene.write("proxies", "192.0.2.1\n");
+    let flags = ["--allow-ip-file", &allowed, "--trusted-proxy-file", &proxies];
+    scene.serve(&[&flags[..], &["--allow-ip", "198.51.100.7"]].concat());
+    let from = |scene: &Scene, address: &str| scene.post(TOKEN, address);
+    assert_eq!(from(&scene, "203.0.113.9"), 403, "the peer itself counts");
+    assert_eq!(scene.reload(), "INFO  read again: nothing has changed\n");
+
+    scene.write("proxies", "192.0.2.1\n127.0.0.1 # nginx\n");
+    assert_eq!(scene.reload(), "INFO  read again, changed: trusted proxies (2)\n");
+    let all = ["203.0.113.9", "198.51.100.7", "192.0.2.9"];
+    assert_eq!(all.map(|address| from(&scene, address)), [200, 200, 403]);
+
+    scene.write("allowed", "192.0.2.0/24\n");
+    assert_eq!(scene.reload(), "INFO  read again, changed: allowed networks (2)\n");
+    assert_eq!(all.map(|address| from(&scene, address)), [403, 200, 200]);
+
+    let kept = "; the values before stay in force\nINFO  read again: nothing has changed\n";
+    let network = "expected an address or a network, as in 192.0.2.0/24 or 2001:db8::/32";
+    for (text, problem) in [
+        ("192.0.2.0/24\n10.0.0.0/33\n", format!("DIR/allowed, line 2: {network}")),
+        ("# none left\n", "DIR/allowed holds no network".to_owned()),
+        ("", "DIR/allowed holds no network".to_owned()),
+    ] {
+        scene.write("allowed", text);
+        assert_eq!(scene.reload(), format!("ERROR read again: --allow-ip-file: {problem}{kept}"));
+    }
+    fs::remove_file(scene.path("allowed")).unwrap();
+    fs::remove_file(scene.path("proxies")).unwrap();
+    fs::create_dir(scene.path("proxies")).unwrap();
+    let unread = |flag: &str, name: &str, why: &str| {
+        format!("ERROR read again: {flag}: cannot read the networks in DIR/{name}: {why}; the values before stay in force\n")
+    };
+    let said = [
+        unread("--allow-ip-file", "allowed", "No such file or directory (os error 2)"),
+        unread("--trusted-proxy-file", "proxies", "Is a directory (os error 21)"),
+        "INFO  read again: nothing has changed\n".into(),
+    ];
+    assert_eq!(scene.reload(), said.concat());
+    assert_eq!(all.map(|address| from(&scene, address)), [403, 200, 200]);
+    scene.stop();
+}
+
+#[test]
+fn tokens_of_a_settings_file_are_read_again_and_never_shown() {
+    let mut scene = Scene::new();
+    let tokens = scene.write("tokens", &format!("{TOKEN}\n"));
+    scene.serve(&["--postback-token-file", &tokens]);
+    let status = |scene: &Scene, token| post_to(scene.program().address, token, CHECK).unwrap().status;
+    scene.write("tokens", &format!("{OTHER}\n"));
+    assert_eq!(status(&scene, OTHER), 403, "not before the signal");
+    assert_eq!(scene.reload(), "INFO  read again, changed: tokens (1)\n");
+    assert_eq!([TOKEN, OTHER].map(|token| status(&scene, token)), [403, 200]);
+    scene.write("tokens", "no-token-but-nearly-a-secret\n");
+    let expected = "expected 32 to 256 characters of A-Z, a-z, 0-9, _ and -";
+    assert_eq!(
+        scene.reload(),
+        format!(
+            "ERROR read again: --postback-token-file: DIR/tokens, line 1: {expected}; the values before stay in force\n\
+             INFO  read again: nothing has changed\n"
+        )
+    );
+    assert_eq!([TOKEN, OTHER].map(|token| status(&scene, token)), [403, 200]);
+    let said = scene.program().stderr();
+    assert!(![TOKEN, OTHER, "nearly-a-secret"].iter().any(|secret| said.contains(secret)), "{said}");
+    scene.stop();
+}
+
+#[test]
+fn tokens_of_the_data_directory_are_read_again() {
+    let mut scene = Scene::new();
+    fs::create_dir(scene.path("data")).unwrap();
+    scene.write("data/postback-token", &format!("{TOKEN}\n"));
+    let mut command = program();
+    command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(scene.path("data"));
+    command.stdout(Stdio::null());
+    scene.program = Some(Program::spawn(command).unwrap());
+    assert_eq!(scene.reload(), "INFO  read again: nothing has changed\n");
+    scene.write("data/postback-token", "short\n");
+    let expected = "expected 32 to 256 characters of A-Z, a-z, 0-9, _ and -";
+    for _ in 0..2 {
+        assert_eq!(
+            scene.reload(),
+            format!(
+                "ERROR read again: DIR/data/postback-token, line 1: {expected}; the tokens stay as they were\n\
+                 INFO  read again: nothing has changed\n"
+            )
+        );
+    }
+    assert_eq!(scene.post(TOKEN, "-"), 200);
+    scene.stop();
+}
+
+fn asks(program: &Program, key: &str) -> (u16, String) {
+    let headers = format!("api-username: shop\r\napi-key: {key}\r\n");
+    let path = "/api/member/authstring?type=upsell&username=bob&siteid=1";
+    let response = get_with(program.address, path, &headers);
+    (response.status, response.body)
+}
+
+#[test]
+fn keys_are_read_again() {
+    let nats = Nats::answering(&format!("{{\"result\":\"{STRING}\"}}"));
+    let (old, new) = ("0123456789abcdef", "fedcba9876543210");
+    let mut scene = Scene::new();
+    let (ours, theirs) = (scene.write("ours", &format!("shop:{old}\n")), scene.write("theirs", "1st-key\n"));
+    let url = nats.url();
+    let access = ["--nats-url", &url, "--nats-api-username", "tmm1", "--nats-api-key-file", &theirs];
+    scene.serve(&[&access[..], &["--api-key-file", &ours]].concat());
+    scene.program().post(ADD).unwrap();
+    assert_eq!(asks(scene.program(), old).0, 200);
+
+    scene.write("ours", &format!("shop:{new}\ndesk:{new} site=1\n"));
+    scene.write("theirs", "2nd-key\n");
+    assert_eq!(scene.reload(), "INFO  read again, changed: API keys (2), NATS's key or certificates\n");
+    assert_eq!((asks(scene.program(), old).0, asks(scene.program(), new).0), (401, 200));
+    let shown = |key: &str| nats.asked().last().unwrap().contains(&format!("api-key: {key}\r\n"));
+    assert!(shown("2nd-key") && !shown("1st-key"));
+
+    scene.write("ours", "shop\n");
+    scene.write("theirs", "two keys\n");
+    let said = scene.reload();
+    let lines: Vec<_> = said.lines().collect();
+    assert!(lines[0].starts_with("ERROR read again: --api-key-file: DIR/ours, line 1: expected "));
+    assert_eq!(
+        lines[1],
+        "ERROR read again: --nats-api-key-file: expected 1 to 256 printable ASCII characters without blanks, \
+         found 8 bytes; the values before stay in force"
+    );
+    assert_eq!(lines[2..], ["INFO  read again: nothing has changed"]);
+    assert_eq!(asks(scene.program(), new).0, 200);
+    assert!(shown("2nd-key"));
+    scene.stop();
+}
+
+fn login_page(program: &Program) -> String {
+    let request = b"GET /login?site=1 HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n";
+    send_raw(program.address, request).unwrap().body
+}
+
+#[test]
+fn the_login_page_is_read_again_and_good_values_count_beside_bad_ones() {
+    let mut scene = Scene::new();
+    let page = scene.write("page.html", "<title>one</title>{{form}}");
+    let allowed = scene.write("allowed", "127.0.0.1\n");
+    scene.serve(&["--login-template", &page, "--allow-ip-file", &allowed]);
+    assert!(login_page(scene.program()).contains("<title>one</title>"));
+    scene.write("page.html", "<title>two</title>{{form}}");
+    assert_eq!(scene.reload(), "INFO  read again, changed: login page\n");
+    assert!(login_page(scene.program()).contains("<title>two</title>"));
+    scene.write("page.html", "<title>three</title>");
+    scene.write("allowed", "203.0.113.9\n");
+    assert_eq!(
+        scene.reload(),
+        "ERROR read again: --login-template: DIR/page.html: expected {{form}} once, found it 0 times; \
+         the values before stay in force\n\
+         INFO  read again, changed: allowed networks (1)\n"
+    );
+    assert!(login_page(scene.program()).contains("<title>two</title>"));
+    assert_eq!(scene.post(TOKEN, "-"), 403);
+    scene.stop();
+}
+
+/// As any request that is under way while the settings are swapped.
+#[test]
+fn a_service_that_is_told_a_thousand_times_answers_all_the_while() {
+    let mut scene = Scene::new();
+    let allowed = scene.write("allowed", "127.0.0.1\n");
+    scene.serve(&["--allow-ip-file", &allowed]);
+    let pid = Pid::from_child(&scene.program().child);
+    std::thread::scope(|scope| {
+        let told = scope.spawn(|| {
+            for number in 0..1_000 {
+                // Whole or not at all, as an editor writes.
+                let new = scene.write("new", &format!("127.0.0.1\n192.0.2.{}\n", number % 256));
+                fs::rename(new, Path::new(&allowed)).unwrap();
+                kill_process(pid, Signal::HUP).unwrap();
+            }
+        });
+        while !told.is_finished() {
+            assert_eq!(scene.post(TOKEN, "-"), 200);
+        }
+        told.join().unwrap();
+    });
+    scene.stop();
+}
