@@ -1,6 +1,7 @@
 //! The data directory: its mode, its lock, its keys.
 
 pub(crate) mod modes;
+pub(crate) mod served;
 
 use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io;
@@ -59,6 +60,21 @@ impl DataDir {
         self.path.join("postback-token")
     }
 
+    /// How the service runs, for commands without its settings.
+    pub(crate) fn served(&self) -> PathBuf {
+        self.path.join("served.json")
+    }
+
+    fn lock_file(&self) -> PathBuf {
+        self.path.join("userman.lock")
+    }
+
+    /// Whether a `serve` or `replay` has it now.
+    pub(crate) fn is_in_use(&self) -> bool {
+        // Shared and given back at once: others who only look are in nobody's way.
+        File::open(self.lock_file()).is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    }
+
     /// The database, unless a setting says otherwise.
     pub fn database(&self) -> PathBuf {
         self.path.join("userman.db")
@@ -106,7 +122,7 @@ impl DataDir {
             .create(true)
             .truncate(false)
             .mode(LOCK_MODE)
-            .open(self.path.join("userman.lock"))
+            .open(self.lock_file())
             // The mode above is cut by the umask; without write permission the next start could not take the lock.
             .and_then(|file| file.set_permissions(Permissions::from_mode(LOCK_MODE)).map(|()| file))
             .map_err(io)?;

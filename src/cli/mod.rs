@@ -21,7 +21,7 @@ use crate::store::{Engine, OpenError, with_engine};
 
 /// Receives NATS (Too Much Media) user management postbacks, keeps member_auth, and says who may enter the members area.
 ///
-/// Start with `nats-userman serve`: it makes what it needs under ./data and prints the URL to paste into NATS.
+/// Start with `nats-userman serve`: it makes what it needs under ./data and, on a terminal, prints the URL to paste into NATS.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 110)]
 pub struct Cli {
@@ -47,7 +47,7 @@ impl Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run the service; the first start makes data directory, keys, token and schema, and prints the URL to paste into NATS
+    /// Run the service; the first start makes data directory, keys, token and schema
     Serve,
     /// Put captured postbacks into the database, or send them to a URL with --to
     Replay(replay::Replay),

@@ -10,6 +10,7 @@ use signals::Signals;
 use super::Failure;
 use crate::clock::Clock;
 use crate::config::{ApiConfig, Config, Source};
+use crate::data_dir::served::Served;
 use crate::http::tokens::{Token, read_file};
 use crate::service::Service;
 
@@ -26,6 +27,7 @@ async fn serve(config: &Config) -> Result<(), Failure> {
     let server = actix_web::rt::spawn(server);
     log::info!("listening on {}", service.address());
     tell_of_authstrings(&config.api);
+    write_down(config, &service);
     if greet(config, &service).is_err() {
         log::warn!("stdout is closed: the URL for NATS was not printed");
     }
@@ -70,13 +72,14 @@ async fn writer_is_lost(service: &Service) {
     }
 }
 
-/// What the operator does next. The URL holds a secret: it is shown by the start that made it, but not to a log, or on a terminal.
+/// What the operator does next. The URL holds a secret, so it is shown on a terminal alone: elsewhere
+/// what is printed is kept, mostly by the system's log.
 fn greet(config: &Config, service: &Service) -> Result<(), Failure> {
     let front = config.postback_url_front(service.address());
     let mut out = stdout().lock();
     writeln!(out, "nats-userman listens on {}, data in {}", service.address(), config.data_dir.path().display())?;
     match known_token(config, service) {
-        Some(token) if (service.new_token().is_some() && !goes_into_a_log()) || out.is_terminal() => {
+        Some(token) if out.is_terminal() => {
             let url = format!("{front}{}", token.expose());
             writeln!(
                 out,
@@ -84,12 +87,6 @@ fn greet(config: &Config, service: &Service) -> Result<(), Failure> {
             )?;
             writeln!(out, "    {url}\n\nTry it:\n")?;
             writeln!(out, "    curl -d 'action=CHECK&siteid=1&username=bob' {url}\n")?;
-            if config.public_url.is_none() {
-                writeln!(
-                    out,
-                    "NATS must be able to reach this URL: put a proxy with TLS before it and name it with --public-url."
-                )?;
-            }
         }
         _ if config.postback_tokens.is_empty() => {
             let file = config.data_dir.token_file();
@@ -97,15 +94,26 @@ fn greet(config: &Config, service: &Service) -> Result<(), Failure> {
         }
         _ => writeln!(out, "The URL for NATS is {front}TOKEN, with a token of the settings")?,
     }
+    if config.public_url.is_none() {
+        writeln!(out, "NATS must be able to reach this URL: put a proxy with TLS before it and name it with --public-url.")?;
+    }
     Ok(out.flush()?)
-}
-
-/// Whether what is printed is kept by systemd, where others than the operator read it.
-fn goes_into_a_log() -> bool {
-    std::env::var_os("JOURNAL_STREAM").is_some()
 }
 
 fn known_token(config: &Config, service: &Service) -> Option<Token> {
     let from_file = || read_file(&config.data_dir.token_file()).ok()?.pop();
     service.new_token().cloned().or_else(|| config.postback_tokens.first().cloned()).or_else(from_file)
+}
+
+/// For commands without these settings, as of root beside a unit.
+fn write_down(config: &Config, service: &Service) {
+    let served = Served {
+        url_front: config.postback_url_front(service.address()),
+        is_public: config.public_url.is_some(),
+        tokens_of_settings: !config.postback_tokens.is_empty(),
+    };
+    if let Err(error) = served.save(&config.data_dir) {
+        let file = config.data_dir.served();
+        log::warn!("cannot write {}, so `token show` may print another URL: {error}", file.display());
+    }
 }

@@ -1,5 +1,5 @@
-//! `token show`, `token add`, `token retire`: the secret in the URL, and its rotation. A running service reads the file again within
-//! a second.
+//! `token show`, `token add`, `token retire`: the secret in the URL, and its rotation. A running
+//! service takes a new token at its first use, and lets go of a retired one within a second.
 
 use std::io::{IsTerminal as _, Write as _, stdout};
 
@@ -7,6 +7,7 @@ use clap::Subcommand;
 
 use super::Failure;
 use crate::config::Config;
+use crate::data_dir::served::Served;
 use crate::http::tokens::{self, Token as Secret, TokenError};
 
 /// How much of a token tells it from others without giving it away.
@@ -47,9 +48,17 @@ fn read(config: &Config) -> Result<Vec<Secret>, Failure> {
     tokens::read_file(&path).map_err(|error| Failure::of(&error))
 }
 
+/// The URL up to the token: of the settings, else as the service runs, else where it would listen.
+fn front(config: &Config) -> (String, bool) {
+    match (&config.public_url, Served::load(&config.data_dir)) {
+        (None, Some(served)) => (served.url_front, served.is_public),
+        _ => (config.postback_url_front(config.listen), config.public_url.is_some()),
+    }
+}
+
 fn show(config: &Config, tokens: &[Secret]) -> Result<(), Failure> {
     let mut out = stdout().lock();
-    let front = config.postback_url_front(config.listen);
+    let (front, is_public) = front(config);
     for (index, token) in tokens.iter().enumerate() {
         let number = index + 1;
         if out.is_terminal() {
@@ -61,15 +70,28 @@ fn show(config: &Config, tokens: &[Secret]) -> Result<(), Failure> {
     if !out.is_terminal() {
         writeln!(out, "the whole tokens are in {}", config.data_dir.token_file().display())?;
     }
+    if !is_public {
+        let then = "if NATS cannot reach it, set --public-url (USERMAN_PUBLIC_URL)";
+        writeln!(out, "{front} is where the service listens: {then}")?;
+    }
     Ok(())
 }
 
 fn add(config: &Config) -> Result<(), Failure> {
+    let is_running = config.data_dir.is_in_use();
+    if is_running && Served::load(&config.data_dir).is_some_and(|served| served.tokens_of_settings) {
+        let then = "change them there; those in the data directory do not count";
+        return Err(Failure::Failed(format!("the running service has its tokens from its settings: {then}")));
+    }
     let mut tokens = read(config)?;
     tokens.push(Secret::random().map_err(|error| Failure::of(&error))?);
     write(config, &tokens)?;
     show(config, &tokens)?;
-    writeln!(stdout(), "paste the last URL into NATS, then take the old one out of use with `nats-userman token retire 1`")?;
+    let when = match is_running {
+        true => "the running service takes the last URL from now on: paste it into NATS",
+        false => "the service does not run: start it, and then paste the last URL into NATS",
+    };
+    writeln!(stdout(), "{when}; then take the old one out of use with `nats-userman token retire 1`")?;
     Ok(())
 }
 
@@ -83,7 +105,8 @@ fn retire(config: &Config, number: usize) -> Result<(), Failure> {
     }
     tokens.remove(number - 1);
     write(config, &tokens)?;
-    writeln!(stdout(), "token {number} is out of use; {} left", tokens.len())?;
+    let when = if config.data_dir.is_in_use() { " within a second" } else { "" };
+    writeln!(stdout(), "token {number} is out of use{when}; {} left", tokens.len())?;
     Ok(())
 }
 

@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 
 use rusqlite::Connection;
 
+use super::terminal::Terminal;
 use super::{end, run_on};
 use crate::support::{Program, TOKEN, post_to, program};
 
@@ -26,13 +27,52 @@ fn token_in(cwd: &Path) -> String {
     fs::read_to_string(cwd.join("data/postback-token")).unwrap().trim_end().to_owned()
 }
 
+const PROXY: &str = "NATS must be able to reach this URL: put a proxy with TLS before it and name it with --public-url.\n";
+
+/// Without a terminal it is kept by whatever reads it, mostly the system's log.
 #[test]
-fn the_first_start_prints_the_url_and_the_next_one_the_name_of_its_file() {
+fn a_start_without_a_terminal_names_the_file_of_the_token_and_never_prints_it() {
     let dir = tempfile::tempdir().unwrap();
-    let (address, printed) = start_and_stop(dir.path(), &[]);
+    let printed = |address: &str| {
+        format!(
+            "nats-userman listens on {address}, data in ./data\n\
+             The URL for NATS is http://{address}/postback/TOKEN; the token is in ./data/postback-token\n{PROXY}"
+        )
+    };
+    let (address, first) = start_and_stop(dir.path(), &[]);
+    assert_eq!(first, printed(&address));
     let token = token_in(dir.path());
     assert!(token.len() >= 32);
-    let url = format!("http://{address}/postback/{token}");
+    let (address, next) = start_and_stop(dir.path(), &[]);
+    assert_eq!(next, printed(&address));
+    assert_eq!(token_in(dir.path()), token, "it stays the same");
+    let (address, given) = start_and_stop(dir.path(), &["--postback-token", TOKEN]);
+    assert_eq!(
+        given,
+        format!(
+            "nats-userman listens on {address}, data in ./data\n\
+             The URL for NATS is http://{address}/postback/TOKEN, with a token of the settings\n{PROXY}"
+        )
+    );
+}
+
+/// `serve` in this working directory on a terminal; its address, and what it printed there.
+fn start_on_a_terminal(cwd: &Path, flags: &[&str], last: &str) -> (String, String) {
+    let terminal = Terminal::new();
+    let mut command = program();
+    command.current_dir(cwd).args(["serve", "--listen", "127.0.0.1:0"]).args(flags);
+    terminal.take(&mut command);
+    let mut program = Program::spawn(command).unwrap();
+    let printed = terminal.read_until(last);
+    assert!(program.terminate().success());
+    (program.address.to_string(), printed)
+}
+
+#[test]
+fn a_start_on_a_terminal_prints_the_url_to_paste() {
+    let dir = tempfile::tempdir().unwrap();
+    let (address, printed) = start_on_a_terminal(dir.path(), &[], PROXY);
+    let url = format!("http://{address}/postback/{}", token_in(dir.path()));
     assert_eq!(
         printed,
         format!(
@@ -43,36 +83,14 @@ fn the_first_start_prints_the_url_and_the_next_one_the_name_of_its_file() {
              \n\
              Try it:\n\
              \n    curl -d 'action=CHECK&siteid=1&username=bob' {url}\n\
-             \n\
-             NATS must be able to reach this URL: put a proxy with TLS before it and name it with --public-url.\n"
+             \n{PROXY}"
         )
     );
-    let (address, printed) = start_and_stop(dir.path(), &[]);
-    assert_eq!(
-        printed,
-        format!(
-            "nats-userman listens on {address}, data in ./data\n\
-             The URL for NATS is http://{address}/postback/TOKEN; the token is in ./data/postback-token\n"
-        )
-    );
-    assert_eq!(token_in(dir.path()), token, "it stays the same");
-    let (address, printed) = start_and_stop(dir.path(), &["--postback-token", TOKEN]);
-    assert_eq!(
-        printed,
-        format!(
-            "nats-userman listens on {address}, data in ./data\n\
-             The URL for NATS is http://{address}/postback/TOKEN, with a token of the settings\n"
-        )
-    );
-}
-
-#[test]
-fn the_public_url_is_the_front_of_the_printed_one() {
-    let dir = tempfile::tempdir().unwrap();
-    let (_, printed) = start_and_stop(dir.path(), &["--public-url", "https://members.example.com/nats/"]);
-    let url = format!("\n    https://members.example.com/nats/postback/{}\n", token_in(dir.path()));
-    assert!(printed.contains(&url), "{printed}");
-    assert!(!printed.contains("--public-url"), "{printed}");
+    let flags = ["--public-url", "https://members.example.com/nats/"];
+    let url = format!("https://members.example.com/nats/postback/{}", token_in(dir.path()));
+    let last = format!("username=bob' {url}\n\n");
+    let (_, printed) = start_on_a_terminal(dir.path(), &flags, &last);
+    assert!(printed.contains(&format!("\n    {url}\n")) && !printed.contains("--public-url"), "{printed}");
 }
 
 fn mode(path: &Path) -> u32 {
@@ -104,6 +122,7 @@ fn files_have_their_modes_whatever_the_umask() {
             ("cookie.key", 0o600),
             ("postback-token", 0o600),
             ("userman.lock", 0o600),
+            ("served.json", 0o640),
         ];
         for (file, bits) in expected {
             assert_eq!(mode(&data.join(file)), bits, "umask {umask}: {file:?}: {:o}", mode(&data.join(file)));

@@ -532,6 +532,9 @@ fn tokens_may_come_from_a_file_that_a_setting_names() {
     );
 }
 
+const LOCAL: &str = "http://127.0.0.1:8080/postback/ is where the service listens: \
+     if NATS cannot reach it, set --public-url (USERMAN_PUBLIC_URL)\n";
+
 #[test]
 fn token_shows_no_secret_off_a_terminal_and_keeps_the_last_one() {
     let dir = tempfile::tempdir().unwrap();
@@ -540,7 +543,7 @@ fn token_shows_no_secret_off_a_terminal_and_keeps_the_last_one() {
         .ended(1, &format!("nats-userman: there is no token yet at {}: `nats-userman serve` makes it\n", file.display()));
     fs::write(&file, format!("{TOKEN}\n{OTHER}\n")).unwrap();
     let show = format!(
-        "1  http://127.0.0.1:8080/postback/test...\n2  http://127.0.0.1:8080/postback/othe...\nthe whole tokens are in {}\n",
+        "1  http://127.0.0.1:8080/postback/test...\n2  http://127.0.0.1:8080/postback/othe...\nthe whole tokens are in {}\n{LOCAL}",
         file.display()
     );
     assert_eq!(run_on(dir.path(), &["token", "show"]).printed(), show);
