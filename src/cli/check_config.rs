@@ -10,6 +10,7 @@ use crate::chain::chain;
 use crate::config::{ApiConfig, Config, Settings, Source};
 use crate::http::tokens::read_file;
 use crate::login::cookie::Signer;
+use crate::login::cookie_domain::CookieDomain;
 use crate::login::guard::Limits;
 use crate::password::Vault;
 use crate::service::{StartError, is_foreign};
@@ -58,10 +59,10 @@ pub(super) fn run(settings: &Settings, config: &Config) -> Result<(), Failure> {
 
 fn logins(config: &Config) -> String {
     let area = &config.area;
-    let domain =
-        area.cookie.domain.as_ref().map_or_else(|| "each host its own".into(), |domain| format!("shared by {}", domain.as_str()));
+    let domains: Vec<&str> = area.cookie_domains.iter().map(CookieDomain::as_str).collect();
+    let shared = if domains.is_empty() { "each host its own".into() } else { format!("shared by {}", domains.join(" and by ")) };
     let page = if config.login_page.is_ours() { "the plain page" } else { "your own page" };
-    format!("{} hours, {domain}, {page}", area.login_seconds / 3_600)
+    format!("{} hours, {shared}, {page}", area.login_seconds / 3_600)
 }
 
 fn guessing(limits: &Limits) -> String {

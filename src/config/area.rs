@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{Problems, number};
-use crate::login::cookie_header::{COOKIE_DOMAIN_EXPECTED, CookieDomain, CookieForm};
+use crate::login::cookie_domain::{COOKIE_DOMAIN_EXPECTED, CookieDomain, CookieDomains};
 use crate::login::guard::{LIMIT_MAX, Limits};
 use crate::login::page::Page;
 
@@ -25,9 +25,10 @@ pub struct AreaSettings {
     /// Hours that a login of the login page holds
     #[arg(long, global = true, env = "USERMAN_LOGIN_HOURS", value_name = "HOURS", default_value = "168")]
     pub login_hours: String,
-    /// Domain that shares logins among its hosts, as in example.com [default: each host has its own]
-    #[arg(long, global = true, env = "USERMAN_COOKIE_DOMAIN", value_name = "DOMAIN")]
-    pub cookie_domain: Option<String>,
+    /// Domain that shares logins among its hosts, as in example.com; repeatable, and a host is of the longest that it is under
+    /// [default: each host has its own]
+    #[arg(long, global = true, env = "USERMAN_COOKIE_DOMAIN", value_name = "DOMAIN", value_delimiter = ',')]
+    pub cookie_domain: Vec<String>,
     /// Your own login page, a file of HTML with {{form}} in it [default: a plain one]
     #[arg(long, global = true, env = "USERMAN_LOGIN_TEMPLATE", value_name = "FILE", value_parser = super::any_path())]
     pub login_template: Option<PathBuf>,
@@ -51,10 +52,10 @@ pub struct AreaSettings {
 /// The settings as they are used.
 #[derive(Clone, Debug)]
 pub struct AreaConfig {
-    /// How long a login cookie is taken, seconds.
+    /// How long a login is taken, seconds.
     pub login_seconds: i64,
-    /// Its name, and who shares it.
-    pub cookie: CookieForm,
+    /// Which hosts share the cookie of logins.
+    pub cookie_domains: CookieDomains,
     /// When guessing is too much.
     pub limits: Limits,
 }
@@ -67,8 +68,8 @@ impl AreaConfig {
             &settings.login_hours,
             number(1, LOGIN_HOURS_MAX),
         );
-        let cookie_domain =
-            bad.read_optional("--cookie-domain", COOKIE_DOMAIN_EXPECTED, settings.cookie_domain.as_deref(), CookieDomain::parse);
+        let cookie_domains =
+            bad.read_all("--cookie-domain", COOKIE_DOMAIN_EXPECTED, &settings.cookie_domain, CookieDomain::parse);
         let count = "expected a whole number from 0 to 1000, 0 for off";
         let limit = number(0, LIMIT_MAX);
         let pair = bad.read("--login-limit-pair", count, &settings.login_limit_pair, &limit);
@@ -80,7 +81,7 @@ impl AreaConfig {
         let block = bad.read("--login-block-minutes", minutes, &settings.login_block_minutes, &minute);
         Some(Self {
             login_seconds: i64::from(hours?) * HOUR_SECONDS,
-            cookie: CookieForm { domain: cookie_domain },
+            cookie_domains: CookieDomains::new(cookie_domains),
             limits: Limits {
                 pair: pair?,
                 network: network?,

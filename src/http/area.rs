@@ -9,16 +9,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::config::AreaConfig;
 use crate::login::ask::Ask;
 use crate::login::basic::Typed;
-use crate::login::cookie::{Login, Signer};
+use crate::login::cookie::{LOGINS_MAX, Login, Signer};
 use crate::login::guard::{Block, Door, Guard, Kind, Network, Verdict};
 use crate::login::pool::{Busy, Pool, Question};
 use crate::login::remembered::{Remembered, RememberedKey, Row};
+use crate::login::unkept::Unkept;
 use crate::member::SiteId;
 use crate::password::rehash::Rehashes;
 use crate::store::LoginRow;
 use crate::writer::Writer;
 
 use super::postback::Desk;
+use super::said_once::SaidOnce;
 
 /// What all threads share of it.
 #[derive(Debug)]
@@ -35,6 +37,10 @@ pub struct Area {
     pub rehashes: Arc<Rehashes>,
     /// Makes and reads cookies.
     pub signer: Signer,
+    /// Who was given a cookie and has not shown it yet.
+    pub unkept: Unkept,
+    /// Hosts under no domain of `--cookie-domain`, each told once.
+    pub outside_domains: SaidOnce<String>,
     /// Blocks that were written down: one of them that is there no more was lifted by a command.
     pub written: Mutex<Vec<Block>>,
     /// Blocks that could not be written down yet.
@@ -108,24 +114,42 @@ impl<'a> Wanted<'a> {
     }
 }
 
-/// Whether a cookie lets somebody in: the row of its member, as it is now, must be of the cookie's version.
+/// Whether the logins of a cookie let somebody in: as with a password, the sites are tried in the order asked for, and of one site
+/// the newest login first.
 pub fn by_cookie(desk: &Desk, wanted: Wanted<'_>, logins: &[Login], now: i64) -> Result<Admission, Undecided> {
     let mut reason = Reason::Login;
-    for login in logins.iter().filter(|login| wanted.sites.contains(&login.key.site)) {
-        let found = desk.read(|reader| match desk.readable(reader.login_by_key(login.key, now))? {
-            Some(row) if row.login_version == login.login_version && !reader.is_logged_out(&login.id.0)? => Ok(Some(row)),
-            Some(_) | None => Ok(None),
-        });
-        match found? {
-            Some(row) if wanted.takes(&row) => return Ok(Admission::In(row)),
-            Some(_) => reason = Reason::Trial,
-            None => {}
+    for site in wanted.sites {
+        for login in logins.iter().filter(|login| login.key.site == *site) {
+            match row_of(desk, login, now)? {
+                Some(row) if wanted.takes(&row) => return Ok(Admission::In(row)),
+                Some(_) => reason = Reason::Trial,
+                None => {}
+            }
         }
     }
     Ok(Admission::Out(reason))
 }
 
-/// Whether a name and a password let somebody in: the first row whose password opens wins.
+/// Those of the logins that would let somebody in somewhere.
+pub fn still_good(desk: &Desk, logins: &[Login], now: i64) -> Result<Vec<Login>, Undecided> {
+    let mut good = Vec::new();
+    for login in logins {
+        if row_of(desk, login, now)?.is_some() {
+            good.push(*login);
+        }
+    }
+    Ok(good)
+}
+
+/// The row of a login, as it is now, if it is of the login's version and nobody has logged out.
+fn row_of(desk: &Desk, login: &Login, now: i64) -> Result<Option<LoginRow>, Undecided> {
+    desk.read(|reader| match desk.readable(reader.login_by_key(login.key, now))? {
+        Some(row) if row.login_version == login.login_version && !reader.is_logged_out(&login.id.0)? => Ok(Some(row)),
+        Some(_) | None => Ok(None),
+    })
+}
+
+/// Whether a name and a password let somebody in: the first row whose password opens wins, and no other one costs a hash.
 pub async fn by_password(
     desk: &Desk,
     wanted: Wanted<'_>,
@@ -133,11 +157,55 @@ pub async fn by_password(
     address: IpAddr,
     now: i64,
 ) -> Result<Admission, Undecided> {
+    let opened = opened(desk, wanted, typed, address, now, Enough::OneThatIsTaken).await?;
+    Ok(match opened.map(|rows| rows.into_iter().find(|row| wanted.takes(row))) {
+        Ok(Some(row)) => Admission::In(row),
+        Ok(None) => Admission::Out(Reason::Trial),
+        Err(reason) => Admission::Out(reason),
+    })
+}
+
+/// All rows that a name and a password open, if one of them lets somebody in: a login holds for each of them, so that it goes on with
+/// one when another ends. Of more than a cookie holds, those that let in come first.
+pub async fn all_by_password(
+    desk: &Desk,
+    wanted: Wanted<'_>,
+    typed: &Typed,
+    address: IpAddr,
+    now: i64,
+) -> Result<Result<Vec<LoginRow>, Reason>, Undecided> {
+    let opened = opened(desk, wanted, typed, address, now, Enough::All).await?;
+    Ok(opened.and_then(|mut rows| {
+        rows.sort_by_key(|row| !wanted.takes(row));
+        rows.truncate(LOGINS_MAX);
+        let is_in = rows.first().is_some_and(|row| wanted.takes(row));
+        if is_in { Ok(rows) } else { Err(Reason::Trial) }
+    }))
+}
+
+/// How many rows are tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Enough {
+    /// Until one opens that lets somebody in.
+    OneThatIsTaken,
+    /// All of them.
+    All,
+}
+
+/// The rows of the sites asked for that a name and a password open, in the order asked for, one at least; or why there is none.
+async fn opened(
+    desk: &Desk,
+    wanted: Wanted<'_>,
+    typed: &Typed,
+    address: IpAddr,
+    now: i64,
+    enough: Enough,
+) -> Result<Result<Vec<LoginRow>, Reason>, Undecided> {
     let area = desk.area();
     let (door, network) = (Door::new(typed.name.as_str()), Network::of(address));
     let verdict = area.guard.verdict(&door, network, now);
     if let Verdict::Blocked(Kind::Pair | Kind::Network) = verdict {
-        return Ok(Admission::Out(Reason::Blocked));
+        return Ok(Err(Reason::Blocked));
     }
     let rows = desk.read(|reader| {
         let mut rows = Vec::with_capacity(1);
@@ -147,31 +215,30 @@ pub async fn by_password(
         Ok(rows)
     })?;
     let mut attempt = Attempt { area, writer: &desk.shared().writer, typed, hashes: verdict == Verdict::Open, hashed: false };
-    let mut reason = Reason::Login;
     if rows.is_empty() {
         attempt.nobody(wanted.sites).await?;
     }
+    let mut opened = Vec::with_capacity(1);
     for row in rows {
         if attempt.opens(&row).await? {
             // Others may have guessed on while this was hashed: ten at once are ten.
             if attempt.hashed && attempt.is_blocked_by_now(&door, network, now) {
-                return Ok(Admission::Out(Reason::Blocked));
+                return Ok(Err(Reason::Blocked));
             }
             area.guard.opened(&door, network);
-            if wanted.takes(&row) {
-                return Ok(Admission::In(row));
+            let is_taken = wanted.takes(&row);
+            opened.push(row);
+            if is_taken && enough == Enough::OneThatIsTaken {
+                break;
             }
-            reason = Reason::Trial;
         }
     }
-    if reason == Reason::Login {
-        let blocked = attempt.is_blocked_by_now(&door, network, now);
-        desk.count_wrong(&door, network, area.remembered.secret(&typed.password), now).await;
-        if blocked || verdict != Verdict::Open {
-            reason = Reason::Blocked;
-        }
+    if !opened.is_empty() {
+        return Ok(Ok(opened));
     }
-    Ok(Admission::Out(reason))
+    let blocked = attempt.is_blocked_by_now(&door, network, now);
+    desk.count_wrong(&door, network, area.remembered.secret(&typed.password), now).await;
+    Ok(Err(if blocked || verdict != Verdict::Open { Reason::Blocked } else { Reason::Login }))
 }
 
 /// One name and password, tried at rows.

@@ -9,13 +9,14 @@ use actix_web::web::Data;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::area::{Admission, Reason, Undecided, Wanted, by_cookie, by_password};
-use super::login::{form, plain, presented};
+use super::cookies::{not_kept, presented};
+use super::login::{form, plain};
 use super::postback::Desk;
 use super::reply::RETRY_AFTER_SECONDS;
 use crate::login::ask::{Ask, Challenge};
 use crate::login::back::Back;
 use crate::login::basic::Typed;
-use crate::login::page::Said;
+use crate::login::cookie::Login;
 use crate::store::LoginRow;
 
 const CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"members\", charset=\"UTF-8\"");
@@ -36,11 +37,14 @@ pub async fn auth(request: HttpRequest, desk: Data<Desk>) -> HttpResponse {
     let _under_way = desk.under_way();
     desk.shared().writer.count();
     let mut response = match Ask::parse(request.query_string().as_bytes()) {
-        Ok(ask) => match admit(&request, &desk, &ask).await {
-            Ok(Admission::In(row)) => let_in(&row),
-            Ok(Admission::Out(reason)) => keep_out(&request, &desk, &ask, reason),
-            Err(Undecided) => undecided(),
-        },
+        Ok(ask) => {
+            let logins = presented(&request, &desk, desk.shared().clock.now());
+            match admit(&request, &desk, &ask, &logins).await {
+                Ok(Admission::In(row)) => let_in(&row),
+                Ok(Admission::Out(reason)) => keep_out(&request, &desk, &ask, reason, &logins),
+                Err(Undecided) => undecided(),
+            }
+        }
         Err(wrong) => {
             desk.asked_wrongly("/auth", &wrong);
             plain(StatusCode::BAD_REQUEST, wrong.to_string())
@@ -50,11 +54,10 @@ pub async fn auth(request: HttpRequest, desk: Data<Desk>) -> HttpResponse {
     response
 }
 
-async fn admit(request: &HttpRequest, desk: &Desk, ask: &Ask) -> Result<Admission, Undecided> {
+async fn admit(request: &HttpRequest, desk: &Desk, ask: &Ask, logins: &[Login]) -> Result<Admission, Undecided> {
     let now = desk.shared().clock.now();
     let wanted = Wanted::of(ask);
-    let logins = presented(request, desk, now);
-    let by_cookie = by_cookie(desk, wanted, &logins, now)?;
+    let by_cookie = by_cookie(desk, wanted, logins, now)?;
     // A header that cannot be read is no login: like a wrong one it is asked for again.
     let header = request.headers().get(AUTHORIZATION);
     let typed = header.and_then(|value| Typed::read(value.as_bytes())).and_then(Result::ok);
@@ -80,7 +83,7 @@ fn let_in(row: &LoginRow) -> HttpResponse {
     response
 }
 
-fn keep_out(request: &HttpRequest, desk: &Desk, ask: &Ask, reason: Reason) -> HttpResponse {
+fn keep_out(request: &HttpRequest, desk: &Desk, ask: &Ask, reason: Reason, logins: &[Login]) -> HttpResponse {
     let status = match reason {
         Reason::Login => StatusCode::UNAUTHORIZED,
         Reason::Trial | Reason::Blocked => StatusCode::FORBIDDEN,
@@ -89,7 +92,7 @@ fn keep_out(request: &HttpRequest, desk: &Desk, ask: &Ask, reason: Reason) -> Ht
         (Challenge::Page, Reason::Login) => {
             let asked_for = ASKED_FOR.iter().find_map(|name| request.headers().get(name));
             let back = asked_for.map_or_else(Back::default, |value| Back::read(&String::from_utf8_lossy(value.as_bytes())));
-            form(desk, status, ask, &back, Said::Nothing)
+            form(desk, status, ask, &back, not_kept(request, desk, logins, &back, desk.shared().clock.now()))
         }
         _ => plain(status, sentence(reason).into()),
     };

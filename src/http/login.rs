@@ -5,14 +5,16 @@ use actix_web::HttpResponse;
 use actix_web::http::Method;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, HOST, HeaderName, HeaderValue, LOCATION, ORIGIN,
-    REFERRER_POLICY, RETRY_AFTER, SET_COOKIE, X_CONTENT_TYPE_OPTIONS,
+    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, LOCATION, REFERRER_POLICY, RETRY_AFTER,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::web::{Data, Payload};
 
-use super::area::{Admission, Reason, Undecided, Wanted, by_password};
+use super::area::{Reason, Undecided, Wanted, all_by_password, still_good};
 use super::auth::{AUTH_REASON, NO_STORE};
 use super::body::{self, Unread};
+use super::cookies::{self, presented};
+use super::form_origin::is_from_here;
 use super::postback::Desk;
 use super::reply::RETRY_AFTER_SECONDS;
 use crate::config::LOGIN_SECONDS_MAX;
@@ -20,17 +22,12 @@ use crate::fields::Fields;
 use crate::login::ask::Ask;
 use crate::login::back::Back;
 use crate::login::basic::Typed;
-use crate::login::cookie::{Login, LoginId};
-use crate::login::cookie_header;
+use crate::login::cookie::Login;
 use crate::login::page::Said;
 use crate::member::Username;
 use crate::password::Password;
-use crate::store::LoggedOut;
+use crate::store::{LoggedOut, LoginRow};
 
-/// Most logins that one request may bring, each signed by us.
-const LOGINS_MAX: usize = 8;
-
-const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 const PLAIN_TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 /// Our page needs nothing from anywhere, and nobody shall show it in a frame of his.
@@ -42,14 +39,6 @@ const THEIR_POLICY: HeaderValue = HeaderValue::from_static("frame-ancestors 'non
 /// Not `no-referrer`: with it browsers send `Origin: null` with the form.
 const SAME_ORIGIN: HeaderValue = HeaderValue::from_static("same-origin");
 const NO_SNIFF: HeaderValue = HeaderValue::from_static("nosniff");
-
-/// The logins in the cookies of a request: signed by us and not too old. Whether they still count, the member's row says.
-pub(super) fn presented(request: &HttpRequest, desk: &Desk, now: i64) -> Vec<Login> {
-    let area = desk.area();
-    let values = request.headers().get_all(COOKIE).map(|value| value.as_bytes());
-    let values = cookie_header::values(values, area.config.cookie.name());
-    values.filter_map(|value| area.signer.read(value, now, area.config.login_seconds)).take(LOGINS_MAX).collect()
-}
 
 /// The login page.
 pub(super) fn form(desk: &Desk, status: StatusCode, ask: &Ask, back: &Back, said: Said) -> HttpResponse {
@@ -78,7 +67,11 @@ pub async fn login(request: HttpRequest, payload: Payload, desk: Data<Desk>) -> 
         }
     };
     match *request.method() {
-        Method::GET | Method::HEAD => form(&desk, StatusCode::OK, &ask, &back, Said::Nothing),
+        Method::GET | Method::HEAD => {
+            let now = desk.shared().clock.now();
+            let said = cookies::not_kept(&request, &desk, &presented(&request, &desk, now), &back, now);
+            form(&desk, StatusCode::OK, &ask, &back, said)
+        }
         Method::POST => match body::read(&request, payload).await {
             Err(unread) => not_read(unread),
             Ok(body) => {
@@ -94,7 +87,7 @@ pub async fn login(request: HttpRequest, payload: Payload, desk: Data<Desk>) -> 
 /// A form that was sent.
 async fn submit(request: &HttpRequest, desk: &Desk, ask: &Ask, fields: &Fields<'_>) -> HttpResponse {
     let back = fields.get("back").map_or_else(Back::default, Back::read);
-    if !is_from_here(request, desk) {
+    if !is_from_here(request, desk, "login") {
         return form(desk, StatusCode::FORBIDDEN, ask, &back, Said::Foreign);
     }
     let (name, password) = (fields.get("username").and_then(Username::parse), fields.get("password").and_then(Password::parse));
@@ -102,17 +95,10 @@ async fn submit(request: &HttpRequest, desk: &Desk, ask: &Ask, fields: &Fields<'
         return form(desk, StatusCode::UNAUTHORIZED, ask, &back, Said::Wrong);
     };
     let (address, now) = (desk.caller(request), desk.shared().clock.now());
-    let admission = by_password(desk, Wanted::of(ask), &Typed { name, password }, address, now).await;
-    match admission {
-        Ok(Admission::In(row)) => {
-            log::info!(site:% = row.key.site, member:% = row.key.member, address:% = address; "login");
-            let area = desk.area();
-            let login = Login { key: row.key, id: LoginId::random(), issued: now, login_version: row.login_version };
-            let mut response = see_other(&back);
-            set_cookie(&mut response, &area.config.cookie.set(&area.signer.sign(&login), area.config.login_seconds));
-            response
-        }
-        Ok(Admission::Out(reason)) => {
+    let busy = || form(desk, StatusCode::SERVICE_UNAVAILABLE, ask, &back, Said::Busy);
+    match all_by_password(desk, Wanted::of(ask), &Typed { name, password }, address, now).await {
+        Ok(Ok(rows)) => enter(request, desk, &rows, &back, now).unwrap_or_else(|Undecided| busy()),
+        Ok(Err(reason)) => {
             let (status, said) = match reason {
                 Reason::Login => (StatusCode::UNAUTHORIZED, Said::Wrong),
                 Reason::Trial => (StatusCode::FORBIDDEN, Said::Trial),
@@ -122,12 +108,26 @@ async fn submit(request: &HttpRequest, desk: &Desk, ask: &Ask, fields: &Fields<'
             response.headers_mut().insert(AUTH_REASON, HeaderValue::from_static(reason.as_str()));
             response
         }
-        Err(Undecided) => form(desk, StatusCode::SERVICE_UNAVAILABLE, ask, &back, Said::Busy),
+        Err(Undecided) => busy(),
     }
 }
 
-/// The handler of `/logout`. The cookie is cleared, and its id remembered until nobody takes the cookie any more: a copy of it is no
-/// login either.
+/// The way back for whoever has logged in, with a cookie for these rows and for the logins that the browser had and that are still
+/// good.
+fn enter(request: &HttpRequest, desk: &Desk, rows: &[LoginRow], back: &Back, now: i64) -> Result<HttpResponse, Undecided> {
+    let address = desk.caller(request);
+    let kept = still_good(desk, &presented(request, desk, now), now)?;
+    for row in rows {
+        log::info!(site:% = row.key.site, member:% = row.key.member, address:% = address; "login");
+    }
+    let mut response = see_other(back);
+    cookies::log_in(request, desk, &mut response, rows, &kept, now);
+    cookies::was_given(request, desk, back, now);
+    Ok(response)
+}
+
+/// The handler of `/logout`. All logins of the browser end, of whichever site: the cookies are cleared, and the logins' ids remembered
+/// until nobody takes them any more, so that a copy of a cookie is no login either.
 pub async fn logout(request: HttpRequest, payload: Payload, desk: Data<Desk>) -> HttpResponse {
     if *request.method() != Method::POST {
         return method_not_allowed("POST");
@@ -137,10 +137,10 @@ pub async fn logout(request: HttpRequest, payload: Payload, desk: Data<Desk>) ->
         Err(unread) => return not_read(unread),
         Ok(body) => body,
     };
-    if !is_from_here(&request, &desk) {
+    if !is_from_here(&request, &desk, "logout") {
         return plain(StatusCode::FORBIDDEN, "this form was not sent from a page of this site".into());
     }
-    let (area, now) = (desk.area(), desk.shared().clock.now());
+    let now = desk.shared().clock.now();
     let mut response = match log_out_all(&desk, presented(&request, &desk, now)).await {
         Ok(()) => {
             let said = body::posted(&request, &body).await;
@@ -153,15 +153,14 @@ pub async fn logout(request: HttpRequest, payload: Payload, desk: Data<Desk>) ->
             response
         }
     };
-    set_cookie(&mut response, &area.config.cookie.clear());
+    cookies::clear(&request, &desk, &mut response);
     response
 }
 
 /// Remembers that these logins were given back; those of which that is known already cost nothing.
 async fn log_out_all(desk: &Desk, logins: Vec<Login>) -> Result<(), Undecided> {
-    for (index, login) in logins.iter().enumerate() {
-        let again = logins[..index].iter().any(|before| before.id == login.id);
-        if again || desk.read(|reader| reader.is_logged_out(&login.id.0))? {
+    for login in &logins {
+        if desk.read(|reader| reader.is_logged_out(&login.id.0))? {
             continue;
         }
         // Whatever --login-hours will be then: a longer one must not open the login again.
@@ -173,37 +172,13 @@ async fn log_out_all(desk: &Desk, logins: Vec<Login>) -> Result<(), Undecided> {
     Ok(())
 }
 
-/// Whether a form was sent from a page of ours: as the browser says, or else by the origin it names.
-fn is_from_here(request: &HttpRequest, desk: &Desk) -> bool {
-    if let Some(site) = request.headers().get(FETCH_SITE) {
-        return site.as_bytes() == b"same-origin";
-    }
-    let text = |name| request.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
-    let Some(origin) = text(ORIGIN) else { return false };
-    let own_host = || {
-        let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
-        host.zip(text(HOST)).is_some_and(|(origin, host)| origin.eq_ignore_ascii_case(host))
-    };
-    let ours = desk.shared().public_origin.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(origin)) || own_host();
-    if !ours {
-        desk.foreign_form(origin, text(HOST).unwrap_or("-"));
-    }
-    ours
-}
-
 fn see_other(back: &Back) -> HttpResponse {
     let mut response = HttpResponse::new(StatusCode::SEE_OTHER);
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, NO_STORE);
-    // ASCII without control characters, as its maker promises; so is a cookie.
+    // ASCII without control characters, as its maker promises.
     headers.insert(LOCATION, HeaderValue::from_str(back.as_str()).unwrap_or(HeaderValue::from_static("/")));
     response
-}
-
-fn set_cookie(response: &mut HttpResponse, cookie: &str) {
-    if let Ok(cookie) = HeaderValue::from_str(cookie) {
-        response.headers_mut().insert(SET_COOKIE, cookie);
-    }
 }
 
 /// A form that did not come whole. What is left of it would be taken for the next request.

@@ -14,6 +14,12 @@ pub enum Mistake {
     AskedWrongly,
     /// A login form came from another origin.
     ForeignForm,
+    /// The same, as the browser itself says.
+    ForeignFetchSite,
+    /// Nobody says where a login form came from.
+    FormWithoutOrigin,
+    /// A browser did not keep the login cookie.
+    LoginNotKept,
     /// A wrong password from a network that is not counted.
     Uncounted,
     /// A member's row cannot be read.

@@ -5,6 +5,8 @@ pub mod area;
 pub mod auth;
 pub mod body;
 pub mod caller;
+mod cookies;
+mod form_origin;
 pub mod health;
 pub mod live;
 pub mod login;
@@ -15,7 +17,9 @@ mod reading;
 pub mod refused;
 pub mod relay;
 pub mod reply;
+pub mod said_once;
 pub mod tokens;
+mod visited;
 
 use std::net::TcpListener;
 use std::time::Duration;

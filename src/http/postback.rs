@@ -27,6 +27,7 @@ use crate::clock::Clock;
 use crate::journal::Origin;
 use crate::login::guard::{Door, Network};
 use crate::login::remembered::SecretDigest;
+use crate::login::unkept::Missing;
 use crate::network;
 use crate::reply::{Refusal, Reply};
 use crate::store::{Fault, Location, LoginRow, Reader};
@@ -140,10 +141,25 @@ impl Desk {
         self.shared.mistakes.say(Mistake::AskedWrongly, self.shared.clock.now(), line);
     }
 
-    /// A login form came from elsewhere, or a proxy changes the host.
-    pub(super) fn foreign_form(&self, origin: &str, host: &str) {
-        self.shared.mistakes.say(Mistake::ForeignForm, self.shared.clock.now(), || {
-            log::warn!(origin = origin, host = host; "login form refused: its origin is neither the host that was asked nor --public-url");
+    /// A login was given at a host that is under none of the domains of `--cookie-domain`: said once per host.
+    pub(super) fn outside_cookie_domains(&self, host: &str) {
+        if self.shared.area.outside_domains.is_first(host) {
+            log::warn!(
+                host = host;
+                "logins at this host are not shared: it is under no --cookie-domain; name its domain too, or let the proxy hand on \
+                 the visitor's Host"
+            );
+        }
+    }
+
+    /// A browser that was just given the login cookie came without it.
+    pub(super) fn login_not_kept(&self, missing: Missing, host: &str, address: IpAddr) {
+        let why = match missing {
+            Missing::ByHttp => "it came by http, where browsers keep no such cookie: let the web server redirect http to https",
+            Missing::Unknown => "it is open by http, or blocks cookies, or the proxy does not hand on Cookie and Set-Cookie",
+        };
+        self.shared.mistakes.say(Mistake::LoginNotKept, self.shared.clock.now(), || {
+            log::warn!(host = host, address:% = address; "a browser did not keep the login: {why}");
         });
     }
 
@@ -174,6 +190,12 @@ impl Desk {
             self.shared.refused.unlisted_proxy(caller.address);
         }
         caller.address
+    }
+
+    /// Whether a listed proxy sent this.
+    pub(super) fn is_behind_proxy(&self, request: &HttpRequest) -> bool {
+        let peer = request.peer_addr().map(|address| network::normalise(address.ip()));
+        peer.is_some_and(|peer| network::contains(&self.shared.live.look().proxies.0, peer))
     }
 
     fn is_allowed(&self, address: IpAddr, token: &str) -> bool {

@@ -1,21 +1,20 @@
 //! Refused calls in the log: the address alone, at a bounded rate, because a stranger decides how many there are.
 
-use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::said_once::SaidOnce;
+
 /// Lines in a window; the rest is counted.
 const LINES_MAX: u32 = 10;
 const WINDOW: Duration = Duration::from_secs(10);
-/// Proxies that are warned about: each once. More than this is a stranger's doing, not an operator's mistake.
-const PEERS_WARNED_MAX: usize = 32;
 
 /// Keeps account of what was logged. Shared by all threads.
 #[derive(Debug, Default)]
 pub struct RefusedLog {
     window: Mutex<Window>,
-    warned: Mutex<HashSet<IpAddr>>,
+    warned: SaidOnce<IpAddr>,
 }
 
 #[derive(Debug, Default)]
@@ -74,8 +73,7 @@ impl RefusedLog {
 
     /// A peer that is not listed sent X-Forwarded-For: said once per peer.
     pub fn unlisted_proxy(&self, peer: IpAddr) {
-        let mut warned = lock(&self.warned);
-        if warned.len() < PEERS_WARNED_MAX && warned.insert(peer) {
+        if self.warned.is_first(&peer) {
             log::warn!("ignoring X-Forwarded-For from {peer}; if that is your proxy, add --trusted-proxy {peer}");
         }
     }

@@ -1,8 +1,13 @@
-//! The value of the login cookie: who logged in, when, and on which credentials, signed by us.
+//! The value of the login cookie: who logged in, when, and on which credentials, signed by us. A browser has one such cookie, and
+//! it holds the logins of all members' areas that the browser is logged in to.
 //!
-//! `version (1) || siteid (8) || memberid (8) || id (16) || issued (8) || login_version (8) || HMAC-SHA256 (32)`, numbers
-//! big-endian, in base64url without padding. A text that reads is one that we wrote; whether the member may still enter is for
-//! the row to say.
+//! `version (2) || count (1 to 8) || login × count || HMAC-SHA256 (32)`, in base64url without padding, where a login is
+//! `siteid (8) || memberid (8) || id (16) || issued (8) || login_version (8)`, numbers big-endian. A text that reads is one that
+//! we wrote; whether a member may still enter is for the row to say.
+//!
+//! Version 1 held one login. It is read until the last of its cookies has ended, and is never written.
+
+mod former;
 
 use std::fmt;
 use std::path::Path;
@@ -16,17 +21,21 @@ use zeroize::Zeroizing;
 use crate::key_file::{self, KEY_BYTES, KeyFileError};
 use crate::member::{Key, MemberId, SiteId};
 
+/// Most logins in one cookie. With all of them it has 558 characters, far from the 4 KiB of browsers.
+pub const LOGINS_MAX: usize = 8;
+
 /// Says what the signature is for, so that it is good for nothing else under the same key.
-const DOMAIN: &[u8] = b"nats-userman login v1";
-/// The one form that is written and read.
-const VERSION: u8 = 1;
+const DOMAIN: &[u8] = b"nats-userman login v2";
+/// The form that is written.
+const VERSION: u8 = 2;
+/// Version and count.
+const HEAD_BYTES: usize = 2;
 const ID_BYTES: usize = 16;
-const CONTENT_BYTES: usize = 1 + 8 + 8 + ID_BYTES + 8 + 8;
+const LOGIN_BYTES: usize = 8 + 8 + ID_BYTES + 8 + 8;
 const TAG_BYTES: usize = 32;
-/// All of it, a multiple of three: base64 has no bits left over, and there is one text to a login.
-const VALUE_BYTES: usize = CONTENT_BYTES + TAG_BYTES;
-/// Length of the text.
-const TEXT_BYTES: usize = VALUE_BYTES / 3 * 4;
+/// The longest value, and the text of it.
+const VALUE_BYTES_MAX: usize = HEAD_BYTES + LOGINS_MAX * LOGIN_BYTES + TAG_BYTES;
+const TEXT_BYTES_MAX: usize = (VALUE_BYTES_MAX * 4).div_ceil(3);
 /// A clock that was set back meanwhile may make a login look younger than new by so much.
 const AHEAD_SECONDS_MAX: i64 = 60;
 
@@ -44,10 +53,39 @@ pub struct Login {
 }
 
 impl Login {
-    /// The second from which its cookie does not read any more, and until which a logout is to be remembered.
+    /// The second from which it does not count any more, and until which a logout is to be remembered.
     pub fn ends_at(&self, lifetime_seconds: i64) -> i64 {
         self.issued.saturating_add(lifetime_seconds)
     }
+
+    /// Whether it counts at `now`: neither as old as a lifetime nor issued in the future.
+    fn is_current(&self, now: i64, lifetime_seconds: i64) -> bool {
+        self.issued.saturating_sub(AHEAD_SECONDS_MAX) <= now && now < self.ends_at(lifetime_seconds)
+    }
+
+    fn to_bytes(self) -> [u8; LOGIN_BYTES] {
+        let mut bytes = [0; LOGIN_BYTES];
+        bytes[..8].copy_from_slice(&self.key.site.get().to_be_bytes());
+        bytes[8..16].copy_from_slice(&self.key.member.get().to_be_bytes());
+        bytes[16..32].copy_from_slice(&self.id.0);
+        bytes[32..40].copy_from_slice(&self.issued.to_be_bytes());
+        bytes[40..].copy_from_slice(&self.login_version.to_be_bytes());
+        bytes
+    }
+
+    fn from_bytes(bytes: &[u8; LOGIN_BYTES]) -> Option<Self> {
+        let (site, rest) = number(bytes)?;
+        let (member, rest) = number(rest)?;
+        let (id, rest) = rest.split_first_chunk::<ID_BYTES>()?;
+        let (issued, rest) = number(rest)?;
+        let (login_version, _) = number(rest)?;
+        let key = Key { site: SiteId::parse(&site.to_string())?, member: MemberId::parse(&member.to_string())? };
+        Some(Self { key, id: LoginId(*id), issued, login_version })
+    }
+}
+
+fn number(bytes: &[u8]) -> Option<(i64, &[u8])> {
+    bytes.split_first_chunk().map(|(number, rest)| (i64::from_be_bytes(*number), rest))
 }
 
 /// What a logout remembers: random, and no secret, since without a signature it opens nothing.
@@ -65,7 +103,10 @@ impl LoginId {
 
 /// Signs and reads with one key.
 #[derive(Clone)]
-pub struct Signer(Hmac<Sha256>);
+pub struct Signer {
+    mac: Hmac<Sha256>,
+    former: former::Verifier,
+}
 
 impl fmt::Debug for Signer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -77,7 +118,8 @@ impl Signer {
     /// A signer with this key.
     pub fn from_key(key: [u8; KEY_BYTES]) -> Self {
         let key = Zeroizing::new(key);
-        Self(Hmac::new_from_slice(key.as_slice()).expect("HMAC takes a key of any length").chain_update(DOMAIN))
+        let mac = Hmac::new_from_slice(key.as_slice()).expect("HMAC takes a key of any length");
+        Self { former: former::Verifier::new(&mac), mac: mac.chain_update(DOMAIN) }
     }
 
     /// Makes a new key and its file, mode 0600. A file that is there is left alone: an error.
@@ -98,51 +140,41 @@ impl Signer {
         key_file::load(path).map(|key| Self::from_key(*key))
     }
 
-    /// The cookie's value, which opens the door: 108 characters of base64url.
-    pub fn sign(&self, login: &Login) -> String {
-        let content = content(login);
-        let tag = self.0.clone().chain_update(content).finalize().into_bytes();
-        URL_SAFE_NO_PAD.encode([&content[..], &tag].concat())
+    /// The cookie's value, which opens the door: up to 558 characters of base64url. Of more than [`LOGINS_MAX`] logins it holds the
+    /// first ones.
+    pub fn sign(&self, logins: &[Login]) -> String {
+        let logins = &logins[..logins.len().min(LOGINS_MAX)];
+        let mut value = Vec::with_capacity(VALUE_BYTES_MAX);
+        value.extend([VERSION, logins.len() as u8]);
+        value.extend(logins.iter().flat_map(|login| login.to_bytes()));
+        let tag = self.mac.clone().chain_update(&value).finalize().into_bytes();
+        value.extend(tag);
+        URL_SAFE_NO_PAD.encode(value)
     }
 
-    /// Reads a cookie's value. None if we did not write it, if it is as old as a lifetime, or if it is issued in the future.
-    pub fn read(&self, text: &str, now: i64, lifetime_seconds: i64) -> Option<Login> {
-        let mut value = [0; VALUE_BYTES];
-        if text.len() != TEXT_BYTES || URL_SAFE_NO_PAD.decode_slice(text, &mut value) != Ok(VALUE_BYTES) {
+    /// The logins of a cookie's value that count at `now`, in the order in which they were signed. None if we did not write it. Each
+    /// ends by itself: as old as a lifetime, or issued in the future, it is left out.
+    pub fn read(&self, text: &str, now: i64, lifetime_seconds: i64) -> Vec<Login> {
+        let logins = self.former.read(text).map(|login| vec![login]).or_else(|| self.verified(text)).unwrap_or_default();
+        logins.into_iter().filter(|login| login.is_current(now, lifetime_seconds)).collect()
+    }
+
+    fn verified(&self, text: &str) -> Option<Vec<Login>> {
+        let mut room = [0; TEXT_BYTES_MAX.div_ceil(4) * 3];
+        if text.len() > TEXT_BYTES_MAX {
             return None;
         }
-        let (content, tag) = value.split_first_chunk::<CONTENT_BYTES>()?;
-        self.0.clone().chain_update(content).verify_slice(tag).ok()?;
-        let login = login(content)?;
-        let current = login.issued.saturating_sub(AHEAD_SECONDS_MAX) <= now && now < login.ends_at(lifetime_seconds);
-        current.then_some(login)
+        // Strict: neither padding nor bits left over, so that there is one text to a value.
+        let length = URL_SAFE_NO_PAD.decode_slice(text, &mut room).ok()?;
+        let (content, tag) = room[..length].split_last_chunk::<TAG_BYTES>()?;
+        self.mac.clone().chain_update(content).verify_slice(tag).ok()?;
+        let (&[version, count], logins) = content.split_first_chunk::<HEAD_BYTES>()?;
+        let (logins, rest) = logins.as_chunks::<LOGIN_BYTES>();
+        if version != VERSION || count == 0 || usize::from(count) != logins.len() || !rest.is_empty() {
+            return None;
+        }
+        logins.iter().map(Login::from_bytes).collect()
     }
-}
-
-fn content(login: &Login) -> [u8; CONTENT_BYTES] {
-    let mut bytes = [0; CONTENT_BYTES];
-    bytes[0] = VERSION;
-    bytes[1..9].copy_from_slice(&login.key.site.get().to_be_bytes());
-    bytes[9..17].copy_from_slice(&login.key.member.get().to_be_bytes());
-    bytes[17..33].copy_from_slice(&login.id.0);
-    bytes[33..41].copy_from_slice(&login.issued.to_be_bytes());
-    bytes[41..].copy_from_slice(&login.login_version.to_be_bytes());
-    bytes
-}
-
-fn login(content: &[u8; CONTENT_BYTES]) -> Option<Login> {
-    let (version, rest) = content.split_first()?;
-    let (site, rest) = number(rest)?;
-    let (member, rest) = number(rest)?;
-    let (id, rest) = rest.split_first_chunk::<ID_BYTES>()?;
-    let (issued, rest) = number(rest)?;
-    let (login_version, _) = number(rest)?;
-    let key = Key { site: SiteId::parse(&site.to_string())?, member: MemberId::parse(&member.to_string())? };
-    (*version == VERSION).then_some(Login { key, id: LoginId(*id), issued, login_version })
-}
-
-fn number(bytes: &[u8]) -> Option<(i64, &[u8])> {
-    bytes.split_first_chunk().map(|(number, rest)| (i64::from_be_bytes(*number), rest))
 }
 
 #[cfg(test)]
@@ -151,9 +183,11 @@ mod tests {
 
     const NOON: i64 = 1_781_524_800;
     const LIFETIME: i64 = 86_400;
-    /// The text of `noon`, made by another HMAC: a login outlives an upgrade.
-    const WRITTEN: &str =
-        "AQAAAAAAAAAFAAAAAAAAAEcAAQIDBAUGBwgJCgsMDQ4PAAAAAGov6UAAAAAAAAAAA5YmHkc42dtXPYNHMbYGc4O2-P8qbrd7ih8la_VItPPU";
+    /// The texts of `noon` and of `two`, made by another HMAC: logins outlive an upgrade.
+    const WRITTEN: [&str; 2] = [
+        "AgEAAAAAAAAABQAAAAAAAABHAAECAwQFBgcICQoLDA0ODwAAAABqL-lAAAAAAAAAAAMq4n8NoMbot1zlketGvEZmF-j9KkByVeysVA3C3ge0Hg",
+        "AgIAAAAAAAAABQAAAAAAAABHAAECAwQFBgcICQoLDA0ODwAAAABqL-lAAAAAAAAAAAMAAAAAAAAAAQAAAAAAAAAJEBESExQVFhcYGRobHB0eHwAAAABqL9swAAAAAAAAAAFur04tvE7sDUWbN67uWJbdPskKbs9_eM8-0nA0fxpiVg",
+    ];
 
     fn signer() -> Signer {
         Signer::from_key([7; 32])
@@ -168,74 +202,132 @@ mod tests {
         login_of("5", "71", NOON)
     }
 
+    /// `noon`, and another member of another site an hour before.
+    fn two() -> [Login; 2] {
+        let id = LoginId(std::array::from_fn(|at| at as u8 + 16));
+        [noon(), Login { id, login_version: 1, ..login_of("1", "9", NOON - 3_600) }]
+    }
+
+    fn read(text: &str) -> Vec<Login> {
+        signer().read(text, NOON, LIFETIME)
+    }
+
     /// Any bytes, signed with our key: what another version might have written.
-    fn signed(content: &[u8; CONTENT_BYTES]) -> String {
-        let tag = signer().0.chain_update(content).finalize().into_bytes();
-        URL_SAFE_NO_PAD.encode([&content[..], &tag].concat())
+    fn signed(content: &[u8]) -> String {
+        let tag = signer().mac.chain_update(content).finalize().into_bytes();
+        URL_SAFE_NO_PAD.encode([content, &tag[..]].concat())
+    }
+
+    fn bytes(text: &str) -> Vec<u8> {
+        URL_SAFE_NO_PAD.decode(text).unwrap()
     }
 
     #[test]
-    fn a_login_is_read_as_it_was_signed() {
-        for login in [noon(), login_of("9223372036854775807", "9223372036854775807", NOON), Login { login_version: -1, ..noon() }]
-        {
-            assert_eq!(signer().read(&signer().sign(&login), NOON, LIFETIME), Some(login));
+    fn logins_are_read_as_they_were_signed() {
+        let longest = login_of("9223372036854775807", "9223372036854775807", NOON);
+        let eight = std::array::from_fn::<Login, 8, _>(|at| login_of(&(at + 1).to_string(), "71", NOON - at as i64));
+        for logins in [&[noon()][..], &[longest], &[Login { login_version: -1, ..noon() }], &two(), &eight] {
+            assert_eq!(read(&signer().sign(logins)), logins);
         }
-        assert_eq!(signer().sign(&noon()), WRITTEN);
+        assert_eq!([signer().sign(&[noon()]), signer().sign(&two())], WRITTEN);
     }
 
     #[test]
-    fn a_login_lasts_as_long_as_its_lifetime() {
-        let text = signer().sign(&noon());
-        let table = [
-            (NOON - 61, LIFETIME, false, "from the future"),
-            (NOON - 60, LIFETIME, true, "a clock was set back a little"),
-            (NOON, LIFETIME, true, "just issued"),
-            (NOON + LIFETIME - 1, LIFETIME, true, "its last second"),
-            (NOON + LIFETIME, LIFETIME, false, "over"),
-            (NOON + 1, 1, false, "the lifetime was made shorter"),
-            (NOON, 0, false, "none at all"),
-            (i64::MIN, LIFETIME, false, "no time overflows"),
-            (i64::MAX, LIFETIME, false, "nor this one"),
-            (i64::MAX - 1, i64::MAX, true, "nor a lifetime"),
+    fn a_cookie_holds_eight_logins_and_never_more_than_a_seventh_of_what_browsers_take() {
+        let nine = std::array::from_fn::<Login, 9, _>(|at| login_of(&(at + 1).to_string(), "71", NOON));
+        let text = signer().sign(&nine);
+        assert_eq!(read(&text), nine[..8], "the first ones");
+        assert_eq!(text.len(), TEXT_BYTES_MAX);
+        assert!(text.len() < 4096 / 7, "{}", text.len());
+    }
+
+    #[test]
+    fn each_login_lasts_as_long_as_its_lifetime() {
+        let text = signer().sign(&two());
+        let [noon, before] = two();
+        let table: &[(i64, i64, &[Login], &str)] = &[
+            (NOON - 3_661, LIFETIME, &[], "from the future"),
+            (NOON - 3_600, LIFETIME, &[before], "one of them"),
+            (NOON - 60, LIFETIME, &[noon, before], "a clock was set back a little"),
+            (NOON, LIFETIME, &[noon, before], "just issued"),
+            (NOON + LIFETIME - 3_601, LIFETIME, &[noon, before], "the last second of one"),
+            (NOON + LIFETIME - 3_600, LIFETIME, &[noon], "it is over, the other goes on"),
+            (NOON + LIFETIME - 1, LIFETIME, &[noon], "its last second"),
+            (NOON + LIFETIME, LIFETIME, &[], "over"),
+            (NOON + 1, 1, &[], "the lifetime was made shorter"),
+            (NOON, 0, &[], "none at all"),
+            (i64::MIN, LIFETIME, &[], "no time overflows"),
+            (i64::MAX, LIFETIME, &[], "nor this one"),
+            (i64::MAX - 1, i64::MAX, &[noon, before], "nor a lifetime"),
         ];
-        for (now, lifetime, lasts, why) in table {
-            assert_eq!(signer().read(&text, now, lifetime).is_some(), lasts, "{why}");
+        for (now, lifetime, logins, why) in table {
+            assert_eq!(&signer().read(&text, *now, *lifetime), logins, "{why}");
         }
         for issued in [i64::MIN, i64::MAX] {
-            assert_eq!(signer().read(&signer().sign(&login_of("5", "71", issued)), NOON, LIFETIME), None, "{issued}");
+            assert_eq!(read(&signer().sign(&[login_of("5", "71", issued)])), [], "{issued}");
         }
     }
 
     #[test]
     fn a_value_with_any_character_changed_missing_or_added_is_none() {
-        let text = signer().sign(&noon());
-        for at in 0..text.len() {
-            for other in ["A", "B", "-", "_", "+", "=", " ", "\0", "é"] {
-                let changed = format!("{}{other}{}", &text[..at], &text[at + 1..]);
-                assert!(changed == text || signer().read(&changed, NOON, LIFETIME).is_none(), "{changed:?}");
+        for text in WRITTEN {
+            for at in 0..text.len() {
+                for other in ["A", "B", "-", "_", "+", "=", " ", "\0", "é"] {
+                    let changed = format!("{}{other}{}", &text[..at], &text[at + 1..]);
+                    assert!(changed == text || read(&changed).is_empty(), "{changed:?}");
+                }
+                assert_eq!(read(&text[..at]), []);
             }
-            assert_eq!(signer().read(&text[..at], NOON, LIFETIME), None);
+            // Its last character has four bits that mean nothing: only one of sixteen texts reads.
+            for last in "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".chars() {
+                let changed = format!("{}{last}", &text[..text.len() - 1]);
+                assert!(changed == text || read(&changed).is_empty(), "{changed:?}");
+            }
+            for long in [format!("{text}A"), format!("{text}=="), format!("{text}AAAA"), format!(" {text}"), text.repeat(10_000)]
+            {
+                assert_eq!(read(&long), []);
+            }
         }
-        for long in [format!("{text}A"), format!("{text}="), format!("{text}AAAA"), format!(" {text}"), text.repeat(10_000)] {
-            assert_eq!(signer().read(&long, NOON, LIFETIME), None);
+    }
+
+    #[test]
+    fn logins_cannot_be_taken_out_put_in_or_joined() {
+        let (one, both) = (bytes(WRITTEN[0]), bytes(WRITTEN[1]));
+        let (content, tag) = both.split_last_chunk::<TAG_BYTES>().unwrap();
+        let cut = [&[VERSION, 1], &content[HEAD_BYTES..HEAD_BYTES + LOGIN_BYTES], &tag[..]].concat();
+        let emptied = [&[VERSION, 0], &tag[..]].concat();
+        let extended = [&[VERSION, 3], &content[HEAD_BYTES..], &content[HEAD_BYTES..][..LOGIN_BYTES], &tag[..]].concat();
+        let turned = [&content[..HEAD_BYTES], &content[HEAD_BYTES + LOGIN_BYTES..], &content[HEAD_BYTES..][..LOGIN_BYTES], tag];
+        for value in [cut, emptied, extended, turned.concat(), [one, both.clone()].concat()] {
+            assert_eq!(read(&URL_SAFE_NO_PAD.encode(&value)), []);
         }
     }
 
     #[test]
     fn what_another_key_another_version_or_another_use_of_the_key_signed_is_none() {
-        let read = |text: &str| signer().read(text, NOON, LIFETIME);
-        assert_eq!(read(&Signer::from_key([8; 32]).sign(&noon())), None);
-        let content = content(&noon());
-        assert_eq!(read(&signed(&content)), Some(noon()), "the table's own check");
-        for (at, byte, why) in
-            [(0, 0, "an older version"), (0, 2, "a newer one"), (8, 0, "site 0"), (9, 0x80, "a member below 0")]
-        {
-            let mut other = content;
+        assert_eq!(read(&Signer::from_key([8; 32]).sign(&[noon()])), []);
+        let content = bytes(WRITTEN[1])[..HEAD_BYTES + 2 * LOGIN_BYTES].to_vec();
+        assert_eq!(read(&signed(&content)), two(), "the table's own check");
+        for (at, byte, why) in [
+            (0, 0, "an older version"),
+            (0, 1, "the version before, in a form it never had"),
+            (0, 3, "a newer one"),
+            (1, 0, "none"),
+            (1, 1, "fewer than there are"),
+            (1, 3, "more than there are"),
+            (9, 0, "site 0"),
+            (10, 0x80, "a member below 0"),
+            (57, 0, "site 0 in the second"),
+        ] {
+            let mut other = content.clone();
             other[at] = byte;
-            assert_eq!(read(&signed(&other)), None, "{why}");
+            assert_eq!(read(&signed(&other)), [], "{why}");
         }
-        let bare = Hmac::<Sha256>::new_from_slice(&[7; 32]).unwrap().chain_update(content).finalize().into_bytes();
-        assert_eq!(read(&URL_SAFE_NO_PAD.encode([&content[..], &bare].concat())), None, "without the domain");
+        assert_eq!(read(&signed(&content[..content.len() - 1])), [], "a part of one");
+        assert_eq!(read(&signed(&[VERSION])), [], "no count");
+        assert_eq!(read(&signed(&[])), [], "nothing");
+        let bare = Hmac::<Sha256>::new_from_slice(&[7; 32]).unwrap().chain_update(&content).finalize().into_bytes();
+        assert_eq!(read(&URL_SAFE_NO_PAD.encode([&content[..], &bare].concat())), [], "without the domain");
     }
 
     #[test]
@@ -243,9 +335,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = crate::data_dir::DataDir::new(dir.path()).cookie_key();
         assert!(matches!(Signer::load(&path), Err(KeyFileError::Missing(_))));
-        let text = Signer::create(&path).unwrap().sign(&noon());
+        let text = Signer::create(&path).unwrap().sign(&[noon()]);
         let again = Signer::load(&path).unwrap();
-        assert_eq!(again.read(&text, NOON, LIFETIME), Some(noon()));
+        assert_eq!(again.read(&text, NOON, LIFETIME), [noon()]);
         assert_eq!(format!("{again:?}"), "Signer(***)");
         assert!(path.ends_with("cookie.key"));
     }
@@ -257,9 +349,9 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn no_text_reads_that_was_not_signed(text in "[A-Za-z0-9_-]{108}", any in ".{0,200}") {
-            proptest::prop_assert_eq!(signer().read(&text, NOON, LIFETIME), None);
-            proptest::prop_assert_eq!(signer().read(&any, NOON, LIFETIME), None);
+        fn no_text_reads_that_was_not_signed(text in "[A-Za-z0-9_-]{108,110}", any in ".{0,200}") {
+            proptest::prop_assert_eq!(read(&text), []);
+            proptest::prop_assert_eq!(read(&any), []);
         }
     }
 }

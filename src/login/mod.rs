@@ -3,7 +3,7 @@
 //! ```text
 //! query          --ask-->            Ask: which sites, full members only?, how to be asked
 //! Authorization  --basic-->          Typed: name and password
-//! Cookie         --cookie_header-->  values --cookie--> Login: site, member, random id, time of issue, login_version
+//! Cookie         --cookie_header-->  values --cookie--> Logins: site, member, random id, time of issue, login_version
 //! return address --back-->           Back: a path of this site, or `/`
 //!
 //! Typed + the member's row --guard--> blocked? --remembered--> opened before? --pool--> one hash
@@ -16,8 +16,10 @@ pub mod ask;
 pub mod back;
 pub mod basic;
 pub mod cookie;
+pub mod cookie_domain;
 pub mod cookie_header;
 pub mod guard;
 pub mod page;
 pub mod pool;
 pub mod remembered;
+pub mod unkept;

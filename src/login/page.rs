@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::ask::Ask;
+use super::unkept::Missing;
 use crate::member::SiteId;
 use crate::text_file;
 
@@ -44,6 +45,8 @@ pub enum Said {
     Trial,
     /// The form was not sent from our own page.
     Foreign,
+    /// The password was right, and the browser came back without the login.
+    NotKept(Missing),
 }
 
 impl Said {
@@ -55,6 +58,12 @@ impl Said {
             Said::Busy => Some("Logging in is not possible just now. Please try again in a moment."),
             Said::Trial => Some("This part is for full members. If you are one, please log in with that account."),
             Said::Foreign => Some("The form was not sent from this page. Please log in here."),
+            Said::NotKept(Missing::ByHttp) => {
+                Some("This page was opened with http, and browsers keep no login there. Open the site with https.")
+            }
+            Said::NotKept(Missing::Unknown) => {
+                Some("This browser did not keep the login. Open the site with https, and allow cookies for it.")
+            }
         }
     }
 }

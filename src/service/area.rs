@@ -8,10 +8,12 @@ use crate::chain::chain;
 use crate::config::Config;
 use crate::http::area::Area;
 use crate::http::postback::Shared;
+use crate::http::said_once::SaidOnce;
 use crate::login::cookie::Signer;
 use crate::login::guard::{Guard, Kind};
 use crate::login::pool::Pool;
 use crate::login::remembered::Remembered;
+use crate::login::unkept::Unkept;
 use crate::password::rehash::Rehashes;
 use crate::password::{Vault, Verifier};
 use crate::store::{Engine, open_reader, with_engine};
@@ -40,6 +42,8 @@ pub(super) fn open(config: &Config, vault: &Vault, now: i64, hashing: bool, reha
         pool,
         rehashes,
         signer,
+        unkept: Unkept::default(),
+        outside_domains: SaidOnce::default(),
         written: Mutex::new(others),
         unwritten: Mutex::default(),
     })

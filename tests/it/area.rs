@@ -2,8 +2,11 @@
 
 mod auth;
 mod blocks;
+mod cookies;
 mod flood;
 mod pages;
+mod rows;
+mod unkept;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

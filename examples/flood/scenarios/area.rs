@@ -126,7 +126,7 @@ fn cookies(server: &Server, count: u64) -> Result<Arc<[String]>, Failure> {
     let sign = |index| {
         let member = memberid(scattered(index, server.next_member)).to_string();
         let key = Key { site, member: MemberId::parse(&member).ok_or("no such member")? };
-        Ok(signer.sign(&Login { key, id: LoginId::random(), issued, login_version: FIRST_LOGIN_VERSION }))
+        Ok(signer.sign(&[Login { key, id: LoginId::random(), issued, login_version: FIRST_LOGIN_VERSION }]))
     };
     (0..count).map(sign).collect()
 }

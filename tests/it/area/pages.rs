@@ -152,7 +152,7 @@ fn a_domain_shares_the_cookie_and_an_operators_page_holds_the_form() {
     let app = app(&["--cookie-domain", "example.com", "--login-template", template.to_str().unwrap()]);
     app.post(BOB);
     let set = log_in(&app, "bob", "secret").header("set-cookie").unwrap().to_owned();
-    assert!(set.starts_with("userman=") && set.contains("; Domain=example.com;"), "{set}");
+    assert!(set.starts_with("__Secure-userman=") && set.contains("; Domain=example.com;"), "{set}");
     let page = raw(&app, "GET /login?site=1", "", "");
     assert!(page.body.starts_with("<!doctype html><title>Ours</title><form "), "{}", page.body);
     assert!(!page.header("content-security-policy").unwrap().contains("default-src"));
@@ -181,7 +181,7 @@ fn strangers_cookies_hide_no_login_and_no_logout() {
     let app = app(&["--cookie-domain", "example.com"]);
     app.post(BOB);
     let good = cookie(&log_in(&app, "bob", "secret"));
-    let many = format!("{}{good}", "userman=x; ".repeat(40));
+    let many = format!("{}{good}", "__Secure-userman=x; ".repeat(40));
     is(admitted(&app, Visit::holding(&many)), BOB_IS_IN, "behind forty");
     assert_eq!(log_out(&app, &format!("{many}; {good}; {good}")).status, 303);
     is(admitted(&app, Visit::holding(&good)), LOGIN, "ended");

@@ -300,7 +300,7 @@ fn check_config_says_what_would_be_used_and_hides_secrets() {
         ("USERMAN_KEEP_CRYPTPASS", "1"),
         ("USERMAN_JOURNAL_DAYS", "400"),
         ("USERMAN_LOGIN_HOURS", "12"),
-        ("USERMAN_COOKIE_DOMAIN", "example.com"),
+        ("USERMAN_COOKIE_DOMAIN", "example.com, .EU.example.com"),
         ("USERMAN_LOGIN_LIMIT_PAIR", "5"),
         ("USERMAN_LOGIN_LIMIT_NETWORK", "200"),
         ("USERMAN_LOGIN_LIMIT_NAME", "0"),
@@ -331,7 +331,7 @@ fn check_config_says_what_would_be_used_and_hides_secrets() {
              password hash     bcrypt\n\
              keep cryptpass    yes\n\
              journal kept      400 days\n\
-             logins            12 hours, shared by example.com, the plain page\n\
+             logins            12 hours, shared by eu.example.com and by example.com, the plain page\n\
              guessing          pair 5, network 200, name off wrong passwords within 20 minutes block for 30 minutes\n\
              API keys          of shop, desk site=1 ip=::1/128\n\
              authstrings       of https://nats.example.com as tmm1, within 7 s\n\
