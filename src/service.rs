@@ -124,7 +124,8 @@ impl Service {
         let worker = match hashing {
             true => {
                 let bench = Bench::new(config.location.clone(), vault.clone(), Hasher::at(cost), writer.clone())
-                    .with_rehashes(Arc::clone(&rehashes));
+                    .with_rehashes(Arc::clone(&rehashes))
+                    .telling_leftovers(clock.clone(), config.keep_cryptpass);
                 Some(Worker::start(bench, sealed, wake)?)
             }
             false => None,

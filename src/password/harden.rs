@@ -12,9 +12,10 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::rehash::{Rehash, Rehashes, rehashed};
-use super::{Hasher, Opened, Stored, Vault, verify, wrapped_holds};
+use super::{Hasher, Opened, Stored, Vault, leftovers, verify, wrapped_holds};
 use crate::action::Standing;
 use crate::chain::chain;
+use crate::clock::Clock;
 use crate::member::Key;
 use crate::store::{Hardened, Location, Pending, Reader, open_reader};
 use crate::writer::{RUSH_REQUESTS, Writer};
@@ -74,6 +75,12 @@ struct Report {
     told: bool,
 }
 
+/// What telling whose row is not what the settings want depends on, beside the kind of hash.
+struct ToTell {
+    clock: Clock,
+    keep_cryptpass: bool,
+}
+
 /// Where credentials are hashed.
 pub struct Bench {
     location: Location,
@@ -82,6 +89,8 @@ pub struct Bench {
     writer: Writer,
     /// Hashes to be replaced, where logins may bring some.
     rehashes: Option<Arc<Rehashes>>,
+    /// Set until it was told whose row is not what the settings want.
+    to_tell: Option<ToTell>,
     /// Journal records whose seal does not open: logged once, and left for the operator to look at.
     broken: HashSet<i64>,
     /// Set when the service ends.
@@ -91,12 +100,17 @@ pub struct Bench {
 impl Bench {
     /// A bench over this database; hashes go to `writer`.
     pub fn new(location: Location, vault: Vault, hasher: Hasher, writer: Writer) -> Self {
-        Self { location, vault, hasher, writer, rehashes: None, broken: HashSet::new(), stop: Arc::default() }
+        Self { location, vault, hasher, writer, rehashes: None, to_tell: None, broken: HashSet::new(), stop: Arc::default() }
     }
 
     /// The same with logins that bring passwords whose hashes are to be replaced.
     pub fn with_rehashes(self, rehashes: Arc<Rehashes>) -> Self {
         Self { rehashes: Some(rehashes), ..self }
+    }
+
+    /// The same; when nothing is sealed any more, it logs once whose row is not yet what the settings want.
+    pub fn telling_leftovers(self, clock: Clock, keep_cryptpass: bool) -> Self {
+        Self { to_tell: Some(ToTell { clock, keep_cryptpass }), ..self }
     }
 
     fn run(&mut self, sealed: &Receiver<()>) {
@@ -146,7 +160,22 @@ impl Bench {
                 some => log::warn!("all passwords are hashed but {some} that cannot be opened"),
             }
         }
+        if !more {
+            self.tell_leftovers(reader)?;
+        }
         Ok(more || self.rehash_newest(reader)?)
+    }
+
+    fn tell_leftovers(&mut self, reader: &Reader) -> Result<(), String> {
+        let Some(ToTell { clock, keep_cryptpass }) = &self.to_tell else { return Ok(()) };
+        let go_on = || !self.stop.load(Ordering::Relaxed);
+        if let Some(forms) = reader.forms(clock.now(), go_on).map_err(|error| chain(&error))? {
+            let kind = self.hasher.cost().kind;
+            leftovers::kept_out(&forms, kind, *keep_cryptpass).iter().for_each(|sentence| log::warn!("{sentence}"));
+            leftovers::still_bcrypt(&forms, kind).iter().for_each(|sentence| log::info!("{sentence}"));
+        }
+        self.to_tell = None;
+        Ok(())
     }
 
     /// Hashes until nothing is sealed any more, and no hash is to be replaced. For tests, which want it done rather than wait for it.

@@ -13,6 +13,7 @@ mod cost;
 mod crypt;
 pub mod harden;
 mod hash;
+pub mod leftovers;
 pub mod rehash;
 mod vault;
 mod verifier;

@@ -3,6 +3,7 @@
 
 mod checkpoint;
 mod fault;
+mod forms;
 mod open;
 mod reader;
 mod rows;
@@ -13,6 +14,7 @@ mod whole;
 
 pub use checkpoint::HeldWal;
 pub use fault::Fault;
+pub use forms::Forms;
 pub use open::{Location, OpenError, check_whole, open_reader, with_engine};
 pub use reader::{JournalFilter, Reader, StoredRecord};
 pub use upgrade::UpgradeError;

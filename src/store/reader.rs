@@ -14,14 +14,14 @@ use crate::password::{KeyId, Seal, Stored};
 
 /// Rows of a list that are read at once. They are handed out when the read transaction has ended: a list that is printed into
 /// `less` may stand for hours, and the log could not begin anew under it.
-const PAGE_ROWS: u32 = 1_000;
+pub(super) const PAGE_ROWS: u32 = 1_000;
 /// A page of long journal records ends earlier, with the record that reaches this many bytes of fields.
 const PAGE_BYTES: usize = 4 * 1024 * 1024;
 
 /// A read-only connection.
 #[derive(Debug)]
 pub struct Reader {
-    conn: Connection,
+    pub(super) conn: Connection,
 }
 
 /// A journal record as it is stored, with its number.

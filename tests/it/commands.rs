@@ -67,7 +67,7 @@ pub fn run(args: &[&str]) -> Ran {
 }
 
 /// Runs a command on this data directory.
-fn run_on(data: &Path, args: &[&str]) -> Ran {
+pub fn run_on(data: &Path, args: &[&str]) -> Ran {
     let mut command = program();
     command.args(args).arg("--data-dir").arg(data);
     end(command)

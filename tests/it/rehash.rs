@@ -6,8 +6,9 @@ use base64::engine::general_purpose::STANDARD;
 use nats_userman::password::Vault;
 use tempfile::TempDir;
 
+use crate::commands::run_on;
 use crate::property::{dump, fast_dir, replay};
-use crate::support::{App, NOON, Response};
+use crate::support::{App, NOON, Program, Response, eventually, program};
 
 const BCRYPT: &[&str] = &["--password-hash", "bcrypt"];
 const BOB: &str = "action=ADD&siteid=1&memberid=71&username=bob&password=secret";
@@ -224,4 +225,63 @@ fn turned_on_late_keep_cryptpass_fills_its_column_at_the_next_postback_whatever_
     app.post("action=DELETE&siteid=1&memberid=71");
     app.post(&to_full);
     assert_eq!(app.rows("SELECT cryptpass FROM member_auth"), [one]);
+}
+
+/// Nobody is missed without a word: the start and `check-config` count whom an Apache keeps out, and say what ends that.
+#[test]
+fn the_start_and_check_config_count_whom_an_apache_keeps_out_for_the_settings() {
+    let app = App::start_in(fast_dir(), &[]);
+    app.post(&format!("{BOB}&cryptpass=41R19prsa7NLQ"));
+    app.post("action=ADD&siteid=1&memberid=72&username=ann&cryptpass=41R19prsa7NLQ");
+    app.post("action=ADD&siteid=1&memberid=73&username=eve&password=other");
+    app.harden();
+    let dir = app.stop();
+    let data = dir.path().join("data");
+    // One whom no Apache should let in any more.
+    let expired = "UPDATE member_auth SET expire_at = 1 WHERE memberid = 73";
+    rusqlite::Connection::open(data.join("userman.db")).unwrap().execute(expired, []).unwrap();
+    let no_bcrypt = "members without a bcrypt hash: 2 of 2, so that an Apache which reads `password` keeps them out; each gets one \
+         when the member next logs in (/login or /auth), or NATS next sends the password \
+         (1 of them have a cryptpass instead, which only a password from NATS replaces)";
+    let no_cryptpass = "members without a cryptpass: 2 of 2, so that an Apache which reads `cryptpass` keeps them out; each gets one \
+         when NATS next sends it, or by a replay of NATS's own table (README, \"Moving in\")";
+    for (flags, sentences) in [
+        (BCRYPT, &[no_bcrypt][..]),
+        (&["--keep-cryptpass"], &[no_cryptpass]),
+        (&["--keep-cryptpass", "--password-hash", "bcrypt"], &[no_bcrypt, no_cryptpass]),
+        (&[], &[]),
+    ] {
+        let said = run_on(&data, &[&["check-config"], flags].concat()).printed();
+        let (_, end) = said.split_once("log               info, text\n").unwrap();
+        let lines: String = sentences.iter().map(|sentence| format!("{sentence}\n")).collect();
+        let last = if sentences.is_empty() { "nothing is wrong with it\n" } else { "nothing else is wrong with it\n" };
+        assert_eq!(end, format!("{lines}{last}"), "{flags:?}");
+
+        let mut service = Program::run(program(), &data, flags).unwrap();
+        let logged = || service.stderr().lines().filter(|line| line.contains("members with")).count();
+        eventually("the start says so", || logged() == sentences.len());
+        assert!(service.terminate().success());
+        for sentence in sentences {
+            assert!(service.stderr().contains(&format!(" WARN  {sentence}\n")), "{}", service.stderr());
+        }
+    }
+}
+
+/// A million members are counted page by page.
+#[test]
+fn members_are_counted_over_many_pages_and_a_bcrypt_hash_under_argon2id_is_no_warning() {
+    let dir = with_bob(BCRYPT);
+    let data = dir.path().join("data");
+    let conn = rusqlite::Connection::open(data.join("userman.db")).unwrap();
+    let many = "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 2500)
+         INSERT INTO member_auth (siteid, memberid, username, password, trial, expire_at)
+         SELECT 1 + n % 3, 1000 + n, 'name ' || n, password, 0, iif(n % 5 = 0, 1, NULL) FROM n, (SELECT password FROM member_auth)";
+    conn.execute(many, []).unwrap();
+    drop(conn);
+    let mut service = Program::serve(&data, &[]);
+    let sentence = "INFO  members with a bcrypt hash: 2001 of 2001; each becomes argon2id when the member next logs in, or NATS \
+         next sends the password\n";
+    eventually("the start says so", || service.stderr().contains(sentence));
+    assert!(service.terminate().success());
+    assert!(!service.stderr().contains("WARN  members with"), "{}", service.stderr());
 }
