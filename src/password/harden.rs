@@ -12,6 +12,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::rehash::{Rehash, Rehashes, rehashed};
+use super::verify::was_made_of;
 use super::{Hasher, Opened, Stored, Vault, leftovers, verify, wrapped_holds};
 use crate::action::Standing;
 use crate::chain::chain;
@@ -295,7 +296,10 @@ pub fn hardened(vault: &Vault, hasher: &mut Hasher, pending: Pending) -> Result<
     let (form, differs) = match vault.open(pending.key, &pending.seal).map_err(|error| error.to_string())? {
         Opened::Password(password) => {
             // A row that cannot say counts as another password: logins end rather than go on.
-            let opens = |before| verify(before, pending.key, vault, &password).unwrap_or(false);
+            let opens = |before: &Stored| {
+                verify(before, pending.key, vault, &password).unwrap_or(false)
+                    || matches!(before, Stored::Hash(hash) if was_made_of(hash, &password))
+            };
             let same = pending.before.as_ref().map(opens);
             match (&pending.before, same) {
                 (Some(Stored::Hash(hash)), Some(true)) if hasher.cost().is_of(hash, &password) => {

@@ -88,15 +88,30 @@ pub(super) fn verify_hash_in(workspace: &mut Workspace, hash: &Hash, typed: &Pas
     if let Some(phc) = Phc::parse(hash.as_str()) {
         return phc.fits(workspace, typed.expose().as_bytes());
     }
-    let (setting, _) = split(hash.as_str()).filter(|(setting, _)| setting.is_bcrypt()).ok_or(VerifyError::Hash)?;
+    if !is_bcrypt(hash) {
+        return Err(VerifyError::Hash);
+    }
     if !bcrypt_holds(typed) {
         return Ok(false);
     }
-    let Some(made) = setting.crypt(typed.expose().as_bytes())? else {
-        return Ok(false);
-    };
     workspace.count_bcrypt();
-    Ok(made.as_bytes().ct_eq(hash.as_str().as_bytes()).into())
+    bcrypt_fits(hash, typed)
+}
+
+/// Whether `hash` is the bcrypt hash that release 0.1 made of a password that is too long for bcrypt: of its first 72 bytes. It opens
+/// nothing any more, but the same password that comes again is no other one.
+pub(super) fn was_made_of(hash: &Hash, password: &Password) -> bool {
+    !bcrypt_holds(password) && is_bcrypt(hash) && bcrypt_fits(hash, password).unwrap_or(false)
+}
+
+fn is_bcrypt(hash: &Hash) -> bool {
+    split(hash.as_str()).is_some_and(|(setting, _)| setting.is_bcrypt())
+}
+
+fn bcrypt_fits(hash: &Hash, password: &Password) -> Result<bool, VerifyError> {
+    let (setting, _) = split(hash.as_str()).ok_or(VerifyError::Hash)?;
+    let made = setting.crypt(password.expose().as_bytes())?;
+    Ok(made.is_some_and(|made| made.as_bytes().ct_eq(hash.as_str().as_bytes()).into()))
 }
 
 /// Whether `wrapped` was made of this very cryptpass.

@@ -182,15 +182,38 @@ fn a_wrapped_cryptpass_and_a_password_that_bcrypt_cannot_hold_stay_as_they_are()
     app.harden();
     assert_eq!(form(&app), "41 $argon2");
 
-    let nul = BOB.replace("secret", "a%00b");
-    app.post(&nul);
-    app.harden();
-    assert_eq!(form(&app), "$argon2id$");
-    let hash = app.rows("SELECT password FROM member_auth");
-    assert_eq!(visit(&app, "a\0b"), 200);
-    app.post(&nul);
-    app.harden();
-    assert_eq!(app.rows("SELECT password FROM member_auth"), hash);
+    for typed in ["a\0b".to_owned(), "x".repeat(73)] {
+        let add = BOB.replace("secret", &typed.replace('\0', "%00"));
+        app.post(&add);
+        app.harden();
+        assert_eq!(form(&app), "$argon2id$");
+        let hash = app.rows("SELECT password FROM member_auth");
+        assert_eq!(visit(&app, &typed), 200);
+        app.post(&add);
+        app.harden();
+        assert_eq!(app.rows("SELECT password FROM member_auth"), hash);
+    }
+}
+
+/// Regression: the hash that release 0.1 made of a long password was bcrypt of its first 72 bytes. It opens nothing any more; when NATS
+/// says the password again, that is no other one, which would end logins.
+#[test]
+fn a_long_password_that_an_earlier_release_gave_bcrypt_comes_again_without_ending_logins() {
+    let (long, other) = ("x".repeat(100), "x".repeat(71) + "y" + &"x".repeat(28));
+    for (password, version) in [(&long, "1"), (&other, "2")] {
+        let dir = with_bob(BCRYPT);
+        let old = bcrypt::hash_with_salt(&long, 4, [7; 16]).unwrap().format_for_version(bcrypt::Version::TwoY);
+        let conn = rusqlite::Connection::open(dir.path().join("data/userman.db")).unwrap();
+        conn.execute("UPDATE member_auth SET password = ?1", [&old]).unwrap();
+        conn.execute("UPDATE journal SET password = ?1", [&old]).unwrap();
+        drop(conn);
+        let app = App::start_in(dir, BCRYPT);
+        app.post(&BOB.replace("secret", password));
+        app.harden();
+        assert_eq!((form(&app), login_version(&app)), ("$argon2id$".to_owned(), version.to_owned()));
+        assert_eq!(visit(&app, password), 200);
+        replays_to_the_same_rows(&app);
+    }
 }
 
 #[test]
