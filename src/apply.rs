@@ -6,6 +6,7 @@ use crate::action::{Action, Rules, Source};
 use crate::chain::chain;
 use crate::fields::Fields;
 use crate::journal::{Heard, Origin, Record};
+use crate::member::{MemberId, SiteId};
 use crate::password::{Stored, Vault};
 use crate::reply::{Refusal, Reply};
 use crate::store::{Engine, Fault, Outcome, View, Wanted};
@@ -35,6 +36,22 @@ impl Postback {
         }
     }
 
+    /// Whether it gives a member a name that HTTP Basic cannot carry.
+    pub fn gives_name_unfit_for_basic(&self) -> bool {
+        let wanted = self.action.as_ref().ok().and_then(Action::wanted);
+        !self.is_check() && wanted.is_some_and(|(_, name)| !name.fits_basic())
+    }
+
+    /// Says so in the log.
+    pub fn log_unfit_for_basic(site: Option<SiteId>, member: Option<MemberId>) {
+        if let Some((site, member)) = site.zip(member) {
+            log::warn!(
+                "the username of member {member} of site {site} has a colon, which HTTP Basic cannot carry: \
+                 only the login page takes it"
+            );
+        }
+    }
+
     /// Whether it is a CHECK, readable or not: it is neither written nor journalled.
     pub fn is_check(&self) -> bool {
         self.heard.action == Some("CHECK")
@@ -43,6 +60,11 @@ impl Postback {
 
 /// Decides one postback against the view and keeps the view true.
 pub fn decide<'p>(vault: &Vault, postback: &'p Postback, view: &mut View, now: i64) -> Outcome<'p> {
+    decide_again(vault, postback, view, now, false)
+}
+
+/// The same of one that may have been answered OK before, by older rules: see [`crate::action::Known::was_done`].
+pub(crate) fn decide_again<'p>(vault: &Vault, postback: &'p Postback, view: &mut View, now: i64, was_done: bool) -> Outcome<'p> {
     let heard = &postback.heard;
     let action = match &postback.action {
         Ok(action) => action,
@@ -53,7 +75,7 @@ pub fn decide<'p>(vault: &Vault, postback: &'p Postback, view: &mut View, now: i
     };
     let settled = settle(vault, action, view);
     let action = settled.as_ref().unwrap_or(action);
-    let decision = action.decide(&view.known(action), now);
+    let decision = action.decide(&view.known(action, was_done), now);
     let version_before = action.key().and_then(|key| view.row(key)).map(|row| row.login_version);
     view.apply(&decision.change);
     let row_after = action.key().and_then(|key| view.row(key));

@@ -63,7 +63,7 @@ impl Heard {
             action: crate::action::NAMES.into_iter().find(|&name| Some(name) == word),
             site: fields.get("siteid").and_then(SiteId::parse),
             member: fields.get("memberid").and_then(MemberId::parse),
-            username: fields.get("username").and_then(Username::parse),
+            username: fields.get("username").and_then(Username::typed),
             // A CHECK is asked often and never journalled.
             fields: if word == Some("CHECK") { String::new() } else { fields.journal_text() },
         }

@@ -14,6 +14,7 @@
 //!
 //! - [`fields`]: names and values as PHP reads them, and how the journal shows them.
 //! - [`member`], [`reply`]: the row and the line that goes back, as values.
+//! - [`mod@unicode`]: in which form names are compared, and how people are shown what cannot be seen.
 //! - [`action`]: the eight actions, parsed once, decided by pure functions.
 //! - [`apply`]: from postbacks to rows: load, decide, save.
 //! - [`store`]: the only SQL. [`journal`] is what it records.
@@ -53,4 +54,5 @@ pub mod reply;
 pub mod service;
 pub mod store;
 mod text_file;
+pub mod unicode;
 pub mod writer;

@@ -6,6 +6,7 @@
 use std::fmt;
 
 use crate::password::{Cryptpass, Stored};
+use crate::unicode::folded;
 
 /// Longest username that is taken, in bytes of UTF-8.
 pub const USERNAME_BYTES_MAX: usize = 255;
@@ -22,8 +23,10 @@ pub struct MemberId(i64);
 
 /// What [`SiteId::parse`] and [`MemberId::parse`] take.
 pub const ID_EXPECTED: &str = "expected a number from 1 to 9223372036854775807";
-/// What [`Username::parse`] takes.
+/// What [`Username::typed`] takes.
 pub const USERNAME_EXPECTED: &str = "expected 1 to 255 bytes without control characters";
+/// What [`Username::parse`] takes beyond [`Username::typed`].
+pub const VISIBLE_EXPECTED: &str = "expected a character that can be seen";
 
 impl SiteId {
     /// Reads ASCII digits, 1 to 2^63-1.
@@ -78,32 +81,52 @@ pub struct Key {
     pub member: MemberId,
 }
 
-/// A login name: 1 to 255 bytes of UTF-8 without control characters, kept as sent, compared without ASCII case.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Username(String);
+/// A login name: 1 to 255 bytes of UTF-8 without control characters, kept as sent, compared in folded form.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Username {
+    sent: String,
+    /// `None` where it is as sent, as most are.
+    folded: Option<String>,
+}
 
 impl Username {
-    /// Reads a name as it was sent.
+    /// Reads a name that a member is to get. One of nothing but white space and what cannot be seen is none.
     pub fn parse(text: &str) -> Option<Self> {
-        let fits = (1..=USERNAME_BYTES_MAX).contains(&text.len());
-        (fits && !text.contains(char::is_control)).then(|| Self(text.to_owned()))
+        Self::typed(text).filter(|name| !name.folded().is_empty())
+    }
+
+    /// Reads a name by which a member is looked for, or that a row has: before names were folded, one of nothing but white space could be
+    /// given, and still opens the door.
+    pub fn typed(text: &str) -> Option<Self> {
+        let fits = (1..=USERNAME_BYTES_MAX).contains(&text.len()) && !text.contains(char::is_control);
+        fits.then(|| Self { sent: text.to_owned(), folded: Some(folded(text)).filter(|form| form != text) })
     }
 
     /// The name as it was sent.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.sent
     }
 
-    /// The form under which two spellings of one name are equal (NATS runs on MySQL, where case does not count; SQLite's NOCASE
-    /// folds ASCII alone, so ASCII alone it is).
-    pub fn folded(&self) -> String {
-        self.0.to_ascii_lowercase()
+    /// The form under which two spellings of one name are equal: see [`folded`].
+    pub fn folded(&self) -> &str {
+        self.folded.as_deref().unwrap_or(&self.sent)
+    }
+
+    /// Whether HTTP Basic can carry it: the first colon there ends the name (RFC 7617).
+    pub fn fits_basic(&self) -> bool {
+        !self.sent.contains(':')
+    }
+}
+
+impl fmt::Debug for Username {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Username").field(&self.sent).finish()
     }
 }
 
 impl fmt::Display for Username {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.sent)
     }
 }
 
@@ -133,6 +156,9 @@ pub struct Member {
     pub key: Key,
     /// The login name, one holder per site.
     pub username: Username,
+    /// Whether the folded form of the name is this member's. Not where an older row of the site has the same form, or the name folds to
+    /// nothing: such a member, of before names were folded, is known by the exact name alone.
+    pub holds_folded: bool,
     /// What opens the door.
     pub credential: Credential,
     /// While the credential is sealed: the form that stood here before it. If hardening finds the same password in both, the
@@ -205,6 +231,8 @@ impl Former {
     /// The member leaves, and with him his logins: none of them is one again when he comes back.
     pub fn new(mut member: Member, reason: Reason, ended_at: i64) -> Self {
         member.expire_at = None;
+        // Names of former members are free.
+        member.holds_folded = false;
         member.login_version += 1;
         Self { member, reason, ended_at }
     }
@@ -230,7 +258,25 @@ mod tests {
             assert!(Username::parse(text).is_some(), "{text}");
         }
         for text in ["", "a\nb", "a\0", "\u{7f}", "\u{85}", &"x".repeat(256), &"é".repeat(128)] {
-            assert!(Username::parse(text).is_none(), "{text:?}");
+            assert!(Username::parse(text).is_none() && Username::typed(text).is_none(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_username_that_nobody_can_see_is_given_to_nobody_and_still_found() {
+        for text in [" ", "\u{200b}", "\u{ad} \u{2003}"] {
+            assert!(Username::parse(text).is_none(), "{}", text.escape_unicode());
+            let typed = Username::typed(text).unwrap();
+            assert_eq!((typed.as_str(), typed.folded()), (text, ""));
+        }
+        let name = Username::parse(" Bob\u{200b} ").unwrap();
+        assert_eq!((name.as_str(), name.folded()), (" Bob\u{200b} ", "bob"));
+    }
+
+    #[test]
+    fn a_name_with_a_colon_does_not_fit_into_basic() {
+        for (text, fits) in [("bob", true), ("a b@example.com", true), ("a:b", false), (":", false)] {
+            assert_eq!(Username::parse(text).unwrap().fits_basic(), fits, "{text}");
         }
     }
 }

@@ -11,10 +11,10 @@ pub use input::Input;
 pub use record::{BadRecord, JournalLine};
 
 use crate::action::{Action, Rules, Source};
-use crate::apply::{Postback, decide, transact};
+use crate::apply::{Postback, decide, decide_again, transact};
 use crate::clock::Clock;
 use crate::journal::Origin;
-use crate::member::SiteId;
+use crate::member::{Key, SiteId};
 use crate::reply::{Reply, Word};
 use crate::store::{Engine, Fault, Outcome, Reader, View, Wanted};
 
@@ -143,7 +143,15 @@ pub fn apply_records(engine: &mut dyn Engine, rules: &Rules, records: &[JournalL
         engine.expire_due(at, usize::MAX)?;
         let mut view = View::default();
         engine.load(&wanted(std::slice::from_ref(&postback)), &mut view, at)?;
-        let mut outcome = decide(&rules.vault, &postback, &mut view, at);
+        let done = line.reply.word() == Word::Ok;
+        let holder = postback.action.as_ref().ok().and_then(|action| view.known(action, done).holder);
+        let mut outcome = decide_again(&rules.vault, &postback, &mut view, at, done);
+        if let (Some(holder), Some(row)) = (holder, outcome.change.row())
+            && row.holds_folded
+            && holder != row.key.member
+        {
+            engine.unfold(Key { member: holder, ..row.key })?;
+        }
         if outcome.record.reply.word() != line.reply.word() {
             diverged.push((line.id, outcome.record.reply));
         }

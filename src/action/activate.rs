@@ -4,7 +4,7 @@
 //! rebilled or was activated by hand. A credential need not come with it: the one of the former row opens the door again.
 
 use super::read::Reader;
-use super::{Change, Decision, Details, Known, Standing};
+use super::{Change, Decision, Details, Known, Standing, Taken};
 use crate::member::{FIRST_LOGIN_VERSION, Key, Username};
 use crate::reply::Refusal;
 
@@ -26,13 +26,14 @@ impl Activate {
     }
 
     pub(super) fn decide(&self, known: &Known<'_>) -> Decision {
-        if let Some(refused) = known.refuse_held_name(self.key, &self.username) {
-            return refused;
-        }
+        let name = match known.take_name(self.key, &self.username) {
+            Ok(name) => name,
+            Err(refused) => return refused,
+        };
         if let Standing::Here(row) = known.standing {
-            return Decision::update(row, self.details.over(row, &self.username), "activated on");
+            return Decision::update(row, self.details.over(row, name), "activated on");
         }
-        match restore(known.standing, self.key, &self.username, &self.details) {
+        match restore(known.standing, self.key, name, &self.details) {
             Some(change) => {
                 let Key { site, member } = self.key;
                 Decision::ok(change, format_args!("member {member} \"{}\" activated on site {site}", self.username))
@@ -44,12 +45,12 @@ impl Activate {
 
 /// The way back in for somebody who is not there: with the given credential, else with the one kept in `former_member`; `None`
 /// where neither is known.
-pub(super) fn restore(standing: &Standing, key: Key, username: &Username, details: &Details) -> Option<Change> {
+pub(super) fn restore(standing: &Standing, key: Key, name: Taken<'_>, details: &Details) -> Option<Change> {
     match standing {
-        Standing::Former(former) => Some(Change::Restore(details.over(&former.member, username))),
+        Standing::Former(former) => Some(Change::Restore(details.over(&former.member, name))),
         Standing::Here(_) | Standing::Unknown => {
             let credential = details.credential.as_ref()?;
-            Some(Change::Insert(details.new_row(key, username, credential, FIRST_LOGIN_VERSION)))
+            Some(Change::Insert(details.new_row(key, name, credential, FIRST_LOGIN_VERSION)))
         }
     }
 }

@@ -32,13 +32,14 @@ impl Add {
     }
 
     pub(super) fn decide(&self, known: &Known<'_>) -> Decision {
-        if let Some(refused) = known.refuse_held_name(self.key, &self.username) {
-            return refused;
-        }
-        let new_row = |version| self.details.new_row(self.key, &self.username, &self.credential, version);
+        let name = match known.take_name(self.key, &self.username) {
+            Ok(name) => name,
+            Err(refused) => return refused,
+        };
+        let new_row = |version| self.details.new_row(self.key, name, &self.credential, version);
         let change = match known.standing {
             Standing::Here(row) => {
-                let mut new = self.details.over(row, &self.username);
+                let mut new = self.details.over(row, name);
                 new.take_credential(self.credential.clone());
                 return Decision::update(row, new, "updated on");
             }

@@ -51,10 +51,10 @@ impl ChangeMember {
         };
         let mut new = row.clone();
         if let Some(username) = &self.new_username {
-            if let Some(refused) = known.refuse_held_name(self.key, username) {
-                return refused;
+            match known.take_name(self.key, username) {
+                Ok(name) => name.put_into(&mut new),
+                Err(refused) => return refused,
             }
-            new.username = username.clone();
         }
         new.trial = self.trial.unwrap_or(new.trial);
         new.email = self.email.clone().or(new.email);

@@ -221,16 +221,42 @@ impl Standing {
 pub struct Known<'a> {
     /// The member of [`Action::key`].
     pub standing: &'a Standing,
-    /// Who holds the name of [`Action::wanted`] now.
+    /// Who holds the folded form of the name of [`Action::wanted`] now.
     pub holder: Option<MemberId>,
+    /// Who has this very name, but for ASCII case, without holding its folded form: see [`Member::holds_folded`].
+    pub namesake: Option<MemberId>,
+    /// From a journal record that was answered OK: before names were folded, two members could have names of one folded form.
+    pub was_done: bool,
+}
+
+/// A name that a member may have.
+#[derive(Clone, Copy, Debug)]
+struct Taken<'a> {
+    username: &'a Username,
+    /// See [`Member::holds_folded`].
+    holds_folded: bool,
+}
+
+impl Taken<'_> {
+    fn put_into(self, row: &mut Member) {
+        row.username = self.username.clone();
+        row.holds_folded = self.holds_folded;
+    }
 }
 
 impl Known<'_> {
-    /// The ERROR for a name that somebody else holds. A name in `former_member` is free.
-    fn refuse_held_name(&self, key: Key, username: &Username) -> Option<Decision> {
-        let holder = self.holder.filter(|&holder| holder != key.member)?;
+    /// The name for this member, or the ERROR where somebody else holds it. A name in `former_member` is free.
+    fn take_name<'n>(&self, key: Key, username: &'n Username) -> Result<Taken<'n>, Decision> {
+        let other = |id: Option<MemberId>| id.filter(|&id| id != key.member);
+        let taken = |holds_folded| Ok(Taken { username, holds_folded });
+        let Some(holder) = other(self.holder).or(other(self.namesake)) else { return taken(!username.folded().is_empty()) };
+        let has_it = matches!(self.standing, Standing::Here(row) if row.username == *username);
+        if self.was_done || has_it {
+            // As an upgrade does it: of all who have names of one folded form, the lowest memberid holds it.
+            return taken(self.was_done && key.member < holder && !username.folded().is_empty());
+        }
         let Key { site, member } = key;
-        Some(Decision::refuse(format_args!(
+        Err(Decision::refuse(format_args!(
             "username \"{username}\" is held by member {holder} of site {site}, nothing was changed for member {member}"
         )))
     }
@@ -249,6 +275,16 @@ pub enum Change {
     Update(Member),
     /// The row moves from `member_auth` to `former_member`.
     Leave(Former),
+}
+
+impl Change {
+    /// The row that stands in `member_auth` after it.
+    pub fn row(&self) -> Option<&Member> {
+        match self {
+            Change::Insert(row) | Change::Restore(row) | Change::Update(row) => Some(row),
+            Change::None | Change::Leave(_) => None,
+        }
+    }
 }
 
 /// The outcome of an action: the change and the reply.

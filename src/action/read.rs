@@ -5,12 +5,12 @@ use sha2::{Digest, Sha256};
 use crate::clock::{EXPIRE_EXPECTED, ExpiryRule, ExpiryText};
 use crate::fields::Fields;
 use crate::member::{
-    Credential, ID_EXPECTED, Key, Member, MemberId, SessionHash, SiteId, TEXT_BYTES_MAX, USERNAME_EXPECTED, Username,
+    Credential, ID_EXPECTED, Key, Member, MemberId, SessionHash, SiteId, TEXT_BYTES_MAX, USERNAME_EXPECTED, Username, VISIBLE_EXPECTED,
 };
 use crate::password::{CRYPTPASS_EXPECTED, Cryptpass, PASSWORD_EXPECTED, Password, Stored, Vault};
 use crate::reply::{Found, Refusal, Word};
 
-use super::Action;
+use super::{Action, Taken};
 
 const FLAG_EXPECTED: &str = "expected 0 or 1";
 const TEXT_EXPECTED: &str = "expected 1 to 255 bytes without control characters";
@@ -93,10 +93,11 @@ pub(super) struct Credentials {
 
 impl Details {
     /// A row made of nothing but this.
-    pub(super) fn new_row(&self, key: Key, username: &Username, credential: &Credential, login_version: i64) -> Member {
+    pub(super) fn new_row(&self, key: Key, name: Taken<'_>, credential: &Credential, login_version: i64) -> Member {
         Member {
             key,
-            username: username.clone(),
+            username: name.username.clone(),
+            holds_folded: name.holds_folded,
             credential: credential.clone(),
             before: None,
             email: self.email.clone(),
@@ -111,9 +112,9 @@ impl Details {
     }
 
     /// A row with this taken over, the name too; a noted expiry is lifted.
-    pub(super) fn over(&self, row: &Member, username: &Username) -> Member {
+    pub(super) fn over(&self, row: &Member, name: Taken<'_>) -> Member {
         let mut row = row.clone();
-        row.username = username.clone();
+        name.put_into(&mut row);
         row.trial = self.trial.unwrap_or(row.trial);
         row.email = self.email.clone().or(row.email);
         row.biller = self.biller.clone().or(row.biller);
@@ -163,7 +164,7 @@ impl<'a> Reader<'a> {
 
     /// username, needed.
     pub(super) fn username(&self) -> Result<Username, Refusal> {
-        self.need("username", USERNAME_EXPECTED, Username::parse)
+        self.name("username")?.ok_or_else(|| Refusal::missing("username", USERNAME_EXPECTED))
     }
 
     /// username where it is only sometimes needed: the refusal is for that time.
@@ -176,7 +177,17 @@ impl<'a> Reader<'a> {
 
     /// new_username: malformed is refused, for a customer would be left with a name that was not meant.
     pub(super) fn new_username(&self) -> Result<Option<Username>, Refusal> {
-        self.given("new_username", USERNAME_EXPECTED, Username::parse)
+        self.name("new_username")
+    }
+
+    /// A name that a member is to get.
+    fn name(&self, name: &'static str) -> Result<Option<Username>, Refusal> {
+        let Some(username) = self.given(name, USERNAME_EXPECTED, Username::typed)? else { return Ok(None) };
+        let was_taken = matches!(self.source, Source::Journal(_, Word::Ok));
+        if username.folded().is_empty() && !was_taken {
+            return Err(Refusal::malformed(name, VISIBLE_EXPECTED, username.as_str()));
+        }
+        Ok(Some(username))
     }
 
     /// new_trial: malformed is refused.

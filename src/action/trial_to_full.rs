@@ -39,10 +39,11 @@ impl TrialToFull {
             Ok(username) => username,
             Err(refusal) => return Decision { change: super::Change::None, reply: refusal.reply() },
         };
-        if let Some(refused) = known.refuse_held_name(self.key, username) {
-            return refused;
-        }
-        match restore(known.standing, self.key, username, &self.details) {
+        let name = match known.take_name(self.key, username) {
+            Ok(name) => name,
+            Err(refused) => return refused,
+        };
+        match restore(known.standing, self.key, name, &self.details) {
             Some(change) => {
                 Decision::ok(change, format_args!("member {member} \"{username}\" is back as a full member of site {site}"))
             }

@@ -98,7 +98,7 @@ fn lookup(given: &Given<'_>) -> Result<Lookup, Refusal> {
         });
     }
     let username = username.ok_or_else(|| Refusal::missing("username", COMBINATION_EXPECTED))?;
-    let username = Username::parse(username).ok_or_else(|| Refusal::malformed("username", USERNAME_EXPECTED, username))?;
+    let username = Username::typed(username).ok_or_else(|| Refusal::malformed("username", USERNAME_EXPECTED, username))?;
     match (site, sites) {
         (Some(_), Some(sites)) => Err(Refusal::malformed("siteids", COMBINATION_EXPECTED, sites)),
         (None, None) => Err(Refusal::missing("siteid", COMBINATION_EXPECTED)),

@@ -65,7 +65,7 @@ impl AuthString {
         }
         // clap has seen to it that both are there.
         let (username, site) = (self.username.as_deref().unwrap_or_default(), self.site.as_deref().unwrap_or_default());
-        let username = read("--username", USERNAME_EXPECTED, username, Username::parse)?;
+        let username = read("--username", USERNAME_EXPECTED, username, Username::typed)?;
         if site.contains(',') {
             return Ok(Lookup::Sites { username, sites: read("--site", SITES_EXPECTED, site, Sites::parse)? });
         }

@@ -1,5 +1,6 @@
 //! `check-config`: what would be used, secrets hidden, and what is wrong with it. Changes nothing.
 
+mod names;
 mod places;
 
 use std::io::{Write as _, stdout};
@@ -128,6 +129,7 @@ fn find(config: &Config) -> Found {
                 problems.push(chain(&fault));
                 Vec::new()
             });
+            problems.extend(names::problems(&reader));
         }
     }
     Found { problems, kept_out }

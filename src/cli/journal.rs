@@ -11,6 +11,7 @@ use crate::config::Config;
 use crate::replay::JournalLine;
 use crate::reply::Word;
 use crate::store::{JournalFilter, StoredRecord, open_reader};
+use crate::unicode::Visible;
 
 #[derive(Args, Debug)]
 pub(super) struct Journal {
@@ -91,6 +92,6 @@ pub(super) fn text(record: &StoredRecord) -> String {
         record.id,
         record.reply,
         record.address.as_deref().unwrap_or(&record.source),
-        record.fields
+        Visible(&record.fields)
     )
 }

@@ -13,6 +13,7 @@ use crate::member::{ID_EXPECTED, Key, Member as Row, MemberId, SiteId};
 use crate::password::{Stored, Vault};
 use crate::reply::Word;
 use crate::store::{JournalFilter, open_reader};
+use crate::unicode::Visible;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Member {
@@ -99,11 +100,11 @@ fn describe(out: &mut impl std::io::Write, row: &Row) -> Result<(), Failure> {
     };
     let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".into());
     let time = |value: Option<i64>| value.filter(|&seconds| seconds != 0).map_or_else(|| "-".into(), format_utc);
-    writeln!(out, "    username   {}", printable(row.username.as_str()))?;
+    writeln!(out, "    username   {}", Visible(row.username.as_str()))?;
     writeln!(out, "    password   {form}")?;
     writeln!(out, "    trial      {}", if row.trial { "yes" } else { "no" })?;
-    writeln!(out, "    email      {}", printable(&text(&row.email)))?;
-    writeln!(out, "    biller     {}", printable(&text(&row.biller)))?;
+    writeln!(out, "    email      {}", Visible(&text(&row.email)))?;
+    writeln!(out, "    biller     {}", Visible(&text(&row.biller)))?;
     writeln!(out, "    joined     {}", time(row.joined))?;
     writeln!(out, "    expires    {} (as NATS sent it; locks nobody out)", time(row.expires))?;
     Ok(writeln!(out, "    expire_at  {}", time(row.expire_at))?)
@@ -116,23 +117,18 @@ fn list(config: &Config, site: Option<i64>, former: bool) -> Result<(), Failure>
         writeln!(out, "siteid\tmemberid\tusername\treason\tended_at")?;
         reader.formers(site, |former| {
             let Key { site, member } = former.member.key;
-            let (name, reason) = (printable(former.member.username.as_str()), former.reason.as_str());
+            let (name, reason) = (Visible(former.member.username.as_str()), former.reason.as_str());
             Ok::<_, Failure>(writeln!(out, "{site}\t{member}\t{name}\t{reason}\t{}", format_utc(former.ended_at))?)
         })?;
     } else {
         writeln!(out, "siteid\tmemberid\tusername\ttrial\texpire_at")?;
         reader.members(site, Clock::System.now(), |row| {
-            let (Key { site, member }, name) = (row.key, printable(row.username.as_str()));
+            let (Key { site, member }, name) = (row.key, Visible(row.username.as_str()));
             let expiry = row.expire_at.map_or_else(|| "-".into(), format_utc);
             Ok::<_, Failure>(writeln!(out, "{site}\t{member}\t{name}\t{}\t{expiry}", u8::from(row.trial))?)
         })?;
     }
     Ok(out.flush()?)
-}
-
-/// No value may move a terminal's cursor; names have no control characters, other columns were written by NATS.
-fn printable(text: &str) -> String {
-    text.replace(char::is_control, "?")
 }
 
 fn restore(config: &Config, key: Key, username: Option<&str>) -> Result<(), Failure> {

@@ -169,6 +169,9 @@ fn rules(config: &Config, vault: Vault) -> Rules {
 fn read(captured: &Captured, rules: &Rules) -> Postback {
     let (postback, ignored) = Postback::read(&captured.fields(), rules, Origin::Replay, None);
     postback.log_passed_over(&ignored);
+    if postback.gives_name_unfit_for_basic() {
+        Postback::log_unfit_for_basic(postback.heard.site, postback.heard.member);
+    }
     postback
 }
 

@@ -22,7 +22,7 @@ use crate::authstring::keys::ApiKey;
 use crate::authstring::question::Question;
 use crate::authstring::stand_in::StandIn;
 use crate::authstring::{AuthString, Lookup, Session};
-use crate::member::{Key, MemberId, SiteId};
+use crate::member::{Key, MemberId, SiteId, Username};
 use crate::reply::{Found, Refusal};
 
 const KEY: HeaderName = HeaderName::from_static("api-key");
@@ -153,13 +153,13 @@ fn key<'a>(request: &HttpRequest, desk: &Desk, live: &'a LiveSettings) -> Result
 async fn string(desk: &Desk, live: &LiveSettings, key: &ApiKey, question: &Question) -> Result<Option<AuthString>, Failure> {
     let strings = strings(desk, live)?;
     let now = desk.shared().clock.now();
-    let Some(member) = find(desk, key, question, now)? else {
+    let Some(meant) = find(desk, key, question, now)? else {
         log::debug!("authstring: a blank, no active member is meant");
         return Ok(None);
     };
     match strings {
         Strings::StandIn(stand_in) => {
-            let plus = question.resource.plus();
+            let (plus, member) = (question.resource.plus(), meant.key);
             log::info!(plus = plus.as_str(), site:% = member.site, member:% = member.member; "authstring of the stand-in");
             let string = stand_in.issue(plus, member, now).map_err(|error| {
                 log::error!("no random bytes for an authstring: {error}");
@@ -167,14 +167,24 @@ async fn string(desk: &Desk, live: &LiveSettings, key: &ApiKey, question: &Quest
             })?;
             Ok(Some(string))
         }
-        Strings::Nats(relay) => ask_nats(desk, relay, question, member).await,
+        Strings::Nats(relay) => ask_nats(desk, relay, question, meant).await,
     }
 }
 
+/// Whom a question is about.
+struct Meant {
+    key: Key,
+    /// The name as NATS sent it, where the question was by a name: NATS compares names in a way of its own.
+    username: Option<Username>,
+}
+
 /// Who is meant, as of `now`; `None` where nobody is.
-fn find(desk: &Desk, key: &ApiKey, question: &Question, now: i64) -> Result<Option<Key>, Failure> {
+fn find(desk: &Desk, key: &ApiKey, question: &Question, now: i64) -> Result<Option<Meant>, Failure> {
     let (username, parameter, sites) = match &question.lookup {
-        Lookup::Session { member, session } if question.active => return by_session(desk, key, *member, session, now),
+        Lookup::Session { member, session } if question.active => {
+            let found = by_session(desk, key, *member, session, now)?;
+            return Ok(found.map(|key| Meant { key, username: None }));
+        }
         Lookup::Session { .. } => return Ok(None),
         Lookup::Site { username, site } => (username, "siteid", std::slice::from_ref(site)),
         Lookup::Sites { username, sites } => (username, "siteids", sites.as_slice()),
@@ -186,13 +196,14 @@ fn find(desk: &Desk, key: &ApiKey, question: &Question, now: i64) -> Result<Opti
     }
     let found = desk.read(|reader| {
         for &site in sites {
-            if let Some(member) = reader.holder(site, username.as_str(), now)? {
-                return Ok(Some(Key { site, member }));
+            if let Some(row) = desk.readable(reader.logins_by_name(site, username, now))?.into_iter().next() {
+                return Ok(Some(row));
             }
         }
         Ok(None)
     });
-    found.map_err(|_| Failure::CannotTell)
+    let found = found.map_err(|_| Failure::CannotTell)?;
+    Ok(found.map(|row| Meant { key: row.key, username: Some(row.username) }))
 }
 
 /// A memberid is one member to NATS, who may have a row on several sites; each is compared, and none of them sooner than another.
@@ -219,10 +230,11 @@ fn may_ask(desk: &Desk, key: &ApiKey, site: SiteId, parameter: &str) -> Result<(
 }
 
 /// NATS is asked for the member who was found here, so that both speak of the same one.
-async fn ask_nats(desk: &Desk, relay: &Relay, question: &Question, member: Key) -> Result<Option<AuthString>, Failure> {
-    let lookup = match &question.lookup {
-        Lookup::Sites { username, .. } => Lookup::Site { username: username.clone(), site: member.site },
-        lookup @ (Lookup::Session { .. } | Lookup::Site { .. }) => lookup.clone(),
+async fn ask_nats(desk: &Desk, relay: &Relay, question: &Question, meant: Meant) -> Result<Option<AuthString>, Failure> {
+    let member = meant.key;
+    let lookup = match meant.username {
+        Some(username) => Lookup::Site { username, site: member.site },
+        None => question.lookup.clone(),
     };
     let answer = relay.ask(question.resource, lookup).await;
     let (Key { site, member }, plus) = (member, question.resource.plus().as_str());

@@ -210,7 +210,7 @@ async fn opened(
     let rows = desk.read(|reader| {
         let mut rows = Vec::with_capacity(1);
         for &site in wanted.sites {
-            rows.extend(desk.readable(reader.login_by_name(site, typed.name.as_str(), now))?);
+            rows.extend(desk.readable(reader.logins_by_name(site, &typed.name, now))?);
         }
         Ok(rows)
     })?;
@@ -269,7 +269,7 @@ impl Attempt<'_> {
     /// Nobody has the name: as dear as a wrong password, so that the time does not tell.
     async fn nobody(&mut self, sites: &[SiteId]) -> Result<(), Undecided> {
         let Some(&site) = sites.first() else { return Ok(()) };
-        let key = self.area.remembered.key(Row::Nobody(site, &self.typed.name.folded()), &self.typed.password);
+        let key = self.area.remembered.key(Row::Nobody(site, self.typed.name.folded()), &self.typed.password);
         self.answer(key, || None).await.map(|_| ())
     }
 

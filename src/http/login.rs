@@ -90,7 +90,7 @@ async fn submit(request: &HttpRequest, desk: &Desk, ask: &Ask, fields: &Fields<'
     if !is_from_here(request, desk, "login") {
         return form(desk, StatusCode::FORBIDDEN, ask, &back, Said::Foreign);
     }
-    let (name, password) = (fields.get("username").and_then(Username::parse), fields.get("password").and_then(Password::parse));
+    let (name, password) = (fields.get("username").and_then(Username::typed), fields.get("password").and_then(Password::parse));
     let Some((name, password)) = name.zip(password) else {
         return form(desk, StatusCode::UNAUTHORIZED, ask, &back, Said::Wrong);
     };

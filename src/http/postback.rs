@@ -29,8 +29,8 @@ use crate::login::guard::{Door, Network};
 use crate::login::remembered::SecretDigest;
 use crate::login::unkept::Missing;
 use crate::network;
-use crate::reply::{Refusal, Reply};
-use crate::store::{Fault, Location, LoginRow, Reader};
+use crate::reply::{Refusal, Reply, Word};
+use crate::store::{Fault, Location, Reader};
 use crate::writer::{Answer, Writer};
 
 /// What all threads of the HTTP server share.
@@ -119,14 +119,14 @@ impl Desk {
     }
 
     /// A row that cannot be read is no row: logged, and no reason to refuse whoever has another one.
-    pub(super) fn readable(&self, row: Result<Option<LoginRow>, Fault>) -> Result<Option<LoginRow>, Fault> {
-        match row {
+    pub(super) fn readable<T: Default>(&self, found: Result<T, Fault>) -> Result<T, Fault> {
+        match found {
             Err(Fault::BadRow(what)) => {
                 let line = || log::error!("a member cannot log in, the row cannot be read: {what}");
                 self.shared.mistakes.say(Mistake::BadRow, self.shared.clock.now(), line);
-                Ok(None)
+                Ok(T::default())
             }
-            row => row,
+            found => found,
         }
     }
 
@@ -220,10 +220,10 @@ fn read_check(reader: &Reader, postback: &Postback, now: i64) -> Result<Reply, F
         Err(refusal) => return Ok(refusal.reply()),
     };
     let holder = match action.wanted() {
-        Some((site, name)) => reader.holder(site, name.as_str(), now)?,
+        Some((site, name)) => reader.holder(site, name, now)?,
         None => None,
     };
-    Ok(action.decide(&Known { standing: &Standing::Unknown, holder }, now).reply)
+    Ok(action.decide(&Known { standing: &Standing::Unknown, holder, namesake: None, was_done: false }, now).reply)
 }
 
 /// What stands in the path where the token belongs, possibly nothing; `None` for a path that is none of ours.
@@ -307,6 +307,7 @@ struct Entry {
     site: Option<crate::member::SiteId>,
     member: Option<crate::member::MemberId>,
     username: Option<String>,
+    unfit_for_basic: bool,
 }
 
 impl Entry {
@@ -319,10 +320,14 @@ impl Entry {
             site: heard.site,
             member: heard.member,
             username: heard.username.as_ref().map(|name| name.as_str().to_owned()),
+            unfit_for_basic: postback.gives_name_unfit_for_basic(),
         }
     }
 
     fn log(&self, reply: &Reply, status: StatusCode, began: Instant) {
+        if self.unfit_for_basic && reply.word() == Word::Ok {
+            Postback::log_unfit_for_basic(self.site, self.member);
+        }
         log::info!(
             id = self.id.as_str(), action = self.action, site:% = Shown(self.site), member:% = Shown(self.member),
             username = self.username.as_deref().unwrap_or("-"), status = status.as_u16(), reply = reply.as_str(),

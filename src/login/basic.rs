@@ -58,7 +58,7 @@ fn read(credentials: &[u8]) -> Option<Typed> {
     };
     // The first colon: a password may have some, a name in this header cannot.
     let (name, password) = text.split_once(':')?;
-    Some(Typed { name: Username::parse(name)?, password: Password::parse(password)? })
+    Some(Typed { name: Username::typed(name)?, password: Password::parse(password)? })
 }
 
 /// Every byte is a character there.

@@ -4,6 +4,8 @@
 mod checkpoint;
 mod fault;
 mod forms;
+mod folding;
+mod names;
 mod open;
 mod reader;
 mod rows;
@@ -16,6 +18,7 @@ pub use checkpoint::HeldWal;
 pub use fault::Fault;
 pub use forms::Forms;
 pub use open::{Location, OpenError, check_whole, open_reader, with_engine};
+pub use names::Unfolded;
 pub use reader::{JournalFilter, Reader, StoredRecord};
 pub use upgrade::UpgradeError;
 pub use view::{View, Wanted};
@@ -128,6 +131,9 @@ pub trait Engine {
 
     /// Gives the transaction up. Never fails: whatever is wrong shows at the next `begin`.
     fn rollback(&mut self);
+
+    /// Takes the folded form of the name from a member, who keeps the exact one: see [`crate::member::Member::holds_folded`].
+    fn unfold(&mut self, key: Key) -> Result<(), Fault>;
 
     /// Puts what was hardened in the place of its seals, in member_auth, former_member and journal.
     fn harden(&mut self, hardened: &[Hardened]) -> Result<(), Fault>;

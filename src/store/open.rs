@@ -163,7 +163,7 @@ pub fn open_reader(location: &Location) -> Result<Reader, OpenError> {
     let conn = open(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(fault)?;
     upgrade::check_current(&conn).map_err(|error| OpenError::of_upgrade(path, error))?;
     conn.pragma_update(None, "cache_size", READER_CACHE).map_err(|error| fault(error.into()))?;
-    Ok(Reader::new(conn))
+    Reader::new(conn).map_err(fault)
 }
 
 /// SQLite gives -wal and -shm the mode of the database, so this one decides for all three.

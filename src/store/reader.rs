@@ -1,9 +1,10 @@
 //! Reading: CHECK, the lists of the command line and the hashing worker, on read-only connections that never wait for the writer.
 
+use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::rows::{
-    LOGIN_COLUMNS, MEMBER_COLUMNS, read_cryptpass, read_form, read_former, read_key, read_login, read_member, read_session,
+    LOGIN_COLUMNS, MEMBER_COLUMNS, HERE_COLUMNS, read_cryptpass, read_form, read_former, read_here, read_key, read_login, read_session,
     select_former, select_member,
 };
 use super::{Fault, LoginRow, Pending, View, Wanted};
@@ -11,6 +12,7 @@ use crate::action::{Recorded, Standing};
 use crate::login::guard::{Block, Door, Kind, Network, Target};
 use crate::member::{Credential, Former, Key, Member, MemberId, SessionHash, SiteId};
 use crate::password::{KeyId, Seal, Stored};
+use crate::unicode::folded;
 
 /// Rows of a list that are read at once. They are handed out when the read transaction has ended: a list that is printed into
 /// `less` may stand for hours, and the log could not begin anew under it.
@@ -58,7 +60,7 @@ pub struct JournalFilter {
     pub site: Option<i64>,
     /// This member.
     pub member: Option<i64>,
-    /// This username, without ASCII case.
+    /// This username, in whatever spelling.
     pub username: Option<String>,
     /// This action.
     pub action: Option<String>,
@@ -71,8 +73,11 @@ pub struct JournalFilter {
 }
 
 impl Reader {
-    pub(super) fn new(conn: Connection) -> Self {
-        Self { conn }
+    pub(super) fn new(conn: Connection) -> Result<Self, Fault> {
+        // The journal has no column of folded names: it is asked by name seldom, and written often.
+        let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+        conn.create_scalar_function("folded", 1, flags, |context| Ok(context.get::<Option<String>>(0)?.as_deref().map(folded)))?;
+        Ok(Self { conn })
     }
 
     /// Begins a look: until [`Reader::look_away`] all that is read is of one moment, and costs no locks. It keeps the log from starting
@@ -109,26 +114,15 @@ impl Reader {
                 view.put_member(key, self.standing(key)?.at(now));
             }
         }
-        for name in &wanted.names {
-            if !view.has_name(name) {
-                let holder = self.holder(name.0, &name.1, now)?;
-                view.put_holder(name.clone(), holder);
+        for (site, name) in &wanted.names {
+            if !view.has_name(*site, name) {
+                view.put_holder(*site, name, self.holder(*site, name, now)?);
+            }
+            if let Some(namesake) = self.namesake(*site, name, now)? {
+                view.put_namesake(*site, name, namesake);
             }
         }
         Ok(())
-    }
-
-    /// Who holds this name on this site at `now`.
-    ///
-    /// # Errors
-    ///
-    /// Where the database cannot be read.
-    pub fn holder(&self, site: SiteId, name: &str, now: i64) -> Result<Option<MemberId>, Fault> {
-        let mut statement = self.conn.prepare_cached(
-            "SELECT memberid FROM member_auth WHERE username = ?1 AND siteid = ?2 AND (expire_at IS NULL OR expire_at > ?3)",
-        )?;
-        let number = statement.query_row(params![name, site.get(), now], |row| row.get::<_, i64>(0)).optional()?;
-        Ok(number.and_then(|number| MemberId::parse(&number.to_string())))
     }
 
     /// The sites on which this memberid is a member at `now`, and the session that is kept of each; those without one are left out.
@@ -158,21 +152,7 @@ impl Reader {
         Ok(found)
     }
 
-    /// The row that a login with this name on this site is checked against, if there is one at `now`.
-    ///
-    /// # Errors
-    ///
-    /// Where the database cannot be read.
-    pub fn login_by_name(&self, site: SiteId, name: &str, now: i64) -> Result<Option<LoginRow>, Fault> {
-        let mut statement = self.conn.prepare_cached(&format!(
-            "SELECT {LOGIN_COLUMNS} FROM member_auth
-             WHERE username = ?1 AND siteid = ?2 AND (expire_at IS NULL OR expire_at > ?3)"
-        ))?;
-        let mut rows = statement.query(params![name, site.get(), now])?;
-        rows.next()?.map(read_login).transpose()
-    }
-
-    /// The same of a member who is known: a cookie says who.
+    /// The row that a login of this member is checked against at `now`, if there is one: a cookie says who.
     ///
     /// # Errors
     ///
@@ -230,7 +210,7 @@ impl Reader {
         let ids = params![key.site.get(), key.member.get()];
         let mut here = self.conn.prepare_cached(&select_member())?;
         if let Some(row) = here.query(ids)?.next()? {
-            return Ok(Standing::Here(read_member(row, row.get(15)?)?));
+            return Ok(Standing::Here(read_here(row)?));
         }
         let mut gone = self.conn.prepare_cached(&select_former())?;
         let mut rows = gone.query(ids)?;
@@ -250,7 +230,7 @@ impl Reader {
         each: impl FnMut(&Member) -> Result<(), E>,
     ) -> Result<(), E> {
         let sql = format!(
-            "SELECT {MEMBER_COLUMNS}, login_version, expire_at FROM member_auth
+            "SELECT {MEMBER_COLUMNS}, {HERE_COLUMNS} FROM member_auth
              WHERE (siteid, memberid) > (?1, ?2) AND siteid <= ?3 AND (expire_at IS NULL OR expire_at > ?4)
              ORDER BY siteid, memberid LIMIT {PAGE_ROWS}"
         );
@@ -259,7 +239,7 @@ impl Reader {
             let mut rows = statement.query(params![after_site, after_member, last_site, now])?;
             let mut page = Vec::new();
             while let Some(row) = rows.next()? {
-                page.push(read_member(row, row.get(15)?)?);
+                page.push(read_here(row)?);
             }
             Ok(page)
         };
@@ -310,12 +290,13 @@ impl Reader {
                  password, sealed, cryptpass_wrapped, cryptpass, session_sha256, logins_ended
              FROM journal
              WHERE (?1 IS NULL OR siteid = ?1) AND (?2 IS NULL OR memberid = ?2)
-               AND (?3 IS NULL OR username = ?3 COLLATE NOCASE) AND (?4 IS NULL OR action = ?4)
+               AND (?3 IS NULL OR folded(username) = ?3) AND (?4 IS NULL OR action = ?4)
                AND (?5 IS NULL OR reply LIKE ?5 || '|%') AND (?6 IS NULL OR at >= ?6) AND (?7 IS NULL OR at < ?7)
                AND id > ?8 AND id <= ?9
              ORDER BY id LIMIT {PAGE_ROWS}"
         ))?;
         let JournalFilter { site, member, username, action, word, since, until } = filter;
+        let username = username.as_deref().map(folded);
         let mut rows = statement.query(params![site, member, username, action, word, since, until, after, newest])?;
         let (mut page, mut bytes) = (Vec::new(), 0);
         while bytes < PAGE_BYTES

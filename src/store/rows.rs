@@ -14,9 +14,12 @@ pub(super) const MEMBER_COLUMNS: &str = "siteid, memberid, username, password, c
 /// The columns that a login check reads, in their order.
 pub(super) const LOGIN_COLUMNS: &str = "siteid, memberid, username, trial, login_version, password, sealed, cryptpass_wrapped";
 
-/// One row of member_auth by siteid and memberid, for [`read_member`], with `expire_at` behind it.
+/// What stands behind [`MEMBER_COLUMNS`] in member_auth alone, for [`read_here`].
+pub(super) const HERE_COLUMNS: &str = "login_version, expire_at, username_folded";
+
+/// One row of member_auth by siteid and memberid, for [`read_here`].
 pub(super) fn select_member() -> String {
-    format!("SELECT {MEMBER_COLUMNS}, login_version, expire_at FROM member_auth WHERE siteid = ?1 AND memberid = ?2")
+    format!("SELECT {MEMBER_COLUMNS}, {HERE_COLUMNS} FROM member_auth WHERE siteid = ?1 AND memberid = ?2")
 }
 
 /// One row of former_member by siteid and memberid, for [`read_former`].
@@ -98,15 +101,22 @@ pub(super) fn read_key(row: &Row<'_>, site: usize, member: usize) -> Result<Key,
 
 pub(super) fn read_username(row: &Row<'_>, index: usize) -> Result<Username, Fault> {
     let text: String = row.get(index)?;
-    Username::parse(&text).ok_or_else(|| Fault::BadRow("username is empty, too long or has control characters".into()))
+    Username::typed(&text).ok_or_else(|| Fault::BadRow("username is empty, too long or has control characters".into()))
 }
 
-/// A row that was selected as [`MEMBER_COLUMNS`] and login_version; `expire_at` stands behind them in member_auth alone.
-pub(super) fn read_member(row: &Row<'_>, expire_at: Option<i64>) -> Result<Member, Fault> {
+/// A row of member_auth: [`MEMBER_COLUMNS`], [`HERE_COLUMNS`].
+pub(super) fn read_here(row: &Row<'_>) -> Result<Member, Fault> {
+    let holds_folded = !matches!(row.get_ref(16)?, ValueRef::Null);
+    Ok(Member { expire_at: row.get(15)?, holds_folded, ..read_member(row)? })
+}
+
+/// What both tables have: [`MEMBER_COLUMNS`] and login_version.
+fn read_member(row: &Row<'_>) -> Result<Member, Fault> {
     let stored = read_form(row, 3, 11, 12)?.ok_or_else(|| Fault::BadRow("a member without a credential".into()))?;
     Ok(Member {
         key: read_key(row, 0, 1)?,
         username: read_username(row, 2)?,
+        holds_folded: false,
         credential: Credential { stored, cryptpass: read_cryptpass(row, 4)? },
         before: read_before(row, 13)?,
         email: row.get(5)?,
@@ -115,7 +125,7 @@ pub(super) fn read_member(row: &Row<'_>, expire_at: Option<i64>) -> Result<Membe
         session: read_session(row, 8)?,
         joined: row.get(9)?,
         expires: row.get(10)?,
-        expire_at,
+        expire_at: None,
         login_version: row.get(14)?,
     })
 }
@@ -133,7 +143,7 @@ pub(super) fn read_login(row: &Row<'_>) -> Result<LoginRow, Fault> {
 
 /// A row of former_member: [`MEMBER_COLUMNS`], `reason`, `ended_at`.
 pub(super) fn read_former(row: &Row<'_>) -> Result<Former, Fault> {
-    Ok(Former { member: read_member(row, None)?, reason: read_reason(row, 15)?, ended_at: row.get(16)? })
+    Ok(Former { member: read_member(row)?, reason: read_reason(row, 15)?, ended_at: row.get(16)? })
 }
 
 /// The word in `reason`.

@@ -4,16 +4,28 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::Instant;
 
-use rusqlite::{Connection, OptionalExtension, Statement, params};
+use rusqlite::{Connection, Statement, params};
 
 use super::checkpoint::{Checkpoints, HeldWal};
-use super::rows::{FormColumns, MEMBER_COLUMNS, before_column, read_former, read_member, select_former, select_member};
+use super::rows::{
+    FormColumns, HERE_COLUMNS, MEMBER_COLUMNS, before_column, read_former, read_here, select_former, select_member,
+};
 use super::{Engine, Fault, Hardened, LoggedOut, Outcome, Pending, Rehashed, View, Wanted};
 use crate::action::{Change, Standing};
 use crate::journal::Record;
 use crate::login::guard::{Block, Door, Target};
-use crate::member::{Former, Key, Member, MemberId, SiteId};
+use crate::member::{Former, Key, Member, MemberId, SiteId, Username};
 use crate::password::KeyId;
+use crate::unicode::folded;
+
+/// OR IGNORE: where somebody else holds it, the row keeps its exact name alone.
+pub(super) const GIVE_FOLDED: &str = "UPDATE OR IGNORE member_auth SET username_folded = ?3 WHERE siteid = ?1 AND memberid = ?2";
+
+/// Who holds a name in its folded form, and who has this very name without holding that: two rows at most.
+const SELECT_HOLDER: &str = "SELECT memberid, expire_at, 1 FROM member_auth WHERE username_folded = ?1 AND siteid = ?2
+     UNION ALL
+     SELECT memberid, expire_at, 0 FROM member_auth INDEXED BY member_auth_unfolded
+     WHERE username = ?3 AND siteid = ?2 AND username_folded IS NULL";
 
 /// What a health probe writes: 8 pages, as many as a postback that comes alone.
 const PROBE_BYTES: i64 = 7 * 4096;
@@ -27,6 +39,8 @@ pub(super) struct Sqlite<'c> {
     select_member: Statement<'c>,
     select_former: Statement<'c>,
     select_holder: Statement<'c>,
+    /// Whether there may be members who do not hold the folded form of their names. Most databases have none, and cost nothing then.
+    has_unfolded: bool,
     insert_member: Statement<'c>,
     update_member: Statement<'c>,
     delete_member: Statement<'c>,
@@ -47,15 +61,16 @@ impl<'c> Sqlite<'c> {
             checkpoints,
             select_member: prepare(&select_member())?,
             select_former: prepare(&select_former())?,
-            select_holder: prepare("SELECT memberid, expire_at FROM member_auth WHERE username = ?1 AND siteid = ?2")?,
+            select_holder: prepare(SELECT_HOLDER)?,
+            has_unfolded: conn.prepare("SELECT 1 FROM member_auth INDEXED BY member_auth_unfolded WHERE username_folded IS NULL")?.exists([])?,
             insert_member: prepare(&format!(
-                "INSERT INTO member_auth ({MEMBER_COLUMNS}, login_version, expire_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)"
+                "INSERT INTO member_auth ({MEMBER_COLUMNS}, {HERE_COLUMNS})
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)"
             ))?,
             update_member: prepare(
                 "UPDATE member_auth SET username = ?3, password = ?4, cryptpass = ?5, email = ?6, trial = ?7, biller = ?8,
                      session_sha256 = ?9, joined = ?10, expires = ?11, sealed = ?12, cryptpass_wrapped = ?13, before = ?14,
-                     login_version = ?15, expire_at = ?16
+                     login_version = ?15, expire_at = ?16, username_folded = ?17
                  WHERE siteid = ?1 AND memberid = ?2",
             )?,
             delete_member: prepare("DELETE FROM member_auth WHERE siteid = ?1 AND memberid = ?2")?,
@@ -85,23 +100,55 @@ impl<'c> Sqlite<'c> {
     }
 
     /// Who holds a name at `now`; one whose expiry is reached is moved, and holds nothing.
-    fn holder(&mut self, site: SiteId, name: &str, now: i64) -> Result<Option<MemberId>, Fault> {
-        let found = self.select_holder.query_row(params![name, site.get()], |row| Ok((row.get(0)?, row.get(1)?)));
-        let Some((number, expire_at)) = found.optional()? else { return Ok(None) };
-        let (number, expire_at): (i64, Option<i64>) = (number, expire_at);
-        let Some(member) = MemberId::parse(&number.to_string()) else { return Ok(None) };
-        if expire_at.is_some_and(|instant| instant <= now) {
+    fn holder(&mut self, site: SiteId, name: &Username, now: i64) -> Result<NameHeld, Fault> {
+        loop {
+            let (mut held, mut due) = (NameHeld::default(), None);
+            let mut rows = self.select_holder.query(params![name.folded(), site.get(), name.as_str()])?;
+            while let Some(row) = rows.next()? {
+                // Somebody's handiwork is no memberid.
+                let Some(member) = MemberId::parse(&row.get::<_, i64>(0)?.to_string()) else { continue };
+                let (expire_at, folded): (Option<i64>, bool) = (row.get(1)?, row.get(2)?);
+                match (expire_at.is_some_and(|instant| instant <= now), folded) {
+                    (true, _) => due = Some(member),
+                    (false, true) => held.holder = Some(member),
+                    (false, false) => held.namesake = Some(member),
+                }
+            }
+            drop(rows);
+            self.has_unfolded |= held.namesake.is_some();
+            let Some(member) = due else { return Ok(held) };
+            // Then another one who has the name may hold it.
             self.standing(Key { site, member }, now)?;
-            return Ok(None);
         }
-        Ok(Some(member))
+    }
+
+    /// The sites of those whose noted expiry is reached.
+    fn sites_due(&self, now: i64) -> Result<Vec<i64>, Fault> {
+        let mut statement = self.conn.prepare_cached("SELECT DISTINCT siteid FROM member_auth WHERE expire_at <= ?1")?;
+        Ok(statement.query_map([now], |row| row.get(0))?.collect::<Result<_, _>>()?)
+    }
+
+    /// Gives folded forms that nobody holds to those who have the names and do not hold them, the lowest memberid first.
+    fn hand_on_names(&mut self, site: i64) -> Result<(), Fault> {
+        if !self.has_unfolded {
+            return Ok(());
+        }
+        let mut unfolded = self.conn.prepare_cached(
+            "SELECT memberid, username FROM member_auth INDEXED BY member_auth_unfolded WHERE username_folded IS NULL AND siteid = ?1 ORDER BY memberid",
+        )?;
+        let rows = unfolded.query_map([site], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<Vec<(i64, String)>, _>>()?;
+        let mut give = self.conn.prepare_cached(GIVE_FOLDED)?;
+        for (member, form) in rows.iter().map(|(member, name)| (member, folded(name))).filter(|(_, form)| !form.is_empty()) {
+            give.execute(params![site, member, form])?;
+        }
+        Ok(())
     }
 
     fn load_standing(&mut self, key: Key) -> Result<Standing, Fault> {
         let ids = params![key.site.get(), key.member.get()];
         let mut rows = self.select_member.query(ids)?;
         if let Some(row) = rows.next()? {
-            return Ok(Standing::Here(read_member(row, row.get(15)?)?));
+            return Ok(Standing::Here(read_here(row)?));
         }
         drop(rows);
         let mut rows = self.select_former.query(ids)?;
@@ -119,9 +166,13 @@ impl<'c> Sqlite<'c> {
                 self.delete_former.execute(params![row.key.site.get(), row.key.member.get()])?;
                 write_row(&mut self.insert_member, row)?;
             }
-            Change::Update(row) => write_row(&mut self.update_member, row)?,
+            Change::Update(row) => {
+                write_row(&mut self.update_member, row)?;
+                self.hand_on_names(row.key.site.get())?;
+            }
             Change::Leave(former) => self.save_former(former)?,
         }
+        self.has_unfolded |= outcome.change.row().is_some_and(|row| !row.holds_folded);
         self.save_record(&outcome.record)
     }
 
@@ -132,7 +183,7 @@ impl<'c> Sqlite<'c> {
         self.insert_former.raw_bind_parameter(16, former.reason.as_str())?;
         self.insert_former.raw_bind_parameter(17, former.ended_at)?;
         self.insert_former.raw_execute()?;
-        Ok(())
+        self.hand_on_names(row.key.site.get())
     }
 
     /// Ends the logins of whoever holds this seal, and says so in the first record that brought it; once, and not where a CHANGE did so
@@ -188,6 +239,13 @@ impl<'c> Sqlite<'c> {
     }
 }
 
+/// See [`crate::action::Known`].
+#[derive(Default)]
+struct NameHeld {
+    holder: Option<MemberId>,
+    namesake: Option<MemberId>,
+}
+
 /// network and username; empty where the kind has none.
 fn block_columns(target: &Target) -> (String, &str) {
     let network = target.network().map(|network| network.to_string()).unwrap_or_default();
@@ -203,6 +261,7 @@ fn identity(path: &Path) -> Option<(u64, u64)> {
 fn write_row(statement: &mut Statement<'_>, row: &Member) -> Result<(), Fault> {
     bind_row(statement, row)?;
     statement.raw_bind_parameter(16, row.expire_at)?;
+    statement.raw_bind_parameter(17, row.holds_folded.then(|| row.username.folded()))?;
     statement.raw_execute()?;
     Ok(())
 }
@@ -255,7 +314,10 @@ impl Engine for Sqlite<'_> {
             ),
             bounds,
         )?;
-        Ok(self.conn.execute(&format!("DELETE FROM member_auth WHERE {due}"), bounds)?)
+        let sites = if self.has_unfolded { self.sites_due(now)? } else { Vec::new() };
+        let moved = self.conn.execute(&format!("DELETE FROM member_auth WHERE {due}"), bounds)?;
+        sites.into_iter().try_for_each(|site| self.hand_on_names(site))?;
+        Ok(moved)
     }
 
     fn load(&mut self, wanted: &Wanted, view: &mut View, now: i64) -> Result<(), Fault> {
@@ -265,10 +327,17 @@ impl Engine for Sqlite<'_> {
                 view.put_member(key, standing);
             }
         }
-        for name in &wanted.names {
-            if !view.has_name(name) {
-                let holder = self.holder(name.0, &name.1, now)?;
-                view.put_holder(name.clone(), holder);
+        for (site, name) in &wanted.names {
+            let known = view.has_name(*site, name);
+            // Of one folded form, each spelling may have a namesake.
+            if !known || self.has_unfolded {
+                let held = self.holder(*site, name, now)?;
+                if !known {
+                    view.put_holder(*site, name, held.holder);
+                }
+                if let Some(namesake) = held.namesake {
+                    view.put_namesake(*site, name, namesake);
+                }
             }
         }
         Ok(())
@@ -301,6 +370,13 @@ impl Engine for Sqlite<'_> {
         {
             log::debug!("rollback: {error}");
         }
+    }
+
+    fn unfold(&mut self, key: Key) -> Result<(), Fault> {
+        let sql = "UPDATE member_auth SET username_folded = NULL WHERE siteid = ?1 AND memberid = ?2";
+        self.conn.prepare_cached(sql)?.execute([key.site.get(), key.member.get()])?;
+        self.has_unfolded = true;
+        Ok(())
     }
 
     fn harden(&mut self, hardened: &[Hardened]) -> Result<(), Fault> {

@@ -3,7 +3,7 @@
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::Fault;
+use super::{Fault, folding};
 
 /// The form that schema.sql describes.
 const CURRENT: i64 = UPGRADES.len() as i64 + 1;
@@ -65,9 +65,9 @@ pub(super) fn check_current(conn: &Connection) -> Result<(), UpgradeError> {
     if found < CURRENT { Err(UpgradeError::Older { found }) } else { Ok(()) }
 }
 
-/// Brings the database up to date in one transaction: wholly or not at all.
+/// Brings schema and folded names up to date in one transaction: wholly or not at all.
 pub(super) fn run(conn: &mut Connection) -> Result<(), UpgradeError> {
-    if check(conn)? == CURRENT {
+    if check(conn)? == CURRENT && folding::is_current(conn)? {
         return Ok(());
     }
     let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -80,6 +80,9 @@ pub(super) fn run(conn: &mut Connection) -> Result<(), UpgradeError> {
         for step in &UPGRADES[done..] {
             transaction.execute_batch(step)?;
         }
+    }
+    if !folding::is_current(&transaction)? {
+        folding::fold_anew(&transaction)?;
     }
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", CURRENT)?;

@@ -2,6 +2,8 @@
 -- What is new in schema.sql, in the same words where the order of columns allows it.
 ALTER TABLE member_auth ADD COLUMN username_folded TEXT;
 CREATE UNIQUE INDEX member_auth_username_folded ON member_auth (username_folded, siteid) WHERE username_folded IS NOT NULL;
+-- Those who do not have the folded form of their name: few, mostly none. They are found by the exact name.
+CREATE INDEX member_auth_unfolded ON member_auth (siteid, username) WHERE username_folded IS NULL;
 
 -- The records of one member: where a seal or a hash is replaced in the row, it is replaced in the records that put it there.
 CREATE INDEX journal_member ON journal (siteid, memberid);

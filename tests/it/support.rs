@@ -151,11 +151,16 @@ impl App {
 
     /// In a directory that an earlier app left (`App::stop`).
     pub fn start_in(dir: TempDir, flags: &[&str]) -> Self {
+        Self::start_at(dir, flags, NOON)
+    }
+
+    /// The same at another time, unix seconds.
+    pub fn start_at(dir: TempDir, flags: &[&str], now: i64) -> Self {
         let data = dir.path().join("data");
         let mut line = vec!["test", "--listen", "127.0.0.1:0", "--postback-token", TOKEN, "--data-dir", data.to_str().unwrap()];
         line.extend(flags);
         let config = Config::read(&Line::parse_from(line).settings).unwrap();
-        let clock = Arc::new(AtomicI64::new(NOON));
+        let clock = Arc::new(AtomicI64::new(now));
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let (started, start) = mpsc::channel();
         let (config_there, clock_there) = (config.clone(), Clock::Fixed(Arc::clone(&clock)));

@@ -1,0 +1,35 @@
+//! Members who do not hold the folded form of their names: of before names were folded.
+
+use crate::store::{Fault, Reader, Unfolded};
+use crate::unicode::Visible;
+
+/// Members that are named; of more, how many.
+const NAMED_MAX: u32 = 20;
+
+/// Who logs in by the exact name alone, and what to do about it.
+pub(super) fn problems(reader: &Reader) -> Vec<String> {
+    found(reader).unwrap_or_else(|fault| vec![crate::chain::chain(&fault)])
+}
+
+fn found(reader: &Reader) -> Result<Vec<String>, Fault> {
+    let mut problems: Vec<_> = reader.unfolded(NAMED_MAX)?.iter().map(line).collect();
+    let more = reader.count_unfolded()?.saturating_sub(NAMED_MAX.into());
+    if more > 0 {
+        problems.push(format!("{more} more members log in by their exact names alone"));
+    }
+    Ok(problems)
+}
+
+fn line(Unfolded { key, username, holder }: &Unfolded) -> String {
+    let why = match holder {
+        Some(holder) => format!("the username of member {holder} looks the same"),
+        None if username.folded().is_empty() => "no character of the username can be seen".into(),
+        None => "the row was not written by nats-userman".into(),
+    };
+    format!(
+        "member {} of site {} logs in by the exact username \"{}\" alone, because {why}: give the member another username in NATS",
+        key.member,
+        key.site,
+        Visible(username.as_str())
+    )
+}

@@ -1,0 +1,98 @@
+//! Looking members up by their names. Names are compared in folded form; the few members who do not hold the folded form of theirs are
+//! found by the exact name.
+
+use rusqlite::{OptionalExtension, ToSql, params};
+
+use super::reader::Reader;
+use super::rows::{LOGIN_COLUMNS, read_key, read_login, read_username};
+use super::{Fault, LoginRow};
+use crate::member::{Key, MemberId, SiteId, Username};
+
+/// A member who does not hold the folded form of the name: see [`crate::member::Member::holds_folded`].
+#[derive(Clone, Debug)]
+pub struct Unfolded {
+    /// Who.
+    pub key: Key,
+    /// The exact name, by which they log in.
+    pub username: Username,
+    /// Who holds the folded form; nobody where it is empty.
+    pub holder: Option<MemberId>,
+}
+
+impl Reader {
+    /// Who has this name on this site at `now`: whoever holds its folded form, else who has this very name.
+    ///
+    /// # Errors
+    ///
+    /// Where the database cannot be read.
+    pub fn holder(&self, site: SiteId, name: &Username, now: i64) -> Result<Option<MemberId>, Fault> {
+        match self.one_member("username_folded = ?1", params![name.folded(), site.get(), now])? {
+            None => self.namesake(site, name, now),
+            holder => Ok(holder),
+        }
+    }
+
+    /// Who has this very name at `now` without holding its folded form.
+    pub(super) fn namesake(&self, site: SiteId, name: &Username, now: i64) -> Result<Option<MemberId>, Fault> {
+        self.one_member("username = ?1 AND username_folded IS NULL", params![name.as_str(), site.get(), now])
+    }
+
+    fn one_member(&self, name: &str, bounds: &[&dyn ToSql]) -> Result<Option<MemberId>, Fault> {
+        let mut statement = self.conn.prepare_cached(&format!(
+            "SELECT memberid FROM member_auth WHERE {name} AND siteid = ?2 AND (expire_at IS NULL OR expire_at > ?3)"
+        ))?;
+        let number = statement.query_row(bounds, |row| row.get::<_, i64>(0)).optional()?;
+        Ok(number.and_then(|number| MemberId::parse(&number.to_string())))
+    }
+
+    /// The members who do not hold the folded form of their name, and who does; at most `most`.
+    ///
+    /// # Errors
+    ///
+    /// Where the database cannot be read.
+    pub fn unfolded(&self, most: u32) -> Result<Vec<Unfolded>, Fault> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT siteid, memberid, username FROM member_auth INDEXED BY member_auth_unfolded WHERE username_folded IS NULL ORDER BY siteid, memberid LIMIT ?1",
+        )?;
+        let mut rows = statement.query([most])?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            let (key, username) = (read_key(row, 0, 1)?, read_username(row, 2)?);
+            let holder = self.one_member("username_folded = ?1", params![username.folded(), key.site.get(), i64::MIN])?;
+            found.push(Unfolded { key, username, holder });
+        }
+        Ok(found)
+    }
+
+    /// How many there are of them.
+    ///
+    /// # Errors
+    ///
+    /// Where the database cannot be read.
+    pub fn count_unfolded(&self) -> Result<u64, Fault> {
+        let count = "SELECT count(*) FROM member_auth INDEXED BY member_auth_unfolded WHERE username_folded IS NULL";
+        Ok(self.conn.query_row(count, [], |row| row.get::<_, i64>(0))?.unsigned_abs())
+    }
+
+    /// The rows that a login with this name on this site is checked against at `now`: of the member who holds its folded form, and
+    /// before it of one who has this very name and does not, if there is such a one (see [`crate::member::Member::holds_folded`]).
+    ///
+    /// # Errors
+    ///
+    /// Where the database cannot be read.
+    pub fn logins_by_name(&self, site: SiteId, name: &Username, now: i64) -> Result<Vec<LoginRow>, Fault> {
+        let mut statement = self.conn.prepare_cached(&format!(
+            "SELECT {LOGIN_COLUMNS} FROM member_auth INDEXED BY member_auth_unfolded
+             WHERE username = ?1 AND siteid = ?2 AND username_folded IS NULL AND (expire_at IS NULL OR expire_at > ?3)
+             UNION ALL
+             SELECT {LOGIN_COLUMNS} FROM member_auth
+             WHERE username_folded = ?4 AND siteid = ?2 AND (expire_at IS NULL OR expire_at > ?3)"
+        ))?;
+        let mut rows = statement.query(params![name.as_str(), site.get(), now, name.folded()])?;
+        let mut found = Vec::with_capacity(1);
+        while let Some(row) = rows.next()? {
+            found.push(read_login(row)?);
+        }
+        Ok(found)
+    }
+}

@@ -1,0 +1,209 @@
+//! Texts that look the same and are not: the form in which names are compared, Unicode NFC, and
+//! what people are shown of characters that cannot be seen.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use icu_normalizer::ComposingNormalizerBorrowed;
+use icu_properties::CodePointSetData;
+use icu_properties::props::DefaultIgnorableCodePoint;
+
+/// The rules of [`folded`]. Raise it with them, and when the Unicode data of the crates changes:
+/// the test `the_rules_of_folding_change_with_their_version` fails then.
+const RULES: i64 = 1;
+
+/// By which rules a name was folded. Another number than the one in the database folds all names
+/// anew. `char::to_lowercase` is the compiler's, so the version of its tables is part of it.
+pub const FOLDING_VERSION: i64 = {
+    let (major, minor, update) = char::UNICODE_VERSION;
+    (RULES << 24) | ((major as i64) << 16) | ((minor as i64) << 8) | update as i64
+};
+
+/// Passes of [`folded`]. The second finds nothing to do but for a few letters whose upper case has
+/// no composed form (H with a line below), the third only looks.
+const PASSES_MAX: usize = 4;
+
+/// The form under which two spellings of one name are equal: Unicode NFC, without default-ignorable
+/// code points (zero-width space, soft hyphen, marks of direction), without white space at either
+/// end, in lower case. Folding what is folded changes nothing.
+///
+/// Lower case is that of each character alone. Of a word it would depend on its end (a Greek sigma
+/// is another letter there), and a name cut or joined would fold otherwise.
+pub fn folded(text: &str) -> String {
+    if text.is_ascii() {
+        return text.trim().to_ascii_lowercase();
+    }
+    let mut text = text.to_owned();
+    for _ in 0..PASSES_MAX {
+        let next = folded_once(&text);
+        if next == text {
+            break;
+        }
+        text = next;
+    }
+    text
+}
+
+fn folded_once(text: &str) -> String {
+    let ignorable = CodePointSetData::new::<DefaultIgnorableCodePoint>();
+    let shown: String = text.chars().filter(|&c| !ignorable.contains(c)).collect();
+    let lower: String = nfc(&shown).chars().flat_map(char::to_lowercase).collect();
+    nfc(lower.trim()).into_owned()
+}
+
+/// The text in Unicode NFC: the form that most keyboards make; a Mac's file names are in another.
+pub fn nfc(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() {
+        return Cow::Borrowed(text);
+    }
+    ComposingNormalizerBorrowed::new_nfc().normalize(text)
+}
+
+/// A text for people: control characters, marks of direction and what else cannot be seen stand as
+/// `\u{200b}`. No value may move a terminal's cursor, turn a line around, or look like another.
+#[derive(Clone, Copy, Debug)]
+pub struct Visible<'a>(pub &'a str);
+
+impl fmt::Display for Visible<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for c in self.0.chars() {
+            if is_visible(c) { fmt::Write::write_char(f, c)? } else { write!(f, "{}", c.escape_unicode())? }
+        }
+        Ok(())
+    }
+}
+
+fn is_visible(c: char) -> bool {
+    // Interlinear annotations are neither ignorable nor white space.
+    let is_annotation = ('\u{fff9}'..='\u{fffb}').contains(&c);
+    let is_blank = c.is_whitespace() && c != ' ';
+    let is_ignorable = !c.is_ascii() && CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c);
+    !(c.is_control() || is_blank || is_annotation || is_ignorable)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use sha2::{Digest as _, Sha256};
+
+    use super::*;
+
+    #[test]
+    fn spellings_of_one_name_fold_to_one_form() {
+        for (name, form) in [
+            ("Bob", "bob"),
+            (" bob\t", "bob"),
+            ("a b", "a b"),
+            ("Ren\u{e9}", "ren\u{e9}"),
+            ("RENE\u{301}", "ren\u{e9}"),
+            ("\u{c9}MILE", "\u{e9}mile"),
+            ("zero\u{200b}width\u{ad}", "zerowidth"),
+            ("\u{202e}bob\u{2069}", "bob"),
+            ("\u{feff}bob", "bob"),
+            ("e\u{200d}\u{301}", "\u{e9}"),
+            ("\u{a0}bob\u{3000}", "bob"),
+            ("\u{200b} bob \u{200b}", "bob"),
+            ("\u{3a3}\u{3a3}", "\u{3c3}\u{3c3}"),
+            ("\u{3a3}\u{3c2}", "\u{3c3}\u{3c2}"),
+            ("\u{212a}", "k"),
+            ("\u{130}", "i\u{307}"),
+            ("H\u{331}", "\u{1e96}"),
+            ("stra\u{df}e", "stra\u{df}e"),
+            ("\u{200b}", ""),
+            (" \u{ad} \u{2003}", ""),
+            ("\u{3164}\u{fe0f}\u{e0041}", ""),
+        ] {
+            assert_eq!(folded(name), form, "{}", name.escape_unicode());
+        }
+    }
+
+    fn is_folded(text: &str) -> bool {
+        folded(text) == text
+    }
+
+    #[test]
+    fn each_character_alone_and_behind_each_letter_is_folded_in_one_go() {
+        for c in (0..=0x10_ffff).filter_map(char::from_u32) {
+            let once = folded(&c.to_string());
+            assert!(is_folded(&once), "{}", c.escape_unicode());
+        }
+        for mark in (0x300..=0x36f).chain(0x1dc0..=0x1dff).chain(0x20d0..=0x20f0).filter_map(char::from_u32) {
+            for letter in ('A'..='Z').chain('a'..='z').chain(['\u{c6}', '\u{3a5}', '\u{130}', '\u{1e9e}']) {
+                for text in [format!("{letter}{mark}"), format!("{letter}\u{323}{mark}"), format!("{letter}{mark}\u{301}")] {
+                    assert!(is_folded(&folded(&text)), "{}", text.escape_unicode());
+                }
+            }
+        }
+    }
+
+    /// SQLite's NOCASE, under which an index is unique too, folds ASCII alone.
+    #[test]
+    fn names_that_are_equal_without_ascii_case_fold_to_one_form() {
+        let marks = (0x80..=0x2fff).chain(0x1_d165..=0x1_d1ad).filter_map(char::from_u32);
+        for mark in marks {
+            for letter in 'A'..='Z' {
+                let text = format!("{letter}{mark}");
+                assert_eq!(folded(&text), folded(&text.to_ascii_lowercase()), "{}", text.escape_unicode());
+            }
+        }
+    }
+
+    /// Characters that folding does something to, among others.
+    fn texts() -> impl Strategy<Value = String> {
+        let odd = "AaHhIiJjTtWwYy \t\u{300}\u{301}\u{307}\u{30c}\u{323}\u{331}\u{345}\u{200b}\u{200d}\u{ad}\u{3a3}\u{3c2}\u{130}\u{212b}\u{1100}\u{1161}\u{11a8}\u{2003}";
+        let c = prop_oneof![3 => prop::sample::select(odd.chars().collect::<Vec<_>>()), 1 => any::<char>()];
+        prop::collection::vec(c, 0..12).prop_map(|chars| chars.into_iter().collect())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn folding_is_idempotent(text in texts()) {
+            let once = folded(&text);
+            prop_assert!(is_folded(&once), "{}", text.escape_unicode());
+            prop_assert_eq!(once.trim(), &once);
+        }
+
+        #[test]
+        fn neither_ascii_case_nor_normal_form_nor_what_is_ignored_makes_another_name(text in texts(), at in 0..13_usize) {
+            let form = folded(&text);
+            prop_assert_eq!(folded(&text.to_ascii_uppercase()), &*form);
+            prop_assert_eq!(folded(&nfc(&text)), &*form);
+            let decomposed = icu_normalizer::DecomposingNormalizerBorrowed::new_nfd().normalize(&text).into_owned();
+            prop_assert_eq!(folded(&decomposed), &*form);
+            let mut chars: Vec<char> = text.chars().collect();
+            chars.insert(at.min(chars.len()), '\u{200b}');
+            prop_assert_eq!(folded(&chars.into_iter().collect::<String>()), form);
+        }
+    }
+
+    /// A digest of what normal form and ignorable code points make of each character, also between others. The data comes with the
+    /// crates: where it changes, this fails, RULES is to be raised, and the digest taken anew.
+    #[test]
+    fn the_rules_of_folding_change_with_their_version() {
+        let ignorable = CodePointSetData::new::<DefaultIgnorableCodePoint>();
+        let mut digest = Sha256::new();
+        for c in (0..=0x10_ffff).filter_map(char::from_u32) {
+            digest.update([u8::from(ignorable.contains(c))]);
+            digest.update(nfc(&format!("{c}o\u{316}{c}\u{301}")).as_bytes());
+        }
+        let digest: String = digest.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!((RULES, digest.as_str()), (1, "e95f81f2affb053c"));
+    }
+
+    #[test]
+    fn what_cannot_be_seen_is_shown_as_its_number() {
+        for (text, shown) in [
+            ("bob smith", "bob smith"),
+            ("Ren\u{e9} \u{6f22}\u{5b57} \u{1f600}", "Ren\u{e9} \u{6f22}\u{5b57} \u{1f600}"),
+            ("a\u{200b}b", "a\\u{200b}b"),
+            ("\u{202e}txt", "\\u{202e}txt"),
+            ("\u{2066}a\u{2069}\u{61c}", "\\u{2066}a\\u{2069}\\u{61c}"),
+            ("a\u{1b}[2J\u{85}\u{7f}\n", "a\\u{1b}[2J\\u{85}\\u{7f}\\u{a}"),
+            ("a\u{a0}b\u{3000}\u{2028}\u{ad}\u{feff}\u{fff9}", "a\\u{a0}b\\u{3000}\\u{2028}\\u{ad}\\u{feff}\\u{fff9}"),
+        ] {
+            assert_eq!(Visible(text).to_string(), shown);
+        }
+    }
+}
