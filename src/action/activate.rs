@@ -28,7 +28,7 @@ impl Activate {
     pub(super) fn decide(&self, known: &Known<'_>) -> Decision {
         let name = match known.take_name(self.key, &self.username) {
             Ok(name) => name,
-            Err(refused) => return refused,
+            Err(refused) => return Decision::refused(refused),
         };
         if let Standing::Here(row) = known.standing {
             return Decision::update(row, self.details.over(row, name), "activated on");

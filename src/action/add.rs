@@ -34,7 +34,7 @@ impl Add {
     pub(super) fn decide(&self, known: &Known<'_>) -> Decision {
         let name = match known.take_name(self.key, &self.username) {
             Ok(name) => name,
-            Err(refused) => return refused,
+            Err(refused) => return Decision::refused(refused),
         };
         let new_row = |version| self.details.new_row(self.key, name, &self.credential, version);
         let change = match known.standing {

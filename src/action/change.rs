@@ -53,7 +53,7 @@ impl ChangeMember {
         if let Some(username) = &self.new_username {
             match known.take_name(self.key, username) {
                 Ok(name) => name.put_into(&mut new),
-                Err(refused) => return refused,
+                Err(refused) => return Decision::refused(refused),
             }
         }
         new.trial = self.trial.unwrap_or(new.trial);

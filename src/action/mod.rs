@@ -246,7 +246,7 @@ impl Taken<'_> {
 
 impl Known<'_> {
     /// The name for this member, or the ERROR where somebody else holds it. A name in `former_member` is free.
-    fn take_name<'n>(&self, key: Key, username: &'n Username) -> Result<Taken<'n>, Decision> {
+    fn take_name<'n>(&self, key: Key, username: &'n Username) -> Result<Taken<'n>, Reply> {
         let other = |id: Option<MemberId>| id.filter(|&id| id != key.member);
         let taken = |holds_folded| Ok(Taken { username, holds_folded });
         let Some(holder) = other(self.holder).or(other(self.namesake)) else { return taken(!username.folded().is_empty()) };
@@ -256,7 +256,7 @@ impl Known<'_> {
             return taken(self.was_done && key.member < holder && !username.folded().is_empty());
         }
         let Key { site, member } = key;
-        Err(Decision::refuse(format_args!(
+        Err(Reply::error(format_args!(
             "username \"{username}\" is held by member {holder} of site {site}, nothing was changed for member {member}"
         )))
     }
@@ -302,7 +302,11 @@ impl Decision {
     }
 
     fn refuse(sentence: std::fmt::Arguments<'_>) -> Self {
-        Self { change: Change::None, reply: Reply::error(sentence) }
+        Self::refused(Reply::error(sentence))
+    }
+
+    fn refused(reply: Reply) -> Self {
+        Self { change: Change::None, reply }
     }
 
     /// The same, and the reply names what was given and not taken.

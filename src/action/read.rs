@@ -5,7 +5,8 @@ use sha2::{Digest, Sha256};
 use crate::clock::{EXPIRE_EXPECTED, ExpiryRule, ExpiryText};
 use crate::fields::Fields;
 use crate::member::{
-    Credential, ID_EXPECTED, Key, Member, MemberId, SessionHash, SiteId, TEXT_BYTES_MAX, USERNAME_EXPECTED, Username, VISIBLE_EXPECTED,
+    Credential, ID_EXPECTED, Key, Member, MemberId, SessionHash, SiteId, TEXT_BYTES_MAX, USERNAME_EXPECTED, Username,
+    VISIBLE_EXPECTED,
 };
 use crate::password::{CRYPTPASS_EXPECTED, Cryptpass, PASSWORD_EXPECTED, Password, Stored, Vault};
 use crate::reply::{Found, Refusal, Word};

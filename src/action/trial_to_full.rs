@@ -37,11 +37,11 @@ impl TrialToFull {
         }
         let username = match &self.username {
             Ok(username) => username,
-            Err(refusal) => return Decision { change: super::Change::None, reply: refusal.reply() },
+            Err(refusal) => return Decision::refused(refusal.reply()),
         };
         let name = match known.take_name(self.key, username) {
             Ok(name) => name,
-            Err(refused) => return refused,
+            Err(refused) => return Decision::refused(refused),
         };
         match restore(known.standing, self.key, name, &self.details) {
             Some(change) => {

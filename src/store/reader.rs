@@ -4,8 +4,8 @@ use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::rows::{
-    LOGIN_COLUMNS, MEMBER_COLUMNS, HERE_COLUMNS, read_cryptpass, read_form, read_former, read_here, read_key, read_login, read_session,
-    select_former, select_member,
+    HERE_COLUMNS, LOGIN_COLUMNS, MEMBER_COLUMNS, read_cryptpass, read_form, read_former, read_here, read_key, read_login,
+    read_session, select_former, select_member,
 };
 use super::{Fault, LoginRow, Pending, View, Wanted};
 use crate::action::{Recorded, Standing};

@@ -62,7 +62,9 @@ impl<'c> Sqlite<'c> {
             select_member: prepare(&select_member())?,
             select_former: prepare(&select_former())?,
             select_holder: prepare(SELECT_HOLDER)?,
-            has_unfolded: conn.prepare("SELECT 1 FROM member_auth INDEXED BY member_auth_unfolded WHERE username_folded IS NULL")?.exists([])?,
+            has_unfolded: conn
+                .prepare("SELECT 1 FROM member_auth INDEXED BY member_auth_unfolded WHERE username_folded IS NULL")?
+                .exists([])?,
             insert_member: prepare(&format!(
                 "INSERT INTO member_auth ({MEMBER_COLUMNS}, {HERE_COLUMNS})
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)"
@@ -136,7 +138,8 @@ impl<'c> Sqlite<'c> {
         let mut unfolded = self.conn.prepare_cached(
             "SELECT memberid, username FROM member_auth INDEXED BY member_auth_unfolded WHERE username_folded IS NULL AND siteid = ?1 ORDER BY memberid",
         )?;
-        let rows = unfolded.query_map([site], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<Vec<(i64, String)>, _>>()?;
+        let rows =
+            unfolded.query_map([site], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<Vec<(i64, String)>, _>>()?;
         let mut give = self.conn.prepare_cached(GIVE_FOLDED)?;
         for (member, form) in rows.iter().map(|(member, name)| (member, folded(name))).filter(|(_, form)| !form.is_empty()) {
             give.execute(params![site, member, form])?;

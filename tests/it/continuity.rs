@@ -1,89 +1,153 @@
 //! What a release left goes on with the program of today: `tests/releases/` has a data directory of each.
 
+mod kept;
 mod names;
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+pub use self::kept::kept;
+use self::kept::{Cookie, Kept, releases};
 
-use serde::Deserialize;
-use tempfile::TempDir;
+use base64::Engine as _;
+use rusqlite::Connection;
 
-/// What `make.py` noted of a data directory.
-#[derive(Deserialize)]
-pub struct Facts {
-    /// Unix seconds.
-    pub made_at: i64,
-    /// Site, memberid, username as sent, password.
-    pub opens: Vec<(i64, i64, String, String)>,
-    /// The same of former members.
-    pub comes_back: Vec<(i64, i64, String, String)>,
-    pub cookies: Vec<Cookie>,
-    pub given_back: Cookie,
-    /// Address, site, username.
-    pub blocked: Vec<(String, i64, String)>,
-    /// By the environment file under which they are good.
-    pub tokens: std::collections::BTreeMap<String, Vec<String>>,
-    /// `api-username` and `api-key`.
-    pub api_key: (String, String),
+use crate::support::{App, Program, Response, post_to, program, rows, send_raw};
+
+fn start(kept: Kept, flags: &[&str]) -> App {
+    let flags = [&["--trusted-proxy", "127.0.0.1"], flags].concat();
+    App::start_at(kept.dir, &flags, kept.facts.made_at + 1)
 }
 
-/// A login cookie as a browser sends it, the flags under which it was set, and whose it is.
-#[derive(Deserialize)]
-pub struct Cookie {
-    pub cookie: String,
-    pub flags: Vec<String>,
-    pub member: Option<(i64, i64)>,
+/// The answer of `/auth` to somebody with these headers.
+fn auth(app: &App, site: i64, headers: &str) -> Response {
+    app.send(format!("GET /auth?site={site} HTTP/1.1\r\nHost: members.example.com\r\n{headers}\r\nConnection: close\r\n\r\n"))
 }
 
-/// A data directory of a release, copied to where it may be changed.
-pub struct Kept {
-    pub release: String,
-    pub dir: TempDir,
-    pub facts: Facts,
+fn basic(name: &str, password: &str) -> String {
+    let credentials = base64::engine::general_purpose::STANDARD.encode(format!("{name}:{password}"));
+    format!("Authorization: Basic {credentials}")
 }
 
-impl Kept {
-    pub fn data(&self) -> PathBuf {
-        self.dir.path().join("data")
+/// All rows of a table, by the columns that it had in the release.
+fn table(conn: &Connection, name: &str, columns: &[String]) -> Vec<String> {
+    let columns: Vec<_> = columns.iter().map(|column| format!("quote(\"{column}\")")).collect();
+    rows(conn, &format!("SELECT {} FROM {name} ORDER BY {}", columns.join(", "), columns.join(", ")))
+}
+
+/// The tables that tell of members, and their columns. What a start itself writes (the health probe) is not among them.
+fn tables(conn: &Connection) -> Vec<(String, Vec<String>)> {
+    let names = ["member_auth", "former_member", "journal", "logout", "block", "seal_key"].map(String::from);
+    let columns = |name: &String| rows(conn, &format!("SELECT name FROM pragma_table_info('{name}')"));
+    names.iter().map(|name| (name.clone(), columns(name))).collect()
+}
+
+#[test]
+fn nobody_vanishes_and_no_column_changes() {
+    for release in releases() {
+        let (before, after) = (kept(&release), kept(&release));
+        let old = Connection::open(before.database()).unwrap();
+        let app = start(after, &[]);
+        let new = app.database();
+        for (name, columns) in tables(&old) {
+            let (was, is) = (table(&old, &name, &columns), table(&new, &name, &columns));
+            // A block's name is folded, which is its purpose.
+            let same = if name == "block" { was.len() == is.len() } else { was == is };
+            assert!(same && !columns.is_empty(), "{release}: {name}: {} rows before, {} after", was.len(), is.len());
+        }
     }
+}
 
-    pub fn database(&self) -> PathBuf {
-        self.data().join("userman.db")
+#[test]
+fn logins_go_on_and_a_login_that_was_given_back_stays_out() {
+    for release in releases() {
+        let facts = kept(&release).facts;
+        for Cookie { cookie, flags, member } in facts.cookies.iter().chain([&facts.given_back]) {
+            let app = start(kept(&release), &flags.iter().map(String::as_str).collect::<Vec<_>>());
+            let site = member.map_or(1, |(site, _)| site);
+            let response = auth(&app, site, &format!("Cookie: {cookie}"));
+            let found = (response.status, response.header("x-member-id").map(str::to_owned));
+            let expected = member.map_or((401, None), |(_, member)| (200, Some(member.to_string())));
+            assert_eq!(found, expected, "{release}: {cookie}");
+        }
     }
 }
 
-fn releases() -> Vec<String> {
-    let entries = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/releases")).unwrap().map(Result::unwrap);
-    let directories = entries.filter(|entry| entry.file_type().unwrap().is_dir());
-    let mut names: Vec<_> = directories.map(|entry| entry.file_name().into_string().unwrap()).collect();
-    names.sort();
-    assert!(!names.is_empty());
-    names
-}
-
-/// A copy of what a release left, with the modes that the release gives: a repository keeps none.
-pub fn kept(release: &str) -> Kept {
-    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/releases").join(release);
-    let dir = TempDir::new().unwrap();
-    copy(&from, dir.path());
-    let data = dir.path().join("data");
-    fs::set_permissions(&data, Permissions::from_mode(0o750)).unwrap();
-    for entry in fs::read_dir(&data).unwrap().map(Result::unwrap) {
-        let mode = if entry.file_name().to_str().unwrap().starts_with("userman.db") { 0o640 } else { 0o600 };
-        fs::set_permissions(entry.path(), Permissions::from_mode(mode)).unwrap();
+#[test]
+fn passwords_open_and_former_members_come_back_with_the_credential_that_was_kept() {
+    for release in releases() {
+        let left = kept(&release);
+        let (opens, comes_back) = (left.facts.opens.clone(), left.facts.comes_back.clone());
+        let app = start(left, &[]);
+        for (site, member, name, password) in &opens {
+            assert!(app.opens(*site, *member, password), "{release}: member {member} of site {site}");
+            let response = auth(&app, *site, &format!("{}\r\nX-Forwarded-For: 192.0.2.9", basic(name, password)));
+            // A name with a colon comes by the login page alone.
+            let expected = if name.contains(':') { 401 } else { 200 };
+            assert_eq!(response.status, expected, "{release}: {name}");
+        }
+        for (site, member, name, password) in &comes_back {
+            assert!(!app.opens(*site, *member, password), "{release}: {name}");
+            let fields =
+                [("action", "ACTIVATE"), ("username", name), ("siteid", &site.to_string()), ("memberid", &member.to_string())];
+            let reply = app.post(&serde_urlencoded::to_string(fields).unwrap());
+            assert!(reply.starts_with("OK|") && app.opens(*site, *member, password), "{release}: {name}: {reply}");
+        }
+        app.harden();
+        for (site, member, name, password) in opens.iter().chain(&comes_back) {
+            assert!(app.opens(*site, *member, password), "{release}: {name}, hashed");
+        }
     }
-    let facts = serde_json::from_str(&fs::read_to_string(from.join("facts.json")).unwrap()).unwrap();
-    Kept { release: release.to_owned(), dir, facts }
 }
 
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
-        let target = to.join(entry.file_name());
-        match entry.file_type().unwrap().is_dir() {
-            true => copy(&entry.path(), &target),
-            false => drop(fs::copy(entry.path(), target).unwrap()),
+#[test]
+fn blocks_hold() {
+    for release in releases() {
+        let left = kept(&release);
+        let blocked = left.facts.blocked.clone();
+        let app = start(left, &[]);
+        for (address, site, name) in &blocked {
+            let response = auth(&app, *site, &format!("{}\r\nX-Forwarded-For: {address}", basic(name, "whatever")));
+            assert_eq!(
+                (response.status, response.header("x-auth-reason")),
+                (403, Some("blocked")),
+                "{release}: {name}, {address}"
+            );
+        }
+    }
+}
+
+/// The real program with an environment file as it stands, from the directory in which the release ran.
+fn with_environment(left: &Kept, file: &str) -> std::process::Command {
+    let mut command = program();
+    let text = std::fs::read_to_string(left.dir.path().join(file)).unwrap();
+    let settings = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    command.current_dir(left.dir.path()).envs(settings.map(|line| line.split_once('=').unwrap()));
+    command
+}
+
+#[test]
+fn no_setting_breaks_and_urls_and_keys_stay_good() {
+    for release in releases() {
+        let facts = kept(&release).facts;
+        for (file, tokens) in &facts.tokens {
+            let left = kept(&release);
+            let checked = with_environment(&left, file).arg("check-config").output().unwrap();
+            assert_eq!(checked.status.code(), Some(0), "{release}, {file}: {}", String::from_utf8_lossy(&checked.stderr));
+            let mut command = with_environment(&left, file);
+            // Only so that the line with the port is there.
+            command.args(["serve", "--log", "info"]).stdout(std::process::Stdio::null());
+            let mut service = Program::spawn(command).unwrap_or_else(|said| panic!("{release}, {file}: {said}"));
+            for token in tokens {
+                let reply = post_to(service.address, token, b"action=CHECK&siteid=1&username=BOB").unwrap().body;
+                assert_eq!(reply, "OK|username \"BOB\" is taken on site 1", "{release}, {file}");
+            }
+            let ask = |key: &str| {
+                let (username, path) = (&facts.api_key.0, "/api/member/authstring?type=upsell&username=bob&siteid=1");
+                let head = format!("GET {path} HTTP/1.1\r\nHost: test\r\napi-username: {username}\r\napi-key: {key}\r\n");
+                send_raw(service.address, format!("{head}Connection: close\r\n\r\n").as_bytes()).unwrap().status
+            };
+            // There is no NATS to ask: that it would be asked tells that the key is good.
+            let good = if file == "develop.env" { 200 } else { 502 };
+            assert_eq!((ask(&facts.api_key.1), ask("0123456789abcdef9999")), (good, 403), "{release}, {file}");
+            assert!(service.terminate().success(), "{release}, {file}");
         }
     }
 }

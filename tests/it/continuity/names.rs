@@ -84,7 +84,11 @@ fn a_folded_name_that_becomes_free_goes_to_the_other_who_has_it() {
     let expires = |app: &App, notice: bool| {
         let at = (app.now() + 60).to_string();
         assert!(post(app, "EXPIRE", 73, &[("expire", &at)]).starts_with("OK|"));
-        if notice { app.set_unix(app.now() + 60) } else { app.set_unix_unnoticed(app.now() + 60) }
+        if notice {
+            app.set_unix(app.now() + 60)
+        } else {
+            app.set_unix_unnoticed(app.now() + 60)
+        }
         // The row has moved, or moves with the next postback that asks for the name.
         let reply = post(app, "ADD", 300, &[("username", COMPOSED), ("password", "x")]);
         assert_eq!(reply, "ERROR|username \"Ren??\" is held by member 74 of site 1, nothing was changed for member 300");
@@ -124,14 +128,18 @@ fn the_journal_of_before_replays_to_the_same_rows_and_the_same_folded_names() {
     let said = format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
     assert!(done.status.success() && !said.contains("answers otherwise"), "{said}");
     let database = |data: &std::path::Path| nats_userman::store::Location::sqlite(data.join("userman.db"));
-    assert_eq!(dump(&database(&old)), dump(&database(&new)));
+    assert!(dump(&database(&old)) == dump(&database(&new)), "the rows differ");
 }
 
 #[test]
 fn names_are_folded_anew_where_the_rules_have_changed() {
     let kept = kept("0.1.0");
     let mut service = Program::serve(&kept.data(), &[]);
-    assert!(service.stderr().contains("the names of 19 members were folded by the rules of this release"), "{}", service.stderr());
+    assert!(
+        service.stderr().contains("the names of 19 members were folded by the rules of this release"),
+        "{}",
+        service.stderr()
+    );
     assert!(service.terminate().success());
     // As another release would have left it.
     let conn = Connection::open(kept.database()).unwrap();
@@ -194,6 +202,7 @@ fn a_name_that_basic_cannot_carry_is_told_once_a_postback_and_is_no_error() {
     }
     assert!(service.terminate().success());
     let log = service.stderr();
-    let line = "WARN  the username of member 71 of site 1 has a colon, which HTTP Basic cannot carry: only the login page takes it";
+    let line =
+        "WARN  the username of member 71 of site 1 has a colon, which HTTP Basic cannot carry: only the login page takes it";
     assert_eq!((log.matches(line).count(), log.matches("has a colon").count()), (2, 2), "{log}");
 }

@@ -17,7 +17,7 @@ use crate::support::rows;
 pub fn dump(location: &Location) -> Vec<String> {
     let conn = Connection::open_with_flags(location.path(), OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
     let table = |name: &str, order: &str| {
-        let columns = rows(&conn, &format!("SELECT name FROM pragma_table_info('{name}')"));
+        let columns = rows(&conn, &format!("SELECT name FROM pragma_table_info('{name}') ORDER BY name"));
         let typed = columns.iter().map(|column| format!("'{column} ' || quote({column})")).collect::<Vec<_>>().join(", ");
         rows(&conn, &format!("SELECT '{name}', {typed} FROM {name} ORDER BY {order}"))
     };

@@ -161,7 +161,12 @@ fn who(username_percent: u32) -> Vec<Field> {
         field("username", 2, &["ghost"], &[]),
         field("siteid", 99, &["1", "1", "1", "2", "01"], &bad),
         field("memberid", 99, &["71", "72", "73", "0071"], &bad),
-        field("username", username_percent, &names, &[Text::Plain("a\nb"), Text::Plain("\u{200b} "), Text::Long(256), Text::Plain("\u{7f}")]),
+        field(
+            "username",
+            username_percent,
+            &names,
+            &[Text::Plain("a\nb"), Text::Plain("\u{200b} "), Text::Long(256), Text::Plain("\u{7f}")],
+        ),
     ]
 }
 
@@ -197,7 +202,12 @@ fn record() -> Vec<Field> {
 
 fn news() -> Vec<Field> {
     vec![
-        field("new_username", 45, &["bob", "BOB", "ann", "ann b", "zoé"], &[Text::Plain("a\nb"), Text::Plain("\u{200b} "), Text::Long(256)]),
+        field(
+            "new_username",
+            45,
+            &["bob", "BOB", "ann", "ann b", "zoé"],
+            &[Text::Plain("a\nb"), Text::Plain("\u{200b} "), Text::Long(256)],
+        ),
         field("new_password", 35, &passwords(), &[Text::Long(1025)]),
         field("new_cryptpass", 25, &crypts(), &[Text::Plain("nonsense"), Text::Plain("$apr1$jkwHRKR.$mOGBu0YQ7BH8pjDL7FTzq.")]),
         field("new_email", 25, &["c@example.com", "a@example.com"], &[]),
