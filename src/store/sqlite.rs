@@ -27,8 +27,8 @@ const SELECT_HOLDER: &str = "SELECT memberid, expire_at, 1 FROM member_auth WHER
      SELECT memberid, expire_at, 0 FROM member_auth INDEXED BY member_auth_unfolded
      WHERE username = ?3 AND siteid = ?2 AND username_folded IS NULL";
 
-/// What a health probe writes: 8 pages, as many as a postback that comes alone.
-const PROBE_BYTES: i64 = 7 * 4096;
+/// What a health probe writes: 9 pages, as many as a postback that comes alone.
+const PROBE_BYTES: i64 = 8 * 4096;
 
 pub(super) struct Sqlite<'c> {
     conn: &'c Connection,
