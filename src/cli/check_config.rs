@@ -50,12 +50,12 @@ pub(super) fn run(settings: &Settings, config: &Config) -> Result<(), Failure> {
     for (name, value) in rows {
         writeln!(out, "{name:<17} {value}")?;
     }
-    let Found { problems, kept_out } = find(config);
-    for sentence in &kept_out {
+    let Found { problems, members } = find(config);
+    for sentence in &members {
         writeln!(out, "{sentence}")?;
     }
     if problems.is_empty() {
-        writeln!(out, "nothing {}is wrong with it", if kept_out.is_empty() { "" } else { "else " })?;
+        writeln!(out, "nothing {}is wrong with it", if members.is_empty() { "" } else { "else " })?;
         return Ok(());
     }
     out.flush()?;
@@ -100,13 +100,14 @@ fn authstrings(source: &Source) -> String {
 /// What is wrong, and what no setting mends.
 struct Found {
     problems: Vec<String>,
-    /// Members whom an Apache that reads the table keeps out: it takes logins or NATS to end that, and meanwhile the service starts.
-    kept_out: Vec<String>,
+    /// Members whom an Apache that reads the table keeps out, or who log in by their exact names alone: it takes logins or NATS to end
+    /// that, and meanwhile the service starts.
+    members: Vec<String>,
 }
 
 /// What a start would meet, looked at and not touched.
 fn find(config: &Config) -> Found {
-    let mut kept_out = Vec::new();
+    let mut members = Vec::new();
     let mut problems = places::problems(config);
     let token_file = config.data_dir.token_file();
     if config.postback_tokens.is_empty() && token_file.exists() {
@@ -125,14 +126,17 @@ fn find(config: &Config) -> Found {
         Err(error) => problems.push(chain(&error)),
         Ok(reader) => {
             problems.extend(seals(config, &reader, vault.as_ref().ok()));
-            kept_out = members_kept_out(config, &reader).unwrap_or_else(|fault| {
+            members = members_kept_out(config, &reader).unwrap_or_else(|fault| {
                 problems.push(chain(&fault));
                 Vec::new()
             });
-            problems.extend(names::problems(&reader));
+            match names::exact_alone(&reader) {
+                Ok(sentences) => members.extend(sentences),
+                Err(fault) => problems.push(chain(&fault)),
+            }
         }
     }
-    Found { problems, kept_out }
+    Found { problems, members }
 }
 
 fn members_kept_out(config: &Config, reader: &Reader) -> Result<Vec<String>, Fault> {

@@ -3,8 +3,8 @@
 
 mod checkpoint;
 mod fault;
-mod forms;
 mod folding;
+mod forms;
 mod names;
 mod open;
 mod reader;

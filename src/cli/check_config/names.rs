@@ -7,17 +7,13 @@ use crate::unicode::Visible;
 const NAMED_MAX: u32 = 20;
 
 /// Who logs in by the exact name alone, and what to do about it.
-pub(super) fn problems(reader: &Reader) -> Vec<String> {
-    found(reader).unwrap_or_else(|fault| vec![crate::chain::chain(&fault)])
-}
-
-fn found(reader: &Reader) -> Result<Vec<String>, Fault> {
-    let mut problems: Vec<_> = reader.unfolded(NAMED_MAX)?.iter().map(line).collect();
+pub(super) fn exact_alone(reader: &Reader) -> Result<Vec<String>, Fault> {
+    let mut sentences: Vec<_> = reader.unfolded(NAMED_MAX)?.iter().map(line).collect();
     let more = reader.count_unfolded()?.saturating_sub(NAMED_MAX.into());
     if more > 0 {
-        problems.push(format!("{more} more members log in by their exact names alone"));
+        sentences.push(format!("{more} more members log in by their exact names alone"));
     }
-    Ok(problems)
+    Ok(sentences)
 }
 
 fn line(Unfolded { key, username, holder }: &Unfolded) -> String {
