@@ -22,7 +22,7 @@
 //! - [`password`]: sealed at once, hashed in the background, verified in every form.
 //! - [`login`]: the members area: what a visitor sends, what is remembered, who is blocked, where passwords are hashed.
 //! - [`authstring`]: NATS's REST API for strings that authorise a link: called, served, and played without a NATS.
-//! - [`http`]: the surface; [`service`] starts and stops all of it.
+//! - [`http`]: the surface; [`service`] starts and stops all of it; [`database`] says first what is there.
 //! - [`replay`], [`cli`]: the way back in, and the commands.
 //! - [`mod@idle`]: the priority of hashing threads.
 //! - [`config`], [`network`], [`data_dir`], [`key_file`], [`list_file`], [`clock`], [`logging`], [`mod@chain`]: settings, files, time, log lines.
@@ -37,6 +37,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod data_dir;
+pub mod database;
 pub mod fields;
 pub mod http;
 pub mod idle;

@@ -28,7 +28,7 @@ use crate::key_file::KeyFileError;
 use crate::password::harden::{Bench, Worker};
 use crate::password::rehash::Rehashes;
 use crate::password::{Cost, Hasher, KeyId, Vault};
-use crate::store::{Fault, OpenError, Reader, check_whole, open_reader, with_engine};
+use crate::store::{Fault, OpenError, Reader, open_reader, with_engine};
 use crate::writer::{self, Setup, Writer};
 
 /// Longer than any accepted postback can take: its body, the queue and the database's lock.
@@ -242,7 +242,7 @@ fn warn_of_lost_database(config: &Config) {
 /// Makes or opens the database, and the key that belongs to it. A database with seals and without its key is left alone.
 pub(crate) fn open_database(config: &Config) -> Result<Vault, StartError> {
     let path = config.data_dir.seal_key();
-    check_whole(&config.location)?;
+    crate::database::state(config)?;
     // The key is made after the database: an empty database beside a key is one that was lost, not a first start cut short.
     let make = !path.exists() || !config.location.path().exists();
     let reader = existing_database(config, make)?;

@@ -8,8 +8,9 @@ use super::{Failure, with_writer};
 use crate::apply::in_transaction;
 use crate::clock::{Clock, format_utc};
 use crate::config::Config;
+use crate::database;
 use crate::login::guard::{Block as Blocked, Door, Network};
-use crate::store::{Engine, open_reader};
+use crate::store::Engine;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Block {
@@ -32,7 +33,7 @@ pub(super) enum Block {
 impl Block {
     pub(super) fn run(&self, config: &Config) -> Result<(), Failure> {
         let now = Clock::System.now();
-        let blocks = open_reader(&config.location)?.blocks(now)?;
+        let blocks = database::open(config)?.blocks(now)?;
         match self {
             Block::List => list(&blocks),
             Block::Lift { name: None, network: None, all: false } => {

@@ -3,20 +3,27 @@
 mod names;
 mod places;
 
-use std::io::{Write as _, stdout};
+use std::io::{IsTerminal as _, Write as _, stderr, stdout};
+use std::time::Duration;
+
+use indicatif::ProgressBar;
 
 use super::Failure;
 use crate::authstring::keys::ApiKey;
 use crate::chain::chain;
 use crate::clock::Clock;
 use crate::config::{ApiConfig, Config, Settings, Source};
+use crate::database;
 use crate::http::tokens::read_file;
 use crate::login::cookie::Signer;
 use crate::login::cookie_domain::CookieDomain;
 use crate::login::guard::Limits;
 use crate::password::{HashKind, Vault, leftovers};
 use crate::service::{StartError, is_foreign};
-use crate::store::{Fault, OpenError, Reader, UpgradeError, check_whole, open_reader};
+use crate::store::{Fault, OpenError, Reader, State, check_pages, open_unchanged};
+
+/// How often the sign of life moves.
+const TICK_EVERY: Duration = Duration::from_millis(100);
 
 pub(super) fn run(settings: &Settings, config: &Config) -> Result<(), Failure> {
     let mut out = stdout().lock();
@@ -120,11 +127,10 @@ fn find(config: &Config) -> Found {
     let key = config.data_dir.seal_key();
     let vault = if key.exists() { Vault::load(&key).map(Some) } else { Ok(None) };
     problems.extend(vault.as_ref().err().map(|error| chain(error)));
-    match check_whole(&config.location).and_then(|()| open_reader(&config.location)) {
-        // The first start makes it, or the next one upgrades it.
-        Err(OpenError::Missing(_) | OpenError::Upgrade(_, UpgradeError::Older { .. })) => {}
+    match whole_database(config) {
+        Ok(None) => {}
         Err(error) => problems.push(chain(&error)),
-        Ok(reader) => {
+        Ok(Some(reader)) => {
             problems.extend(seals(config, &reader, vault.as_ref().ok()));
             members = members_kept_out(config, &reader).unwrap_or_else(|fault| {
                 problems.push(chain(&fault));
@@ -146,6 +152,28 @@ fn members_kept_out(config: &Config, reader: &Reader) -> Result<Vec<String>, Fau
     }
     let forms = reader.forms(Clock::System.now(), || true)?.unwrap_or_default();
     Ok(leftovers::kept_out(&forms, kind, keep_cryptpass))
+}
+
+/// A database of this release, if there is one. `serve` does not look for broken pages: it would read the whole file.
+fn whole_database(config: &Config) -> Result<Option<Reader>, OpenError> {
+    match database::state(config)? {
+        // The first start makes it, or the next one upgrades it.
+        State::Missing | State::Begun | State::Older(_) => Ok(None),
+        State::Current => {
+            pages(config)?;
+            open_unchanged(&config.location).map(Some)
+        }
+    }
+}
+
+/// Reads all pages, which takes long in a large database.
+fn pages(config: &Config) -> Result<(), OpenError> {
+    let bar = if stderr().is_terminal() { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
+    bar.set_message(format!("reading {}", config.location.path().display()));
+    bar.enable_steady_tick(TICK_EVERY);
+    let checked = check_pages(&config.location);
+    bar.finish_and_clear();
+    checked
 }
 
 /// Whether the passwords that wait to be hashed can be opened. `None` for a key that cannot be read, of which it is said already.

@@ -8,9 +8,10 @@ use super::Failure;
 use crate::action::{ACTION_EXPECTED, NAMES};
 use crate::clock::{EXPIRE_EXPECTED, format_utc, parse_moment};
 use crate::config::Config;
+use crate::database;
 use crate::replay::JournalLine;
 use crate::reply::Word;
-use crate::store::{JournalFilter, StoredRecord, open_reader};
+use crate::store::{JournalFilter, StoredRecord};
 use crate::unicode::Visible;
 
 #[derive(Args, Debug)]
@@ -44,7 +45,7 @@ pub(super) struct Journal {
 impl Journal {
     pub(super) fn run(&self, config: &Config) -> Result<(), Failure> {
         let filter = self.filter(config)?;
-        let reader = open_reader(&config.location)?;
+        let reader = database::open(config)?;
         let mut out = BufWriter::new(stdout().lock());
         reader.journal(&filter, |record| {
             let line = match self.json {

@@ -9,10 +9,11 @@ use crate::action::{Rules, Standing};
 use crate::apply::transact;
 use crate::clock::{Clock, format_utc};
 use crate::config::Config;
+use crate::database;
 use crate::member::{ID_EXPECTED, Key, Member as Row, MemberId, SiteId};
 use crate::password::{Stored, Vault};
 use crate::reply::Word;
-use crate::store::{JournalFilter, open_reader};
+use crate::store::JournalFilter;
 use crate::unicode::Visible;
 
 #[derive(Debug, Subcommand)]
@@ -57,7 +58,11 @@ impl Member {
         match self {
             Member::Show { site, memberid } => show(config, key(site, memberid)?),
             Member::List { site, former } => list(config, *site, *former),
-            Member::Remove { site, memberid } => change(config, "DELETE", key(site, memberid)?, None),
+            Member::Remove { site, memberid } => {
+                let key = key(site, memberid)?;
+                database::check(config)?;
+                change(config, "DELETE", key, None)
+            }
             Member::Restore { site, memberid, username } => restore(config, key(site, memberid)?, username.as_deref()),
         }
     }
@@ -72,7 +77,7 @@ fn key(site: &str, memberid: &str) -> Result<Key, Failure> {
 }
 
 fn show(config: &Config, key: Key) -> Result<(), Failure> {
-    let reader = open_reader(&config.location)?;
+    let reader = database::open(config)?;
     let mut out = BufWriter::new(stdout().lock());
     match reader.standing(key)?.at(Clock::System.now()) {
         Standing::Here(row) => {
@@ -111,7 +116,7 @@ fn describe(out: &mut impl std::io::Write, row: &Row) -> Result<(), Failure> {
 }
 
 fn list(config: &Config, site: Option<i64>, former: bool) -> Result<(), Failure> {
-    let reader = open_reader(&config.location)?;
+    let reader = database::open(config)?;
     let mut out = BufWriter::new(stdout().lock());
     if former {
         writeln!(out, "siteid\tmemberid\tusername\treason\tended_at")?;
@@ -132,7 +137,7 @@ fn list(config: &Config, site: Option<i64>, former: bool) -> Result<(), Failure>
 }
 
 fn restore(config: &Config, key: Key, username: Option<&str>) -> Result<(), Failure> {
-    let former = match open_reader(&config.location)?.standing(key)?.at(Clock::System.now()) {
+    let former = match database::open(config)?.standing(key)?.at(Clock::System.now()) {
         Standing::Former(former) => former,
         Standing::Here(_) => {
             return Err(Failure::Failed(format!(

@@ -16,11 +16,12 @@ use crate::apply::{Postback, empty_wal};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::data_dir::DataDirError;
+use crate::database;
 use crate::journal::Origin;
 use crate::password::Vault;
 use crate::replay::{Capture, Captured, Counts, DryRun, REPLAY_BATCH, apply_captured};
 use crate::reply::{Reply, Word};
-use crate::store::{Engine, OpenError, open_reader, with_engine};
+use crate::store::{Engine, OpenError, with_engine};
 
 /// What the exit code says, for --help.
 const EXIT_CODES: &str = "Ends with code 1 where a postback was answered ERROR (it changed nothing; the others are applied), \
@@ -116,8 +117,8 @@ impl Replay {
 
     fn look(&self, config: &Config) -> Result<(), Failure> {
         let captures = self.captures()?;
-        let reader = match open_reader(&config.location) {
-            Err(OpenError::Missing(_)) => None,
+        let reader = match database::open(config) {
+            Err(OpenError::Missing(_) | OpenError::Begun(_)) => None,
             reader => Some(reader?),
         };
         // With the key an equal password is seen to be equal; without one, as before a first start, nothing is sealed.

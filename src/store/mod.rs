@@ -10,6 +10,7 @@ mod open;
 mod reader;
 mod rows;
 mod sqlite;
+mod state;
 mod upgrade;
 mod view;
 mod whole;
@@ -20,6 +21,7 @@ pub use forms::Forms;
 pub use names::Unfolded;
 pub use open::{Location, OpenError, check_whole, open_reader, with_engine};
 pub use reader::{JournalFilter, Reader, StoredRecord};
+pub use state::{State, check_pages, look, open_unchanged};
 pub use upgrade::UpgradeError;
 pub use view::{View, Wanted};
 

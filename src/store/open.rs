@@ -71,20 +71,43 @@ pub enum OpenError {
     /// SQLite finds it damaged.
     #[error("the database {} is damaged or no SQLite database; nothing was changed, restore a backup", .0.display())]
     Damaged(PathBuf, #[source] Fault),
+    /// It can be opened, and something in it is broken: how many places, and which first.
+    #[error("the database {} is damaged; restore a backup: broken places: {}", .0.display(), .1)]
+    BrokenPages(PathBuf, String),
+    /// Another user's, mostly.
+    #[error("cannot read the database {}", .0.display())]
+    Unreadable(PathBuf, #[source] std::io::Error),
     /// It has lost all that it held.
     #[error("the database {} is empty: restore a backup, or remove the file to begin anew", .0.display())]
     Empty(PathBuf),
+    /// It has lost all that it held with its log.
+    #[error(
+        "the database {path} is empty: what it held was in {path}-wal, which is gone; put that file back, or restore a backup",
+        path = .0.display()
+    )]
+    LostLog(PathBuf),
+    /// A first start was cut short there, and the caller did not ask to make it.
+    #[error("the database {} is empty, as a first start leaves it that was cut short: `nats-userman serve` makes it", .0.display())]
+    Begun(PathBuf),
     /// It is of another program, or of a newer release.
     #[error("cannot use the database {}", .0.display())]
     Upgrade(PathBuf, #[source] UpgradeError),
 }
 
 impl OpenError {
-    fn of(path: &Path, fault: Fault) -> Self {
+    pub(super) fn of(path: &Path, fault: Fault) -> Self {
         if fault.is_damage() { Self::Damaged(path.to_owned(), fault) } else { Self::Fault(path.to_owned(), fault) }
     }
 
-    fn of_upgrade(path: &Path, error: UpgradeError) -> Self {
+    /// For a database without a table that has held something. A page without a table is all that a file has until its log is brought
+    /// into it.
+    pub(super) fn nothing_in(path: &Path) -> Self {
+        let bytes = |path: PathBuf| path.metadata().map_or(0, |metadata| metadata.len());
+        let is_log_gone = bytes(path.to_owned()) > 0 && bytes(beside(path, "-wal")) == 0;
+        if is_log_gone { Self::LostLog(path.to_owned()) } else { Self::Empty(path.to_owned()) }
+    }
+
+    pub(super) fn of_upgrade(path: &Path, error: UpgradeError) -> Self {
         match error {
             UpgradeError::Fault(fault) => Self::of(path, fault),
             other @ (UpgradeError::Newer { .. } | UpgradeError::Older { .. } | UpgradeError::Foreign) => {
@@ -103,7 +126,11 @@ impl OpenError {
             | OpenError::Missing(_)
             | OpenError::Create(..)
             | OpenError::Damaged(..)
-            | OpenError::Empty(_) => false,
+            | OpenError::BrokenPages(..)
+            | OpenError::Unreadable(..)
+            | OpenError::Empty(_)
+            | OpenError::LostLog(_)
+            | OpenError::Begun(_) => false,
         }
     }
 }
@@ -127,7 +154,7 @@ pub fn with_engine<T>(location: &Location, make: bool, work: impl FnOnce(&mut dy
     let mut conn = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(fault)?;
     let version = upgrade::check(&conn).map_err(|error| OpenError::of_upgrade(path, error))?;
     if version == 0 && !make {
-        return Err(OpenError::Empty(path.to_owned()));
+        return Err(OpenError::nothing_in(path));
     }
     set_up_writer(&conn).map_err(fault)?;
     upgrade::run(&mut conn).map_err(|error| OpenError::of_upgrade(path, error))?;
@@ -187,13 +214,26 @@ pub fn check_whole(location: &Location) -> Result<(), OpenError> {
 fn open(path: &Path, flags: OpenFlags) -> Result<Connection, Fault> {
     whole::check_not_emptied(path)?;
     let conn = Connection::open_with_flags(path, flags)?;
+    busy_and_quiet(&conn)?;
+    // Sorting and savepoints in memory: nothing of a member is written to a temporary file.
+    conn.pragma_update(None, "temp_store", "MEMORY")?;
+    Ok(conn)
+}
+
+/// What every connection has.
+pub(super) fn busy_and_quiet(conn: &Connection) -> Result<(), Fault> {
     conn.busy_timeout(LOCK_WAIT)?;
     // -wal and -shm stay when the last connection closes: a reader without write permission (Apache) could not make them, and
     // would find no database while the service is down.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-    // Sorting and savepoints in memory: nothing of a member is written to a temporary file.
-    conn.pragma_update(None, "temp_store", "MEMORY")?;
-    Ok(conn)
+    Ok(())
+}
+
+/// What SQLite keeps beside a database, by its suffix.
+pub(super) fn beside(database: &Path, suffix: &str) -> PathBuf {
+    let mut path = database.as_os_str().to_owned();
+    path.push(suffix);
+    path.into()
 }
 
 fn set_up_writer(conn: &Connection) -> Result<(), Fault> {

@@ -6,7 +6,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::{Fault, folding};
 
 /// The form that schema.sql describes.
-const CURRENT: i64 = UPGRADES.len() as i64 + 1;
+pub(super) const CURRENT: i64 = UPGRADES.len() as i64 + 1;
 
 /// `UPGRADES[n]` leads from version n+1 to n+2. Steps are never edited after a release.
 const UPGRADES: &[&str] = &[include_str!("upgrade_2.sql"), include_str!("upgrade_3.sql")];

@@ -12,6 +12,7 @@ mod reload;
 mod replay;
 mod signals;
 mod slow_reader;
+mod states;
 mod stop;
 mod terminal;
 mod usage;

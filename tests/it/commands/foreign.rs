@@ -121,7 +121,7 @@ fn foreign() -> Vec<(&'static str, Vec<u8>, String)> {
 }
 
 /// Every file of a directory with its bytes.
-fn files(dir: &Path) -> Vec<(std::ffi::OsString, Vec<u8>)> {
+pub fn files(dir: &Path) -> Vec<(std::ffi::OsString, Vec<u8>)> {
     let mut files: Vec<_> = fs::read_dir(dir)
         .unwrap()
         .map(|entry| entry.unwrap())
