@@ -227,25 +227,26 @@ impl Bench {
         };
         let done = self.rehash(reader, &rehash);
         match done {
-            Ok(()) => rehashes.done(rehash.key),
+            Ok(true) => rehashes.done(rehash.key),
+            Ok(false) => rehashes.give_up(rehash.key),
             Err(_) => rehashes.put_back(rehash),
         }
-        done.map(|()| true)
+        done.map(|_| true)
     }
 
-    /// An error means that it is to be tried again.
-    fn rehash(&mut self, reader: &Reader, rehash: &Rehash) -> Result<(), String> {
+    /// `false` where it will never be done, an error where it is to be tried again.
+    fn rehash(&mut self, reader: &Reader, rehash: &Rehash) -> Result<bool, String> {
         // Since the login the row may have changed: then a hash, which is dear, would be for nothing.
         if self.stop.load(Ordering::Relaxed) || !has_hash(reader, rehash)? {
-            return Ok(());
+            return Ok(true);
         }
         match self.outside_a_rush(|bench| rehashed(&mut bench.hasher, rehash)) {
-            Ok(None) => Ok(()),
-            Ok(Some(done)) => written(self.writer.rehash(done)),
+            Ok(None) => Ok(false),
+            Ok(Some(done)) => written(self.writer.rehash(done)).map(|()| true),
             Err(error) => {
                 let Key { site, member } = rehash.key;
                 log::error!("the hash of member {member} of site {site} cannot be replaced: {error}");
-                Ok(())
+                Ok(false)
             }
         }
     }

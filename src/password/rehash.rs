@@ -2,16 +2,21 @@
 //! and only queues it here, the hashing worker makes the new hash. In memory alone: what is lost comes with the next login.
 
 use std::collections::HashSet;
+use std::fmt;
 use std::sync::mpsc::SyncSender;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::verify::verify_hash_in;
 use super::{Cost, Hash, Hasher, Password, Stored};
 use crate::member::Key;
+use crate::recent::Recent;
 use crate::store::Rehashed;
 
 /// Members that may wait. Each has a password in clear in memory, and whoever finds no room comes with the next login.
 const WAITING_MAX: usize = 256;
+
+/// Members whose hash cannot be replaced by what they type, each remembered so that it is tried once.
+const GIVEN_UP_MAX: usize = 1_024;
 
 /// A hash to be replaced, and the password that opened it.
 #[derive(Clone, Debug)]
@@ -25,7 +30,6 @@ pub struct Rehash {
 }
 
 /// The queue; threads that answer logins put in, the worker takes out.
-#[derive(Debug)]
 pub struct Rehashes {
     cost: Cost,
     state: Mutex<State>,
@@ -33,18 +37,25 @@ pub struct Rehashes {
     wake: SyncSender<()>,
 }
 
-#[derive(Debug, Default)]
 struct State {
     /// The newest last.
     waiting: Vec<Rehash>,
     /// Who waits, or is being hashed: a browser sends the password with every picture.
     members: HashSet<Key>,
+    given_up: Recent<Key, ()>,
+}
+
+impl fmt::Debug for Rehashes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Rehashes")
+    }
 }
 
 impl Rehashes {
     /// An empty queue. Hashes that are not of this cost are to be replaced; `wake` is told when there is one.
     pub fn new(cost: Cost, wake: SyncSender<()>) -> Self {
-        Self { cost, state: Mutex::default(), wake }
+        let state = State { waiting: Vec::new(), members: HashSet::new(), given_up: Recent::new(GIVEN_UP_MAX) };
+        Self { cost, state: Mutex::new(state), wake }
     }
 
     /// Notes that `typed` opened this form of the member's row. Only a hash is ever replaced: a seal is hashed anyway, and of a
@@ -55,7 +66,7 @@ impl Rehashes {
             return;
         }
         let mut state = self.state();
-        if state.waiting.len() >= WAITING_MAX || !state.members.insert(key) {
+        if state.waiting.len() >= WAITING_MAX || state.given_up.get(&key).is_some() || !state.members.insert(key) {
             return;
         }
         state.waiting.push(Rehash { key, old: old.clone(), typed: typed.clone() });
@@ -67,6 +78,13 @@ impl Rehashes {
     /// The newest one. Its member is not queued again before [`Rehashes::done`].
     pub fn take(&self) -> Option<Rehash> {
         self.state().waiting.pop()
+    }
+
+    /// The hash cannot be replaced: it is not tried again while the process lives and the member is remembered.
+    pub fn give_up(&self, key: Key) {
+        let mut state = self.state();
+        state.members.remove(&key);
+        state.given_up.put(key, ());
     }
 
     /// It could not be done now, and waits for another try.
@@ -147,6 +165,17 @@ mod tests {
         queue.done(key(71));
         queue.note(key(71), &old, &password("secret"));
         assert_eq!(taken(&queue), [71]);
+    }
+
+    #[test]
+    fn a_member_who_was_given_up_is_not_queued_again() {
+        let (queue, _woken) = queue();
+        let old = Stored::Hash(argon2id());
+        queue.note(key(71), &old, &password("secret"));
+        assert_eq!(taken(&queue), [71]);
+        queue.give_up(key(71));
+        queue.note(key(71), &old, &password("secret"));
+        assert!(taken(&queue).is_empty());
     }
 
     #[test]
