@@ -6,11 +6,14 @@ use std::fmt;
 use std::sync::mpsc::SyncSender;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use zeroize::Zeroizing;
+
 use super::verify::verify_hash_in;
 use super::{Cost, Hash, Hasher, Password, Stored};
 use crate::member::Key;
 use crate::recent::Recent;
 use crate::store::Rehashed;
+use crate::unicode::nfc;
 
 /// Members that may wait. Each has a password in clear in memory, and whoever finds no room comes with the next login.
 const WAITING_MAX: usize = 256;
@@ -103,18 +106,23 @@ impl Rehashes {
     }
 }
 
-/// The hash that takes the old one's place; `None` where what was typed does not open the old one byte for byte.
+/// The hash that takes the old one's place; `None` where what was typed is not the old one's password. A password may be typed in
+/// another Unicode normal form than NATS sent it in: the new hash is of the form that the old one was made of.
 ///
 /// # Errors
 ///
 /// Where there is no hash, in a line.
 pub fn rehashed(hasher: &mut Hasher, rehash: &Rehash) -> Result<Option<Rehashed>, String> {
     let Rehash { key, old, typed } = rehash;
-    if !verify_hash_in(&mut hasher.workspace, old, typed).map_err(|error| error.to_string())? {
-        return Ok(None);
+    let normal = Zeroizing::new(nfc(typed.expose()).into_owned());
+    let normal = Password::parse(&normal).filter(|normal| normal.expose() != typed.expose());
+    for form in [Some(typed), normal.as_ref()].into_iter().flatten() {
+        if verify_hash_in(&mut hasher.workspace, old, form).map_err(|error| error.to_string())? {
+            let new = hasher.hash(form).map_err(|error| error.to_string())?;
+            return Ok(Some(Rehashed { key: *key, old: old.clone(), new }));
+        }
     }
-    let new = hasher.hash(typed).map_err(|error| error.to_string())?;
-    Ok(Some(Rehashed { key: *key, old: old.clone(), new }))
+    Ok(None)
 }
 
 #[cfg(test)]
@@ -210,6 +218,24 @@ mod tests {
         assert!(made.new.is_bcrypt() && made.key == key(71));
         assert!(super::super::verify_hash(&made.new, &password("secret")).unwrap());
         assert!(rehashed(&mut bcrypt, &rehash("Secret")).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_password_typed_in_another_normal_form_gets_a_hash_of_the_form_that_nats_sent() {
+        let mut bcrypt = hasher(HashKind::Bcrypt);
+        for (sent, typed, made) in [
+            ("caf\u{e9}", "cafe\u{301}", Some("caf\u{e9}")),
+            ("cafe\u{301}", "cafe\u{301}", Some("cafe\u{301}")),
+            ("cafe\u{301}", "caf\u{e9}", None),
+        ] {
+            let old = hasher(HashKind::Argon2id).hash(&password(sent)).unwrap();
+            let new = rehashed(&mut bcrypt, &Rehash { key: key(71), old, typed: password(typed) }).unwrap();
+            assert_eq!(new.is_some(), made.is_some(), "{sent:?}, {typed:?}");
+            for (new, made) in new.iter().zip(made) {
+                let opens = verify_hash_in(&mut bcrypt.workspace, &new.new, &password(made)).unwrap();
+                assert!(opens, "{sent:?}, {typed:?}");
+            }
+        }
     }
 
     #[test]
