@@ -123,7 +123,7 @@ fn pair<'a>(name: Cow<'a, [u8]>, value: Cow<'a, [u8]>) -> Pair<'a> {
 }
 
 /// `php_register_variable_ex`: leading spaces go, a NUL ends the name, a space, a dot and a bracket that nothing closes become
-/// `_`. None for an empty name and for an array.
+/// `_`. None for an empty name, for an array, and for what only that makes the name of a cookie with a protected prefix.
 fn variable_name(name: Cow<'_, [u8]>) -> Option<Cow<'_, [u8]>> {
     let special = |&b: &u8| matches!(b, b' ' | b'.' | b'[' | 0);
     if !name.iter().any(special) {
@@ -137,10 +137,12 @@ fn variable_name(name: Cow<'_, [u8]>) -> Option<Cow<'_, [u8]>> {
     {
         return None;
     }
+    let is_protected = |name: &[u8]| [&b"__Host-"[..], b"__Secure-"].iter().any(|prefix| name.starts_with(prefix));
+    let was_protected = is_protected(&name);
     for byte in name.iter_mut().filter(|b| special(b)) {
         *byte = b'_';
     }
-    Some(Cow::Owned(name))
+    (was_protected || !is_protected(&name)).then_some(Cow::Owned(name))
 }
 
 /// `php_url_decode`: a `+` is a space, `%` and two hex digits are a byte, any other `%` is itself.
@@ -197,6 +199,7 @@ mod tests {
             ("a%2eb=1", &[("a_b", "1")]),
             (".a=1", &[("_a", "1")]),
             ("+.a=1", &[("_a", "1")]),
+            ("..Host-a=1&_.Secure-b=2&__Host-c=3&+__Host-d=4", &[("__Host-c", "3"), ("__Host-d", "4")]),
             ("\ta%0a=1", &[("\ta\n", "1")]),
             // Names: cut at NUL.
             ("%00a=1", &[]),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use actix_web::http::Method;
-use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use actix_web::web::{Bytes, BytesMut, Payload};
 use actix_web::{HttpRequest, error::PayloadError};
 use futures_util::StreamExt as _;
@@ -76,27 +76,33 @@ pub struct Said<'a> {
 }
 
 /// Reads the fields of a request whose body was read whole. Only a POST's body counts, as in PHP.
-pub async fn fields<'a>(request: &'a HttpRequest, body: &'a Bytes) -> Said<'a> {
+pub fn fields<'a>(request: &'a HttpRequest, body: &'a Bytes) -> Said<'a> {
     let query = Fields::from_urlencoded(request.query_string().as_bytes());
     if request.method() != Method::POST || body.is_empty() {
         return Said { fields: query, no_form: None };
     }
-    let posted = posted(request, body).await;
+    let posted = posted(request, body);
     Said { fields: query.then(posted.fields), ..posted }
 }
 
 /// The same of the body alone.
-pub async fn posted<'a>(request: &'a HttpRequest, body: &'a Bytes) -> Said<'a> {
-    let content_type = request.headers().get(CONTENT_TYPE);
-    let essence = content_type.map(|value| essence(value.as_bytes()));
-    match essence.as_deref() {
-        None | Some("" | "application/x-www-form-urlencoded") => Said { fields: Fields::from_urlencoded(body), no_form: None },
-        Some("multipart/form-data") => match multipart::parts(request.headers(), body.clone()).await {
+pub fn posted<'a>(request: &'a HttpRequest, body: &'a Bytes) -> Said<'a> {
+    let content_type = request.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+    match essence(content_type).as_str() {
+        "" | "application/x-www-form-urlencoded" => {
+            Said { fields: Fields::from_urlencoded(without_line_break(body)), no_form: None }
+        }
+        multipart::FORM_DATA => match multipart::parts(content_type, body) {
             Ok(parts) => Said { fields: Fields::from_parts(parts), no_form: None },
             Err(_) => Said { fields: Fields::default(), no_form: Some(describe("broken multipart/form-data", body)) },
         },
-        Some(other) => Said { fields: Fields::default(), no_form: Some(describe(other, body)) },
+        other => Said { fields: Fields::default(), no_form: Some(describe(other, body)) },
     }
+}
+
+/// `curl -d @file` and an editor leave a line break at the end, which is no part of the last value.
+fn without_line_break(body: &[u8]) -> &[u8] {
+    body.strip_suffix(b"\n").map_or(body, |line| line.strip_suffix(b"\r").unwrap_or(line))
 }
 
 fn describe(kind: &str, body: &Bytes) -> String {
@@ -106,7 +112,6 @@ fn describe(kind: &str, body: &Bytes) -> String {
 /// The type without its parameters, lower case, bounded, and only of characters that a type may have: a header, too, is a place
 /// where a stranger writes.
 fn essence(value: &[u8]) -> String {
-    let end = value.iter().position(|&b| b == b';').unwrap_or(value.len());
     let clean = |b: u8| if b.is_ascii_alphanumeric() || b"/-+._".contains(&b) { b.to_ascii_lowercase() } else { b'?' };
-    value[..end].trim_ascii().iter().take(TYPE_CHARS_MAX).map(|&b| char::from(clean(b))).collect()
+    multipart::essence(value).iter().take(TYPE_CHARS_MAX).map(|&b| char::from(clean(b))).collect()
 }

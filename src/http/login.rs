@@ -76,7 +76,7 @@ pub async fn login(request: HttpRequest, payload: Payload, desk: Data<Desk>) -> 
             Err(unread) => not_read(unread),
             Ok(body) => {
                 // From the body alone: a password in a URL would stand in access logs.
-                let said = body::posted(&request, &body).await;
+                let said = body::posted(&request, &body);
                 submit(&request, &desk, &ask, &said.fields).await
             }
         },
@@ -143,7 +143,7 @@ pub async fn logout(request: HttpRequest, payload: Payload, desk: Data<Desk>) ->
     let now = desk.shared().clock.now();
     let mut response = match log_out_all(&desk, presented(&request, &desk, now)).await {
         Ok(()) => {
-            let said = body::posted(&request, &body).await;
+            let said = body::posted(&request, &body);
             see_other(&said.fields.get("back").map_or_else(Back::default, Back::read))
         }
         Err(Undecided) => {

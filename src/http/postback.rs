@@ -259,15 +259,15 @@ pub async fn receive(request: HttpRequest, payload: Payload, desk: Data<Desk>) -
             return reply::unread(unread);
         }
     };
-    let postback = parse(&request, &body, shared, address).await;
+    let postback = parse(&request, &body, shared, address);
     let entry = Entry::new(&postback, shared);
     let (status, response) = answer(&desk, postback).await;
     entry.log(&response, status, began);
     reply::line(status, response)
 }
 
-async fn parse(request: &HttpRequest, body: &actix_web::web::Bytes, shared: &Shared, address: IpAddr) -> Postback {
-    let said = body::fields(request, body).await;
+fn parse(request: &HttpRequest, body: &actix_web::web::Bytes, shared: &Shared, address: IpAddr) -> Postback {
+    let said = body::fields(request, body);
     let (mut postback, ignored) = Postback::read(&said.fields, &shared.rules, Origin::Nats, Some(address));
     postback.log_passed_over(&ignored);
     if let Some(what) = said.no_form {

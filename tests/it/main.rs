@@ -19,6 +19,7 @@ mod login_version;
 mod members_area;
 mod model;
 mod passwords;
+mod php;
 mod property;
 mod readme;
 mod rehash;
