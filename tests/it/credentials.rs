@@ -1,7 +1,12 @@
 //! Password and cryptpass of every action that takes them, each absent, empty, readable or not: the exact reply, and what opens the
 //! member's row afterwards. A password change that cannot be made is never answered OK.
 
-use nats_userman::password::{HashKind, Hasher, Password as Clear};
+use nats_userman::action::Rules;
+use nats_userman::apply::Postback;
+use nats_userman::clock::ExpiryRule;
+use nats_userman::fields::Fields;
+use nats_userman::journal::Origin;
+use nats_userman::password::{HashKind, Hasher, Password as Clear, Vault};
 
 use crate::support::{App, NOON, program, rows};
 
@@ -319,4 +324,32 @@ fn records_of_earlier_and_of_refused_postbacks_replay_to_the_rows_that_they_made
     let here = rows(&conn, "SELECT memberid, username, email FROM member_auth ORDER BY memberid");
     assert_eq!(here, ["71|robert|", "72|ann|"]);
     assert_eq!(rows(&conn, "SELECT memberid, reason, ended_at FROM former_member"), ["73|expired|0"]);
+}
+
+/// Every other value that was given and is not taken is named in the log, as often as it was not.
+#[test]
+fn every_unreadable_value_that_was_passed_over_is_named() {
+    let rules = Rules {
+        vault: Vault::from_key([7; 32]),
+        keep_cryptpass: false,
+        expiry: ExpiryRule { zone: chrono_tz::UTC, grace_hours: 0 },
+    };
+    let add = "action=ADD&memberid=71&siteid=1&username=bob&password=first";
+    let record = "&trial=2&email=a%0Ab&biller=%00&memberidx=%00&session=%00&joined=soon&expires=-1";
+    let named = ["trial", "email", "biller", "memberidx", "session", "joined", "expires"];
+    for (body, expected) in [
+        (format!("{add}{record}&cryptpass=x"), [&["cryptpass"][..], &named].concat()),
+        (format!("{add}{record}").replace("ADD", "MANUALADD"), named.to_vec()),
+        (format!("{add}{record}").replace("ADD", "ACTIVATE"), named.to_vec()),
+        (format!("{add}{record}&username=%00").replace("ADD", "TRIALTOFULL"), [&named[..], &["username"]].concat()),
+        (format!("{add}&biller=%00&memberidx=N:1&email="), vec!["biller"]),
+        ("action=CHANGE&memberid=71&siteid=1&new_email=%00&email=%00".into(), vec!["new_email", "email"]),
+        ("action=CHANGE&memberid=71&siteid=1&new_email=%00&email=a".into(), vec!["new_email"]),
+        ("action=CHANGE&memberid=71&siteid=1&new_password=a&new_cryptpass=x".into(), vec!["new_cryptpass"]),
+        (add.into(), vec![]),
+    ] {
+        let (postback, ignored) = Postback::read(&Fields::from_urlencoded(body.as_bytes()), &rules, Origin::Nats, None);
+        assert!(postback.action.is_ok(), "{body}");
+        assert_eq!(ignored.iter().map(|refusal| refusal.parameter).collect::<Vec<_>>(), expected, "{body}");
+    }
 }
