@@ -17,6 +17,7 @@ use crate::login::ask::{Ask, Challenge};
 use crate::login::back::Back;
 use crate::login::basic::Typed;
 use crate::login::cookie::Login;
+use crate::login::page::Said;
 use crate::store::LoginRow;
 
 const CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"members\", charset=\"UTF-8\"");
@@ -90,17 +91,24 @@ fn keep_out(request: &HttpRequest, desk: &Desk, ask: &Ask, reason: Reason, login
     };
     let mut response = match (ask.challenge, reason) {
         (Challenge::Page, Reason::Login) => {
-            let asked_for = ASKED_FOR.iter().find_map(|name| request.headers().get(name));
-            let back = asked_for.map_or_else(Back::default, |value| Back::read(&String::from_utf8_lossy(value.as_bytes())));
+            let back = asked_for(request);
             form(desk, status, ask, &back, not_kept(request, desk, logins, &back, desk.shared().clock.now()))
         }
-        _ => plain(status, sentence(reason).into()),
+        // Who has another account, a full one, needs a way on.
+        (Challenge::Page, Reason::Trial) => form(desk, status, ask, &asked_for(request), Said::Trial),
+        (Challenge::Page, Reason::Blocked) | (Challenge::Basic, _) => plain(status, sentence(reason).into()),
     };
     if ask.challenge == Challenge::Basic && reason == Reason::Login {
         response.headers_mut().insert(WWW_AUTHENTICATE, CHALLENGE);
     }
     response.headers_mut().insert(AUTH_REASON, HeaderValue::from_static(reason.as_str()));
     response
+}
+
+/// Which page the proxy asks about.
+fn asked_for(request: &HttpRequest) -> Back {
+    let page = ASKED_FOR.iter().find_map(|name| request.headers().get(name));
+    page.map_or_else(Back::default, |value| Back::read(&String::from_utf8_lossy(value.as_bytes())))
 }
 
 /// What somebody reads who cancels the browser's prompt, where no page of the operator's stands before it.

@@ -33,7 +33,8 @@ use postback::{Desk, Shared};
 
 use crate::authstring::Resource;
 
-/// How long an idle connection is kept: NATS's next postback of a busy minute finds it.
+/// How long an idle connection is kept: NATS's next postback of a busy minute finds it. The proxies of the examples keep theirs for
+/// less.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// How long a request's head may take.
 const HEAD_TIME_MAX: Duration = Duration::from_secs(10);
@@ -75,4 +76,31 @@ pub fn server(listener: TcpListener, shared: Shared) -> std::io::Result<Server> 
         .listen(listener)?
         .run();
     Ok(server)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::KEEP_ALIVE;
+
+    /// Regression: a proxy that keeps an idle connection longer than the service sends a form on it just as it is closed.
+    #[test]
+    fn each_proxy_of_the_examples_closes_an_idle_connection_before_the_service_does() {
+        for (example, setting, times) in [
+            (include_str!("../../examples/members-nginx.conf"), "keepalive_timeout ", 1),
+            (include_str!("../../examples/apache.conf"), " ttl=", 1),
+            (include_str!("../../examples/Caddyfile"), "keepalive ", 1),
+            (include_str!("../../examples/members.Caddyfile"), "keepalive ", 2),
+        ] {
+            let lines = example.lines().filter(|line| !line.trim_start().starts_with('#'));
+            let seconds = lines
+                .filter_map(|line| line.split_once(setting))
+                .map(|(_, value)| value.trim_end_matches(['s', ';']).parse::<u64>().expect("a number of seconds"));
+            let seconds: Vec<u64> = seconds.collect();
+            assert_eq!(seconds.len(), times, "{setting}: {seconds:?}");
+            assert!(seconds.iter().all(|seconds| seconds + 5 <= KEEP_ALIVE.as_secs()), "{setting}: {seconds:?}");
+        }
+        // Without an upstream of its own, nginx opens a connection for each postback.
+        let postbacks = include_str!("../../examples/nginx.conf");
+        assert!(postbacks.contains("proxy_pass http://127.0.0.1:8080;") && !postbacks.contains("keepalive "));
+    }
 }

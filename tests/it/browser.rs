@@ -11,11 +11,13 @@ use tempfile::TempDir;
 
 use crate::area::BOB;
 use crate::property::fast_dir;
-use crate::support::{App, real_program};
+use crate::support::{App, eventually, real_program};
 use crate::web::{WebServer, free_port};
 use driver::Browser;
 
 const WRONG: &str = "This username and password do not belong together. Please try again.";
+const BY_HTTP: &str = "This page was opened with http, and browsers keep no login there. Open the site with https.";
+const NOT_KEPT: &str = "This browser did not keep the login. Open the site with https, and allow cookies for it.";
 const FOREIGN: &str = "The form was not sent from this page. Please log in here.";
 /// Widths in points: of the page with all that sticks out, and of the phone.
 const WIDTHS: &str = "return [document.documentElement.scrollWidth, window.innerWidth]";
@@ -33,8 +35,13 @@ struct Site {
 
 impl Site {
     fn start() -> Option<Self> {
+        Self::start_with(&[])
+    }
+
+    /// With further flags of the service.
+    fn start_with(flags: &[&str]) -> Option<Self> {
         let nginx = real_program("nginx").or_else(|| real_program("/usr/sbin/nginx"))?;
-        let app = App::start_in(fast_dir(), &["--trusted-proxy", "127.0.0.1"]);
+        let app = App::start_in(fast_dir(), &[&["--trusted-proxy", "127.0.0.1"], flags].concat());
         app.post(BOB);
         let dir = TempDir::new().unwrap();
         let pages = dir.path().join("pages");
@@ -53,7 +60,11 @@ impl Site {
     }
 
     fn url(&self, path: &str) -> String {
-        format!("http://localhost:{}{path}", self.nginx.port)
+        self.url_at("localhost", path)
+    }
+
+    fn url_at(&self, host: &str, path: &str) -> String {
+        format!("http://{host}:{}{path}", self.nginx.port)
     }
 }
 
@@ -177,6 +188,69 @@ fn a_members_evening_in_chromium_without_javascript() {
     browser.go(&site.url("/"));
     assert_eq!(browser.text(&browser.the("h1")), "Front");
     evening(&site, &browser);
+}
+
+/// Regression: the right password led back to the empty form without a word.
+#[test]
+fn a_browser_that_does_not_keep_the_login_is_told_so_and_by_http_it_is_told_why() {
+    let Some(site) = Site::start() else { return };
+    let (Some(any), Some(without_cookies)) = (Browser::open(true), Browser::open_without_cookies()) else { return };
+    let said = |browser: &Browser| {
+        let messages = browser.all("[role=alert]");
+        messages.first().map(|message| browser.text(message))
+    };
+    // Two pages, because the two browsers look like one visitor.
+    for (browser, host, page, text) in
+        [(&any, "www.example.com", "/films.html?id=1", BY_HTTP), (&without_cookies, "localhost", "/more.html?id=1", NOT_KEPT)]
+    {
+        let url = site.url_at(host, page);
+        browser.go(&url);
+        assert_eq!(said(browser), None, "{url}: the first look");
+        log_in(browser, "secret");
+        eventually(&format!("the page says: {text}"), || said(browser).as_deref() == Some(text));
+        browser.comes_to(page, "Log in");
+        // The next right password says it again.
+        log_in(browser, "guess");
+        browser.comes_to("/login?site=1", "Log in");
+        assert_eq!(said(browser).as_deref(), Some(WRONG), "{url}");
+        log_in(browser, "secret");
+        browser.comes_to(page, "Log in");
+        assert_eq!((said(browser).as_deref(), browser.cookies()), (Some(text), vec![]), "{url}");
+    }
+}
+
+/// A cookie with a domain is under `__Secure-`, which browsers have rules for.
+#[test]
+fn hosts_of_one_domain_share_a_login() {
+    let Some(site) = Site::start_with(&["--cookie-domain", "example.net,app.localhost"]) else { return };
+    let Some(browser) = Browser::open(true) else { return };
+    browser.go(&site.url_at("www.app.localhost", "/films.html"));
+    log_in(&browser, "secret");
+    browser.comes_to("/films.html", "Films");
+    browser.go(&site.url_at("more.app.localhost", "/more.html"));
+    browser.comes_to("/more.html", "More films");
+    let cookies = browser.cookies();
+    let about = |name: &str| cookies.iter().map(|cookie| cookie[name].clone()).collect::<Vec<_>>();
+    assert_eq!((about("name"), about("domain")), (vec![json!("__Secure-userman")], vec![json!(".app.localhost")]));
+    browser.go(&site.url("/films.html"));
+    browser.comes_to("/films.html", "Log in");
+    browser.go(&site.url_at("more.app.localhost", "/more.html"));
+    browser.press("Log out");
+    browser.comes_to("/", "Front");
+    browser.go(&site.url_at("www.app.localhost", "/films.html"));
+    browser.comes_to("/films.html", "Log in");
+    assert_eq!(browser.cookies(), [Value::Null; 0]);
+}
+
+/// To browsers such a host is another one, and they would keep no cookie of the domain for it.
+#[test]
+fn a_host_with_a_dot_at_its_end_keeps_a_login_of_its_own() {
+    let Some(site) = Site::start_with(&["--cookie-domain", "app.localhost"]) else { return };
+    let Some(browser) = Browser::open(true) else { return };
+    browser.go(&site.url_at("www.app.localhost.", "/films.html"));
+    log_in(&browser, "secret");
+    browser.comes_to("/films.html", "Films");
+    assert_eq!(browser.cookies()[0]["name"], "__Host-userman");
 }
 
 #[test]

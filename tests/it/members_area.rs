@@ -23,7 +23,7 @@ struct Site {
     server: WebServer,
     visitor: Visitor,
     // Last, so that its files are there until the server has ended.
-    _host: Host,
+    host: Host,
 }
 
 impl Site {
@@ -42,7 +42,7 @@ impl Site {
             Kind::Caddy => host.caddy(&["Caddyfile", "members.Caddyfile"]),
         }?;
         let visitor = Visitor::of(&host, &server);
-        Some(Self { kind, app: Some(app), server, visitor, _host: host })
+        Some(Self { kind, app: Some(app), server, visitor, host })
     }
 
     /// Whether the server asks the service; else it reads the table.
@@ -223,6 +223,47 @@ fn login_page(site: &Site) {
     assert_eq!(site.visitor.get_with("/members/", &["-H", &cookie]).status, 401, "{kind:?}: logged out");
 }
 
+/// Regression: the site at a port of its own, and a browser that says only where its form came from: `$host` lost the port.
+fn login_page_at_a_port(site: &Site) {
+    let kind = site.kind;
+    let at = "https://www.example.com:8443";
+    let log_in = |origin: &str| {
+        let origin = format!("Origin: {origin}");
+        site.visitor.post(&format!("{at}/login?site=1"), "username=erin&password=testtest", &["-H", &origin]).status
+    };
+    assert_eq!(log_in(at), 303, "{kind:?}");
+    assert_eq!(log_in("https://www.example.com"), 403, "{kind:?}: another port is another origin");
+}
+
+/// A browser that drops cookies: the page says so in the area itself, where the redirect led.
+fn login_not_kept(site: &Site) {
+    let kind = site.kind;
+    let form = ["-L", "-H", "Sec-Fetch-Site: same-origin", "-H", "User-Agent: a browser without cookies"];
+    let body = "username=erin&password=testtest&back=/members/";
+    let page = site.visitor.post_and_follow("https://www.example.com/login?site=1", body, &form);
+    assert_eq!(page.status, 401, "{kind:?}");
+    assert!(page.body.contains("This browser did not keep the login."), "{kind:?}: {}", page.body);
+}
+
+/// Port 80 leads to https with the whole address, and takes no postback.
+fn plain_port(site: &Site) {
+    let kind = site.kind;
+    if kind == Kind::Caddy {
+        // It does so by itself, which is switched off here: it would take the machine's port 80.
+        return;
+    }
+    for host in ["www", "members"] {
+        let led = site.visitor.request(&format!("http://{host}.example.com/members/a?b=c"), &[]);
+        let to = format!("https://{host}.example.com/members/a?b=c");
+        assert_eq!((led.status, led.header("location")), (301, Some(to.as_str())), "{kind:?}");
+    }
+    let refused = site.visitor.post(&format!("http://members.example.com/postback/{TOKEN}"), "action=CHECK", &[]);
+    assert_eq!((refused.status, refused.header("location")), (403, None), "{kind:?}");
+    for (log, text) in site.host.logs() {
+        assert!(!text.contains(TOKEN), "{kind:?}: {}", log.display());
+    }
+}
+
 /// While the service is down: nobody gets in where it is asked, and every member where the table is read.
 fn service_down(mut site: Site) {
     let kind = site.kind;
@@ -249,7 +290,10 @@ fn walk(kind: Kind) {
     if site.asks() {
         blocked(&site);
         login_page(&site);
+        login_page_at_a_port(&site);
+        login_not_kept(&site);
     }
+    plain_port(&site);
     service_down(site);
 }
 

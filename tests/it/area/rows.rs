@@ -129,6 +129,29 @@ fn of_more_rows_than_a_cookie_holds_those_that_let_in_come_first() {
     assert_eq!(told(&auth(&app, "site=1,9&trial=no", Visit::holding(&held))), (200, "9 69 dual 0".into()));
 }
 
+/// Regression: a trial member at the door of an area for full members got a sentence and no way on.
+#[test]
+fn a_trial_member_before_an_area_for_full_members_is_shown_the_form() {
+    let app = app(&[]);
+    add(&app, 1, Is::Trial);
+    let trial = cookie(&log_in(&app, "site=1"));
+    let headers = Visit::holding(&trial).headers() + "X-Original-URI: /full/films\r\n";
+    let page = raw(&app, "GET /auth?site=1,5&trial=no&ask=page", &headers, "");
+    assert_eq!((page.status, page.header("x-auth-reason")), (403, Some("trial")));
+    assert!(
+        page.body.contains("This part is for full members. If you are one, please log in with that account."),
+        "{}",
+        page.body
+    );
+    let form = "action=\"/login?site=1,5&amp;trial=no\"";
+    assert!(page.body.contains(form) && page.body.contains("value=\"/full/films\""), "{}", page.body);
+    app.post("action=ADD&siteid=5&memberid=65&username=full&password=secret");
+    let body = "username=full&password=secret";
+    let held = raw(&app, "POST /login?site=1,5&trial=no", &format!("{FROM_HERE}Cookie: {trial}\r\n"), body);
+    assert_eq!(told(&auth(&app, "site=1,5&trial=no", Visit::holding(&cookie(&held)))), (200, "5 65 full 0".into()));
+    assert_eq!(told(&auth(&app, "site=1", Visit::holding(&cookie(&held)))), (200, "1 61 dual 1".into()));
+}
+
 /// The rules against guessing stay: one right password among several sites is no wrong one, and a wrong one counts once.
 #[test]
 fn a_login_at_several_sites_counts_as_one_try() {

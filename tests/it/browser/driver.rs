@@ -14,9 +14,11 @@ const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 /// The Enter key in what is typed.
 const ENTER: &str = "\u{E007}";
 /// A page that was shown a moment ago may come back from the tab's memory without any request, whatever its headers say; without that
-/// the back button shows what the headers allow.
-const FROM_MEMORY: &str = "--disable-features=BackForwardCache";
-const FLAGS: [&str; 10] = [
+/// the back button shows what the headers allow. Nor is an address with http changed to https.
+const FEATURES: &str = "--disable-features=BackForwardCache,HttpsUpgrades";
+/// A host with a name of its own, to which http is not what it is to localhost.
+const HOSTS: &str = "--host-resolver-rules=MAP www.example.com 127.0.0.1";
+const FLAGS: [&str; 11] = [
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
@@ -26,7 +28,8 @@ const FLAGS: [&str; 10] = [
     "--disable-component-update",
     "--disable-sync",
     "--disable-dev-shm-usage",
-    FROM_MEMORY,
+    FEATURES,
+    HOSTS,
 ];
 
 /// An element of the page.
@@ -47,6 +50,16 @@ pub struct Browser {
 impl Browser {
     /// A fresh one without any cookie, with JavaScript or without; none where Chromium is not installed.
     pub fn open(scripts: bool) -> Option<Self> {
+        let prefs = if scripts { json!({}) } else { json!({ "profile.managed_default_content_settings.javascript": 2 }) };
+        Self::open_with(scripts, &prefs)
+    }
+
+    /// The same of a visitor who lets no site keep cookies.
+    pub fn open_without_cookies() -> Option<Self> {
+        Self::open_with(true, &json!({ "profile.managed_default_content_settings.cookies": 2 }))
+    }
+
+    fn open_with(scripts: bool, prefs: &Value) -> Option<Self> {
         let (chromium, chromedriver) = (real_program("chromium")?, real_program("chromedriver")?);
         let mut process =
             Command::new(chromedriver).arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
@@ -64,14 +77,12 @@ impl Browser {
         let mut browser = Self { driver, process, _output: output, _profile: profile, session: String::new(), scripts };
         let home = format!("--user-data-dir={}", browser._profile.path().display());
         let flags: Vec<&str> = FLAGS.into_iter().chain([home.as_str()]).collect();
-        let mut options = json!({
+        let options = json!({
             "binary": chromium,
             "args": flags,
             "mobileEmulation": { "deviceMetrics": { "width": 360, "height": 640, "pixelRatio": 2 } },
+            "prefs": prefs,
         });
-        if !scripts {
-            options["prefs"] = json!({ "profile.managed_default_content_settings.javascript": 2 });
-        }
         let wanted = json!({ "capabilities": { "alwaysMatch": { "browserName": "chrome", "goog:chromeOptions": options } } });
         let opened = browser.call("POST", "/session", &wanted).unwrap();
         browser.session = format!("/session/{}", opened["sessionId"].as_str().unwrap());

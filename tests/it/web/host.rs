@@ -41,6 +41,8 @@ pub struct Host {
     pub service: SocketAddr,
     pub application: SocketAddr,
     pub php: SocketAddr,
+    /// Where the web server listens without TLS.
+    pub plain_port: u16,
 }
 
 impl Host {
@@ -55,7 +57,8 @@ impl Host {
         }
         let nobody = SocketAddr::from(([127, 0, 0, 1], 9));
         let data = home.path().join("data");
-        let host = Self { dir, home: Some(home), data, service: nobody, application: nobody, php: nobody };
+        let host =
+            Self { dir, home: Some(home), data, service: nobody, application: nobody, php: nobody, plain_port: free_port() };
         for site in ["site5", "shared", "members", "full"] {
             fs::create_dir_all(host.path("site").join(site)).unwrap();
             fs::write(host.path("site").join(site).join("index.html"), format!("inside {site}\n")).unwrap();
@@ -99,6 +102,13 @@ impl Host {
         self.home.take().unwrap()
     }
 
+    /// All logs that the web server has written.
+    pub fn logs(&self) -> Vec<(PathBuf, String)> {
+        let files = fs::read_dir(self.dir.path()).unwrap().map(|entry| entry.unwrap().path());
+        let logs = files.filter(|file| file.extension().is_some_and(|kind| kind == "log"));
+        logs.map(|file| (file.clone(), fs::read_to_string(file).unwrap())).collect()
+    }
+
     pub fn certificate(&self) -> PathBuf {
         self.path("tls.pem")
     }
@@ -121,7 +131,7 @@ impl Host {
             let of_the_example = ["/etc/", "/var/", SERVICE, APPLICATION].iter().find(|word| line.contains(*word));
             assert_eq!(of_the_example, None, "{name}: {line}");
             // As a word: a free port may begin with these digits.
-            assert!(!line.split([' ', ':', ';', '\t']).any(|word| word == "443"), "{name}: {line}");
+            assert!(!line.split([' ', ':', ';', '\t']).any(|word| matches!(word, "443" | "80")), "{name}: {line}");
         }
         text
     }
@@ -130,7 +140,10 @@ impl Host {
     pub fn apache(&self, examples: &[&str]) -> Option<WebServer> {
         let program = real_program("apache2").or_else(|| real_program("/usr/sbin/apache2"))?;
         let port = free_port();
-        let mut text = format!("ServerRoot {0:?}\nServerName www.example.com\nListen 127.0.0.1:{port}\n", self.dir.path());
+        let mut text = format!("ServerRoot {0:?}\nServerName www.example.com\n", self.dir.path());
+        for port in [port, self.plain_port] {
+            text += &format!("Listen 127.0.0.1:{port}\n");
+        }
         let modules = [
             "mpm_event",
             "authn_core",
@@ -140,6 +153,7 @@ impl Host {
             "dbd",
             "authn_dbd",
             "headers",
+            "alias",
             "dir",
             "mime",
             "proxy",
@@ -158,7 +172,8 @@ impl Host {
             text += "User www-data\nGroup www-data\n";
         }
         for example in examples {
-            text += &self.configured(example, &[("*:443", format!("127.0.0.1:{port}"))]);
+            let ports = [("*:443", format!("127.0.0.1:{port}")), ("*:80", format!("127.0.0.1:{}", self.plain_port))];
+            text += &self.configured(example, &ports);
         }
         fs::write(self.path("apache.conf"), text).unwrap();
         let mut command = Command::new(program);
@@ -183,6 +198,8 @@ impl Host {
             ("listen 443", format!("listen 127.0.0.1:{port}")),
             // Not [::1]: the machine of a test may have no IPv6.
             ("listen [::]:443", format!("listen 127.0.0.2:{port}")),
+            ("listen 80", format!("listen 127.0.0.1:{}", self.plain_port)),
+            ("listen [::]:80", format!("listen 127.0.0.2:{}", self.plain_port)),
             ("/var/log/nginx", self.dir.path().display().to_string()),
             // What every operator has somewhere, and what must not open the area.
             ("    location /reasons/ {", "    location ~* \\.(html|php|jpg)$ {\n    }\n\n    location /reasons/ {".into()),

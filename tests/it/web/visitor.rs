@@ -18,11 +18,14 @@ impl Visitor {
         let options = ["-q", "-s", "-S", "-i", "--http1.1", "--path-as-is", "--max-time", "30", "--cacert"];
         let mut options: Vec<String> = options.map(str::to_owned).to_vec();
         options.push(host.certificate().display().to_string());
+        // The first that fits counts; any port but 80 is the server's with TLS.
+        options.extend(["--connect-to".into(), format!(":80:127.0.0.1:{}", host.plain_port)]);
         options.extend(["--connect-to".into(), format!("::127.0.0.1:{}", server.port)]);
         Self { curl: real_program("curl").unwrap(), options }
     }
 
-    fn request(&self, url: &str, more: &[&str]) -> Response {
+    /// Any address of the host, with further options of curl.
+    pub fn request(&self, url: &str, more: &[&str]) -> Response {
         let output = Command::new(&self.curl).args(&self.options).args(more).arg(url).output().unwrap();
         assert!(output.status.success(), "{url}: {}", String::from_utf8_lossy(&output.stderr));
         read_response(&mut output.stdout.as_slice()).unwrap()
@@ -31,6 +34,16 @@ impl Visitor {
     /// A form to any address of the host, with further options of curl.
     pub fn post(&self, url: &str, body: &str, more: &[&str]) -> Response {
         self.request(url, &[&["--data-raw", body], more].concat())
+    }
+
+    /// A form, and the page that its answer leads to; the last answer of all.
+    pub fn post_and_follow(&self, url: &str, body: &str, more: &[&str]) -> Response {
+        let output =
+            Command::new(&self.curl).args(&self.options).args(["--data-raw", body]).args(more).arg(url).output().unwrap();
+        assert!(output.status.success(), "{url}: {}", String::from_utf8_lossy(&output.stderr));
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let last = text.rfind("HTTP/1.1 ").unwrap();
+        read_response(&mut &output.stdout[last..]).unwrap()
     }
 
     /// With further options of curl.
