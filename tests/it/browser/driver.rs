@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use serde_json::{Value, json};
@@ -9,6 +10,8 @@ use tempfile::TempDir;
 
 use crate::support::{PATIENCE, eventually, read_response, real_program};
 
+/// How often chromedriver is started until it runs.
+const STARTS_MAX: usize = 3;
 /// How WebDriver names an element in its answers.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 /// The Enter key in what is typed.
@@ -47,6 +50,22 @@ pub struct Browser {
     scripts: bool,
 }
 
+/// Starts chromedriver: the process, its standard output, and its port; none where it ended instead.
+fn start(chromedriver: &Path) -> Option<(Child, BufReader<ChildStdout>, u16)> {
+    let mut process = Command::new(chromedriver).arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut output = BufReader::new(process.stdout.take().unwrap());
+    let mut line = String::new();
+    while output.read_line(&mut line).unwrap() > 0 {
+        if let Some((_, port)) = line.split_once("started successfully on port ") {
+            let port = port.trim().trim_end_matches('.').parse().unwrap();
+            return Some((process, output, port));
+        }
+        line.clear();
+    }
+    process.wait().unwrap();
+    None
+}
+
 impl Browser {
     /// A fresh one without any cookie, with JavaScript or without; none where Chromium is not installed.
     pub fn open(scripts: bool) -> Option<Self> {
@@ -61,17 +80,8 @@ impl Browser {
 
     fn open_with(scripts: bool, prefs: &Value) -> Option<Self> {
         let (chromium, chromedriver) = (real_program("chromium")?, real_program("chromedriver")?);
-        let mut process =
-            Command::new(chromedriver).arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        let mut output = BufReader::new(process.stdout.take().unwrap());
-        let mut line = String::new();
-        let port = loop {
-            line.clear();
-            assert_ne!(output.read_line(&mut line).unwrap(), 0, "chromedriver ended");
-            if let Some((_, port)) = line.split_once("started successfully on port ") {
-                break port.trim().trim_end_matches('.').parse::<u16>().unwrap();
-            }
-        };
+        // On a busy machine it ends now and then, where the port that it drew was taken meanwhile.
+        let (process, output, port) = (0..STARTS_MAX).find_map(|_| start(&chromedriver)).expect("chromedriver ends each time");
         let profile = TempDir::new().unwrap();
         let driver = SocketAddr::from(([127, 0, 0, 1], port));
         let mut browser = Self { driver, process, _output: output, _profile: profile, session: String::new(), scripts };
