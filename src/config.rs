@@ -93,6 +93,9 @@ pub struct Settings {
     /// Days that journal records are kept [default: for ever]
     #[arg(long, global = true, env = "USERMAN_JOURNAL_DAYS", value_name = "DAYS")]
     pub journal_days: Option<String>,
+    /// Upgrade an older database without keeping a copy of it first
+    #[arg(long, global = true, env = "USERMAN_NO_UPGRADE_COPY", action = ArgAction::SetTrue, value_parser = value_parser!(String))]
+    pub no_upgrade_copy: String,
     /// What is logged: error, warn, info, debug, trace or off; also per module, as in info,writer=debug
     #[arg(long, global = true, env = "USERMAN_LOG", value_name = "FILTER", default_value = "info")]
     pub log: String,
@@ -168,6 +171,8 @@ impl Config {
             Some(text) => bad.database(text),
             None => data_dir.as_ref().map(|data_dir| Location::sqlite(data_dir.database())),
         };
+        let no_copy =
+            bad.read("--no-upgrade-copy", "expected yes or no, true or false, 1 or 0", &settings.no_upgrade_copy, switch);
         let zone = bad.read("--time-zone", "expected a name as in Europe/Berlin or UTC", &settings.time_zone, |text| {
             text.parse::<Tz>().ok()
         });
@@ -212,7 +217,7 @@ impl Config {
                 listen: listen?,
                 public_url,
                 data_dir: data_dir?,
-                location: location?,
+                location: if no_copy? { location?.without_upgrade_copy() } else { location? },
                 postback_tokens,
                 allow_ip,
                 trusted_proxy,

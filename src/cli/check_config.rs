@@ -48,6 +48,7 @@ pub(super) fn run(settings: &Settings, config: &Config) -> Result<(), Failure> {
         ("password hash", settings.password_hash.trim().to_owned()),
         ("keep cryptpass", if config.keep_cryptpass { "yes" } else { "no" }.into()),
         ("journal kept", days),
+        ("upgrade copy", if config.location.keeps_upgrade_copy() { "kept" } else { "none" }.into()),
         ("logins", logins(config)),
         ("guessing", guessing(&config.area.limits)),
         ("API keys", api_keys(&config.api)),

@@ -12,6 +12,7 @@ mod rows;
 mod sqlite;
 mod state;
 mod upgrade;
+mod upgrade_copy;
 mod view;
 mod whole;
 
@@ -23,6 +24,7 @@ pub use open::{Location, OpenError, check_whole, open_reader, with_engine};
 pub use reader::{JournalFilter, Reader, StoredRecord};
 pub use state::{State, check_pages, look, open_unchanged};
 pub use upgrade::UpgradeError;
+pub use upgrade_copy::{CopyError, NoCopy};
 pub use view::{View, Wanted};
 
 use std::time::Instant;

@@ -28,18 +28,30 @@ const FILE_MODE: u32 = 0o640;
 pub struct Location {
     path: PathBuf,
     checkpoint_pages: i32,
+    upgrade_copy: bool,
 }
 
 impl Location {
     /// The database file of this path.
     pub fn sqlite(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), checkpoint_pages: CHECKPOINT_PAGES }
+        Self { path: path.into(), checkpoint_pages: CHECKPOINT_PAGES, upgrade_copy: true }
     }
 
     /// The same with a checkpoint whenever the WAL has this many pages.
     #[must_use]
     pub fn with_checkpoint_every(self, pages: i32) -> Self {
         Self { checkpoint_pages: pages, ..self }
+    }
+
+    /// Whether a copy of an older database is kept before its upgrade.
+    pub fn keeps_upgrade_copy(&self) -> bool {
+        self.upgrade_copy
+    }
+
+    /// The same without a copy of an older database before its upgrade.
+    #[must_use]
+    pub fn without_upgrade_copy(self) -> Self {
+        Self { upgrade_copy: false, ..self }
     }
 
     /// Reads `sqlite:PATH`. What would mean something else to SQLite or its other programs is none: a database in memory, which is
@@ -110,7 +122,7 @@ impl OpenError {
     pub(super) fn of_upgrade(path: &Path, error: UpgradeError) -> Self {
         match error {
             UpgradeError::Fault(fault) => Self::of(path, fault),
-            other @ (UpgradeError::Newer { .. } | UpgradeError::Older { .. } | UpgradeError::Foreign) => {
+            other @ (UpgradeError::Newer { .. } | UpgradeError::Older { .. } | UpgradeError::Foreign | UpgradeError::Copy(_)) => {
                 Self::Upgrade(path.to_owned(), other)
             }
         }
@@ -157,7 +169,7 @@ pub fn with_engine<T>(location: &Location, make: bool, work: impl FnOnce(&mut dy
         return Err(OpenError::nothing_in(path));
     }
     set_up_writer(&conn).map_err(fault)?;
-    upgrade::run(&mut conn).map_err(|error| OpenError::of_upgrade(path, error))?;
+    upgrade::run(&mut conn, location.upgrade_copy.then_some(path)).map_err(|error| OpenError::of_upgrade(path, error))?;
 
     let wal_pages = Arc::new(AtomicI32::new(0));
     let pages_now = Arc::clone(&wal_pages);
@@ -211,7 +223,7 @@ pub fn check_whole(location: &Location) -> Result<(), OpenError> {
     whole::check(location.path()).map_err(|fault| OpenError::Damaged(location.path().to_owned(), fault))
 }
 
-fn open(path: &Path, flags: OpenFlags) -> Result<Connection, Fault> {
+pub(super) fn open(path: &Path, flags: OpenFlags) -> Result<Connection, Fault> {
     whole::check_not_emptied(path)?;
     let conn = Connection::open_with_flags(path, flags)?;
     busy_and_quiet(&conn)?;

@@ -1,9 +1,12 @@
 //! The version of the schema, in `user_version`: a new database gets schema.sql whole, an older one goes up step by step, a newer
 //! one is refused.
 
+use std::path::Path;
+use std::time::Instant;
+
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::{Fault, folding};
+use super::{Fault, NoCopy, folding, upgrade_copy};
 
 /// The form that schema.sql describes.
 pub(super) const CURRENT: i64 = UPGRADES.len() as i64 + 1;
@@ -34,6 +37,9 @@ pub enum UpgradeError {
     /// Something else's.
     #[error("it is a database of another program")]
     Foreign,
+    /// No copy of the old database can be kept.
+    #[error(transparent)]
+    Copy(Box<NoCopy>),
     /// SQLite refuses.
     #[error(transparent)]
     Fault(#[from] Fault),
@@ -65,28 +71,52 @@ pub(super) fn check_current(conn: &Connection) -> Result<(), UpgradeError> {
     if found < CURRENT { Err(UpgradeError::Older { found }) } else { Ok(()) }
 }
 
-/// Brings schema and folded names up to date in one transaction: wholly or not at all.
-pub(super) fn run(conn: &mut Connection) -> Result<(), UpgradeError> {
+/// Brings schema and folded names up to date in one transaction: wholly or not at all. Of an older schema a copy is kept first, beside
+/// this database file; with `None` it is not.
+pub(super) fn run(conn: &mut Connection, keep_copy: Option<&Path>) -> Result<(), UpgradeError> {
     if check(conn)? == CURRENT && folding::is_current(conn)? {
         return Ok(());
     }
+    let began = Instant::now();
     let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // Looked at again under the lock: another process may have been first.
     let found = check(&transaction)?;
     if found == 0 {
         transaction.execute_batch(SCHEMA)?;
     } else {
-        let done = usize::try_from(found - 1).unwrap_or(0);
-        for step in &UPGRADES[done..] {
-            transaction.execute_batch(step)?;
-        }
+        step_up(&transaction, found, keep_copy)?;
     }
     if !folding::is_current(&transaction)? {
         folding::fold_anew(&transaction)?;
     }
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", CURRENT)?;
-    Ok(transaction.commit()?)
+    transaction.commit()?;
+    if (1..CURRENT).contains(&found) {
+        log::info!("the database was upgraded to version {CURRENT} in {} ms", began.elapsed().as_millis());
+    }
+    Ok(())
+}
+
+/// The steps from an older version, after its copy.
+fn step_up(conn: &Connection, found: i64, keep_copy: Option<&Path>) -> Result<(), UpgradeError> {
+    let done = usize::try_from(found - 1).unwrap_or(0);
+    let steps = &UPGRADES[done..];
+    if steps.is_empty() {
+        return Ok(());
+    }
+    match keep_copy {
+        Some(database) => {
+            let copy = upgrade_copy::keep(database, found)?;
+            let copy = copy.display();
+            log::info!("upgrading the database from version {found} to {CURRENT}; the copy of before is {copy}");
+        }
+        None => log::info!("upgrading the database from version {found} to {CURRENT}, without a copy"),
+    }
+    for step in steps {
+        conn.execute_batch(step)?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -100,18 +130,18 @@ mod tests {
     #[test]
     fn a_new_database_gets_the_newest_schema_and_a_second_run_changes_nothing() {
         let mut conn = database();
-        run(&mut conn).unwrap();
+        run(&mut conn, None).unwrap();
         assert_eq!(check(&conn).unwrap(), CURRENT);
-        run(&mut conn).unwrap();
+        run(&mut conn, None).unwrap();
         assert!(check_current(&conn).is_ok());
     }
 
     #[test]
     fn a_newer_schema_is_refused_with_both_versions() {
         let mut conn = database();
-        run(&mut conn).unwrap();
+        run(&mut conn, None).unwrap();
         conn.pragma_update(None, "user_version", CURRENT + 1).unwrap();
-        let message = run(&mut conn).unwrap_err().to_string();
+        let message = run(&mut conn, None).unwrap_err().to_string();
         assert_eq!(message, "it has version 4, and this release knows versions up to 3; install the newer release again");
     }
 
@@ -119,7 +149,7 @@ mod tests {
     fn a_database_of_another_program_is_refused_and_left_alone() {
         let mut conn = database();
         conn.execute_batch("CREATE TABLE theirs (a)").unwrap();
-        assert_eq!(run(&mut conn).unwrap_err().to_string(), "it is a database of another program");
+        assert_eq!(run(&mut conn, None).unwrap_err().to_string(), "it is a database of another program");
         let tables: i64 = conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).unwrap();
         assert_eq!(tables, 1);
     }
@@ -146,8 +176,8 @@ mod tests {
         old.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
         old.pragma_update(None, "user_version", 1).unwrap();
         assert!(matches!(check_current(&old), Err(UpgradeError::Older { found: 1 })));
-        run(&mut old).unwrap();
-        run(&mut new).unwrap();
+        run(&mut old, None).unwrap();
+        run(&mut new, None).unwrap();
         assert_eq!(shape(&old), shape(&new));
         let members = "SELECT (SELECT group_concat(username || login_version) FROM member_auth),
              (SELECT group_concat(username || login_version) FROM former_member), (SELECT count(*) FROM journal WHERE logins_ended IS NULL)";

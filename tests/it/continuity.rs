@@ -2,6 +2,7 @@
 
 mod kept;
 mod names;
+mod upgrade;
 
 pub use self::kept::kept;
 use self::kept::{Cookie, Kept, releases};

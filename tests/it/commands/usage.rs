@@ -331,6 +331,7 @@ fn check_config_says_what_would_be_used_and_hides_secrets() {
              password hash     bcrypt\n\
              keep cryptpass    yes\n\
              journal kept      400 days\n\
+             upgrade copy      kept\n\
              logins            12 hours, shared by eu.example.com and by example.com, the plain page\n\
              guessing          pair 5, network 200, name off wrong passwords within 20 minutes block for 30 minutes\n\
              API keys          of shop, desk site=1 ip=::1/128\n\

@@ -115,7 +115,8 @@ fn a_folded_name_that_becomes_free_goes_to_the_other_who_has_it() {
 fn the_journal_of_before_replays_to_the_same_rows_and_the_same_folded_names() {
     let kept = kept("0.1.0");
     let (old, new) = (kept.data(), kept.dir.path().join("new"));
-    // The command upgrades the database; nothing is hashed.
+    let mut service = Program::serve(&old, &[]);
+    assert!(service.terminate().success());
     let done = program().args(["member", "remove", "1", "100", "--data-dir"]).arg(&old).output().unwrap();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     let journal = program().args(["journal", "--json", "--data-dir"]).arg(&old).output().unwrap();

@@ -1,0 +1,139 @@
+//! The copy that an upgrade keeps, and the way back by it.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::kept::releases;
+use super::{kept, table};
+use crate::support::{Program, program, rows};
+
+fn look(path: &Path) -> Connection {
+    Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap()
+}
+
+fn version(conn: &Connection) -> String {
+    rows(conn, "PRAGMA user_version").remove(0)
+}
+
+fn objects(conn: &Connection) -> Vec<String> {
+    rows(conn, "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY 1, 2")
+}
+
+fn copies(data: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(data).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<_> = entries.filter(|name| name.starts_with("userman.db.")).collect();
+    names.sort();
+    names
+}
+
+fn upgraded(data: &Path, flags: &[&str]) -> String {
+    let mut service = Program::serve(data, flags);
+    assert!(service.terminate().success());
+    service.stderr()
+}
+
+#[test]
+fn the_way_back_is_a_copy_of_the_old_database_with_every_row_as_it_was() {
+    for release in releases() {
+        let (before, after) = (kept(&release), kept(&release));
+        let old = Connection::open(before.database()).unwrap();
+        let log = upgraded(&after.data(), &[]);
+        let new = look(&after.database());
+        if version(&old) == version(&new) {
+            continue;
+        }
+        let copy: PathBuf = after.data().join(format!("userman.db.v{}", version(&old)));
+        let begun = format!("upgrading the database from version {} to {}", version(&old), version(&new));
+        assert!(log.contains(&begun) && log.contains(copy.to_str().unwrap()), "{release}: {log}");
+        assert!(log.contains(&format!("the database was upgraded to version {} in ", version(&new))), "{release}: {log}");
+        assert_eq!(std::fs::metadata(&copy).unwrap().permissions().mode() & 0o7777, 0o640, "{release}");
+        let kept = look(&copy);
+        assert_eq!(rows(&kept, "PRAGMA integrity_check"), ["ok"], "{release}");
+        assert_eq!((version(&kept), objects(&kept)), (version(&old), objects(&old)), "{release}");
+        for name in rows(&old, "SELECT name FROM sqlite_schema WHERE type = 'table'") {
+            let columns = rows(&old, &format!("SELECT name FROM pragma_table_info('{name}')"));
+            assert!(table(&old, &name, &columns) == table(&kept, &name, &columns), "{release}: {name} differs in the copy");
+        }
+        let again = upgraded(&after.data(), &[]);
+        assert!(!again.contains("upgrad"), "{release}: {again}");
+    }
+}
+
+#[test]
+fn a_copy_that_is_there_is_never_overwritten_and_an_equal_one_is_taken() {
+    let (first, second) = (kept("0.1.0"), kept("0.1.0"));
+    upgraded(&first.data(), &[]);
+    // As after a crash between copy and upgrade: the old database, and the copy of it.
+    std::fs::copy(first.data().join("userman.db.v2"), second.data().join("userman.db.v2")).unwrap();
+    upgraded(&second.data(), &[]);
+    assert_eq!(copies(&second.data()), ["userman.db.v2"]);
+    // Another content under the name, and what a crash left half done.
+    let third = kept("0.1.0");
+    std::fs::write(third.data().join("userman.db.v2"), "somebody's").unwrap();
+    std::fs::write(third.data().join("userman.db.v2.tmp"), "half").unwrap();
+    let log = upgraded(&third.data(), &[]);
+    assert!(log.contains("userman.db.v2.1"), "{log}");
+    assert_eq!(copies(&third.data()), ["userman.db.v2", "userman.db.v2.1"]);
+    assert_eq!(std::fs::read(third.data().join("userman.db.v2")).unwrap(), b"somebody's");
+    assert_eq!(version(&look(&third.data().join("userman.db.v2.1"))), "2");
+}
+
+#[test]
+fn without_a_copy_nothing_is_upgraded_unless_it_is_asked_for() {
+    let left = kept("0.1.0");
+    // What is in the way as a full disk would be.
+    let in_the_way = left.data().join("userman.db.v2.tmp");
+    std::fs::create_dir(&in_the_way).unwrap();
+    let refused = program().args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(left.data()).output().unwrap();
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(1), "{said}");
+    for part in ["it has version 2, and no copy of it can be kept in ", "nothing was changed", " MiB", "--no-upgrade-copy"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert_eq!(version(&look(&left.database())), "2");
+    let log = upgraded(&left.data(), &["--no-upgrade-copy"]);
+    assert!(log.contains("upgrading the database from version 2 to 3, without a copy"), "{log}");
+    assert_eq!(copies(&left.data()), ["userman.db.v2.tmp"]);
+    assert_eq!(version(&look(&left.database())), "3");
+}
+
+#[test]
+fn a_damaged_old_database_is_found_and_left_alone() {
+    let left = kept("0.1.0");
+    Connection::open(left.database()).unwrap().execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+    // The root page of the index of names: nothing but a look at the whole file comes by there before the upgrade.
+    let conn = Connection::open(left.database()).unwrap();
+    let page: usize = rows(&conn, "SELECT rootpage FROM sqlite_schema WHERE name = 'logout_until'")[0].parse().unwrap();
+    let (bytes, file): (usize, _) = (rows(&conn, "PRAGMA page_size")[0].parse().unwrap(), left.database());
+    drop(conn);
+    let mut content = std::fs::read(&file).unwrap();
+    content[(page - 1) * bytes..page * bytes].fill(0x5a);
+    std::fs::write(&file, &content).unwrap();
+    let refused = program().args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(left.data()).output().unwrap();
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(refused.status.code() == Some(1) && said.contains("is damaged"), "{said}");
+    assert_eq!(copies(&left.data()), [""; 0]);
+    assert_eq!(version(&look(&file)), "2");
+}
+
+#[test]
+fn a_database_of_version_1_goes_up_in_one_go_and_its_copy_is_of_version_1() {
+    let dir = tempfile::TempDir::new().unwrap();
+    let data = dir.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    let database = data.join("userman.db");
+    let conn = Connection::open(&database).unwrap();
+    conn.execute_batch(include_str!("../../schemas/version_1.sql")).unwrap();
+    conn.execute_batch(
+        "INSERT INTO member_auth (siteid, memberid, username, password, trial) VALUES (1, 71, 'Bob', '$2y$04$x', 0);
+         PRAGMA application_id = 1314222957; PRAGMA user_version = 1",
+    )
+    .unwrap();
+    drop(conn);
+    let log = upgraded(&data, &[]);
+    assert!(log.contains("upgrading the database from version 1 to 3; the copy of before is "), "{log}");
+    assert_eq!(version(&look(&data.join("userman.db.v1"))), "1");
+    assert_eq!(rows(&look(&database), "SELECT username, username_folded FROM member_auth"), ["Bob|bob"]);
+}
