@@ -15,11 +15,12 @@ use crate::login::page::Said;
 use crate::login::unkept::{Missing, Visitor};
 use crate::store::LoginRow;
 
-/// Most logins that one request may bring in all its cookies, each signed by us; those of one cookie for each host and domain fit.
+/// Most logins that one request may bring in all its cookies, each signed by us; those of one
+/// cookie for each host and domain fit.
 const PRESENTED_MAX: usize = 4 * LOGINS_MAX;
 
-/// The logins in the cookies of a request, the newest first: signed by us and not too old. Whether they still count, the members'
-/// rows say.
+/// The logins in the cookies of a request, the newest first: signed by us and not too old. Whether
+/// they still count, the members' rows say.
 pub(super) fn presented(request: &HttpRequest, desk: &Desk, now: i64) -> Vec<Login> {
     let area = desk.area();
     let mut logins = Vec::new();
@@ -40,8 +41,9 @@ pub(super) fn presented(request: &HttpRequest, desk: &Desk, now: i64) -> Vec<Log
     logins
 }
 
-/// Gives the browser a cookie with a login for each of these rows, and with those that it had and that are still good. The oldest
-/// fall out where there are too many, and so does an older login of the same member.
+/// Gives the browser a cookie with a login for each of these rows, and with those that it had and
+/// that are still good. The oldest fall out where there are too many, and so does an older login of
+/// the same member.
 pub(super) fn log_in(
     request: &HttpRequest,
     desk: &Desk,
@@ -85,7 +87,8 @@ pub(super) fn was_given(request: &HttpRequest, desk: &Desk, back: &Back, now: i6
     desk.area().unkept.given(visitor(request, desk), back, why_missing, now);
 }
 
-/// What the page says to a browser that brings no login and was given one just now. `page` is where it wants to go.
+/// What the page says to a browser that brings no login and was given one just now. `page` is where
+/// it wants to go.
 pub(super) fn not_kept(request: &HttpRequest, desk: &Desk, logins: &[Login], page: &Back, now: i64) -> Said {
     if !logins.is_empty() {
         return Said::Nothing;

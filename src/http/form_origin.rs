@@ -1,5 +1,5 @@
-//! Whether a form was sent from a page of ours. One that was not is refused, and a line at a bounded rate says why: mostly it is a
-//! proxy that changes a header, and then nobody can log in.
+//! Whether a form was sent from a page of ours. One that was not is refused, and a line at a
+//! bounded rate says why: mostly it is a proxy that changes a header, and then nobody can log in.
 
 use actix_web::HttpRequest;
 use actix_web::http::header::{HOST, HeaderName, ORIGIN};

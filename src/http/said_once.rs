@@ -1,4 +1,5 @@
-//! Warnings about somebody or something that has a name, each said once: a proxy that is not listed, a host outside of all domains.
+//! Warnings about somebody or something that has a name, each said once: a proxy that is not
+//! listed, a host outside of all domains.
 
 use std::borrow::Borrow;
 use std::collections::HashSet;

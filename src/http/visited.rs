@@ -6,14 +6,15 @@ use actix_web::http::header::{HOST, HeaderName, HeaderValue, ORIGIN, X_FORWARDED
 use super::postback::Desk;
 use crate::login::cookie_domain::host_of;
 
-/// The host that a form was sent to. A browser that sends a form of our own page names its origin, which no proxy changes; the `Host`
-/// may be the proxy's.
+/// The host that a form was sent to. A browser that sends a form of our own page names its origin,
+/// which no proxy changes; the `Host` may be the proxy's.
 pub(super) fn host(request: &HttpRequest) -> &str {
     let origin = text(request, &ORIGIN).and_then(|origin| origin.split_once("://"));
     host_of(origin.map_or_else(|| text(request, &HOST).unwrap_or_default(), |(_, authority)| authority))
 }
 
-/// Whether the browser came by http: as its origin says, or else a listed proxy. On the machine itself browsers treat http as https.
+/// Whether the browser came by http: as its origin says, or else a listed proxy. On the machine
+/// itself browsers treat http as https.
 pub(super) fn is_by_http(request: &HttpRequest, desk: &Desk) -> bool {
     let host = host(request);
     let is_local = host.eq_ignore_ascii_case("localhost") || host.starts_with("127.") || host == "[::1]";

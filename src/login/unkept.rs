@@ -1,10 +1,12 @@
-//! Browsers that do not keep the login: after the right password they are led back, come without the cookie, and would see the empty
-//! form again. Remembered for a minute is which visitor was given a cookie and has not shown it yet.
+//! Browsers that do not keep the login: after the right password they are led back, come without
+//! the cookie, and would see the empty form again. Remembered for a minute is which visitor was
+//! given a cookie and has not shown it yet.
 //!
-//! A visitor is an address and what its browser calls itself, so that it needs neither a script nor a cookie to be known again. Two
-//! visitors behind one router may be taken for each other where one of them asks, before the other's browser has followed the
-//! redirect, for the very page that the other one is led to. Then one reads a sentence that was meant for the other, and it is
-//! a harmless one.
+//! A visitor is an address and what its browser calls itself, so that it needs neither a script nor
+//! a cookie to be known again. Two visitors behind one router may be taken for each other where one
+//! of them asks, before the other's browser has followed the redirect, for the very page that the
+//! other one is led to. Then one reads a sentence that was meant for the other, and it is a
+//! harmless one.
 
 use std::collections::hash_map::RandomState;
 use std::fmt;
@@ -15,7 +17,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::back::Back;
 use crate::recent::Recent;
 
-/// How long it is remembered. A browser follows the redirect at once, and a visitor the next link soon.
+/// How long it is remembered. A browser follows the redirect at once, and a visitor the next link
+/// soon.
 const REMEMBERED_SECONDS: i64 = 60;
 /// Logins that are remembered, at some 50 bytes each.
 const LOGINS_MAX: usize = 4_096;
@@ -48,7 +51,8 @@ struct Given {
     why_missing: Missing,
 }
 
-/// The memory. It keeps hashes of what visitors send, under a key that lives as long as the process.
+/// The memory. It keeps hashes of what visitors send, under a key that lives as long as the
+/// process.
 pub struct Unkept {
     hasher: RandomState,
     given: Mutex<Recent<u64, Option<Given>>>,
@@ -67,13 +71,15 @@ impl Default for Unkept {
 }
 
 impl Unkept {
-    /// A visitor was given a cookie and is led to `back`. `why_missing` is the reason, should it not come.
+    /// A visitor was given a cookie and is led to `back`. `why_missing` is the reason, should it
+    /// not come.
     pub fn given(&self, visitor: Visitor<'_>, back: &Back, why_missing: Missing, now: i64) {
         let given = Given { at: now, back: self.hash(back.as_str()), to_front: *back == Back::default(), why_missing };
         self.memory().put(self.key(visitor), Some(given));
     }
 
-    /// A visitor has shown a cookie of ours that was issued then: this browser keeps them. Costs nothing for older ones.
+    /// A visitor has shown a cookie of ours that was issued then: this browser keeps them. Costs
+    /// nothing for older ones.
     pub fn shown(&self, visitor: Visitor<'_>, issued: i64, now: i64) {
         if now.saturating_sub(issued) <= REMEMBERED_SECONDS
             && let Some(given) = self.memory().get(&self.key(visitor))
@@ -82,7 +88,8 @@ impl Unkept {
         }
     }
 
-    /// Whether a visitor who comes without any cookie of ours and asks for `page` was just given one, and why it may be missing.
+    /// Whether a visitor who comes without any cookie of ours and asks for `page` was just given
+    /// one, and why it may be missing.
     pub fn missing(&self, visitor: Visitor<'_>, page: &Back, now: i64) -> Option<Missing> {
         let mut memory = self.memory();
         let given = memory.get(&self.key(visitor))?.as_ref()?;

@@ -1,4 +1,5 @@
-//! Version 1 of the cookie's value, with one login. The release before wrote it: those logins hold until they end.
+//! Version 1 of the cookie's value, with one login. The release before wrote it: those logins hold
+//! until they end.
 //!
 //! `version (1) || login || HMAC-SHA256 (32)` under a domain string of its own.
 
@@ -47,7 +48,8 @@ mod tests {
 
     const NOON: i64 = 1_781_524_800;
     const LIFETIME: i64 = 86_400;
-    /// Member 71 of site 5 at noon, made by another HMAC, and pinned by the tests of the release before.
+    /// Member 71 of site 5 at noon, made by another HMAC, and pinned by the tests of the release
+    /// before.
     const WRITTEN: &str =
         "AQAAAAAAAAAFAAAAAAAAAEcAAQIDBAUGBwgJCgsMDQ4PAAAAAGov6UAAAAAAAAAAA5YmHkc42dtXPYNHMbYGc4O2-P8qbrd7ih8la_VItPPU";
 

@@ -1,4 +1,5 @@
-//! One cookie that holds a browser's logins: of several members, on several hosts, and from the release before.
+//! One cookie that holds a browser's logins: of several members, on several hosts, and from the
+//! release before.
 
 use std::fs;
 
@@ -7,8 +8,9 @@ use crate::property::fast_dir;
 use crate::support::{App, NOON, Program, Response, send_raw};
 
 const LOGIN: (u16, &str) = (401, "login");
-/// A cookie of the release before: member 71 of site 5, logged in at noon while the row's `login_version` was 3, under a key of 32
-/// bytes of 7. The same bytes are pinned where they are read.
+/// A cookie of the release before: member 71 of site 5, logged in at noon while the row's
+/// `login_version` was 3, under a key of 32 bytes of 7. The same bytes are pinned where they are
+/// read.
 const FORMER: &str =
     "AQAAAAAAAAAFAAAAAAAAAEcAAQIDBAUGBwgJCgsMDQ4PAAAAAGov6UAAAAAAAAAAA5YmHkc42dtXPYNHMbYGc4O2-P8qbrd7ih8la_VItPPU";
 

@@ -1,4 +1,5 @@
-//! One name and one password on several sites: all rows that the password opens count, with the browser's prompt and with the page.
+//! One name and one password on several sites: all rows that the password opens count, with the
+//! browser's prompt and with the page.
 
 use super::{Visit, app, auth, cookie, raw, told};
 use crate::support::{App, Response};
@@ -40,7 +41,8 @@ fn leave(app: &App, site: u32, is: Is) {
     }
 }
 
-/// Regression: a trial on site 1 hid the full membership of site 5 from the page, and the end of site 1 ended the login.
+/// Regression: a trial on site 1 hid the full membership of site 5 from the page, and the end of
+/// site 1 ended the login.
 #[test]
 fn the_cookie_and_the_prompt_give_the_same_answer_for_every_pair_of_memberships() {
     use Is::{Full, Left, Nobody, Other, Trial};
@@ -152,7 +154,8 @@ fn a_trial_member_before_an_area_for_full_members_is_shown_the_form() {
     assert_eq!(told(&auth(&app, "site=1", Visit::holding(&cookie(&held)))), (200, "1 61 dual 1".into()));
 }
 
-/// The rules against guessing stay: one right password among several sites is no wrong one, and a wrong one counts once.
+/// The rules against guessing stay: one right password among several sites is no wrong one, and a
+/// wrong one counts once.
 #[test]
 fn a_login_at_several_sites_counts_as_one_try() {
     let app = app(&["--login-limit-pair", "2"]);

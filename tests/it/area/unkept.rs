@@ -1,4 +1,5 @@
-//! A browser that does not keep the login is told so, in place of the empty form; and so is the operator.
+//! A browser that does not keep the login is told so, in place of the empty form; and so is the
+//! operator.
 
 use super::{BOB, app};
 use crate::support::{App, NOON, Program, Response, send_raw};
@@ -95,7 +96,8 @@ fn a_browser_that_showed_its_cookie_once_is_told_nothing_after_its_login_has_end
         }
         assert_eq!(said(&app.send(FIREFOX.asking("/films", ""))), "", "logout: {ended_by_logout}");
     }
-    // Another login of the same browser, and the area asks for a cookie that it does not take any more.
+    // Another login of the same browser, and the area asks for a cookie that it does not take any
+    // more.
     let cookie = format!("Cookie: {}\r\n", super::cookie(&log_in(&app, &FIREFOX, "/films")));
     app.post("action=DELETE&siteid=1&memberid=71");
     assert_eq!(said(&app.send(FIREFOX.asking("/films", &cookie))), "", "the cookie came; the membership has ended");
@@ -171,7 +173,8 @@ fn the_log_says_it_once_a_minute_with_the_cause() {
     }
 }
 
-/// Regression: only those refused by `Origin` had a line, and a proxy that changes the host was found by nobody.
+/// Regression: only those refused by `Origin` had a line, and a proxy that changes the host was
+/// found by nobody.
 #[test]
 fn a_refused_form_has_a_line_that_says_why_and_what_to_do() {
     let dir = tempfile::tempdir().unwrap();
