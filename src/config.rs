@@ -288,9 +288,17 @@ fn number(least: u32, most: u32) -> impl Fn(&str) -> Option<u32> {
     move |text| text.parse().ok().filter(|number| (least..=most).contains(number))
 }
 
+/// The front of the URL for NATS. Who gives all of that URL, or all but the token, means the same.
 fn public_url(text: &str) -> Option<String> {
-    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"))?;
+    let (scheme, rest) = text.split_once("://").filter(|(scheme, _)| matches!(*scheme, "http" | "https"))?;
     let clean =
         !rest.is_empty() && !rest.starts_with('/') && !rest.contains(|c: char| c.is_whitespace() || "?#@\"'<>".contains(c));
-    clean.then(|| text.trim_end_matches('/').to_owned())
+    let mut parts: Vec<&str> = rest.split('/').filter(|part| !part.is_empty()).collect();
+    if parts.len() > 2 && parts[parts.len() - 2] == "postback" && Token::parse(parts[parts.len() - 1]).is_some() {
+        parts.pop();
+    }
+    if parts.len() > 1 && parts.last() == Some(&"postback") {
+        parts.pop();
+    }
+    clean.then(|| format!("{scheme}://{}", parts.join("/")))
 }

@@ -7,6 +7,8 @@ use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+
+use crate::denied::{is_there, told};
 use std::time::Duration;
 
 /// Owner all, group reads: an Apache of the group reads the database, and the keys have modes of their own.
@@ -29,6 +31,9 @@ pub enum DataDirError {
     /// It cannot be made or written.
     #[error("cannot use the data directory {}", .0.display())]
     Io(PathBuf, #[source] io::Error),
+    /// The file that is locked cannot be used.
+    #[error("cannot use the lock file {}", .0.display())]
+    Lock(PathBuf, #[source] io::Error),
     /// Another `serve` has it.
     #[error("the data directory {} is in use by a running nats-userman", .0.display())]
     InUse(PathBuf),
@@ -86,7 +91,8 @@ impl DataDir {
     ///
     /// Where it cannot be made.
     pub fn make(&self) -> Result<(), DataDirError> {
-        if self.path.is_dir() {
+        let failed = |error| DataDirError::Io(self.path.clone(), told(&self.path, error));
+        if is_there(&self.path).map_err(failed)? && self.path.is_dir() {
             return Ok(());
         }
         let make = || {
@@ -94,7 +100,7 @@ impl DataDir {
             // The mode above is cut by the umask.
             fs::set_permissions(&self.path, Permissions::from_mode(DIR_MODE))
         };
-        make().map_err(|error| DataDirError::Io(self.path.clone(), error))
+        make().map_err(failed)
     }
 
     /// Takes the directory, and that of a database which lies elsewhere, for one `serve` or `replay`. The lock ends with the process, however it ends.
@@ -116,16 +122,18 @@ impl DataDir {
     }
 
     fn lock_this(&self) -> Result<Lock, DataDirError> {
-        let io = |error| DataDirError::Io(self.path.clone(), error);
+        let io = |error| DataDirError::Io(self.path.clone(), told(&self.path, error));
+        let path = self.lock_file();
         let file = OpenOptions::new()
             .write(true)
             .create(true)
             .truncate(false)
             .mode(LOCK_MODE)
-            .open(self.lock_file())
+            .open(&path)
             // The mode above is cut by the umask; without write permission the next start could not take the lock.
             .and_then(|file| file.set_permissions(Permissions::from_mode(LOCK_MODE)).map(|()| file))
-            .map_err(io)?;
+            // Where it cannot be made it is the directory that is told of.
+            .map_err(|error| DataDirError::Lock(path.clone(), told(if path.exists() { &path } else { &self.path }, error)))?;
         // The directory as well: a lock file that somebody removes is made anew by the next, and locks nobody out.
         let dir = File::open(&self.path).map_err(io)?;
         for taken in [&file, &dir] {

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
+use crate::denied::{self, told};
+
 /// The key of XChaCha20-Poly1305, and that of HMAC-SHA256.
 pub(crate) const KEY_BYTES: usize = 32;
 /// A key file is 65 bytes; reading stops soon after, whatever the path leads to.
@@ -30,11 +32,16 @@ pub enum KeyFileError {
     Create(PathBuf, #[source] io::Error),
 }
 
+/// Whether there is one.
+pub(crate) fn is_there(path: &Path) -> Result<bool, KeyFileError> {
+    denied::is_there(path).map_err(|error| KeyFileError::Unreadable(path.to_owned(), error))
+}
+
 /// Reads the file and changes nothing about it.
 pub(crate) fn load(path: &Path) -> Result<Zeroizing<[u8; KEY_BYTES]>, KeyFileError> {
     let fault = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound => KeyFileError::Missing(path.to_owned()),
-        _ => KeyFileError::Unreadable(path.to_owned(), error),
+        _ => KeyFileError::Unreadable(path.to_owned(), told(path, error)),
     };
     // Larger than the most that is read, or growing would leave copies of the key behind.
     let mut text = Zeroizing::new(Vec::with_capacity(2 * FILE_BYTES_MAX));
@@ -47,7 +54,7 @@ pub(crate) fn load(path: &Path) -> Result<Zeroizing<[u8; KEY_BYTES]>, KeyFileErr
 pub(crate) fn create(path: &Path) -> Result<Zeroizing<[u8; KEY_BYTES]>, KeyFileError> {
     let mut key = Zeroizing::new([0; KEY_BYTES]);
     getrandom::fill(key.as_mut()).expect("getrandom(2) gives up to 256 bytes whole, once the system has started");
-    write(path, &key).map_err(|error| KeyFileError::Create(path.to_owned(), error))?;
+    write(path, &key).map_err(|error| KeyFileError::Create(path.to_owned(), told(path, error)))?;
     Ok(key)
 }
 

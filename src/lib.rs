@@ -38,6 +38,7 @@ pub mod clock;
 pub mod config;
 pub mod data_dir;
 pub mod database;
+mod denied;
 pub mod fields;
 pub mod http;
 pub mod idle;

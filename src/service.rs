@@ -4,6 +4,7 @@
 mod area;
 mod reload;
 
+use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -24,11 +25,11 @@ use crate::http::live::Live;
 use crate::http::postback::Shared;
 use crate::http::refused::RefusedLog;
 use crate::http::tokens::{self, Token, TokenError, Tokens};
-use crate::key_file::KeyFileError;
+use crate::key_file::{self, KeyFileError};
 use crate::password::harden::{Bench, Worker};
 use crate::password::rehash::Rehashes;
 use crate::password::{Cost, Hasher, KeyId, Vault};
-use crate::store::{Fault, OpenError, Reader, open_reader, with_engine};
+use crate::store::{Fault, OpenError, Reader, is_there, open_reader, with_engine};
 use crate::writer::{self, Setup, Writer};
 
 /// Longer than any accepted postback can take: its body, the queue and the database's lock.
@@ -108,7 +109,8 @@ impl Service {
         let vault = open_database(config)?;
         let first = open_reader(&config.location)?;
         let (tokens, new_token) = open_tokens(config)?;
-        let listener = TcpListener::bind(config.listen).map_err(|error| StartError::Listen(config.listen, error))?;
+        let listener = TcpListener::bind(config.listen)
+            .map_err(|error| StartError::Listen(config.listen, not_listening(config.listen, error)))?;
         let address = listener.local_addr()?;
 
         let (wake, sealed): (SyncSender<()>, Receiver<()>) = sync_channel(1);
@@ -215,6 +217,19 @@ impl Service {
     }
 }
 
+/// The error, with what the system does not say about it.
+fn not_listening(address: SocketAddr, error: io::Error) -> io::Error {
+    let why = match error.kind() {
+        io::ErrorKind::AddrInUse => "another program has that port, `ss -ltnp` shows which",
+        io::ErrorKind::AddrNotAvailable => "no interface of this machine has that address",
+        io::ErrorKind::PermissionDenied if address.port() < 1024 => {
+            "ports below 1024 are for root; leave them to the proxy and take a higher one"
+        }
+        _ => return error,
+    };
+    io::Error::new(error.kind(), format!("{error}: {why}"))
+}
+
 fn stand_in(source: &Source) -> Option<Arc<StandIn>> {
     match source {
         Source::StandIn(seconds) => Some(Arc::new(StandIn::new(*seconds))),
@@ -244,13 +259,14 @@ pub(crate) fn open_database(config: &Config) -> Result<Vault, StartError> {
     let path = config.data_dir.seal_key();
     crate::database::state(config)?;
     // The key is made after the database: an empty database beside a key is one that was lost, not a first start cut short.
-    let make = !path.exists() || !config.location.path().exists();
+    let has_key = key_file::is_there(&path)?;
+    let make = !has_key || !is_there(&config.location)?;
     let reader = existing_database(config, make)?;
     let backlog = reader.as_ref().map_or(Ok(0), Reader::backlog).map_err(StartError::Read)?;
-    if backlog > 0 && !path.exists() {
+    if backlog > 0 && !has_key {
         return Err(StartError::KeyMissing(backlog, path));
     }
-    let vault = if path.exists() { Some(Vault::load(&path)?) } else { None };
+    let vault = if has_key { Some(Vault::load(&path)?) } else { None };
     let known = reader.as_ref().map_or(Ok(None), Reader::seal_key).map_err(StartError::Read)?;
     if let (Some(reader), Some(vault)) = (reader, &vault)
         && backlog > 0
@@ -279,7 +295,7 @@ pub(crate) fn is_foreign(vault: &Vault, known: Option<KeyId>, reader: &Reader) -
 
 /// The database that is there, in the form of this release; an empty one only if it may be made.
 fn existing_database(config: &Config, make: bool) -> Result<Option<Reader>, StartError> {
-    if !config.location.path().exists() {
+    if !is_there(&config.location)? {
         return Ok(None);
     }
     match open_reader(&config.location) {
@@ -295,7 +311,7 @@ fn open_tokens(config: &Config) -> Result<(Tokens, Option<Token>), StartError> {
         return Ok((Tokens::given(config.postback_tokens.clone()), None));
     }
     let path = config.data_dir.token_file();
-    if path.exists() {
+    if tokens::is_there(&path)? {
         return Ok((Tokens::from_file(&path)?, None));
     }
     let token = Token::random()?;

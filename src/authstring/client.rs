@@ -121,6 +121,9 @@ pub enum Error {
         "no TLS with NATS: {0}; does this port speak TLS, and is the certificate made out to this URL? One that NATS signed itself is named with --nats-ca"
     )]
     Tls(String),
+    /// Something answered, and not in TLS.
+    #[error("no TLS with NATS: this port does not speak it; is the URL http://, or the port another one?")]
+    NoTls,
     /// Nothing, or not all of it, by the deadline.
     #[error("NATS did not answer in time (--nats-seconds)")]
     TimedOut,
@@ -245,14 +248,24 @@ fn parameters(resource: Resource, lookup: &Lookup) -> Vec<(&'static str, String)
     plus.into_iter().chain(member).collect()
 }
 
-/// What rustls says, but for one case that whoever makes a certificate of his own meets first.
-fn tls(said: &str) -> String {
-    if said.contains("CaUsedAsEndEntity") {
-        return "its certificate is that of a CA, which cannot be a server's as well: make one with \
-                `-addext basicConstraints=critical,CA:FALSE`"
-            .into();
+/// Whether this is what rustls makes of an answer that is not TLS, mostly one in plain HTTP.
+pub(crate) fn is_no_tls(said: &str) -> bool {
+    said.starts_with("received corrupt message")
+}
+
+/// What rustls says, but for two cases: no TLS, and the one that whoever makes a certificate meets first.
+fn tls(said: &str) -> Error {
+    if is_no_tls(said) {
+        return Error::NoTls;
     }
-    said.to_owned()
+    if said.contains("CaUsedAsEndEntity") {
+        return Error::Tls(
+            "its certificate is that of a CA, which cannot be a server's as well: make one with \
+                `-addext basicConstraints=critical,CA:FALSE`"
+                .into(),
+        );
+    }
+    Error::Tls(said.to_owned())
 }
 
 /// The client's own errors can name the URL, with a session in it: only what cannot is taken over.
@@ -262,10 +275,10 @@ fn error(error: ureq::Error) -> Error {
         ureq::Error::BodyExceedsLimit(_) => Error::Wrong(Wrong::TooLong),
         ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::TimedOut => Error::TimedOut,
         // What TLS makes of bytes that it does not like.
-        ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => Error::Tls(tls(&error.to_string())),
+        ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => tls(&error.to_string()),
         ureq::Error::Io(error) => Error::Unreachable(error.to_string()),
         ureq::Error::HostNotFound => Error::Unreachable("its name is not known".into()),
-        ureq::Error::Rustls(error) => Error::Tls(tls(&error.to_string())),
+        ureq::Error::Rustls(error) => tls(&error.to_string()),
         ureq::Error::Tls(what) => Error::Tls(what.into()),
         ureq::Error::ConnectionFailed => Error::Unreachable("no connection".into()),
         _ => Error::Wrong(Wrong::NoHttp),
@@ -314,10 +327,10 @@ mod tests {
 
     #[test]
     fn the_certificate_of_a_ca_is_named_as_what_it_is() {
-        assert!(
-            tls("invalid peer certificate: Other(OtherError(CaUsedAsEndEntity))")
-                .starts_with("its certificate is that of a CA, ")
-        );
-        assert_eq!(tls("invalid peer certificate: Expired"), "invalid peer certificate: Expired");
+        let said = |text: &str| tls(text).to_string();
+        let of_a_ca = said("invalid peer certificate: Other(OtherError(CaUsedAsEndEntity))");
+        assert!(of_a_ca.starts_with("no TLS with NATS: its certificate is that of a CA, "), "{of_a_ca}");
+        let expired = said("invalid peer certificate: Expired");
+        assert!(expired.starts_with("no TLS with NATS: invalid peer certificate: Expired; "), "{expired}");
     }
 }

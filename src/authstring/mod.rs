@@ -29,7 +29,7 @@
 pub mod answer;
 pub mod client;
 pub mod keys;
-mod names;
+pub(crate) mod names;
 pub mod question;
 pub mod stand_in;
 

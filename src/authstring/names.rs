@@ -18,7 +18,7 @@ const ADDRESSES_MAX: usize = 16;
 
 /// Looks names up, of one host: each client has its own.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Names(Arc<Shared>);
+pub(crate) struct Names(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {

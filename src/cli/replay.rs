@@ -157,7 +157,7 @@ fn take(config: &Config) -> Result<(Vec<crate::data_dir::Lock>, Rules), Failure>
     config.data_dir.make().map_err(|error| Failure::of(&error))?;
     let lock = config.data_dir.lock(config.location.path()).map_err(|error| match error {
         DataDirError::InUse(_) => Failure::Failed(format!("{error}: send the postbacks to it with --to URL")),
-        DataDirError::Io(..) => Failure::of(&error),
+        DataDirError::Io(..) | DataDirError::Lock(..) => Failure::of(&error),
     })?;
     let vault = crate::service::open_database(config).map_err(|error| Failure::of(&error))?;
     Ok((lock, rules(config, vault)))

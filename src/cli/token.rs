@@ -41,11 +41,16 @@ impl Token {
 }
 
 fn read(config: &Config) -> Result<Vec<Secret>, Failure> {
+    read_file(config)?.map_err(|error| Failure::of(&error))
+}
+
+/// The second of both where the file is there.
+fn read_file(config: &Config) -> Result<Result<Vec<Secret>, TokenError>, Failure> {
     let path = config.data_dir.token_file();
-    if !path.exists() {
+    if !tokens::is_there(&path).map_err(|error| Failure::of(&error))? {
         return Err(Failure::Failed(format!("there is no token yet at {}: `nats-userman serve` makes it", path.display())));
     }
-    tokens::read_file(&path).map_err(|error| Failure::of(&error))
+    Ok(tokens::read_file(&path))
 }
 
 /// The URL up to the token: of the settings, else as the service runs, else where it would listen.
@@ -83,7 +88,11 @@ fn add(config: &Config) -> Result<(), Failure> {
         let then = "change them there; those in the data directory do not count";
         return Err(Failure::Failed(format!("the running service has its tokens from its settings: {then}")));
     }
-    let mut tokens = read(config)?;
+    let mut tokens = match read_file(config)? {
+        // What says so names this command as the remedy.
+        Err(TokenError::Empty(_)) => Vec::new(),
+        tokens => tokens.map_err(|error| Failure::of(&error))?,
+    };
     tokens.push(Secret::random().map_err(|error| Failure::of(&error))?);
     write(config, &tokens)?;
     show(config, &tokens)?;

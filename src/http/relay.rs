@@ -36,7 +36,7 @@ impl Unanswered {
     pub fn status(&self) -> StatusCode {
         match self {
             Unanswered::Nats(Error::TimedOut) => StatusCode::GATEWAY_TIMEOUT,
-            Unanswered::Nats(Error::Unreachable(_) | Error::Tls(_) | Error::Wrong(_)) => StatusCode::BAD_GATEWAY,
+            Unanswered::Nats(Error::Unreachable(_) | Error::NoTls | Error::Tls(_) | Error::Wrong(_)) => StatusCode::BAD_GATEWAY,
             Unanswered::Busy | Unanswered::Lost => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -47,7 +47,7 @@ impl Unanswered {
     pub(super) fn mistake(&self) -> Mistake {
         match self {
             Unanswered::Nats(Error::TimedOut) => Mistake::NatsIsSilent,
-            Unanswered::Nats(Error::Unreachable(_) | Error::Tls(_)) => Mistake::NatsIsNotThere,
+            Unanswered::Nats(Error::Unreachable(_) | Error::NoTls | Error::Tls(_)) => Mistake::NatsIsNotThere,
             Unanswered::Nats(Error::Wrong(_)) => Mistake::NatsIsWrong,
             Unanswered::Busy | Unanswered::Lost => Mistake::NatsIsBusy,
         }

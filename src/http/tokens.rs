@@ -12,6 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 use subtle::{Choice, ConstantTimeEq};
 
 use crate::chain::chain;
+use crate::denied::{self, told};
 
 /// The shortest token that is taken: 32 characters of 64 are 192 bits.
 pub const TOKEN_CHARS_MIN: usize = 32;
@@ -87,13 +88,22 @@ pub enum TokenError {
     Empty(PathBuf),
 }
 
+/// Whether there is such a file.
+///
+/// # Errors
+///
+/// Where it must not be looked at.
+pub fn is_there(path: &Path) -> Result<bool, TokenError> {
+    denied::is_there(path).map_err(|error| TokenError::Io(path.to_owned(), error))
+}
+
 /// Reads the tokens of a file, one a line.
 ///
 /// # Errors
 ///
 /// Where it cannot be read, or a line is no token.
 pub fn read_file(path: &Path) -> Result<Vec<Token>, TokenError> {
-    let text = crate::text_file::read(path).map_err(|error| TokenError::Io(path.to_owned(), error))?;
+    let text = crate::text_file::read(path).map_err(|error| TokenError::Io(path.to_owned(), told(path, error)))?;
     let mut tokens = Vec::new();
     for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         let malformed = || TokenError::Malformed { path: path.to_owned(), line: index + 1 };
@@ -123,7 +133,7 @@ pub fn write_file(path: &Path, tokens: &[Token]) -> Result<(), TokenError> {
         file.sync_all()?;
         fs::rename(&new, path)
     };
-    write().map_err(|error| TokenError::Io(path.to_owned(), error))
+    write().map_err(|error| TokenError::Io(path.to_owned(), told(path, error)))
 }
 
 /// The tokens that count now: those of the settings, or those of the data directory's file. The

@@ -9,6 +9,7 @@ use crate::config::Config;
 use crate::http::area::Area;
 use crate::http::postback::Shared;
 use crate::http::said_once::SaidOnce;
+use crate::key_file;
 use crate::login::cookie::Signer;
 use crate::login::guard::{Guard, Kind};
 use crate::login::pool::Pool;
@@ -34,7 +35,7 @@ pub(super) fn open(config: &Config, vault: &Vault, now: i64, hashing: bool, reha
     let verifier = || if hashing { Verifier::new(kind) } else { Verifier::with_cheap_cost_for_tests(kind) };
     let pool = Pool::start(verifier, vault, Arc::clone(&remembered))?;
     let key = config.data_dir.cookie_key();
-    let signer = if key.exists() { Signer::load(&key)? } else { Signer::create(&key)? };
+    let signer = if key_file::is_there(&key)? { Signer::load(&key)? } else { Signer::create(&key)? };
     Ok(Area {
         config: config.area.clone(),
         guard,

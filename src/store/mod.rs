@@ -20,7 +20,7 @@ pub use checkpoint::HeldWal;
 pub use fault::Fault;
 pub use forms::Forms;
 pub use names::Unfolded;
-pub use open::{Location, OpenError, check_whole, open_reader, with_engine};
+pub use open::{Location, OpenError, check_whole, is_there, open_reader, with_engine};
 pub use reader::{JournalFilter, Reader, StoredRecord};
 pub use state::{State, check_pages, look, open_unchanged};
 pub use upgrade::UpgradeError;

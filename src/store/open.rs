@@ -9,12 +9,14 @@ use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, ffi};
+use rustix::fs::Access;
 
 use super::checkpoint::{CHECKPOINT_PAGES, Checkpoints};
 use super::reader::Reader;
 use super::sqlite::Sqlite;
 use super::upgrade::{self, UpgradeError};
 use super::{Engine, Fault, whole};
+use crate::denied;
 
 /// How long a writer waits for another process's lock: commands hold it for milliseconds. Short, because postbacks wait meanwhile
 /// and none shall wait for a second.
@@ -87,7 +89,7 @@ pub enum OpenError {
     #[error("the database {} is damaged; restore a backup: broken places: {}", .0.display(), .1)]
     BrokenPages(PathBuf, String),
     /// Another user's, mostly.
-    #[error("cannot read the database {}", .0.display())]
+    #[error("cannot use the database {}", .0.display())]
     Unreadable(PathBuf, #[source] std::io::Error),
     /// It has lost all that it held.
     #[error("the database {} is empty: restore a backup, or remove the file to begin anew", .0.display())]
@@ -155,12 +157,13 @@ impl OpenError {
 /// Where the file cannot be made, opened, read or upgraded.
 pub fn with_engine<T>(location: &Location, make: bool, work: impl FnOnce(&mut dyn Engine) -> T) -> Result<T, OpenError> {
     let path = location.path();
-    if !path.exists() {
+    if !is_there(location)? {
         if !make {
             return Err(OpenError::Missing(path.to_owned()));
         }
-        make_file(path).map_err(|error| OpenError::Create(path.to_owned(), error))?;
+        make_file(path).map_err(|error| OpenError::Create(path.to_owned(), denied::told(path, error)))?;
     }
+    check_access(path, Access::READ_OK | Access::WRITE_OK)?;
     let fault = |fault| OpenError::of(path, fault);
     // NO_MUTEX: one thread at a time has a connection, which Rust sees to.
     let mut conn = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(fault)?;
@@ -195,14 +198,44 @@ const READER_CACHE: i32 = -6144;
 /// Where there is none, or none that this release can read.
 pub fn open_reader(location: &Location) -> Result<Reader, OpenError> {
     let path = location.path();
-    if !path.exists() {
+    if !is_there(location)? {
         return Err(OpenError::Missing(path.to_owned()));
     }
+    check_access(path, Access::READ_OK)?;
     let fault = |fault| OpenError::of(path, fault);
     let conn = open(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(fault)?;
     upgrade::check_current(&conn).map_err(|error| OpenError::of_upgrade(path, error))?;
     conn.pragma_update(None, "cache_size", READER_CACHE).map_err(|error| fault(error.into()))?;
     Reader::new(conn).map_err(fault)
+}
+
+/// Whether there is a database file.
+///
+/// # Errors
+///
+/// Where that must not be looked at.
+pub fn is_there(location: &Location) -> Result<bool, OpenError> {
+    let path = location.path();
+    denied::is_there(path).map_err(|error| OpenError::Unreadable(path.to_owned(), error))
+}
+
+/// Whether the files that are there may be used. SQLite would say "unable to open" or "readonly" of
+/// whichever it is, and of the log only at the first postback.
+pub(super) fn check_access(path: &Path, access: Access) -> Result<(), OpenError> {
+    // Where the file is a symbolic link, SQLite keeps the others beside what it leads to.
+    let database = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    for suffix in ["", "-wal", "-shm"] {
+        let mut file = database.as_os_str().to_owned();
+        file.push(suffix);
+        match denied::check(Path::new(&file), access) {
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+                return Err(OpenError::Unreadable(path.to_owned(), error));
+            }
+            // Others are SQLite's to tell.
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// SQLite gives -wal and -shm the mode of the database, so this one decides for all three.

@@ -4,10 +4,12 @@ use std::io;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use rusqlite::{Connection, OpenFlags, ffi};
+use rustix::fs::Access;
 
-use super::open::{beside, busy_and_quiet};
+use super::open::{beside, busy_and_quiet, check_access};
 use super::upgrade::{self, UpgradeError};
 use super::{Fault, Location, OpenError, Reader, check_whole};
+use crate::denied;
 
 /// What a command may find and go on from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,9 +36,10 @@ pub fn look(location: &Location, was_used: bool) -> Result<State, OpenError> {
         Err(error) if [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory].contains(&error.kind()) => {
             return Ok(State::Missing);
         }
-        Err(error) => return Err(OpenError::Unreadable(path.to_owned(), error)),
+        Err(error) => return Err(OpenError::Unreadable(path.to_owned(), denied::told(path, error))),
         Ok(_) => {}
     }
+    check_access(path, Access::READ_OK)?;
     check_whole(location)?;
     let version = connect_unchanged(location).map_err(UpgradeError::from).and_then(|conn| upgrade::check(&conn));
     match version {

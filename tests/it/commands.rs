@@ -2,7 +2,9 @@
 
 mod block;
 mod captures;
+mod causes;
 mod clean_stop;
+mod denied;
 mod edited_journal;
 mod first_run;
 mod foreign;

@@ -1,11 +1,13 @@
 //! Whether data directory and database are or can be where the settings say, by looking alone.
 
+use std::io::ErrorKind;
 use std::path::{Path, absolute};
 
-use rustix::fs::{Access, access};
+use rustix::fs::Access;
 
 use crate::config::Config;
 use crate::data_dir::{modes, parent};
+use crate::denied;
 
 /// What is wrong with paths and modes.
 pub(super) fn problems(config: &Config) -> Vec<String> {
@@ -55,12 +57,15 @@ fn problem(database: &Path, why: &str) -> String {
 fn unusable(dir: &Path) -> Option<String> {
     match dir.metadata() {
         Err(_) if dir.is_symlink() => Some("is a link that leads nowhere".into()),
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            Some(format!("cannot be looked at: {}", denied::told(dir, error)))
+        }
         Err(error) => Some(format!("is not there: {error}")),
         Ok(metadata) if !metadata.is_dir() => Some("is no directory".into()),
-        Ok(_) => access(dir, Access::WRITE_OK | Access::EXEC_OK).err().map(|error| format!("cannot be written: {error}")),
+        Ok(_) => denied::check(dir, Access::WRITE_OK | Access::EXEC_OK).err().map(|error| format!("cannot be written: {error}")),
     }
 }
 
 fn no_access(file: &Path) -> Option<String> {
-    access(file, Access::READ_OK | Access::WRITE_OK).err().map(|error| format!("cannot be read and written: {error}"))
+    denied::check(file, Access::READ_OK | Access::WRITE_OK).err().map(|error| format!("cannot be read and written: {error}"))
 }

@@ -1,8 +1,14 @@
 //! `replay --to`: captured postbacks to a URL, as NATS would send them.
 
+use std::io::{self, ErrorKind};
 use std::time::Duration;
 
+use ureq::http::Uri;
+use ureq::unversioned::transport::DefaultConnector;
+
 use super::{Replay, end, show_error};
+use crate::authstring::client::is_no_tls;
+use crate::authstring::names::Names;
 use crate::cli::Failure;
 use crate::replay::Counts;
 use crate::reply::Reply;
@@ -16,15 +22,21 @@ const SEND_AGAIN_AFTER: Duration = Duration::from_millis(500);
 
 impl Replay {
     pub(super) fn send(&self, url: &str) -> Result<(), Failure> {
-        if !url.starts_with("http://") && !url.starts_with("https://") {
+        let Some(target) = Target::parse(url) else {
             return Err(Failure::usage("--to: expected http:// or https:// and the URL that NATS calls"));
-        }
+        };
         let captures = self.captures()?;
-        let config = ureq::Agent::config_builder().timeout_global(Some(SEND_TIME_MAX)).http_status_as_error(false);
-        let agent = config.build().new_agent();
+        let config = ureq::Agent::config_builder()
+            .timeout_global(Some(SEND_TIME_MAX))
+            .http_status_as_error(false)
+            // A client that follows one sends no body any more: each postback would be an empty one.
+            .max_redirects(0)
+            .max_redirects_will_error(false);
+        // The resolver that tells an unknown name from other errors.
+        let agent = ureq::Agent::with_parts(config.build(), DefaultConnector::default(), Names::default());
         let mut counts = Counts::default();
         let sent = self.each(captures, |captured, place| {
-            let reply = send_one(&agent, url, &captured.into_body());
+            let reply = send_one(&agent, &target, &captured.into_body());
             // At the first postback it is the URL that is wrong, and no line of a file.
             let reply = if counts == Counts::default() { reply? } else { reply.map_err(|failure| failure.at(&place))? };
             counts.add(reply.word());
@@ -34,37 +46,114 @@ impl Replay {
     }
 }
 
-/// Posts one body and reads the line that comes back. The URL holds the token, so no error names it.
-fn send_one(agent: &ureq::Agent, url: &str, body: &[u8]) -> Result<Reply, Failure> {
+/// Where postbacks are sent to. The URL holds the token, so what is said names host and port alone.
+struct Target<'a> {
+    url: &'a str,
+    place: String,
+    is_https: bool,
+}
+
+impl<'a> Target<'a> {
+    fn parse(url: &'a str) -> Option<Self> {
+        let parts: Uri = url.parse().ok()?;
+        let is_https = match parts.scheme_str()? {
+            "https" => true,
+            "http" => false,
+            _ => return None,
+        };
+        let authority = parts.authority()?;
+        let host = authority.host();
+        // A port that is none is left out by this crate, which then takes the usual one.
+        let port = authority.as_str().rsplit('@').next()?.strip_prefix(host)?;
+        if host.is_empty() || !(port.is_empty() || port.strip_prefix(':')?.parse::<u16>().is_ok()) {
+            return None;
+        }
+        Some(Self { url, place: format!("{host}{port}"), is_https })
+    }
+
+    /// Why nothing came back.
+    fn unreached(&self, error: &ureq::Error) -> String {
+        let place = &self.place;
+        match error {
+            ureq::Error::Timeout(_) => format!("no reply from {place} within {} seconds", SEND_TIME_MAX.as_secs()),
+            ureq::Error::HostNotFound => self.unknown(),
+            ureq::Error::Io(error) => self.broken(error),
+            ureq::Error::Rustls(error) => self.no_tls(&error.to_string()),
+            ureq::Error::Tls(what) => self.no_tls(what),
+            ureq::Error::ConnectionFailed => format!("no connection to {place}"),
+            _ => format!("{place} does not answer in HTTP; {}", self.other_scheme()),
+        }
+    }
+
+    fn broken(&self, error: &io::Error) -> String {
+        let place = &self.place;
+        match error.kind() {
+            ErrorKind::ConnectionRefused => {
+                format!("{place} refuses the connection: does the service run, and is the port right?")
+            }
+            ErrorKind::ConnectionReset | ErrorKind::UnexpectedEof | ErrorKind::BrokenPipe => {
+                format!("{place} closed the connection without an answer; {}", self.other_scheme())
+            }
+            // What TLS makes of bytes that it does not like.
+            ErrorKind::InvalidData => self.no_tls(&error.to_string()),
+            _ => format!("{place}: {error}"),
+        }
+    }
+
+    fn unknown(&self) -> String {
+        format!("the host of {} is not known", self.place)
+    }
+
+    fn no_tls(&self, said: &str) -> String {
+        let place = &self.place;
+        match is_no_tls(said) {
+            true => format!("{place} does not speak TLS; is it http:// there?"),
+            false => format!("the certificate of {place} is not accepted: {said}"),
+        }
+    }
+
+    fn other_scheme(&self) -> String {
+        let other = if self.is_https { "http" } else { "https" };
+        format!("is it {other}:// there?")
+    }
+
+    /// Why an answer is none of ours.
+    fn unexpected(&self, status: u16, is_html: bool) -> String {
+        let found = format!("expected status 200 and a reply line, found status {status}");
+        let why = match status {
+            300..400 => "a redirect: give the URL that it leads to",
+            404 => "is it the whole URL, with /postback/ and the token?",
+            400 => return format!("{found}; {}", self.other_scheme()),
+            _ if is_html => "and a page of HTML: a proxy answered, or another program",
+            _ => return found,
+        };
+        format!("{found}, {why}")
+    }
+}
+
+/// Posts one body and reads the line that comes back.
+fn send_one(agent: &ureq::Agent, target: &Target<'_>, body: &[u8]) -> Result<Reply, Failure> {
+    let failed = |why: String| Failure::Failed(format!("--to: {why}"));
     let mut wait = SEND_AGAIN_AFTER;
     for _ in 1..=TRIES_MAX {
-        let sent = agent.post(url).content_type("application/x-www-form-urlencoded").send(body);
-        let mut response = sent.map_err(|error| Failure::Failed(format!("--to: {}", send_error(&error))))?;
+        let sent = agent.post(target.url).content_type("application/x-www-form-urlencoded").send(body);
+        let mut response = sent.map_err(|error| failed(target.unreached(&error)))?;
         let status = response.status().as_u16();
         if status == 503 {
             std::thread::sleep(wait);
             wait *= 2;
             continue;
         }
+        let is_html = response.body().mime_type() == Some("text/html");
         let line = response.body_mut().with_config().limit(64 * 1024).read_to_string();
         let reply = line.ok().and_then(|line| Reply::from_line(line.trim_end()));
         return match (status, reply) {
             (200, Some(reply)) => Ok(reply),
-            (403, _) => {
-                Err(Failure::Failed("--to: not authorised; is the token in the URL right, and this address allowed?".into()))
+            (403, _) if !is_html => {
+                Err(failed("not authorised; is the token in the URL right, and this address allowed?".into()))
             }
-            _ => Err(Failure::Failed(format!("--to: expected status 200 and a reply line, found status {status}"))),
+            _ => Err(failed(target.unexpected(status, is_html))),
         };
     }
-    Err(Failure::Failed(format!("--to: temporarily unavailable, {TRIES_MAX} times; send the rest later")))
-}
-
-fn send_error(error: &ureq::Error) -> String {
-    match error {
-        ureq::Error::Io(error) => error.to_string(),
-        ureq::Error::Timeout(_) => format!("no reply within {} seconds", SEND_TIME_MAX.as_secs()),
-        ureq::Error::HostNotFound => "the host was not found".into(),
-        ureq::Error::ConnectionFailed => "no connection".into(),
-        _ => "the postback could not be sent; is the URL right?".into(),
-    }
+    Err(failed(format!("temporarily unavailable, {TRIES_MAX} times; send the rest later")))
 }

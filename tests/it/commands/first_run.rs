@@ -189,7 +189,7 @@ fn an_address_that_is_taken_is_one_line() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     run_on(&dir.path().join("data"), &["serve", "--listen", &address])
-        .ended(1, &format!("nats-userman: cannot listen on {address}: Address already in use (os error 98)\n"));
+        .ended(1, &format!("nats-userman: cannot listen on {address}: Address already in use (os error 98): another program has that port, `ss -ltnp` shows which\n"));
 }
 
 #[test]

@@ -217,7 +217,7 @@ fn a_data_directory_that_cannot_be_written_ends_the_start_with_one_line_and_exit
         shim.fail("open", errno, 0);
         let output = super::damage::start(shim.program(&data, false), &data);
         shim.heal("open");
-        assert_eq!(output, (1, format!("nats-userman: cannot use the data directory {}: {cause}\n", data.display())));
+        assert_eq!(output, (1, format!("nats-userman: cannot use the lock file {}/userman.lock: {cause}\n", data.display())));
     }
     assert_eq!(std::fs::read(data.join("userman.db")).unwrap(), before);
 }

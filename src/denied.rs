@@ -1,0 +1,86 @@
+//! Why the system denied access to a path: which file or directory it is about, whose that is, and
+//! what to do. The system itself says "Permission denied" and no more.
+
+use std::fs;
+use std::io::{Error, ErrorKind, Result};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use rustix::fs::{Access, AtFlags, CWD, accessat};
+use rustix::process::geteuid;
+
+/// Whether there is such a file or directory. Unlike `Path::exists` it does not take one that must
+/// not be looked at for one that is not there.
+pub(crate) fn is_there(path: &Path) -> Result<bool> {
+    match path.try_exists() {
+        Err(error) if error.kind() == ErrorKind::NotADirectory => Ok(false),
+        there => there.map_err(|error| told(path, error)),
+    }
+}
+
+/// Whether an existing file or directory may be used in this way.
+pub(crate) fn check(path: &Path, access: Access) -> Result<()> {
+    may(path, access).map_err(|error| told(path, error))
+}
+
+/// The error, with the reason if it is a denial.
+pub(crate) fn told(path: &Path, error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::PermissionDenied => match reason(path) {
+            Some(reason) => Error::new(ErrorKind::PermissionDenied, format!("{error}: {reason}")),
+            None => error,
+        },
+        _ => error,
+    }
+}
+
+/// As the process counts, whoever has started it.
+fn may(path: &Path, access: Access) -> Result<()> {
+    Ok(accessat(CWD, path, access, AtFlags::EACCESS)?)
+}
+
+fn reason(path: &Path) -> Option<String> {
+    let path = std::path::absolute(path).ok()?;
+    let blamed = blamed(&path)?;
+    let metadata = fs::metadata(blamed).ok()?;
+    let all = Access::READ_OK | Access::WRITE_OK;
+    let all = if metadata.is_dir() { all | Access::EXEC_OK } else { all };
+    if may(blamed, all).is_ok() {
+        // By owner and mode it may: something else denies it, as SELinux does.
+        return None;
+    }
+    let (owner, us, mode) = (metadata.uid(), geteuid().as_raw(), metadata.mode() & 0o7777);
+    let above = blamed.parent().and_then(|dir| fs::metadata(dir).ok()).map(|dir| dir.uid());
+    let (theirs, ours, at) = (name(owner), name(us), blamed.display());
+    let what = format!("{at} belongs to {theirs} with mode {mode:04o}, and this runs as {ours}");
+    Some(if owner == us {
+        format!("{what}; give them the right with `chmod u+rwX {at}`")
+    } else if metadata.is_file() && above == Some(us) {
+        // Mostly a first start by root, in the directory of the service's user.
+        format!("{what}; as root, hand it over with `chown {ours} {at}`")
+    } else if owner == 0 && blamed != path && may(blamed, Access::EXEC_OK).is_ok() {
+        // As /var/lib, where root makes a directory for each service.
+        let new = path.display();
+        format!("{what}; as root, make {new} and hand it over with `chown {ours} {new}`")
+    } else {
+        format!("{what}; run it as {theirs}, as in `runuser -u {theirs} -- nats-userman`")
+    })
+}
+
+/// The directory that is closed on the way; where the way is free, the file itself, or the directory in
+/// which it cannot be made.
+fn blamed(path: &Path) -> Option<&Path> {
+    let denies = |error: Error| error.kind() == ErrorKind::PermissionDenied;
+    let mut dirs: Vec<&Path> = path.ancestors().skip(1).collect();
+    dirs.reverse();
+    let closed = dirs.into_iter().find(|dir| may(dir, Access::EXEC_OK).is_err_and(denies));
+    closed.or_else(|| path.ancestors().find(|path| path.symlink_metadata().is_ok()))
+}
+
+/// The user's name, or the number where there is none in /etc/passwd.
+fn name(uid: u32) -> String {
+    let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let mut lines = users.lines().map(|line| line.split(':').collect::<Vec<_>>());
+    let line = lines.find(|line| line.get(2).is_some_and(|number| *number == uid.to_string()));
+    line.map_or_else(|| uid.to_string(), |line| line[0].to_owned())
+}

@@ -1,0 +1,202 @@
+//! What cannot be done is told with its true cause: a table of what was asked and what is said.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener};
+
+use super::{Ran, end, run_on};
+use crate::authstrings::{KEY, USERNAME};
+use crate::support::{App, TOKEN, program, real_program};
+
+#[test]
+fn an_address_that_cannot_be_had_is_told_with_the_reason() {
+    let dir = tempfile::tempdir().unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    for (address, said) in [
+        (
+            taken.local_addr().unwrap().to_string(),
+            "Address already in use (os error 98): another program has that port, `ss -ltnp` shows which",
+        ),
+        (
+            "192.0.2.77:8080".into(),
+            "Cannot assign requested address (os error 99): no interface of this machine has that address",
+        ),
+    ] {
+        run_on(&dir.path().join("data"), &["serve", "--listen", &address])
+            .ended(1, &format!("nats-userman: cannot listen on {address}: {said}\n"));
+    }
+}
+
+#[test]
+fn a_port_of_root_is_told_as_one() {
+    let Some(runuser) = real_program("runuser") else { return };
+    let dir = super::denied::dir_for_all();
+    let data = dir.path().join("data");
+    let mut command = std::process::Command::new(runuser);
+    command.args(["-u", "nobody", "--"]).arg(program().get_program());
+    // The machine may give low ports to everybody, as in a container; then it starts, and must not.
+    let first = fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start").unwrap();
+    if first.trim().parse::<u16>().unwrap() < 100 {
+        eprintln!("\n*** PORTS BELOW 1024 ARE FOR ALL HERE: this test proves nothing here ***\n");
+        return;
+    }
+    command.args(["serve", "--listen", "127.0.0.1:99", "--data-dir"]).arg(&data);
+    end(command).ended(
+        1,
+        "nats-userman: cannot listen on 127.0.0.1:99: Permission denied (os error 13): \
+         ports below 1024 are for root; leave them to the proxy and take a higher one\n",
+    );
+}
+
+#[test]
+fn a_file_that_is_none_is_told_before_the_lock_is_looked_at() {
+    let app = App::start();
+    let dir = tempfile::tempdir().unwrap();
+    let at = dir.path().display();
+    let (missing, below) = (format!("{at}/nofile"), format!("{at}/no/dir/file"));
+    let file = format!("{at}/file");
+    fs::write(&file, "").unwrap();
+    let inside = format!("{file}/x");
+    for mode in [&["replay"][..], &["replay", "--journal"], &["replay", "--dry-run"]] {
+        for (path, why) in [
+            (&missing, "No such file or directory (os error 2)"),
+            (&below, "No such file or directory (os error 2)"),
+            (&inside, "Not a directory (os error 20)"),
+        ] {
+            run_on(app.config.data_dir.path(), &[mode, &[path]].concat())
+                .ended(1, &format!("nats-userman: cannot read {path}: {why}\n"));
+        }
+    }
+}
+
+#[test]
+fn a_data_directory_that_cannot_be_one_is_told_by_all_commands() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("file");
+    fs::write(&file, "").unwrap();
+    let (below, at) = (file.join("data"), file.display());
+    let none = "Not a directory (os error 20)";
+    for (args, said) in [
+        (&["serve"][..], format!("cannot use the data directory {at}/data: {none}")),
+        (&["member", "list"], format!("there is no database at {at}/data/userman.db: `nats-userman serve` makes it")),
+        (&["member", "remove", "1", "1"], format!("there is no database at {at}/data/userman.db: `nats-userman serve` makes it")),
+        (&["token", "show"], format!("there is no token yet at {at}/data/postback-token: `nats-userman serve` makes it")),
+    ] {
+        run_on(&below, args).ended(1, &format!("nats-userman: {said}\n"));
+    }
+    let data = dir.path().join("data");
+    fs::create_dir_all(data.join("userman.db")).unwrap();
+    fs::create_dir(data.join("postback-token")).unwrap();
+    let token = format!("{}/postback-token", data.display());
+    run_on(&data, &["token", "show"])
+        .ended(1, &format!("nats-userman: cannot use the token file {token}: Is a directory (os error 21)\n"));
+}
+
+#[test]
+fn a_token_file_that_holds_none_is_filled_by_the_command_that_it_names() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("postback-token");
+    fs::write(&file, "\n").unwrap();
+    let said = format!("nats-userman: {} holds no token: `nats-userman token add` makes one\n", file.display());
+    run_on(dir.path(), &["token", "show"]).ended(1, &said);
+    run_on(dir.path(), &["token", "add"]).printed();
+    assert_eq!(fs::read_to_string(&file).unwrap().trim_end().len(), 48);
+}
+
+#[test]
+fn a_public_url_may_be_all_of_the_url_or_its_front() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("postback-token"), format!("{TOKEN}\n")).unwrap();
+    let url = |front: &str| format!("1  {front}/postback/test...\n");
+    for (given, front) in [
+        ("https://x", "https://x"),
+        ("https://x/", "https://x"),
+        ("https://x//", "https://x"),
+        ("https://x/postback", "https://x"),
+        ("https://x/postback/", "https://x"),
+        ("https://x/postback//", "https://x"),
+        (&format!("https://x/postback/{TOKEN}"), "https://x"),
+        (&format!("https://x/nats/postback/{TOKEN}"), "https://x/nats"),
+        ("https://x/nats/", "https://x/nats"),
+        ("https://x//nats", "https://x/nats"),
+        ("https://x/postback/nats", "https://x/postback/nats"),
+        ("https://postback/", "https://postback"),
+        ("http://[::1]:8080/", "http://[::1]:8080"),
+    ] {
+        let printed = run_on(dir.path(), &["token", "show", "--public-url", given]).printed();
+        assert_eq!(printed.split_inclusive('\n').next(), Some(&*url(front)), "{given}");
+    }
+}
+
+/// A server that takes one call after the other and answers with these bytes, whatever was sent.
+fn server(answer: &'static [u8]) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = stream.write_all(answer);
+        }
+    });
+    address
+}
+
+fn replay(url: &str) -> Ran {
+    let dir = tempfile::tempdir().unwrap();
+    let capture = dir.path().join("capture");
+    fs::write(&capture, "action=CHECK&siteid=1&username=bob\n").unwrap();
+    run_on(dir.path(), &["replay", "--to", url, capture.to_str().unwrap()])
+}
+
+const BAD_REQUEST: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+const NO_GATEWAY: &[u8] =
+    b"HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/html\r\nContent-Length: 6\r\nConnection: close\r\n\r\n<html>";
+const NOT_FOUND: &[u8] = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+const MOVED: &[u8] = b"HTTP/1.1 301 Moved\r\nLocation: https://x/\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+/// An alert of TLS: the record's type, its version, two bytes of length, fatal, unexpected message.
+const TLS_ALERT: &[u8] = b"\x15\x03\x03\x00\x02\x02\x0a";
+
+#[test]
+fn replay_tells_what_is_at_the_other_end_and_never_the_token() {
+    let found = "expected status 200 and a reply line, found status";
+    for (scheme, answer, said) in [
+        ("https", BAD_REQUEST, "HOST does not speak TLS; is it http:// there?".to_owned()),
+        ("http", TLS_ALERT, "HOST does not answer in HTTP; is it https:// there?".to_owned()),
+        ("http", b"", "HOST closed the connection without an answer; is it https:// there?".to_owned()),
+        ("https", b"", "HOST closed the connection without an answer; is it http:// there?".to_owned()),
+        ("http", BAD_REQUEST, format!("{found} 400; is it https:// there?")),
+        ("http", NO_GATEWAY, format!("{found} 502, and a page of HTML: a proxy answered, or another program")),
+        ("http", NOT_FOUND, format!("{found} 404, is it the whole URL, with /postback/ and the token?")),
+        ("http", MOVED, format!("{found} 301, a redirect: give the URL that it leads to")),
+    ] {
+        let host = server(answer).to_string();
+        let said = said.replace("HOST", &host);
+        replay(&format!("{scheme}://{host}/postback/{TOKEN}")).ended(1, &format!("nats-userman: --to: {said}\n"));
+    }
+    for scheme in ["http", "https"] {
+        replay(&format!("{scheme}://127.0.0.1:1/postback/{TOKEN}"))
+            .ended(1, "nats-userman: --to: 127.0.0.1:1 refuses the connection: does the service run, and is the port right?\n");
+        replay(&format!("{scheme}://nobody.invalid/postback/{TOKEN}"))
+            .ended(1, "nats-userman: --to: the host of nobody.invalid is not known\n");
+    }
+    for url in ["127.0.0.1/x", "http://", "http://127.0.0.1:port/", "http://127.0.0.1:99999/", "http://[::1/", "ftp://x/"] {
+        replay(url).ended(2, "nats-userman: --to: expected http:// or https:// and the URL that NATS calls\n");
+    }
+}
+
+#[test]
+fn authstring_tells_what_is_at_the_other_end() {
+    let ask = |scheme: &str, answer| {
+        let url = format!("{scheme}://{}", server(answer));
+        let access = ["authstring", "--nats-url", &url, "--nats-api-username", USERNAME, "--nats-api-key", KEY];
+        let ran = super::run(&[&access[..], &["--type", "upsell", "--username", "bob", "--site", "1"]].concat());
+        assert_eq!(ran.code, Some(1));
+        ran.err.replace(&url, "URL")
+    };
+    assert_eq!(
+        ask("https", BAD_REQUEST),
+        "nats-userman: URL: no TLS with NATS: this port does not speak it; is the URL http://, or the port another one?\n"
+    );
+    assert!(ask("http", TLS_ALERT).starts_with("nats-userman: URL: "));
+}

@@ -1,0 +1,153 @@
+//! A user without rights is told so, with the file that is closed and who may use it.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::path::Path;
+use std::process::Command;
+
+use super::{Ran, end};
+use crate::support::{Program, TOKEN, program, real_program};
+
+const NOBODY: u32 = 65_534;
+
+/// A directory that others than root can enter and write.
+pub(super) fn dir_for_all() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    fs::set_permissions(dir.path(), Permissions::from_mode(0o777)).unwrap();
+    dir
+}
+
+/// The scene needs a user to become, and the right to.
+fn runuser() -> Option<std::path::PathBuf> {
+    let runuser = real_program("runuser")?;
+    let is_root = rustix::process::geteuid().is_root();
+    if !is_root {
+        assert!(std::env::var("REQUIRE_REAL").as_deref() != Ok("1"), "not root and REQUIRE_REAL=1");
+        eprintln!("\n*** NOT ROOT: this test proves nothing here ***\n");
+    }
+    // Root may enter everywhere; the program must be reachable for the others, too.
+    is_root.then_some(runuser)
+}
+
+fn as_nobody(runuser: &Path, data: &Path, args: &[&str]) -> Ran {
+    let mut command = Command::new(runuser);
+    command.args(["-u", "nobody", "--"]).arg(program().get_program()).args(args).arg("--data-dir").arg(data);
+    end(command)
+}
+
+fn set(path: &Path, owner: u32, mode: u32) {
+    chown(path, Some(owner), Some(owner)).unwrap();
+    fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+}
+
+/// A data directory as a start of root leaves it.
+fn made_by_root(dir: &Path) -> std::path::PathBuf {
+    let data = dir.join("data");
+    let mut command = program();
+    command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(&data);
+    command.stdout(std::process::Stdio::null());
+    assert!(Program::spawn(command).unwrap().terminate().success());
+    data
+}
+
+#[test]
+fn whoever_may_not_look_is_told_whom_to_become() {
+    let Some(runuser) = runuser() else { return };
+    let dir = dir_for_all();
+    let data = made_by_root(dir.path());
+    let at = data.display();
+    let why = format!(
+        "Permission denied (os error 13): {at} belongs to root with mode 0750, and this runs as nobody; \
+         run it as root, as in `runuser -u root -- nats-userman`\n"
+    );
+    let capture = dir.path().join("capture");
+    fs::write(&capture, "action=CHECK&siteid=1&username=bob\n").unwrap();
+    let capture = capture.to_str().unwrap();
+    let database = format!("nats-userman: cannot use the database {at}/userman.db: {why}");
+    let token = format!("nats-userman: cannot use the token file {at}/postback-token: {why}");
+    let lock = format!("nats-userman: cannot use the lock file {at}/userman.lock: {why}");
+    for (args, said) in [
+        (&["member", "list"][..], &database),
+        (&["member", "show", "1", "71"], &database),
+        (&["member", "remove", "1", "71"], &database),
+        (&["member", "restore", "1", "71"], &database),
+        (&["journal"], &database),
+        (&["block", "list"], &database),
+        (&["replay", "--dry-run", capture], &database),
+        (&["token", "show"], &token),
+        (&["token", "add"], &token),
+        (&["token", "retire", "1"], &token),
+        (&["serve", "--listen", "127.0.0.1:0"], &lock),
+        (&["replay", capture], &lock),
+    ] {
+        as_nobody(&runuser, &data, args).ended(1, said);
+    }
+}
+
+#[test]
+fn a_start_of_the_services_user_names_each_file_that_root_has_left() {
+    let Some(runuser) = runuser() else { return };
+    let dir = dir_for_all();
+    let data = made_by_root(dir.path());
+    chown(&data, Some(NOBODY), Some(NOBODY)).unwrap();
+    let at = data.display();
+    let files = [
+        ("userman.lock", 0o600, "cannot use the lock file AT/userman.lock"),
+        ("seal.key", 0o600, "key file AT/seal.key: cannot be read"),
+        ("userman.db", 0o640, "cannot use the database AT/userman.db"),
+        ("userman.db-wal", 0o640, "cannot use the database AT/userman.db"),
+        ("userman.db-shm", 0o640, "cannot use the database AT/userman.db"),
+        ("cookie.key", 0o600, "key file AT/cookie.key: cannot be read"),
+        ("postback-token", 0o600, "cannot use the token file AT/postback-token"),
+    ];
+    for (file, mode, _) in files {
+        set(&data.join(file), NOBODY, mode);
+    }
+    for (file, mode, said) in files {
+        set(&data.join(file), 0, mode);
+        as_nobody(&runuser, &data, &["serve", "--listen", "127.0.0.1:0"]).ended(
+            1,
+            &format!(
+                "nats-userman: {}: Permission denied (os error 13): {at}/{file} belongs to root with mode {mode:04o}, \
+                 and this runs as nobody; as root, hand it over with `chown nobody {at}/{file}`\n",
+                said.replace("AT", &at.to_string())
+            ),
+        );
+        set(&data.join(file), NOBODY, mode);
+    }
+    // And where only the right to write is missing, which SQLite tells at the first postback.
+    for file in ["userman.db", "userman.db-wal", "userman.db-shm"] {
+        set(&data.join(file), 0, 0o644);
+        let ran = as_nobody(&runuser, &data, &["serve", "--listen", "127.0.0.1:0"]);
+        let named = format!("{at}/{file} belongs to root with mode 0644, ");
+        assert!(ran.code == Some(1) && ran.err.contains(&named), "{ran:?}");
+        set(&data.join(file), NOBODY, 0o640);
+    }
+    // What was named is all that was wrong.
+    let mut command = Command::new(&runuser);
+    command.args(["-u", "nobody", "--"]).arg(program().get_program());
+    let program = Program::run(command, &data, &[]).unwrap();
+    let status = crate::support::post_to(program.address, TOKEN, b"action=CHECK&siteid=1&username=bob").unwrap().status;
+    assert_eq!(status, 200);
+}
+
+#[test]
+fn a_directory_in_which_nothing_can_be_made_is_named() {
+    let Some(runuser) = runuser() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();
+    let data = dir.path().join("a/data");
+    let at = dir.path().display();
+    as_nobody(&runuser, &data, &["serve", "--listen", "127.0.0.1:0"]).ended(
+        1,
+        &format!(
+            "nats-userman: cannot use the data directory {at}/a/data: Permission denied (os error 13): \
+             {at} belongs to root with mode 0755, and this runs as nobody; \
+             as root, make {at}/a/data and hand it over with `chown nobody {at}/a/data`\n"
+        ),
+    );
+    fs::create_dir_all(&data).unwrap();
+    let ran = as_nobody(&runuser, &data, &["serve", "--listen", "127.0.0.1:0"]);
+    let named = format!("{at}/a/data belongs to root with mode 0755, and this runs as nobody; run it as root");
+    assert!(ran.code == Some(1) && ran.err.contains(&named), "{ran:?}");
+}
