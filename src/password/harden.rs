@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use super::rehash::{Rehash, Rehashes, rehashed};
 use super::verify::was_made_of;
-use super::{Hasher, Opened, Stored, Vault, leftovers, verify, wrapped_holds};
+use super::{Hash, Hasher, Opened, Stored, Vault, leftovers, verify, verify_hash, wrapped_holds};
 use crate::action::Standing;
 use crate::chain::chain;
 use crate::clock::Clock;
@@ -302,11 +302,15 @@ pub fn hardened(vault: &Vault, hasher: &mut Hasher, pending: Pending) -> Result<
                     || matches!(before, Stored::Hash(hash) if was_made_of(hash, &password))
             };
             let same = pending.before.as_ref().map(opens);
+            // Hashed in Unicode NFC, so that it opens in whatever form it is typed. A hash of before may be of the form that was sent.
+            let normal = password.in_nfc();
+            let is_normal = |hash: &Hash| normal.as_ref().is_none_or(|normal| verify_hash(hash, normal).unwrap_or(false));
+            let password = normal.as_ref().unwrap_or(&password);
             match (&pending.before, same) {
-                (Some(Stored::Hash(hash)), Some(true)) if hasher.cost().is_of(hash, &password) => {
+                (Some(Stored::Hash(hash)), Some(true)) if hasher.cost().is_of(hash, password) && is_normal(hash) => {
                     (Stored::Hash(hash.clone()), false)
                 }
-                _ => (Stored::Hash(hasher.hash(&password).map_err(|error| error.to_string())?), same == Some(false)),
+                _ => (Stored::Hash(hasher.hash(password).map_err(|error| error.to_string())?), same == Some(false)),
             }
         }
         Opened::Cryptpass(cryptpass) => match &pending.before {

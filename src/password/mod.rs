@@ -25,6 +25,8 @@ use std::fmt;
 use secrecy::{ExposeSecret as _, SecretString};
 use zeroize::Zeroizing;
 
+use crate::unicode::nfc;
+
 pub use cost::{Cost, HashKind, UnknownHashKind};
 pub use hash::{HashError, Hasher};
 pub use vault::{KeyId, OpenError, Opened, Vault};
@@ -46,6 +48,12 @@ impl Password {
     /// Reads a password as it was sent or typed.
     pub fn parse(text: &str) -> Option<Self> {
         (1..=PASSWORD_BYTES_MAX).contains(&text.len()).then(|| Self(SecretString::from(text)))
+    }
+
+    /// The same in Unicode NFC; `None` where it is in that form. It may be longer than what was typed.
+    pub(crate) fn in_nfc(&self) -> Option<Self> {
+        let normal = Zeroizing::new(nfc(self.expose()).into_owned());
+        (*normal != self.expose()).then(|| Self(SecretString::from(normal.as_str())))
     }
 
     /// The clear text, for this crate's hashing and sealing alone.

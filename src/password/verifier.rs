@@ -2,7 +2,7 @@
 
 use super::cost::HashKind;
 use super::hash::Hasher;
-use super::verify::{verify_in, windows_1252};
+use super::verify::{spellings, verify_in};
 use super::{Password, Stored, Vault, VerifyError};
 use crate::member::Key;
 
@@ -23,7 +23,7 @@ impl Verifier {
 
     /// Whether `typed` is the password of this row; nobody's is none. What the row itself does not compute of hashes of the configured kind
     /// is made up for by computing one for nothing: for nobody, for a sealed password (also a right one), for a row of the other kind and for
-    /// one that is broken. A wrong password that has another spelling in Windows-1252 costs two, since a wrapped row has to try both.
+    /// one that is broken. A wrong password that has other spellings, in Windows-1252 or Unicode NFC, costs as many, since a wrapped row has to try them all.
     pub fn verify_at_equal_cost(
         &mut self,
         row: Option<(&Stored, Key)>,
@@ -34,7 +34,7 @@ impl Verifier {
         let before = self.0.workspace.hashes(kind);
         let answer = row.map_or(Ok(false), |(stored, key)| verify_in(&mut self.0.workspace, stored, key, vault, typed));
         let opened = matches!(answer, Ok(true));
-        let due = if !opened && windows_1252(typed.expose()).is_some() { 2 } else { 1 };
+        let due = if opened { 1 } else { spellings(typed).len() as u64 };
         while self.0.workspace.hashes(kind) < before + due {
             self.0.waste();
         }

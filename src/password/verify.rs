@@ -67,10 +67,15 @@ pub(super) fn verify_in(
 ) -> Result<bool, VerifyError> {
     match stored {
         Stored::Sealed(seal) => match vault.open(key, seal)? {
-            Opened::Password(password) => Ok(same_text(password.expose(), typed.expose())),
+            Opened::Password(password) => {
+                let normal = |text: &Password| text.in_nfc().unwrap_or_else(|| text.clone());
+                Ok(same_text(normal(&password).expose(), normal(typed).expose()))
+            }
             Opened::Cryptpass(cryptpass) => cryptpass_fits(&cryptpass, typed),
         },
-        Stored::Hash(hash) => verify_hash_in(workspace, hash, typed),
+        // A hash of today is of the password in NFC, one of before of the password as it was sent.
+        Stored::Hash(hash) => Ok(verify_hash_in(workspace, hash, typed)?
+            || typed.in_nfc().map_or(Ok(false), |normal| verify_hash_in(workspace, hash, &normal))?),
         Stored::Wrapped(wrapped) => {
             let (setting, phc) = parts(wrapped)?;
             crypt_fits(setting, typed, |made| phc.fits(workspace, made.as_bytes()))
@@ -137,8 +142,7 @@ fn cryptpass_fits(cryptpass: &Cryptpass, typed: &Password) -> Result<bool, Verif
     crypt_fits(setting, typed, |made| Ok(made.as_bytes().ct_eq(cryptpass.expose().as_bytes()).into()))
 }
 
-/// Tries the crypt string of the typed text as UTF-8, then as Windows-1252: NATS made it of the bytes that the browser of that day
-/// sent, and its pages were not always UTF-8.
+/// Tries the crypt string of each of the [`spellings`].
 fn crypt_fits(
     setting: Setting<'_>,
     typed: &Password,
@@ -148,18 +152,27 @@ fn crypt_fits(
         Some(made) => fits(&made),
         None => Ok(false),
     };
-    let text = typed.expose();
-    if try_bytes(text.as_bytes())? {
-        return Ok(true);
+    for bytes in spellings(typed) {
+        if try_bytes(&bytes)? {
+            return Ok(true);
+        }
     }
-    match windows_1252(text) {
-        Some(bytes) => try_bytes(&bytes),
-        None => Ok(false),
+    Ok(false)
+}
+
+/// The typed text as UTF-8, then as Windows-1252, because NATS made a cryptpass of the bytes that the browser of that day sent, and its
+/// pages were not always UTF-8; and both in Unicode NFC, where that is another text.
+pub(super) fn spellings(typed: &Password) -> Vec<Zeroizing<Vec<u8>>> {
+    let mut spellings = Vec::with_capacity(2);
+    for text in [Some(typed), typed.in_nfc().as_ref()].into_iter().flatten() {
+        spellings.push(Zeroizing::new(text.expose().as_bytes().to_vec()));
+        spellings.extend(windows_1252(text.expose()));
     }
+    spellings
 }
 
 /// The text in Windows-1252, if that is another spelling of it.
-pub(super) fn windows_1252(text: &str) -> Option<Zeroizing<Vec<u8>>> {
+fn windows_1252(text: &str) -> Option<Zeroizing<Vec<u8>>> {
     if text.is_ascii() {
         return None;
     }
@@ -311,6 +324,32 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_password_opens_in_whatever_normal_form_it_was_sent_and_typed() {
+        let (composed, decomposed) = ("p\u{e9}ss", "pe\u{301}ss");
+        let key = Key { site: crate::member::SiteId::parse("1").unwrap(), member: crate::member::MemberId::parse("1").unwrap() };
+        let vault = Vault::from_key([7; 32]);
+        let password = |text: &str| Password::parse(text).unwrap();
+        let crypt = |bytes: &[u8]| Cryptpass::parse(&pwhash::unix::crypt(bytes, "$1$abcdefgh$").unwrap()).unwrap();
+        let mut hasher = super::super::Hasher::with_cheap_cost_for_tests(super::super::HashKind::Argon2id);
+        for sent in [composed, decomposed] {
+            let pending =
+                crate::store::Pending { journal_id: 1, key, seal: vault.seal_password(key, &password(sent)), before: None };
+            let hashed = super::super::harden::hardened(&vault, &mut hasher, pending.clone()).unwrap().form;
+            let wrapped = Stored::Wrapped(hasher.wrap(&crypt(composed.as_bytes())).unwrap());
+            let western = Stored::Wrapped(hasher.wrap(&crypt(b"p\xe9ss")).unwrap());
+            for stored in [Stored::Sealed(pending.seal), hashed, wrapped, western] {
+                for typed in [composed, decomposed] {
+                    assert!(verify(&stored, key, &vault, &password(typed)).unwrap(), "{stored:?} {}", typed.escape_unicode());
+                }
+                assert!(!verify(&stored, key, &vault, &password("pess")).unwrap());
+            }
+        }
+        // As a release before hashed it.
+        let old = Stored::Hash(hasher.hash(&password(decomposed)).unwrap());
+        assert!(verify(&old, key, &vault, &password(decomposed)).unwrap());
     }
 
     #[test]
