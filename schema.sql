@@ -114,11 +114,16 @@ CREATE TABLE folding (
     version           INTEGER NOT NULL
 ) STRICT;
 
--- Which WAL file belongs to this database file: see src/store/wal_mark.rs.
+-- Which WAL file belongs to this database file: see src/store/wal_mark.rs. The columns have a fixed size, so that an update is made in
+-- place.
 CREATE TABLE wal_mark (
     one               INTEGER PRIMARY KEY CHECK (one = 1),
-    mark              BLOB NOT NULL
+    tag               BLOB NOT NULL,             -- always the same: finds the row in the pages of a WAL
+    id                BLOB NOT NULL,             -- 16 random bytes, new in every transaction
+    previous          BLOB NOT NULL,             -- the id before
+    cookie            BLOB NOT NULL              -- PRAGMA schema_version at that transaction, 4 bytes
 ) STRICT;
+INSERT INTO wal_mark VALUES (1, x'ffc0e17b9ad34f10b6fe8c01f7a5c2ee', randomblob(16), zeroblob(16), zeroblob(4));
 
 -- GET /health writes here, because only a commit shows that a commit works.
 CREATE TABLE health (

@@ -7,6 +7,7 @@ mod journal;
 mod member;
 mod replay;
 mod serve;
+mod set_wal_aside;
 mod token;
 
 use std::io;
@@ -65,6 +66,8 @@ enum Command {
     /// Ask NATS, or a running nats-userman, for a string that authorises a link
     #[command(name = "authstring")]
     AuthString(authstring::AuthString),
+    /// Set the WAL of another database aside, after a backup was put back while it lay there; it is renamed, not deleted
+    SetWalAside,
     /// Say what would be used, secrets hidden, and what is wrong with it
     CheckConfig,
 }
@@ -180,6 +183,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Token(token) => token.run(&config),
         Command::Block(block) => block.run(&config),
         Command::AuthString(authstring) => authstring.run(&config),
+        Command::SetWalAside => set_wal_aside::run(&config),
         Command::CheckConfig => Ok(()),
     }
 }

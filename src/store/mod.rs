@@ -14,6 +14,8 @@ mod state;
 mod upgrade;
 mod upgrade_copy;
 mod view;
+mod wal_aside;
+mod wal_mark;
 mod whole;
 
 pub use checkpoint::HeldWal;
@@ -26,6 +28,7 @@ pub use state::{State, check_pages, look, open_unchanged};
 pub use upgrade::UpgradeError;
 pub use upgrade_copy::{CopyError, NoCopy};
 pub use view::{View, Wanted};
+pub use wal_aside::set_wal_aside;
 
 use std::time::Instant;
 

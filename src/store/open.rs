@@ -15,7 +15,7 @@ use super::checkpoint::{CHECKPOINT_PAGES, Checkpoints};
 use super::reader::Reader;
 use super::sqlite::Sqlite;
 use super::upgrade::{self, UpgradeError};
-use super::{Engine, Fault, whole};
+use super::{Engine, Fault, wal_mark, whole};
 use crate::denied;
 
 /// How long a writer waits for another process's lock: commands hold it for milliseconds. Short, because postbacks wait meanwhile
@@ -91,6 +91,18 @@ pub enum OpenError {
     /// Another user's, mostly.
     #[error("cannot use the database {}", .0.display())]
     Unreadable(PathBuf, #[source] std::io::Error),
+    /// The WAL beside it is of another database, or of a later state.
+    #[error(
+        "the WAL {} does not belong to the database {}, which was replaced without it: nothing was changed; if the database is the \
+         restored one, run `nats-userman set-wal-aside` and start again, else put the right file back",
+        wal.display(), database.display()
+    )]
+    ForeignWal {
+        /// The database file.
+        database: PathBuf,
+        /// The file beside it.
+        wal: PathBuf,
+    },
     /// It has lost all that it held.
     #[error("the database {} is empty: restore a backup, or remove the file to begin anew", .0.display())]
     Empty(PathBuf),
@@ -142,6 +154,7 @@ impl OpenError {
             | OpenError::Damaged(..)
             | OpenError::BrokenPages(..)
             | OpenError::Unreadable(..)
+            | OpenError::ForeignWal { .. }
             | OpenError::Empty(_)
             | OpenError::LostLog(_)
             | OpenError::Begun(_) => false,
@@ -171,6 +184,7 @@ pub fn with_engine<T>(location: &Location, make: bool, work: impl FnOnce(&mut dy
     if version == 0 && !make {
         return Err(OpenError::nothing_in(path));
     }
+    let is_older = version > 0 && upgrade::check_current(&conn).is_err();
     set_up_writer(&conn).map_err(fault)?;
     upgrade::run(&mut conn, location.upgrade_copy.then_some(path)).map_err(|error| OpenError::of_upgrade(path, error))?;
 
@@ -184,6 +198,10 @@ pub fn with_engine<T>(location: &Location, make: bool, work: impl FnOnce(&mut dy
     conn.wal_hook(Some(hook)).map_err(|error| fault(error.into()))?;
     let checkpoints = Checkpoints::new(&conn, path, wal_pages, location.checkpoint_pages).map_err(fault)?;
     let mut engine = Sqlite::new(&conn, path, checkpoints).map_err(fault)?;
+    if is_older {
+        // Only a WAL that begins with a mark can be told from one of another file. Where it cannot be emptied now, it will be later.
+        let _ = engine.empty_wal();
+    }
     Ok(work(&mut engine))
 }
 
@@ -245,15 +263,23 @@ fn make_file(path: &Path) -> std::io::Result<()> {
     file.set_permissions(Permissions::from_mode(FILE_MODE))
 }
 
-/// Refuses a database that has lost its end, before anything is done to it. Only for the beginning of a process: the file is opened
-/// and closed here beside SQLite, and a `close` gives up every lock that the process holds on the file (POSIX), so that another
-/// process could take a log away that is in use.
+/// Refuses a database that has lost its end, or whose WAL is of another one, before anything is done to it. Only for the beginning
+/// of a process: the file is opened and closed here beside SQLite, and a `close` gives up every lock that the process holds on the
+/// file (POSIX), so that another process could take a log away that is in use.
 ///
 /// # Errors
 ///
-/// [`OpenError::Damaged`].
+/// [`OpenError::Damaged`] or [`OpenError::ForeignWal`].
 pub fn check_whole(location: &Location) -> Result<(), OpenError> {
-    whole::check(location.path()).map_err(|fault| OpenError::Damaged(location.path().to_owned(), fault))
+    let path = location.path();
+    whole::check(path).map_err(|fault| OpenError::Damaged(path.to_owned(), fault))?;
+    // Where the file is a symbolic link, SQLite keeps the WAL beside what it leads to.
+    let Ok(database) = path.canonicalize() else { return Ok(()) };
+    let wal = whole::log_path(&database);
+    if wal_mark::is_foreign(&database, &wal) {
+        return Err(OpenError::ForeignWal { database: path.to_owned(), wal });
+    }
+    Ok(())
 }
 
 pub(super) fn open(path: &Path, flags: OpenFlags) -> Result<Connection, Fault> {

@@ -10,7 +10,7 @@ use super::checkpoint::{Checkpoints, HeldWal};
 use super::rows::{
     FormColumns, HERE_COLUMNS, MEMBER_COLUMNS, before_column, read_former, read_here, select_former, select_member,
 };
-use super::{Engine, Fault, Hardened, LoggedOut, Outcome, Pending, Rehashed, View, Wanted};
+use super::{Engine, Fault, Hardened, LoggedOut, Outcome, Pending, Rehashed, View, Wanted, wal_mark};
 use crate::action::{Change, Standing};
 use crate::journal::Record;
 use crate::login::guard::{Block, Door, Target};
@@ -36,6 +36,8 @@ pub(super) struct Sqlite<'c> {
     /// Device and inode of the file that was opened.
     opened: (u64, u64),
     checkpoints: Checkpoints<'c>,
+    /// Rows that this connection had changed when the transaction began.
+    changes_before: u64,
     select_member: Statement<'c>,
     select_former: Statement<'c>,
     select_holder: Statement<'c>,
@@ -59,6 +61,7 @@ impl<'c> Sqlite<'c> {
             path,
             opened: identity(path).ok_or(Fault::Moved)?,
             checkpoints,
+            changes_before: 0,
             select_member: prepare(&select_member())?,
             select_former: prepare(&select_former())?,
             select_holder: prepare(SELECT_HOLDER)?,
@@ -296,7 +299,9 @@ impl Engine for Sqlite<'_> {
             return Err(Fault::Moved);
         }
         // IMMEDIATE: a lock that is only taken at the first write could find that what was loaded is no longer so.
-        Ok(self.conn.execute_batch("BEGIN IMMEDIATE")?)
+        self.conn.execute_batch("BEGIN IMMEDIATE")?;
+        self.changes_before = self.conn.total_changes();
+        Ok(())
     }
 
     fn expire_due(&mut self, now: i64, most: usize) -> Result<usize, Fault> {
@@ -363,6 +368,9 @@ impl Engine for Sqlite<'_> {
     }
 
     fn commit(&mut self) -> Result<(), Fault> {
+        if self.conn.total_changes() != self.changes_before {
+            wal_mark::renew(self.conn)?;
+        }
         self.conn.execute_batch("COMMIT").map_err(Fault::of_commit)
     }
 

@@ -6,13 +6,16 @@ use std::time::Instant;
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::{Fault, NoCopy, folding, upgrade_copy};
+use super::{Fault, NoCopy, folding, upgrade_copy, wal_mark};
 
 /// The form that schema.sql describes.
 pub(super) const CURRENT: i64 = UPGRADES.len() as i64 + 1;
 
 /// `UPGRADES[n]` leads from version n+1 to n+2. Steps are never edited after a release.
 const UPGRADES: &[&str] = &[include_str!("upgrade_2.sql"), include_str!("upgrade_3.sql")];
+
+/// The version that brought the mark of the WAL.
+const FIRST_WITH_MARK: i64 = 3;
 
 const SCHEMA: &str = include_str!("../../schema.sql");
 
@@ -91,6 +94,11 @@ pub(super) fn run(conn: &mut Connection, keep_copy: Option<&Path>) -> Result<(),
     }
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", CURRENT)?;
+    if found < FIRST_WITH_MARK {
+        wal_mark::complete(&transaction)?;
+    } else {
+        wal_mark::renew(&transaction)?;
+    }
     transaction.commit()?;
     if (1..CURRENT).contains(&found) {
         log::info!("the database was upgraded to version {CURRENT} in {} ms", began.elapsed().as_millis());

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::ffi;
 
 use super::Fault;
+use super::open::beside;
 
 const HEADER_BYTES: usize = 100;
 const LOG_HEADER_BYTES: u64 = 32;
@@ -77,10 +78,8 @@ fn damage(what: &str) -> Result<(), Fault> {
     Err(Fault::Broken(error))
 }
 
-fn log_path(database: &Path) -> PathBuf {
-    let mut path = PathBuf::from(database).into_os_string();
-    path.push("-wal");
-    path.into()
+pub(super) fn log_path(database: &Path) -> PathBuf {
+    beside(database, "-wal")
 }
 
 /// Bytes of a page and number of pages, where the header is SQLite's and its number of pages is valid.

@@ -1,0 +1,30 @@
+//! `set-wal-aside`: for a database that was restored while the WAL of the old one lay beside it.
+
+use std::io::{Write as _, stdout};
+
+use super::Failure;
+use crate::clock::{Clock, format_utc};
+use crate::config::Config;
+use crate::store::set_wal_aside;
+
+pub(super) fn run(config: &Config) -> Result<(), Failure> {
+    let database = config.location.path();
+    if !database.exists() {
+        return Err(Failure::Failed(format!("there is no database at {}: put the backup there first", database.display())));
+    }
+    let _locks = config.data_dir.lock(database).map_err(|error| Failure::of(&error))?;
+    let stamp = format_utc(Clock::System.now()).replace(['-', ':'], "");
+    let failed = |error| Failure::Failed(format!("cannot set the WAL of {} aside: {error}", database.display()));
+    let mut out = stdout().lock();
+    match set_wal_aside(&config.location, &stamp).map_err(failed)? {
+        None => writeln!(out, "{} has no WAL with anything in it: nothing was set aside", database.display())?,
+        Some((aside, bytes)) => {
+            writeln!(out, "set aside: {} ({bytes} bytes)", aside.display())?;
+            writeln!(
+                out,
+                "What it has is not in the database. Start the service again, and restart other programs that read the file."
+            )?;
+        }
+    }
+    Ok(())
+}

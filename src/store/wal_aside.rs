@@ -1,0 +1,40 @@
+//! Takes a WAL out of the way of a database that was restored without it. Nothing is deleted.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::open::beside;
+use super::{Location, whole};
+
+/// Renames the WAL, and the index of it that SQLite keeps in -shm: `userman.db-wal` becomes `userman.db-wal.aside-STAMP`. Gives the
+/// new name of the WAL and its size; `None` where there is no WAL with anything in it. For a database that no process has open.
+///
+/// # Errors
+///
+/// Where a file of the new name is there already, or the directory cannot be written.
+pub fn set_wal_aside(location: &Location, stamp: &str) -> io::Result<Option<(PathBuf, u64)>> {
+    let database = location.path().canonicalize()?;
+    let wal = whole::log_path(&database);
+    let bytes = match fs::metadata(&wal) {
+        Ok(metadata) => metadata.len(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
+        Err(error) => return Err(error),
+    };
+    if bytes == 0 {
+        return Ok(None);
+    }
+    let aside = |file: &Path| beside(file, &format!(".aside-{stamp}"));
+    let index = beside(&database, "-shm");
+    // The WAL last: cut short between both, the start is refused as before.
+    for file in [&index, &wal].into_iter().filter(|file| file.exists()) {
+        if aside(file).exists() {
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, format!("{} is there already", aside(file).display())));
+        }
+        fs::rename(file, aside(file))?;
+    }
+    if let Some(dir) = database.parent() {
+        File::open(dir)?.sync_all()?;
+    }
+    Ok(Some((aside(&wal), bytes)))
+}

@@ -1,0 +1,254 @@
+//! Whether the WAL beside the database file belongs to it. SQLite does not look: a backup that is copied over the file, while the
+//! old -wal lies beside it, gets the pages of another database, and nobody notices before queries fail.
+//!
+//! Every transaction of ours gives the table `wal_mark` a new random id and keeps the one before. SQLite begins a WAL anew only
+//! when the file holds all of the last one. So the id in the file alone is the one before the first id in the WAL; or, when a
+//! checkpoint was cut short, one of those in the WAL. A backup from before this WAL has an older id.
+//!
+//! What cannot be told belongs: to refuse a start after a power failure is worse than what is prevented here. Therefore
+//! nothing is refused where the file cannot be read, where the WAL has no mark (another program wrote it), or where a
+//! release without marks wrote both. File formats: sqlite.org/fileformat2.html.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{BufReader, Read as _};
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+
+use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
+
+use super::Fault;
+
+/// What finds a mark in the pages of the WAL; schema.sql has it too. No text of a member can hold it: it is no UTF-8.
+const TAG: [u8; 16] = *b"\xff\xc0\xe1\x7b\x9a\xd3\x4f\x10\xb6\xfe\x8c\x01\xf7\xa5\xc2\xee";
+const ID_BYTES: usize = 16;
+const COOKIE_BYTES: usize = 4;
+/// Of the columns that follow each other in the row: tag, id, previous, cookie.
+const MARK_BYTES: usize = TAG.len() + 2 * ID_BYTES + COOKIE_BYTES;
+/// Before them in a cell: the size of the row, its number, and the types of its columns.
+const CELL_HEAD_BYTES: usize = 16;
+
+const WAL_HEADER_BYTES: usize = 32;
+const FRAME_HEADER_BYTES: usize = 24;
+/// A start has no other writer beside it. A command may have one, which begins the WAL anew while it is read.
+const TRIES: usize = 5;
+
+type Id = [u8; ID_BYTES];
+type Cookie = [u8; COOKIE_BYTES];
+
+/// Gives the open transaction a mark of its own. To be called last in every transaction that changed anything.
+pub(super) fn renew(conn: &Connection) -> Result<(), Fault> {
+    let cookie = cookie(conn)?;
+    conn.prepare_cached("UPDATE wal_mark SET previous = id, id = randomblob(16), cookie = ?1")?.execute([cookie])?;
+    Ok(())
+}
+
+/// Completes the mark of the transaction that made the table: it is the first, and has none before.
+pub(super) fn complete(conn: &Connection) -> Result<(), Fault> {
+    conn.execute("UPDATE wal_mark SET cookie = ?1", [cookie(conn)?])?;
+    Ok(())
+}
+
+fn cookie(conn: &Connection) -> Result<Cookie, Fault> {
+    let number: u32 = conn.prepare_cached("PRAGMA schema_version")?.query_row([], |row| row.get(0))?;
+    Ok(number.to_be_bytes())
+}
+
+/// Whether the WAL does not belong to the file, for certain. Before a connection is open in this process: see
+/// [`super::check_whole`].
+pub(super) fn is_foreign(database: &Path, wal: &Path) -> bool {
+    let verdict = || {
+        let before = wal_header(wal)?;
+        let file = FileState::read(database);
+        let foreign = file.is_some_and(|file| file.contradicts(wal));
+        // Where the WAL was begun anew meanwhile, file and WAL were read at different times.
+        (wal_header(wal) == Some(before)).then_some(foreign)
+    };
+    (0..TRIES).find_map(|_| verdict()).unwrap_or(false)
+}
+
+fn wal_header(wal: &Path) -> Option<[u8; WAL_HEADER_BYTES]> {
+    let mut header = [0; WAL_HEADER_BYTES];
+    File::open(wal).ok()?.read_exact_at(&mut header, 0).ok()?;
+    Some(header)
+}
+
+/// What the database file says without its WAL.
+struct FileState {
+    /// Of a file that was not made for a WAL: a copy by VACUUM INTO or from a dump.
+    is_of_rollback_mode: bool,
+    /// Counts the changes of the schema. SQLite's backups and VACUUM give the copy another number.
+    cookie: Cookie,
+    mark: FileMark,
+}
+
+enum FileMark {
+    Unreadable,
+    /// The table is not there, so that its first row must be in the WAL.
+    None,
+    Is(Id, Cookie),
+}
+
+impl FileState {
+    /// `None` for a file that is none of SQLite's or has no page yet.
+    fn read(database: &Path) -> Option<Self> {
+        let mut header = [0; 100];
+        File::open(database).ok()?.read_exact_at(&mut header, 0).ok()?;
+        let cookie = header[40..44].try_into().ok()?;
+        let is_ours = header.starts_with(b"SQLite format 3\0");
+        is_ours.then(|| Self { is_of_rollback_mode: header[18] == 1, cookie, mark: FileMark::read(database) })
+    }
+
+    /// Whether this file cannot be the one on which the WAL was begun.
+    fn contradicts(&self, wal: &Path) -> bool {
+        let Some(mut frames) = Frames::open(wal) else { return false };
+        if self.is_of_rollback_mode {
+            return frames.next_transaction().is_some();
+        }
+        let (id, expected_cookie) = match self.mark {
+            FileMark::Unreadable => return false,
+            FileMark::None => return frames.first_mark().is_some_and(|mark| mark.previous != [0; ID_BYTES]),
+            FileMark::Is(id, cookie) => (id, cookie),
+        };
+        let (mut known, mut cookies, mut marks) = (false, HashSet::from([expected_cookie]), 0);
+        while let Some(transaction) = frames.next_transaction() {
+            for mark in &transaction.marks {
+                known |= mark.id == id || marks == 0 && mark.previous == id;
+                marks += 1;
+            }
+            cookies.extend(transaction.cookies);
+            if known && self.cookie == expected_cookie {
+                return false;
+            }
+        }
+        // A copy that was made during this very WAL has an id of it. Where nobody changed the schema, its cookie tells.
+        let is_copy = cookies.len() == 1 && !cookies.contains(&self.cookie);
+        marks > 0 && (!known || is_copy)
+    }
+}
+
+impl FileMark {
+    fn read(database: &Path) -> Self {
+        // Immutable: SQLite takes no lock, and looks neither for a WAL nor for a journal.
+        let uri = format!("file:{}?immutable=1", percent_encode(database.as_os_str().as_bytes(), NON_ALPHANUMERIC));
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let read = || {
+            let conn = Connection::open_with_flags(uri, flags)?;
+            let there = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'wal_mark')";
+            if !conn.query_row(there, [], |row| row.get(0))? {
+                return Ok(FileMark::None);
+            }
+            let sql = "SELECT id, cookie FROM wal_mark WHERE tag = ?1";
+            let mark = conn.query_row(sql, [TAG], |row| Ok(FileMark::Is(row.get(0)?, row.get(1)?)));
+            Ok::<_, rusqlite::Error>(mark.optional()?.unwrap_or(FileMark::Unreadable))
+        };
+        read().unwrap_or(FileMark::Unreadable)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Mark {
+    id: Id,
+    previous: Id,
+    cookie: Cookie,
+}
+
+impl Mark {
+    /// The mark in a page of the table, which has one row.
+    fn find(page: &[u8]) -> Option<Self> {
+        // A leaf of a table with one cell, and where that cell begins.
+        let &[0x0d, _, _, 0, 1, _, _, _, high, low, ..] = page else { return None };
+        let cell = page.get(usize::from(u16::from_be_bytes([high, low]))..)?;
+        let at = cell.windows(TAG.len()).take(CELL_HEAD_BYTES).position(|bytes| bytes == TAG)?;
+        let (id, rest) = cell.get(at..at + MARK_BYTES)?[TAG.len()..].split_first_chunk()?;
+        let (previous, rest) = rest.split_first_chunk()?;
+        Some(Self { id: *id, previous: *previous, cookie: rest.try_into().ok()? })
+    }
+}
+
+/// What a committed transaction in the WAL has of marks and cookies.
+#[derive(Default)]
+struct Transaction {
+    marks: Vec<Mark>,
+    cookies: Vec<Cookie>,
+}
+
+/// The transactions of a WAL, to the last one that was committed, as SQLite would read them.
+struct Frames {
+    wal: BufReader<File>,
+    salts: [u8; 8],
+    big_endian: bool,
+    sums: [u32; 2],
+    page: Vec<u8>,
+}
+
+impl Frames {
+    /// `None` for a WAL that SQLite would take as empty.
+    fn open(wal: &Path) -> Option<Self> {
+        let mut wal = BufReader::with_capacity(1 << 20, File::open(wal).ok()?);
+        let mut header = [0; WAL_HEADER_BYTES];
+        wal.read_exact(&mut header).ok()?;
+        let big_endian = match header[..4] {
+            [0x37, 0x7f, 0x06, 0x82] => false,
+            [0x37, 0x7f, 0x06, 0x83] => true,
+            _ => return None,
+        };
+        let page_bytes = usize::try_from(number(&header, 8)).ok()?;
+        let sums = checksum([0, 0], &header[..24], big_endian);
+        let valid = sums == sums_at(&header, 24) && (512..=65_536).contains(&page_bytes) && page_bytes.is_power_of_two();
+        let salts = header[16..24].try_into().ok()?;
+        valid.then(|| Self { wal, salts, big_endian, sums, page: vec![0; page_bytes] })
+    }
+
+    fn first_mark(&mut self) -> Option<Mark> {
+        std::iter::from_fn(|| self.next_transaction()).find_map(|transaction| transaction.marks.first().copied())
+    }
+
+    fn next_transaction(&mut self) -> Option<Transaction> {
+        let mut transaction = Transaction::default();
+        loop {
+            let header = self.next_frame()?;
+            if let Some(mark) = Mark::find(&self.page) {
+                transaction.cookies.push(mark.cookie);
+                transaction.marks.push(mark);
+            }
+            if number(&header, 0) == 1 {
+                transaction.cookies.extend(self.page[40..44].first_chunk().copied());
+            }
+            // The last frame of a commit says how many pages the database has then.
+            if number(&header, 4) > 0 {
+                return Some(transaction);
+            }
+        }
+    }
+
+    /// The header of the next valid frame, whose page is in `page` then.
+    fn next_frame(&mut self) -> Option<[u8; FRAME_HEADER_BYTES]> {
+        let mut header = [0; FRAME_HEADER_BYTES];
+        self.wal.read_exact(&mut header).ok()?;
+        self.wal.read_exact(&mut self.page).ok()?;
+        self.sums = checksum(checksum(self.sums, &header[..8], self.big_endian), &self.page, self.big_endian);
+        (header[8..16] == self.salts && sums_at(&header, 16) == self.sums).then_some(header)
+    }
+}
+
+fn number(bytes: &[u8], at: usize) -> u32 {
+    bytes[at..at + 4].iter().fold(0, |number, &byte| number << 8 | u32::from(byte))
+}
+
+fn sums_at(bytes: &[u8], at: usize) -> [u32; 2] {
+    [number(bytes, at), number(bytes, at + 4)]
+}
+
+/// "Checksum Algorithm" of the WAL: over pairs of 32-bit numbers, wrapping.
+fn checksum([mut first, mut second]: [u32; 2], bytes: &[u8], big_endian: bool) -> [u32; 2] {
+    let (words, _) = bytes.as_chunks::<4>();
+    for pair in words.chunks_exact(2) {
+        let word = |bytes: [u8; 4]| if big_endian { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) };
+        first = first.wrapping_add(word(pair[0])).wrapping_add(second);
+        second = second.wrapping_add(word(pair[1])).wrapping_add(first);
+    }
+    [first, second]
+}
