@@ -155,11 +155,14 @@ fn members_kept_out(config: &Config, reader: &Reader) -> Result<Vec<String>, Fau
     Ok(leftovers::kept_out(&forms, kind, keep_cryptpass))
 }
 
-/// A database of this release, if there is one. `serve` does not look for broken pages: it would read the whole file.
+/// A database of this release, if there is one. `serve` does not look for broken pages but before an
+/// upgrade: it would read the whole file.
 fn whole_database(config: &Config) -> Result<Option<Reader>, OpenError> {
     match database::state(config)? {
-        // The first start makes it, or the next one upgrades it.
-        State::Missing | State::Begun | State::Older(_) => Ok(None),
+        // The first start makes it.
+        State::Missing | State::Begun => Ok(None),
+        // The next start upgrades it, and looks for broken pages before that.
+        State::Older(_) => pages(config).map(|()| None),
         State::Current => {
             pages(config)?;
             open_unchanged(&config.location).map(Some)

@@ -157,7 +157,7 @@ impl Capture {
                 capture.layout = Layout::Tmm;
                 break;
             }
-            has_action = has_action || Fields::from_urlencoded(&line).has("action");
+            has_action = has_action || Fields::from_urlencoded(&line).get("action").is_some_and(is_word);
         }
         if capture.layout == Layout::Urlencoded && !capture.is_blank {
             match Foreign::of_text(&head) {
@@ -257,7 +257,12 @@ impl Capture {
 
 fn is_action_line(line: &[u8]) -> bool {
     let word = line.strip_prefix(b"action=");
-    word.is_some_and(|word| !word.is_empty() && word.iter().all(u8::is_ascii_alphabetic))
+    word.is_some_and(|word| is_word(&String::from_utf8_lossy(word)))
+}
+
+/// Whether this could be an action, also one of a NATS to come.
+fn is_word(action: &str) -> bool {
+    !action.is_empty() && action.bytes().all(|b| b.is_ascii_alphabetic())
 }
 
 #[cfg(test)]

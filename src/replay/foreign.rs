@@ -77,7 +77,7 @@ impl Foreign {
             }
             Foreign::Requests => "looks like requests with their headers: expected their bodies alone, one a line".into(),
             Foreign::Urls => "looks like URLs: expected what stands behind the ? of each, one a line".into(),
-            Foreign::Unknown => format!("no line has action=, so it is no capture: {LAYOUTS}"),
+            Foreign::Unknown => format!("no line has action=WORD, so it is no capture: {LAYOUTS}"),
         }
     }
 }
@@ -191,7 +191,7 @@ fn of_braces(first: &str, lower: &str) -> Option<Foreign> {
 
 fn is_sql(lower: &str) -> bool {
     const BEGINNINGS: [&str; 9] = [
-        "--",
+        "-- ",
         "/*",
         "insert into ",
         "create table ",
@@ -201,7 +201,7 @@ fn is_sql(lower: &str) -> bool {
         "begin transaction",
         "lock tables ",
     ];
-    !lower.starts_with("-----") && BEGINNINGS.iter().any(|beginning| lower.starts_with(beginning))
+    lower == "--" || BEGINNINGS.iter().any(|beginning| lower.starts_with(beginning))
 }
 
 /// A moment, two blanks, and a reply somewhere: taken as bodies, the fields below it would make `***` everybody's password.
@@ -211,8 +211,9 @@ fn is_journal_text(first: &str) -> bool {
 }
 
 fn of_columns(lower: &str) -> Option<Foreign> {
-    if lower.contains('=') {
-        return None;
+    if let Some((name, _)) = lower.split_once('=') {
+        // A body has %22 there: these quotes are around it, and the last one would be of a password.
+        return name.contains('"').then_some(Foreign::Table("CSV"));
     }
     if lower.starts_with("+--") {
         return Some(Foreign::Table("a table"));

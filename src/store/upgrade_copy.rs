@@ -79,6 +79,8 @@ pub(super) fn keep(database: &Path, version: i64) -> Result<PathBuf, UpgradeErro
 /// Whole, or damage.
 fn check(conn: &Connection) -> Result<(), Fault> {
     let found: String = conn.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+    // The line above it names the database.
+    let found = found.lines().find(|line| !line.starts_with("***")).unwrap_or_default().to_owned();
     if found == "ok" {
         return Ok(());
     }
@@ -87,10 +89,7 @@ fn check(conn: &Connection) -> Result<(), Fault> {
 
 fn copy(source: &Connection, database: &Path, version: i64) -> Result<PathBuf, CopyError> {
     let begun = with_suffix(database, &format!(".v{version}.tmp"));
-    match fs::remove_file(&begun) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-        _ => {}
-    }
+    remove(&begun)?;
     let made = make(source, &begun, version).and_then(|()| {
         like(&begun, database)?;
         File::open(&begun)?.sync_all()?;
@@ -98,9 +97,20 @@ fn copy(source: &Connection, database: &Path, version: i64) -> Result<PathBuf, C
     });
     if made.is_err() {
         // What failed is told; what is left of the copy would only take room.
-        let _ = fs::remove_file(&begun);
+        let _ = remove(&begun);
     }
     made
+}
+
+/// Removes what is left of a copy that was begun, with the journal that SQLite kept of it.
+fn remove(begun: &Path) -> io::Result<()> {
+    for path in [with_suffix(begun, "-journal"), begun.to_owned()] {
+        match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 fn make(source: &Connection, begun: &Path, version: i64) -> Result<(), CopyError> {

@@ -57,6 +57,11 @@ fn foreign() -> Vec<(&'static str, Vec<u8>, String)> {
             b"id;memberid;username;fields\n1;71;bob;\"siteid=1&action=ADD\"\n".into(),
             format!("looks like CSV: {MOVING_IN}"),
         ),
+        (
+            "CSV of bodies in quotes",
+            b"1,\"pid=1&action=ADD&siteid=1&memberid=71&username=bob&password=secret\"\n".into(),
+            format!("looks like CSV: {MOVING_IN}"),
+        ),
         ("CSV without a header", b"71,1,bob,secret\n72,1,ann,secret\n".into(), format!("looks like CSV: {MOVING_IN}")),
         ("TSV", b"siteid\tmemberid\tusername\n1\t71\tbob\n".into(), format!("looks like TSV: {MOVING_IN}")),
         (
@@ -106,16 +111,31 @@ fn foreign() -> Vec<(&'static str, Vec<u8>, String)> {
             b"https://members.example.com/postback/x?siteid=1&action=ADD\n".into(),
             "looks like URLs: expected what stands behind the ? of each, one a line".into(),
         ),
-        ("a letter", b"Hello,\nhere they are.\n".into(), format!("no line has action=, so it is no capture: {LAYOUTS}")),
+        (
+            "a multipart body",
+            b"--boundary\r\nContent-Disposition: form-data; name=\"action\"\r\n\r\nADD\r\n".into(),
+            format!("no line has action=WORD, so it is no capture: {LAYOUTS}"),
+        ),
+        (
+            "fields with commas between them",
+            b"action=ADD, siteid=1, memberid=71, username=bob\n".into(),
+            format!("no line has action=WORD, so it is no capture: {LAYOUTS}"),
+        ),
+        (
+            "fields with tabs between them",
+            b"action=ADD\tsiteid=1\tmemberid=71\tusername=bob\n".into(),
+            format!("no line has action=WORD, so it is no capture: {LAYOUTS}"),
+        ),
+        ("a letter", b"Hello,\nhere they are.\n".into(), format!("no line has action=WORD, so it is no capture: {LAYOUTS}")),
         (
             "bodies without an action",
             b"siteid=1&memberid=71&username=bob\nsiteid=1&memberid=72\n".into(),
-            format!("no line has action=, so it is no capture: {LAYOUTS}"),
+            format!("no line has action=WORD, so it is no capture: {LAYOUTS}"),
         ),
         (
             "lines without an action",
             b"siteid=1\nmemberid=71\nusername=bob\n".into(),
-            format!("no line has action=, so it is no capture: {LAYOUTS}"),
+            format!("no line has action=WORD, so it is no capture: {LAYOUTS}"),
         ),
     ]
 }

@@ -73,6 +73,7 @@ fn a_copy_that_is_there_is_never_overwritten_and_an_equal_one_is_taken() {
     let third = kept("0.1.0");
     std::fs::write(third.data().join("userman.db.v2"), "somebody's").unwrap();
     std::fs::write(third.data().join("userman.db.v2.tmp"), "half").unwrap();
+    std::fs::write(third.data().join("userman.db.v2.tmp-journal"), "half").unwrap();
     let log = upgraded(&third.data(), &[]);
     assert!(log.contains("userman.db.v2.1"), "{log}");
     assert_eq!(copies(&third.data()), ["userman.db.v2", "userman.db.v2.1"]);
@@ -111,9 +112,13 @@ fn a_damaged_old_database_is_found_and_left_alone() {
     let mut content = std::fs::read(&file).unwrap();
     content[(page - 1) * bytes..page * bytes].fill(0x5a);
     std::fs::write(&file, &content).unwrap();
+    let checked = program().args(["check-config", "--data-dir"]).arg(left.data()).output().unwrap();
+    let said = String::from_utf8_lossy(&checked.stderr).into_owned();
+    assert!(checked.status.code() == Some(1) && said.contains("is damaged; restore a backup: broken places: "), "{said}");
     let refused = program().args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(left.data()).output().unwrap();
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(refused.status.code() == Some(1) && said.contains("is damaged"), "{said}");
+    assert!(said.lines().count() == 1 && said.contains(&format!(" page {page}")) && !said.contains("***"), "{said}");
     assert_eq!(copies(&left.data()), [""; 0]);
     assert_eq!(version(&look(&file)), "2");
 }
