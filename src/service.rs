@@ -6,13 +6,14 @@ mod reload;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use actix_web::dev::{Server, ServerHandle};
+use reload::Reloads;
 
 use crate::action::Rules;
 use crate::apply::in_transaction;
@@ -85,8 +86,7 @@ pub struct Service {
     writer_thread: JoinHandle<()>,
     worker: Option<Worker>,
     new_token: Option<Token>,
-    /// The settings as they were read last.
-    config: Mutex<Config>,
+    reloads: Reloads,
     /// The first connection after a crash brings the log's index in order, under a lock. Ours stays open, so that none of those that
     /// threads open later is the first: a hashing thread, which runs only when nobody else does, would hold the lock for ever.
     _first: Reader,
@@ -152,10 +152,15 @@ impl Service {
         };
         let server = http::server(listener, shared.clone())?;
         let handle = server.handle();
-        let config = Mutex::new(config.clone());
+        let reloads = Reloads::start(config.clone(), shared.live.clone(), shared.tokens.clone())?;
         let service =
-            Self { address, handle, shared, writer, writer_thread, worker, new_token, config, _first: first, _locks: locks };
+            Self { address, handle, shared, writer, writer_thread, worker, new_token, reloads, _first: first, _locks: locks };
         Ok((service, server))
+    }
+
+    /// Has the files of the settings read again, and what has changed said, in a while.
+    pub fn reload(&self) {
+        self.reloads.want();
     }
 
     /// Where it listens; with port 0 in the settings, the port that the system gave.

@@ -1,27 +1,61 @@
 //! SIGHUP: the files that settings name are read again, while the service runs.
 
-use std::sync::PoisonError;
+use std::io;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use super::Service;
 use crate::chain::chain;
 use crate::config::{Config, Source};
+use crate::http::live::Live;
+use crate::http::tokens::Tokens;
 
-impl Service {
-    /// Reads again what can be read again, and says what has changed. What cannot be used leaves
-    /// the values of that setting in force, and is said as well.
-    pub fn reload(&self) {
-        // A panic leaves the old settings or the new ones.
-        let mut config = self.config.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = config.clone();
-        let bad = config.read_again();
-        let mut changes = changes(&before, &config);
+/// A thread of its own reads the files: one that never answers, as on a dead network drive, must not
+/// keep a signal from stopping the service. Nothing waits for the thread, also not at the stop.
+#[derive(Debug)]
+pub(super) struct Reloads {
+    wanted: SyncSender<()>,
+}
+
+impl Reloads {
+    pub(super) fn start(config: Config, live: Live, tokens: Tokens) -> io::Result<Self> {
+        // One that waits is enough: it reads what is there when its turn comes.
+        let (wanted, asked) = sync_channel(1);
+        let files = Files { config, live, tokens };
+        std::thread::Builder::new().name("reload".into()).spawn(move || files.read_whenever(&asked))?;
+        Ok(Self { wanted })
+    }
+
+    pub(super) fn want(&self) {
+        // Full: one waits already.
+        let _ = self.wanted.try_send(());
+    }
+}
+
+struct Files {
+    /// The settings as they were read last.
+    config: Config,
+    live: Live,
+    tokens: Tokens,
+}
+
+impl Files {
+    fn read_whenever(mut self, asked: &Receiver<()>) {
+        while asked.recv().is_ok() {
+            self.read_again();
+        }
+    }
+
+    /// What cannot be used leaves the values of that setting in force, and is said.
+    fn read_again(&mut self) {
+        let before = self.config.clone();
+        let bad = self.config.read_again();
+        let mut changes = changes(&before, &self.config);
         if !changes.is_empty() {
             // Proxies that were listed stay listed in some form, as an empty file is an error: the
             // guard's exemption of loopback without them never begins or ends here.
-            self.shared.live.replace(&config);
+            self.live.replace(&self.config);
         }
-        match self.reload_tokens(&config) {
-            Ok(true) => changes.push(format!("tokens ({})", self.shared.tokens.count())),
+        match self.read_tokens() {
+            Ok(true) => changes.push(format!("tokens ({})", self.tokens.count())),
             Ok(false) => {}
             Err(error) => log::error!("read again: {error}; the tokens stay as they were"),
         }
@@ -34,10 +68,10 @@ impl Service {
         }
     }
 
-    fn reload_tokens(&self, config: &Config) -> Result<bool, String> {
-        match config.postback_tokens.is_empty() {
-            true => self.shared.tokens.read_again().map_err(|error| chain(&error)),
-            false => Ok(self.shared.tokens.replace(config.postback_tokens.clone())),
+    fn read_tokens(&self) -> Result<bool, String> {
+        match self.config.postback_tokens.is_empty() {
+            true => self.tokens.read_again().map_err(|error| chain(&error)),
+            false => Ok(self.tokens.replace(self.config.postback_tokens.clone())),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -273,5 +273,22 @@ fn a_service_that_is_told_a_thousand_times_answers_all_the_while() {
         }
         told.join().unwrap();
     });
+    scene.stop();
+}
+
+/// A pipe that nobody writes to is like a file on a network drive that is gone.
+#[test]
+fn a_file_that_never_answers_keeps_no_signal_from_stopping_the_service() {
+    let mut scene = Scene::new();
+    let allowed = scene.write("allowed", "127.0.0.1\n");
+    scene.serve(&["--allow-ip-file", &allowed]);
+    fs::remove_file(&allowed).unwrap();
+    assert!(Command::new("mkfifo").arg(&allowed).status().unwrap().success());
+    let pid = Pid::from_child(&scene.program().child);
+    for told in 1..=3 {
+        kill_process(pid, Signal::HUP).unwrap();
+        eventually("it is told", || scene.program().stderr().matches("SIGHUP: ").count() == told);
+    }
+    assert_eq!(scene.post(TOKEN, "-"), 200);
     scene.stop();
 }
