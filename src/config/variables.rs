@@ -82,12 +82,20 @@ fn unknown(name: &OsStr, settings: &[&Arg]) -> String {
     let name = bare(name).to_ascii_uppercase();
     let rest = name.strip_prefix(PREFIX).unwrap_or(&name);
     let known = settings.iter().filter_map(|setting| setting.get_env()?.to_str());
-    let likeness = |known: &str| strsim::jaro(rest, known.strip_prefix(PREFIX).unwrap_or(known));
+    let likeness = |known: &str| likeness(rest, known.strip_prefix(PREFIX).unwrap_or(known));
     let nearest = known.map(|known| (likeness(known), known)).max_by(|left, right| left.0.total_cmp(&right.0));
     match nearest {
         Some((likeness, known)) if likeness >= LIKENESS_MIN => format!("no setting has this name; the nearest is {known}"),
         _ => "no setting has this name; `nats-userman --help` lists them".into(),
     }
+}
+
+/// How near a name comes to a known one. One with words too few, as TOKEN has of POSTBACK_TOKEN, has
+/// few letters in common with it; it comes before all that are spelt alike, with the fewest words first.
+fn likeness(name: &str, known: &str) -> f64 {
+    let is_part = !name.is_empty() && name.split('_').all(|word| known.split('_').any(|other| other == word));
+    let lacking = if is_part { 1.0 / f64::from(known.split('_').count() as u32) } else { 0.0 };
+    strsim::jaro(name, known) + 2.0 * lacking
 }
 
 /// A name without what a file of variables may have put around it.

@@ -26,6 +26,10 @@ fn a_variable_that_is_no_setting_is_an_error_with_the_nearest_name() {
         ("\u{feff}USERMAN_LISTEN", "::1", format!("\"\\u{{feff}}USERMAN_LISTEN\": {NO_SETTING} USERMAN_LISTEN")),
         // Also where it is set to nothing: the next value may not be.
         ("USERMAN_ALLOW_IPS", "", format!("USERMAN_ALLOW_IPS: {NO_SETTING} USERMAN_ALLOW_IP")),
+        ("USERMAN_TOKEN", TOKEN, format!("USERMAN_TOKEN: {NO_SETTING} USERMAN_POSTBACK_TOKEN")),
+        ("USERMAN_IP", "::1", format!("USERMAN_IP: {NO_SETTING} USERMAN_ALLOW_IP")),
+        ("USERMAN_PASSWORD", "x", format!("USERMAN_PASSWORD: {NO_SETTING} USERMAN_PASSWORD_HASH")),
+        ("USERMAN_URL", "http://x", format!("USERMAN_URL: {NO_SETTING} USERMAN_PUBLIC_URL")),
         ("USERMAN_FROBNICATE", "1", format!("USERMAN_FROBNICATE: {NO_NAME}")),
         ("USERMAN_", "1", format!("USERMAN_: {NO_NAME}")),
     ] {
