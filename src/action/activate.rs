@@ -26,7 +26,7 @@ impl Activate {
     }
 
     pub(super) fn decide(&self, known: &Known<'_>) -> Decision {
-        let name = match known.take_name(self.key, &self.username) {
+        let name = match known.take_name(self.key, "username", &self.username) {
             Ok(name) => name,
             Err(refused) => return Decision::refused(refused),
         };

@@ -32,7 +32,7 @@ impl Add {
     }
 
     pub(super) fn decide(&self, known: &Known<'_>) -> Decision {
-        let name = match known.take_name(self.key, &self.username) {
+        let name = match known.take_name(self.key, "username", &self.username) {
             Ok(name) => name,
             Err(refused) => return Decision::refused(refused),
         };

@@ -46,12 +46,15 @@ impl ChangeMember {
 
     pub(super) fn decide(&self, known: &Known<'_>) -> Decision {
         let Key { site, member } = self.key;
+        if let Some(Err(refused)) = self.new_username.as_ref().map(|username| known.seen("new_username", username)) {
+            return Decision::refused(refused);
+        }
         let Standing::Here(row) = known.standing else {
             return Decision::refuse(format_args!("member {member} is not a member of site {site} now, nothing was changed"));
         };
         let mut new = row.clone();
         if let Some(username) = &self.new_username {
-            match known.take_name(self.key, username) {
+            match known.take_name(self.key, "new_username", username) {
                 Ok(name) => name.put_into(&mut new),
                 Err(refused) => return Decision::refused(refused),
             }

@@ -4,7 +4,7 @@
 //! get this the wrong way round. It changes nothing, is not journalled, and reads on a read-only connection.
 
 use super::read::Reader;
-use super::{Change, Decision, Known};
+use super::{Change, Decision, Known, unseen};
 use crate::member::{SiteId, Username};
 use crate::reply::{Refusal, Reply};
 
@@ -26,6 +26,7 @@ impl Check {
         let Self { site, username } = self;
         let reply = match known.holder {
             Some(_) => Reply::ok(format_args!("username \"{username}\" is taken on site {site}")),
+            None if username.folded().is_empty() => unseen("username", username),
             None => Reply::not_ok(format_args!("username \"{username}\" is free on site {site}")),
         };
         Decision { change: Change::None, reply }

@@ -22,7 +22,7 @@ pub use read::{Details, Parsed, Recorded, Rules, Source};
 pub use trial_to_full::TrialToFull;
 
 use crate::fields::Fields;
-use crate::member::{Credential, Former, Key, Member, MemberId, Reason, SessionHash, SiteId, Username};
+use crate::member::{Credential, Former, Key, Member, MemberId, Reason, SessionHash, SiteId, Username, VISIBLE_EXPECTED};
 use crate::reply::{Refusal, Reply};
 use read::Reader;
 
@@ -245,13 +245,25 @@ impl Taken<'_> {
 }
 
 impl Known<'_> {
-    /// The name for this member, or the ERROR where somebody else holds it. A name in `former_member` is free.
-    fn take_name<'n>(&self, key: Key, username: &'n Username) -> Result<Taken<'n>, Reply> {
+    /// The ERROR for a name of which no character can be seen. Of before names were folded: who has such a name keeps it, also where
+    /// NATS repeats it at a rebill.
+    fn seen(&self, parameter: &'static str, username: &Username) -> Result<(), Reply> {
+        let is_refused = username.folded().is_empty() && !self.has_it(username) && !self.was_done;
+        if is_refused { Err(unseen(parameter, username)) } else { Ok(()) }
+    }
+
+    fn has_it(&self, username: &Username) -> bool {
+        matches!(self.standing, Standing::Here(row) if row.username == *username)
+    }
+
+    /// The name for this member, or the ERROR where somebody else holds it, or where no character of it can be seen. A name in
+    /// `former_member` is free. `parameter` is the one that the name came in.
+    fn take_name<'n>(&self, key: Key, parameter: &'static str, username: &'n Username) -> Result<Taken<'n>, Reply> {
         let other = |id: Option<MemberId>| id.filter(|&id| id != key.member);
         let taken = |holds_folded| Ok(Taken { username, holds_folded });
+        self.seen(parameter, username)?;
         let Some(holder) = other(self.holder).or(other(self.namesake)) else { return taken(!username.folded().is_empty()) };
-        let has_it = matches!(self.standing, Standing::Here(row) if row.username == *username);
-        if self.was_done || has_it {
+        if self.was_done || self.has_it(username) {
             // As an upgrade does it: of all who have names of one folded form, the lowest memberid holds it.
             return taken(self.was_done && key.member < holder && !username.folded().is_empty());
         }
@@ -260,6 +272,11 @@ impl Known<'_> {
             "username \"{username}\" is held by member {holder} of site {site}, nothing was changed for member {member}"
         )))
     }
+}
+
+/// The ERROR for a name of which no character can be seen.
+fn unseen(parameter: &'static str, username: &Username) -> Reply {
+    Refusal::malformed(parameter, VISIBLE_EXPECTED, username.as_str()).reply()
 }
 
 /// What becomes of a member.

@@ -6,7 +6,6 @@ use crate::clock::{EXPIRE_EXPECTED, ExpiryRule, ExpiryText};
 use crate::fields::Fields;
 use crate::member::{
     Credential, ID_EXPECTED, Key, Member, MemberId, SessionHash, SiteId, TEXT_BYTES_MAX, USERNAME_EXPECTED, Username,
-    VISIBLE_EXPECTED,
 };
 use crate::password::{CRYPTPASS_EXPECTED, Cryptpass, PASSWORD_EXPECTED, Password, Stored, Vault};
 use crate::reply::{Found, Refusal, Word};
@@ -163,9 +162,9 @@ impl<'a> Reader<'a> {
         self.need("siteid", ID_EXPECTED, SiteId::parse)
     }
 
-    /// username, needed.
+    /// username, needed. Whether the member may get it is for [`super::Known::take_name`] to say.
     pub(super) fn username(&self) -> Result<Username, Refusal> {
-        self.name("username")?.ok_or_else(|| Refusal::missing("username", USERNAME_EXPECTED))
+        self.need("username", USERNAME_EXPECTED, Username::typed)
     }
 
     /// username where it is only sometimes needed: the refusal is for that time.
@@ -178,17 +177,7 @@ impl<'a> Reader<'a> {
 
     /// new_username: malformed is refused, for a customer would be left with a name that was not meant.
     pub(super) fn new_username(&self) -> Result<Option<Username>, Refusal> {
-        self.name("new_username")
-    }
-
-    /// A name that a member is to get.
-    fn name(&self, name: &'static str) -> Result<Option<Username>, Refusal> {
-        let Some(username) = self.given(name, USERNAME_EXPECTED, Username::typed)? else { return Ok(None) };
-        let was_taken = matches!(self.source, Source::Journal(_, Word::Ok));
-        if username.folded().is_empty() && !was_taken {
-            return Err(Refusal::malformed(name, VISIBLE_EXPECTED, username.as_str()));
-        }
-        Ok(Some(username))
+        self.given("new_username", USERNAME_EXPECTED, Username::typed)
     }
 
     /// new_trial: malformed is refused.

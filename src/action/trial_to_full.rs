@@ -39,7 +39,7 @@ impl TrialToFull {
             Ok(username) => username,
             Err(refusal) => return Decision::refused(refusal.reply()),
         };
-        let name = match known.take_name(self.key, username) {
+        let name = match known.take_name(self.key, "username", username) {
             Ok(name) => name,
             Err(refused) => return Decision::refused(refused),
         };

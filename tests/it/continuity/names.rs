@@ -72,6 +72,35 @@ fn a_rebill_of_a_member_who_does_not_hold_the_folded_name_is_ok_and_nobody_else_
     assert_eq!(folded(&app), ["73|ren\u{e9}", "74|", "75|"]);
 }
 
+/// Regression: NATS repeats the name at a rebill, and the member who had paid was refused.
+#[test]
+fn a_rebill_of_a_member_whose_name_cannot_be_seen_is_ok_and_nobody_else_gets_such_a_name() {
+    let app = app();
+    let unseen = "expected a character that can be seen, found";
+    let noted = (app.now() + 60).to_string();
+    assert!(post(&app, "EXPIRE", 75, &[("expire", &noted)]).starts_with("OK|"));
+    let name = [("username", "\u{200b}")];
+    assert_eq!(post(&app, "ACTIVATE", 75, &name), "OK|member 75 \"???\" activated on site 1");
+    app.set_unix(app.now() + 60);
+    assert_eq!(auth(&app, 1, "\u{200b}", "folds to nothing"), (200, "75".into()), "the expiry is lifted");
+    let with_password = [("username", "\u{200b}"), ("password", "other")];
+    assert_eq!(post(&app, "ADD", 75, &with_password), "OK|member 75 \"???\" updated on site 1");
+    assert_eq!(auth(&app, 1, "\u{200b}", "other"), (200, "75".into()));
+    let same = post(&app, "CHANGE", 75, &[("new_username", "\u{200b}")]);
+    assert_eq!(same, "OK|member 75 \"???\" of site 1 was so already");
+    let check =
+        |name: &str| app.post(&serde_urlencoded::to_string([("action", "CHECK"), ("siteid", "1"), ("username", name)]).unwrap());
+    assert_eq!(check("\u{200b}"), "OK|username \"???\" is taken on site 1");
+    assert_eq!(check("\u{200b} "), format!("ERROR|username: {unseen} \"??? \""));
+    assert_eq!(post(&app, "ADD", 300, &with_password), format!("ERROR|username: {unseen} \"???\""));
+    assert_eq!(post(&app, "ACTIVATE", 75, &[("username", " ")]), format!("ERROR|username: {unseen} \" \""));
+    assert_eq!(post(&app, "CHANGE", 75, &[("new_username", " ")]), format!("ERROR|new_username: {unseen} \" \""));
+    // Once given up, nobody gets it again.
+    assert_eq!(post(&app, "DELETE", 75, &[]), "OK|member 75 \"???\" removed from site 1");
+    assert_eq!(post(&app, "ACTIVATE", 75, &name), format!("ERROR|username: {unseen} \"???\""));
+    assert_eq!(post(&app, "TRIALTOFULL", 75, &name), format!("ERROR|username: {unseen} \"???\""));
+}
+
 #[test]
 fn a_folded_name_that_becomes_free_goes_to_the_other_who_has_it() {
     let renamed = |app: &App| {
