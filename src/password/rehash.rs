@@ -6,14 +6,11 @@ use std::fmt;
 use std::sync::mpsc::SyncSender;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use zeroize::Zeroizing;
-
 use super::verify::verify_hash_in;
 use super::{Cost, Hash, Hasher, Password, Stored};
 use crate::member::Key;
 use crate::recent::Recent;
 use crate::store::Rehashed;
-use crate::unicode::nfc;
 
 /// Members that may wait. Each has a password in clear in memory, and whoever finds no room comes with the next login.
 const WAITING_MAX: usize = 256;
@@ -106,19 +103,18 @@ impl Rehashes {
     }
 }
 
-/// The hash that takes the old one's place; `None` where what was typed is not the old one's password. A password may be typed in
-/// another Unicode normal form than NATS sent it in: the new hash is of the form that the old one was made of.
+/// The hash that takes the old one's place; `None` where what was typed is not the old one's password. Like every new hash it is
+/// made of the password in Unicode NFC, of whichever form the old one was.
 ///
 /// # Errors
 ///
 /// Where there is no hash, in a line.
 pub fn rehashed(hasher: &mut Hasher, rehash: &Rehash) -> Result<Option<Rehashed>, String> {
     let Rehash { key, old, typed } = rehash;
-    let normal = Zeroizing::new(nfc(typed.expose()).into_owned());
-    let normal = Password::parse(&normal).filter(|normal| normal.expose() != typed.expose());
+    let normal = typed.in_nfc();
     for form in [Some(typed), normal.as_ref()].into_iter().flatten() {
         if verify_hash_in(&mut hasher.workspace, old, form).map_err(|error| error.to_string())? {
-            let new = hasher.hash(form).map_err(|error| error.to_string())?;
+            let new = hasher.hash(normal.as_ref().unwrap_or(typed)).map_err(|error| error.to_string())?;
             return Ok(Some(Rehashed { key: *key, old: old.clone(), new }));
         }
     }
@@ -221,11 +217,11 @@ mod tests {
     }
 
     #[test]
-    fn a_password_typed_in_another_normal_form_gets_a_hash_of_the_form_that_nats_sent() {
+    fn the_new_hash_is_of_the_password_in_nfc_whichever_form_the_old_one_was_of() {
         let mut bcrypt = hasher(HashKind::Bcrypt);
         for (sent, typed, made) in [
             ("caf\u{e9}", "cafe\u{301}", Some("caf\u{e9}")),
-            ("cafe\u{301}", "cafe\u{301}", Some("cafe\u{301}")),
+            ("cafe\u{301}", "cafe\u{301}", Some("caf\u{e9}")),
             ("cafe\u{301}", "caf\u{e9}", None),
         ] {
             let old = hasher(HashKind::Argon2id).hash(&password(sent)).unwrap();
