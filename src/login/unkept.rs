@@ -74,7 +74,9 @@ impl Unkept {
     /// A visitor was given a cookie and is led to `back`. `why_missing` is the reason, should it
     /// not come.
     pub fn given(&self, visitor: Visitor<'_>, back: &Back, why_missing: Missing, now: i64) {
-        let given = Given { at: now, back: self.hash(back.as_str()), to_front: *back == Back::default(), why_missing };
+        // A browser keeps what stands behind the # to itself.
+        let page = back.as_str().split('#').next().unwrap_or_default();
+        let given = Given { at: now, back: self.hash(page), to_front: page == Back::default().as_str(), why_missing };
         self.memory().put(self.key(visitor), Some(given));
     }
 
@@ -149,6 +151,16 @@ mod tests {
         let unkept = Unkept::default();
         unkept.given(bob(), &Back::default(), Missing::Unknown, NOON);
         assert_eq!(unkept.missing(bob(), &Back::read("/films"), NOON + 9), Some(Missing::Unknown));
+    }
+
+    #[test]
+    fn what_stands_behind_the_hash_sign_is_not_asked_for() {
+        let unkept = Unkept::default();
+        for (back, page) in [("/films#new", "/films"), ("/films?id=1#", "/films?id=1"), ("/#new", "/films")] {
+            unkept.given(bob(), &Back::read(back), Missing::Unknown, NOON);
+            assert_eq!(unkept.missing(bob(), &Back::read(page), NOON), Some(Missing::Unknown), "{back}");
+        }
+        assert_eq!(unkept.missing(visitor("203.0.113.8", "Firefox"), &Back::read("/films"), NOON), None);
     }
 
     #[test]
