@@ -13,6 +13,7 @@ use log::{LevelFilter, Record};
 pub use lines::flush;
 
 use crate::clock::format_utc;
+use crate::unicode::Visible;
 use lines::Lines;
 
 /// The longest log line, in bytes: a value is somebody else's, and a line is not.
@@ -191,11 +192,12 @@ fn json_char_bytes(c: char) -> usize {
     }
 }
 
-/// Control characters stand as `?`, so that no value of a postback can begin a line of its own.
+/// Control characters stand as `?`, so that no value of a postback can begin a line of its own. What else cannot be seen stands as its
+/// number: none can turn the line around, or look like another.
 fn one_line(line: String) -> String {
     // Most lines are plain, and seen to be so faster than character by character.
     let plain = line.bytes().all(|b| matches!(b, b' '..=b'~'));
-    let mut line = cut(if plain { line } else { line.replace(char::is_control, "?") });
+    let mut line = cut(if plain { line } else { Visible(&line.replace(char::is_control, "?")).to_string() });
     line.push('\n');
     line
 }
@@ -238,6 +240,13 @@ mod tests {
             assert_eq!((text.lines().count(), json.lines().count()), (1, 1), "{value:?}");
             assert!(!text.trim_end().contains(char::is_control), "{text:?}");
         }
+    }
+
+    #[test]
+    fn what_cannot_be_seen_stands_as_its_number() {
+        let (text, _) = lines("found \u{202e}1", "\u{2066}bob\u{200b} ren\u{e9}\n");
+        let line = "INFO  found \\u{202e}1 site=1 username=\"\\u{2066}bob\\u{200b} ren\u{e9}?\"\n";
+        assert_eq!(text, format!("2017-06-06T23:33:36Z {line}"));
     }
 
     #[test]
