@@ -100,7 +100,10 @@ impl DataDir {
             // The mode above is cut by the umask.
             fs::set_permissions(&self.path, Permissions::from_mode(DIR_MODE))
         };
-        make().map_err(failed)
+        make().map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => failed(io::Error::new(error.kind(), not_a_directory(&self.path))),
+            _ => failed(error),
+        })
     }
 
     /// Takes the directory, and that of a database which lies elsewhere, for one `serve` or `replay`. The lock ends with the process, however it ends.
@@ -145,6 +148,11 @@ impl DataDir {
         }
         Ok(Lock { _file: file, _dir: dir })
     }
+}
+
+/// What stands where a directory cannot be made.
+fn not_a_directory(path: &Path) -> &'static str {
+    if path.is_symlink() && !path.exists() { "it is a link that leads nowhere" } else { "it is no directory" }
 }
 
 /// Takes a lock that nobody else has. A command that asks [`is_served`] has it for a moment, which is waited for.

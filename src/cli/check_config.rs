@@ -130,7 +130,13 @@ fn find(config: &Config) -> Found {
     problems.extend(vault.as_ref().err().map(|error| chain(error)));
     match whole_database(config) {
         Ok(None) => {}
-        Err(error) => problems.push(chain(&error)),
+        Err(error) => {
+            // A file that is closed is told already.
+            let said = chain(&error);
+            if !problems.contains(&said) {
+                problems.push(said);
+            }
+        }
         Ok(Some(reader)) => {
             problems.extend(seals(config, &reader, vault.as_ref().ok()));
             members = members_kept_out(config, &reader).unwrap_or_else(|fault| {

@@ -8,6 +8,7 @@ use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use serde::{Deserialize, Serialize};
 
 use super::DataDir;
+use crate::denied::told;
 
 const MODE: u32 = 0o640;
 
@@ -31,7 +32,13 @@ impl Served {
     /// Writes it down, whole or not at all.
     pub(crate) fn save(&self, dir: &DataDir) -> io::Result<()> {
         let new = dir.served().with_extension("new");
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(MODE).open(&new)?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(MODE)
+            .open(&new)
+            .map_err(|error| told(&new, error))?;
         // The mode above is cut by the umask.
         file.set_permissions(Permissions::from_mode(MODE))?;
         file.write_all(&serde_json::to_vec(self)?)?;

@@ -118,8 +118,8 @@ pub fn read_file(path: &Path) -> Result<Vec<Token>, TokenError> {
 ///
 /// Where it cannot be written.
 pub fn write_file(path: &Path, tokens: &[Token]) -> Result<(), TokenError> {
+    let new = path.with_extension("new");
     let write = || {
-        let new = path.with_extension("new");
         let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
         file.set_permissions(fs::Permissions::from_mode(0o600))?;
         // `token add` as root must not take the file away from the service's user. Who may not give it away owns it already.
@@ -133,7 +133,8 @@ pub fn write_file(path: &Path, tokens: &[Token]) -> Result<(), TokenError> {
         file.sync_all()?;
         fs::rename(&new, path)
     };
-    write().map_err(|error| TokenError::Io(path.to_owned(), told(path, error)))
+    // Of the new file, as it is mostly the directory that is closed.
+    write().map_err(|error| TokenError::Io(path.to_owned(), told(&new, error)))
 }
 
 /// The tokens that count now: those of the settings, or those of the data directory's file. The

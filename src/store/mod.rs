@@ -22,6 +22,7 @@ pub use checkpoint::HeldWal;
 pub use fault::Fault;
 pub use forms::Forms;
 pub use names::Unfolded;
+pub(crate) use open::check_access;
 pub use open::{Location, OpenError, check_whole, is_there, open_reader, with_engine};
 pub use reader::{JournalFilter, Reader, StoredRecord};
 pub use state::{State, check_pages, look, open_unchanged};

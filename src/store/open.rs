@@ -239,7 +239,7 @@ pub fn is_there(location: &Location) -> Result<bool, OpenError> {
 
 /// Whether the files that are there may be used. SQLite would say "unable to open" or "readonly" of
 /// whichever it is, and of the log only at the first postback.
-pub(super) fn check_access(path: &Path, access: Access) -> Result<(), OpenError> {
+pub(crate) fn check_access(path: &Path, access: Access) -> Result<(), OpenError> {
     // Where the file is a symbolic link, SQLite keeps the others beside what it leads to.
     let database = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     for suffix in ["", "-wal", "-shm"] {

@@ -37,6 +37,9 @@ pub fn look(location: &Location, was_used: bool) -> Result<State, OpenError> {
             return Ok(State::Missing);
         }
         Err(error) => return Err(OpenError::Unreadable(path.to_owned(), denied::told(path, error))),
+        Ok(metadata) if metadata.is_dir() => {
+            return Err(OpenError::Unreadable(path.to_owned(), io::ErrorKind::IsADirectory.into()));
+        }
         Ok(_) => {}
     }
     check_access(path, Access::READ_OK)?;

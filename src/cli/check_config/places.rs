@@ -5,16 +5,20 @@ use std::path::{Path, absolute};
 
 use rustix::fs::Access;
 
+use crate::chain::chain;
 use crate::config::Config;
 use crate::data_dir::{modes, parent};
 use crate::denied;
+use crate::store::check_access;
 
 /// What is wrong with paths and modes.
 pub(super) fn problems(config: &Config) -> Vec<String> {
     let (dir, database) = (config.data_dir.path(), config.location.path());
     let mut problems = Vec::new();
     problems.extend(data_dir_problem(dir));
-    problems.extend(database_problem(dir, database));
+    // Also the files that SQLite keeps beside it.
+    let closed = || check_access(database, Access::READ_OK | Access::WRITE_OK).err().map(|error| chain(&error));
+    problems.extend(database_problem(dir, database).or_else(closed));
     problems.extend(modes::loose_secrets(&config.data_dir).iter().map(|loose| format!("{loose}; `serve` will tighten it")));
     problems.extend(modes::loose_rest(&config.data_dir, database).iter().map(modes::Loose::open_to_others));
     problems.extend(modes::loose_named(&config.secret_files).iter().map(modes::Loose::open_to_others));

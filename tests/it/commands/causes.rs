@@ -84,8 +84,18 @@ fn a_data_directory_that_cannot_be_one_is_told_by_all_commands() {
     ] {
         run_on(&below, args).ended(1, &format!("nats-userman: {said}\n"));
     }
+    let link = dir.path().join("link");
+    std::os::unix::fs::symlink("nowhere", &link).unwrap();
+    for (path, why) in [(&file, "it is no directory"), (&link, "it is a link that leads nowhere")] {
+        run_on(path, &["serve"]).ended(1, &format!("nats-userman: cannot use the data directory {}: {why}\n", path.display()));
+    }
     let data = dir.path().join("data");
     fs::create_dir_all(data.join("userman.db")).unwrap();
+    let said = format!("cannot use the database {}/userman.db: is a directory\n", data.display());
+    for args in [&["serve", "--listen", "127.0.0.1:0"][..], &["check-config"], &["member", "list"], &["journal"]] {
+        let ran = run_on(&data, args);
+        assert!(ran.code == Some(1) && ran.err.ends_with(&said), "{args:?}: {ran:?}");
+    }
     fs::create_dir(data.join("postback-token")).unwrap();
     let token = format!("{}/postback-token", data.display());
     run_on(&data, &["token", "show"])

@@ -118,11 +118,18 @@ fn a_start_of_the_services_user_names_each_file_that_root_has_left() {
     // And where only the right to write is missing, which SQLite tells at the first postback.
     for file in ["userman.db", "userman.db-wal", "userman.db-shm"] {
         set(&data.join(file), 0, 0o644);
-        let ran = as_nobody(&runuser, &data, &["serve", "--listen", "127.0.0.1:0"]);
         let named = format!("{at}/{file} belongs to root with mode 0644, ");
-        assert!(ran.code == Some(1) && ran.err.contains(&named), "{ran:?}");
+        for args in [&["serve", "--listen", "127.0.0.1:0"][..], &["check-config"]] {
+            let ran = as_nobody(&runuser, &data, args);
+            assert!(ran.code == Some(1) && ran.err.matches(&named).count() == 1, "{args:?}: {ran:?}");
+        }
         set(&data.join(file), NOBODY, 0o640);
     }
+    set(&data, NOBODY, 0o550);
+    let closed = format!("{at} belongs to nobody with mode 0550, and this runs as nobody; give them the right with");
+    let ran = as_nobody(&runuser, &data, &["token", "add"]);
+    assert!(ran.code == Some(1) && ran.err.contains(&closed), "{ran:?}");
+    set(&data, NOBODY, 0o750);
     // What was named is all that was wrong.
     // Not with runuser, which waits beside its child: its end would leave that behind.
     let mut command = Command::new("setpriv");
