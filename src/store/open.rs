@@ -184,7 +184,6 @@ pub fn with_engine<T>(location: &Location, make: bool, work: impl FnOnce(&mut dy
     if version == 0 && !make {
         return Err(OpenError::nothing_in(path));
     }
-    let is_older = version > 0 && upgrade::check_current(&conn).is_err();
     set_up_writer(&conn).map_err(fault)?;
     upgrade::run(&mut conn, location.upgrade_copy.then_some(path)).map_err(|error| OpenError::of_upgrade(path, error))?;
 
@@ -198,7 +197,7 @@ pub fn with_engine<T>(location: &Location, make: bool, work: impl FnOnce(&mut dy
     conn.wal_hook(Some(hook)).map_err(|error| fault(error.into()))?;
     let checkpoints = Checkpoints::new(&conn, path, wal_pages, location.checkpoint_pages).map_err(fault)?;
     let mut engine = Sqlite::new(&conn, path, checkpoints).map_err(fault)?;
-    if is_older {
+    if version < upgrade::CURRENT {
         // Only a WAL that begins with a mark can be told from one of another file. Where it cannot be emptied now, it will be later.
         let _ = engine.empty_wal();
     }

@@ -3,11 +3,12 @@
 //!
 //! Every transaction of ours gives the table `wal_mark` a new random id and keeps the one before. SQLite begins a WAL anew only
 //! when the file holds all of the last one. So the id in the file alone is the one before the first id in the WAL; or, when a
-//! checkpoint was cut short, one of those in the WAL. A backup from before this WAL has an older id.
+//! checkpoint was cut short, one of those in the WAL. A backup from before this WAL has an older id. Where the schema was changed
+//! by hand since the backup, which makes no mark, the number that counts such changes is another one.
 //!
 //! What cannot be told belongs: to refuse a start after a power failure is worse than what is prevented here. Therefore
-//! nothing is refused where the file cannot be read, where the WAL has no mark (another program wrote it), or where a
-//! release without marks wrote both. File formats: sqlite.org/fileformat2.html.
+//! nothing is refused where the file cannot be read, where the WAL has no mark (another program wrote it) and no other version of
+//! the schema, or where a release without marks wrote both. File formats: sqlite.org/fileformat2.html.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -79,16 +80,31 @@ fn wal_header(wal: &Path) -> Option<[u8; WAL_HEADER_BYTES]> {
 struct FileState {
     /// Of a file that was not made for a WAL: a copy by VACUUM INTO or from a dump.
     is_of_rollback_mode: bool,
+    head: Head,
+    mark: FileMark,
+}
+
+/// What the first page says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Head {
     /// Counts the changes of the schema. SQLite's backups and VACUUM give the copy another number.
     cookie: Cookie,
-    mark: FileMark,
+    /// Of our schema: `user_version`.
+    version: [u8; 4],
+}
+
+impl Head {
+    fn of(page: &[u8]) -> Option<Self> {
+        let bytes = |at| page.get(at..)?.first_chunk().copied();
+        Some(Self { cookie: bytes(40)?, version: bytes(60)? })
+    }
 }
 
 enum FileMark {
     Unreadable,
     /// The table is not there, so that its first row must be in the WAL.
     None,
-    Is(Id, Cookie),
+    Is(Id),
 }
 
 impl FileState {
@@ -96,36 +112,49 @@ impl FileState {
     fn read(database: &Path) -> Option<Self> {
         let mut header = [0; 100];
         File::open(database).ok()?.read_exact_at(&mut header, 0).ok()?;
-        let cookie = header[40..44].try_into().ok()?;
+        let head = Head::of(&header)?;
         let is_ours = header.starts_with(b"SQLite format 3\0");
-        is_ours.then(|| Self { is_of_rollback_mode: header[18] == 1, cookie, mark: FileMark::read(database) })
+        is_ours.then(|| Self { is_of_rollback_mode: header[18] == 1, head, mark: FileMark::read(database) })
     }
 
     /// Whether this file cannot be the one on which the WAL was begun.
     fn contradicts(&self, wal: &Path) -> bool {
         let Some(mut frames) = Frames::open(wal) else { return false };
-        if self.is_of_rollback_mode {
-            return frames.next_transaction().is_some();
+        match self.mark {
+            _ if self.is_of_rollback_mode => frames.next_transaction().is_some(),
+            FileMark::Unreadable => false,
+            FileMark::None => frames.first_mark().is_some_and(|mark| mark.previous != [0; ID_BYTES]),
+            FileMark::Is(id) => self.is_refuted(id, frames),
         }
-        let (id, expected_cookie) = match self.mark {
-            FileMark::Unreadable => return false,
-            FileMark::None => return frames.first_mark().is_some_and(|mark| mark.previous != [0; ID_BYTES]),
-            FileMark::Is(id, cookie) => (id, cookie),
-        };
-        let (mut known, mut cookies, mut marks) = (false, HashSet::from([expected_cookie]), 0);
-        while let Some(transaction) = frames.next_transaction() {
-            for mark in &transaction.marks {
-                known |= mark.id == id || marks == 0 && mark.previous == id;
-                marks += 1;
+    }
+
+    /// Whether the WAL was begun on a file with another mark, or on one with this mark after a change of the schema: by VACUUM,
+    /// say, or CREATE INDEX by hand, neither of which makes a new mark.
+    fn is_refuted(&self, id: Id, mut frames: Frames) -> bool {
+        let (mut known, mut marked, mut other_version) = (false, false, false);
+        // The cookie of the file when the WAL was begun, where the WAL tells it; and those that a checkpoint gives it.
+        let (mut cookie_before, mut cookies) = (None, HashSet::new());
+        while let Some(Transaction { mark, head, is_whole }) = frames.next_transaction() {
+            if is_whole && !marked {
+                return false;
             }
-            cookies.extend(transaction.cookies);
-            if known && self.cookie == expected_cookie {
+            let is_upgrade = head.is_some_and(|head| head.version != self.head.version);
+            if let Some(mark) = mark {
+                known |= mark.id == id || !marked && mark.previous == id;
+                if !marked && cookies.is_empty() && !is_upgrade {
+                    cookie_before = Some(mark.cookie);
+                }
+                marked = true;
+            }
+            other_version |= is_upgrade;
+            cookies.extend(head.map(|head| head.cookie));
+            let own = self.head.cookie;
+            if known && (cookie_before.is_none_or(|cookie| cookie == own) || cookies.contains(&own)) {
                 return false;
             }
         }
-        // A copy that was made during this very WAL has an id of it. Where nobody changed the schema, its cookie tells.
-        let is_copy = cookies.len() == 1 && !cookies.contains(&self.cookie);
-        marks > 0 && (!known || is_copy)
+        // Without a mark, the release before wrote the WAL; it never has a file of this one.
+        marked || other_version
     }
 }
 
@@ -140,8 +169,7 @@ impl FileMark {
             if !conn.query_row(there, [], |row| row.get(0))? {
                 return Ok(FileMark::None);
             }
-            let sql = "SELECT id, cookie FROM wal_mark WHERE tag = ?1";
-            let mark = conn.query_row(sql, [TAG], |row| Ok(FileMark::Is(row.get(0)?, row.get(1)?)));
+            let mark = conn.query_row("SELECT id FROM wal_mark WHERE tag = ?1", [TAG], |row| row.get(0).map(FileMark::Is));
             Ok::<_, rusqlite::Error>(mark.optional()?.unwrap_or(FileMark::Unreadable))
         };
         read().unwrap_or(FileMark::Unreadable)
@@ -168,11 +196,12 @@ impl Mark {
     }
 }
 
-/// What a committed transaction in the WAL has of marks and cookies.
-#[derive(Default)]
+/// What a committed transaction in the WAL has.
 struct Transaction {
-    marks: Vec<Mark>,
-    cookies: Vec<Cookie>,
+    mark: Option<Mark>,
+    head: Option<Head>,
+    /// It wrote every page, as VACUUM and a `.restore` by hand do: what the file was before is of no matter.
+    is_whole: bool,
 }
 
 /// The transactions of a WAL, to the last one that was committed, as SQLite would read them.
@@ -202,24 +231,28 @@ impl Frames {
         valid.then(|| Self { wal, salts, big_endian, sums, page: vec![0; page_bytes] })
     }
 
+    /// The first mark that was made for what the file was.
     fn first_mark(&mut self) -> Option<Mark> {
-        std::iter::from_fn(|| self.next_transaction()).find_map(|transaction| transaction.marks.first().copied())
+        let transactions = std::iter::from_fn(|| self.next_transaction());
+        transactions.take_while(|transaction| !transaction.is_whole).find_map(|transaction| transaction.mark)
     }
 
     fn next_transaction(&mut self) -> Option<Transaction> {
-        let mut transaction = Transaction::default();
+        let (mut mark, mut head, mut pages) = (None, None, HashSet::new());
         loop {
             let header = self.next_frame()?;
-            if let Some(mark) = Mark::find(&self.page) {
-                transaction.cookies.push(mark.cookie);
-                transaction.marks.push(mark);
+            let page = number(&header, 0);
+            // Of a page that is written twice the later one counts.
+            mark = Mark::find(&self.page).or(mark);
+            if page == 1 {
+                head = Head::of(&self.page);
             }
-            if number(&header, 0) == 1 {
-                transaction.cookies.extend(self.page[40..44].first_chunk().copied());
-            }
-            // The last frame of a commit says how many pages the database has then.
-            if number(&header, 4) > 0 {
-                return Some(transaction);
+            pages.insert(page);
+            // The last frame of a commit says how many pages the database has then. One is never written, in a large one:
+            // the page with the bytes that SQLite locks.
+            let pages_after = usize::try_from(number(&header, 4)).ok()?;
+            if pages_after > 0 {
+                return Some(Transaction { mark, head, is_whole: pages.len() + 1 >= pages_after });
             }
         }
     }

@@ -1,6 +1,8 @@
 //! A WAL that is not of the database file beside it: refused at the start, never applied, and nothing is changed. And the other
 //! side: what a kill or a power failure leaves is never refused.
 
+mod by_hand;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -253,7 +255,7 @@ impl Tale {
 
     /// What may happen to a database between two kills.
     fn step(&mut self, engine: &mut dyn Engine, with_strangers: bool) {
-        match self.dice.below(if with_strangers { 16 } else { 14 }) {
+        match self.dice.below(if with_strangers { 18 } else { 14 }) {
             0..=5 => self.postback(engine),
             6 => in_transaction(engine, |engine| engine.probe(NOON)).unwrap(),
             7 => drop(engine.tidy(self.now).unwrap()),
@@ -276,6 +278,8 @@ impl Tale {
             12 => self.tear_a_checkpoint(),
             13 => self.put_backups_over(),
             14 => drop(other(self.database()).execute("UPDATE health SET probed_at = probed_at + 1", [])),
+            15 => other(self.database()).execute_batch("VACUUM").unwrap(),
+            16 => self.restore_by_hand(),
             _ => {
                 let name = self.count;
                 self.count += 1;
@@ -313,6 +317,16 @@ impl Tale {
             }
         }
         self.backups.push(fs::read(&to).unwrap());
+    }
+
+    /// By SQLite, in a transaction that writes every page: the mark in it is the backup's.
+    fn restore_by_hand(&mut self) {
+        let Some(sqlite3) = self.sqlite3.clone() else { return };
+        let to = self.dir.path().join("backup");
+        let _ = fs::remove_file(&to);
+        back_up(&sqlite3, self.database(), &to);
+        let done = Command::new(sqlite3).arg(self.database()).arg(format!(".restore {}", to.display())).output().unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     }
 
     /// A power failure in a checkpoint: any of its pages are in the file.
