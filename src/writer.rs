@@ -16,7 +16,7 @@ pub use queue::{Answer, RUSH_REQUESTS, Writer};
 use crate::apply::{Postback, empty_wal, in_transaction, transact};
 use crate::clock::Clock;
 use crate::password::{Stored, Vault};
-use crate::store::{Engine, Fault, Location, LoggedOut, with_engine};
+use crate::store::{Engine, Fault, Location, LoggedOut, check_whole, with_engine};
 use faults::{FaultLog, Work};
 use queue::{Command, Commits, Job};
 use readers::ReaderLog;
@@ -76,6 +76,8 @@ pub fn start(setup: Setup) -> std::io::Result<(Writer, JoinHandle<()>)> {
 enum End {
     Stop,
     Reopen,
+    /// Another file lies there now, perhaps beside the WAL of the old one.
+    Replaced,
 }
 
 struct Thread {
@@ -92,6 +94,7 @@ struct Thread {
 
 impl Thread {
     fn run(&mut self) {
+        let mut is_replaced = false;
         loop {
             let location = self.setup.location.clone();
             let work = |engine: &mut dyn Engine| {
@@ -101,9 +104,12 @@ impl Thread {
                 }
                 end
             };
-            match with_engine(&location, false, work) {
+            // Of a file that this process has not had open, closing gives up no lock of its writer.
+            let checked = if is_replaced { check_whole(&location) } else { Ok(()) };
+            match checked.and_then(|()| with_engine(&location, false, work)) {
                 Ok(End::Stop) => return,
-                Ok(End::Reopen) => {}
+                Ok(End::Reopen) => is_replaced = false,
+                Ok(End::Replaced) => is_replaced = true,
                 Err(error) => {
                     self.faults.cannot_open(&error);
                     if self.refuse_for(REOPEN_AFTER).is_err() {
@@ -216,7 +222,7 @@ impl Thread {
                             Some(Command::Stop) => End::Stop,
                             other => {
                                 other.into_iter().for_each(Command::refuse);
-                                End::Reopen
+                                if let Fault::Moved = fault { End::Replaced } else { End::Reopen }
                             }
                         };
                     }

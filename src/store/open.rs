@@ -263,7 +263,7 @@ fn make_file(path: &Path) -> std::io::Result<()> {
 }
 
 /// Refuses a database that has lost its end, or whose WAL is of another one, before anything is done to it. Only for the beginning
-/// of a process: the file is opened and closed here beside SQLite, and a `close` gives up every lock that the process holds on the
+/// of a process, or where another file was put in place: the file is opened and closed here beside SQLite, and a `close` gives up every lock that the process holds on the
 /// file (POSIX), so that another process could take a log away that is in use.
 ///
 /// # Errors

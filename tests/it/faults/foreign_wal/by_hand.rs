@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use super::{add, added, back_up, checkpoint, contents, members, other, run};
 use crate::continuity::kept;
 use crate::faults::damage::start;
+use crate::faults::{NOTHING_CHANGED, assert_unavailable};
 use crate::support::{Program, check_invariants, program, real_program, rows};
 
 fn serve_and_add(data: &Path, ids: std::ops::Range<usize>) -> Program {
@@ -98,4 +99,31 @@ fn a_database_is_refused_beside_a_wal_that_the_release_before_wrote() {
     }
     fs::copy(old.data().join("userman.db-wal"), data.join("userman.db-wal")).unwrap();
     assert_refused(&data);
+}
+
+/// A new file in place of the old one, as `mv` or rsync puts it, is opened by a running service: that is a start as well.
+#[test]
+fn a_backup_that_is_moved_over_the_database_of_a_running_service_is_not_mixed_with_its_wal() {
+    let Some(sqlite3) = real_program("sqlite3") else { return };
+    let dir = TempDir::new().unwrap();
+    let (data, backup) = (dir.path().join("data"), dir.path().join("backup.db"));
+    let database = data.join("userman.db");
+    let mut service = serve_and_add(&data, 1..40);
+    back_up(&sqlite3, &database, &backup);
+    (40..60).for_each(|id| assert_eq!(service.post(&add(id)).unwrap().body, added(id)));
+    checkpoint(&database, "TRUNCATE");
+    (60..70).for_each(|id| assert_eq!(service.post(&add(id)).unwrap().body, added(id)));
+    fs::copy(&backup, data.join("new")).unwrap();
+    fs::rename(data.join("new"), &database).unwrap();
+    for id in 70..73 {
+        assert_unavailable(&service.post(&add(id)).unwrap(), NOTHING_CHANGED);
+    }
+    assert!(service.terminate().success());
+    assert!(service.stderr().contains("does not belong to the database"), "{}", service.stderr());
+    assert!(fs::read(&database).unwrap() == fs::read(&backup).unwrap(), "the backup was changed");
+    assert_refused(&data);
+    assert_eq!(run(&data, &["set-wal-aside"]).0, 0);
+    assert!(serve_and_add(&data, 40..41).terminate().success());
+    assert_eq!(members(&database), (1..41).collect::<Vec<_>>());
+    check_invariants(&database);
 }
