@@ -33,7 +33,7 @@ pub struct NoCopy {
     version: i64,
     /// Where the copy would lie.
     place: PathBuf,
-    /// The room that it may take.
+    /// The room that copy and upgrade may take.
     mib: u64,
     #[source]
     cause: CopyError,
@@ -69,11 +69,20 @@ impl From<rusqlite::Error> for CopyError {
 pub(super) fn keep(database: &Path, version: i64) -> Result<PathBuf, UpgradeError> {
     let source = open(database, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     check(&source)?;
+    let mib = room(&source)?.div_ceil(MIB);
     copy(&source, database, version).map_err(|cause| {
         let place = parent(database).to_owned();
-        let mib = fs::metadata(database).map_or(0, |file| file.len()).div_ceil(MIB) + 1;
         UpgradeError::Copy(Box::new(NoCopy { version, place, mib, cause }))
     })
+}
+
+/// Bytes that copy and upgrade may take: a step may rewrite every page in the WAL, from where they go
+/// into a file that may have had none of them, as release 0.1.0 leaves it at its stop.
+fn room(source: &Connection) -> Result<u64, Fault> {
+    const COPY_WAL_AND_FILE: i64 = 3;
+    let number = |pragma: &str| source.query_row(pragma, [], |row| row.get::<_, i64>(0));
+    let bytes = number("PRAGMA page_count")? * number("PRAGMA page_size")?;
+    Ok(bytes.saturating_mul(COPY_WAL_AND_FILE).unsigned_abs())
 }
 
 /// Whole, or damage.
