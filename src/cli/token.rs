@@ -1,7 +1,9 @@
 //! `token show`, `token add`, `token retire`: the secret in the URL, and its rotation. A running
 //! service takes a new token at its first use, and lets go of a retired one within a second.
 
+use std::fs::File;
 use std::io::{IsTerminal as _, Write as _, stdout};
+use std::path::PathBuf;
 
 use clap::Subcommand;
 
@@ -34,8 +36,14 @@ impl Token {
         }
         match self {
             Token::Show => show(config, &read(config)?),
-            Token::Add => add(config),
-            Token::Retire { number } => retire(config, *number),
+            Token::Add => {
+                let _lock = lock(config)?;
+                add(config)
+            }
+            Token::Retire { number } => {
+                let _lock = lock(config)?;
+                retire(config, *number)
+            }
         }
     }
 }
@@ -46,11 +54,23 @@ fn read(config: &Config) -> Result<Vec<Secret>, Failure> {
 
 /// The second of both where the file is there.
 fn read_file(config: &Config) -> Result<Result<Vec<Secret>, TokenError>, Failure> {
+    Ok(tokens::read_file(&existing_file(config)?))
+}
+
+/// For as long as the tokens are changed.
+fn lock(config: &Config) -> Result<File, Failure> {
+    tokens::lock_file(&existing_file(config)?).map_err(|error| Failure::of(&error))
+}
+
+fn existing_file(config: &Config) -> Result<PathBuf, Failure> {
     let path = config.data_dir.token_file();
-    if !tokens::is_there(&path).map_err(|error| Failure::of(&error))? {
-        return Err(Failure::Failed(format!("there is no token yet at {}: `nats-userman serve` makes it", path.display())));
+    match tokens::is_there(&path).map_err(|error| Failure::of(&error))? {
+        true => Ok(path),
+        false => {
+            let problem = format!("there is no token yet at {}: `nats-userman serve` makes it", path.display());
+            Err(Failure::Failed(problem))
+        }
     }
-    Ok(tokens::read_file(&path))
 }
 
 /// The URL up to the token: of the settings, else as the service runs, else where it would listen.

@@ -97,6 +97,24 @@ pub fn is_there(path: &Path) -> Result<bool, TokenError> {
     denied::is_there(path).map_err(|error| TokenError::Io(path.to_owned(), error))
 }
 
+/// Keeps others who change the file waiting until this is dropped: two who add a token at the same
+/// time must not lose one of both.
+///
+/// # Errors
+///
+/// Where it cannot be opened or locked.
+pub fn lock_file(path: &Path) -> Result<fs::File, TokenError> {
+    let lock = || loop {
+        let file = fs::File::open(path)?;
+        file.lock()?;
+        // Each change puts another file in its place.
+        if file.metadata()?.ino() == fs::metadata(path)?.ino() {
+            return Ok(file);
+        }
+    };
+    lock().map_err(|error| TokenError::Io(path.to_owned(), told(path, error)))
+}
+
 /// Reads the tokens of a file, one a line.
 ///
 /// # Errors

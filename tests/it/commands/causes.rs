@@ -114,6 +114,20 @@ fn a_token_file_that_holds_none_is_filled_by_the_command_that_it_names() {
 }
 
 #[test]
+fn tokens_that_are_added_at_the_same_time_are_all_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("postback-token");
+    fs::write(&file, format!("{TOKEN}\n")).unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| run_on(dir.path(), &["token", "add"]).printed());
+        }
+    });
+    let tokens = fs::read_to_string(&file).unwrap();
+    assert!(tokens.starts_with(TOKEN) && tokens.lines().count() == 9, "{} lines", tokens.lines().count());
+}
+
+#[test]
 fn a_public_url_may_be_all_of_the_url_or_its_front() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("postback-token"), format!("{TOKEN}\n")).unwrap();
