@@ -5,11 +5,11 @@ use std::io::{Write as _, stdout};
 use super::Failure;
 use crate::clock::{Clock, format_utc};
 use crate::config::Config;
-use crate::store::set_wal_aside;
+use crate::store::{is_there, set_wal_aside};
 
 pub(super) fn run(config: &Config) -> Result<(), Failure> {
     let database = config.location.path();
-    if !database.exists() {
+    if !is_there(&config.location).map_err(|error| Failure::of(&error))? {
         return Err(Failure::Failed(format!("there is no database at {}: put the backup there first", database.display())));
     }
     let _locks = config.data_dir.lock(database).map_err(|error| Failure::of(&error))?;

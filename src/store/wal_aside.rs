@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::open::beside;
 use super::{Location, whole};
+use crate::data_dir::parent;
+use crate::denied;
 
 /// Renames the WAL, and the index of it that SQLite keeps in -shm: `userman.db-wal` becomes `userman.db-wal.aside-STAMP`. Gives the
 /// new name of the WAL and its size; `None` where there is no WAL with anything in it. For a database that no process has open.
@@ -31,7 +33,7 @@ pub fn set_wal_aside(location: &Location, stamp: &str) -> io::Result<Option<(Pat
         if aside(file).exists() {
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, format!("{} is there already", aside(file).display())));
         }
-        fs::rename(file, aside(file))?;
+        fs::rename(file, aside(file)).map_err(|error| denied::told(parent(&database), error))?;
     }
     if let Some(dir) = database.parent() {
         File::open(dir)?.sync_all()?;

@@ -73,6 +73,7 @@ fn whoever_may_not_look_is_told_whom_to_become() {
         (&["member", "restore", "1", "71"], &database),
         (&["journal"], &database),
         (&["block", "list"], &database),
+        (&["set-wal-aside"], &database),
         (&["replay", "--dry-run", capture], &database),
         (&["token", "show"], &token),
         (&["token", "add"], &token),
@@ -158,4 +159,20 @@ fn a_directory_in_which_nothing_can_be_made_is_named() {
     let ran = as_nobody(&runuser, &data, &["serve", "--listen", "127.0.0.1:0"]);
     let named = format!("{at}/a/data belongs to root with mode 0755, and this runs as nobody; run it as root");
     assert!(ran.code == Some(1) && ran.err.contains(&named), "{ran:?}");
+}
+
+#[test]
+fn a_wal_that_cannot_be_renamed_is_told_with_the_directory_that_prevents_it() {
+    let Some(runuser) = runuser() else { return };
+    let dir = dir_for_all();
+    let data = made_by_root(dir.path());
+    let (at, wal) = (data.display(), data.join("userman.db-wal"));
+    fs::write(&wal, "old").unwrap();
+    ["userman.db", "userman.db-wal", "userman.lock"].iter().for_each(|name| set(&data.join(name), NOBODY, 0o600));
+    set(&data, 0, 0o755);
+    let why = format!("Permission denied (os error 13): {at} belongs to root with mode 0755, and this runs as nobody");
+    let said = format!("cannot set the WAL of {at}/userman.db aside: {why}; run it as root");
+    let ran = as_nobody(&runuser, &data, &["set-wal-aside"]);
+    assert!(ran.code == Some(1) && ran.err.contains(&said), "{ran:?}");
+    assert_eq!(fs::read(&wal).unwrap(), b"old");
 }
