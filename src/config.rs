@@ -190,12 +190,8 @@ impl Config {
             settings.journal_days.as_deref(),
             |text| text.parse::<u32>().ok().filter(|days| (1..=36_500).contains(days)),
         );
-        let public_url = bad.read_optional(
-            "--public-url",
-            "expected http:// or https://, a host, and no query",
-            settings.public_url.as_deref(),
-            public_url,
-        );
+        let url_expected = "expected http:// or https://, a host, and no query";
+        let public_url = settings.public_url.as_deref().and_then(|text| bad.url("--public-url", url_expected, text, public_url));
         let keep_cryptpass =
             bad.read("--keep-cryptpass", "expected yes or no, true or false, 1 or 0", &settings.keep_cryptpass, switch);
         let log = bad.read(

@@ -128,7 +128,7 @@ pub(super) fn keys(settings: &ApiSettings, bad: &mut Problems) -> Option<ApiKeys
 
 /// NATS's URL, username and key: all three or none.
 pub(super) fn access(settings: &ApiSettings, bad: &mut Problems) -> Option<Access> {
-    let url = settings.nats_url.as_deref().and_then(|text| url(text.trim(), bad));
+    let url = settings.nats_url.as_deref().and_then(|text| bad.url("--nats-url", URL_EXPECTED, text, clean_url));
     let credential = |text: &str| (is_credential(text) && !is_quoted(text)).then(|| text.to_owned());
     let username = settings.nats_api_username.as_deref();
     let username = bad.read_optional("--nats-api-username", CREDENTIAL_EXPECTED, username, credential);
@@ -170,17 +170,6 @@ pub(super) fn access(settings: &ApiSettings, bad: &mut Problems) -> Option<Acces
             None
         }
     }
-}
-
-/// A URL that is wrong may hold a password or a key, and is not shown then.
-fn url(text: &str, bad: &mut Problems) -> Option<String> {
-    let url = clean_url(text);
-    if url.is_none() {
-        let found =
-            if text.contains(['@', '?', '#']) { "a user, a query or a #".into() } else { format!("\"{}\"", text.escape_debug()) };
-        bad.0.push(BadSetting::found("--nats-url", URL_EXPECTED, &found));
-    }
-    url
 }
 
 fn nats_key(settings: &ApiSettings, bad: &mut Problems) -> Option<String> {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret as _, SecretString};
 
+use crate::http::tokens::Token;
 use crate::store::Location;
 use crate::text_file::{is_invisible, is_quoted};
 
@@ -58,6 +59,28 @@ impl Problems {
         parse: impl Fn(&str) -> Option<T>,
     ) -> Option<T> {
         text.and_then(|text| self.read(flag, expected, text, parse))
+    }
+
+    /// Reads a URL. One that is wrong may hold a password, a key or a token, and is not shown then.
+    pub(super) fn url(
+        &mut self,
+        flag: &'static str,
+        expected: &'static str,
+        text: &str,
+        parse: impl Fn(&str) -> Option<String>,
+    ) -> Option<String> {
+        let url = parse(text.trim());
+        if url.is_none() {
+            let found = if text.contains(['@', '?', '#']) {
+                "a user, a query or a #".into()
+            } else if text.split('/').any(|part| Token::parse(part.trim()).is_some()) {
+                "a token in it".into()
+            } else {
+                format!("\"{}\"", text.escape_debug())
+            };
+            self.0.push(BadSetting::found(flag, expected, &found));
+        }
+        url
     }
 
     /// A file that a setting names, read by `read`; where it cannot be used, that is told.

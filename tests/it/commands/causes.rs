@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
 
-use super::{Ran, end, run_on};
+use super::{Ran, end, run, run_on};
 use crate::authstrings::{KEY, USERNAME};
 use crate::support::{App, TOKEN, program, real_program};
 
@@ -149,6 +149,21 @@ fn a_public_url_may_be_all_of_the_url_or_its_front() {
     ] {
         let printed = run_on(dir.path(), &["token", "show", "--public-url", given]).printed();
         assert_eq!(printed.split_inclusive('\n').next(), Some(&*url(front)), "{given}");
+    }
+}
+
+#[test]
+fn a_public_url_that_is_refused_shows_no_secret() {
+    let expected = "expected http:// or https://, a host, and no query";
+    for (given, found) in [
+        ("https://user:hunter2@members.example.com", "a user, a query or a #".to_owned()),
+        ("https://members.example.com/?key=hunter2", "a user, a query or a #".to_owned()),
+        (&format!("ftp://members.example.com/postback/{TOKEN}"), "a token in it".to_owned()),
+        (&format!("members.example.com/postback/{TOKEN} "), "a token in it".to_owned()),
+        ("members.example.com", "\"members.example.com\"".to_owned()),
+    ] {
+        let line = format!("nats-userman: --public-url: {expected}, found {found}\n");
+        run(&["check-config", "--public-url", given]).ended(2, &line);
     }
 }
 
