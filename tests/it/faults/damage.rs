@@ -37,7 +37,7 @@ fn post_members(app: &App, ids: std::ops::Range<usize>) {
     ids.for_each(|id| assert!(app.post(&add(id)).starts_with("OK|")));
 }
 
-/// Brings the log into the database, which otherwise happens at 64 MiB.
+/// Brings the log into the database, which otherwise happens at 96 MiB.
 fn checkpoint(database: &Path) {
     let conn = Connection::open(database).unwrap();
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).unwrap();
