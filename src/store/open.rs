@@ -1,12 +1,14 @@
 //! Opening the database: the file and its mode, the pragmas with their reasons, the version.
 
 use std::fs::{OpenOptions, Permissions};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 
+use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, ffi};
 use rustix::fs::Access;
@@ -242,9 +244,7 @@ pub(crate) fn check_access(path: &Path, access: Access) -> Result<(), OpenError>
     // Where the file is a symbolic link, SQLite keeps the others beside what it leads to.
     let database = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     for suffix in ["", "-wal", "-shm"] {
-        let mut file = database.as_os_str().to_owned();
-        file.push(suffix);
-        match denied::check(Path::new(&file), access) {
+        match denied::check(&beside(&database, suffix), access) {
             Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
                 return Err(OpenError::Unreadable(path.to_owned(), error));
             }
@@ -262,9 +262,10 @@ fn make_file(path: &Path) -> std::io::Result<()> {
     file.set_permissions(Permissions::from_mode(FILE_MODE))
 }
 
-/// Refuses a database that has lost its end, or whose WAL is of another one, before anything is done to it. Only for the beginning
-/// of a process, or where another file was put in place: the file is opened and closed here beside SQLite, and a `close` gives up every lock that the process holds on the
-/// file (POSIX), so that another process could take a log away that is in use.
+/// Refuses a database that has lost its end, or whose WAL is of another one, before anything is done
+/// to it. Only for the beginning of a process, or where another file was put in place: the file is
+/// opened and closed here beside SQLite, and a `close` gives up every lock that the process holds on
+/// the file (POSIX), so that another process could take a log away that is in use.
 ///
 /// # Errors
 ///
@@ -274,7 +275,7 @@ pub fn check_whole(location: &Location) -> Result<(), OpenError> {
     whole::check(path).map_err(|fault| OpenError::Damaged(path.to_owned(), fault))?;
     // Where the file is a symbolic link, SQLite keeps the WAL beside what it leads to.
     let Ok(database) = path.canonicalize() else { return Ok(()) };
-    let wal = whole::log_path(&database);
+    let wal = beside(&database, "-wal");
     if wal_mark::is_foreign(&database, &wal) {
         return Err(OpenError::ForeignWal { database: path.to_owned(), wal });
     }
@@ -297,6 +298,14 @@ pub(super) fn busy_and_quiet(conn: &Connection) -> Result<(), Fault> {
     // would find no database while the service is down.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     Ok(())
+}
+
+/// Opens a file read-only as one that nobody changes: SQLite takes no lock, makes no file, and looks
+/// neither for a WAL nor for a journal.
+pub(super) fn open_immutable(file: &Path) -> rusqlite::Result<Connection> {
+    let uri = format!("file:{}?immutable=1", percent_encode(file.as_os_str().as_bytes(), NON_ALPHANUMERIC));
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    Connection::open_with_flags(uri, flags)
 }
 
 /// What SQLite keeps beside a database, by its suffix.

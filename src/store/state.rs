@@ -2,11 +2,10 @@
 
 use std::io;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use rusqlite::{Connection, OpenFlags, ffi};
 use rustix::fs::Access;
 
-use super::open::{beside, busy_and_quiet, check_access};
+use super::open::{beside, busy_and_quiet, check_access, open_immutable};
 use super::upgrade::{self, UpgradeError};
 use super::{Fault, Location, OpenError, Reader, check_whole};
 use crate::denied;
@@ -107,25 +106,15 @@ pub fn open_unchanged(location: &Location) -> Result<Reader, OpenError> {
     connect_unchanged(location).and_then(Reader::new).map_err(|fault| OpenError::of(location.path(), fault))
 }
 
-/// Of a path in a URI.
-const IN_A_PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'-').remove(b'_');
-
 /// A read-only connection that makes no file. SQLite makes a log and its index where there are none, also for a reader. Where there is
 /// none, all is in the file, and nobody changes it: it may be read as if it could not be changed.
 fn connect_unchanged(location: &Location) -> Result<Connection, Fault> {
-    use std::os::unix::ffi::OsStrExt as _;
-
     let path = location.path();
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     // SQLite keeps them beside what a symbolic link leads to.
     let file = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let is_alone = ["-wal", "-journal"].iter().all(|suffix| !beside(&file, suffix).exists());
-    let conn = if is_alone {
-        let name = percent_encode(file.as_os_str().as_bytes(), IN_A_PATH);
-        Connection::open_with_flags(format!("file:{name}?immutable=1"), flags | OpenFlags::SQLITE_OPEN_URI)?
-    } else {
-        Connection::open_with_flags(path, flags)?
-    };
+    let conn = if is_alone { open_immutable(&file)? } else { Connection::open_with_flags(path, flags)? };
     busy_and_quiet(&conn)?;
     Ok(conn)
 }

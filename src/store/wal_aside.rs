@@ -4,8 +4,8 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::Location;
 use super::open::beside;
-use super::{Location, whole};
 use crate::data_dir::parent;
 use crate::denied;
 
@@ -17,7 +17,7 @@ use crate::denied;
 /// Where a file of the new name is there already, or the directory cannot be written.
 pub fn set_wal_aside(location: &Location, stamp: &str) -> io::Result<Option<(PathBuf, u64)>> {
     let database = location.path().canonicalize()?;
-    let wal = whole::log_path(&database);
+    let wal = beside(&database, "-wal");
     let bytes = match fs::metadata(&wal) {
         Ok(metadata) => metadata.len(),
         Err(error) if error.kind() == io::ErrorKind::NotFound => 0,

@@ -13,14 +13,13 @@
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::{BufReader, Read as _};
-use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
-use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
+use rusqlite::{Connection, OptionalExtension as _};
 
 use super::Fault;
+use super::open::open_immutable;
 
 /// What finds a mark in the pages of the WAL; schema.sql has it too. No text of a member can hold it: it is no UTF-8.
 const TAG: [u8; 16] = *b"\xff\xc0\xe1\x7b\x9a\xd3\x4f\x10\xb6\xfe\x8c\x01\xf7\xa5\xc2\xee";
@@ -160,11 +159,8 @@ impl FileState {
 
 impl FileMark {
     fn read(database: &Path) -> Self {
-        // Immutable: SQLite takes no lock, and looks neither for a WAL nor for a journal.
-        let uri = format!("file:{}?immutable=1", percent_encode(database.as_os_str().as_bytes(), NON_ALPHANUMERIC));
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let read = || {
-            let conn = Connection::open_with_flags(uri, flags)?;
+            let conn = open_immutable(database)?;
             let there = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'wal_mark')";
             if !conn.query_row(there, [], |row| row.get(0))? {
                 return Ok(FileMark::None);

@@ -8,7 +8,7 @@
 use std::collections::HashSet;
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rusqlite::ffi;
 
@@ -68,7 +68,7 @@ pub(super) fn check_not_emptied(database: &Path) -> Result<(), Fault> {
     let bytes = |path: &Path| std::fs::metadata(path).map(|metadata| metadata.len());
     let emptied = || -> std::io::Result<bool> {
         let database = database.canonicalize()?;
-        Ok(bytes(&database)? == 0 && bytes(&log_path(&database))? > LOG_HEADER_BYTES)
+        Ok(bytes(&database)? == 0 && bytes(&beside(&database, "-wal"))? > LOG_HEADER_BYTES)
     };
     if emptied().unwrap_or(false) { damage(EMPTIED) } else { Ok(()) }
 }
@@ -76,10 +76,6 @@ pub(super) fn check_not_emptied(database: &Path) -> Result<(), Fault> {
 fn damage(what: &str) -> Result<(), Fault> {
     let error = rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_CORRUPT), Some(what.to_owned()));
     Err(Fault::Broken(error))
-}
-
-pub(super) fn log_path(database: &Path) -> PathBuf {
-    beside(database, "-wal")
 }
 
 /// Bytes of a page and number of pages, where the header is SQLite's and its number of pages is valid.
@@ -95,7 +91,7 @@ fn size(header: &[u8; HEADER_BYTES]) -> Option<(u64, u64)> {
 /// The pages in the log, by the numbers before them. With `u64::MAX` as the size of a page, of which none is known, only the first.
 fn log_pages(database: &Path, page_bytes: u64) -> HashSet<u64> {
     let mut pages = HashSet::new();
-    let Ok(file) = File::open(log_path(database)) else { return pages };
+    let Ok(file) = File::open(beside(database, "-wal")) else { return pages };
     let mut header = [0; LOG_HEADER_BYTES as usize];
     if file.read_exact_at(&mut header, 0).is_err() {
         return pages;

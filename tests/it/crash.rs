@@ -19,7 +19,7 @@ use rusqlite::{Connection, OpenFlags};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::support::{Caller, Program, check_invariants, rows};
+use crate::support::{Caller, Dice, Program, check_invariants, rows};
 
 const CRASHES: usize = 50;
 const THREADS: usize = 6;
@@ -31,19 +31,6 @@ const HASHES_VERIFIED: usize = 3;
 /// The same at the end, when most are hashed.
 const HASHES_VERIFIED_AT_THE_END: usize = 60;
 const SITE: i64 = 1;
-
-/// Numbers that look random and come again with their seed (splitmix64).
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((mixed ^ (mixed >> 31)) % bound as u64).unwrap()
-    }
-}
 
 /// What is expected of one member.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -21,7 +21,7 @@ use tempfile::TempDir;
 
 use super::{add, added, members};
 use crate::property::{dump, fast_dir, in_transaction};
-use crate::support::{Caller, NOON, Program, check_invariants, program, real_program, rows};
+use crate::support::{Caller, Dice, NOON, Program, check_invariants, program, real_program, rows};
 
 /// `RUNS=1000` tells more of them, `SEED=7` others.
 const RUNS: u64 = 12;
@@ -152,19 +152,6 @@ fn a_backup_of_the_same_wal_is_refused_whatever_made_it() {
         let (code, said) = super::damage::start(crate::support::program(), &data);
         assert!(code == 1 && said.contains("does not belong to the database"), "{}: {said}", backup.display());
         assert!(contents(&data) == before, "files were touched");
-    }
-}
-
-/// Numbers that look random and come again with their seed (splitmix64).
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((mixed ^ (mixed >> 31)) % bound as u64).unwrap()
     }
 }
 
