@@ -1,4 +1,4 @@
--- The database of nats-userman, version 3. An upgrade from an older version is a step in src/store/upgrade.rs; this file is always
+-- The database of nats-userman, version 4. An upgrade from an older version is a step in src/store/upgrade.rs; this file is always
 -- the newest form whole. Times are unix seconds, UTC. STRICT: a wrong type is a bug and must fail, not be stored.
 
 -- Exactly the members who may log in now, as in NATS's own member_auth. WITHOUT ROWID: the row lies in its primary key, so that
@@ -101,6 +101,24 @@ CREATE TABLE block (
     until             INTEGER NOT NULL,
     PRIMARY KEY (kind, network, username)
 ) STRICT, WITHOUT ROWID;
+
+-- From which networks which names were opened, as keyed hashes: a guesser elsewhere does not lock these out.
+CREATE TABLE known_network (
+    id                BLOB PRIMARY KEY,          -- a keyed hash of name and network
+    day               INTEGER NOT NULL           -- when it last opened: days since 1970
+) STRICT, WITHOUT ROWID;
+
+-- When a login was last used, where an inactivity timeout is set.
+CREATE TABLE login_seen (
+    id                BLOB PRIMARY KEY,          -- the id of the login in its cookie
+    at                INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Random, and new when all logins are ended: a cookie is good under one epoch alone. No row: they were never ended.
+CREATE TABLE login_epoch (
+    one               INTEGER PRIMARY KEY CHECK (one = 1),
+    id                BLOB NOT NULL
+) STRICT;
 
 -- Which key the seals are under, so that a wrong key is told from a damaged seal.
 CREATE TABLE seal_key (

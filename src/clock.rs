@@ -31,6 +31,15 @@ impl Clock {
             Clock::Fixed(seconds) => seconds.load(Ordering::Relaxed),
         }
     }
+
+    /// Seconds since some instant of the past that nobody can set, for intervals. It also runs while the machine is suspended, which
+    /// [`std::time::Instant`] does not. A fixed clock gives what [`Clock::now`] gives.
+    pub fn steady(&self) -> i64 {
+        match self {
+            Clock::System => rustix::time::clock_gettime(rustix::time::ClockId::Boottime).tv_sec,
+            Clock::Fixed(_) => self.now(),
+        }
+    }
 }
 
 /// What [`ExpiryRule::instant`] takes.

@@ -1,7 +1,8 @@
 //! The single writer: one thread, one connection, a bounded queue. It takes what has gathered, runs it as one transaction, and
-//! answers after the commit. Expiries, pruning, hashed passwords and the health probe are jobs of the same thread.
+//! answers after the commit. Expiries, pruning, hashed passwords, what visitors cause and the health probe are jobs of the same thread.
 
 mod faults;
+mod lane;
 mod queue;
 mod readers;
 
@@ -9,15 +10,14 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use tokio::sync::oneshot;
-
 pub use queue::{Answer, RUSH_REQUESTS, Writer};
 
 use crate::apply::{Postback, empty_wal, in_transaction, transact};
 use crate::clock::Clock;
 use crate::password::{Stored, Vault};
-use crate::store::{Engine, Fault, Location, LoggedOut, check_whole, with_engine};
+use crate::store::{Engine, Fault, Location, check_whole, with_engine};
 use faults::{FaultLog, Work};
+use lane::Lane;
 use queue::{Command, Commits, Job};
 use readers::ReaderLog;
 
@@ -63,10 +63,11 @@ pub struct Setup {
 /// Where the system gives no thread.
 pub fn start(setup: Setup) -> std::io::Result<(Writer, JoinHandle<()>)> {
     let (writer, queue) = Writer::new(QUEUE_POSTBACKS_MAX);
-    let commits = writer.commit_count();
+    let (commits, lane) = (writer.commit_count(), writer.lane());
     let thread = std::thread::Builder::new().name("writer".into()).spawn(move || {
         let (faults, readers) = (FaultLog::default(), ReaderLog::default());
-        let mut state = Thread { setup, queue, commits, faults, readers, ticked: None, more_are_due: false, pruned: None };
+        let mut state =
+            Thread { setup, queue, commits, lane, faults, readers, ticked: None, more_are_due: false, pruned: None, noted: None };
         state.run();
     })?;
     Ok((writer, thread))
@@ -84,12 +85,15 @@ struct Thread {
     setup: Setup,
     queue: Receiver<Command>,
     commits: Commits,
+    lane: Lane,
     faults: FaultLog,
     readers: ReaderLog,
     ticked: Option<Instant>,
     /// The last tick moved as many members as one may.
     more_are_due: bool,
     pruned: Option<Instant>,
+    /// When notes were last written.
+    noted: Option<Instant>,
 }
 
 impl Thread {
@@ -100,6 +104,7 @@ impl Thread {
             let work = |engine: &mut dyn Engine| {
                 let end = self.work(engine);
                 if let End::Stop = end {
+                    self.write_all_notes(engine);
                     empty_wal(engine);
                 }
                 end
@@ -124,6 +129,7 @@ impl Thread {
     fn refuse_for(&mut self, time: Duration) -> Result<(), RecvTimeoutError> {
         let until = Instant::now() + time;
         loop {
+            self.lane.refuse();
             match self.queue.recv_timeout(until.saturating_duration_since(Instant::now())) {
                 Ok(Command::Stop) => return Err(RecvTimeoutError::Disconnected),
                 Ok(command) => {
@@ -146,7 +152,7 @@ impl Thread {
                 Some(command) => command,
                 None => match self.next_command() {
                     Ok(command) => command,
-                    Err(RecvTimeoutError::Timeout) => Command::Tick(None),
+                    Err(RecvTimeoutError::Timeout) => Command::Wake,
                     Err(RecvTimeoutError::Disconnected) => return End::Stop,
                 },
             };
@@ -176,30 +182,11 @@ impl Thread {
                     let _ = done.send(result.is_ok());
                     result.map(|()| true)
                 }
-                Command::LogOut(login, done) => {
-                    let (logins, waiters, other) = self.gather_logouts(login, done);
-                    next = other;
-                    let now = self.setup.clock.now();
-                    let all = |engine: &mut dyn Engine| logins.iter().try_for_each(|&login| engine.log_out(login, now));
-                    let result = in_transaction(engine, all);
-                    self.commits.add();
-                    for done in waiters {
-                        let _ = done.send(result.is_ok());
-                    }
-                    result.map(|()| true)
-                }
-                Command::Block(block, done) => {
-                    let now = self.setup.clock.now();
-                    let result = in_transaction(engine, |engine| engine.block(&block, now));
-                    let _ = done.send(result.is_ok());
-                    result.map(|()| true)
-                }
+                Command::Wake => Ok(false),
                 Command::Tick(done) => {
                     let result = self.tick(engine);
                     self.commits.add();
-                    if let Some(done) = done {
-                        let _ = done.send(result.is_ok());
-                    }
+                    let _ = done.send(result.is_ok());
                     result.map(|()| true)
                 }
             };
@@ -209,7 +196,7 @@ impl Thread {
                         self.faults.committed(work);
                     }
                     let upkeep = self.tick_if_due(engine).and_then(|()| self.tidy(engine));
-                    upkeep.map_err(|fault| (fault, Work::Upkeep))
+                    upkeep.map_err(|fault| (fault, Work::Upkeep)).and_then(|()| self.write_notes_if_due(engine))
                 }
                 Err(fault) => Err((fault, work)),
             };
@@ -242,7 +229,8 @@ impl Thread {
                 Err(std::sync::mpsc::TryRecvError::Empty) => std::thread::yield_now(),
             }
         }
-        self.queue.recv_timeout(TICK)
+        let wait = if self.lane.is_empty() { TICK } else { self.until_notes_are_due() };
+        self.queue.recv_timeout(wait)
     }
 
     /// The first job and those that wait behind it, without the withdrawn ones; and the command that ended the gathering.
@@ -259,24 +247,47 @@ impl Thread {
         (batch, None)
     }
 
-    /// A logout and those that wait behind it, in one transaction: whoever logs out again and again shall not hold postbacks up.
-    fn gather_logouts(
-        &self,
-        login: LoggedOut,
-        done: oneshot::Sender<bool>,
-    ) -> (Vec<LoggedOut>, Vec<oneshot::Sender<bool>>, Option<Command>) {
-        let (mut logins, mut waiters) = (vec![login], vec![done]);
-        while logins.len() < BATCH_POSTBACKS_MAX {
-            match self.queue.try_recv() {
-                Ok(Command::LogOut(login, done)) => {
-                    logins.push(login);
-                    waiters.push(done);
-                }
-                Ok(other) => return (logins, waiters, Some(other)),
-                Err(_) => break,
+    fn until_notes_are_due(&self) -> Duration {
+        self.noted.map_or(Duration::ZERO, |last| lane::EVERY.saturating_sub(last.elapsed()))
+    }
+
+    fn write_notes_if_due(&mut self, engine: &mut dyn Engine) -> Result<(), (Fault, Work)> {
+        if self.lane.is_empty() || self.until_notes_are_due() > Duration::ZERO {
+            return Ok(());
+        }
+        self.write_notes(engine).map_err(|fault| (fault, Work::Job))
+    }
+
+    /// One transaction of notes. What nobody waits for is tried again, unless the database refuses the note itself.
+    fn write_notes(&mut self, engine: &mut dyn Engine) -> Result<(), Fault> {
+        let waiting = self.lane.take();
+        let now = self.setup.clock.now();
+        let result = in_transaction(engine, |engine| {
+            engine.forget_ended(now)?;
+            waiting.iter().try_for_each(|waiting| engine.note(&waiting.note))
+        });
+        self.noted = Some(Instant::now());
+        self.commits.add();
+        let (waited, others): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|waiting| waiting.done.is_some());
+        for done in waited.into_iter().filter_map(|waiting| waiting.done) {
+            let _ = done.send(result.is_ok());
+        }
+        match &result {
+            Ok(()) => self.faults.committed(Work::Job),
+            Err(Fault::Constraint(_) | Fault::BadRow(_)) => {}
+            Err(_) => self.lane.put_back(others),
+        }
+        result
+    }
+
+    /// At the end. What cannot be written now is lost, and the log says so.
+    fn write_all_notes(&mut self, engine: &mut dyn Engine) {
+        while !self.lane.is_empty() {
+            if let Err(fault) = self.write_notes(engine) {
+                self.faults.note(&fault, Work::Job);
+                return;
             }
         }
-        (logins, waiters, None)
     }
 
     /// Whether one of them was committed: all may be withdrawn.

@@ -26,7 +26,7 @@ use crate::login::cookie::Login;
 use crate::login::page::Said;
 use crate::member::Username;
 use crate::password::Password;
-use crate::store::{LoggedOut, LoginRow};
+use crate::store::{LoggedOut, LoginRow, Note};
 
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 const PLAIN_TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
@@ -165,7 +165,7 @@ async fn log_out_all(desk: &Desk, logins: Vec<Login>) -> Result<(), Undecided> {
         }
         // Whatever --login-hours will be then: a longer one must not open the login again.
         let logged_out = LoggedOut { id: login.id.0, until: login.ends_at(LOGIN_SECONDS_MAX) };
-        if !desk.shared().writer.log_out(logged_out).await {
+        if !desk.shared().writer.note_and_wait(Note::LogOut(logged_out)).await {
             return Err(Undecided);
         }
     }

@@ -30,7 +30,7 @@ use crate::login::remembered::SecretDigest;
 use crate::login::unkept::Missing;
 use crate::network;
 use crate::reply::{Refusal, Reply, Word};
-use crate::store::{Fault, Location, Reader};
+use crate::store::{Fault, Location, Note, Reader};
 use crate::writer::{Answer, Writer};
 
 /// What all threads of the HTTP server share.
@@ -172,7 +172,7 @@ impl Desk {
         }
         for block in self.shared.area.guard.wrong(door, network, secret, now) {
             log::warn!("{}", block.line());
-            if self.shared.writer.block(block.clone()).await {
+            if self.shared.writer.note_and_wait(Note::Block(block.clone())).await {
                 self.shared.area.written().push(block);
             } else {
                 log::warn!("the block could not be written down yet: no command sees it");

@@ -17,7 +17,7 @@ use crate::login::remembered::Remembered;
 use crate::login::unkept::Unkept;
 use crate::password::rehash::Rehashes;
 use crate::password::{Vault, Verifier};
-use crate::store::{Engine, open_reader, with_engine};
+use crate::store::{Engine, Note, open_reader, with_engine};
 
 /// The members area, with the blocks of an earlier run. Those of a name are left: which networks had opened it before is forgotten, and
 /// nobody shall be locked out by it.
@@ -54,7 +54,7 @@ pub(super) fn open(config: &Config, vault: &Vault, now: i64, hashing: bool, reha
 pub(super) async fn write_down_blocks(shared: &Shared) {
     let unwritten = std::mem::take(&mut *shared.area.unwritten());
     for block in unwritten.into_iter().filter(|block| block.until > shared.clock.now()) {
-        let done = shared.writer.block(block.clone()).await;
+        let done = shared.writer.note_and_wait(Note::Block(block.clone())).await;
         let list = if done { shared.area.written() } else { shared.area.unwritten() };
         { list }.push(block);
     }

@@ -92,6 +92,15 @@ pub struct LoggedOut {
     pub until: i64,
 }
 
+/// What a visitor causes and a restart shall not forget. Many are written in one transaction, behind postbacks.
+#[derive(Clone, Debug)]
+pub enum Note {
+    /// A login was given back.
+    LogOut(LoggedOut),
+    /// Somebody is blocked; in place of a block against the same target.
+    Block(Block),
+}
+
 /// What a login check asks of a member's row.
 #[derive(Clone, Debug)]
 pub struct LoginRow {
@@ -150,11 +159,11 @@ pub trait Engine {
     /// has another credential by now, nothing happens.
     fn rehash(&mut self, rehashed: &Rehashed) -> Result<(), Fault>;
 
-    /// Remembers a login that was given back, and forgets those whose time is over at `now`.
-    fn log_out(&mut self, login: LoggedOut, now: i64) -> Result<(), Fault>;
+    /// Writes down what a visitor caused.
+    fn note(&mut self, note: &Note) -> Result<(), Fault>;
 
-    /// Writes down who is blocked, and forgets the blocks that have ended at `now`.
-    fn block(&mut self, block: &Block, now: i64) -> Result<(), Fault>;
+    /// Forgets the notes that mean nothing any more at `now`, unix seconds: logins and blocks whose time is over.
+    fn forget_ended(&mut self, now: i64) -> Result<(), Fault>;
 
     /// Forgets a block before its end.
     fn lift(&mut self, target: &Target) -> Result<(), Fault>;

@@ -10,10 +10,10 @@ use super::checkpoint::{Checkpoints, HeldWal};
 use super::rows::{
     FormColumns, HERE_COLUMNS, MEMBER_COLUMNS, before_column, read_former, read_here, select_former, select_member,
 };
-use super::{Engine, Fault, Hardened, LoggedOut, Outcome, Pending, Rehashed, View, Wanted, wal_mark};
+use super::{Engine, Fault, Hardened, Note, Outcome, Pending, Rehashed, View, Wanted, wal_mark};
 use crate::action::{Change, Standing};
 use crate::journal::Record;
-use crate::login::guard::{Block, Door, Target};
+use crate::login::guard::{Door, Target};
 use crate::member::{Former, Key, Member, MemberId, SiteId, Username};
 use crate::password::KeyId;
 use crate::unicode::folded;
@@ -434,22 +434,30 @@ impl Engine for Sqlite<'_> {
         Ok(())
     }
 
-    fn log_out(&mut self, login: LoggedOut, now: i64) -> Result<(), Fault> {
-        self.conn.prepare_cached("DELETE FROM logout WHERE until <= ?1")?.execute([now])?;
-        self.conn.prepare_cached("INSERT OR REPLACE INTO logout VALUES (?1, ?2)")?.execute(params![login.id, login.until])?;
+    fn note(&mut self, note: &Note) -> Result<(), Fault> {
+        match note {
+            Note::LogOut(login) => {
+                self.conn
+                    .prepare_cached("INSERT OR REPLACE INTO logout VALUES (?1, ?2)")?
+                    .execute(params![login.id, login.until])?;
+            }
+            Note::Block(block) => {
+                let (network, username) = block_columns(&block.target);
+                self.conn.prepare_cached("INSERT OR REPLACE INTO block VALUES (?1, ?2, ?3, ?4, ?5)")?.execute(params![
+                    block.target.kind().as_str(),
+                    network,
+                    username,
+                    block.since,
+                    block.until
+                ])?;
+            }
+        }
         Ok(())
     }
 
-    fn block(&mut self, block: &Block, now: i64) -> Result<(), Fault> {
+    fn forget_ended(&mut self, now: i64) -> Result<(), Fault> {
+        self.conn.prepare_cached("DELETE FROM logout WHERE until <= ?1")?.execute([now])?;
         self.conn.prepare_cached("DELETE FROM block WHERE until <= ?1")?.execute([now])?;
-        let (network, username) = block_columns(&block.target);
-        self.conn.prepare_cached("INSERT OR REPLACE INTO block VALUES (?1, ?2, ?3, ?4, ?5)")?.execute(params![
-            block.target.kind().as_str(),
-            network,
-            username,
-            block.since,
-            block.until
-        ])?;
         Ok(())
     }
 

@@ -12,7 +12,7 @@ use super::{Fault, NoCopy, folding, upgrade_copy, wal_mark};
 pub(super) const CURRENT: i64 = UPGRADES.len() as i64 + 1;
 
 /// `UPGRADES[n]` leads from version n+1 to n+2. Steps are never edited after a release.
-const UPGRADES: &[&str] = &[include_str!("upgrade_2.sql"), include_str!("upgrade_3.sql")];
+const UPGRADES: &[&str] = &[include_str!("upgrade_2.sql"), include_str!("upgrade_3.sql"), include_str!("upgrade_4.sql")];
 
 /// The version that brought the mark of the WAL.
 const FIRST_WITH_MARK: i64 = 3;
@@ -150,7 +150,11 @@ mod tests {
         run(&mut conn, None).unwrap();
         conn.pragma_update(None, "user_version", CURRENT + 1).unwrap();
         let message = run(&mut conn, None).unwrap_err().to_string();
-        assert_eq!(message, "it has version 4, and this release knows versions up to 3; install the newer release again");
+        let next = CURRENT + 1;
+        assert_eq!(
+            message,
+            format!("it has version {next}, and this release knows versions up to {CURRENT}; install the newer release again")
+        );
     }
 
     #[test]

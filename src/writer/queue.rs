@@ -8,10 +8,10 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::faults::Work;
+use super::lane::{Lane, Waiting};
 use crate::apply::Postback;
-use crate::login::guard::Block;
 use crate::reply::Reply;
-use crate::store::{Hardened, LoggedOut, Rehashed};
+use crate::store::{Hardened, Note, Rehashed};
 
 /// The longest a postback waits in the queue before it is withdrawn. Below a second, so that NATS has an answer by then.
 const QUEUE_WAIT_MAX: Duration = Duration::from_millis(500);
@@ -36,9 +36,9 @@ pub(super) enum Command {
     Harden(Vec<Hardened>, std::sync::mpsc::Sender<bool>),
     Rehash(Box<Rehashed>, std::sync::mpsc::Sender<bool>),
     Probe(oneshot::Sender<bool>),
-    LogOut(LoggedOut, oneshot::Sender<bool>),
-    Block(Block, oneshot::Sender<bool>),
-    Tick(Option<oneshot::Sender<bool>>),
+    /// There is something in the lane, or it is time for upkeep.
+    Wake,
+    Tick(oneshot::Sender<bool>),
     Stop,
 }
 
@@ -47,8 +47,8 @@ impl Command {
     pub(super) fn work(&self) -> Work {
         match self {
             Command::Postback(_) => Work::Postbacks,
-            Command::Harden(..) | Command::Rehash(..) | Command::LogOut(..) | Command::Block(..) => Work::Job,
-            Command::Probe(_) | Command::Tick(_) | Command::Stop => Work::Upkeep,
+            Command::Harden(..) | Command::Rehash(..) => Work::Job,
+            Command::Probe(_) | Command::Wake | Command::Tick(_) | Command::Stop => Work::Upkeep,
         }
     }
 
@@ -61,9 +61,8 @@ impl Command {
                 }
             }
             Command::Harden(_, done) | Command::Rehash(_, done) => drop(done.send(false)),
-            Command::Probe(done) | Command::LogOut(_, done) | Command::Block(_, done) => drop(done.send(false)),
-            Command::Tick(Some(done)) => drop(done.send(false)),
-            Command::Tick(None) | Command::Stop => {}
+            Command::Probe(done) | Command::Tick(done) => drop(done.send(false)),
+            Command::Wake | Command::Stop => {}
         }
     }
 }
@@ -128,6 +127,7 @@ pub struct Writer {
     /// Postbacks handed over, and requests answered beside the queue, since the start.
     heard: Arc<AtomicU64>,
     commits: Commits,
+    lane: Lane,
 }
 
 /// Counts the writer's transactions.
@@ -144,7 +144,7 @@ impl Commits {
 impl Writer {
     pub(super) fn new(postbacks_max: usize) -> (Self, Receiver<Command>) {
         let (queue, receiver) = sync_channel(postbacks_max);
-        (Self { queue, heard: Arc::default(), commits: Commits::default() }, receiver)
+        (Self { queue, heard: Arc::default(), commits: Commits::default(), lane: Lane::default() }, receiver)
     }
 
     /// Hands a postback over and waits for its commit.
@@ -194,28 +194,42 @@ impl Writer {
         self.commits.clone()
     }
 
+    /// The lane itself, for the thread that empties it.
+    pub(super) fn lane(&self) -> Lane {
+        self.lane.clone()
+    }
+
     /// Whether a commit works now.
     pub async fn probe(&self) -> bool {
         let (done, answered) = oneshot::channel();
         self.queue.try_send(Command::Probe(done)).is_ok() && matches!(answered.await, Ok(true))
     }
 
-    /// Remembers a login that was given back; `false` if that could not be committed.
-    pub async fn log_out(&self, login: LoggedOut) -> bool {
-        let (done, answered) = oneshot::channel();
-        self.queue.try_send(Command::LogOut(login, done)).is_ok() && matches!(answered.await, Ok(true))
+    /// Has a note written down with the next ones, and waits for nothing; `false` where too many wait already. One that cannot be
+    /// written now is tried again.
+    pub fn note(&self, note: Note) -> bool {
+        self.put_in_lane(Waiting { note, done: None })
     }
 
-    /// Writes down who is blocked; `false` if that could not be committed.
-    pub async fn block(&self, block: Block) -> bool {
+    /// The same, and waits for the commit; `false` if it did not happen.
+    pub async fn note_and_wait(&self, note: Note) -> bool {
         let (done, answered) = oneshot::channel();
-        self.queue.try_send(Command::Block(block, done)).is_ok() && matches!(answered.await, Ok(true))
+        self.put_in_lane(Waiting { note, done: Some(done) }) && matches!(answered.await, Ok(true))
+    }
+
+    fn put_in_lane(&self, waiting: Waiting) -> bool {
+        let was_empty = self.lane.push(waiting);
+        if was_empty == Some(true) {
+            // A full queue means that the writer is awake, and it looks at the lane after each batch.
+            let _ = self.queue.try_send(Command::Wake);
+        }
+        was_empty.is_some()
     }
 
     /// Does now what is done every half second: moves whoever has expired. For tests, whose clock stands still.
     pub async fn tick(&self) -> bool {
         let (done, answered) = oneshot::channel();
-        self.queue.try_send(Command::Tick(Some(done))).is_ok() && matches!(answered.await, Ok(true))
+        self.queue.try_send(Command::Tick(done)).is_ok() && matches!(answered.await, Ok(true))
     }
 
     /// Puts hashes in the place of seals and waits for the commit; `false` if it did not happen. Blocks: for the worker's thread.

@@ -224,7 +224,7 @@ fn a_database_of_a_newer_release_or_of_another_program_is_refused_and_left_alone
     let capture = dir.path().join("capture");
     fs::write(&capture, "action=CHECK&siteid=1&username=bob\n").unwrap();
     for (pragma, problem) in [
-        ("user_version = 99", "it has version 99, and this release knows versions up to 3; install the newer release again"),
+        ("user_version = 99", "it has version 99, and this release knows versions up to 4; install the newer release again"),
         ("application_id = 7", "it is a database of another program"),
     ] {
         let conn = Connection::open(&path).unwrap();

@@ -110,9 +110,9 @@ fn without_a_copy_nothing_is_upgraded_unless_it_is_asked_for() {
     }
     assert_eq!(version(&look(&left.database())), "2");
     let log = upgraded(&left.data(), &["--no-upgrade-copy"]);
-    assert!(log.contains("upgrading the database from version 2 to 3, without a copy"), "{log}");
+    assert!(log.contains("upgrading the database from version 2 to 4, without a copy"), "{log}");
     assert_eq!(copies(&left.data()), ["userman.db.v2.tmp"]);
-    assert_eq!(version(&look(&left.database())), "3");
+    assert_eq!(version(&look(&left.database())), "4");
 }
 
 #[test]
@@ -153,7 +153,7 @@ fn a_database_of_version_1_goes_up_in_one_go_and_its_copy_is_of_version_1() {
     .unwrap();
     drop(conn);
     let log = upgraded(&data, &[]);
-    assert!(log.contains("upgrading the database from version 1 to 3; the copy of before is "), "{log}");
+    assert!(log.contains("upgrading the database from version 1 to 4; the copy of before is "), "{log}");
     assert_eq!(version(&look(&data.join("userman.db.v1"))), "1");
     assert_eq!(rows(&look(&database), "SELECT username, username_folded FROM member_auth"), ["Bob|bob"]);
 }

@@ -1,0 +1,133 @@
+//! The lane of notes: what visitors cause and a restart shall not forget.
+//!
+//! A visitor can cause one with a request that costs nothing else. Therefore no note has a transaction of its own, and none takes a
+//! place in the queue of postbacks: notes gather here, and the writer takes many at once, behind postbacks and at a bounded rate.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use crate::store::Note;
+
+/// Notes that wait; one more is refused.
+pub(super) const WAITING_MAX: usize = 8_192;
+/// Notes in one transaction, so that a postback that comes meanwhile waits for some milliseconds.
+pub(super) const TRANSACTION_MAX: usize = 256;
+/// The time between two transactions. Somebody may wait for a note: a logout is answered after its commit.
+pub(super) const EVERY: Duration = Duration::from_millis(100);
+
+/// A note, and who waits for its commit, if anybody does.
+pub(super) struct Waiting {
+    pub(super) note: Note,
+    pub(super) done: Option<oneshot::Sender<bool>>,
+}
+
+/// Handles on one lane; clones share it.
+#[derive(Clone, Default)]
+pub(super) struct Lane(Arc<Mutex<VecDeque<Waiting>>>);
+
+impl std::fmt::Debug for Lane {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Lane({})", self.waiting().len())
+    }
+}
+
+impl Lane {
+    /// A panic leaves whole notes.
+    fn waiting(&self) -> MutexGuard<'_, VecDeque<Waiting>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts a note behind the others. `None` where the lane is full; else whether it was empty, so that the writer has to be told.
+    pub(super) fn push(&self, waiting: Waiting) -> Option<bool> {
+        let mut all = self.waiting();
+        if all.len() >= WAITING_MAX {
+            return None;
+        }
+        all.push_back(waiting);
+        Some(all.len() == 1)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting().is_empty()
+    }
+
+    /// The notes of the next transaction.
+    pub(super) fn take(&self) -> Vec<Waiting> {
+        let mut all = self.waiting();
+        let count = all.len().min(TRANSACTION_MAX);
+        all.drain(..count).collect()
+    }
+
+    /// Puts notes back that could not be written, before the others.
+    pub(super) fn put_back(&self, notes: Vec<Waiting>) {
+        let mut all = self.waiting();
+        for waiting in notes.into_iter().rev() {
+            all.push_front(waiting);
+        }
+    }
+
+    /// Whoever waits is told that it was not written. The notes that nobody waits for stay.
+    pub(super) fn refuse(&self) {
+        self.waiting().retain_mut(|waiting| match waiting.done.take() {
+            Some(done) => {
+                let _ = done.send(false);
+                false
+            }
+            None => true,
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::LoggedOut;
+
+    fn note(number: u16) -> Waiting {
+        let mut id = [0; 16];
+        id[..2].copy_from_slice(&number.to_be_bytes());
+        Waiting { note: Note::LogOut(LoggedOut { id, until: i64::from(number) }), done: None }
+    }
+
+    fn numbers(notes: &[Waiting]) -> Vec<i64> {
+        let number = |waiting: &Waiting| match &waiting.note {
+            Note::LogOut(login) => login.until,
+            Note::Block(block) => block.until,
+        };
+        notes.iter().map(number).collect()
+    }
+
+    #[test]
+    fn the_lane_is_bounded_and_says_when_it_was_empty() {
+        let lane = Lane::default();
+        assert_eq!((lane.push(note(0)), lane.push(note(1))), (Some(true), Some(false)));
+        (2..WAITING_MAX as u16).for_each(|number| assert_eq!(lane.push(note(number)), Some(false)));
+        assert_eq!(lane.push(note(9_999)), None);
+    }
+
+    #[test]
+    fn notes_are_taken_in_their_order_and_put_back_before_the_others() {
+        let lane = Lane::default();
+        (0..300).for_each(|number| assert!(lane.push(note(number)).is_some()));
+        let taken = lane.take();
+        assert_eq!(numbers(&taken), (0..256).collect::<Vec<_>>());
+        lane.put_back(taken);
+        assert_eq!(numbers(&lane.take()), (0..256).collect::<Vec<_>>());
+        assert_eq!(numbers(&lane.take()), (256..300).collect::<Vec<_>>());
+        assert!(lane.is_empty());
+    }
+
+    #[test]
+    fn whoever_waits_is_refused_and_what_nobody_waits_for_stays() {
+        let lane = Lane::default();
+        let (done, mut answered) = oneshot::channel();
+        lane.push(Waiting { done: Some(done), ..note(1) });
+        lane.push(note(2));
+        lane.refuse();
+        assert_eq!(answered.try_recv(), Ok(false));
+        assert_eq!(numbers(&lane.take()), [2]);
+    }
+}
