@@ -11,6 +11,7 @@ use crate::login::ask::Ask;
 use crate::login::basic::Typed;
 use crate::login::cookie::{LOGINS_MAX, Login, Signer};
 use crate::login::guard::{Block, Door, Guard, Kind, Network, Verdict};
+use crate::login::known::KnownNetworks;
 use crate::login::pool::{Busy, Pool, Question};
 use crate::login::remembered::{Remembered, RememberedKey, Row};
 use crate::login::unkept::Unkept;
@@ -29,6 +30,8 @@ pub struct Area {
     pub config: AreaConfig,
     /// Who guesses waits.
     pub guard: Guard,
+    /// From where members have logged in.
+    pub known: KnownNetworks,
     /// Which password opened which stored form.
     pub remembered: Arc<Remembered>,
     /// Where the others are hashed.
@@ -214,18 +217,24 @@ async fn opened(
         }
         Ok(rows)
     })?;
-    let mut attempt = Attempt { area, writer: &desk.shared().writer, typed, hashes: verdict == Verdict::Open, hashed: false };
+    let is_open = verdict == Verdict::Open;
+    let mut attempt = Attempt { area, writer: &desk.shared().writer, typed, hashes: is_open, hashed: false };
     if rows.is_empty() {
         attempt.nobody(wanted.sites).await?;
     }
-    let mut opened = Vec::with_capacity(1);
+    let (mut opened, mut is_known) = (Vec::with_capacity(1), false);
     for row in rows {
+        // A block of the name keeps no member out of a network of theirs.
+        attempt.hashes = is_open || area.known.has(row.key, network);
+        is_known |= attempt.hashes;
         if attempt.opens(&row).await? {
             // Others may have guessed on while this was hashed: ten at once are ten.
             if attempt.hashed && attempt.is_blocked_by_now(&door, network, now) {
                 return Ok(Err(Reason::Blocked));
             }
-            area.guard.opened(&door, network);
+            if !area.guard.is_exempt(network) {
+                area.known.opened(row.key, network);
+            }
             let is_taken = wanted.takes(&row);
             opened.push(row);
             if is_taken && enough == Enough::OneThatIsTaken {
@@ -238,7 +247,7 @@ async fn opened(
     }
     let blocked = attempt.is_blocked_by_now(&door, network, now);
     desk.count_wrong(&door, network, area.remembered.secret(&typed.password), now).await;
-    Ok(Err(if blocked || verdict != Verdict::Open { Reason::Blocked } else { Reason::Login }))
+    Ok(Err(if blocked || !(is_open || is_known) { Reason::Blocked } else { Reason::Login }))
 }
 
 /// One name and password, tried at rows.

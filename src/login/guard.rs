@@ -24,9 +24,6 @@ use block::Blocks;
 const PAIRS_MAX: usize = 16_384;
 const NETWORKS_MAX: usize = 4_096;
 const NAMES_MAX: usize = 4_096;
-/// Pairs of door and network that are known because it was opened from there.
-const KNOWN_MAX: usize = 65_536;
-const KNOWN_SHARDS: usize = 16;
 /// Wrong passwords that are known again.
 const SEEN_MAX: usize = 65_536;
 /// The highest limit: a counter keeps a time for each wrong password up to it.
@@ -69,7 +66,8 @@ impl Limits {
 pub enum Verdict {
     /// Nothing against it.
     Open,
-    /// No hash for this one. Under [`Kind::Name`] a password that is remembered as right still opens, under the others nothing does.
+    /// No hash for this one. Under [`Kind::Name`] a password that is remembered as right still opens, and a member gets a hash from
+    /// a network that [`super::known`] has for them; under the others nothing opens.
     Blocked(Kind),
 }
 
@@ -80,8 +78,6 @@ pub struct Guard {
     /// Makes numbers of doors and networks, under a random key: counters then need no copy of a name.
     keys: RandomState,
     state: Mutex<State>,
-    /// Which networks opened which doors; apart, because every right password comes by here.
-    known: [Mutex<Recent<u64, ()>>; KNOWN_SHARDS],
     /// No block of a name begins before, unix seconds: after a start it is not known yet which networks opened it.
     names_from: i64,
     /// How many blocks there are, so that a check costs nothing while there are none. It is only a hint, hence the weakest ordering.
@@ -152,9 +148,8 @@ impl Guard {
             blocks: Blocks::new(),
         };
         let (keys, blocks) = (RandomState::new(), AtomicUsize::new(0));
-        let known = std::array::from_fn(|_| Mutex::new(Recent::new(KNOWN_MAX / KNOWN_SHARDS)));
         let names_from = now.saturating_add(i64::from(limits.block_seconds));
-        Self { limits, exempt_loopback, keys, state: Mutex::new(state), known, names_from, blocks }
+        Self { limits, exempt_loopback, keys, state: Mutex::new(state), names_from, blocks }
     }
 
     /// Whether a password may be looked at.
@@ -173,7 +168,7 @@ impl Guard {
         if state.blocks.hold(&Target::Network(network)) {
             return Verdict::Blocked(Kind::Network);
         }
-        let waits = state.blocks.hold(&Target::Name(door.clone())) && !self.knows(self.number(&pair));
+        let waits = state.blocks.hold(&Target::Name(door.clone()));
         if waits { Verdict::Blocked(Kind::Name) } else { Verdict::Open }
     }
 
@@ -229,27 +224,6 @@ impl Guard {
             state.blocks.begin(block.clone());
             block
         })
-    }
-
-    /// A password has opened the door: the network is known there. No count is forgotten: whoever guesses may have an account of his own,
-    /// under the same name on another site.
-    pub fn opened(&self, door: &Door, network: Network) {
-        if self.is_exempt(network) {
-            return;
-        }
-        let number = self.number(&Target::Pair(door.clone(), network));
-        if !self.knows(number) {
-            self.known_shard(number).put(number, ());
-        }
-    }
-
-    fn knows(&self, number: u64) -> bool {
-        self.known_shard(number).get(&number).is_some()
-    }
-
-    fn known_shard(&self, number: u64) -> MutexGuard<'_, Recent<u64, ()>> {
-        let shard = &self.known[(number % KNOWN_SHARDS as u64) as usize];
-        shard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes up a block of an earlier run. One of a kind that is turned off by now is left.
@@ -395,8 +369,6 @@ mod tests {
         let mut scene = Scene::new(Limits::default());
         let begun: Vec<Block> = (0..99).flat_map(|nth| scene.guesses(1, &format!("name {nth}"), network(9), NOON)).collect();
         assert_eq!(begun, []);
-        // An account of one's own is no way out.
-        scene.guard.opened(&door("mallory"), network(9));
         let begun = scene.guesses(1, "bob", network(9), NOON);
         assert_eq!(lines(&begun), ["login blocked: network=10.0.0.9 kind=network until=2026-06-15T12:15:00Z"]);
         assert_eq!(scene.verdict("mallory", network(9), NOON), Verdict::Blocked(Kind::Network));
@@ -404,15 +376,13 @@ mod tests {
     }
 
     #[test]
-    fn a_hundred_at_one_name_make_unknown_networks_wait_and_no_others() {
+    fn a_hundred_at_one_name_block_it() {
         let mut scene = Scene::new(Limits::default());
-        scene.guard.opened(&door("bob"), network(1));
         let begun: Vec<Block> = (100..200).flat_map(|number| scene.guesses(1, "bob", network(number), NOON)).collect();
         assert_eq!(lines(&begun), ["login blocked: name=\"bob\" kind=name until=2026-06-15T12:15:00Z"]);
         assert_eq!(scene.verdict("bob", network(2), NOON), Verdict::Blocked(Kind::Name));
-        assert_eq!(scene.verdict("bob", network(1), NOON), Verdict::Open, "bob has been in from there");
         assert_eq!(scene.verdict("alice", network(2), NOON), Verdict::Open);
-        // Who is known may still not guess.
+        // Whose network is known may still not guess: this verdict comes first.
         assert_eq!(scene.guesses(10, "bob", network(1), NOON)[0].target.kind(), Kind::Pair);
         assert_eq!(scene.verdict("bob", network(1), NOON), Verdict::Blocked(Kind::Pair));
         // Nor does anybody wait longer because others go on.
@@ -435,15 +405,6 @@ mod tests {
         assert_eq!(at_once, []);
         let later: Vec<Block> = (0..100).flat_map(|number| scene.guesses(1, "bob", network(number), NOON + 900)).collect();
         assert_eq!(later.iter().map(|block| block.target.kind()).collect::<Vec<_>>(), [Kind::Name]);
-    }
-
-    /// Names are unique within a site only: whoever guesses at bob of one site may be bob of another.
-    #[test]
-    fn an_account_of_his_own_gets_nobody_further_guesses() {
-        let mut scene = Scene::new(Limits::default());
-        assert_eq!(scene.guesses(9, "bob", network(9), NOON), []);
-        scene.guard.opened(&door("bob"), network(9));
-        assert_eq!(scene.guesses(1, "bob", network(9), NOON)[0].target.kind(), Kind::Pair);
     }
 
     #[test]

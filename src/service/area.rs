@@ -12,6 +12,7 @@ use crate::http::said_once::SaidOnce;
 use crate::key_file;
 use crate::login::cookie::Signer;
 use crate::login::guard::{Guard, Kind};
+use crate::login::known::KnownNetworks;
 use crate::login::pool::Pool;
 use crate::login::remembered::Remembered;
 use crate::login::unkept::Unkept;
@@ -39,6 +40,7 @@ pub(super) fn open(config: &Config, vault: &Vault, now: i64, hashing: bool, reha
     Ok(Area {
         config: config.area.clone(),
         guard,
+        known: KnownNetworks::default(),
         remembered,
         pool,
         rehashes,

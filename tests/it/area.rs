@@ -4,6 +4,7 @@ mod auth;
 mod blocks;
 mod cookies;
 mod flood;
+mod known;
 mod pages;
 mod rows;
 mod unkept;
