@@ -3,7 +3,7 @@
 
 use std::sync::atomic::Ordering;
 
-use actix_web::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, SERVER};
+use actix_web::http::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, SERVER};
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
@@ -11,7 +11,6 @@ use serde::Deserialize;
 use serde_json::json;
 use subtle::ConstantTimeEq as _;
 
-use super::auth::NO_STORE;
 use super::body::{self, Unread};
 use super::live::LiveSettings;
 use super::mistakes::Mistake;
@@ -313,7 +312,6 @@ fn respond(desk: &Desk, answered: Result<String, Failure>) -> HttpResponse {
     }
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, JSON);
-    headers.insert(CACHE_CONTROL, NO_STORE);
     headers.insert(SERVER, US);
     if desk.shared().stand_in.is_some() {
         headers.insert(STAND_IN, US);

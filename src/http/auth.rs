@@ -4,7 +4,7 @@
 use actix_web::HttpRequest;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{AUTHORIZATION, CACHE_CONTROL, HeaderName, HeaderValue, WWW_AUTHENTICATE};
+use actix_web::http::header::{AUTHORIZATION, HeaderName, HeaderValue, WWW_AUTHENTICATE};
 use actix_web::web::Data;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -21,7 +21,6 @@ use crate::login::page::Said;
 use crate::store::LoginRow;
 
 const CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"members\", charset=\"UTF-8\"");
-pub(super) const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 pub(super) const AUTH_REASON: HeaderName = HeaderName::from_static("x-auth-reason");
 const MEMBER_ID: HeaderName = HeaderName::from_static("x-member-id");
 const MEMBER_NAME: HeaderName = HeaderName::from_static("x-member-name");
@@ -37,7 +36,7 @@ const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 pub async fn auth(request: HttpRequest, desk: Data<Desk>) -> HttpResponse {
     let _under_way = desk.under_way();
     desk.shared().writer.count();
-    let mut response = match Ask::parse(request.query_string().as_bytes()) {
+    match Ask::parse(request.query_string().as_bytes()) {
         Ok(ask) => {
             let logins = presented(&request, &desk, desk.shared().clock.now());
             match admit(&request, &desk, &ask, &logins).await {
@@ -50,9 +49,7 @@ pub async fn auth(request: HttpRequest, desk: Data<Desk>) -> HttpResponse {
             desk.asked_wrongly("/auth", &wrong);
             plain(StatusCode::BAD_REQUEST, wrong.to_string())
         }
-    };
-    response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
-    response
+    }
 }
 
 async fn admit(request: &HttpRequest, desk: &Desk, ask: &Ask, logins: &[Login]) -> Result<Admission, Undecided> {

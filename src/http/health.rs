@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use actix_web::http::header::{CACHE_CONTROL, HeaderValue};
 use actix_web::web::Data;
 use actix_web::{HttpResponse, http::StatusCode};
 use tokio::sync::Mutex;
@@ -44,7 +43,5 @@ impl Health {
 pub async fn health(health: Data<Health>) -> HttpResponse {
     let (status, word) =
         if health.is_fine().await { (StatusCode::OK, "ok") } else { (StatusCode::SERVICE_UNAVAILABLE, "unavailable") };
-    let mut response = HttpResponse::build(status).content_type("text/plain; charset=utf-8").body(word);
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
+    HttpResponse::build(status).content_type("text/plain; charset=utf-8").body(word)
 }

@@ -4,14 +4,11 @@ use actix_web::HttpRequest;
 use actix_web::HttpResponse;
 use actix_web::http::Method;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, LOCATION, REFERRER_POLICY, RETRY_AFTER,
-    X_CONTENT_TYPE_OPTIONS,
-};
+use actix_web::http::header::{ALLOW, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFTER};
 use actix_web::web::{Data, Payload};
 
 use super::area::{Reason, Undecided, Wanted, all_by_password, still_good};
-use super::auth::{AUTH_REASON, NO_STORE};
+use super::auth::AUTH_REASON;
 use super::body::{self, Unread};
 use super::cookies::{self, presented};
 use super::form_origin::is_from_here;
@@ -36,9 +33,6 @@ const OUR_POLICY: HeaderValue = HeaderValue::from_static(
 );
 /// An operator's own page has pictures and styles of its own, and may lead on to another host of his.
 const THEIR_POLICY: HeaderValue = HeaderValue::from_static("frame-ancestors 'none'; base-uri 'none'");
-/// Not `no-referrer`: with it browsers send `Origin: null` with the form.
-const SAME_ORIGIN: HeaderValue = HeaderValue::from_static("same-origin");
-const NO_SNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 
 /// The login page.
 pub(super) fn form(desk: &Desk, status: StatusCode, ask: &Ask, back: &Back, said: Said) -> HttpResponse {
@@ -46,10 +40,7 @@ pub(super) fn form(desk: &Desk, status: StatusCode, ask: &Ask, back: &Back, said
     let mut response = HttpResponse::build(status).body(page.with_form(ask, back.as_str(), said));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HTML);
-    headers.insert(CACHE_CONTROL, NO_STORE);
     headers.insert(CONTENT_SECURITY_POLICY, if page.is_ours() { OUR_POLICY } else { THEIR_POLICY });
-    headers.insert(REFERRER_POLICY, SAME_ORIGIN);
-    headers.insert(X_CONTENT_TYPE_OPTIONS, NO_SNIFF);
     if status == StatusCode::SERVICE_UNAVAILABLE {
         headers.insert(RETRY_AFTER, RETRY_AFTER_SECONDS);
     }
@@ -174,10 +165,9 @@ async fn log_out_all(desk: &Desk, logins: Vec<Login>) -> Result<(), Undecided> {
 
 fn see_other(back: &Back) -> HttpResponse {
     let mut response = HttpResponse::new(StatusCode::SEE_OTHER);
-    let headers = response.headers_mut();
-    headers.insert(CACHE_CONTROL, NO_STORE);
     // ASCII without control characters, as its maker promises.
-    headers.insert(LOCATION, HeaderValue::from_str(back.as_str()).unwrap_or(HeaderValue::from_static("/")));
+    let back = HeaderValue::from_str(back.as_str()).unwrap_or(HeaderValue::from_static("/"));
+    response.headers_mut().insert(LOCATION, back);
     response
 }
 
@@ -202,6 +192,5 @@ fn method_not_allowed(allowed: &'static str) -> HttpResponse {
 pub(super) fn plain(status: StatusCode, text: String) -> HttpResponse {
     let mut response = HttpResponse::build(status).body(text);
     response.headers_mut().insert(CONTENT_TYPE, PLAIN_TEXT);
-    response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
     response
 }

@@ -17,6 +17,7 @@ mod reading;
 pub mod refused;
 pub mod relay;
 pub mod reply;
+mod response_headers;
 pub mod said_once;
 pub mod tokens;
 mod visited;
@@ -55,6 +56,7 @@ pub fn server(listener: TcpListener, shared: Shared) -> std::io::Result<Server> 
         App::new()
             .app_data(Data::new(Desk::new(shared.clone())))
             .app_data(health.clone())
+            .wrap(response_headers::on_every_response())
             .route("/health", web::get().to(health::health))
             .route("/auth", web::to(auth::auth))
             .route("/login", web::to(login::login))

@@ -4,6 +4,7 @@ mod callers;
 mod forms;
 mod log_lines;
 mod reading;
+mod response_headers;
 mod tokens;
 
 use std::io::{Read as _, Write as _};
@@ -13,9 +14,10 @@ use crate::support::{App, PATIENCE, Response, TOKEN, post_to, read_response, sen
 
 const PLAIN_TEXT: &str = "text/plain; charset=utf-8";
 
-/// All of it but the date.
+/// All of it but the date and the order of the headers, which is a matter of chance.
 fn shape(response: Response) -> (u16, Vec<(String, String)>, String) {
-    let headers = response.headers.into_iter().filter(|(name, _)| name != "date").collect();
+    let mut headers: Vec<_> = response.headers.into_iter().filter(|(name, _)| name != "date").collect();
+    headers.sort_unstable();
     (response.status, headers, response.body)
 }
 
