@@ -14,6 +14,7 @@ mod examples;
 mod fail2ban;
 mod faults;
 mod first_story;
+mod forged_names;
 mod golden;
 mod login_version;
 mod members_area;

@@ -2,19 +2,12 @@
 //! come in by the same server.
 
 use crate::support::{App, NOON, TOKEN};
-use crate::web::{Host, Visitor, WebServer, application};
+use crate::web::{Host, Kind, Visitor, WebServer, application};
 
 /// The cryptpass of `testtest`, `password` and `testPassword`: Apache reads the column in its area for all sites.
 const TESTTEST: &str = "41R19prsa7NLQ";
 const PASSWORD: &str = "a4sLkn7C9GP12";
 const TEST_PASSWORD: &str = "d3695SDTr1h2k";
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Nginx,
-    Apache,
-    Caddy,
-}
 
 /// The host, the service, and the web server before it.
 struct Site {
@@ -36,11 +29,7 @@ impl Site {
         let app = App::start_in(host.take_home(), &flags);
         host.service = app.address;
         host.application = application::start();
-        let server = match kind {
-            Kind::Nginx => host.nginx(&["nginx.conf", "members-nginx.conf"]),
-            Kind::Apache => host.apache(&["apache.conf", "apache-dbd.conf"]),
-            Kind::Caddy => host.caddy(&["Caddyfile", "members.Caddyfile"]),
-        }?;
+        let server = host.serve(kind)?;
         let visitor = Visitor::of(&host, &server);
         Some(Self { kind, app: Some(app), server, visitor, host })
     }
@@ -116,14 +105,15 @@ fn life(site: &Site) {
     assert!(!site.enters(rob, "password"), "{kind:?}: expired today");
 }
 
-/// Whatever a visitor says of himself, the application is told what the table says, in all the ways to say it.
+/// Whatever visitors say of themselves, the application is told what the table says. (Other spellings of these names:
+/// `forged_names`.)
 fn forged_headers(site: &Site) {
     let kind = site.kind;
     assert_eq!(
         site.post(&format!("action=ADD&siteid=1&memberid=72&username=al+%C3%A9&password=testtest&cryptpass={TESTTEST}&trial=1")),
         "OK|member 72 \"al ??\" added to site 1"
     );
-    let names = ["X-Member-Id", "x-member-name", "X-MEMBER-SITE", "X-Member-Trial", "X_Member_Id", "x_member_trial"];
+    let names = ["X-Member-Id", "x-member-name", "X-MEMBER-SITE", "X-Member-Trial", "x-member-id"];
     let forged: Vec<String> =
         names.iter().flat_map(|name| ["-H".into(), format!("{name}: 1"), "-H".into(), format!("{name}: 0")]).collect();
     let mut options: Vec<&str> = forged.iter().map(String::as_str).collect();
@@ -264,6 +254,36 @@ fn plain_port(site: &Site) {
     }
 }
 
+/// Browsers are told to come by https alone, by whatever page they have come to; http says nothing of it. The login page keeps its
+/// own policy on its way through the web server.
+fn by_https_alone(site: &Site) {
+    let kind = site.kind;
+    let mut pages = vec!["/", "/nothing", "/members/", "/members/app/", "/shared/", "/full/", "/reasons/login.html"];
+    if site.asks() {
+        pages.extend(["/login?site=1", "/logout"]);
+    }
+    let postback = format!("members.example.com/postback/{TOKEN}");
+    let open = pages.iter().map(|page| (format!("www.example.com{page}"), &[][..]));
+    let as_member = pages.iter().map(|page| (format!("www.example.com{page}"), &["-u", "al é:testtest"][..]));
+    for (address, options) in open.chain(as_member).chain([(postback, &[][..])]) {
+        let response = site.visitor.request(&format!("https://{address}"), options);
+        let found: Vec<_> = response.headers.iter().filter(|(name, _)| name == "strict-transport-security").collect();
+        assert_eq!(found.iter().map(|(_, value)| value.as_str()).collect::<Vec<_>>(), ["max-age=300"], "{kind:?} {address}");
+    }
+    if kind != Kind::Caddy {
+        let plain = site.visitor.request("http://www.example.com/members/", &[]);
+        assert_eq!(plain.header("strict-transport-security"), None, "{kind:?}");
+    }
+    if site.asks() {
+        for page in ["/members/", "/login?site=1"] {
+            let form = site.visitor.get(page);
+            let policy = form.header("content-security-policy").unwrap_or_default();
+            assert!(policy.starts_with("default-src 'none'; style-src"), "{kind:?} {page}: {policy}");
+            assert_eq!(form.header("x-content-type-options"), Some("nosniff"), "{kind:?} {page}");
+        }
+    }
+}
+
 /// While the service is down: nobody gets in where it is asked, and every member where the table is read.
 fn service_down(mut site: Site) {
     let kind = site.kind;
@@ -294,6 +314,7 @@ fn walk(kind: Kind) {
         login_not_kept(&site);
     }
     plain_port(&site);
+    by_https_alone(&site);
     service_down(site);
 }
 

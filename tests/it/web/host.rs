@@ -31,6 +31,14 @@ pub fn is_root() -> bool {
     root
 }
 
+/// A web server that has examples.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Nginx,
+    Apache,
+    Caddy,
+}
+
 /// The machine of an operator: certificate, site, data directory, and what runs there.
 pub struct Host {
     dir: TempDir,
@@ -136,6 +144,15 @@ impl Host {
         text
     }
 
+    /// A web server with both of its examples: for postbacks, and for the members area.
+    pub fn serve(&self, kind: Kind) -> Option<WebServer> {
+        match kind {
+            Kind::Nginx => self.nginx(&["nginx.conf", "members-nginx.conf"]),
+            Kind::Apache => self.apache(&["apache.conf", "apache-dbd.conf"]),
+            Kind::Caddy => self.caddy(&["Caddyfile", "members.Caddyfile"]),
+        }
+    }
+
     /// Apache with these examples.
     pub fn apache(&self, examples: &[&str]) -> Option<WebServer> {
         let program = real_program("apache2").or_else(|| real_program("/usr/sbin/apache2"))?;
@@ -162,6 +179,7 @@ impl Host {
             "socache_shmcb",
             "reqtimeout",
             "rewrite",
+            "macro",
         ];
         for module in modules {
             text += &format!("LoadModule {module}_module /usr/lib/apache2/modules/mod_{module}.so\n");
@@ -191,6 +209,8 @@ impl Host {
             text += "user www-data;\n";
         }
         text += "events {}\nhttp {\ninclude /etc/nginx/mime.types;\n";
+        // What an operator may have set for another site.
+        text += "underscores_in_headers on;\nignore_invalid_headers off;\n";
         for kind in ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"] {
             text += &format!("{kind}_temp_path {}/{kind};\n", self.dir.path().display());
         }

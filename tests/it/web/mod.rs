@@ -5,6 +5,6 @@ mod host;
 mod server;
 mod visitor;
 
-pub use host::{Host, is_root};
+pub use host::{Host, Kind, is_root};
 pub use server::{WebServer, free_port};
 pub use visitor::Visitor;

@@ -1,0 +1,177 @@
+//! A visitor who says to be member 666, in every spelling of the headers that tell an application who comes. The applications are
+//! of the kind that takes several spellings for one name: PHP, and Python's WSGI.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::process::Command;
+
+use crate::support::{App, real_program};
+use crate::web::{Host, Kind, Visitor, WebServer, free_port};
+
+/// Each answers with what it takes for the headers of the members area, sorted.
+const PHP: &str = r#"<?php
+ksort($_SERVER);
+foreach ($_SERVER as $name => $value) {
+    if (is_string($value) && preg_match('/^(HTTP_X_)?(MEMBER_(ID|NAME|SITE|TRIAL)|FORWARDED_FOR)$/', $name)) { echo "$name=$value\n"; }
+}
+"#;
+const WSGI: &str = r#"
+import re, sys
+from wsgiref.simple_server import make_server
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    told = sorted(name for name in environ if re.match("HTTP_X_(MEMBER_(ID|NAME|SITE|TRIAL)|FORWARDED_FOR)$", name))
+    return ["".join(f"{name}={environ[name]}\n" for name in told).encode("latin-1")]
+make_server("127.0.0.1", int(sys.argv[1]), application).serve_forever()
+"#;
+
+const TRUTH: &str = "HTTP_X_MEMBER_ID=72\nHTTP_X_MEMBER_NAME=alice\nHTTP_X_MEMBER_SITE=1\nHTTP_X_MEMBER_TRIAL=1\n";
+const ADDRESS: &str = "HTTP_X_FORWARDED_FOR=127.0.0.1\n";
+/// What an own name of PHP's has, which no header can have.
+const OWN_NAMES: &str = "MEMBER_ID=72\nMEMBER_NAME=alice\nMEMBER_SITE=1\nMEMBER_TRIAL=1\n";
+
+#[derive(Clone, Copy, Debug)]
+enum Language {
+    Php,
+    Python,
+}
+
+struct Site {
+    server: WebServer,
+    visitor: Visitor,
+    // Behind the server that asks them, so that it ends first.
+    _application: WebServer,
+    _pages: Option<WebServer>,
+    _app: App,
+    host: Host,
+}
+
+impl Site {
+    fn of(kind: Kind, language: Language) -> Option<Self> {
+        let mut host = Host::new()?;
+        let flags = ["--trusted-proxy", "127.0.0.1", "--password-hash", "bcrypt"];
+        let app = App::start_in(host.take_home(), &flags);
+        app.post("action=ADD&siteid=1&memberid=72&username=alice&password=testtest&trial=1");
+        app.harden();
+        host.service = app.address;
+        let application = start(&mut host, language)?;
+        fs::write(host.path("site/members/who.php"), PHP).unwrap();
+        let pages = if kind == Kind::Apache { None } else { Some(host.php("upgrade-link.php", &[])?) };
+        let server = host.serve(kind)?;
+        let visitor = Visitor::of(&host, &server);
+        Some(Self { server, visitor, _application: application, _pages: pages, _app: app, host })
+    }
+
+    /// What comes of these headers at a path: the status, and what was told there.
+    fn told(&self, path: &str, headers: &[String], more: &[&str]) -> (u16, String) {
+        let headers = headers.iter().flat_map(|header| ["-H", header.as_str()]);
+        let options: Vec<&str> = headers.chain(more.iter().copied()).collect();
+        let response = self.visitor.get_with(path, &options);
+        (response.status, response.body)
+    }
+}
+
+fn start(host: &mut Host, language: Language) -> Option<WebServer> {
+    let port = free_port();
+    host.application = SocketAddr::from(([127, 0, 0, 1], port));
+    let command = match language {
+        Language::Php => {
+            fs::write(host.path("application.php"), PHP).unwrap();
+            let mut command = Command::new(real_program("php")?);
+            command.arg("-S").arg(host.application.to_string()).arg(host.path("application.php"));
+            command
+        }
+        Language::Python => {
+            fs::write(host.path("application.py"), WSGI).unwrap();
+            let mut command = Command::new(real_program("python3")?);
+            command.arg(host.path("application.py")).arg(port.to_string());
+            command
+        }
+    };
+    Some(WebServer::start(command, port, host.path("application.log")))
+}
+
+/// All headers with these two separators in their names, in several cases, each twice.
+fn forged(first: &str, second: &str) -> Vec<String> {
+    let words = [("Member", "Id"), ("Member", "Name"), ("Member", "Site"), ("Member", "Trial"), ("Forwarded", "For")];
+    let names = words.map(|(word, last)| format!("X{first}{word}{second}{last}"));
+    let cased = names.iter().flat_map(|name| [name.clone(), name.to_lowercase(), name.to_uppercase(), alternating(name)]);
+    cased.flat_map(|name| [format!("{name}: 666"), format!("{name}: 6.6.6.6")]).collect()
+}
+
+fn alternating(name: &str) -> String {
+    let letter = |(index, letter): (usize, char)| {
+        if index % 2 == 0 { letter.to_ascii_lowercase() } else { letter.to_ascii_uppercase() }
+    };
+    name.chars().enumerate().map(letter).collect()
+}
+
+/// A password, and the protocol.
+fn tries(kind: Kind) -> Vec<(bool, Vec<&'static str>)> {
+    let mut tries = vec![(false, vec![]), (true, vec!["-u", "alice:testtest"])];
+    if kind == Kind::Caddy {
+        tries.extend([(false, vec!["--http2"]), (true, vec!["--http2", "-u", "alice:testtest"])]);
+    }
+    tries
+}
+
+fn nobody_becomes_another_member(kind: Kind, language: Language) {
+    let Some(site) = Site::of(kind, language) else { return };
+    let application = "/members/app/x";
+    let mut places = vec![(application, format!("{ADDRESS}{TRUTH}"))];
+    if kind != Kind::Apache {
+        places.push(("/members/who.php", format!("{ADDRESS}{TRUTH}{OWN_NAMES}")));
+    }
+    let separators = ["-", "_", ".", "!"];
+    let pairs = separators.iter().flat_map(|first| separators.map(|second| (*first, second)));
+    for (first, second) in pairs {
+        for ((is_member, more), (path, truth)) in tries(kind).iter().flat_map(|one| places.iter().map(move |place| (one, place)))
+        {
+            let what = format!("{kind:?} {language:?} X{first}Member{second}Id {more:?} {path}");
+            let (status, told) = site.told(path, &forged(first, second), more);
+            if *is_member {
+                assert_eq!((status, &told), (200, truth), "{what}: {}", site.server.errors());
+            } else {
+                assert!(status == 401 && !told.contains("HTTP_X"), "{what}: {status} {told}");
+            }
+        }
+    }
+    // What is no name at all is left out or refused.
+    for separator in [" ", "\t", "é", "\u{7f}", "[", "(", ":", "/", "\\", "\"", "@", ","] {
+        let (status, told) = site.told(application, &forged(separator, separator), &["-u", "alice:testtest"]);
+        let is_good = matches!(status, 200 | 400) && !told.contains("666") && !told.contains("6.6.6.6");
+        assert!(is_good, "{kind:?} {language:?} {separator:?}: {status} {told}");
+    }
+    // A connection that was opened for another of the server's hosts, whose settings are not ours, and the host is named last.
+    for separator in ["_", "."] {
+        let names = forged(separator, separator).join("\r\n") + "\r\nHost: www.example.com";
+        let options = ["-H", "Host:", "-H", &*names, "-u", "alice:testtest"];
+        let response = site.visitor.request(&format!("https://members.example.com{application}"), &options);
+        let told = &response.body;
+        assert!(!told.contains("666") && !told.contains("6.6.6.6"), "{kind:?} {language:?} {separator}: {told}");
+    }
+    for line in ["X-Member-Id : 666", "X-Member-Id\t: 666", " X-Member-Id: 666", "X-Member-Id: 1\r\n 666"] {
+        let (status, told) = site.told(application, &[line.into()], &["-u", "alice:testtest"]);
+        assert!(matches!(status, 200 | 400) && !told.contains("666"), "{kind:?} {language:?} {line:?}: {status} {told}");
+    }
+    drop(site.server);
+    drop(site.host);
+}
+
+#[test]
+fn no_spelling_of_a_header_makes_a_visitor_another_member_behind_nginx() {
+    nobody_becomes_another_member(Kind::Nginx, Language::Php);
+    nobody_becomes_another_member(Kind::Nginx, Language::Python);
+}
+
+#[test]
+fn no_spelling_of_a_header_makes_a_visitor_another_member_behind_caddy() {
+    nobody_becomes_another_member(Kind::Caddy, Language::Php);
+    nobody_becomes_another_member(Kind::Caddy, Language::Python);
+}
+
+#[test]
+fn no_spelling_of_a_header_makes_a_visitor_another_member_behind_apache() {
+    nobody_becomes_another_member(Kind::Apache, Language::Php);
+    nobody_becomes_another_member(Kind::Apache, Language::Python);
+}
