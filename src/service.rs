@@ -40,6 +40,8 @@ const DRAIN_LOOK_EVERY: Duration = Duration::from_millis(10);
 const SEALS_TRIED: u32 = 16;
 /// How soon a retired token counts, a lifted block, and refused calls without a line of their own are told.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How soon a change of the members' hashes counts for what every login costs. A look costs some milliseconds.
+const SAMPLE_EVERY: Duration = Duration::from_secs(600);
 
 /// Why the service does not start.
 #[derive(Debug, thiserror::Error)]
@@ -132,7 +134,7 @@ impl Service {
             }
             false => None,
         };
-        let area = Arc::new(area::open(config, &vault, clock.now(), hashing, rehashes)?);
+        let area = Arc::new(area::open(config, &vault, clock.now(), cost, rehashes)?);
         let shared = Shared {
             area,
             stand_in: stand_in(&config.api.source),
@@ -190,10 +192,15 @@ impl Service {
 
     /// Watches the token file, the blocks that commands lift and the refused calls; never returns.
     pub async fn watch(&self) {
+        let mut sampled = Instant::now();
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
             area::write_down_blocks(&self.shared).await;
             area::take_up_lifted_blocks(&self.shared);
+            if sampled.elapsed() >= SAMPLE_EVERY {
+                sampled = Instant::now();
+                area::sample_rows(&self.shared);
+            }
             self.shared.refused.look();
             self.shared.tokens.look();
         }

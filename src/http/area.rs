@@ -16,6 +16,7 @@ use crate::login::pool::{Busy, Pool, Question};
 use crate::login::remembered::{Remembered, RememberedKey, Row};
 use crate::login::unkept::Unkept;
 use crate::member::SiteId;
+use crate::password::Steps;
 use crate::password::rehash::Rehashes;
 use crate::store::LoginRow;
 use crate::writer::Writer;
@@ -36,6 +37,8 @@ pub struct Area {
     pub remembered: Arc<Remembered>,
     /// Where the others are hashed.
     pub pool: Pool,
+    /// What each of them costs.
+    pub steps: Arc<Steps>,
     /// Members whose hash is of another kind than is configured, for the hashing worker.
     pub rehashes: Arc<Rehashes>,
     /// Makes and reads cookies.

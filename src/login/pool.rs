@@ -313,7 +313,7 @@ mod tests {
     use super::*;
     use crate::login::remembered::Row;
     use crate::member::{MemberId, SiteId};
-    use crate::password::HashKind;
+    use crate::password::{Cost, HashKind, Steps};
 
     fn typed(text: &str) -> Password {
         Password::parse(text).unwrap()
@@ -502,7 +502,8 @@ mod tests {
         let key = Key { site: site(), member: MemberId::parse("71").unwrap() };
         let stored = Stored::Sealed(vault.seal_password(key, &typed("secret")));
         let remembered = Arc::new(Remembered::new().unwrap());
-        let verifier = || Verifier::with_cheap_cost_for_tests(HashKind::Argon2id);
+        let steps = Arc::new(Steps::new(Cost::cheap_for_tests(HashKind::Argon2id)));
+        let verifier = || Verifier::new(Arc::clone(&steps));
         let pool = Pool::start(verifier, &vault, Arc::clone(&remembered)).unwrap();
         for (text, opens) in [("secret", true), ("other", false)] {
             let asked = remembered.key(Row::Member(key, &stored), &typed(text));

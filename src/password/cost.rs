@@ -7,11 +7,11 @@ use super::{Hash, Password};
 
 /// OWASP's first choice for argon2id: 19 MiB, two passes, one lane.
 pub(super) const ARGON2_MEMORY_KIB: u32 = 19_456;
-const ARGON2_PASSES: u32 = 2;
+pub(super) const ARGON2_PASSES: u32 = 2;
 pub(super) const ARGON2_LANES: u32 = 1;
 /// OWASP's least for bcrypt. Not more, because Apache verifies it at every request, each picture of a page included: at 10 that
 /// is some 50 ms of a core, and each step doubles it.
-const BCRYPT_COST: u32 = 10;
+pub(super) const BCRYPT_COST: u32 = 10;
 /// So many bytes of a password count in bcrypt; a shorter one ends with a NUL, so that nothing can follow it.
 const BCRYPT_BYTES_MAX: usize = 72;
 

@@ -15,7 +15,9 @@
 use bcrypt::{HashParts, Version};
 use zeroize::Zeroizing;
 
-/// Most rounds that a SHA-256 or SHA-512 setting may ask for: each login pays for them. crypt(3) uses 5000 unless told.
+/// What crypt(3) computes unless told.
+const SHA_ROUNDS_USUAL: u32 = 5000;
+/// Most rounds that a SHA-256 or SHA-512 setting may ask for: each login pays for them.
 pub(super) const SHA_ROUNDS_MAX: u32 = 100_000;
 /// Fewest rounds that crypt(3) computes; it raises a smaller number and writes the raised one.
 const SHA_ROUNDS_MIN: u32 = 1000;
@@ -33,7 +35,7 @@ const DIGITS: &[u8; 64] = b"./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmn
 pub struct CryptError;
 
 /// The algorithm, told by the first characters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Form {
     Des,
     Md5,
@@ -73,6 +75,42 @@ pub(super) struct Setting<'a> {
     text: &'a str,
 }
 
+/// What a setting costs, whatever its salt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct CryptCost {
+    form: Form,
+    /// Rounds of SHA, the cost of bcrypt, else 0.
+    rounds: u32,
+}
+
+impl CryptCost {
+    /// bcrypt at this cost.
+    pub(super) fn bcrypt(cost: u32) -> Self {
+        Self { form: Form::Bcrypt, rounds: cost }
+    }
+
+    /// Whether it costs at most so many rounds of SHA, or bcrypt at this cost. DES and MD5 do.
+    pub(super) fn is_at_most(self, sha_rounds: u32, bcrypt: u32) -> bool {
+        match self.form {
+            Form::Des | Form::Md5 => true,
+            Form::Sha256 | Form::Sha512 => self.rounds <= sha_rounds,
+            Form::Bcrypt => self.rounds <= bcrypt,
+        }
+    }
+
+    /// A setting of this cost, with a salt that protects nobody.
+    pub(super) fn setting(self) -> String {
+        let rounds = self.rounds;
+        match self.form {
+            Form::Des => "..".into(),
+            Form::Md5 => "$1$........$".into(),
+            Form::Sha256 => format!("$5$rounds={rounds}$................$"),
+            Form::Sha512 => format!("$6$rounds={rounds}$................$"),
+            Form::Bcrypt => format!("$2y${rounds:02}$......................"),
+        }
+    }
+}
+
 /// Reads a crypt string: its setting, and its digest.
 pub(super) fn split(text: &str) -> Option<(Setting<'_>, &str)> {
     if !text.is_ascii() {
@@ -100,6 +138,19 @@ impl<'a> Setting<'a> {
     /// As it stands in the crypt string.
     pub(super) fn as_str(&self) -> &'a str {
         self.text
+    }
+
+    /// What computing it costs.
+    pub(super) fn cost(&self) -> CryptCost {
+        let number = |text: &str, end: char| text.split(end).next().and_then(|digits| digits.parse().ok());
+        let rounds = match self.form {
+            Form::Des | Form::Md5 => None,
+            Form::Sha256 | Form::Sha512 => {
+                self.text[3..].strip_prefix("rounds=").map_or(Some(SHA_ROUNDS_USUAL), |rest| number(rest, '$'))
+            }
+            Form::Bcrypt => number(&self.text[4..], '$'),
+        };
+        CryptCost { form: self.form, rounds: rounds.unwrap_or(0) }
     }
 
     /// Whether this is bcrypt, the one form that we make ourselves.
@@ -210,6 +261,22 @@ mod tests {
             assert_eq!(format!("{}{digest}", setting.as_str()), *text);
             assert_eq!(Setting::parse(setting.as_str()).unwrap().form, setting.form);
         }
+    }
+
+    #[test]
+    fn what_a_setting_costs_has_a_setting_of_its_own() {
+        for (_, text) in KNOWN {
+            let (setting, _) = split(text).unwrap();
+            let cost = setting.cost();
+            let own = cost.setting();
+            let again = Setting::parse(&own).unwrap();
+            assert_eq!(again.cost(), cost, "{text}");
+            assert!(again.crypt(b"nobody").unwrap().is_some(), "{text}");
+        }
+        let cost = |text: &str| Setting::parse(text).unwrap().cost();
+        assert_eq!(cost("$6$salt$"), cost("$6$rounds=5000$other$"));
+        assert_ne!(cost("$6$salt$"), cost("$6$rounds=5001$salt$"));
+        assert_ne!(cost("$6$salt$"), cost("$5$salt$"));
     }
 
     #[test]

@@ -77,22 +77,6 @@ impl Hasher {
         self.cost
     }
 
-    /// Computes a hash of this kind for nothing, so that a login costs one. It counts also where it fails.
-    pub(super) fn waste(&mut self) {
-        match self.cost.kind {
-            HashKind::Argon2id => {
-                let mut output = [0; ARGON2_OUTPUT_BYTES];
-                // For want of memory there is nobody to tell; the row's own hash would have had the same.
-                let _ = self.workspace.argon2id(&self.argon2, b"nobody", &[0; SALT_BYTES], &mut output);
-                std::hint::black_box(output);
-            }
-            HashKind::Bcrypt => {
-                self.workspace.count_bcrypt();
-                let _ = std::hint::black_box(bcrypt::hash_with_salt("nobody", self.cost.bcrypt, [0; SALT_BYTES]));
-            }
-        }
-    }
-
     fn argon2id(&mut self, secret: &[u8]) -> Result<String, HashError> {
         let salt = salt()?;
         let mut output = [0; ARGON2_OUTPUT_BYTES];

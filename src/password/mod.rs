@@ -15,6 +15,7 @@ pub mod harden;
 mod hash;
 pub mod leftovers;
 pub mod rehash;
+mod steps;
 mod vault;
 mod verifier;
 mod verify;
@@ -29,6 +30,7 @@ use crate::unicode::nfc;
 
 pub use cost::{Cost, HashKind, UnknownHashKind};
 pub use hash::{HashError, Hasher};
+pub use steps::Steps;
 pub use vault::{KeyId, OpenError, Opened, Vault};
 pub use verifier::Verifier;
 pub use verify::{VerifyError, verify, verify_hash, verify_member, wrapped_holds};

@@ -1,52 +1,81 @@
 //! The same question as in `verify`, at a cost that does not tell what kind of row was asked, or whether there was one.
 
-use super::cost::HashKind;
-use super::hash::Hasher;
+use std::sync::Arc;
+
+use argon2::{Algorithm, Argon2, Params, Version};
+
+use super::crypt::Setting;
+use super::hash::ARGON2_OUTPUT_BYTES;
+use super::steps::{Step, Steps};
 use super::verify::{spellings, verify_in};
+use super::workspace::Workspace;
 use super::{Password, Stored, Vault, VerifyError};
 use crate::member::Key;
 
 /// Verifies one password after another in the same memory.
-pub struct Verifier(Hasher);
+pub struct Verifier {
+    workspace: Workspace,
+    steps: Arc<Steps>,
+}
 
 impl Verifier {
-    /// A verifier whose cost is that of the hashes which members get.
-    pub fn new(kind: HashKind) -> Self {
-        Self(Hasher::new(kind))
+    /// A verifier for which every login costs these steps.
+    pub fn new(steps: Arc<Steps>) -> Self {
+        Self { workspace: Workspace::default(), steps }
     }
 
-    /// A verifier that costs nothing worth measuring.
-    #[doc(hidden)]
-    pub fn with_cheap_cost_for_tests(kind: HashKind) -> Self {
-        Self(Hasher::with_cheap_cost_for_tests(kind))
-    }
-
-    /// Whether `typed` is the password of this row; nobody's is none. What the row itself does not compute of hashes of the configured kind
-    /// is made up for by computing one for nothing: for nobody, for a sealed password (also a right one), for a row of the other kind and for
-    /// one that is broken. A wrong password that has other spellings, in Windows-1252 or Unicode NFC, costs as many, since a wrapped row has to try them all.
+    /// Whether `typed` is the password of this row; nobody's is none. Of all [`Steps`] what the row itself does not compute is made
+    /// up for by computing it for nothing: for nobody, for a sealed password (also a right one), for a row of another kind and for
+    /// one that is broken. A wrong password that has other spellings, in Windows-1252 or Unicode NFC, costs as many, since a
+    /// wrapped row has to try them all.
     pub fn verify_at_equal_cost(
         &mut self,
         row: Option<(&Stored, Key)>,
         vault: &Vault,
         typed: &Password,
     ) -> Result<bool, VerifyError> {
-        let kind = self.0.cost().kind;
-        let before = self.0.workspace.hashes(kind);
-        let answer = row.map_or(Ok(false), |(stored, key)| verify_in(&mut self.0.workspace, stored, key, vault, typed));
+        self.workspace.begin();
+        let answer = row.map_or(Ok(false), |(stored, key)| verify_in(&mut self.workspace, stored, key, vault, typed));
+        self.steps.met(self.workspace.computed());
         let opened = matches!(answer, Ok(true));
         let due = if opened { 1 } else { spellings(typed).len() as u64 };
-        while self.0.workspace.hashes(kind) < before + due {
-            self.0.waste();
+        for step in self.steps.all() {
+            for _ in self.workspace.times(step)..due {
+                self.waste(step, typed);
+            }
         }
         answer
+    }
+
+    /// Computes a step for nothing. There is nobody to tell where it fails; the row's own would have failed as well.
+    fn waste(&mut self, step: Step, typed: &Password) {
+        match step {
+            Step::Argon2id { memory_kib, passes, lanes } => {
+                let Ok(params) = Params::new(memory_kib, passes, lanes, Some(ARGON2_OUTPUT_BYTES)) else { return };
+                let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+                let mut output = [0; ARGON2_OUTPUT_BYTES];
+                let _ = self.workspace.argon2id(&argon2, b"nobody", b"nobody's own salt", &mut output);
+                std::hint::black_box(output);
+            }
+            Step::Crypt(cost) => {
+                let setting = cost.setting();
+                let Some(setting) = Setting::parse(&setting) else { return };
+                // Its length counts in some forms. With a NUL there is none, for no row.
+                let typed = typed.expose().as_bytes();
+                let bytes = if typed.contains(&0) { b"nobody" } else { typed };
+                let _ = std::hint::black_box(self.workspace.crypt(setting, bytes));
+            }
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
     use crate::member::{MemberId, SiteId};
-    use crate::password::{Cryptpass, Hash, Seal, Wrapped};
+    use crate::password::{Cost, Cryptpass, Hash, HashKind, Hasher, Seal, Wrapped};
 
     const KINDS: [HashKind; 2] = [HashKind::Argon2id, HashKind::Bcrypt];
 
@@ -76,23 +105,40 @@ mod tests {
         ]
     }
 
-    /// What the verifier says, and how many slow hashes that took.
-    fn asked(kind: HashKind, row: Option<&Stored>, typed: &str) -> (Option<bool>, u64) {
-        let mut verifier = Verifier::with_cheap_cost_for_tests(kind);
-        let answer = verifier.verify_at_equal_cost(row.map(|stored| (stored, key())), &vault(), &password(typed));
-        (answer.ok(), verifier.0.workspace.hashes(kind))
+    /// The steps of a table with all these rows, where new hashes are of this kind.
+    fn steps(kind: HashKind) -> Arc<Steps> {
+        let steps = Steps::new(Cost::cheap_for_tests(kind));
+        steps.sample(&rows().into_iter().map(|(_, stored)| stored).collect::<Vec<_>>());
+        Arc::new(steps)
     }
 
+    /// What the verifier says, and what it computed how often.
+    fn asked(steps: &Arc<Steps>, row: Option<&Stored>, typed: &str) -> (Option<bool>, HashSet<(Step, u64)>) {
+        let mut verifier = Verifier::new(Arc::clone(steps));
+        let answer = verifier.verify_at_equal_cost(row.map(|stored| (stored, key())), &vault(), &password(typed));
+        let computed = verifier.workspace.computed().map(|step| (step, verifier.workspace.times(step))).collect();
+        (answer.ok(), computed)
+    }
+
+    fn each(steps: &Steps, times: u64) -> HashSet<(Step, u64)> {
+        steps.all().into_iter().map(|step| (step, times)).collect()
+    }
+
+    /// Regression: after `--password-hash` was switched a row of the former kind cost both kinds, and nobody one.
     #[test]
-    fn every_row_costs_the_same_number_of_hashes_and_so_does_nobody() {
+    fn every_row_costs_the_same_steps_and_so_does_nobody() {
         for kind in KINDS {
+            let steps = steps(kind);
+            assert_eq!(steps.all().len(), 3, "argon2id, bcrypt and DES");
             for (form, stored) in rows() {
-                assert_eq!(asked(kind, Some(&stored), "testtest"), (Some(true), 1), "{kind}, {form}: right");
+                let right = (Some(true), each(&steps, 1));
+                assert_eq!(asked(&steps, Some(&stored), "testtest"), right, "{kind}, {form}: right");
             }
-            for (typed, hashes) in [("testtesu", 1), ("\0", 1), ("日本", 1), ("testtesé", 2), ("é\0", 2)] {
-                assert_eq!(asked(kind, None, typed), (Some(false), hashes), "{kind}, nobody: {typed:?}");
+            for (typed, times) in [("testtesu", 1), ("\0", 1), ("日本", 1), ("testtesé", 2), ("é\0", 2)] {
+                let wrong = (Some(false), each(&steps, times));
+                assert_eq!(asked(&steps, None, typed), wrong, "{kind}, nobody: {typed:?}");
                 for (form, stored) in rows() {
-                    assert_eq!(asked(kind, Some(&stored), typed), (Some(false), hashes), "{kind}, {form}: {typed:?}");
+                    assert_eq!(asked(&steps, Some(&stored), typed), wrong, "{kind}, {form}: {typed:?}");
                 }
             }
         }
@@ -101,19 +147,52 @@ mod tests {
     #[test]
     fn a_row_that_is_broken_is_a_fault_at_the_same_cost() {
         for kind in KINDS {
+            let steps = steps(kind);
             for stored in [
                 Stored::Sealed(Seal::from_bytes(vec![0; 104])),
                 Stored::Hash(Hash::from_text("secret".into())),
                 Stored::Wrapped(Wrapped::from_text("41R19prsa7NLQ".into())),
             ] {
-                assert_eq!(asked(kind, Some(&stored), "secret"), (None, 1), "{kind}: {stored:?}");
+                assert_eq!(asked(&steps, Some(&stored), "secret"), (None, each(&steps, 1)), "{kind}: {stored:?}");
             }
         }
     }
 
     #[test]
+    fn a_kind_that_no_sample_met_is_spent_by_everybody_from_the_first_login_on() {
+        let steps = Arc::new(Steps::new(Cost::cheap_for_tests(HashKind::Bcrypt)));
+        let nobody = || asked(&steps, None, "wrong");
+        assert_eq!(nobody().1.len(), 1);
+        let mut hasher = Hasher::with_cheap_cost_for_tests(HashKind::Argon2id);
+        let stored = Stored::Hash(hasher.hash(&password("testtest")).unwrap());
+        let of_a_row = asked(&steps, Some(&stored), "wrong");
+        assert_eq!((of_a_row.1.len(), nobody()), (2, of_a_row));
+    }
+
+    #[test]
+    fn a_step_of_every_form_is_computed_for_nobody() {
+        let cryptpasses = [
+            "41R19prsa7NLQ",
+            "$1$5pZSV9va$azfrPr6af3Fc7dLblQXVa0",
+            "$5$rounds=1000$roundstoolow$C7LgBKoW9Cpd8uupMmg0Kv0Lud0icu6mTwa7mcvsVSC",
+            "$2y$04$......................LAtw7/ohmmBAhnXqmkuIz83Rl5Qdjhm",
+        ];
+        let mut hasher = Hasher::with_cheap_cost_for_tests(HashKind::Argon2id);
+        let wrap = |text| Stored::Wrapped(hasher.wrap(&Cryptpass::parse(text).unwrap()).unwrap());
+        let rows: Vec<Stored> = cryptpasses.map(wrap).into();
+        let steps = Arc::new(Steps::new(Cost::cheap_for_tests(HashKind::Argon2id)));
+        steps.sample(&rows);
+        let nobody = asked(&steps, None, "wrong");
+        assert_eq!(nobody.1, each(&steps, 1));
+        assert_eq!(nobody.1.len(), 5, "argon2id and four forms");
+        for stored in &rows {
+            assert_eq!(asked(&steps, Some(stored), "wrong"), nobody);
+        }
+    }
+
+    #[test]
     fn one_verifier_answers_for_all_rows_in_turn() {
-        let mut verifier = Verifier::with_cheap_cost_for_tests(HashKind::Argon2id);
+        let mut verifier = Verifier::new(steps(HashKind::Argon2id));
         for _ in 0..2 {
             for (form, stored) in rows() {
                 for (typed, opens) in [("testtest", true), ("testtesu", false)] {

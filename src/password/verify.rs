@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 use super::cost::bcrypt_holds;
 use super::crypt::{CryptError, Setting, split};
 use super::hash::ARGON2_OUTPUT_BYTES;
+use super::steps::Step;
 use super::workspace::Workspace;
 use super::{Cryptpass, Hash, OpenError, Opened, Password, Stored, Vault, Wrapped};
 use crate::member::{Key, Member};
@@ -71,14 +72,14 @@ pub(super) fn verify_in(
                 let normal = |text: &Password| text.in_nfc().unwrap_or_else(|| text.clone());
                 Ok(same_text(normal(&password).expose(), normal(typed).expose()))
             }
-            Opened::Cryptpass(cryptpass) => cryptpass_fits(&cryptpass, typed),
+            Opened::Cryptpass(cryptpass) => cryptpass_fits(workspace, &cryptpass, typed),
         },
         // A hash of today is of the password in NFC, one of before of the password as it was sent.
         Stored::Hash(hash) => Ok(verify_hash_in(workspace, hash, typed)?
             || typed.in_nfc().map_or(Ok(false), |normal| verify_hash_in(workspace, hash, &normal))?),
         Stored::Wrapped(wrapped) => {
             let (setting, phc) = parts(wrapped)?;
-            crypt_fits(setting, typed, |made| phc.fits(workspace, made.as_bytes()))
+            crypt_fits(workspace, setting, typed, |workspace, made| phc.fits(workspace, made.as_bytes()))
         }
     }
 }
@@ -99,23 +100,22 @@ pub(super) fn verify_hash_in(workspace: &mut Workspace, hash: &Hash, typed: &Pas
     if !bcrypt_holds(typed) {
         return Ok(false);
     }
-    workspace.count_bcrypt();
-    bcrypt_fits(hash, typed)
+    bcrypt_fits(workspace, hash, typed)
 }
 
 /// Whether `hash` is the bcrypt hash that release 0.1 made of a password that is too long for bcrypt: of its first 72 bytes. It opens
 /// nothing any more, but the same password that comes again is no other one.
 pub(super) fn was_made_of(hash: &Hash, password: &Password) -> bool {
-    !bcrypt_holds(password) && is_bcrypt(hash) && bcrypt_fits(hash, password).unwrap_or(false)
+    !bcrypt_holds(password) && is_bcrypt(hash) && bcrypt_fits(&mut Workspace::default(), hash, password).unwrap_or(false)
 }
 
 fn is_bcrypt(hash: &Hash) -> bool {
     split(hash.as_str()).is_some_and(|(setting, _)| setting.is_bcrypt())
 }
 
-fn bcrypt_fits(hash: &Hash, password: &Password) -> Result<bool, VerifyError> {
+fn bcrypt_fits(workspace: &mut Workspace, hash: &Hash, password: &Password) -> Result<bool, VerifyError> {
     let (setting, _) = split(hash.as_str()).ok_or(VerifyError::Hash)?;
-    let made = setting.crypt(password.expose().as_bytes())?;
+    let made = workspace.crypt(setting, password.expose().as_bytes())?;
     Ok(made.is_some_and(|made| made.as_bytes().ct_eq(hash.as_str().as_bytes()).into()))
 }
 
@@ -137,27 +137,41 @@ pub(super) fn is_wrapped(text: &str) -> bool {
     text.split_once(' ').is_some_and(|(setting, phc)| Setting::parse(setting).is_some() && Phc::parse(phc).is_some())
 }
 
-fn cryptpass_fits(cryptpass: &Cryptpass, typed: &Password) -> Result<bool, VerifyError> {
+fn cryptpass_fits(workspace: &mut Workspace, cryptpass: &Cryptpass, typed: &Password) -> Result<bool, VerifyError> {
     let (setting, _) = split(cryptpass.expose()).ok_or(VerifyError::Wrapped)?;
-    crypt_fits(setting, typed, |made| Ok(made.as_bytes().ct_eq(cryptpass.expose().as_bytes()).into()))
+    crypt_fits(workspace, setting, typed, |_, made| Ok(made.as_bytes().ct_eq(cryptpass.expose().as_bytes()).into()))
 }
 
 /// Tries the crypt string of each of the [`spellings`].
 fn crypt_fits(
+    workspace: &mut Workspace,
     setting: Setting<'_>,
     typed: &Password,
-    mut fits: impl FnMut(&str) -> Result<bool, VerifyError>,
+    fits: impl Fn(&mut Workspace, &str) -> Result<bool, VerifyError>,
 ) -> Result<bool, VerifyError> {
-    let mut try_bytes = |bytes: &[u8]| match setting.crypt(bytes)? {
-        Some(made) => fits(&made),
-        None => Ok(false),
-    };
     for bytes in spellings(typed) {
-        if try_bytes(&bytes)? {
+        if let Some(made) = workspace.crypt(setting, &bytes)?
+            && fits(workspace, &made)?
+        {
             return Ok(true);
         }
     }
     Ok(false)
+}
+
+/// The slow computations that a login at this form costs. None for a seal, which is soon of another form, and for a text that
+/// [`verify`] cannot answer for.
+pub(super) fn steps_of(stored: &Stored) -> Vec<Step> {
+    match stored {
+        Stored::Sealed(_) => Vec::new(),
+        Stored::Hash(hash) => {
+            let bcrypt = || split(hash.as_str()).map(|(setting, _)| Step::Crypt(setting.cost()));
+            Phc::parse(hash.as_str()).map(|phc| phc.step()).or_else(bcrypt).into_iter().collect()
+        }
+        Stored::Wrapped(wrapped) => {
+            parts(wrapped).map_or_else(|_| Vec::new(), |(setting, phc)| vec![Step::Crypt(setting.cost()), phc.step()])
+        }
+    }
 }
 
 /// The typed text as UTF-8, then as Windows-1252, because NATS made a cryptpass of the bytes that the browser of that day sent, and its
@@ -208,6 +222,10 @@ impl Phc {
         let whole = hash.salt.is_some() && hash.hash.is_some_and(|output| output.len() == ARGON2_OUTPUT_BYTES);
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
         (bounded && ours && whole).then_some(Self { argon2, hash })
+    }
+
+    fn step(&self) -> Step {
+        Step::argon2id(self.argon2.params())
     }
 
     fn fits(&self, workspace: &mut Workspace, secret: &[u8]) -> Result<bool, VerifyError> {

@@ -1,8 +1,12 @@
-//! Where slow hashes are computed: memory that is kept from one to the next, and a count of them.
+//! Where slow hashes are computed: memory that is kept from one to the next, and a count of them for the login at hand.
 
 use argon2::{Argon2, Block, Error};
 
-use super::cost::{ARGON2_MEMORY_KIB, HashKind};
+use zeroize::Zeroizing;
+
+use super::cost::ARGON2_MEMORY_KIB;
+use super::crypt::{CryptError, Setting};
+use super::steps::Step;
 
 /// Most memory that is kept, in blocks of 1 KiB: what our own cost needs. A stored hash may ask for more, and that is given back.
 const BLOCKS_KEPT_MAX: usize = ARGON2_MEMORY_KIB as usize;
@@ -11,14 +15,19 @@ const BLOCKS_KEPT_MAX: usize = ARGON2_MEMORY_KIB as usize;
 #[derive(Default)]
 pub(super) struct Workspace {
     blocks: Vec<Block>,
-    argon2id: u64,
-    bcrypt: u64,
+    /// What was computed since [`Workspace::begin`], and how often.
+    computed: Vec<(Step, u64)>,
 }
 
 impl Workspace {
-    /// argon2id of a secret.
+    /// Counts anew: another login begins.
+    pub(super) fn begin(&mut self) {
+        self.computed.clear();
+    }
+
+    /// argon2id of a secret. It counts also where it fails.
     pub(super) fn argon2id(&mut self, argon2: &Argon2<'_>, secret: &[u8], salt: &[u8], output: &mut [u8]) -> Result<(), Error> {
-        self.argon2id += 1;
+        self.count(Step::argon2id(argon2.params()));
         let needed = argon2.params().block_count();
         if let Some(missing) = needed.checked_sub(self.blocks.len()) {
             // Memory may be short: a fault of this login, not the end of the process.
@@ -32,17 +41,30 @@ impl Workspace {
         made
     }
 
-    /// Counts a slow hash that needs no memory of ours: a bcrypt.
-    pub(super) fn count_bcrypt(&mut self) {
-        self.bcrypt += 1;
+    /// The crypt string of a password; `None`, and nothing computed, where it cannot have one.
+    pub(super) fn crypt(&mut self, setting: Setting<'_>, password: &[u8]) -> Result<Option<Zeroizing<String>>, CryptError> {
+        let made = setting.crypt(password);
+        if !matches!(made, Ok(None)) {
+            self.count(Step::Crypt(setting.cost()));
+        }
+        made
     }
 
-    /// How many slow hashes of this kind were computed here.
-    pub(super) fn hashes(&self, kind: HashKind) -> u64 {
-        match kind {
-            HashKind::Argon2id => self.argon2id,
-            HashKind::Bcrypt => self.bcrypt,
+    fn count(&mut self, step: Step) {
+        match self.computed.iter_mut().find(|(counted, _)| *counted == step) {
+            Some((_, times)) => *times += 1,
+            None => self.computed.push((step, 1)),
         }
+    }
+
+    /// What was computed since [`Workspace::begin`].
+    pub(super) fn computed(&self) -> impl Iterator<Item = Step> {
+        self.computed.iter().map(|(step, _)| *step)
+    }
+
+    /// How often this was computed since [`Workspace::begin`].
+    pub(super) fn times(&self, step: Step) -> u64 {
+        self.computed.iter().find(|(counted, _)| *counted == step).map_or(0, |(_, times)| *times)
     }
 }
 
@@ -66,7 +88,8 @@ mod tests {
         for memory_kib in [8, 64, 16, 8, 64] {
             assert_eq!(hash(&mut used, memory_kib), hash(&mut Workspace::default(), memory_kib), "{memory_kib}");
         }
-        assert_eq!(used.hashes(HashKind::Argon2id), 5);
+        let times = |memory_kib| used.times(Step::Argon2id { memory_kib, passes: 1, lanes: 1 });
+        assert_eq!([8, 16, 64].map(times), [2, 1, 2]);
     }
 
     #[test]

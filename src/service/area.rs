@@ -17,14 +17,18 @@ use crate::login::pool::Pool;
 use crate::login::remembered::Remembered;
 use crate::login::unkept::Unkept;
 use crate::password::rehash::Rehashes;
-use crate::password::{Vault, Verifier};
+use crate::password::{Cost, Steps, Vault, Verifier};
 use crate::store::{Engine, Note, open_reader, with_engine};
+
+/// Rows that are looked at to tell which kinds of hashes there are: half of them the oldest, half the newest.
+const ROWS_SAMPLED: u32 = 4_096;
 
 /// The members area, with the blocks of an earlier run. Those of a name are left: which networks had opened it before is forgotten, and
 /// nobody shall be locked out by it.
-pub(super) fn open(config: &Config, vault: &Vault, now: i64, hashing: bool, rehashes: Arc<Rehashes>) -> Result<Area, StartError> {
+pub(super) fn open(config: &Config, vault: &Vault, now: i64, cost: Cost, rehashes: Arc<Rehashes>) -> Result<Area, StartError> {
     let guard = Guard::new(config.area.limits, config.trusted_proxy.0.is_empty(), now);
-    let stored = open_reader(&config.location)?.blocks(now).map_err(StartError::Read)?;
+    let reader = open_reader(&config.location)?;
+    let stored = reader.blocks(now).map_err(StartError::Read)?;
     let (names, others): (Vec<_>, Vec<_>) = stored.into_iter().partition(|block| block.target.kind() == Kind::Name);
     others.iter().cloned().for_each(|block| guard.begin(block));
     if !names.is_empty() {
@@ -32,9 +36,9 @@ pub(super) fn open(config: &Config, vault: &Vault, now: i64, hashing: bool, reha
         with_engine(&config.location, false, |engine| in_transaction(engine, lift))?.map_err(StartError::Write)?;
     }
     let remembered = Arc::new(Remembered::new().map_err(std::io::Error::from)?);
-    let kind = config.password_hash;
-    let verifier = || if hashing { Verifier::new(kind) } else { Verifier::with_cheap_cost_for_tests(kind) };
-    let pool = Pool::start(verifier, vault, Arc::clone(&remembered))?;
+    let steps = Arc::new(Steps::new(cost));
+    steps.sample(&reader.sample(ROWS_SAMPLED).map_err(StartError::Read)?);
+    let pool = Pool::start(|| Verifier::new(Arc::clone(&steps)), vault, Arc::clone(&remembered))?;
     let key = config.data_dir.cookie_key();
     let signer = if key_file::is_there(&key)? { Signer::load(&key)? } else { Signer::create(&key)? };
     Ok(Area {
@@ -43,6 +47,7 @@ pub(super) fn open(config: &Config, vault: &Vault, now: i64, hashing: bool, reha
         known: KnownNetworks::default(),
         remembered,
         pool,
+        steps,
         rehashes,
         signer,
         unkept: Unkept::default(),
@@ -50,6 +55,16 @@ pub(super) fn open(config: &Config, vault: &Vault, now: i64, hashing: bool, reha
         written: Mutex::new(others),
         unwritten: Mutex::default(),
     })
+}
+
+/// Looks again of which kinds there are rows: what every login spends follows.
+pub(super) fn sample_rows(shared: &Shared) {
+    let read = open_reader(&shared.location).map_err(|error| chain(&error));
+    match read.and_then(|reader| reader.sample(ROWS_SAMPLED).map_err(|fault| chain(&fault))) {
+        Ok(rows) => shared.area.steps.sample(&rows),
+        // The kinds of the latest sample stay, and what keeps the database from being read is logged elsewhere.
+        Err(error) => log::debug!("members cannot be sampled: {error}"),
+    }
 }
 
 /// Tries again to write down what could not be.

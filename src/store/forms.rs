@@ -3,7 +3,9 @@
 use rusqlite::params;
 
 use super::reader::PAGE_ROWS;
+use super::rows::read_form;
 use super::{Fault, Reader};
+use crate::password::Stored;
 
 /// How many members have what in their row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,6 +23,27 @@ pub struct Forms {
 }
 
 impl Reader {
+    /// The forms of some members, half of them the first by site and memberid, half the last: a site that has changed its
+    /// kind of hash has former kinds among the oldest members. Of a small table they are all.
+    ///
+    /// # Errors
+    ///
+    /// Where the database cannot be read.
+    pub fn sample(&self, most: u32) -> Result<Vec<Stored>, Fault> {
+        let mut forms = Vec::new();
+        for order in ["", "DESC"] {
+            let mut statement = self.conn.prepare_cached(&format!(
+                "SELECT password, sealed, cryptpass_wrapped FROM member_auth ORDER BY siteid {order}, memberid {order} LIMIT ?1"
+            ))?;
+            let mut rows = statement.query([most / 2])?;
+            while let Some(row) = rows.next()? {
+                // Somebody's handiwork that cannot be read: no reason to stand still for.
+                forms.extend(read_form(row, 0, 1, 2).ok().flatten());
+            }
+        }
+        Ok(forms)
+    }
+
     /// Counts the members of `now`. Page by page, so that no read transaction stands open for long; `None` where `go_on` is
     /// false before a page.
     ///

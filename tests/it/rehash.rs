@@ -3,7 +3,8 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use nats_userman::password::Vault;
+use nats_userman::password::{Stored, Vault};
+use nats_userman::store::open_reader;
 use tempfile::TempDir;
 
 use crate::commands::run_on;
@@ -307,4 +308,26 @@ fn members_are_counted_over_many_pages_and_a_bcrypt_hash_under_argon2id_is_no_wa
     eventually("the start says so", || service.stderr().contains(sentence));
     assert!(service.terminate().success());
     assert!(!service.stderr().contains("WARN  members with"), "{}", service.stderr());
+}
+
+/// What every login costs follows the rows, of which the oldest and the newest are looked at.
+#[test]
+fn after_a_switch_a_sample_of_the_rows_has_the_former_kind_and_the_new_one() {
+    let add = |app: &App, members: std::ops::Range<u32>| {
+        for member in members {
+            app.post(&format!("action=ADD&siteid=1&memberid={member}&username=name{member}&password=secret"));
+        }
+        app.harden();
+    };
+    let app = App::start_in(fast_dir(), &[]);
+    add(&app, 1..6);
+    let app = App::start_in(app.stop(), BCRYPT);
+    add(&app, 6..10);
+    let bcrypt = |most: u32| {
+        let rows = open_reader(&app.config.location).unwrap().sample(most).unwrap();
+        let is_bcrypt = |stored: &Stored| matches!(stored, Stored::Hash(hash) if hash.is_bcrypt());
+        (rows.iter().filter(|stored| is_bcrypt(stored)).count(), rows.len())
+    };
+    assert_eq!(bcrypt(4), (2, 4), "two of each end");
+    assert_eq!(bcrypt(100), (8, 18), "all, from both ends");
 }
