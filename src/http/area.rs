@@ -4,12 +4,13 @@
 //! was opened by a password, which needs no hash a second time and cannot go stale.
 
 use std::net::IpAddr;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::config::AreaConfig;
 use crate::login::ask::Ask;
 use crate::login::basic::Typed;
-use crate::login::cookie::{LOGINS_MAX, Login, Signer};
+use crate::login::cookie::{LOGINS_MAX, Signer};
 use crate::login::guard::{Block, Door, Guard, Kind, Network, Verdict};
 use crate::login::known::KnownNetworks;
 use crate::login::pool::{Busy, Pool, Question};
@@ -47,6 +48,8 @@ pub struct Area {
     pub unkept: Unkept,
     /// Hosts under no domain of `--cookie-domain`, each told once.
     pub outside_domains: SaidOnce<String>,
+    /// Requests so far whose cookies had logins of different members of one site.
+    pub rivals: AtomicU64,
     /// Blocks that were written down: one of them that is there no more was lifted by a command.
     pub written: Mutex<Vec<Block>>,
     /// Blocks that could not be written down yet.
@@ -115,44 +118,10 @@ impl<'a> Wanted<'a> {
         Self { sites: &ask.sites, full_only: ask.full_only }
     }
 
-    fn takes(&self, row: &LoginRow) -> bool {
+    /// Whether somebody with this row is among them.
+    pub(super) fn takes(&self, row: &LoginRow) -> bool {
         !(self.full_only && row.trial)
     }
-}
-
-/// Whether the logins of a cookie let somebody in: as with a password, the sites are tried in the order asked for, and of one site
-/// the newest login first.
-pub fn by_cookie(desk: &Desk, wanted: Wanted<'_>, logins: &[Login], now: i64) -> Result<Admission, Undecided> {
-    let mut reason = Reason::Login;
-    for site in wanted.sites {
-        for login in logins.iter().filter(|login| login.key.site == *site) {
-            match row_of(desk, login, now)? {
-                Some(row) if wanted.takes(&row) => return Ok(Admission::In(row)),
-                Some(_) => reason = Reason::Trial,
-                None => {}
-            }
-        }
-    }
-    Ok(Admission::Out(reason))
-}
-
-/// Those of the logins that would let somebody in somewhere.
-pub fn still_good(desk: &Desk, logins: &[Login], now: i64) -> Result<Vec<Login>, Undecided> {
-    let mut good = Vec::new();
-    for login in logins {
-        if row_of(desk, login, now)?.is_some() {
-            good.push(*login);
-        }
-    }
-    Ok(good)
-}
-
-/// The row of a login, as it is now, if it is of the login's version and nobody has logged out.
-fn row_of(desk: &Desk, login: &Login, now: i64) -> Result<Option<LoginRow>, Undecided> {
-    desk.read(|reader| match desk.readable(reader.login_by_key(login.key, now))? {
-        Some(row) if row.login_version == login.login_version && !reader.is_logged_out(&login.id.0)? => Ok(Some(row)),
-        Some(_) | None => Ok(None),
-    })
 }
 
 /// Whether a name and a password let somebody in: the first row whose password opens wins, and no other one costs a hash.

@@ -8,16 +8,17 @@ use actix_web::http::header::{AUTHORIZATION, HeaderName, HeaderValue, WWW_AUTHEN
 use actix_web::web::Data;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::area::{Admission, Reason, Undecided, Wanted, by_cookie, by_password};
+use super::area::{Admission, Reason, Undecided, Wanted, by_password};
 use super::cookies::{not_kept, presented};
 use super::login::{form, plain};
 use super::postback::Desk;
 use super::reply::RETRY_AFTER_SECONDS;
+use super::sessions::by_cookie;
 use crate::login::ask::{Ask, Challenge};
 use crate::login::back::Back;
 use crate::login::basic::Typed;
-use crate::login::cookie::Login;
 use crate::login::page::Said;
+use crate::login::presented::Presented;
 use crate::store::LoginRow;
 
 const CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"members\", charset=\"UTF-8\"");
@@ -52,10 +53,10 @@ pub async fn auth(request: HttpRequest, desk: Data<Desk>) -> HttpResponse {
     }
 }
 
-async fn admit(request: &HttpRequest, desk: &Desk, ask: &Ask, logins: &[Login]) -> Result<Admission, Undecided> {
+async fn admit(request: &HttpRequest, desk: &Desk, ask: &Ask, logins: &Presented) -> Result<Admission, Undecided> {
     let now = desk.shared().clock.now();
     let wanted = Wanted::of(ask);
-    let by_cookie = by_cookie(desk, wanted, logins, now)?;
+    let by_cookie = by_cookie(request, desk, wanted, logins, now)?;
     // A header that cannot be read is no login: like a wrong one it is asked for again.
     let header = request.headers().get(AUTHORIZATION);
     let typed = header.and_then(|value| Typed::read(value.as_bytes())).and_then(Result::ok);
@@ -81,7 +82,7 @@ fn let_in(row: &LoginRow) -> HttpResponse {
     response
 }
 
-fn keep_out(request: &HttpRequest, desk: &Desk, ask: &Ask, reason: Reason, logins: &[Login]) -> HttpResponse {
+fn keep_out(request: &HttpRequest, desk: &Desk, ask: &Ask, reason: Reason, logins: &Presented) -> HttpResponse {
     let status = match reason {
         Reason::Login => StatusCode::UNAUTHORIZED,
         Reason::Trial | Reason::Blocked => StatusCode::FORBIDDEN,

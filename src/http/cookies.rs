@@ -1,44 +1,29 @@
 //! Login cookies in requests and responses.
 
-use std::cmp::Reverse;
-use std::collections::HashSet;
-
 use actix_web::http::header::{COOKIE, HOST, HeaderValue, SET_COOKIE, USER_AGENT};
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::postback::Desk;
 use super::visited;
 use crate::login::back::Back;
-use crate::login::cookie::{LOGINS_MAX, Login, LoginId};
+use crate::login::cookie::{Login, LoginId};
 use crate::login::cookie_header::{self, CookieName};
 use crate::login::page::Said;
+use crate::login::presented::Presented;
 use crate::login::unkept::{Missing, Visitor};
 use crate::store::LoginRow;
 
-/// Most logins that one request may bring in all its cookies, each signed by us; those of one
-/// cookie for each host and domain fit.
-const PRESENTED_MAX: usize = 4 * LOGINS_MAX;
-
-/// The logins in the cookies of a request, the newest first: signed by us and not too old. Whether
-/// they still count, the members' rows say.
-pub(super) fn presented(request: &HttpRequest, desk: &Desk, now: i64) -> Vec<Login> {
+/// The logins in the cookies of a request: signed by us and not too old. Whether they still count,
+/// the members' rows say.
+pub(super) fn presented(request: &HttpRequest, desk: &Desk, now: i64) -> Presented {
     let area = desk.area();
-    let mut logins = Vec::new();
-    for name in area.config.cookie_domains.names() {
-        for value in values(request, *name) {
-            logins.extend(area.signer.read(value, now, area.config.login_seconds));
-        }
+    let names = area.config.cookie_domains.names().iter();
+    let cookies = names.flat_map(|&name| values(request, name).map(move |value| (name, value)));
+    let presented = Presented::gather(cookies, &area.signer, now, area.config.login_seconds);
+    if let Some(newest) = presented.newest() {
+        area.unkept.shown(visitor(request, desk), newest, now);
     }
-    if logins.len() > 1 {
-        logins.sort_by_key(|login: &Login| Reverse(login.issued));
-        let mut seen = HashSet::new();
-        logins.retain(|login| seen.insert(login.id));
-        logins.truncate(PRESENTED_MAX);
-    }
-    if let Some(newest) = logins.first() {
-        area.unkept.shown(visitor(request, desk), newest.issued, now);
-    }
-    logins
+    presented
 }
 
 /// Gives the browser a cookie with a login for each of these rows, and with those that it had and
@@ -89,7 +74,7 @@ pub(super) fn was_given(request: &HttpRequest, desk: &Desk, back: &Back, now: i6
 
 /// What the page says to a browser that brings no login and was given one just now. `page` is where
 /// it wants to go.
-pub(super) fn not_kept(request: &HttpRequest, desk: &Desk, logins: &[Login], page: &Back, now: i64) -> Said {
+pub(super) fn not_kept(request: &HttpRequest, desk: &Desk, logins: &Presented, page: &Back, now: i64) -> Said {
     if !logins.is_empty() {
         return Said::Nothing;
     }

@@ -7,23 +7,22 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFTER};
 use actix_web::web::{Data, Payload};
 
-use super::area::{Reason, Undecided, Wanted, all_by_password, still_good};
+use super::area::{Reason, Undecided, Wanted, all_by_password};
 use super::auth::AUTH_REASON;
 use super::body::{self, Unread};
 use super::cookies::{self, presented};
 use super::form_origin::is_from_here;
 use super::postback::Desk;
 use super::reply::RETRY_AFTER_SECONDS;
-use crate::config::LOGIN_SECONDS_MAX;
+use super::sessions;
 use crate::fields::Fields;
 use crate::login::ask::Ask;
 use crate::login::back::Back;
 use crate::login::basic::Typed;
-use crate::login::cookie::Login;
 use crate::login::page::Said;
 use crate::member::Username;
 use crate::password::Password;
-use crate::store::{LoggedOut, LoginRow, Note};
+use crate::store::LoginRow;
 
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 const PLAIN_TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
@@ -88,7 +87,7 @@ async fn submit(request: &HttpRequest, desk: &Desk, ask: &Ask, fields: &Fields<'
     let (address, now) = (desk.caller(request), desk.shared().clock.now());
     let busy = || form(desk, StatusCode::SERVICE_UNAVAILABLE, ask, &back, Said::Busy);
     match all_by_password(desk, Wanted::of(ask), &Typed { name, password }, address, now).await {
-        Ok(Ok(rows)) => enter(request, desk, &rows, &back, now).unwrap_or_else(|Undecided| busy()),
+        Ok(Ok(rows)) => enter(request, desk, &rows, &back, now).await.unwrap_or_else(|Undecided| busy()),
         Ok(Err(reason)) => {
             let (status, said) = match reason {
                 Reason::Login => (StatusCode::UNAUTHORIZED, Said::Wrong),
@@ -103,17 +102,21 @@ async fn submit(request: &HttpRequest, desk: &Desk, ask: &Ask, fields: &Fields<'
     }
 }
 
-/// The way back for whoever has logged in, with a cookie for these rows and for the logins that the browser had and that are still
-/// good.
-fn enter(request: &HttpRequest, desk: &Desk, rows: &[LoginRow], back: &Back, now: i64) -> Result<HttpResponse, Undecided> {
+/// The way back for whoever has logged in, with a cookie for these rows and for the logins of other
+/// sites that the browser had and that are still good. Those of the same sites end: a copy of the
+/// old cookie is no login any more.
+async fn enter(request: &HttpRequest, desk: &Desk, rows: &[LoginRow], back: &Back, now: i64) -> Result<HttpResponse, Undecided> {
     let address = desk.caller(request);
-    let kept = still_good(desk, &presented(request, desk, now), now)?;
+    let before = sessions::before(desk, &presented(request, desk, now), rows, now)?;
     for row in rows {
         log::info!(site:% = row.key.site, member:% = row.key.member, address:% = address; "login");
     }
     let mut response = see_other(back);
-    cookies::log_in(request, desk, &mut response, rows, &kept, now);
+    cookies::log_in(request, desk, &mut response, rows, &before.kept, now);
     cookies::was_given(request, desk, back, now);
+    if sessions::end(desk, before.ended.iter()).await.is_err() {
+        desk.session_not_ended();
+    }
     Ok(response)
 }
 
@@ -132,7 +135,7 @@ pub async fn logout(request: HttpRequest, payload: Payload, desk: Data<Desk>) ->
         return plain(StatusCode::FORBIDDEN, "this form was not sent from a page of this site".into());
     }
     let now = desk.shared().clock.now();
-    let mut response = match log_out_all(&desk, presented(&request, &desk, now)).await {
+    let mut response = match sessions::end(&desk, presented(&request, &desk, now).iter()).await {
         Ok(()) => {
             let said = body::posted(&request, &body);
             see_other(&said.fields.get("back").map_or_else(Back::default, Back::read))
@@ -146,21 +149,6 @@ pub async fn logout(request: HttpRequest, payload: Payload, desk: Data<Desk>) ->
     };
     cookies::clear(&request, &desk, &mut response);
     response
-}
-
-/// Remembers that these logins were given back; those of which that is known already cost nothing.
-async fn log_out_all(desk: &Desk, logins: Vec<Login>) -> Result<(), Undecided> {
-    for login in &logins {
-        if desk.read(|reader| reader.is_logged_out(&login.id.0))? {
-            continue;
-        }
-        // Whatever --login-hours will be then: a longer one must not open the login again.
-        let logged_out = LoggedOut { id: login.id.0, until: login.ends_at(LOGIN_SECONDS_MAX) };
-        if !desk.shared().writer.note_and_wait(Note::LogOut(logged_out)).await {
-            return Err(Undecided);
-        }
-    }
-    Ok(())
 }
 
 fn see_other(back: &Back) -> HttpResponse {

@@ -20,6 +20,10 @@ pub enum Mistake {
     FormWithoutOrigin,
     /// A browser did not keep the login cookie.
     LoginNotKept,
+    /// A browser's cookies have logins of different members of one site.
+    Rivals,
+    /// The login that a new one takes the place of could not be ended.
+    SessionNotEnded,
     /// A wrong password from a network that is not counted.
     Uncounted,
     /// A member's row cannot be read.

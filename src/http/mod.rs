@@ -19,6 +19,7 @@ pub mod relay;
 pub mod reply;
 mod response_headers;
 pub mod said_once;
+mod sessions;
 pub mod tokens;
 mod visited;
 

@@ -28,6 +28,7 @@ use crate::journal::Origin;
 use crate::login::guard::{Door, Network};
 use crate::login::remembered::SecretDigest;
 use crate::login::unkept::Missing;
+use crate::member::Key;
 use crate::network;
 use crate::reply::{Refusal, Reply, Word};
 use crate::store::{Fault, Location, Note, Reader};
@@ -160,6 +161,27 @@ impl Desk {
         };
         self.shared.mistakes.say(Mistake::LoginNotKept, self.shared.clock.now(), || {
             log::warn!(host = host, address:% = address; "a browser did not keep the login: {why}");
+        });
+    }
+
+    /// One request has logins of two members of a site in different cookies; the first was taken.
+    pub(super) fn two_members(&self, taken: Key, other: Key, address: IpAddr) {
+        let count = self.shared.area.rivals.fetch_add(1, Ordering::Relaxed) + 1;
+        self.shared.mistakes.say(Mistake::Rivals, self.shared.clock.now(), || {
+            log::warn!(
+                site:% = taken.site, member:% = taken.member, other:% = other.member, address:% = address, count = count;
+                "a browser has logins of two members of one site in different cookies, and the first counts: a host that \
+                 shares the cookie may have set the other one"
+            );
+        });
+    }
+
+    /// A new login was given, and the one before it in this browser could not be ended.
+    pub(super) fn session_not_ended(&self) {
+        self.shared.mistakes.say(Mistake::SessionNotEnded, self.shared.clock.now(), || {
+            log::warn!(
+                "a browser logged in anew, and its login before could not be ended: a copy of its cookie stays good until it ends"
+            );
         });
     }
 

@@ -4,6 +4,7 @@
 //! query          --ask-->            Ask: which sites, full members only?, how to be asked
 //! Authorization  --basic-->          Typed: name and password
 //! Cookie         --cookie_header-->  values --cookie--> Logins: site, member, random id, time of issue, login_version
+//!                --presented-->      of several cookies, the order in which their logins count
 //! return address --back-->           Back: a path of this site, or `/`
 //!
 //! Typed + the member's row --guard--> blocked? --remembered--> opened before? --pool--> one hash
@@ -22,5 +23,6 @@ pub mod guard;
 pub mod known;
 pub mod page;
 pub mod pool;
+pub mod presented;
 pub mod remembered;
 pub mod unkept;

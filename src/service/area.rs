@@ -1,5 +1,6 @@
 //! The members area of a service: put together at the start, and its blocks kept in step with the database.
 
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
 use super::StartError;
@@ -52,6 +53,7 @@ pub(super) fn open(config: &Config, vault: &Vault, now: i64, cost: Cost, rehashe
         signer,
         unkept: Unkept::default(),
         outside_domains: SaidOnce::default(),
+        rivals: AtomicU64::new(0),
         written: Mutex::new(others),
         unwritten: Mutex::default(),
     })

@@ -7,6 +7,7 @@ mod flood;
 mod known;
 mod pages;
 mod rows;
+mod several_cookies;
 mod unkept;
 
 use base64::Engine as _;

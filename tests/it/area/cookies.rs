@@ -14,12 +14,12 @@ const LOGIN: (u16, &str) = (401, "login");
 const FORMER: &str =
     "AQAAAAAAAAAFAAAAAAAAAEcAAQIDBAUGBwgJCgsMDQ4PAAAAAGov6UAAAAAAAAAAA5YmHkc42dtXPYNHMbYGc4O2-P8qbrd7ih8la_VItPPU";
 
-fn is(found: (u16, String), expected: (u16, &str), what: &str) {
+pub(super) fn is(found: (u16, String), expected: (u16, &str), what: &str) {
     assert_eq!((found.0, found.1.as_str()), expected, "{what}");
 }
 
 /// A form that a browser with these cookies sends to a host.
-fn form(host: &str, path: &str, cookies: &str, body: &str) -> String {
+pub(super) fn form(host: &str, path: &str, cookies: &str, body: &str) -> String {
     format!(
         "POST {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nX-Forwarded-For: 203.0.113.9\r\nCookie: {cookies}\r\n\
          Content-Type: application/x-www-form-urlencoded\r\nSec-Fetch-Site: same-origin\r\nContent-Length: {}\r\n\r\n{body}",
@@ -28,7 +28,7 @@ fn form(host: &str, path: &str, cookies: &str, body: &str) -> String {
 }
 
 /// Logs in at a host, for some sites, with the cookies that the browser has.
-fn log_in_at(app: &App, host: &str, sites: &str, name: &str, cookies: &str) -> Response {
+pub(super) fn log_in_at(app: &App, host: &str, sites: &str, name: &str, cookies: &str) -> Response {
     let body = format!("username={name}&password=secret");
     let response = app.send(form(host, &format!("/login?site={sites}"), cookies, &body));
     assert_eq!(response.status, 303, "{name}: {}", response.body);
@@ -36,11 +36,11 @@ fn log_in_at(app: &App, host: &str, sites: &str, name: &str, cookies: &str) -> R
 }
 
 /// The same at the one host of a test; the browser's only cookie afterwards.
-fn log_in(app: &App, sites: &str, name: &str, cookies: &str) -> String {
+pub(super) fn log_in(app: &App, sites: &str, name: &str, cookies: &str) -> String {
     cookie(&log_in_at(app, "members.example.com", sites, name, cookies))
 }
 
-fn add(app: &App, site: u32, member: u32, name: &str) {
+pub(super) fn add(app: &App, site: u32, member: u32, name: &str) {
     let added = app.post(&format!("action=ADD&siteid={site}&memberid={member}&username={name}&password=secret"));
     assert!(added.starts_with("OK|"), "{added}");
 }
@@ -116,19 +116,6 @@ fn a_cookie_holds_the_eight_newest_logins_one_to_a_member_and_none_that_has_ende
     assert_eq!(admitted(&held), [1, 2, 5, 6, 7, 8, 9]);
     app.post("action=ACTIVATE&siteid=3&memberid=71&username=bob3");
     assert_eq!(admitted(&held), [1, 2, 5, 6, 7, 8, 9], "it was left out, and is over anyway");
-}
-
-#[test]
-fn of_two_members_of_one_site_the_one_who_logged_in_last_counts() {
-    let app = app(&[]);
-    add(&app, 1, 71, "bob");
-    add(&app, 1, 72, "ann");
-    let held = log_in(&app, "1", "bob", "");
-    app.set_unix(NOON + 1);
-    let held = log_in(&app, "1", "ann", &held);
-    is(told(&auth(&app, "site=1", Visit::holding(&held))), (200, "1 72 ann 0"), "the newest");
-    app.post("action=CHANGE&siteid=1&memberid=72&new_trial=1");
-    is(told(&auth(&app, "site=1&trial=no", Visit::holding(&held))), (200, "1 71 bob 0"), "for full members, the full one");
 }
 
 #[test]

@@ -1,0 +1,116 @@
+//! The logins that a browser brings, from all its cookies of our names, in the order in which they
+//! count.
+//!
+//! A login of a `__Host-` cookie comes first: browsers take that name from the host itself alone,
+//! so that no neighbouring host has set it. Of the others, the newest comes first. A cookie that we
+//! did not sign, or whose logins have ended, takes no place in front of a good one.
+
+use std::cmp::Reverse;
+use std::collections::HashSet;
+
+use super::cookie::{LOGINS_MAX, Login, LoginId, Signer};
+use super::cookie_header::CookieName;
+
+/// Most logins that one request may bring, each of them signed by us. A `Cookie` header of 8 KiB,
+/// which is all that nginx and Apache take, has room for 14 full cookies.
+const PRESENTED_MAX: usize = 16 * LOGINS_MAX;
+
+/// One login, and where it stood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Brought {
+    login: Login,
+    name: CookieName,
+    /// Numbers the cookies in the order received.
+    cookie: usize,
+}
+
+/// The logins of a request, each once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Presented(Vec<Brought>);
+
+impl Presented {
+    /// Those that count at `now`. Whether their members may still enter, the rows say.
+    pub fn gather<'a>(
+        cookies: impl Iterator<Item = (CookieName, &'a str)>,
+        signer: &Signer,
+        now: i64,
+        lifetime_seconds: i64,
+    ) -> Self {
+        let mut brought = Vec::new();
+        for (cookie, (name, value)) in cookies.enumerate() {
+            let logins = signer.read(value, now, lifetime_seconds);
+            brought.extend(logins.into_iter().map(|login| Brought { login, name, cookie }));
+        }
+        if brought.len() > 1 {
+            brought.sort_by_key(|one| (one.name != CookieName::Host, Reverse(one.login.issued)));
+            let mut seen: HashSet<LoginId> = HashSet::with_capacity(brought.len());
+            brought.retain(|one| seen.insert(one.login.id));
+            brought.truncate(PRESENTED_MAX);
+        }
+        Self(brought)
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// All of them, in the order in which they count.
+    pub fn iter(&self) -> impl Iterator<Item = &Login> {
+        self.0.iter().map(|one| &one.login)
+    }
+
+    /// When the newest was issued, unix seconds.
+    pub fn newest(&self) -> Option<i64> {
+        self.iter().map(|login| login.issued).max()
+    }
+
+    /// Logins of other members of the same site, from other cookies than this one's: a browser that
+    /// logs in as one and then as another has both in one cookie.
+    pub fn rivals(&self, login: &Login) -> impl Iterator<Item = &Login> {
+        let own = self.0.iter().find(|one| one.login.id == login.id).map(|one| one.cookie);
+        let (key, one_cookie) = (login.key, self.0.iter().all(|one| Some(one.cookie) == own));
+        let others = if one_cookie { &[][..] } else { &self.0[..] };
+        let is_rival = move |one: &&Brought| Some(one.cookie) != own && one.login.key.site == key.site && one.login.key != key;
+        others.iter().filter(is_rival).map(|one| &one.login)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::member::{Key, MemberId, SiteId};
+
+    const NOON: i64 = 1_781_524_800;
+
+    fn login(site: i64, member: i64, issued: i64) -> Login {
+        let key = Key { site: SiteId::parse(&site.to_string()).unwrap(), member: MemberId::parse(&member.to_string()).unwrap() };
+        Login { key, id: LoginId::random(), issued, login_version: 1 }
+    }
+
+    fn gather(cookies: &[(CookieName, &[Login])]) -> Presented {
+        let signer = Signer::from_key([7; 32]);
+        let texts: Vec<_> = cookies.iter().map(|(name, logins)| (*name, signer.sign(logins))).collect();
+        Presented::gather(texts.iter().map(|(name, text)| (*name, text.as_str())), &signer, NOON, 86_400)
+    }
+
+    #[test]
+    fn rivals_are_other_members_of_the_site_in_other_cookies() {
+        let [bob, ann, eve, other] = [login(1, 71, NOON - 9), login(1, 72, NOON - 8), login(1, 66, NOON), login(5, 66, NOON)];
+        let both = gather(&[(CookieName::Secure, &[bob, ann])]);
+        assert_eq!(both.rivals(&bob).count(), 0, "of one cookie");
+        let planted = gather(&[(CookieName::Secure, &[bob, ann]), (CookieName::Secure, &[eve, other, bob])]);
+        assert_eq!(planted.rivals(&bob).collect::<Vec<_>>(), [&eve]);
+        assert_eq!(planted.rivals(&eve).collect::<Vec<_>>(), [&ann, &bob]);
+        assert_eq!(planted.rivals(&other).count(), 0, "of another site");
+    }
+
+    #[test]
+    fn each_login_is_there_once_and_a_request_brings_a_bounded_number() {
+        let logins: Vec<_> = (0..300).map(|age| login(1, 71, NOON - age)).collect();
+        let cookies: Vec<_> = logins.chunks(LOGINS_MAX).map(|logins| (CookieName::Secure, logins)).collect();
+        let presented = gather(&[&cookies[..], &cookies[..]].concat());
+        assert_eq!(presented.iter().collect::<Vec<_>>(), logins[..PRESENTED_MAX].iter().collect::<Vec<_>>());
+        assert_eq!(presented.newest(), Some(NOON));
+    }
+}
