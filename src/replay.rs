@@ -10,10 +10,10 @@ pub use foreign::Foreign;
 pub use input::Input;
 pub use record::{BadRecord, JournalLine};
 
-use crate::action::{Action, Rules, Source};
+use crate::action::{Action, ChangeMember, Rules, Source};
 use crate::apply::{Postback, decide, decide_again, transact};
 use crate::clock::Clock;
-use crate::journal::Origin;
+use crate::journal::{Heard, Origin};
 use crate::member::{Key, SiteId};
 use crate::reply::{Reply, Word};
 use crate::store::{Engine, Fault, Outcome, Reader, View, Wanted};
@@ -152,7 +152,9 @@ pub fn apply_records(engine: &mut dyn Engine, rules: &Rules, records: &[JournalL
         {
             engine.unfold(Key { member: holder, ..row.key })?;
         }
-        if outcome.record.reply.word() != line.reply.word() {
+        // What an operator's command did without a row of a member is not decided anew.
+        let is_passed_over = done && postback.action.is_err() && postback.heard.origin == Origin::Operator;
+        if outcome.record.reply.word() != line.reply.word() && !is_passed_over {
             diverged.push((line.id, outcome.record.reply));
         }
         // The record is taken over as it was.
@@ -177,6 +179,19 @@ pub fn operator_postback(
     let pairs = pairs.into_iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
     let fields = crate::fields::Fields::from_pairs(pairs);
     Postback::read(&fields, rules, Origin::Operator, None).0
+}
+
+/// What the operator says to end a member's logins.
+pub fn operator_logout(key: Key) -> Postback {
+    let (site, member) = (key.site.to_string(), key.member.to_string());
+    let heard = operator_heard(&[("action", "CHANGE"), ("siteid", &site), ("memberid", &member)]);
+    Postback { action: Ok(Action::Change(ChangeMember::ending_logins(key))), heard }
+}
+
+/// The first half of the record of a command. A replay passes over what is none of the eight actions: see [`apply_records`].
+pub fn operator_heard(pairs: &[(&str, &str)]) -> Heard {
+    let pairs = pairs.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+    Heard::new(&crate::fields::Fields::from_pairs(pairs), Origin::Operator, None)
 }
 
 /// Reads a record's fields again, with what became of its secrets beside them, and the word of the reply then.

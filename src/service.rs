@@ -201,6 +201,7 @@ impl Service {
                 sampled = Instant::now();
                 area::sample_rows(&self.shared);
             }
+            area::take_up_epoch(&self.shared);
             self.shared.refused.look();
             self.shared.tokens.look();
         }

@@ -22,13 +22,20 @@ pub struct ChangeMember {
     pub email: Option<String>,
     /// new_trial.
     pub trial: Option<bool>,
-    /// From a journal record: whether it ended the member's logins.
+    /// From a journal record: whether it ended the member's logins. From the operator: that it does, and nothing else.
     pub logins_ended: Option<bool>,
     /// A new_cryptpass that cannot be read, beside a new_password that can: the reply names it.
     pub not_taken: Vec<Refusal>,
 }
 
 impl ChangeMember {
+    /// What the operator says to end a member's logins. In the journal it is a CHANGE of nothing that ended the logins, which every
+    /// release replays.
+    pub fn ending_logins(key: Key) -> Self {
+        let logins_ended = Some(true);
+        Self { key, new_username: None, credential: None, email: None, trial: None, logins_ended, not_taken: Vec::new() }
+    }
+
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, Refusal> {
         let key = reader.key()?;
         let (new_username, trial) = (reader.new_username()?, reader.new_trial()?);
@@ -67,7 +74,8 @@ impl ChangeMember {
         // At once, before it is known whether a sealed password is another one than the hash before it: a member who changes his
         // password may do so because somebody else knows it.
         let differs = new.username != row.username || new.credential.stored != row.credential.stored;
+        let done = if self.logins_ended == Some(true) && new == *row { "logged out of" } else { "changed on" };
         new.login_version += i64::from(self.logins_ended.unwrap_or(differs));
-        Decision::update(row, new, "changed on")
+        Decision::update(row, new, done)
     }
 }

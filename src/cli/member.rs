@@ -1,5 +1,7 @@
 //! `member`: what support staff ask. Changes are postbacks of the operator: the same rules, the same journal.
 
+mod logout;
+
 use std::io::{BufWriter, Write as _, stdout};
 
 use clap::Subcommand;
@@ -12,7 +14,7 @@ use crate::config::Config;
 use crate::database;
 use crate::member::{ID_EXPECTED, Key, Member as Row, MemberId, SiteId};
 use crate::password::{Stored, Vault};
-use crate::reply::Word;
+use crate::reply::{Reply, Word};
 use crate::store::JournalFilter;
 use crate::unicode::Visible;
 
@@ -51,6 +53,18 @@ pub(super) enum Member {
         #[arg(long)]
         username: Option<String>,
     },
+    /// End the logins of a member, or with --all everybody's; whoever knows the password can log in again
+    Logout {
+        /// siteid
+        #[arg(required_unless_present = "all")]
+        site: Option<String>,
+        /// memberid
+        #[arg(required_unless_present = "all")]
+        memberid: Option<String>,
+        /// Everybody's, as after a restore of a backup, which brings back logins that were ended since
+        #[arg(long, conflicts_with_all = ["site", "memberid"])]
+        all: bool,
+    },
 }
 
 impl Member {
@@ -63,6 +77,9 @@ impl Member {
                 database::check(config)?;
                 change(config, "DELETE", key, None)
             }
+            Member::Logout { site: Some(site), memberid: Some(memberid), all: _ } => logout::one(config, key(site, memberid)?),
+            // The other arguments are needed without --all.
+            Member::Logout { .. } => logout::all(config),
             Member::Restore { site, memberid, username } => restore(config, key(site, memberid)?, username.as_deref()),
         }
     }
@@ -160,11 +177,15 @@ fn change(config: &Config, action: &str, key: Key, username: Option<&str>) -> Re
     let now = || Clock::System.now();
     let replies = with_writer(config, |engine| transact(engine, &rules.vault, &[&postback], now))??;
     for reply in replies {
-        let reply = reply?;
-        if reply.word() != Word::Ok {
-            return Err(Failure::Failed(reply.as_str().to_owned()));
-        }
-        writeln!(stdout(), "{}", reply.as_str())?;
+        print(&reply?)?;
     }
     Ok(())
+}
+
+/// Prints an OK; anything else is a failure.
+fn print(reply: &Reply) -> Result<(), Failure> {
+    if reply.word() != Word::Ok {
+        return Err(Failure::Failed(reply.as_str().to_owned()));
+    }
+    Ok(writeln!(stdout(), "{}", reply.as_str())?)
 }

@@ -54,7 +54,7 @@ enum Command {
     Replay(replay::Replay),
     /// List or export postbacks
     Journal(journal::Journal),
-    /// Show, list, remove or restore members
+    /// Show, list, remove or restore members, or end their logins
     #[command(subcommand)]
     Member(member::Member),
     /// Show, add or retire tokens of the URL

@@ -10,7 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::config::AreaConfig;
 use crate::login::ask::Ask;
 use crate::login::basic::Typed;
-use crate::login::cookie::{LOGINS_MAX, Signer};
+use crate::login::cookie::LOGINS_MAX;
+use crate::login::epoch::Signers;
 use crate::login::guard::{Block, Door, Guard, Kind, Network, Verdict};
 use crate::login::known::KnownNetworks;
 use crate::login::pool::{Busy, Pool, Question};
@@ -43,7 +44,7 @@ pub struct Area {
     /// Members whose hash is of another kind than is configured, for the hashing worker.
     pub rehashes: Arc<Rehashes>,
     /// Makes and reads cookies.
-    pub signer: Signer,
+    pub signers: Signers,
     /// Who was given a cookie and has not shown it yet.
     pub unkept: Unkept,
     /// Hosts under no domain of `--cookie-domain`, each told once.

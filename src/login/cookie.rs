@@ -18,6 +18,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
+use super::epoch::Epoch;
 use crate::key_file::{self, KEY_BYTES, KeyFileError};
 use crate::member::{Key, MemberId, SiteId};
 
@@ -26,6 +27,8 @@ pub const LOGINS_MAX: usize = 8;
 
 /// Says what the signature is for, so that it is good for nothing else under the same key.
 const DOMAIN: &[u8] = b"nats-userman login v2";
+/// Says the same of the key of an epoch.
+const EPOCH_DOMAIN: &[u8] = b"nats-userman login epoch";
 /// The form that is written.
 const VERSION: u8 = 2;
 /// Version and count.
@@ -104,6 +107,8 @@ impl LoginId {
 /// Signs and reads with one key.
 #[derive(Clone)]
 pub struct Signer {
+    /// Under the key, and has seen nothing yet.
+    key: Hmac<Sha256>,
     mac: Hmac<Sha256>,
     former: former::Verifier,
 }
@@ -119,7 +124,13 @@ impl Signer {
     pub fn from_key(key: [u8; KEY_BYTES]) -> Self {
         let key = Zeroizing::new(key);
         let mac = Hmac::new_from_slice(key.as_slice()).expect("HMAC takes a key of any length");
-        Self { former: former::Verifier::new(&mac), mac: mac.chain_update(DOMAIN) }
+        Self { former: former::Verifier::new(&mac), mac: mac.clone().chain_update(DOMAIN), key: mac }
+    }
+
+    /// A signer for an epoch, under a key of its own.
+    pub fn of_epoch(&self, epoch: Epoch) -> Self {
+        let tag = self.key.clone().chain_update(EPOCH_DOMAIN).chain_update(epoch.0).finalize().into_bytes();
+        Self::from_key(tag.into())
     }
 
     /// Makes a new key and its file, mode 0600. A file that is there is left alone: an error.

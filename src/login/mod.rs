@@ -19,6 +19,7 @@ pub mod basic;
 pub mod cookie;
 pub mod cookie_domain;
 pub mod cookie_header;
+pub mod epoch;
 pub mod guard;
 pub mod known;
 pub mod page;

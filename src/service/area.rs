@@ -12,6 +12,7 @@ use crate::http::postback::Shared;
 use crate::http::said_once::SaidOnce;
 use crate::key_file;
 use crate::login::cookie::Signer;
+use crate::login::epoch::Signers;
 use crate::login::guard::{Guard, Kind};
 use crate::login::known::KnownNetworks;
 use crate::login::pool::Pool;
@@ -29,6 +30,7 @@ const ROWS_SAMPLED: u32 = 4_096;
 pub(super) fn open(config: &Config, vault: &Vault, now: i64, cost: Cost, rehashes: Arc<Rehashes>) -> Result<Area, StartError> {
     let guard = Guard::new(config.area.limits, config.trusted_proxy.0.is_empty(), now);
     let reader = open_reader(&config.location)?;
+    let epoch = reader.login_epoch().map_err(StartError::Read)?;
     let stored = reader.blocks(now).map_err(StartError::Read)?;
     let (names, others): (Vec<_>, Vec<_>) = stored.into_iter().partition(|block| block.target.kind() == Kind::Name);
     others.iter().cloned().for_each(|block| guard.begin(block));
@@ -50,7 +52,7 @@ pub(super) fn open(config: &Config, vault: &Vault, now: i64, cost: Cost, rehashe
         pool,
         steps,
         rehashes,
-        signer,
+        signers: Signers::new(signer, epoch),
         unkept: Unkept::default(),
         outside_domains: SaidOnce::default(),
         rivals: AtomicU64::new(0),
@@ -101,4 +103,15 @@ pub(super) fn take_up_lifted_blocks(shared: &Shared) {
         }
         holds
     });
+}
+
+/// Takes up what `member logout --all` did. While the database cannot be read, the epoch stays; what keeps it from being read is
+/// logged elsewhere.
+pub(super) fn take_up_epoch(shared: &Shared) {
+    let read = open_reader(&shared.location).map_err(|error| chain(&error));
+    match read.and_then(|reader| reader.login_epoch().map_err(|fault| chain(&fault))) {
+        Ok(epoch) if shared.area.signers.take_up(epoch) => log::warn!("all logins by cookie were ended by a command"),
+        Ok(_) => {}
+        Err(error) => log::debug!("whether all logins were ended cannot be looked up: {error}"),
+    }
 }

@@ -5,6 +5,7 @@ mod checkpoint;
 mod fault;
 mod folding;
 mod forms;
+mod logins;
 mod names;
 mod open;
 mod reader;
@@ -35,6 +36,7 @@ use std::time::Instant;
 
 use crate::action::Change;
 use crate::journal::Record;
+use crate::login::epoch::Epoch;
 use crate::login::guard::{Block, Target};
 use crate::member::{Key, Username};
 use crate::password::{Hash, KeyId, Seal, Stored};
@@ -177,6 +179,9 @@ pub trait Engine {
 
     /// Writes down under which key seals are made from now on.
     fn set_seal_key(&mut self, id: KeyId) -> Result<(), Fault>;
+
+    /// Ends all logins by cookie: those of before are none under another epoch.
+    fn begin_login_epoch(&mut self, epoch: Epoch) -> Result<(), Fault>;
 
     /// Whether member_auth, former_member and journal are all empty.
     fn is_empty(&mut self) -> Result<bool, Fault>;

@@ -10,9 +10,10 @@ use super::checkpoint::{Checkpoints, HeldWal};
 use super::rows::{
     FormColumns, HERE_COLUMNS, MEMBER_COLUMNS, before_column, read_former, read_here, select_former, select_member,
 };
-use super::{Engine, Fault, Hardened, Note, Outcome, Pending, Rehashed, View, Wanted, wal_mark};
+use super::{Engine, Fault, Hardened, Note, Outcome, Pending, Rehashed, View, Wanted, logins, wal_mark};
 use crate::action::{Change, Standing};
 use crate::journal::Record;
+use crate::login::epoch::Epoch;
 use crate::login::guard::{Door, Target};
 use crate::member::{Former, Key, Member, MemberId, SiteId, Username};
 use crate::password::KeyId;
@@ -498,6 +499,10 @@ impl Engine for Sqlite<'_> {
     fn set_seal_key(&mut self, id: KeyId) -> Result<(), Fault> {
         self.conn.execute("INSERT OR REPLACE INTO seal_key VALUES (1, ?1)", [id.0])?;
         Ok(())
+    }
+
+    fn begin_login_epoch(&mut self, epoch: Epoch) -> Result<(), Fault> {
+        logins::begin_epoch(self.conn, epoch)
     }
 
     fn is_empty(&mut self) -> Result<bool, Fault> {

@@ -9,6 +9,7 @@ mod edited_journal;
 mod first_run;
 mod foreign;
 mod journal;
+mod logout;
 mod members;
 mod reload;
 mod replay;

@@ -1,0 +1,59 @@
+//! `member logout`: ends the logins by cookie of one member, or of everybody.
+
+use std::io::{Write as _, stdout};
+
+use super::super::{Failure, with_writer};
+use crate::action::{Change, Recorded, Standing};
+use crate::apply::{in_transaction, transact};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::database;
+use crate::journal::Record;
+use crate::login::epoch::Epoch;
+use crate::member::Key;
+use crate::password::Vault;
+use crate::replay::{operator_heard, operator_logout};
+use crate::reply::Reply;
+use crate::store::{Engine, Outcome};
+
+/// One member's logins end with the row's `login_version`, which stands in each cookie.
+pub(super) fn one(config: &Config, key: Key) -> Result<(), Failure> {
+    let Key { site, member } = key;
+    match database::open(config)?.standing(key)?.at(Clock::System.now()) {
+        Standing::Here(_) => {}
+        Standing::Former(_) => {
+            writeln!(stdout(), "member {member} of site {site} is no member now: no login of theirs is left to end")?;
+            return Ok(());
+        }
+        Standing::Unknown => {
+            return Err(Failure::Failed(format!("member {member} of site {site} was never a member")));
+        }
+    }
+    // It seals nothing, so any key does.
+    let (vault, postback) = (Vault::from_key([0; 32]), operator_logout(key));
+    let replies = with_writer(config, |engine| transact(engine, &vault, &[&postback], || Clock::System.now()))??;
+    for reply in replies {
+        super::print(&reply?)?;
+    }
+    let line = "every browser that was logged in as this member asks for the password again";
+    Ok(writeln!(stdout(), "{line}; {PASSWORDS_STAY}")?)
+}
+
+const PASSWORDS_STAY: &str = "passwords stay good, also where browsers send them by themselves (HTTP Basic)";
+
+/// All logins end with the epoch, which is part of the key that signs cookies. The journal says so, and a replay passes it over:
+/// logins are not of the rows that it makes.
+pub(super) fn all(config: &Config) -> Result<(), Failure> {
+    database::check(config)?;
+    let heard = operator_heard(&[("action", "LOGOUT")]);
+    let reply = Reply::ok("all logins were ended");
+    let end = |engine: &mut dyn Engine| {
+        engine.begin_login_epoch(Epoch::random())?;
+        let record = Record { at: Clock::System.now(), heard: &heard, reply: reply.clone(), put: Recorded::default() };
+        engine.save(&[Outcome { change: Change::None, record }])
+    };
+    with_writer(config, |engine| in_transaction(engine, end))??;
+    super::print(&reply)?;
+    let line = "within a second every browser asks for the password again";
+    Ok(writeln!(stdout(), "{line}; {PASSWORDS_STAY}")?)
+}

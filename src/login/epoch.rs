@@ -1,0 +1,105 @@
+//! The epoch of logins: drawn anew when the operator ends all of them. It goes into the key that
+//! signs cookies, so that no cookie of another epoch reads. It lies in the database, which all
+//! services on one database share.
+
+use arc_swap::{ArcSwap, Guard};
+use std::fmt;
+use std::sync::Arc;
+
+use super::cookie::Signer;
+
+/// A random id, and no secret: without `cookie.key` it signs nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Epoch(pub [u8; 16]);
+
+impl Epoch {
+    /// A new one.
+    pub fn random() -> Self {
+        let mut id = [0; 16];
+        getrandom::fill(&mut id).expect("getrandom(2) gives up to 256 bytes whole, once the system has started");
+        Self(id)
+    }
+}
+
+/// The signer of the present epoch. Requests read it without a lock.
+pub struct Signers {
+    /// With the key of the file: of the time before the first epoch, so that an upgrade ends no
+    /// login.
+    first: Signer,
+    present: ArcSwap<(Option<Epoch>, Signer)>,
+}
+
+impl fmt::Debug for Signers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Signers(***)")
+    }
+}
+
+impl Signers {
+    /// Under the epoch that the database has, if it has one.
+    pub fn new(first: Signer, epoch: Option<Epoch>) -> Self {
+        let present = Self::of(&first, epoch);
+        Self { first, present: ArcSwap::from_pointee((epoch, present)) }
+    }
+
+    fn of(first: &Signer, epoch: Option<Epoch>) -> Signer {
+        epoch.map_or_else(|| first.clone(), |epoch| first.of_epoch(epoch))
+    }
+
+    /// The signer, for a look that is over at once.
+    pub fn look(&self) -> Guard<Arc<(Option<Epoch>, Signer)>> {
+        self.present.load()
+    }
+
+    /// Takes up the epoch that the database has now; whether it is another one.
+    pub fn take_up(&self, epoch: Option<Epoch>) -> bool {
+        let is_new = self.look().0 != epoch;
+        if is_new {
+            self.present.store(Arc::new((epoch, Self::of(&self.first, epoch))));
+        }
+        is_new
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::cookie::{Login, LoginId};
+    use super::*;
+    use crate::member::{Key, MemberId, SiteId};
+
+    const NOON: i64 = 1_781_524_800;
+    /// A cookie of release 0.1.0 under a key of 32 bytes of 7: see `cookie/former.rs`.
+    const FORMER: &str =
+        "AQAAAAAAAAAFAAAAAAAAAEcAAQIDBAUGBwgJCgsMDQ4PAAAAAGov6UAAAAAAAAAAA5YmHkc42dtXPYNHMbYGc4O2-P8qbrd7ih8la_VItPPU";
+
+    #[test]
+    fn a_login_is_good_in_its_own_epoch_alone() {
+        let key = Key { site: SiteId::parse("5").unwrap(), member: MemberId::parse("71").unwrap() };
+        let login = Login { key, id: LoginId::random(), issued: NOON, login_version: 3 };
+        let signers = Signers::new(Signer::from_key([7; 32]), None);
+        let reads = |text: &str| !signers.look().1.read(text, NOON, 86_400).is_empty();
+        let of_no_epoch = Signer::from_key([7; 32]).sign(&[login]);
+        assert!(reads(&of_no_epoch) && reads(FORMER), "before the switch is used, nothing changes");
+        let (first, second) = (Epoch([1; 16]), Epoch([2; 16]));
+        assert!(signers.take_up(Some(first)) && !signers.take_up(Some(first)));
+        let of_first = signers.look().1.sign(&[login]);
+        assert!(reads(&of_first) && !reads(&of_no_epoch) && !reads(FORMER));
+        assert!(signers.take_up(Some(second)));
+        assert!(!reads(&of_first) && !reads(&of_no_epoch));
+        assert!(signers.take_up(None) && reads(&of_no_epoch) && !reads(&of_first), "a backup of before was restored");
+        assert_eq!(format!("{signers:?}"), "Signers(***)");
+        assert_ne!(Epoch::random(), Epoch::random());
+    }
+
+    #[test]
+    fn the_key_of_an_epoch_stays_the_same_in_every_release() {
+        let key = Key { site: SiteId::parse("5").unwrap(), member: MemberId::parse("71").unwrap() };
+        let id = LoginId(std::array::from_fn(|at| at as u8));
+        let login = Login { key, id, issued: NOON, login_version: 3 };
+        assert_eq!(Signer::from_key([7; 32]).of_epoch(Epoch([1; 16])).sign(&[login]), WRITTEN);
+    }
+
+    /// Made by another HMAC.
+    const WRITTEN: &str =
+        "AgEAAAAAAAAABQAAAAAAAABHAAECAwQFBgcICQoLDA0ODwAAAABqL-lAAAAAAAAAAAOynt0y12MBfVci7TI1hBL31Blh6R23Osg6OFdARo29Jw";
+}
