@@ -5,6 +5,7 @@ mod forms;
 mod log_lines;
 mod reading;
 mod response_headers;
+mod smuggling;
 mod tokens;
 
 use std::io::{Read as _, Write as _};
