@@ -176,6 +176,36 @@ fn strangers(site: &Site) {
     }
 }
 
+/// What the service has for the web server, and for pages on the machine, is not there for the world, by whatever spelling: not
+/// the questions, not the REST API, not /health; and no postback at the host of the pages, though it has the right token.
+fn the_service_itself(site: &Site) {
+    let kind = site.kind;
+    let add = "action=ADD&siteid=1&memberid=77&username=gina&password=testtest";
+    assert_eq!(site.post(add), "OK|member 77 \"gina\" added to site 1");
+    let fronts = ["", "/", "/x/..", "/login/..", "/login/%2e%2e", "/postback/..", "/postback/%2e%2e", "/postback/..%2f.."];
+    let more =
+        ["/postback/x/../..", "/postback/.%2e", "/logout/..;", "/postback/..;", "/%2e", "/.", "/members/../", "/login%2f.."];
+    let inside =
+        ["/auth?site=1", "/%61uth?site=1", "/auth%3fsite=1", "/health", "/api/member/authstring", "/api/authstring/redeem"];
+    let answer = |host: &str, path: &str| site.visitor.request(&format!("https://{host}.example.com{path}"), &[]);
+    for front in fronts.iter().chain(&more) {
+        for host in ["www", "members"] {
+            for path in inside {
+                let found = answer(host, &format!("{front}{path}"));
+                let is_ours = ["x-auth-reason", "x-member-id", "server"]
+                    .iter()
+                    .any(|name| found.header(name).is_some_and(|value| *name != "server" || value == "nats-userman"));
+                let is_ours = is_ours || found.body == "ok" || found.body.contains("\"error\"");
+                assert!(!is_ours, "{kind:?} {host} {front}{path}: {found:?}");
+            }
+        }
+        let postback = format!("{front}/postback/{TOKEN}?action=DELETE&siteid=1&memberid=77");
+        let found = answer("www", &postback);
+        assert!(!found.body.contains("OK|"), "{kind:?} {front}: {found:?}");
+    }
+    assert_eq!(site.post("action=CHECK&siteid=1&username=gina"), "OK|username \"gina\" is taken on site 1", "{kind:?}");
+}
+
 /// Ten different wrong passwords: then not even the right one opens for a while.
 fn blocked(site: &Site) {
     let kind = site.kind;
@@ -315,6 +345,8 @@ fn walk(kind: Kind) {
     }
     plain_port(&site);
     by_https_alone(&site);
+    // Behind the look for the token in logs: it comes to the host of the pages, which writes down what it is asked.
+    the_service_itself(&site);
     service_down(site);
 }
 
