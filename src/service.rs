@@ -90,7 +90,7 @@ pub struct Service {
     new_token: Option<Token>,
     reloads: Reloads,
     /// The first connection after a crash brings the log's index in order, under a lock. Ours stays open, so that none of those that
-    /// threads open later is the first: a hashing thread, which runs only when nobody else does, would hold the lock for ever.
+    /// threads open later is the first: the hashing worker, which runs only when nobody else does, would hold the lock for ever.
     _first: Reader,
     _locks: Vec<Lock>,
 }

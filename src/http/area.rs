@@ -14,7 +14,7 @@ use crate::login::cookie::LOGINS_MAX;
 use crate::login::epoch::Signers;
 use crate::login::guard::{Block, Door, Guard, Kind, Network, Verdict};
 use crate::login::known::KnownNetworks;
-use crate::login::pool::{Busy, Pool, Question};
+use crate::login::pool::{Asker, Busy, Pool, Question};
 use crate::login::remembered::{Remembered, RememberedKey, Row};
 use crate::login::unkept::Unkept;
 use crate::member::SiteId;
@@ -191,14 +191,16 @@ async fn opened(
         Ok(rows)
     })?;
     let is_open = verdict == Verdict::Open;
-    let mut attempt = Attempt { area, writer: &desk.shared().writer, typed, hashes: is_open, hashed: false };
+    let asker = Asker { address, is_known: false };
+    let mut attempt = Attempt { area, writer: &desk.shared().writer, typed, asker, hashes: is_open, hashed: false };
     if rows.is_empty() {
         attempt.nobody(wanted.sites).await?;
     }
     let (mut opened, mut is_known) = (Vec::with_capacity(1), false);
     for row in rows {
         // A block of the name keeps no member out of a network of theirs.
-        attempt.hashes = is_open || area.known.has(row.key, network);
+        attempt.asker.is_known = area.known.has(row.key, network);
+        attempt.hashes = is_open || attempt.asker.is_known;
         is_known |= attempt.hashes;
         if attempt.opens(&row).await? {
             // Others may have guessed on while this was hashed: ten at once are ten.
@@ -228,6 +230,8 @@ struct Attempt<'a> {
     area: &'a Area,
     writer: &'a Writer,
     typed: &'a Typed,
+    /// Who tries.
+    asker: Asker,
     /// Whether it may cost a hash; without, only what is remembered counts.
     hashes: bool,
     /// Whether it has.
@@ -269,6 +273,6 @@ impl Attempt<'_> {
         self.hashed = true;
         self.writer.count_login();
         let question = Question { row: row(), typed: self.typed.password.clone() };
-        self.area.pool.run(key, question).await.map_err(|Busy| Undecided)
+        self.area.pool.run(key, question, self.asker).await.map_err(|Busy| Undecided)
     }
 }

@@ -1,11 +1,14 @@
 //! Where logins pay for their hash: a few threads, a bounded queue, and a wait with an end.
 //!
-//! A flood of logins ends here in [`Busy`], while postbacks and logins that are remembered go on. One question is hashed once however
-//! many ask it: a browser asks for ten pictures at a time.
+//! A flood of logins ends here in [`Busy`], while postbacks and logins that are remembered go on, and so do those who ask for the first
+//! time (`queue`). One question is hashed once however many ask it: a browser asks for ten pictures at a time.
 
-use std::collections::VecDeque;
+mod lately;
+mod queue;
+
 use std::fmt;
 use std::io;
+use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -13,15 +16,14 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use lately::Lately;
+use queue::{Job, Queue, Rank, Waiters};
+
 use super::remembered::{Remembered, RememberedKey};
 use crate::member::Key;
 use crate::password::{Password, Stored, Vault, Verifier, VerifyError};
 use crate::recent::Recent;
 
-/// Questions that wait for a thread.
-const QUEUE_MAX: usize = 64;
-/// Who may wait for the answer to one question.
-const WAITERS_MAX: usize = 256;
 /// The longest a question waits for a thread before it is withdrawn: who waits for a page has gone by then.
 const QUEUE_WAIT_MAX: Duration = Duration::from_secs(2);
 /// Most threads: each keeps 19 MiB and drives everybody else's data out of the processor's caches.
@@ -35,6 +37,16 @@ pub struct Question {
     pub row: Option<(Key, Stored)>,
     /// What was typed.
     pub typed: Password,
+}
+
+/// Who asks.
+#[derive(Clone, Copy, Debug)]
+pub struct Asker {
+    /// From where.
+    pub address: IpAddr,
+    /// Whether the member has logged in from that network before. Under load such a question is answered sooner, which tells a
+    /// visitor who shares the member's network what a block of the name would tell them too.
+    pub is_known: bool,
 }
 
 /// Too much is asked at once, or the service ends; ask again later.
@@ -62,26 +74,11 @@ struct Shared {
     broken: Mutex<Recent<Key, ()>>,
 }
 
-#[derive(Default)]
 struct State {
-    waiting: VecDeque<Job>,
+    lately: Lately,
+    waiting: Queue,
     running: Vec<(RememberedKey, Waiters)>,
     stopping: bool,
-}
-
-type Waiters = Vec<oneshot::Sender<bool>>;
-
-struct Job {
-    key: RememberedKey,
-    question: Question,
-    waiters: Waiters,
-}
-
-impl Job {
-    /// Whether everybody who asked has gone.
-    fn is_abandoned(&self) -> bool {
-        self.waiters.iter().all(oneshot::Sender::is_closed)
-    }
 }
 
 /// What becomes of a question when it is asked.
@@ -117,13 +114,14 @@ impl Pool {
         V: FnMut(&Question) -> Result<bool, VerifyError> + Send + 'static,
     {
         let broken = Mutex::new(Recent::new(BROKEN_MAX));
-        let shared = Arc::new(Shared { state: Mutex::default(), changed: Condvar::new(), remembered, broken });
+        let state = State { lately: Lately::new(), waiting: Queue::default(), running: Vec::new(), stopping: false };
+        let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new(), remembered, broken });
         let pool = Self { shared, threads: Mutex::default() };
         for number in 0..threads {
             let (shared, mut verify) = (Arc::clone(&pool.shared), verify());
             let thread = std::thread::Builder::new().name(format!("login {number}")).spawn(move || {
-                // Postbacks and remembered logins come first.
-                crate::idle::step_aside();
+                // Postbacks and remembered logins come first, but somebody waits here too.
+                crate::idle::let_requests_pass();
                 shared.work(&mut verify);
             });
             match thread {
@@ -142,13 +140,14 @@ impl Pool {
     ///
     /// # Errors
     ///
-    /// [`Busy`] when the queue is full or the wait for a thread was too long. What a thread has begun gets its answer.
-    pub async fn run(&self, key: RememberedKey, question: Question) -> Result<bool, Busy> {
-        self.run_within(QUEUE_WAIT_MAX, key, question).await
+    /// [`Busy`] when the queue is full of others who go first, or the wait for a thread was too long. What a thread has begun gets its
+    /// answer.
+    pub async fn run(&self, key: RememberedKey, question: Question, asker: Asker) -> Result<bool, Busy> {
+        self.run_within(QUEUE_WAIT_MAX, key, question, asker).await
     }
 
-    async fn run_within(&self, wait_max: Duration, key: RememberedKey, question: Question) -> Result<bool, Busy> {
-        let mut answer = match self.shared.ask(key, question)? {
+    async fn run_within(&self, wait_max: Duration, key: RememberedKey, question: Question, asker: Asker) -> Result<bool, Busy> {
+        let mut answer = match self.shared.ask(key, question, asker)? {
             Asked::Answered(opened) => return Ok(opened),
             Asked::Waiting(answer) => answer,
         };
@@ -193,42 +192,37 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn ask(&self, key: RememberedKey, question: Question) -> Result<Asked, Busy> {
-        let mut state = self.state();
+    fn ask(&self, key: RememberedKey, question: Question, asker: Asker) -> Result<Asked, Busy> {
+        let mut guard = self.state();
+        let state = &mut *guard;
         if state.stopping {
             return Err(Busy);
         }
-        let (sender, answer) = oneshot::channel();
-        if let Some(waiters) = state.waiters(&key) {
-            if waiters.len() >= WAITERS_MAX {
-                waiters.retain(|waiter| !waiter.is_closed());
-            }
-            if waiters.len() >= WAITERS_MAX {
-                return Err(Busy);
-            }
-            waiters.push(sender);
-            return Ok(Asked::Waiting(answer));
+        let rank = Rank { is_stranger: !asker.is_known, asked: state.lately.ask(asker.address) };
+        if let Some((_, waiters)) = state.running.iter_mut().find(|(running, _)| *running == key) {
+            return waiters.add().map(Asked::Waiting);
+        }
+        if let Some(job) = state.waiting.find(&key) {
+            // Whoever has the earliest turn of those who wait for it.
+            job.rank = job.rank.min(rank);
+            return job.waiters.add().map(Asked::Waiting);
         }
         // Since the caller looked, a thread may have answered; it remembers before it takes the question off its list.
         if let Some(opened) = self.remembered.get(&key) {
             return Ok(Asked::Answered(opened));
         }
-        if state.waiting.len() >= QUEUE_MAX {
-            state.waiting.retain(|job| !job.is_abandoned());
-        }
-        if state.waiting.len() >= QUEUE_MAX {
-            return Err(Busy);
-        }
-        state.waiting.push_back(Job { key, question, waiters: vec![sender] });
-        drop(state);
+        let mut waiters = Waiters::default();
+        let answer = waiters.add()?;
+        state.waiting.push(Job { key, question, waiters, rank })?;
+        drop(guard);
         self.changed.notify_one();
         Ok(Asked::Waiting(answer))
     }
 
     /// Gives a question up unless a thread has taken it.
     fn withdraw(&self, key: &RememberedKey, answer: &mut oneshot::Receiver<bool>) -> bool {
-        let state = self.state();
-        let waits = state.waiting.iter().any(|job| job.key == *key);
+        let mut state = self.state();
+        let waits = state.waiting.find(key).is_some();
         if waits {
             // Under the lock: a thread sees either a question that somebody waits for, or nobody.
             answer.close();
@@ -254,9 +248,8 @@ impl Shared {
                 Err(_) => None,
             };
             let waiters = self.done(&key);
-            for waiter in opened.map(|_| waiters).unwrap_or_default() {
-                // It may have gone.
-                let _ = waiter.send(opened == Some(true));
+            if let Some(opened) = opened {
+                waiters.tell(opened);
             }
         }
     }
@@ -268,8 +261,7 @@ impl Shared {
             if state.stopping {
                 return None;
             }
-            match state.waiting.pop_front() {
-                Some(job) if job.is_abandoned() => {}
+            match state.waiting.next() {
                 Some(job) => {
                     state.running.push((job.key, job.waiters));
                     return Some((job.key, job.question));
@@ -292,15 +284,6 @@ impl Shared {
             broken.put(key, ());
             log::error!("member {} of site {} cannot log in: {fault}", key.member, key.site);
         }
-    }
-}
-
-impl State {
-    /// Who waits for the answer to a question that waits or is being hashed.
-    fn waiters(&mut self, key: &RememberedKey) -> Option<&mut Waiters> {
-        let running = self.running.iter_mut().map(|(running, waiters)| (&*running, waiters));
-        let waiting = self.waiting.iter_mut().map(|job| (&job.key, &mut job.waiters));
-        running.chain(waiting).find(|(asked, _)| *asked == key).map(|(_, waiters)| waiters)
     }
 }
 
@@ -356,11 +339,21 @@ mod tests {
         }
 
         async fn ask(&self, text: &str) -> Result<bool, Busy> {
-            self.pool.run(self.key(text), question(text)).await
+            self.ask_from("203.0.113.9", text).await
+        }
+
+        async fn ask_from(&self, address: &str, text: &str) -> Result<bool, Busy> {
+            self.pool.run(self.key(text), question(text), stranger(address)).await
+        }
+
+        /// From a network that is known for the member.
+        async fn ask_at_home(&self, text: &str) -> Result<bool, Busy> {
+            let asker = Asker { is_known: true, ..stranger("203.0.113.9") };
+            self.pool.run(self.key(text), question(text), asker).await
         }
 
         async fn ask_without_patience(&self, text: &str) -> Result<bool, Busy> {
-            self.pool.run_within(Duration::ZERO, self.key(text), question(text)).await
+            self.pool.run_within(Duration::ZERO, self.key(text), question(text), stranger("203.0.113.9")).await
         }
 
         fn begins_with(&self) -> String {
@@ -376,6 +369,10 @@ mod tests {
 
     fn question(text: &str) -> Question {
         Question { row: None, typed: typed(text) }
+    }
+
+    fn stranger(address: &str) -> Asker {
+        Asker { address: address.parse().unwrap(), is_known: false }
     }
 
     /// Asks, and leaves the answer for later.
@@ -440,6 +437,32 @@ mod tests {
         scene.lets_go(65);
         assert_eq!((running.await, another.await), (Ok(false), Ok(true)));
         assert_eq!(scene.begins_with(), "1");
+    }
+
+    /// Regression: who changed addresses within a provider's network filled the queue, and whoever logged in for the first time got 503.
+    #[actix_web::test]
+    async fn who_comes_from_elsewhere_takes_the_place_of_one_of_those_who_fill_the_queue() {
+        let scene = Scene::new();
+        let mut running = pin!(scene.ask("running"));
+        begin(running.as_mut());
+        assert_eq!(scene.begins_with(), "running");
+        let attempts: Vec<(String, String)> =
+            (0..64).map(|number| (format!("2001:db8:1:{number}::1"), number.to_string())).collect();
+        let mut flood: Vec<_> = attempts.iter().map(|(address, text)| Box::pin(scene.ask_from(address, text))).collect();
+        for one in &mut flood {
+            begin(one.as_mut());
+        }
+        assert_eq!(scene.ask_from("2001:db8:1:ffff::1", "one more").await, Err(Busy), "another of them");
+        let mut stranger = pin!(scene.ask_from("198.51.100.1", "right"));
+        begin(stranger.as_mut());
+        assert_eq!(flood.pop().unwrap().await, Err(Busy), "the last of them goes");
+        let mut member = pin!(scene.ask_at_home("panic"));
+        begin(member.as_mut());
+        scene.lets_go(5);
+        assert_eq!((member.await, stranger.await), (Err(Busy), Ok(true)));
+        let order: Vec<String> = (0..4).map(|_| scene.begins_with()).collect();
+        // The first of the flood had asked for nothing before; the second waited longest at the fourth turn.
+        assert_eq!(order, ["panic", "0", "1", "right"], "a known network first");
     }
 
     #[actix_web::test]
@@ -508,9 +531,9 @@ mod tests {
         for (text, opens) in [("secret", true), ("other", false)] {
             let asked = remembered.key(Row::Member(key, &stored), &typed(text));
             let question = Question { row: Some((key, stored.clone())), typed: typed(text) };
-            assert_eq!(pool.run(asked, question).await, Ok(opens), "{text}");
+            assert_eq!(pool.run(asked, question, stranger("203.0.113.9")).await, Ok(opens), "{text}");
         }
         let nobody = remembered.key(Row::Nobody(site(), "alice"), &typed("secret"));
-        assert_eq!(pool.run(nobody, question("secret")).await, Ok(false));
+        assert_eq!(pool.run(nobody, question("secret"), stranger("203.0.113.9")).await, Ok(false));
     }
 }

@@ -1,11 +1,12 @@
 //! A flood of logins ends in 503, and disturbs nobody else. The real program, because only it has hashes that cost something.
 
+use std::path::Path;
 use std::sync::Barrier;
 
 use tempfile::TempDir;
 
 use super::Visit;
-use crate::support::{Program, Response, send_raw};
+use crate::support::{Program, Response, eventually, send_raw};
 
 /// Logins at once; well over what may wait.
 const LOGINS: usize = 160;
@@ -46,4 +47,34 @@ fn a_flood_of_logins_is_refused_while_postbacks_and_remembered_logins_go_on() {
         );
     });
     assert_eq!(ask(Visit::with("bob", "secret")).status, 200, "afterwards all is well");
+}
+
+/// Regression: the threads that hash for logins ran only when nobody else did. Beside one busy program a first login took 12 to 16 s.
+#[test]
+fn a_login_is_hashed_at_a_low_priority_that_is_never_starved_and_only_the_background_is_idle() {
+    let dir = TempDir::new().unwrap();
+    let program = Program::serve(&dir.path().join("data"), &[]);
+    let own = priority(Path::new("/proc/self/stat"));
+    let tasks = format!("/proc/{}/task", program.child.id());
+    let priorities = || -> Vec<(String, (i32, u32))> {
+        let of = |task: std::fs::DirEntry| {
+            let name = std::fs::read_to_string(task.path().join("comm")).unwrap().trim().to_owned();
+            (name, priority(&task.path().join("stat")))
+        };
+        std::fs::read_dir(&tasks).unwrap().map(|task| of(task.unwrap())).collect()
+    };
+    let has = |name: &str, wanted: (i32, u32)| priorities().contains(&(name.to_owned(), wanted));
+    eventually("a nice value of 10 at the usual policy", || has("login 0", (own.0.max(10), SCHED_OTHER)));
+    eventually("idle", || has("hashing", (own.0, SCHED_IDLE)));
+}
+
+const SCHED_OTHER: u32 = 0;
+const SCHED_IDLE: u32 = 5;
+
+/// The nice value and the policy in a `stat` file of /proc.
+fn priority(stat: &Path) -> (i32, u32) {
+    let text = std::fs::read_to_string(stat).unwrap();
+    // The name, which may have blanks, ends with the last parenthesis; behind it is the third field.
+    let fields: Vec<&str> = text.rsplit_once(") ").unwrap().1.split(' ').collect();
+    (fields[19 - 3].parse().unwrap(), fields[41 - 3].parse().unwrap())
 }
