@@ -85,12 +85,27 @@ CREATE INDEX journal_sealed ON journal (id) WHERE sealed IS NOT NULL;
 -- The records of one member: where a seal or a hash is replaced in the row, it is replaced in the records that put it there.
 CREATE INDEX journal_member ON journal (siteid, memberid);
 
--- Login cookies that were given back before their time: their ids, until no clock takes the cookie any more.
+-- Login cookies that were given back before their time: their ids, until no clock takes the cookie any more. At most 64 of a member:
+-- then the older half becomes one row of logout_before, and so does each one that is older than a login lasts.
 CREATE TABLE logout (
     id                BLOB PRIMARY KEY,          -- 16 random bytes, made at the login
-    until             INTEGER NOT NULL           -- when the row may go
+    until             INTEGER NOT NULL,          -- when the row may go
+    siteid            INTEGER,                   -- whose login it was; NULL in rows of before version 4
+    memberid          INTEGER,
+    issued            INTEGER                    -- when they logged in
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX logout_until ON logout (until);
+CREATE INDEX logout_member ON logout (siteid, memberid, issued) WHERE siteid IS NOT NULL;
+CREATE INDEX logout_issued ON logout (issued) WHERE siteid IS NOT NULL;
+CREATE INDEX logout_until ON logout (until) WHERE siteid IS NULL;
+
+-- Of a member all logins that were issued in this second or before are over.
+CREATE TABLE logout_before (
+    siteid            INTEGER NOT NULL,
+    memberid          INTEGER NOT NULL,
+    issued            INTEGER NOT NULL,
+    PRIMARY KEY (siteid, memberid)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX logout_before_issued ON logout_before (issued);
 
 -- Who may not try passwords now, for `nats-userman block` and for the next start.
 CREATE TABLE block (
@@ -110,9 +125,13 @@ CREATE TABLE known_network (
 
 -- When a login was last used, where an inactivity timeout is set.
 CREATE TABLE login_seen (
-    id                BLOB PRIMARY KEY,          -- the id of the login in its cookie
-    at                INTEGER NOT NULL
+    siteid            INTEGER NOT NULL,
+    memberid          INTEGER NOT NULL,
+    id                BLOB NOT NULL,             -- the id of the login in its cookie; at most 64 of a member
+    at                INTEGER NOT NULL,
+    PRIMARY KEY (siteid, memberid, id)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX login_seen_at ON login_seen (at);
 
 -- Random, and new when all logins are ended: a cookie is good under one epoch alone. No row: they were never ended.
 CREATE TABLE login_epoch (

@@ -19,7 +19,7 @@ use crate::action::Rules;
 use crate::apply::in_transaction;
 use crate::authstring::stand_in::StandIn;
 use crate::clock::Clock;
-use crate::config::{Config, Source};
+use crate::config::{Config, LOGIN_SECONDS_MAX, Source};
 use crate::data_dir::{DataDirError, Lock, modes};
 use crate::http;
 use crate::http::live::Live;
@@ -31,7 +31,7 @@ use crate::password::harden::{Bench, Worker};
 use crate::password::rehash::Rehashes;
 use crate::password::{Cost, Hasher, KeyId, Vault};
 use crate::store::{Fault, OpenError, Reader, is_there, open_reader, with_engine};
-use crate::writer::{self, Setup, Writer};
+use crate::writer::{self, LoginTimes, Setup, Writer};
 
 /// Longer than any accepted postback can take: its body, the queue and the database's lock.
 const DRAIN_TIME_MAX: Duration = Duration::from_secs(12);
@@ -121,6 +121,7 @@ impl Service {
             vault: vault.clone(),
             clock: clock.clone(),
             journal_days: config.journal_days,
+            logins: LoginTimes { lasts: config.area.login_seconds, longest: LOGIN_SECONDS_MAX, idle: config.area.idle_seconds },
             sealed: wake.clone(),
         })?;
         let cost = if hashing { Cost::new } else { Cost::cheap_for_tests }(config.password_hash);

@@ -3,6 +3,7 @@
 
 mod faults;
 mod lane;
+mod logins;
 mod queue;
 mod readers;
 
@@ -10,6 +11,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+pub use logins::LoginTimes;
 pub use queue::{Answer, RUSH_REQUESTS, Writer};
 
 use crate::apply::{Postback, empty_wal, in_transaction, transact};
@@ -18,6 +20,7 @@ use crate::password::{Stored, Vault};
 use crate::store::{Engine, Fault, Location, check_whole, with_engine};
 use faults::{FaultLog, Work};
 use lane::Lane;
+use logins::Forgetting;
 use queue::{Command, Commits, Job};
 use readers::ReaderLog;
 
@@ -52,6 +55,8 @@ pub struct Setup {
     pub clock: Clock,
     /// `--journal-days`.
     pub journal_days: Option<u32>,
+    /// How long logins last, for what may be forgotten of them.
+    pub logins: LoginTimes,
     /// Told when a credential was sealed, for the hashing worker.
     pub sealed: SyncSender<()>,
 }
@@ -66,8 +71,19 @@ pub fn start(setup: Setup) -> std::io::Result<(Writer, JoinHandle<()>)> {
     let (commits, lane) = (writer.commit_count(), writer.lane());
     let thread = std::thread::Builder::new().name("writer".into()).spawn(move || {
         let (faults, readers) = (FaultLog::default(), ReaderLog::default());
-        let mut state =
-            Thread { setup, queue, commits, lane, faults, readers, ticked: None, more_are_due: false, pruned: None, noted: None };
+        let mut state = Thread {
+            setup,
+            queue,
+            commits,
+            lane,
+            faults,
+            readers,
+            ticked: None,
+            more_are_due: false,
+            pruned: None,
+            forgetting: Forgetting::default(),
+            noted: None,
+        };
         state.run();
     })?;
     Ok((writer, thread))
@@ -92,6 +108,7 @@ struct Thread {
     /// The last tick moved as many members as one may.
     more_are_due: bool,
     pruned: Option<Instant>,
+    forgetting: Forgetting,
     /// When notes were last written.
     noted: Option<Instant>,
 }
@@ -351,6 +368,7 @@ impl Thread {
             log::info!("{moved} members expired");
         }
         self.more_are_due = moved == EXPIRED_ROWS_MAX;
+        self.forgetting.go_on(engine, self.setup.logins, now)?;
         self.prune_if_due(engine, now)
     }
 

@@ -75,7 +75,8 @@ fn logins(config: &Config) -> String {
     let domains: Vec<&str> = area.cookie_domains.iter().map(CookieDomain::as_str).collect();
     let shared = if domains.is_empty() { "each host its own".into() } else { format!("shared by {}", domains.join(" and by ")) };
     let page = if config.login_page.is_ours() { "the plain page" } else { "your own page" };
-    format!("{} hours, {shared}, {page}", area.login_seconds / 3_600)
+    let idle = area.idle_seconds.map(|seconds| format!(", {} minutes unused", seconds / 60)).unwrap_or_default();
+    format!("{} hours{idle}, {shared}, {page}", area.login_seconds / 3_600)
 }
 
 fn guessing(limits: &Limits) -> String {

@@ -15,6 +15,8 @@ pub const LOGIN_SECONDS_MAX: i64 = LOGIN_HOURS_MAX as i64 * HOUR_SECONDS;
 const MINUTE_SECONDS: u32 = 60;
 /// A year of hours; a login that holds longer is none that anybody looks after.
 const LOGIN_HOURS_MAX: u32 = 8_784;
+/// A shorter inactivity timeout would end logins while somebody reads a page.
+const IDLE_MINUTES_MIN: u32 = 5;
 /// A day of minutes.
 const MINUTES_MAX: u32 = 1_440;
 
@@ -25,6 +27,9 @@ pub struct AreaSettings {
     /// Hours that a login of the login page holds
     #[arg(long, global = true, env = "USERMAN_LOGIN_HOURS", value_name = "HOURS", default_value = "168")]
     pub login_hours: String,
+    /// Minutes without a request that end a login of the login page (inactivity timeout); 0 is off
+    #[arg(long, global = true, env = "USERMAN_LOGIN_IDLE_MINUTES", value_name = "MINUTES", default_value = "0")]
+    pub login_idle_minutes: String,
     /// Domain that shares logins among its hosts, as in example.com; repeatable, and a host is of the longest that it is under
     /// [default: each host has its own]
     #[arg(long, global = true, env = "USERMAN_COOKIE_DOMAIN", value_name = "DOMAIN", value_delimiter = ',')]
@@ -54,6 +59,8 @@ pub struct AreaSettings {
 pub struct AreaConfig {
     /// How long a login is taken, seconds.
     pub login_seconds: i64,
+    /// How long a login may be left unused, seconds; `None`: for as long as it is taken.
+    pub idle_seconds: Option<i64>,
     /// Which hosts share the cookie of logins.
     pub cookie_domains: CookieDomains,
     /// When guessing is too much.
@@ -68,6 +75,12 @@ impl AreaConfig {
             &settings.login_hours,
             number(1, LOGIN_HOURS_MAX),
         );
+        let idle = bad.read(
+            "--login-idle-minutes",
+            "expected 0 for off, or a whole number of minutes from 5 to 527040",
+            &settings.login_idle_minutes,
+            |text| number(0, LOGIN_HOURS_MAX * 60)(text).filter(|&minutes| minutes == 0 || minutes >= IDLE_MINUTES_MIN),
+        );
         let cookie_domains =
             bad.read_all("--cookie-domain", COOKIE_DOMAIN_EXPECTED, &settings.cookie_domain, CookieDomain::parse);
         let count = "expected a whole number from 0 to 1000, 0 for off";
@@ -81,6 +94,7 @@ impl AreaConfig {
         let block = bad.read("--login-block-minutes", minutes, &settings.login_block_minutes, &minute);
         Some(Self {
             login_seconds: i64::from(hours?) * HOUR_SECONDS,
+            idle_seconds: Some(i64::from(idle? * MINUTE_SECONDS)).filter(|&seconds| seconds > 0),
             cookie_domains: CookieDomains::new(cookie_domains),
             limits: Limits {
                 pair: pair?,

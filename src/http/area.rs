@@ -8,12 +8,14 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::config::AreaConfig;
+use crate::login::activity::Activity;
 use crate::login::ask::Ask;
 use crate::login::basic::Typed;
 use crate::login::cookie::LOGINS_MAX;
 use crate::login::epoch::Signers;
 use crate::login::guard::{Block, Door, Guard, Kind, Network, Verdict};
 use crate::login::known::KnownNetworks;
+use crate::login::logouts::Logouts;
 use crate::login::pool::{Asker, Busy, Pool, Question};
 use crate::login::remembered::{Remembered, RememberedKey, Row};
 use crate::login::unkept::Unkept;
@@ -45,6 +47,10 @@ pub struct Area {
     pub rehashes: Arc<Rehashes>,
     /// Makes and reads cookies.
     pub signers: Signers,
+    /// When logins were last used, where an inactivity timeout is set.
+    pub activity: Option<Activity>,
+    /// Who has logged out how often just now.
+    pub logouts: Logouts,
     /// Who was given a cookie and has not shown it yet.
     pub unkept: Unkept,
     /// Hosts under no domain of `--cookie-domain`, each told once.
@@ -87,13 +93,15 @@ pub enum Reason {
     Trial,
     /// Too many wrong passwords.
     Blocked,
+    /// A login that was not used for too long.
+    Idle,
 }
 
 impl Reason {
     /// The word in `X-Auth-Reason`.
     pub fn as_str(self) -> &'static str {
         match self {
-            Reason::Login => "login",
+            Reason::Login | Reason::Idle => "login",
             Reason::Trial => "trial",
             Reason::Blocked => "blocked",
         }

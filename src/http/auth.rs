@@ -84,7 +84,7 @@ fn let_in(row: &LoginRow) -> HttpResponse {
 
 fn keep_out(request: &HttpRequest, desk: &Desk, ask: &Ask, reason: Reason, logins: &Presented) -> HttpResponse {
     let status = match reason {
-        Reason::Login => StatusCode::UNAUTHORIZED,
+        Reason::Login | Reason::Idle => StatusCode::UNAUTHORIZED,
         Reason::Trial | Reason::Blocked => StatusCode::FORBIDDEN,
     };
     let mut response = match (ask.challenge, reason) {
@@ -92,11 +92,12 @@ fn keep_out(request: &HttpRequest, desk: &Desk, ask: &Ask, reason: Reason, login
             let back = asked_for(request);
             form(desk, status, ask, &back, not_kept(request, desk, logins, &back, desk.shared().clock.now()))
         }
+        (Challenge::Page, Reason::Idle) => form(desk, status, ask, &asked_for(request), Said::Idle),
         // Who has another account, a full one, needs a way on.
         (Challenge::Page, Reason::Trial) => form(desk, status, ask, &asked_for(request), Said::Trial),
         (Challenge::Page, Reason::Blocked) | (Challenge::Basic, _) => plain(status, sentence(reason).into()),
     };
-    if ask.challenge == Challenge::Basic && reason == Reason::Login {
+    if ask.challenge == Challenge::Basic && status == StatusCode::UNAUTHORIZED {
         response.headers_mut().insert(WWW_AUTHENTICATE, CHALLENGE);
     }
     response.headers_mut().insert(AUTH_REASON, HeaderValue::from_static(reason.as_str()));
@@ -112,7 +113,7 @@ fn asked_for(request: &HttpRequest) -> Back {
 /// What somebody reads who cancels the browser's prompt, where no page of the operator's stands before it.
 fn sentence(reason: Reason) -> &'static str {
     match reason {
-        Reason::Login => "Please log in with your username and password.",
+        Reason::Login | Reason::Idle => "Please log in with your username and password.",
         Reason::Trial => "This part is for full members.",
         Reason::Blocked => "There were too many wrong passwords. Please wait a while before the next try.",
     }

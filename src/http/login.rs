@@ -59,7 +59,11 @@ pub async fn login(request: HttpRequest, payload: Payload, desk: Data<Desk>) -> 
     match *request.method() {
         Method::GET | Method::HEAD => {
             let now = desk.shared().clock.now();
-            let said = cookies::not_kept(&request, &desk, &presented(&request, &desk, now), &back, now);
+            let logins = presented(&request, &desk, now);
+            let said = match sessions::why_out(&desk, Wanted::of(&ask), &logins, now) {
+                Ok(Said::Nothing) | Err(Undecided) => cookies::not_kept(&request, &desk, &logins, &back, now),
+                Ok(said) => said,
+            };
             form(&desk, StatusCode::OK, &ask, &back, said)
         }
         Method::POST => match body::read(&request, payload).await {
@@ -90,7 +94,7 @@ async fn submit(request: &HttpRequest, desk: &Desk, ask: &Ask, fields: &Fields<'
         Ok(Ok(rows)) => enter(request, desk, &rows, &back, now).await.unwrap_or_else(|Undecided| busy()),
         Ok(Err(reason)) => {
             let (status, said) = match reason {
-                Reason::Login => (StatusCode::UNAUTHORIZED, Said::Wrong),
+                Reason::Login | Reason::Idle => (StatusCode::UNAUTHORIZED, Said::Wrong),
                 Reason::Trial => (StatusCode::FORBIDDEN, Said::Trial),
                 Reason::Blocked => (StatusCode::FORBIDDEN, Said::Blocked),
             };

@@ -2,13 +2,19 @@
 //! at every check.
 
 use actix_web::HttpRequest;
+use futures_util::future::join_all;
 
 use super::area::{Admission, Reason, Undecided, Wanted};
 use super::postback::Desk;
 use crate::config::LOGIN_SECONDS_MAX;
 use crate::login::cookie::Login;
+use crate::login::logouts::Way;
+use crate::login::page::Said;
 use crate::login::presented::Presented;
-use crate::store::{LoggedOut, LoginRow, Note};
+use crate::store::{Fault, LoggedOut, LoginRow, Note, Reader, Seen};
+
+/// A last use that is further ahead was written while the clock was wrong, and tells nothing.
+const AHEAD_SECONDS_MAX: i64 = 60;
 
 /// Whether the logins of a browser let somebody in: as with a password, the sites are tried in the
 /// order asked for, and of one site the login that counts first.
@@ -22,13 +28,17 @@ pub(super) fn by_cookie(
     let mut reason = Reason::Login;
     for site in wanted.sites {
         for login in logins.iter().filter(|login| login.key.site == *site) {
-            match row_of(desk, login, now)? {
-                Some(row) if wanted.takes(&row) => {
-                    tell_rivals(request, desk, logins, login, now)?;
-                    return Ok(Admission::In(row));
+            match standing(desk, login, now)? {
+                Standing::Good(row, idle_for) => {
+                    use_login(desk, login, idle_for, now);
+                    if wanted.takes(&row) {
+                        tell_rivals(request, desk, logins, login, now)?;
+                        return Ok(Admission::In(row));
+                    }
+                    reason = Reason::Trial;
                 }
-                Some(_) => reason = Reason::Trial,
-                None => {}
+                Standing::Idle if reason == Reason::Login => reason = Reason::Idle,
+                Standing::Idle | Standing::Over => {}
             }
         }
     }
@@ -39,7 +49,7 @@ pub(super) fn by_cookie(
 /// can make a browser log in under its own membership, and that must leave a trace.
 fn tell_rivals(request: &HttpRequest, desk: &Desk, logins: &Presented, taken: &Login, now: i64) -> Result<(), Undecided> {
     for rival in logins.rivals(taken) {
-        if row_of(desk, rival, now)?.is_some() {
+        if let Standing::Good(..) = standing(desk, rival, now)? {
             desk.two_members(taken.key, rival.key, desk.caller(request));
             break;
         }
@@ -60,9 +70,7 @@ pub(super) struct Before {
 pub(super) fn before(desk: &Desk, logins: &Presented, new: &[LoginRow], now: i64) -> Result<Before, Undecided> {
     let (mut kept, mut ended) = (Vec::new(), Vec::new());
     for login in logins.iter() {
-        if row_of(desk, login, now)?.is_none() {
-            continue;
-        }
+        let Standing::Good(..) = standing(desk, login, now)? else { continue };
         if new.iter().any(|row| row.key.site == login.key.site) {
             ended.push(*login);
         } else if !logins.rivals(login).any(|rival| kept.contains(rival)) {
@@ -74,25 +82,90 @@ pub(super) fn before(desk: &Desk, logins: &Presented, new: &[LoginRow], now: i64
     Ok(Before { kept, ended })
 }
 
-/// Ends logins for good. Those that have ended already cost nothing.
+/// Ends logins for good. Those that are over already cost nothing.
 pub(super) async fn end(desk: &Desk, logins: impl Iterator<Item = &Login>) -> Result<(), Undecided> {
-    for login in logins {
-        if desk.read(|reader| reader.is_logged_out(&login.id.0))? {
-            continue;
-        }
-        // Whatever --login-hours will be then: a longer one must not open the login again.
-        let logged_out = LoggedOut { id: login.id.0, until: login.ends_at(LOGIN_SECONDS_MAX) };
-        if !desk.shared().writer.note_and_wait(Note::LogOut(logged_out)).await {
-            return Err(Undecided);
-        }
-    }
-    Ok(())
+    // All at once: they are written in one transaction.
+    let all = join_all(logins.map(|login| end_one(desk, *login))).await;
+    all.into_iter().collect()
 }
 
-/// The row of a login, as it is now, if it is of the login's version and nobody has logged out.
-fn row_of(desk: &Desk, login: &Login, now: i64) -> Result<Option<LoginRow>, Undecided> {
-    desk.read(|reader| match desk.readable(reader.login_by_key(login.key, now))? {
-        Some(row) if row.login_version == login.login_version && !reader.is_logged_out(&login.id.0)? => Ok(Some(row)),
-        Some(_) | None => Ok(None),
+async fn end_one(desk: &Desk, login: Login) -> Result<(), Undecided> {
+    let shared = desk.shared();
+    if desk.read(|reader| is_over(desk, reader, &login, shared.clock.now()))? {
+        return Ok(());
+    }
+    // Whatever --login-hours will be then: a longer one must not open the login again.
+    let until = login.ends_at(LOGIN_SECONDS_MAX);
+    let alone = LoggedOut { key: login.key, id: login.id.0, issued: login.issued, and_all_before: false, until };
+    let logouts = &desk.area().logouts;
+    let done = match logouts.begin(login.key, shared.clock.steady()) {
+        Way::Alone => shared.writer.note_and_wait(Note::LogOut(alone)).await,
+        Way::WithAllBefore => {
+            let issued = login.issued.max(shared.clock.now());
+            let all = LoggedOut { issued, and_all_before: true, ..alone };
+            let done = shared.writer.note_and_wait(Note::LogOut(all)).await;
+            logouts.done(login.key);
+            done
+        }
+        Way::Later => false,
+    };
+    if done { Ok(()) } else { Err(Undecided) }
+}
+
+/// Whether a logout would tell nothing: it was written down, or the row has a newer version.
+fn is_over(desk: &Desk, reader: &Reader, login: &Login, now: i64) -> Result<bool, Fault> {
+    let row = desk.readable(reader.login_by_key(login.key, now))?;
+    let is_outdated = row.is_some_and(|row| row.login_version > login.login_version);
+    Ok(is_outdated || reader.is_logged_out(login.key, &login.id.0, login.issued)?)
+}
+
+/// What a login is worth.
+enum Standing {
+    /// It lets in the member with this row. It was not used for so many seconds.
+    Good(LoginRow, i64),
+    /// It was not used for too long.
+    Idle,
+    /// The member has left, the login was given back or ended otherwise.
+    Over,
+}
+
+/// Of the row's version, not given back, and used not too long ago.
+fn standing(desk: &Desk, login: &Login, now: i64) -> Result<Standing, Undecided> {
+    desk.read(|reader| {
+        let row = desk.readable(reader.login_by_key(login.key, now))?;
+        let Some(row) = row.filter(|row| row.login_version == login.login_version) else { return Ok(Standing::Over) };
+        if reader.is_logged_out(login.key, &login.id.0, login.issued)? {
+            return Ok(Standing::Over);
+        }
+        let Some(activity) = &desk.area().activity else { return Ok(Standing::Good(row, 0)) };
+        let in_memory = activity.idle_for(login.id, desk.shared().clock.steady());
+        let idle_for = match in_memory.filter(|&idle_for| !activity.is_over(idle_for)) {
+            Some(idle_for) => idle_for,
+            // Another service on this database may have seen it.
+            None => {
+                let seen = reader.login_seen(login.key, &login.id.0)?.filter(|&seen| seen <= now + AHEAD_SECONDS_MAX);
+                now - seen.unwrap_or(login.issued)
+            }
+        };
+        Ok(if activity.is_over(idle_for) { Standing::Idle } else { Standing::Good(row, idle_for) })
     })
+}
+
+/// Notes that a login was used.
+fn use_login(desk: &Desk, login: &Login, idle_for: i64, now: i64) {
+    if let Some(activity) = &desk.area().activity {
+        let seen = Seen { key: login.key, id: login.id.0, at: now };
+        let write = || desk.shared().writer.note(Note::Seen(seen));
+        activity.used(login.id, desk.shared().clock.steady(), idle_for, write);
+    }
+}
+
+/// Why the login page is shown to a browser with logins, as far as they tell it.
+pub(super) fn why_out(desk: &Desk, wanted: Wanted<'_>, logins: &Presented, now: i64) -> Result<Said, Undecided> {
+    for login in logins.iter().filter(|login| wanted.sites.contains(&login.key.site)) {
+        if let Standing::Idle = standing(desk, login, now)? {
+            return Ok(Said::Idle);
+        }
+    }
+    Ok(Said::Nothing)
 }

@@ -13,6 +13,7 @@
 //! No actix and no rusqlite in here, and the time is an argument. What visitors send is somebody's text: every parser is total,
 //! bounded, and shows no secret.
 
+pub mod activity;
 pub mod ask;
 pub mod back;
 pub mod basic;
@@ -22,6 +23,7 @@ pub mod cookie_header;
 pub mod epoch;
 pub mod guard;
 pub mod known;
+pub mod logouts;
 pub mod page;
 pub mod pool;
 pub mod presented;

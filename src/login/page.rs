@@ -43,6 +43,8 @@ pub enum Said {
     Busy,
     /// Logged in, and this part is for full members.
     Trial,
+    /// The login was not used for too long.
+    Idle,
     /// The form was not sent from our own page.
     Foreign,
     /// The password was right, and the browser came back without the login.
@@ -57,6 +59,7 @@ impl Said {
             Said::Blocked => Some("There were too many wrong passwords. Please wait a while before the next try."),
             Said::Busy => Some("Logging in is not possible just now. Please try again in a moment."),
             Said::Trial => Some("This part is for full members. If you are one, please log in with that account."),
+            Said::Idle => Some("You were logged out, because the page was not used for a while. Please log in again."),
             Said::Foreign => Some("The form was not sent from this page. Please log in here."),
             Said::NotKept(Missing::ByHttp) => {
                 Some("This page was opened with http, and browsers keep no login there. Open the site with https.")

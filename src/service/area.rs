@@ -11,10 +11,12 @@ use crate::http::area::Area;
 use crate::http::postback::Shared;
 use crate::http::said_once::SaidOnce;
 use crate::key_file;
+use crate::login::activity::Activity;
 use crate::login::cookie::Signer;
 use crate::login::epoch::Signers;
 use crate::login::guard::{Guard, Kind};
 use crate::login::known::KnownNetworks;
+use crate::login::logouts::Logouts;
 use crate::login::pool::Pool;
 use crate::login::remembered::Remembered;
 use crate::login::unkept::Unkept;
@@ -52,6 +54,8 @@ pub(super) fn open(config: &Config, vault: &Vault, now: i64, cost: Cost, rehashe
         pool,
         steps,
         rehashes,
+        activity: config.area.idle_seconds.map(Activity::new),
+        logouts: Logouts::default(),
         signers: Signers::new(signer, epoch),
         unkept: Unkept::default(),
         outside_domains: SaidOnce::default(),

@@ -1,11 +1,42 @@
-//! What the members area remembers of logins by cookie: the epoch under which cookies are good.
+//! What is remembered of logins by cookie: which were given back, when they were last used, and the epoch under which cookies are good.
+//! Whoever logs in and out again and again fills nothing: the rows of a member have a bound.
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{Fault, Reader};
+use super::{Fault, LoggedOut, Reader, Seen, Spent};
 use crate::login::epoch::Epoch;
+use crate::member::Key;
+
+/// Logouts of a member that have a row each; with one more, the older half becomes one.
+const LOGOUTS_MAX: i64 = 64;
+/// Logins of a member of which it is known when they were last used. Of the others, the time of issue counts.
+const SEEN_MAX: i64 = 64;
 
 impl Reader {
+    /// Whether this login was given back.
+    ///
+    /// # Errors
+    ///
+    /// Where the database cannot be read.
+    pub fn is_logged_out(&self, key: Key, id: &[u8; 16], issued: i64) -> Result<bool, Fault> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT 1 FROM logout WHERE id = ?1
+             UNION ALL SELECT 1 FROM logout_before WHERE siteid = ?2 AND memberid = ?3 AND issued >= ?4",
+        )?;
+        Ok(statement.exists(params![id, key.site.get(), key.member.get(), issued])?)
+    }
+
+    /// When this login was last used, unix seconds, as far as it was written down.
+    ///
+    /// # Errors
+    ///
+    /// Where the database cannot be read.
+    pub fn login_seen(&self, key: Key, id: &[u8; 16]) -> Result<Option<i64>, Fault> {
+        let sql = "SELECT at FROM login_seen WHERE siteid = ?1 AND memberid = ?2 AND id = ?3";
+        let mut statement = self.conn.prepare_cached(sql)?;
+        Ok(statement.query_row(params![key.site.get(), key.member.get(), id], |row| row.get(0)).optional()?)
+    }
+
     /// Under which epoch cookies are good; `None` where all logins were never ended.
     ///
     /// # Errors
@@ -15,6 +46,81 @@ impl Reader {
         let mut statement = self.conn.prepare_cached("SELECT id FROM login_epoch")?;
         Ok(statement.query_row([], |row| row.get(0).map(Epoch)).optional()?)
     }
+}
+
+/// See [`super::Note::LogOut`].
+pub(super) fn log_out(conn: &Connection, login: &LoggedOut) -> Result<(), Fault> {
+    let (site, member) = (login.key.site.get(), login.key.member.get());
+    if login.and_all_before {
+        return end_before(conn, site, member, login.issued);
+    }
+    conn.prepare_cached("INSERT OR IGNORE INTO logout (id, until, siteid, memberid, issued) VALUES (?1, ?2, ?3, ?4, ?5)")?
+        .execute(params![login.id, login.until, site, member, login.issued])?;
+    let count = "SELECT count(*) FROM logout WHERE siteid = ?1 AND memberid = ?2";
+    let count: i64 = conn.prepare_cached(count)?.query_row([site, member], |row| row.get(0))?;
+    if count > LOGOUTS_MAX {
+        let half = "SELECT issued FROM logout WHERE siteid = ?1 AND memberid = ?2 ORDER BY issued LIMIT 1 OFFSET ?3";
+        let half = conn.prepare_cached(half)?.query_row([site, member, LOGOUTS_MAX / 2 - 1], |row| row.get(0))?;
+        end_before(conn, site, member, half)?;
+    }
+    Ok(())
+}
+
+/// Puts one row in the place of those that it covers.
+fn end_before(conn: &Connection, site: i64, member: i64, issued: i64) -> Result<(), Fault> {
+    conn.prepare_cached(
+        "INSERT INTO logout_before VALUES (?1, ?2, ?3)
+         ON CONFLICT DO UPDATE SET issued = max(issued, excluded.issued)",
+    )?
+    .execute([site, member, issued])?;
+    conn.prepare_cached("DELETE FROM logout WHERE siteid = ?1 AND memberid = ?2 AND issued <= ?3")?
+        .execute([site, member, issued])?;
+    Ok(())
+}
+
+/// See [`super::Note::Seen`].
+pub(super) fn see(conn: &Connection, seen: &Seen) -> Result<(), Fault> {
+    let (site, member) = (seen.key.site.get(), seen.key.member.get());
+    conn.prepare_cached("INSERT OR REPLACE INTO login_seen VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![site, member, seen.id, seen.at])?;
+    conn.prepare_cached(
+        "DELETE FROM login_seen WHERE siteid = ?1 AND memberid = ?2 AND id IN
+             (SELECT id FROM login_seen WHERE siteid = ?1 AND memberid = ?2 ORDER BY at DESC LIMIT -1 OFFSET ?3)",
+    )?
+    .execute([site, member, SEEN_MAX])?;
+    Ok(())
+}
+
+/// See [`super::Engine::forget_logins`].
+pub(super) fn forget(conn: &Connection, spent: Spent, most: usize) -> Result<bool, Fault> {
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let mut old = conn.prepare_cached(
+        "SELECT siteid, memberid, max(issued) FROM
+             (SELECT siteid, memberid, issued FROM logout WHERE siteid IS NOT NULL AND issued <= ?1 ORDER BY issued LIMIT ?2)
+         GROUP BY siteid, memberid",
+    )?;
+    let rows = old.query_map([spent.issued, most], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let merged = rows.collect::<Result<Vec<(i64, i64, i64)>, _>>()?;
+    for &(site, member, issued) in &merged {
+        end_before(conn, site, member, issued)?;
+    }
+    let mut gone = 0;
+    for (sql, bound) in [
+        ("DELETE FROM logout WHERE id IN (SELECT id FROM logout WHERE siteid IS NULL AND until <= ?1 LIMIT ?2)", spent.now),
+        (
+            "DELETE FROM logout_before WHERE (siteid, memberid) IN
+                 (SELECT siteid, memberid FROM logout_before WHERE issued <= ?1 LIMIT ?2)",
+            spent.forgotten,
+        ),
+        (
+            "DELETE FROM login_seen WHERE (siteid, memberid, id) IN
+                 (SELECT siteid, memberid, id FROM login_seen WHERE at <= ?1 LIMIT ?2)",
+            spent.seen,
+        ),
+    ] {
+        gone += conn.prepare_cached(sql)?.execute([bound, most])?;
+    }
+    Ok(!merged.is_empty() || gone > 0)
 }
 
 /// See [`super::Engine::begin_login_epoch`].

@@ -88,10 +88,40 @@ pub struct Rehashed {
 /// A login cookie that was given back.
 #[derive(Clone, Copy, Debug)]
 pub struct LoggedOut {
+    /// Whose login it was.
+    pub key: Key,
     /// The cookie's random id.
     pub id: [u8; 16],
+    /// When they logged in, unix seconds.
+    pub issued: i64,
+    /// Also all logins of this member that were issued in that second or before.
+    pub and_all_before: bool,
     /// When nobody takes the cookie any more, unix seconds.
     pub until: i64,
+}
+
+/// When a login was last used.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen {
+    /// Whose it is.
+    pub key: Key,
+    /// The cookie's random id.
+    pub id: [u8; 16],
+    /// Unix seconds.
+    pub at: i64,
+}
+
+/// From when on nothing has to be known of logins, all in unix seconds.
+#[derive(Clone, Copy, Debug)]
+pub struct Spent {
+    /// This moment.
+    pub now: i64,
+    /// No login that was issued then or before counts, so that nobody loses one where logouts become one row.
+    pub issued: i64,
+    /// The same for the longest time that a login can be set to last.
+    pub forgotten: i64,
+    /// A login that was last used then or before is over.
+    pub seen: i64,
 }
 
 /// What a visitor causes and a restart shall not forget. Many are written in one transaction, behind postbacks.
@@ -99,6 +129,8 @@ pub struct LoggedOut {
 pub enum Note {
     /// A login was given back.
     LogOut(LoggedOut),
+    /// A login was used, where an inactivity timeout is set.
+    Seen(Seen),
     /// Somebody is blocked; in place of a block against the same target.
     Block(Block),
 }
@@ -164,8 +196,12 @@ pub trait Engine {
     /// Writes down what a visitor caused.
     fn note(&mut self, note: &Note) -> Result<(), Fault>;
 
-    /// Forgets the notes that mean nothing any more at `now`, unix seconds: logins and blocks whose time is over.
+    /// Forgets the blocks whose time is over at `now`, unix seconds.
     fn forget_ended(&mut self, now: i64) -> Result<(), Fault>;
+
+    /// Forgets what is spent of logouts and of last uses, or makes fewer rows of it, at most `most` of each table; says whether there
+    /// was any. It cannot be undone, so the time has to be sure.
+    fn forget_logins(&mut self, spent: Spent, most: usize) -> Result<bool, Fault>;
 
     /// Forgets a block before its end.
     fn lift(&mut self, target: &Target) -> Result<(), Fault>;

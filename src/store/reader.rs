@@ -166,15 +166,6 @@ impl Reader {
         rows.next()?.map(read_login).transpose()
     }
 
-    /// Whether the cookie with this id was given back.
-    ///
-    /// # Errors
-    ///
-    /// Where the database cannot be read.
-    pub fn is_logged_out(&self, id: &[u8; 16]) -> Result<bool, Fault> {
-        Ok(self.conn.prepare_cached("SELECT 1 FROM logout WHERE id = ?1")?.exists([id])?)
-    }
-
     /// The blocks that hold at `now`, the oldest first.
     ///
     /// # Errors

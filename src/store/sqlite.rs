@@ -10,7 +10,7 @@ use super::checkpoint::{Checkpoints, HeldWal};
 use super::rows::{
     FormColumns, HERE_COLUMNS, MEMBER_COLUMNS, before_column, read_former, read_here, select_former, select_member,
 };
-use super::{Engine, Fault, Hardened, Note, Outcome, Pending, Rehashed, View, Wanted, logins, wal_mark};
+use super::{Engine, Fault, Hardened, Note, Outcome, Pending, Rehashed, Spent, View, Wanted, logins, wal_mark};
 use crate::action::{Change, Standing};
 use crate::journal::Record;
 use crate::login::epoch::Epoch;
@@ -437,11 +437,8 @@ impl Engine for Sqlite<'_> {
 
     fn note(&mut self, note: &Note) -> Result<(), Fault> {
         match note {
-            Note::LogOut(login) => {
-                self.conn
-                    .prepare_cached("INSERT OR REPLACE INTO logout VALUES (?1, ?2)")?
-                    .execute(params![login.id, login.until])?;
-            }
+            Note::LogOut(login) => logins::log_out(self.conn, login)?,
+            Note::Seen(seen) => logins::see(self.conn, seen)?,
             Note::Block(block) => {
                 let (network, username) = block_columns(&block.target);
                 self.conn.prepare_cached("INSERT OR REPLACE INTO block VALUES (?1, ?2, ?3, ?4, ?5)")?.execute(params![
@@ -457,7 +454,6 @@ impl Engine for Sqlite<'_> {
     }
 
     fn forget_ended(&mut self, now: i64) -> Result<(), Fault> {
-        self.conn.prepare_cached("DELETE FROM logout WHERE until <= ?1")?.execute([now])?;
         self.conn.prepare_cached("DELETE FROM block WHERE until <= ?1")?.execute([now])?;
         Ok(())
     }
@@ -499,6 +495,10 @@ impl Engine for Sqlite<'_> {
     fn set_seal_key(&mut self, id: KeyId) -> Result<(), Fault> {
         self.conn.execute("INSERT OR REPLACE INTO seal_key VALUES (1, ?1)", [id.0])?;
         Ok(())
+    }
+
+    fn forget_logins(&mut self, spent: Spent, most: usize) -> Result<bool, Fault> {
+        logins::forget(self.conn, spent, most)
     }
 
     fn begin_login_epoch(&mut self, epoch: Epoch) -> Result<(), Fault> {

@@ -8,12 +8,34 @@ CREATE TABLE known_network (
 
 -- When a login was last used, where an inactivity timeout is set.
 CREATE TABLE login_seen (
-    id                BLOB PRIMARY KEY,          -- the id of the login in its cookie
-    at                INTEGER NOT NULL
+    siteid            INTEGER NOT NULL,
+    memberid          INTEGER NOT NULL,
+    id                BLOB NOT NULL,             -- the id of the login in its cookie; at most 64 of a member
+    at                INTEGER NOT NULL,
+    PRIMARY KEY (siteid, memberid, id)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX login_seen_at ON login_seen (at);
 
 -- Random, and new when all logins are ended: a cookie is good under one epoch alone. No row: they were never ended.
 CREATE TABLE login_epoch (
     one               INTEGER PRIMARY KEY CHECK (one = 1),
     id                BLOB NOT NULL
 ) STRICT;
+
+-- Whose login a logout has ended, so that a member's older ones can become one row.
+ALTER TABLE logout ADD COLUMN siteid INTEGER;
+ALTER TABLE logout ADD COLUMN memberid INTEGER;
+ALTER TABLE logout ADD COLUMN issued INTEGER;
+CREATE INDEX logout_member ON logout (siteid, memberid, issued) WHERE siteid IS NOT NULL;
+CREATE INDEX logout_issued ON logout (issued) WHERE siteid IS NOT NULL;
+DROP INDEX logout_until;
+CREATE INDEX logout_until ON logout (until) WHERE siteid IS NULL;
+
+-- Of a member all logins that were issued in this second or before are over.
+CREATE TABLE logout_before (
+    siteid            INTEGER NOT NULL,
+    memberid          INTEGER NOT NULL,
+    issued            INTEGER NOT NULL,
+    PRIMARY KEY (siteid, memberid)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX logout_before_issued ON logout_before (issued);

@@ -84,17 +84,18 @@ impl Lane {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::LoggedOut;
+    use crate::member::{Key, MemberId, SiteId};
+    use crate::store::Seen;
 
     fn note(number: u16) -> Waiting {
-        let mut id = [0; 16];
-        id[..2].copy_from_slice(&number.to_be_bytes());
-        Waiting { note: Note::LogOut(LoggedOut { id, until: i64::from(number) }), done: None }
+        let key = Key { site: SiteId::parse("1").unwrap(), member: MemberId::parse("71").unwrap() };
+        Waiting { note: Note::Seen(Seen { key, id: [0; 16], at: i64::from(number) }), done: None }
     }
 
     fn numbers(notes: &[Waiting]) -> Vec<i64> {
         let number = |waiting: &Waiting| match &waiting.note {
             Note::LogOut(login) => login.until,
+            Note::Seen(seen) => seen.at,
             Note::Block(block) => block.until,
         };
         notes.iter().map(number).collect()

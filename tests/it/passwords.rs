@@ -393,8 +393,14 @@ fn harden_as(app: &App, kind: HashKind) {
     let vault = Vault::load(&app.dir.path().join("data/seal.key")).unwrap();
     let clock = nats_userman::clock::Clock::Fixed(std::sync::Arc::new(NOON.into()));
     let location = app.config.location.clone();
-    let setup =
-        nats_userman::writer::Setup { location: location.clone(), vault: vault.clone(), clock, journal_days: None, sealed };
+    let setup = nats_userman::writer::Setup {
+        location: location.clone(),
+        vault: vault.clone(),
+        clock,
+        journal_days: None,
+        logins: crate::support::LOGIN_TIMES,
+        sealed,
+    };
     let (writer, thread) = nats_userman::writer::start(setup).unwrap();
     Bench::new(location, vault, Hasher::with_cheap_cost_for_tests(kind), writer.clone()).harden_all().unwrap();
     writer.stop();

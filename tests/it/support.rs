@@ -20,7 +20,7 @@ use nats_userman::password::rehash::Rehashes;
 use nats_userman::password::{Hasher, Password, Vault, verify_member};
 use nats_userman::service::Service;
 use nats_userman::store::open_reader;
-use nats_userman::writer::Writer;
+use nats_userman::writer::{LoginTimes, Writer};
 use rusqlite::{Connection, OpenFlags};
 use tempfile::TempDir;
 
@@ -30,6 +30,9 @@ pub const TOKEN: &str = "test-token-0123456789abcdef-0123456789";
 pub const NOON: i64 = 1_781_524_800;
 /// No wait in a test is longer.
 pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long logins last by default, for a writer without a service.
+pub const LOGIN_TIMES: LoginTimes = LoginTimes { lasts: 604_800, longest: 31_622_400, idle: None };
 
 /// What came back over HTTP.
 #[derive(Debug, PartialEq, Eq)]

@@ -93,11 +93,6 @@ fn a_logout_ends_the_login_for_good_across_restarts() {
     is(admitted(&app, Visit::holding(&phone)), LOGIN, "after a restart");
     is(admitted(&app, Visit::holding(&desktop)), BOB_IS_IN, "after a restart");
     assert_eq!(app.rows("SELECT length(id), until FROM logout"), [format!("16|{}", NOON + 8_784 * 3_600)]);
-    // It is kept for as long as the longest --login-hours would take it; then it is forgotten with the next one.
-    app.set_unix(NOON + 8_784 * 3_600);
-    let late = cookie(&log_in(&app, "bob", "secret"));
-    log_out(&app, &late);
-    assert_eq!(app.rows("SELECT count(*) FROM logout"), ["1"]);
     assert_eq!(raw(&app, "GET /logout", "", "").status, 405);
 }
 

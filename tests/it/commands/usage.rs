@@ -72,7 +72,7 @@ fn wrong_usage_ends_with_code_2() {
     );
 }
 
-const WRONG: [(&str, &str, &str); 24] = [
+const WRONG: [(&str, &str, &str); 25] = [
     ("--listen", "nonsense", "expected ADDRESS:PORT, as in 127.0.0.1:8080, found \"nonsense\""),
     ("--database", "mysql:x", "expected sqlite:PATH, found \"mysql\""),
     ("--time-zone", "Mars", "expected a name as in Europe/Berlin or UTC, found \"Mars\""),
@@ -92,6 +92,7 @@ const WRONG: [(&str, &str, &str); 24] = [
     ("--trusted-proxy-file", "/nowhere", "cannot read the networks in /nowhere: No such file or directory (os error 2)"),
     ("--postback-token", "short", "expected 32 to 256 characters of A-Z, a-z, 0-9, _ and -, found 5 bytes"),
     ("--login-hours", "0", "expected a whole number of hours from 1 to 8784, found \"0\""),
+    ("--login-idle-minutes", "4", "expected 0 for off, or a whole number of minutes from 5 to 527040, found \"4\""),
     ("--cookie-domain", "localhost:80", "expected a host name without a port, as in example.com, found \"localhost:80\""),
     ("--login-limit-pair", "1001", "expected a whole number from 0 to 1000, 0 for off, found \"1001\""),
     ("--login-window-minutes", "1441", "expected a whole number of minutes from 1 to 1440, found \"1441\""),
@@ -300,6 +301,7 @@ fn check_config_says_what_would_be_used_and_hides_secrets() {
         ("USERMAN_KEEP_CRYPTPASS", "1"),
         ("USERMAN_JOURNAL_DAYS", "400"),
         ("USERMAN_LOGIN_HOURS", "12"),
+        ("USERMAN_LOGIN_IDLE_MINUTES", "30"),
         ("USERMAN_COOKIE_DOMAIN", "example.com, .EU.example.com"),
         ("USERMAN_LOGIN_LIMIT_PAIR", "5"),
         ("USERMAN_LOGIN_LIMIT_NETWORK", "200"),
@@ -332,7 +334,7 @@ fn check_config_says_what_would_be_used_and_hides_secrets() {
              keep cryptpass    yes\n\
              journal kept      400 days\n\
              upgrade copy      kept\n\
-             logins            12 hours, shared by eu.example.com and by example.com, the plain page\n\
+             logins            12 hours, 30 minutes unused, shared by eu.example.com and by example.com, the plain page\n\
              guessing          pair 5, network 200, name off wrong passwords within 20 minutes block for 30 minutes\n\
              API keys          of shop, desk site=1 ip=::1/128\n\
              authstrings       of https://nats.example.com as tmm1, within 7 s\n\

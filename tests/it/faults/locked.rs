@@ -75,6 +75,7 @@ impl Bench {
             vault: vault.clone(),
             clock: Clock::Fixed(std::sync::Arc::new(NOON.into())),
             journal_days: None,
+            logins: crate::support::LOGIN_TIMES,
             sealed: std::sync::mpsc::sync_channel(1).0,
         };
         let (writer, thread) = writer::start(setup).unwrap();

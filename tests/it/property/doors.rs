@@ -68,6 +68,7 @@ impl Place {
             vault: self.rules.vault.clone(),
             clock: self.clock(),
             journal_days: None,
+            logins: crate::support::LOGIN_TIMES,
             sealed: wake,
         })
         .unwrap();

@@ -1,0 +1,48 @@
+//! What the writer forgets of logins: logouts and last uses that tell nothing any more. Seldom, and some rows at a time, so that no
+//! postback waits for it.
+
+use std::time::{Duration, Instant};
+
+use crate::apply::in_transaction;
+use crate::store::{Engine, Fault, Spent};
+
+/// How often it is looked for.
+const EVERY: Duration = Duration::from_secs(60);
+/// Rows of a table that one transaction forgets.
+const ROWS_MAX: usize = 500;
+
+/// How long logins by cookie last, in seconds.
+#[derive(Clone, Copy, Debug)]
+pub struct LoginTimes {
+    /// As it is set.
+    pub lasts: i64,
+    /// As it can be set at most: a logout holds also where it is set to more later.
+    pub longest: i64,
+    /// The inactivity timeout, if one is set.
+    pub idle: Option<i64>,
+}
+
+impl LoginTimes {
+    fn spent(self, now: i64) -> Spent {
+        // Without a timeout nothing is known of last uses.
+        let seen = self.idle.map_or(i64::MAX, |idle| now - idle);
+        Spent { now, issued: now - self.lasts, forgotten: now - self.longest, seen }
+    }
+}
+
+/// When it was last looked for.
+#[derive(Debug, Default)]
+pub(super) struct Forgetting(Option<Instant>);
+
+impl Forgetting {
+    /// `now` is a time that is sure, unix seconds.
+    pub(super) fn go_on(&mut self, engine: &mut dyn Engine, times: LoginTimes, now: i64) -> Result<(), Fault> {
+        if self.0.is_some_and(|last| last.elapsed() < EVERY) {
+            return Ok(());
+        }
+        let some = in_transaction(engine, |engine| engine.forget_logins(times.spent(now), ROWS_MAX))?;
+        // There may be more: the next tick goes on.
+        self.0 = (!some).then(Instant::now);
+        Ok(())
+    }
+}

@@ -1,0 +1,160 @@
+//! What is written down of logouts: enough that each holds, and never more than a bound for a member.
+
+use super::cookies::{add, form, is, log_in, log_in_at};
+use super::{BOB, Visit, app, auth, cookie, told};
+use crate::support::{App, NOON, Program, send_raw};
+
+const BOB_IS_IN: (u16, &str) = (200, "1 71 bob 0");
+const LOGIN: (u16, &str) = (401, "login");
+const HOUR: i64 = 3_600;
+/// The default of --login-hours.
+const LIFETIME: i64 = 168 * HOUR;
+/// The most that it can be set to.
+const LONGEST: i64 = 8_784 * HOUR;
+
+fn admitted(app: &App, cookies: &str) -> (u16, String) {
+    told(&auth(app, "site=1", Visit::holding(cookies)))
+}
+
+fn log_out(app: &App, cookies: &str) -> u16 {
+    app.send(form("members.example.com", "/logout", cookies, "")).status
+}
+
+/// Rows of single logouts, and those in the place of several: member and until when, counted from noon.
+fn rows(app: &App) -> (usize, Vec<String>) {
+    let before = format!("SELECT memberid, issued - {NOON} FROM logout_before ORDER BY memberid");
+    (app.rows("SELECT 1 FROM logout").len(), app.rows(&before))
+}
+
+fn again(app: App, flags: &[&str], now: i64) -> App {
+    let app = App::start_at(app.stop(), &[&["--trusted-proxy", "127.0.0.1"], flags].concat(), now);
+    // The first look at what can be forgotten.
+    app.tick();
+    app
+}
+
+/// Regression: 252,512 logouts of one member were as many rows, for a year.
+#[test]
+fn of_many_logouts_of_a_member_the_older_half_becomes_one_row_and_all_hold() {
+    let app = app(&[]);
+    add(&app, 1, 71, "bob");
+    add(&app, 1, 72, "ann");
+    let (older, ann) = (log_in(&app, "1", "bob", ""), log_in(&app, "1", "ann", ""));
+    let mut ended = Vec::new();
+    for number in 1..=64 {
+        app.set_unix_unnoticed(NOON + 10 * number);
+        ended.push(log_in(&app, "1", "bob", ""));
+        assert_eq!(log_out(&app, ended.last().unwrap()), 303);
+    }
+    assert_eq!(rows(&app), (64, vec![]));
+    is(admitted(&app, &older), BOB_IS_IN, "up to here each logout ended one login");
+    app.set_unix_unnoticed(NOON + 650);
+    let newer = log_in(&app, "1", "bob", "");
+    ended.push(log_in(&app, "1", "bob", ""));
+    assert_eq!(log_out(&app, ended.last().unwrap()), 303);
+    assert_eq!(rows(&app), (33, vec!["71|320".to_owned()]), "the 32 oldest are one row");
+    for cookie in &ended {
+        is(admitted(&app, cookie), LOGIN, "logged out");
+    }
+    is(admitted(&app, &newer), BOB_IS_IN, "the member's newer login");
+    is(admitted(&app, &older), LOGIN, "the price, which this member alone pays");
+    is(admitted(&app, &ann), (200, "1 72 ann 0"), "somebody else");
+    assert_eq!(log_out(&app, &ended.join("; ")), 303);
+    assert_eq!(rows(&app).0, 33, "logins that are over already cost nothing");
+}
+
+#[test]
+fn whoever_logs_out_in_a_loop_ends_all_logins_of_the_member_and_writes_no_more() {
+    let app = app(&[]);
+    app.post(BOB);
+    let ended: Vec<_> = (0..70).map(|_| log_in(&app, "1", "bob", "")).collect();
+    for cookie in &ended[..61] {
+        assert_eq!(log_out(&app, cookie), 303);
+    }
+    assert_eq!(rows(&app), (0, vec!["71|0".to_owned()]), "the 61st of a minute");
+    for cookie in &ended {
+        is(admitted(&app, cookie), LOGIN, "all of them");
+    }
+    app.set_unix_unnoticed(NOON + 1);
+    let next = log_in(&app, "1", "bob", "");
+    is(admitted(&app, &next), BOB_IS_IN, "a login after that");
+    app.set_unix_unnoticed(NOON + 61);
+    assert_eq!(log_out(&app, &next), 303);
+    assert_eq!(rows(&app), (1, vec!["71|0".to_owned()]), "in another minute a logout is one of one login");
+}
+
+#[test]
+fn a_logout_is_one_row_less_when_its_login_is_over_and_holds_where_logins_are_made_to_last_longer() {
+    let app = app(&[]);
+    app.post(BOB);
+    let (ended, goes_on) = (log_in(&app, "1", "bob", ""), log_in(&app, "1", "bob", ""));
+    app.set_unix_unnoticed(NOON + 60);
+    let later = log_in(&app, "1", "bob", "");
+    assert_eq!((log_out(&app, &ended), log_out(&app, &later)), (303, 303));
+    let app = again(app, &[], NOON + LIFETIME - 1);
+    assert_eq!(rows(&app), (2, vec![]), "its last second");
+    let app = again(app, &[], NOON + LIFETIME);
+    assert_eq!(rows(&app), (1, vec!["71|0".to_owned()]), "no login of that second counts any more");
+    let app = again(app, &["--login-hours", "8784"], NOON + LIFETIME);
+    is(admitted(&app, &ended), LOGIN, "the other one is logged out");
+    is(admitted(&app, &goes_on), LOGIN, "it was over before");
+    let app = again(app, &[], NOON + LONGEST - 1);
+    assert_eq!(rows(&app), (0, vec!["71|60".to_owned()]), "for as long as any setting could take the login");
+    let app = again(app, &[], NOON + LONGEST + 60);
+    assert_eq!(rows(&app), (0, vec![]), "and not longer");
+}
+
+/// As releases before wrote them: nobody knows whose they are.
+#[test]
+fn a_row_of_a_release_before_counts_until_its_time_is_over() {
+    let app = app(&[]);
+    app.post(BOB);
+    let ended = log_in(&app, "1", "bob", "");
+    assert_eq!(log_out(&app, &ended), 303);
+    let forget = "UPDATE logout SET siteid = NULL, memberid = NULL, issued = NULL";
+    rusqlite::Connection::open(app.config.location.path()).unwrap().execute_batch(forget).unwrap();
+    is(admitted(&app, &ended), LOGIN, "it counts");
+    let app = again(app, &[], NOON + LONGEST - 1);
+    assert_eq!(rows(&app).0, 1);
+    let app = again(app, &[], NOON + LONGEST);
+    assert_eq!(rows(&app).0, 0);
+}
+
+#[test]
+fn a_login_that_a_new_password_has_ended_needs_no_row_to_stay_so() {
+    let app = app(&[]);
+    app.post(BOB);
+    let ended = log_in(&app, "1", "bob", "");
+    app.post("action=CHANGE&siteid=1&memberid=71&new_password=better");
+    assert_eq!(log_out(&app, &ended), 303);
+    assert_eq!(rows(&app), (0, vec![]));
+}
+
+#[test]
+fn a_logout_that_was_answered_holds_after_a_kill() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut program = Program::serve(dir.path(), &[]);
+    assert!(program.post(BOB).unwrap().body.starts_with("OK|"));
+    let send = |program: &Program, path: &str, cookies: &str, body: &str| {
+        send_raw(program.address, form("test", path, cookies, body).as_bytes()).unwrap()
+    };
+    let held = cookie(&send(&program, "/login?site=1", "", "username=bob&password=secret"));
+    assert_eq!(send(&program, "/logout", &held, "").status, 303);
+    program.kill();
+    let program = Program::serve(dir.path(), &[]);
+    let ask = format!("GET /auth?site=1 HTTP/1.1\r\nHost: test\r\nCookie: {held}\r\nConnection: close\r\n\r\n");
+    assert_eq!(send_raw(program.address, ask.as_bytes()).unwrap().status, 401);
+}
+
+/// Eight logins of one browser are eight notes of one transaction: nobody waits eight times.
+#[test]
+fn a_logout_of_eight_logins_takes_one_transaction() {
+    let app = app(&[]);
+    let mut held = String::new();
+    for site in 1..=8 {
+        add(&app, site, 71, "bob");
+        held = cookie(&log_in_at(&app, "members.example.com", &site.to_string(), "bob", &held));
+    }
+    assert_eq!(log_out(&app, &held), 303);
+    assert_eq!(rows(&app), (8, vec![]));
+}
