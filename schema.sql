@@ -98,11 +98,13 @@ CREATE INDEX logout_member ON logout (siteid, memberid, issued) WHERE siteid IS 
 CREATE INDEX logout_issued ON logout (issued) WHERE siteid IS NOT NULL;
 CREATE INDEX logout_until ON logout (until) WHERE siteid IS NULL;
 
--- Of a member all logins that were issued in this second or before are over.
+-- Of a member all logins that were issued in this second or before are over, if they are of this login_version or an older one: a
+-- clock that was ahead for long may have left a second that is still to come, and then `member logout` ends its effect.
 CREATE TABLE logout_before (
     siteid            INTEGER NOT NULL,
     memberid          INTEGER NOT NULL,
     issued            INTEGER NOT NULL,
+    login_version     INTEGER NOT NULL,
     PRIMARY KEY (siteid, memberid)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX logout_before_issued ON logout_before (issued);

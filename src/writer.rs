@@ -281,7 +281,7 @@ impl Thread {
         let now = self.setup.clock.now();
         let result = in_transaction(engine, |engine| {
             engine.forget_ended(now)?;
-            waiting.iter().try_for_each(|waiting| engine.note(&waiting.note))
+            waiting.iter().try_for_each(|waiting| engine.note(&waiting.note, now))
         });
         self.noted = Some(Instant::now());
         self.commits.add();

@@ -96,13 +96,12 @@ async fn end_one(desk: &Desk, login: Login) -> Result<(), Undecided> {
     }
     // Whatever --login-hours will be then: a longer one must not open the login again.
     let until = login.ends_at(LOGIN_SECONDS_MAX);
-    let alone = LoggedOut { key: login.key, id: login.id.0, issued: login.issued, and_all_before: false, until };
+    let alone = LoggedOut { key: login.key, id: login.id.0, issued: login.issued, and_all_until: None, until };
     let logouts = &desk.area().logouts;
     let done = match logouts.begin(login.key, shared.clock.steady()) {
         Way::Alone => shared.writer.note_and_wait(Note::LogOut(alone)).await,
         Way::WithAllBefore => {
-            let issued = login.issued.max(shared.clock.now());
-            let all = LoggedOut { issued, and_all_before: true, ..alone };
+            let all = LoggedOut { and_all_until: Some(login.issued.max(shared.clock.now())), ..alone };
             let done = shared.writer.note_and_wait(Note::LogOut(all)).await;
             logouts.done(login.key);
             done
@@ -116,7 +115,7 @@ async fn end_one(desk: &Desk, login: Login) -> Result<(), Undecided> {
 fn is_over(desk: &Desk, reader: &Reader, login: &Login, now: i64) -> Result<bool, Fault> {
     let row = desk.readable(reader.login_by_key(login.key, now))?;
     let is_outdated = row.is_some_and(|row| row.login_version > login.login_version);
-    Ok(is_outdated || reader.is_logged_out(login.key, &login.id.0, login.issued)?)
+    Ok(is_outdated || reader.is_logged_out(login.key, &login.id.0, login.issued, login.login_version)?)
 }
 
 /// What a login is worth.
@@ -134,7 +133,7 @@ fn standing(desk: &Desk, login: &Login, now: i64) -> Result<Standing, Undecided>
     desk.read(|reader| {
         let row = desk.readable(reader.login_by_key(login.key, now))?;
         let Some(row) = row.filter(|row| row.login_version == login.login_version) else { return Ok(Standing::Over) };
-        if reader.is_logged_out(login.key, &login.id.0, login.issued)? {
+        if reader.is_logged_out(login.key, &login.id.0, login.issued, login.login_version)? {
             return Ok(Standing::Over);
         }
         let Some(activity) = &desk.area().activity else { return Ok(Standing::Good(row, 0)) };

@@ -18,12 +18,13 @@ impl Reader {
     /// # Errors
     ///
     /// Where the database cannot be read.
-    pub fn is_logged_out(&self, key: Key, id: &[u8; 16], issued: i64) -> Result<bool, Fault> {
+    pub fn is_logged_out(&self, key: Key, id: &[u8; 16], issued: i64, login_version: i64) -> Result<bool, Fault> {
         let mut statement = self.conn.prepare_cached(
             "SELECT 1 FROM logout WHERE id = ?1
-             UNION ALL SELECT 1 FROM logout_before WHERE siteid = ?2 AND memberid = ?3 AND issued >= ?4",
+             UNION ALL SELECT 1 FROM logout_before
+                 WHERE siteid = ?2 AND memberid = ?3 AND issued >= ?4 AND login_version >= ?5",
         )?;
-        Ok(statement.exists(params![id, key.site.get(), key.member.get(), issued])?)
+        Ok(statement.exists(params![id, key.site.get(), key.member.get(), issued, login_version])?)
     }
 
     /// When this login was last used, unix seconds, as far as it was written down.
@@ -48,11 +49,14 @@ impl Reader {
     }
 }
 
-/// See [`super::Note::LogOut`].
-pub(super) fn log_out(conn: &Connection, login: &LoggedOut) -> Result<(), Fault> {
+/// See [`super::Note::LogOut`]. No second that is not sure to have come is made the end of all logins before it.
+pub(super) fn log_out(conn: &Connection, login: &LoggedOut, sure: i64) -> Result<(), Fault> {
     let (site, member) = (login.key.site.get(), login.key.member.get());
-    if login.and_all_before {
-        return end_before(conn, site, member, login.issued);
+    if let Some(all) = login.and_all_until {
+        end_before(conn, site, member, all.min(sure))?;
+        if login.issued <= all.min(sure) {
+            return Ok(());
+        }
     }
     conn.prepare_cached("INSERT OR IGNORE INTO logout (id, until, siteid, memberid, issued) VALUES (?1, ?2, ?3, ?4, ?5)")?
         .execute(params![login.id, login.until, site, member, login.issued])?;
@@ -60,8 +64,8 @@ pub(super) fn log_out(conn: &Connection, login: &LoggedOut) -> Result<(), Fault>
     let count: i64 = conn.prepare_cached(count)?.query_row([site, member], |row| row.get(0))?;
     if count > LOGOUTS_MAX {
         let half = "SELECT issued FROM logout WHERE siteid = ?1 AND memberid = ?2 ORDER BY issued LIMIT 1 OFFSET ?3";
-        let half = conn.prepare_cached(half)?.query_row([site, member, LOGOUTS_MAX / 2 - 1], |row| row.get(0))?;
-        end_before(conn, site, member, half)?;
+        let half: i64 = conn.prepare_cached(half)?.query_row([site, member, count / 2 - 1], |row| row.get(0))?;
+        end_before(conn, site, member, half.min(sure))?;
     }
     Ok(())
 }
@@ -69,8 +73,11 @@ pub(super) fn log_out(conn: &Connection, login: &LoggedOut) -> Result<(), Fault>
 /// Puts one row in the place of those that it covers.
 fn end_before(conn: &Connection, site: i64, member: i64, issued: i64) -> Result<(), Fault> {
     conn.prepare_cached(
-        "INSERT INTO logout_before VALUES (?1, ?2, ?3)
-         ON CONFLICT DO UPDATE SET issued = max(issued, excluded.issued)",
+        "INSERT INTO logout_before SELECT ?1, ?2, ?3, coalesce(
+             (SELECT login_version FROM member_auth WHERE siteid = ?1 AND memberid = ?2),
+             (SELECT login_version FROM former_member WHERE siteid = ?1 AND memberid = ?2), 9223372036854775807) WHERE true
+         ON CONFLICT DO UPDATE SET login_version = excluded.login_version,
+             issued = iif(excluded.login_version > login_version, excluded.issued, max(issued, excluded.issued))",
     )?
     .execute([site, member, issued])?;
     conn.prepare_cached("DELETE FROM logout WHERE siteid = ?1 AND memberid = ?2 AND issued <= ?3")?

@@ -94,8 +94,8 @@ pub struct LoggedOut {
     pub id: [u8; 16],
     /// When they logged in, unix seconds.
     pub issued: i64,
-    /// Also all logins of this member that were issued in that second or before.
-    pub and_all_before: bool,
+    /// Also all logins of this member that were issued in this second or before, unix seconds.
+    pub and_all_until: Option<i64>,
     /// When nobody takes the cookie any more, unix seconds.
     pub until: i64,
 }
@@ -193,8 +193,8 @@ pub trait Engine {
     /// has another credential by now, nothing happens.
     fn rehash(&mut self, rehashed: &Rehashed) -> Result<(), Fault>;
 
-    /// Writes down what a visitor caused.
-    fn note(&mut self, note: &Note) -> Result<(), Fault>;
+    /// Writes down what a visitor caused. `sure` is the time that is sure to have come, unix seconds.
+    fn note(&mut self, note: &Note, sure: i64) -> Result<(), Fault>;
 
     /// Forgets the blocks whose time is over at `now`, unix seconds.
     fn forget_ended(&mut self, now: i64) -> Result<(), Fault>;

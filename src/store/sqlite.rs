@@ -435,9 +435,9 @@ impl Engine for Sqlite<'_> {
         Ok(())
     }
 
-    fn note(&mut self, note: &Note) -> Result<(), Fault> {
+    fn note(&mut self, note: &Note, sure: i64) -> Result<(), Fault> {
         match note {
-            Note::LogOut(login) => logins::log_out(self.conn, login)?,
+            Note::LogOut(login) => logins::log_out(self.conn, login, sure)?,
             Note::Seen(seen) => logins::see(self.conn, seen)?,
             Note::Block(block) => {
                 let (network, username) = block_columns(&block.target);

@@ -158,3 +158,54 @@ fn a_logout_of_eight_logins_takes_one_transaction() {
     assert_eq!(log_out(&app, &held), 303);
     assert_eq!(rows(&app), (8, vec![]));
 }
+
+/// While a clock is ahead a member logs out often: the second that covers those logouts lies in the
+/// future, and would keep the member out until it comes.
+#[test]
+fn a_second_that_a_wrong_clock_has_left_is_lifted_by_ending_the_member_s_logins() {
+    let app = app(&[]);
+    app.post(BOB);
+    app.set_unix_unnoticed(NOON + LONGEST);
+    let mut ended = String::new();
+    for _ in 0..61 {
+        ended = log_in(&app, "1", "bob", "");
+        assert_eq!(log_out(&app, &ended), 303);
+    }
+    assert_eq!(rows(&app), (0, vec![format!("71|{LONGEST}")]));
+    is(admitted(&app, &ended), LOGIN, "logged out");
+    app.set_unix_unnoticed(NOON + 1);
+    let new = log_in(&app, "1", "bob", "");
+    is(admitted(&app, &new), LOGIN, "as if it were of before");
+    crate::commands::run_on(app.config.data_dir.path(), &["member", "logout", "1", "71"]).printed();
+    let new = log_in(&app, "1", "bob", "");
+    is(admitted(&app, &new), BOB_IS_IN, "of a newer version");
+    is(admitted(&app, &ended), LOGIN, "and what was ended stays so");
+}
+
+/// Whatever is answered is so: logged out for good, or said not to be.
+#[test]
+fn logouts_in_a_loop_from_many_connections_hold_or_are_refused_while_postbacks_go_on() {
+    let app = app(&[]);
+    app.post(BOB);
+    let in_and_out = |_| {
+        let held = log_in(&app, "1", "bob", "");
+        (log_out(&app, &held), held)
+    };
+    let answers = std::thread::scope(|scope| {
+        let looping = || (0..20).map(in_and_out).collect::<Vec<_>>();
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(looping)).collect();
+        for number in 100..140 {
+            add(&app, 1, number, &format!("new{number}"));
+        }
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
+    });
+    assert!(answers.iter().filter(|(status, _)| *status == 303).count() >= 60, "{answers:?}");
+    for (status, held) in &answers {
+        assert!(matches!(status, 303 | 503), "{status}");
+        if *status == 303 {
+            is(admitted(&app, held), LOGIN, "logged out");
+        }
+    }
+    let (single, before) = rows(&app);
+    assert!(single <= 64 && before.len() <= 1, "{single} {before:?}");
+}
