@@ -26,21 +26,20 @@ pub(super) fn presented(request: &HttpRequest, desk: &Desk, now: i64) -> Present
     presented
 }
 
-/// Gives the browser a cookie with a login for each of these rows, and with those that it had and
-/// that are still good. The oldest fall out where there are too many, and so does an older login of
-/// the same member.
+/// Gives the browser a cookie with a login for each of these rows, and with those of other sites
+/// that it keeps, the newest first: the last ones fall out where there are too many.
 pub(super) fn log_in(
     request: &HttpRequest,
     desk: &Desk,
     response: &mut HttpResponse,
     rows: &[LoginRow],
-    still_good: &[Login],
+    kept: &[Login],
     now: i64,
 ) {
     let area = desk.area();
     let new = |row: &LoginRow| Login { key: row.key, id: LoginId::random(), issued: now, login_version: row.login_version };
     let mut logins: Vec<Login> = rows.iter().map(new).collect();
-    for login in still_good {
+    for login in kept {
         if logins.iter().all(|newer| newer.key != login.key) {
             logins.push(*login);
         }

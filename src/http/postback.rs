@@ -167,7 +167,7 @@ impl Desk {
     /// One request has logins of two members of a site in different cookies; the first was taken.
     pub(super) fn two_members(&self, taken: Key, other: Key, address: IpAddr) {
         let count = self.shared.area.rivals.fetch_add(1, Ordering::Relaxed) + 1;
-        self.shared.mistakes.say(Mistake::Rivals, self.shared.clock.now(), || {
+        self.shared.mistakes.say(Mistake::Rivals, self.shared.clock.steady(), || {
             log::warn!(
                 site:% = taken.site, member:% = taken.member, other:% = other.member, address:% = address, count = count;
                 "a browser has logins of two members of one site in different cookies, and the first counts: a host that \
@@ -178,7 +178,7 @@ impl Desk {
 
     /// A new login was given, and the one before it in this browser could not be ended.
     pub(super) fn session_not_ended(&self) {
-        self.shared.mistakes.say(Mistake::SessionNotEnded, self.shared.clock.now(), || {
+        self.shared.mistakes.say(Mistake::SessionNotEnded, self.shared.clock.steady(), || {
             log::warn!(
                 "a browser logged in anew, and its login before could not be ended: a copy of its cookie stays good until it ends"
             );

@@ -28,8 +28,8 @@ pub(super) fn by_cookie(
     let mut reason = Reason::Login;
     for site in wanted.sites {
         for login in logins.iter().filter(|login| login.key.site == *site) {
-            match standing(desk, login, now)? {
-                Standing::Good(row, idle_for) => {
+            match worth(desk, login, now)? {
+                Worth::Good(row, idle_for) => {
                     use_login(desk, login, idle_for, now);
                     if wanted.takes(&row) {
                         tell_rivals(request, desk, logins, login, now)?;
@@ -37,8 +37,8 @@ pub(super) fn by_cookie(
                     }
                     reason = Reason::Trial;
                 }
-                Standing::Idle if reason == Reason::Login => reason = Reason::Idle,
-                Standing::Idle | Standing::Over => {}
+                Worth::Idle if reason == Reason::Login => reason = Reason::Idle,
+                Worth::Idle | Worth::Over => {}
             }
         }
     }
@@ -49,7 +49,7 @@ pub(super) fn by_cookie(
 /// can make a browser log in under its own membership, and that must leave a trace.
 fn tell_rivals(request: &HttpRequest, desk: &Desk, logins: &Presented, taken: &Login, now: i64) -> Result<(), Undecided> {
     for rival in logins.rivals(taken) {
-        if let Standing::Good(..) = standing(desk, rival, now)? {
+        if let Worth::Good(..) = worth(desk, rival, now)? {
             desk.two_members(taken.key, rival.key, desk.caller(request));
             break;
         }
@@ -70,7 +70,7 @@ pub(super) struct Before {
 pub(super) fn before(desk: &Desk, logins: &Presented, new: &[LoginRow], now: i64) -> Result<Before, Undecided> {
     let (mut kept, mut ended) = (Vec::new(), Vec::new());
     for login in logins.iter() {
-        let Standing::Good(..) = standing(desk, login, now)? else { continue };
+        let Worth::Good(..) = worth(desk, login, now)? else { continue };
         if new.iter().any(|row| row.key.site == login.key.site) {
             ended.push(*login);
         } else if !logins.rivals(login).any(|rival| kept.contains(rival)) {
@@ -119,7 +119,7 @@ fn is_over(desk: &Desk, reader: &Reader, login: &Login, now: i64) -> Result<bool
 }
 
 /// What a login is worth.
-enum Standing {
+enum Worth {
     /// It lets in the member with this row. It was not used for so many seconds.
     Good(LoginRow, i64),
     /// It was not used for too long.
@@ -129,14 +129,14 @@ enum Standing {
 }
 
 /// Of the row's version, not given back, and used not too long ago.
-fn standing(desk: &Desk, login: &Login, now: i64) -> Result<Standing, Undecided> {
+fn worth(desk: &Desk, login: &Login, now: i64) -> Result<Worth, Undecided> {
     desk.read(|reader| {
         let row = desk.readable(reader.login_by_key(login.key, now))?;
-        let Some(row) = row.filter(|row| row.login_version == login.login_version) else { return Ok(Standing::Over) };
+        let Some(row) = row.filter(|row| row.login_version == login.login_version) else { return Ok(Worth::Over) };
         if reader.is_logged_out(login.key, &login.id.0, login.issued, login.login_version)? {
-            return Ok(Standing::Over);
+            return Ok(Worth::Over);
         }
-        let Some(activity) = &desk.area().activity else { return Ok(Standing::Good(row, 0)) };
+        let Some(activity) = &desk.area().activity else { return Ok(Worth::Good(row, 0)) };
         let in_memory = activity.idle_for(login.id, desk.shared().clock.steady());
         let idle_for = match in_memory.filter(|&idle_for| !activity.is_over(idle_for)) {
             Some(idle_for) => idle_for,
@@ -146,7 +146,7 @@ fn standing(desk: &Desk, login: &Login, now: i64) -> Result<Standing, Undecided>
                 now - seen.unwrap_or(login.issued)
             }
         };
-        Ok(if activity.is_over(idle_for) { Standing::Idle } else { Standing::Good(row, idle_for) })
+        Ok(if activity.is_over(idle_for) { Worth::Idle } else { Worth::Good(row, idle_for) })
     })
 }
 
@@ -162,7 +162,7 @@ fn use_login(desk: &Desk, login: &Login, idle_for: i64, now: i64) {
 /// Why the login page is shown to a browser with logins, as far as they tell it.
 pub(super) fn why_out(desk: &Desk, wanted: Wanted<'_>, logins: &Presented, now: i64) -> Result<Said, Undecided> {
     for login in logins.iter().filter(|login| wanted.sites.contains(&login.key.site)) {
-        if let Standing::Idle = standing(desk, login, now)? {
+        if let Worth::Idle = worth(desk, login, now)? {
             return Ok(Said::Idle);
         }
     }

@@ -1,4 +1,7 @@
 //! `member logout`: ends the logins by cookie of one member, or of everybody.
+//!
+//! A running service has nothing in memory that would have to be cleared: the cookie and the row are
+//! compared at every request, and what is remembered of passwords opens no cookie.
 
 use std::io::{Write as _, stdout};
 
