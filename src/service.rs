@@ -2,6 +2,7 @@
 //! other.
 
 mod area;
+mod blocks;
 mod reload;
 
 use std::io;
@@ -95,6 +96,17 @@ pub struct Service {
     _locks: Vec<Lock>,
 }
 
+/// Looks after the blocks of those who guess.
+#[derive(Clone, Debug)]
+pub struct BlockWatch(Shared);
+
+impl BlockWatch {
+    /// One look, as there is one each second.
+    pub async fn look(&self) {
+        blocks::look(&self.0).await;
+    }
+}
+
 impl Service {
     /// Starts everything; the server runs while the second value is awaited.
     ///
@@ -135,7 +147,7 @@ impl Service {
             }
             false => None,
         };
-        let area = Arc::new(area::open(config, &vault, clock.now(), cost, rehashes)?);
+        let area = Arc::new(area::open(config, &vault, &clock, cost, rehashes)?);
         let shared = Shared {
             area,
             stand_in: stand_in(&config.api.source),
@@ -191,21 +203,33 @@ impl Service {
         self.writer_thread.is_finished()
     }
 
-    /// Watches the token file, the blocks that commands lift and the refused calls; never returns.
+    /// Watches the token file, the blocks and the refused calls; never returns.
     pub async fn watch(&self) {
-        let mut sampled = Instant::now();
-        loop {
-            tokio::time::sleep(LOOK_EVERY).await;
-            area::write_down_blocks(&self.shared).await;
-            area::take_up_lifted_blocks(&self.shared);
-            if sampled.elapsed() >= SAMPLE_EVERY {
-                sampled = Instant::now();
-                area::sample_rows(&self.shared);
+        let (blocks, others) = (self.block_watch(), async {
+            let mut sampled = Instant::now();
+            loop {
+                tokio::time::sleep(LOOK_EVERY).await;
+                if sampled.elapsed() >= SAMPLE_EVERY {
+                    sampled = Instant::now();
+                    area::sample_rows(&self.shared);
+                }
+                area::take_up_epoch(&self.shared);
+                self.shared.refused.look();
+                self.shared.tokens.look();
             }
-            area::take_up_epoch(&self.shared);
-            self.shared.refused.look();
-            self.shared.tokens.look();
-        }
+        });
+        // Apart: a database that is locked keeps blocks from being written, and nothing else.
+        tokio::join!(others, async {
+            loop {
+                tokio::time::sleep(LOOK_EVERY).await;
+                blocks.look().await;
+            }
+        });
+    }
+
+    /// What logs the blocks, writes them down and takes up those that commands lift.
+    pub fn block_watch(&self) -> BlockWatch {
+        BlockWatch(self.shared.clone())
     }
 
     /// Stops accepting, answers what was accepted, closes the database.
@@ -221,6 +245,7 @@ impl Service {
         // Graceful: the last answers are still on their way to the sockets.
         self.handle.stop(true).await;
         self.shared.refused.close();
+        blocks::write_down_all(&self.shared);
         if let Some(worker) = self.worker {
             worker.stop();
         }

@@ -279,10 +279,8 @@ impl Thread {
     fn write_notes(&mut self, engine: &mut dyn Engine) -> Result<(), Fault> {
         let waiting = self.lane.take();
         let now = self.setup.clock.now();
-        let result = in_transaction(engine, |engine| {
-            engine.forget_ended(now)?;
-            waiting.iter().try_for_each(|waiting| engine.note(&waiting.note, now))
-        });
+        let write = |engine: &mut dyn Engine| waiting.iter().try_for_each(|waiting| engine.note(&waiting.note, now));
+        let result = in_transaction(engine, write);
         self.noted = Some(Instant::now());
         self.commits.add();
         let (waited, others): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|waiting| waiting.done.is_some());

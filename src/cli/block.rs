@@ -21,7 +21,7 @@ pub(super) enum Block {
         /// Those of this username
         #[arg(long, value_name = "USERNAME")]
         name: Option<String>,
-        /// Those of this address or its network
+        /// Those of this address or network, and of wider ones that hold it
         #[arg(long, value_name = "ADDRESS")]
         network: Option<String>,
         /// All of them
@@ -42,14 +42,17 @@ impl Block {
             Block::Lift { name, network, all: _ } => {
                 let network = network.as_deref().map(|text| {
                     let bad = || {
-                        Failure::usage(format!("block lift: --network: expected an address, found \"{}\"", text.escape_debug()))
+                        Failure::usage(format!(
+                            "block lift: --network: expected an address or a network of `block list`, found \"{}\"",
+                            text.escape_debug()
+                        ))
                     };
                     Network::parse(text).ok_or_else(bad)
                 });
                 let (door, network) = (name.as_deref().map(Door::new), network.transpose()?);
                 let chosen = |block: &&Blocked| {
                     door.as_ref().is_none_or(|door| block.target.door() == Some(door))
-                        && network.is_none_or(|network| block.target.network() == Some(network))
+                        && network.is_none_or(|network| block.target.network().is_some_and(|blocked| blocked.overlaps(network)))
                 };
                 lift(config, &blocks.iter().filter(chosen).collect::<Vec<_>>())
             }

@@ -7,13 +7,15 @@ use std::net::IpAddr;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::clock::Clock;
 use crate::config::AreaConfig;
 use crate::login::activity::Activity;
 use crate::login::ask::Ask;
 use crate::login::basic::Typed;
+use crate::login::blocks::Ledger;
 use crate::login::cookie::LOGINS_MAX;
 use crate::login::epoch::Signers;
-use crate::login::guard::{Block, Door, Guard, Kind, Network, Verdict};
+use crate::login::guard::{Door, Guard, Kind, Moment, Named, Network, Verdict, Wrong};
 use crate::login::known::KnownNetworks;
 use crate::login::logouts::Logouts;
 use crate::login::pool::{Asker, Busy, Pool, Question};
@@ -57,21 +59,14 @@ pub struct Area {
     pub outside_domains: SaidOnce<String>,
     /// Requests so far whose cookies had logins of different members of one site.
     pub rivals: AtomicU64,
-    /// Blocks that were written down: one of them that is there no more was lifted by a command.
-    pub written: Mutex<Vec<Block>>,
-    /// Blocks that could not be written down yet.
-    pub unwritten: Mutex<Vec<Block>>,
+    /// Which blocks have a line in the log and a row in the database.
+    pub ledger: Mutex<Ledger>,
 }
 
 impl Area {
-    /// The blocks that were written down and may hold. A panic elsewhere leaves whole ones.
-    pub fn written(&self) -> MutexGuard<'_, Vec<Block>> {
-        self.written.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The same of those that are still to be written down.
-    pub fn unwritten(&self) -> MutexGuard<'_, Vec<Block>> {
-        self.unwritten.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The blocks in log and database. A panic elsewhere leaves whole entries.
+    pub fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -187,32 +182,41 @@ async fn opened(
 ) -> Result<Result<Vec<LoginRow>, Reason>, Undecided> {
     let area = desk.area();
     let (door, network) = (Door::new(typed.name.as_str()), Network::of(address));
-    let verdict = area.guard.verdict(&door, network, now);
+    let clock = &desk.shared().clock;
+    let verdict = area.guard.verdict(&door, network, clock.steady());
     if let Verdict::Blocked(Kind::Pair | Kind::Network) = verdict {
         return Ok(Err(Reason::Blocked));
     }
-    let rows = desk.read(|reader| {
+    let mut rows = desk.read(|reader| {
         let mut rows = Vec::with_capacity(1);
         for &site in wanted.sites {
             rows.extend(desk.readable(reader.logins_by_name(site, &typed.name, now))?);
         }
         Ok(rows)
     })?;
+    let named = if rows.is_empty() { Named::Nobody } else { Named::Member };
     let is_open = verdict == Verdict::Open;
+    if let Verdict::BlockedAround(_) = verdict {
+        rows.retain(|row| area.known.has(row.key, network));
+        if rows.is_empty() {
+            return Ok(Err(Reason::Blocked));
+        }
+    }
     let asker = Asker { address, is_known: false };
-    let mut attempt = Attempt { area, writer: &desk.shared().writer, typed, asker, hashes: is_open, hashed: false };
+    let mut attempt = Attempt { area, writer: &desk.shared().writer, clock, typed, asker, hashes: is_open, hashed: false };
     if rows.is_empty() {
         attempt.nobody(wanted.sites).await?;
     }
     let (mut opened, mut is_known) = (Vec::with_capacity(1), false);
     for row in rows {
-        // A block of the name keeps no member out of a network of theirs.
-        attempt.asker.is_known = area.known.has(row.key, network);
-        attempt.hashes = is_open || attempt.asker.is_known;
-        is_known |= attempt.hashes;
+        // What others do, elsewhere or in a wider network, keeps no member out of a network of theirs.
+        let is_home = area.known.has(row.key, network);
+        attempt.asker.is_known = is_home;
+        attempt.hashes = is_open || is_home;
+        is_known |= is_home;
         if attempt.opens(&row).await? {
             // Others may have guessed on while this was hashed: ten at once are ten.
-            if attempt.hashed && attempt.is_blocked_by_now(&door, network, now) {
+            if attempt.hashed && attempt.is_blocked_by_now(&door, network, is_home) {
                 return Ok(Err(Reason::Blocked));
             }
             if !area.guard.is_exempt(network) {
@@ -228,8 +232,9 @@ async fn opened(
     if !opened.is_empty() {
         return Ok(Ok(opened));
     }
-    let blocked = attempt.is_blocked_by_now(&door, network, now);
-    desk.count_wrong(&door, network, area.remembered.secret(&typed.password), now).await;
+    let blocked = attempt.is_blocked_by_now(&door, network, is_known);
+    let secret = area.remembered.secret(&typed.password);
+    desk.count_wrong(&Wrong { door: &door, named, network, is_known, secret }, Moment::of(clock));
     Ok(Err(if blocked || !(is_open || is_known) { Reason::Blocked } else { Reason::Login }))
 }
 
@@ -237,6 +242,7 @@ async fn opened(
 struct Attempt<'a> {
     area: &'a Area,
     writer: &'a Writer,
+    clock: &'a Clock,
     typed: &'a Typed,
     /// Who tries.
     asker: Asker,
@@ -256,8 +262,12 @@ impl Attempt<'_> {
         Ok(opened)
     }
 
-    fn is_blocked_by_now(&self, door: &Door, network: Network, now: i64) -> bool {
-        matches!(self.area.guard.verdict(door, network, now), Verdict::Blocked(Kind::Pair | Kind::Network))
+    fn is_blocked_by_now(&self, door: &Door, network: Network, is_home: bool) -> bool {
+        match self.area.guard.verdict(door, network, self.clock.steady()) {
+            Verdict::Open | Verdict::Blocked(Kind::Name) => false,
+            Verdict::Blocked(Kind::Pair | Kind::Network) => true,
+            Verdict::BlockedAround(_) => !is_home,
+        }
     }
 
     /// Nobody has the name: as dear as a wrong password, so that the time does not tell.

@@ -25,13 +25,12 @@ use crate::apply::Postback;
 use crate::authstring::stand_in::StandIn;
 use crate::clock::Clock;
 use crate::journal::Origin;
-use crate::login::guard::{Door, Network};
-use crate::login::remembered::SecretDigest;
+use crate::login::guard::{Moment, Wrong};
 use crate::login::unkept::Missing;
 use crate::member::Key;
 use crate::network;
 use crate::reply::{Refusal, Reply, Word};
-use crate::store::{Fault, Location, Note, Reader};
+use crate::store::{Fault, Location, Reader};
 use crate::writer::{Answer, Writer};
 
 /// What all threads of the HTTP server share.
@@ -185,22 +184,15 @@ impl Desk {
         });
     }
 
-    /// Counts a wrong password. A block that begins with it is logged and written down.
-    pub(super) async fn count_wrong(&self, door: &Door, network: Network, secret: SecretDigest, now: i64) {
+    /// Counts a wrong password. A block that begins with it holds at once; it is logged and written down a moment later.
+    pub(super) fn count_wrong(&self, wrong: &Wrong<'_>, now: Moment) {
+        let network = wrong.network;
         if self.shared.area.guard.is_exempt(network) {
-            self.shared.mistakes.say(Mistake::Uncounted, now, || {
+            self.shared.mistakes.say(Mistake::Uncounted, now.wall, || {
                 log::warn!("a wrong password from {network} was not counted: list your proxy with --trusted-proxy, so that guessers can be told apart");
             });
         }
-        for block in self.shared.area.guard.wrong(door, network, secret, now) {
-            log::warn!("{}", block.line());
-            if self.shared.writer.note_and_wait(Note::Block(block.clone())).await {
-                self.shared.area.written().push(block);
-            } else {
-                log::warn!("the block could not be written down yet: no command sees it");
-                self.shared.area.unwritten().push(block);
-            }
-        }
+        self.shared.area.guard.wrong(wrong, now);
     }
 
     /// Who sent this.

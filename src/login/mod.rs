@@ -17,6 +17,7 @@ pub mod activity;
 pub mod ask;
 pub mod back;
 pub mod basic;
+pub mod blocks;
 pub mod cookie;
 pub mod cookie_domain;
 pub mod cookie_header;

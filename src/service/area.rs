@@ -1,11 +1,11 @@
-//! The members area of a service: put together at the start, and its blocks kept in step with the database.
+//! The members area of a service, put together at the start.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
-use super::StartError;
-use crate::apply::in_transaction;
+use super::{StartError, blocks};
 use crate::chain::chain;
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::area::Area;
 use crate::http::postback::Shared;
@@ -14,7 +14,7 @@ use crate::key_file;
 use crate::login::activity::Activity;
 use crate::login::cookie::Signer;
 use crate::login::epoch::Signers;
-use crate::login::guard::{Guard, Kind};
+use crate::login::guard::{Guard, Moment};
 use crate::login::known::KnownNetworks;
 use crate::login::logouts::Logouts;
 use crate::login::pool::Pool;
@@ -22,24 +22,23 @@ use crate::login::remembered::Remembered;
 use crate::login::unkept::Unkept;
 use crate::password::rehash::Rehashes;
 use crate::password::{Cost, Steps, Vault, Verifier};
-use crate::store::{Engine, Note, open_reader, with_engine};
+use crate::store::open_reader;
 
 /// Rows that are looked at to tell which kinds of hashes there are: half of them the oldest, half the newest.
 const ROWS_SAMPLED: u32 = 4_096;
 
-/// The members area, with the blocks of an earlier run. Those of a name are left: which networks had opened it before is forgotten, and
-/// nobody shall be locked out by it.
-pub(super) fn open(config: &Config, vault: &Vault, now: i64, cost: Cost, rehashes: Arc<Rehashes>) -> Result<Area, StartError> {
-    let guard = Guard::new(config.area.limits, config.trusted_proxy.0.is_empty(), now);
+/// The members area, with the blocks of an earlier run.
+pub(super) fn open(
+    config: &Config,
+    vault: &Vault,
+    clock: &Clock,
+    cost: Cost,
+    rehashes: Arc<Rehashes>,
+) -> Result<Area, StartError> {
+    let guard = Guard::new(config.area.limits, config.trusted_proxy.0.is_empty(), clock.steady());
+    let ledger = Mutex::new(blocks::take_up_stored(config, &guard, Moment::of(clock))?);
     let reader = open_reader(&config.location)?;
     let epoch = reader.login_epoch().map_err(StartError::Read)?;
-    let stored = reader.blocks(now).map_err(StartError::Read)?;
-    let (names, others): (Vec<_>, Vec<_>) = stored.into_iter().partition(|block| block.target.kind() == Kind::Name);
-    others.iter().cloned().for_each(|block| guard.begin(block));
-    if !names.is_empty() {
-        let lift = |engine: &mut dyn Engine| names.iter().try_for_each(|block| engine.lift(&block.target));
-        with_engine(&config.location, false, |engine| in_transaction(engine, lift))?.map_err(StartError::Write)?;
-    }
     let remembered = Arc::new(Remembered::new().map_err(std::io::Error::from)?);
     let steps = Arc::new(Steps::new(cost));
     steps.sample(&reader.sample(ROWS_SAMPLED).map_err(StartError::Read)?);
@@ -60,8 +59,7 @@ pub(super) fn open(config: &Config, vault: &Vault, now: i64, cost: Cost, rehashe
         unkept: Unkept::default(),
         outside_domains: SaidOnce::default(),
         rivals: AtomicU64::new(0),
-        written: Mutex::new(others),
-        unwritten: Mutex::default(),
+        ledger,
     })
 }
 
@@ -73,40 +71,6 @@ pub(super) fn sample_rows(shared: &Shared) {
         // The kinds of the latest sample stay, and what keeps the database from being read is logged elsewhere.
         Err(error) => log::debug!("members cannot be sampled: {error}"),
     }
-}
-
-/// Tries again to write down what could not be.
-pub(super) async fn write_down_blocks(shared: &Shared) {
-    let unwritten = std::mem::take(&mut *shared.area.unwritten());
-    for block in unwritten.into_iter().filter(|block| block.until > shared.clock.now()) {
-        let done = shared.writer.note_and_wait(Note::Block(block.clone())).await;
-        let list = if done { shared.area.written() } else { shared.area.unwritten() };
-        { list }.push(block);
-    }
-}
-
-/// Takes up what `block lift` did: a block that was written down, and is there no more before its end.
-pub(super) fn take_up_lifted_blocks(shared: &Shared) {
-    let now = shared.clock.now();
-    let mut known = shared.area.written();
-    known.retain(|block| block.until > now);
-    if known.is_empty() {
-        return;
-    }
-    let read = open_reader(&shared.location).map_err(|error| chain(&error));
-    let there = match read.and_then(|reader| reader.blocks(now).map_err(|fault| chain(&fault))) {
-        Ok(there) => there,
-        // They hold, and what keeps the database from being read is logged elsewhere.
-        Err(error) => return log::debug!("blocks cannot be looked up: {error}"),
-    };
-    known.retain(|block| {
-        let holds = there.contains(block);
-        if !holds {
-            log::info!("login block lifted: {block}");
-            shared.area.guard.lift(block);
-        }
-        holds
-    });
 }
 
 /// Takes up what `member logout --all` did. While the database cannot be read, the epoch stays; what keeps it from being read is

@@ -86,7 +86,7 @@ pub struct Rehashed {
 }
 
 /// A login cookie that was given back.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LoggedOut {
     /// Whose login it was.
     pub key: Key,
@@ -101,7 +101,7 @@ pub struct LoggedOut {
 }
 
 /// When a login was last used.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seen {
     /// Whose it is.
     pub key: Key,
@@ -125,7 +125,7 @@ pub struct Spent {
 }
 
 /// What a visitor causes and a restart shall not forget. Many are written in one transaction, behind postbacks.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Note {
     /// A login was given back.
     LogOut(LoggedOut),
@@ -133,6 +133,8 @@ pub enum Note {
     Seen(Seen),
     /// Somebody is blocked; in place of a block against the same target.
     Block(Block),
+    /// A block has ended.
+    Lift(Target),
 }
 
 /// What a login check asks of a member's row.
@@ -196,15 +198,15 @@ pub trait Engine {
     /// Writes down what a visitor caused. `sure` is the time that is sure to have come, unix seconds.
     fn note(&mut self, note: &Note, sure: i64) -> Result<(), Fault>;
 
-    /// Forgets the blocks whose time is over at `now`, unix seconds.
-    fn forget_ended(&mut self, now: i64) -> Result<(), Fault>;
-
     /// Forgets what is spent of logouts and of last uses, or makes fewer rows of it, at most `most` of each table; says whether there
     /// was any. It cannot be undone, so the time has to be sure.
     fn forget_logins(&mut self, spent: Spent, most: usize) -> Result<bool, Fault>;
 
-    /// Forgets a block before its end.
+    /// Forgets a block. How long one lasts is no matter of the clock that somebody may set, so that none is forgotten by it.
     fn lift(&mut self, target: &Target) -> Result<(), Fault>;
+
+    /// Forgets all blocks but these.
+    fn keep_blocks(&mut self, blocks: &[Block]) -> Result<(), Fault>;
 
     /// Writes the probe of `GET /health`.
     fn probe(&mut self, now: i64) -> Result<(), Fault>;

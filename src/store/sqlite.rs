@@ -14,7 +14,7 @@ use super::{Engine, Fault, Hardened, Note, Outcome, Pending, Rehashed, Spent, Vi
 use crate::action::{Change, Standing};
 use crate::journal::Record;
 use crate::login::epoch::Epoch;
-use crate::login::guard::{Door, Target};
+use crate::login::guard::{Block, Door, Target};
 use crate::member::{Former, Key, Member, MemberId, SiteId, Username};
 use crate::password::KeyId;
 use crate::unicode::folded;
@@ -259,6 +259,18 @@ fn block_columns(target: &Target) -> (String, &str) {
     (network, target.door().map(Door::name).unwrap_or_default())
 }
 
+fn write_block(conn: &Connection, block: &Block) -> Result<(), Fault> {
+    let (network, username) = block_columns(&block.target);
+    conn.prepare_cached("INSERT OR REPLACE INTO block VALUES (?1, ?2, ?3, ?4, ?5)")?.execute(params![
+        block.target.kind().as_str(),
+        network,
+        username,
+        block.since,
+        block.until
+    ])?;
+    Ok(())
+}
+
 /// By `stat` alone: opening and closing the file would give up SQLite's locks on it.
 fn identity(path: &Path) -> Option<(u64, u64)> {
     std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()))
@@ -439,22 +451,9 @@ impl Engine for Sqlite<'_> {
         match note {
             Note::LogOut(login) => logins::log_out(self.conn, login, sure)?,
             Note::Seen(seen) => logins::see(self.conn, seen)?,
-            Note::Block(block) => {
-                let (network, username) = block_columns(&block.target);
-                self.conn.prepare_cached("INSERT OR REPLACE INTO block VALUES (?1, ?2, ?3, ?4, ?5)")?.execute(params![
-                    block.target.kind().as_str(),
-                    network,
-                    username,
-                    block.since,
-                    block.until
-                ])?;
-            }
+            Note::Block(block) => write_block(self.conn, block)?,
+            Note::Lift(target) => self.lift(target)?,
         }
-        Ok(())
-    }
-
-    fn forget_ended(&mut self, now: i64) -> Result<(), Fault> {
-        self.conn.prepare_cached("DELETE FROM block WHERE until <= ?1")?.execute([now])?;
         Ok(())
     }
 
@@ -466,6 +465,11 @@ impl Engine for Sqlite<'_> {
             username
         ])?;
         Ok(())
+    }
+
+    fn keep_blocks(&mut self, blocks: &[Block]) -> Result<(), Fault> {
+        self.conn.execute("DELETE FROM block", [])?;
+        blocks.iter().try_for_each(|block| write_block(self.conn, block))
     }
 
     fn probe(&mut self, now: i64) -> Result<(), Fault> {

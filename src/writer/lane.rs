@@ -97,6 +97,7 @@ mod tests {
             Note::LogOut(login) => login.until,
             Note::Seen(seen) => seen.at,
             Note::Block(block) => block.until,
+            Note::Lift(_) => -1,
         };
         notes.iter().map(number).collect()
     }

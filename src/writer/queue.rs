@@ -217,6 +217,23 @@ impl Writer {
         self.put_in_lane(Waiting { note, done: Some(done) }) && matches!(answered.await, Ok(true))
     }
 
+    /// The same with several at once; `false` if one of them did not happen.
+    pub async fn note_all_and_wait(&self, notes: Vec<Note>) -> bool {
+        let put = |note| {
+            let (done, answered) = oneshot::channel();
+            self.put_in_lane(Waiting { note, done: Some(done) }).then_some(answered)
+        };
+        let answers: Vec<_> = notes.into_iter().map(put).collect();
+        let mut all = true;
+        for answered in answers {
+            all &= match answered {
+                Some(answered) => matches!(answered.await, Ok(true)),
+                None => false,
+            };
+        }
+        all
+    }
+
     fn put_in_lane(&self, waiting: Waiting) -> bool {
         let was_empty = self.lane.push(waiting);
         if was_empty == Some(true) {

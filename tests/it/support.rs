@@ -18,7 +18,7 @@ use nats_userman::member::{Key, MemberId, SiteId};
 use nats_userman::password::harden::Bench;
 use nats_userman::password::rehash::Rehashes;
 use nats_userman::password::{Hasher, Password, Vault, verify_member};
-use nats_userman::service::Service;
+use nats_userman::service::{BlockWatch, Service};
 use nats_userman::store::open_reader;
 use nats_userman::writer::{LoginTimes, Writer};
 use rusqlite::{Connection, OpenFlags};
@@ -136,6 +136,7 @@ pub struct App {
     clock: Arc<AtomicI64>,
     writer: Writer,
     rehashes: Arc<Rehashes>,
+    blocks: BlockWatch,
     vault: Vault,
     stop: Option<tokio::sync::oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -171,15 +172,16 @@ impl App {
             actix_web::rt::System::new().block_on(async move {
                 let (service, server) = Service::start(&config_there, clock_there, false).unwrap();
                 let server = actix_web::rt::spawn(server);
-                started.send((service.address(), service.writer().clone(), Arc::clone(service.rehashes()))).unwrap();
+                let handles = (service.writer().clone(), Arc::clone(service.rehashes()), service.block_watch());
+                started.send((service.address(), handles)).unwrap();
                 let _ = stopped.await;
                 service.stop().await;
                 let _ = server.await;
             });
         });
-        let (address, writer, rehashes) = start.recv().expect("the service did not start");
+        let (address, (writer, rehashes, blocks)) = start.recv().expect("the service did not start");
         let vault = Vault::load(&data.join("seal.key")).unwrap();
-        Self { address, dir, config, clock, writer, rehashes, vault, stop: Some(stop), thread: Some(thread) }
+        Self { address, dir, config, clock, writer, rehashes, blocks, vault, stop: Some(stop), thread: Some(thread) }
     }
 
     /// Sets the clock, as in "2026-06-15 13:00:00" (UTC), and does what the writer does each half second.
@@ -205,6 +207,11 @@ impl App {
     /// Moves whoever has expired.
     pub fn tick(&self) {
         assert!(tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(self.writer.tick()));
+    }
+
+    /// Logs the blocks that began, writes them down and takes up those that a command lifted, as is done each second.
+    pub fn look_at_blocks(&self) {
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(self.blocks.look());
     }
 
     /// Posts a urlencoded body with the right token; the reply line.

@@ -1,63 +1,18 @@
 //! What can be blocked: a door for a network, a network, a door.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
+use super::network::Network;
 use crate::member::USERNAME_BYTES_MAX;
 use crate::unicode::folded;
 
 /// Of a name that is longer than any member's when folded (lower case takes more bytes of some letters) the beginning is enough.
 const DOOR_BYTES_MAX: usize = 4 * USERNAME_BYTES_MAX;
 
-/// Bits of an IPv6 address that are a customer's network; behind them he has addresses without end.
-const IPV6_NETWORK_BITS: u32 = 64;
-
-/// Where a visitor comes from: an IPv4 address, or the /64 of an IPv6 address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Network(IpAddr);
-
-impl Network {
-    /// The network of an address.
-    pub fn of(address: IpAddr) -> Self {
-        Self(match address.to_canonical() {
-            IpAddr::V4(address) => IpAddr::V4(address),
-            IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << IPV6_NETWORK_BITS))),
-        })
-    }
-
-    /// Reads what [`fmt::Display`] writes, or any address of the network.
-    pub fn parse(text: &str) -> Option<Self> {
-        let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
-        let address: IpAddr = address.parse().ok()?;
-        let whole = match bits {
-            None => true,
-            Some(bits) => bits == if address.is_ipv4() { "32" } else { "64" },
-        };
-        whole.then(|| Self::of(address))
-    }
-
-    /// Whether it is this machine. `::1` stands for its /64, in which nobody else can be.
-    pub fn is_loopback(self) -> bool {
-        match self.0 {
-            IpAddr::V4(address) => address.is_loopback(),
-            IpAddr::V6(address) => address.is_unspecified(),
-        }
-    }
-}
-
-impl fmt::Display for Network {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            IpAddr::V4(address) => address.fmt(f),
-            IpAddr::V6(address) => write!(f, "{address}/{IPV6_NETWORK_BITS}"),
-        }
-    }
-}
-
 /// What is guessed at: a name. On whatever sites: a visitor of the login page can choose among them, and must not get a new count for
 /// each choice. Clones are cheap.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Door(Arc<str>);
 
 impl Door {
@@ -126,7 +81,7 @@ impl fmt::Display for Kind {
 }
 
 /// Whom a block is against.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Target {
     /// See [`Kind::Pair`].
     Pair(Door, Network),
@@ -170,43 +125,30 @@ impl Target {
             Target::Name(_) => None,
         }
     }
+
+    /// The same with another network; of a name there is none.
+    pub(super) fn at(&self, network: Network) -> Self {
+        match self {
+            Target::Pair(door, _) => Target::Pair(door.clone(), network),
+            Target::Network(_) => Target::Network(network),
+            Target::Name(_) => self.clone(),
+        }
+    }
+
+    /// The same with the next wider network.
+    pub(super) fn wider(&self) -> Option<Self> {
+        self.network()?.wider().map(|network| self.at(network))
+    }
+
+    /// The targets of the next narrower kind of network that it holds.
+    pub(super) fn narrower(&self) -> impl Iterator<Item = Self> {
+        self.network().into_iter().flat_map(Network::narrower).map(|network| self.at(network))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_network_is_an_ipv4_address_or_a_64_of_ipv6() {
-        for (address, network) in [
-            ("203.0.113.9", "203.0.113.9"),
-            ("::ffff:203.0.113.9", "203.0.113.9"),
-            ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
-            ("2001:db8:1:2::", "2001:db8:1:2::/64"),
-            ("::1", "::/64"),
-        ] {
-            let found = Network::of(address.parse().unwrap());
-            assert_eq!(found.to_string(), network, "{address}");
-            assert_eq!((Network::parse(address), Network::parse(network)), (Some(found), Some(found)), "{address}");
-        }
-        for text in ["", "bob", "203.0.113.0/24", "2001:db8::/32", "203.0.113.9/", "203.0.113.9:80", " 203.0.113.9", "::1/064"] {
-            assert_eq!(Network::parse(text), None, "{text}");
-        }
-    }
-
-    #[test]
-    fn this_machine_is_known_under_both_families() {
-        for (address, loopback) in [
-            ("127.0.0.1", true),
-            ("127.9.9.9", true),
-            ("::1", true),
-            ("::ffff:127.0.0.1", true),
-            ("10.0.0.1", false),
-            ("fd00::1", false),
-        ] {
-            assert_eq!(Network::of(address.parse().unwrap()).is_loopback(), loopback, "{address}");
-        }
-    }
 
     #[test]
     fn a_door_is_a_name_in_whatever_spelling() {

@@ -31,9 +31,13 @@ fn ten_different_wrong_passwords_block_a_name_for_a_network_for_a_quarter_of_an_
     is(admitted(&app, bob.from("198.51.100.1")), BLOCKED, "now even the right one");
     is(admitted(&app, bob.from("198.51.100.2")), BOB_IS_IN, "from elsewhere it opens");
     is(admitted(&app, Visit::with("ann", "x").from("198.51.100.1")), LOGIN, "another name is no matter of it");
-    assert_eq!(app.rows("SELECT kind, network, username, until - since FROM block"), ["pair|198.51.100.1|bob|900"]);
+    app.look_at_blocks();
+    let rows = "SELECT kind, network, username, until - since FROM block";
+    assert_eq!(app.rows(rows), ["pair|198.51.100.1|bob|900"]);
     app.set_unix(NOON + 900);
     is(admitted(&app, bob.from("198.51.100.1")), BOB_IS_IN, "a quarter of an hour later");
+    app.look_at_blocks();
+    assert_eq!(app.rows(rows), [""; 0], "and its row is gone");
 }
 
 #[test]
@@ -91,6 +95,7 @@ fn blocks_outlast_a_restart_but_for_those_of_a_name() {
     is(guess(&app, 10, "bob", "198.51.100.1"), LOGIN, "a pair");
     is(guess(&app, 10, "bob", "198.51.100.2"), LOGIN, "another, and the name");
     let kinds = "SELECT kind FROM block ORDER BY kind, network";
+    app.look_at_blocks();
     assert_eq!(app.rows(kinds), ["name", "pair", "pair"]);
     let app = App::start_in(app.stop(), &["--trusted-proxy", "127.0.0.1"]);
     assert_eq!(app.rows(kinds), ["pair", "pair"]);
@@ -117,6 +122,84 @@ fn who_guesses_in_a_burst_gets_no_further_than_who_guesses_one_by_one() {
     // At the most so many as were under way when the tenth was counted are still told that they are wrong.
     assert!(answers.iter().all(|status| [401, 403].contains(status)), "{answers:?}");
     is(admitted(&app, Visit::with("bob", "secret").from("198.51.100.1")), BLOCKED, "the right one");
+}
+
+/// Regression: each block was a synced transaction in the queue of postbacks.
+#[test]
+fn a_block_holds_at_once_and_is_written_with_others_later_or_at_the_end() {
+    let app = app(&["--login-limit-pair", "2"]);
+    app.post(BOB);
+    let conn = app.database();
+    let version = || conn.query_row("PRAGMA data_version", [], |row| row.get::<_, i64>(0)).unwrap();
+    let before = version();
+    for number in 0..20 {
+        let from = format!("198.51.{number}.1");
+        guess(&app, 2, "bob", &from);
+        is(guess(&app, 1, "bob", &from), BLOCKED, "it holds");
+    }
+    assert_eq!(version(), before, "nothing was committed for it");
+    app.look_at_blocks();
+    assert_eq!(app.rows("SELECT count(*) FROM block"), ["20"]);
+    guess(&app, 2, "bob", "192.0.2.1");
+    let dir = app.stop();
+    let conn = rusqlite::Connection::open(dir.path().join("data/userman.db")).unwrap();
+    assert_eq!(crate::support::rows(&conn, "SELECT count(*) FROM block"), ["21"], "the last one too");
+}
+
+#[test]
+fn whoever_has_many_networks_of_ipv6_is_stopped_by_the_wider_one_and_no_member_at_home_in_it() {
+    let app = app(&[]);
+    app.post(BOB);
+    app.harden();
+    let bob = Visit::with("bob", "secret");
+    is(admitted(&app, bob.from("2001:db8:1:2f0::7")), BOB_IS_IN, "at home");
+    for number in 0..5 {
+        guess(&app, 8, "bob", &format!("2001:db8:1:20{number}::1"));
+    }
+    is(admitted(&app, bob.from("2001:db8:1:2ff::1")), BLOCKED, "40 from one /56");
+    is(admitted(&app, bob.from("2001:db8:1:300::1")), BOB_IS_IN, "the next one");
+    is(admitted(&app, bob.from("2001:db8:1:2f0::8")), BOB_IS_IN, "at home, though in this /56");
+    is(admitted(&app, Visit::with("ann", "x").from("2001:db8:1:200::1")), LOGIN, "another name");
+    is(guess(&app, 10, "bob", "2001:db8:1:2f0::7"), LOGIN, "at home somebody guesses");
+    is(admitted(&app, bob.from("2001:db8:1:2f0::7")), BLOCKED, "and waits like anybody");
+    app.look_at_blocks();
+    assert_eq!(app.rows("SELECT network FROM block ORDER BY 1"), ["2001:db8:1:200::/56", "2001:db8:1:2f0::/64"]);
+}
+
+/// Regression: 65,000 stored blocks cost most of a core for ever, 300,000 kept the service from ending.
+#[test]
+fn of_more_stored_blocks_than_are_held_those_of_members_names_stay() {
+    let app = app(&[]);
+    app.post(BOB);
+    let dir = app.stop();
+    let mut conn = rusqlite::Connection::open(dir.path().join("data/userman.db")).unwrap();
+    let write = conn.transaction().unwrap();
+    let block = "INSERT INTO block VALUES ('pair', ?1, ?2, ?3, ?3 + 900)";
+    write.execute(block, rusqlite::params!["192.0.2.1", "bob", NOON - 10]).unwrap();
+    for number in 0..20_000_u32 {
+        let network = std::net::Ipv4Addr::from_bits(0x0a00_0000 + number * 256).to_string();
+        write.execute(block, rusqlite::params![network, format!("name {number}"), NOON]).unwrap();
+    }
+    write.commit().unwrap();
+    drop(conn);
+    let app = App::start_in(dir, &["--trusted-proxy", "127.0.0.1"]);
+    is(admitted(&app, Visit::with("bob", "secret").from("192.0.2.1")), BLOCKED, "it ends first, and is a member's");
+    assert_eq!(app.rows("SELECT count(*), sum(username = 'bob') FROM block"), ["8192|1"], "the others are forgotten");
+}
+
+/// Regression: a clock that was a year ahead for a moment made blocks of a year.
+#[test]
+fn a_stored_block_of_a_clock_that_was_ahead_lasts_no_longer_than_any_other() {
+    let app = app(&[]);
+    app.post(BOB);
+    let year = 365 * 86_400;
+    app.set_unix(NOON + year);
+    guess(&app, 10, "bob", "198.51.100.1");
+    let app = App::start_in(app.stop(), &["--trusted-proxy", "127.0.0.1"]);
+    assert_eq!(app.rows("SELECT until FROM block"), [(NOON + 900).to_string()]);
+    is(admitted(&app, Visit::with("bob", "secret").from("198.51.100.1")), BLOCKED, "for a quarter of an hour");
+    app.set_unix(NOON + 900);
+    is(admitted(&app, Visit::with("bob", "secret").from("198.51.100.1")), BOB_IS_IN, "and no longer");
 }
 
 /// Regression: a row that somebody wrote by hand kept the service from starting.

@@ -11,6 +11,7 @@ fn block_bob(app: &App) {
         let (password, from) = (format!("guess {number}"), format!("198.51.{number}.7"));
         admitted(app, Visit::with("bob", &password).from(&from));
     }
+    app.look_at_blocks();
     assert_eq!(app.rows("SELECT kind, username FROM block"), ["name|bob"]);
 }
 

@@ -1,0 +1,319 @@
+//! Keeps log and database in step with the blocks in memory.
+//!
+//! A block holds from the moment in which it begins, in memory. Its line in the log and its row come a moment later, so many at a
+//! time that a flood of blocks is neither a flood of lines nor of writes. One that ends before its row is written has none.
+//! All decisions are made here, and all of it is memory; [`crate::service`] reads, writes and logs.
+
+use std::cmp::Reverse;
+use std::collections::{HashMap, HashSet};
+
+use super::guard::{Block, Target, Weight};
+use crate::store::Note;
+
+/// Lines that are due at a time, of blocks that began. fail2ban wants one for each network.
+pub const LINES_MAX: usize = 100;
+/// Rows that are written or removed at a time: one transaction.
+const ROWS_MAX: usize = 256;
+
+/// Of which blocks the log has a line and the database a row.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    entries: HashMap<Target, Entry>,
+    /// See [`super::guard::Guard::blocks_since`].
+    seen: Option<u64>,
+    /// Something is due, now or next time.
+    is_behind: bool,
+    /// Blocks that ended without a line since this was last said.
+    untold: usize,
+    /// Rows of the table that are none of ours: somebody wrote them by hand.
+    foreign_rows: usize,
+}
+
+#[derive(Debug)]
+struct Entry {
+    block: Block,
+    weight: Weight,
+    holds: bool,
+    has_line: bool,
+    row: Row,
+}
+
+/// What the database has of a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Row {
+    None,
+    /// A row of the times since and until.
+    Of(i64, i64),
+    /// Nobody can tell: a write was tried.
+    Unknown,
+}
+
+impl Entry {
+    fn lacks_row(&self) -> bool {
+        self.holds && self.row != Row::Of(self.block.since, self.block.until)
+    }
+
+    fn is_over(&self) -> bool {
+        !self.holds && self.row == Row::None
+    }
+}
+
+/// What is to be done now.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Due {
+    /// Lines for the log.
+    pub lines: Vec<String>,
+    /// Rows to be written and removed.
+    pub notes: Vec<Note>,
+}
+
+impl Ledger {
+    /// The state of a start: these blocks hold, and their rows are the table. Their lines were written in the run before.
+    pub fn of_stored(stored: Vec<(Block, Weight)>) -> Self {
+        let entry = |(block, weight): (Block, Weight)| {
+            let row = Row::Of(block.since, block.until);
+            (block.target.clone(), Entry { block, weight, holds: true, has_line: true, row })
+        };
+        Self { entries: stored.into_iter().map(entry).collect(), ..Self::default() }
+    }
+
+    /// The number of the blocks that were last taken up.
+    pub fn seen(&self) -> Option<u64> {
+        self.seen
+    }
+
+    /// Takes up which blocks hold now.
+    pub fn take_up(&mut self, seen: u64, held: Vec<(Block, Weight)>) {
+        (self.seen, self.is_behind) = (Some(seen), true);
+        self.entries.values_mut().for_each(|entry| entry.holds = false);
+        for (block, weight) in held {
+            match self.entries.get_mut(&block.target) {
+                Some(entry) if entry.block == block => entry.holds = true,
+                Some(entry) => {
+                    self.untold += usize::from(!entry.has_line);
+                    *entry = Entry { block, weight, holds: true, has_line: false, row: entry.row };
+                }
+                None => {
+                    let entry = Entry { block, weight, holds: true, has_line: false, row: Row::None };
+                    self.entries.insert(entry.block.target.clone(), entry);
+                }
+            }
+        }
+        let untold = self.entries.values_mut().filter(|entry| !entry.holds && !entry.has_line);
+        self.untold += untold.map(|entry| entry.has_line = true).count();
+        self.forget_over();
+    }
+
+    /// What is due, in order of importance. Costs nothing where nothing is. The rows are in an unknown state until
+    /// [`Ledger::written`] is told.
+    pub fn due(&mut self) -> Due {
+        if !self.is_behind {
+            return Due::default();
+        }
+        let lines = self.lines_due();
+        let notes = self.notes_due(ROWS_MAX);
+        self.is_behind = lines.len() >= LINES_MAX || !notes.is_empty();
+        Due { lines, notes }
+    }
+
+    /// The lines alone.
+    pub fn lines_due(&mut self) -> Vec<String> {
+        let mut lines: Vec<&mut Entry> = self.entries.values_mut().filter(|entry| entry.holds && !entry.has_line).collect();
+        lines.sort_by(|one, other| (one.block.since, &one.block.target).cmp(&(other.block.since, &other.block.target)));
+        lines.truncate(LINES_MAX);
+        let line = |entry: &mut Entry| {
+            entry.has_line = true;
+            entry.block.line()
+        };
+        let mut lines: Vec<String> = lines.into_iter().map(line).collect();
+        if self.untold > 0 {
+            lines.push(format!("{} more login blocks began and ended without a line of their own", self.untold));
+            self.untold = 0;
+        }
+        lines
+    }
+
+    /// The rows that are to be written, those of members' names first, and then those to be removed.
+    fn notes_due(&mut self, most: usize) -> Vec<Note> {
+        let mut write: Vec<&mut Entry> = self.entries.values_mut().filter(|entry| entry.lacks_row()).collect();
+        write.sort_by_key(|entry| (Reverse(entry.weight), entry.block.since));
+        let mut notes = Vec::new();
+        for entry in write.into_iter().take(most) {
+            entry.row = Row::Unknown;
+            notes.push(Note::Block(entry.block.clone()));
+        }
+        let remove = self.entries.values_mut().filter(|entry| !entry.holds);
+        for entry in remove.take(most - notes.len()) {
+            entry.row = Row::Unknown;
+            notes.push(Note::Lift(entry.block.target.clone()));
+        }
+        notes
+    }
+
+    /// All rows that are to be written and removed, for the end of the service.
+    pub fn all_notes(&mut self) -> Vec<Note> {
+        self.notes_due(usize::MAX)
+    }
+
+    /// These notes were committed.
+    pub fn written(&mut self, notes: &[Note]) {
+        for note in notes {
+            let (target, row) = match note {
+                Note::Block(block) => (&block.target, Row::Of(block.since, block.until)),
+                Note::Lift(target) => (target, Row::None),
+                Note::LogOut(_) | Note::Seen(_) => continue,
+            };
+            if let Some(entry) = self.entries.get_mut(target) {
+                entry.row = row;
+            }
+        }
+        self.forget_over();
+    }
+
+    /// How many rows the table has unless somebody else removed some, if that can be told and any are ours.
+    pub fn rows(&self) -> Option<usize> {
+        let is_known = self.entries.values().all(|entry| entry.row != Row::Unknown);
+        let ours = self.entries.values().filter(|entry| entry.row != Row::None).count();
+        (is_known && ours > 0).then_some(ours + self.foreign_rows)
+    }
+
+    /// Compares with all rows of the table: so many, of which these can be read. Returns the blocks whose rows somebody else has
+    /// removed, and which are forgotten here.
+    pub fn lifted(&mut self, rows: usize, stored: &[Block]) -> Vec<Block> {
+        let stored: HashSet<&Target> = stored.iter().map(|block| &block.target).collect();
+        let is_lifted = |target: &Target, entry: &Entry| entry.row != Row::None && !stored.contains(target);
+        let lifted: Vec<Entry> =
+            self.entries.extract_if(|target, entry| is_lifted(target, entry)).map(|(_, entry)| entry).collect();
+        let ours = self.entries.values().filter(|entry| entry.row != Row::None).count();
+        self.foreign_rows = rows.saturating_sub(ours);
+        let mut lifted: Vec<Block> = lifted.into_iter().filter(|entry| entry.holds).map(|entry| entry.block).collect();
+        lifted.sort_by(|one, other| (one.since, &one.target).cmp(&(other.since, &other.target)));
+        lifted
+    }
+
+    fn forget_over(&mut self) {
+        self.entries.retain(|_, entry| !entry.is_over());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::login::guard::{Door, Network};
+
+    fn network(number: u32) -> Target {
+        Target::Network(Network::of(std::net::Ipv4Addr::from_bits(0x0a00_0000 + number).into()))
+    }
+
+    fn bob(number: u32) -> (Block, Weight) {
+        let target = Target::Pair(Door::new("bob"), network(number).network().unwrap());
+        (Block { target, ..block(0, 0).0 }, Weight::Member)
+    }
+
+    fn block(number: u32, since: i64) -> (Block, Weight) {
+        (Block { target: network(number), since, until: since + 900 }, Weight::Network)
+    }
+
+    fn blocks(numbers: std::ops::Range<u32>) -> Vec<(Block, Weight)> {
+        numbers.map(|number| block(number, 0)).collect()
+    }
+
+    /// Does all that is due until nothing is; how many lines and notes each time had.
+    fn settle(ledger: &mut Ledger) -> Vec<(usize, usize)> {
+        let due = std::iter::from_fn(|| {
+            let due = ledger.due();
+            ledger.written(&due.notes);
+            (due != Due::default()).then_some((due.lines.len(), due.notes.len()))
+        });
+        due.collect()
+    }
+
+    #[test]
+    fn a_block_gets_a_line_and_a_row_and_loses_the_row_when_it_ends() {
+        let mut ledger = Ledger::default();
+        assert_eq!((ledger.due(), ledger.rows()), (Due::default(), None));
+        let (held, _) = block(1, 0);
+        ledger.take_up(1, vec![block(1, 0)]);
+        assert_eq!(ledger.due(), Due { lines: vec![held.line()], notes: vec![Note::Block(held.clone())] });
+        assert_eq!(ledger.rows(), None, "nobody can tell yet");
+        ledger.written(&[Note::Block(held.clone())]);
+        assert_eq!((ledger.due(), ledger.rows(), ledger.seen()), (Due::default(), Some(1), Some(1)));
+        ledger.take_up(2, vec![]);
+        assert_eq!(ledger.due(), Due { lines: vec![], notes: vec![Note::Lift(held.target.clone())] });
+        ledger.written(&[Note::Lift(held.target)]);
+        assert_eq!((ledger.due(), ledger.rows()), (Due::default(), None));
+        assert!(ledger.entries.is_empty());
+    }
+
+    #[test]
+    fn a_flood_has_a_hundred_lines_and_256_rows_at_a_time_and_in_the_end_all() {
+        let mut ledger = Ledger::default();
+        ledger.take_up(1, blocks(0..600));
+        assert_eq!(settle(&mut ledger), [(100, 256), (100, 256), (100, 88), (100, 0), (100, 0), (100, 0)]);
+        assert_eq!(ledger.rows(), Some(600));
+        ledger.take_up(2, blocks(300..600));
+        assert_eq!(settle(&mut ledger), [(0, 256), (0, 44)]);
+    }
+
+    #[test]
+    fn a_block_of_a_members_name_is_written_first() {
+        let mut ledger = Ledger::default();
+        ledger.take_up(1, blocks(0..600).into_iter().chain([bob(7)]).collect());
+        assert_eq!(ledger.due().notes.first(), Some(&Note::Block(bob(7).0)));
+    }
+
+    #[test]
+    fn a_block_that_ends_before_its_turn_costs_no_row_and_is_counted_in_a_line() {
+        let mut ledger = Ledger::default();
+        ledger.take_up(1, blocks(0..600));
+        let due = ledger.due();
+        ledger.written(&due.notes);
+        ledger.take_up(2, vec![]);
+        let due = ledger.due();
+        assert_eq!(due.lines, ["500 more login blocks began and ended without a line of their own"]);
+        assert_eq!(due.notes.len(), 256, "those that were written");
+        ledger.written(&due.notes);
+        assert_eq!(settle(&mut ledger), []);
+    }
+
+    #[test]
+    fn what_could_not_be_written_is_tried_again_and_what_was_perhaps_written_is_removed() {
+        let mut ledger = Ledger::default();
+        ledger.take_up(1, vec![block(1, 0)]);
+        let first = ledger.due().notes;
+        assert_eq!(ledger.due(), Due { lines: vec![], notes: first });
+        ledger.take_up(2, vec![]);
+        assert_eq!(ledger.due().notes, [Note::Lift(network(1))]);
+    }
+
+    #[test]
+    fn a_block_that_begins_anew_replaces_its_row() {
+        let mut ledger = Ledger::default();
+        ledger.take_up(1, vec![block(1, 0)]);
+        settle(&mut ledger);
+        ledger.take_up(2, vec![block(1, 1_000)]);
+        let due = ledger.due();
+        assert_eq!((due.lines.len(), due.notes.as_slice()), (1, &[Note::Block(block(1, 1_000).0)][..]));
+    }
+
+    #[test]
+    fn a_row_that_somebody_else_removed_lifts_its_block() {
+        let stored = |numbers| blocks(numbers).into_iter().map(|(block, _)| block).collect::<Vec<_>>();
+        let mut ledger = Ledger::of_stored(blocks(0..3));
+        assert_eq!((ledger.due(), ledger.rows()), (Due::default(), Some(3)), "a start");
+        assert_eq!(ledger.lifted(3, &stored(0..3)), []);
+        assert_eq!(ledger.lifted(2, &stored(1..3)), stored(0..1));
+        assert_eq!(ledger.rows(), Some(2));
+        assert_eq!(ledger.lifted(4, &stored(1..3)), [], "two rows of somebody's that cannot be read");
+        assert_eq!(ledger.rows(), Some(4), "are known from here on");
+        assert_eq!(ledger.lifted(2, &stored(5..7)), stored(1..3));
+        assert_eq!(ledger.rows(), None);
+    }
+
+    #[test]
+    fn the_end_of_the_service_writes_all() {
+        let mut ledger = Ledger::default();
+        ledger.take_up(1, blocks(0..600));
+        assert_eq!(ledger.all_notes().len(), 600);
+    }
+}

@@ -1,0 +1,132 @@
+//! The counts of wrong passwords. Each list has a bound, where what was not touched for the longest
+//! time falls out first, and a part of its own for members' names and for each width of network:
+//! whoever fills one with names that nobody has, or with networks, pushes out no other.
+
+use super::counter::{Count, Slices, Times, is_over};
+use super::network::STEPS;
+use super::target::Kind;
+use crate::recent::Recent;
+
+/// Pairs of door and network, networks, and doors that are counted at a time.
+const PAIRS_MAX: usize = 16_384;
+const NETWORKS_MAX: usize = 4_096;
+const NAMES_MAX: usize = 4_096;
+/// Wrong passwords that are known again.
+const SEEN_MAX: usize = 32_768;
+
+/// Whether a member has the name that was tried, at a site that was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Named {
+    /// No: nothing can be guessed there.
+    Nobody,
+    /// Yes.
+    Member,
+}
+
+/// How many are too many, and in what time.
+#[derive(Clone, Copy)]
+pub(super) struct Limit {
+    pub(super) count: u32,
+    pub(super) window_seconds: u32,
+}
+
+/// Everything is found by a number, which is a keyed hash.
+type Counts<C> = Recent<u64, C>;
+
+pub(super) struct Counters {
+    /// By [`Named`].
+    parts: [Part; 2],
+    /// Networks of the narrowest kind, and wider ones by step.
+    networks: Counts<Times>,
+    wide_networks: [Counts<Slices>; STEPS - 1],
+}
+
+/// What is counted of names that somebody has, or that nobody has.
+struct Part {
+    pairs: Counts<Times>,
+    wide_pairs: [Counts<Slices>; STEPS - 1],
+    names: Counts<Times>,
+    /// When a wrong password was counted for a pair and its networks.
+    seen: Recent<u64, i64>,
+    /// When one was counted for a name: the same one from another network is no other.
+    seen_at_door: Recent<u64, i64>,
+}
+
+impl Part {
+    fn new() -> Self {
+        Self {
+            pairs: Recent::new(PAIRS_MAX),
+            wide_pairs: std::array::from_fn(|_| Recent::new(NETWORKS_MAX)),
+            names: Recent::new(NAMES_MAX),
+            seen: Recent::new(SEEN_MAX),
+            seen_at_door: Recent::new(SEEN_MAX),
+        }
+    }
+}
+
+impl Counters {
+    pub(super) fn new() -> Self {
+        Self {
+            parts: [Part::new(), Part::new()],
+            networks: Recent::new(NETWORKS_MAX),
+            wide_networks: std::array::from_fn(|_| Recent::new(NETWORKS_MAX)),
+        }
+    }
+
+    /// Whether this wrong password from this network was not counted within the window; it is now.
+    pub(super) fn is_new(&mut self, named: Named, attempt: u64, now: i64, window_seconds: u32) -> bool {
+        is_new(&mut self.part(named).seen, attempt, now, window_seconds)
+    }
+
+    /// The same from wherever.
+    pub(super) fn is_new_at_door(&mut self, named: Named, attempt: u64, now: i64, window_seconds: u32) -> bool {
+        is_new(&mut self.part(named).seen_at_door, attempt, now, window_seconds)
+    }
+
+    /// Counts one for what has this number. `step` says how wide its network is, 0 being the
+    /// narrowest. At the limit the count begins anew, and it says so.
+    pub(super) fn reaches(&mut self, kind: Kind, named: Named, step: usize, number: u64, limit: Limit, now: i64) -> bool {
+        match (kind, step.checked_sub(1)) {
+            (Kind::Name, _) => reaches(&mut self.part(named).names, number, limit, now),
+            (Kind::Pair, None) => reaches(&mut self.part(named).pairs, number, limit, now),
+            (Kind::Pair, Some(step)) => reaches(&mut self.part(named).wide_pairs[step], number, limit, now),
+            (Kind::Network, None) => reaches(&mut self.networks, number, limit, now),
+            (Kind::Network, Some(step)) => reaches(&mut self.wide_networks[step], number, limit, now),
+        }
+    }
+
+    fn part(&mut self, named: Named) -> &mut Part {
+        &mut self.parts[named as usize]
+    }
+
+    #[cfg(test)]
+    pub(super) fn keep_their_bounds(&self) -> bool {
+        let wide = |counts: &Counts<Slices>| counts.len() <= NETWORKS_MAX;
+        let part = |part: &Part| {
+            part.pairs.len() <= PAIRS_MAX
+                && part.wide_pairs.iter().all(wide)
+                && part.names.len() <= NAMES_MAX
+                && part.seen.len() <= SEEN_MAX
+                && part.seen_at_door.len() <= SEEN_MAX
+        };
+        self.parts.iter().all(part) && self.networks.len() <= NETWORKS_MAX && self.wide_networks.iter().all(wide)
+    }
+}
+
+fn is_new(seen: &mut Recent<u64, i64>, attempt: u64, now: i64, window_seconds: u32) -> bool {
+    let known = seen.get(&attempt).is_some_and(|&mut then| !is_over(then, now, window_seconds));
+    if !known {
+        seen.put(attempt, now);
+    }
+    !known
+}
+
+fn reaches<C: Count>(counts: &mut Counts<C>, number: u64, limit: Limit, now: i64) -> bool {
+    if let Some(count) = counts.get(&number) {
+        return count.reaches(limit.count, now, limit.window_seconds);
+    }
+    let mut count = C::default();
+    let reached = count.reaches(limit.count, now, limit.window_seconds);
+    counts.put(number, count);
+    reached
+}
