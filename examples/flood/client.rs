@@ -163,7 +163,7 @@ async fn send(run: Arc<Run>, mut connection: Connection, mut request: Request) -
         let keep = match reply {
             Ok(reply) => {
                 match reply.status {
-                    200 if expected.is(reply.body) => tally.latencies.push(took),
+                    status if status == expected.status() && expected.is(reply.body) => tally.latencies.push(took),
                     503 => tally.refused.push(took),
                     status => tally.fail(format!("expected {expected}, got {status} {}", reply.body.escape_ascii())),
                 }

@@ -5,7 +5,7 @@ use std::fmt;
 /// How long an authstring is.
 const HEX_DIGITS: usize = 32;
 
-/// What a reply of status 200 must hold to be right.
+/// What a reply must hold to be right.
 #[derive(Clone, Copy)]
 pub enum Expected {
     /// This at its beginning.
@@ -14,6 +14,8 @@ pub enum Expected {
     AuthString,
     /// JSON with a blank in its place.
     Blank,
+    /// A wrong password, and nobody who is blocked.
+    Wrong,
 }
 
 impl Expected {
@@ -22,6 +24,15 @@ impl Expected {
         match self {
             Self::Word(_) => Self::Word("OK|"),
             Self::AuthString | Self::Blank => Self::AuthString,
+            Self::Wrong => Self::Word("OK|"),
+        }
+    }
+
+    /// The status that it comes with.
+    pub fn status(self) -> u16 {
+        match self {
+            Self::Word(_) | Self::AuthString | Self::Blank => 200,
+            Self::Wrong => 401,
         }
     }
 
@@ -32,6 +43,8 @@ impl Expected {
                 text.len() == HEX_DIGITS && text.iter().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
             }),
             Self::Blank => result(body).is_some_and(<[u8]>::is_empty),
+            // The status says all.
+            Self::Wrong => true,
         }
     }
 }
@@ -42,6 +55,7 @@ impl fmt::Display for Expected {
             Self::Word(word) => f.write_str(word),
             Self::AuthString => f.write_str("{\"result\":\"<32 hex>\"}"),
             Self::Blank => f.write_str("{\"result\":\"\"}"),
+            Self::Wrong => f.write_str("401"),
         }
     }
 }

@@ -31,8 +31,12 @@ const CREDENTIALS: &str = "BBBBBBBBBBBBBBBBBBBBBBBB";
 /// The value of a login cookie.
 const COOKIE: &str =
     "KKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKK";
+/// The end of the prefix of a network of IPv6: groups of four digits.
+const NETWORK: &str = "NNNN:NNNN";
 /// The password of all members, as it stands in the record.
 const PASSWORD: &str = "testtest";
+/// So many wrong passwords from one network are one block.
+pub const GUESSES: u64 = 10;
 
 /// What is asked, of whom.
 #[derive(Clone)]
@@ -61,6 +65,13 @@ pub enum Ask {
         /// Their values.
         cookies: Arc<[String]>,
     },
+    /// Checks of /auth with wrong passwords for one member: the same [`GUESSES`] from one network after the other.
+    Guess {
+        /// Whose.
+        member: u64,
+        /// The first network's number.
+        first: u64,
+    },
     /// Authstrings of members, by name.
     AuthString {
         /// Members 0 to this are there.
@@ -80,6 +91,7 @@ impl Ask {
             // Status 200 says all.
             Self::Basic { first, step, visitors } => (first + scattered(index, *visitors) * step, Expected::Word("")),
             Self::Cookie { cookies } => (index % cookies.len().max(1) as u64, Expected::Word("")),
+            Self::Guess { .. } => (index, Expected::Wrong),
             Self::AuthString { members } => (scattered(index, *members), Expected::AuthString),
             Self::Blank => (FREE_FROM + index, Expected::Blank),
         }
@@ -99,6 +111,7 @@ impl Ask {
             }
             Self::Basic { .. } => check(&format!("Authorization: Basic {CREDENTIALS}")),
             Self::Cookie { .. } => check(&format!("Cookie: __Host-userman={COOKIE}")),
+            Self::Guess { .. } => check(&format!("Authorization: Basic {CREDENTIALS}\r\nX-Forwarded-For: 2001:{NETWORK}::1")),
             Self::AuthString { .. } | Self::Blank => format!(
                 "GET /api/member/authstring?type=upsell&username={NAME}&siteid=1 HTTP/1.1\r\nHost: 127.0.0.1\r\n\
                  api-username: {API_USERNAME}\r\napi-key: {API_KEY}\r\n\r\n"
@@ -113,7 +126,9 @@ impl Ask {
                 to_string(pairs)
             }
             Self::Check { .. } => to_string([("siteid", "1"), ("username", NAME), ("action", "CHECK")]),
-            Self::Basic { .. } | Self::Cookie { .. } | Self::AuthString { .. } | Self::Blank => Ok(String::new()),
+            Self::Basic { .. } | Self::Cookie { .. } | Self::Guess { .. } | Self::AuthString { .. } | Self::Blank => {
+                Ok(String::new())
+            }
         }
     }
 }
@@ -154,7 +169,7 @@ impl Request {
     pub fn new(ask: Ask) -> Result<Self, serde_urlencoded::ser::Error> {
         let text = ask.text()?;
         let found = |slot: &'static str| text.match_indices(slot).map(move |(at, _)| (at, slot));
-        let slots = [MEMBERID, NAME, SESSION, SUBSCRIPTION, CREDENTIALS, COOKIE].into_iter().flat_map(found).collect();
+        let slots = [MEMBERID, NAME, SESSION, SUBSCRIPTION, CREDENTIALS, COOKIE, NETWORK].into_iter().flat_map(found).collect();
         Ok(Self { ask, slots, bytes: text.into_bytes() })
     }
 
@@ -168,8 +183,13 @@ impl Request {
                 NAME => name(room, member),
                 CREDENTIALS => {
                     let mut clear = [b':'; NAME.len() + 1 + PASSWORD.len()];
-                    name(&mut clear[..NAME.len()], member);
-                    clear[NAME.len() + 1..].copy_from_slice(PASSWORD.as_bytes());
+                    let password = &mut clear[NAME.len() + 1..];
+                    password.copy_from_slice(PASSWORD.as_bytes());
+                    if let Ask::Guess { .. } = self.ask {
+                        digits(password, index % GUESSES, 10);
+                    }
+                    let whose = if let Ask::Guess { member, .. } = self.ask { member } else { member };
+                    name(&mut clear[..NAME.len()], whose);
                     // 18 bytes are 24 letters; were they not, no reply would be right.
                     let _ = STANDARD.encode_slice(clear, room);
                 }
@@ -177,6 +197,13 @@ impl Request {
                     if let Ask::Cookie { cookies } = &self.ask {
                         room.copy_from_slice(cookies[member as usize].as_bytes());
                     }
+                }
+                NETWORK => {
+                    // Each in a /48 of its own, so that no wider network is blocked: the hardest of all floods.
+                    let first = if let Ask::Guess { first, .. } = self.ask { first } else { 0 };
+                    let number = first + index / GUESSES;
+                    digits(&mut room[..4], number >> 16, 16);
+                    digits(&mut room[5..], number & 0xffff, 16);
                 }
                 SESSION => {
                     let (left, right) = room.split_at_mut(16);

@@ -3,6 +3,7 @@
 mod api;
 mod area;
 mod beside;
+mod guesses;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -51,6 +52,8 @@ pub enum Scenario {
     AuthCookie,
     /// First logins as fast as passwords are hashed, a flood of them, and ADD beside it
     LoginFlood,
+    /// Known wrong passwords from ever new networks, which are all blocked, ADD beside them, and the rest afterwards
+    GuessFlood,
     /// Authstrings of the stand-in at 100,000 members, beside the ceiling
     ApiStandIn,
     /// Blanks for names that nobody has at 100,000 members, beside the ceiling
@@ -103,6 +106,7 @@ impl Bench {
                     Scenario::AuthBasic => self.auth_basic(&name).await?,
                     Scenario::AuthCookie => self.auth_cookie(&name).await?,
                     Scenario::LoginFlood => self.login_flood(&name).await?,
+                    Scenario::GuessFlood => self.guess_flood(&name).await?,
                     Scenario::ApiStandIn => self.api_stand_in(&name).await?,
                     Scenario::ApiBlank => self.api_blank(&name).await?,
                     Scenario::ApiRelay => self.api_relay(&name).await?,

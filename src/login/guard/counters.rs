@@ -9,7 +9,7 @@ use crate::recent::Recent;
 
 /// Pairs of door and network, networks, and doors that are counted at a time.
 const PAIRS_MAX: usize = 16_384;
-const NETWORKS_MAX: usize = 4_096;
+const NETWORKS_MAX: usize = 8_192;
 const NAMES_MAX: usize = 4_096;
 /// Wrong passwords that are known again.
 const SEEN_MAX: usize = 32_768;
