@@ -41,7 +41,11 @@ pub(super) fn open(
     let epoch = reader.login_epoch().map_err(StartError::Read)?;
     let remembered = Arc::new(Remembered::new().map_err(std::io::Error::from)?);
     let steps = Arc::new(Steps::new(cost));
-    steps.sample(&reader.sample(ROWS_SAMPLED).map_err(StartError::Read)?);
+    match reader.sample(ROWS_SAMPLED) {
+        Ok(rows) => steps.sample(&rows),
+        // A broken page is no reason to answer nobody: all other rows are good.
+        Err(fault) => log::error!("members cannot be sampled: {}", chain(&fault)),
+    }
     let pool = Pool::start(|| Verifier::new(Arc::clone(&steps)), vault, Arc::clone(&remembered))?;
     let key = config.data_dir.cookie_key();
     let signer = if key_file::is_there(&key)? { Signer::load(&key)? } else { Signer::create(&key)? };
