@@ -139,7 +139,9 @@ pub async fn logout(request: HttpRequest, payload: Payload, desk: Data<Desk>) ->
         return plain(StatusCode::FORBIDDEN, "this form was not sent from a page of this site".into());
     }
     let now = desk.shared().clock.now();
-    let mut response = match sessions::end(&desk, presented(&request, &desk, now).iter()).await {
+    let logins = presented(&request, &desk, now);
+    let ended = sessions::end(&desk, logins.iter()).await;
+    let mut response = match ended.and(if logins.is_cut() { Err(Undecided) } else { Ok(()) }) {
         Ok(()) => {
             let said = body::posted(&request, &body);
             see_other(&said.fields.get("back").map_or_else(Back::default, Back::read))

@@ -26,7 +26,11 @@ struct Brought {
 
 /// The logins of a request, each once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Presented(Vec<Brought>);
+pub struct Presented {
+    brought: Vec<Brought>,
+    /// There were more, and they are left out.
+    is_cut: bool,
+}
 
 impl Presented {
     /// Those that count at `now`. Whether their members may still enter, the rows say.
@@ -45,19 +49,25 @@ impl Presented {
             brought.sort_by_key(|one| (one.name != CookieName::Host, Reverse(one.login.issued)));
             let mut seen: HashSet<LoginId> = HashSet::with_capacity(brought.len());
             brought.retain(|one| seen.insert(one.login.id));
-            brought.truncate(PRESENTED_MAX);
         }
-        Self(brought)
+        let is_cut = brought.len() > PRESENTED_MAX;
+        brought.truncate(PRESENTED_MAX);
+        Self { brought, is_cut }
+    }
+
+    /// Whether there were more than are looked at: then a logout has not ended all of them.
+    pub fn is_cut(&self) -> bool {
+        self.is_cut
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.brought.is_empty()
     }
 
     /// All of them, in the order in which they count.
     pub fn iter(&self) -> impl Iterator<Item = &Login> {
-        self.0.iter().map(|one| &one.login)
+        self.brought.iter().map(|one| &one.login)
     }
 
     /// When the newest was issued, unix seconds.
@@ -68,9 +78,9 @@ impl Presented {
     /// Logins of other members of the same site, from other cookies than this one's: a browser that
     /// logs in as one and then as another has both in one cookie.
     pub fn rivals(&self, login: &Login) -> impl Iterator<Item = &Login> {
-        let own = self.0.iter().find(|one| one.login.id == login.id).map(|one| one.cookie);
-        let (key, one_cookie) = (login.key, self.0.iter().all(|one| Some(one.cookie) == own));
-        let others = if one_cookie { &[][..] } else { &self.0[..] };
+        let own = self.brought.iter().find(|one| one.login.id == login.id).map(|one| one.cookie);
+        let (key, one_cookie) = (login.key, self.brought.iter().all(|one| Some(one.cookie) == own));
+        let others = if one_cookie { &[][..] } else { &self.brought[..] };
         let is_rival = move |one: &&Brought| Some(one.cookie) != own && one.login.key.site == key.site && one.login.key != key;
         others.iter().filter(is_rival).map(|one| &one.login)
     }
@@ -111,6 +121,7 @@ mod tests {
         let cookies: Vec<_> = logins.chunks(LOGINS_MAX).map(|logins| (CookieName::Secure, logins)).collect();
         let presented = gather(&[&cookies[..], &cookies[..]].concat());
         assert_eq!(presented.iter().collect::<Vec<_>>(), logins[..PRESENTED_MAX].iter().collect::<Vec<_>>());
-        assert_eq!(presented.newest(), Some(NOON));
+        assert!(presented.is_cut() && presented.newest() == Some(NOON));
+        assert!(!gather(&cookies[..PRESENTED_MAX / LOGINS_MAX]).is_cut());
     }
 }

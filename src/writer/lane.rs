@@ -13,6 +13,8 @@ use crate::store::Note;
 
 /// Notes that wait; one more is refused.
 pub(super) const WAITING_MAX: usize = 8_192;
+/// Notes among them for which nobody waits. Uses of logins shall not keep a logout out.
+const UNWAITED_MAX: usize = WAITING_MAX / 2;
 /// Notes in one transaction, so that a postback that comes meanwhile waits for some milliseconds.
 pub(super) const TRANSACTION_MAX: usize = 256;
 /// The time between two transactions. Somebody may wait for a note: a logout is answered after its commit.
@@ -43,7 +45,8 @@ impl Lane {
     /// Puts a note behind the others. `None` where the lane is full; else whether it was empty, so that the writer has to be told.
     pub(super) fn push(&self, waiting: Waiting) -> Option<bool> {
         let mut all = self.waiting();
-        if all.len() >= WAITING_MAX {
+        let most = if waiting.done.is_some() { WAITING_MAX } else { UNWAITED_MAX };
+        if all.len() >= most {
             return None;
         }
         all.push_back(waiting);
@@ -106,8 +109,11 @@ mod tests {
     fn the_lane_is_bounded_and_says_when_it_was_empty() {
         let lane = Lane::default();
         assert_eq!((lane.push(note(0)), lane.push(note(1))), (Some(true), Some(false)));
-        (2..WAITING_MAX as u16).for_each(|number| assert_eq!(lane.push(note(number)), Some(false)));
-        assert_eq!(lane.push(note(9_999)), None);
+        (2..UNWAITED_MAX as u16).for_each(|number| assert_eq!(lane.push(note(number)), Some(false)));
+        assert_eq!(lane.push(note(9_999)), None, "nobody waits for it");
+        let waited = || Waiting { done: Some(oneshot::channel().0), ..note(9_999) };
+        (UNWAITED_MAX..WAITING_MAX).for_each(|_| assert_eq!(lane.push(waited()), Some(false)));
+        assert_eq!(lane.push(waited()), None);
     }
 
     #[test]
