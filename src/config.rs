@@ -25,6 +25,7 @@ pub use variables::{bad_variables, without_unusable_variables};
 use crate::clock::ExpiryRule;
 use crate::data_dir::DataDir;
 use crate::http::caller::TrustedProxies;
+use crate::http::connections::Limits;
 use crate::http::tokens::{TOKEN_EXPECTED, Token, read_file};
 use crate::logging::{Format, LogFilter};
 use crate::login::page::Page;
@@ -150,6 +151,8 @@ pub struct Config {
     pub api: ApiConfig,
     /// The login page.
     pub login_page: Page,
+    /// The bounds of connections, which no setting changes.
+    pub connections: Limits,
     /// Files of secrets that settings name, wherever they lie.
     pub secret_files: Vec<PathBuf>,
     /// The settings as text, for [`Config::read_again`].
@@ -226,6 +229,7 @@ impl Config {
                 area: area?,
                 api: api?,
                 login_page,
+                connections: Limits::default(),
                 secret_files: secret_files(settings),
                 given: Arc::new(settings.clone()),
             })

@@ -24,7 +24,7 @@
 //! - [`authstring`]: NATS's REST API for strings that authorise a link: called, served, and played without a NATS.
 //! - [`http`]: the surface; [`service`] starts and stops all of it; [`database`] says first what is there.
 //! - [`replay`], [`cli`]: the way back in, and the commands.
-//! - [`mod@idle`]: the priority of hashing threads.
+//! - [`mod@idle`]: the priority of hashing threads; `open_files`: how many connections the system allows.
 //! - [`config`], [`network`], [`data_dir`], [`key_file`], [`list_file`], [`clock`], [`logging`], [`mod@chain`]: settings, files, time, log lines.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -49,6 +49,7 @@ pub mod logging;
 pub mod login;
 pub mod member;
 pub mod network;
+mod open_files;
 pub mod password;
 mod recent;
 pub mod replay;

@@ -23,11 +23,13 @@ use crate::clock::Clock;
 use crate::config::{Config, LOGIN_SECONDS_MAX, Source};
 use crate::data_dir::{DataDirError, Lock, modes};
 use crate::http;
+use crate::http::connections::Connections;
 use crate::http::live::Live;
 use crate::http::postback::Shared;
 use crate::http::refused::RefusedLog;
 use crate::http::tokens::{self, Token, TokenError, Tokens};
 use crate::key_file::{self, KeyFileError};
+use crate::open_files;
 use crate::password::harden::{Bench, Worker};
 use crate::password::rehash::Rehashes;
 use crate::password::{Cost, Hasher, KeyId, Vault};
@@ -164,6 +166,7 @@ impl Service {
             requests: Arc::new(AtomicU64::new(1)),
             stopping: Arc::new(AtomicBool::new(false)),
             in_flight: Arc::new(AtomicUsize::new(0)),
+            connections: Arc::new(Connections::new(open_files::fit(config.connections))),
         };
         let server = http::server(listener, shared.clone())?;
         let handle = server.handle();
@@ -215,6 +218,7 @@ impl Service {
                 }
                 area::take_up_epoch(&self.shared);
                 self.shared.refused.look();
+                self.shared.connections.look(self.shared.clock.steady());
                 self.shared.tokens.look();
             }
         });

@@ -1,20 +1,17 @@
 //! A body, whole and bounded, and the fields in it.
 
-use std::time::Duration;
-
 use actix_web::http::Method;
 use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use actix_web::web::{Bytes, BytesMut, Payload};
 use actix_web::{HttpRequest, error::PayloadError};
 use futures_util::StreamExt as _;
 
+use super::connections;
 use super::multipart;
 use crate::fields::Fields;
 
 /// The longest body. A whole NATS4 record has about 1.5 KiB. (A query is no longer than that either: actix refuses such a request.)
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
-/// How long a body may take from its first byte to its last.
-pub const BODY_TIME_MAX: Duration = Duration::from_secs(10);
 /// How much of a strange content type the journal records.
 const TYPE_CHARS_MAX: usize = 64;
 
@@ -23,7 +20,7 @@ const TYPE_CHARS_MAX: usize = 64;
 pub enum Unread {
     /// Over [`BODY_BYTES_MAX`].
     TooLong,
-    /// Not complete within [`BODY_TIME_MAX`].
+    /// Not complete in time.
     TooSlow,
     /// The client went away, or broke off its chunks.
     BrokenOff,
@@ -39,7 +36,9 @@ pub async fn read(request: &HttpRequest, payload: Payload) -> Result<Bytes, Unre
     if announced.is_some_and(|bytes| bytes > BODY_BYTES_MAX as u64) {
         return Err(Unread::TooLong);
     }
-    tokio::time::timeout(BODY_TIME_MAX, collect(payload)).await.unwrap_or(Err(Unread::TooSlow))
+    let body = tokio::time::timeout(connections::body_time(request), collect(payload)).await.unwrap_or(Err(Unread::TooSlow))?;
+    connections::body_was_read(request);
+    Ok(body)
 }
 
 async fn collect(payload: Payload) -> Result<Bytes, Unread> {

@@ -5,6 +5,7 @@ pub mod area;
 pub mod auth;
 pub mod body;
 pub mod caller;
+pub mod connections;
 mod cookies;
 mod form_origin;
 pub mod health;
@@ -20,28 +21,30 @@ pub mod reply;
 mod response_headers;
 pub mod said_once;
 mod sessions;
+mod slots;
 pub mod tokens;
 mod visited;
 
 use std::net::TcpListener;
-use std::time::Duration;
+use std::rc::Rc;
+use std::sync::Arc;
 
-use actix_web::dev::Server;
+use actix_http::{HttpService, KeepAlive, Protocol};
+use actix_service::{IntoServiceFactory as _, ServiceFactoryExt as _, map_config};
+use actix_web::App;
+use actix_web::dev::{AppConfig, Server, fn_service};
+use actix_web::rt::net::TcpStream;
 use actix_web::web::{self, Data};
-use actix_web::{App, HttpServer};
 
+use connections::{Table, Transport};
 use health::Health;
 use postback::{Desk, Shared};
 
 use crate::authstring::Resource;
 
-/// How long an idle connection is kept: NATS's next postback of a busy minute finds it. The proxies of the examples keep theirs for
-/// less.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// How long a request's head may take.
-const HEAD_TIME_MAX: Duration = Duration::from_secs(10);
-/// Connections of all threads together, at about 35 KiB each; more wait in the kernel's queue.
-const CONNECTIONS_MAX: usize = 1024;
+/// Connections that the system takes in before a thread does. The default of 128 is one burst of
+/// visitors; whoever comes after that tries again after a second.
+const BACKLOG: i32 = 1024;
 /// After the last answer, how long the end of the service waits for idle connections.
 const CLOSE_SECONDS_MAX: u64 = 1;
 
@@ -52,11 +55,13 @@ const CLOSE_SECONDS_MAX: u64 = 1;
 ///
 /// Where the listener cannot be used.
 pub fn server(listener: TcpListener, shared: Shared) -> std::io::Result<Server> {
+    let connections = Arc::clone(&shared.connections);
     let health = Data::new(Health::new(shared.writer.clone()));
     let app = move || {
         App::new()
             .app_data(Data::new(Desk::new(shared.clone())))
             .app_data(health.clone())
+            .wrap_fn(slots::serve)
             .wrap(response_headers::on_every_response())
             .route("/health", web::get().to(health::health))
             .route("/auth", web::to(auth::auth))
@@ -68,22 +73,53 @@ pub fn server(listener: TcpListener, shared: Shared) -> std::io::Result<Server> 
             // Not a pattern of the router: matching one costs a regular expression on every postback.
             .default_service(web::to(postback::receive))
     };
-    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let server = HttpServer::new(app)
+    // The listener listens already; this sets how many may wait.
+    rustix::net::listen(&listener, BACKLOG)?;
+    let threads = threads();
+    let limits = *connections.limits();
+    let builder = Server::build();
+    let stopping = builder.graceful_shutdown_signal();
+    // What actix-web's HttpServer does, but for the socket, which it does not let us wrap.
+    let service = move || {
+        let table = Table::start(Arc::clone(&connections));
+        let stopping = stopping.clone();
+        let http = HttpService::build()
+            .graceful_shutdown_signal(move || {
+                let stopping = stopping.clone();
+                async move { stopping.notified().await }
+            })
+            // The table closes idle connections; a timer for each would cost each answer.
+            .keep_alive(KeepAlive::Os)
+            .client_request_timeout(limits.head)
+            .client_disconnect_timeout(limits.rest)
+            .on_connect_ext(|transport: &Transport, data| {
+                data.insert(Rc::clone(transport.connection()));
+            })
+            .finish(map_config(app().into_factory().map_err(|error| error.error_response()), |()| AppConfig::default()));
+        fn_service(move |stream: TcpStream| {
+            let peer = stream.peer_addr().ok();
+            std::future::ready(Ok((table.accept(stream), Protocol::Http1, peer)))
+        })
+        .and_then(http)
+    };
+    let server = builder
         .workers(threads)
-        .keep_alive(KEEP_ALIVE)
-        .client_request_timeout(HEAD_TIME_MAX)
-        .max_connections(CONNECTIONS_MAX.div_ceil(threads))
+        .max_concurrent_connections(limits.sockets().div_ceil(threads))
         .shutdown_timeout(CLOSE_SECONDS_MAX)
         .disable_signals()
-        .listen(listener)?
+        .listen("http", listener, service)?
         .run();
     Ok(server)
 }
 
+/// Threads that serve requests.
+pub fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::KEEP_ALIVE;
+    use super::connections::Limits;
 
     /// Regression: a proxy that keeps an idle connection longer than the service sends a form on it just as it is closed.
     #[test]
@@ -100,7 +136,7 @@ mod tests {
                 .map(|(_, value)| value.trim_end_matches(['s', ';']).parse::<u64>().expect("a number of seconds"));
             let seconds: Vec<u64> = seconds.collect();
             assert_eq!(seconds.len(), times, "{setting}: {seconds:?}");
-            assert!(seconds.iter().all(|seconds| seconds + 5 <= KEEP_ALIVE.as_secs()), "{setting}: {seconds:?}");
+            assert!(seconds.iter().all(|seconds| seconds + 5 <= Limits::default().idle.as_secs()), "{setting}: {seconds:?}");
         }
         // Without an upstream of its own, nginx opens a connection for each postback.
         let postbacks = include_str!("../../examples/nginx.conf");

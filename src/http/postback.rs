@@ -14,6 +14,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use super::area::{Area, Undecided};
 use super::body;
 use super::caller;
+use super::connections::Connections;
 use super::live::Live;
 use super::mistakes::{Mistake, Mistakes};
 use super::reading::SharedReader;
@@ -58,6 +59,8 @@ pub struct Shared {
     pub stopping: Arc<AtomicBool>,
     /// Postbacks that were accepted and not answered yet.
     pub in_flight: Arc<AtomicUsize>,
+    /// Connections, of all threads.
+    pub connections: Arc<Connections>,
     /// The members area.
     pub area: Arc<Area>,
     /// Scheme and host of `--public-url`, from which the login form may come.

@@ -6,6 +6,7 @@ mod area;
 mod authstrings;
 mod browser;
 mod commands;
+mod connections;
 mod continuity;
 mod crash;
 mod credentials;

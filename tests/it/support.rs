@@ -14,6 +14,7 @@ use clap::Parser as _;
 use nats_userman::action::Standing;
 use nats_userman::clock::{Clock, parse_moment};
 use nats_userman::config::{Config, Settings};
+use nats_userman::http::connections::Limits;
 use nats_userman::member::{Key, MemberId, SiteId};
 use nats_userman::password::harden::Bench;
 use nats_userman::password::rehash::Rehashes;
@@ -160,10 +161,31 @@ impl App {
 
     /// The same at another time, unix seconds.
     pub fn start_at(dir: TempDir, flags: &[&str], now: i64) -> Self {
+        let config = Self::config(&dir, flags);
+        Self::start_as(dir, config, now)
+    }
+
+    /// With other bounds of connections.
+    pub fn start_with_limits(limits: Limits) -> Self {
+        Self::start_with_limits_and(limits, &[])
+    }
+
+    /// The same with further flags.
+    pub fn start_with_limits_and(limits: Limits, flags: &[&str]) -> Self {
+        let dir = TempDir::new().unwrap();
+        let mut config = Self::config(&dir, flags);
+        config.connections = limits;
+        Self::start_as(dir, config, NOON)
+    }
+
+    fn config(dir: &TempDir, flags: &[&str]) -> Config {
         let data = dir.path().join("data");
         let mut line = vec!["test", "--listen", "127.0.0.1:0", "--postback-token", TOKEN, "--data-dir", data.to_str().unwrap()];
         line.extend(flags);
-        let config = Config::read(&Line::parse_from(line).settings).unwrap();
+        Config::read(&Line::parse_from(line).settings).unwrap()
+    }
+
+    fn start_as(dir: TempDir, config: Config, now: i64) -> Self {
         let clock = Arc::new(AtomicI64::new(now));
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let (started, start) = mpsc::channel();
@@ -180,7 +202,7 @@ impl App {
             });
         });
         let (address, (writer, rehashes, blocks)) = start.recv().expect("the service did not start");
-        let vault = Vault::load(&data.join("seal.key")).unwrap();
+        let vault = Vault::load(&config.data_dir.seal_key()).unwrap();
         Self { address, dir, config, clock, writer, rehashes, blocks, vault, stop: Some(stop), thread: Some(thread) }
     }
 

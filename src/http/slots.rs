@@ -1,0 +1,67 @@
+//! A request on its connection: it takes a slot of its kind, and its body is read or the connection
+//! ends.
+
+use std::future::{Future, ready};
+use std::rc::Rc;
+use std::time::Instant;
+
+use actix_web::dev::{Payload, Service, ServiceRequest, ServiceResponse};
+use actix_web::http::ConnectionType;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use actix_web::{Error, HttpResponse};
+use futures_util::future::Either;
+
+use super::connections::{Connection, Kind};
+use super::reply::RETRY_AFTER_SECONDS;
+
+/// Whoever comes beyond the share reads this.
+const BUSY: &str = "Too many requests are under way. Please try again in a moment.";
+const BUSY_API: &str = r#"{"error":"too many requests are under way, try again in a moment"}"#;
+
+/// A request that is under way for as long as this lives, also where the client hangs up.
+struct UnderWay(Rc<Connection>);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.end(Instant::now());
+    }
+}
+
+/// Hands the request on, or answers it at once where the share of its kind is used up.
+pub fn serve<S>(mut request: ServiceRequest, service: &S) -> impl Future<Output = Result<ServiceResponse, Error>> + use<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse, Error = Error>,
+{
+    // Each connection that the server accepts has one.
+    let connection = request.conn_data::<Rc<Connection>>().cloned();
+    let kind = Kind::of(request.path());
+    let has_body = !matches!(request.parts_mut().1, Payload::None);
+    let has_slot = connection.as_ref().is_none_or(|connection| connection.begin(kind, has_body, Instant::now()));
+    let under_way = connection.map(UnderWay);
+    if !has_slot {
+        return Either::Left(ready(Ok(request.into_response(busy(kind)))));
+    }
+    let answer = service.call(request);
+    Either::Right(async move {
+        let mut answer = answer.await?;
+        if under_way.is_some_and(|under_way| under_way.0.has_unread_body()) {
+            // What is left of the body would be taken for the next request.
+            answer.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+        }
+        Ok(answer)
+    })
+}
+
+fn busy(kind: Kind) -> HttpResponse {
+    let (content_type, body) = match kind {
+        Kind::Api => ("application/json", BUSY_API),
+        Kind::Caller | Kind::Login | Kind::Visitor => ("text/plain; charset=utf-8", BUSY),
+    };
+    let mut response = HttpResponse::with_body(StatusCode::SERVICE_UNAVAILABLE, actix_web::body::BoxBody::new(body));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(RETRY_AFTER, RETRY_AFTER_SECONDS);
+    response.head_mut().set_connection_type(ConnectionType::Close);
+    response
+}

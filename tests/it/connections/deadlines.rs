@@ -1,0 +1,191 @@
+//! Every state of a connection ends.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use nats_userman::http::connections::Limits;
+
+use super::{CHECK, FREE, SHORT, begun, connect, is_closed, none, postback, sent, to_the_end, without_its_body};
+use crate::support::{App, TOKEN, read_response};
+
+#[test]
+fn an_idle_connection_is_closed_before_and_after_a_request() {
+    let app = App::start_with_limits(Limits { idle: SHORT, ..none() });
+    assert_eq!(to_the_end(&mut connect(&app)), "", "nothing was sent");
+    let mut used = sent(&app, postback(CHECK));
+    assert_eq!(read_response(&mut used).unwrap().body, FREE);
+    assert_eq!(to_the_end(&mut used), "");
+}
+
+/// Regression: after one request, a byte of the next head held the connection for ever.
+#[test]
+fn a_later_head_that_does_not_come_whole_closes_the_connection() {
+    let app = App::start_with_limits(Limits { head: SHORT, ..none() });
+    let mut stream = sent(&app, postback(CHECK));
+    assert_eq!(read_response(&mut stream).unwrap().body, FREE);
+    stream.write_all(b"P").unwrap();
+    assert_eq!(to_the_end(&mut stream), "");
+}
+
+#[test]
+fn a_first_head_that_does_not_come_whole_is_told_so() {
+    let app = App::start_with_limits(Limits { head: SHORT, ..none() });
+    assert!(to_the_end(&mut sent(&app, "P")).starts_with("HTTP/1.1 408 Request Timeout\r\n"));
+}
+
+/// Bytes one by one, until the service closes the connection; each waits for an answer for a moment.
+fn drip(stream: &mut TcpStream, bytes: impl Iterator<Item = u8>) -> String {
+    stream.set_read_timeout(Some(Duration::from_millis(2))).unwrap();
+    for byte in bytes {
+        if let Err(error) = stream.write_all(&[byte]) {
+            assert!(is_closed(&error), "{error}");
+            return String::new();
+        }
+        match stream.read(&mut [0; 4096]) {
+            Ok(0) => return String::new(),
+            Ok(_) => {}
+            Err(error) if is_closed(&error) => return String::new(),
+            Err(_) => {}
+        }
+    }
+    panic!("the connection was held to the end of the drip");
+}
+
+#[test]
+fn a_head_that_drips_has_no_longer_time() {
+    let app = App::start_with_limits(Limits { head: SHORT, ..none() });
+    let mut stream = sent(&app, postback(CHECK));
+    assert_eq!(read_response(&mut stream).unwrap().body, FREE);
+    drip(&mut stream, b"GET /health HTTP/1.1\r\nX: ".iter().copied().chain(std::iter::repeat_n(b'x', 20_000)));
+}
+
+/// Regression: who sent requests and never read an answer kept connection and memory for ever.
+#[test]
+fn a_client_that_does_not_read_its_answers_is_cut_off() {
+    for (limits, why) in [
+        (Limits { stalled: SHORT, ..none() }, "nothing was taken for a while"),
+        (Limits { answer: SHORT, ..none() }, "not all was taken in time"),
+    ] {
+        let app = App::start_with_limits(limits);
+        let mut stream = connect(&app);
+        let pages = "GET /login?site=1 HTTP/1.1\r\nHost: test\r\n\r\n".repeat(64);
+        let error = loop {
+            if let Err(error) = stream.write_all(pages.as_bytes()) {
+                break error;
+            }
+        };
+        assert!(is_closed(&error), "{why}: {error}");
+    }
+}
+
+/// It takes a little now and then, so that there is progress, and never all.
+#[test]
+fn a_client_that_reads_its_answers_a_little_at_a_time_is_cut_off() {
+    let app = App::start_with_limits(Limits { answer: Duration::from_millis(500), ..none() });
+    let mut stream = connect(&app);
+    stream.set_nonblocking(true).unwrap();
+    let pages = "GET /login?site=1 HTTP/1.1\r\nHost: test\r\n\r\n".repeat(64);
+    let closed = loop {
+        match (stream.write(pages.as_bytes()), stream.read(&mut [0; 16])) {
+            (Err(error), _) | (_, Err(error)) if is_closed(&error) => break true,
+            (_, Ok(0)) => break true,
+            _ => {}
+        }
+        std::thread::yield_now();
+    };
+    assert!(closed);
+}
+
+/// Requests that are answered before their body has come, and what of the head the answer bears.
+const EARLY: [(&str, &str); 8] = [
+    ("POST /postback/wrong", "403"),
+    ("PUT /postback/TOKEN", "405"),
+    ("GET /postback/TOKEN?action=CHECK&siteid=1&username=bob", "200"),
+    ("POST /nowhere", "404"),
+    ("POST /auth?site=1", "401"),
+    ("GET /health", "200"),
+    ("POST /login", "400"),
+    ("PUT /login?site=1", "405"),
+];
+
+fn early(number: usize, headers: &str) -> (String, &'static str) {
+    let (request, status) = EARLY[number];
+    (format!("{} HTTP/1.1\r\nHost: test\r\n{headers}\r\n", request.replace("TOKEN", TOKEN)), status)
+}
+
+/// Regression: a body in chunks went on for ever after its request had been refused.
+#[test]
+fn a_body_that_nobody_reads_is_answered_and_its_connection_closed() {
+    let app = App::start_with_limits(Limits { rest: SHORT, ..none() });
+    for headers in ["Transfer-Encoding: chunked\r\n", "Content-Length: 9999999\r\n"] {
+        for number in 0..EARLY.len() {
+            let (request, status) = early(number, headers);
+            let answer = to_the_end(&mut sent(&app, &request));
+            assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{request}: {answer}");
+            assert!(answer.to_ascii_lowercase().contains("\r\nconnection: close\r\n"), "{request}: {answer}");
+        }
+    }
+    let too_long = to_the_end(&mut sent(&app, without_its_body(&format!("/postback/{TOKEN}"), 70_000)));
+    assert!(too_long.starts_with("HTTP/1.1 413 "), "{too_long}");
+}
+
+#[test]
+fn a_body_that_nobody_reads_is_closed_after_some_bytes_too() {
+    let app = App::start_with_limits(Limits { rest_bytes: 100_000, ..none() });
+    for number in 0..EARLY.len() {
+        let mut stream = sent(&app, early(number, "Transfer-Encoding: chunked\r\n").0);
+        let error = loop {
+            if let Err(error) = stream.write_all(b"1\r\nx\r\n") {
+                break error;
+            }
+        };
+        assert!(is_closed(&error), "{number}: {error}");
+    }
+}
+
+#[test]
+fn a_body_that_nobody_reads_has_no_longer_time_where_it_drips() {
+    let app = App::start_with_limits(Limits { rest: SHORT, ..none() });
+    let mut stream = sent(&app, early(0, "Transfer-Encoding: chunked\r\n").0);
+    assert_eq!(read_response(&mut stream).unwrap().status, 403);
+    drip(&mut stream, b"1\r\nx\r\n".iter().copied().cycle().take(30_000));
+}
+
+/// What was sent whole with the head is no reason to close in the client's face.
+#[test]
+fn the_answer_to_a_body_that_nobody_reads_arrives() {
+    let app = App::start_with_limits(Limits { rest: Duration::from_secs(5), ..none() });
+    for bytes in [1, 1000, 100_000] {
+        let (request, _) = early(0, &format!("Content-Length: {bytes}\r\n"));
+        let answer = to_the_end(&mut sent(&app, request + &"x".repeat(bytes)));
+        assert!(answer.ends_with("ERROR|not authorised"), "{bytes}: {answer}");
+    }
+}
+
+/// While a handler has the request, the client need do nothing: all other bounds are over here.
+#[test]
+fn a_request_under_way_has_the_time_that_its_handler_gives() {
+    let app = App::start_with_limits(Limits { idle: SHORT, rest: SHORT, stalled: SHORT, answer: SHORT, ..none() });
+    let mut stream = begun(&app, &without_its_body(&format!("/postback/{TOKEN}"), CHECK.len()));
+    for _ in 0..3 {
+        assert_eq!(to_the_end(&mut connect(&app)), "", "an idle one, meanwhile");
+    }
+    stream.write_all(CHECK.as_bytes()).unwrap();
+    assert_eq!(read_response(&mut stream).unwrap().body, FREE);
+    // A database that is locked, for longer than all of them.
+    let other = rusqlite::Connection::open(app.config.location.path()).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    assert_eq!(app.send(postback("action=DELETE&siteid=1&memberid=71")).status, 503);
+}
+
+#[test]
+fn a_connection_that_is_used_again_and_again_stays() {
+    let app = App::start_with_limits(Limits { idle: Duration::from_secs(2), head: SHORT, rest: SHORT, ..none() });
+    let mut stream = connect(&app);
+    stream.set_nodelay(true).unwrap();
+    for _ in 0..200 {
+        stream.write_all(postback(CHECK).as_bytes()).unwrap();
+        assert_eq!(read_response(&mut stream).unwrap().body, FREE);
+    }
+}

@@ -1,0 +1,135 @@
+//! Visitors and callers do not take each other's slots.
+
+use std::io::Write as _;
+use std::net::TcpStream;
+
+use nats_userman::http::connections::Limits;
+
+use super::{CHECK, FREE, begun, connect, none, sent, to_the_end, without_its_body};
+use crate::support::{App, Caller, TOKEN, eventually, read_response};
+
+const FORM: &str = "username=bob&password=wrong";
+
+/// A login whose body does not come.
+fn slow_login(app: &App) -> TcpStream {
+    begun(app, &without_its_body("/login?site=1", FORM.len()))
+}
+
+/// The shares of 32 connections: 12 logins, 8 of visitors, 4 of `/api`.
+fn small() -> Limits {
+    Limits { connections: 32, ..none() }
+}
+
+/// A login beyond the share; whether it is refused.
+fn is_refused(app: &App) -> bool {
+    let login = without_its_body("/login?site=1", FORM.len()) + FORM;
+    let answer = to_the_end(&mut sent(app, login.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n")));
+    let refused = answer.starts_with("HTTP/1.1 503 ");
+    assert!(refused || answer.starts_with("HTTP/1.1 401 "), "{answer}");
+    refused
+}
+
+#[test]
+fn logins_beyond_their_share_get_503_while_everything_else_goes_on() {
+    let app = App::start_with_limits(small());
+    let mut slow: Vec<TcpStream> = (0..12).map(|_| slow_login(&app)).collect();
+    let answer = read_response(&mut sent(&app, without_its_body("/login?site=1", FORM.len()))).unwrap();
+    assert_eq!((answer.status, answer.header("retry-after"), answer.header("connection")), (503, Some("5"), Some("close")));
+    assert_eq!(
+        (answer.header("cache-control"), answer.header("content-type")),
+        (Some("no-store"), Some("text/plain; charset=utf-8"))
+    );
+    assert_eq!(answer.body, "Too many requests are under way. Please try again in a moment.");
+
+    let get = |path: &str| app.send(format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")).status;
+    assert_eq!(app.post(CHECK), FREE);
+    assert_eq!([get("/health"), get("/auth?site=1"), get("/api/member/authstring"), get("/")], [200, 401, 401, 404]);
+
+    // A place that is left is taken by the next one: the login has its answer, or its client is gone.
+    slow[0].write_all(FORM.as_bytes()).unwrap();
+    assert_eq!(read_response(&mut slow[0]).unwrap().status, 401);
+    assert!(!is_refused(&app));
+    let _held = slow_login(&app);
+    assert!(is_refused(&app));
+    drop(slow);
+    eventually("the clients are gone", || !is_refused(&app));
+}
+
+#[test]
+fn callers_of_the_api_beyond_their_share_get_a_503_that_programs_read() {
+    let flags = ["--stand-in", "--api-key", "site:0123456789abcdef0123456789abcdef0123"];
+    let app = App::start_with_limits_and(small(), &flags);
+    let redeem = without_its_body("/api/authstring/redeem", 9)
+        .replace("Host: test\r\n", "Host: test\r\napi-username: site\r\napi-key: 0123456789abcdef0123456789abcdef0123\r\n");
+    let _slow: Vec<TcpStream> = (0..4).map(|_| begun(&app, &redeem)).collect();
+    let last = app.send("GET /api/member/authstring HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");
+    assert_eq!((last.status, last.header("retry-after")), (503, Some("5")));
+    assert_eq!(last.header("content-type"), Some("application/json"));
+    assert_eq!(last.body, "{\"error\":\"too many requests are under way, try again in a moment\"}");
+    assert_eq!(app.post(CHECK), FREE);
+}
+
+/// Half heads, idle connections and bodies that nobody reads: each waits, and has no right to stay.
+#[test]
+fn a_new_caller_takes_the_place_of_who_has_waited_longest() {
+    let app = App::start_with_limits(small());
+    let waiting = ["", "P", "POST /postback/wrong HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n"];
+    let mut held: Vec<TcpStream> = Vec::new();
+    for number in 0..200 {
+        held.push(sent(&app, waiting[number % waiting.len()]));
+        if number % 20 == 0 {
+            assert_eq!(app.post(CHECK), FREE, "{number}");
+        }
+    }
+    assert_eq!(app.post(CHECK), FREE);
+    // The first ones are gone, the last ones are not. (Each thread has a part of them.)
+    for stream in &mut held[..100] {
+        to_the_end(stream);
+    }
+    for stream in &mut held[190..] {
+        stream.set_nonblocking(true).unwrap();
+        let mut answer = [0; 1];
+        let read = stream.peek(&mut answer);
+        assert!(!matches!(read, Ok(0)), "{read:?}");
+    }
+}
+
+/// A connection on which a request is under way is not taken for another.
+#[test]
+fn a_full_table_does_not_end_what_is_under_way() {
+    let app = App::start_with_limits(small());
+    let mut slow = slow_login(&app);
+    let mut postback = begun(&app, &without_its_body(&format!("/postback/{TOKEN}"), CHECK.len()));
+    let flood: Vec<TcpStream> = (0..300).map(|_| sent(&app, "P")).collect();
+    postback.write_all(CHECK.as_bytes()).unwrap();
+    assert_eq!(read_response(&mut postback).unwrap().body, FREE);
+    slow.write_all(FORM.as_bytes()).unwrap();
+    assert_eq!(read_response(&mut slow).unwrap().status, 401);
+    drop(flood);
+}
+
+/// The whole of it: many times more slow logins than there are connections, a byte now and then, and
+/// postbacks on connections new and old beside them.
+#[test]
+fn slow_logins_by_the_thousand_hold_up_no_postback() {
+    const LOGINS: usize = 1200;
+    let app = App::start_with_limits(Limits { connections: 128, ..none() });
+    let mut kept = Caller::connect(app.address).unwrap();
+    let mut slow: Vec<TcpStream> = Vec::new();
+    for number in 0..LOGINS {
+        let mut stream = connect(&app);
+        // The service may have refused it, and closed.
+        let _ = stream.write_all(without_its_body("/login?site=1", 1000).as_bytes());
+        slow.push(stream);
+        if number % 10 == 0 {
+            let began = std::time::Instant::now();
+            assert_eq!(kept.post(CHECK).unwrap().body, FREE, "{number}");
+            assert_eq!(app.post(CHECK), FREE, "{number}");
+            for stream in slow.iter_mut().rev().step_by(7) {
+                let _ = stream.write_all(b"x");
+            }
+            assert!(began.elapsed().as_secs() < 1, "{number}: {:?}", began.elapsed());
+        }
+    }
+    assert_eq!(kept.post("action=ADD&siteid=1&memberid=71&username=bob&password=secret").unwrap().status, 200);
+}
