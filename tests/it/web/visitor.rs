@@ -1,7 +1,8 @@
 //! A visitor of the protected site, who comes by curl over TLS.
 
+use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 use super::{Host, WebServer};
 use crate::support::{Response, read_response, real_program};
@@ -44,6 +45,21 @@ impl Visitor {
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let last = text.rfind("HTTP/1.1 ").unwrap();
         read_response(&mut &output.stdout[last..]).unwrap()
+    }
+
+    /// Begins a form to any address of the host; its body is what the caller writes, in its own time.
+    /// Returns when the web server has asked for the body.
+    pub fn begin(&self, url: &str) -> Child {
+        let mut command = Command::new(&self.curl);
+        command.args(&self.options).args(["-v", "-X", "POST", "-T", "-", "-H", "Expect: 100-continue"]);
+        command.args(["-H", "Content-Type: application/x-www-form-urlencoded", url]);
+        let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = piped.spawn().unwrap();
+        let mut said = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+        assert!(said.any(|line| line.starts_with("< HTTP/1.1 100 ")), "{url}: no 100 Continue");
+        // What it says later shall not fill the pipe.
+        std::thread::spawn(move || said.for_each(drop));
+        child
     }
 
     /// With further options of curl.
