@@ -53,6 +53,12 @@ impl Entry {
         self.holds && self.row != Row::Of(self.block.since, self.block.until)
     }
 
+    /// The note is about to be written.
+    fn note(&mut self, note: Note) -> Note {
+        self.row = Row::Unknown;
+        note
+    }
+
     fn is_over(&self) -> bool {
         !self.holds && self.row == Row::None
     }
@@ -133,26 +139,25 @@ impl Ledger {
         lines
     }
 
-    /// The rows that are to be written, those of members' names first, and then those to be removed.
+    /// The rows that are to be removed, and those that are to be written, of members' names first. Half of the room is for
+    /// either where both need it: otherwise the rows of a long flood would be more and more.
     fn notes_due(&mut self, most: usize) -> Vec<Note> {
+        let writes = self.entries.values().filter(|entry| entry.lacks_row()).count();
+        let removals_max = most - writes.min(most / 2);
+        let remove = self.entries.values_mut().filter(|entry| !entry.holds).take(removals_max);
+        let mut notes: Vec<Note> = remove.map(|entry| entry.note(Note::Lift(entry.block.target.clone()))).collect();
         let mut write: Vec<&mut Entry> = self.entries.values_mut().filter(|entry| entry.lacks_row()).collect();
         write.sort_by_key(|entry| (Reverse(entry.weight), entry.block.since));
-        let mut notes = Vec::new();
-        for entry in write.into_iter().take(most) {
-            entry.row = Row::Unknown;
-            notes.push(Note::Block(entry.block.clone()));
-        }
-        let remove = self.entries.values_mut().filter(|entry| !entry.holds);
-        for entry in remove.take(most - notes.len()) {
-            entry.row = Row::Unknown;
-            notes.push(Note::Lift(entry.block.target.clone()));
-        }
+        let write = write.into_iter().take(most - notes.len());
+        notes.extend(write.map(|entry| entry.note(Note::Block(entry.block.clone()))));
         notes
     }
 
-    /// All rows that are to be written and removed, for the end of the service.
+    /// All rows that are to be written and removed, for the end of the service: a row too many is no harm to the next start.
     pub fn all_notes(&mut self) -> Vec<Note> {
-        self.notes_due(usize::MAX)
+        let mut notes = self.notes_due(usize::MAX);
+        notes.sort_by_key(|note| matches!(note, Note::Lift(_)));
+        notes
     }
 
     /// These notes were committed.
@@ -255,6 +260,21 @@ mod tests {
         assert_eq!(settle(&mut ledger), [(0, 256), (0, 44)]);
     }
 
+    /// Regression: as long as there was something to write, nothing was removed, and the table grew.
+    #[test]
+    fn a_flood_that_never_ends_leaves_no_more_rows_than_hold_and_were_just_written() {
+        let mut ledger = Ledger::default();
+        for second in 0..200 {
+            // A thousand hold, each for a second.
+            ledger.take_up(u64::from(second), blocks(second * 1_000..(second + 1) * 1_000));
+            let due = ledger.due();
+            assert_eq!(due.notes.len(), ROWS_MAX, "{second}");
+            ledger.written(&due.notes);
+            assert!(ledger.rows().unwrap() <= 2 * ROWS_MAX, "{second}: {:?}", ledger.rows());
+            assert!(ledger.entries.len() <= 1_000 + 2 * ROWS_MAX, "{second}");
+        }
+    }
+
     #[test]
     fn a_block_of_a_members_name_is_written_first() {
         let mut ledger = Ledger::default();
@@ -313,7 +333,10 @@ mod tests {
     #[test]
     fn the_end_of_the_service_writes_all() {
         let mut ledger = Ledger::default();
-        ledger.take_up(1, blocks(0..600));
-        assert_eq!(ledger.all_notes().len(), 600);
+        ledger.take_up(1, blocks(0..1));
+        settle(&mut ledger);
+        ledger.take_up(2, blocks(1..601));
+        let notes = ledger.all_notes();
+        assert_eq!((notes.len(), notes.last()), (601, Some(&Note::Lift(network(0)))), "what holds comes first");
     }
 }
