@@ -76,7 +76,8 @@ CREATE TABLE journal (
     session_sha256    BLOB,
     sealed            BLOB,
     cryptpass_wrapped TEXT,
-    logins_ended      INTEGER CHECK (logins_ended = 1) -- 1 where this postback raised login_version, NULL where not
+    logins_ended      INTEGER CHECK (logins_ended = 1), -- 1 where this postback raised login_version, NULL where not
+    moved_until       INTEGER                    -- while a jump of the clock was confirmed: who expired by then was moved; NULL: by `at`
 ) STRICT;
 
 -- The hashing backlog, newest first. Partial: it holds what is sealed and nothing else, so that it stays small.

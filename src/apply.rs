@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use crate::action::{Action, Rules, Source};
 use crate::chain::chain;
+use crate::clock::Moment;
 use crate::fields::Fields;
 use crate::journal::{Heard, Origin, Record};
 use crate::member::{MemberId, SiteId};
@@ -59,29 +60,36 @@ impl Postback {
 }
 
 /// Decides one postback against the view and keeps the view true.
-pub fn decide<'p>(vault: &Vault, postback: &'p Postback, view: &mut View, now: i64) -> Outcome<'p> {
-    decide_again(vault, postback, view, now, false)
+pub fn decide<'p>(vault: &Vault, postback: &'p Postback, view: &mut View, moment: impl Into<Moment>) -> Outcome<'p> {
+    decide_again(vault, postback, view, moment.into(), false)
 }
 
 /// The same of one that may have been answered OK before, by older rules: see [`crate::action::Known::was_done`].
-pub(crate) fn decide_again<'p>(vault: &Vault, postback: &'p Postback, view: &mut View, now: i64, was_done: bool) -> Outcome<'p> {
+pub(crate) fn decide_again<'p>(
+    vault: &Vault,
+    postback: &'p Postback,
+    view: &mut View,
+    moment: Moment,
+    was_done: bool,
+) -> Outcome<'p> {
     let heard = &postback.heard;
+    let (at, moved_until) = (moment.now, (moment.moved_until != moment.now).then_some(moment.moved_until));
     let action = match &postback.action {
         Ok(action) => action,
         Err(refusal) => {
-            let record = Record { at: now, heard, reply: refusal.reply(), put: crate::action::Recorded::default() };
+            let record = Record { at, heard, moved_until, reply: refusal.reply(), put: crate::action::Recorded::default() };
             return Outcome { change: crate::action::Change::None, record };
         }
     };
     let settled = settle(vault, action, view);
     let action = settled.as_ref().unwrap_or(action);
-    let decision = action.decide(&view.known(action, was_done), now);
+    let decision = action.decide(&view.known(action, was_done), moment);
     let version_before = action.key().and_then(|key| view.row(key)).map(|row| row.login_version);
-    view.apply(&decision.change);
+    view.apply(&decision.change, moment);
     let row_after = action.key().and_then(|key| view.row(key));
     let logins_ended = version_before.zip(row_after).is_some_and(|(before, row)| row.login_version > before);
     let put = Record::put(action, row_after, logins_ended);
-    Outcome { change: decision.change, record: Record { at: now, heard, reply: decision.reply, put } }
+    Outcome { change: decision.change, record: Record { at, heard, moved_until, reply: decision.reply, put } }
 }
 
 /// A password that the row holds already under another seal takes that seal: a postback sent twice leaves the row as it was, and
@@ -104,14 +112,18 @@ fn settle(vault: &Vault, action: &Action, view: &View) -> Option<Action> {
 /// # Errors
 ///
 /// Any fault of the engine: then the transaction is to be rolled back, and no reply may leave.
-pub fn apply(engine: &mut dyn Engine, vault: &Vault, postbacks: &[&Postback], now: i64) -> Result<Vec<Reply>, Fault> {
+pub fn apply(engine: &mut dyn Engine, vault: &Vault, postbacks: &[&Postback], mut moment: Moment) -> Result<Vec<Reply>, Fault> {
     let mut wanted = Wanted::default();
     for action in postbacks.iter().filter_map(|postback| postback.action.as_ref().ok()) {
         wanted.add(action);
     }
     let mut view = View::default();
-    engine.load(&wanted, &mut view, now)?;
-    let outcomes: Vec<_> = postbacks.iter().map(|postback| decide(vault, postback, &mut view, now)).collect();
+    engine.load(&wanted, &mut view, moment)?;
+    let mut outcomes = Vec::with_capacity(postbacks.len());
+    for postback in postbacks {
+        outcomes.push(decide(vault, postback, &mut view, moment));
+        moment = moment.then();
+    }
     engine.save(&outcomes)?;
     Ok(outcomes.into_iter().map(|outcome| outcome.record.reply).collect())
 }
@@ -124,16 +136,24 @@ pub fn apply(engine: &mut dyn Engine, vault: &Vault, postbacks: &[&Postback], no
 /// # Errors
 ///
 /// Where nothing could be changed, or the outcome of the commit is unknown: then it is so for all of them.
-pub fn transact(
+pub fn transact<M: Into<Moment>>(
     engine: &mut dyn Engine,
     vault: &Vault,
     postbacks: &[&Postback],
-    now: impl Fn() -> i64,
+    mut now: impl FnMut() -> M,
 ) -> Result<Vec<Result<Reply, Fault>>, Fault> {
-    match attempt(engine, &now, |engine, now| apply(engine, vault, postbacks, now)) {
+    let mut now = || now().into();
+    match attempt(engine, &mut now, |engine, now| apply(engine, vault, postbacks, now)) {
         Ok(replies) => Ok(replies.into_iter().map(Ok).collect()),
-        Err(Fault::Constraint(_) | Fault::BadRow(_)) => attempt(engine, &now, |engine, now| {
-            postbacks.iter().map(|postback| apply_within_savepoint(engine, vault, postback, now)).collect()
+        Err(Fault::Constraint(_) | Fault::BadRow(_)) => attempt(engine, &mut now, |engine, mut now| {
+            let mut one_by_one = |postback| {
+                let done = apply_within_savepoint(engine, vault, postback, now);
+                if let Ok(Ok(_)) = done {
+                    now = now.then();
+                }
+                done
+            };
+            postbacks.iter().map(|&postback| one_by_one(postback)).collect()
         }),
         Err(fault) => Err(fault),
     }
@@ -142,8 +162,8 @@ pub fn transact(
 /// Begin, `work` at the time of effect, commit; rolled back where anything fails.
 fn attempt<T>(
     engine: &mut dyn Engine,
-    now: impl Fn() -> i64,
-    work: impl FnOnce(&mut dyn Engine, i64) -> Result<T, Fault>,
+    mut now: impl FnMut() -> Moment,
+    work: impl FnOnce(&mut dyn Engine, Moment) -> Result<T, Fault>,
 ) -> Result<T, Fault> {
     in_transaction(engine, |engine| {
         // The time of effect is read under the lock, so that it rises with the order of effect across processes (while the machine's
@@ -187,7 +207,7 @@ fn apply_within_savepoint(
     engine: &mut dyn Engine,
     vault: &Vault,
     postback: &Postback,
-    now: i64,
+    now: Moment,
 ) -> Result<Result<Reply, Fault>, Fault> {
     engine.savepoint()?;
     match apply(engine, vault, &[postback], now) {

@@ -2,8 +2,10 @@
 //!
 //! Time is an argument everywhere else: the clock is asked once per postback, at the edge.
 
-use std::sync::Arc;
+pub mod jump;
+
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use chrono::{DateTime, Datelike as _, NaiveDate, NaiveDateTime, NaiveTime, TimeZone as _, Timelike as _};
@@ -16,6 +18,53 @@ pub enum Clock {
     System,
     /// A time that stands still until a test, or a replay, moves it: unix seconds.
     Fixed(Arc<AtomicI64>),
+    /// The same with two times, for tests of a clock that is set.
+    Set(Arc<Mutex<Reading>>),
+}
+
+/// What both clocks show at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// See [`Clock::now`].
+    pub wall: i64,
+    /// See [`Clock::steady`].
+    pub steady: i64,
+}
+
+impl Reading {
+    /// Stays the same until somebody sets the clock.
+    fn difference(self) -> i64 {
+        self.wall.saturating_sub(self.steady)
+    }
+}
+
+/// The moment of an effect, unix seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// What time it is: everything is compared with it and recorded by it.
+    pub now: i64,
+    /// Members whose expiry was reached by this time are moved to `former_member`, and what is old by it is deleted: `now`, but
+    /// earlier while a jump of the clock is being confirmed ([`jump`]). Later where members were moved by a clock that was set back
+    /// since, so that the next record of the journal says so.
+    pub moved_until: i64,
+}
+
+impl Moment {
+    /// Up to which instant may be moved and deleted now.
+    pub fn sure(self) -> i64 {
+        self.moved_until.min(self.now)
+    }
+
+    /// The same for what comes behind the first record of a transaction.
+    pub fn then(self) -> Self {
+        Self { moved_until: self.sure(), ..self }
+    }
+}
+
+impl From<i64> for Moment {
+    fn from(now: i64) -> Self {
+        Self { now, moved_until: now }
+    }
 }
 
 impl Clock {
@@ -29,6 +78,7 @@ impl Clock {
             },
             // Nothing else is published through the clock, so no order is needed.
             Clock::Fixed(seconds) => seconds.load(Ordering::Relaxed),
+            Clock::Set(reading) => read_set(reading).wall,
         }
     }
 
@@ -38,8 +88,28 @@ impl Clock {
         match self {
             Clock::System => rustix::time::clock_gettime(rustix::time::ClockId::Boottime).tv_sec,
             Clock::Fixed(_) => self.now(),
+            Clock::Set(reading) => read_set(reading).steady,
         }
     }
+
+    /// Both at one moment.
+    pub fn read(&self) -> Reading {
+        if let Clock::Set(reading) = self {
+            return read_set(reading);
+        }
+        loop {
+            let (before, wall, steady) = (self.steady(), self.now(), self.steady());
+            // A process that was stopped in between would see a jump.
+            if steady - before <= 1 {
+                return Reading { wall, steady };
+            }
+        }
+    }
+}
+
+/// A panic elsewhere leaves a whole reading.
+fn read_set(reading: &Mutex<Reading>) -> Reading {
+    *reading.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What [`ExpiryRule::instant`] takes.

@@ -33,6 +33,9 @@ use crate::network::{self, NETWORK_EXPECTED, parse_network};
 use crate::password::HashKind;
 use crate::store::Location;
 
+/// The longest that a jump of the clock can be set to wait.
+const DAY_MINUTES: u32 = 1_440;
+
 /// The settings as text. Read by [`Config::read`], which says all that is wrong at once.
 ///
 /// The comments are the help texts of the flags, which are not written for rustdoc. No value is refused by clap, which would say it in
@@ -84,6 +87,9 @@ pub struct Settings {
     /// Hours that a member keeps after the date of an EXPIRE
     #[arg(long, global = true, env = "USERMAN_EXPIRE_GRACE_HOURS", value_name = "HOURS", default_value = "0")]
     pub expire_grace_hours: String,
+    /// Minutes that a jump of the machine's clock must stay before members are moved and old records deleted by it
+    #[arg(long, global = true, env = "USERMAN_CLOCK_JUMP_MINUTES", value_name = "MINUTES", default_value = "10")]
+    pub clock_jump_minutes: String,
     /// How passwords are hashed: argon2id, or bcrypt for an Apache that reads the table
     #[arg(long, global = true, env = "USERMAN_PASSWORD_HASH", value_name = "KIND", default_value = "argon2id")]
     pub password_hash: String,
@@ -135,6 +141,8 @@ pub struct Config {
     pub trusted_proxy: TrustedProxies,
     /// Time zone and grace of an EXPIRE.
     pub expiry: ExpiryRule,
+    /// How long a jump of the clock must stay to be believed.
+    pub clock_jump_minutes: u32,
     /// The hash.
     pub password_hash: HashKind,
     /// Whether the column `cryptpass` follows.
@@ -185,6 +193,12 @@ impl Config {
             &settings.expire_grace_hours,
             |text| text.parse::<u32>().ok().filter(|hours| *hours <= 8784),
         );
+        let clock_jump_minutes = bad.read(
+            "--clock-jump-minutes",
+            "expected a whole number of minutes from 0 to 1440",
+            &settings.clock_jump_minutes,
+            number(0, DAY_MINUTES),
+        );
         let password_hash =
             bad.read("--password-hash", "expected argon2id or bcrypt", &settings.password_hash, |text| text.parse().ok());
         let journal_days = bad.read_optional(
@@ -221,6 +235,7 @@ impl Config {
                 allow_ip,
                 trusted_proxy,
                 expiry: ExpiryRule { zone: zone?, grace_hours: grace? },
+                clock_jump_minutes: clock_jump_minutes?,
                 password_hash: password_hash?,
                 keep_cryptpass: keep_cryptpass?,
                 journal_days,

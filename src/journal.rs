@@ -84,6 +84,8 @@ pub struct Record<'a> {
     pub at: i64,
     /// What was heard.
     pub heard: &'a Heard,
+    /// Where a jump of the clock is or was being confirmed: see [`crate::clock::Moment::moved_until`].
+    pub moved_until: Option<i64>,
     /// The line that goes back.
     pub reply: Reply,
     /// The forms that this postback put into the row, and the instant of its EXPIRE: what a replay needs beside the fields.

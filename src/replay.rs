@@ -87,7 +87,7 @@ fn check_all(engine: &mut dyn Engine, rules: &Rules, clock: &Clock, run: &[Postb
     let now = clock.now();
     engine.begin()?;
     let mut view = View::default();
-    let loaded = engine.load(&wanted(run), &mut view, now);
+    let loaded = engine.load(&wanted(run), &mut view, now.into());
     engine.rollback();
     loaded?;
     Ok(run.iter().map(|postback| decide(&rules.vault, postback, &mut view, now).record.reply).collect())
@@ -140,7 +140,7 @@ pub fn apply_records(engine: &mut dyn Engine, rules: &Rules, records: &[JournalL
     for line in records {
         let (postback, put) = line.postback();
         let at = line.at;
-        engine.expire_due(at, usize::MAX)?;
+        engine.expire_due(at.moved_until, usize::MAX)?;
         let mut view = View::default();
         engine.load(&wanted(std::slice::from_ref(&postback)), &mut view, at)?;
         let done = line.reply.word() == Word::Ok;

@@ -20,6 +20,7 @@ use crate::action::Rules;
 use crate::apply::in_transaction;
 use crate::authstring::stand_in::StandIn;
 use crate::clock::Clock;
+use crate::clock::jump::{self, Watch};
 use crate::config::{Config, LOGIN_SECONDS_MAX, Source};
 use crate::data_dir::{DataDirError, Lock, modes};
 use crate::http;
@@ -124,6 +125,7 @@ impl Service {
         warn_of_lost_database(config);
         let vault = open_database(config)?;
         let first = open_reader(&config.location)?;
+        let jumps = watch_for_jumps(config, &clock, &first)?;
         let (tokens, new_token) = open_tokens(config)?;
         let listener = TcpListener::bind(config.listen)
             .map_err(|error| StartError::Listen(config.listen, not_listening(config.listen, error)))?;
@@ -134,6 +136,7 @@ impl Service {
             location: config.location.clone(),
             vault: vault.clone(),
             clock: clock.clone(),
+            jumps,
             journal_days: config.journal_days,
             logins: LoginTimes { lasts: config.area.login_seconds, longest: LOGIN_SECONDS_MAX, idle: config.area.idle_seconds },
             sealed: wake.clone(),
@@ -284,6 +287,16 @@ fn stand_in(source: &Source) -> Option<Arc<StandIn>> {
 fn origin(url: &str) -> &str {
     let host = url.find("://").map_or(0, |at| at + 3);
     url[host..].find('/').map_or(url, |end| &url[..host + end])
+}
+
+/// Compares the clock with the last sign of life in the database, and says where it is behind it.
+fn watch_for_jumps(config: &Config, clock: &Clock, reader: &Reader) -> Result<Watch, StartError> {
+    let now = clock.read();
+    let last = reader.last_seen(now.wall).map_err(StartError::Read)?;
+    if let Some(line) = last.and_then(|last| jump::is_behind(now.wall, last)) {
+        log::warn!("{line}");
+    }
+    Ok(Watch::new(now, last, config.clock_jump_minutes))
 }
 
 /// Says that an empty database is made beside keys that are there: whoever restores a backup may have forgotten one of both.

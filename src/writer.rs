@@ -15,7 +15,8 @@ pub use logins::LoginTimes;
 pub use queue::{Answer, RUSH_REQUESTS, Writer};
 
 use crate::apply::{Postback, empty_wal, in_transaction, transact};
-use crate::clock::Clock;
+use crate::clock::jump::Watch;
+use crate::clock::{Clock, Moment};
 use crate::password::{Stored, Vault};
 use crate::store::{Engine, Fault, Location, check_whole, with_engine};
 use faults::{FaultLog, Work};
@@ -41,7 +42,7 @@ const REOPEN_AFTER: Duration = Duration::from_millis(500);
 /// Journal records that one transaction prunes, so that postbacks never wait long for it.
 const PRUNE_RECORDS_MAX: usize = 1000;
 /// How often the journal is looked at for records to prune.
-const PRUNE_EVERY: Duration = Duration::from_secs(600);
+const PRUNE_EVERY_SECONDS: i64 = 600;
 const DAY_SECONDS: i64 = 86_400;
 
 /// What the writer works with.
@@ -53,6 +54,8 @@ pub struct Setup {
     pub vault: Vault,
     /// The time of effect.
     pub clock: Clock,
+    /// Sees jumps of the clock: nothing is moved or deleted by one before it is confirmed.
+    pub jumps: Watch,
     /// `--journal-days`.
     pub journal_days: Option<u32>,
     /// How long logins last, for what may be forgotten of them.
@@ -80,6 +83,7 @@ pub fn start(setup: Setup) -> std::io::Result<(Writer, JoinHandle<()>)> {
             readers,
             ticked: None,
             more_are_due: false,
+            moved_until: None,
             pruned: None,
             forgetting: Forgetting::default(),
             noted: None,
@@ -107,7 +111,11 @@ struct Thread {
     ticked: Option<Instant>,
     /// The last tick moved as many members as one may.
     more_are_due: bool,
-    pruned: Option<Instant>,
+    /// Until when members were moved since the last record of the journal. Where the clock is set back then, the next record says so,
+    /// and a replay moves them too.
+    moved_until: Option<i64>,
+    /// When the journal was last looked at, by the steady clock.
+    pruned: Option<i64>,
     forgetting: Forgetting,
     /// When notes were last written.
     noted: Option<Instant>,
@@ -194,8 +202,9 @@ impl Thread {
                     result.map(|()| true)
                 }
                 Command::Probe(done) => {
-                    let now = self.setup.clock.now();
-                    let result = in_transaction(engine, |engine| engine.probe(now));
+                    // The next start takes it for a sign of life at that time.
+                    let sure = self.setup.moment().sure();
+                    let result = in_transaction(engine, |engine| engine.probe(sure));
                     let _ = done.send(result.is_ok());
                     result.map(|()| true)
                 }
@@ -278,8 +287,8 @@ impl Thread {
     /// One transaction of notes. What nobody waits for is tried again, unless the database refuses the note itself.
     fn write_notes(&mut self, engine: &mut dyn Engine) -> Result<(), Fault> {
         let waiting = self.lane.take();
-        let now = self.setup.clock.now();
-        let write = |engine: &mut dyn Engine| waiting.iter().try_for_each(|waiting| engine.note(&waiting.note, now));
+        let sure = self.setup.moment().sure();
+        let write = |engine: &mut dyn Engine| waiting.iter().try_for_each(|waiting| engine.note(&waiting.note, sure));
         let result = in_transaction(engine, write);
         self.noted = Some(Instant::now());
         self.commits.add();
@@ -312,11 +321,19 @@ impl Thread {
         }
         let postbacks: Vec<&Postback> = batch.iter().map(Job::postback).collect();
         let sealed = postbacks.iter().any(|postback| brings_a_seal(postback));
-        let outcome = transact(engine, &self.setup.vault, &postbacks, || self.setup.clock.now());
+        let (vault, moved) = (self.setup.vault.clone(), self.moved_until);
+        let outcome = transact(engine, &vault, &postbacks, || {
+            let moment = self.setup.moment();
+            // A clock that was set back since.
+            moved.filter(|moved| *moved > moment.now).map_or(moment, |moved_until| Moment { moved_until, ..moment })
+        });
         self.commits.add();
         match outcome {
             Ok(results) => {
                 let committed = results.iter().any(Result::is_ok);
+                if committed {
+                    self.moved_until = None;
+                }
                 let mut answers: Vec<_> = batch.into_iter().zip(results).collect();
                 // All of one thread, then all of the next: the first answer wakes the thread, and the others are there when it
                 // looks. Taking turns between threads would wake each of them many times.
@@ -360,19 +377,21 @@ impl Thread {
     /// Moves whoever has expired, and prunes.
     fn tick(&mut self, engine: &mut dyn Engine) -> Result<(), Fault> {
         self.ticked = Some(Instant::now());
-        let now = self.setup.clock.now();
-        let moved = in_transaction(engine, |engine| engine.expire_due(now, EXPIRED_ROWS_MAX))?;
+        let sure = self.setup.moment().sure();
+        let moved = in_transaction(engine, |engine| engine.expire_due(sure, EXPIRED_ROWS_MAX))?;
         if moved > 0 {
             log::info!("{moved} members expired");
+            self.moved_until = self.moved_until.max(Some(sure));
         }
         self.more_are_due = moved == EXPIRED_ROWS_MAX;
-        self.forgetting.go_on(engine, self.setup.logins, now)?;
-        self.prune_if_due(engine, now)
+        self.forgetting.go_on(engine, self.setup.logins, sure)?;
+        self.prune_if_due(engine, sure)
     }
 
     fn prune_if_due(&mut self, engine: &mut dyn Engine, now: i64) -> Result<(), Fault> {
         let Some(days) = self.setup.journal_days else { return Ok(()) };
-        if self.pruned.is_some_and(|last| last.elapsed() < PRUNE_EVERY) {
+        let steady = self.setup.clock.steady();
+        if self.pruned.is_some_and(|last| steady.saturating_sub(last) < PRUNE_EVERY_SECONDS) {
             return Ok(());
         }
         let before = now - i64::from(days) * DAY_SECONDS;
@@ -381,8 +400,19 @@ impl Thread {
             log::info!("{gone} journal records older than {days} days removed");
         }
         // A full helping means that there is more: the next tick goes on.
-        self.pruned = (gone < PRUNE_RECORDS_MAX).then(Instant::now);
+        self.pruned = (gone < PRUNE_RECORDS_MAX).then_some(steady);
         Ok(())
+    }
+}
+
+impl Setup {
+    /// What time it is, and until when is moved and deleted. A jump of the clock is told when it is seen.
+    fn moment(&mut self) -> Moment {
+        let (moment, seen) = self.jumps.look(self.clock.read());
+        if let Some(seen) = seen {
+            log::warn!("{seen}");
+        }
+        moment
     }
 }
 

@@ -48,6 +48,11 @@ impl Activate {
 pub(super) fn restore(standing: &Standing, key: Key, name: Taken<'_>, details: &Details) -> Option<Change> {
     match standing {
         Standing::Former(former) => Some(Change::Restore(details.over(&former.member, name))),
+        Standing::Lapsed(row) => {
+            let mut row = row.clone();
+            row.login_version += 1;
+            Some(Change::Restore(details.over(&row, name)))
+        }
         Standing::Here(_) | Standing::Unknown => {
             let credential = details.credential.as_ref()?;
             Some(Change::Insert(details.new_row(key, name, credential, FIRST_LOGIN_VERSION)))

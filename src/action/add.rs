@@ -44,6 +44,7 @@ impl Add {
                 return Decision::update(row, new, "updated on");
             }
             Standing::Former(former) => Change::Restore(new_row(former.member.login_version)),
+            Standing::Lapsed(row) => Change::Restore(new_row(row.login_version + 1)),
             Standing::Unknown => Change::Insert(new_row(FIRST_LOGIN_VERSION)),
         };
         let Key { site, member } = self.key;

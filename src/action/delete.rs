@@ -24,7 +24,8 @@ impl Delete {
     pub(super) fn decide(&self, known: &Known<'_>, now: i64) -> Decision {
         let Key { site, member } = self.key;
         match known.standing {
-            Standing::Here(row) => {
+            // Also of somebody whose time is over by a clock that may be wrong: the row shall not be there when it is right again.
+            Standing::Here(row) | Standing::Lapsed(row) => {
                 let change = Change::Leave(Former::new(row.clone(), Reason::Deleted, now));
                 Decision::ok(change, format_args!("member {member} \"{}\" removed from site {site}", row.username))
             }

@@ -5,8 +5,8 @@
 
 use super::read::Reader;
 use super::{Change, Decision, Known, Standing};
-use crate::clock::format_utc;
-use crate::member::{Former, Key, Reason};
+use crate::clock::{Moment, format_utc};
+use crate::member::{Former, Key, Member, Reason};
 use crate::reply::Refusal;
 
 /// EXPIRE.
@@ -23,27 +23,36 @@ impl Expire {
         Ok(Self { key: reader.key()?, instant: reader.expiry()? })
     }
 
-    pub(super) fn decide(&self, known: &Known<'_>, now: i64) -> Decision {
+    pub(super) fn decide(&self, known: &Known<'_>, moment: Moment) -> Decision {
         let Key { site, member } = self.key;
-        let reached = self.instant <= now;
+        let reached = self.instant <= moment.now;
         let when = format_utc(self.instant);
         match known.standing {
-            Standing::Here(row) if reached => {
-                let change = Change::Leave(Former::new(row.clone(), Reason::Expired, self.instant));
+            Standing::Here(row) | Standing::Lapsed(row) if reached => {
+                let change = if self.instant <= moment.sure() {
+                    Change::Leave(Former::new(row.clone(), Reason::Expired, self.instant))
+                } else {
+                    // Reached by a clock that may be wrong: the row moves when that is confirmed.
+                    self.note(row)
+                };
                 Decision::ok(change, format_args!("member {member} \"{}\" of site {site} expired at {when}", row.username))
             }
-            Standing::Here(row) => {
-                let mut noted = row.clone();
-                noted.expire_at = Some(self.instant);
-                let change = if noted == *row { Change::None } else { Change::Update(noted) };
-                Decision::ok(change, format_args!("member {member} \"{}\" of site {site} will expire at {when}", row.username))
-            }
+            Standing::Here(row) => Decision::ok(
+                self.note(row),
+                format_args!("member {member} \"{}\" of site {site} will expire at {when}", row.username),
+            ),
             Standing::Former(_) | Standing::Unknown if reached => {
                 Decision::ok(Change::None, format_args!("member {member} is not a member of site {site} now, nothing to expire"))
             }
-            Standing::Former(_) | Standing::Unknown => Decision::refuse(format_args!(
+            Standing::Lapsed(_) | Standing::Former(_) | Standing::Unknown => Decision::refuse(format_args!(
                 "member {member} is not a member of site {site} now, an expiry at {when} cannot be noted"
             )),
         }
+    }
+
+    fn note(&self, row: &Member) -> Change {
+        let mut noted = row.clone();
+        noted.expire_at = Some(self.instant);
+        if noted == *row { Change::None } else { Change::Update(noted) }
     }
 }

@@ -21,6 +21,7 @@ pub use expire::Expire;
 pub use read::{Details, Parsed, Recorded, Rules, Source};
 pub use trial_to_full::TrialToFull;
 
+use crate::clock::Moment;
 use crate::fields::Fields;
 use crate::member::{Credential, Former, Key, Member, MemberId, Reason, SessionHash, SiteId, Username, VISIBLE_EXPECTED};
 use crate::reply::{Refusal, Reply};
@@ -78,15 +79,16 @@ impl Action {
     }
 
     /// The rules table of the contract: what becomes of the member, and the line that goes back. `known` must have been loaded
-    /// for [`Action::key`] and [`Action::wanted`], as of `now` (unix seconds).
-    pub fn decide(&self, known: &Known<'_>, now: i64) -> Decision {
+    /// for [`Action::key`] and [`Action::wanted`], as of this moment.
+    pub fn decide(&self, known: &Known<'_>, moment: impl Into<Moment>) -> Decision {
+        let moment = moment.into();
         let decision = match self {
             Action::Add(add) | Action::ManualAdd(add) => add.decide(known),
             Action::Activate(activate) => activate.decide(known),
             Action::TrialToFull(full) => full.decide(known),
             Action::Change(change) => change.decide(known),
-            Action::Delete(delete) => delete.decide(known, now),
-            Action::Expire(expire) => expire.decide(known, now),
+            Action::Delete(delete) => delete.decide(known, moment.now),
+            Action::Expire(expire) => expire.decide(known, moment),
             Action::Check(check) => check.decide(known),
         };
         self.not_taken().iter().fold(decision, Decision::naming)
@@ -196,6 +198,9 @@ impl Action {
 pub enum Standing {
     /// In `member_auth`: may log in now.
     Here(Member),
+    /// In `member_auth`, and the noted expiry is reached by a clock that may have jumped: counts as not there, and is not moved before
+    /// that is confirmed. See [`crate::clock::jump`].
+    Lapsed(Member),
     /// In `former_member`.
     Former(Former),
     /// In neither.
@@ -205,9 +210,11 @@ pub enum Standing {
 
 impl Standing {
     /// The same at a later time: a member whose noted expiry has been reached counts as not there, moved or not.
-    pub fn at(self, now: i64) -> Self {
+    pub fn at(self, moment: impl Into<Moment>) -> Self {
+        let moment = moment.into();
         match self {
-            Standing::Here(row) => match row.expire_at.filter(|&instant| instant <= now) {
+            Standing::Here(row) | Standing::Lapsed(row) => match row.expire_at.filter(|&instant| instant <= moment.now) {
+                Some(instant) if instant > moment.moved_until => Standing::Lapsed(row),
                 Some(instant) => Standing::Former(Former::new(row, Reason::Expired, instant)),
                 None => Standing::Here(row),
             },

@@ -20,7 +20,7 @@ pub struct Ticket {
     pub plus: Plus,
     /// By whom.
     pub key: Key,
-    /// Unix seconds from which it is good no more.
+    /// From when on it is good no more, by the steady clock: strings do not outlive the process.
     until: i64,
 }
 
@@ -43,7 +43,7 @@ impl StandIn {
         Self { lifetime_seconds, strings: Mutex::new(Recent::new(STRINGS_MAX)) }
     }
 
-    /// A new string.
+    /// A new string. Here and below `now` is what the steady clock shows.
     ///
     /// # Errors
     ///

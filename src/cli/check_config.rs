@@ -45,6 +45,7 @@ pub(super) fn run(settings: &Settings, config: &Config) -> Result<(), Failure> {
         ("allowed networks", list(&config.allow_ip, "any")),
         ("trusted proxies", list(&config.trusted_proxy.0, "none")),
         ("time zone", format!("{}, {} hours of grace", config.expiry.zone, config.expiry.grace_hours)),
+        ("clock jumps", clock_jumps(config.clock_jump_minutes)),
         ("password hash", settings.password_hash.trim().to_owned()),
         ("keep cryptpass", if config.keep_cryptpass { "yes" } else { "no" }.into()),
         ("journal kept", days),
@@ -68,6 +69,14 @@ pub(super) fn run(settings: &Settings, config: &Config) -> Result<(), Failure> {
     }
     out.flush()?;
     Err(Failure::Failed(problems.join("\nnats-userman: ")))
+}
+
+fn clock_jumps(minutes: u32) -> String {
+    match minutes {
+        0 => "believed at once".into(),
+        1 => "believed after a minute".into(),
+        some => format!("believed after {some} minutes"),
+    }
 }
 
 fn logins(config: &Config) -> String {

@@ -97,7 +97,7 @@ fn show(config: &Config, key: Key) -> Result<(), Failure> {
     let reader = database::open(config)?;
     let mut out = BufWriter::new(stdout().lock());
     match reader.standing(key)?.at(Clock::System.now()) {
-        Standing::Here(row) => {
+        Standing::Here(row) | Standing::Lapsed(row) => {
             writeln!(out, "member {} of site {}: may log in", key.member, key.site)?;
             describe(&mut out, &row)?;
         }
@@ -156,7 +156,7 @@ fn list(config: &Config, site: Option<i64>, former: bool) -> Result<(), Failure>
 fn restore(config: &Config, key: Key, username: Option<&str>) -> Result<(), Failure> {
     let former = match database::open(config)?.standing(key)?.at(Clock::System.now()) {
         Standing::Former(former) => former,
-        Standing::Here(_) => {
+        Standing::Here(_) | Standing::Lapsed(_) => {
             return Err(Failure::Failed(format!(
                 "member {} of site {} is a member now, nothing to restore",
                 key.member, key.site

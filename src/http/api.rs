@@ -133,7 +133,7 @@ fn key<'a>(request: &HttpRequest, desk: &Desk, live: &'a LiveSettings) -> Result
     };
     let address = desk.caller(request);
     let say = |why: &str| {
-        desk.shared().mistakes.say(Mistake::ApiRefused, desk.shared().clock.now(), || {
+        desk.shared().mistakes.say(Mistake::ApiRefused, desk.shared().clock.steady(), || {
             log::warn!("a call of /api from {address} was refused: {why}");
         });
     };
@@ -160,7 +160,7 @@ async fn string(desk: &Desk, live: &LiveSettings, key: &ApiKey, question: &Quest
         Strings::StandIn(stand_in) => {
             let (plus, member) = (question.resource.plus(), meant.key);
             log::info!(plus = plus.as_str(), site:% = member.site, member:% = member.member; "authstring of the stand-in");
-            let string = stand_in.issue(plus, member, now).map_err(|error| {
+            let string = stand_in.issue(plus, member, desk.shared().clock.steady()).map_err(|error| {
                 log::error!("no random bytes for an authstring: {error}");
                 Failure::CannotTell
             })?;
@@ -222,7 +222,7 @@ fn may_ask(desk: &Desk, key: &ApiKey, site: SiteId, parameter: &str) -> Result<(
     if key.is_good_for(site) {
         return Ok(());
     }
-    desk.shared().mistakes.say(Mistake::ApiRefused, desk.shared().clock.now(), || {
+    desk.shared().mistakes.say(Mistake::ApiRefused, desk.shared().clock.steady(), || {
         log::warn!("a call of /api was refused: the key of {} is not good for site {site}", key.username());
     });
     Err(Failure::NotAllowed(format!("{parameter}: this key is not good for site {site}")))
@@ -237,7 +237,7 @@ async fn ask_nats(desk: &Desk, relay: &Relay, question: &Question, meant: Meant)
     };
     let answer = relay.ask(question.resource, lookup).await;
     let (Key { site, member }, plus) = (member, question.resource.plus().as_str());
-    let (mistakes, now) = (&desk.shared().mistakes, desk.shared().clock.now());
+    let (mistakes, now) = (&desk.shared().mistakes, desk.shared().clock.steady());
     match &answer {
         Ok(Some(_)) => log::info!(plus = plus, site:% = site, member:% = member; "authstring of NATS"),
         Ok(None) => mistakes.say(Mistake::NatsBlank, now, || {
@@ -277,13 +277,13 @@ fn redeemed(desk: &Desk, live: &LiveSettings, key: &ApiKey, body: &[u8]) -> Resu
     let given: ToRedeem = serde_json::from_slice(body).map_err(|_| wrong())?;
     let now = shared.clock.now();
     let unknown = || Failure::NotFound("authstring: unknown, expired or redeemed already");
-    let ticket = stand_in.look(&given.authstring, now).ok_or_else(unknown)?;
+    let ticket = stand_in.look(&given.authstring, shared.clock.steady()).ok_or_else(unknown)?;
     let Key { site, member } = ticket.key;
     may_ask(desk, key, site, "authstring")?;
     let row = desk.read(|reader| desk.readable(reader.login_by_key(ticket.key, now))).map_err(|_| Failure::CannotTell)?;
     let Some(row) = row else { return Err(Failure::NotFound("authstring: its member has left")) };
     // Last: what could not be answered is not used up.
-    stand_in.redeem(&given.authstring, now).ok_or_else(unknown)?;
+    stand_in.redeem(&given.authstring, shared.clock.steady()).ok_or_else(unknown)?;
     log::info!(plus = ticket.plus.as_str(), site:% = site, member:% = member; "authstring redeemed by the stand-in");
     let answer = json!({
         "type": ticket.plus.as_str(), "siteid": site.get(), "memberid": member.get(), "username": row.username.as_str(),

@@ -15,7 +15,7 @@ use crate::login::basic::Typed;
 use crate::login::blocks::Ledger;
 use crate::login::cookie::LOGINS_MAX;
 use crate::login::epoch::Signers;
-use crate::login::guard::{Door, Guard, Kind, Moment, Named, Network, Verdict, Wrong};
+use crate::login::guard::{Door, Guard, Kind, Named, Network, Verdict, Wrong};
 use crate::login::known::KnownNetworks;
 use crate::login::logouts::Logouts;
 use crate::login::pool::{Asker, Busy, Pool, Question};
@@ -234,7 +234,7 @@ async fn opened(
     }
     let blocked = attempt.is_blocked_by_now(&door, network, is_known);
     let secret = area.remembered.secret(&typed.password);
-    desk.count_wrong(&Wrong { door: &door, named, network, is_known, secret }, Moment::of(clock));
+    desk.count_wrong(&Wrong { door: &door, named, network, is_known, secret }, clock.read());
     Ok(Err(if blocked || !(is_open || is_known) { Reason::Blocked } else { Reason::Login }))
 }
 

@@ -90,7 +90,7 @@ fn keep_out(request: &HttpRequest, desk: &Desk, ask: &Ask, reason: Reason, login
     let mut response = match (ask.challenge, reason) {
         (Challenge::Page, Reason::Login) => {
             let back = asked_for(request);
-            form(desk, status, ask, &back, not_kept(request, desk, logins, &back, desk.shared().clock.now()))
+            form(desk, status, ask, &back, not_kept(request, desk, logins, &back))
         }
         (Challenge::Page, Reason::Idle) => form(desk, status, ask, &asked_for(request), Said::Idle),
         // Who has another account, a full one, needs a way on.

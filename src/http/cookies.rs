@@ -66,19 +66,19 @@ pub(super) fn clear(request: &HttpRequest, desk: &Desk, response: &mut HttpRespo
 }
 
 /// Remembers that this browser was given a cookie, so that its absence can be told.
-pub(super) fn was_given(request: &HttpRequest, desk: &Desk, back: &Back, now: i64) {
+pub(super) fn was_given(request: &HttpRequest, desk: &Desk, back: &Back) {
     let why_missing = if visited::is_by_http(request, desk) { Missing::ByHttp } else { Missing::Unknown };
-    desk.area().unkept.given(visitor(request, desk), back, why_missing, now);
+    desk.area().unkept.given(visitor(request, desk), back, why_missing, desk.shared().clock.steady());
 }
 
 /// What the page says to a browser that brings no login and was given one just now. `page` is where
 /// it wants to go.
-pub(super) fn not_kept(request: &HttpRequest, desk: &Desk, logins: &Presented, page: &Back, now: i64) -> Said {
+pub(super) fn not_kept(request: &HttpRequest, desk: &Desk, logins: &Presented, page: &Back) -> Said {
     if !logins.is_empty() {
         return Said::Nothing;
     }
     let visitor = visitor(request, desk);
-    let Some(missing) = desk.area().unkept.missing(visitor, page, now) else { return Said::Nothing };
+    let Some(missing) = desk.area().unkept.missing(visitor, page, desk.shared().clock.steady()) else { return Said::Nothing };
     desk.login_not_kept(missing, visited::text(request, &HOST).unwrap_or("-"), visitor.address);
     Said::NotKept(missing)
 }

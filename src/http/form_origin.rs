@@ -23,7 +23,7 @@ pub(super) fn is_from_here(request: &HttpRequest, desk: &Desk, form: &'static st
     if let Some(mistake) = refused {
         let site = text(request, &FETCH_SITE).unwrap_or("-");
         let line = || log_refused(mistake, form, site, origin.unwrap_or("-"), host.unwrap_or("-"));
-        desk.shared().mistakes.say(mistake, desk.shared().clock.now(), line);
+        desk.shared().mistakes.say(mistake, desk.shared().clock.steady(), line);
     }
     refused.is_none()
 }

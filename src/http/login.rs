@@ -61,7 +61,7 @@ pub async fn login(request: HttpRequest, payload: Payload, desk: Data<Desk>) -> 
             let now = desk.shared().clock.now();
             let logins = presented(&request, &desk, now);
             let said = match sessions::why_out(&desk, Wanted::of(&ask), &logins, now) {
-                Ok(Said::Nothing) | Err(Undecided) => cookies::not_kept(&request, &desk, &logins, &back, now),
+                Ok(Said::Nothing) | Err(Undecided) => cookies::not_kept(&request, &desk, &logins, &back),
                 Ok(said) => said,
             };
             form(&desk, StatusCode::OK, &ask, &back, said)
@@ -117,7 +117,7 @@ async fn enter(request: &HttpRequest, desk: &Desk, rows: &[LoginRow], back: &Bac
     }
     let mut response = see_other(back);
     cookies::log_in(request, desk, &mut response, rows, &before.kept, now);
-    cookies::was_given(request, desk, back, now);
+    cookies::was_given(request, desk, back);
     if sessions::end(desk, before.ended.iter()).await.is_err() {
         desk.session_not_ended();
     }

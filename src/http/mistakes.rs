@@ -56,7 +56,8 @@ impl Default for Mistakes {
 }
 
 impl Mistakes {
-    /// Says it, unless it was said within the last minute.
+    /// Says it, unless it was said within the last minute by the steady clock: one that is set would
+    /// silence it for as long.
     pub fn say(&self, what: Mistake, now: i64, line: impl FnOnce()) {
         let last = &self.0[what as usize];
         let before = last.load(Ordering::Relaxed);

@@ -24,9 +24,9 @@ use super::tokens::Tokens;
 use crate::action::{Action, Known, Rules, Standing};
 use crate::apply::Postback;
 use crate::authstring::stand_in::StandIn;
-use crate::clock::Clock;
+use crate::clock::{Clock, Reading};
 use crate::journal::Origin;
-use crate::login::guard::{Moment, Wrong};
+use crate::login::guard::Wrong;
 use crate::login::unkept::Missing;
 use crate::member::Key;
 use crate::network;
@@ -114,7 +114,7 @@ impl Desk {
     /// Looks something up for a login. What keeps it from that is logged, at a bounded rate: visitors come by the thousand.
     pub(super) fn read<T>(&self, work: impl FnOnce(&Reader) -> Result<T, Fault>) -> Result<T, Undecided> {
         self.reader.read(work).map_err(|error| {
-            self.shared.mistakes.say(Mistake::CannotRead, self.shared.clock.now(), || {
+            self.shared.mistakes.say(Mistake::CannotRead, self.shared.clock.steady(), || {
                 log::error!("members cannot be looked up: {error}");
             });
             Undecided
@@ -126,7 +126,7 @@ impl Desk {
         match found {
             Err(Fault::BadRow(what)) => {
                 let line = || log::error!("a member cannot log in, the row cannot be read: {what}");
-                self.shared.mistakes.say(Mistake::BadRow, self.shared.clock.now(), line);
+                self.shared.mistakes.say(Mistake::BadRow, self.shared.clock.steady(), line);
                 Ok(T::default())
             }
             found => found,
@@ -141,7 +141,7 @@ impl Desk {
     /// A site's configuration asks for something that cannot be.
     pub(super) fn asked_wrongly(&self, address: &str, wrong: &Refusal) {
         let line = || log::warn!("{address} was asked wrongly: {}", wrong.reply().sentence());
-        self.shared.mistakes.say(Mistake::AskedWrongly, self.shared.clock.now(), line);
+        self.shared.mistakes.say(Mistake::AskedWrongly, self.shared.clock.steady(), line);
     }
 
     /// A login was given at a host that is under none of the domains of `--cookie-domain`: said once per host.
@@ -161,7 +161,7 @@ impl Desk {
             Missing::ByHttp => "it came by http, where browsers keep no such cookie: let the web server redirect http to https",
             Missing::Unknown => "it is open by http, or blocks cookies, or the proxy does not hand on Cookie and Set-Cookie",
         };
-        self.shared.mistakes.say(Mistake::LoginNotKept, self.shared.clock.now(), || {
+        self.shared.mistakes.say(Mistake::LoginNotKept, self.shared.clock.steady(), || {
             log::warn!(host = host, address:% = address; "a browser did not keep the login: {why}");
         });
     }
@@ -188,10 +188,10 @@ impl Desk {
     }
 
     /// Counts a wrong password. A block that begins with it holds at once; it is logged and written down a moment later.
-    pub(super) fn count_wrong(&self, wrong: &Wrong<'_>, now: Moment) {
+    pub(super) fn count_wrong(&self, wrong: &Wrong<'_>, now: Reading) {
         let network = wrong.network;
         if self.shared.area.guard.is_exempt(network) {
-            self.shared.mistakes.say(Mistake::Uncounted, now.wall, || {
+            self.shared.mistakes.say(Mistake::Uncounted, now.steady, || {
                 log::warn!("a wrong password from {network} was not counted: list your proxy with --trusted-proxy, so that guessers can be told apart");
             });
         }

@@ -23,7 +23,7 @@ pub use network::Network;
 pub use target::{Door, Kind, Target};
 
 use super::remembered::SecretDigest;
-use crate::clock::Clock;
+use crate::clock::Reading;
 use counters::{Counters, Limit};
 use held::{Blocks, Held};
 
@@ -62,22 +62,6 @@ impl Limits {
             Kind::Name => self.name,
         };
         limit.min(LIMIT_MAX)
-    }
-}
-
-/// A time, by both clocks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Moment {
-    /// Seconds of the clock that nobody sets ([`Clock::steady`]): how long something lasts.
-    pub steady: i64,
-    /// Unix seconds: what is shown and stored.
-    pub wall: i64,
-}
-
-impl Moment {
-    /// Now.
-    pub fn of(clock: &Clock) -> Self {
-        Self { steady: clock.steady(), wall: clock.now() }
     }
 }
 
@@ -169,7 +153,7 @@ impl Guard {
     }
 
     /// Counts a wrong password. Returns the blocks that begin with it.
-    pub fn wrong(&self, wrong: &Wrong<'_>, now: Moment) -> Vec<Block> {
+    pub fn wrong(&self, wrong: &Wrong<'_>, now: Reading) -> Vec<Block> {
         let Wrong { door, named, network, is_known, secret } = *wrong;
         if self.is_exempt(network) {
             return Vec::new();
@@ -202,7 +186,7 @@ impl Guard {
         target: Target,
         named: Named,
         step: usize,
-        now: Moment,
+        now: Reading,
         stays_narrow: bool,
     ) -> Option<Block> {
         let kind = target.kind();
@@ -224,7 +208,7 @@ impl Guard {
 
     /// Takes up a block of an earlier run, for the rest of its time. One of a kind that is turned off by now is left. No block
     /// lasts longer than one that begins now: where the clock was ahead when it began, its end is far away.
-    pub fn begin(&self, mut block: Block, named: Named, now: Moment) {
+    pub fn begin(&self, mut block: Block, named: Named, now: Reading) {
         if self.limits.of(block.target.kind()) == 0 {
             return;
         }
@@ -298,8 +282,8 @@ mod tests {
     }
 
     /// Both clocks go together.
-    fn moment(now: i64) -> Moment {
-        Moment { steady: now, wall: now }
+    fn moment(now: i64) -> Reading {
+        Reading { steady: now, wall: now }
     }
 
     /// A guard, and somebody who guesses: each guess is another password unless it is told.
@@ -318,7 +302,7 @@ mod tests {
             self.types_at(Named::Member, secret, name, from, moment(now))
         }
 
-        fn types_at(&self, named: Named, secret: &str, name: &str, network: Network, now: Moment) -> Vec<Block> {
+        fn types_at(&self, named: Named, secret: &str, name: &str, network: Network, now: Reading) -> Vec<Block> {
             let secret = self.remembered.secret(&Password::parse(secret).unwrap());
             self.guard.wrong(&Wrong { door: &door(name), named, network, is_known: false, secret }, now)
         }
@@ -582,7 +566,7 @@ mod tests {
         let year = 365 * 86_400;
         for guess in 0..10 {
             scene.guesses += 1;
-            let ahead = Moment { steady: NOON, wall: NOON + year };
+            let ahead = Reading { steady: NOON, wall: NOON + year };
             scene.types_at(Named::Member, &format!("{guess}"), "bob", network(9), ahead);
         }
         assert_eq!(scene.blocks(NOON)[0].until, NOON + year + 900, "as the clock said");
@@ -602,7 +586,7 @@ mod tests {
             let scene = Scene::new(Limits::default());
             let block = Block { target: Target::Network(network(9)), since: NOON - 60, until };
             // The machine was started an hour ago.
-            scene.guard.begin(block, Named::Nobody, Moment { steady: 3_600, wall: NOON });
+            scene.guard.begin(block, Named::Nobody, Reading { steady: 3_600, wall: NOON });
             assert_eq!(scene.blocks(3_600).first().map(|block| block.until), shown, "{why}");
             assert_eq!(scene.blocks(3_600 + 900), [], "{why}");
         }

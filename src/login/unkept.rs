@@ -72,7 +72,7 @@ impl Default for Unkept {
 
 impl Unkept {
     /// A visitor was given a cookie and is led to `back`. `why_missing` is the reason, should it
-    /// not come.
+    /// not come. `now` is what the steady clock shows.
     pub fn given(&self, visitor: Visitor<'_>, back: &Back, why_missing: Missing, now: i64) {
         // A browser keeps what stands behind the # to itself.
         let page = back.as_str().split('#').next().unwrap_or_default();
@@ -81,7 +81,7 @@ impl Unkept {
     }
 
     /// A visitor has shown a cookie of ours that was issued then: this browser keeps them. Costs
-    /// nothing for older ones.
+    /// nothing for older ones. Both are unix seconds, as the cookie has them.
     pub fn shown(&self, visitor: Visitor<'_>, issued: i64, now: i64) {
         if now.saturating_sub(issued) <= REMEMBERED_SECONDS
             && let Some(given) = self.memory().get(&self.key(visitor))
@@ -91,7 +91,7 @@ impl Unkept {
     }
 
     /// Whether a visitor who comes without any cookie of ours and asks for `page` was just given
-    /// one, and why it may be missing.
+    /// one, and why it may be missing. `now` is what the steady clock shows.
     pub fn missing(&self, visitor: Visitor<'_>, page: &Back, now: i64) -> Option<Missing> {
         let mut memory = self.memory();
         let given = memory.get(&self.key(visitor))?.as_ref()?;

@@ -280,7 +280,7 @@ fn written(done: bool) -> Result<(), String> {
 /// Whether the member's row still has the hash that is to be replaced.
 fn has_hash(reader: &Reader, rehash: &Rehash) -> Result<bool, String> {
     let row = match reader.standing(rehash.key).map_err(|error| chain(&error))? {
-        Standing::Here(row) => row,
+        Standing::Here(row) | Standing::Lapsed(row) => row,
         Standing::Former(former) => former.member,
         Standing::Unknown => return Ok(false),
     };

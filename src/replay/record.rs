@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::action::Recorded;
 use crate::apply::Postback;
-use crate::clock::YEAR_9999_ENDS;
+use crate::clock::{Moment, YEAR_9999_ENDS};
 use crate::fields::Fields;
 use crate::journal::{Heard, Origin};
 use crate::member::{Credential, SessionHash};
@@ -45,6 +45,8 @@ struct Columns {
     cryptpass_wrapped: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     logins_ended: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    moved_until: Option<i64>,
 }
 
 /// One record, read and checked.
@@ -52,8 +54,8 @@ struct Columns {
 pub struct JournalLine {
     /// Its number in the journal it came from.
     pub id: u64,
-    /// When it took effect, unix seconds.
-    pub at: i64,
+    /// When it took effect, and until when members were moved then.
+    pub at: Moment,
     /// The line that went back.
     pub reply: Reply,
     heard: Heard,
@@ -92,6 +94,10 @@ impl JournalLine {
         if !(0..=YEAR_9999_ENDS).contains(&columns.at) {
             return Err(BadRecord::Column("at"));
         }
+        let moved_until = columns.moved_until.unwrap_or(columns.at);
+        if !(0..=YEAR_9999_ENDS).contains(&moved_until) {
+            return Err(BadRecord::Column("moved_until"));
+        }
         let put = columns.put()?;
         let heard = columns.heard()?;
         // A seal is bound to its member, and the hashing worker opens it for nobody else.
@@ -99,7 +105,7 @@ impl JournalLine {
             return Err(BadRecord::Column("password, sealed and cryptpass_wrapped"));
         }
         let reply = Reply::from_line(&columns.reply).ok_or(BadRecord::Column("reply"))?;
-        Ok(Self { id: columns.id, at: columns.at, reply, heard, put })
+        Ok(Self { id: columns.id, at: Moment { now: columns.at, moved_until }, reply, heard, put })
     }
 
     /// Writes a record as a line, without a line break.
@@ -129,6 +135,7 @@ impl JournalLine {
             cryptpass_wrapped: stored
                 .and_then(|form| if let Stored::Wrapped(wrapped) = form { Some(wrapped.as_str().to_owned()) } else { None }),
             logins_ended: put.logins_ended.then_some(1),
+            moved_until: record.moved_until,
         };
         serde_json::to_string(&columns)
     }

@@ -14,7 +14,7 @@ use crate::key_file;
 use crate::login::activity::Activity;
 use crate::login::cookie::Signer;
 use crate::login::epoch::Signers;
-use crate::login::guard::{Guard, Moment};
+use crate::login::guard::Guard;
 use crate::login::known::KnownNetworks;
 use crate::login::logouts::Logouts;
 use crate::login::pool::Pool;
@@ -36,7 +36,7 @@ pub(super) fn open(
     rehashes: Arc<Rehashes>,
 ) -> Result<Area, StartError> {
     let guard = Guard::new(config.area.limits, config.trusted_proxy.0.is_empty(), clock.steady());
-    let ledger = Mutex::new(blocks::take_up_stored(config, &guard, Moment::of(clock))?);
+    let ledger = Mutex::new(blocks::take_up_stored(config, &guard, clock.read())?);
     let reader = open_reader(&config.location)?;
     let epoch = reader.login_epoch().map_err(StartError::Read)?;
     let remembered = Arc::new(Remembered::new().map_err(std::io::Error::from)?);

@@ -3,15 +3,16 @@
 use super::StartError;
 use crate::apply::in_transaction;
 use crate::chain::chain;
+use crate::clock::Reading;
 use crate::config::Config;
 use crate::http::postback::Shared;
 use crate::login::blocks::{LINES_MAX, Ledger};
-use crate::login::guard::{Block, Guard, Kind, Moment};
+use crate::login::guard::{Block, Guard, Kind};
 use crate::store::{Engine, Fault, Location, open_reader, with_engine};
 
 /// Blocks that are stored hold again, as many as there may be; the others are forgotten there too. So are those of a name: which
 /// networks had opened it before is forgotten, and nobody shall be locked out by it.
-pub(super) fn take_up_stored(config: &Config, guard: &Guard, now: Moment) -> Result<Ledger, StartError> {
+pub(super) fn take_up_stored(config: &Config, guard: &Guard, now: Reading) -> Result<Ledger, StartError> {
     let reader = open_reader(&config.location)?;
     let rows = reader.count_blocks().map_err(StartError::Read)?;
     if rows == 0 {

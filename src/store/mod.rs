@@ -35,6 +35,7 @@ pub use wal_aside::set_wal_aside;
 use std::time::Instant;
 
 use crate::action::Change;
+use crate::clock::Moment;
 use crate::journal::Record;
 use crate::login::epoch::Epoch;
 use crate::login::guard::{Block, Target};
@@ -161,9 +162,10 @@ pub trait Engine {
     /// Moves members whose noted expiry is at or before `now` (unix seconds) to former_member, at most `most`; says how many.
     fn expire_due(&mut self, now: i64, most: usize) -> Result<usize, Fault>;
 
-    /// Adds to `view` what it does not hold yet of `wanted`, as of `now`: a member whose noted expiry is reached is moved first, so
-    /// that he holds no name any more.
-    fn load(&mut self, wanted: &Wanted, view: &mut View, now: i64) -> Result<(), Fault>;
+    /// Adds to `view` what it does not hold yet of `wanted`, as of this moment: a member whose noted expiry is reached is moved
+    /// first, and holds no name any more. While a jump of the clock is being confirmed nobody is moved by it: then `save` moves those
+    /// whose names are given to others.
+    fn load(&mut self, wanted: &Wanted, view: &mut View, moment: Moment) -> Result<(), Fault>;
 
     /// Writes outcomes in this order: changes and journal records. An error leaves the transaction open for `rollback`, or for
     /// `rollback_to_savepoint`.

@@ -49,6 +49,8 @@ pub struct StoredRecord {
     pub fields: String,
     /// The line that went back.
     pub reply: String,
+    /// Where a jump of the clock is or was being confirmed: see [`crate::clock::Moment::moved_until`].
+    pub moved_until: Option<i64>,
     /// What was put into the row.
     pub put: Recorded,
 }
@@ -307,7 +309,7 @@ impl Reader {
     fn journal_page(&self, filter: &JournalFilter, after: i64, newest: i64) -> Result<Vec<StoredRecord>, Fault> {
         let mut statement = self.conn.prepare_cached(&format!(
             "SELECT id, at, source, address, action, siteid, memberid, username, fields, reply, expire_at,
-                 password, sealed, cryptpass_wrapped, cryptpass, session_sha256, logins_ended
+                 password, sealed, cryptpass_wrapped, cryptpass, session_sha256, logins_ended, moved_until
              FROM journal
              WHERE (?1 IS NULL OR siteid = ?1) AND (?2 IS NULL OR memberid = ?2)
                AND (?3 IS NULL OR folded(username) = ?3) AND (?4 IS NULL OR action = ?4)
@@ -338,6 +340,20 @@ impl Reader {
         let count =
             self.conn.query_row("SELECT count(*) FROM journal WHERE sealed IS NOT NULL", [], |row| row.get::<_, i64>(0))?;
         Ok(count.unsigned_abs())
+    }
+
+    /// The last sign of life in the database, unix seconds: the newest record of the journal, or a probe of `GET /health` after it
+    /// and not ahead of `now`. `None` where there is no record.
+    ///
+    /// # Errors
+    ///
+    /// Where the database cannot be read.
+    pub fn last_seen(&self, now: i64) -> Result<Option<i64>, Fault> {
+        // A record of a jump that was not confirmed says nothing about the time.
+        let newest = "SELECT min(at, coalesce(moved_until, at)) FROM journal ORDER BY id DESC LIMIT 1";
+        let newest: Option<i64> = self.conn.query_row(newest, [], |row| row.get(0)).optional()?;
+        let probed: i64 = self.conn.query_row("SELECT probed_at FROM health", [], |row| row.get(0))?;
+        Ok(newest.map(|newest| if probed <= now { newest.max(probed) } else { newest }))
     }
 
     /// Under which key the seals are, as far as it was written down.
@@ -376,7 +392,7 @@ impl Reader {
     /// What stood in the row before this seal, if the row has this seal.
     fn before(&self, key: Key, seal: &Seal) -> Result<Option<Stored>, Fault> {
         let row = match self.standing(key)? {
-            Standing::Here(row) => row,
+            Standing::Here(row) | Standing::Lapsed(row) => row,
             Standing::Former(former) => former.member,
             Standing::Unknown => return Ok(None),
         };
@@ -430,6 +446,7 @@ fn read_record(row: &Row<'_>) -> Result<StoredRecord, Fault> {
         username: row.get(7)?,
         fields: row.get(8)?,
         reply: row.get(9)?,
+        moved_until: row.get(17)?,
         put: Recorded {
             credential,
             session: read_session(row, 15)?,

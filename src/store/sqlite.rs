@@ -12,10 +12,11 @@ use super::rows::{
 };
 use super::{Engine, Fault, Hardened, Note, Outcome, Pending, Rehashed, Spent, View, Wanted, logins, wal_mark};
 use crate::action::{Change, Standing};
+use crate::clock::Moment;
 use crate::journal::Record;
 use crate::login::epoch::Epoch;
 use crate::login::guard::{Block, Door, Target};
-use crate::member::{Former, Key, Member, MemberId, SiteId, Username};
+use crate::member::{Former, Key, Member, MemberId, Reason, SiteId, Username};
 use crate::password::KeyId;
 use crate::unicode::folded;
 
@@ -44,6 +45,8 @@ pub(super) struct Sqlite<'c> {
     select_holder: Statement<'c>,
     /// Whether there may be members who do not hold the folded form of their names. Most databases have none, and cost nothing then.
     has_unfolded: bool,
+    /// Members whom this transaction met, and who are not moved although their expiry is reached, because the clock may be wrong.
+    lapsed: Vec<Key>,
     insert_member: Statement<'c>,
     update_member: Statement<'c>,
     delete_member: Statement<'c>,
@@ -69,6 +72,7 @@ impl<'c> Sqlite<'c> {
             has_unfolded: conn
                 .prepare("SELECT 1 FROM member_auth INDEXED BY member_auth_unfolded WHERE username_folded IS NULL")?
                 .exists([])?,
+            lapsed: Vec::new(),
             insert_member: prepare(&format!(
                 "INSERT INTO member_auth ({MEMBER_COLUMNS}, {HERE_COLUMNS})
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)"
@@ -87,26 +91,28 @@ impl<'c> Sqlite<'c> {
             delete_former: prepare("DELETE FROM former_member WHERE siteid = ?1 AND memberid = ?2")?,
             insert_journal: prepare(
                 "INSERT INTO journal (at, source, address, action, siteid, memberid, username, fields, reply, expire_at,
-                     password, cryptpass, session_sha256, sealed, cryptpass_wrapped, logins_ended)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+                     password, cryptpass, session_sha256, sealed, cryptpass_wrapped, logins_ended, moved_until)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
             )?,
             select_due: prepare("SELECT 1 FROM member_auth WHERE expire_at <= ?1 LIMIT 1")?,
         })
     }
 
-    /// Where a member stands at `now`; one whose expiry is reached is moved.
-    fn standing(&mut self, key: Key, now: i64) -> Result<Standing, Fault> {
+    /// Where a member stands at this moment; one whose expiry is reached is moved, if that is sure.
+    fn standing(&mut self, key: Key, moment: Moment) -> Result<Standing, Fault> {
         let standing = self.load_standing(key)?;
         let here = matches!(standing, Standing::Here(_));
-        let standing = standing.at(now);
-        if let (true, Standing::Former(former)) = (here, &standing) {
-            self.save_former(former)?;
+        let standing = standing.at(moment);
+        match &standing {
+            Standing::Former(former) if here => self.save_former(former)?,
+            Standing::Lapsed(row) => self.lapsed.push(row.key),
+            Standing::Here(_) | Standing::Former(_) | Standing::Unknown => {}
         }
         Ok(standing)
     }
 
-    /// Who holds a name at `now`; one whose expiry is reached is moved, and holds nothing.
-    fn holder(&mut self, site: SiteId, name: &Username, now: i64) -> Result<NameHeld, Fault> {
+    /// Who holds a name at this moment; one whose expiry is reached holds nothing, and is moved, if that is sure.
+    fn holder(&mut self, site: SiteId, name: &Username, moment: Moment) -> Result<NameHeld, Fault> {
         loop {
             let (mut held, mut due) = (NameHeld::default(), None);
             let mut rows = self.select_holder.query(params![name.folded(), site.get(), name.as_str()])?;
@@ -114,7 +120,8 @@ impl<'c> Sqlite<'c> {
                 // Somebody's handiwork is no memberid.
                 let Some(member) = MemberId::parse(&row.get::<_, i64>(0)?.to_string()) else { continue };
                 let (expire_at, folded): (Option<i64>, bool) = (row.get(1)?, row.get(2)?);
-                match (expire_at.is_some_and(|instant| instant <= now), folded) {
+                match (expire_at.is_some_and(|instant| instant <= moment.now), folded) {
+                    (true, _) if expire_at > Some(moment.moved_until) => self.lapsed.push(Key { site, member }),
                     (true, _) => due = Some(member),
                     (false, true) => held.holder = Some(member),
                     (false, false) => held.namesake = Some(member),
@@ -124,7 +131,7 @@ impl<'c> Sqlite<'c> {
             self.has_unfolded |= held.namesake.is_some();
             let Some(member) = due else { return Ok(held) };
             // Then another one who has the name may hold it.
-            self.standing(Key { site, member }, now)?;
+            self.standing(Key { site, member }, moment)?;
         }
     }
 
@@ -166,11 +173,20 @@ impl<'c> Sqlite<'c> {
     }
 
     fn save_one(&mut self, outcome: &Outcome<'_>) -> Result<(), Fault> {
+        if let Some(row) = outcome.change.row()
+            && !self.lapsed.is_empty()
+        {
+            self.make_room_for(row)?;
+        }
         match &outcome.change {
             Change::None => {}
             Change::Insert(row) => write_row(&mut self.insert_member, row)?,
             Change::Restore(row) => {
-                self.delete_former.execute(params![row.key.site.get(), row.key.member.get()])?;
+                let ids = params![row.key.site.get(), row.key.member.get()];
+                self.delete_former.execute(ids)?;
+                if self.lapsed.contains(&row.key) {
+                    self.delete_member.execute(ids)?;
+                }
                 write_row(&mut self.insert_member, row)?;
             }
             Change::Update(row) => {
@@ -181,6 +197,26 @@ impl<'c> Sqlite<'c> {
         }
         self.has_unfolded |= outcome.change.row().is_some_and(|row| !row.holds_folded);
         self.save_record(&outcome.record)
+    }
+
+    /// Moves those who have lapsed by a clock that may be wrong, and hold the name that this member is given.
+    fn make_room_for(&mut self, row: &Member) -> Result<(), Fault> {
+        for key in self.lapsed.clone().into_iter().filter(|key| key.site == row.key.site) {
+            let Standing::Here(lapsed) = self.load_standing(key)? else { continue };
+            let Some(instant) = lapsed.expire_at else { continue };
+            let (name, other) = (&row.username, &lapsed.username);
+            if key != row.key && (name.folded() == other.folded() || name.as_str().eq_ignore_ascii_case(other.as_str())) {
+                log::warn!(
+                    "member {} of site {} is moved to former_member, as member {} is given the username, while a jump of the clock \
+                     is being confirmed",
+                    key.member,
+                    key.site,
+                    row.key.member
+                );
+                self.save_former(&Former::new(lapsed, Reason::Expired, instant))?;
+            }
+        }
+        Ok(())
     }
 
     fn save_former(&mut self, former: &Former) -> Result<(), Fault> {
@@ -221,7 +257,7 @@ impl<'c> Sqlite<'c> {
     }
 
     fn save_record(&mut self, record: &Record<'_>) -> Result<(), Fault> {
-        let Record { at, heard, reply, put } = record;
+        let Record { at, heard, moved_until, reply, put } = record;
         let form = put.credential.as_ref().map(|credential| FormColumns::of(&credential.stored));
         let kept = put.credential.as_ref().and_then(|credential| credential.cryptpass.as_ref());
         self.insert_journal.execute(params![
@@ -241,6 +277,7 @@ impl<'c> Sqlite<'c> {
             form.as_ref().and_then(|form| form.sealed),
             form.as_ref().and_then(|form| form.wrapped),
             put.logins_ended.then_some(1),
+            moved_until,
         ])?;
         Ok(())
     }
@@ -314,6 +351,7 @@ impl Engine for Sqlite<'_> {
         // IMMEDIATE: a lock that is only taken at the first write could find that what was loaded is no longer so.
         self.conn.execute_batch("BEGIN IMMEDIATE")?;
         self.changes_before = self.conn.total_changes();
+        self.lapsed.clear();
         Ok(())
     }
 
@@ -341,10 +379,10 @@ impl Engine for Sqlite<'_> {
         Ok(moved)
     }
 
-    fn load(&mut self, wanted: &Wanted, view: &mut View, now: i64) -> Result<(), Fault> {
+    fn load(&mut self, wanted: &Wanted, view: &mut View, moment: Moment) -> Result<(), Fault> {
         for &key in &wanted.keys {
             if !view.has_member(key) {
-                let standing = self.standing(key, now)?;
+                let standing = self.standing(key, moment)?;
                 view.put_member(key, standing);
             }
         }
@@ -352,7 +390,7 @@ impl Engine for Sqlite<'_> {
             let known = view.has_name(*site, name);
             // Of one folded form, each spelling may have a namesake.
             if !known || self.has_unfolded {
-                let held = self.holder(*site, name, now)?;
+                let held = self.holder(*site, name, moment)?;
                 if !known {
                     view.put_holder(*site, name, held.holder);
                 }

@@ -1,4 +1,4 @@
--- From version 3 to 4: what the members area remembers over a restart. What is new in schema.sql, in the same words.
+-- From version 3 to 4: what the members area remembers over a restart, and jumps of the clock. What is new in schema.sql, in the same words.
 
 -- From which networks which names were opened, as keyed hashes: a guesser elsewhere does not lock these out.
 CREATE TABLE known_network (
@@ -41,3 +41,6 @@ CREATE TABLE logout_before (
     PRIMARY KEY (siteid, memberid)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX logout_before_issued ON logout_before (issued);
+
+-- Until when members were moved, where a jump of the clock was being confirmed.
+ALTER TABLE journal ADD COLUMN moved_until INTEGER;

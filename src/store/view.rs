@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::action::{Action, Change, Known, Standing};
+use crate::clock::Moment;
 use crate::member::{Key, Member, MemberId, SiteId, Username};
 
 /// What has to be loaded for a batch.
@@ -63,11 +64,16 @@ impl View {
         self.namesakes.insert((site, without_case(name)), namesake);
     }
 
+    /// Where the member stands. Unknown also where that was not loaded.
+    pub fn standing(&self, key: Key) -> &Standing {
+        self.standings.get(&key).unwrap_or(&Standing::Unknown)
+    }
+
     /// The member's row, if the member is there.
     pub fn row(&self, key: Key) -> Option<&Member> {
         match self.standings.get(&key)? {
             Standing::Here(row) => Some(row),
-            Standing::Former(_) | Standing::Unknown => None,
+            Standing::Lapsed(_) | Standing::Former(_) | Standing::Unknown => None,
         }
     }
 
@@ -83,10 +89,10 @@ impl View {
     }
 
     /// Keeps the view true after a decision.
-    pub fn apply(&mut self, change: &Change) {
+    pub fn apply(&mut self, change: &Change, moment: Moment) {
         let (key, standing) = match change {
             Change::None => return,
-            Change::Insert(row) | Change::Restore(row) | Change::Update(row) => (row.key, Standing::Here(row.clone())),
+            Change::Insert(row) | Change::Restore(row) | Change::Update(row) => (row.key, Standing::Here(row.clone()).at(moment)),
             Change::Leave(former) => (former.member.key, Standing::Former(former.clone())),
         };
         let old_name = self.row(key).map(|row| (row.username.clone(), row.holds_folded));
@@ -99,7 +105,7 @@ impl View {
         match &standing {
             Standing::Here(row) if row.holds_folded => self.put_holder(key.site, &row.username, Some(key.member)),
             Standing::Here(row) => self.put_namesake(key.site, &row.username, key.member),
-            Standing::Former(_) | Standing::Unknown => {}
+            Standing::Lapsed(_) | Standing::Former(_) | Standing::Unknown => {}
         }
         self.standings.insert(key, standing);
     }

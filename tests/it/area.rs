@@ -22,13 +22,13 @@ use crate::support::{App, Response};
 pub const BOB: &str = "action=ADD&siteid=1&memberid=71&username=bob&password=secret";
 
 /// An app with these flags whose visitors come through a listed proxy, so that a test can say from where.
-fn app(flags: &[&str]) -> App {
+pub fn app(flags: &[&str]) -> App {
     App::start_in(fast_dir(), &[&["--trusted-proxy", "127.0.0.1"], flags].concat())
 }
 
 /// A visitor: where from, and with what.
 #[derive(Clone, Copy, Default)]
-struct Visit<'a> {
+pub struct Visit<'a> {
     /// Name and password for `Authorization: Basic`.
     basic: Option<(&'a str, &'a str)>,
     /// The `Cookie` header.
@@ -38,15 +38,15 @@ struct Visit<'a> {
 }
 
 impl<'a> Visit<'a> {
-    fn with(name: &'a str, password: &'a str) -> Self {
+    pub fn with(name: &'a str, password: &'a str) -> Self {
         Self { basic: Some((name, password)), ..Self::default() }
     }
 
-    fn holding(cookie: &'a str) -> Self {
+    pub fn holding(cookie: &'a str) -> Self {
         Self { cookie: Some(cookie), ..Self::default() }
     }
 
-    fn from(self, address: &'a str) -> Self {
+    pub fn from(self, address: &'a str) -> Self {
         Self { from: Some(address), ..self }
     }
 
@@ -68,7 +68,7 @@ fn auth(app: &App, query: &str, visit: Visit<'_>) -> Response {
 }
 
 /// What `/auth?site=1` says of a visitor: the status, and the member or the reason.
-fn admitted(app: &App, visit: Visit<'_>) -> (u16, String) {
+pub fn admitted(app: &App, visit: Visit<'_>) -> (u16, String) {
     told(&auth(app, "site=1", visit))
 }
 
@@ -78,7 +78,7 @@ fn told(response: &Response) -> (u16, String) {
     (response.status, if response.status == 200 { member() } else { header("x-auth-reason").to_owned() })
 }
 
-fn raw(app: &App, line: &str, headers: &str, body: &str) -> Response {
+pub fn raw(app: &App, line: &str, headers: &str, body: &str) -> Response {
     app.send(format!(
         "{line} HTTP/1.1\r\nHost: members.example.com\r\nConnection: close\r\n{headers}Content-Length: {}\r\n\r\n{body}",
         body.len()
@@ -86,12 +86,12 @@ fn raw(app: &App, line: &str, headers: &str, body: &str) -> Response {
 }
 
 /// Sends the login form as a browser does that stands on our own page.
-fn log_in(app: &App, name: &str, password: &str) -> Response {
+pub fn log_in(app: &App, name: &str, password: &str) -> Response {
     let body = serde_urlencoded::to_string([("username", name), ("password", password), ("back", "/films?id=1")]).unwrap();
     raw(app, "POST /login?site=1", "Content-Type: application/x-www-form-urlencoded\r\nSec-Fetch-Site: same-origin\r\n", &body)
 }
 
 /// The cookie that a response sets, as a browser sends it back.
-fn cookie(response: &Response) -> String {
+pub fn cookie(response: &Response) -> String {
     response.header("set-cookie").unwrap().split(';').next().unwrap().to_owned()
 }

@@ -5,6 +5,7 @@
 mod area;
 mod authstrings;
 mod browser;
+mod clock;
 mod commands;
 mod connections;
 mod continuity;

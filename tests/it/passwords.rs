@@ -393,9 +393,11 @@ fn harden_as(app: &App, kind: HashKind) {
     let vault = Vault::load(&app.dir.path().join("data/seal.key")).unwrap();
     let clock = nats_userman::clock::Clock::Fixed(std::sync::Arc::new(NOON.into()));
     let location = app.config.location.clone();
+    let jumps = nats_userman::clock::jump::Watch::new(clock.read(), None, 10);
     let setup = nats_userman::writer::Setup {
         location: location.clone(),
         vault: vault.clone(),
+        jumps,
         clock,
         journal_days: None,
         logins: crate::support::LOGIN_TIMES,

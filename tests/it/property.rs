@@ -7,7 +7,7 @@
 //! the shortest story that fails, as a transcript; what a failure teaches is kept as a test with a name, not as a seed.
 
 mod doors;
-mod replays;
+pub mod replays;
 mod stories;
 mod telling;
 

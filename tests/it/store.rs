@@ -351,7 +351,7 @@ fn a_transaction_that_is_given_up_leaves_nothing() {
     with_engine(&place.location, false, |engine| {
         engine.begin().unwrap();
         let postback = read(&place, "action=DELETE&siteid=1&memberid=71");
-        nats_userman::apply::apply(engine, &place.rules.vault, &[&postback], NOON).unwrap();
+        nats_userman::apply::apply(engine, &place.rules.vault, &[&postback], NOON.into()).unwrap();
         engine.rollback();
         // And the engine is good for the next one.
         in_transaction(engine, |engine| engine.probe(NOON)).unwrap();

@@ -5,14 +5,13 @@ use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use clap::Parser as _;
 use nats_userman::action::Standing;
-use nats_userman::clock::{Clock, parse_moment};
+use nats_userman::clock::{Clock, Reading, parse_moment};
 use nats_userman::config::{Config, Settings};
 use nats_userman::http::connections::Limits;
 use nats_userman::member::{Key, MemberId, SiteId};
@@ -27,6 +26,8 @@ use tempfile::TempDir;
 
 /// The token of every test.
 pub const TOKEN: &str = "test-token-0123456789abcdef-0123456789";
+/// What the clock that nobody can set shows when an app starts: another time than the one that can be set.
+const STARTED: i64 = 5_000;
 /// 2026-06-15 12:00:00 UTC, when every test begins.
 pub const NOON: i64 = 1_781_524_800;
 /// No wait in a test is longer.
@@ -134,7 +135,7 @@ pub struct App {
     pub address: SocketAddr,
     pub dir: TempDir,
     pub config: Config,
-    clock: Arc<AtomicI64>,
+    clock: Arc<Mutex<Reading>>,
     writer: Writer,
     rehashes: Arc<Rehashes>,
     blocks: BlockWatch,
@@ -186,10 +187,10 @@ impl App {
     }
 
     fn start_as(dir: TempDir, config: Config, now: i64) -> Self {
-        let clock = Arc::new(AtomicI64::new(now));
+        let clock = Arc::new(Mutex::new(Reading { wall: now, steady: STARTED }));
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let (started, start) = mpsc::channel();
-        let (config_there, clock_there) = (config.clone(), Clock::Fixed(Arc::clone(&clock)));
+        let (config_there, clock_there) = (config.clone(), Clock::Set(Arc::clone(&clock)));
         let thread = std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
                 let (service, server) = Service::start(&config_there, clock_there, false).unwrap();
@@ -219,11 +220,19 @@ impl App {
 
     /// The same without the writer's look at the clock: rows that are due have not moved yet.
     pub fn set_unix_unnoticed(&self, now: i64) {
-        self.clock.store(now, Ordering::SeqCst);
+        let mut clock = self.clock.lock().unwrap();
+        clock.steady += now - clock.wall;
+        clock.wall = now;
+    }
+
+    /// Somebody sets the machine's clock: no time passes.
+    pub fn jump_to(&self, now: i64) {
+        self.clock.lock().unwrap().wall = now;
+        self.tick();
     }
 
     pub fn now(&self) -> i64 {
-        self.clock.load(Ordering::SeqCst)
+        self.clock.lock().unwrap().wall
     }
 
     /// Moves whoever has expired.
@@ -281,7 +290,7 @@ impl App {
         let typed = Password::parse(typed).unwrap();
         match reader.standing(Key { site, member }).unwrap().at(self.now()) {
             Standing::Here(row) => verify_member(&row, &self.vault, &typed).unwrap(),
-            Standing::Former(_) | Standing::Unknown => false,
+            Standing::Lapsed(_) | Standing::Former(_) | Standing::Unknown => false,
         }
     }
 

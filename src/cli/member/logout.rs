@@ -23,7 +23,7 @@ use crate::store::{Engine, Outcome};
 pub(super) fn one(config: &Config, key: Key) -> Result<(), Failure> {
     let Key { site, member } = key;
     match database::open(config)?.standing(key)?.at(Clock::System.now()) {
-        Standing::Here(_) => {}
+        Standing::Here(_) | Standing::Lapsed(_) => {}
         Standing::Former(_) => {
             writeln!(stdout(), "member {member} of site {site} is no member now: no login of theirs is left to end")?;
             return Ok(());
@@ -52,7 +52,8 @@ pub(super) fn all(config: &Config) -> Result<(), Failure> {
     let reply = Reply::ok("all logins were ended");
     let end = |engine: &mut dyn Engine| {
         engine.begin_login_epoch(Epoch::random())?;
-        let record = Record { at: Clock::System.now(), heard: &heard, reply: reply.clone(), put: Recorded::default() };
+        let record =
+            Record { at: Clock::System.now(), heard: &heard, moved_until: None, reply: reply.clone(), put: Recorded::default() };
         engine.save(&[Outcome { change: Change::None, record }])
     };
     with_writer(config, |engine| in_transaction(engine, end))??;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use nats_userman::action::Rules;
 use nats_userman::apply::Postback;
+use nats_userman::clock::jump::Watch;
 use nats_userman::clock::{Clock, ExpiryRule};
 use nats_userman::fields::Fields;
 use nats_userman::journal::Origin;
@@ -70,10 +71,12 @@ impl Bench {
         let location = Location::sqlite(dir.path().join("userman.db"));
         with_engine(&location, true, |_| ()).unwrap();
         let vault = Vault::from_key([7; 32]);
+        let clock = Clock::Fixed(std::sync::Arc::new(NOON.into()));
         let setup = Setup {
             location,
             vault: vault.clone(),
-            clock: Clock::Fixed(std::sync::Arc::new(NOON.into())),
+            jumps: Watch::new(clock.read(), None, 10),
+            clock,
             journal_days: None,
             logins: crate::support::LOGIN_TIMES,
             sealed: std::sync::mpsc::sync_channel(1).0,

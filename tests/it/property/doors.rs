@@ -9,6 +9,7 @@ use nats_userman::action::Rules;
 use nats_userman::action::Standing;
 use nats_userman::apply::{Postback, transact};
 use nats_userman::clock::Clock;
+use nats_userman::clock::jump::Watch;
 use nats_userman::fields::Fields;
 use nats_userman::journal::Origin;
 use nats_userman::member::Key;
@@ -66,6 +67,7 @@ impl Place {
         let (writer, thread) = writer::start(Setup {
             location: self.location.clone(),
             vault: self.rules.vault.clone(),
+            jumps: Watch::new(self.clock().read(), None, 10),
             clock: self.clock(),
             journal_days: None,
             logins: crate::support::LOGIN_TIMES,
@@ -124,7 +126,7 @@ impl Door for Inside<'_> {
     /// What the worker does where a login brought a password, under settings that want the other kind.
     fn rehash(&mut self, key: Key, typed: &[&str]) {
         let row = match open_reader(&self.place.location).unwrap().standing(key).unwrap() {
-            Standing::Here(row) => row,
+            Standing::Here(row) | Standing::Lapsed(row) => row,
             Standing::Former(former) => former.member,
             Standing::Unknown => return,
         };

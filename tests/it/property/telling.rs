@@ -251,7 +251,7 @@ pub fn opened(location: &Location, vault: &Vault, now: i64) -> Vec<String> {
         let (here, gone) = match reader.standing(key).unwrap().at(now) {
             Standing::Here(row) => (verify_member(&row, vault, &typed).unwrap(), false),
             Standing::Former(former) => (false, verify_member(&former.member, vault, &typed).unwrap()),
-            Standing::Unknown => (false, false),
+            Standing::Lapsed(_) | Standing::Unknown => (false, false),
         };
         standing(here, gone)
     })

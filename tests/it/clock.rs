@@ -1,0 +1,39 @@
+//! A machine's clock that somebody sets: a year ahead, back, for some seconds or for good.
+
+mod pending;
+mod restarts;
+mod rules;
+
+use crate::area::{BOB, Visit, admitted, app};
+use crate::support::App;
+
+const DAY: i64 = 86_400;
+const YEAR: i64 = 365 * DAY;
+/// Ann, member 72 of site 1.
+const ANN: &str = "action=ADD&siteid=1&memberid=72&username=ann&password=other";
+/// Bob is paid until March.
+const UNTIL_MARCH: &str = "action=EXPIRE&siteid=1&memberid=71&expire=2027-03-01";
+const MEMBERS: &str = "SELECT memberid, expire_at FROM member_auth ORDER BY memberid";
+const FORMER: &str = "SELECT memberid, reason, ended_at FROM former_member ORDER BY memberid";
+const MARCH: &str = "1803859200";
+
+/// Bob, who is paid until March, and Ann, at noon.
+fn bob_and_ann(flags: &[&str]) -> App {
+    let app = app(flags);
+    for body in [BOB, ANN, UNTIL_MARCH] {
+        assert!(app.post(body).starts_with("OK|"), "{body}");
+    }
+    app.harden();
+    app
+}
+
+/// Whether Bob gets in.
+fn bob_is_in(app: &App) -> bool {
+    admitted(app, Visit::with("bob", "secret")) == (200, "1 71 bob 0".into())
+}
+
+/// What somebody is answered, and that it is a line of this kind.
+#[track_caller]
+fn answers(app: &App, body: &str, reply: &str) {
+    assert_eq!(app.post(body), reply, "{body}");
+}
