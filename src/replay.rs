@@ -171,11 +171,13 @@ pub fn operator_postback(
     site: SiteId,
     member: crate::member::MemberId,
     username: Option<&str>,
+    expire: Option<&str>,
     rules: &Rules,
 ) -> Postback {
     let (site, member) = (site.to_string(), member.to_string());
     let mut pairs = vec![("action", action), ("siteid", site.as_str()), ("memberid", member.as_str())];
     pairs.extend(username.map(|name| ("username", name)));
+    pairs.extend(expire.map(|expire| ("expire", expire)));
     let pairs = pairs.into_iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
     let fields = crate::fields::Fields::from_pairs(pairs);
     Postback::read(&fields, rules, Origin::Operator, None).0

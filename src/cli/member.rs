@@ -1,5 +1,6 @@
 //! `member`: what support staff ask. Changes are postbacks of the operator: the same rules, the same journal.
 
+mod lapsed_early;
 mod logout;
 
 use std::io::{BufWriter, Write as _, stdout};
@@ -9,6 +10,7 @@ use clap::Subcommand;
 use super::{Failure, journal, with_writer};
 use crate::action::{Rules, Standing};
 use crate::apply::transact;
+use crate::clock::jump::moment_of_command;
 use crate::clock::{Clock, format_utc};
 use crate::config::Config;
 use crate::database;
@@ -43,15 +45,21 @@ pub(super) enum Member {
         /// memberid
         memberid: String,
     },
-    /// Put a former member back with the credential that is kept, as an ACTIVATE does
+    /// Put a former member back with the credential that is kept, as an ACTIVATE does; or all who lapsed under a wrong clock
     Restore {
         /// siteid
-        site: String,
+        #[arg(required_unless_present = "lapsed_early")]
+        site: Option<String>,
         /// memberid
-        memberid: String,
+        #[arg(required_unless_present = "lapsed_early", conflicts_with = "lapsed_early")]
+        memberid: Option<String>,
         /// Another username, where somebody else has the old one
-        #[arg(long)]
+        #[arg(long, conflicts_with = "lapsed_early")]
         username: Option<String>,
+        /// All whose expiry is still ahead: a clock in a wrong year has moved them. Set the clock right first. With SITE, those of
+        /// that site
+        #[arg(long)]
+        lapsed_early: bool,
     },
     /// End the logins of a member, or with --all everybody's; whoever knows the password can log in again
     Logout {
@@ -80,17 +88,28 @@ impl Member {
             Member::Logout { site: Some(site), memberid: Some(memberid), all: _ } => logout::one(config, key(site, memberid)?),
             // The other arguments are needed without --all.
             Member::Logout { .. } => logout::all(config),
-            Member::Restore { site, memberid, username } => restore(config, key(site, memberid)?, username.as_deref()),
+            Member::Restore { site, lapsed_early: true, .. } => lapsed_early::run(config, site_of(site.as_deref())?),
+            Member::Restore { site, memberid, username, lapsed_early: false } => {
+                let (site, memberid) = (site.as_deref().unwrap_or_default(), memberid.as_deref().unwrap_or_default());
+                restore(config, key(site, memberid)?, username.as_deref())
+            }
         }
     }
 }
 
 fn key(site: &str, memberid: &str) -> Result<Key, Failure> {
-    let bad = |name: &str, text: &str| Failure::usage(format!("{name}: {ID_EXPECTED}, found {text:?}"));
     Ok(Key {
-        site: SiteId::parse(site).ok_or_else(|| bad("SITE", site))?,
-        member: MemberId::parse(memberid).ok_or_else(|| bad("MEMBERID", memberid))?,
+        site: SiteId::parse(site).ok_or_else(|| bad_id("SITE", site))?,
+        member: MemberId::parse(memberid).ok_or_else(|| bad_id("MEMBERID", memberid))?,
     })
+}
+
+fn site_of(text: Option<&str>) -> Result<Option<i64>, Failure> {
+    text.map(|text| SiteId::parse(text).map(SiteId::get).ok_or_else(|| bad_id("SITE", text))).transpose()
+}
+
+fn bad_id(name: &str, text: &str) -> Failure {
+    Failure::usage(format!("{name}: {ID_EXPECTED}, found {text:?}"))
 }
 
 fn show(config: &Config, key: Key) -> Result<(), Failure> {
@@ -173,9 +192,10 @@ fn restore(config: &Config, key: Key, username: Option<&str>) -> Result<(), Fail
 fn change(config: &Config, action: &str, key: Key, username: Option<&str>) -> Result<(), Failure> {
     // No password is in it, so any key does: nothing is sealed.
     let rules = Rules { vault: Vault::from_key([0; 32]), keep_cryptpass: config.keep_cryptpass, expiry: config.expiry.clone() };
-    let postback = crate::replay::operator_postback(action, key.site, key.member, username, &rules);
-    let now = || Clock::System.now();
-    let replies = with_writer(config, |engine| transact(engine, &rules.vault, &[&postback], now))??;
+    let postback = crate::replay::operator_postback(action, key.site, key.member, username, None, &rules);
+    let last = database::open(config)?.last_seen(Clock::System.now())?;
+    let moment = || moment_of_command(Clock::System.now(), last);
+    let replies = with_writer(config, |engine| transact(engine, &rules.vault, &[&postback], moment))??;
     for reply in replies {
         print(&reply?)?;
     }

@@ -69,6 +69,11 @@ impl View {
         self.standings.get(&key).unwrap_or(&Standing::Unknown)
     }
 
+    /// Who holds the folded form of a name. Nobody also where that was not loaded.
+    pub fn holder(&self, site: SiteId, name: &Username) -> Option<MemberId> {
+        self.holders.get(&(site, name.folded().to_owned())).copied().flatten()
+    }
+
     /// The member's row, if the member is there.
     pub fn row(&self, key: Key) -> Option<&Member> {
         match self.standings.get(&key)? {
@@ -80,8 +85,7 @@ impl View {
     /// What is known for this action. It must have been wanted and loaded.
     pub fn known(&self, action: &Action, was_done: bool) -> Known<'_> {
         let standing = action.key().and_then(|key| self.standings.get(&key)).unwrap_or(&Standing::Unknown);
-        let holder =
-            action.wanted().and_then(|(site, name)| self.holders.get(&(site, name.folded().to_owned())).copied().flatten());
+        let holder = action.wanted().and_then(|(site, name)| self.holder(site, name));
         // Few databases have any.
         let wanted = action.wanted().filter(|_| !self.namesakes.is_empty());
         let namesake = wanted.and_then(|(site, name)| self.namesakes.get(&(site, without_case(name))).copied());

@@ -1,5 +1,6 @@
 //! A machine's clock that somebody sets: a year ahead, back, for some seconds or for good.
 
+mod lapsed_early;
 mod pending;
 mod restarts;
 mod rules;

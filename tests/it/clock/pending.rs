@@ -2,7 +2,7 @@
 
 use super::{FORMER, MARCH, MEMBERS, YEAR, bob_and_ann, bob_is_in};
 use crate::area::{Visit, admitted, cookie, log_in, raw};
-use crate::support::{App, NOON};
+use crate::support::NOON;
 
 /// Regression: a clock that was a year ahead for some seconds ended a membership for good.
 #[test]

@@ -1,0 +1,170 @@
+//! `member restore --lapsed-early`: back in come those whom a clock in a wrong year has moved to
+//! former_member, told by an expiry that is still ahead. Each gets the expiry again.
+//!
+//! The journal says three things of each, as the operator's: a DELETE, an ACTIVATE and an EXPIRE. The
+//! DELETE changes nothing here. In a replay it moves those out of the way whom no record of the
+//! journal moves there, so that the replay ends with the same rows, column for column.
+
+use std::io::{IsTerminal as _, Write as _, stderr, stdout};
+
+use chrono::DateTime;
+use indicatif::ProgressBar;
+
+use super::super::{Failure, with_writer};
+use crate::action::{Rules, Standing};
+use crate::apply::{Postback, apply, in_transaction};
+use crate::chain::chain;
+use crate::clock::jump::moment_of_command;
+use crate::clock::{Clock, ExpiryRule, Moment, format_utc};
+use crate::config::Config;
+use crate::database;
+use crate::member::{Former, Key, MemberId, Reason};
+use crate::password::Vault;
+use crate::replay::operator_postback;
+use crate::reply::Word;
+use crate::store::{Engine, Fault, Reader, View, Wanted};
+
+/// Members in one transaction, so that a postback to a service beside it waits for milliseconds.
+const TRANSACTION_MEMBERS_MAX: usize = 64;
+
+/// What became of a member.
+enum Done {
+    Restored,
+    /// Back meanwhile, or gone for another reason: left as it is.
+    Changed,
+    /// Why not.
+    Refused(String),
+}
+
+pub(super) fn run(config: &Config, site: Option<i64>) -> Result<(), Failure> {
+    let reader = database::open(config)?;
+    let now = Clock::System.now();
+    let moment = moment_of_command(now, reader.last_seen(now)?);
+    let keys = lapsed_early(&reader, site, now)?;
+    drop(reader);
+    let rules = rules(config);
+    let bar = if stderr().is_terminal() { ProgressBar::new(keys.len() as u64) } else { ProgressBar::hidden() };
+    let (mut restored, mut refused) = (0_u64, 0_u64);
+    with_writer(config, |engine| {
+        for keys in keys.chunks(TRANSACTION_MEMBERS_MAX) {
+            for (key, done) in restore_or_one_by_one(engine, &rules, keys, moment)? {
+                match done {
+                    Done::Restored => restored += 1,
+                    Done::Changed => {}
+                    Done::Refused(why) => {
+                        refused += 1;
+                        bar.suspend(|| writeln!(stdout(), "member {} of site {} is not restored: {why}", key.member, key.site))?;
+                    }
+                }
+            }
+            bar.inc(keys.len() as u64);
+        }
+        Ok::<_, Failure>(())
+    })??;
+    bar.finish_and_clear();
+    writeln!(
+        stdout(),
+        "{restored} members restored who had lapsed before their time, {refused} refused; it is {} now",
+        format_utc(now)
+    )?;
+    if refused > 0 {
+        return Err(Failure::Failed(format!("{refused} members could not be restored: see above")));
+    }
+    Ok(())
+}
+
+/// Whose expiry was reached by a clock that was ahead, and is not reached.
+fn lapsed_early(reader: &Reader, site: Option<i64>, now: i64) -> Result<Vec<Key>, Fault> {
+    let mut keys = Vec::new();
+    reader.formers(site, |former| {
+        keys.extend(is_early(former, now).then_some(former.member.key));
+        Ok::<_, Fault>(())
+    })?;
+    Ok(keys)
+}
+
+fn is_early(former: &Former, now: i64) -> bool {
+    former.reason == Reason::Expired && former.ended_at > now
+}
+
+/// The instant of an expiry is given as it is, in UTC and with the grace that it has.
+fn rules(config: &Config) -> Rules {
+    let expiry = ExpiryRule { zone: chrono_tz::UTC, grace_hours: 0 };
+    // No password is in it, so any key does: nothing is sealed.
+    Rules { vault: Vault::from_key([0; 32]), keep_cryptpass: config.keep_cryptpass, expiry }
+}
+
+/// A row that the schema refuses spoils its own member alone.
+fn restore_or_one_by_one(
+    engine: &mut dyn Engine,
+    rules: &Rules,
+    keys: &[Key],
+    moment: Moment,
+) -> Result<Vec<(Key, Done)>, Fault> {
+    match restore(engine, rules, keys, moment) {
+        Err(fault @ (Fault::Constraint(_) | Fault::BadRow(_))) => match keys {
+            [key] => Ok(vec![(*key, Done::Refused(chain(&fault)))]),
+            keys => {
+                let mut all = Vec::new();
+                for key in keys {
+                    all.extend(restore_or_one_by_one(engine, rules, std::slice::from_ref(key), moment)?);
+                }
+                Ok(all)
+            }
+        },
+        done => done,
+    }
+}
+
+/// All of them in one transaction, which looks again where they stand.
+fn restore(engine: &mut dyn Engine, rules: &Rules, keys: &[Key], moment: Moment) -> Result<Vec<(Key, Done)>, Fault> {
+    in_transaction(engine, |engine| {
+        let mut view = View::default();
+        engine.load(&Wanted { keys: keys.iter().copied().collect(), ..Wanted::default() }, &mut view, moment)?;
+        let early = |key: &Key| match view.standing(*key) {
+            Standing::Former(former) if is_early(former, moment.now) => Some(former.clone()),
+            _ => None,
+        };
+        let formers: Vec<_> = keys.iter().map(|key| (*key, early(key))).collect();
+        let names =
+            formers.iter().flat_map(|(key, former)| former.iter().map(|former| (key.site, former.member.username.clone())));
+        engine.load(&Wanted { names: names.collect(), ..Wanted::default() }, &mut view, moment)?;
+        let one = |(key, former): (Key, Option<Former>)| {
+            let done = match former {
+                None => Done::Changed,
+                Some(former) => match view.holder(key.site, &former.member.username) {
+                    Some(holder) => Done::Refused(taken(key, &former, holder)),
+                    None => say(engine, rules, &former, moment)?,
+                },
+            };
+            Ok((key, done))
+        };
+        formers.into_iter().map(one).collect()
+    })
+}
+
+fn taken(key: Key, former: &Former, holder: MemberId) -> String {
+    let (name, until) = (&former.member.username, format_utc(former.ended_at));
+    format!(
+        "the username \"{name}\" is held by member {holder} now; `nats-userman member restore {} {} --username NAME` gives \
+         another one, and the expiry at {until} is to be sent again",
+        key.site, key.member
+    )
+}
+
+/// Says the three things; of two who had one name the second is refused by the rules.
+fn say(engine: &mut dyn Engine, rules: &Rules, former: &Former, moment: Moment) -> Result<Done, Fault> {
+    let Key { site, member } = former.member.key;
+    let said = |action, username, expire| operator_postback(action, site, member, username, expire, rules);
+    let until = DateTime::from_timestamp(former.ended_at, 0).map(|instant| instant.format("%Y-%m-%d %H:%M:%S").to_string());
+    let name = former.member.username.as_str();
+    let postbacks = [said("DELETE", None, None), said("ACTIVATE", Some(name), None), said("EXPIRE", None, until.as_deref())];
+    for postback in &postbacks {
+        let postback: &Postback = postback;
+        let replies = apply(engine, &rules.vault, &[postback], moment)?;
+        if let Some(reply) = replies.iter().find(|reply| reply.word() != Word::Ok) {
+            return Ok(Done::Refused(reply.as_str().to_owned()));
+        }
+    }
+    Ok(Done::Restored)
+}

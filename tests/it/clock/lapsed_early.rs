@@ -1,0 +1,141 @@
+//! `member restore --lapsed-early`, with the real program and the machine's clock: what a release
+//! before did in a wrong year, or a jump that stayed, is undone.
+
+use rusqlite::Connection;
+
+use super::{FORMER, MEMBERS};
+use crate::commands::{Ran, run_on};
+use crate::support::{Program, rows};
+
+/// Far enough to be ahead for as long as this program is tested.
+const PAID_UNTIL: i64 = 4_102_444_800;
+const HISTORY: &str = "SELECT source, action, reply FROM journal WHERE source = 'operator' AND memberid = 71 ORDER BY id";
+
+struct Scene {
+    dir: tempfile::TempDir,
+    program: Program,
+}
+
+impl Scene {
+    /// Bob (71), Ann (72) and Cleo (73) of site 1, and Dora (71) of site 2, paid until 2100; Eve (74), who
+    /// has been expired for long, and Finn (75), who was deleted.
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let program = Program::serve(dir.path(), &[]);
+        let scene = Self { dir, program };
+        for (site, member, name) in
+            [(1, 71, "bob"), (1, 72, "ann"), (1, 73, "cleo"), (2, 71, "dora"), (1, 74, "eve"), (1, 75, "finn")]
+        {
+            scene.says(&format!("action=ADD&siteid={site}&memberid={member}&username={name}&password=secret"));
+            scene.says(&format!("action=EXPIRE&siteid={site}&memberid={member}&expire=2100-01-01"));
+        }
+        scene.says("action=EXPIRE&siteid=1&memberid=74&expire=2020-01-01");
+        scene.says("action=DELETE&siteid=1&memberid=75");
+        scene
+    }
+
+    fn says(&self, body: &str) {
+        let reply = self.program.post(body).unwrap().body;
+        assert!(reply.starts_with("OK|"), "{body}: {reply}");
+    }
+
+    fn database(&self) -> Connection {
+        Connection::open(self.dir.path().join("userman.db")).unwrap()
+    }
+
+    /// What the writer does in the year 2101: moves all whose time is over.
+    fn lapse(&self) {
+        let columns = "siteid, memberid, username, password, cryptpass, email, trial, biller, session_sha256, joined, expires, \
+                       sealed, cryptpass_wrapped, before";
+        self.database()
+            .execute_batch(&format!(
+                "BEGIN IMMEDIATE;
+                 INSERT INTO former_member ({columns}, login_version, reason, ended_at)
+                     SELECT {columns}, login_version + 1, 'expired', expire_at FROM member_auth WHERE expire_at IS NOT NULL;
+                 DELETE FROM member_auth WHERE expire_at IS NOT NULL;
+                 UPDATE wal_mark SET previous = id, id = randomblob(16);
+                 COMMIT"
+            ))
+            .unwrap();
+    }
+
+    fn rows(&self, sql: &str) -> Vec<String> {
+        rows(&self.database(), sql)
+    }
+
+    fn restore(&self, args: &[&str]) -> Ran {
+        run_on(self.dir.path(), &[&["member", "restore", "--lapsed-early"], args].concat())
+    }
+}
+
+#[test]
+fn all_who_lapsed_before_their_time_are_back_with_their_expiry_beside_a_running_service() {
+    let scene = Scene::new();
+    scene.lapse();
+    assert_eq!(scene.rows(MEMBERS), [""; 0]);
+    let printed = scene.restore(&[]).printed();
+    assert!(printed.starts_with("4 members restored who had lapsed before their time, 0 refused; it is 20"), "{printed}");
+    let until = |member: i64| format!("{member}|{PAID_UNTIL}");
+    assert_eq!(scene.rows(MEMBERS), [until(71), until(71), until(72), until(73)]);
+    let left = scene.rows(FORMER);
+    assert!(left.len() == 2 && left[0] == "74|expired|1577836800" && left[1].starts_with("75|deleted|"), "{left:?}");
+    assert_eq!(
+        scene.rows(&format!("{HISTORY} LIMIT 3")),
+        [
+            "operator|DELETE|OK|member 71 is not a member of site 1 now, nothing to remove",
+            "operator|ACTIVATE|OK|member 71 \"bob\" activated on site 1",
+            "operator|EXPIRE|OK|member 71 \"bob\" of site 1 will expire at 2100-01-01T00:00:00Z"
+        ]
+    );
+    assert!(scene.restore(&[]).printed().starts_with("0 members restored"), "nobody is left");
+}
+
+#[test]
+fn whose_name_is_taken_meanwhile_is_told_and_the_others_are_back() {
+    let scene = Scene::new();
+    scene.lapse();
+    scene.says("action=ADD&siteid=1&memberid=80&username=BOB&password=other");
+    let ran = scene.restore(&["1"]);
+    ran.ended(1, "nats-userman: 1 members could not be restored: see above\n");
+    let told = "member 71 of site 1 is not restored: the username \"bob\" is held by member 80 now; `nats-userman member restore 1 71 \
+                --username NAME` gives another one, and the expiry at 2100-01-01T00:00:00Z is to be sent again\n\
+                2 members restored who had lapsed before their time, 1 refused; it is 20";
+    assert!(ran.out.starts_with(told), "{}", ran.out);
+    assert_eq!(scene.rows("SELECT siteid, memberid FROM member_auth ORDER BY siteid, memberid"), ["1|72", "1|73", "1|80"]);
+    assert_eq!(scene.rows(HISTORY), [""; 0], "nothing was said of bob");
+}
+
+/// The journal knows nothing of the move; nevertheless its replay ends with the same rows.
+#[test]
+fn a_replay_of_the_journal_gives_the_same_rows() {
+    let scene = Scene::new();
+    scene.lapse();
+    scene.restore(&[]).printed();
+    let other = tempfile::tempdir().unwrap();
+    let journal = scene.dir.path().join("journal.jsonl");
+    std::fs::write(&journal, run_on(scene.dir.path(), &["journal", "--json"]).printed()).unwrap();
+    std::fs::copy(scene.dir.path().join("seal.key"), other.path().join("seal.key")).unwrap();
+    let replayed = run_on(other.path(), &["replay", "--journal", journal.to_str().unwrap()]);
+    assert_eq!(replayed.code, Some(0), "{replayed:?}");
+    let again = Connection::open(other.path().join("userman.db")).unwrap();
+    for sql in [
+        "SELECT siteid, memberid, username, login_version, expire_at FROM member_auth ORDER BY siteid, memberid",
+        "SELECT siteid, memberid, username, login_version, reason, ended_at FROM former_member ORDER BY siteid, memberid",
+    ] {
+        assert_eq!(rows(&again, sql), scene.rows(sql));
+    }
+}
+
+#[test]
+fn it_is_told_apart_from_the_restoring_of_one_member() {
+    let dir = tempfile::tempdir().unwrap();
+    for (args, why) in [
+        (&["member", "restore"][..], "whom?"),
+        (&["member", "restore", "1"], "which one?"),
+        (&["member", "restore", "--lapsed-early", "1", "71"], "one, or all of a site"),
+        (&["member", "restore", "--lapsed-early", "--username", "x"], "one name for all"),
+        (&["member", "restore", "--lapsed-early", "x"], "no site"),
+    ] {
+        assert_eq!(run_on(dir.path(), args).code, Some(2), "{why}");
+    }
+}
