@@ -12,7 +12,7 @@ use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
@@ -30,6 +30,9 @@ const QUEUE_WAIT_MAX: Duration = Duration::from_secs(2);
 const THREADS_MAX: usize = 4;
 /// Members whose broken row was logged, so that it is logged once.
 const BROKEN_MAX: usize = 1_024;
+
+/// How often it is logged that there is no memory for hashes.
+const SHORTAGE_AGAIN_AFTER: Duration = Duration::from_secs(60);
 
 /// Is what was typed the password of this row? Without a row nobody has the name: no, at the same cost.
 pub struct Question {
@@ -72,6 +75,8 @@ struct Shared {
     changed: Condvar,
     remembered: Arc<Remembered>,
     broken: Mutex<Recent<Key, ()>>,
+    /// When it was last logged that there is no memory.
+    told_shortage: Mutex<Option<Instant>>,
 }
 
 struct State {
@@ -115,7 +120,13 @@ impl Pool {
     {
         let broken = Mutex::new(Recent::new(BROKEN_MAX));
         let state = State { lately: Lately::new(), waiting: Queue::default(), running: Vec::new(), stopping: false };
-        let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new(), remembered, broken });
+        let shared = Arc::new(Shared {
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+            remembered,
+            broken,
+            told_shortage: Mutex::default(),
+        });
         let pool = Self { shared, threads: Mutex::default() };
         for number in 0..threads {
             let (shared, mut verify) = (Arc::clone(&pool.shared), verify());
@@ -240,6 +251,11 @@ impl Shared {
                     self.remembered.put(key, opened);
                     Some(opened)
                 }
+                // Nothing is known then: whoever waits is told to come again.
+                Ok(Err(fault)) if fault.is_passing() => {
+                    self.tell_shortage(&fault);
+                    None
+                }
                 Ok(Err(fault)) => {
                     self.log_once(&question, &fault);
                     Some(false)
@@ -275,6 +291,14 @@ impl Shared {
         let mut state = self.state();
         let at = state.running.iter().position(|(running, _)| running == key);
         at.map(|at| state.running.swap_remove(at).1).unwrap_or_default()
+    }
+
+    fn tell_shortage(&self, fault: &VerifyError) {
+        let mut told = self.told_shortage.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.is_none_or(|last| last.elapsed() >= SHORTAGE_AGAIN_AFTER) {
+            *told = Some(Instant::now());
+            log::error!("logins cannot be verified now and are answered 503: {fault}");
+        }
     }
 
     fn log_once(&self, question: &Question, fault: &VerifyError) {
@@ -328,7 +352,11 @@ mod tests {
                     tell.send(text.clone()).unwrap();
                     gate.recv().unwrap();
                     assert_ne!(text, "panic", "on purpose");
-                    if text == "broken" { Err(VerifyError::Hash) } else { Ok(text == "right") }
+                    match text.as_str() {
+                        "broken" => Err(VerifyError::Hash),
+                        "without memory" => Err(VerifyError::Argon2(argon2::Error::OutOfMemory)),
+                        text => Ok(text == "right"),
+                    }
                 }
             });
             Self { go, begun, pool: Arc::new(pool.unwrap()), remembered }
@@ -494,6 +522,14 @@ mod tests {
         assert_eq!((scene.ask("broken").await, scene.ask("broken").await), (Ok(false), Ok(false)));
         assert_eq!(scene.remembered.get(&scene.key("broken")), None);
         assert_eq!((scene.begins_with(), scene.begins_with()), ("broken".into(), "broken".into()));
+    }
+
+    #[actix_web::test]
+    async fn a_hash_for_which_there_is_no_memory_is_no_answer() {
+        let scene = Scene::new();
+        scene.lets_go(2);
+        assert_eq!((scene.ask("without memory").await, scene.ask("without memory").await), (Err(Busy), Err(Busy)));
+        assert_eq!(scene.remembered.get(&scene.key("without memory")), None);
     }
 
     #[actix_web::test]

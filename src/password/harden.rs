@@ -12,8 +12,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::rehash::{Rehash, Rehashes, rehashed};
-use super::verify::was_made_of;
-use super::{Hash, Hasher, Opened, Stored, Vault, leftovers, verify, verify_hash, wrapped_holds};
+use super::verify::{verify_hash_in, verify_in, was_made_of, wrapped_holds_in};
+use super::{Hash, HashError, Hasher, Opened, Password, Stored, Vault, VerifyError, leftovers};
 use crate::action::Standing;
 use crate::chain::chain;
 use crate::clock::Clock;
@@ -194,7 +194,7 @@ impl Bench {
     fn harden_newest(&mut self, reader: &Reader) -> Result<bool, String> {
         let skip = u32::try_from(self.broken.len()).unwrap_or(u32::MAX);
         let pending = reader.pending(ROUND.saturating_add(skip)).map_err(|error| chain(&error))?;
-        let mut all: Vec<Hardened> = Vec::new();
+        let (mut all, mut waits) = (Vec::<Hardened>::new(), None);
         for item in pending {
             // A password sent twice in a row has one seal in two records, and both are served at once.
             if self.stop.load(Ordering::Relaxed) {
@@ -207,16 +207,21 @@ impl Bench {
             let done = self.outside_a_rush(|bench| hardened(&bench.vault, &mut bench.hasher, item));
             match done {
                 Ok(done) => all.push(done),
-                Err(error) => {
+                Err(Unhashed::Broken(error)) => {
                     log::error!("the sealed password of journal record {id} cannot be hashed: {error}");
                     self.broken.insert(id);
                 }
+                Err(Unhashed::ForNow(error)) => {
+                    waits = Some(error);
+                    break;
+                }
             }
         }
-        if all.is_empty() {
-            return Ok(false);
+        let some = !all.is_empty();
+        if some {
+            written(self.writer.harden(all))?;
         }
-        written(self.writer.harden(all)).map(|()| true)
+        waits.map_or(Ok(some), Err)
     }
 
     /// Replaces the hash of the member who logged in last, one at a time, so that a new seal waits for one hash at most; `false`
@@ -243,7 +248,8 @@ impl Bench {
         match self.outside_a_rush(|bench| rehashed(&mut bench.hasher, rehash)) {
             Ok(None) => Ok(false),
             Ok(Some(done)) => written(self.writer.rehash(done)).map(|()| true),
-            Err(error) => {
+            Err(Unhashed::ForNow(error)) => Err(error),
+            Err(Unhashed::Broken(error)) => {
                 let Key { site, member } = rehash.key;
                 log::error!("the hash of member {member} of site {site} cannot be replaced: {error}");
                 Ok(false)
@@ -287,38 +293,153 @@ fn has_hash(reader: &Reader, rehash: &Rehash) -> Result<bool, String> {
     Ok(matches!(&row.credential.stored, Stored::Hash(hash) if *hash == rehash.old))
 }
 
+/// Why there is no hash.
+#[derive(Debug)]
+pub enum Unhashed {
+    /// The system gave no memory, or no random bytes. That says nothing of the seal: it is tried again.
+    ForNow(String),
+    /// It will never be: the seal does not open, or the row has what nothing can be made of.
+    Broken(String),
+}
+
+impl From<HashError> for Unhashed {
+    fn from(error: HashError) -> Self {
+        let kind = if error.is_passing() { Self::ForNow } else { Self::Broken };
+        kind(error.to_string())
+    }
+}
+
+impl From<VerifyError> for Unhashed {
+    fn from(error: VerifyError) -> Self {
+        let kind = if error.is_passing() { Self::ForNow } else { Self::Broken };
+        kind(error.to_string())
+    }
+}
+
 /// What takes the seal's place, and whether it is of another credential than the form before it. A form of the same credential
 /// stays, if a hash is of the kind and the cost that a new one would have.
 ///
 /// # Errors
 ///
-/// Where the seal does not open or the hash cannot be made, in a line.
-pub fn hardened(vault: &Vault, hasher: &mut Hasher, pending: Pending) -> Result<Hardened, String> {
-    let (form, differs) = match vault.open(pending.key, &pending.seal).map_err(|error| error.to_string())? {
+/// Where the seal does not open or the hash cannot be made.
+pub fn hardened(vault: &Vault, hasher: &mut Hasher, pending: Pending) -> Result<Hardened, Unhashed> {
+    let opened = vault.open(pending.key, &pending.seal).map_err(|error| Unhashed::Broken(error.to_string()))?;
+    let (form, differs) = match opened {
         Opened::Password(password) => {
-            // A row that cannot say counts as another password: logins end rather than go on.
-            let opens = |before: &Stored| {
-                verify(before, pending.key, vault, &password).unwrap_or(false)
-                    || matches!(before, Stored::Hash(hash) if was_made_of(hash, &password))
+            let same = match &pending.before {
+                Some(before) => Some(is_made_of(before, &pending, vault, hasher, &password)?),
+                None => None,
             };
-            let same = pending.before.as_ref().map(opens);
             // Hashed in Unicode NFC, so that it opens in whatever form it is typed. A hash of before may be of the form that was sent.
             let normal = password.in_nfc();
-            let is_normal = |hash: &Hash| normal.as_ref().is_none_or(|normal| verify_hash(hash, normal).unwrap_or(false));
             let password = normal.as_ref().unwrap_or(&password);
             match (&pending.before, same) {
-                (Some(Stored::Hash(hash)), Some(true)) if hasher.cost().is_of(hash, password) && is_normal(hash) => {
+                (Some(Stored::Hash(hash)), Some(true))
+                    if hasher.cost().is_of(hash, password) && is_of_normal_form(hash, normal.as_ref(), hasher)? =>
+                {
                     (Stored::Hash(hash.clone()), false)
                 }
-                _ => (Stored::Hash(hasher.hash(password).map_err(|error| error.to_string())?), same == Some(false)),
+                _ => (Stored::Hash(hasher.hash(password)?), same == Some(false)),
             }
         }
         Opened::Cryptpass(cryptpass) => match &pending.before {
-            Some(Stored::Wrapped(wrapped)) if wrapped_holds(wrapped, &cryptpass).unwrap_or(false) => {
+            Some(Stored::Wrapped(wrapped)) if said(wrapped_holds_in(&mut hasher.workspace, wrapped, &cryptpass))? => {
                 (Stored::Wrapped(wrapped.clone()), false)
             }
-            before => (Stored::Wrapped(hasher.wrap(&cryptpass).map_err(|error| error.to_string())?), before.is_some()),
+            before => (Stored::Wrapped(hasher.wrap(&cryptpass)?), before.is_some()),
         },
     };
     Ok(Hardened { pending, form, differs })
+}
+
+/// Whether the form before the seal is of the same password.
+fn is_made_of(
+    before: &Stored,
+    pending: &Pending,
+    vault: &Vault,
+    hasher: &mut Hasher,
+    password: &Password,
+) -> Result<bool, Unhashed> {
+    let opens = said(verify_in(&mut hasher.workspace, before, pending.key, vault, password))?;
+    Ok(opens || matches!(before, Stored::Hash(hash) if was_made_of(hash, password)))
+}
+
+fn is_of_normal_form(hash: &Hash, normal: Option<&Password>, hasher: &mut Hasher) -> Result<bool, Unhashed> {
+    normal.map_or(Ok(true), |normal| said(verify_hash_in(&mut hasher.workspace, hash, normal)))
+}
+
+/// A row that cannot say counts as one of another password: logins end rather than go on. One that could not be asked for want of
+/// memory is asked again.
+fn said(answer: Result<bool, VerifyError>) -> Result<bool, Unhashed> {
+    match answer {
+        Err(error) if error.is_passing() => Err(error.into()),
+        answer => Ok(answer.unwrap_or(false)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::workspace::Workspace;
+    use super::*;
+    use crate::member::{MemberId, SiteId};
+    use crate::password::{Cryptpass, HashKind};
+
+    fn key() -> Key {
+        Key { site: SiteId::parse("1").unwrap(), member: MemberId::parse("71").unwrap() }
+    }
+
+    fn password(text: &str) -> Password {
+        Password::parse(text).unwrap()
+    }
+
+    fn hasher() -> Hasher {
+        Hasher::with_cheap_cost_for_tests(HashKind::Argon2id)
+    }
+
+    /// The same where the system gives no memory.
+    fn without_memory() -> Hasher {
+        let mut hasher = hasher();
+        hasher.workspace = Workspace::reserving(|_, _| false);
+        hasher
+    }
+
+    /// Regression: such a seal was given up, and a member whose password had not changed was logged out.
+    #[test]
+    fn a_seal_is_hashed_later_where_there_is_no_memory_whatever_stood_before_it() {
+        let vault = Vault::from_key([7; 32]);
+        let cryptpass = Cryptpass::parse("41R19prsa7NLQ").unwrap();
+        let (sealed, wrapped) = (vault.seal_password(key(), &password("secret")), hasher().wrap(&cryptpass).unwrap());
+        let bcrypt = Hasher::with_cheap_cost_for_tests(HashKind::Bcrypt).hash(&password("secret")).unwrap();
+        for (seal, before, why) in [
+            (sealed.clone(), None, "a new member"),
+            (sealed.clone(), Some(Stored::Hash(hasher().hash(&password("secret")).unwrap())), "a rebill"),
+            (sealed.clone(), Some(Stored::Hash(bcrypt)), "of another kind"),
+            (sealed, Some(Stored::Wrapped(wrapped.clone())), "a cryptpass before"),
+            (vault.seal_cryptpass(key(), &cryptpass), Some(Stored::Wrapped(wrapped)), "a cryptpass again"),
+            (vault.seal_cryptpass(key(), &cryptpass), None, "a new cryptpass"),
+        ] {
+            let pending = Pending { journal_id: 1, key: key(), seal, before };
+            let done = hardened(&vault, &mut without_memory(), pending.clone());
+            assert!(matches!(done, Err(Unhashed::ForNow(_))), "{why}: {done:?}");
+            let differs = matches!(pending.before, Some(Stored::Wrapped(_))) && why == "a cryptpass before";
+            let done = hardened(&vault, &mut hasher(), pending).unwrap();
+            assert_eq!(done.differs, differs, "{why}");
+        }
+    }
+
+    #[test]
+    fn a_seal_that_does_not_open_is_broken_also_where_there_is_no_memory() {
+        let seal = Vault::from_key([8; 32]).seal_password(key(), &password("secret"));
+        let pending = Pending { journal_id: 1, key: key(), seal, before: None };
+        let done = hardened(&Vault::from_key([7; 32]), &mut without_memory(), pending);
+        assert!(matches!(done, Err(Unhashed::Broken(_))), "{done:?}");
+    }
+
+    #[test]
+    fn a_hash_is_replaced_later_where_there_is_no_memory() {
+        let old = Hasher::with_cheap_cost_for_tests(HashKind::Bcrypt).hash(&password("secret")).unwrap();
+        let rehash = Rehash { key: key(), old, typed: password("secret") };
+        assert!(matches!(rehashed(&mut without_memory(), &rehash), Err(Unhashed::ForNow(_))));
+        assert!(rehashed(&mut hasher(), &rehash).unwrap().is_some());
+    }
 }

@@ -17,12 +17,22 @@ pub enum HashError {
     /// The system gave no salt.
     #[error("no random salt from the system: {0}")]
     Random(#[from] getrandom::Error),
-    /// argon2id refused, or its text could not be written.
+    /// argon2id refused; or there was no memory for it.
     #[error("argon2id: {0}")]
-    Argon2(String),
+    Argon2(argon2::Error),
+    /// Its text could not be written.
+    #[error("argon2id: {0}")]
+    Phc(argon2::password_hash::Error),
     /// bcrypt refused.
     #[error("bcrypt: {0}")]
     Bcrypt(#[from] bcrypt::BcryptError),
+}
+
+impl HashError {
+    /// Whether the system gave no memory or no random bytes, so that it is to be tried again.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, HashError::Argon2(argon2::Error::OutOfMemory) | HashError::Random(_))
+    }
 }
 
 /// Hashes one password after another in the same memory (19 MiB, taken at the first one and given back on drop).
@@ -80,10 +90,8 @@ impl Hasher {
     fn argon2id(&mut self, secret: &[u8]) -> Result<String, HashError> {
         let salt = salt()?;
         let mut output = [0; ARGON2_OUTPUT_BYTES];
-        self.workspace
-            .argon2id(&self.argon2, secret, &salt, &mut output)
-            .map_err(|error| HashError::Argon2(error.to_string()))?;
-        self.phc(&salt, &output).map_err(|error| HashError::Argon2(error.to_string()))
+        self.workspace.argon2id(&self.argon2, secret, &salt, &mut output).map_err(HashError::Argon2)?;
+        self.phc(&salt, &output).map_err(HashError::Phc)
     }
 
     fn phc(&self, salt: &[u8], output: &[u8]) -> Result<String, argon2::password_hash::Error> {

@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::mpsc::SyncSender;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::harden::Unhashed;
 use super::verify::verify_hash_in;
 use super::{Cost, Hash, Hasher, Password, Stored};
 use crate::member::Key;
@@ -108,13 +109,13 @@ impl Rehashes {
 ///
 /// # Errors
 ///
-/// Where there is no hash, in a line.
-pub fn rehashed(hasher: &mut Hasher, rehash: &Rehash) -> Result<Option<Rehashed>, String> {
+/// Where there is no hash.
+pub fn rehashed(hasher: &mut Hasher, rehash: &Rehash) -> Result<Option<Rehashed>, Unhashed> {
     let Rehash { key, old, typed } = rehash;
     let normal = typed.in_nfc();
     for form in [Some(typed), normal.as_ref()].into_iter().flatten() {
-        if verify_hash_in(&mut hasher.workspace, old, form).map_err(|error| error.to_string())? {
-            let new = hasher.hash(normal.as_ref().unwrap_or(typed)).map_err(|error| error.to_string())?;
+        if verify_hash_in(&mut hasher.workspace, old, form)? {
+            let new = hasher.hash(normal.as_ref().unwrap_or(typed))?;
             return Ok(Some(Rehashed { key: *key, old: old.clone(), new }));
         }
     }

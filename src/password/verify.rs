@@ -46,6 +46,13 @@ pub enum VerifyError {
     Crypt(#[from] CryptError),
 }
 
+impl VerifyError {
+    /// Whether the system gave no memory, so that it is to be tried again: nothing is known of the row or the password then.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, VerifyError::Argon2(argon2::Error::OutOfMemory))
+    }
+}
+
 /// Whether `typed` is the password of the member with this row.
 pub fn verify_member(row: &Member, vault: &Vault, typed: &Password) -> Result<bool, VerifyError> {
     verify(&row.credential.stored, row.key, vault, typed)
@@ -121,10 +128,14 @@ fn bcrypt_fits(workspace: &mut Workspace, hash: &Hash, password: &Password) -> R
 
 /// Whether `wrapped` was made of this very cryptpass.
 pub fn wrapped_holds(wrapped: &Wrapped, cryptpass: &Cryptpass) -> Result<bool, VerifyError> {
+    wrapped_holds_in(&mut Workspace::default(), wrapped, cryptpass)
+}
+
+pub(super) fn wrapped_holds_in(workspace: &mut Workspace, wrapped: &Wrapped, cryptpass: &Cryptpass) -> Result<bool, VerifyError> {
     let (setting, phc) = parts(wrapped)?;
     // The setting is no secret, and another one is an answer without any hashing.
     let same_setting = split(cryptpass.expose()).is_some_and(|(given, _)| given.as_str() == setting.as_str());
-    Ok(same_setting && phc.fits(&mut Workspace::default(), cryptpass.expose().as_bytes())?)
+    Ok(same_setting && phc.fits(workspace, cryptpass.expose().as_bytes())?)
 }
 
 /// Whether [`verify_hash`] can answer for this text.

@@ -11,15 +11,29 @@ use super::steps::Step;
 /// Most memory that is kept, in blocks of 1 KiB: what our own cost needs. A stored hash may ask for more, and that is given back.
 const BLOCKS_KEPT_MAX: usize = ARGON2_MEMORY_KIB as usize;
 
+/// Makes room for so many more blocks; `false` where the system gives no memory.
+pub(super) type Reserve = fn(&mut Vec<Block>, usize) -> bool;
+
 /// One at a time for each thread that hashes.
-#[derive(Default)]
 pub(super) struct Workspace {
     blocks: Vec<Block>,
+    reserve: Reserve,
     /// What was computed since [`Workspace::begin`], and how often.
     computed: Vec<(Step, u64)>,
 }
 
+impl Default for Workspace {
+    fn default() -> Self {
+        Self::reserving(|blocks, more| blocks.try_reserve_exact(more).is_ok())
+    }
+}
+
 impl Workspace {
+    /// One that takes its memory in this way.
+    pub(super) fn reserving(reserve: Reserve) -> Self {
+        Self { blocks: Vec::new(), reserve, computed: Vec::new() }
+    }
+
     /// Counts anew: another login begins.
     pub(super) fn begin(&mut self) {
         self.computed.clear();
@@ -30,8 +44,10 @@ impl Workspace {
         self.count(Step::argon2id(argon2.params()));
         let needed = argon2.params().block_count();
         if let Some(missing) = needed.checked_sub(self.blocks.len()) {
-            // Memory may be short: a fault of this login, not the end of the process.
-            self.blocks.try_reserve_exact(missing).map_err(|_| Error::OutOfMemory)?;
+            // Memory may be short for a while: that says nothing of the password, and ends no process.
+            if missing > 0 && !(self.reserve)(&mut self.blocks, missing) {
+                return Err(Error::OutOfMemory);
+            }
             self.blocks.resize(needed, Block::new());
         }
         let made = argon2.hash_password_into_with_memory(secret, salt, output, &mut self.blocks[..needed]);

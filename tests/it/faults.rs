@@ -8,6 +8,7 @@ mod foreign_wal;
 mod health;
 mod locked;
 mod long_reader;
+mod memory;
 mod steps;
 mod stopping;
 

@@ -297,6 +297,7 @@ fn check_config_says_what_would_be_used_and_hides_secrets() {
         ("USERMAN_TRUSTED_PROXY", "127.0.0.1,10.1.2.3/8"),
         ("USERMAN_TIME_ZONE", "Europe/Berlin"),
         ("USERMAN_EXPIRE_GRACE_HOURS", "36"),
+        ("USERMAN_CLOCK_JUMP_MINUTES", "30"),
         ("USERMAN_PASSWORD_HASH", "bcrypt"),
         ("USERMAN_KEEP_CRYPTPASS", "1"),
         ("USERMAN_JOURNAL_DAYS", "400"),
@@ -330,6 +331,7 @@ fn check_config_says_what_would_be_used_and_hides_secrets() {
              allowed networks  192.0.2.0/24, 2001:db8::1/128\n\
              trusted proxies   127.0.0.1/32, 10.0.0.0/8\n\
              time zone         Europe/Berlin, 36 hours of grace\n\
+             clock jumps       believed after 30 minutes\n\
              password hash     bcrypt\n\
              keep cryptpass    yes\n\
              journal kept      400 days\n\
