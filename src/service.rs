@@ -18,6 +18,7 @@ use reload::Reloads;
 
 use crate::action::Rules;
 use crate::apply::in_transaction;
+use crate::chain::chain;
 use crate::authstring::stand_in::StandIn;
 use crate::clock::Clock;
 use crate::clock::jump::{self, Watch};
@@ -125,7 +126,7 @@ impl Service {
         warn_of_lost_database(config);
         let vault = open_database(config)?;
         let first = open_reader(&config.location)?;
-        let jumps = watch_for_jumps(config, &clock, &first)?;
+        let jumps = watch_for_jumps(config, &clock, &first);
         let (tokens, new_token) = open_tokens(config)?;
         let listener = TcpListener::bind(config.listen)
             .map_err(|error| StartError::Listen(config.listen, not_listening(config.listen, error)))?;
@@ -290,13 +291,17 @@ fn origin(url: &str) -> &str {
 }
 
 /// Compares the clock with the last sign of life in the database, and says where it is behind it.
-fn watch_for_jumps(config: &Config, clock: &Clock, reader: &Reader) -> Result<Watch, StartError> {
+fn watch_for_jumps(config: &Config, clock: &Clock, reader: &Reader) -> Watch {
     let now = clock.read();
-    let last = reader.last_seen(now.wall).map_err(StartError::Read)?;
+    // A start does not look for broken pages, and one that it meets here is no reason to stand still.
+    let last = reader.last_seen(now.wall).unwrap_or_else(|fault| {
+        log::warn!("the clock was not compared with the newest record of the journal: {}", chain(&fault));
+        None
+    });
     if let Some(line) = last.and_then(|last| jump::is_behind(now.wall, last)) {
         log::warn!("{line}");
     }
-    Ok(Watch::new(now, last, config.clock_jump_minutes))
+    Watch::new(now, last, config.clock_jump_minutes)
 }
 
 /// Says that an empty database is made beside keys that are there: whoever restores a backup may have forgotten one of both.
