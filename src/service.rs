@@ -18,8 +18,8 @@ use reload::Reloads;
 
 use crate::action::Rules;
 use crate::apply::in_transaction;
-use crate::chain::chain;
 use crate::authstring::stand_in::StandIn;
+use crate::chain::chain;
 use crate::clock::Clock;
 use crate::clock::jump::{self, Watch};
 use crate::config::{Config, LOGIN_SECONDS_MAX, Source};

@@ -2,7 +2,7 @@
 
 use super::{FORMER, MARCH, MEMBERS, YEAR, bob_and_ann, bob_is_in};
 use crate::area::{Visit, admitted, cookie, log_in, raw};
-use crate::support::NOON;
+use crate::support::{App, NOON};
 
 /// Regression: a clock that was a year ahead for some seconds ended a membership for good.
 #[test]
@@ -87,4 +87,22 @@ fn a_clock_that_is_set_back_lets_in_by_what_it_shows_and_moves_nobody_too_early(
     app.jump_to(NOON + 130);
     assert_eq!(app.rows(FORMER), [format!("72|expired|{}", NOON + 60)]);
     assert!(bob_is_in(&app));
+}
+
+/// A block is an interval: it ends when it would have ended.
+#[test]
+fn a_block_from_while_the_clock_was_a_year_ahead_ends_after_its_quarter_of_an_hour() {
+    let app = bob_and_ann(&[]);
+    let guess = |number: usize| admitted(&app, Visit::with("bob", &format!("guess {number}")).from("198.51.100.1"));
+    let right = |app: &App| admitted(app, Visit::with("bob", "secret").from("198.51.100.1"));
+    app.post("action=ACTIVATE&siteid=1&memberid=71&username=bob");
+    app.jump_to(NOON + YEAR);
+    (0..10).for_each(|number| drop(guess(number)));
+    assert_eq!(right(&app), (403, "blocked".into()));
+    app.jump_to(NOON);
+    assert_eq!(right(&app), (403, "blocked".into()), "it goes on");
+    app.set_unix(NOON + 899);
+    assert_eq!(right(&app), (403, "blocked".into()));
+    app.set_unix(NOON + 900);
+    assert_eq!(right(&app), (200, "1 71 bob 0".into()));
 }
