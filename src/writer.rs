@@ -384,7 +384,7 @@ impl Thread {
             self.moved_until = self.moved_until.max(Some(sure));
         }
         self.more_are_due = moved == EXPIRED_ROWS_MAX;
-        self.forgetting.go_on(engine, self.setup.logins, sure)?;
+        self.forgetting.go_on(engine, self.setup.logins, sure, self.setup.clock.steady())?;
         self.prune_if_due(engine, sure)
     }
 

@@ -1,13 +1,11 @@
 //! What the writer forgets of logins: logouts and last uses that tell nothing any more. Seldom, and some rows at a time, so that no
 //! postback waits for it.
 
-use std::time::{Duration, Instant};
-
 use crate::apply::in_transaction;
 use crate::store::{Engine, Fault, Spent};
 
 /// How often it is looked for.
-const EVERY: Duration = Duration::from_secs(60);
+const EVERY_SECONDS: i64 = 60;
 /// Rows of a table that one transaction forgets.
 const ROWS_MAX: usize = 500;
 
@@ -30,19 +28,19 @@ impl LoginTimes {
     }
 }
 
-/// When it was last looked for.
+/// When it was last looked for, by the steady clock.
 #[derive(Debug, Default)]
-pub(super) struct Forgetting(Option<Instant>);
+pub(super) struct Forgetting(Option<i64>);
 
 impl Forgetting {
-    /// `now` is a time that is sure, unix seconds.
-    pub(super) fn go_on(&mut self, engine: &mut dyn Engine, times: LoginTimes, now: i64) -> Result<(), Fault> {
-        if self.0.is_some_and(|last| last.elapsed() < EVERY) {
+    /// `sure` is a time that is sure to have come, in unix seconds, and `steady` this moment by the steady clock.
+    pub(super) fn go_on(&mut self, engine: &mut dyn Engine, times: LoginTimes, sure: i64, steady: i64) -> Result<(), Fault> {
+        if self.0.is_some_and(|last| steady - last < EVERY_SECONDS) {
             return Ok(());
         }
-        let some = in_transaction(engine, |engine| engine.forget_logins(times.spent(now), ROWS_MAX))?;
+        let some = in_transaction(engine, |engine| engine.forget_logins(times.spent(sure), ROWS_MAX))?;
         // There may be more: the next tick goes on.
-        self.0 = (!some).then(Instant::now);
+        self.0 = (!some).then_some(steady);
         Ok(())
     }
 }

@@ -211,3 +211,25 @@ fn logouts_in_a_loop_from_many_connections_hold_or_are_refused_while_postbacks_g
     let (single, before) = rows(&app);
     assert!(single <= 64 && before.len() <= 1, "{single} {before:?}");
 }
+
+/// Regression: each logout deleted those of others whose time was over by a clock that may be wrong.
+#[test]
+fn a_clock_that_is_a_year_ahead_for_some_minutes_forgets_no_logout_and_keeps_nobody_out() {
+    let app = app(&[]);
+    app.post(BOB);
+    let (older, out) = (log_in(&app, "1", "bob", ""), log_in(&app, "1", "bob", ""));
+    assert_eq!(log_out(&app, &out), 303);
+    app.jump_to(NOON + LONGEST);
+    let mut ahead = String::new();
+    for _ in 0..61 {
+        ahead = log_in(&app, "1", "bob", "");
+        assert_eq!(log_out(&app, &ahead), 303);
+    }
+    app.set_unix(NOON + LONGEST + 300);
+    is(admitted(&app, &ahead), LOGIN, "each logout holds");
+    assert_eq!(rows(&app), (61, vec!["71|0".to_owned()]), "those of the wrong time one by one");
+    app.jump_to(NOON + 300);
+    is(admitted(&app, &out), LOGIN, "no logout was forgotten");
+    is(admitted(&app, &older), LOGIN, "the price of logging out in a loop");
+    is(admitted(&app, &log_in(&app, "1", "bob", "")), BOB_IS_IN, "a new login");
+}
