@@ -34,7 +34,7 @@ use actix_service::{IntoServiceFactory as _, ServiceFactoryExt as _, map_config}
 use actix_web::App;
 use actix_web::dev::{AppConfig, Server, fn_service};
 use actix_web::rt::net::TcpStream;
-use actix_web::web::{self, Data};
+use actix_web::web::{self, Data, ServiceConfig};
 
 use connections::{Table, Transport};
 use health::Health;
@@ -63,15 +63,7 @@ pub fn server(listener: TcpListener, shared: Shared) -> std::io::Result<Server> 
             .app_data(health.clone())
             .wrap_fn(slots::serve)
             .wrap(response_headers::on_every_response())
-            .route("/health", web::get().to(health::health))
-            .route("/auth", web::to(auth::auth))
-            .route("/login", web::to(login::login))
-            .route("/logout", web::to(login::logout))
-            .route(Resource::AUTHSTRING_PATH, web::to(api::authstring))
-            .route(Resource::TOKENREBUYSTRING_PATH, web::to(api::tokenrebuystring))
-            .route("/api/authstring/redeem", web::to(api::redeem))
-            // Not a pattern of the router: matching one costs a regular expression on every postback.
-            .default_service(web::to(postback::receive))
+            .configure(routes)
     };
     // The listener listens already; this sets how many may wait.
     rustix::net::listen(&listener, BACKLOG)?;
@@ -110,6 +102,18 @@ pub fn server(listener: TcpListener, shared: Shared) -> std::io::Result<Server> 
         .listen("http", listener, service)?
         .run();
     Ok(server)
+}
+
+fn routes(app: &mut ServiceConfig) {
+    app.route("/health", web::get().to(health::health))
+        .route("/auth", web::to(auth::auth))
+        .route("/login", web::to(login::login))
+        .route("/logout", web::to(login::logout))
+        .route(Resource::AUTHSTRING_PATH, web::to(api::authstring))
+        .route(Resource::TOKENREBUYSTRING_PATH, web::to(api::tokenrebuystring))
+        .route("/api/authstring/redeem", web::to(api::redeem))
+        // Not a pattern of the router: matching one costs a regular expression on every postback.
+        .default_service(web::to(postback::receive));
 }
 
 /// Threads that serve requests.

@@ -3,7 +3,6 @@
 
 use std::future::{Future, ready};
 use std::rc::Rc;
-use std::time::Instant;
 
 use actix_web::dev::{Payload, Service, ServiceRequest, ServiceResponse};
 use actix_web::http::ConnectionType;
@@ -24,7 +23,7 @@ struct UnderWay(Rc<Connection>);
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        self.0.end(Instant::now());
+        self.0.end();
     }
 }
 
@@ -37,7 +36,7 @@ where
     let connection = request.conn_data::<Rc<Connection>>().cloned();
     let kind = Kind::of(request.path());
     let has_body = !matches!(request.parts_mut().1, Payload::None);
-    let has_slot = connection.as_ref().is_none_or(|connection| connection.begin(kind, has_body, Instant::now()));
+    let has_slot = connection.as_ref().is_none_or(|connection| connection.begin(kind, has_body));
     let under_way = connection.map(UnderWay);
     if !has_slot {
         return Either::Left(ready(Ok(request.into_response(busy(kind)))));

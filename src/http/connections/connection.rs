@@ -62,8 +62,9 @@ pub struct Connection {
     state: Cell<State>,
     /// A request has come through it.
     was_used: Cell<bool>,
-    /// When that state began.
+    /// When that state began; while a request is under way or answered, when its head did.
     since: Cell<Instant>,
+    /// Only where the system had no room for all of an answer: mostly it has.
     unsent: Cell<Option<Unsent>>,
     /// The last write found no room.
     is_stalled: Cell<bool>,
@@ -120,10 +121,10 @@ impl Connection {
     }
 
     /// A request begins, with a body or without. False where the share of its kind is used up.
-    pub fn begin(&self, kind: Kind, has_body: bool, now: Instant) -> bool {
+    pub fn begin(&self, kind: Kind, has_body: bool) -> bool {
         self.body.set(if has_body { Body::Unread } else { Body::Read });
         self.was_used.set(true);
-        self.enter(State::UnderWay, now);
+        self.state.set(State::UnderWay);
         // The client of pipelined requests may not have taken the answer to the one before.
         self.give_back();
         let is_taken = self.shared.take(kind);
@@ -142,11 +143,8 @@ impl Connection {
     }
 
     /// Its handler is done, or was given up.
-    pub fn end(&self, now: Instant) {
-        self.enter(State::Answering, now);
-        if self.unsent.get().is_none() {
-            self.unsent.set(Some(Unsent { since: now, moved: now }));
-        }
+    pub fn end(&self) {
+        self.state.set(State::Answering);
     }
 
     /// The system has taken some of an answer.
@@ -169,7 +167,8 @@ impl Connection {
 
     /// All that there is to send has been taken. Whether it waits from now on.
     pub(super) fn is_flushed(&self) -> bool {
-        if self.unsent.take().is_none() || self.state.get() == State::UnderWay {
+        self.unsent.set(None);
+        if self.state.get() != State::Answering {
             return false;
         }
         self.give_back();
@@ -266,5 +265,86 @@ impl Connection {
         if !kept.as_ref().is_some_and(|kept| kept.will_wake(waker)) {
             *kept = Some(waker.clone());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// A connection that came into this state just now.
+    fn in_state(state: State, was_used: bool, now: Instant) -> Connection {
+        let connection = Connection::new(Arc::new(Connections::new(Limits::default())), now);
+        connection.was_used.set(was_used);
+        connection.state.set(state);
+        connection
+    }
+
+    #[test]
+    fn each_state_in_which_the_client_has_something_to_do_ends() {
+        let now = Instant::now();
+        for (state, was_used, seconds, cut) in [
+            (State::Waiting, false, 15, Cut::Idle),
+            (State::Waiting, true, 15, Cut::Idle),
+            (State::Head, true, 10, Cut::Head),
+            (State::Head, false, 20, Cut::Head),
+            (State::Rest, true, 1, Cut::Rest),
+        ] {
+            let connection = in_state(state, was_used, now);
+            let at = now + Duration::from_secs(seconds);
+            assert_eq!(connection.overdue(at - Duration::from_nanos(1)), None, "{state:?}");
+            assert_eq!(connection.overdue(at), Some(cut), "{state:?}");
+        }
+        let day = now + Duration::from_secs(86_400);
+        assert_eq!(in_state(State::UnderWay, true, now).overdue(day), None, "that is the handler's");
+    }
+
+    #[test]
+    fn an_answer_that_is_not_taken_ends_in_any_state() {
+        let now = Instant::now();
+        let after = |seconds| now + Duration::from_secs(seconds);
+        for state in [State::Answering, State::UnderWay, State::Head] {
+            for (moved, looked, cut) in [(0, 9, None), (0, 15, Some(Cut::Unsent)), (50, 59, None), (59, 60, Some(Cut::Unsent))] {
+                let connection = in_state(state, true, after(looked));
+                connection.unsent.set(Some(Unsent { since: now, moved: after(moved) }));
+                assert_eq!(connection.overdue(after(looked)), cut, "{state:?} {moved} {looked}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_who_waits_for_the_client_may_go() {
+        let now = Instant::now();
+        for (state, may) in
+            [(State::Waiting, true), (State::Head, true), (State::Answering, true), (State::Rest, true), (State::UnderWay, false)]
+        {
+            let connection = in_state(state, true, now);
+            assert_eq!(connection.may_go().is_some(), may, "{state:?}");
+            connection.cut(Cut::Full);
+            assert_eq!(connection.may_go(), None, "{state:?}: it goes already");
+        }
+    }
+
+    #[test]
+    fn a_slot_is_given_back_once_whatever_ends_the_request() {
+        let shared = Arc::new(Connections::new(Limits { connections: 8, ..Limits::default() }));
+        let connect = || Connection::new(Arc::clone(&shared), Instant::now());
+        let [first, second, third, fourth] = [connect(), connect(), connect(), connect()];
+        assert!([&first, &second, &third].iter().all(|connection| connection.begin(Kind::Login, false)));
+        assert!(!fourth.begin(Kind::Login, false), "three of eight");
+        first.end();
+        assert!(!fourth.begin(Kind::Login, false), "its answer is on its way");
+        assert!(first.is_flushed() && !first.is_flushed());
+        assert!(fourth.begin(Kind::Login, false));
+        second.is_gone();
+        assert!(first.begin(Kind::Login, true), "the client of another one went away");
+        assert!(!second.begin(Kind::Login, false));
+        // A request behind another one whose answer was not taken yet.
+        first.end();
+        assert!(first.begin(Kind::Login, false));
+        assert!(!second.begin(Kind::Login, false));
+        assert!(second.begin(Kind::Caller, false), "callers have no share that could be used up");
     }
 }
