@@ -112,8 +112,8 @@ fn a_full_table_does_not_end_what_is_under_way() {
 /// postbacks on connections new and old beside them.
 #[test]
 fn slow_logins_by_the_thousand_hold_up_no_postback() {
-    const LOGINS: usize = 1200;
-    let app = App::start_with_limits(Limits { connections: 128, ..none() });
+    const LOGINS: usize = 640;
+    let app = App::start_with_limits(Limits { connections: 64, ..none() });
     let mut kept = Caller::connect(app.address).unwrap();
     let mut slow: Vec<TcpStream> = Vec::new();
     for number in 0..LOGINS {
