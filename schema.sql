@@ -58,6 +58,9 @@ CREATE TABLE former_member (
     CHECK ((password IS NOT NULL) + (sealed IS NOT NULL) + (cryptpass_wrapped IS NOT NULL) = 1)
 ) STRICT, WITHOUT ROWID;
 
+-- Whose name a failed login had is asked of these as well; what nobody was ever called may be a password.
+CREATE INDEX former_member_username ON former_member (username);
+
 -- What NATS said and what was done, in the order of effect.
 CREATE TABLE journal (
     id                INTEGER PRIMARY KEY,       -- the order of effect; pruning leaves the newest record, so that no id comes twice

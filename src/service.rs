@@ -221,6 +221,7 @@ impl Service {
                     area::sample_rows(&self.shared);
                 }
                 area::take_up_epoch(&self.shared);
+                area::say_left_out(&self.shared, false);
                 self.shared.refused.look();
                 self.shared.connections.look(self.shared.clock.steady());
                 self.shared.tokens.look();
@@ -252,6 +253,7 @@ impl Service {
         }
         // Graceful: the last answers are still on their way to the sockets.
         self.handle.stop(true).await;
+        area::say_left_out(&self.shared, true);
         self.shared.refused.close();
         blocks::write_down_all(&self.shared);
         if let Some(worker) = self.worker {

@@ -15,7 +15,9 @@ use crate::login::basic::Typed;
 use crate::login::blocks::Ledger;
 use crate::login::cookie::LOGINS_MAX;
 use crate::login::epoch::Signers;
-use crate::login::guard::{Door, Guard, Kind, Named, Network, Verdict, Wrong};
+use crate::login::failed::FailedLogins;
+use crate::login::guard::{Guard, Kind, Named, Network, Verdict, Wrong};
+use crate::login::hidden_name::{Doors, HiddenNames};
 use crate::login::known::KnownNetworks;
 use crate::login::logouts::Logouts;
 use crate::login::pool::{Asker, Busy, Pool, Question};
@@ -27,6 +29,7 @@ use crate::password::rehash::Rehashes;
 use crate::store::LoginRow;
 use crate::writer::Writer;
 
+use super::failed::{self, By};
 use super::postback::Desk;
 use super::said_once::SaidOnce;
 
@@ -37,6 +40,10 @@ pub struct Area {
     pub config: AreaConfig,
     /// Who guesses waits.
     pub guard: Guard,
+    /// Names that nobody has.
+    pub hidden: HiddenNames,
+    /// Which failed logins have a line in the log.
+    pub failed: FailedLogins,
     /// From where members have logged in.
     pub known: KnownNetworks,
     /// Which password opened which stored form.
@@ -181,9 +188,9 @@ async fn opened(
     enough: Enough,
 ) -> Result<Result<Vec<LoginRow>, Reason>, Undecided> {
     let area = desk.area();
-    let (door, network) = (Door::new(typed.name.as_str()), Network::of(address));
+    let (doors, network) = (Doors::new(&area.hidden, typed.name.as_str()), Network::of(address));
     let clock = &desk.shared().clock;
-    let verdict = area.guard.verdict(&door, network, clock.steady());
+    let verdict = doors.verdict(&area.guard, network, clock.steady());
     if let Verdict::Blocked(Kind::Pair | Kind::Network) = verdict {
         return Ok(Err(Reason::Blocked));
     }
@@ -216,7 +223,7 @@ async fn opened(
         is_known |= is_home;
         if attempt.opens(&row).await? {
             // Others may have guessed on while this was hashed: ten at once are ten.
-            if attempt.hashed && attempt.is_blocked_by_now(&door, network, is_home) {
+            if attempt.hashed && attempt.is_blocked_by_now(&doors, network, is_home) {
                 return Ok(Err(Reason::Blocked));
             }
             if !area.guard.is_exempt(network) {
@@ -232,9 +239,12 @@ async fn opened(
     if !opened.is_empty() {
         return Ok(Ok(opened));
     }
-    let blocked = attempt.is_blocked_by_now(&door, network, is_known);
+    let blocked = attempt.is_blocked_by_now(&doors, network, is_known);
     let secret = area.remembered.secret(&typed.password);
-    desk.count_wrong(&Wrong { door: &door, named, network, is_known, secret }, clock.read());
+    let door = doors.shown(failed::is_somebodys(desk, typed));
+    desk.count_wrong(&Wrong { door, named, network, is_known, secret }, clock.read());
+    let by = if enough == Enough::All { By::Page } else { By::Basic };
+    failed::log(desk, wanted, door, address, secret, by);
     Ok(Err(if blocked || !(is_open || is_known) { Reason::Blocked } else { Reason::Login }))
 }
 
@@ -262,8 +272,8 @@ impl Attempt<'_> {
         Ok(opened)
     }
 
-    fn is_blocked_by_now(&self, door: &Door, network: Network, is_home: bool) -> bool {
-        match self.area.guard.verdict(door, network, self.clock.steady()) {
+    fn is_blocked_by_now(&self, doors: &Doors<'_>, network: Network, is_home: bool) -> bool {
+        match doors.verdict(&self.area.guard, network, self.clock.steady()) {
             Verdict::Open | Verdict::Blocked(Kind::Name) => false,
             Verdict::Blocked(Kind::Pair | Kind::Network) => true,
             Verdict::BlockedAround(_) => !is_home,

@@ -7,6 +7,7 @@ pub mod body;
 pub mod caller;
 pub mod connections;
 mod cookies;
+mod failed;
 mod form_origin;
 pub mod health;
 pub mod live;

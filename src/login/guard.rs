@@ -128,9 +128,14 @@ impl Guard {
         Self { limits, exempt_loopback, keys, state: Mutex::new(state), names_from, blocks }
     }
 
+    /// Whether there are blocks at all. It is only a hint.
+    pub fn has_blocks(&self) -> bool {
+        self.blocks.load(Ordering::Relaxed) > 0
+    }
+
     /// Whether a password may be looked at, at `now` by the steady clock.
     pub fn verdict(&self, door: &Door, network: Network, now: i64) -> Verdict {
-        if self.blocks.load(Ordering::Relaxed) == 0 || self.is_exempt(network) {
+        if !self.has_blocks() || self.is_exempt(network) {
             return Verdict::Open;
         }
         let pair = Target::Pair(door.clone(), network);

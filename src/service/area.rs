@@ -14,7 +14,9 @@ use crate::key_file;
 use crate::login::activity::Activity;
 use crate::login::cookie::Signer;
 use crate::login::epoch::Signers;
+use crate::login::failed::FailedLogins;
 use crate::login::guard::Guard;
+use crate::login::hidden_name::HiddenNames;
 use crate::login::known::KnownNetworks;
 use crate::login::logouts::Logouts;
 use crate::login::pool::Pool;
@@ -52,6 +54,8 @@ pub(super) fn open(
     Ok(Area {
         config: config.area.clone(),
         guard,
+        hidden: HiddenNames::new().map_err(std::io::Error::from)?,
+        failed: FailedLogins::default(),
         known: KnownNetworks::default(),
         remembered,
         pool,
@@ -74,6 +78,15 @@ pub(super) fn sample_rows(shared: &Shared) {
         Ok(rows) => shared.area.steps.sample(&rows),
         // The kinds of the latest sample stay, and what keeps the database from being read is logged elsewhere.
         Err(error) => log::debug!("members cannot be sampled: {error}"),
+    }
+}
+
+/// Says how many failed logins had no line of their own, once their window is over; with `at_the_end` whether it is or not.
+pub(super) fn say_left_out(shared: &Shared, at_the_end: bool) {
+    let failed = &shared.area.failed;
+    let left_out = if at_the_end { failed.close() } else { failed.left_out(shared.clock.steady()) };
+    if let Some(logins) = left_out {
+        log::info!("{logins} more failed logins");
     }
 }
 

@@ -7,11 +7,12 @@ use crate::clock::Reading;
 use crate::config::Config;
 use crate::http::postback::Shared;
 use crate::login::blocks::{LINES_MAX, Ledger};
-use crate::login::guard::{Block, Guard, Kind};
+use crate::login::guard::{Block, Guard, Kind, Named};
 use crate::store::{Engine, Fault, Location, open_reader, with_engine};
 
 /// Blocks that are stored hold again, as many as there may be; the others are forgotten there too. So are those of a name: which
-/// networks had opened it before is forgotten, and nobody shall be locked out by it.
+/// networks had opened it before is forgotten, and nobody shall be locked out by it. And those of a name that no member has: it
+/// stands there as a word that no later run knows, and guards nobody.
 pub(super) fn take_up_stored(config: &Config, guard: &Guard, now: Reading) -> Result<Ledger, StartError> {
     let reader = open_reader(&config.location)?;
     let rows = reader.count_blocks().map_err(StartError::Read)?;
@@ -19,7 +20,12 @@ pub(super) fn take_up_stored(config: &Config, guard: &Guard, now: Reading) -> Re
         return Ok(Ledger::default());
     }
     let take = |block: Block, named| {
-        if block.target.kind() != Kind::Name {
+        let holds_again = match block.target.kind() {
+            Kind::Pair => named == Named::Member,
+            Kind::Network => true,
+            Kind::Name => false,
+        };
+        if holds_again {
             guard.begin(block, named, now);
         }
     };

@@ -74,6 +74,21 @@ impl Reader {
         Ok(self.conn.query_row(count, [], |row| row.get::<_, i64>(0))?.unsigned_abs())
     }
 
+    /// Whether a member or a former member has this name, on whatever site. Of a former member the folded form is not kept: a
+    /// name that differs in more than the case of ASCII letters may not be found.
+    ///
+    /// # Errors
+    ///
+    /// Where the database cannot be read.
+    pub fn is_somebodys(&self, name: &Username) -> Result<bool, Fault> {
+        let mut statement = self.conn.prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM member_auth WHERE username_folded = ?2)
+                 OR EXISTS (SELECT 1 FROM member_auth WHERE username = ?1)
+                 OR EXISTS (SELECT 1 FROM former_member WHERE username IN (?1, ?2))",
+        )?;
+        Ok(statement.query_row(params![name.as_str(), name.folded()], |row| row.get(0))?)
+    }
+
     /// The rows that a login with this name on this site is checked against at `now`: of the member who holds its folded form, and
     /// before it of one who has this very name and does not, if there is such a one (see [`crate::member::Member::holds_folded`]).
     ///

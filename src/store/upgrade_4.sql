@@ -6,6 +6,9 @@ CREATE TABLE known_network (
     day               INTEGER NOT NULL           -- when it last opened: days since 1970
 ) STRICT, WITHOUT ROWID;
 
+-- Whose name a failed login had is asked of these as well; what nobody was ever called may be a password.
+CREATE INDEX former_member_username ON former_member (username);
+
 -- When a login was last used, where an inactivity timeout is set.
 CREATE TABLE login_seen (
     siteid            INTEGER NOT NULL,

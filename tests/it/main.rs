@@ -14,6 +14,7 @@ mod credentials;
 mod direct_readers;
 mod examples;
 mod fail2ban;
+mod failed_logins;
 mod faults;
 mod first_story;
 mod forged_names;

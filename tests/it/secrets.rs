@@ -371,9 +371,10 @@ impl Caller {
                 ));
             }
         }
-        for number in 0..12 {
-            let guess = self.sent.plain(&format!("guess {number}"));
-            let basic = STANDARD.encode(format!("{name}:{guess}"));
+        let mistyped = self.sent.plain("another password typed as a name");
+        for (number, user) in (0..12).flat_map(|number| [(number, &name), (number, &mistyped)]) {
+            let guess = self.sent.plain(&format!("guess {number} at {}", user == &name));
+            let basic = STANDARD.encode(format!("{user}:{guess}"));
             self.exchange(&request("GET", "/auth?site=1", &format!("Authorization: Basic {basic}\r\n"), b""));
         }
     }

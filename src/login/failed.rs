@@ -1,0 +1,177 @@
+//! Which failed logins get a line in the log. A stranger decides how many there are, so the lines are bounded, for each network and
+//! for all together, and the rest is counted. What a browser sends again with every picture is said once.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::guard::{Door, Network};
+use super::remembered::SecretDigest;
+use crate::recent::Recent;
+
+/// Lines in a window, for all networks together and for each.
+const LINES_MAX: u32 = 60;
+const NETWORK_LINES_MAX: u32 = 10;
+const WINDOW_SECONDS: i64 = 60;
+/// For how long a repetition has no line, and how many attempts are known again.
+const SAME_SECONDS: i64 = 600;
+const SEEN_MAX: usize = 4_096;
+
+/// Keeps account of the lines. Shared by all threads; the time is seconds of a clock that nobody sets.
+pub struct FailedLogins {
+    keys: RandomState,
+    state: Mutex<State>,
+}
+
+impl fmt::Debug for FailedLogins {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FailedLogins")
+    }
+}
+
+struct State {
+    /// When an attempt was last made that had its line or was counted.
+    seen: Recent<u64, i64>,
+    window: Window,
+}
+
+#[derive(Default)]
+struct Window {
+    began: Option<i64>,
+    lines: u32,
+    /// Of the networks that have a line: as many as there are lines, at most.
+    networks: HashMap<Network, u32>,
+    left_out: u64,
+}
+
+impl Window {
+    fn add(&mut self, network: Network, now: i64) -> bool {
+        self.began.get_or_insert(now);
+        let of_network = self.networks.get(&network).copied().unwrap_or(0);
+        let has_line = self.lines < LINES_MAX && of_network < NETWORK_LINES_MAX;
+        if has_line {
+            self.lines += 1;
+            self.networks.insert(network, of_network + 1);
+        } else {
+            self.left_out += 1;
+        }
+        has_line
+    }
+
+    fn is_over(&self, now: i64) -> bool {
+        self.began.is_some_and(|began| now.saturating_sub(began) >= WINDOW_SECONDS)
+    }
+
+    /// How many had no line, if any; the next one begins another window.
+    fn close(&mut self) -> Option<u64> {
+        let left_out = std::mem::take(self).left_out;
+        (left_out > 0).then_some(left_out)
+    }
+}
+
+impl Default for FailedLogins {
+    fn default() -> Self {
+        let state = State { seen: Recent::new(SEEN_MAX), window: Window::default() };
+        Self { keys: RandomState::new(), state: Mutex::new(state) }
+    }
+}
+
+impl FailedLogins {
+    /// Whether this one gets a line.
+    pub fn has_line(&self, door: &Door, network: Network, secret: SecretDigest, now: i64) -> bool {
+        let attempt = self.keys.hash_one((door, network, secret));
+        let mut state = self.state();
+        let is_known = state.seen.get(&attempt).is_some_and(|then| now.saturating_sub(*then) < SAME_SECONDS);
+        if is_known {
+            return false;
+        }
+        state.seen.put(attempt, now);
+        if state.window.is_over(now) {
+            // Whoever was left out was told of by then, or is told of with this window.
+            let left_out = state.window.close().unwrap_or(0);
+            state.window.left_out = left_out;
+        }
+        state.window.add(network, now)
+    }
+
+    /// How many had no line, once the window is over.
+    pub fn left_out(&self, now: i64) -> Option<u64> {
+        let mut state = self.state();
+        if state.window.is_over(now) { state.window.close() } else { None }
+    }
+
+    /// The same whether it is over or not: for the end of the service.
+    pub fn close(&self) -> Option<u64> {
+        self.state().window.close()
+    }
+
+    /// A panic elsewhere leaves counts that are one off at most.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+    use crate::login::remembered::Remembered;
+    use crate::password::Password;
+
+    fn network(number: u32) -> Network {
+        Network::of(Ipv4Addr::from_bits(0x0a00_0000 + number).into())
+    }
+
+    struct Scene {
+        failed: FailedLogins,
+        remembered: Remembered,
+    }
+
+    impl Scene {
+        fn new() -> Self {
+            Self { failed: FailedLogins::default(), remembered: Remembered::new().unwrap() }
+        }
+
+        fn has_line(&self, name: &str, secret: &str, from: u32, now: i64) -> bool {
+            let secret = self.remembered.secret(&Password::parse(secret).unwrap());
+            self.failed.has_line(&Door::new(name), network(from), secret, now)
+        }
+
+        /// How many of so many different ones have a line.
+        fn lines(&self, times: u32, from: impl Fn(u32) -> u32, now: i64) -> usize {
+            (0..times).filter(|nth| self.has_line("bob", &format!("guess {nth} at {now}"), from(*nth), now)).count()
+        }
+    }
+
+    #[test]
+    fn a_repetition_has_no_line_for_ten_minutes_and_is_not_counted() {
+        let scene = Scene::new();
+        assert!(scene.has_line("bob", "old", 1, 0));
+        assert!((1..600).all(|now| !scene.has_line("Bob", "old", 1, now)), "with every picture");
+        assert_eq!(scene.failed.left_out(600), None);
+        assert!(scene.has_line("bob", "old", 1, 600));
+        assert!(scene.has_line("bob", "old", 2, 600), "from elsewhere");
+        assert!(scene.has_line("bob", "older", 1, 600), "another password");
+        assert!(scene.has_line("bill", "old", 1, 600), "another name");
+    }
+
+    #[test]
+    fn a_network_has_ten_lines_a_minute_and_all_have_sixty() {
+        let scene = Scene::new();
+        assert_eq!(scene.lines(15, |_| 1, 0), 10);
+        assert_eq!(scene.lines(100, |nth| 2 + nth, 1), 50);
+        assert_eq!((scene.failed.left_out(59), scene.failed.left_out(60), scene.failed.left_out(61)), (None, Some(55), None));
+        assert_eq!(scene.lines(15, |_| 1, 61), 10, "a window of its own");
+        assert_eq!((scene.failed.close(), scene.failed.close()), (Some(5), None));
+    }
+
+    /// Nobody looks between two windows: those left out are told with the second.
+    #[test]
+    fn none_that_is_left_out_is_forgotten() {
+        let scene = Scene::new();
+        assert_eq!((scene.lines(15, |_| 1, 0), scene.lines(15, |_| 1, 100)), (10, 10));
+        assert_eq!(scene.failed.left_out(160), Some(10));
+    }
+}
