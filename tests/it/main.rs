@@ -28,6 +28,7 @@ mod property;
 mod readme;
 mod rehash;
 mod secrets;
+mod security_table;
 mod senders;
 mod shim;
 mod store;
