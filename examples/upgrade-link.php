@@ -1,8 +1,8 @@
 <?php
 // A link to UpgradePlus for the trial member who looks at this page. In the environment of PHP (php-fpm: env[AUTHSTRING_URL] = ...):
 // AUTHSTRING_URL, as in http://127.0.0.1:8080; AUTHSTRING_API_USERNAME and AUTHSTRING_API_KEY; JOIN_URL, NATS's domain for members.
-// The web server says who it is, as examples/members-nginx.conf and members.Caddyfile do. (A variable HTTP_X_MEMBER_NAME would be
-// what a visitor sent.)
+// The web server says who it is, as examples/members-nginx.conf and members.Caddyfile do. (A variable HTTP_X_MEMBER_NAME may be
+// what a visitor sent, where the web server does not see to it.)
 $username = rawurldecode($_SERVER['MEMBER_NAME'] ?? '');
 $site = $_SERVER['MEMBER_SITE'] ?? '';
 if (($_SERVER['MEMBER_TRIAL'] ?? '') !== '1') {
