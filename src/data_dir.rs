@@ -8,8 +8,10 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use crate::denied::{is_there, told};
 use std::time::Duration;
+
+use crate::denied::{is_there, told};
+use crate::whole_file::{draft_of, remove};
 
 /// Owner all, group reads: an Apache of the group reads the database, and the keys have modes of their own.
 const DIR_MODE: u32 = 0o750;
@@ -96,9 +98,12 @@ impl DataDir {
             return Ok(());
         }
         let make = || {
+            let new: Vec<_> = self.path.ancestors().take_while(|dir| !dir.as_os_str().is_empty() && !dir.exists()).collect();
             fs::DirBuilder::new().recursive(true).mode(DIR_MODE).create(&self.path)?;
             // The mode above is cut by the umask.
-            fs::set_permissions(&self.path, Permissions::from_mode(DIR_MODE))
+            fs::set_permissions(&self.path, Permissions::from_mode(DIR_MODE))?;
+            // The names too are on the disk before anything in it is acknowledged.
+            new.into_iter().try_for_each(|dir| File::open(parent(dir))?.sync_all())
         };
         make().map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => failed(io::Error::new(error.kind(), not_a_directory(&self.path))),
@@ -122,6 +127,19 @@ impl DataDir {
             locks.push(Self::new(dir).lock_this()?);
         }
         Ok(locks)
+    }
+
+    /// Removes what a start or a `token add` that was killed has left of files that it was writing: keys and tokens that never
+    /// counted. For the one who has the lock.
+    pub(crate) fn remove_drafts(&self) {
+        let ours = [self.seal_key(), self.cookie_key(), self.served()].map(|place| draft_of(&place));
+        // Of releases up to 0.2.0.
+        let former = self.path.join("served.new");
+        for draft in ours.into_iter().chain([former]) {
+            if let Err(error) = remove(&draft) {
+                log::warn!("{}, left by a start that was cut short, cannot be removed: {error}", draft.display());
+            }
+        }
     }
 
     fn lock_this(&self) -> Result<Lock, DataDirError> {

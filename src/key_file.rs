@@ -1,17 +1,19 @@
 //! A key file: 64 lower-case hex digits and a line break, mode 0600, in the data dir. Whoever has `seal.key` and the database has
 //! every password that waits to be hashed; whoever has `cookie.key` can log in as anybody.
 
-use std::fs::{File, OpenOptions, Permissions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::fs::{self, File};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
 use crate::denied::{self, told};
+use crate::whole_file::{Draft, remove};
 
 /// The key of XChaCha20-Poly1305, and that of HMAC-SHA256.
 pub(crate) const KEY_BYTES: usize = 32;
+/// Its owner alone.
+const MODE: u32 = 0o600;
 /// A key file is 65 bytes; reading stops soon after, whatever the path leads to.
 const FILE_BYTES_MAX: usize = 128;
 
@@ -37,6 +39,20 @@ pub(crate) fn is_there(path: &Path) -> Result<bool, KeyFileError> {
     denied::is_there(path).map_err(|error| KeyFileError::Unreadable(path.to_owned(), error))
 }
 
+/// Whether a first start of an earlier release was cut short there: it made the file before it wrote the key.
+pub(crate) fn is_begun(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.len() == 0)
+}
+
+/// Removes a file that [`is_begun`], for a new key to be made. Only where nothing was ever done with a key of this place: an empty
+/// file may also be what a full disk left of a copy, and the key is somewhere else then.
+pub(crate) fn begin_anew(path: &Path) -> Result<(), KeyFileError> {
+    remove(path).map_err(|error| KeyFileError::Create(path.to_owned(), told(path, error)))?;
+    let path = path.display();
+    log::warn!("the key file {path} was empty, as a first start leaves it that was cut short: a new key is made");
+    Ok(())
+}
+
 /// Reads the file and changes nothing about it.
 pub(crate) fn load(path: &Path) -> Result<Zeroizing<[u8; KEY_BYTES]>, KeyFileError> {
     let fault = |error: io::Error| match error.kind() {
@@ -58,26 +74,14 @@ pub(crate) fn create(path: &Path) -> Result<Zeroizing<[u8; KEY_BYTES]>, KeyFileE
     Ok(key)
 }
 
-/// O_EXCL, so that a key is never written over; then the mode, which the umask may have narrowed; then file and name to disk.
+/// Never over a key that is there.
 fn write(path: &Path, key: &[u8; KEY_BYTES]) -> io::Result<()> {
     let mut text = Zeroizing::new(Vec::with_capacity(2 * KEY_BYTES + 1));
     for byte in key {
         text.extend([byte >> 4, byte & 15].map(|digit| b"0123456789abcdef"[usize::from(digit)]));
     }
     text.push(b'\n');
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    let written = (|| {
-        file.set_permissions(Permissions::from_mode(0o600))?;
-        file.write_all(&text)?;
-        file.sync_all()?;
-        let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        File::open(dir)?.sync_all()
-    })();
-    if written.is_err() {
-        // Ours and useless; left behind it would stop the next start. The first error is the one to tell.
-        let _ = std::fs::remove_file(path);
-    }
-    written
+    Draft::begin(path, MODE)?.create(&text)
 }
 
 fn from_hex(digits: &[u8]) -> Option<Zeroizing<[u8; KEY_BYTES]>> {
@@ -101,6 +105,8 @@ fn hex_value(digit: u8) -> Option<u8> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     const DIGITS: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1eff";

@@ -26,6 +26,7 @@
 //! - [`replay`], [`cli`]: the way back in, and the commands.
 //! - [`mod@idle`]: the priority of hashing threads; `open_files`: how many connections the system allows.
 //! - [`config`], [`network`], [`data_dir`], [`key_file`], [`list_file`], [`clock`], [`logging`], [`mod@chain`]: settings, files, time, log lines.
+//! - `whole_file`: small files that are put in place whole or not at all.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -58,4 +59,5 @@ pub mod service;
 pub mod store;
 mod text_file;
 pub mod unicode;
+mod whole_file;
 pub mod writer;

@@ -122,6 +122,7 @@ impl Service {
     pub fn start(config: &Config, clock: Clock, hashing: bool) -> Result<(Self, Server), StartError> {
         config.data_dir.make()?;
         let locks = config.data_dir.lock(config.location.path())?;
+        config.data_dir.remove_drafts();
         modes::tighten(&config.data_dir, config.location.path(), &config.secret_files);
         warn_of_lost_database(config);
         let vault = open_database(config)?;
@@ -322,15 +323,23 @@ pub(crate) fn open_database(config: &Config) -> Result<Vault, StartError> {
     let path = config.data_dir.seal_key();
     crate::database::state(config)?;
     // The key is made after the database: an empty database beside a key is one that was lost, not a first start cut short.
-    let has_key = key_file::is_there(&path)?;
-    let make = !has_key || !is_there(&config.location)?;
+    let mut has_key = key_file::is_there(&path)?;
+    let make = !has_key || key_file::is_begun(&path) || !is_there(&config.location)?;
     let reader = existing_database(config, make)?;
+    let known = reader.as_ref().map_or(Ok(None), Reader::seal_key).map_err(StartError::Read)?;
+    // Nothing was ever sealed, or there would be a record; and the key would be known, had it ever been whole.
+    if known.is_none()
+        && key_file::is_begun(&path)
+        && reader.as_ref().map_or(Ok(true), Reader::is_unused).map_err(StartError::Read)?
+    {
+        key_file::begin_anew(&path)?;
+        has_key = false;
+    }
     let backlog = reader.as_ref().map_or(Ok(0), Reader::backlog).map_err(StartError::Read)?;
     if backlog > 0 && !has_key {
         return Err(StartError::KeyMissing(backlog, path));
     }
     let vault = if has_key { Some(Vault::load(&path)?) } else { None };
-    let known = reader.as_ref().map_or(Ok(None), Reader::seal_key).map_err(StartError::Read)?;
     if let (Some(reader), Some(vault)) = (reader, &vault)
         && backlog > 0
         && is_foreign(vault, known, &reader).map_err(StartError::Read)?
@@ -374,6 +383,7 @@ fn open_tokens(config: &Config) -> Result<(Tokens, Option<Token>), StartError> {
         return Ok((Tokens::given(config.postback_tokens.clone()), None));
     }
     let path = config.data_dir.token_file();
+    tokens::remove_draft(&path);
     if tokens::is_there(&path)? {
         return Ok((Tokens::from_file(&path)?, None));
     }

@@ -25,9 +25,10 @@ async fn serve(config: &Config) -> Result<(), Failure> {
     let mut signals = Signals::catch()?;
     let (service, server) = Service::start(config, Clock::System, true).map_err(|error| Failure::of(&error))?;
     let server = actix_web::rt::spawn(server);
+    // Before the line for which a script may wait that then runs a command.
+    write_down(config, &service);
     log::info!("listening on {}", service.address());
     tell_of_authstrings(&config.api);
-    write_down(config, &service);
     if greet(config, &service).is_err() {
         log::warn!("stdout is closed: the URL for NATS was not printed");
     }

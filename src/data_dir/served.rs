@@ -1,14 +1,13 @@
 //! What `serve` writes down for commands that are run without its settings: the URL that NATS calls,
 //! up to the token, and whether the tokens of the data directory count. Nothing of it is secret.
 
-use std::fs::{self, OpenOptions, Permissions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::{fs, io};
 
 use serde::{Deserialize, Serialize};
 
 use super::DataDir;
 use crate::denied::told;
+use crate::whole_file::{Draft, draft_of};
 
 const MODE: u32 = 0o640;
 
@@ -31,18 +30,10 @@ impl Served {
 
     /// Writes it down, whole or not at all.
     pub(crate) fn save(&self, dir: &DataDir) -> io::Result<()> {
-        let new = dir.served().with_extension("new");
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(MODE)
-            .open(&new)
-            .map_err(|error| told(&new, error))?;
-        // The mode above is cut by the umask.
-        file.set_permissions(Permissions::from_mode(MODE))?;
-        file.write_all(&serde_json::to_vec(self)?)?;
-        file.write_all(b"\n")?;
-        fs::rename(&new, dir.served())
+        let mut text = serde_json::to_vec(self)?;
+        text.push(b'\n');
+        let place = dir.served();
+        let save = || Draft::begin(&place, MODE)?.replace(&text);
+        save().map_err(|error| told(&draft_of(&place), error))
     }
 }

@@ -2,17 +2,19 @@
 
 use std::fmt;
 use std::fs;
-use std::io::Write;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
+use std::os::unix::fs::{MetadataExt, fchown};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 use secrecy::{ExposeSecret, SecretString};
 use subtle::{Choice, ConstantTimeEq};
+use zeroize::Zeroizing;
 
 use crate::chain::chain;
+use crate::data_dir::parent;
 use crate::denied::{self, told};
+use crate::whole_file::{Draft, draft_of, remove};
 
 /// The shortest token that is taken: 32 characters of 64 are 192 bits.
 pub const TOKEN_CHARS_MIN: usize = 32;
@@ -20,6 +22,9 @@ pub const TOKEN_CHARS_MIN: usize = 32;
 pub const TOKEN_CHARS_MAX: usize = 256;
 /// What a token looks like.
 pub const TOKEN_EXPECTED: &str = "expected 32 to 256 characters of A-Z, a-z, 0-9, _ and -";
+
+/// Of the token file: its owner alone.
+const MODE: u32 = 0o600;
 
 /// One token.
 #[derive(Clone)]
@@ -130,29 +135,35 @@ pub fn read_file(path: &Path) -> Result<Vec<Token>, TokenError> {
     if tokens.is_empty() { Err(TokenError::Empty(path.to_owned())) } else { Ok(tokens) }
 }
 
+/// Removes what a `token add` that was killed has left: tokens that never counted. One that is under way goes on.
+pub(crate) fn remove_draft(path: &Path) {
+    // Without a token file there is no `token add`.
+    let file = fs::File::open(path);
+    if file.as_ref().map_or(true, |file| file.try_lock().is_ok())
+        && let Err(error) = remove(&draft_of(path))
+    {
+        log::warn!("{}, left by a `token add` that was cut short, cannot be removed: {error}", draft_of(path).display());
+    }
+}
+
 /// Writes the tokens of a file, whole or not at all, readable by the owner alone.
 ///
 /// # Errors
 ///
 /// Where it cannot be written.
 pub fn write_file(path: &Path, tokens: &[Token]) -> Result<(), TokenError> {
-    let new = path.with_extension("new");
     let write = || {
-        let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-        file.set_permissions(fs::Permissions::from_mode(0o600))?;
+        let draft = Draft::begin(path, MODE)?;
         // `token add` as root must not take the file away from the service's user. Who may not give it away owns it already.
-        let owner = fs::metadata(path).or_else(|_| fs::metadata(path.parent().unwrap_or(Path::new("."))))?;
-        if file.metadata()?.uid() != owner.uid() {
-            fchown(&file, Some(owner.uid()), Some(owner.gid()))?;
+        let owner = fs::metadata(path).or_else(|_| fs::metadata(parent(path)))?;
+        if draft.file().metadata()?.uid() != owner.uid() {
+            fchown(draft.file(), Some(owner.uid()), Some(owner.gid()))?;
         }
-        for token in tokens {
-            writeln!(file, "{}", token.expose())?;
-        }
-        file.sync_all()?;
-        fs::rename(&new, path)
+        let lines = tokens.iter().fold(String::new(), |lines, token| lines + token.expose() + "\n");
+        draft.replace(Zeroizing::new(lines).as_bytes())
     };
     // Of the new file, as it is mostly the directory that is closed.
-    write().map_err(|error| TokenError::Io(path.to_owned(), told(&new, error)))
+    write().map_err(|error| TokenError::Io(path.to_owned(), told(&draft_of(path), error)))
 }
 
 /// The tokens that count now: those of the settings, or those of the data directory's file. The

@@ -50,6 +50,10 @@ pub(super) fn open(
     }
     let pool = Pool::start(|| Verifier::new(Arc::clone(&steps)), vault, Arc::clone(&remembered))?;
     let key = config.data_dir.cookie_key();
+    // Nobody can have logged in, and so no cookie was ever signed.
+    if key_file::is_begun(&key) && open_reader(&config.location)?.is_unused().map_err(StartError::Read)? {
+        key_file::begin_anew(&key)?;
+    }
     let signer = if key_file::is_there(&key)? { Signer::load(&key)? } else { Signer::create(&key)? };
     Ok(Area {
         config: config.area.clone(),

@@ -331,6 +331,17 @@ impl Reader {
         Ok(page)
     }
 
+    /// Whether nobody was ever a member: of the journal the newest record is never pruned.
+    ///
+    /// # Errors
+    ///
+    /// Where the database cannot be read.
+    pub fn is_unused(&self) -> Result<bool, Fault> {
+        let used = "SELECT EXISTS (SELECT 1 FROM journal) OR EXISTS (SELECT 1 FROM member_auth)
+                        OR EXISTS (SELECT 1 FROM former_member)";
+        Ok(!self.conn.query_row(used, [], |row| row.get::<_, bool>(0))?)
+    }
+
     /// How many credentials in the journal wait to be hashed.
     ///
     /// # Errors

@@ -4,6 +4,7 @@
 mod callers;
 mod damage;
 mod disk;
+mod first_start;
 mod foreign_wal;
 mod health;
 mod locked;

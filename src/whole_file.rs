@@ -1,0 +1,124 @@
+//! Small files that are put in place whole or not at all, and are on the disk then: keys, tokens, what commands are told.
+//!
+//! A file is written as `NAME.new` beside its place, synced, renamed, and the directory is synced. The name is always the same, so
+//! that the next write takes what a kill has left; crates for this give random names, which pile up in a directory of secrets.
+
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
+
+use crate::data_dir::parent;
+
+/// A file that is not in its place yet. Dropped, it is removed.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    file: File,
+    name: Option<PathBuf>,
+    place: PathBuf,
+}
+
+/// Where a file is written before it has its name.
+pub(crate) fn draft_of(place: &Path) -> PathBuf {
+    let mut name = place.as_os_str().to_owned();
+    name.push(".new");
+    name.into()
+}
+
+impl Draft {
+    /// Begins a file for this place, with this mode whatever the umask. One at a time may write for a place.
+    pub(crate) fn begin(place: &Path, mode: u32) -> io::Result<Self> {
+        let name = draft_of(place);
+        // One that is left may be another user's, who could go on writing into it.
+        remove(&name)?;
+        let file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&name)?;
+        let draft = Self { file, name: Some(name), place: place.to_owned() };
+        draft.file.set_permissions(Permissions::from_mode(mode))?;
+        Ok(draft)
+    }
+
+    /// The file, for its owner to be given.
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Writes all of it, and puts it in place of what is there.
+    pub(crate) fn replace(self, content: &[u8]) -> io::Result<()> {
+        self.put(content, |name, place| fs::rename(name, place))
+    }
+
+    /// The same where nothing is there: what has come to be there meanwhile is left as it is.
+    pub(crate) fn create(self, content: &[u8]) -> io::Result<()> {
+        self.put(content, rename_to_new)
+    }
+
+    fn put(mut self, content: &[u8], rename: impl Fn(&Path, &Path) -> io::Result<()>) -> io::Result<()> {
+        self.file.write_all(content)?;
+        self.file.sync_all()?;
+        if let Some(name) = &self.name {
+            rename(name, &self.place)?;
+        }
+        self.name = None;
+        File::open(parent(&self.place))?.sync_all()
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        // What failed is told; what is left of the file says nothing.
+        let _ = self.name.as_deref().map(remove);
+    }
+}
+
+fn rename_to_new(name: &Path, place: &Path) -> io::Result<()> {
+    match renameat_with(CWD, name, CWD, place, RenameFlags::NOREPLACE) {
+        // The file system has no such flag. Whoever else makes this file has the lock of the directory first.
+        Err(Errno::INVAL | Errno::NOSYS) if place.symlink_metadata().is_err() => fs::rename(name, place),
+        Err(Errno::INVAL | Errno::NOSYS) => Err(io::ErrorKind::AlreadyExists.into()),
+        done => Ok(done?),
+    }
+}
+
+/// Removes a file that may not be there.
+pub(crate) fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        done => done,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(place: &Path, content: &[u8]) -> io::Result<()> {
+        Draft::begin(place, 0o600)?.create(content)
+    }
+
+    #[test]
+    fn a_file_is_put_in_place_with_its_mode_and_takes_the_place_of_another_only_if_told_so() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = dir.path().join("key");
+        write(&place, b"first").unwrap();
+        assert_eq!(write(&place, b"second").unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(fs::read(&place).unwrap(), b"first");
+        Draft::begin(&place, 0o640).unwrap().replace(b"third").unwrap();
+        assert_eq!(fs::read(&place).unwrap(), b"third");
+        assert_eq!(fs::metadata(&place).unwrap().permissions().mode() & 0o7777, 0o640);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "a draft is left");
+    }
+
+    #[test]
+    fn what_a_kill_has_left_is_written_anew_and_never_gone_on_with() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = dir.path().join("key");
+        fs::write(draft_of(&place), "half of a longer one").unwrap();
+        let left = File::open(draft_of(&place)).unwrap();
+        write(&place, b"whole").unwrap();
+        assert_eq!(fs::read(&place).unwrap(), b"whole");
+        assert_eq!(io::read_to_string(left).unwrap(), "half of a longer one");
+    }
+}

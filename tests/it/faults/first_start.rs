@@ -1,0 +1,195 @@
+//! A first start that dies: by SIGKILL on entering each system call by which it changes something. The next start must work, and what
+//! is whole stays as it is.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+use super::{add, added};
+use crate::shim::{EIO, ENOSPC, EROFS, KILLED, Shim};
+use crate::support::{PATIENCE, Program, eventually, post_to, real_program};
+
+/// Calls that make, change, name or sync a file.
+const CALLS: &str = "openat,write,pwrite64,fsync,fdatasync,rename,renameat,renameat2,link,linkat,unlink,unlinkat,mkdir,mkdirat,\
+                     chmod,fchmod,fchmodat,chown,fchown,fchownat,ftruncate,fallocate";
+/// Of so many pages that are written, a kill at one.
+const PAGES_EACH: usize = 12;
+/// What a start makes that is never made anew.
+const SECRETS: [&str; 3] = ["seal.key", "cookie.key", "postback-token"];
+const FILES: [&str; 8] =
+    ["cookie.key", "postback-token", "seal.key", "served.json", "userman.db", "userman.db-shm", "userman.db-wal", "userman.lock"];
+
+/// `serve` as a first start is, under strace.
+fn traced(strace: &Path, options: &[&str], trace: &Path, data: &Path) -> Command {
+    let mut command = Command::new(strace);
+    command.args(["-f", "-qq", "-o"]).arg(trace).args(options).arg(env!("CARGO_BIN_EXE_nats-userman"));
+    command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(data).stdin(Stdio::null()).stdout(Stdio::null());
+    command
+}
+
+/// Name and turn of each call of the first thread that may change something, in the order of their coming.
+fn calls(strace: &Path) -> Vec<(String, usize)> {
+    let dir = TempDir::new().unwrap();
+    let trace = dir.path().join("trace");
+    let mut program =
+        Program::spawn(traced(strace, &["-e", &format!("trace={CALLS}")], &trace, &dir.path().join("data"))).unwrap();
+    end(&mut program);
+    let (mut turns, mut calls, mut first) = (HashMap::new(), Vec::new(), None);
+    for line in fs::read_to_string(&trace).unwrap().lines() {
+        let (pid, call) = line.split_once(' ').unwrap();
+        let Some((name, rest)) = call.trim_start().split_once('(') else { continue };
+        if *first.get_or_insert_with(|| pid.to_owned()) != pid || name.contains(' ') {
+            continue;
+        }
+        let turn = turns.entry(name.to_owned()).or_insert(0);
+        *turn += 1;
+        let reads = name == "openat" && !rest.contains("O_CREAT");
+        // Most writes are SQLite's, page after page of one transaction.
+        let inner = name == "pwrite64" && *turn % PAGES_EACH != 0;
+        if !reads && !inner && !rest.starts_with("2, ") {
+            calls.push((name.to_owned(), *turn));
+        }
+    }
+    calls
+}
+
+/// strace hands a signal on to nobody: the traced program is the child that listens.
+fn end(program: &mut Program) {
+    let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", program.child.id())).unwrap();
+    for child in children.split_whitespace().map(|pid| pid.parse().unwrap()) {
+        rustix::process::kill_process(rustix::process::Pid::from_raw(child).unwrap(), rustix::process::Signal::TERM).unwrap();
+    }
+    program.child.wait().unwrap();
+}
+
+fn names(data: &Path) -> Vec<String> {
+    let mut names: Vec<_> = fs::read_dir(data).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+/// The secrets that are there.
+fn secrets(data: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let all = SECRETS.iter().map(|name| data.join(name));
+    all.filter_map(|path| fs::read(&path).ok().map(|content| (path, content))).collect()
+}
+
+#[test]
+fn a_first_start_that_is_killed_at_any_system_call_is_made_good_by_the_next() {
+    let Some(strace) = real_program("strace") else { return };
+    let calls = calls(&strace);
+    for (call, turn) in &calls {
+        let dir = TempDir::new().unwrap();
+        let (data, trace) = (dir.path().join("data"), dir.path().join("trace"));
+        let inject = format!("inject={call}:signal=KILL:when={turn}");
+        let mut first = traced(&strace, &["-e", &format!("trace={call}"), "-e", &inject], &trace, &data);
+        let mut first = first.stderr(Stdio::null()).spawn().unwrap();
+        let until = std::time::Instant::now() + PATIENCE;
+        while first.try_wait().unwrap().is_none() {
+            assert!(std::time::Instant::now() < until, "{call} {turn}: nobody was killed");
+            std::thread::park_timeout(std::time::Duration::from_millis(5));
+        }
+        let before = secrets(&data);
+        let service = Program::spawn({
+            let mut command = crate::support::program();
+            command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(&data).stdout(Stdio::null());
+            command
+        });
+        let mut service = service.unwrap_or_else(|said| panic!("{call} {turn}: {said}"));
+        let token = fs::read_to_string(data.join("postback-token")).unwrap();
+        assert_eq!(post_to(service.address, token.trim_end(), add(1).as_bytes()).unwrap().body, added(1), "{call} {turn}");
+        for (path, content) in before {
+            assert!(fs::read(&path).unwrap() == content, "{call} {turn}: {} was changed", path.display());
+        }
+        assert!(service.terminate().success());
+        assert_eq!(names(&data), FILES, "{call} {turn}");
+    }
+    let seen = |name: &str| calls.iter().any(|(call, _)| call == name);
+    assert!(calls.len() > 40 && ["openat", "write", "pwrite64", "fsync"].into_iter().all(seen), "{calls:?}");
+}
+
+/// As release 0.2.0 left it where a first start was killed between making the file and writing the key.
+#[test]
+fn an_empty_key_that_no_release_ever_used_is_made_anew_and_any_other_is_refused_as_before() {
+    for key in ["seal.key", "cookie.key"] {
+        let dir = TempDir::new().unwrap();
+        let data = dir.path().join("data");
+        assert!(Program::serve(&data, &[]).terminate().success());
+        let whole = fs::read(data.join(key)).unwrap();
+        fs::write(data.join(key), "").unwrap();
+        if key == "seal.key" {
+            // Which key is used is written down after it is made.
+            let conn = rusqlite::Connection::open(data.join("userman.db")).unwrap();
+            let (code, said) = super::damage::start(crate::support::program(), &data);
+            assert!(code == 1 && said.contains("found 0 bytes that are not"), "a key that was in use: {said}");
+            conn.execute("DELETE FROM seal_key", []).unwrap();
+        }
+        let mut service = Program::serve(&data, &[]);
+        let line = format!("the key file {} was empty, as a first start leaves it that was cut short", data.join(key).display());
+        assert!(service.stderr().contains(&line), "{}", service.stderr());
+        let new = fs::read(data.join(key)).unwrap();
+        assert!(new.len() == whole.len() && new != whole);
+        // From the first member on, an empty key is one that was lost.
+        assert_eq!(service.post(&add(1)).unwrap().body, added(1));
+        assert!(service.terminate().success());
+        fs::write(data.join(key), "").unwrap();
+        let (code, said) = super::damage::start(crate::support::program(), &data);
+        let refused = "expected 64 lower-case hex digits and a line break, found 0 bytes that are not";
+        assert!(code == 1 && said.contains(refused) && said.lines().count() == 1, "{said}");
+        assert_eq!(fs::read(data.join(key)).unwrap(), b"");
+    }
+}
+
+/// The disk is full, or broken, at each step of writing a file anew: what was there is whole.
+#[test]
+fn a_fault_while_a_file_is_written_leaves_the_one_before_as_it_was() {
+    let Some(shim) = Shim::new() else { return };
+    let dir = TempDir::new().unwrap();
+    let data = dir.path().canonicalize().unwrap().join("data");
+    let start = |command: Command| {
+        let mut command = command;
+        command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(&data).stdout(Stdio::null());
+        Program::spawn(command)
+    };
+    assert!(start(crate::support::program()).unwrap().terminate().success());
+    let run = |args: &[&str], fault: Option<(&str, i32)>| {
+        if let Some((call, errno)) = fault {
+            shim.fail(call, errno, 0);
+        }
+        let output = shim.program(&data, false).args(args).arg("--data-dir").arg(&data).output().unwrap();
+        if let Some((call, _)) = fault {
+            shim.heal(call);
+        }
+        (output.status.code().unwrap(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
+    };
+    assert_eq!(run(&["token", "add"], None).0, 0);
+    let before = secrets(&data);
+    let draft = data.join("postback-token.new");
+    for fault in [("open", ENOSPC), ("write", ENOSPC), ("sync", EIO), ("write", EROFS)] {
+        for command in [["token", "add"].as_slice(), &["token", "retire", "1"]] {
+            let (code, said) = run(command, Some(fault));
+            assert!(code == 1 && said.contains("cannot use the token file"), "{fault:?}: {said}");
+            assert!(secrets(&data) == before && !draft.exists(), "{fault:?} {command:?}");
+        }
+    }
+    // What a kill leaves of `token add` never counted, and the next start removes it.
+    shim.fail("sync", KILLED, 0);
+    assert!(shim.program(&data, false).args(["token", "add", "--data-dir"]).arg(&data).status().unwrap().code().is_none());
+    shim.heal("sync");
+    assert!(secrets(&data) == before && draft.exists());
+    assert!(start(crate::support::program()).unwrap().terminate().success());
+    assert!(secrets(&data) == before && !draft.exists());
+
+    // Of a start that has all its keys, only what it tells to commands is written anew.
+    let served = fs::read(data.join("served.json")).unwrap();
+    fs::create_dir(data.join("served.json.new")).unwrap();
+    let mut service = start(crate::support::program()).unwrap();
+    eventually("it says so", || service.stderr().contains("served.json, so `token show` may print another URL"));
+    assert!(service.terminate().success());
+    assert_eq!(fs::read(data.join("served.json")).unwrap(), served);
+    fs::remove_dir(data.join("served.json.new")).unwrap();
+    assert_eq!(names(&data), FILES);
+}
