@@ -55,6 +55,7 @@ pub mod password;
 mod recent;
 pub mod replay;
 pub mod reply;
+mod seals;
 pub mod service;
 pub mod store;
 mod text_file;

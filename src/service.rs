@@ -34,15 +34,14 @@ use crate::key_file::{self, KeyFileError};
 use crate::open_files;
 use crate::password::harden::{Bench, Worker};
 use crate::password::rehash::Rehashes;
-use crate::password::{Cost, Hasher, KeyId, Vault};
-use crate::store::{Fault, OpenError, Reader, is_there, open_reader, with_engine};
+use crate::password::{Cost, Hasher, Vault};
+use crate::seals::foreign_seals;
+use crate::store::{CurrentFile, Fault, OpenError, Reader, is_there, open_reader, with_engine};
 use crate::writer::{self, LoginTimes, Setup, Writer};
 
 /// Longer than any accepted postback can take: its body, the queue and the database's lock.
 const DRAIN_TIME_MAX: Duration = Duration::from_secs(12);
 const DRAIN_LOOK_EVERY: Duration = Duration::from_millis(10);
-/// How many of the newest seals are tried with the key at the start.
-const SEALS_TRIED: u32 = 16;
 /// How soon a retired token counts, a lifted block, and refused calls without a line of their own are told.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How soon a change of the members' hashes counts for what every login costs. A look costs some milliseconds.
@@ -94,9 +93,6 @@ pub struct Service {
     worker: Option<Worker>,
     new_token: Option<Token>,
     reloads: Reloads,
-    /// The first connection after a crash brings the log's index in order, under a lock. Ours stays open, so that none of those that
-    /// threads open later is the first: the hashing worker, which runs only when nobody else does, would hold the lock for ever.
-    _first: Reader,
     _locks: Vec<Lock>,
 }
 
@@ -126,8 +122,9 @@ impl Service {
         modes::tighten(&config.data_dir, config.location.path(), &config.secret_files);
         warn_of_lost_database(config);
         let vault = open_database(config)?;
-        let first = open_reader(&config.location)?;
-        let jumps = watch_for_jumps(config, &clock, &first);
+        let file = CurrentFile::new(config.location.clone());
+        // The writer has its own; this one goes when it was looked at.
+        let jumps = watch_for_jumps(config, &clock, &*file.open()?);
         let (tokens, new_token) = open_tokens(config)?;
         let listener = TcpListener::bind(config.listen)
             .map_err(|error| StartError::Listen(config.listen, not_listening(config.listen, error)))?;
@@ -135,7 +132,7 @@ impl Service {
 
         let (wake, sealed): (SyncSender<()>, Receiver<()>) = sync_channel(1);
         let (writer, writer_thread) = writer::start(Setup {
-            location: config.location.clone(),
+            file: file.clone(),
             vault: vault.clone(),
             clock: clock.clone(),
             jumps,
@@ -148,6 +145,7 @@ impl Service {
         let worker = match hashing {
             true => {
                 let bench = Bench::new(config.location.clone(), vault.clone(), Hasher::at(cost), writer.clone())
+                    .following(file.clone())
                     .with_rehashes(Arc::clone(&rehashes))
                     .telling_leftovers(clock.clone(), config.keep_cryptpass);
                 Some(Worker::start(bench, sealed, wake)?)
@@ -164,7 +162,7 @@ impl Service {
             rules: Arc::new(Rules { vault, keep_cryptpass: config.keep_cryptpass, expiry: config.expiry.clone() }),
             run: format!("{:x}", clock.now()).into(),
             clock,
-            location: config.location.clone(),
+            file,
             tokens,
             live: Live::new(config),
             refused: Arc::new(RefusedLog::default()),
@@ -176,8 +174,7 @@ impl Service {
         let server = http::server(listener, shared.clone())?;
         let handle = server.handle();
         let reloads = Reloads::start(config.clone(), shared.live.clone(), shared.tokens.clone())?;
-        let service =
-            Self { address, handle, shared, writer, writer_thread, worker, new_token, reloads, _first: first, _locks: locks };
+        let service = Self { address, handle, shared, writer, writer_thread, worker, new_token, reloads, _locks: locks };
         Ok((service, server))
     }
 
@@ -215,13 +212,14 @@ impl Service {
     pub async fn watch(&self) {
         let (blocks, others) = (self.block_watch(), async {
             let mut sampled = Instant::now();
+            let mut turn = self.shared.file.turn();
             loop {
                 tokio::time::sleep(LOOK_EVERY).await;
                 if sampled.elapsed() >= SAMPLE_EVERY {
                     sampled = Instant::now();
                     area::sample_rows(&self.shared);
                 }
-                area::take_up_epoch(&self.shared);
+                area::take_up_epoch(&self.shared, std::mem::replace(&mut turn, self.shared.file.turn()) != turn);
                 area::say_left_out(&self.shared, false);
                 self.shared.refused.look();
                 self.shared.connections.look(self.shared.clock.steady());
@@ -342,7 +340,7 @@ pub(crate) fn open_database(config: &Config) -> Result<Vault, StartError> {
     let vault = if has_key { Some(Vault::load(&path)?) } else { None };
     if let (Some(reader), Some(vault)) = (reader, &vault)
         && backlog > 0
-        && is_foreign(vault, known, &reader).map_err(StartError::Read)?
+        && foreign_seals(vault, &reader).map_err(StartError::Read)? > 0
     {
         return Err(StartError::KeyForeign(backlog, path));
     }
@@ -353,16 +351,6 @@ pub(crate) fn open_database(config: &Config) -> Result<Vault, StartError> {
             .map_err(StartError::Write)?;
     }
     Ok(vault)
-}
-
-/// Whether the seals of the database are under another key: told by what was written down, or else by trying some.
-pub(crate) fn is_foreign(vault: &Vault, known: Option<KeyId>, reader: &Reader) -> Result<bool, Fault> {
-    if let Some(known) = known {
-        return Ok(known != vault.key_id());
-    }
-    // One that does not open may be damaged; if none does, it is the key.
-    let sample = reader.pending(SEALS_TRIED)?;
-    Ok(!sample.is_empty() && sample.iter().all(|item| vault.open(item.key, &item.seal).is_err()))
 }
 
 /// The database that is there, in the form of this release; an empty one only if it may be made.

@@ -6,6 +6,7 @@ mod lane;
 mod logins;
 mod queue;
 mod readers;
+mod replaced;
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::thread::JoinHandle;
@@ -18,12 +19,13 @@ use crate::apply::{Postback, empty_wal, in_transaction, transact};
 use crate::clock::jump::Watch;
 use crate::clock::{Clock, Moment};
 use crate::password::{Stored, Vault};
-use crate::store::{Engine, Fault, Location, check_whole, with_engine};
+use crate::store::{CurrentFile, CurrentReader, Engine, Fault, FileChange, with_engine};
 use faults::{FaultLog, Work};
 use lane::Lane;
 use logins::Forgetting;
 use queue::{Command, Commits, Job};
 use readers::ReaderLog;
+use replaced::{CannotGoOn, Replaced};
 
 /// Postbacks that may wait at once; one more is refused. At a few thousand a second this is well below the longest wait.
 const QUEUE_POSTBACKS_MAX: usize = 2048;
@@ -49,7 +51,7 @@ const DAY_SECONDS: i64 = 86_400;
 #[derive(Debug)]
 pub struct Setup {
     /// The database; it must exist and be up to date.
-    pub location: Location,
+    pub file: CurrentFile,
     /// Compares a sealed password with the one before it.
     pub vault: Vault,
     /// The time of effect.
@@ -72,6 +74,7 @@ pub struct Setup {
 pub fn start(setup: Setup) -> std::io::Result<(Writer, JoinHandle<()>)> {
     let (writer, queue) = Writer::new(QUEUE_POSTBACKS_MAX);
     let (commits, lane) = (writer.commit_count(), writer.lane());
+    let first = setup.file.open().ok();
     let thread = std::thread::Builder::new().name("writer".into()).spawn(move || {
         let (faults, readers) = (FaultLog::default(), ReaderLog::default());
         let mut state = Thread {
@@ -86,6 +89,8 @@ pub fn start(setup: Setup) -> std::io::Result<(Writer, JoinHandle<()>)> {
             moved_until: None,
             pruned: None,
             forgetting: Forgetting::default(),
+            replaced: None,
+            first,
             noted: None,
         };
         state.run();
@@ -97,7 +102,7 @@ pub fn start(setup: Setup) -> std::io::Result<(Writer, JoinHandle<()>)> {
 enum End {
     Stop,
     Reopen,
-    /// Another file lies there now, perhaps beside the WAL of the old one.
+    /// The files are not those that were opened.
     Replaced,
 }
 
@@ -117,37 +122,74 @@ struct Thread {
     /// When the journal was last looked at, by the steady clock.
     pruned: Option<i64>,
     forgetting: Forgetting,
+    /// Set while no file counts.
+    replaced: Option<Replaced>,
+    /// The first connection after a crash brings the WAL's index in order, under a lock. This one stays open, so that none of those
+    /// that threads open later is the first: a hashing thread, which may have to wait for a processor, would hold the lock.
+    first: Option<CurrentReader>,
     /// When notes were last written.
     noted: Option<Instant>,
 }
 
 impl Thread {
     fn run(&mut self) {
-        let mut is_replaced = false;
         loop {
-            let location = self.setup.location.clone();
-            let work = |engine: &mut dyn Engine| {
-                let end = self.work(engine);
-                if let End::Stop = end {
-                    self.write_all_notes(engine);
-                    empty_wal(engine);
-                }
-                end
-            };
-            // Of a file that this process has not had open, closing gives up no lock of its writer.
-            let checked = if is_replaced { check_whole(&location) } else { Ok(()) };
-            match checked.and_then(|()| with_engine(&location, false, work)) {
-                Ok(End::Stop) => return,
-                Ok(End::Reopen) => is_replaced = false,
-                Ok(End::Replaced) => is_replaced = true,
-                Err(error) => {
-                    self.faults.cannot_open(&error);
-                    if self.refuse_for(REOPEN_AFTER).is_err() {
-                        return;
-                    }
-                }
+            match self.open_and_work() {
+                Ok(Some(End::Stop)) => return,
+                Ok(Some(End::Reopen)) => continue,
+                Ok(Some(End::Replaced)) => self.let_go(),
+                // Not yet: whoever reads lets go of the file, or somebody writes to it.
+                Ok(None) => {}
+                Err(error) => self.faults.cannot_open(&error),
+            }
+            if self.refuse_for(REOPEN_AFTER).is_err() {
+                return;
             }
         }
+    }
+
+    /// Works with the database until something ends it. `None` where it is too early for that.
+    fn open_and_work(&mut self) -> Result<Option<End>, CannotGoOn> {
+        match &mut self.replaced {
+            Some(replaced) => {
+                if !replaced.is_ready(&self.setup)? {
+                    return Ok(None);
+                }
+            }
+            None if self.setup.file.look() => {}
+            None => return Ok(Some(End::Replaced)),
+        }
+        let location = self.setup.file.location().clone();
+        let work = |engine: &mut dyn Engine| {
+            if let Some(replaced) = &self.replaced {
+                match replaced.take(&self.setup, engine) {
+                    Ok(first) => self.first = Some(first),
+                    Err(error) => {
+                        self.setup.file.doubt(FileChange::Replaced);
+                        return Err(error);
+                    }
+                }
+                self.replaced = None;
+            }
+            let end = self.work(engine);
+            if let End::Stop = end {
+                self.write_all_notes(engine);
+                empty_wal(engine);
+            }
+            Ok(Some(end))
+        };
+        with_engine(&location, false, work)?
+    }
+
+    /// Nobody reads or writes the file any more, until there is one with which the service can go on.
+    fn let_go(&mut self) {
+        self.first = None;
+        if let Some(change) = self.setup.file.change() {
+            self.faults.note(&Fault::Moved(change), Work::Upkeep);
+        }
+        self.replaced.get_or_insert_default();
+        // The hashing worker, which reads too, may sleep.
+        let _ = self.setup.sealed.try_send(());
     }
 
     /// Answers 503 for a while. `Err` means stop.
@@ -170,6 +212,7 @@ impl Thread {
     }
 
     fn work(&mut self, engine: &mut dyn Engine) -> End {
+        let turn = self.setup.file.turn();
         // A command that ended the gathering of a batch comes after it.
         let mut next = None;
         loop {
@@ -181,6 +224,11 @@ impl Thread {
                     Err(RecvTimeoutError::Disconnected) => return End::Stop,
                 },
             };
+            // A thread that reads may have been the first to notice.
+            if self.setup.file.turn() != turn && !matches!(command, Command::Stop) {
+                command.refuse();
+                return End::Replaced;
+            }
             let work = command.work();
             let done = match command {
                 Command::Stop => return End::Stop,
@@ -231,11 +279,17 @@ impl Thread {
                 Err((fault, work)) => {
                     self.faults.note(&fault, work);
                     if fault.wants_reopening() {
+                        // What is broken may be what somebody has written over it.
+                        let moved = if let Fault::Moved(_) = fault { Err(fault) } else { engine.check_file() };
+                        let is_replaced = matches!(moved, Err(Fault::Moved(_)));
+                        if let Err(Fault::Moved(change)) = moved {
+                            self.setup.file.doubt(change);
+                        }
                         return match next {
                             Some(Command::Stop) => End::Stop,
                             other => {
                                 other.into_iter().for_each(Command::refuse);
-                                if let Fault::Moved = fault { End::Replaced } else { End::Reopen }
+                                if is_replaced { End::Replaced } else { End::Reopen }
                             }
                         };
                     }

@@ -19,7 +19,8 @@ use crate::login::cookie::Signer;
 use crate::login::cookie_domain::CookieDomain;
 use crate::login::guard::Limits;
 use crate::password::{HashKind, Vault, leftovers};
-use crate::service::{StartError, is_foreign};
+use crate::seals::foreign_seals;
+use crate::service::StartError;
 use crate::store::{Fault, OpenError, Reader, State, check_pages, open_unchanged};
 
 /// How often the sign of life moves.
@@ -203,7 +204,7 @@ fn seals(config: &Config, reader: &Reader, vault: Option<&Option<Vault>>) -> Opt
         None => Ok(None),
         Some(_) if backlog == 0 => Ok(None),
         Some(None) => Ok(Some(StartError::KeyMissing(backlog, key))),
-        Some(Some(vault)) => Ok(is_foreign(vault, reader.seal_key()?, reader)?.then(|| StartError::KeyForeign(backlog, key))),
+        Some(Some(vault)) => Ok((foreign_seals(vault, reader)? > 0).then(|| StartError::KeyForeign(backlog, key))),
     });
     found.map_or_else(|fault| Some(chain(&fault)), |problem| problem.map(|problem| problem.to_string()))
 }

@@ -6,6 +6,7 @@ use actix_web::web::Data;
 use actix_web::{HttpResponse, http::StatusCode};
 use tokio::sync::Mutex;
 
+use crate::store::CurrentFile;
 use crate::writer::Writer;
 
 const PROBE_EVERY: Duration = Duration::from_secs(1);
@@ -16,17 +17,21 @@ const PROBE_WAIT_MAX: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Health {
     writer: Writer,
+    file: CurrentFile,
     last: Mutex<Option<(Instant, bool)>>,
 }
 
 impl Health {
-    /// Probes this writer.
-    pub fn new(writer: Writer) -> Self {
-        Self { writer, last: Mutex::new(None) }
+    /// Probes this writer, while a file counts.
+    pub fn new(writer: Writer, file: CurrentFile) -> Self {
+        Self { writer, file, last: Mutex::new(None) }
     }
 
     /// Callers that come while a probe is under way wait for it and share its result.
     async fn is_fine(&self) -> bool {
+        if !self.file.is_counting() {
+            return false;
+        }
         let mut last = self.last.lock().await;
         if let Some((when, fine)) = *last
             && when.elapsed() < PROBE_EVERY

@@ -57,7 +57,7 @@ const CLOSE_SECONDS_MAX: u64 = 1;
 /// Where the listener cannot be used.
 pub fn server(listener: TcpListener, shared: Shared) -> std::io::Result<Server> {
     let connections = Arc::clone(&shared.connections);
-    let health = Data::new(Health::new(shared.writer.clone()));
+    let health = Data::new(Health::new(shared.writer.clone(), shared.file.clone()));
     let app = move || {
         App::new()
             .app_data(Data::new(Desk::new(shared.clone())))

@@ -17,7 +17,7 @@ use super::caller;
 use super::connections::Connections;
 use super::live::Live;
 use super::mistakes::{Mistake, Mistakes};
-use super::reading::SharedReader;
+use super::reading::{CannotRead, SharedReader};
 use super::refused::RefusedLog;
 use super::reply;
 use super::tokens::Tokens;
@@ -31,7 +31,7 @@ use crate::login::unkept::Missing;
 use crate::member::Key;
 use crate::network;
 use crate::reply::{Refusal, Reply, Word};
-use crate::store::{Fault, Location, Reader};
+use crate::store::{CurrentFile, Fault, Reader};
 use crate::writer::{Answer, Writer};
 
 /// What all threads of the HTTP server share.
@@ -43,8 +43,8 @@ pub struct Shared {
     pub rules: Arc<Rules>,
     /// What time it is.
     pub clock: Clock,
-    /// The database, for CHECK.
-    pub location: Location,
+    /// The database, to read.
+    pub file: CurrentFile,
     /// Who may call.
     pub tokens: Tokens,
     /// The settings that may change meanwhile.
@@ -97,7 +97,7 @@ pub struct Desk {
 impl Desk {
     /// For one thread of the server.
     pub fn new(shared: Shared) -> Self {
-        let reader = Rc::new(SharedReader::new(shared.location.clone(), shared.writer.clone()));
+        let reader = SharedReader::new(shared.file.clone(), shared.writer.clone());
         Self { shared, reader }
     }
 
@@ -114,9 +114,11 @@ impl Desk {
     /// Looks something up for a login. What keeps it from that is logged, at a bounded rate: visitors come by the thousand.
     pub(super) fn read<T>(&self, work: impl FnOnce(&Reader) -> Result<T, Fault>) -> Result<T, Undecided> {
         self.reader.read(work).map_err(|error| {
-            self.shared.mistakes.say(Mistake::CannotRead, self.shared.clock.steady(), || {
-                log::error!("members cannot be looked up: {error}");
-            });
+            if let CannotRead::Fault(error) = error {
+                self.shared.mistakes.say(Mistake::CannotRead, self.shared.clock.steady(), || {
+                    log::error!("members cannot be looked up: {error}");
+                });
+            }
             Undecided
         })
     }
@@ -224,7 +226,7 @@ impl Desk {
     }
 
     /// Answers a CHECK from the committed state.
-    fn check(&self, postback: &Postback) -> Result<Reply, String> {
+    fn check(&self, postback: &Postback) -> Result<Reply, CannotRead> {
         self.shared.writer.count();
         self.reader.read(|reader| read_check(reader, postback, self.shared.clock.now()))
     }
@@ -305,7 +307,9 @@ async fn answer(desk: &Desk, postback: Postback) -> (StatusCode, Reply) {
         return match desk.check(&postback) {
             Ok(reply) => (StatusCode::OK, reply),
             Err(error) => {
-                log::error!("a CHECK could not be read: {error}");
+                if let CannotRead::Fault(error) = error {
+                    log::error!("a CHECK could not be read: {error}");
+                }
                 (StatusCode::SERVICE_UNAVAILABLE, reply::nothing_changed())
             }
         };

@@ -5,44 +5,69 @@
 //! change that was acknowledged is therefore seen at once; one that a command makes beside the service, a thread's turn later.
 
 use std::cell::RefCell;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
+use std::time::Duration;
 
 use crate::chain::chain;
-use crate::store::{Fault, Location, Reader, open_reader};
+use crate::store::{CurrentFile, CurrentReader, Fault, OpenError, Reader};
 use crate::writer::Writer;
 
-/// Opened when first needed, and anew after a fault: the file may have been replaced.
+/// How often a thread looks whether the database is still the file that it has open, also where nobody asks it anything.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// Why nothing can be read.
+#[derive(Debug)]
+pub enum CannotRead {
+    /// Another file is in the place of the database: the writer says so in the log.
+    InDoubt,
+    /// The fault and its causes in a line, for the log.
+    Fault(String),
+}
+
+impl CannotRead {
+    fn of(error: OpenError) -> Self {
+        match error {
+            OpenError::InDoubt(_) => Self::InDoubt,
+            other => Self::Fault(chain(&other)),
+        }
+    }
+}
+
+/// Opened when first needed, and anew after a fault or where another file counts.
 #[derive(Debug)]
 pub struct SharedReader {
-    location: Location,
+    file: CurrentFile,
     writer: Writer,
     open: RefCell<Option<Looking>>,
 }
 
 #[derive(Debug)]
 struct Looking {
-    reader: Reader,
+    reader: CurrentReader,
     /// The writer's count of commits before the look began; `None` between two looks.
     since: Option<u64>,
 }
 
 impl SharedReader {
-    /// For one thread.
-    pub fn new(location: Location, writer: Writer) -> Self {
-        Self { location, writer, open: RefCell::new(None) }
+    /// For one thread, which must have a runtime.
+    pub fn new(file: CurrentFile, writer: Writer) -> Rc<Self> {
+        let reader = Rc::new(Self { file, writer, open: RefCell::new(None) });
+        actix_web::rt::spawn(keep_up(Rc::downgrade(&reader)));
+        reader
     }
 
     /// Reads what is committed now.
     ///
     /// # Errors
     ///
-    /// Where the database cannot be read: the fault and its causes in a line, for the log.
-    pub fn read<T>(self: &Rc<Self>, work: impl FnOnce(&Reader) -> Result<T, Fault>) -> Result<T, String> {
+    /// Where the database cannot be read.
+    pub fn read<T>(self: &Rc<Self>, work: impl FnOnce(&Reader) -> Result<T, Fault>) -> Result<T, CannotRead> {
         let mut open = self.open.borrow_mut();
+        open.take_if(|looking| !looking.reader.is_current());
         let looking = match open.as_mut() {
             Some(looking) => looking,
             None => {
-                let reader = open_reader(&self.location).map_err(|error| chain(&error))?;
+                let reader = self.file.open().map_err(CannotRead::of)?;
                 open.insert(Looking { reader, since: None })
             }
         };
@@ -50,7 +75,7 @@ impl SharedReader {
         if done.is_err() {
             *open = None;
         }
-        done.map_err(|fault| chain(&fault))
+        done.map_err(|fault| CannotRead::Fault(chain(&fault)))
     }
 
     /// Goes on with the look at hand, or begins one.
@@ -69,6 +94,12 @@ impl SharedReader {
         Ok(())
     }
 
+    /// Lets go of a file that does not count any more.
+    fn keep_up(&self) {
+        self.file.look();
+        self.open.borrow_mut().take_if(|looking| !looking.reader.is_current());
+    }
+
     /// Ends the look after the requests that are at hand now.
     async fn look_away(self: Rc<Self>) {
         tokio::task::yield_now().await;
@@ -79,5 +110,13 @@ impl SharedReader {
             log::error!("a look at the database could not be ended: {}", chain(&fault));
             *open = None;
         }
+    }
+}
+
+async fn keep_up(reader: Weak<SharedReader>) {
+    loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        let Some(reader) = reader.upgrade() else { return };
+        reader.keep_up();
     }
 }

@@ -27,6 +27,8 @@ pub struct Ledger {
     untold: usize,
     /// Rows of the table that are none of ours: somebody wrote them by hand.
     foreign_rows: usize,
+    /// In which of the database files the rows are: see [`crate::store::CurrentFile::turn`].
+    file: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -81,6 +83,20 @@ impl Ledger {
             (block.target.clone(), Entry { block, weight, holds: true, has_line: true, row })
         };
         Self { entries: stored.into_iter().map(entry).collect(), ..Self::default() }
+    }
+
+    /// This database file counts now. In another one than before no row is as it was: all are written anew.
+    pub fn of_file(&mut self, turn: u64) {
+        let is_first = self.file.is_none();
+        if self.file.replace(turn) != Some(turn) && !is_first {
+            self.entries.values_mut().for_each(|entry| entry.row = Row::Unknown);
+            (self.foreign_rows, self.is_behind) = (0, true);
+        }
+    }
+
+    /// Which file that is.
+    pub fn file(&self) -> Option<u64> {
+        self.file
     }
 
     /// The number of the blocks that were last taken up.
@@ -231,6 +247,20 @@ mod tests {
             (due != Due::default()).then_some((due.lines.len(), due.notes.len()))
         });
         due.collect()
+    }
+
+    #[test]
+    fn another_database_file_gets_all_rows_and_no_line_anew() {
+        let mut ledger = Ledger::of_stored(blocks(0..3));
+        ledger.of_file(1);
+        assert_eq!((ledger.due(), ledger.rows()), (Due::default(), Some(3)), "the file of the start");
+        ledger.of_file(2);
+        assert_eq!(ledger.rows(), None, "nothing is known of it, so that nothing was lifted in it");
+        let due = ledger.due();
+        assert_eq!((due.lines.len(), due.notes.len()), (0, 3));
+        ledger.written(&due.notes);
+        ledger.of_file(2);
+        assert_eq!((ledger.due(), ledger.rows()), (Due::default(), Some(3)));
     }
 
     #[test]

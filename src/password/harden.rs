@@ -18,7 +18,7 @@ use crate::action::Standing;
 use crate::chain::chain;
 use crate::clock::Clock;
 use crate::member::Key;
-use crate::store::{Hardened, Location, Pending, Reader, open_reader};
+use crate::store::{CurrentFile, CurrentReader, Hardened, Location, Pending, Reader};
 use crate::writer::{RUSH_REQUESTS, Writer};
 
 /// Credentials hashed between two looks at the backlog: few, so that the member who joined last never waits behind many.
@@ -84,7 +84,7 @@ struct ToTell {
 
 /// Where credentials are hashed.
 pub struct Bench {
-    location: Location,
+    file: CurrentFile,
     vault: Vault,
     hasher: Hasher,
     writer: Writer,
@@ -101,7 +101,13 @@ pub struct Bench {
 impl Bench {
     /// A bench over this database; hashes go to `writer`.
     pub fn new(location: Location, vault: Vault, hasher: Hasher, writer: Writer) -> Self {
-        Self { location, vault, hasher, writer, rehashes: None, to_tell: None, broken: HashSet::new(), stop: Arc::default() }
+        let file = CurrentFile::new(location);
+        Self { file, vault, hasher, writer, rehashes: None, to_tell: None, broken: HashSet::new(), stop: Arc::default() }
+    }
+
+    /// The same over the file that the service has, whichever that is.
+    pub fn following(self, file: CurrentFile) -> Self {
+        Self { file, ..self }
     }
 
     /// The same with logins that bring passwords whose hashes are to be replaced.
@@ -141,9 +147,14 @@ impl Bench {
     }
 
     /// One round; `false` when nothing is left to hash.
-    fn round(&mut self, reader: &mut Option<Reader>, report: &mut Report) -> Result<bool, String> {
+    fn round(&mut self, reader: &mut Option<CurrentReader>, report: &mut Report) -> Result<bool, String> {
+        if reader.as_ref().is_some_and(|reader| !reader.is_current()) {
+            *reader = None;
+            // Records of another file have these numbers.
+            self.broken.clear();
+        }
         if reader.is_none() {
-            *reader = Some(open_reader(&self.location).map_err(|error| chain(&error))?);
+            *reader = Some(self.file.open().map_err(|error| chain(&error))?);
         }
         let Some(reader) = reader else { return Ok(false) };
         if report.due <= Instant::now() {
@@ -185,7 +196,7 @@ impl Bench {
     ///
     /// What keeps it from going on, in a line.
     pub fn harden_all(&mut self) -> Result<(), String> {
-        let reader = open_reader(&self.location).map_err(|error| chain(&error))?;
+        let reader = self.file.open().map_err(|error| chain(&error))?;
         while self.harden_newest(&reader)? || self.rehash_newest(&reader)? {}
         Ok(())
     }

@@ -77,7 +77,7 @@ pub(super) fn open(
 
 /// Looks again of which kinds there are rows: what every login spends follows.
 pub(super) fn sample_rows(shared: &Shared) {
-    let read = open_reader(&shared.location).map_err(|error| chain(&error));
+    let read = shared.file.open().map_err(|error| chain(&error));
     match read.and_then(|reader| reader.sample(ROWS_SAMPLED).map_err(|fault| chain(&fault))) {
         Ok(rows) => shared.area.steps.sample(&rows),
         // The kinds of the latest sample stay, and what keeps the database from being read is logged elsewhere.
@@ -96,11 +96,14 @@ pub(super) fn say_left_out(shared: &Shared, at_the_end: bool) {
 
 /// Takes up what `member logout --all` did. While the database cannot be read, the epoch stays; what keeps it from being read is
 /// logged elsewhere.
-pub(super) fn take_up_epoch(shared: &Shared) {
-    let read = open_reader(&shared.location).map_err(|error| chain(&error));
+pub(super) fn take_up_epoch(shared: &Shared, is_replaced: bool) {
+    let read = shared.file.open().map_err(|error| chain(&error));
     match read.and_then(|reader| reader.login_epoch().map_err(|fault| chain(&fault))) {
-        Ok(epoch) if shared.area.signers.take_up(epoch) => log::warn!("all logins by cookie were ended by a command"),
-        Ok(_) => {}
+        Ok(epoch) if !shared.area.signers.take_up(epoch) => {}
+        Ok(_) if is_replaced => {
+            log::warn!("logins by cookie are good as they were at the time of the database that was put in place")
+        }
+        Ok(_) => log::warn!("all logins by cookie were ended by a command"),
         Err(error) => log::debug!("whether all logins were ended cannot be looked up: {error}"),
     }
 }

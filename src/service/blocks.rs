@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::http::postback::Shared;
 use crate::login::blocks::{LINES_MAX, Ledger};
 use crate::login::guard::{Block, Guard, Kind, Named};
-use crate::store::{Engine, Fault, Location, open_reader, with_engine};
+use crate::store::{CurrentFile, Engine, Fault, open_reader, with_engine};
 
 /// Blocks that are stored hold again, as many as there may be; the others are forgotten there too. So are those of a name: which
 /// networks had opened it before is forgotten, and nobody shall be locked out by it. And those of a name that no member has: it
@@ -43,6 +43,9 @@ pub(super) async fn look(shared: &Shared) {
     let area = &shared.area;
     let due = {
         let mut ledger = area.ledger();
+        if shared.file.is_counting() {
+            ledger.of_file(shared.file.turn());
+        }
         if let Some((seen, held)) = area.guard.blocks_since(ledger.seen(), shared.clock.steady()) {
             ledger.take_up(seen, held);
         }
@@ -76,7 +79,8 @@ pub(super) fn write_down_all(shared: &Shared) {
 fn take_up_lifted(shared: &Shared) {
     let mut ledger = shared.area.ledger();
     let Some(rows) = ledger.rows() else { return };
-    let lifted = match stored_unless(rows, &shared.location) {
+    let Some(file) = ledger.file() else { return };
+    let lifted = match stored_unless(rows, file, &shared.file) {
         Ok(None) => return,
         Ok(Some((rows, stored))) => ledger.lifted(rows, &stored),
         // They hold, and what keeps the database from being read is logged elsewhere.
@@ -89,9 +93,13 @@ fn take_up_lifted(shared: &Shared) {
     }
 }
 
-/// All rows of the table and how many there are, unless there are just so many: counting them is the cheap look.
-fn stored_unless(rows: usize, location: &Location) -> Result<Option<(usize, Vec<Block>)>, String> {
-    let reader = open_reader(location).map_err(|error| chain(&error))?;
+/// All rows of the table and how many there are, unless there are just so many: counting them is the cheap look. Nothing of
+/// another file than the one of which so many are expected.
+fn stored_unless(rows: usize, turn: u64, file: &CurrentFile) -> Result<Option<(usize, Vec<Block>)>, String> {
+    let reader = file.open().map_err(|error| chain(&error))?;
+    if reader.turn() != turn {
+        return Ok(None);
+    }
     let read = || {
         reader.look()?;
         let found = reader.count_blocks()?;

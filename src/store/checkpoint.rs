@@ -65,18 +65,25 @@ impl<'c> Checkpoints<'c> {
         Ok(Self { conn, path, pages, every, unfinished: None })
     }
 
-    /// Makes the checkpoint that is due at `now`, if one is. Waits for nobody.
-    pub(super) fn run_if_due(&mut self, now: Instant) -> Result<Option<HeldWal>, Fault> {
-        let due = match self.unfinished {
+    /// Whether a checkpoint is due at `now`.
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        match self.unfinished {
             Some(unfinished) => now >= unfinished.try_again,
             None => self.pages.load(Ordering::Relaxed) >= self.every,
-        };
-        if due {
-            let since = self.unfinished.map_or(now, |unfinished| unfinished.since);
-            let done = self.try_once()?;
-            self.unfinished = (!done).then(|| Unfinished { since, try_again: now + TRY_AGAIN_AFTER });
         }
-        Ok(self.unfinished.and_then(|unfinished| self.held(unfinished.since, now)))
+    }
+
+    /// Makes the checkpoint that is due. Waits for nobody.
+    pub(super) fn run(&mut self, now: Instant) -> Result<(), Fault> {
+        let since = self.unfinished.map_or(now, |unfinished| unfinished.since);
+        let done = self.try_once()?;
+        self.unfinished = (!done).then(|| Unfinished { since, try_again: now + TRY_AGAIN_AFTER });
+        Ok(())
+    }
+
+    /// The reader who kept the last checkpoint from being completed, where that is worth telling.
+    pub(super) fn held(&self, now: Instant) -> Option<HeldWal> {
+        self.unfinished.and_then(|unfinished| self.held_since(unfinished.since, now))
     }
 
     /// Completes the checkpoint and truncates the WAL to zero bytes; `false` where a reader prevents it.
@@ -98,7 +105,7 @@ impl<'c> Checkpoints<'c> {
         self.pages.load(Ordering::Relaxed) >= self.every.saturating_mul(2)
     }
 
-    fn held(&self, since: Instant, now: Instant) -> Option<HeldWal> {
+    fn held_since(&self, since: Instant, now: Instant) -> Option<HeldWal> {
         let pages = u64::try_from(self.pages.load(Ordering::Relaxed)).unwrap_or(0);
         let bytes = pages * FRAME_BYTES.unsigned_abs();
         (self.is_large() || now.saturating_duration_since(since) >= LONG_READ).then_some(HeldWal { since, bytes })

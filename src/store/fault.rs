@@ -2,6 +2,8 @@
 
 use rusqlite::ffi::{self, ErrorCode};
 
+use super::files::FileChange;
+
 /// A fault of ours or of the machine: never shown to a caller, logged once where it is handled.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
@@ -20,9 +22,9 @@ pub enum Fault {
     /// Anything else: input/output, corruption, a read-only file.
     #[error("the database cannot be used")]
     Broken(#[source] rusqlite::Error),
-    /// The file at the database's path is not the one that was opened: nothing may be acknowledged that a restart would not find.
-    #[error("the database file was removed or replaced")]
-    Moved,
+    /// The files of the database are not those that were opened: nothing may be acknowledged that a restart would not find.
+    #[error("{0}")]
+    Moved(FileChange),
     /// A row that this program cannot have written.
     #[error("the database holds a row that cannot be read: {0}")]
     BadRow(String),
@@ -46,14 +48,14 @@ impl Fault {
         match Fault::from(error) {
             known @ (Fault::Locked(_) | Fault::Full(_) | Fault::Constraint(_)) => known,
             Fault::Broken(error) | Fault::CommitUnknown(error) => Fault::CommitUnknown(error),
-            other @ (Fault::BadRow(_) | Fault::Moved) => other,
+            other @ (Fault::BadRow(_) | Fault::Moved(_)) => other,
         }
     }
 
     /// Whether the connection is best opened anew: its state, or its file, may not be what it believes.
     pub fn wants_reopening(&self) -> bool {
         match self {
-            Fault::CommitUnknown(_) | Fault::Broken(_) | Fault::Moved => true,
+            Fault::CommitUnknown(_) | Fault::Broken(_) | Fault::Moved(_) => true,
             Fault::Locked(_) | Fault::Full(_) | Fault::Constraint(_) | Fault::BadRow(_) => false,
         }
     }
@@ -72,7 +74,7 @@ impl Fault {
             | Fault::Constraint(error)
             | Fault::CommitUnknown(error)
             | Fault::Broken(error) => error.sqlite_error().map(|ffi::Error { extended_code, .. }| *extended_code),
-            Fault::BadRow(_) | Fault::Moved => None,
+            Fault::BadRow(_) | Fault::Moved(_) => None,
         }
     }
 }

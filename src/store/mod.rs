@@ -2,12 +2,15 @@
 //! save all that was decided, commit. A second engine is one more file here that implements it.
 
 mod checkpoint;
+mod current;
 mod fault;
+mod files;
 mod folding;
 mod forms;
 mod logins;
 mod names;
 mod open;
+mod own_file;
 mod reader;
 mod rows;
 mod sqlite;
@@ -20,7 +23,9 @@ mod wal_mark;
 mod whole;
 
 pub use checkpoint::HeldWal;
+pub use current::{CurrentFile, CurrentReader};
 pub use fault::Fault;
+pub use files::{FileChange, FilesSeen};
 pub use forms::Forms;
 pub use names::Unfolded;
 pub(crate) use open::check_access;
@@ -229,6 +234,9 @@ pub trait Engine {
     /// Outside a transaction, after the replies of a batch are out: brings the log into the database file if it has grown enough.
     /// Says so where a reader has kept the log from beginning anew for too long. `now` is a monotonic time.
     fn tidy(&mut self, now: Instant) -> Result<Option<HeldWal>, Fault>;
+
+    /// Outside a transaction: [`Fault::Moved`] where the files are not those that were opened, or have a content that is not ours.
+    fn check_file(&mut self) -> Result<(), Fault>;
 
     /// Outside a transaction, at the end of the last writer: brings all of the log into the database file and empties it. `false`
     /// where the transaction of a reader prevents it.

@@ -14,6 +14,8 @@ use rusqlite::{Connection, OpenFlags, ffi};
 use rustix::fs::Access;
 
 use super::checkpoint::{CHECKPOINT_PAGES, Checkpoints};
+use super::files::{FileChange, Files};
+use super::own_file::OwnFile;
 use super::reader::Reader;
 use super::sqlite::Sqlite;
 use super::upgrade::{self, UpgradeError};
@@ -117,6 +119,9 @@ pub enum OpenError {
     /// A first start was cut short there, and the caller did not ask to make it.
     #[error("the database {} is empty, as a first start leaves it that was cut short: `nats-userman serve` makes it", .0.display())]
     Begun(PathBuf),
+    /// The service does not know yet whether it can go on with the file that lies there.
+    #[error("it is in doubt which file is the database {}", .0.display())]
+    InDoubt(PathBuf),
     /// It is of another program, or of a newer release.
     #[error("cannot use the database {}", .0.display())]
     Upgrade(PathBuf, #[source] UpgradeError),
@@ -159,6 +164,7 @@ impl OpenError {
             | OpenError::ForeignWal { .. }
             | OpenError::Empty(_)
             | OpenError::LostLog(_)
+            | OpenError::InDoubt(_)
             | OpenError::Begun(_) => false,
         }
     }
@@ -180,6 +186,7 @@ pub fn with_engine<T>(location: &Location, make: bool, work: impl FnOnce(&mut dy
     }
     check_access(path, Access::READ_OK | Access::WRITE_OK)?;
     let fault = |fault| OpenError::of(path, fault);
+    let files = Files::look(path).map_err(|_| fault(Fault::Moved(FileChange::Gone)))?;
     // NO_MUTEX: one thread at a time has a connection, which Rust sees to.
     let mut conn = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(fault)?;
     let version = upgrade::check(&conn).map_err(|error| OpenError::of_upgrade(path, error))?;
@@ -198,7 +205,8 @@ pub fn with_engine<T>(location: &Location, make: bool, work: impl FnOnce(&mut dy
     };
     conn.wal_hook(Some(hook)).map_err(|error| fault(error.into()))?;
     let checkpoints = Checkpoints::new(&conn, path, wal_pages, location.checkpoint_pages).map_err(fault)?;
-    let mut engine = Sqlite::new(&conn, path, checkpoints).map_err(fault)?;
+    let own_file = OwnFile::new(&conn, path, &files).map_err(fault)?;
+    let mut engine = Sqlite::new(&conn, own_file, checkpoints).map_err(fault)?;
     if version < upgrade::CURRENT {
         // Only a WAL that begins with a mark can be told from one of another file. Where it cannot be emptied now, it will be later.
         let _ = engine.empty_wal();

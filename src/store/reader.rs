@@ -342,6 +342,16 @@ impl Reader {
         Ok(!self.conn.query_row(used, [], |row| row.get::<_, bool>(0))?)
     }
 
+    /// Number and time of the newest journal record, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// Where the database cannot be read.
+    pub fn newest_record(&self) -> Result<Option<(i64, i64)>, Fault> {
+        let newest = "SELECT id, at FROM journal ORDER BY id DESC LIMIT 1";
+        Ok(self.conn.query_row(newest, [], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
+    }
+
     /// How many credentials in the journal wait to be hashed.
     ///
     /// # Errors

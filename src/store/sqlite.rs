@@ -1,12 +1,11 @@
 //! SQLite as the writer's engine: one connection, its statements prepared once and held.
 
-use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
 use std::time::Instant;
 
 use rusqlite::{Connection, Statement, params};
 
 use super::checkpoint::{Checkpoints, HeldWal};
+use super::own_file::OwnFile;
 use super::rows::{
     FormColumns, HERE_COLUMNS, MEMBER_COLUMNS, before_column, read_former, read_here, select_former, select_member,
 };
@@ -34,9 +33,7 @@ const PROBE_BYTES: i64 = 8 * 4096;
 
 pub(super) struct Sqlite<'c> {
     conn: &'c Connection,
-    path: &'c Path,
-    /// Device and inode of the file that was opened.
-    opened: (u64, u64),
+    own_file: OwnFile<'c>,
     checkpoints: Checkpoints<'c>,
     /// Rows that this connection had changed when the transaction began.
     changes_before: u64,
@@ -58,12 +55,11 @@ pub(super) struct Sqlite<'c> {
 
 impl<'c> Sqlite<'c> {
     /// Prepares the statements.
-    pub(super) fn new(conn: &'c Connection, path: &'c Path, checkpoints: Checkpoints<'c>) -> Result<Self, Fault> {
+    pub(super) fn new(conn: &'c Connection, own_file: OwnFile<'c>, checkpoints: Checkpoints<'c>) -> Result<Self, Fault> {
         let prepare = |sql: &str| conn.prepare(sql);
         Ok(Self {
             conn,
-            path,
-            opened: identity(path).ok_or(Fault::Moved)?,
+            own_file,
             checkpoints,
             changes_before: 0,
             select_member: prepare(&select_member())?,
@@ -308,11 +304,6 @@ fn write_block(conn: &Connection, block: &Block) -> Result<(), Fault> {
     Ok(())
 }
 
-/// By `stat` alone: opening and closing the file would give up SQLite's locks on it.
-fn identity(path: &Path) -> Option<(u64, u64)> {
-    std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()))
-}
-
 /// INSERT or UPDATE of member_auth, whose parameters are the same.
 fn write_row(statement: &mut Statement<'_>, row: &Member) -> Result<(), Fault> {
     bind_row(statement, row)?;
@@ -345,9 +336,7 @@ fn bind_row(statement: &mut Statement<'_>, row: &Member) -> Result<(), Fault> {
 
 impl Engine for Sqlite<'_> {
     fn begin(&mut self) -> Result<(), Fault> {
-        if identity(self.path) != Some(self.opened) {
-            return Err(Fault::Moved);
-        }
+        self.own_file.check()?;
         // IMMEDIATE: a lock that is only taken at the first write could find that what was loaded is no longer so.
         self.conn.execute_batch("BEGIN IMMEDIATE")?;
         self.changes_before = self.conn.total_changes();
@@ -419,10 +408,11 @@ impl Engine for Sqlite<'_> {
     }
 
     fn commit(&mut self) -> Result<(), Fault> {
-        if self.conn.total_changes() != self.changes_before {
-            wal_mark::renew(self.conn)?;
-        }
-        self.conn.execute_batch("COMMIT").map_err(Fault::of_commit)
+        let is_changed = self.conn.total_changes() != self.changes_before;
+        let mark = if is_changed { Some(wal_mark::renew(self.conn)?) } else { None };
+        self.conn.execute_batch("COMMIT").map_err(Fault::of_commit)?;
+        mark.into_iter().for_each(|mark| self.own_file.committed(mark));
+        Ok(())
     }
 
     fn rollback(&mut self) {
@@ -554,13 +544,23 @@ impl Engine for Sqlite<'_> {
     }
 
     fn tidy(&mut self, now: Instant) -> Result<Option<HeldWal>, Fault> {
-        self.checkpoints.run_if_due(now)
+        if self.checkpoints.is_due(now) {
+            self.own_file.check()?;
+            let done = self.checkpoints.run(now);
+            self.own_file.was_written();
+            done?;
+        }
+        Ok(self.checkpoints.held(now))
+    }
+
+    fn check_file(&mut self) -> Result<(), Fault> {
+        self.own_file.check()
     }
 
     fn empty_wal(&mut self) -> Result<bool, Fault> {
-        if identity(self.path) != Some(self.opened) {
-            return Err(Fault::Moved);
-        }
-        self.checkpoints.empty_wal()
+        self.own_file.check()?;
+        let done = self.checkpoints.empty_wal();
+        self.own_file.was_written();
+        done
     }
 }

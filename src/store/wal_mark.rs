@@ -39,10 +39,27 @@ type Id = [u8; ID_BYTES];
 type Cookie = [u8; COOKIE_BYTES];
 
 /// Gives the open transaction a mark of its own. To be called last in every transaction that changed anything.
-pub(super) fn renew(conn: &Connection) -> Result<(), Fault> {
+pub(super) fn renew(conn: &Connection) -> Result<Newest, Fault> {
     let cookie = cookie(conn)?;
-    conn.prepare_cached("UPDATE wal_mark SET previous = id, id = randomblob(16), cookie = ?1")?.execute([cookie])?;
-    Ok(())
+    let renew = "UPDATE wal_mark SET previous = id, id = randomblob(16), cookie = ?1 RETURNING id";
+    let id = conn.prepare_cached(renew)?.query_row([cookie], |row| row.get(0))?;
+    Ok(Newest { id, cookie })
+}
+
+/// What the newest transaction left, by which its file is known again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Newest {
+    id: Id,
+    cookie: Cookie,
+}
+
+impl Newest {
+    /// As this connection reads it. `None` in a database that has no mark.
+    pub(super) fn read(conn: &Connection) -> Result<Option<Self>, Fault> {
+        let id = conn.query_row("SELECT id FROM wal_mark WHERE tag = ?1", [TAG], |row| row.get(0)).optional()?;
+        let cookie = cookie(conn)?;
+        Ok(id.map(|id| Self { id, cookie }))
+    }
 }
 
 /// Completes the mark of the transaction that made the table: it is the first, and has none before.
@@ -59,14 +76,42 @@ fn cookie(conn: &Connection) -> Result<Cookie, Fault> {
 /// Whether the WAL does not belong to the file, for certain. Before a connection is open in this process: see
 /// [`super::check_whole`].
 pub(super) fn is_foreign(database: &Path, wal: &Path) -> bool {
+    is_foreign_by(database, wal, FileState::read)
+}
+
+fn is_foreign_by(database: &Path, wal: &Path, read: impl Fn(&Path) -> Option<FileState>) -> bool {
     let verdict = || {
         let before = wal_header(wal)?;
-        let file = FileState::read(database);
+        let file = read(database);
         let foreign = file.is_some_and(|file| file.contradicts(wal));
         // Where the WAL was begun anew meanwhile, file and WAL were read at different times.
         (wal_header(wal) == Some(before)).then_some(foreign)
     };
     (0..TRIES).find_map(|_| verdict()).unwrap_or(false)
+}
+
+/// Whether file and WAL are what a service goes on with that has them open: the WAL belongs to the file, and the newest
+/// transaction that it knows is in one of both, or is the one before. `None` where the file cannot be read by itself, as in the
+/// middle of a checkpoint by which it grows. `others` says that another program has committed since, which
+/// makes no mark. Good at any time: the file is opened by SQLite alone, which knows of its own locks.
+pub(super) fn continues(database: &Path, wal: &Path, newest: Newest, others: bool) -> Option<bool> {
+    let state = FileState::read_by_sqlite(database)?;
+    let (id, previous) = match state.mark {
+        FileMark::Is { id, previous } => (id, previous),
+        FileMark::None => return Some(false),
+        FileMark::Unreadable => return None,
+    };
+    let head = state.head;
+    let logged = || Frames::open(wal).map(Frames::marks).unwrap_or_default();
+    // Backups by SQLite have another one.
+    let same_cookie = head.cookie == newest.cookie;
+    let is_known = || match logged() {
+        // The file has everything.
+        marks if marks.is_empty() && id == newest.id => same_cookie || others,
+        marks if marks.is_empty() => previous == newest.id || others && same_cookie,
+        marks => [id, previous].contains(&newest.id) || marks.iter().any(|mark| mark.id == newest.id),
+    };
+    Some(is_known() && !is_foreign_by(database, wal, FileState::read_by_sqlite))
 }
 
 fn wal_header(wal: &Path) -> Option<[u8; WAL_HEADER_BYTES]> {
@@ -103,7 +148,10 @@ enum FileMark {
     Unreadable,
     /// The table is not there, so that its first row must be in the WAL.
     None,
-    Is(Id),
+    Is {
+        id: Id,
+        previous: Id,
+    },
 }
 
 impl FileState {
@@ -116,6 +164,18 @@ impl FileState {
         is_ours.then(|| Self { is_of_rollback_mode: header[18] == 1, head, mark: FileMark::read(database) })
     }
 
+    /// The same without opening the file but by SQLite, which does not tell for which mode it was made. A copy by VACUUM has another
+    /// cookie, and one from a dump no mark of ours.
+    fn read_by_sqlite(database: &Path) -> Option<Self> {
+        let read = || {
+            let conn = open_immutable(database)?;
+            let number = |pragma: &str| conn.query_row(pragma, [], |row| row.get::<_, u32>(0).map(u32::to_be_bytes));
+            let head = Head { cookie: number("PRAGMA schema_version")?, version: number("PRAGMA user_version")? };
+            Ok::<_, rusqlite::Error>(Self { is_of_rollback_mode: false, head, mark: FileMark::of(&conn) })
+        };
+        read().ok()
+    }
+
     /// Whether this file cannot be the one on which the WAL was begun.
     fn contradicts(&self, wal: &Path) -> bool {
         let Some(mut frames) = Frames::open(wal) else { return false };
@@ -123,7 +183,7 @@ impl FileState {
             _ if self.is_of_rollback_mode => frames.next_transaction().is_some(),
             FileMark::Unreadable => false,
             FileMark::None => frames.first_mark().is_some_and(|mark| mark.previous != [0; ID_BYTES]),
-            FileMark::Is(id) => self.is_refuted(id, frames),
+            FileMark::Is { id, .. } => self.is_refuted(id, frames),
         }
     }
 
@@ -159,13 +219,17 @@ impl FileState {
 
 impl FileMark {
     fn read(database: &Path) -> Self {
+        open_immutable(database).map_or(FileMark::Unreadable, |conn| Self::of(&conn))
+    }
+
+    fn of(conn: &Connection) -> Self {
         let read = || {
-            let conn = open_immutable(database)?;
             let there = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'wal_mark')";
             if !conn.query_row(there, [], |row| row.get(0))? {
                 return Ok(FileMark::None);
             }
-            let mark = conn.query_row("SELECT id FROM wal_mark WHERE tag = ?1", [TAG], |row| row.get(0).map(FileMark::Is));
+            let is = |row: &rusqlite::Row<'_>| Ok(FileMark::Is { id: row.get(0)?, previous: row.get(1)? });
+            let mark = conn.query_row("SELECT id, previous FROM wal_mark WHERE tag = ?1", [TAG], is);
             Ok::<_, rusqlite::Error>(mark.optional()?.unwrap_or(FileMark::Unreadable))
         };
         read().unwrap_or(FileMark::Unreadable)
@@ -231,6 +295,11 @@ impl Frames {
     fn first_mark(&mut self) -> Option<Mark> {
         let transactions = std::iter::from_fn(|| self.next_transaction());
         transactions.take_while(|transaction| !transaction.is_whole).find_map(|transaction| transaction.mark)
+    }
+
+    /// The marks of all transactions that have one.
+    fn marks(mut self) -> Vec<Mark> {
+        std::iter::from_fn(|| self.next_transaction()).filter_map(|transaction| transaction.mark).collect()
     }
 
     fn next_transaction(&mut self) -> Option<Transaction> {

@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant};
 
 use crate::chain::chain;
-use crate::store::{Fault, OpenError};
+use crate::store::Fault;
 
 /// A fault of one kind has at most one line in this time, also where it ends and begins again.
 const REPEAT_AFTER: Duration = Duration::from_secs(60);
@@ -65,7 +65,7 @@ impl FaultLog {
     }
 
     /// The database cannot be opened.
-    pub(super) fn cannot_open(&mut self, error: &OpenError) {
+    pub(super) fn cannot_open(&mut self, error: &dyn std::error::Error) {
         self.met(chain(error), Work::Upkeep);
     }
 
@@ -128,6 +128,9 @@ impl FaultLog {
 }
 
 fn line(fault: &Fault) -> String {
+    if let Fault::Moved(change) = fault {
+        return format!("{change}; whatever needs the database gets 503 until one lies there with which the service can go on");
+    }
     let code = fault.code().map(|code| format!(" (SQLite code {code})")).unwrap_or_default();
     format!("{}{code}", chain(fault))
 }

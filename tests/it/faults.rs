@@ -10,6 +10,7 @@ mod health;
 mod locked;
 mod long_reader;
 mod memory;
+mod replaced;
 mod steps;
 mod stopping;
 

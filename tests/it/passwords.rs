@@ -395,7 +395,7 @@ fn harden_as(app: &App, kind: HashKind) {
     let location = app.config.location.clone();
     let jumps = nats_userman::clock::jump::Watch::new(clock.read(), None, 10);
     let setup = nats_userman::writer::Setup {
-        location: location.clone(),
+        file: nats_userman::store::CurrentFile::new(location.clone()),
         vault: vault.clone(),
         jumps,
         clock,

@@ -1,8 +1,13 @@
 //! The README keeps its word: its session with curl gives the replies that stand there, and its table of settings is that of `--help`.
 
+use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::support::{App, TOKEN, program, real_program};
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+use crate::support::{App, Caller, Program, TOKEN, eventually, program, real_program, rows};
 
 const README: &str = include_str!("../../README.md");
 
@@ -28,6 +33,76 @@ fn the_session_with_curl_gives_the_replies_that_stand_in_the_readme() {
     for action in nats_userman::action::NAMES {
         assert!(lines.iter().any(|line| line.contains(&format!("action={action}&"))), "{action} is not in the session");
     }
+}
+
+/// Runs the commands behind a marker, with a directory of the test's own in place of /backup.
+fn run_block(marker: &str, cwd: &Path) {
+    let backup = cwd.join("backup").display().to_string();
+    let script = format!("set -e\n{}", block_after(marker).join("\n")).replace("/backup", &backup);
+    let bin = Path::new(env!("CARGO_BIN_EXE_nats-userman")).parent().unwrap();
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+    let output = Command::new("sh").args(["-c", &script]).current_dir(cwd).env("PATH", path).output().unwrap();
+    assert!(output.status.success(), "{marker}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Regression: `.backup` begins again with every postback.
+#[test]
+fn the_backup_of_the_readme_ends_beside_postbacks_and_is_whole_and_can_be_restored() {
+    if real_program("sqlite3").is_none() {
+        return;
+    }
+    let dir = TempDir::new().unwrap();
+    let data = dir.path().join("data");
+    let mut service = Program::serve(&data, &[]);
+    let add = |member: usize| format!("action=ADD&siteid=1&memberid={member}&username=name-{member}&cryptpass=41R19prsa7NLQ");
+    let added = |member: usize| format!("OK|member {member} \"name-{member}\" added to site 1");
+    (1..=20).for_each(|member| assert_eq!(service.post(&add(member)).unwrap().body, added(member)));
+    assert!(service.terminate().success());
+    // Enough for a copy to last for many postbacks.
+    let ballast = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 40000)
+         INSERT INTO journal (at, source, fields, reply) SELECT 1, 'replay', hex(randomblob(500)), 'OK|' FROM n";
+    Connection::open(data.join("userman.db")).unwrap().execute(ballast, []).unwrap();
+    write_token(&data);
+    let mut service = Program::serve(&data, &[]);
+
+    let (address, done) = (service.address, AtomicBool::new(false));
+    let posted = std::thread::scope(|scope| {
+        let stream = scope.spawn(|| {
+            let mut caller = Caller::connect(address).unwrap();
+            let mut next = 21;
+            while !done.load(Ordering::SeqCst) {
+                assert_eq!(caller.post(&add(next)).unwrap().body, added(next));
+                next += 1;
+            }
+            next - 21
+        });
+        run_block("<!-- backup -->", dir.path());
+        done.store(true, Ordering::SeqCst);
+        stream.join().unwrap()
+    });
+    assert!(posted >= 20, "{posted} postbacks beside it show nothing");
+    let copy = Connection::open(dir.path().join("backup/userman.db")).unwrap();
+    assert_eq!(rows(&copy, "PRAGMA integrity_check"), ["ok"]);
+    let whole = "SELECT (SELECT count(*) FROM member_auth) = (SELECT count(*) FROM journal WHERE action = 'ADD'),
+                     (SELECT count(*) FROM member_auth) BETWEEN 20 AND 20 + ?1";
+    let whole = whole.replace("?1", &posted.to_string());
+    assert_eq!(rows(&copy, &whole), ["1|1"]);
+    let members = rows(&copy, "SELECT count(*) FROM member_auth");
+    drop(copy);
+
+    assert!(service.terminate().success());
+    run_block("<!-- restore -->", dir.path());
+    let restored = Program::serve(&data, &[]);
+    assert_eq!(rows(&Connection::open(data.join("userman.db")).unwrap(), "SELECT count(*) FROM member_auth"), members);
+    eventually("it can write", || restored.post(&add(1)).unwrap().status == 200);
+    assert!(!restored.stderr().contains("expected mode"), "{}", restored.stderr());
+}
+
+/// The services of these tests have their token from a flag.
+fn write_token(data: &Path) {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mut file = std::fs::File::options().create_new(true).write(true).mode(0o600).open(data.join("postback-token")).unwrap();
+    std::io::Write::write_all(&mut file, format!("{TOKEN}\n").as_bytes()).unwrap();
 }
 
 #[test]

@@ -12,7 +12,7 @@ use nats_userman::clock::{Clock, ExpiryRule};
 use nats_userman::fields::Fields;
 use nats_userman::journal::Origin;
 use nats_userman::password::Vault;
-use nats_userman::store::{Location, with_engine};
+use nats_userman::store::{CurrentFile, Location, with_engine};
 use nats_userman::writer::{self, Answer, Setup, Writer};
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -73,7 +73,7 @@ impl Bench {
         let vault = Vault::from_key([7; 32]);
         let clock = Clock::Fixed(std::sync::Arc::new(NOON.into()));
         let setup = Setup {
-            location,
+            file: CurrentFile::new(location),
             vault: vault.clone(),
             jumps: Watch::new(clock.read(), None, 10),
             clock,

@@ -98,7 +98,8 @@ fn a_checkpoint_that_is_cut_short_loses_nothing() {
             assert_log_is_clean(&program);
         }
         let program = Program::run(shim.program(&data, false), &data, &[]).unwrap_or_else(|said| panic!("{what}: {said}"));
-        assert_eq!(program.post(&add(4)).unwrap().body, added(4), "{what}");
+        // The start may make up for the checkpoint first, which takes long on a busy disk.
+        eventually("work goes on", || program.post(&add(4)).unwrap().body == added(4));
         drop(program);
         let found = members(&database);
         assert!(found.contains(&1) && found.contains(&4) && (errno == KILLED || found.contains(&2)), "{what}: {found:?}");

@@ -17,7 +17,7 @@ use nats_userman::password::harden::{Bench, hardened};
 use nats_userman::password::rehash::{Rehash, rehashed};
 use nats_userman::password::{HashKind, Hasher, Password, Stored, Vault};
 use nats_userman::replay::DryRun;
-use nats_userman::store::{Engine, Fault, Hardened, Location, Rehashed, open_reader};
+use nats_userman::store::{CurrentFile, Engine, Fault, Hardened, Location, Rehashed, open_reader};
 use nats_userman::writer::{self, Setup};
 use tempfile::TempDir;
 
@@ -65,7 +65,7 @@ impl Place {
     pub fn harden(&self) {
         let (wake, _sealed) = sync_channel(1);
         let (writer, thread) = writer::start(Setup {
-            location: self.location.clone(),
+            file: CurrentFile::new(self.location.clone()),
             vault: self.rules.vault.clone(),
             jumps: Watch::new(self.clock().read(), None, 10),
             clock: self.clock(),

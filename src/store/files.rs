@@ -1,0 +1,137 @@
+//! Which files a database is: told by `stat` alone, since opening and closing one beside SQLite gives up its locks on it (POSIX).
+
+use std::fmt;
+use std::fs::Metadata;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use super::Location;
+use super::open::beside;
+
+/// What somebody did to the files of a database under those who have it open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileChange {
+    /// Nothing is there any more.
+    Gone,
+    /// Another file is there.
+    Replaced,
+    /// The WAL was removed or replaced: what is committed into the one that is open would be lost.
+    Wal,
+    /// The same of its index, by which all who have the database open agree with each other.
+    Index,
+    /// The same file has another content, which SQLite did not write.
+    Overwritten,
+}
+
+impl fmt::Display for FileChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            FileChange::Gone => "the database file was removed or cannot be reached any more",
+            FileChange::Replaced => "another file was put in the place of the database",
+            FileChange::Wal => "the -wal file of the database was removed or replaced",
+            FileChange::Index => "the -shm file of the database was removed or replaced",
+            FileChange::Overwritten => "the database file was written over, and not by SQLite",
+        })
+    }
+}
+
+/// Device and inode.
+type Inode = (u64, u64);
+
+fn inode(file: &Metadata) -> Inode {
+    (file.dev(), file.ino())
+}
+
+/// Changes with every write to the file, and with some that change nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stamp {
+    bytes: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    fn of(file: &Metadata) -> Self {
+        let modified = (file.mtime(), file.mtime_nsec());
+        Self { bytes: file.size(), modified, changed: (file.ctime(), file.ctime_nsec()) }
+    }
+}
+
+/// The files as they were at one moment.
+#[derive(Clone, Debug)]
+pub(super) struct Files {
+    path: PathBuf,
+    wal: PathBuf,
+    index: PathBuf,
+    database: Inode,
+    /// `None`: it was not there yet, and any will do.
+    wal_inode: Option<Inode>,
+    index_inode: Option<Inode>,
+}
+
+impl Files {
+    /// Those that are there now.
+    pub(super) fn look(path: &Path) -> io::Result<Self> {
+        // Where the file is a symbolic link, SQLite keeps the others beside what it leads to.
+        let database = path.canonicalize()?;
+        let (wal, index) = (beside(&database, "-wal"), beside(&database, "-shm"));
+        let there = |path: &Path| path.metadata().ok().as_ref().map(inode);
+        Ok(Self {
+            path: path.to_owned(),
+            database: inode(&database.metadata()?),
+            wal_inode: there(&wal),
+            index_inode: there(&index),
+            wal,
+            index,
+        })
+    }
+
+    /// Whether the database file alone is the same.
+    pub(super) fn has_database_of(&self, other: &Self) -> bool {
+        self.database == other.database
+    }
+
+    /// The WAL.
+    pub(super) fn wal(&self) -> &Path {
+        &self.wal
+    }
+
+    /// Whether they are still there; then the stamp of the database file.
+    pub(super) fn check(&self) -> Result<Stamp, FileChange> {
+        let file = self.path.metadata().map_err(|_| FileChange::Gone)?;
+        let is_same =
+            |path: &Path, was: Option<Inode>| was.is_none_or(|was| path.metadata().is_ok_and(|file| inode(&file) == was));
+        if inode(&file) != self.database {
+            return Err(FileChange::Replaced);
+        }
+        if !is_same(&self.wal, self.wal_inode) {
+            return Err(FileChange::Wal);
+        }
+        if !is_same(&self.index, self.index_inode) {
+            return Err(FileChange::Index);
+        }
+        Ok(Stamp::of(&file))
+    }
+
+    /// The stamp of the database file, whichever file that is now.
+    pub(super) fn stamp(&self) -> Option<Stamp> {
+        self.path.metadata().ok().as_ref().map(Stamp::of)
+    }
+}
+
+/// What lies at a place: to be compared with what lay there a moment before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FilesSeen {
+    database: (Inode, Stamp),
+    wal: Option<(Inode, Stamp)>,
+}
+
+impl FilesSeen {
+    /// What lies there now; `None` where there is no database.
+    pub fn at(location: &Location) -> Option<Self> {
+        let database = location.path().canonicalize().ok()?;
+        let look = |path: &Path| path.metadata().ok().map(|file| (inode(&file), Stamp::of(&file)));
+        Some(Self { database: look(&database)?, wal: look(&beside(&database, "-wal")) })
+    }
+}

@@ -1,0 +1,76 @@
+//! Another file in the place of the database, or the same with another content. The service goes on with it if a start would, and
+//! looks as closely: after all of its threads have let go of the old one, so that SQLite begins anew with what lies there.
+
+use crate::apply::in_transaction;
+use crate::clock::format_utc;
+use crate::seals::foreign_seals;
+use crate::store::{CurrentReader, Engine, Fault, FileChange, FilesSeen, OpenError, State, check_pages, look, open_unchanged};
+
+use super::Setup;
+
+/// While no file counts.
+#[derive(Debug, Default)]
+pub(super) struct Replaced {
+    /// What lay there at the last look: it may be a copy that somebody is writing.
+    seen: Option<FilesSeen>,
+    /// It is not written down there that seals are under our key.
+    lacks_key: bool,
+}
+
+/// Why the service cannot go on with what lies there.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CannotGoOn {
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error("cannot use the database that lies there now")]
+    Fault(#[from] Fault),
+    #[error(
+        "the database that lies there now is of an earlier release (version {0}): restart the service, and its start upgrades it"
+    )]
+    Older(i64),
+    #[error(
+        "the database that lies there now has {0} passwords sealed under another key than seal.key: put the right one of both there, \
+         and restart the service"
+    )]
+    OtherKey(u64),
+}
+
+impl Replaced {
+    /// Whether a file lies there with which the service can go on. Each call looks once.
+    pub(super) fn is_ready(&mut self, setup: &Setup) -> Result<bool, CannotGoOn> {
+        let location = setup.file.location();
+        let seen = FilesSeen::at(location);
+        let is_settled = std::mem::replace(&mut self.seen, seen) == seen;
+        if seen.is_none() || !is_settled || !setup.file.is_let_go() {
+            return Ok(false);
+        }
+        match look(location, true)? {
+            State::Missing | State::Begun => return Ok(false),
+            State::Older(version) => return Err(CannotGoOn::Older(version)),
+            State::Current => {}
+        }
+        if setup.file.change() == Some(FileChange::Overwritten) {
+            // A checkpoint may have come between.
+            check_pages(location)?;
+        }
+        let reader = open_unchanged(location)?;
+        self.lacks_key = reader.seal_key()? != Some(setup.vault.key_id());
+        match foreign_seals(&setup.vault, &reader)? {
+            0 => Ok(true),
+            count => Err(CannotGoOn::OtherKey(count)),
+        }
+    }
+
+    /// Lets everybody know of the file that was opened. What was read until now is of no use any more.
+    pub(super) fn take(&self, setup: &Setup, engine: &mut dyn Engine) -> Result<CurrentReader, CannotGoOn> {
+        if self.lacks_key {
+            in_transaction(engine, |engine| engine.set_seal_key(setup.vault.key_id()))?;
+        }
+        setup.file.take();
+        let first = setup.file.open()?;
+        let newest = first.newest_record()?.map_or("none".into(), |(id, at)| format!("{id} of {}", format_utc(at)));
+        let place = setup.file.location().path().display();
+        log::warn!("the service goes on with the database that lies at {place} now; its newest journal record is {newest}");
+        Ok(first)
+    }
+}

@@ -1,0 +1,368 @@
+//! The files of the database are removed, replaced or written over while the service runs. Within a second nothing is answered from
+//! the old file any more; with a file that a start would take the service goes on, for all of its threads, and with any other it
+//! says why not.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use tempfile::TempDir;
+
+use super::{NOTHING_CHANGED, add, added, assert_log_is_clean, assert_unavailable, health, is_healthy, members};
+use crate::continuity::kept;
+use crate::support::{PATIENCE, Program, Response, eventually, rows, send_raw};
+
+/// What is promised.
+const NOTICED_WITHIN: Duration = Duration::from_secs(1);
+/// More than the threads that serve, so that each is asked.
+const ASKED: usize = 8;
+const CHECK: &str = "action=CHECK&siteid=1&username=name-1";
+const FILES: [&str; 3] = ["userman.db", "userman.db-wal", "userman.db-shm"];
+
+/// A service with members 1 to 3, and a backup that has the first alone.
+struct Place {
+    dir: TempDir,
+    service: Program,
+}
+
+impl Place {
+    fn new() -> Self {
+        let dir = TempDir::new().unwrap();
+        let data = dir.path().join("data");
+        let mut before = Program::serve(&data, &[]);
+        assert_eq!(before.post(&add(1)).unwrap().body, added(1));
+        eventually("the password is hashed", || {
+            let conn = rusqlite::Connection::open(data.join("userman.db")).unwrap();
+            rows(&conn, "SELECT count(*) FROM journal WHERE sealed IS NOT NULL") == ["0"]
+        });
+        assert!(before.terminate().success());
+        fs::copy(data.join("userman.db"), dir.path().join("backup.db")).unwrap();
+        // The file on which the WAL of the service is begun is another one by then.
+        let mut later = Program::serve(&data, &[]);
+        assert_eq!(later.post(&add(3)).unwrap().body, added(3));
+        assert!(later.terminate().success());
+        let place = Self { service: Program::serve(&data, &[]), dir };
+        assert_eq!(place.enters(1), 200);
+        assert_eq!(place.post(2).body, added(2));
+        place
+    }
+
+    fn data(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    fn database(&self) -> PathBuf {
+        self.data().join("userman.db")
+    }
+
+    fn backup(&self) -> PathBuf {
+        self.dir.path().join("backup.db")
+    }
+
+    fn post(&self, member: usize) -> Response {
+        self.service.post(&add(member)).unwrap()
+    }
+
+    /// The status of `/auth` for this member.
+    fn enters(&self, member: usize) -> u16 {
+        let basic = STANDARD.encode(format!("name-{member}:{}", super::PASSWORD));
+        let head =
+            format!("GET /auth?site=1 HTTP/1.1\r\nHost: test\r\nConnection: close\r\nAuthorization: Basic {basic}\r\n\r\n");
+        send_raw(self.service.address, head.as_bytes()).unwrap().status
+    }
+
+    /// Moves the files away as `mv userman.db* elsewhere/` does.
+    fn move_away(&self) -> PathBuf {
+        let away = self.dir.path().join("away");
+        fs::create_dir_all(&away).unwrap();
+        for file in FILES {
+            let _ = fs::rename(self.data().join(file), away.join(file));
+        }
+        away
+    }
+
+    /// From a second after the change on, nothing is answered from a file.
+    fn refuses(&self) {
+        let began = Instant::now();
+        let is_quiet = || {
+            let entered = (0..ASKED).map(|_| self.enters(1)).find(|status| *status != 503);
+            let check = self.service.post(CHECK).unwrap();
+            entered.is_none() && check.status == 503 && check.body == NOTHING_CHANGED && !is_healthy(self.service.address)
+        };
+        while !is_quiet() {
+            assert!(began.elapsed() < NOTICED_WITHIN + SLACK, "not noticed: {}", self.service.stderr());
+            std::thread::park_timeout(Duration::from_millis(5));
+        }
+        assert_unavailable(&self.post(100), NOTHING_CHANGED);
+        assert_eq!(health(self.service.address), (503, "unavailable".into()));
+    }
+
+    /// The line of the log is there once.
+    fn says(&self, line: &str) {
+        eventually(line, || self.service.stderr().contains(line));
+        assert_eq!(self.service.stderr().matches(line).count(), 1, "{}", self.service.stderr());
+    }
+
+    /// The service goes on with these members, for whom all ask.
+    fn goes_on_with(&self, ids: &[usize]) {
+        let began = Instant::now();
+        while !is_healthy(self.service.address) {
+            assert!(began.elapsed() < PATIENCE, "it does not go on: {}", self.service.stderr());
+            std::thread::park_timeout(Duration::from_millis(5));
+        }
+        for id in 1..=4 {
+            let expected = if ids.contains(&id) { 200 } else { 401 };
+            (0..ASKED).for_each(|_| assert_eq!(self.enters(id), expected, "member {id}: {}", self.service.stderr()));
+        }
+        assert_eq!(self.post(50).body, added(50));
+        assert_eq!(self.enters(50), 200);
+        assert_eq!(
+            self.service.post("action=DELETE&siteid=1&memberid=50").unwrap().body,
+            "OK|member 50 \"name-50\" removed from site 1"
+        );
+        (0..ASKED).for_each(|_| assert_eq!(self.enters(50), 401));
+        self.says("the service goes on with the database that lies at ");
+    }
+
+    fn ends(mut self, ids: &[usize]) {
+        assert!(self.service.terminate().success());
+        assert_log_is_clean(&self.service);
+        let conn = rusqlite::Connection::open(self.database()).unwrap();
+        let found = rows(&conn, "SELECT memberid FROM member_auth ORDER BY memberid");
+        assert_eq!(found, ids.iter().map(usize::to_string).collect::<Vec<_>>());
+        assert_eq!(rows(&conn, "PRAGMA integrity_check"), ["ok"]);
+    }
+}
+
+/// A busy machine is given more.
+const SLACK: Duration = Duration::from_secs(4);
+
+const REFUSES: &str = "; whatever needs the database gets 503 until one lies there with which the service can go on";
+
+#[test]
+fn a_backup_in_the_place_of_files_that_were_moved_away_is_what_every_thread_reads_then() {
+    let place = Place::new();
+    place.move_away();
+    fs::copy(place.backup(), place.database()).unwrap();
+    // From the first OK on, no thread answers from the old file.
+    eventually("it is removed", || {
+        place.service.post("action=DELETE&siteid=1&memberid=1").unwrap().body.starts_with("OK|member 1 ")
+    });
+    (0..2 * ASKED).for_each(|_| assert_eq!(place.enters(1), 401, "from the old file"));
+    place.goes_on_with(&[]);
+    assert!(place.service.stderr().contains(REFUSES), "{}", place.service.stderr());
+    place.ends(&[]);
+}
+
+#[test]
+fn a_service_without_its_database_answers_503_until_it_is_there_again() {
+    let place = Place::new();
+    let away = place.move_away();
+    place.refuses();
+    place.says("the database file was removed or cannot be reached any more; whatever needs the database gets 503");
+    assert!(!place.database().exists(), "somebody began a new database");
+    for file in FILES {
+        fs::rename(away.join(file), place.data().join(file)).unwrap();
+    }
+    place.goes_on_with(&[1, 2, 3]);
+    place.ends(&[1, 2, 3]);
+}
+
+#[test]
+fn a_database_that_was_removed_is_followed_by_the_backup_that_comes_later() {
+    let place = Place::new();
+    FILES.iter().for_each(|file| fs::remove_file(place.data().join(file)).unwrap());
+    place.refuses();
+    fs::copy(place.backup(), place.database()).unwrap();
+    place.goes_on_with(&[1]);
+    place.ends(&[1]);
+}
+
+#[test]
+fn a_directory_that_was_renamed_is_not_served_from_any_more() {
+    let place = Place::new();
+    let away = place.dir.path().join("away");
+    fs::rename(place.data(), &away).unwrap();
+    place.refuses();
+    fs::rename(&away, place.data()).unwrap();
+    place.goes_on_with(&[1, 2, 3]);
+    place.ends(&[1, 2, 3]);
+}
+
+/// `cp backup userman.db`, in place: the inode is the same, and the WAL is of what was there.
+#[test]
+fn a_backup_that_is_copied_over_the_running_database_is_never_mixed_with_its_wal() {
+    let place = Place::new();
+    fs::write(place.database(), fs::read(place.backup()).unwrap()).unwrap();
+    place.refuses();
+    place.says("the database file was written over, and not by SQLite; whatever needs");
+    place.says("does not belong to the database");
+    assert!(fs::read(place.database()).unwrap() == fs::read(place.backup()).unwrap(), "the backup was changed");
+    // Without the WAL it is a database again.
+    FILES[1..].iter().for_each(|file| fs::remove_file(place.data().join(file)).unwrap());
+    place.goes_on_with(&[1]);
+    place.ends(&[1]);
+}
+
+/// The same where the file had everything, so that the WAL has nothing to tell.
+#[test]
+fn a_backup_that_is_copied_over_a_database_with_an_empty_wal_is_what_every_thread_reads_then() {
+    let place = Place::new();
+    let vacuumed = place.dir.path().join("vacuumed.db");
+    rusqlite::Connection::open(place.backup()).unwrap().execute("VACUUM INTO ?1", [vacuumed.to_str()]).unwrap();
+    let conn = rusqlite::Connection::open(place.database()).unwrap();
+    assert!(rows(&conn, "PRAGMA wal_checkpoint(TRUNCATE)")[0].starts_with("0|"));
+    fs::write(place.database(), fs::read(vacuumed).unwrap()).unwrap();
+    place.says("the database file was written over, and not by SQLite; whatever needs");
+    drop(conn);
+    place.goes_on_with(&[1]);
+    place.ends(&[1]);
+}
+
+/// A copy of database and WAL belongs together, and is not what the service has open.
+#[test]
+fn a_backup_of_database_and_wal_that_is_copied_over_both_is_noticed() {
+    let place = Place::new();
+    let copies: Vec<_> = FILES[..2].iter().map(|file| (file, fs::read(place.data().join(file)).unwrap())).collect();
+    assert_eq!(place.post(4).body, added(4));
+    copies.iter().for_each(|(file, content)| fs::write(place.data().join(file), content).unwrap());
+    place.says("the database file was written over, and not by SQLite; whatever needs");
+    place.goes_on_with(&[1, 2, 3]);
+    place.ends(&[1, 2, 3]);
+}
+
+#[test]
+fn checkpoints_of_other_programs_and_a_touch_are_no_reason_to_refuse() {
+    let place = Place::new();
+    for member in 10..20 {
+        let conn = rusqlite::Connection::open(place.database()).unwrap();
+        let mode = ["PASSIVE", "FULL", "RESTART", "TRUNCATE"][member % 4];
+        rows(&conn, &format!("PRAGMA wal_checkpoint({mode})"));
+        assert_eq!(place.post(member).body, added(member));
+        fs::File::options().write(true).open(place.database()).unwrap().set_modified(std::time::SystemTime::now()).unwrap();
+        assert_eq!(place.enters(1), 200);
+        assert_eq!(place.service.post(CHECK).unwrap().status, 200);
+    }
+    // Checkpoints by which the file grows by much: it is short for a while, and cannot be read by itself.
+    let conn = rusqlite::Connection::open(place.database()).unwrap();
+    for round in 0..4 {
+        let many = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000)
+             INSERT INTO journal (at, source, fields, reply) SELECT i, 'nats', hex(randomblob(500)), 'OK|' FROM n";
+        conn.busy_timeout(PATIENCE).unwrap();
+        conn.execute(many, []).unwrap();
+        assert_eq!(place.enters(1), 200, "round {round}");
+        conn.execute("DELETE FROM journal WHERE length(fields) = 1000", []).unwrap();
+    }
+    eventually("it was looked at again", || is_healthy(place.service.address));
+    assert!(!place.service.stderr().contains(REFUSES), "{}", place.service.stderr());
+    place.ends(&[&[1, 2, 3], (10..20).collect::<Vec<_>>().as_slice()].concat());
+}
+
+/// What is committed into a WAL without a name is lost with the process.
+#[test]
+fn a_wal_that_is_removed_under_the_service_loses_nothing_that_was_acknowledged() {
+    for gone in [&FILES[1..2], &FILES[2..], &FILES[1..]] {
+        let place = Place::new();
+        gone.iter().for_each(|file| fs::remove_file(place.data().join(file)).unwrap());
+        let file = gone[0].strip_prefix("userman.db").unwrap();
+        place.says(&format!("the {file} file of the database was removed or replaced; whatever needs"));
+        place.goes_on_with(&[1, 2, 3]);
+        place.ends(&[1, 2, 3]);
+    }
+}
+
+#[test]
+fn a_restored_file_beside_the_wal_of_the_old_one_is_refused_while_serving_too() {
+    let place = Place::new();
+    fs::rename(place.database(), place.dir.path().join("old.db")).unwrap();
+    fs::copy(place.backup(), place.database()).unwrap();
+    place.refuses();
+    place.says("does not belong to the database");
+    assert!(fs::read(place.database()).unwrap() == fs::read(place.backup()).unwrap(), "the backup was changed");
+    fs::remove_file(place.data().join("userman.db-wal")).unwrap();
+    place.goes_on_with(&[1]);
+    place.ends(&[1]);
+}
+
+#[test]
+fn a_symbolic_link_that_leads_elsewhere_is_followed() {
+    let dir = TempDir::new().unwrap();
+    let (here, there) = (dir.path().join("here"), dir.path().join("there"));
+    [&here, &there].into_iter().for_each(|place| fs::create_dir(place).unwrap());
+    let place = Place::new();
+    fs::copy(place.backup(), here.join("db")).unwrap();
+    fs::copy(place.backup(), there.join("db")).unwrap();
+    let mut place = place;
+    assert!(place.service.terminate().success());
+    place.move_away();
+    std::os::unix::fs::symlink(here.join("db"), place.database()).unwrap();
+    place.service = Program::serve(&place.data(), &[]);
+    assert_eq!(place.post(2).body, added(2));
+    let link = place.dir.path().join("link");
+    std::os::unix::fs::symlink(there.join("db"), &link).unwrap();
+    fs::rename(link, place.database()).unwrap();
+    eventually("it is noticed", || place.service.stderr().contains("another file was put in the place of the database"));
+    place.goes_on_with(&[1]);
+    assert!(place.service.terminate().success());
+    assert_eq!(members(&here.join("db")), [1, 2]);
+    assert!(there.join("db-wal").exists());
+}
+
+/// What a start would refuse, or do more with than open it, is named and left alone.
+#[test]
+fn a_database_with_which_the_service_cannot_go_on_is_named_and_left_alone() {
+    type Make = fn(&Path);
+    let older: Make = |to| assert!(fs::copy(kept("0.2.0").database(), to).unwrap() > 0);
+    let newer: Make = |to| rusqlite::Connection::open(to).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    let foreign: Make = |to| {
+        fs::remove_file(to).unwrap();
+        rusqlite::Connection::open(to).unwrap().execute_batch("CREATE TABLE theirs (a)").unwrap();
+    };
+    let of_another_key: Make = |to| {
+        let conn = rusqlite::Connection::open(to).unwrap();
+        let other = "UPDATE seal_key SET id = randomblob(length(id)); UPDATE journal SET sealed = x'00', password = NULL";
+        conn.execute_batch(other).unwrap();
+    };
+    let empty: Make = |to| fs::write(to, "").unwrap();
+    let no_database: Make = |to| fs::write(to, "# no database\n".repeat(1_000)).unwrap();
+    let cut_off: Make = |to| fs::File::options().write(true).open(to).unwrap().set_len(8192).unwrap();
+    for (make, line) in [
+        (older, "of an earlier release (version 3): restart the service, and its start upgrades it"),
+        (newer, "it has version 99, and this release knows versions up to "),
+        (foreign, "it is a database of another program"),
+        (of_another_key, "has 1 passwords sealed under another key than seal.key: put the right one of both there, and restart"),
+        (empty, "is empty: restore a backup, or remove the file to begin anew"),
+        (no_database, "is damaged or no SQLite database; nothing was changed, restore a backup"),
+        (cut_off, "is damaged or no SQLite database; nothing was changed, restore a backup"),
+    ] {
+        let place = Place::new();
+        let new = place.dir.path().join("new.db");
+        fs::copy(place.backup(), &new).unwrap();
+        make(&new);
+        let content = fs::read(&new).unwrap();
+        let away = place.move_away();
+        fs::rename(&new, place.database()).unwrap();
+        place.refuses();
+        place.says(line);
+        assert!(fs::read(place.database()).unwrap() == content, "{line}: it was changed");
+        for file in FILES {
+            fs::remove_file(place.data().join(file)).unwrap_or_default();
+            fs::rename(away.join(file), place.data().join(file)).unwrap();
+        }
+        place.goes_on_with(&[1, 2, 3]);
+        place.ends(&[1, 2, 3]);
+    }
+}
+
+/// Also where nobody asks for anything, and where the service is to end meanwhile.
+#[test]
+fn a_service_that_waits_for_its_database_ends_when_it_is_told_to() {
+    let mut place = Place::new();
+    place.move_away();
+    place.says("the database file was removed or cannot be reached any more");
+    assert!(place.service.terminate().success());
+    assert_log_is_clean(&place.service);
+    assert!(!place.database().exists());
+}
