@@ -227,6 +227,8 @@ impl Thread {
             // A thread that reads may have been the first to notice.
             if self.setup.file.turn() != turn && !matches!(command, Command::Stop) {
                 command.refuse();
+                // Saves what is only in a WAL that was removed. What else it finds was noticed already.
+                let _ = engine.check_file();
                 return End::Replaced;
             }
             let work = command.work();

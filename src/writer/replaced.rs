@@ -1,6 +1,8 @@
 //! Another file in the place of the database, or the same with another content. The service goes on with it if a start would, and
 //! looks as closely: after all of its threads have let go of the old one, so that SQLite begins anew with what lies there.
 
+use std::time::{Duration, Instant};
+
 use crate::apply::in_transaction;
 use crate::clock::format_utc;
 use crate::seals::foreign_seals;
@@ -8,11 +10,16 @@ use crate::store::{CurrentReader, Engine, Fault, FileChange, FilesSeen, OpenErro
 
 use super::Setup;
 
+/// How soon a file is looked at again that was found to be of no use, where nobody has changed it: a look may read all of it.
+const TRY_AGAIN_AFTER: Duration = Duration::from_secs(10);
+
 /// While no file counts.
 #[derive(Debug, Default)]
 pub(super) struct Replaced {
     /// What lay there at the last look: it may be a copy that somebody is writing.
     seen: Option<FilesSeen>,
+    /// When what lies there was last found to be of no use.
+    refused: Option<Instant>,
     /// It is not written down there that seals are under our key.
     lacks_key: bool,
 }
@@ -38,12 +45,22 @@ pub(super) enum CannotGoOn {
 impl Replaced {
     /// Whether a file lies there with which the service can go on. Each call looks once.
     pub(super) fn is_ready(&mut self, setup: &Setup) -> Result<bool, CannotGoOn> {
-        let location = setup.file.location();
-        let seen = FilesSeen::at(location);
-        let is_settled = std::mem::replace(&mut self.seen, seen) == seen;
-        if seen.is_none() || !is_settled || !setup.file.is_let_go() {
+        let seen = FilesSeen::at(setup.file.location());
+        if std::mem::replace(&mut self.seen, seen) != seen {
+            self.refused = None;
             return Ok(false);
         }
+        let is_refused = self.refused.is_some_and(|refused| refused.elapsed() < TRY_AGAIN_AFTER);
+        if seen.is_none() || is_refused || !setup.file.is_let_go() {
+            return Ok(false);
+        }
+        let checked = self.check(setup);
+        self.refused = checked.is_err().then(Instant::now);
+        checked
+    }
+
+    fn check(&mut self, setup: &Setup) -> Result<bool, CannotGoOn> {
+        let location = setup.file.location();
         match look(location, true)? {
             State::Missing | State::Begun => return Ok(false),
             State::Older(version) => return Err(CannotGoOn::Older(version)),
