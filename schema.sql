@@ -123,11 +123,16 @@ CREATE TABLE block (
     PRIMARY KEY (kind, network, username)
 ) STRICT, WITHOUT ROWID;
 
--- From which networks which names were opened, as keyed hashes: a guesser elsewhere does not lock these out.
+-- From which networks members have logged in, as hashes under a key that comes from cookie.key: without
+-- that file they tell neither members nor addresses. A block of the name does not keep these out.
 CREATE TABLE known_network (
-    id                BLOB PRIMARY KEY,          -- a keyed hash of name and network
-    day               INTEGER NOT NULL           -- when it last opened: days since 1970
+    member            BLOB NOT NULL,             -- a keyed hash of siteid and memberid
+    network           BLOB NOT NULL,             -- a keyed hash of these and the network
+    day               INTEGER NOT NULL,          -- of the last login from there, in days since 1970
+    PRIMARY KEY (member, network)
 ) STRICT, WITHOUT ROWID;
+-- Where there are too many, the longest unused ones go.
+CREATE INDEX known_network_day ON known_network (day);
 
 -- When a login was last used, where an inactivity timeout is set.
 CREATE TABLE login_seen (

@@ -7,7 +7,6 @@ use std::net::IpAddr;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::clock::Clock;
 use crate::config::AreaConfig;
 use crate::login::activity::Activity;
 use crate::login::ask::Ask;
@@ -23,11 +22,10 @@ use crate::login::logouts::Logouts;
 use crate::login::pool::{Asker, Busy, Pool, Question};
 use crate::login::remembered::{Remembered, RememberedKey, Row};
 use crate::login::unkept::Unkept;
-use crate::member::SiteId;
-use crate::password::Steps;
+use crate::member::{Key, MemberId, SiteId};
 use crate::password::rehash::Rehashes;
+use crate::password::{Steps, Stored};
 use crate::store::LoginRow;
-use crate::writer::Writer;
 
 use super::failed::{self, By};
 use super::postback::Desk;
@@ -204,42 +202,37 @@ async fn opened(
     let named = if rows.is_empty() { Named::Nobody } else { Named::Member };
     let is_open = verdict == Verdict::Open;
     if let Verdict::BlockedAround(_) = verdict {
-        rows.retain(|row| area.known.has(row.key, network));
+        rows.retain(|row| desk.is_known(row.key, network));
         if rows.is_empty() {
             return Ok(Err(Reason::Blocked));
         }
     }
-    let asker = Asker { address, is_known: false };
-    let mut attempt = Attempt { area, writer: &desk.shared().writer, clock, typed, asker, hashes: is_open, hashed: false };
+    let mut attempt = Attempt { desk, area, typed, address, network, is_open, is_home: false, hashed: false };
     if rows.is_empty() {
         attempt.nobody(wanted.sites).await?;
     }
-    let (mut opened, mut is_known) = (Vec::with_capacity(1), false);
+    let (mut opened, mut others) = (Vec::with_capacity(1), Vec::new());
     for row in rows {
-        // What others do, elsewhere or in a wider network, keeps no member out of a network of theirs.
-        let is_home = area.known.has(row.key, network);
-        attempt.asker.is_known = is_home;
-        attempt.hashes = is_open || is_home;
-        is_known |= is_home;
         if attempt.opens(&row).await? {
             // Others may have guessed on while this was hashed: ten at once are ten.
-            if attempt.hashed && attempt.is_blocked_by_now(&doors, network, is_home) {
+            if attempt.hashed && attempt.is_blocked_by_now(&doors, attempt.is_home) {
                 return Ok(Err(Reason::Blocked));
             }
-            if !area.guard.is_exempt(network) {
-                area.known.opened(row.key, network);
-            }
+            desk.logged_in_from(row.key, network, now);
             let is_taken = wanted.takes(&row);
             opened.push(row);
             if is_taken && enough == Enough::OneThatIsTaken {
                 break;
             }
+        } else {
+            others.push(row.key);
         }
     }
     if !opened.is_empty() {
         return Ok(Ok(opened));
     }
-    let blocked = attempt.is_blocked_by_now(&doors, network, is_known);
+    let is_known = others.into_iter().any(|member| desk.is_known(member, network));
+    let blocked = attempt.is_blocked_by_now(&doors, is_known);
     let secret = area.remembered.secret(&typed.password);
     let door = doors.shown(failed::is_somebodys(desk, typed));
     desk.count_wrong(&Wrong { door, named, network, is_known, secret }, clock.read());
@@ -250,30 +243,31 @@ async fn opened(
 
 /// One name and password, tried at rows.
 struct Attempt<'a> {
+    desk: &'a Desk,
     area: &'a Area,
-    writer: &'a Writer,
-    clock: &'a Clock,
     typed: &'a Typed,
-    /// Who tries.
-    asker: Asker,
-    /// Whether it may cost a hash; without, only what is remembered counts.
-    hashes: bool,
-    /// Whether it has.
+    address: IpAddr,
+    network: Network,
+    /// Nothing is blocked. Else only what is remembered counts, and members in networks of theirs.
+    is_open: bool,
+    /// Whether the network is known for the member whose row was hashed last.
+    is_home: bool,
+    /// Whether it has cost a hash.
     hashed: bool,
 }
 
 impl Attempt<'_> {
     async fn opens(&mut self, row: &LoginRow) -> Result<bool, Undecided> {
         let key = self.area.remembered.key(Row::Member(row.key, &row.stored), &self.typed.password);
-        let opened = self.answer(key, || Some((row.key, row.stored.clone()))).await?;
+        let opened = self.answer(key, row.key, Some(&row.stored)).await?;
         if opened {
             self.area.rehashes.note(row.key, &row.stored, &self.typed.password);
         }
         Ok(opened)
     }
 
-    fn is_blocked_by_now(&self, doors: &Doors<'_>, network: Network, is_home: bool) -> bool {
-        match doors.verdict(&self.area.guard, network, self.clock.steady()) {
+    fn is_blocked_by_now(&self, doors: &Doors<'_>, is_home: bool) -> bool {
+        match doors.verdict(&self.area.guard, self.network, self.desk.shared().clock.steady()) {
             Verdict::Open | Verdict::Blocked(Kind::Name) => false,
             Verdict::Blocked(Kind::Pair | Kind::Network) => true,
             Verdict::BlockedAround(_) => !is_home,
@@ -284,23 +278,26 @@ impl Attempt<'_> {
     async fn nobody(&mut self, sites: &[SiteId]) -> Result<(), Undecided> {
         let Some(&site) = sites.first() else { return Ok(()) };
         let key = self.area.remembered.key(Row::Nobody(site, self.typed.name.folded()), &self.typed.password);
-        self.answer(key, || None).await.map(|_| ())
+        // Looked up as for somebody who has it.
+        let member = Key { site, member: MemberId::parse("1").ok_or(Undecided)? };
+        self.answer(key, member, None).await.map(|_| ())
     }
 
-    async fn answer(
-        &mut self,
-        key: RememberedKey,
-        row: impl FnOnce() -> Option<(crate::member::Key, crate::password::Stored)>,
-    ) -> Result<bool, Undecided> {
+    /// Whether the password opens what is stored for the member; nothing is, where nobody has the name.
+    async fn answer(&mut self, key: RememberedKey, member: Key, stored: Option<&Stored>) -> Result<bool, Undecided> {
         if let Some(opened) = self.area.remembered.get(&key) {
             return Ok(opened);
         }
-        if !self.hashes {
+        // What others do, elsewhere or in a wider network, keeps no member out of a network of theirs.
+        self.is_home = self.desk.is_known(member, self.network) && stored.is_some();
+        if !(self.is_open || self.is_home) {
             return Ok(false);
         }
         self.hashed = true;
-        self.writer.count_login();
-        let question = Question { row: row(), typed: self.typed.password.clone() };
-        self.area.pool.run(key, question, self.asker).await.map_err(|Busy| Undecided)
+        self.desk.shared().writer.count_login();
+        let row = stored.map(|stored| (member, stored.clone()));
+        let question = Question { row, typed: self.typed.password.clone() };
+        let asker = Asker { address: self.address, is_known: self.is_home };
+        self.area.pool.run(key, question, asker).await.map_err(|Busy| Undecided)
     }
 }

@@ -26,12 +26,12 @@ use crate::apply::Postback;
 use crate::authstring::stand_in::StandIn;
 use crate::clock::{Clock, Reading};
 use crate::journal::Origin;
-use crate::login::guard::Wrong;
+use crate::login::guard::{Network, Wrong};
 use crate::login::unkept::Missing;
 use crate::member::Key;
 use crate::network;
 use crate::reply::{Refusal, Reply, Word};
-use crate::store::{CurrentFile, Fault, Reader};
+use crate::store::{CurrentFile, Fault, Note, Reader};
 use crate::writer::{Answer, Writer};
 
 /// What all threads of the HTTP server share.
@@ -187,6 +187,29 @@ impl Desk {
                 "a browser logged in anew, and its login before could not be ended: a copy of its cookie stays good until it ends"
             );
         });
+    }
+
+    /// Whether a member has logged in from a network before. Not, where that cannot be read; the log says why.
+    pub(super) fn is_known(&self, member: Key, network: Network) -> bool {
+        let known = &self.shared.area.known;
+        known.remembers(member, network) || {
+            let id = known.id(member, network);
+            self.read(|reader| reader.is_known_network(&id)).unwrap_or(false)
+        }
+    }
+
+    /// A member has logged in with the password: the network is known from here on.
+    pub(super) fn logged_in_from(&self, member: Key, network: Network, now: i64) {
+        let area = &self.shared.area;
+        // While all visitors look alike it would be everybody's.
+        if area.guard.is_exempt(network) {
+            return;
+        }
+        if let Some(known) = area.known.opened(member, network, now)
+            && !self.shared.writer.note(Note::Known(known))
+        {
+            area.known.was_not_written(member, network);
+        }
     }
 
     /// Counts a wrong password. A block that begins with it holds at once; it is logged and written down a moment later.

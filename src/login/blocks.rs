@@ -182,7 +182,7 @@ impl Ledger {
             let (target, row) = match note {
                 Note::Block(block) => (&block.target, Row::Of(block.since, block.until)),
                 Note::Lift(target) => (target, Row::None),
-                Note::LogOut(_) | Note::Seen(_) => continue,
+                Note::LogOut(_) | Note::Seen(_) | Note::Known(_) => continue,
             };
             if let Some(entry) = self.entries.get_mut(target) {
                 entry.row = row;

@@ -29,6 +29,8 @@ pub const LOGINS_MAX: usize = 8;
 const DOMAIN: &[u8] = b"nats-userman login v2";
 /// Says the same of the key of an epoch.
 const EPOCH_DOMAIN: &[u8] = b"nats-userman login epoch";
+/// The same for the key under which known networks are hashed.
+const KNOWN_NETWORKS_DOMAIN: &[u8] = b"nats-userman known networks v1";
 /// The form that is written.
 const VERSION: u8 = 2;
 /// Version and count.
@@ -131,6 +133,11 @@ impl Signer {
     pub fn of_epoch(&self, epoch: Epoch) -> Self {
         let tag = self.key.clone().chain_update(EPOCH_DOMAIN).chain_update(epoch.0).finalize().into_bytes();
         Self::from_key(tag.into())
+    }
+
+    /// A key for [`super::known`], good for nothing else, and the same under every epoch.
+    pub fn known_networks_key(&self) -> Zeroizing<[u8; KEY_BYTES]> {
+        Zeroizing::new(self.key.clone().chain_update(KNOWN_NETWORKS_DOMAIN).finalize().into_bytes().into())
     }
 
     /// Makes a new key and its file, mode 0600. A file that is there is left alone: an error.

@@ -100,7 +100,7 @@ pub struct Guard {
     /// Makes numbers of doors and networks, under a random key: counters then need no copy of a name.
     keys: RandomState,
     state: Mutex<State>,
-    /// No block of a name begins before, by the steady clock: after a start it is not known yet which networks opened it.
+    /// No block of a name begins before, by the steady clock: at first it may not be known yet from where members log in.
     names_from: i64,
     /// How many blocks there are, so that a check costs nothing while there are none. It is only a hint, hence the weakest ordering.
     blocks: AtomicUsize,
@@ -120,11 +120,10 @@ struct State {
 impl Guard {
     /// A guard that has seen nothing. While no trusted proxy is listed, all visitors behind a proxy look like loopback: with
     /// `exempt_loopback` these are neither blocked nor counted, or one could lock out all.
-    /// `now` is the start, by the steady clock: for as long as a block lasts, networks become known again before a name can be blocked.
-    pub fn new(limits: Limits, exempt_loopback: bool, now: i64) -> Self {
+    /// No name is blocked before `names_from`, by the steady clock.
+    pub fn new(limits: Limits, exempt_loopback: bool, names_from: i64) -> Self {
         let state = State { counters: Counters::new(), blocks: Blocks::new() };
         let (keys, blocks) = (RandomState::new(), AtomicUsize::new(0));
-        let names_from = now.saturating_add(i64::from(limits.block_seconds));
         Self { limits, exempt_loopback, keys, state: Mutex::new(state), names_from, blocks }
     }
 
@@ -300,7 +299,7 @@ mod tests {
 
     impl Scene {
         fn new(limits: Limits) -> Self {
-            Self { guard: Guard::new(limits, true, NOON - 900), remembered: Remembered::new().unwrap(), guesses: 0 }
+            Self { guard: Guard::new(limits, true, NOON), remembered: Remembered::new().unwrap(), guesses: 0 }
         }
 
         fn types(&self, secret: &str, name: &str, from: Network, now: i64) -> Vec<Block> {
@@ -413,8 +412,8 @@ mod tests {
     }
 
     #[test]
-    fn for_as_long_as_a_block_lasts_after_a_start_no_name_is_blocked() {
-        let mut scene = Scene { guard: Guard::new(Limits::default(), true, NOON), ..Scene::new(Limits::default()) };
+    fn no_name_is_blocked_before_the_given_moment() {
+        let mut scene = Scene { guard: Guard::new(Limits::default(), true, NOON + 900), ..Scene::new(Limits::default()) };
         let at_once: Vec<Block> = (0..300).flat_map(|number| scene.guesses(1, "bob", network(number), NOON + 899)).collect();
         assert_eq!(at_once, []);
         let later: Vec<Block> = (0..100).flat_map(|number| scene.guesses(1, "bob", network(number), NOON + 900)).collect();
@@ -458,7 +457,7 @@ mod tests {
             );
             assert_eq!(scene.verdict("bob", here, NOON), Verdict::Open, "{address}");
 
-            let mut scene = Scene { guard: Guard::new(Limits::default(), false, NOON - 900), ..scene };
+            let mut scene = Scene { guard: Guard::new(Limits::default(), false, NOON), ..scene };
             assert_eq!(scene.guesses(10, "bob", here, NOON).len(), 1, "{address}: behind a listed proxy it is somebody");
         }
     }

@@ -1,56 +1,109 @@
 //! From which networks members have logged in: a block of a name does not keep these out.
 //!
 //! Known by member and not by name: who gets the name of somebody who left has networks of their
-//! own. A member who is renamed or gets another password keeps theirs.
+//! own. A member who is renamed or gets another password keeps theirs. The database has them, so
+//! that a restart forgets none; what is here is the latest, and what need not be written again.
 
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+use zeroize::Zeroizing;
+
 use super::guard::Network;
 use crate::member::Key;
 use crate::recent::Recent;
+use crate::store::{KNOWN_BYTES, KnownId, KnownNetwork};
 
-/// Pairs of member and network that are known at a time.
-const KNOWN_MAX: usize = 65_536;
+/// Pairs of member and network that are kept in memory, and members.
+const PAIRS_MAX: usize = 16_384;
+const MEMBERS_MAX: usize = 16_384;
 /// Parts with a lock of their own: every right password comes by here.
 const SHARDS: usize = 16;
+/// What is written down for a member on one day. Who holds a password and many addresses must not
+/// fill the lane of notes with them.
+const NOTES_OF_A_DAY_MAX: u32 = 16;
+const DAY_SECONDS: i64 = 86_400;
 
 /// The networks that are known.
 pub struct KnownNetworks {
+    /// Makes the hashes that stand in the database.
+    mac: Hmac<Sha256>,
     keys: RandomState,
-    shards: [Mutex<Recent<(Key, Network), ()>>; SHARDS],
+    shards: [Mutex<Shard>; SHARDS],
+}
+
+struct Shard {
+    /// The day on which a pair was last written down.
+    written: Recent<(Key, Network), i64>,
+    /// How often that was done for a member, and on which day.
+    notes: Recent<Key, (i64, u32)>,
 }
 
 impl fmt::Debug for KnownNetworks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("KnownNetworks")
-    }
-}
-
-impl Default for KnownNetworks {
-    fn default() -> Self {
-        let shards = std::array::from_fn(|_| Mutex::new(Recent::new(KNOWN_MAX / SHARDS)));
-        Self { keys: RandomState::new(), shards }
+        f.write_str("KnownNetworks(***)")
     }
 }
 
 impl KnownNetworks {
-    /// The member has logged in from there with the right password.
-    pub fn opened(&self, member: Key, network: Network) {
-        let mut shard = self.shard(member);
-        if shard.get(&(member, network)).is_none() {
-            shard.put((member, network), ());
-        }
+    /// None in memory. The key has to be the same after a restart, and good for nothing else.
+    pub fn new(key: &Zeroizing<[u8; 32]>) -> Self {
+        let mac = Hmac::new_from_slice(key.as_slice()).expect("HMAC takes a key of any length");
+        let shard = || Mutex::new(Shard { written: Recent::new(PAIRS_MAX / SHARDS), notes: Recent::new(MEMBERS_MAX / SHARDS) });
+        Self { mac, keys: RandomState::new(), shards: std::array::from_fn(|_| shard()) }
     }
 
-    /// Whether the member has logged in from there before.
-    pub fn has(&self, member: Key, network: Network) -> bool {
-        self.shard(member).get(&(member, network)).is_some()
+    /// What the database has for a member and a network.
+    pub fn id(&self, member: Key, network: Network) -> KnownId {
+        let of_member =
+            self.mac.clone().chain_update(member.site.get().to_be_bytes()).chain_update(member.member.get().to_be_bytes());
+        // Of the member alone nothing else has the length, so that no hash is taken for the other.
+        let of_both = of_member.clone().chain_update(network.to_string());
+        let short = |mac: Hmac<Sha256>| {
+            let mut hash = [0; KNOWN_BYTES];
+            hash.copy_from_slice(&mac.finalize().into_bytes()[..KNOWN_BYTES]);
+            hash
+        };
+        KnownId { member: short(of_member), network: short(of_both) }
+    }
+
+    /// Whether memory has it that the member has logged in from there. Else the database may.
+    pub fn remembers(&self, member: Key, network: Network) -> bool {
+        self.shard(member).written.get(&(member, network)).is_some()
+    }
+
+    /// The member has logged in from there with the right password at `now`, unix seconds. What is to be written down,
+    /// if that was not done today.
+    pub fn opened(&self, member: Key, network: Network, now: i64) -> Option<KnownNetwork> {
+        let day = now.div_euclid(DAY_SECONDS);
+        {
+            let mut shard = self.shard(member);
+            if shard.written.get(&(member, network)).is_some_and(|&mut written| written == day) {
+                return None;
+            }
+            let notes = match shard.notes.get(&member) {
+                Some((that_day, notes)) if *that_day == day => *notes,
+                _ => 0,
+            };
+            if notes >= NOTES_OF_A_DAY_MAX {
+                return None;
+            }
+            shard.notes.put(member, (day, notes + 1));
+            shard.written.put((member, network), day);
+        }
+        Some(KnownNetwork { id: self.id(member, network), day })
+    }
+
+    /// It could not be written down: the next login from there tries again.
+    pub fn was_not_written(&self, member: Key, network: Network) {
+        self.shard(member).written.put((member, network), i64::MIN);
     }
 
     /// A panic elsewhere leaves whole entries.
-    fn shard(&self, member: Key) -> MutexGuard<'_, Recent<(Key, Network), ()>> {
+    fn shard(&self, member: Key) -> MutexGuard<'_, Shard> {
         let at = (self.keys.hash_one(member) % SHARDS as u64) as usize;
         self.shards[at].lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -61,15 +114,62 @@ mod tests {
     use super::*;
     use crate::member::{MemberId, SiteId};
 
+    const NOON: i64 = 1_781_524_800;
+
+    fn known() -> KnownNetworks {
+        KnownNetworks::new(&Zeroizing::new([7; 32]))
+    }
+
+    fn member(site: &str, member: &str) -> Key {
+        Key { site: SiteId::parse(site).unwrap(), member: MemberId::parse(member).unwrap() }
+    }
+
+    fn network(text: &str) -> Network {
+        Network::parse(text).unwrap()
+    }
+
     #[test]
     fn a_network_is_known_for_the_member_who_logged_in_from_it_and_for_nobody_else() {
-        let known = KnownNetworks::default();
-        let member = |site, member| Key { site: SiteId::parse(site).unwrap(), member: MemberId::parse(member).unwrap() };
-        let [home, elsewhere] = ["203.0.113.9", "2001:db8::1"].map(|text| Network::parse(text).unwrap());
-        known.opened(member("1", "71"), home);
-        assert!(known.has(member("1", "71"), home));
-        assert!(!known.has(member("1", "71"), elsewhere));
-        assert!(!known.has(member("1", "72"), home));
-        assert!(!known.has(member("5", "71"), home));
+        let (known, bob) = (known(), member("1", "71"));
+        let [home, elsewhere] = ["203.0.113.9", "2001:db8::1"].map(network);
+        assert!(known.opened(bob, home, NOON).is_some());
+        assert!(known.remembers(bob, home));
+        for (other, from) in [(bob, elsewhere), (member("1", "72"), home), (member("5", "71"), home)] {
+            assert!(!known.remembers(other, from));
+        }
+    }
+
+    #[test]
+    fn it_is_written_down_once_a_day_and_again_where_it_could_not_be() {
+        let (known, bob, home) = (known(), member("1", "71"), network("203.0.113.9"));
+        let days = |now| known.opened(bob, home, now).map(|known| known.day);
+        assert_eq!([NOON, NOON + 3_600, NOON + 43_200, NOON + 43_201].map(days), [Some(20_619), None, Some(20_620), None]);
+        known.was_not_written(bob, home);
+        assert!(known.remembers(bob, home), "all the same it is known");
+        assert_eq!(days(NOON + 43_202), Some(20_620));
+    }
+
+    #[test]
+    fn a_member_with_many_addresses_is_written_down_sixteen_times_a_day() {
+        let (known, bob) = (known(), member("1", "71"));
+        let opened = |number: u32, now| known.opened(bob, network(&format!("2001:db8:1:{number:x}::1")), now).is_some();
+        assert_eq!((0..1_000).filter(|&number| opened(number, NOON)).count(), 16);
+        assert!(opened(1_000, NOON + DAY_SECONDS), "the next day");
+        assert!(known.opened(member("1", "72"), network("2001:db8::"), NOON).is_some(), "another member");
+    }
+
+    #[test]
+    fn the_database_has_hashes_that_need_the_key() {
+        let id = |key: u8, who, from| KnownNetworks::new(&Zeroizing::new([key; 32])).id(who, network(from));
+        let bob = member("1", "71");
+        let home = id(7, bob, "203.0.113.9");
+        assert_eq!(home, id(7, bob, "203.0.113.9"), "after a restart");
+        let work = id(7, bob, "203.0.113.10");
+        assert_eq!(home.member, work.member);
+        assert_ne!(home.network, work.network);
+        let anns = id(7, member("1", "72"), "203.0.113.9");
+        assert!(anns.member != home.member && anns.network != home.network);
+        let other_key = id(8, bob, "203.0.113.9");
+        assert!(other_key.member != home.member && other_key.network != home.network);
     }
 }

@@ -24,12 +24,15 @@ use crate::login::remembered::Remembered;
 use crate::login::unkept::Unkept;
 use crate::password::rehash::Rehashes;
 use crate::password::{Cost, Steps, Vault, Verifier};
-use crate::store::open_reader;
+use crate::store::{Reader, open_reader};
 
 /// Rows that are looked at to tell which kinds of hashes there are: half of them the oldest, half the newest.
 const ROWS_SAMPLED: u32 = 4_096;
 
 /// The members area, with the blocks of an earlier run.
+///
+/// Where it was never written down from where members logged in, as after an upgrade, or was under another key, blocks of names end
+/// here, and for as long as one lasts no name is blocked: nobody shall be locked out of their own network by it.
 pub(super) fn open(
     config: &Config,
     vault: &Vault,
@@ -37,9 +40,20 @@ pub(super) fn open(
     cost: Cost,
     rehashes: Arc<Rehashes>,
 ) -> Result<Area, StartError> {
-    let guard = Guard::new(config.area.limits, config.trusted_proxy.0.is_empty(), clock.steady());
-    let ledger = Mutex::new(blocks::take_up_stored(config, &guard, clock.read())?);
     let reader = open_reader(&config.location)?;
+    let key = config.data_dir.cookie_key();
+    // Nobody can have logged in, and so no cookie was ever signed.
+    if key_file::is_begun(&key) && reader.is_unused().map_err(StartError::Read)? {
+        key_file::begin_anew(&key)?;
+    }
+    let has_key = key_file::is_there(&key)?;
+    let signer = if has_key { Signer::load(&key)? } else { Signer::create(&key)? };
+    let knows_networks = has_key && has_known_networks(&reader);
+    let limits = config.area.limits;
+    let grace = clock.steady().saturating_add(i64::from(limits.block_seconds));
+    let names_from = if knows_networks { i64::MIN } else { grace };
+    let guard = Guard::new(limits, config.trusted_proxy.0.is_empty(), names_from);
+    let ledger = Mutex::new(blocks::take_up_stored(config, &guard, clock.read(), knows_networks)?);
     let epoch = reader.login_epoch().map_err(StartError::Read)?;
     let remembered = Arc::new(Remembered::new().map_err(std::io::Error::from)?);
     let steps = Arc::new(Steps::new(cost));
@@ -49,18 +63,13 @@ pub(super) fn open(
         Err(fault) => log::error!("members cannot be sampled: {}", chain(&fault)),
     }
     let pool = Pool::start(|| Verifier::new(Arc::clone(&steps)), vault, Arc::clone(&remembered))?;
-    let key = config.data_dir.cookie_key();
-    // Nobody can have logged in, and so no cookie was ever signed.
-    if key_file::is_begun(&key) && open_reader(&config.location)?.is_unused().map_err(StartError::Read)? {
-        key_file::begin_anew(&key)?;
-    }
-    let signer = if key_file::is_there(&key)? { Signer::load(&key)? } else { Signer::create(&key)? };
+    let known = KnownNetworks::new(&signer.known_networks_key());
     Ok(Area {
         config: config.area.clone(),
         guard,
         hidden: HiddenNames::new().map_err(std::io::Error::from)?,
         failed: FailedLogins::default(),
-        known: KnownNetworks::default(),
+        known,
         remembered,
         pool,
         steps,
@@ -72,6 +81,14 @@ pub(super) fn open(
         outside_domains: SaidOnce::default(),
         rivals: AtomicU64::new(0),
         ledger,
+    })
+}
+
+fn has_known_networks(reader: &Reader) -> bool {
+    reader.has_known_networks().unwrap_or_else(|fault| {
+        // A broken page is no reason to answer nobody: all other rows are good.
+        log::error!("the networks of members cannot be looked up: {}", chain(&fault));
+        false
     })
 }
 

@@ -10,10 +10,10 @@ use crate::login::blocks::{LINES_MAX, Ledger};
 use crate::login::guard::{Block, Guard, Kind, Named};
 use crate::store::{CurrentFile, Engine, Fault, open_reader, with_engine};
 
-/// Blocks that are stored hold again, as many as there may be; the others are forgotten there too. So are those of a name: which
-/// networks had opened it before is forgotten, and nobody shall be locked out by it. And those of a name that no member has: it
-/// stands there as a word that no later run knows, and guards nobody.
-pub(super) fn take_up_stored(config: &Config, guard: &Guard, now: Reading) -> Result<Ledger, StartError> {
+/// Blocks that are stored hold again, as many as there may be; the others are forgotten there too. So are those of names while it is
+/// not known from which networks members log in: nobody shall be locked out of their own by it. And those of a name that no member
+/// has: it stands there as a word that no later run knows, and guards nobody.
+pub(super) fn take_up_stored(config: &Config, guard: &Guard, now: Reading, knows_networks: bool) -> Result<Ledger, StartError> {
     let reader = open_reader(&config.location)?;
     let rows = reader.count_blocks().map_err(StartError::Read)?;
     if rows == 0 {
@@ -23,7 +23,7 @@ pub(super) fn take_up_stored(config: &Config, guard: &Guard, now: Reading) -> Re
         let holds_again = match block.target.kind() {
             Kind::Pair => named == Named::Member,
             Kind::Network => true,
-            Kind::Name => false,
+            Kind::Name => knows_networks && named == Named::Member,
         };
         if holds_again {
             guard.begin(block, named, now);

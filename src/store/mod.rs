@@ -7,6 +7,7 @@ mod fault;
 mod files;
 mod folding;
 mod forms;
+mod known;
 mod logins;
 mod names;
 mod open;
@@ -27,6 +28,7 @@ pub use current::{CurrentFile, CurrentReader};
 pub use fault::Fault;
 pub use files::{FileChange, FilesSeen};
 pub use forms::Forms;
+pub use known::{KNOWN_BYTES, KnownId, KnownNetwork};
 pub use names::Unfolded;
 pub(crate) use open::check_access;
 pub use open::{Location, OpenError, check_whole, is_there, open_reader, with_engine};
@@ -139,6 +141,8 @@ pub enum Note {
     Seen(Seen),
     /// Somebody is blocked; in place of a block against the same target.
     Block(Block),
+    /// A member has logged in from a network that was not known, or not today.
+    Known(KnownNetwork),
     /// A block has ended.
     Lift(Target),
 }

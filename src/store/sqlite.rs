@@ -9,7 +9,7 @@ use super::own_file::OwnFile;
 use super::rows::{
     FormColumns, HERE_COLUMNS, MEMBER_COLUMNS, before_column, read_former, read_here, select_former, select_member,
 };
-use super::{Engine, Fault, Hardened, Note, Outcome, Pending, Rehashed, Spent, View, Wanted, logins, wal_mark};
+use super::{Engine, Fault, Hardened, Note, Outcome, Pending, Rehashed, Spent, View, Wanted, known, logins, wal_mark};
 use crate::action::{Change, Standing};
 use crate::clock::Moment;
 use crate::journal::Record;
@@ -35,6 +35,8 @@ pub(super) struct Sqlite<'c> {
     conn: &'c Connection,
     own_file: OwnFile<'c>,
     checkpoints: Checkpoints<'c>,
+    /// Known networks that were noted on this connection.
+    known_noted: u32,
     /// Rows that this connection had changed when the transaction began.
     changes_before: u64,
     select_member: Statement<'c>,
@@ -61,6 +63,7 @@ impl<'c> Sqlite<'c> {
             conn,
             own_file,
             checkpoints,
+            known_noted: 0,
             changes_before: 0,
             select_member: prepare(&select_member())?,
             select_former: prepare(&select_former())?,
@@ -481,6 +484,14 @@ impl Engine for Sqlite<'_> {
             Note::Seen(seen) => logins::see(self.conn, seen)?,
             Note::Block(block) => write_block(self.conn, block)?,
             Note::Lift(target) => self.lift(target)?,
+            Note::Known(known) => {
+                known::note(self.conn, known)?;
+                // Counting all of them for each would be dear.
+                if self.known_noted.is_multiple_of(known::TRIM_EVERY) {
+                    known::trim(self.conn)?;
+                }
+                self.known_noted = self.known_noted.wrapping_add(1);
+            }
         }
         Ok(())
     }

@@ -1,10 +1,15 @@
 -- From version 3 to 4: what the members area remembers over a restart, and jumps of the clock. What is new in schema.sql, in the same words.
 
--- From which networks which names were opened, as keyed hashes: a guesser elsewhere does not lock these out.
+-- From which networks members have logged in, as hashes under a key that comes from cookie.key: without
+-- that file they tell neither members nor addresses. A block of the name does not keep these out.
 CREATE TABLE known_network (
-    id                BLOB PRIMARY KEY,          -- a keyed hash of name and network
-    day               INTEGER NOT NULL           -- when it last opened: days since 1970
+    member            BLOB NOT NULL,             -- a keyed hash of siteid and memberid
+    network           BLOB NOT NULL,             -- a keyed hash of these and the network
+    day               INTEGER NOT NULL,          -- of the last login from there, in days since 1970
+    PRIMARY KEY (member, network)
 ) STRICT, WITHOUT ROWID;
+-- Where there are too many, the longest unused ones go.
+CREATE INDEX known_network_day ON known_network (day);
 
 -- Whose name a failed login had is asked of these as well; what nobody was ever called may be a password.
 CREATE INDEX former_member_username ON former_member (username);

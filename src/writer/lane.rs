@@ -101,6 +101,7 @@ mod tests {
             Note::Seen(seen) => seen.at,
             Note::Block(block) => block.until,
             Note::Lift(_) => -1,
+            Note::Known(known) => known.day,
         };
         notes.iter().map(number).collect()
     }
