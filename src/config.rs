@@ -3,6 +3,7 @@
 mod again;
 mod api;
 mod area;
+mod exposed;
 mod problems;
 mod variables;
 
@@ -18,6 +19,7 @@ use secrecy::SecretString;
 
 pub use api::{ApiConfig, ApiSettings, Source};
 pub use area::{AreaConfig, AreaSettings, LOGIN_SECONDS_MAX};
+pub use exposed::exposed;
 pub use problems::BadSetting;
 use problems::Problems;
 pub use variables::{bad_variables, without_unusable_variables};

@@ -7,9 +7,12 @@ mod journal_text;
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Deref;
 
-use encoding_rs::WINDOWS_1252;
 use percent_encoding::percent_decode;
+use zeroize::Zeroizing;
+
+use crate::unicode::western;
 
 pub use journal_text::{MASK, is_journal_text, joined};
 
@@ -25,8 +28,26 @@ pub struct Fields<'a> {
 /// One field. An empty name says that something stood here which is no field: `a[b]=c`, or a value without a name.
 #[derive(Clone, PartialEq, Eq)]
 struct Pair<'a> {
-    name: Cow<'a, str>,
-    value: Cow<'a, str>,
+    name: Text<'a>,
+    value: Text<'a>,
+}
+
+/// A name or a value. It may be a password, so what was copied of the body is wiped when it is dropped.
+#[derive(Clone, PartialEq, Eq)]
+enum Text<'a> {
+    Borrowed(&'a str),
+    Owned(Zeroizing<String>),
+}
+
+impl Deref for Text<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        match self {
+            Text::Borrowed(text) => text,
+            Text::Owned(text) => text,
+        }
+    }
 }
 
 impl<'a> Fields<'a> {
@@ -89,7 +110,7 @@ impl<'a> Fields<'a> {
 
     fn last(&self, name: &str) -> Option<&str> {
         // No field has an empty name; the pairs that do are not fields.
-        let found = self.pairs.iter().rev().find(|pair| pair.name == name && !name.is_empty())?;
+        let found = self.pairs.iter().rev().find(|pair| *pair.name == *name && !name.is_empty())?;
         Some(&found.value)
     }
 
@@ -112,13 +133,14 @@ fn plain_pair(field: &str) -> Option<Pair<'_>> {
     // One walk to the end of the name, which stops at whatever is not usual; a name is short.
     let end = bytes.iter().position(|b| matches!(b, b'=' | b'%' | b'+' | b' ' | b'.' | b'[' | 0))?;
     let plain = end > 0 && bytes[end] == b'=' && !bytes[end + 1..].iter().any(|b| matches!(b, b'%' | b'+'));
-    plain.then(|| Pair { name: Cow::Borrowed(&field[..end]), value: Cow::Borrowed(&field[end + 1..]) })
+    plain.then(|| Pair { name: Text::Borrowed(&field[..end]), value: Text::Borrowed(&field[end + 1..]) })
 }
 
 fn pair<'a>(name: Cow<'a, [u8]>, value: Cow<'a, [u8]>) -> Pair<'a> {
+    let value = text(value);
     match variable_name(name) {
-        Some(name) => Pair { name: text(name), value: text(value) },
-        None => Pair { name: Cow::Borrowed(""), value: Cow::Borrowed("") },
+        Some(name) => Pair { name: text(name), value },
+        None => Pair { name: Text::Borrowed(""), value: Text::Borrowed("") },
     }
 }
 
@@ -150,16 +172,21 @@ fn unescape(raw: &[u8]) -> Cow<'_, [u8]> {
     if !raw.iter().any(|&b| b == b'%' || b == b'+') {
         return Cow::Borrowed(raw);
     }
-    let spaced: Vec<u8> = raw.iter().map(|&b| if b == b'+' { b' ' } else { b }).collect();
-    Cow::Owned(percent_decode(&spaced).collect())
+    let spaced: Zeroizing<Vec<u8>> = Zeroizing::new(raw.iter().map(|&b| if b == b'+' { b' ' } else { b }).collect());
+    // Never longer than what it is made of: growing would leave copies behind.
+    let mut bytes = Vec::with_capacity(raw.len());
+    bytes.extend(percent_decode(&spaced));
+    Cow::Owned(bytes)
 }
 
 /// UTF-8, or else the whole of it as Windows-1252, in which every byte is a character.
-fn text(bytes: Cow<'_, [u8]>) -> Cow<'_, str> {
-    let western = |bytes: &[u8]| WINDOWS_1252.decode_without_bom_handling(bytes).0.into_owned();
+fn text(bytes: Cow<'_, [u8]>) -> Text<'_> {
     match bytes {
-        Cow::Borrowed(bytes) => str::from_utf8(bytes).map_or_else(|_| Cow::Owned(western(bytes)), Cow::Borrowed),
-        Cow::Owned(bytes) => Cow::Owned(String::from_utf8(bytes).unwrap_or_else(|e| western(e.as_bytes()))),
+        Cow::Borrowed(bytes) => str::from_utf8(bytes).map_or_else(|_| Text::Owned(western(bytes)), Text::Borrowed),
+        Cow::Owned(bytes) => Text::Owned(match String::from_utf8(bytes) {
+            Ok(text) => Zeroizing::new(text),
+            Err(error) => western(&Zeroizing::new(error.into_bytes())),
+        }),
     }
 }
 

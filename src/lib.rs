@@ -25,6 +25,7 @@
 //! - [`http`]: the surface; [`service`] starts and stops all of it; [`database`] says first what is there.
 //! - [`replay`], [`cli`]: the way back in, and the commands.
 //! - [`mod@idle`]: the priority of hashing threads; `open_files`: how many connections the system allows.
+//!   [`undumped`]: nobody but root reads the memory.
 //! - [`config`], [`network`], [`data_dir`], [`key_file`], [`list_file`], [`clock`], [`logging`], [`mod@chain`]: settings, files, time, log lines.
 //! - `whole_file`: small files that are put in place whole or not at all.
 
@@ -59,6 +60,7 @@ mod seals;
 pub mod service;
 pub mod store;
 mod text_file;
+pub mod undumped;
 pub mod unicode;
 mod whole_file;
 pub mod writer;

@@ -4,9 +4,11 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use encoding_rs::WINDOWS_1252;
 use icu_normalizer::ComposingNormalizerBorrowed;
 use icu_properties::CodePointSetData;
 use icu_properties::props::DefaultIgnorableCodePoint;
+use zeroize::Zeroizing;
 
 /// The rules of [`folded`]. Raise it with them, and when the Unicode data of the crates changes:
 /// the test `the_rules_of_folding_change_with_their_version` fails then.
@@ -49,6 +51,17 @@ fn folded_once(text: &str) -> String {
     let shown: String = text.chars().filter(|&c| !ignorable.contains(c)).collect();
     let lower: String = nfc(&shown).chars().flat_map(char::to_lowercase).collect();
     nfc(lower.trim()).into_owned()
+}
+
+/// The text that bytes mean in Windows-1252, where every byte is a character. It is made within its
+/// first size, and wiped when dropped: it may be a password.
+pub fn western(bytes: &[u8]) -> Zeroizing<String> {
+    let mut decoder = WINDOWS_1252.new_decoder_without_bom_handling();
+    // No length of a text in memory is without one for its decoding.
+    let length = decoder.max_utf8_buffer_length(bytes.len()).unwrap_or_default();
+    let mut text = Zeroizing::new(String::with_capacity(length));
+    let _ = decoder.decode_to_string(bytes, &mut text, true);
+    text
 }
 
 /// The text in Unicode NFC: the form that most keyboards make; a Mac's file names are in another.

@@ -26,7 +26,7 @@ use crate::store::{Fault, OpenError, Reader, State, check_pages, open_unchanged}
 /// How often the sign of life moves.
 const TICK_EVERY: Duration = Duration::from_millis(100);
 
-pub(super) fn run(settings: &Settings, config: &Config) -> Result<(), Failure> {
+pub(super) fn run(settings: &Settings, config: &Config, exposed: &[String]) -> Result<(), Failure> {
     let mut out = stdout().lock();
     let list = |networks: &[ipnet::IpNet], none: &str| match networks {
         [] => none.to_owned(),
@@ -61,11 +61,12 @@ pub(super) fn run(settings: &Settings, config: &Config) -> Result<(), Failure> {
         writeln!(out, "{name:<17} {value}")?;
     }
     let Found { problems, members } = find(config);
-    for sentence in &members {
+    for sentence in exposed.iter().chain(&members) {
         writeln!(out, "{sentence}")?;
     }
     if problems.is_empty() {
-        writeln!(out, "nothing {}is wrong with it", if members.is_empty() { "" } else { "else " })?;
+        let is_all_well = exposed.is_empty() && members.is_empty();
+        writeln!(out, "nothing {}is wrong with it", if is_all_well { "" } else { "else " })?;
         return Ok(());
     }
     out.flush()?;

@@ -15,7 +15,7 @@ use std::io;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::apply::empty_wal;
-use crate::config::{BadSetting, Config, Settings, bad_variables, without_unusable_variables};
+use crate::config::{BadSetting, Config, Settings, bad_variables, exposed, without_unusable_variables};
 use crate::data_dir::is_served;
 use crate::member::{ID_EXPECTED, SiteId};
 use crate::store::{Engine, OpenError, with_engine};
@@ -33,6 +33,9 @@ pub struct Cli {
     /// Variables that cannot be used, told with the settings that cannot.
     #[arg(skip)]
     bad_variables: Vec<BadSetting>,
+    /// Warnings of secrets that were given as flags.
+    #[arg(skip)]
+    exposed: Vec<String>,
 }
 
 impl Cli {
@@ -42,7 +45,7 @@ impl Cli {
         let bad_variables = bad_variables(&command, std::env::vars_os());
         let matches = without_unusable_variables(command).get_matches();
         let cli = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-        Self { bad_variables, ..cli }
+        Self { bad_variables, exposed: exposed(&matches), ..cli }
     }
 }
 
@@ -172,9 +175,10 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
     }
     let config = read_config(&settings, cli.bad_variables)?;
     if let Command::CheckConfig = cli.command {
-        return check_config::run(&settings, &config);
+        return check_config::run(&settings, &config, &cli.exposed);
     }
     crate::logging::start(&config.log, config.log_format);
+    cli.exposed.iter().for_each(|sentence| log::warn!("{sentence}"));
     match cli.command {
         Command::Serve => serve::run(&config),
         Command::Replay(replay) => replay.run(&config),

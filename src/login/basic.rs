@@ -5,7 +5,6 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_PAD_INDIFFERENT;
-use encoding_rs::WINDOWS_1252;
 use zeroize::Zeroizing;
 
 use crate::member::Username;
@@ -52,21 +51,13 @@ fn read(credentials: &[u8]) -> Option<Typed> {
     let text = match str::from_utf8(bytes) {
         Ok(text) => text,
         Err(_) => {
-            western = windows_1252(bytes)?;
+            western = crate::unicode::western(bytes);
             &western
         }
     };
     // The first colon: a password may have some, a name in this header cannot.
     let (name, password) = text.split_once(':')?;
     Some(Typed { name: Username::typed(name)?, password: Password::parse(password)? })
-}
-
-/// Every byte is a character there.
-fn windows_1252(bytes: &[u8]) -> Option<Zeroizing<String>> {
-    let mut decoder = WINDOWS_1252.new_decoder_without_bom_handling();
-    let mut text = Zeroizing::new(String::with_capacity(decoder.max_utf8_buffer_length(bytes.len())?));
-    let _ = decoder.decode_to_string(bytes, &mut text, true);
-    Some(text)
 }
 
 #[cfg(test)]

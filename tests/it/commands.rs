@@ -6,6 +6,7 @@ mod causes;
 mod clean_stop;
 mod denied;
 mod edited_journal;
+mod exposed;
 mod first_run;
 mod foreign;
 mod journal;
@@ -67,6 +68,13 @@ fn end(mut command: Command) -> Ran {
 pub fn run(args: &[&str]) -> Ran {
     let mut command = program();
     command.args(args);
+    end(command)
+}
+
+/// The same, with this key of NATS.
+pub fn run_with_key(key: &str, args: &[&str]) -> Ran {
+    let mut command = program();
+    command.args(args).env("USERMAN_NATS_API_KEY", key);
     end(command)
 }
 

@@ -1,6 +1,7 @@
 //! No secret is ever readable: whatever is sent, and however badly, neither the files of the data directory nor the log at its most
 //! verbose, neither a reply nor the output of a command shows it, in clear or in any encoding.
 
+mod memory;
 mod search;
 
 use std::fs;

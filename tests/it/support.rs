@@ -369,7 +369,9 @@ impl Program {
 
     /// The same with a command of the caller's (an environment, a limit); what it said if it ended instead.
     pub fn run(mut command: Command, data: &Path, flags: &[&str]) -> Result<Self, String> {
-        command.args(["serve", "--listen", "127.0.0.1:0", "--postback-token", TOKEN, "--data-dir"]).arg(data).args(flags);
+        command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(data).args(flags);
+        // As a flag it would be warned of in each log.
+        command.env("USERMAN_POSTBACK_TOKEN", TOKEN);
         command.stdout(Stdio::null());
         Self::spawn(command)
     }

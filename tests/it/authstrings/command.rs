@@ -2,12 +2,12 @@
 
 use super::nats::{Day, Nats};
 use super::{KEY, SESSION, STRING, USERNAME, add_testakovsky, api_key};
-use crate::commands::run;
+use crate::commands::{run, run_with_key};
 use crate::support::App;
 
 fn ask(url: &str, args: &[&str]) -> crate::commands::Ran {
-    let access = ["authstring", "--nats-url", url, "--nats-api-username", USERNAME, "--nats-api-key", KEY];
-    run(&[&access[..], args].concat())
+    let access = ["authstring", "--nats-url", url, "--nats-api-username", USERNAME];
+    run_with_key(KEY, &[&access[..], args].concat())
 }
 
 #[test]
@@ -47,11 +47,10 @@ fn it_asks_a_running_service_as_well() {
     let other = ["--api-key=tmm2:0123456789abcdef site=2", "--api-key=tmm3:0123456789abcdef"];
     let nowhere = App::start_with(&other);
     let url = format!("http://{}", nowhere.address);
-    let access = |username| {
-        ["authstring", "--stand-in", "--nats-url", &url, "--nats-api-username", username, "--nats-api-key", "0123456789abcdef"]
-            .map(str::to_owned)
+    let access = |username| ["authstring", "--stand-in", "--nats-url", &url, "--nats-api-username", username].map(str::to_owned);
+    let ask = |username| {
+        run_with_key("0123456789abcdef", &access(username).iter().map(String::as_str).chain(by_name).collect::<Vec<_>>())
     };
-    let ask = |username| run(&access(username).iter().map(String::as_str).chain(by_name).collect::<Vec<_>>());
     ask("tmm1").ended(1, &format!("nats-userman: {url}: nats-userman answered with status 401: api-key, api-username: expected both headers, once each, with a key that is set with --api-key or --api-key-file\n"));
     ask("tmm3").ended(1, &format!("nats-userman: {url}: nats-userman answered with status 503: there are no authstrings here: start the service with --nats-url, or with --stand-in while you develop\n"));
 }

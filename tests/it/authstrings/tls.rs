@@ -6,7 +6,7 @@ use std::process::Command;
 
 use super::nats::Nats;
 use super::{KEY, STRING, USERNAME};
-use crate::commands::{Ran, run};
+use crate::commands::{Ran, run_with_key};
 use crate::support::real_program;
 use crate::web::{WebServer, free_port};
 
@@ -27,8 +27,8 @@ fn certify(openssl: &Path, dir: &Path) {
 }
 
 fn ask(url: &str, further: &[&str]) -> Ran {
-    let access = ["authstring", "--nats-url", url, "--nats-api-username", USERNAME, "--nats-api-key", KEY];
-    run(&[&access[..], &["--type", "upsell", "--username", "bob", "--site", "1"], further].concat())
+    let access = ["authstring", "--nats-url", url, "--nats-api-username", USERNAME];
+    run_with_key(KEY, &[&access[..], &["--type", "upsell", "--username", "bob", "--site", "1"], further].concat())
 }
 
 #[test]

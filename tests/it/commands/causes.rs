@@ -228,8 +228,8 @@ fn replay_tells_what_is_at_the_other_end_and_never_the_token() {
 fn authstring_tells_what_is_at_the_other_end() {
     let ask = |scheme: &str, answer| {
         let url = format!("{scheme}://{}", server(answer));
-        let access = ["authstring", "--nats-url", &url, "--nats-api-username", USERNAME, "--nats-api-key", KEY];
-        let ran = super::run(&[&access[..], &["--type", "upsell", "--username", "bob", "--site", "1"]].concat());
+        let access = ["authstring", "--nats-url", &url, "--nats-api-username", USERNAME];
+        let ran = super::run_with_key(KEY, &[&access[..], &["--type", "upsell", "--username", "bob", "--site", "1"]].concat());
         assert_eq!(ran.code, Some(1));
         ran.err.replace(&url, "URL")
     };

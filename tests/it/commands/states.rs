@@ -259,8 +259,9 @@ fn check_config_reads_a_database_that_is_being_served_and_changes_nothing() {
     let data = dir.path().join("data");
     let program = Program::serve(&data, &[]);
     program.post("action=ADD&siteid=1&memberid=71&username=bob&password=secret").unwrap();
-    let args = ["check-config", "--postback-token", crate::support::TOKEN];
-    assert!(run_on(&data, &args).printed().ends_with("nothing is wrong with it\n"));
+    let mut check = crate::support::program();
+    check.args(["check-config", "--data-dir"]).arg(&data).env("USERMAN_POSTBACK_TOKEN", crate::support::TOKEN);
+    assert!(super::end(check).printed().ends_with("nothing is wrong with it\n"));
     assert_eq!(program.post("action=CHECK&siteid=1&username=bob").unwrap().body, "OK|username \"bob\" is taken on site 1");
     assert_eq!(rows(&Connection::open(data.join("userman.db")).unwrap(), "SELECT memberid FROM member_auth"), ["71"]);
 }

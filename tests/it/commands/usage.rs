@@ -558,7 +558,9 @@ fn token_shows_no_secret_off_a_terminal_and_keeps_the_last_one() {
     run_on(dir.path(), &["token", "retire", "1"])
         .ended(1, "nats-userman: this is the only token: make another with `nats-userman token add` first\n");
     assert_eq!(fs::read_to_string(&file).unwrap(), format!("{OTHER}\n"));
-    run_on(dir.path(), &["token", "show", "--postback-token", TOKEN]).ended(
+    let mut with_setting = program();
+    with_setting.args(["token", "show", "--data-dir"]).arg(dir.path()).env("USERMAN_POSTBACK_TOKEN", TOKEN);
+    end(with_setting).ended(
         1,
         "nats-userman: the tokens come from the settings (--postback-token); change them there and restart the service\n",
     );

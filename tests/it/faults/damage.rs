@@ -16,7 +16,7 @@ const FILES: [&str; 3] = ["userman.db", "userman.db-wal", "seal.key"];
 
 /// Runs `serve` where it must not start: its exit code and all that it says.
 pub(super) fn start(mut command: Command, data: &Path) -> (i32, String) {
-    command.args(["serve", "--listen", "127.0.0.1:0", "--postback-token", TOKEN, "--data-dir"]).arg(data);
+    command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(data).env("USERMAN_POSTBACK_TOKEN", TOKEN);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut status = None;
     // A service that runs after all would run for ever.
