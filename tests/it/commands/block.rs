@@ -59,13 +59,18 @@ fn a_block_of_a_wider_network_is_lifted_by_any_address_or_network_of_it() {
     let program = Program::serve(&data, &["--trusted-proxy", "127.0.0.1", "--login-limit-pair", "1"]);
     assert!(program.post("action=ADD&siteid=1&memberid=71&username=bob&password=secret").unwrap().body.starts_with("OK|"));
     let wide = "network=2001:db8:1:200::/56 name=\"bob\" kind=pair";
-    let is_listed = || run_on(&data, &["block", "list"]).printed().contains(wide);
+    // All five: what is written after `--all` would go on.
+    let are_listed = || {
+        let list = run_on(&data, &["block", "list"]).printed();
+        list.contains(wide)
+            && (0..4).all(|number| list.contains(&format!("network=2001:db8:1:20{number}::/64 name=\"bob\" kind=pair")))
+    };
     for (round, lift) in ["2001:db8:1:2ff::9", "2001:db8:1:2fe::/64", "2001:db8:1:200::/56", "2001:db8:1::/48"].iter().enumerate()
     {
         for number in 0..4 {
             assert_eq!(status(&program, &format!("a{round}"), &format!("2001:db8:1:20{number}::1")), 401, "{lift}");
         }
-        eventually("the /56 is listed", is_listed);
+        eventually("the /56 and the four within it are listed", are_listed);
         // Each time from another network: where bob has been in, the wider block does not hold.
         let elsewhere = format!("2001:db8:1:2f{round}::9");
         assert_eq!(status(&program, "secret", &elsewhere), 403);
