@@ -142,6 +142,14 @@ fn nobody_becomes_another_member(kind: Kind, language: Language) {
         let is_good = matches!(status, 200 | 400) && !told.contains("666") && !told.contains("6.6.6.6");
         assert!(is_good, "{kind:?} {language:?} {separator:?}: {status} {told}");
     }
+    // A proxy takes away what Connection names, were it what an application is to be told of the member.
+    let names = ["X-Member-Id", "X-Member-Name", "X-Member-Site", "X-Member-Trial", "X-Forwarded-For"];
+    let joined = [", ", ",", "\t ,,"].map(|between| vec![format!("Connection: {}", names.join(between).to_lowercase())]);
+    let apart = ["Upgrade"].iter().chain(&names).map(|name| format!("Connection: {name}")).collect();
+    for (headers, (path, truth)) in joined.iter().chain([&apart]).flat_map(|it| places.iter().map(move |place| (it, place))) {
+        let (status, told) = site.told(path, headers, &["-u", "alice:testtest"]);
+        assert_eq!((status, &told), (200, truth), "{kind:?} {language:?} {path} {headers:?}");
+    }
     // A connection that was opened for another of the server's hosts, whose settings are not ours, and the host is named last.
     for separator in ["_", "."] {
         let names = forged(separator, separator).join("\r\n") + "\r\nHost: www.example.com";
