@@ -107,8 +107,8 @@ async fn submit(request: &HttpRequest, desk: &Desk, ask: &Ask, fields: &Fields<'
 }
 
 /// The way back for whoever has logged in, with a cookie for these rows and for the logins of other
-/// sites that the browser had and that are still good. Those of the same sites end: a copy of the
-/// old cookie is no login any more.
+/// sites that the browser had and that are still good. Those of the same sites end, and those that
+/// find no room: a copy of the old cookie is no login any more.
 async fn enter(request: &HttpRequest, desk: &Desk, rows: &[LoginRow], back: &Back, now: i64) -> Result<HttpResponse, Undecided> {
     let address = desk.caller(request);
     let before = sessions::before(desk, &presented(request, desk, now), rows, now)?;

@@ -1,13 +1,15 @@
 //! Logins by cookie: whether one lets somebody in, and what ends one. The member's row is read anew
 //! at every check.
 
+use std::collections::HashSet;
+
 use actix_web::HttpRequest;
 use futures_util::future::join_all;
 
 use super::area::{Admission, Reason, Undecided, Wanted};
 use super::postback::Desk;
 use crate::config::LOGIN_SECONDS_MAX;
-use crate::login::cookie::Login;
+use crate::login::cookie::{LOGINS_MAX, Login};
 use crate::login::logouts::Way;
 use crate::login::page::Said;
 use crate::login::presented::Presented;
@@ -61,7 +63,7 @@ fn tell_rivals(request: &HttpRequest, desk: &Desk, logins: &Presented, taken: &L
 pub(super) struct Before {
     /// They go on, in the new cookie.
     pub(super) kept: Vec<Login>,
-    /// Logins of the sites that the new login is for.
+    /// Logins of the sites that the new login is for, and those that the new cookie has no room for.
     pub(super) ended: Vec<Login>,
 }
 
@@ -77,8 +79,11 @@ pub(super) fn before(desk: &Desk, logins: &Presented, new: &[LoginRow], now: i64
             kept.push(*login);
         }
     }
-    // The cookie has room for the newest.
+    // The cookie has room for the newest, one to a member.
     kept.sort_by_key(|login| std::cmp::Reverse(login.issued));
+    let mut members = HashSet::new();
+    kept.retain(|login| members.insert(login.key));
+    ended.extend(kept.split_off(kept.len().min(LOGINS_MAX.saturating_sub(new.len()))));
     Ok(Before { kept, ended })
 }
 

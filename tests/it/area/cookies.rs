@@ -98,7 +98,9 @@ fn each_login_of_a_cookie_ends_by_itself() {
 fn a_cookie_holds_the_eight_newest_logins_one_to_a_member_and_none_that_has_ended() {
     let app = app(&[]);
     let mut held = String::new();
+    let mut full = String::new();
     for number in 1..=9 {
+        full.clone_from(&held);
         add(&app, number, 71, &format!("bob{number}"));
         app.set_unix(NOON + i64::from(number));
         held = log_in(&app, &number.to_string(), &format!("bob{number}"), &held);
@@ -107,6 +109,7 @@ fn a_cookie_holds_the_eight_newest_logins_one_to_a_member_and_none_that_has_ende
         (1..=9).filter(|number| auth(&app, &format!("site={number}"), Visit::holding(held)).status == 200).collect()
     };
     assert_eq!(admitted(&held), [2, 3, 4, 5, 6, 7, 8, 9], "the ninth pushed the oldest out");
+    assert_eq!(admitted(&full), [2, 3, 4, 5, 6, 7, 8], "and ended it for a copy of the cookie of before");
     held = log_in(&app, "2", "bob2", &held);
     assert_eq!(admitted(&held), [2, 3, 4, 5, 6, 7, 8, 9], "the same member again takes the place of the older login");
     for ended in [3, 4] {
