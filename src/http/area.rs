@@ -18,6 +18,7 @@ use crate::login::failed::FailedLogins;
 use crate::login::guard::{Guard, Kind, Named, Network, Verdict, Wrong};
 use crate::login::hidden_name::{Doors, HiddenNames};
 use crate::login::known::KnownNetworks;
+use crate::login::log_lines::LogLines;
 use crate::login::logouts::Logouts;
 use crate::login::pool::{Asker, Busy, Pool, Question};
 use crate::login::remembered::{Remembered, RememberedKey, Row};
@@ -42,6 +43,8 @@ pub struct Area {
     pub hidden: HiddenNames,
     /// Which failed logins have a line in the log.
     pub failed: FailedLogins,
+    /// Which of the others have one.
+    pub login_lines: Mutex<LogLines<Key>>,
     /// From where members have logged in.
     pub known: KnownNetworks,
     /// Which password opened which stored form.
@@ -69,6 +72,11 @@ pub struct Area {
 }
 
 impl Area {
+    /// Which logins have a line in the log. A panic elsewhere leaves counts that are one off at most.
+    pub fn login_lines(&self) -> MutexGuard<'_, LogLines<Key>> {
+        self.login_lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The blocks in log and database. A panic elsewhere leaves whole entries.
     pub fn ledger(&self) -> MutexGuard<'_, Ledger> {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)

@@ -48,7 +48,6 @@ pub(super) fn form(desk: &Desk, status: StatusCode, ask: &Ask, back: &Back, said
 
 /// The handler of `/login?site=…`.
 pub async fn login(request: HttpRequest, payload: Payload, desk: Data<Desk>) -> HttpResponse {
-    let _under_way = desk.under_way();
     let (ask, back) = match Ask::parse_for_page(request.query_string().as_bytes()) {
         Ok(asked) => asked,
         Err(wrong) => {
@@ -69,6 +68,8 @@ pub async fn login(request: HttpRequest, payload: Payload, desk: Data<Desk>) -> 
         Method::POST => match body::read(&request, payload).await {
             Err(unread) => not_read(unread),
             Ok(body) => {
+                // From here on: the end of the service waits for no form that comes byte by byte.
+                let _under_way = desk.under_way();
                 // From the body alone: a password in a URL would stand in access logs.
                 let said = body::posted(&request, &body);
                 submit(&request, &desk, &ask, &said.fields).await
@@ -112,7 +113,7 @@ async fn submit(request: &HttpRequest, desk: &Desk, ask: &Ask, fields: &Fields<'
 async fn enter(request: &HttpRequest, desk: &Desk, rows: &[LoginRow], back: &Back, now: i64) -> Result<HttpResponse, Undecided> {
     let address = desk.caller(request);
     let before = sessions::before(desk, &presented(request, desk, now), rows, now)?;
-    for row in rows {
+    for row in rows.iter().filter(|row| has_line(desk, row)) {
         log::info!(site:% = row.key.site, member:% = row.key.member, address:% = address; "login");
     }
     let mut response = see_other(back);
@@ -124,17 +125,21 @@ async fn enter(request: &HttpRequest, desk: &Desk, rows: &[LoginRow], back: &Bac
     Ok(response)
 }
 
+fn has_line(desk: &Desk, row: &LoginRow) -> bool {
+    desk.area().login_lines().add(row.key, desk.shared().clock.steady())
+}
+
 /// The handler of `/logout`. All logins of the browser end, of whichever site: the cookies are cleared, and the logins' ids remembered
 /// until nobody takes them any more, so that a copy of a cookie is no login either.
 pub async fn logout(request: HttpRequest, payload: Payload, desk: Data<Desk>) -> HttpResponse {
     if *request.method() != Method::POST {
         return method_not_allowed("POST");
     }
-    let _under_way = desk.under_way();
     let body = match body::read(&request, payload).await {
         Err(unread) => return not_read(unread),
         Ok(body) => body,
     };
+    let _under_way = desk.under_way();
     if !is_from_here(&request, &desk, "logout") {
         return plain(StatusCode::FORBIDDEN, "this form was not sent from a page of this site".into());
     }

@@ -1,19 +1,17 @@
 //! Which failed logins get a line in the log. A stranger decides how many there are, so the lines are bounded, for each network and
 //! for all together, and the rest is counted. What a browser sends again with every picture is said once.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::guard::{Door, Network};
+use super::log_lines::{LogLines, Most};
 use super::remembered::SecretDigest;
 use crate::recent::Recent;
 
-/// Lines in a window, for all networks together and for each.
-const LINES_MAX: u32 = 60;
-const NETWORK_LINES_MAX: u32 = 10;
-const WINDOW_SECONDS: i64 = 60;
+/// Lines a minute, for all networks together and for each.
+const LINES_MAX: Most = Most { all: 60, each: 10 };
 /// For how long a repetition has no line, and how many attempts are known again.
 const SAME_SECONDS: i64 = 600;
 const SEEN_MAX: usize = 4_096;
@@ -33,46 +31,12 @@ impl fmt::Debug for FailedLogins {
 struct State {
     /// When an attempt was last made that had its line or was counted.
     seen: Recent<u64, i64>,
-    window: Window,
-}
-
-#[derive(Default)]
-struct Window {
-    began: Option<i64>,
-    lines: u32,
-    /// Of the networks that have a line: as many as there are lines, at most.
-    networks: HashMap<Network, u32>,
-    left_out: u64,
-}
-
-impl Window {
-    fn add(&mut self, network: Network, now: i64) -> bool {
-        self.began.get_or_insert(now);
-        let of_network = self.networks.get(&network).copied().unwrap_or(0);
-        let has_line = self.lines < LINES_MAX && of_network < NETWORK_LINES_MAX;
-        if has_line {
-            self.lines += 1;
-            self.networks.insert(network, of_network + 1);
-        } else {
-            self.left_out += 1;
-        }
-        has_line
-    }
-
-    fn is_over(&self, now: i64) -> bool {
-        self.began.is_some_and(|began| now.saturating_sub(began) >= WINDOW_SECONDS)
-    }
-
-    /// How many had no line, if any; the next one begins another window.
-    fn close(&mut self) -> Option<u64> {
-        let left_out = std::mem::take(self).left_out;
-        (left_out > 0).then_some(left_out)
-    }
+    lines: LogLines<Network>,
 }
 
 impl Default for FailedLogins {
     fn default() -> Self {
-        let state = State { seen: Recent::new(SEEN_MAX), window: Window::default() };
+        let state = State { seen: Recent::new(SEEN_MAX), lines: LogLines::new(LINES_MAX) };
         Self { keys: RandomState::new(), state: Mutex::new(state) }
     }
 }
@@ -87,23 +51,17 @@ impl FailedLogins {
             return false;
         }
         state.seen.put(attempt, now);
-        if state.window.is_over(now) {
-            // Whoever was left out was told of by then, or is told of with this window.
-            let left_out = state.window.close().unwrap_or(0);
-            state.window.left_out = left_out;
-        }
-        state.window.add(network, now)
+        state.lines.add(network, now)
     }
 
     /// How many had no line, once the window is over.
     pub fn left_out(&self, now: i64) -> Option<u64> {
-        let mut state = self.state();
-        if state.window.is_over(now) { state.window.close() } else { None }
+        self.state().lines.left_out(now)
     }
 
     /// The same whether it is over or not: for the end of the service.
     pub fn close(&self) -> Option<u64> {
-        self.state().window.close()
+        self.state().lines.close()
     }
 
     /// A panic elsewhere leaves counts that are one off at most.

@@ -26,6 +26,7 @@ pub mod failed;
 pub mod guard;
 pub mod hidden_name;
 pub mod known;
+pub mod log_lines;
 pub mod logouts;
 pub mod page;
 pub mod pool;

@@ -18,6 +18,7 @@ use crate::login::failed::FailedLogins;
 use crate::login::guard::Guard;
 use crate::login::hidden_name::HiddenNames;
 use crate::login::known::KnownNetworks;
+use crate::login::log_lines::LogLines;
 use crate::login::logouts::Logouts;
 use crate::login::pool::Pool;
 use crate::login::remembered::Remembered;
@@ -69,6 +70,7 @@ pub(super) fn open(
         guard,
         hidden: HiddenNames::new().map_err(std::io::Error::from)?,
         failed: FailedLogins::default(),
+        login_lines: Mutex::new(LogLines::of_logins()),
         known,
         remembered,
         pool,
@@ -102,12 +104,16 @@ pub(super) fn sample_rows(shared: &Shared) {
     }
 }
 
-/// Says how many failed logins had no line of their own, once their window is over; with `at_the_end` whether it is or not.
+/// Says how many logins, and how many that failed, had no line of their own, once their window is over; with `at_the_end` whether
+/// it is or not.
 pub(super) fn say_left_out(shared: &Shared, at_the_end: bool) {
-    let failed = &shared.area.failed;
-    let left_out = if at_the_end { failed.close() } else { failed.left_out(shared.clock.steady()) };
-    if let Some(logins) = left_out {
-        log::info!("{logins} more failed logins");
+    let (area, now) = (&shared.area, shared.clock.steady());
+    let failed = if at_the_end { area.failed.close() } else { area.failed.left_out(now) };
+    let logins = if at_the_end { area.login_lines().close() } else { area.login_lines().left_out(now) };
+    for (left_out, what) in [(failed, "failed logins"), (logins, "logins")] {
+        if let Some(count) = left_out {
+            log::info!("{count} more {what}");
+        }
     }
 }
 

@@ -120,6 +120,19 @@ fn what_a_browser_sends_with_every_picture_is_one_line_and_a_flood_is_ten_and_a_
     assert!(site.program.stderr().contains("INFO  21 more failed logins\n"), "{}", site.program.stderr());
 }
 
+/// Regression: a login that is remembered costs no hash, and each had a line: thousands a second, for any member.
+#[test]
+fn a_member_who_logs_in_without_end_has_ten_lines_a_minute_and_a_count() {
+    let mut site = Site::start(&[]);
+    for _ in 0..25 {
+        assert_eq!(site.page("bob", "secret", "203.0.113.9").status, 303);
+    }
+    assert!(site.program.terminate().success());
+    let log = site.program.stderr();
+    assert_eq!(log.matches("INFO  login site=1 member=71 address=203.0.113.9\n").count(), 10, "{log}");
+    assert!(log.contains("INFO  15 more logins\n"), "{log}");
+}
+
 #[test]
 fn a_block_of_a_name_that_nobody_has_tells_nobody_the_name() {
     let mut site = Site::start(&["--login-limit-pair", "2", "--login-limit-name", "0"]);

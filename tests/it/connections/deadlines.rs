@@ -2,7 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nats_userman::http::connections::Limits;
 
@@ -188,4 +188,16 @@ fn a_connection_that_is_used_again_and_again_stays() {
         stream.write_all(postback(CHECK).as_bytes()).unwrap();
         assert_eq!(read_response(&mut stream).unwrap().body, FREE);
     }
+}
+
+/// Regression: whoever sent a form byte by byte kept the end of the service waiting for ten seconds, and postbacks out.
+#[test]
+fn a_form_that_does_not_come_whole_does_not_keep_the_service_from_ending() {
+    let app = App::start_with_limits(none());
+    let _login = begun(&app, &without_its_body("/login?site=1", 10));
+    let _logout = begun(&app, &without_its_body("/logout", 10));
+    let began = Instant::now();
+    drop(app.stop());
+    // It is one second; for a postback it waits twelve.
+    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
 }
