@@ -164,6 +164,11 @@ impl Guard {
         }
         let mut state = self.state();
         state.blocks.end(now.steady);
+        // What was under way when they began is not held against the visitor, nor against the neighbours.
+        let own = [Target::Pair(door.clone(), network), Target::Network(network)];
+        if own.iter().any(|target| state.blocks.hold(target)) {
+            return Vec::new();
+        }
         let mut targets = Vec::new();
         let window_seconds = self.limits.window_seconds;
         let attempt = self.keys.hash_one((door, network, secret));
@@ -335,6 +340,19 @@ mod tests {
 
     fn lines(blocks: &[Block]) -> Vec<String> {
         blocks.iter().map(Block::line).collect()
+    }
+
+    /// Regression: whoever sends sixty guesses at once gets them all answered, and one /64 blocked the name for the /56.
+    #[test]
+    fn what_was_under_way_when_its_network_was_blocked_counts_for_nobody_else() {
+        let mut scene = Scene::new(Limits::default());
+        assert_eq!(lines(&scene.guesses(99, "bob", network6(0), NOON)).len(), 1, "the pair");
+        assert_eq!(scene.verdict("bob", network6(1), NOON), Verdict::Open, "its neighbour");
+        assert_eq!(scene.guesses(9, "bob", network6(1 << 16), NOON), [], "nor does the name wait");
+        let names = 0..400;
+        let begun: Vec<Block> = names.flat_map(|nth| scene.guesses(1, &format!("name {nth}"), network6(2), NOON)).collect();
+        assert_eq!(lines(&begun), ["login blocked: network=2001:db8:0:2::/64 kind=network until=2026-06-15T12:15:00Z"]);
+        assert_eq!(scene.verdict("ann", network6(3), NOON), Verdict::Open);
     }
 
     #[test]
