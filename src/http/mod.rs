@@ -74,7 +74,7 @@ pub fn server(listener: TcpListener, shared: Shared) -> std::io::Result<Server> 
     let stopping = builder.graceful_shutdown_signal();
     // What actix-web's HttpServer does, but for the socket, which it does not let us wrap.
     let service = move || {
-        let table = Table::start(Arc::clone(&connections));
+        let table = Table::start(Arc::clone(&connections), threads);
         let stopping = stopping.clone();
         let http = HttpService::build()
             .graceful_shutdown_signal(move || {
