@@ -6,6 +6,7 @@
 //! journal moves there, so that the replay ends with the same rows, column for column.
 
 use std::io::{IsTerminal as _, Write as _, stderr, stdout};
+use std::time::Duration;
 
 use chrono::DateTime;
 use indicatif::ProgressBar;
@@ -26,6 +27,12 @@ use crate::store::{Engine, Fault, Reader, View, Wanted};
 
 /// Members in one transaction, so that a postback to a service beside it waits for milliseconds.
 const TRANSACTION_MEMBERS_MAX: usize = 64;
+/// How long the lock is free after each of them. SQLite has no queue for it: who waits tries again every 25 to 50 ms after some
+/// time, and would come upon the next transaction each time.
+const PAUSE: Duration = Duration::from_millis(60);
+
+/// A busy service has the lock most of the time. One try waits 400 ms for it.
+const LOCK_TRIES: usize = 25;
 
 /// What became of a member.
 enum Done {
@@ -46,8 +53,11 @@ pub(super) fn run(config: &Config, site: Option<i64>) -> Result<(), Failure> {
     let bar = if stderr().is_terminal() { ProgressBar::new(keys.len() as u64) } else { ProgressBar::hidden() };
     let (mut restored, mut refused) = (0_u64, 0_u64);
     with_writer(config, |engine| {
-        for keys in keys.chunks(TRANSACTION_MEMBERS_MAX) {
-            for (key, done) in restore_or_one_by_one(engine, &rules, keys, moment)? {
+        for (number, keys) in keys.chunks(TRANSACTION_MEMBERS_MAX).enumerate() {
+            if number > 0 {
+                std::thread::sleep(PAUSE);
+            }
+            for (key, done) in restore_when_unlocked(engine, &rules, keys, moment)? {
                 match done {
                     Done::Restored => restored += 1,
                     Done::Changed => {}
@@ -92,6 +102,21 @@ fn rules(config: &Config) -> Rules {
     let expiry = ExpiryRule { zone: chrono_tz::UTC, grace_hours: 0 };
     // No password is in it, so any key does: nothing is sealed.
     Rules { vault: Vault::from_key([0; 32]), keep_cryptpass: config.keep_cryptpass, expiry }
+}
+
+fn restore_when_unlocked(
+    engine: &mut dyn Engine,
+    rules: &Rules,
+    keys: &[Key],
+    moment: Moment,
+) -> Result<Vec<(Key, Done)>, Fault> {
+    for _ in 1..LOCK_TRIES {
+        match restore_or_one_by_one(engine, rules, keys, moment) {
+            Err(Fault::Locked(_)) => {}
+            done => return done,
+        }
+    }
+    restore_or_one_by_one(engine, rules, keys, moment)
 }
 
 /// A row that the schema refuses spoils its own member alone.

@@ -90,6 +90,27 @@ fn all_who_lapsed_before_their_time_are_back_with_their_expiry_beside_a_running_
     assert!(scene.restore(&[]).printed().starts_with("0 members restored"), "nobody is left");
 }
 
+/// Regression: transaction upon transaction, it had the lock whenever a postback tried to get it.
+#[test]
+fn postbacks_are_taken_while_thousands_come_back() {
+    let scene = Scene::new();
+    scene.lapse();
+    let columns = "siteid, login_version, reason, ended_at, password, sealed, cryptpass_wrapped";
+    let many = format!(
+        "WITH RECURSIVE n (i) AS (SELECT 1000 UNION ALL SELECT i + 1 FROM n WHERE i < 4000)
+         INSERT INTO former_member (memberid, username, trial, {columns})
+             SELECT i, 'many' || i, 0, {columns} FROM n, (SELECT {columns} FROM former_member WHERE siteid = 2)"
+    );
+    scene.database().execute_batch(&many).unwrap();
+    std::thread::scope(|scope| {
+        let restoring = scope.spawn(|| scene.restore(&[]).printed());
+        while !restoring.is_finished() {
+            scene.says("action=ADD&siteid=1&memberid=90&username=gus&password=secret");
+        }
+        assert!(restoring.join().unwrap().starts_with("3005 members restored"));
+    });
+}
+
 #[test]
 fn whose_name_is_taken_meanwhile_is_told_and_the_others_are_back() {
     let scene = Scene::new();
