@@ -88,6 +88,7 @@ impl Watch {
         let jump = Jump { from, to: now.wall, until };
         let seen = match (is_near, has_stayed) {
             (false, false) if was_pending && !is_new => None,
+            (false, false) if now.wall > from && self.ahead_max == QUIET_SECONDS => Some(Seen::StartAhead(jump)),
             (false, false) if now.wall > from => Some(Seen::Ahead(jump)),
             (false, false) => Some(Seen::Back(jump)),
             (false, true) => Some(Seen::Stayed(jump)),
@@ -143,8 +144,10 @@ pub struct Jump {
 /// What there is to say about the clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Seen {
-    /// It was set ahead, or stands far ahead at a start.
+    /// It was set ahead.
     Ahead(Jump),
+    /// At a start it stands far ahead of the last sign of life: it is wrong, or the service has not run for long.
+    StartAhead(Jump),
     /// It was set back.
     Back(Jump),
     /// It has stayed where it was set, and is believed.
@@ -156,7 +159,7 @@ pub enum Seen {
 impl Seen {
     fn kind(self) -> usize {
         match self {
-            Seen::Ahead(_) => 0,
+            Seen::Ahead(_) | Seen::StartAhead(_) => 0,
             Seen::Back(_) => 1,
             Seen::Stayed(_) => 2,
             Seen::Right(_) => 3,
@@ -166,13 +169,19 @@ impl Seen {
 
 impl fmt::Display for Seen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Seen::Ahead(jump) | Seen::Back(jump) | Seen::Stayed(jump) | Seen::Right(jump)) = self;
+        let (Seen::Ahead(jump) | Seen::StartAhead(jump) | Seen::Back(jump) | Seen::Stayed(jump) | Seen::Right(jump)) = self;
         let [from, to, until] = [jump.from, jump.to, jump.until].map(format_utc);
         match self {
             Seen::Ahead(_) => write!(
                 f,
                 "the clock has jumped ahead, from {from} to {to}: members whose time is over by it do not get in, but nobody is \
                  moved to former_member and nothing old is deleted before {until}; if it is wrong, set it right until then"
+            ),
+            Seen::StartAhead(_) => write!(
+                f,
+                "the clock stands at {to}, long after the last sign of life in the database ({from}): members whose time is over by \
+                 it do not get in, but nobody is moved to former_member and nothing old is deleted before {until}; if it is wrong, \
+                 set it right until then, else do nothing"
             ),
             Seen::Back(_) => write!(
                 f,
@@ -296,6 +305,12 @@ mod tests {
             watch.look(at(6, -DAY)).1.unwrap().to_string(),
             "the clock has jumped back, from 2026-06-15T12:00:06Z to 2026-06-14T12:00:06Z: members are moved to former_member by \
              the time that it shows now; if it is wrong, set it right, it is taken for right from 2026-06-14T12:10:06Z on"
+        );
+        assert_eq!(
+            Watch::new(at(0, 0), Some(NOON - 20 * DAY), 10).look(at(0, 0)).1.unwrap().to_string(),
+            "the clock stands at 2026-06-15T12:00:00Z, long after the last sign of life in the database (2026-05-26T12:00:00Z): \
+             members whose time is over by it do not get in, but nobody is moved to former_member and nothing old is deleted before \
+             2026-06-15T12:10:00Z; if it is wrong, set it right until then, else do nothing"
         );
         assert_eq!(is_behind(NOON, NOON + 300), None);
         assert_eq!(

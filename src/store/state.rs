@@ -39,6 +39,11 @@ pub fn look(location: &Location, was_used: bool) -> Result<State, OpenError> {
         Ok(metadata) if metadata.is_dir() => {
             return Err(OpenError::Unreadable(path.to_owned(), io::ErrorKind::IsADirectory.into()));
         }
+        // A pipe would be waited for when it is opened.
+        Ok(metadata) if !metadata.is_file() => {
+            let error = io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file");
+            return Err(OpenError::Unreadable(path.to_owned(), error));
+        }
         Ok(_) => {}
     }
     check_access(path, Access::READ_OK)?;

@@ -1,7 +1,7 @@
 //! The README keeps its word: its session with curl gives the replies that stand there, and its table of settings is that of `--help`.
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Output};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rusqlite::Connection;
@@ -37,12 +37,41 @@ fn the_session_with_curl_gives_the_replies_that_stand_in_the_readme() {
 
 /// Runs the commands behind a marker, with a directory of the test's own in place of /backup.
 fn run_block(marker: &str, cwd: &Path) {
+    let output = try_block(marker, cwd, "");
+    assert!(output.status.success(), "{marker}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// The same as in a shell, which does not stop at a command that fails.
+fn try_block(marker: &str, cwd: &Path, before: &str) -> Output {
     let backup = cwd.join("backup").display().to_string();
-    let script = format!("set -e\n{}", block_after(marker).join("\n")).replace("/backup", &backup);
+    let script = format!("{before}\n{}", block_after(marker).join("\n")).replace("/backup", &backup);
     let bin = Path::new(env!("CARGO_BIN_EXE_nats-userman")).parent().unwrap();
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
-    let output = Command::new("sh").args(["-c", &script]).current_dir(cwd).env("PATH", path).output().unwrap();
-    assert!(output.status.success(), "{marker}: {}", String::from_utf8_lossy(&output.stderr));
+    Command::new("sh").args(["-c", &script]).current_dir(cwd).env("PATH", path).output().unwrap()
+}
+
+/// Regression: what a full disk had left of a copy took the place of the last good one.
+#[test]
+fn a_backup_or_restore_of_the_readme_that_fails_leaves_what_was_there() {
+    if real_program("sqlite3").is_none() {
+        return;
+    }
+    let dir = TempDir::new().unwrap();
+    let data = dir.path().join("data");
+    assert!(Program::serve(&data, &[]).terminate().success());
+    write_token(&data);
+    let database = data.join("userman.db");
+    Connection::open(&database).unwrap().execute_batch("CREATE TABLE ballast AS SELECT randomblob(1000000)").unwrap();
+    run_block("<!-- backup -->", dir.path());
+    let (backup, before) = (dir.path().join("backup/userman.db"), std::fs::read(&database).unwrap());
+    let good = std::fs::read(&backup).unwrap();
+    // No file may be larger, as on a full disk.
+    assert!(!try_block("<!-- backup -->", dir.path(), "ulimit -f 100").status.success());
+    assert!(std::fs::read(&backup).unwrap() == good, "the last good backup is lost");
+
+    std::fs::create_dir(data.join("before")).unwrap();
+    assert!(!try_block("<!-- restore -->", dir.path(), "").status.success());
+    assert!(std::fs::read(&database).unwrap() == before, "the database is lost");
 }
 
 /// Regression: `.backup` begins again with every postback.

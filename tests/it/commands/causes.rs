@@ -96,6 +96,11 @@ fn a_data_directory_that_cannot_be_one_is_told_by_all_commands() {
         let ran = run_on(&data, args);
         assert!(ran.code == Some(1) && ran.err.ends_with(&said), "{args:?}: {ran:?}");
     }
+    fs::remove_dir(data.join("userman.db")).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(data.join("userman.db")).status().unwrap().success());
+    let said = format!("cannot use the database {}/userman.db: it is no regular file\n", data.display());
+    let ran = run_on(&data, &["member", "list"]);
+    assert!(ran.code == Some(1) && ran.err.ends_with(&said), "a pipe was waited for: {ran:?}");
     fs::create_dir(data.join("postback-token")).unwrap();
     let token = format!("{}/postback-token", data.display());
     run_on(&data, &["token", "show"])
