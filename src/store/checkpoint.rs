@@ -65,6 +65,11 @@ impl<'c> Checkpoints<'c> {
         Ok(Self { conn, path, pages, every, unfinished: None })
     }
 
+    /// Pages in the WAL, just after a commit.
+    pub(super) fn pages(&self) -> u64 {
+        u64::try_from(self.pages.load(Ordering::Relaxed)).unwrap_or(0)
+    }
+
     /// Whether a checkpoint is due at `now`.
     pub(super) fn is_due(&self, now: Instant) -> bool {
         match self.unfinished {
@@ -106,8 +111,7 @@ impl<'c> Checkpoints<'c> {
     }
 
     fn held_since(&self, since: Instant, now: Instant) -> Option<HeldWal> {
-        let pages = u64::try_from(self.pages.load(Ordering::Relaxed)).unwrap_or(0);
-        let bytes = pages * FRAME_BYTES.unsigned_abs();
+        let bytes = self.pages() * FRAME_BYTES.unsigned_abs();
         (self.is_large() || now.saturating_duration_since(since) >= LONG_READ).then_some(HeldWal { since, bytes })
     }
 

@@ -22,6 +22,8 @@ pub enum FileChange {
     Index,
     /// The same file has another content, which SQLite did not write.
     Overwritten,
+    /// The same of the WAL.
+    WalOverwritten,
 }
 
 impl fmt::Display for FileChange {
@@ -32,6 +34,7 @@ impl fmt::Display for FileChange {
             FileChange::Wal => "the -wal file of the database was removed or replaced",
             FileChange::Index => "the -shm file of the database was removed or replaced",
             FileChange::Overwritten => "the database file was written over, and not by SQLite",
+            FileChange::WalOverwritten => "the -wal file of the database was truncated or written over, and not by SQLite",
         })
     }
 }

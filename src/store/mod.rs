@@ -21,6 +21,7 @@ mod upgrade_copy;
 mod view;
 mod wal_aside;
 mod wal_mark;
+mod wal_tail;
 mod whole;
 
 pub use checkpoint::HeldWal;

@@ -2,31 +2,38 @@
 //! acknowledged that a restart would not find, and no checkpoint may write into what somebody has put there.
 //!
 //! Another file is told by its inode. The same file with another content, as `cp` leaves it, is told by the mark of the last
-//! transaction (see [`super::wal_mark`]): SQLite itself would go on, with pages of both.
+//! transaction (see [`super::wal_mark`]): SQLite itself would go on, with pages of both. The same WAL with another content is told
+//! by its last frame (see [`super::wal_tail`]).
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ffi};
 
 use super::files::{FileChange, Files, Stamp};
 use super::wal_mark::{self, Newest};
+use super::wal_tail::WalTail;
 use super::{Fault, whole};
 
-/// How soon a file that was written to is looked at again: who writes may have been in the middle of it. What is still the same then
-/// was looked at when it was whole. And how often it is asked whether another program has committed.
+/// How soon a file that was found to be ours is looked at again: who writes may have been in the middle of it. What is still the same
+/// then was looked at when it was whole. And how often it is asked whether another program has committed.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(300);
 /// A look walks through the whole WAL. Beside the long checkpoint of another program it takes no more than one part in so many of
-/// the time.
+/// the time, unless it is short.
 const LOOK_ONE_IN: u32 = 5;
+const SHORT_LOOK: Duration = Duration::from_millis(50);
+/// How often one is made again that another program has disturbed.
+const TRIES: usize = 5;
 
 pub(super) struct OwnFile<'c> {
     conn: &'c Connection,
     files: Files,
     stamp: Stamp,
+    wal_tail: WalTail,
+    /// When the last look ended, and how long it took.
+    looked: Option<(Instant, Duration)>,
     /// Whether the file was the same at two looks.
     is_settled: bool,
-    next_look: Instant,
     /// Of the newest transaction that this connection knows.
     newest: Option<Newest>,
     /// Changes when another connection has committed.
@@ -43,12 +50,14 @@ impl<'c> OwnFile<'c> {
         }
         let stamp = files.check().map_err(Fault::Moved)?;
         let newest = Newest::read(conn)?;
+        let wal_tail = WalTail::find(files.wal());
         Ok(Self {
             conn,
             files,
             stamp,
+            wal_tail,
+            looked: None,
             is_settled: true,
-            next_look: Instant::now(),
             newest,
             others: others(conn)?,
             asked: Instant::now(),
@@ -66,33 +75,78 @@ impl<'c> OwnFile<'c> {
                 return Err(Fault::Moved(change));
             }
         };
-        let is_new = stamp != self.stamp;
-        if !is_new && self.is_settled {
+        let (is_new, is_wal_new) = (stamp != self.stamp, !self.wal_tail.is_there());
+        if !is_new && !is_wal_new && self.is_settled {
             return self.learn_of_others();
         }
-        let now = Instant::now();
-        if now < self.next_look {
+        if !self.is_look_due(is_new || is_wal_new) {
             return Ok(());
         }
         // Mostly a checkpoint of another program.
-        (self.stamp, self.is_settled) = (stamp, !is_new);
+        (self.stamp, self.is_settled) = (stamp, !is_new && !is_wal_new);
+        let began = Instant::now();
         let is_ours = self.look(is_new);
-        self.next_look = Instant::now() + LOOK_AGAIN_AFTER.max(now.elapsed() * (LOOK_ONE_IN - 1));
-        if is_ours { Ok(()) } else { Err(Fault::Moved(FileChange::Overwritten)) }
+        self.looked = Some((Instant::now(), began.elapsed()));
+        match (is_ours, is_new) {
+            (true, _) => {
+                if is_wal_new {
+                    self.wal_tail.find_again();
+                }
+                Ok(())
+            }
+            (false, false) if is_wal_new => Err(Fault::Moved(FileChange::WalOverwritten)),
+            (false, _) => Err(Fault::Moved(FileChange::Overwritten)),
+        }
     }
 
+    /// What is new is looked at as soon as may be: until then it is taken for ours.
+    fn is_look_due(&self, is_new: bool) -> bool {
+        self.looked.is_none_or(|(ended, took)| {
+            let pause = if took <= SHORT_LOOK { Duration::ZERO } else { took * (LOOK_ONE_IN - 1) };
+            ended.elapsed() >= if is_new { pause } else { LOOK_AGAIN_AFTER.max(pause) }
+        })
+    }
+
+    /// Where another program commits or makes a checkpoint meanwhile, what was read is of different times, and tells nothing.
     fn look(&mut self, is_new: bool) -> bool {
-        let others = self.have_others_committed().unwrap_or(false);
+        let mut others = false;
+        for _ in 0..TRIES {
+            let stamp = self.files.stamp();
+            others |= self.have_others_committed().unwrap_or(false);
+            if self.look_once(is_new, others) {
+                return true;
+            }
+            let more = self.have_others_committed().unwrap_or(false);
+            others |= more;
+            if !more && self.files.stamp() == stamp {
+                return false;
+            }
+        }
+        false
+    }
+
+    fn look_once(&mut self, is_new: bool, others: bool) -> bool {
         let (Some(newest), Some(database)) = (self.newest, self.database()) else { return true };
         match wal_mark::continues(&database, self.files.wal(), newest, others) {
             // It may be in the middle of a checkpoint; then the WAL has what it lacks, and it is whole soon.
             None => is_new && self.is_whole_with_its_wal(&database),
-            Some(false) => false,
+            Some(false) => others && self.others_go_on(&database),
             Some(true) => {
                 self.newest = Newest::read(self.conn).unwrap_or(self.newest);
                 true
             }
         }
+    }
+
+    /// Whether another process of ours has committed so much that the WAL was begun anew since the last transaction known here.
+    fn others_go_on(&mut self, database: &Path) -> bool {
+        let wal = self.files.wal();
+        let Ok(Some(newest)) = Newest::read(self.conn) else { return false };
+        let go_on = wal_mark::has_marks(wal) && wal_mark::continues(database, wal, newest, true) == Some(true);
+        if go_on {
+            self.newest = Some(newest);
+        }
+        go_on
     }
 
     fn is_whole_with_its_wal(&self, database: &Path) -> bool {
@@ -112,16 +166,32 @@ impl<'c> OwnFile<'c> {
         Ok(())
     }
 
-    /// A checkpoint of ours has written to the file.
+    /// A checkpoint of ours has written to the file, and may have truncated the WAL.
     pub(super) fn was_written(&mut self) {
         if let Some(stamp) = self.files.stamp() {
             self.stamp = stamp;
         }
+        self.wal_tail.was_checkpointed();
     }
 
-    /// A transaction was committed with this mark.
-    pub(super) fn committed(&mut self, mark: Newest) {
+    /// A transaction was committed with this mark, after which the WAL has so many frames.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::CommitUnknown`] where it is not there: somebody has written to the WAL meanwhile.
+    pub(super) fn committed(&mut self, mark: Newest, frames: u64) -> Result<(), Fault> {
         self.newest = Some(mark);
+        if self.wal_tail.committed(frames) {
+            return Ok(());
+        }
+        let code = ffi::Error::new(ffi::SQLITE_IOERR_SHORT_READ);
+        Err(Fault::CommitUnknown(rusqlite::Error::SqliteFailure(code, Some("the WAL has lost what was written to it".into()))))
+    }
+
+    /// The same as [`OwnFile::check`], however soon after a look.
+    pub(super) fn check_now(&mut self) -> Result<(), Fault> {
+        self.looked = None;
+        self.check()
     }
 
     fn have_others_committed(&mut self) -> Result<bool, Fault> {

@@ -414,8 +414,7 @@ impl Engine for Sqlite<'_> {
         let is_changed = self.conn.total_changes() != self.changes_before;
         let mark = if is_changed { Some(wal_mark::renew(self.conn)?) } else { None };
         self.conn.execute_batch("COMMIT").map_err(Fault::of_commit)?;
-        mark.into_iter().for_each(|mark| self.own_file.committed(mark));
-        Ok(())
+        mark.map_or(Ok(()), |mark| self.own_file.committed(mark, self.checkpoints.pages()))
     }
 
     fn rollback(&mut self) {
@@ -565,7 +564,7 @@ impl Engine for Sqlite<'_> {
     }
 
     fn check_file(&mut self) -> Result<(), Fault> {
-        self.own_file.check()
+        self.own_file.check_now()
     }
 
     fn empty_wal(&mut self) -> Result<bool, Fault> {

@@ -30,8 +30,8 @@ const MARK_BYTES: usize = TAG.len() + 2 * ID_BYTES + COOKIE_BYTES;
 /// Before them in a cell: the size of the row, its number, and the types of its columns.
 const CELL_HEAD_BYTES: usize = 16;
 
-const WAL_HEADER_BYTES: usize = 32;
-const FRAME_HEADER_BYTES: usize = 24;
+pub(super) const WAL_HEADER_BYTES: usize = 32;
+pub(super) const FRAME_HEADER_BYTES: usize = 24;
 /// A start has no other writer beside it. A command may have one, which begins the WAL anew while it is read.
 const TRIES: usize = 5;
 
@@ -108,10 +108,15 @@ pub(super) fn continues(database: &Path, wal: &Path, newest: Newest, others: boo
     let is_known = || match logged() {
         // The file has everything.
         marks if marks.is_empty() && id == newest.id => same_cookie || others,
-        marks if marks.is_empty() => previous == newest.id || others && same_cookie,
+        marks if marks.is_empty() => previous == newest.id,
         marks => [id, previous].contains(&newest.id) || marks.iter().any(|mark| mark.id == newest.id),
     };
     Some(is_known() && !is_foreign_by(database, wal, FileState::read_by_sqlite))
+}
+
+/// Whether a transaction of ours is in the WAL.
+pub(super) fn has_marks(wal: &Path) -> bool {
+    Frames::open(wal).is_some_and(|frames| !frames.marks().is_empty())
 }
 
 fn wal_header(wal: &Path) -> Option<[u8; WAL_HEADER_BYTES]> {

@@ -66,7 +66,7 @@ impl Replaced {
             State::Older(version) => return Err(CannotGoOn::Older(version)),
             State::Current => {}
         }
-        if setup.file.change() == Some(FileChange::Overwritten) {
+        if matches!(setup.file.change(), Some(FileChange::Overwritten | FileChange::WalOverwritten)) {
             // A checkpoint may have come between.
             check_pages(location)?;
         }

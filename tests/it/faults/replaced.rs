@@ -273,6 +273,39 @@ fn a_wal_that_is_removed_under_the_service_loses_nothing_that_was_acknowledged()
     }
 }
 
+/// `: > userman.db-wal` to free a full disk, and an older WAL that is copied over it: SQLite would write on behind a gap.
+#[test]
+fn a_wal_that_is_written_over_in_place_is_noticed_before_anything_more_is_acknowledged() {
+    for is_truncated in [true, false] {
+        let place = Place::new();
+        let wal = place.data().join(FILES[1]);
+        let older = if is_truncated { Vec::new() } else { fs::read(&wal).unwrap() };
+        assert_eq!(place.post(4).body, added(4));
+        fs::write(&wal, older).unwrap();
+        assert_unavailable(&place.post(100), NOTHING_CHANGED);
+        place.says("the -wal file of the database was truncated or written over, and not by SQLite; whatever needs");
+        let left: &[usize] = if is_truncated { &[1, 3] } else { &[1, 2, 3] };
+        place.goes_on_with(left);
+        place.ends(left);
+    }
+}
+
+/// Also where the checkpoint has been looked at before, and where both are met by one look.
+#[test]
+fn a_backup_that_is_copied_over_just_after_a_checkpoint_is_noticed_before_anything_more_is_acknowledged() {
+    for is_looked_at in [true, false] {
+        let place = Place::new();
+        let conn = rusqlite::Connection::open(place.database()).unwrap();
+        assert!(rows(&conn, "PRAGMA wal_checkpoint(TRUNCATE)")[0].starts_with("0|"));
+        if is_looked_at {
+            assert_eq!(place.post(4).body, added(4));
+        }
+        fs::write(place.database(), fs::read(place.backup()).unwrap()).unwrap();
+        assert_unavailable(&place.post(100), NOTHING_CHANGED);
+        place.says("the database file was written over, and not by SQLite; whatever needs");
+    }
+}
+
 #[test]
 fn a_restored_file_beside_the_wal_of_the_old_one_is_refused_while_serving_too() {
     let place = Place::new();
