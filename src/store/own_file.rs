@@ -16,8 +16,11 @@ use super::wal_tail::WalTail;
 use super::{Fault, whole};
 
 /// How soon a file that was found to be ours is looked at again: who writes may have been in the middle of it. What is still the same
-/// then was looked at when it was whole. And how often it is asked whether another program has committed.
+/// then was looked at when it was whole.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(300);
+/// How often it is asked whether another program has committed. Often, because of several commits of commands only the last can be
+/// told once somebody has emptied the WAL.
+const ASK_AGAIN_AFTER: Duration = Duration::from_millis(20);
 /// A look walks through the whole WAL. Beside the long checkpoint of another program it takes no more than one part in so many of
 /// the time, unless it is short.
 const LOOK_ONE_IN: u32 = 5;
@@ -157,7 +160,7 @@ impl<'c> OwnFile<'c> {
 
     /// The mark of another program's commit is the newest then.
     fn learn_of_others(&mut self) -> Result<(), Fault> {
-        if self.asked.elapsed() >= LOOK_AGAIN_AFTER {
+        if self.asked.elapsed() >= ASK_AGAIN_AFTER {
             self.asked = Instant::now();
             if self.have_others_committed()? {
                 self.newest = Newest::read(self.conn)?;
