@@ -1,4 +1,5 @@
-//! From postbacks to rows: load, decide, save. The same over HTTP, in `replay` and for the operator's commands.
+//! From postbacks to rows: load, decide, save. The same over HTTP, in `replay` and for the
+//! operator's commands.
 
 use std::net::IpAddr;
 
@@ -12,7 +13,8 @@ use crate::password::{Stored, Vault};
 use crate::reply::{Refusal, Reply};
 use crate::store::{Engine, Fault, Outcome, View, Wanted};
 
-/// A postback that was read: what it asks for, or why it cannot be read, and what the journal will say of it.
+/// A postback that was read: what it asks for, or why it cannot be read, and what the journal will
+/// say of it.
 #[derive(Clone, Debug)]
 pub struct Postback {
     /// What it asks for.
@@ -22,8 +24,14 @@ pub struct Postback {
 }
 
 impl Postback {
-    /// Reads the fields of a postback in clear text; also gives the values that were passed over, for the log.
-    pub fn read(fields: &Fields<'_>, rules: &Rules, origin: Origin, address: Option<IpAddr>) -> (Self, Vec<Refusal>) {
+    /// Reads the fields of a postback in clear text; also gives the values that were passed over,
+    /// for the log.
+    pub fn read(
+        fields: &Fields<'_>,
+        rules: &Rules,
+        origin: Origin,
+        address: Option<IpAddr>,
+    ) -> (Self, Vec<Refusal>) {
         let parsed = Action::parse(fields, &Source::Wire(rules));
         let hear = if parsed.action.is_ok() { Heard::new } else { Heard::refused };
         (Self { action: parsed.action, heard: hear(fields, origin, address) }, parsed.ignored)
@@ -60,11 +68,17 @@ impl Postback {
 }
 
 /// Decides one postback against the view and keeps the view true.
-pub fn decide<'p>(vault: &Vault, postback: &'p Postback, view: &mut View, moment: impl Into<Moment>) -> Outcome<'p> {
+pub fn decide<'p>(
+    vault: &Vault,
+    postback: &'p Postback,
+    view: &mut View,
+    moment: impl Into<Moment>,
+) -> Outcome<'p> {
     decide_again(vault, postback, view, moment.into(), false)
 }
 
-/// The same of one that may have been answered OK before, by older rules: see [`crate::action::Known::was_done`].
+/// The same of one that may have been answered OK before, by older rules: see
+/// [`crate::action::Known::was_done`].
 pub(crate) fn decide_again<'p>(
     vault: &Vault,
     postback: &'p Postback,
@@ -73,11 +87,18 @@ pub(crate) fn decide_again<'p>(
     was_done: bool,
 ) -> Outcome<'p> {
     let heard = &postback.heard;
-    let (at, moved_until) = (moment.now, (moment.moved_until != moment.now).then_some(moment.moved_until));
+    let (at, moved_until) =
+        (moment.now, (moment.moved_until != moment.now).then_some(moment.moved_until));
     let action = match &postback.action {
         Ok(action) => action,
         Err(refusal) => {
-            let record = Record { at, heard, moved_until, reply: refusal.reply(), put: crate::action::Recorded::default() };
+            let record = Record {
+                at,
+                heard,
+                moved_until,
+                reply: refusal.reply(),
+                put: crate::action::Recorded::default(),
+            };
             return Outcome { change: crate::action::Change::None, record };
         }
     };
@@ -87,13 +108,17 @@ pub(crate) fn decide_again<'p>(
     let version_before = action.key().and_then(|key| view.row(key)).map(|row| row.login_version);
     view.apply(&decision.change, moment);
     let row_after = action.key().and_then(|key| view.row(key));
-    let logins_ended = version_before.zip(row_after).is_some_and(|(before, row)| row.login_version > before);
+    let logins_ended =
+        version_before.zip(row_after).is_some_and(|(before, row)| row.login_version > before);
     let put = Record::put(action, row_after, logins_ended);
-    Outcome { change: decision.change, record: Record { at, heard, moved_until, reply: decision.reply, put } }
+    Outcome {
+        change: decision.change,
+        record: Record { at, heard, moved_until, reply: decision.reply, put },
+    }
 }
 
-/// A password that the row holds already under another seal takes that seal: a postback sent twice leaves the row as it was, and
-/// the password is hashed once.
+/// A password that the row holds already under another seal takes that seal: a postback sent twice
+/// leaves the row as it was, and the password is hashed once.
 fn settle(vault: &Vault, action: &Action, view: &View) -> Option<Action> {
     let key = action.key()?;
     let Stored::Sealed(given) = &action.credential()?.stored else { return None };
@@ -112,7 +137,12 @@ fn settle(vault: &Vault, action: &Action, view: &View) -> Option<Action> {
 /// # Errors
 ///
 /// Any fault of the engine: then the transaction is to be rolled back, and no reply may leave.
-pub fn apply(engine: &mut dyn Engine, vault: &Vault, postbacks: &[&Postback], mut moment: Moment) -> Result<Vec<Reply>, Fault> {
+pub fn apply(
+    engine: &mut dyn Engine,
+    vault: &Vault,
+    postbacks: &[&Postback],
+    mut moment: Moment,
+) -> Result<Vec<Reply>, Fault> {
     let mut wanted = Wanted::default();
     for action in postbacks.iter().filter_map(|postback| postback.action.as_ref().ok()) {
         wanted.add(action);
@@ -128,14 +158,16 @@ pub fn apply(engine: &mut dyn Engine, vault: &Vault, postbacks: &[&Postback], mu
     Ok(outcomes.into_iter().map(|outcome| outcome.record.reply).collect())
 }
 
-/// Applies a batch in a transaction of its own: the replies, each after the commit that holds its change.
+/// Applies a batch in a transaction of its own: the replies, each after the commit that holds its
+/// change.
 ///
-/// A row that the schema refuses spoils only its own postback: the batch is run again with a savepoint for each, and that one gets
-/// the fault.
+/// A row that the schema refuses spoils only its own postback: the batch is run again with a
+/// savepoint for each, and that one gets the fault.
 ///
 /// # Errors
 ///
-/// Where nothing could be changed, or the outcome of the commit is unknown: then it is so for all of them.
+/// Where nothing could be changed, or the outcome of the commit is unknown: then it is so for all
+/// of them.
 pub fn transact<M: Into<Moment>>(
     engine: &mut dyn Engine,
     vault: &Vault,
@@ -145,16 +177,18 @@ pub fn transact<M: Into<Moment>>(
     let mut now = || now().into();
     match attempt(engine, &mut now, |engine, now| apply(engine, vault, postbacks, now)) {
         Ok(replies) => Ok(replies.into_iter().map(Ok).collect()),
-        Err(Fault::Constraint(_) | Fault::BadRow(_)) => attempt(engine, &mut now, |engine, mut now| {
-            let mut one_by_one = |postback| {
-                let done = apply_within_savepoint(engine, vault, postback, now);
-                if let Ok(Ok(_)) = done {
-                    now = now.then();
-                }
-                done
-            };
-            postbacks.iter().map(|&postback| one_by_one(postback)).collect()
-        }),
+        Err(Fault::Constraint(_) | Fault::BadRow(_)) => {
+            attempt(engine, &mut now, |engine, mut now| {
+                let mut one_by_one = |postback| {
+                    let done = apply_within_savepoint(engine, vault, postback, now);
+                    if let Ok(Ok(_)) = done {
+                        now = now.then();
+                    }
+                    done
+                };
+                postbacks.iter().map(|&postback| one_by_one(postback)).collect()
+            })
+        }
         Err(fault) => Err(fault),
     }
 }
@@ -166,8 +200,8 @@ fn attempt<T>(
     work: impl FnOnce(&mut dyn Engine, Moment) -> Result<T, Fault>,
 ) -> Result<T, Fault> {
     in_transaction(engine, |engine| {
-        // The time of effect is read under the lock, so that it rises with the order of effect across processes (while the machine's
-        // clock is not set back).
+        // The time of effect is read under the lock, so that it rises with the order of effect
+        // across processes (while the machine's clock is not set back).
         let now = now();
         work(engine, now)
     })
@@ -186,8 +220,8 @@ pub(crate) fn in_transaction<T>(
     done
 }
 
-/// Leaves everything in the database file and nothing in its WAL, at the end of the last writer. Where that cannot be, nothing is
-/// lost: both files together hold everything.
+/// Leaves everything in the database file and nothing in its WAL, at the end of the last writer.
+/// Where that cannot be, nothing is lost: both files together hold everything.
 pub(crate) fn empty_wal(engine: &mut dyn Engine) {
     match engine.empty_wal() {
         Ok(true) => {}

@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use chrono::{DateTime, Datelike as _, NaiveDate, NaiveDateTime, NaiveTime, TimeZone as _, Timelike as _};
+use chrono::{
+    DateTime, Datelike as _, NaiveDate, NaiveDateTime, NaiveTime, TimeZone as _, Timelike as _,
+};
 use chrono_tz::Tz;
 
 /// Where the time comes from.
@@ -43,9 +45,10 @@ impl Reading {
 pub struct Moment {
     /// What time it is: everything is compared with it and recorded by it.
     pub now: i64,
-    /// Members whose expiry was reached by this time are moved to `former_member`, and what is old by it is deleted: `now`, but
-    /// earlier while a jump of the clock is being confirmed ([`jump`]). Later where members were moved by a clock that was set back
-    /// since, so that the next record of the journal says so.
+    /// Members whose expiry was reached by this time are moved to `former_member`, and what is old
+    /// by it is deleted: `now`, but earlier while a jump of the clock is being confirmed
+    /// ([`jump`]). Later where members were moved by a clock that was set back since, so that the
+    /// next record of the journal says so.
     pub moved_until: i64,
 }
 
@@ -73,7 +76,8 @@ impl Clock {
         match self {
             Clock::System => match SystemTime::now().duration_since(UNIX_EPOCH) {
                 Ok(since) => i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
-                // A machine whose clock was never set may stand before 1970 by seconds; the epoch is near enough.
+                // A machine whose clock was never set may stand before 1970 by seconds; the epoch
+                // is near enough.
                 Err(_) => 0,
             },
             // Nothing else is published through the clock, so no order is needed.
@@ -82,8 +86,9 @@ impl Clock {
         }
     }
 
-    /// Seconds since some instant of the past that nobody can set, for intervals. It also runs while the machine is suspended, which
-    /// [`std::time::Instant`] does not. A fixed clock gives what [`Clock::now`] gives.
+    /// Seconds since some instant of the past that nobody can set, for intervals. It also runs
+    /// while the machine is suspended, which [`std::time::Instant`] does not. A fixed clock gives
+    /// what [`Clock::now`] gives.
     pub fn steady(&self) -> i64 {
         match self {
             Clock::System => rustix::time::clock_gettime(rustix::time::ClockId::Boottime).tv_sec,
@@ -113,18 +118,22 @@ fn read_set(reading: &Mutex<Reading>) -> Reading {
 }
 
 /// What [`ExpiryRule::instant`] takes.
-pub const EXPIRE_EXPECTED: &str = "expected YYYY-MM-DD, YYYY-MM-DD hh:mm:ss or unix seconds of 9 to 11 digits";
+pub const EXPIRE_EXPECTED: &str =
+    "expected YYYY-MM-DD, YYYY-MM-DD hh:mm:ss or unix seconds of 9 to 11 digits";
 
-/// The last second of the year 9999, beyond which no time is written with four digits of a year: unix seconds.
+/// The last second of the year 9999, beyond which no time is written with four digits of a year:
+/// unix seconds.
 pub const YEAR_9999_ENDS: i64 = 253_402_300_799;
 
-/// 1970-01-03: what stands before it means that there is no date. A PHP that has none prints second 0, or -1, or a year before
-/// Christ, in a zone of its own: 1969-12-31, 1970-01-01, -0001-11-30. Unix seconds.
+/// 1970-01-03: what stands before it means that there is no date. A PHP that has none prints second
+/// 0, or -1, or a year before Christ, in a zone of its own: 1969-12-31, 1970-01-01, -0001-11-30.
+/// Unix seconds.
 const FIRST_DATE: i64 = 2 * 86_400;
 
 /// Seconds of an hour of grace.
 const HOUR_SECONDS: i64 = 3_600;
-/// Further than any local time was ever skipped, and than any zone is from UTC: both ends of a search for a clock change.
+/// Further than any local time was ever skipped, and than any zone is from UTC: both ends of a
+/// search for a clock change.
 const GAP_REACH_SECONDS: i64 = 2 * 86_400;
 
 /// How the operator wants the text of an `expire` to be read.
@@ -148,19 +157,23 @@ pub enum ExpiryText {
 }
 
 impl ExpiryRule {
-    /// Reads an `expire`: the beginning of the date, or the time, in the operator's zone, or the unix seconds, each plus the grace.
+    /// Reads an `expire`: the beginning of the date, or the time, in the operator's zone, or the
+    /// unix seconds, each plus the grace.
     pub fn instant(&self, text: &str) -> ExpiryText {
         if is_no_date(text) {
             return ExpiryText::NotGiven;
         }
         match moment(text, self.zone) {
-            ExpiryText::At(instant) => ExpiryText::At(instant + i64::from(self.grace_hours) * HOUR_SECONDS),
+            ExpiryText::At(instant) => {
+                ExpiryText::At(instant + i64::from(self.grace_hours) * HOUR_SECONDS)
+            }
             other => other,
         }
     }
 }
 
-/// Reads a moment that an operator gives, in the forms of an `expire`, without grace. None if it is none of them.
+/// Reads a moment that an operator gives, in the forms of an `expire`, without grace. None if it is
+/// none of them.
 pub fn parse_moment(text: &str, zone: Tz) -> Option<i64> {
     match moment(text, zone) {
         ExpiryText::At(instant) => Some(instant),
@@ -177,7 +190,8 @@ fn moment(text: &str, zone: Tz) -> ExpiryText {
     instant.map_or(ExpiryText::Malformed, ExpiryText::At)
 }
 
-/// Whether the text stands for "no date": a number or a date before [`FIRST_DATE`], or a date of zeros at any time.
+/// Whether the text stands for "no date": a number or a date before [`FIRST_DATE`], or a date of
+/// zeros at any time.
 fn is_no_date(text: &str) -> bool {
     let (sign, rest) = text.split_at(usize::from(text.starts_with('-')));
     if !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit()) {
@@ -185,8 +199,11 @@ fn is_no_date(text: &str) -> bool {
         return !sign.is_empty() || rest.parse().is_ok_and(|seconds: i64| seconds < FIRST_DATE);
     }
     // There is no such day, so it is read as another one of that year.
-    let rest = rest.strip_prefix("0000-00-00").map_or_else(|| rest.into(), |time| format!("0000-01-01{time}"));
-    local_time(&rest).is_some_and(|time| !sign.is_empty() || time.and_utc().timestamp() < FIRST_DATE)
+    let rest = rest
+        .strip_prefix("0000-00-00")
+        .map_or_else(|| rest.into(), |time| format!("0000-01-01{time}"));
+    local_time(&rest)
+        .is_some_and(|time| !sign.is_empty() || time.and_utc().timestamp() < FIRST_DATE)
 }
 
 /// Digits and nothing else; `str::parse` alone would take a sign.
@@ -195,7 +212,8 @@ fn number(text: &str) -> Option<i64> {
     digits.then(|| text.parse().ok()).flatten()
 }
 
-/// `YYYY-MM-DD` or `YYYY-MM-DD hh:mm:ss`, to the letter: chrono's own parser takes single digits, signs and more spaces.
+/// `YYYY-MM-DD` or `YYYY-MM-DD hh:mm:ss`, to the letter: chrono's own parser takes single digits,
+/// signs and more spaces.
 fn local_time(text: &str) -> Option<NaiveDateTime> {
     let (date, time) = match text.len() {
         10 => (text, None),
@@ -219,7 +237,8 @@ fn numbers(text: &str, separator: char, digits: [usize; 3]) -> Option<[u32; 3]> 
     pieces.next().is_none().then_some(numbers)
 }
 
-/// The first instant at which clocks in the zone show this time, or, where a clock change skips it, the first one after the change.
+/// The first instant at which clocks in the zone show this time, or, where a clock change skips it,
+/// the first one after the change.
 fn first_instant(time: NaiveDateTime, zone: Tz) -> i64 {
     if let Some(instant) = zone.from_local_datetime(&time).earliest() {
         return instant.timestamp();
@@ -270,7 +289,12 @@ mod tests {
             ("2026-11-23 23:59:59", UTC, "2026-11-23T23:59:59Z", "the time"),
             ("2024-02-29", UTC, "2024-02-29T00:00:00Z", "a leap day"),
             ("1970-01-03", UTC, "1970-01-03T00:00:00Z", "the first date"),
-            ("1970-01-03 00:00:00", Asia::Tokyo, "1970-01-02T15:00:00Z", "the first date, east of Greenwich"),
+            (
+                "1970-01-03 00:00:00",
+                Asia::Tokyo,
+                "1970-01-02T15:00:00Z",
+                "the first date, east of Greenwich",
+            ),
             ("000172800", UTC, "1970-01-03T00:00:00Z", "the same in seconds"),
             ("9999-12-31 23:59:59", UTC, "9999-12-31T23:59:59Z", "the last one"),
             ("999999999", Asia::Tokyo, "2001-09-09T01:46:39Z", "unix seconds of 9 digits, no zone"),
@@ -278,24 +302,53 @@ mod tests {
             ("99999999999", UTC, "5138-11-16T09:46:39Z", "of 11"),
             ("2026-07-01", America::New_York, "2026-07-01T04:00:00Z", "summer time"),
             ("2026-12-01", America::New_York, "2026-12-01T05:00:00Z", "winter time"),
-            ("2026-03-29 02:30:00", Europe::Berlin, "2026-03-29T01:00:00Z", "skipped: the change itself"),
-            ("2026-03-29 01:59:59", Europe::Berlin, "2026-03-29T00:59:59Z", "the last second before it"),
-            ("2026-03-29 03:00:00", Europe::Berlin, "2026-03-29T01:00:00Z", "the first one after it"),
+            (
+                "2026-03-29 02:30:00",
+                Europe::Berlin,
+                "2026-03-29T01:00:00Z",
+                "skipped: the change itself",
+            ),
+            (
+                "2026-03-29 01:59:59",
+                Europe::Berlin,
+                "2026-03-29T00:59:59Z",
+                "the last second before it",
+            ),
+            (
+                "2026-03-29 03:00:00",
+                Europe::Berlin,
+                "2026-03-29T01:00:00Z",
+                "the first one after it",
+            ),
             ("2026-10-25 02:30:00", Europe::Berlin, "2026-10-25T00:30:00Z", "doubled: the first"),
-            ("2018-11-04", America::Sao_Paulo, "2018-11-04T03:00:00Z", "a midnight that was skipped"),
+            (
+                "2018-11-04",
+                America::Sao_Paulo,
+                "2018-11-04T03:00:00Z",
+                "a midnight that was skipped",
+            ),
             ("2026-04-24", Africa::Cairo, "2026-04-23T22:00:00Z", "another"),
             ("2024-10-06", America::Asuncion, "2024-10-06T04:00:00Z", "another"),
             ("2011-12-30", Pacific::Apia, "2011-12-30T10:00:00Z", "a day that was skipped"),
             ("2011-12-30 23:59:59", Pacific::Apia, "2011-12-30T10:00:00Z", "its last second"),
             ("2011-12-31", Pacific::Apia, "2011-12-30T10:00:00Z", "the day after it"),
             ("1994-12-31 12:00:00", Pacific::Kiritimati, "1994-12-31T10:00:00Z", "another"),
-            ("2026-10-04 02:15:00", Australia::Lord_Howe, "2026-10-03T15:30:00Z", "a change of half an hour"),
+            (
+                "2026-10-04 02:15:00",
+                Australia::Lord_Howe,
+                "2026-10-03T15:30:00Z",
+                "a change of half an hour",
+            ),
         ];
         for (text, zone, instant, why) in table {
             let ExpiryText::At(unix) = read(text, zone, 0) else { panic!("{text} {why}") };
             assert_eq!(format_utc(unix), instant, "{text} {zone}: {why}");
             assert_eq!(parse_moment(text, zone), Some(unix), "{text}");
-            assert_eq!(read(text, zone, 36), ExpiryText::At(unix + 36 * 3_600), "{text}: the grace is added to every form");
+            assert_eq!(
+                read(text, zone, 36),
+                ExpiryText::At(unix + 36 * 3_600),
+                "{text}: the grace is added to every form"
+            );
         }
     }
 
@@ -339,7 +392,10 @@ mod tests {
         for text in ["", "0", "0000-00-00", "0000-00-00 00:00:00"] {
             assert_eq!(parse_moment(text, UTC), None, "{text}");
         }
-        assert_eq!((parse_moment("1970-01-01", UTC), parse_moment("0001-01-01", UTC)), (Some(0), Some(-62_135_596_800)));
+        assert_eq!(
+            (parse_moment("1970-01-01", UTC), parse_moment("0001-01-01", UTC)),
+            (Some(0), Some(-62_135_596_800))
+        );
     }
 
     #[test]
@@ -357,7 +413,10 @@ mod tests {
 
     #[test]
     fn the_largest_grace_is_taken() {
-        assert_eq!(read("99999999999", UTC, u32::MAX), ExpiryText::At(99_999_999_999 + 4_294_967_295 * 3_600));
+        assert_eq!(
+            read("99999999999", UTC, u32::MAX),
+            ExpiryText::At(99_999_999_999 + 4_294_967_295 * 3_600)
+        );
     }
 
     #[test]

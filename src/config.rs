@@ -1,4 +1,5 @@
-//! The settings: flags and `USERMAN_` variables as they were given, and what they mean once they have been read.
+//! The settings: flags and `USERMAN_` variables as they were given, and what they mean once they
+//! have been read.
 
 mod again;
 mod api;
@@ -40,15 +41,23 @@ const DAY_MINUTES: u32 = 1_440;
 
 /// The settings as text. Read by [`Config::read`], which says all that is wrong at once.
 ///
-/// The comments are the help texts of the flags, which are not written for rustdoc. No value is refused by clap, which would say it in
-/// lines of its own; variables that are set to nothing are left out by [`without_unusable_variables`].
+/// The comments are the help texts of the flags, which are not written for rustdoc. No value is
+/// refused by clap, which would say it in lines of its own; variables that are set to nothing are
+/// left out by [`without_unusable_variables`].
 #[allow(rustdoc::bare_urls, rustdoc::invalid_html_tags)]
 #[derive(Args, Clone, Debug)]
 pub struct Settings {
     /// Address and port to listen on; port 0 takes a free one
-    #[arg(long, global = true, env = "USERMAN_LISTEN", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
+    #[arg(
+        long,
+        global = true,
+        env = "USERMAN_LISTEN",
+        value_name = "ADDRESS:PORT",
+        default_value = "127.0.0.1:8080"
+    )]
     pub listen: String,
-    /// The front of the URL that NATS calls, as in https://members.example.com [default: http://<listen>]
+    /// The front of the URL that NATS calls, as in https://members.example.com [default:
+    /// http://<listen>]
     #[arg(long, global = true, env = "USERMAN_PUBLIC_URL", value_name = "URL")]
     pub public_url: Option<String>,
     /// Directory of the database, the keys and the token
@@ -57,8 +66,8 @@ pub struct Settings {
     /// The database [default: sqlite:<data-dir>/userman.db]
     #[arg(long, global = true, env = "USERMAN_DATABASE", value_name = "sqlite:PATH")]
     pub database: Option<String>,
-    /// The token in the URL, at least 32 of A-Z a-z 0-9 _ -; repeatable, so that it can be rotated; replaces the data
-    /// directory's [default: made at the first start]
+    /// The token in the URL, at least 32 of A-Z a-z 0-9 _ -; repeatable, so that it can be rotated;
+    /// replaces the data directory's [default: made at the first start]
     #[arg(
         long,
         global = true,
@@ -72,30 +81,68 @@ pub struct Settings {
     #[arg(long, global = true, env = "USERMAN_POSTBACK_TOKEN_FILE", value_name = "FILE", value_parser = any_path())]
     pub postback_token_file: Option<PathBuf>,
     /// Network that may call /postback; repeatable [default: any]
-    #[arg(long, global = true, env = "USERMAN_ALLOW_IP", value_name = "CIDR", value_delimiter = ',')]
+    #[arg(
+        long,
+        global = true,
+        env = "USERMAN_ALLOW_IP",
+        value_name = "CIDR",
+        value_delimiter = ','
+    )]
     pub allow_ip: Vec<String>,
     /// The same from a file, one a line
     #[arg(long, global = true, env = "USERMAN_ALLOW_IP_FILE", value_name = "FILE", value_parser = any_path())]
     pub allow_ip_file: Option<PathBuf>,
     /// Proxy whose X-Forwarded-For counts; repeatable [default: none]
-    #[arg(long, global = true, env = "USERMAN_TRUSTED_PROXY", value_name = "CIDR", value_delimiter = ',')]
+    #[arg(
+        long,
+        global = true,
+        env = "USERMAN_TRUSTED_PROXY",
+        value_name = "CIDR",
+        value_delimiter = ','
+    )]
     pub trusted_proxy: Vec<String>,
     /// The same from a file, one a line
     #[arg(long, global = true, env = "USERMAN_TRUSTED_PROXY_FILE", value_name = "FILE", value_parser = any_path())]
     pub trusted_proxy_file: Option<PathBuf>,
     /// Time zone in which an EXPIRE's date begins, as in Europe/Berlin
-    #[arg(long, global = true, env = "USERMAN_TIME_ZONE", value_name = "ZONE", default_value = "UTC")]
+    #[arg(
+        long,
+        global = true,
+        env = "USERMAN_TIME_ZONE",
+        value_name = "ZONE",
+        default_value = "UTC"
+    )]
     pub time_zone: String,
     /// Hours that a member keeps after the date of an EXPIRE
-    #[arg(long, global = true, env = "USERMAN_EXPIRE_GRACE_HOURS", value_name = "HOURS", default_value = "0")]
+    #[arg(
+        long,
+        global = true,
+        env = "USERMAN_EXPIRE_GRACE_HOURS",
+        value_name = "HOURS",
+        default_value = "0"
+    )]
     pub expire_grace_hours: String,
-    /// Minutes that a jump of the machine's clock must stay before members are moved and old records deleted by it
-    #[arg(long, global = true, env = "USERMAN_CLOCK_JUMP_MINUTES", value_name = "MINUTES", default_value = "10")]
+    /// Minutes that a jump of the machine's clock must stay before members are moved and old
+    /// records deleted by it
+    #[arg(
+        long,
+        global = true,
+        env = "USERMAN_CLOCK_JUMP_MINUTES",
+        value_name = "MINUTES",
+        default_value = "10"
+    )]
     pub clock_jump_minutes: String,
     /// How passwords are hashed: argon2id, or bcrypt for an Apache that reads the table
-    #[arg(long, global = true, env = "USERMAN_PASSWORD_HASH", value_name = "KIND", default_value = "argon2id")]
+    #[arg(
+        long,
+        global = true,
+        env = "USERMAN_PASSWORD_HASH",
+        value_name = "KIND",
+        default_value = "argon2id"
+    )]
     pub password_hash: String,
-    /// Keep NATS's cryptpass in its column, for an Apache that reads it (a weak hash: only where you need it)
+    /// Keep NATS's cryptpass in its column, for an Apache that reads it (a weak hash: only where
+    /// you need it)
     // Text: in a variable people write 1 and yes as well as true.
     #[arg(long, global = true, env = "USERMAN_KEEP_CRYPTPASS", action = ArgAction::SetTrue, value_parser = value_parser!(String))]
     pub keep_cryptpass: String,
@@ -105,11 +152,18 @@ pub struct Settings {
     /// Upgrade an older database without keeping a copy of it first
     #[arg(long, global = true, env = "USERMAN_NO_UPGRADE_COPY", action = ArgAction::SetTrue, value_parser = value_parser!(String))]
     pub no_upgrade_copy: String,
-    /// What is logged: error, warn, info, debug, trace or off; also per module, as in info,writer=debug
+    /// What is logged: error, warn, info, debug, trace or off; also per module, as in
+    /// info,writer=debug
     #[arg(long, global = true, env = "USERMAN_LOG", value_name = "FILTER", default_value = "info")]
     pub log: String,
     /// How log lines look: text or json
-    #[arg(long, global = true, env = "USERMAN_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
+    #[arg(
+        long,
+        global = true,
+        env = "USERMAN_LOG_FORMAT",
+        value_name = "FORMAT",
+        default_value = "text"
+    )]
     pub log_format: String,
     /// Those of the members area.
     #[command(flatten)]
@@ -178,17 +232,28 @@ impl Config {
     pub fn read(settings: &Settings) -> Result<Self, Vec<BadSetting>> {
         let mut bad = Problems::default();
         let data_dir = bad.path("--data-dir", &settings.data_dir).map(DataDir::new);
-        let listen =
-            bad.read("--listen", "expected ADDRESS:PORT, as in 127.0.0.1:8080", &settings.listen, |text| text.parse().ok());
+        let listen = bad.read(
+            "--listen",
+            "expected ADDRESS:PORT, as in 127.0.0.1:8080",
+            &settings.listen,
+            |text| text.parse().ok(),
+        );
         let location = match &settings.database {
             Some(text) => bad.database(text),
             None => data_dir.as_ref().map(|data_dir| Location::sqlite(data_dir.database())),
         };
-        let no_copy =
-            bad.read("--no-upgrade-copy", "expected yes or no, true or false, 1 or 0", &settings.no_upgrade_copy, switch);
-        let zone = bad.read("--time-zone", "expected a name as in Europe/Berlin or UTC", &settings.time_zone, |text| {
-            text.parse::<Tz>().ok()
-        });
+        let no_copy = bad.read(
+            "--no-upgrade-copy",
+            "expected yes or no, true or false, 1 or 0",
+            &settings.no_upgrade_copy,
+            switch,
+        );
+        let zone = bad.read(
+            "--time-zone",
+            "expected a name as in Europe/Berlin or UTC",
+            &settings.time_zone,
+            |text| text.parse::<Tz>().ok(),
+        );
         let grace = bad.read(
             "--expire-grace-hours",
             "expected a whole number of hours from 0 to 8784",
@@ -201,8 +266,12 @@ impl Config {
             &settings.clock_jump_minutes,
             number(0, DAY_MINUTES),
         );
-        let password_hash =
-            bad.read("--password-hash", "expected argon2id or bcrypt", &settings.password_hash, |text| text.parse().ok());
+        let password_hash = bad.read(
+            "--password-hash",
+            "expected argon2id or bcrypt",
+            &settings.password_hash,
+            |text| text.parse().ok(),
+        );
         let journal_days = bad.read_optional(
             "--journal-days",
             "expected a whole number of days from 1 to 36500",
@@ -210,16 +279,24 @@ impl Config {
             |text| text.parse::<u32>().ok().filter(|days| (1..=36_500).contains(days)),
         );
         let url_expected = "expected http:// or https://, a host, and no query";
-        let public_url = settings.public_url.as_deref().and_then(|text| bad.url("--public-url", url_expected, text, public_url));
-        let keep_cryptpass =
-            bad.read("--keep-cryptpass", "expected yes or no, true or false, 1 or 0", &settings.keep_cryptpass, switch);
+        let public_url = settings
+            .public_url
+            .as_deref()
+            .and_then(|text| bad.url("--public-url", url_expected, text, public_url));
+        let keep_cryptpass = bad.read(
+            "--keep-cryptpass",
+            "expected yes or no, true or false, 1 or 0",
+            &settings.keep_cryptpass,
+            switch,
+        );
         let log = bad.read(
             "--log",
             "expected error, warn, info, debug, trace or off, or module=level",
             &settings.log,
             LogFilter::parse,
         );
-        let log_format = bad.read("--log-format", "expected text or json", &settings.log_format, Format::parse);
+        let log_format =
+            bad.read("--log-format", "expected text or json", &settings.log_format, Format::parse);
         let allow_ip = allow_ip(settings, &mut bad);
         let trusted_proxy = trusted_proxy(settings, &mut bad);
         let postback_tokens = tokens(settings, &mut bad);
@@ -265,14 +342,16 @@ impl Config {
 }
 
 fn tokens(settings: &Settings, bad: &mut Problems) -> Vec<Token> {
-    let mut tokens = bad.secrets("--postback-token", TOKEN_EXPECTED, &settings.postback_token, Token::parse);
+    let mut tokens =
+        bad.secrets("--postback-token", TOKEN_EXPECTED, &settings.postback_token, Token::parse);
     let file = settings.postback_token_file.as_ref();
     tokens.extend(bad.file("--postback-token-file", file, read_file).into_iter().flatten());
     tokens
 }
 
 fn allow_ip(settings: &Settings, bad: &mut Problems) -> Vec<IpNet> {
-    let mut networks = bad.read_all("--allow-ip", NETWORK_EXPECTED, &settings.allow_ip, parse_network);
+    let mut networks =
+        bad.read_all("--allow-ip", NETWORK_EXPECTED, &settings.allow_ip, parse_network);
     let file = settings.allow_ip_file.as_ref();
     networks.extend(bad.file("--allow-ip-file", file, network::read_file).into_iter().flatten());
     networks
@@ -288,7 +367,11 @@ fn trusted_proxy(settings: &Settings, bad: &mut Problems) -> TrustedProxies {
 }
 
 fn secret_files(settings: &Settings) -> Vec<PathBuf> {
-    let files = [&settings.postback_token_file, &settings.api.api_key_file, &settings.api.nats_api_key_file];
+    let files = [
+        &settings.postback_token_file,
+        &settings.api.api_key_file,
+        &settings.api.nats_api_key_file,
+    ];
     files.into_iter().flatten().cloned().collect()
 }
 
@@ -307,11 +390,16 @@ fn number(least: u32, most: u32) -> impl Fn(&str) -> Option<u32> {
 
 /// The front of the URL for NATS. Who gives all of that URL, or all but the token, means the same.
 fn public_url(text: &str) -> Option<String> {
-    let (scheme, rest) = text.split_once("://").filter(|(scheme, _)| matches!(*scheme, "http" | "https"))?;
-    let clean =
-        !rest.is_empty() && !rest.starts_with('/') && !rest.contains(|c: char| c.is_whitespace() || "?#@\"'<>".contains(c));
+    let (scheme, rest) =
+        text.split_once("://").filter(|(scheme, _)| matches!(*scheme, "http" | "https"))?;
+    let clean = !rest.is_empty()
+        && !rest.starts_with('/')
+        && !rest.contains(|c: char| c.is_whitespace() || "?#@\"'<>".contains(c));
     let mut parts: Vec<&str> = rest.split('/').filter(|part| !part.is_empty()).collect();
-    if parts.len() > 2 && parts[parts.len() - 2] == "postback" && Token::parse(parts[parts.len() - 1]).is_some() {
+    if parts.len() > 2
+        && parts[parts.len() - 2] == "postback"
+        && Token::parse(parts[parts.len() - 1]).is_some()
+    {
         parts.pop();
     }
     if parts.len() > 1 && parts.last() == Some(&"postback") {

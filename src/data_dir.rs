@@ -13,7 +13,8 @@ use std::time::Duration;
 use crate::denied::{is_there, told};
 use crate::whole_file::{draft_of, remove};
 
-/// Owner all, group reads: an Apache of the group reads the database, and the keys have modes of their own.
+/// Owner all, group reads: an Apache of the group reads the database, and the keys have modes of
+/// their own.
 const DIR_MODE: u32 = 0o750;
 /// The owner alone takes the lock.
 const LOCK_MODE: u32 = 0o600;
@@ -79,7 +80,8 @@ impl DataDir {
     /// Whether a `serve` or `replay` has it now.
     pub(crate) fn is_in_use(&self) -> bool {
         // Shared and given back at once: others who only look are in nobody's way.
-        File::open(self.lock_file()).is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+        File::open(self.lock_file())
+            .is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
     }
 
     /// The database, unless a setting says otherwise.
@@ -98,7 +100,11 @@ impl DataDir {
             return Ok(());
         }
         let make = || {
-            let new: Vec<_> = self.path.ancestors().take_while(|dir| !dir.as_os_str().is_empty() && !dir.exists()).collect();
+            let new: Vec<_> = self
+                .path
+                .ancestors()
+                .take_while(|dir| !dir.as_os_str().is_empty() && !dir.exists())
+                .collect();
             fs::DirBuilder::new().recursive(true).mode(DIR_MODE).create(&self.path)?;
             // The mode above is cut by the umask.
             fs::set_permissions(&self.path, Permissions::from_mode(DIR_MODE))?;
@@ -106,38 +112,48 @@ impl DataDir {
             new.into_iter().try_for_each(|dir| File::open(parent(dir))?.sync_all())
         };
         make().map_err(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists => failed(io::Error::new(error.kind(), not_a_directory(&self.path))),
+            io::ErrorKind::AlreadyExists => {
+                failed(io::Error::new(error.kind(), not_a_directory(&self.path)))
+            }
             _ => failed(error),
         })
     }
 
-    /// Takes the directory, and that of a database which lies elsewhere, for one `serve` or `replay`. The lock ends with the process, however it ends.
+    /// Takes the directory, and that of a database which lies elsewhere, for one `serve` or
+    /// `replay`. The lock ends with the process, however it ends.
     ///
     /// # Errors
     ///
     /// Where another process has it, or the lock file cannot be written.
     pub fn lock(&self, database: &Path) -> Result<Vec<Lock>, DataDirError> {
         let mut locks = vec![self.lock_this()?];
-        // A database elsewhere belongs to whoever serves it there. One that is not made yet will lie where its path says.
+        // A database elsewhere belongs to whoever serves it there. One that is not made yet will
+        // lie where its path says.
         let elsewhere = match database.canonicalize() {
             Ok(file) => file.parent().map(Path::to_owned),
             Err(_) => parent(database).canonicalize().ok(),
         };
-        if let Some(dir) = elsewhere.filter(|dir| self.path.canonicalize().is_ok_and(|own| own != *dir)) {
+        if let Some(dir) =
+            elsewhere.filter(|dir| self.path.canonicalize().is_ok_and(|own| own != *dir))
+        {
             locks.push(Self::new(dir).lock_this()?);
         }
         Ok(locks)
     }
 
-    /// Removes what a start or a `token add` that was killed has left of files that it was writing: keys and tokens that never
-    /// counted. For the one who has the lock.
+    /// Removes what a start or a `token add` that was killed has left of files that it was writing:
+    /// keys and tokens that never counted. For the one who has the lock.
     pub(crate) fn remove_drafts(&self) {
-        let ours = [self.seal_key(), self.cookie_key(), self.served()].map(|place| draft_of(&place));
+        let ours =
+            [self.seal_key(), self.cookie_key(), self.served()].map(|place| draft_of(&place));
         // Of releases up to 0.2.0.
         let former = self.path.join("served.new");
         for draft in ours.into_iter().chain([former]) {
             if let Err(error) = remove(&draft) {
-                log::warn!("{}, left by a start that was cut short, cannot be removed: {error}", draft.display());
+                log::warn!(
+                    "{}, left by a start that was cut short, cannot be removed: {error}",
+                    draft.display()
+                );
             }
         }
     }
@@ -151,16 +167,25 @@ impl DataDir {
             .truncate(false)
             .mode(LOCK_MODE)
             .open(&path)
-            // The mode above is cut by the umask; without write permission the next start could not take the lock.
+            // The mode above is cut by the umask; without write permission the next start could not
+            // take the lock.
             .and_then(|file| file.set_permissions(Permissions::from_mode(LOCK_MODE)).map(|()| file))
             // Where it cannot be made it is the directory that is told of.
-            .map_err(|error| DataDirError::Lock(path.clone(), told(if path.exists() { &path } else { &self.path }, error)))?;
-        // The directory as well: a lock file that somebody removes is made anew by the next, and locks nobody out.
+            .map_err(|error| {
+                DataDirError::Lock(
+                    path.clone(),
+                    told(if path.exists() { &path } else { &self.path }, error),
+                )
+            })?;
+        // The directory as well: a lock file that somebody removes is made anew by the next, and
+        // locks nobody out.
         let dir = File::open(&self.path).map_err(io)?;
         for taken in [&file, &dir] {
             match take(taken) {
                 Ok(()) => {}
-                Err(TryLockError::WouldBlock) => return Err(DataDirError::InUse(self.path.clone())),
+                Err(TryLockError::WouldBlock) => {
+                    return Err(DataDirError::InUse(self.path.clone()));
+                }
                 Err(TryLockError::Error(error)) => return Err(io(error)),
             }
         }
@@ -170,10 +195,15 @@ impl DataDir {
 
 /// What stands where a directory cannot be made.
 fn not_a_directory(path: &Path) -> &'static str {
-    if path.is_symlink() && !path.exists() { "it is a link that leads nowhere" } else { "it is no directory" }
+    if path.is_symlink() && !path.exists() {
+        "it is a link that leads nowhere"
+    } else {
+        "it is no directory"
+    }
 }
 
-/// Takes a lock that nobody else has. A command that asks [`is_served`] has it for a moment, which is waited for.
+/// Takes a lock that nobody else has. A command that asks [`is_served`] has it for a moment, which
+/// is waited for.
 fn take(file: &File) -> Result<(), TryLockError> {
     for _ in 0..LOCK_TRIES {
         match file.try_lock() {

@@ -1,10 +1,11 @@
-//! The database of the settings, as commands and the service find it: looked at once, and then opened.
+//! The database of the settings, as commands and the service find it: looked at once, and then
+//! opened.
 
 use crate::config::Config;
 use crate::store::{OpenError, Reader, State, UpgradeError, look, open_reader};
 
-/// What is there, or why nothing can be done with it. The key is made after the database: an empty database beside a key is one that
-/// was lost, and no first start that was cut short.
+/// What is there, or why nothing can be done with it. The key is made after the database: an empty
+/// database beside a key is one that was lost, and no first start that was cut short.
 ///
 /// # Errors
 ///

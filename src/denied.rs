@@ -67,8 +67,8 @@ fn reason(path: &Path) -> Option<String> {
     })
 }
 
-/// The directory that is closed on the way; where the way is free, the file itself, or the directory in
-/// which it cannot be made.
+/// The directory that is closed on the way; where the way is free, the file itself, or the
+/// directory in which it cannot be made.
 fn blamed(path: &Path) -> Option<&Path> {
     let denies = |error: Error| error.kind() == ErrorKind::PermissionDenied;
     let mut dirs: Vec<&Path> = path.ancestors().skip(1).collect();

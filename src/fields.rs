@@ -1,7 +1,8 @@
-//! What a postback carries: name and value pairs, read by PHP's rules because NATS is PHP and its receivers read `$_REQUEST`.
+//! What a postback carries: name and value pairs, read by PHP's rules because NATS is PHP and its
+//! receivers read `$_REQUEST`.
 //!
-//! Pure and total: any bytes give fields. Pairs borrow from the body, a value is copied only where an escape has to be undone.
-//! How the journal shows them is in `journal_text`.
+//! Pure and total: any bytes give fields. Pairs borrow from the body, a value is copied only where
+//! an escape has to be undone. How the journal shows them is in `journal_text`.
 
 mod journal_text;
 
@@ -16,7 +17,8 @@ use crate::unicode::western;
 
 pub use journal_text::{MASK, is_journal_text, joined};
 
-/// Length of a field of a member record in bytes, a little below the mean: the guess for the size of the list.
+/// Length of a field of a member record in bytes, a little below the mean: the guess for the size
+/// of the list.
 const FIELD_BYTES_TYPICAL: usize = 16;
 
 /// The fields of one postback in the order received.
@@ -25,14 +27,16 @@ pub struct Fields<'a> {
     pairs: Vec<Pair<'a>>,
 }
 
-/// One field. An empty name says that something stood here which is no field: `a[b]=c`, or a value without a name.
+/// One field. An empty name says that something stood here which is no field: `a[b]=c`, or a value
+/// without a name.
 #[derive(Clone, PartialEq, Eq)]
 struct Pair<'a> {
     name: Text<'a>,
     value: Text<'a>,
 }
 
-/// A name or a value. It may be a password, so what was copied of the body is wiped when it is dropped.
+/// A name or a value. It may be a password, so what was copied of the body is wiped when it is
+/// dropped.
 #[derive(Clone, PartialEq, Eq)]
 enum Text<'a> {
     Borrowed(&'a str),
@@ -51,7 +55,8 @@ impl Deref for Text<'_> {
 }
 
 impl<'a> Fields<'a> {
-    /// Reads `application/x-www-form-urlencoded` bytes: a body or a query string. Escapes are undone once; broken ones stay.
+    /// Reads `application/x-www-form-urlencoded` bytes: a body or a query string. Escapes are
+    /// undone once; broken ones stay.
     pub fn from_urlencoded(raw: &'a [u8]) -> Self {
         let mut pairs = Vec::with_capacity(raw.len() / FIELD_BYTES_TYPICAL + 1);
         // Looked at once for all fields: a piece of UTF-8 between two ASCII characters is UTF-8.
@@ -65,19 +70,24 @@ impl<'a> Fields<'a> {
             } else if !field.is_empty() {
                 let end_of_name = field.iter().position(|&b| b == b'=').unwrap_or(field.len());
                 let (name, value) = field.split_at(end_of_name);
-                pairs.push(pair(unescape(name), unescape(value.strip_prefix(b"=").unwrap_or_default())));
+                pairs.push(pair(
+                    unescape(name),
+                    unescape(value.strip_prefix(b"=").unwrap_or_default()),
+                ));
             }
         }
         Self { pairs }
     }
 
-    /// Takes the parts of a multipart body: nothing is escaped there, the rest of the rules is the same.
+    /// Takes the parts of a multipart body: nothing is escaped there, the rest of the rules is the
+    /// same.
     pub fn from_parts(parts: Vec<(Vec<u8>, Vec<u8>)>) -> Fields<'static> {
         let owned = |(name, value)| pair(Cow::Owned(name), Cow::Owned(value));
         Fields { pairs: parts.into_iter().map(owned).collect() }
     }
 
-    /// Takes names and values as they are, as a capture in TMM's layout (`key=value` lines) holds them.
+    /// Takes names and values as they are, as a capture in TMM's layout (`key=value` lines) holds
+    /// them.
     pub fn from_pairs(pairs: impl IntoIterator<Item = (&'a [u8], &'a [u8])>) -> Self {
         let borrowed = |(name, value)| pair(Cow::Borrowed(name), Cow::Borrowed(value));
         Self { pairs: pairs.into_iter().map(borrowed).collect() }
@@ -92,7 +102,8 @@ impl<'a> Fields<'a> {
         self
     }
 
-    /// The value of the last field of that name. Empty counts as not given, also when an earlier one was not empty.
+    /// The value of the last field of that name. Empty counts as not given, also when an earlier
+    /// one was not empty.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.last(name).filter(|value| !value.is_empty())
     }
@@ -102,8 +113,8 @@ impl<'a> Fields<'a> {
         self.last(name).is_some()
     }
 
-    /// All fields in the order received, doubled ones too, for a reader to whom a field that it does not know is a mistake. What is
-    /// no field has an empty name.
+    /// All fields in the order received, doubled ones too, for a reader to whom a field that it
+    /// does not know is a mistake. What is no field has an empty name.
     pub fn all(&self) -> impl Iterator<Item = (&str, &str)> {
         self.pairs.iter().map(|pair| (&*pair.name, &*pair.value))
     }
@@ -131,9 +142,14 @@ impl fmt::Debug for Fields<'_> {
 fn plain_pair(field: &str) -> Option<Pair<'_>> {
     let bytes = field.as_bytes();
     // One walk to the end of the name, which stops at whatever is not usual; a name is short.
-    let end = bytes.iter().position(|b| matches!(b, b'=' | b'%' | b'+' | b' ' | b'.' | b'[' | 0))?;
-    let plain = end > 0 && bytes[end] == b'=' && !bytes[end + 1..].iter().any(|b| matches!(b, b'%' | b'+'));
-    plain.then(|| Pair { name: Text::Borrowed(&field[..end]), value: Text::Borrowed(&field[end + 1..]) })
+    let end =
+        bytes.iter().position(|b| matches!(b, b'=' | b'%' | b'+' | b' ' | b'.' | b'[' | 0))?;
+    let plain =
+        end > 0 && bytes[end] == b'=' && !bytes[end + 1..].iter().any(|b| matches!(b, b'%' | b'+'));
+    plain.then(|| Pair {
+        name: Text::Borrowed(&field[..end]),
+        value: Text::Borrowed(&field[end + 1..]),
+    })
 }
 
 fn pair<'a>(name: Cow<'a, [u8]>, value: Cow<'a, [u8]>) -> Pair<'a> {
@@ -144,8 +160,9 @@ fn pair<'a>(name: Cow<'a, [u8]>, value: Cow<'a, [u8]>) -> Pair<'a> {
     }
 }
 
-/// `php_register_variable_ex`: leading spaces go, a NUL ends the name, a space, a dot and a bracket that nothing closes become
-/// `_`. None for an empty name, for an array, and for what only that makes the name of a cookie with a protected prefix.
+/// `php_register_variable_ex`: leading spaces go, a NUL ends the name, a space, a dot and a bracket
+/// that nothing closes become `_`. None for an empty name, for an array, and for what only that
+/// makes the name of a cookie with a protected prefix.
 fn variable_name(name: Cow<'_, [u8]>) -> Option<Cow<'_, [u8]>> {
     let special = |&b: &u8| matches!(b, b' ' | b'.' | b'[' | 0);
     if !name.iter().any(special) {
@@ -159,7 +176,8 @@ fn variable_name(name: Cow<'_, [u8]>) -> Option<Cow<'_, [u8]>> {
     {
         return None;
     }
-    let is_protected = |name: &[u8]| [&b"__Host-"[..], b"__Secure-"].iter().any(|prefix| name.starts_with(prefix));
+    let is_protected =
+        |name: &[u8]| [&b"__Host-"[..], b"__Secure-"].iter().any(|prefix| name.starts_with(prefix));
     let was_protected = is_protected(&name);
     for byte in name.iter_mut().filter(|b| special(b)) {
         *byte = b'_';
@@ -172,7 +190,8 @@ fn unescape(raw: &[u8]) -> Cow<'_, [u8]> {
     if !raw.iter().any(|&b| b == b'%' || b == b'+') {
         return Cow::Borrowed(raw);
     }
-    let spaced: Zeroizing<Vec<u8>> = Zeroizing::new(raw.iter().map(|&b| if b == b'+' { b' ' } else { b }).collect());
+    let spaced: Zeroizing<Vec<u8>> =
+        Zeroizing::new(raw.iter().map(|&b| if b == b'+' { b' ' } else { b }).collect());
     // Never longer than what it is made of: growing would leave copies behind.
     let mut bytes = Vec::with_capacity(raw.len());
     bytes.extend(percent_decode(&spaced));
@@ -182,7 +201,9 @@ fn unescape(raw: &[u8]) -> Cow<'_, [u8]> {
 /// UTF-8, or else the whole of it as Windows-1252, in which every byte is a character.
 fn text(bytes: Cow<'_, [u8]>) -> Text<'_> {
     match bytes {
-        Cow::Borrowed(bytes) => str::from_utf8(bytes).map_or_else(|_| Text::Owned(western(bytes)), Text::Borrowed),
+        Cow::Borrowed(bytes) => {
+            str::from_utf8(bytes).map_or_else(|_| Text::Owned(western(bytes)), Text::Borrowed)
+        }
         Cow::Owned(bytes) => Text::Owned(match String::from_utf8(bytes) {
             Ok(text) => Zeroizing::new(text),
             Err(error) => western(&Zeroizing::new(error.into_bytes())),
@@ -194,7 +215,8 @@ fn text(bytes: Cow<'_, [u8]>) -> Text<'_> {
 mod tests {
     use super::*;
 
-    /// What `parse_str` of PHP 8.2 makes of odd bodies. An array, which PHP keeps as such, is no field here.
+    /// What `parse_str` of PHP 8.2 makes of odd bodies. An array, which PHP keeps as such, is no
+    /// field here.
     #[test]
     fn a_form_is_read_as_php_reads_it() {
         let table: &[(&str, &[(&str, &str)])] = &[
@@ -226,7 +248,10 @@ mod tests {
             ("a%2eb=1", &[("a_b", "1")]),
             (".a=1", &[("_a", "1")]),
             ("+.a=1", &[("_a", "1")]),
-            ("..Host-a=1&_.Secure-b=2&__Host-c=3&+__Host-d=4", &[("__Host-c", "3"), ("__Host-d", "4")]),
+            (
+                "..Host-a=1&_.Secure-b=2&__Host-c=3&+__Host-d=4",
+                &[("__Host-c", "3"), ("__Host-d", "4")],
+            ),
             ("\ta%0a=1", &[("\ta\n", "1")]),
             // Names: cut at NUL.
             ("%00a=1", &[]),
@@ -262,23 +287,34 @@ mod tests {
     #[test]
     fn the_last_one_of_a_name_counts_and_an_empty_one_is_not_given() {
         let fields = Fields::from_urlencoded(b"a=1&b=2&a=3&b=&a[x]=4&=5");
-        assert_eq!((fields.get("a"), fields.get("b"), fields.get("c"), fields.get("")), (Some("3"), None, None, None));
-        assert_eq!((fields.has("a"), fields.has("b"), fields.has("c"), fields.has("")), (true, true, false, false));
+        assert_eq!(
+            (fields.get("a"), fields.get("b"), fields.get("c"), fields.get("")),
+            (Some("3"), None, None, None)
+        );
+        assert_eq!(
+            (fields.has("a"), fields.has("b"), fields.has("c"), fields.has("")),
+            (true, true, false, false)
+        );
     }
 
     #[test]
     fn a_body_is_read_after_the_query_string_and_over_it() {
-        let fields = Fields::from_urlencoded(b"action=ADD&trial=1").then(Fields::from_urlencoded(b"trial=0&siteid=1"));
+        let fields = Fields::from_urlencoded(b"action=ADD&trial=1")
+            .then(Fields::from_urlencoded(b"trial=0&siteid=1"));
         assert_eq!(fields.get("trial"), Some("0"));
         assert_eq!(fields.journal_text(), "action=ADD&trial=1&trial=0&siteid=1");
     }
 
     #[test]
     fn parts_and_captured_lines_are_literal() {
-        let parts = Fields::from_parts(vec![(b"user.name".to_vec(), b"a+b%41\xe9".to_vec()), (b"a[]".to_vec(), b"1".to_vec())]);
+        let parts = Fields::from_parts(vec![
+            (b"user.name".to_vec(), b"a+b%41\xe9".to_vec()),
+            (b"a[]".to_vec(), b"1".to_vec()),
+        ]);
         assert_eq!(parts.get("user_name"), Some("a+b%41é"));
         assert_eq!(parts.pairs.len(), 2);
-        let lines = Fields::from_pairs([(&b"username"[..], &b"a+b%41\xe9"[..]), (b"email", b"a=b&c")]);
+        let lines =
+            Fields::from_pairs([(&b"username"[..], &b"a+b%41\xe9"[..]), (b"email", b"a=b&c")]);
         assert_eq!((lines.get("username"), lines.get("email")), (Some("a+b%41é"), Some("a=b&c")));
     }
 }

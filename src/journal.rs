@@ -30,7 +30,9 @@ impl Origin {
 
     /// Reads the word of the column `source`.
     pub fn parse(word: &str) -> Option<Self> {
-        [Origin::Nats, Origin::Operator, Origin::Replay].into_iter().find(|origin| origin.as_str() == word)
+        [Origin::Nats, Origin::Operator, Origin::Replay]
+            .into_iter()
+            .find(|origin| origin.as_str() == word)
     }
 }
 
@@ -69,7 +71,8 @@ impl Heard {
         }
     }
 
-    /// The same of a postback whose parameters were refused: a value that has further fields in it is not repeated.
+    /// The same of a postback whose parameters were refused: a value that has further fields in it
+    /// is not repeated.
     pub fn refused(fields: &Fields<'_>, origin: Origin, address: Option<IpAddr>) -> Self {
         let heard = Self::new(fields, origin, address);
         let username = heard.username.filter(|name| !joined(name.as_str()));
@@ -77,26 +80,42 @@ impl Heard {
     }
 }
 
-/// One record, whole. It borrows what was heard: a batch is decided and saved while its postbacks wait.
+/// One record, whole. It borrows what was heard: a batch is decided and saved while its postbacks
+/// wait.
 #[derive(Clone, Debug)]
 pub struct Record<'a> {
     /// When it took effect, unix seconds.
     pub at: i64,
     /// What was heard.
     pub heard: &'a Heard,
-    /// Where a jump of the clock is or was being confirmed: see [`crate::clock::Moment::moved_until`].
+    /// Where a jump of the clock is or was being confirmed: see
+    /// [`crate::clock::Moment::moved_until`].
     pub moved_until: Option<i64>,
     /// The line that goes back.
     pub reply: Reply,
-    /// The forms that this postback put into the row, and the instant of its EXPIRE: what a replay needs beside the fields.
+    /// The forms that this postback put into the row, and the instant of its EXPIRE: what a replay
+    /// needs beside the fields.
     pub put: Recorded,
 }
 
 impl Record<'_> {
-    /// What of an action went into the row that stands after it: a credential that was not taken over is not recorded.
-    pub fn put(action: &Action, row_after: Option<&crate::member::Member>, logins_ended: bool) -> Recorded {
-        let given = action.credential().filter(|given| row_after.is_some_and(|row| row.credential.stored == given.stored));
-        let session = row_after.filter(|row| action.session() == row.session).and_then(|row| row.session);
-        Recorded { credential: given.cloned(), session, expire_at: action.expire_at(), logins_ended }
+    /// What of an action went into the row that stands after it: a credential that was not taken
+    /// over is not recorded.
+    pub fn put(
+        action: &Action,
+        row_after: Option<&crate::member::Member>,
+        logins_ended: bool,
+    ) -> Recorded {
+        let given = action
+            .credential()
+            .filter(|given| row_after.is_some_and(|row| row.credential.stored == given.stored));
+        let session =
+            row_after.filter(|row| action.session() == row.session).and_then(|row| row.session);
+        Recorded {
+            credential: given.cloned(),
+            session,
+            expire_at: action.expire_at(),
+            logins_ended,
+        }
     }
 }

@@ -1,5 +1,6 @@
-//! A key file: 64 lower-case hex digits and a line break, mode 0600, in the data dir. Whoever has `seal.key` and the database has
-//! every password that waits to be hashed; whoever has `cookie.key` can log in as anybody.
+//! A key file: 64 lower-case hex digits and a line break, mode 0600, in the data dir. Whoever has
+//! `seal.key` and the database has every password that waits to be hashed; whoever has `cookie.key`
+//! can log in as anybody.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _};
@@ -39,17 +40,21 @@ pub(crate) fn is_there(path: &Path) -> Result<bool, KeyFileError> {
     denied::is_there(path).map_err(|error| KeyFileError::Unreadable(path.to_owned(), error))
 }
 
-/// Whether a first start of an earlier release was cut short there: it made the file before it wrote the key.
+/// Whether a first start of an earlier release was cut short there: it made the file before it
+/// wrote the key.
 pub(crate) fn is_begun(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.len() == 0)
 }
 
-/// Removes a file that [`is_begun`], for a new key to be made. Only where nothing was ever done with a key of this place: an empty
-/// file may also be what a full disk left of a copy, and the key is somewhere else then.
+/// Removes a file that [`is_begun`], for a new key to be made. Only where nothing was ever done
+/// with a key of this place: an empty file may also be what a full disk left of a copy, and the key
+/// is somewhere else then.
 pub(crate) fn begin_anew(path: &Path) -> Result<(), KeyFileError> {
     remove(path).map_err(|error| KeyFileError::Create(path.to_owned(), told(path, error)))?;
     let path = path.display();
-    log::warn!("the key file {path} was empty, as a first start leaves it that was cut short: a new key is made");
+    log::warn!(
+        "the key file {path} was empty, as a first start leaves it that was cut short: a new key is made"
+    );
     Ok(())
 }
 
@@ -63,13 +68,15 @@ pub(crate) fn load(path: &Path) -> Result<Zeroizing<[u8; KEY_BYTES]>, KeyFileErr
     let mut text = Zeroizing::new(Vec::with_capacity(2 * FILE_BYTES_MAX));
     let file = File::open(path).map_err(fault)?;
     file.take(FILE_BYTES_MAX as u64).read_to_end(&mut text).map_err(fault)?;
-    from_hex(text.strip_suffix(b"\n").unwrap_or(&text)).ok_or_else(|| KeyFileError::Form(path.to_owned(), text.len()))
+    from_hex(text.strip_suffix(b"\n").unwrap_or(&text))
+        .ok_or_else(|| KeyFileError::Form(path.to_owned(), text.len()))
 }
 
 /// Draws a key and writes its file, which was not there and is on disk when this returns.
 pub(crate) fn create(path: &Path) -> Result<Zeroizing<[u8; KEY_BYTES]>, KeyFileError> {
     let mut key = Zeroizing::new([0; KEY_BYTES]);
-    getrandom::fill(key.as_mut()).expect("getrandom(2) gives up to 256 bytes whole, once the system has started");
+    getrandom::fill(key.as_mut())
+        .expect("getrandom(2) gives up to 256 bytes whole, once the system has started");
     write(path, &key).map_err(|error| KeyFileError::Create(path.to_owned(), told(path, error)))?;
     Ok(key)
 }
@@ -151,7 +158,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("seal.key");
         let named = format!("key file {}: ", path.display());
-        assert_eq!(load(&path).unwrap_err().to_string(), format!("{named}expected 64 lower-case hex digits, found no file"));
+        assert_eq!(
+            load(&path).unwrap_err().to_string(),
+            format!("{named}expected 64 lower-case hex digits, found no file")
+        );
         for (text, bytes) in [
             (String::new(), 0),
             ("\n".into(), 1),
@@ -166,12 +176,17 @@ mod tests {
             std::fs::write(&path, &text).unwrap();
             assert_eq!(
                 load(&path).unwrap_err().to_string(),
-                format!("{named}expected 64 lower-case hex digits and a line break, found {bytes} bytes that are not"),
+                format!(
+                    "{named}expected 64 lower-case hex digits and a line break, found {bytes} bytes that are not"
+                ),
             );
             assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
         }
         std::fs::write(&path, DIGITS).unwrap();
         assert_eq!(*load(&path).unwrap(), key(), "the line break may be missing");
-        assert_eq!(load(dir.path()).unwrap_err().to_string(), format!("key file {}: cannot be read", dir.path().display()));
+        assert_eq!(
+            load(dir.path()).unwrap_err().to_string(),
+            format!("key file {}: cannot be read", dir.path().display())
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! `nats-userman` receives the user management postbacks of NATS (Too Much Media), keeps `member_auth` in SQLite, and answers.
+//! `nats-userman` receives the user management postbacks of NATS (Too Much Media), keeps
+//! `member_auth` in SQLite, and answers.
 //!
 //! ```text
 //!             +--------------- pure: no I/O, no clock, no actix, no rusqlite ---------------+
@@ -14,19 +15,24 @@
 //!
 //! - [`fields`]: names and values as PHP reads them, and how the journal shows them.
 //! - [`member`], [`reply`]: the row and the line that goes back, as values.
-//! - [`mod@unicode`]: in which form names are compared, and how people are shown what cannot be seen.
+//! - [`mod@unicode`]: in which form names are compared, and how people are shown what cannot be
+//!   seen.
 //! - [`action`]: the eight actions, parsed once, decided by pure functions.
 //! - [`apply`]: from postbacks to rows: load, decide, save.
 //! - [`store`]: the only SQL. [`journal`] is what it records.
 //! - [`writer`]: the one thread that writes.
 //! - [`password`]: sealed at once, hashed in the background, verified in every form.
-//! - [`login`]: the members area: what a visitor sends, what is remembered, who is blocked, where passwords are hashed.
-//! - [`authstring`]: NATS's REST API for strings that authorise a link: called, served, and played without a NATS.
-//! - [`http`]: the surface; [`service`] starts and stops all of it; [`database`] says first what is there.
+//! - [`login`]: the members area: what a visitor sends, what is remembered, who is blocked, where
+//!   passwords are hashed.
+//! - [`authstring`]: NATS's REST API for strings that authorise a link: called, served, and played
+//!   without a NATS.
+//! - [`http`]: the surface; [`service`] starts and stops all of it; [`database`] says first what is
+//!   there.
 //! - [`replay`], [`cli`]: the way back in, and the commands.
-//! - [`mod@idle`]: the priority of hashing threads; `open_files`: how many connections the system allows.
-//!   [`undumped`]: nobody but root reads the memory.
-//! - [`config`], [`network`], [`data_dir`], [`key_file`], [`list_file`], [`clock`], [`logging`], [`mod@chain`]: settings, files, time, log lines.
+//! - [`mod@idle`]: the priority of hashing threads; `open_files`: how many connections the system
+//!   allows. [`undumped`]: nobody but root reads the memory.
+//! - [`config`], [`network`], [`data_dir`], [`key_file`], [`list_file`], [`clock`], [`logging`],
+//!   [`mod@chain`]: settings, files, time, log lines.
 //! - `whole_file`: small files that are put in place whole or not at all.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]

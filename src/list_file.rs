@@ -1,4 +1,5 @@
-//! A file of settings with one item a line. Blank lines and lines that begin with `#` are passed over.
+//! A file of settings with one item a line. Blank lines and lines that begin with `#` are passed
+//! over.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -40,7 +41,11 @@ pub enum ListFileError {
 }
 
 /// Reads all items of a file, in their order.
-pub(crate) fn read<T>(path: &Path, kind: Kind, parse: fn(&str) -> Option<T>) -> Result<Vec<T>, ListFileError> {
+pub(crate) fn read<T>(
+    path: &Path,
+    kind: Kind,
+    parse: fn(&str) -> Option<T>,
+) -> Result<Vec<T>, ListFileError> {
     let text = text(path).map_err(|error| ListFileError::Io(kind.item, path.to_owned(), error))?;
     let mut items = Vec::new();
     for (index, line) in text.lines().enumerate() {
@@ -48,7 +53,11 @@ pub(crate) fn read<T>(path: &Path, kind: Kind, parse: fn(&str) -> Option<T>) -> 
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        let malformed = || ListFileError::Malformed { path: path.to_owned(), line: index + 1, expected: kind.expected };
+        let malformed = || ListFileError::Malformed {
+            path: path.to_owned(),
+            line: index + 1,
+            expected: kind.expected,
+        };
         items.push(parse(line).ok_or_else(malformed)?);
     }
     if items.is_empty() { Err(ListFileError::Empty(kind.item, path.to_owned())) } else { Ok(items) }
@@ -96,6 +105,9 @@ mod tests {
         assert_eq!(said, "cannot read the numbers in FILE: it has more than 1048576 bytes");
         let read = |path: &str| read(Path::new(path), NUMBERS, |line| line.parse::<u32>().ok());
         let said = crate::chain::chain(&read("/nowhere").unwrap_err());
-        assert_eq!(said, "cannot read the numbers in /nowhere: No such file or directory (os error 2)");
+        assert_eq!(
+            said,
+            "cannot read the numbers in /nowhere: No such file or directory (os error 2)"
+        );
     }
 }

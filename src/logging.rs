@@ -22,18 +22,24 @@ const LINE_BYTES_MAX: usize = 2048;
 /// Room for the line of a postback, so that it is not grown piece by piece.
 const LINE_BYTES_USUAL: usize = 256;
 
-/// What is logged of our own modules. Other crates are capped at warn: at debug they would write down what they handle.
+/// What is logged of our own modules. Other crates are capped at warn: at debug they would write
+/// down what they handle.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogFilter(Vec<(String, LevelFilter)>);
 
 impl LogFilter {
-    /// Reads a comma list of `level` and `module=level`; modules are named from the crate on, as in `writer` or `http::postback`.
+    /// Reads a comma list of `level` and `module=level`; modules are named from the crate on, as in
+    /// `writer` or `http::postback`.
     pub fn parse(text: &str) -> Option<Self> {
         let mut directives = Vec::new();
         for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
             let (module, level) = part.split_once('=').unwrap_or(("", part));
             let module = module.trim_start_matches("nats_userman").trim_start_matches("::");
-            let whole = if module.is_empty() { "nats_userman".to_owned() } else { format!("nats_userman::{module}") };
+            let whole = if module.is_empty() {
+                "nats_userman".to_owned()
+            } else {
+                format!("nats_userman::{module}")
+            };
             directives.push((whole, level.parse().ok()?));
         }
         (!directives.is_empty()).then_some(Self(directives))
@@ -65,7 +71,8 @@ pub fn start(filter: &LogFilter, format: Format) {
     let mut builder = Builder::new();
     let target = Lines::start().map_or(Target::Stderr, |lines| Target::Pipe(Box::new(lines)));
     builder.target(target).filter_level(LevelFilter::Warn);
-    // It writes an error for every broken request, of which a stranger can send as many as he likes.
+    // It writes an error for every broken request, of which a stranger can send as many as he
+    // likes.
     builder.filter_module("actix_http", LevelFilter::Off);
     for (module, level) in &filter.0 {
         builder.filter_module(module, *level);
@@ -98,17 +105,20 @@ struct TextPairs<'a>(&'a mut String);
 impl<'kvs> VisitSource<'kvs> for TextPairs<'_> {
     fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), Error> {
         // Strings, which most are, without a copy.
-        let text = value.to_borrowed_str().map_or_else(|| Cow::Owned(value.to_string()), Cow::Borrowed);
+        let text =
+            value.to_borrowed_str().map_or_else(|| Cow::Owned(value.to_string()), Cow::Borrowed);
         let line = &mut *self.0;
         line.push(' ');
         line.push_str(key.as_str());
         line.push('=');
-        if !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'=') {
+        if !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'=')
+        {
             line.push_str(&text);
         } else {
             line.push('"');
             for piece in text.split_inclusive(['"', '\\']) {
-                let (plain, quote) = piece.split_at(piece.len() - usize::from(piece.ends_with(['"', '\\'])));
+                let (plain, quote) =
+                    piece.split_at(piece.len() - usize::from(piece.ends_with(['"', '\\'])));
                 line.push_str(plain);
                 if !quote.is_empty() {
                     line.push('\\');
@@ -122,7 +132,8 @@ impl<'kvs> VisitSource<'kvs> for TextPairs<'_> {
 }
 
 fn json_line(now: i64, record: &Record<'_>) -> String {
-    let mut object = JsonObject { pairs: serde_json::Map::new(), room: LINE_BYTES_MAX - "{}".len() };
+    let mut object =
+        JsonObject { pairs: serde_json::Map::new(), room: LINE_BYTES_MAX - "{}".len() };
     object.insert("time", format_utc(now));
     object.insert("level", record.level().as_str().to_ascii_lowercase());
     object.insert("message", record.args().to_string());
@@ -132,8 +143,8 @@ fn json_line(now: i64, record: &Record<'_>) -> String {
     line
 }
 
-/// The pairs of a line, and how many bytes more it may have. As with text, what comes last is cut: a value to what there is room for,
-/// a pair without room for any of its value wholly.
+/// The pairs of a line, and how many bytes more it may have. As with text, what comes last is cut:
+/// a value to what there is room for, a pair without room for any of its value wholly.
 struct JsonObject {
     pairs: serde_json::Map<String, serde_json::Value>,
     room: usize,
@@ -192,12 +203,14 @@ fn json_char_bytes(c: char) -> usize {
     }
 }
 
-/// Control characters stand as `?`, so that no value of a postback can begin a line of its own. What else cannot be seen stands as its
-/// number: none can turn the line around, or look like another.
+/// Control characters stand as `?`, so that no value of a postback can begin a line of its own.
+/// What else cannot be seen stands as its number: none can turn the line around, or look like
+/// another.
 fn one_line(line: String) -> String {
     // Most lines are plain, and seen to be so faster than character by character.
     let plain = line.bytes().all(|b| matches!(b, b' '..=b'~'));
-    let mut line = cut(if plain { line } else { Visible(&line.replace(char::is_control, "?")).to_string() });
+    let mut line =
+        cut(if plain { line } else { Visible(&line.replace(char::is_control, "?")).to_string() });
     line.push('\n');
     line
 }
@@ -218,7 +231,14 @@ mod tests {
         let pairs = [("site", "1"), ("username", username)];
         let args = format_args!("{message}").to_string();
         let with = |make: fn(i64, &Record<'_>) -> String| {
-            make(NOW, &Record::builder().args(format_args!("{args}")).level(Level::Info).key_values(&pairs).build())
+            make(
+                NOW,
+                &Record::builder()
+                    .args(format_args!("{args}"))
+                    .level(Level::Info)
+                    .key_values(&pairs)
+                    .build(),
+            )
         };
         (with(text_line), with(json_line))
     }
@@ -258,19 +278,37 @@ mod tests {
     /// Regression: each value had a bound of its own, so that a line with many had none.
     #[test]
     fn a_line_of_json_is_bounded_as_a_whole_and_still_json() {
-        for value in ["x", "é", "\"", "\\", "\n", "\u{1}", "\u{8}\u{c}", "\u{7f}", "\u{2028}", "𝄞"] {
-            for (message, length) in [("m", 10), ("m", 300), ("m", 3000), (&value.repeat(3000)[..], 10)] {
+        for value in ["x", "é", "\"", "\\", "\n", "\u{1}", "\u{8}\u{c}", "\u{7f}", "\u{2028}", "𝄞"]
+        {
+            for (message, length) in
+                [("m", 10), ("m", 300), ("m", 3000), (&value.repeat(3000)[..], 10)]
+            {
                 let values = value.repeat(length);
-                let pairs = ["a", "b", "c", "d", "e", "f", "g", "h"].map(|key| (key, values.as_str()));
+                let pairs =
+                    ["a", "b", "c", "d", "e", "f", "g", "h"].map(|key| (key, values.as_str()));
                 let line = json_line(
                     NOW,
-                    &Record::builder().args(format_args!("{message}")).level(Level::Info).key_values(&pairs).build(),
+                    &Record::builder()
+                        .args(format_args!("{message}"))
+                        .level(Level::Info)
+                        .key_values(&pairs)
+                        .build(),
                 );
                 assert!(line.len() <= LINE_BYTES_MAX + 1, "{value:?}: {} bytes", line.len());
-                let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&line).unwrap();
-                assert_eq!((object["time"].as_str(), object["level"].as_str()), (Some("2017-06-06T23:33:36Z"), Some("info")));
+                let object: serde_json::Map<String, serde_json::Value> =
+                    serde_json::from_str(&line).unwrap();
+                assert_eq!(
+                    (object["time"].as_str(), object["level"].as_str()),
+                    (Some("2017-06-06T23:33:36Z"), Some("info"))
+                );
                 assert!(message.starts_with(object["message"].as_str().unwrap()), "{line}");
-                assert!(object.iter().all(|(key, kept)| key.len() > 1 || values.starts_with(kept.as_str().unwrap())), "{line}");
+                assert!(
+                    object
+                        .iter()
+                        .all(|(key, kept)| key.len() > 1
+                            || values.starts_with(kept.as_str().unwrap())),
+                    "{line}"
+                );
             }
         }
     }
@@ -278,7 +316,10 @@ mod tests {
     #[test]
     fn a_filter_names_our_own_modules_alone() {
         let filter = LogFilter::parse("info, writer=debug").unwrap();
-        let expected = [("nats_userman".to_owned(), LevelFilter::Info), ("nats_userman::writer".to_owned(), LevelFilter::Debug)];
+        let expected = [
+            ("nats_userman".to_owned(), LevelFilter::Info),
+            ("nats_userman::writer".to_owned(), LevelFilter::Debug),
+        ];
         assert_eq!(filter, LogFilter(expected.to_vec()));
         assert_eq!(LogFilter::parse("actix_web=trace").unwrap().0[0].0, "nats_userman::actix_web");
         assert_eq!((LogFilter::parse(""), LogFilter::parse("loud")), (None, None));

@@ -17,7 +17,10 @@ static MEMORY: ZeroAlloc<System> = ZeroAlloc(System);
 /// The exit codes of the contract: 0 done, 1 failed, 2 wrong usage (clap uses 2 as well).
 fn main() -> ExitCode {
     if let Err(error) = forbid_dumps() {
-        let _ = writeln!(stderr(), "nats-userman: a core dump of this process would show secrets: {error}");
+        let _ = writeln!(
+            stderr(),
+            "nats-userman: a core dump of this process would show secrets: {error}"
+        );
     }
     let done = run(Cli::of_process());
     flush();
@@ -27,7 +30,8 @@ fn main() -> ExitCode {
         Err(Failure::Usage(lines)) => (lines, 2),
     };
     for line in lines {
-        // Where stderr is a terminal that was closed, there is nowhere to say it; `eprintln` panics.
+        // Where stderr is a terminal that was closed, there is nowhere to say it; `eprintln`
+        // panics.
         let _ = writeln!(stderr(), "nats-userman: {line}");
     }
     ExitCode::from(code)

@@ -1,7 +1,8 @@
 //! A member as a value: the identity, the name and the row of `member_auth` or `former_member`.
 //!
-//! The newtypes here have one door each, `parse`, so that nothing behind the edge meets a bad value. Each error is the sentence
-//! "what was expected"; the caller adds the parameter's name and what was found.
+//! The newtypes here have one door each, `parse`, so that nothing behind the edge meets a bad
+//! value. Each error is the sentence "what was expected"; the caller adds the parameter's name and
+//! what was found.
 
 use std::fmt;
 
@@ -17,7 +18,8 @@ pub const TEXT_BYTES_MAX: usize = 255;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SiteId(i64);
 
-/// The identity of a member within a site (`memberid`), 1 to 2^63-1. NATS: "memberid is the identity".
+/// The identity of a member within a site (`memberid`), 1 to 2^63-1. NATS: "memberid is the
+/// identity".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MemberId(i64);
 
@@ -81,7 +83,8 @@ pub struct Key {
     pub member: MemberId,
 }
 
-/// A login name: 1 to 255 bytes of UTF-8 without control characters, kept as sent, compared in folded form.
+/// A login name: 1 to 255 bytes of UTF-8 without control characters, kept as sent, compared in
+/// folded form.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Username {
     sent: String,
@@ -90,16 +93,21 @@ pub struct Username {
 }
 
 impl Username {
-    /// Reads a name that a member is to get. One of nothing but white space and what cannot be seen is none.
+    /// Reads a name that a member is to get. One of nothing but white space and what cannot be seen
+    /// is none.
     pub fn parse(text: &str) -> Option<Self> {
         Self::typed(text).filter(|name| !name.folded().is_empty())
     }
 
-    /// Reads a name by which a member is looked for, or that a row has: before names were folded, one of nothing but white space could be
-    /// given, and still opens the door.
+    /// Reads a name by which a member is looked for, or that a row has: before names were folded,
+    /// one of nothing but white space could be given, and still opens the door.
     pub fn typed(text: &str) -> Option<Self> {
-        let fits = (1..=USERNAME_BYTES_MAX).contains(&text.len()) && !text.contains(char::is_control);
-        fits.then(|| Self { sent: text.to_owned(), folded: Some(folded(text)).filter(|form| form != text) })
+        let fits =
+            (1..=USERNAME_BYTES_MAX).contains(&text.len()) && !text.contains(char::is_control);
+        fits.then(|| Self {
+            sent: text.to_owned(),
+            folded: Some(folded(text)).filter(|form| form != text),
+        })
     }
 
     /// The name as it was sent.
@@ -130,7 +138,8 @@ impl fmt::Display for Username {
     }
 }
 
-/// SHA-256 of NATS's `session`, which authorises calls in the member's name and is therefore never kept itself.
+/// SHA-256 of NATS's `session`, which authorises calls in the member's name and is therefore never
+/// kept itself.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct SessionHash(pub [u8; 32]);
 
@@ -145,7 +154,8 @@ impl fmt::Debug for SessionHash {
 pub struct Credential {
     /// The one form against which logins are verified.
     pub stored: Stored,
-    /// With `--keep-cryptpass`: the cryptpass of the postback that brought this credential, for an Apache that reads the column.
+    /// With `--keep-cryptpass`: the cryptpass of the postback that brought this credential, for an
+    /// Apache that reads the column.
     pub cryptpass: Option<Cryptpass>,
 }
 
@@ -156,13 +166,15 @@ pub struct Member {
     pub key: Key,
     /// The login name, one holder per site.
     pub username: Username,
-    /// Whether the folded form of the name is this member's. Not where an older row of the site has the same form, or the name folds to
-    /// nothing: such a member, of before names were folded, is known by the exact name alone.
+    /// Whether the folded form of the name is this member's. Not where an older row of the site has
+    /// the same form, or the name folds to nothing: such a member, of before names were folded, is
+    /// known by the exact name alone.
     pub holds_folded: bool,
     /// What opens the door.
     pub credential: Credential,
-    /// While the credential is sealed: the form that stood here before it. If hardening finds the same password in both, the
-    /// older hash stays, so that a rebill which repeats the password changes nothing.
+    /// While the credential is sealed: the form that stood here before it. If hardening finds the
+    /// same password in both, the older hash stays, so that a rebill which repeats the password
+    /// changes nothing.
     pub before: Option<Stored>,
     /// `email`, at most 255 bytes.
     pub email: Option<String>,
@@ -176,7 +188,8 @@ pub struct Member {
     pub joined: Option<i64>,
     /// `expires`, unix seconds, NATS's bookkeeping: it locks nobody out.
     pub expires: Option<i64>,
-    /// The instant noted by an EXPIRE with a date ahead, unix seconds: from then on the member counts as not there.
+    /// The instant noted by an EXPIRE with a date ahead, unix seconds: from then on the member
+    /// counts as not there.
     pub expire_at: Option<i64>,
     /// Stands in every login cookie; a cookie with another one is no login any more.
     pub login_version: i64,
@@ -216,14 +229,16 @@ impl Reason {
     }
 }
 
-/// A row of `former_member`: somebody who was a member and is not now. The row is kept for the day the member comes back.
+/// A row of `former_member`: somebody who was a member and is not now. The row is kept for the day
+/// the member comes back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Former {
     /// The row as it was; `expire_at` is always `None`.
     pub member: Member,
     /// Why.
     pub reason: Reason,
-    /// When, unix seconds: the arrival of the DELETE, or the instant of the expiry (not the moment of the move).
+    /// When, unix seconds: the arrival of the DELETE, or the instant of the expiry (not the moment
+    /// of the move).
     pub ended_at: i64,
 }
 
@@ -244,7 +259,9 @@ mod tests {
 
     #[test]
     fn an_id_is_ascii_digits_from_1_to_the_largest_signed_number() {
-        for (text, number) in [("1", Some(1)), ("0071", Some(71)), ("9223372036854775807", Some(i64::MAX))] {
+        for (text, number) in
+            [("1", Some(1)), ("0071", Some(71)), ("9223372036854775807", Some(i64::MAX))]
+        {
             assert_eq!(SiteId::parse(text).map(SiteId::get), number, "{text}");
         }
         for text in ["", "0", "+1", "-1", " 1", "1 ", "1.0", "0x1", "9223372036854775808", "١"] {
@@ -275,7 +292,8 @@ mod tests {
 
     #[test]
     fn a_name_with_a_colon_does_not_fit_into_basic() {
-        for (text, fits) in [("bob", true), ("a b@example.com", true), ("a:b", false), (":", false)] {
+        for (text, fits) in [("bob", true), ("a b@example.com", true), ("a:b", false), (":", false)]
+        {
             assert_eq!(Username::parse(text).unwrap().fits_basic(), fits, "{text}");
         }
     }

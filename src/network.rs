@@ -11,19 +11,27 @@ use crate::list_file::{self, Kind, ListFileError};
 const MAPPED_PREFIX_BITS: u8 = 96;
 
 /// What [`parse_network`] takes.
-pub const NETWORK_EXPECTED: &str = "expected an address or a network, as in 192.0.2.0/24 or 2001:db8::/32";
+pub const NETWORK_EXPECTED: &str =
+    "expected an address or a network, as in 192.0.2.0/24 or 2001:db8::/32";
 
 /// An IPv4 address that an IPv6 socket shows as `::ffff:1.2.3.4` is the IPv4 address.
 pub fn normalise(ip: IpAddr) -> IpAddr {
     ip.to_canonical()
 }
 
-/// Reads a network (`10.0.0.0/8`, bits of the host part dropped) or a single address; IPv4-mapped ones become IPv4.
+/// Reads a network (`10.0.0.0/8`, bits of the host part dropped) or a single address; IPv4-mapped
+/// ones become IPv4.
 pub fn parse_network(text: &str) -> Option<IpNet> {
     let text = text.trim();
-    let network = text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))?.trunc();
+    let network = text
+        .parse::<IpNet>()
+        .ok()
+        .or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))?
+        .trunc();
     match (network.prefix_len().checked_sub(MAPPED_PREFIX_BITS), normalise(network.network())) {
-        (Some(bits), IpAddr::V4(address)) if network.addr().is_ipv6() => Ipv4Net::new(address, bits).ok().map(IpNet::V4),
+        (Some(bits), IpAddr::V4(address)) if network.addr().is_ipv6() => {
+            Ipv4Net::new(address, bits).ok().map(IpNet::V4)
+        }
         _ => Some(network),
     }
 }
@@ -72,20 +80,39 @@ mod tests {
             ("::ffff:0:0/96", "0.0.0.0/0"),
         ];
         for (text, network) in table {
-            assert_eq!(parse_network(text).map(|net| net.to_string()).as_deref(), Some(network), "{text}");
+            assert_eq!(
+                parse_network(text).map(|net| net.to_string()).as_deref(),
+                Some(network),
+                "{text}"
+            );
         }
-        for text in ["", "10.0.0.0/33", "10.0.0/8", "10.0.0.0/", "example.com", "10.0.0.1:80", "10.0.0.0 /8", "[::1]"] {
+        for text in [
+            "",
+            "10.0.0.0/33",
+            "10.0.0/8",
+            "10.0.0.0/",
+            "example.com",
+            "10.0.0.1:80",
+            "10.0.0.0 /8",
+            "[::1]",
+        ] {
             assert_eq!(parse_network(text), None, "{text}");
         }
     }
 
     #[test]
     fn a_network_holds_its_addresses() {
-        let nets: Vec<IpNet> =
-            ["10.0.0.0/8", "127.0.0.1", "fd00::/8"].into_iter().map(|net| parse_network(net).unwrap()).collect();
-        for (address, held) in
-            [("10.255.0.1", true), ("11.0.0.0", false), ("127.0.0.2", false), ("fd12::1", true), ("fe80::1", false)]
-        {
+        let nets: Vec<IpNet> = ["10.0.0.0/8", "127.0.0.1", "fd00::/8"]
+            .into_iter()
+            .map(|net| parse_network(net).unwrap())
+            .collect();
+        for (address, held) in [
+            ("10.255.0.1", true),
+            ("11.0.0.0", false),
+            ("127.0.0.2", false),
+            ("fd12::1", true),
+            ("fe80::1", false),
+        ] {
             assert_eq!(contains(&nets, address.parse().unwrap()), held, "{address}");
         }
     }

@@ -20,7 +20,8 @@ pub fn fit(limits: Limits) -> Limits {
     if allowed >= wanted {
         return limits;
     }
-    let fitting = limits.with_sockets(usize::try_from(allowed.saturating_sub(others)).unwrap_or(usize::MAX));
+    let fitting =
+        limits.with_sockets(usize::try_from(allowed.saturating_sub(others)).unwrap_or(usize::MAX));
     log::warn!(
         "at most {allowed} files may be open, so at most {} connections are held in place of {}; set LimitNOFILE={wanted} \
          in the unit, or `ulimit -n {wanted}`",

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 
-/// At most so many entries, in two generations. What is put or looked up is young; when the young ones fill half of the bound, the old
-/// ones fall out and the young ones are old. So the latest half is always there, and nothing costs more than a look-up.
+/// At most so many entries, in two generations. What is put or looked up is young; when the young
+/// ones fill half of the bound, the old ones fall out and the young ones are old. So the latest
+/// half is always there, and nothing costs more than a look-up.
 pub(crate) struct Recent<K, V> {
     young: HashMap<K, V>,
     old: HashMap<K, V>,
@@ -13,7 +14,11 @@ pub(crate) struct Recent<K, V> {
 
 impl<K: Hash + Eq, V> Recent<K, V> {
     pub(crate) fn new(entries_max: usize) -> Self {
-        Self { young: HashMap::new(), old: HashMap::new(), generation_max: (entries_max / 2).max(1) }
+        Self {
+            young: HashMap::new(),
+            old: HashMap::new(),
+            generation_max: (entries_max / 2).max(1),
+        }
     }
 
     /// The value of a key, which is young from here on.

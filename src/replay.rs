@@ -54,14 +54,15 @@ impl std::fmt::Display for Counts {
     }
 }
 
-/// Applies captured postbacks in their order. A CHECK among them is answered from the state before it, like all others, but not
-/// journalled. `done` gets the reply of each after the commit that holds its change.
+/// Applies captured postbacks in their order. A CHECK among them is answered from the state before
+/// it, like all others, but not journalled. `done` gets the reply of each after the commit that
+/// holds its change.
 ///
 /// # Errors
 ///
-/// Where the database fails: at the first postback whose reply `done` did not get. What stands before it was applied. It was not,
-/// unless the outcome of the commit is unknown; nor was what stands behind it, but for the rest of its batch where the schema
-/// refused this one alone.
+/// Where the database fails: at the first postback whose reply `done` did not get. What stands
+/// before it was applied. It was not, unless the outcome of the commit is unknown; nor was what
+/// stands behind it, but for the rest of its batch where the schema refused this one alone.
 pub fn apply_captured(
     engine: &mut dyn Engine,
     rules: &Rules,
@@ -83,14 +84,22 @@ pub fn apply_captured(
     Ok(())
 }
 
-fn check_all(engine: &mut dyn Engine, rules: &Rules, clock: &Clock, run: &[Postback]) -> Result<Vec<Reply>, Fault> {
+fn check_all(
+    engine: &mut dyn Engine,
+    rules: &Rules,
+    clock: &Clock,
+    run: &[Postback],
+) -> Result<Vec<Reply>, Fault> {
     let now = clock.now();
     engine.begin()?;
     let mut view = View::default();
     let loaded = engine.load(&wanted(run), &mut view, now.into());
     engine.rollback();
     loaded?;
-    Ok(run.iter().map(|postback| decide(&rules.vault, postback, &mut view, now).record.reply).collect())
+    Ok(run
+        .iter()
+        .map(|postback| decide(&rules.vault, postback, &mut view, now).record.reply)
+        .collect())
 }
 
 fn wanted(postbacks: &[Postback]) -> Wanted {
@@ -101,7 +110,8 @@ fn wanted(postbacks: &[Postback]) -> Wanted {
     wanted
 }
 
-/// What captured postbacks would do: decided on a view that is never saved, so that a served database may be looked at too.
+/// What captured postbacks would do: decided on a view that is never saved, so that a served
+/// database may be looked at too.
 #[derive(Debug)]
 pub struct DryRun<'a> {
     reader: Option<&'a Reader>,
@@ -130,12 +140,17 @@ impl<'a> DryRun<'a> {
     }
 }
 
-/// Applies journal records to the open transaction, each at its own time; says which replies are of another word now than then.
+/// Applies journal records to the open transaction, each at its own time; says which replies are of
+/// another word now than then.
 ///
 /// # Errors
 ///
 /// Where the database fails.
-pub fn apply_records(engine: &mut dyn Engine, rules: &Rules, records: &[JournalLine]) -> Result<Vec<(u64, Reply)>, Fault> {
+pub fn apply_records(
+    engine: &mut dyn Engine,
+    rules: &Rules,
+    records: &[JournalLine],
+) -> Result<Vec<(u64, Reply)>, Fault> {
     let mut diverged = Vec::new();
     for line in records {
         let (postback, put) = line.postback();
@@ -144,7 +159,8 @@ pub fn apply_records(engine: &mut dyn Engine, rules: &Rules, records: &[JournalL
         let mut view = View::default();
         engine.load(&wanted(std::slice::from_ref(&postback)), &mut view, at)?;
         let done = line.reply.word() == Word::Ok;
-        let holder = postback.action.as_ref().ok().and_then(|action| view.known(action, done).holder);
+        let holder =
+            postback.action.as_ref().ok().and_then(|action| view.known(action, done).holder);
         let mut outcome = decide_again(&rules.vault, &postback, &mut view, at, done);
         if let (Some(holder), Some(row)) = (holder, outcome.change.row())
             && row.holds_folded
@@ -153,7 +169,8 @@ pub fn apply_records(engine: &mut dyn Engine, rules: &Rules, records: &[JournalL
             engine.unfold(Key { member: holder, ..row.key })?;
         }
         // What an operator's command did without a row of a member is not decided anew.
-        let is_passed_over = done && postback.action.is_err() && postback.heard.origin == Origin::Operator;
+        let is_passed_over =
+            done && postback.action.is_err() && postback.heard.origin == Origin::Operator;
         if outcome.record.reply.word() != line.reply.word() && !is_passed_over {
             diverged.push((line.id, outcome.record.reply));
         }
@@ -175,7 +192,8 @@ pub fn operator_postback(
     rules: &Rules,
 ) -> Postback {
     let (site, member) = (site.to_string(), member.to_string());
-    let mut pairs = vec![("action", action), ("siteid", site.as_str()), ("memberid", member.as_str())];
+    let mut pairs =
+        vec![("action", action), ("siteid", site.as_str()), ("memberid", member.as_str())];
     pairs.extend(username.map(|name| ("username", name)));
     pairs.extend(expire.map(|expire| ("expire", expire)));
     let pairs = pairs.into_iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
@@ -190,14 +208,20 @@ pub fn operator_logout(key: Key) -> Postback {
     Postback { action: Ok(Action::Change(ChangeMember::ending_logins(key))), heard }
 }
 
-/// The first half of the record of a command. A replay passes over what is none of the eight actions: see [`apply_records`].
+/// The first half of the record of a command. A replay passes over what is none of the eight
+/// actions: see [`apply_records`].
 pub fn operator_heard(pairs: &[(&str, &str)]) -> Heard {
     let pairs = pairs.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
     Heard::new(&crate::fields::Fields::from_pairs(pairs), Origin::Operator, None)
 }
 
-/// Reads a record's fields again, with what became of its secrets beside them, and the word of the reply then.
-fn read_again(fields: &str, put: &crate::action::Recorded, then: Word) -> Result<Action, crate::reply::Refusal> {
+/// Reads a record's fields again, with what became of its secrets beside them, and the word of the
+/// reply then.
+fn read_again(
+    fields: &str,
+    put: &crate::action::Recorded,
+    then: Word,
+) -> Result<Action, crate::reply::Refusal> {
     let fields = crate::fields::Fields::from_urlencoded(fields.as_bytes());
     Action::parse(&fields, &Source::Journal(put, then)).action
 }

@@ -1,12 +1,14 @@
 //! The one line that goes back to NATS, and the refusals that lead to an `ERROR`.
 //!
-//! NATS reads `OK|message`, `NOTOK|message` or `ERROR|message`; support staff read the message in the member's note.
+//! NATS reads `OK|message`, `NOTOK|message` or `ERROR|message`; support staff read the message in
+//! the member's note.
 
 use std::fmt::{self, Write as _};
 
 use crate::fields::joined;
 
-/// Longest piece of a value that a reply quotes, in bytes. A username fits whole; anything longer is somebody's mistake.
+/// Longest piece of a value that a reply quotes, in bytes. A username fits whole; anything longer
+/// is somebody's mistake.
 const QUOTE_BYTES_MAX: usize = 255;
 
 /// The word before the bar.
@@ -116,7 +118,8 @@ fn printable(byte: u8) -> bool {
     matches!(byte, b' '..=b'~') && byte != b'|'
 }
 
-/// What the sender did wrong: a parameter, what was expected, what was found. Never an error of ours.
+/// What the sender did wrong: a parameter, what was expected, what was found. Never an error of
+/// ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// The parameter's name as NATS writes it.
@@ -146,7 +149,8 @@ impl Refusal {
         Self { parameter, expected, found: Found::Nothing }
     }
 
-    /// The parameter is there and unreadable; its value may be shown, unless there are further fields in it.
+    /// The parameter is there and unreadable; its value may be shown, unless there are further
+    /// fields in it.
     pub fn malformed(parameter: &'static str, expected: &'static str, value: &str) -> Self {
         if joined(value) {
             return Self::malformed_secret(parameter, expected, value);
@@ -201,23 +205,39 @@ mod tests {
     #[test]
     fn a_refusal_names_the_parameter_what_was_expected_and_what_was_found() {
         let line = |refusal: Refusal| refusal.reply().as_str().to_owned();
-        assert_eq!(line(Refusal::missing("siteid", "expected a number")), "ERROR|siteid: expected a number, not given");
-        assert_eq!(line(Refusal::malformed("siteid", "expected a number", "x")), "ERROR|siteid: expected a number, found \"x\"");
         assert_eq!(
-            line(Refusal::malformed_secret("password", "expected 1 to 1024 bytes", &"x".repeat(1025))),
+            line(Refusal::missing("siteid", "expected a number")),
+            "ERROR|siteid: expected a number, not given"
+        );
+        assert_eq!(
+            line(Refusal::malformed("siteid", "expected a number", "x")),
+            "ERROR|siteid: expected a number, found \"x\""
+        );
+        assert_eq!(
+            line(Refusal::malformed_secret(
+                "password",
+                "expected 1 to 1024 bytes",
+                &"x".repeat(1025)
+            )),
             "ERROR|password: expected 1 to 1024 bytes, found 1025 bytes"
         );
     }
 
     #[test]
     fn a_value_that_may_hold_a_password_is_not_quoted() {
-        let line = Refusal::malformed("action", "expected ADD", "ADD;password=p").reply().as_str().to_owned();
+        let line = Refusal::malformed("action", "expected ADD", "ADD;password=p")
+            .reply()
+            .as_str()
+            .to_owned();
         assert_eq!(line, "ERROR|action: expected ADD, found 14 bytes");
     }
 
     #[test]
     fn a_long_value_is_cut() {
-        let line = Refusal::malformed("action", "expected ADD", &"x".repeat(60_000)).reply().as_str().to_owned();
+        let line = Refusal::malformed("action", "expected ADD", &"x".repeat(60_000))
+            .reply()
+            .as_str()
+            .to_owned();
         assert!(line.len() < 320 && line.ends_with("x...\""), "{line}");
     }
 }

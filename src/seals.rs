@@ -3,7 +3,8 @@
 use crate::password::Vault;
 use crate::store::{Fault, Reader};
 
-/// How many of the newest seals are tried with the key, where it was not written down which key they are under.
+/// How many of the newest seals are tried with the key, where it was not written down which key
+/// they are under.
 const SEALS_TRIED: u32 = 16;
 
 /// How many sealed passwords wait that this key does not open.
@@ -18,7 +19,10 @@ pub(crate) fn foreign_seals(vault: &Vault, reader: &Reader) -> Result<u64, Fault
         None => {
             // One that does not open may be damaged; if none does, it is the key.
             let sample = reader.pending(SEALS_TRIED)?;
-            Ok::<_, Fault>(!sample.is_empty() && sample.iter().all(|item| vault.open(item.key, &item.seal).is_err()))
+            Ok::<_, Fault>(
+                !sample.is_empty()
+                    && sample.iter().all(|item| vault.open(item.key, &item.seal).is_err()),
+            )
         }
     };
     Ok(if backlog > 0 && is_foreign()? { backlog } else { 0 })

@@ -1,5 +1,5 @@
-//! The service: data directory, database, keys, writer, hashing worker and HTTP server, started in this order and stopped in the
-//! other.
+//! The service: data directory, database, keys, writer, hashing worker and HTTP server, started in
+//! this order and stopped in the other.
 
 mod area;
 mod blocks;
@@ -42,9 +42,11 @@ use crate::writer::{self, LoginTimes, Setup, Writer};
 /// Longer than any accepted postback can take: its body, the queue and the database's lock.
 const DRAIN_TIME_MAX: Duration = Duration::from_secs(12);
 const DRAIN_LOOK_EVERY: Duration = Duration::from_millis(10);
-/// How soon a retired token counts, a lifted block, and refused calls without a line of their own are told.
+/// How soon a retired token counts, a lifted block, and refused calls without a line of their own
+/// are told.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// How soon a change of the members' hashes counts for what every login costs. A look costs some milliseconds.
+/// How soon a change of the members' hashes counts for what every login costs. A look costs some
+/// milliseconds.
 const SAMPLE_EVERY: Duration = Duration::from_secs(600);
 
 /// Why the service does not start.
@@ -110,12 +112,17 @@ impl BlockWatch {
 impl Service {
     /// Starts everything; the server runs while the second value is awaited.
     ///
-    /// With `hashing` off, passwords stay sealed and logins cost nothing: for tests that say themselves when passwords are hashed.
+    /// With `hashing` off, passwords stay sealed and logins cost nothing: for tests that say
+    /// themselves when passwords are hashed.
     ///
     /// # Errors
     ///
     /// See [`StartError`]. Nothing was changed then but for files that a first start makes.
-    pub fn start(config: &Config, clock: Clock, hashing: bool) -> Result<(Self, Server), StartError> {
+    pub fn start(
+        config: &Config,
+        clock: Clock,
+        hashing: bool,
+    ) -> Result<(Self, Server), StartError> {
         config.data_dir.make()?;
         let locks = config.data_dir.lock(config.location.path())?;
         config.data_dir.remove_drafts();
@@ -126,8 +133,9 @@ impl Service {
         // The writer has its own; this one goes when it was looked at.
         let jumps = watch_for_jumps(config, &clock, &*file.open()?);
         let (tokens, new_token) = open_tokens(config)?;
-        let listener = TcpListener::bind(config.listen)
-            .map_err(|error| StartError::Listen(config.listen, not_listening(config.listen, error)))?;
+        let listener = TcpListener::bind(config.listen).map_err(|error| {
+            StartError::Listen(config.listen, not_listening(config.listen, error))
+        })?;
         let address = listener.local_addr()?;
 
         let (wake, sealed): (SyncSender<()>, Receiver<()>) = sync_channel(1);
@@ -137,17 +145,26 @@ impl Service {
             clock: clock.clone(),
             jumps,
             journal_days: config.journal_days,
-            logins: LoginTimes { lasts: config.area.login_seconds, longest: LOGIN_SECONDS_MAX, idle: config.area.idle_seconds },
+            logins: LoginTimes {
+                lasts: config.area.login_seconds,
+                longest: LOGIN_SECONDS_MAX,
+                idle: config.area.idle_seconds,
+            },
             sealed: wake.clone(),
         })?;
         let cost = if hashing { Cost::new } else { Cost::cheap_for_tests }(config.password_hash);
         let rehashes = Arc::new(Rehashes::new(cost, wake.clone()));
         let worker = match hashing {
             true => {
-                let bench = Bench::new(config.location.clone(), vault.clone(), Hasher::at(cost), writer.clone())
-                    .following(file.clone())
-                    .with_rehashes(Arc::clone(&rehashes))
-                    .telling_leftovers(clock.clone(), config.keep_cryptpass);
+                let bench = Bench::new(
+                    config.location.clone(),
+                    vault.clone(),
+                    Hasher::at(cost),
+                    writer.clone(),
+                )
+                .following(file.clone())
+                .with_rehashes(Arc::clone(&rehashes))
+                .telling_leftovers(clock.clone(), config.keep_cryptpass);
                 Some(Worker::start(bench, sealed, wake)?)
             }
             false => None,
@@ -159,7 +176,11 @@ impl Service {
             public_origin: config.public_url.as_deref().map(origin).map(Arc::from),
             mistakes: Arc::default(),
             writer: writer.clone(),
-            rules: Arc::new(Rules { vault, keep_cryptpass: config.keep_cryptpass, expiry: config.expiry.clone() }),
+            rules: Arc::new(Rules {
+                vault,
+                keep_cryptpass: config.keep_cryptpass,
+                expiry: config.expiry.clone(),
+            }),
             run: format!("{:x}", clock.now()).into(),
             clock,
             file,
@@ -174,7 +195,17 @@ impl Service {
         let server = http::server(listener, shared.clone())?;
         let handle = server.handle();
         let reloads = Reloads::start(config.clone(), shared.live.clone(), shared.tokens.clone())?;
-        let service = Self { address, handle, shared, writer, writer_thread, worker, new_token, reloads, _locks: locks };
+        let service = Self {
+            address,
+            handle,
+            shared,
+            writer,
+            writer_thread,
+            worker,
+            new_token,
+            reloads,
+            _locks: locks,
+        };
         Ok((service, server))
     }
 
@@ -219,7 +250,10 @@ impl Service {
                     sampled = Instant::now();
                     area::sample_rows(&self.shared);
                 }
-                area::take_up_epoch(&self.shared, std::mem::replace(&mut turn, self.shared.file.turn()) != turn);
+                area::take_up_epoch(
+                    &self.shared,
+                    std::mem::replace(&mut turn, self.shared.file.turn()) != turn,
+                );
                 area::say_left_out(&self.shared, false);
                 self.shared.refused.look();
                 self.shared.connections.look(self.shared.clock.steady());
@@ -294,9 +328,13 @@ fn origin(url: &str) -> &str {
 /// Compares the clock with the last sign of life in the database, and says where it is behind it.
 fn watch_for_jumps(config: &Config, clock: &Clock, reader: &Reader) -> Watch {
     let now = clock.read();
-    // A start does not look for broken pages, and one that it meets here is no reason to stand still.
+    // A start does not look for broken pages, and one that it meets here is no reason to stand
+    // still.
     let last = reader.last_seen(now.wall).unwrap_or_else(|fault| {
-        log::warn!("the clock was not compared with the newest record of the journal: {}", chain(&fault));
+        log::warn!(
+            "the clock was not compared with the newest record of the journal: {}",
+            chain(&fault)
+        );
         None
     });
     if let Some(line) = last.and_then(|last| jump::is_behind(now.wall, last)) {
@@ -305,7 +343,8 @@ fn watch_for_jumps(config: &Config, clock: &Clock, reader: &Reader) -> Watch {
     Watch::new(now, last, config.clock_jump_minutes)
 }
 
-/// Says that an empty database is made beside keys that are there: whoever restores a backup may have forgotten one of both.
+/// Says that an empty database is made beside keys that are there: whoever restores a backup may
+/// have forgotten one of both.
 fn warn_of_lost_database(config: &Config) {
     let database = config.location.path();
     if config.data_dir.seal_key().exists() && !database.exists() {
@@ -316,16 +355,19 @@ fn warn_of_lost_database(config: &Config) {
     }
 }
 
-/// Makes or opens the database, and the key that belongs to it. A database with seals and without its key is left alone.
+/// Makes or opens the database, and the key that belongs to it. A database with seals and without
+/// its key is left alone.
 pub(crate) fn open_database(config: &Config) -> Result<Vault, StartError> {
     let path = config.data_dir.seal_key();
     crate::database::state(config)?;
-    // The key is made after the database: an empty database beside a key is one that was lost, not a first start cut short.
+    // The key is made after the database: an empty database beside a key is one that was lost, not
+    // a first start cut short.
     let mut has_key = key_file::is_there(&path)?;
     let make = !has_key || key_file::is_begun(&path) || !is_there(&config.location)?;
     let reader = existing_database(config, make)?;
     let known = reader.as_ref().map_or(Ok(None), Reader::seal_key).map_err(StartError::Read)?;
-    // Nothing was ever sealed, or there would be a record; and the key would be known, had it ever been whole.
+    // Nothing was ever sealed, or there would be a record; and the key would be known, had it ever
+    // been whole.
     if known.is_none()
         && key_file::is_begun(&path)
         && reader.as_ref().map_or(Ok(true), Reader::is_unused).map_err(StartError::Read)?
@@ -347,8 +389,10 @@ pub(crate) fn open_database(config: &Config) -> Result<Vault, StartError> {
     with_engine(&config.location, make, |_| ())?;
     let vault = vault.map_or_else(|| Vault::create(&path), Ok)?;
     if known != Some(vault.key_id()) {
-        with_engine(&config.location, make, |engine| in_transaction(engine, |engine| engine.set_seal_key(vault.key_id())))?
-            .map_err(StartError::Write)?;
+        with_engine(&config.location, make, |engine| {
+            in_transaction(engine, |engine| engine.set_seal_key(vault.key_id()))
+        })?
+        .map_err(StartError::Write)?;
     }
     Ok(vault)
 }

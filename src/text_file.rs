@@ -1,4 +1,5 @@
-//! Small files of text that a setting names: tokens, keys, the login page. They may have been written on Windows.
+//! Small files of text that a setting names: tokens, keys, the login page. They may have been
+//! written on Windows.
 
 use std::io;
 use std::path::Path;
@@ -17,28 +18,35 @@ pub(crate) fn text(bytes: Vec<u8>) -> io::Result<String> {
     if is_utf_16(&bytes) {
         return Err(bad("expected UTF-8, found UTF-16: convert it with iconv -f UTF-16 -t UTF-8"));
     }
-    let mut text = String::from_utf8(bytes).map_err(|_| bad("expected UTF-8, found bytes that are not"))?;
+    let mut text =
+        String::from_utf8(bytes).map_err(|_| bad("expected UTF-8, found bytes that are not"))?;
     if text.as_bytes().starts_with(BYTE_ORDER_MARK) {
         text.drain(..BYTE_ORDER_MARK.len());
     }
     Ok(text)
 }
 
-/// Whether text begins as UTF-16 does: with its byte order mark, or without one as ASCII does there, every other byte a NUL.
+/// Whether text begins as UTF-16 does: with its byte order mark, or without one as ASCII does
+/// there, every other byte a NUL.
 pub(crate) fn is_utf_16(bytes: &[u8]) -> bool {
     let is_nul = |at: usize| bytes.get(at) == Some(&0);
     let pairs = bytes.len().min(8) / 2;
-    let every = |odd: usize| pairs > 0 && (0..pairs).all(|pair| is_nul(2 * pair + odd) && !is_nul(2 * pair + 1 - odd));
+    let every = |odd: usize| {
+        pairs > 0 && (0..pairs).all(|pair| is_nul(2 * pair + odd) && !is_nul(2 * pair + 1 - odd))
+    };
     bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") || every(0) || every(1)
 }
 
-/// Whether quotes stand around a value: a shell takes them away, and a file of variables that no shell reads keeps them.
+/// Whether quotes stand around a value: a shell takes them away, and a file of variables that no
+/// shell reads keeps them.
 pub(crate) fn is_quoted(text: &str) -> bool {
     let ends = text.chars().next().zip(text.chars().next_back());
-    text.chars().nth(1).is_some() && ends.is_some_and(|(first, last)| first == last && ['"', '\''].contains(&first))
+    text.chars().nth(1).is_some()
+        && ends.is_some_and(|(first, last)| first == last && ['"', '\''].contains(&first))
 }
 
-/// Whether a character shows nothing where it stands, and so is overlooked: a byte order mark, a zero-width space.
+/// Whether a character shows nothing where it stands, and so is overlooked: a byte order mark, a
+/// zero-width space.
 pub(crate) fn is_invisible(c: char) -> bool {
     matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
@@ -53,7 +61,8 @@ mod tests {
         assert_eq!(said(b"\xef\xbb\xbfa\r\n"), Ok("a\r\n".into()));
         assert_eq!(said(b""), Ok(String::new()));
         let utf_16 = "expected UTF-8, found UTF-16: convert it with iconv -f UTF-16 -t UTF-8";
-        for bytes in [&b"\xff\xfea\0\n\0"[..], b"\xfe\xff\0a", b"a\0b\0c\0d\0e\0", b"\0a\0b\0c\0d"] {
+        for bytes in [&b"\xff\xfea\0\n\0"[..], b"\xfe\xff\0a", b"a\0b\0c\0d\0e\0", b"\0a\0b\0c\0d"]
+        {
             assert_eq!(said(bytes), Err(utf_16.into()), "{bytes:?}");
         }
         assert_eq!(said(b"jos\xe9"), Err("expected UTF-8, found bytes that are not".into()));
@@ -62,9 +71,15 @@ mod tests {
 
     #[test]
     fn quotes_are_around_a_value_only_where_both_are_there() {
-        for (text, quoted) in
-            [("\"a\"", true), ("'a'", true), ("\"\"", true), ("\"", false), ("\"a'", false), ("a", false), ("", false)]
-        {
+        for (text, quoted) in [
+            ("\"a\"", true),
+            ("'a'", true),
+            ("\"\"", true),
+            ("\"", false),
+            ("\"a'", false),
+            ("a", false),
+            ("", false),
+        ] {
             assert_eq!(is_quoted(text), quoted, "{text}");
         }
     }

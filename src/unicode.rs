@@ -80,7 +80,11 @@ pub struct Visible<'a>(pub &'a str);
 impl fmt::Display for Visible<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for c in self.0.chars() {
-            if is_visible(c) { fmt::Write::write_char(f, c)? } else { write!(f, "{}", c.escape_unicode())? }
+            if is_visible(c) {
+                fmt::Write::write_char(f, c)?
+            } else {
+                write!(f, "{}", c.escape_unicode())?
+            }
         }
         Ok(())
     }
@@ -90,7 +94,8 @@ fn is_visible(c: char) -> bool {
     // Interlinear annotations are neither ignorable nor white space.
     let is_annotation = ('\u{fff9}'..='\u{fffb}').contains(&c);
     let is_blank = c.is_whitespace() && c != ' ';
-    let is_ignorable = !c.is_ascii() && CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c);
+    let is_ignorable =
+        !c.is_ascii() && CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c);
     !(c.is_control() || is_blank || is_annotation || is_ignorable)
 }
 
@@ -140,9 +145,17 @@ mod tests {
             let once = folded(&c.to_string());
             assert!(is_folded(&once), "{}", c.escape_unicode());
         }
-        for mark in (0x300..=0x36f).chain(0x1dc0..=0x1dff).chain(0x20d0..=0x20f0).filter_map(char::from_u32) {
-            for letter in ('A'..='Z').chain('a'..='z').chain(['\u{c6}', '\u{3a5}', '\u{130}', '\u{1e9e}']) {
-                for text in [format!("{letter}{mark}"), format!("{letter}\u{323}{mark}"), format!("{letter}{mark}\u{301}")] {
+        for mark in
+            (0x300..=0x36f).chain(0x1dc0..=0x1dff).chain(0x20d0..=0x20f0).filter_map(char::from_u32)
+        {
+            for letter in
+                ('A'..='Z').chain('a'..='z').chain(['\u{c6}', '\u{3a5}', '\u{130}', '\u{1e9e}'])
+            {
+                for text in [
+                    format!("{letter}{mark}"),
+                    format!("{letter}\u{323}{mark}"),
+                    format!("{letter}{mark}\u{301}"),
+                ] {
                     assert!(is_folded(&folded(&text)), "{}", text.escape_unicode());
                 }
             }
@@ -156,7 +169,12 @@ mod tests {
         for mark in marks {
             for letter in 'A'..='Z' {
                 let text = format!("{letter}{mark}");
-                assert_eq!(folded(&text), folded(&text.to_ascii_lowercase()), "{}", text.escape_unicode());
+                assert_eq!(
+                    folded(&text),
+                    folded(&text.to_ascii_lowercase()),
+                    "{}",
+                    text.escape_unicode()
+                );
             }
         }
     }
@@ -191,8 +209,9 @@ mod tests {
         }
     }
 
-    /// A digest of what normal form and ignorable code points make of each character, also between others. The data comes with the
-    /// crates: where it changes, this fails, RULES is to be raised, and the digest taken anew.
+    /// A digest of what normal form and ignorable code points make of each character, also between
+    /// others. The data comes with the crates: where it changes, this fails, RULES is to be raised,
+    /// and the digest taken anew.
     #[test]
     fn the_rules_of_folding_change_with_their_version() {
         let ignorable = CodePointSetData::new::<DefaultIgnorableCodePoint>();
@@ -201,7 +220,8 @@ mod tests {
             digest.update([u8::from(ignorable.contains(c))]);
             digest.update(nfc(&format!("{c}o\u{316}{c}\u{301}")).as_bytes());
         }
-        let digest: String = digest.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let digest: String =
+            digest.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
         assert_eq!((RULES, digest.as_str()), (1, "e95f81f2affb053c"));
     }
 
@@ -214,7 +234,10 @@ mod tests {
             ("\u{202e}txt", "\\u{202e}txt"),
             ("\u{2066}a\u{2069}\u{61c}", "\\u{2066}a\\u{2069}\\u{61c}"),
             ("a\u{1b}[2J\u{85}\u{7f}\n", "a\\u{1b}[2J\\u{85}\\u{7f}\\u{a}"),
-            ("a\u{a0}b\u{3000}\u{2028}\u{ad}\u{feff}\u{fff9}", "a\\u{a0}b\\u{3000}\\u{2028}\\u{ad}\\u{feff}\\u{fff9}"),
+            (
+                "a\u{a0}b\u{3000}\u{2028}\u{ad}\u{feff}\u{fff9}",
+                "a\\u{a0}b\\u{3000}\\u{2028}\\u{ad}\\u{feff}\\u{fff9}",
+            ),
         ] {
             assert_eq!(Visible(text).to_string(), shown);
         }

@@ -1,7 +1,9 @@
-//! Small files that are put in place whole or not at all, and are on the disk then: keys, tokens, what commands are told.
+//! Small files that are put in place whole or not at all, and are on the disk then: keys, tokens,
+//! what commands are told.
 //!
-//! A file is written as `NAME.new` beside its place, synced, renamed, and the directory is synced. The name is always the same, so
-//! that the next write takes what a kill has left; crates for this give random names, which pile up in a directory of secrets.
+//! A file is written as `NAME.new` beside its place, synced, renamed, and the directory is synced.
+//! The name is always the same, so that the next write takes what a kill has left; crates for this
+//! give random names, which pile up in a directory of secrets.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write as _};
@@ -29,7 +31,8 @@ pub(crate) fn draft_of(place: &Path) -> PathBuf {
 }
 
 impl Draft {
-    /// Begins a file for this place, with this mode whatever the umask. One at a time may write for a place.
+    /// Begins a file for this place, with this mode whatever the umask. One at a time may write for
+    /// a place.
     pub(crate) fn begin(place: &Path, mode: u32) -> io::Result<Self> {
         let name = draft_of(place);
         // One that is left may be another user's, who could go on writing into it.
@@ -55,7 +58,11 @@ impl Draft {
         self.put(content, rename_to_new)
     }
 
-    fn put(mut self, content: &[u8], rename: impl Fn(&Path, &Path) -> io::Result<()>) -> io::Result<()> {
+    fn put(
+        mut self,
+        content: &[u8],
+        rename: impl Fn(&Path, &Path) -> io::Result<()>,
+    ) -> io::Result<()> {
         self.file.write_all(content)?;
         self.file.sync_all()?;
         if let Some(name) = &self.name {
@@ -75,8 +82,11 @@ impl Drop for Draft {
 
 fn rename_to_new(name: &Path, place: &Path) -> io::Result<()> {
     match renameat_with(CWD, name, CWD, place, RenameFlags::NOREPLACE) {
-        // The file system has no such flag. Whoever else makes this file has the lock of the directory first.
-        Err(Errno::INVAL | Errno::NOSYS) if place.symlink_metadata().is_err() => fs::rename(name, place),
+        // The file system has no such flag. Whoever else makes this file has the lock of the
+        // directory first.
+        Err(Errno::INVAL | Errno::NOSYS) if place.symlink_metadata().is_err() => {
+            fs::rename(name, place)
+        }
         Err(Errno::INVAL | Errno::NOSYS) => Err(io::ErrorKind::AlreadyExists.into()),
         done => Ok(done?),
     }

@@ -1,5 +1,6 @@
-//! The single writer: one thread, one connection, a bounded queue. It takes what has gathered, runs it as one transaction, and
-//! answers after the commit. Expiries, pruning, hashed passwords, what visitors cause and the health probe are jobs of the same thread.
+//! The single writer: one thread, one connection, a bounded queue. It takes what has gathered, runs
+//! it as one transaction, and answers after the commit. Expiries, pruning, hashed passwords, what
+//! visitors cause and the health probe are jobs of the same thread.
 
 mod faults;
 mod lane;
@@ -27,19 +28,25 @@ use queue::{Command, Commits, Job};
 use readers::ReaderLog;
 use replaced::{CannotGoOn, Replaced};
 
-/// Postbacks that may wait at once; one more is refused. At a few thousand a second this is well below the longest wait.
+/// Postbacks that may wait at once; one more is refused. At a few thousand a second this is well
+/// below the longest wait.
 const QUEUE_POSTBACKS_MAX: usize = 2048;
-/// Postbacks in one transaction: enough to make the sync cheap, few enough that none waits for the others' work.
+/// Postbacks in one transaction: enough to make the sync cheap, few enough that none waits for the
+/// others' work.
 const BATCH_POSTBACKS_MAX: usize = 256;
-/// How often the writer looks for expiries when nothing else wakes it: they are promised within a second.
+/// How often the writer looks for expiries when nothing else wakes it: they are promised within a
+/// second.
 const TICK: Duration = Duration::from_millis(500);
-/// Members moved in one transaction when their noted expiry is reached: thousands may be due at one midnight, and a postback that
-/// comes then waits for some milliseconds, not for all of them. (To every rule they count as gone from the instant on, moved or not.)
+/// Members moved in one transaction when their noted expiry is reached: thousands may be due at one
+/// midnight, and a postback that comes then waits for some milliseconds, not for all of them. (To
+/// every rule they count as gone from the instant on, moved or not.)
 const EXPIRED_ROWS_MAX: usize = 500;
-/// How long the writer looks at the empty queue before it sleeps: whoever was answered often sends again at once, and waking up takes
-/// as long as half a sync. Measured with one connection: a fifth off the median.
+/// How long the writer looks at the empty queue before it sleeps: whoever was answered often sends
+/// again at once, and waking up takes as long as half a sync. Measured with one connection: a fifth
+/// off the median.
 const LOOK_BEFORE_SLEEP: Duration = Duration::from_micros(150);
-/// How long a database that could not be opened is left alone. Postbacks meanwhile get their 503 at once.
+/// How long a database that could not be opened is left alone. Postbacks meanwhile get their 503 at
+/// once.
 const REOPEN_AFTER: Duration = Duration::from_millis(500);
 /// Journal records that one transaction prunes, so that postbacks never wait long for it.
 const PRUNE_RECORDS_MAX: usize = 1000;
@@ -116,16 +123,17 @@ struct Thread {
     ticked: Option<Instant>,
     /// The last tick moved as many members as one may.
     more_are_due: bool,
-    /// Until when members were moved since the last record of the journal. Where the clock is set back then, the next record says so,
-    /// and a replay moves them too.
+    /// Until when members were moved since the last record of the journal. Where the clock is set
+    /// back then, the next record says so, and a replay moves them too.
     moved_until: Option<i64>,
     /// When the journal was last looked at, by the steady clock.
     pruned: Option<i64>,
     forgetting: Forgetting,
     /// Set while no file counts.
     replaced: Option<Replaced>,
-    /// The first connection after a crash brings the WAL's index in order, under a lock. This one stays open, so that none of those
-    /// that threads open later is the first: a hashing thread, which may have to wait for a processor, would hold the lock.
+    /// The first connection after a crash brings the WAL's index in order, under a lock. This one
+    /// stays open, so that none of those that threads open later is the first: a hashing thread,
+    /// which may have to wait for a processor, would hold the lock.
     first: Option<CurrentReader>,
     /// When notes were last written.
     noted: Option<Instant>,
@@ -181,7 +189,8 @@ impl Thread {
         with_engine(&location, false, work)?
     }
 
-    /// Nobody reads or writes the file any more, until there is one with which the service can go on.
+    /// Nobody reads or writes the file any more, until there is one with which the service can go
+    /// on.
     fn let_go(&mut self) {
         self.first = None;
         if let Some(change) = self.setup.file.change() {
@@ -227,7 +236,8 @@ impl Thread {
             // A thread that reads may have been the first to notice.
             if self.setup.file.turn() != turn && !matches!(command, Command::Stop) {
                 command.refuse();
-                // Saves what is only in a WAL that was removed. What else it finds was noticed already.
+                // Saves what is only in a WAL that was removed. What else it finds was noticed
+                // already.
                 let _ = engine.check_file();
                 return End::Replaced;
             }
@@ -272,7 +282,9 @@ impl Thread {
                         self.faults.committed(work);
                     }
                     let upkeep = self.tick_if_due(engine).and_then(|()| self.tidy(engine));
-                    upkeep.map_err(|fault| (fault, Work::Upkeep)).and_then(|()| self.write_notes_if_due(engine))
+                    upkeep
+                        .map_err(|fault| (fault, Work::Upkeep))
+                        .and_then(|()| self.write_notes_if_due(engine))
                 }
                 Err(fault) => Err((fault, work)),
             };
@@ -282,7 +294,11 @@ impl Thread {
                     self.faults.note(&fault, work);
                     if fault.wants_reopening() {
                         // What is broken may be what somebody has written over it.
-                        let moved = if let Fault::Moved(_) = fault { Err(fault) } else { engine.check_file() };
+                        let moved = if let Fault::Moved(_) = fault {
+                            Err(fault)
+                        } else {
+                            engine.check_file()
+                        };
                         let is_replaced = matches!(moved, Err(Fault::Moved(_)));
                         if let Err(Fault::Moved(change)) = moved {
                             self.setup.file.doubt(change);
@@ -306,8 +322,12 @@ impl Thread {
         while Instant::now() < until {
             match self.queue.try_recv() {
                 Ok(command) => return Ok(command),
-                Err(std::sync::mpsc::TryRecvError::Disconnected) => return Err(RecvTimeoutError::Disconnected),
-                Err(std::sync::mpsc::TryRecvError::Empty) if self.more_are_due => return Err(RecvTimeoutError::Timeout),
+                Err(std::sync::mpsc::TryRecvError::Disconnected) => {
+                    return Err(RecvTimeoutError::Disconnected);
+                }
+                Err(std::sync::mpsc::TryRecvError::Empty) if self.more_are_due => {
+                    return Err(RecvTimeoutError::Timeout);
+                }
                 Err(std::sync::mpsc::TryRecvError::Empty) => std::thread::yield_now(),
             }
         }
@@ -315,7 +335,8 @@ impl Thread {
         self.queue.recv_timeout(wait)
     }
 
-    /// The first job and those that wait behind it, without the withdrawn ones; and the command that ended the gathering.
+    /// The first job and those that wait behind it, without the withdrawn ones; and the command
+    /// that ended the gathering.
     fn gather(&self, first: Job) -> (Vec<Job>, Option<Command>) {
         let mut batch = Vec::with_capacity(64);
         batch.extend(first.take());
@@ -340,15 +361,19 @@ impl Thread {
         self.write_notes(engine).map_err(|fault| (fault, Work::Job))
     }
 
-    /// One transaction of notes. What nobody waits for is tried again, unless the database refuses the note itself.
+    /// One transaction of notes. What nobody waits for is tried again, unless the database refuses
+    /// the note itself.
     fn write_notes(&mut self, engine: &mut dyn Engine) -> Result<(), Fault> {
         let waiting = self.lane.take();
         let sure = self.setup.moment().sure();
-        let write = |engine: &mut dyn Engine| waiting.iter().try_for_each(|waiting| engine.note(&waiting.note, sure));
+        let write = |engine: &mut dyn Engine| {
+            waiting.iter().try_for_each(|waiting| engine.note(&waiting.note, sure))
+        };
         let result = in_transaction(engine, write);
         self.noted = Some(Instant::now());
         self.commits.add();
-        let (waited, others): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|waiting| waiting.done.is_some());
+        let (waited, others): (Vec<_>, Vec<_>) =
+            waiting.into_iter().partition(|waiting| waiting.done.is_some());
         for done in waited.into_iter().filter_map(|waiting| waiting.done) {
             let _ = done.send(result.is_ok());
         }
@@ -381,7 +406,9 @@ impl Thread {
         let outcome = transact(engine, &vault, &postbacks, || {
             let moment = self.setup.moment();
             // A clock that was set back since.
-            moved.filter(|moved| *moved > moment.now).map_or(moment, |moved_until| Moment { moved_until, ..moment })
+            moved
+                .filter(|moved| *moved > moment.now)
+                .map_or(moment, |moved_until| Moment { moved_until, ..moment })
         });
         self.commits.add();
         match outcome {
@@ -391,8 +418,9 @@ impl Thread {
                     self.moved_until = None;
                 }
                 let mut answers: Vec<_> = batch.into_iter().zip(results).collect();
-                // All of one thread, then all of the next: the first answer wakes the thread, and the others are there when it
-                // looks. Taking turns between threads would wake each of them many times.
+                // All of one thread, then all of the next: the first answer wakes the thread, and
+                // the others are there when it looks. Taking turns between threads would wake each
+                // of them many times.
                 answers.sort_by_key(|(job, _)| job.thread());
                 for (job, result) in answers {
                     job.answer(result.map_or_else(
@@ -427,7 +455,11 @@ impl Thread {
     }
 
     fn tick_if_due(&mut self, engine: &mut dyn Engine) -> Result<(), Fault> {
-        if !self.more_are_due && self.ticked.is_some_and(|last| last.elapsed() < TICK) { Ok(()) } else { self.tick(engine) }
+        if !self.more_are_due && self.ticked.is_some_and(|last| last.elapsed() < TICK) {
+            Ok(())
+        } else {
+            self.tick(engine)
+        }
     }
 
     /// Moves whoever has expired, and prunes.
@@ -462,7 +494,8 @@ impl Thread {
 }
 
 impl Setup {
-    /// What time it is, and until when is moved and deleted. A jump of the clock is told when it is seen.
+    /// What time it is, and until when is moved and deleted. A jump of the clock is told when it is
+    /// seen.
     fn moment(&mut self) -> Moment {
         let (moment, seen) = self.jumps.look(self.clock.read());
         if let Some(seen) = seen {

@@ -1,4 +1,5 @@
-//! The ceiling: what actix-web reaches here when it decodes the form, or the query, and does nothing else. No rules, no database.
+//! The ceiling: what actix-web reaches here when it decodes the form, or the query, and does
+//! nothing else. No rules, no database.
 
 use std::hint::black_box;
 use std::io;
@@ -12,8 +13,8 @@ const LINE: &str = "OK|member 100000000 of site 1 (u00000000) is added";
 /// NATS's answer, which makes this a NATS double too.
 const AUTHSTRING: &str = "{\"result\":\"877ae8d2c00e617d443643326bb848e2\"}";
 
-/// Serves until standard input ends, which it does when the flood that started this process is gone. Workers and the rest are
-/// actix-web's defaults, as the program's are.
+/// Serves until standard input ends, which it does when the flood that started this process is
+/// gone. Workers and the rest are actix-web's defaults, as the program's are.
 pub fn serve() -> io::Result<()> {
     std::thread::spawn(|| exit(io::copy(&mut io::stdin(), &mut io::sink()).is_err().into()));
     actix_web::rt::System::new().block_on(async {
@@ -45,7 +46,9 @@ async fn answer_api(request: HttpRequest) -> HttpResponse {
 
 fn fixed(form: &[u8], content_type: &'static str, text: &'static str) -> HttpResponse {
     match serde_urlencoded::from_bytes::<Vec<(String, String)>>(form) {
-        Ok(pairs) if !black_box(&pairs).is_empty() => HttpResponse::Ok().content_type(content_type).body(text),
+        Ok(pairs) if !black_box(&pairs).is_empty() => {
+            HttpResponse::Ok().content_type(content_type).body(text)
+        }
         _ => HttpResponse::BadRequest().finish(),
     }
 }

@@ -1,4 +1,5 @@
-//! The sender: keep-alive connections on one thread, each with one request under way, and of HTTP only what these servers speak.
+//! The sender: keep-alive connections on one thread, each with one request under way, and of HTTP
+//! only what these servers speak.
 
 use std::io;
 use std::net::SocketAddr;
@@ -17,7 +18,8 @@ use crate::request::{Ask, Request};
 
 /// Replies are a line and a few headers.
 const REPLY_BYTES_MAX: usize = 4096;
-/// How long after its time a scenario waits for replies that are under way; then they count as failures.
+/// How long after its time a scenario waits for replies that are under way; then they count as
+/// failures.
 const STRAGGLER_TIME_MAX: Duration = Duration::from_secs(15);
 /// How often an open loop looks at the clock.
 const PACE_TICK: Duration = Duration::from_micros(100);
@@ -36,14 +38,16 @@ pub struct Load {
     pub requests: u64,
     /// No request is begun after this.
     pub time: Duration,
-    /// Requests a second to offer, whatever the replies do (open loop). Without it each connection sends when it has its reply.
+    /// Requests a second to offer, whatever the replies do (open loop). Without it each connection
+    /// sends when it has its reply.
     pub rate: Option<f64>,
 }
 
 /// What came back.
 #[derive(Default)]
 pub struct Outcome {
-    /// Microseconds from the first byte written to the last byte read, of replies that are the expected ones.
+    /// Microseconds from the first byte written to the last byte read, of replies that are the
+    /// expected ones.
     pub latencies: Vec<u32>,
     /// The same of 503 replies.
     pub refused: Vec<u32>,
@@ -132,9 +136,11 @@ pub async fn run(load: Load) -> Result<Outcome, Failure> {
     Ok(outcome)
 }
 
-/// Hands out requests as they become due. What finds no free connection for [`PATIENCE`] is not sent, and counted.
+/// Hands out requests as they become due. What finds no free connection for [`PATIENCE`] is not
+/// sent, and counted.
 ///
-/// On a thread of its own: timers of the runtime tick by the millisecond, and all that is due in one would come at once.
+/// On a thread of its own: timers of the runtime tick by the millisecond, and all that is due in
+/// one would come at once.
 fn pace(rate: f64, due: &Semaphore, run: &Run) -> u64 {
     let (mut issued, mut unsent) = (0, 0);
     let waiting_max = (rate * PATIENCE.as_secs_f64()).ceil() as usize;
@@ -163,9 +169,14 @@ async fn send(run: Arc<Run>, mut connection: Connection, mut request: Request) -
         let keep = match reply {
             Ok(reply) => {
                 match reply.status {
-                    status if status == expected.status() && expected.is(reply.body) => tally.latencies.push(took),
+                    status if status == expected.status() && expected.is(reply.body) => {
+                        tally.latencies.push(took)
+                    }
                     503 => tally.refused.push(took),
-                    status => tally.fail(format!("expected {expected}, got {status} {}", reply.body.escape_ascii())),
+                    status => tally.fail(format!(
+                        "expected {expected}, got {status} {}",
+                        reply.body.escape_ascii()
+                    )),
                 }
                 !reply.close
             }
@@ -224,17 +235,21 @@ impl Connection {
     }
 }
 
-/// Status, whether the server closes, and where the body is; `None` while the head is not whole. What cannot be read is status 0,
-/// which nobody expects.
+/// Status, whether the server closes, and where the body is; `None` while the head is not whole.
+/// What cannot be read is status 0, which nobody expects.
 fn head(bytes: &[u8]) -> Option<(u16, bool, std::ops::Range<usize>)> {
     let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
     let text = std::str::from_utf8(&bytes[..end]).unwrap_or_default();
     let status = text.get(9..12).and_then(|digits| digits.parse().ok()).unwrap_or(0);
     let header = |name: &str| {
         let lines = text.lines().filter_map(|line| line.split_once(':'));
-        lines.filter(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim()).next()
+        lines
+            .filter(|(found, _)| found.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.trim())
+            .next()
     };
-    let length: usize = header("content-length").and_then(|digits| digits.parse().ok()).unwrap_or(0);
+    let length: usize =
+        header("content-length").and_then(|digits| digits.parse().ok()).unwrap_or(0);
     let close = header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
     Some((status, close, end..end + length))
 }

@@ -1,4 +1,5 @@
-//! The disk itself: how long an append of 4 KiB and its fdatasync take, which no reply that keeps its promise can beat.
+//! The disk itself: how long an append of 4 KiB and its fdatasync take, which no reply that keeps
+//! its promise can beat.
 
 use std::fs::File;
 use std::io::{self, Write as _};

@@ -40,7 +40,8 @@ impl Expected {
         match self {
             Self::Word(word) => body.starts_with(word.as_bytes()),
             Self::AuthString => result(body).is_some_and(|text| {
-                text.len() == HEX_DIGITS && text.iter().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
+                text.len() == HEX_DIGITS
+                    && text.iter().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
             }),
             Self::Blank => result(body).is_some_and(<[u8]>::is_empty),
             // The status says all.
@@ -60,7 +61,8 @@ impl fmt::Display for Expected {
     }
 }
 
-/// The one value of a compact answer. Not parsed: that would cost processor time that the server shares.
+/// The one value of a compact answer. Not parsed: that would cost processor time that the server
+/// shares.
 fn result(body: &[u8]) -> Option<&[u8]> {
     body.strip_prefix(b"{\"result\":\"")?.strip_suffix(b"\"}")
 }

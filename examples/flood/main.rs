@@ -1,24 +1,29 @@
-//! A bounded load generator for this machine alone: how fast is the program, and how fast could it be here?
+//! A bounded load generator for this machine alone: how fast is the program, and how fast could it
+//! be here?
 //!
 //! ```text
 //! cargo build --release && cargo run --release --example flood
 //! cargo run --release --example flood -- --only add-64 --scale 0.2 --json flood.json
 //! ```
 //!
-//! It starts `nats-userman serve` itself, with default settings, on a free port of the loopback address and a data directory that
-//! is removed at the end, and sends it postbacks: the whole record that NATS4 sends, a new member each. Any reply but the expected
-//! one is a failure, and failures make the exit code 1; a missed bar does not, for a figure of a busy machine is no test.
+//! It starts `nats-userman serve` itself, with default settings, on a free port of the loopback
+//! address and a data directory that is removed at the end, and sends it postbacks: the whole
+//! record that NATS4 sends, a new member each. Any reply but the expected one is a failure, and
+//! failures make the exit code 1; a missed bar does not, for a figure of a busy machine is no test.
 //!
-//! Beside the program, in the same run and the same directory, it measures what bounds it: the disk's own fdatasync, and a
-//! ceiling, which is this program started again as a plain actix-web server that decodes the form and answers a fixed line. Where
-//! two are compared their runs alternate, the one not measured is stopped (SIGSTOP), and the medians of the rounds count. A round's
-//! latency includes the time a reply waits for this generator, which shares the processors with the server. The table tells what
-//! processor time went to this generator, to the server and to all else: figures with much of the last mean little.
+//! Beside the program, in the same run and the same directory, it measures what bounds it: the
+//! disk's own fdatasync, and a ceiling, which is this program started again as a plain actix-web
+//! server that decodes the form and answers a fixed line. Where two are compared their runs
+//! alternate, the one not measured is stopped (SIGSTOP), and the medians of the rounds count. A
+//! round's latency includes the time a reply waits for this generator, which shares the processors
+//! with the server. The table tells what processor time went to this generator, to the server and
+//! to all else: figures with much of the last mean little.
 //!
-//! The NATS that authstrings come from is a double on loopback: a second ceiling, which answers at once with a string.
+//! The NATS that authstrings come from is a double on loopback: a second ceiling, which answers at
+//! once with a string.
 //!
-//! It takes about six minutes and two gigabytes of disk. All of it is below `target/`, because `/tmp` may be memory, where a sync
-//! costs nothing.
+//! It takes about six minutes and two gigabytes of disk. All of it is below `target/`, because
+//! `/tmp` may be memory, where a sync costs nothing.
 
 // Progress and a table are this program's work.
 #![allow(clippy::print_stdout)]
@@ -68,7 +73,8 @@ struct Options {
     /// One more argument for `serve` (repeatable), as in --server-arg=--log=warn
     #[arg(long, allow_hyphen_values = true)]
     server_arg: Vec<String>,
-    /// Connections of the overload, each with one request under way: with fewer than the program queues it need not refuse
+    /// Connections of the overload, each with one request under way: with fewer than the program
+    /// queues it need not refuse
     #[arg(long, default_value_t = 1024)]
     overload_connections: usize,
     /// Where to make the temporary directory [default: beside the program]
@@ -98,7 +104,9 @@ fn start(options: Options) -> Result<(), Failure> {
     }
     let binary = program(&options)?;
     let beside = binary.parent().unwrap_or(Path::new("."));
-    let dir = tempfile::Builder::new().prefix("flood-").tempdir_in(options.dir.as_deref().unwrap_or(beside))?;
+    let dir = tempfile::Builder::new()
+        .prefix("flood-")
+        .tempdir_in(options.dir.as_deref().unwrap_or(beside))?;
     raise_open_files(options.overload_connections as u64 + OPEN_FILES_BESIDE)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(flood(options, binary, &dir.path().canonicalize()?))
@@ -108,7 +116,9 @@ async fn flood(options: Options, binary: PathBuf, dir: &Path) -> Result<(), Fail
     let (json, file_system) = (options.json.clone(), disk::file_system(dir));
     let mut bench = Bench::new(options, binary, dir)?;
     if ["tmpfs", "ramfs"].iter().any(|memory| file_system.starts_with(memory)) {
-        bench.report.note(format!("the data is on {file_system}: nothing is synced to any disk, choose another --dir"));
+        bench.report.note(format!(
+            "the data is on {file_system}: nothing is synced to any disk, choose another --dir"
+        ));
     }
     // Interrupted, the servers are stopped and the directory is removed like at the end.
     let ended = tokio::select! {
@@ -131,7 +141,8 @@ async fn flood(options: Options, binary: PathBuf, dir: &Path) -> Result<(), Fail
 /// The program to measure: a release build that is not older than its sources' last one.
 fn program(options: &Options) -> Result<PathBuf, Failure> {
     if let Some(given) = &options.server {
-        let found = given.canonicalize().map_err(|error| format!("no {}: {error}", given.display()))?;
+        let found =
+            given.canonicalize().map_err(|error| format!("no {}: {error}", given.display()))?;
         return check_build(found, options.allow_debug);
     }
     // This is target/release/examples/flood.
@@ -139,16 +150,23 @@ fn program(options: &Options) -> Result<PathBuf, Failure> {
     let release = own.parent().and_then(Path::parent).ok_or("cannot tell where this program is")?;
     let binary = release.join("nats-userman");
     let built = fs::metadata(&binary).and_then(|data| data.modified());
-    let built = built.map_err(|error| format!("no {} ({error}): run `cargo build --release` first", binary.display()))?;
+    let built = built.map_err(|error| {
+        format!("no {} ({error}): run `cargo build --release` first", binary.display())
+    })?;
     // Building an example builds the library again, but not the program.
     if newest_library(&release.join("deps")).is_some_and(|library| library > built) {
-        return Err(format!("{} is older than its library: run `cargo build --release` first", binary.display()).into());
+        return Err(format!(
+            "{} is older than its library: run `cargo build --release` first",
+            binary.display()
+        )
+        .into());
     }
     check_build(binary, options.allow_debug)
 }
 
 fn check_build(binary: PathBuf, allow_debug: bool) -> Result<PathBuf, Failure> {
-    let is_debug = cfg!(debug_assertions) || binary.components().any(|part| part.as_os_str() == "debug");
+    let is_debug =
+        cfg!(debug_assertions) || binary.components().any(|part| part.as_os_str() == "debug");
     if is_debug && !allow_debug {
         return Err("a debug build's figures mean nothing: build with --release, or insist with --allow-debug".into());
     }
@@ -159,7 +177,8 @@ fn newest_library(deps: &Path) -> Option<SystemTime> {
     let entries = fs::read_dir(deps).ok()?.flatten();
     let ours = entries.filter(|entry| {
         let name = entry.file_name();
-        name.to_string_lossy().starts_with("libnats_userman-") && name.to_string_lossy().ends_with(".rlib")
+        name.to_string_lossy().starts_with("libnats_userman-")
+            && name.to_string_lossy().ends_with(".rlib")
     });
     ours.filter_map(|entry| entry.metadata().ok()?.modified().ok()).max()
 }

@@ -31,12 +31,17 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts `nats-userman serve` with default settings on a data directory of its own below `dir`.
+    /// Starts `nats-userman serve` with default settings on a data directory of its own below
+    /// `dir`.
     pub fn program(binary: &Path, dir: &Path, extra: &[String]) -> Result<Self, Failure> {
         let mut command = Command::new(binary);
-        command.args(["serve", "--listen", "127.0.0.1:0", "--postback-token", TOKEN, "--data-dir"]).arg(data(dir));
+        command
+            .args(["serve", "--listen", "127.0.0.1:0", "--postback-token", TOKEN, "--data-dir"])
+            .arg(data(dir));
         // Whatever the shell has set for a real service must not reach this one.
-        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("USERMAN_")) {
+        for (name, _) in
+            std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("USERMAN_"))
+        {
             command.env_remove(name);
         }
         Self::start(command.args(extra).env_remove("RUST_LOG").stdin(Stdio::null()), dir, false)
@@ -49,7 +54,11 @@ impl Server {
 
     /// Starts this program again as the ceiling.
     pub fn ceiling(dir: &Path) -> Result<Self, Failure> {
-        Self::start(Command::new(std::env::current_exe()?).arg("--ceiling").stdin(Stdio::piped()), dir, true)
+        Self::start(
+            Command::new(std::env::current_exe()?).arg("--ceiling").stdin(Stdio::piped()),
+            dir,
+            true,
+        )
     }
 
     fn start(command: &mut Command, dir: &Path, is_ceiling: bool) -> Result<Self, Failure> {
@@ -58,7 +67,8 @@ impl Server {
         // A file, because a pipe that is not read in time would stop the server.
         let child = command.stdout(Stdio::null()).stderr(File::create(&log)?).spawn()?;
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut server = Self { child, log, dir: dir.to_owned(), address: nowhere, is_ceiling, next_member: 0 };
+        let mut server =
+            Self { child, log, dir: dir.to_owned(), address: nowhere, is_ceiling, next_member: 0 };
         let begun = Instant::now();
         while begun.elapsed() < START_TIME_MAX {
             let ended = server.child.try_wait()?;
@@ -75,7 +85,8 @@ impl Server {
         Err(format!("no line `listening on` within {START_TIME_MAX:?}").into())
     }
 
-    /// Stops the whole process where it is, so that its background work does not disturb what is measured beside it.
+    /// Stops the whole process where it is, so that its background work does not disturb what is
+    /// measured beside it.
     pub fn freeze(&self) -> Result<(), Failure> {
         Ok(kill_process(self.pid(), Signal::STOP)?)
     }
@@ -93,7 +104,13 @@ impl Server {
         while begun.elapsed() < STOP_TIME_MAX {
             match self.child.try_wait()? {
                 Some(status) if status.success() => return Ok(()),
-                Some(status) => return Err(format!("the server ended with {status}, see {}", self.log.display()).into()),
+                Some(status) => {
+                    return Err(format!(
+                        "the server ended with {status}, see {}",
+                        self.log.display()
+                    )
+                    .into());
+                }
                 None => std::thread::sleep(LOOK_EVERY),
             }
         }
@@ -116,7 +133,8 @@ impl Server {
     }
 
     fn status(&self, name: &str) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
+        let status =
+            fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
         let value = status.lines().find_map(|line| line.strip_prefix(name));
         value.and_then(|value| value.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0)
     }
@@ -134,17 +152,23 @@ impl Drop for Server {
     }
 }
 
-/// Processor seconds of a process (`self` or its id): user and system time, fields 14 and 15 of its stat line.
+/// Processor seconds of a process (`self` or its id): user and system time, fields 14 and 15 of its
+/// stat line.
 pub fn cpu_seconds(process: &str) -> f64 {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
     // The second field is the name in brackets and may hold blanks.
     let after_name = stat.rsplit(')').next().unwrap_or_default();
-    let ticks: f64 = after_name.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum();
+    let ticks: f64 = after_name
+        .split_whitespace()
+        .skip(11)
+        .take(2)
+        .filter_map(|ticks| ticks.parse::<f64>().ok())
+        .sum();
     ticks / TICKS_A_SECOND
 }
 
-/// Processor seconds of the whole machine: all of the first line of /proc/stat but idle time (fields 4 and 5) and guests' time,
-/// which is counted as user time already.
+/// Processor seconds of the whole machine: all of the first line of /proc/stat but idle time
+/// (fields 4 and 5) and guests' time, which is counted as user time already.
 pub fn machine_cpu_seconds() -> f64 {
     let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
     let fields = stat.lines().next().unwrap_or_default().split_whitespace().skip(1).take(8);
@@ -159,5 +183,7 @@ fn data(dir: &Path) -> PathBuf {
 fn listening_on(log: &str) -> Option<SocketAddr> {
     // Only whole lines: the last one may be under way.
     let lines = log.split_inclusive('\n').filter(|line| line.ends_with('\n'));
-    lines.filter_map(|line| line.split_once("listening on ")).find_map(|(_, address)| address.trim().parse().ok())
+    lines
+        .filter_map(|line| line.split_once("listening on "))
+        .find_map(|(_, address)| address.trim().parse().ok())
 }

@@ -51,7 +51,8 @@ impl Series {
         median(self.rates.clone())
     }
 
-    /// The median over rounds of our rate by the other's in the same round: the machine's mood cancels out.
+    /// The median over rounds of our rate by the other's in the same round: the machine's mood
+    /// cancels out.
     pub fn rate_ratio(&self, other: &Self) -> f64 {
         median(self.rates.iter().zip(&other.rates).map(|(ours, theirs)| ours / theirs).collect())
     }
@@ -113,7 +114,8 @@ pub struct Report {
 
 impl Report {
     pub fn row(&mut self, scenario: &str, target: &str, connections: usize, series: &Series) {
-        let Outcome { latencies, refused, failures, first_failure, unsent, elapsed } = &series.outcome;
+        let Outcome { latencies, refused, failures, first_failure, unsent, elapsed } =
+            &series.outcome;
         let seconds = elapsed.as_secs_f64().max(1e-9);
         self.failures += failures;
         if let Some(first) = first_failure {
@@ -136,7 +138,9 @@ impl Report {
             Bar::AtLeast(limit) => ("at least", limit, value >= limit),
             Bar::AtMost(limit) => ("at most", limit, value <= limit),
         };
-        self.bars.push(json!({ "name": name, "value": value, "side": side, "limit": limit, "met": met }));
+        self.bars.push(
+            json!({ "name": name, "value": value, "side": side, "limit": limit, "met": met }),
+        );
     }
 
     /// A sentence below the table.
@@ -160,7 +164,14 @@ impl Report {
         )?;
         for row in &self.rows {
             let number = |name: &str| row[name].as_f64().unwrap_or(0.0);
-            write!(out, "| {} | {} | {} | {} ", text(&row["scenario"]), text(&row["target"]), row["connections"], row["right"])?;
+            write!(
+                out,
+                "| {} | {} | {} | {} ",
+                text(&row["scenario"]),
+                text(&row["target"]),
+                row["connections"],
+                row["right"]
+            )?;
             write!(out, "| {} | {} | {:.0} ", row["refused"], row["failures"], number("rate"))?;
             for name in ["p50_us", "p95_us", "p99_us", "max_us"] {
                 write!(out, "| {:.2} ", number(name) / 1e3)?;
@@ -174,7 +185,13 @@ impl Report {
         for bar in &self.bars {
             let met = if bar["met"] == true { "met" } else { "MISSED" };
             let measured = bar["value"].as_f64().unwrap_or(0.0);
-            writeln!(out, "| {} | {measured:.2} | {} {} | {met} |", text(&bar["name"]), text(&bar["side"]), bar["limit"])?;
+            writeln!(
+                out,
+                "| {} | {measured:.2} | {} {} | {met} |",
+                text(&bar["name"]),
+                text(&bar["side"]),
+                bar["limit"]
+            )?;
         }
         writeln!(out)?;
         self.notes.iter().try_for_each(|note| writeln!(out, "- {note}"))
@@ -187,7 +204,8 @@ pub fn machine(file_system: &str) -> Value {
     let (processors, memory) = (read("/proc/cpuinfo"), read("/proc/meminfo"));
     let value = |text: &str, name: &str| {
         let line = text.lines().find(|line| line.starts_with(name));
-        line.and_then(|line| line.split_once(':')).map_or_else(|| "unknown".into(), |(_, value)| value.trim().to_owned())
+        line.and_then(|line| line.split_once(':'))
+            .map_or_else(|| "unknown".into(), |(_, value)| value.trim().to_owned())
     };
     json!({
         "processor": value(&processors, "model name"),

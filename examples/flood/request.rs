@@ -1,5 +1,5 @@
-//! The requests: bytes made once, with the few values that differ from member to member patched in place. Making them anew each
-//! time would cost processor time that the server shares.
+//! The requests: bytes made once, with the few values that differ from member to member patched in
+//! place. Making them anew each time would cost processor time that the server shares.
 
 use std::sync::Arc;
 
@@ -11,17 +11,20 @@ use crate::expected::Expected;
 
 /// What NATS4 sends for a new member, as its maker's capture script recorded it.
 const RECORD: &str = include_str!("captured-add.txt");
-/// The token of the servers that flood starts. It guards nothing: they listen on the loopback address for a minute.
+/// The token of the servers that flood starts. It guards nothing: they listen on the loopback
+/// address for a minute.
 pub const TOKEN: &str = "flood-flood-flood-flood-flood-flood";
 /// The key that may ask these servers for authstrings, as harmless.
 pub const API_USERNAME: &str = "flood";
 pub const API_KEY: &str = "flood-flood-flood-flood-flood-fl";
 /// Numbers from here on are never added: names of these are free.
 const FREE_FROM: u64 = 1 << 31;
-/// Walks through all members in an order that no cache or B-tree likes. A prime, so it meets each of them once.
+/// Walks through all members in an order that no cache or B-tree likes. A prime, so it meets each
+/// of them once.
 const STRIDE: u64 = 7_368_787;
 
-/// Where a value stands in the template, as letters that occur nowhere else, each as wide as what replaces them.
+/// Where a value stands in the template, as letters that occur nowhere else, each as wide as what
+/// replaces them.
 const MEMBERID: &str = "MMMMMMMMM";
 const NAME: &str = "UUUUUUUUU";
 const SESSION: &str = "SSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSS";
@@ -29,8 +32,7 @@ const SUBSCRIPTION: &str = "XXXXXXXXXXXX";
 /// Name, colon and password in base64.
 const CREDENTIALS: &str = "BBBBBBBBBBBBBBBBBBBBBBBB";
 /// The value of a login cookie.
-const COOKIE: &str =
-    "KKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKK";
+const COOKIE: &str = "KKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKK";
 /// The end of the prefix of a network of IPv6: groups of four digits.
 const NETWORK: &str = "NNNN:NNNN";
 /// The password of all members, as it stands in the record.
@@ -65,7 +67,8 @@ pub enum Ask {
         /// Their values.
         cookies: Arc<[String]>,
     },
-    /// Checks of /auth with wrong passwords for one member: the same [`GUESSES`] from one network after the other.
+    /// Checks of /auth with wrong passwords for one member: the same [`GUESSES`] from one network
+    /// after the other.
     Guess {
         /// Whose.
         member: u64,
@@ -86,10 +89,14 @@ impl Ask {
     fn pick(&self, index: u64) -> (u64, Expected) {
         match self {
             Self::Add { first } => (first + index, Expected::Word("OK|")),
-            Self::Check { members } if index.is_multiple_of(2) => (scattered(index / 2, *members), Expected::Word("OK|")),
+            Self::Check { members } if index.is_multiple_of(2) => {
+                (scattered(index / 2, *members), Expected::Word("OK|"))
+            }
             Self::Check { .. } => (FREE_FROM + index / 2, Expected::Word("NOTOK|")),
             // Status 200 says all.
-            Self::Basic { first, step, visitors } => (first + scattered(index, *visitors) * step, Expected::Word("")),
+            Self::Basic { first, step, visitors } => {
+                (first + scattered(index, *visitors) * step, Expected::Word(""))
+            }
             Self::Cookie { cookies } => (index % cookies.len().max(1) as u64, Expected::Word("")),
             Self::Guess { .. } => (index, Expected::Wrong),
             Self::AuthString { members } => (scattered(index, *members), Expected::AuthString),
@@ -99,7 +106,9 @@ impl Ask {
 
     /// The whole of an HTTP/1.1 request, with letters where the values go.
     fn text(&self) -> Result<String, serde_urlencoded::ser::Error> {
-        let check = |login: &str| format!("GET /auth?site=1 HTTP/1.1\r\nHost: 127.0.0.1\r\n{login}\r\n\r\n");
+        let check = |login: &str| {
+            format!("GET /auth?site=1 HTTP/1.1\r\nHost: 127.0.0.1\r\n{login}\r\n\r\n")
+        };
         Ok(match self {
             Self::Add { .. } | Self::Check { .. } => {
                 let body = self.body()?;
@@ -111,7 +120,9 @@ impl Ask {
             }
             Self::Basic { .. } => check(&format!("Authorization: Basic {CREDENTIALS}")),
             Self::Cookie { .. } => check(&format!("Cookie: __Host-userman={COOKIE}")),
-            Self::Guess { .. } => check(&format!("Authorization: Basic {CREDENTIALS}\r\nX-Forwarded-For: 2001:{NETWORK}::1")),
+            Self::Guess { .. } => check(&format!(
+                "Authorization: Basic {CREDENTIALS}\r\nX-Forwarded-For: 2001:{NETWORK}::1"
+            )),
             Self::AuthString { .. } | Self::Blank => format!(
                 "GET /api/member/authstring?type=upsell&username={NAME}&siteid=1 HTTP/1.1\r\nHost: 127.0.0.1\r\n\
                  api-username: {API_USERNAME}\r\napi-key: {API_KEY}\r\n\r\n"
@@ -122,13 +133,18 @@ impl Ask {
     fn body(&self) -> Result<String, serde_urlencoded::ser::Error> {
         match self {
             Self::Add { .. } => {
-                let pairs: Vec<_> = RECORD.lines().filter_map(|line| line.split_once('=')).map(patched).collect();
+                let pairs: Vec<_> =
+                    RECORD.lines().filter_map(|line| line.split_once('=')).map(patched).collect();
                 to_string(pairs)
             }
-            Self::Check { .. } => to_string([("siteid", "1"), ("username", NAME), ("action", "CHECK")]),
-            Self::Basic { .. } | Self::Cookie { .. } | Self::Guess { .. } | Self::AuthString { .. } | Self::Blank => {
-                Ok(String::new())
+            Self::Check { .. } => {
+                to_string([("siteid", "1"), ("username", NAME), ("action", "CHECK")])
             }
+            Self::Basic { .. }
+            | Self::Cookie { .. }
+            | Self::Guess { .. }
+            | Self::AuthString { .. }
+            | Self::Blank => Ok(String::new()),
         }
     }
 }
@@ -169,7 +185,10 @@ impl Request {
     pub fn new(ask: Ask) -> Result<Self, serde_urlencoded::ser::Error> {
         let text = ask.text()?;
         let found = |slot: &'static str| text.match_indices(slot).map(move |(at, _)| (at, slot));
-        let slots = [MEMBERID, NAME, SESSION, SUBSCRIPTION, CREDENTIALS, COOKIE, NETWORK].into_iter().flat_map(found).collect();
+        let slots = [MEMBERID, NAME, SESSION, SUBSCRIPTION, CREDENTIALS, COOKIE, NETWORK]
+            .into_iter()
+            .flat_map(found)
+            .collect();
         Ok(Self { ask, slots, bytes: text.into_bytes() })
     }
 
@@ -188,7 +207,8 @@ impl Request {
                     if let Ask::Guess { .. } = self.ask {
                         digits(password, index % GUESSES, 10);
                     }
-                    let whose = if let Ask::Guess { member, .. } = self.ask { member } else { member };
+                    let whose =
+                        if let Ask::Guess { member, .. } = self.ask { member } else { member };
                     name(&mut clear[..NAME.len()], whose);
                     // 18 bytes are 24 letters; were they not, no reply would be right.
                     let _ = STANDARD.encode_slice(clear, room);
@@ -199,7 +219,8 @@ impl Request {
                     }
                 }
                 NETWORK => {
-                    // Each in a /48 of its own, so that no wider network is blocked: the hardest of all floods.
+                    // Each in a /48 of its own, so that no wider network is blocked: the hardest of
+                    // all floods.
                     let first = if let Ask::Guess { first, .. } = self.ask { first } else { 0 };
                     let number = first + index / GUESSES;
                     digits(&mut room[..4], number >> 16, 16);

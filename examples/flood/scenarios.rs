@@ -52,7 +52,8 @@ pub enum Scenario {
     AuthCookie,
     /// First logins as fast as passwords are hashed, a flood of them, and ADD beside it
     LoginFlood,
-    /// Known wrong passwords from ever new networks, which are all blocked, ADD beside them, and the rest afterwards
+    /// Known wrong passwords from ever new networks, which are all blocked, ADD beside them, and
+    /// the rest afterwards
     GuessFlood,
     /// Authstrings of the stand-in at 100,000 members, beside the ceiling
     ApiStandIn,
@@ -82,19 +83,34 @@ impl Bench {
         let (dir, ceiling) = (dir.to_owned(), Server::ceiling(&dir.join("ceiling"))?);
         let mut report = Report::default();
         if options.scale != 1.0 {
-            report.note(format!("all counts are {} times the usual ones, the million members too", options.scale));
+            report.note(format!(
+                "all counts are {} times the usual ones, the million members too",
+                options.scale
+            ));
         }
         if !options.server_arg.is_empty() {
             report.note(format!("not the default settings: {}", options.server_arg.join(" ")));
         }
-        Ok(Self { options, binary, dir, ceiling, million: None, servers_started: 0, resident_kib_max: 0, report })
+        Ok(Self {
+            options,
+            binary,
+            dir,
+            ceiling,
+            million: None,
+            servers_started: 0,
+            resident_kib_max: 0,
+            report,
+        })
     }
 
     /// Runs the chosen scenarios, or all.
     pub async fn run(&mut self) -> Result<(), Failure> {
         for scenario in Scenario::value_variants() {
             if self.options.only.is_empty() || self.options.only.contains(scenario) {
-                let name = scenario.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
+                let name = scenario
+                    .to_possible_value()
+                    .map(|value| value.get_name().to_owned())
+                    .unwrap_or_default();
                 eprintln!("{name} ...");
                 match scenario {
                     Scenario::Fdatasync => self.fdatasync(&name)?,
@@ -119,7 +135,11 @@ impl Bench {
         }
         if self.resident_kib_max > 0 {
             let most = megabytes(self.resident_kib_max);
-            self.report.bar("resident memory of any server in this run (VmHWM), MB", most, Bar::AtMost(MEMORY_MB_MAX));
+            self.report.bar(
+                "resident memory of any server in this run (VmHWM), MB",
+                most,
+                Bar::AtMost(MEMORY_MB_MAX),
+            );
         }
         Ok(())
     }
@@ -144,7 +164,11 @@ impl Bench {
         self.end(program)?;
         self.report.row(name, "disk", 1, &disk);
         self.report.row(name, "program", 1, &adds);
-        self.report.bar("ADD on one connection: p50 / fdatasync p50", adds.p50_ratio(&disk), Bar::AtMost(2.5));
+        self.report.bar(
+            "ADD on one connection: p50 / fdatasync p50",
+            adds.p50_ratio(&disk),
+            Bar::AtMost(2.5),
+        );
         Ok(())
     }
 
@@ -158,7 +182,11 @@ impl Bench {
         self.end(program)?;
         self.report.row(name, "ceiling", CONNECTIONS, &ceiling);
         self.report.row(name, "program", CONNECTIONS, &adds);
-        self.report.bar("ADD on 64 connections: rate / ceiling", adds.rate_ratio(&ceiling), Bar::AtLeast(0.5));
+        self.report.bar(
+            "ADD on 64 connections: rate / ceiling",
+            adds.rate_ratio(&ceiling),
+            Bar::AtLeast(0.5),
+        );
         self.report.bar("ADD on 64 connections: p99, ms", adds.p99_ms(), Bar::AtMost(15.0));
         self.report.bar("ADD on 64 connections: max, ms", adds.max_ms(), Bar::AtMost(250.0));
         Ok(())
@@ -172,7 +200,11 @@ impl Bench {
         let rate = sustained.rate() * OVERLOAD_TIMES;
         let connections = self.options.overload_connections;
         let requests = (rate * OVERLOAD_TIME.as_secs_f64()) as u64;
-        let load = Load { rate: Some(rate), time: OVERLOAD_TIME, ..add(&mut program, connections, requests) };
+        let load = Load {
+            rate: Some(rate),
+            time: OVERLOAD_TIME,
+            ..add(&mut program, connections, requests)
+        };
         measure(&program, load, &mut over).await?;
         self.end(program)?;
         self.report.row(name, "program, sustained", CONNECTIONS, &sustained);
@@ -206,7 +238,11 @@ impl Bench {
         self.put_back(million);
         self.report.row(name, "ceiling", CONNECTIONS, &ceiling);
         self.report.row(name, "program", CONNECTIONS, &checks);
-        self.report.bar("CHECK at a million members: rate / ceiling", checks.rate_ratio(&ceiling), Bar::AtLeast(0.75));
+        self.report.bar(
+            "CHECK at a million members: rate / ceiling",
+            checks.rate_ratio(&ceiling),
+            Bar::AtLeast(0.75),
+        );
         Ok(())
     }
 
@@ -228,7 +264,11 @@ impl Bench {
         self.put_back(million);
         self.report.row(name, "program, empty", CONNECTIONS, &empty);
         self.report.row(name, "program, million", CONNECTIONS, &full);
-        self.report.bar("ADD into a million members: rate / into none", full.rate_ratio(&empty), Bar::AtLeast(0.7));
+        self.report.bar(
+            "ADD into a million members: rate / into none",
+            full.rate_ratio(&empty),
+            Bar::AtLeast(0.7),
+        );
         Ok(())
     }
 
@@ -259,7 +299,10 @@ impl Bench {
         let added = series.outcome().latencies.len() as u64;
         self.report.row(name, "program", CONNECTIONS, &series);
         if added < members {
-            return Err(format!("only {added} of {members} members could be added within {LOAD_TIME_MAX:?}").into());
+            return Err(format!(
+                "only {added} of {members} members could be added within {LOAD_TIME_MAX:?}"
+            )
+            .into());
         }
         self.report.note(format!(
             "{name}: the server with {added} members has as many passwords to hash: its worker runs at lowest priority beside what \
@@ -272,8 +315,15 @@ impl Bench {
         self.million = Some(million);
     }
 
-    /// One round: the ceiling while the program stands still, then the program, with the same requests.
-    async fn round(&self, program: &Server, load: Load, ceiling: &mut Series, series: &mut Series) -> Result<(), Failure> {
+    /// One round: the ceiling while the program stands still, then the program, with the same
+    /// requests.
+    async fn round(
+        &self,
+        program: &Server,
+        load: Load,
+        ceiling: &mut Series,
+        series: &mut Series,
+    ) -> Result<(), Failure> {
         program.freeze()?;
         measure(&self.ceiling, load.clone(), ceiling).await?;
         program.thaw()?;
@@ -314,7 +364,15 @@ fn add(server: &mut Server, connections: usize, requests: u64) -> Load {
 }
 
 fn load(server: &Server, ask: Ask, connections: usize, requests: u64) -> Load {
-    Load { address: server.address, is_ceiling: false, ask, connections, requests, time: ROUND_TIME_MAX, rate: None }
+    Load {
+        address: server.address,
+        is_ceiling: false,
+        ask,
+        connections,
+        requests,
+        time: ROUND_TIME_MAX,
+        rate: None,
+    }
 }
 
 fn sync_disk(dir: &Path, times: u64, series: &mut Series) -> Result<(), Failure> {

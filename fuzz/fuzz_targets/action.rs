@@ -1,5 +1,6 @@
-//! Postbacks, one a line, decided one after the other on a state that they make themselves: every reply is one line of printable
-//! ASCII, no record shows a secret, a postback sent twice is answered with the same word and changes nothing the second time.
+//! Postbacks, one a line, decided one after the other on a state that they make themselves: every
+//! reply is one line of printable ASCII, no record shows a secret, a postback sent twice is
+//! answered with the same word and changes nothing the second time.
 
 #![no_main]
 
@@ -58,7 +59,10 @@ fn post(view: &mut View, body: &[u8]) -> Came {
     let outcome = decide(&RULES.vault, &postback, view, NOON);
     let line = outcome.record.reply.as_str();
     assert!(line.len() <= REPLY_BYTES_MAX, "{} bytes: {line}", line.len());
-    assert!(line.bytes().all(|b| matches!(b, b' '..=b'~')) && line.matches('|').count() == 1, "{line}");
+    assert!(
+        line.bytes().all(|b| matches!(b, b' '..=b'~')) && line.matches('|').count() == 1,
+        "{line}"
+    );
     let shown = format!("{line} {} {postback:?} {outcome:?} {ignored:?}", postback.heard.fields);
     assert!(!shown.contains("planted"), "{shown}");
     let word = outcome.record.reply.word();
@@ -69,13 +73,19 @@ fn post(view: &mut View, body: &[u8]) -> Came {
     Came { word, changed: !matches!(outcome.change, Change::None) }
 }
 
-/// The record's fields, with what the postback put into the row beside them, are the same action again.
+/// The record's fields, with what the postback put into the row beside them, are the same action
+/// again.
 fn reads_back(fields: &Fields<'_>, postback: &Postback, put: &Recorded) {
     let Ok(action) = &postback.action else { return };
     let text = postback.heard.fields.clone();
     let recorded = Fields::from_urlencoded(text.as_bytes());
     let again = Action::parse(&recorded, &Source::Journal(put, Word::Ok));
-    let again = again.action.unwrap_or_else(|refusal| panic!("{refusal} of {text}, from {fields:?}"));
-    assert_eq!((again.name(), again.key(), again.wanted()), (action.name(), action.key(), action.wanted()), "{text}");
+    let again =
+        again.action.unwrap_or_else(|refusal| panic!("{refusal} of {text}, from {fields:?}"));
+    assert_eq!(
+        (again.name(), again.key(), again.wanted()),
+        (action.name(), action.key(), action.wanted()),
+        "{text}"
+    );
     assert_eq!(again.expire_at(), action.expire_at(), "{text}");
 }

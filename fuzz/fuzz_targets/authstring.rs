@@ -1,4 +1,5 @@
-//! What a members area asks and what NATS answers: no bytes name two members at once, and no answer gives a string that is none.
+//! What a members area asks and what NATS answers: no bytes name two members at once, and no answer
+//! gives a string that is none.
 
 #![no_main]
 
@@ -17,19 +18,28 @@ fuzz_target!(|bytes: &[u8]| {
 
 fn question(query: &[u8]) {
     let typed = [b"type=upsell&", query].concat();
-    for question in [Question::authstring(query), Question::authstring(&typed), Question::tokenrebuystring(query)] {
+    for question in [
+        Question::authstring(query),
+        Question::authstring(&typed),
+        Question::tokenrebuystring(query),
+    ] {
         match question {
             Ok(Question { lookup: Lookup::Session { member, session }, .. }) => {
                 assert!(member.get() > 0 && format!("{session:?}") == "Session(***)");
             }
-            Ok(Question { lookup: Lookup::Site { username, .. } | Lookup::Sites { username, .. }, .. })
-                if !(1..=255).contains(&username.as_str().len()) =>
-            {
+            Ok(Question {
+                lookup: Lookup::Site { username, .. } | Lookup::Sites { username, .. },
+                ..
+            }) if !(1..=255).contains(&username.as_str().len()) => {
                 panic!("{username:?}")
             }
-            Ok(Question { lookup: Lookup::Sites { sites, .. }, .. }) => assert_eq!(Sites::parse(&sites.to_string()), Some(sites)),
+            Ok(Question { lookup: Lookup::Sites { sites, .. }, .. }) => {
+                assert_eq!(Sites::parse(&sites.to_string()), Some(sites))
+            }
             Ok(_) => {}
-            Err(refusal) => assert!(refusal.reply().sentence().contains(": expected "), "{refusal:?}"),
+            Err(refusal) => {
+                assert!(refusal.reply().sentence().contains(": expected "), "{refusal:?}")
+            }
         }
     }
 }
@@ -43,7 +53,11 @@ fn nats_answers(body: &[u8]) {
 /// A key that reads is found by its own username and text, and shows the text nowhere.
 fn key(text: &str) {
     let Some(key) = ApiKey::parse(text) else { return };
-    let (username, secret) = text.split_ascii_whitespace().next().and_then(|pair| pair.split_once(':')).expect("it was read");
+    let (username, secret) = text
+        .split_ascii_whitespace()
+        .next()
+        .and_then(|pair| pair.split_once(':'))
+        .expect("it was read");
     assert_eq!(key.username(), username);
     let keys = ApiKeys::new(vec![key]).expect("there is one");
     assert!(keys.find(username.as_bytes(), secret.as_bytes()).is_some());

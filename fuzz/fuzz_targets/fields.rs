@@ -1,4 +1,5 @@
-//! Any body gives fields, and what the journal shows of them reads back to itself and shows no secret.
+//! Any body gives fields, and what the journal shows of them reads back to itself and shows no
+//! secret.
 
 #![no_main]
 
@@ -8,15 +9,22 @@ use nats_userman::fields::{Fields, MASK, joined};
 /// Planted as a secret beside every input.
 const PLANTED: &str = "Zq7-planted-Xw4";
 /// Names whose values are secrets, in the forms that PHP would make of them.
-const SECRETS: [&str; 6] = ["password", "new_password", "cryptpass", "session", "mychanges_password", "new%5fcryptpass"];
+const SECRETS: [&str; 6] =
+    ["password", "new_password", "cryptpass", "session", "mychanges_password", "new%5fcryptpass"];
 /// Names whose values the journal shows.
 const SHOWN: [&str; 5] = ["action", "siteid", "memberid", "username", "expire"];
 
 fuzz_target!(|body: &[u8]| {
     let fields = Fields::from_urlencoded(body);
     let journal = fields.journal_text();
-    // Escaping makes at most three bytes of one, and Windows-1252 at most three of one before that; `=`, `&` and MASK.
-    assert!(journal.len() <= 9 * body.len() + MASK.len() + 1, "{} of {}", journal.len(), body.len());
+    // Escaping makes at most three bytes of one, and Windows-1252 at most three of one before that;
+    // `=`, `&` and MASK.
+    assert!(
+        journal.len() <= 9 * body.len() + MASK.len() + 1,
+        "{} of {}",
+        journal.len(),
+        body.len()
+    );
     assert!(journal.bytes().all(|b| b.is_ascii_graphic()), "{journal}");
 
     let again = Fields::from_urlencoded(journal.as_bytes());
@@ -26,11 +34,11 @@ fuzz_target!(|body: &[u8]| {
         let hidden = fields.get(name).is_some_and(joined) && again.get(name) == Some("***\n***");
         assert!(hidden || again.get(name) == fields.get(name), "{name} in {journal}");
     }
-    assert!(
-        !SHOWN
-            .iter()
-            .any(|name| Fields::from_urlencoded(fields.journal_text_of_refused().as_bytes()).get(name).is_some_and(joined))
-    );
+    assert!(!SHOWN.iter().any(|name| {
+        Fields::from_urlencoded(fields.journal_text_of_refused().as_bytes())
+            .get(name)
+            .is_some_and(joined)
+    }));
     hides_a_planted_secret(body);
 });
 
@@ -41,7 +49,8 @@ fn hides_a_planted_secret(body: &[u8]) {
         return;
     }
     for name in SECRETS {
-        let planted = format!("&{name}={PLANTED}&{name}=x&{PLANTED}&{PLANTED}=y&{name}[]={PLANTED}&");
+        let planted =
+            format!("&{name}={PLANTED}&{name}=x&{PLANTED}&{PLANTED}=y&{name}[]={PLANTED}&");
         let whole = [body, planted.as_bytes(), body].concat();
         let fields = Fields::from_urlencoded(&whole);
         let shown = format!("{} {fields:?}", fields.journal_text());

@@ -1,4 +1,5 @@
-//! Any X-Forwarded-For names a caller: behind a listed proxy never one that nobody wrote, from an unlisted peer always the peer.
+//! Any X-Forwarded-For names a caller: behind a listed proxy never one that nobody wrote, from an
+//! unlisted peer always the peer.
 
 #![no_main]
 
@@ -10,7 +11,8 @@ use nats_userman::network::{contains, normalise, parse_network};
 
 fuzz_target!(|header: &[u8]| {
     let lines = || header.split(|&b| b == b'\n');
-    let networks = ["10.0.0.0/8", "127.0.0.1", "fd00::/8"].map(|net| parse_network(net).expect("a network"));
+    let networks =
+        ["10.0.0.0/8", "127.0.0.1", "fd00::/8"].map(|net| parse_network(net).expect("a network"));
     let trusted = TrustedProxies(networks.to_vec());
     let (proxy, stranger) = (IpAddr::from([10, 0, 0, 1]), IpAddr::from([203, 0, 113, 9]));
 

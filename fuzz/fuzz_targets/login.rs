@@ -1,5 +1,5 @@
-//! What a visitor of a members area sends: no bytes log anybody in that we did not sign, name a member that cannot be, ask about no
-//! site, or lead to another host.
+//! What a visitor of a members area sends: no bytes log anybody in that we did not sign, name a
+//! member that cannot be, ask about no site, or lead to another host.
 
 #![no_main]
 
@@ -31,7 +31,8 @@ fn ask(query: &[u8]) {
     let Ok(ask) = Ask::parse(query) else { return };
     assert!((1..=SITES_MAX).contains(&ask.sites.len()));
     let list: Vec<String> = ask.sites.iter().map(ToString::to_string).collect();
-    let again = format!("site={}&trial={}", list.join(","), if ask.full_only { "no" } else { "yes" });
+    let again =
+        format!("site={}&trial={}", list.join(","), if ask.full_only { "no" } else { "yes" });
     let again = Ask::parse(again.as_bytes()).expect("what was read can be asked again");
     assert_eq!((again.sites, again.full_only), (ask.sites, ask.full_only));
 }
@@ -41,7 +42,12 @@ fn basic(bytes: &[u8]) {
     for header in [bytes, encoded.as_bytes()] {
         let Some(Ok(typed)) = Typed::read(header) else { continue };
         let name = typed.name.as_str();
-        assert!((1..=255).contains(&name.len()) && !name.contains(char::is_control) && !name.contains(':'), "{name:?}");
+        assert!(
+            (1..=255).contains(&name.len())
+                && !name.contains(char::is_control)
+                && !name.contains(':'),
+            "{name:?}"
+        );
         let shown = format!("{typed:?}");
         assert!(shown.ends_with("password: Password(***) }"), "{shown}");
     }
@@ -56,10 +62,17 @@ fn cookie(bytes: &[u8], text: &str) {
     for value in values(lines(), "__Host-userman").chain([text]) {
         // The corpus has some that were signed with this key: then it is such a text and no other.
         let logins = signer.read(value, NOON, LIFETIME);
-        assert!(logins.is_empty() || signer.sign(&logins) == value || value.len() == FORMER_LETTERS);
+        assert!(
+            logins.is_empty() || signer.sign(&logins) == value || value.len() == FORMER_LETTERS
+        );
     }
     if let Some(domain) = CookieDomain::parse(text) {
-        assert!(domain.as_str().bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-')));
+        assert!(
+            domain
+                .as_str()
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-'))
+        );
         assert_eq!(CookieDomain::parse(domain.as_str()), Some(domain.clone()));
         let domains = CookieDomains::new(vec![domain.clone()]);
         assert_eq!(domains.cookie_at(&format!("www.{domain}")).domain, Some(&domain));

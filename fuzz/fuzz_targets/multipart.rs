@@ -1,4 +1,5 @@
-//! Any multipart body gives parts or is refused; what a well-behaved sender writes comes back byte for byte.
+//! Any multipart body gives parts or is refused; what a well-behaved sender writes comes back byte
+//! for byte.
 
 #![no_main]
 
@@ -31,12 +32,16 @@ fn comes_back(value: &[u8]) {
     }
     let mut body = Vec::new();
     for (name, value) in [("password", value), ("action", b"ADD")] {
-        body.extend_from_slice(format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n").as_bytes());
+        body.extend_from_slice(
+            format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n")
+                .as_bytes(),
+        );
         body.extend_from_slice(value);
         body.extend_from_slice(b"\r\n");
     }
     body.extend_from_slice(format!("--{BOUNDARY}--\r\n").as_bytes());
     let kind = format!("multipart/form-data; boundary={BOUNDARY}");
-    let expected = vec![(b"password".to_vec(), value.to_vec()), (b"action".to_vec(), b"ADD".to_vec())];
+    let expected =
+        vec![(b"password".to_vec(), value.to_vec()), (b"action".to_vec(), b"ADD".to_vec())];
     assert_eq!(parts(kind.as_bytes(), &body), Ok(expected), "{}", value.escape_ascii());
 }

@@ -1,7 +1,8 @@
 //! ACTIVATE: a member comes back.
 //!
-//! NATS3 sends it after a DELETE (username, password, siteid, trial, biller, email, memberid); NATS4 also when a member has
-//! rebilled or was activated by hand. A credential need not come with it: the one of the former row opens the door again.
+//! NATS3 sends it after a DELETE (username, password, siteid, trial, biller, email, memberid);
+//! NATS4 also when a member has rebilled or was activated by hand. A credential need not come with
+//! it: the one of the former row opens the door again.
 
 use super::read::Reader;
 use super::{Change, Decision, Details, Known, Standing, Taken};
@@ -36,16 +37,24 @@ impl Activate {
         match restore(known.standing, self.key, name, &self.details) {
             Some(change) => {
                 let Key { site, member } = self.key;
-                Decision::ok(change, format_args!("member {member} \"{}\" activated on site {site}", self.username))
+                Decision::ok(
+                    change,
+                    format_args!("member {member} \"{}\" activated on site {site}", self.username),
+                )
             }
             None => refuse_without_credential(self.key),
         }
     }
 }
 
-/// The way back in for somebody who is not there: with the given credential, else with the one kept in `former_member`; `None`
-/// where neither is known.
-pub(super) fn restore(standing: &Standing, key: Key, name: Taken<'_>, details: &Details) -> Option<Change> {
+/// The way back in for somebody who is not there: with the given credential, else with the one kept
+/// in `former_member`; `None` where neither is known.
+pub(super) fn restore(
+    standing: &Standing,
+    key: Key,
+    name: Taken<'_>,
+    details: &Details,
+) -> Option<Change> {
     match standing {
         Standing::Former(former) => Some(Change::Restore(details.over(&former.member, name))),
         Standing::Lapsed(row) => {

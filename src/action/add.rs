@@ -1,8 +1,9 @@
 //! ADD and MANUALADD: a new membership.
 //!
-//! NATS3 sends memberid, username, password, email, siteid, biller, trial (MANUALADD without email); later NATS4 sends the
-//! member's whole record. A past `expires` in that record is bookkeeping and locks nobody out. NATS may send ADD for a member who
-//! is there: then what is given is taken over, because the member has just paid and must get in.
+//! NATS3 sends memberid, username, password, email, siteid, biller, trial (MANUALADD without
+//! email); later NATS4 sends the member's whole record. A past `expires` in that record is
+//! bookkeeping and locks nobody out. NATS may send ADD for a member who is there: then what is
+//! given is taken over, because the member has just paid and must get in.
 
 use super::read::Reader;
 use super::{Change, Decision, Details, Known, Standing};
@@ -48,6 +49,9 @@ impl Add {
             Standing::Unknown => Change::Insert(new_row(FIRST_LOGIN_VERSION)),
         };
         let Key { site, member } = self.key;
-        Decision::ok(change, format_args!("member {member} \"{}\" added to site {site}", self.username))
+        Decision::ok(
+            change,
+            format_args!("member {member} \"{}\" added to site {site}", self.username),
+        )
     }
 }

@@ -1,8 +1,9 @@
 //! CHANGE: a new name, password, e-mail address or trial flag.
 //!
-//! NATS3 sends memberid, username, siteid, biller, new_username, new_password; later versions pass a new value only where there is
-//! one, add new_cryptpass, and from 4.1.18.1 on send CHANGE also when details changed that mean nothing here. The old `username` is
-//! not looked at: memberid decides.
+//! NATS3 sends memberid, username, siteid, biller, new_username, new_password; later versions pass
+//! a new value only where there is one, add new_cryptpass, and from 4.1.18.1 on send CHANGE also
+//! when details changed that mean nothing here. The old `username` is not looked at: memberid
+//! decides.
 
 use super::read::{Credentials, Reader};
 use super::{Decision, Known, Standing};
@@ -22,18 +23,27 @@ pub struct ChangeMember {
     pub email: Option<String>,
     /// new_trial.
     pub trial: Option<bool>,
-    /// From a journal record: whether it ended the member's logins. From the operator: that it does, and nothing else.
+    /// From a journal record: whether it ended the member's logins. From the operator: that it
+    /// does, and nothing else.
     pub logins_ended: Option<bool>,
     /// A new_cryptpass that cannot be read, beside a new_password that can: the reply names it.
     pub not_taken: Vec<Refusal>,
 }
 
 impl ChangeMember {
-    /// What the operator says to end a member's logins. In the journal it is a CHANGE of nothing that ended the logins, which every
-    /// release replays.
+    /// What the operator says to end a member's logins. In the journal it is a CHANGE of nothing
+    /// that ended the logins, which every release replays.
     pub fn ending_logins(key: Key) -> Self {
         let logins_ended = Some(true);
-        Self { key, new_username: None, credential: None, email: None, trial: None, logins_ended, not_taken: Vec::new() }
+        Self {
+            key,
+            new_username: None,
+            credential: None,
+            email: None,
+            trial: None,
+            logins_ended,
+            not_taken: Vec::new(),
+        }
     }
 
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, Refusal> {
@@ -53,11 +63,15 @@ impl ChangeMember {
 
     pub(super) fn decide(&self, known: &Known<'_>) -> Decision {
         let Key { site, member } = self.key;
-        if let Some(Err(refused)) = self.new_username.as_ref().map(|username| known.seen("new_username", username)) {
+        if let Some(Err(refused)) =
+            self.new_username.as_ref().map(|username| known.seen("new_username", username))
+        {
             return Decision::refused(refused);
         }
         let Standing::Here(row) = known.standing else {
-            return Decision::refuse(format_args!("member {member} is not a member of site {site} now, nothing was changed"));
+            return Decision::refuse(format_args!(
+                "member {member} is not a member of site {site} now, nothing was changed"
+            ));
         };
         let mut new = row.clone();
         if let Some(username) = &self.new_username {
@@ -71,10 +85,15 @@ impl ChangeMember {
         if let Some(credential) = &self.credential {
             new.take_credential(credential.clone());
         }
-        // At once, before it is known whether a sealed password is another one than the hash before it: a member who changes his
-        // password may do so because somebody else knows it.
-        let differs = new.username != row.username || new.credential.stored != row.credential.stored;
-        let done = if self.logins_ended == Some(true) && new == *row { "logged out of" } else { "changed on" };
+        // At once, before it is known whether a sealed password is another one than the hash before
+        // it: a member who changes his password may do so because somebody else knows it.
+        let differs =
+            new.username != row.username || new.credential.stored != row.credential.stored;
+        let done = if self.logins_ended == Some(true) && new == *row {
+            "logged out of"
+        } else {
+            "changed on"
+        };
         new.login_version += i64::from(self.logins_ended.unwrap_or(differs));
         Decision::update(row, new, done)
     }

@@ -1,7 +1,8 @@
 //! CHECK: is this username taken?
 //!
-//! The join form asks before it sells a name: "OK means it exists (is taken), NOTOK means it does not exist (is free)". Receivers
-//! get this the wrong way round. It changes nothing, is not journalled, and reads on a read-only connection.
+//! The join form asks before it sells a name: "OK means it exists (is taken), NOTOK means it does
+//! not exist (is free)". Receivers get this the wrong way round. It changes nothing, is not
+//! journalled, and reads on a read-only connection.
 
 use super::read::Reader;
 use super::{Change, Decision, Known, unseen};

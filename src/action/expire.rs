@@ -1,7 +1,8 @@
 //! EXPIRE: the member leaves on a date, which "might be in the past".
 //!
-//! NATS3 sends memberid, username, siteid, biller, expire (YYYY-MM-DD); NATS4 the whole record plus expire. A date ahead is noted
-//! in the row, and the row moves by itself at that instant; ADD, MANUALADD, ACTIVATE and TRIALTOFULL lift it, CHANGE does not.
+//! NATS3 sends memberid, username, siteid, biller, expire (YYYY-MM-DD); NATS4 the whole record plus
+//! expire. A date ahead is noted in the row, and the row moves by itself at that instant; ADD,
+//! MANUALADD, ACTIVATE and TRIALTOFULL lift it, CHANGE does not.
 
 use super::read::Reader;
 use super::{Change, Decision, Known, Standing};
@@ -35,18 +36,32 @@ impl Expire {
                     // Reached by a clock that may be wrong: the row moves when that is confirmed.
                     self.note(row)
                 };
-                Decision::ok(change, format_args!("member {member} \"{}\" of site {site} expired at {when}", row.username))
+                Decision::ok(
+                    change,
+                    format_args!(
+                        "member {member} \"{}\" of site {site} expired at {when}",
+                        row.username
+                    ),
+                )
             }
             Standing::Here(row) => Decision::ok(
                 self.note(row),
-                format_args!("member {member} \"{}\" of site {site} will expire at {when}", row.username),
+                format_args!(
+                    "member {member} \"{}\" of site {site} will expire at {when}",
+                    row.username
+                ),
             ),
-            Standing::Former(_) | Standing::Unknown if reached => {
-                Decision::ok(Change::None, format_args!("member {member} is not a member of site {site} now, nothing to expire"))
+            Standing::Former(_) | Standing::Unknown if reached => Decision::ok(
+                Change::None,
+                format_args!(
+                    "member {member} is not a member of site {site} now, nothing to expire"
+                ),
+            ),
+            Standing::Lapsed(_) | Standing::Former(_) | Standing::Unknown => {
+                Decision::refuse(format_args!(
+                    "member {member} is not a member of site {site} now, an expiry at {when} cannot be noted"
+                ))
             }
-            Standing::Lapsed(_) | Standing::Former(_) | Standing::Unknown => Decision::refuse(format_args!(
-                "member {member} is not a member of site {site} now, an expiry at {when} cannot be noted"
-            )),
         }
     }
 

@@ -1,7 +1,8 @@
-//! The eight actions: parsed once from the fields of a postback, decided by pure functions of (action, what is known, time).
+//! The eight actions: parsed once from the fields of a postback, decided by pure functions of
+//! (action, what is known, time).
 //!
-//! Nothing here touches disk, network, clock or database. An action is added by a file of its own, a variant of [`Action`], its
-//! name in [`NAMES`] and whatever the compiler then asks for.
+//! Nothing here touches disk, network, clock or database. An action is added by a file of its own,
+//! a variant of [`Action`], its name in [`NAMES`] and whatever the compiler then asks for.
 
 mod activate;
 mod add;
@@ -23,15 +24,20 @@ pub use trial_to_full::TrialToFull;
 
 use crate::clock::Moment;
 use crate::fields::Fields;
-use crate::member::{Credential, Former, Key, Member, MemberId, Reason, SessionHash, SiteId, Username, VISIBLE_EXPECTED};
+use crate::member::{
+    Credential, Former, Key, Member, MemberId, Reason, SessionHash, SiteId, Username,
+    VISIBLE_EXPECTED,
+};
 use crate::reply::{Refusal, Reply};
 use read::Reader;
 
 /// The words NATS sends in `action`, in the order of its documentation.
-pub const NAMES: [&str; 8] = ["ADD", "MANUALADD", "TRIALTOFULL", "CHANGE", "DELETE", "EXPIRE", "CHECK", "ACTIVATE"];
+pub const NAMES: [&str; 8] =
+    ["ADD", "MANUALADD", "TRIALTOFULL", "CHANGE", "DELETE", "EXPIRE", "CHECK", "ACTIVATE"];
 
 /// What an action is expected to be.
-pub const ACTION_EXPECTED: &str = "expected ADD, MANUALADD, TRIALTOFULL, CHANGE, DELETE, EXPIRE, CHECK or ACTIVATE";
+pub const ACTION_EXPECTED: &str =
+    "expected ADD, MANUALADD, TRIALTOFULL, CHANGE, DELETE, EXPIRE, CHECK or ACTIVATE";
 
 /// What NATS asks for. Source: TMM's "Site User Management".
 #[derive(Clone, Debug)]
@@ -55,8 +61,8 @@ pub enum Action {
 }
 
 impl Action {
-    /// Reads the fields of a postback, or of a journal record. An unreadable value that the action does not need counts as not
-    /// given and is listed in [`Parsed::ignored`], for the log.
+    /// Reads the fields of a postback, or of a journal record. An unreadable value that the action
+    /// does not need counts as not given and is listed in [`Parsed::ignored`], for the log.
     pub fn parse(fields: &Fields<'_>, source: &Source<'_>) -> Parsed {
         let mut reader = Reader::new(fields, source);
         let action = Self::read(&mut reader);
@@ -78,8 +84,8 @@ impl Action {
         }
     }
 
-    /// The rules table of the contract: what becomes of the member, and the line that goes back. `known` must have been loaded
-    /// for [`Action::key`] and [`Action::wanted`], as of this moment.
+    /// The rules table of the contract: what becomes of the member, and the line that goes back.
+    /// `known` must have been loaded for [`Action::key`] and [`Action::wanted`], as of this moment.
     pub fn decide(&self, known: &Known<'_>, moment: impl Into<Moment>) -> Decision {
         let moment = moment.into();
         let decision = match self {
@@ -124,7 +130,8 @@ impl Action {
     pub fn key(&self) -> Option<Key> {
         match self {
             Action::Add(Add { key, .. }) | Action::ManualAdd(Add { key, .. }) => Some(*key),
-            Action::Activate(Activate { key, .. }) | Action::TrialToFull(TrialToFull { key, .. }) => Some(*key),
+            Action::Activate(Activate { key, .. })
+            | Action::TrialToFull(TrialToFull { key, .. }) => Some(*key),
             Action::Change(ChangeMember { key, .. }) => Some(*key),
             Action::Delete(Delete { key }) | Action::Expire(Expire { key, .. }) => Some(*key),
             Action::Check(_) => None,
@@ -134,10 +141,15 @@ impl Action {
     /// The name whose holder decides about it, if any.
     pub fn wanted(&self) -> Option<(SiteId, &Username)> {
         match self {
-            Action::Add(Add { key, username, .. }) | Action::ManualAdd(Add { key, username, .. }) => Some((key.site, username)),
+            Action::Add(Add { key, username, .. })
+            | Action::ManualAdd(Add { key, username, .. }) => Some((key.site, username)),
             Action::Activate(Activate { key, username, .. }) => Some((key.site, username)),
-            Action::TrialToFull(TrialToFull { key, username, .. }) => username.as_ref().ok().map(|name| (key.site, name)),
-            Action::Change(ChangeMember { key, new_username, .. }) => new_username.as_ref().map(|name| (key.site, name)),
+            Action::TrialToFull(TrialToFull { key, username, .. }) => {
+                username.as_ref().ok().map(|name| (key.site, name))
+            }
+            Action::Change(ChangeMember { key, new_username, .. }) => {
+                new_username.as_ref().map(|name| (key.site, name))
+            }
             Action::Delete(_) | Action::Expire(_) => None,
             Action::Check(Check { site, username }) => Some((*site, username)),
         }
@@ -147,9 +159,8 @@ impl Action {
     pub fn credential(&self) -> Option<&Credential> {
         match self {
             Action::Add(add) | Action::ManualAdd(add) => Some(&add.credential),
-            Action::Activate(Activate { details, .. }) | Action::TrialToFull(TrialToFull { details, .. }) => {
-                details.credential.as_ref()
-            }
+            Action::Activate(Activate { details, .. })
+            | Action::TrialToFull(TrialToFull { details, .. }) => details.credential.as_ref(),
             Action::Change(change) => change.credential.as_ref(),
             Action::Delete(_) | Action::Expire(_) | Action::Check(_) => None,
         }
@@ -159,9 +170,8 @@ impl Action {
     pub fn credential_mut(&mut self) -> Option<&mut Credential> {
         match self {
             Action::Add(add) | Action::ManualAdd(add) => Some(&mut add.credential),
-            Action::Activate(Activate { details, .. }) | Action::TrialToFull(TrialToFull { details, .. }) => {
-                details.credential.as_mut()
-            }
+            Action::Activate(Activate { details, .. })
+            | Action::TrialToFull(TrialToFull { details, .. }) => details.credential.as_mut(),
             Action::Change(change) => change.credential.as_mut(),
             Action::Delete(_) | Action::Expire(_) | Action::Check(_) => None,
         }
@@ -198,8 +208,8 @@ impl Action {
 pub enum Standing {
     /// In `member_auth`: may log in now.
     Here(Member),
-    /// In `member_auth`, and the noted expiry is reached by a clock that may have jumped: counts as not there, and is not moved before
-    /// that is confirmed. See [`crate::clock::jump`].
+    /// In `member_auth`, and the noted expiry is reached by a clock that may have jumped: counts as
+    /// not there, and is not moved before that is confirmed. See [`crate::clock::jump`].
     Lapsed(Member),
     /// In `former_member`.
     Former(Former),
@@ -209,15 +219,18 @@ pub enum Standing {
 }
 
 impl Standing {
-    /// The same at a later time: a member whose noted expiry has been reached counts as not there, moved or not.
+    /// The same at a later time: a member whose noted expiry has been reached counts as not there,
+    /// moved or not.
     pub fn at(self, moment: impl Into<Moment>) -> Self {
         let moment = moment.into();
         match self {
-            Standing::Here(row) | Standing::Lapsed(row) => match row.expire_at.filter(|&instant| instant <= moment.now) {
-                Some(instant) if instant > moment.moved_until => Standing::Lapsed(row),
-                Some(instant) => Standing::Former(Former::new(row, Reason::Expired, instant)),
-                None => Standing::Here(row),
-            },
+            Standing::Here(row) | Standing::Lapsed(row) => {
+                match row.expire_at.filter(|&instant| instant <= moment.now) {
+                    Some(instant) if instant > moment.moved_until => Standing::Lapsed(row),
+                    Some(instant) => Standing::Former(Former::new(row, Reason::Expired, instant)),
+                    None => Standing::Here(row),
+                }
+            }
             gone @ (Standing::Former(_) | Standing::Unknown) => gone,
         }
     }
@@ -230,9 +243,11 @@ pub struct Known<'a> {
     pub standing: &'a Standing,
     /// Who holds the folded form of the name of [`Action::wanted`] now.
     pub holder: Option<MemberId>,
-    /// Who has this very name, but for ASCII case, without holding its folded form: see [`Member::holds_folded`].
+    /// Who has this very name, but for ASCII case, without holding its folded form: see
+    /// [`Member::holds_folded`].
     pub namesake: Option<MemberId>,
-    /// From a journal record that was answered OK: before names were folded, two members could have names of one folded form.
+    /// From a journal record that was answered OK: before names were folded, two members could have
+    /// names of one folded form.
     pub was_done: bool,
 }
 
@@ -252,8 +267,8 @@ impl Taken<'_> {
 }
 
 impl Known<'_> {
-    /// The ERROR for a name of which no character can be seen. Of before names were folded: who has such a name keeps it, also where
-    /// NATS repeats it at a rebill.
+    /// The ERROR for a name of which no character can be seen. Of before names were folded: who has
+    /// such a name keeps it, also where NATS repeats it at a rebill.
     fn seen(&self, parameter: &'static str, username: &Username) -> Result<(), Reply> {
         let is_refused = username.folded().is_empty() && !self.has_it(username) && !self.was_done;
         if is_refused { Err(unseen(parameter, username)) } else { Ok(()) }
@@ -263,15 +278,24 @@ impl Known<'_> {
         matches!(self.standing, Standing::Here(row) if row.username == *username)
     }
 
-    /// The name for this member, or the ERROR where somebody else holds it, or where no character of it can be seen. A name in
-    /// `former_member` is free. `parameter` is the one that the name came in.
-    fn take_name<'n>(&self, key: Key, parameter: &'static str, username: &'n Username) -> Result<Taken<'n>, Reply> {
+    /// The name for this member, or the ERROR where somebody else holds it, or where no character
+    /// of it can be seen. A name in `former_member` is free. `parameter` is the one that the name
+    /// came in.
+    fn take_name<'n>(
+        &self,
+        key: Key,
+        parameter: &'static str,
+        username: &'n Username,
+    ) -> Result<Taken<'n>, Reply> {
         let other = |id: Option<MemberId>| id.filter(|&id| id != key.member);
         let taken = |holds_folded| Ok(Taken { username, holds_folded });
         self.seen(parameter, username)?;
-        let Some(holder) = other(self.holder).or(other(self.namesake)) else { return taken(!username.folded().is_empty()) };
+        let Some(holder) = other(self.holder).or(other(self.namesake)) else {
+            return taken(!username.folded().is_empty());
+        };
         if self.was_done || self.has_it(username) {
-            // As an upgrade does it: of all who have names of one folded form, the lowest memberid holds it.
+            // As an upgrade does it: of all who have names of one folded form, the lowest memberid
+            // holds it.
             return taken(self.was_done && key.member < holder && !username.folded().is_empty());
         }
         let Key { site, member } = key;
@@ -343,10 +367,14 @@ impl Decision {
     fn update(old: &Member, new: Member, done: &str) -> Self {
         let (key, name) = (new.key, &new.username);
         if *old == new {
-            let reply = Reply::ok(format_args!("member {} \"{name}\" of site {} was so already", key.member, key.site));
+            let reply = Reply::ok(format_args!(
+                "member {} \"{name}\" of site {} was so already",
+                key.member, key.site
+            ));
             return Self { change: Change::None, reply };
         }
-        let reply = Reply::ok(format_args!("member {} \"{name}\" {done} site {}", key.member, key.site));
+        let reply =
+            Reply::ok(format_args!("member {} \"{name}\" {done} site {}", key.member, key.site));
         Self { change: Change::Update(new), reply }
     }
 }

@@ -1,11 +1,13 @@
-//! Reading an action's parameters: what is needed, what is taken when it is readable, and what is passed over.
+//! Reading an action's parameters: what is needed, what is taken when it is readable, and what is
+//! passed over.
 
 use sha2::{Digest, Sha256};
 
 use crate::clock::{EXPIRE_EXPECTED, ExpiryRule, ExpiryText};
 use crate::fields::Fields;
 use crate::member::{
-    Credential, ID_EXPECTED, Key, Member, MemberId, SessionHash, SiteId, TEXT_BYTES_MAX, USERNAME_EXPECTED, Username,
+    Credential, ID_EXPECTED, Key, Member, MemberId, SessionHash, SiteId, TEXT_BYTES_MAX,
+    USERNAME_EXPECTED, Username,
 };
 use crate::password::{CRYPTPASS_EXPECTED, Cryptpass, PASSWORD_EXPECTED, Password, Stored, Vault};
 use crate::reply::{Found, Refusal, Word};
@@ -28,7 +30,8 @@ pub struct Rules {
     pub expiry: ExpiryRule,
 }
 
-/// What a journal record kept of the values that its fields hide, and of the instant that was computed then.
+/// What a journal record kept of the values that its fields hide, and of the instant that was
+/// computed then.
 #[derive(Clone, Debug, Default)]
 pub struct Recorded {
     /// The credential that the postback put into the row.
@@ -46,7 +49,8 @@ pub struct Recorded {
 pub enum Source<'a> {
     /// The wire or a capture: secrets in clear text.
     Wire(&'a Rules),
-    /// A journal record: secrets stand as `***`, what became of them is beside it, and so is the word of the reply then.
+    /// A journal record: secrets stand as `***`, what became of them is beside it, and so is the
+    /// word of the reply then.
     Journal(&'a Recorded, Word),
 }
 
@@ -93,7 +97,13 @@ pub(super) struct Credentials {
 
 impl Details {
     /// A row made of nothing but this.
-    pub(super) fn new_row(&self, key: Key, name: Taken<'_>, credential: &Credential, login_version: i64) -> Member {
+    pub(super) fn new_row(
+        &self,
+        key: Key,
+        name: Taken<'_>,
+        credential: &Credential,
+        login_version: i64,
+    ) -> Member {
         Member {
             key,
             username: name.username.clone(),
@@ -171,11 +181,14 @@ impl<'a> Reader<'a> {
     pub(super) fn optional_username(&mut self) -> Result<Username, Refusal> {
         let username = self.username();
         // Not given is no news; unreadable is, whether or not it is needed in the end.
-        self.ignored.extend(username.as_ref().err().filter(|refusal| refusal.found != Found::Nothing).cloned());
+        self.ignored.extend(
+            username.as_ref().err().filter(|refusal| refusal.found != Found::Nothing).cloned(),
+        );
         username
     }
 
-    /// new_username: malformed is refused, for a customer would be left with a name that was not meant.
+    /// new_username: malformed is refused, for a customer would be left with a name that was not
+    /// meant.
     pub(super) fn new_username(&self) -> Result<Option<Username>, Refusal> {
         self.given("new_username", USERNAME_EXPECTED, Username::typed)
     }
@@ -198,7 +211,9 @@ impl<'a> Reader<'a> {
             not_taken,
             trial: self.optional("trial", FLAG_EXPECTED, flag),
             email: self.email(&["email"]),
-            biller: self.optional("biller", TEXT_EXPECTED, text).or_else(|| self.optional("memberidx", TEXT_EXPECTED, text)),
+            biller: self
+                .optional("biller", TEXT_EXPECTED, text)
+                .or_else(|| self.optional("memberidx", TEXT_EXPECTED, text)),
             session: self.session(),
             joined: self.optional("joined", SECONDS_EXPECTED, seconds),
             expires: self.optional("expires", SECONDS_EXPECTED, seconds),
@@ -206,9 +221,14 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// password, or else cryptpass (one that came with a password is dropped); sealed here and now, so that nothing behind
-    /// this line can meet a clear one.
-    fn credentials(&mut self, key: Key, password: &'static str, cryptpass: &'static str) -> Credentials {
+    /// password, or else cryptpass (one that came with a password is dropped); sealed here and now,
+    /// so that nothing behind this line can meet a clear one.
+    fn credentials(
+        &mut self,
+        key: Key,
+        password: &'static str,
+        cryptpass: &'static str,
+    ) -> Credentials {
         let rules = match self.source {
             Source::Wire(rules) => rules,
             Source::Journal(recorded, _) => {
@@ -230,30 +250,36 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// new_password, or else new_cryptpass. Malformed is refused, because the member would be left with the old password while
-    /// NATS believes in the new one. A malformed new_cryptpass beside a readable new_password is not refused: it would have
-    /// been dropped in any case.
+    /// new_password, or else new_cryptpass. Malformed is refused, because the member would be left
+    /// with the old password while NATS believes in the new one. A malformed new_cryptpass beside a
+    /// readable new_password is not refused: it would have been dropped in any case.
     pub(super) fn new_credentials(&mut self, key: Key) -> Result<Credentials, Refusal> {
         let credentials = self.credentials(key, "new_password", "new_cryptpass");
         if let Some(refusal) = self.refused_then(&credentials) {
             return Err(refusal);
         }
-        let decides = |refusal: &&Refusal| refusal.parameter == "new_password" || credentials.taken.is_none();
+        let decides =
+            |refusal: &&Refusal| refusal.parameter == "new_password" || credentials.taken.is_none();
         match credentials.not_taken.iter().find(decides) {
             Some(refusal) => Err(refusal.clone()),
             None => Ok(credentials),
         }
     }
 
-    /// The refusal of a recorded CHANGE whose new password or cryptpass was malformed. The record does not have the value, so
-    /// the word of the reply tells: a version that passed such a value over answered OK and changed the rest, and its
-    /// record has to do so again.
+    /// The refusal of a recorded CHANGE whose new password or cryptpass was malformed. The record
+    /// does not have the value, so the word of the reply tells: a version that passed such a value
+    /// over answered OK and changed the rest, and its record has to do so again.
     fn refused_then(&self, credentials: &Credentials) -> Option<Refusal> {
         let Source::Journal(_, Word::Error) = self.source else { return None };
         let named = [("new_password", PASSWORD_EXPECTED), ("new_cryptpass", CRYPTPASS_EXPECTED)];
         let (name, expected) = named.into_iter().find(|(name, _)| self.text(name).is_some())?;
-        // One that was readable, and is not in the record because of another refusal, is refused all the same.
-        credentials.taken.is_none().then(|| Refusal { parameter: name, expected, found: Found::Words("***".into()) })
+        // One that was readable, and is not in the record because of another refusal, is refused
+        // all the same.
+        credentials.taken.is_none().then(|| Refusal {
+            parameter: name,
+            expected,
+            found: Found::Words("***".into()),
+        })
     }
 
     /// What a journal record says of login_version; `None` from the wire.
@@ -267,8 +293,12 @@ impl<'a> Reader<'a> {
     /// The refusal for an action that needs a credential and got none that is readable.
     pub(super) fn credential_refusal(&self) -> Refusal {
         match (self.text("password"), self.text("cryptpass")) {
-            (Some(password), _) => Refusal::malformed_secret("password", PASSWORD_EXPECTED, password),
-            (None, Some(cryptpass)) => Refusal::malformed_secret("cryptpass", CRYPTPASS_EXPECTED, cryptpass),
+            (Some(password), _) => {
+                Refusal::malformed_secret("password", PASSWORD_EXPECTED, password)
+            }
+            (None, Some(cryptpass)) => {
+                Refusal::malformed_secret("cryptpass", CRYPTPASS_EXPECTED, cryptpass)
+            }
             (None, None) => Refusal::missing("password", CREDENTIAL_EXPECTED),
         }
     }
@@ -295,30 +325,52 @@ impl<'a> Reader<'a> {
             let Some(value) = self.text(name) else { continue };
             match rule.instant(value) {
                 ExpiryText::At(instant) => return Ok(instant),
-                ExpiryText::Malformed => return Err(Refusal::malformed(name, EXPIRE_EXPECTED, value)),
+                ExpiryText::Malformed => {
+                    return Err(Refusal::malformed(name, EXPIRE_EXPECTED, value));
+                }
                 ExpiryText::NotGiven => {}
             }
         }
         Err(Refusal::missing("expire", EXPIRE_EXPECTED))
     }
 
-    fn need<T>(&self, name: &'static str, expected: &'static str, parse: fn(&str) -> Option<T>) -> Result<T, Refusal> {
+    fn need<T>(
+        &self,
+        name: &'static str,
+        expected: &'static str,
+        parse: fn(&str) -> Option<T>,
+    ) -> Result<T, Refusal> {
         self.given(name, expected, parse)?.ok_or_else(|| Refusal::missing(name, expected))
     }
 
-    fn given<T>(&self, name: &'static str, expected: &'static str, parse: fn(&str) -> Option<T>) -> Result<Option<T>, Refusal> {
+    fn given<T>(
+        &self,
+        name: &'static str,
+        expected: &'static str,
+        parse: fn(&str) -> Option<T>,
+    ) -> Result<Option<T>, Refusal> {
         let Some(value) = self.text(name) else { return Ok(None) };
         parse(value).map(Some).ok_or_else(|| Refusal::malformed(name, expected, value))
     }
 
-    fn optional<T>(&mut self, name: &'static str, expected: &'static str, parse: fn(&str) -> Option<T>) -> Option<T> {
+    fn optional<T>(
+        &mut self,
+        name: &'static str,
+        expected: &'static str,
+        parse: fn(&str) -> Option<T>,
+    ) -> Option<T> {
         self.given(name, expected, parse).unwrap_or_else(|refusal| {
             self.ignored.push(refusal);
             None
         })
     }
 
-    fn optional_secret<T>(&mut self, name: &'static str, expected: &'static str, parse: fn(&str) -> Option<T>) -> Option<T> {
+    fn optional_secret<T>(
+        &mut self,
+        name: &'static str,
+        expected: &'static str,
+        parse: fn(&str) -> Option<T>,
+    ) -> Option<T> {
         let value = self.text(name)?;
         let parsed = parse(value);
         if parsed.is_none() {

@@ -1,7 +1,8 @@
 //! TRIALTOFULL: a trial became a full membership.
 //!
-//! NATS3 sends memberid, username, siteid, biller; NATS4 the whole record. "Might be run more than once for a conversion", so it
-//! is OK also where trial is 0 already. A member who is not there has paid all the same, and comes back as with ACTIVATE.
+//! NATS3 sends memberid, username, siteid, biller; NATS4 the whole record. "Might be run more than
+//! once for a conversion", so it is OK also where trial is 0 already. A member who is not there has
+//! paid all the same, and comes back as with ACTIVATE.
 
 use super::activate::{refuse_without_credential, restore};
 use super::read::Reader;
@@ -14,7 +15,8 @@ use crate::reply::Refusal;
 pub struct TrialToFull {
     /// Needed: memberid and siteid.
     pub key: Key,
-    /// Needed only where the member has to be restored: else what is wrong with it is nobody's trouble.
+    /// Needed only where the member has to be restored: else what is wrong with it is nobody's
+    /// trouble.
     pub username: Result<Username, Refusal>,
     /// Taken over only where the member has to be restored; trial is always 0.
     pub details: Details,
@@ -44,9 +46,12 @@ impl TrialToFull {
             Err(refused) => return Decision::refused(refused),
         };
         match restore(known.standing, self.key, name, &self.details) {
-            Some(change) => {
-                Decision::ok(change, format_args!("member {member} \"{username}\" is back as a full member of site {site}"))
-            }
+            Some(change) => Decision::ok(
+                change,
+                format_args!(
+                    "member {member} \"{username}\" is back as a full member of site {site}"
+                ),
+            ),
             None => refuse_without_credential(self.key),
         }
     }

@@ -1,5 +1,6 @@
-//! What NATS answers, in a good hour and in a bad one. TMM documents the good one alone: JSON with the string under one key. So
-//! anything else but a blank is a failure, and says what is mostly the cause of one like it.
+//! What NATS answers, in a good hour and in a bad one. TMM documents the good one alone: JSON with
+//! the string under one key. So anything else but a blank is a failure, and says what is mostly the
+//! cause of one like it.
 
 use serde_json::Value;
 
@@ -27,7 +28,9 @@ pub enum Wrong {
     )]
     NotFound,
     /// It is elsewhere.
-    #[error("NATS answered with status {0}, a redirect: give the URL that it leads to, mostly https:// instead of http://")]
+    #[error(
+        "NATS answered with status {0}, a redirect: give the URL that it leads to, mostly https:// instead of http://"
+    )]
     Redirect(u16),
     /// NATS has failed.
     #[error("NATS answered with status {0}: it has failed itself, its own error log knows why")]
@@ -36,7 +39,9 @@ pub enum Wrong {
     #[error("nats-userman answered with status {0}: {1}")]
     Userman(u16, String),
     /// The question was not understood.
-    #[error("NATS answered with status 400: it does not understand the question, or this port speaks https://")]
+    #[error(
+        "NATS answered with status 400: it does not understand the question, or this port speaks https://"
+    )]
     BadRequest,
     /// Another status than 200.
     #[error("NATS answered with status {0} instead of 200")]
@@ -47,9 +52,12 @@ pub enum Wrong {
     )]
     Html,
     /// Something else for people.
-    #[error("NATS answered with something that is no JSON: the REST API is switched off, or the URL is not NATS's")]
+    #[error(
+        "NATS answered with something that is no JSON: the REST API is switched off, or the URL is not NATS's"
+    )]
     NoJson,
-    /// JSON with an error in it. Its text is not repeated: it may repeat what was asked, which has secrets in it.
+    /// JSON with an error in it. Its text is not repeated: it may repeat what was asked, which has
+    /// secrets in it.
     #[error(
         "NATS answered with an error instead of a string: api-key or api-username is wrong, the account may not use the REST API, or this address is not in NATS's Admin API Allowed IPs"
     )]
@@ -63,13 +71,16 @@ pub enum Wrong {
     #[error("NATS answered with more than {} bytes: the URL is not NATS's", ANSWER_BYTES_MAX)]
     TooLong,
     /// No HTTP, or one that goes beyond all bounds.
-    #[error("NATS answered with something that is no HTTP: the URL is not NATS's, or its port speaks TLS")]
+    #[error(
+        "NATS answered with something that is no HTTP: the URL is not NATS's, or its port speaks TLS"
+    )]
     NoHttp,
 }
 
 /// Reads an answer that came whole.
 ///
-/// A blank is an empty body, `null`, `""`, `[]`, `false`, or an object in which the key is missing or has one of these values.
+/// A blank is an empty body, `null`, `""`, `[]`, `false`, or an object in which the key is missing
+/// or has one of these values.
 ///
 /// # Errors
 ///
@@ -97,9 +108,16 @@ pub fn read(resource: Resource, status: u16, body: &[u8]) -> Result<Option<AuthS
     };
     match &value {
         Value::Object(object) => match object.get(resource.key()) {
-            Some(Value::String(text)) if !text.is_empty() => AuthString::parse(text).map(Some).ok_or(Wrong::Form(resource.key())),
+            Some(Value::String(text)) if !text.is_empty() => {
+                AuthString::parse(text).map(Some).ok_or(Wrong::Form(resource.key()))
+            }
             Some(other) if !is_blank(other) => Err(Wrong::Form(resource.key())),
-            _ if object.iter().any(|(name, value)| matches!(&**name, "error" | "errors") && !is_blank(value)) => Err(Wrong::Said),
+            _ if object
+                .iter()
+                .any(|(name, value)| matches!(&**name, "error" | "errors") && !is_blank(value)) =>
+            {
+                Err(Wrong::Said)
+            }
             _ => Ok(None),
         },
         other if is_blank(other) => Ok(None),
@@ -107,8 +125,8 @@ pub fn read(resource: Resource, status: u16, body: &[u8]) -> Result<Option<AuthS
     }
 }
 
-/// The error of a nats-userman that serves what NATS does: its words are ours and hold no secret, so they are said on. `None` where it
-/// says nothing.
+/// The error of a nats-userman that serves what NATS does: its words are ours and hold no secret,
+/// so they are said on. `None` where it says nothing.
 pub fn said_by_userman(status: u16, body: &[u8]) -> Option<Wrong> {
     let said: Value = serde_json::from_slice(body).ok()?;
     let said = said.get("error")?.as_str()?;
@@ -152,7 +170,11 @@ mod tests {
         let found = read(Resource::TokenRebuyString, 200, old.as_bytes()).unwrap().unwrap();
         assert_eq!(found.expose(), STRING);
         assert_eq!(format!("{found:?}"), "AuthString(***)");
-        assert_eq!(reads(200, &old), Ok(None), "the key of the other resource is a missing key here");
+        assert_eq!(
+            reads(200, &old),
+            Ok(None),
+            "the key of the other resource is a missing key here"
+        );
     }
 
     #[test]
@@ -208,6 +230,10 @@ mod tests {
         for (status, body, wrong) in table {
             assert_eq!(reads(status, body), Err(wrong), "{status} {body}");
         }
-        assert_eq!(reads(200, &format!("{{\"result\":\"{upper}\"}}")), Ok(Some(upper)), "either case");
+        assert_eq!(
+            reads(200, &format!("{{\"result\":\"{upper}\"}}")),
+            Ok(Some(upper)),
+            "either case"
+        );
     }
 }

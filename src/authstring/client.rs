@@ -19,7 +19,8 @@ const CREDENTIAL_BYTES_MAX: usize = 256;
 /// Connections that are kept for the next question.
 const IDLE_CONNECTIONS_MAX: usize = 32;
 /// What [`Access::new`] takes for a URL.
-pub const URL_EXPECTED: &str = "expected http:// or https:// and NATS's domain, as in https://nats.example.com, without /api";
+pub const URL_EXPECTED: &str =
+    "expected http:// or https:// and NATS's domain, as in https://nats.example.com, without /api";
 /// What [`Access::new`] takes for a key or a username.
 pub const CREDENTIAL_EXPECTED: &str = "expected 1 to 256 printable ASCII characters without blanks";
 
@@ -45,13 +46,16 @@ impl PartialEq for Access {
 
 impl fmt::Debug for Access {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Access").field("url", &self.url).field("username", &self.username).finish_non_exhaustive()
+        f.debug_struct("Access")
+            .field("url", &self.url)
+            .field("username", &self.username)
+            .finish_non_exhaustive()
     }
 }
 
 impl Access {
-    /// Takes [`URL_EXPECTED`], with a path before `/api` if there is one, and NATS's `api-username` and `api-key`. `None` where one of
-    /// them cannot be sent.
+    /// Takes [`URL_EXPECTED`], with a path before `/api` if there is one, and NATS's `api-username`
+    /// and `api-key`. `None` where one of them cannot be sent.
     pub fn new(url: &str, username: &str, key: &str) -> Option<Self> {
         let url = clean_url(url)?;
         if !is_credential(username) || !is_credential(key) {
@@ -62,8 +66,8 @@ impl Access {
         Some(Self { url, username: username.to_owned(), key, roots: None, pem: Vec::new() })
     }
 
-    /// The same with certificates in PEM form that are trusted instead of the usual ones, for a NATS with a certificate of its own.
-    /// `None` where there is no certificate in it.
+    /// The same with certificates in PEM form that are trusted instead of the usual ones, for a
+    /// NATS with a certificate of its own. `None` where there is no certificate in it.
     pub fn trusting(mut self, pem: &[u8]) -> Option<Self> {
         let certificates: Vec<_> = parse_pem(pem)
             .filter_map(|item| match item {
@@ -86,11 +90,18 @@ impl Access {
         &self.username
     }
 
-    /// Whether key and strings travel readable for whoever is on the way: not over TLS, and to another machine.
+    /// Whether key and strings travel readable for whoever is on the way: not over TLS, and to
+    /// another machine.
     pub fn is_open_to_others(&self) -> bool {
-        let host = self.url.parse::<Uri>().ok().and_then(|uri| uri.host().map(str::to_owned)).unwrap_or_default();
+        let host = self
+            .url
+            .parse::<Uri>()
+            .ok()
+            .and_then(|uri| uri.host().map(str::to_owned))
+            .unwrap_or_default();
         let host = host.trim_start_matches('[').trim_end_matches(']');
-        let is_here = host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
+        let is_here =
+            host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
         self.url.starts_with("http://") && !is_here
     }
 }
@@ -100,13 +111,17 @@ pub fn is_credential(text: &str) -> bool {
     (1..=CREDENTIAL_BYTES_MAX).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
 }
 
-/// A URL without a slash at its end; `None` for one that is none, has a query or a user, or leads to the REST API itself, whose path
-/// is put behind it.
+/// A URL without a slash at its end; `None` for one that is none, has a query or a user, or leads
+/// to the REST API itself, whose path is put behind it.
 pub fn clean_url(text: &str) -> Option<String> {
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"))?;
     let url = text.trim_end_matches('/');
-    let is_url = url.parse::<Uri>().is_ok_and(|uri| uri.scheme().is_some() && uri.host().is_some_and(|host| !host.is_empty()));
-    let clean = is_url && !rest.contains(['@', '?', '#']) && rest.split('/').skip(1).all(|part| part != "api");
+    let is_url = url
+        .parse::<Uri>()
+        .is_ok_and(|uri| uri.scheme().is_some() && uri.host().is_some_and(|host| !host.is_empty()));
+    let clean = is_url
+        && !rest.contains(['@', '?', '#'])
+        && rest.split('/').skip(1).all(|part| part != "api");
     clean.then(|| url.to_owned())
 }
 
@@ -122,7 +137,9 @@ pub enum Error {
     )]
     Tls(String),
     /// Something answered, and not in TLS.
-    #[error("no TLS with NATS: this port does not speak it; is the URL http://, or the port another one?")]
+    #[error(
+        "no TLS with NATS: this port does not speak it; is the URL http://, or the port another one?"
+    )]
     NoTls,
     /// Nothing, or not all of it, by the deadline.
     #[error("NATS did not answer in time (--nats-seconds)")]
@@ -132,23 +149,29 @@ pub enum Error {
     Wrong(#[from] Wrong),
 }
 
-/// Asks NATS for strings. Keeps connections; to be shared among threads. Each call blocks its thread until the deadline at most.
+/// Asks NATS for strings. Keeps connections; to be shared among threads. Each call blocks its
+/// thread until the deadline at most.
 pub struct Client {
     access: Access,
     time_max: Duration,
     agent: Agent,
-    /// Keeps no connection: for the second try, which shall not meet a connection that NATS has closed, too.
+    /// Keeps no connection: for the second try, which shall not meet a connection that NATS has
+    /// closed, too.
     fresh: Agent,
 }
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client").field("access", &self.access).field("time_max", &self.time_max).finish_non_exhaustive()
+        f.debug_struct("Client")
+            .field("access", &self.access)
+            .field("time_max", &self.time_max)
+            .finish_non_exhaustive()
     }
 }
 
 impl Client {
-    /// A client whose calls take `time_max` at most: name look-up, connection, TLS, answer and a second try together.
+    /// A client whose calls take `time_max` at most: name look-up, connection, TLS, answer and a
+    /// second try together.
     pub fn new(access: Access, time_max: Duration) -> Self {
         let names = Names::default();
         let agent = |idle| {
@@ -157,7 +180,8 @@ impl Client {
                 // A redirect would take the key along to wherever it leads.
                 .max_redirects(0)
                 .max_redirects_will_error(false)
-                // Of the settings alone: a variable of somebody's shell shall not lead the key elsewhere.
+                // Of the settings alone: a variable of somebody's shell shall not lead the key
+                // elsewhere.
                 .proxy(None)
                 .user_agent(concat!("nats-userman/", env!("CARGO_PKG_VERSION")))
                 .max_idle_connections(idle)
@@ -180,7 +204,8 @@ impl Client {
         &self.access
     }
 
-    /// The string of a "plus system" for a member; `None` is NATS's blank: no active member is meant.
+    /// The string of a "plus system" for a member; `None` is NATS's blank: no active member is
+    /// meant.
     ///
     /// # Errors
     ///
@@ -203,7 +228,12 @@ impl Client {
     /// # Errors
     ///
     /// See [`Error`].
-    pub fn get(&self, resource: Resource, lookup: &Lookup, until: Instant) -> Result<Option<AuthString>, Error> {
+    pub fn get(
+        &self,
+        resource: Resource,
+        lookup: &Lookup,
+        until: Instant,
+    ) -> Result<Option<AuthString>, Error> {
         match self.try_once(&self.agent, resource, lookup, until) {
             // NATS may have closed a connection that was kept. To ask twice is harmless.
             Err(Error::Unreachable(_)) => self.try_once(&self.fresh, resource, lookup, until),
@@ -211,19 +241,35 @@ impl Client {
         }
     }
 
-    fn try_once(&self, agent: &Agent, resource: Resource, lookup: &Lookup, until: Instant) -> Result<Option<AuthString>, Error> {
+    fn try_once(
+        &self,
+        agent: &Agent,
+        resource: Resource,
+        lookup: &Lookup,
+        until: Instant,
+    ) -> Result<Option<AuthString>, Error> {
         let left = until.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Err(Error::TimedOut);
         }
         let mut request = agent.get(format!("{}{}", self.access.url, resource.path()));
         for (name, value) in parameters(resource, lookup) {
-            // Escaped here: everything that could mean something in a query, with PHP on the other side.
-            request = request.query_raw(name, utf8_percent_encode(&value, NON_ALPHANUMERIC).to_string());
+            // Escaped here: everything that could mean something in a query, with PHP on the other
+            // side.
+            request =
+                request.query_raw(name, utf8_percent_encode(&value, NON_ALPHANUMERIC).to_string());
         }
-        let request = request.header("api-key", &self.access.key).header("api-username", &self.access.username);
-        let mut response = request.config().timeout_global(Some(left)).build().call().map_err(error)?;
-        let body = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec().map_err(error)?;
+        let request = request
+            .header("api-key", &self.access.key)
+            .header("api-username", &self.access.username);
+        let mut response =
+            request.config().timeout_global(Some(left)).build().call().map_err(error)?;
+        let body = response
+            .body_mut()
+            .with_config()
+            .limit(ANSWER_BYTES_MAX)
+            .read_to_vec()
+            .map_err(error)?;
         let status = response.status().as_u16();
         if response.headers().get(SERVER).is_some_and(|server| server == USERMAN)
             && let Some(said) = answer::said_by_userman(status, &body)
@@ -241,9 +287,15 @@ fn parameters(resource: Resource, lookup: &Lookup) -> Vec<(&'static str, String)
         Resource::TokenRebuyString => None,
     };
     let member = match lookup {
-        Lookup::Session { member, session } => [("memberid", member.to_string()), ("session", session.expose().to_owned())],
-        Lookup::Site { username, site } => [("username", username.to_string()), ("siteid", site.to_string())],
-        Lookup::Sites { username, sites } => [("username", username.to_string()), ("siteids", sites.to_string())],
+        Lookup::Session { member, session } => {
+            [("memberid", member.to_string()), ("session", session.expose().to_owned())]
+        }
+        Lookup::Site { username, site } => {
+            [("username", username.to_string()), ("siteid", site.to_string())]
+        }
+        Lookup::Sites { username, sites } => {
+            [("username", username.to_string()), ("siteids", sites.to_string())]
+        }
     };
     plus.into_iter().chain(member).collect()
 }
@@ -253,7 +305,8 @@ pub(crate) fn is_no_tls(said: &str) -> bool {
     said.starts_with("received corrupt message")
 }
 
-/// What rustls says, but for two cases: no TLS, and the one that whoever makes a certificate meets first.
+/// What rustls says, but for two cases: no TLS, and the one that whoever makes a certificate meets
+/// first.
 fn tls(said: &str) -> Error {
     if is_no_tls(said) {
         return Error::NoTls;
@@ -275,7 +328,9 @@ fn error(error: ureq::Error) -> Error {
         ureq::Error::BodyExceedsLimit(_) => Error::Wrong(Wrong::TooLong),
         ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::TimedOut => Error::TimedOut,
         // What TLS makes of bytes that it does not like.
-        ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => tls(&error.to_string()),
+        ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+            tls(&error.to_string())
+        }
         ureq::Error::Io(error) => Error::Unreachable(error.to_string()),
         ureq::Error::HostNotFound => Error::Unreachable("its name is not known".into()),
         ureq::Error::Rustls(error) => tls(&error.to_string()),
@@ -321,7 +376,11 @@ mod tests {
             ("http://127.0.0.1", false),
             ("http://[::1]:8080", false),
         ] {
-            assert_eq!(Access::new(url, "username", "key").unwrap().is_open_to_others(), is_open, "{url}");
+            assert_eq!(
+                Access::new(url, "username", "key").unwrap().is_open_to_others(),
+                is_open,
+                "{url}"
+            );
         }
     }
 
@@ -329,8 +388,14 @@ mod tests {
     fn the_certificate_of_a_ca_is_named_as_what_it_is() {
         let said = |text: &str| tls(text).to_string();
         let of_a_ca = said("invalid peer certificate: Other(OtherError(CaUsedAsEndEntity))");
-        assert!(of_a_ca.starts_with("no TLS with NATS: its certificate is that of a CA, "), "{of_a_ca}");
+        assert!(
+            of_a_ca.starts_with("no TLS with NATS: its certificate is that of a CA, "),
+            "{of_a_ca}"
+        );
         let expired = said("invalid peer certificate: Expired");
-        assert!(expired.starts_with("no TLS with NATS: invalid peer certificate: Expired; "), "{expired}");
+        assert!(
+            expired.starts_with("no TLS with NATS: invalid peer certificate: Expired; "),
+            "{expired}"
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! Who may ask for strings: `--api-key USERNAME:KEY`, each with the sites and addresses that it is good for.
+//! Who may ask for strings: `--api-key USERNAME:KEY`, each with the sites and addresses that it is
+//! good for.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -57,11 +58,16 @@ impl ApiKey {
             return None;
         }
         // In a variable a comma stands between two keys.
-        if !is_credential(username) || !is_credential(key) || key.len() < KEY_CHARS_MIN || credentials.contains(',') {
+        if !is_credential(username)
+            || !is_credential(key)
+            || key.len() < KEY_CHARS_MIN
+            || credentials.contains(',')
+        {
             return None;
         }
         let digest = Sha256::digest(credentials).into();
-        let mut read = Self { username: username.to_owned(), digest, sites: Vec::new(), networks: Vec::new() };
+        let mut read =
+            Self { username: username.to_owned(), digest, sites: Vec::new(), networks: Vec::new() };
         for word in words {
             match word.split_once('=')? {
                 ("site", site) => read.sites.push(SiteId::parse(site)?),
@@ -93,7 +99,8 @@ impl ApiKey {
 pub struct ApiKeys(Vec<ApiKey>);
 
 impl ApiKeys {
-    /// Takes keys; `Err` is the username of one that is there twice with the same key, whose limits would contradict each other.
+    /// Takes keys; `Err` is the username of one that is there twice with the same key, whose limits
+    /// would contradict each other.
     ///
     /// # Errors
     ///
@@ -117,7 +124,8 @@ impl ApiKeys {
         self.0.iter()
     }
 
-    /// The key of which this is the username and the text. Takes the same time whichever it is, and however much of one is right.
+    /// The key of which this is the username and the text. Takes the same time whichever it is, and
+    /// however much of one is right.
     pub fn find(&self, username: &[u8], key: &[u8]) -> Option<&ApiKey> {
         let mut presented = Sha256::new();
         presented.update(username);
@@ -130,7 +138,10 @@ impl ApiKeys {
             found.conditional_assign(&index, same);
         }
         // A username has no colon, so that no other pair gives the same text.
-        usize::try_from(found).ok().and_then(|index| self.0.get(index)).filter(|_| !username.contains(&b':'))
+        usize::try_from(found)
+            .ok()
+            .and_then(|index| self.0.get(index))
+            .filter(|_| !username.contains(&b':'))
     }
 }
 
@@ -159,8 +170,12 @@ mod tests {
         let open = key(&format!("tmm1:{KEY}"));
         assert!(open.is_good_for(site("7")) && open.is_good_from("203.0.113.9".parse().unwrap()));
         let limited = key(&format!(" tmm1:{KEY}  site=1 site=5\tip=10.0.0.0/8 ip=::1 "));
-        assert_eq!(["1", "5", "7"].map(|number| limited.is_good_for(site(number))), [true, true, false]);
-        let from = ["10.1.2.3", "::1", "11.0.0.1"].map(|ip| limited.is_good_from(ip.parse().unwrap()));
+        assert_eq!(
+            ["1", "5", "7"].map(|number| limited.is_good_for(site(number))),
+            [true, true, false]
+        );
+        let from =
+            ["10.1.2.3", "::1", "11.0.0.1"].map(|ip| limited.is_good_from(ip.parse().unwrap()));
         assert_eq!(from, [true, true, false]);
         assert_eq!(format!("{limited:?}"), "ApiKey { username: \"tmm1\", .. }");
         assert_eq!(limited.to_string(), "tmm1 site=1 site=5 ip=10.0.0.0/8 ip=::1/128");
@@ -192,19 +207,37 @@ mod tests {
     #[test]
     fn a_key_is_found_by_all_of_username_and_key_and_by_nothing_else() {
         let other = "x".repeat(32);
-        let keys = ApiKeys::new(vec![key(&format!("a:{KEY}")), key(&format!("b:{other}")), key(&format!("a:{other}"))]).unwrap();
+        let keys = ApiKeys::new(vec![
+            key(&format!("a:{KEY}")),
+            key(&format!("b:{other}")),
+            key(&format!("a:{other}")),
+        ])
+        .unwrap();
         let found = |username: &str, key: &str| {
             let found = keys.find(username.as_bytes(), key.as_bytes())?;
             keys.0.iter().position(|key| std::ptr::eq(key, found))
         };
-        assert_eq!([found("a", KEY), found("b", &other), found("a", &other)], [Some(0), Some(1), Some(2)]);
-        for (username, key) in [("b", KEY), ("A", KEY), ("", KEY), ("a", ""), ("a", &KEY[..31]), ("a", &format!("{KEY}0"))] {
+        assert_eq!(
+            [found("a", KEY), found("b", &other), found("a", &other)],
+            [Some(0), Some(1), Some(2)]
+        );
+        for (username, key) in [
+            ("b", KEY),
+            ("A", KEY),
+            ("", KEY),
+            ("a", ""),
+            ("a", &KEY[..31]),
+            ("a", &format!("{KEY}0")),
+        ] {
             assert_eq!(found(username, key), None, "{username} {key}");
         }
         let split = key("a:b:0123456789abcdef");
         let keys = ApiKeys::new(vec![split]).unwrap();
         assert!(keys.find(b"a", b"b:0123456789abcdef").is_some());
-        assert!(keys.find(b"a:b", b"0123456789abcdef").is_none(), "the colon may stand in a key, not in a username");
+        assert!(
+            keys.find(b"a:b", b"0123456789abcdef").is_none(),
+            "the colon may stand in a key, not in a username"
+        );
         assert!(ApiKeys::default().find(b"", b"").is_none());
     }
 

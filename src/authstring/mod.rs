@@ -1,5 +1,5 @@
-//! Strings that authorise a link to NATS's `/signup/*plus.php` pages: NATS's REST API, called by us, served by us, and without a NATS
-//! played by us.
+//! Strings that authorise a link to NATS's `/signup/*plus.php` pages: NATS's REST API, called by
+//! us, served by us, and without a NATS played by us.
 //!
 //! ```text
 //! query --question--> Question: resource and Lookup      headers --keys--> which sites may be asked for
@@ -46,7 +46,8 @@ use crate::member::{MemberId, SessionHash, SiteId, TEXT_BYTES_MAX, Username};
 /// Hexadecimal digits of a string (TMM's examples of both resources have as many).
 pub const DIGITS: usize = 32;
 
-/// The "plus system" that a string is for: NATS's parameter `type`, with the six values of TMM's page.
+/// The "plus system" that a string is for: NATS's parameter `type`, with the six values of TMM's
+/// page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Plus {
     /// UpsellPlus: a further site.
@@ -64,10 +65,17 @@ pub enum Plus {
 }
 
 /// All of them, in the order of TMM's page.
-pub const PLUS: [Plus; 6] =
-    [Plus::Upsell, Plus::TokenRebuy, Plus::InstantUpgrade, Plus::PackageUpgrade, Plus::Cancel, Plus::SignupPlus];
+pub const PLUS: [Plus; 6] = [
+    Plus::Upsell,
+    Plus::TokenRebuy,
+    Plus::InstantUpgrade,
+    Plus::PackageUpgrade,
+    Plus::Cancel,
+    Plus::SignupPlus,
+];
 /// What [`Plus::parse`] takes.
-pub const PLUS_EXPECTED: &str = "expected upsell, tokenrebuy, instantupgrade, packageupgrade, cancel or signupplus";
+pub const PLUS_EXPECTED: &str =
+    "expected upsell, tokenrebuy, instantupgrade, packageupgrade, cancel or signupplus";
 
 impl Plus {
     /// As NATS writes it.
@@ -128,7 +136,8 @@ impl Resource {
     }
 }
 
-/// The one member who is meant, by one of NATS's three combinations. Another combination cannot be said.
+/// The one member who is meant, by one of NATS's three combinations. Another combination cannot be
+/// said.
 #[derive(Clone, Debug)]
 pub enum Lookup {
     /// `memberid` and `session`.

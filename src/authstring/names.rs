@@ -1,5 +1,6 @@
-//! The addresses of NATS's name. A look-up cannot be broken off, and may take long when the name server is silent; so there is one at
-//! a time, however many wait for it, and the last answer is good while another is looked up.
+//! The addresses of NATS's name. A look-up cannot be broken off, and may take long when the name
+//! server is silent; so there is one at a time, however many wait for it, and the last answer is
+//! good while another is looked up.
 
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -52,10 +53,15 @@ impl Names {
             state.is_looking = self.look(host_and_port.to_owned());
         }
         let before = state.looks;
-        // What is known is good enough until the look-up says otherwise: a silent name server shall not stop us.
+        // What is known is good enough until the look-up says otherwise: a silent name server shall
+        // not stop us.
         if state.known.is_empty() && state.is_looking {
             let waits = |state: &mut State| state.looks == before;
-            let (ended, _) = self.0.ended.wait_timeout_while(state, time_max, waits).unwrap_or_else(PoisonError::into_inner);
+            let (ended, _) = self
+                .0
+                .ended
+                .wait_timeout_while(state, time_max, waits)
+                .unwrap_or_else(PoisonError::into_inner);
             state = ended;
             if state.looks == before {
                 return Err(Error::Timeout(Timeout::Resolve));
@@ -64,13 +70,15 @@ impl Names {
         if state.known.is_empty() { Err(Error::HostNotFound) } else { Ok(state.known.clone()) }
     }
 
-    /// Looks up on a thread of its own, which may outlive the one who asked. `false` where the system gives none.
+    /// Looks up on a thread of its own, which may outlive the one who asked. `false` where the
+    /// system gives none.
     fn look(&self, host_and_port: String) -> bool {
         let shared = Arc::clone(&self.0);
         let look = move || {
             let found = host_and_port.to_socket_addrs();
             let mut state = shared.state();
-            // A name that is not found any more keeps its addresses until it is: mostly it is the name server that fails.
+            // A name that is not found any more keeps its addresses until it is: mostly it is the
+            // name server that fails.
             if let Ok(found) = found {
                 state.known = found.take(ADDRESSES_MAX).collect();
                 state.at = Some(Instant::now());
@@ -83,12 +91,21 @@ impl Names {
 }
 
 impl Resolver for Names {
-    fn resolve(&self, uri: &Uri, _: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
+    fn resolve(
+        &self,
+        uri: &Uri,
+        _: &Config,
+        timeout: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, Error> {
         let no_host = || Error::BadUri("no host".into());
-        let (scheme, authority) = (uri.scheme().ok_or_else(no_host)?, uri.authority().ok_or_else(no_host)?);
-        let host_and_port = DefaultResolver::host_and_port(scheme, authority).ok_or_else(no_host)?;
+        let (scheme, authority) =
+            (uri.scheme().ok_or_else(no_host)?, uri.authority().ok_or_else(no_host)?);
+        let host_and_port =
+            DefaultResolver::host_and_port(scheme, authority).ok_or_else(no_host)?;
         let mut addresses = self.empty();
-        self.addresses(&host_and_port, *timeout.after)?.into_iter().for_each(|address| addresses.push(address));
+        self.addresses(&host_and_port, *timeout.after)?
+            .into_iter()
+            .for_each(|address| addresses.push(address));
         Ok(addresses)
     }
 }
@@ -121,7 +138,10 @@ mod tests {
         let names = Names::default();
         names.0.state().is_looking = true;
         for _ in 0..3 {
-            assert!(matches!(names.addresses("127.0.0.1:80", Duration::from_millis(1)), Err(Error::Timeout(Timeout::Resolve))));
+            assert!(matches!(
+                names.addresses("127.0.0.1:80", Duration::from_millis(1)),
+                Err(Error::Timeout(Timeout::Resolve))
+            ));
         }
         assert_eq!(names.0.state().looks, 0, "and nobody begins a second look-up beside it");
     }

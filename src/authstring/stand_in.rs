@@ -1,4 +1,5 @@
-//! In NATS's place: strings of our own, so that a members area can be built and tried from end to end without a NATS at hand.
+//! In NATS's place: strings of our own, so that a members area can be built and tried from end to
+//! end without a NATS at hand.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -33,7 +34,9 @@ pub struct StandIn {
 
 impl std::fmt::Debug for StandIn {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("StandIn").field("lifetime_seconds", &self.lifetime_seconds).finish_non_exhaustive()
+        f.debug_struct("StandIn")
+            .field("lifetime_seconds", &self.lifetime_seconds)
+            .finish_non_exhaustive()
     }
 }
 
@@ -58,7 +61,8 @@ impl StandIn {
         Ok(AuthString(text.into()))
     }
 
-    /// What a string is good for now, whatever the text; `None` for one that is none of ours, over, or redeemed already.
+    /// What a string is good for now, whatever the text; `None` for one that is none of ours, over,
+    /// or redeemed already.
     pub fn look(&self, text: &str, now: i64) -> Option<Ticket> {
         let digest = digest(text);
         let ticket = *self.strings().get(&digest)?;
@@ -94,7 +98,8 @@ mod tests {
     #[test]
     fn a_string_is_good_once_until_its_time_is_over() {
         let stand_in = StandIn::new(60);
-        let strings: Vec<_> = (0..3).map(|_| stand_in.issue(Plus::Upsell, bob(), 1_000).unwrap()).collect();
+        let strings: Vec<_> =
+            (0..3).map(|_| stand_in.issue(Plus::Upsell, bob(), 1_000).unwrap()).collect();
         let look = |index: usize, now| stand_in.look(strings[index].expose(), now);
         let redeem = |index: usize, now| stand_in.redeem(strings[index].expose(), now);
         let good = Some(Ticket { plus: Plus::Upsell, key: bob(), until: 1_060 });
@@ -112,7 +117,10 @@ mod tests {
         let mut seen = std::collections::HashSet::new();
         for _ in 0..1_000 {
             let string = stand_in.issue(Plus::Cancel, bob(), 0).unwrap();
-            assert!(AuthString::parse(string.expose()).is_some() && string.expose() == string.expose().to_lowercase());
+            assert!(
+                AuthString::parse(string.expose()).is_some()
+                    && string.expose() == string.expose().to_lowercase()
+            );
             assert!(seen.insert(string.expose().to_owned()));
         }
     }
@@ -121,7 +129,8 @@ mod tests {
     fn memory_is_bounded_and_the_latest_half_is_there() {
         let stand_in = StandIn::new(60);
         let first = stand_in.issue(Plus::Cancel, bob(), 0).unwrap();
-        let last: Vec<_> = (0..STRINGS_MAX).map(|_| stand_in.issue(Plus::Cancel, bob(), 0).unwrap()).collect();
+        let last: Vec<_> =
+            (0..STRINGS_MAX).map(|_| stand_in.issue(Plus::Cancel, bob(), 0).unwrap()).collect();
         assert_eq!(stand_in.redeem(first.expose(), 0), None);
         for string in &last[STRINGS_MAX / 2..] {
             assert!(stand_in.redeem(string.expose(), 0).is_some());

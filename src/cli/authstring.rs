@@ -1,4 +1,5 @@
-//! `authstring`: asks NATS, or a running service, for one string. For scripts, and to see whether key and address are accepted.
+//! `authstring`: asks NATS, or a running service, for one string. For scripts, and to see whether
+//! key and address are accepted.
 
 use std::io::{Write as _, stdout};
 use std::path::PathBuf;
@@ -17,7 +18,12 @@ use crate::member::{ID_EXPECTED, MemberId, SiteId, USERNAME_EXPECTED, Username};
 #[derive(Args, Debug)]
 pub(super) struct AuthString {
     /// What it is for: upsell, tokenrebuy, instantupgrade, packageupgrade, cancel or signupplus
-    #[arg(long = "type", value_name = "TYPE", required_unless_present = "tokenrebuystring", conflicts_with = "tokenrebuystring")]
+    #[arg(
+        long = "type",
+        value_name = "TYPE",
+        required_unless_present = "tokenrebuystring",
+        conflicts_with = "tokenrebuystring"
+    )]
     plus: Option<String>,
     /// Ask the older resource, tokenrebuystring, which has no type
     #[arg(long)]
@@ -31,7 +37,8 @@ pub(super) struct AuthString {
     /// The memberid, instead of a name; needs --session or --session-file
     #[arg(long, value_name = "MEMBERID", conflicts_with = "username")]
     member: Option<String>,
-    /// The member's session at NATS, a secret: others on this machine see it here, so rather use --session-file
+    /// The member's session at NATS, a secret: others on this machine see it here, so rather use
+    /// --session-file
     #[arg(long, value_name = "SESSION", requires = "member")]
     session: Option<SecretString>,
     /// The same from a file
@@ -49,12 +56,19 @@ impl AuthString {
         let lookup = self.lookup()?;
         let client = Client::new(access.clone(), *time_max);
         let answer = match &self.plus {
-            Some(text) => client.authstring(read("--type", PLUS_EXPECTED, text, Plus::parse)?, &lookup),
+            Some(text) => {
+                client.authstring(read("--type", PLUS_EXPECTED, text, Plus::parse)?, &lookup)
+            }
             None => client.token_rebuy_string(&lookup),
         };
-        match answer.map_err(|error| Failure::Failed(format!("{}: {}", client.url(), chain(&error))))? {
+        match answer
+            .map_err(|error| Failure::Failed(format!("{}: {}", client.url(), chain(&error))))?
+        {
             Some(string) => Ok(writeln!(stdout(), "{}", string.expose())?),
-            None => Err(Failure::Failed(format!("{}: a blank, there is no such active member", client.url()))),
+            None => Err(Failure::Failed(format!(
+                "{}: a blank, there is no such active member",
+                client.url()
+            ))),
         }
     }
 
@@ -64,10 +78,16 @@ impl AuthString {
             return Ok(Lookup::Session { member, session: self.session()? });
         }
         // clap has seen to it that both are there.
-        let (username, site) = (self.username.as_deref().unwrap_or_default(), self.site.as_deref().unwrap_or_default());
+        let (username, site) = (
+            self.username.as_deref().unwrap_or_default(),
+            self.site.as_deref().unwrap_or_default(),
+        );
         let username = read("--username", USERNAME_EXPECTED, username, Username::typed)?;
         if site.contains(',') {
-            return Ok(Lookup::Sites { username, sites: read("--site", SITES_EXPECTED, site, Sites::parse)? });
+            return Ok(Lookup::Sites {
+                username,
+                sites: read("--site", SITES_EXPECTED, site, Sites::parse)?,
+            });
         }
         Ok(Lookup::Site { username, site: read("--site", ID_EXPECTED, site, SiteId::parse)? })
     }
@@ -76,14 +96,28 @@ impl AuthString {
         let text = match (&self.session, &self.session_file) {
             (Some(text), _) => text.clone(),
             (None, Some(path)) => crate::text_file::read(path)
-                .map_err(|error| Failure::usage(format!("--session-file: {}: {error}", path.display())))?
+                .map_err(|error| {
+                    Failure::usage(format!("--session-file: {}: {error}", path.display()))
+                })?
                 .into(),
-            (None, None) => return Err(Failure::usage("--member: expected --session or --session-file beside it")),
+            (None, None) => {
+                return Err(Failure::usage(
+                    "--member: expected --session or --session-file beside it",
+                ));
+            }
         };
-        Session::parse(text.expose_secret().trim()).ok_or_else(|| Failure::usage(format!("--session: {SESSION_EXPECTED}")))
+        Session::parse(text.expose_secret().trim())
+            .ok_or_else(|| Failure::usage(format!("--session: {SESSION_EXPECTED}")))
     }
 }
 
-fn read<T>(flag: &str, expected: &str, text: &str, parse: fn(&str) -> Option<T>) -> Result<T, Failure> {
-    parse(text).ok_or_else(|| Failure::usage(format!("{flag}: {expected}, found \"{}\"", text.escape_debug())))
+fn read<T>(
+    flag: &str,
+    expected: &str,
+    text: &str,
+    parse: fn(&str) -> Option<T>,
+) -> Result<T, Failure> {
+    parse(text).ok_or_else(|| {
+        Failure::usage(format!("{flag}: {expected}, found \"{}\"", text.escape_debug()))
+    })
 }

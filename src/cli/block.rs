@@ -1,4 +1,5 @@
-//! `block list` and `block lift`: who may not try passwords now. A running service takes up within a second what was lifted.
+//! `block list` and `block lift`: who may not try passwords now. A running service takes up within
+//! a second what was lifted.
 
 use std::io::{Write as _, stdout};
 
@@ -52,7 +53,9 @@ impl Block {
                 let (door, network) = (name.as_deref().map(Door::new), network.transpose()?);
                 let chosen = |block: &&Blocked| {
                     door.as_ref().is_none_or(|door| block.target.door() == Some(door))
-                        && network.is_none_or(|network| block.target.network().is_some_and(|blocked| blocked.overlaps(network)))
+                        && network.is_none_or(|network| {
+                            block.target.network().is_some_and(|blocked| blocked.overlaps(network))
+                        })
                 };
                 lift(config, &blocks.iter().filter(chosen).collect::<Vec<_>>())
             }
@@ -72,7 +75,8 @@ fn list(blocks: &[Blocked]) -> Result<(), Failure> {
 }
 
 fn lift(config: &Config, blocks: &[&Blocked]) -> Result<(), Failure> {
-    let lift = |engine: &mut dyn Engine| blocks.iter().try_for_each(|block| engine.lift(&block.target));
+    let lift =
+        |engine: &mut dyn Engine| blocks.iter().try_for_each(|block| engine.lift(&block.target));
     with_writer(config, |engine| in_transaction(engine, lift))??;
     let mut out = stdout().lock();
     for block in blocks {

@@ -45,7 +45,10 @@ pub(super) fn run(settings: &Settings, config: &Config, exposed: &[String]) -> R
         ("tokens", tokens),
         ("allowed networks", list(&config.allow_ip, "any")),
         ("trusted proxies", list(&config.trusted_proxy.0, "none")),
-        ("time zone", format!("{}, {} hours of grace", config.expiry.zone, config.expiry.grace_hours)),
+        (
+            "time zone",
+            format!("{}, {} hours of grace", config.expiry.zone, config.expiry.grace_hours),
+        ),
         ("clock jumps", clock_jumps(config.clock_jump_minutes)),
         ("password hash", settings.password_hash.trim().to_owned()),
         ("keep cryptpass", if config.keep_cryptpass { "yes" } else { "no" }.into()),
@@ -84,9 +87,16 @@ fn clock_jumps(minutes: u32) -> String {
 fn logins(config: &Config) -> String {
     let area = &config.area;
     let domains: Vec<&str> = area.cookie_domains.iter().map(CookieDomain::as_str).collect();
-    let shared = if domains.is_empty() { "each host its own".into() } else { format!("shared by {}", domains.join(" and by ")) };
+    let shared = if domains.is_empty() {
+        "each host its own".into()
+    } else {
+        format!("shared by {}", domains.join(" and by "))
+    };
     let page = if config.login_page.is_ours() { "the plain page" } else { "your own page" };
-    let idle = area.idle_seconds.map(|seconds| format!(", {} minutes unused", seconds / 60)).unwrap_or_default();
+    let idle = area
+        .idle_seconds
+        .map(|seconds| format!(", {} minutes unused", seconds / 60))
+        .unwrap_or_default();
     format!("{} hours{idle}, {shared}, {page}", area.login_seconds / 3_600)
 }
 
@@ -104,7 +114,11 @@ fn guessing(limits: &Limits) -> String {
 
 fn api_keys(api: &ApiConfig) -> String {
     let names: Vec<_> = api.keys.iter().map(ApiKey::to_string).collect();
-    if names.is_empty() { "none, nobody may ask /api".into() } else { format!("of {}", names.join(", ")) }
+    if names.is_empty() {
+        "none, nobody may ask /api".into()
+    } else {
+        format!("of {}", names.join(", "))
+    }
 }
 
 fn authstrings(source: &Source) -> String {
@@ -113,15 +127,17 @@ fn authstrings(source: &Source) -> String {
         Source::Nats(access, time_max) => {
             format!("of {} as {}, within {} s", access.url(), access.username(), time_max.as_secs())
         }
-        Source::StandIn(seconds) => format!("our own, unknown to NATS, good for {} minutes", seconds / 60),
+        Source::StandIn(seconds) => {
+            format!("our own, unknown to NATS, good for {} minutes", seconds / 60)
+        }
     }
 }
 
 /// What is wrong, and what no setting mends.
 struct Found {
     problems: Vec<String>,
-    /// Members whom an Apache that reads the table keeps out, or who log in by their exact names alone: it takes logins or NATS to end
-    /// that, and meanwhile the service starts.
+    /// Members whom an Apache that reads the table keeps out, or who log in by their exact names
+    /// alone: it takes logins or NATS to end that, and meanwhile the service starts.
     members: Vec<String>,
 }
 
@@ -173,8 +189,8 @@ fn members_kept_out(config: &Config, reader: &Reader) -> Result<Vec<String>, Fau
     Ok(leftovers::kept_out(&forms, kind, keep_cryptpass))
 }
 
-/// A database of this release, if there is one. `serve` does not look for broken pages but before an
-/// upgrade: it would read the whole file.
+/// A database of this release, if there is one. `serve` does not look for broken pages but before
+/// an upgrade: it would read the whole file.
 fn whole_database(config: &Config) -> Result<Option<Reader>, OpenError> {
     match database::state(config)? {
         // The first start makes it.
@@ -190,7 +206,8 @@ fn whole_database(config: &Config) -> Result<Option<Reader>, OpenError> {
 
 /// Reads all pages, which takes long in a large database.
 fn pages(config: &Config) -> Result<(), OpenError> {
-    let bar = if stderr().is_terminal() { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
+    let bar =
+        if stderr().is_terminal() { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
     bar.set_message(format!("reading {}", config.location.path().display()));
     bar.enable_steady_tick(TICK_EVERY);
     let checked = check_pages(&config.location);
@@ -198,14 +215,20 @@ fn pages(config: &Config) -> Result<(), OpenError> {
     checked
 }
 
-/// Whether the passwords that wait to be hashed can be opened. `None` for a key that cannot be read, of which it is said already.
+/// Whether the passwords that wait to be hashed can be opened. `None` for a key that cannot be
+/// read, of which it is said already.
 fn seals(config: &Config, reader: &Reader, vault: Option<&Option<Vault>>) -> Option<String> {
     let key = config.data_dir.seal_key();
     let found = reader.backlog().and_then(|backlog| match vault {
         None => Ok(None),
         Some(_) if backlog == 0 => Ok(None),
         Some(None) => Ok(Some(StartError::KeyMissing(backlog, key))),
-        Some(Some(vault)) => Ok((foreign_seals(vault, reader)? > 0).then(|| StartError::KeyForeign(backlog, key))),
+        Some(Some(vault)) => {
+            Ok((foreign_seals(vault, reader)? > 0).then(|| StartError::KeyForeign(backlog, key)))
+        }
     });
-    found.map_or_else(|fault| Some(chain(&fault)), |problem| problem.map(|problem| problem.to_string()))
+    found.map_or_else(
+        |fault| Some(chain(&fault)),
+        |problem| problem.map(|problem| problem.to_string()),
+    )
 }

@@ -60,9 +60,9 @@ impl Journal {
     fn filter(&self, config: &Config) -> Result<JournalFilter, Failure> {
         let moment = |flag: &str, text: &Option<String>| match text {
             None => Ok(None),
-            Some(text) => parse_moment(text, config.expiry.zone)
-                .map(Some)
-                .ok_or_else(|| Failure::usage(format!("{flag}: {EXPIRE_EXPECTED}, found {text:?}"))),
+            Some(text) => parse_moment(text, config.expiry.zone).map(Some).ok_or_else(|| {
+                Failure::usage(format!("{flag}: {EXPIRE_EXPECTED}, found {text:?}"))
+            }),
         };
         let replies = [Word::Ok, Word::NotOk, Word::Error].map(Word::as_str);
         Ok(JournalFilter {
@@ -70,7 +70,12 @@ impl Journal {
             member: self.member,
             username: self.username.clone(),
             action: one_of(&NAMES, "--action", ACTION_EXPECTED, self.action.as_deref())?,
-            word: one_of(&replies, "--reply", "expected OK, NOTOK or ERROR", self.reply.as_deref())?,
+            word: one_of(
+                &replies,
+                "--reply",
+                "expected OK, NOTOK or ERROR",
+                self.reply.as_deref(),
+            )?,
             since: moment("--since", &self.since)?,
             until: moment("--until", &self.until)?,
         })
@@ -78,10 +83,16 @@ impl Journal {
 }
 
 /// A word in either case; another one would find nothing, which is no answer to a slip of the hand.
-fn one_of(words: &[&str], flag: &str, expected: &str, found: Option<&str>) -> Result<Option<String>, Failure> {
+fn one_of(
+    words: &[&str],
+    flag: &str,
+    expected: &str,
+    found: Option<&str>,
+) -> Result<Option<String>, Failure> {
     let Some(found) = found else { return Ok(None) };
     let word = words.iter().find(|word| word.eq_ignore_ascii_case(found));
-    word.map(|word| Some((*word).to_owned())).ok_or_else(|| Failure::usage(format!("{flag}: {expected}, found {found:?}")))
+    word.map(|word| Some((*word).to_owned()))
+        .ok_or_else(|| Failure::usage(format!("{flag}: {expected}, found {found:?}")))
 }
 
 /// A record for people: when, who, what, the answer; and the fields below.

@@ -1,4 +1,5 @@
-//! `member`: what support staff ask. Changes are postbacks of the operator: the same rules, the same journal.
+//! `member`: what support staff ask. Changes are postbacks of the operator: the same rules, the
+//! same journal.
 
 mod lapsed_early;
 mod logout;
@@ -45,7 +46,8 @@ pub(super) enum Member {
         /// memberid
         memberid: String,
     },
-    /// Put a former member back with the credential that is kept, as an ACTIVATE does; or all who lapsed under a wrong clock
+    /// Put a former member back with the credential that is kept, as an ACTIVATE does; or all who
+    /// lapsed under a wrong clock
     Restore {
         /// siteid
         #[arg(required_unless_present = "lapsed_early")]
@@ -56,12 +58,13 @@ pub(super) enum Member {
         /// Another username, where somebody else has the old one
         #[arg(long, conflicts_with = "lapsed_early")]
         username: Option<String>,
-        /// All whose expiry is still ahead: a clock in a wrong year has moved them. Set the clock right first. With SITE, those of
-        /// that site
+        /// All whose expiry is still ahead: a clock in a wrong year has moved them. Set the clock
+        /// right first. With SITE, those of that site
         #[arg(long)]
         lapsed_early: bool,
     },
-    /// End the logins of a member, or with --all everybody's; whoever knows the password can log in again
+    /// End the logins of a member, or with --all everybody's; whoever knows the password can log in
+    /// again
     Logout {
         /// siteid
         #[arg(required_unless_present = "all")]
@@ -69,7 +72,8 @@ pub(super) enum Member {
         /// memberid
         #[arg(required_unless_present = "all")]
         memberid: Option<String>,
-        /// Everybody's, as after a restore of a backup, which brings back logins that were ended since
+        /// Everybody's, as after a restore of a backup, which brings back logins that were ended
+        /// since
         #[arg(long, conflicts_with_all = ["site", "memberid"])]
         all: bool,
     },
@@ -85,12 +89,17 @@ impl Member {
                 database::check(config)?;
                 change(config, "DELETE", key, None)
             }
-            Member::Logout { site: Some(site), memberid: Some(memberid), all: _ } => logout::one(config, key(site, memberid)?),
+            Member::Logout { site: Some(site), memberid: Some(memberid), all: _ } => {
+                logout::one(config, key(site, memberid)?)
+            }
             // The other arguments are needed without --all.
             Member::Logout { .. } => logout::all(config),
-            Member::Restore { site, lapsed_early: true, .. } => lapsed_early::run(config, site_of(site.as_deref())?),
+            Member::Restore { site, lapsed_early: true, .. } => {
+                lapsed_early::run(config, site_of(site.as_deref())?)
+            }
             Member::Restore { site, memberid, username, lapsed_early: false } => {
-                let (site, memberid) = (site.as_deref().unwrap_or_default(), memberid.as_deref().unwrap_or_default());
+                let (site, memberid) =
+                    (site.as_deref().unwrap_or_default(), memberid.as_deref().unwrap_or_default());
                 restore(config, key(site, memberid)?, username.as_deref())
             }
         }
@@ -105,7 +114,8 @@ fn key(site: &str, memberid: &str) -> Result<Key, Failure> {
 }
 
 fn site_of(text: Option<&str>) -> Result<Option<i64>, Failure> {
-    text.map(|text| SiteId::parse(text).map(SiteId::get).ok_or_else(|| bad_id("SITE", text))).transpose()
+    text.map(|text| SiteId::parse(text).map(SiteId::get).ok_or_else(|| bad_id("SITE", text)))
+        .transpose()
 }
 
 fn bad_id(name: &str, text: &str) -> Failure {
@@ -122,14 +132,25 @@ fn show(config: &Config, key: Key) -> Result<(), Failure> {
         }
         Standing::Former(former) => {
             let (reason, when) = (former.reason.as_str(), format_utc(former.ended_at));
-            writeln!(out, "member {} of site {}: {reason} at {when}, may not log in", key.member, key.site)?;
+            writeln!(
+                out,
+                "member {} of site {}: {reason} at {when}, may not log in",
+                key.member, key.site
+            )?;
             describe(&mut out, &former.member)?;
         }
-        Standing::Unknown => writeln!(out, "member {} of site {}: was never a member", key.member, key.site)?,
+        Standing::Unknown => {
+            writeln!(out, "member {} of site {}: was never a member", key.member, key.site)?
+        }
     }
     writeln!(out, "\nhistory:")?;
-    let filter = JournalFilter { site: Some(key.site.get()), member: Some(key.member.get()), ..JournalFilter::default() };
-    reader.journal(&filter, |record| Ok::<_, Failure>(writeln!(out, "{}", journal::text(record))?))?;
+    let filter = JournalFilter {
+        site: Some(key.site.get()),
+        member: Some(key.member.get()),
+        ..JournalFilter::default()
+    };
+    reader
+        .journal(&filter, |record| Ok::<_, Failure>(writeln!(out, "{}", journal::text(record))?))?;
     Ok(out.flush()?)
 }
 
@@ -140,7 +161,9 @@ fn describe(out: &mut impl std::io::Write, row: &Row) -> Result<(), Failure> {
         Stored::Wrapped(_) => "cryptpass, wrapped",
     };
     let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".into());
-    let time = |value: Option<i64>| value.filter(|&seconds| seconds != 0).map_or_else(|| "-".into(), format_utc);
+    let time = |value: Option<i64>| {
+        value.filter(|&seconds| seconds != 0).map_or_else(|| "-".into(), format_utc)
+    };
     writeln!(out, "    username   {}", Visible(row.username.as_str()))?;
     writeln!(out, "    password   {form}")?;
     writeln!(out, "    trial      {}", if row.trial { "yes" } else { "no" })?;
@@ -159,14 +182,22 @@ fn list(config: &Config, site: Option<i64>, former: bool) -> Result<(), Failure>
         reader.formers(site, |former| {
             let Key { site, member } = former.member.key;
             let (name, reason) = (Visible(former.member.username.as_str()), former.reason.as_str());
-            Ok::<_, Failure>(writeln!(out, "{site}\t{member}\t{name}\t{reason}\t{}", format_utc(former.ended_at))?)
+            Ok::<_, Failure>(writeln!(
+                out,
+                "{site}\t{member}\t{name}\t{reason}\t{}",
+                format_utc(former.ended_at)
+            )?)
         })?;
     } else {
         writeln!(out, "siteid\tmemberid\tusername\ttrial\texpire_at")?;
         reader.members(site, Clock::System.now(), |row| {
             let (Key { site, member }, name) = (row.key, Visible(row.username.as_str()));
             let expiry = row.expire_at.map_or_else(|| "-".into(), format_utc);
-            Ok::<_, Failure>(writeln!(out, "{site}\t{member}\t{name}\t{}\t{expiry}", u8::from(row.trial))?)
+            Ok::<_, Failure>(writeln!(
+                out,
+                "{site}\t{member}\t{name}\t{}\t{expiry}",
+                u8::from(row.trial)
+            )?)
         })?;
     }
     Ok(out.flush()?)
@@ -182,7 +213,10 @@ fn restore(config: &Config, key: Key, username: Option<&str>) -> Result<(), Fail
             )));
         }
         Standing::Unknown => {
-            return Err(Failure::Failed(format!("member {} of site {} was never a member", key.member, key.site)));
+            return Err(Failure::Failed(format!(
+                "member {} of site {} was never a member",
+                key.member, key.site
+            )));
         }
     };
     change(config, "ACTIVATE", key, Some(username.unwrap_or(former.member.username.as_str())))
@@ -191,11 +225,17 @@ fn restore(config: &Config, key: Key, username: Option<&str>) -> Result<(), Fail
 /// Says it as a postback of the operator, in a transaction of its own beside a running service.
 fn change(config: &Config, action: &str, key: Key, username: Option<&str>) -> Result<(), Failure> {
     // No password is in it, so any key does: nothing is sealed.
-    let rules = Rules { vault: Vault::from_key([0; 32]), keep_cryptpass: config.keep_cryptpass, expiry: config.expiry.clone() };
-    let postback = crate::replay::operator_postback(action, key.site, key.member, username, None, &rules);
+    let rules = Rules {
+        vault: Vault::from_key([0; 32]),
+        keep_cryptpass: config.keep_cryptpass,
+        expiry: config.expiry.clone(),
+    };
+    let postback =
+        crate::replay::operator_postback(action, key.site, key.member, username, None, &rules);
     let last = database::open(config)?.last_seen(Clock::System.now())?;
     let moment = || moment_of_command(Clock::System.now(), last);
-    let replies = with_writer(config, |engine| transact(engine, &rules.vault, &[&postback], moment))??;
+    let replies =
+        with_writer(config, |engine| transact(engine, &rules.vault, &[&postback], moment))??;
     for reply in replies {
         print(&reply?)?;
     }

@@ -15,14 +15,18 @@ use std::io;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::apply::empty_wal;
-use crate::config::{BadSetting, Config, Settings, bad_variables, exposed, without_unusable_variables};
+use crate::config::{
+    BadSetting, Config, Settings, bad_variables, exposed, without_unusable_variables,
+};
 use crate::data_dir::is_served;
 use crate::member::{ID_EXPECTED, SiteId};
 use crate::store::{Engine, OpenError, with_engine};
 
-/// Receives NATS (Too Much Media) user management postbacks, keeps member_auth, and says who may enter the members area.
+/// Receives NATS (Too Much Media) user management postbacks, keeps member_auth, and says who may
+/// enter the members area.
 ///
-/// Start with `nats-userman serve`: it makes what it needs under ./data and, on a terminal, prints the URL to paste into NATS.
+/// Start with `nats-userman serve`: it makes what it needs under ./data and, on a terminal, prints
+/// the URL to paste into NATS.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 110)]
 pub struct Cli {
@@ -39,7 +43,8 @@ pub struct Cli {
 }
 
 impl Cli {
-    /// Reads the arguments and variables of this process, or ends it: with the help that was asked for, or where they are no command.
+    /// Reads the arguments and variables of this process, or ends it: with the help that was asked
+    /// for, or where they are no command.
     pub fn of_process() -> Self {
         let command = Self::command();
         let bad_variables = bad_variables(&command, std::env::vars_os());
@@ -69,7 +74,8 @@ enum Command {
     /// Ask NATS, or a running nats-userman, for a string that authorises a link
     #[command(name = "authstring")]
     AuthString(authstring::AuthString),
-    /// Set the WAL of another database aside, after a backup was put back while it lay there; it is renamed, not deleted
+    /// Set the WAL of another database aside, after a backup was put back while it lay there; it is
+    /// renamed, not deleted
     SetWalAside,
     /// Say what would be used, secrets hidden, and what is wrong with it
     CheckConfig,
@@ -92,7 +98,8 @@ impl Failure {
         Self::Failed(crate::chain::chain(error))
     }
 
-    /// The same with the place of an input where it happened. Where output had to be read to the end, a closed one is a failure.
+    /// The same with the place of an input where it happened. Where output had to be read to the
+    /// end, a closed one is a failure.
     fn at(self, place: &str) -> Self {
         match self {
             Self::Failed(line) => Self::Failed(format!("{place}: {line}")),
@@ -150,9 +157,13 @@ fn read_config(settings: &Settings, mut bad: Vec<BadSetting>) -> Result<Config, 
     Err(bad.into())
 }
 
-/// Lends the database to a command that writes, beside a running service or without one. Without one, the command leaves what a
-/// clean stop leaves: everything in the database file, nothing in its WAL.
-fn with_writer<T>(config: &Config, work: impl FnOnce(&mut dyn Engine) -> T) -> Result<T, OpenError> {
+/// Lends the database to a command that writes, beside a running service or without one. Without
+/// one, the command leaves what a clean stop leaves: everything in the database file, nothing in
+/// its WAL.
+fn with_writer<T>(
+    config: &Config,
+    work: impl FnOnce(&mut dyn Engine) -> T,
+) -> Result<T, OpenError> {
     with_engine(&config.location, false, |engine| {
         let done = work(engine);
         if !is_served(config.location.path()) {

@@ -1,4 +1,5 @@
-//! `replay`: captured postbacks into the database, to a URL, or only looked at; or the journal of another database.
+//! `replay`: captured postbacks into the database, to a URL, or only looked at; or the journal of
+//! another database.
 
 mod journal;
 mod send;
@@ -31,7 +32,8 @@ const EXIT_CODES: &str = "Ends with code 1 where a postback was answered ERROR (
 #[derive(Args, Debug)]
 #[command(after_help = EXIT_CODES)]
 pub(super) struct Replay {
-    /// Captures: urlencoded bodies, one a line, or TMM's layout; with --journal, what `journal --json` wrote; - is standard input
+    /// Captures: urlencoded bodies, one a line, or TMM's layout; with --journal, what `journal
+    /// --json` wrote; - is standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Send them to this URL instead, in their order
@@ -61,7 +63,11 @@ impl Replay {
     }
 
     /// Every postback of every file, with a bar that follows the bytes read.
-    fn each(&self, captures: Vec<Capture>, work: impl FnMut(Captured, String) -> Result<(), Failure>) -> Result<(), Failure> {
+    fn each(
+        &self,
+        captures: Vec<Capture>,
+        work: impl FnMut(Captured, String) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
         let bar = self.progress();
         let done = each_with(captures, &bar, work);
         bar.finish_and_clear();
@@ -73,9 +79,14 @@ impl Replay {
             return ProgressBar::hidden();
         }
         // None where one of them is a pipe, whose end nobody knows.
-        let bytes = |path: &PathBuf| std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file).map(|file| file.len());
+        let bytes = |path: &PathBuf| {
+            std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file).map(|file| file.len())
+        };
         let (bar, template) = match self.files.iter().map(bytes).sum() {
-            Some(bytes) => (ProgressBar::new(bytes), "{bar:40} {bytes}/{total_bytes} {elapsed} (about {eta} to go)"),
+            Some(bytes) => (
+                ProgressBar::new(bytes),
+                "{bar:40} {bytes}/{total_bytes} {elapsed} (about {eta} to go)",
+            ),
             None => (ProgressBar::no_length(), "{bytes} {elapsed}"),
         };
         // Both templates are constants that parse; without them the bar looks plainer.
@@ -108,10 +119,14 @@ impl Replay {
         let read = self.each(captures, |captured, place| {
             batch.postbacks.push(read(&captured, rules));
             batch.places.push(place);
-            if batch.places.len() == REPLAY_BATCH { flush(engine, rules, &mut batch, counts) } else { Ok(()) }
+            if batch.places.len() == REPLAY_BATCH {
+                flush(engine, rules, &mut batch, counts)
+            } else {
+                Ok(())
+            }
         });
-        // Also where a line is bad: all that stands before it is applied, so that its place tells how far it went. What fails here
-        // stands before that line.
+        // Also where a line is bad: all that stands before it is applied, so that its place tells
+        // how far it went. What fails here stands before that line.
         flush(engine, rules, &mut batch, counts).and(read)
     }
 
@@ -121,15 +136,22 @@ impl Replay {
             Err(OpenError::Missing(_) | OpenError::Begun(_)) => None,
             reader => Some(reader?),
         };
-        // With the key an equal password is seen to be equal; without one, as before a first start, nothing is sealed.
-        let vault = Vault::load(&config.data_dir.seal_key()).unwrap_or_else(|_| Vault::from_key([0; 32]));
+        // With the key an equal password is seen to be equal; without one, as before a first start,
+        // nothing is sealed.
+        let vault =
+            Vault::load(&config.data_dir.seal_key()).unwrap_or_else(|_| Vault::from_key([0; 32]));
         let rules = rules(config, vault);
         let (mut run, mut counts) = (DryRun::new(reader.as_ref(), &rules), Counts::default());
         self.each(captures, |captured, _| {
             let postback = read(&captured, &rules);
             let outcome = run.next(&postback, Clock::System.now())?;
             counts.add(outcome.record.reply.word());
-            Ok(writeln!(stdout(), "{:<7} {}", change_word(&outcome.change), outcome.record.reply.as_str())?)
+            Ok(writeln!(
+                stdout(),
+                "{:<7} {}",
+                change_word(&outcome.change),
+                outcome.record.reply.as_str()
+            )?)
         })?;
         writeln!(stdout(), "{counts}; nothing was changed")?;
         judge(&counts)
@@ -156,7 +178,9 @@ fn each_with(
 fn take(config: &Config) -> Result<(Vec<crate::data_dir::Lock>, Rules), Failure> {
     config.data_dir.make().map_err(|error| Failure::of(&error))?;
     let lock = config.data_dir.lock(config.location.path()).map_err(|error| match error {
-        DataDirError::InUse(_) => Failure::Failed(format!("{error}: send the postbacks to it with --to URL")),
+        DataDirError::InUse(_) => {
+            Failure::Failed(format!("{error}: send the postbacks to it with --to URL"))
+        }
         DataDirError::Io(..) | DataDirError::Lock(..) => Failure::of(&error),
     })?;
     let vault = crate::service::open_database(config).map_err(|error| Failure::of(&error))?;
@@ -184,15 +208,23 @@ struct Batch {
 }
 
 /// Leaves the batch empty, also where it fails.
-fn flush(engine: &mut dyn Engine, rules: &Rules, batch: &mut Batch, counts: &mut Counts) -> Result<(), Failure> {
+fn flush(
+    engine: &mut dyn Engine,
+    rules: &Rules,
+    batch: &mut Batch,
+    counts: &mut Counts,
+) -> Result<(), Failure> {
     let Batch { postbacks, places } = std::mem::take(batch);
     let mut replies = Vec::with_capacity(places.len());
-    let applied = apply_captured(engine, rules, &Clock::System, &postbacks, |reply| replies.push(reply));
+    let applied =
+        apply_captured(engine, rules, &Clock::System, &postbacks, |reply| replies.push(reply));
     replies.iter().for_each(|reply| counts.add(reply.word()));
     for (place, reply) in places.iter().zip(&replies) {
         show_error(place, reply).map_err(|failure| failure.at(place))?;
     }
-    let at = |place: Option<&String>, fault| place.iter().fold(Failure::from(fault), |failure, place| failure.at(place));
+    let at = |place: Option<&String>, fault| {
+        place.iter().fold(Failure::from(fault), |failure, place| failure.at(place))
+    };
     applied.map_err(|fault| at(places.get(replies.len()), fault))?;
     engine.tidy(Instant::now()).map(|_| ()).map_err(|fault| at(places.last(), fault))
 }
@@ -207,21 +239,22 @@ fn end(counts: &Counts, done: Result<(), Failure>) -> Result<(), Failure> {
         Err(Failure::Failed(line)) if *counts != Counts::default() => {
             // Stdout may be what failed.
             let _ = writeln!(stdout(), "{counts}");
-            let then =
-                "what stands before it was applied; replay the whole capture again once it is mended, repeats are harmless";
+            let then = "what stands before it was applied; replay the whole capture again once it is mended, repeats are harmless";
             Err(Failure::Failed(format!("{line}; {then}")))
         }
         Err(failure) => Err(failure),
     }
 }
 
-/// A postback that was answered ERROR changed nothing: whoever only looks at the exit code has to know.
+/// A postback that was answered ERROR changed nothing: whoever only looks at the exit code has to
+/// know.
 fn judge(counts: &Counts) -> Result<(), Failure> {
     match counts.error {
         0 => Ok(()),
-        errors => {
-            Err(Failure::Failed(format!("{errors} of {} postbacks got ERROR and changed nothing: see above", counts.all())))
-        }
+        errors => Err(Failure::Failed(format!(
+            "{errors} of {} postbacks got ERROR and changed nothing: see above",
+            counts.all()
+        ))),
     }
 }
 

@@ -23,7 +23,8 @@ pub(super) fn run(config: &Config) -> Result<(), Failure> {
 async fn serve(config: &Config) -> Result<(), Failure> {
     // Before anything is made: a signal from here on finds its handler.
     let mut signals = Signals::catch()?;
-    let (service, server) = Service::start(config, Clock::System, true).map_err(|error| Failure::of(&error))?;
+    let (service, server) =
+        Service::start(config, Clock::System, true).map_err(|error| Failure::of(&error))?;
     let server = actix_web::rt::spawn(server);
     // Before the line for which a script may wait that then runs a command.
     write_down(config, &service);
@@ -51,9 +52,13 @@ async fn serve(config: &Config) -> Result<(), Failure> {
 fn tell_of_authstrings(api: &ApiConfig) {
     match &api.source {
         Source::None if api.keys.is_empty() => return,
-        Source::None => log::warn!("/api has keys, and no authstrings to give: set --nats-url, or --stand-in while you develop"),
+        Source::None => log::warn!(
+            "/api has keys, and no authstrings to give: set --nats-url, or --stand-in while you develop"
+        ),
         Source::StandIn(_) => {
-            log::warn!("stand-in: authstrings are our own and NATS does not know them; never on a live site");
+            log::warn!(
+                "stand-in: authstrings are our own and NATS does not know them; never on a live site"
+            );
         }
         Source::Nats(access, _) => {
             log::info!("authstrings come from NATS at {}", access.url());
@@ -73,12 +78,17 @@ async fn writer_is_lost(service: &Service) {
     }
 }
 
-/// What the operator does next. The URL holds a secret, so it is shown on a terminal alone: elsewhere
-/// what is printed is kept, mostly by the system's log.
+/// What the operator does next. The URL holds a secret, so it is shown on a terminal alone:
+/// elsewhere what is printed is kept, mostly by the system's log.
 fn greet(config: &Config, service: &Service) -> Result<(), Failure> {
     let front = config.postback_url_front(service.address());
     let mut out = stdout().lock();
-    writeln!(out, "nats-userman listens on {}, data in {}", service.address(), config.data_dir.path().display())?;
+    writeln!(
+        out,
+        "nats-userman listens on {}, data in {}",
+        service.address(),
+        config.data_dir.path().display()
+    )?;
     match known_token(config, service) {
         Some(token) if out.is_terminal() => {
             let url = format!("{front}{}", token.expose());
@@ -96,14 +106,21 @@ fn greet(config: &Config, service: &Service) -> Result<(), Failure> {
         _ => writeln!(out, "The URL for NATS is {front}TOKEN, with a token of the settings")?,
     }
     if config.public_url.is_none() {
-        writeln!(out, "NATS must be able to reach this URL: put a proxy with TLS before it and name it with --public-url.")?;
+        writeln!(
+            out,
+            "NATS must be able to reach this URL: put a proxy with TLS before it and name it with --public-url."
+        )?;
     }
     Ok(out.flush()?)
 }
 
 fn known_token(config: &Config, service: &Service) -> Option<Token> {
     let from_file = || read_file(&config.data_dir.token_file()).ok()?.pop();
-    service.new_token().cloned().or_else(|| config.postback_tokens.first().cloned()).or_else(from_file)
+    service
+        .new_token()
+        .cloned()
+        .or_else(|| config.postback_tokens.first().cloned())
+        .or_else(from_file)
 }
 
 /// For commands without these settings, as of root beside a unit.
@@ -115,6 +132,9 @@ fn write_down(config: &Config, service: &Service) {
     };
     if let Err(error) = served.save(&config.data_dir) {
         let file = config.data_dir.served();
-        log::warn!("cannot write {}, so `token show` may print another URL: {error}", file.display());
+        log::warn!(
+            "cannot write {}, so `token show` may print another URL: {error}",
+            file.display()
+        );
     }
 }

@@ -10,14 +10,23 @@ use crate::store::{is_there, set_wal_aside};
 pub(super) fn run(config: &Config) -> Result<(), Failure> {
     let database = config.location.path();
     if !is_there(&config.location).map_err(|error| Failure::of(&error))? {
-        return Err(Failure::Failed(format!("there is no database at {}: put the backup there first", database.display())));
+        return Err(Failure::Failed(format!(
+            "there is no database at {}: put the backup there first",
+            database.display()
+        )));
     }
     let _locks = config.data_dir.lock(database).map_err(|error| Failure::of(&error))?;
     let stamp = format_utc(Clock::System.now()).replace(['-', ':'], "");
-    let failed = |error| Failure::Failed(format!("cannot set the WAL of {} aside: {error}", database.display()));
+    let failed = |error| {
+        Failure::Failed(format!("cannot set the WAL of {} aside: {error}", database.display()))
+    };
     let mut out = stdout().lock();
     match set_wal_aside(&config.location, &stamp).map_err(failed)? {
-        None => writeln!(out, "{} has no WAL with anything in it: nothing was set aside", database.display())?,
+        None => writeln!(
+            out,
+            "{} has no WAL with anything in it: nothing was set aside",
+            database.display()
+        )?,
         Some((aside, bytes)) => {
             writeln!(out, "set aside: {} ({bytes} bytes)", aside.display())?;
             writeln!(

@@ -67,7 +67,10 @@ fn existing_file(config: &Config) -> Result<PathBuf, Failure> {
     match tokens::is_there(&path).map_err(|error| Failure::of(&error))? {
         true => Ok(path),
         false => {
-            let problem = format!("there is no token yet at {}: `nats-userman serve` makes it", path.display());
+            let problem = format!(
+                "there is no token yet at {}: `nats-userman serve` makes it",
+                path.display()
+            );
             Err(Failure::Failed(problem))
         }
     }
@@ -104,9 +107,12 @@ fn show(config: &Config, tokens: &[Secret]) -> Result<(), Failure> {
 
 fn add(config: &Config) -> Result<(), Failure> {
     let is_running = config.data_dir.is_in_use();
-    if is_running && Served::load(&config.data_dir).is_some_and(|served| served.tokens_of_settings) {
+    if is_running && Served::load(&config.data_dir).is_some_and(|served| served.tokens_of_settings)
+    {
         let then = "change them there; those in the data directory do not count";
-        return Err(Failure::Failed(format!("the running service has its tokens from its settings: {then}")));
+        return Err(Failure::Failed(format!(
+            "the running service has its tokens from its settings: {then}"
+        )));
     }
     let mut tokens = match read_file(config)? {
         // What says so names this command as the remedy.
@@ -120,17 +126,25 @@ fn add(config: &Config) -> Result<(), Failure> {
         true => "the running service takes the last URL from now on: paste it into NATS",
         false => "the service does not run: start it, and then paste the last URL into NATS",
     };
-    writeln!(stdout(), "{when}; then take the old one out of use with `nats-userman token retire 1`")?;
+    writeln!(
+        stdout(),
+        "{when}; then take the old one out of use with `nats-userman token retire 1`"
+    )?;
     Ok(())
 }
 
 fn retire(config: &Config, number: usize) -> Result<(), Failure> {
     let mut tokens = read(config)?;
     if !(1..=tokens.len()).contains(&number) {
-        return Err(Failure::usage(format!("token retire: expected a number from 1 to {}, found {number}", tokens.len())));
+        return Err(Failure::usage(format!(
+            "token retire: expected a number from 1 to {}, found {number}",
+            tokens.len()
+        )));
     }
     if tokens.len() == 1 {
-        return Err(Failure::Failed("this is the only token: make another with `nats-userman token add` first".into()));
+        return Err(Failure::Failed(
+            "this is the only token: make another with `nats-userman token add` first".into(),
+        ));
     }
     tokens.remove(number - 1);
     write(config, &tokens)?;

@@ -2,8 +2,9 @@
 //! memberships for good: what is moved or deleted by the time of day waits until a jump has stayed.
 //!
 //! A jump is seen by a second clock, which nobody can set and which runs on while the machine is
-//! suspended ([`Clock::steady`](super::Clock::steady)). The difference of the two stays the same but
-//! for what a time service does to keep the clock right, which is far less than what counts here.
+//! suspended ([`Clock::steady`](super::Clock::steady)). The difference of the two stays the same
+//! but for what a time service does to keep the clock right, which is far less than what counts
+//! here.
 
 use std::fmt;
 
@@ -88,7 +89,9 @@ impl Watch {
         let jump = Jump { from, to: now.wall, until };
         let seen = match (is_near, has_stayed) {
             (false, false) if was_pending && !is_new => None,
-            (false, false) if now.wall > from && self.ahead_max == QUIET_SECONDS => Some(Seen::StartAhead(jump)),
+            (false, false) if now.wall > from && self.ahead_max == QUIET_SECONDS => {
+                Some(Seen::StartAhead(jump))
+            }
             (false, false) if now.wall > from => Some(Seen::Ahead(jump)),
             (false, false) => Some(Seen::Back(jump)),
             (false, true) => Some(Seen::Stayed(jump)),
@@ -146,7 +149,8 @@ pub struct Jump {
 pub enum Seen {
     /// It was set ahead.
     Ahead(Jump),
-    /// At a start it stands far ahead of the last sign of life: it is wrong, or the service has not run for long.
+    /// At a start it stands far ahead of the last sign of life: it is wrong, or the service has not
+    /// run for long.
     StartAhead(Jump),
     /// It was set back.
     Back(Jump),
@@ -169,7 +173,11 @@ impl Seen {
 
 impl fmt::Display for Seen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Seen::Ahead(jump) | Seen::StartAhead(jump) | Seen::Back(jump) | Seen::Stayed(jump) | Seen::Right(jump)) = self;
+        let (Seen::Ahead(jump)
+        | Seen::StartAhead(jump)
+        | Seen::Back(jump)
+        | Seen::Stayed(jump)
+        | Seen::Right(jump)) = self;
         let [from, to, until] = [jump.from, jump.to, jump.until].map(format_utc);
         match self {
             Seen::Ahead(_) => write!(
@@ -188,8 +196,13 @@ impl fmt::Display for Seen {
                 "the clock has jumped back, from {from} to {to}: members are moved to former_member by the time that it shows \
                  now; if it is wrong, set it right, it is taken for right from {until} on"
             ),
-            Seen::Stayed(_) => write!(f, "the clock has stayed at its new time, {to}: members are moved by it from here on"),
-            Seen::Right(_) => write!(f, "the clock is right again, {to}: nobody was moved by its jump"),
+            Seen::Stayed(_) => write!(
+                f,
+                "the clock has stayed at its new time, {to}: members are moved by it from here on"
+            ),
+            Seen::Right(_) => {
+                write!(f, "the clock is right again, {to}: nobody was moved by its jump")
+            }
         }
     }
 }
@@ -224,26 +237,41 @@ mod tests {
 
     #[test]
     fn a_clock_that_is_a_year_ahead_for_some_seconds_moves_nobody() {
-        let seen = looks(&mut watch(), &[(0, 0), (10, YEAR), (11, YEAR), (599, YEAR), (601, 0), (602, 0)]);
+        let seen =
+            looks(&mut watch(), &[(0, 0), (10, YEAR), (11, YEAR), (599, YEAR), (601, 0), (602, 0)]);
         assert_eq!(seen, [(0, ""), (YEAR, "ahead"), (YEAR, ""), (YEAR, ""), (0, "right"), (0, "")]);
     }
 
     #[test]
     fn a_jump_that_stays_for_ten_minutes_is_believed() {
-        let seen = looks(&mut watch(), &[(0, 0), (10, YEAR), (609, YEAR), (610, YEAR), (611, YEAR), (2_000, YEAR)]);
+        let seen = looks(
+            &mut watch(),
+            &[(0, 0), (10, YEAR), (609, YEAR), (610, YEAR), (611, YEAR), (2_000, YEAR)],
+        );
         assert_eq!(seen, [(0, ""), (YEAR, "ahead"), (YEAR, ""), (0, "stayed"), (0, ""), (0, "")]);
     }
 
     #[test]
     fn a_clock_that_is_set_back_moves_by_the_earlier_time() {
-        let seen = looks(&mut watch(), &[(0, 0), (10, -YEAR), (609, -YEAR), (610, -YEAR), (620, 0)]);
-        assert_eq!(seen, [(0, ""), (0, "back"), (0, ""), (0, "stayed"), (YEAR, "ahead")], "and then ahead of what is believed");
+        let seen =
+            looks(&mut watch(), &[(0, 0), (10, -YEAR), (609, -YEAR), (610, -YEAR), (620, 0)]);
+        assert_eq!(
+            seen,
+            [(0, ""), (0, "back"), (0, ""), (0, "stayed"), (YEAR, "ahead")],
+            "and then ahead of what is believed"
+        );
     }
 
     #[test]
     fn another_jump_while_one_waits_begins_anew() {
-        let seen = looks(&mut watch(), &[(0, YEAR), (500, 2 * YEAR), (700, 2 * YEAR), (1_099, 2 * YEAR), (1_100, 2 * YEAR)]);
-        assert_eq!(seen, [(YEAR, "ahead"), (2 * YEAR, "ahead"), (2 * YEAR, ""), (2 * YEAR, ""), (0, "stayed")]);
+        let seen = looks(
+            &mut watch(),
+            &[(0, YEAR), (500, 2 * YEAR), (700, 2 * YEAR), (1_099, 2 * YEAR), (1_100, 2 * YEAR)],
+        );
+        assert_eq!(
+            seen,
+            [(YEAR, "ahead"), (2 * YEAR, "ahead"), (2 * YEAR, ""), (2 * YEAR, ""), (0, "stayed")]
+        );
     }
 
     #[test]
@@ -251,10 +279,15 @@ mod tests {
         assert_eq!(looks(&mut watch(), &[(0, 300), (1, -300), (2, 1), (3, 0)]), [(0, ""); 4]);
         assert_eq!(looks(&mut watch(), &[(0, 301)]), [(301, "ahead")]);
         // 500 millionths, as a time service slews, for a month.
-        let slew: Vec<_> = (0..30 * 1_440).map(|minute| (minute * 60, minute * 60 / 2_000)).collect();
+        let slew: Vec<_> =
+            (0..30 * 1_440).map(|minute| (minute * 60, minute * 60 / 2_000)).collect();
         let mut slewed = watch();
         assert!(looks(&mut slewed, &slew).iter().all(|look| *look == (0, "")));
-        assert_eq!(slewed.look(at(31 * DAY, 0)).1.map(Seen::kind), Some(1), "it has followed by 21 minutes");
+        assert_eq!(
+            slewed.look(at(31 * DAY, 0)).1.map(Seen::kind),
+            Some(1),
+            "it has followed by 21 minutes"
+        );
         // Both clocks have run on.
         assert_eq!(looks(&mut watch(), &[(0, 0), (30 * DAY, 0)]), [(0, ""); 2]);
     }
@@ -266,7 +299,11 @@ mod tests {
         let seen = looks(&mut watch(), &steps);
         assert_eq!(seen[..4], [(0, ""), (0, ""), (0, ""), (0, "")]);
         assert!(seen[4..].iter().all(|(behind, _)| *behind > 300), "{seen:?}");
-        assert_eq!(seen.iter().filter(|(_, seen)| !seen.is_empty()).count(), 1, "and the log is not flooded");
+        assert_eq!(
+            seen.iter().filter(|(_, seen)| !seen.is_empty()).count(),
+            1,
+            "and the log is not flooded"
+        );
     }
 
     #[test]
@@ -278,12 +315,30 @@ mod tests {
     #[test]
     fn a_start_long_after_the_last_record_waits_as_after_a_jump() {
         let start = |last| Watch::new(at(0, 0), last, 10);
-        assert_eq!(looks(&mut start(Some(NOON - DAY)), &[(0, 0), (600, 0)]), [(0, ""); 2], "a quiet day");
+        assert_eq!(
+            looks(&mut start(Some(NOON - DAY)), &[(0, 0), (600, 0)]),
+            [(0, ""); 2],
+            "a quiet day"
+        );
         assert_eq!(looks(&mut start(None), &[(0, 0)]), [(0, "")], "the first start of all");
-        assert_eq!(looks(&mut start(Some(NOON + YEAR)), &[(0, 0)]), [(0, "")], "behind it: told by the start");
-        let weeks = looks(&mut start(Some(NOON - 20 * DAY)), &[(0, 0), (1, 0), (599, 0), (600, 0), (601, 0)]);
-        assert_eq!(weeks, [(20 * DAY, "ahead"), (20 * DAY, ""), (20 * DAY, ""), (0, "stayed"), (0, "")], "a site that sleeps");
-        let wrong = looks(&mut start(Some(NOON - YEAR)), &[(0, 0), (5, DAY / 2 - YEAR), (6, DAY / 2 - YEAR), (7, 0)]);
+        assert_eq!(
+            looks(&mut start(Some(NOON + YEAR)), &[(0, 0)]),
+            [(0, "")],
+            "behind it: told by the start"
+        );
+        let weeks = looks(
+            &mut start(Some(NOON - 20 * DAY)),
+            &[(0, 0), (1, 0), (599, 0), (600, 0), (601, 0)],
+        );
+        assert_eq!(
+            weeks,
+            [(20 * DAY, "ahead"), (20 * DAY, ""), (20 * DAY, ""), (0, "stayed"), (0, "")],
+            "a site that sleeps"
+        );
+        let wrong = looks(
+            &mut start(Some(NOON - YEAR)),
+            &[(0, 0), (5, DAY / 2 - YEAR), (6, DAY / 2 - YEAR), (7, 0)],
+        );
         let expected = [(YEAR, "ahead"), (0, "right"), (0, ""), (YEAR - DAY / 2, "")];
         assert_eq!(wrong, expected, "a wrong year, set right: then that is believed");
     }
@@ -322,7 +377,12 @@ mod tests {
 
     #[test]
     fn a_command_moves_nobody_by_a_clock_that_is_far_ahead_of_the_database() {
-        for (last, behind) in [(None, 0), (Some(NOON - DAY), 0), (Some(NOON - DAY - 1), DAY + 1), (Some(NOON + DAY), 0)] {
+        for (last, behind) in [
+            (None, 0),
+            (Some(NOON - DAY), 0),
+            (Some(NOON - DAY - 1), DAY + 1),
+            (Some(NOON + DAY), 0),
+        ] {
             let moment = moment_of_command(NOON, last);
             assert_eq!((moment.now, moment.now - moment.moved_until), (NOON, behind), "{last:?}");
         }

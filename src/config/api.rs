@@ -24,7 +24,8 @@ const MINUTE_SECONDS: i64 = 60;
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "REST API")]
 pub struct ApiSettings {
-    /// Key that may ask /api for authstrings; behind it, with blanks, site=SITEID and ip=CIDR limit it; repeatable
+    /// Key that may ask /api for authstrings; behind it, with blanks, site=SITEID and ip=CIDR limit
+    /// it; repeatable
     #[arg(
         long,
         global = true,
@@ -44,7 +45,13 @@ pub struct ApiSettings {
     #[arg(long, global = true, env = "USERMAN_NATS_API_USERNAME", value_name = "USERNAME")]
     pub nats_api_username: Option<String>,
     /// The api-key that belongs to it
-    #[arg(long, global = true, env = "USERMAN_NATS_API_KEY", hide_env_values = true, value_name = "KEY")]
+    #[arg(
+        long,
+        global = true,
+        env = "USERMAN_NATS_API_KEY",
+        hide_env_values = true,
+        value_name = "KEY"
+    )]
     pub nats_api_key: Option<SecretString>,
     /// The same from a file
     #[arg(long, global = true, env = "USERMAN_NATS_API_KEY_FILE", value_name = "FILE", value_parser = super::any_path())]
@@ -53,13 +60,26 @@ pub struct ApiSettings {
     #[arg(long, global = true, env = "USERMAN_NATS_CA", value_name = "FILE", value_parser = super::any_path())]
     pub nats_ca: Option<PathBuf>,
     /// Seconds that NATS has for an answer, all in all
-    #[arg(long, global = true, env = "USERMAN_NATS_SECONDS", value_name = "SECONDS", default_value = "5")]
+    #[arg(
+        long,
+        global = true,
+        env = "USERMAN_NATS_SECONDS",
+        value_name = "SECONDS",
+        default_value = "5"
+    )]
     pub nats_seconds: String,
-    /// Make authstrings ourselves, for a members area that is developed without a NATS; never on a live site
+    /// Make authstrings ourselves, for a members area that is developed without a NATS; never on a
+    /// live site
     #[arg(long, global = true, env = "USERMAN_STAND_IN", action = ArgAction::SetTrue, value_parser = value_parser!(String))]
     pub stand_in: String,
     /// Minutes that such an authstring is good for
-    #[arg(long, global = true, env = "USERMAN_STAND_IN_MINUTES", value_name = "MINUTES", default_value = "60")]
+    #[arg(
+        long,
+        global = true,
+        env = "USERMAN_STAND_IN_MINUTES",
+        value_name = "MINUTES",
+        default_value = "60"
+    )]
     pub stand_in_minutes: String,
 }
 
@@ -99,7 +119,12 @@ impl ApiConfig {
             &settings.stand_in_minutes,
             number(1, STAND_IN_MINUTES_MAX),
         );
-        let stand_in = bad.read("--stand-in", "expected yes or no, true or false, 1 or 0", &settings.stand_in, switch)?;
+        let stand_in = bad.read(
+            "--stand-in",
+            "expected yes or no, true or false, 1 or 0",
+            &settings.stand_in,
+            switch,
+        )?;
         if stand_in && settings.nats_url.is_some() {
             bad.0.push(BadSetting::found("--stand-in", "expected it without --nats-url", "both"));
         }
@@ -120,7 +145,11 @@ pub(super) fn keys(settings: &ApiSettings, bad: &mut Problems) -> Option<ApiKeys
     keys.extend(bad.file("--api-key-file", file, read_file).into_iter().flatten());
     let keys = ApiKeys::new(keys)
         .map_err(|username| {
-            bad.0.push(BadSetting::found("--api-key", "expected each key once", &format!("one of \"{username}\" twice")))
+            bad.0.push(BadSetting::found(
+                "--api-key",
+                "expected each key once",
+                &format!("one of \"{username}\" twice"),
+            ))
         })
         .ok();
     keys.filter(|_| bad.0.len() == before)
@@ -128,13 +157,20 @@ pub(super) fn keys(settings: &ApiSettings, bad: &mut Problems) -> Option<ApiKeys
 
 /// NATS's URL, username and key: all three or none.
 pub(super) fn access(settings: &ApiSettings, bad: &mut Problems) -> Option<Access> {
-    let url = settings.nats_url.as_deref().and_then(|text| bad.url("--nats-url", URL_EXPECTED, text, clean_url));
-    let credential = |text: &str| (is_credential(text) && !is_quoted(text)).then(|| text.to_owned());
+    let url = settings
+        .nats_url
+        .as_deref()
+        .and_then(|text| bad.url("--nats-url", URL_EXPECTED, text, clean_url));
+    let credential =
+        |text: &str| (is_credential(text) && !is_quoted(text)).then(|| text.to_owned());
     let username = settings.nats_api_username.as_deref();
-    let username = bad.read_optional("--nats-api-username", CREDENTIAL_EXPECTED, username, credential);
+    let username =
+        bad.read_optional("--nats-api-username", CREDENTIAL_EXPECTED, username, credential);
     let key = nats_key(settings, bad);
-    let (has_username, has_key) =
-        (settings.nats_api_username.is_some(), settings.nats_api_key.is_some() || settings.nats_api_key_file.is_some());
+    let (has_username, has_key) = (
+        settings.nats_api_username.is_some(),
+        settings.nats_api_key.is_some() || settings.nats_api_key_file.is_some(),
+    );
     if settings.nats_url.is_none() {
         if has_username || has_key || settings.nats_ca.is_some() {
             let expected = "expected it beside --nats-api-username, --nats-api-key and --nats-ca";
@@ -157,7 +193,11 @@ pub(super) fn access(settings: &ApiSettings, bad: &mut Problems) -> Option<Acces
             let trusting = access.trusting(&pem);
             if trusting.is_none() {
                 let found = format!("none in {}", path.display());
-                bad.0.push(BadSetting::found("--nats-ca", "expected certificates in PEM form", &found));
+                bad.0.push(BadSetting::found(
+                    "--nats-ca",
+                    "expected certificates in PEM form",
+                    &found,
+                ));
             }
             trusting
         }
@@ -176,7 +216,11 @@ fn nats_key(settings: &ApiSettings, bad: &mut Problems) -> Option<String> {
     let (flag, text) = match (&settings.nats_api_key, &settings.nats_api_key_file) {
         (None, None) => return None,
         (Some(_), Some(_)) => {
-            bad.0.push(BadSetting::found("--nats-api-key", "expected one key", "--nats-api-key-file beside it"));
+            bad.0.push(BadSetting::found(
+                "--nats-api-key",
+                "expected one key",
+                "--nats-api-key-file beside it",
+            ));
             return None;
         }
         (Some(text), None) => ("--nats-api-key", text.expose_secret().to_owned()),
@@ -192,7 +236,12 @@ fn nats_key(settings: &ApiSettings, bad: &mut Problems) -> Option<String> {
 
 fn key_in(path: &Path, bad: &mut Problems) -> Option<String> {
     let path = bad.path("--nats-api-key-file", path)?;
-    let unreadable =
-        |error| bad.0.push(BadSetting::found("--nats-api-key-file", "expected a file", &format!("{}: {error}", path.display())));
+    let unreadable = |error| {
+        bad.0.push(BadSetting::found(
+            "--nats-api-key-file",
+            "expected a file",
+            &format!("{}: {error}", path.display()),
+        ))
+    };
     text_file::read(path).map_err(unreadable).ok()
 }

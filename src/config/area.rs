@@ -25,32 +25,81 @@ const MINUTES_MAX: u32 = 1_440;
 #[command(next_help_heading = "Members area")]
 pub struct AreaSettings {
     /// Hours that a login of the login page holds
-    #[arg(long, global = true, env = "USERMAN_LOGIN_HOURS", value_name = "HOURS", default_value = "168")]
+    #[arg(
+        long,
+        global = true,
+        env = "USERMAN_LOGIN_HOURS",
+        value_name = "HOURS",
+        default_value = "168"
+    )]
     pub login_hours: String,
     /// Minutes without a request that end a login of the login page (inactivity timeout); 0 is off
-    #[arg(long, global = true, env = "USERMAN_LOGIN_IDLE_MINUTES", value_name = "MINUTES", default_value = "0")]
+    #[arg(
+        long,
+        global = true,
+        env = "USERMAN_LOGIN_IDLE_MINUTES",
+        value_name = "MINUTES",
+        default_value = "0"
+    )]
     pub login_idle_minutes: String,
-    /// Domain that shares logins among its hosts, as in example.com; repeatable, and a host is of the longest that it is under
-    /// [default: each host has its own]
-    #[arg(long, global = true, env = "USERMAN_COOKIE_DOMAIN", value_name = "DOMAIN", value_delimiter = ',')]
+    /// Domain that shares logins among its hosts, as in example.com; repeatable, and a host is of
+    /// the longest that it is under [default: each host has its own]
+    #[arg(
+        long,
+        global = true,
+        env = "USERMAN_COOKIE_DOMAIN",
+        value_name = "DOMAIN",
+        value_delimiter = ','
+    )]
     pub cookie_domain: Vec<String>,
     /// Your own login page, a file of HTML with {{form}} in it [default: a plain one]
     #[arg(long, global = true, env = "USERMAN_LOGIN_TEMPLATE", value_name = "FILE", value_parser = super::any_path())]
     pub login_template: Option<PathBuf>,
     /// Different wrong passwords for one name from one network that block the two; 0 is off
-    #[arg(long, global = true, env = "USERMAN_LOGIN_LIMIT_PAIR", value_name = "COUNT", default_value = "10")]
+    #[arg(
+        long,
+        global = true,
+        env = "USERMAN_LOGIN_LIMIT_PAIR",
+        value_name = "COUNT",
+        default_value = "10"
+    )]
     pub login_limit_pair: String,
     /// Different wrong passwords from one network that block it; 0 is off
-    #[arg(long, global = true, env = "USERMAN_LOGIN_LIMIT_NETWORK", value_name = "COUNT", default_value = "100")]
+    #[arg(
+        long,
+        global = true,
+        env = "USERMAN_LOGIN_LIMIT_NETWORK",
+        value_name = "COUNT",
+        default_value = "100"
+    )]
     pub login_limit_network: String,
-    /// Different wrong passwords for one name that block it for networks from which it was never opened; 0 is off
-    #[arg(long, global = true, env = "USERMAN_LOGIN_LIMIT_NAME", value_name = "COUNT", default_value = "100")]
+    /// Different wrong passwords for one name that block it for networks from which it was never
+    /// opened; 0 is off
+    #[arg(
+        long,
+        global = true,
+        env = "USERMAN_LOGIN_LIMIT_NAME",
+        value_name = "COUNT",
+        default_value = "100"
+    )]
     pub login_limit_name: String,
     /// Minutes within which they are counted
-    #[arg(long, global = true, env = "USERMAN_LOGIN_WINDOW_MINUTES", value_name = "MINUTES", default_value = "10")]
+    #[arg(
+        long,
+        global = true,
+        env = "USERMAN_LOGIN_WINDOW_MINUTES",
+        value_name = "MINUTES",
+        default_value = "10"
+    )]
     pub login_window_minutes: String,
     /// Minutes that a block lasts
-    #[arg(long, global = true, env = "USERMAN_LOGIN_BLOCK_MINUTES", value_name = "MINUTES", default_value = "15")]
+    #[arg(
+        long,
+        global = true,
+        env = "USERMAN_LOGIN_BLOCK_MINUTES",
+        value_name = "MINUTES",
+        default_value = "15"
+    )]
     pub login_block_minutes: String,
 }
 
@@ -79,19 +128,29 @@ impl AreaConfig {
             "--login-idle-minutes",
             "expected 0 for off, or a whole number of minutes from 5 to 527040",
             &settings.login_idle_minutes,
-            |text| number(0, LOGIN_HOURS_MAX * 60)(text).filter(|&minutes| minutes == 0 || minutes >= IDLE_MINUTES_MIN),
+            |text| {
+                number(0, LOGIN_HOURS_MAX * 60)(text)
+                    .filter(|&minutes| minutes == 0 || minutes >= IDLE_MINUTES_MIN)
+            },
         );
-        let cookie_domains =
-            bad.read_all("--cookie-domain", COOKIE_DOMAIN_EXPECTED, &settings.cookie_domain, CookieDomain::parse);
+        let cookie_domains = bad.read_all(
+            "--cookie-domain",
+            COOKIE_DOMAIN_EXPECTED,
+            &settings.cookie_domain,
+            CookieDomain::parse,
+        );
         let count = "expected a whole number from 0 to 1000, 0 for off";
         let limit = number(0, LIMIT_MAX);
         let pair = bad.read("--login-limit-pair", count, &settings.login_limit_pair, &limit);
-        let network = bad.read("--login-limit-network", count, &settings.login_limit_network, &limit);
+        let network =
+            bad.read("--login-limit-network", count, &settings.login_limit_network, &limit);
         let name = bad.read("--login-limit-name", count, &settings.login_limit_name, &limit);
         let minutes = "expected a whole number of minutes from 1 to 1440";
         let minute = number(1, MINUTES_MAX);
-        let window = bad.read("--login-window-minutes", minutes, &settings.login_window_minutes, &minute);
-        let block = bad.read("--login-block-minutes", minutes, &settings.login_block_minutes, &minute);
+        let window =
+            bad.read("--login-window-minutes", minutes, &settings.login_window_minutes, &minute);
+        let block =
+            bad.read("--login-block-minutes", minutes, &settings.login_block_minutes, &minute);
         Some(Self {
             login_seconds: i64::from(hours?) * HOUR_SECONDS,
             idle_seconds: Some(i64::from(idle? * MINUTE_SECONDS)).filter(|&seconds| seconds > 0),

@@ -1,5 +1,5 @@
-//! Secrets that were given on the command line, which every user of the machine can read in the list
-//! of processes. Variables are left in peace: only the same user, and root, can read those.
+//! Secrets that were given on the command line, which every user of the machine can read in the
+//! list of processes. Variables are left in peace: only the same user, and root, can read those.
 
 use clap::ArgMatches;
 use clap::parser::ValueSource;
@@ -24,6 +24,7 @@ pub fn exposed(matches: &ArgMatches) -> Vec<String> {
 /// Also behind the command, where global flags may stand.
 fn is_on_command_line(matches: &ArgMatches, name: &str) -> bool {
     // Commands that take no settings do not know the name.
-    let here = matches.try_contains_id(name).unwrap_or(false) && matches.value_source(name) == Some(ValueSource::CommandLine);
+    let here = matches.try_contains_id(name).unwrap_or(false)
+        && matches.value_source(name) == Some(ValueSource::CommandLine);
     here || matches.subcommand().is_some_and(|(_, matches)| is_on_command_line(matches, name))
 }

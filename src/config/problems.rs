@@ -9,7 +9,8 @@ use crate::http::tokens::Token;
 use crate::store::Location;
 use crate::text_file::{is_invisible, is_quoted};
 
-/// One setting that cannot be used: its flag or variable, and what is wrong, mostly what was expected and what was found.
+/// One setting that cannot be used: its flag or variable, and what is wrong, mostly what was
+/// expected and what was found.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{name}: {problem}")]
 pub struct BadSetting {
@@ -94,7 +95,8 @@ impl Problems {
         read(path).map_err(|error| self.0.push(BadSetting::file(flag, &error))).ok()
     }
 
-    /// A list may have blanks, as behind a last comma, but not only blanks: an empty list of networks would mean "any".
+    /// A list may have blanks, as behind a last comma, but not only blanks: an empty list of
+    /// networks would mean "any".
     pub(super) fn read_all<T>(
         &mut self,
         flag: &'static str,
@@ -104,7 +106,11 @@ impl Problems {
     ) -> Vec<T> {
         let given: Vec<_> = texts.iter().filter(|text| !text.trim().is_empty()).collect();
         if given.is_empty() && !texts.is_empty() {
-            self.0.push(BadSetting::found(flag, expected, &format!("\"{}\"", texts.join(",").escape_debug())));
+            self.0.push(BadSetting::found(
+                flag,
+                expected,
+                &format!("\"{}\"", texts.join(",").escape_debug()),
+            ));
         }
         given.into_iter().filter_map(|text| self.read(flag, expected, text, parse)).collect()
     }
@@ -157,23 +163,30 @@ impl Problems {
     }
 }
 
-/// What was expected of a database and what was found. Of another database's URL only the beginning is shown: a password may be in
-/// it.
+/// What was expected of a database and what was found. Of another database's URL only the beginning
+/// is shown: a password may be in it.
 fn database_problem(text: &str) -> (&'static str, String) {
     let quoted = |text: &str| format!("\"{}\"", text.escape_debug());
     match (text.strip_prefix("sqlite:"), text.starts_with(QUOTES)) {
         // A query may hold a key.
-        (Some(_), _) => ("expected sqlite:PATH, the path of a file", quoted(text.split_inclusive('?').next().unwrap_or(text))),
+        (Some(_), _) => (
+            "expected sqlite:PATH, the path of a file",
+            quoted(text.split_inclusive('?').next().unwrap_or(text)),
+        ),
         (None, true) => ("expected sqlite:PATH", "quotes around it".into()),
-        (None, false) => ("expected sqlite:PATH", quoted(text.split_once(':').map_or(text, |(scheme, _)| scheme))),
+        (None, false) => (
+            "expected sqlite:PATH",
+            quoted(text.split_once(':').map_or(text, |(scheme, _)| scheme)),
+        ),
     }
 }
 
 /// Those of shells, and those that a page on the web makes of them.
-const QUOTES: [char; 8] = ['"', '\'', '`', '\u{201c}', '\u{201d}', '\u{2018}', '\u{2019}', '\u{ab}'];
+const QUOTES: [char; 8] =
+    ['"', '\'', '`', '\u{201c}', '\u{201d}', '\u{2018}', '\u{2019}', '\u{ab}'];
 
-/// Why a path cannot be meant. A file of variables from Windows leaves a carriage return behind each value, and quotes stay where no
-/// shell reads the file.
+/// Why a path cannot be meant. A file of variables from Windows leaves a carriage return behind
+/// each value, and quotes stay where no shell reads the file.
 fn path_problem(path: &Path) -> Option<String> {
     let text = path.to_string_lossy();
     let (first, last) = (text.chars().next(), text.chars().next_back());

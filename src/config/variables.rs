@@ -1,5 +1,5 @@
-//! The `USERMAN_` variables: those that are settings, and those that cannot be any. Which names there are is asked of the command
-//! line's own definition.
+//! The `USERMAN_` variables: those that are settings, and those that cannot be any. Which names
+//! there are is asked of the command line's own definition.
 
 use std::any::TypeId;
 use std::ffi::{OsStr, OsString};
@@ -12,35 +12,47 @@ use super::BadSetting;
 
 const PREFIX: &str = "USERMAN_";
 
-/// How much alike a name must be to be named (Jaro, without the prefix, 0 to 1): clap takes the same for flags.
+/// How much alike a name must be to be named (Jaro, without the prefix, 0 to 1): clap takes the
+/// same for flags.
 const LIKENESS_MIN: f64 = 0.7;
 
-/// What Kubernetes and Docker's links say of a service called `userman`, to every program beside it.
+/// What Kubernetes and Docker's links say of a service called `userman`, to every program beside
+/// it.
 const OF_ORCHESTRATORS: [&str; 3] = ["SERVICE_", "PORT", "ENV_"];
 
-/// A variable that is set to nothing is not set: files of variables have such lines. A flag without a value is a mistake: mostly of a
-/// script, whose own variable is empty, and never a way to say "any". A variable that is no text is left to [`bad_variables`], as
-/// clap would not say which one it is.
+/// A variable that is set to nothing is not set: files of variables have such lines. A flag without
+/// a value is a mistake: mostly of a script, whose own variable is empty, and never a way to say
+/// "any". A variable that is no text is left to [`bad_variables`], as clap would not say which one
+/// it is.
 pub fn without_unusable_variables(command: Command) -> Command {
     command.mut_args(|arg| {
         let value = arg.get_env().and_then(std::env::var_os);
-        let is_unusable = |value: OsString| value.to_string_lossy().trim().is_empty() || is_no_text(&arg, &value);
+        let is_unusable =
+            |value: OsString| value.to_string_lossy().trim().is_empty() || is_no_text(&arg, &value);
         if value.is_some_and(is_unusable) { arg.env(Resettable::Reset) } else { arg }
     })
 }
 
-/// The variables of an environment that are named like settings and are none, and the settings among them that are no text, in the
-/// order of their names. A name that is unknown is a mistake also where it is set to nothing.
-pub fn bad_variables(command: &Command, environment: impl IntoIterator<Item = (OsString, OsString)>) -> Vec<BadSetting> {
+/// The variables of an environment that are named like settings and are none, and the settings
+/// among them that are no text, in the order of their names. A name that is unknown is a mistake
+/// also where it is set to nothing.
+pub fn bad_variables(
+    command: &Command,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Vec<BadSetting> {
     let settings: Vec<_> = settings(command).collect();
     let mut environment: Vec<_> = environment.into_iter().collect();
     environment.sort_unstable();
-    let bad = |(name, value): &(OsString, OsString)| match settings.iter().find(|setting| setting.get_env() == Some(name)) {
+    let bad = |(name, value): &(OsString, OsString)| match settings
+        .iter()
+        .find(|setting| setting.get_env() == Some(name))
+    {
         Some(setting) if is_no_text(setting, value) => {
             Some(BadSetting::new(shown(name), "expected UTF-8, found bytes that are not"))
         }
         Some(_) => None,
-        None => is_meant_for_us(name, value, &settings).then(|| BadSetting::new(shown(name), unknown(name, &settings))),
+        None => is_meant_for_us(name, value, &settings)
+            .then(|| BadSetting::new(shown(name), unknown(name, &settings))),
     };
     environment.iter().filter_map(bad).collect()
 }
@@ -55,20 +67,25 @@ fn is_no_text(arg: &Arg, value: &OsStr) -> bool {
     value.to_str().is_none() && arg.get_value_parser().type_id() != TypeId::of::<PathBuf>()
 }
 
-/// Whether this unknown name was meant to be a setting: by its prefix, also behind a byte order mark or a blank, or because only its
-/// case is wrong.
+/// Whether this unknown name was meant to be a setting: by its prefix, also behind a byte order
+/// mark or a blank, or because only its case is wrong.
 fn is_meant_for_us(name: &OsStr, value: &OsStr, settings: &[&Arg]) -> bool {
     let name = bare(name);
     match name.strip_prefix(PREFIX) {
         Some(rest) => !is_of_an_orchestrator(rest, &value.to_string_lossy()),
-        None => settings.iter().filter_map(|setting| setting.get_env()?.to_str()).any(|known| name.eq_ignore_ascii_case(known)),
+        None => settings
+            .iter()
+            .filter_map(|setting| setting.get_env()?.to_str())
+            .any(|known| name.eq_ignore_ascii_case(known)),
     }
 }
 
-/// The variables of a service `userman`; those of another one whose name begins so, as `userman-db`, are told by their form.
+/// The variables of a service `userman`; those of another one whose name begins so, as
+/// `userman-db`, are told by their form.
 fn is_of_an_orchestrator(rest: &str, value: &str) -> bool {
     let is_address = ["tcp://", "udp://", "sctp://"].iter().any(|scheme| value.starts_with(scheme));
-    let is_of_a_port = ["_TCP", "_UDP", "_SCTP"].iter().any(|kind| rest.contains(kind)) && rest.contains("_PORT_");
+    let is_of_a_port =
+        ["_TCP", "_UDP", "_SCTP"].iter().any(|kind| rest.contains(kind)) && rest.contains("_PORT_");
     OF_ORCHESTRATORS.iter().any(|known| rest.starts_with(known))
         || rest == "NAME"
         || rest.ends_with("_SERVICE_HOST")
@@ -83,17 +100,23 @@ fn unknown(name: &OsStr, settings: &[&Arg]) -> String {
     let rest = name.strip_prefix(PREFIX).unwrap_or(&name);
     let known = settings.iter().filter_map(|setting| setting.get_env()?.to_str());
     let likeness = |known: &str| likeness(rest, known.strip_prefix(PREFIX).unwrap_or(known));
-    let nearest = known.map(|known| (likeness(known), known)).max_by(|left, right| left.0.total_cmp(&right.0));
+    let nearest = known
+        .map(|known| (likeness(known), known))
+        .max_by(|left, right| left.0.total_cmp(&right.0));
     match nearest {
-        Some((likeness, known)) if likeness >= LIKENESS_MIN => format!("no setting has this name; the nearest is {known}"),
+        Some((likeness, known)) if likeness >= LIKENESS_MIN => {
+            format!("no setting has this name; the nearest is {known}")
+        }
         _ => "no setting has this name; `nats-userman --help` lists them".into(),
     }
 }
 
-/// How near a name comes to a known one. One with words too few, as TOKEN has of POSTBACK_TOKEN, has
-/// few letters in common with it; it comes before all that are spelt alike, with the fewest words first.
+/// How near a name comes to a known one. One with words too few, as TOKEN has of POSTBACK_TOKEN,
+/// has few letters in common with it; it comes before all that are spelt alike, with the fewest
+/// words first.
 fn likeness(name: &str, known: &str) -> f64 {
-    let is_part = !name.is_empty() && name.split('_').all(|word| known.split('_').any(|other| other == word));
+    let is_part =
+        !name.is_empty() && name.split('_').all(|word| known.split('_').any(|other| other == word));
     let lacking = if is_part { 1.0 / f64::from(known.split('_').count() as u32) } else { 0.0 };
     strsim::jaro(name, known) + 2.0 * lacking
 }

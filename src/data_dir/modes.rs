@@ -1,4 +1,5 @@
-//! Modes of files that were there before: a restored backup or a directory made by hand often lets others in.
+//! Modes of files that were there before: a restored backup or a directory made by hand often lets
+//! others in.
 
 use std::fmt;
 use std::fs::{self, Permissions};
@@ -26,7 +27,13 @@ pub(crate) struct Loose {
 
 impl fmt::Display for Loose {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: expected mode {:04o}, found {:04o}", self.path.display(), self.expected, self.found)
+        write!(
+            f,
+            "{}: expected mode {:04o}, found {:04o}",
+            self.path.display(),
+            self.expected,
+            self.found
+        )
     }
 }
 
@@ -49,11 +56,14 @@ impl Loose {
 
 /// The keys and the tokens, where others than their owner may do something with them.
 pub(crate) fn loose_secrets(data_dir: &DataDir) -> Vec<Loose> {
-    let files = [data_dir.seal_key(), data_dir.cookie_key(), data_dir.token_file()].into_iter().filter(|path| path.is_file());
+    let files = [data_dir.seal_key(), data_dir.cookie_key(), data_dir.token_file()]
+        .into_iter()
+        .filter(|path| path.is_file());
     files.filter_map(|path| Loose::look(path, SECRET_MODE, GROUP_AND_OTHERS)).collect()
 }
 
-/// Files of secrets that settings name, where others than owner and group may. They are the operator's, and stay as they are.
+/// Files of secrets that settings name, where others than owner and group may. They are the
+/// operator's, and stay as they are.
 pub(crate) fn loose_named(files: &[PathBuf]) -> Vec<Loose> {
     files.iter().filter_map(|path| Loose::look(path.clone(), DATABASE_MODE, OTHERS)).collect()
 }
@@ -66,11 +76,14 @@ pub(crate) fn loose_rest(data_dir: &DataDir, database: &Path) -> Vec<Loose> {
         PathBuf::from(path)
     };
     let dir = Loose::look(data_dir.path().to_owned(), DIR_MODE, OTHERS);
-    let files = ["", "-wal", "-shm"].into_iter().filter_map(|suffix| Loose::look(beside(suffix), DATABASE_MODE, OTHERS));
+    let files = ["", "-wal", "-shm"]
+        .into_iter()
+        .filter_map(|suffix| Loose::look(beside(suffix), DATABASE_MODE, OTHERS));
     dir.into_iter().chain(files).collect()
 }
 
-/// Tightens keys and tokens, and says so. Of the rest, which others may have a reason to read, it only warns.
+/// Tightens keys and tokens, and says so. Of the rest, which others may have a reason to read, it
+/// only warns.
 pub(crate) fn tighten(data_dir: &DataDir, database: &Path, named: &[PathBuf]) {
     for loose in loose_secrets(data_dir) {
         match loose.tighten() {

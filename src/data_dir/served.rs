@@ -1,5 +1,6 @@
-//! What `serve` writes down for commands that are run without its settings: the URL that NATS calls,
-//! up to the token, and whether the tokens of the data directory count. Nothing of it is secret.
+//! What `serve` writes down for commands that are run without its settings: the URL that NATS
+//! calls, up to the token, and whether the tokens of the data directory count. Nothing of it is
+//! secret.
 
 use std::{fs, io};
 

@@ -1,5 +1,5 @@
-//! How the journal shows fields: [`Fields::journal_text`] is the one way in which they get there, and what it does not know it does not
-//! show.
+//! How the journal shows fields: [`Fields::journal_text`] is the one way in which they get there,
+//! and what it does not know it does not show.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -9,24 +9,28 @@ use crate::member::TEXT_BYTES_MAX;
 /// What stands in the journal for a value, or a whole field, that is not for reading.
 pub const MASK: &str = "***";
 
-/// What stands in the journal for a value that has several fields in it. Every parameter refuses a line break, as it refuses the
-/// value itself or has no need of it: the record reads back to the same outcome.
+/// What stands in the journal for a value that has several fields in it. Every parameter refuses a
+/// line break, as it refuses the value itself or has no need of it: the record reads back to the
+/// same outcome.
 const MASK_OF_JOINED: &str = "***%0A***";
 
 /// Everything that a form value escapes, except the space, which is a `+` there.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'*').remove(b'-').remove(b'.').remove(b'_');
 
 impl Fields<'_> {
-    /// The fields urlencoded again in the order received, fit for the journal: values of listed names as they came, secrets and
-    /// personal details as `name=***`, anything else as `***`, name and all, because a password with a bare `&` in it, or JSON
-    /// posted as a form, turns up as a name. An empty value stays empty, which tells that it was not given. Several unlisted
-    /// fields in a row are one `***`. The text reads back through [`Fields::from_urlencoded`] to the same listed values, but for
-    /// a value that is [`joined`] and that no action can have taken: it is hidden whole.
+    /// The fields urlencoded again in the order received, fit for the journal: values of listed
+    /// names as they came, secrets and personal details as `name=***`, anything else as `***`, name
+    /// and all, because a password with a bare `&` in it, or JSON posted as a form, turns up as a
+    /// name. An empty value stays empty, which tells that it was not given. Several unlisted fields
+    /// in a row are one `***`. The text reads back through [`Fields::from_urlencoded`] to the same
+    /// listed values, but for a value that is [`joined`] and that no action can have taken: it is
+    /// hidden whole.
     pub fn journal_text(&self) -> String {
         self.text_that_hides(|name, value| joined(value) && !(is_text(name) && fits_text(value)))
     }
 
-    /// The same for a postback whose parameters were refused: there every joined value is hidden, a username too.
+    /// The same for a postback whose parameters were refused: there every joined value is hidden, a
+    /// username too.
     pub fn journal_text_of_refused(&self) -> String {
         self.text_that_hides(|_, value| joined(value))
     }
@@ -52,7 +56,9 @@ impl Fields<'_> {
             text.push('=');
             match shown {
                 // Most values are numbers: nothing to hide and nothing to escape.
-                Shown::Value if pair.value.bytes().all(|b| b.is_ascii_alphanumeric()) => text.push_str(&pair.value),
+                Shown::Value if pair.value.bytes().all(|b| b.is_ascii_alphanumeric()) => {
+                    text.push_str(&pair.value)
+                }
                 Shown::Value if hidden(&pair.name, &pair.value) => text.push_str(MASK_OF_JOINED),
                 Shown::Value => escape(&pair.value, &mut text),
                 Shown::Mask if pair.value.is_empty() => {}
@@ -72,14 +78,16 @@ fn escape(value: &str, into: &mut String) {
     }
 }
 
-/// Whether a value has further fields in it: the sender put line breaks or semicolons between the fields, or escaped twice. Then
-/// the first of them holds all others, passwords too, and must be shown nowhere.
+/// Whether a value has further fields in it: the sender put line breaks or semicolons between the
+/// fields, or escaped twice. Then the first of them holds all others, passwords too, and must be
+/// shown nowhere.
 pub fn joined(value: &str) -> bool {
     value.contains('=') || (value.contains('%') && (value.contains("%3D") || value.contains("%3d")))
 }
 
-/// Whether [`Fields::journal_text`] or its like for a refused postback wrote this: with no value in it that they would hide. Behind
-/// the fields may stand what a body that is no form was, `application/json, 12 bytes`.
+/// Whether [`Fields::journal_text`] or its like for a refused postback wrote this: with no value in
+/// it that they would hide. Behind the fields may stand what a body that is no form was,
+/// `application/json, 12 bytes`.
 pub fn is_journal_text(text: &str) -> bool {
     let (before, last) = text.rsplit_once('&').unwrap_or(("", text));
     let form = if is_description(last) { before } else { text };
@@ -90,8 +98,11 @@ pub fn is_journal_text(text: &str) -> bool {
 /// A comma and a space stand in no urlencoded text.
 fn is_description(text: &str) -> bool {
     let of = text.strip_suffix(" bytes").and_then(|rest| rest.rsplit_once(", "));
-    let is_type = |kind: &str| kind.bytes().all(|b| b.is_ascii_alphanumeric() || b"/-+._? ".contains(&b));
-    of.is_some_and(|(kind, bytes)| is_type(kind) && !bytes.is_empty() && bytes.bytes().all(|b| b.is_ascii_digit()))
+    let is_type =
+        |kind: &str| kind.bytes().all(|b| b.is_ascii_alphanumeric() || b"/-+._? ".contains(&b));
+    of.is_some_and(|(kind, bytes)| {
+        is_type(kind) && !bytes.is_empty() && bytes.bytes().all(|b| b.is_ascii_digit())
+    })
 }
 
 /// Listed names of which an action takes a free text, in which an `=` may well stand.
@@ -113,8 +124,9 @@ enum Shown {
     Mask,
 }
 
-/// What the journal does with a field of that name; None for one that is on neither list. Bytes, because the compiler turns
-/// a match on them into a tree of lengths and letters, and every name of every postback passes here.
+/// What the journal does with a field of that name; None for one that is on neither list. Bytes,
+/// because the compiler turns a match on them into a tree of lengths and letters, and every name of
+/// every postback passes here.
 fn listed(name: &str) -> Option<Shown> {
     match name.as_bytes() {
         // The documented parameters and the record's bookkeeping.
@@ -177,9 +189,10 @@ fn listed(name: &str) -> Option<Shown> {
         | b"username"
         | b"xsell_success" => Some(Shown::Value),
         // Secrets and personal details.
-        b"address1" | b"address2" | b"bin_hash" | b"city" | b"country" | b"cryptpass" | b"firstname" | b"gateway_token"
-        | b"ip" | b"lastname" | b"new_cryptpass" | b"new_password" | b"new_token" | b"password" | b"session" | b"state"
-        | b"token_hash" | b"zip" => Some(Shown::Mask),
+        b"address1" | b"address2" | b"bin_hash" | b"city" | b"country" | b"cryptpass"
+        | b"firstname" | b"gateway_token" | b"ip" | b"lastname" | b"new_cryptpass"
+        | b"new_password" | b"new_token" | b"password" | b"session" | b"state" | b"token_hash"
+        | b"zip" => Some(Shown::Mask),
         _ => None,
     }
 }
@@ -188,22 +201,35 @@ fn listed(name: &str) -> Option<Shown> {
 mod tests {
     use super::*;
 
-    /// `curl -d @capture`, a PHP whose `arg_separator.output` is not `&`, a form that was escaped twice: all fields are one.
+    /// `curl -d @capture`, a PHP whose `arg_separator.output` is not `&`, a form that was escaped
+    /// twice: all fields are one.
     #[test]
     fn a_value_with_further_fields_in_it_is_hidden() {
         let table = [
             ("memberid=71%0Apassword=p%0Aaction=ADD", "memberid=***%0A***", "memberid=***%0A***"),
             ("action=ADD;memberid=71;password=p", "action=***%0A***", "action=***%0A***"),
-            ("status=1%26password%3Dp&siteid=1", "status=***%0A***&siteid=1", "status=***%0A***&siteid=1"),
+            (
+                "status=1%26password%3Dp&siteid=1",
+                "status=***%0A***&siteid=1",
+                "status=***%0A***&siteid=1",
+            ),
             ("status=1%2526password%253Dp", "status=***%0A***", "status=***%0A***"),
             ("username=b%0Apassword=p", "username=***%0A***", "username=***%0A***"),
             // A name that a member can have is needed to replay the journal; a refused one is not.
-            ("username=b=c&email=b=c@d", "username=b%3Dc&email=b%3Dc%40d", "username=***%0A***&email=***%0A***"),
+            (
+                "username=b=c&email=b=c@d",
+                "username=b%3Dc&email=b%3Dc%40d",
+                "username=***%0A***&email=***%0A***",
+            ),
             ("password=a=b&trial=0", "password=***&trial=0", "password=***&trial=0"),
         ];
         for (form, accepted, refused) in table {
             let fields = Fields::from_urlencoded(form.as_bytes());
-            assert_eq!((&*fields.journal_text(), &*fields.journal_text_of_refused()), (accepted, refused), "{form}");
+            assert_eq!(
+                (&*fields.journal_text(), &*fields.journal_text_of_refused()),
+                (accepted, refused),
+                "{form}"
+            );
             let again = Fields::from_urlencoded(accepted.as_bytes());
             assert_eq!(again.journal_text(), accepted);
         }
@@ -235,23 +261,40 @@ mod tests {
     #[test]
     fn the_journal_reads_back_to_the_same_values() {
         for name in ["p+&=% é", " ", "a  b", "***", "%41", "\0\r\n", "a[b]", "日本", "\u{81}~"] {
-            let text = Fields::from_pairs([(&b"username"[..], name.as_bytes()), (b"x", b"y"), (b"trial", b"1")]).journal_text();
+            let text = Fields::from_pairs([
+                (&b"username"[..], name.as_bytes()),
+                (b"x", b"y"),
+                (b"trial", b"1"),
+            ])
+            .journal_text();
             let back = Fields::from_urlencoded(text.as_bytes());
-            assert_eq!((back.get("username"), back.get("trial"), back.has("x")), (Some(name), Some("1"), false), "{text}");
+            assert_eq!(
+                (back.get("username"), back.get("trial"), back.has("x")),
+                (Some(name), Some("1"), false),
+                "{text}"
+            );
             assert_eq!(back.journal_text(), text);
         }
     }
 
     #[test]
     fn a_text_that_shows_more_than_the_journal_does_is_none_of_it() {
-        for text in
-            ["", "action=ADD&password=***&***", "application/json, 12 bytes", "siteid=1&broken multipart/form-data, 3 bytes"]
-        {
+        for text in [
+            "",
+            "action=ADD&password=***&***",
+            "application/json, 12 bytes",
+            "siteid=1&broken multipart/form-data, 3 bytes",
+        ] {
             assert!(is_journal_text(text), "{text}");
         }
-        for text in
-            ["password=secret", "x=1", "action=ADD&***&***", "username=a b", "{\"a\"}, 12 bytes", "text/plain, secret bytes"]
-        {
+        for text in [
+            "password=secret",
+            "x=1",
+            "action=ADD&***&***",
+            "username=a b",
+            "{\"a\"}, 12 bytes",
+            "text/plain, secret bytes",
+        ] {
             assert!(!is_journal_text(text), "{text}");
         }
     }

@@ -1,5 +1,6 @@
-//! `/api/member/authstring`, `/api/member/tokenrebuystring` and `/api/authstring/redeem`: NATS's REST API for a members area, which
-//! then needs neither NATS's key nor a NATS that answers in time.
+//! `/api/member/authstring`, `/api/member/tokenrebuystring` and `/api/authstring/redeem`: NATS's
+//! REST API for a members area, which then needs neither NATS's key nor a NATS that answers in
+//! time.
 
 use std::sync::atomic::Ordering;
 
@@ -29,10 +30,10 @@ const USERNAME: HeaderName = HeaderName::from_static("api-username");
 /// Says that NATS knows nothing of the string.
 const STAND_IN: HeaderName = HeaderName::from_static("x-stand-in");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
-/// Names us to a nats-userman that asks here as it would ask NATS: what we say of an error may be said on.
+/// Names us to a nats-userman that asks here as it would ask NATS: what we say of an error may be
+/// said on.
 const US: HeaderValue = HeaderValue::from_static(crate::authstring::answer::USERMAN);
-const NO_KEY: &str =
-    "api-key, api-username: expected both headers, once each, with a key that is set with --api-key or --api-key-file";
+const NO_KEY: &str = "api-key, api-username: expected both headers, once each, with a key that is set with --api-key or --api-key-file";
 const NO_SOURCE: &str = "there are no authstrings here: start the service with --nats-url, or with --stand-in while you develop";
 
 /// Where strings come from.
@@ -83,7 +84,11 @@ pub async fn tokenrebuystring(request: HttpRequest, desk: Data<Desk>) -> HttpRes
     member(&request, &desk, Question::tokenrebuystring).await
 }
 
-async fn member(request: &HttpRequest, desk: &Desk, read: fn(&[u8]) -> Result<Question, Refusal>) -> HttpResponse {
+async fn member(
+    request: &HttpRequest,
+    desk: &Desk,
+    read: fn(&[u8]) -> Result<Question, Refusal>,
+) -> HttpResponse {
     let _under_way = desk.under_way();
     desk.shared().writer.count();
     let answered = async {
@@ -102,7 +107,8 @@ async fn member(request: &HttpRequest, desk: &Desk, read: fn(&[u8]) -> Result<Qu
     respond(desk, answered.await)
 }
 
-/// `POST /api/authstring/redeem`, with `{"authstring":"…"}`: what a string of the stand-in was for, once.
+/// `POST /api/authstring/redeem`, with `{"authstring":"…"}`: what a string of the stand-in was for,
+/// once.
 pub async fn redeem(request: HttpRequest, payload: Payload, desk: Data<Desk>) -> HttpResponse {
     let _under_way = desk.under_way();
     desk.shared().writer.count();
@@ -125,7 +131,11 @@ fn go_on(desk: &Desk) -> Result<(), Failure> {
 }
 
 /// The key that a caller has shown.
-fn key<'a>(request: &HttpRequest, desk: &Desk, live: &'a LiveSettings) -> Result<&'a ApiKey, Failure> {
+fn key<'a>(
+    request: &HttpRequest,
+    desk: &Desk,
+    live: &'a LiveSettings,
+) -> Result<&'a ApiKey, Failure> {
     let header = |name| {
         let mut values = request.headers().get_all(name);
         // Two of them: who knows which of both another program on the way has looked at.
@@ -149,7 +159,12 @@ fn key<'a>(request: &HttpRequest, desk: &Desk, live: &'a LiveSettings) -> Result
 }
 
 /// The string that is asked for; `None` is a blank.
-async fn string(desk: &Desk, live: &LiveSettings, key: &ApiKey, question: &Question) -> Result<Option<AuthString>, Failure> {
+async fn string(
+    desk: &Desk,
+    live: &LiveSettings,
+    key: &ApiKey,
+    question: &Question,
+) -> Result<Option<AuthString>, Failure> {
     let strings = strings(desk, live)?;
     let now = desk.shared().clock.now();
     let Some(meant) = find(desk, key, question, now)? else {
@@ -160,10 +175,11 @@ async fn string(desk: &Desk, live: &LiveSettings, key: &ApiKey, question: &Quest
         Strings::StandIn(stand_in) => {
             let (plus, member) = (question.resource.plus(), meant.key);
             log::info!(plus = plus.as_str(), site:% = member.site, member:% = member.member; "authstring of the stand-in");
-            let string = stand_in.issue(plus, member, desk.shared().clock.steady()).map_err(|error| {
-                log::error!("no random bytes for an authstring: {error}");
-                Failure::CannotTell
-            })?;
+            let string =
+                stand_in.issue(plus, member, desk.shared().clock.steady()).map_err(|error| {
+                    log::error!("no random bytes for an authstring: {error}");
+                    Failure::CannotTell
+                })?;
             Ok(Some(string))
         }
         Strings::Nats(relay) => ask_nats(desk, relay, question, meant).await,
@@ -173,12 +189,18 @@ async fn string(desk: &Desk, live: &LiveSettings, key: &ApiKey, question: &Quest
 /// Whom a question is about.
 struct Meant {
     key: Key,
-    /// The name as NATS sent it, where the question was by a name: NATS compares names in a way of its own.
+    /// The name as NATS sent it, where the question was by a name: NATS compares names in a way of
+    /// its own.
     username: Option<Username>,
 }
 
 /// Who is meant, as of `now`; `None` where nobody is.
-fn find(desk: &Desk, key: &ApiKey, question: &Question, now: i64) -> Result<Option<Meant>, Failure> {
+fn find(
+    desk: &Desk,
+    key: &ApiKey,
+    question: &Question,
+    now: i64,
+) -> Result<Option<Meant>, Failure> {
     let (username, parameter, sites) = match &question.lookup {
         Lookup::Session { member, session } if question.active => {
             let found = by_session(desk, key, *member, session, now)?;
@@ -195,7 +217,9 @@ fn find(desk: &Desk, key: &ApiKey, question: &Question, now: i64) -> Result<Opti
     }
     let found = desk.read(|reader| {
         for &site in sites {
-            if let Some(row) = desk.readable(reader.logins_by_name(site, username, now))?.into_iter().next() {
+            if let Some(row) =
+                desk.readable(reader.logins_by_name(site, username, now))?.into_iter().next()
+            {
                 return Ok(Some(row));
             }
         }
@@ -205,12 +229,22 @@ fn find(desk: &Desk, key: &ApiKey, question: &Question, now: i64) -> Result<Opti
     Ok(found.map(|row| Meant { key: row.key, username: Some(row.username) }))
 }
 
-/// A memberid is one member to NATS, who may have a row on several sites; each is compared, and none of them sooner than another.
-fn by_session(desk: &Desk, key: &ApiKey, member: MemberId, session: &Session, now: i64) -> Result<Option<Key>, Failure> {
+/// A memberid is one member to NATS, who may have a row on several sites; each is compared, and
+/// none of them sooner than another.
+fn by_session(
+    desk: &Desk,
+    key: &ApiKey,
+    member: MemberId,
+    session: &Session,
+    now: i64,
+) -> Result<Option<Key>, Failure> {
     let presented = session.hash();
     let rows = desk.read(|reader| reader.sessions(member, now)).map_err(|_| Failure::CannotTell)?;
-    let matching: Vec<SiteId> =
-        rows.into_iter().filter(|(_, kept)| bool::from(kept.0.ct_eq(&presented.0))).map(|(site, _)| site).collect();
+    let matching: Vec<SiteId> = rows
+        .into_iter()
+        .filter(|(_, kept)| bool::from(kept.0.ct_eq(&presented.0)))
+        .map(|(site, _)| site)
+        .collect();
     match matching.iter().find(|&&site| key.is_good_for(site)).or(matching.first()) {
         None => Ok(None),
         Some(&site) => may_ask(desk, key, site, "memberid").map(|()| Some(Key { site, member })),
@@ -223,13 +257,21 @@ fn may_ask(desk: &Desk, key: &ApiKey, site: SiteId, parameter: &str) -> Result<(
         return Ok(());
     }
     desk.shared().mistakes.say(Mistake::ApiRefused, desk.shared().clock.steady(), || {
-        log::warn!("a call of /api was refused: the key of {} is not good for site {site}", key.username());
+        log::warn!(
+            "a call of /api was refused: the key of {} is not good for site {site}",
+            key.username()
+        );
     });
     Err(Failure::NotAllowed(format!("{parameter}: this key is not good for site {site}")))
 }
 
 /// NATS is asked for the member who was found here, so that both speak of the same one.
-async fn ask_nats(desk: &Desk, relay: &Relay, question: &Question, meant: Meant) -> Result<Option<AuthString>, Failure> {
+async fn ask_nats(
+    desk: &Desk,
+    relay: &Relay,
+    question: &Question,
+    meant: Meant,
+) -> Result<Option<AuthString>, Failure> {
     let member = meant.key;
     let lookup = match meant.username {
         Some(username) => Lookup::Site { username, site: member.site },
@@ -257,12 +299,22 @@ struct ToRedeem {
     authstring: String,
 }
 
-const TO_REDEEM_EXPECTED: &str = "expected JSON as in {\"authstring\":\"877ae8d2c00e617d443643326bb848e2\"}";
+const TO_REDEEM_EXPECTED: &str =
+    "expected JSON as in {\"authstring\":\"877ae8d2c00e617d443643326bb848e2\"}";
 
-fn redeemed(desk: &Desk, live: &LiveSettings, key: &ApiKey, body: &[u8]) -> Result<String, Failure> {
+fn redeemed(
+    desk: &Desk,
+    live: &LiveSettings,
+    key: &ApiKey,
+    body: &[u8],
+) -> Result<String, Failure> {
     let shared = desk.shared();
     let stand_in = match strings(desk, live)? {
-        Strings::Nats(_) => return Err(Failure::NotFound("authstring: NATS redeems its own, only a --stand-in does it here")),
+        Strings::Nats(_) => {
+            return Err(Failure::NotFound(
+                "authstring: NATS redeems its own, only a --stand-in does it here",
+            ));
+        }
         Strings::StandIn(stand_in) => stand_in,
     };
     // Its text may be a string of somebody's, so only its length is told.
@@ -280,7 +332,9 @@ fn redeemed(desk: &Desk, live: &LiveSettings, key: &ApiKey, body: &[u8]) -> Resu
     let ticket = stand_in.look(&given.authstring, shared.clock.steady()).ok_or_else(unknown)?;
     let Key { site, member } = ticket.key;
     may_ask(desk, key, site, "authstring")?;
-    let row = desk.read(|reader| desk.readable(reader.login_by_key(ticket.key, now))).map_err(|_| Failure::CannotTell)?;
+    let row = desk
+        .read(|reader| desk.readable(reader.login_by_key(ticket.key, now)))
+        .map_err(|_| Failure::CannotTell)?;
     let Some(row) = row else { return Err(Failure::NotFound("authstring: its member has left")) };
     // Last: what could not be answered is not used up.
     stand_in.redeem(&given.authstring, shared.clock.steady()).ok_or_else(unknown)?;
@@ -295,7 +349,8 @@ fn redeemed(desk: &Desk, live: &LiveSettings, key: &ApiKey, body: &[u8]) -> Resu
 fn respond(desk: &Desk, answered: Result<String, Failure>) -> HttpResponse {
     let (allow, closes) = match &answered {
         Err(Failure::Method(method)) => (Some(*method), false),
-        // What is left of the body would be taken for the next request; and the service ends when its callers have gone.
+        // What is left of the body would be taken for the next request; and the service ends when
+        // its callers have gone.
         Err(Failure::Unread(_) | Failure::Stopping) => (None, true),
         _ => (None, false),
     };
@@ -329,14 +384,19 @@ fn told(failure: Failure) -> (StatusCode, String) {
     match failure {
         Failure::NoKey => (StatusCode::UNAUTHORIZED, NO_KEY.into()),
         Failure::NotAllowed(why) => (StatusCode::FORBIDDEN, why),
-        Failure::Refused(refusal) => (StatusCode::BAD_REQUEST, refusal.reply().sentence().to_owned()),
+        Failure::Refused(refusal) => {
+            (StatusCode::BAD_REQUEST, refusal.reply().sentence().to_owned())
+        }
         Failure::Nowhere => (StatusCode::SERVICE_UNAVAILABLE, NO_SOURCE.into()),
         Failure::NotFound(why) => (StatusCode::NOT_FOUND, why.into()),
         Failure::Unanswered(unanswered) => (unanswered.status(), unanswered.to_string()),
         Failure::Unread(unread) => (reply::status_of(unread), reply::why(unread).into()),
-        Failure::CannotTell | Failure::Stopping => {
-            (StatusCode::SERVICE_UNAVAILABLE, "temporarily unavailable, try again in a moment".into())
+        Failure::CannotTell | Failure::Stopping => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "temporarily unavailable, try again in a moment".into(),
+        ),
+        Failure::Method(method) => {
+            (StatusCode::METHOD_NOT_ALLOWED, format!("expected the method {method}"))
         }
-        Failure::Method(method) => (StatusCode::METHOD_NOT_ALLOWED, format!("expected the method {method}")),
     }
 }

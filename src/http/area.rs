@@ -1,7 +1,9 @@
-//! The members area behind `/auth` and `/login`: may whoever has this password, or this cookie, come in?
+//! The members area behind `/auth` and `/login`: may whoever has this password, or this cookie,
+//! come in?
 //!
-//! The row is read anew at every check, so that the end of a membership counts at once. What is remembered is only that a stored form
-//! was opened by a password, which needs no hash a second time and cannot go stale.
+//! The row is read anew at every check, so that the end of a membership counts at once. What is
+//! remembered is only that a stored form was opened by a password, which needs no hash a second
+//! time and cannot go stale.
 
 use std::net::IpAddr;
 use std::sync::atomic::AtomicU64;
@@ -72,7 +74,8 @@ pub struct Area {
 }
 
 impl Area {
-    /// Which logins have a line in the log. A panic elsewhere leaves counts that are one off at most.
+    /// Which logins have a line in the log. A panic elsewhere leaves counts that are one off at
+    /// most.
     pub fn login_lines(&self) -> MutexGuard<'_, LogLines<Key>> {
         self.login_lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -141,7 +144,8 @@ impl<'a> Wanted<'a> {
     }
 }
 
-/// Whether a name and a password let somebody in: the first row whose password opens wins, and no other one costs a hash.
+/// Whether a name and a password let somebody in: the first row whose password opens wins, and no
+/// other one costs a hash.
 pub async fn by_password(
     desk: &Desk,
     wanted: Wanted<'_>,
@@ -157,8 +161,9 @@ pub async fn by_password(
     })
 }
 
-/// All rows that a name and a password open, if one of them lets somebody in: a login holds for each of them, so that it goes on with
-/// one when another ends. Of more than a cookie holds, those that let in come first.
+/// All rows that a name and a password open, if one of them lets somebody in: a login holds for
+/// each of them, so that it goes on with one when another ends. Of more than a cookie holds, those
+/// that let in come first.
 pub async fn all_by_password(
     desk: &Desk,
     wanted: Wanted<'_>,
@@ -184,7 +189,8 @@ enum Enough {
     All,
 }
 
-/// The rows of the sites asked for that a name and a password open, in the order asked for, one at least; or why there is none.
+/// The rows of the sites asked for that a name and a password open, in the order asked for, one at
+/// least; or why there is none.
 async fn opened(
     desk: &Desk,
     wanted: Wanted<'_>,
@@ -215,7 +221,8 @@ async fn opened(
             return Ok(Err(Reason::Blocked));
         }
     }
-    let mut attempt = Attempt { desk, area, typed, address, network, is_open, is_home: false, hashed: false };
+    let mut attempt =
+        Attempt { desk, area, typed, address, network, is_open, is_home: false, hashed: false };
     if rows.is_empty() {
         attempt.nobody(wanted.sites).await?;
     }
@@ -285,18 +292,28 @@ impl Attempt<'_> {
     /// Nobody has the name: as dear as a wrong password, so that the time does not tell.
     async fn nobody(&mut self, sites: &[SiteId]) -> Result<(), Undecided> {
         let Some(&site) = sites.first() else { return Ok(()) };
-        let key = self.area.remembered.key(Row::Nobody(site, self.typed.name.folded()), &self.typed.password);
+        let key = self
+            .area
+            .remembered
+            .key(Row::Nobody(site, self.typed.name.folded()), &self.typed.password);
         // Looked up as for somebody who has it.
         let member = Key { site, member: MemberId::parse("1").ok_or(Undecided)? };
         self.answer(key, member, None).await.map(|_| ())
     }
 
-    /// Whether the password opens what is stored for the member; nothing is, where nobody has the name.
-    async fn answer(&mut self, key: RememberedKey, member: Key, stored: Option<&Stored>) -> Result<bool, Undecided> {
+    /// Whether the password opens what is stored for the member; nothing is, where nobody has the
+    /// name.
+    async fn answer(
+        &mut self,
+        key: RememberedKey,
+        member: Key,
+        stored: Option<&Stored>,
+    ) -> Result<bool, Undecided> {
         if let Some(opened) = self.area.remembered.get(&key) {
             return Ok(opened);
         }
-        // What others do, elsewhere or in a wider network, keeps no member out of a network of theirs.
+        // What others do, elsewhere or in a wider network, keeps no member out of a network of
+        // theirs.
         self.is_home = self.desk.is_known(member, self.network) && stored.is_some();
         if !(self.is_open || self.is_home) {
             return Ok(false);

@@ -1,5 +1,6 @@
-//! `/auth`: forward authentication for nginx's `auth_request`, Caddy's `forward_auth` and their like. The status decides: 200 in, 401
-//! log in first, 403 not this one; 503 where it cannot be decided, 400 where the operator asks wrongly.
+//! `/auth`: forward authentication for nginx's `auth_request`, Caddy's `forward_auth` and their
+//! like. The status decides: 200 in, 401 log in first, 403 not this one; 503 where it cannot be
+//! decided, 400 where the operator asks wrongly.
 
 use actix_web::HttpRequest;
 use actix_web::HttpResponse;
@@ -21,14 +22,16 @@ use crate::login::page::Said;
 use crate::login::presented::Presented;
 use crate::store::LoginRow;
 
-const CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"members\", charset=\"UTF-8\"");
+const CHALLENGE: HeaderValue =
+    HeaderValue::from_static("Basic realm=\"members\", charset=\"UTF-8\"");
 pub(super) const AUTH_REASON: HeaderName = HeaderName::from_static("x-auth-reason");
 const MEMBER_ID: HeaderName = HeaderName::from_static("x-member-id");
 const MEMBER_NAME: HeaderName = HeaderName::from_static("x-member-name");
 const MEMBER_SITE: HeaderName = HeaderName::from_static("x-member-site");
 const MEMBER_TRIAL: HeaderName = HeaderName::from_static("x-member-trial");
 /// Where nginx and Caddy say which address was asked for, to lead back there.
-const ASKED_FOR: [HeaderName; 2] = [HeaderName::from_static("x-original-uri"), HeaderName::from_static("x-forwarded-uri")];
+const ASKED_FOR: [HeaderName; 2] =
+    [HeaderName::from_static("x-original-uri"), HeaderName::from_static("x-forwarded-uri")];
 
 /// Everything in a name that a header could trip over.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -53,7 +56,12 @@ pub async fn auth(request: HttpRequest, desk: Data<Desk>) -> HttpResponse {
     }
 }
 
-async fn admit(request: &HttpRequest, desk: &Desk, ask: &Ask, logins: &Presented) -> Result<Admission, Undecided> {
+async fn admit(
+    request: &HttpRequest,
+    desk: &Desk,
+    ask: &Ask,
+    logins: &Presented,
+) -> Result<Admission, Undecided> {
     let now = desk.shared().clock.now();
     let wanted = Wanted::of(ask);
     let by_cookie = by_cookie(request, desk, wanted, logins, now)?;
@@ -61,11 +69,15 @@ async fn admit(request: &HttpRequest, desk: &Desk, ask: &Ask, logins: &Presented
     let header = request.headers().get(AUTHORIZATION);
     let typed = header.and_then(|value| Typed::read(value.as_bytes())).and_then(Result::ok);
     match (by_cookie, typed) {
-        (Admission::Out(reason), Some(typed)) => match by_password(desk, wanted, &typed, desk.caller(request), now).await? {
-            // The better news of the two: whoever is logged in and on trial is told so.
-            Admission::Out(other) if other == Reason::Login || reason == Reason::Trial => Ok(Admission::Out(reason)),
-            other => Ok(other),
-        },
+        (Admission::Out(reason), Some(typed)) => {
+            match by_password(desk, wanted, &typed, desk.caller(request), now).await? {
+                // The better news of the two: whoever is logged in and on trial is told so.
+                Admission::Out(other) if other == Reason::Login || reason == Reason::Trial => {
+                    Ok(Admission::Out(reason))
+                }
+                other => Ok(other),
+            }
+        }
         (decided, _) => Ok(decided),
     }
 }
@@ -75,14 +87,21 @@ fn let_in(row: &LoginRow) -> HttpResponse {
     let headers = response.headers_mut();
     let name = utf8_percent_encode(row.username.as_str(), ESCAPED).to_string();
     // A name is at most 255 bytes, thrice that when escaped, and then of plain ASCII.
-    headers.insert(MEMBER_NAME, HeaderValue::from_str(&name).unwrap_or(HeaderValue::from_static("")));
+    headers
+        .insert(MEMBER_NAME, HeaderValue::from_str(&name).unwrap_or(HeaderValue::from_static("")));
     headers.insert(MEMBER_ID, HeaderValue::from(row.key.member.get()));
     headers.insert(MEMBER_SITE, HeaderValue::from(row.key.site.get()));
     headers.insert(MEMBER_TRIAL, HeaderValue::from_static(if row.trial { "1" } else { "0" }));
     response
 }
 
-fn keep_out(request: &HttpRequest, desk: &Desk, ask: &Ask, reason: Reason, logins: &Presented) -> HttpResponse {
+fn keep_out(
+    request: &HttpRequest,
+    desk: &Desk,
+    ask: &Ask,
+    reason: Reason,
+    logins: &Presented,
+) -> HttpResponse {
     let status = match reason {
         Reason::Login | Reason::Idle => StatusCode::UNAUTHORIZED,
         Reason::Trial | Reason::Blocked => StatusCode::FORBIDDEN,
@@ -94,8 +113,12 @@ fn keep_out(request: &HttpRequest, desk: &Desk, ask: &Ask, reason: Reason, login
         }
         (Challenge::Page, Reason::Idle) => form(desk, status, ask, &asked_for(request), Said::Idle),
         // Who has another account, a full one, needs a way on.
-        (Challenge::Page, Reason::Trial) => form(desk, status, ask, &asked_for(request), Said::Trial),
-        (Challenge::Page, Reason::Blocked) | (Challenge::Basic, _) => plain(status, sentence(reason).into()),
+        (Challenge::Page, Reason::Trial) => {
+            form(desk, status, ask, &asked_for(request), Said::Trial)
+        }
+        (Challenge::Page, Reason::Blocked) | (Challenge::Basic, _) => {
+            plain(status, sentence(reason).into())
+        }
     };
     if ask.challenge == Challenge::Basic && status == StatusCode::UNAUTHORIZED {
         response.headers_mut().insert(WWW_AUTHENTICATE, CHALLENGE);
@@ -110,17 +133,23 @@ fn asked_for(request: &HttpRequest) -> Back {
     page.map_or_else(Back::default, |value| Back::read(&String::from_utf8_lossy(value.as_bytes())))
 }
 
-/// What somebody reads who cancels the browser's prompt, where no page of the operator's stands before it.
+/// What somebody reads who cancels the browser's prompt, where no page of the operator's stands
+/// before it.
 fn sentence(reason: Reason) -> &'static str {
     match reason {
         Reason::Login | Reason::Idle => "Please log in with your username and password.",
         Reason::Trial => "This part is for full members.",
-        Reason::Blocked => "There were too many wrong passwords. Please wait a while before the next try.",
+        Reason::Blocked => {
+            "There were too many wrong passwords. Please wait a while before the next try."
+        }
     }
 }
 
 fn undecided() -> HttpResponse {
-    let mut response = plain(StatusCode::SERVICE_UNAVAILABLE, "It cannot be decided now. Please try again in a moment.".into());
+    let mut response = plain(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "It cannot be decided now. Please try again in a moment.".into(),
+    );
     response.headers_mut().insert(actix_web::http::header::RETRY_AFTER, RETRY_AFTER_SECONDS);
     response
 }

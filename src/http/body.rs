@@ -10,7 +10,8 @@ use super::connections;
 use super::multipart;
 use crate::fields::Fields;
 
-/// The longest body. A whole NATS4 record has about 1.5 KiB. (A query is no longer than that either: actix refuses such a request.)
+/// The longest body. A whole NATS4 record has about 1.5 KiB. (A query is no longer than that
+/// either: actix refuses such a request.)
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
 /// How much of a strange content type the journal records.
 const TYPE_CHARS_MAX: usize = 64;
@@ -32,11 +33,16 @@ pub enum Unread {
 ///
 /// See [`Unread`].
 pub async fn read(request: &HttpRequest, payload: Payload) -> Result<Bytes, Unread> {
-    let announced = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    let announced = request
+        .headers()
+        .get(CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|bytes| bytes > BODY_BYTES_MAX as u64) {
         return Err(Unread::TooLong);
     }
-    let body = tokio::time::timeout(connections::body_time(request), collect(payload)).await.unwrap_or(Err(Unread::TooSlow))?;
+    let body = tokio::time::timeout(connections::body_time(request), collect(payload))
+        .await
+        .unwrap_or(Err(Unread::TooSlow))?;
     connections::body_was_read(request);
     Ok(body)
 }
@@ -86,14 +92,18 @@ pub fn fields<'a>(request: &'a HttpRequest, body: &'a Bytes) -> Said<'a> {
 
 /// The same of the body alone.
 pub fn posted<'a>(request: &'a HttpRequest, body: &'a Bytes) -> Said<'a> {
-    let content_type = request.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+    let content_type =
+        request.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
     match essence(content_type).as_str() {
         "" | "application/x-www-form-urlencoded" => {
             Said { fields: Fields::from_urlencoded(without_line_break(body)), no_form: None }
         }
         multipart::FORM_DATA => match multipart::parts(content_type, body) {
             Ok(parts) => Said { fields: Fields::from_parts(parts), no_form: None },
-            Err(_) => Said { fields: Fields::default(), no_form: Some(describe("broken multipart/form-data", body)) },
+            Err(_) => Said {
+                fields: Fields::default(),
+                no_form: Some(describe("broken multipart/form-data", body)),
+            },
         },
         other => Said { fields: Fields::default(), no_form: Some(describe(other, body)) },
     }
@@ -108,9 +118,15 @@ fn describe(kind: &str, body: &Bytes) -> String {
     format!("{kind}, {} bytes", body.len())
 }
 
-/// The type without its parameters, lower case, bounded, and only of characters that a type may have: a header, too, is a place
-/// where a stranger writes.
+/// The type without its parameters, lower case, bounded, and only of characters that a type may
+/// have: a header, too, is a place where a stranger writes.
 fn essence(value: &[u8]) -> String {
-    let clean = |b: u8| if b.is_ascii_alphanumeric() || b"/-+._".contains(&b) { b.to_ascii_lowercase() } else { b'?' };
+    let clean = |b: u8| {
+        if b.is_ascii_alphanumeric() || b"/-+._".contains(&b) {
+            b.to_ascii_lowercase()
+        } else {
+            b'?'
+        }
+    };
     multipart::essence(value).iter().take(TYPE_CHARS_MAX).map(|&b| char::from(clean(b))).collect()
 }

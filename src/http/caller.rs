@@ -1,6 +1,7 @@
 //! Who is calling: the peer, or whom a listed proxy names in X-Forwarded-For.
 //!
-//! Anybody can write that header, so it counts only as far as listed proxies wrote it. X-Real-IP and Forwarded are never read.
+//! Anybody can write that header, so it counts only as far as listed proxies wrote it. X-Real-IP
+//! and Forwarded are never read.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
@@ -8,7 +9,8 @@ use ipnet::IpNet;
 
 use crate::network::{contains, normalise};
 
-/// Most entries of X-Forwarded-For that are read, from the right. No chain of listed proxies is that long.
+/// Most entries of X-Forwarded-For that are read, from the right. No chain of listed proxies is
+/// that long.
 const ENTRIES_MAX: usize = 64;
 
 /// The networks of `--trusted-proxy`. None trusted is the default.
@@ -24,14 +26,22 @@ pub struct Caller {
     pub ignored_header: bool,
 }
 
-/// Finds the caller. `forwarded` are the X-Forwarded-For lines in the order received, each a list with commas; they count as one.
-/// Read from the right, listed proxies are skipped and the first other address is the caller. If an entry cannot be read, or there
-/// is none left, it is the listed proxy passed last.
-pub fn caller<'a>(peer: IpAddr, forwarded: impl Iterator<Item = &'a [u8]>, trusted: &TrustedProxies) -> Caller {
+/// Finds the caller. `forwarded` are the X-Forwarded-For lines in the order received, each a list
+/// with commas; they count as one. Read from the right, listed proxies are skipped and the first
+/// other address is the caller. If an entry cannot be read, or there is none left, it is the listed
+/// proxy passed last.
+pub fn caller<'a>(
+    peer: IpAddr,
+    forwarded: impl Iterator<Item = &'a [u8]>,
+    trusted: &TrustedProxies,
+) -> Caller {
     let mut hop = normalise(peer);
     if !contains(&trusted.0, hop) {
         let mut lines = forwarded;
-        return Caller { address: hop, ignored_header: lines.any(|line| !line.trim_ascii().is_empty()) };
+        return Caller {
+            address: hop,
+            ignored_header: lines.any(|line| !line.trim_ascii().is_empty()),
+        };
     }
     let lines: Vec<&[u8]> = forwarded.collect();
     let entries = lines.iter().rev().flat_map(|line| line.rsplit(|&b| b == b','));
@@ -50,7 +60,9 @@ fn address(entry: &[u8]) -> Option<IpAddr> {
     let text = str::from_utf8(entry.trim_ascii()).ok()?;
     let bracketed = || text.strip_prefix('[')?.strip_suffix(']')?.parse::<Ipv6Addr>().ok();
     let plain = text.parse::<IpAddr>().ok();
-    let found = plain.or_else(|| text.parse::<SocketAddr>().ok().map(|s| s.ip())).or_else(|| bracketed().map(IpAddr::V6));
+    let found = plain
+        .or_else(|| text.parse::<SocketAddr>().ok().map(|s| s.ip()))
+        .or_else(|| bracketed().map(IpAddr::V6));
     found.map(normalise)
 }
 
@@ -64,7 +76,12 @@ mod tests {
     }
 
     fn proxies() -> TrustedProxies {
-        TrustedProxies(["10.0.0.0/8", "127.0.0.1", "fd00::/8"].into_iter().map(|net| parse_network(net).unwrap()).collect())
+        TrustedProxies(
+            ["10.0.0.0/8", "127.0.0.1", "fd00::/8"]
+                .into_iter()
+                .map(|net| parse_network(net).unwrap())
+                .collect(),
+        )
     }
 
     #[test]
@@ -83,7 +100,11 @@ mod tests {
             (&["2001:DB8::1"], "2001:db8::1", "none"),
             (&["::ffff:203.0.113.9"], "203.0.113.9", "IPv4-mapped"),
             (&["[::ffff:203.0.113.9]:80"], "203.0.113.9", "IPv4-mapped with a port"),
-            (&["203.0.113.9, ::ffff:10.0.0.2, [fd00::1]:80"], "203.0.113.9", "listed in other forms"),
+            (
+                &["203.0.113.9, ::ffff:10.0.0.2, [fd00::1]:80"],
+                "203.0.113.9",
+                "listed in other forms",
+            ),
             (&["203.0.113.9, unknown"], "10.0.0.1", "unreadable at once: the peer"),
             (&["203.0.113.9, unknown, 10.0.0.2"], "10.0.0.2", "unreadable: the last listed hop"),
             (&["203.0.113.9, ,10.0.0.2"], "10.0.0.2", "an empty entry hides who it was"),
@@ -97,22 +118,42 @@ mod tests {
         for (lines, address, why) in table {
             for peer in ["10.0.0.1", "::ffff:10.0.0.1"] {
                 let found = caller(ip(peer), lines.iter().map(|line| line.as_bytes()), &proxies());
-                assert_eq!((found.address, found.ignored_header), (ip(address), false), "{lines:?}: {why}");
+                assert_eq!(
+                    (found.address, found.ignored_header),
+                    (ip(address), false),
+                    "{lines:?}: {why}"
+                );
             }
         }
     }
 
     #[test]
     fn bytes_that_are_no_text_are_unreadable() {
-        assert_eq!(caller(ip("10.0.0.1"), [&b"1.2.3.4, \xff"[..]].into_iter(), &proxies()).address, ip("10.0.0.1"));
+        assert_eq!(
+            caller(ip("10.0.0.1"), [&b"1.2.3.4, \xff"[..]].into_iter(), &proxies()).address,
+            ip("10.0.0.1")
+        );
     }
 
     #[test]
     fn an_unlisted_peer_is_the_caller_whatever_it_writes() {
-        for (lines, ignored) in [(&[][..], false), (&["", " "], false), (&["127.0.0.1"], true), (&["", "nonsense"], true)] {
+        for (lines, ignored) in [
+            (&[][..], false),
+            (&["", " "], false),
+            (&["127.0.0.1"], true),
+            (&["", "nonsense"], true),
+        ] {
             for trusted in [TrustedProxies::default(), proxies()] {
-                let found = caller(ip("::ffff:203.0.113.9"), lines.iter().map(|line: &&str| line.as_bytes()), &trusted);
-                assert_eq!((found.address, found.ignored_header), (ip("203.0.113.9"), ignored), "{lines:?}");
+                let found = caller(
+                    ip("::ffff:203.0.113.9"),
+                    lines.iter().map(|line: &&str| line.as_bytes()),
+                    &trusted,
+                );
+                assert_eq!(
+                    (found.address, found.ignored_header),
+                    (ip("203.0.113.9"), ignored),
+                    "{lines:?}"
+                );
             }
         }
     }

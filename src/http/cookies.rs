@@ -19,7 +19,8 @@ pub(super) fn presented(request: &HttpRequest, desk: &Desk, now: i64) -> Present
     let area = desk.area();
     let names = area.config.cookie_domains.names().iter();
     let cookies = names.flat_map(|&name| values(request, name).map(move |value| (name, value)));
-    let presented = Presented::gather(cookies, &area.signers.look().1, now, area.config.login_seconds);
+    let presented =
+        Presented::gather(cookies, &area.signers.look().1, now, area.config.login_seconds);
     if let Some(newest) = presented.newest() {
         area.unkept.shown(visitor(request, desk), newest, now);
     }
@@ -37,7 +38,12 @@ pub(super) fn log_in(
     now: i64,
 ) {
     let area = desk.area();
-    let new = |row: &LoginRow| Login { key: row.key, id: LoginId::random(), issued: now, login_version: row.login_version };
+    let new = |row: &LoginRow| Login {
+        key: row.key,
+        id: LoginId::random(),
+        issued: now,
+        login_version: row.login_version,
+    };
     let mut logins: Vec<Login> = rows.iter().map(new).collect();
     for login in kept {
         if logins.iter().all(|newer| newer.key != login.key) {
@@ -67,24 +73,41 @@ pub(super) fn clear(request: &HttpRequest, desk: &Desk, response: &mut HttpRespo
 
 /// Remembers that this browser was given a cookie, so that its absence can be told.
 pub(super) fn was_given(request: &HttpRequest, desk: &Desk, back: &Back) {
-    let why_missing = if visited::is_by_http(request, desk) { Missing::ByHttp } else { Missing::Unknown };
-    desk.area().unkept.given(visitor(request, desk), back, why_missing, desk.shared().clock.steady());
+    let why_missing =
+        if visited::is_by_http(request, desk) { Missing::ByHttp } else { Missing::Unknown };
+    desk.area().unkept.given(
+        visitor(request, desk),
+        back,
+        why_missing,
+        desk.shared().clock.steady(),
+    );
 }
 
 /// What the page says to a browser that brings no login and was given one just now. `page` is where
 /// it wants to go.
-pub(super) fn not_kept(request: &HttpRequest, desk: &Desk, logins: &Presented, page: &Back) -> Said {
+pub(super) fn not_kept(
+    request: &HttpRequest,
+    desk: &Desk,
+    logins: &Presented,
+    page: &Back,
+) -> Said {
     if !logins.is_empty() {
         return Said::Nothing;
     }
     let visitor = visitor(request, desk);
-    let Some(missing) = desk.area().unkept.missing(visitor, page, desk.shared().clock.steady()) else { return Said::Nothing };
+    let Some(missing) = desk.area().unkept.missing(visitor, page, desk.shared().clock.steady())
+    else {
+        return Said::Nothing;
+    };
     desk.login_not_kept(missing, visited::text(request, &HOST).unwrap_or("-"), visitor.address);
     Said::NotKept(missing)
 }
 
 fn values(request: &HttpRequest, name: CookieName) -> impl Iterator<Item = &str> {
-    cookie_header::values(request.headers().get_all(COOKIE).map(|value| value.as_bytes()), name.as_str())
+    cookie_header::values(
+        request.headers().get_all(COOKIE).map(|value| value.as_bytes()),
+        name.as_str(),
+    )
 }
 
 fn visitor<'a>(request: &'a HttpRequest, desk: &Desk) -> Visitor<'a> {

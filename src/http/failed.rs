@@ -28,14 +28,22 @@ impl By {
     }
 }
 
-/// Whether a member or a former member has the name. Where that cannot be looked up, nobody has it: then it is not shown. Asked of
-/// every failed login, so that the time does not tell whose name it is.
+/// Whether a member or a former member has the name. Where that cannot be looked up, nobody has it:
+/// then it is not shown. Asked of every failed login, so that the time does not tell whose name it
+/// is.
 pub(super) fn is_somebodys(desk: &Desk, typed: &Typed) -> bool {
     desk.read(|reader| reader.is_somebodys(&typed.name)).unwrap_or(false)
 }
 
 /// Its line, if it gets one.
-pub(super) fn log(desk: &Desk, wanted: Wanted<'_>, door: &Door, address: IpAddr, secret: SecretDigest, by: By) {
+pub(super) fn log(
+    desk: &Desk,
+    wanted: Wanted<'_>,
+    door: &Door,
+    address: IpAddr,
+    secret: SecretDigest,
+    by: By,
+) {
     let now = desk.shared().clock.steady();
     if desk.area().failed.has_line(door, Network::of(address), secret, now) {
         log::info!(

@@ -29,7 +29,8 @@ pub(super) fn is_from_here(request: &HttpRequest, desk: &Desk, form: &'static st
 }
 
 fn is_ours(desk: &Desk, origin: &str, host: Option<&str>) -> bool {
-    let public = desk.shared().public_origin.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(origin));
+    let public =
+        desk.shared().public_origin.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(origin));
     let asked = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
     public || asked.zip(host).is_some_and(|(origin, host)| origin.eq_ignore_ascii_case(host))
 }

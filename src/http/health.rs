@@ -1,4 +1,5 @@
-//! `GET /health`: `ok` only if the writer can commit. The probe writes, so it runs at most once a second, for all callers together.
+//! `GET /health`: `ok` only if the writer can commit. The probe writes, so it runs at most once a
+//! second, for all callers together.
 
 use std::time::{Duration, Instant};
 
@@ -46,7 +47,10 @@ impl Health {
 
 /// The handler.
 pub async fn health(health: Data<Health>) -> HttpResponse {
-    let (status, word) =
-        if health.is_fine().await { (StatusCode::OK, "ok") } else { (StatusCode::SERVICE_UNAVAILABLE, "unavailable") };
+    let (status, word) = if health.is_fine().await {
+        (StatusCode::OK, "ok")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "unavailable")
+    };
     HttpResponse::build(status).content_type("text/plain; charset=utf-8").body(word)
 }

@@ -1,10 +1,13 @@
-//! `/login` and `/logout`: a page for sites that want no pop-up of the browser, and a signed cookie.
+//! `/login` and `/logout`: a page for sites that want no pop-up of the browser, and a signed
+//! cookie.
 
 use actix_web::HttpRequest;
 use actix_web::HttpResponse;
 use actix_web::http::Method;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ALLOW, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFTER};
+use actix_web::http::header::{
+    ALLOW, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFTER,
+};
 use actix_web::web::{Data, Payload};
 
 use super::area::{Reason, Undecided, Wanted, all_by_password};
@@ -30,11 +33,19 @@ const PLAIN_TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=ut
 const OUR_POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
 );
-/// An operator's own page has pictures and styles of its own, and may lead on to another host of his.
-const THEIR_POLICY: HeaderValue = HeaderValue::from_static("frame-ancestors 'none'; base-uri 'none'");
+/// An operator's own page has pictures and styles of its own, and may lead on to another host of
+/// his.
+const THEIR_POLICY: HeaderValue =
+    HeaderValue::from_static("frame-ancestors 'none'; base-uri 'none'");
 
 /// The login page.
-pub(super) fn form(desk: &Desk, status: StatusCode, ask: &Ask, back: &Back, said: Said) -> HttpResponse {
+pub(super) fn form(
+    desk: &Desk,
+    status: StatusCode,
+    ask: &Ask,
+    back: &Back,
+    said: Said,
+) -> HttpResponse {
     let page = &desk.shared().live.look().page;
     let mut response = HttpResponse::build(status).body(page.with_form(ask, back.as_str(), said));
     let headers = response.headers_mut();
@@ -60,7 +71,9 @@ pub async fn login(request: HttpRequest, payload: Payload, desk: Data<Desk>) -> 
             let now = desk.shared().clock.now();
             let logins = presented(&request, &desk, now);
             let said = match sessions::why_out(&desk, Wanted::of(&ask), &logins, now) {
-                Ok(Said::Nothing) | Err(Undecided) => cookies::not_kept(&request, &desk, &logins, &back),
+                Ok(Said::Nothing) | Err(Undecided) => {
+                    cookies::not_kept(&request, &desk, &logins, &back)
+                }
                 Ok(said) => said,
             };
             form(&desk, StatusCode::OK, &ask, &back, said)
@@ -80,19 +93,29 @@ pub async fn login(request: HttpRequest, payload: Payload, desk: Data<Desk>) -> 
 }
 
 /// A form that was sent.
-async fn submit(request: &HttpRequest, desk: &Desk, ask: &Ask, fields: &Fields<'_>) -> HttpResponse {
+async fn submit(
+    request: &HttpRequest,
+    desk: &Desk,
+    ask: &Ask,
+    fields: &Fields<'_>,
+) -> HttpResponse {
     let back = fields.get("back").map_or_else(Back::default, Back::read);
     if !is_from_here(request, desk, "login") {
         return form(desk, StatusCode::FORBIDDEN, ask, &back, Said::Foreign);
     }
-    let (name, password) = (fields.get("username").and_then(Username::typed), fields.get("password").and_then(Password::parse));
+    let (name, password) = (
+        fields.get("username").and_then(Username::typed),
+        fields.get("password").and_then(Password::parse),
+    );
     let Some((name, password)) = name.zip(password) else {
         return form(desk, StatusCode::UNAUTHORIZED, ask, &back, Said::Wrong);
     };
     let (address, now) = (desk.caller(request), desk.shared().clock.now());
     let busy = || form(desk, StatusCode::SERVICE_UNAVAILABLE, ask, &back, Said::Busy);
     match all_by_password(desk, Wanted::of(ask), &Typed { name, password }, address, now).await {
-        Ok(Ok(rows)) => enter(request, desk, &rows, &back, now).await.unwrap_or_else(|Undecided| busy()),
+        Ok(Ok(rows)) => {
+            enter(request, desk, &rows, &back, now).await.unwrap_or_else(|Undecided| busy())
+        }
         Ok(Err(reason)) => {
             let (status, said) = match reason {
                 Reason::Login | Reason::Idle => (StatusCode::UNAUTHORIZED, Said::Wrong),
@@ -110,7 +133,13 @@ async fn submit(request: &HttpRequest, desk: &Desk, ask: &Ask, fields: &Fields<'
 /// The way back for whoever has logged in, with a cookie for these rows and for the logins of other
 /// sites that the browser had and that are still good. Those of the same sites end, and those that
 /// find no room: a copy of the old cookie is no login any more.
-async fn enter(request: &HttpRequest, desk: &Desk, rows: &[LoginRow], back: &Back, now: i64) -> Result<HttpResponse, Undecided> {
+async fn enter(
+    request: &HttpRequest,
+    desk: &Desk,
+    rows: &[LoginRow],
+    back: &Back,
+    now: i64,
+) -> Result<HttpResponse, Undecided> {
     let address = desk.caller(request);
     let before = sessions::before(desk, &presented(request, desk, now), rows, now)?;
     for row in rows.iter().filter(|row| has_line(desk, row)) {
@@ -129,8 +158,9 @@ fn has_line(desk: &Desk, row: &LoginRow) -> bool {
     desk.area().login_lines().add(row.key, desk.shared().clock.steady())
 }
 
-/// The handler of `/logout`. All logins of the browser end, of whichever site: the cookies are cleared, and the logins' ids remembered
-/// until nobody takes them any more, so that a copy of a cookie is no login either.
+/// The handler of `/logout`. All logins of the browser end, of whichever site: the cookies are
+/// cleared, and the logins' ids remembered until nobody takes them any more, so that a copy of a
+/// cookie is no login either.
 pub async fn logout(request: HttpRequest, payload: Payload, desk: Data<Desk>) -> HttpResponse {
     if *request.method() != Method::POST {
         return method_not_allowed("POST");
@@ -141,7 +171,10 @@ pub async fn logout(request: HttpRequest, payload: Payload, desk: Data<Desk>) ->
     };
     let _under_way = desk.under_way();
     if !is_from_here(&request, &desk, "logout") {
-        return plain(StatusCode::FORBIDDEN, "this form was not sent from a page of this site".into());
+        return plain(
+            StatusCode::FORBIDDEN,
+            "this form was not sent from a page of this site".into(),
+        );
     }
     let now = desk.shared().clock.now();
     let logins = presented(&request, &desk, now);
@@ -152,7 +185,8 @@ pub async fn logout(request: HttpRequest, payload: Payload, desk: Data<Desk>) ->
             see_other(&said.fields.get("back").map_or_else(Back::default, Back::read))
         }
         Err(Undecided) => {
-            let text = "This browser is logged out. A copy of the login could not be ended just now.";
+            let text =
+                "This browser is logged out. A copy of the login could not be ended just now.";
             let mut response = plain(StatusCode::SERVICE_UNAVAILABLE, text.into());
             response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_SECONDS);
             response
@@ -183,7 +217,8 @@ fn not_read(unread: Unread) -> HttpResponse {
 }
 
 fn method_not_allowed(allowed: &'static str) -> HttpResponse {
-    let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, format!("expected the method {allowed}"));
+    let mut response =
+        plain(StatusCode::METHOD_NOT_ALLOWED, format!("expected the method {allowed}"));
     response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
     response
 }

@@ -1,4 +1,5 @@
-//! What goes wrong around logins and the REST API, in the log at a bounded rate: visitors come by the thousand, and each picture of a page asks.
+//! What goes wrong around logins and the REST API, in the log at a bounded rate: visitors come by
+//! the thousand, and each picture of a page asks.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -56,14 +57,16 @@ impl Default for Mistakes {
 }
 
 impl Mistakes {
-    /// Says it, unless it was said within the last minute by the steady clock: one that is set would
-    /// silence it for as long.
+    /// Says it, unless it was said within the last minute by the steady clock: one that is set
+    /// would silence it for as long.
     pub fn say(&self, what: Mistake, now: i64, line: impl FnOnce()) {
         let last = &self.0[what as usize];
         let before = last.load(Ordering::Relaxed);
         let is_due = now.saturating_sub(before) >= AGAIN_AFTER_SECONDS;
         // Of several threads one says it.
-        if is_due && last.compare_exchange(before, now, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+        if is_due
+            && last.compare_exchange(before, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+        {
             line();
         }
     }

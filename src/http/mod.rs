@@ -1,4 +1,5 @@
-//! The HTTP surface: one file per address, and the one mapping from what happened to status and body in `reply`.
+//! The HTTP surface: one file per address, and the one mapping from what happened to status and
+//! body in `reply`.
 
 pub mod api;
 pub mod area;
@@ -49,8 +50,8 @@ const BACKLOG: i32 = 1024;
 /// After the last answer, how long the end of the service waits for idle connections.
 const CLOSE_SECONDS_MAX: u64 = 1;
 
-/// Builds the server on a bound listener. It runs when it is awaited, and stops through its handle alone: signals are the
-/// caller's.
+/// Builds the server on a bound listener. It runs when it is awaited, and stops through its handle
+/// alone: signals are the caller's.
 ///
 /// # Errors
 ///
@@ -88,7 +89,10 @@ pub fn server(listener: TcpListener, shared: Shared) -> std::io::Result<Server> 
             .on_connect_ext(|transport: &Transport, data| {
                 data.insert(Rc::clone(transport.connection()));
             })
-            .finish(map_config(app().into_factory().map_err(|error| error.error_response()), |()| AppConfig::default()));
+            .finish(map_config(
+                app().into_factory().map_err(|error| error.error_response()),
+                |()| AppConfig::default(),
+            ));
         fn_service(move |stream: TcpStream| {
             let peer = stream.peer_addr().ok();
             std::future::ready(Ok((table.accept(stream), Protocol::Http1, peer)))
@@ -126,7 +130,8 @@ pub fn threads() -> usize {
 mod tests {
     use super::connections::Limits;
 
-    /// Regression: a proxy that keeps an idle connection longer than the service sends a form on it just as it is closed.
+    /// Regression: a proxy that keeps an idle connection longer than the service sends a form on it
+    /// just as it is closed.
     #[test]
     fn each_proxy_of_the_examples_closes_an_idle_connection_before_the_service_does() {
         for (example, setting, times) in [
@@ -136,15 +141,21 @@ mod tests {
             (include_str!("../../examples/members.Caddyfile"), "keepalive ", 2),
         ] {
             let lines = example.lines().filter(|line| !line.trim_start().starts_with('#'));
-            let seconds = lines
-                .filter_map(|line| line.split_once(setting))
-                .map(|(_, value)| value.trim_end_matches(['s', ';']).parse::<u64>().expect("a number of seconds"));
+            let seconds = lines.filter_map(|line| line.split_once(setting)).map(|(_, value)| {
+                value.trim_end_matches(['s', ';']).parse::<u64>().expect("a number of seconds")
+            });
             let seconds: Vec<u64> = seconds.collect();
             assert_eq!(seconds.len(), times, "{setting}: {seconds:?}");
-            assert!(seconds.iter().all(|seconds| seconds + 5 <= Limits::default().idle.as_secs()), "{setting}: {seconds:?}");
+            assert!(
+                seconds.iter().all(|seconds| seconds + 5 <= Limits::default().idle.as_secs()),
+                "{setting}: {seconds:?}"
+            );
         }
         // Without an upstream of its own, nginx opens a connection for each postback.
         let postbacks = include_str!("../../examples/nginx.conf");
-        assert!(postbacks.contains("proxy_pass http://127.0.0.1:8080;") && !postbacks.contains("keepalive "));
+        assert!(
+            postbacks.contains("proxy_pass http://127.0.0.1:8080;")
+                && !postbacks.contains("keepalive ")
+        );
     }
 }

@@ -1,8 +1,9 @@
 //! A `multipart/form-data` body, which is what PHP's curl posts when it is given an array.
 //!
-//! The body was read whole before, under the bound that every body has; here it only gets taken apart. NATS is PHP and its receivers
-//! are PHP, so this reads what PHP reads: lines may end in LF alone, a boundary may be any text, a part's own length and
-//! encoding mean nothing. Where PHP would take half a value for a whole one, the body is refused.
+//! The body was read whole before, under the bound that every body has; here it only gets taken
+//! apart. NATS is PHP and its receivers are PHP, so this reads what PHP reads: lines may end in LF
+//! alone, a boundary may be any text, a part's own length and encoding mean nothing. Where PHP
+//! would take half a value for a whole one, the body is refused.
 
 /// The type of a body that [`parts`] reads.
 pub const FORM_DATA: &str = "multipart/form-data";
@@ -21,8 +22,8 @@ pub enum BadMultipart {
     Body,
 }
 
-/// The fields of the body in their order: name and value as they came, byte for byte. Files, and parts without a name, are
-/// left out.
+/// The fields of the body in their order: name and value as they came, byte for byte. Files, and
+/// parts without a name, are left out.
 ///
 /// # Errors
 ///
@@ -31,7 +32,10 @@ pub fn parts(content_type: &[u8], body: &[u8]) -> Result<Vec<Part>, BadMultipart
     if !essence(content_type).eq_ignore_ascii_case(FORM_DATA.as_bytes()) {
         return Err(BadMultipart::Type);
     }
-    let mut body = Body { rest: body, delimiter: [b"--", boundary(content_type).ok_or(BadMultipart::Type)?].concat() };
+    let mut body = Body {
+        rest: body,
+        delimiter: [b"--", boundary(content_type).ok_or(BadMultipart::Type)?].concat(),
+    };
     let mut parts = Vec::new();
     let mut has_delimiter = false;
     while let Some(line) = body.next_delimiter() {
@@ -42,7 +46,9 @@ pub fn parts(content_type: &[u8], body: &[u8]) -> Result<Vec<Part>, BadMultipart
         }
         let disposition = body.disposition()?;
         let value = body.value()?;
-        if let Some(Disposition { name: Some(name), filename: None }) = disposition.as_deref().map(Disposition::read) {
+        if let Some(Disposition { name: Some(name), filename: None }) =
+            disposition.as_deref().map(Disposition::read)
+        {
             parts.push((name, value.to_vec()));
         }
     }
@@ -52,22 +58,30 @@ pub fn parts(content_type: &[u8], body: &[u8]) -> Result<Vec<Part>, BadMultipart
 /// The type of a body without its parameters. PHP ends it at a comma and a blank too.
 pub fn essence(content_type: &[u8]) -> &[u8] {
     let content_type = content_type.trim_ascii();
-    let end = content_type.iter().position(|b| matches!(b, b';' | b',' | b' ' | b'\t')).unwrap_or(content_type.len());
+    let end = content_type
+        .iter()
+        .position(|b| matches!(b, b';' | b',' | b' ' | b'\t'))
+        .unwrap_or(content_type.len());
     &content_type[..end]
 }
 
-/// What stands behind the first `boundary` and the `=` after it: in quotation marks, or else up to a comma or semicolon. Blanks
-/// belong to it, and so does every character that a strict reader allows only in quotation marks.
+/// What stands behind the first `boundary` and the `=` after it: in quotation marks, or else up to
+/// a comma or semicolon. Blanks belong to it, and so does every character that a strict reader
+/// allows only in quotation marks.
 fn boundary(content_type: &[u8]) -> Option<&[u8]> {
     const NAME: &[u8] = b"boundary";
     // In lower case, or else in any.
     let exact = find(content_type, NAME);
-    let name = exact.or_else(|| content_type.windows(NAME.len()).position(|text| text.eq_ignore_ascii_case(NAME)))?;
+    let name = exact.or_else(|| {
+        content_type.windows(NAME.len()).position(|text| text.eq_ignore_ascii_case(NAME))
+    })?;
     let equals = name + content_type[name..].iter().position(|&b| b == b'=')?;
     let value = &content_type[equals + 1..];
     match value.strip_prefix(b"\"") {
         Some(quoted) => Some(&quoted[..quoted.iter().position(|&b| b == b'"')?]),
-        None => Some(&value[..value.iter().position(|b| matches!(b, b',' | b';')).unwrap_or(value.len())]),
+        None => Some(
+            &value[..value.iter().position(|b| matches!(b, b',' | b';')).unwrap_or(value.len())],
+        ),
     }
 }
 
@@ -124,8 +138,8 @@ impl<'a> Body<'a> {
         }
     }
 
-    /// Reads the head of a part: its first Content-Disposition. A line without a colon, or with a blank before everything, goes on
-    /// with the header before it.
+    /// Reads the head of a part: its first Content-Disposition. A line without a colon, or with a
+    /// blank before everything, goes on with the header before it.
     fn disposition(&mut self) -> Result<Option<Vec<u8>>, BadMultipart> {
         let mut headers: Vec<(&[u8], Vec<u8>)> = Vec::new();
         loop {
@@ -136,17 +150,20 @@ impl<'a> Body<'a> {
             let Some(&first) = line.first() else { break };
             let colon = line.iter().position(|&b| b == b':').filter(|_| !is_space(first));
             match (colon, headers.last_mut()) {
-                (Some(colon), _) => headers.push((&line[..colon], trim_start(&line[colon + 1..]).to_vec())),
+                (Some(colon), _) => {
+                    headers.push((&line[..colon], trim_start(&line[colon + 1..]).to_vec()))
+                }
                 (None, Some((_, value))) => value.extend_from_slice(line),
                 (None, None) => {}
             }
         }
-        let disposition = headers.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(b"content-disposition"));
+        let disposition =
+            headers.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(b"content-disposition"));
         Ok(disposition.map(|(_, value)| value))
     }
 
-    /// Reads the value of a part up to the line that ends it. What begins as the delimiter and is none is neither: the half before
-    /// it may be half a password.
+    /// Reads the value of a part up to the line that ends it. What begins as the delimiter and is
+    /// none is neither: the half before it may be half a password.
     fn value(&mut self) -> Result<&'a [u8], BadMultipart> {
         let end = find(self.rest, &[b"\n", &*self.delimiter].concat()).ok_or(BadMultipart::Body)?;
         let value = &self.rest[..end];
@@ -187,7 +204,8 @@ impl Disposition {
     }
 }
 
-/// Cuts off what stands before the next `stop` outside quotation marks of either kind, and all that follow it at once.
+/// Cuts off what stands before the next `stop` outside quotation marks of either kind, and all that
+/// follow it at once.
 fn next_word<'a>(rest: &mut &'a [u8], stop: u8) -> &'a [u8] {
     let text = *rest;
     let (mut at, mut quote) = (0, None);
@@ -207,7 +225,8 @@ fn next_word<'a>(rest: &mut &'a [u8], stop: u8) -> &'a [u8] {
     &text[..at]
 }
 
-/// The text without its quotation marks, or else up to a blank. A backslash counts only before another one and before the mark.
+/// The text without its quotation marks, or else up to a blank. A backslash counts only before
+/// another one and before the mark.
 fn unquoted(value: &[u8]) -> Vec<u8> {
     let value = trim_start(value);
     let mark = value.first().copied().filter(|b| matches!(b, b'"' | b'\''));
@@ -215,7 +234,8 @@ fn unquoted(value: &[u8]) -> Vec<u8> {
     let mut text = Vec::with_capacity(value.len());
     let mut bytes = value[usize::from(mark.is_some())..].iter().copied().peekable();
     while let Some(byte) = bytes.next().filter(|&b| !ends(b)) {
-        let escaped = (byte == b'\\').then(|| bytes.next_if(|&b| b == b'\\' || Some(b) == mark)).flatten();
+        let escaped =
+            (byte == b'\\').then(|| bytes.next_if(|&b| b == b'\\' || Some(b) == mark)).flatten();
         text.push(escaped.unwrap_or(byte));
     }
     text
@@ -250,15 +270,20 @@ mod tests {
 
     /// The same two fields with this boundary.
     fn two_fields(boundary: &str) -> String {
-        let part =
-            |name: &str, value: &str| format!("--{boundary}\r\nContent-Disposition: form-data; name={name}\r\n\r\n{value}\r\n");
+        let part = |name: &str, value: &str| {
+            format!(
+                "--{boundary}\r\nContent-Disposition: form-data; name={name}\r\n\r\n{value}\r\n"
+            )
+        };
         format!("{}{}--{boundary}--\r\n", part("a", "1"), part("b", "2"))
     }
 
     #[test]
     fn what_curl_sends_is_read() {
         let boundary = "------------------------d74496d66958873e";
-        let part = |head: &str, value: &str| format!("--{boundary}\r\nContent-Disposition: form-data; {head}\r\n\r\n{value}\r\n");
+        let part = |head: &str, value: &str| {
+            format!("--{boundary}\r\nContent-Disposition: form-data; {head}\r\n\r\n{value}\r\n")
+        };
         let body = [
             part("name=\"action\"", "ADD"),
             part("name=\"username\"", "a+b%41 é"),
@@ -276,12 +301,19 @@ mod tests {
             pair(b"email", b""),
             pair(b"trial", b"0"),
         ];
-        for content_type in ["multipart/form-data; boundary=", "Multipart/Form-Data;charset=utf-8; Boundary="] {
-            assert_eq!(read(&format!("{content_type}{boundary}"), &body).unwrap(), expected, "{content_type}");
+        for content_type in
+            ["multipart/form-data; boundary=", "Multipart/Form-Data;charset=utf-8; Boundary="]
+        {
+            assert_eq!(
+                read(&format!("{content_type}{boundary}"), &body).unwrap(),
+                expected,
+                "{content_type}"
+            );
         }
     }
 
-    /// Regression: a boundary without quotation marks was refused where it had one of the characters that need them.
+    /// Regression: a boundary without quotation marks was refused where it had one of the
+    /// characters that need them.
     #[test]
     fn a_boundary_is_any_text() {
         let (long, longest) = ("x".repeat(71), "x".repeat(1_000));
@@ -354,9 +386,14 @@ mod tests {
         ];
         for (disposition, name) in table {
             let head: &[u8] = b"--B\r\nContent-Disposition: ";
-            let body =
-                [head, disposition, b"\r\n\r\n\xe9\r\n--B\r\nContent-Disposition: form-data; name=z\r\n\r\n1\r\n--B--"].concat();
-            let expected: Vec<_> = name.iter().map(|name| pair(name, b"\xe9")).chain([pair(b"z", b"1")]).collect();
+            let body = [
+                head,
+                disposition,
+                b"\r\n\r\n\xe9\r\n--B\r\nContent-Disposition: form-data; name=z\r\n\r\n1\r\n--B--",
+            ]
+            .concat();
+            let expected: Vec<_> =
+                name.iter().map(|name| pair(name, b"\xe9")).chain([pair(b"z", b"1")]).collect();
             assert_eq!(read(TYPE, body), Ok(expected), "{}", disposition.escape_ascii());
         }
     }
@@ -372,8 +409,16 @@ mod tests {
             ),
             ("Content-Disposition: form-data;\r\n\tname=a", Some("a"), "a folded header"),
             ("Content-Disposition: form-data;\r\nname=a", Some("a"), "a line without a colon"),
-            ("X: y\r\n Content-Disposition: form-data; name=a", None, "a header that is folded into another"),
-            ("Content-Disposition: x; name=a\r\nContent-Disposition: y; name=b", Some("a"), "the first of two"),
+            (
+                "X: y\r\n Content-Disposition: form-data; name=a",
+                None,
+                "a header that is folded into another",
+            ),
+            (
+                "Content-Disposition: x; name=a\r\nContent-Disposition: y; name=b",
+                Some("a"),
+                "the first of two",
+            ),
             ("Content-Disposition : form-data; name=a", None, "a blank before the colon"),
             ("Content-Disposition: form-data; name=a\0b\r\nX", Some("aX"), "a NUL ends the line"),
             ("\u{1}: x\r\nContent-Disposition: form-data; name=a", Some("a"), "control characters"),
@@ -382,7 +427,8 @@ mod tests {
         for (head, name, why) in table {
             for end in ["\r\n", "\n"] {
                 let body = format!("--B\r\n{head}\r\n\r\n1\r\n--B--\r\n").replace("\r\n", end);
-                let expected: Vec<_> = name.iter().map(|name| pair(name.as_bytes(), b"1")).collect();
+                let expected: Vec<_> =
+                    name.iter().map(|name| pair(name.as_bytes(), b"1")).collect();
                 assert_eq!(read(TYPE, &body), Ok(expected), "{why}: {body:?}");
             }
         }
@@ -401,7 +447,11 @@ mod tests {
             (body.replace("--B--\r\n", "--B"), "no end but a delimiter"),
             (body.replace("--B--\r\n", "--B\r\n"), "the same with its line break"),
         ] {
-            assert_eq!(read(TYPE, &text), Ok(vec![pair(b"a", b"1"), pair(b"b", b"2")]), "{why}: {text:?}");
+            assert_eq!(
+                read(TYPE, &text),
+                Ok(vec![pair(b"a", b"1"), pair(b"b", b"2")]),
+                "{why}: {text:?}"
+            );
         }
     }
 
@@ -409,26 +459,39 @@ mod tests {
     fn line_breaks_of_a_value_are_its_own_but_for_the_last() {
         for value in ["", "\r", "\n", "\r\n", "\n\n", "x\r\n", "--\r\n-", "\r\n-B", "\0"] {
             for end in ["\r\n--B--", "\n--B--"] {
-                let value = if end.starts_with('\n') { value.trim_end_matches('\r') } else { value };
-                let body = format!("--B\r\nContent-Disposition: form-data; name=a\r\n\r\n{value}{end}");
+                let value =
+                    if end.starts_with('\n') { value.trim_end_matches('\r') } else { value };
+                let body =
+                    format!("--B\r\nContent-Disposition: form-data; name=a\r\n\r\n{value}{end}");
                 assert_eq!(read(TYPE, &body), Ok(vec![pair(b"a", value.as_bytes())]), "{body:?}");
             }
         }
     }
 
-    /// Regression: a part's own length was believed, so that a wrong one cut the value or lost the whole postback.
+    /// Regression: a part's own length was believed, so that a wrong one cut the value or lost the
+    /// whole postback.
     #[test]
     fn a_length_that_a_part_states_is_nothing_whatever_it_says() {
         let value = "secret\r\nContent-Length: 2\r\n\r\n --B\r\ncontent-length: 2";
-        for length in ["Content-Length: 3", "content-length:0", "CONTENT-LENGTH: 9999", "Content-Length: x", "Content-Length: -1"]
-        {
+        for length in [
+            "Content-Length: 3",
+            "content-length:0",
+            "CONTENT-LENGTH: 9999",
+            "Content-Length: x",
+            "Content-Length: -1",
+        ] {
             for lines in ["{d}\r\n{l}", "{l}\r\n{d}", "{l}\r\n{l}\r\n{d}", "X: y\n{l}\n{d}"] {
                 let head = |name: &str| {
-                    lines.replace("{d}", &format!("Content-Disposition: form-data; name={name}")).replace("{l}", length)
+                    lines
+                        .replace("{d}", &format!("Content-Disposition: form-data; name={name}"))
+                        .replace("{l}", length)
                 };
                 for preamble in ["", "content-length: 1\r\n", "\n"] {
-                    let body =
-                        format!("{preamble}--B\r\n{}\r\n\r\n{value}\r\n--B\r\n{}\r\n\r\n2\r\n--B--\r\n", head("a"), head("b"));
+                    let body = format!(
+                        "{preamble}--B\r\n{}\r\n\r\n{value}\r\n--B\r\n{}\r\n\r\n2\r\n--B--\r\n",
+                        head("a"),
+                        head("b")
+                    );
                     let expected = [pair(b"a", value.as_bytes()), pair(b"b", b"2")];
                     assert_eq!(read(TYPE, &body).as_deref(), Ok(&expected[..]), "{body}");
                 }
@@ -436,7 +499,8 @@ mod tests {
         }
     }
 
-    /// Cut anywhere, a body is refused, unless what it lost is the end alone, or whole parts with all that announces them.
+    /// Cut anywhere, a body is refused, unless what it lost is the end alone, or whole parts with
+    /// all that announces them.
     #[test]
     fn a_value_that_nothing_ends_is_never_taken() {
         let first = "--B\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n--B";
@@ -445,7 +509,8 @@ mod tests {
         for length in 0..whole.len() {
             let cut = &whole[..length];
             let expected = match cut.len() - cut.rfind("--B").unwrap_or(0) {
-                // Nothing stands behind a delimiter but a part of its line break: the parts before it are whole.
+                // Nothing stands behind a delimiter but a part of its line break: the parts before
+                // it are whole.
                 3..=5 if cut.ends_with(['B', '\r', '\n']) => Ok(cut.matches("\n--B").count()),
                 _ => Err(BadMultipart::Body),
             };
@@ -456,14 +521,21 @@ mod tests {
     #[test]
     fn a_value_with_a_line_that_begins_as_the_delimiter_does_is_refused() {
         for line in ["--Bonn", "--B-", "--B x", "--B\r"] {
-            let body = format!("--B\r\nContent-Disposition: form-data; name=a\r\n\r\n1\r\n{line}\r\n2\r\n--B--");
+            let body = format!(
+                "--B\r\nContent-Disposition: form-data; name=a\r\n\r\n1\r\n{line}\r\n2\r\n--B--"
+            );
             assert_eq!(read(TYPE, &body), Err(BadMultipart::Body), "{body:?}");
         }
     }
 
     #[test]
     fn another_boundary_is_refused() {
-        for body in ["--C\r\nContent-Disposition: form-data; name=a\r\n\r\n1\r\n--C--", "a=1&b=2", "", "pre--B--"] {
+        for body in [
+            "--C\r\nContent-Disposition: form-data; name=a\r\n\r\n1\r\n--C--",
+            "a=1&b=2",
+            "",
+            "pre--B--",
+        ] {
             assert_eq!(read(TYPE, body), Err(BadMultipart::Body), "{body:?}");
         }
     }

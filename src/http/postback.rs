@@ -1,4 +1,5 @@
-//! `/postback/{token}`: the URL that is pasted into NATS. Authenticated, read whole, parsed, handed to the writer, answered.
+//! `/postback/{token}`: the URL that is pasted into NATS. Authenticated, read whole, parsed, handed
+//! to the writer, answered.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
@@ -111,8 +112,12 @@ impl Desk {
         &self.shared.area
     }
 
-    /// Looks something up for a login. What keeps it from that is logged, at a bounded rate: visitors come by the thousand.
-    pub(super) fn read<T>(&self, work: impl FnOnce(&Reader) -> Result<T, Fault>) -> Result<T, Undecided> {
+    /// Looks something up for a login. What keeps it from that is logged, at a bounded rate:
+    /// visitors come by the thousand.
+    pub(super) fn read<T>(
+        &self,
+        work: impl FnOnce(&Reader) -> Result<T, Fault>,
+    ) -> Result<T, Undecided> {
         self.reader.read(work).map_err(|error| {
             if let CannotRead::Fault(error) = error {
                 self.shared.mistakes.say(Mistake::CannotRead, self.shared.clock.steady(), || {
@@ -123,7 +128,8 @@ impl Desk {
         })
     }
 
-    /// A row that cannot be read is no row: logged, and no reason to refuse whoever has another one.
+    /// A row that cannot be read is no row: logged, and no reason to refuse whoever has another
+    /// one.
     pub(super) fn readable<T: Default>(&self, found: Result<T, Fault>) -> Result<T, Fault> {
         match found {
             Err(Fault::BadRow(what)) => {
@@ -146,7 +152,8 @@ impl Desk {
         self.shared.mistakes.say(Mistake::AskedWrongly, self.shared.clock.steady(), line);
     }
 
-    /// A login was given at a host that is under none of the domains of `--cookie-domain`: said once per host.
+    /// A login was given at a host that is under none of the domains of `--cookie-domain`: said
+    /// once per host.
     pub(super) fn outside_cookie_domains(&self, host: &str) {
         if self.shared.area.outside_domains.is_first(host) {
             log::warn!(
@@ -160,8 +167,12 @@ impl Desk {
     /// A browser that was just given the login cookie came without it.
     pub(super) fn login_not_kept(&self, missing: Missing, host: &str, address: IpAddr) {
         let why = match missing {
-            Missing::ByHttp => "it came by http, where browsers keep no such cookie: let the web server redirect http to https",
-            Missing::Unknown => "it is open by http, or blocks cookies, or the proxy does not hand on Cookie and Set-Cookie",
+            Missing::ByHttp => {
+                "it came by http, where browsers keep no such cookie: let the web server redirect http to https"
+            }
+            Missing::Unknown => {
+                "it is open by http, or blocks cookies, or the proxy does not hand on Cookie and Set-Cookie"
+            }
         };
         self.shared.mistakes.say(Mistake::LoginNotKept, self.shared.clock.steady(), || {
             log::warn!(host = host, address:% = address; "a browser did not keep the login: {why}");
@@ -189,7 +200,8 @@ impl Desk {
         });
     }
 
-    /// Whether a member has logged in from a network before. Not, where that cannot be read; the log says why.
+    /// Whether a member has logged in from a network before. Not, where that cannot be read; the
+    /// log says why.
     pub(super) fn is_known(&self, member: Key, network: Network) -> bool {
         let known = &self.shared.area.known;
         known.remembers(member, network) || {
@@ -212,7 +224,8 @@ impl Desk {
         }
     }
 
-    /// Counts a wrong password. A block that begins with it holds at once; it is logged and written down a moment later.
+    /// Counts a wrong password. A block that begins with it holds at once; it is logged and written
+    /// down a moment later.
     pub(super) fn count_wrong(&self, wrong: &Wrong<'_>, now: Reading) {
         let network = wrong.network;
         if self.shared.area.guard.is_exempt(network) {
@@ -225,7 +238,8 @@ impl Desk {
 
     /// Who sent this.
     pub(super) fn caller(&self, request: &HttpRequest) -> IpAddr {
-        let peer = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip());
+        let peer =
+            request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip());
         let lines = request.headers().get_all(X_FORWARDED_FOR).map(|value| value.as_bytes());
         let caller = caller::caller(peer, lines, &self.shared.live.look().proxies);
         if caller.ignored_header {
@@ -265,10 +279,16 @@ fn read_check(reader: &Reader, postback: &Postback, now: i64) -> Result<Reply, F
         Some((site, name)) => reader.holder(site, name, now)?,
         None => None,
     };
-    Ok(action.decide(&Known { standing: &Standing::Unknown, holder, namesake: None, was_done: false }, now).reply)
+    Ok(action
+        .decide(
+            &Known { standing: &Standing::Unknown, holder, namesake: None, was_done: false },
+            now,
+        )
+        .reply)
 }
 
-/// What stands in the path where the token belongs, possibly nothing; `None` for a path that is none of ours.
+/// What stands in the path where the token belongs, possibly nothing; `None` for a path that is
+/// none of ours.
 fn token(path: &str) -> Option<&str> {
     let rest = path.strip_prefix("/postback")?;
     if rest.is_empty() { Some("") } else { rest.strip_prefix('/') }
@@ -287,13 +307,17 @@ pub async fn receive(request: HttpRequest, payload: Payload, desk: Data<Desk>) -
     if !matches!(*request.method(), Method::GET | Method::POST) {
         return reply::method_not_allowed();
     }
-    // Counted before the flag is looked at: whoever sets the flag and then sees a count of 0 has missed nobody.
+    // Counted before the flag is looked at: whoever sets the flag and then sees a count of 0 has
+    // missed nobody.
     let _under_way = InFlight::new(&shared.in_flight);
     if shared.stopping.load(Ordering::SeqCst) {
         return reply::unavailable();
     }
-    let read =
-        if *request.method() == Method::POST { body::read(&request, payload).await } else { Ok(actix_web::web::Bytes::new()) };
+    let read = if *request.method() == Method::POST {
+        body::read(&request, payload).await
+    } else {
+        Ok(actix_web::web::Bytes::new())
+    };
     let body = match read {
         Ok(body) => body,
         Err(unread) => {
@@ -308,9 +332,15 @@ pub async fn receive(request: HttpRequest, payload: Payload, desk: Data<Desk>) -
     reply::line(status, response)
 }
 
-fn parse(request: &HttpRequest, body: &actix_web::web::Bytes, shared: &Shared, address: IpAddr) -> Postback {
+fn parse(
+    request: &HttpRequest,
+    body: &actix_web::web::Bytes,
+    shared: &Shared,
+    address: IpAddr,
+) -> Postback {
     let said = body::fields(request, body);
-    let (mut postback, ignored) = Postback::read(&said.fields, &shared.rules, Origin::Nats, Some(address));
+    let (mut postback, ignored) =
+        Postback::read(&said.fields, &shared.rules, Origin::Nats, Some(address));
     postback.log_passed_over(&ignored);
     if let Some(what) = said.no_form {
         if said.fields.get("action").is_none() {

@@ -1,8 +1,9 @@
 //! The read-only connection of one thread of the server, and its looks at the database.
 //!
-//! Beginning and ending a read transaction costs as much as the look-up in it. So one look serves all requests that a thread has at
-//! hand: it begins with the first, ends when the thread has come round, and begins anew where the writer has committed meanwhile. A
-//! change that was acknowledged is therefore seen at once; one that a command makes beside the service, a thread's turn later.
+//! Beginning and ending a read transaction costs as much as the look-up in it. So one look serves
+//! all requests that a thread has at hand: it begins with the first, ends when the thread has come
+//! round, and begins anew where the writer has committed meanwhile. A change that was acknowledged
+//! is therefore seen at once; one that a command makes beside the service, a thread's turn later.
 
 use std::cell::RefCell;
 use std::rc::{Rc, Weak};
@@ -12,7 +13,8 @@ use crate::chain::chain;
 use crate::store::{CurrentFile, CurrentReader, Fault, OpenError, Reader};
 use crate::writer::Writer;
 
-/// How often a thread looks whether the database is still the file that it has open, also where nobody asks it anything.
+/// How often a thread looks whether the database is still the file that it has open, also where
+/// nobody asks it anything.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// Why nothing can be read.
@@ -61,7 +63,10 @@ impl SharedReader {
     /// # Errors
     ///
     /// Where the database cannot be read.
-    pub fn read<T>(self: &Rc<Self>, work: impl FnOnce(&Reader) -> Result<T, Fault>) -> Result<T, CannotRead> {
+    pub fn read<T>(
+        self: &Rc<Self>,
+        work: impl FnOnce(&Reader) -> Result<T, Fault>,
+    ) -> Result<T, CannotRead> {
         let mut open = self.open.borrow_mut();
         open.take_if(|looking| !looking.reader.is_current());
         let looking = match open.as_mut() {

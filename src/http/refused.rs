@@ -1,4 +1,5 @@
-//! Refused calls in the log: the address alone, at a bounded rate, because a stranger decides how many there are.
+//! Refused calls in the log: the address alone, at a bounded rate, because a stranger decides how
+//! many there are.
 
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -39,7 +40,8 @@ impl Window {
 
     /// Where the window is over, how many it left out; the next refusal begins another one.
     fn end(&mut self, now: Instant) -> Option<u64> {
-        let is_over = self.began.is_some_and(|began| now.saturating_duration_since(began) >= WINDOW);
+        let is_over =
+            self.began.is_some_and(|began| now.saturating_duration_since(began) >= WINDOW);
         if is_over { self.close() } else { None }
     }
 
@@ -51,7 +53,8 @@ impl Window {
 }
 
 impl RefusedLog {
-    /// A call with a wrong token, or from an address that is not allowed. Which of both is not said.
+    /// A call with a wrong token, or from an address that is not allowed. Which of both is not
+    /// said.
     pub fn refused(&self, address: IpAddr) {
         let mut window = lock(&self.window);
         let now = Instant::now();
@@ -61,7 +64,8 @@ impl RefusedLog {
         }
     }
 
-    /// Says how many refusals had no line, once the window is over: a stranger who has gone away is counted, too.
+    /// Says how many refusals had no line, once the window is over: a stranger who has gone away is
+    /// counted, too.
     pub fn look(&self) {
         say_left_out(lock(&self.window).end(Instant::now()));
     }
@@ -74,7 +78,9 @@ impl RefusedLog {
     /// A peer that is not listed sent X-Forwarded-For: said once per peer.
     pub fn unlisted_proxy(&self, peer: IpAddr) {
         if self.warned.is_first(&peer) {
-            log::warn!("ignoring X-Forwarded-For from {peer}; if that is your proxy, add --trusted-proxy {peer}");
+            log::warn!(
+                "ignoring X-Forwarded-For from {peer}; if that is your proxy, add --trusted-proxy {peer}"
+            );
         }
     }
 }
@@ -101,9 +107,16 @@ mod tests {
         let last = began + WINDOW - Duration::from_nanos(1);
         assert_eq!(window.end(began), None, "nothing was refused");
         for number in 1..=LINES_MAX + 3 {
-            assert_eq!(window.add(if number == 1 { began } else { last }), number <= LINES_MAX, "{number}");
+            assert_eq!(
+                window.add(if number == 1 { began } else { last }),
+                number <= LINES_MAX,
+                "{number}"
+            );
         }
-        assert_eq!((window.end(last), window.end(began + WINDOW), window.end(began + WINDOW)), (None, Some(3), None));
+        assert_eq!(
+            (window.end(last), window.end(began + WINDOW), window.end(began + WINDOW)),
+            (None, Some(3), None)
+        );
         assert!(window.add(began + 2 * WINDOW), "a window of its own");
         assert_eq!(window.end(began + 4 * WINDOW), None, "none was left out");
         assert_eq!(window.close(), None);
@@ -115,6 +128,9 @@ mod tests {
         (0..LINES_MAX + 1).for_each(|_| {
             window.add(now);
         });
-        assert_eq!((window.close(), window.close(), window.end(now + WINDOW)), (Some(1), None, None));
+        assert_eq!(
+            (window.close(), window.close(), window.end(now + WINDOW)),
+            (Some(1), None, None)
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! The way to NATS: a bounded number of calls at a time, and one deadline for the wait and the call, so that a members area has its
-//! answer in time whatever NATS does.
+//! The way to NATS: a bounded number of calls at a time, and one deadline for the wait and the
+//! call, so that a members area has its answer in time whatever NATS does.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -36,7 +36,9 @@ impl Unanswered {
     pub fn status(&self) -> StatusCode {
         match self {
             Unanswered::Nats(Error::TimedOut) => StatusCode::GATEWAY_TIMEOUT,
-            Unanswered::Nats(Error::Unreachable(_) | Error::NoTls | Error::Tls(_) | Error::Wrong(_)) => StatusCode::BAD_GATEWAY,
+            Unanswered::Nats(
+                Error::Unreachable(_) | Error::NoTls | Error::Tls(_) | Error::Wrong(_),
+            ) => StatusCode::BAD_GATEWAY,
             Unanswered::Busy | Unanswered::Lost => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -47,7 +49,9 @@ impl Unanswered {
     pub(super) fn mistake(&self) -> Mistake {
         match self {
             Unanswered::Nats(Error::TimedOut) => Mistake::NatsIsSilent,
-            Unanswered::Nats(Error::Unreachable(_) | Error::NoTls | Error::Tls(_)) => Mistake::NatsIsNotThere,
+            Unanswered::Nats(Error::Unreachable(_) | Error::NoTls | Error::Tls(_)) => {
+                Mistake::NatsIsNotThere
+            }
             Unanswered::Nats(Error::Wrong(_)) => Mistake::NatsIsWrong,
             Unanswered::Busy | Unanswered::Lost => Mistake::NatsIsBusy,
         }
@@ -67,7 +71,12 @@ impl Relay {
     /// To this NATS, which has so long for an answer.
     pub fn new(access: Access, time_max: Duration) -> Self {
         let client = Arc::new(Client::new(access, time_max));
-        Self { client, time_max, calls: Arc::new(Semaphore::new(CALLS_MAX)), waiting: Arc::default() }
+        Self {
+            client,
+            time_max,
+            calls: Arc::new(Semaphore::new(CALLS_MAX)),
+            waiting: Arc::default(),
+        }
     }
 
     /// The same with this key and these certificates. Both together make no more calls than one.
@@ -91,9 +100,14 @@ impl Relay {
     /// # Errors
     ///
     /// See [`Unanswered`].
-    pub async fn ask(&self, resource: Resource, lookup: Lookup) -> Result<Option<AuthString>, Unanswered> {
+    pub async fn ask(
+        &self,
+        resource: Resource,
+        lookup: Lookup,
+    ) -> Result<Option<AuthString>, Unanswered> {
         let now = Instant::now();
-        // A call that begins with less time than that would mostly end without an answer, and keep NATS busy for nothing.
+        // A call that begins with less time than that would mostly end without an answer, and keep
+        // NATS busy for nothing.
         let (wait_until, until) = (now + self.time_max / 2, now + self.time_max);
         let place = Waiting::take(&self.waiting).ok_or(Unanswered::Busy)?;
         let permit = timeout_at(wait_until.into(), Arc::clone(&self.calls).acquire_owned()).await;
@@ -102,7 +116,8 @@ impl Relay {
         drop(place);
         let client = Arc::clone(&self.client);
         let asked = tokio::task::spawn_blocking(move || {
-            // Held by the call, not by whoever waits for it: a caller who hangs up does not make room for another call.
+            // Held by the call, not by whoever waits for it: a caller who hangs up does not make
+            // room for another call.
             let _permit = permit;
             client.get(resource, &lookup, until)
         });

@@ -13,7 +13,8 @@ const PLAIN_TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=ut
 
 /// A reply line as a response.
 pub fn line(status: StatusCode, reply: Reply) -> HttpResponse {
-    let mut response = HttpResponse::with_body(status, actix_web::body::BoxBody::new(String::from(reply)));
+    let mut response =
+        HttpResponse::with_body(status, actix_web::body::BoxBody::new(String::from(reply)));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, PLAIN_TEXT);
     if status == StatusCode::SERVICE_UNAVAILABLE {
@@ -29,7 +30,8 @@ pub fn not_authorised() -> HttpResponse {
 
 /// Neither POST nor GET.
 pub fn method_not_allowed() -> HttpResponse {
-    let mut response = line(StatusCode::METHOD_NOT_ALLOWED, Reply::error("expected the method POST or GET"));
+    let mut response =
+        line(StatusCode::METHOD_NOT_ALLOWED, Reply::error("expected the method POST or GET"));
     response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST, GET"));
     response
 }

@@ -39,7 +39,10 @@ mod tests {
     #[test]
     fn each_name_is_the_first_once_until_there_is_no_room() {
         let said = SaidOnce::<String>::default();
-        assert_eq!([said.is_first("a"), said.is_first("a"), said.is_first("b")], [true, false, true]);
+        assert_eq!(
+            [said.is_first("a"), said.is_first("a"), said.is_first("b")],
+            [true, false, true]
+        );
         let firsts = (0..100).filter(|number| said.is_first(number.to_string().as_str())).count();
         assert_eq!(firsts, NAMES_MAX - 2);
     }

@@ -49,7 +49,13 @@ pub(super) fn by_cookie(
 
 /// Says it where another cookie would have let in another member of the site. A neighbouring host
 /// can make a browser log in under its own membership, and that must leave a trace.
-fn tell_rivals(request: &HttpRequest, desk: &Desk, logins: &Presented, taken: &Login, now: i64) -> Result<(), Undecided> {
+fn tell_rivals(
+    request: &HttpRequest,
+    desk: &Desk,
+    logins: &Presented,
+    taken: &Login,
+    now: i64,
+) -> Result<(), Undecided> {
     for rival in logins.rivals(taken) {
         if let Worth::Good(..) = worth(desk, rival, now)? {
             desk.two_members(taken.key, rival.key, desk.caller(request));
@@ -63,13 +69,19 @@ fn tell_rivals(request: &HttpRequest, desk: &Desk, logins: &Presented, taken: &L
 pub(super) struct Before {
     /// They go on, in the new cookie.
     pub(super) kept: Vec<Login>,
-    /// Logins of the sites that the new login is for, and those that the new cookie has no room for.
+    /// Logins of the sites that the new login is for, and those that the new cookie has no room
+    /// for.
     pub(super) ended: Vec<Login>,
 }
 
 /// Looks at the logins that are still good. `new` are the rows of the new login. Of two cookies
 /// with logins of different members of one site, the one that counts is kept.
-pub(super) fn before(desk: &Desk, logins: &Presented, new: &[LoginRow], now: i64) -> Result<Before, Undecided> {
+pub(super) fn before(
+    desk: &Desk,
+    logins: &Presented,
+    new: &[LoginRow],
+    now: i64,
+) -> Result<Before, Undecided> {
     let (mut kept, mut ended) = (Vec::new(), Vec::new());
     for login in logins.iter() {
         let Worth::Good(..) = worth(desk, login, now)? else { continue };
@@ -88,7 +100,10 @@ pub(super) fn before(desk: &Desk, logins: &Presented, new: &[LoginRow], now: i64
 }
 
 /// Ends logins for good. Those that are over already cost nothing.
-pub(super) async fn end(desk: &Desk, logins: impl Iterator<Item = &Login>) -> Result<(), Undecided> {
+pub(super) async fn end(
+    desk: &Desk,
+    logins: impl Iterator<Item = &Login>,
+) -> Result<(), Undecided> {
     // All at once: they are written in one transaction.
     let all = join_all(logins.map(|login| end_one(desk, *login))).await;
     all.into_iter().collect()
@@ -101,12 +116,19 @@ async fn end_one(desk: &Desk, login: Login) -> Result<(), Undecided> {
     }
     // Whatever --login-hours will be then: a longer one must not open the login again.
     let until = login.ends_at(LOGIN_SECONDS_MAX);
-    let alone = LoggedOut { key: login.key, id: login.id.0, issued: login.issued, and_all_until: None, until };
+    let alone = LoggedOut {
+        key: login.key,
+        id: login.id.0,
+        issued: login.issued,
+        and_all_until: None,
+        until,
+    };
     let logouts = &desk.area().logouts;
     let done = match logouts.begin(login.key, shared.clock.steady()) {
         Way::Alone => shared.writer.note_and_wait(Note::LogOut(alone)).await,
         Way::WithAllBefore => {
-            let all = LoggedOut { and_all_until: Some(login.issued.max(shared.clock.now())), ..alone };
+            let all =
+                LoggedOut { and_all_until: Some(login.issued.max(shared.clock.now())), ..alone };
             let done = shared.writer.note_and_wait(Note::LogOut(all)).await;
             logouts.done(login.key);
             done
@@ -120,7 +142,8 @@ async fn end_one(desk: &Desk, login: Login) -> Result<(), Undecided> {
 fn is_over(desk: &Desk, reader: &Reader, login: &Login, now: i64) -> Result<bool, Fault> {
     let row = desk.readable(reader.login_by_key(login.key, now))?;
     let is_outdated = row.is_some_and(|row| row.login_version > login.login_version);
-    Ok(is_outdated || reader.is_logged_out(login.key, &login.id.0, login.issued, login.login_version)?)
+    Ok(is_outdated
+        || reader.is_logged_out(login.key, &login.id.0, login.issued, login.login_version)?)
 }
 
 /// What a login is worth.
@@ -137,7 +160,9 @@ enum Worth {
 fn worth(desk: &Desk, login: &Login, now: i64) -> Result<Worth, Undecided> {
     desk.read(|reader| {
         let row = desk.readable(reader.login_by_key(login.key, now))?;
-        let Some(row) = row.filter(|row| row.login_version == login.login_version) else { return Ok(Worth::Over) };
+        let Some(row) = row.filter(|row| row.login_version == login.login_version) else {
+            return Ok(Worth::Over);
+        };
         if reader.is_logged_out(login.key, &login.id.0, login.issued, login.login_version)? {
             return Ok(Worth::Over);
         }
@@ -147,7 +172,9 @@ fn worth(desk: &Desk, login: &Login, now: i64) -> Result<Worth, Undecided> {
             Some(idle_for) => idle_for,
             // Another service on this database may have seen it.
             None => {
-                let seen = reader.login_seen(login.key, &login.id.0)?.filter(|&seen| seen <= now + AHEAD_SECONDS_MAX);
+                let seen = reader
+                    .login_seen(login.key, &login.id.0)?
+                    .filter(|&seen| seen <= now + AHEAD_SECONDS_MAX);
                 now - seen.unwrap_or(login.issued)
             }
         };
@@ -165,7 +192,12 @@ fn use_login(desk: &Desk, login: &Login, idle_for: i64, now: i64) {
 }
 
 /// Why the login page is shown to a browser with logins, as far as they tell it.
-pub(super) fn why_out(desk: &Desk, wanted: Wanted<'_>, logins: &Presented, now: i64) -> Result<Said, Undecided> {
+pub(super) fn why_out(
+    desk: &Desk,
+    wanted: Wanted<'_>,
+    logins: &Presented,
+    now: i64,
+) -> Result<Said, Undecided> {
     for login in logins.iter().filter(|login| wanted.sites.contains(&login.key.site)) {
         if let Worth::Idle = worth(desk, login, now)? {
             return Ok(Said::Idle);

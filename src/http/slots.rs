@@ -28,7 +28,10 @@ impl Drop for UnderWay {
 }
 
 /// Hands the request on, or answers it at once where the share of its kind is used up.
-pub fn serve<S>(mut request: ServiceRequest, service: &S) -> impl Future<Output = Result<ServiceResponse, Error>> + use<S>
+pub fn serve<S>(
+    mut request: ServiceRequest,
+    service: &S,
+) -> impl Future<Output = Result<ServiceResponse, Error>> + use<S>
 where
     S: Service<ServiceRequest, Response = ServiceResponse, Error = Error>,
 {
@@ -57,7 +60,10 @@ fn busy(kind: Kind) -> HttpResponse {
         Kind::Api => ("application/json", BUSY_API),
         Kind::Caller | Kind::Login | Kind::Visitor => ("text/plain; charset=utf-8", BUSY),
     };
-    let mut response = HttpResponse::with_body(StatusCode::SERVICE_UNAVAILABLE, actix_web::body::BoxBody::new(body));
+    let mut response = HttpResponse::with_body(
+        StatusCode::SERVICE_UNAVAILABLE,
+        actix_web::body::BoxBody::new(body),
+    );
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(RETRY_AFTER, RETRY_AFTER_SECONDS);

@@ -1,4 +1,5 @@
-//! The token in the path: a shared secret, because NATS signs nothing. Two or more are good during a rotation.
+//! The token in the path: a shared secret, because NATS signs nothing. Two or more are good during
+//! a rotation.
 
 use std::fmt;
 use std::fs;
@@ -67,10 +68,13 @@ impl Token {
     }
 }
 
-/// Whether one of the tokens is this text. Takes the same time whichever it is, and however much of one is right.
+/// Whether one of the tokens is this text. Takes the same time whichever it is, and however much of
+/// one is right.
 fn any_matches(tokens: &[Token], presented: &str) -> bool {
     let presented = presented.as_bytes();
-    let found = tokens.iter().fold(Choice::from(0), |found, token| found | token.expose().as_bytes().ct_eq(presented));
+    let found = tokens
+        .iter()
+        .fold(Choice::from(0), |found, token| found | token.expose().as_bytes().ct_eq(presented));
     found.into()
 }
 
@@ -126,7 +130,8 @@ pub fn lock_file(path: &Path) -> Result<fs::File, TokenError> {
 ///
 /// Where it cannot be read, or a line is no token.
 pub fn read_file(path: &Path) -> Result<Vec<Token>, TokenError> {
-    let text = crate::text_file::read(path).map_err(|error| TokenError::Io(path.to_owned(), told(path, error)))?;
+    let text = crate::text_file::read(path)
+        .map_err(|error| TokenError::Io(path.to_owned(), told(path, error)))?;
     let mut tokens = Vec::new();
     for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         let malformed = || TokenError::Malformed { path: path.to_owned(), line: index + 1 };
@@ -135,14 +140,18 @@ pub fn read_file(path: &Path) -> Result<Vec<Token>, TokenError> {
     if tokens.is_empty() { Err(TokenError::Empty(path.to_owned())) } else { Ok(tokens) }
 }
 
-/// Removes what a `token add` that was killed has left: tokens that never counted. One that is under way goes on.
+/// Removes what a `token add` that was killed has left: tokens that never counted. One that is
+/// under way goes on.
 pub(crate) fn remove_draft(path: &Path) {
     // Without a token file there is no `token add`.
     let file = fs::File::open(path);
     if file.as_ref().map_or(true, |file| file.try_lock().is_ok())
         && let Err(error) = remove(&draft_of(path))
     {
-        log::warn!("{}, left by a `token add` that was cut short, cannot be removed: {error}", draft_of(path).display());
+        log::warn!(
+            "{}, left by a `token add` that was cut short, cannot be removed: {error}",
+            draft_of(path).display()
+        );
     }
 }
 
@@ -154,7 +163,8 @@ pub(crate) fn remove_draft(path: &Path) {
 pub fn write_file(path: &Path, tokens: &[Token]) -> Result<(), TokenError> {
     let write = || {
         let draft = Draft::begin(path, MODE)?;
-        // `token add` as root must not take the file away from the service's user. Who may not give it away owns it already.
+        // `token add` as root must not take the file away from the service's user. Who may not give
+        // it away owns it already.
         let owner = fs::metadata(path).or_else(|_| fs::metadata(parent(path)))?;
         if draft.file().metadata()?.uid() != owner.uid() {
             fchown(draft.file(), Some(owner.uid()), Some(owner.gid()))?;

@@ -10,14 +10,17 @@ use crate::login::cookie_domain::host_of;
 /// which no proxy changes; the `Host` may be the proxy's.
 pub(super) fn host(request: &HttpRequest) -> &str {
     let origin = text(request, &ORIGIN).and_then(|origin| origin.split_once("://"));
-    host_of(origin.map_or_else(|| text(request, &HOST).unwrap_or_default(), |(_, authority)| authority))
+    host_of(
+        origin.map_or_else(|| text(request, &HOST).unwrap_or_default(), |(_, authority)| authority),
+    )
 }
 
 /// Whether the browser came by http: as its origin says, or else a listed proxy. On the machine
 /// itself browsers treat http as https.
 pub(super) fn is_by_http(request: &HttpRequest, desk: &Desk) -> bool {
     let host = host(request);
-    let is_local = host.eq_ignore_ascii_case("localhost") || host.starts_with("127.") || host == "[::1]";
+    let is_local =
+        host.eq_ignore_ascii_case("localhost") || host.starts_with("127.") || host == "[::1]";
     let scheme = text(request, &ORIGIN)
         .and_then(|origin| origin.split_once("://"))
         .map(|(scheme, _)| scheme)

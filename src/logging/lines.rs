@@ -1,15 +1,18 @@
-//! The way of the lines to stderr: gathered for a few milliseconds and written together by a thread of their own, because a write for
-//! each would cost a busy service as much as reading the postback, and a slow reader of stderr would hold postbacks up.
+//! The way of the lines to stderr: gathered for a few milliseconds and written together by a thread
+//! of their own, because a write for each would cost a busy service as much as reading the
+//! postback, and a slow reader of stderr would hold postbacks up.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-/// How long lines are gathered. After a SIGKILL so much of the log may be missing; the journal is what is safe.
+/// How long lines are gathered. After a SIGKILL so much of the log may be missing; the journal is
+/// what is safe.
 const GATHER: Duration = Duration::from_millis(5);
 /// How long the end of the process waits for the last lines.
 const FLUSH_WAIT_MAX: Duration = Duration::from_secs(2);
-/// Lines that may wait, in bytes. Beyond it lines are left out and counted: whoever reads stderr must not be able to stop the service.
+/// Lines that may wait, in bytes. Beyond it lines are left out and counted: whoever reads stderr
+/// must not be able to stop the service.
 const WAITING_BYTES_MAX: usize = 1 << 20;
 
 static LINES: OnceLock<Arc<Shared>> = OnceLock::new();
@@ -36,8 +39,14 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wait<'s>(&self, state: MutexGuard<'s, State>, so_long_as: impl Fn(&State) -> bool) -> MutexGuard<'s, State> {
-        self.changed.wait_while(state, |state| so_long_as(state)).unwrap_or_else(PoisonError::into_inner)
+    fn wait<'s>(
+        &self,
+        state: MutexGuard<'s, State>,
+        so_long_as: impl Fn(&State) -> bool,
+    ) -> MutexGuard<'s, State> {
+        self.changed
+            .wait_while(state, |state| so_long_as(state))
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The thread's work; never ends.
@@ -51,7 +60,9 @@ impl Shared {
             state.writing = true;
             drop(state);
             if left_out > 0 {
-                lines.extend_from_slice(format!("{left_out} log lines were left out: stderr was not read\n").as_bytes());
+                lines.extend_from_slice(
+                    format!("{left_out} log lines were left out: stderr was not read\n").as_bytes(),
+                );
             }
             // There is nowhere to say that the log cannot be written.
             let _ = io::stderr().write_all(&lines);

@@ -2,8 +2,8 @@
 //! not every proxy hands a new cookie on from the answer of `/auth`.
 //!
 //! It is in memory, by the steady clock, and written down at a coarse step, so that a restart ends
-//! no login that is used, and revives none that is over. A login that memory has forgotten is as old
-//! as its row says, at most a step too old, or else as old as the login.
+//! no login that is used, and revives none that is over. A login that memory has forgotten is as
+//! old as its row says, at most a step too old, or else as old as the login.
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};

@@ -1,5 +1,6 @@
-//! What a protected site asks: the query of `/auth`. The operator wrote it into a configuration once, and a mistake in it must
-//! not open a door: what is unknown, doubled or empty is refused, never passed over.
+//! What a protected site asks: the query of `/auth`. The operator wrote it into a configuration
+//! once, and a mistake in it must not open a door: what is unknown, doubled or empty is refused,
+//! never passed over.
 
 use super::back::Back;
 use crate::fields::Fields;
@@ -42,9 +43,17 @@ impl Ask {
     /// The first parameter that is missing or not to be understood.
     pub fn parse(query: &[u8]) -> Result<Self, Refusal> {
         if query.len() > QUERY_BYTES_MAX {
-            return Err(Refusal::malformed_secret("query", "expected at most 2048 bytes", &String::from_utf8_lossy(query)));
+            return Err(Refusal::malformed_secret(
+                "query",
+                "expected at most 2048 bytes",
+                &String::from_utf8_lossy(query),
+            ));
         }
-        Self::read(&Fields::from_urlencoded(query), |_, _| false, "expected site, trial and ask alone")
+        Self::read(
+            &Fields::from_urlencoded(query),
+            |_, _| false,
+            "expected site, trial and ask alone",
+        )
     }
 
     /// Reads the query of the login page, where a return address may stand beside the rest.
@@ -80,7 +89,9 @@ impl Ask {
                 other => return Err(Refusal::malformed("query", names_expected, other)),
             }
         }
-        let text = site.filter(|text| !text.is_empty()).ok_or_else(|| Refusal::missing("site", SITES_EXPECTED))?;
+        let text = site
+            .filter(|text| !text.is_empty())
+            .ok_or_else(|| Refusal::missing("site", SITES_EXPECTED))?;
         let sites = sites(text).ok_or_else(|| Refusal::malformed("site", SITES_EXPECTED, text))?;
         let full_only = match trial {
             None | Some("yes") => false,
@@ -146,17 +157,44 @@ mod tests {
     fn a_mistake_is_refused_with_the_parameter_s_name() {
         let table = [
             ("", "site: expected 1 to 32 siteids separated by commas, each once, not given"),
-            ("trial=no", "site: expected 1 to 32 siteids separated by commas, each once, not given"),
+            (
+                "trial=no",
+                "site: expected 1 to 32 siteids separated by commas, each once, not given",
+            ),
             ("site", "site: expected 1 to 32 siteids separated by commas, each once, not given"),
             ("site=", "site: expected 1 to 32 siteids separated by commas, each once, not given"),
-            ("site=0", "site: expected 1 to 32 siteids separated by commas, each once, found \"0\""),
-            ("site=-1", "site: expected 1 to 32 siteids separated by commas, each once, found \"-1\""),
-            ("site=a", "site: expected 1 to 32 siteids separated by commas, each once, found \"a\""),
-            ("site=1,", "site: expected 1 to 32 siteids separated by commas, each once, found \"1,\""),
-            ("site=1,,5", "site: expected 1 to 32 siteids separated by commas, each once, found \"1,,5\""),
-            ("site=1,+5", "site: expected 1 to 32 siteids separated by commas, each once, found \"1, 5\""),
-            ("site=1;5", "site: expected 1 to 32 siteids separated by commas, each once, found \"1;5\""),
-            ("site=1,5,01", "site: expected 1 to 32 siteids separated by commas, each once, found \"1,5,01\""),
+            (
+                "site=0",
+                "site: expected 1 to 32 siteids separated by commas, each once, found \"0\"",
+            ),
+            (
+                "site=-1",
+                "site: expected 1 to 32 siteids separated by commas, each once, found \"-1\"",
+            ),
+            (
+                "site=a",
+                "site: expected 1 to 32 siteids separated by commas, each once, found \"a\"",
+            ),
+            (
+                "site=1,",
+                "site: expected 1 to 32 siteids separated by commas, each once, found \"1,\"",
+            ),
+            (
+                "site=1,,5",
+                "site: expected 1 to 32 siteids separated by commas, each once, found \"1,,5\"",
+            ),
+            (
+                "site=1,+5",
+                "site: expected 1 to 32 siteids separated by commas, each once, found \"1, 5\"",
+            ),
+            (
+                "site=1;5",
+                "site: expected 1 to 32 siteids separated by commas, each once, found \"1;5\"",
+            ),
+            (
+                "site=1,5,01",
+                "site: expected 1 to 32 siteids separated by commas, each once, found \"1,5,01\"",
+            ),
             ("site=1&site=5", "site: expected no second value, found \"5\""),
             ("site=1&site=1", "site: expected no second value, found \"1\""),
             ("site=1&trial=", "trial: expected yes or no, found \"\""),
@@ -169,12 +207,21 @@ mod tests {
             ("site=1&ask=page&ask=page", "ask: expected no second value, found \"page\""),
             ("site=1&trail=no", "query: expected site, trial and ask alone, found \"trail\""),
             ("site=1&Trial=no", "query: expected site, trial and ask alone, found \"Trial\""),
-            ("site=1&amp;trial=no", "query: expected site, trial and ask alone, found \"amp;trial\""),
+            (
+                "site=1&amp;trial=no",
+                "query: expected site, trial and ask alone, found \"amp;trial\"",
+            ),
             ("site=1&trial[]=no", "query: expected site, trial and ask alone, found \"\""),
             ("site=1&=no", "query: expected site, trial and ask alone, found \"\""),
             // The whole query escaped, or joined by something else: the values hold fields.
-            ("site=1%26trial%3Dno", "site: expected 1 to 32 siteids separated by commas, each once, found 10 bytes"),
-            ("site=1;trial=no", "site: expected 1 to 32 siteids separated by commas, each once, found 10 bytes"),
+            (
+                "site=1%26trial%3Dno",
+                "site: expected 1 to 32 siteids separated by commas, each once, found 10 bytes",
+            ),
+            (
+                "site=1;trial=no",
+                "site: expected 1 to 32 siteids separated by commas, each once, found 10 bytes",
+            ),
         ];
         for (query, sentence) in table {
             assert_eq!(ask(query), Err(sentence.to_owned()), "{query}");
@@ -194,7 +241,10 @@ mod tests {
     fn a_long_query_is_refused_unread() {
         let query = format!("site={}1", "0".repeat(QUERY_BYTES_MAX - 6));
         assert!(ask(&query).is_ok());
-        assert_eq!(ask(&format!("{query}1")), Err("query: expected at most 2048 bytes, found 2049 bytes".into()));
+        assert_eq!(
+            ask(&format!("{query}1")),
+            Err("query: expected at most 2048 bytes, found 2049 bytes".into())
+        );
     }
 
     proptest::proptest! {

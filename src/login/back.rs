@@ -1,21 +1,34 @@
-//! Where a visitor goes after the login page: the address came with the request, so anybody may have written it.
+//! Where a visitor goes after the login page: the address came with the request, so anybody may
+//! have written it.
 //!
-//! Taken is a path of this host alone: one `/`, then neither `/` nor `\`. Browsers read `//host` as another host, take `\` for
-//! `/`, and drop tabs and line breaks before they read at all. Dots lead nowhere else: they are taken out of a path whose host is
-//! settled, so `/.//host` stays a path of this one.
+//! Taken is a path of this host alone: one `/`, then neither `/` nor `\`. Browsers read `//host` as
+//! another host, take `\` for `/`, and drop tabs and line breaks before they read at all. Dots lead
+//! nowhere else: they are taken out of a path whose host is settled, so `/.//host` stays a path of
+//! this one.
 
 use std::fmt;
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
-/// Longest address that is taken, in bytes as it stands in `Location`: proxies keep 4 KiB for all headers of an answer.
+/// Longest address that is taken, in bytes as it stands in `Location`: proxies keep 4 KiB for all
+/// headers of an answer.
 const ADDRESS_BYTES_MAX: usize = 2048;
 
 /// What a URL does not hold as it is. An escape that is there already stays: `%` is not among them.
-const ESCAPED: &AsciiSet =
-    &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'\\').add(b'^').add(b'`').add(b'{').add(b'|').add(b'}');
+const ESCAPED: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'<')
+    .add(b'>')
+    .add(b'\\')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
 
-/// A return address: ASCII without controls and spaces, fit for `Location`. For HTML it is to be escaped as any other text.
+/// A return address: ASCII without controls and spaces, fit for `Location`. For HTML it is to be
+/// escaped as any other text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Back(String);
 
@@ -47,7 +60,10 @@ impl fmt::Display for Back {
 fn path(text: &str) -> Option<String> {
     let rest = text.strip_prefix('/')?;
     // Looked at before it is escaped, which makes it longer.
-    if text.len() > ADDRESS_BYTES_MAX || rest.starts_with(['/', '\\']) || text.contains(char::is_control) {
+    if text.len() > ADDRESS_BYTES_MAX
+        || rest.starts_with(['/', '\\'])
+        || text.contains(char::is_control)
+    {
         return None;
     }
     let escaped = utf8_percent_encode(text, ESCAPED).to_string();
@@ -116,7 +132,9 @@ mod tests {
 
     #[test]
     fn an_address_is_as_long_as_a_header_may_be() {
-        let long = |letter: &str, letters: usize| Back::read(&format!("/{}", letter.repeat(letters))).as_str().len();
+        let long = |letter: &str, letters: usize| {
+            Back::read(&format!("/{}", letter.repeat(letters))).as_str().len()
+        };
         assert_eq!((long("a", 2047), long("a", 2048)), (2048, 1));
         assert_eq!((long("é", 341), long("é", 342)), (2047, 1), "as escaped");
     }

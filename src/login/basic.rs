@@ -1,7 +1,8 @@
 //! Name and password in an `Authorization` header: HTTP Basic, RFC 7617.
 //!
-//! The challenge asks for UTF-8; what is not UTF-8 is Windows-1252, which older clients send. Bytes that are both are taken for
-//! UTF-8, so a crypt form made of them opens in either case (see [`verify`](crate::password::verify)).
+//! The challenge asks for UTF-8; what is not UTF-8 is Windows-1252, which older clients send. Bytes
+//! that are both are taken for UTF-8, so a crypt form made of them opens in either case (see
+//! [`verify`](crate::password::verify)).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_PAD_INDIFFERENT;
@@ -22,13 +23,15 @@ pub struct Typed {
     pub password: Password,
 }
 
-/// A Basic header without a name and a password that a member could have. It tells nothing of what came: half of that is secret.
+/// A Basic header without a name and a password that a member could have. It tells nothing of what
+/// came: half of that is secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("authorization: expected a name and a password in base64, found something else")]
 pub struct Malformed;
 
 impl Typed {
-    /// Reads the value of an `Authorization` header. None for another scheme, of which nothing is known here.
+    /// Reads the value of an `Authorization` header. None for another scheme, of which nothing is
+    /// known here.
     pub fn read(header: &[u8]) -> Option<Result<Self, Malformed>> {
         let header = header.trim_ascii();
         let end_of_scheme = header.iter().position(u8::is_ascii_whitespace).unwrap_or(header.len());
@@ -36,7 +39,8 @@ impl Typed {
         if !scheme.eq_ignore_ascii_case(b"basic") {
             return None;
         }
-        let typed = if header.len() > HEADER_BYTES_MAX { None } else { read(credentials.trim_ascii()) };
+        let typed =
+            if header.len() > HEADER_BYTES_MAX { None } else { read(credentials.trim_ascii()) };
         Some(typed.ok_or(Malformed))
     }
 }
@@ -73,7 +77,9 @@ mod tests {
 
     /// Name and password, `None` for another scheme.
     fn read(header: &[u8]) -> Option<Result<(String, String), Malformed>> {
-        Typed::read(header).map(|read| read.map(|typed| (typed.name.to_string(), typed.password.expose().to_owned())))
+        Typed::read(header).map(|read| {
+            read.map(|typed| (typed.name.to_string(), typed.password.expose().to_owned()))
+        })
     }
 
     #[test]
@@ -90,10 +96,20 @@ mod tests {
             (&basic(b"bob:\0\r\n\x7f"), "bob", "\0\r\n\u{7f}", "a password has anything in it"),
             (&basic("josé:pässwörd€".as_bytes()), "josé", "pässwörd€", "UTF-8"),
             (&basic(b"jos\xe9:p\xe4ssw\xf6rd\x80"), "josé", "pässwörd€", "Windows-1252"),
-            (&basic(b"bob:\x81\xe9"), "bob", "\u{81}é", "a byte that Windows-1252 has no letter for"),
+            (
+                &basic(b"bob:\x81\xe9"),
+                "bob",
+                "\u{81}é",
+                "a byte that Windows-1252 has no letter for",
+            ),
             (&basic(b"bob\x85:x"), "bob…", "x", "a control character of Latin-1 is a letter there"),
             (&basic(b"bob:\xc3\xa9\xe9"), "bob", "Ã©é", "not UTF-8 to the end is not UTF-8"),
-            (&basic(b"\xef\xbb\xbfbob:x"), "\u{feff}bob", "x", "no mark of the byte order is looked for"),
+            (
+                &basic(b"\xef\xbb\xbfbob:x"),
+                "\u{feff}bob",
+                "x",
+                "no mark of the byte order is looked for",
+            ),
         ];
         for (header, name, password, why) in table {
             assert_eq!(read(header), Some(Ok((name.to_string(), password.to_string()))), "{why}");
@@ -103,9 +119,16 @@ mod tests {
     #[test]
     fn another_scheme_is_not_ours() {
         let long = [&b"Negotiate "[..], &[b'A'; 10_000]].concat();
-        for header in
-            [&b""[..], b" ", b"Bearer abc", b"Digest username=\"bob\"", b"Basi", b"Basics Ym9iOng=", b"Basic:Ym9iOng=", &long]
-        {
+        for header in [
+            &b""[..],
+            b" ",
+            b"Bearer abc",
+            b"Digest username=\"bob\"",
+            b"Basi",
+            b"Basics Ym9iOng=",
+            b"Basic:Ym9iOng=",
+            &long,
+        ] {
             assert_eq!(read(header), None, "{}", header.escape_ascii());
         }
     }
@@ -140,26 +163,31 @@ mod tests {
 
     #[test]
     fn the_longest_of_everything_is_taken_and_one_more_is_not() {
-        let of = |name: usize, password: usize| read(&basic(format!("{}:{}", "n".repeat(name), "p".repeat(password)).as_bytes()));
+        let of = |name: usize, password: usize| {
+            read(&basic(format!("{}:{}", "n".repeat(name), "p".repeat(password)).as_bytes()))
+        };
         assert!(matches!(of(255, 1024), Some(Ok(_))));
         assert_eq!(of(256, 1), Some(Err(Malformed)));
         assert_eq!(of(1, 1025), Some(Err(Malformed)));
         // Counted in UTF-8, whatever came: as in a postback.
         assert_eq!(read(&basic(&[&[0xe9; 128][..], b":x"].concat())), Some(Err(Malformed)));
         let spaces = HEADER_BYTES_MAX - "basicYm9iOnNlY3JldA==".len();
-        let padded = |spaces: usize| read(format!("basic{}Ym9iOnNlY3JldA==", " ".repeat(spaces)).as_bytes());
+        let padded =
+            |spaces: usize| read(format!("basic{}Ym9iOnNlY3JldA==", " ".repeat(spaces)).as_bytes());
         assert!(matches!(padded(spaces), Some(Ok(_))));
         assert_eq!(padded(spaces + 1), Some(Err(Malformed)));
     }
 
-    /// NATS made the crypt form of the bytes that a browser sent on the join form. What reaches `verify` is text.
+    /// NATS made the crypt form of the bytes that a browser sent on the join form. What reaches
+    /// `verify` is text.
     #[test]
     fn a_password_typed_in_windows_1252_opens_a_crypt_form_made_of_those_bytes_and_of_utf_8() {
         let key = Key { site: SiteId::parse("5").unwrap(), member: MemberId::parse("71").unwrap() };
         let vault = Vault::from_key([7; 32]);
         let opens = |cryptpass: &str, bytes: &[u8]| {
             let typed = Typed::read(&basic(&[b"bob:", bytes].concat())).unwrap().unwrap();
-            let sealed = Stored::Sealed(vault.seal_cryptpass(key, &Cryptpass::parse(cryptpass).unwrap()));
+            let sealed =
+                Stored::Sealed(vault.seal_cryptpass(key, &Cryptpass::parse(cryptpass).unwrap()));
             verify(&sealed, key, &vault, &typed.password).unwrap()
         };
         for cryptpass in ["$1$windows$AXbDhivOOUXuxrmdO1gjB.", "$1$utf8$ofS8PWVlPneTOxIFZuUV80"] {
@@ -178,8 +206,12 @@ mod tests {
     #[test]
     fn nothing_that_was_typed_as_a_password_is_shown() {
         let typed = Typed::read(b"Basic Ym9iOnNlY3JldA==").unwrap().unwrap();
-        assert_eq!(format!("{typed:?}"), "Typed { name: Username(\"bob\"), password: Password(***) }");
-        let sentence = "authorization: expected a name and a password in base64, found something else";
+        assert_eq!(
+            format!("{typed:?}"),
+            "Typed { name: Username(\"bob\"), password: Password(***) }"
+        );
+        let sentence =
+            "authorization: expected a name and a password in base64, found something else";
         assert_eq!(Malformed.to_string(), sentence);
     }
 

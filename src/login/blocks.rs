@@ -1,8 +1,9 @@
 //! Keeps log and database in step with the blocks in memory.
 //!
-//! A block holds from the moment in which it begins, in memory. Its line in the log and its row come a moment later, so many at a
-//! time that a flood of blocks is neither a flood of lines nor of writes. One that ends before its row is written has none.
-//! All decisions are made here, and all of it is memory; [`crate::service`] reads, writes and logs.
+//! A block holds from the moment in which it begins, in memory. Its line in the log and its row
+//! come a moment later, so many at a time that a flood of blocks is neither a flood of lines nor of
+//! writes. One that ends before its row is written has none. All decisions are made here, and all
+//! of it is memory; [`crate::service`] reads, writes and logs.
 
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
@@ -76,7 +77,8 @@ pub struct Due {
 }
 
 impl Ledger {
-    /// The state of a start: these blocks hold, and their rows are the table. Their lines were written in the run before.
+    /// The state of a start: these blocks hold, and their rows are the table. Their lines were
+    /// written in the run before.
     pub fn of_stored(stored: Vec<(Block, Weight)>) -> Self {
         let entry = |(block, weight): (Block, Weight)| {
             let row = Row::Of(block.since, block.until);
@@ -85,7 +87,8 @@ impl Ledger {
         Self { entries: stored.into_iter().map(entry).collect(), ..Self::default() }
     }
 
-    /// This database file counts now. In another one than before no row is as it was: all are written anew.
+    /// This database file counts now. In another one than before no row is as it was: all are
+    /// written anew.
     pub fn of_file(&mut self, turn: u64) {
         let is_first = self.file.is_none();
         if self.file.replace(turn) != Some(turn) && !is_first {
@@ -116,7 +119,8 @@ impl Ledger {
                     *entry = Entry { block, weight, holds: true, has_line: false, row: entry.row };
                 }
                 None => {
-                    let entry = Entry { block, weight, holds: true, has_line: false, row: Row::None };
+                    let entry =
+                        Entry { block, weight, holds: true, has_line: false, row: Row::None };
                     self.entries.insert(entry.block.target.clone(), entry);
                 }
             }
@@ -126,8 +130,8 @@ impl Ledger {
         self.forget_over();
     }
 
-    /// What is due, in order of importance. Costs nothing where nothing is. The rows are in an unknown state until
-    /// [`Ledger::written`] is told.
+    /// What is due, in order of importance. Costs nothing where nothing is. The rows are in an
+    /// unknown state until [`Ledger::written`] is told.
     pub fn due(&mut self) -> Due {
         if !self.is_behind {
             return Due::default();
@@ -140,8 +144,11 @@ impl Ledger {
 
     /// The lines alone.
     pub fn lines_due(&mut self) -> Vec<String> {
-        let mut lines: Vec<&mut Entry> = self.entries.values_mut().filter(|entry| entry.holds && !entry.has_line).collect();
-        lines.sort_by(|one, other| (one.block.since, &one.block.target).cmp(&(other.block.since, &other.block.target)));
+        let mut lines: Vec<&mut Entry> =
+            self.entries.values_mut().filter(|entry| entry.holds && !entry.has_line).collect();
+        lines.sort_by(|one, other| {
+            (one.block.since, &one.block.target).cmp(&(other.block.since, &other.block.target))
+        });
         lines.truncate(LINES_MAX);
         let line = |entry: &mut Entry| {
             entry.has_line = true;
@@ -149,27 +156,34 @@ impl Ledger {
         };
         let mut lines: Vec<String> = lines.into_iter().map(line).collect();
         if self.untold > 0 {
-            lines.push(format!("{} more login blocks began and ended without a line of their own", self.untold));
+            lines.push(format!(
+                "{} more login blocks began and ended without a line of their own",
+                self.untold
+            ));
             self.untold = 0;
         }
         lines
     }
 
-    /// The rows that are to be removed, and those that are to be written, of members' names first. Half of the room is for
-    /// either where both need it: otherwise the rows of a long flood would be more and more.
+    /// The rows that are to be removed, and those that are to be written, of members' names first.
+    /// Half of the room is for either where both need it: otherwise the rows of a long flood would
+    /// be more and more.
     fn notes_due(&mut self, most: usize) -> Vec<Note> {
         let writes = self.entries.values().filter(|entry| entry.lacks_row()).count();
         let removals_max = most - writes.min(most / 2);
         let remove = self.entries.values_mut().filter(|entry| !entry.holds).take(removals_max);
-        let mut notes: Vec<Note> = remove.map(|entry| entry.note(Note::Lift(entry.block.target.clone()))).collect();
-        let mut write: Vec<&mut Entry> = self.entries.values_mut().filter(|entry| entry.lacks_row()).collect();
+        let mut notes: Vec<Note> =
+            remove.map(|entry| entry.note(Note::Lift(entry.block.target.clone()))).collect();
+        let mut write: Vec<&mut Entry> =
+            self.entries.values_mut().filter(|entry| entry.lacks_row()).collect();
         write.sort_by_key(|entry| (Reverse(entry.weight), entry.block.since));
         let write = write.into_iter().take(most - notes.len());
         notes.extend(write.map(|entry| entry.note(Note::Block(entry.block.clone()))));
         notes
     }
 
-    /// All rows that are to be written and removed, for the end of the service: a row too many is no harm to the next start.
+    /// All rows that are to be written and removed, for the end of the service: a row too many is
+    /// no harm to the next start.
     pub fn all_notes(&mut self) -> Vec<Note> {
         let mut notes = self.notes_due(usize::MAX);
         notes.sort_by_key(|note| matches!(note, Note::Lift(_)));
@@ -191,23 +205,29 @@ impl Ledger {
         self.forget_over();
     }
 
-    /// How many rows the table has unless somebody else removed some, if that can be told and any are ours.
+    /// How many rows the table has unless somebody else removed some, if that can be told and any
+    /// are ours.
     pub fn rows(&self) -> Option<usize> {
         let is_known = self.entries.values().all(|entry| entry.row != Row::Unknown);
         let ours = self.entries.values().filter(|entry| entry.row != Row::None).count();
         (is_known && ours > 0).then_some(ours + self.foreign_rows)
     }
 
-    /// Compares with all rows of the table: so many, of which these can be read. Returns the blocks whose rows somebody else has
-    /// removed, and which are forgotten here.
+    /// Compares with all rows of the table: so many, of which these can be read. Returns the blocks
+    /// whose rows somebody else has removed, and which are forgotten here.
     pub fn lifted(&mut self, rows: usize, stored: &[Block]) -> Vec<Block> {
         let stored: HashSet<&Target> = stored.iter().map(|block| &block.target).collect();
-        let is_lifted = |target: &Target, entry: &Entry| entry.row != Row::None && !stored.contains(target);
-        let lifted: Vec<Entry> =
-            self.entries.extract_if(|target, entry| is_lifted(target, entry)).map(|(_, entry)| entry).collect();
+        let is_lifted =
+            |target: &Target, entry: &Entry| entry.row != Row::None && !stored.contains(target);
+        let lifted: Vec<Entry> = self
+            .entries
+            .extract_if(|target, entry| is_lifted(target, entry))
+            .map(|(_, entry)| entry)
+            .collect();
         let ours = self.entries.values().filter(|entry| entry.row != Row::None).count();
         self.foreign_rows = rows.saturating_sub(ours);
-        let mut lifted: Vec<Block> = lifted.into_iter().filter(|entry| entry.holds).map(|entry| entry.block).collect();
+        let mut lifted: Vec<Block> =
+            lifted.into_iter().filter(|entry| entry.holds).map(|entry| entry.block).collect();
         lifted.sort_by(|one, other| (one.since, &one.target).cmp(&(other.since, &other.target)));
         lifted
     }
@@ -253,7 +273,11 @@ mod tests {
     fn another_database_file_gets_all_rows_and_no_line_anew() {
         let mut ledger = Ledger::of_stored(blocks(0..3));
         ledger.of_file(1);
-        assert_eq!((ledger.due(), ledger.rows()), (Due::default(), Some(3)), "the file of the start");
+        assert_eq!(
+            (ledger.due(), ledger.rows()),
+            (Due::default(), Some(3)),
+            "the file of the start"
+        );
         ledger.of_file(2);
         assert_eq!(ledger.rows(), None, "nothing is known of it, so that nothing was lifted in it");
         let due = ledger.due();
@@ -269,12 +293,21 @@ mod tests {
         assert_eq!((ledger.due(), ledger.rows()), (Due::default(), None));
         let (held, _) = block(1, 0);
         ledger.take_up(1, vec![block(1, 0)]);
-        assert_eq!(ledger.due(), Due { lines: vec![held.line()], notes: vec![Note::Block(held.clone())] });
+        assert_eq!(
+            ledger.due(),
+            Due { lines: vec![held.line()], notes: vec![Note::Block(held.clone())] }
+        );
         assert_eq!(ledger.rows(), None, "nobody can tell yet");
         ledger.written(&[Note::Block(held.clone())]);
-        assert_eq!((ledger.due(), ledger.rows(), ledger.seen()), (Due::default(), Some(1), Some(1)));
+        assert_eq!(
+            (ledger.due(), ledger.rows(), ledger.seen()),
+            (Due::default(), Some(1), Some(1))
+        );
         ledger.take_up(2, vec![]);
-        assert_eq!(ledger.due(), Due { lines: vec![], notes: vec![Note::Lift(held.target.clone())] });
+        assert_eq!(
+            ledger.due(),
+            Due { lines: vec![], notes: vec![Note::Lift(held.target.clone())] }
+        );
         ledger.written(&[Note::Lift(held.target)]);
         assert_eq!((ledger.due(), ledger.rows()), (Due::default(), None));
         assert!(ledger.entries.is_empty());
@@ -284,13 +317,17 @@ mod tests {
     fn a_flood_has_a_hundred_lines_and_256_rows_at_a_time_and_in_the_end_all() {
         let mut ledger = Ledger::default();
         ledger.take_up(1, blocks(0..600));
-        assert_eq!(settle(&mut ledger), [(100, 256), (100, 256), (100, 88), (100, 0), (100, 0), (100, 0)]);
+        assert_eq!(
+            settle(&mut ledger),
+            [(100, 256), (100, 256), (100, 88), (100, 0), (100, 0), (100, 0)]
+        );
         assert_eq!(ledger.rows(), Some(600));
         ledger.take_up(2, blocks(300..600));
         assert_eq!(settle(&mut ledger), [(0, 256), (0, 44)]);
     }
 
-    /// Regression: as long as there was something to write, nothing was removed, and the table grew.
+    /// Regression: as long as there was something to write, nothing was removed, and the table
+    /// grew.
     #[test]
     fn a_flood_that_never_ends_leaves_no_more_rows_than_hold_and_were_just_written() {
         let mut ledger = Ledger::default();
@@ -320,7 +357,10 @@ mod tests {
         ledger.written(&due.notes);
         ledger.take_up(2, vec![]);
         let due = ledger.due();
-        assert_eq!(due.lines, ["500 more login blocks began and ended without a line of their own"]);
+        assert_eq!(
+            due.lines,
+            ["500 more login blocks began and ended without a line of their own"]
+        );
         assert_eq!(due.notes.len(), 256, "those that were written");
         ledger.written(&due.notes);
         assert_eq!(settle(&mut ledger), []);
@@ -343,18 +383,26 @@ mod tests {
         settle(&mut ledger);
         ledger.take_up(2, vec![block(1, 1_000)]);
         let due = ledger.due();
-        assert_eq!((due.lines.len(), due.notes.as_slice()), (1, &[Note::Block(block(1, 1_000).0)][..]));
+        assert_eq!(
+            (due.lines.len(), due.notes.as_slice()),
+            (1, &[Note::Block(block(1, 1_000).0)][..])
+        );
     }
 
     #[test]
     fn a_row_that_somebody_else_removed_lifts_its_block() {
-        let stored = |numbers| blocks(numbers).into_iter().map(|(block, _)| block).collect::<Vec<_>>();
+        let stored =
+            |numbers| blocks(numbers).into_iter().map(|(block, _)| block).collect::<Vec<_>>();
         let mut ledger = Ledger::of_stored(blocks(0..3));
         assert_eq!((ledger.due(), ledger.rows()), (Due::default(), Some(3)), "a start");
         assert_eq!(ledger.lifted(3, &stored(0..3)), []);
         assert_eq!(ledger.lifted(2, &stored(1..3)), stored(0..1));
         assert_eq!(ledger.rows(), Some(2));
-        assert_eq!(ledger.lifted(4, &stored(1..3)), [], "two rows of somebody's that cannot be read");
+        assert_eq!(
+            ledger.lifted(4, &stored(1..3)),
+            [],
+            "two rows of somebody's that cannot be read"
+        );
         assert_eq!(ledger.rows(), Some(4), "are known from here on");
         assert_eq!(ledger.lifted(2, &stored(5..7)), stored(1..3));
         assert_eq!(ledger.rows(), None);
@@ -367,6 +415,10 @@ mod tests {
         settle(&mut ledger);
         ledger.take_up(2, blocks(1..601));
         let notes = ledger.all_notes();
-        assert_eq!((notes.len(), notes.last()), (601, Some(&Note::Lift(network(0)))), "what holds comes first");
+        assert_eq!(
+            (notes.len(), notes.last()),
+            (601, Some(&Note::Lift(network(0)))),
+            "what holds comes first"
+        );
     }
 }

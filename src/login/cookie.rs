@@ -1,11 +1,14 @@
-//! The value of the login cookie: who logged in, when, and on which credentials, signed by us. A browser has one such cookie, and
-//! it holds the logins of all members' areas that the browser is logged in to.
+//! The value of the login cookie: who logged in, when, and on which credentials, signed by us. A
+//! browser has one such cookie, and it holds the logins of all members' areas that the browser is
+//! logged in to.
 //!
-//! `version (2) || count (1 to 8) || login × count || HMAC-SHA256 (32)`, in base64url without padding, where a login is
-//! `siteid (8) || memberid (8) || id (16) || issued (8) || login_version (8)`, numbers big-endian. A text that reads is one that
-//! we wrote; whether a member may still enter is for the row to say.
+//! `version (2) || count (1 to 8) || login × count || HMAC-SHA256 (32)`, in base64url without
+//! padding, where a login is `siteid (8) || memberid (8) || id (16) || issued (8) || login_version
+//! (8)`, numbers big-endian. A text that reads is one that we wrote; whether a member may still
+//! enter is for the row to say.
 //!
-//! Version 1 held one login. It is read until the last of its cookies has ended, and is never written.
+//! Version 1 held one login. It is read until the last of its cookies has ended, and is never
+//! written.
 
 mod former;
 
@@ -22,7 +25,8 @@ use super::epoch::Epoch;
 use crate::key_file::{self, KEY_BYTES, KeyFileError};
 use crate::member::{Key, MemberId, SiteId};
 
-/// Most logins in one cookie. With all of them it has 558 characters, far from the 4 KiB of browsers.
+/// Most logins in one cookie. With all of them it has 558 characters, far from the 4 KiB of
+/// browsers.
 pub const LOGINS_MAX: usize = 8;
 
 /// Says what the signature is for, so that it is good for nothing else under the same key.
@@ -58,7 +62,8 @@ pub struct Login {
 }
 
 impl Login {
-    /// The second from which it does not count any more, and until which a logout is to be remembered.
+    /// The second from which it does not count any more, and until which a logout is to be
+    /// remembered.
     pub fn ends_at(&self, lifetime_seconds: i64) -> i64 {
         self.issued.saturating_add(lifetime_seconds)
     }
@@ -84,7 +89,10 @@ impl Login {
         let (id, rest) = rest.split_first_chunk::<ID_BYTES>()?;
         let (issued, rest) = number(rest)?;
         let (login_version, _) = number(rest)?;
-        let key = Key { site: SiteId::parse(&site.to_string())?, member: MemberId::parse(&member.to_string())? };
+        let key = Key {
+            site: SiteId::parse(&site.to_string())?,
+            member: MemberId::parse(&member.to_string())?,
+        };
         Some(Self { key, id: LoginId(*id), issued, login_version })
     }
 }
@@ -101,7 +109,8 @@ impl LoginId {
     /// A new one.
     pub fn random() -> Self {
         let mut id = [0; ID_BYTES];
-        getrandom::fill(&mut id).expect("getrandom(2) gives up to 256 bytes whole, once the system has started");
+        getrandom::fill(&mut id)
+            .expect("getrandom(2) gives up to 256 bytes whole, once the system has started");
         Self(id)
     }
 }
@@ -126,18 +135,30 @@ impl Signer {
     pub fn from_key(key: [u8; KEY_BYTES]) -> Self {
         let key = Zeroizing::new(key);
         let mac = Hmac::new_from_slice(key.as_slice()).expect("HMAC takes a key of any length");
-        Self { former: former::Verifier::new(&mac), mac: mac.clone().chain_update(DOMAIN), key: mac }
+        Self {
+            former: former::Verifier::new(&mac),
+            mac: mac.clone().chain_update(DOMAIN),
+            key: mac,
+        }
     }
 
     /// A signer for an epoch, under a key of its own.
     pub fn of_epoch(&self, epoch: Epoch) -> Self {
-        let tag = self.key.clone().chain_update(EPOCH_DOMAIN).chain_update(epoch.0).finalize().into_bytes();
+        let tag = self
+            .key
+            .clone()
+            .chain_update(EPOCH_DOMAIN)
+            .chain_update(epoch.0)
+            .finalize()
+            .into_bytes();
         Self::from_key(tag.into())
     }
 
     /// A key for [`super::known`], good for nothing else, and the same under every epoch.
     pub fn known_networks_key(&self) -> Zeroizing<[u8; KEY_BYTES]> {
-        Zeroizing::new(self.key.clone().chain_update(KNOWN_NETWORKS_DOMAIN).finalize().into_bytes().into())
+        Zeroizing::new(
+            self.key.clone().chain_update(KNOWN_NETWORKS_DOMAIN).finalize().into_bytes().into(),
+        )
     }
 
     /// Makes a new key and its file, mode 0600. A file that is there is left alone: an error.
@@ -158,8 +179,8 @@ impl Signer {
         key_file::load(path).map(|key| Self::from_key(*key))
     }
 
-    /// The cookie's value, which opens the door: up to 558 characters of base64url. Of more than [`LOGINS_MAX`] logins it holds the
-    /// first ones.
+    /// The cookie's value, which opens the door: up to 558 characters of base64url. Of more than
+    /// [`LOGINS_MAX`] logins it holds the first ones.
     pub fn sign(&self, logins: &[Login]) -> String {
         let logins = &logins[..logins.len().min(LOGINS_MAX)];
         let mut value = Vec::with_capacity(VALUE_BYTES_MAX);
@@ -170,10 +191,16 @@ impl Signer {
         URL_SAFE_NO_PAD.encode(value)
     }
 
-    /// The logins of a cookie's value that count at `now`, in the order in which they were signed. None if we did not write it. Each
-    /// ends by itself: as old as a lifetime, or issued in the future, it is left out.
+    /// The logins of a cookie's value that count at `now`, in the order in which they were signed.
+    /// None if we did not write it. Each ends by itself: as old as a lifetime, or issued in the
+    /// future, it is left out.
     pub fn read(&self, text: &str, now: i64, lifetime_seconds: i64) -> Vec<Login> {
-        let logins = self.former.read(text).map(|login| vec![login]).or_else(|| self.verified(text)).unwrap_or_default();
+        let logins = self
+            .former
+            .read(text)
+            .map(|login| vec![login])
+            .or_else(|| self.verified(text))
+            .unwrap_or_default();
         logins.into_iter().filter(|login| login.is_current(now, lifetime_seconds)).collect()
     }
 
@@ -188,7 +215,11 @@ impl Signer {
         self.mac.clone().chain_update(content).verify_slice(tag).ok()?;
         let (&[version, count], logins) = content.split_first_chunk::<HEAD_BYTES>()?;
         let (logins, rest) = logins.as_chunks::<LOGIN_BYTES>();
-        if version != VERSION || count == 0 || usize::from(count) != logins.len() || !rest.is_empty() {
+        if version != VERSION
+            || count == 0
+            || usize::from(count) != logins.len()
+            || !rest.is_empty()
+        {
             return None;
         }
         logins.iter().map(Login::from_bytes).collect()
@@ -212,7 +243,8 @@ mod tests {
     }
 
     fn login_of(site: &str, member: &str, issued: i64) -> Login {
-        let key = Key { site: SiteId::parse(site).unwrap(), member: MemberId::parse(member).unwrap() };
+        let key =
+            Key { site: SiteId::parse(site).unwrap(), member: MemberId::parse(member).unwrap() };
         Login { key, id: LoginId(std::array::from_fn(|at| at as u8)), issued, login_version: 3 }
     }
 
@@ -243,8 +275,12 @@ mod tests {
     #[test]
     fn logins_are_read_as_they_were_signed() {
         let longest = login_of("9223372036854775807", "9223372036854775807", NOON);
-        let eight = std::array::from_fn::<Login, 8, _>(|at| login_of(&(at + 1).to_string(), "71", NOON - at as i64));
-        for logins in [&[noon()][..], &[longest], &[Login { login_version: -1, ..noon() }], &two(), &eight] {
+        let eight = std::array::from_fn::<Login, 8, _>(|at| {
+            login_of(&(at + 1).to_string(), "71", NOON - at as i64)
+        });
+        for logins in
+            [&[noon()][..], &[longest], &[Login { login_version: -1, ..noon() }], &two(), &eight]
+        {
             assert_eq!(read(&signer().sign(logins)), logins);
         }
         assert_eq!([signer().sign(&[noon()]), signer().sign(&two())], WRITTEN);
@@ -252,7 +288,8 @@ mod tests {
 
     #[test]
     fn a_cookie_holds_eight_logins_and_never_more_than_a_seventh_of_what_browsers_take() {
-        let nine = std::array::from_fn::<Login, 9, _>(|at| login_of(&(at + 1).to_string(), "71", NOON));
+        let nine =
+            std::array::from_fn::<Login, 9, _>(|at| login_of(&(at + 1).to_string(), "71", NOON));
         let text = signer().sign(&nine);
         assert_eq!(read(&text), nine[..8], "the first ones");
         assert_eq!(text.len(), TEXT_BYTES_MAX);
@@ -301,8 +338,13 @@ mod tests {
                 let changed = format!("{}{last}", &text[..text.len() - 1]);
                 assert!(changed == text || read(&changed).is_empty(), "{changed:?}");
             }
-            for long in [format!("{text}A"), format!("{text}=="), format!("{text}AAAA"), format!(" {text}"), text.repeat(10_000)]
-            {
+            for long in [
+                format!("{text}A"),
+                format!("{text}=="),
+                format!("{text}AAAA"),
+                format!(" {text}"),
+                text.repeat(10_000),
+            ] {
                 assert_eq!(read(&long), []);
             }
         }
@@ -312,10 +354,22 @@ mod tests {
     fn logins_cannot_be_taken_out_put_in_or_joined() {
         let (one, both) = (bytes(WRITTEN[0]), bytes(WRITTEN[1]));
         let (content, tag) = both.split_last_chunk::<TAG_BYTES>().unwrap();
-        let cut = [&[VERSION, 1], &content[HEAD_BYTES..HEAD_BYTES + LOGIN_BYTES], &tag[..]].concat();
+        let cut =
+            [&[VERSION, 1], &content[HEAD_BYTES..HEAD_BYTES + LOGIN_BYTES], &tag[..]].concat();
         let emptied = [&[VERSION, 0], &tag[..]].concat();
-        let extended = [&[VERSION, 3], &content[HEAD_BYTES..], &content[HEAD_BYTES..][..LOGIN_BYTES], &tag[..]].concat();
-        let turned = [&content[..HEAD_BYTES], &content[HEAD_BYTES + LOGIN_BYTES..], &content[HEAD_BYTES..][..LOGIN_BYTES], tag];
+        let extended = [
+            &[VERSION, 3],
+            &content[HEAD_BYTES..],
+            &content[HEAD_BYTES..][..LOGIN_BYTES],
+            &tag[..],
+        ]
+        .concat();
+        let turned = [
+            &content[..HEAD_BYTES],
+            &content[HEAD_BYTES + LOGIN_BYTES..],
+            &content[HEAD_BYTES..][..LOGIN_BYTES],
+            tag,
+        ];
         for value in [cut, emptied, extended, turned.concat(), [one, both.clone()].concat()] {
             assert_eq!(read(&URL_SAFE_NO_PAD.encode(&value)), []);
         }
@@ -344,8 +398,16 @@ mod tests {
         assert_eq!(read(&signed(&content[..content.len() - 1])), [], "a part of one");
         assert_eq!(read(&signed(&[VERSION])), [], "no count");
         assert_eq!(read(&signed(&[])), [], "nothing");
-        let bare = Hmac::<Sha256>::new_from_slice(&[7; 32]).unwrap().chain_update(&content).finalize().into_bytes();
-        assert_eq!(read(&URL_SAFE_NO_PAD.encode([&content[..], &bare].concat())), [], "without the domain");
+        let bare = Hmac::<Sha256>::new_from_slice(&[7; 32])
+            .unwrap()
+            .chain_update(&content)
+            .finalize()
+            .into_bytes();
+        assert_eq!(
+            read(&URL_SAFE_NO_PAD.encode([&content[..], &bare].concat())),
+            [],
+            "without the domain"
+        );
     }
 
     #[test]

@@ -12,13 +12,15 @@ const LABEL_BYTES_MAX: usize = 63;
 /// What [`CookieDomain::parse`] takes.
 pub const COOKIE_DOMAIN_EXPECTED: &str = "expected a host name without a port, as in example.com";
 
-/// The domain of `--cookie-domain`, for a members area on several hosts: the cookie goes to that host and all below it.
+/// The domain of `--cookie-domain`, for a members area on several hosts: the cookie goes to that
+/// host and all below it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CookieDomain(String);
 
 impl CookieDomain {
-    /// Reads a host name of two parts or more, in ASCII. A dot in front is dropped, as browsers do. No browser would keep a cookie
-    /// for a bare `com` or for an address and all below it: a login would end with no reason to be seen.
+    /// Reads a host name of two parts or more, in ASCII. A dot in front is dropped, as browsers do.
+    /// No browser would keep a cookie for a bare `com` or for an address and all below it: a login
+    /// would end with no reason to be seen.
     pub fn parse(text: &str) -> Option<Self> {
         let host = text.strip_prefix('.').unwrap_or(text);
         let labels = || host.split('.');
@@ -44,10 +46,14 @@ impl fmt::Display for CookieDomain {
 
 fn is_label(label: &str) -> bool {
     let clean = label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-    clean && (1..=LABEL_BYTES_MAX).contains(&label.len()) && !label.starts_with('-') && !label.ends_with('-')
+    clean
+        && (1..=LABEL_BYTES_MAX).contains(&label.len())
+        && !label.starts_with('-')
+        && !label.ends_with('-')
 }
 
-/// The domains of `--cookie-domain`. A host has the cookie of the longest one that it is under; a host under none has one of its own.
+/// The domains of `--cookie-domain`. A host has the cookie of the longest one that it is under; a
+/// host under none has one of its own.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CookieDomains(Vec<CookieDomain>);
 
@@ -70,10 +76,15 @@ impl CookieDomains {
         self.0.iter()
     }
 
-    /// The names under which a browser may bring logins, whatever host it asks: proxies may ask `/auth` under another name than the
-    /// visitor. Where no domain is shared, nothing that a neighbouring host could have set is read.
+    /// The names under which a browser may bring logins, whatever host it asks: proxies may ask
+    /// `/auth` under another name than the visitor. Where no domain is shared, nothing that a
+    /// neighbouring host could have set is read.
     pub fn names(&self) -> &'static [CookieName] {
-        if self.is_empty() { &[CookieName::Host] } else { &[CookieName::Host, CookieName::Secure, CookieName::Former] }
+        if self.is_empty() {
+            &[CookieName::Host]
+        } else {
+            &[CookieName::Host, CookieName::Secure, CookieName::Former]
+        }
     }
 
     /// The cookie of logins at this host, which is written as [`host_of`] gives it.
@@ -84,11 +95,13 @@ impl CookieDomains {
         }
     }
 
-    /// All cookies that we may have set at this host, also before and with other settings of these domains.
+    /// All cookies that we may have set at this host, also before and with other settings of these
+    /// domains.
     pub fn all_at(&self, host: &str) -> Vec<Cookie<'_>> {
-        let shared = self
-            .above(host)
-            .flat_map(|domain| [CookieName::Secure, CookieName::Former].map(|name| Cookie { name, domain: Some(domain) }));
+        let shared = self.above(host).flat_map(|domain| {
+            [CookieName::Secure, CookieName::Former]
+                .map(|name| Cookie { name, domain: Some(domain) })
+        });
         let own = Cookie { name: CookieName::Host, domain: None };
         std::iter::once(own).chain(shared).collect()
     }
@@ -99,16 +112,22 @@ impl CookieDomains {
             let host = host.as_bytes();
             let Some(at) = host.len().checked_sub(domain.0.len()) else { return false };
             let (front, end) = host.split_at(at);
-            end.eq_ignore_ascii_case(domain.0.as_bytes()) && (front.is_empty() || front.ends_with(b"."))
+            end.eq_ignore_ascii_case(domain.0.as_bytes())
+                && (front.is_empty() || front.ends_with(b"."))
         })
     }
 }
 
-/// The host of a `Host` header, without its port. A dot at the end stays: to browsers such a host is under no domain. An IPv6
-/// address keeps its brackets, and is under none either.
+/// The host of a `Host` header, without its port. A dot at the end stays: to browsers such a host
+/// is under no domain. An IPv6 address keeps its brackets, and is under none either.
 pub fn host_of(authority: &str) -> &str {
     match authority.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) && (!host.contains(':') || host.ends_with(']')) => host,
+        Some((host, port))
+            if port.bytes().all(|b| b.is_ascii_digit())
+                && (!host.contains(':') || host.ends_with(']')) =>
+        {
+            host
+        }
         _ => authority,
     }
 }
@@ -134,7 +153,11 @@ mod tests {
             ("www.example.net:80", "example.net", "the other one"),
             ("notexample.com", "-", "ends alike, and is another"),
             ("example.com.example.org", "-", "begins alike"),
-            ("www.example.com.", "-", "a dot at the end: browsers would not keep the cookie of the domain"),
+            (
+                "www.example.com.",
+                "-",
+                "a dot at the end: browsers would not keep the cookie of the domain",
+            ),
             ("com", "-", "above it"),
             ("localhost:8080", "-", "no domain"),
             ("192.0.2.1:8080", "-", "an address"),
@@ -148,7 +171,11 @@ mod tests {
             let cookie = domains.cookie_at(host_of(authority));
             let name = if domain == "-" { CookieName::Host } else { CookieName::Secure };
             assert_eq!(cookie.name, name, "{authority}: {why}");
-            assert_eq!(cookie.domain.map_or("-", CookieDomain::as_str), domain, "{authority}: {why}");
+            assert_eq!(
+                cookie.domain.map_or("-", CookieDomain::as_str),
+                domain,
+                "{authority}: {why}"
+            );
         }
     }
 
@@ -170,8 +197,9 @@ mod tests {
 
     #[test]
     fn a_logout_clears_all_that_we_may_have_set() {
-        let cleared =
-            |list: &[&str], host| domains(list).all_at(host).into_iter().map(|cookie| cookie.clear()).collect::<Vec<_>>();
+        let cleared = |list: &[&str], host| {
+            domains(list).all_at(host).into_iter().map(|cookie| cookie.clear()).collect::<Vec<_>>()
+        };
         let rest = "Secure; HttpOnly; SameSite=Lax";
         let own = format!("__Host-userman=; Max-Age=0; Path=/; {rest}");
         assert_eq!(cleared(&[], "www.example.com"), [own.as_str()]);
@@ -192,7 +220,10 @@ mod tests {
     #[test]
     fn only_where_a_domain_is_shared_are_cookies_read_that_a_neighbour_can_set() {
         assert_eq!(domains(&[]).names(), [CookieName::Host]);
-        assert_eq!(domains(&["example.com"]).names(), [CookieName::Host, CookieName::Secure, CookieName::Former]);
+        assert_eq!(
+            domains(&["example.com"]).names(),
+            [CookieName::Host, CookieName::Secure, CookieName::Former]
+        );
     }
 
     #[test]
@@ -207,7 +238,11 @@ mod tests {
             ("1.2.3.4a", "1.2.3.4a"),
             (&longest, &longest),
         ] {
-            assert_eq!(CookieDomain::parse(text).as_ref().map(CookieDomain::as_str), Some(domain), "{text}");
+            assert_eq!(
+                CookieDomain::parse(text).as_ref().map(CookieDomain::as_str),
+                Some(domain),
+                "{text}"
+            );
         }
         for (text, why) in [
             ("", "empty"),

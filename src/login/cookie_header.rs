@@ -2,10 +2,14 @@
 
 use super::cookie_domain::CookieDomain;
 
-/// The values of all cookies of that name, in the order received; the length of the headers bounds them. Whoever controls a neighbouring host can set a
-/// cookie of our name for the domain that both are in, and the browser sends both in an order of its own: each is to be tried, so
-/// that the stranger's does not hide the good one.
-pub fn values<'a>(headers: impl Iterator<Item = &'a [u8]>, name: &str) -> impl Iterator<Item = &'a str> {
+/// The values of all cookies of that name, in the order received; the length of the headers bounds
+/// them. Whoever controls a neighbouring host can set a cookie of our name for the domain that both
+/// are in, and the browser sends both in an order of its own: each is to be tried, so that the
+/// stranger's does not hide the good one.
+pub fn values<'a>(
+    headers: impl Iterator<Item = &'a [u8]>,
+    name: &str,
+) -> impl Iterator<Item = &'a str> {
     headers
         .flat_map(|header| header.split(|&b| b == b';'))
         .filter_map(move |pair| pair.trim_ascii().strip_prefix(name.as_bytes())?.strip_prefix(b"="))
@@ -15,11 +19,13 @@ pub fn values<'a>(headers: impl Iterator<Item = &'a [u8]>, name: &str) -> impl I
 /// The names that our cookie has or had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CookieName {
-    /// Of one host. Browsers take `__Host-` from nobody but the host itself, over TLS, which a domain would contradict.
+    /// Of one host. Browsers take `__Host-` from nobody but the host itself, over TLS, which a
+    /// domain would contradict.
     Host,
     /// Of the hosts of a domain. Browsers take `__Secure-` over TLS alone.
     Secure,
-    /// Of the hosts of a domain, as the release before called it. It is read and cleared, and never set.
+    /// Of the hosts of a domain, as the release before called it. It is read and cleared, and never
+    /// set.
     Former,
 }
 
@@ -44,11 +50,14 @@ pub struct Cookie<'a> {
 }
 
 impl Cookie<'_> {
-    /// The `Set-Cookie` of a login. The value is what [`Signer::sign`](super::cookie::Signer::sign) made.
+    /// The `Set-Cookie` of a login. The value is what [`Signer::sign`](super::cookie::Signer::sign)
+    /// made.
     pub fn set(self, value: &str, lifetime_seconds: i64) -> String {
         let domain = self.domain.map(|domain| format!("; Domain={domain}")).unwrap_or_default();
         let name = self.name.as_str();
-        format!("{name}={value}; Max-Age={lifetime_seconds}; Path=/{domain}; Secure; HttpOnly; SameSite=Lax")
+        format!(
+            "{name}={value}; Max-Age={lifetime_seconds}; Path=/{domain}; Secure; HttpOnly; SameSite=Lax"
+        )
     }
 
     /// The `Set-Cookie` of a logout: browsers drop it for the same name, domain and path alone.
@@ -91,7 +100,11 @@ mod tests {
         }
         assert_eq!(found(&["userman=a; __Host-userman=b"], "__Host-userman"), ["b"]);
         let bytes: &[u8] = b"x=\xff; userman=\xe9; userman=a; \xff";
-        assert_eq!(values([bytes].into_iter(), "userman").collect::<Vec<_>>(), ["a"], "bytes that are no text");
+        assert_eq!(
+            values([bytes].into_iter(), "userman").collect::<Vec<_>>(),
+            ["a"],
+            "bytes that are no text"
+        );
     }
 
     #[test]
@@ -113,7 +126,8 @@ mod tests {
             assert_eq!((cookie.set("v", 60).as_str(), cookie.clear().as_str()), (set, cleared));
         }
         let former = cookie(CookieName::Former, domain.as_ref());
-        let cleared = "userman=; Max-Age=0; Path=/; Domain=example.com; Secure; HttpOnly; SameSite=Lax";
+        let cleared =
+            "userman=; Max-Age=0; Path=/; Domain=example.com; Secure; HttpOnly; SameSite=Lax";
         assert_eq!(former.clear(), cleared, "as the release before set it");
     }
 }

@@ -16,7 +16,8 @@ impl Epoch {
     /// A new one.
     pub fn random() -> Self {
         let mut id = [0; 16];
-        getrandom::fill(&mut id).expect("getrandom(2) gives up to 256 bytes whole, once the system has started");
+        getrandom::fill(&mut id)
+            .expect("getrandom(2) gives up to 256 bytes whole, once the system has started");
         Self(id)
     }
 }
@@ -69,8 +70,7 @@ mod tests {
 
     const NOON: i64 = 1_781_524_800;
     /// A cookie of release 0.1.0 under a key of 32 bytes of 7: see `cookie/former.rs`.
-    const FORMER: &str =
-        "AQAAAAAAAAAFAAAAAAAAAEcAAQIDBAUGBwgJCgsMDQ4PAAAAAGov6UAAAAAAAAAAA5YmHkc42dtXPYNHMbYGc4O2-P8qbrd7ih8la_VItPPU";
+    const FORMER: &str = "AQAAAAAAAAAFAAAAAAAAAEcAAQIDBAUGBwgJCgsMDQ4PAAAAAGov6UAAAAAAAAAAA5YmHkc42dtXPYNHMbYGc4O2-P8qbrd7ih8la_VItPPU";
 
     #[test]
     fn a_login_is_good_in_its_own_epoch_alone() {
@@ -86,7 +86,10 @@ mod tests {
         assert!(reads(&of_first) && !reads(&of_no_epoch) && !reads(FORMER));
         assert!(signers.take_up(Some(second)));
         assert!(!reads(&of_first) && !reads(&of_no_epoch));
-        assert!(signers.take_up(None) && reads(&of_no_epoch) && !reads(&of_first), "a backup of before was restored");
+        assert!(
+            signers.take_up(None) && reads(&of_no_epoch) && !reads(&of_first),
+            "a backup of before was restored"
+        );
         assert_eq!(format!("{signers:?}"), "Signers(***)");
         assert_ne!(Epoch::random(), Epoch::random());
     }
@@ -100,6 +103,5 @@ mod tests {
     }
 
     /// Made by another HMAC.
-    const WRITTEN: &str =
-        "AgEAAAAAAAAABQAAAAAAAABHAAECAwQFBgcICQoLDA0ODwAAAABqL-lAAAAAAAAAAAOynt0y12MBfVci7TI1hBL31Blh6R23Osg6OFdARo29Jw";
+    const WRITTEN: &str = "AgEAAAAAAAAABQAAAAAAAABHAAECAwQFBgcICQoLDA0ODwAAAABqL-lAAAAAAAAAAAOynt0y12MBfVci7TI1hBL31Blh6R23Osg6OFdARo29Jw";
 }

@@ -1,5 +1,6 @@
-//! Which failed logins get a line in the log. A stranger decides how many there are, so the lines are bounded, for each network and
-//! for all together, and the rest is counted. What a browser sends again with every picture is said once.
+//! Which failed logins get a line in the log. A stranger decides how many there are, so the lines
+//! are bounded, for each network and for all together, and the rest is counted. What a browser
+//! sends again with every picture is said once.
 
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
@@ -16,7 +17,8 @@ const LINES_MAX: Most = Most { all: 60, each: 10 };
 const SAME_SECONDS: i64 = 600;
 const SEEN_MAX: usize = 4_096;
 
-/// Keeps account of the lines. Shared by all threads; the time is seconds of a clock that nobody sets.
+/// Keeps account of the lines. Shared by all threads; the time is seconds of a clock that nobody
+/// sets.
 pub struct FailedLogins {
     keys: RandomState,
     state: Mutex<State>,
@@ -46,7 +48,8 @@ impl FailedLogins {
     pub fn has_line(&self, door: &Door, network: Network, secret: SecretDigest, now: i64) -> bool {
         let attempt = self.keys.hash_one((door, network, secret));
         let mut state = self.state();
-        let is_known = state.seen.get(&attempt).is_some_and(|then| now.saturating_sub(*then) < SAME_SECONDS);
+        let is_known =
+            state.seen.get(&attempt).is_some_and(|then| now.saturating_sub(*then) < SAME_SECONDS);
         if is_known {
             return false;
         }
@@ -99,7 +102,11 @@ mod tests {
 
         /// How many of so many different ones have a line.
         fn lines(&self, times: u32, from: impl Fn(u32) -> u32, now: i64) -> usize {
-            (0..times).filter(|nth| self.has_line("bob", &format!("guess {nth} at {now}"), from(*nth), now)).count()
+            (0..times)
+                .filter(|nth| {
+                    self.has_line("bob", &format!("guess {nth} at {now}"), from(*nth), now)
+                })
+                .count()
         }
     }
 
@@ -120,7 +127,10 @@ mod tests {
         let scene = Scene::new();
         assert_eq!(scene.lines(15, |_| 1, 0), 10);
         assert_eq!(scene.lines(100, |nth| 2 + nth, 1), 50);
-        assert_eq!((scene.failed.left_out(59), scene.failed.left_out(60), scene.failed.left_out(61)), (None, Some(55), None));
+        assert_eq!(
+            (scene.failed.left_out(59), scene.failed.left_out(60), scene.failed.left_out(61)),
+            (None, Some(55), None)
+        );
         assert_eq!(scene.lines(15, |_| 1, 61), 10, "a window of its own");
         assert_eq!((scene.failed.close(), scene.failed.close()), (Some(5), None));
     }

@@ -1,8 +1,9 @@
 //! Who guesses passwords waits outside.
 //!
-//! Different wrong passwords are counted, an identical one that a browser sends again with each picture once. Three counts, three
-//! kinds of block: see [`Kind`]. A wrong password from an IPv6 address counts for its /64, its /56 and its /48, so that whoever has
-//! many networks under one prefix is stopped by the wider one. Time is an argument; all of it is memory with a bound.
+//! Different wrong passwords are counted, an identical one that a browser sends again with each
+//! picture once. Three counts, three kinds of block: see [`Kind`]. A wrong password from an IPv6
+//! address counts for its /64, its /56 and its /48, so that whoever has many networks under one
+//! prefix is stopped by the wider one. Time is an argument; all of it is memory with a bound.
 
 mod block;
 mod counter;
@@ -85,11 +86,12 @@ pub struct Wrong<'a> {
 pub enum Verdict {
     /// Nothing against it.
     Open,
-    /// No hash for this one. Under [`Kind::Name`] a password that is remembered as right still opens, and a member gets a hash from
-    /// a network that [`super::known`] has for them; under the others nothing opens.
+    /// No hash for this one. Under [`Kind::Name`] a password that is remembered as right still
+    /// opens, and a member gets a hash from a network that [`super::known`] has for them; under the
+    /// others nothing opens.
     Blocked(Kind),
-    /// A wider network than the visitor's own is blocked, perhaps for what others did: nothing opens, but for members whose network
-    /// this is.
+    /// A wider network than the visitor's own is blocked, perhaps for what others did: nothing
+    /// opens, but for members whose network this is.
     BlockedAround(Kind),
 }
 
@@ -97,12 +99,15 @@ pub enum Verdict {
 pub struct Guard {
     limits: Limits,
     exempt_loopback: bool,
-    /// Makes numbers of doors and networks, under a random key: counters then need no copy of a name.
+    /// Makes numbers of doors and networks, under a random key: counters then need no copy of a
+    /// name.
     keys: RandomState,
     state: Mutex<State>,
-    /// No block of a name begins before, by the steady clock: at first it may not be known yet from where members log in.
+    /// No block of a name begins before, by the steady clock: at first it may not be known yet from
+    /// where members log in.
     names_from: i64,
-    /// How many blocks there are, so that a check costs nothing while there are none. It is only a hint, hence the weakest ordering.
+    /// How many blocks there are, so that a check costs nothing while there are none. It is only a
+    /// hint, hence the weakest ordering.
     blocks: AtomicUsize,
 }
 
@@ -118,9 +123,9 @@ struct State {
 }
 
 impl Guard {
-    /// A guard that has seen nothing. While no trusted proxy is listed, all visitors behind a proxy look like loopback: with
-    /// `exempt_loopback` these are neither blocked nor counted, or one could lock out all.
-    /// No name is blocked before `names_from`, by the steady clock.
+    /// A guard that has seen nothing. While no trusted proxy is listed, all visitors behind a proxy
+    /// look like loopback: with `exempt_loopback` these are neither blocked nor counted, or one
+    /// could lock out all. No name is blocked before `names_from`, by the steady clock.
     pub fn new(limits: Limits, exempt_loopback: bool, names_from: i64) -> Self {
         let state = State { counters: Counters::new(), blocks: Blocks::new() };
         let (keys, blocks) = (RandomState::new(), AtomicUsize::new(0));
@@ -164,7 +169,8 @@ impl Guard {
         }
         let mut state = self.state();
         state.blocks.end(now.steady);
-        // What was under way when they began is not held against the visitor, nor against the neighbours.
+        // What was under way when they began is not held against the visitor, nor against the
+        // neighbours.
         let own = [Target::Pair(door.clone(), network), Target::Network(network)];
         if own.iter().any(|target| state.blocks.hold(target)) {
             return Vec::new();
@@ -174,15 +180,22 @@ impl Guard {
         let attempt = self.keys.hash_one((door, network, secret));
         if state.counters.is_new(named, attempt, now.steady, window_seconds) {
             for (step, network) in network.counted().enumerate() {
-                targets.extend([Target::Pair(door.clone(), network), Target::Network(network)].map(|target| (target, step)));
+                targets.extend(
+                    [Target::Pair(door.clone(), network), Target::Network(network)]
+                        .map(|target| (target, step)),
+                );
             }
         }
         let attempt = self.keys.hash_one((door, secret));
-        if now.steady >= self.names_from && state.counters.is_new_at_door(named, attempt, now.steady, window_seconds) {
+        if now.steady >= self.names_from
+            && state.counters.is_new_at_door(named, attempt, now.steady, window_seconds)
+        {
             targets.push((Target::Name(door.clone()), 0));
         }
         // A wide block does not hold for a known network: its own one must stay.
-        let begin = |(target, step)| self.count(&mut state, target, named, step, now, is_known && step == 0);
+        let begin = |(target, step)| {
+            self.count(&mut state, target, named, step, now, is_known && step == 0)
+        };
         let begun = targets.into_iter().filter_map(begin).collect();
         self.count_blocks(&state);
         begun
@@ -210,21 +223,25 @@ impl Guard {
         }
         let lasts = i64::from(self.limits.block_seconds);
         let block = Block { target, since: now.wall, until: now.wall.saturating_add(lasts) };
-        let (weight, ends) = (Weight::of(block.target.kind(), named), now.steady.saturating_add(lasts));
+        let (weight, ends) =
+            (Weight::of(block.target.kind(), named), now.steady.saturating_add(lasts));
         state.blocks.begin(Held { block: block.clone(), weight, ends, stays_narrow });
         Some(block)
     }
 
-    /// Takes up a block of an earlier run, for the rest of its time. One of a kind that is turned off by now is left. No block
-    /// lasts longer than one that begins now: where the clock was ahead when it began, its end is far away.
+    /// Takes up a block of an earlier run, for the rest of its time. One of a kind that is turned
+    /// off by now is left. No block lasts longer than one that begins now: where the clock was
+    /// ahead when it began, its end is far away.
     pub fn begin(&self, mut block: Block, named: Named, now: Reading) {
         if self.limits.of(block.target.kind()) == 0 {
             return;
         }
-        let rest = block.until.saturating_sub(now.wall).clamp(0, i64::from(self.limits.block_seconds));
+        let rest =
+            block.until.saturating_sub(now.wall).clamp(0, i64::from(self.limits.block_seconds));
         block.until = now.wall.saturating_add(rest);
         let mut state = self.state();
-        let (weight, ends) = (Weight::of(block.target.kind(), named), now.steady.saturating_add(rest));
+        let (weight, ends) =
+            (Weight::of(block.target.kind(), named), now.steady.saturating_add(rest));
         state.blocks.begin(Held { block, weight, ends, stays_narrow: false });
         state.blocks.end(now.steady);
         self.count_blocks(&state);
@@ -237,8 +254,8 @@ impl Guard {
         self.count_blocks(&state);
     }
 
-    /// The blocks that hold at `now` by the steady clock, in no order, unless they are the same as when this number was returned;
-    /// and the next such number.
+    /// The blocks that hold at `now` by the steady clock, in no order, unless they are the same as
+    /// when this number was returned; and the next such number.
     pub fn blocks_since(&self, seen: Option<u64>, now: i64) -> Option<(u64, Vec<(Block, Weight)>)> {
         let mut state = self.state();
         state.blocks.end(now);
@@ -287,7 +304,10 @@ mod tests {
 
     /// One of the /64 of 2001:db8::/32.
     fn network6(number: u32) -> Network {
-        Network::of(std::net::Ipv6Addr::from_bits((0x2001_0db8_u128 << 96) + (u128::from(number) << 64)).into())
+        Network::of(
+            std::net::Ipv6Addr::from_bits((0x2001_0db8_u128 << 96) + (u128::from(number) << 64))
+                .into(),
+        )
     }
 
     /// Both clocks go together.
@@ -304,16 +324,28 @@ mod tests {
 
     impl Scene {
         fn new(limits: Limits) -> Self {
-            Self { guard: Guard::new(limits, true, NOON), remembered: Remembered::new().unwrap(), guesses: 0 }
+            Self {
+                guard: Guard::new(limits, true, NOON),
+                remembered: Remembered::new().unwrap(),
+                guesses: 0,
+            }
         }
 
         fn types(&self, secret: &str, name: &str, from: Network, now: i64) -> Vec<Block> {
             self.types_at(Named::Member, secret, name, from, moment(now))
         }
 
-        fn types_at(&self, named: Named, secret: &str, name: &str, network: Network, now: Reading) -> Vec<Block> {
+        fn types_at(
+            &self,
+            named: Named,
+            secret: &str,
+            name: &str,
+            network: Network,
+            now: Reading,
+        ) -> Vec<Block> {
             let secret = self.remembered.secret(&Password::parse(secret).unwrap());
-            self.guard.wrong(&Wrong { door: &door(name), named, network, is_known: false, secret }, now)
+            self.guard
+                .wrong(&Wrong { door: &door(name), named, network, is_known: false, secret }, now)
         }
 
         /// The blocks that hold, the oldest first.
@@ -342,7 +374,8 @@ mod tests {
         blocks.iter().map(Block::line).collect()
     }
 
-    /// Regression: whoever sends sixty guesses at once gets them all answered, and one /64 blocked the name for the /56.
+    /// Regression: whoever sends sixty guesses at once gets them all answered, and one /64 blocked
+    /// the name for the /56.
     #[test]
     fn what_was_under_way_when_its_network_was_blocked_counts_for_nobody_else() {
         let mut scene = Scene::new(Limits::default());
@@ -350,8 +383,13 @@ mod tests {
         assert_eq!(scene.verdict("bob", network6(1), NOON), Verdict::Open, "its neighbour");
         assert_eq!(scene.guesses(9, "bob", network6(1 << 16), NOON), [], "nor does the name wait");
         let names = 0..400;
-        let begun: Vec<Block> = names.flat_map(|nth| scene.guesses(1, &format!("name {nth}"), network6(2), NOON)).collect();
-        assert_eq!(lines(&begun), ["login blocked: network=2001:db8:0:2::/64 kind=network until=2026-06-15T12:15:00Z"]);
+        let begun: Vec<Block> = names
+            .flat_map(|nth| scene.guesses(1, &format!("name {nth}"), network6(2), NOON))
+            .collect();
+        assert_eq!(
+            lines(&begun),
+            ["login blocked: network=2001:db8:0:2::/64 kind=network until=2026-06-15T12:15:00Z"]
+        );
         assert_eq!(scene.verdict("ann", network6(3), NOON), Verdict::Open);
     }
 
@@ -362,15 +400,26 @@ mod tests {
         assert_eq!(scene.guesses(9, "bob", home, NOON), []);
         assert_eq!(scene.verdict("bob", home, NOON), Verdict::Open);
         let begun = scene.guesses(1, "BOB", home, NOON);
-        assert_eq!(lines(&begun), ["login blocked: network=10.0.0.9 name=\"bob\" kind=pair until=2026-06-15T12:15:00Z"]);
+        assert_eq!(
+            lines(&begun),
+            ["login blocked: network=10.0.0.9 name=\"bob\" kind=pair until=2026-06-15T12:15:00Z"]
+        );
         assert_eq!(scene.verdict("bob", home, NOON + 899), Verdict::Blocked(Kind::Pair));
-        assert_eq!(scene.verdict("Bob", home, NOON), Verdict::Blocked(Kind::Pair), "case is no way out");
+        assert_eq!(
+            scene.verdict("Bob", home, NOON),
+            Verdict::Blocked(Kind::Pair),
+            "case is no way out"
+        );
         assert_eq!(scene.verdict("alice", home, NOON), Verdict::Open, "another name");
         assert_eq!(scene.verdict("bob", elsewhere, NOON), Verdict::Open, "another network");
         assert_eq!(scene.blocks(NOON + 899), begun);
         assert_eq!(scene.verdict("bob", home, NOON + 900), Verdict::Open);
         assert_eq!(scene.blocks(NOON + 900), []);
-        assert_eq!(scene.guard.blocks.load(Ordering::Relaxed), 0, "and a check costs nothing again");
+        assert_eq!(
+            scene.guard.blocks.load(Ordering::Relaxed),
+            0,
+            "and a check costs nothing again"
+        );
         assert_eq!(scene.guesses(9, "bob", home, NOON + 900), [], "the count begins anew");
     }
 
@@ -378,9 +427,17 @@ mod tests {
     fn an_identical_wrong_password_counts_once_in_a_window() {
         let scene = Scene::new(Limits { pair: 2, ..Limits::default() });
         for seconds in 0..600 {
-            assert_eq!(scene.types("old password", "bob", network(9), NOON + seconds), [], "{seconds}");
+            assert_eq!(
+                scene.types("old password", "bob", network(9), NOON + seconds),
+                [],
+                "{seconds}"
+            );
         }
-        assert_eq!(scene.types("old password", "bob", network(9), NOON + 600), [], "counted again, alone in its window");
+        assert_eq!(
+            scene.types("old password", "bob", network(9), NOON + 600),
+            [],
+            "counted again, alone in its window"
+        );
         assert_eq!(scene.types("another", "bob", network(9), NOON + 601).len(), 1);
     }
 
@@ -388,20 +445,30 @@ mod tests {
     fn what_is_older_than_the_window_does_not_count() {
         let mut scene = Scene::new(Limits::default());
         for nth in 0..100 {
-            assert_eq!(scene.guesses(1, "bob", network(9), NOON + nth * 67), [], "nine in any 600 seconds: {nth}");
+            assert_eq!(
+                scene.guesses(1, "bob", network(9), NOON + nth * 67),
+                [],
+                "nine in any 600 seconds: {nth}"
+            );
         }
         let mut scene = Scene::new(Limits::default());
-        let begun: Vec<Block> = (0..10).flat_map(|nth| scene.guesses(1, "bob", network(9), NOON + nth * 66)).collect();
+        let begun: Vec<Block> =
+            (0..10).flat_map(|nth| scene.guesses(1, "bob", network(9), NOON + nth * 66)).collect();
         assert_eq!(begun.len(), 1, "ten in 594 seconds");
     }
 
     #[test]
     fn a_hundred_at_whatever_names_block_the_network() {
         let mut scene = Scene::new(Limits::default());
-        let begun: Vec<Block> = (0..99).flat_map(|nth| scene.guesses(1, &format!("name {nth}"), network(9), NOON)).collect();
+        let begun: Vec<Block> = (0..99)
+            .flat_map(|nth| scene.guesses(1, &format!("name {nth}"), network(9), NOON))
+            .collect();
         assert_eq!(begun, []);
         let begun = scene.guesses(1, "bob", network(9), NOON);
-        assert_eq!(lines(&begun), ["login blocked: network=10.0.0.9 kind=network until=2026-06-15T12:15:00Z"]);
+        assert_eq!(
+            lines(&begun),
+            ["login blocked: network=10.0.0.9 kind=network until=2026-06-15T12:15:00Z"]
+        );
         assert_eq!(scene.verdict("mallory", network(9), NOON), Verdict::Blocked(Kind::Network));
         assert_eq!(scene.verdict("bob", network(8), NOON), Verdict::Open);
     }
@@ -409,8 +476,12 @@ mod tests {
     #[test]
     fn a_hundred_at_one_name_block_it() {
         let mut scene = Scene::new(Limits::default());
-        let begun: Vec<Block> = (100..200).flat_map(|number| scene.guesses(1, "bob", network(number), NOON)).collect();
-        assert_eq!(lines(&begun), ["login blocked: name=\"bob\" kind=name until=2026-06-15T12:15:00Z"]);
+        let begun: Vec<Block> =
+            (100..200).flat_map(|number| scene.guesses(1, "bob", network(number), NOON)).collect();
+        assert_eq!(
+            lines(&begun),
+            ["login blocked: name=\"bob\" kind=name until=2026-06-15T12:15:00Z"]
+        );
         assert_eq!(scene.verdict("bob", network(2), NOON), Verdict::Blocked(Kind::Name));
         assert_eq!(scene.verdict("alice", network(2), NOON), Verdict::Open);
         // Whose network is known may still not guess: this verdict comes first.
@@ -431,17 +502,28 @@ mod tests {
 
     #[test]
     fn no_name_is_blocked_before_the_given_moment() {
-        let mut scene = Scene { guard: Guard::new(Limits::default(), true, NOON + 900), ..Scene::new(Limits::default()) };
-        let at_once: Vec<Block> = (0..300).flat_map(|number| scene.guesses(1, "bob", network(number), NOON + 899)).collect();
+        let mut scene = Scene {
+            guard: Guard::new(Limits::default(), true, NOON + 900),
+            ..Scene::new(Limits::default())
+        };
+        let at_once: Vec<Block> = (0..300)
+            .flat_map(|number| scene.guesses(1, "bob", network(number), NOON + 899))
+            .collect();
         assert_eq!(at_once, []);
-        let later: Vec<Block> = (0..100).flat_map(|number| scene.guesses(1, "bob", network(number), NOON + 900)).collect();
+        let later: Vec<Block> = (0..100)
+            .flat_map(|number| scene.guesses(1, "bob", network(number), NOON + 900))
+            .collect();
         assert_eq!(later.iter().map(|block| block.target.kind()).collect::<Vec<_>>(), [Kind::Name]);
     }
 
     #[test]
     fn several_blocks_can_begin_at_once_and_what_was_under_way_begins_no_other() {
         let mut scene = Scene::new(Limits { pair: 3, network: 3, name: 3, ..Limits::default() });
-        let kinds: Vec<Kind> = scene.guesses(3, "bob", network(9), NOON).iter().map(|block| block.target.kind()).collect();
+        let kinds: Vec<Kind> = scene
+            .guesses(3, "bob", network(9), NOON)
+            .iter()
+            .map(|block| block.target.kind())
+            .collect();
         assert_eq!(kinds, [Kind::Pair, Kind::Network, Kind::Name]);
         assert_eq!(scene.guesses(9, "bob", network(9), NOON), []);
     }
@@ -456,7 +538,11 @@ mod tests {
             Named::Member,
             moment(NOON),
         );
-        assert_eq!(scene.verdict("bob", network(9), NOON), Verdict::Open, "nor does a block of an earlier run hold");
+        assert_eq!(
+            scene.verdict("bob", network(9), NOON),
+            Verdict::Open,
+            "nor does a block of an earlier run hold"
+        );
     }
 
     #[test]
@@ -465,7 +551,9 @@ mod tests {
             let here = Network::parse(address).unwrap();
             let mut scene = Scene::new(Limits::default());
             assert_eq!(scene.guesses(500, "bob", here, NOON), [], "{address}");
-            let others: Vec<Block> = (10..109).flat_map(|number| scene.guesses(1, "bob", network(number), NOON)).collect();
+            let others: Vec<Block> = (10..109)
+                .flat_map(|number| scene.guesses(1, "bob", network(number), NOON))
+                .collect();
             assert_eq!(others, [], "{address}: 99 at the name, and none of them from here");
             assert_eq!(scene.verdict("bob", here, NOON), Verdict::Open);
             scene.guard.begin(
@@ -476,7 +564,11 @@ mod tests {
             assert_eq!(scene.verdict("bob", here, NOON), Verdict::Open, "{address}");
 
             let mut scene = Scene { guard: Guard::new(Limits::default(), false, NOON), ..scene };
-            assert_eq!(scene.guesses(10, "bob", here, NOON).len(), 1, "{address}: behind a listed proxy it is somebody");
+            assert_eq!(
+                scene.guesses(10, "bob", here, NOON).len(),
+                1,
+                "{address}: behind a listed proxy it is somebody"
+            );
         }
     }
 
@@ -484,7 +576,8 @@ mod tests {
     fn a_stored_block_holds_again_until_it_ends_or_is_lifted() {
         let scene = Scene::new(Limits::default());
         let block = |target| Block { target, since: NOON - 60, until: NOON + 60 };
-        let stored = [block(Target::Network(network(9))), block(Target::Pair(door("bob"), network(8)))];
+        let stored =
+            [block(Target::Network(network(9))), block(Target::Pair(door("bob"), network(8)))];
         for block in &stored {
             scene.guard.begin(block.clone(), Named::Member, moment(NOON));
         }
@@ -501,7 +594,11 @@ mod tests {
         let mut scene = Scene::new(Limits { network: 2, ..Limits::default() });
         assert_eq!(scene.guesses(2, "bob", network(1), NOON).len(), 1);
         for number in 0..20_000 {
-            assert_eq!(scene.guesses(1, &format!("name {number}"), network(10 + number), NOON), [], "{number}");
+            assert_eq!(
+                scene.guesses(1, &format!("name {number}"), network(10 + number), NOON),
+                [],
+                "{number}"
+            );
         }
         assert_eq!(scene.verdict("bob", network(1), NOON), Verdict::Blocked(Kind::Network));
         assert!(scene.guard.state().counters.keep_their_bounds());
@@ -516,7 +613,11 @@ mod tests {
             .collect();
         // Nine from each /64 are below every limit of a /64; 40 block a /56, and 160 the /48.
         assert_eq!(begun, ["2001:db8::/56", "2001:db8::/48", "2001:db8:0:100::/56"]);
-        assert_eq!(scene.verdict("bob", network6(65_535), NOON), Verdict::BlockedAround(Kind::Pair), "the same /48");
+        assert_eq!(
+            scene.verdict("bob", network6(65_535), NOON),
+            Verdict::BlockedAround(Kind::Pair),
+            "the same /48"
+        );
         assert_eq!(scene.verdict("bob", network6(65_536), NOON), Verdict::Open, "the next /48");
         assert_eq!(scene.verdict("ann", network6(0), NOON), Verdict::Open, "another name");
     }
@@ -531,7 +632,15 @@ mod tests {
                 let (name, network) = (format!("name {}", number % names), network6(number));
                 for guess in 0..10 {
                     if scene.verdict(&name, network, NOON) == Verdict::Open {
-                        begun += scene.types_at(Named::Nobody, &format!("guess {guess}"), &name, network, moment(NOON)).len();
+                        begun += scene
+                            .types_at(
+                                Named::Nobody,
+                                &format!("guess {guess}"),
+                                &name,
+                                network,
+                                moment(NOON),
+                            )
+                            .len();
                     }
                 }
             }
@@ -562,7 +671,9 @@ mod tests {
         for number in 0..9_000_u32 {
             let from = network(1_000 + number * 256);
             // Names that nobody has, and the account of the guesser's own.
-            for (named, name) in [(Named::Nobody, format!("name {number}")), (Named::Member, "mallory".into())] {
+            for (named, name) in
+                [(Named::Nobody, format!("name {number}")), (Named::Member, "mallory".into())]
+            {
                 for guess in ["a", "b"] {
                     scene.types_at(named, guess, &name, from, moment(NOON + 1));
                 }
@@ -576,7 +687,13 @@ mod tests {
         let mut scene = Scene::new(Limits { network: 0, name: 0, ..Limits::default() });
         assert_eq!(scene.guesses(9, "bob", network(1), NOON), []);
         for number in 0..20_000 {
-            scene.types_at(Named::Nobody, "a", &format!("name {number}"), network(number), moment(NOON));
+            scene.types_at(
+                Named::Nobody,
+                "a",
+                &format!("name {number}"),
+                network(number),
+                moment(NOON),
+            );
         }
         assert_eq!(scene.guesses(1, "bob", network(1), NOON).len(), 1);
     }

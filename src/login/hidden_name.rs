@@ -1,6 +1,7 @@
-//! What stands for a name that nobody has. People type passwords into the field for the name: such a text is kept nowhere, neither
-//! in the log nor in a table. The same text gives the same word until the end of the process, and no word can be tested against
-//! guesses afterwards, because the key is gone with it.
+//! What stands for a name that nobody has. People type passwords into the field for the name: such
+//! a text is kept nowhere, neither in the log nor in a table. The same text gives the same word
+//! until the end of the process, and no word can be tested against guesses afterwards, because the
+//! key is gone with it.
 
 use std::cell::OnceCell;
 use std::fmt;
@@ -33,20 +34,23 @@ impl HiddenNames {
     pub fn new() -> Result<Self, getrandom::Error> {
         let mut key = Zeroizing::new([0; KEY_BYTES]);
         getrandom::fill(key.as_mut())?;
-        Ok(Self(Blake2bMac::new_from_slice(key.as_ref()).expect("BLAKE2b takes keys of up to 64 bytes")))
+        Ok(Self(
+            Blake2bMac::new_from_slice(key.as_ref()).expect("BLAKE2b takes keys of up to 64 bytes"),
+        ))
     }
 
     /// What is written in place of this name: `?` and ten hexadecimal digits.
     pub fn hide(&self, door: &Door) -> Door {
         let mut mac = self.0.clone();
         mac.update(door.name().as_bytes());
-        let digits: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        let digits: String =
+            mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
         Door::new(&format!("?{digits}"))
     }
 }
 
-/// A name as it was typed, and the word for it. Which of both guesses at it are counted under depends on who has the name; a block
-/// may be of either.
+/// A name as it was typed, and the word for it. Which of both guesses at it are counted under
+/// depends on who has the name; a block may be of either.
 #[derive(Debug)]
 pub struct Doors<'a> {
     names: &'a HiddenNames,
@@ -90,7 +94,10 @@ mod tests {
         assert_ne!(word, names.hide(&Door::new("hunter3")));
         assert_ne!(word, later.hide(&Door::new("hunter2")));
         let digits = word.name().strip_prefix('?').unwrap();
-        assert!(digits.len() == 10 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()), "{word}");
+        assert!(
+            digits.len() == 10 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()),
+            "{word}"
+        );
         assert_eq!(word.to_string(), format!("name=\"?{digits}\""));
     }
 }

@@ -52,14 +52,22 @@ impl KnownNetworks {
     /// None in memory. The key has to be the same after a restart, and good for nothing else.
     pub fn new(key: &Zeroizing<[u8; 32]>) -> Self {
         let mac = Hmac::new_from_slice(key.as_slice()).expect("HMAC takes a key of any length");
-        let shard = || Mutex::new(Shard { written: Recent::new(PAIRS_MAX / SHARDS), notes: Recent::new(MEMBERS_MAX / SHARDS) });
+        let shard = || {
+            Mutex::new(Shard {
+                written: Recent::new(PAIRS_MAX / SHARDS),
+                notes: Recent::new(MEMBERS_MAX / SHARDS),
+            })
+        };
         Self { mac, keys: RandomState::new(), shards: std::array::from_fn(|_| shard()) }
     }
 
     /// What the database has for a member and a network.
     pub fn id(&self, member: Key, network: Network) -> KnownId {
-        let of_member =
-            self.mac.clone().chain_update(member.site.get().to_be_bytes()).chain_update(member.member.get().to_be_bytes());
+        let of_member = self
+            .mac
+            .clone()
+            .chain_update(member.site.get().to_be_bytes())
+            .chain_update(member.member.get().to_be_bytes());
         // Of the member alone nothing else has the length, so that no hash is taken for the other.
         let of_both = of_member.clone().chain_update(network.to_string());
         let short = |mac: Hmac<Sha256>| {
@@ -75,8 +83,8 @@ impl KnownNetworks {
         self.shard(member).written.get(&(member, network)).is_some()
     }
 
-    /// The member has logged in from there with the right password at `now`, unix seconds. What is to be written down,
-    /// if that was not done today.
+    /// The member has logged in from there with the right password at `now`, unix seconds. What is
+    /// to be written down, if that was not done today.
     pub fn opened(&self, member: Key, network: Network, now: i64) -> Option<KnownNetwork> {
         let day = now.div_euclid(DAY_SECONDS);
         {
@@ -134,7 +142,9 @@ mod tests {
         let [home, elsewhere] = ["203.0.113.9", "2001:db8::1"].map(network);
         assert!(known.opened(bob, home, NOON).is_some());
         assert!(known.remembers(bob, home));
-        for (other, from) in [(bob, elsewhere), (member("1", "72"), home), (member("5", "71"), home)] {
+        for (other, from) in
+            [(bob, elsewhere), (member("1", "72"), home), (member("5", "71"), home)]
+        {
             assert!(!known.remembers(other, from));
         }
     }
@@ -143,7 +153,10 @@ mod tests {
     fn it_is_written_down_once_a_day_and_again_where_it_could_not_be() {
         let (known, bob, home) = (known(), member("1", "71"), network("203.0.113.9"));
         let days = |now| known.opened(bob, home, now).map(|known| known.day);
-        assert_eq!([NOON, NOON + 3_600, NOON + 43_200, NOON + 43_201].map(days), [Some(20_619), None, Some(20_620), None]);
+        assert_eq!(
+            [NOON, NOON + 3_600, NOON + 43_200, NOON + 43_201].map(days),
+            [Some(20_619), None, Some(20_620), None]
+        );
         known.was_not_written(bob, home);
         assert!(known.remembers(bob, home), "all the same it is known");
         assert_eq!(days(NOON + 43_202), Some(20_620));
@@ -152,15 +165,22 @@ mod tests {
     #[test]
     fn a_member_with_many_addresses_is_written_down_sixteen_times_a_day() {
         let (known, bob) = (known(), member("1", "71"));
-        let opened = |number: u32, now| known.opened(bob, network(&format!("2001:db8:1:{number:x}::1")), now).is_some();
+        let opened = |number: u32, now| {
+            known.opened(bob, network(&format!("2001:db8:1:{number:x}::1")), now).is_some()
+        };
         assert_eq!((0..1_000).filter(|&number| opened(number, NOON)).count(), 16);
         assert!(opened(1_000, NOON + DAY_SECONDS), "the next day");
-        assert!(known.opened(member("1", "72"), network("2001:db8::"), NOON).is_some(), "another member");
+        assert!(
+            known.opened(member("1", "72"), network("2001:db8::"), NOON).is_some(),
+            "another member"
+        );
     }
 
     #[test]
     fn the_database_has_hashes_that_need_the_key() {
-        let id = |key: u8, who, from| KnownNetworks::new(&Zeroizing::new([key; 32])).id(who, network(from));
+        let id = |key: u8, who, from| {
+            KnownNetworks::new(&Zeroizing::new([key; 32])).id(who, network(from))
+        };
         let bob = member("1", "71");
         let home = id(7, bob, "203.0.113.9");
         assert_eq!(home, id(7, bob, "203.0.113.9"), "after a restart");

@@ -9,7 +9,8 @@ use crate::recent::Recent;
 /// Logouts of one member within a minute that have a row each.
 const PER_MINUTE_MAX: u32 = 60;
 const MINUTE_SECONDS: i64 = 60;
-/// Members that are counted. Whoever falls out is counted anew, and the table has bounds of its own.
+/// Members that are counted. Whoever falls out is counted anew, and the table has bounds of its
+/// own.
 const MEMBERS_MAX: usize = 4_096;
 
 /// What becomes of a logout.
@@ -47,12 +48,14 @@ impl Default for Logouts {
 }
 
 impl Logouts {
-    /// Counts a logout that is to be written down; `steady` in seconds. After [`Way::WithAllBefore`],
-    /// [`Logouts::done`] is to be called.
+    /// Counts a logout that is to be written down; `steady` in seconds. After
+    /// [`Way::WithAllBefore`], [`Logouts::done`] is to be called.
     pub fn begin(&self, key: Key, steady: i64) -> Way {
         let mut all = self.all();
-        let counted = all.get(&key).copied().filter(|counted| steady - counted.since < MINUTE_SECONDS);
-        let mut counted = counted.unwrap_or(Counted { since: steady, count: 0, is_on_its_way: false });
+        let counted =
+            all.get(&key).copied().filter(|counted| steady - counted.since < MINUTE_SECONDS);
+        let mut counted =
+            counted.unwrap_or(Counted { since: steady, count: 0, is_on_its_way: false });
         let way = match counted {
             Counted { count, .. } if count < PER_MINUTE_MAX => Way::Alone,
             Counted { is_on_its_way: false, .. } => Way::WithAllBefore,
@@ -83,7 +86,10 @@ mod tests {
     use crate::member::{MemberId, SiteId};
 
     fn member(number: i64) -> Key {
-        Key { site: SiteId::parse("1").unwrap(), member: MemberId::parse(&number.to_string()).unwrap() }
+        Key {
+            site: SiteId::parse("1").unwrap(),
+            member: MemberId::parse(&number.to_string()).unwrap(),
+        }
     }
 
     #[test]

@@ -10,8 +10,8 @@
 //! Typed + the member's row --guard--> blocked? --remembered--> opened before? --pool--> one hash
 //! ```
 //!
-//! No actix and no rusqlite in here, and the time is an argument. What visitors send is somebody's text: every parser is total,
-//! bounded, and shows no secret.
+//! No actix and no rusqlite in here, and the time is an argument. What visitors send is somebody's
+//! text: every parser is total, bounded, and shows no secret.
 
 pub mod activity;
 pub mod ask;

@@ -1,4 +1,5 @@
-//! The login page: plain HTML that works without JavaScript and on a phone. The operator may put the form into a page of his own.
+//! The login page: plain HTML that works without JavaScript and on a phone. The operator may put
+//! the form into a page of his own.
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -55,18 +56,28 @@ impl Said {
     fn text(self) -> Option<&'static str> {
         match self {
             Said::Nothing => None,
-            Said::Wrong => Some("This username and password do not belong together. Please try again."),
-            Said::Blocked => Some("There were too many wrong passwords. Please wait a while before the next try."),
-            Said::Busy => Some("Logging in is not possible just now. Please try again in a moment."),
-            Said::Trial => Some("This part is for full members. If you are one, please log in with that account."),
-            Said::Idle => Some("You were logged out, because the page was not used for a while. Please log in again."),
+            Said::Wrong => {
+                Some("This username and password do not belong together. Please try again.")
+            }
+            Said::Blocked => Some(
+                "There were too many wrong passwords. Please wait a while before the next try.",
+            ),
+            Said::Busy => {
+                Some("Logging in is not possible just now. Please try again in a moment.")
+            }
+            Said::Trial => Some(
+                "This part is for full members. If you are one, please log in with that account.",
+            ),
+            Said::Idle => Some(
+                "You were logged out, because the page was not used for a while. Please log in again.",
+            ),
             Said::Foreign => Some("The form was not sent from this page. Please log in here."),
-            Said::NotKept(Missing::ByHttp) => {
-                Some("This page was opened with http, and browsers keep no login there. Open the site with https.")
-            }
-            Said::NotKept(Missing::Unknown) => {
-                Some("This browser did not keep the login. Open the site with https, and allow cookies for it.")
-            }
+            Said::NotKept(Missing::ByHttp) => Some(
+                "This page was opened with http, and browsers keep no login there. Open the site with https.",
+            ),
+            Said::NotKept(Missing::Unknown) => Some(
+                "This browser did not keep the login. Open the site with https, and allow cookies for it.",
+            ),
         }
     }
 }
@@ -96,13 +107,17 @@ impl Page {
     pub fn load(path: &Path) -> Result<Self, PageError> {
         let io = |error| PageError::Io(path.to_owned(), error);
         let mut bytes = Vec::new();
-        File::open(path).and_then(|file| file.take(PAGE_BYTES_MAX + 1).read_to_end(&mut bytes)).map_err(io)?;
+        File::open(path)
+            .and_then(|file| file.take(PAGE_BYTES_MAX + 1).read_to_end(&mut bytes))
+            .map_err(io)?;
         if bytes.len() as u64 > PAGE_BYTES_MAX {
             return Err(PageError::TooLong(path.to_owned()));
         }
         let text = text_file::text(bytes).map_err(io)?;
         match text.split(FORM).collect::<Vec<_>>()[..] {
-            [before, after] => Ok(Self { before: before.into(), after: after.into(), is_ours: false }),
+            [before, after] => {
+                Ok(Self { before: before.into(), after: after.into(), is_ours: false })
+            }
             ref pieces => Err(PageError::Form(path.to_owned(), pieces.len() - 1)),
         }
     }
@@ -170,7 +185,10 @@ mod tests {
     fn our_page_has_the_form_once_and_asks_for_nothing_from_elsewhere() {
         let page = Page::default().with_form(&ask(), "/", Said::Nothing);
         assert_eq!((page.matches("<form ").count(), page.matches("</html>").count()), (1, 1));
-        assert!(page.contains("action=\"/login?site=1,5\"") && !page.contains("role=\"alert\""), "{page}");
+        assert!(
+            page.contains("action=\"/login?site=1,5\"") && !page.contains("role=\"alert\""),
+            "{page}"
+        );
         assert!(!page.contains("http") && !page.contains("<script"), "{page}");
     }
 
@@ -178,7 +196,10 @@ mod tests {
     fn a_message_is_read_with_the_name_which_has_the_focus() {
         let page = Page::default().with_form(&ask(), "/", Said::Wrong);
         assert!(page.contains("<p role=\"alert\" id=\"userman-message\">This username"), "{page}");
-        assert!(page.contains(" required autofocus aria-describedby=\"userman-message\">"), "{page}");
+        assert!(
+            page.contains(" required autofocus aria-describedby=\"userman-message\">"),
+            "{page}"
+        );
         assert!(!Page::default().with_form(&ask(), "/", Said::Nothing).contains("userman-message"));
     }
 
@@ -193,11 +214,20 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "<body><h1>Ours</h1>{{form}}<p>end").unwrap();
         let page = Page::load(file.path()).unwrap().with_form(&ask(), "/", Said::Wrong);
-        assert!(page.starts_with("<body><h1>Ours</h1><p role=\"alert\"") && page.ends_with("</form><p>end"), "{page}");
-        for (text, times) in [("", "0 times"), ("{{form}} {{form}}", "2 times"), ("{{ form }}", "0 times")] {
+        assert!(
+            page.starts_with("<body><h1>Ours</h1><p role=\"alert\"")
+                && page.ends_with("</form><p>end"),
+            "{page}"
+        );
+        for (text, times) in
+            [("", "0 times"), ("{{form}} {{form}}", "2 times"), ("{{ form }}", "0 times")]
+        {
             std::fs::write(file.path(), text).unwrap();
             let error = Page::load(file.path()).unwrap_err().to_string();
-            assert!(error.ends_with(&format!(": expected {{{{form}}}} once, found it {times}")), "{error}");
+            assert!(
+                error.ends_with(&format!(": expected {{{{form}}}} once, found it {times}")),
+                "{error}"
+            );
         }
         std::fs::write(file.path(), "x".repeat(256 * 1024 + 1)).unwrap();
         assert!(matches!(Page::load(file.path()), Err(PageError::TooLong(_))));

@@ -1,7 +1,8 @@
 //! Where logins pay for their hash: a few threads, a bounded queue, and a wait with an end.
 //!
-//! A flood of logins ends here in [`Busy`], while postbacks and logins that are remembered go on, and so do those who ask for the first
-//! time (`queue`). One question is hashed once however many ask it: a browser asks for ten pictures at a time.
+//! A flood of logins ends here in [`Busy`], while postbacks and logins that are remembered go on,
+//! and so do those who ask for the first time (`queue`). One question is hashed once however many
+//! ask it: a browser asks for ten pictures at a time.
 
 mod lately;
 mod queue;
@@ -24,7 +25,8 @@ use crate::member::Key;
 use crate::password::{Password, Stored, Vault, Verifier, VerifyError};
 use crate::recent::Recent;
 
-/// The longest a question waits for a thread before it is withdrawn: who waits for a page has gone by then.
+/// The longest a question waits for a thread before it is withdrawn: who waits for a page has gone
+/// by then.
 const QUEUE_WAIT_MAX: Duration = Duration::from_secs(2);
 /// Most threads: each keeps 19 MiB and drives everybody else's data out of the processor's caches.
 const THREADS_MAX: usize = 4;
@@ -34,7 +36,8 @@ const BROKEN_MAX: usize = 1_024;
 /// How often it is logged that there is no memory for hashes.
 const SHORTAGE_AGAIN_AFTER: Duration = Duration::from_secs(60);
 
-/// Is what was typed the password of this row? Without a row nobody has the name: no, at the same cost.
+/// Is what was typed the password of this row? Without a row nobody has the name: no, at the same
+/// cost.
 pub struct Question {
     /// The member and his stored form.
     pub row: Option<(Key, Stored)>,
@@ -47,8 +50,9 @@ pub struct Question {
 pub struct Asker {
     /// From where.
     pub address: IpAddr,
-    /// Whether the member has logged in from that network before. Under load such a question is answered sooner, which tells a
-    /// visitor who shares the member's network what a block of the name would tell them too.
+    /// Whether the member has logged in from that network before. Under load such a question is
+    /// answered sooner, which tells a visitor who shares the member's network what a block of the
+    /// name would tell them too.
     pub is_known: bool,
 }
 
@@ -103,7 +107,11 @@ impl Pool {
     /// # Errors
     ///
     /// Where the system gives no thread.
-    pub fn start(verifier: impl Fn() -> Verifier, vault: &Vault, remembered: Arc<Remembered>) -> io::Result<Self> {
+    pub fn start(
+        verifier: impl Fn() -> Verifier,
+        vault: &Vault,
+        remembered: Arc<Remembered>,
+    ) -> io::Result<Self> {
         let threads = threads_for(std::thread::available_parallelism().map_or(1, usize::from));
         Self::with(threads, remembered, || {
             let (mut verifier, vault) = (verifier(), vault.clone());
@@ -114,12 +122,21 @@ impl Pool {
         })
     }
 
-    fn with<V>(threads: usize, remembered: Arc<Remembered>, verify: impl Fn() -> V) -> io::Result<Self>
+    fn with<V>(
+        threads: usize,
+        remembered: Arc<Remembered>,
+        verify: impl Fn() -> V,
+    ) -> io::Result<Self>
     where
         V: FnMut(&Question) -> Result<bool, VerifyError> + Send + 'static,
     {
         let broken = Mutex::new(Recent::new(BROKEN_MAX));
-        let state = State { lately: Lately::new(), waiting: Queue::default(), running: Vec::new(), stopping: false };
+        let state = State {
+            lately: Lately::new(),
+            waiting: Queue::default(),
+            running: Vec::new(),
+            stopping: false,
+        };
         let shared = Arc::new(Shared {
             state: Mutex::new(state),
             changed: Condvar::new(),
@@ -130,11 +147,12 @@ impl Pool {
         let pool = Self { shared, threads: Mutex::default() };
         for number in 0..threads {
             let (shared, mut verify) = (Arc::clone(&pool.shared), verify());
-            let thread = std::thread::Builder::new().name(format!("login {number}")).spawn(move || {
-                // Postbacks and remembered logins come first, but somebody waits here too.
-                crate::idle::let_requests_pass();
-                shared.work(&mut verify);
-            });
+            let thread =
+                std::thread::Builder::new().name(format!("login {number}")).spawn(move || {
+                    // Postbacks and remembered logins come first, but somebody waits here too.
+                    crate::idle::let_requests_pass();
+                    shared.work(&mut verify);
+                });
             match thread {
                 Ok(thread) => pool.threads().push(thread),
                 Err(error) => {
@@ -146,18 +164,29 @@ impl Pool {
         Ok(pool)
     }
 
-    /// Answers a question whose answer is not remembered; it is from here on. A row that cannot say is logged here, once a member,
-    /// and counts as not opened without being remembered.
+    /// Answers a question whose answer is not remembered; it is from here on. A row that cannot say
+    /// is logged here, once a member, and counts as not opened without being remembered.
     ///
     /// # Errors
     ///
-    /// [`Busy`] when the queue is full of others who go first, or the wait for a thread was too long. What a thread has begun gets its
-    /// answer.
-    pub async fn run(&self, key: RememberedKey, question: Question, asker: Asker) -> Result<bool, Busy> {
+    /// [`Busy`] when the queue is full of others who go first, or the wait for a thread was too
+    /// long. What a thread has begun gets its answer.
+    pub async fn run(
+        &self,
+        key: RememberedKey,
+        question: Question,
+        asker: Asker,
+    ) -> Result<bool, Busy> {
         self.run_within(QUEUE_WAIT_MAX, key, question, asker).await
     }
 
-    async fn run_within(&self, wait_max: Duration, key: RememberedKey, question: Question, asker: Asker) -> Result<bool, Busy> {
+    async fn run_within(
+        &self,
+        wait_max: Duration,
+        key: RememberedKey,
+        question: Question,
+        asker: Asker,
+    ) -> Result<bool, Busy> {
         let mut answer = match self.shared.ask(key, question, asker)? {
             Asked::Answered(opened) => return Ok(opened),
             Asked::Waiting(answer) => answer,
@@ -171,7 +200,8 @@ impl Pool {
         waited.map_err(|_| Busy)
     }
 
-    /// Ends the threads after the hashes at hand. Whoever waits in the queue is told that the pool is busy, and so is everybody later.
+    /// Ends the threads after the hashes at hand. Whoever waits in the queue is told that the pool
+    /// is busy, and so is everybody later.
     pub fn stop(&self) {
         let mut state = self.shared.state();
         state.stopping = true;
@@ -218,7 +248,8 @@ impl Shared {
             job.rank = job.rank.min(rank);
             return job.waiters.add().map(Asked::Waiting);
         }
-        // Since the caller looked, a thread may have answered; it remembers before it takes the question off its list.
+        // Since the caller looked, a thread may have answered; it remembers before it takes the
+        // question off its list.
         if let Some(opened) = self.remembered.get(&key) {
             return Ok(Asked::Answered(opened));
         }
@@ -244,7 +275,8 @@ impl Shared {
     /// A thread's work, until the pool ends.
     fn work(&self, verify: &mut dyn FnMut(&Question) -> Result<bool, VerifyError>) {
         while let Some((key, question)) = self.next() {
-            // Nothing that a panic leaves behind is looked at again but memory that each hash overwrites.
+            // Nothing that a panic leaves behind is looked at again but memory that each hash
+            // overwrites.
             let answer = catch_unwind(AssertUnwindSafe(|| verify(&question)));
             let opened = match answer {
                 Ok(Ok(opened)) => {
@@ -330,7 +362,8 @@ mod tests {
         SiteId::parse("1").unwrap()
     }
 
-    /// A pool of one thread that says when it begins with a question, and hashes it when it is told. `right` opens.
+    /// A pool of one thread that says when it begins with a question, and hashes it when it is
+    /// told. `right` opens.
     struct Scene {
         // Dropped before the pool, so that its thread ends also where a test fails.
         go: Sender<()>,
@@ -381,7 +414,9 @@ mod tests {
         }
 
         async fn ask_without_patience(&self, text: &str) -> Result<bool, Busy> {
-            self.pool.run_within(Duration::ZERO, self.key(text), question(text), stranger("203.0.113.9")).await
+            self.pool
+                .run_within(Duration::ZERO, self.key(text), question(text), stranger("203.0.113.9"))
+                .await
         }
 
         fn begins_with(&self) -> String {
@@ -432,7 +467,11 @@ mod tests {
         let mut first = pin!(scene.ask("wrong"));
         begin(first.as_mut());
         assert_eq!(scene.begins_with(), "wrong");
-        let mut asked: Vec<_> = ["wrong", "right"].repeat(10).into_iter().map(|text| Box::pin(scene.ask(text))).collect();
+        let mut asked: Vec<_> = ["wrong", "right"]
+            .repeat(10)
+            .into_iter()
+            .map(|text| Box::pin(scene.ask(text)))
+            .collect();
         for one in &mut asked {
             begin(one.as_mut());
         }
@@ -467,7 +506,8 @@ mod tests {
         assert_eq!(scene.begins_with(), "1");
     }
 
-    /// Regression: who changed addresses within a provider's network filled the queue, and whoever logged in for the first time got 503.
+    /// Regression: who changed addresses within a provider's network filled the queue, and whoever
+    /// logged in for the first time got 503.
     #[actix_web::test]
     async fn who_comes_from_elsewhere_takes_the_place_of_one_of_those_who_fill_the_queue() {
         let scene = Scene::new();
@@ -476,11 +516,18 @@ mod tests {
         assert_eq!(scene.begins_with(), "running");
         let attempts: Vec<(String, String)> =
             (0..64).map(|number| (format!("2001:db8:1:{number}::1"), number.to_string())).collect();
-        let mut flood: Vec<_> = attempts.iter().map(|(address, text)| Box::pin(scene.ask_from(address, text))).collect();
+        let mut flood: Vec<_> = attempts
+            .iter()
+            .map(|(address, text)| Box::pin(scene.ask_from(address, text)))
+            .collect();
         for one in &mut flood {
             begin(one.as_mut());
         }
-        assert_eq!(scene.ask_from("2001:db8:1:ffff::1", "one more").await, Err(Busy), "another of them");
+        assert_eq!(
+            scene.ask_from("2001:db8:1:ffff::1", "one more").await,
+            Err(Busy),
+            "another of them"
+        );
         let mut stranger = pin!(scene.ask_from("198.51.100.1", "right"));
         begin(stranger.as_mut());
         assert_eq!(flood.pop().unwrap().await, Err(Busy), "the last of them goes");
@@ -489,7 +536,8 @@ mod tests {
         scene.lets_go(5);
         assert_eq!((member.await, stranger.await), (Err(Busy), Ok(true)));
         let order: Vec<String> = (0..4).map(|_| scene.begins_with()).collect();
-        // The first of the flood had asked for nothing before; the second waited longest at the fourth turn.
+        // The first of the flood had asked for nothing before; the second waited longest at the
+        // fourth turn.
         assert_eq!(order, ["panic", "0", "1", "right"], "a known network first");
     }
 
@@ -511,7 +559,9 @@ mod tests {
         let mut first = pin!(scene.ask("right"));
         begin(first.as_mut());
         assert_eq!(scene.begins_with(), "right");
-        let late = futures_util::future::join(scene.ask_without_patience("right"), async { scene.lets_go(1) });
+        let late = futures_util::future::join(scene.ask_without_patience("right"), async {
+            scene.lets_go(1)
+        });
         assert_eq!((late.await.0, first.await), (Ok(true), Ok(true)));
     }
 
@@ -528,7 +578,10 @@ mod tests {
     async fn a_hash_for_which_there_is_no_memory_is_no_answer() {
         let scene = Scene::new();
         scene.lets_go(2);
-        assert_eq!((scene.ask("without memory").await, scene.ask("without memory").await), (Err(Busy), Err(Busy)));
+        assert_eq!(
+            (scene.ask("without memory").await, scene.ask("without memory").await),
+            (Err(Busy), Err(Busy))
+        );
         assert_eq!(scene.remembered.get(&scene.key("without memory")), None);
     }
 
@@ -567,7 +620,11 @@ mod tests {
         for (text, opens) in [("secret", true), ("other", false)] {
             let asked = remembered.key(Row::Member(key, &stored), &typed(text));
             let question = Question { row: Some((key, stored.clone())), typed: typed(text) };
-            assert_eq!(pool.run(asked, question, stranger("203.0.113.9")).await, Ok(opens), "{text}");
+            assert_eq!(
+                pool.run(asked, question, stranger("203.0.113.9")).await,
+                Ok(opens),
+                "{text}"
+            );
         }
         let nobody = remembered.key(Row::Nobody(site(), "alice"), &typed("secret"));
         assert_eq!(pool.run(nobody, question("secret"), stranger("203.0.113.9")).await, Ok(false));

@@ -81,7 +81,9 @@ impl Presented {
         let own = self.brought.iter().find(|one| one.login.id == login.id).map(|one| one.cookie);
         let (key, one_cookie) = (login.key, self.brought.iter().all(|one| Some(one.cookie) == own));
         let others = if one_cookie { &[][..] } else { &self.brought[..] };
-        let is_rival = move |one: &&Brought| Some(one.cookie) != own && one.login.key.site == key.site && one.login.key != key;
+        let is_rival = move |one: &&Brought| {
+            Some(one.cookie) != own && one.login.key.site == key.site && one.login.key != key
+        };
         others.iter().filter(is_rival).map(|one| &one.login)
     }
 }
@@ -94,22 +96,37 @@ mod tests {
     const NOON: i64 = 1_781_524_800;
 
     fn login(site: i64, member: i64, issued: i64) -> Login {
-        let key = Key { site: SiteId::parse(&site.to_string()).unwrap(), member: MemberId::parse(&member.to_string()).unwrap() };
+        let key = Key {
+            site: SiteId::parse(&site.to_string()).unwrap(),
+            member: MemberId::parse(&member.to_string()).unwrap(),
+        };
         Login { key, id: LoginId::random(), issued, login_version: 1 }
     }
 
     fn gather(cookies: &[(CookieName, &[Login])]) -> Presented {
         let signer = Signer::from_key([7; 32]);
-        let texts: Vec<_> = cookies.iter().map(|(name, logins)| (*name, signer.sign(logins))).collect();
-        Presented::gather(texts.iter().map(|(name, text)| (*name, text.as_str())), &signer, NOON, 86_400)
+        let texts: Vec<_> =
+            cookies.iter().map(|(name, logins)| (*name, signer.sign(logins))).collect();
+        Presented::gather(
+            texts.iter().map(|(name, text)| (*name, text.as_str())),
+            &signer,
+            NOON,
+            86_400,
+        )
     }
 
     #[test]
     fn rivals_are_other_members_of_the_site_in_other_cookies() {
-        let [bob, ann, eve, other] = [login(1, 71, NOON - 9), login(1, 72, NOON - 8), login(1, 66, NOON), login(5, 66, NOON)];
+        let [bob, ann, eve, other] = [
+            login(1, 71, NOON - 9),
+            login(1, 72, NOON - 8),
+            login(1, 66, NOON),
+            login(5, 66, NOON),
+        ];
         let both = gather(&[(CookieName::Secure, &[bob, ann])]);
         assert_eq!(both.rivals(&bob).count(), 0, "of one cookie");
-        let planted = gather(&[(CookieName::Secure, &[bob, ann]), (CookieName::Secure, &[eve, other, bob])]);
+        let planted =
+            gather(&[(CookieName::Secure, &[bob, ann]), (CookieName::Secure, &[eve, other, bob])]);
         assert_eq!(planted.rivals(&bob).collect::<Vec<_>>(), [&eve]);
         assert_eq!(planted.rivals(&eve).collect::<Vec<_>>(), [&ann, &bob]);
         assert_eq!(planted.rivals(&other).count(), 0, "of another site");
@@ -118,9 +135,13 @@ mod tests {
     #[test]
     fn each_login_is_there_once_and_a_request_brings_a_bounded_number() {
         let logins: Vec<_> = (0..300).map(|age| login(1, 71, NOON - age)).collect();
-        let cookies: Vec<_> = logins.chunks(LOGINS_MAX).map(|logins| (CookieName::Secure, logins)).collect();
+        let cookies: Vec<_> =
+            logins.chunks(LOGINS_MAX).map(|logins| (CookieName::Secure, logins)).collect();
         let presented = gather(&[&cookies[..], &cookies[..]].concat());
-        assert_eq!(presented.iter().collect::<Vec<_>>(), logins[..PRESENTED_MAX].iter().collect::<Vec<_>>());
+        assert_eq!(
+            presented.iter().collect::<Vec<_>>(),
+            logins[..PRESENTED_MAX].iter().collect::<Vec<_>>()
+        );
         assert!(presented.is_cut() && presented.newest() == Some(NOON));
         assert!(!gather(&cookies[..PRESENTED_MAX / LOGINS_MAX]).is_cut());
     }

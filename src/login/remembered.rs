@@ -1,7 +1,8 @@
 //! Answers that were paid for: "this stored form was opened by this secret", or was not.
 //!
-//! The key holds the stored form itself, so a row that changes is another question and nothing needs to be forgotten: the row is
-//! read anew at each check. Of form and secret only a keyed hash is kept, under a key that lives as long as the process.
+//! The key holds the stored form itself, so a row that changes is another question and nothing
+//! needs to be forgotten: the row is read anew at each check. Of form and secret only a keyed hash
+//! is kept, under a key that lives as long as the process.
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
@@ -20,7 +21,8 @@ use crate::recent::Recent;
 const ANSWERS_MAX: usize = 65_536;
 /// Parts with a lock of their own, so that threads seldom wait for each other.
 const SHARDS: usize = 16;
-/// Bytes of the random key and of its hashes. At 128 bits nobody finds two questions with one hash, the less without the key.
+/// Bytes of the random key and of its hashes. At 128 bits nobody finds two questions with one hash,
+/// the less without the key.
 const KEY_BYTES: usize = 32;
 const HASH_BYTES: usize = 16;
 
@@ -29,7 +31,8 @@ const HASH_BYTES: usize = 16;
 pub enum Row<'a> {
     /// A member with this stored form.
     Member(Key, &'a Stored),
-    /// Nobody has this name, which is folded, on the site: an answer that costs a hash like any other.
+    /// Nobody has this name, which is folded, on the site: an answer that costs a hash like any
+    /// other.
     Nobody(SiteId, &'a str),
 }
 
@@ -80,7 +83,8 @@ impl Remembered {
     fn with_bound(answers_max: usize) -> Result<Self, getrandom::Error> {
         let mut key = Zeroizing::new([0; KEY_BYTES]);
         getrandom::fill(key.as_mut())?;
-        let mac = Blake2bMac::new_from_slice(key.as_ref()).expect("BLAKE2b takes keys of up to 64 bytes");
+        let mac =
+            Blake2bMac::new_from_slice(key.as_ref()).expect("BLAKE2b takes keys of up to 64 bytes");
         let shards = || std::array::from_fn(|_| Mutex::new(Recent::new(answers_max / SHARDS)));
         Ok(Self { mac, right: shards(), wrong: shards() })
     }
@@ -127,7 +131,8 @@ impl Remembered {
         }
     }
 
-    /// Remembers an answer. A fault is none: memory may have been short, and the next check must ask again.
+    /// Remembers an answer. A fault is none: memory may have been short, and the next check must
+    /// ask again.
     pub fn put(&self, key: RememberedKey, opened: bool) {
         let shards = if opened { &self.right } else { &self.wrong };
         shard(shards, &key).put(key, ());
@@ -140,7 +145,10 @@ fn has(shards: &Shards, key: &RememberedKey) -> bool {
     shard(shards, key).get(key).is_some()
 }
 
-fn shard<'a>(shards: &'a Shards, key: &RememberedKey) -> std::sync::MutexGuard<'a, Recent<RememberedKey, ()>> {
+fn shard<'a>(
+    shards: &'a Shards,
+    key: &RememberedKey,
+) -> std::sync::MutexGuard<'a, Recent<RememberedKey, ()>> {
     let shard = &shards[usize::from(key.0[0]) % SHARDS];
     // A panic between two generations loses answers, and tells none that is wrong.
     shard.lock().unwrap_or_else(PoisonError::into_inner)
@@ -192,7 +200,8 @@ mod tests {
     fn an_answer_is_remembered_as_it_was() {
         let remembered = Remembered::new().unwrap();
         let stored = hash("h");
-        let ask = |typed: &str| remembered.key(Row::Member(key("1", "71"), &stored), &password(typed));
+        let ask =
+            |typed: &str| remembered.key(Row::Member(key("1", "71"), &stored), &password(typed));
         assert_eq!(remembered.get(&ask("secret")), None);
         remembered.put(ask("secret"), true);
         remembered.put(ask("other"), false);
@@ -204,11 +213,17 @@ mod tests {
     #[test]
     fn whatever_differs_makes_another_question() {
         let remembered = Remembered::new().unwrap();
-        let forms =
-            [hash("ab"), Stored::Wrapped(Wrapped::from_text("ab".into())), Stored::Sealed(Seal::from_bytes(b"ab".into()))];
+        let forms = [
+            hash("ab"),
+            Stored::Wrapped(Wrapped::from_text("ab".into())),
+            Stored::Sealed(Seal::from_bytes(b"ab".into())),
+        ];
         let mut keys = HashSet::new();
         for form in &forms {
-            assert!(keys.insert(remembered.key(Row::Member(key("1", "71"), form), &password("c"))), "{form:?}");
+            assert!(
+                keys.insert(remembered.key(Row::Member(key("1", "71"), form), &password("c"))),
+                "{form:?}"
+            );
         }
         let longer = hash("a");
         for (row, typed, why) in [

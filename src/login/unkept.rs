@@ -76,7 +76,12 @@ impl Unkept {
     pub fn given(&self, visitor: Visitor<'_>, back: &Back, why_missing: Missing, now: i64) {
         // A browser keeps what stands behind the # to itself.
         let page = back.as_str().split('#').next().unwrap_or_default();
-        let given = Given { at: now, back: self.hash(page), to_front: page == Back::default().as_str(), why_missing };
+        let given = Given {
+            at: now,
+            back: self.hash(page),
+            to_front: page == Back::default().as_str(),
+            why_missing,
+        };
         self.memory().put(self.key(visitor), Some(given));
     }
 
@@ -96,7 +101,8 @@ impl Unkept {
         let mut memory = self.memory();
         let given = memory.get(&self.key(visitor))?.as_ref()?;
         let led_here = given.to_front || given.back == self.hash(page.as_str());
-        (led_here && now.saturating_sub(given.at) <= REMEMBERED_SECONDS).then_some(given.why_missing)
+        (led_here && now.saturating_sub(given.at) <= REMEMBERED_SECONDS)
+            .then_some(given.why_missing)
     }
 
     fn key(&self, visitor: Visitor<'_>) -> u64 {
@@ -135,7 +141,13 @@ mod tests {
         unkept.given(bob(), &films, Missing::ByHttp, NOON);
         for (who, page, now, missing, why) in [
             (bob(), "/films?id=1", NOON, Some(Missing::ByHttp), "led back"),
-            (bob(), "/films?id=1", NOON + 60, Some(Missing::ByHttp), "a minute later, or loaded again"),
+            (
+                bob(),
+                "/films?id=1",
+                NOON + 60,
+                Some(Missing::ByHttp),
+                "a minute later, or loaded again",
+            ),
             (bob(), "/films?id=1", NOON + 61, None, "later it may be anybody"),
             (bob(), "/films?id=2", NOON, None, "another page"),
             (bob(), "/", NOON, None, "the front page"),
@@ -156,11 +168,20 @@ mod tests {
     #[test]
     fn what_stands_behind_the_hash_sign_is_not_asked_for() {
         let unkept = Unkept::default();
-        for (back, page) in [("/films#new", "/films"), ("/films?id=1#", "/films?id=1"), ("/#new", "/films")] {
+        for (back, page) in
+            [("/films#new", "/films"), ("/films?id=1#", "/films?id=1"), ("/#new", "/films")]
+        {
             unkept.given(bob(), &Back::read(back), Missing::Unknown, NOON);
-            assert_eq!(unkept.missing(bob(), &Back::read(page), NOON), Some(Missing::Unknown), "{back}");
+            assert_eq!(
+                unkept.missing(bob(), &Back::read(page), NOON),
+                Some(Missing::Unknown),
+                "{back}"
+            );
         }
-        assert_eq!(unkept.missing(visitor("203.0.113.8", "Firefox"), &Back::read("/films"), NOON), None);
+        assert_eq!(
+            unkept.missing(visitor("203.0.113.8", "Firefox"), &Back::read("/films"), NOON),
+            None
+        );
     }
 
     #[test]
@@ -171,16 +192,29 @@ mod tests {
         unkept.shown(visitor("203.0.113.8", "Firefox"), NOON, NOON);
         assert_eq!(unkept.missing(bob(), &Back::default(), NOON), Some(Missing::Unknown));
         unkept.shown(bob(), NOON, NOON);
-        assert_eq!(unkept.missing(bob(), &Back::default(), NOON), None, "the browser keeps cookies");
+        assert_eq!(
+            unkept.missing(bob(), &Back::default(), NOON),
+            None,
+            "the browser keeps cookies"
+        );
         unkept.given(bob(), &Back::default(), Missing::Unknown, NOON);
-        assert_eq!(unkept.missing(bob(), &Back::default(), NOON), Some(Missing::Unknown), "the next login is asked anew");
+        assert_eq!(
+            unkept.missing(bob(), &Back::default(), NOON),
+            Some(Missing::Unknown),
+            "the next login is asked anew"
+        );
     }
 
     #[test]
     fn the_memory_has_a_bound() {
         let unkept = Unkept::default();
         for number in 0..3 * LOGINS_MAX {
-            unkept.given(visitor("203.0.113.9", &number.to_string()), &Back::default(), Missing::Unknown, NOON);
+            unkept.given(
+                visitor("203.0.113.9", &number.to_string()),
+                &Back::default(),
+                Missing::Unknown,
+                NOON,
+            );
         }
         assert!(unkept.memory().len() <= LOGINS_MAX);
     }

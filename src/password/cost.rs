@@ -9,10 +9,11 @@ use super::{Hash, Password};
 pub(super) const ARGON2_MEMORY_KIB: u32 = 19_456;
 pub(super) const ARGON2_PASSES: u32 = 2;
 pub(super) const ARGON2_LANES: u32 = 1;
-/// OWASP's least for bcrypt. Not more, because Apache verifies it at every request, each picture of a page included: at 10 that
-/// is some 50 ms of a core, and each step doubles it.
+/// OWASP's least for bcrypt. Not more, because Apache verifies it at every request, each picture of
+/// a page included: at 10 that is some 50 ms of a core, and each step doubles it.
 pub(super) const BCRYPT_COST: u32 = 10;
-/// So many bytes of a password count in bcrypt; a shorter one ends with a NUL, so that nothing can follow it.
+/// So many bytes of a password count in bcrypt; a shorter one ends with a NUL, so that nothing can
+/// follow it.
 const BCRYPT_BYTES_MAX: usize = 72;
 
 /// Which hash takes the place of a sealed password (`--password-hash`).
@@ -50,7 +51,10 @@ impl FromStr for HashKind {
     type Err = UnknownHashKind;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        [HashKind::Argon2id, HashKind::Bcrypt].into_iter().find(|kind| kind.as_str() == text).ok_or(UnknownHashKind)
+        [HashKind::Argon2id, HashKind::Bcrypt]
+            .into_iter()
+            .find(|kind| kind.as_str() == text)
+            .ok_or(UnknownHashKind)
     }
 }
 
@@ -80,27 +84,32 @@ impl Cost {
         if bcrypt_holds(password) { self.kind } else { HashKind::Argon2id }
     }
 
-    /// Whether a hash is of the kind and the cost that a new one of this password would have. A hash of another cost is as
-    /// good as one of another kind: when the cost is raised, older hashes shall follow.
+    /// Whether a hash is of the kind and the cost that a new one of this password would have. A
+    /// hash of another cost is as good as one of another kind: when the cost is raised, older
+    /// hashes shall follow.
     pub fn is_of(&self, hash: &Hash, password: &Password) -> bool {
         let beginning = match self.kind_for(password) {
-            HashKind::Argon2id => format!("$argon2id$v=19$m={},t={},p={ARGON2_LANES}$", self.memory_kib, self.passes),
+            HashKind::Argon2id => {
+                format!("$argon2id$v=19$m={},t={},p={ARGON2_LANES}$", self.memory_kib, self.passes)
+            }
             HashKind::Bcrypt => format!("$2y${:02}$", self.bcrypt),
         };
         hash.as_str().starts_with(&beginning)
     }
 
-    /// Whether a typed password that opened `hash` is to be hashed anew. Not where it may be the beginning of a longer one,
-    /// or may have something behind its end, of which bcrypt cannot tell.
+    /// Whether a typed password that opened `hash` is to be hashed anew. Not where it may be the
+    /// beginning of a longer one, or may have something behind its end, of which bcrypt cannot
+    /// tell.
     pub fn replaces(&self, hash: &Hash, typed: &Password) -> bool {
         let is_whole = !hash.is_bcrypt() || typed.expose().len() < BCRYPT_BYTES_MAX;
         is_whole && !self.is_of(hash, typed)
     }
 }
 
-/// Whether bcrypt tells this password from every other one. Of more than 72 bytes only the beginning would have to be right. With
-/// a NUL byte, as bcrypt is computed from C strings, a password means either its beginning alone or, repeated with its NUL, the
-/// same as another one; and nobody can type it into an Apache.
+/// Whether bcrypt tells this password from every other one. Of more than 72 bytes only the
+/// beginning would have to be right. With a NUL byte, as bcrypt is computed from C strings, a
+/// password means either its beginning alone or, repeated with its NUL, the same as another one;
+/// and nobody can type it into an Apache.
 pub(super) fn bcrypt_holds(password: &Password) -> bool {
     let bytes = password.expose().as_bytes();
     bytes.len() <= BCRYPT_BYTES_MAX && !bytes.contains(&0)
@@ -134,15 +143,22 @@ mod tests {
         for kind in KINDS {
             for text in ["x", "a\0b", "é", &"x".repeat(72), &"x".repeat(73), &"x".repeat(1024)] {
                 let made = hash(kind, text);
-                assert!(Cost::cheap_for_tests(kind).is_of(&made, &password(text)), "{kind}: {text:?}");
-                assert!(!Cost::new(kind).is_of(&made, &password(text)), "{kind} at another cost: {text:?}");
+                assert!(
+                    Cost::cheap_for_tests(kind).is_of(&made, &password(text)),
+                    "{kind}: {text:?}"
+                );
+                assert!(
+                    !Cost::new(kind).is_of(&made, &password(text)),
+                    "{kind} at another cost: {text:?}"
+                );
             }
         }
     }
 
     #[test]
     fn a_hash_of_another_kind_or_cost_is_replaced() {
-        let (bcrypt, argon2id) = (hash(HashKind::Bcrypt, "secret"), hash(HashKind::Argon2id, "secret"));
+        let (bcrypt, argon2id) =
+            (hash(HashKind::Bcrypt, "secret"), hash(HashKind::Argon2id, "secret"));
         for (cost, hash, replaced) in [
             (Cost::cheap_for_tests(HashKind::Bcrypt), &argon2id, true),
             (Cost::cheap_for_tests(HashKind::Bcrypt), &bcrypt, false),
@@ -151,22 +167,34 @@ mod tests {
             (Cost::new(HashKind::Argon2id), &argon2id, true),
             (Cost::new(HashKind::Bcrypt), &bcrypt, true),
         ] {
-            assert_eq!(cost.replaces(hash, &password("secret")), replaced, "{cost:?}, {}", hash.as_str());
+            assert_eq!(
+                cost.replaces(hash, &password("secret")),
+                replaced,
+                "{cost:?}, {}",
+                hash.as_str()
+            );
         }
     }
 
     #[test]
     fn a_typed_password_of_which_bcrypt_cannot_tell_the_end_replaces_nothing() {
-        let (cost, typed) = (Cost::cheap_for_tests(HashKind::Argon2id), |bytes| password(&"x".repeat(bytes)));
+        let (cost, typed) =
+            (Cost::cheap_for_tests(HashKind::Argon2id), |bytes| password(&"x".repeat(bytes)));
         let bcrypt = hash(HashKind::Bcrypt, &"x".repeat(72));
-        assert_eq!([71, 72, 73].map(|bytes| cost.replaces(&bcrypt, &typed(bytes))), [true, false, false]);
+        assert_eq!(
+            [71, 72, 73].map(|bytes| cost.replaces(&bcrypt, &typed(bytes))),
+            [true, false, false]
+        );
     }
 
     #[test]
     fn a_password_that_bcrypt_cannot_hold_keeps_its_argon2id() {
         for text in ["a\0b", &"x".repeat(73)] {
             let argon2id = hash(HashKind::Bcrypt, text);
-            assert!(!Cost::cheap_for_tests(HashKind::Bcrypt).replaces(&argon2id, &password(text)), "{text:?}");
+            assert!(
+                !Cost::cheap_for_tests(HashKind::Bcrypt).replaces(&argon2id, &password(text)),
+                "{text:?}"
+            );
         }
     }
 }

@@ -8,9 +8,10 @@
 //! | SHA-512 | `$6$` [`rounds=N$`] salt of 0 to 16 `$` | 86     |
 //! | bcrypt  | `$2a$`, `$2b$` or `$2y$` cost `$` 22 characters | 31 |
 //!
-//! A string is taken only if a crypt(3) could have made it, to the bits of its last character: one that differs can never match,
-//! and it is better to tell NATS so than to lock the member out. The strict reading also keeps every text away from `pwhash` and
-//! `bcrypt` on which they would panic or answer for another setting.
+//! A string is taken only if a crypt(3) could have made it, to the bits of its last character: one
+//! that differs can never match, and it is better to tell NATS so than to lock the member out. The
+//! strict reading also keeps every text away from `pwhash` and `bcrypt` on which they would panic
+//! or answer for another setting.
 
 use bcrypt::{HashParts, Version};
 use zeroize::Zeroizing;
@@ -21,7 +22,8 @@ const SHA_ROUNDS_USUAL: u32 = 5000;
 pub(super) const SHA_ROUNDS_MAX: u32 = 100_000;
 /// Fewest rounds that crypt(3) computes; it raises a smaller number and writes the raised one.
 const SHA_ROUNDS_MIN: u32 = 1000;
-/// Highest cost that a bcrypt setting may ask for, the binary logarithm of the rounds: 14 is about a second.
+/// Highest cost that a bcrypt setting may ask for, the binary logarithm of the rounds: 14 is about
+/// a second.
 pub(super) const BCRYPT_COST_MAX: u32 = 14;
 /// Lowest cost that bcrypt computes.
 const BCRYPT_COST_MIN: u32 = 4;
@@ -56,7 +58,8 @@ impl Form {
         }
     }
 
-    /// Characters of the digest, and those that its last one can be: it has bits to spare, and they are zero.
+    /// Characters of the digest, and those that its last one can be: it has bits to spare, and they
+    /// are zero.
     fn digest(self) -> (usize, &'static [u8]) {
         match self {
             Form::Des => (11, b".26AEIMQUYcgkosw"),
@@ -142,12 +145,13 @@ impl<'a> Setting<'a> {
 
     /// What computing it costs.
     pub(super) fn cost(&self) -> CryptCost {
-        let number = |text: &str, end: char| text.split(end).next().and_then(|digits| digits.parse().ok());
+        let number =
+            |text: &str, end: char| text.split(end).next().and_then(|digits| digits.parse().ok());
         let rounds = match self.form {
             Form::Des | Form::Md5 => None,
-            Form::Sha256 | Form::Sha512 => {
-                self.text[3..].strip_prefix("rounds=").map_or(Some(SHA_ROUNDS_USUAL), |rest| number(rest, '$'))
-            }
+            Form::Sha256 | Form::Sha512 => self.text[3..]
+                .strip_prefix("rounds=")
+                .map_or(Some(SHA_ROUNDS_USUAL), |rest| number(rest, '$')),
             Form::Bcrypt => number(&self.text[4..], '$'),
         };
         CryptCost { form: self.form, rounds: rounds.unwrap_or(0) }
@@ -158,15 +162,17 @@ impl<'a> Setting<'a> {
         self.form == Form::Bcrypt
     }
 
-    /// The crypt string of a password, setting included. crypt(3) reads a C string, so nothing has a crypt string that holds a
-    /// NUL: to end at it would let `secret\0anything` in for `secret`.
+    /// The crypt string of a password, setting included. crypt(3) reads a C string, so nothing has
+    /// a crypt string that holds a NUL: to end at it would let `secret\0anything` in for `secret`.
     pub(super) fn crypt(&self, password: &[u8]) -> Result<Option<Zeroizing<String>>, CryptError> {
         if password.contains(&0) {
             return Ok(None);
         }
         let made = match self.form {
             Form::Bcrypt => self.bcrypt(password),
-            Form::Des | Form::Md5 | Form::Sha256 | Form::Sha512 => pwhash::unix::crypt(password, self.text).ok(),
+            Form::Des | Form::Md5 | Form::Sha256 | Form::Sha512 => {
+                pwhash::unix::crypt(password, self.text).ok()
+            }
         };
         let made = made.map(Zeroizing::new).ok_or(CryptError)?;
         // What comes back under another setting, or cut short, must not be compared with anything.
@@ -176,7 +182,8 @@ impl<'a> Setting<'a> {
         }
     }
 
-    /// The versions are one algorithm; what told 2a and 2y apart were faults of older programs. 72 bytes count, as everywhere.
+    /// The versions are one algorithm; what told 2a and 2y apart were faults of older programs. 72
+    /// bytes count, as everywhere.
     fn bcrypt(&self, password: &[u8]) -> Option<String> {
         // The crate reads whole hashes alone; any digest will do.
         let parts: HashParts = format!("{}{}", self.text, ".".repeat(31)).parse().ok()?;
@@ -194,7 +201,8 @@ fn is_digits(text: &str) -> bool {
     text.bytes().all(|b| DIGITS.contains(&b))
 }
 
-/// `salt$` of at most so many characters. crypt(3) takes other characters in a salt too; `pwhash` does not.
+/// `salt$` of at most so many characters. crypt(3) takes other characters in a salt too; `pwhash`
+/// does not.
 fn is_salt(text: &str, chars_max: usize) -> bool {
     text.strip_suffix('$').is_some_and(|salt| salt.len() <= chars_max && is_digits(salt))
 }
@@ -207,7 +215,8 @@ fn is_sha(text: &str) -> bool {
     let Some((rounds, salt)) = rest.split_once('$') else {
         return false;
     };
-    let number = rounds.parse().ok().filter(|number| (SHA_ROUNDS_MIN..=SHA_ROUNDS_MAX).contains(number));
+    let number =
+        rounds.parse().ok().filter(|number| (SHA_ROUNDS_MIN..=SHA_ROUNDS_MAX).contains(number));
     number.is_some_and(|number| number.to_string() == rounds) && is_salt(salt, 16)
 }
 
@@ -326,8 +335,10 @@ mod tests {
 
     #[test]
     fn the_dearest_settings_are_taken() {
-        for text in [format!("$6$rounds=100000$ab${}.", "5".repeat(85)), format!("$2b$14${}{}.", "u".repeat(22), "u".repeat(30))]
-        {
+        for text in [
+            format!("$6$rounds=100000$ab${}.", "5".repeat(85)),
+            format!("$2b$14${}{}.", "u".repeat(22), "u".repeat(30)),
+        ] {
             assert!(split(&text).is_some(), "{text}");
         }
     }
@@ -346,7 +357,10 @@ mod tests {
         ("password", "$5$$V0edGK/GfSrNwzYCrbML4V/gvkNuNTfvn.Pt/LMSAf8"),
         ("password", "$5$saltstring$OH4IDuTlsuTYPdED1gsuiRMyTAwNlRWyA6Xr3I4/dQ5"),
         ("password", "$5$rounds=1000$roundstoolow$C7LgBKoW9Cpd8uupMmg0Kv0Lud0icu6mTwa7mcvsVSC"),
-        ("password", "$6$saltstring$adDbXsJjcDlq2662QPgd.tkSOVmnG9Tt3oXl4HR60SusC3AGjirnDenVZp3DGwLwqy6iYKCzannhaX9DR72nN1"),
+        (
+            "password",
+            "$6$saltstring$adDbXsJjcDlq2662QPgd.tkSOVmnG9Tt3oXl4HR60SusC3AGjirnDenVZp3DGwLwqy6iYKCzannhaX9DR72nN1",
+        ),
         (
             "password",
             "$6$rounds=5000$abcdefghijklmnop$0aenUFHf897F9u0tURIHOeACWajSuVGa7jgJGyq.DKZm/WXl/IZFvPbneFydBjomEOgM.Sh1m0L3KsS1.H5b//",
@@ -360,9 +374,18 @@ mod tests {
         ("", "$5$saltstring$FdNfA4gXqvCeO6iZs7G/.wwwoywYZqo0l1pwmfWaBA7"),
         ("pässwörd", "$5$saltstring$bWOoCRTKNT.aiY/gJjvk1HjBYuRpcYQmcc5hqf6H4T4"),
         (LONG, "$5$saltstring$2eTWdgey12bdnNGV8DyCf55BCReWLHFiB4DCJrN.r5/"),
-        ("", "$6$saltstring$kyGrqt6gmjAdtFLPrflEFifSYLCWWq1pyx95SvqinLDy2UHmj0sTF0MSLMwxPFZc3tu5kQckI8fks0zOPda3n1"),
-        ("pässwörd", "$6$saltstring$6PSVl254uv0cWCoUS0qzSX5NenRA/YFCwPzGA9ONu.MmmxqXTWHerEzD8WyuBl3ukfIZZU9uxLD6Bn6p7S3rG."),
-        (LONG, "$6$saltstring$U/0tGraCxcU3z4LQPk1RpJF.eIdqEu1j3T6lZOOHrLIGwICePPUxiSeaLAtWRDWHtJEpcIjIY5c3.k6rX4SIv."),
+        (
+            "",
+            "$6$saltstring$kyGrqt6gmjAdtFLPrflEFifSYLCWWq1pyx95SvqinLDy2UHmj0sTF0MSLMwxPFZc3tu5kQckI8fks0zOPda3n1",
+        ),
+        (
+            "pässwörd",
+            "$6$saltstring$6PSVl254uv0cWCoUS0qzSX5NenRA/YFCwPzGA9ONu.MmmxqXTWHerEzD8WyuBl3ukfIZZU9uxLD6Bn6p7S3rG.",
+        ),
+        (
+            LONG,
+            "$6$saltstring$U/0tGraCxcU3z4LQPk1RpJF.eIdqEu1j3T6lZOOHrLIGwICePPUxiSeaLAtWRDWHtJEpcIjIY5c3.k6rX4SIv.",
+        ),
         ("", "$2y$04$abcdefghijklmnopqrstuOPYMo8FIicLfSLl7WijjcPEQmRxjEu.y"),
         ("pässwörd", "$2y$04$abcdefghijklmnopqrstuOz04mYzLqOky8uH6VHSMIRHtAef.x9f6"),
         (LONG, "$2y$04$abcdefghijklmnopqrstuOKXx0sVN73Mt.9k42lyof3UGyaimvf0i"),

@@ -1,8 +1,9 @@
-//! The background worker: puts a slow hash in the place of every seal, newest first, so that a postback never waits for one; then
-//! another hash in the place of those that a login found to be of another kind than is configured.
+//! The background worker: puts a slow hash in the place of every seal, newest first, so that a
+//! postback never waits for one; then another hash in the place of those that a login found to be
+//! of another kind than is configured.
 //!
-//! It reads the backlog on a connection of its own, hashes on a thread of the lowest priority, and hands the hashes to the writer.
-//! The backlog lies in the journal and survives a restart.
+//! It reads the backlog on a connection of its own, hashes on a thread of the lowest priority, and
+//! hands the hashes to the writer. The backlog lies in the journal and survives a restart.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -21,17 +22,20 @@ use crate::member::Key;
 use crate::store::{CurrentFile, CurrentReader, Hardened, Location, Pending, Reader};
 use crate::writer::{RUSH_REQUESTS, Writer};
 
-/// Credentials hashed between two looks at the backlog: few, so that the member who joined last never waits behind many.
+/// Credentials hashed between two looks at the backlog: few, so that the member who joined last
+/// never waits behind many.
 const ROUND: u32 = 8;
 /// How often the size of the backlog is logged if there is one.
 const REPORT_EVERY: Duration = Duration::from_secs(60);
 /// How long the worker waits after something failed, and how often it looks without being told.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
-/// A rush is more than [`RUSH_REQUESTS`] during one hash, or then in so much time. Each hash goes through 19 MiB of memory and drives
-/// everybody else's data out of the processor's caches, which no priority prevents; so the worker waits until the rush is over.
+/// A rush is more than [`RUSH_REQUESTS`] during one hash, or then in so much time. Each hash goes
+/// through 19 MiB of memory and drives everybody else's data out of the processor's caches, which
+/// no priority prevents; so the worker waits until the rush is over.
 const RUSH_WINDOW: Duration = Duration::from_millis(50);
-/// The longest such a wait: a site that is always busy has its passwords hashed too, if slowly. A hash disturbs some 40 ms, so a wait of
-/// less than a hundred times that could be seen in the p99 of what is asked meanwhile.
+/// The longest such a wait: a site that is always busy has its passwords hashed too, if slowly. A
+/// hash disturbs some 40 ms, so a wait of less than a hundred times that could be seen in the p99
+/// of what is asked meanwhile.
 const RUSH_WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// The worker, and how to end it.
@@ -43,12 +47,17 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Starts the thread. `sealed` is told by the writer when there is work; `wake` is the same channel's other end.
+    /// Starts the thread. `sealed` is told by the writer when there is work; `wake` is the same
+    /// channel's other end.
     ///
     /// # Errors
     ///
     /// Where the system gives no thread.
-    pub fn start(mut bench: Bench, sealed: Receiver<()>, wake: SyncSender<()>) -> std::io::Result<Self> {
+    pub fn start(
+        mut bench: Bench,
+        sealed: Receiver<()>,
+        wake: SyncSender<()>,
+    ) -> std::io::Result<Self> {
         let stop = Arc::clone(&bench.stop);
         let thread = std::thread::Builder::new().name("hashing".into()).spawn(move || {
             crate::idle::step_aside();
@@ -69,8 +78,9 @@ impl Worker {
     }
 }
 
-/// When the backlog is told: at the start and once a minute, if there is one then, and when one that was told has become empty. A
-/// single password that is hashed within the second is not worth two lines.
+/// When the backlog is told: at the start and once a minute, if there is one then, and when one
+/// that was told has become empty. A single password that is hashed within the second is not worth
+/// two lines.
 struct Report {
     due: Instant,
     told: bool,
@@ -102,7 +112,16 @@ impl Bench {
     /// A bench over this database; hashes go to `writer`.
     pub fn new(location: Location, vault: Vault, hasher: Hasher, writer: Writer) -> Self {
         let file = CurrentFile::new(location);
-        Self { file, vault, hasher, writer, rehashes: None, to_tell: None, broken: HashSet::new(), stop: Arc::default() }
+        Self {
+            file,
+            vault,
+            hasher,
+            writer,
+            rehashes: None,
+            to_tell: None,
+            broken: HashSet::new(),
+            stop: Arc::default(),
+        }
     }
 
     /// The same over the file that the service has, whichever that is.
@@ -115,7 +134,8 @@ impl Bench {
         Self { rehashes: Some(rehashes), ..self }
     }
 
-    /// The same; when nothing is sealed any more, it logs once whose row is not yet what the settings want.
+    /// The same; when nothing is sealed any more, it logs once whose row is not yet what the
+    /// settings want.
     pub fn telling_leftovers(self, clock: Clock, keep_cryptpass: bool) -> Self {
         Self { to_tell: Some(ToTell { clock, keep_cryptpass }), ..self }
     }
@@ -147,7 +167,11 @@ impl Bench {
     }
 
     /// One round; `false` when nothing is left to hash.
-    fn round(&mut self, reader: &mut Option<CurrentReader>, report: &mut Report) -> Result<bool, String> {
+    fn round(
+        &mut self,
+        reader: &mut Option<CurrentReader>,
+        report: &mut Report,
+    ) -> Result<bool, String> {
         if reader.as_ref().is_some_and(|reader| !reader.is_current()) {
             *reader = None;
             // Records of another file have these numbers.
@@ -159,7 +183,10 @@ impl Bench {
         let Some(reader) = reader else { return Ok(false) };
         if report.due <= Instant::now() {
             report.due = Instant::now() + REPORT_EVERY;
-            let backlog = reader.backlog().map_err(|error| chain(&error))?.saturating_sub(self.broken.len() as u64);
+            let backlog = reader
+                .backlog()
+                .map_err(|error| chain(&error))?
+                .saturating_sub(self.broken.len() as u64);
             if backlog > 0 {
                 log::info!("passwords that wait to be hashed: {backlog}");
                 report.told = true;
@@ -183,14 +210,19 @@ impl Bench {
         let go_on = || !self.stop.load(Ordering::Relaxed);
         if let Some(forms) = reader.forms(clock.now(), go_on).map_err(|error| chain(&error))? {
             let kind = self.hasher.cost().kind;
-            leftovers::kept_out(&forms, kind, *keep_cryptpass).iter().for_each(|sentence| log::warn!("{sentence}"));
-            leftovers::still_bcrypt(&forms, kind).iter().for_each(|sentence| log::info!("{sentence}"));
+            leftovers::kept_out(&forms, kind, *keep_cryptpass)
+                .iter()
+                .for_each(|sentence| log::warn!("{sentence}"));
+            leftovers::still_bcrypt(&forms, kind)
+                .iter()
+                .for_each(|sentence| log::info!("{sentence}"));
         }
         self.to_tell = None;
         Ok(())
     }
 
-    /// Hashes until nothing is sealed any more, and no hash is to be replaced. For tests, which want it done rather than wait for it.
+    /// Hashes until nothing is sealed any more, and no hash is to be replaced. For tests, which
+    /// want it done rather than wait for it.
     ///
     /// # Errors
     ///
@@ -207,11 +239,14 @@ impl Bench {
         let pending = reader.pending(ROUND.saturating_add(skip)).map_err(|error| chain(&error))?;
         let (mut all, mut waits) = (Vec::<Hardened>::new(), None);
         for item in pending {
-            // A password sent twice in a row has one seal in two records, and both are served at once.
+            // A password sent twice in a row has one seal in two records, and both are served at
+            // once.
             if self.stop.load(Ordering::Relaxed) {
                 break;
             }
-            if self.broken.contains(&item.journal_id) || all.iter().any(|done| done.pending.seal == item.seal) {
+            if self.broken.contains(&item.journal_id)
+                || all.iter().any(|done| done.pending.seal == item.seal)
+            {
                 continue;
             }
             let id = item.journal_id;
@@ -219,7 +254,9 @@ impl Bench {
             match done {
                 Ok(done) => all.push(done),
                 Err(Unhashed::Broken(error)) => {
-                    log::error!("the sealed password of journal record {id} cannot be hashed: {error}");
+                    log::error!(
+                        "the sealed password of journal record {id} cannot be hashed: {error}"
+                    );
                     self.broken.insert(id);
                 }
                 Err(Unhashed::ForNow(error)) => {
@@ -235,10 +272,12 @@ impl Bench {
         waits.map_or(Ok(some), Err)
     }
 
-    /// Replaces the hash of the member who logged in last, one at a time, so that a new seal waits for one hash at most; `false`
-    /// when there is none to replace.
+    /// Replaces the hash of the member who logged in last, one at a time, so that a new seal waits
+    /// for one hash at most; `false` when there is none to replace.
     fn rehash_newest(&mut self, reader: &Reader) -> Result<bool, String> {
-        let Some((rehashes, rehash)) = self.rehashes.clone().and_then(|all| all.take().map(|newest| (all, newest))) else {
+        let Some((rehashes, rehash)) =
+            self.rehashes.clone().and_then(|all| all.take().map(|newest| (all, newest)))
+        else {
             return Ok(false);
         };
         let done = self.rehash(reader, &rehash);
@@ -252,7 +291,8 @@ impl Bench {
 
     /// `false` where it will never be done, an error where it is to be tried again.
     fn rehash(&mut self, reader: &Reader, rehash: &Rehash) -> Result<bool, String> {
-        // Since the login the row may have changed: then a hash, which is dear, would be for nothing.
+        // Since the login the row may have changed: then a hash, which is dear, would be for
+        // nothing.
         if self.stop.load(Ordering::Relaxed) || !has_hash(reader, rehash)? {
             return Ok(true);
         }
@@ -262,7 +302,9 @@ impl Bench {
             Err(Unhashed::ForNow(error)) => Err(error),
             Err(Unhashed::Broken(error)) => {
                 let Key { site, member } = rehash.key;
-                log::error!("the hash of member {member} of site {site} cannot be replaced: {error}");
+                log::error!(
+                    "the hash of member {member} of site {site} cannot be replaced: {error}"
+                );
                 Ok(false)
             }
         }
@@ -307,7 +349,8 @@ fn has_hash(reader: &Reader, rehash: &Rehash) -> Result<bool, String> {
 /// Why there is no hash.
 #[derive(Debug)]
 pub enum Unhashed {
-    /// The system gave no memory, or no random bytes. That says nothing of the seal: it is tried again.
+    /// The system gave no memory, or no random bytes. That says nothing of the seal: it is tried
+    /// again.
     ForNow(String),
     /// It will never be: the seal does not open, or the row has what nothing can be made of.
     Broken(String),
@@ -327,26 +370,35 @@ impl From<VerifyError> for Unhashed {
     }
 }
 
-/// What takes the seal's place, and whether it is of another credential than the form before it. A form of the same credential
-/// stays, if a hash is of the kind and the cost that a new one would have.
+/// What takes the seal's place, and whether it is of another credential than the form before it. A
+/// form of the same credential stays, if a hash is of the kind and the cost that a new one would
+/// have.
 ///
 /// # Errors
 ///
 /// Where the seal does not open or the hash cannot be made.
-pub fn hardened(vault: &Vault, hasher: &mut Hasher, pending: Pending) -> Result<Hardened, Unhashed> {
-    let opened = vault.open(pending.key, &pending.seal).map_err(|error| Unhashed::Broken(error.to_string()))?;
+pub fn hardened(
+    vault: &Vault,
+    hasher: &mut Hasher,
+    pending: Pending,
+) -> Result<Hardened, Unhashed> {
+    let opened = vault
+        .open(pending.key, &pending.seal)
+        .map_err(|error| Unhashed::Broken(error.to_string()))?;
     let (form, differs) = match opened {
         Opened::Password(password) => {
             let same = match &pending.before {
                 Some(before) => Some(is_made_of(before, &pending, vault, hasher, &password)?),
                 None => None,
             };
-            // Hashed in Unicode NFC, so that it opens in whatever form it is typed. A hash of before may be of the form that was sent.
+            // Hashed in Unicode NFC, so that it opens in whatever form it is typed. A hash of
+            // before may be of the form that was sent.
             let normal = password.in_nfc();
             let password = normal.as_ref().unwrap_or(&password);
             match (&pending.before, same) {
                 (Some(Stored::Hash(hash)), Some(true))
-                    if hasher.cost().is_of(hash, password) && is_of_normal_form(hash, normal.as_ref(), hasher)? =>
+                    if hasher.cost().is_of(hash, password)
+                        && is_of_normal_form(hash, normal.as_ref(), hasher)? =>
                 {
                     (Stored::Hash(hash.clone()), false)
                 }
@@ -354,7 +406,9 @@ pub fn hardened(vault: &Vault, hasher: &mut Hasher, pending: Pending) -> Result<
             }
         }
         Opened::Cryptpass(cryptpass) => match &pending.before {
-            Some(Stored::Wrapped(wrapped)) if said(wrapped_holds_in(&mut hasher.workspace, wrapped, &cryptpass))? => {
+            Some(Stored::Wrapped(wrapped))
+                if said(wrapped_holds_in(&mut hasher.workspace, wrapped, &cryptpass))? =>
+            {
                 (Stored::Wrapped(wrapped.clone()), false)
             }
             before => (Stored::Wrapped(hasher.wrap(&cryptpass)?), before.is_some()),
@@ -375,12 +429,16 @@ fn is_made_of(
     Ok(opens || matches!(before, Stored::Hash(hash) if was_made_of(hash, password)))
 }
 
-fn is_of_normal_form(hash: &Hash, normal: Option<&Password>, hasher: &mut Hasher) -> Result<bool, Unhashed> {
+fn is_of_normal_form(
+    hash: &Hash,
+    normal: Option<&Password>,
+    hasher: &mut Hasher,
+) -> Result<bool, Unhashed> {
     normal.map_or(Ok(true), |normal| said(verify_hash_in(&mut hasher.workspace, hash, normal)))
 }
 
-/// A row that cannot say counts as one of another password: logins end rather than go on. One that could not be asked for want of
-/// memory is asked again.
+/// A row that cannot say counts as one of another password: logins end rather than go on. One that
+/// could not be asked for want of memory is asked again.
 fn said(answer: Result<bool, VerifyError>) -> Result<bool, Unhashed> {
     match answer {
         Err(error) if error.is_passing() => Err(error.into()),
@@ -414,25 +472,37 @@ mod tests {
         hasher
     }
 
-    /// Regression: such a seal was given up, and a member whose password had not changed was logged out.
+    /// Regression: such a seal was given up, and a member whose password had not changed was logged
+    /// out.
     #[test]
     fn a_seal_is_hashed_later_where_there_is_no_memory_whatever_stood_before_it() {
         let vault = Vault::from_key([7; 32]);
         let cryptpass = Cryptpass::parse("41R19prsa7NLQ").unwrap();
-        let (sealed, wrapped) = (vault.seal_password(key(), &password("secret")), hasher().wrap(&cryptpass).unwrap());
-        let bcrypt = Hasher::with_cheap_cost_for_tests(HashKind::Bcrypt).hash(&password("secret")).unwrap();
+        let (sealed, wrapped) =
+            (vault.seal_password(key(), &password("secret")), hasher().wrap(&cryptpass).unwrap());
+        let bcrypt =
+            Hasher::with_cheap_cost_for_tests(HashKind::Bcrypt).hash(&password("secret")).unwrap();
         for (seal, before, why) in [
             (sealed.clone(), None, "a new member"),
-            (sealed.clone(), Some(Stored::Hash(hasher().hash(&password("secret")).unwrap())), "a rebill"),
+            (
+                sealed.clone(),
+                Some(Stored::Hash(hasher().hash(&password("secret")).unwrap())),
+                "a rebill",
+            ),
             (sealed.clone(), Some(Stored::Hash(bcrypt)), "of another kind"),
             (sealed, Some(Stored::Wrapped(wrapped.clone())), "a cryptpass before"),
-            (vault.seal_cryptpass(key(), &cryptpass), Some(Stored::Wrapped(wrapped)), "a cryptpass again"),
+            (
+                vault.seal_cryptpass(key(), &cryptpass),
+                Some(Stored::Wrapped(wrapped)),
+                "a cryptpass again",
+            ),
             (vault.seal_cryptpass(key(), &cryptpass), None, "a new cryptpass"),
         ] {
             let pending = Pending { journal_id: 1, key: key(), seal, before };
             let done = hardened(&vault, &mut without_memory(), pending.clone());
             assert!(matches!(done, Err(Unhashed::ForNow(_))), "{why}: {done:?}");
-            let differs = matches!(pending.before, Some(Stored::Wrapped(_))) && why == "a cryptpass before";
+            let differs =
+                matches!(pending.before, Some(Stored::Wrapped(_))) && why == "a cryptpass before";
             let done = hardened(&vault, &mut hasher(), pending).unwrap();
             assert_eq!(done.differs, differs, "{why}");
         }
@@ -448,7 +518,8 @@ mod tests {
 
     #[test]
     fn a_hash_is_replaced_later_where_there_is_no_memory() {
-        let old = Hasher::with_cheap_cost_for_tests(HashKind::Bcrypt).hash(&password("secret")).unwrap();
+        let old =
+            Hasher::with_cheap_cost_for_tests(HashKind::Bcrypt).hash(&password("secret")).unwrap();
         let rehash = Rehash { key: key(), old, typed: password("secret") };
         assert!(matches!(rehashed(&mut without_memory(), &rehash), Err(Unhashed::ForNow(_))));
         assert!(rehashed(&mut hasher(), &rehash).unwrap().is_some());

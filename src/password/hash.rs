@@ -1,4 +1,5 @@
-//! The slow hash that replaces a seal: argon2id, or bcrypt for an Apache that reads the column itself.
+//! The slow hash that replaces a seal: argon2id, or bcrypt for an Apache that reads the column
+//! itself.
 
 use argon2::password_hash::phc;
 use argon2::{Algorithm, Argon2, Params, Version};
@@ -35,7 +36,8 @@ impl HashError {
     }
 }
 
-/// Hashes one password after another in the same memory (19 MiB, taken at the first one and given back on drop).
+/// Hashes one password after another in the same memory (19 MiB, taken at the first one and given
+/// back on drop).
 pub struct Hasher {
     cost: Cost,
     argon2: Argon2<'static>,
@@ -56,8 +58,9 @@ impl Hasher {
 
     /// A hasher at this cost.
     pub fn at(cost: Cost) -> Self {
-        let params = Params::new(cost.memory_kib, cost.passes, ARGON2_LANES, Some(ARGON2_OUTPUT_BYTES))
-            .expect("the costs of both constructors of Cost are legal");
+        let params =
+            Params::new(cost.memory_kib, cost.passes, ARGON2_LANES, Some(ARGON2_OUTPUT_BYTES))
+                .expect("the costs of both constructors of Cost are legal");
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
         Self { cost, argon2, workspace: Workspace::default() }
     }
@@ -77,7 +80,8 @@ impl Hasher {
     /// Wraps a cryptpass: its setting stays, its digest goes through argon2id, under either kind.
     pub fn wrap(&mut self, cryptpass: &Cryptpass) -> Result<Wrapped, HashError> {
         let text = cryptpass.expose();
-        let (setting, _) = crypt::split(text).expect("Cryptpass::parse took it by this very function");
+        let (setting, _) =
+            crypt::split(text).expect("Cryptpass::parse took it by this very function");
         let phc = self.argon2id(text.as_bytes())?;
         Ok(Wrapped(format!("{} {phc}", setting.as_str())))
     }
@@ -90,7 +94,9 @@ impl Hasher {
     fn argon2id(&mut self, secret: &[u8]) -> Result<String, HashError> {
         let salt = salt()?;
         let mut output = [0; ARGON2_OUTPUT_BYTES];
-        self.workspace.argon2id(&self.argon2, secret, &salt, &mut output).map_err(HashError::Argon2)?;
+        self.workspace
+            .argon2id(&self.argon2, secret, &salt, &mut output)
+            .map_err(HashError::Argon2)?;
         self.phc(&salt, &output).map_err(HashError::Phc)
     }
 
@@ -130,10 +136,18 @@ mod tests {
     /// Passwords on which a hash might stumble.
     fn odd_passwords() -> Vec<String> {
         let mut odd: Vec<String> =
-            ["x", " ", "\0", "\0\0", "a\0b", "a\0c", "a", "pässwörd", "$1$a$b", "\r\n"].map(str::to_owned).into();
+            ["x", " ", "\0", "\0\0", "a\0b", "a\0c", "a", "pässwörd", "$1$a$b", "\r\n"]
+                .map(str::to_owned)
+                .into();
         odd.extend([71, 72, 73, 74].map(|bytes| "y".repeat(bytes)));
         // The same in the first 72 bytes; a letter of two bytes across that end.
-        odd.extend(["y".repeat(72) + "z", "é".repeat(36), "é".repeat(36) + "y", "y".repeat(71) + "é", "y".repeat(71) + "è"]);
+        odd.extend([
+            "y".repeat(72) + "z",
+            "é".repeat(36),
+            "é".repeat(36) + "y",
+            "y".repeat(71) + "é",
+            "y".repeat(71) + "è",
+        ]);
         odd.extend(["z".repeat(1024), "é".repeat(512)]);
         odd
     }
@@ -141,7 +155,11 @@ mod tests {
     #[test]
     fn members_get_the_costs_that_owasp_names() {
         let argon2id = Hasher::new(HashKind::Argon2id).hash(&password("testtest")).unwrap();
-        assert!(argon2id.as_str().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{}", argon2id.as_str());
+        assert!(
+            argon2id.as_str().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
+            "{}",
+            argon2id.as_str()
+        );
         assert!(Argon2::default().verify_password(b"testtest", argon2id.as_str()).is_ok());
         let bcrypt = Hasher::new(HashKind::Bcrypt).hash(&password("testtest")).unwrap();
         assert!(bcrypt.as_str().starts_with("$2y$10$"), "{}", bcrypt.as_str());
@@ -155,7 +173,11 @@ mod tests {
             for text in odd_passwords() {
                 let hash = hasher.hash(&password(&text)).unwrap();
                 for typed in odd_passwords() {
-                    assert_eq!(fits(&hash, &typed), text == typed, "{kind}: {text:?} and {typed:?}");
+                    assert_eq!(
+                        fits(&hash, &typed),
+                        text == typed,
+                        "{kind}: {text:?} and {typed:?}"
+                    );
                 }
             }
         }
@@ -177,21 +199,35 @@ mod tests {
             let start = if kind == HashKind::Bcrypt { "$2y$04$" } else { "$argon2id$" };
             assert!(hash.as_str().starts_with(start), "{why}: {}", hash.as_str());
             assert_eq!(Cost::new(HashKind::Bcrypt).kind_for(&password(&text)), kind, "{why}");
-            assert_eq!(Cost::new(HashKind::Argon2id).kind_for(&password(&text)), HashKind::Argon2id, "{why}");
+            assert_eq!(
+                Cost::new(HashKind::Argon2id).kind_for(&password(&text)),
+                HashKind::Argon2id,
+                "{why}"
+            );
             assert!(fits(&hash, &text), "{why}");
         }
     }
 
-    /// Regression: a longer password was taken by its first 72 bytes, also by the hash of an earlier version.
+    /// Regression: a longer password was taken by its first 72 bytes, also by the hash of an
+    /// earlier version.
     #[test]
     fn no_bcrypt_hash_is_opened_by_a_password_that_bcrypt_cannot_hold() {
         let seventy_two = "x".repeat(72);
         let of_a_longer_one = Hash(bcrypt::hash(format!("{seventy_two}more"), 4).unwrap());
-        assert!(fits(&of_a_longer_one, &seventy_two), "what bcrypt made of it is the hash of its beginning");
-        for typed in [format!("{seventy_two}more"), format!("{seventy_two}x"), format!("{seventy_two}\0"), "x".repeat(1024)] {
+        assert!(
+            fits(&of_a_longer_one, &seventy_two),
+            "what bcrypt made of it is the hash of its beginning"
+        );
+        for typed in [
+            format!("{seventy_two}more"),
+            format!("{seventy_two}x"),
+            format!("{seventy_two}\0"),
+            "x".repeat(1024),
+        ] {
             assert!(!fits(&of_a_longer_one, &typed), "{typed:?}");
         }
-        let short = Hasher::with_cheap_cost_for_tests(HashKind::Bcrypt).hash(&password("a")).unwrap();
+        let short =
+            Hasher::with_cheap_cost_for_tests(HashKind::Bcrypt).hash(&password("a")).unwrap();
         assert!(!fits(&short, "a\0a"));
     }
 
@@ -205,7 +241,11 @@ mod tests {
     fn a_wrapped_cryptpass_keeps_its_setting_and_not_its_digest() {
         let cryptpass = Cryptpass::parse("41R19prsa7NLQ").unwrap();
         let wrapped = Hasher::with_cheap_cost_for_tests(HashKind::Bcrypt).wrap(&cryptpass).unwrap();
-        assert!(wrapped.as_str().starts_with("41 $argon2id$v=19$m=8,t=1,p=1$"), "{}", wrapped.as_str());
+        assert!(
+            wrapped.as_str().starts_with("41 $argon2id$v=19$m=8,t=1,p=1$"),
+            "{}",
+            wrapped.as_str()
+        );
         assert!(!wrapped.as_str().contains("R19prsa7NLQ"));
     }
 }

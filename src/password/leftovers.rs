@@ -1,17 +1,20 @@
-//! Members whose row is not yet what the settings want, because the settings changed: in sentences for the log and for
-//! `check-config`.
+//! Members whose row is not yet what the settings want, because the settings changed: in sentences
+//! for the log and for `check-config`.
 
 use super::HashKind;
 use crate::store::Forms;
 
-/// Whom an Apache that reads the table keeps out for want of what the settings promise it, and what ends that.
+/// Whom an Apache that reads the table keeps out for want of what the settings promise it, and what
+/// ends that.
 pub fn kept_out(forms: &Forms, kind: HashKind, keep_cryptpass: bool) -> Vec<String> {
     let mut sentences = Vec::new();
     let without_bcrypt = forms.argon2id + forms.wrapped;
     if kind == HashKind::Bcrypt && without_bcrypt > 0 {
         let wrapped = match forms.wrapped {
             0 => String::new(),
-            some => format!(" ({some} of them have a cryptpass instead, which only a password from NATS replaces)"),
+            some => format!(
+                " ({some} of them have a cryptpass instead, which only a password from NATS replaces)"
+            ),
         };
         sentences.push(format!(
             "members without a bcrypt hash: {without_bcrypt} of {}, so that an Apache which reads `password` keeps them out; each gets \
@@ -43,7 +46,8 @@ pub fn still_bcrypt(forms: &Forms, kind: HashKind) -> Option<String> {
 mod tests {
     use super::*;
 
-    const FORMS: Forms = Forms { members: 10, bcrypt: 2, argon2id: 3, wrapped: 1, without_cryptpass: 7 };
+    const FORMS: Forms =
+        Forms { members: 10, bcrypt: 2, argon2id: 3, wrapped: 1, without_cryptpass: 7 };
 
     #[test]
     fn only_what_the_settings_promise_is_missed() {
@@ -58,7 +62,8 @@ mod tests {
             let found = [
                 has("members without a bcrypt hash: 4 of 10, "),
                 has("members without a cryptpass: 7 of 10, "),
-                still_bcrypt(&FORMS, kind).is_some_and(|said| said.starts_with("members with a bcrypt hash: 2 of 10; ")),
+                still_bcrypt(&FORMS, kind)
+                    .is_some_and(|said| said.starts_with("members with a bcrypt hash: 2 of 10; ")),
             ];
             assert_eq!(found, sentences, "{kind}, {keep_cryptpass}: {said:?}");
         }

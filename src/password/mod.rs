@@ -7,7 +7,8 @@
 //! login:    Stored + typed Password --verify--> yes, no, or the row is broken
 //! ```
 //!
-//! Nothing here shows a secret: no `Debug`, no error, no `Display`. What holds clear text is wiped when it is dropped.
+//! Nothing here shows a secret: no `Debug`, no error, no `Display`. What holds clear text is wiped
+//! when it is dropped.
 
 mod cost;
 mod crypt;
@@ -40,7 +41,8 @@ pub const PASSWORD_BYTES_MAX: usize = 1024;
 /// What [`Password::parse`] takes.
 pub const PASSWORD_EXPECTED: &str = "expected 1 to 1024 bytes";
 /// What [`Cryptpass::parse`] takes.
-pub const CRYPTPASS_EXPECTED: &str = "expected a crypt(3) string in DES, MD5, SHA-256, SHA-512 or bcrypt form";
+pub const CRYPTPASS_EXPECTED: &str =
+    "expected a crypt(3) string in DES, MD5, SHA-256, SHA-512 or bcrypt form";
 
 /// A password in clear, 1 to 1024 bytes of UTF-8 with anything in them, wiped when dropped.
 #[derive(Clone)]
@@ -52,7 +54,8 @@ impl Password {
         (1..=PASSWORD_BYTES_MAX).contains(&text.len()).then(|| Self(SecretString::from(text)))
     }
 
-    /// The same in Unicode NFC; `None` where it is in that form. It may be longer than what was typed.
+    /// The same in Unicode NFC; `None` where it is in that form. It may be longer than what was
+    /// typed.
     pub(crate) fn in_nfc(&self) -> Option<Self> {
         let normal = Zeroizing::new(nfc(self.expose()).into_owned());
         (*normal != self.expose()).then(|| Self(SecretString::from(normal.as_str())))
@@ -69,8 +72,8 @@ impl Password {
 pub struct Cryptpass(Zeroizing<String>);
 
 impl Cryptpass {
-    /// Reads a crypt string as NATS sends it. A text that no crypt(3) could have made, or one that asks for more work than a
-    /// login may cost, is none.
+    /// Reads a crypt string as NATS sends it. A text that no crypt(3) could have made, or one that
+    /// asks for more work than a login may cost, is none.
     pub fn parse(text: &str) -> Option<Self> {
         crypt::split(text).map(|_| Self(Zeroizing::new(text.to_owned())))
     }
@@ -86,7 +89,8 @@ impl Cryptpass {
 pub struct Seal(Vec<u8>);
 
 impl Seal {
-    /// Takes bytes that somebody may have edited: as long as a seal is. Whether they open is for [`Vault::open`] to say.
+    /// Takes bytes that somebody may have edited: as long as a seal is. Whether they open is for
+    /// [`Vault::open`] to say.
     pub fn parse(bytes: Vec<u8>) -> Option<Self> {
         vault::is_seal_length(bytes.len()).then_some(Self(bytes))
     }
@@ -106,12 +110,14 @@ impl Seal {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Hash(String);
 
-/// A cryptpass without its weak digest: `<setting> <argon2id of the whole crypt string, in PHC form>`.
+/// A cryptpass without its weak digest: `<setting> <argon2id of the whole crypt string, in PHC
+/// form>`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Wrapped(String);
 
 impl Hash {
-    /// Takes a text that somebody may have edited: argon2id in PHC form or bcrypt, within the cost that [`verify`] pays.
+    /// Takes a text that somebody may have edited: argon2id in PHC form or bcrypt, within the cost
+    /// that [`verify`] pays.
     pub fn parse(text: &str) -> Option<Self> {
         verify::is_hash(text).then(|| Self(text.to_owned()))
     }
@@ -160,7 +166,8 @@ pub enum Stored {
     Wrapped(Wrapped),
 }
 
-/// Rows and messages are printed with `{:?}` when something goes wrong; not even a hash belongs there.
+/// Rows and messages are printed with `{:?}` when something goes wrong; not even a hash belongs
+/// there.
 macro_rules! redacted {
     ($($name:ident),*) => {$(
         impl fmt::Debug for $name {
@@ -199,13 +206,30 @@ mod tests {
         }
         assert_eq!(Wrapped::parse(wrapped.as_str()).unwrap(), wrapped);
         let costly = phc.as_str().replace("m=8,", "m=1000000000,");
-        for text in ["", "secret", "41R19prsa7NLQ", "$argon2id$", &two_y.as_str()[1..], wrapped.as_str(), &costly] {
+        for text in [
+            "",
+            "secret",
+            "41R19prsa7NLQ",
+            "$argon2id$",
+            &two_y.as_str()[1..],
+            wrapped.as_str(),
+            &costly,
+        ] {
             assert!(Hash::parse(text).is_none(), "{text}");
         }
-        for text in ["", "secret", "41 secret", "41R19prsa7NLQ", phc.as_str(), &format!("4 {}", phc.as_str())] {
+        for text in [
+            "",
+            "secret",
+            "41 secret",
+            "41R19prsa7NLQ",
+            phc.as_str(),
+            &format!("4 {}", phc.as_str()),
+        ] {
             assert!(Wrapped::parse(text).is_none(), "{text}");
         }
-        for (bytes, is_one) in [(0, false), (40, false), (103, false), (104, true), (105, false), (168, true)] {
+        for (bytes, is_one) in
+            [(0, false), (40, false), (103, false), (104, true), (105, false), (168, true)]
+        {
             assert_eq!(Seal::parse(vec![0; bytes]).is_some(), is_one, "{bytes}");
         }
     }

@@ -1,5 +1,6 @@
-//! Members whose password just opened a hash of another kind, or another cost, than the settings want: a login brings the password
-//! and only queues it here, the hashing worker makes the new hash. In memory alone: what is lost comes with the next login.
+//! Members whose password just opened a hash of another kind, or another cost, than the settings
+//! want: a login brings the password and only queues it here, the hashing worker makes the new
+//! hash. In memory alone: what is lost comes with the next login.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -13,10 +14,12 @@ use crate::member::Key;
 use crate::recent::Recent;
 use crate::store::Rehashed;
 
-/// Members that may wait. Each has a password in clear in memory, and whoever finds no room comes with the next login.
+/// Members that may wait. Each has a password in clear in memory, and whoever finds no room comes
+/// with the next login.
 const WAITING_MAX: usize = 256;
 
-/// Members whose hash cannot be replaced by what they type, each remembered so that it is tried once.
+/// Members whose hash cannot be replaced by what they type, each remembered so that it is tried
+/// once.
 const GIVEN_UP_MAX: usize = 1_024;
 
 /// A hash to be replaced, and the password that opened it.
@@ -53,21 +56,30 @@ impl fmt::Debug for Rehashes {
 }
 
 impl Rehashes {
-    /// An empty queue. Hashes that are not of this cost are to be replaced; `wake` is told when there is one.
+    /// An empty queue. Hashes that are not of this cost are to be replaced; `wake` is told when
+    /// there is one.
     pub fn new(cost: Cost, wake: SyncSender<()>) -> Self {
-        let state = State { waiting: Vec::new(), members: HashSet::new(), given_up: Recent::new(GIVEN_UP_MAX) };
+        let state = State {
+            waiting: Vec::new(),
+            members: HashSet::new(),
+            given_up: Recent::new(GIVEN_UP_MAX),
+        };
         Self { cost, state: Mutex::new(state), wake }
     }
 
-    /// Notes that `typed` opened this form of the member's row. Only a hash is ever replaced: a seal is hashed anyway, and of a
-    /// wrapped cryptpass nobody knows that all of what was typed counts (of DES 8 bytes do).
+    /// Notes that `typed` opened this form of the member's row. Only a hash is ever replaced: a
+    /// seal is hashed anyway, and of a wrapped cryptpass nobody knows that all of what was typed
+    /// counts (of DES 8 bytes do).
     pub fn note(&self, key: Key, stored: &Stored, typed: &Password) {
         let Stored::Hash(old) = stored else { return };
         if !self.cost.replaces(old, typed) {
             return;
         }
         let mut state = self.state();
-        if state.waiting.len() >= WAITING_MAX || state.given_up.get(&key).is_some() || !state.members.insert(key) {
+        if state.waiting.len() >= WAITING_MAX
+            || state.given_up.get(&key).is_some()
+            || !state.members.insert(key)
+        {
             return;
         }
         state.waiting.push(Rehash { key, old: old.clone(), typed: typed.clone() });
@@ -81,7 +93,8 @@ impl Rehashes {
         self.state().waiting.pop()
     }
 
-    /// The hash cannot be replaced: it is not tried again while the process lives and the member is remembered.
+    /// The hash cannot be replaced: it is not tried again while the process lives and the member is
+    /// remembered.
     pub fn give_up(&self, key: Key) {
         let mut state = self.state();
         state.members.remove(&key);
@@ -98,14 +111,16 @@ impl Rehashes {
         self.state().members.remove(&key);
     }
 
-    /// Each change leaves a whole state: a panic between list and set keeps one member from being queued, no more.
+    /// Each change leaves a whole state: a panic between list and set keeps one member from being
+    /// queued, no more.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The hash that takes the old one's place; `None` where what was typed is not the old one's password. Like every new hash it is
-/// made of the password in Unicode NFC, of whichever form the old one was.
+/// The hash that takes the old one's place; `None` where what was typed is not the old one's
+/// password. Like every new hash it is made of the password in Unicode NFC, of whichever form the
+/// old one was.
 ///
 /// # Errors
 ///
@@ -131,7 +146,10 @@ mod tests {
     use crate::password::{Cryptpass, HashKind, Seal};
 
     fn key(member: usize) -> Key {
-        Key { site: SiteId::parse("1").unwrap(), member: MemberId::parse(&member.to_string()).unwrap() }
+        Key {
+            site: SiteId::parse("1").unwrap(),
+            member: MemberId::parse(&member.to_string()).unwrap(),
+        }
     }
 
     fn password(text: &str) -> Password {
@@ -187,7 +205,8 @@ mod tests {
     fn only_a_hash_of_another_kind_is_queued() {
         let (queue, woken) = queue();
         let bcrypt = hasher(HashKind::Bcrypt).hash(&password("secret")).unwrap();
-        let wrapped = hasher(HashKind::Argon2id).wrap(&Cryptpass::parse("41R19prsa7NLQ").unwrap()).unwrap();
+        let wrapped =
+            hasher(HashKind::Argon2id).wrap(&Cryptpass::parse("41R19prsa7NLQ").unwrap()).unwrap();
         let sealed = Stored::Sealed(Seal::from_bytes(vec![0; 104]));
         for stored in [Stored::Hash(bcrypt), Stored::Wrapped(wrapped), sealed] {
             queue.note(key(71), &stored, &password("secret"));
@@ -226,10 +245,12 @@ mod tests {
             ("cafe\u{301}", "caf\u{e9}", None),
         ] {
             let old = hasher(HashKind::Argon2id).hash(&password(sent)).unwrap();
-            let new = rehashed(&mut bcrypt, &Rehash { key: key(71), old, typed: password(typed) }).unwrap();
+            let new = rehashed(&mut bcrypt, &Rehash { key: key(71), old, typed: password(typed) })
+                .unwrap();
             assert_eq!(new.is_some(), made.is_some(), "{sent:?}, {typed:?}");
             for (new, made) in new.iter().zip(made) {
-                let opens = verify_hash_in(&mut bcrypt.workspace, &new.new, &password(made)).unwrap();
+                let opens =
+                    verify_hash_in(&mut bcrypt.workspace, &new.new, &password(made)).unwrap();
                 assert!(opens, "{sent:?}, {typed:?}");
             }
         }
@@ -239,6 +260,11 @@ mod tests {
     fn debug_shows_no_secret() {
         let rehash = Rehash { key: key(71), old: argon2id(), typed: password("hunter2") };
         let shown = format!("{rehash:?}");
-        assert!(shown.contains("Hash(***)") && shown.contains("Password(***)") && !shown.contains("hunter2"), "{shown}");
+        assert!(
+            shown.contains("Hash(***)")
+                && shown.contains("Password(***)")
+                && !shown.contains("hunter2"),
+            "{shown}"
+        );
     }
 }

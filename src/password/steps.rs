@@ -31,13 +31,21 @@ pub(super) enum Step {
 impl Step {
     /// argon2id with these parameters.
     pub(super) fn argon2id(params: &argon2::Params) -> Self {
-        Step::Argon2id { memory_kib: params.m_cost(), passes: params.t_cost(), lanes: params.p_cost() }
+        Step::Argon2id {
+            memory_kib: params.m_cost(),
+            passes: params.t_cost(),
+            lanes: params.p_cost(),
+        }
     }
 
     /// The step of a new hash.
     fn configured(cost: Cost) -> Self {
         match cost.kind {
-            HashKind::Argon2id => Step::Argon2id { memory_kib: cost.memory_kib, passes: cost.passes, lanes: ARGON2_LANES },
+            HashKind::Argon2id => Step::Argon2id {
+                memory_kib: cost.memory_kib,
+                passes: cost.passes,
+                lanes: ARGON2_LANES,
+            },
             HashKind::Bcrypt => Step::Crypt(CryptCost::bcrypt(cost.bcrypt)),
         }
     }
@@ -46,7 +54,8 @@ impl Step {
     fn is_cheap(self) -> bool {
         match self {
             Step::Argon2id { memory_kib, passes, .. } => {
-                u64::from(memory_kib) * u64::from(passes) <= u64::from(ARGON2_MEMORY_KIB) * u64::from(ARGON2_PASSES)
+                u64::from(memory_kib) * u64::from(passes)
+                    <= u64::from(ARGON2_MEMORY_KIB) * u64::from(ARGON2_PASSES)
             }
             Step::Crypt(cost) => cost.is_at_most(CHEAP_SHA_ROUNDS_MAX, BCRYPT_COST),
         }
@@ -83,16 +92,21 @@ impl Steps {
                 None => counts.push((step, 1)),
             }
         }
-        counts.retain(|&(step, count)| step != self.configured && (step.is_cheap() || count * DEAR_ROWS_ONE_IN >= rows.len()));
+        counts.retain(|&(step, count)| {
+            step != self.configured && (step.is_cheap() || count * DEAR_ROWS_ONE_IN >= rows.len())
+        });
         counts.sort_by_key(|&(_, count)| std::cmp::Reverse(count));
         self.others().sampled = counts.into_iter().take(OTHERS_MAX).map(|(step, _)| step).collect();
     }
 
-    /// Takes the kinds that a login computed for its row: from the next login on everybody spends them.
+    /// Takes the kinds that a login computed for its row: from the next login on everybody spends
+    /// them.
     pub(super) fn met(&self, steps: impl Iterator<Item = Step>) {
         let mut others = self.others();
         for step in steps {
-            let is_new = step != self.configured && !others.sampled.contains(&step) && !others.met.contains(&step);
+            let is_new = step != self.configured
+                && !others.sampled.contains(&step)
+                && !others.met.contains(&step);
             if is_new && step.is_cheap() && others.met.len() < OTHERS_MAX {
                 others.met.push(step);
             }
@@ -153,7 +167,8 @@ mod tests {
     #[test]
     fn a_dear_kind_counts_where_a_quarter_of_the_rows_is_of_it() {
         let steps = Steps::new(Cost::new(HashKind::Bcrypt));
-        let rows = |dear: usize| [vec![bcrypt(12).1; dear], vec![bcrypt(10).1; 100 - dear]].concat();
+        let rows =
+            |dear: usize| [vec![bcrypt(12).1; dear], vec![bcrypt(10).1; 100 - dear]].concat();
         steps.sample(&rows(24));
         assert_eq!(steps.all(), [bcrypt(10).0]);
         steps.sample(&rows(25));
@@ -166,7 +181,10 @@ mod tests {
         steps.sample(&[wrapped("41R19prsa7NLQ")]);
         let cheap = Step::Argon2id { memory_kib: 8, passes: 1, lanes: 1 };
         assert_eq!(steps.all().len(), 3);
-        assert!(steps.all().contains(&cheap) && steps.all().iter().any(|step| matches!(step, Step::Crypt(_))));
+        assert!(
+            steps.all().contains(&cheap)
+                && steps.all().iter().any(|step| matches!(step, Step::Crypt(_)))
+        );
     }
 
     #[test]

@@ -1,8 +1,10 @@
-//! The vault: one key in the data dir, under which a password waits in the database until it is hashed.
+//! The vault: one key in the data dir, under which a password waits in the database until it is
+//! hashed.
 //!
-//! A seal is `nonce (24) || ciphertext || tag (16)` of XChaCha20-Poly1305 with a random nonce. It is bound to its member: moved to
-//! another row it does not open. The plaintext is `kind (1) || length (2, big-endian) || text || zeros` up to a multiple of
-//! [`PADDING_BYTES`], so that a seal does not tell how long the usual password is.
+//! A seal is `nonce (24) || ciphertext || tag (16)` of XChaCha20-Poly1305 with a random nonce. It
+//! is bound to its member: moved to another row it does not open. The plaintext is `kind (1) ||
+//! length (2, big-endian) || text || zeros` up to a multiple of [`PADDING_BYTES`], so that a seal
+//! does not tell how long the usual password is.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -64,7 +66,12 @@ pub struct KeyId(pub [u8; 16]);
 
 impl KeyId {
     fn of(key: &[u8; KEY_BYTES]) -> Self {
-        let digest: [u8; 32] = Sha256::new().chain_update(DOMAIN).chain_update(b" id").chain_update(key).finalize().into();
+        let digest: [u8; 32] = Sha256::new()
+            .chain_update(DOMAIN)
+            .chain_update(b" id")
+            .chain_update(key)
+            .finalize()
+            .into();
         let (id, _) = digest.split_first_chunk().expect("16 of 32 bytes");
         Self(*id)
     }
@@ -77,12 +84,14 @@ impl Vault {
         Self { cipher: Arc::new(XChaCha20Poly1305::new((&*key).into())), id: KeyId::of(&key) }
     }
 
-    /// Makes a new key and its file, mode 0600, which is on disk when this returns. A file that is there is left alone: an error.
+    /// Makes a new key and its file, mode 0600, which is on disk when this returns. A file that is
+    /// there is left alone: an error.
     pub fn create(path: &Path) -> Result<Self, KeyFileError> {
         key_file::create(path).map(|key| Self::from_key(*key))
     }
 
-    /// Reads the key file and changes nothing about it. The line break at its end may be missing: secret stores trim it.
+    /// Reads the key file and changes nothing about it. The line break at its end may be missing:
+    /// secret stores trim it.
     pub fn load(path: &Path) -> Result<Self, KeyFileError> {
         key_file::load(path).map(|key| Self::from_key(*key))
     }
@@ -107,7 +116,8 @@ impl Vault {
         read(&self.plain(key, seal)?).ok_or(OpenError::Content)
     }
 
-    /// Whether both seals of this member open and hold the same kind of credential with the same text, compared in constant time.
+    /// Whether both seals of this member open and hold the same kind of credential with the same
+    /// text, compared in constant time.
     pub fn same_secret(&self, key: Key, a: &Seal, b: &Seal) -> bool {
         let (Ok(a), Ok(b)) = (self.plain(key, a), self.plain(key, b)) else {
             return false;
@@ -122,7 +132,8 @@ impl Vault {
         bytes.resize(NONCE_BYTES + padded, 0);
         let (nonce, body) = bytes.split_at_mut(NONCE_BYTES);
         random(nonce);
-        let length = u16::try_from(text.len()).expect("a password is at most 1024 bytes, a cryptpass shorter");
+        let length = u16::try_from(text.len())
+            .expect("a password is at most 1024 bytes, a cryptpass shorter");
         body[0] = kind;
         body[1..HEAD_BYTES].copy_from_slice(&length.to_be_bytes());
         body[HEAD_BYTES..HEAD_BYTES + text.len()].copy_from_slice(text.as_bytes());
@@ -144,14 +155,21 @@ impl Vault {
             return Err(OpenError::Length(bytes.len()));
         };
         let mut plain = Zeroizing::new(body.to_vec());
-        let opened = self.cipher.decrypt_inout_detached(&nonce, &bound_to(key), plain.as_mut_slice().into(), &tag);
+        let opened = self.cipher.decrypt_inout_detached(
+            &nonce,
+            &bound_to(key),
+            plain.as_mut_slice().into(),
+            &tag,
+        );
         opened.map(|()| plain).map_err(|_| OpenError::Tag)
     }
 }
 
 /// Whether a seal has this length: nonce, a padded plaintext, tag.
 pub(super) fn is_seal_length(bytes: usize) -> bool {
-    bytes.checked_sub(NONCE_BYTES + TAG_BYTES).is_some_and(|body| body > 0 && body % PADDING_BYTES == 0)
+    bytes
+        .checked_sub(NONCE_BYTES + TAG_BYTES)
+        .is_some_and(|body| body > 0 && body % PADDING_BYTES == 0)
 }
 
 /// The associated data: the domain and both ids, big-endian.
@@ -179,9 +197,11 @@ fn read(plain: &[u8]) -> Option<Opened> {
     }
 }
 
-/// Straight from the system: measured at a fraction of a microsecond, it needs no generator of ours in between.
+/// Straight from the system: measured at a fraction of a microsecond, it needs no generator of ours
+/// in between.
 fn random(bytes: &mut [u8]) {
-    getrandom::fill(bytes).expect("getrandom(2) gives up to 256 bytes whole, once the system has started");
+    getrandom::fill(bytes)
+        .expect("getrandom(2) gives up to 256 bytes whole, once the system has started");
 }
 
 #[cfg(test)]
@@ -214,7 +234,10 @@ mod tests {
         bytes.extend_from_slice(plain);
         let nonce = XNonce::try_from(&bytes[..NONCE_BYTES]).unwrap();
         let body = &mut bytes[NONCE_BYTES..];
-        let tag = vault().cipher.encrypt_inout_detached(&nonce, &bound_to(key("5", "71")), body.into()).unwrap();
+        let tag = vault()
+            .cipher
+            .encrypt_inout_detached(&nonce, &bound_to(key("5", "71")), body.into())
+            .unwrap();
         bytes.extend_from_slice(&tag);
         Seal(bytes)
     }
@@ -222,7 +245,15 @@ mod tests {
     #[test]
     fn what_is_sealed_opens_again_as_what_it_was() {
         let key = key("5", "71");
-        for text in ["x", "\0", "41R19prsa7NLQ", &"é".repeat(512), &"x".repeat(61), &"x".repeat(62), &"x".repeat(1024)] {
+        for text in [
+            "x",
+            "\0",
+            "41R19prsa7NLQ",
+            &"é".repeat(512),
+            &"x".repeat(61),
+            &"x".repeat(62),
+            &"x".repeat(1024),
+        ] {
             let seal = vault().seal_password(key, &password(text));
             assert_eq!(vault().open(key, &seal).map(text_of), Ok(format!("password {text}")));
         }
@@ -232,8 +263,16 @@ mod tests {
 
     #[test]
     fn a_seal_tells_the_length_in_steps_of_64_alone() {
-        for (text, bytes) in [(1, 104), (61, 104), (62, 168), (125, 168), (126, 232), (1024, 1128)] {
-            assert_eq!(vault().seal_password(key("5", "71"), &password(&"x".repeat(text))).as_bytes().len(), bytes, "{text}");
+        for (text, bytes) in [(1, 104), (61, 104), (62, 168), (125, 168), (126, 232), (1024, 1128)]
+        {
+            assert_eq!(
+                vault()
+                    .seal_password(key("5", "71"), &password(&"x".repeat(text)))
+                    .as_bytes()
+                    .len(),
+                bytes,
+                "{text}"
+            );
         }
     }
 
@@ -243,7 +282,10 @@ mod tests {
         for other in [key("5", "72"), key("6", "71"), key("71", "5")] {
             assert_eq!(vault().open(other, &seal).map(text_of), Err(OpenError::Tag));
         }
-        assert_eq!(Vault::from_key([8; 32]).open(key("5", "71"), &seal).map(text_of), Err(OpenError::Tag));
+        assert_eq!(
+            Vault::from_key([8; 32]).open(key("5", "71"), &seal).map(text_of),
+            Err(OpenError::Tag)
+        );
     }
 
     #[test]
@@ -252,7 +294,11 @@ mod tests {
         for at in 0..seal.0.len() {
             let mut bytes = seal.0.clone();
             bytes[at] ^= 1;
-            assert_eq!(vault().open(key("5", "71"), &Seal(bytes)).map(text_of), Err(OpenError::Tag), "{at}");
+            assert_eq!(
+                vault().open(key("5", "71"), &Seal(bytes)).map(text_of),
+                Err(OpenError::Tag),
+                "{at}"
+            );
             let cut = Seal(seal.0[..at].to_vec());
             assert_eq!(vault().open(key("5", "71"), &cut).map(text_of), Err(OpenError::Length(at)));
         }
@@ -261,7 +307,10 @@ mod tests {
     #[test]
     fn a_plaintext_that_no_seal_of_ours_holds_is_an_error() {
         let plain = |head: &[u8], bytes: usize| [head, &vec![0; bytes - head.len()]].concat();
-        assert_eq!(vault().open(key("5", "71"), &seal_of(&plain(&[1, 0, 1, b'x'], 64))).map(text_of), Ok("password x".into()));
+        assert_eq!(
+            vault().open(key("5", "71"), &seal_of(&plain(&[1, 0, 1, b'x'], 64))).map(text_of),
+            Ok("password x".into())
+        );
         for (plain, reason) in [
             (plain(&[0, 0, 1, b'x'], 64), "kind 0"),
             (plain(&[3, 0, 1, b'x'], 64), "kind 3"),
@@ -274,7 +323,11 @@ mod tests {
             (plain(&[2, 0, 1, b'x'], 64), "not a crypt string"),
             ([&[1, 4, 1][..], &[b'x'; 1149]].concat(), "1025 bytes"),
         ] {
-            assert_eq!(vault().open(key("5", "71"), &seal_of(&plain)).map(text_of), Err(OpenError::Content), "{reason}");
+            assert_eq!(
+                vault().open(key("5", "71"), &seal_of(&plain)).map(text_of),
+                Err(OpenError::Content),
+                "{reason}"
+            );
         }
     }
 

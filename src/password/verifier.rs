@@ -1,4 +1,5 @@
-//! The same question as in `verify`, at a cost that does not tell what kind of row was asked, or whether there was one.
+//! The same question as in `verify`, at a cost that does not tell what kind of row was asked, or
+//! whether there was one.
 
 use std::sync::Arc;
 
@@ -24,9 +25,10 @@ impl Verifier {
         Self { workspace: Workspace::default(), steps }
     }
 
-    /// Whether `typed` is the password of this row; nobody's is none. Of all [`Steps`] what the row itself does not compute is made
-    /// up for by computing it for nothing: for nobody, for a sealed password (also a right one), for a row of another kind and for
-    /// one that is broken. A wrong password that has other spellings, in Windows-1252 or Unicode NFC, costs as many, since a
+    /// Whether `typed` is the password of this row; nobody's is none. Of all [`Steps`] what the row
+    /// itself does not compute is made up for by computing it for nothing: for nobody, for a sealed
+    /// password (also a right one), for a row of another kind and for one that is broken. A wrong
+    /// password that has other spellings, in Windows-1252 or Unicode NFC, costs as many, since a
     /// wrapped row has to try them all.
     pub fn verify_at_equal_cost(
         &mut self,
@@ -35,7 +37,9 @@ impl Verifier {
         typed: &Password,
     ) -> Result<bool, VerifyError> {
         self.workspace.begin();
-        let answer = row.map_or(Ok(false), |(stored, key)| verify_in(&mut self.workspace, stored, key, vault, typed));
+        let answer = row.map_or(Ok(false), |(stored, key)| {
+            verify_in(&mut self.workspace, stored, key, vault, typed)
+        });
         self.steps.met(self.workspace.computed());
         let opened = matches!(answer, Ok(true));
         let due = if opened { 1 } else { spellings(typed).len() as u64 };
@@ -45,7 +49,8 @@ impl Verifier {
                 wasted = wasted.and(self.waste(step, typed));
             }
         }
-        // Where there is no memory, a name that nobody has is answered as one whose hash could not be computed.
+        // Where there is no memory, a name that nobody has is answered as one whose hash could not
+        // be computed.
         if opened { answer } else { wasted.map_err(VerifyError::Argon2).and(answer) }
     }
 
@@ -57,10 +62,14 @@ impl Verifier {
     fn waste(&mut self, step: Step, typed: &Password) -> Result<(), argon2::Error> {
         match step {
             Step::Argon2id { memory_kib, passes, lanes } => {
-                let Ok(params) = Params::new(memory_kib, passes, lanes, Some(ARGON2_OUTPUT_BYTES)) else { return Ok(()) };
+                let Ok(params) = Params::new(memory_kib, passes, lanes, Some(ARGON2_OUTPUT_BYTES))
+                else {
+                    return Ok(());
+                };
                 let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
                 let mut output = [0; ARGON2_OUTPUT_BYTES];
-                let made = self.workspace.argon2id(&argon2, b"nobody", b"nobody's own salt", &mut output);
+                let made =
+                    self.workspace.argon2id(&argon2, b"nobody", b"nobody's own salt", &mut output);
                 std::hint::black_box(output);
                 made
             }
@@ -103,9 +112,14 @@ mod tests {
     fn rows() -> Vec<(&'static str, Stored)> {
         let cryptpass = Cryptpass::parse("41R19prsa7NLQ").unwrap();
         let mut hasher = Hasher::with_cheap_cost_for_tests(HashKind::Argon2id);
-        let bcrypt = Hasher::with_cheap_cost_for_tests(HashKind::Bcrypt).hash(&password("testtest")).unwrap();
+        let bcrypt = Hasher::with_cheap_cost_for_tests(HashKind::Bcrypt)
+            .hash(&password("testtest"))
+            .unwrap();
         vec![
-            ("a sealed password", Stored::Sealed(vault().seal_password(key(), &password("testtest")))),
+            (
+                "a sealed password",
+                Stored::Sealed(vault().seal_password(key(), &password("testtest"))),
+            ),
             ("a sealed cryptpass", Stored::Sealed(vault().seal_cryptpass(key(), &cryptpass))),
             ("argon2id", Stored::Hash(hasher.hash(&password("testtest")).unwrap())),
             ("bcrypt", Stored::Hash(bcrypt)),
@@ -121,10 +135,22 @@ mod tests {
     }
 
     /// What the verifier says, and what it computed how often.
-    fn asked(steps: &Arc<Steps>, row: Option<&Stored>, typed: &str) -> (Option<bool>, HashSet<(Step, u64)>) {
+    fn asked(
+        steps: &Arc<Steps>,
+        row: Option<&Stored>,
+        typed: &str,
+    ) -> (Option<bool>, HashSet<(Step, u64)>) {
         let mut verifier = Verifier::new(Arc::clone(steps));
-        let answer = verifier.verify_at_equal_cost(row.map(|stored| (stored, key())), &vault(), &password(typed));
-        let computed = verifier.workspace.computed().map(|step| (step, verifier.workspace.times(step))).collect();
+        let answer = verifier.verify_at_equal_cost(
+            row.map(|stored| (stored, key())),
+            &vault(),
+            &password(typed),
+        );
+        let computed = verifier
+            .workspace
+            .computed()
+            .map(|step| (step, verifier.workspace.times(step)))
+            .collect();
         (answer.ok(), computed)
     }
 
@@ -132,7 +158,8 @@ mod tests {
         steps.all().into_iter().map(|step| (step, times)).collect()
     }
 
-    /// Regression: after `--password-hash` was switched a row of the former kind cost both kinds, and nobody one.
+    /// Regression: after `--password-hash` was switched a row of the former kind cost both kinds,
+    /// and nobody one.
     #[test]
     fn every_row_costs_the_same_steps_and_so_does_nobody() {
         for kind in KINDS {
@@ -140,13 +167,23 @@ mod tests {
             assert_eq!(steps.all().len(), 3, "argon2id, bcrypt and DES");
             for (form, stored) in rows() {
                 let right = (Some(true), each(&steps, 1));
-                assert_eq!(asked(&steps, Some(&stored), "testtest"), right, "{kind}, {form}: right");
+                assert_eq!(
+                    asked(&steps, Some(&stored), "testtest"),
+                    right,
+                    "{kind}, {form}: right"
+                );
             }
-            for (typed, times) in [("testtesu", 1), ("\0", 1), ("日本", 1), ("testtesé", 2), ("é\0", 2)] {
+            for (typed, times) in
+                [("testtesu", 1), ("\0", 1), ("日本", 1), ("testtesé", 2), ("é\0", 2)]
+            {
                 let wrong = (Some(false), each(&steps, times));
                 assert_eq!(asked(&steps, None, typed), wrong, "{kind}, nobody: {typed:?}");
                 for (form, stored) in rows() {
-                    assert_eq!(asked(&steps, Some(&stored), typed), wrong, "{kind}, {form}: {typed:?}");
+                    assert_eq!(
+                        asked(&steps, Some(&stored), typed),
+                        wrong,
+                        "{kind}, {form}: {typed:?}"
+                    );
                 }
             }
         }
@@ -161,7 +198,11 @@ mod tests {
                 Stored::Hash(Hash::from_text("secret".into())),
                 Stored::Wrapped(Wrapped::from_text("41R19prsa7NLQ".into())),
             ] {
-                assert_eq!(asked(&steps, Some(&stored), "secret"), (None, each(&steps, 1)), "{kind}: {stored:?}");
+                assert_eq!(
+                    asked(&steps, Some(&stored), "secret"),
+                    (None, each(&steps, 1)),
+                    "{kind}: {stored:?}"
+                );
             }
         }
     }
@@ -204,14 +245,19 @@ mod tests {
         for _ in 0..2 {
             for (form, stored) in rows() {
                 for (typed, opens) in [("testtest", true), ("testtesu", false)] {
-                    let answer = verifier.verify_at_equal_cost(Some((&stored, key())), &vault(), &password(typed));
+                    let answer = verifier.verify_at_equal_cost(
+                        Some((&stored, key())),
+                        &vault(),
+                        &password(typed),
+                    );
                     assert_eq!(answer.unwrap(), opens, "{form}: {typed}");
                 }
             }
         }
     }
 
-    /// Regression: a name that nobody has was answered "wrong", and one that somebody has was counted as a wrong password.
+    /// Regression: a name that nobody has was answered "wrong", and one that somebody has was
+    /// counted as a wrong password.
     #[test]
     fn without_memory_no_login_is_answered_but_a_right_password_that_needs_none() {
         for kind in KINDS {
@@ -219,14 +265,24 @@ mod tests {
             let asked = |row: Option<&Stored>, typed: &str| {
                 let mut verifier = Verifier::new(Arc::clone(&steps));
                 verifier.workspace = Workspace::reserving(|_, _| false);
-                verifier.verify_at_equal_cost(row.map(|stored| (stored, key())), &vault(), &password(typed))
+                verifier.verify_at_equal_cost(
+                    row.map(|stored| (stored, key())),
+                    &vault(),
+                    &password(typed),
+                )
             };
-            let is_passing = |answer: Result<bool, VerifyError>| answer.is_err_and(|error| error.is_passing());
+            let is_passing =
+                |answer: Result<bool, VerifyError>| answer.is_err_and(|error| error.is_passing());
             assert!(is_passing(asked(None, "testtest")), "{kind}: nobody");
             for (form, stored) in rows() {
                 assert!(is_passing(asked(Some(&stored), "testtesu")), "{kind}, {form}: wrong");
-                let needs_none = ["a sealed password", "a sealed cryptpass", "bcrypt"].contains(&form);
-                assert_eq!(asked(Some(&stored), "testtest").ok(), needs_none.then_some(true), "{kind}, {form}: right");
+                let needs_none =
+                    ["a sealed password", "a sealed cryptpass", "bcrypt"].contains(&form);
+                assert_eq!(
+                    asked(Some(&stored), "testtest").ok(),
+                    needs_none.then_some(true),
+                    "{kind}, {form}: right"
+                );
             }
         }
     }

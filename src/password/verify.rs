@@ -1,7 +1,7 @@
 //! The question every login asks: is what was typed the password of this row?
 //!
-//! The answer to a row that is broken is an error, never yes, and there is no text in a row that takes unbounded time or memory
-//! to refuse. Secrets are compared in constant time.
+//! The answer to a row that is broken is an error, never yes, and there is no text in a row that
+//! takes unbounded time or memory to refuse. Secrets are compared in constant time.
 
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Algorithm, Argon2, Params, Version};
@@ -18,8 +18,8 @@ use super::workspace::Workspace;
 use super::{Cryptpass, Hash, OpenError, Opened, Password, Stored, Vault, Wrapped};
 use crate::member::{Key, Member};
 
-/// Most memory that a stored argon2id text may ask for, in KiB: room to raise our own cost, and none for a damaged row to end
-/// the process.
+/// Most memory that a stored argon2id text may ask for, in KiB: room to raise our own cost, and
+/// none for a damaged row to end the process.
 const ARGON2_MEMORY_KIB_MAX: u32 = 128 * 1024;
 /// Most passes that a stored argon2id text may ask for.
 const ARGON2_PASSES_MAX: u32 = 16;
@@ -33,10 +33,14 @@ pub enum VerifyError {
     #[error("the sealed password cannot be opened: {0}")]
     Sealed(#[from] OpenError),
     /// The column `password` has neither of our hashes.
-    #[error("the stored hash is neither argon2id nor bcrypt in the form and within the cost that this version knows")]
+    #[error(
+        "the stored hash is neither argon2id nor bcrypt in the form and within the cost that this version knows"
+    )]
     Hash,
     /// The column has no wrapped cryptpass.
-    #[error("the stored cryptpass is not a crypt(3) setting and an argon2id hash that this version knows")]
+    #[error(
+        "the stored cryptpass is not a crypt(3) setting and an argon2id hash that this version knows"
+    )]
     Wrapped,
     /// argon2id found no memory.
     #[error("argon2id: {0}")]
@@ -47,7 +51,8 @@ pub enum VerifyError {
 }
 
 impl VerifyError {
-    /// Whether the system gave no memory, so that it is to be tried again: nothing is known of the row or the password then.
+    /// Whether the system gave no memory, so that it is to be tried again: nothing is known of the
+    /// row or the password then.
     pub fn is_passing(&self) -> bool {
         matches!(self, VerifyError::Argon2(argon2::Error::OutOfMemory))
     }
@@ -58,10 +63,15 @@ pub fn verify_member(row: &Member, vault: &Vault, typed: &Password) -> Result<bo
     verify(&row.credential.stored, row.key, vault, typed)
 }
 
-/// Whether `typed` is the password that `stored` keeps for the member `key`. Takes as long as the form needs: a sealed password
-/// microseconds, a hash tens of milliseconds, a wrapped cryptpass that and its crypt(3), twice for a wrong password that is not
-/// ASCII.
-pub fn verify(stored: &Stored, key: Key, vault: &Vault, typed: &Password) -> Result<bool, VerifyError> {
+/// Whether `typed` is the password that `stored` keeps for the member `key`. Takes as long as the
+/// form needs: a sealed password microseconds, a hash tens of milliseconds, a wrapped cryptpass
+/// that and its crypt(3), twice for a wrong password that is not ASCII.
+pub fn verify(
+    stored: &Stored,
+    key: Key,
+    vault: &Vault,
+    typed: &Password,
+) -> Result<bool, VerifyError> {
     verify_in(&mut Workspace::default(), stored, key, vault, typed)
 }
 
@@ -83,21 +93,29 @@ pub(super) fn verify_in(
         },
         // A hash of today is of the password in NFC, one of before of the password as it was sent.
         Stored::Hash(hash) => Ok(verify_hash_in(workspace, hash, typed)?
-            || typed.in_nfc().map_or(Ok(false), |normal| verify_hash_in(workspace, hash, &normal))?),
+            || typed
+                .in_nfc()
+                .map_or(Ok(false), |normal| verify_hash_in(workspace, hash, &normal))?),
         Stored::Wrapped(wrapped) => {
             let (setting, phc) = parts(wrapped)?;
-            crypt_fits(workspace, setting, typed, |workspace, made| phc.fits(workspace, made.as_bytes()))
+            crypt_fits(workspace, setting, typed, |workspace, made| {
+                phc.fits(workspace, made.as_bytes())
+            })
         }
     }
 }
 
-/// Whether `typed` is the password of this hash. What bcrypt cannot hold (over 72 bytes, or a NUL) is the password of no bcrypt
-/// hash, since [`super::Hasher::hash`] gives bcrypt to none of them.
+/// Whether `typed` is the password of this hash. What bcrypt cannot hold (over 72 bytes, or a NUL)
+/// is the password of no bcrypt hash, since [`super::Hasher::hash`] gives bcrypt to none of them.
 pub fn verify_hash(hash: &Hash, typed: &Password) -> Result<bool, VerifyError> {
     verify_hash_in(&mut Workspace::default(), hash, typed)
 }
 
-pub(super) fn verify_hash_in(workspace: &mut Workspace, hash: &Hash, typed: &Password) -> Result<bool, VerifyError> {
+pub(super) fn verify_hash_in(
+    workspace: &mut Workspace,
+    hash: &Hash,
+    typed: &Password,
+) -> Result<bool, VerifyError> {
     if let Some(phc) = Phc::parse(hash.as_str()) {
         return phc.fits(workspace, typed.expose().as_bytes());
     }
@@ -110,17 +128,24 @@ pub(super) fn verify_hash_in(workspace: &mut Workspace, hash: &Hash, typed: &Pas
     bcrypt_fits(workspace, hash, typed)
 }
 
-/// Whether `hash` is the bcrypt hash that release 0.1 made of a password that is too long for bcrypt: of its first 72 bytes. It opens
-/// nothing any more, but the same password that comes again is no other one.
+/// Whether `hash` is the bcrypt hash that release 0.1 made of a password that is too long for
+/// bcrypt: of its first 72 bytes. It opens nothing any more, but the same password that comes again
+/// is no other one.
 pub(super) fn was_made_of(hash: &Hash, password: &Password) -> bool {
-    !bcrypt_holds(password) && is_bcrypt(hash) && bcrypt_fits(&mut Workspace::default(), hash, password).unwrap_or(false)
+    !bcrypt_holds(password)
+        && is_bcrypt(hash)
+        && bcrypt_fits(&mut Workspace::default(), hash, password).unwrap_or(false)
 }
 
 fn is_bcrypt(hash: &Hash) -> bool {
     split(hash.as_str()).is_some_and(|(setting, _)| setting.is_bcrypt())
 }
 
-fn bcrypt_fits(workspace: &mut Workspace, hash: &Hash, password: &Password) -> Result<bool, VerifyError> {
+fn bcrypt_fits(
+    workspace: &mut Workspace,
+    hash: &Hash,
+    password: &Password,
+) -> Result<bool, VerifyError> {
     let (setting, _) = split(hash.as_str()).ok_or(VerifyError::Hash)?;
     let made = workspace.crypt(setting, password.expose().as_bytes())?;
     Ok(made.is_some_and(|made| made.as_bytes().ct_eq(hash.as_str().as_bytes()).into()))
@@ -131,10 +156,15 @@ pub fn wrapped_holds(wrapped: &Wrapped, cryptpass: &Cryptpass) -> Result<bool, V
     wrapped_holds_in(&mut Workspace::default(), wrapped, cryptpass)
 }
 
-pub(super) fn wrapped_holds_in(workspace: &mut Workspace, wrapped: &Wrapped, cryptpass: &Cryptpass) -> Result<bool, VerifyError> {
+pub(super) fn wrapped_holds_in(
+    workspace: &mut Workspace,
+    wrapped: &Wrapped,
+    cryptpass: &Cryptpass,
+) -> Result<bool, VerifyError> {
     let (setting, phc) = parts(wrapped)?;
     // The setting is no secret, and another one is an answer without any hashing.
-    let same_setting = split(cryptpass.expose()).is_some_and(|(given, _)| given.as_str() == setting.as_str());
+    let same_setting =
+        split(cryptpass.expose()).is_some_and(|(given, _)| given.as_str() == setting.as_str());
     Ok(same_setting && phc.fits(workspace, cryptpass.expose().as_bytes())?)
 }
 
@@ -145,12 +175,20 @@ pub(super) fn is_hash(text: &str) -> bool {
 
 /// Whether this text is a setting and an argon2id hash.
 pub(super) fn is_wrapped(text: &str) -> bool {
-    text.split_once(' ').is_some_and(|(setting, phc)| Setting::parse(setting).is_some() && Phc::parse(phc).is_some())
+    text.split_once(' ').is_some_and(|(setting, phc)| {
+        Setting::parse(setting).is_some() && Phc::parse(phc).is_some()
+    })
 }
 
-fn cryptpass_fits(workspace: &mut Workspace, cryptpass: &Cryptpass, typed: &Password) -> Result<bool, VerifyError> {
+fn cryptpass_fits(
+    workspace: &mut Workspace,
+    cryptpass: &Cryptpass,
+    typed: &Password,
+) -> Result<bool, VerifyError> {
     let (setting, _) = split(cryptpass.expose()).ok_or(VerifyError::Wrapped)?;
-    crypt_fits(workspace, setting, typed, |_, made| Ok(made.as_bytes().ct_eq(cryptpass.expose().as_bytes()).into()))
+    crypt_fits(workspace, setting, typed, |_, made| {
+        Ok(made.as_bytes().ct_eq(cryptpass.expose().as_bytes()).into())
+    })
 }
 
 /// Tries the crypt string of each of the [`spellings`].
@@ -170,8 +208,8 @@ fn crypt_fits(
     Ok(false)
 }
 
-/// The slow computations that a login at this form costs. None for a seal, which is soon of another form, and for a text that
-/// [`verify`] cannot answer for.
+/// The slow computations that a login at this form costs. None for a seal, which is soon of another
+/// form, and for a text that [`verify`] cannot answer for.
 pub(super) fn steps_of(stored: &Stored) -> Vec<Step> {
     match stored {
         Stored::Sealed(_) => Vec::new(),
@@ -179,14 +217,16 @@ pub(super) fn steps_of(stored: &Stored) -> Vec<Step> {
             let bcrypt = || split(hash.as_str()).map(|(setting, _)| Step::Crypt(setting.cost()));
             Phc::parse(hash.as_str()).map(|phc| phc.step()).or_else(bcrypt).into_iter().collect()
         }
-        Stored::Wrapped(wrapped) => {
-            parts(wrapped).map_or_else(|_| Vec::new(), |(setting, phc)| vec![Step::Crypt(setting.cost()), phc.step()])
-        }
+        Stored::Wrapped(wrapped) => parts(wrapped).map_or_else(
+            |_| Vec::new(),
+            |(setting, phc)| vec![Step::Crypt(setting.cost()), phc.step()],
+        ),
     }
 }
 
-/// The typed text as UTF-8, then as Windows-1252, because NATS made a cryptpass of the bytes that the browser of that day sent, and its
-/// pages were not always UTF-8; and both in Unicode NFC, where that is another text.
+/// The typed text as UTF-8, then as Windows-1252, because NATS made a cryptpass of the bytes that
+/// the browser of that day sent, and its pages were not always UTF-8; and both in Unicode NFC,
+/// where that is another text.
 pub(super) fn spellings(typed: &Password) -> Vec<Zeroizing<Vec<u8>>> {
     let mut spellings = Vec::with_capacity(2);
     for text in [Some(typed), typed.in_nfc().as_ref()].into_iter().flatten() {
@@ -229,8 +269,10 @@ impl Phc {
         let bounded = params.m_cost() <= ARGON2_MEMORY_KIB_MAX
             && params.t_cost() <= ARGON2_PASSES_MAX
             && params.p_cost() <= ARGON2_LANES_MAX;
-        let ours = hash.algorithm == Algorithm::Argon2id.ident() && hash.version == Some(Version::V0x13.into());
-        let whole = hash.salt.is_some() && hash.hash.is_some_and(|output| output.len() == ARGON2_OUTPUT_BYTES);
+        let ours = hash.algorithm == Algorithm::Argon2id.ident()
+            && hash.version == Some(Version::V0x13.into());
+        let whole = hash.salt.is_some()
+            && hash.hash.is_some_and(|output| output.len() == ARGON2_OUTPUT_BYTES);
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
         (bounded && ours && whole).then_some(Self { argon2, hash })
     }
@@ -277,7 +319,10 @@ mod tests {
 
     /// A cryptpass in both forms that a row can have it in.
     fn sealed_and_wrapped(text: &str) -> [Stored; 2] {
-        [Stored::Sealed(vault().seal_cryptpass(key(), &cryptpass(text))), Stored::Wrapped(wrap(text))]
+        [
+            Stored::Sealed(vault().seal_cryptpass(key(), &cryptpass(text))),
+            Stored::Wrapped(wrap(text)),
+        ]
     }
 
     fn opens(stored: &Stored, typed: &str) -> bool {
@@ -321,7 +366,8 @@ mod tests {
         }
     }
 
-    /// Of a cryptpass in bcrypt's form 72 bytes count, as wherever it was made: NATS has no longer form of it.
+    /// Of a cryptpass in bcrypt's form 72 bytes count, as wherever it was made: NATS has no longer
+    /// form of it.
     #[test]
     fn a_bcrypt_cryptpass_keeps_its_own_meaning_72_bytes_count() {
         let password = "x".repeat(72);
@@ -338,7 +384,10 @@ mod tests {
                 }
             }
         }
-        assert!(Cryptpass::parse(&made.format_for_version(bcrypt::Version::TwoX)).is_none(), "the faulty form");
+        assert!(
+            Cryptpass::parse(&made.format_for_version(bcrypt::Version::TwoX)).is_none(),
+            "the faulty form"
+        );
     }
 
     #[test]
@@ -358,20 +407,35 @@ mod tests {
     #[test]
     fn a_password_opens_in_whatever_normal_form_it_was_sent_and_typed() {
         let (composed, decomposed) = ("p\u{e9}ss", "pe\u{301}ss");
-        let key = Key { site: crate::member::SiteId::parse("1").unwrap(), member: crate::member::MemberId::parse("1").unwrap() };
+        let key = Key {
+            site: crate::member::SiteId::parse("1").unwrap(),
+            member: crate::member::MemberId::parse("1").unwrap(),
+        };
         let vault = Vault::from_key([7; 32]);
         let password = |text: &str| Password::parse(text).unwrap();
-        let crypt = |bytes: &[u8]| Cryptpass::parse(&pwhash::unix::crypt(bytes, "$1$abcdefgh$").unwrap()).unwrap();
-        let mut hasher = super::super::Hasher::with_cheap_cost_for_tests(super::super::HashKind::Argon2id);
+        let crypt = |bytes: &[u8]| {
+            Cryptpass::parse(&pwhash::unix::crypt(bytes, "$1$abcdefgh$").unwrap()).unwrap()
+        };
+        let mut hasher =
+            super::super::Hasher::with_cheap_cost_for_tests(super::super::HashKind::Argon2id);
         for sent in [composed, decomposed] {
-            let pending =
-                crate::store::Pending { journal_id: 1, key, seal: vault.seal_password(key, &password(sent)), before: None };
-            let hashed = super::super::harden::hardened(&vault, &mut hasher, pending.clone()).unwrap().form;
+            let pending = crate::store::Pending {
+                journal_id: 1,
+                key,
+                seal: vault.seal_password(key, &password(sent)),
+                before: None,
+            };
+            let hashed =
+                super::super::harden::hardened(&vault, &mut hasher, pending.clone()).unwrap().form;
             let wrapped = Stored::Wrapped(hasher.wrap(&crypt(composed.as_bytes())).unwrap());
             let western = Stored::Wrapped(hasher.wrap(&crypt(b"p\xe9ss")).unwrap());
             for stored in [Stored::Sealed(pending.seal), hashed, wrapped, western] {
                 for typed in [composed, decomposed] {
-                    assert!(verify(&stored, key, &vault, &password(typed)).unwrap(), "{stored:?} {}", typed.escape_unicode());
+                    assert!(
+                        verify(&stored, key, &vault, &password(typed)).unwrap(),
+                        "{stored:?} {}",
+                        typed.escape_unicode()
+                    );
                 }
                 assert!(!verify(&stored, key, &vault, &password("pess")).unwrap());
             }
@@ -396,7 +460,9 @@ mod tests {
     #[test]
     fn a_wrapped_cryptpass_holds_the_one_it_was_made_of() {
         let wrapped = wrap("41R19prsa7NLQ");
-        for (text, same) in [("41R19prsa7NLQ", true), ("41R19prsa7NL.", false), ("7dTx9F2gGoM5w", false)] {
+        for (text, same) in
+            [("41R19prsa7NLQ", true), ("41R19prsa7NL.", false), ("7dTx9F2gGoM5w", false)]
+        {
             assert_eq!(wrapped_holds(&wrapped, &cryptpass(text)).unwrap(), same, "{text}");
         }
     }
@@ -416,7 +482,9 @@ mod tests {
 
     #[test]
     fn a_broken_row_is_a_fault_never_yes_and_costs_nothing_to_refuse() {
-        let good = Hasher::with_cheap_cost_for_tests(HashKind::Argon2id).hash(&password("secret")).unwrap();
+        let good = Hasher::with_cheap_cost_for_tests(HashKind::Argon2id)
+            .hash(&password("secret"))
+            .unwrap();
         let phc = good.as_str();
         for (text, reason) in [
             (String::new(), "empty"),
@@ -424,8 +492,14 @@ mod tests {
             ("*".into(), "a mark"),
             ("41R19prsa7NLQ".into(), "a crypt string that is not wrapped"),
             ("$1$abcdefgh$irWbblnpmw.5z7wgBnprh0".into(), "the same, MD5"),
-            ("$2y$31$abcdefghijklmnopqrstuu8.veTXNDPV2eEsdpKNczMw2otgh5LnK".into(), "bcrypt for days"),
-            ("$2y$10$abcdefghijklmnopqrstuu8.veTXNDPV2eEsdpKNczMw2otgh5Lé".into(), "bcrypt, not ASCII"),
+            (
+                "$2y$31$abcdefghijklmnopqrstuu8.veTXNDPV2eEsdpKNczMw2otgh5LnK".into(),
+                "bcrypt for days",
+            ),
+            (
+                "$2y$10$abcdefghijklmnopqrstuu8.veTXNDPV2eEsdpKNczMw2otgh5Lé".into(),
+                "bcrypt, not ASCII",
+            ),
             ("$argon2id$".into(), "a name alone"),
             ("$argon2id$v=19$m=8,t=1,p=1".into(), "no salt"),
             ("$argon2id$v=19$m=8,t=1,p=1$AAAAAAAAAAAAAAAAAAAAAA".into(), "no hash"),
@@ -468,7 +542,13 @@ mod tests {
             "41R19prsa7NLQ".into(),
         ] {
             let stored = Stored::Wrapped(Wrapped::from_text(broken.clone()));
-            assert!(matches!(verify(&stored, key(), &vault(), &password("testtest")), Err(VerifyError::Wrapped)), "{broken}");
+            assert!(
+                matches!(
+                    verify(&stored, key(), &vault(), &password("testtest")),
+                    Err(VerifyError::Wrapped)
+                ),
+                "{broken}"
+            );
         }
     }
 
@@ -476,7 +556,10 @@ mod tests {
     fn a_broken_seal_is_a_fault() {
         for bytes in [vec![], vec![0; 40], vec![0; 104], vec![0; 105]] {
             let stored = Stored::Sealed(Seal::from_bytes(bytes));
-            assert!(matches!(verify(&stored, key(), &vault(), &password("x")), Err(VerifyError::Sealed(_))));
+            assert!(matches!(
+                verify(&stored, key(), &vault(), &password("x")),
+                Err(VerifyError::Sealed(_))
+            ));
         }
     }
 }

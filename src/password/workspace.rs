@@ -1,4 +1,5 @@
-//! Where slow hashes are computed: memory that is kept from one to the next, and a count of them for the login at hand.
+//! Where slow hashes are computed: memory that is kept from one to the next, and a count of them
+//! for the login at hand.
 
 use argon2::{Argon2, Block, Error};
 
@@ -8,7 +9,8 @@ use super::cost::ARGON2_MEMORY_KIB;
 use super::crypt::{CryptError, Setting};
 use super::steps::Step;
 
-/// Most memory that is kept, in blocks of 1 KiB: what our own cost needs. A stored hash may ask for more, and that is given back.
+/// Most memory that is kept, in blocks of 1 KiB: what our own cost needs. A stored hash may ask for
+/// more, and that is given back.
 const BLOCKS_KEPT_MAX: usize = ARGON2_MEMORY_KIB as usize;
 
 /// Makes room for so many more blocks; `false` where the system gives no memory.
@@ -40,17 +42,25 @@ impl Workspace {
     }
 
     /// argon2id of a secret. It counts also where it fails.
-    pub(super) fn argon2id(&mut self, argon2: &Argon2<'_>, secret: &[u8], salt: &[u8], output: &mut [u8]) -> Result<(), Error> {
+    pub(super) fn argon2id(
+        &mut self,
+        argon2: &Argon2<'_>,
+        secret: &[u8],
+        salt: &[u8],
+        output: &mut [u8],
+    ) -> Result<(), Error> {
         self.count(Step::argon2id(argon2.params()));
         let needed = argon2.params().block_count();
         if let Some(missing) = needed.checked_sub(self.blocks.len()) {
-            // Memory may be short for a while: that says nothing of the password, and ends no process.
+            // Memory may be short for a while: that says nothing of the password, and ends no
+            // process.
             if missing > 0 && !(self.reserve)(&mut self.blocks, missing) {
                 return Err(Error::OutOfMemory);
             }
             self.blocks.resize(needed, Block::new());
         }
-        let made = argon2.hash_password_into_with_memory(secret, salt, output, &mut self.blocks[..needed]);
+        let made =
+            argon2.hash_password_into_with_memory(secret, salt, output, &mut self.blocks[..needed]);
         if self.blocks.len() > BLOCKS_KEPT_MAX {
             self.blocks = Vec::new();
         }
@@ -58,7 +68,11 @@ impl Workspace {
     }
 
     /// The crypt string of a password; `None`, and nothing computed, where it cannot have one.
-    pub(super) fn crypt(&mut self, setting: Setting<'_>, password: &[u8]) -> Result<Option<Zeroizing<String>>, CryptError> {
+    pub(super) fn crypt(
+        &mut self,
+        setting: Setting<'_>,
+        password: &[u8],
+    ) -> Result<Option<Zeroizing<String>>, CryptError> {
         let made = setting.crypt(password);
         if !matches!(made, Ok(None)) {
             self.count(Step::Crypt(setting.cost()));
@@ -102,7 +116,11 @@ mod tests {
     fn what_was_hashed_before_changes_no_hash() {
         let mut used = Workspace::default();
         for memory_kib in [8, 64, 16, 8, 64] {
-            assert_eq!(hash(&mut used, memory_kib), hash(&mut Workspace::default(), memory_kib), "{memory_kib}");
+            assert_eq!(
+                hash(&mut used, memory_kib),
+                hash(&mut Workspace::default(), memory_kib),
+                "{memory_kib}"
+            );
         }
         let times = |memory_kib| used.times(Step::Argon2id { memory_kib, passes: 1, lanes: 1 });
         assert_eq!([8, 16, 64].map(times), [2, 1, 2]);

@@ -1,5 +1,5 @@
-//! Captured postbacks in files, in two layouts: TMM's, with `key=value` lines and a blank line between postbacks, and urlencoded
-//! bodies, one a line.
+//! Captured postbacks in files, in two layouts: TMM's, with `key=value` lines and a blank line
+//! between postbacks, and urlencoded bodies, one a line.
 
 use std::fmt;
 use std::io::{self, BufRead, Cursor, Read as _};
@@ -10,8 +10,9 @@ use crate::fields::Fields;
 use crate::http::body::BODY_BYTES_MAX;
 use crate::text_file::BYTE_ORDER_MARK;
 
-/// What is kept of a pipe, which cannot be read a second time, until its layout is known. TMM's shows within its first postback;
-/// of urlencoded bodies all is kept: some half a million whole records of NATS4, or ten times as many short ones.
+/// What is kept of a pipe, which cannot be read a second time, until its layout is known. TMM's
+/// shows within its first postback; of urlencoded bodies all is kept: some half a million whole
+/// records of NATS4, or ten times as many short ones.
 const PIPE_BYTES_MAX: usize = 256 * 1024 * 1024;
 
 /// A capture that is read postback by postback.
@@ -34,13 +35,15 @@ enum Layout {
     Urlencoded,
 }
 
-/// Why a capture cannot be read. Each names the file, and the line where there is one, and shows nothing of what stands there.
+/// Why a capture cannot be read. Each names the file, and the line where there is one, and shows
+/// nothing of what stands there.
 #[derive(Debug, thiserror::Error)]
 pub enum CaptureError {
     /// Input.
     #[error("cannot read {0}")]
     Io(String, #[source] io::Error),
-    /// A line that is no field, as the NULL of a database is: somebody would be left out without a word.
+    /// A line that is no field, as the NULL of a database is: somebody would be left out without a
+    /// word.
     #[error("{0}: expected name=value or a blank line")]
     NoField(String),
     /// A postback that the service would not take either.
@@ -53,7 +56,9 @@ pub enum CaptureError {
     #[error("no postback in {0}")]
     Blank(String),
     /// A pipe that does not tell its layout in time.
-    #[error("{0}: no line action=WORD within {1} bytes, and more is not kept of a pipe; write it to a file and replay that")]
+    #[error(
+        "{0}: no line action=WORD within {1} bytes, and more is not kept of a pipe; write it to a file and replay that"
+    )]
     PipeTooLong(String, usize),
 }
 
@@ -92,9 +97,14 @@ impl Captured {
     pub fn into_body(self) -> Vec<u8> {
         match self {
             Captured::Literal(pairs) => {
-                let encode =
-                    |bytes: &[u8]| percent_encoding::percent_encode(bytes, percent_encoding::NON_ALPHANUMERIC).to_string();
-                let pairs: Vec<_> = pairs.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
+                let encode = |bytes: &[u8]| {
+                    percent_encoding::percent_encode(bytes, percent_encoding::NON_ALPHANUMERIC)
+                        .to_string()
+                };
+                let pairs: Vec<_> = pairs
+                    .iter()
+                    .map(|(name, value)| format!("{}={}", encode(name), encode(value)))
+                    .collect();
                 pairs.join("&").into_bytes()
             }
             Captured::Urlencoded(body) => body,
@@ -103,17 +113,20 @@ impl Captured {
 }
 
 impl Capture {
-    /// Opens captures, `-` for standard input, and reads each to tell its layout: a line that is exactly `action=WORD` makes it TMM's.
-    /// All of them are looked at before the first postback is taken: either all are captures, or nothing is done.
+    /// Opens captures, `-` for standard input, and reads each to tell its layout: a line that is
+    /// exactly `action=WORD` makes it TMM's. All of them are looked at before the first postback is
+    /// taken: either all are captures, or nothing is done.
     ///
     /// # Errors
     ///
-    /// Where one cannot be read, is no capture, or is a pipe and none of 256 MiB of it is such a line; where all are blank.
+    /// Where one cannot be read, is no capture, or is a pipe and none of 256 MiB of it is such a
+    /// line; where all are blank.
     pub fn open_all(paths: &[PathBuf]) -> Result<Vec<Self>, CaptureError> {
         let mut kept_max = PIPE_BYTES_MAX;
         let mut captures = Vec::with_capacity(paths.len());
         for path in paths {
-            let input = Input::open(path).map_err(|error| CaptureError::Io(path.display().to_string(), error))?;
+            let input = Input::open(path)
+                .map_err(|error| CaptureError::Io(path.display().to_string(), error))?;
             captures.push(Self::of_input(path, input, &mut kept_max)?);
         }
         if captures.iter().all(|capture| capture.is_blank) {
@@ -132,8 +145,15 @@ impl Capture {
         }
         let (head, is_file) = (input.head().to_vec(), input.is_file());
         let (lines, again) = input.lines_and_again();
-        let mut capture =
-            Self { path: path.to_owned(), lines, layout: Layout::Urlencoded, bytes: 0, line: 0, began: 0, is_blank: true };
+        let mut capture = Self {
+            path: path.to_owned(),
+            lines,
+            layout: Layout::Urlencoded,
+            bytes: 0,
+            line: 0,
+            began: 0,
+            is_blank: true,
+        };
         let (mut kept, mut has_action) = (Vec::new(), false);
         loop {
             let line = match capture.line() {
@@ -141,7 +161,8 @@ impl Capture {
                 Ok(None) => break,
                 // What is packed into one line is told by its kind.
                 Err(CaptureError::TooLong(place)) => {
-                    return Foreign::of_text(&head).map_or(Err(CaptureError::TooLong(place)), foreign);
+                    return Foreign::of_text(&head)
+                        .map_or(Err(CaptureError::TooLong(place)), foreign);
                 }
                 Err(error) => return Err(error),
             };
@@ -157,7 +178,8 @@ impl Capture {
                 capture.layout = Layout::Tmm;
                 break;
             }
-            has_action = has_action || Fields::from_urlencoded(&line).get("action").is_some_and(is_word);
+            has_action =
+                has_action || Fields::from_urlencoded(&line).get("action").is_some_and(is_word);
         }
         if capture.layout == Layout::Urlencoded && !capture.is_blank {
             match Foreign::of_text(&head) {
@@ -251,7 +273,11 @@ impl Capture {
         if line.last() == Some(&b'\r') {
             line.pop();
         }
-        if line.len() > BODY_BYTES_MAX { Err(CaptureError::TooLong(self.at(self.line))) } else { Ok(Some(line)) }
+        if line.len() > BODY_BYTES_MAX {
+            Err(CaptureError::TooLong(self.at(self.line)))
+        } else {
+            Ok(Some(line))
+        }
     }
 }
 
@@ -277,19 +303,29 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), content).unwrap();
         let mut capture = open(file.path()).unwrap();
-        std::iter::from_fn(|| capture.next_postback().unwrap()).map(|one| String::from_utf8(one.into_body()).unwrap()).collect()
+        std::iter::from_fn(|| capture.next_postback().unwrap())
+            .map(|one| String::from_utf8(one.into_body()).unwrap())
+            .collect()
     }
 
     #[test]
     fn lines_of_urlencoded_bodies_are_postbacks_and_blank_lines_are_nothing() {
-        let bodies = read(b"action=CHECK&siteid=1&username=a\r\n\n\naction=DELETE&memberid=1&siteid=1");
-        assert_eq!(bodies, ["action=CHECK&siteid=1&username=a", "action=DELETE&memberid=1&siteid=1"]);
+        let bodies =
+            read(b"action=CHECK&siteid=1&username=a\r\n\n\naction=DELETE&memberid=1&siteid=1");
+        assert_eq!(
+            bodies,
+            ["action=CHECK&siteid=1&username=a", "action=DELETE&memberid=1&siteid=1"]
+        );
     }
 
     #[test]
     fn a_line_that_is_just_an_action_makes_it_tmm_s_layout_with_literal_values() {
-        let bodies = read(b"\nmemberid=71\npassword=p+&=% \n\naction=ADD\n\n\nmemberid=72\naction=DELETE\n");
-        assert_eq!(bodies, ["memberid=71&password=p%2B%26%3D%25%20", "action=ADD", "memberid=72&action=DELETE"]);
+        let bodies =
+            read(b"\nmemberid=71\npassword=p+&=% \n\naction=ADD\n\n\nmemberid=72\naction=DELETE\n");
+        assert_eq!(
+            bodies,
+            ["memberid=71&password=p%2B%26%3D%25%20", "action=ADD", "memberid=72&action=DELETE"]
+        );
     }
 
     #[test]
@@ -339,7 +375,8 @@ mod tests {
         assert_eq!(read_pipe(bodies.as_bytes(), bodies.len()).unwrap().len(), 3);
         let error = read_pipe(bodies.as_bytes(), bodies.len() - 1).unwrap_err().to_string();
         assert!(error.starts_with("-: no line action=WORD within 101 bytes"), "{error}");
-        let lines = format!("action=DELETE\nmemberid=1\n{}", "\nmemberid=2\naction=DELETE\n".repeat(9));
+        let lines =
+            format!("action=DELETE\nmemberid=1\n{}", "\nmemberid=2\naction=DELETE\n".repeat(9));
         assert_eq!(read_pipe(lines.as_bytes(), 20).unwrap().len(), 10, "the rest is not kept");
     }
 
@@ -347,7 +384,10 @@ mod tests {
     fn a_byte_order_mark_is_no_part_of_a_capture() {
         assert_eq!(read(b"\xef\xbb\xbfaction=CHECK&siteid=1"), ["action=CHECK&siteid=1"]);
         assert_eq!(read(b"\xef\xbb\xbfaction=DELETE\nmemberid=1\n"), ["action=DELETE&memberid=1"]);
-        assert_eq!(read(b"\xef\xbb\xbf\naction=DELETE\nmemberid=1\n"), ["action=DELETE&memberid=1"]);
+        assert_eq!(
+            read(b"\xef\xbb\xbf\naction=DELETE\nmemberid=1\n"),
+            ["action=DELETE&memberid=1"]
+        );
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! What is given to `replay` and is no capture, told by how it begins: nothing is written then. What is said of it names the kind and
-//! what to do, and shows nothing of its content.
+//! What is given to `replay` and is no capture, told by how it begins: nothing is written then.
+//! What is said of it names the kind and what to do, and shows nothing of its content.
 
 use std::fmt;
 use std::ops::Range;
@@ -143,12 +143,18 @@ impl Foreign {
     pub(super) fn without_action(head: &[u8]) -> Self {
         let text = text(head);
         // The last line may be cut off.
-        let lines: Vec<_> = text.lines().filter(|line| !line.trim().is_empty()).take(ROWS_LOOKED_AT).collect();
-        let separated = |separator: char| lines.iter().all(|line| line.contains(separator) && !line.contains('='));
+        let lines: Vec<_> =
+            text.lines().filter(|line| !line.trim().is_empty()).take(ROWS_LOOKED_AT).collect();
+        let separated = |separator: char| {
+            lines.iter().all(|line| line.contains(separator) && !line.contains('='))
+        };
         if head.contains(&0) {
             return Foreign::Binary;
         }
-        match SEPARATORS.into_iter().find(|(separator, _)| !lines.is_empty() && separated(*separator)) {
+        match SEPARATORS
+            .into_iter()
+            .find(|(separator, _)| !lines.is_empty() && separated(*separator))
+        {
             Some((_, kind)) => Foreign::Table(kind),
             None => Foreign::Unknown,
         }
@@ -162,8 +168,18 @@ const ROWS_LOOKED_AT: usize = 5;
 const SEPARATORS: [(char, &str); 4] = [('\t', "TSV"), (',', "CSV"), (';', "CSV"), ('|', "a table")];
 
 /// Names of columns that a table of members has. Two of them make one.
-const COLUMNS: [&str; 10] =
-    ["memberid", "siteid", "username", "password", "cryptpass", "email", "trial", "action", "expires", "joined"];
+const COLUMNS: [&str; 10] = [
+    "memberid",
+    "siteid",
+    "username",
+    "password",
+    "cryptpass",
+    "email",
+    "trial",
+    "action",
+    "expires",
+    "joined",
+];
 
 fn text(head: &[u8]) -> String {
     String::from_utf8_lossy(head.strip_prefix(BYTE_ORDER_MARK).unwrap_or(head)).into_owned()
@@ -172,7 +188,8 @@ fn text(head: &[u8]) -> String {
 fn of_a_request(first: &str) -> Option<Foreign> {
     let is_logged = first.contains("] \"") && first.contains(" HTTP/");
     let has_method = ["POST /", "GET /"].iter().any(|method| first.starts_with(method));
-    let is_url = ["http://", "https://", "/"].iter().any(|front| first.starts_with(front)) && !first.starts_with("/*");
+    let is_url = ["http://", "https://", "/"].iter().any(|front| first.starts_with(front))
+        && !first.starts_with("/*");
     let is_of_headers = has_method && first.contains(" HTTP/");
     is_logged
         .then_some(Foreign::AccessLog)
@@ -182,9 +199,16 @@ fn of_a_request(first: &str) -> Option<Foreign> {
 
 fn of_braces(first: &str, lower: &str) -> Option<Foreign> {
     match first.chars().next()? {
-        '{' if first.contains("\"fields\":") && first.contains("\"reply\":") => Some(Foreign::Journal),
+        '{' if first.contains("\"fields\":") && first.contains("\"reply\":") => {
+            Some(Foreign::Journal)
+        }
         '{' | '[' => Some(Foreign::Json),
-        '<' if lower.starts_with("<!doctype") || lower.starts_with("<html") || lower.contains("<head") => Some(Foreign::Html),
+        '<' if lower.starts_with("<!doctype")
+            || lower.starts_with("<html")
+            || lower.contains("<head") =>
+        {
+            Some(Foreign::Html)
+        }
         _ => None,
     }
 }
@@ -204,15 +228,19 @@ fn is_sql(lower: &str) -> bool {
     lower == "--" || BEGINNINGS.iter().any(|beginning| lower.starts_with(beginning))
 }
 
-/// A moment, two blanks, and a reply somewhere: taken as bodies, the fields below it would make `***` everybody's password.
+/// A moment, two blanks, and a reply somewhere: taken as bodies, the fields below it would make
+/// `***` everybody's password.
 fn is_journal_text(first: &str) -> bool {
-    let is_moment = |word: &str| word.len() == 20 && word.ends_with('Z') && word.as_bytes()[10] == b'T';
-    first.split("  ").next().is_some_and(is_moment) && ["  OK|", "  NOTOK|", "  ERROR|"].iter().any(|reply| first.contains(reply))
+    let is_moment =
+        |word: &str| word.len() == 20 && word.ends_with('Z') && word.as_bytes()[10] == b'T';
+    first.split("  ").next().is_some_and(is_moment)
+        && ["  OK|", "  NOTOK|", "  ERROR|"].iter().any(|reply| first.contains(reply))
 }
 
 fn of_columns(lower: &str) -> Option<Foreign> {
     if let Some((name, _)) = lower.split_once('=') {
-        // A body has %22 there: these quotes are around it, and the last one would be of a password.
+        // A body has %22 there: these quotes are around it, and the last one would be of a
+        // password.
         return name.contains('"').then_some(Foreign::Table("CSV"));
     }
     if lower.starts_with("+--") {
@@ -222,7 +250,10 @@ fn of_columns(lower: &str) -> Option<Foreign> {
         let cells = lower.split(separator).map(|cell| cell.trim().trim_matches(['"', '\'', '`']));
         cells.filter(|cell| COLUMNS.contains(cell)).count()
     };
-    SEPARATORS.into_iter().find(|(separator, _)| names_in(*separator) >= 2).map(|(_, kind)| Foreign::Table(kind))
+    SEPARATORS
+        .into_iter()
+        .find(|(separator, _)| names_in(*separator) >= 2)
+        .map(|(_, kind)| Foreign::Table(kind))
 }
 
 #[cfg(test)]

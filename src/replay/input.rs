@@ -11,7 +11,8 @@ use super::foreign::HEAD_BYTES;
 pub struct Input {
     path: PathBuf,
     file: File,
-    /// Where it begins: standard input may be a file of which the shell has read a part. `None` for a pipe.
+    /// Where it begins: standard input may be a file of which the shell has read a part. `None` for
+    /// a pipe.
     start: Option<u64>,
     head: Vec<u8>,
 }
@@ -23,7 +24,11 @@ impl Input {
     ///
     /// Where it cannot be opened or read.
     pub fn open(path: &Path) -> io::Result<Self> {
-        let file = if is_stdin(path) { File::from(io::stdin().as_fd().try_clone_to_owned()?) } else { File::open(path)? };
+        let file = if is_stdin(path) {
+            File::from(io::stdin().as_fd().try_clone_to_owned()?)
+        } else {
+            File::open(path)?
+        };
         Self::of_file(path, file)
     }
 
@@ -49,12 +54,14 @@ impl Input {
         self.start.is_some()
     }
 
-    /// All of it now, and the same again: of a file from its beginning, of a pipe nothing. A named file is closed meanwhile: there may
-    /// be more of them than a process may have open.
+    /// All of it now, and the same again: of a file from its beginning, of a pipe nothing. A named
+    /// file is closed meanwhile: there may be more of them than a process may have open.
     pub(super) fn lines_and_again(self) -> (Box<dyn BufRead>, Box<dyn BufRead>) {
         let again: Box<dyn BufRead> = match (self.start, self.file.try_clone()) {
             (None, _) => Box::new(io::empty()),
-            (Some(start), Ok(file)) if is_stdin(&self.path) => Box::new(BufReader::new(Again::Open(file, start))),
+            (Some(start), Ok(file)) if is_stdin(&self.path) => {
+                Box::new(BufReader::new(Again::Open(file, start)))
+            }
             (Some(_), _) => Box::new(BufReader::new(Again::Closed(self.path.clone()))),
         };
         (self.lines(), again)

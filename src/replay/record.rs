@@ -12,7 +12,8 @@ use crate::password::{Cryptpass, Hash, Seal, Stored, Wrapped};
 use crate::reply::Reply;
 use crate::store::StoredRecord;
 
-/// The columns of a record under their own names; bytes as hexadecimal digits, what is NULL left out.
+/// The columns of a record under their own names; bytes as hexadecimal digits, what is NULL left
+/// out.
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct Columns {
@@ -80,8 +81,9 @@ pub enum BadRecord {
 }
 
 impl JournalLine {
-    /// Reads a line of `journal --json` that stands behind the record `last_id`; the first one stands behind 0. Whoever edits a
-    /// journal must not get a member or a password into the tables that no postback could have brought.
+    /// Reads a line of `journal --json` that stands behind the record `last_id`; the first one
+    /// stands behind 0. Whoever edits a journal must not get a member or a password into the tables
+    /// that no postback could have brought.
     ///
     /// # Errors
     ///
@@ -128,12 +130,24 @@ impl JournalLine {
             fields: record.fields.clone(),
             reply: record.reply.clone(),
             expire_at: put.expire_at,
-            password: stored.and_then(|form| if let Stored::Hash(hash) = form { Some(hash.as_str().to_owned()) } else { None }),
-            cryptpass: put.credential.as_ref().and_then(|credential| Some(credential.cryptpass.as_ref()?.expose().to_owned())),
+            password: stored.and_then(|form| {
+                if let Stored::Hash(hash) = form { Some(hash.as_str().to_owned()) } else { None }
+            }),
+            cryptpass: put
+                .credential
+                .as_ref()
+                .and_then(|credential| Some(credential.cryptpass.as_ref()?.expose().to_owned())),
             session_sha256: put.session.map(|hash| hex(&hash.0)),
-            sealed: stored.and_then(|form| if let Stored::Sealed(seal) = form { Some(hex(seal.as_bytes())) } else { None }),
-            cryptpass_wrapped: stored
-                .and_then(|form| if let Stored::Wrapped(wrapped) = form { Some(wrapped.as_str().to_owned()) } else { None }),
+            sealed: stored.and_then(|form| {
+                if let Stored::Sealed(seal) = form { Some(hex(seal.as_bytes())) } else { None }
+            }),
+            cryptpass_wrapped: stored.and_then(|form| {
+                if let Stored::Wrapped(wrapped) = form {
+                    Some(wrapped.as_str().to_owned())
+                } else {
+                    None
+                }
+            }),
             logins_ended: put.logins_ended.then_some(1),
             moved_until: record.moved_until,
         };
@@ -157,7 +171,12 @@ impl Columns {
     /// The first half, made of the fields as it was then; its columns must say the same.
     fn heard(&self) -> Result<Heard, BadRecord> {
         let origin = Origin::parse(&self.source).ok_or(BadRecord::Column("source"))?;
-        let address = self.address.as_deref().map(str::parse).transpose().map_err(|_| BadRecord::Column("address"))?;
+        let address = self
+            .address
+            .as_deref()
+            .map(str::parse)
+            .transpose()
+            .map_err(|_| BadRecord::Column("address"))?;
         let fields = Fields::from_urlencoded(self.fields.as_bytes());
         let heard = Heard { fields: self.fields.clone(), ..Heard::new(&fields, origin, address) };
         let same = [
@@ -165,26 +184,38 @@ impl Columns {
             ("action", self.action.as_deref() == heard.action && heard.action != Some("CHECK")),
             ("siteid", self.siteid == heard.site.map(|site| site.get())),
             ("memberid", self.memberid == heard.member.map(|member| member.get())),
-            ("username", self.username.as_deref() == heard.username.as_ref().map(|name| name.as_str())),
+            (
+                "username",
+                self.username.as_deref() == heard.username.as_ref().map(|name| name.as_str()),
+            ),
         ];
         match same.into_iter().find(|&(_, same)| !same) {
             Some((name, _)) => Err(BadRecord::Contradiction(name)),
-            None if !crate::fields::is_journal_text(&self.fields) => Err(BadRecord::Column("fields")),
+            None if !crate::fields::is_journal_text(&self.fields) => {
+                Err(BadRecord::Column("fields"))
+            }
             None => Ok(heard),
         }
     }
 
     fn put(&self) -> Result<Recorded, BadRecord> {
         let stored = match (&self.sealed, &self.password, &self.cryptpass_wrapped) {
-            (Some(hex), None, None) => Some(Stored::Sealed(unhex(hex).and_then(Seal::parse).ok_or(BadRecord::Column("sealed"))?)),
-            (None, Some(hash), None) => Some(Stored::Hash(Hash::parse(hash).ok_or(BadRecord::Column("password"))?)),
-            (None, None, Some(wrapped)) => {
-                Some(Stored::Wrapped(Wrapped::parse(wrapped).ok_or(BadRecord::Column("cryptpass_wrapped"))?))
+            (Some(hex), None, None) => Some(Stored::Sealed(
+                unhex(hex).and_then(Seal::parse).ok_or(BadRecord::Column("sealed"))?,
+            )),
+            (None, Some(hash), None) => {
+                Some(Stored::Hash(Hash::parse(hash).ok_or(BadRecord::Column("password"))?))
             }
+            (None, None, Some(wrapped)) => Some(Stored::Wrapped(
+                Wrapped::parse(wrapped).ok_or(BadRecord::Column("cryptpass_wrapped"))?,
+            )),
             (None, None, None) => None,
             _ => return Err(BadRecord::Column("password, sealed and cryptpass_wrapped")),
         };
-        let kept = self.cryptpass.as_deref().map(|text| Cryptpass::parse(text).ok_or(BadRecord::Column("cryptpass")));
+        let kept = self
+            .cryptpass
+            .as_deref()
+            .map(|text| Cryptpass::parse(text).ok_or(BadRecord::Column("cryptpass")));
         let credential = match (stored, kept.transpose()?) {
             (Some(stored), cryptpass) => Some(Credential { stored, cryptpass }),
             (None, None) => None,

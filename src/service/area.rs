@@ -27,13 +27,15 @@ use crate::password::rehash::Rehashes;
 use crate::password::{Cost, Steps, Vault, Verifier};
 use crate::store::{Reader, open_reader};
 
-/// Rows that are looked at to tell which kinds of hashes there are: half of them the oldest, half the newest.
+/// Rows that are looked at to tell which kinds of hashes there are: half of them the oldest, half
+/// the newest.
 const ROWS_SAMPLED: u32 = 4_096;
 
 /// The members area, with the blocks of an earlier run.
 ///
-/// Where it was never written down from where members logged in, as after an upgrade, or was under another key, blocks of names end
-/// here, and for as long as one lasts no name is blocked: nobody shall be locked out of their own network by it.
+/// Where it was never written down from where members logged in, as after an upgrade, or was under
+/// another key, blocks of names end here, and for as long as one lasts no name is blocked: nobody
+/// shall be locked out of their own network by it.
 pub(super) fn open(
     config: &Config,
     vault: &Vault,
@@ -99,17 +101,19 @@ pub(super) fn sample_rows(shared: &Shared) {
     let read = shared.file.open().map_err(|error| chain(&error));
     match read.and_then(|reader| reader.sample(ROWS_SAMPLED).map_err(|fault| chain(&fault))) {
         Ok(rows) => shared.area.steps.sample(&rows),
-        // The kinds of the latest sample stay, and what keeps the database from being read is logged elsewhere.
+        // The kinds of the latest sample stay, and what keeps the database from being read is
+        // logged elsewhere.
         Err(error) => log::debug!("members cannot be sampled: {error}"),
     }
 }
 
-/// Says how many logins, and how many that failed, had no line of their own, once their window is over; with `at_the_end` whether
-/// it is or not.
+/// Says how many logins, and how many that failed, had no line of their own, once their window is
+/// over; with `at_the_end` whether it is or not.
 pub(super) fn say_left_out(shared: &Shared, at_the_end: bool) {
     let (area, now) = (&shared.area, shared.clock.steady());
     let failed = if at_the_end { area.failed.close() } else { area.failed.left_out(now) };
-    let logins = if at_the_end { area.login_lines().close() } else { area.login_lines().left_out(now) };
+    let logins =
+        if at_the_end { area.login_lines().close() } else { area.login_lines().left_out(now) };
     for (left_out, what) in [(failed, "failed logins"), (logins, "logins")] {
         if let Some(count) = left_out {
             log::info!("{count} more {what}");
@@ -117,14 +121,16 @@ pub(super) fn say_left_out(shared: &Shared, at_the_end: bool) {
     }
 }
 
-/// Takes up what `member logout --all` did. While the database cannot be read, the epoch stays; what keeps it from being read is
-/// logged elsewhere.
+/// Takes up what `member logout --all` did. While the database cannot be read, the epoch stays;
+/// what keeps it from being read is logged elsewhere.
 pub(super) fn take_up_epoch(shared: &Shared, is_replaced: bool) {
     let read = shared.file.open().map_err(|error| chain(&error));
     match read.and_then(|reader| reader.login_epoch().map_err(|fault| chain(&fault))) {
         Ok(epoch) if !shared.area.signers.take_up(epoch) => {}
         Ok(_) if is_replaced => {
-            log::warn!("logins by cookie are good as they were at the time of the database that was put in place")
+            log::warn!(
+                "logins by cookie are good as they were at the time of the database that was put in place"
+            )
         }
         Ok(_) => log::warn!("all logins by cookie were ended by a command"),
         Err(error) => log::debug!("whether all logins were ended cannot be looked up: {error}"),

@@ -10,10 +10,16 @@ use crate::login::blocks::{LINES_MAX, Ledger};
 use crate::login::guard::{Block, Guard, Kind, Named};
 use crate::store::{CurrentFile, Engine, Fault, open_reader, with_engine};
 
-/// Blocks that are stored hold again, as many as there may be; the others are forgotten there too. So are those of names while it is
-/// not known from which networks members log in: nobody shall be locked out of their own by it. And those of a name that no member
-/// has: it stands there as a word that no later run knows, and guards nobody.
-pub(super) fn take_up_stored(config: &Config, guard: &Guard, now: Reading, knows_networks: bool) -> Result<Ledger, StartError> {
+/// Blocks that are stored hold again, as many as there may be; the others are forgotten there too.
+/// So are those of names while it is not known from which networks members log in: nobody shall be
+/// locked out of their own by it. And those of a name that no member has: it stands there as a word
+/// that no later run knows, and guards nobody.
+pub(super) fn take_up_stored(
+    config: &Config,
+    guard: &Guard,
+    now: Reading,
+    knows_networks: bool,
+) -> Result<Ledger, StartError> {
     let reader = open_reader(&config.location)?;
     let rows = reader.count_blocks().map_err(StartError::Read)?;
     if rows == 0 {
@@ -33,12 +39,13 @@ pub(super) fn take_up_stored(config: &Config, guard: &Guard, now: Reading, knows
     let held = guard.blocks_since(None, now.steady).map(|(_, held)| held).unwrap_or_default();
     let blocks: Vec<Block> = held.iter().map(|(block, _)| block.clone()).collect();
     let keep = |engine: &mut dyn Engine| engine.keep_blocks(&blocks);
-    with_engine(&config.location, false, |engine| in_transaction(engine, keep))?.map_err(StartError::Write)?;
+    with_engine(&config.location, false, |engine| in_transaction(engine, keep))?
+        .map_err(StartError::Write)?;
     Ok(Ledger::of_stored(held))
 }
 
-/// One look at the blocks: those that began get their line in the log and their row, those that ended lose it, and those whose row a
-/// command has removed end.
+/// One look at the blocks: those that began get their line in the log and their row, those that
+/// ended lose it, and those whose row a command has removed end.
 pub(super) async fn look(shared: &Shared) {
     let area = &shared.area;
     let due = {
@@ -68,14 +75,19 @@ pub(super) fn write_down_all(shared: &Shared) {
     ledger.lines_due().iter().for_each(|line| log::warn!("{line}"));
     let notes = ledger.all_notes();
     let count = notes.len();
-    // Those of members come first; where the lane is full, blocks of less weight are forgotten by the next start.
+    // Those of members come first; where the lane is full, blocks of less weight are forgotten by
+    // the next start.
     let noted = notes.into_iter().take_while(|note| shared.writer.note(note.clone())).count();
     if noted < count {
-        log::warn!("{} login blocks are not written down: the next start does not know them", count - noted);
+        log::warn!(
+            "{} login blocks are not written down: the next start does not know them",
+            count - noted
+        );
     }
 }
 
-/// Takes up what `block lift` did: a block that was written down, and is there no more before its end.
+/// Takes up what `block lift` did: a block that was written down, and is there no more before its
+/// end.
 fn take_up_lifted(shared: &Shared) {
     let mut ledger = shared.area.ledger();
     let Some(rows) = ledger.rows() else { return };
@@ -93,9 +105,13 @@ fn take_up_lifted(shared: &Shared) {
     }
 }
 
-/// All rows of the table and how many there are, unless there are just so many: counting them is the cheap look. Nothing of
-/// another file than the one of which so many are expected.
-fn stored_unless(rows: usize, turn: u64, file: &CurrentFile) -> Result<Option<(usize, Vec<Block>)>, String> {
+/// All rows of the table and how many there are, unless there are just so many: counting them is
+/// the cheap look. Nothing of another file than the one of which so many are expected.
+fn stored_unless(
+    rows: usize,
+    turn: u64,
+    file: &CurrentFile,
+) -> Result<Option<(usize, Vec<Block>)>, String> {
     let reader = file.open().map_err(|error| chain(&error))?;
     if reader.turn() != turn {
         return Ok(None);

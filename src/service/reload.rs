@@ -8,8 +8,8 @@ use crate::config::{Config, Source};
 use crate::http::live::Live;
 use crate::http::tokens::Tokens;
 
-/// A thread of its own reads the files: one that never answers, as on a dead network drive, must not
-/// keep a signal from stopping the service. Nothing waits for the thread, also not at the stop.
+/// A thread of its own reads the files: one that never answers, as on a dead network drive, must
+/// not keep a signal from stopping the service. Nothing waits for the thread, also not at the stop.
 #[derive(Debug)]
 pub(super) struct Reloads {
     wanted: SyncSender<()>,
@@ -20,7 +20,9 @@ impl Reloads {
         // One that waits is enough: it reads what is there when its turn comes.
         let (wanted, asked) = sync_channel(1);
         let files = Files { config, live, tokens };
-        std::thread::Builder::new().name("reload".into()).spawn(move || files.read_whenever(&asked))?;
+        std::thread::Builder::new()
+            .name("reload".into())
+            .spawn(move || files.read_whenever(&asked))?;
         Ok(Self { wanted })
     }
 

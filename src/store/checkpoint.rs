@@ -1,7 +1,8 @@
-//! Checkpoints: the way of the WAL into the database file. After every so many pages while the service runs, and at a clean stop
-//! completely, with the WAL truncated to zero bytes.
+//! Checkpoints: the way of the WAL into the database file. After every so many pages while the
+//! service runs, and at a clean stop completely, with the WAL truncated to zero bytes.
 //!
-//! SQLite's terms and locks: sqlite.org/wal.html, "Checkpointing" and "Avoiding Excessively Large WAL Files".
+//! SQLite's terms and locks: sqlite.org/wal.html, "Checkpointing" and "Avoiding Excessively Large
+//! WAL Files".
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,21 +14,24 @@ use rusqlite::Connection;
 use super::open::LOCK_WAIT;
 use super::{Fault, whole};
 
-/// A checkpoint is due when the WAL has this many pages (4 KiB each: 96 MiB). Measured: seldom is better, because a page that
-/// changed a hundred times is then written once; never is worse, because a growing file is zeroed by the file system. With 16,000
-/// pages more than one in a hundred of the ADDs on 64 connections waits for a checkpoint, which p99 shows.
+/// A checkpoint is due when the WAL has this many pages (4 KiB each: 96 MiB). Measured: seldom is
+/// better, because a page that changed a hundred times is then written once; never is worse,
+/// because a growing file is zeroed by the file system. With 16,000 pages more than one in a
+/// hundred of the ADDs on 64 connections waits for a checkpoint, which p99 shows.
 pub(super) const CHECKPOINT_PAGES: i32 = 24_000;
 
 /// Bytes of a page in the WAL, with the header of its frame.
 const FRAME_BYTES: i64 = 4096 + 24;
 
-/// How often a checkpoint is tried again that a reader cut short: trying costs a walk through the index of the WAL.
+/// How often a checkpoint is tried again that a reader cut short: trying costs a walk through the
+/// index of the WAL.
 const TRY_AGAIN_AFTER: Duration = Duration::from_secs(10);
 
 /// A reader that holds its transaction for longer than this is told of, however small the WAL is.
 const LONG_READ: Duration = Duration::from_secs(300);
 
-/// How long a clean stop waits for the transactions of readers in other processes, for each of the locks that it needs.
+/// How long a clean stop waits for the transactions of readers in other processes, for each of the
+/// locks that it needs.
 const EMPTY_WAIT: Duration = Duration::from_secs(2);
 
 /// A reader keeps the WAL from beginning anew, so that it grows with every commit.
@@ -59,7 +63,12 @@ pub(super) struct Checkpoints<'c> {
 
 impl<'c> Checkpoints<'c> {
     /// `pages` is kept by the connection's hook.
-    pub(super) fn new(conn: &'c Connection, path: &'c Path, pages: Arc<AtomicI32>, every: i32) -> Result<Self, Fault> {
+    pub(super) fn new(
+        conn: &'c Connection,
+        path: &'c Path,
+        pages: Arc<AtomicI32>,
+        every: i32,
+    ) -> Result<Self, Fault> {
         // A file that a reader made large is cut to what is usual when the WAL begins anew.
         conn.pragma_update(None, "journal_size_limit", i64::from(every) * FRAME_BYTES / 4 * 5)?;
         Ok(Self { conn, path, pages, every, unfinished: None })
@@ -91,12 +100,14 @@ impl<'c> Checkpoints<'c> {
         self.unfinished.and_then(|unfinished| self.held_since(unfinished.since, now))
     }
 
-    /// Completes the checkpoint and truncates the WAL to zero bytes; `false` where a reader prevents it.
+    /// Completes the checkpoint and truncates the WAL to zero bytes; `false` where a reader
+    /// prevents it.
     pub(super) fn empty_wal(&mut self) -> Result<bool, Fault> {
         self.with_wait(EMPTY_WAIT, "TRUNCATE")
     }
 
-    /// PASSIVE leaves the file at its size, for the next pages. One that has grown beyond is truncated.
+    /// PASSIVE leaves the file at its size, for the next pages. One that has grown beyond is
+    /// truncated.
     fn try_once(&self) -> Result<bool, Fault> {
         let mode = if self.is_large() { "TRUNCATE" } else { "PASSIVE" };
         let done = self.with_wait(Duration::ZERO, mode)?;
@@ -112,7 +123,8 @@ impl<'c> Checkpoints<'c> {
 
     fn held_since(&self, since: Instant, now: Instant) -> Option<HeldWal> {
         let bytes = self.pages() * FRAME_BYTES.unsigned_abs();
-        (self.is_large() || now.saturating_duration_since(since) >= LONG_READ).then_some(HeldWal { since, bytes })
+        (self.is_large() || now.saturating_duration_since(since) >= LONG_READ)
+            .then_some(HeldWal { since, bytes })
     }
 
     /// Whether the checkpoint was completed, with this wait for every lock.
@@ -127,7 +139,8 @@ impl<'c> Checkpoints<'c> {
         Ok(!busy && in_wal == done)
     }
 
-    /// A checkpoint into a file that lost its end under the service would put a hole there, which no later start could tell.
+    /// A checkpoint into a file that lost its end under the service would put a hole there, which
+    /// no later start could tell.
     fn check_whole(&self) -> Result<(), Fault> {
         let number = |pragma| self.conn.query_row(pragma, [], |row| row.get::<_, i64>(0));
         let (bytes, pages) = (number("PRAGMA page_size")?, number("PRAGMA page_count")?);

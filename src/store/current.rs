@@ -1,5 +1,6 @@
-//! The database file that counts now, for all threads of a service. The writer and every reader have the same file open; where
-//! another one is put in its place, none counts until all have let go of the old one and the new one was looked at.
+//! The database file that counts now, for all threads of a service. The writer and every reader
+//! have the same file open; where another one is put in its place, none counts until all have let
+//! go of the old one and the new one was looked at.
 
 use std::ops::Deref;
 use std::path::PathBuf;
@@ -58,7 +59,8 @@ impl CurrentReader {
         self.turn
     }
 
-    /// Whether that file counts still. Where it does not, this is to be dropped soon: the service waits for it.
+    /// Whether that file counts still. Where it does not, this is to be dropped soon: the service
+    /// waits for it.
     pub fn is_current(&self) -> bool {
         self.file.turn() == self.turn
     }
@@ -68,7 +70,11 @@ impl CurrentFile {
     /// The file that lies there now.
     pub fn new(location: Location) -> Self {
         let state = State { turns: NONE, files: None, change: None, lease: Arc::default() };
-        let current = Self(Arc::new(Shared { location, turn: AtomicU64::new(NONE), state: Mutex::new(state) }));
+        let current = Self(Arc::new(Shared {
+            location,
+            turn: AtomicU64::new(NONE),
+            state: Mutex::new(state),
+        }));
         current.take();
         current
     }
@@ -109,7 +115,8 @@ impl CurrentFile {
         Ok(CurrentReader { reader, turn, file: self.clone(), _lease: lease })
     }
 
-    /// Looks whether the files are still those that count, which they do no more where they are not.
+    /// Looks whether the files are still those that count, which they do no more where they are
+    /// not.
     pub fn look(&self) -> bool {
         let change = match &self.state().files {
             Some(files) => files.check().err(),

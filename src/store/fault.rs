@@ -13,7 +13,8 @@ pub enum Fault {
     /// No room. Nothing was changed once the transaction is rolled back.
     #[error("the disk is full")]
     Full(#[source] rusqlite::Error),
-    /// A rule of the schema refused a row that the rules of the program let through, so one of both has a fault.
+    /// A rule of the schema refused a row that the rules of the program let through, so one of both
+    /// has a fault.
     #[error("the schema refused a row")]
     Constraint(#[source] rusqlite::Error),
     /// A COMMIT failed in a way that leaves open whether it happened.
@@ -22,7 +23,8 @@ pub enum Fault {
     /// Anything else: input/output, corruption, a read-only file.
     #[error("the database cannot be used")]
     Broken(#[source] rusqlite::Error),
-    /// The files of the database are not those that were opened: nothing may be acknowledged that a restart would not find.
+    /// The files of the database are not those that were opened: nothing may be acknowledged that a
+    /// restart would not find.
     #[error("{0}")]
     Moved(FileChange),
     /// A row that this program cannot have written.
@@ -42,8 +44,9 @@ impl From<rusqlite::Error> for Fault {
 }
 
 impl Fault {
-    /// The fault of a COMMIT. Locked: it did not begin. Full: a frame of the log could not be written, hence not the one that
-    /// would have made the commit valid. Whatever else (a failed sync above all) may or may not be on the disk.
+    /// The fault of a COMMIT. Locked: it did not begin. Full: a frame of the log could not be
+    /// written, hence not the one that would have made the commit valid. Whatever else (a failed
+    /// sync above all) may or may not be on the disk.
     pub(super) fn of_commit(error: rusqlite::Error) -> Self {
         match Fault::from(error) {
             known @ (Fault::Locked(_) | Fault::Full(_) | Fault::Constraint(_)) => known,
@@ -52,7 +55,8 @@ impl Fault {
         }
     }
 
-    /// Whether the connection is best opened anew: its state, or its file, may not be what it believes.
+    /// Whether the connection is best opened anew: its state, or its file, may not be what it
+    /// believes.
     pub fn wants_reopening(&self) -> bool {
         match self {
             Fault::CommitUnknown(_) | Fault::Broken(_) | Fault::Moved(_) => true,
@@ -63,7 +67,10 @@ impl Fault {
     /// Whether SQLite calls the file no database, or a damaged one.
     pub fn is_damage(&self) -> bool {
         let (Fault::Broken(error) | Fault::CommitUnknown(error)) = self else { return false };
-        matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+        matches!(
+            error.sqlite_error_code(),
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
+        )
     }
 
     /// SQLite's extended code, for the log.
@@ -73,7 +80,9 @@ impl Fault {
             | Fault::Full(error)
             | Fault::Constraint(error)
             | Fault::CommitUnknown(error)
-            | Fault::Broken(error) => error.sqlite_error().map(|ffi::Error { extended_code, .. }| *extended_code),
+            | Fault::Broken(error) => {
+                error.sqlite_error().map(|ffi::Error { extended_code, .. }| *extended_code)
+            }
             Fault::BadRow(_) | Fault::Moved(_) => None,
         }
     }

@@ -1,4 +1,5 @@
-//! Which files a database is: told by `stat` alone, since opening and closing one beside SQLite gives up its locks on it (POSIX).
+//! Which files a database is: told by `stat` alone, since opening and closing one beside SQLite
+//! gives up its locks on it (POSIX).
 
 use std::fmt;
 use std::fs::Metadata;
@@ -34,7 +35,9 @@ impl fmt::Display for FileChange {
             FileChange::Wal => "the -wal file of the database was removed or replaced",
             FileChange::Index => "the -shm file of the database was removed or replaced",
             FileChange::Overwritten => "the database file was written over, and not by SQLite",
-            FileChange::WalOverwritten => "the -wal file of the database was truncated or written over, and not by SQLite",
+            FileChange::WalOverwritten => {
+                "the -wal file of the database was truncated or written over, and not by SQLite"
+            }
         })
     }
 }
@@ -103,8 +106,9 @@ impl Files {
     /// Whether they are still there; then the stamp of the database file.
     pub(super) fn check(&self) -> Result<Stamp, FileChange> {
         let file = self.path.metadata().map_err(|_| FileChange::Gone)?;
-        let is_same =
-            |path: &Path, was: Option<Inode>| was.is_none_or(|was| path.metadata().is_ok_and(|file| inode(&file) == was));
+        let is_same = |path: &Path, was: Option<Inode>| {
+            was.is_none_or(|was| path.metadata().is_ok_and(|file| inode(&file) == was))
+        };
         if inode(&file) != self.database {
             return Err(FileChange::Replaced);
         }

@@ -1,5 +1,5 @@
-//! Names are folded by rules that may change with a release: see [`crate::unicode::folded`]. The database says by which its names were
-//! folded; by others, all are folded anew.
+//! Names are folded by rules that may change with a release: see [`crate::unicode::folded`]. The
+//! database says by which its names were folded; by others, all are folded anew.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -13,14 +13,19 @@ const PAGE_ROWS: usize = 1_000;
 
 /// Whether the names are folded by the rules of this release.
 pub(super) fn is_current(conn: &Connection) -> Result<bool, Fault> {
-    let version = conn.query_row("SELECT version FROM folding", [], |row| row.get::<_, i64>(0)).optional()?;
+    let version =
+        conn.query_row("SELECT version FROM folding", [], |row| row.get::<_, i64>(0)).optional()?;
     Ok(version == Some(FOLDING_VERSION))
 }
 
-/// Folds all names anew, in the open transaction. Where several members of a site have names of one folded form, the lowest memberid
-/// holds it, and the others keep their exact names: nobody is removed.
+/// Folds all names anew, in the open transaction. Where several members of a site have names of one
+/// folded form, the lowest memberid holds it, and the others keep their exact names: nobody is
+/// removed.
 pub(super) fn fold_anew(conn: &Connection) -> Result<(), Fault> {
-    conn.execute("UPDATE member_auth SET username_folded = NULL WHERE username_folded IS NOT NULL", [])?;
+    conn.execute(
+        "UPDATE member_auth SET username_folded = NULL WHERE username_folded IS NOT NULL",
+        [],
+    )?;
     let members = fold_members(conn)?;
     fold_blocks(conn)?;
     conn.execute("INSERT OR REPLACE INTO folding VALUES (1, ?1)", [FOLDING_VERSION])?;
@@ -63,10 +68,15 @@ fn fold_members(conn: &Connection) -> Result<usize, Fault> {
 
 /// Of two blocks that are of one name now, one stays. There are few.
 fn fold_blocks(conn: &Connection) -> Result<(), Fault> {
-    let mut all = conn.prepare("SELECT DISTINCT username FROM block WHERE username <> '' ORDER BY username")?;
+    let mut all =
+        conn.prepare("SELECT DISTINCT username FROM block WHERE username <> '' ORDER BY username")?;
     let names = all.query_map([], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()?;
     let mut fold = conn.prepare("UPDATE OR REPLACE block SET username = ?2 WHERE username = ?1")?;
-    for (name, door) in names.iter().map(|name| (name, Door::new(name))).filter(|(name, door)| door.name() != name.as_str()) {
+    for (name, door) in names
+        .iter()
+        .map(|name| (name, Door::new(name)))
+        .filter(|(name, door)| door.name() != name.as_str())
+    {
         fold.execute([name, door.name()])?;
     }
     Ok(())

@@ -1,4 +1,5 @@
-//! In which forms the members' passwords are kept, counted for whoever lets an Apache read the table.
+//! In which forms the members' passwords are kept, counted for whoever lets an Apache read the
+//! table.
 
 use rusqlite::params;
 
@@ -23,8 +24,9 @@ pub struct Forms {
 }
 
 impl Reader {
-    /// The forms of some members, half of them the first by site and memberid, half the last: a site that has changed its
-    /// kind of hash has former kinds among the oldest members. Of a small table they are all.
+    /// The forms of some members, half of them the first by site and memberid, half the last: a
+    /// site that has changed its kind of hash has former kinds among the oldest members. Of a small
+    /// table they are all.
     ///
     /// # Errors
     ///
@@ -44,8 +46,8 @@ impl Reader {
         Ok(forms)
     }
 
-    /// Counts the members of `now`. Page by page, so that no read transaction stands open for long; `None` where `go_on` is
-    /// false before a page.
+    /// Counts the members of `now`. Page by page, so that no read transaction stands open for long;
+    /// `None` where `go_on` is false before a page.
     ///
     /// # Errors
     ///
@@ -65,7 +67,8 @@ impl Reader {
                 let hash = row.get_ref(2)?.as_str_or_null().map_err(rusqlite::Error::from)?;
                 forms.members += 1;
                 forms.bcrypt += u64::from(hash.is_some_and(|hash| hash.starts_with("$2")));
-                forms.argon2id += u64::from(hash.is_some_and(|hash| hash.starts_with("$argon2id$")));
+                forms.argon2id +=
+                    u64::from(hash.is_some_and(|hash| hash.starts_with("$argon2id$")));
                 forms.wrapped += u64::from(row.get::<_, bool>(3)?);
                 forms.without_cryptpass += u64::from(row.get::<_, bool>(4)?);
             }

@@ -38,7 +38,9 @@ impl Reader {
     ///
     /// Where the database cannot be read.
     pub fn is_known_network(&self, id: &KnownId) -> Result<bool, Fault> {
-        let mut statement = self.conn.prepare_cached("SELECT 1 FROM known_network WHERE member = ?1 AND network = ?2")?;
+        let mut statement = self
+            .conn
+            .prepare_cached("SELECT 1 FROM known_network WHERE member = ?1 AND network = ?2")?;
         Ok(statement.exists(params![id.member, id.network])?)
     }
 
@@ -48,11 +50,16 @@ impl Reader {
     ///
     /// Where the database cannot be read.
     pub fn has_known_networks(&self) -> Result<bool, Fault> {
-        Ok(self.conn.query_row("SELECT 1 FROM known_network LIMIT 1", [], |_| Ok(())).optional()?.is_some())
+        Ok(self
+            .conn
+            .query_row("SELECT 1 FROM known_network LIMIT 1", [], |_| Ok(()))
+            .optional()?
+            .is_some())
     }
 }
 
-/// Writes down that a member has logged in. Of their networks the longest unused one goes, if they are too many.
+/// Writes down that a member has logged in. Of their networks the longest unused one goes, if they
+/// are too many.
 pub(super) fn note(conn: &Connection, known: &KnownNetwork) -> Result<(), Fault> {
     let KnownId { member, network } = known.id;
     let values = params![member, network, known.day];
@@ -67,9 +74,12 @@ pub(super) fn note(conn: &Connection, known: &KnownNetwork) -> Result<(), Fault>
     Ok(())
 }
 
-/// Forgets the longest unused networks, if there are too many in all. Counting them reads the index once.
+/// Forgets the longest unused networks, if there are too many in all. Counting them reads the index
+/// once.
 pub(super) fn trim(conn: &Connection) -> Result<(), Fault> {
-    let count: i64 = conn.prepare_cached("SELECT count(*) FROM known_network")?.query_row([], |row| row.get(0))?;
+    let count: i64 = conn
+        .prepare_cached("SELECT count(*) FROM known_network")?
+        .query_row([], |row| row.get(0))?;
     if count > KNOWN_MAX {
         conn.prepare_cached(
             "DELETE FROM known_network WHERE (member, network) IN (
@@ -97,8 +107,13 @@ mod tests {
     }
 
     fn days(conn: &Connection, member: u8) -> Vec<i64> {
-        let mut statement = conn.prepare("SELECT day FROM known_network WHERE member = ?1 ORDER BY day").unwrap();
-        statement.query_map([[member; KNOWN_BYTES]], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+        let mut statement =
+            conn.prepare("SELECT day FROM known_network WHERE member = ?1 ORDER BY day").unwrap();
+        statement
+            .query_map([[member; KNOWN_BYTES]], |row| row.get(0))
+            .unwrap()
+            .map(Result::unwrap)
+            .collect()
     }
 
     #[test]
@@ -120,13 +135,18 @@ mod tests {
         assert_eq!(days(&conn, 1), (84..100).collect::<Vec<_>>());
         assert_eq!(days(&conn, 2), [0], "another member's stay");
         note(&conn, &known(1, 1_000, 0)).unwrap();
-        assert_eq!(days(&conn, 1)[..2], [0, 85], "the one that is used now stays, whatever the clock says");
+        assert_eq!(
+            days(&conn, 1)[..2],
+            [0, 85],
+            "the one that is used now stays, whatever the clock says"
+        );
     }
 
     #[test]
     fn in_all_there_is_a_bound_and_the_longest_unused_go() {
         let conn = database();
-        // As many members as it takes, made by SQLite itself, because each note would cost some statements.
+        // As many members as it takes, made by SQLite itself, because each note would cost some
+        // statements.
         conn.execute_batch(&format!(
             "WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < {})
              INSERT INTO known_network SELECT cast(n AS BLOB), x'00', n FROM number",

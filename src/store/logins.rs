@@ -1,5 +1,6 @@
-//! What is remembered of logins by cookie: which were given back, when they were last used, and the epoch under which cookies are good.
-//! Whoever logs in and out again and again fills nothing: the rows of a member have a bound.
+//! What is remembered of logins by cookie: which were given back, when they were last used, and the
+//! epoch under which cookies are good. Whoever logs in and out again and again fills nothing: the
+//! rows of a member have a bound.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -9,7 +10,8 @@ use crate::member::Key;
 
 /// Logouts of a member that have a row each; with one more, the older half becomes one.
 const LOGOUTS_MAX: i64 = 64;
-/// Logins of a member of which it is known when they were last used. Of the others, the time of issue counts.
+/// Logins of a member of which it is known when they were last used. Of the others, the time of
+/// issue counts.
 const SEEN_MAX: i64 = 64;
 
 impl Reader {
@@ -18,13 +20,25 @@ impl Reader {
     /// # Errors
     ///
     /// Where the database cannot be read.
-    pub fn is_logged_out(&self, key: Key, id: &[u8; 16], issued: i64, login_version: i64) -> Result<bool, Fault> {
+    pub fn is_logged_out(
+        &self,
+        key: Key,
+        id: &[u8; 16],
+        issued: i64,
+        login_version: i64,
+    ) -> Result<bool, Fault> {
         let mut statement = self.conn.prepare_cached(
             "SELECT 1 FROM logout WHERE id = ?1
              UNION ALL SELECT 1 FROM logout_before
                  WHERE siteid = ?2 AND memberid = ?3 AND issued >= ?4 AND login_version >= ?5",
         )?;
-        Ok(statement.exists(params![id, key.site.get(), key.member.get(), issued, login_version])?)
+        Ok(statement.exists(params![
+            id,
+            key.site.get(),
+            key.member.get(),
+            issued,
+            login_version
+        ])?)
     }
 
     /// When this login was last used, unix seconds, as far as it was written down.
@@ -35,7 +49,9 @@ impl Reader {
     pub fn login_seen(&self, key: Key, id: &[u8; 16]) -> Result<Option<i64>, Fault> {
         let sql = "SELECT at FROM login_seen WHERE siteid = ?1 AND memberid = ?2 AND id = ?3";
         let mut statement = self.conn.prepare_cached(sql)?;
-        Ok(statement.query_row(params![key.site.get(), key.member.get(), id], |row| row.get(0)).optional()?)
+        Ok(statement
+            .query_row(params![key.site.get(), key.member.get(), id], |row| row.get(0))
+            .optional()?)
     }
 
     /// Under which epoch cookies are good; `None` where all logins were never ended.
@@ -49,7 +65,8 @@ impl Reader {
     }
 }
 
-/// See [`super::Note::LogOut`]. No second that is not sure to have come is made the end of all logins before it.
+/// See [`super::Note::LogOut`]. No second that is not sure to have come is made the end of all
+/// logins before it.
 pub(super) fn log_out(conn: &Connection, login: &LoggedOut, sure: i64) -> Result<(), Fault> {
     let (site, member) = (login.key.site.get(), login.key.member.get());
     if let Some(all) = login.and_all_until {
@@ -64,7 +81,9 @@ pub(super) fn log_out(conn: &Connection, login: &LoggedOut, sure: i64) -> Result
     let count: i64 = conn.prepare_cached(count)?.query_row([site, member], |row| row.get(0))?;
     if count > LOGOUTS_MAX {
         let half = "SELECT issued FROM logout WHERE siteid = ?1 AND memberid = ?2 ORDER BY issued LIMIT 1 OFFSET ?3";
-        let half: i64 = conn.prepare_cached(half)?.query_row([site, member, count / 2 - 1], |row| row.get(0))?;
+        let half: i64 = conn
+            .prepare_cached(half)?
+            .query_row([site, member, count / 2 - 1], |row| row.get(0))?;
         end_before(conn, site, member, half.min(sure))?;
     }
     Ok(())
@@ -106,14 +125,18 @@ pub(super) fn forget(conn: &Connection, spent: Spent, most: usize) -> Result<boo
              (SELECT siteid, memberid, issued FROM logout WHERE siteid IS NOT NULL AND issued <= ?1 ORDER BY issued LIMIT ?2)
          GROUP BY siteid, memberid",
     )?;
-    let rows = old.query_map([spent.issued, most], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let rows =
+        old.query_map([spent.issued, most], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     let merged = rows.collect::<Result<Vec<(i64, i64, i64)>, _>>()?;
     for &(site, member, issued) in &merged {
         end_before(conn, site, member, issued)?;
     }
     let mut gone = 0;
     for (sql, bound) in [
-        ("DELETE FROM logout WHERE id IN (SELECT id FROM logout WHERE siteid IS NULL AND until <= ?1 LIMIT ?2)", spent.now),
+        (
+            "DELETE FROM logout WHERE id IN (SELECT id FROM logout WHERE siteid IS NULL AND until <= ?1 LIMIT ?2)",
+            spent.now,
+        ),
         (
             "DELETE FROM logout_before WHERE (siteid, memberid) IN
                  (SELECT siteid, memberid FROM logout_before WHERE issued <= ?1 LIMIT ?2)",

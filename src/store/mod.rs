@@ -1,5 +1,6 @@
-//! The only place that knows SQL. What the writer needs of a database is [`Engine`]: load all that a batch of postbacks touches,
-//! save all that was decided, commit. A second engine is one more file here that implements it.
+//! The only place that knows SQL. What the writer needs of a database is [`Engine`]: load all that
+//! a batch of postbacks touches, save all that was decided, commit. A second engine is one more
+//! file here that implements it.
 
 mod checkpoint;
 mod current;
@@ -50,7 +51,8 @@ use crate::login::guard::{Block, Target};
 use crate::member::{Key, Username};
 use crate::password::{Hash, KeyId, Seal, Stored};
 
-/// What became of one postback, to be saved as one: the change and its journal record, never one without the other.
+/// What became of one postback, to be saved as one: the change and its journal record, never one
+/// without the other.
 #[derive(Clone, Debug)]
 pub struct Outcome<'a> {
     /// The change to the member's row.
@@ -125,7 +127,8 @@ pub struct Seen {
 pub struct Spent {
     /// This moment.
     pub now: i64,
-    /// No login that was issued then or before counts, so that nobody loses one where logouts become one row.
+    /// No login that was issued then or before counts, so that nobody loses one where logouts
+    /// become one row.
     pub issued: i64,
     /// The same for the longest time that a login can be set to last.
     pub forgotten: i64,
@@ -133,7 +136,8 @@ pub struct Spent {
     pub seen: i64,
 }
 
-/// What a visitor causes and a restart shall not forget. Many are written in one transaction, behind postbacks.
+/// What a visitor causes and a restart shall not forget. Many are written in one transaction,
+/// behind postbacks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Note {
     /// A login was given back.
@@ -163,58 +167,66 @@ pub struct LoginRow {
     pub stored: Stored,
 }
 
-/// What the single writer asks of a database. Every call happens between `begin` and `commit` or `rollback`, but for those that
-/// say otherwise. A batch costs a few round trips: one `load`, one `save`, one `commit`.
+/// What the single writer asks of a database. Every call happens between `begin` and `commit` or
+/// `rollback`, but for those that say otherwise. A batch costs a few round trips: one `load`, one
+/// `save`, one `commit`.
 pub trait Engine {
-    /// Starts a transaction that holds the write lock, so that what is loaded stays true until the commit.
+    /// Starts a transaction that holds the write lock, so that what is loaded stays true until the
+    /// commit.
     fn begin(&mut self) -> Result<(), Fault>;
 
-    /// Moves members whose noted expiry is at or before `now` (unix seconds) to former_member, at most `most`; says how many.
+    /// Moves members whose noted expiry is at or before `now` (unix seconds) to former_member, at
+    /// most `most`; says how many.
     fn expire_due(&mut self, now: i64, most: usize) -> Result<usize, Fault>;
 
-    /// Adds to `view` what it does not hold yet of `wanted`, as of this moment: a member whose noted expiry is reached is moved
-    /// first, and holds no name any more. While a jump of the clock is being confirmed nobody is moved by it: then `save` moves those
-    /// whose names are given to others.
+    /// Adds to `view` what it does not hold yet of `wanted`, as of this moment: a member whose
+    /// noted expiry is reached is moved first, and holds no name any more. While a jump of the
+    /// clock is being confirmed nobody is moved by it: then `save` moves those whose names are
+    /// given to others.
     fn load(&mut self, wanted: &Wanted, view: &mut View, moment: Moment) -> Result<(), Fault>;
 
-    /// Writes outcomes in this order: changes and journal records. An error leaves the transaction open for `rollback`, or for
-    /// `rollback_to_savepoint`.
+    /// Writes outcomes in this order: changes and journal records. An error leaves the transaction
+    /// open for `rollback`, or for `rollback_to_savepoint`.
     fn save(&mut self, outcomes: &[Outcome<'_>]) -> Result<(), Fault>;
 
     /// Marks a point to which `rollback_to_savepoint` goes back.
     fn savepoint(&mut self) -> Result<(), Fault>;
 
-    /// Undoes all since `savepoint`, and forgets it. An error means that the whole transaction is lost.
+    /// Undoes all since `savepoint`, and forgets it. An error means that the whole transaction is
+    /// lost.
     fn rollback_to_savepoint(&mut self) -> Result<(), Fault>;
 
     /// Forgets the savepoint.
     fn release_savepoint(&mut self) -> Result<(), Fault>;
 
-    /// Commits durably: when it returns, power may fail. [`Fault::CommitUnknown`] where nobody can tell what happened; then the
-    /// engine must be opened anew.
+    /// Commits durably: when it returns, power may fail. [`Fault::CommitUnknown`] where nobody can
+    /// tell what happened; then the engine must be opened anew.
     fn commit(&mut self) -> Result<(), Fault>;
 
     /// Gives the transaction up. Never fails: whatever is wrong shows at the next `begin`.
     fn rollback(&mut self);
 
-    /// Takes the folded form of the name from a member, who keeps the exact one: see [`crate::member::Member::holds_folded`].
+    /// Takes the folded form of the name from a member, who keeps the exact one: see
+    /// [`crate::member::Member::holds_folded`].
     fn unfold(&mut self, key: Key) -> Result<(), Fault>;
 
     /// Puts what was hardened in the place of its seals, in member_auth, former_member and journal.
     fn harden(&mut self, hardened: &[Hardened]) -> Result<(), Fault>;
 
-    /// Puts a new hash in the place of the old one in the member's row and in the journal records that brought it. Where the row
-    /// has another credential by now, nothing happens.
+    /// Puts a new hash in the place of the old one in the member's row and in the journal records
+    /// that brought it. Where the row has another credential by now, nothing happens.
     fn rehash(&mut self, rehashed: &Rehashed) -> Result<(), Fault>;
 
-    /// Writes down what a visitor caused. `sure` is the time that is sure to have come, unix seconds.
+    /// Writes down what a visitor caused. `sure` is the time that is sure to have come, unix
+    /// seconds.
     fn note(&mut self, note: &Note, sure: i64) -> Result<(), Fault>;
 
-    /// Forgets what is spent of logouts and of last uses, or makes fewer rows of it, at most `most` of each table; says whether there
-    /// was any. It cannot be undone, so the time has to be sure.
+    /// Forgets what is spent of logouts and of last uses, or makes fewer rows of it, at most `most`
+    /// of each table; says whether there was any. It cannot be undone, so the time has to be sure.
     fn forget_logins(&mut self, spent: Spent, most: usize) -> Result<bool, Fault>;
 
-    /// Forgets a block. How long one lasts is no matter of the clock that somebody may set, so that none is forgotten by it.
+    /// Forgets a block. How long one lasts is no matter of the clock that somebody may set, so that
+    /// none is forgotten by it.
     fn lift(&mut self, target: &Target) -> Result<(), Fault>;
 
     /// Forgets all blocks but these.
@@ -223,8 +235,8 @@ pub trait Engine {
     /// Writes the probe of `GET /health`.
     fn probe(&mut self, now: i64) -> Result<(), Fault>;
 
-    /// Removes journal records older than `before` (unix seconds), oldest first and at most `most`; those still sealed stay, and
-    /// so does the newest. Says how many went.
+    /// Removes journal records older than `before` (unix seconds), oldest first and at most `most`;
+    /// those still sealed stay, and so does the newest. Says how many went.
     fn prune(&mut self, before: i64, most: usize) -> Result<usize, Fault>;
 
     /// Writes down under which key seals are made from now on.
@@ -236,14 +248,16 @@ pub trait Engine {
     /// Whether member_auth, former_member and journal are all empty.
     fn is_empty(&mut self) -> Result<bool, Fault>;
 
-    /// Outside a transaction, after the replies of a batch are out: brings the log into the database file if it has grown enough.
-    /// Says so where a reader has kept the log from beginning anew for too long. `now` is a monotonic time.
+    /// Outside a transaction, after the replies of a batch are out: brings the log into the
+    /// database file if it has grown enough. Says so where a reader has kept the log from beginning
+    /// anew for too long. `now` is a monotonic time.
     fn tidy(&mut self, now: Instant) -> Result<Option<HeldWal>, Fault>;
 
-    /// Outside a transaction: [`Fault::Moved`] where the files are not those that were opened, or have a content that is not ours.
+    /// Outside a transaction: [`Fault::Moved`] where the files are not those that were opened, or
+    /// have a content that is not ours.
     fn check_file(&mut self) -> Result<(), Fault>;
 
-    /// Outside a transaction, at the end of the last writer: brings all of the log into the database file and empties it. `false`
-    /// where the transaction of a reader prevents it.
+    /// Outside a transaction, at the end of the last writer: brings all of the log into the
+    /// database file and empties it. `false` where the transaction of a reader prevents it.
     fn empty_wal(&mut self) -> Result<bool, Fault>;
 }

@@ -1,5 +1,5 @@
-//! Looking members up by their names. Names are compared in folded form; the few members who do not hold the folded form of theirs are
-//! found by the exact name.
+//! Looking members up by their names. Names are compared in folded form; the few members who do not
+//! hold the folded form of theirs are found by the exact name.
 
 use rusqlite::{OptionalExtension, ToSql, params};
 
@@ -8,7 +8,8 @@ use super::rows::{LOGIN_COLUMNS, read_key, read_login, read_username};
 use super::{Fault, LoginRow};
 use crate::member::{Key, MemberId, SiteId, Username};
 
-/// A member who does not hold the folded form of the name: see [`crate::member::Member::holds_folded`].
+/// A member who does not hold the folded form of the name: see
+/// [`crate::member::Member::holds_folded`].
 #[derive(Clone, Debug)]
 pub struct Unfolded {
     /// Who.
@@ -20,12 +21,18 @@ pub struct Unfolded {
 }
 
 impl Reader {
-    /// Who has this name on this site at `now`: whoever holds its folded form, else who has this very name.
+    /// Who has this name on this site at `now`: whoever holds its folded form, else who has this
+    /// very name.
     ///
     /// # Errors
     ///
     /// Where the database cannot be read.
-    pub fn holder(&self, site: SiteId, name: &Username, now: i64) -> Result<Option<MemberId>, Fault> {
+    pub fn holder(
+        &self,
+        site: SiteId,
+        name: &Username,
+        now: i64,
+    ) -> Result<Option<MemberId>, Fault> {
         match self.one_member("username_folded = ?1", params![name.folded(), site.get(), now])? {
             None => self.namesake(site, name, now),
             holder => Ok(holder),
@@ -33,8 +40,16 @@ impl Reader {
     }
 
     /// Who has this very name at `now` without holding its folded form.
-    pub(super) fn namesake(&self, site: SiteId, name: &Username, now: i64) -> Result<Option<MemberId>, Fault> {
-        self.one_member("username = ?1 AND username_folded IS NULL", params![name.as_str(), site.get(), now])
+    pub(super) fn namesake(
+        &self,
+        site: SiteId,
+        name: &Username,
+        now: i64,
+    ) -> Result<Option<MemberId>, Fault> {
+        self.one_member(
+            "username = ?1 AND username_folded IS NULL",
+            params![name.as_str(), site.get(), now],
+        )
     }
 
     fn one_member(&self, name: &str, bounds: &[&dyn ToSql]) -> Result<Option<MemberId>, Fault> {
@@ -58,7 +73,10 @@ impl Reader {
         let mut found = Vec::new();
         while let Some(row) = rows.next()? {
             let (key, username) = (read_key(row, 0, 1)?, read_username(row, 2)?);
-            let holder = self.one_member("username_folded = ?1", params![username.folded(), key.site.get(), i64::MIN])?;
+            let holder = self.one_member(
+                "username_folded = ?1",
+                params![username.folded(), key.site.get(), i64::MIN],
+            )?;
             found.push(Unfolded { key, username, holder });
         }
         Ok(found)
@@ -74,8 +92,9 @@ impl Reader {
         Ok(self.conn.query_row(count, [], |row| row.get::<_, i64>(0))?.unsigned_abs())
     }
 
-    /// Whether a member or a former member has this name, on whatever site. Of a former member the folded form is not kept: a
-    /// name that differs in more than the case of ASCII letters may not be found.
+    /// Whether a member or a former member has this name, on whatever site. Of a former member the
+    /// folded form is not kept: a name that differs in more than the case of ASCII letters may not
+    /// be found.
     ///
     /// # Errors
     ///
@@ -89,13 +108,19 @@ impl Reader {
         Ok(statement.query_row(params![name.as_str(), name.folded()], |row| row.get(0))?)
     }
 
-    /// The rows that a login with this name on this site is checked against at `now`: of the member who holds its folded form, and
-    /// before it of one who has this very name and does not, if there is such a one (see [`crate::member::Member::holds_folded`]).
+    /// The rows that a login with this name on this site is checked against at `now`: of the member
+    /// who holds its folded form, and before it of one who has this very name and does not, if
+    /// there is such a one (see [`crate::member::Member::holds_folded`]).
     ///
     /// # Errors
     ///
     /// Where the database cannot be read.
-    pub fn logins_by_name(&self, site: SiteId, name: &Username, now: i64) -> Result<Vec<LoginRow>, Fault> {
+    pub fn logins_by_name(
+        &self,
+        site: SiteId,
+        name: &Username,
+        now: i64,
+    ) -> Result<Vec<LoginRow>, Fault> {
         let mut statement = self.conn.prepare_cached(&format!(
             "SELECT {LOGIN_COLUMNS} FROM member_auth INDEXED BY member_auth_unfolded
              WHERE username = ?1 AND siteid = ?2 AND username_folded IS NULL AND (expire_at IS NULL OR expire_at > ?3)

@@ -22,8 +22,8 @@ use super::upgrade::{self, UpgradeError};
 use super::{Engine, Fault, wal_mark, whole};
 use crate::denied;
 
-/// How long a writer waits for another process's lock: commands hold it for milliseconds. Short, because postbacks wait meanwhile
-/// and none shall wait for a second.
+/// How long a writer waits for another process's lock: commands hold it for milliseconds. Short,
+/// because postbacks wait meanwhile and none shall wait for a second.
 pub(super) const LOCK_WAIT: Duration = Duration::from_millis(400);
 
 /// Mode of the database: the group reads it, so that Apache can.
@@ -60,11 +60,15 @@ impl Location {
         Self { upgrade_copy: false, ..self }
     }
 
-    /// Reads `sqlite:PATH`. What would mean something else to SQLite or its other programs is none: a database in memory, which is
-    /// gone at the end, a `file:` URI, a query. A file of such a name could be meant by `./` before it, but for the query.
+    /// Reads `sqlite:PATH`. What would mean something else to SQLite or its other programs is none:
+    /// a database in memory, which is gone at the end, a `file:` URI, a query. A file of such a
+    /// name could be meant by `./` before it, but for the query.
     pub fn parse(text: &str) -> Option<Self> {
         let path = text.strip_prefix("sqlite:")?;
-        let is_plain = !path.is_empty() && !path.starts_with(':') && !path.starts_with("file:") && !path.contains(['?', '\0']);
+        let is_plain = !path.is_empty()
+            && !path.starts_with(':')
+            && !path.starts_with("file:")
+            && !path.contains(['?', '\0']);
         is_plain.then(|| Self::sqlite(path))
     }
 
@@ -129,11 +133,15 @@ pub enum OpenError {
 
 impl OpenError {
     pub(super) fn of(path: &Path, fault: Fault) -> Self {
-        if fault.is_damage() { Self::Damaged(path.to_owned(), fault) } else { Self::Fault(path.to_owned(), fault) }
+        if fault.is_damage() {
+            Self::Damaged(path.to_owned(), fault)
+        } else {
+            Self::Fault(path.to_owned(), fault)
+        }
     }
 
-    /// For a database without a table that has held something. A page without a table is all that a file has until its log is brought
-    /// into it.
+    /// For a database without a table that has held something. A page without a table is all that a
+    /// file has until its log is brought into it.
     pub(super) fn nothing_in(path: &Path) -> Self {
         let bytes = |path: PathBuf| path.metadata().map_or(0, |metadata| metadata.len());
         let is_log_gone = bytes(path.to_owned()) > 0 && bytes(beside(path, "-wal")) == 0;
@@ -143,14 +151,15 @@ impl OpenError {
     pub(super) fn of_upgrade(path: &Path, error: UpgradeError) -> Self {
         match error {
             UpgradeError::Fault(fault) => Self::of(path, fault),
-            other @ (UpgradeError::Newer { .. } | UpgradeError::Older { .. } | UpgradeError::Foreign | UpgradeError::Copy(_)) => {
-                Self::Upgrade(path.to_owned(), other)
-            }
+            other @ (UpgradeError::Newer { .. }
+            | UpgradeError::Older { .. }
+            | UpgradeError::Foreign
+            | UpgradeError::Copy(_)) => Self::Upgrade(path.to_owned(), other),
         }
     }
 
-    /// Whether a reader cannot go on and a writer can: an upgrade is due, or a transaction must be rolled back that a first start
-    /// left when it was cut short before the database had its log.
+    /// Whether a reader cannot go on and a writer can: an upgrade is due, or a transaction must be
+    /// rolled back that a first start left when it was cut short before the database had its log.
     pub fn wants_a_writer(&self) -> bool {
         match self {
             OpenError::Upgrade(_, UpgradeError::Older { .. }) => true,
@@ -170,52 +179,64 @@ impl OpenError {
     }
 }
 
-/// Opens the database for writing, makes it or upgrades it where needed, and lends it to `work`. When `work` ends the connection
-/// is closed; to go on after a fault that wants reopening, call this again.
+/// Opens the database for writing, makes it or upgrades it where needed, and lends it to `work`.
+/// When `work` ends the connection is closed; to go on after a fault that wants reopening, call
+/// this again.
 ///
 /// # Errors
 ///
 /// Where the file cannot be made, opened, read or upgraded.
-pub fn with_engine<T>(location: &Location, make: bool, work: impl FnOnce(&mut dyn Engine) -> T) -> Result<T, OpenError> {
+pub fn with_engine<T>(
+    location: &Location,
+    make: bool,
+    work: impl FnOnce(&mut dyn Engine) -> T,
+) -> Result<T, OpenError> {
     let path = location.path();
     if !is_there(location)? {
         if !make {
             return Err(OpenError::Missing(path.to_owned()));
         }
-        make_file(path).map_err(|error| OpenError::Create(path.to_owned(), denied::told(path, error)))?;
+        make_file(path)
+            .map_err(|error| OpenError::Create(path.to_owned(), denied::told(path, error)))?;
     }
     check_access(path, Access::READ_OK | Access::WRITE_OK)?;
     let fault = |fault| OpenError::of(path, fault);
     let files = Files::look(path).map_err(|_| fault(Fault::Moved(FileChange::Gone)))?;
     // NO_MUTEX: one thread at a time has a connection, which Rust sees to.
-    let mut conn = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(fault)?;
+    let mut conn = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+        .map_err(fault)?;
     let version = upgrade::check(&conn).map_err(|error| OpenError::of_upgrade(path, error))?;
     if version == 0 && !make {
         return Err(OpenError::nothing_in(path));
     }
     set_up_writer(&conn).map_err(fault)?;
-    upgrade::run(&mut conn, location.upgrade_copy.then_some(path)).map_err(|error| OpenError::of_upgrade(path, error))?;
+    upgrade::run(&mut conn, location.upgrade_copy.then_some(path))
+        .map_err(|error| OpenError::of_upgrade(path, error))?;
 
     let wal_pages = Arc::new(AtomicI32::new(0));
     let pages_now = Arc::clone(&wal_pages);
-    // A hook of ours in place of SQLite's automatic checkpoint, which would run inside the COMMIT, before the replies.
+    // A hook of ours in place of SQLite's automatic checkpoint, which would run inside the COMMIT,
+    // before the replies.
     let hook = move |_: &mut rusqlite::hooks::Wal, pages| {
         pages_now.store(pages, Ordering::Relaxed);
         Ok(())
     };
     conn.wal_hook(Some(hook)).map_err(|error| fault(error.into()))?;
-    let checkpoints = Checkpoints::new(&conn, path, wal_pages, location.checkpoint_pages).map_err(fault)?;
+    let checkpoints =
+        Checkpoints::new(&conn, path, wal_pages, location.checkpoint_pages).map_err(fault)?;
     let own_file = OwnFile::new(&conn, path, &files).map_err(fault)?;
     let mut engine = Sqlite::new(&conn, own_file, checkpoints).map_err(fault)?;
     if version < upgrade::CURRENT {
-        // Only a WAL that begins with a mark can be told from one of another file. Where it cannot be emptied now, it will be later.
+        // Only a WAL that begins with a mark can be told from one of another file. Where it cannot
+        // be emptied now, it will be later.
         let _ = engine.empty_wal();
     }
     Ok(work(&mut engine))
 }
 
-/// The page cache of a read-only connection, of which each HTTP thread has one: KiB, in SQLite's negative form. A visitor's name and row
-/// are two pages, and who asks once asks again for the next picture: room for some 700 visitors, where SQLite's own 2 MiB has it for 230.
+/// The page cache of a read-only connection, of which each HTTP thread has one: KiB, in SQLite's
+/// negative form. A visitor's name and row are two pages, and who asks once asks again for the next
+/// picture: room for some 700 visitors, where SQLite's own 2 MiB has it for 230.
 const READER_CACHE: i32 = -6144;
 
 /// Opens the database read-only.
@@ -230,7 +251,8 @@ pub fn open_reader(location: &Location) -> Result<Reader, OpenError> {
     }
     check_access(path, Access::READ_OK)?;
     let fault = |fault| OpenError::of(path, fault);
-    let conn = open(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(fault)?;
+    let conn = open(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+        .map_err(fault)?;
     upgrade::check_current(&conn).map_err(|error| OpenError::of_upgrade(path, error))?;
     conn.pragma_update(None, "cache_size", READER_CACHE).map_err(|error| fault(error.into()))?;
     Reader::new(conn).map_err(fault)
@@ -270,10 +292,10 @@ fn make_file(path: &Path) -> std::io::Result<()> {
     file.set_permissions(Permissions::from_mode(FILE_MODE))
 }
 
-/// Refuses a database that has lost its end, or whose WAL is of another one, before anything is done
-/// to it. Only for the beginning of a process, or where another file was put in place: the file is
-/// opened and closed here beside SQLite, and a `close` gives up every lock that the process holds on
-/// the file (POSIX), so that another process could take a log away that is in use.
+/// Refuses a database that has lost its end, or whose WAL is of another one, before anything is
+/// done to it. Only for the beginning of a process, or where another file was put in place: the
+/// file is opened and closed here beside SQLite, and a `close` gives up every lock that the process
+/// holds on the file (POSIX), so that another process could take a log away that is in use.
 ///
 /// # Errors
 ///
@@ -302,17 +324,22 @@ pub(super) fn open(path: &Path, flags: OpenFlags) -> Result<Connection, Fault> {
 /// What every connection has.
 pub(super) fn busy_and_quiet(conn: &Connection) -> Result<(), Fault> {
     conn.busy_timeout(LOCK_WAIT)?;
-    // -wal and -shm stay when the last connection closes: a reader without write permission (Apache) could not make them, and
-    // would find no database while the service is down.
+    // -wal and -shm stay when the last connection closes: a reader without write permission
+    // (Apache) could not make them, and would find no database while the service is down.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     Ok(())
 }
 
-/// Opens a file read-only as one that nobody changes: SQLite takes no lock, makes no file, and looks
-/// neither for a WAL nor for a journal.
+/// Opens a file read-only as one that nobody changes: SQLite takes no lock, makes no file, and
+/// looks neither for a WAL nor for a journal.
 pub(super) fn open_immutable(file: &Path) -> rusqlite::Result<Connection> {
-    let uri = format!("file:{}?immutable=1", percent_encode(file.as_os_str().as_bytes(), NON_ALPHANUMERIC));
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let uri = format!(
+        "file:{}?immutable=1",
+        percent_encode(file.as_os_str().as_bytes(), NON_ALPHANUMERIC)
+    );
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+        | OpenFlags::SQLITE_OPEN_URI
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     Connection::open_with_flags(uri, flags)
 }
 
@@ -324,7 +351,8 @@ pub(super) fn beside(database: &Path, suffix: &str) -> PathBuf {
 }
 
 fn set_up_writer(conn: &Connection) -> Result<(), Fault> {
-    // WAL: readers (logins, CHECK, Apache) never wait for the writer. The answer tells whether the file system can do it.
+    // WAL: readers (logins, CHECK, Apache) never wait for the writer. The answer tells whether the
+    // file system can do it.
     let mode: String = conn.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
     if mode != "wal" {
         return Err(Fault::BadRow(format!("journal mode {mode}: the file system cannot do WAL")));

@@ -1,9 +1,11 @@
-//! The files under the writer's connection. Before every transaction and every checkpoint they are looked at: nothing may be
-//! acknowledged that a restart would not find, and no checkpoint may write into what somebody has put there.
+//! The files under the writer's connection. Before every transaction and every checkpoint they are
+//! looked at: nothing may be acknowledged that a restart would not find, and no checkpoint may
+//! write into what somebody has put there.
 //!
-//! Another file is told by its inode. The same file with another content, as `cp` leaves it, is told by the mark of the last
-//! transaction (see [`super::wal_mark`]): SQLite itself would go on, with pages of both. The same WAL with another content is told
-//! by its last frame (see [`super::wal_tail`]).
+//! Another file is told by its inode. The same file with another content, as `cp` leaves it, is
+//! told by the mark of the last transaction (see [`super::wal_mark`]): SQLite itself would go on,
+//! with pages of both. The same WAL with another content is told by its last frame (see
+//! [`super::wal_tail`]).
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -15,14 +17,14 @@ use super::wal_mark::{self, Newest};
 use super::wal_tail::WalTail;
 use super::{Fault, whole};
 
-/// How soon a file that was found to be ours is looked at again: who writes may have been in the middle of it. What is still the same
-/// then was looked at when it was whole.
+/// How soon a file that was found to be ours is looked at again: who writes may have been in the
+/// middle of it. What is still the same then was looked at when it was whole.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(300);
-/// How often it is asked whether another program has committed. Often, because of several commits of commands only the last can be
-/// told once somebody has emptied the WAL.
+/// How often it is asked whether another program has committed. Often, because of several commits
+/// of commands only the last can be told once somebody has emptied the WAL.
 const ASK_AGAIN_AFTER: Duration = Duration::from_millis(20);
-/// A look walks through the whole WAL. Beside the long checkpoint of another program it takes no more than one part in so many of
-/// the time, unless it is short.
+/// A look walks through the whole WAL. Beside the long checkpoint of another program it takes no
+/// more than one part in so many of the time, unless it is short.
 const LOOK_ONE_IN: u32 = 5;
 const SHORT_LOOK: Duration = Duration::from_millis(50);
 /// How often one is made again that another program has disturbed.
@@ -110,7 +112,8 @@ impl<'c> OwnFile<'c> {
         })
     }
 
-    /// Where another program commits or makes a checkpoint meanwhile, what was read is of different times, and tells nothing.
+    /// Where another program commits or makes a checkpoint meanwhile, what was read is of different
+    /// times, and tells nothing.
     fn look(&mut self, is_new: bool) -> bool {
         let mut others = false;
         for _ in 0..TRIES {
@@ -131,7 +134,8 @@ impl<'c> OwnFile<'c> {
     fn look_once(&mut self, is_new: bool, others: bool) -> bool {
         let (Some(newest), Some(database)) = (self.newest, self.database()) else { return true };
         match wal_mark::continues(&database, self.files.wal(), newest, others) {
-            // It may be in the middle of a checkpoint; then the WAL has what it lacks, and it is whole soon.
+            // It may be in the middle of a checkpoint; then the WAL has what it lacks, and it is
+            // whole soon.
             None => is_new && self.is_whole_with_its_wal(&database),
             Some(false) => others && self.others_go_on(&database),
             Some(true) => {
@@ -141,11 +145,13 @@ impl<'c> OwnFile<'c> {
         }
     }
 
-    /// Whether another process of ours has committed so much that the WAL was begun anew since the last transaction known here.
+    /// Whether another process of ours has committed so much that the WAL was begun anew since the
+    /// last transaction known here.
     fn others_go_on(&mut self, database: &Path) -> bool {
         let wal = self.files.wal();
         let Ok(Some(newest)) = Newest::read(self.conn) else { return false };
-        let go_on = wal_mark::has_marks(wal) && wal_mark::continues(database, wal, newest, true) == Some(true);
+        let go_on = wal_mark::has_marks(wal)
+            && wal_mark::continues(database, wal, newest, true) == Some(true);
         if go_on {
             self.newest = Some(newest);
         }
@@ -153,8 +159,11 @@ impl<'c> OwnFile<'c> {
     }
 
     fn is_whole_with_its_wal(&self, database: &Path) -> bool {
-        let number = |pragma| self.conn.query_row(pragma, [], |row| row.get::<_, i64>(0)).map(i64::unsigned_abs);
-        let size = number("PRAGMA page_size").and_then(|bytes| Ok((bytes, number("PRAGMA page_count")?)));
+        let number = |pragma| {
+            self.conn.query_row(pragma, [], |row| row.get::<_, i64>(0)).map(i64::unsigned_abs)
+        };
+        let size =
+            number("PRAGMA page_size").and_then(|bytes| Ok((bytes, number("PRAGMA page_count")?)));
         size.is_ok_and(|(bytes, pages)| whole::check_end(database, bytes, pages).is_ok())
     }
 
@@ -188,7 +197,10 @@ impl<'c> OwnFile<'c> {
             return Ok(());
         }
         let code = ffi::Error::new(ffi::SQLITE_IOERR_SHORT_READ);
-        Err(Fault::CommitUnknown(rusqlite::Error::SqliteFailure(code, Some("the WAL has lost what was written to it".into()))))
+        Err(Fault::CommitUnknown(rusqlite::Error::SqliteFailure(
+            code,
+            Some("the WAL has lost what was written to it".into()),
+        )))
     }
 
     /// The same as [`OwnFile::check`], however soon after a look.
@@ -202,20 +214,25 @@ impl<'c> OwnFile<'c> {
         Ok(std::mem::replace(&mut self.others, others) != others)
     }
 
-    /// The WAL that is open has no name any more, and goes with the last connection. All that it has is brought into the database
-    /// file while that is untouched.
+    /// The WAL that is open has no name any more, and goes with the last connection. All that it
+    /// has is brought into the database file while that is untouched.
     fn save_what_the_wal_has(&mut self) {
         if self.files.stamp() != Some(self.stamp) {
             return;
         }
-        let done = self.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
+        let done =
+            self.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
         self.was_written();
         match done {
-            Ok(0) => log::warn!("what the -wal file had that was removed is saved in the database file"),
+            Ok(0) => {
+                log::warn!("what the -wal file had that was removed is saved in the database file")
+            }
             Ok(_) => log::error!(
                 "not all that the -wal file had that was removed could be saved in the database file: a reader is in the way"
             ),
-            Err(error) => log::error!("what the -wal file had that was removed could not be saved in the database file: {error}"),
+            Err(error) => log::error!(
+                "what the -wal file had that was removed could not be saved in the database file: {error}"
+            ),
         }
     }
 

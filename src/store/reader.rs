@@ -1,11 +1,12 @@
-//! Reading: CHECK, the lists of the command line and the hashing worker, on read-only connections that never wait for the writer.
+//! Reading: CHECK, the lists of the command line and the hashing worker, on read-only connections
+//! that never wait for the writer.
 
 use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::rows::{
-    HERE_COLUMNS, LOGIN_COLUMNS, MEMBER_COLUMNS, read_cryptpass, read_form, read_former, read_here, read_key, read_login,
-    read_session, select_former, select_member,
+    HERE_COLUMNS, LOGIN_COLUMNS, MEMBER_COLUMNS, read_cryptpass, read_form, read_former, read_here,
+    read_key, read_login, read_session, select_former, select_member,
 };
 use super::{Fault, LoginRow, Pending, View, Wanted};
 use crate::action::{Recorded, Standing};
@@ -14,10 +15,11 @@ use crate::member::{Credential, Former, Key, Member, MemberId, SessionHash, Site
 use crate::password::{KeyId, Seal, Stored};
 use crate::unicode::folded;
 
-/// Rows of a list that are read at once. They are handed out when the read transaction has ended: a list that is printed into
-/// `less` may stand for hours, and the log could not begin anew under it.
+/// Rows of a list that are read at once. They are handed out when the read transaction has ended: a
+/// list that is printed into `less` may stand for hours, and the log could not begin anew under it.
 pub(super) const PAGE_ROWS: u32 = 1_000;
-/// A page of long journal records ends earlier, with the record that reaches this many bytes of fields.
+/// A page of long journal records ends earlier, with the record that reaches this many bytes of
+/// fields.
 const PAGE_BYTES: usize = 4 * 1024 * 1024;
 
 /// A read-only connection.
@@ -49,7 +51,8 @@ pub struct StoredRecord {
     pub fields: String,
     /// The line that went back.
     pub reply: String,
-    /// Where a jump of the clock is or was being confirmed: see [`crate::clock::Moment::moved_until`].
+    /// Where a jump of the clock is or was being confirmed: see
+    /// [`crate::clock::Moment::moved_until`].
     pub moved_until: Option<i64>,
     /// What was put into the row.
     pub put: Recorded,
@@ -78,12 +81,14 @@ impl Reader {
     pub(super) fn new(conn: Connection) -> Result<Self, Fault> {
         // The journal has no column of folded names: it is asked by name seldom, and written often.
         let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
-        conn.create_scalar_function("folded", 1, flags, |context| Ok(context.get::<Option<String>>(0)?.as_deref().map(folded)))?;
+        conn.create_scalar_function("folded", 1, flags, |context| {
+            Ok(context.get::<Option<String>>(0)?.as_deref().map(folded))
+        })?;
         Ok(Self { conn })
     }
 
-    /// Begins a look: until [`Reader::look_away`] all that is read is of one moment, and costs no locks. It keeps the log from starting
-    /// anew, so it must end soon.
+    /// Begins a look: until [`Reader::look_away`] all that is read is of one moment, and costs no
+    /// locks. It keeps the log from starting anew, so it must end soon.
     ///
     /// # Errors
     ///
@@ -105,7 +110,8 @@ impl Reader {
         Ok(())
     }
 
-    /// What is wanted, as of `now`: a member whose expiry is reached counts as not there, moved or not.
+    /// What is wanted, as of `now`: a member whose expiry is reached counts as not there, moved or
+    /// not.
     ///
     /// # Errors
     ///
@@ -127,14 +133,20 @@ impl Reader {
         Ok(())
     }
 
-    /// The sites on which this memberid is a member at `now`, and the session that is kept of each; those without one are left out.
+    /// The sites on which this memberid is a member at `now`, and the session that is kept of each;
+    /// those without one are left out.
     ///
-    /// The sites are leapt through, since a memberid alone is no key: two look-ups for each site, of which there are few.
+    /// The sites are leapt through, since a memberid alone is no key: two look-ups for each site,
+    /// of which there are few.
     ///
     /// # Errors
     ///
     /// Where the database cannot be read.
-    pub fn sessions(&self, member: MemberId, now: i64) -> Result<Vec<(SiteId, SessionHash)>, Fault> {
+    pub fn sessions(
+        &self,
+        member: MemberId,
+        now: i64,
+    ) -> Result<Vec<(SiteId, SessionHash)>, Fault> {
         let mut statement = self.conn.prepare_cached(
             "WITH RECURSIVE site (id) AS (
                  SELECT min(siteid) FROM member_auth
@@ -154,7 +166,8 @@ impl Reader {
         Ok(found)
     }
 
-    /// The row that a login of this member is checked against at `now`, if there is one: a cookie says who.
+    /// The row that a login of this member is checked against at `now`, if there is one: a cookie
+    /// says who.
     ///
     /// # Errors
     ///
@@ -180,12 +193,17 @@ impl Reader {
         Ok(blocks)
     }
 
-    /// The same in no order, and whether a member has the name now, one after the other: an older release kept hundreds of thousands.
+    /// The same in no order, and whether a member has the name now, one after the other: an older
+    /// release kept hundreds of thousands.
     ///
     /// # Errors
     ///
     /// Where the database cannot be read.
-    pub fn for_each_block(&self, now: i64, mut take: impl FnMut(Block, Named)) -> Result<(), Fault> {
+    pub fn for_each_block(
+        &self,
+        now: i64,
+        mut take: impl FnMut(Block, Named),
+    ) -> Result<(), Fault> {
         // A member without a folded form has the exact name, and few have none.
         let mut statement = self.conn.prepare_cached(
             "SELECT kind, network, username, since, until,
@@ -197,12 +215,16 @@ impl Reader {
         let (mut rows, mut unreadable) = (statement.query([now])?, 0);
         while let Some(row) = rows.next()? {
             let text = |index| row.get::<_, String>(index);
-            let (network, name) = (Network::parse(&text(1)?), Some(text(2)?).filter(|name| !name.is_empty()));
+            let (network, name) =
+                (Network::parse(&text(1)?), Some(text(2)?).filter(|name| !name.is_empty()));
             let kind = Kind::parse(&text(0)?);
-            let target = kind.and_then(|kind| Target::from_parts(kind, name.as_deref().map(Door::new), network));
+            let target = kind
+                .and_then(|kind| Target::from_parts(kind, name.as_deref().map(Door::new), network));
             let named = if row.get(5)? { Named::Member } else { Named::Nobody };
             match target {
-                Some(target) => take(Block { target, since: row.get(3)?, until: row.get(4)? }, named),
+                Some(target) => {
+                    take(Block { target, since: row.get(3)?, until: row.get(4)? }, named)
+                }
                 // Somebody's handiwork: no reason to stand still for.
                 None => unreadable += 1,
             }
@@ -219,7 +241,10 @@ impl Reader {
     ///
     /// Where the database cannot be read.
     pub fn count_blocks(&self) -> Result<usize, Fault> {
-        let count: i64 = self.conn.prepare_cached("SELECT count(*) FROM block")?.query_row([], |row| row.get(0))?;
+        let count: i64 = self
+            .conn
+            .prepare_cached("SELECT count(*) FROM block")?
+            .query_row([], |row| row.get(0))?;
         Ok(usize::try_from(count).unwrap_or(0))
     }
 
@@ -239,8 +264,8 @@ impl Reader {
         rows.next()?.map_or(Ok(Standing::Unknown), |row| Ok(Standing::Former(read_former(row)?)))
     }
 
-    /// Every member who may log in at `now`, by site and memberid; of one site, or of all. Read page by page: each row is as it was
-    /// when its page was read.
+    /// Every member who may log in at `now`, by site and memberid; of one site, or of all. Read
+    /// page by page: each row is as it was when its page was read.
     ///
     /// # Errors
     ///
@@ -268,12 +293,17 @@ impl Reader {
         of_sites(site, page, |row| row.key, each)
     }
 
-    /// Every former member, by site and memberid; of one site, or of all. Read page by page, as [`Reader::members`] does.
+    /// Every former member, by site and memberid; of one site, or of all. Read page by page, as
+    /// [`Reader::members`] does.
     ///
     /// # Errors
     ///
     /// Where the database cannot be read, or `each` fails.
-    pub fn formers<E: From<Fault>>(&self, site: Option<i64>, each: impl FnMut(&Former) -> Result<(), E>) -> Result<(), E> {
+    pub fn formers<E: From<Fault>>(
+        &self,
+        site: Option<i64>,
+        each: impl FnMut(&Former) -> Result<(), E>,
+    ) -> Result<(), E> {
         let sql = format!(
             "SELECT {MEMBER_COLUMNS}, login_version, reason, ended_at FROM former_member
              WHERE (siteid, memberid) > (?1, ?2) AND siteid <= ?3 ORDER BY siteid, memberid LIMIT {PAGE_ROWS}"
@@ -290,8 +320,9 @@ impl Reader {
         of_sites(site, page, |former| former.member.key, each)
     }
 
-    /// The journal in the order of effect, up to the newest record of this moment. Read page by page: a credential that is hashed
-    /// meanwhile may be sealed in one record and hashed in a later one, which is the same password.
+    /// The journal in the order of effect, up to the newest record of this moment. Read page by
+    /// page: a credential that is hashed meanwhile may be sealed in one record and hashed in a
+    /// later one, which is the same password.
     ///
     /// # Errors
     ///
@@ -306,7 +337,12 @@ impl Reader {
         by_page(0, |after| self.journal_page(filter, after, newest), |record| record.id, each)
     }
 
-    fn journal_page(&self, filter: &JournalFilter, after: i64, newest: i64) -> Result<Vec<StoredRecord>, Fault> {
+    fn journal_page(
+        &self,
+        filter: &JournalFilter,
+        after: i64,
+        newest: i64,
+    ) -> Result<Vec<StoredRecord>, Fault> {
         let mut statement = self.conn.prepare_cached(&format!(
             "SELECT id, at, source, address, action, siteid, memberid, username, fields, reply, expire_at,
                  password, sealed, cryptpass_wrapped, cryptpass, session_sha256, logins_ended, moved_until
@@ -319,7 +355,8 @@ impl Reader {
         ))?;
         let JournalFilter { site, member, username, action, word, since, until } = filter;
         let username = username.as_deref().map(folded);
-        let mut rows = statement.query(params![site, member, username, action, word, since, until, after, newest])?;
+        let mut rows = statement
+            .query(params![site, member, username, action, word, since, until, after, newest])?;
         let (mut page, mut bytes) = (Vec::new(), 0);
         while bytes < PAGE_BYTES
             && let Some(row) = rows.next()?
@@ -358,22 +395,27 @@ impl Reader {
     ///
     /// Where the database cannot be read.
     pub fn backlog(&self) -> Result<u64, Fault> {
-        let count =
-            self.conn.query_row("SELECT count(*) FROM journal WHERE sealed IS NOT NULL", [], |row| row.get::<_, i64>(0))?;
+        let count = self.conn.query_row(
+            "SELECT count(*) FROM journal WHERE sealed IS NOT NULL",
+            [],
+            |row| row.get::<_, i64>(0),
+        )?;
         Ok(count.unsigned_abs())
     }
 
-    /// The last sign of life in the database, unix seconds: the newest record of the journal, or a probe of `GET /health` after it
-    /// and not ahead of `now`. `None` where there is no record.
+    /// The last sign of life in the database, unix seconds: the newest record of the journal, or a
+    /// probe of `GET /health` after it and not ahead of `now`. `None` where there is no record.
     ///
     /// # Errors
     ///
     /// Where the database cannot be read.
     pub fn last_seen(&self, now: i64) -> Result<Option<i64>, Fault> {
         // A record of a jump that was not confirmed says nothing about the time.
-        let newest = "SELECT min(at, coalesce(moved_until, at)) FROM journal ORDER BY id DESC LIMIT 1";
+        let newest =
+            "SELECT min(at, coalesce(moved_until, at)) FROM journal ORDER BY id DESC LIMIT 1";
         let newest: Option<i64> = self.conn.query_row(newest, [], |row| row.get(0)).optional()?;
-        let probed: i64 = self.conn.query_row("SELECT probed_at FROM health", [], |row| row.get(0))?;
+        let probed: i64 =
+            self.conn.query_row("SELECT probed_at FROM health", [], |row| row.get(0))?;
         Ok(newest.map(|newest| if probed <= now { newest.max(probed) } else { newest }))
     }
 
@@ -383,7 +425,10 @@ impl Reader {
     ///
     /// Where the database cannot be read.
     pub fn seal_key(&self) -> Result<Option<KeyId>, Fault> {
-        Ok(self.conn.query_row("SELECT id FROM seal_key", [], |row| row.get(0).map(KeyId)).optional()?)
+        Ok(self
+            .conn
+            .query_row("SELECT id FROM seal_key", [], |row| row.get(0).map(KeyId))
+            .optional()?)
     }
 
     /// The newest credentials that wait to be hashed, at most `most`.
@@ -400,7 +445,8 @@ impl Reader {
         while let Some(row) = rows.next()? {
             let key = read_key(row, 1, 2)?;
             let seal = Seal::from_bytes(row.get(3)?);
-            // A row that cannot be read is no reason to leave this seal, and all behind it, as they are.
+            // A row that cannot be read is no reason to leave this seal, and all behind it, as they
+            // are.
             let before = match self.before(key, &seal) {
                 Err(Fault::BadRow(_)) => None,
                 before => before?,
@@ -422,7 +468,8 @@ impl Reader {
     }
 }
 
-/// Pages of members by their keys, of one site or of all; a page is asked for with the key before it and the last site.
+/// Pages of members by their keys, of one site or of all; a page is asked for with the key before
+/// it and the last site.
 fn of_sites<T, E: From<Fault>>(
     site: Option<i64>,
     mut page: impl FnMut((i64, i64), i64) -> Result<Vec<T>, Fault>,

@@ -1,10 +1,13 @@
-//! Rows to values and back: the columns that member_auth, former_member and journal have in common, named once.
+//! Rows to values and back: the columns that member_auth, former_member and journal have in common,
+//! named once.
 
 use rusqlite::Row;
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 
 use super::{Fault, LoginRow};
-use crate::member::{Credential, Former, Key, Member, MemberId, Reason, SessionHash, SiteId, Username};
+use crate::member::{
+    Credential, Former, Key, Member, MemberId, Reason, SessionHash, SiteId, Username,
+};
 use crate::password::{Cryptpass, Hash, Seal, Stored, Wrapped};
 
 /// The columns that both tables of members share, in the order in which they are bound and read.
@@ -12,19 +15,24 @@ pub(super) const MEMBER_COLUMNS: &str = "siteid, memberid, username, password, c
      session_sha256, joined, expires, sealed, cryptpass_wrapped, before";
 
 /// The columns that a login check reads, in their order.
-pub(super) const LOGIN_COLUMNS: &str = "siteid, memberid, username, trial, login_version, password, sealed, cryptpass_wrapped";
+pub(super) const LOGIN_COLUMNS: &str =
+    "siteid, memberid, username, trial, login_version, password, sealed, cryptpass_wrapped";
 
 /// What stands behind [`MEMBER_COLUMNS`] in member_auth alone, for [`read_here`].
 pub(super) const HERE_COLUMNS: &str = "login_version, expire_at, username_folded";
 
 /// One row of member_auth by siteid and memberid, for [`read_here`].
 pub(super) fn select_member() -> String {
-    format!("SELECT {MEMBER_COLUMNS}, {HERE_COLUMNS} FROM member_auth WHERE siteid = ?1 AND memberid = ?2")
+    format!(
+        "SELECT {MEMBER_COLUMNS}, {HERE_COLUMNS} FROM member_auth WHERE siteid = ?1 AND memberid = ?2"
+    )
 }
 
 /// One row of former_member by siteid and memberid, for [`read_former`].
 pub(super) fn select_former() -> String {
-    format!("SELECT {MEMBER_COLUMNS}, login_version, reason, ended_at FROM former_member WHERE siteid = ?1 AND memberid = ?2")
+    format!(
+        "SELECT {MEMBER_COLUMNS}, login_version, reason, ended_at FROM former_member WHERE siteid = ?1 AND memberid = ?2"
+    )
 }
 
 /// A form in the three columns that can hold it: exactly one is not NULL.
@@ -45,13 +53,16 @@ impl<'a> FormColumns<'a> {
     }
 }
 
-/// A form in the one column `before`: a seal is a BLOB, a hash begins with `$`, a wrapped cryptpass has a space before its hash.
+/// A form in the one column `before`: a seal is a BLOB, a hash begins with `$`, a wrapped cryptpass
+/// has a space before its hash.
 pub(super) fn before_column(form: Option<&Stored>) -> ToSqlOutput<'_> {
     match form {
         None => ToSqlOutput::Owned(Value::Null),
         Some(Stored::Sealed(seal)) => ToSqlOutput::Borrowed(ValueRef::Blob(seal.as_bytes())),
         Some(Stored::Hash(hash)) => ToSqlOutput::Borrowed(ValueRef::Text(hash.as_str().as_bytes())),
-        Some(Stored::Wrapped(wrapped)) => ToSqlOutput::Borrowed(ValueRef::Text(wrapped.as_str().as_bytes())),
+        Some(Stored::Wrapped(wrapped)) => {
+            ToSqlOutput::Borrowed(ValueRef::Text(wrapped.as_str().as_bytes()))
+        }
     }
 }
 
@@ -62,14 +73,25 @@ fn read_before(row: &Row<'_>, index: usize) -> Result<Option<Stored>, Fault> {
         text @ ValueRef::Text(_) => {
             let text = text.as_str().map_err(rusqlite::Error::from)?.to_owned();
             let wrapped = text.contains(' ');
-            Some(if wrapped { Stored::Wrapped(Wrapped::from_text(text)) } else { Stored::Hash(Hash::from_text(text)) })
+            Some(if wrapped {
+                Stored::Wrapped(Wrapped::from_text(text))
+            } else {
+                Stored::Hash(Hash::from_text(text))
+            })
         }
-        ValueRef::Integer(_) | ValueRef::Real(_) => return Err(Fault::BadRow("before is a number".into())),
+        ValueRef::Integer(_) | ValueRef::Real(_) => {
+            return Err(Fault::BadRow("before is a number".into()));
+        }
     })
 }
 
 /// The one form of the three columns at these indexes; `None` where all are NULL.
-pub(super) fn read_form(row: &Row<'_>, password: usize, sealed: usize, wrapped: usize) -> Result<Option<Stored>, Fault> {
+pub(super) fn read_form(
+    row: &Row<'_>,
+    password: usize,
+    sealed: usize,
+    wrapped: usize,
+) -> Result<Option<Stored>, Fault> {
     if let Some(seal) = row.get::<_, Option<Vec<u8>>>(sealed)? {
         return Ok(Some(Stored::Sealed(Seal::from_bytes(seal))));
     }
@@ -82,7 +104,9 @@ pub(super) fn read_form(row: &Row<'_>, password: usize, sealed: usize, wrapped: 
 /// A kept cryptpass was of a known form when it was written.
 pub(super) fn read_cryptpass(row: &Row<'_>, index: usize) -> Result<Option<Cryptpass>, Fault> {
     let Some(text) = row.get::<_, Option<String>>(index)? else { return Ok(None) };
-    Cryptpass::parse(&text).map(Some).ok_or_else(|| Fault::BadRow("cryptpass is of no known form".into()))
+    Cryptpass::parse(&text)
+        .map(Some)
+        .ok_or_else(|| Fault::BadRow("cryptpass is of no known form".into()))
 }
 
 pub(super) fn read_session(row: &Row<'_>, index: usize) -> Result<Option<SessionHash>, Fault> {
@@ -101,7 +125,9 @@ pub(super) fn read_key(row: &Row<'_>, site: usize, member: usize) -> Result<Key,
 
 pub(super) fn read_username(row: &Row<'_>, index: usize) -> Result<Username, Fault> {
     let text: String = row.get(index)?;
-    Username::typed(&text).ok_or_else(|| Fault::BadRow("username is empty, too long or has control characters".into()))
+    Username::typed(&text).ok_or_else(|| {
+        Fault::BadRow("username is empty, too long or has control characters".into())
+    })
 }
 
 /// A row of member_auth: [`MEMBER_COLUMNS`], [`HERE_COLUMNS`].
@@ -112,7 +138,8 @@ pub(super) fn read_here(row: &Row<'_>) -> Result<Member, Fault> {
 
 /// What both tables have: [`MEMBER_COLUMNS`] and login_version.
 fn read_member(row: &Row<'_>) -> Result<Member, Fault> {
-    let stored = read_form(row, 3, 11, 12)?.ok_or_else(|| Fault::BadRow("a member without a credential".into()))?;
+    let stored = read_form(row, 3, 11, 12)?
+        .ok_or_else(|| Fault::BadRow("a member without a credential".into()))?;
     Ok(Member {
         key: read_key(row, 0, 1)?,
         username: read_username(row, 2)?,
@@ -137,7 +164,8 @@ pub(super) fn read_login(row: &Row<'_>) -> Result<LoginRow, Fault> {
         username: read_username(row, 2)?,
         trial: row.get(3)?,
         login_version: row.get(4)?,
-        stored: read_form(row, 5, 6, 7)?.ok_or_else(|| Fault::BadRow("a member without a credential".into()))?,
+        stored: read_form(row, 5, 6, 7)?
+            .ok_or_else(|| Fault::BadRow("a member without a credential".into()))?,
     })
 }
 

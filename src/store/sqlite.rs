@@ -7,9 +7,13 @@ use rusqlite::{Connection, Statement, params};
 use super::checkpoint::{Checkpoints, HeldWal};
 use super::own_file::OwnFile;
 use super::rows::{
-    FormColumns, HERE_COLUMNS, MEMBER_COLUMNS, before_column, read_former, read_here, select_former, select_member,
+    FormColumns, HERE_COLUMNS, MEMBER_COLUMNS, before_column, read_former, read_here,
+    select_former, select_member,
 };
-use super::{Engine, Fault, Hardened, Note, Outcome, Pending, Rehashed, Spent, View, Wanted, known, logins, wal_mark};
+use super::{
+    Engine, Fault, Hardened, Note, Outcome, Pending, Rehashed, Spent, View, Wanted, known, logins,
+    wal_mark,
+};
 use crate::action::{Change, Standing};
 use crate::clock::Moment;
 use crate::journal::Record;
@@ -20,10 +24,13 @@ use crate::password::KeyId;
 use crate::unicode::folded;
 
 /// OR IGNORE: where somebody else holds it, the row keeps its exact name alone.
-pub(super) const GIVE_FOLDED: &str = "UPDATE OR IGNORE member_auth SET username_folded = ?3 WHERE siteid = ?1 AND memberid = ?2";
+pub(super) const GIVE_FOLDED: &str =
+    "UPDATE OR IGNORE member_auth SET username_folded = ?3 WHERE siteid = ?1 AND memberid = ?2";
 
-/// Who holds a name in its folded form, and who has this very name without holding that: two rows at most.
-const SELECT_HOLDER: &str = "SELECT memberid, expire_at, 1 FROM member_auth WHERE username_folded = ?1 AND siteid = ?2
+/// Who holds a name in its folded form, and who has this very name without holding that: two rows
+/// at most.
+const SELECT_HOLDER: &str =
+    "SELECT memberid, expire_at, 1 FROM member_auth WHERE username_folded = ?1 AND siteid = ?2
      UNION ALL
      SELECT memberid, expire_at, 0 FROM member_auth INDEXED BY member_auth_unfolded
      WHERE username = ?3 AND siteid = ?2 AND username_folded IS NULL";
@@ -42,9 +49,11 @@ pub(super) struct Sqlite<'c> {
     select_member: Statement<'c>,
     select_former: Statement<'c>,
     select_holder: Statement<'c>,
-    /// Whether there may be members who do not hold the folded form of their names. Most databases have none, and cost nothing then.
+    /// Whether there may be members who do not hold the folded form of their names. Most databases
+    /// have none, and cost nothing then.
     has_unfolded: bool,
-    /// Members whom this transaction met, and who are not moved although their expiry is reached, because the clock may be wrong.
+    /// Members whom this transaction met, and who are not moved although their expiry is reached,
+    /// because the clock may be wrong.
     lapsed: Vec<Key>,
     insert_member: Statement<'c>,
     update_member: Statement<'c>,
@@ -57,7 +66,11 @@ pub(super) struct Sqlite<'c> {
 
 impl<'c> Sqlite<'c> {
     /// Prepares the statements.
-    pub(super) fn new(conn: &'c Connection, own_file: OwnFile<'c>, checkpoints: Checkpoints<'c>) -> Result<Self, Fault> {
+    pub(super) fn new(
+        conn: &'c Connection,
+        own_file: OwnFile<'c>,
+        checkpoints: Checkpoints<'c>,
+    ) -> Result<Self, Fault> {
         let prepare = |sql: &str| conn.prepare(sql);
         Ok(Self {
             conn,
@@ -110,17 +123,23 @@ impl<'c> Sqlite<'c> {
         Ok(standing)
     }
 
-    /// Who holds a name at this moment; one whose expiry is reached holds nothing, and is moved, if that is sure.
+    /// Who holds a name at this moment; one whose expiry is reached holds nothing, and is moved, if
+    /// that is sure.
     fn holder(&mut self, site: SiteId, name: &Username, moment: Moment) -> Result<NameHeld, Fault> {
         loop {
             let (mut held, mut due) = (NameHeld::default(), None);
-            let mut rows = self.select_holder.query(params![name.folded(), site.get(), name.as_str()])?;
+            let mut rows =
+                self.select_holder.query(params![name.folded(), site.get(), name.as_str()])?;
             while let Some(row) = rows.next()? {
                 // Somebody's handiwork is no memberid.
-                let Some(member) = MemberId::parse(&row.get::<_, i64>(0)?.to_string()) else { continue };
+                let Some(member) = MemberId::parse(&row.get::<_, i64>(0)?.to_string()) else {
+                    continue;
+                };
                 let (expire_at, folded): (Option<i64>, bool) = (row.get(1)?, row.get(2)?);
                 match (expire_at.is_some_and(|instant| instant <= moment.now), folded) {
-                    (true, _) if expire_at > Some(moment.moved_until) => self.lapsed.push(Key { site, member }),
+                    (true, _) if expire_at > Some(moment.moved_until) => {
+                        self.lapsed.push(Key { site, member })
+                    }
                     (true, _) => due = Some(member),
                     (false, true) => held.holder = Some(member),
                     (false, false) => held.namesake = Some(member),
@@ -136,11 +155,14 @@ impl<'c> Sqlite<'c> {
 
     /// The sites of those whose noted expiry is reached.
     fn sites_due(&self, now: i64) -> Result<Vec<i64>, Fault> {
-        let mut statement = self.conn.prepare_cached("SELECT DISTINCT siteid FROM member_auth WHERE expire_at <= ?1")?;
+        let mut statement = self
+            .conn
+            .prepare_cached("SELECT DISTINCT siteid FROM member_auth WHERE expire_at <= ?1")?;
         Ok(statement.query_map([now], |row| row.get(0))?.collect::<Result<_, _>>()?)
     }
 
-    /// Gives folded forms that nobody holds to those who have the names and do not hold them, the lowest memberid first.
+    /// Gives folded forms that nobody holds to those who have the names and do not hold them, the
+    /// lowest memberid first.
     fn hand_on_names(&mut self, site: i64) -> Result<(), Fault> {
         if !self.has_unfolded {
             return Ok(());
@@ -148,10 +170,15 @@ impl<'c> Sqlite<'c> {
         let mut unfolded = self.conn.prepare_cached(
             "SELECT memberid, username FROM member_auth INDEXED BY member_auth_unfolded WHERE username_folded IS NULL AND siteid = ?1 ORDER BY memberid",
         )?;
-        let rows =
-            unfolded.query_map([site], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<Vec<(i64, String)>, _>>()?;
+        let rows = unfolded
+            .query_map([site], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect::<Result<Vec<(i64, String)>, _>>()?;
         let mut give = self.conn.prepare_cached(GIVE_FOLDED)?;
-        for (member, form) in rows.iter().map(|(member, name)| (member, folded(name))).filter(|(_, form)| !form.is_empty()) {
+        for (member, form) in rows
+            .iter()
+            .map(|(member, name)| (member, folded(name)))
+            .filter(|(_, form)| !form.is_empty())
+        {
             give.execute(params![site, member, form])?;
         }
         Ok(())
@@ -198,13 +225,17 @@ impl<'c> Sqlite<'c> {
         self.save_record(&outcome.record)
     }
 
-    /// Moves those who have lapsed by a clock that may be wrong, and hold the name that this member is given.
+    /// Moves those who have lapsed by a clock that may be wrong, and hold the name that this member
+    /// is given.
     fn make_room_for(&mut self, row: &Member) -> Result<(), Fault> {
         for key in self.lapsed.clone().into_iter().filter(|key| key.site == row.key.site) {
             let Standing::Here(lapsed) = self.load_standing(key)? else { continue };
             let Some(instant) = lapsed.expire_at else { continue };
             let (name, other) = (&row.username, &lapsed.username);
-            if key != row.key && (name.folded() == other.folded() || name.as_str().eq_ignore_ascii_case(other.as_str())) {
+            if key != row.key
+                && (name.folded() == other.folded()
+                    || name.as_str().eq_ignore_ascii_case(other.as_str()))
+            {
                 log::warn!(
                     "member {} of site {} is moved to former_member, as member {} is given the username, while a jump of the clock \
                      is being confirmed",
@@ -228,10 +259,11 @@ impl<'c> Sqlite<'c> {
         self.hand_on_names(row.key.site.get())
     }
 
-    /// Ends the logins of whoever holds this seal, and says so in the first record that brought it; once, and not where a CHANGE did so
-    /// when it came.
+    /// Ends the logins of whoever holds this seal, and says so in the first record that brought it;
+    /// once, and not where a CHANGE did so when it came.
     fn end_logins(&mut self, pending: &Pending) -> Result<(), Fault> {
-        let bounds = params![pending.key.site.get(), pending.key.member.get(), pending.seal.as_bytes()];
+        let bounds =
+            params![pending.key.site.get(), pending.key.member.get(), pending.seal.as_bytes()];
         let mut said = self.conn.prepare_cached(
             "SELECT 1 FROM journal WHERE siteid = ?1 AND memberid = ?2 AND sealed = ?3 AND logins_ended IS NOT NULL",
         )?;
@@ -297,13 +329,9 @@ fn block_columns(target: &Target) -> (String, &str) {
 
 fn write_block(conn: &Connection, block: &Block) -> Result<(), Fault> {
     let (network, username) = block_columns(&block.target);
-    conn.prepare_cached("INSERT OR REPLACE INTO block VALUES (?1, ?2, ?3, ?4, ?5)")?.execute(params![
-        block.target.kind().as_str(),
-        network,
-        username,
-        block.since,
-        block.until
-    ])?;
+    conn.prepare_cached("INSERT OR REPLACE INTO block VALUES (?1, ?2, ?3, ?4, ?5)")?.execute(
+        params![block.target.kind().as_str(), network, username, block.since, block.until],
+    )?;
     Ok(())
 }
 
@@ -340,7 +368,8 @@ fn bind_row(statement: &mut Statement<'_>, row: &Member) -> Result<(), Fault> {
 impl Engine for Sqlite<'_> {
     fn begin(&mut self) -> Result<(), Fault> {
         self.own_file.check()?;
-        // IMMEDIATE: a lock that is only taken at the first write could find that what was loaded is no longer so.
+        // IMMEDIATE: a lock that is only taken at the first write could find that what was loaded
+        // is no longer so.
         self.conn.execute_batch("BEGIN IMMEDIATE")?;
         self.changes_before = self.conn.total_changes();
         self.lapsed.clear();
@@ -352,7 +381,8 @@ impl Engine for Sqlite<'_> {
         if !self.select_due.exists([now])? {
             return Ok(0);
         }
-        // In SQL alone, so that a row that cannot be read does not keep the others from moving. Both statements choose the same rows.
+        // In SQL alone, so that a row that cannot be read does not keep the others from moving.
+        // Both statements choose the same rows.
         let (columns, due) = (
             MEMBER_COLUMNS,
             "(siteid, memberid) IN (SELECT siteid, memberid FROM member_auth \
@@ -418,7 +448,8 @@ impl Engine for Sqlite<'_> {
     }
 
     fn rollback(&mut self) {
-        // SQLite may have rolled back by itself (disk full does); then there is nothing left to give up.
+        // SQLite may have rolled back by itself (disk full does); then there is nothing left to
+        // give up.
         if !self.conn.is_autocommit()
             && let Err(error) = self.conn.execute_batch("ROLLBACK")
         {
@@ -427,7 +458,8 @@ impl Engine for Sqlite<'_> {
     }
 
     fn unfold(&mut self, key: Key) -> Result<(), Fault> {
-        let sql = "UPDATE member_auth SET username_folded = NULL WHERE siteid = ?1 AND memberid = ?2";
+        let sql =
+            "UPDATE member_auth SET username_folded = NULL WHERE siteid = ?1 AND memberid = ?2";
         self.conn.prepare_cached(sql)?.execute([key.site.get(), key.member.get()])?;
         self.has_unfolded = true;
         Ok(())
@@ -467,7 +499,9 @@ impl Engine for Sqlite<'_> {
     fn rehash(&mut self, rehashed: &Rehashed) -> Result<(), Fault> {
         let Rehashed { key, old, new } = rehashed;
         let replace = |table: &str| {
-            let update = format!("UPDATE {table} SET password = ?4 WHERE siteid = ?1 AND memberid = ?2 AND password = ?3");
+            let update = format!(
+                "UPDATE {table} SET password = ?4 WHERE siteid = ?1 AND memberid = ?2 AND password = ?3"
+            );
             let values = params![key.site.get(), key.member.get(), old.as_str(), new.as_str()];
             self.conn.prepare_cached(&update)?.execute(values)
         };
@@ -497,11 +531,9 @@ impl Engine for Sqlite<'_> {
 
     fn lift(&mut self, target: &Target) -> Result<(), Fault> {
         let (network, username) = block_columns(target);
-        self.conn.prepare_cached("DELETE FROM block WHERE kind = ?1 AND network = ?2 AND username = ?3")?.execute(params![
-            target.kind().as_str(),
-            network,
-            username
-        ])?;
+        self.conn
+            .prepare_cached("DELETE FROM block WHERE kind = ?1 AND network = ?2 AND username = ?3")?
+            .execute(params![target.kind().as_str(), network, username])?;
         Ok(())
     }
 
@@ -518,13 +550,15 @@ impl Engine for Sqlite<'_> {
     }
 
     fn prune(&mut self, before: i64, most: usize) -> Result<usize, Fault> {
-        // Ids rise with time, so the oldest records are the first ones: no index on `at` is needed, and the walk ends at the
-        // first record that is young enough.
+        // Ids rise with time, so the oldest records are the first ones: no index on `at` is needed,
+        // and the walk ends at the first record that is young enough.
         let mut oldest = self.conn.prepare_cached(
             "SELECT id, at FROM journal WHERE id < (SELECT max(id) FROM journal) AND sealed IS NULL ORDER BY id LIMIT ?1",
         )?;
         let records = oldest
-            .query_map([i64::try_from(most).unwrap_or(i64::MAX)], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .query_map([i64::try_from(most).unwrap_or(i64::MAX)], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })?
             .collect::<Result<Vec<(i64, i64)>, _>>()?;
         let mut delete = self.conn.prepare_cached("DELETE FROM journal WHERE id = ?1")?;
         let mut gone = 0;

@@ -1,5 +1,5 @@
-//! The version of the schema, in `user_version`: a new database gets schema.sql whole, an older one goes up step by step, a newer
-//! one is refused.
+//! The version of the schema, in `user_version`: a new database gets schema.sql whole, an older one
+//! goes up step by step, a newer one is refused.
 
 use std::path::Path;
 use std::time::Instant;
@@ -12,7 +12,8 @@ use super::{Fault, NoCopy, folding, upgrade_copy, wal_mark};
 pub(super) const CURRENT: i64 = UPGRADES.len() as i64 + 1;
 
 /// `UPGRADES[n]` leads from version n+1 to n+2. Steps are never edited after a release.
-const UPGRADES: &[&str] = &[include_str!("upgrade_2.sql"), include_str!("upgrade_3.sql"), include_str!("upgrade_4.sql")];
+const UPGRADES: &[&str] =
+    &[include_str!("upgrade_2.sql"), include_str!("upgrade_3.sql"), include_str!("upgrade_4.sql")];
 
 /// The version that brought the mark of the WAL.
 const FIRST_WITH_MARK: i64 = 3;
@@ -26,13 +27,17 @@ const APPLICATION_ID: i64 = 0x4e55_736d;
 #[derive(Debug, thiserror::Error)]
 pub enum UpgradeError {
     /// Of a later release.
-    #[error("it has version {found}, and this release knows versions up to {CURRENT}; install the newer release again")]
+    #[error(
+        "it has version {found}, and this release knows versions up to {CURRENT}; install the newer release again"
+    )]
     Newer {
         /// Its version.
         found: i64,
     },
     /// Of an earlier release, and the caller may not write.
-    #[error("it has version {found}, older than this release's {CURRENT}; `nats-userman serve` upgrades it")]
+    #[error(
+        "it has version {found}, older than this release's {CURRENT}; `nats-userman serve` upgrades it"
+    )]
     Older {
         /// Its version.
         found: i64,
@@ -74,8 +79,8 @@ pub(super) fn check_current(conn: &Connection) -> Result<(), UpgradeError> {
     if found < CURRENT { Err(UpgradeError::Older { found }) } else { Ok(()) }
 }
 
-/// Brings schema and folded names up to date in one transaction: wholly or not at all. Of an older schema a copy is kept first, beside
-/// this database file; with `None` it is not.
+/// Brings schema and folded names up to date in one transaction: wholly or not at all. Of an older
+/// schema a copy is kept first, beside this database file; with `None` it is not.
 pub(super) fn run(conn: &mut Connection, keep_copy: Option<&Path>) -> Result<(), UpgradeError> {
     if check(conn)? == CURRENT && folding::is_current(conn)? {
         return Ok(());
@@ -101,7 +106,10 @@ pub(super) fn run(conn: &mut Connection, keep_copy: Option<&Path>) -> Result<(),
     }
     transaction.commit()?;
     if (1..CURRENT).contains(&found) {
-        log::info!("the database was upgraded to version {CURRENT} in {} ms", began.elapsed().as_millis());
+        log::info!(
+            "the database was upgraded to version {CURRENT} in {} ms",
+            began.elapsed().as_millis()
+        );
     }
     Ok(())
 }
@@ -117,9 +125,13 @@ fn step_up(conn: &Connection, found: i64, keep_copy: Option<&Path>) -> Result<()
         Some(database) => {
             let copy = upgrade_copy::keep(database, found)?;
             let copy = copy.display();
-            log::info!("upgrading the database from version {found} to {CURRENT}; the copy of before is {copy}");
+            log::info!(
+                "upgrading the database from version {found} to {CURRENT}; the copy of before is {copy}"
+            );
         }
-        None => log::info!("upgrading the database from version {found} to {CURRENT}, without a copy"),
+        None => {
+            log::info!("upgrading the database from version {found} to {CURRENT}, without a copy")
+        }
     }
     for step in steps {
         conn.execute_batch(step)?;
@@ -153,7 +165,9 @@ mod tests {
         let next = CURRENT + 1;
         assert_eq!(
             message,
-            format!("it has version {next}, and this release knows versions up to {CURRENT}; install the newer release again")
+            format!(
+                "it has version {next}, and this release knows versions up to {CURRENT}; install the newer release again"
+            )
         );
     }
 
@@ -161,17 +175,27 @@ mod tests {
     fn a_database_of_another_program_is_refused_and_left_alone() {
         let mut conn = database();
         conn.execute_batch("CREATE TABLE theirs (a)").unwrap();
-        assert_eq!(run(&mut conn, None).unwrap_err().to_string(), "it is a database of another program");
-        let tables: i64 = conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).unwrap();
+        assert_eq!(
+            run(&mut conn, None).unwrap_err().to_string(),
+            "it is a database of another program"
+        );
+        let tables: i64 =
+            conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).unwrap();
         assert_eq!(tables, 1);
     }
 
-    /// Tables and indexes without comments and white space; of a table its columns alone, as `ALTER TABLE` puts a new one behind.
+    /// Tables and indexes without comments and white space; of a table its columns alone, as `ALTER
+    /// TABLE` puts a new one behind.
     fn shape(conn: &Connection) -> Vec<String> {
         let sql = "SELECT s.name || ' ' || c.name || ' ' || c.type || c.\"notnull\" || ifnull(c.dflt_value, '') || c.pk
              FROM sqlite_schema s, pragma_table_info(s.name) c WHERE s.type = 'table'
              UNION SELECT name || ' index' FROM sqlite_schema WHERE type = 'index' ORDER BY 1";
-        conn.prepare(sql).unwrap().query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+        conn.prepare(sql)
+            .unwrap()
+            .query_map([], |row| row.get(0))
+            .unwrap()
+            .map(Result::unwrap)
+            .collect()
     }
 
     #[test]
@@ -193,7 +217,8 @@ mod tests {
         assert_eq!(shape(&old), shape(&new));
         let members = "SELECT (SELECT group_concat(username || login_version) FROM member_auth),
              (SELECT group_concat(username || login_version) FROM former_member), (SELECT count(*) FROM journal WHERE logins_ended IS NULL)";
-        let found: (String, String, i64) = old.query_row(members, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
+        let found: (String, String, i64) =
+            old.query_row(members, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
         assert_eq!(found, ("bob1".into(), "ann1".into(), 1));
     }
 }

@@ -1,7 +1,9 @@
-//! Before an upgrade: a verified copy of the old database beside it, `userman.db.vN`, with which the release before goes on.
+//! Before an upgrade: a verified copy of the old database beside it, `userman.db.vN`, with which
+//! the release before goes on.
 //!
-//! The caller holds the write lock, so that the copy has all that the upgrade begins with. A start that was cut short after the copy
-//! makes the same copy again, byte for byte, and takes the one that is there: restarts do not pile copies up.
+//! The caller holds the write lock, so that the copy has all that the upgrade begins with. A start
+//! that was cut short after the copy makes the same copy again, byte for byte, and takes the one
+//! that is there: restarts do not pile copies up.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read as _};
@@ -15,7 +17,8 @@ use super::open::open;
 use super::upgrade::UpgradeError;
 use crate::data_dir::parent;
 
-/// Copies of one version that may lie there. Each is of another content, so only going back and forth between releases makes more.
+/// Copies of one version that may lie there. Each is of another content, so only going back and
+/// forth between releases makes more.
 const COPIES_MAX: u32 = 100;
 const COMPARED_BYTES: usize = 64 * 1024;
 const MIB: u64 = 1024 * 1024;
@@ -67,7 +70,8 @@ impl From<rusqlite::Error> for CopyError {
 
 /// Keeps the copy; says where.
 pub(super) fn keep(database: &Path, version: i64) -> Result<PathBuf, UpgradeError> {
-    let source = open(database, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    let source =
+        open(database, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     check(&source)?;
     let mib = room(&source)?.div_ceil(MIB);
     copy(&source, database, version).map_err(|cause| {
@@ -76,8 +80,8 @@ pub(super) fn keep(database: &Path, version: i64) -> Result<PathBuf, UpgradeErro
     })
 }
 
-/// Bytes that copy and upgrade may take: a step may rewrite every page in the WAL, from where they go
-/// into a file that may have had none of them, as release 0.1.0 leaves it at its stop.
+/// Bytes that copy and upgrade may take: a step may rewrite every page in the WAL, from where they
+/// go into a file that may have had none of them, as release 0.1.0 leaves it at its stop.
 fn room(source: &Connection) -> Result<u64, Fault> {
     const COPY_WAL_AND_FILE: i64 = 3;
     let number = |pragma: &str| source.query_row(pragma, [], |row| row.get::<_, i64>(0));
@@ -93,7 +97,10 @@ fn check(conn: &Connection) -> Result<(), Fault> {
     if found == "ok" {
         return Ok(());
     }
-    Err(Fault::Broken(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_CORRUPT), Some(found))))
+    Err(Fault::Broken(rusqlite::Error::SqliteFailure(
+        ffi::Error::new(ffi::SQLITE_CORRUPT),
+        Some(found),
+    )))
 }
 
 fn copy(source: &Connection, database: &Path, version: i64) -> Result<PathBuf, CopyError> {
@@ -142,12 +149,17 @@ fn make(source: &Connection, begun: &Path, version: i64) -> Result<(), CopyError
 }
 
 fn tables(conn: &Connection) -> Result<Vec<String>, CopyError> {
-    let mut statement = conn.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")?;
+    let mut statement =
+        conn.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")?;
     Ok(statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
 }
 
 fn count(conn: &Connection, table: &str) -> Result<i64, CopyError> {
-    Ok(conn.query_row(&format!("SELECT count(*) FROM \"{}\"", table.replace('"', "\"\"")), [], |row| row.get(0))?)
+    Ok(conn.query_row(
+        &format!("SELECT count(*) FROM \"{}\"", table.replace('"', "\"\"")),
+        [],
+        |row| row.get(0),
+    )?)
 }
 
 /// Owner and mode of the database. Where the owner cannot be given, it stays with us alone.
@@ -155,7 +167,10 @@ fn like(begun: &Path, database: &Path) -> io::Result<()> {
     let (own, wanted) = (fs::metadata(begun)?, fs::metadata(database)?);
     let is_same = (own.uid(), own.gid()) == (wanted.uid(), wanted.gid());
     if is_same || chown(begun, Some(wanted.uid()), Some(wanted.gid())).is_ok() {
-        fs::set_permissions(begun, Permissions::from_mode(wanted.permissions().mode() & COPY_MODE_MAX))?;
+        fs::set_permissions(
+            begun,
+            Permissions::from_mode(wanted.permissions().mode() & COPY_MODE_MAX),
+        )?;
     }
     Ok(())
 }
@@ -163,7 +178,8 @@ fn like(begun: &Path, database: &Path) -> io::Result<()> {
 /// Gives the copy a name that is free, or takes one that is there and the same.
 fn name(begun: &Path, database: &Path, version: i64) -> Result<PathBuf, CopyError> {
     for number in 0..COPIES_MAX {
-        let suffix = if number == 0 { format!(".v{version}") } else { format!(".v{version}.{number}") };
+        let suffix =
+            if number == 0 { format!(".v{version}") } else { format!(".v{version}.{number}") };
         let place = with_suffix(database, &suffix);
         if place.symlink_metadata().is_err() {
             fs::rename(begun, &place)?;

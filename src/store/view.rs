@@ -1,4 +1,5 @@
-//! What a batch of postbacks touches, held in memory: loaded once, kept true while the batch is decided. Pure.
+//! What a batch of postbacks touches, held in memory: loaded once, kept true while the batch is
+//! decided. Pure.
 
 use std::collections::{HashMap, HashSet};
 
@@ -23,13 +24,15 @@ impl Wanted {
     }
 }
 
-/// Members and holders of names as they are now: in the database, but for the changes of this batch.
+/// Members and holders of names as they are now: in the database, but for the changes of this
+/// batch.
 #[derive(Debug, Default)]
 pub struct View {
     standings: HashMap<Key, Standing>,
     /// By folded form.
     holders: HashMap<(SiteId, String), Option<MemberId>>,
-    /// Those who have a name without holding its folded form, by the name without ASCII case: see [`Known::namesake`].
+    /// Those who have a name without holding its folded form, by the name without ASCII case: see
+    /// [`Known::namesake`].
     namesakes: HashMap<(SiteId, String), MemberId>,
 }
 
@@ -84,11 +87,13 @@ impl View {
 
     /// What is known for this action. It must have been wanted and loaded.
     pub fn known(&self, action: &Action, was_done: bool) -> Known<'_> {
-        let standing = action.key().and_then(|key| self.standings.get(&key)).unwrap_or(&Standing::Unknown);
+        let standing =
+            action.key().and_then(|key| self.standings.get(&key)).unwrap_or(&Standing::Unknown);
         let holder = action.wanted().and_then(|(site, name)| self.holder(site, name));
         // Few databases have any.
         let wanted = action.wanted().filter(|_| !self.namesakes.is_empty());
-        let namesake = wanted.and_then(|(site, name)| self.namesakes.get(&(site, without_case(name))).copied());
+        let namesake = wanted
+            .and_then(|(site, name)| self.namesakes.get(&(site, without_case(name))).copied());
         Known { standing, holder, namesake, was_done }
     }
 
@@ -96,7 +101,9 @@ impl View {
     pub fn apply(&mut self, change: &Change, moment: Moment) {
         let (key, standing) = match change {
             Change::None => return,
-            Change::Insert(row) | Change::Restore(row) | Change::Update(row) => (row.key, Standing::Here(row.clone()).at(moment)),
+            Change::Insert(row) | Change::Restore(row) | Change::Update(row) => {
+                (row.key, Standing::Here(row.clone()).at(moment))
+            }
             Change::Leave(former) => (former.member.key, Standing::Former(former.clone())),
         };
         let old_name = self.row(key).map(|row| (row.username.clone(), row.holds_folded));
@@ -107,7 +114,9 @@ impl View {
         }
         // Also for names that were not loaded: after this they are known.
         match &standing {
-            Standing::Here(row) if row.holds_folded => self.put_holder(key.site, &row.username, Some(key.member)),
+            Standing::Here(row) if row.holds_folded => {
+                self.put_holder(key.site, &row.username, Some(key.member))
+            }
             Standing::Here(row) => self.put_namesake(key.site, &row.username, key.member),
             Standing::Lapsed(_) | Standing::Former(_) | Standing::Unknown => {}
         }

@@ -9,8 +9,9 @@ use super::open::beside;
 use crate::data_dir::parent;
 use crate::denied;
 
-/// Renames the WAL, and the index of it that SQLite keeps in -shm: `userman.db-wal` becomes `userman.db-wal.aside-STAMP`. Gives the
-/// new name of the WAL and its size; `None` where there is no WAL with anything in it. For a database that no process has open.
+/// Renames the WAL, and the index of it that SQLite keeps in -shm: `userman.db-wal` becomes
+/// `userman.db-wal.aside-STAMP`. Gives the new name of the WAL and its size; `None` where there is
+/// no WAL with anything in it. For a database that no process has open.
 ///
 /// # Errors
 ///
@@ -31,7 +32,10 @@ pub fn set_wal_aside(location: &Location, stamp: &str) -> io::Result<Option<(Pat
     // The WAL last: cut short between both, the start is refused as before.
     for file in [&index, &wal].into_iter().filter(|file| file.exists()) {
         if aside(file).exists() {
-            return Err(io::Error::new(io::ErrorKind::AlreadyExists, format!("{} is there already", aside(file).display())));
+            return Err(io::Error::new(
+                io::ErrorKind::AlreadyExists,
+                format!("{} is there already", aside(file).display()),
+            ));
         }
         fs::rename(file, aside(file)).map_err(|error| denied::told(parent(&database), error))?;
     }

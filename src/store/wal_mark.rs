@@ -1,14 +1,17 @@
-//! Whether the WAL beside the database file belongs to it. SQLite does not look: a backup that is copied over the file, while the
-//! old -wal lies beside it, gets the pages of another database, and nobody notices before queries fail.
+//! Whether the WAL beside the database file belongs to it. SQLite does not look: a backup that is
+//! copied over the file, while the old -wal lies beside it, gets the pages of another database, and
+//! nobody notices before queries fail.
 //!
-//! Every transaction of ours gives the table `wal_mark` a new random id and keeps the one before. SQLite begins a WAL anew only
-//! when the file holds all of the last one. So the id in the file alone is the one before the first id in the WAL; or, when a
-//! checkpoint was cut short, one of those in the WAL. A backup from before this WAL has an older id. Where the schema was changed
-//! by hand since the backup, which makes no mark, the number that counts such changes is another one.
+//! Every transaction of ours gives the table `wal_mark` a new random id and keeps the one before.
+//! SQLite begins a WAL anew only when the file holds all of the last one. So the id in the file
+//! alone is the one before the first id in the WAL; or, when a checkpoint was cut short, one of
+//! those in the WAL. A backup from before this WAL has an older id. Where the schema was changed by
+//! hand since the backup, which makes no mark, the number that counts such changes is another one.
 //!
-//! What cannot be told belongs: to refuse a start after a power failure is worse than what is prevented here. Therefore
-//! nothing is refused where the file cannot be read, where the WAL has no mark (another program wrote it) and no other version of
-//! the schema, or where a release without marks wrote both. File formats: sqlite.org/fileformat2.html.
+//! What cannot be told belongs: to refuse a start after a power failure is worse than what is
+//! prevented here. Therefore nothing is refused where the file cannot be read, where the WAL has no
+//! mark (another program wrote it) and no other version of the schema, or where a release without
+//! marks wrote both. File formats: sqlite.org/fileformat2.html.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -21,7 +24,8 @@ use rusqlite::{Connection, OptionalExtension as _};
 use super::Fault;
 use super::open::open_immutable;
 
-/// What finds a mark in the pages of the WAL; schema.sql has it too. No text of a member can hold it: it is no UTF-8.
+/// What finds a mark in the pages of the WAL; schema.sql has it too. No text of a member can hold
+/// it: it is no UTF-8.
 const TAG: [u8; 16] = *b"\xff\xc0\xe1\x7b\x9a\xd3\x4f\x10\xb6\xfe\x8c\x01\xf7\xa5\xc2\xee";
 const ID_BYTES: usize = 16;
 const COOKIE_BYTES: usize = 4;
@@ -32,13 +36,15 @@ const CELL_HEAD_BYTES: usize = 16;
 
 pub(super) const WAL_HEADER_BYTES: usize = 32;
 pub(super) const FRAME_HEADER_BYTES: usize = 24;
-/// A start has no other writer beside it. A command may have one, which begins the WAL anew while it is read.
+/// A start has no other writer beside it. A command may have one, which begins the WAL anew while
+/// it is read.
 const TRIES: usize = 5;
 
 type Id = [u8; ID_BYTES];
 type Cookie = [u8; COOKIE_BYTES];
 
-/// Gives the open transaction a mark of its own. To be called last in every transaction that changed anything.
+/// Gives the open transaction a mark of its own. To be called last in every transaction that
+/// changed anything.
 pub(super) fn renew(conn: &Connection) -> Result<Newest, Fault> {
     let cookie = cookie(conn)?;
     let renew = "UPDATE wal_mark SET previous = id, id = randomblob(16), cookie = ?1 RETURNING id";
@@ -56,7 +62,9 @@ pub(super) struct Newest {
 impl Newest {
     /// As this connection reads it. `None` in a database that has no mark.
     pub(super) fn read(conn: &Connection) -> Result<Option<Self>, Fault> {
-        let id = conn.query_row("SELECT id FROM wal_mark WHERE tag = ?1", [TAG], |row| row.get(0)).optional()?;
+        let id = conn
+            .query_row("SELECT id FROM wal_mark WHERE tag = ?1", [TAG], |row| row.get(0))
+            .optional()?;
         let cookie = cookie(conn)?;
         Ok(id.map(|id| Self { id, cookie }))
     }
@@ -69,12 +77,13 @@ pub(super) fn complete(conn: &Connection) -> Result<(), Fault> {
 }
 
 fn cookie(conn: &Connection) -> Result<Cookie, Fault> {
-    let number: u32 = conn.prepare_cached("PRAGMA schema_version")?.query_row([], |row| row.get(0))?;
+    let number: u32 =
+        conn.prepare_cached("PRAGMA schema_version")?.query_row([], |row| row.get(0))?;
     Ok(number.to_be_bytes())
 }
 
-/// Whether the WAL does not belong to the file, for certain. Before a connection is open in this process: see
-/// [`super::check_whole`].
+/// Whether the WAL does not belong to the file, for certain. Before a connection is open in this
+/// process: see [`super::check_whole`].
 pub(super) fn is_foreign(database: &Path, wal: &Path) -> bool {
     is_foreign_by(database, wal, FileState::read)
 }
@@ -90,10 +99,11 @@ fn is_foreign_by(database: &Path, wal: &Path, read: impl Fn(&Path) -> Option<Fil
     (0..TRIES).find_map(|_| verdict()).unwrap_or(false)
 }
 
-/// Whether file and WAL are what a service goes on with that has them open: the WAL belongs to the file, and the newest
-/// transaction that it knows is in one of both, or is the one before. `None` where the file cannot be read by itself, as in the
-/// middle of a checkpoint by which it grows. `others` says that another program has committed since, which
-/// makes no mark. Good at any time: the file is opened by SQLite alone, which knows of its own locks.
+/// Whether file and WAL are what a service goes on with that has them open: the WAL belongs to the
+/// file, and the newest transaction that it knows is in one of both, or is the one before. `None`
+/// where the file cannot be read by itself, as in the middle of a checkpoint by which it grows.
+/// `others` says that another program has committed since, which makes no mark. Good at any time:
+/// the file is opened by SQLite alone, which knows of its own locks.
 pub(super) fn continues(database: &Path, wal: &Path, newest: Newest, others: bool) -> Option<bool> {
     let state = FileState::read_by_sqlite(database)?;
     let (id, previous) = match state.mark {
@@ -109,7 +119,9 @@ pub(super) fn continues(database: &Path, wal: &Path, newest: Newest, others: boo
         // The file has everything.
         marks if marks.is_empty() && id == newest.id => same_cookie || others,
         marks if marks.is_empty() => previous == newest.id,
-        marks => [id, previous].contains(&newest.id) || marks.iter().any(|mark| mark.id == newest.id),
+        marks => {
+            [id, previous].contains(&newest.id) || marks.iter().any(|mark| mark.id == newest.id)
+        }
     };
     Some(is_known() && !is_foreign_by(database, wal, FileState::read_by_sqlite))
 }
@@ -166,17 +178,30 @@ impl FileState {
         File::open(database).ok()?.read_exact_at(&mut header, 0).ok()?;
         let head = Head::of(&header)?;
         let is_ours = header.starts_with(b"SQLite format 3\0");
-        is_ours.then(|| Self { is_of_rollback_mode: header[18] == 1, head, mark: FileMark::read(database) })
+        is_ours.then(|| Self {
+            is_of_rollback_mode: header[18] == 1,
+            head,
+            mark: FileMark::read(database),
+        })
     }
 
-    /// The same without opening the file but by SQLite, which does not tell for which mode it was made. A copy by VACUUM has another
-    /// cookie, and one from a dump no mark of ours.
+    /// The same without opening the file but by SQLite, which does not tell for which mode it was
+    /// made. A copy by VACUUM has another cookie, and one from a dump no mark of ours.
     fn read_by_sqlite(database: &Path) -> Option<Self> {
         let read = || {
             let conn = open_immutable(database)?;
-            let number = |pragma: &str| conn.query_row(pragma, [], |row| row.get::<_, u32>(0).map(u32::to_be_bytes));
-            let head = Head { cookie: number("PRAGMA schema_version")?, version: number("PRAGMA user_version")? };
-            Ok::<_, rusqlite::Error>(Self { is_of_rollback_mode: false, head, mark: FileMark::of(&conn) })
+            let number = |pragma: &str| {
+                conn.query_row(pragma, [], |row| row.get::<_, u32>(0).map(u32::to_be_bytes))
+            };
+            let head = Head {
+                cookie: number("PRAGMA schema_version")?,
+                version: number("PRAGMA user_version")?,
+            };
+            Ok::<_, rusqlite::Error>(Self {
+                is_of_rollback_mode: false,
+                head,
+                mark: FileMark::of(&conn),
+            })
         };
         read().ok()
     }
@@ -187,16 +212,20 @@ impl FileState {
         match self.mark {
             _ if self.is_of_rollback_mode => frames.next_transaction().is_some(),
             FileMark::Unreadable => false,
-            FileMark::None => frames.first_mark().is_some_and(|mark| mark.previous != [0; ID_BYTES]),
+            FileMark::None => {
+                frames.first_mark().is_some_and(|mark| mark.previous != [0; ID_BYTES])
+            }
             FileMark::Is { id, .. } => self.is_refuted(id, frames),
         }
     }
 
-    /// Whether the WAL was begun on a file with another mark, or on one with this mark after a change of the schema: by VACUUM,
-    /// say, or CREATE INDEX by hand, neither of which makes a new mark.
+    /// Whether the WAL was begun on a file with another mark, or on one with this mark after a
+    /// change of the schema: by VACUUM, say, or CREATE INDEX by hand, neither of which makes a new
+    /// mark.
     fn is_refuted(&self, id: Id, mut frames: Frames) -> bool {
         let (mut known, mut marked, mut other_version) = (false, false, false);
-        // The cookie of the file when the WAL was begun, where the WAL tells it; and those that a checkpoint gives it.
+        // The cookie of the file when the WAL was begun, where the WAL tells it; and those that a
+        // checkpoint gives it.
         let (mut cookie_before, mut cookies) = (None, HashSet::new());
         while let Some(Transaction { mark, head, is_whole }) = frames.next_transaction() {
             if is_whole && !marked {
@@ -213,7 +242,8 @@ impl FileState {
             other_version |= is_upgrade;
             cookies.extend(head.map(|head| head.cookie));
             let own = self.head.cookie;
-            if known && (cookie_before.is_none_or(|cookie| cookie == own) || cookies.contains(&own)) {
+            if known && (cookie_before.is_none_or(|cookie| cookie == own) || cookies.contains(&own))
+            {
                 return false;
             }
         }
@@ -233,8 +263,11 @@ impl FileMark {
             if !conn.query_row(there, [], |row| row.get(0))? {
                 return Ok(FileMark::None);
             }
-            let is = |row: &rusqlite::Row<'_>| Ok(FileMark::Is { id: row.get(0)?, previous: row.get(1)? });
-            let mark = conn.query_row("SELECT id, previous FROM wal_mark WHERE tag = ?1", [TAG], is);
+            let is = |row: &rusqlite::Row<'_>| {
+                Ok(FileMark::Is { id: row.get(0)?, previous: row.get(1)? })
+            };
+            let mark =
+                conn.query_row("SELECT id, previous FROM wal_mark WHERE tag = ?1", [TAG], is);
             Ok::<_, rusqlite::Error>(mark.optional()?.unwrap_or(FileMark::Unreadable))
         };
         read().unwrap_or(FileMark::Unreadable)
@@ -265,7 +298,8 @@ impl Mark {
 struct Transaction {
     mark: Option<Mark>,
     head: Option<Head>,
-    /// It wrote every page, as VACUUM and a `.restore` by hand do: what the file was before is of no matter.
+    /// It wrote every page, as VACUUM and a `.restore` by hand do: what the file was before is of
+    /// no matter.
     is_whole: bool,
 }
 
@@ -291,7 +325,9 @@ impl Frames {
         };
         let page_bytes = usize::try_from(number(&header, 8)).ok()?;
         let sums = checksum([0, 0], &header[..24], big_endian);
-        let valid = sums == sums_at(&header, 24) && (512..=65_536).contains(&page_bytes) && page_bytes.is_power_of_two();
+        let valid = sums == sums_at(&header, 24)
+            && (512..=65_536).contains(&page_bytes)
+            && page_bytes.is_power_of_two();
         let salts = header[16..24].try_into().ok()?;
         valid.then(|| Self { wal, salts, big_endian, sums, page: vec![0; page_bytes] })
     }
@@ -299,12 +335,16 @@ impl Frames {
     /// The first mark that was made for what the file was.
     fn first_mark(&mut self) -> Option<Mark> {
         let transactions = std::iter::from_fn(|| self.next_transaction());
-        transactions.take_while(|transaction| !transaction.is_whole).find_map(|transaction| transaction.mark)
+        transactions
+            .take_while(|transaction| !transaction.is_whole)
+            .find_map(|transaction| transaction.mark)
     }
 
     /// The marks of all transactions that have one.
     fn marks(mut self) -> Vec<Mark> {
-        std::iter::from_fn(|| self.next_transaction()).filter_map(|transaction| transaction.mark).collect()
+        std::iter::from_fn(|| self.next_transaction())
+            .filter_map(|transaction| transaction.mark)
+            .collect()
     }
 
     fn next_transaction(&mut self) -> Option<Transaction> {
@@ -318,8 +358,8 @@ impl Frames {
                 head = Head::of(&self.page);
             }
             pages.insert(page);
-            // The last frame of a commit says how many pages the database has then. One is never written, in a large one:
-            // the page with the bytes that SQLite locks.
+            // The last frame of a commit says how many pages the database has then. One is never
+            // written, in a large one: the page with the bytes that SQLite locks.
             let pages_after = usize::try_from(number(&header, 4)).ok()?;
             if pages_after > 0 {
                 return Some(Transaction { mark, head, is_whole: pages.len() + 1 >= pages_after });
@@ -332,7 +372,11 @@ impl Frames {
         let mut header = [0; FRAME_HEADER_BYTES];
         self.wal.read_exact(&mut header).ok()?;
         self.wal.read_exact(&mut self.page).ok()?;
-        self.sums = checksum(checksum(self.sums, &header[..8], self.big_endian), &self.page, self.big_endian);
+        self.sums = checksum(
+            checksum(self.sums, &header[..8], self.big_endian),
+            &self.page,
+            self.big_endian,
+        );
         (header[8..16] == self.salts && sums_at(&header, 16) == self.sums).then_some(header)
     }
 }
@@ -349,7 +393,9 @@ fn sums_at(bytes: &[u8], at: usize) -> [u32; 2] {
 fn checksum([mut first, mut second]: [u32; 2], bytes: &[u8], big_endian: bool) -> [u32; 2] {
     let (words, _) = bytes.as_chunks::<4>();
     for pair in words.chunks_exact(2) {
-        let word = |bytes: [u8; 4]| if big_endian { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) };
+        let word = |bytes: [u8; 4]| {
+            if big_endian { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) }
+        };
         first = first.wrapping_add(word(pair[0])).wrapping_add(second);
         second = second.wrapping_add(word(pair[1])).wrapping_add(first);
     }

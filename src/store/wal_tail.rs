@@ -1,9 +1,11 @@
-//! The last transaction that this service knows in the WAL, looked at again before and after each one. SQLite goes by its index
-//! and never looks whether the WAL still has what that says: where somebody has truncated the file (to free a full disk, say) or
-//! copied another one over it, it would write on behind a gap, and a restart would find nothing of what was acknowledged.
+//! The last transaction that this service knows in the WAL, looked at again before and after each
+//! one. SQLite goes by its index and never looks whether the WAL still has what that says: where
+//! somebody has truncated the file (to free a full disk, say) or copied another one over it, it
+//! would write on behind a gap, and a restart would find nothing of what was acknowledged.
 //!
-//! The header of a frame has a checksum of all frames before it. So two small reads tell that nothing is missing: the header of
-//! the WAL, and that of the last frame. File format: sqlite.org/fileformat2.html, "The WAL File Format".
+//! The header of a frame has a checksum of all frames before it. So two small reads tell that
+//! nothing is missing: the header of the WAL, and that of the last frame. File format:
+//! sqlite.org/fileformat2.html, "The WAL File Format".
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
@@ -25,7 +27,8 @@ struct Last {
     /// From 1.
     number: u64,
     frame: FrameHeader,
-    /// We have written it. Else it may be what a crash has left behind the last commit, which SQLite writes over.
+    /// We have written it. Else it may be what a crash has left behind the last commit, which
+    /// SQLite writes over.
     is_ours: bool,
 }
 
@@ -43,12 +46,14 @@ impl WalTail {
         tail
     }
 
-    /// The same anew, after somebody else has begun the WAL anew. By the headers of the frames alone: the checksums of a large WAL take
-    /// long.
+    /// The same anew, after somebody else has begun the WAL anew. By the headers of the frames
+    /// alone: the checksums of a large WAL take long.
     pub(super) fn find_again(&mut self) {
         self.last = self.header().and_then(|header| {
             let is_of_it = |frame: &FrameHeader| frame[8..16] == header[16..24];
-            let frames = (1..).map_while(|number| self.frame(&header, number).filter(is_of_it).map(|frame| (number, frame)));
+            let frames = (1..).map_while(|number| {
+                self.frame(&header, number).filter(is_of_it).map(|frame| (number, frame))
+            });
             let (number, frame) = frames.filter(|(_, frame)| frame[4..8] != [0; 4]).last()?;
             Some(Last { header, number, frame, is_ours: false })
         });
@@ -66,7 +71,8 @@ impl WalTail {
         }
     }
 
-    /// A transaction was committed, after which the WAL has so many frames. Whether it is there, with all before it.
+    /// A transaction was committed, after which the WAL has so many frames. Whether it is there,
+    /// with all before it.
     pub(super) fn committed(&mut self, number: u64) -> bool {
         let Some(header) = self.header() else { return self.wal.is_none() };
         let Some(frame) = self.frame(&header, number) else { return false };
@@ -87,7 +93,8 @@ impl WalTail {
 
     fn frame(&self, header: &Header, number: u64) -> Option<FrameHeader> {
         let page_bytes = u64::from(u32::from_be_bytes(*header[8..].first_chunk()?));
-        let at = WAL_HEADER_BYTES as u64 + number.checked_sub(1)? * (FRAME_HEADER_BYTES as u64 + page_bytes);
+        let at = WAL_HEADER_BYTES as u64
+            + number.checked_sub(1)? * (FRAME_HEADER_BYTES as u64 + page_bytes);
         let mut frame = [0; FRAME_HEADER_BYTES];
         self.wal.as_ref()?.read_exact_at(&mut frame, at).ok()?;
         Some(frame)

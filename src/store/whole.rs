@@ -1,9 +1,11 @@
-//! Whether the database file has lost its end. Looked at closely once, before the process has a connection: see
-//! [`super::check_whole`]; and before every connection for the worst case, by what `stat` tells.
+//! Whether the database file has lost its end. Looked at closely once, before the process has a
+//! connection: see [`super::check_whole`]; and before every connection for the worst case, by what
+//! `stat` tells.
 //!
-//! SQLite alone notices too late: a file of no bytes is a new database to it, so that it removes the log beside it, and with it the
-//! newest postbacks; and the size of a short file is not looked at while the log tells one. File formats: sqlite.org/fileformat2.html,
-//! "The Database Header" and "The WAL File Format".
+//! SQLite alone notices too late: a file of no bytes is a new database to it, so that it removes
+//! the log beside it, and with it the newest postbacks; and the size of a short file is not looked
+//! at while the log tells one. File formats: sqlite.org/fileformat2.html, "The Database Header" and
+//! "The WAL File Format".
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -21,8 +23,9 @@ const FRAME_HEADER_BYTES: u64 = 24;
 const LOCK_BYTES_AT: u64 = 1 << 30;
 const EMPTIED: &str = "the file is empty and its log is not";
 
-/// Refuses a file that is shorter than its own header says, unless the log has what is missing: a checkpoint that was cut short
-/// leaves that. A file that cannot be read, or is none of SQLite's, is left to SQLite.
+/// Refuses a file that is shorter than its own header says, unless the log has what is missing: a
+/// checkpoint that was cut short leaves that. A file that cannot be read, or is none of SQLite's,
+/// is left to SQLite.
 pub(super) fn check(database: &Path) -> Result<(), Fault> {
     // Where the file is a symbolic link, SQLite keeps the log beside what it leads to.
     let Ok(database) = database.canonicalize() else { return Ok(()) };
@@ -41,8 +44,8 @@ pub(super) fn check(database: &Path) -> Result<(), Fault> {
     check_length(&database, page_bytes, pages, "the file is shorter than its header says")
 }
 
-/// Refuses a file that ends before the last of these pages, unless the log has what is missing. Does not open the file, so it is
-/// good at any time.
+/// Refuses a file that ends before the last of these pages, unless the log has what is missing.
+/// Does not open the file, so it is good at any time.
 pub(super) fn check_end(database: &Path, page_bytes: u64, pages: u64) -> Result<(), Fault> {
     let Ok(database) = database.canonicalize() else { return Ok(()) };
     check_length(&database, page_bytes, pages, "the file has lost its end")
@@ -63,7 +66,8 @@ fn check_length(database: &Path, page_bytes: u64, pages: u64, what: &str) -> Res
     if is_there || length() != found { Ok(()) } else { damage(what) }
 }
 
-/// Refuses a file without a byte beside a log that has some: SQLite would remove the log. Opens nothing, so it is good at any time.
+/// Refuses a file without a byte beside a log that has some: SQLite would remove the log. Opens
+/// nothing, so it is good at any time.
 pub(super) fn check_not_emptied(database: &Path) -> Result<(), Fault> {
     let bytes = |path: &Path| std::fs::metadata(path).map(|metadata| metadata.len());
     let emptied = || -> std::io::Result<bool> {
@@ -74,21 +78,25 @@ pub(super) fn check_not_emptied(database: &Path) -> Result<(), Fault> {
 }
 
 fn damage(what: &str) -> Result<(), Fault> {
-    let error = rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_CORRUPT), Some(what.to_owned()));
+    let error =
+        rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_CORRUPT), Some(what.to_owned()));
     Err(Fault::Broken(error))
 }
 
-/// Bytes of a page and number of pages, where the header is SQLite's and its number of pages is valid.
+/// Bytes of a page and number of pages, where the header is SQLite's and its number of pages is
+/// valid.
 fn size(header: &[u8; HEADER_BYTES]) -> Option<(u64, u64)> {
     let counted = header[24..28] == header[92..96];
     let page_bytes = match u16::from_be_bytes([header[16], header[17]]) {
         1 => 65_536,
         bytes => u64::from(bytes),
     };
-    (header.starts_with(b"SQLite format 3\0") && counted && page_bytes >= 512).then(|| (page_bytes, number(header, 28)))
+    (header.starts_with(b"SQLite format 3\0") && counted && page_bytes >= 512)
+        .then(|| (page_bytes, number(header, 28)))
 }
 
-/// The pages in the log, by the numbers before them. With `u64::MAX` as the size of a page, of which none is known, only the first.
+/// The pages in the log, by the numbers before them. With `u64::MAX` as the size of a page, of
+/// which none is known, only the first.
 fn log_pages(database: &Path, page_bytes: u64) -> HashSet<u64> {
     let mut pages = HashSet::new();
     let Ok(file) = File::open(beside(database, "-wal")) else { return pages };

@@ -1,8 +1,8 @@
-//! Faults in the log: each once when it begins, once a minute while it lasts, and a line when it is over. A full disk under load
-//! would otherwise fill what is left with its own complaints.
+//! Faults in the log: each once when it begins, once a minute while it lasts, and a line when it is
+//! over. A full disk under load would otherwise fill what is left with its own complaints.
 //!
-//! It is over when a postback was committed. A probe, a look at what expires and the opening of the file say nothing about that:
-//! they write less, or nothing.
+//! It is over when a postback was committed. A probe, a look at what expires and the opening of the
+//! file say nothing about that: they write less, or nothing.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,8 @@ use crate::store::Fault;
 
 /// A fault of one kind has at most one line in this time, also where it ends and begins again.
 const REPEAT_AFTER: Duration = Duration::from_secs(60);
-/// Kinds of faults that are remembered. Of an outage there are two or three: what a COMMIT meets, and what comes after it.
+/// Kinds of faults that are remembered. Of an outage there are two or three: what a COMMIT meets,
+/// and what comes after it.
 const KINDS_MAX: usize = 8;
 
 /// What met a fault, or was committed.
@@ -56,7 +57,8 @@ impl FaultLog {
         self.met(line(fault), work);
     }
 
-    /// One postback of a batch met a fault and the others did not: no outage, so that nothing is over later.
+    /// One postback of a batch met a fault and the others did not: no outage, so that nothing is
+    /// over later.
     pub(super) fn note_one(&mut self, fault: &Fault) {
         let what = line(fault);
         if self.is_due(&what, Instant::now()) {
@@ -97,7 +99,9 @@ impl FaultLog {
         lasting.postbacks |= work == Work::Postbacks;
         let still = lasting.told && lasting.what == what;
         lasting.told |= due;
-        due.then(|| if still { format!("still: {what}; {} times so far", lasting.count) } else { what })
+        due.then(|| {
+            if still { format!("still: {what}; {} times so far", lasting.count) } else { what }
+        })
     }
 
     fn line_when_committed(&mut self, work: Work) -> Option<String> {
@@ -107,7 +111,9 @@ impl FaultLog {
             Work::Upkeep => false,
         };
         let Lasting { what, count, told, .. } = self.lasting.take_if(is_over)?;
-        told.then(|| format!("the database can be written again; {count} times it could not: {what}"))
+        told.then(|| {
+            format!("the database can be written again; {count} times it could not: {what}")
+        })
     }
 
     /// Whether a line about this kind may be written now, which is then taken as written.
@@ -129,7 +135,9 @@ impl FaultLog {
 
 fn line(fault: &Fault) -> String {
     if let Fault::Moved(change) = fault {
-        return format!("{change}; whatever needs the database gets 503 until one lies there with which the service can go on");
+        return format!(
+            "{change}; whatever needs the database gets 503 until one lies there with which the service can go on"
+        );
     }
     let code = fault.code().map(|code| format!(" (SQLite code {code})")).unwrap_or_default();
     format!("{}{code}", chain(fault))
@@ -176,7 +184,15 @@ mod tests {
             }
         }
         let still = |what: &str, count| format!("still: {what}; {count} times so far");
-        assert_eq!(lines, ["read-only".into(), "cannot open".into(), still("read-only", 121), "cannot open".into()]);
+        assert_eq!(
+            lines,
+            [
+                "read-only".into(),
+                "cannot open".into(),
+                still("read-only", 121),
+                "cannot open".into()
+            ]
+        );
         assert_eq!(log.line_when_committed(Work::Postbacks), again(122, "read-only"));
     }
 
@@ -185,7 +201,11 @@ mod tests {
         let (mut log, start) = (FaultLog::default(), Instant::now());
         let mut lines = Vec::new();
         for second in 0..120 {
-            lines.extend(log.line_when_met("locked".into(), Work::Postbacks, start + Duration::from_secs(second)));
+            lines.extend(log.line_when_met(
+                "locked".into(),
+                Work::Postbacks,
+                start + Duration::from_secs(second),
+            ));
             lines.extend(log.line_when_committed(Work::Postbacks));
         }
         let pair = ["locked".to_owned(), again(1, "locked").unwrap()];

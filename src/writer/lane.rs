@@ -1,7 +1,8 @@
 //! The lane of notes: what visitors cause and a restart shall not forget.
 //!
-//! A visitor can cause one with a request that costs nothing else. Therefore no note has a transaction of its own, and none takes a
-//! place in the queue of postbacks: notes gather here, and the writer takes many at once, behind postbacks and at a bounded rate.
+//! A visitor can cause one with a request that costs nothing else. Therefore no note has a
+//! transaction of its own, and none takes a place in the queue of postbacks: notes gather here, and
+//! the writer takes many at once, behind postbacks and at a bounded rate.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,7 +18,8 @@ pub(super) const WAITING_MAX: usize = 8_192;
 const UNWAITED_MAX: usize = WAITING_MAX / 2;
 /// Notes in one transaction, so that a postback that comes meanwhile waits for some milliseconds.
 pub(super) const TRANSACTION_MAX: usize = 256;
-/// The time between two transactions. Somebody may wait for a note: a logout is answered after its commit.
+/// The time between two transactions. Somebody may wait for a note: a logout is answered after its
+/// commit.
 pub(super) const EVERY: Duration = Duration::from_millis(100);
 
 /// A note, and who waits for its commit, if anybody does.
@@ -42,7 +44,8 @@ impl Lane {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts a note behind the others. `None` where the lane is full; else whether it was empty, so that the writer has to be told.
+    /// Puts a note behind the others. `None` where the lane is full; else whether it was empty, so
+    /// that the writer has to be told.
     pub(super) fn push(&self, waiting: Waiting) -> Option<bool> {
         let mut all = self.waiting();
         let most = if waiting.done.is_some() { WAITING_MAX } else { UNWAITED_MAX };
@@ -110,7 +113,8 @@ mod tests {
     fn the_lane_is_bounded_and_says_when_it_was_empty() {
         let lane = Lane::default();
         assert_eq!((lane.push(note(0)), lane.push(note(1))), (Some(true), Some(false)));
-        (2..UNWAITED_MAX as u16).for_each(|number| assert_eq!(lane.push(note(number)), Some(false)));
+        (2..UNWAITED_MAX as u16)
+            .for_each(|number| assert_eq!(lane.push(note(number)), Some(false)));
         assert_eq!(lane.push(note(9_999)), None, "nobody waits for it");
         let waited = || Waiting { done: Some(oneshot::channel().0), ..note(9_999) };
         (UNWAITED_MAX..WAITING_MAX).for_each(|_| assert_eq!(lane.push(waited()), Some(false)));

@@ -1,5 +1,5 @@
-//! What the writer forgets of logins: logouts and last uses that tell nothing any more. Seldom, and some rows at a time, so that no
-//! postback waits for it.
+//! What the writer forgets of logins: logouts and last uses that tell nothing any more. Seldom, and
+//! some rows at a time, so that no postback waits for it.
 
 use crate::apply::in_transaction;
 use crate::store::{Engine, Fault, Spent};
@@ -33,12 +33,20 @@ impl LoginTimes {
 pub(super) struct Forgetting(Option<i64>);
 
 impl Forgetting {
-    /// `sure` is a time that is sure to have come, in unix seconds, and `steady` this moment by the steady clock.
-    pub(super) fn go_on(&mut self, engine: &mut dyn Engine, times: LoginTimes, sure: i64, steady: i64) -> Result<(), Fault> {
+    /// `sure` is a time that is sure to have come, in unix seconds, and `steady` this moment by the
+    /// steady clock.
+    pub(super) fn go_on(
+        &mut self,
+        engine: &mut dyn Engine,
+        times: LoginTimes,
+        sure: i64,
+        steady: i64,
+    ) -> Result<(), Fault> {
         if self.0.is_some_and(|last| steady - last < EVERY_SECONDS) {
             return Ok(());
         }
-        let some = in_transaction(engine, |engine| engine.forget_logins(times.spent(sure), ROWS_MAX))?;
+        let some =
+            in_transaction(engine, |engine| engine.forget_logins(times.spent(sure), ROWS_MAX))?;
         // There may be more: the next tick goes on.
         self.0 = (!some).then_some(steady);
         Ok(())

@@ -1,4 +1,5 @@
-//! The way to the writer: a bounded queue, a wait with an end, and an answer that comes after the commit.
+//! The way to the writer: a bounded queue, a wait with an end, and an answer that comes after the
+//! commit.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
@@ -13,7 +14,8 @@ use crate::apply::Postback;
 use crate::reply::Reply;
 use crate::store::{Hardened, Note, Rehashed};
 
-/// The longest a postback waits in the queue before it is withdrawn. Below a second, so that NATS has an answer by then.
+/// The longest a postback waits in the queue before it is withdrawn. Below a second, so that NATS
+/// has an answer by then.
 const QUEUE_WAIT_MAX: Duration = Duration::from_millis(500);
 
 /// A rush: more requests during one hash of the background worker than this.
@@ -24,7 +26,8 @@ pub const RUSH_REQUESTS: u64 = 20;
 pub enum Answer {
     /// Committed: the line that goes back.
     Reply(Reply),
-    /// Nothing was changed: the queue is full, the wait was too long, or the database cannot be written.
+    /// Nothing was changed: the queue is full, the wait was too long, or the database cannot be
+    /// written.
     Unavailable,
     /// A commit ended without a known outcome.
     OutcomeUnknown,
@@ -76,8 +79,8 @@ pub(super) struct Job {
     answer: oneshot::Sender<Answered>,
 }
 
-/// The answer, and the postback back to the thread that made it: memory is freed cheapest where it was taken, and the writer has more
-/// to do than that.
+/// The answer, and the postback back to the thread that made it: memory is freed cheapest where it
+/// was taken, and the writer has more to do than that.
 type Answered = (Answer, Box<Postback>);
 
 impl Job {
@@ -144,7 +147,15 @@ impl Commits {
 impl Writer {
     pub(super) fn new(postbacks_max: usize) -> (Self, Receiver<Command>) {
         let (queue, receiver) = sync_channel(postbacks_max);
-        (Self { queue, heard: Arc::default(), commits: Commits::default(), lane: Lane::default() }, receiver)
+        (
+            Self {
+                queue,
+                heard: Arc::default(),
+                commits: Commits::default(),
+                lane: Lane::default(),
+            },
+            receiver,
+        )
     }
 
     /// Hands a postback over and waits for its commit.
@@ -152,8 +163,12 @@ impl Writer {
         self.count();
         let (answer, mut answered) = oneshot::channel();
         let ticket = Arc::new(Ticket(AtomicU8::new(WAITING)));
-        let job =
-            Job { thread: THREAD.with(|number| *number), postback: Box::new(postback), ticket: Arc::clone(&ticket), answer };
+        let job = Job {
+            thread: THREAD.with(|number| *number),
+            postback: Box::new(postback),
+            ticket: Arc::clone(&ticket),
+            answer,
+        };
         if self.queue.try_send(Command::Postback(job)).is_err() {
             return Answer::Unavailable;
         }
@@ -161,14 +176,16 @@ impl Writer {
         let result = match waited {
             Ok(result) => result,
             Err(_) if ticket.claim(WITHDRAWN) => return Answer::Unavailable,
-            // The writer has it: its commit decides, and it is bounded by the wait for the database's lock.
+            // The writer has it: its commit decides, and it is bounded by the wait for the
+            // database's lock.
             Err(_) => answered.await,
         };
         // The writer is gone without a word, in the middle of something.
         result.map_or(Answer::OutcomeUnknown, |(answer, _)| answer)
     }
 
-    /// Counts a request that takes no place in the queue: a CHECK, or a question of the members area.
+    /// Counts a request that takes no place in the queue: a CHECK, or a question of the members
+    /// area.
     pub fn count(&self) {
         self.heard.fetch_add(1, Ordering::Relaxed);
     }
@@ -183,8 +200,8 @@ impl Writer {
         self.heard.load(Ordering::Relaxed)
     }
 
-    /// Rises with every transaction of the writer, before its answers leave: whoever finds the number it had before has missed
-    /// nothing that was acknowledged.
+    /// Rises with every transaction of the writer, before its answers leave: whoever finds the
+    /// number it had before has missed nothing that was acknowledged.
     pub fn commits(&self) -> u64 {
         self.commits.0.load(Ordering::Acquire)
     }
@@ -205,8 +222,8 @@ impl Writer {
         self.queue.try_send(Command::Probe(done)).is_ok() && matches!(answered.await, Ok(true))
     }
 
-    /// Has a note written down with the next ones, and waits for nothing; `false` where too many wait already. One that cannot be
-    /// written now is tried again.
+    /// Has a note written down with the next ones, and waits for nothing; `false` where too many
+    /// wait already. One that cannot be written now is tried again.
     pub fn note(&self, note: Note) -> bool {
         self.put_in_lane(Waiting { note, done: None })
     }
@@ -237,19 +254,22 @@ impl Writer {
     fn put_in_lane(&self, waiting: Waiting) -> bool {
         let was_empty = self.lane.push(waiting);
         if was_empty == Some(true) {
-            // A full queue means that the writer is awake, and it looks at the lane after each batch.
+            // A full queue means that the writer is awake, and it looks at the lane after each
+            // batch.
             let _ = self.queue.try_send(Command::Wake);
         }
         was_empty.is_some()
     }
 
-    /// Does now what is done every half second: moves whoever has expired. For tests, whose clock stands still.
+    /// Does now what is done every half second: moves whoever has expired. For tests, whose clock
+    /// stands still.
     pub async fn tick(&self) -> bool {
         let (done, answered) = oneshot::channel();
         self.queue.try_send(Command::Tick(done)).is_ok() && matches!(answered.await, Ok(true))
     }
 
-    /// Puts hashes in the place of seals and waits for the commit; `false` if it did not happen. Blocks: for the worker's thread.
+    /// Puts hashes in the place of seals and waits for the commit; `false` if it did not happen.
+    /// Blocks: for the worker's thread.
     pub fn harden(&self, hardened: Vec<Hardened>) -> bool {
         self.hashed(|done| Command::Harden(hardened, done))
     }

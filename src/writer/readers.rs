@@ -1,5 +1,6 @@
-//! A reader that keeps the WAL from beginning anew, in the log: when it is noticed, every few minutes while it lasts, and when it
-//! is over. The disk fills up by such a reader, and nothing else shows it.
+//! A reader that keeps the WAL from beginning anew, in the log: when it is noticed, every few
+//! minutes while it lasts, and when it is over. The disk fills up by such a reader, and nothing
+//! else shows it.
 
 use std::time::{Duration, Instant};
 
@@ -26,7 +27,10 @@ impl ReaderLog {
 
     fn line(&mut self, held: Option<HeldWal>, now: Instant) -> Option<String> {
         let Some(HeldWal { since, bytes }) = held else {
-            return self.told.take().map(|_| "no reader keeps the WAL from being emptied any more".to_owned());
+            return self
+                .told
+                .take()
+                .map(|_| "no reader keeps the WAL from being emptied any more".to_owned());
         };
         if self.told.is_some_and(|told| now.saturating_duration_since(told) < REPEAT_AFTER) {
             return None;

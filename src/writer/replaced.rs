@@ -1,16 +1,21 @@
-//! Another file in the place of the database, or the same with another content. The service goes on with it if a start would, and
-//! looks as closely: after all of its threads have let go of the old one, so that SQLite begins anew with what lies there.
+//! Another file in the place of the database, or the same with another content. The service goes on
+//! with it if a start would, and looks as closely: after all of its threads have let go of the old
+//! one, so that SQLite begins anew with what lies there.
 
 use std::time::{Duration, Instant};
 
 use crate::apply::in_transaction;
 use crate::clock::format_utc;
 use crate::seals::foreign_seals;
-use crate::store::{CurrentReader, Engine, Fault, FileChange, FilesSeen, OpenError, State, check_pages, look, open_unchanged};
+use crate::store::{
+    CurrentReader, Engine, Fault, FileChange, FilesSeen, OpenError, State, check_pages, look,
+    open_unchanged,
+};
 
 use super::Setup;
 
-/// How soon a file is looked at again that was found to be of no use, where nobody has changed it: a look may read all of it.
+/// How soon a file is looked at again that was found to be of no use, where nobody has changed it:
+/// a look may read all of it.
 const TRY_AGAIN_AFTER: Duration = Duration::from_secs(10);
 
 /// While no file counts.
@@ -66,7 +71,8 @@ impl Replaced {
             State::Older(version) => return Err(CannotGoOn::Older(version)),
             State::Current => {}
         }
-        if matches!(setup.file.change(), Some(FileChange::Overwritten | FileChange::WalOverwritten)) {
+        if matches!(setup.file.change(), Some(FileChange::Overwritten | FileChange::WalOverwritten))
+        {
             // A checkpoint may have come between.
             check_pages(location)?;
         }
@@ -78,16 +84,25 @@ impl Replaced {
         }
     }
 
-    /// Lets everybody know of the file that was opened. What was read until now is of no use any more.
-    pub(super) fn take(&self, setup: &Setup, engine: &mut dyn Engine) -> Result<CurrentReader, CannotGoOn> {
+    /// Lets everybody know of the file that was opened. What was read until now is of no use any
+    /// more.
+    pub(super) fn take(
+        &self,
+        setup: &Setup,
+        engine: &mut dyn Engine,
+    ) -> Result<CurrentReader, CannotGoOn> {
         if self.lacks_key {
             in_transaction(engine, |engine| engine.set_seal_key(setup.vault.key_id()))?;
         }
         setup.file.take();
         let first = setup.file.open()?;
-        let newest = first.newest_record()?.map_or("none".into(), |(id, at)| format!("{id} of {}", format_utc(at)));
+        let newest = first
+            .newest_record()?
+            .map_or("none".into(), |(id, at)| format!("{id} of {}", format_utc(at)));
         let place = setup.file.location().path().display();
-        log::warn!("the service goes on with the database that lies at {place} now; its newest journal record is {newest}");
+        log::warn!(
+            "the service goes on with the database that lies at {place} now; its newest journal record is {newest}"
+        );
         Ok(first)
     }
 }

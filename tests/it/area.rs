@@ -21,7 +21,8 @@ use crate::support::{App, Response};
 /// Bob, member 71 of site 1.
 pub const BOB: &str = "action=ADD&siteid=1&memberid=71&username=bob&password=secret";
 
-/// An app with these flags whose visitors come through a listed proxy, so that a test can say from where.
+/// An app with these flags whose visitors come through a listed proxy, so that a test can say from
+/// where.
 pub fn app(flags: &[&str]) -> App {
     App::start_in(fast_dir(), &[&["--trusted-proxy", "127.0.0.1"], flags].concat())
 }
@@ -53,7 +54,10 @@ impl<'a> Visit<'a> {
     fn headers(&self) -> String {
         let mut headers = String::new();
         if let Some((name, password)) = self.basic {
-            headers += &format!("Authorization: Basic {}\r\n", STANDARD.encode(format!("{name}:{password}")));
+            headers += &format!(
+                "Authorization: Basic {}\r\n",
+                STANDARD.encode(format!("{name}:{password}"))
+            );
         }
         if let Some(cookie) = self.cookie {
             headers += &format!("Cookie: {cookie}\r\n");
@@ -74,8 +78,13 @@ pub fn admitted(app: &App, visit: Visit<'_>) -> (u16, String) {
 
 fn told(response: &Response) -> (u16, String) {
     let header = |name| response.header(name).unwrap_or("-");
-    let member = || ["x-member-site", "x-member-id", "x-member-name", "x-member-trial"].map(header).join(" ");
-    (response.status, if response.status == 200 { member() } else { header("x-auth-reason").to_owned() })
+    let member = || {
+        ["x-member-site", "x-member-id", "x-member-name", "x-member-trial"].map(header).join(" ")
+    };
+    (
+        response.status,
+        if response.status == 200 { member() } else { header("x-auth-reason").to_owned() },
+    )
 }
 
 pub fn raw(app: &App, line: &str, headers: &str, body: &str) -> Response {
@@ -87,8 +96,18 @@ pub fn raw(app: &App, line: &str, headers: &str, body: &str) -> Response {
 
 /// Sends the login form as a browser does that stands on our own page.
 pub fn log_in(app: &App, name: &str, password: &str) -> Response {
-    let body = serde_urlencoded::to_string([("username", name), ("password", password), ("back", "/films?id=1")]).unwrap();
-    raw(app, "POST /login?site=1", "Content-Type: application/x-www-form-urlencoded\r\nSec-Fetch-Site: same-origin\r\n", &body)
+    let body = serde_urlencoded::to_string([
+        ("username", name),
+        ("password", password),
+        ("back", "/films?id=1"),
+    ])
+    .unwrap();
+    raw(
+        app,
+        "POST /login?site=1",
+        "Content-Type: application/x-www-form-urlencoded\r\nSec-Fetch-Site: same-origin\r\n",
+        &body,
+    )
 }
 
 /// The cookie that a response sets, as a browser sends it back.

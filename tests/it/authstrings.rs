@@ -1,4 +1,5 @@
-//! NATS's REST API for authstrings: served to a members area, relayed to a NATS that has good and bad days, and played without one.
+//! NATS's REST API for authstrings: served to a members area, relayed to a NATS that has good and
+//! bad days, and played without one.
 
 mod command;
 pub mod nats;
@@ -32,7 +33,12 @@ pub fn get(address: SocketAddr, path: &str) -> Response {
 
 /// The same with header lines of the caller's.
 pub fn get_with(address: SocketAddr, path: &str, headers: &str) -> Response {
-    send_raw(address, format!("GET {path} HTTP/1.1\r\nHost: test\r\n{headers}Connection: close\r\n\r\n").as_bytes()).unwrap()
+    send_raw(
+        address,
+        format!("GET {path} HTTP/1.1\r\nHost: test\r\n{headers}Connection: close\r\n\r\n")
+            .as_bytes(),
+    )
+    .unwrap()
 }
 
 /// Status and body.
@@ -42,7 +48,9 @@ pub fn said(response: &Response) -> (u16, &str) {
 
 /// Member 342 "testakovsky2" of site 1, as TMM's samples have him, with [`SESSION`].
 pub fn add_testakovsky(app: &App) {
-    let body = format!("action=ADD&siteid=1&memberid=342&username=testakovsky2&password=secret&session={SESSION}");
+    let body = format!(
+        "action=ADD&siteid=1&memberid=342&username=testakovsky2&password=secret&session={SESSION}"
+    );
     assert_eq!(app.post(&body), "OK|member 342 \"testakovsky2\" added to site 1");
 }
 

@@ -1,5 +1,6 @@
-//! The login page in real Chromium, in front of pages that a real nginx protects with `auth_request`. Chromium trusts
-//! `http://localhost`, so `Secure` and `__Host-` cookies work as they do over TLS.
+//! The login page in real Chromium, in front of pages that a real nginx protects with
+//! `auth_request`. Chromium trusts `http://localhost`, so `Secure` and `__Host-` cookies work as
+//! they do over TLS.
 
 mod driver;
 
@@ -16,8 +17,10 @@ use crate::web::{WebServer, free_port};
 use driver::Browser;
 
 const WRONG: &str = "This username and password do not belong together. Please try again.";
-const BY_HTTP: &str = "This page was opened with http, and browsers keep no login there. Open the site with https.";
-const NOT_KEPT: &str = "This browser did not keep the login. Open the site with https, and allow cookies for it.";
+const BY_HTTP: &str =
+    "This page was opened with http, and browsers keep no login there. Open the site with https.";
+const NOT_KEPT: &str =
+    "This browser did not keep the login. Open the site with https, and allow cookies for it.";
 const FOREIGN: &str = "The form was not sent from this page. Please log in here.";
 /// Widths in points: of the page with all that sticks out, and of the phone.
 const WIDTHS: &str = "return [document.documentElement.scrollWidth, window.innerWidth]";
@@ -25,7 +28,8 @@ const STATUS: &str = "return performance.getEntriesByType('navigation')[0].respo
 /// Whether the browser kept this page on its disk or in its memory for later.
 const KEPT: &str = "return fetch(location, { cache: 'only-if-cached', mode: 'same-origin' }).then(r => r.ok, () => false)";
 
-/// The site: two pages for members and a front page for all, and on another port a stranger's page that sends forms here.
+/// The site: two pages for members and a front page for all, and on another port a stranger's page
+/// that sends forms here.
 struct Site {
     nginx: WebServer,
     strangers_port: u16,
@@ -46,13 +50,19 @@ impl Site {
         let dir = TempDir::new().unwrap();
         let pages = dir.path().join("pages");
         std::fs::create_dir(&pages).unwrap();
-        for (name, title) in [("index.html", "Front"), ("films.html", "Films"), ("more.html", "More films")] {
+        for (name, title) in
+            [("index.html", "Front"), ("films.html", "Films"), ("more.html", "More films")]
+        {
             std::fs::write(pages.join(name), page(title)).unwrap();
         }
         let (port, strangers_port) = (free_port(), free_port());
         let service = app.address.to_string();
         let stranger = strangers_page(port);
-        std::fs::write(dir.path().join("nginx.conf"), settings(dir.path(), port, strangers_port, &service, &stranger)).unwrap();
+        std::fs::write(
+            dir.path().join("nginx.conf"),
+            settings(dir.path(), port, strangers_port, &service, &stranger),
+        )
+        .unwrap();
         let mut command = Command::new(nginx);
         command.arg("-p").arg(dir.path()).arg("-c").arg(dir.path().join("nginx.conf"));
         let nginx = WebServer::start(command, port, dir.path().join("nginx.log"));
@@ -194,15 +204,19 @@ fn a_members_evening_in_chromium_without_javascript() {
 #[test]
 fn a_browser_that_does_not_keep_the_login_is_told_so_and_by_http_it_is_told_why() {
     let Some(site) = Site::start() else { return };
-    let (Some(any), Some(without_cookies)) = (Browser::open(true), Browser::open_without_cookies()) else { return };
+    let (Some(any), Some(without_cookies)) = (Browser::open(true), Browser::open_without_cookies())
+    else {
+        return;
+    };
     let said = |browser: &Browser| {
         let messages = browser.all("[role=alert]");
         messages.first().map(|message| browser.text(message))
     };
     // Two pages, because the two browsers look like one visitor.
-    for (browser, host, page, text) in
-        [(&any, "www.example.com", "/films.html?id=1", BY_HTTP), (&without_cookies, "localhost", "/more.html?id=1", NOT_KEPT)]
-    {
+    for (browser, host, page, text) in [
+        (&any, "www.example.com", "/films.html?id=1", BY_HTTP),
+        (&without_cookies, "localhost", "/more.html?id=1", NOT_KEPT),
+    ] {
         let url = site.url_at(host, page);
         browser.go(&url);
         assert_eq!(said(browser), None, "{url}: the first look");
@@ -222,7 +236,9 @@ fn a_browser_that_does_not_keep_the_login_is_told_so_and_by_http_it_is_told_why(
 /// A cookie with a domain is under `__Secure-`, which browsers have rules for.
 #[test]
 fn hosts_of_one_domain_share_a_login() {
-    let Some(site) = Site::start_with(&["--cookie-domain", "example.net,app.localhost"]) else { return };
+    let Some(site) = Site::start_with(&["--cookie-domain", "example.net,app.localhost"]) else {
+        return;
+    };
     let Some(browser) = Browser::open(true) else { return };
     browser.go(&site.url_at("www.app.localhost", "/films.html"));
     log_in(&browser, "secret");
@@ -231,7 +247,10 @@ fn hosts_of_one_domain_share_a_login() {
     browser.comes_to("/more.html", "More films");
     let cookies = browser.cookies();
     let about = |name: &str| cookies.iter().map(|cookie| cookie[name].clone()).collect::<Vec<_>>();
-    assert_eq!((about("name"), about("domain")), (vec![json!("__Secure-userman")], vec![json!(".app.localhost")]));
+    assert_eq!(
+        (about("name"), about("domain")),
+        (vec![json!("__Secure-userman")], vec![json!(".app.localhost")])
+    );
     browser.go(&site.url("/films.html"));
     browser.comes_to("/films.html", "Log in");
     browser.go(&site.url_at("more.app.localhost", "/more.html"));
@@ -266,14 +285,20 @@ fn the_login_page_fits_a_phone_and_a_screen_reader_can_read_it() {
         assert_eq!(browser.attribute(&browser.the("html"), "lang"), "en");
         assert_eq!(browser.text(&browser.the("h1")), "Members");
         let parts = browser.all("input:not([type=hidden]), button");
-        let read: Vec<_> = parts.iter().map(|part| (browser.label(part), browser.role(part))).collect();
+        let read: Vec<_> =
+            parts.iter().map(|part| (browser.label(part), browser.role(part))).collect();
         let expected = [("Username", "textbox"), ("Password", "textbox"), ("Log in", "button")];
         assert_eq!(read, expected.map(|(label, role)| (label.to_owned(), role.to_owned())));
         let focused = browser.focused();
         assert_eq!(browser.label(&focused), "Username");
         let described = if said { "userman-message" } else { "" };
-        assert_eq!(browser.attribute(&focused, "aria-describedby"), described, "read with the name, which has the focus");
-        let messages: Vec<_> = browser.all("#userman-message").iter().map(|message| browser.role(message)).collect();
+        assert_eq!(
+            browser.attribute(&focused, "aria-describedby"),
+            described,
+            "read with the name, which has the focus"
+        );
+        let messages: Vec<_> =
+            browser.all("#userman-message").iter().map(|message| browser.role(message)).collect();
         assert_eq!(messages, if said { vec!["alert"] } else { vec![] });
         assert_eq!(browser.script(WIDTHS), json!([360, 360]));
     }

@@ -1,4 +1,5 @@
-//! The command line, with the real program: what it prints, with which code it ends, and what it leaves alone.
+//! The command line, with the real program: what it prints, with which code it ends, and what it
+//! leaves alone.
 
 mod block;
 mod captures;
@@ -46,7 +47,9 @@ impl Ran {
     /// A replay that went through and in which so many of so many got ERROR: what it printed.
     #[track_caller]
     pub fn printed_with_errors(self, errors: usize, all: usize) -> String {
-        let said = format!("nats-userman: {errors} of {all} postbacks got ERROR and changed nothing: see above\n");
+        let said = format!(
+            "nats-userman: {errors} of {all} postbacks got ERROR and changed nothing: see above\n"
+        );
         self.ended(1, &said);
         self.out
     }
@@ -87,7 +90,17 @@ pub fn run_on(data: &Path, args: &[&str]) -> Ran {
 
 /// The moments of a text replaced by the word, for the program runs under the machine's clock.
 fn without_times(text: &str) -> String {
-    let is_time = |word: &str| word.len() == 20 && word.starts_with("20") && word.ends_with('Z') && word.as_bytes()[10] == b'T';
-    let line = |line: &str| line.split(' ').map(|word| if is_time(word) { "TIME" } else { word }).collect::<Vec<_>>().join(" ");
+    let is_time = |word: &str| {
+        word.len() == 20
+            && word.starts_with("20")
+            && word.ends_with('Z')
+            && word.as_bytes()[10] == b'T'
+    };
+    let line = |line: &str| {
+        line.split(' ')
+            .map(|word| if is_time(word) { "TIME" } else { word })
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
     text.lines().map(|text| line(text) + "\n").collect()
 }

@@ -1,5 +1,5 @@
-//! Clients that hold connections: each is closed in every state, and none of them is in the way of a
-//! postback. The bounds are short ones, but for those that a test is not about.
+//! Clients that hold connections: each is closed in every state, and none of them is in the way of
+//! a postback. The bounds are short ones, but for those that a test is not about.
 
 mod deadlines;
 mod open_files;
@@ -81,7 +81,9 @@ fn begun(app: &App, request: &str) -> TcpStream {
 
 /// A POST of a form that is announced and does not come.
 fn without_its_body(path: &str, bytes: usize) -> String {
-    format!("POST {path} HTTP/1.1\r\nHost: test\r\nSec-Fetch-Site: same-origin\r\nContent-Length: {bytes}\r\n\r\n")
+    format!(
+        "POST {path} HTTP/1.1\r\nHost: test\r\nSec-Fetch-Site: same-origin\r\nContent-Length: {bytes}\r\n\r\n"
+    )
 }
 
 fn postback(body: &str) -> String {

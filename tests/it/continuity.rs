@@ -1,4 +1,5 @@
-//! What a release left goes on with the program of today: `tests/releases/` has a data directory of each.
+//! What a release left goes on with the program of today: `tests/releases/` has a data directory of
+//! each.
 
 mod kept;
 mod names;
@@ -23,20 +24,27 @@ fn auth(app: &App, site: i64, headers: &str) -> Response {
 }
 
 fn basic(name: &str, password: &str) -> String {
-    let credentials = base64::engine::general_purpose::STANDARD.encode(format!("{name}:{password}"));
+    let credentials =
+        base64::engine::general_purpose::STANDARD.encode(format!("{name}:{password}"));
     format!("Authorization: Basic {credentials}")
 }
 
 /// All rows of a table, by the columns that it had in the release.
 fn table(conn: &Connection, name: &str, columns: &[String]) -> Vec<String> {
     let columns: Vec<_> = columns.iter().map(|column| format!("quote(\"{column}\")")).collect();
-    rows(conn, &format!("SELECT {} FROM {name} ORDER BY {}", columns.join(", "), columns.join(", ")))
+    rows(
+        conn,
+        &format!("SELECT {} FROM {name} ORDER BY {}", columns.join(", "), columns.join(", ")),
+    )
 }
 
-/// The tables that tell of members, and their columns. What a start itself writes (the health probe) is not among them.
+/// The tables that tell of members, and their columns. What a start itself writes (the health
+/// probe) is not among them.
 fn tables(conn: &Connection) -> Vec<(String, Vec<String>)> {
-    let names = ["member_auth", "former_member", "journal", "logout", "block", "seal_key"].map(String::from);
-    let columns = |name: &String| rows(conn, &format!("SELECT name FROM pragma_table_info('{name}')"));
+    let names = ["member_auth", "former_member", "journal", "logout", "block", "seal_key"]
+        .map(String::from);
+    let columns =
+        |name: &String| rows(conn, &format!("SELECT name FROM pragma_table_info('{name}')"));
     names.iter().map(|name| (name.clone(), columns(name))).collect()
 }
 
@@ -51,7 +59,12 @@ fn nobody_vanishes_and_no_column_changes() {
             let (was, is) = (table(&old, &name, &columns), table(&new, &name, &columns));
             // A block's name is folded, which is its purpose.
             let same = if name == "block" { was.len() == is.len() } else { was == is };
-            assert!(same && !columns.is_empty(), "{release}: {name}: {} rows before, {} after", was.len(), is.len());
+            assert!(
+                same && !columns.is_empty(),
+                "{release}: {name}: {} rows before, {} after",
+                was.len(),
+                is.len()
+            );
         }
     }
 }
@@ -65,7 +78,8 @@ fn logins_go_on_and_a_login_that_was_given_back_stays_out() {
             let site = member.map_or(1, |(site, _)| site);
             let response = auth(&app, site, &format!("Cookie: {cookie}"));
             let found = (response.status, response.header("x-member-id").map(str::to_owned));
-            let expected = member.map_or((401, None), |(_, member)| (200, Some(member.to_string())));
+            let expected =
+                member.map_or((401, None), |(_, member)| (200, Some(member.to_string())));
             assert_eq!(found, expected, "{release}: {cookie}");
         }
     }
@@ -78,18 +92,32 @@ fn passwords_open_and_former_members_come_back_with_the_credential_that_was_kept
         let (opens, comes_back) = (left.facts.opens.clone(), left.facts.comes_back.clone());
         let app = start(left, &[]);
         for (site, member, name, password) in &opens {
-            assert!(app.opens(*site, *member, password), "{release}: member {member} of site {site}");
-            let response = auth(&app, *site, &format!("{}\r\nX-Forwarded-For: 192.0.2.9", basic(name, password)));
+            assert!(
+                app.opens(*site, *member, password),
+                "{release}: member {member} of site {site}"
+            );
+            let response = auth(
+                &app,
+                *site,
+                &format!("{}\r\nX-Forwarded-For: 192.0.2.9", basic(name, password)),
+            );
             // A name with a colon comes by the login page alone.
             let expected = if name.contains(':') { 401 } else { 200 };
             assert_eq!(response.status, expected, "{release}: {name}");
         }
         for (site, member, name, password) in &comes_back {
             assert!(!app.opens(*site, *member, password), "{release}: {name}");
-            let fields =
-                [("action", "ACTIVATE"), ("username", name), ("siteid", &site.to_string()), ("memberid", &member.to_string())];
+            let fields = [
+                ("action", "ACTIVATE"),
+                ("username", name),
+                ("siteid", &site.to_string()),
+                ("memberid", &member.to_string()),
+            ];
             let reply = app.post(&serde_urlencoded::to_string(fields).unwrap());
-            assert!(reply.starts_with("OK|") && app.opens(*site, *member, password), "{release}: {name}: {reply}");
+            assert!(
+                reply.starts_with("OK|") && app.opens(*site, *member, password),
+                "{release}: {name}: {reply}"
+            );
         }
         app.harden();
         for (site, member, name, password) in opens.iter().chain(&comes_back) {
@@ -105,7 +133,11 @@ fn blocks_hold() {
         let blocked = left.facts.blocked.clone();
         let app = start(left, &[]);
         for (address, site, name) in &blocked {
-            let response = auth(&app, *site, &format!("{}\r\nX-Forwarded-For: {address}", basic(name, "whatever")));
+            let response = auth(
+                &app,
+                *site,
+                &format!("{}\r\nX-Forwarded-For: {address}", basic(name, "whatever")),
+            );
             assert_eq!(
                 (response.status, response.header("x-auth-reason")),
                 (403, Some("blocked")),
@@ -115,7 +147,8 @@ fn blocks_hold() {
     }
 }
 
-/// The real program with an environment file as it stands, from the directory in which the release ran.
+/// The real program with an environment file as it stands, from the directory in which the release
+/// ran.
 fn with_environment(left: &Kept, file: &str) -> std::process::Command {
     let mut command = program();
     let text = std::fs::read_to_string(left.dir.path().join(file)).unwrap();
@@ -131,23 +164,40 @@ fn no_setting_breaks_and_urls_and_keys_stay_good() {
         for (file, tokens) in &facts.tokens {
             let left = kept(&release);
             let checked = with_environment(&left, file).arg("check-config").output().unwrap();
-            assert_eq!(checked.status.code(), Some(0), "{release}, {file}: {}", String::from_utf8_lossy(&checked.stderr));
+            assert_eq!(
+                checked.status.code(),
+                Some(0),
+                "{release}, {file}: {}",
+                String::from_utf8_lossy(&checked.stderr)
+            );
             let mut command = with_environment(&left, file);
             // Only so that the line with the port is there.
             command.args(["serve", "--log", "info"]).stdout(std::process::Stdio::null());
-            let mut service = Program::spawn(command).unwrap_or_else(|said| panic!("{release}, {file}: {said}"));
+            let mut service =
+                Program::spawn(command).unwrap_or_else(|said| panic!("{release}, {file}: {said}"));
             for token in tokens {
-                let reply = post_to(service.address, token, b"action=CHECK&siteid=1&username=BOB").unwrap().body;
+                let reply = post_to(service.address, token, b"action=CHECK&siteid=1&username=BOB")
+                    .unwrap()
+                    .body;
                 assert_eq!(reply, "OK|username \"BOB\" is taken on site 1", "{release}, {file}");
             }
             let ask = |key: &str| {
-                let (username, path) = (&facts.api_key.0, "/api/member/authstring?type=upsell&username=bob&siteid=1");
-                let head = format!("GET {path} HTTP/1.1\r\nHost: test\r\napi-username: {username}\r\napi-key: {key}\r\n");
-                send_raw(service.address, format!("{head}Connection: close\r\n\r\n").as_bytes()).unwrap().status
+                let (username, path) =
+                    (&facts.api_key.0, "/api/member/authstring?type=upsell&username=bob&siteid=1");
+                let head = format!(
+                    "GET {path} HTTP/1.1\r\nHost: test\r\napi-username: {username}\r\napi-key: {key}\r\n"
+                );
+                send_raw(service.address, format!("{head}Connection: close\r\n\r\n").as_bytes())
+                    .unwrap()
+                    .status
             };
             // There is no NATS to ask: that it would be asked tells that the key is good.
             let good = if file == "develop.env" { 200 } else { 502 };
-            assert_eq!((ask(&facts.api_key.1), ask("0123456789abcdef9999")), (good, 401), "{release}, {file}");
+            assert_eq!(
+                (ask(&facts.api_key.1), ask("0123456789abcdef9999")),
+                (good, 401),
+                "{release}, {file}"
+            );
             assert!(service.terminate().success(), "{release}, {file}");
         }
     }

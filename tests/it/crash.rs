@@ -1,8 +1,10 @@
-//! The real program is killed with SIGKILL in the middle of its work, again and again on the same data. What it has answered is
-//! there, whole; what it has not answered is there whole or not at all.
+//! The real program is killed with SIGKILL in the middle of its work, again and again on the same
+//! data. What it has answered is there, whole; what it has not answered is there whole or not at
+//! all.
 //!
-//! Every member belongs to one thread, and a thread sends its next postback when it has the reply to the last. So of each thread at
-//! most one postback is undecided when the program dies, and everything else is known exactly.
+//! Every member belongs to one thread, and a thread sends its next postback when it has the reply
+//! to the last. So of each thread at most one postback is undecided when the program dies, and
+//! everything else is known exactly.
 //!
 //! `CRASHES=1000 cargo test crash` kills more often; `CRASH_SEED=7` begins another series.
 
@@ -91,7 +93,9 @@ impl Deed {
     /// The member after it, the word of its reply, and the password that its journal record holds.
     fn effect(&self, before: &Expected) -> (Expected, &'static str, Option<String>) {
         match (self.clone(), before.clone()) {
-            (Deed::Add(person), _) => (Expected::Here(person.clone()), "OK|", Some(person.password)),
+            (Deed::Add(person), _) => {
+                (Expected::Here(person.clone()), "OK|", Some(person.password))
+            }
             (Deed::Change { name, password, email }, Expected::Here(old)) => {
                 let new = Person {
                     name: name.unwrap_or(old.name),
@@ -101,7 +105,9 @@ impl Deed {
                 (Expected::Here(new), "OK|", password)
             }
             (Deed::Change { .. }, other) => (other, "ERROR|", None),
-            (Deed::Delete, Expected::Here(person) | Expected::Former(person)) => (Expected::Former(person), "OK|", None),
+            (Deed::Delete, Expected::Here(person) | Expected::Former(person)) => {
+                (Expected::Former(person), "OK|", None)
+            }
             (Deed::Delete, Expected::Unknown) => (Expected::Unknown, "OK|", None),
         }
     }
@@ -131,7 +137,13 @@ impl Owner {
     fn new(number: usize, seed: u64) -> Self {
         let first = (number + 1) * 1000;
         let dice = Dice(seed.wrapping_mul(31).wrapping_add(number as u64));
-        Self { members: first..first + MEMBERS_EACH, expected: HashMap::new(), dice, count: 0, said: Vec::new() }
+        Self {
+            members: first..first + MEMBERS_EACH,
+            expected: HashMap::new(),
+            dice,
+            count: 0,
+            said: Vec::new(),
+        }
     }
 
     fn expected(&self, member: usize) -> Expected {
@@ -154,7 +166,11 @@ impl Owner {
             0..=3 => Deed::Add(person),
             4..=7 => {
                 let mut maybe = |value| (self.dice.below(2) == 0).then_some(value);
-                Deed::Change { name: maybe(person.name), password: maybe(person.password), email: maybe(person.email) }
+                Deed::Change {
+                    name: maybe(person.name),
+                    password: maybe(person.password),
+                    email: maybe(person.email),
+                }
             }
             _ => Deed::Delete,
         };
@@ -168,8 +184,13 @@ impl Owner {
             let (member, deed) = self.next_deed();
             let response = caller.post(&deed.body(member));
             let reply = match &response {
-                // A busy machine may make a postback wait too long, which must then have left no trace.
-                Ok(response) if response.status == 503 && response.body.ends_with("nothing was changed") => continue,
+                // A busy machine may make a postback wait too long, which must then have left no
+                // trace.
+                Ok(response)
+                    if response.status == 503 && response.body.ends_with("nothing was changed") =>
+                {
+                    continue;
+                }
                 Ok(response) if response.status == 200 => Some(response.body.clone()),
                 Ok(response) => panic!("{response:?}"),
                 Err(_) => None,
@@ -183,7 +204,8 @@ impl Owner {
         }
     }
 
-    /// Compares what was said since the last look with the records of these members, and moves on to what they say.
+    /// Compares what was said since the last look with the records of these members, and moves on
+    /// to what they say.
     fn settle(&mut self, records: &[Record], budget: &mut Budget, vault: &Vault) {
         let mut records = records.iter();
         for Said { member, deed, reply } in std::mem::take(&mut self.said) {
@@ -191,16 +213,28 @@ impl Owner {
             let record = match (records.next(), &reply) {
                 (Some(record), _) => record,
                 (None, None) => continue,
-                (None, Some(reply)) => panic!("acknowledged and not in the journal: {member} {deed:?} {reply}"),
+                (None, Some(reply)) => {
+                    panic!("acknowledged and not in the journal: {member} {deed:?} {reply}")
+                }
             };
-            assert_eq!((record.member, record.action.as_str()), (member, deed.action()), "{record:?} for {deed:?} {reply:?}");
+            assert_eq!(
+                (record.member, record.action.as_str()),
+                (member, deed.action()),
+                "{record:?} for {deed:?} {reply:?}"
+            );
             assert!(record.reply.starts_with(word), "{record:?} for {deed:?}");
             if let Some(reply) = &reply {
-                assert_eq!(*reply, record.reply, "the record of {member} {deed:?} has another reply");
+                assert_eq!(
+                    *reply, record.reply,
+                    "the record of {member} {deed:?} has another reply"
+                );
             }
             assert_eq!(record.stored.is_some(), password.is_some(), "{record:?} for {deed:?}");
             if let (Some(stored), Some(password)) = (&record.stored, password) {
-                assert!(budget.opens(stored, member, vault, &password), "the record of {member} {deed:?} has another password");
+                assert!(
+                    budget.opens(stored, member, vault, &password),
+                    "the record of {member} {deed:?} has another password"
+                );
             }
             self.expected.insert(member, after);
         }
@@ -211,14 +245,24 @@ impl Owner {
     fn look(&self, reader: &Reader, budget: &mut Budget, vault: &Vault) {
         for member in self.members.clone() {
             let mut compare = |row: &Member, person: &Person| {
-                assert_eq!((row.username.as_str(), row.email.as_deref()), (person.name.as_str(), Some(person.email.as_str())));
-                assert!(budget.opens(&row.credential.stored, member, vault, &person.password), "{member}: another password");
+                assert_eq!(
+                    (row.username.as_str(), row.email.as_deref()),
+                    (person.name.as_str(), Some(person.email.as_str()))
+                );
+                assert!(
+                    budget.opens(&row.credential.stored, member, vault, &person.password),
+                    "{member}: another password"
+                );
             };
             match (reader.standing(key(member)).unwrap(), self.expected(member)) {
                 (Standing::Unknown, Expected::Unknown) => {}
                 (Standing::Here(found), Expected::Here(person)) => compare(&found, &person),
-                (Standing::Former(found), Expected::Former(person)) => compare(&found.member, &person),
-                (found, expected) => panic!("member {member}: expected {expected:?}, found {found:?}"),
+                (Standing::Former(found), Expected::Former(person)) => {
+                    compare(&found.member, &person)
+                }
+                (found, expected) => {
+                    panic!("member {member}: expected {expected:?}, found {found:?}")
+                }
             }
         }
     }
@@ -257,10 +301,17 @@ fn journal(conn: &Connection, after: i64) -> Vec<Record> {
     let sql = "SELECT id, memberid, action, reply, sealed, password FROM journal WHERE id > ?1 ORDER BY id";
     let mut statement = conn.prepare(sql).unwrap();
     let record = |row: &rusqlite::Row<'_>| {
-        let sealed = row.get::<_, Option<Vec<u8>>>(4)?.map(|bytes| Stored::Sealed(Seal::from_bytes(bytes)));
+        let sealed =
+            row.get::<_, Option<Vec<u8>>>(4)?.map(|bytes| Stored::Sealed(Seal::from_bytes(bytes)));
         let hash = row.get::<_, Option<String>>(5)?.map(|text| Stored::Hash(Hash::from_text(text)));
         let member = usize::try_from(row.get::<_, i64>(1)?).unwrap();
-        Ok(Record { id: row.get(0)?, member, action: row.get(2)?, reply: row.get(3)?, stored: sealed.or(hash) })
+        Ok(Record {
+            id: row.get(0)?,
+            member,
+            action: row.get(2)?,
+            reply: row.get(3)?,
+            stored: sealed.or(hash),
+        })
     };
     statement.query_map([after], record).unwrap().map(Result::unwrap).collect()
 }
@@ -275,7 +326,8 @@ impl Memory {
     /// Everything that must hold of the data after a crash.
     fn check(&mut self, data: &Path, hashes: usize) {
         let database = data.join("userman.db");
-        let conn = Connection::open_with_flags(&database, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+        let conn =
+            Connection::open_with_flags(&database, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
         assert_eq!(rows(&conn, "PRAGMA integrity_check"), ["ok"]);
         let vault = Vault::load(&data.join("seal.key")).unwrap();
         let reader = open_reader(&Location::sqlite(&database)).unwrap();
@@ -318,7 +370,8 @@ fn what_was_acknowledged_survives_every_kill_and_what_was_not_is_there_whole_or_
         let (last_reply, turns) = (1 + dice.below(REPLIES_MAX), dice.below(400));
         let replies = AtomicUsize::new(0);
         let kill = || {
-            // Whoever gets this reply kills; the others are somewhere in the middle of their next postbacks.
+            // Whoever gets this reply kills; the others are somewhere in the middle of their next
+            // postbacks.
             if replies.fetch_add(1, Ordering::SeqCst) + 1 == last_reply {
                 (0..turns).for_each(|_| std::thread::yield_now());
                 kill_process(pid, Signal::KILL).unwrap();
@@ -333,7 +386,11 @@ fn what_was_acknowledged_survives_every_kill_and_what_was_not_is_there_whole_or_
         assert!(!program.child.wait().unwrap().success());
         assert!(!program.stderr().contains("panicked"), "round {round}:\n{}", program.stderr());
         acknowledged += replies.into_inner();
-        undecided += memory.owners.iter().filter(|owner| owner.said.last().is_some_and(|said| said.reply.is_none())).count();
+        undecided += memory
+            .owners
+            .iter()
+            .filter(|owner| owner.said.last().is_some_and(|said| said.reply.is_none()))
+            .count();
     }
 
     let mut program = Program::serve(&data, &[]);
@@ -342,5 +399,8 @@ fn what_was_acknowledged_survives_every_kill_and_what_was_not_is_there_whole_or_
     memory.check(&data, 0);
     check_invariants(&data.join("userman.db"));
     assert!(undecided > 0, "no kill came in the middle of anything: this run has shown nothing");
-    eprintln!("{acknowledged} postbacks acknowledged, {undecided} undecided, {} recorded", memory.read_up_to);
+    eprintln!(
+        "{acknowledged} postbacks acknowledged, {undecided} undecided, {} recorded",
+        memory.read_up_to
+    );
 }

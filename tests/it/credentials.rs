@@ -1,5 +1,6 @@
-//! Password and cryptpass of every action that takes them, each absent, empty, readable or not: the exact reply, and what opens the
-//! member's row afterwards. A password change that cannot be made is never answered OK.
+//! Password and cryptpass of every action that takes them, each absent, empty, readable or not: the
+//! exact reply, and what opens the member's row afterwards. A password change that cannot be made
+//! is never answered OK.
 
 use nats_userman::action::Rules;
 use nats_userman::apply::Postback;
@@ -49,8 +50,7 @@ struct Table {
 const HERE: &[&str] = &["action=ADD&memberid={m}&siteid=1&username=u{m}&password=first"];
 const GONE: &[&str] = &[HERE[0], "action=DELETE&memberid={m}&siteid=1"];
 const OLD: (&str, &str) = ("password", "cryptpass");
-const NEVER: &str =
-    "ERROR|member {m} was never a member of site 1, and neither password nor cryptpass was given to add the member with";
+const NEVER: &str = "ERROR|member {m} was never a member of site 1, and neither password nor cryptpass was given to add the member with";
 const NO_PASSWORD: &str = "password: expected 1 to 1024 bytes, or a cryptpass, not given";
 
 /// ADD: one of the two is needed.
@@ -66,7 +66,12 @@ const OPTIONAL: [[Cell; 4]; 4] = [
     [Nothing(&[]), Nothing(&[]), Cryptpass(&[]), Nothing(&[CRYPTPASS])],
     [Nothing(&[]), Nothing(&[]), Cryptpass(&[]), Nothing(&[CRYPTPASS])],
     [Password(&[]), Password(&[]), Password(&[]), Password(&[CRYPTPASS])],
-    [Nothing(&[PASSWORD]), Nothing(&[PASSWORD]), Cryptpass(&[PASSWORD]), Nothing(&[PASSWORD, CRYPTPASS])],
+    [
+        Nothing(&[PASSWORD]),
+        Nothing(&[PASSWORD]),
+        Cryptpass(&[PASSWORD]),
+        Nothing(&[PASSWORD, CRYPTPASS]),
+    ],
 ];
 
 /// TRIALTOFULL of a member who is there takes neither; what cannot be read is named all the same.
@@ -74,10 +79,16 @@ const NEVER_TAKEN: [[Cell; 4]; 4] = [
     [Nothing(&[]), Nothing(&[]), Nothing(&[]), Nothing(&[CRYPTPASS])],
     [Nothing(&[]), Nothing(&[]), Nothing(&[]), Nothing(&[CRYPTPASS])],
     [Nothing(&[]), Nothing(&[]), Nothing(&[]), Nothing(&[CRYPTPASS])],
-    [Nothing(&[PASSWORD]), Nothing(&[PASSWORD]), Nothing(&[PASSWORD]), Nothing(&[PASSWORD, CRYPTPASS])],
+    [
+        Nothing(&[PASSWORD]),
+        Nothing(&[PASSWORD]),
+        Nothing(&[PASSWORD]),
+        Nothing(&[PASSWORD, CRYPTPASS]),
+    ],
 ];
 
-/// CHANGE: what is new has to be readable, but for a new_cryptpass that a new_password makes superfluous.
+/// CHANGE: what is new has to be readable, but for a new_cryptpass that a new_password makes
+/// superfluous.
 const NEW: [[Cell; 4]; 4] = [
     [Nothing(&[]), Nothing(&[]), Cryptpass(&[]), Refused(CRYPTPASS)],
     [Nothing(&[]), Nothing(&[]), Cryptpass(&[]), Refused(CRYPTPASS)],
@@ -241,7 +252,10 @@ fn every_credential_that_is_given_is_taken_named_or_refused() {
                 for postback in table.before {
                     assert!(app.post(&here(postback)).starts_with("OK|"));
                 }
-                let what = format!("{}: {password} {}, {cryptpass} {}", table.why, table.names.0, table.names.1);
+                let what = format!(
+                    "{}: {password} {}, {cryptpass} {}",
+                    table.why, table.names.0, table.names.1
+                );
                 let postback = [
                     here(table.postback),
                     parameter(table.names.0, password, "second", &too_long),
@@ -249,7 +263,9 @@ fn every_credential_that_is_given_is_taken_named_or_refused() {
                 ];
                 let new = if table.names == OLD { "" } else { "new_" };
                 let named = |reply: &str, not_taken: &[&str]| {
-                    not_taken.iter().fold(here(reply), |reply, what| format!("{reply}; not taken: {new}{what}"))
+                    not_taken
+                        .iter()
+                        .fold(here(reply), |reply, what| format!("{reply}; not taken: {new}{what}"))
                 };
                 let cell = table.cells[row][column];
                 let expected = match cell {
@@ -258,21 +274,28 @@ fn every_credential_that_is_given_is_taken_named_or_refused() {
                     Refused(what) => format!("ERROR|{new}{what}"),
                 };
                 assert_eq!(app.post(&postback.concat()), expected, "{what}");
-                let is_here = !app.rows(&format!("SELECT 1 FROM member_auth WHERE memberid = {member}")).is_empty();
+                let is_here = !app
+                    .rows(&format!("SELECT 1 FROM member_auth WHERE memberid = {member}"))
+                    .is_empty();
                 let opened = match cell {
                     Password(_) => "second",
                     Cryptpass(_) => "testtest",
                     Nothing(_) | Refused(_) => "first",
                 };
                 for typed in ["first", "second", "testtest"] {
-                    assert_eq!(app.opens(1, member, typed), is_here && typed == opened, "{what}: {typed}");
+                    assert_eq!(
+                        app.opens(1, member, typed),
+                        is_here && typed == opened,
+                        "{what}: {typed}"
+                    );
                 }
             }
         }
     }
 }
 
-/// A CHANGE whose new password cannot be taken changes nothing else either, and the record of it does neither.
+/// A CHANGE whose new password cannot be taken changes nothing else either, and the record of it
+/// does neither.
 #[test]
 fn a_refused_password_change_leaves_the_rest_as_it_was() {
     let app = App::start();
@@ -283,8 +306,9 @@ fn a_refused_password_change_leaves_the_rest_as_it_was() {
     assert!(app.opens(1, 71, "first"));
 }
 
-/// Regression: records are read under the rules of the day they were written. A version before this one answered OK where a new
-/// cryptpass could not be read, and let a date before 1970-01-03 end a membership.
+/// Regression: records are read under the rules of the day they were written. A version before this
+/// one answered OK where a new cryptpass could not be read, and let a date before 1970-01-03 end a
+/// membership.
 #[test]
 fn records_of_earlier_and_of_refused_postbacks_replay_to_the_rows_that_they_made() {
     let dir = tempfile::tempdir().unwrap();
@@ -310,20 +334,50 @@ fn records_of_earlier_and_of_refused_postbacks_replay_to_the_rows_that_they_made
         add(2, 72, "ann"),
         add(3, 73, "cleo"),
         record(4, 71, "CHANGE&new_username=robert&new_cryptpass=***", "OK|changed", none.clone()),
-        record(5, 72, "CHANGE&new_username=anna&new_cryptpass=***", "ERROR|new_cryptpass: expected, found", none.clone()),
-        record(6, 72, "CHANGE&new_email=x%40example.com&new_password=***", "ERROR|new_password: expected, found", none.clone()),
-        record(7, 73, "EXPIRE&expire=1970-01-01", "OK|expired", serde_json::json!({ "expire_at": 0 })),
+        record(
+            5,
+            72,
+            "CHANGE&new_username=anna&new_cryptpass=***",
+            "ERROR|new_cryptpass: expected, found",
+            none.clone(),
+        ),
+        record(
+            6,
+            72,
+            "CHANGE&new_email=x%40example.com&new_password=***",
+            "ERROR|new_password: expected, found",
+            none.clone(),
+        ),
+        record(
+            7,
+            73,
+            "EXPIRE&expire=1970-01-01",
+            "OK|expired",
+            serde_json::json!({ "expire_at": 0 }),
+        ),
         record(8, 72, "EXPIRE&expire=1970-01-01", "ERROR|expire: expected, not given", none),
     ];
     let file = dir.path().join("journal.jsonl");
     std::fs::write(&file, lines.map(|line| line + "\n").concat()).unwrap();
-    let ran = program().args(["replay", "--journal"]).arg(&file).arg("--data-dir").arg(&data).output().unwrap();
+    let ran = program()
+        .args(["replay", "--journal"])
+        .arg(&file)
+        .arg("--data-dir")
+        .arg(&data)
+        .output()
+        .unwrap();
     let said = [ran.stdout, ran.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
-    assert!(said[0].ends_with("5 OK, 0 NOTOK, 3 ERROR\n") && !said.concat().contains("differ"), "{said:?}");
+    assert!(
+        said[0].ends_with("5 OK, 0 NOTOK, 3 ERROR\n") && !said.concat().contains("differ"),
+        "{said:?}"
+    );
     let conn = rusqlite::Connection::open(data.join("userman.db")).unwrap();
     let here = rows(&conn, "SELECT memberid, username, email FROM member_auth ORDER BY memberid");
     assert_eq!(here, ["71|robert|", "72|ann|"]);
-    assert_eq!(rows(&conn, "SELECT memberid, reason, ended_at FROM former_member"), ["73|expired|0"]);
+    assert_eq!(
+        rows(&conn, "SELECT memberid, reason, ended_at FROM former_member"),
+        ["73|expired|0"]
+    );
 }
 
 /// Every other value that was given and is not taken is named in the log, as often as it was not.
@@ -341,15 +395,29 @@ fn every_unreadable_value_that_was_passed_over_is_named() {
         (format!("{add}{record}&cryptpass=x"), [&["cryptpass"][..], &named].concat()),
         (format!("{add}{record}").replace("ADD", "MANUALADD"), named.to_vec()),
         (format!("{add}{record}").replace("ADD", "ACTIVATE"), named.to_vec()),
-        (format!("{add}{record}&username=%00").replace("ADD", "TRIALTOFULL"), [&named[..], &["username"]].concat()),
+        (
+            format!("{add}{record}&username=%00").replace("ADD", "TRIALTOFULL"),
+            [&named[..], &["username"]].concat(),
+        ),
         (format!("{add}&biller=%00&memberidx=N:1&email="), vec!["biller"]),
-        ("action=CHANGE&memberid=71&siteid=1&new_email=%00&email=%00".into(), vec!["new_email", "email"]),
+        (
+            "action=CHANGE&memberid=71&siteid=1&new_email=%00&email=%00".into(),
+            vec!["new_email", "email"],
+        ),
         ("action=CHANGE&memberid=71&siteid=1&new_email=%00&email=a".into(), vec!["new_email"]),
-        ("action=CHANGE&memberid=71&siteid=1&new_password=a&new_cryptpass=x".into(), vec!["new_cryptpass"]),
+        (
+            "action=CHANGE&memberid=71&siteid=1&new_password=a&new_cryptpass=x".into(),
+            vec!["new_cryptpass"],
+        ),
         (add.into(), vec![]),
     ] {
-        let (postback, ignored) = Postback::read(&Fields::from_urlencoded(body.as_bytes()), &rules, Origin::Nats, None);
+        let (postback, ignored) =
+            Postback::read(&Fields::from_urlencoded(body.as_bytes()), &rules, Origin::Nats, None);
         assert!(postback.action.is_ok(), "{body}");
-        assert_eq!(ignored.iter().map(|refusal| refusal.parameter).collect::<Vec<_>>(), expected, "{body}");
+        assert_eq!(
+            ignored.iter().map(|refusal| refusal.parameter).collect::<Vec<_>>(),
+            expected,
+            "{body}"
+        );
     }
 }

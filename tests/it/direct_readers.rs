@@ -1,5 +1,6 @@
-//! A real Apache that reads member_auth by itself, through mod_authn_dbd and apr's sqlite3 driver, as www-data by group, without write
-//! permission: examples/apache-dbd.conf, with the query of TMM's documentation and with the column of bcrypt hashes.
+//! A real Apache that reads member_auth by itself, through mod_authn_dbd and apr's sqlite3 driver,
+//! as www-data by group, without write permission: examples/apache-dbd.conf, with the query of
+//! TMM's documentation and with the column of bcrypt hashes.
 
 use std::os::unix::fs::MetadataExt as _;
 
@@ -41,8 +42,9 @@ fn check_modes(host: &Host) {
         assert_eq!(modes(name), (0o640, 0, 33), "{name}");
     }
     assert_eq!(modes("seal.key").0, 0o600);
-    let strangers =
-        std::fs::read_dir(host.data()).unwrap().filter(|entry| entry.as_ref().unwrap().metadata().unwrap().uid() != 0);
+    let strangers = std::fs::read_dir(host.data())
+        .unwrap()
+        .filter(|entry| entry.as_ref().unwrap().metadata().unwrap().uid() != 0);
     assert_eq!(strangers.count(), 0, "files that the web server made");
 }
 
@@ -51,22 +53,44 @@ fn tmm_s_query_lets_in_who_is_a_member_now() {
     let Some((host, service, apache)) = site(&["--keep-cryptpass"]) else { return };
     let visitor = Visitor::of(&host, &apache);
     let enters = |name: &str, password: &str| {
-        let answers = [visitor.status_as(name, password, "/site5/"), visitor.status_as(name, password, "/shared/")];
-        assert!(answers.iter().all(|status| [200, 401].contains(status)), "{answers:?}: {}", apache.errors());
+        let answers = [
+            visitor.status_as(name, password, "/site5/"),
+            visitor.status_as(name, password, "/shared/"),
+        ];
+        assert!(
+            answers.iter().all(|status| [200, 401].contains(status)),
+            "{answers:?}: {}",
+            apache.errors()
+        );
         answers.map(|status| status == 200)
     };
     let (both, none, shared) = ([true, true], [false, false], [false, true]);
     assert_eq!(enters("judy", "testtest"), none);
     let story = [
-        (format!("ADD&siteid=5&memberid=501&username=judy&password=testtest&cryptpass={TESTTEST}"), "added to site 5"),
-        (format!("CHANGE&siteid=5&memberid=501&new_password=password&new_cryptpass={PASSWORD}"), "changed on site 5"),
+        (
+            format!(
+                "ADD&siteid=5&memberid=501&username=judy&password=testtest&cryptpass={TESTTEST}"
+            ),
+            "added to site 5",
+        ),
+        (
+            format!("CHANGE&siteid=5&memberid=501&new_password=password&new_cryptpass={PASSWORD}"),
+            "changed on site 5",
+        ),
         ("CHANGE&siteid=5&memberid=501&new_username=judith".into(), "changed on site 5"),
         ("DELETE&siteid=5&memberid=501".into(), "removed from site 5"),
         ("ACTIVATE&siteid=5&memberid=501&username=judith".into(), "activated on site 5"),
-        ("EXPIRE&siteid=5&memberid=501&expire=2017-06-06".into(), "of site 5 expired at 2017-06-06T00:00:00Z"),
-        (format!("ADD&siteid=7&memberid=701&username=JUDY&cryptpass={TEST_PASSWORD}"), "added to site 7"),
+        (
+            "EXPIRE&siteid=5&memberid=501&expire=2017-06-06".into(),
+            "of site 5 expired at 2017-06-06T00:00:00Z",
+        ),
+        (
+            format!("ADD&siteid=7&memberid=701&username=JUDY&cryptpass={TEST_PASSWORD}"),
+            "added to site 7",
+        ),
     ];
-    // Who is let in after each line: judy by the first password and the second, judith by the second, JUDY of the other site.
+    // Who is let in after each line: judy by the first password and the second, judith by the
+    // second, JUDY of the other site.
     let entering = [
         [both, none, none, none],
         [none, both, none, none],
@@ -79,7 +103,12 @@ fn tmm_s_query_lets_in_who_is_a_member_now() {
     for ((body, said), expected) in story.iter().zip(entering) {
         let reply = post(&service, &format!("action={body}"));
         assert!(reply.starts_with("OK|member ") && reply.ends_with(said), "{body}: {reply}");
-        let doors = [("judy", "testtest"), ("judy", "password"), ("judith", "password"), ("judy", "testPassword")];
+        let doors = [
+            ("judy", "testtest"),
+            ("judy", "password"),
+            ("judith", "password"),
+            ("judy", "testPassword"),
+        ];
         assert_eq!(doors.map(|(name, password)| enters(name, password)), expected, "{body}");
     }
     check_modes(&host);
@@ -90,8 +119,13 @@ fn tmm_s_query_is_answered_while_the_service_is_stopped_or_was_killed() {
     let Some((host, mut service, mut apache)) = site(&["--keep-cryptpass"]) else { return };
     for (round, end) in ["stopped", "killed", "stopped again"].into_iter().enumerate() {
         let member = 501 + round;
-        let add = format!("action=ADD&siteid=5&memberid={member}&username=judy{round}&cryptpass={TESTTEST}");
-        assert_eq!(post(&service, &add), format!("OK|member {member} \"judy{round}\" added to site 5"));
+        let add = format!(
+            "action=ADD&siteid=5&memberid={member}&username=judy{round}&cryptpass={TESTTEST}"
+        );
+        assert_eq!(
+            post(&service, &add),
+            format!("OK|member {member} \"judy{round}\" added to site 5")
+        );
         let remove = format!("action=DELETE&siteid=5&memberid={}", member - 1);
         assert!(post(&service, &remove).starts_with("OK|member "));
         match end {
@@ -102,14 +136,23 @@ fn tmm_s_query_is_answered_while_the_service_is_stopped_or_was_killed() {
                 assert_eq!(wal.len(), 0, "{}: {}", service.stderr(), apache.errors());
             }
         }
-        // By connections that were open when the service ended, and by those of an Apache that starts only now.
+        // By connections that were open when the service ended, and by those of an Apache that
+        // starts only now.
         for started in ["before", "after"] {
             let visitor = Visitor::of(&host, &apache);
             let of = |name: String, password| visitor.status_as(&name, password, "/site5/");
             let name = format!("judy{round}");
-            let answers =
-                [of(name.clone(), "testtest"), of(name, "wrong"), of(format!("judy{}", round.wrapping_sub(1)), "testtest")];
-            assert_eq!(answers, [200, 401, 401], "{end}, Apache started {started}: {}", apache.errors());
+            let answers = [
+                of(name.clone(), "testtest"),
+                of(name, "wrong"),
+                of(format!("judy{}", round.wrapping_sub(1)), "testtest"),
+            ];
+            assert_eq!(
+                answers,
+                [200, 401, 401],
+                "{end}, Apache started {started}: {}",
+                apache.errors()
+            );
             if started == "before" {
                 drop(apache);
                 apache = host.apache(&["apache-dbd.conf"]).unwrap();
@@ -120,15 +163,23 @@ fn tmm_s_query_is_answered_while_the_service_is_stopped_or_was_killed() {
     }
     // The Apache that came up without the service sees what it does now.
     post(&service, "action=DELETE&siteid=5&memberid=503");
-    assert_eq!(Visitor::of(&host, &apache).status_as("judy2", "testtest", "/site5/"), 401, "{}", apache.errors());
+    assert_eq!(
+        Visitor::of(&host, &apache).status_as("judy2", "testtest", "/site5/"),
+        401,
+        "{}",
+        apache.errors()
+    );
 }
 
-/// Regression: members from before the setting were locked out for ever, because an equal password kept its old hash.
+/// Regression: members from before the setting were locked out for ever, because an equal password
+/// kept its old hash.
 #[test]
 fn who_was_a_member_before_the_setting_gets_in_when_a_login_or_nats_has_brought_the_password() {
     let Some((host, mut service, apache)) = site(&[]) else { return };
     let visitor = Visitor::of(&host, &apache);
-    let add = |name: &str, member: u32| format!("action=ADD&siteid=1&memberid={member}&username={name}&password=secret");
+    let add = |name: &str, member: u32| {
+        format!("action=ADD&siteid=1&memberid={member}&username={name}&password=secret")
+    };
     for (name, member) in [("bob", 71), ("ann", 72)] {
         post(&service, &add(name, member));
     }
@@ -137,25 +188,40 @@ fn who_was_a_member_before_the_setting_gets_in_when_a_login_or_nats_has_brought_
     eventually("both are hashed", || rows(&hashed(), count) == ["2"]);
     assert!(service.terminate().success());
     service = Program::serve(host.data(), &["--password-hash", "bcrypt"]);
-    assert_eq!(["bob", "ann"].map(|name| visitor.status_as(name, "secret", "/members/")), [401, 401]);
+    assert_eq!(
+        ["bob", "ann"].map(|name| visitor.status_as(name, "secret", "/members/")),
+        [401, 401]
+    );
 
     let basic = "Authorization: Basic Ym9iOnNlY3JldA==";
-    let request = format!("GET /auth?site=1 HTTP/1.1\r\nHost: test\r\nConnection: close\r\n{basic}\r\n\r\n");
+    let request =
+        format!("GET /auth?site=1 HTTP/1.1\r\nHost: test\r\nConnection: close\r\n{basic}\r\n\r\n");
     assert_eq!(send_raw(service.address, request.as_bytes()).unwrap().status, 200);
-    eventually("bob is let in, who logged in", || visitor.status_as("bob", "secret", "/members/") == 200);
+    eventually("bob is let in, who logged in", || {
+        visitor.status_as("bob", "secret", "/members/") == 200
+    });
     assert_eq!(visitor.status_as("ann", "secret", "/members/"), 401);
     post(&service, &add("ann", 72));
-    eventually("ann is let in, whom NATS sent again", || visitor.status_as("ann", "secret", "/members/") == 200);
+    eventually("ann is let in, whom NATS sent again", || {
+        visitor.status_as("ann", "secret", "/members/") == 200
+    });
     assert_eq!(visitor.status_as("ann", "Secret", "/members/"), 401);
 
     // The same with the column that TMM's query reads: only NATS knows what belongs there.
     assert!(service.terminate().success());
     service = Program::serve(host.data(), &["--keep-cryptpass"]);
-    let five = |more: &str| format!("action=ADD&siteid=5&memberid=501&username=judy&password=testtest{more}");
+    let five = |more: &str| {
+        format!("action=ADD&siteid=5&memberid=501&username=judy&password=testtest{more}")
+    };
     post(&service, &five(""));
     assert_eq!(visitor.status_as("judy", "testtest", "/site5/"), 401);
     post(&service, &five(&format!("&cryptpass={TESTTEST}")));
-    assert_eq!(visitor.status_as("judy", "testtest", "/site5/"), 200, "at once: {}", apache.errors());
+    assert_eq!(
+        visitor.status_as("judy", "testtest", "/site5/"),
+        200,
+        "at once: {}",
+        apache.errors()
+    );
     check_modes(&host);
 }
 
@@ -170,22 +236,39 @@ fn the_column_of_bcrypt_hashes_lets_in_who_is_a_member_now() {
     assert_eq!(visitor.status_as("BOB", "p+&=% 1", "/members/"), 200);
 
     let full = visitor.get_as("bob", "p+&=% 1", "/full/");
-    assert_eq!((full.status, full.body.contains("<h1>For full members</h1>")), (403, true), "{}", apache.errors());
+    assert_eq!(
+        (full.status, full.body.contains("<h1>For full members</h1>")),
+        (403, true),
+        "{}",
+        apache.errors()
+    );
     post(&service, "action=TRIALTOFULL&siteid=1&memberid=71&username=bob");
     assert_eq!(visitor.get_as("bob", "p+&=% 1", "/full/").body, "inside full\n");
     let stranger = visitor.get("/full/");
-    assert_eq!((stranger.status, stranger.header("www-authenticate")), (401, Some("Basic realm=\"members\"")));
+    assert_eq!(
+        (stranger.status, stranger.header("www-authenticate")),
+        (401, Some("Basic realm=\"members\""))
+    );
     assert!(stranger.body.contains("<h1>Members only</h1>"));
 
     post(&service, "action=CHANGE&siteid=1&memberid=71&new_username=rob&new_password=better");
-    assert_eq!(visitor.status_as("rob", "p+&=% 1", "/members/"), 401, "the old password is out at once");
+    assert_eq!(
+        visitor.status_as("rob", "p+&=% 1", "/members/"),
+        401,
+        "the old password is out at once"
+    );
     eventually("rob is let in", || visitor.status_as("rob", "better", "/members/") == 200);
     for end in ["stopped", "killed"] {
         match end {
             "killed" => service.kill(),
             _ => assert!(service.terminate().success()),
         }
-        assert_eq!(visitor.status_as("rob", "better", "/members/"), 200, "{end}: {}", apache.errors());
+        assert_eq!(
+            visitor.status_as("rob", "better", "/members/"),
+            200,
+            "{end}: {}",
+            apache.errors()
+        );
         service = Program::serve(host.data(), &["--password-hash", "bcrypt"]);
     }
     post(&service, "action=DELETE&siteid=1&memberid=71");

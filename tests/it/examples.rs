@@ -1,4 +1,5 @@
-//! The examples do what they say: each script's reply is one that its header promises, and the captures replay.
+//! The examples do what they say: each script's reply is one that its header promises, and the
+//! captures replay.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -57,7 +58,8 @@ fn each_script_gets_a_reply_that_its_header_promises() {
     }
     assert!(app.opens(1, 71, "correct horse battery staple") && app.opens(1, 72, "testtest"));
 
-    let mut scripts: Vec<String> = fs::read_dir(example("")).unwrap().map(|entry| name(&entry.unwrap().path())).collect();
+    let mut scripts: Vec<String> =
+        fs::read_dir(example("")).unwrap().map(|entry| name(&entry.unwrap().path())).collect();
     scripts.retain(|name| name.ends_with(".sh"));
     assert_eq!(scripts.len(), 8, "a script for each action: {scripts:?}");
     for script in scripts {
@@ -77,7 +79,9 @@ fn a_script_takes_the_url_from_the_environment_and_says_when_there_is_none() {
     assert_eq!(printed(&output), "NOTOK|username \"bob\" is free on site 1\n");
     let output = check().env_remove("NATS_POSTBACK_URL").output().unwrap();
     assert!(!output.status.success());
-    assert!(String::from_utf8_lossy(&output.stderr).contains("give the URL, or set NATS_POSTBACK_URL"));
+    assert!(
+        String::from_utf8_lossy(&output.stderr).contains("give the URL, or set NATS_POSTBACK_URL")
+    );
 }
 
 #[test]
@@ -86,10 +90,14 @@ fn the_captures_replay_into_a_database() {
     let replay = |more: &[&str]| {
         let mut command = program();
         command.args(["replay", "--data-dir"]).arg(dir.path().join("data")).args(more);
-        let captures = ["nats3.txt", "nats4.txt", "bodies.txt"].map(|name| example("captures").join(name));
+        let captures =
+            ["nats3.txt", "nats4.txt", "bodies.txt"].map(|name| example("captures").join(name));
         let output = command.args(captures).output().unwrap();
         let said = "nats-userman: 1 of 20 postbacks got ERROR and changed nothing: see above\n";
-        assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()), (Some(1), said));
+        assert_eq!(
+            (output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()),
+            (Some(1), said)
+        );
         String::from_utf8_lossy(&output.stdout).into_owned()
     };
     let held = "ERROR|username \"Carol\" is held by member 701 of site 7, nothing was changed for member 702";
@@ -133,7 +141,9 @@ leave   OK|member 701 \"carol\" removed from site 7
 #[test]
 fn the_captures_replay_into_a_running_service_and_passwords_open_the_door() {
     let app = App::start();
-    for (capture, counts) in [("nats3.txt", "7 OK, 1 NOTOK, 0 ERROR"), ("nats4.txt", "5 OK, 0 NOTOK, 0 ERROR")] {
+    for (capture, counts) in
+        [("nats3.txt", "7 OK, 1 NOTOK, 0 ERROR"), ("nats4.txt", "5 OK, 0 NOTOK, 0 ERROR")]
+    {
         let mut command = program();
         command.args(["replay", "--to", &url(&app)]).arg(example("captures").join(capture));
         assert_eq!(printed(&command.output().unwrap()), format!("{counts}\n"), "{capture}");

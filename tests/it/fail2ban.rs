@@ -1,4 +1,5 @@
-//! Debian's real fail2ban with the filter and the jail of `examples/fail2ban`, and lines that the program really wrote.
+//! Debian's real fail2ban with the filter and the jail of `examples/fail2ban`, and lines that the
+//! program really wrote.
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +11,8 @@ use tempfile::TempDir;
 
 use crate::support::{Program, real_program, send_raw};
 
-/// fail2ban's own code makes the line of a journal entry. Only the module that reads the journal is left out: there is none here.
+/// fail2ban's own code makes the line of a journal entry. Only the module that reads the journal is
+/// left out: there is none here.
 const JOURNAL: &str = "
 import datetime, sys, types
 journal = types.ModuleType('systemd.journal')
@@ -39,7 +41,12 @@ impl Fail2ban {
         let dir = TempDir::new().unwrap();
         let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/fail2ban");
         for from in [Path::new("/etc/fail2ban"), &ours] {
-            let copied = Command::new("cp").args(["-r", "--"]).arg(from.join(".")).arg(dir.path()).status().unwrap();
+            let copied = Command::new("cp")
+                .args(["-r", "--"])
+                .arg(from.join("."))
+                .arg(dir.path())
+                .status()
+                .unwrap();
             assert!(copied.success());
         }
         Some(Self(dir))
@@ -50,12 +57,17 @@ impl Fail2ban {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
-    /// Address and time (unix seconds) of each failure that the filter finds in a file with these lines.
+    /// Address and time (unix seconds) of each failure that the filter finds in a file with these
+    /// lines.
     fn finds(&self, log: &str) -> Vec<(String, f64)> {
         let file = self.0.path().join("a.log");
         fs::write(&file, log).unwrap();
         let mut command = Command::new("fail2ban-regex");
-        command.args(["--out", "<ip> <time>", "--config"]).arg(self.0.path()).arg(&file).arg("nats-userman");
+        command
+            .args(["--out", "<ip> <time>", "--config"])
+            .arg(self.0.path())
+            .arg(&file)
+            .arg("nats-userman");
         let printed = Self::printed(&command.output().unwrap());
         let pairs = printed.lines().map(|line| line.split_once(' ').unwrap());
         pairs.map(|(address, time)| (address.to_owned(), time.parse().unwrap())).collect()
@@ -63,12 +75,14 @@ impl Fail2ban {
 
     /// The addresses alone, in the order of the alphabet: blocks of one moment have no order.
     fn finds_addresses(&self, log: &str) -> Vec<String> {
-        let mut found: Vec<String> = self.finds(log).into_iter().map(|(address, _)| address).collect();
+        let mut found: Vec<String> =
+            self.finds(log).into_iter().map(|(address, _)| address).collect();
         found.sort();
         found
     }
 
-    /// These lines as the systemd backend shows them to the filter, with a time before each for the test in a file.
+    /// These lines as the systemd backend shows them to the filter, with a time before each for the
+    /// test in a file.
     fn as_journal(&self, log: &str, identifier: &str) -> String {
         let file = self.0.path().join("journal.in");
         fs::write(&file, log).unwrap();
@@ -117,8 +131,9 @@ const BLOCKED: [&str; 15] = [
     "203.0.113.9",
 ];
 
-/// The log of a service at which some guess: bob's password from two networks and from four that lie in a wider one, three names from one, and the lies from one
-/// each. Postbacks bring the lies as well.
+/// The log of a service at which some guess: bob's password from two networks and from four that
+/// lie in a wider one, three names from one, and the lies from one each. Postbacks bring the lies
+/// as well.
 fn log(format: &str) -> String {
     let dir = TempDir::new().unwrap();
     let limits = ["--login-limit-pair", "2", "--login-limit-network", "3"];
@@ -135,7 +150,9 @@ fn log(format: &str) -> String {
     for (lie, number) in LIES.into_iter().zip(20..) {
         let value = lie.replace(' ', "+").replace('"', "%22").replace('=', "%3D");
         for body in [
-            format!("action=ADD&siteid=1&memberid={number}&username={value}&password=secret&trial={value}"),
+            format!(
+                "action=ADD&siteid=1&memberid={number}&username={value}&password=secret&trial={value}"
+            ),
             format!("action=CHECK&siteid=1&username={value}"),
             format!("action={value}&siteid=1"),
         ] {
@@ -155,15 +172,29 @@ fn fail2ban_finds_each_block_in_a_file_in_the_journal_and_in_syslog_and_nothing_
     let Some(fail2ban) = Fail2ban::new() else { return };
     for format in ["text", "json"] {
         let log = log(format);
-        assert!(log.matches("192.0.2.66").count() >= 3 * LIES.len(), "the lies are in the log:\n{log}");
+        assert!(
+            log.matches("192.0.2.66").count() >= 3 * LIES.len(),
+            "the lies are in the log:\n{log}"
+        );
         assert_eq!(fail2ban.finds_addresses(&log), BLOCKED, "{format}, in a file:\n{log}");
         // Under the unit, and in a container with Docker's driver for the journal.
         for identifier in ["nats-userman", "0123456789ab"] {
             let journal = fail2ban.as_journal(&log, identifier);
-            assert_eq!(fail2ban.finds_addresses(&journal), BLOCKED, "{format}, in the journal:\n{journal}");
+            assert_eq!(
+                fail2ban.finds_addresses(&journal),
+                BLOCKED,
+                "{format}, in the journal:\n{journal}"
+            );
         }
-        let syslog: String = log.lines().map(|line| format!("Jun 15 12:00:00 www1 nats-userman[812]: {line}\n")).collect();
-        assert_eq!(fail2ban.finds_addresses(&syslog), BLOCKED, "{format}, in a file of syslog:\n{syslog}");
+        let syslog: String = log
+            .lines()
+            .map(|line| format!("Jun 15 12:00:00 www1 nats-userman[812]: {line}\n"))
+            .collect();
+        assert_eq!(
+            fail2ban.finds_addresses(&syslog),
+            BLOCKED,
+            "{format}, in a file of syslog:\n{syslog}"
+        );
     }
 }
 
@@ -175,7 +206,11 @@ fn fail2ban_takes_the_time_of_a_block_from_its_line() {
         r#"2026-06-15T12:00:00Z WARN  login blocked: network=203.0.113.9 name="bob" kind=pair until=2026-06-15T12:15:00Z"#,
         r#"{"level":"warn","message":"login blocked: network=203.0.113.9 kind=network until=2026-06-15T12:15:00Z","time":"2026-06-15T12:00:00Z"}"#,
     ] {
-        assert_eq!(fail2ban.finds(&format!("{line}\n")), [("203.0.113.9".to_owned(), 1_781_524_800.0)], "{line}");
+        assert_eq!(
+            fail2ban.finds(&format!("{line}\n")),
+            [("203.0.113.9".to_owned(), 1_781_524_800.0)],
+            "{line}"
+        );
     }
 }
 
@@ -183,8 +218,13 @@ fn fail2ban_takes_the_time_of_a_block_from_its_line() {
 fn fail2ban_finds_the_network_of_a_block_however_wide_it_is() {
     let Some(fail2ban) = Fail2ban::new() else { return };
     for network in ["203.0.113.0/24", "2001:db8::/64", "2001:db8:1:200::/56", "2001:db8:1::/48"] {
-        for block in [format!("network={network} name=\"bob\" kind=pair"), format!("network={network} kind=network")] {
-            let line = format!("2026-06-15T12:00:00Z WARN  login blocked: {block} until=2026-06-15T12:15:00Z\n");
+        for block in [
+            format!("network={network} name=\"bob\" kind=pair"),
+            format!("network={network} kind=network"),
+        ] {
+            let line = format!(
+                "2026-06-15T12:00:00Z WARN  login blocked: {block} until=2026-06-15T12:15:00Z\n"
+            );
             assert_eq!(fail2ban.finds_addresses(&line), [network], "{line}");
         }
     }
@@ -194,7 +234,8 @@ fn fail2ban_finds_the_network_of_a_block_however_wide_it_is() {
 fn fail2ban_takes_the_jail_which_bans_at_the_first_line_and_never_this_machine() {
     let Some(fail2ban) = Fail2ban::new() else { return };
     let mut command = Command::new("fail2ban-client");
-    let dump = Fail2ban::printed(&command.arg("-c").arg(fail2ban.0.path()).arg("--dp").output().unwrap());
+    let dump =
+        Fail2ban::printed(&command.arg("-c").arg(fail2ban.0.path()).arg("--dp").output().unwrap());
     for line in [
         "['add', 'nats-userman', 'systemd']",
         "['set', 'nats-userman', 'addjournalmatch', '_SYSTEMD_UNIT=nats-userman.service']",

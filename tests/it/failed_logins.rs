@@ -1,4 +1,5 @@
-//! Failed logins in the log: who was tried from where, at a bounded rate, and never a text that may be a password.
+//! Failed logins in the log: who was tried from where, at a bounded rate, and never a text that may
+//! be a password.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -17,7 +18,10 @@ impl Site {
     /// Bob is a member of site 1, Ann of site 5, and Rob was one of site 1.
     fn start(flags: &[&str]) -> Self {
         let dir = tempfile::TempDir::new().unwrap();
-        let program = Program::serve(&dir.path().join("data"), &[&["--trusted-proxy", "127.0.0.1"], flags].concat());
+        let program = Program::serve(
+            &dir.path().join("data"),
+            &[&["--trusted-proxy", "127.0.0.1"], flags].concat(),
+        );
         for body in [
             "action=ADD&siteid=1&memberid=71&username=Bob&password=secret",
             "action=ADD&siteid=5&memberid=72&username=ann&password=secret",
@@ -37,7 +41,8 @@ impl Site {
     }
 
     fn page(&self, name: &str, password: &str, from: &str) -> Response {
-        let body = serde_urlencoded::to_string([("username", name), ("password", password)]).unwrap();
+        let body =
+            serde_urlencoded::to_string([("username", name), ("password", password)]).unwrap();
         let length = body.len();
         self.send(&format!(
             "POST /login?site=1,9 HTTP/1.1\r\nHost: test\r\nSec-Fetch-Site: same-origin\r\nX-Forwarded-For: {from}\r\n\
@@ -53,7 +58,10 @@ impl Site {
     fn lines(&self, count: usize) -> Vec<String> {
         let lines = || {
             let log = self.program.stderr();
-            let lines = log.lines().filter_map(|line| line.split_once(' ')).map(|(_, rest)| rest.to_owned());
+            let lines = log
+                .lines()
+                .filter_map(|line| line.split_once(' '))
+                .map(|(_, rest)| rest.to_owned());
             lines.filter(|line| line.contains("login failed")).collect::<Vec<String>>()
         };
         eventually("so many lines", || lines().len() >= count);
@@ -91,7 +99,11 @@ fn a_failed_login_has_a_line_with_the_name_if_a_member_or_a_former_member_has_it
 #[test]
 fn a_name_that_nobody_has_is_a_word_that_comes_again_for_the_same_name_alone() {
     let site = Site::start(&[]);
-    for (name, from) in [(MISTYPED, "203.0.113.9"), (&*MISTYPED.to_lowercase(), "203.0.113.10"), ("another", "203.0.113.9")] {
+    for (name, from) in [
+        (MISTYPED, "203.0.113.9"),
+        (&*MISTYPED.to_lowercase(), "203.0.113.10"),
+        ("another", "203.0.113.9"),
+    ] {
         assert_eq!(site.basic(name, "wrong", from).status, 401);
     }
     let lines = site.lines(3);
@@ -117,10 +129,15 @@ fn what_a_browser_sends_with_every_picture_is_one_line_and_a_flood_is_ten_and_a_
     site.basic("bob", "guess", "203.0.113.10");
     assert_eq!(site.lines(11).len(), 11, "ten, and one from elsewhere");
     assert!(site.program.terminate().success());
-    assert!(site.program.stderr().contains("INFO  21 more failed logins\n"), "{}", site.program.stderr());
+    assert!(
+        site.program.stderr().contains("INFO  21 more failed logins\n"),
+        "{}",
+        site.program.stderr()
+    );
 }
 
-/// Regression: a login that is remembered costs no hash, and each had a line: thousands a second, for any member.
+/// Regression: a login that is remembered costs no hash, and each had a line: thousands a second,
+/// for any member.
 #[test]
 fn a_member_who_logs_in_without_end_has_ten_lines_a_minute_and_a_count() {
     let mut site = Site::start(&[]);
@@ -129,15 +146,24 @@ fn a_member_who_logs_in_without_end_has_ten_lines_a_minute_and_a_count() {
     }
     assert!(site.program.terminate().success());
     let log = site.program.stderr();
-    assert_eq!(log.matches("INFO  login site=1 member=71 address=203.0.113.9\n").count(), 10, "{log}");
+    assert_eq!(
+        log.matches("INFO  login site=1 member=71 address=203.0.113.9\n").count(),
+        10,
+        "{log}"
+    );
     assert!(log.contains("INFO  15 more logins\n"), "{log}");
 }
 
 #[test]
 fn a_block_of_a_name_that_nobody_has_tells_nobody_the_name() {
     let mut site = Site::start(&["--login-limit-pair", "2", "--login-limit-name", "0"]);
-    let guess = |name: &str| ["a", "b", "c"].map(|password| site.basic(name, password, "203.0.113.9").status);
-    assert_eq!((guess(MISTYPED), guess("bob"), guess("rob")), ([401, 401, 403], [401, 401, 403], [401, 401, 403]));
+    let guess = |name: &str| {
+        ["a", "b", "c"].map(|password| site.basic(name, password, "203.0.113.9").status)
+    };
+    assert_eq!(
+        (guess(MISTYPED), guess("bob"), guess("rob")),
+        ([401, 401, 403], [401, 401, 403], [401, 401, 403])
+    );
     let word = word(&site.lines(1)[0]).to_owned();
     let data = site.dir.path().join("data");
     let list = || crate::commands::run_on(&data, &["block", "list"]).printed();
@@ -146,7 +172,9 @@ fn a_block_of_a_name_that_nobody_has_tells_nobody_the_name() {
     for name in [word.as_str(), "bob", "rob"] {
         let shown = format!("network=203.0.113.9 name=\"{name}\" kind=pair until=");
         assert!(listed.contains(&shown), "{listed}");
-        eventually("the log says so", || site.program.stderr().contains(&format!("WARN  login blocked: {shown}")));
+        eventually("the log says so", || {
+            site.program.stderr().contains(&format!("WARN  login blocked: {shown}"))
+        });
     }
     let lifted = crate::commands::run_on(&data, &["block", "lift", "--name", &word]).printed();
     assert!(lifted.starts_with("lifted: ") && lifted.lines().count() == 1, "{lifted}");

@@ -1,5 +1,5 @@
-//! What goes wrong outside: the disk, the lock, the file, the caller. The promised answer, nothing acknowledged lost, nothing denied
-//! done, and work goes on by itself when the cause is gone.
+//! What goes wrong outside: the disk, the lock, the file, the caller. The promised answer, nothing
+//! acknowledged lost, nothing denied done, and work goes on by itself when the cause is gone.
 
 mod callers;
 mod damage;
@@ -46,7 +46,9 @@ fn assert_unavailable(response: &Response, body: &str) {
 
 /// Status and body of `GET /health`.
 fn health(address: SocketAddr) -> (u16, String) {
-    let response = send_raw(address, b"GET /health HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n").unwrap();
+    let response =
+        send_raw(address, b"GET /health HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")
+            .unwrap();
     (response.status, response.body)
 }
 
@@ -64,8 +66,8 @@ fn members(database: &Path) -> Vec<usize> {
     members.iter().map(|id| id.parse().unwrap()).collect()
 }
 
-/// What a kill and a restart would find now: a copy of the files, opened. The program is at rest but for the hashing, which only adds
-/// to the log.
+/// What a kill and a restart would find now: a copy of the files, opened. The program is at rest
+/// but for the hashing, which only adds to the log.
 fn members_after_a_crash(data: &Path) -> Vec<usize> {
     let copy = TempDir::new().unwrap();
     for file in ["userman.db", "userman.db-wal"] {

@@ -1,5 +1,6 @@
-//! A visitor who says to be member 666, in every spelling of the headers that tell an application who comes. The applications are
-//! of the kind that takes several spellings for one name: PHP, and Python's WSGI.
+//! A visitor who says to be member 666, in every spelling of the headers that tell an application
+//! who comes. The applications are of the kind that takes several spellings for one name: PHP, and
+//! Python's WSGI.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -25,7 +26,8 @@ def application(environ, start_response):
 make_server("127.0.0.1", int(sys.argv[1]), application).serve_forever()
 "#;
 
-const TRUTH: &str = "HTTP_X_MEMBER_ID=72\nHTTP_X_MEMBER_NAME=alice\nHTTP_X_MEMBER_SITE=1\nHTTP_X_MEMBER_TRIAL=1\n";
+const TRUTH: &str =
+    "HTTP_X_MEMBER_ID=72\nHTTP_X_MEMBER_NAME=alice\nHTTP_X_MEMBER_SITE=1\nHTTP_X_MEMBER_TRIAL=1\n";
 const ADDRESS: &str = "HTTP_X_FORWARDED_FOR=127.0.0.1\n";
 /// What an own name of PHP's has, which no header can have.
 const OWN_NAMES: &str = "MEMBER_ID=72\nMEMBER_NAME=alice\nMEMBER_SITE=1\nMEMBER_TRIAL=1\n";
@@ -56,7 +58,8 @@ impl Site {
         host.service = app.address;
         let application = start(&mut host, language)?;
         fs::write(host.path("site/members/who.php"), PHP).unwrap();
-        let pages = if kind == Kind::Apache { None } else { Some(host.php("upgrade-link.php", &[])?) };
+        let pages =
+            if kind == Kind::Apache { None } else { Some(host.php("upgrade-link.php", &[])?) };
         let server = host.serve(kind)?;
         let visitor = Visitor::of(&host, &server);
         Some(Self { server, visitor, _application: application, _pages: pages, _app: app, host })
@@ -93,9 +96,17 @@ fn start(host: &mut Host, language: Language) -> Option<WebServer> {
 
 /// All headers with these two separators in their names, in several cases, each twice.
 fn forged(first: &str, second: &str) -> Vec<String> {
-    let words = [("Member", "Id"), ("Member", "Name"), ("Member", "Site"), ("Member", "Trial"), ("Forwarded", "For")];
+    let words = [
+        ("Member", "Id"),
+        ("Member", "Name"),
+        ("Member", "Site"),
+        ("Member", "Trial"),
+        ("Forwarded", "For"),
+    ];
     let names = words.map(|(word, last)| format!("X{first}{word}{second}{last}"));
-    let cased = names.iter().flat_map(|name| [name.clone(), name.to_lowercase(), name.to_uppercase(), alternating(name)]);
+    let cased = names.iter().flat_map(|name| {
+        [name.clone(), name.to_lowercase(), name.to_uppercase(), alternating(name)]
+    });
     cased.flat_map(|name| [format!("{name}: 666"), format!("{name}: 6.6.6.6")]).collect()
 }
 
@@ -125,7 +136,8 @@ fn nobody_becomes_another_member(kind: Kind, language: Language) {
     let separators = ["-", "_", ".", "!"];
     let pairs = separators.iter().flat_map(|first| separators.map(|second| (*first, second)));
     for (first, second) in pairs {
-        for ((is_member, more), (path, truth)) in tries(kind).iter().flat_map(|one| places.iter().map(move |place| (one, place)))
+        for ((is_member, more), (path, truth)) in
+            tries(kind).iter().flat_map(|one| places.iter().map(move |place| (one, place)))
         {
             let what = format!("{kind:?} {language:?} X{first}Member{second}Id {more:?} {path}");
             let (status, told) = site.told(path, &forged(first, second), more);
@@ -138,29 +150,47 @@ fn nobody_becomes_another_member(kind: Kind, language: Language) {
     }
     // What is no name at all is left out or refused.
     for separator in [" ", "\t", "é", "\u{7f}", "[", "(", ":", "/", "\\", "\"", "@", ","] {
-        let (status, told) = site.told(application, &forged(separator, separator), &["-u", "alice:testtest"]);
-        let is_good = matches!(status, 200 | 400) && !told.contains("666") && !told.contains("6.6.6.6");
+        let (status, told) =
+            site.told(application, &forged(separator, separator), &["-u", "alice:testtest"]);
+        let is_good =
+            matches!(status, 200 | 400) && !told.contains("666") && !told.contains("6.6.6.6");
         assert!(is_good, "{kind:?} {language:?} {separator:?}: {status} {told}");
     }
-    // A proxy takes away what Connection names, were it what an application is to be told of the member.
-    let names = ["X-Member-Id", "X-Member-Name", "X-Member-Site", "X-Member-Trial", "X-Forwarded-For"];
-    let joined = [", ", ",", "\t ,,"].map(|between| vec![format!("Connection: {}", names.join(between).to_lowercase())]);
-    let apart = ["Upgrade"].iter().chain(&names).map(|name| format!("Connection: {name}")).collect();
-    for (headers, (path, truth)) in joined.iter().chain([&apart]).flat_map(|it| places.iter().map(move |place| (it, place))) {
+    // A proxy takes away what Connection names, were it what an application is to be told of the
+    // member.
+    let names =
+        ["X-Member-Id", "X-Member-Name", "X-Member-Site", "X-Member-Trial", "X-Forwarded-For"];
+    let joined = [", ", ",", "\t ,,"]
+        .map(|between| vec![format!("Connection: {}", names.join(between).to_lowercase())]);
+    let apart =
+        ["Upgrade"].iter().chain(&names).map(|name| format!("Connection: {name}")).collect();
+    for (headers, (path, truth)) in
+        joined.iter().chain([&apart]).flat_map(|it| places.iter().map(move |place| (it, place)))
+    {
         let (status, told) = site.told(path, headers, &["-u", "alice:testtest"]);
         assert_eq!((status, &told), (200, truth), "{kind:?} {language:?} {path} {headers:?}");
     }
-    // A connection that was opened for another of the server's hosts, whose settings are not ours, and the host is named last.
+    // A connection that was opened for another of the server's hosts, whose settings are not ours,
+    // and the host is named last.
     for separator in ["_", "."] {
         let names = forged(separator, separator).join("\r\n") + "\r\nHost: www.example.com";
         let options = ["-H", "Host:", "-H", &*names, "-u", "alice:testtest"];
-        let response = site.visitor.request(&format!("https://members.example.com{application}"), &options);
+        let response =
+            site.visitor.request(&format!("https://members.example.com{application}"), &options);
         let told = &response.body;
-        assert!(!told.contains("666") && !told.contains("6.6.6.6"), "{kind:?} {language:?} {separator}: {told}");
+        assert!(
+            !told.contains("666") && !told.contains("6.6.6.6"),
+            "{kind:?} {language:?} {separator}: {told}"
+        );
     }
-    for line in ["X-Member-Id : 666", "X-Member-Id\t: 666", " X-Member-Id: 666", "X-Member-Id: 1\r\n 666"] {
+    for line in
+        ["X-Member-Id : 666", "X-Member-Id\t: 666", " X-Member-Id: 666", "X-Member-Id: 1\r\n 666"]
+    {
         let (status, told) = site.told(application, &[line.into()], &["-u", "alice:testtest"]);
-        assert!(matches!(status, 200 | 400) && !told.contains("666"), "{kind:?} {language:?} {line:?}: {status} {told}");
+        assert!(
+            matches!(status, 200 | 400) && !told.contains("666"),
+            "{kind:?} {language:?} {line:?}: {status} {told}"
+        );
     }
     drop(site.server);
     drop(site.host);

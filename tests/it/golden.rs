@@ -16,7 +16,8 @@
 //!                                 `kind` how the hash begins
 //! ```
 //!
-//! `{x*255}` stands for 255 times x. Each story is also told with every postback sent twice: promise 2.
+//! `{x*255}` stands for 255 times x. Each story is also told with every postback sent twice:
+//! promise 2.
 
 use std::collections::HashMap;
 use std::fs;
@@ -86,15 +87,24 @@ fn a_member_whose_row_has_not_moved_yet_is_not_there_from_the_instant_on() {
     let other = rusqlite::Connection::open(app.config.location.path()).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     app.set_unix_unnoticed(1_781_913_599);
-    assert_eq!(app.post("action=CHECK&siteid=1&username=bob"), "OK|username \"bob\" is taken on site 1");
+    assert_eq!(
+        app.post("action=CHECK&siteid=1&username=bob"),
+        "OK|username \"bob\" is taken on site 1"
+    );
     assert!(app.opens(1, 71, "secret"));
     app.set_unix_unnoticed(1_781_913_600);
-    assert_eq!(app.post("action=CHECK&siteid=1&username=bob"), "NOTOK|username \"bob\" is free on site 1");
+    assert_eq!(
+        app.post("action=CHECK&siteid=1&username=bob"),
+        "NOTOK|username \"bob\" is free on site 1"
+    );
     assert!(!app.opens(1, 71, "secret"));
     assert_eq!(app.rows("SELECT memberid, expire_at FROM member_auth"), ["71|1781913600"]);
     drop(other);
     app.tick();
-    assert_eq!(app.rows("SELECT memberid, reason, ended_at FROM former_member"), ["71|expired|1781913600"]);
+    assert_eq!(
+        app.rows("SELECT memberid, reason, ended_at FROM former_member"),
+        ["71|expired|1781913600"]
+    );
 }
 
 #[test]
@@ -104,7 +114,10 @@ fn a_row_that_is_due_moves_without_anybody_asking() {
     app.post("action=EXPIRE&memberid=71&siteid=1&expire=2026-06-20");
     app.set_unix_unnoticed(1_781_913_605);
     eventually("the row has moved", || app.rows("SELECT * FROM member_auth").is_empty());
-    assert_eq!(app.rows("SELECT memberid, reason, ended_at FROM former_member"), ["71|expired|1781913600"]);
+    assert_eq!(
+        app.rows("SELECT memberid, reason, ended_at FROM former_member"),
+        ["71|expired|1781913600"]
+    );
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -131,7 +144,13 @@ fn golden() -> PathBuf {
 
 fn tell(file: &str, telling: Telling) {
     let text = fs::read_to_string(golden().join(file)).unwrap();
-    let mut stage = Stage { app: App::start(), telling, remembered: HashMap::new(), journal_seen: 0, wrong: Vec::new() };
+    let mut stage = Stage {
+        app: App::start(),
+        telling,
+        remembered: HashMap::new(),
+        journal_seen: 0,
+        wrong: Vec::new(),
+    };
     for (line, step) in read(&text) {
         let found = stage.wrong.len();
         stage = stage.act(step);
@@ -150,7 +169,9 @@ fn read(text: &str) -> Vec<(usize, Step)> {
         let (mark, rest) = line.split_once(' ').unwrap_or((line, ""));
         let step = match mark {
             "" if rest.trim_start().starts_with('|') => {
-                let Some((_, Step::Table { rows, .. })) = steps.last_mut() else { panic!("line {}: a row of what?", index + 1) };
+                let Some((_, Step::Table { rows, .. })) = steps.last_mut() else {
+                    panic!("line {}: a row of what?", index + 1)
+                };
                 rows.push(cells(rest.trim_start().trim_start_matches('|')).join("|"));
                 continue;
             }
@@ -181,7 +202,12 @@ fn read(text: &str) -> Vec<(usize, Step)> {
 fn login(rest: &str, opens: bool) -> Step {
     let (who, password) = rest.split_once(' ').unwrap();
     let (site, member) = who.split_once('/').unwrap();
-    Step::Login { site: site.parse().unwrap(), member: member.parse().unwrap(), password: unfold(password), opens }
+    Step::Login {
+        site: site.parse().unwrap(),
+        member: member.parse().unwrap(),
+        password: unfold(password),
+        opens,
+    }
 }
 
 fn cells(row: &str) -> Vec<String> {
@@ -211,9 +237,9 @@ impl Stage {
     fn act(mut self, step: Step) -> Self {
         match step {
             Step::Flags(flags) => return self.start_anew(&flags),
-            Step::Clock(moment) => {
-                self.app.set_unix_unnoticed(nats_userman::clock::parse_moment(&moment, chrono_tz::UTC).unwrap())
-            }
+            Step::Clock(moment) => self.app.set_unix_unnoticed(
+                nats_userman::clock::parse_moment(&moment, chrono_tz::UTC).unwrap(),
+            ),
             Step::Postback { body, reply } => self.post(&body, reply),
             Step::Login { site, member, password, opens } => {
                 let found = self.app.opens(site, member, &password);
@@ -268,7 +294,9 @@ impl Stage {
     fn look_at(&self, what: &str) -> Vec<String> {
         let (column, who) = what.split_once(' ').unwrap();
         let (site, member) = who.split_once('/').unwrap();
-        self.app.rows(&format!("SELECT {column} FROM member_auth WHERE siteid = {site} AND memberid = {member}"))
+        self.app.rows(&format!(
+            "SELECT {column} FROM member_auth WHERE siteid = {site} AND memberid = {member}"
+        ))
     }
 
     fn show(&mut self, name: &str, columns: &[String], rows: &[String]) {
@@ -280,7 +308,8 @@ impl Stage {
         };
         // Who is due moves within a second; this is that second.
         self.app.tick();
-        let columns: Vec<String> = columns.iter().map(|column| format!("COALESCE({}, '-')", expression(column))).collect();
+        let columns: Vec<String> =
+            columns.iter().map(|column| format!("COALESCE({}, '-')", expression(column))).collect();
         let found = self.app.rows(&format!("SELECT {} FROM {name} {order}", columns.join(", ")));
         let found: Vec<String> = found.iter().map(|row| cells(row).join("|")).collect();
         self.expect(rows.join("\n              "), found.join("\n              "));
@@ -296,7 +325,8 @@ impl Stage {
     }
 }
 
-/// How a column is shown: instants as dates, bytes as digits, credentials as the name of their form.
+/// How a column is shown: instants as dates, bytes as digits, credentials as the name of their
+/// form.
 fn expression(column: &str) -> String {
     match column {
         "at" | "expire_at" | "ended_at" => format!("datetime({column}, 'unixepoch')"),

@@ -26,8 +26,16 @@ fn a_new_name_or_credential_ends_the_logins_and_a_rebill_does_not() {
     for (postback, version, why) in [
         ("action=ADD&username=bob&password=secret", "1", "the first"),
         ("action=ADD&username=bob&password=secret", "1", "a rebill"),
-        ("action=ACTIVATE&username=bob&password=secret&email=b@example.com", "1", "a rebill, as NATS4 says it"),
-        ("action=TRIALTOFULL&username=bob&password=other", "1", "takes over no credential of one who is there"),
+        (
+            "action=ACTIVATE&username=bob&password=secret&email=b@example.com",
+            "1",
+            "a rebill, as NATS4 says it",
+        ),
+        (
+            "action=TRIALTOFULL&username=bob&password=other",
+            "1",
+            "takes over no credential of one who is there",
+        ),
         ("action=CHANGE&new_email=bob@example.com", "1", "nothing that logins depend on"),
         ("action=CHANGE&new_username=bob", "1", "the name that he has"),
         ("action=CHANGE&new_username=Bob", "2", "a new name"),
@@ -37,7 +45,11 @@ fn a_new_name_or_credential_ends_the_logins_and_a_rebill_does_not() {
         ("action=ACTIVATE&username=Bob&password=fourth", "5", "an ACTIVATE with another one"),
         (&format!("action=CHANGE&new_{crypt}"), "6", "a cryptpass"),
         (&format!("action=ADD&username=Bob&{crypt}"), "6", "a rebill with it"),
-        ("action=ADD&username=Bob&password=testtest", "6", "the password that the cryptpass was made of"),
+        (
+            "action=ADD&username=Bob&password=testtest",
+            "6",
+            "the password that the cryptpass was made of",
+        ),
         ("action=DELETE", "former 7", "the member has left"),
         ("action=ACTIVATE&username=Bob", "7", "and is back: his logins are not"),
         ("action=EXPIRE&expire=2026-06-15", "former 8", "left again"),

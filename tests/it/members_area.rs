@@ -1,10 +1,11 @@
-//! A member's life at the door of a members area: the real nginx, Apache and Caddy with the files of `examples/`, and postbacks that
-//! come in by the same server.
+//! A member's life at the door of a members area: the real nginx, Apache and Caddy with the files
+//! of `examples/`, and postbacks that come in by the same server.
 
 use crate::support::{App, NOON, TOKEN};
 use crate::web::{Host, Kind, Visitor, WebServer, application};
 
-/// The cryptpass of `testtest`, `password` and `testPassword`: Apache reads the column in its area for all sites.
+/// The cryptpass of `testtest`, `password` and `testPassword`: Apache reads the column in its area
+/// for all sites.
 const TESTTEST: &str = "41R19prsa7NLQ";
 const PASSWORD: &str = "a4sLkn7C9GP12";
 const TEST_PASSWORD: &str = "d3695SDTr1h2k";
@@ -22,7 +23,8 @@ struct Site {
 impl Site {
     fn of(kind: Kind) -> Option<Self> {
         let mut host = Host::new()?;
-        let mut flags = vec!["--trusted-proxy", "127.0.0.1", "--public-url", "https://members.example.com"];
+        let mut flags =
+            vec!["--trusted-proxy", "127.0.0.1", "--public-url", "https://members.example.com"];
         if kind == Kind::Apache {
             flags.extend(["--password-hash", "bcrypt", "--keep-cryptpass"]);
         }
@@ -42,9 +44,11 @@ impl Site {
         }
     }
 
-    /// A postback through the web server. A reader of the table sees a new password when it is hashed.
+    /// A postback through the web server. A reader of the table sees a new password when it is
+    /// hashed.
     fn post(&self, body: &str) -> String {
-        let reply = self.visitor.post(&format!("https://members.example.com/postback/{TOKEN}"), body, &[]);
+        let reply =
+            self.visitor.post(&format!("https://members.example.com/postback/{TOKEN}"), body, &[]);
         assert_eq!(reply.status, 200, "{:?}: {}{}", self.kind, reply.body, self.server.errors());
         if !self.asks() {
             self.app.as_ref().unwrap().harden();
@@ -58,7 +62,12 @@ impl Site {
         match answer.status {
             200 => {
                 assert_eq!(answer.body, "inside members\n");
-                assert_eq!(answer.header("cache-control"), Some("private, no-store"), "{:?}", self.kind);
+                assert_eq!(
+                    answer.header("cache-control"),
+                    Some("private, no-store"),
+                    "{:?}",
+                    self.kind
+                );
             }
             401 => {}
             status => panic!("{:?}: {status}, {}", self.kind, self.server.errors()),
@@ -68,7 +77,11 @@ impl Site {
 
     fn title(&self, name: &str, password: &str, path: &str) -> (u16, String) {
         let answer = self.visitor.get_as(name, password, path);
-        let title = answer.body.split_once("<h1>").and_then(|(_, rest)| rest.split_once("</h1>")).map_or("", |(title, _)| title);
+        let title = answer
+            .body
+            .split_once("<h1>")
+            .and_then(|(_, rest)| rest.split_once("</h1>"))
+            .map_or("", |(title, _)| title);
         (answer.status, title.to_owned())
     }
 }
@@ -77,26 +90,45 @@ impl Site {
 fn life(site: &Site) {
     let (kind, bob) = (site.kind, "bøb");
     assert!(!site.enters(bob, "testtest"), "{kind:?}");
-    let add = format!("action=ADD&siteid=1&memberid=71&username=b%C3%B8b&password=testtest&cryptpass={TESTTEST}&trial=1");
+    let add = format!(
+        "action=ADD&siteid=1&memberid=71&username=b%C3%B8b&password=testtest&cryptpass={TESTTEST}&trial=1"
+    );
     assert_eq!(site.post(&add), "OK|member 71 \"b??b\" added to site 1");
     assert!(site.enters(bob, "testtest") && site.enters("BøB", "testtest"), "{kind:?}: in at once");
     assert!(!site.enters(bob, "testtest ") && !site.enters("bob", "testtest"), "{kind:?}");
 
     assert_eq!(site.title(bob, "testtest", "/full/"), (403, "For full members".into()), "{kind:?}");
-    assert_eq!(site.post("action=TRIALTOFULL&siteid=1&memberid=71"), "OK|member 71 \"b??b\" became a full member of site 1");
+    assert_eq!(
+        site.post("action=TRIALTOFULL&siteid=1&memberid=71"),
+        "OK|member 71 \"b??b\" became a full member of site 1"
+    );
     assert_eq!(site.visitor.get_as(bob, "testtest", "/full/").body, "inside full\n", "{kind:?}");
     assert_eq!(site.visitor.get_as(bob, "wrong", "/full/").status, 401, "{kind:?}");
 
-    let change = format!("action=CHANGE&siteid=1&memberid=71&new_password=password&new_cryptpass={PASSWORD}");
+    let change = format!(
+        "action=CHANGE&siteid=1&memberid=71&new_password=password&new_cryptpass={PASSWORD}"
+    );
     assert_eq!(site.post(&change), "OK|member 71 \"b??b\" changed on site 1");
-    assert!(site.enters(bob, "password") && !site.enters(bob, "testtest"), "{kind:?}: old out, new in");
-    assert_eq!(site.post("action=CHANGE&siteid=1&memberid=71&new_username=r%C3%B8b"), "OK|member 71 \"r??b\" changed on site 1");
+    assert!(
+        site.enters(bob, "password") && !site.enters(bob, "testtest"),
+        "{kind:?}: old out, new in"
+    );
+    assert_eq!(
+        site.post("action=CHANGE&siteid=1&memberid=71&new_username=r%C3%B8b"),
+        "OK|member 71 \"r??b\" changed on site 1"
+    );
     let rob = "røb";
     assert!(site.enters(rob, "password") && !site.enters(bob, "password"), "{kind:?}: renamed");
 
-    assert_eq!(site.post("action=DELETE&siteid=1&memberid=71"), "OK|member 71 \"r??b\" removed from site 1");
+    assert_eq!(
+        site.post("action=DELETE&siteid=1&memberid=71"),
+        "OK|member 71 \"r??b\" removed from site 1"
+    );
     assert!(!site.enters(rob, "password"), "{kind:?}: out at once");
-    assert_eq!(site.post("action=ACTIVATE&siteid=1&memberid=71&username=r%C3%B8b"), "OK|member 71 \"r??b\" activated on site 1");
+    assert_eq!(
+        site.post("action=ACTIVATE&siteid=1&memberid=71&username=r%C3%B8b"),
+        "OK|member 71 \"r??b\" activated on site 1"
+    );
     assert!(site.enters(rob, "password"), "{kind:?}: back");
     assert_eq!(
         site.post("action=EXPIRE&siteid=1&memberid=71&expire=2026-06-15"),
@@ -105,8 +137,8 @@ fn life(site: &Site) {
     assert!(!site.enters(rob, "password"), "{kind:?}: expired today");
 }
 
-/// Whatever visitors say of themselves, the application is told what the table says. (Other spellings of these names:
-/// `forged_names`.)
+/// Whatever visitors say of themselves, the application is told what the table says. (Other
+/// spellings of these names: `forged_names`.)
 fn forged_headers(site: &Site) {
     let kind = site.kind;
     assert_eq!(
@@ -114,44 +146,79 @@ fn forged_headers(site: &Site) {
         "OK|member 72 \"al ??\" added to site 1"
     );
     let names = ["X-Member-Id", "x-member-name", "X-MEMBER-SITE", "X-Member-Trial", "x-member-id"];
-    let forged: Vec<String> =
-        names.iter().flat_map(|name| ["-H".into(), format!("{name}: 1"), "-H".into(), format!("{name}: 0")]).collect();
+    let forged: Vec<String> = names
+        .iter()
+        .flat_map(|name| ["-H".into(), format!("{name}: 1"), "-H".into(), format!("{name}: 0")])
+        .collect();
     let mut options: Vec<&str> = forged.iter().map(String::as_str).collect();
     let outside = site.visitor.get_with("/members/app/", &options);
     assert_eq!(outside.status, 401, "{kind:?}");
     options.extend(["-u", "al é:testtest"]);
     let told = "x-member-id: 72\nx-member-name: al%20%c3%a9\nx-member-site: 1\nx-member-trial: 1\n";
     let inside = site.visitor.get_with("/members/app/x?y=1", &options);
-    assert_eq!((inside.status, inside.body.replace("%C3%A9", "%c3%a9").as_str()), (200, told), "{kind:?}");
+    assert_eq!(
+        (inside.status, inside.body.replace("%C3%A9", "%c3%a9").as_str()),
+        (200, told),
+        "{kind:?}"
+    );
     // The question has no body, the application gets it.
     let posted = site.visitor.post("https://www.example.com/members/app/x", "a=b", &options);
-    assert_eq!((posted.status, posted.body.replace("%C3%A9", "%c3%a9").as_str()), (200, told), "{kind:?}");
+    assert_eq!(
+        (posted.status, posted.body.replace("%C3%A9", "%c3%a9").as_str()),
+        (200, told),
+        "{kind:?}"
+    );
 }
 
 /// Names are unique within a site only.
 fn two_sites(site: &Site) {
-    let (kind, status) = (site.kind, |password: &str, path: &str| site.visitor.status_as("carol", password, path));
-    for (site_id, password, cryptpass) in [(1, "testtest", TESTTEST), (5, "testPassword", TEST_PASSWORD)] {
-        let add = format!("action=ADD&siteid={site_id}&memberid=73&username=carol&password={password}&cryptpass={cryptpass}");
+    let (kind, status) =
+        (site.kind, |password: &str, path: &str| site.visitor.status_as("carol", password, path));
+    for (site_id, password, cryptpass) in
+        [(1, "testtest", TESTTEST), (5, "testPassword", TEST_PASSWORD)]
+    {
+        let add = format!(
+            "action=ADD&siteid={site_id}&memberid=73&username=carol&password={password}&cryptpass={cryptpass}"
+        );
         assert_eq!(site.post(&add), format!("OK|member 73 \"carol\" added to site {site_id}"));
     }
-    assert_eq!((status("testtest", "/members/"), status("testPassword", "/members/")), (200, 401), "{kind:?}");
+    assert_eq!(
+        (status("testtest", "/members/"), status("testPassword", "/members/")),
+        (200, 401),
+        "{kind:?}"
+    );
     // A reader of the table stops at the first of the name, as its file says.
     let second = if site.asks() { 200 } else { 401 };
-    assert_eq!((status("testtest", "/shared/"), status("testPassword", "/shared/")), (200, second), "{kind:?}");
+    assert_eq!(
+        (status("testtest", "/shared/"), status("testPassword", "/shared/")),
+        (200, second),
+        "{kind:?}"
+    );
     assert_eq!(status("password", "/shared/"), 401, "{kind:?}");
     if !site.asks() {
-        assert_eq!((status("testtest", "/site5/"), status("testPassword", "/site5/")), (401, 200), "{kind:?}");
+        assert_eq!(
+            (status("testtest", "/site5/"), status("testPassword", "/site5/")),
+            (401, 200),
+            "{kind:?}"
+        );
     }
     assert!(site.post("action=DELETE&siteid=1&memberid=73").starts_with("OK|"));
-    assert_eq!((status("testtest", "/shared/"), status("testPassword", "/shared/")), (401, 200), "{kind:?}");
+    assert_eq!(
+        (status("testtest", "/shared/"), status("testPassword", "/shared/")),
+        (401, 200),
+        "{kind:?}"
+    );
 }
 
 /// Neither without a password nor by another spelling of the path.
 fn strangers(site: &Site) {
     let kind = site.kind;
     let prompt = site.visitor.get("/shared/");
-    let realm = if site.asks() { "Basic realm=\"members\", charset=\"UTF-8\"" } else { "Basic realm=\"members\"" };
+    let realm = if site.asks() {
+        "Basic realm=\"members\", charset=\"UTF-8\""
+    } else {
+        "Basic realm=\"members\""
+    };
     assert_eq!((prompt.status, prompt.header("www-authenticate")), (401, Some(realm)), "{kind:?}");
     let detours = [
         "/members",
@@ -172,29 +239,61 @@ fn strangers(site: &Site) {
     ];
     for path in detours {
         let answer = site.visitor.get(path);
-        assert!(!answer.body.contains("inside") && !answer.body.contains("x-member"), "{kind:?} {path}: {}", answer.body);
+        assert!(
+            !answer.body.contains("inside") && !answer.body.contains("x-member"),
+            "{kind:?} {path}: {}",
+            answer.body
+        );
     }
 }
 
-/// What the service has for the web server, and for pages on the machine, is not there for the world, by whatever spelling: not
-/// the questions, not the REST API, not /health; and no postback at the host of the pages, though it has the right token.
+/// What the service has for the web server, and for pages on the machine, is not there for the
+/// world, by whatever spelling: not the questions, not the REST API, not /health; and no postback
+/// at the host of the pages, though it has the right token.
 fn the_service_itself(site: &Site) {
     let kind = site.kind;
     let add = "action=ADD&siteid=1&memberid=77&username=gina&password=testtest";
     assert_eq!(site.post(add), "OK|member 77 \"gina\" added to site 1");
-    let fronts = ["", "/", "/x/..", "/login/..", "/login/%2e%2e", "/postback/..", "/postback/%2e%2e", "/postback/..%2f.."];
-    let more =
-        ["/postback/x/../..", "/postback/.%2e", "/logout/..;", "/postback/..;", "/%2e", "/.", "/members/../", "/login%2f.."];
-    let inside =
-        ["/auth?site=1", "/%61uth?site=1", "/auth%3fsite=1", "/health", "/api/member/authstring", "/api/authstring/redeem"];
-    let answer = |host: &str, path: &str| site.visitor.request(&format!("https://{host}.example.com{path}"), &[]);
+    let fronts = [
+        "",
+        "/",
+        "/x/..",
+        "/login/..",
+        "/login/%2e%2e",
+        "/postback/..",
+        "/postback/%2e%2e",
+        "/postback/..%2f..",
+    ];
+    let more = [
+        "/postback/x/../..",
+        "/postback/.%2e",
+        "/logout/..;",
+        "/postback/..;",
+        "/%2e",
+        "/.",
+        "/members/../",
+        "/login%2f..",
+    ];
+    let inside = [
+        "/auth?site=1",
+        "/%61uth?site=1",
+        "/auth%3fsite=1",
+        "/health",
+        "/api/member/authstring",
+        "/api/authstring/redeem",
+    ];
+    let answer = |host: &str, path: &str| {
+        site.visitor.request(&format!("https://{host}.example.com{path}"), &[])
+    };
     for front in fronts.iter().chain(&more) {
         for host in ["www", "members"] {
             for path in inside {
                 let found = answer(host, &format!("{front}{path}"));
-                let is_ours = ["x-auth-reason", "x-member-id", "server"]
-                    .iter()
-                    .any(|name| found.header(name).is_some_and(|value| *name != "server" || value == "nats-userman"));
+                let is_ours = ["x-auth-reason", "x-member-id", "server"].iter().any(|name| {
+                    found
+                        .header(name)
+                        .is_some_and(|value| *name != "server" || value == "nats-userman")
+                });
                 let is_ours = is_ours || found.body == "ok" || found.body.contains("\"error\"");
                 assert!(!is_ours, "{kind:?} {host} {front}{path}: {found:?}");
             }
@@ -203,7 +302,11 @@ fn the_service_itself(site: &Site) {
         let found = answer("www", &postback);
         assert!(!found.body.contains("OK|"), "{kind:?} {front}: {found:?}");
     }
-    assert_eq!(site.post("action=CHECK&siteid=1&username=gina"), "OK|username \"gina\" is taken on site 1", "{kind:?}");
+    assert_eq!(
+        site.post("action=CHECK&siteid=1&username=gina"),
+        "OK|username \"gina\" is taken on site 1",
+        "{kind:?}"
+    );
 }
 
 /// Ten different wrong passwords: then not even the right one opens for a while.
@@ -212,7 +315,11 @@ fn blocked(site: &Site) {
     let add = "action=ADD&siteid=1&memberid=74&username=dave&password=testtest";
     assert_eq!(site.post(add), "OK|member 74 \"dave\" added to site 1");
     for number in 0..10 {
-        assert_eq!(site.visitor.status_as("dave", &format!("guess {number}"), "/shared/"), 401, "{kind:?} {number}");
+        assert_eq!(
+            site.visitor.status_as("dave", &format!("guess {number}"), "/shared/"),
+            401,
+            "{kind:?} {number}"
+        );
     }
     for path in ["/shared/", "/members/"] {
         assert_eq!(site.title("dave", "testtest", path), (403, "Please wait".into()), "{kind:?}");
@@ -226,30 +333,68 @@ fn login_page(site: &Site) {
     assert_eq!(site.post(add), "OK|member 75 \"erin\" added to site 1");
     let form = site.visitor.get("/members/index.html?a=b");
     assert_eq!((form.status, form.header("www-authenticate")), (401, None), "{kind:?}");
-    assert!(form.body.contains("<form") && form.body.contains("/members/index.html?a=b"), "{kind:?}: {}", form.body);
+    assert!(
+        form.body.contains("<form") && form.body.contains("/members/index.html?a=b"),
+        "{kind:?}: {}",
+        form.body
+    );
 
     let login = |password: &str| {
         let body = format!("username=erin&password={password}");
-        site.visitor.post("https://www.example.com/login?site=1", &body, &["-H", "Sec-Fetch-Site: same-origin"])
+        site.visitor.post(
+            "https://www.example.com/login?site=1",
+            &body,
+            &["-H", "Sec-Fetch-Site: same-origin"],
+        )
     };
-    assert_eq!((login("wrong").status, login("wrong").header("set-cookie")), (401, None), "{kind:?}");
+    assert_eq!(
+        (login("wrong").status, login("wrong").header("set-cookie")),
+        (401, None),
+        "{kind:?}"
+    );
     let entered = login("testtest");
-    let cookie = entered.header("set-cookie").and_then(|cookie| cookie.split(';').next()).unwrap_or_default().to_owned();
-    assert!(entered.status == 303 && cookie.starts_with("__Host-userman="), "{kind:?}: {entered:?}");
+    let cookie = entered
+        .header("set-cookie")
+        .and_then(|cookie| cookie.split(';').next())
+        .unwrap_or_default()
+        .to_owned();
+    assert!(
+        entered.status == 303 && cookie.starts_with("__Host-userman="),
+        "{kind:?}: {entered:?}"
+    );
     let cookie = format!("Cookie: {cookie}");
-    assert_eq!(site.visitor.get_with("/members/", &["-H", &cookie]).body, "inside members\n", "{kind:?}");
-    let left = site.visitor.post("https://www.example.com/logout", "", &["-H", &cookie, "-H", "Sec-Fetch-Site: same-origin"]);
+    assert_eq!(
+        site.visitor.get_with("/members/", &["-H", &cookie]).body,
+        "inside members\n",
+        "{kind:?}"
+    );
+    let left = site.visitor.post(
+        "https://www.example.com/logout",
+        "",
+        &["-H", &cookie, "-H", "Sec-Fetch-Site: same-origin"],
+    );
     assert_eq!(left.status, 303, "{kind:?}");
-    assert_eq!(site.visitor.get_with("/members/", &["-H", &cookie]).status, 401, "{kind:?}: logged out");
+    assert_eq!(
+        site.visitor.get_with("/members/", &["-H", &cookie]).status,
+        401,
+        "{kind:?}: logged out"
+    );
 }
 
-/// Regression: the site at a port of its own, and a browser that says only where its form came from: `$host` lost the port.
+/// Regression: the site at a port of its own, and a browser that says only where its form came
+/// from: `$host` lost the port.
 fn login_page_at_a_port(site: &Site) {
     let kind = site.kind;
     let at = "https://www.example.com:8443";
     let log_in = |origin: &str| {
         let origin = format!("Origin: {origin}");
-        site.visitor.post(&format!("{at}/login?site=1"), "username=erin&password=testtest", &["-H", &origin]).status
+        site.visitor
+            .post(
+                &format!("{at}/login?site=1"),
+                "username=erin&password=testtest",
+                &["-H", &origin],
+            )
+            .status
     };
     assert_eq!(log_in(at), 303, "{kind:?}");
     assert_eq!(log_in("https://www.example.com"), 403, "{kind:?}: another port is another origin");
@@ -258,7 +403,8 @@ fn login_page_at_a_port(site: &Site) {
 /// A browser that drops cookies: the page says so in the area itself, where the redirect led.
 fn login_not_kept(site: &Site) {
     let kind = site.kind;
-    let form = ["-L", "-H", "Sec-Fetch-Site: same-origin", "-H", "User-Agent: a browser without cookies"];
+    let form =
+        ["-L", "-H", "Sec-Fetch-Site: same-origin", "-H", "User-Agent: a browser without cookies"];
     let body = "username=erin&password=testtest&back=/members/";
     let page = site.visitor.post_and_follow("https://www.example.com/login?site=1", body, &form);
     assert_eq!(page.status, 401, "{kind:?}");
@@ -277,28 +423,49 @@ fn plain_port(site: &Site) {
         let to = format!("https://{host}.example.com/members/a?b=c");
         assert_eq!((led.status, led.header("location")), (301, Some(to.as_str())), "{kind:?}");
     }
-    let refused = site.visitor.post(&format!("http://members.example.com/postback/{TOKEN}"), "action=CHECK", &[]);
+    let refused = site.visitor.post(
+        &format!("http://members.example.com/postback/{TOKEN}"),
+        "action=CHECK",
+        &[],
+    );
     assert_eq!((refused.status, refused.header("location")), (403, None), "{kind:?}");
     for (log, text) in site.host.logs() {
         assert!(!text.contains(TOKEN), "{kind:?}: {}", log.display());
     }
 }
 
-/// Browsers are told to come by https alone, by whatever page they have come to; http says nothing of it. The login page keeps its
-/// own policy on its way through the web server.
+/// Browsers are told to come by https alone, by whatever page they have come to; http says nothing
+/// of it. The login page keeps its own policy on its way through the web server.
 fn by_https_alone(site: &Site) {
     let kind = site.kind;
-    let mut pages = vec!["/", "/nothing", "/members/", "/members/app/", "/shared/", "/full/", "/reasons/login.html"];
+    let mut pages = vec![
+        "/",
+        "/nothing",
+        "/members/",
+        "/members/app/",
+        "/shared/",
+        "/full/",
+        "/reasons/login.html",
+    ];
     if site.asks() {
         pages.extend(["/login?site=1", "/logout"]);
     }
     let postback = format!("members.example.com/postback/{TOKEN}");
     let open = pages.iter().map(|page| (format!("www.example.com{page}"), &[][..]));
-    let as_member = pages.iter().map(|page| (format!("www.example.com{page}"), &["-u", "al é:testtest"][..]));
+    let as_member =
+        pages.iter().map(|page| (format!("www.example.com{page}"), &["-u", "al é:testtest"][..]));
     for (address, options) in open.chain(as_member).chain([(postback, &[][..])]) {
         let response = site.visitor.request(&format!("https://{address}"), options);
-        let found: Vec<_> = response.headers.iter().filter(|(name, _)| name == "strict-transport-security").collect();
-        assert_eq!(found.iter().map(|(_, value)| value.as_str()).collect::<Vec<_>>(), ["max-age=300"], "{kind:?} {address}");
+        let found: Vec<_> = response
+            .headers
+            .iter()
+            .filter(|(name, _)| name == "strict-transport-security")
+            .collect();
+        assert_eq!(
+            found.iter().map(|(_, value)| value.as_str()).collect::<Vec<_>>(),
+            ["max-age=300"],
+            "{kind:?} {address}"
+        );
     }
     if kind != Kind::Caddy {
         let plain = site.visitor.request("http://www.example.com/members/", &[]);
@@ -308,22 +475,32 @@ fn by_https_alone(site: &Site) {
         for page in ["/members/", "/login?site=1"] {
             let form = site.visitor.get(page);
             let policy = form.header("content-security-policy").unwrap_or_default();
-            assert!(policy.starts_with("default-src 'none'; style-src"), "{kind:?} {page}: {policy}");
+            assert!(
+                policy.starts_with("default-src 'none'; style-src"),
+                "{kind:?} {page}: {policy}"
+            );
             assert_eq!(form.header("x-content-type-options"), Some("nosniff"), "{kind:?} {page}");
         }
     }
 }
 
-/// While the service is down: nobody gets in where it is asked, and every member where the table is read.
+/// While the service is down: nobody gets in where it is asked, and every member where the table is
+/// read.
 fn service_down(mut site: Site) {
     let kind = site.kind;
-    let add = format!("action=ADD&siteid=1&memberid=76&username=frank&password=testtest&cryptpass={TESTTEST}");
+    let add = format!(
+        "action=ADD&siteid=1&memberid=76&username=frank&password=testtest&cryptpass={TESTTEST}"
+    );
     assert_eq!(site.post(&add), "OK|member 76 \"frank\" added to site 1");
     assert!(site.enters("frank", "testtest"), "{kind:?}");
     let _left = site.app.take().unwrap().stop();
     if site.asks() {
         for path in ["/members/", "/shared/", "/full/", "/members/app/"] {
-            assert_eq!(site.title("frank", "testtest", path), (503, "Please try again".into()), "{kind:?} {path}");
+            assert_eq!(
+                site.title("frank", "testtest", path),
+                (503, "Please try again".into()),
+                "{kind:?} {path}"
+            );
         }
     } else {
         assert!(site.enters("frank", "testtest") && !site.enters("frank", "wrong"), "{kind:?}");
@@ -345,7 +522,8 @@ fn walk(kind: Kind) {
     }
     plain_port(&site);
     by_https_alone(&site);
-    // Behind the look for the token in logs: it comes to the host of the pages, which writes down what it is asked.
+    // Behind the look for the token in logs: it comes to the host of the pages, which writes down
+    // what it is asked.
     the_service_itself(&site);
     service_down(site);
 }

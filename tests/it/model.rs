@@ -1,7 +1,9 @@
-//! The rules once more, for the property test: written from the contract alone, without a look at `action/`, and as simply as can
-//! be: two lists of people, linear search, a date arithmetic of its own. Slow, short, and meant to be read beside the contract.
+//! The rules once more, for the property test: written from the contract alone, without a look at
+//! `action/`, and as simply as can be: two lists of people, linear search, a date arithmetic of its
+//! own. Slow, short, and meant to be read beside the contract.
 //!
-//! Replies are a word, and for a refusal what its sentence must name; the exact sentences are the golden transcripts' matter.
+//! Replies are a word, and for a refusal what its sentence must name; the exact sentences are the
+//! golden transcripts' matter.
 
 /// DES crypt strings of NATS, and the beginning of a password that each stands for: 8 bytes count.
 pub const CRYPTPASSES: [(&str, &str); 3] =
@@ -15,7 +17,8 @@ pub type Sent = [(String, String)];
 pub struct Expected {
     /// `OK`, `NOTOK` or `ERROR`.
     pub word: &'static str,
-    /// The sentence has one of these words in it; with none, any sentence will do. Two things can be wrong at once.
+    /// The sentence has one of these words in it; with none, any sentence will do. Two things can
+    /// be wrong at once.
     pub names: Vec<String>,
 }
 
@@ -102,7 +105,9 @@ impl Secret {
             Secret::Password(password) => password == typed,
             Secret::Cryptpass(crypt) => {
                 let eight = |text: &str| text.bytes().take(8).collect::<Vec<u8>>();
-                CRYPTPASSES.iter().any(|(known, plain)| known == crypt && eight(plain) == eight(typed))
+                CRYPTPASSES
+                    .iter()
+                    .any(|(known, plain)| known == crypt && eight(plain) == eight(typed))
             }
         }
     }
@@ -115,7 +120,11 @@ impl Model {
 
     /// "At that instant the member counts as not there in every rule and login."
     pub fn at(&mut self, now: i64) {
-        while let Some(index) = self.here.iter().position(|person| person.expire_at.is_some_and(|instant| instant <= now)) {
+        while let Some(index) = self
+            .here
+            .iter()
+            .position(|person| person.expire_at.is_some_and(|instant| instant <= now))
+        {
             let person = self.here.remove(index);
             let instant = person.expire_at.unwrap();
             self.leave(person, "expired", instant);
@@ -146,7 +155,10 @@ impl Model {
         if secret.is_none() {
             wrong.extend(["password".to_owned(), "cryptpass".to_owned()]);
         }
-        let (Some(site), Some(member), Some(name), Some(secret)) = (site, member, name, secret) else { return error(wrong) };
+        let (Some(site), Some(member), Some(name), Some(secret)) = (site, member, name, secret)
+        else {
+            return error(wrong);
+        };
         if let Some(holder) = self.other_holder(site, member, &name) {
             return error([holder.to_string()]);
         }
@@ -167,7 +179,9 @@ impl Model {
         let site = id(sent, "siteid").needed("siteid", &mut wrong);
         let member = id(sent, "memberid").needed("memberid", &mut wrong);
         let name = username(sent, "username").needed("username", &mut wrong);
-        let (Some(site), Some(member), Some(name)) = (site, member, name) else { return error(wrong) };
+        let (Some(site), Some(member), Some(name)) = (site, member, name) else {
+            return error(wrong);
+        };
         if self.find(site, member).is_none() && !self.has_credential(site, member, sent) {
             return error_of_any_kind();
         }
@@ -216,13 +230,16 @@ impl Model {
         if matches!(new_trial, Value::Unreadable) {
             wrong.push("new_trial".to_owned());
         }
-        // "A password change that cannot be made must not be answered OK"; beside a password a cryptpass is dropped.
+        // "A password change that cannot be made must not be answered OK"; beside a password a
+        // cryptpass is dropped.
         match (clear(sent, "new_password"), crypt(sent, "new_cryptpass")) {
             (Value::Unreadable, _) => wrong.push("new_password".to_owned()),
             (Value::NotGiven, Value::Unreadable) => wrong.push("new_cryptpass".to_owned()),
             _ => {}
         }
-        let (Some(site), Some(member), true) = (site, member, wrong.is_empty()) else { return error(wrong) };
+        let (Some(site), Some(member), true) = (site, member, wrong.is_empty()) else {
+            return error(wrong);
+        };
         let Some(index) = self.find(site, member) else { return error([member.to_string()]) };
         if let Value::Given(name) = &new_name
             && let Some(holder) = self.other_holder(site, member, name)
@@ -259,7 +276,9 @@ impl Model {
         };
         // "expires" has "expire" in it, so a sentence that names either will do.
         let instant = expire.needed("expire", &mut wrong);
-        let (Some(site), Some(member), Some(instant)) = (site, member, instant) else { return error(wrong) };
+        let (Some(site), Some(member), Some(instant)) = (site, member, instant) else {
+            return error(wrong);
+        };
         match self.find(site, member) {
             Some(index) if instant <= now => {
                 let person = self.here.remove(index);
@@ -292,7 +311,10 @@ impl Model {
     }
 
     fn holder(&self, site: i64, name: &str) -> Option<i64> {
-        let holder = self.here.iter().find(|person| person.site == site && folded(&person.name) == folded(name));
+        let holder = self
+            .here
+            .iter()
+            .find(|person| person.site == site && folded(&person.name) == folded(name));
         holder.map(|person| person.member)
     }
 
@@ -301,7 +323,8 @@ impl Model {
     }
 
     fn has_credential(&self, site: i64, member: i64, sent: &Sent) -> bool {
-        let kept = self.gone.iter().any(|gone| (gone.person.site, gone.person.member) == (site, member));
+        let kept =
+            self.gone.iter().any(|gone| (gone.person.site, gone.person.member) == (site, member));
         kept || secret(sent, "password", "cryptpass").is_some()
     }
 
@@ -310,7 +333,10 @@ impl Model {
         if self.find(site, member).is_some() {
             return;
         }
-        let gone = self.gone.iter().position(|gone| (gone.person.site, gone.person.member) == (site, member));
+        let gone = self
+            .gone
+            .iter()
+            .position(|gone| (gone.person.site, gone.person.member) == (site, member));
         let person = match gone {
             Some(index) => self.gone.remove(index).person,
             None => newcomer(site, member, name, secret(sent, "password", "cryptpass").unwrap()),
@@ -318,7 +344,8 @@ impl Model {
         self.here.push(person);
     }
 
-    /// "Take over what is given", of ADD, MANUALADD, ACTIVATE and a restore; they lift a noted expiry.
+    /// "Take over what is given", of ADD, MANUALADD, ACTIVATE and a restore; they lift a noted
+    /// expiry.
     fn take_over(&mut self, index: usize, sent: &Sent, name: String) {
         self.take_credential(index, sent, "password", "cryptpass");
         let person = &mut self.here[index];
@@ -332,11 +359,13 @@ impl Model {
         person.expires = number(sent, "expires").or(person.expires);
     }
 
-    /// The column `cryptpass` follows every postback that brings a password or a cryptpass: its cryptpass, else nothing.
+    /// The column `cryptpass` follows every postback that brings a password or a cryptpass: its
+    /// cryptpass, else nothing.
     fn take_credential(&mut self, index: usize, sent: &Sent, password: &str, cryptpass: &str) {
         let Some(given) = secret(sent, password, cryptpass) else { return };
         self.here[index].secret = given;
-        self.here[index].kept_cryptpass = crypt(sent, cryptpass).optional().filter(|_| self.settings.keep_cryptpass);
+        self.here[index].kept_cryptpass =
+            crypt(sent, cryptpass).optional().filter(|_| self.settings.keep_cryptpass);
     }
 
     fn leave(&mut self, mut person: Person, reason: &'static str, ended_at: i64) {
@@ -347,9 +376,13 @@ impl Model {
     /// `YYYY-MM-DD`, `YYYY-MM-DD hh:mm:ss` or unix seconds of 9 to 11 digits, plus the grace.
     fn instant(&self, sent: &Sent, parameter: &str) -> Value<i64> {
         let Some(text) = text(sent, parameter) else { return Value::NotGiven };
-        // "What PHP prints for no date: any date or number of seconds before 1970-01-03." Dates of four digits sort as texts.
-        let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        let negative = text.strip_prefix('-').is_some_and(|rest| is_number(rest) || unix_shape(rest).is_some());
+        // "What PHP prints for no date: any date or number of seconds before 1970-01-03." Dates of
+        // four digits sort as texts.
+        let is_number =
+            |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let negative = text
+            .strip_prefix('-')
+            .is_some_and(|rest| is_number(rest) || unix_shape(rest).is_some());
         let early = if is_number(&text) {
             text.parse::<i64>().is_ok_and(|seconds| seconds < 172_800)
         } else {
@@ -358,12 +391,15 @@ impl Model {
         if negative || early {
             return Value::NotGiven;
         }
-        let instant = if text.bytes().all(|byte| byte.is_ascii_digit()) && (9..=11).contains(&text.len()) {
-            text.parse::<i64>().ok()
-        } else {
-            unix_of(&text).map(|local| local - self.settings.zone_seconds)
-        };
-        instant.map_or(Value::Unreadable, |instant| Value::Given(instant + self.settings.grace_hours * 3_600))
+        let instant =
+            if text.bytes().all(|byte| byte.is_ascii_digit()) && (9..=11).contains(&text.len()) {
+                text.parse::<i64>().ok()
+            } else {
+                unix_of(&text).map(|local| local - self.settings.zone_seconds)
+            };
+        instant.map_or(Value::Unreadable, |instant| {
+            Value::Given(instant + self.settings.grace_hours * 3_600)
+        })
     }
 }
 
@@ -399,7 +435,11 @@ fn error_of_any_kind() -> Expected {
 
 /// The last one of doubled keys wins; an empty value counts as not given.
 fn text(sent: &Sent, name: &str) -> Option<String> {
-    sent.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.clone()).filter(|value| !value.is_empty())
+    sent.iter()
+        .rev()
+        .find(|(key, _)| key == name)
+        .map(|(_, value)| value.clone())
+        .filter(|value| !value.is_empty())
 }
 
 fn read<T>(sent: &Sent, name: &str, parse: impl FnOnce(&str) -> Option<T>) -> Value<T> {
@@ -419,13 +459,20 @@ fn id(sent: &Sent, name: &str) -> Value<i64> {
 
 /// 1 to 255 bytes without control characters, not empty when folded.
 fn username(sent: &Sent, name: &str) -> Value<String> {
-    let fits = |text: &str| text.len() <= 255 && !text.chars().any(char::is_control) && !folded(text).is_empty();
+    let fits = |text: &str| {
+        text.len() <= 255 && !text.chars().any(char::is_control) && !folded(text).is_empty()
+    };
     read(sent, name, |text| fits(text).then(|| text.to_owned()))
 }
 
-/// The model knows the letters of its stories: one that has two normal forms, and one that is not seen.
+/// The model knows the letters of its stories: one that has two normal forms, and one that is not
+/// seen.
 fn folded(name: &str) -> String {
-    name.replace('\u{200b}', "").replace("e\u{301}", "é").replace("E\u{301}", "É").trim().to_lowercase()
+    name.replace('\u{200b}', "")
+        .replace("e\u{301}", "é")
+        .replace("E\u{301}", "É")
+        .trim()
+        .to_lowercase()
 }
 
 fn trial(sent: &Sent, name: &str) -> Value<bool> {
@@ -444,7 +491,9 @@ fn number(sent: &Sent, name: &str) -> Option<i64> {
 
 /// The model knows the crypt strings of its list and calls every other text unreadable.
 fn crypt(sent: &Sent, name: &str) -> Value<String> {
-    read(sent, name, |text| CRYPTPASSES.iter().any(|(known, _)| *known == text).then(|| text.to_owned()))
+    read(sent, name, |text| {
+        CRYPTPASSES.iter().any(|(known, _)| *known == text).then(|| text.to_owned())
+    })
 }
 
 /// 1 to 1,024 bytes of anything.
@@ -473,8 +522,15 @@ fn unix_of(text: &str) -> Option<i64> {
     let with_time = unix_shape(text)?;
     let part = |from: usize, to: usize| text[from..to].parse::<i64>().unwrap();
     let (year, month, day) = (part(0, 4), part(5, 7), part(8, 10));
-    let (hour, minute, second) = if with_time { (part(11, 13), part(14, 16), part(17, 19)) } else { (0, 0, 0) };
-    if !(1..=12).contains(&month) || day < 1 || day > days_of(year, month) || hour > 23 || minute > 59 || second > 59 {
+    let (hour, minute, second) =
+        if with_time { (part(11, 13), part(14, 16), part(17, 19)) } else { (0, 0, 0) };
+    if !(1..=12).contains(&month)
+        || day < 1
+        || day > days_of(year, month)
+        || hour > 23
+        || minute > 59
+        || second > 59
+    {
         return None;
     }
     assert!(year >= 1970, "the model counts from 1970: {text}");
@@ -494,7 +550,13 @@ pub fn text_of(unix: i64) -> String {
         (year, month) = if month == 12 { (year + 1, 1) } else { (year, month + 1) };
     }
     let second = unix.rem_euclid(86_400);
-    format!("{year:04}-{month:02}-{:02} {:02}:{:02}:{:02}", days + 1, second / 3_600, second / 60 % 60, second % 60)
+    format!(
+        "{year:04}-{month:02}-{:02} {:02}:{:02}:{:02}",
+        days + 1,
+        second / 3_600,
+        second / 60 % 60,
+        second % 60
+    )
 }
 
 fn days_of(year: i64, month: i64) -> i64 {
@@ -519,7 +581,14 @@ fn the_model_counts_days_as_the_calendar_does() {
         assert_eq!(unix_of(text), Some(unix), "{text}");
         assert!(text_of(unix).starts_with(text), "{text}: {}", text_of(unix));
     }
-    for text in ["2026-02-29", "2026-13-01", "2026-06-15T12:00:00", "2026-06-15 24:00:00", "tomorrow", "12345678"] {
+    for text in [
+        "2026-02-29",
+        "2026-13-01",
+        "2026-06-15T12:00:00",
+        "2026-06-15 24:00:00",
+        "tomorrow",
+        "12345678",
+    ] {
         assert_eq!(unix_of(text), None, "{text}");
     }
 }

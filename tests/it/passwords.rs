@@ -20,14 +20,26 @@ const CRYPTS: [(&str, &str, &str); 7] = [
     ("41", "41R19prsa7NLQ", "testtest"),
     ("$1$saltsalt$", "$1$saltsalt$le8lFSqqnPaRFOlmAZpvH1", "Hello world!"),
     ("$5$saltstring$", "$5$saltstring$5B8vYYiY.CVt1RlTTf8KbXBH3hsxY/GNooZaBBGWEc5", "Hello world!"),
-    ("$5$rounds=1000$saltstring$", "$5$rounds=1000$saltstring$z/y8l95GSjij6uHx2xAJer7YCODLtrhIxItWC13D4g5", "Hello world!"),
+    (
+        "$5$rounds=1000$saltstring$",
+        "$5$rounds=1000$saltstring$z/y8l95GSjij6uHx2xAJer7YCODLtrhIxItWC13D4g5",
+        "Hello world!",
+    ),
     (
         "$6$saltstring$",
         "$6$saltstring$svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjl/O817G3uBnIFNjnQJuesI68u4OTLiBFdcbYEdFCoEOfaS35inz1",
         "Hello world!",
     ),
-    ("$2b$04$abcdefghijklmnopqrstuu", "$2b$04$abcdefghijklmnopqrstuuyeG8laUfZvsCmc.AE6qIDYSPGM2efmK", "Hello world!"),
-    ("$2y$04$abcdefghijklmnopqrstuu", "$2y$04$abcdefghijklmnopqrstuuyeG8laUfZvsCmc.AE6qIDYSPGM2efmK", "Hello world!"),
+    (
+        "$2b$04$abcdefghijklmnopqrstuu",
+        "$2b$04$abcdefghijklmnopqrstuuyeG8laUfZvsCmc.AE6qIDYSPGM2efmK",
+        "Hello world!",
+    ),
+    (
+        "$2y$04$abcdefghijklmnopqrstuu",
+        "$2y$04$abcdefghijklmnopqrstuuyeG8laUfZvsCmc.AE6qIDYSPGM2efmK",
+        "Hello world!",
+    ),
 ];
 
 const STATE: &str = "SELECT CASE WHEN sealed IS NOT NULL THEN 'sealed' WHEN cryptpass_wrapped IS NOT NULL THEN 'wrapped'
@@ -71,11 +83,15 @@ fn a_password_is_sealed_at_once_and_hashed_later() {
     let app = app();
     add(&app, &[("password", "secret")]);
     assert_eq!(state(&app), "sealed|1|", "nothing in `password` until it is hashed");
-    assert!(app.opens(1, 71, "secret") && !app.opens(1, 71, "secret ") && !app.opens(1, 71, "Secret"));
+    assert!(
+        app.opens(1, 71, "secret") && !app.opens(1, 71, "secret ") && !app.opens(1, 71, "Secret")
+    );
     app.harden();
     assert_eq!(state(&app), "hashed|0|");
     assert!(hash(&app).starts_with("$argon2id$v=19$"));
-    assert!(app.opens(1, 71, "secret") && !app.opens(1, 71, "secret ") && !app.opens(1, 71, "Secret"));
+    assert!(
+        app.opens(1, 71, "secret") && !app.opens(1, 71, "secret ") && !app.opens(1, 71, "Secret")
+    );
     assert_eq!(app.rows("SELECT before, sealed, cryptpass_wrapped FROM member_auth"), ["||"]);
 }
 
@@ -99,7 +115,12 @@ fn a_password_is_clear_text_whatever_it_looks_like() {
         assert!(app.opens(1, 71, look), "sealed: {look}");
         app.harden();
         assert!(app.opens(1, 71, look), "hashed: {look}");
-        assert!(!app.opens(1, 71, "testtest") && !app.opens(1, 71, "Hello world!") && !app.opens(1, 71, "A"), "{look}");
+        assert!(
+            !app.opens(1, 71, "testtest")
+                && !app.opens(1, 71, "Hello world!")
+                && !app.opens(1, 71, "A"),
+            "{look}"
+        );
     }
 }
 
@@ -109,8 +130,12 @@ fn the_hash_stays_when_a_rebill_brings_the_same_password_and_goes_when_it_brings
     add(&app, &[("password", "secret")]);
     app.harden();
     let first = hash(&app);
-    for (action, field) in [("ACTIVATE", "password"), ("ADD", "password"), ("MANUALADD", "password"), ("CHANGE", "new_password")]
-    {
+    for (action, field) in [
+        ("ACTIVATE", "password"),
+        ("ADD", "password"),
+        ("MANUALADD", "password"),
+        ("CHANGE", "new_password"),
+    ] {
         send(&app, action, &[(field, "secret")]);
         assert_eq!(state(&app), "sealed|1|", "{action}");
         send(&app, action, &[(field, "secret")]);
@@ -124,7 +149,11 @@ fn the_hash_stays_when_a_rebill_brings_the_same_password_and_goes_when_it_brings
     let second = hash(&app);
     assert_ne!(second, first);
     assert!(app.opens(1, 71, "other") && !app.opens(1, 71, "secret"));
-    assert_eq!(app.rows("SELECT DISTINCT password FROM journal ORDER BY id"), [first, second], "the journal has both");
+    assert_eq!(
+        app.rows("SELECT DISTINCT password FROM journal ORDER BY id"),
+        [first, second],
+        "the journal has both"
+    );
 }
 
 #[test]
@@ -166,7 +195,11 @@ fn a_cryptpass_that_came_alone_is_wrapped_and_keeps_its_meaning() {
                 assert!(!app.opens(1, 71, wrong), "{when}: {crypt} opened by {wrong}");
             }
             let opened = app.opens(1, 71, &format!("{typed} and more"));
-            assert_eq!(opened, setting == "41", "{when}: of a DES crypt 8 bytes count, of others all");
+            assert_eq!(
+                opened,
+                setting == "41",
+                "{when}: of a DES crypt 8 bytes count, of others all"
+            );
         };
         look("sealed");
         app.harden();
@@ -176,7 +209,10 @@ fn a_cryptpass_that_came_alone_is_wrapped_and_keeps_its_meaning() {
         assert!(wrapped.starts_with(&format!("{setting} $argon2id$")), "{wrapped}");
         let digest = crypt.strip_prefix(setting).unwrap().as_bytes();
         for (name, bytes) in files(&app.dir.path().join("data")) {
-            assert!(!bytes.windows(digest.len()).any(|window| window == digest), "the weak digest is in {name}");
+            assert!(
+                !bytes.windows(digest.len()).any(|window| window == digest),
+                "the weak digest is in {name}"
+            );
         }
     }
 }
@@ -209,7 +245,9 @@ fn a_cryptpass_that_came_with_a_password_is_dropped() {
     assert_eq!(state(&app), "hashed|0|");
     assert_eq!(app.rows("SELECT cryptpass, cryptpass_wrapped, sealed FROM journal"), ["||"]);
     send(&app, "CHANGE", &[("new_cryptpass", "a4sLkn7C9GP12"), ("new_password", "third")]);
-    assert!(app.opens(1, 71, "third") && !app.opens(1, 71, "password") && !app.opens(1, 71, "secret"));
+    assert!(
+        app.opens(1, 71, "third") && !app.opens(1, 71, "password") && !app.opens(1, 71, "secret")
+    );
 }
 
 #[test]
@@ -227,9 +265,17 @@ fn a_password_takes_the_place_of_a_cryptpass_and_the_other_way_round() {
         assert!(app.opens(1, 71, "secret") && !app.opens(1, 71, "testtest"));
         pause();
         send(&app, "CHANGE", &[("new_cryptpass", "a4sLkn7C9GP12")]);
-        assert!(app.opens(1, 71, "password") && !app.opens(1, 71, "secret") && !app.opens(1, 71, "testtest"));
+        assert!(
+            app.opens(1, 71, "password")
+                && !app.opens(1, 71, "secret")
+                && !app.opens(1, 71, "testtest")
+        );
         app.harden();
-        assert!(app.opens(1, 71, "password") && !app.opens(1, 71, "secret") && !app.opens(1, 71, "testtest"));
+        assert!(
+            app.opens(1, 71, "password")
+                && !app.opens(1, 71, "secret")
+                && !app.opens(1, 71, "testtest")
+        );
         assert_eq!(state(&app), "wrapped|1|");
     }
 }
@@ -239,19 +285,40 @@ fn with_keep_cryptpass_the_column_follows_every_postback_that_brings_a_credentia
     let app = App::start_in(fast_dir(), &["--keep-cryptpass"]);
     let (one, two) = (CRYPTS[0].1, "a4sLkn7C9GP12");
     add(&app, &[("password", "testtest"), ("cryptpass", one)]);
-    let column = |table: &str| app.rows(&format!("SELECT cryptpass FROM {table} WHERE memberid = 71"));
+    let column =
+        |table: &str| app.rows(&format!("SELECT cryptpass FROM {table} WHERE memberid = 71"));
     assert_eq!(column("member_auth"), [one]);
     let steps: [(&str, Pairs<'_>, &str, &str); 12] = [
         ("CHANGE", &[("new_email", "b@example.com")], one, "no credential, no change"),
         ("CHANGE", &[("new_password", "other")], "", "a password alone: never an older cryptpass"),
         ("CHANGE", &[("new_password", "password"), ("new_cryptpass", two)], two, "both"),
-        ("TRIALTOFULL", &[("password", "x"), ("cryptpass", one)], two, "does not touch credentials of a member"),
+        (
+            "TRIALTOFULL",
+            &[("password", "x"), ("cryptpass", one)],
+            two,
+            "does not touch credentials of a member",
+        ),
         ("ACTIVATE", &[], two, "no credential"),
         ("ACTIVATE", &[("password", "password")], "", "the same password, without its cryptpass"),
         ("ACTIVATE", &[("cryptpass", one)], one, "a cryptpass alone"),
-        ("ADD", &[("password", "testtest"), ("cryptpass", "nonsense")], "", "an unreadable one counts as not given"),
-        ("MANUALADD", &[("password", "testtest"), ("cryptpass", one)], one, "the same password with its cryptpass"),
-        ("CHANGE", &[("password", "x"), ("cryptpass", two)], one, "of a CHANGE only the new ones count"),
+        (
+            "ADD",
+            &[("password", "testtest"), ("cryptpass", "nonsense")],
+            "",
+            "an unreadable one counts as not given",
+        ),
+        (
+            "MANUALADD",
+            &[("password", "testtest"), ("cryptpass", one)],
+            one,
+            "the same password with its cryptpass",
+        ),
+        (
+            "CHANGE",
+            &[("password", "x"), ("cryptpass", two)],
+            one,
+            "of a CHANGE only the new ones count",
+        ),
         ("CHANGE", &[("new_cryptpass", two)], two, "a cryptpass alone"),
         ("ACTIVATE", &[("password", ""), ("cryptpass", "")], two, "empty counts as not given"),
     ];
@@ -276,7 +343,10 @@ fn without_keep_cryptpass_the_column_stays_empty() {
     add(&app, &[("password", "testtest"), ("cryptpass", CRYPTS[0].1)]);
     send(&app, "CHANGE", &[("new_cryptpass", CRYPTS[0].1)]);
     app.harden();
-    assert_eq!(app.rows("SELECT cryptpass FROM member_auth UNION ALL SELECT cryptpass FROM journal"), ["", "", ""]);
+    assert_eq!(
+        app.rows("SELECT cryptpass FROM member_auth UNION ALL SELECT cryptpass FROM journal"),
+        ["", "", ""]
+    );
 }
 
 #[test]
@@ -292,9 +362,17 @@ fn former_members_and_the_journal_are_hashed_too() {
     app.harden();
     assert_eq!(app.rows(sealed), ["0|0|0"]);
     let journal = app.rows("SELECT password FROM journal ORDER BY id");
-    assert!(journal[0].starts_with("$argon2id$") && journal[1].starts_with("$argon2id$") && journal[0] != journal[1]);
+    assert!(
+        journal[0].starts_with("$argon2id$")
+            && journal[1].starts_with("$argon2id$")
+            && journal[0] != journal[1]
+    );
     assert_eq!(journal[2], "", "a DELETE brings nothing");
-    assert_eq!(app.rows("SELECT password FROM former_member"), [journal[1].as_str()], "one hash, in both tables");
+    assert_eq!(
+        app.rows("SELECT password FROM former_member"),
+        [journal[1].as_str()],
+        "one hash, in both tables"
+    );
 }
 
 #[test]
@@ -328,11 +406,16 @@ fn the_real_worker_hashes_what_an_earlier_run_left_sealed() {
     let mut service = Program::serve(&data, &[]);
     eventually("the backlog is hashed", || {
         let conn = Connection::open(data.join("userman.db")).unwrap();
-        rows(&conn, "SELECT password FROM member_auth")[0].starts_with("$argon2id$v=19$m=19456,t=2,p=1$")
+        rows(&conn, "SELECT password FROM member_auth")[0]
+            .starts_with("$argon2id$v=19$m=19456,t=2,p=1$")
     });
     eventually("the log says so", || service.stderr().contains("all passwords are hashed"));
     assert!(service.terminate().success());
-    assert!(service.stderr().contains("passwords that wait to be hashed: 1"), "{}", service.stderr());
+    assert!(
+        service.stderr().contains("passwords that wait to be hashed: 1"),
+        "{}",
+        service.stderr()
+    );
     assert!(opens(&data, "secret") && !opens(&data, "Secret"));
 }
 
@@ -342,8 +425,12 @@ fn with_password_hash_bcrypt_the_column_is_what_apache_reads() {
     let data = dir.path().join("data");
     let mut service = Program::serve(&data, &["--password-hash", "bcrypt"]);
     let (longest, longer) = ("x".repeat(72), "x".repeat(100));
-    for (password, beginning) in [(&longest, "$2y$10$"), (&longer, "$argon2id$v=19$m=19456,t=2,p=1$")] {
-        service.post(&format!("action=ADD&siteid=1&memberid=71&username=bob&password={password}")).unwrap();
+    for (password, beginning) in
+        [(&longest, "$2y$10$"), (&longer, "$argon2id$v=19$m=19456,t=2,p=1$")]
+    {
+        service
+            .post(&format!("action=ADD&siteid=1&memberid=71&username=bob&password={password}"))
+            .unwrap();
         eventually("the password is hashed", || {
             let conn = Connection::open(data.join("userman.db")).unwrap();
             rows(&conn, "SELECT password FROM member_auth")[0].starts_with(beginning)
@@ -372,7 +459,10 @@ fn hashes_of_both_kinds_live_side_by_side() {
     let argon2id = hash(&app);
     send(&app, "ACTIVATE", &[("password", "secret")]);
     harden_as(&app, HashKind::Bcrypt);
-    assert!(argon2id.starts_with("$argon2id$") && hash(&app).starts_with("$2y$"), "the same password, of the other kind");
+    assert!(
+        argon2id.starts_with("$argon2id$") && hash(&app).starts_with("$2y$"),
+        "the same password, of the other kind"
+    );
     assert!(app.opens(1, 71, "secret") && !app.opens(1, 71, "other"));
     send(&app, "ACTIVATE", &[("password", "other")]);
     harden_as(&app, HashKind::Argon2id);
@@ -404,7 +494,9 @@ fn harden_as(app: &App, kind: HashKind) {
         sealed,
     };
     let (writer, thread) = nats_userman::writer::start(setup).unwrap();
-    Bench::new(location, vault, Hasher::with_cheap_cost_for_tests(kind), writer.clone()).harden_all().unwrap();
+    Bench::new(location, vault, Hasher::with_cheap_cost_for_tests(kind), writer.clone())
+        .harden_all()
+        .unwrap();
     writer.stop();
     thread.join().unwrap();
 }
@@ -420,7 +512,10 @@ fn a_seal_that_does_not_open_keeps_nobody_else_from_being_hashed() {
     Connection::open(app.config.location.path()).unwrap().execute_batch(damage).unwrap();
     app.harden();
     assert!(app.opens(1, 71, "secret") && app.opens(1, 73, "third"));
-    assert_eq!(app.rows("SELECT memberid FROM member_auth WHERE password IS NOT NULL"), ["71", "73"]);
+    assert_eq!(
+        app.rows("SELECT memberid FROM member_auth WHERE password IS NOT NULL"),
+        ["71", "73"]
+    );
     let sealed = "SELECT memberid FROM member_auth WHERE sealed = zeroblob(104)";
     assert_eq!(app.rows(sealed), ["72"], "left for the operator to look at");
     // The remedy: NATS says the password again.
@@ -432,7 +527,8 @@ fn a_seal_that_does_not_open_keeps_nobody_else_from_being_hashed() {
 
 #[test]
 fn an_activate_restores_the_kept_credential_in_each_state() {
-    let (password, crypt): (Pairs<'_>, Pairs<'_>) = (&[("password", "testtest")], &[("cryptpass", CRYPTS[0].1)]);
+    let (password, crypt): (Pairs<'_>, Pairs<'_>) =
+        (&[("password", "testtest")], &[("cryptpass", CRYPTS[0].1)]);
     for (credential, name) in [(password, "password"), (crypt, "cryptpass")] {
         // Hashed never, before the member goes, while he is gone, after he is back.
         for harden_at in 0..4 {
@@ -450,7 +546,9 @@ fn an_activate_restores_the_kept_credential_in_each_state() {
             send(&app, "ACTIVATE", &[("password", "")]);
             harden_if(3);
             assert!(
-                app.opens(1, 71, "testtest") && !app.opens(1, 71, "x") && !app.opens(1, 71, "password"),
+                app.opens(1, 71, "testtest")
+                    && !app.opens(1, 71, "x")
+                    && !app.opens(1, 71, "password"),
                 "{name} {harden_at}"
             );
             assert_eq!(app.opens(1, 71, "testtest and more"), name == "cryptpass", "{harden_at}");
@@ -481,10 +579,17 @@ fn a_session_is_kept_as_its_sha_256_and_nothing_else() {
     assert_eq!(app.rows("SELECT session_sha256 FROM member_auth"), [hex.as_str()]);
     assert_eq!(app.rows("SELECT session_sha256 FROM journal"), [hex.as_str()]);
     for (name, bytes) in files(&app.dir.path().join("data")) {
-        assert!(!bytes.windows(session.len()).any(|window| window == session.as_bytes()), "it is in {name}");
+        assert!(
+            !bytes.windows(session.len()).any(|window| window == session.as_bytes()),
+            "it is in {name}"
+        );
     }
     send(&app, "ACTIVATE", &[("session", "")]);
-    assert_eq!(app.rows("SELECT session_sha256 FROM member_auth"), [hex.as_str()], "empty counts as not given");
+    assert_eq!(
+        app.rows("SELECT session_sha256 FROM member_auth"),
+        [hex.as_str()],
+        "empty counts as not given"
+    );
 }
 
 /// A data directory that was served and has a sealed password.
@@ -520,7 +625,8 @@ fn seals_that_are_damaged_do_not_make_the_right_key_a_wrong_one() {
     let (_dir, data) = with_backlog();
     let conn = Connection::open(data.join("userman.db")).unwrap();
     let damage = "sealed = zeroblob(104) WHERE sealed IS NOT NULL";
-    conn.execute_batch(&format!("UPDATE member_auth SET {damage}; UPDATE journal SET {damage}")).unwrap();
+    conn.execute_batch(&format!("UPDATE member_auth SET {damage}; UPDATE journal SET {damage}"))
+        .unwrap();
     drop(conn);
     assert!(Program::serve(&data, &[]).terminate().success());
 }
@@ -542,7 +648,10 @@ fn with_a_key_file_that_is_no_key_the_service_does_not_start() {
     std::fs::remove_file(data.join("seal.key")).unwrap();
     std::fs::create_dir(data.join("seal.key")).unwrap();
     let refused = Program::run(crate::support::program(), &data, &[]);
-    assert!(refused.is_err_and(|stderr| stderr.lines().count() == 1 && stderr.contains("seal.key")), "a directory");
+    assert!(
+        refused.is_err_and(|stderr| stderr.lines().count() == 1 && stderr.contains("seal.key")),
+        "a directory"
+    );
 }
 
 #[test]

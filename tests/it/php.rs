@@ -1,5 +1,6 @@
-//! What a receiver in PHP reads of a request, and what we read: the same, for generated forms of every shape that is odd and not
-//! broken; and a list of the differences that are intended, each with its reason.
+//! What a receiver in PHP reads of a request, and what we read: the same, for generated forms of
+//! every shape that is odd and not broken; and a list of the differences that are intended, each
+//! with its reason.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -35,7 +36,12 @@ struct Request {
 
 impl Request {
     fn post(content_type: &[u8], body: impl Into<Vec<u8>>) -> Self {
-        Self { method: "POST", query: Vec::new(), content_type: Some(content_type.to_vec()), body: body.into() }
+        Self {
+            method: "POST",
+            query: Vec::new(),
+            content_type: Some(content_type.to_vec()),
+            body: body.into(),
+        }
     }
 
     fn form(body: impl Into<Vec<u8>>) -> Self {
@@ -68,13 +74,15 @@ type Read = BTreeMap<String, Option<String>>;
 
 /// Bytes as the contract reads them.
 fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap_or_else(|_| WINDOWS_1252.decode_without_bom_handling(bytes).0.into_owned())
+    String::from_utf8(bytes.to_vec())
+        .unwrap_or_else(|_| WINDOWS_1252.decode_without_bom_handling(bytes).0.into_owned())
 }
 
 /// What we read.
 fn ours(request: &Request) -> Read {
     let uri = format!("/?{}", std::str::from_utf8(&request.query).unwrap());
-    let mut built = TestRequest::with_uri(&uri).method(Method::from_bytes(request.method.as_bytes()).unwrap());
+    let mut built =
+        TestRequest::with_uri(&uri).method(Method::from_bytes(request.method.as_bytes()).unwrap());
     if let Some(content_type) = &request.content_type {
         // A parser of HTTP takes the blanks around a value away.
         built = built.insert_header((CONTENT_TYPE, content_type.trim_ascii()));
@@ -98,11 +106,17 @@ impl Php {
     fn start() -> Option<Self> {
         let php = real_program("php")?;
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let settings = ["request_order=GP", "display_errors=0", "log_errors=0"].into_iter().flat_map(|setting| ["-d", setting]);
+        let settings = ["request_order=GP", "display_errors=0", "log_errors=0"]
+            .into_iter()
+            .flat_map(|setting| ["-d", setting]);
         let child = Command::new(php)
             .arg("-n")
             .args(settings)
-            .args(["-S", &address.to_string(), concat!(env!("CARGO_MANIFEST_DIR"), "/tests/senders/fields.php")])
+            .args([
+                "-S",
+                &address.to_string(),
+                concat!(env!("CARGO_MANIFEST_DIR"), "/tests/senders/fields.php"),
+            ])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -121,8 +135,12 @@ impl Php {
         stream.read_to_string(&mut response).unwrap();
         let (head, json) = response.split_once("\r\n\r\n").unwrap();
         assert!(head.starts_with("HTTP/1.1 200 "), "{request:?}: {head}");
-        let fields: Vec<(String, Option<String>)> = serde_json::from_str(json).unwrap_or_else(|e| panic!("{request:?}: {e}"));
-        fields.into_iter().map(|(name, value)| (unhex(&name), value.as_deref().map(unhex))).collect()
+        let fields: Vec<(String, Option<String>)> =
+            serde_json::from_str(json).unwrap_or_else(|e| panic!("{request:?}: {e}"));
+        fields
+            .into_iter()
+            .map(|(name, value)| (unhex(&name), value.as_deref().map(unhex)))
+            .collect()
     }
 }
 
@@ -140,12 +158,16 @@ fn unhex(digits: &str) -> String {
 
 /// The same but for arrays, which are no fields.
 fn same(php: &Php, request: &Request) -> Result<(), String> {
-    let expected: Read = php.reads(request).into_iter().filter(|(_, value)| value.is_some()).collect();
+    let expected: Read =
+        php.reads(request).into_iter().filter(|(_, value)| value.is_some()).collect();
     let found = ours(request);
     if expected == found {
         return Ok(());
     }
-    let shown = String::from_utf8_lossy(&request.bytes()).escape_debug().to_string().replace("\\n", "\\n\n");
+    let shown = String::from_utf8_lossy(&request.bytes())
+        .escape_debug()
+        .to_string()
+        .replace("\\n", "\\n\n");
     Err(format!("{shown}\n\nPHP reads {expected:#?}\nwe read   {found:#?}"))
 }
 
@@ -154,8 +176,8 @@ fn pieces(from: &'static [&'static [u8]], most: usize) -> impl Strategy<Value = 
     prop::collection::vec(select(from), 0..=most).prop_map(|pieces| pieces.concat())
 }
 
-/// Stands for the field's number in a generated name. Each field has its own: no name is a text here and an array there, which is
-/// an intended difference.
+/// Stands for the field's number in a generated name. Each field has its own: no name is a text
+/// here and an array there, which is an intended difference.
 const NUMBER: u8 = b'@';
 
 fn numbered(bytes: &[u8], number: usize) -> Vec<u8> {
@@ -165,8 +187,22 @@ fn numbered(bytes: &[u8], number: usize) -> Vec<u8> {
 
 /// A name that has something before and behind it.
 fn name() -> impl Strategy<Value = Vec<u8>> {
-    let before: &[&[u8]] =
-        &[b"", b"", b"", b" ", b".", b"..", b"_.", b"[", b"..Host-", b"_.Secure-", b"__Host-", b"'", b"%", b"\t"];
+    let before: &[&[u8]] = &[
+        b"",
+        b"",
+        b"",
+        b" ",
+        b".",
+        b"..",
+        b"_.",
+        b"[",
+        b"..Host-",
+        b"_.Secure-",
+        b"__Host-",
+        b"'",
+        b"%",
+        b"\t",
+    ];
     let behind: &[&[u8]] = &[
         b"",
         b"",
@@ -200,7 +236,8 @@ fn name() -> impl Strategy<Value = Vec<u8>> {
         b"-",
         b"#",
     ];
-    (select(before), pieces(behind, 3)).prop_map(|(before, behind)| [before, b"f@", &behind].concat())
+    (select(before), pieces(behind, 3))
+        .prop_map(|(before, behind)| [before, b"f@", &behind].concat())
 }
 
 fn value() -> impl Strategy<Value = Vec<u8>> {
@@ -256,16 +293,39 @@ fn urlencoded() -> impl Strategy<Value = Request> {
         b"application/json",
     ];
     let equals: &[&[u8]] = &[b"=", b"=", b"=", b"==", b"", b"%3D"];
-    let field = (name(), select(equals), value()).prop_map(|(name, equals, value)| [name, equals.to_vec(), value].concat());
-    let odd: &[&[u8]] = &[b"", b"=", b"=x", b"dup=1", b"dup=2", b"dup", b"dup=", b"+=1", b"%00=1", b"list[x]=y", b"list[]=z"];
+    let field = (name(), select(equals), value())
+        .prop_map(|(name, equals, value)| [name, equals.to_vec(), value].concat());
+    let odd: &[&[u8]] = &[
+        b"",
+        b"=",
+        b"=x",
+        b"dup=1",
+        b"dup=2",
+        b"dup",
+        b"dup=",
+        b"+=1",
+        b"%00=1",
+        b"list[x]=y",
+        b"list[]=z",
+    ];
     let field = prop_oneof![4 => field, 1 => select(odd).prop_map(<[u8]>::to_vec)];
     let fields = || prop::collection::vec(field.clone(), 0..6);
     let method = select(&["POST", "POST", "POST", "GET"][..]);
     (method, select(types), fields(), fields()).prop_map(|(method, content_type, query, body)| {
-        let fields: Vec<_> = query.iter().chain(&body).enumerate().map(|(number, field)| numbered(field, number)).collect();
+        let fields: Vec<_> = query
+            .iter()
+            .chain(&body)
+            .enumerate()
+            .map(|(number, field)| numbered(field, number))
+            .collect();
         let (query, body) = fields.split_at(query.len());
-        // A query is printable, and a fragment is none of it. At the end of a body stands no line break.
-        let query = query.join(&b'&').into_iter().filter(|&b| b.is_ascii_graphic() && !b"\"#<>`{}\\".contains(&b)).collect();
+        // A query is printable, and a fragment is none of it. At the end of a body stands no line
+        // break.
+        let query = query
+            .join(&b'&')
+            .into_iter()
+            .filter(|&b| b.is_ascii_graphic() && !b"\"#<>`{}\\".contains(&b))
+            .collect();
         let body = [body, &[b"last=1".to_vec()]].concat().join(&b'&');
         Request { method, query, ..Request::post(content_type, body) }
     })
@@ -305,27 +365,54 @@ fn boundaries() -> impl Strategy<Value = (Vec<u8>, Vec<u8>)> {
         x71,
         x300,
     ];
-    let quoted = select(texts.clone()).prop_map(|text| (format!("\"{}\"", text.replace('"', "")), text.replace('"', "")));
+    let quoted = select(texts.clone())
+        .prop_map(|text| (format!("\"{}\"", text.replace('"', "")), text.replace('"', "")));
     let plain = select(texts).prop_map(|text| (text.to_owned(), text.to_owned()));
-    let quoted_only = select(&["a,b", "a;b", ";", "a b "][..]).prop_map(|text| (format!("\"{text}\""), text.to_owned()));
-    let before: &[&str] = &["; ", "; ", ";", ";;", " ", ", ", ";\t", "; charset=utf-8; ", "; x=\"y;z\"; ", "; x"];
-    let name: &[&str] = &["boundary=", "boundary=", "boundary=", "Boundary=", "BOUNDARY=", "boundary =", "boundary*="];
+    let quoted_only = select(&["a,b", "a;b", ";", "a b "][..])
+        .prop_map(|text| (format!("\"{text}\""), text.to_owned()));
+    let before: &[&str] =
+        &["; ", "; ", ";", ";;", " ", ", ", ";\t", "; charset=utf-8; ", "; x=\"y;z\"; ", "; x"];
+    let name: &[&str] = &[
+        "boundary=",
+        "boundary=",
+        "boundary=",
+        "Boundary=",
+        "BOUNDARY=",
+        "boundary =",
+        "boundary*=",
+    ];
     let behind: &[&str] = &["", "", ";", "; charset=utf-8", ", x", ";boundary=C", ",boundary=C"];
     let value = prop_oneof![4 => plain, 2 => quoted, 1 => quoted_only];
-    (select(before), select(name), value, select(behind)).prop_map(|(before, name, (value, boundary), behind)| {
-        // Blanks at the end of a header are no part of it.
-        let parameters = format!("{before}{name}{value}{behind}").trim_end().to_owned();
-        // A PHP that finds the word in lower case looks no further.
-        let upper_first = name.starts_with('B') && parameters[before.len() + name.len()..].contains("boundary");
-        if upper_first { (b"; boundary=B".to_vec(), b"B".to_vec()) } else { (parameters.into_bytes(), boundary.into_bytes()) }
-    })
+    (select(before), select(name), value, select(behind)).prop_map(
+        |(before, name, (value, boundary), behind)| {
+            // Blanks at the end of a header are no part of it.
+            let parameters = format!("{before}{name}{value}{behind}").trim_end().to_owned();
+            // A PHP that finds the word in lower case looks no further.
+            let upper_first = name.starts_with('B')
+                && parameters[before.len() + name.len()..].contains("boundary");
+            if upper_first {
+                (b"; boundary=B".to_vec(), b"B".to_vec())
+            } else {
+                (parameters.into_bytes(), boundary.into_bytes())
+            }
+        },
+    )
 }
 
 /// The head of a part.
 fn head() -> impl Strategy<Value = Vec<u8>> {
-    let kinds: &[&[u8]] =
-        &[b"form-data", b"form-data", b"Form-Data", b"attachment", b"", b"form-data ; x=\"a;b\"", b" form-data", b"x='a;'"];
-    let between: &[&[u8]] = &[b"; ", b"; ", b";", b";;", b";\t ", b";\r\n\t", b";\n ", b";\r\nx=y;"];
+    let kinds: &[&[u8]] = &[
+        b"form-data",
+        b"form-data",
+        b"Form-Data",
+        b"attachment",
+        b"",
+        b"form-data ; x=\"a;b\"",
+        b" form-data",
+        b"x='a;'",
+    ];
+    let between: &[&[u8]] =
+        &[b"; ", b"; ", b";", b";;", b";\t ", b";\r\n\t", b";\n ", b";\r\nx=y;"];
     let keys: &[&[u8]] = &[b"name=", b"name=", b"NAME=", b"name==", b"name= "];
     let marks: &[&[u8]] = &[b"\"", b"\"", b"'", b""];
     let behind: &[&[u8]] = &[
@@ -360,24 +447,49 @@ fn head() -> impl Strategy<Value = Vec<u8>> {
         b"\x01: y\r\n",
         b"Content-Type: a\r\n b\r\n",
     ];
-    let dispositions: &[&[u8]] =
-        &[b"Content-Disposition: ", b"Content-Disposition: ", b"content-disposition:", b"CONTENT-DISPOSITION:\t "];
+    let dispositions: &[&[u8]] = &[
+        b"Content-Disposition: ",
+        b"Content-Disposition: ",
+        b"content-disposition:",
+        b"CONTENT-DISPOSITION:\t ",
+    ];
     let name = (select(keys), select(marks), name(), select(behind));
     let start = (select(headers), select(dispositions), select(kinds), select(between));
-    (start, name, select(headers)).prop_map(|((first, disposition, kind, between), (key, mark, name, behind), last)| {
-        // A line break in a name would end the header, and a mark that nothing closes take what follows into it.
-        let name: Vec<u8> = name.into_iter().filter(|&b| b != b'\n' && (!mark.is_empty() || !b"\"'".contains(&b))).collect();
-        [first, disposition, kind, between, key, mark, &name, mark, behind, b"\r\n", last].concat()
-    })
+    (start, name, select(headers)).prop_map(
+        |((first, disposition, kind, between), (key, mark, name, behind), last)| {
+            // A line break in a name would end the header, and a mark that nothing closes take what
+            // follows into it.
+            let name: Vec<u8> = name
+                .into_iter()
+                .filter(|&b| b != b'\n' && (!mark.is_empty() || !b"\"'".contains(&b)))
+                .collect();
+            [first, disposition, kind, between, key, mark, &name, mark, behind, b"\r\n", last]
+                .concat()
+        },
+    )
 }
 
 /// A multipart body whose every part has an end.
 fn multipart() -> impl Strategy<Value = Request> {
-    let kinds: &[&[u8]] =
-        &[b"multipart/form-data", b"multipart/form-data", b"Multipart/Form-Data", b"multipart/mixed", b"multipart/form-datax"];
+    let kinds: &[&[u8]] = &[
+        b"multipart/form-data",
+        b"multipart/form-data",
+        b"Multipart/Form-Data",
+        b"multipart/mixed",
+        b"multipart/form-datax",
+    ];
     let part = (head(), value(), prop::bool::weighted(0.1));
     let start: &[&[u8]] = &[b"", b"", b"\r\n", b"text\r\n", b"text\r\n\r\nX: y\n", b"-\n"];
-    let end: &[&[u8]] = &[b"--\r\n", b"--\r\n", b"--", b"", b"\r\n", b"--x\r\n", b"--\r\ntext", b"--\r\ntext\r\n\r\n"];
+    let end: &[&[u8]] = &[
+        b"--\r\n",
+        b"--\r\n",
+        b"--",
+        b"",
+        b"\r\n",
+        b"--x\r\n",
+        b"--\r\ntext",
+        b"--\r\ntext\r\n\r\n",
+    ];
     let form = (boundaries(), prop::collection::vec(part, 0..5), prop::bool::weighted(0.2));
     (select(kinds), form, select(start), select(end), any::<bool>()).prop_map(
         |(kind, ((parameters, boundary), parts, lf), start, end, more)| {
@@ -385,14 +497,17 @@ fn multipart() -> impl Strategy<Value = Request> {
             let mut body = start.to_vec();
             let put = |head: &[u8], value: &[u8], body: &mut Vec<u8>| {
                 // What would be a delimiter is none of a value.
-                let holds =
-                    [b"\n", value].concat().windows(delimiter.len() + 1).any(|text| text[0] == b'\n' && text[1..] == delimiter);
+                let holds = [b"\n", value]
+                    .concat()
+                    .windows(delimiter.len() + 1)
+                    .any(|text| text[0] == b'\n' && text[1..] == delimiter);
                 let value = if holds { b"" } else { value };
                 let break_ = if lf { &b"\n"[..] } else { b"\r\n" };
                 body.extend([&delimiter, break_, head, break_, value, break_].concat());
             };
             for (number, (head, value, no_disposition)) in parts.iter().enumerate() {
-                let head = if *no_disposition { b"X: y\r\n".to_vec() } else { numbered(head, number) };
+                let head =
+                    if *no_disposition { b"X: y\r\n".to_vec() } else { numbered(head, number) };
                 put(&head, value, &mut body);
             }
             body.extend([&delimiter, end].concat());
@@ -443,18 +558,43 @@ fn intended() -> Vec<Intended> {
     vec![
         one("a POST without a type is urlencoded: PHP reads nothing", untyped, &[], &[("a", "1")]),
         one("an empty type is none", Request::post(b"", "a=1"), &[], &[("a", "1")]),
-        one("a tab ends a type as a blank does", Request::post(&[URLENCODED, b"\t;x"].concat(), "a=1"), &[], &[("a", "1")]),
+        one(
+            "a tab ends a type as a blank does",
+            Request::post(&[URLENCODED, b"\t;x"].concat(), "a=1"),
+            &[],
+            &[("a", "1")],
+        ),
         one(
             "blanks behind a header are no part of it, as HTTP says",
             Request::post(b"multipart/form-data; boundary=B  ", format!("{a}--B--")),
             &[],
             &[("a", "1")],
         ),
-        one("one line break at the end is the sender's editor's", Request::form("a=1\r\n"), &[("a", "1\r\n")], &[("a", "1")]),
+        one(
+            "one line break at the end is the sender's editor's",
+            Request::form("a=1\r\n"),
+            &[("a", "1\r\n")],
+            &[("a", "1")],
+        ),
         one("the same, LF", Request::form("a=1\n"), &[("a", "1\n")], &[("a", "1")]),
-        one("one line break, not two", Request::form("a=1\n\n"), &[("a", "1\n\n")], &[("a", "1\n")]),
-        one("an array is ignored and leaves a field of its name", Request::form("a=1&a[x]=2"), &[("a", "[]")], &[("a", "1")]),
-        one("also over a query", Request::form("a[x]=2").with_query("a=1"), &[("a", "[]")], &[("a", "1")]),
+        one(
+            "one line break, not two",
+            Request::form("a=1\n\n"),
+            &[("a", "1\n\n")],
+            &[("a", "1\n")],
+        ),
+        one(
+            "an array is ignored and leaves a field of its name",
+            Request::form("a=1&a[x]=2"),
+            &[("a", "[]")],
+            &[("a", "1")],
+        ),
+        one(
+            "also over a query",
+            Request::form("a[x]=2").with_query("a=1"),
+            &[("a", "[]")],
+            &[("a", "1")],
+        ),
         one(
             "blanks behind a delimiter are padding, as RFC 2046 says: PHP leaves the part out",
             Request::multipart(format!("{}{b}--B--", a.replace("--B", "--B \t"))),
@@ -481,7 +621,10 @@ fn intended() -> Vec<Intended> {
         ),
         one(
             "a value with a line that begins as the delimiter does: PHP cuts it there",
-            Request::multipart(format!("{}{b}--B--", part("form-data; name=a", "1\r\n--Bonn\r\n2"))),
+            Request::multipart(format!(
+                "{}{b}--B--",
+                part("form-data; name=a", "1\r\n--Bonn\r\n2")
+            )),
             &[("a", "1"), ("b", "2")],
             &[],
         ),
@@ -492,7 +635,10 @@ fn intended() -> Vec<Intended> {
 fn every_difference_from_php_is_intended_and_still_there() {
     let Some(php) = Php::start() else { return };
     let read = |fields: &[(&str, &str)]| -> Read {
-        fields.iter().map(|&(name, value)| (name.to_owned(), (value != "[]").then(|| value.to_owned()))).collect()
+        fields
+            .iter()
+            .map(|&(name, value)| (name.to_owned(), (value != "[]").then(|| value.to_owned())))
+            .collect()
     };
     for Intended { why, request, php: theirs, ours: mine } in intended() {
         assert_eq!(php.reads(&request), read(theirs), "PHP: {why}");
@@ -501,13 +647,16 @@ fn every_difference_from_php_is_intended_and_still_there() {
     }
 }
 
-/// PHP stops at 1,000 fields, parts a few more, and brackets 64 deep; we are bounded by the 64 KiB of a body.
+/// PHP stops at 1,000 fields, parts a few more, and brackets 64 deep; we are bounded by the 64 KiB
+/// of a body.
 #[test]
 fn fields_beyond_phps_own_limits_are_read() {
     let Some(php) = Php::start() else { return };
     let names: Vec<String> = (0..1_100).map(|number| format!("f{number}")).collect();
-    let form = Request::form(names.iter().map(|name| format!("{name}=1")).collect::<Vec<_>>().join("&"));
-    let query = Request { body: Vec::new(), ..Request::form("") }.with_query(std::str::from_utf8(&form.body).unwrap());
+    let form =
+        Request::form(names.iter().map(|name| format!("{name}=1")).collect::<Vec<_>>().join("&"));
+    let query = Request { body: Vec::new(), ..Request::form("") }
+        .with_query(std::str::from_utf8(&form.body).unwrap());
     let short = |name: &String| format!("--B\nContent-Disposition:x;name={name}\n\n1\n");
     let parts = Request::multipart(names.iter().map(short).collect::<String>() + "--B--");
     assert!(parts.body.len() <= body::BODY_BYTES_MAX, "{}", parts.body.len());

@@ -1,10 +1,12 @@
-//! Random stories over few members, sites and names, told to the program and to [`crate::model`] at once: the same replies, the same
-//! rows, the same passwords; a postback sent twice changes nothing the second time; and the journal, replayed into an empty
-//! database under other settings, gives the same rows to the last column, with passwords still sealed and with all hashed.
+//! Random stories over few members, sites and names, told to the program and to [`crate::model`] at
+//! once: the same replies, the same rows, the same passwords; a postback sent twice changes nothing
+//! the second time; and the journal, replayed into an empty database under other settings, gives
+//! the same rows to the last column, with passwords still sealed and with all hashed.
 //!
-//! Most stories are told beneath HTTP, for speed; some through the front door, to see that it is the same door.
-//! The stories are the same in every run. `PROPERTY_CASES=5000` tells more of them, `PROPERTY_SEED=7` others. A failure prints
-//! the shortest story that fails, as a transcript; what a failure teaches is kept as a test with a name, not as a seed.
+//! Most stories are told beneath HTTP, for speed; some through the front door, to see that it is
+//! the same door. The stories are the same in every run. `PROPERTY_CASES=5000` tells more of them,
+//! `PROPERTY_SEED=7` others. A failure prints the shortest story that fails, as a transcript; what
+//! a failure teaches is kept as a test with a name, not as a seed.
 
 mod doors;
 pub mod replays;
@@ -42,8 +44,8 @@ fn tell(door: &mut dyn Door, story: &Story, dir: &Path) -> Result<(), String> {
     let (now, keep) = (telling.now, story.keep_cryptpass);
     let compare_replay = |telling: &Telling<'_>, name: &str| -> Result<Place, String> {
         let door = &telling.door;
-        let place =
-            replay(dir, name, door.location(), door.vault(), keep, now).map_err(|why| format!("{}\n*** {why}", telling.said))?;
+        let place = replay(dir, name, door.location(), door.vault(), keep, now)
+            .map_err(|why| format!("{}\n*** {why}", telling.said))?;
         let what = format!("every column, in the first database and after a replay {name}");
         telling.same_lines(&what, &dump(door.location()), &dump(&place.location))?;
         Ok(place)
@@ -51,7 +53,11 @@ fn tell(door: &mut dyn Door, story: &Story, dir: &Path) -> Result<(), String> {
     let copy = compare_replay(&telling, "with a backlog")?;
     copy.harden();
     let opened_there = opened(&copy.location, &copy.rules.vault, now);
-    telling.same_lines("who is opened by what, and that after a replay and its own hashing", &telling.opened(), &opened_there)?;
+    telling.same_lines(
+        "who is opened by what, and that after a replay and its own hashing",
+        &telling.opened(),
+        &opened_there,
+    )?;
     telling.tell(&[Step::Harden])?;
     compare_replay(&telling, "without a backlog")?;
     let sealed = rows(&telling.eyes, "SELECT id FROM journal WHERE sealed IS NOT NULL");
@@ -66,11 +72,19 @@ fn hash_kind(story: &Story) -> HashKind {
 
 fn tell_inside(story: &Story) -> Result<(), String> {
     let dir = fast_dir();
-    let expiry = ExpiryRule { zone: story.zone.0.parse().unwrap(), grace_hours: u32::try_from(story.grace_hours).unwrap() };
-    let rules = Rules { vault: Vault::from_key([7; 32]), keep_cryptpass: story.keep_cryptpass, expiry };
+    let expiry = ExpiryRule {
+        zone: story.zone.0.parse().unwrap(),
+        grace_hours: u32::try_from(story.grace_hours).unwrap(),
+    };
+    let rules =
+        Rules { vault: Vault::from_key([7; 32]), keep_cryptpass: story.keep_cryptpass, expiry };
     let place = Place::new(dir.path(), "userman.db", rules, hash_kind(story));
     with_engine(&place.location, true, |engine| {
-        tell(&mut Inside { engine, place: &place, hashed: Vec::new(), rehashed: Vec::new() }, story, dir.path())
+        tell(
+            &mut Inside { engine, place: &place, hashed: Vec::new(), rehashed: Vec::new() },
+            story,
+            dir.path(),
+        )
     })
     .unwrap()
 }
@@ -95,12 +109,18 @@ fn number_of(variable: &str) -> Option<u32> {
 }
 
 /// Tries many values, the same in every run; a failure is shortened and shown.
-pub fn check<S: Strategy>(strategy: &S, cases: u32, test: impl Fn(&S::Value) -> Result<(), String>) {
+pub fn check<S: Strategy>(
+    strategy: &S,
+    cases: u32,
+    test: impl Fn(&S::Value) -> Result<(), String>,
+) {
     // No file of failures in the tree: what was found is kept as a test with a name.
-    let config = Config { cases, failure_persistence: None, max_shrink_iters: 3_000, ..Config::default() };
+    let config =
+        Config { cases, failure_persistence: None, max_shrink_iters: 3_000, ..Config::default() };
     let mut seed = [0; 32];
     seed[..4].copy_from_slice(&number_of("PROPERTY_SEED").unwrap_or(0).to_le_bytes());
-    let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &seed));
+    let mut runner =
+        TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &seed));
     match runner.run(strategy, |value| test(&value).map_err(TestCaseError::fail)) {
         Ok(()) => {}
         Err(TestError::Fail(reason, _)) => panic!("the shortest story that fails:\n\n{reason}\n"),
@@ -124,11 +144,20 @@ fn the_real_program_exports_its_journal_and_replays_it_to_the_same_rows() {
     let (first, second) = (dir.path().join("first"), dir.path().join("second"));
     let mut service = Program::serve(&first, &["--keep-cryptpass"]);
     for (body, word) in [
-        ("action=ADD&siteid=1&memberid=71&username=bob&password=secret&email=a@example.com&session=0123", "OK"),
+        (
+            "action=ADD&siteid=1&memberid=71&username=bob&password=secret&email=a@example.com&session=0123",
+            "OK",
+        ),
         ("action=ADD&siteid=1&memberid=72&username=BOB&password=secret", "ERROR"),
         ("action=ADD&siteid=1&memberid=72&username=ann&cryptpass=41R19prsa7NLQ&trial=1", "OK"),
-        ("action=CHANGE&siteid=1&memberid=71&username=bob&new_username=rob&new_password=other", "OK"),
-        ("action=MANUALADD&siteid=1&memberid=73&username=bob&password=third&cryptpass=a4sLkn7C9GP12", "OK"),
+        (
+            "action=CHANGE&siteid=1&memberid=71&username=bob&new_username=rob&new_password=other",
+            "OK",
+        ),
+        (
+            "action=MANUALADD&siteid=1&memberid=73&username=bob&password=third&cryptpass=a4sLkn7C9GP12",
+            "OK",
+        ),
         ("action=EXPIRE&siteid=1&memberid=72&expire=9999-12-31", "OK"),
         ("action=EXPIRE&siteid=1&memberid=73&expire=2020-01-01", "OK"),
         ("action=DELETE&siteid=1&memberid=71", "OK"),
@@ -152,14 +181,21 @@ fn the_real_program_exports_its_journal_and_replays_it_to_the_same_rows() {
         assert!(done.status.success(), "{command:?}: {}", String::from_utf8_lossy(&done.stderr));
     }
 
-    let exported = program().args(["journal", "--json", "--data-dir"]).arg(&first).output().unwrap();
+    let exported =
+        program().args(["journal", "--json", "--data-dir"]).arg(&first).output().unwrap();
     assert!(exported.status.success(), "{}", String::from_utf8_lossy(&exported.stderr));
     assert_eq!(exported.stdout.iter().filter(|&&byte| byte == b'\n').count(), 14);
     let file = dir.path().join("journal.jsonl");
     std::fs::write(&file, exported.stdout).unwrap();
     std::fs::create_dir(&second).unwrap();
     std::fs::copy(first.join("seal.key"), second.join("seal.key")).unwrap();
-    let replayed = program().args(["replay", "--journal"]).arg(&file).arg("--data-dir").arg(&second).output().unwrap();
+    let replayed = program()
+        .args(["replay", "--journal"])
+        .arg(&file)
+        .arg("--data-dir")
+        .arg(&second)
+        .output()
+        .unwrap();
     assert!(replayed.status.success(), "{}", String::from_utf8_lossy(&replayed.stderr));
     assert_eq!(String::from_utf8_lossy(&replayed.stdout), "12 OK, 0 NOTOK, 2 ERROR\n");
 
@@ -171,7 +207,8 @@ fn the_real_program_exports_its_journal_and_replays_it_to_the_same_rows() {
 fn a_journal_of_strange_bodies_replays_to_the_same_rows() {
     let app = App::start_in(fast_dir(), &["--keep-cryptpass"]);
     for body in [
-        // Windows-1252; a doubled key whose last value is empty, or not; names as PHP writes them; arrays; nothing.
+        // Windows-1252; a doubled key whose last value is empty, or not; names as PHP writes them;
+        // arrays; nothing.
         "action=ADD&siteid=1&memberid=71&username=zo%E9&password=p%E9&email=z%40example.com&biller=a%26b%3Dc%25",
         "action=ADD&siteid=1&memberid=72&username=bob&password=one&password=&cryptpass=41R19prsa7NLQ&session=a&session=",
         "action=ADD&siteid=1&memberid=73&username=ghost&username=ann&password=&password=***&session=***&memberidx=***",
@@ -192,12 +229,18 @@ fn a_journal_of_strange_bodies_replays_to_the_same_rows() {
     let copies = fast_dir();
     let vault = Vault::load(&app.dir.path().join("data/seal.key")).unwrap();
     let rows_now = dump(&app.config.location);
-    let members = app.rows("SELECT memberid, username, email, expire_at FROM member_auth ORDER BY memberid");
-    assert_eq!(members, ["71|zoé|z@example.com|1900000000", "72|b ob|é@example.com|", "73|ann|n@example.com|"]);
+    let members =
+        app.rows("SELECT memberid, username, email, expire_at FROM member_auth ORDER BY memberid");
+    assert_eq!(
+        members,
+        ["71|zoé|z@example.com|1900000000", "72|b ob|é@example.com|", "73|ann|n@example.com|"]
+    );
     assert!(app.opens(1, 71, "pé") && app.opens(1, 72, "testtest") && app.opens(1, 73, "a b"));
-    let sealed = replay(copies.path(), "sealed.db", &app.config.location, &vault, true, NOON).unwrap();
+    let sealed =
+        replay(copies.path(), "sealed.db", &app.config.location, &vault, true, NOON).unwrap();
     assert_eq!(dump(&sealed.location), rows_now);
     app.harden();
-    let hashed = replay(copies.path(), "hashed.db", &app.config.location, &vault, true, NOON).unwrap();
+    let hashed =
+        replay(copies.path(), "hashed.db", &app.config.location, &vault, true, NOON).unwrap();
     assert_eq!(dump(&hashed.location), dump(&app.config.location));
 }

@@ -1,5 +1,5 @@
-//! Settings that change: hashes of another kind become of the configured one when a postback or a login brings the password, and
-//! nobody is logged out by it.
+//! Settings that change: hashes of another kind become of the configured one when a postback or a
+//! login brings the password, and nobody is logged out by it.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -25,7 +25,8 @@ fn with_bob(flags: &[&str]) -> TempDir {
 /// The beginning of what the row of member 71 has, wherever it is.
 fn form(app: &App) -> String {
     let columns = "substr(coalesce(password, cryptpass_wrapped, 'sealed'), 1, 10)";
-    let both = format!("SELECT {columns} FROM member_auth UNION ALL SELECT {columns} FROM former_member");
+    let both =
+        format!("SELECT {columns} FROM member_auth UNION ALL SELECT {columns} FROM former_member");
     app.rows(&both).remove(0)
 }
 
@@ -62,7 +63,8 @@ fn log_in(app: &App) -> String {
 fn replays_to_the_same_rows(app: &App) {
     let copies = fast_dir();
     let vault = Vault::load(&app.dir.path().join("data/seal.key")).unwrap();
-    let there = replay(copies.path(), "copy.db", &app.config.location, &vault, false, NOON).unwrap();
+    let there =
+        replay(copies.path(), "copy.db", &app.config.location, &vault, false, NOON).unwrap();
     assert_eq!(dump(&there.location), dump(&app.config.location));
 }
 
@@ -79,7 +81,11 @@ fn a_postback_with_the_same_password_brings_its_hash_to_the_configured_kind_and_
             app.harden();
             assert!(form(&app).starts_with(begins), "{action}: {}", form(&app));
             assert_eq!((visit(&app, "secret"), visit(&app, "Secret")), (200, 401), "{action}");
-            assert_eq!(ask(&app, &format!("Cookie: {cookie}")).status, 200, "{action}: the login of before");
+            assert_eq!(
+                ask(&app, &format!("Cookie: {cookie}")).status,
+                200,
+                "{action}: the login of before"
+            );
             assert_eq!(login_version(&app), "1", "{action}");
             replays_to_the_same_rows(&app);
         }
@@ -97,7 +103,11 @@ fn a_login_only_queues_its_password_and_the_worker_replaces_row_and_journal_at_o
     app.harden();
     assert!(is_bcrypt(&app));
     let row = app.rows("SELECT password FROM member_auth").remove(0);
-    assert_eq!(app.rows("SELECT password FROM journal"), [&row[..], ""], "the record that brought it has the new hash too");
+    assert_eq!(
+        app.rows("SELECT password FROM journal"),
+        [&row[..], ""],
+        "the record that brought it has the new hash too"
+    );
     assert_eq!((visit(&app, "secret"), visit(&app, "Secret")), (200, 401));
     assert_eq!(ask(&app, &format!("Cookie: {cookie}")).status, 200);
     assert_eq!(login_version(&app), "1");
@@ -134,7 +144,11 @@ fn a_login_whose_row_has_changed_meanwhile_replaces_nothing() {
         app.harden();
         assert_eq!((visit(&app, opens), visit(&app, "secret")), (200, 401), "{postback}");
         let old = app.rows("SELECT substr(password, 1, 10) FROM journal WHERE action = 'ADD'");
-        assert_eq!(old, ["$argon2id$"], "{postback}: the record of the old password keeps its hash");
+        assert_eq!(
+            old,
+            ["$argon2id$"],
+            "{postback}: the record of the old password keeps its hash"
+        );
         replays_to_the_same_rows(&app);
     }
 }
@@ -179,7 +193,11 @@ fn a_wrapped_cryptpass_and_a_password_that_bcrypt_cannot_hold_stay_as_they_are()
     app.post("action=ADD&siteid=1&memberid=71&username=bob&cryptpass=41R19prsa7NLQ");
     app.harden();
     let app = App::start_in(app.stop(), BCRYPT);
-    assert_eq!((visit(&app, "testtest"), visit(&app, "testtest and more")), (200, 200), "of a DES crypt 8 bytes count");
+    assert_eq!(
+        (visit(&app, "testtest"), visit(&app, "testtest and more")),
+        (200, 200),
+        "of a DES crypt 8 bytes count"
+    );
     app.harden();
     assert_eq!(form(&app), "41 $argon2");
 
@@ -196,14 +214,17 @@ fn a_wrapped_cryptpass_and_a_password_that_bcrypt_cannot_hold_stay_as_they_are()
     }
 }
 
-/// Regression: the hash that release 0.1 made of a long password was bcrypt of its first 72 bytes. It opens nothing any more; when NATS
-/// says the password again, that is no other one, which would end logins.
+/// Regression: the hash that release 0.1 made of a long password was bcrypt of its first 72 bytes.
+/// It opens nothing any more; when NATS says the password again, that is no other one, which would
+/// end logins.
 #[test]
 fn a_long_password_that_an_earlier_release_gave_bcrypt_comes_again_without_ending_logins() {
     let (long, other) = ("x".repeat(100), "x".repeat(71) + "y" + &"x".repeat(28));
     for (password, version) in [(&long, "1"), (&other, "2")] {
         let dir = with_bob(BCRYPT);
-        let old = bcrypt::hash_with_salt(&long, 4, [7; 16]).unwrap().format_for_version(bcrypt::Version::TwoY);
+        let old = bcrypt::hash_with_salt(&long, 4, [7; 16])
+            .unwrap()
+            .format_for_version(bcrypt::Version::TwoY);
         let conn = rusqlite::Connection::open(dir.path().join("data/userman.db")).unwrap();
         conn.execute("UPDATE member_auth SET password = ?1", [&old]).unwrap();
         conn.execute("UPDATE journal SET password = ?1", [&old]).unwrap();
@@ -211,7 +232,10 @@ fn a_long_password_that_an_earlier_release_gave_bcrypt_comes_again_without_endin
         let app = App::start_in(dir, BCRYPT);
         app.post(&BOB.replace("secret", password));
         app.harden();
-        assert_eq!((form(&app), login_version(&app)), ("$argon2id$".to_owned(), version.to_owned()));
+        assert_eq!(
+            (form(&app), login_version(&app)),
+            ("$argon2id$".to_owned(), version.to_owned())
+        );
         assert_eq!(visit(&app, password), 200);
         replays_to_the_same_rows(&app);
     }
@@ -220,7 +244,8 @@ fn a_long_password_that_an_earlier_release_gave_bcrypt_comes_again_without_endin
 #[test]
 fn turned_on_late_keep_cryptpass_fills_its_column_at_the_next_postback_whatever_else_is_equal() {
     let (one, two) = ("41R19prsa7NLQ", "7dTx9F2gGoM5w");
-    let credentials = |prefix: &str, crypt: &str| format!("&{prefix}password=secret&{prefix}cryptpass={crypt}");
+    let credentials =
+        |prefix: &str, crypt: &str| format!("&{prefix}password=secret&{prefix}cryptpass={crypt}");
     for (action, prefix) in [("ADD", ""), ("MANUALADD", ""), ("ACTIVATE", ""), ("CHANGE", "new_")] {
         for sealed in [false, true] {
             let app = App::start_in(fast_dir(), &[]);
@@ -232,8 +257,14 @@ fn turned_on_late_keep_cryptpass_fills_its_column_at_the_next_postback_whatever_
             let column = || app.rows("SELECT cryptpass FROM member_auth").remove(0);
             assert_eq!(column(), "");
             for crypt in [one, two] {
-                let reply = app.post(&format!("action={action}&siteid=1&memberid=71&username=bob{}", credentials(prefix, crypt)));
-                assert!(reply.starts_with("OK|") && !reply.contains("was so already"), "{action}, sealed {sealed}: {reply}");
+                let reply = app.post(&format!(
+                    "action={action}&siteid=1&memberid=71&username=bob{}",
+                    credentials(prefix, crypt)
+                ));
+                assert!(
+                    reply.starts_with("OK|") && !reply.contains("was so already"),
+                    "{action}, sealed {sealed}: {reply}"
+                );
                 assert_eq!(column(), crypt, "{action}, sealed {sealed}");
             }
             app.harden();
@@ -243,7 +274,8 @@ fn turned_on_late_keep_cryptpass_fills_its_column_at_the_next_postback_whatever_
     }
     // Back by a TRIALTOFULL; for one who is there it brings no credential.
     let app = App::start_in(with_bob(&[]), &["--keep-cryptpass"]);
-    let to_full = format!("action=TRIALTOFULL&siteid=1&memberid=71&username=bob{}", credentials("", one));
+    let to_full =
+        format!("action=TRIALTOFULL&siteid=1&memberid=71&username=bob{}", credentials("", one));
     app.post(&to_full);
     assert_eq!(app.rows("SELECT cryptpass FROM member_auth"), [""]);
     app.post("action=DELETE&siteid=1&memberid=71");
@@ -251,7 +283,8 @@ fn turned_on_late_keep_cryptpass_fills_its_column_at_the_next_postback_whatever_
     assert_eq!(app.rows("SELECT cryptpass FROM member_auth"), [one]);
 }
 
-/// Nobody is missed without a word: the start and `check-config` count whom an Apache keeps out, and say what ends that.
+/// Nobody is missed without a word: the start and `check-config` count whom an Apache keeps out,
+/// and say what ends that.
 #[test]
 fn the_start_and_check_config_count_whom_an_apache_keeps_out_for_the_settings() {
     let app = App::start_in(fast_dir(), &[]);
@@ -278,15 +311,24 @@ fn the_start_and_check_config_count_whom_an_apache_keeps_out_for_the_settings() 
         let said = run_on(&data, &[&["check-config"], flags].concat()).printed();
         let (_, end) = said.split_once("log               info, text\n").unwrap();
         let lines: String = sentences.iter().map(|sentence| format!("{sentence}\n")).collect();
-        let last = if sentences.is_empty() { "nothing is wrong with it\n" } else { "nothing else is wrong with it\n" };
+        let last = if sentences.is_empty() {
+            "nothing is wrong with it\n"
+        } else {
+            "nothing else is wrong with it\n"
+        };
         assert_eq!(end, format!("{lines}{last}"), "{flags:?}");
 
         let mut service = Program::run(program(), &data, flags).unwrap();
-        let logged = || service.stderr().lines().filter(|line| line.contains("members with")).count();
+        let logged =
+            || service.stderr().lines().filter(|line| line.contains("members with")).count();
         eventually("the start says so", || logged() == sentences.len());
         assert!(service.terminate().success());
         for sentence in sentences {
-            assert!(service.stderr().contains(&format!(" WARN  {sentence}\n")), "{}", service.stderr());
+            assert!(
+                service.stderr().contains(&format!(" WARN  {sentence}\n")),
+                "{}",
+                service.stderr()
+            );
         }
     }
 }
@@ -315,7 +357,9 @@ fn members_are_counted_over_many_pages_and_a_bcrypt_hash_under_argon2id_is_no_wa
 fn after_a_switch_a_sample_of_the_rows_has_the_former_kind_and_the_new_one() {
     let add = |app: &App, members: std::ops::Range<u32>| {
         for member in members {
-            app.post(&format!("action=ADD&siteid=1&memberid={member}&username=name{member}&password=secret"));
+            app.post(&format!(
+                "action=ADD&siteid=1&memberid={member}&username=name{member}&password=secret"
+            ));
         }
         app.harden();
     };

@@ -1,5 +1,6 @@
-//! No secret is ever readable: whatever is sent, and however badly, neither the files of the data directory nor the log at its most
-//! verbose, neither a reply nor the output of a command shows it, in clear or in any encoding.
+//! No secret is ever readable: whatever is sent, and however badly, neither the files of the data
+//! directory nor the log at its most verbose, neither a reply nor the output of a command shows it,
+//! in clear or in any encoding.
 
 mod memory;
 mod search;
@@ -20,13 +21,25 @@ use crate::support::{PATIENCE, eventually, program, rows};
 use search::Search;
 
 /// Names of the contract whose values are secrets.
-const SECRETS: [&str; 9] =
-    ["password", "new_password", "cryptpass", "new_cryptpass", "session", "token_hash", "new_token", "gateway_token", "bin_hash"];
+const SECRETS: [&str; 9] = [
+    "password",
+    "new_password",
+    "cryptpass",
+    "new_cryptpass",
+    "session",
+    "token_hash",
+    "new_token",
+    "gateway_token",
+    "bin_hash",
+];
 /// Details of the person in the record: they stand as `***` too, and have no column.
-const PERSONAL: [&str; 8] = ["firstname", "lastname", "address1", "address2", "zip", "city", "country", "state"];
-/// Sent in clear and meant to be seen: where this is not found, the search does not look where it should.
+const PERSONAL: [&str; 8] =
+    ["firstname", "lastname", "address1", "address2", "zip", "city", "country", "state"];
+/// Sent in clear and meant to be seen: where this is not found, the search does not look where it
+/// should.
 const SEEN: &str = "seen8username";
-/// Passwords that are sent at once before the kill; all of them cannot be hashed before the last reply is read.
+/// Passwords that are sent at once before the kill; all of them cannot be hashed before the last
+/// reply is read.
 const BACKLOG: u32 = 24;
 const FORM: &str = "Content-Type: application/x-www-form-urlencoded\r\n";
 
@@ -40,10 +53,15 @@ struct Sent {
 impl Sent {
     /// As many characters as asked for, never the same twice and the same in every run.
     fn fresh(&mut self, chars: usize) -> String {
-        const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+        const ALPHABET: &[u8; 62] =
+            b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
         self.count += 1;
-        let blocks = (0u32..).flat_map(|block| Sha256::digest(format!("secret {} {block}", self.count)));
-        blocks.take(chars).map(|byte| char::from(ALPHABET[usize::from(byte) % ALPHABET.len()])).collect()
+        let blocks =
+            (0u32..).flat_map(|block| Sha256::digest(format!("secret {} {block}", self.count)));
+        blocks
+            .take(chars)
+            .map(|byte| char::from(ALPHABET[usize::from(byte) % ALPHABET.len()]))
+            .collect()
     }
 
     /// Letters and digits.
@@ -99,8 +117,9 @@ fn form(pairs: &[(&str, String)]) -> String {
 
 /// A multipart form with the boundary `B`.
 fn multipart(pairs: &[(&str, String)]) -> String {
-    let part =
-        |(name, value): &(&str, String)| format!("--B\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+    let part = |(name, value): &(&str, String)| {
+        format!("--B\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+    };
     pairs.iter().map(part).collect::<String>() + "--B--\r\n"
 }
 
@@ -121,7 +140,13 @@ impl Caller {
         String::from_utf8_lossy(&answer).into_owned()
     }
 
-    fn request(&mut self, method: &str, query: &str, headers: &str, body: impl AsRef<[u8]>) -> String {
+    fn request(
+        &mut self,
+        method: &str,
+        query: &str,
+        headers: &str,
+        body: impl AsRef<[u8]>,
+    ) -> String {
         let path = format!("/postback/{}{query}", self.token);
         self.exchange(&request(method, &path, headers, body.as_ref()))
     }
@@ -134,11 +159,18 @@ impl Caller {
     fn newcomer(&mut self, action: &str) -> Vec<(&'static str, String)> {
         self.members += 1;
         let (member, name) = (self.members.to_string(), format!("{SEEN}{}", self.members));
-        vec![("action", action.to_owned()), ("siteid", "1".into()), ("memberid", member), ("username", name)]
+        vec![
+            ("action", action.to_owned()),
+            ("siteid", "1".into()),
+            ("memberid", member),
+            ("username", name),
+        ]
     }
 
     fn all_actions(&mut self) {
-        for action in ["ADD", "MANUALADD", "ACTIVATE", "TRIALTOFULL", "CHANGE", "DELETE", "EXPIRE", "CHECK"] {
+        for action in
+            ["ADD", "MANUALADD", "ACTIVATE", "TRIALTOFULL", "CHANGE", "DELETE", "EXPIRE", "CHECK"]
+        {
             let mut add = self.newcomer("ADD");
             add.extend(self.sent.record());
             assert_ok(&self.post(form(&add)));
@@ -148,7 +180,12 @@ impl Caller {
             again.extend(self.sent.record());
             again.push(("expire", "2099-01-01".into()));
             assert_ok(&self.post(form(&again)));
-            assert_ok(&self.request("POST", "", "Content-Type: multipart/form-data; boundary=B\r\n", multipart(&again)));
+            assert_ok(&self.request(
+                "POST",
+                "",
+                "Content-Type: multipart/form-data; boundary=B\r\n",
+                multipart(&again),
+            ));
             assert_ok(&self.request("GET", &format!("?{}", form(&again)), "", ""));
         }
     }
@@ -159,16 +196,21 @@ impl Caller {
             add.push((name, self.sent.of(name)));
             assert_ok(&self.post(form(&add)));
         }
-        let md5 = format!("$1$saltsalt${}.", self.sent.plain("digest of MD5 crypt").repeat(2).split_at(21).0);
+        let md5 = format!(
+            "$1$saltsalt${}.",
+            self.sent.plain("digest of MD5 crypt").repeat(2).split_at(21).0
+        );
         let mut add = self.newcomer("ADD");
         add.push(("cryptpass", md5));
         assert_ok(&self.post(form(&add)));
-        let western: Vec<u8> = self.sent.plain("password in Windows-1252").bytes().chain(*b"%E9%80").collect();
+        let western: Vec<u8> =
+            self.sent.plain("password in Windows-1252").bytes().chain(*b"%E9%80").collect();
         let add = self.newcomer("ADD");
         assert_ok(&self.post([format!("{}&password=", form(&add)).as_bytes(), &western].concat()));
     }
 
-    /// Names that are on no list: in the spelling of arrays, of other letters, and of parameters that nobody documented.
+    /// Names that are on no list: in the spelling of arrays, of other letters, and of parameters
+    /// that nobody documented.
     fn unlisted_names(&mut self) {
         for secret in SECRETS {
             let dotted = secret.replace('_', ".");
@@ -198,7 +240,12 @@ impl Caller {
             assert_ok(&self.request("GET", &format!("?{}", form(&pairs)), "", ""));
             // No header may hold a NUL.
             pairs.retain(|(name, _)| !name.contains('\0'));
-            assert_ok(&self.request("POST", "", "Content-Type: multipart/form-data; boundary=B\r\n", multipart(&pairs)));
+            assert_ok(&self.request(
+                "POST",
+                "",
+                "Content-Type: multipart/form-data; boundary=B\r\n",
+                multipart(&pairs),
+            ));
         }
         let names: Vec<String> = (0..3).map(|_| self.sent.plain("name of a field")).collect();
         let add = form(&self.newcomer("DELETE"));
@@ -207,26 +254,47 @@ impl Caller {
 
     /// A sender who forgets to escape, or uses other separators.
     fn badly_encoded(&mut self) {
-        let (one, two) = (self.sent.plain("password up to its &"), self.sent.plain("password from its & on"));
+        let (one, two) =
+            (self.sent.plain("password up to its &"), self.sent.plain("password from its & on"));
         let add = form(&self.newcomer("ADD"));
         assert_ok(&self.post(format!("{add}&password={one}&{two}&trial=0")));
         assert_ok(&self.post(format!("{add}&password={one}&{two}=x&{two}[&=%zz{two}&trial=0")));
 
-        for separator in ["\n", "\r\n", "", ";", "&amp;", "%26", "%2526", "; ", "%0A", "\n\n", "|", " "] {
+        for separator in
+            ["\n", "\r\n", "", ";", "&amp;", "%26", "%2526", "; ", "%0A", "\n\n", "|", " "]
+        {
             for first in ["action", "memberid", "username", "siteid", "status"] {
                 let mut pairs = vec![(first, "1".to_owned())];
                 pairs.extend(self.sent.record());
                 pairs.extend(self.newcomer("ADD"));
                 let equals = if separator == "%2526" { "%253D" } else { "=" };
                 let plain = |(name, value): &(&str, String)| {
-                    format!("{name}{equals}{}", value.replace(|c: char| !c.is_ascii_alphanumeric(), "."))
+                    format!(
+                        "{name}{equals}{}",
+                        value.replace(|c: char| !c.is_ascii_alphanumeric(), ".")
+                    )
                 };
-                let joined = pairs.iter().map(plain).collect::<Vec<_>>().join(separator).replacen(equals, "=", 1);
+                let joined = pairs
+                    .iter()
+                    .map(plain)
+                    .collect::<Vec<_>>()
+                    .join(separator)
+                    .replacen(equals, "=", 1);
                 self.post(&joined);
                 self.request("POST", "", "", &joined);
-                self.request("POST", &format!("?action=CHECK&siteid=1&username={SEEN}"), "", &joined);
+                self.request(
+                    "POST",
+                    &format!("?action=CHECK&siteid=1&username={SEEN}"),
+                    "",
+                    &joined,
+                );
                 self.request("POST", "?action=DELETE&siteid=1&memberid=99", "", &joined);
-                self.request("GET", &format!("?{}", joined.replace(['\r', '\n', ' '], "%0A")), "", "");
+                self.request(
+                    "GET",
+                    &format!("?{}", joined.replace(['\r', '\n', ' '], "%0A")),
+                    "",
+                    "",
+                );
             }
         }
     }
@@ -234,15 +302,27 @@ impl Caller {
     fn no_form(&mut self) {
         let mut pairs = self.newcomer("ADD");
         pairs.extend(self.sent.record());
-        let object: serde_json::Map<_, _> = pairs.iter().map(|(name, value)| ((*name).into(), value.as_str().into())).collect();
+        let object: serde_json::Map<_, _> =
+            pairs.iter().map(|(name, value)| ((*name).into(), value.as_str().into())).collect();
         let json = serde_json::Value::Object(object).to_string();
-        let xml: String = pairs.iter().map(|(name, value)| format!("<{name}>{value}</{name}>")).collect();
+        let xml: String =
+            pairs.iter().map(|(name, value)| format!("<{name}>{value}</{name}>")).collect();
         for body in [json, xml, form(&pairs), multipart(&pairs)] {
-            for kind in
-                ["application/json", "text/plain", "text/xml; charset=utf-8", "", "application/x-www-form-urlencoded", "?"]
-            {
+            for kind in [
+                "application/json",
+                "text/plain",
+                "text/xml; charset=utf-8",
+                "",
+                "application/x-www-form-urlencoded",
+                "?",
+            ] {
                 self.request("POST", "", &format!("Content-Type: {kind}\r\n"), &body);
-                self.request("POST", "?action=DELETE&siteid=1&memberid=99", &format!("Content-Type: {kind}\r\n"), &body);
+                self.request(
+                    "POST",
+                    "?action=DELETE&siteid=1&memberid=99",
+                    &format!("Content-Type: {kind}\r\n"),
+                    &body,
+                );
             }
         }
     }
@@ -256,16 +336,33 @@ impl Caller {
             "--B\r\nContent-Disposition: form-data; name=\"{named}\"; filename=\"{named}\"\r\n\r\n{named}\r\n--B\r\nX-{named}: \r\n\r\n{named}\r\n--B--"
         );
         let cut = &whole[..whole.len() - 9];
-        for body in [cut, &whole.replace("--B", "--C"), &whole.replace("\r\n\r\n", "\r\n"), &whole.replace('\r', ""), &file] {
-            for kind in ["multipart/form-data; boundary=B", "multipart/form-data", "multipart/mixed; boundary=B"] {
+        for body in [
+            cut,
+            &whole.replace("--B", "--C"),
+            &whole.replace("\r\n\r\n", "\r\n"),
+            &whole.replace('\r', ""),
+            &file,
+        ] {
+            for kind in [
+                "multipart/form-data; boundary=B",
+                "multipart/form-data",
+                "multipart/mixed; boundary=B",
+            ] {
                 self.request("POST", "", &format!("Content-Type: {kind}\r\n"), body);
             }
         }
     }
 
     fn unreadable_values(&mut self) {
-        let long = |sent: &mut Sent, times: usize| sent.plain("a value that is too long").repeat(times);
-        for (name, times) in [("password", 60), ("cryptpass", 1), ("cryptpass", 60), ("session", 60), ("new_password", 1_000)] {
+        let long =
+            |sent: &mut Sent, times: usize| sent.plain("a value that is too long").repeat(times);
+        for (name, times) in [
+            ("password", 60),
+            ("cryptpass", 1),
+            ("cryptpass", 60),
+            ("session", 60),
+            ("new_password", 1_000),
+        ] {
             for action in ["ADD", "CHANGE", "ACTIVATE"] {
                 let mut pairs = self.newcomer(action);
                 pairs.push((name, long(&mut self.sent, times)));
@@ -324,7 +421,14 @@ impl Caller {
             self.sent.plain("User-Agent"),
             self.sent.plain("Referer")
         );
-        for path in [path.as_str(), "/postback", "/postback/", &format!("/{wrong}"), &format!("{path}/{wrong}"), "/"] {
+        for path in [
+            path.as_str(),
+            "/postback",
+            "/postback/",
+            &format!("/{wrong}"),
+            &format!("{path}/{wrong}"),
+            "/",
+        ] {
             for method in ["POST", "GET", "PUT", "HEAD", "OPTIONS"] {
                 self.exchange(&request(method, path, &headers, body.as_bytes()));
                 self.exchange(&request(method, &format!("{path}?{body}"), &headers, b""));
@@ -337,31 +441,60 @@ impl Caller {
         assert_ok(&self.request("POST", "", &headers, &body));
     }
 
-    /// Visitors of the members area: right and wrong passwords by both ways, cookies true and forged, mistakes of all kinds.
+    /// Visitors of the members area: right and wrong passwords by both ways, cookies true and
+    /// forged, mistakes of all kinds.
     fn visitors(&mut self) {
         let mut add = self.newcomer("ADD");
         let (name, password) = (add[3].1.clone(), self.sent.plain("a member's password"));
         add.push(("password", password.clone()));
         assert_ok(&self.post(form(&add)));
         let wrong = self.sent.odd("a wrong password");
-        for (user, secret) in [(&name, &password), (&name, &wrong), (&self.sent.plain("a password typed as a name"), &wrong)] {
+        for (user, secret) in [
+            (&name, &password),
+            (&name, &wrong),
+            (&self.sent.plain("a password typed as a name"), &wrong),
+        ] {
             let basic = STANDARD.encode(format!("{user}:{secret}"));
             self.sent.search.add("Basic credentials", basic.as_bytes());
-            for query in ["site=1", "site=1&ask=page", "site=1&trial=no", "site=0", &format!("site=1&x={basic}")[..]] {
-                self.exchange(&request("GET", &format!("/auth?{query}"), &format!("Authorization: Basic {basic}\r\n"), b""));
+            for query in [
+                "site=1",
+                "site=1&ask=page",
+                "site=1&trial=no",
+                "site=0",
+                &format!("site=1&x={basic}")[..],
+            ] {
+                self.exchange(&request(
+                    "GET",
+                    &format!("/auth?{query}"),
+                    &format!("Authorization: Basic {basic}\r\n"),
+                    b"",
+                ));
             }
-            let body = form(&[("username", user.clone()), ("password", secret.clone()), ("back", "/x".into())]);
-            for origin in ["Sec-Fetch-Site: same-origin\r\n", "Origin: http://elsewhere.example\r\n"] {
+            let body = form(&[
+                ("username", user.clone()),
+                ("password", secret.clone()),
+                ("back", "/x".into()),
+            ]);
+            for origin in
+                ["Sec-Fetch-Site: same-origin\r\n", "Origin: http://elsewhere.example\r\n"]
+            {
                 // A login answers with the cookie, which is its work: that answer is not kept.
-                let answer =
-                    exchange(self.address, &request("POST", "/login?site=1", &format!("{FORM}{origin}"), body.as_bytes()));
+                let answer = exchange(
+                    self.address,
+                    &request("POST", "/login?site=1", &format!("{FORM}{origin}"), body.as_bytes()),
+                );
                 let answer = String::from_utf8_lossy(&answer).into_owned();
-                match answer.split_once("__Host-userman=").and_then(|(_, rest)| rest.split_once(';')) {
+                match answer
+                    .split_once("__Host-userman=")
+                    .and_then(|(_, rest)| rest.split_once(';'))
+                {
                     Some((cookie, _)) => self.sent.search.add("a login cookie", cookie.as_bytes()),
                     None => self.answers.extend_from_slice(answer.as_bytes()),
                 }
-                let cookie =
-                    answer.split_once("__Host-userman=").and_then(|(_, rest)| Some(rest.split_once(';')?.0)).unwrap_or("forged");
+                let cookie = answer
+                    .split_once("__Host-userman=")
+                    .and_then(|(_, rest)| Some(rest.split_once(';')?.0))
+                    .unwrap_or("forged");
                 let cookie = format!("Cookie: __Host-userman={cookie}\r\n");
                 self.exchange(&request("GET", "/auth?site=1", &cookie, b""));
                 self.exchange(&request(
@@ -376,7 +509,12 @@ impl Caller {
         for (number, user) in (0..12).flat_map(|number| [(number, &name), (number, &mistyped)]) {
             let guess = self.sent.plain(&format!("guess {number} at {}", user == &name));
             let basic = STANDARD.encode(format!("{user}:{guess}"));
-            self.exchange(&request("GET", "/auth?site=1", &format!("Authorization: Basic {basic}\r\n"), b""));
+            self.exchange(&request(
+                "GET",
+                "/auth?site=1",
+                &format!("Authorization: Basic {basic}\r\n"),
+                b"",
+            ));
         }
     }
 
@@ -393,17 +531,29 @@ impl Caller {
             format!("{body}\r\n\r\n"),
             format!("{head} HTTP/1.1\r\n{body}\r\n\r\n"),
             format!("{head} HTTP/1.1\r\nHost: x\r\nContent-Length: {body}\r\n\r\n{body}"),
-            format!("{head} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n{body}\r\n\r\n"),
-            format!("{head} HTTP/1.1\r\nHost: x\r\n{FORM}Content-Length: 100000\r\nConnection: close\r\n\r\n{body}"),
-            format!("{head} HTTP/1.1\r\nHost: x\r\n{FORM}Content-Length: {}\r\nConnection: close\r\n\r\n{long}", long.len()),
-            format!("{head}?{long} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"),
-            format!("GET /postback/{token}?{long} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"),
+            format!(
+                "{head} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n{body}\r\n\r\n"
+            ),
+            format!(
+                "{head} HTTP/1.1\r\nHost: x\r\n{FORM}Content-Length: 100000\r\nConnection: close\r\n\r\n{body}"
+            ),
+            format!(
+                "{head} HTTP/1.1\r\nHost: x\r\n{FORM}Content-Length: {}\r\nConnection: close\r\n\r\n{long}",
+                long.len()
+            ),
+            format!(
+                "{head}?{long} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+            ),
+            format!(
+                "GET /postback/{token}?{long} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+            ),
         ] {
             self.exchange(request.as_bytes());
         }
         let chunks = format!("{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
-        let chunked =
-            format!("{head} HTTP/1.1\r\nHost: x\r\n{FORM}Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n{chunks}");
+        let chunked = format!(
+            "{head} HTTP/1.1\r\nHost: x\r\n{FORM}Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n{chunks}"
+        );
         assert_ok(&self.exchange(chunked.as_bytes()));
         let old = format!("{head} HTTP/1.0\r\n{FORM}Content-Length: {}\r\n\r\n{body}", body.len());
         assert_ok(&self.exchange(old.as_bytes()));
@@ -423,7 +573,9 @@ impl Caller {
         std::thread::scope(|scope| {
             for body in &bodies {
                 let request = request("POST", &path, FORM, body.as_bytes());
-                scope.spawn(move || assert_ok(&String::from_utf8_lossy(&exchange(address, &request))));
+                scope.spawn(move || {
+                    assert_ok(&String::from_utf8_lossy(&exchange(address, &request)))
+                });
             }
         });
     }
@@ -431,12 +583,14 @@ impl Caller {
 
 fn request(method: &str, path: &str, headers: &str, body: &[u8]) -> Vec<u8> {
     let length = body.len();
-    let head =
-        format!("{method} {path} HTTP/1.1\r\nHost: test\r\n{headers}Connection: close\r\nContent-Length: {length}\r\n\r\n");
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nHost: test\r\n{headers}Connection: close\r\nContent-Length: {length}\r\n\r\n"
+    );
     [head.as_bytes(), body].concat()
 }
 
-/// A server that has refused a request may close before all of it was written: what it said then is no matter here.
+/// A server that has refused a request may close before all of it was written: what it said then is
+/// no matter here.
 fn exchange(address: SocketAddr, request: &[u8]) -> Vec<u8> {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -452,7 +606,8 @@ fn assert_ok(answer: &str) {
     assert!(answer.starts_with("HTTP/1.") && end.starts_with("OK|"), "{answer}");
 }
 
-/// A directory for everything, and the program as an operator starts it: no token given, output into files.
+/// A directory for everything, and the program as an operator starts it: no token given, output
+/// into files.
 struct Place {
     dir: TempDir,
     flags: Vec<String>,
@@ -488,22 +643,34 @@ impl Place {
 
     fn command(&self) -> Command {
         let mut command = program();
-        command.env("RUST_LOG", "trace").env("RUST_BACKTRACE", "1").args(["--data-dir"]).arg(self.data()).args(&self.flags);
+        command
+            .env("RUST_LOG", "trace")
+            .env("RUST_BACKTRACE", "1")
+            .args(["--data-dir"])
+            .arg(self.data())
+            .args(&self.flags);
         command
     }
 
     /// `serve`, with stdout and stderr in files of that name.
     fn serve(&self, name: &str, flags: &[&str]) -> Served {
         let file = |end: &str| self.dir.path().join("out").join(format!("{name}.{end}"));
-        let (out, err) = (fs::File::create(file("stdout")).unwrap(), fs::File::create(file("stderr")).unwrap());
+        let (out, err) =
+            (fs::File::create(file("stdout")).unwrap(), fs::File::create(file("stderr")).unwrap());
         let mut command = self.command();
-        command.args(["serve", "--listen", "127.0.0.1:0"]).args(flags).stdout(Stdio::from(out)).stderr(Stdio::from(err));
+        command
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .args(flags)
+            .stdout(Stdio::from(out))
+            .stderr(Stdio::from(err));
         let child = command.spawn().unwrap();
         let mut address = None;
         // The last thing that a start says on stdout.
         eventually("the service listens", || {
             let said = fs::read_to_string(file("stdout")).unwrap();
-            address = said.split_once("listens on ").and_then(|(_, rest)| rest.split_once(',')?.0.parse().ok());
+            address = said
+                .split_once("listens on ")
+                .and_then(|(_, rest)| rest.split_once(',')?.0.parse().ok());
             address.is_some()
         });
         Served { child, address: address.unwrap() }
@@ -517,26 +684,44 @@ impl Place {
     fn commands(&self, members: u32) -> Vec<u8> {
         let members: Vec<String> = (1..=members).map(|member| member.to_string()).collect();
         let shows = members.iter().map(|member| vec!["member", "show", "1", member]);
-        let others = ["journal", "journal --json", "member list", "member list --former", "check-config", "token show"];
+        let others = [
+            "journal",
+            "journal --json",
+            "member list",
+            "member list --former",
+            "check-config",
+            "token show",
+        ];
         let others = others.iter().map(|line| line.split(' ').collect::<Vec<_>>());
         let mut printed = Vec::new();
         for arguments in shows.chain(others) {
             let output = self.run(&arguments);
-            assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+            assert!(
+                output.status.success(),
+                "{arguments:?}: {}",
+                String::from_utf8_lossy(&output.stderr)
+            );
             printed.extend([output.stdout, output.stderr].concat());
         }
         printed
     }
 
     fn database(&self) -> Connection {
-        Connection::open_with_flags(self.data().join("userman.db"), OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap()
+        Connection::open_with_flags(
+            self.data().join("userman.db"),
+            OpenFlags::SQLITE_OPEN_READ_ONLY,
+        )
+        .unwrap()
     }
 
     fn sealed(&self) -> u32 {
-        rows(&self.database(), "SELECT count(*) FROM journal WHERE sealed IS NOT NULL")[0].parse().unwrap()
+        rows(&self.database(), "SELECT count(*) FROM journal WHERE sealed IS NOT NULL")[0]
+            .parse()
+            .unwrap()
     }
 
-    /// Waits for as long as the backlog gets smaller: the worker has the lowest priority, and other tests run beside it.
+    /// Waits for as long as the backlog gets smaller: the worker has the lowest priority, and other
+    /// tests run beside it.
     fn wait_until_all_is_hashed(&self) {
         let mut left = self.sealed();
         while left > 0 {
@@ -550,7 +735,11 @@ impl Place {
         let mut files = Vec::new();
         for dir in [self.data(), self.dir.path().join("out")] {
             let paths = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
-            files.extend(paths.filter(|path| path.is_file()).map(|path| (path.clone(), fs::read(path).unwrap())));
+            files.extend(
+                paths
+                    .filter(|path| path.is_file())
+                    .map(|path| (path.clone(), fs::read(path).unwrap())),
+            );
         }
         files
     }
@@ -604,8 +793,13 @@ fn say_everything(caller: &mut Caller) {
 fn nothing_is_found_with(flags: &[&str]) {
     let place = Place::new(flags);
     let mut served = place.serve("first", &[]);
-    let mut caller =
-        Caller { address: served.address, token: place.token(), sent: Sent::default(), answers: Vec::new(), members: 0 };
+    let mut caller = Caller {
+        address: served.address,
+        token: place.token(),
+        sent: Sent::default(),
+        answers: Vec::new(),
+        members: 0,
+    };
     say_everything(&mut caller);
     let printed = place.commands(caller.members);
     assert_nothing_found("at once", &place, &caller, &printed);
@@ -633,7 +827,11 @@ fn nothing_is_found_with(flags: &[&str]) {
 }
 
 fn terminate(mut served: Served) {
-    rustix::process::kill_process(rustix::process::Pid::from_child(&served.child), rustix::process::Signal::TERM).unwrap();
+    rustix::process::kill_process(
+        rustix::process::Pid::from_child(&served.child),
+        rustix::process::Signal::TERM,
+    )
+    .unwrap();
     assert!(served.child.wait().unwrap().success());
 }
 
@@ -652,14 +850,22 @@ fn no_secret_is_readable_with_the_log_as_json_and_passwords_as_bcrypt() {
     nothing_is_found_with(&["--log", "trace", "--log-format", "json", "--password-hash", "bcrypt"]);
 }
 
-/// The token given as a setting, and given wrongly; a capture with secrets in it; a URL with a token that does not answer.
+/// The token given as a setting, and given wrongly; a capture with secrets in it; a URL with a
+/// token that does not answer.
 #[test]
 fn no_command_repeats_a_token_or_what_a_capture_holds() {
     let mut sent = Sent::default();
     let place = Place::new(&[]);
-    let (token, short) = (sent.plain("the token").repeat(2), format!("{}/", sent.plain("a token that is none").repeat(2)));
-    let mut pairs =
-        vec![("action", "ADD".to_owned()), ("siteid", "1".into()), ("memberid", "71".into()), ("username", SEEN.into())];
+    let (token, short) = (
+        sent.plain("the token").repeat(2),
+        format!("{}/", sent.plain("a token that is none").repeat(2)),
+    );
+    let mut pairs = vec![
+        ("action", "ADD".to_owned()),
+        ("siteid", "1".into()),
+        ("memberid", "71".into()),
+        ("username", SEEN.into()),
+    ];
     pairs.extend(sent.record());
     let lines: Vec<String> = pairs.iter().map(|(name, value)| format!("{name}={value}")).collect();
     let file = |name: &str, text: &str| {
@@ -668,7 +874,8 @@ fn no_command_repeats_a_token_or_what_a_capture_holds() {
         path.to_str().unwrap().to_owned()
     };
     let (capture, bodies) = (file("tmm.txt", &lines.join("\n")), file("bodies.txt", &form(&pairs)));
-    let (tokens, bad_tokens) = (file("tokens", &token), file("bad-tokens", &format!("{token}\n{short}\n")));
+    let (tokens, bad_tokens) =
+        (file("tokens", &token), file("bad-tokens", &format!("{token}\n{short}\n")));
     let journal = place.dir.path().join("journal.json");
     let journal = journal.to_str().unwrap();
     let closed = format!("http://127.0.0.1:1/postback/{token}");
@@ -700,7 +907,10 @@ fn no_command_repeats_a_token_or_what_a_capture_holds() {
     ] {
         for environment in [None, Some(&token), Some(&short)] {
             let mut command = place.command();
-            command.args(arguments).args(["--log", "trace"]).envs(environment.map(|token| ("USERMAN_POSTBACK_TOKEN", token)));
+            command
+                .args(arguments)
+                .args(["--log", "trace"])
+                .envs(environment.map(|token| ("USERMAN_POSTBACK_TOKEN", token)));
             let output = command.output().unwrap();
             printed.extend([output.stdout, output.stderr].concat());
         }

@@ -11,7 +11,9 @@ fn functions(directory: &Path, found: &mut HashSet<String>) {
             functions(&path, found);
         } else if path.extension().is_some_and(|kind| kind == "rs") {
             let text = fs::read_to_string(&path).unwrap();
-            let names = text.lines().filter_map(|line| line.trim_start().strip_prefix("fn ")?.split_once('('));
+            let names = text
+                .lines()
+                .filter_map(|line| line.trim_start().strip_prefix("fn ")?.split_once('('));
             found.extend(names.map(|(name, _)| name.to_owned()));
         }
     }
@@ -24,7 +26,10 @@ fn each_test_that_the_document_on_security_names_is_there() {
     functions(&root.join("src"), &mut there);
     functions(&root.join("tests/it"), &mut there);
     let document = fs::read_to_string(root.join("docs/security.md")).unwrap();
-    let is_test = |word: &&str| word.matches('_').count() >= 3 && word.bytes().all(|b| b == b'_' || b.is_ascii_alphanumeric());
+    let is_test = |word: &&str| {
+        word.matches('_').count() >= 3
+            && word.bytes().all(|b| b == b'_' || b.is_ascii_alphanumeric())
+    };
     let named: Vec<&str> = document.split('`').filter(is_test).collect();
     assert!(named.len() >= 60, "{named:?}");
     let missing: Vec<&&str> = named.iter().filter(|name| !there.contains(**name)).collect();

@@ -1,5 +1,6 @@
-//! Real senders: PHP's curl extension in its ways of passing parameters, PHP's http stream, and the curl program. The password that
-//! each of them sends is the one that opens the door, sealed and hashed.
+//! Real senders: PHP's curl extension in its ways of passing parameters, PHP's http stream, and the
+//! curl program. The password that each of them sends is the one that opens the door, sealed and
+//! hashed.
 
 use std::ffi::{OsStr, OsString};
 use std::io::Write as _;
@@ -38,8 +39,8 @@ impl Senders {
         format!("http://{}/postback/{TOKEN}", self.app.address)
     }
 
-    /// Has one new member added for every password by `send`, which gets the fields and returns status and reply; then all of them
-    /// log in, before the passwords are hashed and after.
+    /// Has one new member added for every password by `send`, which gets the fields and returns
+    /// status and reply; then all of them log in, before the passwords are hashed and after.
     fn all_passwords_arrive(&mut self, way: &str, send: impl Fn(&str, &[(&str, &[u8])]) -> String) {
         let mut doors = Vec::new();
         for (password, typed) in PASSWORDS {
@@ -56,7 +57,11 @@ impl Senders {
             ];
             let said = send(&self.url(), &fields);
             let shown = password.escape_ascii();
-            assert_eq!(said, format!("200 OK|member {member} \"{name}\" added to site 1"), "{way}: {shown}");
+            assert_eq!(
+                said,
+                format!("200 OK|member {member} \"{name}\" added to site 1"),
+                "{way}: {shown}"
+            );
             let row = format!("SELECT username, email FROM member_auth WHERE memberid = {member}");
             assert_eq!(self.app.rows(&row), [format!("{name}|a+b@example.com")], "{way}: {shown}");
             doors.push((member, typed));
@@ -64,7 +69,10 @@ impl Senders {
         for hashed in [false, true] {
             for (member, typed) in &doors {
                 assert!(self.app.opens(1, *member, typed), "{way}, hashed {hashed}: {typed}");
-                assert!(!self.app.opens(1, *member, &format!("{typed} ")), "{way}, hashed {hashed}: {typed}");
+                assert!(
+                    !self.app.opens(1, *member, &format!("{typed} ")),
+                    "{way}, hashed {hashed}: {typed}"
+                );
             }
             self.app.harden();
         }
@@ -79,7 +87,11 @@ fn run(program: &Path, arguments: &[OsString], input: &[u8]) -> String {
     child.stdin.take().unwrap().write_all(input).unwrap();
     let output = child.wait_with_output().unwrap();
     let printed = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{arguments:?}: {printed}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{arguments:?}: {printed}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     printed
 }
 
@@ -88,7 +100,10 @@ fn php() -> Option<PathBuf> {
     let php = real_program("php")?;
     let modules = run(&php, &["-m".into()], b"");
     if !modules.lines().any(|module| module == "curl") {
-        assert!(std::env::var("REQUIRE_REAL").as_deref() != Ok("1"), "php has no curl extension and REQUIRE_REAL=1");
+        assert!(
+            std::env::var("REQUIRE_REAL").as_deref() != Ok("1"),
+            "php has no curl extension and REQUIRE_REAL=1"
+        );
         eprintln!("\n*** PHP HAS NO CURL EXTENSION: this test proves nothing here ***\n");
         return None;
     }
@@ -97,7 +112,8 @@ fn php() -> Option<PathBuf> {
 
 fn send_by_php(php: &Path, way: &str, url: &str, fields: &[(&str, &[u8])]) -> String {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/senders/curl.php");
-    let fields: serde_json::Map<_, _> = fields.iter().map(|(name, value)| ((*name).into(), base64(value).into())).collect();
+    let fields: serde_json::Map<_, _> =
+        fields.iter().map(|(name, value)| ((*name).into(), base64(value).into())).collect();
     // No settings of this machine: what http_build_query writes depends on them.
     let arguments = ["-n", "-d", "extension=curl", script, way, url].map(OsString::from);
     run(php, &arguments, serde_json::Value::Object(fields).to_string().as_bytes())
@@ -106,16 +122,20 @@ fn send_by_php(php: &Path, way: &str, url: &str, fields: &[(&str, &[u8])]) -> St
 fn base64(bytes: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let group = |three: &[u8]| {
-        let bits = three.iter().fold(0u32, |bits, &byte| bits << 8 | u32::from(byte)) << (8 * (3 - three.len()));
-        let digits = (0..=three.len()).map(|digit| char::from(ALPHABET[(bits >> (18 - 6 * digit) & 63) as usize]));
+        let bits = three.iter().fold(0u32, |bits, &byte| bits << 8 | u32::from(byte))
+            << (8 * (3 - three.len()));
+        let digits = (0..=three.len())
+            .map(|digit| char::from(ALPHABET[(bits >> (18 - 6 * digit) & 63) as usize]));
         digits.chain(std::iter::repeat_n('=', 3 - three.len())).collect::<String>()
     };
     bytes.chunks(3).map(group).collect()
 }
 
-/// The program, and what makes it quiet and independent of a ~/.curlrc: the status, a space, the reply.
+/// The program, and what makes it quiet and independent of a ~/.curlrc: the status, a space, the
+/// reply.
 fn curl(program: &Path, arguments: &[OsString], input: &[u8]) -> String {
-    let mut all: Vec<OsString> = ["-q", "-s", "-S", "-o", "-", "-w", "\n%{http_code}"].map(OsString::from).to_vec();
+    let mut all: Vec<OsString> =
+        ["-q", "-s", "-S", "-o", "-", "-w", "\n%{http_code}"].map(OsString::from).to_vec();
     all.extend_from_slice(arguments);
     let printed = run(program, &all, input);
     let (reply, status) = printed.rsplit_once('\n').unwrap();
@@ -128,8 +148,14 @@ fn argument(name: &str, value: &[u8]) -> OsString {
 }
 
 fn urlencoded(fields: &[(&str, &[u8])]) -> String {
-    let encode = |bytes: &[u8]| percent_encoding::percent_encode(bytes, percent_encoding::NON_ALPHANUMERIC).to_string();
-    fields.iter().map(|(name, value)| format!("{name}={}", encode(value))).collect::<Vec<_>>().join("&")
+    let encode = |bytes: &[u8]| {
+        percent_encoding::percent_encode(bytes, percent_encoding::NON_ALPHANUMERIC).to_string()
+    };
+    fields
+        .iter()
+        .map(|(name, value)| format!("{name}={}", encode(value)))
+        .collect::<Vec<_>>()
+        .join("&")
 }
 
 #[test]
@@ -146,7 +172,8 @@ fn a_record_that_php_announces_with_expect_100_continue_is_taken() {
     let Some(php) = php() else { return };
     let app = App::start();
     let url = format!("http://{}/postback/{TOKEN}", app.address);
-    // Over a kilobyte, or a megabyte for newer ones, PHP's curl asks first; so does a multipart body of any size.
+    // Over a kilobyte, or a megabyte for newer ones, PHP's curl asks first; so does a multipart
+    // body of any size.
     let long = vec![b'x'; 60_000];
     for (member, way) in ["array", "string"].into_iter().enumerate() {
         let (id, name) = ((member + 1).to_string(), format!("u{member}"));
@@ -158,7 +185,11 @@ fn a_record_that_php_announces_with_expect_100_continue_is_taken() {
             ("username", name.as_bytes()),
             ("password", UTF8),
         ];
-        assert_eq!(send_by_php(&php, way, &url, &fields), format!("200 OK|member {id} \"{name}\" added to site 1"), "{way}");
+        assert_eq!(
+            send_by_php(&php, way, &url, &fields),
+            format!("200 OK|member {id} \"{name}\" added to site 1"),
+            "{way}"
+        );
         assert!(app.opens(1, i64::try_from(member).unwrap() + 1, "p+&=% é"), "{way}");
     }
 }
@@ -175,26 +206,47 @@ fn what_curl_sends_in_each_of_its_ways_is_what_the_member_types() {
         arguments.push(url.into());
         curl(&program, &arguments, b"")
     };
-    senders.all_passwords_arrive("-d", |url, fields| with(&["-d", &urlencoded(fields)], vec![], url));
-    senders.all_passwords_arrive("--data-urlencode", |url, fields| with(&[], each("--data-urlencode", fields), url));
-    senders.all_passwords_arrive("--form-string", |url, fields| with(&[], each("--form-string", fields), url));
-    senders.all_passwords_arrive("-G", |url, fields| with(&["-G"], each("--data-urlencode", fields), url));
-    senders.all_passwords_arrive("--http1.0", |url, fields| with(&["--http1.0"], each("--data-urlencode", fields), url));
+    senders
+        .all_passwords_arrive("-d", |url, fields| with(&["-d", &urlencoded(fields)], vec![], url));
+    senders.all_passwords_arrive("--data-urlencode", |url, fields| {
+        with(&[], each("--data-urlencode", fields), url)
+    });
+    senders.all_passwords_arrive("--form-string", |url, fields| {
+        with(&[], each("--form-string", fields), url)
+    });
+    senders.all_passwords_arrive("-G", |url, fields| {
+        with(&["-G"], each("--data-urlencode", fields), url)
+    });
+    senders.all_passwords_arrive("--http1.0", |url, fields| {
+        with(&["--http1.0"], each("--data-urlencode", fields), url)
+    });
     let chunked = ["-H", "Transfer-Encoding: chunked"];
-    senders.all_passwords_arrive("chunked", |url, fields| with(&chunked, each("--data-urlencode", fields), url));
+    senders.all_passwords_arrive("chunked", |url, fields| {
+        with(&chunked, each("--data-urlencode", fields), url)
+    });
     let asks = ["-H", "Expect: 100-continue"];
-    senders.all_passwords_arrive("Expect", |url, fields| with(&asks, each("--form-string", fields), url));
+    senders.all_passwords_arrive("Expect", |url, fields| {
+        with(&asks, each("--form-string", fields), url)
+    });
 }
 
-/// `-F` reads a value that begins with `@` or `<` as the name of a file, so it is tried with the password that has neither.
+/// `-F` reads a value that begins with `@` or `<` as the name of a file, so it is tried with the
+/// password that has neither.
 #[test]
 fn what_curl_sends_as_a_form_is_what_the_member_types() {
     let Some(program) = real_program("curl") else { return };
     let app = App::start();
-    let fields: [(&str, &[u8]); 5] =
-        [("action", b"ADD"), ("siteid", b"1"), ("memberid", b"71"), ("username", b"bob"), ("password", UTF8)];
-    let mut arguments: Vec<OsString> =
-        fields.iter().flat_map(|(name, value)| [OsString::from("-F"), argument(name, value)]).collect();
+    let fields: [(&str, &[u8]); 5] = [
+        ("action", b"ADD"),
+        ("siteid", b"1"),
+        ("memberid", b"71"),
+        ("username", b"bob"),
+        ("password", UTF8),
+    ];
+    let mut arguments: Vec<OsString> = fields
+        .iter()
+        .flat_map(|(name, value)| [OsString::from("-F"), argument(name, value)])
+        .collect();
     arguments.push("-F".into());
     arguments.push(concat!("upload=@", env!("CARGO_MANIFEST_DIR"), "/Cargo.toml").into());
     arguments.push(format!("http://{}/postback/{TOKEN}", app.address).into());
@@ -210,14 +262,29 @@ fn a_large_body_of_curl_is_taken_up_to_64_kib_and_refused_above() {
     let app = App::start();
     let url = format!("http://{}/postback/{TOKEN}", app.address);
     let body = |bytes: usize| {
-        let mut body = b"action=ADD&siteid=1&memberid=71&username=bob&password=p%2B%26%3D%25+%C3%A9&x=".to_vec();
+        let mut body =
+            b"action=ADD&siteid=1&memberid=71&username=bob&password=p%2B%26%3D%25+%C3%A9&x="
+                .to_vec();
         body.resize(bytes, b'y');
         body
     };
-    for more in [&[][..], &["-H", "Expect: 100-continue"], &["--http1.0"], &["-H", "Transfer-Encoding: chunked"]] {
-        let arguments =
-            |url: &str| more.iter().copied().chain(["--data-binary", "@-", url]).map(OsString::from).collect::<Vec<_>>();
-        assert!(curl(&program, &arguments(&url), &body(64 * 1024)).starts_with("200 OK|member 71 "), "{more:?}");
+    for more in [
+        &[][..],
+        &["-H", "Expect: 100-continue"],
+        &["--http1.0"],
+        &["-H", "Transfer-Encoding: chunked"],
+    ] {
+        let arguments = |url: &str| {
+            more.iter()
+                .copied()
+                .chain(["--data-binary", "@-", url])
+                .map(OsString::from)
+                .collect::<Vec<_>>()
+        };
+        assert!(
+            curl(&program, &arguments(&url), &body(64 * 1024)).starts_with("200 OK|member 71 "),
+            "{more:?}"
+        );
         let said = curl(&program, &arguments(&url), &body(64 * 1024 + 1));
         assert_eq!(said, "413 ERROR|body: expected at most 65536 bytes, found more", "{more:?}");
     }

@@ -1,4 +1,5 @@
-//! The way to tests/shim/shim.c: compiled once a run, loaded into the program, given orders through files.
+//! The way to tests/shim/shim.c: compiled once a run, loaded into the program, given orders through
+//! files.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -30,17 +31,22 @@ impl Shim {
         Some(Self { library, dir: TempDir::new().unwrap() })
     }
 
-    /// The program with the shim in it, for files below `data`. What it does is recorded if `traced`.
+    /// The program with the shim in it, for files below `data`. What it does is recorded if
+    /// `traced`.
     pub fn program(&self, data: &Path, traced: bool) -> Command {
         let mut command = program();
-        command.env("LD_PRELOAD", &self.library).env("SHIM_DATA", data).env("SHIM_CONTROL", self.dir.path());
+        command
+            .env("LD_PRELOAD", &self.library)
+            .env("SHIM_DATA", data)
+            .env("SHIM_CONTROL", self.dir.path());
         if traced {
             command.env("SHIM_TRACE", self.trace_file());
         }
         command
     }
 
-    /// From now on `write`, `sync` or `open` fails with this error, after `skip` calls that go through.
+    /// From now on `write`, `sync` or `open` fails with this error, after `skip` calls that go
+    /// through.
     pub fn fail(&self, call: &str, errno: i32, skip: usize) {
         self.order(call, &format!("{errno} {skip}"));
     }
@@ -88,7 +94,8 @@ fn compile(cc: &Path) -> PathBuf {
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/shim/shim.c");
     // Fortified headers would define some of these functions themselves.
     let flags = ["-shared", "-fPIC", "-O1", "-Wall", "-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=0"];
-    let status = Command::new(cc).args(flags).arg("-o").arg(&new).args([source, "-ldl"]).status().unwrap();
+    let status =
+        Command::new(cc).args(flags).arg("-o").arg(&new).args([source, "-ldl"]).status().unwrap();
     assert!(status.success(), "tests/shim/shim.c does not compile");
     // In place whole: another run of these tests may load it at this moment.
     std::fs::rename(new, &library).unwrap();

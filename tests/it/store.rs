@@ -42,7 +42,10 @@ fn send(place: &Place, batch: &[&Postback]) -> Vec<String> {
     };
     with_engine(&place.location, true, |engine| {
         let replies = transact(engine, &place.rules.vault, batch, || NOON).unwrap();
-        replies.into_iter().map(|reply| reply.map_or_else(kind, |reply| reply.as_str().to_owned())).collect()
+        replies
+            .into_iter()
+            .map(|reply| reply.map_or_else(kind, |reply| reply.as_str().to_owned()))
+            .collect()
     })
     .unwrap()
 }
@@ -72,7 +75,11 @@ fn a_batch_leaves_what_its_postbacks_leave_one_by_one() {
         let mut said = format!("batches of {size}\n");
         let mut read_all = Vec::new();
         for fields in postbacks {
-            let text: Vec<_> = fields.iter().flatten().map(|(name, value)| ((*name).to_owned(), value.at(NOON, 0))).collect();
+            let text: Vec<_> = fields
+                .iter()
+                .flatten()
+                .map(|(name, value)| ((*name).to_owned(), value.at(NOON, 0)))
+                .collect();
             // Sealed once, so that both databases get the same bytes.
             let postback = read(&batched, &serde_urlencoded::to_string(&text).unwrap());
             if !postback.is_check() {
@@ -81,13 +88,19 @@ fn a_batch_leaves_what_its_postbacks_leave_one_by_one() {
             }
         }
         let read_all: Vec<&Postback> = read_all.iter().collect();
-        let together: Vec<_> = read_all.chunks(*size).flat_map(|batch| send(&batched, batch)).collect();
-        let apart: Vec<_> = read_all.iter().flat_map(|postback| send(&single, &[postback])).collect();
+        let together: Vec<_> =
+            read_all.chunks(*size).flat_map(|batch| send(&batched, batch)).collect();
+        let apart: Vec<_> =
+            read_all.iter().flat_map(|postback| send(&single, &[postback])).collect();
         if together != apart {
             return Err(format!("{said}\nthe replies together {together:#?}\napart {apart:#?}"));
         }
         if !read_all.is_empty() && dump(&batched.location) != dump(&single.location) {
-            return Err(format!("{said}\nthe rows together {:#?}\napart {:#?}", dump(&batched.location), dump(&single.location)));
+            return Err(format!(
+                "{said}\nthe rows together {:#?}\napart {:#?}",
+                dump(&batched.location),
+                dump(&single.location)
+            ));
         }
         Ok(())
     });
@@ -139,16 +152,30 @@ fn a_name_goes_from_hand_to_hand_within_one_batch() {
 #[test]
 fn a_row_that_the_schema_refuses_spoils_only_its_own_postback() {
     for (event, spoilt) in [
-        ("INSERT ON member_auth WHEN new.username = 'spoilt'", "action=ADD&siteid=1&memberid=72&username=spoilt&password=x"),
-        ("UPDATE ON member_auth WHEN new.username = 'spoilt'", "action=CHANGE&siteid=1&memberid=71&new_username=spoilt"),
+        (
+            "INSERT ON member_auth WHEN new.username = 'spoilt'",
+            "action=ADD&siteid=1&memberid=72&username=spoilt&password=x",
+        ),
+        (
+            "UPDATE ON member_auth WHEN new.username = 'spoilt'",
+            "action=CHANGE&siteid=1&memberid=71&new_username=spoilt",
+        ),
         ("INSERT ON former_member WHEN new.memberid = 71", "action=DELETE&siteid=1&memberid=71"),
         ("DELETE ON member_auth WHEN old.memberid = 71", "action=DELETE&siteid=1&memberid=71"),
-        ("INSERT ON journal WHEN new.memberid = 74", "action=ADD&siteid=1&memberid=74&username=dan&password=x"),
+        (
+            "INSERT ON journal WHEN new.memberid = 74",
+            "action=ADD&siteid=1&memberid=74&username=dan&password=x",
+        ),
     ] {
         let dir = fast_dir();
         let place = place(&dir, "userman.db");
-        assert_eq!(send_bodies(&place, &["action=ADD&siteid=1&memberid=71&username=bob&password=x"]).len(), 1);
-        let trigger = format!("CREATE TRIGGER sabotage BEFORE {event} BEGIN SELECT RAISE(ABORT, 'sabotage'); END");
+        assert_eq!(
+            send_bodies(&place, &["action=ADD&siteid=1&memberid=71&username=bob&password=x"]).len(),
+            1
+        );
+        let trigger = format!(
+            "CREATE TRIGGER sabotage BEFORE {event} BEGIN SELECT RAISE(ABORT, 'sabotage'); END"
+        );
         write(place.location.path(), &trigger);
         let replies = send_bodies(
             &place,
@@ -162,7 +189,11 @@ fn a_row_that_the_schema_refuses_spoils_only_its_own_postback() {
         let words: Vec<_> = replies.iter().map(|reply| reply.split('|').next().unwrap()).collect();
         assert_eq!(words, ["OK", "fault: constraint", "OK", "OK"], "{event}");
         assert_eq!(look(&place, NAMES), ["1|71|bob", "1|73|cyd"], "{event}");
-        assert_eq!(look(&place, "SELECT email FROM member_auth WHERE memberid = 71"), ["b@example.com"], "{event}");
+        assert_eq!(
+            look(&place, "SELECT email FROM member_auth WHERE memberid = 71"),
+            ["b@example.com"],
+            "{event}"
+        );
         assert_eq!(look(&place, "SELECT * FROM former_member"), [""; 0], "{event}");
         assert_eq!(
             look(&place, "SELECT action, memberid FROM journal ORDER BY id"),
@@ -175,12 +206,16 @@ fn a_row_that_the_schema_refuses_spoils_only_its_own_postback() {
 #[test]
 fn whoever_sent_the_spoilt_postback_is_told_that_nothing_was_changed_and_the_service_goes_on() {
     let app = App::start();
-    let trigger = "CREATE TRIGGER sabotage BEFORE INSERT ON member_auth WHEN new.username = 'spoilt'
+    let trigger =
+        "CREATE TRIGGER sabotage BEFORE INSERT ON member_auth WHEN new.username = 'spoilt'
                    BEGIN SELECT RAISE(ABORT, 'sabotage'); END";
     write(app.config.location.path(), trigger);
     let spoilt = post(&app, "action=ADD&siteid=1&memberid=72&username=spoilt&password=x");
     assert_eq!(spoilt, (503, "ERROR|temporarily unavailable, nothing was changed".into()));
-    assert_eq!(app.post("action=ADD&siteid=1&memberid=71&username=bob&password=x"), "OK|member 71 \"bob\" added to site 1");
+    assert_eq!(
+        app.post("action=ADD&siteid=1&memberid=71&username=bob&password=x"),
+        "OK|member 71 \"bob\" added to site 1"
+    );
     assert_eq!(app.rows("SELECT memberid FROM journal"), ["71"]);
     write(app.config.location.path(), "DROP TRIGGER sabotage");
     assert_eq!(post(&app, "action=ADD&siteid=1&memberid=72&username=spoilt&password=x").0, 200);
@@ -194,8 +229,14 @@ fn post(app: &App, body: &str) -> (u16, String) {
 #[test]
 fn a_row_that_cannot_be_read_spoils_only_the_postbacks_about_it() {
     for (damage, why) in [
-        ("UPDATE member_auth SET username = '' WHERE memberid = 71", "username is empty, too long or has control characters"),
-        ("UPDATE member_auth SET cryptpass = 'nonsense' WHERE memberid = 71", "cryptpass is of no known form"),
+        (
+            "UPDATE member_auth SET username = '' WHERE memberid = 71",
+            "username is empty, too long or has control characters",
+        ),
+        (
+            "UPDATE member_auth SET cryptpass = 'nonsense' WHERE memberid = 71",
+            "cryptpass is of no known form",
+        ),
         ("UPDATE member_auth SET before = 5 WHERE memberid = 71", "before is a number"),
     ] {
         let dir = fast_dir();
@@ -212,9 +253,14 @@ fn a_row_that_cannot_be_read_spoils_only_the_postbacks_about_it() {
             ],
         );
         assert_eq!(replies[1], format!("fault: bad row, {why}"));
-        let words: Vec<_> = replies.iter().map(|reply| reply.split(['|', ':']).next().unwrap()).collect();
+        let words: Vec<_> =
+            replies.iter().map(|reply| reply.split(['|', ':']).next().unwrap()).collect();
         assert_eq!(words, ["OK", "fault", "ERROR", "OK"], "{damage}");
-        assert_eq!(look(&place, "SELECT username FROM member_auth WHERE memberid = 72"), ["anna"], "{damage}");
+        assert_eq!(
+            look(&place, "SELECT username FROM member_auth WHERE memberid = 72"),
+            ["anna"],
+            "{damage}"
+        );
         assert_eq!(look(&place, "SELECT count(*) FROM journal"), ["4"], "{damage}");
     }
 }
@@ -226,7 +272,8 @@ fn an_empty_file_is_a_database_whose_making_was_interrupted_and_is_finished() {
         let place = place(&dir, "userman.db");
         std::fs::File::create(place.location.path()).unwrap();
         write(place.location.path(), interrupted_after);
-        let replies = send_bodies(&place, &["action=ADD&siteid=1&memberid=71&username=bob&password=x"]);
+        let replies =
+            send_bodies(&place, &["action=ADD&siteid=1&memberid=71&username=bob&password=x"]);
         assert_eq!(replies, ["OK|member 71 \"bob\" added to site 1"], "{interrupted_after}");
         assert_eq!(look(&place, "PRAGMA integrity_check"), ["ok"]);
         assert_eq!(look(&place, "PRAGMA user_version"), ["4"]);
@@ -245,8 +292,9 @@ fn the_real_program_finishes_an_interrupted_database_too() {
     assert!(service.terminate().success());
 }
 
-/// All files of a directory but `-shm`, which every connection writes its locks and marks into, a read-only one too, and which
-/// holds nothing: SQLite makes it anew from the log. An empty log is no log.
+/// All files of a directory but `-shm`, which every connection writes its locks and marks into, a
+/// read-only one too, and which holds nothing: SQLite makes it anew from the log. An empty log is
+/// no log.
 pub fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
     let name = |entry: &std::fs::DirEntry| entry.file_name().into_string().unwrap();
     let entries = std::fs::read_dir(dir).unwrap().map(Result::unwrap);
@@ -277,7 +325,10 @@ pub fn refuses_to_serve(data: &Path, says: &[&str]) {
         assert!(stderr.contains(part), "expected {part:?} in {stderr}");
     }
     assert!(!stderr.contains("panicked"), "{stderr}");
-    let again = program().args(["serve", "--listen", "127.0.0.1:0", "--postback-token", TOKEN, "--data-dir"]).arg(data).output();
+    let again = program()
+        .args(["serve", "--listen", "127.0.0.1:0", "--postback-token", TOKEN, "--data-dir"])
+        .arg(data)
+        .output();
     assert_eq!(again.unwrap().status.code(), Some(1));
     let after = files(data);
     assert_eq!(before.keys().collect::<Vec<_>>(), after.keys().collect::<Vec<_>>());
@@ -290,7 +341,9 @@ fn a_database_of_a_newer_release_is_refused_and_left_alone() {
     let data = dir.path().join("data");
     let location = nats_userman::store::Location::sqlite(data.join("userman.db"));
     let before = files(&data);
-    let newer = |error: &OpenError| matches!(error, OpenError::Upgrade(_, UpgradeError::Newer { found: 5 }));
+    let newer = |error: &OpenError| {
+        matches!(error, OpenError::Upgrade(_, UpgradeError::Newer { found: 5 }))
+    };
     assert!(newer(&with_engine(&location, true, |_| ()).unwrap_err()));
     assert!(newer(&open_reader(&location).unwrap_err()));
     assert!(files(&data) == before, "a file was changed");
@@ -307,7 +360,10 @@ fn a_database_of_another_program_is_refused_and_left_alone() {
         "PRAGMA user_version = 0",
     ] {
         let dir = served_then(sql);
-        refuses_to_serve(&dir.path().join("data"), &["userman.db", "it is a database of another program"]);
+        refuses_to_serve(
+            &dir.path().join("data"),
+            &["userman.db", "it is a database of another program"],
+        );
     }
     let dir = fast_dir();
     let data = dir.path().join("data");
@@ -376,7 +432,10 @@ fn thousands_who_expire_at_one_instant_move_some_at_a_time_and_count_as_gone_at_
         .unwrap();
     // Nobody has moved yet: the writer's own look comes later.
     app.set_unix_unnoticed(midnight);
-    assert_eq!(app.post("action=CHECK&siteid=1&username=m2999"), "NOTOK|username \"m2999\" is free on site 1");
+    assert_eq!(
+        app.post("action=CHECK&siteid=1&username=m2999"),
+        "NOTOK|username \"m2999\" is free on site 1"
+    );
     assert_eq!(
         app.post("action=MANUALADD&siteid=1&memberid=9000&username=M3000&password=other"),
         "OK|member 9000 \"M3000\" added to site 1",

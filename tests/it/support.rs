@@ -1,5 +1,6 @@
-//! The app of a test: the whole service on a free port, in a temporary data directory, under a clock that stands still; or the real
-//! program as a process. No helper sleeps for a fixed time: what is waited for is looked at until it is there, or a bound is reached.
+//! The app of a test: the whole service on a free port, in a temporary data directory, under a
+//! clock that stands still; or the real program as a process. No helper sleeps for a fixed time:
+//! what is waited for is looked at until it is there, or a bound is reached.
 
 use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -26,7 +27,8 @@ use tempfile::TempDir;
 
 /// The token of every test.
 pub const TOKEN: &str = "test-token-0123456789abcdef-0123456789";
-/// What the clock that nobody can set shows when an app starts: another time than the one that can be set.
+/// What the clock that nobody can set shows when an app starts: another time than the one that can
+/// be set.
 const STARTED: i64 = 5_000;
 /// 2026-06-15 12:00:00 UTC, when every test begins.
 pub const NOON: i64 = 1_781_524_800;
@@ -66,7 +68,11 @@ pub fn read_response(stream: &mut impl Read) -> std::io::Result<Response> {
         }
         reader.read_line(&mut String::new())?;
     }
-    let status = line.split(' ').nth(1).and_then(|code| code.trim().parse().ok()).ok_or(std::io::ErrorKind::InvalidData)?;
+    let status = line
+        .split(' ')
+        .nth(1)
+        .and_then(|code| code.trim().parse().ok())
+        .ok_or(std::io::ErrorKind::InvalidData)?;
     let mut headers = Vec::new();
     loop {
         line.clear();
@@ -74,7 +80,10 @@ pub fn read_response(stream: &mut impl Read) -> std::io::Result<Response> {
         let Some((name, value)) = line.trim_end().split_once(':') else { break };
         headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
     }
-    let length = headers.iter().find(|(name, _)| name == "content-length").and_then(|(_, value)| value.parse::<u64>().ok());
+    let length = headers
+        .iter()
+        .find(|(name, _)| name == "content-length")
+        .and_then(|(_, value)| value.parse::<u64>().ok());
     let mut body = Vec::new();
     match length {
         Some(bytes) => reader.take(bytes).read_to_end(&mut body)?,
@@ -150,7 +159,8 @@ impl App {
         Self::start_with(&[])
     }
 
-    /// With further flags, as in `["--keep-cryptpass"]`. Passwords stay sealed until [`App::harden`].
+    /// With further flags, as in `["--keep-cryptpass"]`. Passwords stay sealed until
+    /// [`App::harden`].
     pub fn start_with(flags: &[&str]) -> Self {
         Self::start_in(TempDir::new().unwrap(), flags)
     }
@@ -181,7 +191,15 @@ impl App {
 
     fn config(dir: &TempDir, flags: &[&str]) -> Config {
         let data = dir.path().join("data");
-        let mut line = vec!["test", "--listen", "127.0.0.1:0", "--postback-token", TOKEN, "--data-dir", data.to_str().unwrap()];
+        let mut line = vec![
+            "test",
+            "--listen",
+            "127.0.0.1:0",
+            "--postback-token",
+            TOKEN,
+            "--data-dir",
+            data.to_str().unwrap(),
+        ];
         line.extend(flags);
         Config::read(&Line::parse_from(line).settings).unwrap()
     }
@@ -195,19 +213,36 @@ impl App {
             actix_web::rt::System::new().block_on(async move {
                 let (service, server) = Service::start(&config_there, clock_there, false).unwrap();
                 let server = actix_web::rt::spawn(server);
-                let handles = (service.writer().clone(), Arc::clone(service.rehashes()), service.block_watch());
+                let handles = (
+                    service.writer().clone(),
+                    Arc::clone(service.rehashes()),
+                    service.block_watch(),
+                );
                 started.send((service.address(), handles)).unwrap();
                 let _ = stopped.await;
                 service.stop().await;
                 let _ = server.await;
             });
         });
-        let (address, (writer, rehashes, blocks)) = start.recv().expect("the service did not start");
+        let (address, (writer, rehashes, blocks)) =
+            start.recv().expect("the service did not start");
         let vault = Vault::load(&config.data_dir.seal_key()).unwrap();
-        Self { address, dir, config, clock, writer, rehashes, blocks, vault, stop: Some(stop), thread: Some(thread) }
+        Self {
+            address,
+            dir,
+            config,
+            clock,
+            writer,
+            rehashes,
+            blocks,
+            vault,
+            stop: Some(stop),
+            thread: Some(thread),
+        }
     }
 
-    /// Sets the clock, as in "2026-06-15 13:00:00" (UTC), and does what the writer does each half second.
+    /// Sets the clock, as in "2026-06-15 13:00:00" (UTC), and does what the writer does each half
+    /// second.
     pub fn set_time(&self, moment: &str) {
         self.set_unix(parse_moment(moment, chrono_tz::UTC).unwrap());
     }
@@ -237,10 +272,16 @@ impl App {
 
     /// Moves whoever has expired.
     pub fn tick(&self) {
-        assert!(tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(self.writer.tick()));
+        assert!(
+            tokio::runtime::Builder::new_current_thread()
+                .build()
+                .unwrap()
+                .block_on(self.writer.tick())
+        );
     }
 
-    /// Logs the blocks that began, writes them down and takes up those that a command lifted, as is done each second.
+    /// Logs the blocks that began, writes them down and takes up those that a command lifted, as is
+    /// done each second.
     pub fn look_at_blocks(&self) {
         tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(self.blocks.look());
     }
@@ -271,7 +312,12 @@ impl App {
     /// Hashes all that is sealed, and anew what logins found to be of another kind, cheaply.
     pub fn harden(&self) {
         let hasher = Hasher::with_cheap_cost_for_tests(self.config.password_hash);
-        let bench = Bench::new(self.config.location.clone(), self.vault.clone(), hasher, self.writer.clone());
+        let bench = Bench::new(
+            self.config.location.clone(),
+            self.vault.clone(),
+            hasher,
+            self.writer.clone(),
+        );
         bench.with_rehashes(Arc::clone(&self.rehashes)).harden_all().unwrap();
     }
 
@@ -340,7 +386,8 @@ pub fn rows(conn: &Connection, sql: &str) -> Vec<String> {
         ValueRef::Blob(bytes) => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
     };
     let row = |row: &rusqlite::Row<'_>| {
-        let values: Vec<String> = (0..columns).map(|index| text(row.get_ref(index).unwrap())).collect();
+        let values: Vec<String> =
+            (0..columns).map(|index| text(row.get_ref(index).unwrap())).collect();
         Ok(values.join("|"))
     };
     statement.query_map([], row).unwrap().map(Result::unwrap).collect()
@@ -364,10 +411,12 @@ pub fn program() -> Command {
 impl Program {
     /// `serve` in this data directory, on a free port, with [`TOKEN`].
     pub fn serve(data: &Path, flags: &[&str]) -> Self {
-        Self::run(program(), data, flags).unwrap_or_else(|stderr| panic!("the program did not start:\n{stderr}"))
+        Self::run(program(), data, flags)
+            .unwrap_or_else(|stderr| panic!("the program did not start:\n{stderr}"))
     }
 
-    /// The same with a command of the caller's (an environment, a limit); what it said if it ended instead.
+    /// The same with a command of the caller's (an environment, a limit); what it said if it ended
+    /// instead.
     pub fn run(mut command: Command, data: &Path, flags: &[&str]) -> Result<Self, String> {
         command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(data).args(flags);
         // As a flag it would be warned of in each log.
@@ -381,11 +430,14 @@ impl Program {
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let stderr = Arc::new(Mutex::new(String::new()));
         let (said, address) = mpsc::channel();
-        let (lines, kept) = (BufReader::new(child.stderr.take().unwrap()).lines(), Arc::clone(&stderr));
+        let (lines, kept) =
+            (BufReader::new(child.stderr.take().unwrap()).lines(), Arc::clone(&stderr));
         let reader = std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
                 if let Some((_, address)) = line.split_once("listening on ") {
-                    let _ = said.send(address.trim_end_matches('"').split('"').next().unwrap().parse().unwrap());
+                    let _ = said.send(
+                        address.trim_end_matches('"').split('"').next().unwrap().parse().unwrap(),
+                    );
                 }
                 let mut kept = kept.lock().unwrap();
                 kept.push_str(&line);
@@ -446,12 +498,16 @@ pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// A program of the system, or a loud line and `None`; with REQUIRE_REAL=1 its absence fails the test.
+/// A program of the system, or a loud line and `None`; with REQUIRE_REAL=1 its absence fails the
+/// test.
 pub fn real_program(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     let found = std::env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file());
     if found.is_none() {
-        assert!(std::env::var("REQUIRE_REAL").as_deref() != Ok("1"), "{name} is not installed and REQUIRE_REAL=1");
+        assert!(
+            std::env::var("REQUIRE_REAL").as_deref() != Ok("1"),
+            "{name} is not installed and REQUIRE_REAL=1"
+        );
         eprintln!("\n*** {name} IS NOT INSTALLED: this test proves nothing here ***\n");
     }
     found

@@ -1,5 +1,6 @@
-//! No reply leaves before its batch is on the disk. A killed process loses nothing that the kernel has, so the crash test cannot
-//! show this; here tests/shim/shim.c writes down what reaches the log of the database, its syncs, and the sockets.
+//! No reply leaves before its batch is on the disk. A killed process loses nothing that the kernel
+//! has, so the crash test cannot show this; here tests/shim/shim.c writes down what reaches the log
+//! of the database, its syncs, and the sockets.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,10 +12,12 @@ use crate::support::{Caller, Program, eventually};
 
 const CALLERS: usize = 8;
 const ADDS_EACH: usize = 40;
-/// Names in these tests: this and eight digits, so that they are found in a page without knowing where SQLite puts them.
+/// Names in these tests: this and eight digits, so that they are found in a page without knowing
+/// where SQLite puts them.
 const PREFIX: &[u8] = b"synced-";
 const NAME_BYTES: usize = PREFIX.len() + 8;
-/// Before each page in the log: page number, size of the database after the commit (0: this page is not the last), salts, checksums.
+/// Before each page in the log: page number, size of the database after the commit (0: this page is
+/// not the last), salts, checksums.
 const FRAME_HEAD_BYTES: usize = 24;
 
 /// One record of the shim. The order is that of the trace.
@@ -50,7 +53,9 @@ fn read_trace(mut bytes: &[u8]) -> Vec<Event> {
 
 /// The names of these tests in some bytes.
 fn names(bytes: &[u8]) -> impl Iterator<Item = String> {
-    let is_name = |window: &&[u8]| window.starts_with(PREFIX) && window[PREFIX.len()..].iter().all(u8::is_ascii_digit);
+    let is_name = |window: &&[u8]| {
+        window.starts_with(PREFIX) && window[PREFIX.len()..].iter().all(u8::is_ascii_digit)
+    };
     bytes.windows(NAME_BYTES).filter(is_name).map(|name| String::from_utf8(name.to_vec()).unwrap())
 }
 
@@ -74,7 +79,8 @@ enum Stage {
     Safe,
 }
 
-/// What a trace shows: how many replies left when they were safe, and what is wrong with the others.
+/// What a trace shows: how many replies left when they were safe, and what is wrong with the
+/// others.
 #[derive(Debug, Default, PartialEq)]
 struct Verdict {
     safe: usize,
@@ -87,18 +93,24 @@ fn judge(events: &[Event]) -> Verdict {
     let mut ends_transaction = false;
     for event in events {
         match event {
-            Event::Wrote(bytes) if bytes.len() == FRAME_HEAD_BYTES => ends_transaction = bytes[4..8] != [0; 4],
+            Event::Wrote(bytes) if bytes.len() == FRAME_HEAD_BYTES => {
+                ends_transaction = bytes[4..8] != [0; 4]
+            }
             Event::Wrote(bytes) => {
                 for name in names(bytes) {
                     // Later pages that still have the name belong to others' transactions.
                     stages.entry(name).or_insert(Stage::Written);
                 }
                 if std::mem::take(&mut ends_transaction) {
-                    advance(&mut stages, |stage| (stage == Stage::Written).then_some(Stage::Committed));
+                    advance(&mut stages, |stage| {
+                        (stage == Stage::Written).then_some(Stage::Committed)
+                    });
                 }
             }
             &Event::Syncing(thread) => {
-                advance(&mut stages, |stage| (stage == Stage::Committed).then_some(Stage::Syncing(thread)));
+                advance(&mut stages, |stage| {
+                    (stage == Stage::Committed).then_some(Stage::Syncing(thread))
+                });
             }
             &Event::Synced(thread, fine) => {
                 let then = if fine { Stage::Safe } else { Stage::Committed };
@@ -140,8 +152,10 @@ fn no_reply_is_written_before_the_sync_of_its_batch_has_returned() {
                     let member = 1 + number * ADDS_EACH + count;
                     let name = format!("synced-{member:08}");
                     posted.fetch_add(1, Ordering::SeqCst);
-                    let body = format!("action=ADD&siteid=1&memberid={member}&username={name}&password=p");
-                    // On a busy machine the first sync may last too long for those that wait: 503, and so once more.
+                    let body =
+                        format!("action=ADD&siteid=1&memberid={member}&username={name}&password=p");
+                    // On a busy machine the first sync may last too long for those that wait: 503,
+                    // and so once more.
                     let reply = loop {
                         let reply = caller.post(&body).unwrap();
                         if reply.status != 503 {
@@ -152,7 +166,9 @@ fn no_reply_is_written_before_the_sync_of_its_batch_has_returned() {
                 }
             });
         }
-        eventually("a sync waits and all have posted", || shim.is_holding() && posted.load(Ordering::SeqCst) >= CALLERS);
+        eventually("a sync waits and all have posted", || {
+            shim.is_holding() && posted.load(Ordering::SeqCst) >= CALLERS
+        });
         shim.heal("hold");
     });
     assert!(program.terminate().success());
@@ -160,8 +176,14 @@ fn no_reply_is_written_before_the_sync_of_its_batch_has_returned() {
     let events = read_trace(&shim.trace());
     let replies = CALLERS * ADDS_EACH;
     assert_eq!(judge(&events), Verdict { safe: replies, early: Vec::new() });
-    let commits = events.iter().filter(|event| matches!(event, Event::Wrote(b) if b.len() == 24 && b[4..8] != [0; 4])).count();
-    assert!(commits < replies, "every reply had a commit of its own: this run has shown nothing about batches");
+    let commits = events
+        .iter()
+        .filter(|event| matches!(event, Event::Wrote(b) if b.len() == 24 && b[4..8] != [0; 4]))
+        .count();
+    assert!(
+        commits < replies,
+        "every reply had a commit of its own: this run has shown nothing about batches"
+    );
     eprintln!("{replies} replies, {commits} commits, those of the hashing included");
 }
 
@@ -185,7 +207,9 @@ mod judge {
     }
 
     fn reply(name: &str) -> Event {
-        Sending(format!("HTTP/1.1 200 OK\r\n\r\nOK|member 1 \"{name}\" added to site 1").into_bytes())
+        Sending(
+            format!("HTTP/1.1 200 OK\r\n\r\nOK|member 1 \"{name}\" added to site 1").into_bytes(),
+        )
     }
 
     fn early(trace: &[Event]) -> Vec<String> {
@@ -202,7 +226,8 @@ mod judge {
             Syncing(WRITER),
             Synced(WRITER, true),
             reply(ANN),
-            // The next batch writes the same page again before the second reply of the first is out.
+            // The next batch writes the same page again before the second reply of the first is
+            // out.
             head(false),
             page(&[ANN, BOB]),
             reply(BOB),
@@ -249,7 +274,15 @@ mod judge {
 
     #[test]
     fn a_reply_after_a_sync_of_half_a_transaction_is_found() {
-        let trace = [head(false), page(&[ANN]), Syncing(WRITER), Synced(WRITER, true), head(true), page(&[]), reply(ANN)];
+        let trace = [
+            head(false),
+            page(&[ANN]),
+            Syncing(WRITER),
+            Synced(WRITER, true),
+            head(true),
+            page(&[]),
+            reply(ANN),
+        ];
         assert_eq!(early(&trace), [format!("{ANN}: Some(Committed)")]);
     }
 

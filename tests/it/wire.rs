@@ -1,4 +1,5 @@
-//! The wire table of the contract, cell by cell: statuses, headers and bodies, and the ways in which a sender may hold a connection.
+//! The wire table of the contract, cell by cell: statuses, headers and bodies, and the ways in
+//! which a sender may hold a connection.
 
 mod callers;
 mod forms;
@@ -17,7 +18,8 @@ const PLAIN_TEXT: &str = "text/plain; charset=utf-8";
 
 /// All of it but the date and the order of the headers, which is a matter of chance.
 fn shape(response: Response) -> (u16, Vec<(String, String)>, String) {
-    let mut headers: Vec<_> = response.headers.into_iter().filter(|(name, _)| name != "date").collect();
+    let mut headers: Vec<_> =
+        response.headers.into_iter().filter(|(name, _)| name != "date").collect();
     headers.sort_unstable();
     (response.status, headers, response.body)
 }
@@ -51,23 +53,37 @@ fn every_reply_of_the_rules_is_status_200_and_plain_text() {
     let app = App::start();
     for (body, reply) in [
         (CHECK, FREE),
-        ("action=ADD&siteid=1&memberid=71&username=bob&password=secret", "OK|member 71 \"bob\" added to site 1"),
+        (
+            "action=ADD&siteid=1&memberid=71&username=bob&password=secret",
+            "OK|member 71 \"bob\" added to site 1",
+        ),
         (
             "action=ADD&siteid=1&memberid=72&username=bob&password=secret",
             "ERROR|username \"bob\" is held by member 71 of site 1, nothing was changed for member 72",
         ),
-        ("", "ERROR|action: expected ADD, MANUALADD, TRIALTOFULL, CHANGE, DELETE, EXPIRE, CHECK or ACTIVATE, not given"),
+        (
+            "",
+            "ERROR|action: expected ADD, MANUALADD, TRIALTOFULL, CHANGE, DELETE, EXPIRE, CHECK or ACTIVATE, not given",
+        ),
     ] {
         let response = post_to(app.address, TOKEN, body.as_bytes()).unwrap();
-        assert_eq!((response.status, response.header("content-type")), (200, Some(PLAIN_TEXT)), "{body}");
+        assert_eq!(
+            (response.status, response.header("content-type")),
+            (200, Some(PLAIN_TEXT)),
+            "{body}"
+        );
         assert_eq!(response.body, reply);
     }
 }
 
 #[test]
 fn whoever_may_not_call_gets_the_same_403_whatever_is_wrong() {
-    let (app, guarded) = (App::start(), App::start_with(&["--allow-ip", "192.0.2.0/24", "--allow-ip", "2001:db8::/32"]));
-    let expected = post_to(app.address, "wrong-token-0123456789abcdef-0123456789", CHECK.as_bytes()).unwrap();
+    let (app, guarded) = (
+        App::start(),
+        App::start_with(&["--allow-ip", "192.0.2.0/24", "--allow-ip", "2001:db8::/32"]),
+    );
+    let expected =
+        post_to(app.address, "wrong-token-0123456789abcdef-0123456789", CHECK.as_bytes()).unwrap();
     assert_eq!((expected.status, expected.body.as_str()), (403, "ERROR|not authorised"));
     assert_eq!(expected.header("content-type"), Some(PLAIN_TEXT));
     let expected = shape(expected);
@@ -82,16 +98,36 @@ fn whoever_may_not_call_gets_the_same_403_whatever_is_wrong() {
         (&"x".repeat(10_000), "very long"),
         (&format!("x?token={TOKEN}"), "in the query it is nothing"),
     ] {
-        assert_eq!(shape(post_to(app.address, token, CHECK.as_bytes()).unwrap()), expected, "{why}");
-        assert_eq!(shape(post_to(guarded.address, token, CHECK.as_bytes()).unwrap()), expected, "{why}, and no right address");
+        assert_eq!(
+            shape(post_to(app.address, token, CHECK.as_bytes()).unwrap()),
+            expected,
+            "{why}"
+        );
+        assert_eq!(
+            shape(post_to(guarded.address, token, CHECK.as_bytes()).unwrap()),
+            expected,
+            "{why}, and no right address"
+        );
     }
-    assert_eq!(shape(post_to(guarded.address, TOKEN, CHECK.as_bytes()).unwrap()), expected, "the right token, a wrong address");
-    assert_eq!(shape(post_to(guarded.address, TOKEN, &[b'x'; 70_000]).unwrap()), expected, "before the body is looked at");
+    assert_eq!(
+        shape(post_to(guarded.address, TOKEN, CHECK.as_bytes()).unwrap()),
+        expected,
+        "the right token, a wrong address"
+    );
+    assert_eq!(
+        shape(post_to(guarded.address, TOKEN, &[b'x'; 70_000]).unwrap()),
+        expected,
+        "before the body is looked at"
+    );
     for method in ["GET", "POST", "PUT", "DELETE", "OPTIONS"] {
         for path in ["/postback", "/postback/", "/postback/x", "/postback/x/y?action=CHECK"] {
             assert_eq!(shape(bare(&app, method, path)), expected, "{method} {path}");
         }
-        assert_eq!(shape(bare(&guarded, method, &format!("/postback/{TOKEN}"))), expected, "{method} from a wrong address");
+        assert_eq!(
+            shape(bare(&guarded, method, &format!("/postback/{TOKEN}"))),
+            expected,
+            "{method} from a wrong address"
+        );
     }
     assert_eq!(app.rows("SELECT * FROM journal"), [""; 0], "a refused call is not journalled");
 }
@@ -101,14 +137,22 @@ fn a_method_other_than_post_and_get_is_405_and_changes_nothing() {
     let app = App::start();
     app.post("action=ADD&siteid=1&memberid=71&username=bob&password=secret");
     for method in ["PUT", "DELETE", "PATCH", "OPTIONS", "PROPFIND"] {
-        let response = bare(&app, method, &format!("/postback/{TOKEN}?action=DELETE&siteid=1&memberid=71"));
-        assert_eq!((response.status, response.header("allow")), (405, Some("POST, GET")), "{method}");
+        let response =
+            bare(&app, method, &format!("/postback/{TOKEN}?action=DELETE&siteid=1&memberid=71"));
+        assert_eq!(
+            (response.status, response.header("allow")),
+            (405, Some("POST, GET")),
+            "{method}"
+        );
         assert_eq!(response.header("content-type"), Some(PLAIN_TEXT));
         assert_eq!(response.body, "ERROR|expected the method POST or GET");
     }
     let head = bare(&app, "HEAD", &format!("/postback/{TOKEN}?action=DELETE&siteid=1&memberid=71"));
     assert_eq!((head.status, head.body.as_str()), (405, ""));
-    assert_eq!(app.post("action=CHECK&siteid=1&username=bob"), "OK|username \"bob\" is taken on site 1");
+    assert_eq!(
+        app.post("action=CHECK&siteid=1&username=bob"),
+        "OK|username \"bob\" is taken on site 1"
+    );
 }
 
 #[test]
@@ -117,11 +161,17 @@ fn a_body_may_have_64_kib_and_not_a_byte_more() {
     let body = |bytes: usize| format!("{CHECK}&x={}", "x".repeat(bytes - CHECK.len() - 3));
     let chunked = |bytes: usize| {
         let chunks: String = body(bytes).as_bytes().chunks(1000).map(chunk).collect();
-        let head = format!("POST /postback/{TOKEN} HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n");
+        let head = format!(
+            "POST /postback/{TOKEN} HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n"
+        );
         head + &chunks + "0\r\n\r\n"
     };
     let too_long = |response: Response, why: &str| {
-        assert_eq!((response.status, response.header("content-type")), (413, Some(PLAIN_TEXT)), "{why}");
+        assert_eq!(
+            (response.status, response.header("content-type")),
+            (413, Some(PLAIN_TEXT)),
+            "{why}"
+        );
         assert_eq!(response.body, "ERROR|body: expected at most 65536 bytes, found more", "{why}");
     };
     assert_eq!(post_to(app.address, TOKEN, body(65_536).as_bytes()).unwrap().body, FREE);
@@ -130,9 +180,12 @@ fn a_body_may_have_64_kib_and_not_a_byte_more() {
 
     too_long(post_to(app.address, TOKEN, body(65_537).as_bytes()).unwrap(), "announced");
     too_long(app.send(chunked(65_537)), "in chunks");
-    let announced = format!("POST /postback/{TOKEN} HTTP/1.1\r\nHost: test\r\nContent-Length: 9999999999\r\n\r\n");
+    let announced = format!(
+        "POST /postback/{TOKEN} HTTP/1.1\r\nHost: test\r\nContent-Length: 9999999999\r\n\r\n"
+    );
     too_long(app.send(announced), "not a byte of it need come");
-    // A URL has 65,534 bytes at most; a longer one is no HTTP, and refused before anybody looks at its token.
+    // A URL has 65,534 bytes at most; a longer one is no HTTP, and refused before anybody looks at
+    // its token.
     assert_eq!(bare(&app, "GET", &format!("/postback/{TOKEN}?{}", body(65_537))).status, 400);
     assert_eq!(app.rows("SELECT * FROM journal"), [""; 0]);
 }
@@ -169,9 +222,15 @@ fn a_database_that_cannot_be_written_is_503_with_retry_after_until_it_can() {
     let health = bare(&app, "GET", "/health");
     assert_eq!((health.status, health.body.as_str()), (503, "unavailable"));
     // A CHECK reads, and reading never waits for a writer.
-    assert_eq!(app.post("action=CHECK&siteid=1&username=bob"), "OK|username \"bob\" is taken on site 1");
+    assert_eq!(
+        app.post("action=CHECK&siteid=1&username=bob"),
+        "OK|username \"bob\" is taken on site 1"
+    );
     drop(other);
-    assert_eq!(app.post("action=DELETE&siteid=1&memberid=71"), "OK|member 71 \"bob\" removed from site 1");
+    assert_eq!(
+        app.post("action=DELETE&siteid=1&memberid=71"),
+        "OK|member 71 \"bob\" removed from site 1"
+    );
 }
 
 #[test]
@@ -179,7 +238,10 @@ fn health_is_ok_for_everybody_while_the_writer_can_commit() {
     let app = App::start_with(&["--allow-ip", "192.0.2.1"]);
     let health = bare(&app, "GET", "/health");
     assert_eq!((health.status, health.body.as_str()), (200, "ok"));
-    assert_eq!((health.header("content-type"), health.header("cache-control")), (Some(PLAIN_TEXT), Some("no-store")));
+    assert_eq!(
+        (health.header("content-type"), health.header("cache-control")),
+        (Some(PLAIN_TEXT), Some("no-store"))
+    );
     assert_eq!(bare(&app, "GET", "/").status, 404);
     assert_eq!(bare(&app, "GET", "/postbacks").status, 404);
 }
@@ -196,9 +258,14 @@ fn a_connection_is_kept_or_closed_as_the_sender_wants_it() {
     for _ in 0..2 {
         kept.write_all(request("1.0", "Connection: keep-alive\r\n", CHECK).as_bytes()).unwrap();
         let response = read_response(&mut kept).unwrap();
-        assert_eq!((response.header("connection"), response.body.as_str()), (Some("keep-alive"), FREE));
+        assert_eq!(
+            (response.header("connection"), response.body.as_str()),
+            (Some("keep-alive"), FREE)
+        );
     }
-    for (version, headers) in [("1.1", "Connection: close\r\n"), ("1.0", ""), ("1.0", "Connection: close\r\n")] {
+    for (version, headers) in
+        [("1.1", "Connection: close\r\n"), ("1.0", ""), ("1.0", "Connection: close\r\n")]
+    {
         let mut closed = connect(&app);
         closed.write_all(request(version, headers, CHECK).as_bytes()).unwrap();
         assert_eq!(read_response(&mut closed).unwrap().body, FREE, "HTTP/{version} {headers}");
@@ -209,7 +276,10 @@ fn a_connection_is_kept_or_closed_as_the_sender_wants_it() {
 #[test]
 fn http_1_0_needs_no_host() {
     let app = App::start();
-    let request = format!("POST /postback/{TOKEN} HTTP/1.0\r\nContent-Length: {}\r\n\r\n{CHECK}", CHECK.len());
+    let request = format!(
+        "POST /postback/{TOKEN} HTTP/1.0\r\nContent-Length: {}\r\n\r\n{CHECK}",
+        CHECK.len()
+    );
     assert_eq!(app.send(request).body, FREE);
     assert_eq!(app.send(format!("GET /postback/{TOKEN}?{CHECK} HTTP/1.0\r\n\r\n")).body, FREE);
 }
@@ -233,15 +303,28 @@ fn who_expects_a_100_is_told_to_go_on() {
 #[test]
 fn pipelined_postbacks_are_answered_in_their_order() {
     let app = App::start();
-    let bodies =
-        ["action=ADD&siteid=1&memberid=71&username=bob&password=secret", CHECK, "action=DELETE&siteid=1&memberid=71", CHECK];
+    let bodies = [
+        "action=ADD&siteid=1&memberid=71&username=bob&password=secret",
+        CHECK,
+        "action=DELETE&siteid=1&memberid=71",
+        CHECK,
+    ];
     let requests: String = bodies.iter().map(|body| request("1.1", "", body)).collect();
     let mut stream = connect(&app);
     stream.write_all(requests.as_bytes()).unwrap();
-    stream.write_all(request("1.1", "Connection: close\r\n", "action=DELETE&siteid=1&memberid=71").as_bytes()).unwrap();
+    stream
+        .write_all(
+            request("1.1", "Connection: close\r\n", "action=DELETE&siteid=1&memberid=71")
+                .as_bytes(),
+        )
+        .unwrap();
     let mut all = String::new();
     stream.read_to_string(&mut all).unwrap();
-    let replies: Vec<&str> = all.split("\r\n\r\n").skip(1).map(|reply| reply.split("HTTP/1.1").next().unwrap()).collect();
+    let replies: Vec<&str> = all
+        .split("\r\n\r\n")
+        .skip(1)
+        .map(|reply| reply.split("HTTP/1.1").next().unwrap())
+        .collect();
     assert_eq!(
         replies,
         [
@@ -264,7 +347,9 @@ fn a_body_that_breaks_off_changes_nothing() {
     let mut rest = String::new();
     let _ = stream.read_to_string(&mut rest);
     assert!(!rest.contains("OK|"), "{rest}");
-    let mut chunks = format!("POST /postback/{TOKEN} HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n");
+    let mut chunks = format!(
+        "POST /postback/{TOKEN} HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n"
+    );
     chunks += &chunk(body.as_bytes());
     let response = send_raw(app.address, (chunks + "nonsense\r\n\r\n").as_bytes());
     assert!(response.is_err() || response.unwrap().status == 400);

@@ -20,14 +20,22 @@ impl Bench {
         let server = self.stand_in(name).await?;
         let ask = Ask::AuthString { members: server.next_member };
         let beside = self.api(name, server, ask, LOOK_UPS).await?;
-        self.report.bar("authstrings of the stand-in: rate / ceiling", beside.rate_ratio, Bar::AtLeast(0.5));
+        self.report.bar(
+            "authstrings of the stand-in: rate / ceiling",
+            beside.rate_ratio,
+            Bar::AtLeast(0.5),
+        );
         Ok(())
     }
 
     pub(super) async fn api_blank(&mut self, name: &str) -> Result<(), Failure> {
         let server = self.stand_in(name).await?;
         let beside = self.api(name, server, Ask::Blank, LOOK_UPS).await?;
-        self.report.bar("blanks for names that nobody has: rate / ceiling", beside.rate_ratio, Bar::AtLeast(0.5));
+        self.report.bar(
+            "blanks for names that nobody has: rate / ceiling",
+            beside.rate_ratio,
+            Bar::AtLeast(0.5),
+        );
         Ok(())
     }
 
@@ -35,7 +43,12 @@ impl Bench {
         // It checks nothing and answers with a string at once: what the ceiling does.
         let double = Server::ceiling(&self.dir.join("nats"))?;
         let url = format!("--nats-url=http://{}", double.address);
-        let server = self.members(name, &[url, "--nats-api-username=flood".into(), format!("--nats-api-key={API_KEY}")]).await?;
+        let server = self
+            .members(
+                name,
+                &[url, "--nats-api-username=flood".into(), format!("--nats-api-key={API_KEY}")],
+            )
+            .await?;
         let ask = Ask::AuthString { members: server.next_member };
         let beside = self.api(name, server, ask, RELAYED).await?;
         self.report.note(format!(
@@ -54,7 +67,8 @@ impl Bench {
 
     /// A new server with members in it, whom our key may ask for.
     async fn members(&mut self, name: &str, more: &[String]) -> Result<Server, Failure> {
-        // It hashes its backlog whenever a processor is free, which none shall be beside what is measured here.
+        // It hashes its backlog whenever a processor is free, which none shall be beside what is
+        // measured here.
         self.million.iter().try_for_each(Server::freeze)?;
         let key = format!("--api-key={API_USERNAME}:{API_KEY}");
         let mut server = self.program_with(&[&[key], more].concat())?;
@@ -64,7 +78,13 @@ impl Bench {
     }
 
     /// Look-ups beside the ceiling. The server ends with them.
-    async fn api(&mut self, name: &str, server: Server, ask: Ask, look_ups: u64) -> Result<Beside, Failure> {
+    async fn api(
+        &mut self,
+        name: &str,
+        server: Server,
+        ask: Ask,
+        look_ups: u64,
+    ) -> Result<Beside, Failure> {
         let beside = self.beside(name, &server, ask, self.scaled(look_ups)).await?;
         self.end(server)?;
         self.million.iter().try_for_each(Server::thaw)?;

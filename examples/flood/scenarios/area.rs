@@ -16,7 +16,8 @@ use crate::report::{Bar, Cost, Series};
 use crate::request::{Ask, memberid, scattered};
 
 const CHECKS: u64 = 60_000;
-/// Members whose password is remembered before the clock starts. Each costs a hash, of which there are some dozen a second.
+/// Members whose password is remembered before the clock starts. Each costs a hash, of which there
+/// are some dozen a second.
 const VISITORS: u64 = 500;
 /// Fewer than the questions that wait for a hash: none is refused.
 const LOGIN_CONNECTIONS: usize = 16;
@@ -28,7 +29,8 @@ const FLOOD_TIME: Duration = Duration::from_secs(4);
 /// More than one connection sends within that time.
 const ADDS_MAX: u64 = 20_000;
 const HASHES: u64 = 40;
-/// The program's hashing threads: one for each processor but one, at most so many, and their priority.
+/// The program's hashing threads: one for each processor but one, at most so many, and their
+/// priority.
 const THREADS_MAX: usize = 4;
 const PRIORITY: i32 = 10;
 
@@ -36,16 +38,23 @@ impl Bench {
     pub(super) async fn auth_basic(&mut self, name: &str) -> Result<(), Failure> {
         let million = self.million().await?;
         let members = million.next_member;
-        // Of the older half: the newest members' seals become hashes meanwhile, which are other questions than those remembered.
+        // Of the older half: the newest members' seals become hashes meanwhile, which are other
+        // questions than those remembered.
         let visitors = VISITORS.min(members / 2).max(1);
         let ask = Ask::Basic { first: 0, step: (members / 2 / visitors).max(1), visitors };
         let mut first = Series::default();
-        let logins = Load { time: LOAD_TIME_MAX, ..load(&million, ask.clone(), LOGIN_CONNECTIONS, visitors) };
+        let logins = Load {
+            time: LOAD_TIME_MAX,
+            ..load(&million, ask.clone(), LOGIN_CONNECTIONS, visitors)
+        };
         measure(&million, logins, &mut first).await?;
         self.report.row(name, "program, first logins", LOGIN_CONNECTIONS, &first);
         let remembered = first.outcome().latencies.len() as u64;
         if remembered < visitors {
-            return Err(format!("only {remembered} of {visitors} members could log in within {LOAD_TIME_MAX:?}").into());
+            return Err(format!(
+                "only {remembered} of {visitors} members could log in within {LOAD_TIME_MAX:?}"
+            )
+            .into());
         }
         self.checks(name, "remembered name and password", &million, ask).await?;
         self.put_back(million);
@@ -65,29 +74,50 @@ impl Bench {
     }
 
     /// Checks of /auth beside the ceiling, then at half their rate.
-    async fn checks(&mut self, name: &str, what: &str, million: &Server, ask: Ask) -> Result<(), Failure> {
+    async fn checks(
+        &mut self,
+        name: &str,
+        what: &str,
+        million: &Server,
+        ask: Ask,
+    ) -> Result<(), Failure> {
         let beside = self.beside(name, million, ask, self.scaled(CHECKS)).await?;
-        self.report.bar(&format!("{what} at a million members: rate / ceiling"), beside.rate_ratio, Bar::AtLeast(0.6));
-        self.report.bar(&format!("{what} at half that load: p99, ms"), beside.half_p99_ms, Bar::AtMost(1.0));
+        self.report.bar(
+            &format!("{what} at a million members: rate / ceiling"),
+            beside.rate_ratio,
+            Bar::AtLeast(0.6),
+        );
+        self.report.bar(
+            &format!("{what} at half that load: p99, ms"),
+            beside.half_p99_ms,
+            Bar::AtMost(1.0),
+        );
         Ok(())
     }
 
     pub(super) async fn login_flood(&mut self, name: &str) -> Result<(), Failure> {
-        // It hashes its backlog whenever a processor is free, which none shall be beside what is measured here.
+        // It hashes its backlog whenever a processor is free, which none shall be beside what is
+        // measured here.
         self.million.iter().try_for_each(Server::freeze)?;
         let mut program = self.program()?;
         let in_a_flood = (FLOOD_RATE * FLOOD_TIME.as_secs_f64()) as u64;
         let members = ROUNDS as u64 * (LOGINS + in_a_flood);
         let added = add(&mut program, CONNECTIONS, members);
         measure(&program, added, &mut Series::default()).await?;
-        let (mut hashes, mut logins, mut flood) = (Series::default(), Series::default(), Series::default());
+        let (mut hashes, mut logins, mut flood) =
+            (Series::default(), Series::default(), Series::default());
         let (mut quiet, mut beside) = (Series::default(), Series::default());
         let mut first = 0;
         for _ in 0..ROUNDS {
             program.freeze()?;
             hash(&mut hashes)?;
             program.thaw()?;
-            measure(&program, first_logins(&program, &mut first, LOGIN_CONNECTIONS, LOGINS), &mut logins).await?;
+            measure(
+                &program,
+                first_logins(&program, &mut first, LOGIN_CONNECTIONS, LOGINS),
+                &mut logins,
+            )
+            .await?;
 
             let adds = Load { time: FLOOD_TIME, ..add(&mut program, 1, ADDS_MAX) };
             measure(&program, adds, &mut quiet).await?;
@@ -95,7 +125,10 @@ impl Bench {
             let adds = Load { time: FLOOD_TIME, ..add(&mut program, 1, ADDS_MAX) };
             let flooding = first_logins(&program, &mut first, FLOOD_CONNECTIONS, in_a_flood);
             let flooding = Load { rate: Some(FLOOD_RATE), time: FLOOD_TIME, ..flooding };
-            let (flooded, added) = tokio::join!(measure(&program, flooding, &mut flood), measure(&program, adds, &mut beside));
+            let (flooded, added) = tokio::join!(
+                measure(&program, flooding, &mut flood),
+                measure(&program, adds, &mut beside)
+            );
             flooded.and(added)?;
         }
         self.end(program)?;
@@ -105,8 +138,16 @@ impl Bench {
         self.report.row(name, "flood of first logins", FLOOD_CONNECTIONS, &flood);
         self.report.row(name, "ADD, quiet", 1, &quiet);
         self.report.row(name, "ADD, beside the flood", 1, &beside);
-        self.report.bar("first logins: rate / hash alone on as many threads", logins.rate_ratio(&hashes), Bar::AtLeast(0.8));
-        self.report.bar("ADD beside a flood of logins: p99 / quiet p99", beside.p99_ratio(&quiet), Bar::AtMost(3.0));
+        self.report.bar(
+            "first logins: rate / hash alone on as many threads",
+            logins.rate_ratio(&hashes),
+            Bar::AtLeast(0.8),
+        );
+        self.report.bar(
+            "ADD beside a flood of logins: p99 / quiet p99",
+            beside.p99_ratio(&quiet),
+            Bar::AtMost(3.0),
+        );
         Ok(())
     }
 }
@@ -118,7 +159,8 @@ fn first_logins(server: &Server, first: &mut u64, connections: usize, logins: u6
     load(server, ask, connections, logins)
 }
 
-/// Cookies of so many members out of all, signed here with the server's key: logging them in would cost a hash each.
+/// Cookies of so many members out of all, signed here with the server's key: logging them in would
+/// cost a hash each.
 fn cookies(server: &Server, count: u64) -> Result<Arc<[String]>, Failure> {
     let signer = Signer::load(&server.cookie_key())?;
     let issued = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs())?;
@@ -126,16 +168,23 @@ fn cookies(server: &Server, count: u64) -> Result<Arc<[String]>, Failure> {
     let sign = |index| {
         let member = memberid(scattered(index, server.next_member)).to_string();
         let key = Key { site, member: MemberId::parse(&member).ok_or("no such member")? };
-        Ok(signer.sign(&[Login { key, id: LoginId::random(), issued, login_version: FIRST_LOGIN_VERSION }]))
+        Ok(signer.sign(&[Login {
+            key,
+            id: LoginId::random(),
+            issued,
+            login_version: FIRST_LOGIN_VERSION,
+        }]))
     };
     (0..count).map(sign).collect()
 }
 
 fn hashing_threads() -> usize {
-    thread::available_parallelism().map_or(1, |processors| (processors.get() - 1).clamp(1, THREADS_MAX))
+    thread::available_parallelism()
+        .map_or(1, |processors| (processors.get() - 1).clamp(1, THREADS_MAX))
 }
 
-/// What the hash itself allows: on as many threads as the program has for it, at their priority, with nothing around it.
+/// What the hash itself allows: on as many threads as the program has for it, at their priority,
+/// with nothing around it.
 fn hash(series: &mut Series) -> Result<(), Failure> {
     let (own, all, start) = (cpu_seconds("self"), machine_cpu_seconds(), Instant::now());
     let threads: Vec<_> = (0..hashing_threads()).map(|_| thread::spawn(hash_some)).collect();

@@ -23,7 +23,13 @@ pub(super) struct Beside {
 
 impl Bench {
     /// Look-ups beside the ceiling, so many a round, then at half their rate; with their rows.
-    pub(super) async fn beside(&mut self, name: &str, server: &Server, ask: Ask, requests: u64) -> Result<Beside, Failure> {
+    pub(super) async fn beside(
+        &mut self,
+        name: &str,
+        server: &Server,
+        ask: Ask,
+        requests: u64,
+    ) -> Result<Beside, Failure> {
         let (mut ceiling, mut program) = (Series::default(), Series::default());
         let (mut ceiling_half, mut half) = (Series::default(), Series::default());
         for _ in 0..ROUNDS {

@@ -17,17 +17,28 @@ pub(super) fn problems(config: &Config) -> Vec<String> {
     let mut problems = Vec::new();
     problems.extend(data_dir_problem(dir));
     // Also the files that SQLite keeps beside it.
-    let closed = || check_access(database, Access::READ_OK | Access::WRITE_OK).err().map(|error| chain(&error));
+    let closed = || {
+        check_access(database, Access::READ_OK | Access::WRITE_OK).err().map(|error| chain(&error))
+    };
     problems.extend(database_problem(dir, database).or_else(closed));
-    problems.extend(modes::loose_secrets(&config.data_dir).iter().map(|loose| format!("{loose}; `serve` will tighten it")));
-    problems.extend(modes::loose_rest(&config.data_dir, database).iter().map(modes::Loose::open_to_others));
-    problems.extend(modes::loose_named(&config.secret_files).iter().map(modes::Loose::open_to_others));
+    problems.extend(
+        modes::loose_secrets(&config.data_dir)
+            .iter()
+            .map(|loose| format!("{loose}; `serve` will tighten it")),
+    );
+    problems.extend(
+        modes::loose_rest(&config.data_dir, database).iter().map(modes::Loose::open_to_others),
+    );
+    problems
+        .extend(modes::loose_named(&config.secret_files).iter().map(modes::Loose::open_to_others));
     problems
 }
 
 /// A start makes the directory with all that is missing above it.
 fn data_dir_problem(dir: &Path) -> Option<String> {
-    let above = || dir.ancestors().map(|path| if path.as_os_str().is_empty() { Path::new(".") } else { path });
+    let above = || {
+        dir.ancestors().map(|path| if path.as_os_str().is_empty() { Path::new(".") } else { path })
+    };
     // A link that leads nowhere is there as well, and in the way.
     let there = above().find(|path| path.symlink_metadata().is_ok())?;
     let why = unusable(there)?;
@@ -44,10 +55,16 @@ fn database_problem(dir: &Path, database: &Path) -> Option<String> {
     if let (Ok(beside), Ok(dir)) = (absolute(beside), absolute(dir))
         && beside == dir
     {
-        return database.exists().then(|| no_access(database)).flatten().map(|why| problem(database, &why));
+        return database
+            .exists()
+            .then(|| no_access(database))
+            .flatten()
+            .map(|why| problem(database, &why));
     }
     match unusable(beside) {
-        Some(why) => Some(problem(database, &format!("cannot be there: {} {why}", beside.display()))),
+        Some(why) => {
+            Some(problem(database, &format!("cannot be there: {} {why}", beside.display())))
+        }
         None if database.exists() => no_access(database).map(|why| problem(database, &why)),
         None => None,
     }
@@ -66,10 +83,14 @@ fn unusable(dir: &Path) -> Option<String> {
         }
         Err(error) => Some(format!("is not there: {error}")),
         Ok(metadata) if !metadata.is_dir() => Some("is no directory".into()),
-        Ok(_) => denied::check(dir, Access::WRITE_OK | Access::EXEC_OK).err().map(|error| format!("cannot be written: {error}")),
+        Ok(_) => denied::check(dir, Access::WRITE_OK | Access::EXEC_OK)
+            .err()
+            .map(|error| format!("cannot be written: {error}")),
     }
 }
 
 fn no_access(file: &Path) -> Option<String> {
-    denied::check(file, Access::READ_OK | Access::WRITE_OK).err().map(|error| format!("cannot be read and written: {error}"))
+    denied::check(file, Access::READ_OK | Access::WRITE_OK)
+        .err()
+        .map(|error| format!("cannot be read and written: {error}"))
 }

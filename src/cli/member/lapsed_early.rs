@@ -1,8 +1,8 @@
 //! `member restore --lapsed-early`: back in come those whom a clock in a wrong year has moved to
 //! former_member, told by an expiry that is still ahead. Each gets the expiry again.
 //!
-//! The journal says three things of each, as the operator's: a DELETE, an ACTIVATE and an EXPIRE. The
-//! DELETE changes nothing here. In a replay it moves those out of the way whom no record of the
+//! The journal says three things of each, as the operator's: a DELETE, an ACTIVATE and an EXPIRE.
+//! The DELETE changes nothing here. In a replay it moves those out of the way whom no record of the
 //! journal moves there, so that the replay ends with the same rows, column for column.
 
 use std::io::{IsTerminal as _, Write as _, stderr, stdout};
@@ -27,8 +27,8 @@ use crate::store::{Engine, Fault, Reader, View, Wanted};
 
 /// Members in one transaction, so that a postback to a service beside it waits for milliseconds.
 const TRANSACTION_MEMBERS_MAX: usize = 64;
-/// How long the lock is free after each of them. SQLite has no queue for it: who waits tries again every 25 to 50 ms after some
-/// time, and would come upon the next transaction each time.
+/// How long the lock is free after each of them. SQLite has no queue for it: who waits tries again
+/// every 25 to 50 ms after some time, and would come upon the next transaction each time.
 const PAUSE: Duration = Duration::from_millis(60);
 
 /// A busy service has the lock most of the time. One try waits 400 ms for it.
@@ -50,7 +50,11 @@ pub(super) fn run(config: &Config, site: Option<i64>) -> Result<(), Failure> {
     let keys = lapsed_early(&reader, site, now)?;
     drop(reader);
     let rules = rules(config);
-    let bar = if stderr().is_terminal() { ProgressBar::new(keys.len() as u64) } else { ProgressBar::hidden() };
+    let bar = if stderr().is_terminal() {
+        ProgressBar::new(keys.len() as u64)
+    } else {
+        ProgressBar::hidden()
+    };
     let (mut restored, mut refused) = (0_u64, 0_u64);
     with_writer(config, |engine| {
         for (number, keys) in keys.chunks(TRANSACTION_MEMBERS_MAX).enumerate() {
@@ -63,7 +67,14 @@ pub(super) fn run(config: &Config, site: Option<i64>) -> Result<(), Failure> {
                     Done::Changed => {}
                     Done::Refused(why) => {
                         refused += 1;
-                        bar.suspend(|| writeln!(stdout(), "member {} of site {} is not restored: {why}", key.member, key.site))?;
+                        bar.suspend(|| {
+                            writeln!(
+                                stdout(),
+                                "member {} of site {} is not restored: {why}",
+                                key.member,
+                                key.site
+                            )
+                        })?;
                     }
                 }
             }
@@ -132,7 +143,12 @@ fn restore_or_one_by_one(
             keys => {
                 let mut all = Vec::new();
                 for key in keys {
-                    all.extend(restore_or_one_by_one(engine, rules, std::slice::from_ref(key), moment)?);
+                    all.extend(restore_or_one_by_one(
+                        engine,
+                        rules,
+                        std::slice::from_ref(key),
+                        moment,
+                    )?);
                 }
                 Ok(all)
             }
@@ -142,17 +158,27 @@ fn restore_or_one_by_one(
 }
 
 /// All of them in one transaction, which looks again where they stand.
-fn restore(engine: &mut dyn Engine, rules: &Rules, keys: &[Key], moment: Moment) -> Result<Vec<(Key, Done)>, Fault> {
+fn restore(
+    engine: &mut dyn Engine,
+    rules: &Rules,
+    keys: &[Key],
+    moment: Moment,
+) -> Result<Vec<(Key, Done)>, Fault> {
     in_transaction(engine, |engine| {
         let mut view = View::default();
-        engine.load(&Wanted { keys: keys.iter().copied().collect(), ..Wanted::default() }, &mut view, moment)?;
+        engine.load(
+            &Wanted { keys: keys.iter().copied().collect(), ..Wanted::default() },
+            &mut view,
+            moment,
+        )?;
         let early = |key: &Key| match view.standing(*key) {
             Standing::Former(former) if is_early(former, moment.now) => Some(former.clone()),
             _ => None,
         };
         let formers: Vec<_> = keys.iter().map(|key| (*key, early(key))).collect();
-        let names =
-            formers.iter().flat_map(|(key, former)| former.iter().map(|former| (key.site, former.member.username.clone())));
+        let names = formers.iter().flat_map(|(key, former)| {
+            former.iter().map(|former| (key.site, former.member.username.clone()))
+        });
         engine.load(&Wanted { names: names.collect(), ..Wanted::default() }, &mut view, moment)?;
         let one = |(key, former): (Key, Option<Former>)| {
             let done = match former {
@@ -178,12 +204,23 @@ fn taken(key: Key, former: &Former, holder: MemberId) -> String {
 }
 
 /// Says the three things; of two who had one name the second is refused by the rules.
-fn say(engine: &mut dyn Engine, rules: &Rules, former: &Former, moment: Moment) -> Result<Done, Fault> {
+fn say(
+    engine: &mut dyn Engine,
+    rules: &Rules,
+    former: &Former,
+    moment: Moment,
+) -> Result<Done, Fault> {
     let Key { site, member } = former.member.key;
-    let said = |action, username, expire| operator_postback(action, site, member, username, expire, rules);
-    let until = DateTime::from_timestamp(former.ended_at, 0).map(|instant| instant.format("%Y-%m-%d %H:%M:%S").to_string());
+    let said =
+        |action, username, expire| operator_postback(action, site, member, username, expire, rules);
+    let until = DateTime::from_timestamp(former.ended_at, 0)
+        .map(|instant| instant.format("%Y-%m-%d %H:%M:%S").to_string());
     let name = former.member.username.as_str();
-    let postbacks = [said("DELETE", None, None), said("ACTIVATE", Some(name), None), said("EXPIRE", None, until.as_deref())];
+    let postbacks = [
+        said("DELETE", None, None),
+        said("ACTIVATE", Some(name), None),
+        said("EXPIRE", None, until.as_deref()),
+    ];
     for postback in &postbacks {
         let postback: &Postback = postback;
         let replies = apply(engine, &rules.vault, &[postback], moment)?;

@@ -1,7 +1,7 @@
 //! `member logout`: ends the logins by cookie of one member, or of everybody.
 //!
-//! A running service has nothing in memory that would have to be cleared: the cookie and the row are
-//! compared at every request, and what is remembered of passwords opens no cookie.
+//! A running service has nothing in memory that would have to be cleared: the cookie and the row
+//! are compared at every request, and what is remembered of passwords opens no cookie.
 
 use std::io::{Write as _, stdout};
 
@@ -25,16 +25,23 @@ pub(super) fn one(config: &Config, key: Key) -> Result<(), Failure> {
     match database::open(config)?.standing(key)?.at(Clock::System.now()) {
         Standing::Here(_) | Standing::Lapsed(_) => {}
         Standing::Former(_) => {
-            writeln!(stdout(), "member {member} of site {site} is no member now: no login of theirs is left to end")?;
+            writeln!(
+                stdout(),
+                "member {member} of site {site} is no member now: no login of theirs is left to end"
+            )?;
             return Ok(());
         }
         Standing::Unknown => {
-            return Err(Failure::Failed(format!("member {member} of site {site} was never a member")));
+            return Err(Failure::Failed(format!(
+                "member {member} of site {site} was never a member"
+            )));
         }
     }
     // It seals nothing, so any key does.
     let (vault, postback) = (Vault::from_key([0; 32]), operator_logout(key));
-    let replies = with_writer(config, |engine| transact(engine, &vault, &[&postback], || Clock::System.now()))??;
+    let replies = with_writer(config, |engine| {
+        transact(engine, &vault, &[&postback], || Clock::System.now())
+    })??;
     for reply in replies {
         super::print(&reply?)?;
     }
@@ -42,18 +49,24 @@ pub(super) fn one(config: &Config, key: Key) -> Result<(), Failure> {
     Ok(writeln!(stdout(), "{line}; {PASSWORDS_STAY}")?)
 }
 
-const PASSWORDS_STAY: &str = "passwords stay good, also where browsers send them by themselves (HTTP Basic)";
+const PASSWORDS_STAY: &str =
+    "passwords stay good, also where browsers send them by themselves (HTTP Basic)";
 
-/// All logins end with the epoch, which is part of the key that signs cookies. The journal says so, and a replay passes it over:
-/// logins are not of the rows that it makes.
+/// All logins end with the epoch, which is part of the key that signs cookies. The journal says so,
+/// and a replay passes it over: logins are not of the rows that it makes.
 pub(super) fn all(config: &Config) -> Result<(), Failure> {
     database::check(config)?;
     let heard = operator_heard(&[("action", "LOGOUT")]);
     let reply = Reply::ok("all logins were ended");
     let end = |engine: &mut dyn Engine| {
         engine.begin_login_epoch(Epoch::random())?;
-        let record =
-            Record { at: Clock::System.now(), heard: &heard, moved_until: None, reply: reply.clone(), put: Recorded::default() };
+        let record = Record {
+            at: Clock::System.now(),
+            heard: &heard,
+            moved_until: None,
+            reply: reply.clone(),
+            put: Recorded::default(),
+        };
         engine.save(&[Outcome { change: Change::None, record }])
     };
     with_writer(config, |engine| in_transaction(engine, end))??;

@@ -14,7 +14,8 @@ use crate::store::{Engine, with_engine};
 
 impl Replay {
     pub(super) fn journal(&self, config: &Config) -> Result<(), Failure> {
-        let journals = self.files.iter().map(|path| open(path)).collect::<Result<Vec<_>, Failure>>()?;
+        let journals =
+            self.files.iter().map(|path| open(path)).collect::<Result<Vec<_>, Failure>>()?;
         let (_lock, rules) = take(config)?;
         let counts = with_engine(&config.location, true, |engine| {
             let counts = journal_with(journals, engine, &rules);
@@ -32,7 +33,11 @@ type Journal<'a> = (&'a Path, Input);
 fn open(path: &Path) -> Result<Journal<'_>, Failure> {
     let input = Input::open(path).map_err(|error| unreadable(path, &error))?;
     match Foreign::of_bytes(input.head()) {
-        Some(kind) => Err(Failure::Failed(format!("{}: {}", path.display(), kind.said("nats-userman replay --journal -")))),
+        Some(kind) => Err(Failure::Failed(format!(
+            "{}: {}",
+            path.display(),
+            kind.said("nats-userman replay --journal -")
+        ))),
         None => Ok((path, input)),
     }
 }
@@ -42,18 +47,29 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
 }
 
 /// Wholly or not at all: half a journal is no state that ever was.
-fn journal_with(journals: Vec<Journal<'_>>, engine: &mut dyn Engine, rules: &Rules) -> Result<Counts, Failure> {
+fn journal_with(
+    journals: Vec<Journal<'_>>,
+    engine: &mut dyn Engine,
+    rules: &Rules,
+) -> Result<Counts, Failure> {
     engine.begin()?;
-    let done = journal_within(journals, engine, rules).and_then(|counts| Ok(engine.commit().map(|()| counts)?));
+    let done = journal_within(journals, engine, rules)
+        .and_then(|counts| Ok(engine.commit().map(|()| counts)?));
     if done.is_err() {
         engine.rollback();
     }
     done
 }
 
-fn journal_within(journals: Vec<Journal<'_>>, engine: &mut dyn Engine, rules: &Rules) -> Result<Counts, Failure> {
+fn journal_within(
+    journals: Vec<Journal<'_>>,
+    engine: &mut dyn Engine,
+    rules: &Rules,
+) -> Result<Counts, Failure> {
     if !engine.is_empty()? {
-        return Err(Failure::Failed("replay --journal: the database is not empty; name a new --data-dir".into()));
+        return Err(Failure::Failed(
+            "replay --journal: the database is not empty; name a new --data-dir".into(),
+        ));
     }
     let (mut counts, mut last_id) = (Counts::default(), 0);
     for (path, input) in journals {
@@ -62,7 +78,8 @@ fn journal_within(journals: Vec<Journal<'_>>, engine: &mut dyn Engine, rules: &R
             let line = line.map_err(|error| unreadable(path, &error))?;
             // Before UTF-8 some programs put a byte order mark.
             let line = if index == 0 { line.trim_start_matches('\u{feff}') } else { &line };
-            let record = JournalLine::parse(line, last_id).map_err(|bad| Failure::of(&bad).at(&place))?;
+            let record =
+                JournalLine::parse(line, last_id).map_err(|bad| Failure::of(&bad).at(&place))?;
             last_id = record.id;
             counts.add(record.reply.word());
             take_over(engine, rules, record).map_err(|failure| failure.at(&place))?;
@@ -75,7 +92,10 @@ fn journal_within(journals: Vec<Journal<'_>>, engine: &mut dyn Engine, rules: &R
 fn take_over(engine: &mut dyn Engine, rules: &Rules, record: JournalLine) -> Result<(), Failure> {
     if record.seal().is_some_and(|(key, seal)| rules.vault.open(key, seal).is_err()) {
         let hint = "put the seal.key of that database into the data directory first";
-        return Err(Failure::Failed(format!("record {} has a password under another key: {hint}", record.id)));
+        return Err(Failure::Failed(format!(
+            "record {} has a password under another key: {hint}",
+            record.id
+        )));
     }
     match apply_records(engine, rules, &[record])?.into_iter().next() {
         None => Ok(()),

@@ -23,22 +23,30 @@ const SEND_AGAIN_AFTER: Duration = Duration::from_millis(500);
 impl Replay {
     pub(super) fn send(&self, url: &str) -> Result<(), Failure> {
         let Some(target) = Target::parse(url) else {
-            return Err(Failure::usage("--to: expected http:// or https:// and the URL that NATS calls"));
+            return Err(Failure::usage(
+                "--to: expected http:// or https:// and the URL that NATS calls",
+            ));
         };
         let captures = self.captures()?;
         let config = ureq::Agent::config_builder()
             .timeout_global(Some(SEND_TIME_MAX))
             .http_status_as_error(false)
-            // A client that follows one sends no body any more: each postback would be an empty one.
+            // A client that follows one sends no body any more: each postback would be an empty
+            // one.
             .max_redirects(0)
             .max_redirects_will_error(false);
         // The resolver that tells an unknown name from other errors.
-        let agent = ureq::Agent::with_parts(config.build(), DefaultConnector::default(), Names::default());
+        let agent =
+            ureq::Agent::with_parts(config.build(), DefaultConnector::default(), Names::default());
         let mut counts = Counts::default();
         let sent = self.each(captures, |captured, place| {
             let reply = send_one(&agent, &target, &captured.into_body());
             // At the first postback it is the URL that is wrong, and no line of a file.
-            let reply = if counts == Counts::default() { reply? } else { reply.map_err(|failure| failure.at(&place))? };
+            let reply = if counts == Counts::default() {
+                reply?
+            } else {
+                reply.map_err(|failure| failure.at(&place))?
+            };
             counts.add(reply.word());
             show_error(&place, &reply)
         });
@@ -75,7 +83,9 @@ impl<'a> Target<'a> {
     fn unreached(&self, error: &ureq::Error) -> String {
         let place = &self.place;
         match error {
-            ureq::Error::Timeout(_) => format!("no reply from {place} within {} seconds", SEND_TIME_MAX.as_secs()),
+            ureq::Error::Timeout(_) => {
+                format!("no reply from {place} within {} seconds", SEND_TIME_MAX.as_secs())
+            }
             ureq::Error::HostNotFound => self.unknown(),
             ureq::Error::Io(error) => self.broken(error),
             ureq::Error::Rustls(error) => self.no_tls(&error.to_string()),
@@ -89,7 +99,9 @@ impl<'a> Target<'a> {
         let place = &self.place;
         match error.kind() {
             ErrorKind::ConnectionRefused => {
-                format!("{place} refuses the connection: does the service run, and is the port right?")
+                format!(
+                    "{place} refuses the connection: does the service run, and is the port right?"
+                )
             }
             ErrorKind::ConnectionReset | ErrorKind::UnexpectedEof | ErrorKind::BrokenPipe => {
                 format!("{place} closed the connection without an answer; {}", self.other_scheme())
@@ -136,7 +148,8 @@ fn send_one(agent: &ureq::Agent, target: &Target<'_>, body: &[u8]) -> Result<Rep
     let failed = |why: String| Failure::Failed(format!("--to: {why}"));
     let mut wait = SEND_AGAIN_AFTER;
     for _ in 1..=TRIES_MAX {
-        let sent = agent.post(target.url).content_type("application/x-www-form-urlencoded").send(body);
+        let sent =
+            agent.post(target.url).content_type("application/x-www-form-urlencoded").send(body);
         let mut response = sent.map_err(|error| failed(target.unreached(&error)))?;
         let status = response.status().as_u16();
         if status == 503 {
@@ -149,9 +162,9 @@ fn send_one(agent: &ureq::Agent, target: &Target<'_>, body: &[u8]) -> Result<Rep
         let reply = line.ok().and_then(|line| Reply::from_line(line.trim_end()));
         return match (status, reply) {
             (200, Some(reply)) => Ok(reply),
-            (403, _) if !is_html => {
-                Err(failed("not authorised; is the token in the URL right, and this address allowed?".into()))
-            }
+            (403, _) if !is_html => Err(failed(
+                "not authorised; is the token in the URL right, and this address allowed?".into(),
+            )),
             _ => Err(failed(target.unexpected(status, is_html))),
         };
     }

@@ -57,11 +57,18 @@ pub(super) struct Signals(Vec<Caught>);
 impl Signals {
     /// From here on none of them kills.
     pub(super) fn catch() -> io::Result<Self> {
-        let named = NAMED.map(|(name, number, meaning)| (name.to_owned(), number.as_raw(), meaning));
-        let real_time = REAL_TIME.map(|number| (format!("signal {number}"), number, Meaning::Nothing));
+        let named =
+            NAMED.map(|(name, number, meaning)| (name.to_owned(), number.as_raw(), meaning));
+        let real_time =
+            REAL_TIME.map(|number| (format!("signal {number}"), number, Meaning::Nothing));
         let mut signals = Vec::new();
         for (name, number, meaning) in named.into_iter().chain(real_time) {
-            signals.push(Caught { name, meaning, signal: signal(SignalKind::from_raw(number))?, was_told: false });
+            signals.push(Caught {
+                name,
+                meaning,
+                signal: signal(SignalKind::from_raw(number))?,
+                was_told: false,
+            });
         }
         Ok(Self(signals))
     }
@@ -77,7 +84,9 @@ impl Signals {
                     reload();
                 }
                 Meaning::Nothing if caught.was_told => {}
-                Meaning::Nothing => log::warn!("{} is ignored; SIGTERM stops the service", caught.name),
+                Meaning::Nothing => {
+                    log::warn!("{} is ignored; SIGTERM stops the service", caught.name)
+                }
             }
             caught.was_told = true;
         }

@@ -112,7 +112,8 @@ impl Connection {
             State::Waiting => self.enter(State::Head, Instant::now()),
             State::Rest => {
                 self.rest_bytes.set(self.rest_bytes.get().saturating_add(bytes));
-                if self.rest_bytes.get() > self.shared.limits.rest_bytes && self.cut.get().is_none() {
+                if self.rest_bytes.get() > self.shared.limits.rest_bytes && self.cut.get().is_none()
+                {
                     self.cut(Cut::Rest);
                 }
             }
@@ -173,7 +174,10 @@ impl Connection {
         }
         self.give_back();
         self.rest_bytes.set(0);
-        self.enter(if self.has_unread_body() { State::Rest } else { State::Waiting }, Instant::now());
+        self.enter(
+            if self.has_unread_body() { State::Rest } else { State::Waiting },
+            Instant::now(),
+        );
         true
     }
 
@@ -210,7 +214,8 @@ impl Connection {
         let since = self.since.get();
         match self.state.get() {
             State::Waiting => past(since, idle).then_some(Cut::Idle),
-            // actix answers the first head 408 when its time is over, and closes; in case it cannot.
+            // actix answers the first head 408 when its time is over, and closes; in case it
+            // cannot.
             State::Head if !self.was_used.get() => past(since, 2 * head).then_some(Cut::Head),
             State::Head => past(since, head).then_some(Cut::Head),
             State::Rest => past(since, rest).then_some(Cut::Rest),
@@ -298,7 +303,11 @@ mod tests {
             assert_eq!(connection.overdue(at), Some(cut), "{state:?}");
         }
         let day = now + Duration::from_secs(86_400);
-        assert_eq!(in_state(State::UnderWay, true, now).overdue(day), None, "that is the handler's");
+        assert_eq!(
+            in_state(State::UnderWay, true, now).overdue(day),
+            None,
+            "that is the handler's"
+        );
     }
 
     #[test]
@@ -306,7 +315,12 @@ mod tests {
         let now = Instant::now();
         let after = |seconds| now + Duration::from_secs(seconds);
         for state in [State::Answering, State::UnderWay, State::Head] {
-            for (moved, looked, cut) in [(0, 9, None), (0, 15, Some(Cut::Unsent)), (50, 59, None), (59, 60, Some(Cut::Unsent))] {
+            for (moved, looked, cut) in [
+                (0, 9, None),
+                (0, 15, Some(Cut::Unsent)),
+                (50, 59, None),
+                (59, 60, Some(Cut::Unsent)),
+            ] {
                 let connection = in_state(state, true, after(looked));
                 connection.unsent.set(Some(Unsent { since: now, moved: after(moved) }));
                 assert_eq!(connection.overdue(after(looked)), cut, "{state:?} {moved} {looked}");
@@ -317,9 +331,13 @@ mod tests {
     #[test]
     fn only_who_waits_for_the_client_may_go() {
         let now = Instant::now();
-        for (state, may) in
-            [(State::Waiting, true), (State::Head, true), (State::Answering, true), (State::Rest, true), (State::UnderWay, false)]
-        {
+        for (state, may) in [
+            (State::Waiting, true),
+            (State::Head, true),
+            (State::Answering, true),
+            (State::Rest, true),
+            (State::UnderWay, false),
+        ] {
             let connection = in_state(state, true, now);
             assert_eq!(connection.may_go().is_some(), may, "{state:?}");
             connection.cut(Cut::Full);
@@ -332,7 +350,9 @@ mod tests {
         let shared = Arc::new(Connections::new(Limits { connections: 8, ..Limits::default() }));
         let connect = || Connection::new(Arc::clone(&shared), Instant::now());
         let [first, second, third, fourth] = [connect(), connect(), connect(), connect()];
-        assert!([&first, &second, &third].iter().all(|connection| connection.begin(Kind::Login, false)));
+        assert!(
+            [&first, &second, &third].iter().all(|connection| connection.begin(Kind::Login, false))
+        );
         assert!(!fourth.begin(Kind::Login, false), "three of eight");
         first.end();
         assert!(!fourth.begin(Kind::Login, false), "its answer is on its way");

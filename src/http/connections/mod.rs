@@ -127,7 +127,8 @@ impl Connections {
     fn take(&self, kind: Kind) -> bool {
         let Some(most) = kind.share(self.limits.connections) else { return true };
         let under_way = &self.under_way[kind as usize];
-        // Nothing else is published through these counts, here and elsewhere, so no order is needed.
+        // Nothing else is published through these counts, here and elsewhere, so no order is
+        // needed.
         let taken = under_way.fetch_add(1, Ordering::Relaxed) < most;
         if !taken {
             under_way.fetch_sub(1, Ordering::Relaxed);

@@ -70,10 +70,17 @@ mod tests {
     #[test]
     fn visitors_and_the_api_together_leave_callers_a_quarter() {
         for connections in [32, 100, 1024] {
-            let shares = [Kind::Login, Kind::Visitor, Kind::Api].map(|kind| kind.share(connections).unwrap());
-            assert!(shares.iter().sum::<usize>() * 4 <= connections * 3, "{connections}: {shares:?}");
+            let shares = [Kind::Login, Kind::Visitor, Kind::Api]
+                .map(|kind| kind.share(connections).unwrap());
+            assert!(
+                shares.iter().sum::<usize>() * 4 <= connections * 3,
+                "{connections}: {shares:?}"
+            );
         }
-        assert_eq!([Kind::Login, Kind::Visitor, Kind::Api].map(|kind| kind.share(1024)), [Some(384), Some(256), Some(128)]);
+        assert_eq!(
+            [Kind::Login, Kind::Visitor, Kind::Api].map(|kind| kind.share(1024)),
+            [Some(384), Some(256), Some(128)]
+        );
         assert_eq!((Kind::Caller.share(1024), Kind::Api.share(1)), (None, Some(1)));
     }
 }

@@ -19,7 +19,8 @@ pub struct Table {
 }
 
 impl Table {
-    /// An empty one of so many, which is looked over from now on. To be called on the thread whose it is.
+    /// An empty one of so many, which is looked over from now on. To be called on the thread whose
+    /// it is.
     pub fn start(shared: Arc<Connections>, tables: usize) -> Rc<Self> {
         let part = shared.limits.connections / tables;
         let table = Rc::new(Self { shared, part, connections: RefCell::default() });
@@ -53,7 +54,9 @@ impl Table {
             if open + coming <= self.part {
                 return;
             }
-            let waiting = connections.iter().filter_map(|connection| Some((connection.may_go()?, connection)));
+            let waiting = connections
+                .iter()
+                .filter_map(|connection| Some((connection.may_go()?, connection)));
             let Some((_, connection)) = waiting.min_by_key(|(since, _)| *since) else { return };
             connection.cut(Cut::Full);
         }
@@ -96,7 +99,11 @@ mod tests {
     use super::*;
 
     /// So many connections of a table, and their other ends.
-    async fn accepted(table: &Rc<Table>, listener: &TcpListener, count: usize) -> Vec<(Transport, TcpStream)> {
+    async fn accepted(
+        table: &Rc<Table>,
+        listener: &TcpListener,
+        count: usize,
+    ) -> Vec<(Transport, TcpStream)> {
         let mut all = Vec::new();
         for _ in 0..count {
             let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
@@ -109,20 +116,30 @@ mod tests {
         all.iter().map(|(transport, _)| !transport.connection().is_cut()).collect()
     }
 
-    /// Regression: where another thread had all connections, each new one of this thread closed the one before it.
+    /// Regression: where another thread had all connections, each new one of this thread closed the
+    /// one before it.
     #[actix_web::test]
     async fn a_thread_with_few_connections_closes_none_of_them_for_the_many_of_another() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let shared = Arc::new(Connections::new(Limits { connections: 8, ..Limits::default() }));
-        let (many, few) = (Table::start(Arc::clone(&shared), 2), Table::start(Arc::clone(&shared), 2));
+        let (many, few) =
+            (Table::start(Arc::clone(&shared), 2), Table::start(Arc::clone(&shared), 2));
         let of_many = accepted(&many, &listener, 8).await;
         let of_few = accepted(&few, &listener, 4).await;
         assert_eq!(open(&of_few), [true; 4]);
         many.look();
-        assert_eq!(open(&of_many), [false, false, false, false, true, true, true, true], "the longest first");
+        assert_eq!(
+            open(&of_many),
+            [false, false, false, false, true, true, true, true],
+            "the longest first"
+        );
         few.look();
         let newest = accepted(&few, &listener, 2).await;
-        assert_eq!((open(&of_few), open(&newest)), (vec![false, false, true, true], vec![true, true]), "no more than its part");
+        assert_eq!(
+            (open(&of_few), open(&newest)),
+            (vec![false, false, true, true], vec![true, true]),
+            "no more than its part"
+        );
         assert!(!shared.is_over());
     }
 }

@@ -26,7 +26,8 @@ pub(super) struct Told {
 
 impl Default for Told {
     fn default() -> Self {
-        let (cuts, refused) = ([const { AtomicU64::new(0) }; CUTS], [const { AtomicU64::new(0) }; KINDS]);
+        let (cuts, refused) =
+            ([const { AtomicU64::new(0) }; CUTS], [const { AtomicU64::new(0) }; KINDS]);
         Self { cuts, refused, last: AtomicI64::new(i64::MIN) }
     }
 }
@@ -62,7 +63,10 @@ impl Told {
             (cut(Cut::Unsent), "connections closed: the answer was not taken"),
             (cut(Cut::Rest), "connections closed: the body of a refused request did not end"),
             (cut(Cut::Full), &format!("connections closed: they {full}")),
-            (refused(Kind::Login), "requests refused with 503: too many of /login and /logout at once"),
+            (
+                refused(Kind::Login),
+                "requests refused with 503: too many of /login and /logout at once",
+            ),
             (refused(Kind::Visitor), "requests refused with 503: too many of /auth at once"),
             (refused(Kind::Api), "requests refused with 503: too many of /api at once"),
         ];

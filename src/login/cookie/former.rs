@@ -30,7 +30,9 @@ impl Verifier {
     /// The login of a cookie's value, current or not. None if we did not write it.
     pub(super) fn read(&self, text: &str) -> Option<Login> {
         let mut value = [0; VALUE_BYTES];
-        if text.len() != TEXT_BYTES || URL_SAFE_NO_PAD.decode_slice(text, &mut value) != Ok(VALUE_BYTES) {
+        if text.len() != TEXT_BYTES
+            || URL_SAFE_NO_PAD.decode_slice(text, &mut value) != Ok(VALUE_BYTES)
+        {
             return None;
         }
         let (content, tag) = value.split_last_chunk::<TAG_BYTES>()?;
@@ -50,8 +52,7 @@ mod tests {
     const LIFETIME: i64 = 86_400;
     /// Member 71 of site 5 at noon, made by another HMAC, and pinned by the tests of the release
     /// before.
-    const WRITTEN: &str =
-        "AQAAAAAAAAAFAAAAAAAAAEcAAQIDBAUGBwgJCgsMDQ4PAAAAAGov6UAAAAAAAAAAA5YmHkc42dtXPYNHMbYGc4O2-P8qbrd7ih8la_VItPPU";
+    const WRITTEN: &str = "AQAAAAAAAAAFAAAAAAAAAEcAAQIDBAUGBwgJCgsMDQ4PAAAAAGov6UAAAAAAAAAAA5YmHkc42dtXPYNHMbYGc4O2-P8qbrd7ih8la_VItPPU";
 
     fn read(text: &str, now: i64) -> Vec<Login> {
         Signer::from_key([7; 32]).read(text, now, LIFETIME)
@@ -66,7 +67,12 @@ mod tests {
     #[test]
     fn a_login_of_the_release_before_holds_until_it_ends() {
         let key = Key { site: SiteId::parse("5").unwrap(), member: MemberId::parse("71").unwrap() };
-        let login = Login { key, id: LoginId(std::array::from_fn(|at| at as u8)), issued: NOON, login_version: 3 };
+        let login = Login {
+            key,
+            id: LoginId(std::array::from_fn(|at| at as u8)),
+            issued: NOON,
+            login_version: 3,
+        };
         assert_eq!(read(WRITTEN, NOON), [login]);
         assert_eq!(read(WRITTEN, NOON + LIFETIME - 1), [login], "its last second");
         assert_eq!(read(WRITTEN, NOON + LIFETIME), [], "over");
@@ -88,10 +94,22 @@ mod tests {
     #[test]
     fn neither_version_s_signature_is_good_for_the_other() {
         let login = URL_SAFE_NO_PAD.decode(WRITTEN).unwrap()[1..1 + LOGIN_BYTES].to_vec();
-        assert_eq!(read(&signed(&[&[VERSION], &login[..]].concat()), NOON).len(), 1, "the test's own check");
+        assert_eq!(
+            read(&signed(&[&[VERSION], &login[..]].concat()), NOON).len(),
+            1,
+            "the test's own check"
+        );
         assert_eq!(read(&signed(&[&[2], &login[..]].concat()), NOON), [], "another version");
         assert_eq!(read(&signed(&[&[2, 1], &login[..]].concat()), NOON), [], "in the new form");
-        let tag = Signer::from_key([7; 32]).mac.chain_update([&[VERSION], &login[..]].concat()).finalize().into_bytes();
-        assert_eq!(read(&URL_SAFE_NO_PAD.encode([&[VERSION], &login[..], &tag].concat()), NOON), [], "the new domain");
+        let tag = Signer::from_key([7; 32])
+            .mac
+            .chain_update([&[VERSION], &login[..]].concat())
+            .finalize()
+            .into_bytes();
+        assert_eq!(
+            read(&URL_SAFE_NO_PAD.encode([&[VERSION], &login[..], &tag].concat()), NOON),
+            [],
+            "the new domain"
+        );
     }
 }

@@ -17,9 +17,10 @@ pub struct Block {
 }
 
 impl Block {
-    /// The line for the log when it begins. Its form is a promise to fail2ban and its like (`examples/fail2ban`), as in
-    /// `login blocked: network=203.0.113.9 name="bob" kind=pair until=2026-06-15T12:15:00Z`: an expression that begins at
-    /// the line's time and ends at the blank behind the address cannot be deceived by a name, which stands behind it.
+    /// The line for the log when it begins. Its form is a promise to fail2ban and its like
+    /// (`examples/fail2ban`), as in `login blocked: network=203.0.113.9 name="bob" kind=pair
+    /// until=2026-06-15T12:15:00Z`: an expression that begins at the line's time and ends at the
+    /// blank behind the address cannot be deceived by a name, which stands behind it.
     pub fn line(&self) -> String {
         format!("login blocked: {self}")
     }

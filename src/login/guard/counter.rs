@@ -55,10 +55,12 @@ impl Count for Slices {
         } else {
             (1..=passed).for_each(|step| self.counts[at(self.newest + step)] = 0);
         }
-        self.newest = if passed > 0 || passed.unsigned_abs() >= SLICES as u64 { slice } else { self.newest };
+        self.newest =
+            if passed > 0 || passed.unsigned_abs() >= SLICES as u64 { slice } else { self.newest };
         let count = &mut self.counts[at(self.newest)];
         *count = count.saturating_add(1);
-        let reached = self.counts.iter().fold(0_u32, |sum, &count| sum.saturating_add(count)) >= limit;
+        let reached =
+            self.counts.iter().fold(0_u32, |sum, &count| sum.saturating_add(count)) >= limit;
         if reached {
             self.counts = [0; SLICES];
         }
@@ -76,7 +78,8 @@ mod tests {
 
     const NOON: i64 = 1_781_524_800;
 
-    /// The times at which a count of one every `every` seconds reaches a limit of ten, in ten minutes.
+    /// The times at which a count of one every `every` seconds reaches a limit of ten, in ten
+    /// minutes.
     fn reached<C: Count>(every: i64) -> Vec<i64> {
         let mut count = C::default();
         (0..100).filter(|nth| count.reaches(10, NOON + nth * every, 600)).collect()
@@ -86,7 +89,11 @@ mod tests {
     fn ten_within_the_window_are_ten_and_it_begins_anew() {
         let tens: Vec<i64> = (1..=10).map(|ten| ten * 10 - 1).collect();
         for every in [0, 1, 30, 50] {
-            assert_eq!((reached::<Times>(every), reached::<Slices>(every)), (tens.clone(), tens.clone()), "every {every} s");
+            assert_eq!(
+                (reached::<Times>(every), reached::<Slices>(every)),
+                (tens.clone(), tens.clone()),
+                "every {every} s"
+            );
         }
         assert_eq!((reached::<Times>(66), reached::<Times>(67)), (tens, vec![]));
         assert_eq!(reached::<Slices>(75), [0_i64; 0], "eight in 525 to 600 seconds");
@@ -108,7 +115,8 @@ mod tests {
     #[test]
     fn a_step_back_within_the_window_forgets_nothing() {
         let mut count = Slices::default();
-        let reached: Vec<bool> = (0..10).map(|nth| count.reaches(10, NOON - nth * 10, 600)).collect();
+        let reached: Vec<bool> =
+            (0..10).map(|nth| count.reaches(10, NOON - nth * 10, 600)).collect();
         assert_eq!(reached.iter().position(|&is| is), Some(9));
     }
 }

@@ -74,24 +74,48 @@ impl Counters {
     }
 
     /// Whether this wrong password from this network was not counted within the window; it is now.
-    pub(super) fn is_new(&mut self, named: Named, attempt: u64, now: i64, window_seconds: u32) -> bool {
+    pub(super) fn is_new(
+        &mut self,
+        named: Named,
+        attempt: u64,
+        now: i64,
+        window_seconds: u32,
+    ) -> bool {
         is_new(&mut self.part(named).seen, attempt, now, window_seconds)
     }
 
     /// The same from wherever.
-    pub(super) fn is_new_at_door(&mut self, named: Named, attempt: u64, now: i64, window_seconds: u32) -> bool {
+    pub(super) fn is_new_at_door(
+        &mut self,
+        named: Named,
+        attempt: u64,
+        now: i64,
+        window_seconds: u32,
+    ) -> bool {
         is_new(&mut self.part(named).seen_at_door, attempt, now, window_seconds)
     }
 
     /// Counts one for what has this number. `step` says how wide its network is, 0 being the
     /// narrowest. At the limit the count begins anew, and it says so.
-    pub(super) fn reaches(&mut self, kind: Kind, named: Named, step: usize, number: u64, limit: Limit, now: i64) -> bool {
+    pub(super) fn reaches(
+        &mut self,
+        kind: Kind,
+        named: Named,
+        step: usize,
+        number: u64,
+        limit: Limit,
+        now: i64,
+    ) -> bool {
         match (kind, step.checked_sub(1)) {
             (Kind::Name, _) => reaches(&mut self.part(named).names, number, limit, now),
             (Kind::Pair, None) => reaches(&mut self.part(named).pairs, number, limit, now),
-            (Kind::Pair, Some(step)) => reaches(&mut self.part(named).wide_pairs[step], number, limit, now),
+            (Kind::Pair, Some(step)) => {
+                reaches(&mut self.part(named).wide_pairs[step], number, limit, now)
+            }
             (Kind::Network, None) => reaches(&mut self.networks, number, limit, now),
-            (Kind::Network, Some(step)) => reaches(&mut self.wide_networks[step], number, limit, now),
+            (Kind::Network, Some(step)) => {
+                reaches(&mut self.wide_networks[step], number, limit, now)
+            }
         }
     }
 
@@ -109,7 +133,9 @@ impl Counters {
                 && part.seen.len() <= SEEN_MAX
                 && part.seen_at_door.len() <= SEEN_MAX
         };
-        self.parts.iter().all(part) && self.networks.len() <= NETWORKS_MAX && self.wide_networks.iter().all(wide)
+        self.parts.iter().all(part)
+            && self.networks.len() <= NETWORKS_MAX
+            && self.wide_networks.iter().all(wide)
     }
 }
 

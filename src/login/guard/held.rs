@@ -1,9 +1,9 @@
 //! The blocks that hold now: how many there may be, and which give way.
 //!
-//! At the bound, narrow blocks that lie together become one of a wider network. Where none do, a block of a
-//! name that no member has goes first, then one of a network, and one of a member's name last: of
-//! the name that has the most, so that nobody can push out the blocks of one name by those of
-//! another. Nothing here costs more than a look-up in a tree, whatever visitors do.
+//! At the bound, narrow blocks that lie together become one of a wider network. Where none do, a
+//! block of a name that no member has goes first, then one of a network, and one of a member's name
+//! last: of the name that has the most, so that nobody can push out the blocks of one name by those
+//! of another. Nothing here costs more than a look-up in a tree, whatever visitors do.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -154,10 +154,20 @@ impl Blocks {
     fn merge(&mut self) -> bool {
         let Some((_, wide)) = self.mergeable.last().cloned() else { return false };
         let held = |target: &Target| self.held.get(target).map(|(held, _)| held.clone());
-        let narrow: Vec<Held> = wide.narrower().filter_map(|target| held(&target)).filter(|held| !held.stays_narrow).collect();
+        let narrow: Vec<Held> = wide
+            .narrower()
+            .filter_map(|target| held(&target))
+            .filter(|held| !held.stays_narrow)
+            .collect();
         let there = held(&wide);
-        let merged = narrow.into_iter().chain(there).inspect(|held| self.lift(&held.block.target)).reduce(Held::and);
-        merged.into_iter().for_each(|held| self.put(Held { block: Block { target: wide.clone(), ..held.block }, ..held }));
+        let merged = narrow
+            .into_iter()
+            .chain(there)
+            .inspect(|held| self.lift(&held.block.target))
+            .reduce(Held::and);
+        merged.into_iter().for_each(|held| {
+            self.put(Held { block: Block { target: wide.clone(), ..held.block }, ..held })
+        });
         true
     }
 
@@ -206,7 +216,8 @@ fn crowd(held: &Held) -> Crowd {
 impl Held {
     /// As long as both hold, and worth as much as the worthier one.
     fn and(self, other: Self) -> Self {
-        let (since, until) = (self.block.since.min(other.block.since), self.block.until.max(other.block.until));
+        let (since, until) =
+            (self.block.since.min(other.block.since), self.block.until.max(other.block.until));
         Self {
             block: Block { since, until, ..self.block },
             weight: self.weight.max(other.weight),
@@ -232,7 +243,12 @@ mod tests {
 
     fn held(text: &str, weight: Weight, ends: i64) -> Held {
         let stays_narrow = text == "known@203.0.113.1";
-        Held { block: Block { target: target(text), since: 0, until: ends }, weight, ends, stays_narrow }
+        Held {
+            block: Block { target: target(text), since: 0, until: ends },
+            weight,
+            ends,
+            stays_narrow,
+        }
     }
 
     /// Blocks that begin one after the other, with a bound; those that are left.
@@ -260,7 +276,13 @@ mod tests {
 
     #[test]
     fn names_that_nobody_has_go_first_then_networks_and_members_names_last() {
-        let all = [("bob@192.0.2.1", Member), ("198.51.100.1", Net), ("x@192.0.2.1", Nobody), ("y", Nobody), ("ann", Member)];
+        let all = [
+            ("bob@192.0.2.1", Member),
+            ("198.51.100.1", Net),
+            ("x@192.0.2.1", Nobody),
+            ("y", Nobody),
+            ("ann", Member),
+        ];
         let mut order = Vec::new();
         let mut before = left(5, &all);
         for bound in (1..5).rev() {
@@ -271,7 +293,10 @@ mod tests {
         // Of equal ones the one that ends first: bob's began before ann's.
         assert_eq!(
             (order, before),
-            (["x@192.0.2.1", "y", "198.51.100.1", "bob@192.0.2.1"].map(String::from).to_vec(), vec!["ann".into()])
+            (
+                ["x@192.0.2.1", "y", "198.51.100.1", "bob@192.0.2.1"].map(String::from).to_vec(),
+                vec!["ann".into()]
+            )
         );
     }
 
@@ -284,13 +309,18 @@ mod tests {
             ("mallory@192.0.5.1", Member),
             ("eve@192.0.6.1", Member),
         ];
-        assert_eq!(left(4, &all), ["bob@192.0.2.1", "eve@192.0.6.1", "mallory@192.0.4.1", "mallory@192.0.5.1"]);
+        assert_eq!(
+            left(4, &all),
+            ["bob@192.0.2.1", "eve@192.0.6.1", "mallory@192.0.4.1", "mallory@192.0.5.1"]
+        );
         assert_eq!(left(3, &all), ["bob@192.0.2.1", "eve@192.0.6.1", "mallory@192.0.5.1"]);
     }
 
     #[test]
     fn at_the_bound_four_under_one_prefix_become_one() {
-        let narrow = |name: &str, first: u8| (first..first + 4).map(|host| format!("{name}203.0.113.{host}")).collect::<Vec<_>>();
+        let narrow = |name: &str, first: u8| {
+            (first..first + 4).map(|host| format!("{name}203.0.113.{host}")).collect::<Vec<_>>()
+        };
         let six: Vec<String> = (0..4).map(|number| format!("2001:db8:1:20{number}::/64")).collect();
         for (texts, weight, merged) in [
             (narrow("", 1), Net, "203.0.113.0/24"),
@@ -298,7 +328,8 @@ mod tests {
             (narrow("x@", 1), Nobody, "x@203.0.113.0/24"),
             (six, Net, "2001:db8:1:200::/56"),
         ] {
-            let mut begun: Vec<(&str, Weight)> = texts.iter().map(|text| (text.as_str(), weight)).collect();
+            let mut begun: Vec<(&str, Weight)> =
+                texts.iter().map(|text| (text.as_str(), weight)).collect();
             begun.push(("192.0.2.1", Net));
             assert_eq!(left(5, &begun).len(), 5, "{merged}: below the bound nothing is merged");
             let mut expected = vec!["192.0.2.1", merged];
@@ -326,9 +357,11 @@ mod tests {
 
     #[test]
     fn a_known_network_keeps_its_narrow_block() {
-        let mut begun: Vec<(String, Weight)> = (1..=5).map(|host| (format!("known@203.0.113.{host}"), Member)).collect();
+        let mut begun: Vec<(String, Weight)> =
+            (1..=5).map(|host| (format!("known@203.0.113.{host}"), Member)).collect();
         begun.push(("192.0.2.1".into(), Net));
-        let begun: Vec<(&str, Weight)> = begun.iter().map(|(text, weight)| (text.as_str(), *weight)).collect();
+        let begun: Vec<(&str, Weight)> =
+            begun.iter().map(|(text, weight)| (text.as_str(), *weight)).collect();
         assert_eq!(left(5, &begun), ["192.0.2.1", "known@203.0.113.0/24", "known@203.0.113.1"]);
     }
 
@@ -351,7 +384,13 @@ mod tests {
         for number in 0..5_000_u32 {
             let weight = [Member, Nobody][(number % 2) as usize];
             let text = match number % 3 {
-                0 => format!("name {}@10.{}.{}.{}", number % 7, number % 5, number % 11, number % 251),
+                0 => format!(
+                    "name {}@10.{}.{}.{}",
+                    number % 7,
+                    number % 5,
+                    number % 11,
+                    number % 251
+                ),
                 1 => format!("name {}", number % 40),
                 _ => format!("2001:db8:{}:{:x}::1", number % 3, number % 1_024),
             };
@@ -366,7 +405,10 @@ mod tests {
         }
         assert_eq!(blocks.len(), 64);
         blocks.end(100);
-        assert_eq!((blocks.len(), blocks.ends.len(), blocks.crowds.len(), blocks.sizes.len()), (0, 0, 0, 0));
+        assert_eq!(
+            (blocks.len(), blocks.ends.len(), blocks.crowds.len(), blocks.sizes.len()),
+            (0, 0, 0, 0)
+        );
         assert_eq!((blocks.siblings.len(), blocks.mergeable.len()), (0, 0));
     }
 
@@ -375,11 +417,15 @@ mod tests {
     fn a_hundred_thousand_blocks_beyond_the_bound_cost_little() {
         let mut blocks = Blocks::new();
         for number in 0..100_000_u32 {
-            let network = Network::of(std::net::Ipv4Addr::from_bits(number.wrapping_mul(2_654_435_761)).into());
+            let network = Network::of(
+                std::net::Ipv4Addr::from_bits(number.wrapping_mul(2_654_435_761)).into(),
+            );
             let (target, weight) = match number % 3 {
                 0 => (Target::Network(network), Net),
                 1 => (Target::Pair(Door::new(&format!("name {number}")), network), Nobody),
-                _ => (Target::Pair(Door::new(&format!("name {}", number % 1_000)), network), Member),
+                _ => {
+                    (Target::Pair(Door::new(&format!("name {}", number % 1_000)), network), Member)
+                }
             };
             blocks.begin(Held {
                 block: Block { target, since: 0, until: 0 },

@@ -30,7 +30,8 @@ impl Network {
 
     /// Reads what [`fmt::Display`] writes, or any address of the narrowest network.
     pub fn parse(text: &str) -> Option<Self> {
-        let (address, prefix) = text.split_once('/').map_or((text, None), |(address, prefix)| (address, Some(prefix)));
+        let (address, prefix) =
+            text.split_once('/').map_or((text, None), |(address, prefix)| (address, Some(prefix)));
         let address: IpAddr = address.parse().ok()?;
         let Some(prefix) = prefix else { return Some(Self::of(address)) };
         // By its text: `/064` is none.
@@ -126,10 +127,19 @@ mod tests {
 
     #[test]
     fn every_network_that_can_be_blocked_is_read_as_it_is_shown() {
-        for text in ["203.0.113.9", "203.0.113.0/24", "2001:db8:1:2::/64", "2001:db8:1::/56", "2001:db8:1::/48", "::/48"] {
+        for text in [
+            "203.0.113.9",
+            "203.0.113.0/24",
+            "2001:db8:1:2::/64",
+            "2001:db8:1::/56",
+            "2001:db8:1::/48",
+            "::/48",
+        ] {
             assert_eq!(network(text).to_string(), text);
         }
-        for (text, shown) in [("203.0.113.9/32", "203.0.113.9"), ("2001:db8:1:2ff::7/56", "2001:db8:1:200::/56")] {
+        for (text, shown) in
+            [("203.0.113.9/32", "203.0.113.9"), ("2001:db8:1:2ff::7/56", "2001:db8:1:200::/56")]
+        {
             assert_eq!(network(text).to_string(), shown);
         }
         for text in [
@@ -165,7 +175,12 @@ mod tests {
         for text in ["203.0.113.0/24", "2001:db8:1:200::/56", "2001:db8:1::/48"] {
             let inside: Vec<Network> = network(text).narrower().collect();
             assert_eq!(inside.len(), 256, "{text}");
-            assert!(inside.iter().all(|one| one.wider() == Some(network(text)) && one.overlaps(network(text))), "{text}");
+            assert!(
+                inside
+                    .iter()
+                    .all(|one| one.wider() == Some(network(text)) && one.overlaps(network(text))),
+                "{text}"
+            );
         }
         for text in ["203.0.113.9", "2001:db8::/64"] {
             assert_eq!(network(text).narrower().count(), 0, "{text}");

@@ -7,16 +7,18 @@ use super::network::Network;
 use crate::member::USERNAME_BYTES_MAX;
 use crate::unicode::folded;
 
-/// Of a name that is longer than any member's when folded (lower case takes more bytes of some letters) the beginning is enough.
+/// Of a name that is longer than any member's when folded (lower case takes more bytes of some
+/// letters) the beginning is enough.
 const DOOR_BYTES_MAX: usize = 4 * USERNAME_BYTES_MAX;
 
-/// What is guessed at: a name. On whatever sites: a visitor of the login page can choose among them, and must not get a new count for
-/// each choice. Clones are cheap.
+/// What is guessed at: a name. On whatever sites: a visitor of the login page can choose among
+/// them, and must not get a new count for each choice. Clones are cheap.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Door(Arc<str>);
 
 impl Door {
-    /// The name in whatever spelling. One that folds to nothing stands for itself: somebody may have it, and log in by it.
+    /// The name in whatever spelling. One that folds to nothing stands for itself: somebody may
+    /// have it, and log in by it.
     pub fn new(name: &str) -> Self {
         let name = &name[..name.floor_char_boundary(DOOR_BYTES_MAX)];
         let form = folded(name);
@@ -29,8 +31,8 @@ impl Door {
     }
 }
 
-/// `name="bob"`, in printable ASCII whatever the name is. No `=` of a name is shown: nobody can write `network=` into a log line from
-/// which addresses are banned.
+/// `name="bob"`, in printable ASCII whatever the name is. No `=` of a name is shown: nobody can
+/// write `network=` into a log line from which addresses are banned.
 impl fmt::Display for Door {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("name=\"")?;
@@ -54,7 +56,8 @@ pub enum Kind {
     Pair,
     /// One network, at whatever doors.
     Network,
-    /// One door, from whatever networks. Networks that opened it before are not blocked, and logins that are remembered go on.
+    /// One door, from whatever networks. Networks that opened it before are not blocked, and logins
+    /// that are remembered go on.
     Name,
 }
 
@@ -157,7 +160,8 @@ mod tests {
         }
         assert_ne!(Door::new("bobe"), Door::new("bobé"));
         // What stands in a column is read again as the same door.
-        for name in [&"É".repeat(1_000), &"İ".repeat(127), "\u{200b}", "\u{200b}\u{200b}", " bob"] {
+        for name in [&"É".repeat(1_000), &"İ".repeat(127), "\u{200b}", "\u{200b}\u{200b}", " bob"]
+        {
             assert_eq!(Door::new(Door::new(name).name()), Door::new(name), "{name}");
         }
         assert_eq!(Door::new(&"É".repeat(1_000)).name().len(), 1_020);
@@ -181,9 +185,16 @@ mod tests {
     #[test]
     fn a_target_is_made_of_the_parts_that_its_kind_needs() {
         let (door, network) = (Door::new("bob"), Network::parse("203.0.113.9").unwrap());
-        for (kind, needs) in [(Kind::Pair, (true, true)), (Kind::Network, (false, true)), (Kind::Name, (true, false))] {
+        for (kind, needs) in [
+            (Kind::Pair, (true, true)),
+            (Kind::Network, (false, true)),
+            (Kind::Name, (true, false)),
+        ] {
             let target = Target::from_parts(kind, Some(door.clone()), Some(network)).unwrap();
-            assert_eq!((target.kind(), target.door().is_some(), target.network().is_some()), (kind, needs.0, needs.1));
+            assert_eq!(
+                (target.kind(), target.door().is_some(), target.network().is_some()),
+                (kind, needs.0, needs.1)
+            );
             let again = Target::from_parts(kind, target.door().cloned(), target.network());
             assert_eq!((again, Target::from_parts(kind, None, None)), (Some(target), None));
             assert_eq!(Kind::parse(kind.as_str()), Some(kind));

@@ -16,8 +16,9 @@ const LEVELS: usize = 3;
 /// sixteen who share a network with them.
 const WEIGHTS: [u32; LEVELS] = [256, 16, 1];
 /// Counters in each of a level's rows. Networks share them by chance, so that there is nothing to
-/// push out. Each has one in every row, of which the lowest counts: beside 5,000 busy networks hardly
-/// one of ten thousand others shares all four. 1.5 MB in all, which is first touched in a flood.
+/// push out. Each has one in every row, of which the lowest counts: beside 5,000 busy networks
+/// hardly one of ten thousand others shares all four. 1.5 MB in all, which is first touched in a
+/// flood.
 const COUNTERS: usize = 65_536;
 const ROWS: usize = 4;
 /// After so many questions all counts are halved: a minute in a flood of 300 a second.
@@ -67,7 +68,9 @@ impl Lately {
 fn networks(address: IpAddr) -> [u128; LEVELS] {
     match address.to_canonical() {
         // Above the bits of any IPv6 prefix that is looked at, so that none is taken for the other.
-        IpAddr::V4(address) => IPV4_BITS.map(|bits| 1 << 127 | u128::from(address.to_bits() >> (32 - bits))),
+        IpAddr::V4(address) => {
+            IPV4_BITS.map(|bits| 1 << 127 | u128::from(address.to_bits() >> (32 - bits)))
+        }
         IpAddr::V6(address) => IPV6_BITS.map(|bits| address.to_bits() >> (128 - bits)),
     }
 }

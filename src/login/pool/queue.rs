@@ -134,7 +134,12 @@ mod tests {
 
     impl Scene {
         fn new() -> Self {
-            Self { remembered: Remembered::new().unwrap(), queue: Queue::default(), lately: Lately::new(), asked: 0 }
+            Self {
+                remembered: Remembered::new().unwrap(),
+                queue: Queue::default(),
+                lately: Lately::new(),
+                asked: 0,
+            }
         }
 
         /// Asks something new; the answer, and the key by which the question is found.
@@ -150,9 +155,9 @@ mod tests {
         }
     }
 
-    /// Three hundred attempts a second against a thread that answers forty, each waits two seconds; and
-    /// once a second somebody from an address that was never seen. How many of these were answered,
-    /// of the last 60.
+    /// Three hundred attempts a second against a thread that answers forty, each waits two seconds;
+    /// and once a second somebody from an address that was never seen. How many of these were
+    /// answered, of the last 60.
     fn answered_in_a_flood(attacker: impl Fn(u32) -> IpAddr) -> usize {
         const ATTEMPTS_MAX: usize = 600;
         let mut scene = Scene::new();
@@ -164,7 +169,8 @@ mod tests {
             }
             let second = attempt / 300;
             if attempt % 300 == 150 && second >= 30 {
-                let (key, answer) = scene.ask(Ipv4Addr::new(100, 64 + (second % 64) as u8, second as u8, 9).into());
+                let (key, answer) =
+                    scene.ask(Ipv4Addr::new(100, 64 + (second % 64) as u8, second as u8, 9).into());
                 honest.push((key, answer, false));
             }
             if attempt % 7 == 0
@@ -185,7 +191,10 @@ mod tests {
         for (answered, what) in [
             (answered_in_a_flood(|_| v4(0x0a00_0001)), "one address"),
             (answered_in_a_flood(|n| v4(0x0a00_0000 + n % 256)), "those of an IPv4 /24"),
-            (answered_in_a_flood(|n| v4(0x0a00_0000 + n)), "those of an IPv4 /8, one after the other"),
+            (
+                answered_in_a_flood(|n| v4(0x0a00_0000 + n)),
+                "those of an IPv4 /8, one after the other",
+            ),
             (answered_in_a_flood(|n| v6(u128::from(n) << 64)), "the /64s of a /48"),
             (answered_in_a_flood(|n| v6(u128::from(n) << 80)), "the /48s of a /32"),
             (answered_in_a_flood(strewn), "5,000 machines all over the world"),
@@ -199,13 +208,18 @@ mod tests {
     fn every_fourth_turn_is_that_of_whoever_waits_longest() {
         let mut scene = Scene::new();
         let from = |last: u8| IpAddr::from([203, 0, 113, last]);
-        // The first asks have the lowest ranks, so the question that waits longest is made the worst.
+        // The first asks have the lowest ranks, so the question that waits longest is made the
+        // worst.
         for _ in 0..100 {
             scene.lately.ask(from(1));
         }
         let (worst, _answer) = scene.ask(from(1));
-        let others: Vec<_> = (0..5).map(|number| scene.ask(IpAddr::from([198, 51, 100 + number, 1]))).collect();
+        let others: Vec<_> =
+            (0..5).map(|number| scene.ask(IpAddr::from([198, 51, 100 + number, 1]))).collect();
         let turns: Vec<_> = (0..4).map(|_| scene.queue.next().unwrap().key).collect();
-        assert!(turns[3] == worst && turns[..3].iter().all(|turn| others.iter().any(|(key, _)| key == turn)));
+        assert!(
+            turns[3] == worst
+                && turns[..3].iter().all(|turn| others.iter().any(|(key, _)| key == turn))
+        );
     }
 }

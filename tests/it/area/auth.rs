@@ -19,10 +19,22 @@ fn a_member_is_in_from_the_postback_that_adds_him_to_the_one_that_removes_him() 
         (BOB, secret, BOB_IS_IN),
         ("action=CHANGE&siteid=1&memberid=71&new_password=better", secret, LOGIN),
         ("action=CHECK&siteid=1&username=bob", Visit::with("BOB", "better"), BOB_IS_IN),
-        ("action=CHANGE&siteid=1&memberid=71&new_username=rob", Visit::with("bob", "better"), LOGIN),
+        (
+            "action=CHANGE&siteid=1&memberid=71&new_username=rob",
+            Visit::with("bob", "better"),
+            LOGIN,
+        ),
         ("action=CHECK&siteid=1&username=rob", Visit::with("rob", "better"), (200, "1 71 rob 0")),
-        ("action=EXPIRE&siteid=1&memberid=71&expire=2026-06-15", Visit::with("rob", "better"), LOGIN),
-        ("action=ACTIVATE&siteid=1&memberid=71&username=bob&trial=1", Visit::with("bob", "better"), (200, "1 71 bob 1")),
+        (
+            "action=EXPIRE&siteid=1&memberid=71&expire=2026-06-15",
+            Visit::with("rob", "better"),
+            LOGIN,
+        ),
+        (
+            "action=ACTIVATE&siteid=1&memberid=71&username=bob&trial=1",
+            Visit::with("bob", "better"),
+            (200, "1 71 bob 1"),
+        ),
         ("action=DELETE&siteid=1&memberid=71", Visit::with("bob", "better"), LOGIN),
     ] {
         app.post(postback);
@@ -62,8 +74,16 @@ fn of_several_sites_the_first_whose_password_opens_counts() {
     }
     is(told(&auth(&app, "site=1,5", Visit::with("bob", "six"))), LOGIN, "a password of none");
     is(told(&auth(&app, "site=64", Visit::with("bob", "one"))), LOGIN, "another site's");
-    is(told(&auth(&app, "site=5&trial=no", Visit::with("bob", "five"))), (403, "trial"), "a trial member alone");
-    is(told(&auth(&app, "site=5&trial=no", Visit::with("bob", "six"))), LOGIN, "a wrong password tells nothing of it");
+    is(
+        told(&auth(&app, "site=5&trial=no", Visit::with("bob", "five"))),
+        (403, "trial"),
+        "a trial member alone",
+    );
+    is(
+        told(&auth(&app, "site=5&trial=no", Visit::with("bob", "six"))),
+        LOGIN,
+        "a wrong password tells nothing of it",
+    );
 }
 
 #[test]
@@ -73,10 +93,15 @@ fn the_answer_has_the_headers_that_a_proxy_needs() {
     let response = auth(&app, "site=1", Visit::with("böb \"x\"", "secret"));
     is(told(&response), (200, "1 71 b%C3%B6b%20%22x%22 0"), "percent-encoded");
     assert_eq!((response.header("cache-control"), response.body.as_str()), (Some("no-store"), ""));
-    for (query, challenge) in [("site=1", Some("Basic realm=\"members\", charset=\"UTF-8\"")), ("site=1&ask=page", None)] {
+    for (query, challenge) in
+        [("site=1", Some("Basic realm=\"members\", charset=\"UTF-8\"")), ("site=1&ask=page", None)]
+    {
         let response = auth(&app, query, Visit::default());
         is(told(&response), LOGIN, query);
-        assert_eq!((response.header("www-authenticate"), response.header("cache-control")), (challenge, Some("no-store")));
+        assert_eq!(
+            (response.header("www-authenticate"), response.header("cache-control")),
+            (challenge, Some("no-store"))
+        );
         assert_eq!(response.body.contains("<form "), query.contains("page"), "{query}");
     }
 }
@@ -85,7 +110,8 @@ fn the_answer_has_the_headers_that_a_proxy_needs() {
 fn any_method_is_answered_and_what_a_visitor_says_of_himself_is_not_repeated() {
     let app = app(&[]);
     app.post(BOB);
-    let headers = Visit::with("bob", "secret").headers() + "X-Member-Id: 1\r\nX-Member-Name: admin\r\n";
+    let headers =
+        Visit::with("bob", "secret").headers() + "X-Member-Id: 1\r\nX-Member-Name: admin\r\n";
     for method in ["GET", "POST", "PUT", "DELETE", "OPTIONS", "PROPFIND"] {
         is(told(&raw(&app, &format!("{method} /auth?site=1"), &headers, "")), BOB_IS_IN, method);
     }
@@ -103,7 +129,11 @@ fn a_password_is_tried_in_the_encoding_that_it_was_typed_in_and_as_windows_1252(
     app.post("action=ADD&siteid=1&memberid=72&username=ann&cryptpass=41R19prsa7NLQ");
     is(admitted(&app, Visit::with("ann", "testtest")), (200, "1 72 ann 0"), "DES, sealed");
     app.harden();
-    is(admitted(&app, Visit::with("ann", "testtest and more")), (200, "1 72 ann 0"), "wrapped: 8 bytes count");
+    is(
+        admitted(&app, Visit::with("ann", "testtest and more")),
+        (200, "1 72 ann 0"),
+        "wrapped: 8 bytes count",
+    );
     is(admitted(&app, Visit::with("ann", "testtes")), LOGIN, "and no fewer");
 }
 
@@ -139,7 +169,12 @@ fn what_cannot_be_read_is_asked_for_again_and_a_wrong_question_is_the_operators(
         "site=1&tiral=no",
     ] {
         let response = auth(&app, query, Visit::with("bob", "secret"));
-        assert_eq!((response.status, response.header("cache-control")), (400, Some("no-store")), "{query}: {}", response.body);
+        assert_eq!(
+            (response.status, response.header("cache-control")),
+            (400, Some("no-store")),
+            "{query}: {}",
+            response.body
+        );
         assert!(response.body.contains("expected"), "{query}: {}", response.body);
     }
 }
@@ -167,10 +202,18 @@ fn a_row_that_cannot_be_read_is_no_row_and_disturbs_no_other() {
     app.post("action=ADD&siteid=1&memberid=72&username=ann&password=secret");
     let cookie = super::cookie(&super::log_in(&app, "ann", "secret"));
     let sabotage = rusqlite::Connection::open(app.config.location.path()).unwrap();
-    sabotage.execute_batch("UPDATE member_auth SET username = 'a' || char(7) WHERE memberid = 72").unwrap();
+    sabotage
+        .execute_batch("UPDATE member_auth SET username = 'a' || char(7) WHERE memberid = 72")
+        .unwrap();
     // What is written beside the service is seen from a thread's next read transaction on.
-    eventually("ann's row is none", || admitted(&app, Visit::holding(&cookie)) == (LOGIN.0, LOGIN.1.to_owned()));
-    is(admitted(&app, Visit { cookie: Some(&cookie), ..Visit::with("bob", "secret") }), BOB_IS_IN, "bob's password beside it");
+    eventually("ann's row is none", || {
+        admitted(&app, Visit::holding(&cookie)) == (LOGIN.0, LOGIN.1.to_owned())
+    });
+    is(
+        admitted(&app, Visit { cookie: Some(&cookie), ..Visit::with("bob", "secret") }),
+        BOB_IS_IN,
+        "bob's password beside it",
+    );
 }
 
 #[test]

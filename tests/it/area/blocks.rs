@@ -13,7 +13,9 @@ fn is(found: (u16, String), expected: (u16, &str), what: &str) {
 
 /// So many different wrong passwords for a name from an address; the last answer.
 fn guess(app: &App, count: usize, name: &str, from: &str) -> (u16, String) {
-    let answer = |number| admitted(app, Visit::with(name, &format!("guess {number} from {from}")).from(from));
+    let answer = |number| {
+        admitted(app, Visit::with(name, &format!("guess {number} from {from}")).from(from))
+    };
     // Each is asked for, the last one counts.
     (0..count).fold((0, String::new()), |_, number| answer(number))
 }
@@ -25,12 +27,20 @@ fn ten_different_wrong_passwords_block_a_name_for_a_network_for_a_quarter_of_an_
     app.harden();
     let bob = Visit::with("bob", "secret");
     for _ in 0..50 {
-        is(admitted(&app, Visit::with("bob", "the same").from("198.51.100.1")), LOGIN, "a browser repeats itself");
+        is(
+            admitted(&app, Visit::with("bob", "the same").from("198.51.100.1")),
+            LOGIN,
+            "a browser repeats itself",
+        );
     }
     is(guess(&app, 9, "bob", "198.51.100.1"), LOGIN, "the tenth");
     is(admitted(&app, bob.from("198.51.100.1")), BLOCKED, "now even the right one");
     is(admitted(&app, bob.from("198.51.100.2")), BOB_IS_IN, "from elsewhere it opens");
-    is(admitted(&app, Visit::with("ann", "x").from("198.51.100.1")), LOGIN, "another name is no matter of it");
+    is(
+        admitted(&app, Visit::with("ann", "x").from("198.51.100.1")),
+        LOGIN,
+        "another name is no matter of it",
+    );
     app.look_at_blocks();
     let rows = "SELECT kind, network, username, until - since FROM block";
     assert_eq!(app.rows(rows), ["pair|198.51.100.1|bob|900"]);
@@ -48,17 +58,30 @@ fn a_hundred_block_the_network_and_an_ipv6_customer_is_one_network() {
         let from = format!("2001:db8:1:2::{number:x}");
         is(admitted(&app, Visit::with(&format!("name {number}"), "x").from(&from)), LOGIN, &from);
     }
-    is(admitted(&app, Visit::with("bob", "secret").from("2001:db8:1:2:ffff::1")), BLOCKED, "the same /64");
-    is(admitted(&app, Visit::with("bob", "secret").from("2001:db8:1:3::1")), BOB_IS_IN, "the next one");
+    is(
+        admitted(&app, Visit::with("bob", "secret").from("2001:db8:1:2:ffff::1")),
+        BLOCKED,
+        "the same /64",
+    );
+    is(
+        admitted(&app, Visit::with("bob", "secret").from("2001:db8:1:3::1")),
+        BOB_IS_IN,
+        "the next one",
+    );
 }
 
 #[test]
-fn nobody_locks_a_member_out_whose_network_opened_the_name_before_or_who_is_remembered_or_has_a_cookie() {
+fn nobody_locks_a_member_out_whose_network_opened_the_name_before_or_who_is_remembered_or_has_a_cookie()
+ {
     let app = app(&[]);
     app.post(BOB);
     app.harden();
     is(admitted(&app, Visit::with("bob", "secret").from("203.0.113.9")), BOB_IS_IN, "at home");
-    is(admitted(&app, Visit::with("bob", "secret").from("203.0.113.10")), BOB_IS_IN, "at work, where it cost no hash");
+    is(
+        admitted(&app, Visit::with("bob", "secret").from("203.0.113.10")),
+        BOB_IS_IN,
+        "at work, where it cost no hash",
+    );
     app.set_unix(NOON + 900);
     let cookie = super::cookie(&log_in(&app, "bob", "secret"));
     for network in 0..12 {
@@ -68,8 +91,16 @@ fn nobody_locks_a_member_out_whose_network_opened_the_name_before_or_who_is_reme
             "from everywhere",
         );
     }
-    is(admitted(&app, Visit::with("bob", "other").from("192.0.2.7")), BLOCKED, "a network that never opened it waits");
-    is(admitted(&app, Visit::with("bob", "secret").from("192.0.2.8")), BOB_IS_IN, "a remembered password goes on");
+    is(
+        admitted(&app, Visit::with("bob", "other").from("192.0.2.7")),
+        BLOCKED,
+        "a network that never opened it waits",
+    );
+    is(
+        admitted(&app, Visit::with("bob", "secret").from("192.0.2.8")),
+        BOB_IS_IN,
+        "a remembered password goes on",
+    );
     is(admitted(&app, Visit::holding(&cookie).from("198.51.100.1")), BOB_IS_IN, "a cookie goes on");
     // A new password is remembered by nobody, and opens where the name was opened before.
     app.post("action=CHANGE&siteid=1&memberid=71&new_password=better");
@@ -107,7 +138,8 @@ fn blocks_outlast_a_restart_but_for_those_of_a_name() {
     );
 }
 
-/// Regression: ten at once were all hashed before the first of them counted, and a right one among them opened after the block.
+/// Regression: ten at once were all hashed before the first of them counted, and a right one among
+/// them opened after the block.
 #[test]
 fn who_guesses_in_a_burst_gets_no_further_than_who_guesses_one_by_one() {
     let app = app(&[]);
@@ -115,11 +147,16 @@ fn who_guesses_in_a_burst_gets_no_further_than_who_guesses_one_by_one() {
     app.harden();
     let answers: Vec<u16> = std::thread::scope(|scope| {
         let app = &app;
-        let guess = |number: usize| move || admitted(app, Visit::with("bob", &format!("guess {number}")).from("198.51.100.1")).0;
+        let guess = |number: usize| {
+            move || {
+                admitted(app, Visit::with("bob", &format!("guess {number}")).from("198.51.100.1")).0
+            }
+        };
         let all: Vec<_> = (0..40).map(|number| scope.spawn(guess(number))).collect();
         all.into_iter().map(|one| one.join().unwrap()).collect()
     });
-    // At the most so many as were under way when the tenth was counted are still told that they are wrong.
+    // At the most so many as were under way when the tenth was counted are still told that they are
+    // wrong.
     assert!(answers.iter().all(|status| [401, 403].contains(status)), "{answers:?}");
     is(admitted(&app, Visit::with("bob", "secret").from("198.51.100.1")), BLOCKED, "the right one");
 }
@@ -143,7 +180,11 @@ fn a_block_holds_at_once_and_is_written_with_others_later_or_at_the_end() {
     guess(&app, 2, "bob", "192.0.2.1");
     let dir = app.stop();
     let conn = rusqlite::Connection::open(dir.path().join("data/userman.db")).unwrap();
-    assert_eq!(crate::support::rows(&conn, "SELECT count(*) FROM block"), ["21"], "the last one too");
+    assert_eq!(
+        crate::support::rows(&conn, "SELECT count(*) FROM block"),
+        ["21"],
+        "the last one too"
+    );
 }
 
 #[test]
@@ -163,10 +204,14 @@ fn whoever_has_many_networks_of_ipv6_is_stopped_by_the_wider_one_and_no_member_a
     is(guess(&app, 10, "bob", "2001:db8:1:2f0::7"), LOGIN, "at home somebody guesses");
     is(admitted(&app, bob.from("2001:db8:1:2f0::7")), BLOCKED, "and waits like anybody");
     app.look_at_blocks();
-    assert_eq!(app.rows("SELECT network FROM block ORDER BY 1"), ["2001:db8:1:200::/56", "2001:db8:1:2f0::/64"]);
+    assert_eq!(
+        app.rows("SELECT network FROM block ORDER BY 1"),
+        ["2001:db8:1:200::/56", "2001:db8:1:2f0::/64"]
+    );
 }
 
-/// Regression: 65,000 stored blocks cost most of a core for ever, 300,000 kept the service from ending.
+/// Regression: 65,000 stored blocks cost most of a core for ever, 300,000 kept the service from
+/// ending.
 #[test]
 fn of_more_stored_blocks_than_are_held_those_of_members_names_stay() {
     let app = app(&[]);
@@ -179,14 +224,24 @@ fn of_more_stored_blocks_than_are_held_those_of_members_names_stay() {
     for number in 0..20_000_u32 {
         let network = std::net::Ipv4Addr::from_bits(0x0a00_0000 + number * 256).to_string();
         write.execute(block, rusqlite::params!["network", network, "", NOON]).unwrap();
-        write.execute(block, rusqlite::params!["pair", network, format!("name {number}"), NOON]).unwrap();
+        write
+            .execute(block, rusqlite::params!["pair", network, format!("name {number}"), NOON])
+            .unwrap();
     }
     write.commit().unwrap();
     drop(conn);
     let app = App::start_in(dir, &["--trusted-proxy", "127.0.0.1"]);
-    is(admitted(&app, Visit::with("bob", "secret").from("192.0.2.1")), BLOCKED, "it ends first, and is a member's");
+    is(
+        admitted(&app, Visit::with("bob", "secret").from("192.0.2.1")),
+        BLOCKED,
+        "it ends first, and is a member's",
+    );
     let kept = "SELECT kind, count(*), sum(username = 'bob') FROM block GROUP BY kind";
-    assert_eq!(app.rows(kept), ["network|8191|0", "pair|1|1"], "the others are forgotten, and names that nobody has");
+    assert_eq!(
+        app.rows(kept),
+        ["network|8191|0", "pair|1|1"],
+        "the others are forgotten, and names that nobody has"
+    );
 }
 
 /// Regression: a clock that was a year ahead for a moment made blocks of a year.
@@ -199,9 +254,17 @@ fn a_stored_block_of_a_clock_that_was_ahead_lasts_no_longer_than_any_other() {
     guess(&app, 10, "bob", "198.51.100.1");
     let app = App::start_in(app.stop(), &["--trusted-proxy", "127.0.0.1"]);
     assert_eq!(app.rows("SELECT until FROM block"), [(NOON + 900).to_string()]);
-    is(admitted(&app, Visit::with("bob", "secret").from("198.51.100.1")), BLOCKED, "for a quarter of an hour");
+    is(
+        admitted(&app, Visit::with("bob", "secret").from("198.51.100.1")),
+        BLOCKED,
+        "for a quarter of an hour",
+    );
     app.set_unix(NOON + 900);
-    is(admitted(&app, Visit::with("bob", "secret").from("198.51.100.1")), BOB_IS_IN, "and no longer");
+    is(
+        admitted(&app, Visit::with("bob", "secret").from("198.51.100.1")),
+        BOB_IS_IN,
+        "and no longer",
+    );
 }
 
 /// Regression: a row that somebody wrote by hand kept the service from starting.
@@ -223,12 +286,15 @@ fn the_login_form_counts_like_the_pop_up_whatever_sites_it_asks_for() {
     app.post(BOB);
     let form = |site: &str, password: &str| {
         let body = format!("username=bob&password={password}");
-        let headers =
-            "Content-Type: application/x-www-form-urlencoded\r\nSec-Fetch-Site: same-origin\r\nX-Forwarded-For: 198.51.100.1\r\n";
+        let headers = "Content-Type: application/x-www-form-urlencoded\r\nSec-Fetch-Site: same-origin\r\nX-Forwarded-For: 198.51.100.1\r\n";
         told(&raw(&app, &format!("POST /login?site={site}"), headers, &body))
     };
     for number in 1..=10 {
-        is(form(&format!("1,{}", number + 1), &format!("guess{number}")), LOGIN, "a new list of sites is no new count");
+        is(
+            form(&format!("1,{}", number + 1), &format!("guess{number}")),
+            LOGIN,
+            "a new list of sites is no new count",
+        );
     }
     is(form("1", "secret"), BLOCKED, "the form");
     is(admitted(&app, Visit::with("bob", "secret").from("198.51.100.1")), BLOCKED, "the pop-up");

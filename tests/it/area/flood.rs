@@ -1,4 +1,5 @@
-//! A flood of logins ends in 503, and disturbs nobody else. The real program, because only it has hashes that cost something.
+//! A flood of logins ends in 503, and disturbs nobody else. The real program, because only it has
+//! hashes that cost something.
 
 use std::path::Path;
 use std::sync::Barrier;
@@ -16,11 +17,24 @@ fn a_flood_of_logins_is_refused_while_postbacks_and_remembered_logins_go_on() {
     let dir = TempDir::new().unwrap();
     let program = Program::serve(&dir.path().join("data"), &["--trusted-proxy", "127.0.0.1"]);
     let ask = |visit: Visit<'_>| -> Response {
-        let request = format!("GET /auth?site=1 HTTP/1.1\r\nHost: test\r\nConnection: close\r\n{}\r\n", visit.headers());
+        let request = format!(
+            "GET /auth?site=1 HTTP/1.1\r\nHost: test\r\nConnection: close\r\n{}\r\n",
+            visit.headers()
+        );
         send_raw(program.address, request.as_bytes()).unwrap()
     };
-    assert!(program.post("action=ADD&siteid=1&memberid=71&username=bob&password=secret").unwrap().body.starts_with("OK|"));
-    assert_eq!(ask(Visit::with("bob", "secret")).status, 200, "remembered from here on, or hashed once more when it is hardened");
+    assert!(
+        program
+            .post("action=ADD&siteid=1&memberid=71&username=bob&password=secret")
+            .unwrap()
+            .body
+            .starts_with("OK|")
+    );
+    assert_eq!(
+        ask(Visit::with("bob", "secret")).status,
+        200,
+        "remembered from here on, or hashed once more when it is hardened"
+    );
     let ready = Barrier::new(LOGINS + 1);
     std::thread::scope(|scope| {
         let floods: Vec<_> = (0..LOGINS)
@@ -34,11 +48,17 @@ fn a_flood_of_logins_is_refused_while_postbacks_and_remembered_logins_go_on() {
             })
             .collect();
         ready.wait();
-        let cookie_free = program.post("action=ADD&siteid=1&memberid=72&username=ann&password=secret").unwrap();
+        let cookie_free =
+            program.post("action=ADD&siteid=1&memberid=72&username=ann&password=secret").unwrap();
         assert_eq!(cookie_free.body, "OK|member 72 \"ann\" added to site 1");
-        let answers: Vec<Response> = floods.into_iter().map(|flood| flood.join().unwrap()).collect();
+        let answers: Vec<Response> =
+            floods.into_iter().map(|flood| flood.join().unwrap()).collect();
         let count = |status: u16| answers.iter().filter(|answer| answer.status == status).count();
-        assert_eq!(count(401) + count(503), LOGINS, "refused for a while or for good, and nothing else");
+        assert_eq!(
+            count(401) + count(503),
+            LOGINS,
+            "refused for a while or for good, and nothing else"
+        );
         assert!(count(503) > 0 && count(401) > 0, "{} and {}", count(503), count(401));
         let busy = answers.iter().find(|answer| answer.status == 503).unwrap();
         assert_eq!(
@@ -49,7 +69,8 @@ fn a_flood_of_logins_is_refused_while_postbacks_and_remembered_logins_go_on() {
     assert_eq!(ask(Visit::with("bob", "secret")).status, 200, "afterwards all is well");
 }
 
-/// Regression: the threads that hash for logins ran only when nobody else did. Beside one busy program a first login took 12 to 16 s.
+/// Regression: the threads that hash for logins ran only when nobody else did. Beside one busy
+/// program a first login took 12 to 16 s.
 #[test]
 fn a_login_is_hashed_at_a_low_priority_that_is_never_starved_and_only_the_background_is_idle() {
     let dir = TempDir::new().unwrap();
@@ -64,7 +85,9 @@ fn a_login_is_hashed_at_a_low_priority_that_is_never_starved_and_only_the_backgr
         std::fs::read_dir(&tasks).unwrap().map(|task| of(task.unwrap())).collect()
     };
     let has = |name: &str, wanted: (i32, u32)| priorities().contains(&(name.to_owned(), wanted));
-    eventually("a nice value of 10 at the usual policy", || has("login 0", (own.0.max(10), SCHED_OTHER)));
+    eventually("a nice value of 10 at the usual policy", || {
+        has("login 0", (own.0.max(10), SCHED_OTHER))
+    });
     eventually("idle", || has("hashing", (own.0, SCHED_IDLE)));
 }
 
@@ -74,7 +97,8 @@ const SCHED_IDLE: u32 = 5;
 /// The nice value and the policy in a `stat` file of /proc.
 fn priority(stat: &Path) -> (i32, u32) {
     let text = std::fs::read_to_string(stat).unwrap();
-    // The name, which may have blanks, ends with the last parenthesis; behind it is the third field.
+    // The name, which may have blanks, ends with the last parenthesis; behind it is the third
+    // field.
     let fields: Vec<&str> = text.rsplit_once(") ").unwrap().1.split(' ').collect();
     (fields[19 - 3].parse().unwrap(), fields[41 - 3].parse().unwrap())
 }

@@ -8,7 +8,8 @@ const BOB_IS_IN: (u16, &str) = (200, "1 71 bob 0");
 const LOGIN: (u16, &str) = (401, "login");
 const MINUTE: i64 = 60;
 const FLAGS: [&str; 2] = ["--login-idle-minutes", "30"];
-const SAID: &str = "You were logged out, because the page was not used for a while. Please log in again.";
+const SAID: &str =
+    "You were logged out, because the page was not used for a while. Please log in again.";
 
 fn admitted_at(app: &App, minute: i64, cookie: &str) -> (u16, String) {
     app.set_unix_unnoticed(NOON + minute * MINUTE);
@@ -22,7 +23,11 @@ fn seen(app: &App) -> Vec<String> {
 
 /// Stops, so that all notes are written, and starts again at this minute.
 fn again(app: App, minute: i64, flags: &[&str]) -> App {
-    let app = App::start_at(app.stop(), &[&["--trusted-proxy", "127.0.0.1"], flags].concat(), NOON + minute * MINUTE);
+    let app = App::start_at(
+        app.stop(),
+        &[&["--trusted-proxy", "127.0.0.1"], flags].concat(),
+        NOON + minute * MINUTE,
+    );
     // The first look at what can be forgotten.
     app.tick();
     app
@@ -38,7 +43,13 @@ fn a_login_that_is_used_goes_on_and_one_that_is_not_ends_and_the_page_says_so() 
     }
     is(admitted_at(&app, 116, &unused), LOGIN, "the other browser was away");
     let page = auth(&app, "site=1&ask=page", Visit::holding(&unused));
-    assert!(page.status == 401 && page.header("x-auth-reason") == Some("login") && page.body.contains(SAID), "{}", page.body);
+    assert!(
+        page.status == 401
+            && page.header("x-auth-reason") == Some("login")
+            && page.body.contains(SAID),
+        "{}",
+        page.body
+    );
     let page = app.send(form("test", "/login?site=1", &unused, "").replacen("POST", "GET", 1));
     assert!(page.status == 200 && page.body.contains(SAID), "{}", page.body);
     let prompt = auth(&app, "site=1", Visit::holding(&unused));
@@ -46,7 +57,11 @@ fn a_login_that_is_used_goes_on_and_one_that_is_not_ends_and_the_page_says_so() 
     is(admitted_at(&app, 145, &used), BOB_IS_IN, "a minute before its end");
     is(admitted_at(&app, 175, &used), LOGIN, "half an hour later");
     is(admitted_at(&app, 175, &unused), LOGIN, "nothing brings it back");
-    is(told(&auth(&app, "site=1", Visit::with("bob", "secret"))), BOB_IS_IN, "a password is no session");
+    is(
+        told(&auth(&app, "site=1", Visit::with("bob", "secret"))),
+        BOB_IS_IN,
+        "a password is no session",
+    );
 }
 
 #[test]
@@ -71,7 +86,9 @@ fn uses_are_written_down_at_a_coarse_step_and_for_a_bounded_number_of_logins() {
     let app = app(&FLAGS);
     app.post(BOB);
     let first = log_in(&app, "1", "bob", "");
-    for (minute, written) in [(1, vec![]), (2, vec![]), (3, vec!["71|3"]), (4, vec!["71|3"]), (6, vec!["71|6"])] {
+    for (minute, written) in
+        [(1, vec![]), (2, vec![]), (3, vec!["71|3"]), (4, vec!["71|3"]), (6, vec!["71|6"])]
+    {
         is(admitted_at(&app, minute, &first), BOB_IS_IN, "used");
         crate::support::eventually("the note is written", || seen(&app) == written);
     }
@@ -94,7 +111,11 @@ fn without_the_setting_nothing_ends_and_nothing_is_written() {
     is(admitted_at(&app, 167 * 60, &held), BOB_IS_IN, "in its last hour");
     assert_eq!(seen(&app), [""; 0]);
     let app = again(app, 167 * 60, &FLAGS);
-    is(admitted_at(&app, 167 * 60, &held), LOGIN, "turned on, the login was the last use that is known");
+    is(
+        admitted_at(&app, 167 * 60, &held),
+        LOGIN,
+        "turned on, the login was the last use that is known",
+    );
     let new = log_in(&app, "1", "bob", "");
     is(admitted_at(&app, 167 * 60 + 5, &new), BOB_IS_IN, "used");
     let app = again(app, 167 * 60 + 5, &[]);

@@ -22,7 +22,8 @@ fn at_home() -> App {
     app
 }
 
-/// A hundred different wrong passwords for bob, each from a network of its own: the name is blocked.
+/// A hundred different wrong passwords for bob, each from a network of its own: the name is
+/// blocked.
 fn block_bob(app: &App) {
     for number in 0..100 {
         let (password, from) = (format!("guess {number}"), format!("198.51.{number}.7"));
@@ -62,16 +63,24 @@ fn a_new_name_or_password_leaves_a_member_their_networks() {
     assert_eq!(answer(&app, "other", "203.0.113.10"), "403 blocked", "another network");
 }
 
-/// Regression: a restart forgot from where members had logged in, and soon after it their own networks were locked out.
+/// Regression: a restart forgot from where members had logged in, and soon after it their own
+/// networks were locked out.
 #[test]
 fn a_restart_forgets_no_network_of_a_member() {
     let app = restarted(at_home().stop(), NOON + 60);
     // Ten networks of one /60, with ten passwords each.
-    for (network, number) in (0..10).flat_map(|network| (0..10).map(move |number| (network, number))) {
-        let (password, from) = (format!("guess {network} {number}"), format!("2001:db8:0:{network:x}::7"));
+    for (network, number) in
+        (0..10).flat_map(|network| (0..10).map(move |number| (network, number)))
+    {
+        let (password, from) =
+            (format!("guess {network} {number}"), format!("2001:db8:0:{network:x}::7"));
         admitted(&app, Visit::with("bob", &password).from(&from));
     }
-    assert_eq!(answer(&app, "secret", HOME), "200 1 71 bob 0", "nothing is remembered: this cost a hash");
+    assert_eq!(
+        answer(&app, "secret", HOME),
+        "200 1 71 bob 0",
+        "nothing is remembered: this cost a hash"
+    );
     block_bob(&app);
     assert_eq!(answer(&app, "other", HOME), "401 login");
     assert_eq!(answer(&app, "other", "192.0.2.7"), "403 blocked", "a stranger waits");

@@ -1,4 +1,5 @@
-//! What is written down of logouts: enough that each holds, and never more than a bound for a member.
+//! What is written down of logouts: enough that each holds, and never more than a bound for a
+//! member.
 
 use super::cookies::{add, form, is, log_in, log_in_at};
 use super::{BOB, Visit, app, auth, cookie, told};
@@ -20,7 +21,8 @@ fn log_out(app: &App, cookies: &str) -> u16 {
     app.send(form("members.example.com", "/logout", cookies, "")).status
 }
 
-/// Rows of single logouts, and those in the place of several: member and until when, counted from noon.
+/// Rows of single logouts, and those in the place of several: member and until when, counted from
+/// noon.
 fn rows(app: &App) -> (usize, Vec<String>) {
     let before = format!("SELECT memberid, issued - {NOON} FROM logout_before ORDER BY memberid");
     (app.rows("SELECT 1 FROM logout").len(), app.rows(&before))
@@ -82,11 +84,16 @@ fn whoever_logs_out_in_a_loop_ends_all_logins_of_the_member_and_writes_no_more()
     is(admitted(&app, &next), BOB_IS_IN, "a login after that");
     app.set_unix_unnoticed(NOON + 61);
     assert_eq!(log_out(&app, &next), 303);
-    assert_eq!(rows(&app), (1, vec!["71|0".to_owned()]), "in another minute a logout is one of one login");
+    assert_eq!(
+        rows(&app),
+        (1, vec!["71|0".to_owned()]),
+        "in another minute a logout is one of one login"
+    );
 }
 
 #[test]
-fn a_logout_is_one_row_less_when_its_login_is_over_and_holds_where_logins_are_made_to_last_longer() {
+fn a_logout_is_one_row_less_when_its_login_is_over_and_holds_where_logins_are_made_to_last_longer()
+{
     let app = app(&[]);
     app.post(BOB);
     let (ended, goes_on) = (log_in(&app, "1", "bob", ""), log_in(&app, "1", "bob", ""));
@@ -101,7 +108,11 @@ fn a_logout_is_one_row_less_when_its_login_is_over_and_holds_where_logins_are_ma
     is(admitted(&app, &ended), LOGIN, "the other one is logged out");
     is(admitted(&app, &goes_on), LOGIN, "it was over before");
     let app = again(app, &[], NOON + LONGEST - 1);
-    assert_eq!(rows(&app), (0, vec!["71|60".to_owned()]), "for as long as any setting could take the login");
+    assert_eq!(
+        rows(&app),
+        (0, vec!["71|60".to_owned()]),
+        "for as long as any setting could take the login"
+    );
     let app = again(app, &[], NOON + LONGEST + 60);
     assert_eq!(rows(&app), (0, vec![]), "and not longer");
 }
@@ -144,7 +155,9 @@ fn a_logout_that_was_answered_holds_after_a_kill() {
     assert_eq!(send(&program, "/logout", &held, "").status, 303);
     program.kill();
     let program = Program::serve(dir.path(), &[]);
-    let ask = format!("GET /auth?site=1 HTTP/1.1\r\nHost: test\r\nCookie: {held}\r\nConnection: close\r\n\r\n");
+    let ask = format!(
+        "GET /auth?site=1 HTTP/1.1\r\nHost: test\r\nCookie: {held}\r\nConnection: close\r\n\r\n"
+    );
     assert_eq!(send_raw(program.address, ask.as_bytes()).unwrap().status, 401);
 }
 
@@ -212,7 +225,8 @@ fn logouts_in_a_loop_from_many_connections_hold_or_are_refused_while_postbacks_g
     assert!(single <= 64 && before.len() <= 1, "{single} {before:?}");
 }
 
-/// Regression: each logout deleted those of others whose time was over by a clock that may be wrong.
+/// Regression: each logout deleted those of others whose time was over by a clock that may be
+/// wrong.
 #[test]
 fn a_clock_that_is_a_year_ahead_for_some_minutes_forgets_no_logout_and_keeps_nobody_out() {
     let app = app(&[]);

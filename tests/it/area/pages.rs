@@ -6,7 +6,8 @@ use crate::support::{App, NOON, Response};
 const BOB_IS_IN: (u16, &str) = (200, "1 71 bob 0");
 const LOGIN: (u16, &str) = (401, "login");
 const FORM: &str = "Content-Type: application/x-www-form-urlencoded\r\n";
-const FROM_HERE: &str = "Content-Type: application/x-www-form-urlencoded\r\nSec-Fetch-Site: same-origin\r\n";
+const FROM_HERE: &str =
+    "Content-Type: application/x-www-form-urlencoded\r\nSec-Fetch-Site: same-origin\r\n";
 
 fn is(found: (u16, String), expected: (u16, &str), what: &str) {
     assert_eq!((found.0, found.1.as_str()), expected, "{what}");
@@ -23,7 +24,12 @@ fn the_page_is_whole_without_anything_from_elsewhere() {
     assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
     assert_eq!(page.header("cache-control"), Some("no-store"));
     assert!(page.header("content-security-policy").unwrap().starts_with("default-src 'none'"));
-    assert!(page.body.contains("action=\"/login?site=1,5\"") && page.body.contains("value=\"/films?a=%22%3E\""), "{}", page.body);
+    assert!(
+        page.body.contains("action=\"/login?site=1,5\"")
+            && page.body.contains("value=\"/films?a=%22%3E\""),
+        "{}",
+        page.body
+    );
     assert_eq!(raw(&app, "GET /login?site=x", "", "").status, 400);
     assert_eq!(raw(&app, "PUT /login?site=1", "", "").status, 405);
 }
@@ -39,19 +45,33 @@ fn a_login_sets_a_cookie_that_opens_and_leads_back() {
     assert!(set.ends_with("; Max-Age=604800; Path=/; Secure; HttpOnly; SameSite=Lax"), "{set}");
     let cookie = cookie(&response);
     is(admitted(&app, Visit::holding(&cookie)), BOB_IS_IN, "the cookie");
-    is(admitted(&app, Visit::holding(&format!("a=b; __Host-userman=forged; {cookie}"))), BOB_IS_IN, "beside a stranger's");
+    is(
+        admitted(&app, Visit::holding(&format!("a=b; __Host-userman=forged; {cookie}"))),
+        BOB_IS_IN,
+        "beside a stranger's",
+    );
     is(told(&auth(&app, "site=5", Visit::holding(&cookie))), LOGIN, "on a site of others");
     is(told(&auth(&app, "site=5,1&trial=no", Visit::holding(&cookie))), BOB_IS_IN, "a full member");
     app.post("action=CHANGE&siteid=1&memberid=71&new_trial=1");
-    is(told(&auth(&app, "site=1&trial=no", Visit::holding(&cookie))), (403, "trial"), "a trial member");
+    is(
+        told(&auth(&app, "site=1&trial=no", Visit::holding(&cookie))),
+        (403, "trial"),
+        "a trial member",
+    );
     let wrong = log_in(&app, "bob", "Secret");
     assert_eq!((wrong.status, wrong.header("set-cookie")), (401, None));
-    assert!(wrong.body.contains("do not belong together") && wrong.body.contains("value=\"/films?id=1\""), "{}", wrong.body);
+    assert!(
+        wrong.body.contains("do not belong together")
+            && wrong.body.contains("value=\"/films?id=1\""),
+        "{}",
+        wrong.body
+    );
     assert!(!wrong.body.contains("Secret") && !wrong.body.contains("bob"), "{}", wrong.body);
 }
 
 #[test]
-fn a_login_ends_with_the_membership_with_another_password_and_with_its_time_and_no_rebill_ends_it() {
+fn a_login_ends_with_the_membership_with_another_password_and_with_its_time_and_no_rebill_ends_it()
+{
     let app = app(&["--login-hours", "2"]);
     app.post(BOB);
     app.harden();
@@ -63,7 +83,11 @@ fn a_login_ends_with_the_membership_with_another_password_and_with_its_time_and_
     is(admitted(&app, Visit::holding(&kept)), BOB_IS_IN, "a rebill that was hashed");
     app.post("action=ADD&siteid=1&memberid=71&username=bob&password=third");
     app.harden();
-    is(admitted(&app, Visit::holding(&kept)), LOGIN, "an ADD with another password, once it is known to be another");
+    is(
+        admitted(&app, Visit::holding(&kept)),
+        LOGIN,
+        "an ADD with another password, once it is known to be another",
+    );
     let kept = log_in_again("third");
     app.post("action=CHANGE&siteid=1&memberid=71&new_password=better");
     is(admitted(&app, Visit::holding(&kept)), LOGIN, "a CHANGE of the password, at once");
@@ -83,7 +107,8 @@ fn a_login_ends_with_the_membership_with_another_password_and_with_its_time_and_
 fn a_logout_ends_the_login_for_good_across_restarts() {
     let app = app(&[]);
     app.post(BOB);
-    let (phone, desktop) = (cookie(&log_in(&app, "bob", "secret")), cookie(&log_in(&app, "bob", "secret")));
+    let (phone, desktop) =
+        (cookie(&log_in(&app, "bob", "secret")), cookie(&log_in(&app, "bob", "secret")));
     let out = log_out(&app, &phone);
     assert_eq!((out.status, out.header("location")), (303, Some("/bye")));
     assert!(out.header("set-cookie").unwrap().starts_with("__Host-userman=; Max-Age=0;"));
@@ -92,7 +117,10 @@ fn a_logout_ends_the_login_for_good_across_restarts() {
     let app = App::start_in(app.stop(), &["--trusted-proxy", "127.0.0.1"]);
     is(admitted(&app, Visit::holding(&phone)), LOGIN, "after a restart");
     is(admitted(&app, Visit::holding(&desktop)), BOB_IS_IN, "after a restart");
-    assert_eq!(app.rows("SELECT length(id), until FROM logout"), [format!("16|{}", NOON + 8_784 * 3_600)]);
+    assert_eq!(
+        app.rows("SELECT length(id), until FROM logout"),
+        [format!("16|{}", NOON + 8_784 * 3_600)]
+    );
     assert_eq!(raw(&app, "GET /logout", "", "").status, 405);
 }
 
@@ -113,7 +141,11 @@ fn a_form_must_come_from_a_page_of_the_site() {
         ("", 403),
     ] {
         let found = raw(&app, "POST /login?site=1", &format!("{FORM}{headers}"), body);
-        assert_eq!((found.status, found.header("set-cookie").is_some()), (status, status == 303), "{headers}");
+        assert_eq!(
+            (found.status, found.header("set-cookie").is_some()),
+            (status, status == 303),
+            "{headers}"
+        );
         let out = raw(&app, "POST /logout", &format!("{FORM}{headers}"), "");
         assert_eq!(out.status, status, "{headers}");
     }
@@ -133,7 +165,12 @@ fn nobody_is_led_to_another_host() {
         "/\t/evil.example",
         "",
     ] {
-        let body = serde_urlencoded::to_string([("username", "bob"), ("password", "secret"), ("back", back)]).unwrap();
+        let body = serde_urlencoded::to_string([
+            ("username", "bob"),
+            ("password", "secret"),
+            ("back", back),
+        ])
+        .unwrap();
         let response = raw(&app, "POST /login?site=1", FROM_HERE, &body);
         assert_eq!((response.status, response.header("location")), (303, Some("/")), "{back:?}");
     }
@@ -144,7 +181,8 @@ fn a_domain_shares_the_cookie_and_an_operators_page_holds_the_form() {
     let dir = tempfile::TempDir::new().unwrap();
     let template = dir.path().join("page.html");
     std::fs::write(&template, "<!doctype html><title>Ours</title>{{form}}").unwrap();
-    let app = app(&["--cookie-domain", "example.com", "--login-template", template.to_str().unwrap()]);
+    let app =
+        app(&["--cookie-domain", "example.com", "--login-template", template.to_str().unwrap()]);
     app.post(BOB);
     let set = log_in(&app, "bob", "secret").header("set-cookie").unwrap().to_owned();
     assert!(set.starts_with("__Secure-userman=") && set.contains("; Domain=example.com;"), "{set}");
@@ -153,7 +191,8 @@ fn a_domain_shares_the_cookie_and_an_operators_page_holds_the_form() {
     assert!(!page.header("content-security-policy").unwrap().contains("default-src"));
 }
 
-/// Regression: the form did not carry the question, the cookie named the trial row, and the full member stayed outside for ever.
+/// Regression: the form did not carry the question, the cookie named the trial row, and the full
+/// member stayed outside for ever.
 #[test]
 fn the_page_of_an_area_for_full_members_logs_the_full_member_in() {
     let app = app(&[]);
@@ -161,16 +200,26 @@ fn the_page_of_an_area_for_full_members_logs_the_full_member_in() {
     app.post("action=ADD&siteid=5&memberid=61&username=dual&password=secret");
     let page = auth(&app, "site=1,5&trial=no&ask=page", Visit::default());
     assert!(page.body.contains("action=\"/login?site=1,5&amp;trial=no\""), "{}", page.body);
-    let full = raw(&app, "POST /login?site=1,5&trial=no", FROM_HERE, "username=dual&password=secret");
-    is(told(&auth(&app, "site=1,5&trial=no", Visit::holding(&cookie(&full)))), (200, "5 61 dual 0"), "the full row");
-    let trial = raw(&app, "POST /login?site=1&trial=no", FROM_HERE, "username=dual&password=secret");
-    assert_eq!((trial.status, trial.header("set-cookie"), trial.header("x-auth-reason")), (403, None, Some("trial")));
+    let full =
+        raw(&app, "POST /login?site=1,5&trial=no", FROM_HERE, "username=dual&password=secret");
+    is(
+        told(&auth(&app, "site=1,5&trial=no", Visit::holding(&cookie(&full)))),
+        (200, "5 61 dual 0"),
+        "the full row",
+    );
+    let trial =
+        raw(&app, "POST /login?site=1&trial=no", FROM_HERE, "username=dual&password=secret");
+    assert_eq!(
+        (trial.status, trial.header("set-cookie"), trial.header("x-auth-reason")),
+        (403, None, Some("trial"))
+    );
     for query in ["site=1&tiral=no", "site=1&site=5", "site=1&trial=maybe", "trial=no"] {
         assert_eq!(raw(&app, &format!("GET /login?{query}"), "", "").status, 400, "{query}");
     }
 }
 
-/// Regression: eight cookies of a neighbouring host's hid the good one, and a logout answered as if it had ended it.
+/// Regression: eight cookies of a neighbouring host's hid the good one, and a logout answered as if
+/// it had ended it.
 #[test]
 fn strangers_cookies_hide_no_login_and_no_logout() {
     let app = app(&["--cookie-domain", "example.com"]);
@@ -183,7 +232,8 @@ fn strangers_cookies_hide_no_login_and_no_logout() {
     assert_eq!(app.rows("SELECT count(*) FROM logout"), ["1"]);
 }
 
-/// Regression: the cookie stayed in the browser, on somebody else's computer, for as long as the disk was full.
+/// Regression: the cookie stayed in the browser, on somebody else's computer, for as long as the
+/// disk was full.
 #[test]
 fn a_logout_clears_the_cookie_also_where_it_cannot_be_written_down() {
     let app = app(&[]);
@@ -193,13 +243,17 @@ fn a_logout_clears_the_cookie_also_where_it_cannot_be_written_down() {
     lock.execute_batch("BEGIN IMMEDIATE").unwrap();
     let out = log_out(&app, &cookie);
     assert_eq!((out.status, out.header("retry-after")), (503, Some("5")));
-    assert_eq!(out.body, "This browser is logged out. A copy of the login could not be ended just now.");
+    assert_eq!(
+        out.body,
+        "This browser is logged out. A copy of the login could not be ended just now."
+    );
     assert!(out.header("set-cookie").unwrap().starts_with("__Host-userman=; Max-Age=0;"));
     lock.execute_batch("ROLLBACK").unwrap();
     is(admitted(&app, Visit::holding(&cookie)), BOB_IS_IN, "the copy, as was said");
 }
 
-/// Regression: a form of an operator's own that used GET's habits put passwords into access logs, and worked.
+/// Regression: a form of an operator's own that used GET's habits put passwords into access logs,
+/// and worked.
 #[test]
 fn a_password_in_the_url_logs_nobody_in() {
     let app = app(&[]);

@@ -4,7 +4,8 @@
 use super::{Visit, app, auth, cookie, raw, told};
 use crate::support::{App, Response};
 
-const FROM_HERE: &str = "Content-Type: application/x-www-form-urlencoded\r\nSec-Fetch-Site: same-origin\r\n";
+const FROM_HERE: &str =
+    "Content-Type: application/x-www-form-urlencoded\r\nSec-Fetch-Site: same-origin\r\n";
 
 /// What a member is on a site when the area asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,13 +32,17 @@ fn add(app: &App, site: u32, is: Is) {
         Is::Other => ("another", 0),
     };
     let member = 60 + site;
-    let fields = format!("siteid={site}&memberid={member}&username=dual&password={password}&trial={trial}");
+    let fields =
+        format!("siteid={site}&memberid={member}&username=dual&password={password}&trial={trial}");
     assert!(app.post(&format!("action=ADD&{fields}")).starts_with("OK|"));
 }
 
 fn leave(app: &App, site: u32, is: Is) {
     if is == Is::Left {
-        assert!(app.post(&format!("action=DELETE&siteid={site}&memberid={}", 60 + site)).starts_with("OK|"));
+        assert!(
+            app.post(&format!("action=DELETE&siteid={site}&memberid={}", 60 + site))
+                .starts_with("OK|")
+        );
     }
 }
 
@@ -59,23 +64,44 @@ fn the_cookie_and_the_prompt_give_the_same_answer_for_every_pair_of_memberships(
         leave(&app, 5, five);
         for (site, is) in [("1", one), ("5", five)] {
             let alone = told(&auth(&app, &format!("site={site}"), Visit::holding(&held)));
-            assert_eq!(alone.0, if matches!(is, Full | Trial) { 200 } else { 401 }, "{one:?} {five:?}: site {site} alone");
+            assert_eq!(
+                alone.0,
+                if matches!(is, Full | Trial) { 200 } else { 401 },
+                "{one:?} {five:?}: site {site} alone"
+            );
         }
-        for (query, order) in [("site=1,5", [("1", one), ("5", five)]), ("site=5,1", [("5", five), ("1", one)])] {
+        for (query, order) in
+            [("site=1,5", [("1", one), ("5", five)]), ("site=5,1", [("5", five), ("1", one)])]
+        {
             for full_only in [false, true] {
                 let query = if full_only { format!("{query}&trial=no") } else { query.to_owned() };
-                let taken = order.into_iter().find(|(_, is)| *is == Full || *is == Trial && !full_only);
+                let taken =
+                    order.into_iter().find(|(_, is)| *is == Full || *is == Trial && !full_only);
                 let on_trial = order.into_iter().any(|(_, is)| is == Trial);
                 let expected = match taken {
-                    Some((site, is)) => (200, format!("{site} 6{site} dual {}", u8::from(is == Trial))),
+                    Some((site, is)) => {
+                        (200, format!("{site} 6{site} dual {}", u8::from(is == Trial)))
+                    }
                     None if on_trial => (403, "trial".into()),
                     None => (401, "login".into()),
                 };
                 let what = format!("site 1 {one:?}, site 5 {five:?}, {query}");
-                assert_eq!(told(&auth(&app, &query, Visit::with("dual", "secret"))), expected, "prompt: {what}");
-                assert_eq!(told(&auth(&app, &query, Visit::holding(&held))), expected, "cookie: {what}");
+                assert_eq!(
+                    told(&auth(&app, &query, Visit::with("dual", "secret"))),
+                    expected,
+                    "prompt: {what}"
+                );
+                assert_eq!(
+                    told(&auth(&app, &query, Visit::holding(&held))),
+                    expected,
+                    "cookie: {what}"
+                );
                 let paged = format!("{query}&ask=page");
-                assert_eq!(told(&auth(&app, &paged, Visit::holding(&held))), expected, "page: {what}");
+                assert_eq!(
+                    told(&auth(&app, &paged, Visit::holding(&held))),
+                    expected,
+                    "page: {what}"
+                );
             }
         }
     }
@@ -84,7 +110,9 @@ fn the_cookie_and_the_prompt_give_the_same_answer_for_every_pair_of_memberships(
 #[test]
 fn the_page_of_an_area_for_full_members_lets_in_whoever_is_one_on_any_of_its_sites() {
     use Is::{Full, Trial};
-    for (one, five, status) in [(Full, Trial, 303), (Trial, Full, 303), (Full, Full, 303), (Trial, Trial, 403)] {
+    for (one, five, status) in
+        [(Full, Trial, 303), (Trial, Full, 303), (Full, Full, 303), (Trial, Trial, 403)]
+    {
         let app = app(&[]);
         add(&app, 1, one);
         add(&app, 5, five);
@@ -109,9 +137,15 @@ fn a_trial_member_who_becomes_a_full_one_needs_no_new_login() {
     add(&app, 1, Is::Trial);
     add(&app, 5, Is::Trial);
     let held = cookie(&log_in(&app, "site=1,5"));
-    assert_eq!(told(&auth(&app, "site=1,5&trial=no", Visit::holding(&held))), (403, "trial".into()));
+    assert_eq!(
+        told(&auth(&app, "site=1,5&trial=no", Visit::holding(&held))),
+        (403, "trial".into())
+    );
     app.post("action=TRIALTOFULL&siteid=5&memberid=65");
-    assert_eq!(told(&auth(&app, "site=1,5&trial=no", Visit::holding(&held))), (200, "5 65 dual 0".into()));
+    assert_eq!(
+        told(&auth(&app, "site=1,5&trial=no", Visit::holding(&held))),
+        (200, "5 65 dual 0".into())
+    );
 }
 
 #[test]
@@ -125,10 +159,14 @@ fn of_more_rows_than_a_cookie_holds_those_that_let_in_come_first() {
     }
     app.post("action=TRIALTOFULL&siteid=9&memberid=69");
     let held = cookie(&log_in(&app, "site=1,2,3,4,5,6,7,8,9,10&trial=no"));
-    let admitted: Vec<u32> =
-        (1..=10).filter(|site| auth(&app, &format!("site={site}"), Visit::holding(&held)).status == 200).collect();
+    let admitted: Vec<u32> = (1..=10)
+        .filter(|site| auth(&app, &format!("site={site}"), Visit::holding(&held)).status == 200)
+        .collect();
     assert_eq!(admitted, [1, 2, 3, 4, 5, 6, 9, 10]);
-    assert_eq!(told(&auth(&app, "site=1,9&trial=no", Visit::holding(&held))), (200, "9 69 dual 0".into()));
+    assert_eq!(
+        told(&auth(&app, "site=1,9&trial=no", Visit::holding(&held))),
+        (200, "9 69 dual 0".into())
+    );
 }
 
 /// Regression: a trial member at the door of an area for full members got a sentence and no way on.
@@ -141,17 +179,34 @@ fn a_trial_member_before_an_area_for_full_members_is_shown_the_form() {
     let page = raw(&app, "GET /auth?site=1,5&trial=no&ask=page", &headers, "");
     assert_eq!((page.status, page.header("x-auth-reason")), (403, Some("trial")));
     assert!(
-        page.body.contains("This part is for full members. If you are one, please log in with that account."),
+        page.body.contains(
+            "This part is for full members. If you are one, please log in with that account."
+        ),
         "{}",
         page.body
     );
     let form = "action=\"/login?site=1,5&amp;trial=no\"";
-    assert!(page.body.contains(form) && page.body.contains("value=\"/full/films\""), "{}", page.body);
+    assert!(
+        page.body.contains(form) && page.body.contains("value=\"/full/films\""),
+        "{}",
+        page.body
+    );
     app.post("action=ADD&siteid=5&memberid=65&username=full&password=secret");
     let body = "username=full&password=secret";
-    let held = raw(&app, "POST /login?site=1,5&trial=no", &format!("{FROM_HERE}Cookie: {trial}\r\n"), body);
-    assert_eq!(told(&auth(&app, "site=1,5&trial=no", Visit::holding(&cookie(&held)))), (200, "5 65 full 0".into()));
-    assert_eq!(told(&auth(&app, "site=1", Visit::holding(&cookie(&held)))), (200, "1 61 dual 1".into()));
+    let held = raw(
+        &app,
+        "POST /login?site=1,5&trial=no",
+        &format!("{FROM_HERE}Cookie: {trial}\r\n"),
+        body,
+    );
+    assert_eq!(
+        told(&auth(&app, "site=1,5&trial=no", Visit::holding(&cookie(&held)))),
+        (200, "5 65 full 0".into())
+    );
+    assert_eq!(
+        told(&auth(&app, "site=1", Visit::holding(&cookie(&held)))),
+        (200, "1 61 dual 1".into())
+    );
 }
 
 /// The rules against guessing stay: one right password among several sites is no wrong one, and a

@@ -43,7 +43,8 @@ fn a_header_full_of_logins_that_have_ended_hides_no_good_one() {
         ended.push(cookie(&log_in_at(&app, "www.example.com", "1", "bob", "")));
     }
     log_out(&app, &ended.join("; "));
-    let (before, behind) = (format!("{good}; {}", ended.join("; ")), format!("{}; {good}", ended.join("; ")));
+    let (before, behind) =
+        (format!("{good}; {}", ended.join("; ")), format!("{}; {good}", ended.join("; ")));
     assert!(before.len() < 8_192, "{}: as much as nginx and Apache take", before.len());
     for cookies in [before, behind] {
         is(admitted(&app, &cookies), BOB_IS_IN, "sixty that have ended");
@@ -58,7 +59,9 @@ fn a_login_that_no_other_host_can_have_set_counts_before_all_others() {
     let [_, bob] = shared_and_own(&app, "bob");
     app.set_unix_unnoticed(NOON + 60);
     let [eve, _] = shared_and_own(&app, "eve");
-    for cookies in [format!("{bob}; {eve}"), format!("{eve}; {bob}"), format!("{eve}; {bob}; {eve}")] {
+    for cookies in
+        [format!("{bob}; {eve}"), format!("{eve}; {bob}"), format!("{eve}; {bob}; {eve}")]
+    {
         is(admitted(&app, &cookies), BOB_IS_IN, &cookies);
     }
     log_out(&app, &bob);
@@ -123,7 +126,9 @@ fn logins_of_two_members_from_two_cookies_leave_a_line_and_a_count() {
     let mut program = Program::serve(&dir.path().join("data"), &flags);
     let mut cookies = Vec::new();
     for (member, name, host) in [(71, "bob", "www.example.org"), (66, "eve", "www.example.com")] {
-        let added = program.post(&format!("action=ADD&siteid=1&memberid={member}&username={name}&password=secret"));
+        let added = program.post(&format!(
+            "action=ADD&siteid=1&memberid={member}&username={name}&password=secret"
+        ));
         assert!(added.unwrap().body.starts_with("OK|"));
         let request = form(host, "/login?site=1", "", &format!("username={name}&password=secret"));
         cookies.push(cookie(&send_raw(program.address, request.as_bytes()).unwrap()));
@@ -147,8 +152,10 @@ fn logins_of_two_members_from_two_cookies_leave_a_line_and_a_count() {
     let lines: Vec<&str> = lines.filter(|line| line.contains("two members")).collect();
     assert_eq!(
         lines,
-        ["a browser has logins of two members of one site in different cookies, and the first counts: a host that shares the \
-          cookie may have set the other one site=1 member=71 other=66 address=203.0.113.9 count=1"],
+        [
+            "a browser has logins of two members of one site in different cookies, and the first counts: a host that shares the \
+          cookie may have set the other one site=1 member=71 other=66 address=203.0.113.9 count=1"
+        ],
         "once a minute"
     );
 }
@@ -163,14 +170,20 @@ fn a_new_login_ends_the_one_before_it_in_this_browser_and_no_other() {
     let new = log_in(&app, "1", "bob", &old);
     is(admitted(&app, &old), LOGIN, "a copy of the old cookie");
     is(admitted(&app, &new), BOB_IS_IN, "the new one");
-    for (cookies, what) in [(&new, "carried over"), (&old, "it was not logged out, and neither is a copy of it")] {
+    for (cookies, what) in
+        [(&new, "carried over"), (&old, "it was not logged out, and neither is a copy of it")]
+    {
         is(told(&auth(&app, "site=5", Visit::holding(cookies))), (200, "5 72 bobby 0"), what);
     }
     is(admitted(&app, &elsewhere), BOB_IS_IN, "another browser");
     let eve = log_in(&app, "1", "eve", &new);
     is(admitted(&app, &new), LOGIN, "another member of the site takes the place of the one before");
     is(admitted(&app, &eve), EVE_IS_IN, "and is logged in");
-    is(told(&auth(&app, "site=5", Visit::holding(&eve))), (200, "5 72 bobby 0"), "beside the other site");
+    is(
+        told(&auth(&app, "site=5", Visit::holding(&eve))),
+        (200, "5 72 bobby 0"),
+        "beside the other site",
+    );
 }
 
 #[test]

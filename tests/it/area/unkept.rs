@@ -4,8 +4,10 @@
 use super::{BOB, app};
 use crate::support::{App, NOON, Program, Response, send_raw};
 
-const UNKNOWN: &str = "This browser did not keep the login. Open the site with https, and allow cookies for it.";
-const BY_HTTP: &str = "This page was opened with http, and browsers keep no login there. Open the site with https.";
+const UNKNOWN: &str =
+    "This browser did not keep the login. Open the site with https, and allow cookies for it.";
+const BY_HTTP: &str =
+    "This page was opened with http, and browsers keep no login there. Open the site with https.";
 
 /// A browser behind a proxy.
 #[derive(Clone, Copy)]
@@ -16,7 +18,11 @@ struct Browser<'a> {
     sent_from: &'a str,
 }
 
-const FIREFOX: Browser<'_> = Browser { address: "203.0.113.9", agent: "Firefox", sent_from: "Sec-Fetch-Site: same-origin\r\n" };
+const FIREFOX: Browser<'_> = Browser {
+    address: "203.0.113.9",
+    agent: "Firefox",
+    sent_from: "Sec-Fetch-Site: same-origin\r\n",
+};
 
 impl Browser<'_> {
     fn request(&self, line: &str, headers: &str, body: &str) -> String {
@@ -31,13 +37,22 @@ impl Browser<'_> {
 
     /// The right password; the page that it leads to.
     fn logging_in(&self, back: &str) -> String {
-        let headers = format!("Content-Type: application/x-www-form-urlencoded\r\n{}", self.sent_from);
-        self.request("POST /login?site=1", &headers, &format!("username=bob&password=secret&back={back}"))
+        let headers =
+            format!("Content-Type: application/x-www-form-urlencoded\r\n{}", self.sent_from);
+        self.request(
+            "POST /login?site=1",
+            &headers,
+            &format!("username=bob&password=secret&back={back}"),
+        )
     }
 
     /// A page of the area, as the proxy asks about it.
     fn asking(&self, page: &str, cookies: &str) -> String {
-        self.request("GET /auth?site=1&ask=page", &format!("X-Original-URI: {page}\r\n{cookies}"), "")
+        self.request(
+            "GET /auth?site=1&ask=page",
+            &format!("X-Original-URI: {page}\r\n{cookies}"),
+            "",
+        )
     }
 }
 
@@ -50,7 +65,10 @@ fn log_in(app: &App, browser: &Browser<'_>, back: &str) -> Response {
 /// What the page says above its form.
 fn said(response: &Response) -> &str {
     assert!(response.body.contains("<form "), "{}", response.body);
-    let message = response.body.split_once("id=\"userman-message\">").and_then(|(_, rest)| rest.split_once("</p>"));
+    let message = response
+        .body
+        .split_once("id=\"userman-message\">")
+        .and_then(|(_, rest)| rest.split_once("</p>"));
     message.map_or("", |(message, _)| message)
 }
 
@@ -62,12 +80,22 @@ fn the_right_password_without_a_cookie_leads_to_a_page_that_says_what_to_do() {
     log_in(&app, &FIREFOX, "/films?id=1");
     let page = app.send(FIREFOX.asking("/films?id=1", ""));
     assert_eq!((page.status, said(&page)), (401, UNKNOWN));
-    assert_eq!(said(&app.send(FIREFOX.asking("/films?id=1", ""))), UNKNOWN, "nginx asks twice, and shows the second answer");
+    assert_eq!(
+        said(&app.send(FIREFOX.asking("/films?id=1", ""))),
+        UNKNOWN,
+        "nginx asks twice, and shows the second answer"
+    );
     let page = app.send(FIREFOX.request("GET /login?site=1&back=/films?id=1", "", ""));
-    assert_eq!((page.status, said(&page)), (200, UNKNOWN), "a site that leads to the page by a redirect");
+    assert_eq!(
+        (page.status, said(&page)),
+        (200, UNKNOWN),
+        "a site that leads to the page by a redirect"
+    );
     let page = app.send(FIREFOX.asking("/films?id=1", "Cookie: __Host-userman=nonsense\r\n"));
     assert_eq!(said(&page), UNKNOWN, "a cookie that is none of ours");
-    for other in [Browser { address: "203.0.113.8", ..FIREFOX }, Browser { agent: "Chromium", ..FIREFOX }] {
+    for other in
+        [Browser { address: "203.0.113.8", ..FIREFOX }, Browser { agent: "Chromium", ..FIREFOX }]
+    {
         assert_eq!(said(&app.send(other.asking("/films?id=1", ""))), "", "somebody else");
     }
     assert_eq!(said(&app.send(FIREFOX.asking("/films?id=2", ""))), "", "another page");
@@ -90,7 +118,15 @@ fn a_browser_that_showed_its_cookie_once_is_told_nothing_after_its_login_has_end
     for ended_by_logout in [false, true] {
         let cookie = format!("Cookie: {}\r\n", super::cookie(&log_in(&app, &FIREFOX, "/films")));
         if ended_by_logout {
-            assert_eq!(app.send(FIREFOX.request("POST /logout", &format!("{}{cookie}", FIREFOX.sent_from), "")).status, 303);
+            assert_eq!(
+                app.send(FIREFOX.request(
+                    "POST /logout",
+                    &format!("{}{cookie}", FIREFOX.sent_from),
+                    ""
+                ))
+                .status,
+                303
+            );
         } else {
             assert_eq!(app.send(FIREFOX.asking("/films", &cookie)).status, 200);
         }
@@ -100,7 +136,11 @@ fn a_browser_that_showed_its_cookie_once_is_told_nothing_after_its_login_has_end
     // more.
     let cookie = format!("Cookie: {}\r\n", super::cookie(&log_in(&app, &FIREFOX, "/films")));
     app.post("action=DELETE&siteid=1&memberid=71");
-    assert_eq!(said(&app.send(FIREFOX.asking("/films", &cookie))), "", "the cookie came; the membership has ended");
+    assert_eq!(
+        said(&app.send(FIREFOX.asking("/films", &cookie))),
+        "",
+        "the cookie came; the membership has ended"
+    );
 }
 
 #[test]
@@ -110,11 +150,23 @@ fn http_is_named_where_it_is_the_cause() {
     let table = [
         ("Origin: http://members.example.com\r\n", BY_HTTP, "the browser's own word"),
         ("Origin: https://members.example.com\r\n", UNKNOWN, "https, so it must be the cookies"),
-        ("Origin: https://members.example.com\r\nX-Forwarded-Proto: http\r\n", UNKNOWN, "the browser knows best"),
-        ("Sec-Fetch-Site: same-origin\r\nX-Forwarded-Proto: http\r\n", BY_HTTP, "the listed proxy's word"),
+        (
+            "Origin: https://members.example.com\r\nX-Forwarded-Proto: http\r\n",
+            UNKNOWN,
+            "the browser knows best",
+        ),
+        (
+            "Sec-Fetch-Site: same-origin\r\nX-Forwarded-Proto: http\r\n",
+            BY_HTTP,
+            "the listed proxy's word",
+        ),
         ("Sec-Fetch-Site: same-origin\r\nX-Forwarded-Proto: https\r\n", UNKNOWN, "the same"),
         ("Sec-Fetch-Site: same-origin\r\n", UNKNOWN, "nobody says"),
-        ("Sec-Fetch-Site: same-origin\r\nOrigin: http://localhost:8000\r\n", UNKNOWN, "browsers trust it like https"),
+        (
+            "Sec-Fetch-Site: same-origin\r\nOrigin: http://localhost:8000\r\n",
+            UNKNOWN,
+            "browsers trust it like https",
+        ),
         ("Sec-Fetch-Site: same-origin\r\nOrigin: http://127.0.0.1\r\n", UNKNOWN, "this, too"),
         ("Sec-Fetch-Site: same-origin\r\nOrigin: http://[::1]:8000\r\n", UNKNOWN, "and this"),
         ("Sec-Fetch-Site: same-origin\r\nOrigin: null\r\n", UNKNOWN, "a page without a referrer"),
@@ -130,7 +182,10 @@ fn http_is_named_where_it_is_the_cause() {
 fn a_proxy_that_is_not_listed_does_not_say_how_the_visitor_came() {
     let app = App::start_in(crate::property::fast_dir(), &["--trusted-proxy", "192.0.2.1"]);
     app.post(BOB);
-    let browser = Browser { sent_from: "Sec-Fetch-Site: same-origin\r\nX-Forwarded-Proto: http\r\n", ..FIREFOX };
+    let browser = Browser {
+        sent_from: "Sec-Fetch-Site: same-origin\r\nX-Forwarded-Proto: http\r\n",
+        ..FIREFOX
+    };
     log_in(&app, &browser, "/films");
     assert_eq!(said(&app.send(browser.asking("/films", ""))), UNKNOWN);
 }
@@ -139,7 +194,9 @@ fn a_proxy_that_is_not_listed_does_not_say_how_the_visitor_came() {
 fn warnings(program: &mut Program) -> Vec<String> {
     program.terminate();
     let log = program.stderr();
-    log.lines().filter_map(|line| line.split_once("WARN  ").map(|(_, line)| line.to_owned())).collect()
+    log.lines()
+        .filter_map(|line| line.split_once("WARN  ").map(|(_, line)| line.to_owned()))
+        .collect()
 }
 
 fn serve(dir: &tempfile::TempDir) -> Program {
@@ -164,11 +221,17 @@ fn the_log_says_it_once_a_minute_with_the_cause() {
         let mut program = serve(&dir);
         let browser = Browser { sent_from, ..FIREFOX };
         for _ in 0..3 {
-            for request in [browser.logging_in("/films"), browser.asking("/films", ""), browser.asking("/films", "")] {
+            for request in [
+                browser.logging_in("/films"),
+                browser.asking("/films", ""),
+                browser.asking("/films", ""),
+            ] {
                 send_raw(program.address, request.as_bytes()).unwrap();
             }
         }
-        let line = format!("a browser did not keep the login: {cause} host=members.example.com address=203.0.113.9");
+        let line = format!(
+            "a browser did not keep the login: {cause} host=members.example.com address=203.0.113.9"
+        );
         assert_eq!(warnings(&mut program), [line]);
     }
 }
@@ -187,7 +250,9 @@ fn a_refused_form_has_a_line_that_says_why_and_what_to_do() {
         "",
         "",
     ] {
-        let refused = send_raw(program.address, Browser { sent_from, ..FIREFOX }.logging_in("/").as_bytes()).unwrap();
+        let refused =
+            send_raw(program.address, Browser { sent_from, ..FIREFOX }.logging_in("/").as_bytes())
+                .unwrap();
         assert_eq!(refused.status, 403, "{sent_from}");
     }
     assert_eq!(
@@ -212,5 +277,8 @@ fn a_refused_logout_has_a_line_too() {
     let out = FIREFOX.request("POST /logout", "Sec-Fetch-Site: cross-site\r\n", "");
     assert_eq!(send_raw(program.address, out.as_bytes()).unwrap().status, 403);
     let lines = warnings(&mut program);
-    assert!(lines.len() == 1 && lines[0].starts_with("logout form refused: the browser says"), "{lines:?}");
+    assert!(
+        lines.len() == 1 && lines[0].starts_with("logout form refused: the browser says"),
+        "{lines:?}"
+    );
 }

@@ -13,14 +13,22 @@ fn ask(url: &str, args: &[&str]) -> crate::commands::Ran {
 #[test]
 fn the_string_is_printed_alone() {
     let nats = Nats::answering(&format!("{{\"result\":\"{STRING}\"}}"));
-    assert_eq!(ask(&nats.url(), &["--type", "upsell", "--username", "bob", "--site", "1"]).printed(), format!("{STRING}\n"));
-    assert_eq!(ask(&nats.url(), &["--type", "upsell", "--username", "bob", "--site", "5,1"]).printed(), format!("{STRING}\n"));
+    assert_eq!(
+        ask(&nats.url(), &["--type", "upsell", "--username", "bob", "--site", "1"]).printed(),
+        format!("{STRING}\n")
+    );
+    assert_eq!(
+        ask(&nats.url(), &["--type", "upsell", "--username", "bob", "--site", "5,1"]).printed(),
+        format!("{STRING}\n")
+    );
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("session");
     std::fs::write(&file, format!("{SESSION}\n")).unwrap();
-    let by_session = ["--type", "cancel", "--member", "342", "--session-file", file.to_str().unwrap()];
+    let by_session =
+        ["--type", "cancel", "--member", "342", "--session-file", file.to_str().unwrap()];
     assert_eq!(ask(&nats.url(), &by_session).printed(), format!("{STRING}\n"));
-    let lines: Vec<String> = nats.asked().iter().map(|request| request.lines().next().unwrap().to_owned()).collect();
+    let lines: Vec<String> =
+        nats.asked().iter().map(|request| request.lines().next().unwrap().to_owned()).collect();
     let line = |query: &str| format!("GET /api/member/authstring?type={query} HTTP/1.1");
     assert_eq!(
         lines,
@@ -31,7 +39,10 @@ fn the_string_is_printed_alone() {
         ]
     );
     let old = Nats::answering(&format!("{{\"token_rebuy_string\":\"{STRING}\"}}"));
-    assert_eq!(ask(&old.url(), &["--tokenrebuystring", "--username", "bob", "--site", "1"]).printed(), format!("{STRING}\n"));
+    assert_eq!(
+        ask(&old.url(), &["--tokenrebuystring", "--username", "bob", "--site", "1"]).printed(),
+        format!("{STRING}\n")
+    );
 }
 
 #[test]
@@ -47,9 +58,15 @@ fn it_asks_a_running_service_as_well() {
     let other = ["--api-key=tmm2:0123456789abcdef site=2", "--api-key=tmm3:0123456789abcdef"];
     let nowhere = App::start_with(&other);
     let url = format!("http://{}", nowhere.address);
-    let access = |username| ["authstring", "--stand-in", "--nats-url", &url, "--nats-api-username", username].map(str::to_owned);
+    let access = |username| {
+        ["authstring", "--stand-in", "--nats-url", &url, "--nats-api-username", username]
+            .map(str::to_owned)
+    };
     let ask = |username| {
-        run_with_key("0123456789abcdef", &access(username).iter().map(String::as_str).chain(by_name).collect::<Vec<_>>())
+        run_with_key(
+            "0123456789abcdef",
+            &access(username).iter().map(String::as_str).chain(by_name).collect::<Vec<_>>(),
+        )
     };
     ask("tmm1").ended(1, &format!("nats-userman: {url}: nats-userman answered with status 401: api-key, api-username: expected both headers, once each, with a key that is set with --api-key or --api-key-file\n"));
     ask("tmm3").ended(1, &format!("nats-userman: {url}: nats-userman answered with status 503: there are no authstrings here: start the service with --nats-url, or with --stand-in while you develop\n"));
@@ -91,7 +108,11 @@ fn what_went_wrong_is_one_line() {
     }
     ask(&nats.url(), &["--type", "upsell", "--member", "342"])
         .ended(2, "nats-userman: --member: expected --session or --session-file beside it\n");
-    for args in [&["--username", "bob", "--site", "1"][..], &["--type", "upsell"], &["--type", "upsell", "--username", "bob"]] {
+    for args in [
+        &["--username", "bob", "--site", "1"][..],
+        &["--type", "upsell"],
+        &["--type", "upsell", "--username", "bob"],
+    ] {
         assert_eq!(ask(&nats.url(), args).code, Some(2), "{args:?}");
     }
 }

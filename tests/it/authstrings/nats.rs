@@ -43,8 +43,13 @@ impl Nats {
     /// Each question is one day further; the last day goes on.
     pub fn with(days: Vec<Day>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let nats = Self { address: listener.local_addr().unwrap(), asked: Asked::default(), connections: Arc::default() };
-        let (asked, connections, days) = (Arc::clone(&nats.asked), Arc::clone(&nats.connections), Arc::new(days));
+        let nats = Self {
+            address: listener.local_addr().unwrap(),
+            asked: Asked::default(),
+            connections: Arc::default(),
+        };
+        let (asked, connections, days) =
+            (Arc::clone(&nats.asked), Arc::clone(&nats.connections), Arc::new(days));
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 connections.fetch_add(1, Ordering::SeqCst);
@@ -105,21 +110,28 @@ fn answer(mut stream: &TcpStream, day: &Day) -> bool {
     let head = |status: u16, kind: &str, length: usize| {
         format!("HTTP/1.1 {status} Day\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\r\n")
     };
-    let endless = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let endless =
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
     match day {
-        Day::Answer(status, kind, body) => {
-            stream.write_all(format!("{}{body}", head(*status, kind, body.len())).as_bytes()).is_ok()
-        }
+        Day::Answer(status, kind, body) => stream
+            .write_all(format!("{}{body}", head(*status, kind, body.len())).as_bytes())
+            .is_ok(),
         Day::AnswerAndClose(body) => {
-            let _ = stream.write_all(format!("{}{body}", head(200, "application/json", body.len())).as_bytes());
+            let _ = stream.write_all(
+                format!("{}{body}", head(200, "application/json", body.len())).as_bytes(),
+            );
             false
         }
-        Day::Redirect(to) => {
-            stream.write_all(format!("HTTP/1.1 302 Found\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n").as_bytes()).is_ok()
-        }
+        Day::Redirect(to) => stream
+            .write_all(
+                format!("HTTP/1.1 302 Found\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n")
+                    .as_bytes(),
+            )
+            .is_ok(),
         Day::Close => false,
         Day::Half => {
-            let _ = stream.write_all(format!("{}{{\"resu", head(200, "application/json", 46)).as_bytes());
+            let _ = stream
+                .write_all(format!("{}{{\"resu", head(200, "application/json", 46)).as_bytes());
             false
         }
         // Until the other side goes.

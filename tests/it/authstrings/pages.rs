@@ -1,5 +1,5 @@
-//! The clients that people use: TMM's sample programs for both resources, mended where they cannot run as they are printed, and the
-//! page of PHP that the README shows.
+//! The clients that people use: TMM's sample programs for both resources, mended where they cannot
+//! run as they are printed, and the page of PHP that the README shows.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -20,7 +20,10 @@ fn app() -> App {
 
 /// What a program prints. Whatever proxy the machine has for the world outside is none for this.
 fn printed(app: &App, mut command: Command) -> String {
-    command.env("NATS_URL", format!("http://{}", app.address)).env("NO_PROXY", "127.0.0.1").env("no_proxy", "127.0.0.1");
+    command
+        .env("NATS_URL", format!("http://{}", app.address))
+        .env("NO_PROXY", "127.0.0.1")
+        .env("no_proxy", "127.0.0.1");
     let output = command.output().unwrap();
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
@@ -29,13 +32,17 @@ fn printed(app: &App, mut command: Command) -> String {
 /// Both samples of a language print the string, in the language's own form, and the string is good.
 fn prints(program: &Path, extension: &str, form: fn(&str, &str) -> String) {
     let app = app();
-    for (name, key, plus) in
-        [("authstring", "result", "instantupgrade"), ("tokenrebuystring", "token_rebuy_string", "tokenrebuy")]
-    {
+    for (name, key, plus) in [
+        ("authstring", "result", "instantupgrade"),
+        ("tokenrebuystring", "token_rebuy_string", "tokenrebuy"),
+    ] {
         let mut command = Command::new(program);
         command.arg(sample(&format!("{name}.{extension}")));
         let out = printed(&app, command);
-        let string = out.split(|c: char| !c.is_ascii_hexdigit()).find(|word| word.len() == 32).unwrap_or_else(|| panic!("{out}"));
+        let string = out
+            .split(|c: char| !c.is_ascii_hexdigit())
+            .find(|word| word.len() == 32)
+            .unwrap_or_else(|| panic!("{out}"));
         assert_eq!(out, form(key, string), "{name}");
         let redeemed = super::stand_in::redeem(&app, string);
         assert!(redeemed.body.contains(&format!("\"type\":\"{plus}\"")), "{}", redeemed.body);
@@ -45,7 +52,9 @@ fn prints(program: &Path, extension: &str, form: fn(&str, &str) -> String) {
 #[test]
 fn the_samples_in_php_run() {
     let Some(php) = real_program("php") else { return };
-    prints(&php, "php", |key, string| format!("array(1) {{\n  [\"{key}\"]=>\n  string(32) \"{string}\"\n}}\n"));
+    prints(&php, "php", |key, string| {
+        format!("array(1) {{\n  [\"{key}\"]=>\n  string(32) \"{string}\"\n}}\n")
+    });
 }
 
 #[test]
@@ -72,17 +81,24 @@ fn the_samples_with_curl_run() {
 fn python_with_requests() -> Option<PathBuf> {
     let in_path = real_program("python3")?;
     let has_it = |python: &PathBuf| {
-        Command::new(python).args(["-c", "import requests"]).output().is_ok_and(|output| output.status.success())
+        Command::new(python)
+            .args(["-c", "import requests"])
+            .output()
+            .is_ok_and(|output| output.status.success())
     };
     let found = [in_path, "/usr/bin/python3".into()].into_iter().find(has_it);
     if found.is_none() {
-        assert!(std::env::var("REQUIRE_REAL").as_deref() != Ok("1"), "Python's requests is not installed and REQUIRE_REAL=1");
+        assert!(
+            std::env::var("REQUIRE_REAL").as_deref() != Ok("1"),
+            "Python's requests is not installed and REQUIRE_REAL=1"
+        );
         eprintln!("\n*** PYTHON'S requests IS NOT INSTALLED: this test proves nothing here ***\n");
     }
     found
 }
 
-/// The README's page behind a web server with the files of `examples/`, and what a visitor sees there.
+/// The README's page behind a web server with the files of `examples/`, and what a visitor sees
+/// there.
 fn page_behind(caddy: bool) {
     let Some(mut host) = Host::new() else { return };
     let flags = ["--stand-in", &*api_key(""), "--trusted-proxy", "127.0.0.1"];
@@ -98,26 +114,49 @@ fn page_behind(caddy: bool) {
     ];
     let Some(_php) = host.php("upgrade-link.php", &variables) else { return };
     (host.service, host.application) = (app.address, application::start());
-    let server =
-        if caddy { host.caddy(&["Caddyfile", "members.Caddyfile"]) } else { host.nginx(&["nginx.conf", "members-nginx.conf"]) };
+    let server = if caddy {
+        host.caddy(&["Caddyfile", "members.Caddyfile"])
+    } else {
+        host.nginx(&["nginx.conf", "members-nginx.conf"])
+    };
     let Some(server) = server else { return };
     let visitor = Visitor::of(&host, &server);
     app.post("action=CHANGE&siteid=1&memberid=342&new_trial=1");
     app.post("action=ADD&siteid=1&memberid=10&username=full&password=p");
     let page = "/members/upgrade-link.php";
     // Whatever a visitor says of himself: in each way to write it.
-    let names = ["X-Member-Name", "X_Member_Name", "MEMBER_NAME", "Member-Name", "X-Member-Site", "MEMBER_SITE"];
-    let forged: Vec<String> = names.iter().flat_map(|name| ["-H".into(), format!("{name}: testakovsky2")]).collect();
+    let names = [
+        "X-Member-Name",
+        "X_Member_Name",
+        "MEMBER_NAME",
+        "Member-Name",
+        "X-Member-Site",
+        "MEMBER_SITE",
+    ];
+    let forged: Vec<String> =
+        names.iter().flat_map(|name| ["-H".into(), format!("{name}: testakovsky2")]).collect();
     let forged: Vec<&str> = forged.iter().map(String::as_str).collect();
     assert_eq!(visitor.get_with(page, &forged).status, 401);
-    for (member, password, written) in [("testakovsky2", "secret", "testakovsky2"), ("b&b é", "p", "b%26b+%C3%A9")] {
+    for (member, password, written) in
+        [("testakovsky2", "secret", "testakovsky2"), ("b&b é", "p", "b%26b+%C3%A9")]
+    {
         let credentials = format!("{member}:{password}");
         let response = visitor.get_with(page, &[&forged[..], &["-u", &credentials]].concat());
-        assert_eq!((response.status, response.header("cache-control")), (200, Some("private, no-store")), "{}", server.errors());
-        let front =
-            format!("<p><a href=\"https://join.example.com/signup/upgradeplus.php?site=1&amp;username={written}&amp;authstring=");
-        let string = response.body.strip_prefix(&front).and_then(|rest| rest.strip_suffix("\">Become a full member</a></p>\n"));
-        let redeemed = super::stand_in::redeem(&app, string.unwrap_or_else(|| panic!("{}", response.body)));
+        assert_eq!(
+            (response.status, response.header("cache-control")),
+            (200, Some("private, no-store")),
+            "{}",
+            server.errors()
+        );
+        let front = format!(
+            "<p><a href=\"https://join.example.com/signup/upgradeplus.php?site=1&amp;username={written}&amp;authstring="
+        );
+        let string = response
+            .body
+            .strip_prefix(&front)
+            .and_then(|rest| rest.strip_suffix("\">Become a full member</a></p>\n"));
+        let redeemed =
+            super::stand_in::redeem(&app, string.unwrap_or_else(|| panic!("{}", response.body)));
         assert!(redeemed.body.contains(&format!("\"username\":\"{member}\"")), "{}", redeemed.body);
     }
     assert_eq!(visitor.get_as("full", "p", page).body, "", "{}", server.errors());
@@ -136,8 +175,10 @@ fn the_page_of_the_readme_shows_a_member_his_own_link_behind_caddy() {
 #[test]
 fn the_page_says_when_there_is_no_link_and_shows_none_to_whom_the_web_server_does_not_name() {
     assert!(
-        include_str!("../../../README.md")
-            .contains(&format!("```php\n{}```", include_str!("../../../examples/upgrade-link.php")))
+        include_str!("../../../README.md").contains(&format!(
+            "```php\n{}```",
+            include_str!("../../../examples/upgrade-link.php")
+        ))
     );
     let Some(php) = real_program("php") else { return };
     let app = app();
@@ -155,5 +196,8 @@ fn the_page_says_when_there_is_no_link_and_shows_none_to_whom_the_web_server_doe
     assert!(page(&member, KEY).starts_with("<p><a href="));
     assert_eq!(page(&member, "a-wrong-key-0123456789"), none);
     assert_eq!(page(&[("MEMBER_NAME", "nobody"), ("MEMBER_SITE", "1"), trial], KEY), none);
-    assert_eq!(page(&[("HTTP_X_MEMBER_NAME", "testakovsky2"), ("HTTP_X_MEMBER_SITE", "1"), trial], KEY), none);
+    assert_eq!(
+        page(&[("HTTP_X_MEMBER_NAME", "testakovsky2"), ("HTTP_X_MEMBER_SITE", "1"), trial], KEY),
+        none
+    );
 }

@@ -48,10 +48,16 @@ fn a_question_is_asked_of_nats_with_its_own_key_and_the_string_comes_back() {
         assert_eq!(said(&response), (200, &*format!("{{\"result\":\"{STRING}\"}}")), "{query}");
         assert_eq!(response.header("x-stand-in"), None);
         let request = nats.asked().pop().unwrap();
-        assert!(request.starts_with(&format!("GET /api/member/authstring?type=upsell&{asked} HTTP/1.1\r\n")), "{request}");
+        assert!(
+            request.starts_with(&format!(
+                "GET /api/member/authstring?type=upsell&{asked} HTTP/1.1\r\n"
+            )),
+            "{request}"
+        );
         let lower = request.to_lowercase();
         assert!(
-            lower.contains(&format!("\r\napi-key: {NATS_KEY}\r\n")) && lower.contains("\r\napi-username: natsuser\r\n"),
+            lower.contains(&format!("\r\napi-key: {NATS_KEY}\r\n"))
+                && lower.contains("\r\napi-username: natsuser\r\n"),
             "{request}"
         );
         assert!(!request.contains(KEY), "{request}");
@@ -64,7 +70,10 @@ fn a_name_reaches_nats_as_it_was_meant() {
     let nats = Nats::with(vec![good()]);
     let app = app(&nats);
     app.post("action=ADD&siteid=1&memberid=5&username=a%20b%2Bc%26d%23%C3%A9&password=p");
-    let response = get(app.address, "/api/member/authstring?type=cancel&username=a+b%2Bc%26d%23%C3%A9&siteid=1");
+    let response = get(
+        app.address,
+        "/api/member/authstring?type=cancel&username=a+b%2Bc%26d%23%C3%A9&siteid=1",
+    );
     assert_eq!(response.status, 200, "{}", response.body);
     let line = "GET /api/member/authstring?type=cancel&username=a%20b%2Bc%26d%23%C3%A9&siteid=1 HTTP/1.1\r\n";
     assert!(nats.asked()[0].starts_with(line), "{:?}", nats.asked());
@@ -76,14 +85,22 @@ fn the_older_resource_is_asked_of_the_older_resource() {
     let app = app(&nats);
     let response = get(app.address, "/api/member/tokenrebuystring?username=testakovsky2&siteid=1");
     assert_eq!(said(&response), (200, &*format!("{{\"token_rebuy_string\":\"{STRING}\"}}")));
-    assert!(nats.asked()[0].starts_with("GET /api/member/tokenrebuystring?username=testakovsky2&siteid=1 HTTP/1.1"));
+    assert!(
+        nats.asked()[0].starts_with(
+            "GET /api/member/tokenrebuystring?username=testakovsky2&siteid=1 HTTP/1.1"
+        )
+    );
 }
 
 #[test]
 fn who_is_no_member_here_is_not_asked_for_there() {
     let nats = Nats::with(vec![good()]);
     let app = app(&nats);
-    for who in ["username=nobody&siteid=1", "memberid=342&session=other", "username=testakovsky2&siteid=1&status=2"] {
+    for who in [
+        "username=nobody&siteid=1",
+        "memberid=342&session=other",
+        "username=testakovsky2&siteid=1&status=2",
+    ] {
         let response = get(app.address, &format!("/api/member/authstring?type=upsell&{who}"));
         assert_eq!(said(&response), (200, "{\"result\":\"\"}"));
     }
@@ -92,7 +109,17 @@ fn who_is_no_member_here_is_not_asked_for_there() {
 
 #[test]
 fn a_blank_of_nats_is_a_blank_here_in_all_its_forms() {
-    for body in ["", "null", "\"\"", "[]", "{}", "{\"result\":\"\"}", "{\"result\":null}", "{\"result\":[]}", "{\"other\":1}"] {
+    for body in [
+        "",
+        "null",
+        "\"\"",
+        "[]",
+        "{}",
+        "{\"result\":\"\"}",
+        "{\"result\":null}",
+        "{\"result\":[]}",
+        "{\"other\":1}",
+    ] {
         let nats = Nats::answering(body);
         assert_eq!(said(&get(app(&nats).address, BY_NAME)), (200, "{\"result\":\"\"}"), "{body}");
     }
@@ -100,7 +127,8 @@ fn a_blank_of_nats_is_a_blank_here_in_all_its_forms() {
 
 #[test]
 fn a_bad_answer_is_502_with_its_likely_cause() {
-    let html = |status| Day::Answer(status, "text/html", "<html><body>Not allowed</body></html>".into());
+    let html =
+        |status| Day::Answer(status, "text/html", "<html><body>Not allowed</body></html>".into());
     let elsewhere = Nats::with(vec![good()]);
     let causes = "api-key or api-username is wrong, the account may not use the REST API, or this address is not in NATS's Admin API Allowed IPs";
     for (day, error) in [
@@ -139,7 +167,11 @@ fn a_bad_answer_is_502_with_its_likely_cause() {
 
 #[test]
 fn a_nats_that_is_not_there_is_502() {
-    let nats = Nats { address: "127.0.0.1:1".parse().unwrap(), asked: Default::default(), connections: Default::default() };
+    let nats = Nats {
+        address: "127.0.0.1:1".parse().unwrap(),
+        asked: Default::default(),
+        connections: Default::default(),
+    };
     let error = "{\"error\":\"NATS cannot be reached: Connection refused (os error 111); is its URL right, and is it up?\"}";
     assert_eq!(said(&get(app(&nats).address, BY_NAME)), (502, error));
 }
@@ -150,7 +182,10 @@ fn a_nats_that_does_not_answer_in_time_is_504() {
         let nats = Nats::with(vec![day]);
         let app = app(&nats);
         let began = Instant::now();
-        assert_eq!(said(&get(app.address, BY_NAME)), (504, "{\"error\":\"NATS did not answer in time (--nats-seconds)\"}"));
+        assert_eq!(
+            said(&get(app.address, BY_NAME)),
+            (504, "{\"error\":\"NATS did not answer in time (--nats-seconds)\"}")
+        );
         assert!(began.elapsed() < PATIENCE / 2, "it waited {:?} for a second", began.elapsed());
         assert_eq!(nats.asked().len(), 1, "a slow answer is not asked for again");
     }
@@ -160,11 +195,18 @@ fn a_nats_that_does_not_answer_in_time_is_504() {
 fn a_connection_that_breaks_is_tried_once_more_and_no_oftener() {
     for day in [Day::Close, Day::Half] {
         let nats = Nats::with(vec![day.clone(), good()]);
-        assert_eq!(said(&get(app(&nats).address, BY_NAME)), (200, &*format!("{{\"result\":\"{STRING}\"}}")));
+        assert_eq!(
+            said(&get(app(&nats).address, BY_NAME)),
+            (200, &*format!("{{\"result\":\"{STRING}\"}}"))
+        );
         let nats = Nats::with(vec![day]);
         let response = get(app(&nats).address, BY_NAME);
         assert_eq!(response.status, 502, "{}", response.body);
-        assert!(response.body.starts_with("{\"error\":\"NATS cannot be reached: "), "{}", response.body);
+        assert!(
+            response.body.starts_with("{\"error\":\"NATS cannot be reached: "),
+            "{}",
+            response.body
+        );
         assert_eq!(nats.asked().len(), 2);
     }
 }
@@ -185,12 +227,23 @@ fn more_questions_than_calls_wait_their_turn_and_end_in_503_when_nats_hangs() {
     let nats = Nats::with(vec![Day::Silence]);
     let app = app(&nats);
     let address = app.address;
-    let threads: Vec<_> = (0..40).map(|_| std::thread::spawn(move || get(address, BY_NAME))).collect();
+    let threads: Vec<_> =
+        (0..40).map(|_| std::thread::spawn(move || get(address, BY_NAME))).collect();
     eventually("the calls are under way", || nats.asked().len() == 16);
     // Whoever needs no NATS is not kept waiting.
-    assert_eq!(said(&get(address, "/api/member/authstring?type=upsell&username=nobody&siteid=1")), (200, "{\"result\":\"\"}"));
-    assert_eq!(app.post("action=CHECK&siteid=1&username=bob"), "NOTOK|username \"bob\" is free on site 1");
-    let answers: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap()).map(|r| (r.status, r.body)).collect();
+    assert_eq!(
+        said(&get(address, "/api/member/authstring?type=upsell&username=nobody&siteid=1")),
+        (200, "{\"result\":\"\"}")
+    );
+    assert_eq!(
+        app.post("action=CHECK&siteid=1&username=bob"),
+        "NOTOK|username \"bob\" is free on site 1"
+    );
+    let answers: Vec<_> = threads
+        .into_iter()
+        .map(|thread| thread.join().unwrap())
+        .map(|r| (r.status, r.body))
+        .collect();
     let busy =
         (503, "{\"error\":\"too many questions to NATS are under way, it may be slow; try again in a moment\"}".to_owned());
     let late = (504, "{\"error\":\"NATS did not answer in time (--nats-seconds)\"}".to_owned());
@@ -204,7 +257,17 @@ fn a_service_that_ends_begins_no_further_call_and_answers_the_one_under_way() {
     let nats = Nats::with(vec![Day::Silence]);
     let dir = tempfile::tempdir().unwrap();
     let (url, key) = (nats.url(), api_key(""));
-    let flags = [&*key, "--nats-url", &url, "--nats-api-username", "natsuser", "--nats-api-key", NATS_KEY, "--nats-seconds", "3"];
+    let flags = [
+        &*key,
+        "--nats-url",
+        &url,
+        "--nats-api-username",
+        "natsuser",
+        "--nats-api-key",
+        NATS_KEY,
+        "--nats-seconds",
+        "3",
+    ];
     let mut program = Program::serve(&dir.path().join("data"), &flags);
     program.post("action=ADD&siteid=1&memberid=342&username=testakovsky2&password=p").unwrap();
     let address = program.address;
@@ -214,12 +277,18 @@ fn a_service_that_ends_begins_no_further_call_and_answers_the_one_under_way() {
     let mut kept = TcpStream::connect(address).unwrap();
     let mut ask = || {
         let path = "/api/member/authstring?type=upsell&username=nobody&siteid=1";
-        let head = format!("GET {path} HTTP/1.1\r\nHost: test\r\napi-key: {KEY}\r\napi-username: {USERNAME}\r\n\r\n");
+        let head = format!(
+            "GET {path} HTTP/1.1\r\nHost: test\r\napi-key: {KEY}\r\napi-username: {USERNAME}\r\n\r\n"
+        );
         kept.write_all(head.as_bytes()).unwrap();
         read_response(&mut kept).unwrap()
     };
     assert_eq!(said(&ask()), (200, "{\"result\":\"\"}"));
-    rustix::process::kill_process(rustix::process::Pid::from_child(&program.child), rustix::process::Signal::TERM).unwrap();
+    rustix::process::kill_process(
+        rustix::process::Pid::from_child(&program.child),
+        rustix::process::Signal::TERM,
+    )
+    .unwrap();
     let mut last = ask();
     eventually("it is refused", || {
         if last.status != 503 {
@@ -227,9 +296,15 @@ fn a_service_that_ends_begins_no_further_call_and_answers_the_one_under_way() {
         }
         last.status == 503
     });
-    assert_eq!(said(&last), (503, "{\"error\":\"temporarily unavailable, try again in a moment\"}"));
+    assert_eq!(
+        said(&last),
+        (503, "{\"error\":\"temporarily unavailable, try again in a moment\"}")
+    );
     assert_eq!((last.header("connection"), last.header("retry-after")), (Some("close"), Some("5")));
-    assert_eq!(said(&under_way.join().unwrap()), (504, "{\"error\":\"NATS did not answer in time (--nats-seconds)\"}"));
+    assert_eq!(
+        said(&under_way.join().unwrap()),
+        (504, "{\"error\":\"NATS did not answer in time (--nats-seconds)\"}")
+    );
     assert!(program.child.wait().unwrap().success());
 }
 
@@ -243,16 +318,31 @@ fn neither_key_nor_session_nor_string_reaches_the_log() {
     ]);
     let dir = tempfile::tempdir().unwrap();
     let (url, key) = (nats.url(), api_key(""));
-    let flags = [&*key, "--nats-url", &url, "--nats-api-username", "natsuser", "--nats-api-key", NATS_KEY, "--log", "trace"];
+    let flags = [
+        &*key,
+        "--nats-url",
+        &url,
+        "--nats-api-username",
+        "natsuser",
+        "--nats-api-key",
+        NATS_KEY,
+        "--log",
+        "trace",
+    ];
     let mut program = Program::serve(&dir.path().join("data"), &flags);
-    program.post(&format!("action=ADD&siteid=1&memberid=342&username=bob&password=p&session={SESSION}")).unwrap();
+    program
+        .post(&format!(
+            "action=ADD&siteid=1&memberid=342&username=bob&password=p&session={SESSION}"
+        ))
+        .unwrap();
     let path = format!("/api/member/authstring?type=upsell&memberid=342&session={SESSION}");
     let statuses = [(); 4].map(|()| get(program.address, &path).status);
     assert_eq!(statuses, [200, 502, 502, 502]);
     program.terminate();
     let log = program.stderr();
     assert!(log.contains(&format!("INFO  authstrings come from NATS at {url}\n")), "{log}");
-    let line = format!("ERROR no authstring from {url}: NATS answered with an error instead of a string");
+    let line =
+        format!("ERROR no authstring from {url}: NATS answered with an error instead of a string");
     assert!(log.contains(&line) && log.contains(" plus=upsell site=1 member=342\n"), "{log}");
     assert!(log.contains("INFO  authstring of NATS plus=upsell site=1 member=342\n"), "{log}");
     assert_eq!(log.matches("no authstring from").count(), 2, "each kind once a minute: {log}");
@@ -263,9 +353,17 @@ fn neither_key_nor_session_nor_string_reaches_the_log() {
 
 #[test]
 fn the_client_by_itself_asks_in_all_three_combinations() {
-    let nats = Nats::with(vec![good(), good(), good(), Day::Answer(200, "application/json", "null".into())]);
+    let nats = Nats::with(vec![
+        good(),
+        good(),
+        good(),
+        Day::Answer(200, "application/json", "null".into()),
+    ]);
     let access = Access::new(&format!("{}/", nats.url()), USERNAME, KEY).unwrap();
-    assert_eq!(format!("{access:?}"), format!("Access {{ url: \"{}\", username: \"{USERNAME}\", .. }}", nats.url()));
+    assert_eq!(
+        format!("{access:?}"),
+        format!("Access {{ url: \"{}\", username: \"{USERNAME}\", .. }}", nats.url())
+    );
     let client = Client::new(access, Duration::from_secs(5));
     let username = Username::parse("bob").unwrap();
     let session = Session::parse(SESSION).unwrap();
@@ -275,7 +373,11 @@ fn the_client_by_itself_asks_in_all_three_combinations() {
             Lookup::Site { username: username.clone(), site: SiteId::parse("1").unwrap() },
             "type=upsell&username=bob&siteid=1",
         ),
-        (Plus::Cancel, Lookup::Sites { username, sites: Sites::parse("5,1").unwrap() }, "type=cancel&username=bob&siteids=5%2C1"),
+        (
+            Plus::Cancel,
+            Lookup::Sites { username, sites: Sites::parse("5,1").unwrap() },
+            "type=cancel&username=bob&siteids=5%2C1",
+        ),
         (
             Plus::SignupPlus,
             Lookup::Session { member: MemberId::parse("342").unwrap(), session },
@@ -285,9 +387,15 @@ fn the_client_by_itself_asks_in_all_three_combinations() {
         let string = client.authstring(plus, &lookup).unwrap().unwrap();
         assert_eq!(string.expose(), STRING);
         let request = nats.asked().pop().unwrap();
-        assert!(request.starts_with(&format!("GET /api/member/authstring?{asked} HTTP/1.1\r\n")), "{request}");
+        assert!(
+            request.starts_with(&format!("GET /api/member/authstring?{asked} HTTP/1.1\r\n")),
+            "{request}"
+        );
         assert!(!format!("{lookup:?}").contains(SESSION));
     }
-    let nobody = Lookup::Site { username: Username::parse("nobody").unwrap(), site: SiteId::parse("1").unwrap() };
+    let nobody = Lookup::Site {
+        username: Username::parse("nobody").unwrap(),
+        site: SiteId::parse("1").unwrap(),
+    };
     assert!(client.token_rebuy_string(&nobody).unwrap().is_none());
 }

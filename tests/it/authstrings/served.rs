@@ -23,7 +23,11 @@ fn an_active_member_gets_a_string_by_each_combination_of_either_resource() {
         "username=testakovsky2&siteid=1&status=1".into(),
     ] {
         let response = get(app.address, &format!("{AUTH}?type=instantupgrade&{who}"));
-        assert_eq!((response.status, response.header("content-type")), (200, Some("application/json")), "{who}");
+        assert_eq!(
+            (response.status, response.header("content-type")),
+            (200, Some("application/json")),
+            "{who}"
+        );
         assert_eq!(response.header("cache-control"), Some("no-store"));
         string_in(&response.body, "result");
         let response = get(app.address, &format!("{REBUY}?{who}"));
@@ -58,8 +62,16 @@ fn who_is_no_active_member_gets_a_blank() {
         "memberid=4&session=s",
         &format!("memberid=9223372036854775807&session={SESSION}"),
     ] {
-        assert_eq!(said(&get(app.address, &format!("{AUTH}?type=cancel&{who}"))), (200, "{\"result\":\"\"}"), "{who}");
-        assert_eq!(said(&get(app.address, &format!("{REBUY}?{who}"))), (200, "{\"token_rebuy_string\":\"\"}"), "{who}");
+        assert_eq!(
+            said(&get(app.address, &format!("{AUTH}?type=cancel&{who}"))),
+            (200, "{\"result\":\"\"}"),
+            "{who}"
+        );
+        assert_eq!(
+            said(&get(app.address, &format!("{REBUY}?{who}"))),
+            (200, "{\"token_rebuy_string\":\"\"}"),
+            "{who}"
+        );
     }
 }
 
@@ -114,21 +126,31 @@ fn only_a_whole_key_with_its_username_is_taken() {
         (format!("api-key: {}\r\napi-username: {USERNAME}\r\n", &KEY[1..]), "a part of it"),
         (format!("api-key: {KEY}0\r\napi-username: {USERNAME}\r\n"), "more than it"),
         (format!("api-key: {KEY}\r\napi-username: TMM1PHRVEZSBU\r\n"), "another username"),
-        (format!("api-key: {KEY}\r\napi-key: {KEY}\r\napi-username: {USERNAME}\r\n"), "two of them"),
+        (
+            format!("api-key: {KEY}\r\napi-key: {KEY}\r\napi-username: {USERNAME}\r\n"),
+            "two of them",
+        ),
         (format!("api_key: {KEY}\r\napi_username: {USERNAME}\r\n"), "the names of before 2015"),
     ] {
         assert_eq!(said(&get_with(app.address, &path, &headers)), (401, refused), "{why}");
     }
     // A wrong key is told nothing of the parameters.
     assert_eq!(said(&get_with(app.address, AUTH, "")), (401, refused));
-    assert_eq!(get_with(app.address, &path, &format!("API-Key: {KEY}\r\nApi-Username: {USERNAME}\r\n")).status, 200);
+    assert_eq!(
+        get_with(app.address, &path, &format!("API-Key: {KEY}\r\nApi-Username: {USERNAME}\r\n"))
+            .status,
+        200
+    );
 }
 
 #[test]
 fn without_a_key_in_the_settings_nobody_is_answered() {
     let app = App::start_with(&["--stand-in"]);
     assert_eq!(get(app.address, &format!("{AUTH}?type=upsell&username=bob&siteid=1")).status, 401);
-    assert_eq!(get_with(app.address, &format!("{AUTH}?type=upsell&username=bob&siteid=1"), "").status, 401);
+    assert_eq!(
+        get_with(app.address, &format!("{AUTH}?type=upsell&username=bob&siteid=1"), "").status,
+        401
+    );
 }
 
 #[test]
@@ -136,10 +158,13 @@ fn a_key_is_good_for_its_sites_and_from_its_addresses_alone() {
     let limited = format!("--api-key={USERNAME}:{KEY} site=1 site=2 ip=192.0.2.0/24");
     let app = App::start_with(&["--stand-in", &limited, "--trusted-proxy", "127.0.0.1"]);
     add_testakovsky(&app);
-    app.post(&format!("action=ADD&siteid=7&memberid=342&username=testakovsky2&password=p&session={SESSION}"));
+    app.post(&format!(
+        "action=ADD&siteid=7&memberid=342&username=testakovsky2&password=p&session={SESSION}"
+    ));
     app.post("action=ADD&siteid=7&memberid=9&username=seven&password=p&session=seven");
     let ask = |from: &str, who: &str| {
-        let headers = format!("api-key: {KEY}\r\napi-username: {USERNAME}\r\nX-Forwarded-For: {from}\r\n");
+        let headers =
+            format!("api-key: {KEY}\r\napi-username: {USERNAME}\r\nX-Forwarded-For: {from}\r\n");
         let response = get_with(app.address, &format!("{AUTH}?type=upsell&{who}"), &headers);
         (response.status, response.body)
     };
@@ -148,15 +173,24 @@ fn a_key_is_good_for_its_sites_and_from_its_addresses_alone() {
     assert_eq!(ask("192.0.2.9", "username=testakovsky2&siteid=1").0, 200);
     assert_eq!(ask("192.0.2.9", "username=nobody&siteid=2"), blank);
     assert_eq!(ask("192.0.2.9", "username=testakovsky2&siteid=7"), no_site);
-    assert_eq!(ask("192.0.2.9", "username=nobody&siteid=7"), no_site, "it does not depend on the name");
+    assert_eq!(
+        ask("192.0.2.9", "username=nobody&siteid=7"),
+        no_site,
+        "it does not depend on the name"
+    );
     let no_sites = (403, "{\"error\":\"siteids: this key is not good for site 7\"}".to_owned());
     assert_eq!(ask("192.0.2.9", "username=testakovsky2&siteids=1,7"), no_sites);
     let no_member = (403, "{\"error\":\"memberid: this key is not good for site 7\"}".to_owned());
     assert_eq!(ask("192.0.2.9", "memberid=9&session=seven"), no_member);
-    assert_eq!(ask("192.0.2.9", "memberid=9&session=eight"), blank, "who does not know the session is told nothing");
+    assert_eq!(
+        ask("192.0.2.9", "memberid=9&session=eight"),
+        blank,
+        "who does not know the session is told nothing"
+    );
     // On two sites at once: one of them is enough.
     assert_eq!(ask("192.0.2.9", &format!("memberid=342&session={SESSION}")).0, 200);
-    let elsewhere = (403, "{\"error\":\"address: this key is not good from 198.51.100.1\"}".to_owned());
+    let elsewhere =
+        (403, "{\"error\":\"address: this key is not good from 198.51.100.1\"}".to_owned());
     assert_eq!(ask("198.51.100.1", "username=testakovsky2&siteid=1"), elsewhere);
     assert_eq!(ask("198.51.100.1", ""), elsewhere);
 }
@@ -169,9 +203,14 @@ fn siteids_are_looked_through_in_the_order_given() {
     app.post("action=ADD&siteid=3&memberid=73&username=bob&password=p");
     app.post("action=DELETE&siteid=3&memberid=73");
     for (siteids, member) in [("5,1", 71), ("1,5", 72), ("2,3,1", 72), ("3,5", 71), ("5", 71)] {
-        let string = get(app.address, &format!("{AUTH}?type=upsell&username=bob&siteids={siteids}"));
+        let string =
+            get(app.address, &format!("{AUTH}?type=upsell&username=bob&siteids={siteids}"));
         let redeemed = super::stand_in::redeem(&app, string_in(&string.body, "result"));
-        assert!(redeemed.body.contains(&format!("\"memberid\":{member},")), "{siteids}: {}", redeemed.body);
+        assert!(
+            redeemed.body.contains(&format!("\"memberid\":{member},")),
+            "{siteids}: {}",
+            redeemed.body
+        );
     }
 }
 
@@ -179,12 +218,17 @@ fn siteids_are_looked_through_in_the_order_given() {
 fn with_neither_nats_nor_a_stand_in_the_answer_names_both() {
     let app = App::start_with(&[&api_key("")]);
     add_testakovsky(&app);
-    let error =
-        "{\"error\":\"there are no authstrings here: start the service with --nats-url, or with --stand-in while you develop\"}";
-    for path in [format!("{AUTH}?type=upsell&username=testakovsky2&siteid=1"), format!("{REBUY}?username=nobody&siteid=1")] {
+    let error = "{\"error\":\"there are no authstrings here: start the service with --nats-url, or with --stand-in while you develop\"}";
+    for path in [
+        format!("{AUTH}?type=upsell&username=testakovsky2&siteid=1"),
+        format!("{REBUY}?username=nobody&siteid=1"),
+    ] {
         let response = get(app.address, &path);
         assert_eq!(said(&response), (503, error));
-        assert_eq!((response.header("retry-after"), response.header("x-stand-in")), (Some("5"), None));
+        assert_eq!(
+            (response.header("retry-after"), response.header("x-stand-in")),
+            (Some("5"), None)
+        );
     }
     assert_eq!(said(&super::stand_in::redeem(&app, "x")), (503, error));
     assert_eq!(get(app.address, AUTH).status, 400, "what is wrong is told first");
@@ -193,8 +237,9 @@ fn with_neither_nats_nor_a_stand_in_the_answer_names_both() {
 #[test]
 fn another_method_is_refused_and_the_right_one_is_named() {
     let app = app();
-    let headers =
-        format!("Host: test\r\napi-key: {KEY}\r\napi-username: {USERNAME}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    let headers = format!(
+        "Host: test\r\napi-key: {KEY}\r\napi-username: {USERNAME}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    );
     for (line, allow) in [
         (format!("POST {AUTH}?type=upsell&username=testakovsky2&siteid=1"), "GET"),
         (format!("HEAD {AUTH}?type=upsell&username=testakovsky2&siteid=1"), "GET"),
@@ -202,8 +247,11 @@ fn another_method_is_refused_and_the_right_one_is_named() {
         ("GET /api/authstring/redeem".into(), "POST"),
     ] {
         let response = app.send(format!("{line} HTTP/1.1\r\n{headers}"));
-        let body =
-            if line.starts_with("HEAD") { String::new() } else { format!("{{\"error\":\"expected the method {allow}\"}}") };
+        let body = if line.starts_with("HEAD") {
+            String::new()
+        } else {
+            format!("{{\"error\":\"expected the method {allow}\"}}")
+        };
         assert_eq!(said(&response), (405, &*body), "{line}");
         assert_eq!(response.header("allow"), Some(allow));
     }

@@ -1,4 +1,5 @@
-//! Without a NATS: strings of our own, from the page that shows the link to the end that redeems it.
+//! Without a NATS: strings of our own, from the page that shows the link to the end that redeems
+//! it.
 
 use super::{KEY, SESSION, USERNAME, add_testakovsky, api_key, get, said, string_in};
 use crate::support::{App, NOON, Program, Response, send_raw};
@@ -20,7 +21,8 @@ fn post(app: &App, body: &str, key: &str) -> Response {
 }
 
 fn issue(app: &App, query: &str) -> String {
-    string_in(&get(app.address, &format!("/api/member/authstring?{query}")).body, "result").to_owned()
+    string_in(&get(app.address, &format!("/api/member/authstring?{query}")).body, "result")
+        .to_owned()
 }
 
 #[test]
@@ -30,16 +32,29 @@ fn a_string_is_redeemed_once_and_says_who_and_what_for() {
     let string = issue(&app, &format!("type=packageupgrade&memberid=342&session={SESSION}"));
     assert_eq!(
         said(&redeem(&app, &string)),
-        (200, "{\"memberid\":342,\"siteid\":1,\"type\":\"packageupgrade\",\"username\":\"testakovsky2\"}")
+        (
+            200,
+            "{\"memberid\":342,\"siteid\":1,\"type\":\"packageupgrade\",\"username\":\"testakovsky2\"}"
+        )
     );
     assert_eq!(said(&redeem(&app, &string)), (404, UNKNOWN));
     let rebuy = get(app.address, "/api/member/tokenrebuystring?username=testakovsky2&siteid=1");
     let redeemed = redeem(&app, string_in(&rebuy.body, "token_rebuy_string"));
-    assert_eq!(said(&redeemed), (200, "{\"memberid\":342,\"siteid\":1,\"type\":\"tokenrebuy\",\"username\":\"testakovsky2\"}"));
+    assert_eq!(
+        said(&redeemed),
+        (
+            200,
+            "{\"memberid\":342,\"siteid\":1,\"type\":\"tokenrebuy\",\"username\":\"testakovsky2\"}"
+        )
+    );
     let one = issue(&app, "type=cancel&username=testakovsky2&siteid=1");
     let other = issue(&app, "type=cancel&username=testakovsky2&siteid=1");
     assert_ne!(one, other);
-    assert_eq!([redeem(&app, &other).status, redeem(&app, &one).status], [200, 200], "each is good by itself");
+    assert_eq!(
+        [redeem(&app, &other).status, redeem(&app, &one).status],
+        [200, 200],
+        "each is good by itself"
+    );
 }
 
 #[test]
@@ -57,7 +72,10 @@ fn a_string_ends_with_its_time_and_with_the_membership() {
     assert!(redeem(&app, &string).body.contains("\"username\":\"renamed\""));
     let string = issue(&app, "type=upsell&username=renamed&siteid=1");
     app.post("action=DELETE&siteid=1&memberid=342");
-    assert_eq!(said(&redeem(&app, &string)), (404, "{\"error\":\"authstring: its member has left\"}"));
+    assert_eq!(
+        said(&redeem(&app, &string)),
+        (404, "{\"error\":\"authstring: its member has left\"}")
+    );
 }
 
 /// Regression: the string was used up, and nobody had the answer.
@@ -68,7 +86,10 @@ fn a_string_that_could_not_be_answered_is_still_good() {
     let string = issue(&app, "type=upsell&username=testakovsky2&siteid=1");
     let database = rusqlite::Connection::open(app.config.location.path()).unwrap();
     database.execute_batch("ALTER TABLE member_auth RENAME TO gone").unwrap();
-    assert_eq!(said(&redeem(&app, &string)), (503, "{\"error\":\"temporarily unavailable, try again in a moment\"}"));
+    assert_eq!(
+        said(&redeem(&app, &string)),
+        (503, "{\"error\":\"temporarily unavailable, try again in a moment\"}")
+    );
     database.execute_batch("ALTER TABLE gone RENAME TO member_auth").unwrap();
     assert_eq!(redeem(&app, &string).status, 200);
 }
@@ -79,8 +100,13 @@ fn of_many_who_redeem_one_string_at_once_one_has_it() {
     add_testakovsky(&app);
     let string = issue(&app, "type=upsell&username=testakovsky2&siteid=1");
     let redeemed = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..20).map(|_| scope.spawn(|| redeem(&app, &string).status)).collect();
-        threads.into_iter().map(|thread| thread.join().unwrap()).filter(|status| *status == 200).count()
+        let threads: Vec<_> =
+            (0..20).map(|_| scope.spawn(|| redeem(&app, &string).status)).collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .filter(|status| *status == 200)
+            .count()
     });
     assert_eq!(redeemed, 1);
 }
@@ -97,13 +123,24 @@ fn what_is_no_redemption_is_refused() {
         ("{\"authstring\":5}", 400, format!("{expected}, found 16 bytes")),
         ("{\"authstring\":\"a\",\"authstring\":\"b\"}", 400, format!("{expected}, found 35 bytes")),
         ("{\"authstring\":\"\"}", 404, "authstring: unknown, expired or redeemed already".into()),
-        ("{\"authstring\":\"877ae8d2c00e617d443643326bb848e2\"}", 404, "authstring: unknown, expired or redeemed already".into()),
+        (
+            "{\"authstring\":\"877ae8d2c00e617d443643326bb848e2\"}",
+            404,
+            "authstring: unknown, expired or redeemed already".into(),
+        ),
     ] {
-        assert_eq!(said(&post(&app, body, KEY)), (status, &*format!("{{\"error\":\"{error}\"}}")), "{body}");
+        assert_eq!(
+            said(&post(&app, body, KEY)),
+            (status, &*format!("{{\"error\":\"{error}\"}}")),
+            "{body}"
+        );
     }
     assert_eq!(post(&app, "{}", &KEY.replace('4', "5")).status, 401);
     let long = format!("{{\"authstring\":\"{}\"}}", "a".repeat(65_536));
-    assert_eq!(said(&post(&app, &long, KEY)), (413, "{\"error\":\"body: expected at most 65536 bytes, found more\"}"));
+    assert_eq!(
+        said(&post(&app, &long, KEY)),
+        (413, "{\"error\":\"body: expected at most 65536 bytes, found more\"}")
+    );
 }
 
 #[test]
@@ -126,8 +163,13 @@ fn a_key_of_another_site_does_not_use_a_string_up() {
 #[test]
 fn every_answer_and_the_log_say_that_it_is_the_stand_in_and_neither_shows_a_string() {
     let dir = tempfile::tempdir().unwrap();
-    let mut program = Program::serve(&dir.path().join("data"), &["--stand-in", &api_key(""), "--log", "trace"]);
-    program.post(&format!("action=ADD&siteid=1&memberid=342&username=bob&password=p&session={SESSION}")).unwrap();
+    let mut program =
+        Program::serve(&dir.path().join("data"), &["--stand-in", &api_key(""), "--log", "trace"]);
+    program
+        .post(&format!(
+            "action=ADD&siteid=1&memberid=342&username=bob&password=p&session={SESSION}"
+        ))
+        .unwrap();
     let path = format!("/api/member/authstring?type=upsell&memberid=342&session={SESSION}");
     let string = get(program.address, &path);
     let blank = get(program.address, "/api/member/authstring?type=upsell&username=nobody&siteid=1");

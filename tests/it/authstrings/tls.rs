@@ -13,7 +13,17 @@ use crate::web::{WebServer, free_port};
 /// A certificate that is good for 127.0.0.1, and its key.
 fn certify(openssl: &Path, dir: &Path) {
     let mut command = Command::new(openssl);
-    command.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]);
+    command.args([
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+        "-days",
+        "2",
+    ]);
     command.args([
         "-subj",
         "/CN=nats",
@@ -22,20 +32,30 @@ fn certify(openssl: &Path, dir: &Path) {
         "-addext",
         "basicConstraints=critical,CA:FALSE",
     ]);
-    let output = command.arg("-keyout").arg(dir.join("tls.key")).arg("-out").arg(dir.join("tls.pem")).output().unwrap();
+    let output = command
+        .arg("-keyout")
+        .arg(dir.join("tls.key"))
+        .arg("-out")
+        .arg(dir.join("tls.pem"))
+        .output()
+        .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 fn ask(url: &str, further: &[&str]) -> Ran {
     let access = ["authstring", "--nats-url", url, "--nats-api-username", USERNAME];
-    run_with_key(KEY, &[&access[..], &["--type", "upsell", "--username", "bob", "--site", "1"], further].concat())
+    run_with_key(
+        KEY,
+        &[&access[..], &["--type", "upsell", "--username", "bob", "--site", "1"], further].concat(),
+    )
 }
 
 #[test]
 fn a_certificate_that_is_named_is_trusted_and_no_other() {
-    let (Some(openssl), Some(nginx)) =
-        (real_program("openssl"), real_program("nginx").or_else(|| real_program("/usr/sbin/nginx")))
-    else {
+    let (Some(openssl), Some(nginx)) = (
+        real_program("openssl"),
+        real_program("nginx").or_else(|| real_program("/usr/sbin/nginx")),
+    ) else {
         return;
     };
     let nats = Nats::answering(&format!("{{\"result\":\"{STRING}\"}}"));
@@ -43,8 +63,9 @@ fn a_certificate_that_is_named_is_trusted_and_no_other() {
     let at = dir.path().display();
     certify(&openssl, dir.path());
     let port = free_port();
-    let temporary: String =
-        ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(|kind| format!("{kind}_temp_path {at}/{kind};\n")).concat();
+    let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        .map(|kind| format!("{kind}_temp_path {at}/{kind};\n"))
+        .concat();
     let conf = format!(
         "daemon off;\npid {at}/nginx.pid;\nerror_log {at}/nginx.log;\nevents {{}}\nhttp {{\n{temporary}access_log off;\nserver {{\n\
          listen 127.0.0.1:{port} ssl;\nssl_certificate {at}/tls.pem;\nssl_certificate_key {at}/tls.key;\n\
@@ -53,7 +74,13 @@ fn a_certificate_that_is_named_is_trusted_and_no_other() {
     );
     fs::write(dir.path().join("nginx.conf"), conf).unwrap();
     let mut command = Command::new(nginx);
-    command.arg("-c").arg(dir.path().join("nginx.conf")).arg("-p").arg(dir.path()).arg("-e").arg(dir.path().join("nginx.log"));
+    command
+        .arg("-c")
+        .arg(dir.path().join("nginx.conf"))
+        .arg("-p")
+        .arg(dir.path())
+        .arg("-e")
+        .arg(dir.path().join("nginx.log"));
     let _nginx = WebServer::start(command, port, dir.path().join("nginx.log"));
 
     let (url, pem) = (format!("https://127.0.0.1:{port}"), dir.path().join("tls.pem"));
@@ -63,6 +90,12 @@ fn a_certificate_that_is_named_is_trusted_and_no_other() {
     let hint = "does this port speak TLS, and is the certificate made out to this URL? One that NATS signed itself is named with --nats-ca";
     ask(&url, &[]).ended(1, &format!("nats-userman: {url}: no TLS with NATS: invalid peer certificate: UnknownIssuer; {hint}\n"));
     let ran = ask(&format!("https://localhost:{port}"), &trusting);
-    assert!(ran.err.contains(": no TLS with NATS: invalid peer certificate: certificate not valid for name"), "{}", ran.err);
+    assert!(
+        ran.err.contains(
+            ": no TLS with NATS: invalid peer certificate: certificate not valid for name"
+        ),
+        "{}",
+        ran.err
+    );
     assert_eq!(nats.asked().len(), asked, "no key was sent to whom is not trusted");
 }

@@ -1,4 +1,5 @@
-//! A small WebDriver client: chromedriver on a free port, and headless Chromium as a phone of 360 by 640 points.
+//! A small WebDriver client: chromedriver on a free port, and headless Chromium as a phone of 360
+//! by 640 points.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -16,8 +17,9 @@ const STARTS_MAX: usize = 3;
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 /// The Enter key in what is typed.
 const ENTER: &str = "\u{E007}";
-/// A page that was shown a moment ago may come back from the tab's memory without any request, whatever its headers say; without that
-/// the back button shows what the headers allow. Nor is an address with http changed to https.
+/// A page that was shown a moment ago may come back from the tab's memory without any request,
+/// whatever its headers say; without that the back button shows what the headers allow. Nor is an
+/// address with http changed to https.
 const FEATURES: &str = "--disable-features=BackForwardCache,HttpsUpgrades";
 /// A host with a name of its own, to which http is not what it is to localhost.
 const HOSTS: &str = "--host-resolver-rules=MAP www.example.com 127.0.0.1";
@@ -50,9 +52,15 @@ pub struct Browser {
     scripts: bool,
 }
 
-/// Starts chromedriver: the process, its standard output, and its port; none where it ended instead.
+/// Starts chromedriver: the process, its standard output, and its port; none where it ended
+/// instead.
 fn start(chromedriver: &Path) -> Option<(Child, BufReader<ChildStdout>, u16)> {
-    let mut process = Command::new(chromedriver).arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut process = Command::new(chromedriver)
+        .arg("--port=0")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
     let mut output = BufReader::new(process.stdout.take().unwrap());
     let mut line = String::new();
     while output.read_line(&mut line).unwrap() > 0 {
@@ -67,9 +75,14 @@ fn start(chromedriver: &Path) -> Option<(Child, BufReader<ChildStdout>, u16)> {
 }
 
 impl Browser {
-    /// A fresh one without any cookie, with JavaScript or without; none where Chromium is not installed.
+    /// A fresh one without any cookie, with JavaScript or without; none where Chromium is not
+    /// installed.
     pub fn open(scripts: bool) -> Option<Self> {
-        let prefs = if scripts { json!({}) } else { json!({ "profile.managed_default_content_settings.javascript": 2 }) };
+        let prefs = if scripts {
+            json!({})
+        } else {
+            json!({ "profile.managed_default_content_settings.javascript": 2 })
+        };
         Self::open_with(scripts, &prefs)
     }
 
@@ -81,10 +94,19 @@ impl Browser {
     fn open_with(scripts: bool, prefs: &Value) -> Option<Self> {
         let (chromium, chromedriver) = (real_program("chromium")?, real_program("chromedriver")?);
         // On a busy machine it ends now and then, where the port that it drew was taken meanwhile.
-        let (process, output, port) = (0..STARTS_MAX).find_map(|_| start(&chromedriver)).expect("chromedriver ends each time");
+        let (process, output, port) = (0..STARTS_MAX)
+            .find_map(|_| start(&chromedriver))
+            .expect("chromedriver ends each time");
         let profile = TempDir::new().unwrap();
         let driver = SocketAddr::from(([127, 0, 0, 1], port));
-        let mut browser = Self { driver, process, _output: output, _profile: profile, session: String::new(), scripts };
+        let mut browser = Self {
+            driver,
+            process,
+            _output: output,
+            _profile: profile,
+            session: String::new(),
+            scripts,
+        };
         let home = format!("--user-data-dir={}", browser._profile.path().display());
         let flags: Vec<&str> = FLAGS.into_iter().chain([home.as_str()]).collect();
         let options = json!({
@@ -124,7 +146,12 @@ impl Browser {
     /// The elements that a CSS selector names.
     pub fn all(&self, selector: &str) -> Vec<Element> {
         let found = self.post("/elements", &json!({ "using": "css selector", "value": selector }));
-        found.as_array().unwrap().iter().map(|element| Element(element[ELEMENT].as_str().unwrap().to_owned())).collect()
+        found
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|element| Element(element[ELEMENT].as_str().unwrap().to_owned()))
+            .collect()
     }
 
     /// The only element that a CSS selector names.
@@ -134,9 +161,13 @@ impl Browser {
         found.remove(0)
     }
 
-    /// What is typed into or pressed, found as people find it: by the name that a screen reader says.
+    /// What is typed into or pressed, found as people find it: by the name that a screen reader
+    /// says.
     pub fn called(&self, label: &str) -> Element {
-        let found = self.all("input:not([type=hidden]), button").into_iter().find(|element| self.label(element) == label);
+        let found = self
+            .all("input:not([type=hidden]), button")
+            .into_iter()
+            .find(|element| self.label(element) == label);
         found.unwrap_or_else(|| panic!("nothing on the page is called {label:?}"))
     }
 
@@ -171,8 +202,8 @@ impl Browser {
         self.post(&format!("/element/{id}/value"), &json!({ "text": text }));
     }
 
-    /// Presses what is called so; what comes of it is to be waited for. Without JavaScript by the keyboard, because chromedriver looks
-    /// by a script where to click.
+    /// Presses what is called so; what comes of it is to be waited for. Without JavaScript by the
+    /// keyboard, because chromedriver looks by a script where to click.
     pub fn press(&self, label: &str) {
         if !self.scripts {
             return self.type_into(label, ENTER);
@@ -206,8 +237,10 @@ impl Browser {
     fn call(&self, method: &str, path: &str, body: &Value) -> Result<Value, String> {
         let body = if body.is_null() { String::new() } else { body.to_string() };
         let length = body.len();
-        let head =
-            format!("{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n", self.driver);
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n",
+            self.driver
+        );
         let ask = || {
             let mut stream = TcpStream::connect(self.driver)?;
             stream.set_read_timeout(Some(PATIENCE))?;
@@ -218,7 +251,8 @@ impl Browser {
         if response.status != 200 {
             return Err(format!("{method} {path}: {}", response.body));
         }
-        let mut answer: Value = serde_json::from_str(&response.body).map_err(|error| format!("{method} {path}: {error}"))?;
+        let mut answer: Value = serde_json::from_str(&response.body)
+            .map_err(|error| format!("{method} {path}: {error}"))?;
         Ok(answer["value"].take())
     }
 }

@@ -17,16 +17,23 @@ struct Scene {
 }
 
 impl Scene {
-    /// Bob (71), Ann (72) and Cleo (73) of site 1, and Dora (71) of site 2, paid until 2100; Eve (74), who
-    /// has been expired for long, and Finn (75), who was deleted.
+    /// Bob (71), Ann (72) and Cleo (73) of site 1, and Dora (71) of site 2, paid until 2100; Eve
+    /// (74), who has been expired for long, and Finn (75), who was deleted.
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let program = Program::serve(dir.path(), &[]);
         let scene = Self { dir, program };
-        for (site, member, name) in
-            [(1, 71, "bob"), (1, 72, "ann"), (1, 73, "cleo"), (2, 71, "dora"), (1, 74, "eve"), (1, 75, "finn")]
-        {
-            scene.says(&format!("action=ADD&siteid={site}&memberid={member}&username={name}&password=secret"));
+        for (site, member, name) in [
+            (1, 71, "bob"),
+            (1, 72, "ann"),
+            (1, 73, "cleo"),
+            (2, 71, "dora"),
+            (1, 74, "eve"),
+            (1, 75, "finn"),
+        ] {
+            scene.says(&format!(
+                "action=ADD&siteid={site}&memberid={member}&username={name}&password=secret"
+            ));
             scene.says(&format!("action=EXPIRE&siteid={site}&memberid={member}&expire=2100-01-01"));
         }
         scene.says("action=EXPIRE&siteid=1&memberid=74&expire=2020-01-01");
@@ -74,11 +81,19 @@ fn all_who_lapsed_before_their_time_are_back_with_their_expiry_beside_a_running_
     scene.lapse();
     assert_eq!(scene.rows(MEMBERS), [""; 0]);
     let printed = scene.restore(&[]).printed();
-    assert!(printed.starts_with("4 members restored who had lapsed before their time, 0 refused; it is 20"), "{printed}");
+    assert!(
+        printed.starts_with(
+            "4 members restored who had lapsed before their time, 0 refused; it is 20"
+        ),
+        "{printed}"
+    );
     let until = |member: i64| format!("{member}|{PAID_UNTIL}");
     assert_eq!(scene.rows(MEMBERS), [until(71), until(71), until(72), until(73)]);
     let left = scene.rows(FORMER);
-    assert!(left.len() == 2 && left[0] == "74|expired|1577836800" && left[1].starts_with("75|deleted|"), "{left:?}");
+    assert!(
+        left.len() == 2 && left[0] == "74|expired|1577836800" && left[1].starts_with("75|deleted|"),
+        "{left:?}"
+    );
     assert_eq!(
         scene.rows(&format!("{HISTORY} LIMIT 3")),
         [
@@ -122,7 +137,10 @@ fn whose_name_is_taken_meanwhile_is_told_and_the_others_are_back() {
                 --username NAME` gives another one, and the expiry at 2100-01-01T00:00:00Z is to be sent again\n\
                 2 members restored who had lapsed before their time, 1 refused; it is 20";
     assert!(ran.out.starts_with(told), "{}", ran.out);
-    assert_eq!(scene.rows("SELECT siteid, memberid FROM member_auth ORDER BY siteid, memberid"), ["1|72", "1|73", "1|80"]);
+    assert_eq!(
+        scene.rows("SELECT siteid, memberid FROM member_auth ORDER BY siteid, memberid"),
+        ["1|72", "1|73", "1|80"]
+    );
     assert_eq!(scene.rows(HISTORY), [""; 0], "nothing was said of bob");
 }
 

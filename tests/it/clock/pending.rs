@@ -93,7 +93,9 @@ fn a_clock_that_is_set_back_lets_in_by_what_it_shows_and_moves_nobody_too_early(
 #[test]
 fn a_block_from_while_the_clock_was_a_year_ahead_ends_after_its_quarter_of_an_hour() {
     let app = bob_and_ann(&[]);
-    let guess = |number: usize| admitted(&app, Visit::with("bob", &format!("guess {number}")).from("198.51.100.1"));
+    let guess = |number: usize| {
+        admitted(&app, Visit::with("bob", &format!("guess {number}")).from("198.51.100.1"))
+    };
     let right = |app: &App| admitted(app, Visit::with("bob", "secret").from("198.51.100.1"));
     app.post("action=ACTIVATE&siteid=1&memberid=71&username=bob");
     app.jump_to(NOON + YEAR);

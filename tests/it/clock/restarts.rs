@@ -45,12 +45,16 @@ fn a_start_after_a_quiet_day_waits_for_nothing() {
     assert_eq!(app.rows(FORMER), [format!("72|expired|{}", NOON + DAY / 2)]);
 }
 
-/// Also where the service is restarted while a jump is being confirmed, postbacks and probes in between.
+/// Also where the service is restarted while a jump is being confirmed, postbacks and probes in
+/// between.
 #[test]
 fn a_restart_does_not_confirm_a_jump() {
     let app = bob_and_ann(&[]);
     app.jump_to(NOON + YEAR);
-    assert_eq!(app.send("GET /health HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n").status, 200);
+    assert_eq!(
+        app.send("GET /health HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n").status,
+        200
+    );
     app.post("action=CHANGE&siteid=1&memberid=72&email=ann@example.com");
     let app = App::start_at(app.stop(), PROXY, NOON + YEAR + 5);
     app.tick();

@@ -15,7 +15,8 @@ const ACTIVATE: &str = "action=ACTIVATE&siteid=1&memberid=71&username=bob";
 fn replays(app: &App) {
     let dir = TempDir::new().unwrap();
     let vault = nats_userman::password::Vault::load(&app.dir.path().join("data/seal.key")).unwrap();
-    let again = replay(dir.path(), "again.db", &app.config.location, &vault, false, NOON + 60).unwrap();
+    let again =
+        replay(dir.path(), "again.db", &app.config.location, &vault, false, NOON + 60).unwrap();
     let live: Vec<_> = dump(&app.config.location);
     assert_eq!(dump(&again.location), live);
 }
@@ -37,18 +38,29 @@ fn a_name_of_somebody_who_has_lapsed_by_the_jump_is_free_and_goes_to_who_has_pai
     let app = ahead();
     answers(&app, "action=CHECK&siteid=1&username=bob", "NOTOK|username \"bob\" is free on site 1");
     assert_eq!(app.rows(MEMBERS), [&format!("71|{MARCH}"), "72|"]);
-    answers(&app, "action=ADD&siteid=1&memberid=73&username=Bob&password=third", "OK|member 73 \"Bob\" added to site 1");
+    answers(
+        &app,
+        "action=ADD&siteid=1&memberid=73&username=Bob&password=third",
+        "OK|member 73 \"Bob\" added to site 1",
+    );
     assert_eq!(app.rows(MEMBERS), ["72|", "73|"]);
     assert_eq!(app.rows(FORMER), [format!("71|expired|{MARCH}")], "two cannot have one name");
     app.jump_to(NOON + 60);
-    assert_eq!(app.post(ACTIVATE), "ERROR|username \"bob\" is held by member 73 of site 1, nothing was changed for member 71");
+    assert_eq!(
+        app.post(ACTIVATE),
+        "ERROR|username \"bob\" is held by member 73 of site 1, nothing was changed for member 71"
+    );
     replays(&app);
 }
 
 #[test]
 fn a_rename_to_such_a_name_is_the_same() {
     let app = ahead();
-    answers(&app, "action=CHANGE&siteid=1&memberid=72&new_username=BOB", "OK|member 72 \"BOB\" changed on site 1");
+    answers(
+        &app,
+        "action=CHANGE&siteid=1&memberid=72&new_username=BOB",
+        "OK|member 72 \"BOB\" changed on site 1",
+    );
     assert_eq!(app.rows(FORMER), [format!("71|expired|{MARCH}")]);
     replays(&app);
 }
@@ -75,7 +87,11 @@ fn who_comes_back_meanwhile_is_a_member_without_an_expiry() {
 fn a_delete_of_somebody_who_has_lapsed_by_the_jump_holds_when_the_clock_is_right_again() {
     let app = ahead();
     answers(&app, "action=DELETE&siteid=1&memberid=71", "OK|member 71 \"bob\" removed from site 1");
-    answers(&app, "action=DELETE&siteid=1&memberid=71", "OK|member 71 is not a member of site 1 now, nothing to remove");
+    answers(
+        &app,
+        "action=DELETE&siteid=1&memberid=71",
+        "OK|member 71 is not a member of site 1 now, nothing to remove",
+    );
     app.jump_to(NOON + 60);
     assert!(!bob_is_in(&app));
     assert_eq!(app.rows(FORMER), [format!("71|deleted|{}", NOON + YEAR)]);
@@ -144,7 +160,11 @@ fn a_replay_moves_whom_the_service_moved_whatever_the_clock_said_in_between() {
     app.set_unix(NOON + YEAR + 600);
     assert_eq!(app.rows(FORMER), [format!("71|expired|{MARCH}")]);
     app.jump_to(NOON + 700);
-    answers(&app, "action=ADD&siteid=1&memberid=74&username=bob&password=fourth", "OK|member 74 \"bob\" added to site 1");
+    answers(
+        &app,
+        "action=ADD&siteid=1&memberid=74&username=bob&password=fourth",
+        "OK|member 74 \"bob\" added to site 1",
+    );
     app.post("action=EXPIRE&siteid=1&memberid=74&expire=2027-01-01");
     assert_eq!(app.rows(MEMBERS), ["72|", "74|1798761600"], "noted behind the move");
     replays(&app);

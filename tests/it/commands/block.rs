@@ -9,7 +9,8 @@ use crate::support::{Program, eventually, send_raw};
 /// [`without_times`], the end of a block too; the lines in the order of the alphabet.
 fn shown(text: &str) -> Vec<String> {
     let masked = without_times(&text.replace("until=", "until= "));
-    let mut lines: Vec<String> = masked.lines().map(|line| line.replace("until= TIME", "until=TIME")).collect();
+    let mut lines: Vec<String> =
+        masked.lines().map(|line| line.replace("until= TIME", "until=TIME")).collect();
     lines.sort();
     lines
 }
@@ -26,13 +27,30 @@ fn status(program: &Program, password: &str, from: &str) -> u16 {
 fn a_block_is_listed_logged_in_one_line_and_lifted_within_a_moment() {
     let dir = tempfile::TempDir::new().unwrap();
     let data = dir.path().join("data");
-    let program = Program::serve(&data, &["--trusted-proxy", "127.0.0.1", "--login-limit-pair", "2"]);
-    assert!(program.post("action=ADD&siteid=1&memberid=71&username=bob&password=secret").unwrap().body.starts_with("OK|"));
+    let program =
+        Program::serve(&data, &["--trusted-proxy", "127.0.0.1", "--login-limit-pair", "2"]);
+    assert!(
+        program
+            .post("action=ADD&siteid=1&memberid=71&username=bob&password=secret")
+            .unwrap()
+            .body
+            .starts_with("OK|")
+    );
     assert_eq!(run_on(&data, &["block", "list"]).printed(), "nobody is blocked\n");
     for from in ["203.0.113.9", "2001:db8:1:2::3"] {
-        assert_eq!([status(&program, "a", from), status(&program, "b", from), status(&program, "secret", from)], [401, 401, 403]);
+        assert_eq!(
+            [
+                status(&program, "a", from),
+                status(&program, "b", from),
+                status(&program, "secret", from)
+            ],
+            [401, 401, 403]
+        );
     }
-    let [first, second] = ["network=203.0.113.9 name=\"bob\" kind=pair", "network=2001:db8:1:2::/64 name=\"bob\" kind=pair"];
+    let [first, second] = [
+        "network=203.0.113.9 name=\"bob\" kind=pair",
+        "network=2001:db8:1:2::/64 name=\"bob\" kind=pair",
+    ];
     let listed = [second, first].map(|what| format!("TIME {what} until=TIME"));
     eventually("both are listed", || shown(&run_on(&data, &["block", "list"]).printed()) == listed);
     eventually("the log says so", || {
@@ -41,34 +59,57 @@ fn a_block_is_listed_logged_in_one_line_and_lifted_within_a_moment() {
         lines == [second, first].map(|what| format!("TIME WARN  login blocked: {what} until=TIME"))
     });
 
-    run_on(&data, &["block", "lift"]).ended(2, "nats-userman: block lift: expected --name, --network or --all\n");
+    run_on(&data, &["block", "lift"])
+        .ended(2, "nats-userman: block lift: expected --name, --network or --all\n");
     run_on(&data, &["block", "lift", "--network", "x"])
         .ended(2, "nats-userman: block lift: --network: expected an address or a network of `block list`, found \"x\"\n");
-    assert_eq!(run_on(&data, &["block", "lift", "--name", "ann"]).printed(), "no such block: nothing was lifted\n");
-    let lifted = run_on(&data, &["block", "lift", "--name", "Bob", "--network", "203.0.113.9"]).printed();
+    assert_eq!(
+        run_on(&data, &["block", "lift", "--name", "ann"]).printed(),
+        "no such block: nothing was lifted\n"
+    );
+    let lifted =
+        run_on(&data, &["block", "lift", "--name", "Bob", "--network", "203.0.113.9"]).printed();
     assert_eq!(shown(&lifted), [format!("lifted: {first} until=TIME")]);
     eventually("the service has taken it up", || status(&program, "secret", "203.0.113.9") == 200);
     assert_eq!(status(&program, "secret", "2001:db8:1:2::9"), 403, "the other one holds");
-    eventually("the log says so", || program.stderr().contains(&format!("login block lifted: {first} until=")));
+    eventually("the log says so", || {
+        program.stderr().contains(&format!("login block lifted: {first} until="))
+    });
 }
 
 #[test]
 fn a_block_of_a_wider_network_is_lifted_by_any_address_or_network_of_it() {
     let dir = tempfile::TempDir::new().unwrap();
     let data = dir.path().join("data");
-    let program = Program::serve(&data, &["--trusted-proxy", "127.0.0.1", "--login-limit-pair", "1"]);
-    assert!(program.post("action=ADD&siteid=1&memberid=71&username=bob&password=secret").unwrap().body.starts_with("OK|"));
+    let program =
+        Program::serve(&data, &["--trusted-proxy", "127.0.0.1", "--login-limit-pair", "1"]);
+    assert!(
+        program
+            .post("action=ADD&siteid=1&memberid=71&username=bob&password=secret")
+            .unwrap()
+            .body
+            .starts_with("OK|")
+    );
     let wide = "network=2001:db8:1:200::/56 name=\"bob\" kind=pair";
     // All five: what is written after `--all` would go on.
     let are_listed = || {
         let list = run_on(&data, &["block", "list"]).printed();
         list.contains(wide)
-            && (0..4).all(|number| list.contains(&format!("network=2001:db8:1:20{number}::/64 name=\"bob\" kind=pair")))
+            && (0..4).all(|number| {
+                list.contains(&format!("network=2001:db8:1:20{number}::/64 name=\"bob\" kind=pair"))
+            })
     };
-    for (round, lift) in ["2001:db8:1:2ff::9", "2001:db8:1:2fe::/64", "2001:db8:1:200::/56", "2001:db8:1::/48"].iter().enumerate()
+    for (round, lift) in
+        ["2001:db8:1:2ff::9", "2001:db8:1:2fe::/64", "2001:db8:1:200::/56", "2001:db8:1::/48"]
+            .iter()
+            .enumerate()
     {
         for number in 0..4 {
-            assert_eq!(status(&program, &format!("a{round}"), &format!("2001:db8:1:20{number}::1")), 401, "{lift}");
+            assert_eq!(
+                status(&program, &format!("a{round}"), &format!("2001:db8:1:20{number}::1")),
+                401,
+                "{lift}"
+            );
         }
         eventually("the /56 and the four within it are listed", are_listed);
         // Each time from another network: where bob has been in, the wider block does not hold.
@@ -78,7 +119,9 @@ fn a_block_of_a_wider_network_is_lifted_by_any_address_or_network_of_it() {
         assert!(lifted.contains(&format!("lifted: {wide} until=")), "{lift}: {lifted}");
         run_on(&data, &["block", "lift", "--all"]).printed();
         eventually("the service has taken it up", || status(&program, "secret", &elsewhere) == 200);
-        let is_told = || program.stderr().matches(&format!("login block lifted: {wide}")).count() == round + 1;
+        let is_told = || {
+            program.stderr().matches(&format!("login block lifted: {wide}")).count() == round + 1
+        };
         eventually("the log says so", is_told);
         let lifted = || program.stderr().matches("login block lifted: ").count();
         eventually("and the four within it", || lifted() >= 5 * (round + 1));

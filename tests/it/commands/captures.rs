@@ -11,8 +11,7 @@ use super::replay::{open, write};
 use super::{Ran, end, run_on};
 use crate::support::{Program, TOKEN, program, rows};
 
-const AGAIN: &str =
-    "; what stands before it was applied; replay the whole capture again once it is mended, repeats are harmless\n";
+const AGAIN: &str = "; what stands before it was applied; replay the whole capture again once it is mended, repeats are harmless\n";
 
 /// Runs the program with this on standard input, through a pipe. It must fit into one (64 KiB).
 pub fn run_with_input(data: &Path, args: &[&str], input: &[u8]) -> Ran {
@@ -24,7 +23,8 @@ pub fn run_with_input(data: &Path, args: &[&str], input: &[u8]) -> Ran {
     end(command)
 }
 
-/// Regression: a capture was opened twice, to tell its layout and to read it, and of a pipe the second time had nothing.
+/// Regression: a capture was opened twice, to tell its layout and to read it, and of a pipe the
+/// second time had nothing.
 #[test]
 fn a_capture_is_taken_from_a_pipe_whatever_its_layout_is() {
     let bodies = "action=ADD&siteid=1&memberid=71&username=bob&password=secret\naction=CHECK&siteid=1&username=bob\n";
@@ -34,8 +34,12 @@ fn a_capture_is_taken_from_a_pipe_whatever_its_layout_is() {
             let dir = tempfile::tempdir().unwrap();
             let ran = run_with_input(dir.path(), &["replay", name], capture.as_bytes());
             assert_eq!(ran.printed(), "2 OK, 0 NOTOK, 0 ERROR\n", "{name}: {capture}");
-            assert_eq!(rows(&open(dir.path()), "SELECT memberid, username FROM member_auth"), ["71|bob"]);
-            let ran = run_with_input(dir.path(), &["replay", "--dry-run", name], capture.as_bytes());
+            assert_eq!(
+                rows(&open(dir.path()), "SELECT memberid, username FROM member_auth"),
+                ["71|bob"]
+            );
+            let ran =
+                run_with_input(dir.path(), &["replay", "--dry-run", name], capture.as_bytes());
             assert!(ran.printed().ends_with("\n2 OK, 0 NOTOK, 0 ERROR; nothing was changed\n"));
         }
     }
@@ -54,9 +58,16 @@ fn an_error_of_standard_input_has_its_line() {
 #[test]
 fn standard_input_may_be_a_file() {
     let dir = tempfile::tempdir().unwrap();
-    let file = write(dir.path(), "lines", "action=ADD\nsiteid=1\nmemberid=71\nusername=bob\npassword=secret\n");
+    let file = write(
+        dir.path(),
+        "lines",
+        "action=ADD\nsiteid=1\nmemberid=71\nusername=bob\npassword=secret\n",
+    );
     let mut command = program();
-    command.args(["replay", "-", "--data-dir"]).arg(dir.path().join("data")).stdin(fs::File::open(file).unwrap());
+    command
+        .args(["replay", "-", "--data-dir"])
+        .arg(dir.path().join("data"))
+        .stdin(fs::File::open(file).unwrap());
     assert_eq!(end(command).printed(), "1 OK, 0 NOTOK, 0 ERROR\n");
 }
 
@@ -74,16 +85,23 @@ fn a_journal_is_taken_from_a_pipe() {
 #[test]
 fn a_byte_order_mark_before_a_capture_is_skipped() {
     let dir = tempfile::tempdir().unwrap();
-    for capture in ["action=ADD\nsiteid=1\nmemberid=71\nusername=bob\npassword=secret\n", "action=CHECK&siteid=1&username=bob\n"]
-    {
+    for capture in [
+        "action=ADD\nsiteid=1\nmemberid=71\nusername=bob\npassword=secret\n",
+        "action=CHECK&siteid=1&username=bob\n",
+    ] {
         let file = write(dir.path(), "capture", format!("\u{feff}{capture}"));
-        assert_eq!(run_on(&dir.path().join("data"), &["replay", &file]).printed(), "1 OK, 0 NOTOK, 0 ERROR\n");
+        assert_eq!(
+            run_on(&dir.path().join("data"), &["replay", &file]).printed(),
+            "1 OK, 0 NOTOK, 0 ERROR\n"
+        );
     }
 }
 
-/// 300 members, more than a transaction takes, and something that cannot be behind them: the NULL of a database.
+/// 300 members, more than a transaction takes, and something that cannot be behind them: the NULL
+/// of a database.
 fn many_and_a_bad_line() -> String {
-    let add = |id| format!("action=ADD\nsiteid=1\nmemberid={id}\nusername=m{id}\npassword=secret\n\n");
+    let add =
+        |id| format!("action=ADD\nsiteid=1\nmemberid={id}\nusername=m{id}\npassword=secret\n\n");
     (1..=300).map(add).collect::<String>() + "NULL\n\n" + &add(301)
 }
 
@@ -95,15 +113,34 @@ fn a_bad_line_ends_a_replay_with_the_counts_and_the_place_and_what_stands_before
     let file = write(dir.path(), "members", &capture);
     for counts in ["300 OK, 0 NOTOK, 0 ERROR\n"; 2] {
         let ran = run_on(&data, &["replay", &file]);
-        ran.ended(1, &format!("nats-userman: {file}:1801: expected name=value or a blank line{AGAIN}"));
+        ran.ended(
+            1,
+            &format!("nats-userman: {file}:1801: expected name=value or a blank line{AGAIN}"),
+        );
         assert_eq!(ran.out, counts);
-        assert_eq!(rows(&open(&data), "SELECT count(*), max(memberid) FROM member_auth"), ["300|300"]);
+        assert_eq!(
+            rows(&open(&data), "SELECT count(*), max(memberid) FROM member_auth"),
+            ["300|300"]
+        );
     }
     let mended = write(dir.path(), "members", capture.replace("NULL\n\n", ""));
     assert_eq!(run_on(&data, &["replay", &mended]).printed(), "301 OK, 0 NOTOK, 0 ERROR\n");
 
-    let ran = run_on(&data, &["replay", "--dry-run", &write(dir.path(), "bad", "action=CHECK\nsiteid=1\nusername=a\n\nNULL\n")]);
-    ran.ended(1, &format!("nats-userman: {}/bad:5: expected name=value or a blank line\n", dir.path().display()));
+    let ran = run_on(
+        &data,
+        &[
+            "replay",
+            "--dry-run",
+            &write(dir.path(), "bad", "action=CHECK\nsiteid=1\nusername=a\n\nNULL\n"),
+        ],
+    );
+    ran.ended(
+        1,
+        &format!(
+            "nats-userman: {}/bad:5: expected name=value or a blank line\n",
+            dir.path().display()
+        ),
+    );
 }
 
 #[test]
@@ -112,8 +149,7 @@ fn a_replay_to_a_url_that_ends_early_says_how_far_it_went() {
     let data = dir.path().join("data");
     let program = Program::serve(&data, &[]);
     let url = format!("http://{}/postback/{TOKEN}", program.address);
-    let capture =
-        "action=ADD\nsiteid=1\nmemberid=1\nusername=bob\npassword=secret\n\naction=CHECK\nsiteid=1\nusername=ann\n\nNULL\n";
+    let capture = "action=ADD\nsiteid=1\nmemberid=1\nusername=bob\npassword=secret\n\naction=CHECK\nsiteid=1\nusername=ann\n\nNULL\n";
     let file = write(dir.path(), "members", capture);
     let ran = run_on(&data, &["replay", "--to", &url, &file]);
     ran.ended(1, &format!("nats-userman: {file}:11: expected name=value or a blank line{AGAIN}"));
@@ -124,15 +160,22 @@ fn a_replay_to_a_url_that_ends_early_says_how_far_it_went() {
 fn a_fault_of_the_database_ends_a_replay_at_the_postback_that_met_it() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");
-    run_on(&data, &["replay", &write(dir.path(), "none", "action=CHECK&siteid=1&username=a\n")]).printed();
-    let trigger =
-        "CREATE TRIGGER broken BEFORE INSERT ON member_auth WHEN NEW.memberid = 3 BEGIN SELECT RAISE(ABORT, 'broken'); END";
+    run_on(&data, &["replay", &write(dir.path(), "none", "action=CHECK&siteid=1&username=a\n")])
+        .printed();
+    let trigger = "CREATE TRIGGER broken BEFORE INSERT ON member_auth WHEN NEW.memberid = 3 BEGIN SELECT RAISE(ABORT, 'broken'); END";
     Connection::open(data.join("userman.db")).unwrap().execute_batch(trigger).unwrap();
     let add = |id| format!("action=ADD&siteid=1&memberid={id}&username=m{id}&password=secret\n");
-    let file = write(dir.path(), "bodies", format!("{}action=CHECK&siteid=1&username=x\n\n{}", add(1), add(2) + &add(3)));
+    let file = write(
+        dir.path(),
+        "bodies",
+        format!("{}action=CHECK&siteid=1&username=x\n\n{}", add(1), add(2) + &add(3)),
+    );
     let ran = run_on(&data, &["replay", &file]);
     assert_eq!((ran.code, ran.out.as_str()), (Some(1), "2 OK, 1 NOTOK, 0 ERROR\n"), "{ran:?}");
-    assert!(ran.err.starts_with(&format!("nats-userman: {file}:5: the schema refused a row: ")), "{ran:?}");
+    assert!(
+        ran.err.starts_with(&format!("nats-userman: {file}:5: the schema refused a row: ")),
+        "{ran:?}"
+    );
     assert!(ran.err.ends_with(AGAIN) && ran.err.lines().count() == 1, "{ran:?}");
     assert_eq!(rows(&open(&data), "SELECT memberid FROM member_auth"), ["1", "2"]);
 }
@@ -145,8 +188,15 @@ fn a_replay_whose_output_is_closed_does_not_pretend_to_be_done() {
     drop(reader);
     let file = write(dir.path(), "bodies", "action=CHANGE&siteid=1&memberid=1\n");
     let mut command = program();
-    command.args(["replay", &file, "--data-dir"]).arg(dir.path().join("data")).stdout(writer).stderr(Stdio::piped());
+    command
+        .args(["replay", &file, "--data-dir"])
+        .arg(dir.path().join("data"))
+        .stdout(writer)
+        .stderr(Stdio::piped());
     let output = command.output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!((output.status.code(), said), (Some(1), format!("nats-userman: {file}:1: the output was closed{AGAIN}")));
+    assert_eq!(
+        (output.status.code(), said),
+        (Some(1), format!("nats-userman: {file}:1: the output was closed{AGAIN}"))
+    );
 }

@@ -78,33 +78,61 @@ fn a_data_directory_that_cannot_be_one_is_told_by_all_commands() {
     let none = "Not a directory (os error 20)";
     for (args, said) in [
         (&["serve"][..], format!("cannot use the data directory {at}/data: {none}")),
-        (&["member", "list"], format!("there is no database at {at}/data/userman.db: `nats-userman serve` makes it")),
-        (&["member", "remove", "1", "1"], format!("there is no database at {at}/data/userman.db: `nats-userman serve` makes it")),
-        (&["token", "show"], format!("there is no token yet at {at}/data/postback-token: `nats-userman serve` makes it")),
+        (
+            &["member", "list"],
+            format!("there is no database at {at}/data/userman.db: `nats-userman serve` makes it"),
+        ),
+        (
+            &["member", "remove", "1", "1"],
+            format!("there is no database at {at}/data/userman.db: `nats-userman serve` makes it"),
+        ),
+        (
+            &["token", "show"],
+            format!(
+                "there is no token yet at {at}/data/postback-token: `nats-userman serve` makes it"
+            ),
+        ),
     ] {
         run_on(&below, args).ended(1, &format!("nats-userman: {said}\n"));
     }
     let link = dir.path().join("link");
     std::os::unix::fs::symlink("nowhere", &link).unwrap();
     for (path, why) in [(&file, "it is no directory"), (&link, "it is a link that leads nowhere")] {
-        run_on(path, &["serve"]).ended(1, &format!("nats-userman: cannot use the data directory {}: {why}\n", path.display()));
+        run_on(path, &["serve"]).ended(
+            1,
+            &format!("nats-userman: cannot use the data directory {}: {why}\n", path.display()),
+        );
     }
     let data = dir.path().join("data");
     fs::create_dir_all(data.join("userman.db")).unwrap();
     let said = format!("cannot use the database {}/userman.db: is a directory\n", data.display());
-    for args in [&["serve", "--listen", "127.0.0.1:0"][..], &["check-config"], &["member", "list"], &["journal"]] {
+    for args in [
+        &["serve", "--listen", "127.0.0.1:0"][..],
+        &["check-config"],
+        &["member", "list"],
+        &["journal"],
+    ] {
         let ran = run_on(&data, args);
         assert!(ran.code == Some(1) && ran.err.ends_with(&said), "{args:?}: {ran:?}");
     }
     fs::remove_dir(data.join("userman.db")).unwrap();
-    assert!(std::process::Command::new("mkfifo").arg(data.join("userman.db")).status().unwrap().success());
-    let said = format!("cannot use the database {}/userman.db: it is no regular file\n", data.display());
+    assert!(
+        std::process::Command::new("mkfifo")
+            .arg(data.join("userman.db"))
+            .status()
+            .unwrap()
+            .success()
+    );
+    let said =
+        format!("cannot use the database {}/userman.db: it is no regular file\n", data.display());
     let ran = run_on(&data, &["member", "list"]);
     assert!(ran.code == Some(1) && ran.err.ends_with(&said), "a pipe was waited for: {ran:?}");
     fs::create_dir(data.join("postback-token")).unwrap();
     let token = format!("{}/postback-token", data.display());
-    run_on(&data, &["token", "show"])
-        .ended(1, &format!("nats-userman: cannot use the token file {token}: Is a directory (os error 21)\n"));
+    run_on(&data, &["token", "show"]).ended(
+        1,
+        &format!("nats-userman: cannot use the token file {token}: Is a directory (os error 21)\n"),
+    );
 }
 
 #[test]
@@ -112,7 +140,10 @@ fn a_token_file_that_holds_none_is_filled_by_the_command_that_it_names() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("postback-token");
     fs::write(&file, "\n").unwrap();
-    let said = format!("nats-userman: {} holds no token: `nats-userman token add` makes one\n", file.display());
+    let said = format!(
+        "nats-userman: {} holds no token: `nats-userman token add` makes one\n",
+        file.display()
+    );
     run_on(dir.path(), &["token", "show"]).ended(1, &said);
     run_on(dir.path(), &["token", "add"]).printed();
     assert_eq!(fs::read_to_string(&file).unwrap().trim_end().len(), 48);
@@ -129,7 +160,11 @@ fn tokens_that_are_added_at_the_same_time_are_all_kept() {
         }
     });
     let tokens = fs::read_to_string(&file).unwrap();
-    assert!(tokens.starts_with(TOKEN) && tokens.lines().count() == 9, "{} lines", tokens.lines().count());
+    assert!(
+        tokens.starts_with(TOKEN) && tokens.lines().count() == 9,
+        "{} lines",
+        tokens.lines().count()
+    );
 }
 
 #[test]
@@ -193,11 +228,14 @@ fn replay(url: &str) -> Ran {
     run_on(dir.path(), &["replay", "--to", url, capture.to_str().unwrap()])
 }
 
-const BAD_REQUEST: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+const BAD_REQUEST: &[u8] =
+    b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 const NO_GATEWAY: &[u8] =
     b"HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/html\r\nContent-Length: 6\r\nConnection: close\r\n\r\n<html>";
-const NOT_FOUND: &[u8] = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-const MOVED: &[u8] = b"HTTP/1.1 301 Moved\r\nLocation: https://x/\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+const NOT_FOUND: &[u8] =
+    b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+const MOVED: &[u8] =
+    b"HTTP/1.1 301 Moved\r\nLocation: https://x/\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 /// An alert of TLS: the record's type, its version, two bytes of length, fatal, unexpected message.
 const TLS_ALERT: &[u8] = b"\x15\x03\x03\x00\x02\x02\x0a";
 
@@ -207,16 +245,33 @@ fn replay_tells_what_is_at_the_other_end_and_never_the_token() {
     for (scheme, answer, said) in [
         ("https", BAD_REQUEST, "HOST does not speak TLS; is it http:// there?".to_owned()),
         ("http", TLS_ALERT, "HOST does not answer in HTTP; is it https:// there?".to_owned()),
-        ("http", b"", "HOST closed the connection without an answer; is it https:// there?".to_owned()),
-        ("https", b"", "HOST closed the connection without an answer; is it http:// there?".to_owned()),
+        (
+            "http",
+            b"",
+            "HOST closed the connection without an answer; is it https:// there?".to_owned(),
+        ),
+        (
+            "https",
+            b"",
+            "HOST closed the connection without an answer; is it http:// there?".to_owned(),
+        ),
         ("http", BAD_REQUEST, format!("{found} 400; is it https:// there?")),
-        ("http", NO_GATEWAY, format!("{found} 502, and a page of HTML: a proxy answered, or another program")),
-        ("http", NOT_FOUND, format!("{found} 404, is it the whole URL, with /postback/ and the token?")),
+        (
+            "http",
+            NO_GATEWAY,
+            format!("{found} 502, and a page of HTML: a proxy answered, or another program"),
+        ),
+        (
+            "http",
+            NOT_FOUND,
+            format!("{found} 404, is it the whole URL, with /postback/ and the token?"),
+        ),
         ("http", MOVED, format!("{found} 301, a redirect: give the URL that it leads to")),
     ] {
         let host = server(answer).to_string();
         let said = said.replace("HOST", &host);
-        replay(&format!("{scheme}://{host}/postback/{TOKEN}")).ended(1, &format!("nats-userman: --to: {said}\n"));
+        replay(&format!("{scheme}://{host}/postback/{TOKEN}"))
+            .ended(1, &format!("nats-userman: --to: {said}\n"));
     }
     for scheme in ["http", "https"] {
         replay(&format!("{scheme}://127.0.0.1:1/postback/{TOKEN}"))
@@ -224,8 +279,18 @@ fn replay_tells_what_is_at_the_other_end_and_never_the_token() {
         replay(&format!("{scheme}://nobody.invalid/postback/{TOKEN}"))
             .ended(1, "nats-userman: --to: the host of nobody.invalid is not known\n");
     }
-    for url in ["127.0.0.1/x", "http://", "http://127.0.0.1:port/", "http://127.0.0.1:99999/", "http://[::1/", "ftp://x/"] {
-        replay(url).ended(2, "nats-userman: --to: expected http:// or https:// and the URL that NATS calls\n");
+    for url in [
+        "127.0.0.1/x",
+        "http://",
+        "http://127.0.0.1:port/",
+        "http://127.0.0.1:99999/",
+        "http://[::1/",
+        "ftp://x/",
+    ] {
+        replay(url).ended(
+            2,
+            "nats-userman: --to: expected http:// or https:// and the URL that NATS calls\n",
+        );
     }
 }
 
@@ -234,7 +299,10 @@ fn authstring_tells_what_is_at_the_other_end() {
     let ask = |scheme: &str, answer| {
         let url = format!("{scheme}://{}", server(answer));
         let access = ["authstring", "--nats-url", &url, "--nats-api-username", USERNAME];
-        let ran = super::run_with_key(KEY, &[&access[..], &["--type", "upsell", "--username", "bob", "--site", "1"]].concat());
+        let ran = super::run_with_key(
+            KEY,
+            &[&access[..], &["--type", "upsell", "--username", "bob", "--site", "1"]].concat(),
+        );
         assert_eq!(ran.code, Some(1));
         ran.err.replace(&url, "URL")
     };

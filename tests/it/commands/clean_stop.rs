@@ -1,4 +1,5 @@
-//! What a clean end leaves: everything in `userman.db`, nothing in its WAL, and both files of the WAL in their places for readers.
+//! What a clean end leaves: everything in `userman.db`, nothing in its WAL, and both files of the
+//! WAL in their places for readers.
 
 use std::fs;
 use std::path::Path;
@@ -61,12 +62,19 @@ fn a_reader_that_prevents_it_is_named_and_nothing_is_lost() {
     let data = dir.path().join("data");
     let mut program = Program::serve(&data, &[]);
     program.post(&add(1)).unwrap();
-    let reader = Connection::open_with_flags(data.join("userman.db"), OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    let reader =
+        Connection::open_with_flags(data.join("userman.db"), OpenFlags::SQLITE_OPEN_READ_ONLY)
+            .unwrap();
     reader.execute_batch("BEGIN; SELECT count(*) FROM member_auth").unwrap();
     program.post(&add(2)).unwrap();
     assert!(program.terminate().success());
     let log = program.stderr();
-    assert!(log.contains("WARN  the WAL could not be emptied, because another process reads the database"), "{log}");
+    assert!(
+        log.contains(
+            "WARN  the WAL could not be emptied, because another process reads the database"
+        ),
+        "{log}"
+    );
     assert!(wal_bytes(&data) > 0);
     reader.execute_batch("COMMIT").unwrap();
     let mut program = Program::serve(&data, &[]);

@@ -31,7 +31,12 @@ fn runuser() -> Option<std::path::PathBuf> {
 
 fn as_nobody(runuser: &Path, data: &Path, args: &[&str]) -> Ran {
     let mut command = Command::new(runuser);
-    command.args(["-u", "nobody", "--"]).arg(program().get_program()).args(args).arg("--data-dir").arg(data);
+    command
+        .args(["-u", "nobody", "--"])
+        .arg(program().get_program())
+        .args(args)
+        .arg("--data-dir")
+        .arg(data);
     end(command)
 }
 
@@ -122,12 +127,17 @@ fn a_start_of_the_services_user_names_each_file_that_root_has_left() {
         let named = format!("{at}/{file} belongs to root with mode 0644, ");
         for args in [&["serve", "--listen", "127.0.0.1:0"][..], &["check-config"]] {
             let ran = as_nobody(&runuser, &data, args);
-            assert!(ran.code == Some(1) && ran.err.matches(&named).count() == 1, "{args:?}: {ran:?}");
+            assert!(
+                ran.code == Some(1) && ran.err.matches(&named).count() == 1,
+                "{args:?}: {ran:?}"
+            );
         }
         set(&data.join(file), NOBODY, 0o640);
     }
     set(&data, NOBODY, 0o550);
-    let closed = format!("{at} belongs to nobody with mode 0550, and this runs as nobody; give them the right with");
+    let closed = format!(
+        "{at} belongs to nobody with mode 0550, and this runs as nobody; give them the right with"
+    );
     let ran = as_nobody(&runuser, &data, &["token", "add"]);
     assert!(ran.code == Some(1) && ran.err.contains(&closed), "{ran:?}");
     set(&data, NOBODY, 0o750);
@@ -136,7 +146,10 @@ fn a_start_of_the_services_user_names_each_file_that_root_has_left() {
     let mut command = Command::new("setpriv");
     command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(program().get_program());
     let program = Program::run(command, &data, &[]).unwrap();
-    let status = crate::support::post_to(program.address, TOKEN, b"action=CHECK&siteid=1&username=bob").unwrap().status;
+    let status =
+        crate::support::post_to(program.address, TOKEN, b"action=CHECK&siteid=1&username=bob")
+            .unwrap()
+            .status;
     assert_eq!(status, 200);
 }
 
@@ -157,7 +170,9 @@ fn a_directory_in_which_nothing_can_be_made_is_named() {
     );
     fs::create_dir_all(&data).unwrap();
     let ran = as_nobody(&runuser, &data, &["serve", "--listen", "127.0.0.1:0"]);
-    let named = format!("{at}/a/data belongs to root with mode 0755, and this runs as nobody; run it as root");
+    let named = format!(
+        "{at}/a/data belongs to root with mode 0755, and this runs as nobody; run it as root"
+    );
     assert!(ran.code == Some(1) && ran.err.contains(&named), "{ran:?}");
 }
 
@@ -168,9 +183,13 @@ fn a_wal_that_cannot_be_renamed_is_told_with_the_directory_that_prevents_it() {
     let data = made_by_root(dir.path());
     let (at, wal) = (data.display(), data.join("userman.db-wal"));
     fs::write(&wal, "old").unwrap();
-    ["userman.db", "userman.db-wal", "userman.lock"].iter().for_each(|name| set(&data.join(name), NOBODY, 0o600));
+    ["userman.db", "userman.db-wal", "userman.lock"]
+        .iter()
+        .for_each(|name| set(&data.join(name), NOBODY, 0o600));
     set(&data, 0, 0o755);
-    let why = format!("Permission denied (os error 13): {at} belongs to root with mode 0755, and this runs as nobody");
+    let why = format!(
+        "Permission denied (os error 13): {at} belongs to root with mode 0755, and this runs as nobody"
+    );
     let said = format!("cannot set the WAL of {at}/userman.db aside: {why}; run it as root");
     let ran = as_nobody(&runuser, &data, &["set-wal-aside"]);
     assert!(ran.code == Some(1) && ran.err.contains(&said), "{ran:?}");

@@ -1,4 +1,5 @@
-//! `replay --journal` of a journal that somebody has edited: refused whole, by its line and column, and without its content.
+//! `replay --journal` of a journal that somebody has edited: refused whole, by its line and column,
+//! and without its content.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -51,7 +52,8 @@ fn is_empty(data: &Path) -> bool {
     state(data).is_empty()
 }
 
-/// Which record of the story has what: 0 ADD with a hash, 1 ADD with a wrapped cryptpass, 2 a refused ADD, 4 EXPIRE.
+/// Which record of the story has what: 0 ADD with a hash, 1 ADD with a wrapped cryptpass, 2 a
+/// refused ADD, 4 EXPIRE.
 #[test]
 fn an_edited_column_is_refused_by_its_line_and_name_and_nothing_is_applied() {
     let story = Story::tell();
@@ -103,9 +105,13 @@ fn an_edited_column_is_refused_by_its_line_and_name_and_nothing_is_applied() {
 #[test]
 fn fields_that_hold_a_secret_are_not_taken_into_the_journal() {
     let story = Story::tell();
-    let fields = story.records[0]["fields"].as_str().unwrap().replace("password=***", "password=hunter2");
+    let fields =
+        story.records[0]["fields"].as_str().unwrap().replace("password=***", "password=hunter2");
     let (file, ran) = story.replay(&story.edited(0, "fields", json!(fields)));
-    ran.ended(1, &format!("nats-userman: {file}, line 1: fields: expected what `journal --json` writes\n"));
+    ran.ended(
+        1,
+        &format!("nats-userman: {file}, line 1: fields: expected what `journal --json` writes\n"),
+    );
     assert!(is_empty(&story.data()));
 }
 
@@ -120,8 +126,13 @@ fn a_record_without_its_time_or_with_an_unknown_column_is_none() {
             Some(value) => record.insert(column.to_owned(), value),
         };
         let (file, ran) = story.replay(&records);
-        let said = format!("nats-userman: {file}, line 4: expected a line of `journal --json` (line 1, column ");
-        assert!(ran.code == Some(1) && ran.err.starts_with(&said) && !ran.err.contains("hunter"), "{ran:?}");
+        let said = format!(
+            "nats-userman: {file}, line 4: expected a line of `journal --json` (line 1, column "
+        );
+        assert!(
+            ran.code == Some(1) && ran.err.starts_with(&said) && !ran.err.contains("hunter"),
+            "{ran:?}"
+        );
         assert!(is_empty(&story.data()));
     }
 }
@@ -132,23 +143,46 @@ fn records_out_of_order_are_refused_also_from_one_file_to_the_next_and_gaps_are_
     let mut swapped = story.records.clone();
     swapped.swap(1, 2);
     let (file, ran) = story.replay(&swapped);
-    ran.ended(1, &format!("nats-userman: {file}, line 3: id: expected a number above that of the record before\n"));
+    ran.ended(
+        1,
+        &format!(
+            "nats-userman: {file}, line 3: id: expected a number above that of the record before\n"
+        ),
+    );
     let line = |record: &Value| format!("{record}\n");
-    let halves = [&story.records[6..], &story.records[..6]].map(|half| half.iter().map(line).collect::<String>());
-    let (second, first) = (write(story.dir.path(), "2", &halves[0]), write(story.dir.path(), "1", &halves[1]));
+    let halves = [&story.records[6..], &story.records[..6]]
+        .map(|half| half.iter().map(line).collect::<String>());
+    let (second, first) =
+        (write(story.dir.path(), "2", &halves[0]), write(story.dir.path(), "1", &halves[1]));
     let ran = run_on(&story.data(), &["replay", "--journal", &first, &first]);
-    ran.ended(1, &format!("nats-userman: {first}, line 1: id: expected a number above that of the record before\n"));
+    ran.ended(
+        1,
+        &format!(
+            "nats-userman: {first}, line 1: id: expected a number above that of the record before\n"
+        ),
+    );
     assert!(is_empty(&story.data()));
-    assert_eq!(run_on(&story.data(), &["replay", "--journal", &first, &second]).printed(), "12 OK, 0 NOTOK, 2 ERROR\n");
+    assert_eq!(
+        run_on(&story.data(), &["replay", "--journal", &first, &second]).printed(),
+        "12 OK, 0 NOTOK, 2 ERROR\n"
+    );
 }
 
-/// What the journal says of a body that is no form is no urlencoded text, and yet it was not edited.
+/// What the journal says of a body that is no form is no urlencoded text, and yet it was not
+/// edited.
 #[test]
 fn a_record_of_a_body_that_is_no_form_is_taken() {
     let app = App::start();
-    for (query, kind) in [("", "application/json"), ("?siteid=1&x=1", "text/x+y; charset=utf-8"), ("", "multipart/form-data")] {
-        let head = format!("POST /postback/{TOKEN}{query} HTTP/1.1\r\nHost: test\r\nContent-Type: {kind}\r\n");
-        let response = app.send(format!("{head}Content-Length: 7\r\nConnection: close\r\n\r\n{{\"a\":1}}"));
+    for (query, kind) in [
+        ("", "application/json"),
+        ("?siteid=1&x=1", "text/x+y; charset=utf-8"),
+        ("", "multipart/form-data"),
+    ] {
+        let head = format!(
+            "POST /postback/{TOKEN}{query} HTTP/1.1\r\nHost: test\r\nContent-Type: {kind}\r\n"
+        );
+        let response =
+            app.send(format!("{head}Content-Length: 7\r\nConnection: close\r\n\r\n{{\"a\":1}}"));
         assert!(response.body.starts_with("ERROR|body: expected "), "{response:?}");
     }
     let (from, dir) = (app.stop(), tempfile::tempdir().unwrap());

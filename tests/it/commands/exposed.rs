@@ -6,13 +6,18 @@ use crate::support::{Program, TOKEN, program};
 const KEY: &str = "0123456789abcdef";
 
 fn warning(flag: &str) -> String {
-    format!("{flag} stands in the list of processes, where every user of this machine can read it: use {flag}-file")
+    format!(
+        "{flag} stands in the list of processes, where every user of this machine can read it: use {flag}-file"
+    )
 }
 
 #[test]
 fn every_command_warns_of_a_secret_that_was_given_as_a_flag_and_of_none_in_a_variable() {
     let dir = tempfile::tempdir().unwrap();
-    let mut service = Program::serve(dir.path(), &["--api-key", &format!("shop:{KEY}"), "--postback-token", TOKEN]);
+    let mut service = Program::serve(
+        dir.path(),
+        &["--api-key", &format!("shop:{KEY}"), "--postback-token", TOKEN],
+    );
     assert!(service.stderr().contains(&warning("--postback-token")), "{}", service.stderr());
     assert!(service.stderr().contains(&warning("--api-key")), "{}", service.stderr());
     let list = run_on(dir.path(), &["member", "list", "--postback-token", TOKEN]);
@@ -20,9 +25,15 @@ fn every_command_warns_of_a_secret_that_was_given_as_a_flag_and_of_none_in_a_var
     let mut before = program();
     before.args(["--postback-token", TOKEN, "member", "list", "--data-dir"]).arg(dir.path());
     assert!(end(before).err.contains(&warning("--postback-token")), "before the command");
-    assert!(!(list.err + &list.out + &service.stderr()).contains(TOKEN), "which shows it to nobody else");
+    assert!(
+        !(list.err + &list.out + &service.stderr()).contains(TOKEN),
+        "which shows it to nobody else"
+    );
     let mut by_variable = program();
-    by_variable.args(["member", "list", "--data-dir"]).arg(dir.path()).env("USERMAN_POSTBACK_TOKEN", TOKEN);
+    by_variable
+        .args(["member", "list", "--data-dir"])
+        .arg(dir.path())
+        .env("USERMAN_POSTBACK_TOKEN", TOKEN);
     assert_eq!(end(by_variable).err, "");
     assert!(service.terminate().success());
 }
@@ -30,9 +41,22 @@ fn every_command_warns_of_a_secret_that_was_given_as_a_flag_and_of_none_in_a_var
 #[test]
 fn check_config_says_which_and_that_nothing_else_is_wrong() {
     let dir = tempfile::tempdir().unwrap();
-    let nats = ["--nats-url", "https://nats.example.com", "--nats-api-username", "tmm", "--nats-api-key", KEY];
-    let flags = [&["check-config", "--postback-token", TOKEN, "--api-key", "shop:0123456789abcdef"][..], &nats].concat();
+    let nats = [
+        "--nats-url",
+        "https://nats.example.com",
+        "--nats-api-username",
+        "tmm",
+        "--nats-api-key",
+        KEY,
+    ];
+    let flags = [
+        &["check-config", "--postback-token", TOKEN, "--api-key", "shop:0123456789abcdef"][..],
+        &nats,
+    ]
+    .concat();
     let printed = run_on(&dir.path().join("data"), &flags).printed();
-    let said = ["--postback-token", "--api-key", "--nats-api-key"].map(|flag| warning(flag) + "\n").concat();
+    let said = ["--postback-token", "--api-key", "--nats-api-key"]
+        .map(|flag| warning(flag) + "\n")
+        .concat();
     assert!(printed.ends_with(&format!("{said}nothing else is wrong with it\n")), "{printed}");
 }

@@ -1,4 +1,5 @@
-//! The first start and the next ones: what is printed, what is made and with which modes, and what refuses to start.
+//! The first start and the next ones: what is printed, what is made and with which modes, and what
+//! refuses to start.
 
 use std::fs;
 use std::io::Read as _;
@@ -15,7 +16,11 @@ use crate::support::{Program, TOKEN, post_to, program};
 /// `serve` in this working directory; its address, and what it printed until it was stopped.
 fn start_and_stop(cwd: &Path, flags: &[&str]) -> (String, String) {
     let mut command = program();
-    command.current_dir(cwd).args(["serve", "--listen", "127.0.0.1:0"]).args(flags).stdout(Stdio::piped());
+    command
+        .current_dir(cwd)
+        .args(["serve", "--listen", "127.0.0.1:0"])
+        .args(flags)
+        .stdout(Stdio::piped());
     let mut program = Program::spawn(command).unwrap();
     let (mut out, mut printed) = (program.child.stdout.take().unwrap(), String::new());
     assert!(program.terminate().success());
@@ -90,7 +95,10 @@ fn a_start_on_a_terminal_prints_the_url_to_paste() {
     let url = format!("https://members.example.com/nats/postback/{}", token_in(dir.path()));
     let last = format!("username=bob' {url}\n\n");
     let (_, printed) = start_on_a_terminal(dir.path(), &flags, &last);
-    assert!(printed.contains(&format!("\n    {url}\n")) && !printed.contains("--public-url"), "{printed}");
+    assert!(
+        printed.contains(&format!("\n    {url}\n")) && !printed.contains("--public-url"),
+        "{printed}"
+    );
 }
 
 fn mode(path: &Path) -> u32 {
@@ -103,7 +111,9 @@ fn files_have_their_modes_whatever_the_umask() {
         let dir = tempfile::tempdir().unwrap();
         let data = dir.path().join("data");
         let mut command = Command::new("sh");
-        command.args(["-c", &format!("umask {umask}; exec \"$0\" \"$@\"")]).arg(program().get_program());
+        command
+            .args(["-c", &format!("umask {umask}; exec \"$0\" \"$@\"")])
+            .arg(program().get_program());
         command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(&data);
         let mut program = Program::spawn({
             command.stdin(Stdio::null()).stdout(Stdio::null());
@@ -125,12 +135,22 @@ fn files_have_their_modes_whatever_the_umask() {
             ("served.json", 0o640),
         ];
         for (file, bits) in expected {
-            assert_eq!(mode(&data.join(file)), bits, "umask {umask}: {file:?}: {:o}", mode(&data.join(file)));
+            assert_eq!(
+                mode(&data.join(file)),
+                bits,
+                "umask {umask}: {file:?}: {:o}",
+                mode(&data.join(file))
+            );
         }
-        assert_eq!(fs::read_dir(&data).unwrap().count(), expected.len() - 1, "and nothing else is there");
+        assert_eq!(
+            fs::read_dir(&data).unwrap().count(),
+            expected.len() - 1,
+            "and nothing else is there"
+        );
         program.terminate();
         let mut add = Command::new("sh");
-        add.args(["-c", &format!("umask {umask}; exec \"$0\" \"$@\"")]).arg(crate::support::program().get_program());
+        add.args(["-c", &format!("umask {umask}; exec \"$0\" \"$@\"")])
+            .arg(crate::support::program().get_program());
         add.args(["token", "add", "--data-dir"]).arg(&data);
         end(add).printed();
         assert_eq!(mode(&data.join("postback-token")), 0o600, "umask {umask}: written anew");
@@ -141,9 +161,17 @@ fn files_have_their_modes_whatever_the_umask() {
 fn a_second_serve_on_a_data_directory_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let first = Program::serve(dir.path(), &[]);
-    run_on(dir.path(), &["serve", "--listen", "127.0.0.1:0"])
-        .ended(1, &format!("nats-userman: the data directory {} is in use by a running nats-userman\n", dir.path().display()));
-    assert_eq!(first.post("action=CHECK&siteid=1&username=bob").unwrap().body, "NOTOK|username \"bob\" is free on site 1");
+    run_on(dir.path(), &["serve", "--listen", "127.0.0.1:0"]).ended(
+        1,
+        &format!(
+            "nats-userman: the data directory {} is in use by a running nats-userman\n",
+            dir.path().display()
+        ),
+    );
+    assert_eq!(
+        first.post("action=CHECK&siteid=1&username=bob").unwrap().body,
+        "NOTOK|username \"bob\" is free on site 1"
+    );
     drop(first);
     // However it ended, the directory is free again.
     assert!(Program::serve(dir.path(), &[]).terminate().success());
@@ -160,12 +188,16 @@ fn a_second_serve_is_refused_without_the_lock_file_too() {
     for _ in 0..2 {
         run_on(dir.path(), &["serve", "--listen", &address]).ended(
             1,
-            &format!("nats-userman: the data directory {} is in use by a running nats-userman\n", dir.path().display()),
+            &format!(
+                "nats-userman: the data directory {} is in use by a running nats-userman\n",
+                dir.path().display()
+            ),
         );
     }
 }
 
-/// Regression: the directory of a database elsewhere was locked only if the database was there already.
+/// Regression: the directory of a database elsewhere was locked only if the database was there
+/// already.
 #[test]
 fn a_database_elsewhere_is_locked_by_the_start_that_makes_it() {
     let dir = tempfile::tempdir().unwrap();
@@ -174,13 +206,14 @@ fn a_database_elsewhere_is_locked_by_the_start_that_makes_it() {
     let database = format!("sqlite:{}/members.db", there.display());
     let first = Program::serve(&dir.path().join("first"), &["--database", &database]);
     let address = first.address.to_string();
-    run_on(&dir.path().join("second"), &["serve", "--listen", &address, "--database", &database]).ended(
-        1,
-        &format!(
-            "nats-userman: the data directory {} is in use by a running nats-userman\n",
-            there.canonicalize().unwrap().display()
-        ),
-    );
+    run_on(&dir.path().join("second"), &["serve", "--listen", &address, "--database", &database])
+        .ended(
+            1,
+            &format!(
+                "nats-userman: the data directory {} is in use by a running nats-userman\n",
+                there.canonicalize().unwrap().display()
+            ),
+        );
 }
 
 #[test]
@@ -198,16 +231,26 @@ fn a_data_directory_that_cannot_be_made_is_one_line() {
     let file = dir.path().join("file");
     fs::write(&file, "").unwrap();
     let data = file.join("data");
-    run_on(&data, &["serve"])
-        .ended(1, &format!("nats-userman: cannot use the data directory {}: Not a directory (os error 20)\n", data.display()));
+    run_on(&data, &["serve"]).ended(
+        1,
+        &format!(
+            "nats-userman: cannot use the data directory {}: Not a directory (os error 20)\n",
+            data.display()
+        ),
+    );
 }
 
-/// The files of a data directory with their bytes, but for the lock, and SQLite's log where it is empty and its index.
+/// The files of a data directory with their bytes, but for the lock, and SQLite's log where it is
+/// empty and its index.
 fn files(data: &Path) -> Vec<(String, Vec<u8>)> {
     let entries = fs::read_dir(data).unwrap().map(|entry| entry.unwrap().path());
     let mut files: Vec<_> = entries
-        .map(|path| (path.file_name().unwrap().to_str().unwrap().to_owned(), fs::read(&path).unwrap()))
-        .filter(|(name, bytes)| !bytes.is_empty() && name != "userman.lock" && !name.ends_with("-shm"))
+        .map(|path| {
+            (path.file_name().unwrap().to_str().unwrap().to_owned(), fs::read(&path).unwrap())
+        })
+        .filter(|(name, bytes)| {
+            !bytes.is_empty() && name != "userman.lock" && !name.ends_with("-shm")
+        })
         .collect();
     files.sort_unstable();
     files
@@ -224,7 +267,10 @@ fn a_database_of_a_newer_release_or_of_another_program_is_refused_and_left_alone
     let capture = dir.path().join("capture");
     fs::write(&capture, "action=CHECK&siteid=1&username=bob\n").unwrap();
     for (pragma, problem) in [
-        ("user_version = 99", "it has version 99, and this release knows versions up to 4; install the newer release again"),
+        (
+            "user_version = 99",
+            "it has version 99, and this release knows versions up to 4; install the newer release again",
+        ),
         ("application_id = 7", "it is a database of another program"),
     ] {
         let conn = Connection::open(&path).unwrap();
@@ -240,7 +286,10 @@ fn a_database_of_a_newer_release_or_of_another_program_is_refused_and_left_alone
             &["replay", capture.to_str().unwrap()],
             &["replay", "--dry-run", capture.to_str().unwrap()],
         ] {
-            run_on(&data, args).ended(1, &format!("nats-userman: cannot use the database {}: {problem}\n", path.display()));
+            run_on(&data, args).ended(
+                1,
+                &format!("nats-userman: cannot use the database {}: {problem}\n", path.display()),
+            );
         }
         let ran = run_on(&data, &["check-config"]);
         assert!(ran.code == Some(1) && ran.err.contains(problem), "{ran:?}");
@@ -252,9 +301,16 @@ fn a_database_of_a_newer_release_or_of_another_program_is_refused_and_left_alone
 fn commands_that_read_do_not_make_a_database() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");
-    let missing =
-        format!("nats-userman: there is no database at {}: `nats-userman serve` makes it\n", data.join("userman.db").display());
-    for args in [&["journal"][..], &["member", "list"], &["member", "show", "1", "71"], &["member", "restore", "1", "71"]] {
+    let missing = format!(
+        "nats-userman: there is no database at {}: `nats-userman serve` makes it\n",
+        data.join("userman.db").display()
+    );
+    for args in [
+        &["journal"][..],
+        &["member", "list"],
+        &["member", "show", "1", "71"],
+        &["member", "restore", "1", "71"],
+    ] {
         run_on(&data, args).ended(1, &missing);
     }
     run_on(&data, &["member", "remove", "1", "71"]).ended(1, &missing);

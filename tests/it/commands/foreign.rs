@@ -1,4 +1,5 @@
-//! `replay` of what is no capture: said by name before anything is written, from a file and from a pipe.
+//! `replay` of what is no capture: said by name before anything is written, from a file and from a
+//! pipe.
 
 use std::fs;
 use std::path::Path;
@@ -26,8 +27,14 @@ fn tar() -> Vec<u8> {
 
 /// What it is, its bytes, and what is said of it.
 fn foreign() -> Vec<(&'static str, Vec<u8>, String)> {
-    let packed = |kind: &str, unpack: &str| format!("looks like {kind}: pipe it, {unpack} FILE | nats-userman replay -");
-    let utf = |name: &str| format!("looks like UTF-16: convert it, iconv -f {name} -t UTF-8 FILE | nats-userman replay -");
+    let packed = |kind: &str, unpack: &str| {
+        format!("looks like {kind}: pipe it, {unpack} FILE | nats-userman replay -")
+    };
+    let utf = |name: &str| {
+        format!(
+            "looks like UTF-16: convert it, iconv -f {name} -t UTF-8 FILE | nats-userman replay -"
+        )
+    };
     let journal = "replay --journal takes what journal --json prints";
     vec![
         ("UTF-16 of Windows", utf_16(CAPTURE, u16::to_le_bytes, b"\xff\xfe"), utf("UTF-16")),
@@ -163,13 +170,21 @@ fn what_is_no_capture_is_named_and_nothing_is_written() {
         let file = write(dir.path(), "file", &bytes);
         let line = format!("nats-userman: {file}: {said}\n");
         // Also where a capture stands before it: all of them are looked at first.
-        for args in [&["replay", &file][..], &["replay", &good, &file], &["replay", "--dry-run", &good, &file]] {
+        for args in [
+            &["replay", &file][..],
+            &["replay", &good, &file],
+            &["replay", "--dry-run", &good, &file],
+        ] {
             let ran = run_on(&data, args);
             assert_eq!((ran.code, ran.out.as_str(), &ran.err), (Some(1), "", &line), "{what}");
         }
         if bytes.len() < 64 * 1024 {
             let ran = run_with_input(&data, &["replay", "-"], &bytes);
-            assert_eq!((ran.code, ran.out.as_str(), ran.err), (Some(1), "", format!("nats-userman: -: {said}\n")), "{what}");
+            assert_eq!(
+                (ran.code, ran.out.as_str(), ran.err),
+                (Some(1), "", format!("nats-userman: -: {said}\n")),
+                "{what}"
+            );
         }
         assert!(files(&data) == before, "{what}: a file was changed");
         let none = dir.path().join("none");
@@ -204,17 +219,27 @@ fn a_journal_that_is_packed_is_told_how_to_unpack_it() {
 fn a_replay_without_a_postback_fails_and_a_blank_file_among_others_does_not() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");
-    let (empty, blank) = (write(dir.path(), "empty", ""), write(dir.path(), "blank", "\u{feff}\r\n\n\n"));
+    let (empty, blank) =
+        (write(dir.path(), "empty", ""), write(dir.path(), "blank", "\u{feff}\r\n\n\n"));
     run_on(&data, &["replay", &empty]).ended(1, &format!("nats-userman: no postback in {empty}\n"));
-    run_on(&data, &["replay", "--dry-run", &empty, &blank]).ended(1, &format!("nats-userman: no postback in {empty}, {blank}\n"));
+    run_on(&data, &["replay", "--dry-run", &empty, &blank])
+        .ended(1, &format!("nats-userman: no postback in {empty}, {blank}\n"));
     let ran = run_with_input(&data, &["replay", "-"], b"");
     ran.ended(1, "nats-userman: no postback in -\n");
     assert!(!data.exists());
     let good = write(dir.path(), "good", CAPTURE);
-    assert_eq!(run_on(&data, &["replay", &empty, &good, &blank]).printed(), "1 OK, 0 NOTOK, 0 ERROR\n");
+    assert_eq!(
+        run_on(&data, &["replay", &empty, &good, &blank]).printed(),
+        "1 OK, 0 NOTOK, 0 ERROR\n"
+    );
     let missing = dir.path().join("missing");
-    run_on(&data, &["replay", &good, missing.to_str().unwrap()])
-        .ended(1, &format!("nats-userman: cannot read {}: No such file or directory (os error 2)\n", missing.display()));
+    run_on(&data, &["replay", &good, missing.to_str().unwrap()]).ended(
+        1,
+        &format!(
+            "nats-userman: cannot read {}: No such file or directory (os error 2)\n",
+            missing.display()
+        ),
+    );
 }
 
 /// Values of customers and names that nobody knows: strange, and captures all the same.
@@ -222,12 +247,20 @@ fn a_replay_without_a_postback_fails_and_a_blank_file_among_others_does_not() {
 fn a_strange_capture_is_a_capture() {
     let dir = tempfile::tempdir().unwrap();
     for (capture, counts, errors) in [
-        ("username,memberid=71\n\naction=CHECK\nsiteid=1\nusername=a\n", "0 OK, 1 NOTOK, 1 ERROR\n", (1, 2)),
+        (
+            "username,memberid=71\n\naction=CHECK\nsiteid=1\nusername=a\n",
+            "0 OK, 1 NOTOK, 1 ERROR\n",
+            (1, 2),
+        ),
         ("action=CHECK&siteid=1&username=a%2Cb%09c\n", "0 OK, 0 NOTOK, 1 ERROR\n", (1, 1)),
         ("nonsense\naction=CHECK&siteid=1&username=a\n", "0 OK, 1 NOTOK, 1 ERROR\n", (1, 2)),
         ("siteid=1&username=a%00&action=CHECK\n", "0 OK, 0 NOTOK, 1 ERROR\n", (1, 1)),
         ("siteid=1&username={a}&action=CHECK\n", "0 OK, 1 NOTOK, 0 ERROR\n", (0, 1)),
-        ("CONCAT('action=ADD\\nsiteid=', siteid)\naction=CHECK\nsiteid=1\nusername=-- x\n", "0 OK, 1 NOTOK, 0 ERROR\n", (0, 1)),
+        (
+            "CONCAT('action=ADD\\nsiteid=', siteid)\naction=CHECK\nsiteid=1\nusername=-- x\n",
+            "0 OK, 1 NOTOK, 0 ERROR\n",
+            (0, 1),
+        ),
     ] {
         let file = write(dir.path(), "capture", capture);
         let ran = run_on(&dir.path().join("data"), &["replay", &file]);
@@ -254,5 +287,8 @@ fn a_packed_capture_is_replayed_as_the_advice_says() {
     run_on(&data, &["replay", &packed])
         .ended(1, &format!("nats-userman: {packed}: looks like gzip: pipe it, gunzip -c FILE | nats-userman replay -\n"));
     let unpacked = Command::new("gunzip").args(["-c", &packed]).output().unwrap().stdout;
-    assert_eq!(run_with_input(&data, &["replay", "-"], &unpacked).printed(), "1 OK, 0 NOTOK, 0 ERROR\n");
+    assert_eq!(
+        run_with_input(&data, &["replay", "-"], &unpacked).printed(),
+        "1 OK, 0 NOTOK, 0 ERROR\n"
+    );
 }

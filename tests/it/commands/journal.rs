@@ -63,11 +63,14 @@ fn filters_choose_records_and_can_be_combined() {
         ("--until 2026-06-16 --time-zone Pacific/Kiritimati", &[]),
         ("--site 1 --action ADD --reply OK --until 1781528400", &[1]),
     ] {
-        let args: Vec<&str> = ["journal", "--json"].into_iter().chain(flags.split_ascii_whitespace()).collect();
+        let args: Vec<&str> =
+            ["journal", "--json"].into_iter().chain(flags.split_ascii_whitespace()).collect();
         let printed = run_on(&data, &args).printed();
         let found: Vec<u64> = printed
             .lines()
-            .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["id"].as_u64().unwrap())
+            .map(|line| {
+                serde_json::from_str::<serde_json::Value>(line).unwrap()["id"].as_u64().unwrap()
+            })
             .collect();
         assert_eq!(found, ids, "{flags}");
     }
@@ -79,7 +82,8 @@ fn filters_choose_records_and_can_be_combined() {
 fn json_has_the_columns_under_their_names_and_leaves_out_what_is_null() {
     let dir = story();
     let printed = run_on(&dir.path().join("data"), &["journal", "--json"]).printed();
-    let records: Vec<serde_json::Value> = printed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let records: Vec<serde_json::Value> =
+        printed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let hash = records[0]["password"].as_str().unwrap();
     assert!(hash.starts_with("$argon2id$"), "{hash}");
     assert_eq!(
@@ -107,11 +111,21 @@ fn json_has_the_columns_under_their_names_and_leaves_out_what_is_null() {
 #[test]
 fn a_reader_that_goes_away_is_no_failure() {
     let dir = story();
-    for args in [&["journal"][..], &["journal", "--json"], &["member", "list"], &["member", "show", "1", "71"]] {
+    for args in [
+        &["journal"][..],
+        &["journal", "--json"],
+        &["member", "list"],
+        &["member", "show", "1", "71"],
+    ] {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
         let mut command = program();
-        command.args(args).arg("--data-dir").arg(dir.path().join("data")).stdout(writer).stderr(Stdio::piped());
+        command
+            .args(args)
+            .arg("--data-dir")
+            .arg(dir.path().join("data"))
+            .stdout(writer)
+            .stderr(Stdio::piped());
         let output = command.output().unwrap();
         assert_eq!((output.status.code(), output.stderr), (Some(0), vec![]), "{args:?}");
     }

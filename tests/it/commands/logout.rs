@@ -35,21 +35,24 @@ fn log_in(program: &Program, name: &str) -> String {
 
 /// The status of `/auth` with this header.
 fn auth(program: &Program, header: &str) -> u16 {
-    let request = format!("GET /auth?site=1 HTTP/1.1\r\nHost: test\r\nConnection: close\r\n{header}\r\n\r\n");
+    let request =
+        format!("GET /auth?site=1 HTTP/1.1\r\nHost: test\r\nConnection: close\r\n{header}\r\n\r\n");
     send_raw(program.address, request.as_bytes()).unwrap().status
 }
 
 /// bob:secret.
 const BASIC: &str = "Authorization: Basic Ym9iOnNlY3JldA==";
 
-const PASSWORDS_STAY: &str = "passwords stay good, also where browsers send them by themselves (HTTP Basic)";
+const PASSWORDS_STAY: &str =
+    "passwords stay good, also where browsers send them by themselves (HTTP Basic)";
 
 #[test]
 fn one_member_s_logins_end_at_once_and_nobody_else_s() {
     let dir = tempfile::tempdir().unwrap();
     let program = service(dir.path());
     let logout = |member: &str| run_on(dir.path(), &["member", "logout", "1", member]);
-    let (phone, desktop, ann) = (log_in(&program, "bob"), log_in(&program, "bob"), log_in(&program, "ann"));
+    let (phone, desktop, ann) =
+        (log_in(&program, "bob"), log_in(&program, "bob"), log_in(&program, "ann"));
     assert_eq!([&phone, &desktop, &ann].map(|cookie| auth(&program, cookie)), [200; 3]);
     assert_eq!(
         logout("71").printed(),
@@ -79,7 +82,9 @@ fn everybody_s_logins_end_within_a_second_and_stay_ended() {
     let (bob, ann) = (log_in(&program, "bob"), log_in(&program, "ann"));
     assert_eq!(
         run_on(dir.path(), &["member", "logout", "--all"]).printed(),
-        format!("OK|all logins were ended\nwithin a second every browser asks for the password again; {PASSWORDS_STAY}\n")
+        format!(
+            "OK|all logins were ended\nwithin a second every browser asks for the password again; {PASSWORDS_STAY}\n"
+        )
     );
     eventually("the service takes it up", || auth(&program, &bob) == 401);
     assert_eq!((auth(&program, &ann), auth(&program, BASIC)), (401, 200));
@@ -88,7 +93,11 @@ fn everybody_s_logins_end_within_a_second_and_stay_ended() {
     program.terminate();
     assert_eq!(program.stderr().matches("all logins by cookie were ended by a command").count(), 1);
     let mut program = Program::serve(dir.path(), &[]);
-    assert_eq!([&bob, &ann, &new].map(|cookie| auth(&program, cookie)), [401, 401, 200], "after a restart");
+    assert_eq!(
+        [&bob, &ann, &new].map(|cookie| auth(&program, cookie)),
+        [401, 401, 200],
+        "after a restart"
+    );
     program.terminate();
     run_on(dir.path(), &["member", "logout", "--all"]).printed();
     let program = Program::serve(dir.path(), &[]);
@@ -134,13 +143,18 @@ fn a_replay_of_the_journal_gives_the_same_rows() {
     std::fs::copy(data.join("seal.key"), copy.join("seal.key")).unwrap();
     let replayed = run_on(&copy, &["replay", "--journal", journal.to_str().unwrap()]).printed();
     assert_eq!(replayed, "8 OK, 0 NOTOK, 0 ERROR\n");
-    let of = |data: &Path, sql: &str| rows(&Connection::open(data.join("userman.db")).unwrap(), sql);
+    let of =
+        |data: &Path, sql: &str| rows(&Connection::open(data.join("userman.db")).unwrap(), sql);
     for table in ["member_auth", "former_member", "journal"] {
         let all = format!("SELECT * FROM {table} ORDER BY 1, 2");
         assert_eq!(of(&copy, &all), of(&data, &all), "{table}");
     }
     assert_eq!(of(&copy, "SELECT login_version FROM member_auth"), ["3"]);
-    assert_eq!(of(&copy, "SELECT count(*) FROM login_epoch"), ["0"], "logins are no rows of members");
+    assert_eq!(
+        of(&copy, "SELECT count(*) FROM login_epoch"),
+        ["0"],
+        "logins are no rows of members"
+    );
     let last = "SELECT action, source, fields, reply FROM journal WHERE action IS NULL";
     assert_eq!(of(&copy, last), ["|operator|action=LOGOUT|OK|all logins were ended"]);
 }
@@ -162,7 +176,10 @@ fn it_is_said_whose_logins_are_meant() {
         (&["member", "logout"][..], "<SITE>"),
         (&["member", "logout", "1"], "<MEMBERID>"),
         (&["member", "logout", "1", "71", "--all"], "cannot be used with"),
-        (&["member", "logout", "x", "71"], "SITE: expected a number from 1 to 9223372036854775807, found \"x\""),
+        (
+            &["member", "logout", "x", "71"],
+            "SITE: expected a number from 1 to 9223372036854775807, found \"x\"",
+        ),
     ] {
         let ran = run_on(dir.path(), args);
         assert_eq!(ran.code, Some(2), "{args:?}");

@@ -3,7 +3,8 @@
 use super::{run_on, without_times};
 use crate::support::{Program, eventually};
 
-/// A service with bob (71), ann (72, expires in 2099) and cleo (73, deleted) on site 1, and dora (71) on site 2.
+/// A service with bob (71), ann (72, expires in 2099) and cleo (73, deleted) on site 1, and dora
+/// (71) on site 2.
 fn service() -> (tempfile::TempDir, Program) {
     let dir = tempfile::tempdir().unwrap();
     let program = Program::serve(dir.path(), &[]);
@@ -24,22 +25,32 @@ fn service() -> (tempfile::TempDir, Program) {
 #[test]
 fn list_shows_who_may_log_in_and_who_may_not_any_more() {
     let (dir, _program) = service();
-    let list = |flags: &[&str]| run_on(dir.path(), &[&["member", "list"], flags].concat()).printed();
+    let list =
+        |flags: &[&str]| run_on(dir.path(), &[&["member", "list"], flags].concat()).printed();
     let head = "siteid\tmemberid\tusername\ttrial\texpire_at\n";
     let (bob, ann) = ("1\t71\tbob\t0\t-\n", "1\t72\tann\t1\t2099-01-01T00:00:00Z\n");
     assert_eq!(list(&[]), format!("{head}{bob}{ann}2\t71\tdora\t0\t-\n"));
     assert_eq!(list(&["--site", "1"]), format!("{head}{bob}{ann}"));
     assert_eq!(list(&["--site", "3"]), head);
     let former = list(&["--former"]);
-    assert!(former.starts_with("siteid\tmemberid\tusername\treason\tended_at\n1\t73\tcleo\tdeleted\t20"), "{former}");
+    assert!(
+        former
+            .starts_with("siteid\tmemberid\tusername\treason\tended_at\n1\t73\tcleo\tdeleted\t20"),
+        "{former}"
+    );
     assert_eq!(former.lines().count(), 2);
-    assert_eq!(list(&["--former", "--site", "2"]), "siteid\tmemberid\tusername\treason\tended_at\n");
+    assert_eq!(
+        list(&["--former", "--site", "2"]),
+        "siteid\tmemberid\tusername\treason\tended_at\n"
+    );
 }
 
 #[test]
 fn show_tells_where_a_member_stands_and_the_whole_history() {
     let (dir, _program) = service();
-    let show = |site: &str, member: &str| without_times(&run_on(dir.path(), &["member", "show", site, member]).printed());
+    let show = |site: &str, member: &str| {
+        without_times(&run_on(dir.path(), &["member", "show", site, member]).printed())
+    };
     eventually("bob's password is hashed", || show("1", "71").contains("password   hashed"));
     assert_eq!(
         show("1", "71"),
@@ -50,10 +61,18 @@ fn show_tells_where_a_member_stands_and_the_whole_history() {
     );
     let ann = show("1", "72");
     assert!(ann.starts_with("member 72 of site 1: may log in\n    username   ann\n"), "{ann}");
-    assert!(ann.contains("    trial      yes\n") && ann.contains("    biller     CCBILL\n"), "{ann}");
+    assert!(
+        ann.contains("    trial      yes\n") && ann.contains("    biller     CCBILL\n"),
+        "{ann}"
+    );
     assert!(ann.contains("    expire_at  TIME\n"), "{ann}");
-    assert!(ann.contains("EXPIRE      5  OK|member 72 \"ann\" of site 1 will expire at TIME\n"), "{ann}");
-    eventually("cleo's cryptpass is wrapped", || show("1", "73").contains("password   cryptpass, wrapped"));
+    assert!(
+        ann.contains("EXPIRE      5  OK|member 72 \"ann\" of site 1 will expire at TIME\n"),
+        "{ann}"
+    );
+    eventually("cleo's cryptpass is wrapped", || {
+        show("1", "73").contains("password   cryptpass, wrapped")
+    });
     let cleo = run_on(dir.path(), &["member", "show", "1", "73"]).printed();
     assert!(cleo.starts_with("member 73 of site 1: deleted at 20"), "{cleo}");
     assert!(cleo.lines().next().unwrap().ends_with("Z, may not log in"), "{cleo}");
@@ -65,16 +84,32 @@ fn show_tells_where_a_member_stands_and_the_whole_history() {
 fn remove_and_restore_act_beside_the_service_and_are_journalled_as_the_operators() {
     let (dir, program) = service();
     let member = |args: &[&str]| run_on(dir.path(), &[&["member"], args].concat());
-    let check = |name: &str| program.post(&format!("action=CHECK&siteid=1&username={name}")).unwrap().body;
+    let check =
+        |name: &str| program.post(&format!("action=CHECK&siteid=1&username={name}")).unwrap().body;
 
-    assert_eq!(member(&["remove", "1", "71"]).printed(), "OK|member 71 \"bob\" removed from site 1\n");
-    assert_eq!(check("bob"), "NOTOK|username \"bob\" is free on site 1", "the service knows at once");
-    assert_eq!(member(&["remove", "1", "71"]).printed(), "OK|member 71 is not a member of site 1 now, nothing to remove\n");
+    assert_eq!(
+        member(&["remove", "1", "71"]).printed(),
+        "OK|member 71 \"bob\" removed from site 1\n"
+    );
+    assert_eq!(
+        check("bob"),
+        "NOTOK|username \"bob\" is free on site 1",
+        "the service knows at once"
+    );
+    assert_eq!(
+        member(&["remove", "1", "71"]).printed(),
+        "OK|member 71 is not a member of site 1 now, nothing to remove\n"
+    );
 
-    assert_eq!(member(&["restore", "1", "71"]).printed(), "OK|member 71 \"bob\" activated on site 1\n");
+    assert_eq!(
+        member(&["restore", "1", "71"]).printed(),
+        "OK|member 71 \"bob\" activated on site 1\n"
+    );
     assert_eq!(check("bob"), "OK|username \"bob\" is taken on site 1");
-    member(&["restore", "1", "71"]).ended(1, "nats-userman: member 71 of site 1 is a member now, nothing to restore\n");
-    member(&["restore", "1", "99"]).ended(1, "nats-userman: member 99 of site 1 was never a member\n");
+    member(&["restore", "1", "71"])
+        .ended(1, "nats-userman: member 71 of site 1 is a member now, nothing to restore\n");
+    member(&["restore", "1", "99"])
+        .ended(1, "nats-userman: member 99 of site 1 was never a member\n");
 
     // Somebody else has the name meanwhile.
     program.post("action=CHANGE&siteid=1&memberid=72&new_username=Cleo").unwrap();
@@ -93,7 +128,13 @@ fn remove_and_restore_act_beside_the_service_and_are_journalled_as_the_operators
         .collect();
     let told: Vec<(&str, &str, &str)> = operator
         .iter()
-        .map(|record| (record["action"].as_str().unwrap(), record["fields"].as_str().unwrap(), record["reply"].as_str().unwrap()))
+        .map(|record| {
+            (
+                record["action"].as_str().unwrap(),
+                record["fields"].as_str().unwrap(),
+                record["reply"].as_str().unwrap(),
+            )
+        })
         .collect();
     let delete = "action=DELETE&siteid=1&memberid=71";
     assert_eq!(
@@ -101,16 +142,27 @@ fn remove_and_restore_act_beside_the_service_and_are_journalled_as_the_operators
         [
             ("DELETE", delete, "OK|member 71 \"bob\" removed from site 1"),
             ("DELETE", delete, "OK|member 71 is not a member of site 1 now, nothing to remove"),
-            ("ACTIVATE", "action=ACTIVATE&siteid=1&memberid=71&username=bob", "OK|member 71 \"bob\" activated on site 1"),
+            (
+                "ACTIVATE",
+                "action=ACTIVATE&siteid=1&memberid=71&username=bob",
+                "OK|member 71 \"bob\" activated on site 1"
+            ),
             (
                 "ACTIVATE",
                 "action=ACTIVATE&siteid=1&memberid=73&username=cleo",
                 "ERROR|username \"cleo\" is held by member 72 of site 1, nothing was changed for member 73"
             ),
-            ("ACTIVATE", "action=ACTIVATE&siteid=1&memberid=73&username=cleo+73", "OK|member 73 \"cleo 73\" activated on site 1"),
+            (
+                "ACTIVATE",
+                "action=ACTIVATE&siteid=1&memberid=73&username=cleo+73",
+                "OK|member 73 \"cleo 73\" activated on site 1"
+            ),
         ]
     );
     assert!(operator.iter().all(|record| record["address"].is_null()));
     let show = run_on(dir.path(), &["member", "show", "1", "71"]).printed();
-    assert!(show.contains("    from operator: action=ACTIVATE&siteid=1&memberid=71&username=bob\n"), "{show}");
+    assert!(
+        show.contains("    from operator: action=ACTIVATE&siteid=1&memberid=71&username=bob\n"),
+        "{show}"
+    );
 }

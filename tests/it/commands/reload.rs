@@ -62,7 +62,8 @@ impl Scene {
             let lines = said.lines().filter(is_ours).map(|line| line[21..].to_owned() + "\n");
             lines.collect::<String>()
         };
-        let is_over = |said: &str| said.contains("nothing has changed") || said.contains("changed: ");
+        let is_over =
+            |said: &str| said.contains("nothing has changed") || said.contains("changed: ");
         eventually("it is read again", || is_over(&lines()));
         let said = lines();
         self.told = self.program().stderr().len();
@@ -120,7 +121,9 @@ fn networks_are_read_again_and_a_bad_file_leaves_those_before() {
     fs::remove_file(scene.path("proxies")).unwrap();
     fs::create_dir(scene.path("proxies")).unwrap();
     let unread = |flag: &str, name: &str, why: &str| {
-        format!("ERROR read again: {flag}: cannot read the networks in DIR/{name}: {why}; the values before stay in force\n")
+        format!(
+            "ERROR read again: {flag}: cannot read the networks in DIR/{name}: {why}; the values before stay in force\n"
+        )
     };
     let said = [
         unread("--allow-ip-file", "allowed", "No such file or directory (os error 2)"),
@@ -137,7 +140,8 @@ fn tokens_of_a_settings_file_are_read_again_and_never_shown() {
     let mut scene = Scene::new();
     let tokens = scene.write("tokens", &format!("{TOKEN}\n"));
     scene.serve(&["--postback-token-file", &tokens]);
-    let status = |scene: &Scene, token| post_to(scene.program().address, token, CHECK).unwrap().status;
+    let status =
+        |scene: &Scene, token| post_to(scene.program().address, token, CHECK).unwrap().status;
     scene.write("tokens", &format!("{OTHER}\n"));
     assert_eq!(status(&scene, OTHER), 403, "not before the signal");
     assert_eq!(scene.reload(), "INFO  read again, changed: tokens (1)\n");
@@ -153,7 +157,10 @@ fn tokens_of_a_settings_file_are_read_again_and_never_shown() {
     );
     assert_eq!([TOKEN, OTHER].map(|token| status(&scene, token)), [403, 200]);
     let said = scene.program().stderr();
-    assert!(![TOKEN, OTHER, "nearly-a-secret"].iter().any(|secret| said.contains(secret)), "{said}");
+    assert!(
+        ![TOKEN, OTHER, "nearly-a-secret"].iter().any(|secret| said.contains(secret)),
+        "{said}"
+    );
     scene.stop();
 }
 
@@ -194,16 +201,21 @@ fn keys_are_read_again() {
     let nats = Nats::answering(&format!("{{\"result\":\"{STRING}\"}}"));
     let (old, new) = ("0123456789abcdef", "fedcba9876543210");
     let mut scene = Scene::new();
-    let (ours, theirs) = (scene.write("ours", &format!("shop:{old}\n")), scene.write("theirs", "1st-key\n"));
+    let (ours, theirs) =
+        (scene.write("ours", &format!("shop:{old}\n")), scene.write("theirs", "1st-key\n"));
     let url = nats.url();
-    let access = ["--nats-url", &url, "--nats-api-username", "tmm1", "--nats-api-key-file", &theirs];
+    let access =
+        ["--nats-url", &url, "--nats-api-username", "tmm1", "--nats-api-key-file", &theirs];
     scene.serve(&[&access[..], &["--api-key-file", &ours]].concat());
     scene.program().post(ADD).unwrap();
     assert_eq!(asks(scene.program(), old).0, 200);
 
     scene.write("ours", &format!("shop:{new}\ndesk:{new} site=1\n"));
     scene.write("theirs", "2nd-key\n");
-    assert_eq!(scene.reload(), "INFO  read again, changed: API keys (2), NATS's key or certificates\n");
+    assert_eq!(
+        scene.reload(),
+        "INFO  read again, changed: API keys (2), NATS's key or certificates\n"
+    );
     assert_eq!((asks(scene.program(), old).0, asks(scene.program(), new).0), (401, 200));
     let shown = |key: &str| nats.asked().last().unwrap().contains(&format!("api-key: {key}\r\n"));
     assert!(shown("2nd-key") && !shown("1st-key"));

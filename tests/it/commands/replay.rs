@@ -1,4 +1,5 @@
-//! `replay`: captures in both layouts, a look without a change, a URL, and the journal of another database.
+//! `replay`: captures in both layouts, a look without a change, a URL, and the journal of another
+//! database.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -36,7 +37,8 @@ const LINES: &str = "action=ADD\r\nsiteid=1\r\nmemberid=71\r\nusername=b ob\r\np
 const BODIES_HELD: u32 = 5;
 const LINES_HELD: u32 = 16;
 
-const HELD: &str = "ERROR|username \"b ob\" is held by member 71 of site 1, nothing was changed for member 72\n";
+const HELD: &str =
+    "ERROR|username \"b ob\" is held by member 71 of site 1, nothing was changed for member 72\n";
 
 #[test]
 fn a_capture_of_either_layout_goes_into_the_database_and_ends_with_counts() {
@@ -50,12 +52,22 @@ fn a_capture_of_either_layout_goes_into_the_database_and_ends_with_counts() {
             "{name}"
         );
         let conn = open(&data);
-        assert_eq!(rows(&conn, "SELECT memberid, username, reason FROM former_member"), ["71|b ob|deleted"], "{name}");
-        assert_eq!(rows(&conn, "SELECT source, address, action FROM journal"), ["replay||ADD", "replay||ADD", "replay||DELETE"]);
+        assert_eq!(
+            rows(&conn, "SELECT memberid, username, reason FROM former_member"),
+            ["71|b ob|deleted"],
+            "{name}"
+        );
+        assert_eq!(
+            rows(&conn, "SELECT source, address, action FROM journal"),
+            ["replay||ADD", "replay||ADD", "replay||DELETE"]
+        );
         // The service that starts on it verifies what was captured.
         drop(conn);
         let app = App::start_in(dir, &[]);
-        assert_eq!(app.post("action=ACTIVATE&siteid=1&memberid=71&username=bob"), "OK|member 71 \"bob\" activated on site 1");
+        assert_eq!(
+            app.post("action=ACTIVATE&siteid=1&memberid=71&username=bob"),
+            "OK|member 71 \"bob\" activated on site 1"
+        );
         assert!(app.opens(1, 71, "p+&=% é"), "{name}");
     }
 }
@@ -64,9 +76,13 @@ fn a_capture_of_either_layout_goes_into_the_database_and_ends_with_counts() {
 fn several_captures_are_one_story_in_their_order() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");
-    let many: String =
-        (1..=600).map(|id| format!("action=ADD&siteid=1&memberid={id}&username=m{id}&password=secret\n")).collect();
-    let (first, second) = (write(dir.path(), "many", many), write(dir.path(), "one", "action=DELETE\nsiteid=1\nmemberid=600\n"));
+    let many: String = (1..=600)
+        .map(|id| format!("action=ADD&siteid=1&memberid={id}&username=m{id}&password=secret\n"))
+        .collect();
+    let (first, second) = (
+        write(dir.path(), "many", many),
+        write(dir.path(), "one", "action=DELETE\nsiteid=1\nmemberid=600\n"),
+    );
     assert_eq!(run_on(&data, &["replay", &first, &second]).printed(), "601 OK, 0 NOTOK, 0 ERROR\n");
     assert_eq!(rows(&open(&data), "SELECT count(*) FROM member_auth"), ["599"]);
 }
@@ -82,7 +98,10 @@ fn the_capture_that_tmm_published_is_replayed() {
     let file = write(dir.path(), "captured", capture);
     assert_eq!(run_on(&data, &["replay", &file]).printed(), "1 OK, 0 NOTOK, 0 ERROR\n");
     let row = "SELECT siteid, memberid, username, email, trial, biller, joined, expires, expire_at FROM member_auth";
-    assert_eq!(rows(&open(&data), row), ["1|71|test564a|test@test1.com|0|NETBILLING:113349189748|1496792016|1499470416|"]);
+    assert_eq!(
+        rows(&open(&data), row),
+        ["1|71|test564a|test@test1.com|0|NETBILLING:113349189748|1496792016|1499470416|"]
+    );
 }
 
 #[test]
@@ -117,7 +136,10 @@ fn a_dry_run_shows_replies_and_changes_and_changes_nothing() {
          update  OK|member 72 \"ann\" became a full member of site 1\n\
          2 OK, 0 NOTOK, 0 ERROR; nothing was changed\n"
     );
-    let after = rows(&open(&data), "SELECT (SELECT count(*) FROM journal), memberid, reason FROM former_member");
+    let after = rows(
+        &open(&data),
+        "SELECT (SELECT count(*) FROM journal), memberid, reason FROM former_member",
+    );
     assert_eq!((before.len(), after), (1, vec!["2|72|deleted".to_owned()]));
 }
 
@@ -145,7 +167,10 @@ fn a_served_database_is_refused_with_a_hint_at_to_which_sends() {
             "{name}"
         );
         assert_eq!(rows(&open(&data), "SELECT memberid, username FROM former_member"), ["71|b ob"]);
-        assert_eq!(rows(&open(&data), "SELECT source, address FROM journal LIMIT 1"), ["nats|127.0.0.1"]);
+        assert_eq!(
+            rows(&open(&data), "SELECT source, address FROM journal LIMIT 1"),
+            ["nats|127.0.0.1"]
+        );
 
         let wrong = run_on(&data, &["replay", "--to", &url.replace("test-", "best-"), &file]);
         wrong.ended(1, "nats-userman: --to: not authorised; is the token in the URL right, and this address allowed?\n");
@@ -157,22 +182,46 @@ fn a_url_or_a_file_that_cannot_be_used_is_one_line_without_the_url() {
     let dir = tempfile::tempdir().unwrap();
     let file = write(dir.path(), "bodies", BODIES);
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let dead = run_on(dir.path(), &["replay", "--to", &format!("http://127.0.0.1:{port}/postback/{TOKEN}"), &file]);
-    assert!(dead.code == Some(1) && dead.err.starts_with("nats-userman: --to: ") && dead.err.lines().count() == 1, "{dead:?}");
+    let dead = run_on(
+        dir.path(),
+        &["replay", "--to", &format!("http://127.0.0.1:{port}/postback/{TOKEN}"), &file],
+    );
+    assert!(
+        dead.code == Some(1)
+            && dead.err.starts_with("nats-userman: --to: ")
+            && dead.err.lines().count() == 1,
+        "{dead:?}"
+    );
     assert!(!dead.err.contains(TOKEN));
     run_on(dir.path(), &["replay", "--to", "members.example.com", &file])
         .ended(2, "nats-userman: --to: expected http:// or https:// and the URL that NATS calls\n");
     let missing = dir.path().join("missing");
-    run_on(&dir.path().join("data"), &["replay", missing.to_str().unwrap()])
-        .ended(1, &format!("nats-userman: cannot read {}: No such file or directory (os error 2)\n", missing.display()));
+    run_on(&dir.path().join("data"), &["replay", missing.to_str().unwrap()]).ended(
+        1,
+        &format!(
+            "nats-userman: cannot read {}: No such file or directory (os error 2)\n",
+            missing.display()
+        ),
+    );
     let long = write(dir.path(), "long", [b'x'; 70_000]);
-    run_on(&dir.path().join("data"), &["replay", &long])
-        .ended(1, &format!("nats-userman: {long}:1: a postback of more than 65536 bytes; is this a capture?\n"));
+    run_on(&dir.path().join("data"), &["replay", &long]).ended(
+        1,
+        &format!(
+            "nats-userman: {long}:1: a postback of more than 65536 bytes; is this a capture?\n"
+        ),
+    );
 }
 
-/// A service's directory with all that a journal can hold: hashed, wrapped and sealed, left, expired, noted, refused, operator's.
+/// A service's directory with all that a journal can hold: hashed, wrapped and sealed, left,
+/// expired, noted, refused, operator's.
 pub fn told() -> tempfile::TempDir {
-    let app = App::start_with(&["--keep-cryptpass", "--time-zone", "Europe/Berlin", "--expire-grace-hours", "3"]);
+    let app = App::start_with(&[
+        "--keep-cryptpass",
+        "--time-zone",
+        "Europe/Berlin",
+        "--expire-grace-hours",
+        "3",
+    ]);
     for body in [
         "action=ADD&siteid=1&memberid=71&username=bob&password=secret&session=4b23&email=b@example.com&trial=1",
         "action=ADD&siteid=1&memberid=72&username=ann&cryptpass=41R19prsa7NLQ&joined=1496792016",
@@ -203,7 +252,8 @@ pub fn told() -> tempfile::TempDir {
 /// Everything in the tables that a replay promises.
 pub fn state(data: &Path) -> Vec<String> {
     let conn = open(data);
-    let tables = ["member_auth", "former_member", "journal"].map(|table| rows(&conn, &format!("SELECT * FROM {table}")));
+    let tables = ["member_auth", "former_member", "journal"]
+        .map(|table| rows(&conn, &format!("SELECT * FROM {table}")));
     tables.concat()
 }
 
@@ -229,8 +279,10 @@ fn a_journal_replayed_into_an_empty_database_gives_the_same_rows_column_for_colu
     for form in ["1|0|0", "0|1|0", "0|0|1"] {
         assert!(forms.iter().any(|found| found == form), "the story has no {form}: {forms:?}");
     }
-    run_on(&data, &["replay", "--journal", &file])
-        .ended(1, "nats-userman: replay --journal: the database is not empty; name a new --data-dir\n");
+    run_on(&data, &["replay", "--journal", &file]).ended(
+        1,
+        "nats-userman: replay --journal: the database is not empty; name a new --data-dir\n",
+    );
     assert_eq!(state(&data), state(&from));
 }
 
@@ -245,7 +297,11 @@ fn a_journal_is_taken_wholly_or_not_at_all() {
     let data = dir.path().join("without-key");
     let ran = run_on(&data, &["replay", "--journal", &file]);
     let hint = "put the seal.key of that database into the data directory first";
-    assert!(ran.code == Some(1) && ran.err.ends_with(&format!(" has a password under another key: {hint}\n")), "{ran:?}");
+    assert!(
+        ran.code == Some(1)
+            && ran.err.ends_with(&format!(" has a password under another key: {hint}\n")),
+        "{ran:?}"
+    );
     nothing(&data);
 
     let data = dir.path().join("data");
@@ -261,15 +317,21 @@ fn a_journal_is_taken_wholly_or_not_at_all() {
     let pruned = write(dir.path(), "pruned.json", text.split_once('\n').unwrap().1);
     let ran = run_on(&data, &["replay", "--journal", &pruned]);
     assert!(
-        ran.code == Some(1) && ran.err.ends_with("which is not the reply that it records; the journal may have been pruned\n"),
+        ran.code == Some(1)
+            && ran.err.ends_with(
+                "which is not the reply that it records; the journal may have been pruned\n"
+            ),
         "{ran:?}"
     );
     nothing(&data);
-    assert_eq!(run_on(&data, &["replay", "--journal", &file]).printed(), "12 OK, 0 NOTOK, 2 ERROR\n");
+    assert_eq!(
+        run_on(&data, &["replay", "--journal", &file]).printed(),
+        "12 OK, 0 NOTOK, 2 ERROR\n"
+    );
 }
 
-/// Regression: the lock lay in the data directory alone, so that a replay with another one sealed passwords of the served database under
-/// a key of its own.
+/// Regression: the lock lay in the data directory alone, so that a replay with another one sealed
+/// passwords of the served database under a key of its own.
 #[test]
 fn a_served_database_is_refused_under_another_data_dir_too() {
     let dir = tempfile::tempdir().unwrap();

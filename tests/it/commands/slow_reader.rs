@@ -1,4 +1,5 @@
-//! `journal | less` and its like: whoever looks at a list for hours must not keep the log from beginning anew.
+//! `journal | less` and its like: whoever looks at a list for hours must not keep the log from
+//! beginning anew.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -12,13 +13,19 @@ use crate::support::{program, rows};
 
 const MEMBERS: usize = 1_500;
 
-/// 1,500 postbacks of this action; the names make a page of any list longer than a pipe and all buffers before it.
+/// 1,500 postbacks of this action; the names make a page of any list longer than a pipe and all
+/// buffers before it.
 fn postbacks(action: &str) -> String {
     let name = "x".repeat(200);
-    (1..=MEMBERS).map(|id| format!("action={action}&siteid=1&memberid={id}&username={name}{id}&password=secret\n")).collect()
+    (1..=MEMBERS)
+        .map(|id| {
+            format!("action={action}&siteid=1&memberid={id}&username={name}{id}&password=secret\n")
+        })
+        .collect()
 }
 
-/// Lines of the list, with the log emptied by a checkpoint while the reader of the list stands still.
+/// Lines of the list, with the log emptied by a checkpoint while the reader of the list stands
+/// still.
 fn lines_with_a_checkpoint_between(data: &Path, args: &[&str]) -> usize {
     let mut command = program();
     command.args(args).arg("--data-dir").arg(data).stdout(Stdio::piped());
@@ -47,12 +54,21 @@ fn while_the_reader_of_a_list_stands_still_the_log_can_be_emptied() {
     let data = dir.path().join("data");
     run_on(&data, &["replay", &write(dir.path(), "adds", postbacks("ADD"))]).printed();
     assert_eq!(lines_with_a_checkpoint_between(&data, &["member", "list"]), MEMBERS + 1);
-    assert_eq!(lines_with_a_checkpoint_between(&data, &["member", "list", "--site", "1"]), MEMBERS + 1);
+    assert_eq!(
+        lines_with_a_checkpoint_between(&data, &["member", "list", "--site", "1"]),
+        MEMBERS + 1
+    );
     assert_eq!(lines_with_a_checkpoint_between(&data, &["journal"]), 2 * MEMBERS);
     run_on(&data, &["replay", &write(dir.path(), "deletes", postbacks("DELETE"))]).printed();
-    assert_eq!(lines_with_a_checkpoint_between(&data, &["member", "list", "--former"]), MEMBERS + 1);
+    assert_eq!(
+        lines_with_a_checkpoint_between(&data, &["member", "list", "--former"]),
+        MEMBERS + 1
+    );
     assert_eq!(lines_with_a_checkpoint_between(&data, &["journal", "--json"]), 2 * MEMBERS);
-    assert_eq!(lines_with_a_checkpoint_between(&data, &["journal", "--json", "--action", "DELETE"]), MEMBERS);
+    assert_eq!(
+        lines_with_a_checkpoint_between(&data, &["journal", "--json", "--action", "DELETE"]),
+        MEMBERS
+    );
 }
 
 /// The end of a page is no place where a row may be lost, or come twice.
@@ -60,20 +76,31 @@ fn while_the_reader_of_a_list_stands_still_the_log_can_be_emptied() {
 fn a_list_of_several_pages_has_every_row_once_and_in_order() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");
-    // One more than two pages on the first site; the second begins on the page on which the first ends.
-    let add = |site: usize, id: usize| format!("action=ADD&siteid={site}&memberid={id}&username=m{id}&password=secret\n");
-    let capture: String = (1..=2_001).map(|id| add(1, id)).chain((1..=3).map(|id| add(7, id))).collect();
+    // One more than two pages on the first site; the second begins on the page on which the first
+    // ends.
+    let add = |site: usize, id: usize| {
+        format!("action=ADD&siteid={site}&memberid={id}&username=m{id}&password=secret\n")
+    };
+    let capture: String =
+        (1..=2_001).map(|id| add(1, id)).chain((1..=3).map(|id| add(7, id))).collect();
     run_on(&data, &["replay", &write(dir.path(), "adds", capture)]).printed();
     let list = |args: &[&str]| -> Vec<String> {
         let printed = run_on(&data, args).printed();
-        printed.lines().skip(1).map(|line| line.split('\t').take(2).collect::<Vec<_>>().join("/")).collect()
+        printed
+            .lines()
+            .skip(1)
+            .map(|line| line.split('\t').take(2).collect::<Vec<_>>().join("/"))
+            .collect()
     };
-    let (one, seven) = ((1..=2_001).map(|id| format!("1/{id}")), (1..=3).map(|id| format!("7/{id}")));
+    let (one, seven) =
+        ((1..=2_001).map(|id| format!("1/{id}")), (1..=3).map(|id| format!("7/{id}")));
     assert_eq!(list(&["member", "list"]), one.clone().chain(seven.clone()).collect::<Vec<_>>());
     assert_eq!(list(&["member", "list", "--site", "1"]), one.collect::<Vec<_>>());
     assert_eq!(list(&["member", "list", "--site", "7"]), seven.collect::<Vec<_>>());
     assert_eq!(list(&["member", "list", "--site", "6"]), [""; 0]);
     let journal = run_on(&data, &["journal", "--json"]).printed();
-    let id = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()["id"].as_u64().unwrap();
+    let id = |line: &str| {
+        serde_json::from_str::<serde_json::Value>(line).unwrap()["id"].as_u64().unwrap()
+    };
     assert_eq!(journal.lines().map(id).collect::<Vec<_>>(), (1..=2_004).collect::<Vec<_>>());
 }

@@ -29,7 +29,8 @@ const COMMANDS: [&[&str]; 10] = [
     &["block", "lift", "--all"],
 ];
 
-/// A data directory in which a service was, and that it left with all in the database file, of which there are several pages.
+/// A data directory in which a service was, and that it left with all in the database file, of
+/// which there are several pages.
 fn used() -> (tempfile::TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");
@@ -73,7 +74,8 @@ fn only_a_page() -> Vec<u8> {
     bytes
 }
 
-/// As `serve` said that it was empty, `check-config` that nothing was wrong, and `member list` that it was of version 0.
+/// As `serve` said that it was empty, `check-config` that nothing was wrong, and `member list` that
+/// it was of version 0.
 #[test]
 fn every_command_says_the_same_of_a_database_that_cannot_be_used() {
     let (dir, data) = used();
@@ -90,7 +92,8 @@ fn every_command_says_the_same_of_a_database_that_cannot_be_used() {
     );
     let malformed = "Error code 11: database disk image is malformed";
     let no_database = "file is not a database: Error code 26: file is not a database";
-    let empty = format!("the database {at} is empty: restore a backup, or remove the file to begin anew");
+    let empty =
+        format!("the database {at} is empty: restore a backup, or remove the file to begin anew");
     let lost_log = format!(
         "the database {at} is empty: what it held was in {at}-wal, which is gone; put that file back, or restore a backup"
     );
@@ -103,7 +106,8 @@ fn every_command_says_the_same_of_a_database_that_cannot_be_used() {
             Box::new(|| {
                 put(&data, b"");
                 fs::write(data.join("userman.db-wal"), vec![1; 8192]).unwrap();
-                fs::set_permissions(data.join("userman.db-wal"), Permissions::from_mode(0o640)).unwrap();
+                fs::set_permissions(data.join("userman.db-wal"), Permissions::from_mode(0o640))
+                    .unwrap();
             }),
             format!("{damaged}the file is empty and its log is not: {malformed}"),
         ),
@@ -122,7 +126,11 @@ fn every_command_says_the_same_of_a_database_that_cannot_be_used() {
             Box::new(|| put(&data, &[&[0xaa; 100][..], &good[100..]].concat())),
             format!("{damaged}{no_database}"),
         ),
-        ("a text", Box::new(|| put(&data, &b"not a database\n".repeat(1000))), format!("{damaged}{no_database}")),
+        (
+            "a text",
+            Box::new(|| put(&data, &b"not a database\n".repeat(1000))),
+            format!("{damaged}{no_database}"),
+        ),
         (
             "another program's",
             Box::new(|| alter("PRAGMA application_id = 7")),
@@ -143,7 +151,10 @@ fn every_command_says_the_same_of_a_database_that_cannot_be_used() {
         let line = format!("nats-userman: {said}\n");
         for args in COMMANDS.iter().chain([&&["check-config"][..]]) {
             let capture = dir.path().join("capture");
-            let args: Vec<_> = args.iter().map(|arg| if *arg == "CAPTURE" { capture.to_str().unwrap() } else { arg }).collect();
+            let args: Vec<_> = args
+                .iter()
+                .map(|arg| if *arg == "CAPTURE" { capture.to_str().unwrap() } else { arg })
+                .collect();
             let ran = run_on(&data, &args);
             assert_eq!((ran.code, ran.err), (Some(1), line.clone()), "{what}: {args:?}");
             assert!(files(&data) == before, "{what}: {args:?}: a file was changed or made");
@@ -182,7 +193,10 @@ fn a_database_of_an_earlier_release_is_left_to_serve() {
     fs::remove_file(data.join("userman.db")).unwrap();
     let conn = Connection::open(data.join("userman.db")).unwrap();
     conn.execute_batch(include_str!("../../schemas/version_1.sql")).unwrap();
-    conn.execute_batch("PRAGMA application_id = 1314222957; PRAGMA user_version = 1; PRAGMA journal_mode = WAL").unwrap();
+    conn.execute_batch(
+        "PRAGMA application_id = 1314222957; PRAGMA user_version = 1; PRAGMA journal_mode = WAL",
+    )
+    .unwrap();
     drop(conn);
     lose_log(&data);
     fs::set_permissions(data.join("userman.db"), Permissions::from_mode(0o640)).unwrap();
@@ -205,7 +219,9 @@ fn a_database_of_an_earlier_release_is_left_to_serve() {
 fn leaves(database: &Path, name: &str) -> Vec<usize> {
     let conn = Connection::open(database).unwrap();
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).unwrap();
-    let sql = format!("SELECT pageno FROM dbstat WHERE name = '{name}' AND pagetype = 'leaf' ORDER BY path");
+    let sql = format!(
+        "SELECT pageno FROM dbstat WHERE name = '{name}' AND pagetype = 'leaf' ORDER BY path"
+    );
     let pages: Vec<usize> = rows(&conn, &sql).iter().map(|page| page.parse().unwrap()).collect();
     assert!(pages.len() > 5, "{name}: {pages:?}");
     pages[2..5].to_vec()
@@ -215,7 +231,9 @@ fn leaves(database: &Path, name: &str) -> Vec<usize> {
 fn check_config_finds_broken_pages_wherever_they_are_and_serve_does_not_look_for_them() {
     let app = App::start();
     for id in 1..=600 {
-        app.post(&format!("action=ADD&siteid=1&memberid={id}&username=member-of-a-long-name-{id}&password=secret"));
+        app.post(&format!(
+            "action=ADD&siteid=1&memberid={id}&username=member-of-a-long-name-{id}&password=secret"
+        ));
     }
     let data = app.config.data_dir.path().to_owned();
     let dir = app.stop();
@@ -228,7 +246,8 @@ fn check_config_finds_broken_pages_wherever_they_are_and_serve_does_not_look_for
         let sql = "SELECT name FROM sqlite_schema WHERE type = 'index' AND tbl_name = 'member_auth' AND sql IS NOT NULL LIMIT 1";
         rows(&conn, sql)[0].clone()
     };
-    let broken = [leaves(&database, "member_auth"), leaves(&database, &index), leaves(&database, "journal")];
+    let broken =
+        [leaves(&database, "member_auth"), leaves(&database, &index), leaves(&database, "journal")];
     whole(&data);
     let good = fs::read(&database).unwrap();
     assert!(run_on(&data, &["check-config"]).printed().ends_with("nothing is wrong with it\n"));
@@ -241,8 +260,17 @@ fn check_config_finds_broken_pages_wherever_they_are_and_serve_does_not_look_for
         put(&data, &bytes);
         let before = files(&data);
         let ran = run_on(&data, &["check-config"]);
-        let said = format!("nats-userman: the database {} is damaged; restore a backup: broken places: ", database.display());
-        let count = ran.err.strip_prefix(&said).unwrap_or_else(|| panic!("{ran:?}")).split(',').next().unwrap();
+        let said = format!(
+            "nats-userman: the database {} is damaged; restore a backup: broken places: ",
+            database.display()
+        );
+        let count = ran
+            .err
+            .strip_prefix(&said)
+            .unwrap_or_else(|| panic!("{ran:?}"))
+            .split(',')
+            .next()
+            .unwrap();
         assert!(count.parse::<usize>().unwrap() >= 3, "{ran:?}");
         assert!(ran.err.contains(", the first: Tree ") && ran.err.contains(" page "), "{ran:?}");
         assert_eq!((ran.code, ran.err.lines().count()), (Some(1), 1), "{ran:?}");
@@ -260,8 +288,20 @@ fn check_config_reads_a_database_that_is_being_served_and_changes_nothing() {
     let program = Program::serve(&data, &[]);
     program.post("action=ADD&siteid=1&memberid=71&username=bob&password=secret").unwrap();
     let mut check = crate::support::program();
-    check.args(["check-config", "--data-dir"]).arg(&data).env("USERMAN_POSTBACK_TOKEN", crate::support::TOKEN);
+    check
+        .args(["check-config", "--data-dir"])
+        .arg(&data)
+        .env("USERMAN_POSTBACK_TOKEN", crate::support::TOKEN);
     assert!(super::end(check).printed().ends_with("nothing is wrong with it\n"));
-    assert_eq!(program.post("action=CHECK&siteid=1&username=bob").unwrap().body, "OK|username \"bob\" is taken on site 1");
-    assert_eq!(rows(&Connection::open(data.join("userman.db")).unwrap(), "SELECT memberid FROM member_auth"), ["71"]);
+    assert_eq!(
+        program.post("action=CHECK&siteid=1&username=bob").unwrap().body,
+        "OK|username \"bob\" is taken on site 1"
+    );
+    assert_eq!(
+        rows(
+            &Connection::open(data.join("userman.db")).unwrap(),
+            "SELECT memberid FROM member_auth"
+        ),
+        ["71"]
+    );
 }

@@ -1,4 +1,5 @@
-//! The end of the service: what was accepted is answered, what comes later is not taken, and readers find their database.
+//! The end of the service: what was accepted is answered, what comes later is not taken, and
+//! readers find their database.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -31,8 +32,9 @@ fn begin(program: &Program, body: &str) -> TcpStream {
     let mut stream = TcpStream::connect(program.address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let length = body.len();
-    let head =
-        format!("POST /postback/{TOKEN} HTTP/1.1\r\nHost: test\r\nExpect: 100-continue\r\nContent-Length: {length}\r\n\r\n");
+    let head = format!(
+        "POST /postback/{TOKEN} HTTP/1.1\r\nHost: test\r\nExpect: 100-continue\r\nContent-Length: {length}\r\n\r\n"
+    );
     stream.write_all(head.as_bytes()).unwrap();
     let mut go_on = [0; 25];
     stream.read_exact(&mut go_on).unwrap();
@@ -57,10 +59,14 @@ fn a_postback_that_was_begun_is_answered_and_a_new_one_is_not_taken() {
     for again in [Signal::TERM, Signal::INT, Signal::QUIT, Signal::HUP, Signal::USR1] {
         signal(&program, again);
     }
-    // On a connection that is open, calls are taken until the service has begun to stop, and then get their 503.
+    // On a connection that is open, calls are taken until the service has begun to stop, and then
+    // get their 503.
     let mut last = None;
     eventually("a new postback is not taken", || {
-        let request = format!("POST /postback/{TOKEN} HTTP/1.1\r\nHost: test\r\nContent-Length: {}\r\n\r\n{check}", check.len());
+        let request = format!(
+            "POST /postback/{TOKEN} HTTP/1.1\r\nHost: test\r\nContent-Length: {}\r\n\r\n{check}",
+            check.len()
+        );
         idle.write_all(request.as_bytes()).unwrap();
         let response = read_response(&mut idle).unwrap();
         let refused = response.status == 503;
@@ -69,13 +75,23 @@ fn a_postback_that_was_begun_is_answered_and_a_new_one_is_not_taken() {
     });
     let refused = last.unwrap();
     assert_eq!(refused.body, "ERROR|temporarily unavailable, nothing was changed");
-    assert_eq!((refused.header("retry-after"), refused.header("connection")), (Some("5"), Some("close")));
+    assert_eq!(
+        (refused.header("retry-after"), refused.header("connection")),
+        (Some("5"), Some("close"))
+    );
 
     begun.write_all(add.as_bytes()).unwrap();
     let response = read_response(&mut begun).unwrap();
-    assert_eq!((response.status, response.body.as_str()), (200, "OK|member 71 \"bob\" added to site 1"));
+    assert_eq!(
+        (response.status, response.body.as_str()),
+        (200, "OK|member 71 \"bob\" added to site 1")
+    );
     assert_eq!(program.child.wait().unwrap().code(), Some(0), "{}", program.stderr());
-    let conn = Connection::open_with_flags(dir.path().join("userman.db"), OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    let conn = Connection::open_with_flags(
+        dir.path().join("userman.db"),
+        OpenFlags::SQLITE_OPEN_READ_ONLY,
+    )
+    .unwrap();
     assert_eq!(rows(&conn, "SELECT memberid, username FROM member_auth"), ["71|bob"]);
 }
 
@@ -89,8 +105,15 @@ fn a_read_only_reader_keeps_working_while_the_service_is_down() {
         for file in ["userman.db-wal", "userman.db-shm"] {
             assert!(dir.path().join(file).exists(), "{file}");
         }
-        let conn = Connection::open_with_flags(dir.path().join("userman.db"), OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
-        assert_eq!(rows(&conn, "SELECT username FROM member_auth WHERE username = 'BOB' AND siteid = 1"), ["bob"]);
+        let conn = Connection::open_with_flags(
+            dir.path().join("userman.db"),
+            OpenFlags::SQLITE_OPEN_READ_ONLY,
+        )
+        .unwrap();
+        assert_eq!(
+            rows(&conn, "SELECT username FROM member_auth WHERE username = 'BOB' AND siteid = 1"),
+            ["bob"]
+        );
     };
     look();
     // Commands, too, leave them where they are.
@@ -106,15 +129,23 @@ fn logins_that_wait_are_answered_before_the_end() {
     const LOGINS: usize = 30;
     let dir = tempfile::TempDir::new().unwrap();
     let mut program = Program::serve(&dir.path().join("data"), &[]);
-    let mut streams: Vec<TcpStream> = (0..LOGINS).map(|_| TcpStream::connect(program.address).unwrap()).collect();
+    let mut streams: Vec<TcpStream> =
+        (0..LOGINS).map(|_| TcpStream::connect(program.address).unwrap()).collect();
     for (number, stream) in streams.iter_mut().enumerate() {
         let basic = STANDARD.encode(format!("name {number}:x"));
-        write!(stream, "GET /auth?site=1 HTTP/1.1\r\nHost: test\r\nAuthorization: Basic {basic}\r\n\r\n").unwrap();
+        write!(
+            stream,
+            "GET /auth?site=1 HTTP/1.1\r\nHost: test\r\nAuthorization: Basic {basic}\r\n\r\n"
+        )
+        .unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
     }
     // One answer: the others are in the pool, or on their way there.
     assert_eq!(read_response(&mut streams[0]).unwrap().status, 401);
     assert!(program.terminate().success());
-    let answers: Vec<_> = streams[1..].iter_mut().map(|stream| read_response(stream).map(|answer| answer.status)).collect();
+    let answers: Vec<_> = streams[1..]
+        .iter_mut()
+        .map(|stream| read_response(stream).map(|answer| answer.status))
+        .collect();
     assert!(answers.iter().all(|answer| matches!(answer, Ok(401 | 503))), "{answers:?}");
 }

@@ -31,9 +31,15 @@ fn every_command_has_a_help() {
         let args: Vec<&str> = command.split_ascii_whitespace().chain(["--help"]).collect();
         let help = run(&args).printed();
         assert!(help.contains("Usage: nats-userman"), "{command}: {help}");
-        assert!(help.contains("--data-dir <DIR>") && help.contains("USERMAN_DATA_DIR="), "{command}: {help}");
+        assert!(
+            help.contains("--data-dir <DIR>") && help.contains("USERMAN_DATA_DIR="),
+            "{command}: {help}"
+        );
     }
-    assert_eq!(run(&["--version"]).printed(), format!("nats-userman {}\n", env!("CARGO_PKG_VERSION")));
+    assert_eq!(
+        run(&["--version"]).printed(),
+        format!("nats-userman {}\n", env!("CARGO_PKG_VERSION"))
+    );
 }
 
 #[test]
@@ -58,8 +64,10 @@ fn wrong_usage_ends_with_code_2() {
         assert!(!ran.err.is_empty(), "{args:?}");
     }
     let dir = tempfile::tempdir().unwrap();
-    run_on(dir.path(), &["member", "show", "1", "7x"])
-        .ended(2, "nats-userman: MEMBERID: expected a number from 1 to 9223372036854775807, found \"7x\"\n");
+    run_on(dir.path(), &["member", "show", "1", "7x"]).ended(
+        2,
+        "nats-userman: MEMBERID: expected a number from 1 to 9223372036854775807, found \"7x\"\n",
+    );
     run_on(dir.path(), &["journal", "--action", "bogus"]).ended(
         2,
         "nats-userman: --action: expected ADD, MANUALADD, TRIALTOFULL, CHANGE, DELETE, EXPIRE, CHECK or ACTIVATE, found \"bogus\"\n",
@@ -76,34 +84,90 @@ const WRONG: [(&str, &str, &str); 25] = [
     ("--listen", "nonsense", "expected ADDRESS:PORT, as in 127.0.0.1:8080, found \"nonsense\""),
     ("--database", "mysql:x", "expected sqlite:PATH, found \"mysql\""),
     ("--time-zone", "Mars", "expected a name as in Europe/Berlin or UTC, found \"Mars\""),
-    ("--expire-grace-hours", "8785", "expected a whole number of hours from 0 to 8784, found \"8785\""),
+    (
+        "--expire-grace-hours",
+        "8785",
+        "expected a whole number of hours from 0 to 8784, found \"8785\"",
+    ),
     ("--password-hash", "md5", "expected argon2id or bcrypt, found \"md5\""),
     ("--journal-days", "0", "expected a whole number of days from 1 to 36500, found \"0\""),
-    ("--public-url", "ftp://x", "expected http:// or https://, a host, and no query, found \"ftp://x\""),
-    ("--log", "loud", "expected error, warn, info, debug, trace or off, or module=level, found \"loud\""),
+    (
+        "--public-url",
+        "ftp://x",
+        "expected http:// or https://, a host, and no query, found \"ftp://x\"",
+    ),
+    (
+        "--log",
+        "loud",
+        "expected error, warn, info, debug, trace or off, or module=level, found \"loud\"",
+    ),
     ("--log-format", "xml", "expected text or json, found \"xml\""),
-    ("--allow-ip", "10.0.0.0/33", "expected an address or a network, as in 192.0.2.0/24 or 2001:db8::/32, found \"10.0.0.0/33\""),
-    ("--allow-ip-file", "/nowhere", "cannot read the networks in /nowhere: No such file or directory (os error 2)"),
+    (
+        "--allow-ip",
+        "10.0.0.0/33",
+        "expected an address or a network, as in 192.0.2.0/24 or 2001:db8::/32, found \"10.0.0.0/33\"",
+    ),
+    (
+        "--allow-ip-file",
+        "/nowhere",
+        "cannot read the networks in /nowhere: No such file or directory (os error 2)",
+    ),
     (
         "--trusted-proxy",
         "example.com",
         "expected an address or a network, as in 192.0.2.0/24 or 2001:db8::/32, found \"example.com\"",
     ),
-    ("--trusted-proxy-file", "/nowhere", "cannot read the networks in /nowhere: No such file or directory (os error 2)"),
-    ("--postback-token", "short", "expected 32 to 256 characters of A-Z, a-z, 0-9, _ and -, found 5 bytes"),
+    (
+        "--trusted-proxy-file",
+        "/nowhere",
+        "cannot read the networks in /nowhere: No such file or directory (os error 2)",
+    ),
+    (
+        "--postback-token",
+        "short",
+        "expected 32 to 256 characters of A-Z, a-z, 0-9, _ and -, found 5 bytes",
+    ),
     ("--login-hours", "0", "expected a whole number of hours from 1 to 8784, found \"0\""),
-    ("--login-idle-minutes", "4", "expected 0 for off, or a whole number of minutes from 5 to 527040, found \"4\""),
-    ("--cookie-domain", "localhost:80", "expected a host name without a port, as in example.com, found \"localhost:80\""),
-    ("--login-limit-pair", "1001", "expected a whole number from 0 to 1000, 0 for off, found \"1001\""),
-    ("--login-window-minutes", "1441", "expected a whole number of minutes from 1 to 1440, found \"1441\""),
-    ("--login-block-minutes", "x", "expected a whole number of minutes from 1 to 1440, found \"x\""),
-    ("--login-template", "/nowhere", "cannot read /nowhere: No such file or directory (os error 2)"),
+    (
+        "--login-idle-minutes",
+        "4",
+        "expected 0 for off, or a whole number of minutes from 5 to 527040, found \"4\"",
+    ),
+    (
+        "--cookie-domain",
+        "localhost:80",
+        "expected a host name without a port, as in example.com, found \"localhost:80\"",
+    ),
+    (
+        "--login-limit-pair",
+        "1001",
+        "expected a whole number from 0 to 1000, 0 for off, found \"1001\"",
+    ),
+    (
+        "--login-window-minutes",
+        "1441",
+        "expected a whole number of minutes from 1 to 1440, found \"1441\"",
+    ),
+    (
+        "--login-block-minutes",
+        "x",
+        "expected a whole number of minutes from 1 to 1440, found \"x\"",
+    ),
+    (
+        "--login-template",
+        "/nowhere",
+        "cannot read /nowhere: No such file or directory (os error 2)",
+    ),
     (
         "--api-key",
         "shop:short",
         "expected USERNAME:KEY with a KEY of at least 16 characters and no comma, then site=SITEID and ip=CIDR as often as wanted, with blanks between, found 10 bytes",
     ),
-    ("--api-key-file", "/nowhere", "cannot read the API keys in /nowhere: No such file or directory (os error 2)"),
+    (
+        "--api-key-file",
+        "/nowhere",
+        "cannot read the API keys in /nowhere: No such file or directory (os error 2)",
+    ),
     ("--nats-seconds", "11", "expected a whole number of seconds from 1 to 10, found \"11\""),
     ("--stand-in-minutes", "0", "expected a whole number of minutes from 1 to 1440, found \"0\""),
 ];
@@ -116,9 +180,14 @@ fn what_is_said_of_nats_is_said_whole() {
     fs::write(&key_file, "0123 4567\n").unwrap();
     fs::write(&no_pem, "none").unwrap();
     let (key_file, no_pem) = (key_file.to_str().unwrap(), no_pem.to_str().unwrap());
-    let (url, username, key) =
-        (["--nats-url", "https://nats.example.com"], ["--nats-api-username", "tmm1"], ["--nats-api-key", "0123"]);
-    let beside = |flag: &str| format!("nats-userman: {flag}: expected it beside --nats-url, found nothing\n");
+    let (url, username, key) = (
+        ["--nats-url", "https://nats.example.com"],
+        ["--nats-api-username", "tmm1"],
+        ["--nats-api-key", "0123"],
+    );
+    let beside = |flag: &str| {
+        format!("nats-userman: {flag}: expected it beside --nats-url, found nothing\n")
+    };
     let credential = "expected 1 to 256 printable ASCII characters without blanks";
     let no_url =
         "nats-userman: --nats-url: expected it beside --nats-api-username, --nats-api-key and --nats-ca, found nothing\n"
@@ -173,11 +242,15 @@ fn each_bad_setting_is_one_clear_line_and_all_are_told_at_once() {
     let mut all = Vec::new();
     for (flag, value, problem) in WRONG {
         for command in ["serve", "check-config"] {
-            run_on(&data, &[command, flag, value]).ended(2, &format!("nats-userman: {flag}: {problem}\n"));
+            run_on(&data, &[command, flag, value])
+                .ended(2, &format!("nats-userman: {flag}: {problem}\n"));
         }
         all.extend([flag, value]);
     }
-    let lines: String = WRONG.iter().map(|(flag, _, problem)| format!("nats-userman: {flag}: {problem}\n")).collect();
+    let lines: String = WRONG
+        .iter()
+        .map(|(flag, _, problem)| format!("nats-userman: {flag}: {problem}\n"))
+        .collect();
     run_on(&data, &[&["serve"], &all[..]].concat()).ended(2, &lines);
     assert!(!data.exists(), "nothing was made");
 }
@@ -185,7 +258,8 @@ fn each_bad_setting_is_one_clear_line_and_all_are_told_at_once() {
 #[test]
 fn every_setting_has_a_variable_and_a_flag_beats_it() {
     for (flag, value, problem) in WRONG {
-        let variable = format!("USERMAN{}", flag.replace("--", "_").replace('-', "_").to_ascii_uppercase());
+        let variable =
+            format!("USERMAN{}", flag.replace("--", "_").replace('-', "_").to_ascii_uppercase());
         let mut command = program();
         command.arg("check-config").env(&variable, value);
         end(command).ended(2, &format!("nats-userman: {flag}: {problem}\n"));
@@ -263,7 +337,11 @@ fn a_flag_without_a_value_is_a_bad_setting() {
     let mut command = program();
     command.current_dir(dir.path()).arg("check-config").env("USERMAN_ALLOW_IP", ",");
     end(command).ended(2, &format!("nats-userman: --allow-ip: {network}, found \",\"\n"));
-    let list = run_on(&dir.path().join("data"), &["check-config", "--allow-ip", "192.0.2.1,,", "--allow-ip", ""]).printed();
+    let list = run_on(
+        &dir.path().join("data"),
+        &["check-config", "--allow-ip", "192.0.2.1,,", "--allow-ip", ""],
+    )
+    .printed();
     assert!(list.contains("allowed networks  192.0.2.1/32\n"), "{list}");
 }
 
@@ -276,7 +354,9 @@ fn a_database_that_is_no_path_is_a_bad_setting() {
         ("sqlite:file:members.db", "sqlite:file:members.db"),
         ("sqlite:members.db?mode=ro&key=secret", "sqlite:members.db?"),
     ] {
-        let said = format!("nats-userman: --database: expected sqlite:PATH, the path of a file, found \"{found}\"\n");
+        let said = format!(
+            "nats-userman: --database: expected sqlite:PATH, the path of a file, found \"{found}\"\n"
+        );
         run_on(&dir.path().join("data"), &["check-config", "--database", database]).ended(2, &said);
     }
 }
@@ -351,9 +431,15 @@ fn check_config_says_what_would_be_used_and_hides_secrets() {
 #[test]
 fn a_switch_takes_the_words_that_people_write_into_variables() {
     let dir = tempfile::tempdir().unwrap();
-    for (word, kept) in [("1", "yes"), ("true", "yes"), ("yes", "yes"), ("0", "no"), ("false", "no"), ("no", "no")] {
+    for (word, kept) in
+        [("1", "yes"), ("true", "yes"), ("yes", "yes"), ("0", "no"), ("false", "no"), ("no", "no")]
+    {
         let mut command = program();
-        command.arg("check-config").arg("--data-dir").arg(dir.path().join("data")).env("USERMAN_KEEP_CRYPTPASS", word);
+        command
+            .arg("check-config")
+            .arg("--data-dir")
+            .arg(dir.path().join("data"))
+            .env("USERMAN_KEEP_CRYPTPASS", word);
         assert!(end(command).printed().contains(&format!("keep cryptpass    {kept}\n")), "{word}");
     }
     let mut command = program();
@@ -378,28 +464,45 @@ fn check_config_says_what_is_wrong_with_paths_and_makes_none() {
     let elsewhere = |path: String| vec!["--database".to_owned(), format!("sqlite:{path}")];
     for (data, flags, problem) in [
         ("file", vec![], format!("the data directory {file} is no directory")),
-        ("file/a/b", vec![], format!("the data directory {file}/a/b cannot be made: {file} is no directory")),
+        (
+            "file/a/b",
+            vec![],
+            format!("the data directory {file}/a/b cannot be made: {file} is no directory"),
+        ),
         ("link", vec![], format!("the data directory {link} is a link that leads nowhere")),
         (
             "data",
             elsewhere(format!("{missing}/x.db")),
             format!("the database {missing}/x.db cannot be there: {missing} is not there: {gone}"),
         ),
-        ("data", elsewhere(format!("{file}/x.db")), format!("the database {file}/x.db cannot be there: {file} is no directory")),
+        (
+            "data",
+            elsewhere(format!("{file}/x.db")),
+            format!("the database {file}/x.db cannot be there: {file} is no directory"),
+        ),
     ] {
         let mut args = vec!["check-config"];
         args.extend(flags.iter().map(String::as_str));
         run_on(&at.join(data), &args).ended(1, &format!("nats-userman: {problem}\n"));
     }
-    // What is missing above a data directory is made with it, and a database may lie in it or beside.
+    // What is missing above a data directory is made with it, and a database may lie in it or
+    // beside.
     for database in [at.join("a/b/x.db"), at.join("x.db")] {
         let database = format!("sqlite:{}", database.display());
         assert!(
-            run_on(&at.join("a/b"), &["check-config", "--database", &database]).printed().ends_with("nothing is wrong with it\n")
+            run_on(&at.join("a/b"), &["check-config", "--database", &database])
+                .printed()
+                .ends_with("nothing is wrong with it\n")
         );
     }
     let mut here = program();
-    here.current_dir(&at).args(["check-config", "--data-dir", "a", "--database", "sqlite:./a/x.db"]);
+    here.current_dir(&at).args([
+        "check-config",
+        "--data-dir",
+        "a",
+        "--database",
+        "sqlite:./a/x.db",
+    ]);
     assert!(end(here).printed().ends_with("nothing is wrong with it\n"));
     assert_eq!(fs::read_dir(&at).unwrap().count(), 2, "nothing was made");
 }
@@ -412,7 +515,13 @@ fn files_that_are_open_to_others_are_told_and_a_start_tightens_the_secrets() {
     // Killed, so that the WAL has something: SQLite gives an empty one the mode of the database.
     Program::serve(&data, &[]).kill();
     write(&data, "postback-token", 0o640, &format!("{TOKEN}\n"));
-    let modes = [("", 0o777), ("seal.key", 0o644), ("userman.db", 0o646), ("userman.db-wal", 0o660), ("userman.db-shm", 0o604)];
+    let modes = [
+        ("", 0o777),
+        ("seal.key", 0o644),
+        ("userman.db", 0o646),
+        ("userman.db-wal", 0o660),
+        ("userman.db-shm", 0o604),
+    ];
     for (name, mode) in modes {
         fs::set_permissions(data.join(name), Permissions::from_mode(mode)).unwrap();
     }
@@ -423,7 +532,9 @@ fn files_that_are_open_to_others_are_told_and_a_start_tightens_the_secrets() {
         format!("{at}/postback-token: expected mode 0600, found 0640"),
     ];
     let rest = [
-        format!("{at}: expected mode 0750, found 0777: it is open to others; close it with `chmod o= {at}`"),
+        format!(
+            "{at}: expected mode 0750, found 0777: it is open to others; close it with `chmod o= {at}`"
+        ),
         format!(
             "{at}/userman.db: expected mode 0640, found 0646: it is open to others; close it with `chmod o= {at}/userman.db`"
         ),
@@ -435,13 +546,17 @@ fn files_that_are_open_to_others_are_told_and_a_start_tightens_the_secrets() {
         let secrets = secrets.iter().map(|line| format!("{front}{line}{secret}\n"));
         secrets.chain(rest.iter().map(|line| format!("{front}{line}\n"))).collect::<String>()
     };
-    run_on(&data, &["check-config"]).ended(1, &lines("; `serve` will tighten it", "nats-userman: "));
+    run_on(&data, &["check-config"])
+        .ended(1, &lines("; `serve` will tighten it", "nats-userman: "));
     assert_eq!(modes.map(|(name, _)| (name, mode(name))), modes, "it changes nothing");
 
     let mut program = Program::serve(&data, &[]);
     program.terminate();
-    let warned: String =
-        program.stderr().lines().filter_map(|line| Some(format!("WARN{}\n", line.split_once(" WARN ")?.1))).collect();
+    let warned: String = program
+        .stderr()
+        .lines()
+        .filter_map(|line| Some(format!("WARN{}\n", line.split_once(" WARN ")?.1)))
+        .collect();
     assert_eq!(warned, lines("; tightened, but it may have been read before", "WARN "));
     assert_eq!(["seal.key", "postback-token"].map(mode), [0o600; 2]);
     assert_eq!(["", "userman.db"].map(mode), [0o777, 0o646], "the operator's to decide");
@@ -457,7 +572,9 @@ fn files_of_secrets_that_settings_name_are_told_when_they_are_open_to_others() {
     let args = ["check-config", "--api-key-file", &at];
     assert!(run_on(&data, &args).printed().contains("API keys          of shop site=1\n"));
     fs::set_permissions(&keys, Permissions::from_mode(0o644)).unwrap();
-    let said = format!("{at}: expected mode 0640, found 0644: it is open to others; close it with `chmod o= {at}`");
+    let said = format!(
+        "{at}: expected mode 0640, found 0644: it is open to others; close it with `chmod o= {at}`"
+    );
     run_on(&data, &args).ended(1, &format!("nats-userman: {said}\n"));
     let mut program = Program::serve(&data, &["--api-key-file", &at]);
     program.terminate();
@@ -474,7 +591,10 @@ fn a_key_that_its_owner_may_only_read_stays_so() {
     for (before, after) in [(0o400, 0o400), (0o444, 0o400)] {
         fs::set_permissions(dir.path().join("seal.key"), Permissions::from_mode(before)).unwrap();
         Program::serve(dir.path(), &[]).terminate();
-        assert_eq!(fs::metadata(dir.path().join("seal.key")).unwrap().permissions().mode() & 0o7777, after);
+        assert_eq!(
+            fs::metadata(dir.path().join("seal.key")).unwrap().permissions().mode() & 0o7777,
+            after
+        );
     }
 }
 
@@ -484,11 +604,18 @@ fn check_config_says_what_is_wrong_and_touches_nothing() {
     fs::set_permissions(dir.path(), Permissions::from_mode(0o750)).unwrap();
     write(dir.path(), "seal.key", 0o600, "no key");
     write(dir.path(), "postback-token", 0o600, &format!("{TOKEN}\nshort\n"));
-    write(dir.path(), "userman.db", 0o640, "no database, although it is long enough for the head of one");
+    write(
+        dir.path(),
+        "userman.db",
+        0o640,
+        "no database, although it is long enough for the head of one",
+    );
     let ran = run_on(dir.path(), &["check-config"]);
     let at = dir.path().display();
     let lines = [
-        format!("nats-userman: {at}/postback-token, line 2: expected 32 to 256 characters of A-Z, a-z, 0-9, _ and -\n"),
+        format!(
+            "nats-userman: {at}/postback-token, line 2: expected 32 to 256 characters of A-Z, a-z, 0-9, _ and -\n"
+        ),
         format!(
             "nats-userman: key file {at}/seal.key: expected 64 lower-case hex digits and a line break, found 6 bytes that are not\n"
         ),
@@ -518,11 +645,19 @@ fn tokens_may_come_from_a_file_that_a_setting_names() {
     let (data, file) = (dir.path().join("data"), dir.path().join("secret"));
     fs::write(&file, format!("{TOKEN}\n{OTHER}\n")).unwrap();
     let mut command = program();
-    command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(&data).env("USERMAN_POSTBACK_TOKEN_FILE", &file);
+    command
+        .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
+        .arg(&data)
+        .env("USERMAN_POSTBACK_TOKEN_FILE", &file);
     command.stdout(Stdio::null());
     let program = Program::spawn(command).unwrap();
-    for (token, status) in [(TOKEN, 200), (OTHER, 200), ("wrong-token-0123456789-abcdef-0123456789", 403)] {
-        assert_eq!(post_to(program.address, token, b"action=CHECK&siteid=1&username=bob").unwrap().status, status);
+    for (token, status) in
+        [(TOKEN, 200), (OTHER, 200), ("wrong-token-0123456789-abcdef-0123456789", 403)]
+    {
+        assert_eq!(
+            post_to(program.address, token, b"action=CHECK&siteid=1&username=bob").unwrap().status,
+            status
+        );
     }
     assert!(!data.join("postback-token").exists(), "given ones replace the file's");
     let missing = dir.path().join("missing");
@@ -544,8 +679,13 @@ const LOCAL: &str = "http://127.0.0.1:8080/postback/ is where the service listen
 fn token_shows_no_secret_off_a_terminal_and_keeps_the_last_one() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("postback-token");
-    run_on(dir.path(), &["token", "show"])
-        .ended(1, &format!("nats-userman: there is no token yet at {}: `nats-userman serve` makes it\n", file.display()));
+    run_on(dir.path(), &["token", "show"]).ended(
+        1,
+        &format!(
+            "nats-userman: there is no token yet at {}: `nats-userman serve` makes it\n",
+            file.display()
+        ),
+    );
     fs::write(&file, format!("{TOKEN}\n{OTHER}\n")).unwrap();
     let show = format!(
         "1  http://127.0.0.1:8080/postback/test...\n2  http://127.0.0.1:8080/postback/othe...\nthe whole tokens are in {}\n{LOCAL}",
@@ -554,12 +694,20 @@ fn token_shows_no_secret_off_a_terminal_and_keeps_the_last_one() {
     assert_eq!(run_on(dir.path(), &["token", "show"]).printed(), show);
     run_on(dir.path(), &["token", "retire", "3"])
         .ended(2, "nats-userman: token retire: expected a number from 1 to 2, found 3\n");
-    assert_eq!(run_on(dir.path(), &["token", "retire", "1"]).printed(), "token 1 is out of use; 1 left\n");
-    run_on(dir.path(), &["token", "retire", "1"])
-        .ended(1, "nats-userman: this is the only token: make another with `nats-userman token add` first\n");
+    assert_eq!(
+        run_on(dir.path(), &["token", "retire", "1"]).printed(),
+        "token 1 is out of use; 1 left\n"
+    );
+    run_on(dir.path(), &["token", "retire", "1"]).ended(
+        1,
+        "nats-userman: this is the only token: make another with `nats-userman token add` first\n",
+    );
     assert_eq!(fs::read_to_string(&file).unwrap(), format!("{OTHER}\n"));
     let mut with_setting = program();
-    with_setting.args(["token", "show", "--data-dir"]).arg(dir.path()).env("USERMAN_POSTBACK_TOKEN", TOKEN);
+    with_setting
+        .args(["token", "show", "--data-dir"])
+        .arg(dir.path())
+        .env("USERMAN_POSTBACK_TOKEN", TOKEN);
     end(with_setting).ended(
         1,
         "nats-userman: the tokens come from the settings (--postback-token); change them there and restart the service\n",

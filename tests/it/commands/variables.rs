@@ -1,4 +1,5 @@
-//! `USERMAN_` variables that are no settings, and values that a file of variables has spoilt: told, never passed over.
+//! `USERMAN_` variables that are no settings, and values that a file of variables has spoilt: told,
+//! never passed over.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -13,17 +14,45 @@ const NO_NAME: &str = "no setting has this name; `nats-userman --help` lists the
 #[test]
 fn a_variable_that_is_no_setting_is_an_error_with_the_nearest_name() {
     for (name, value, said) in [
-        ("USERMAN_ALLOW_IPS", "203.0.113.0/24", format!("USERMAN_ALLOW_IPS: {NO_SETTING} USERMAN_ALLOW_IP")),
-        ("USERMAN_ALOW_IP", "203.0.113.0/24", format!("USERMAN_ALOW_IP: {NO_SETTING} USERMAN_ALLOW_IP")),
-        ("USERMAN_TRUSTED_PROXIES", "::1", format!("USERMAN_TRUSTED_PROXIES: {NO_SETTING} USERMAN_TRUSTED_PROXY")),
+        (
+            "USERMAN_ALLOW_IPS",
+            "203.0.113.0/24",
+            format!("USERMAN_ALLOW_IPS: {NO_SETTING} USERMAN_ALLOW_IP"),
+        ),
+        (
+            "USERMAN_ALOW_IP",
+            "203.0.113.0/24",
+            format!("USERMAN_ALOW_IP: {NO_SETTING} USERMAN_ALLOW_IP"),
+        ),
+        (
+            "USERMAN_TRUSTED_PROXIES",
+            "::1",
+            format!("USERMAN_TRUSTED_PROXIES: {NO_SETTING} USERMAN_TRUSTED_PROXY"),
+        ),
         ("USERMAN_DATADIR", "/srv", format!("USERMAN_DATADIR: {NO_SETTING} USERMAN_DATA_DIR")),
-        ("USERMAN_NATS_API_KEYFILE", "/srv", format!("USERMAN_NATS_API_KEYFILE: {NO_SETTING} USERMAN_NATS_API_KEY_FILE")),
+        (
+            "USERMAN_NATS_API_KEYFILE",
+            "/srv",
+            format!("USERMAN_NATS_API_KEYFILE: {NO_SETTING} USERMAN_NATS_API_KEY_FILE"),
+        ),
         ("USERMAN_TIMEZONE", "UTC", format!("USERMAN_TIMEZONE: {NO_SETTING} USERMAN_TIME_ZONE")),
-        ("USERMAN_LISTEN_PORT", "9000", format!("USERMAN_LISTEN_PORT: {NO_SETTING} USERMAN_LISTEN")),
+        (
+            "USERMAN_LISTEN_PORT",
+            "9000",
+            format!("USERMAN_LISTEN_PORT: {NO_SETTING} USERMAN_LISTEN"),
+        ),
         ("USERMAN_allow_ip", "::1", format!("USERMAN_allow_ip: {NO_SETTING} USERMAN_ALLOW_IP")),
         ("userman_allow_ip", "::1", format!("userman_allow_ip: {NO_SETTING} USERMAN_ALLOW_IP")),
-        ("USERMAN_ALLOW_IP ", "::1", format!("\"USERMAN_ALLOW_IP \": {NO_SETTING} USERMAN_ALLOW_IP")),
-        ("\u{feff}USERMAN_LISTEN", "::1", format!("\"\\u{{feff}}USERMAN_LISTEN\": {NO_SETTING} USERMAN_LISTEN")),
+        (
+            "USERMAN_ALLOW_IP ",
+            "::1",
+            format!("\"USERMAN_ALLOW_IP \": {NO_SETTING} USERMAN_ALLOW_IP"),
+        ),
+        (
+            "\u{feff}USERMAN_LISTEN",
+            "::1",
+            format!("\"\\u{{feff}}USERMAN_LISTEN\": {NO_SETTING} USERMAN_LISTEN"),
+        ),
         // Also where it is set to nothing: the next value may not be.
         ("USERMAN_ALLOW_IPS", "", format!("USERMAN_ALLOW_IPS: {NO_SETTING} USERMAN_ALLOW_IP")),
         ("USERMAN_TOKEN", TOKEN, format!("USERMAN_TOKEN: {NO_SETTING} USERMAN_POSTBACK_TOKEN")),
@@ -52,7 +81,10 @@ fn a_variable_that_is_no_setting_is_an_error_with_the_nearest_name() {
 fn all_unknown_variables_are_told_at_once_with_the_bad_settings_and_without_their_values() {
     let mut command = program();
     command.args(["check-config", "--journal-days", "0"]);
-    command.env("USERMAN_POSTBACK_TOKENS", TOKEN).env("USERMAN_LISTEN_ON", ":80").env("USERMAN_LOG", "loud");
+    command
+        .env("USERMAN_POSTBACK_TOKENS", TOKEN)
+        .env("USERMAN_LISTEN_ON", ":80")
+        .env("USERMAN_LOG", "loud");
     end(command).ended(
         2,
         &format!(
@@ -67,7 +99,8 @@ fn all_unknown_variables_are_told_at_once_with_the_bad_settings_and_without_thei
     assert!(end(help).printed().contains("USERMAN_ALLOW_IP="), "help is there also then");
 }
 
-/// Kubernetes tells every program of a namespace where its services are; Docker's links do the same.
+/// Kubernetes tells every program of a namespace where its services are; Docker's links do the
+/// same.
 #[test]
 fn what_an_orchestrator_says_of_services_is_no_setting_and_no_mistake() {
     let dir = tempfile::tempdir().unwrap();
@@ -106,9 +139,21 @@ fn names_and_values_that_are_not_utf_8_are_told_and_a_path_may_be_one() {
     let bytes = |text: &'static [u8]| OsStr::from_bytes(text);
     for (name, value, said) in [
         (bytes(b"USERMAN_JOS\xe9"), bytes(b"x"), format!("\"USERMAN_JOS\u{fffd}\": {NO_NAME}")),
-        (bytes(b"USERMAN_ALLOW_IP\xff"), bytes(b"\xff"), format!("\"USERMAN_ALLOW_IP\u{fffd}\": {NO_SETTING} USERMAN_ALLOW_IP")),
-        (bytes(b"USERMAN_LISTEN"), bytes(b"\xff"), "USERMAN_LISTEN: expected UTF-8, found bytes that are not".into()),
-        (bytes(b"USERMAN_ALLOW_IP"), bytes(b"::1,\xff"), "USERMAN_ALLOW_IP: expected UTF-8, found bytes that are not".into()),
+        (
+            bytes(b"USERMAN_ALLOW_IP\xff"),
+            bytes(b"\xff"),
+            format!("\"USERMAN_ALLOW_IP\u{fffd}\": {NO_SETTING} USERMAN_ALLOW_IP"),
+        ),
+        (
+            bytes(b"USERMAN_LISTEN"),
+            bytes(b"\xff"),
+            "USERMAN_LISTEN: expected UTF-8, found bytes that are not".into(),
+        ),
+        (
+            bytes(b"USERMAN_ALLOW_IP"),
+            bytes(b"::1,\xff"),
+            "USERMAN_ALLOW_IP: expected UTF-8, found bytes that are not".into(),
+        ),
         (
             bytes(b"USERMAN_POSTBACK_TOKEN"),
             bytes(b"secret\xe9"),
@@ -125,8 +170,8 @@ fn names_and_values_that_are_not_utf_8_are_told_and_a_path_may_be_one() {
     assert!(end(command).printed().ends_with("nothing is wrong with it\n"));
 }
 
-/// Of a file of variables from Windows every value ends in a carriage return; and quotes stay where no shell reads the file, as
-/// Docker does not.
+/// Of a file of variables from Windows every value ends in a carriage return; and quotes stay where
+/// no shell reads the file, as Docker does not.
 #[test]
 fn a_path_that_cannot_be_meant_is_refused_with_what_was_found() {
     let control = "expected a path without control characters, found";
@@ -146,7 +191,10 @@ fn a_path_that_cannot_be_meant_is_refused_with_what_was_found() {
         ("\u{feff}/x", format!("{blanks} \"\\u{{feff}}/x\"")),
     ] {
         for flag in PATHS {
-            let variable = format!("USERMAN{}", flag.replace("--", "_").replace('-', "_").to_ascii_uppercase());
+            let variable = format!(
+                "USERMAN{}",
+                flag.replace("--", "_").replace('-', "_").to_ascii_uppercase()
+            );
             let mut command = program();
             command.arg("check-config").env(&variable, value);
             beside(flag).iter().for_each(|(name, value)| {
@@ -169,8 +217,14 @@ fn a_path_that_cannot_be_meant_is_refused_with_what_was_found() {
 }
 
 /// The settings that are paths.
-const PATHS: [&str; 6] =
-    ["--data-dir", "--postback-token-file", "--login-template", "--api-key-file", "--nats-api-key-file", "--nats-ca"];
+const PATHS: [&str; 6] = [
+    "--data-dir",
+    "--postback-token-file",
+    "--login-template",
+    "--api-key-file",
+    "--nats-api-key-file",
+    "--nats-ca",
+];
 
 /// What has to be set with it.
 fn beside(flag: &str) -> &'static [(&'static str, &'static str)] {
@@ -236,7 +290,11 @@ fn a_value_in_quotes_is_refused_also_where_quotes_could_be_a_part_of_it() {
             "\"127.0.0.1:80\"",
             "--listen: expected ADDRESS:PORT, as in 127.0.0.1:8080, found \"\\\"127.0.0.1:80\\\"\"",
         ),
-        ("USERMAN_TIME_ZONE", "'UTC'", "--time-zone: expected a name as in Europe/Berlin or UTC, found \"\\'UTC\\'\""),
+        (
+            "USERMAN_TIME_ZONE",
+            "'UTC'",
+            "--time-zone: expected a name as in Europe/Berlin or UTC, found \"\\'UTC\\'\"",
+        ),
         (
             "USERMAN_COOKIE_DOMAIN",
             "'example.com'",
@@ -275,9 +333,16 @@ fn a_value_in_quotes_is_refused_also_where_quotes_could_be_a_part_of_it() {
         end(command)
     };
     let credential = "expected 1 to 256 printable ASCII characters without blanks";
-    nats("\"tmm1\"", "0123").ended(2, &format!("nats-userman: --nats-api-username: {credential}, found \"\\\"tmm1\\\"\"\n"));
-    nats("tmm1", "'0123'")
-        .ended(2, &format!("nats-userman: --nats-api-key: {credential}, found 6 bytes with quotes around them\n"));
+    nats("\"tmm1\"", "0123").ended(
+        2,
+        &format!("nats-userman: --nats-api-username: {credential}, found \"\\\"tmm1\\\"\"\n"),
+    );
+    nats("tmm1", "'0123'").ended(
+        2,
+        &format!(
+            "nats-userman: --nats-api-key: {credential}, found 6 bytes with quotes around them\n"
+        ),
+    );
 }
 
 /// As Windows writes them: a byte order mark, carriage returns; and what cannot be read is named.
@@ -310,7 +375,10 @@ fn files_that_settings_name_may_come_from_windows() {
     fs::create_dir(&data).unwrap();
     fs::write(data.join("postback-token"), format!("\u{feff}{TOKEN}\r\n")).unwrap();
     let mut command = program();
-    command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(&data).stdout(std::process::Stdio::null());
+    command
+        .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
+        .arg(&data)
+        .stdout(std::process::Stdio::null());
     let program = Program::spawn(command).unwrap();
     assert_eq!(program.post("action=CHECK&siteid=1&username=bob").unwrap().status, 200);
 }

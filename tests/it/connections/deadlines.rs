@@ -6,7 +6,10 @@ use std::time::{Duration, Instant};
 
 use nats_userman::http::connections::Limits;
 
-use super::{CHECK, FREE, SHORT, begun, connect, is_closed, none, postback, sent, to_the_end, without_its_body};
+use super::{
+    CHECK, FREE, SHORT, begun, connect, is_closed, none, postback, sent, to_the_end,
+    without_its_body,
+};
 use crate::support::{App, TOKEN, read_response};
 
 #[test]
@@ -34,7 +37,8 @@ fn a_first_head_that_does_not_come_whole_is_told_so() {
     assert!(to_the_end(&mut sent(&app, "P")).starts_with("HTTP/1.1 408 Request Timeout\r\n"));
 }
 
-/// Bytes one by one, until the service closes the connection; each waits for an answer for a moment.
+/// Bytes one by one, until the service closes the connection; each waits for an answer for a
+/// moment.
 fn drip(stream: &mut TcpStream, bytes: impl Iterator<Item = u8>) -> String {
     stream.set_read_timeout(Some(Duration::from_millis(2))).unwrap();
     for byte in bytes {
@@ -57,7 +61,10 @@ fn a_head_that_drips_has_no_longer_time() {
     let app = App::start_with_limits(Limits { head: SHORT, ..none() });
     let mut stream = sent(&app, postback(CHECK));
     assert_eq!(read_response(&mut stream).unwrap().body, FREE);
-    drip(&mut stream, b"GET /health HTTP/1.1\r\nX: ".iter().copied().chain(std::iter::repeat_n(b'x', 20_000)));
+    drip(
+        &mut stream,
+        b"GET /health HTTP/1.1\r\nX: ".iter().copied().chain(std::iter::repeat_n(b'x', 20_000)),
+    );
 }
 
 /// Regression: who sent requests and never read an answer kept connection and memory for ever.
@@ -123,10 +130,14 @@ fn a_body_that_nobody_reads_is_answered_and_its_connection_closed() {
             let (request, status) = early(number, headers);
             let answer = to_the_end(&mut sent(&app, &request));
             assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{request}: {answer}");
-            assert!(answer.to_ascii_lowercase().contains("\r\nconnection: close\r\n"), "{request}: {answer}");
+            assert!(
+                answer.to_ascii_lowercase().contains("\r\nconnection: close\r\n"),
+                "{request}: {answer}"
+            );
         }
     }
-    let too_long = to_the_end(&mut sent(&app, without_its_body(&format!("/postback/{TOKEN}"), 70_000)));
+    let too_long =
+        to_the_end(&mut sent(&app, without_its_body(&format!("/postback/{TOKEN}"), 70_000)));
     assert!(too_long.starts_with("HTTP/1.1 413 "), "{too_long}");
 }
 
@@ -166,7 +177,13 @@ fn the_answer_to_a_body_that_nobody_reads_arrives() {
 /// While a handler has the request, the client need do nothing: all other bounds are over here.
 #[test]
 fn a_request_under_way_has_the_time_that_its_handler_gives() {
-    let app = App::start_with_limits(Limits { idle: SHORT, rest: SHORT, stalled: SHORT, answer: SHORT, ..none() });
+    let app = App::start_with_limits(Limits {
+        idle: SHORT,
+        rest: SHORT,
+        stalled: SHORT,
+        answer: SHORT,
+        ..none()
+    });
     let mut stream = begun(&app, &without_its_body(&format!("/postback/{TOKEN}"), CHECK.len()));
     for _ in 0..3 {
         assert_eq!(to_the_end(&mut connect(&app)), "", "an idle one, meanwhile");
@@ -181,7 +198,12 @@ fn a_request_under_way_has_the_time_that_its_handler_gives() {
 
 #[test]
 fn a_connection_that_is_used_again_and_again_stays() {
-    let app = App::start_with_limits(Limits { idle: Duration::from_secs(2), head: SHORT, rest: SHORT, ..none() });
+    let app = App::start_with_limits(Limits {
+        idle: Duration::from_secs(2),
+        head: SHORT,
+        rest: SHORT,
+        ..none()
+    });
     let mut stream = connect(&app);
     stream.set_nodelay(true).unwrap();
     for _ in 0..200 {
@@ -190,7 +212,8 @@ fn a_connection_that_is_used_again_and_again_stays() {
     }
 }
 
-/// Regression: whoever sent a form byte by byte kept the end of the service waiting for ten seconds, and postbacks out.
+/// Regression: whoever sent a form byte by byte kept the end of the service waiting for ten
+/// seconds, and postbacks out.
 #[test]
 fn a_form_that_does_not_come_whole_does_not_keep_the_service_from_ending() {
     let app = App::start_with_limits(none());

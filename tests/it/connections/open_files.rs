@@ -9,7 +9,9 @@ use crate::support::{Program, TOKEN, eventually, program, send_raw};
 fn limited(soft: u64, hard: u64) -> Command {
     let own = program();
     let mut command = Command::new("sh");
-    command.args(["-c", &format!("ulimit -Sn {soft} && ulimit -Hn {hard} && exec \"$0\" \"$@\"")]).arg(own.get_program());
+    command
+        .args(["-c", &format!("ulimit -Sn {soft} && ulimit -Hn {hard} && exec \"$0\" \"$@\"")])
+        .arg(own.get_program());
     command
 }
 
@@ -19,10 +21,12 @@ fn soft_limit(program: &Program) -> u64 {
     line.split_whitespace().nth(3).unwrap().parse().unwrap()
 }
 
-/// What the program needs on this machine: two sockets for each of 1,024 connections, 96 files, and 16
-/// for each processor.
+/// What the program needs on this machine: two sockets for each of 1,024 connections, 96 files, and
+/// 16 for each processor.
 fn needed() -> u64 {
-    2 * 1024 + 96 + 16 * std::thread::available_parallelism().map_or(1, |threads| threads.get() as u64)
+    2 * 1024
+        + 96
+        + 16 * std::thread::available_parallelism().map_or(1, |threads| threads.get() as u64)
 }
 
 #[test]
@@ -47,18 +51,35 @@ fn a_low_hard_limit_is_said_and_more_clients_than_it_allows_hold_up_no_postback(
     let dir = tempfile::tempdir().unwrap();
     let hard = needed() - 2 * 1024 + 2 * 40;
     let program = Program::run(limited(hard, hard), dir.path(), &[]).unwrap();
-    let warning = format!("at most {hard} files may be open, so at most 40 connections are held in place of 1024");
+    let warning = format!(
+        "at most {hard} files may be open, so at most 40 connections are held in place of 1024"
+    );
     assert!(program.stderr().contains(&warning), "{}", program.stderr());
-    assert!(program.stderr().contains(&format!("set LimitNOFILE={}", needed())), "{}", program.stderr());
+    assert!(
+        program.stderr().contains(&format!("set LimitNOFILE={}", needed())),
+        "{}",
+        program.stderr()
+    );
 
-    let held: Vec<TcpStream> = (0..400).map(|_| TcpStream::connect(program.address).unwrap()).collect();
+    let held: Vec<TcpStream> =
+        (0..400).map(|_| TcpStream::connect(program.address).unwrap()).collect();
     let add = "action=ADD&siteid=1&memberid=71&username=bob&password=secret";
     assert_eq!(program.post(add).unwrap().body, "OK|member 71 \"bob\" added to site 1");
     eventually("the operator is told", || {
         program.stderr().contains("connections closed: they waited while all 40 were in use; let the proxy read requests whole")
     });
-    assert_eq!(program.stderr().matches("connections closed").count(), 1, "once a minute: {}", program.stderr());
-    let check = format!("GET /postback/{TOKEN}?action=CHECK&siteid=1&username=bob HTTP/1.1\r\nHost: test\r\n\r\n");
-    assert_eq!(send_raw(program.address, check.as_bytes()).unwrap().body, "OK|username \"bob\" is taken on site 1");
+    assert_eq!(
+        program.stderr().matches("connections closed").count(),
+        1,
+        "once a minute: {}",
+        program.stderr()
+    );
+    let check = format!(
+        "GET /postback/{TOKEN}?action=CHECK&siteid=1&username=bob HTTP/1.1\r\nHost: test\r\n\r\n"
+    );
+    assert_eq!(
+        send_raw(program.address, check.as_bytes()).unwrap().body,
+        "OK|username \"bob\" is taken on site 1"
+    );
     drop(held);
 }

@@ -17,7 +17,9 @@ fn call(service: &TcpListener, to: &str) -> String {
         assert!(bytes > 0, "the call broke off");
         call.extend_from_slice(&piece[..bytes]);
     }
-    stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\ndone").unwrap();
+    stream
+        .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\ndone")
+        .unwrap();
     String::from_utf8_lossy(&call).into_owned()
 }
 
@@ -28,26 +30,36 @@ fn a_slow_form_holds_up_nobody(start: impl Fn(&Host) -> Option<WebServer>) {
     host.service = service.local_addr().unwrap();
     let Some(server) = start(&host) else { return };
     let visitor = Visitor::of(&host, &server);
-    for url in ["https://www.example.com/login?site=1", "https://members.example.com/postback/token"] {
+    for url in
+        ["https://www.example.com/login?site=1", "https://members.example.com/postback/token"]
+    {
         let mut slow = visitor.begin(url);
         let mut body = slow.stdin.take().unwrap();
         body.write_all(b"first=").unwrap();
         std::thread::scope(|scope| {
             let quick = scope.spawn(|| visitor.post(url, "second=whole", &[]));
-            assert!(call(&service, "whole").contains("second="), "{url}: the first one is not handed on yet");
+            assert!(
+                call(&service, "whole").contains("second="),
+                "{url}: the first one is not handed on yet"
+            );
             assert_eq!(quick.join().unwrap().body, "done", "{url}: {}", server.errors());
         });
         body.write_all(b"whole").unwrap();
         drop(body);
         assert!(call(&service, "whole").contains("first="), "{url}");
         let output = slow.wait_with_output().unwrap();
-        assert!(String::from_utf8_lossy(&output.stdout).ends_with("done"), "{url}: {}", server.errors());
+        assert!(
+            String::from_utf8_lossy(&output.stdout).ends_with("done"),
+            "{url}: {}",
+            server.errors()
+        );
     }
     // One that is longer than may be, and does not end, is not handed on either.
     let mut long = visitor.begin("https://www.example.com/login?site=1");
     long.stdin.as_mut().unwrap().write_all(&[b'x'; 90_000]).unwrap();
     let quick = std::thread::scope(|scope| {
-        let quick = scope.spawn(|| visitor.post("https://www.example.com/login?site=1", "third=whole", &[]));
+        let quick = scope
+            .spawn(|| visitor.post("https://www.example.com/login?site=1", "third=whole", &[]));
         assert!(call(&service, "whole").contains("third="));
         quick.join().unwrap()
     });

@@ -23,7 +23,8 @@ fn small() -> Limits {
 /// A login beyond the share; whether it is refused.
 fn is_refused(app: &App) -> bool {
     let login = without_its_body("/login?site=1", FORM.len()) + FORM;
-    let answer = to_the_end(&mut sent(app, login.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n")));
+    let answer =
+        to_the_end(&mut sent(app, login.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n")));
     let refused = answer.starts_with("HTTP/1.1 503 ");
     assert!(refused || answer.starts_with("HTTP/1.1 401 "), "{answer}");
     refused
@@ -33,19 +34,29 @@ fn is_refused(app: &App) -> bool {
 fn logins_beyond_their_share_get_503_while_everything_else_goes_on() {
     let app = App::start_with_limits(small());
     let mut slow: Vec<TcpStream> = (0..12).map(|_| slow_login(&app)).collect();
-    let answer = read_response(&mut sent(&app, without_its_body("/login?site=1", FORM.len()))).unwrap();
-    assert_eq!((answer.status, answer.header("retry-after"), answer.header("connection")), (503, Some("5"), Some("close")));
+    let answer =
+        read_response(&mut sent(&app, without_its_body("/login?site=1", FORM.len()))).unwrap();
+    assert_eq!(
+        (answer.status, answer.header("retry-after"), answer.header("connection")),
+        (503, Some("5"), Some("close"))
+    );
     assert_eq!(
         (answer.header("cache-control"), answer.header("content-type")),
         (Some("no-store"), Some("text/plain; charset=utf-8"))
     );
     assert_eq!(answer.body, "Too many requests are under way. Please try again in a moment.");
 
-    let get = |path: &str| app.send(format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")).status;
+    let get = |path: &str| {
+        app.send(format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")).status
+    };
     assert_eq!(app.post(CHECK), FREE);
-    assert_eq!([get("/health"), get("/auth?site=1"), get("/api/member/authstring"), get("/")], [200, 401, 401, 404]);
+    assert_eq!(
+        [get("/health"), get("/auth?site=1"), get("/api/member/authstring"), get("/")],
+        [200, 401, 401, 404]
+    );
 
-    // A place that is left is taken by the next one: the login has its answer, or its client is gone.
+    // A place that is left is taken by the next one: the login has its answer, or its client is
+    // gone.
     slow[0].write_all(FORM.as_bytes()).unwrap();
     assert_eq!(read_response(&mut slow[0]).unwrap().status, 401);
     assert!(!is_refused(&app));
@@ -59,10 +70,13 @@ fn logins_beyond_their_share_get_503_while_everything_else_goes_on() {
 fn callers_of_the_api_beyond_their_share_get_a_503_that_programs_read() {
     let flags = ["--stand-in", "--api-key", "site:0123456789abcdef0123456789abcdef0123"];
     let app = App::start_with_limits_and(small(), &flags);
-    let redeem = without_its_body("/api/authstring/redeem", 9)
-        .replace("Host: test\r\n", "Host: test\r\napi-username: site\r\napi-key: 0123456789abcdef0123456789abcdef0123\r\n");
+    let redeem = without_its_body("/api/authstring/redeem", 9).replace(
+        "Host: test\r\n",
+        "Host: test\r\napi-username: site\r\napi-key: 0123456789abcdef0123456789abcdef0123\r\n",
+    );
     let _slow: Vec<TcpStream> = (0..4).map(|_| begun(&app, &redeem)).collect();
-    let last = app.send("GET /api/member/authstring HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");
+    let last =
+        app.send("GET /api/member/authstring HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");
     assert_eq!((last.status, last.header("retry-after")), (503, Some("5")));
     assert_eq!(last.header("content-type"), Some("application/json"));
     assert_eq!(last.body, "{\"error\":\"too many requests are under way, try again in a moment\"}");
@@ -73,7 +87,11 @@ fn callers_of_the_api_beyond_their_share_get_a_503_that_programs_read() {
 #[test]
 fn a_new_caller_takes_the_place_of_who_has_waited_longest() {
     let app = App::start_with_limits(small());
-    let waiting = ["", "P", "POST /postback/wrong HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n"];
+    let waiting = [
+        "",
+        "P",
+        "POST /postback/wrong HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n",
+    ];
     let mut held: Vec<TcpStream> = Vec::new();
     for number in 0..200 {
         held.push(sent(&app, waiting[number % waiting.len()]));
@@ -108,8 +126,8 @@ fn a_full_table_does_not_end_what_is_under_way() {
     drop(flood);
 }
 
-/// The whole of it: many times more slow logins than there are connections, a byte now and then, and
-/// postbacks on connections new and old beside them.
+/// The whole of it: many times more slow logins than there are connections, a byte now and then,
+/// and postbacks on connections new and old beside them.
 #[test]
 fn slow_logins_by_the_thousand_hold_up_no_postback() {
     const LOGINS: usize = 640;
@@ -131,5 +149,8 @@ fn slow_logins_by_the_thousand_hold_up_no_postback() {
             assert!(began.elapsed().as_secs() < 1, "{number}: {:?}", began.elapsed());
         }
     }
-    assert_eq!(kept.post("action=ADD&siteid=1&memberid=71&username=bob&password=secret").unwrap().status, 200);
+    assert_eq!(
+        kept.post("action=ADD&siteid=1&memberid=71&username=bob&password=secret").unwrap().status,
+        200
+    );
 }

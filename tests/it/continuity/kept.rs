@@ -52,9 +52,12 @@ impl Kept {
 
 /// All of them.
 pub fn releases() -> Vec<String> {
-    let entries = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/releases")).unwrap().map(Result::unwrap);
+    let entries = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/releases"))
+        .unwrap()
+        .map(Result::unwrap);
     let directories = entries.filter(|entry| entry.file_type().unwrap().is_dir());
-    let mut names: Vec<_> = directories.map(|entry| entry.file_name().into_string().unwrap()).collect();
+    let mut names: Vec<_> =
+        directories.map(|entry| entry.file_name().into_string().unwrap()).collect();
     names.sort();
     assert!(!names.is_empty());
     names
@@ -72,7 +75,8 @@ pub fn kept(release: &str) -> Kept {
             fs::set_permissions(entry.path(), Permissions::from_mode(0o640)).unwrap();
         }
     }
-    let facts = serde_json::from_str(&fs::read_to_string(from.join("facts.json")).unwrap()).unwrap();
+    let facts =
+        serde_json::from_str(&fs::read_to_string(from.join("facts.json")).unwrap()).unwrap();
     Kept { dir, facts }
 }
 

@@ -1,4 +1,5 @@
-//! Members of before names were folded: of two whose names look the same, and of one whose name cannot be seen.
+//! Members of before names were folded: of two whose names look the same, and of one whose name
+//! cannot be seen.
 
 use base64::Engine as _;
 use rusqlite::Connection;
@@ -42,7 +43,11 @@ fn of_two_names_that_look_the_same_each_opens_the_door_when_it_is_typed_as_it_wa
     assert_eq!(folded(&app), ["73|ren\u{e9}", "74|", "75|"]);
     assert_eq!(auth(&app, 1, COMPOSED, "first of two"), (200, "73".into()));
     assert_eq!(auth(&app, 1, DECOMPOSED, "second of two"), (200, "74".into()));
-    assert_eq!(auth(&app, 1, DECOMPOSED, "first of two"), (200, "73".into()), "the other normal form of the one who holds it");
+    assert_eq!(
+        auth(&app, 1, DECOMPOSED, "first of two"),
+        (200, "73".into()),
+        "the other normal form of the one who holds it"
+    );
     assert_eq!(auth(&app, 1, "REN\u{c9}", "first of two"), (200, "73".into()));
     assert_eq!(auth(&app, 1, COMPOSED, "second of two"), (401, "-".into()));
     assert_eq!(auth(&app, 1, "\u{200b}", "folds to nothing"), (200, "75".into()));
@@ -62,12 +67,24 @@ fn a_rebill_of_a_member_who_does_not_hold_the_folded_name_is_ok_and_nobody_else_
         "ERROR|username \"rene??\" is held by member 73 of site 1, nothing was changed for member 74"
     );
     let rename = post(&app, "CHANGE", 73, &[("new_username", DECOMPOSED)]);
-    assert_eq!(rename, "ERROR|username \"Rene??\" is held by member 74 of site 1, nothing was changed for member 73");
+    assert_eq!(
+        rename,
+        "ERROR|username \"Rene??\" is held by member 74 of site 1, nothing was changed for member 73"
+    );
     let add = |name| post(&app, "ADD", 300, &[("username", name), ("password", "x")]);
-    assert_eq!(add("REN\u{c9}"), "ERROR|username \"REN??\" is held by member 73 of site 1, nothing was changed for member 300");
-    assert_eq!(add("\u{200b}"), "ERROR|username: expected a character that can be seen, found \"???\"");
+    assert_eq!(
+        add("REN\u{c9}"),
+        "ERROR|username \"REN??\" is held by member 73 of site 1, nothing was changed for member 300"
+    );
+    assert_eq!(
+        add("\u{200b}"),
+        "ERROR|username: expected a character that can be seen, found \"???\""
+    );
     assert_eq!(post(&app, "TRIALTOFULL", 75, &[]), "OK|member 75 \"???\" of site 1 was so already");
-    assert_eq!(post(&app, "CHANGE", 75, &[("new_password", "other")]), "OK|member 75 \"???\" changed on site 1");
+    assert_eq!(
+        post(&app, "CHANGE", 75, &[("new_password", "other")]),
+        "OK|member 75 \"???\" changed on site 1"
+    );
     assert_eq!(auth(&app, 1, "\u{200b}", "other"), (200, "75".into()));
     assert_eq!(folded(&app), ["73|ren\u{e9}", "74|", "75|"]);
 }
@@ -82,19 +99,37 @@ fn a_rebill_of_a_member_whose_name_cannot_be_seen_is_ok_and_nobody_else_gets_suc
     let name = [("username", "\u{200b}")];
     assert_eq!(post(&app, "ACTIVATE", 75, &name), "OK|member 75 \"???\" activated on site 1");
     app.set_unix(app.now() + 60);
-    assert_eq!(auth(&app, 1, "\u{200b}", "folds to nothing"), (200, "75".into()), "the expiry is lifted");
+    assert_eq!(
+        auth(&app, 1, "\u{200b}", "folds to nothing"),
+        (200, "75".into()),
+        "the expiry is lifted"
+    );
     let with_password = [("username", "\u{200b}"), ("password", "other")];
     assert_eq!(post(&app, "ADD", 75, &with_password), "OK|member 75 \"???\" updated on site 1");
     assert_eq!(auth(&app, 1, "\u{200b}", "other"), (200, "75".into()));
     let same = post(&app, "CHANGE", 75, &[("new_username", "\u{200b}")]);
     assert_eq!(same, "OK|member 75 \"???\" of site 1 was so already");
-    let check =
-        |name: &str| app.post(&serde_urlencoded::to_string([("action", "CHECK"), ("siteid", "1"), ("username", name)]).unwrap());
+    let check = |name: &str| {
+        app.post(
+            &serde_urlencoded::to_string([
+                ("action", "CHECK"),
+                ("siteid", "1"),
+                ("username", name),
+            ])
+            .unwrap(),
+        )
+    };
     assert_eq!(check("\u{200b}"), "OK|username \"???\" is taken on site 1");
     assert_eq!(check("\u{200b} "), format!("ERROR|username: {unseen} \"??? \""));
     assert_eq!(post(&app, "ADD", 300, &with_password), format!("ERROR|username: {unseen} \"???\""));
-    assert_eq!(post(&app, "ACTIVATE", 75, &[("username", " ")]), format!("ERROR|username: {unseen} \" \""));
-    assert_eq!(post(&app, "CHANGE", 75, &[("new_username", " ")]), format!("ERROR|new_username: {unseen} \" \""));
+    assert_eq!(
+        post(&app, "ACTIVATE", 75, &[("username", " ")]),
+        format!("ERROR|username: {unseen} \" \"")
+    );
+    assert_eq!(
+        post(&app, "CHANGE", 75, &[("new_username", " ")]),
+        format!("ERROR|new_username: {unseen} \" \"")
+    );
     // Once given up, nobody gets it again.
     assert_eq!(post(&app, "DELETE", 75, &[]), "OK|member 75 \"???\" removed from site 1");
     assert_eq!(post(&app, "ACTIVATE", 75, &name), format!("ERROR|username: {unseen} \"???\""));
@@ -120,7 +155,10 @@ fn a_folded_name_that_becomes_free_goes_to_the_other_who_has_it() {
         }
         // The row has moved, or moves with the next postback that asks for the name.
         let reply = post(app, "ADD", 300, &[("username", COMPOSED), ("password", "x")]);
-        assert_eq!(reply, "ERROR|username \"Ren??\" is held by member 74 of site 1, nothing was changed for member 300");
+        assert_eq!(
+            reply,
+            "ERROR|username \"Ren??\" is held by member 74 of site 1, nothing was changed for member 300"
+        );
     };
     for what in ["renamed", "deleted", "expired", "expired, not moved yet"] {
         let app = app();
@@ -146,17 +184,29 @@ fn the_journal_of_before_replays_to_the_same_rows_and_the_same_folded_names() {
     let (old, new) = (kept.data(), kept.dir.path().join("new"));
     let mut service = Program::serve(&old, &[]);
     assert!(service.terminate().success());
-    let done = program().args(["member", "remove", "1", "100", "--data-dir"]).arg(&old).output().unwrap();
+    let done =
+        program().args(["member", "remove", "1", "100", "--data-dir"]).arg(&old).output().unwrap();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     let journal = program().args(["journal", "--json", "--data-dir"]).arg(&old).output().unwrap();
     let file = kept.dir.path().join("journal.jsonl");
     std::fs::write(&file, journal.stdout).unwrap();
     std::fs::create_dir(&new).unwrap();
     std::fs::copy(old.join("seal.key"), new.join("seal.key")).unwrap();
-    let done = program().args(["replay", "--journal"]).arg(&file).arg("--data-dir").arg(&new).output().unwrap();
-    let said = format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+    let done = program()
+        .args(["replay", "--journal"])
+        .arg(&file)
+        .arg("--data-dir")
+        .arg(&new)
+        .output()
+        .unwrap();
+    let said = format!(
+        "{}{}",
+        String::from_utf8_lossy(&done.stdout),
+        String::from_utf8_lossy(&done.stderr)
+    );
     assert!(done.status.success() && !said.contains("answers otherwise"), "{said}");
-    let database = |data: &std::path::Path| nats_userman::store::Location::sqlite(data.join("userman.db"));
+    let database =
+        |data: &std::path::Path| nats_userman::store::Location::sqlite(data.join("userman.db"));
     assert!(dump(&database(&old)) == dump(&database(&new)), "the rows differ");
 }
 
@@ -165,14 +215,17 @@ fn names_are_folded_anew_where_the_rules_have_changed() {
     let kept = kept("0.1.0");
     let mut service = Program::serve(&kept.data(), &[]);
     assert!(
-        service.stderr().contains("the names of 19 members were folded by the rules of this release"),
+        service
+            .stderr()
+            .contains("the names of 19 members were folded by the rules of this release"),
         "{}",
         service.stderr()
     );
     assert!(service.terminate().success());
     // As another release would have left it.
     let conn = Connection::open(kept.database()).unwrap();
-    let before = rows(&conn, "SELECT siteid, memberid, username_folded FROM member_auth ORDER BY 1, 2");
+    let before =
+        rows(&conn, "SELECT siteid, memberid, username_folded FROM member_auth ORDER BY 1, 2");
     conn.execute_batch(
         "UPDATE member_auth SET username_folded = 'x' || memberid; UPDATE folding SET version = version - 1;
          UPDATE block SET username = 'J\u{d6}RG' WHERE username = 'j\u{f6}rg'",
@@ -180,10 +233,19 @@ fn names_are_folded_anew_where_the_rules_have_changed() {
     .unwrap();
     let mut service = Program::serve(&kept.data(), &[]);
     let log = service.stderr();
-    assert!(log.contains("the names of 19 members were folded by the rules of this release"), "{log}");
+    assert!(
+        log.contains("the names of 19 members were folded by the rules of this release"),
+        "{log}"
+    );
     assert!(log.contains("3 members log in by their exact names alone"), "{log}");
-    assert_eq!(rows(&conn, "SELECT siteid, memberid, username_folded FROM member_auth ORDER BY 1, 2"), before);
-    assert_eq!(rows(&conn, "SELECT DISTINCT username FROM block ORDER BY 1"), ["", "bob", "j\u{f6}rg"]);
+    assert_eq!(
+        rows(&conn, "SELECT siteid, memberid, username_folded FROM member_auth ORDER BY 1, 2"),
+        before
+    );
+    assert_eq!(
+        rows(&conn, "SELECT DISTINCT username FROM block ORDER BY 1"),
+        ["", "bob", "j\u{f6}rg"]
+    );
     assert!(service.terminate().success());
     let mut service = Program::serve(&kept.data(), &[]);
     assert!(!service.stderr().contains("folded"), "{}", service.stderr());
@@ -232,7 +294,6 @@ fn a_name_that_basic_cannot_carry_is_told_once_a_postback_and_is_no_error() {
     }
     assert!(service.terminate().success());
     let log = service.stderr();
-    let line =
-        "WARN  the username of member 71 of site 1 has a colon, which HTTP Basic cannot carry: only the login page takes it";
+    let line = "WARN  the username of member 71 of site 1 has a colon, which HTTP Basic cannot carry: only the login page takes it";
     assert_eq!((log.matches(line).count(), log.matches("has a colon").count()), (2, 2), "{log}");
 }

@@ -23,7 +23,9 @@ fn objects(conn: &Connection) -> Vec<String> {
 }
 
 fn copies(data: &Path) -> Vec<String> {
-    let entries = std::fs::read_dir(data).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let entries = std::fs::read_dir(data)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let mut names: Vec<_> = entries.filter(|name| name.starts_with("userman.db.")).collect();
     names.sort();
     names
@@ -46,16 +48,27 @@ fn the_way_back_is_a_copy_of_the_old_database_with_every_row_as_it_was() {
             continue;
         }
         let copy: PathBuf = after.data().join(format!("userman.db.v{}", version(&old)));
-        let begun = format!("upgrading the database from version {} to {}", version(&old), version(&new));
+        let begun =
+            format!("upgrading the database from version {} to {}", version(&old), version(&new));
         assert!(log.contains(&begun) && log.contains(copy.to_str().unwrap()), "{release}: {log}");
-        assert!(log.contains(&format!("the database was upgraded to version {} in ", version(&new))), "{release}: {log}");
-        assert_eq!(std::fs::metadata(&copy).unwrap().permissions().mode() & 0o7777, 0o640, "{release}");
+        assert!(
+            log.contains(&format!("the database was upgraded to version {} in ", version(&new))),
+            "{release}: {log}"
+        );
+        assert_eq!(
+            std::fs::metadata(&copy).unwrap().permissions().mode() & 0o7777,
+            0o640,
+            "{release}"
+        );
         let kept = look(&copy);
         assert_eq!(rows(&kept, "PRAGMA integrity_check"), ["ok"], "{release}");
         assert_eq!((version(&kept), objects(&kept)), (version(&old), objects(&old)), "{release}");
         for name in rows(&old, "SELECT name FROM sqlite_schema WHERE type = 'table'") {
             let columns = rows(&old, &format!("SELECT name FROM pragma_table_info('{name}')"));
-            assert!(table(&old, &name, &columns) == table(&kept, &name, &columns), "{release}: {name} differs in the copy");
+            assert!(
+                table(&old, &name, &columns) == table(&kept, &name, &columns),
+                "{release}: {name} differs in the copy"
+            );
         }
         let again = upgraded(&after.data(), &[]);
         assert!(!again.contains("upgrad"), "{release}: {again}");
@@ -101,11 +114,20 @@ fn without_a_copy_nothing_is_upgraded_unless_it_is_asked_for() {
     // What is in the way as a full disk would be.
     let in_the_way = left.data().join("userman.db.v2.tmp");
     std::fs::create_dir(&in_the_way).unwrap();
-    let refused = program().args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(left.data()).output().unwrap();
+    let refused = program()
+        .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
+        .arg(left.data())
+        .output()
+        .unwrap();
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert_eq!(refused.status.code(), Some(1), "{said}");
     let room = format!("free {} MiB there", (3 * pages * 4096).div_ceil(1024 * 1024));
-    for part in ["it has version 2, and no copy of it can be kept in ", "nothing was changed", &room, "--no-upgrade-copy"] {
+    for part in [
+        "it has version 2, and no copy of it can be kept in ",
+        "nothing was changed",
+        &room,
+        "--no-upgrade-copy",
+    ] {
         assert!(said.contains(part), "{part}: {said}");
     }
     assert_eq!(version(&look(&left.database())), "2");
@@ -118,22 +140,43 @@ fn without_a_copy_nothing_is_upgraded_unless_it_is_asked_for() {
 #[test]
 fn a_damaged_old_database_is_found_and_left_alone() {
     let left = kept("0.1.0");
-    Connection::open(left.database()).unwrap().execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
-    // The root page of the index of names: nothing but a look at the whole file comes by there before the upgrade.
+    Connection::open(left.database())
+        .unwrap()
+        .execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")
+        .unwrap();
+    // The root page of the index of names: nothing but a look at the whole file comes by there
+    // before the upgrade.
     let conn = Connection::open(left.database()).unwrap();
-    let page: usize = rows(&conn, "SELECT rootpage FROM sqlite_schema WHERE name = 'logout_until'")[0].parse().unwrap();
-    let (bytes, file): (usize, _) = (rows(&conn, "PRAGMA page_size")[0].parse().unwrap(), left.database());
+    let page: usize = rows(&conn, "SELECT rootpage FROM sqlite_schema WHERE name = 'logout_until'")
+        [0]
+    .parse()
+    .unwrap();
+    let (bytes, file): (usize, _) =
+        (rows(&conn, "PRAGMA page_size")[0].parse().unwrap(), left.database());
     drop(conn);
     let mut content = std::fs::read(&file).unwrap();
     content[(page - 1) * bytes..page * bytes].fill(0x5a);
     std::fs::write(&file, &content).unwrap();
     let checked = program().args(["check-config", "--data-dir"]).arg(left.data()).output().unwrap();
     let said = String::from_utf8_lossy(&checked.stderr).into_owned();
-    assert!(checked.status.code() == Some(1) && said.contains("is damaged; restore a backup: broken places: "), "{said}");
-    let refused = program().args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(left.data()).output().unwrap();
+    assert!(
+        checked.status.code() == Some(1)
+            && said.contains("is damaged; restore a backup: broken places: "),
+        "{said}"
+    );
+    let refused = program()
+        .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
+        .arg(left.data())
+        .output()
+        .unwrap();
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(refused.status.code() == Some(1) && said.contains("is damaged"), "{said}");
-    assert!(said.lines().count() == 1 && said.contains(&format!(" page {page}")) && !said.contains("***"), "{said}");
+    assert!(
+        said.lines().count() == 1
+            && said.contains(&format!(" page {page}"))
+            && !said.contains("***"),
+        "{said}"
+    );
     assert_eq!(copies(&left.data()), [""; 0]);
     assert_eq!(version(&look(&file)), "2");
 }
@@ -153,7 +196,13 @@ fn a_database_of_version_1_goes_up_in_one_go_and_its_copy_is_of_version_1() {
     .unwrap();
     drop(conn);
     let log = upgraded(&data, &[]);
-    assert!(log.contains("upgrading the database from version 1 to 4; the copy of before is "), "{log}");
+    assert!(
+        log.contains("upgrading the database from version 1 to 4; the copy of before is "),
+        "{log}"
+    );
     assert_eq!(version(&look(&data.join("userman.db.v1"))), "1");
-    assert_eq!(rows(&look(&database), "SELECT username, username_folded FROM member_auth"), ["Bob|bob"]);
+    assert_eq!(
+        rows(&look(&database), "SELECT username, username_folded FROM member_auth"),
+        ["Bob|bob"]
+    );
 }

@@ -21,7 +21,9 @@ fn connect(app: &App) -> TcpStream {
 
 /// Rows and journal of a member, as counts.
 fn traces(app: &App, member: usize) -> (String, String) {
-    let count = |table: &str| app.rows(&format!("SELECT count(*) FROM {table} WHERE memberid = {member}")).remove(0);
+    let count = |table: &str| {
+        app.rows(&format!("SELECT count(*) FROM {table} WHERE memberid = {member}")).remove(0)
+    };
     (count("member_auth"), count("journal"))
 }
 
@@ -52,7 +54,8 @@ fn a_caller_who_sends_byte_by_byte_is_heard() {
 
 /// Takes ten seconds, because that is the promise.
 #[test]
-fn a_caller_who_stops_in_the_middle_of_the_body_gets_408_after_ten_seconds_while_others_are_served() {
+fn a_caller_who_stops_in_the_middle_of_the_body_gets_408_after_ten_seconds_while_others_are_served()
+{
     let app = App::start();
     let whole = request(&add(1));
     let mut slow = connect(&app);
@@ -72,7 +75,8 @@ fn a_caller_who_hangs_up_after_the_last_byte_leaves_a_whole_member_or_none() {
         let mut stream = connect(&app);
         stream.write_all(&request(&add(member))).unwrap();
         match member % 3 {
-            // Closed at once; half closed, as `nc -N` does, and then closed; with the answer on its way.
+            // Closed at once; half closed, as `nc -N` does, and then closed; with the answer on its
+            // way.
             0 => {}
             1 => stream.shutdown(Shutdown::Write).unwrap(),
             _ => drop(app.post("action=CHECK&siteid=1&username=x")),

@@ -1,4 +1,5 @@
-//! A database that is not whole: refused at the start with its files untouched, and no panic where it happens under the program.
+//! A database that is not whole: refused at the start with its files untouched, and no panic where
+//! it happens under the program.
 
 use std::fs::{self, OpenOptions};
 use std::io::Read as _;
@@ -16,7 +17,10 @@ const FILES: [&str; 3] = ["userman.db", "userman.db-wal", "seal.key"];
 
 /// Runs `serve` where it must not start: its exit code and all that it says.
 pub(super) fn start(mut command: Command, data: &Path) -> (i32, String) {
-    command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(data).env("USERMAN_POSTBACK_TOKEN", TOKEN);
+    command
+        .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
+        .arg(data)
+        .env("USERMAN_POSTBACK_TOKEN", TOKEN);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut status = None;
     // A service that runs after all would run for ever.
@@ -44,7 +48,8 @@ fn checkpoint(database: &Path) {
     assert!(rows(&conn, "PRAGMA wal_checkpoint(TRUNCATE)")[0].starts_with("0|"));
 }
 
-/// A data directory with members of which most are in the database and some in the log alone, as a kill leaves it.
+/// A data directory with members of which most are in the database and some in the log alone, as a
+/// kill leaves it.
 fn data_with_members() -> (TempDir, PathBuf) {
     let app = App::start();
     let data = app.config.data_dir.path().to_owned();
@@ -71,11 +76,27 @@ fn contents(data: &Path) -> Vec<Option<Vec<u8>>> {
 fn a_truncated_database_ends_the_start_with_one_line_and_its_files_untouched() {
     let (_dir, data) = data_with_members();
     let database = data.join("userman.db");
-    let (whole, log) = (fs::read(&database).unwrap(), fs::read(data.join("userman.db-wal")).unwrap());
+    let (whole, log) =
+        (fs::read(&database).unwrap(), fs::read(data.join("userman.db-wal")).unwrap());
     let pages = whole.len() as u64 / 4096;
-    assert!(pages > 8 && log.len() > 4096, "{pages} pages and {} bytes of log show nothing", log.len());
+    assert!(
+        pages > 8 && log.len() > 4096,
+        "{pages} pages and {} bytes of log show nothing",
+        log.len()
+    );
     // The log has the newest page, so only without it is that one missed.
-    let lengths = [0, 1, 99, 100, 4095, 4096, pages / 2 * 4096, pages / 2 * 4096 + 7, (pages - 1) * 4096, pages * 4096 - 1];
+    let lengths = [
+        0,
+        1,
+        99,
+        100,
+        4095,
+        4096,
+        pages / 2 * 4096,
+        pages / 2 * 4096 + 7,
+        (pages - 1) * 4096,
+        pages * 4096 - 1,
+    ];
     for (with_log, lengths) in [(true, &lengths[..8]), (false, &lengths[..])] {
         for &length in lengths {
             let _ = fs::remove_file(data.join("userman.db-shm"));
@@ -90,14 +111,18 @@ fn a_truncated_database_ends_the_start_with_one_line_and_its_files_untouched() {
             let (code, said) = start(program(), &data);
             let what = format!("{length} bytes, log: {with_log}, said: {said}");
             assert_eq!((code, said.lines().count()), (1, 1), "{what}");
-            assert!(said.starts_with(&format!("nats-userman: the database {} is ", database.display())), "{what}");
+            assert!(
+                said.starts_with(&format!("nats-userman: the database {} is ", database.display())),
+                "{what}"
+            );
             assert!(said.contains("restore a backup"), "{what}");
             assert!(contents(&data) == before, "files were touched: {what}");
         }
     }
 }
 
-/// As a crash in the middle of a checkpoint leaves it: nothing is missing, and so nothing is refused.
+/// As a crash in the middle of a checkpoint leaves it: nothing is missing, and so nothing is
+/// refused.
 #[test]
 fn a_database_whose_missing_end_is_in_its_log_is_whole() {
     let (_dir, data) = data_with_members();
@@ -118,11 +143,17 @@ fn a_file_that_is_no_database_or_another_programs_ends_the_start_and_is_left_alo
     fs::remove_file(data.join("userman.db-shm")).unwrap();
     let theirs = {
         let path = data.join("theirs.db");
-        Connection::open(&path).unwrap().execute_batch("CREATE TABLE theirs (a); INSERT INTO theirs VALUES (1)").unwrap();
+        Connection::open(&path)
+            .unwrap()
+            .execute_batch("CREATE TABLE theirs (a); INSERT INTO theirs VALUES (1)")
+            .unwrap();
         fs::read(path).unwrap()
     };
     for (content, line) in [
-        (b"# not a database\n".repeat(1000), "is damaged or no SQLite database; nothing was changed, restore a backup"),
+        (
+            b"# not a database\n".repeat(1000),
+            "is damaged or no SQLite database; nothing was changed, restore a backup",
+        ),
         (vec![0; 8192], "is damaged or no SQLite database; nothing was changed, restore a backup"),
         (theirs, "it is a database of another program"),
     ] {
@@ -135,7 +166,8 @@ fn a_file_that_is_no_database_or_another_programs_ends_the_start_and_is_left_alo
     }
 }
 
-/// A first start that was killed leaves an empty file and no key; it is not a loss, and the next start makes what is missing.
+/// A first start that was killed leaves an empty file and no key; it is not a loss, and the next
+/// start makes what is missing.
 #[test]
 fn an_empty_database_without_a_key_is_a_first_start_that_was_cut_short() {
     let dir = TempDir::new().unwrap();
@@ -145,7 +177,8 @@ fn an_empty_database_without_a_key_is_a_first_start_that_was_cut_short() {
 }
 
 #[test]
-fn a_database_that_is_truncated_under_the_running_program_brings_refusals_and_no_panic_and_keeps_its_log() {
+fn a_database_that_is_truncated_under_the_running_program_brings_refusals_and_no_panic_and_keeps_its_log()
+ {
     for keep_half in [false, true] {
         let (_dir, data) = data_with_members();
         let database = data.join("userman.db");
@@ -158,16 +191,24 @@ fn a_database_that_is_truncated_under_the_running_program_brings_refusals_and_no
         for id in 1..100 {
             for body in [add(id), format!("action=CHECK&siteid=1&username=name-{id}")] {
                 let response = program.post(&body).unwrap();
-                let refused = response.status == 503 && [NOTHING_CHANGED, OUTCOME_UNKNOWN].contains(&response.body.as_str());
+                let refused = response.status == 503
+                    && [NOTHING_CHANGED, OUTCOME_UNKNOWN].contains(&response.body.as_str());
                 assert!(refused || response.status == 200, "{response:?}");
             }
         }
         let status = super::health(program.address);
         assert!([200, 503].contains(&status.0), "{status:?}");
-        assert!(fs::metadata(&log).unwrap().len() >= logged, "the log, all that is left, was thrown away");
+        assert!(
+            fs::metadata(&log).unwrap().len() >= logged,
+            "the log, all that is left, was thrown away"
+        );
         assert!(program.terminate().success());
         assert_log_is_clean(&program);
-        assert_eq!(fs::metadata(&database).unwrap().len() > 0, keep_half, "somebody began a new database");
+        assert_eq!(
+            fs::metadata(&database).unwrap().len() > 0,
+            keep_half,
+            "somebody began a new database"
+        );
         // The next start says what is the matter.
         let (code, said) = start(crate::support::program(), &data);
         assert_eq!((code, said.lines().count()), (1, 1), "{said}");
@@ -183,7 +224,8 @@ fn a_database_that_is_gone_and_put_back_is_opened_anew() {
     eventually("it can commit", || is_healthy(program.address));
     checkpoint(&database);
     let whole = fs::read(&database).unwrap();
-    // Damage that every postback meets: the pages of all tables are nonsense, the first one included.
+    // Damage that every postback meets: the pages of all tables are nonsense, the first one
+    // included.
     fs::write(&database, vec![0xaa; whole.len()]).unwrap();
     eventually("it notices", || program.post(&add(1)).unwrap().status == 503);
     fs::write(&database, &whole).unwrap();
@@ -194,7 +236,8 @@ fn a_database_that_is_gone_and_put_back_is_opened_anew() {
     assert_eq!(super::members(&database), (1..83).collect::<Vec<_>>());
 }
 
-/// Regression: the writer went on with the file that it had open, and acknowledged what no restart would have found.
+/// Regression: the writer went on with the file that it had open, and acknowledged what no restart
+/// would have found.
 #[test]
 fn a_database_that_was_removed_under_the_service_acknowledges_nothing_more() {
     let dir = tempfile::tempdir().unwrap();
@@ -203,7 +246,11 @@ fn a_database_that_was_removed_under_the_service_acknowledges_nothing_more() {
     for name in ["userman.db", "userman.db-wal", "userman.db-shm"] {
         std::fs::remove_file(data.join(name)).unwrap();
     }
-    let response = program.post("action=ADD&siteid=1&memberid=1&username=bob&password=secret").unwrap();
-    assert_eq!((response.status, response.body.as_str()), (503, "ERROR|temporarily unavailable, nothing was changed"));
+    let response =
+        program.post("action=ADD&siteid=1&memberid=1&username=bob&password=secret").unwrap();
+    assert_eq!(
+        (response.status, response.body.as_str()),
+        (503, "ERROR|temporarily unavailable, nothing was changed")
+    );
     assert!(!data.join("userman.db").exists());
 }

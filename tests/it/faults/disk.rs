@@ -7,8 +7,8 @@ use rusqlite::{Connection, OpenFlags};
 use tempfile::TempDir;
 
 use super::{
-    NOTHING_CHANGED, OUTCOME_UNKNOWN, PASSWORD, add, added, assert_log_is_clean, assert_unavailable, errors, health, is_healthy,
-    members, members_after_a_crash,
+    NOTHING_CHANGED, OUTCOME_UNKNOWN, PASSWORD, add, added, assert_log_is_clean,
+    assert_unavailable, errors, health, is_healthy, members, members_after_a_crash,
 };
 use crate::shim::{EACCES, EIO, ENOSPC, EROFS, KILLED, Shim};
 use crate::support::{Program, eventually, real_program, rows};
@@ -23,8 +23,8 @@ fn data_dir() -> (TempDir, std::path::PathBuf) {
     (dir, data)
 }
 
-/// Each call that reaches the disk fails once, whichever it is in the course of a commit: what the answer says is what a restart
-/// finds, and the same postback sent again is done.
+/// Each call that reaches the disk fails once, whichever it is in the course of a commit: what the
+/// answer says is what a restart finds, and the same postback sent again is done.
 #[test]
 fn a_fault_at_any_step_of_a_commit_is_answered_with_what_a_restart_would_find() {
     let Some(shim) = Shim::new() else { return };
@@ -32,7 +32,8 @@ fn a_fault_at_any_step_of_a_commit_is_answered_with_what_a_restart_would_find() 
     let mut program = Program::run(shim.program(&data, false), &data, &[]).unwrap();
     let steps = |call, errno, count| (0..count).map(move |step| (call, errno, step));
     let mut answers = [0; 3];
-    let all = steps("write", ENOSPC, 14).chain(steps("write", EIO, 14)).chain(steps("sync", EIO, 3));
+    let all =
+        steps("write", ENOSPC, 14).chain(steps("write", EIO, 14)).chain(steps("sync", EIO, 3));
     for (member, (call, errno, step)) in (1..).zip(all) {
         let what = format!("member {member}: {call} {step} fails with {errno}");
         shim.fail_once(call, errno, step);
@@ -59,7 +60,10 @@ fn a_fault_at_any_step_of_a_commit_is_answered_with_what_a_restart_would_find() 
         };
         eventually("the same postback is done", || {
             let reply = program.post(&add(member)).unwrap();
-            assert!(reply.status == 503 || reply.body.starts_with("OK|") && reply.body.contains(again), "{what}: {reply:?}");
+            assert!(
+                reply.status == 503 || reply.body.starts_with("OK|") && reply.body.contains(again),
+                "{what}: {reply:?}"
+            );
             reply.status == 200
         });
         assert_eq!(members(&data.join("userman.db")), (1..=member).collect::<Vec<_>>(), "{what}");
@@ -70,17 +74,21 @@ fn a_fault_at_any_step_of_a_commit_is_answered_with_what_a_restart_would_find() 
 }
 
 #[test]
-fn a_disk_that_fills_up_in_the_middle_of_a_batch_loses_nothing_and_work_goes_on_when_there_is_room() {
+fn a_disk_that_fills_up_in_the_middle_of_a_batch_loses_nothing_and_work_goes_on_when_there_is_room()
+{
     let Some(shim) = Shim::new() else { return };
     let (_dir, data) = data_dir();
     let mut program = Program::run(shim.program(&data, false), &data, &[]).unwrap();
     let address = program.address;
-    // The first is in its sync while the others gather to a batch; of that the third write fails, and all from then on.
+    // The first is in its sync while the others gather to a batch; of that the third write fails,
+    // and all from then on.
     shim.hold_syncs();
     let replies: Vec<_> = std::thread::scope(|scope| {
         let posts: Vec<_> = (1..=20)
             .map(|member| {
-                let post = scope.spawn(move || crate::support::post_to(address, crate::support::TOKEN, add(member).as_bytes()));
+                let post = scope.spawn(move || {
+                    crate::support::post_to(address, crate::support::TOKEN, add(member).as_bytes())
+                });
                 eventually("a sync waits", || shim.is_holding());
                 post
             })
@@ -94,7 +102,10 @@ fn a_disk_that_fills_up_in_the_middle_of_a_batch_loses_nothing_and_work_goes_on_
     refuse_adds(&program);
     assert_eq!(health(address), (503, "unavailable".into()));
     // CHECK does not write.
-    assert_eq!(program.post("action=CHECK&siteid=1&username=name-1").unwrap().body, "OK|username \"name-1\" is taken on site 1");
+    assert_eq!(
+        program.post("action=CHECK&siteid=1&username=name-1").unwrap().body,
+        "OK|username \"name-1\" is taken on site 1"
+    );
     assert_eq!(members_after_a_crash(&data), [1]);
 
     shim.heal("write");
@@ -110,7 +121,8 @@ fn a_disk_that_fills_up_in_the_middle_of_a_batch_loses_nothing_and_work_goes_on_
     assert_log_is_clean(&program);
 }
 
-/// Many ADDs that are refused while the writer does several times what it does by itself: looks at what expires, and probes.
+/// Many ADDs that are refused while the writer does several times what it does by itself: looks at
+/// what expires, and probes.
 fn refuse_adds(program: &Program) {
     let until = Instant::now() + 3 * WRITER_TICK;
     let mut member = 10_000;
@@ -169,11 +181,16 @@ fn a_sync_that_fails_leaves_the_outcome_unknown_and_the_writer_opens_the_databas
     }
     assert_eq!(health(program.address), (503, "unavailable".into()));
     shim.heal("sync");
-    eventually("it is sent again and done", || program.post(&add(2)).unwrap().body.starts_with("OK|member 2 \"name-2\" "));
+    eventually("it is sent again and done", || {
+        program.post(&add(2)).unwrap().body.starts_with("OK|member 2 \"name-2\" ")
+    });
     eventually("/health is ok", || is_healthy(program.address));
     let log = program.stderr();
     assert_eq!(errors(&log).len(), 1, "{log}");
-    assert!(errors(&log)[0].contains(" ERROR the outcome of a commit is unknown: disk I/O error: "), "{log}");
+    assert!(
+        errors(&log)[0].contains(" ERROR the outcome of a commit is unknown: disk I/O error: "),
+        "{log}"
+    );
     assert!(errors(&log)[0].ends_with("(SQLite code 1034)"), "{log}");
     program.kill();
     assert_log_is_clean(&program);
@@ -197,10 +214,15 @@ fn a_file_system_that_becomes_read_only_refuses_postbacks_until_it_is_writable()
         assert_unavailable(&response, body);
     }
     assert_eq!(health(program.address), (503, "unavailable".into()));
-    assert_eq!(program.post("action=CHECK&siteid=1&username=name-1").unwrap().body, "OK|username \"name-1\" is taken on site 1");
+    assert_eq!(
+        program.post("action=CHECK&siteid=1&username=name-1").unwrap().body,
+        "OK|username \"name-1\" is taken on site 1"
+    );
     shim.heal("open");
     shim.heal("write");
-    eventually("it is sent again and done", || program.post(&add(2)).unwrap().body.starts_with("OK|member 2 \"name-2\" "));
+    eventually("it is sent again and done", || {
+        program.post(&add(2)).unwrap().body.starts_with("OK|member 2 \"name-2\" ")
+    });
     eventually("/health is ok", || is_healthy(program.address));
     assert!(program.terminate().success());
     assert_log_is_clean(&program);
@@ -213,24 +235,38 @@ fn a_data_directory_that_cannot_be_written_ends_the_start_with_one_line_and_exit
     let (_dir, data) = data_dir();
     drop(Program::serve(&data, &[]));
     let before = std::fs::read(data.join("userman.db")).unwrap();
-    for (errno, cause) in [(EROFS, "Read-only file system (os error 30)"), (EACCES, "Permission denied (os error 13)")] {
+    for (errno, cause) in [
+        (EROFS, "Read-only file system (os error 30)"),
+        (EACCES, "Permission denied (os error 13)"),
+    ] {
         shim.fail("open", errno, 0);
         let output = super::damage::start(shim.program(&data, false), &data);
         shim.heal("open");
-        assert_eq!(output, (1, format!("nats-userman: cannot use the lock file {}/userman.lock: {cause}\n", data.display())));
+        assert_eq!(
+            output,
+            (
+                1,
+                format!(
+                    "nats-userman: cannot use the lock file {}/userman.lock: {cause}\n",
+                    data.display()
+                )
+            )
+        );
     }
     assert_eq!(std::fs::read(data.join("userman.db")).unwrap(), before);
 }
 
-/// Making the data directory fails, or the program dies, at every step in turn: one line, and what is left behind stops no later
-/// start.
+/// Making the data directory fails, or the program dies, at every step in turn: one line, and what
+/// is left behind stops no later start.
 #[test]
 fn a_first_start_that_fails_or_dies_at_any_step_is_made_good_by_the_next() {
     let Some(shim) = Shim::new() else { return };
     let steps = |call, errno, count| (0..count).map(move |step| (call, errno, step));
     let mut failed = 0;
-    let faults = steps("open", EACCES, 5).chain(steps("write", ENOSPC, 20)).chain(steps("sync", EIO, 8));
-    let deaths = steps("open", KILLED, 5).chain(steps("write", KILLED, 20)).chain(steps("sync", KILLED, 8));
+    let faults =
+        steps("open", EACCES, 5).chain(steps("write", ENOSPC, 20)).chain(steps("sync", EIO, 8));
+    let deaths =
+        steps("open", KILLED, 5).chain(steps("write", KILLED, 20)).chain(steps("sync", KILLED, 8));
     for (call, errno, step) in faults.chain(deaths) {
         let (_dir, data) = data_dir();
         shim.fail_once(call, errno, step);
@@ -238,11 +274,15 @@ fn a_first_start_that_fails_or_dies_at_any_step_is_made_good_by_the_next() {
         shim.heal(call);
         if let Err(said) = &first {
             let one_line = said.starts_with("nats-userman: ") && said.lines().count() == 1;
-            assert!(if errno == KILLED { said.is_empty() } else { one_line }, "{call} {step}: {said}");
+            assert!(
+                if errno == KILLED { said.is_empty() } else { one_line },
+                "{call} {step}: {said}"
+            );
             failed += 1;
         }
         drop(first);
-        let program = Program::run(shim.program(&data, false), &data, &[]).unwrap_or_else(|said| panic!("{call} {step}: {said}"));
+        let program = Program::run(shim.program(&data, false), &data, &[])
+            .unwrap_or_else(|said| panic!("{call} {step}: {said}"));
         assert_eq!(program.post(&add(1)).unwrap().body, added(1), "{call} {step}");
     }
     assert!(failed > 10, "only {failed} starts failed: these are not the steps of a first start");
@@ -256,7 +296,11 @@ impl Mounted {
     fn tmpfs(at: &std::path::Path, size: &str) -> Option<Self> {
         let mount = real_program("mount")?;
         let options = format!("size={size}");
-        let done = Command::new(mount).args(["-t", "tmpfs", "-o", &options, "userman-test"]).arg(at).output().unwrap();
+        let done = Command::new(mount)
+            .args(["-t", "tmpfs", "-o", &options, "userman-test"])
+            .arg(at)
+            .output()
+            .unwrap();
         if !done.status.success() {
             eprintln!(
                 "\n*** NO MOUNT: {}*** a full disk is shown by the shim alone ***\n",
@@ -274,13 +318,16 @@ impl Drop for Mounted {
     }
 }
 
-/// Keeps the two sides of the comparison honest: what a log shows is what was sent, and the secret was sent.
+/// Keeps the two sides of the comparison honest: what a log shows is what was sent, and the secret
+/// was sent.
 #[test]
 fn the_password_of_these_tests_reaches_the_database_sealed() {
     let (_dir, data) = data_dir();
     let program = Program::serve(&data, &[]);
     assert_eq!(program.post(&add(1)).unwrap().body, added(1));
-    let conn = Connection::open_with_flags(data.join("userman.db"), OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    let conn =
+        Connection::open_with_flags(data.join("userman.db"), OpenFlags::SQLITE_OPEN_READ_ONLY)
+            .unwrap();
     let fields = rows(&conn, "SELECT fields FROM journal");
     assert_eq!(fields, ["action=ADD&siteid=1&memberid=1&username=name-1&password=***"]);
     assert!(add(1).contains(PASSWORD));

@@ -1,5 +1,5 @@
-//! A first start that dies: by SIGKILL on entering each system call by which it changes something. The next start must work, and what
-//! is whole stays as it is.
+//! A first start that dies: by SIGKILL on entering each system call by which it changes something.
+//! The next start must work, and what is whole stays as it is.
 
 use std::collections::HashMap;
 use std::fs;
@@ -20,23 +20,45 @@ const CALLS: &str = "openat,write,pwrite64,fsync,fdatasync,rename,renameat,renam
 const PAGES_EACH: usize = 12;
 /// What a start makes that is never made anew.
 const SECRETS: [&str; 3] = ["seal.key", "cookie.key", "postback-token"];
-const FILES: [&str; 8] =
-    ["cookie.key", "postback-token", "seal.key", "served.json", "userman.db", "userman.db-shm", "userman.db-wal", "userman.lock"];
+const FILES: [&str; 8] = [
+    "cookie.key",
+    "postback-token",
+    "seal.key",
+    "served.json",
+    "userman.db",
+    "userman.db-shm",
+    "userman.db-wal",
+    "userman.lock",
+];
 
 /// `serve` as a first start is, under strace.
 fn traced(strace: &Path, options: &[&str], trace: &Path, data: &Path) -> Command {
     let mut command = Command::new(strace);
-    command.args(["-f", "-qq", "-o"]).arg(trace).args(options).arg(env!("CARGO_BIN_EXE_nats-userman"));
-    command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(data).stdin(Stdio::null()).stdout(Stdio::null());
+    command
+        .args(["-f", "-qq", "-o"])
+        .arg(trace)
+        .args(options)
+        .arg(env!("CARGO_BIN_EXE_nats-userman"));
+    command
+        .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
+        .arg(data)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null());
     command
 }
 
-/// Name and turn of each call of the first thread that may change something, in the order of their coming.
+/// Name and turn of each call of the first thread that may change something, in the order of their
+/// coming.
 fn calls(strace: &Path) -> Vec<(String, usize)> {
     let dir = TempDir::new().unwrap();
     let trace = dir.path().join("trace");
-    let mut program =
-        Program::spawn(traced(strace, &["-e", &format!("trace={CALLS}")], &trace, &dir.path().join("data"))).unwrap();
+    let mut program = Program::spawn(traced(
+        strace,
+        &["-e", &format!("trace={CALLS}")],
+        &trace,
+        &dir.path().join("data"),
+    ))
+    .unwrap();
     signal_traced(&program.child, Signal::TERM);
     program.child.wait().unwrap();
     let (mut turns, mut calls, mut first) = (HashMap::new(), Vec::new(), None);
@@ -60,14 +82,18 @@ fn calls(strace: &Path) -> Vec<(String, usize)> {
 
 /// strace hands a signal on to nobody: the traced program is its child.
 fn signal_traced(strace: &Child, signal: Signal) {
-    let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", strace.id())).unwrap_or_default();
+    let children =
+        fs::read_to_string(format!("/proc/{0}/task/{0}/children", strace.id())).unwrap_or_default();
     for child in children.split_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().unwrap())) {
         let _ = kill_process(child, signal);
     }
 }
 
 fn names(data: &Path) -> Vec<String> {
-    let mut names: Vec<_> = fs::read_dir(data).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names: Vec<_> = fs::read_dir(data)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
     names.sort();
     names
 }
@@ -86,10 +112,12 @@ fn a_first_start_that_is_killed_at_any_system_call_is_made_good_by_the_next() {
         let dir = TempDir::new().unwrap();
         let (data, trace) = (dir.path().join("data"), dir.path().join("trace"));
         let inject = format!("inject={call}:signal=KILL:when={turn}");
-        let mut first = traced(&strace, &["-e", &format!("trace={call}"), "-e", &inject], &trace, &data);
+        let mut first =
+            traced(&strace, &["-e", &format!("trace={call}"), "-e", &inject], &trace, &data);
         let mut first = first.stderr(Stdio::null()).spawn().unwrap();
         eventually("it is killed", || {
-            // SQLite does not write the same number of pages each time: then it dies when it has started.
+            // SQLite does not write the same number of pages each time: then it dies when it has
+            // started.
             if data.join("served.json").exists() {
                 signal_traced(&first, Signal::KILL);
             }
@@ -98,23 +126,38 @@ fn a_first_start_that_is_killed_at_any_system_call_is_made_good_by_the_next() {
         let before = secrets(&data);
         let service = Program::spawn({
             let mut command = crate::support::program();
-            command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(&data).stdout(Stdio::null());
+            command
+                .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
+                .arg(&data)
+                .stdout(Stdio::null());
             command
         });
         let mut service = service.unwrap_or_else(|said| panic!("{call} {turn}: {said}"));
         let token = fs::read_to_string(data.join("postback-token")).unwrap();
-        assert_eq!(post_to(service.address, token.trim_end(), add(1).as_bytes()).unwrap().body, added(1), "{call} {turn}");
+        assert_eq!(
+            post_to(service.address, token.trim_end(), add(1).as_bytes()).unwrap().body,
+            added(1),
+            "{call} {turn}"
+        );
         for (path, content) in before {
-            assert!(fs::read(&path).unwrap() == content, "{call} {turn}: {} was changed", path.display());
+            assert!(
+                fs::read(&path).unwrap() == content,
+                "{call} {turn}: {} was changed",
+                path.display()
+            );
         }
         assert!(service.terminate().success());
         assert_eq!(names(&data), FILES, "{call} {turn}");
     }
     let seen = |name: &str| calls.iter().any(|(call, _)| call == name);
-    assert!(calls.len() > 40 && ["openat", "write", "pwrite64", "fsync"].into_iter().all(seen), "{calls:?}");
+    assert!(
+        calls.len() > 40 && ["openat", "write", "pwrite64", "fsync"].into_iter().all(seen),
+        "{calls:?}"
+    );
 }
 
-/// As release 0.2.0 left it where a first start was killed between making the file and writing the key.
+/// As release 0.2.0 left it where a first start was killed between making the file and writing the
+/// key.
 #[test]
 fn an_empty_key_that_no_release_ever_used_is_made_anew_and_any_other_is_refused_as_before() {
     for key in ["seal.key", "cookie.key"] {
@@ -127,11 +170,17 @@ fn an_empty_key_that_no_release_ever_used_is_made_anew_and_any_other_is_refused_
             // Which key is used is written down after it is made.
             let conn = rusqlite::Connection::open(data.join("userman.db")).unwrap();
             let (code, said) = super::damage::start(crate::support::program(), &data);
-            assert!(code == 1 && said.contains("found 0 bytes that are not"), "a key that was in use: {said}");
+            assert!(
+                code == 1 && said.contains("found 0 bytes that are not"),
+                "a key that was in use: {said}"
+            );
             conn.execute("DELETE FROM seal_key", []).unwrap();
         }
         let mut service = Program::serve(&data, &[]);
-        let line = format!("the key file {} was empty, as a first start leaves it that was cut short", data.join(key).display());
+        let line = format!(
+            "the key file {} was empty, as a first start leaves it that was cut short",
+            data.join(key).display()
+        );
         assert!(service.stderr().contains(&line), "{}", service.stderr());
         let new = fs::read(data.join(key)).unwrap();
         assert!(new.len() == whole.len() && new != whole);
@@ -140,7 +189,8 @@ fn an_empty_key_that_no_release_ever_used_is_made_anew_and_any_other_is_refused_
         assert!(service.terminate().success());
         fs::write(data.join(key), "").unwrap();
         let (code, said) = super::damage::start(crate::support::program(), &data);
-        let refused = "expected 64 lower-case hex digits and a line break, found 0 bytes that are not";
+        let refused =
+            "expected 64 lower-case hex digits and a line break, found 0 bytes that are not";
         assert!(code == 1 && said.contains(refused), "{said}");
         assert_eq!(fs::read(data.join(key)).unwrap(), b"");
     }
@@ -154,7 +204,10 @@ fn a_fault_while_a_file_is_written_leaves_the_one_before_as_it_was() {
     let data = dir.path().canonicalize().unwrap().join("data");
     let start = |command: Command| {
         let mut command = command;
-        command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(&data).stdout(Stdio::null());
+        command
+            .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
+            .arg(&data)
+            .stdout(Stdio::null());
         Program::spawn(command)
     };
     assert!(start(crate::support::program()).unwrap().terminate().success());
@@ -162,11 +215,15 @@ fn a_fault_while_a_file_is_written_leaves_the_one_before_as_it_was() {
         if let Some((call, errno)) = fault {
             shim.fail(call, errno, 0);
         }
-        let output = shim.program(&data, false).args(args).arg("--data-dir").arg(&data).output().unwrap();
+        let output =
+            shim.program(&data, false).args(args).arg("--data-dir").arg(&data).output().unwrap();
         if let Some((call, _)) = fault {
             shim.heal(call);
         }
-        (output.status.code().unwrap(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
+        (
+            output.status.code().unwrap(),
+            String::from_utf8([output.stdout, output.stderr].concat()).unwrap(),
+        )
     };
     assert_eq!(run(&["token", "add"], None).0, 0);
     let before = secrets(&data);
@@ -180,7 +237,15 @@ fn a_fault_while_a_file_is_written_leaves_the_one_before_as_it_was() {
     }
     // What a kill leaves of `token add` never counted, and the next start removes it.
     shim.fail("sync", KILLED, 0);
-    assert!(shim.program(&data, false).args(["token", "add", "--data-dir"]).arg(&data).status().unwrap().code().is_none());
+    assert!(
+        shim.program(&data, false)
+            .args(["token", "add", "--data-dir"])
+            .arg(&data)
+            .status()
+            .unwrap()
+            .code()
+            .is_none()
+    );
     shim.heal("sync");
     assert!(secrets(&data) == before && draft.exists());
     assert!(start(crate::support::program()).unwrap().terminate().success());
@@ -190,7 +255,9 @@ fn a_fault_while_a_file_is_written_leaves_the_one_before_as_it_was() {
     let served = fs::read(data.join("served.json")).unwrap();
     fs::create_dir(data.join("served.json.new")).unwrap();
     let mut service = start(crate::support::program()).unwrap();
-    eventually("it says so", || service.stderr().contains("served.json, so `token show` may print another URL"));
+    eventually("it says so", || {
+        service.stderr().contains("served.json, so `token show` may print another URL")
+    });
     assert!(service.terminate().success());
     assert_eq!(fs::read(data.join("served.json")).unwrap(), served);
     fs::remove_dir(data.join("served.json.new")).unwrap();

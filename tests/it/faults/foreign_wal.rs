@@ -1,5 +1,5 @@
-//! A WAL that is not of the database file beside it: refused at the start, never applied, and nothing is changed. And the other
-//! side: what a kill or a power failure leaves is never refused.
+//! A WAL that is not of the database file beside it: refused at the start, never applied, and
+//! nothing is changed. And the other side: what a kill or a power failure leaves is never refused.
 
 mod by_hand;
 
@@ -33,8 +33,12 @@ const PAGES: i32 = 60;
 
 /// As the README says.
 fn back_up(sqlite3: &Path, database: &Path, to: &Path) {
-    let done =
-        Command::new(sqlite3).arg(database).arg(".timeout 5000").arg(format!(".backup {}", to.display())).output().unwrap();
+    let done = Command::new(sqlite3)
+        .arg(database)
+        .arg(".timeout 5000")
+        .arg(format!(".backup {}", to.display()))
+        .output()
+        .unwrap();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
 }
 
@@ -50,7 +54,8 @@ fn checkpoint(database: &Path, mode: &str) {
 }
 
 fn contents(data: &Path) -> Vec<(PathBuf, Vec<u8>)> {
-    let mut files: Vec<_> = fs::read_dir(data).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut files: Vec<_> =
+        fs::read_dir(data).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     files.into_iter().map(|path| (path.clone(), fs::read(path).unwrap())).collect()
 }
@@ -68,8 +73,9 @@ fn data_with_a_backup_of_before(sqlite3: &Path, kill: bool) -> (TempDir, PathBuf
     let database = data.join("userman.db");
     let mut program = Program::serve(&data, &[]);
     let mut caller = Caller::connect(program.address).unwrap();
-    let mut post =
-        |members: std::ops::Range<usize>| members.for_each(|id| assert_eq!(caller.post(&add(id)).unwrap().body, added(id)));
+    let mut post = |members: std::ops::Range<usize>| {
+        members.for_each(|id| assert_eq!(caller.post(&add(id)).unwrap().body, added(id)))
+    };
     post(1..201);
     checkpoint(&database, "PASSIVE");
     back_up(sqlite3, &database, &backup);
@@ -104,8 +110,20 @@ fn a_backup_put_over_the_database_beside_its_wal_is_refused_and_one_command_sets
 
     let old = fs::read(&wal).unwrap();
     let (code, said) = run(&data, &["set-wal-aside"]);
-    let aside = said.lines().next().unwrap().strip_prefix("set aside: ").unwrap().split(" (").next().unwrap();
-    assert_eq!((code, aside.starts_with(&format!("{}.aside-2", wal.display()))), (0, true), "{said}");
+    let aside = said
+        .lines()
+        .next()
+        .unwrap()
+        .strip_prefix("set aside: ")
+        .unwrap()
+        .split(" (")
+        .next()
+        .unwrap();
+    assert_eq!(
+        (code, aside.starts_with(&format!("{}.aside-2", wal.display()))),
+        (0, true),
+        "{said}"
+    );
     assert!(fs::read(aside).unwrap() == old, "the old WAL is kept as it was");
     assert!(!wal.exists() && !data.join("userman.db-shm").exists());
     let mut service = Program::serve(&data, &[]);
@@ -115,7 +133,16 @@ fn a_backup_put_over_the_database_beside_its_wal_is_refused_and_one_command_sets
     assert_eq!(members(&database), (1..201).chain([400]).collect::<Vec<_>>());
     check_invariants(&database);
     let (code, said) = run(&data, &["set-wal-aside"]);
-    assert_eq!((code, said), (0, format!("{} has no WAL with anything in it: nothing was set aside\n", database.display())));
+    assert_eq!(
+        (code, said),
+        (
+            0,
+            format!(
+                "{} has no WAL with anything in it: nothing was set aside\n",
+                database.display()
+            )
+        )
+    );
 }
 
 #[test]
@@ -130,7 +157,8 @@ fn after_a_clean_stop_a_backup_is_put_back_by_a_copy_alone() {
     check_invariants(&data.join("userman.db"));
 }
 
-/// Backups that the same WAL reaches: of the pages of a copy nobody can say that they are those below the WAL.
+/// Backups that the same WAL reaches: of the pages of a copy nobody can say that they are those
+/// below the WAL.
 #[test]
 fn a_backup_of_the_same_wal_is_refused_whatever_made_it() {
     let Some(sqlite3) = real_program("sqlite3") else { return };
@@ -139,18 +167,26 @@ fn a_backup_of_the_same_wal_is_refused_whatever_made_it() {
     let database = data.join("userman.db");
     let mut program = Program::serve(&data, &[]);
     (1..20).for_each(|id| assert_eq!(program.post(&add(id)).unwrap().body, added(id)));
-    let (copied, vacuumed, in_wal_mode) = (dir.path().join("b"), dir.path().join("v"), dir.path().join("w"));
+    let (copied, vacuumed, in_wal_mode) =
+        (dir.path().join("b"), dir.path().join("v"), dir.path().join("w"));
     back_up(&sqlite3, &database, &copied);
     other(&database).execute("VACUUM INTO ?1", [vacuumed.to_str()]).unwrap();
     fs::copy(&vacuumed, &in_wal_mode).unwrap();
-    assert_eq!(rows(&Connection::open(&in_wal_mode).unwrap(), "PRAGMA journal_mode = WAL"), ["wal"]);
+    assert_eq!(
+        rows(&Connection::open(&in_wal_mode).unwrap(), "PRAGMA journal_mode = WAL"),
+        ["wal"]
+    );
     (20..40).for_each(|id| assert_eq!(program.post(&add(id)).unwrap().body, added(id)));
     program.kill();
     for backup in [copied, vacuumed, in_wal_mode] {
         fs::write(&database, fs::read(&backup).unwrap()).unwrap();
         let before = contents(&data);
         let (code, said) = super::damage::start(crate::support::program(), &data);
-        assert!(code == 1 && said.contains("does not belong to the database"), "{}: {said}", backup.display());
+        assert!(
+            code == 1 && said.contains("does not belong to the database"),
+            "{}: {said}",
+            backup.display()
+        );
         assert!(contents(&data) == before, "files were touched");
     }
 }
@@ -165,7 +201,13 @@ struct Files {
 impl Files {
     /// Read by another process: a `close` in this one would give up the locks of its connections.
     fn of(database: &Path) -> Self {
-        let read = |suffix: &str| Command::new("cat").arg(format!("{}{suffix}", database.display())).output().unwrap().stdout;
+        let read = |suffix: &str| {
+            Command::new("cat")
+                .arg(format!("{}{suffix}", database.display()))
+                .output()
+                .unwrap()
+                .stdout
+        };
         Self { database: read(""), wal: read("-wal") }
     }
 
@@ -217,7 +259,18 @@ impl Tale {
         let location = Location::sqlite(dir.path().join("userman.db")).with_checkpoint_every(PAGES);
         let (vault, now) = (Vault::from_key([7; 32]), Instant::now());
         let sqlite3 = real_program("sqlite3");
-        Self { dice: Dice(seed), dir, location, vault, now, count: 0, reader: None, backups: Vec::new(), sqlite3, starts: [0; 2] }
+        Self {
+            dice: Dice(seed),
+            dir,
+            location,
+            vault,
+            now,
+            count: 0,
+            reader: None,
+            backups: Vec::new(),
+            sqlite3,
+            starts: [0; 2],
+        }
     }
 
     fn database(&self) -> &Path {
@@ -236,7 +289,8 @@ impl Tale {
                 "x".repeat(self.dice.below(200))
             ),
         };
-        let postback = Postback::read(&Fields::from_urlencoded(body.as_bytes()), &rules, Origin::Nats, None).0;
+        let postback =
+            Postback::read(&Fields::from_urlencoded(body.as_bytes()), &rules, Origin::Nats, None).0;
         transact(engine, &self.vault, &[&postback], || NOON).unwrap();
     }
 
@@ -264,13 +318,17 @@ impl Tale {
             9 | 11 => self.back_up(),
             12 => self.tear_a_checkpoint(),
             13 => self.put_backups_over(),
-            14 => drop(other(self.database()).execute("UPDATE health SET probed_at = probed_at + 1", [])),
+            14 => drop(
+                other(self.database()).execute("UPDATE health SET probed_at = probed_at + 1", []),
+            ),
             15 => other(self.database()).execute_batch("VACUUM").unwrap(),
             16 => self.restore_by_hand(),
             _ => {
                 let name = self.count;
                 self.count += 1;
-                other(self.database()).execute_batch(&format!("CREATE INDEX i{name} ON journal (at)")).unwrap();
+                other(self.database())
+                    .execute_batch(&format!("CREATE INDEX i{name} ON journal (at)"))
+                    .unwrap();
             }
         }
         let files = Files::of(self.database());
@@ -281,7 +339,8 @@ impl Tale {
         let expected = dump(&self.location);
         let found = files.start(self.dir.path()).unwrap_or_else(|why| panic!("{what}: {why}"));
         assert!(
-            !found.is_empty() && dump(&Location::sqlite(self.dir.path().join("copy.db"))) == expected,
+            !found.is_empty()
+                && dump(&Location::sqlite(self.dir.path().join("copy.db"))) == expected,
             "{what}: another state"
         );
         self.starts[1] += 1;
@@ -292,9 +351,12 @@ impl Tale {
         let _ = fs::remove_file(&to);
         match (self.dice.below(3), &self.sqlite3) {
             (0, Some(sqlite3)) => back_up(sqlite3, self.database(), &to),
-            (1, _) => drop(other(self.database()).execute("VACUUM INTO ?1", [to.to_str()]).unwrap()),
+            (1, _) => {
+                drop(other(self.database()).execute("VACUUM INTO ?1", [to.to_str()]).unwrap())
+            }
             _ => {
-                // A plain copy after half a checkpoint is no database, and nobody can tell it from what a kill leaves.
+                // A plain copy after half a checkpoint is no database, and nobody can tell it from
+                // what a kill leaves.
                 let done = rows(&other(self.database()), "PRAGMA wal_checkpoint(PASSIVE)");
                 let counts: Vec<_> = done[0].split('|').collect();
                 if counts[1] != counts[2] {
@@ -312,7 +374,11 @@ impl Tale {
         let to = self.dir.path().join("backup");
         let _ = fs::remove_file(&to);
         back_up(&sqlite3, self.database(), &to);
-        let done = Command::new(sqlite3).arg(self.database()).arg(format!(".restore {}", to.display())).output().unwrap();
+        let done = Command::new(sqlite3)
+            .arg(self.database())
+            .arg(format!(".restore {}", to.display()))
+            .output()
+            .unwrap();
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     }
 
@@ -324,7 +390,10 @@ impl Tale {
         assert!(before.wal == after.wal);
         let mut torn = after.database.clone();
         for (index, page) in torn.chunks_mut(4096).enumerate() {
-            let old = before.database.get(index * 4096..(index + 1) * 4096).filter(|_| self.dice.below(2) == 0);
+            let old = before
+                .database
+                .get(index * 4096..(index + 1) * 4096)
+                .filter(|_| self.dice.below(2) == 0);
             old.into_iter().for_each(|old| page.copy_from_slice(old));
         }
         self.never_refused(&Files { database: torn, wal: before.wal }, "a torn checkpoint");
@@ -378,7 +447,8 @@ fn tell(seed: u64, with_strangers: bool) -> [usize; 2] {
 }
 
 #[test]
-fn what_a_kill_or_a_power_failure_leaves_is_never_refused_and_a_backup_is_never_mixed_with_a_later_wal() {
+fn what_a_kill_or_a_power_failure_leaves_is_never_refused_and_a_backup_is_never_mixed_with_a_later_wal()
+ {
     let first = number("SEED").unwrap_or(1);
     let mut starts = [0; 2];
     for seed in first..first + number("RUNS").unwrap_or(RUNS) {
@@ -400,7 +470,8 @@ fn what_a_kill_leaves_is_never_refused_where_other_programs_write_too() {
         while steps < STEPS {
             let location = tale.location.clone();
             with_engine(&location, true, |engine| {
-                // Of what strangers did some looks like a file that was put there: then a service opens it anew.
+                // Of what strangers did some looks like a file that was put there: then a service
+                // opens it anew.
                 for _ in 0..STEPS / 3 {
                     if engine.check_file().is_err() {
                         break;

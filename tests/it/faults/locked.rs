@@ -17,7 +17,10 @@ use nats_userman::writer::{self, Answer, Setup, Writer};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use super::{NOTHING_CHANGED, add, added, assert_log_is_clean, assert_unavailable, errors, health, is_healthy, members};
+use super::{
+    NOTHING_CHANGED, add, added, assert_log_is_clean, assert_unavailable, errors, health,
+    is_healthy, members,
+};
 use crate::support::{NOON, Program, eventually};
 
 /// "within a second" of the promise.
@@ -31,7 +34,8 @@ fn lock(database: &std::path::Path) -> Connection {
 }
 
 #[test]
-fn while_another_process_holds_the_lock_postbacks_get_503_within_a_second_and_afterwards_work_goes_on() {
+fn while_another_process_holds_the_lock_postbacks_get_503_within_a_second_and_afterwards_work_goes_on()
+ {
     let dir = TempDir::new().unwrap();
     let data = dir.path().join("data");
     let database = data.join("userman.db");
@@ -44,14 +48,20 @@ fn while_another_process_holds_the_lock_postbacks_get_503_within_a_second_and_af
         assert!(began.elapsed() < PROMISED, "{:?}", began.elapsed());
     }
     assert_eq!(health(program.address), (503, "unavailable".into()));
-    assert_eq!(program.post("action=CHECK&siteid=1&username=name-1").unwrap().body, "OK|username \"name-1\" is taken on site 1");
+    assert_eq!(
+        program.post("action=CHECK&siteid=1&username=name-1").unwrap().body,
+        "OK|username \"name-1\" is taken on site 1"
+    );
     holder.execute_batch("ROLLBACK").unwrap();
     assert_eq!(program.post(&add(5)).unwrap().body, added(5));
     eventually("/health is ok", || is_healthy(program.address));
     assert_eq!(members(&database), [1, 5], "what was refused was never done");
     let log = program.stderr();
     assert_eq!(errors(&log).len(), 1, "{log}");
-    assert!(errors(&log)[0].contains("the database is locked by another process: database is locked"), "{log}");
+    assert!(
+        errors(&log)[0].contains("the database is locked by another process: database is locked"),
+        "{log}"
+    );
     assert!(errors(&log)[0].ends_with("(SQLite code 5)"), "{log}");
     assert!(program.terminate().success());
     assert_log_is_clean(&program);
@@ -92,7 +102,8 @@ impl Bench {
     fn postback(&self, member: usize) -> Postback {
         let expiry = ExpiryRule { zone: chrono_tz::UTC, grace_hours: 0 };
         let rules = Rules { vault: self.vault.clone(), keep_cryptpass: false, expiry };
-        Postback::read(&Fields::from_urlencoded(add(member).as_bytes()), &rules, Origin::Nats, None).0
+        Postback::read(&Fields::from_urlencoded(add(member).as_bytes()), &rules, Origin::Nats, None)
+            .0
     }
 
     fn stop(self) -> TempDir {
@@ -121,13 +132,17 @@ async fn at_once(all: Vec<Waiting<'_>>) -> (Vec<Answer>, Vec<Waiting<'_>>) {
 }
 
 #[test]
-fn one_more_than_the_queue_holds_is_refused_at_once_and_what_waits_too_long_is_withdrawn_for_good() {
+fn one_more_than_the_queue_holds_is_refused_at_once_and_what_waits_too_long_is_withdrawn_for_good()
+{
     let bench = Bench::new();
     let holder = lock(&bench.database());
-    // The queue holds 2048; one batch of at most 256 may have been taken from it. The rest, and no fewer, finds no room.
+    // The queue holds 2048; one batch of at most 256 may have been taken from it. The rest, and no
+    // fewer, finds no room.
     let (room, more) = (2048 + 256, 50);
     let (refused, withdrawn) = block_on(async {
-        let all = (1..=room + more).map(|member| Box::pin(bench.writer.submit(bench.postback(member))) as Waiting<'_>).collect();
+        let all = (1..=room + more)
+            .map(|member| Box::pin(bench.writer.submit(bench.postback(member))) as Waiting<'_>)
+            .collect();
         let (refused, waiting) = at_once(all).await;
         let mut answers = Vec::new();
         for one in waiting {
@@ -147,7 +162,8 @@ fn one_more_than_the_queue_holds_is_refused_at_once_and_what_waits_too_long_is_w
     assert_eq!(members(&database), [9999], "a postback was done after it had been refused");
 }
 
-/// A savepoint for each: the schema is sabotaged so that it refuses one row, as a fault of ours might bring about.
+/// A savepoint for each: the schema is sabotaged so that it refuses one row, as a fault of ours
+/// might bring about.
 #[test]
 fn a_row_that_the_schema_refuses_spoils_no_other_postback_of_its_batch() {
     let bench = Bench::new();
@@ -155,7 +171,9 @@ fn a_row_that_the_schema_refuses_spoils_no_other_postback_of_its_batch() {
     let refuse = "CREATE TRIGGER sabotage BEFORE INSERT ON member_auth WHEN new.memberid = 3
                   BEGIN SELECT RAISE(ABORT, 'sabotaged'); END; COMMIT";
     let answers = block_on(async {
-        let all = (1..=5).map(|member| Box::pin(bench.writer.submit(bench.postback(member))) as Waiting<'_>).collect();
+        let all = (1..=5)
+            .map(|member| Box::pin(bench.writer.submit(bench.postback(member))) as Waiting<'_>)
+            .collect();
         let (_, waiting) = at_once(all).await;
         holder.execute_batch(refuse).unwrap();
         let mut answers = Vec::new();
@@ -175,14 +193,15 @@ fn a_row_that_the_schema_refuses_spoils_no_other_postback_of_its_batch() {
     assert_eq!(members(&database), [1, 2, 4, 5]);
 }
 
-/// A regression: a stop that stood behind a batch was forgotten when that batch met a fault after which the database is opened
-/// anew, and the end of the service waited for ever.
+/// A regression: a stop that stood behind a batch was forgotten when that batch met a fault after
+/// which the database is opened anew, and the end of the service waited for ever.
 #[test]
 fn a_stop_behind_a_batch_that_meets_a_fault_is_not_forgotten() {
     let bench = Bench::new();
     let holder = lock(&bench.database());
     let answer = block_on(async {
-        let (none, mut waiting) = at_once(vec![Box::pin(bench.writer.submit(bench.postback(1))) as Waiting<'_>]).await;
+        let (none, mut waiting) =
+            at_once(vec![Box::pin(bench.writer.submit(bench.postback(1))) as Waiting<'_>]).await;
         assert!(none.is_empty());
         bench.writer.stop();
         // The batch waits for the lock, or has not been begun; then it finds no table.

@@ -1,4 +1,5 @@
-//! Another process keeps a read transaction open, as a forgotten sqlite3 shell does, and the WAL cannot begin anew.
+//! Another process keeps a read transaction open, as a forgotten sqlite3 shell does, and the WAL
+//! cannot begin anew.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -49,7 +50,10 @@ fn a_forgotten_reader_is_told_with_its_age_and_the_wal_shrinks_when_it_is_gone()
                 break held;
             }
         };
-        assert!(held.since > start && held.since < now && held.bytes >= usual, "{held:?}, now {now:?}");
+        assert!(
+            held.since > start && held.since < now && held.bytes >= usual,
+            "{held:?}, now {now:?}"
+        );
         while wal() < 10 * usual {
             now += SECOND;
             let later = commit(engine, now).expect("it is still there");
@@ -75,7 +79,8 @@ fn a_reader_of_many_minutes_is_told_although_the_wal_is_small() {
     with_engine(&location, true, |engine| {
         let start = Instant::now();
         let _forgotten = reader(location.path());
-        while std::fs::metadata(dir.path().join("userman.db-wal")).unwrap().len() < FRAME_BYTES * 45 {
+        while std::fs::metadata(dir.path().join("userman.db-wal")).unwrap().len() < FRAME_BYTES * 45
+        {
             assert_eq!(commit(engine, start), None);
         }
         assert_eq!(engine.tidy(start + 299 * SECOND).unwrap(), None);
@@ -85,7 +90,8 @@ fn a_reader_of_many_minutes_is_told_although_the_wal_is_small() {
     .unwrap();
 }
 
-/// The WAL begins anew under a reader that reads the database file alone, and the file is cut to its usual size then.
+/// The WAL begins anew under a reader that reads the database file alone, and the file is cut to
+/// its usual size then.
 #[test]
 fn a_wal_that_a_reader_made_large_is_cut_when_it_begins_anew() {
     let dir = TempDir::new().unwrap();

@@ -23,8 +23,8 @@ fn taken(program: &Program) -> u64 {
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
 }
 
-/// Regression: a seal that could not be hashed for want of memory was given up until the next start,
-/// and a login that could not be verified counted as a wrong password.
+/// Regression: a seal that could not be hashed for want of memory was given up until the next
+/// start, and a login that could not be verified counted as a wrong password.
 #[test]
 fn what_cannot_be_hashed_for_want_of_memory_is_hashed_when_there_is_some() {
     let dir = tempfile::tempdir().unwrap();
@@ -38,7 +38,8 @@ fn what_cannot_be_hashed_for_want_of_memory_is_hashed_when_there_is_some() {
         send_raw(program.address, request.as_bytes()).unwrap().status
     };
     limit(&program, Some(taken(&program) + ROOM_BYTES));
-    let added = program.post(&format!("action=ADD&siteid=1&memberid=71&username=bob&password={PASSWORD}"));
+    let added =
+        program.post(&format!("action=ADD&siteid=1&memberid=71&username=bob&password={PASSWORD}"));
     assert_eq!(added.unwrap().body, "OK|member 71 \"bob\" added to site 1");
     let waits = "hashing waits: argon2id: out of memory";
     eventually("the worker has tried", || program.stderr().contains(waits));
@@ -55,5 +56,9 @@ fn what_cannot_be_hashed_for_want_of_memory_is_hashed_when_there_is_some() {
     assert!(program.terminate().success());
     let said = program.stderr();
     assert!(!said.contains("cannot be hashed") && !said.contains("cannot log in"), "{said}");
-    assert_eq!(said.matches("logins cannot be verified now and are answered 503: argon2id: ").count(), 1, "{said}");
+    assert_eq!(
+        said.matches("logins cannot be verified now and are answered 503: argon2id: ").count(),
+        1,
+        "{said}"
+    );
 }

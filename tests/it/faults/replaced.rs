@@ -1,6 +1,6 @@
-//! The files of the database are removed, replaced or written over while the service runs. Within a second nothing is answered from
-//! the old file any more; with a file that a start would take the service goes on, for all of its threads, and with any other it
-//! says why not.
+//! The files of the database are removed, replaced or written over while the service runs. Within a
+//! second nothing is answered from the old file any more; with a file that a start would take the
+//! service goes on, for all of its threads, and with any other it says why not.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use tempfile::TempDir;
 
-use super::{NOTHING_CHANGED, add, added, assert_log_is_clean, assert_unavailable, health, is_healthy, members};
+use super::{
+    NOTHING_CHANGED, add, added, assert_log_is_clean, assert_unavailable, health, is_healthy,
+    members,
+};
 use crate::continuity::kept;
 use crate::support::{PATIENCE, Program, Response, eventually, rows, send_raw};
 
@@ -68,8 +71,9 @@ impl Place {
     /// The status of `/auth` for this member.
     fn enters(&self, member: usize) -> u16 {
         let basic = STANDARD.encode(format!("name-{member}:{}", super::PASSWORD));
-        let head =
-            format!("GET /auth?site=1 HTTP/1.1\r\nHost: test\r\nConnection: close\r\nAuthorization: Basic {basic}\r\n\r\n");
+        let head = format!(
+            "GET /auth?site=1 HTTP/1.1\r\nHost: test\r\nConnection: close\r\nAuthorization: Basic {basic}\r\n\r\n"
+        );
         send_raw(self.service.address, head.as_bytes()).unwrap().status
     }
 
@@ -89,10 +93,17 @@ impl Place {
         let is_quiet = || {
             let entered = (0..ASKED).map(|_| self.enters(1)).find(|status| *status != 503);
             let check = self.service.post(CHECK).unwrap();
-            entered.is_none() && check.status == 503 && check.body == NOTHING_CHANGED && !is_healthy(self.service.address)
+            entered.is_none()
+                && check.status == 503
+                && check.body == NOTHING_CHANGED
+                && !is_healthy(self.service.address)
         };
         while !is_quiet() {
-            assert!(began.elapsed() < NOTICED_WITHIN + SLACK, "not noticed: {}", self.service.stderr());
+            assert!(
+                began.elapsed() < NOTICED_WITHIN + SLACK,
+                "not noticed: {}",
+                self.service.stderr()
+            );
             std::thread::park_timeout(Duration::from_millis(5));
         }
         assert_unavailable(&self.post(100), NOTHING_CHANGED);
@@ -114,7 +125,9 @@ impl Place {
         }
         for id in 1..=4 {
             let expected = if ids.contains(&id) { 200 } else { 401 };
-            (0..ASKED).for_each(|_| assert_eq!(self.enters(id), expected, "member {id}: {}", self.service.stderr()));
+            (0..ASKED).for_each(|_| {
+                assert_eq!(self.enters(id), expected, "member {id}: {}", self.service.stderr())
+            });
         }
         assert_eq!(self.post(50).body, added(50));
         assert_eq!(self.enters(50), 200);
@@ -139,7 +152,8 @@ impl Place {
 /// A busy machine is given more.
 const SLACK: Duration = Duration::from_secs(4);
 
-const REFUSES: &str = "; whatever needs the database gets 503 until one lies there with which the service can go on";
+const REFUSES: &str =
+    "; whatever needs the database gets 503 until one lies there with which the service can go on";
 
 #[test]
 fn a_backup_in_the_place_of_files_that_were_moved_away_is_what_every_thread_reads_then() {
@@ -148,7 +162,12 @@ fn a_backup_in_the_place_of_files_that_were_moved_away_is_what_every_thread_read
     fs::copy(place.backup(), place.database()).unwrap();
     // From the first OK on, no thread answers from the old file.
     eventually("it is removed", || {
-        place.service.post("action=DELETE&siteid=1&memberid=1").unwrap().body.starts_with("OK|member 1 ")
+        place
+            .service
+            .post("action=DELETE&siteid=1&memberid=1")
+            .unwrap()
+            .body
+            .starts_with("OK|member 1 ")
     });
     (0..2 * ASKED).for_each(|_| assert_eq!(place.enters(1), 401, "from the old file"));
     place.goes_on_with(&[]);
@@ -199,7 +218,10 @@ fn a_backup_that_is_copied_over_the_running_database_is_never_mixed_with_its_wal
     place.refuses();
     place.says("the database file was written over, and not by SQLite; whatever needs");
     place.says("does not belong to the database");
-    assert!(fs::read(place.database()).unwrap() == fs::read(place.backup()).unwrap(), "the backup was changed");
+    assert!(
+        fs::read(place.database()).unwrap() == fs::read(place.backup()).unwrap(),
+        "the backup was changed"
+    );
     // Without the WAL it is a database again.
     FILES[1..].iter().for_each(|file| fs::remove_file(place.data().join(file)).unwrap());
     place.goes_on_with(&[1]);
@@ -211,7 +233,10 @@ fn a_backup_that_is_copied_over_the_running_database_is_never_mixed_with_its_wal
 fn a_backup_that_is_copied_over_a_database_with_an_empty_wal_is_what_every_thread_reads_then() {
     let place = Place::new();
     let vacuumed = place.dir.path().join("vacuumed.db");
-    rusqlite::Connection::open(place.backup()).unwrap().execute("VACUUM INTO ?1", [vacuumed.to_str()]).unwrap();
+    rusqlite::Connection::open(place.backup())
+        .unwrap()
+        .execute("VACUUM INTO ?1", [vacuumed.to_str()])
+        .unwrap();
     let conn = rusqlite::Connection::open(place.database()).unwrap();
     assert!(rows(&conn, "PRAGMA wal_checkpoint(TRUNCATE)")[0].starts_with("0|"));
     fs::write(place.database(), fs::read(vacuumed).unwrap()).unwrap();
@@ -225,7 +250,8 @@ fn a_backup_that_is_copied_over_a_database_with_an_empty_wal_is_what_every_threa
 #[test]
 fn a_backup_of_database_and_wal_that_is_copied_over_both_is_noticed() {
     let place = Place::new();
-    let copies: Vec<_> = FILES[..2].iter().map(|file| (file, fs::read(place.data().join(file)).unwrap())).collect();
+    let copies: Vec<_> =
+        FILES[..2].iter().map(|file| (file, fs::read(place.data().join(file)).unwrap())).collect();
     assert_eq!(place.post(4).body, added(4));
     copies.iter().for_each(|(file, content)| fs::write(place.data().join(file), content).unwrap());
     place.says("the database file was written over, and not by SQLite; whatever needs");
@@ -241,11 +267,17 @@ fn checkpoints_of_other_programs_and_a_touch_are_no_reason_to_refuse() {
         let mode = ["PASSIVE", "FULL", "RESTART", "TRUNCATE"][member % 4];
         rows(&conn, &format!("PRAGMA wal_checkpoint({mode})"));
         assert_eq!(place.post(member).body, added(member));
-        fs::File::options().write(true).open(place.database()).unwrap().set_modified(std::time::SystemTime::now()).unwrap();
+        fs::File::options()
+            .write(true)
+            .open(place.database())
+            .unwrap()
+            .set_modified(std::time::SystemTime::now())
+            .unwrap();
         assert_eq!(place.enters(1), 200);
         assert_eq!(place.service.post(CHECK).unwrap().status, 200);
     }
-    // Checkpoints by which the file grows by much: it is short for a while, and cannot be read by itself.
+    // Checkpoints by which the file grows by much: it is short for a while, and cannot be read by
+    // itself.
     let conn = rusqlite::Connection::open(place.database()).unwrap();
     for round in 0..4 {
         let many = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000)
@@ -267,13 +299,16 @@ fn a_wal_that_is_removed_under_the_service_loses_nothing_that_was_acknowledged()
         let place = Place::new();
         gone.iter().for_each(|file| fs::remove_file(place.data().join(file)).unwrap());
         let file = gone[0].strip_prefix("userman.db").unwrap();
-        place.says(&format!("the {file} file of the database was removed or replaced; whatever needs"));
+        place.says(&format!(
+            "the {file} file of the database was removed or replaced; whatever needs"
+        ));
         place.goes_on_with(&[1, 2, 3]);
         place.ends(&[1, 2, 3]);
     }
 }
 
-/// `: > userman.db-wal` to free a full disk, and an older WAL that is copied over it: SQLite would write on behind a gap.
+/// `: > userman.db-wal` to free a full disk, and an older WAL that is copied over it: SQLite would
+/// write on behind a gap.
 #[test]
 fn a_wal_that_is_written_over_in_place_is_noticed_before_anything_more_is_acknowledged() {
     for is_truncated in [true, false] {
@@ -292,7 +327,8 @@ fn a_wal_that_is_written_over_in_place_is_noticed_before_anything_more_is_acknow
 
 /// Also where the checkpoint has been looked at before, and where both are met by one look.
 #[test]
-fn a_backup_that_is_copied_over_just_after_a_checkpoint_is_noticed_before_anything_more_is_acknowledged() {
+fn a_backup_that_is_copied_over_just_after_a_checkpoint_is_noticed_before_anything_more_is_acknowledged()
+ {
     for is_looked_at in [true, false] {
         let place = Place::new();
         let conn = rusqlite::Connection::open(place.database()).unwrap();
@@ -313,7 +349,10 @@ fn a_restored_file_beside_the_wal_of_the_old_one_is_refused_while_serving_too() 
     fs::copy(place.backup(), place.database()).unwrap();
     place.refuses();
     place.says("does not belong to the database");
-    assert!(fs::read(place.database()).unwrap() == fs::read(place.backup()).unwrap(), "the backup was changed");
+    assert!(
+        fs::read(place.database()).unwrap() == fs::read(place.backup()).unwrap(),
+        "the backup was changed"
+    );
     fs::remove_file(place.data().join("userman.db-wal")).unwrap();
     place.goes_on_with(&[1]);
     place.ends(&[1]);
@@ -336,7 +375,9 @@ fn a_symbolic_link_that_leads_elsewhere_is_followed() {
     let link = place.dir.path().join("link");
     std::os::unix::fs::symlink(there.join("db"), &link).unwrap();
     fs::rename(link, place.database()).unwrap();
-    eventually("it is noticed", || place.service.stderr().contains("another file was put in the place of the database"));
+    eventually("it is noticed", || {
+        place.service.stderr().contains("another file was put in the place of the database")
+    });
     place.goes_on_with(&[1]);
     assert!(place.service.terminate().success());
     assert_eq!(members(&here.join("db")), [1, 2]);
@@ -348,7 +389,9 @@ fn a_symbolic_link_that_leads_elsewhere_is_followed() {
 fn a_database_with_which_the_service_cannot_go_on_is_named_and_left_alone() {
     type Make = fn(&Path);
     let older: Make = |to| assert!(fs::copy(kept("0.2.0").database(), to).unwrap() > 0);
-    let newer: Make = |to| rusqlite::Connection::open(to).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    let newer: Make = |to| {
+        rusqlite::Connection::open(to).unwrap().pragma_update(None, "user_version", 99).unwrap()
+    };
     let foreign: Make = |to| {
         fs::remove_file(to).unwrap();
         rusqlite::Connection::open(to).unwrap().execute_batch("CREATE TABLE theirs (a)").unwrap();
@@ -360,12 +403,19 @@ fn a_database_with_which_the_service_cannot_go_on_is_named_and_left_alone() {
     };
     let empty: Make = |to| fs::write(to, "").unwrap();
     let no_database: Make = |to| fs::write(to, "# no database\n".repeat(1_000)).unwrap();
-    let cut_off: Make = |to| fs::File::options().write(true).open(to).unwrap().set_len(8192).unwrap();
+    let cut_off: Make =
+        |to| fs::File::options().write(true).open(to).unwrap().set_len(8192).unwrap();
     for (make, line) in [
-        (older, "of an earlier release (version 3): restart the service, and its start upgrades it"),
+        (
+            older,
+            "of an earlier release (version 3): restart the service, and its start upgrades it",
+        ),
         (newer, "it has version 99, and this release knows versions up to "),
         (foreign, "it is a database of another program"),
-        (of_another_key, "has 1 passwords sealed under another key than seal.key: put the right one of both there, and restart"),
+        (
+            of_another_key,
+            "has 1 passwords sealed under another key than seal.key: put the right one of both there, and restart",
+        ),
         (empty, "is empty: restore a backup, or remove the file to begin anew"),
         (no_database, "is damaged or no SQLite database; nothing was changed, restore a backup"),
         (cut_off, "is damaged or no SQLite database; nothing was changed, restore a backup"),

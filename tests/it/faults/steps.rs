@@ -1,4 +1,5 @@
-//! The program dies, or the disk fails, at a step of its choosing: in a commit, and in the checkpoint that comes seldom.
+//! The program dies, or the disk fails, at a step of its choosing: in a commit, and in the
+//! checkpoint that comes seldom.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -34,7 +35,10 @@ fn a_program_that_dies_at_any_step_of_a_commit_leaves_the_member_whole_or_not_at
         drop(program);
         check_invariants(&database);
     }
-    assert!(there > 0 && not_there > 0, "{there} were there, {not_there} were not: these are not the steps of a commit");
+    assert!(
+        there > 0 && not_there > 0,
+        "{there} were there, {not_there} were not: these are not the steps of a commit"
+    );
 }
 
 /// More than the log may have before it is brought into the database: 24,000 pages of 4 KiB.
@@ -71,9 +75,13 @@ fn a_checkpoint_that_is_cut_short_loses_nothing() {
     let Some(shim) = Shim::new() else { return };
     let (_dir, before) = data_before_a_checkpoint();
     // The commit has about ten writes and one sync of its own.
-    for (call, errno, step) in
-        [("write", KILLED, 5000), ("sync", KILLED, 2), ("write", ENOSPC, 5000), ("write", EIO, 5000), ("sync", EIO, 2)]
-    {
+    for (call, errno, step) in [
+        ("write", KILLED, 5000),
+        ("sync", KILLED, 2),
+        ("write", ENOSPC, 5000),
+        ("write", EIO, 5000),
+        ("sync", EIO, 2),
+    ] {
         let what = format!("{call} {step}: {errno}");
         let (_dir, data) = copy(&before);
         let database = data.join("userman.db");
@@ -81,8 +89,13 @@ fn a_checkpoint_that_is_cut_short_loses_nothing() {
         shim.fail(call, errno, step);
         let mut caller = Caller::connect(program.address).unwrap();
         match caller.post(&add(1)) {
-            Ok(reply) => assert_eq!(reply.body, added(1), "{what}: the reply does not wait for the checkpoint"),
-            // The reply was on its way when the process died; what it would have said is looked for below.
+            Ok(reply) => assert_eq!(
+                reply.body,
+                added(1),
+                "{what}: the reply does not wait for the checkpoint"
+            ),
+            // The reply was on its way when the process died; what it would have said is looked for
+            // below.
             Err(_) => assert_eq!(errno, KILLED, "{what}: no reply"),
         }
         if errno == KILLED {
@@ -93,16 +106,22 @@ fn a_checkpoint_that_is_cut_short_loses_nothing() {
         shim.heal(call);
         if errno != KILLED {
             eventually("work goes on", || caller.post(&add(2)).unwrap().body == added(2));
-            eventually("the checkpoint is made up for", || fs::metadata(&database).unwrap().len() > 24_000 * 4096);
+            eventually("the checkpoint is made up for", || {
+                fs::metadata(&database).unwrap().len() > 24_000 * 4096
+            });
             assert!(program.terminate().success());
             assert_log_is_clean(&program);
         }
-        let program = Program::run(shim.program(&data, false), &data, &[]).unwrap_or_else(|said| panic!("{what}: {said}"));
+        let program = Program::run(shim.program(&data, false), &data, &[])
+            .unwrap_or_else(|said| panic!("{what}: {said}"));
         // The start may make up for the checkpoint first, which takes long on a busy disk.
         eventually("work goes on", || program.post(&add(4)).unwrap().body == added(4));
         drop(program);
         let found = members(&database);
-        assert!(found.contains(&1) && found.contains(&4) && (errno == KILLED || found.contains(&2)), "{what}: {found:?}");
+        assert!(
+            found.contains(&1) && found.contains(&4) && (errno == KILLED || found.contains(&2)),
+            "{what}: {found:?}"
+        );
         check_invariants(&database);
     }
 }

@@ -28,14 +28,17 @@ fn a_stop_answers_what_is_under_way_and_refuses_what_comes_later() {
     eventually("its commit waits for the disk", || shim.is_holding());
     kill_process(Pid::from_child(&program.child), Signal::TERM).unwrap();
     eventually("the program has heard", || program.stderr().contains("SIGTERM: stopping"));
-    // On a connection that was there, and on a new one: refused with the promised line, or not accepted at all.
+    // On a connection that was there, and on a new one: refused with the promised line, or not
+    // accepted at all.
     let refused = |caller: std::io::Result<Caller>, member| {
         if let Ok(response) = caller.and_then(|mut caller| caller.post(&add(member))) {
             assert_eq!((response.status, response.body.as_str()), (503, NOTHING_CHANGED));
         }
     };
     refused(Ok(kept), 3);
-    let late = std::thread::spawn(move || Caller::connect(address).and_then(|mut caller| caller.post(&add(4))));
+    let late = std::thread::spawn(move || {
+        Caller::connect(address).and_then(|mut caller| caller.post(&add(4)))
+    });
     shim.heal("hold");
     assert_eq!(under_way.join().unwrap().unwrap().body, added(2));
     assert!(program.child.wait().unwrap().success());

@@ -54,7 +54,12 @@ pub struct Place {
 
 impl Place {
     pub fn new(dir: &Path, name: &str, rules: Rules, hash: HashKind) -> Self {
-        Self { location: Location::sqlite(dir.join(name)), rules, hash, clock: Arc::new(AtomicI64::new(NOON)) }
+        Self {
+            location: Location::sqlite(dir.join(name)),
+            rules,
+            hash,
+            clock: Arc::new(AtomicI64::new(NOON)),
+        }
     }
 
     pub fn clock(&self) -> Clock {
@@ -75,7 +80,9 @@ impl Place {
         })
         .unwrap();
         let hasher = Hasher::with_cheap_cost_for_tests(self.hash);
-        Bench::new(self.location.clone(), self.rules.vault.clone(), hasher, writer.clone()).harden_all().unwrap();
+        Bench::new(self.location.clone(), self.rules.vault.clone(), hasher, writer.clone())
+            .harden_all()
+            .unwrap();
         writer.stop();
         thread.join().unwrap();
     }
@@ -85,26 +92,39 @@ impl Door for Inside<'_> {
     fn post(&mut self, body: &str) -> Result<String, String> {
         let place = self.place;
         let fields = Fields::from_urlencoded(body.as_bytes());
-        let (postback, _) = Postback::read(&fields, &place.rules, Origin::Nats, Some("192.0.2.7".parse().unwrap()));
+        let (postback, _) =
+            Postback::read(&fields, &place.rules, Origin::Nats, Some("192.0.2.7".parse().unwrap()));
         if postback.is_check() {
             let reader = open_reader(&place.location).unwrap();
-            let outcome = DryRun::new(Some(&reader), &place.rules).next(&postback, place.clock().now());
-            return Ok(outcome.map_err(|fault| fault.to_string())?.record.reply.as_str().to_owned());
+            let outcome =
+                DryRun::new(Some(&reader), &place.rules).next(&postback, place.clock().now());
+            return Ok(outcome
+                .map_err(|fault| fault.to_string())?
+                .record
+                .reply
+                .as_str()
+                .to_owned());
         }
-        let mut replies = transact(self.engine, &place.rules.vault, &[&postback], || place.clock().now())
-            .map_err(|fault| format!("fault: {fault}"))?;
-        let reply = replies.pop().ok_or("no reply")?.map_err(|fault| format!("fault of the postback: {fault:?}"))?;
+        let mut replies =
+            transact(self.engine, &place.rules.vault, &[&postback], || place.clock().now())
+                .map_err(|fault| format!("fault: {fault}"))?;
+        let reply = replies
+            .pop()
+            .ok_or("no reply")?
+            .map_err(|fault| format!("fault of the postback: {fault:?}"))?;
         Ok(reply.as_str().to_owned())
     }
 
     fn set_clock(&mut self, now: i64, tick: Tick) {
         self.place.clock.store(now, Ordering::SeqCst);
         if tick {
-            in_transaction(self.engine, |engine| engine.expire_due(now, usize::MAX).map(|_| ())).unwrap();
+            in_transaction(self.engine, |engine| engine.expire_due(now, usize::MAX).map(|_| ()))
+                .unwrap();
         }
     }
 
-    /// By the engine at hand: a service has one writer, and a second one would empty the WAL beneath it when it stops.
+    /// By the engine at hand: a service has one writer, and a second one would empty the WAL
+    /// beneath it when it stops.
     fn harden(&mut self) {
         self.put_hashes();
         while open_reader(&self.place.location).unwrap().backlog().unwrap() > 0 {
@@ -120,14 +140,17 @@ impl Door for Inside<'_> {
         self.put_hashes();
         let pending = open_reader(&self.place.location).unwrap().pending(8).unwrap();
         for (bit, item) in pending.into_iter().enumerate() {
-            if which >> bit & 1 == 0 || self.hashed.iter().any(|done| done.pending.seal == item.seal) {
+            if which >> bit & 1 == 0
+                || self.hashed.iter().any(|done| done.pending.seal == item.seal)
+            {
                 continue;
             }
             self.hashed.push(hardened(vault, &mut hasher, item).unwrap());
         }
     }
 
-    /// What the worker does where a login brought a password, under settings that want the other kind.
+    /// What the worker does where a login brought a password, under settings that want the other
+    /// kind.
     fn rehash(&mut self, key: Key, typed: &[&str]) {
         let row = match open_reader(&self.place.location).unwrap().standing(key).unwrap() {
             Standing::Here(row) | Standing::Lapsed(row) => row,
@@ -144,7 +167,8 @@ impl Door for Inside<'_> {
     }
 
     fn put_hashes(&mut self) {
-        let (hashed, rehashed) = (std::mem::take(&mut self.hashed), std::mem::take(&mut self.rehashed));
+        let (hashed, rehashed) =
+            (std::mem::take(&mut self.hashed), std::mem::take(&mut self.rehashed));
         in_transaction(self.engine, |engine| {
             engine.harden(&hashed)?;
             rehashed.iter().try_for_each(|one| engine.rehash(one))
@@ -161,7 +185,10 @@ impl Door for Inside<'_> {
     }
 }
 
-pub fn in_transaction(engine: &mut dyn Engine, work: impl FnOnce(&mut dyn Engine) -> Result<(), Fault>) -> Result<(), Fault> {
+pub fn in_transaction(
+    engine: &mut dyn Engine,
+    work: impl FnOnce(&mut dyn Engine) -> Result<(), Fault>,
+) -> Result<(), Fault> {
     engine.begin()?;
     work(engine)?;
     engine.commit()
@@ -202,7 +229,8 @@ impl Door for FrontDoor {
     }
 }
 
-/// In memory where there is a file system for that: thousands of commits, and here nobody pulls the plug.
+/// In memory where there is a file system for that: thousands of commits, and here nobody pulls the
+/// plug.
 pub fn fast_dir() -> TempDir {
     TempDir::new_in("/dev/shm").unwrap_or_else(|_| TempDir::new().unwrap())
 }

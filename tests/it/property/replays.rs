@@ -15,13 +15,24 @@ use crate::support::rows;
 
 /// Every column of every table that the journal tells of, `before` with its type.
 pub fn dump(location: &Location) -> Vec<String> {
-    let conn = Connection::open_with_flags(location.path(), OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    let conn =
+        Connection::open_with_flags(location.path(), OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
     let table = |name: &str, order: &str| {
-        let columns = rows(&conn, &format!("SELECT name FROM pragma_table_info('{name}') ORDER BY name"));
-        let typed = columns.iter().map(|column| format!("'{column} ' || quote({column})")).collect::<Vec<_>>().join(", ");
+        let columns =
+            rows(&conn, &format!("SELECT name FROM pragma_table_info('{name}') ORDER BY name"));
+        let typed = columns
+            .iter()
+            .map(|column| format!("'{column} ' || quote({column})"))
+            .collect::<Vec<_>>()
+            .join(", ");
         rows(&conn, &format!("SELECT '{name}', {typed} FROM {name} ORDER BY {order}"))
     };
-    [table("member_auth", "siteid, memberid"), table("former_member", "siteid, memberid"), table("journal", "id")].concat()
+    [
+        table("member_auth", "siteid, memberid"),
+        table("former_member", "siteid, memberid"),
+        table("journal", "id"),
+    ]
+    .concat()
 }
 
 /// The journal as `journal --json` writes it.
@@ -37,8 +48,16 @@ fn journal(location: &Location) -> Vec<String> {
     lines
 }
 
-/// Replays a journal into an empty database, under settings that are all different: the journal alone decides.
-pub fn replay(dir: &Path, name: &str, from: &Location, vault: &Vault, keep_cryptpass: bool, now: i64) -> Result<Place, String> {
+/// Replays a journal into an empty database, under settings that are all different: the journal
+/// alone decides.
+pub fn replay(
+    dir: &Path,
+    name: &str,
+    from: &Location,
+    vault: &Vault,
+    keep_cryptpass: bool,
+    now: i64,
+) -> Result<Place, String> {
     let expiry = ExpiryRule { zone: chrono_tz::Pacific::Auckland, grace_hours: 7 };
     let rules = Rules { vault: vault.clone(), keep_cryptpass: !keep_cryptpass, expiry };
     let place = Place::new(dir, name, rules, HashKind::Argon2id);
@@ -59,6 +78,11 @@ pub fn replay(dir: &Path, name: &str, from: &Location, vault: &Vault, keep_crypt
     })
     .unwrap()
     .map_err(|fault| format!("fault: {fault:?}"))?;
-    let diverged: Vec<_> = diverged.iter().map(|(id, reply)| format!("record {id}: {}", reply.as_str())).collect();
-    if diverged.is_empty() { Ok(place) } else { Err(format!("the replay answers otherwise: {diverged:#?}")) }
+    let diverged: Vec<_> =
+        diverged.iter().map(|(id, reply)| format!("record {id}: {}", reply.as_str())).collect();
+    if diverged.is_empty() {
+        Ok(place)
+    } else {
+        Err(format!("the replay answers otherwise: {diverged:#?}"))
+    }
 }

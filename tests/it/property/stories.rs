@@ -1,4 +1,5 @@
-//! Stories: settings, and postbacks with time passing and hashing going on between them. Mostly sensible, now and then not.
+//! Stories: settings, and postbacks with time passing and hashing going on between them. Mostly
+//! sensible, now and then not.
 
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -10,7 +11,8 @@ const STEPS_MAX: usize = 40;
 const DAY: i64 = 86_400;
 
 /// Zones without summer time, and the seconds that they are east of UTC.
-const ZONES: [(&str, i64); 3] = [("UTC", 0), ("Asia/Tokyo", 9 * 3_600), ("America/Phoenix", -7 * 3_600)];
+const ZONES: [(&str, i64); 3] =
+    [("UTC", 0), ("Asia/Tokyo", 9 * 3_600), ("America/Phoenix", -7 * 3_600)];
 
 #[derive(Clone, Debug)]
 pub struct Story {
@@ -33,10 +35,12 @@ pub enum Step {
     WaitForExpiry(i64, Tick),
     /// All that is sealed is hashed.
     Harden,
-    /// Some of what is sealed is hashed (those whose bit is set, newest first), and the hashes come into the database later, at
-    /// the next `PutHashes`: what happens to a row meanwhile must not hurt.
+    /// Some of what is sealed is hashed (those whose bit is set, newest first), and the hashes come
+    /// into the database later, at the next `PutHashes`: what happens to a row meanwhile must not
+    /// hurt.
     HashSome(u8),
-    /// The member of site 1 logs in while the other kind of hash is wanted; the new hash comes into the database later too.
+    /// The member of site 1 logs in while the other kind of hash is wanted; the new hash comes into
+    /// the database later too.
     Rehash(i64),
     PutHashes,
 }
@@ -72,16 +76,26 @@ impl Text {
 }
 
 pub fn stories() -> impl Strategy<Value = Story> {
-    let settings = (select(&ZONES[..]), select(&[0, 0, 1, 36][..]), any::<bool>(), prop::bool::weighted(0.1));
-    (settings, prop::collection::vec(steps(), 1..=STEPS_MAX)).prop_map(|((zone, grace_hours, keep_cryptpass, bcrypt), steps)| {
-        Story { zone, grace_hours, keep_cryptpass, bcrypt, steps }
-    })
+    let settings =
+        (select(&ZONES[..]), select(&[0, 0, 1, 36][..]), any::<bool>(), prop::bool::weighted(0.1));
+    (settings, prop::collection::vec(steps(), 1..=STEPS_MAX)).prop_map(
+        |((zone, grace_hours, keep_cryptpass, bcrypt), steps)| Story {
+            zone,
+            grace_hours,
+            keep_cryptpass,
+            bcrypt,
+            steps,
+        },
+    )
 }
 
 fn steps() -> impl Strategy<Value = Step> {
-    let post = (postbacks(), prop::bool::weighted(0.25)).prop_map(|(fields, twice)| Step::Post { fields, twice });
-    let wait = (select(&[1, 59, 3_600, DAY, 41 * DAY][..]), any::<bool>()).prop_map(|(seconds, tick)| Step::Wait(seconds, tick));
-    let expiry = (select(&[-1, 0, 1][..]), any::<bool>()).prop_map(|(past, tick)| Step::WaitForExpiry(past, tick));
+    let post = (postbacks(), prop::bool::weighted(0.25))
+        .prop_map(|(fields, twice)| Step::Post { fields, twice });
+    let wait = (select(&[1, 59, 3_600, DAY, 41 * DAY][..]), any::<bool>())
+        .prop_map(|(seconds, tick)| Step::Wait(seconds, tick));
+    let expiry = (select(&[-1, 0, 1][..]), any::<bool>())
+        .prop_map(|(past, tick)| Step::WaitForExpiry(past, tick));
     let hash = any::<u8>().prop_map(Step::HashSome);
     let rehash = select(&[71, 72, 73][..]).prop_map(Step::Rehash);
     prop_oneof![
@@ -97,12 +111,14 @@ fn steps() -> impl Strategy<Value = Step> {
 
 type Field = BoxedStrategy<Option<(&'static str, Text)>>;
 
-/// A parameter that is there so many times in a hundred, with one of these values, and now and then with one of those.
+/// A parameter that is there so many times in a hundred, with one of these values, and now and then
+/// with one of those.
 fn field(name: &'static str, percent: u32, usual: &[&'static str], odd: &[Text]) -> Field {
     let usual: Vec<_> = usual.iter().map(|text| Text::Plain(text)).collect();
     let odd = [odd, &[Text::Plain("")]].concat();
     let value = prop_oneof![24 => select(usual), 1 => select(odd)];
-    prop::option::weighted(f64::from(percent) / 100.0, value.prop_map(move |value| (name, value))).boxed()
+    prop::option::weighted(f64::from(percent) / 100.0, value.prop_map(move |value| (name, value)))
+        .boxed()
 }
 
 fn moment(name: &'static str, percent: u32) -> Field {
@@ -127,7 +143,8 @@ fn moment(name: &'static str, percent: u32) -> Field {
     ];
     let odd = select(odd.map(Text::Plain).to_vec());
     let value = prop_oneof![12 => (ahead, form).prop_map(|(ahead, form)| Text::Moment(ahead, form)), 1 => odd];
-    prop::option::weighted(f64::from(percent) / 100.0, value.prop_map(move |value| (name, value))).boxed()
+    prop::option::weighted(f64::from(percent) / 100.0, value.prop_map(move |value| (name, value)))
+        .boxed()
 }
 
 pub fn postbacks() -> impl Strategy<Value = Vec<Option<(&'static str, Text)>>> {
@@ -135,11 +152,25 @@ pub fn postbacks() -> impl Strategy<Value = Vec<Option<(&'static str, Text)>>> {
     let add = |word| [vec![action(word)], who(98), credentials(70, 35, 3), record()].concat();
     let activate = [vec![action("ACTIVATE")], who(98), credentials(35, 20, 3), record()].concat();
     let to_full = [vec![action("TRIALTOFULL")], who(75), credentials(35, 20, 3), record()].concat();
-    let change = [vec![action("CHANGE")], who(60), news(), credentials(15, 15, 3), record()].concat();
+    let change =
+        [vec![action("CHANGE")], who(60), news(), credentials(15, 15, 3), record()].concat();
     let delete = [vec![action("DELETE")], who(60), credentials(30, 15, 3), record()].concat();
-    let expire = [vec![action("EXPIRE")], who(60), credentials(20, 15, 3), record(), vec![moment("expire", 85)]].concat();
+    let expire = [
+        vec![action("EXPIRE")],
+        who(60),
+        credentials(20, 15, 3),
+        record(),
+        vec![moment("expire", 85)],
+    ]
+    .concat();
     let check = [vec![action("CHECK")], who(97)].concat();
-    let unknown = [vec![field("action", 60, &["UPGRADE", "add"], &[])], who(98), credentials(70, 35, 3), record()].concat();
+    let unknown = [
+        vec![field("action", 60, &["UPGRADE", "add"], &[])],
+        who(98),
+        credentials(70, 35, 3),
+        record(),
+    ]
+    .concat();
     prop_oneof![
         10 => add("ADD"),
         3 => add("MANUALADD"),
@@ -165,7 +196,12 @@ fn who(username_percent: u32) -> Vec<Field> {
             "username",
             username_percent,
             &names,
-            &[Text::Plain("a\nb"), Text::Plain("\u{200b} "), Text::Long(256), Text::Plain("\u{7f}")],
+            &[
+                Text::Plain("a\nb"),
+                Text::Plain("\u{200b} "),
+                Text::Long(256),
+                Text::Plain("\u{7f}"),
+            ],
         ),
     ]
 }
@@ -181,7 +217,12 @@ fn crypts() -> Vec<&'static str> {
 fn credentials(password: u32, cryptpass: u32, unlisted: u32) -> Vec<Field> {
     vec![
         field("password", password, &passwords(), &[Text::Long(1025)]),
-        field("cryptpass", cryptpass, &crypts(), &[Text::Plain("nonsense"), Text::Plain("41R19prsa7NL")]),
+        field(
+            "cryptpass",
+            cryptpass,
+            &crypts(),
+            &[Text::Plain("nonsense"), Text::Plain("41R19prsa7NL")],
+        ),
         field("favourite_colour", unlisted, &["mauve"], &[]),
     ]
 }
@@ -209,7 +250,12 @@ fn news() -> Vec<Field> {
             &[Text::Plain("a\nb"), Text::Plain("\u{200b} "), Text::Long(256)],
         ),
         field("new_password", 35, &passwords(), &[Text::Long(1025)]),
-        field("new_cryptpass", 25, &crypts(), &[Text::Plain("nonsense"), Text::Plain("$apr1$jkwHRKR.$mOGBu0YQ7BH8pjDL7FTzq.")]),
+        field(
+            "new_cryptpass",
+            25,
+            &crypts(),
+            &[Text::Plain("nonsense"), Text::Plain("$apr1$jkwHRKR.$mOGBu0YQ7BH8pjDL7FTzq.")],
+        ),
         field("new_email", 25, &["c@example.com", "a@example.com"], &[]),
         field("new_trial", 25, &["0", "1"], &[Text::Plain("2")]),
     ]

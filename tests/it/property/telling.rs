@@ -14,9 +14,18 @@ use super::stories::{Step, Story, Text, Tick};
 use crate::model::{Model, Person, Settings, text_of};
 use crate::support::{NOON, rows};
 
-/// What is tried at every door. Of a DES crypt 8 bytes count, so the second opens where the first does, and `testPass!` too.
-const TYPED: [&str; 8] =
-    ["testtest", "testtest and more", "password", "Password", "testPassword", "testPass!", "secret", "p+&=% é"];
+/// What is tried at every door. Of a DES crypt 8 bytes count, so the second opens where the first
+/// does, and `testPass!` too.
+const TYPED: [&str; 8] = [
+    "testtest",
+    "testtest and more",
+    "password",
+    "Password",
+    "testPassword",
+    "testPass!",
+    "secret",
+    "p+&=% é",
+];
 const SITES: [i64; 2] = [1, 2];
 const MEMBERS: [i64; 3] = [71, 72, 73];
 
@@ -31,9 +40,14 @@ pub struct Telling<'a> {
 
 impl<'a> Telling<'a> {
     pub fn new(door: &'a mut dyn Door, story: &Story) -> Self {
-        let settings =
-            Settings { keep_cryptpass: story.keep_cryptpass, zone_seconds: story.zone.1, grace_hours: story.grace_hours };
-        let eyes = Connection::open_with_flags(door.location().path(), OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+        let settings = Settings {
+            keep_cryptpass: story.keep_cryptpass,
+            zone_seconds: story.zone.1,
+            grace_hours: story.grace_hours,
+        };
+        let eyes =
+            Connection::open_with_flags(door.location().path(), OpenFlags::SQLITE_OPEN_READ_ONLY)
+                .unwrap();
         let said = format!(
             "zone {}, grace {} h, keep-cryptpass {}, bcrypt {}\n",
             story.zone.0, story.grace_hours, story.keep_cryptpass, story.bcrypt
@@ -51,11 +65,15 @@ impl<'a> Telling<'a> {
                     self.wait_until(next.map_or(self.now, |instant| instant + past), *tick);
                 }
                 Step::HashSome(which) => {
-                    let _ = writeln!(self.said, "(some of what is sealed is being hashed: {which:#b})");
+                    let _ =
+                        writeln!(self.said, "(some of what is sealed is being hashed: {which:#b})");
                     self.door.hash_some(*which);
                 }
                 Step::Rehash(member) => {
-                    let _ = writeln!(self.said, "(member {member} of site 1 logs in while the other kind of hash is wanted)");
+                    let _ = writeln!(
+                        self.said,
+                        "(member {member} of site 1 logs in while the other kind of hash is wanted)"
+                    );
                     self.door.rehash(key(1, *member), &TYPED);
                 }
                 Step::PutHashes => {
@@ -77,14 +95,23 @@ impl<'a> Telling<'a> {
     pub fn wait_until(&mut self, then: i64, tick: Tick) {
         // A clock that is set back is no part of the contract.
         self.now = self.now.max(then);
-        let _ = writeln!(self.said, "(it is {}{})", text_of(self.now), if tick { ", and the writer looks" } else { "" });
+        let _ = writeln!(
+            self.said,
+            "(it is {}{})",
+            text_of(self.now),
+            if tick { ", and the writer looks" } else { "" }
+        );
         self.door.set_clock(self.now, tick);
         self.model.at(self.now);
     }
 
     fn post(&mut self, fields: &[Option<(&'static str, Text)>], twice: bool) -> Result<(), String> {
         let text = |value: &Text| value.at(self.now, self.model.settings.zone_seconds);
-        let sent: Vec<_> = fields.iter().flatten().map(|(name, value)| ((*name).to_owned(), text(value))).collect();
+        let sent: Vec<_> = fields
+            .iter()
+            .flatten()
+            .map(|(name, value)| ((*name).to_owned(), text(value)))
+            .collect();
         let word = self.post_once(&sent)?;
         if twice {
             let rows = self.rows();
@@ -92,7 +119,11 @@ impl<'a> Telling<'a> {
             let again = self.post_once(&sent)?;
             self.same("the word of a postback sent again", &word, &again)?;
             self.same_lines("the rows after a postback sent again", &rows, &self.rows())?;
-            self.same_lines("who is opened by what after a postback sent again", &opened, &self.opened())?;
+            self.same_lines(
+                "who is opened by what after a postback sent again",
+                &opened,
+                &self.opened(),
+            )?;
         }
         Ok(())
     }
@@ -103,17 +134,27 @@ impl<'a> Telling<'a> {
         let reply = self.door.post(&body).map_err(|fault| format!("{}\n*** {fault}", self.said))?;
         let _ = writeln!(self.said, "< {reply}");
         let expected = self.model.post(sent, self.now);
-        let (word, sentence) = reply.split_once('|').ok_or_else(|| format!("{}\n*** no bar", self.said))?;
+        let (word, sentence) =
+            reply.split_once('|').ok_or_else(|| format!("{}\n*** no bar", self.said))?;
         self.same("the word", expected.word, word)?;
-        let named = expected.names.is_empty() || expected.names.iter().any(|name| names(sentence, name));
+        let named =
+            expected.names.is_empty() || expected.names.iter().any(|name| names(sentence, name));
         if !named {
-            return Err(format!("{}\n*** the reply should name one of {:?}", self.said, expected.names));
+            return Err(format!(
+                "{}\n*** the reply should name one of {:?}",
+                self.said, expected.names
+            ));
         }
         self.compare_rows()?;
         Ok(word.to_owned())
     }
 
-    pub fn same<T: PartialEq + std::fmt::Debug + ?Sized>(&self, what: &str, expected: &T, found: &T) -> Result<(), String> {
+    pub fn same<T: PartialEq + std::fmt::Debug + ?Sized>(
+        &self,
+        what: &str,
+        expected: &T,
+        found: &T,
+    ) -> Result<(), String> {
         if expected == found {
             return Ok(());
         }
@@ -121,12 +162,21 @@ impl<'a> Telling<'a> {
     }
 
     /// The same for lists of lines; only those that are not in both are shown.
-    pub fn same_lines(&self, what: &str, expected: &[String], found: &[String]) -> Result<(), String> {
+    pub fn same_lines(
+        &self,
+        what: &str,
+        expected: &[String],
+        found: &[String],
+    ) -> Result<(), String> {
         if expected == found {
             return Ok(());
         }
         let only = |these: &[String], those: &[String]| {
-            these.iter().filter(|line| !those.contains(line)).map(|line| format!("    {line}\n")).collect::<String>()
+            these
+                .iter()
+                .filter(|line| !those.contains(line))
+                .map(|line| format!("    {line}\n"))
+                .collect::<String>()
         };
         let (expected, found) = (only(expected, found), only(found, expected));
         Err(format!("{}\n*** {what}\nexpected\n{expected}found\n{found}", self.said))
@@ -152,8 +202,16 @@ impl<'a> Telling<'a> {
     }
 
     fn expected_rows(&self) -> Vec<String> {
-        let here = self.model.here.iter().map(|person| line("member", person, &number(person.expire_at), ""));
-        let gone = self.model.gone.iter().map(|gone| line("former", &gone.person, gone.reason, &gone.ended_at.to_string()));
+        let here = self
+            .model
+            .here
+            .iter()
+            .map(|person| line("member", person, &number(person.expire_at), ""));
+        let gone = self
+            .model
+            .gone
+            .iter()
+            .map(|gone| line("former", &gone.person, gone.reason, &gone.ended_at.to_string()));
         let mut lines: Vec<_> = here.chain(gone).collect();
         lines.sort();
         lines
@@ -166,7 +224,9 @@ impl<'a> Telling<'a> {
 
     fn compare_passwords(&self) -> Result<(), String> {
         let expected = everybody(|site, member, typed| {
-            let is = |person: &Person| (person.site, person.member) == (site, member) && person.secret.opens(typed);
+            let is = |person: &Person| {
+                (person.site, person.member) == (site, member) && person.secret.opens(typed)
+            };
             let here = self.model.here.iter().any(is);
             let gone = self.model.gone.iter().any(|gone| is(&gone.person));
             standing(here, gone)
@@ -184,8 +244,8 @@ pub fn shown(sent: &[(String, String)]) -> String {
     sent.iter().map(one).collect::<Vec<_>>().join("&")
 }
 
-/// A number is named by standing alone, a parameter also by standing in a longer name (`new_username` is no `username`, but the
-/// sentence that blames it is right).
+/// A number is named by standing alone, a parameter also by standing in a longer name
+/// (`new_username` is no `username`, but the sentence that blames it is right).
 fn names(sentence: &str, name: &str) -> bool {
     if name.bytes().all(|byte| byte.is_ascii_digit()) {
         return sentence.split(|c: char| !c.is_ascii_digit()).any(|number| number == name);
@@ -232,14 +292,20 @@ fn everybody(opens: impl Fn(i64, i64, &str) -> Option<&'static str>) -> Vec<Stri
     let mut lines = Vec::new();
     for (site, member) in SITES.into_iter().flat_map(|site| MEMBERS.map(|member| (site, member))) {
         for typed in TYPED {
-            lines.extend(opens(site, member, typed).map(|table| format!("{table} {member} of site {site}: {typed}")));
+            lines.extend(
+                opens(site, member, typed)
+                    .map(|table| format!("{table} {member} of site {site}: {typed}")),
+            );
         }
     }
     lines
 }
 
 fn key(site: i64, member: i64) -> Key {
-    Key { site: SiteId::parse(&site.to_string()).unwrap(), member: MemberId::parse(&member.to_string()).unwrap() }
+    Key {
+        site: SiteId::parse(&site.to_string()).unwrap(),
+        member: MemberId::parse(&member.to_string()).unwrap(),
+    }
 }
 
 /// By the real verify, of members and former members.
@@ -250,7 +316,9 @@ pub fn opened(location: &Location, vault: &Vault, now: i64) -> Vec<String> {
         let typed = Password::parse(typed).unwrap();
         let (here, gone) = match reader.standing(key).unwrap().at(now) {
             Standing::Here(row) => (verify_member(&row, vault, &typed).unwrap(), false),
-            Standing::Former(former) => (false, verify_member(&former.member, vault, &typed).unwrap()),
+            Standing::Former(former) => {
+                (false, verify_member(&former.member, vault, &typed).unwrap())
+            }
             Standing::Lapsed(_) | Standing::Unknown => (false, false),
         };
         standing(here, gone)

@@ -30,7 +30,10 @@ fn places(program: &Program, texts: &[&str]) -> Vec<String> {
         // A mapping may be gone meanwhile.
         if memory.read_exact_at(&mut bytes, start).is_ok() {
             for text in texts {
-                found.extend(memmem::find_iter(&bytes, text.as_bytes()).map(|at| format!("{text} at {at} of {name} {range}")));
+                found.extend(
+                    memmem::find_iter(&bytes, text.as_bytes())
+                        .map(|at| format!("{text} at {at} of {name} {range}")),
+                );
             }
         }
     }
@@ -41,8 +44,13 @@ fn places(program: &Program, texts: &[&str]) -> Vec<String> {
 fn may_look() -> bool {
     let is_root = rustix::process::geteuid().is_root();
     if !is_root {
-        assert!(std::env::var("REQUIRE_REAL").as_deref() != Ok("1"), "only root may read the memory, and REQUIRE_REAL=1");
-        eprintln!("\n*** NOT ROOT: this test proves nothing here, as nobody else may read the program's memory ***\n");
+        assert!(
+            std::env::var("REQUIRE_REAL").as_deref() != Ok("1"),
+            "only root may read the memory, and REQUIRE_REAL=1"
+        );
+        eprintln!(
+            "\n*** NOT ROOT: this test proves nothing here, as nobody else may read the program's memory ***\n"
+        );
     }
     is_root
 }
@@ -52,7 +60,8 @@ fn request(line: &str, headers: &str, body: &str) -> Vec<u8> {
     format!("{line} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n{headers}Content-Length: {length}\r\n\r\n{body}").into_bytes()
 }
 
-const FORM: &str = "Content-Type: application/x-www-form-urlencoded\r\nSec-Fetch-Site: same-origin\r\n";
+const FORM: &str =
+    "Content-Type: application/x-www-form-urlencoded\r\nSec-Fetch-Site: same-origin\r\n";
 
 #[test]
 fn no_password_is_left_in_memory_once_it_is_hashed() {
@@ -62,41 +71,71 @@ fn no_password_is_left_in_memory_once_it_is_hashed() {
     let dir = tempfile::tempdir().unwrap();
     let mut program = Program::serve(dir.path(), &["--log", "trace"]);
     let send = |bytes: Vec<u8>| send_raw(program.address, &bytes).unwrap();
-    let post = |headers: &str, body: &str| send(request(&format!("POST /postback/{TOKEN}"), headers, body)).body;
+    let post = |headers: &str, body: &str| {
+        send(request(&format!("POST /postback/{TOKEN}"), headers, body)).body
+    };
     // Each as it travels, and as it is meant.
     let plain = "Sesame-Plain-11c5f0";
     let escaped = ("Sesame%2DEscaped+%C3%A9+8a41", "Sesame-Escaped \u{e9} 8a41");
     let western = ("Sesame%2DWestern%E9-77d0", "Sesame-Western\u{e9}-77d0");
     let part = "Sesame-Part-30bb2e";
     let add = |member: usize, password: &str| {
-        format!("action=ADD&siteid=1&memberid={member}&username=member{member}&password={password}&email=a%40b.example")
+        format!(
+            "action=ADD&siteid=1&memberid={member}&username=member{member}&password={password}&email=a%40b.example"
+        )
     };
     for (member, password) in [(1, plain), (2, escaped.0), (3, western.0)] {
         assert!(post(FORM, &add(member, password)).starts_with("OK|"));
     }
-    let field = |name: &str, value: &str| format!("--B\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
-    let parts = [("action", "ADD"), ("siteid", "1"), ("memberid", "4"), ("username", "member4"), ("password", part)];
-    let body = parts.iter().map(|(name, value)| field(name, value)).collect::<String>() + "--B--\r\n";
+    let field = |name: &str, value: &str| {
+        format!("--B\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+    };
+    let parts = [
+        ("action", "ADD"),
+        ("siteid", "1"),
+        ("memberid", "4"),
+        ("username", "member4"),
+        ("password", part),
+    ];
+    let body =
+        parts.iter().map(|(name, value)| field(name, value)).collect::<String>() + "--B--\r\n";
     assert!(post("Content-Type: multipart/form-data; boundary=B\r\n", &body).starts_with("OK|"));
     let conn = rusqlite::Connection::open(dir.path().join("userman.db")).unwrap();
-    eventually("all are hashed", || rows(&conn, "SELECT count(*) FROM member_auth WHERE password NOT NULL") == ["4"]);
+    eventually("all are hashed", || {
+        rows(&conn, "SELECT count(*) FROM member_auth WHERE password NOT NULL") == ["4"]
+    });
 
     let basic = |name: &str, password: &str| STANDARD.encode(format!("{name}:{password}"));
-    let by_basic = |basic: &str| send(request("GET /auth?site=1", &format!("Authorization: Basic {basic}\r\n"), "")).status;
+    let by_basic = |basic: &str| {
+        send(request("GET /auth?site=1", &format!("Authorization: Basic {basic}\r\n"), "")).status
+    };
     let by_form = |name: &str, password: &str| {
-        let body = serde_urlencoded::to_string([("username", name), ("password", password)]).unwrap();
+        let body =
+            serde_urlencoded::to_string([("username", name), ("password", password)]).unwrap();
         send(request("POST /login?site=1", FORM, &body)).status
     };
-    let (typed, wrong, wrong_in_form) = (basic("member1", plain), "Sesame-Wrong-b94e", "Sesame-Wrong-Form-0c3d");
+    let (typed, wrong, wrong_in_form) =
+        (basic("member1", plain), "Sesame-Wrong-b94e", "Sesame-Wrong-Form-0c3d");
     assert_eq!(by_basic(&typed), 200);
     assert_eq!(by_basic(&basic("member1", wrong)), 401);
     assert_eq!(by_basic(&basic("nobody", wrong)), 401);
     assert_eq!(by_form("member2", escaped.1), 303);
     assert_eq!(by_form("member1", wrong_in_form), 401);
-    let search =
-        [plain, escaped.0, escaped.1, western.0, western.1, part, &typed, wrong, &basic("member1", wrong), wrong_in_form];
+    let search = [
+        plain,
+        escaped.0,
+        escaped.1,
+        western.0,
+        western.1,
+        part,
+        &typed,
+        wrong,
+        &basic("member1", wrong),
+        wrong_in_form,
+    ];
     assert!(!places(&program, &[TOKEN]).is_empty(), "what is there is found");
-    // The HTTP library keeps the head of the last request of each thread, and with it the buffer in which it came, until the next.
+    // The HTTP library keeps the head of the last request of each thread, and with it the buffer in
+    // which it came, until the next.
     let until = Instant::now() + PATIENCE;
     loop {
         (0..8).for_each(|_| assert_eq!(send(request("GET /health", "", "")).status, 200));
@@ -120,7 +159,8 @@ fn nobody_but_root_may_look_into_the_memory_and_no_core_is_dumped() {
         command.uid(NOBODY).gid(NOBODY);
     }
     let mut program = Program::run(command, dir.path(), &[]).unwrap();
-    let owner = |file: &str| fs::metadata(format!("/proc/{}/{file}", program.child.id())).unwrap().uid();
+    let owner =
+        |file: &str| fs::metadata(format!("/proc/{}/{file}", program.child.id())).unwrap().uid();
     assert_eq!([owner("mem"), owner("environ"), owner("maps")], [0; 3]);
     let pid = rustix::process::Pid::from_child(&program.child);
     let endless = rustix::process::Rlimit { current: None, maximum: None };

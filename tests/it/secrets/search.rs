@@ -1,9 +1,11 @@
-//! Looks for secrets in bytes: as they are and in every encoding in which a program might have written them without meaning to.
+//! Looks for secrets in bytes: as they are and in every encoding in which a program might have
+//! written them without meaning to.
 
 use std::fmt::Write as _;
 
-/// Alphanumeric runs of a secret that are this long are looked for by themselves: a value that was cut, or whose odd characters
-/// were replaced, is a leak too. Eight random characters do not turn up by chance.
+/// Alphanumeric runs of a secret that are this long are looked for by themselves: a value that was
+/// cut, or whose odd characters were replaced, is a leak too. Eight random characters do not turn
+/// up by chance.
 const RUN_BYTES_MIN: usize = 8;
 /// Places that a failing test shows, and how much on both sides of each.
 const FOUND_MAX: usize = 5;
@@ -32,7 +34,8 @@ impl Default for Search {
 impl Search {
     /// Looks for this secret from now on, and for its parts.
     pub fn add(&mut self, what: &str, secret: &[u8]) {
-        let runs = secret.split(|b| !b.is_ascii_alphanumeric()).filter(|run| run.len() >= RUN_BYTES_MIN);
+        let runs =
+            secret.split(|b| !b.is_ascii_alphanumeric()).filter(|run| run.len() >= RUN_BYTES_MIN);
         let halves = runs.clone().filter(|run| run.len() >= 2 * RUN_BYTES_MIN).flat_map(|run| {
             let (left, right) = run.split_at(run.len() / 2);
             [left, right]
@@ -54,12 +57,14 @@ impl Search {
         }
     }
 
-    /// The first few places in these bytes where something of it stands, each with what is around it.
+    /// The first few places in these bytes where something of it stands, each with what is around
+    /// it.
     pub fn found_in(&self, hay: &[u8]) -> Vec<String> {
         let at = |place: usize| {
             let here = self.by_head[head(&hay[place..])].iter().map(|&index| &self.needles[index]);
             let needle = here.into_iter().find(|needle| hay[place..].starts_with(&needle.bytes))?;
-            let around = &hay[place.saturating_sub(AROUND_BYTES)..hay.len().min(place + AROUND_BYTES)];
+            let around =
+                &hay[place.saturating_sub(AROUND_BYTES)..hay.len().min(place + AROUND_BYTES)];
             Some(format!("{} in: {}", needle.what, around.escape_ascii()))
         };
         (0..hay.len().saturating_sub(1)).filter_map(at).take(FOUND_MAX).collect()
@@ -79,7 +84,10 @@ fn encodings(secret: &[u8]) -> Vec<(String, Vec<u8>)> {
         }
     }
     let hex = hex(secret);
-    add("URL-encoded throughout".into(), hex.as_bytes().chunks(2).fold(String::new(), |text, byte| text + "%" + str(byte)));
+    add(
+        "URL-encoded throughout".into(),
+        hex.as_bytes().chunks(2).fold(String::new(), |text, byte| text + "%" + str(byte)),
+    );
     add("hex in capitals".into(), hex.to_ascii_uppercase());
     add("hex".into(), hex);
     for lower in [false, true] {
@@ -89,10 +97,18 @@ fn encodings(secret: &[u8]) -> Vec<(String, Vec<u8>)> {
     }
     add("escaped".into(), secret.escape_ascii().to_string());
     if let Ok(text) = std::str::from_utf8(secret) {
-        add("as JSON".into(), serde_json::Value::from(text).to_string().trim_matches('"').to_owned());
+        add(
+            "as JSON".into(),
+            serde_json::Value::from(text).to_string().trim_matches('"').to_owned(),
+        );
         add("escaped by {:?}".into(), text.escape_debug().to_string());
         add("escaped as Unicode".into(), text.escape_default().to_string());
-        add("printable".into(), text.bytes().map(|b| if matches!(b, b' '..=b'~') { char::from(b) } else { '?' }).collect());
+        add(
+            "printable".into(),
+            text.bytes()
+                .map(|b| if matches!(b, b' '..=b'~') { char::from(b) } else { '?' })
+                .collect(),
+        );
     }
     all
 }
@@ -110,7 +126,9 @@ fn hex(bytes: &[u8]) -> String {
 
 /// The bytes of a secret that is itself written in hex, as NATS's session is.
 fn unhex(text: &[u8]) -> Option<Vec<u8>> {
-    let digits = text.len() >= 2 * RUN_BYTES_MIN && text.len().is_multiple_of(2) && text.iter().all(u8::is_ascii_hexdigit);
+    let digits = text.len() >= 2 * RUN_BYTES_MIN
+        && text.len().is_multiple_of(2)
+        && text.iter().all(u8::is_ascii_hexdigit);
     digits.then(|| text.chunks(2).map(|pair| u8::from_str_radix(str(pair), 16).unwrap()).collect())
 }
 
@@ -125,7 +143,8 @@ fn percent(bytes: &[u8], space: &str, lower: bool) -> String {
 
 /// The characters that these bytes alone decide when so many others stand before them.
 fn base64(alphabet: &[u8; 64], before: usize, bytes: &[u8]) -> String {
-    let bits: Vec<bool> = bytes.iter().flat_map(|byte| (0..8).rev().map(move |bit| byte >> bit & 1 == 1)).collect();
+    let bits: Vec<bool> =
+        bytes.iter().flat_map(|byte| (0..8).rev().map(move |bit| byte >> bit & 1 == 1)).collect();
     let shared = (6 - 8 * before % 6) % 6;
     let value = |six: &[bool]| six.iter().fold(0, |value, &bit| value << 1 | usize::from(bit));
     bits[shared..].chunks_exact(6).map(|six| char::from(alphabet[value(six)])).collect()
@@ -155,7 +174,9 @@ fn a_secret_is_found_in_every_encoding_and_at_every_place() {
         b"%41%61%31%42%62%32%43%63%33",
     ];
     for planted in planted {
-        for (before, behind) in [(&b""[..], &b""[..]), (b"\0\xff0", b"0\xff"), (b"password=", b"&trial=0\n")] {
+        for (before, behind) in
+            [(&b""[..], &b""[..]), (b"\0\xff0", b"0\xff"), (b"password=", b"&trial=0\n")]
+        {
             let hay = [before, planted, behind].concat();
             assert!(!search.found_in(&hay).is_empty(), "not found: {}", hay.escape_ascii());
         }

@@ -3,8 +3,8 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 
-/// Starts one that answers every request with what it was told of the visitor: a line for each header that names a member or holds
-/// a password, sorted. It lasts as long as the process.
+/// Starts one that answers every request with what it was told of the visitor: a line for each
+/// header that names a member or holds a password, sorted. It lasts as long as the process.
 pub fn start() -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let address = listener.local_addr().unwrap();
@@ -16,20 +16,26 @@ pub fn start() -> SocketAddr {
     address
 }
 
-/// One request, and the end of the connection. A proxy that goes away meanwhile is no fault of the test.
+/// One request, and the end of the connection. A proxy that goes away meanwhile is no fault of the
+/// test.
 fn answer(mut stream: TcpStream) -> Option<()> {
     let mut reader = BufReader::new(stream.try_clone().ok()?);
-    let head: Vec<String> = (&mut reader).lines().map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
+    let head: Vec<String> =
+        (&mut reader).lines().map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
     // A connection that is closed before its request was read is reset, and the answer may be lost.
-    let length = head.iter().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length:")?.trim().parse().ok());
+    let length = head.iter().find_map(|line| {
+        line.to_ascii_lowercase().strip_prefix("content-length:")?.trim().parse().ok()
+    });
     std::io::copy(&mut reader.take(length.unwrap_or(0)), &mut std::io::sink()).ok()?;
     let headers = head.iter().skip(1).filter_map(|line| line.split_once(':'));
-    let headers = headers.map(|(name, value)| format!("{}: {}\n", name.to_ascii_lowercase(), value.trim()));
+    let headers =
+        headers.map(|(name, value)| format!("{}: {}\n", name.to_ascii_lowercase(), value.trim()));
     let mut told: Vec<String> = headers.filter(|line| is_told(line)).collect();
     told.sort_unstable();
     let body = told.concat();
     let length = body.len();
-    write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}").ok()
+    write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}")
+        .ok()
 }
 
 fn is_told(line: &str) -> bool {

@@ -1,4 +1,5 @@
-//! The real web servers, each with files of `examples/` as they stand: only paths, ports and modules are the test's own.
+//! The real web servers, each with files of `examples/` as they stand: only paths, ports and
+//! modules are the test's own.
 
 use std::fs::{self, Permissions};
 use std::net::SocketAddr;
@@ -26,7 +27,9 @@ pub fn is_root() -> bool {
     let root = rustix::process::geteuid().is_root();
     if !root {
         assert!(std::env::var("REQUIRE_REAL").as_deref() != Ok("1"), "not root and REQUIRE_REAL=1");
-        eprintln!("\n*** NOT ROOT: the web server runs as you, and that it may not write is not tried here ***\n");
+        eprintln!(
+            "\n*** NOT ROOT: the web server runs as you, and that it may not write is not tried here ***\n"
+        );
     }
     root
 }
@@ -65,11 +68,19 @@ impl Host {
         }
         let nobody = SocketAddr::from(([127, 0, 0, 1], 9));
         let data = home.path().join("data");
-        let host =
-            Self { dir, home: Some(home), data, service: nobody, application: nobody, php: nobody, plain_port: free_port() };
+        let host = Self {
+            dir,
+            home: Some(home),
+            data,
+            service: nobody,
+            application: nobody,
+            php: nobody,
+            plain_port: free_port(),
+        };
         for site in ["site5", "shared", "members", "full"] {
             fs::create_dir_all(host.path("site").join(site)).unwrap();
-            fs::write(host.path("site").join(site).join("index.html"), format!("inside {site}\n")).unwrap();
+            fs::write(host.path("site").join(site).join("index.html"), format!("inside {site}\n"))
+                .unwrap();
         }
         let reasons = host.path("site").join("reasons");
         fs::create_dir(&reasons).unwrap();
@@ -78,7 +89,17 @@ impl Host {
         }
         host.make_data_dir();
         let names = "subjectAltName=DNS:www.example.com,DNS:members.example.com";
-        let make = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
+        let make = [
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+            "-nodes",
+            "-days",
+            "2",
+        ];
         let mut command = Command::new(openssl);
         command.args(make).args(["-subj", "/CN=www.example.com", "-addext", names]);
         command.arg("-keyout").arg(host.path("tls.key")).arg("-out").arg(host.path("tls.pem"));
@@ -87,7 +108,8 @@ impl Host {
         Some(host)
     }
 
-    /// www-data is in the group that reads, as the README tells an operator; here it is that group, and new files are of it.
+    /// www-data is in the group that reads, as the README tells an operator; here it is that group,
+    /// and new files are of it.
     fn make_data_dir(&self) {
         fs::create_dir(&self.data).unwrap();
         if rustix::process::geteuid().is_root() {
@@ -125,21 +147,33 @@ impl Host {
     fn configured(&self, name: &str, ports: &[(&str, String)]) -> String {
         let mut text = fs::read_to_string(example(name)).unwrap();
         let path = |name: &str| self.path(name).display().to_string();
-        let mut own = vec![(SITE, path("site")), (DATABASE, self.data.join("userman.db").display().to_string())];
-        own.extend([(SERVICE, self.service.to_string()), (APPLICATION, self.application.to_string())]);
+        let mut own = vec![
+            (SITE, path("site")),
+            (DATABASE, self.data.join("userman.db").display().to_string()),
+        ];
+        own.extend([
+            (SERVICE, self.service.to_string()),
+            (APPLICATION, self.application.to_string()),
+        ]);
         own.extend(PHP.map(|php| (php, self.php.to_string())));
         for name in ["www", "members"] {
-            text = text.replace(&format!("/etc/ssl/certs/{name}.example.com.pem"), &path("tls.pem"));
-            text = text.replace(&format!("/etc/ssl/private/{name}.example.com.key"), &path("tls.key"));
+            text =
+                text.replace(&format!("/etc/ssl/certs/{name}.example.com.pem"), &path("tls.pem"));
+            text =
+                text.replace(&format!("/etc/ssl/private/{name}.example.com.key"), &path("tls.key"));
         }
         for (from, to) in own.iter().chain(ports) {
             text = text.replace(from, to);
         }
         for line in text.lines().filter(|line| !line.trim_start().starts_with('#')) {
-            let of_the_example = ["/etc/", "/var/", SERVICE, APPLICATION].iter().find(|word| line.contains(*word));
+            let of_the_example =
+                ["/etc/", "/var/", SERVICE, APPLICATION].iter().find(|word| line.contains(*word));
             assert_eq!(of_the_example, None, "{name}: {line}");
             // As a word: a free port may begin with these digits.
-            assert!(!line.split([' ', ':', ';', '\t']).any(|word| matches!(word, "443" | "80")), "{name}: {line}");
+            assert!(
+                !line.split([' ', ':', ';', '\t']).any(|word| matches!(word, "443" | "80")),
+                "{name}: {line}"
+            );
         }
         text
     }
@@ -182,7 +216,8 @@ impl Host {
             "macro",
         ];
         for module in modules {
-            text += &format!("LoadModule {module}_module /usr/lib/apache2/modules/mod_{module}.so\n");
+            text +=
+                &format!("LoadModule {module}_module /usr/lib/apache2/modules/mod_{module}.so\n");
         }
         text += "TypesConfig /etc/mime.types\nPidFile apache.pid\nErrorLog apache.log\nDefaultRuntimeDir run\n";
         fs::create_dir_all(self.path("run")).unwrap();
@@ -190,12 +225,18 @@ impl Host {
             text += "User www-data\nGroup www-data\n";
         }
         for example in examples {
-            let ports = [("*:443", format!("127.0.0.1:{port}")), ("*:80", format!("127.0.0.1:{}", self.plain_port))];
+            let ports = [
+                ("*:443", format!("127.0.0.1:{port}")),
+                ("*:80", format!("127.0.0.1:{}", self.plain_port)),
+            ];
             text += &self.configured(example, &ports);
         }
         fs::write(self.path("apache.conf"), text).unwrap();
         let mut command = Command::new(program);
-        command.args(["-D", "FOREGROUND", "-f"]).arg(self.path("apache.conf")).env("APACHE_LOG_DIR", self.dir.path());
+        command
+            .args(["-D", "FOREGROUND", "-f"])
+            .arg(self.path("apache.conf"))
+            .env("APACHE_LOG_DIR", self.dir.path());
         Some(WebServer::start(command, port, self.path("apache.log")))
     }
 
@@ -204,7 +245,10 @@ impl Host {
         let program = real_program("nginx").or_else(|| real_program("/usr/sbin/nginx"))?;
         let port = free_port();
         let errors = self.path("nginx.log");
-        let mut text = format!("daemon off;\npid {0}/nginx.pid;\nerror_log {0}/nginx.log;\n", self.dir.path().display());
+        let mut text = format!(
+            "daemon off;\npid {0}/nginx.pid;\nerror_log {0}/nginx.log;\n",
+            self.dir.path().display()
+        );
         if rustix::process::geteuid().is_root() {
             text += "user www-data;\n";
         }
@@ -222,7 +266,10 @@ impl Host {
             ("listen [::]:80", format!("listen 127.0.0.2:{}", self.plain_port)),
             ("/var/log/nginx", self.dir.path().display().to_string()),
             // What every operator has somewhere, and what must not open the area.
-            ("    location /reasons/ {", "    location ~* \\.(html|php|jpg)$ {\n    }\n\n    location /reasons/ {".into()),
+            (
+                "    location /reasons/ {",
+                "    location ~* \\.(html|php|jpg)$ {\n    }\n\n    location /reasons/ {".into(),
+            ),
         ];
         for example in examples {
             text += &self.configured(example, &ports);
@@ -232,7 +279,13 @@ impl Host {
         // Debian's nginx has it beside its configuration.
         fs::copy("/etc/nginx/fastcgi_params", self.path("fastcgi_params")).unwrap();
         let mut command = Command::new(program);
-        command.arg("-c").arg(self.path("nginx.conf")).arg("-p").arg(self.dir.path()).arg("-e").arg(&errors);
+        command
+            .arg("-c")
+            .arg(self.path("nginx.conf"))
+            .arg("-p")
+            .arg(self.dir.path())
+            .arg("-e")
+            .arg(&errors);
         Some(WebServer::start(command, port, errors))
     }
 
@@ -251,12 +304,20 @@ impl Host {
     pub fn caddy(&self, examples: &[&str]) -> Option<WebServer> {
         let program = real_program("caddy")?;
         let port = free_port();
-        // A certificate of this host instead of one that Caddy gets, and neither of the ports that every Caddy wants.
-        let tls = format!("tls {} {}", self.path("tls.pem").display(), self.path("tls.key").display());
+        // A certificate of this host instead of one that Caddy gets, and neither of the ports that
+        // every Caddy wants.
+        let tls =
+            format!("tls {} {}", self.path("tls.pem").display(), self.path("tls.key").display());
         let own = [
             ("\n{\n", "\n{\n\tadmin off\n\tauto_https disable_redirects\n".to_owned()),
-            ("\nwww.example.com {", format!("\nwww.example.com:{port} {{\n\t{tls}\n\tbind 127.0.0.1")),
-            ("\nmembers.example.com {", format!("\nmembers.example.com:{port} {{\n\t{tls}\n\tbind 127.0.0.1")),
+            (
+                "\nwww.example.com {",
+                format!("\nwww.example.com:{port} {{\n\t{tls}\n\tbind 127.0.0.1"),
+            ),
+            (
+                "\nmembers.example.com {",
+                format!("\nmembers.example.com:{port} {{\n\t{tls}\n\tbind 127.0.0.1"),
+            ),
         ];
         let text: String = examples.iter().map(|example| self.configured(example, &own)).collect();
         fs::write(self.path("Caddyfile"), text).unwrap();

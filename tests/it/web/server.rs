@@ -19,11 +19,17 @@ impl WebServer {
     /// Starts it, and waits until it listens at this port.
     pub fn start(mut command: Command, port: u16, errors: PathBuf) -> Self {
         let said = fs::File::create(errors.with_extension("stderr")).unwrap();
-        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(said).spawn().unwrap();
+        let child =
+            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(said).spawn().unwrap();
         let mut server = Self { child, port, errors };
         eventually("the web server listens", || {
             let ended = server.child.try_wait().unwrap();
-            assert!(ended.is_none(), "the web server ended with {}: {}", ended.unwrap(), server.errors());
+            assert!(
+                ended.is_none(),
+                "the web server ended with {}: {}",
+                ended.unwrap(),
+                server.errors()
+            );
             TcpStream::connect(("127.0.0.1", port)).is_ok()
         });
         server
@@ -48,8 +54,9 @@ impl Drop for WebServer {
     }
 }
 
-/// A port that nobody listens at, for a server that cannot take a free one by itself. Below the range of which the system gives
-/// ports out, so that no other test gets it meanwhile; begun at a place of this process's own.
+/// A port that nobody listens at, for a server that cannot take a free one by itself. Below the
+/// range of which the system gives ports out, so that no other test gets it meanwhile; begun at a
+/// place of this process's own.
 pub fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let first = 12_000 + (std::process::id() % 1_000) as u16 * 16;

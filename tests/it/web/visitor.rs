@@ -16,7 +16,8 @@ pub struct Visitor {
 impl Visitor {
     /// Comes to this server.
     pub fn of(host: &Host, server: &WebServer) -> Self {
-        let options = ["-q", "-s", "-S", "-i", "--http1.1", "--path-as-is", "--max-time", "30", "--cacert"];
+        let options =
+            ["-q", "-s", "-S", "-i", "--http1.1", "--path-as-is", "--max-time", "30", "--cacert"];
         let mut options: Vec<String> = options.map(str::to_owned).to_vec();
         options.push(host.certificate().display().to_string());
         // The first that fits counts; any port but 80 is the server's with TLS.
@@ -27,7 +28,8 @@ impl Visitor {
 
     /// Any address of the host, with further options of curl.
     pub fn request(&self, url: &str, more: &[&str]) -> Response {
-        let output = Command::new(&self.curl).args(&self.options).args(more).arg(url).output().unwrap();
+        let output =
+            Command::new(&self.curl).args(&self.options).args(more).arg(url).output().unwrap();
         assert!(output.status.success(), "{url}: {}", String::from_utf8_lossy(&output.stderr));
         read_response(&mut output.stdout.as_slice()).unwrap()
     }
@@ -39,19 +41,32 @@ impl Visitor {
 
     /// A form, and the page that its answer leads to; the last answer of all.
     pub fn post_and_follow(&self, url: &str, body: &str, more: &[&str]) -> Response {
-        let output =
-            Command::new(&self.curl).args(&self.options).args(["--data-raw", body]).args(more).arg(url).output().unwrap();
+        let output = Command::new(&self.curl)
+            .args(&self.options)
+            .args(["--data-raw", body])
+            .args(more)
+            .arg(url)
+            .output()
+            .unwrap();
         assert!(output.status.success(), "{url}: {}", String::from_utf8_lossy(&output.stderr));
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let last = text.rfind("HTTP/1.1 ").unwrap();
         read_response(&mut &output.stdout[last..]).unwrap()
     }
 
-    /// Begins a form to any address of the host; its body is what the caller writes, in its own time.
-    /// Returns when the web server has asked for the body.
+    /// Begins a form to any address of the host; its body is what the caller writes, in its own
+    /// time. Returns when the web server has asked for the body.
     pub fn begin(&self, url: &str) -> Child {
         let mut command = Command::new(&self.curl);
-        command.args(&self.options).args(["-v", "-X", "POST", "-T", "-", "-H", "Expect: 100-continue"]);
+        command.args(&self.options).args([
+            "-v",
+            "-X",
+            "POST",
+            "-T",
+            "-",
+            "-H",
+            "Expect: 100-continue",
+        ]);
         command.args(["-H", "Content-Type: application/x-www-form-urlencoded", url]);
         let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = piped.spawn().unwrap();

@@ -9,7 +9,9 @@ const ADD: &str = "action=DELETE&siteid=1&memberid=71";
 fn request(headers: &[&str], body: &str) -> String {
     let lines: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
     let length = body.len();
-    format!("POST /postback/{TOKEN} HTTP/1.1\r\nHost: test\r\n{lines}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}")
+    format!(
+        "POST /postback/{TOKEN} HTTP/1.1\r\nHost: test\r\n{lines}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+    )
 }
 
 /// The address that the journal recorded last.
@@ -19,22 +21,51 @@ fn recorded(app: &App) -> String {
 
 #[test]
 fn behind_listed_proxies_the_first_other_address_from_the_right_is_the_caller() {
-    let app = App::start_with(&["--trusted-proxy", "127.0.0.1", "--trusted-proxy", "10.0.0.0/8,fd00::/8"]);
+    let app = App::start_with(&[
+        "--trusted-proxy",
+        "127.0.0.1",
+        "--trusted-proxy",
+        "10.0.0.0/8,fd00::/8",
+    ]);
     for (headers, address, why) in [
         (&[][..], "127.0.0.1", "no header: the peer"),
         (&["X-Forwarded-For: 203.0.113.9"], "203.0.113.9", "one address"),
-        (&["x-forwarded-for: 198.51.100.1, 203.0.113.9"], "203.0.113.9", "the left one is anybody's word"),
+        (
+            &["x-forwarded-for: 198.51.100.1, 203.0.113.9"],
+            "203.0.113.9",
+            "the left one is anybody's word",
+        ),
         (&["X-Forwarded-For: 203.0.113.9, 10.1.2.3"], "203.0.113.9", "a listed proxy is skipped"),
-        (&["X-Forwarded-For: 203.0.113.9", "X-Forwarded-For: 10.1.2.3, 10.1.2.4"], "203.0.113.9", "several lines are one list"),
-        (&["X-Forwarded-For: 10.1.2.3", "X-Forwarded-For: 203.0.113.9"], "203.0.113.9", "in their order"),
+        (
+            &["X-Forwarded-For: 203.0.113.9", "X-Forwarded-For: 10.1.2.3, 10.1.2.4"],
+            "203.0.113.9",
+            "several lines are one list",
+        ),
+        (
+            &["X-Forwarded-For: 10.1.2.3", "X-Forwarded-For: 203.0.113.9"],
+            "203.0.113.9",
+            "in their order",
+        ),
         (&["X-Forwarded-For: 2001:db8::1, fd00::7"], "2001:db8::1", "IPv6"),
         (&["X-Forwarded-For: 203.0.113.9:4711"], "203.0.113.9", "a port"),
-        (&["X-Forwarded-For: [2001:DB8::1]:4711, [fd00::7]:80"], "2001:db8::1", "brackets and ports"),
+        (
+            &["X-Forwarded-For: [2001:DB8::1]:4711, [fd00::7]:80"],
+            "2001:db8::1",
+            "brackets and ports",
+        ),
         (&["X-Forwarded-For: ::ffff:203.0.113.9, ::ffff:10.1.2.3"], "203.0.113.9", "IPv4-mapped"),
         (&["X-Forwarded-For: 10.1.2.3, 10.1.2.4"], "10.1.2.3", "listed ones only: the leftmost"),
         (&["X-Forwarded-For: 203.0.113.9, unknown"], "127.0.0.1", "unreadable at once: the peer"),
-        (&["X-Forwarded-For: 203.0.113.9, unknown, 10.1.2.3"], "10.1.2.3", "unreadable: the last listed hop"),
-        (&["X-Real-IP: 203.0.113.9", "Forwarded: for=203.0.113.9"], "127.0.0.1", "these are never read"),
+        (
+            &["X-Forwarded-For: 203.0.113.9, unknown, 10.1.2.3"],
+            "10.1.2.3",
+            "unreadable: the last listed hop",
+        ),
+        (
+            &["X-Real-IP: 203.0.113.9", "Forwarded: for=203.0.113.9"],
+            "127.0.0.1",
+            "these are never read",
+        ),
     ] {
         app.send(request(headers, ADD));
         assert_eq!(recorded(&app), address, "{why}");
@@ -103,7 +134,16 @@ fn an_ipv4_caller_of_an_ipv6_socket_is_an_ipv4_caller() {
     }
     let dir = tempfile::tempdir().unwrap();
     let mut command = program();
-    command.args(["serve", "--listen", "[::]:0", "--postback-token", TOKEN, "--allow-ip", "127.0.0.1", "--data-dir"]);
+    command.args([
+        "serve",
+        "--listen",
+        "[::]:0",
+        "--postback-token",
+        TOKEN,
+        "--allow-ip",
+        "127.0.0.1",
+        "--data-dir",
+    ]);
     command.arg(dir.path()).stdout(std::process::Stdio::null());
     let program = Program::spawn(command).unwrap();
     let address = std::net::SocketAddr::from(([127, 0, 0, 1], program.address.port()));

@@ -1,4 +1,5 @@
-//! How a PHP sender may put a postback: content types, multipart, query strings, and what each value means after one decoding.
+//! How a PHP sender may put a postback: content types, multipart, query strings, and what each
+//! value means after one decoding.
 
 use super::{CHECK, FREE, bare};
 use crate::support::{App, Response, TOKEN};
@@ -16,14 +17,15 @@ fn post_as(app: &App, query: &str, content_type: Option<&str>, body: impl AsRef<
 
 const URLENCODED: &str = "application/x-www-form-urlencoded";
 const MULTIPART: &str = "multipart/form-data; boundary=XX";
-const NO_ACTION: &str =
-    "ERROR|action: expected ADD, MANUALADD, TRIALTOFULL, CHANGE, DELETE, EXPIRE, CHECK or ACTIVATE, not given";
+const NO_ACTION: &str = "ERROR|action: expected ADD, MANUALADD, TRIALTOFULL, CHANGE, DELETE, EXPIRE, CHECK or ACTIVATE, not given";
 
 /// A multipart body of these parts, each a Content-Disposition's parameters and a value.
 fn multipart(parts: &[(&str, &[u8])]) -> Vec<u8> {
     let mut body = Vec::new();
     for (parameters, value) in parts {
-        body.extend(format!("--XX\r\nContent-Disposition: form-data; {parameters}\r\n\r\n").bytes());
+        body.extend(
+            format!("--XX\r\nContent-Disposition: form-data; {parameters}\r\n\r\n").bytes(),
+        );
         body.extend(*value);
         body.extend(b"\r\n");
     }
@@ -51,8 +53,11 @@ fn a_post_is_read_as_urlencoded_unless_its_type_says_otherwise() {
 #[test]
 fn another_type_is_not_read_as_fields_and_is_journalled_as_type_and_length() {
     let app = App::start();
-    let refused =
-        |what: &str| format!("ERROR|body: expected application/x-www-form-urlencoded or multipart/form-data, found \"{what}\"");
+    let refused = |what: &str| {
+        format!(
+            "ERROR|body: expected application/x-www-form-urlencoded or multipart/form-data, found \"{what}\""
+        )
+    };
     let json = r#"{"action":"ADD","siteid":1,"memberid":71,"username":"bob","password":"secret"}"#;
     let table = [
         ("application/json", json, "application/json, 78 bytes"),
@@ -92,7 +97,10 @@ fn a_query_counts_beside_a_body_and_the_body_wins() {
         assert_eq!(post_as(&app, query, content_type, body).body, reply, "{why}");
     }
     let whole = multipart(&[("name=\"username\"", b"bob")]);
-    assert_eq!(post_as(&app, "?action=CHECK&siteid=1&username=x", Some(MULTIPART), whole).body, FREE);
+    assert_eq!(
+        post_as(&app, "?action=CHECK&siteid=1&username=x", Some(MULTIPART), whole).body,
+        FREE
+    );
 }
 
 #[test]
@@ -101,7 +109,10 @@ fn a_get_is_its_query_and_its_body_is_not_read() {
     assert_eq!(bare(&app, "GET", &format!("/postback/{TOKEN}?{CHECK}")).body, FREE);
     assert_eq!(bare(&app, "GET", &format!("/postback/{TOKEN}")).body, NO_ACTION);
     let add = "action=ADD&siteid=1&memberid=71&username=b%6Fb&password=p%2B%26%3D%25+%C3%A9";
-    assert_eq!(bare(&app, "GET", &format!("/postback/{TOKEN}?{add}")).body, "OK|member 71 \"bob\" added to site 1");
+    assert_eq!(
+        bare(&app, "GET", &format!("/postback/{TOKEN}?{add}")).body,
+        "OK|member 71 \"bob\" added to site 1"
+    );
     assert!(app.opens(1, 71, "p+&=% é"));
     let with_body = format!(
         "GET /postback/{TOKEN}?{CHECK} HTTP/1.1\r\nHost: test\r\nContent-Type: {URLENCODED}\r\nContent-Length: 13\r\n\
@@ -142,25 +153,44 @@ fn a_urlencoded_value_is_decoded_once_by_phps_rules() {
 #[test]
 fn a_multipart_value_is_literal_and_file_parts_are_ignored() {
     let app = App::start();
-    let fixed: [(&str, &[u8]); 3] = [("name=\"action\"", b"ADD"), ("name=\"siteid\"", b"1"), ("name=\"memberid\"", b"71")];
+    let fixed: [(&str, &[u8]); 3] =
+        [("name=\"action\"", b"ADD"), ("name=\"siteid\"", b"1"), ("name=\"memberid\"", b"71")];
     for (parts, name, why) in [
         (&[("name=\"username\"", &b"b+o%2Bb"[..])][..], "b+o%2Bb", "nothing is decoded"),
         (&[("name=\"username\"", b"ann"), ("name=\"username\"", b"bob")], "bob", "the last of two"),
-        (&[("name=\"username\"", b"bob"), ("name=\"username\"; filename=\"x\"", b"ann")], "bob", "a file is no value"),
-        (&[("name=\"username\"; filename=\"\"", b"ann"), ("name=\"username\"", b"bob")], "bob", "nor one without a name"),
+        (
+            &[("name=\"username\"", b"bob"), ("name=\"username\"; filename=\"x\"", b"ann")],
+            "bob",
+            "a file is no value",
+        ),
+        (
+            &[("name=\"username\"; filename=\"\"", b"ann"), ("name=\"username\"", b"bob")],
+            "bob",
+            "nor one without a name",
+        ),
         (&[("name=\"username\"", b"bob"), ("name=\"username[]\"", b"ann")], "bob", "an array"),
-        (&[("name=\"username\"", b"bob"), ("x=\"username\"", b"ann")], "bob", "a part without a name"),
+        (
+            &[("name=\"username\"", b"bob"), ("x=\"username\"", b"ann")],
+            "bob",
+            "a part without a name",
+        ),
         (&[("name=username", b"bob")], "bob", "without quotation marks"),
         (&[("name=\"username\"", b"\xe9")], "é", "Windows-1252"),
         (&[("name=\"username\"", "日本".as_bytes())], "日本", "UTF-8"),
     ] {
-        let body = multipart(&[&fixed[..], parts, &[("name=\"password\"", "p+&=% é".as_bytes())]].concat());
+        let body = multipart(
+            &[&fixed[..], parts, &[("name=\"password\"", "p+&=% é".as_bytes())]].concat(),
+        );
         let reply = post_as(&app, "", Some(MULTIPART), body).body;
         assert!(reply.starts_with("OK|"), "{why}: {reply}");
         assert_eq!(app.rows("SELECT username FROM member_auth"), [name], "{why}");
         assert!(app.opens(1, 71, "p+&=% é"), "{why}");
     }
-    let body = multipart(&[("name=\"action\"", b"CHECK"), ("name=\"siteid\"", b"1"), ("name=\"username\"", b"bob")]);
+    let body = multipart(&[
+        ("name=\"action\"", b"CHECK"),
+        ("name=\"siteid\"", b"1"),
+        ("name=\"username\"", b"bob"),
+    ]);
     let body = String::from_utf8(body).unwrap();
     for (content_type, boundary) in [
         ("multipart/form-data; charset=utf-8; boundary=\"XX\"", "XX"),
@@ -169,17 +199,30 @@ fn a_multipart_value_is_literal_and_file_parts_are_ignored() {
     ] {
         let body = body.replace("--XX", &format!("--{boundary}"));
         assert_eq!(post_as(&app, "", Some(content_type), &body).body, FREE, "{content_type}");
-        assert_eq!(post_as(&app, "", Some(content_type), body.replace("\r\n", "\n")).body, FREE, "{content_type}, LF");
+        assert_eq!(
+            post_as(&app, "", Some(content_type), body.replace("\r\n", "\n")).body,
+            FREE,
+            "{content_type}, LF"
+        );
     }
 }
 
 #[test]
 fn a_multipart_body_without_its_end_is_no_form() {
     let app = App::start();
-    let body = multipart(&[("name=\"action\"", b"DELETE"), ("name=\"siteid\"", b"1"), ("name=\"memberid\"", b"71")]);
+    let body = multipart(&[
+        ("name=\"action\"", b"DELETE"),
+        ("name=\"siteid\"", b"1"),
+        ("name=\"memberid\"", b"71"),
+    ]);
     let cut = &body[..body.len() - 8];
     let reply = post_as(&app, "", Some(MULTIPART), cut).body;
     let what = format!("broken multipart/form-data, {} bytes", cut.len());
-    assert_eq!(reply, format!("ERROR|body: expected application/x-www-form-urlencoded or multipart/form-data, found \"{what}\""));
+    assert_eq!(
+        reply,
+        format!(
+            "ERROR|body: expected application/x-www-form-urlencoded or multipart/form-data, found \"{what}\""
+        )
+    );
     assert_eq!(app.rows("SELECT fields FROM journal"), [what]);
 }

@@ -37,7 +37,10 @@ fn run(flags: &[&str]) -> String {
         (format!("{TOKEN}?password=query-secret&action=DELETE&siteid=1&memberid=71"), "text/plain"),
         (format!("{TOKEN}?new_password=query-secret"), "application/json; sesame-one"),
         (TOKEN.to_owned(), "unlisted-value%0aforged"),
-        ("path-that-is-wrong-0123456789abcdef%0aforged?password=query-secret".to_owned(), "text/plain"),
+        (
+            "path-that-is-wrong-0123456789abcdef%0aforged?password=query-secret".to_owned(),
+            "text/plain",
+        ),
         ("path-that-is-wrong-0123456789abcdef/x".to_owned(), "text/plain"),
     ] {
         let request = format!(
@@ -46,7 +49,9 @@ fn run(flags: &[&str]) -> String {
         );
         send_raw(program.address, request.as_bytes()).unwrap();
     }
-    let too_long = format!("POST /postback/{TOKEN}?x=query-secret HTTP/1.1\r\nHost: test\r\nContent-Length: 70000\r\n\r\n");
+    let too_long = format!(
+        "POST /postback/{TOKEN}?x=query-secret HTTP/1.1\r\nHost: test\r\nContent-Length: 70000\r\n\r\n"
+    );
     assert_eq!(send_raw(program.address, too_long.as_bytes()).unwrap().status, 413);
     // Not even HTTP.
     let _ = send_raw(program.address, b"sesame-one\r\n\r\n");
@@ -66,7 +71,8 @@ fn no_line_of_the_log_has_a_secret_or_a_token() {
     }
 }
 
-/// The type of a body is shown, in the characters that a type may have; nothing else that is on no list.
+/// The type of a body is shown, in the characters that a type may have; nothing else that is on no
+/// list.
 #[test]
 fn an_unlisted_value_is_shown_as_the_type_of_a_body_alone() {
     for log in [&*TEXT, &*JSON] {
@@ -82,18 +88,31 @@ fn every_line_of_the_log_is_one_of_ours() {
         let (time, rest) = line.split_at_checked(20).unwrap_or_else(|| panic!("{line:?}"));
         assert!(time.starts_with("20") && time.ends_with('Z') && &time[10..11] == "T", "{line:?}");
         assert!(!time.starts_with("2026-01-01"), "{line:?}");
-        assert!([" ERROR ", " WARN  ", " INFO  ", " DEBUG ", " TRACE "].iter().any(|level| rest.starts_with(level)), "{line:?}");
+        assert!(
+            [" ERROR ", " WARN  ", " INFO  ", " DEBUG ", " TRACE "]
+                .iter()
+                .any(|level| rest.starts_with(level)),
+            "{line:?}"
+        );
         assert!(!line.contains(['\u{2028}', '\u{202e}', '\u{85}', '\r']), "{line:?}");
     }
     for line in JSON.lines() {
-        let object: serde_json::Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"));
-        assert!(object["time"].is_string() && object["level"].is_string() && object["message"].is_string(), "{line}");
+        let object: serde_json::Value =
+            serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+        assert!(
+            object["time"].is_string()
+                && object["level"].is_string()
+                && object["message"].is_string(),
+            "{line}"
+        );
     }
 }
 
 #[test]
 fn a_postback_has_a_line_that_says_who_what_and_how_long() {
-    let line = |member: &str| TEXT.lines().find(|line| line.contains(&format!(" member={member} "))).unwrap();
+    let line = |member: &str| {
+        TEXT.lines().find(|line| line.contains(&format!(" member={member} "))).unwrap()
+    };
     let added = line("71");
     let (front, us) = added.rsplit_once(" us=").unwrap();
     assert!(us.parse::<u64>().is_ok(), "{added}");
@@ -106,13 +125,22 @@ fn a_postback_has_a_line_that_says_who_what_and_how_long() {
     // A name cannot pass itself off as another pair.
     assert!(line("72").contains(r#" username="a\"b id=7" "#), "{}", line("72"));
 
-    let json: Vec<serde_json::Value> = JSON.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let json: Vec<serde_json::Value> =
+        JSON.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let added = json.iter().find(|object| object["member"] == "71").unwrap();
-    assert_eq!((&added["action"], &added["site"], &added["username"]), (&"ADD".into(), &"1".into(), &"bob".into()));
+    assert_eq!(
+        (&added["action"], &added["site"], &added["username"]),
+        (&"ADD".into(), &"1".into(), &"bob".into())
+    );
     assert_eq!(added["reply"], "OK|member 71 \"bob\" added to site 1");
     assert!(added["id"].is_string() && added["us"].is_u64() && added["status"] == 200);
-    let ids: std::collections::HashSet<_> = json.iter().filter_map(|object| object["id"].as_str()).collect();
-    assert_eq!(ids.len(), json.iter().filter(|object| object["message"] == "postback").count(), "every request has its own");
+    let ids: std::collections::HashSet<_> =
+        json.iter().filter_map(|object| object["id"].as_str()).collect();
+    assert_eq!(
+        ids.len(),
+        json.iter().filter(|object| object["message"] == "postback").count(),
+        "every request has its own"
+    );
 }
 
 #[test]
@@ -139,8 +167,9 @@ fn refused_calls_are_logged_with_their_address_at_a_bounded_rate() {
     // Ten in ten seconds; a slow machine may need more than one such window for forty calls.
     assert!((10..40).contains(&lines), "{lines}:\n{said}");
     // The rest is told as a number, at the end of the service at the latest.
-    let more =
-        said.lines().filter_map(|line| line.strip_suffix(" more refused calls")?.rsplit(' ').next()?.parse::<usize>().ok());
+    let more = said.lines().filter_map(|line| {
+        line.strip_suffix(" more refused calls")?.rsplit(' ').next()?.parse::<usize>().ok()
+    });
     assert_eq!(lines + more.sum::<usize>(), 40, "{said}");
     assert!(!said.contains("wrong-") && !said.contains("CHECK"), "{said}");
 }

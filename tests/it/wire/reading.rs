@@ -1,4 +1,5 @@
-//! What a reading request sees: all that was acknowledged before it was sent, however busy the threads are.
+//! What a reading request sees: all that was acknowledged before it was sent, however busy the
+//! threads are.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -30,16 +31,22 @@ fn a_check_sees_what_was_acknowledged_while_other_checks_keep_looking() {
                 }
             });
         }
-        // A failed assertion must end the busy threads too, or the scope would wait for them for ever.
+        // A failed assertion must end the busy threads too, or the scope would wait for them for
+        // ever.
         let _end = SetAtEnd(&done);
         // A connection each, which the server gives to different threads.
-        let [mut adding, mut asking, mut asking_too] = [(); 3].map(|()| Caller::connect(app.address).unwrap());
+        let [mut adding, mut asking, mut asking_too] =
+            [(); 3].map(|()| Caller::connect(app.address).unwrap());
         let stale: Vec<usize> = (1..=NAMES)
             .filter(|member| {
-                let add = format!("action=ADD&siteid=1&memberid={member}&username=m{member}&password=secret");
+                let add = format!(
+                    "action=ADD&siteid=1&memberid={member}&username=m{member}&password=secret"
+                );
                 assert!(adding.post(&add).unwrap().body.starts_with("OK|"));
                 let check = format!("action=CHECK&siteid=1&username=m{member}");
-                [&mut asking, &mut asking_too].into_iter().any(|caller| !caller.post(&check).unwrap().body.starts_with("OK|"))
+                [&mut asking, &mut asking_too]
+                    .into_iter()
+                    .any(|caller| !caller.post(&check).unwrap().body.starts_with("OK|"))
             })
             .collect();
         assert_eq!(stale, [0; 0], "members who were added and not seen");
@@ -54,6 +61,7 @@ fn a_thread_that_has_nothing_to_read_holds_no_look_at_the_database() {
     let writer = rusqlite::Connection::open(app.config.location.path()).unwrap();
     // A look that is held keeps the log from starting anew: then the first column, `busy`, is 1.
     eventually("the log can start anew", || {
-        writer.query_row("PRAGMA wal_checkpoint(RESTART)", [], |row| row.get::<_, i64>(0)).unwrap() == 0
+        writer.query_row("PRAGMA wal_checkpoint(RESTART)", [], |row| row.get::<_, i64>(0)).unwrap()
+            == 0
     });
 }

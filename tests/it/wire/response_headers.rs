@@ -5,9 +5,9 @@ use crate::authstrings::api_key;
 use crate::property::fast_dir;
 use crate::support::{App, Response, TOKEN};
 
-const NOTHING: &str = "default-src 'none'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'";
-const LOGIN_PAGE: &str =
-    "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+const NOTHING: &str =
+    "default-src 'none'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'";
+const LOGIN_PAGE: &str = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 const OWN_PAGE: &str = "frame-ancestors 'none'; base-uri 'none'";
 
 fn is_guarded(response: &Response, status: u16, policy: &str, what: &str) {
@@ -18,14 +18,20 @@ fn is_guarded(response: &Response, status: u16, policy: &str, what: &str) {
         ("cache-control", "no-store"),
         ("content-security-policy", policy),
     ] {
-        let found: Vec<&str> = response.headers.iter().filter(|(header, _)| header == name).map(|(_, it)| it.as_str()).collect();
+        let found: Vec<&str> = response
+            .headers
+            .iter()
+            .filter(|(header, _)| header == name)
+            .map(|(_, it)| it.as_str())
+            .collect();
         assert_eq!(found, [value], "{what}: {name}");
     }
 }
 
 /// A form from a page of the site.
 fn form(app: &App, path: &str, body: &str) -> Response {
-    let type_and_site = "Content-Type: application/x-www-form-urlencoded\r\nSec-Fetch-Site: same-origin\r\n";
+    let type_and_site =
+        "Content-Type: application/x-www-form-urlencoded\r\nSec-Fetch-Site: same-origin\r\n";
     let length = body.len();
     app.send(format!("POST {path} HTTP/1.1\r\nHost: test\r\n{type_and_site}Content-Length: {length}\r\n\r\n{body}"))
 }
@@ -60,7 +66,12 @@ fn every_answer_forbids_to_sniff_to_frame_to_run_to_tell_on_and_to_keep_it() {
         let asked = app.send(format!("GET /auth?{query} HTTP/1.1\r\nHost: test\r\n{basic}\r\n"));
         is_guarded(&asked, status, NOTHING, query);
     }
-    is_guarded(&app.send(request("1.1", "", &"x".repeat(65_537))), 413, NOTHING, "a postback that is too long");
+    is_guarded(
+        &app.send(request("1.1", "", &"x".repeat(65_537))),
+        413,
+        NOTHING,
+        "a postback that is too long",
+    );
     for (path, body, status, policy) in [
         ("/login?site=1", "username=bob&password=secret", 303, NOTHING),
         ("/login?site=1", "username=bob&password=wrong", 401, LOGIN_PAGE),
@@ -82,5 +93,10 @@ fn so_do_an_operators_own_page_and_what_is_unavailable() {
     let other = rusqlite::Connection::open(app.config.location.path()).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     is_guarded(&bare(&app, "GET", "/health"), 503, NOTHING, "/health");
-    is_guarded(&app.send(request("1.1", "", "action=DELETE&siteid=1&memberid=71")), 503, NOTHING, "a postback");
+    is_guarded(
+        &app.send(request("1.1", "", "action=DELETE&siteid=1&memberid=71")),
+        503,
+        NOTHING,
+        "a postback",
+    );
 }

@@ -1,5 +1,6 @@
-//! Bytes that a proxy takes for one request and a service for two: whoever hides a postback in them is refused, or it is the body
-//! that it seems to be. (The token stands in the hidden request, so that only its place keeps it from being run.)
+//! Bytes that a proxy takes for one request and a service for two: whoever hides a postback in them
+//! is refused, or it is the body that it seems to be. (The token stands in the hidden request, so
+//! that only its place keeps it from being run.)
 
 use std::io::{Read as _, Write as _};
 
@@ -25,7 +26,10 @@ fn statuses(app: &App, bytes: &str) -> Vec<u16> {
 /// A postback that removes bob.
 fn hidden() -> String {
     let body = "action=DELETE&siteid=1&memberid=71";
-    format!("POST /postback/{TOKEN} HTTP/1.1\r\nHost: test\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+    format!(
+        "POST /postback/{TOKEN} HTTP/1.1\r\nHost: test\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
 }
 
 /// A login form with these lines in its head, and this body.
@@ -53,13 +57,18 @@ fn a_head_whose_length_two_readers_may_take_for_two_is_refused() {
     let (hidden, length) = (hidden(), hidden().len());
     let after_chunks = format!("0\r\n\r\n{hidden}");
     let to_the_end = after_chunks.len();
-    let both = |coding: &str| login(&format!("Content-Length: {to_the_end}\r\n{coding}\r\n"), &after_chunks);
+    let both = |coding: &str| {
+        login(&format!("Content-Length: {to_the_end}\r\n{coding}\r\n"), &after_chunks)
+    };
     let coded = |coding: &str| login(&format!("{coding}\r\n"), &after_chunks);
     let long = |line: &str| login(&format!("{line}\r\n"), &hidden);
     let version_1_0 = both("Transfer-Encoding: chunked").replacen("HTTP/1.1", "HTTP/1.0", 1);
     let requests = [
         ("a length and chunks", both("Transfer-Encoding: chunked")),
-        ("chunks and a length", coded(&format!("Transfer-Encoding: chunked\r\nContent-Length: {to_the_end}"))),
+        (
+            "chunks and a length",
+            coded(&format!("Transfer-Encoding: chunked\r\nContent-Length: {to_the_end}")),
+        ),
         ("chunks in HTTP/1.0", version_1_0),
         ("a coding that nobody knows", both("Transfer-Encoding: xchunked")),
         ("no coding", both("Transfer-Encoding: identity")),
@@ -70,8 +79,14 @@ fn a_head_whose_length_two_readers_may_take_for_two_is_refused() {
         ("chunks behind a control character", both("Transfer-Encoding: \x0bchunked")),
         ("a blank before the colon of the coding", both("Transfer-Encoding : chunked")),
         ("a folded coding", both("Transfer-Encoding:\r\n chunked")),
-        ("two lengths, the first none", long(&format!("Content-Length: 0\r\nContent-Length: {length}"))),
-        ("two lengths, the second none", long(&format!("Content-Length: {length}\r\nContent-Length: 0"))),
+        (
+            "two lengths, the first none",
+            long(&format!("Content-Length: 0\r\nContent-Length: {length}")),
+        ),
+        (
+            "two lengths, the second none",
+            long(&format!("Content-Length: {length}\r\nContent-Length: 0")),
+        ),
         ("a length twice", long(&format!("Content-Length: {length}\r\nContent-Length: {length}"))),
         ("a list of lengths", long(&format!("Content-Length: 0, {length}"))),
         ("a length with a blank in it", long(&format!("Content-Length: 0 {length}"))),
@@ -86,7 +101,10 @@ fn a_head_whose_length_two_readers_may_take_for_two_is_refused() {
         ("a length behind a carriage return", long(&format!("X: y\rContent-Length: {length}"))),
         ("a NUL", long(&format!("X: \0\r\nContent-Length: {length}"))),
         ("two hosts", format!("GET /health HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n{hidden}")),
-        ("a carriage return in the address", format!("GET /health\rx HTTP/1.1\r\nHost: a\r\n\r\n{hidden}")),
+        (
+            "a carriage return in the address",
+            format!("GET /health\rx HTTP/1.1\r\nHost: a\r\n\r\n{hidden}"),
+        ),
     ];
     get(&app, &requests, &[400]);
 }
@@ -102,7 +120,10 @@ fn chunks_of_an_unsure_size_are_refused() {
         ("a size with 0x", chunked(&format!("0x{length:x}\r\n{hidden}\r\n0\r\n\r\n"))),
         ("a size with a sign", chunked(&format!("+{length:x}\r\n{hidden}\r\n0\r\n\r\n"))),
         ("a size behind a blank", chunked(&format!(" {length:x}\r\n{hidden}\r\n0\r\n\r\n"))),
-        ("a size beyond all numbers", chunked(&format!("10000000000000000\r\n{hidden}\r\n0\r\n\r\n"))),
+        (
+            "a size beyond all numbers",
+            chunked(&format!("10000000000000000\r\n{hidden}\r\n0\r\n\r\n")),
+        ),
         ("more than the size", chunked(&format!("1\r\nx{hidden}\r\n0\r\n\r\n"))),
     ];
     get(&app, &requests, &[400]);
@@ -114,15 +135,20 @@ fn what_stands_in_a_body_is_no_request() {
     let app = App::start();
     app.post(BOB);
     let (hidden, length) = (hidden(), hidden().len());
-    let with_body =
-        |line: &str, lines: &str| format!("{line} HTTP/1.1\r\nHost: test\r\n{lines}Content-Length: {length}\r\n\r\n{hidden}");
-    let line_feeds = format!("POST /login?site=1 HTTP/1.1\nHost: test\nContent-Length: {length}\n\n{hidden}");
+    let with_body = |line: &str, lines: &str| {
+        format!("{line} HTTP/1.1\r\nHost: test\r\n{lines}Content-Length: {length}\r\n\r\n{hidden}")
+    };
+    let line_feeds =
+        format!("POST /login?site=1 HTTP/1.1\nHost: test\nContent-Length: {length}\n\n{hidden}");
     for (status, requests) in [
         (
             403,
             &[
                 ("of a form", with_body("POST /login?site=1", "")),
-                ("of a chunk with an extension", chunked(&format!("{length:x};a=b\r\n{hidden}\r\n0\r\n\r\n"))),
+                (
+                    "of a chunk with an extension",
+                    chunked(&format!("{length:x};a=b\r\n{hidden}\r\n0\r\n\r\n")),
+                ),
                 ("behind line feeds alone", line_feeds),
                 ("behind a line feed alone", with_body("POST /login?site=1", "X: y\n")),
                 ("of a postback with a wrong token", with_body("POST /postback/x", "")),
@@ -132,11 +158,23 @@ fn what_stands_in_a_body_is_no_request() {
             401,
             &[
                 ("of a question", with_body("GET /auth?site=1", "")),
-                ("of a websocket", with_body("GET /auth?site=1", "Connection: Upgrade\r\nUpgrade: websocket\r\n")),
-                ("of an HTTP/2", with_body("GET /auth?site=1", "Connection: Upgrade\r\nUpgrade: h2c\r\n")),
+                (
+                    "of a websocket",
+                    with_body("GET /auth?site=1", "Connection: Upgrade\r\nUpgrade: websocket\r\n"),
+                ),
+                (
+                    "of an HTTP/2",
+                    with_body("GET /auth?site=1", "Connection: Upgrade\r\nUpgrade: h2c\r\n"),
+                ),
             ],
         ),
-        (404, &[("of nothing", with_body("GET /nothing", "")), ("of a tunnel", with_body("CONNECT test:80", ""))]),
+        (
+            404,
+            &[
+                ("of nothing", with_body("GET /nothing", "")),
+                ("of a tunnel", with_body("CONNECT test:80", "")),
+            ],
+        ),
     ] {
         get(&app, requests, &[status]);
     }
@@ -148,12 +186,19 @@ fn what_stands_behind_a_request_is_one() {
     let app = App::start();
     for (what, first) in [
         ("the last chunk", chunked("0\r\n\r\n")),
-        ("a trailer, which nobody reads as a length", chunked("0\r\nContent-Length: 10000\r\n\r\n")),
+        (
+            "a trailer, which nobody reads as a length",
+            chunked("0\r\nContent-Length: 10000\r\n\r\n"),
+        ),
         ("an extension, whose quotes end with the line", chunked("0;x=\"\r\n\r\n")),
         ("the whole length", login("Content-Length: 3\r\n", "a=b")),
     ] {
         app.post(BOB);
         assert_eq!(statuses(&app, &format!("{first}{}", hidden())), [403, 200], "{what}");
-        assert_eq!(app.post("action=CHECK&siteid=1&username=bob"), "NOTOK|username \"bob\" is free on site 1", "{what}");
+        assert_eq!(
+            app.post("action=CHECK&siteid=1&username=bob"),
+            "NOTOK|username \"bob\" is free on site 1",
+            "{what}"
+        );
     }
 }

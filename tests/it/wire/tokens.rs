@@ -13,7 +13,8 @@ fn status(address: SocketAddr, token: &str) -> u16 {
 
 #[test]
 fn two_tokens_are_good_during_a_rotation() {
-    let (second, third) = ("second-token-0123456789abcdef-01234567", "third_token_0123456789ABCDEF_012345678");
+    let (second, third) =
+        ("second-token-0123456789abcdef-01234567", "third_token_0123456789ABCDEF_012345678");
     let app = App::start_with(&["--postback-token", &format!("{second},{third}")]);
     for token in [TOKEN, second, third] {
         assert_eq!(post_to(app.address, token, CHECK.as_bytes()).unwrap().body, FREE);
@@ -34,7 +35,9 @@ fn a_running_service_takes_up_what_token_add_and_token_retire_did() {
     serve.stdout(Stdio::null());
     let program = Program::spawn(serve).unwrap();
     let file = dir.path().join("postback-token");
-    let tokens = || -> Vec<String> { fs::read_to_string(&file).unwrap().lines().map(str::to_owned).collect() };
+    let tokens = || -> Vec<String> {
+        fs::read_to_string(&file).unwrap().lines().map(str::to_owned).collect()
+    };
     let old = tokens().remove(0);
     assert_eq!(post_to(program.address, &old, CHECK.as_bytes()).unwrap().body, FREE);
 
@@ -59,14 +62,19 @@ fn a_running_service_takes_up_what_token_add_and_token_retire_did() {
     assert_eq!(status(program.address, &old), 200, "the old one still is");
 
     let retired = command(&["token", "retire", "1"]).output().unwrap();
-    assert_eq!(String::from_utf8(retired.stdout).unwrap(), "token 1 is out of use within a second; 1 left\n");
+    assert_eq!(
+        String::from_utf8(retired.stdout).unwrap(),
+        "token 1 is out of use within a second; 1 left\n"
+    );
     eventually("the old token is out of use", || status(program.address, &old) == 403);
     assert_eq!(status(program.address, &new), 200);
     assert_eq!(tokens(), [new.as_str()]);
 
     // A file that cannot be read changes nothing, and is said so.
     fs::write(&file, "too short\n").unwrap();
-    eventually("the broken file is logged", || program.stderr().contains("the tokens stay as they were: "));
+    eventually("the broken file is logged", || {
+        program.stderr().contains("the tokens stay as they were: ")
+    });
     assert_eq!(status(program.address, &new), 200);
     for _ in 0..20 {
         assert_eq!(status(program.address, &old), 403);
@@ -85,13 +93,17 @@ fn commands_without_the_settings_of_the_service_know_how_it_runs() {
     let dir = tempfile::tempdir().unwrap();
     let serve = |flags: &[&str]| {
         let mut command = program();
-        command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(dir.path()).args(flags);
+        command
+            .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
+            .arg(dir.path())
+            .args(flags);
         command.stdout(Stdio::null());
         Program::spawn(command).unwrap()
     };
     let token = |args: &[&str]| {
         let mut command = program();
-        let output = command.arg("token").args(args).arg("--data-dir").arg(dir.path()).output().unwrap();
+        let output =
+            command.arg("token").args(args).arg("--data-dir").arg(dir.path()).output().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
         (output.status.code(), text(output.stdout), text(output.stderr))
     };
@@ -99,7 +111,9 @@ fn commands_without_the_settings_of_the_service_know_how_it_runs() {
     let public = ["--public-url", "https://members.example.com"];
     let program = serve(&public);
     let old = fs::read_to_string(&file).unwrap();
-    let line = |number: u32, token: &str| format!("{number}  https://members.example.com/postback/{}...\n", &token[..4]);
+    let line = |number: u32, token: &str| {
+        format!("{number}  https://members.example.com/postback/{}...\n", &token[..4])
+    };
     let whole = format!("the whole tokens are in {}\n", file.display());
     assert_eq!(token(&["show"]), (Some(0), line(1, &old) + &whole, String::new()));
     drop(program);
@@ -108,7 +122,10 @@ fn commands_without_the_settings_of_the_service_know_how_it_runs() {
     let new = fs::read_to_string(&file).unwrap();
     let then = "the service does not run: start it, and then paste the last URL into NATS; \
                 then take the old one out of use with `nats-userman token retire 1`\n";
-    assert_eq!((code, said), (Some(0), line(1, &old) + &line(2, &new[old.len()..]) + &whole + then));
+    assert_eq!(
+        (code, said),
+        (Some(0), line(1, &old) + &line(2, &new[old.len()..]) + &whole + then)
+    );
 
     let program = serve(&["--postback-token", TOKEN]);
     let settings = "nats-userman: the running service has its tokens from its settings: \

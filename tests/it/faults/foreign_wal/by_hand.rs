@@ -1,5 +1,5 @@
-//! What operators do by hand around a restore: VACUUM after the backup, `.restore`, an empty first start, the way back to the release
-//! before and forward again.
+//! What operators do by hand around a restore: VACUUM after the backup, `.restore`, an empty first
+//! start, the way back to the release before and forward again.
 
 use std::fs;
 use std::path::Path;
@@ -32,7 +32,9 @@ fn assert_refused(data: &Path) {
 /// No mark is made by VACUUM, so that the backup of before has the mark on which the WAL was begun.
 #[test]
 fn a_backup_of_before_a_vacuum_is_refused_beside_the_wal_of_after() {
-    for change in ["DELETE FROM journal WHERE id % 3 = 0; VACUUM", "CREATE INDEX mine ON journal (at)"] {
+    for change in
+        ["DELETE FROM journal WHERE id % 3 = 0; VACUUM", "CREATE INDEX mine ON journal (at)"]
+    {
         let dir = TempDir::new().unwrap();
         let (data, backup) = (dir.path().join("data"), dir.path().join("backup.db"));
         let database = data.join("userman.db");
@@ -64,8 +66,13 @@ fn a_restore_by_sqlite_itself_belongs_to_the_file() {
     assert!(service.terminate().success());
     let reader = other(&database);
     rows(&reader, "SELECT count(*) FROM member_auth");
-    let restored = std::process::Command::new(sqlite3).arg(&database).arg(format!(".restore {}", backup.display())).status();
-    assert!(restored.unwrap().success() && data.join("userman.db-wal").metadata().unwrap().len() > 0);
+    let restored = std::process::Command::new(sqlite3)
+        .arg(&database)
+        .arg(format!(".restore {}", backup.display()))
+        .status();
+    assert!(
+        restored.unwrap().success() && data.join("userman.db-wal").metadata().unwrap().len() > 0
+    );
     serve_and_add(&data, 40..50).kill();
     assert!(serve_and_add(&data, 50..51).terminate().success());
     assert_eq!(members(&database), (1..20).chain(40..51).collect::<Vec<_>>());
@@ -95,13 +102,20 @@ fn a_database_is_refused_beside_a_wal_that_the_release_before_wrote() {
     let conn = other(&old.database());
     for id in 1..200 {
         let values = format!("VALUES (9, {id}, 'name-{id}', 'x', 0)");
-        conn.execute(&format!("INSERT INTO member_auth (siteid, memberid, username, password, trial) {values}"), []).unwrap();
+        conn.execute(
+            &format!(
+                "INSERT INTO member_auth (siteid, memberid, username, password, trial) {values}"
+            ),
+            [],
+        )
+        .unwrap();
     }
     fs::copy(old.data().join("userman.db-wal"), data.join("userman.db-wal")).unwrap();
     assert_refused(&data);
 }
 
-/// A new file in place of the old one, as `mv` or rsync puts it, is opened by a running service: that is a start as well.
+/// A new file in place of the old one, as `mv` or rsync puts it, is opened by a running service:
+/// that is a start as well.
 #[test]
 fn a_backup_that_is_moved_over_the_database_of_a_running_service_is_not_mixed_with_its_wal() {
     let Some(sqlite3) = real_program("sqlite3") else { return };
