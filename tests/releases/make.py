@@ -76,6 +76,12 @@ USERMAN_TRUSTED_PROXY_FILE=proxies
 USERMAN_NO_UPGRADE_COPY=no
 """,
     },
+    "0.3.0": {
+        "nats-userman.env": """\
+USERMAN_LOGIN_IDLE_MINUTES=14400
+USERMAN_CLOCK_JUMP_MINUTES=30
+""",
+    },
 }
 FILES = {
     "allowed": "# NATS\n198.51.100.0/24\n",
