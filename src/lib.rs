@@ -56,6 +56,7 @@ pub mod list_file;
 pub mod logging;
 pub mod login;
 pub mod member;
+pub mod metrics;
 pub mod network;
 mod open_files;
 pub mod password;

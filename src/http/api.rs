@@ -90,7 +90,7 @@ async fn member(
     read: fn(&[u8]) -> Result<Question, Refusal>,
 ) -> HttpResponse {
     let _under_way = desk.under_way();
-    desk.shared().writer.count();
+    desk.shared().metrics.count_request();
     let answered = async {
         go_on(desk)?;
         let live = desk.shared().live.now();
@@ -111,7 +111,7 @@ async fn member(
 /// once.
 pub async fn redeem(request: HttpRequest, payload: Payload, desk: Data<Desk>) -> HttpResponse {
     let _under_way = desk.under_way();
-    desk.shared().writer.count();
+    desk.shared().metrics.count_request();
     let answered = async {
         go_on(&desk)?;
         let live = desk.shared().live.now();

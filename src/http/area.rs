@@ -319,7 +319,7 @@ impl Attempt<'_> {
             return Ok(false);
         }
         self.hashed = true;
-        self.desk.shared().writer.count_login();
+        self.desk.shared().metrics.count_login();
         let row = stored.map(|stored| (member, stored.clone()));
         let question = Question { row, typed: self.typed.password.clone() };
         let asker = Asker { address: self.address, is_known: self.is_home };

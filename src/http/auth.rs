@@ -39,7 +39,7 @@ const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 /// The handler, for every method.
 pub async fn auth(request: HttpRequest, desk: Data<Desk>) -> HttpResponse {
     let _under_way = desk.under_way();
-    desk.shared().writer.count();
+    desk.shared().metrics.count_request();
     match Ask::parse(request.query_string().as_bytes()) {
         Ok(ask) => {
             let logins = presented(&request, &desk, desk.shared().clock.now());

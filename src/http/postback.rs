@@ -30,6 +30,7 @@ use crate::journal::Origin;
 use crate::login::guard::{Network, Wrong};
 use crate::login::unkept::Missing;
 use crate::member::Key;
+use crate::metrics::Metrics;
 use crate::network;
 use crate::reply::{Refusal, Reply, Word};
 use crate::store::{CurrentFile, Fault, Note, Reader};
@@ -40,6 +41,8 @@ use crate::writer::{Answer, Writer};
 pub struct Shared {
     /// Where postbacks go.
     pub writer: Writer,
+    /// Counts requests, also those that write nothing.
+    pub metrics: Metrics,
     /// What reading one depends on.
     pub rules: Arc<Rules>,
     /// What time it is.
@@ -98,7 +101,7 @@ pub struct Desk {
 impl Desk {
     /// For one thread of the server.
     pub fn new(shared: Shared) -> Self {
-        let reader = SharedReader::new(shared.file.clone(), shared.writer.clone());
+        let reader = SharedReader::new(shared.file.clone(), shared.metrics.clone());
         Self { shared, reader }
     }
 
@@ -264,7 +267,7 @@ impl Desk {
 
     /// Answers a CHECK from the committed state.
     fn check(&self, postback: &Postback) -> Result<Reply, CannotRead> {
-        self.shared.writer.count();
+        self.shared.metrics.count_request();
         self.reader.read(|reader| read_check(reader, postback, self.shared.clock.now()))
     }
 }

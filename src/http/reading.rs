@@ -10,8 +10,8 @@ use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use crate::chain::chain;
+use crate::metrics::Metrics;
 use crate::store::{CurrentFile, CurrentReader, Fault, OpenError, Reader};
-use crate::writer::Writer;
 
 /// How often a thread looks whether the database is still the file that it has open, also where
 /// nobody asks it anything.
@@ -39,7 +39,7 @@ impl CannotRead {
 #[derive(Debug)]
 pub struct SharedReader {
     file: CurrentFile,
-    writer: Writer,
+    metrics: Metrics,
     open: RefCell<Option<Looking>>,
 }
 
@@ -52,8 +52,8 @@ struct Looking {
 
 impl SharedReader {
     /// For one thread, which must have a runtime.
-    pub fn new(file: CurrentFile, writer: Writer) -> Rc<Self> {
-        let reader = Rc::new(Self { file, writer, open: RefCell::new(None) });
+    pub fn new(file: CurrentFile, metrics: Metrics) -> Rc<Self> {
+        let reader = Rc::new(Self { file, metrics, open: RefCell::new(None) });
         actix_web::rt::spawn(keep_up(Rc::downgrade(&reader)));
         reader
     }
@@ -86,7 +86,7 @@ impl SharedReader {
     /// Goes on with the look at hand, or begins one.
     fn look(self: &Rc<Self>, looking: &mut Looking) -> Result<(), Fault> {
         // Before the look begins: a commit in between is then looked at twice, never missed.
-        let commits = self.writer.commits();
+        let commits = self.metrics.commits();
         if looking.since == Some(commits) {
             return Ok(());
         }

@@ -19,8 +19,9 @@ use crate::action::Standing;
 use crate::chain::chain;
 use crate::clock::Clock;
 use crate::member::Key;
+use crate::metrics::RUSH_REQUESTS;
 use crate::store::{CurrentFile, CurrentReader, Hardened, Location, Pending, Reader};
-use crate::writer::{RUSH_REQUESTS, Writer};
+use crate::writer::Writer;
 
 /// Credentials hashed between two looks at the backlog: few, so that the member who joined last
 /// never waits behind many.
@@ -312,9 +313,9 @@ impl Bench {
 
     /// Hashes, and then waits if somebody else wanted the processor meanwhile.
     fn outside_a_rush<T>(&mut self, hash: impl FnOnce(&mut Self) -> T) -> T {
-        let before = self.writer.heard();
+        let before = self.writer.metrics().requests();
         let done = hash(self);
-        if self.writer.heard() - before > RUSH_REQUESTS {
+        if self.writer.metrics().requests() - before > RUSH_REQUESTS {
             self.wait_out_the_rush();
         }
         done
@@ -323,9 +324,9 @@ impl Bench {
     fn wait_out_the_rush(&self) {
         let begun = Instant::now();
         while begun.elapsed() < RUSH_WAIT_MAX && !self.stop.load(Ordering::Relaxed) {
-            let before = self.writer.heard();
+            let before = self.writer.metrics().requests();
             std::thread::park_timeout(RUSH_WINDOW);
-            if self.writer.heard() - before <= RUSH_REQUESTS {
+            if self.writer.metrics().requests() - before <= RUSH_REQUESTS {
                 return;
             }
         }

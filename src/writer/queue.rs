@@ -2,7 +2,7 @@
 //! commit.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
@@ -11,15 +11,13 @@ use tokio::sync::oneshot;
 use super::faults::Work;
 use super::lane::{Lane, Waiting};
 use crate::apply::Postback;
+use crate::metrics::Metrics;
 use crate::reply::Reply;
 use crate::store::{Hardened, Note, Rehashed};
 
 /// The longest a postback waits in the queue before it is withdrawn. Below a second, so that NATS
 /// has an answer by then.
 const QUEUE_WAIT_MAX: Duration = Duration::from_millis(500);
-
-/// A rush: more requests during one hash of the background worker than this.
-pub const RUSH_REQUESTS: u64 = 20;
 
 /// What became of a postback.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,40 +125,19 @@ thread_local! {
 #[derive(Clone, Debug)]
 pub struct Writer {
     queue: SyncSender<Command>,
-    /// Postbacks handed over, and requests answered beside the queue, since the start.
-    heard: Arc<AtomicU64>,
-    commits: Commits,
+    metrics: Metrics,
     lane: Lane,
-}
-
-/// Counts the writer's transactions.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Commits(Arc<AtomicU64>);
-
-impl Commits {
-    /// One has ended; to be called before its answers leave.
-    pub(super) fn add(&self) {
-        self.0.fetch_add(1, Ordering::Release);
-    }
 }
 
 impl Writer {
     pub(super) fn new(postbacks_max: usize) -> (Self, Receiver<Command>) {
         let (queue, receiver) = sync_channel(postbacks_max);
-        (
-            Self {
-                queue,
-                heard: Arc::default(),
-                commits: Commits::default(),
-                lane: Lane::default(),
-            },
-            receiver,
-        )
+        (Self { queue, metrics: Metrics::default(), lane: Lane::default() }, receiver)
     }
 
     /// Hands a postback over and waits for its commit.
     pub async fn submit(&self, postback: Postback) -> Answer {
-        self.count();
+        self.metrics.count_request();
         let (answer, mut answered) = oneshot::channel();
         let ticket = Arc::new(Ticket(AtomicU8::new(WAITING)));
         let job = Job {
@@ -184,31 +161,9 @@ impl Writer {
         result.map_or(Answer::OutcomeUnknown, |(answer, _)| answer)
     }
 
-    /// Counts a request that takes no place in the queue: a CHECK, or a question of the members
-    /// area.
-    pub fn count(&self) {
-        self.heard.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Counts a login that costs a hash. Somebody waits for it, so that one of them is a rush.
-    pub fn count_login(&self) {
-        self.heard.fetch_add(RUSH_REQUESTS + 1, Ordering::Relaxed);
-    }
-
-    /// How many requests came since the start, for the hashing worker to see how busy it is.
-    pub fn heard(&self) -> u64 {
-        self.heard.load(Ordering::Relaxed)
-    }
-
-    /// Rises with every transaction of the writer, before its answers leave: whoever finds the
-    /// number it had before has missed nothing that was acknowledged.
-    pub fn commits(&self) -> u64 {
-        self.commits.0.load(Ordering::Acquire)
-    }
-
-    /// The count itself, for the thread that keeps it: a handle would keep the thread alive.
-    pub(super) fn commit_count(&self) -> Commits {
-        self.commits.clone()
+    /// The counters that the writer keeps. Clones of them do not keep its thread alive.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// The lane itself, for the thread that empties it.

@@ -175,6 +175,7 @@ impl Service {
             stand_in: stand_in(&config.api.source),
             public_origin: config.public_url.as_deref().map(origin).map(Arc::from),
             mistakes: Arc::default(),
+            metrics: writer.metrics().clone(),
             writer: writer.clone(),
             rules: Arc::new(Rules {
                 vault,

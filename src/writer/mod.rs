@@ -14,17 +14,18 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 pub use logins::LoginTimes;
-pub use queue::{Answer, RUSH_REQUESTS, Writer};
+pub use queue::{Answer, Writer};
 
 use crate::apply::{Postback, empty_wal, in_transaction, transact};
 use crate::clock::jump::Watch;
 use crate::clock::{Clock, Moment};
+use crate::metrics::Metrics;
 use crate::password::{Stored, Vault};
 use crate::store::{CurrentFile, CurrentReader, Engine, Fault, FileChange, with_engine};
 use faults::{FaultLog, Work};
 use lane::Lane;
 use logins::Forgetting;
-use queue::{Command, Commits, Job};
+use queue::{Command, Job};
 use readers::ReaderLog;
 use replaced::{CannotGoOn, Replaced};
 
@@ -80,14 +81,14 @@ pub struct Setup {
 /// Where the system gives no thread.
 pub fn start(setup: Setup) -> std::io::Result<(Writer, JoinHandle<()>)> {
     let (writer, queue) = Writer::new(QUEUE_POSTBACKS_MAX);
-    let (commits, lane) = (writer.commit_count(), writer.lane());
+    let (metrics, lane) = (writer.metrics().clone(), writer.lane());
     let first = setup.file.open().ok();
     let thread = std::thread::Builder::new().name("writer".into()).spawn(move || {
         let (faults, readers) = (FaultLog::default(), ReaderLog::default());
         let mut state = Thread {
             setup,
             queue,
-            commits,
+            metrics,
             lane,
             faults,
             readers,
@@ -116,7 +117,7 @@ enum End {
 struct Thread {
     setup: Setup,
     queue: Receiver<Command>,
-    commits: Commits,
+    metrics: Metrics,
     lane: Lane,
     faults: FaultLog,
     readers: ReaderLog,
@@ -251,13 +252,13 @@ impl Thread {
                 }
                 Command::Harden(hardened, done) => {
                     let result = in_transaction(engine, |engine| engine.harden(&hardened));
-                    self.commits.add();
+                    self.metrics.count_commit();
                     let _ = done.send(result.is_ok());
                     result.map(|()| true)
                 }
                 Command::Rehash(rehashed, done) => {
                     let result = in_transaction(engine, |engine| engine.rehash(&rehashed));
-                    self.commits.add();
+                    self.metrics.count_commit();
                     let _ = done.send(result.is_ok());
                     result.map(|()| true)
                 }
@@ -271,7 +272,7 @@ impl Thread {
                 Command::Wake => Ok(false),
                 Command::Tick(done) => {
                     let result = self.tick(engine);
-                    self.commits.add();
+                    self.metrics.count_commit();
                     let _ = done.send(result.is_ok());
                     result.map(|()| true)
                 }
@@ -371,7 +372,7 @@ impl Thread {
         };
         let result = in_transaction(engine, write);
         self.noted = Some(Instant::now());
-        self.commits.add();
+        self.metrics.count_commit();
         let (waited, others): (Vec<_>, Vec<_>) =
             waiting.into_iter().partition(|waiting| waiting.done.is_some());
         for done in waited.into_iter().filter_map(|waiting| waiting.done) {
@@ -410,7 +411,7 @@ impl Thread {
                 .filter(|moved| *moved > moment.now)
                 .map_or(moment, |moved_until| Moment { moved_until, ..moment })
         });
-        self.commits.add();
+        self.metrics.count_commit();
         match outcome {
             Ok(results) => {
                 let committed = results.iter().any(Result::is_ok);
