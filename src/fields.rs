@@ -17,6 +17,8 @@ use crate::unicode::western;
 
 pub use journal_text::{MASK, is_journal_text, joined};
 
+/// The longest body that is read as a postback. A whole NATS4 record has about 1.5 KiB.
+pub const BODY_BYTES_MAX: usize = 64 * 1024;
 /// Length of a field of a member record in bytes, a little below the mean: the guess for the size
 /// of the list.
 const FIELD_BYTES_TYPICAL: usize = 16;

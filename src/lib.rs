@@ -67,6 +67,7 @@ mod seals;
 pub mod service;
 pub mod store;
 mod text_file;
+pub mod token;
 pub mod undumped;
 pub mod unicode;
 mod whole_file;

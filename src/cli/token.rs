@@ -10,7 +10,8 @@ use clap::Subcommand;
 use super::Failure;
 use crate::config::Config;
 use crate::data_dir::served::Served;
-use crate::http::tokens::{self, Token as Secret, TokenError};
+use crate::token::Token as Secret;
+use crate::token::file::{self as token_file, TokenError};
 
 /// How much of a token tells it from others without giving it away.
 const SHOWN_CHARS: usize = 4;
@@ -54,17 +55,17 @@ fn read(config: &Config) -> Result<Vec<Secret>, Failure> {
 
 /// The second of both where the file is there.
 fn read_file(config: &Config) -> Result<Result<Vec<Secret>, TokenError>, Failure> {
-    Ok(tokens::read_file(&existing_file(config)?))
+    Ok(token_file::read(&existing_file(config)?))
 }
 
 /// For as long as the tokens are changed.
 fn lock(config: &Config) -> Result<File, Failure> {
-    tokens::lock_file(&existing_file(config)?).map_err(|error| Failure::of(&error))
+    token_file::lock(&existing_file(config)?).map_err(|error| Failure::of(&error))
 }
 
 fn existing_file(config: &Config) -> Result<PathBuf, Failure> {
     let path = config.data_dir.token_file();
-    match tokens::is_there(&path).map_err(|error| Failure::of(&error))? {
+    match token_file::is_there(&path).map_err(|error| Failure::of(&error))? {
         true => Ok(path),
         false => {
             let problem = format!(
@@ -155,5 +156,5 @@ fn retire(config: &Config, number: usize) -> Result<(), Failure> {
 
 fn write(config: &Config, tokens: &[Secret]) -> Result<(), Failure> {
     let path = config.data_dir.token_file();
-    tokens::write_file(&path, tokens).map_err(|error: TokenError| Failure::of(&error))
+    token_file::write(&path, tokens).map_err(|error: TokenError| Failure::of(&error))
 }

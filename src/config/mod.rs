@@ -29,12 +29,13 @@ use crate::clock::ExpiryRule;
 use crate::data_dir::DataDir;
 use crate::http::caller::TrustedProxies;
 use crate::http::connections::Limits;
-use crate::http::tokens::{TOKEN_EXPECTED, Token, read_file};
 use crate::logging::{Format, LogFilter};
 use crate::login::page::Page;
 use crate::network::{self, NETWORK_EXPECTED, parse_network};
 use crate::password::HashKind;
 use crate::store::Location;
+use crate::token::file as token_file;
+use crate::token::{TOKEN_EXPECTED, Token};
 
 /// The longest that a jump of the clock can be set to wait.
 const DAY_MINUTES: u32 = 1_440;
@@ -345,7 +346,7 @@ fn tokens(settings: &Settings, bad: &mut Problems) -> Vec<Token> {
     let mut tokens =
         bad.secrets("--postback-token", TOKEN_EXPECTED, &settings.postback_token, Token::parse);
     let file = settings.postback_token_file.as_ref();
-    tokens.extend(bad.file("--postback-token-file", file, read_file).into_iter().flatten());
+    tokens.extend(bad.file("--postback-token-file", file, token_file::read).into_iter().flatten());
     tokens
 }
 

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::http::tokens::Token;
 use crate::store::Location;
 use crate::text_file::{is_invisible, is_quoted};
+use crate::token::Token;
 
 /// One setting that cannot be used: its flag or variable, and what is wrong, mostly what was
 /// expected and what was found.

@@ -1,4 +1,6 @@
 //! A body, whole and bounded, and the fields in it.
+//!
+//! A query is no longer than the longest body either: actix refuses such a request.
 
 use actix_web::http::Method;
 use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
@@ -8,11 +10,8 @@ use futures_util::StreamExt as _;
 
 use super::connections;
 use super::multipart;
-use crate::fields::Fields;
+use crate::fields::{BODY_BYTES_MAX, Fields};
 
-/// The longest body. A whole NATS4 record has about 1.5 KiB. (A query is no longer than that
-/// either: actix refuses such a request.)
-pub const BODY_BYTES_MAX: usize = 64 * 1024;
 /// How much of a strange content type the journal records.
 const TYPE_CHARS_MAX: usize = 64;
 

@@ -24,7 +24,6 @@ mod response_headers;
 pub mod said_once;
 mod sessions;
 mod slots;
-pub mod tokens;
 mod visited;
 
 use std::net::TcpListener;

@@ -21,7 +21,6 @@ use super::mistakes::{Mistake, Mistakes};
 use super::reading::{CannotRead, SharedReader};
 use super::refused::RefusedLog;
 use super::reply;
-use super::tokens::Tokens;
 use crate::action::{Action, Known, Rules, Standing};
 use crate::apply::Postback;
 use crate::authstring::stand_in::StandIn;
@@ -34,6 +33,7 @@ use crate::metrics::Metrics;
 use crate::network;
 use crate::reply::{Refusal, Reply, Word};
 use crate::store::{CurrentFile, Fault, Note, Reader};
+use crate::token::current::Tokens;
 use crate::writer::{Answer, Writer};
 
 /// What all threads of the HTTP server share.

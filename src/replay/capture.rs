@@ -6,8 +6,7 @@ use std::io::{self, BufRead, Cursor, Read as _};
 use std::path::{Path, PathBuf};
 
 use super::{Foreign, Input};
-use crate::fields::Fields;
-use crate::http::body::BODY_BYTES_MAX;
+use crate::fields::{BODY_BYTES_MAX, Fields};
 use crate::text_file::BYTE_ORDER_MARK;
 
 /// What is kept of a pipe, which cannot be read a second time, until its layout is known. TMM's

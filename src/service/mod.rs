@@ -29,7 +29,6 @@ use crate::http::connections::Connections;
 use crate::http::live::Live;
 use crate::http::postback::Shared;
 use crate::http::refused::RefusedLog;
-use crate::http::tokens::{self, Token, TokenError, Tokens};
 use crate::key_file::{self, KeyFileError};
 use crate::open_files;
 use crate::password::harden::{Bench, Worker};
@@ -37,6 +36,9 @@ use crate::password::rehash::Rehashes;
 use crate::password::{Cost, Hasher, Vault};
 use crate::seals::foreign_seals;
 use crate::store::{CurrentFile, Fault, OpenError, Reader, is_there, open_reader, with_engine};
+use crate::token::Token;
+use crate::token::current::Tokens;
+use crate::token::file::{self as token_file, TokenError};
 use crate::writer::{self, LoginTimes, Setup, Writer};
 
 /// Longer than any accepted postback can take: its body, the queue and the database's lock.
@@ -416,11 +418,11 @@ fn open_tokens(config: &Config) -> Result<(Tokens, Option<Token>), StartError> {
         return Ok((Tokens::given(config.postback_tokens.clone()), None));
     }
     let path = config.data_dir.token_file();
-    tokens::remove_draft(&path);
-    if tokens::is_there(&path)? {
+    token_file::remove_draft(&path);
+    if token_file::is_there(&path)? {
         return Ok((Tokens::from_file(&path)?, None));
     }
     let token = Token::random()?;
-    tokens::write_file(&path, std::slice::from_ref(&token))?;
+    token_file::write(&path, std::slice::from_ref(&token))?;
     Ok((Tokens::from_file(&path)?, Some(token)))
 }

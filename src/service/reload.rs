@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use crate::chain::chain;
 use crate::config::{Config, Source};
 use crate::http::live::Live;
-use crate::http::tokens::Tokens;
+use crate::token::current::Tokens;
 
 /// A thread of its own reads the files: one that never answers, as on a dead network drive, must
 /// not keep a signal from stopping the service. Nothing waits for the thread, also not at the stop.

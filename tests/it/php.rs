@@ -13,6 +13,7 @@ use actix_web::http::header::CONTENT_TYPE;
 use actix_web::test::TestRequest;
 use actix_web::web::Bytes;
 use encoding_rs::WINDOWS_1252;
+use nats_userman::fields::BODY_BYTES_MAX;
 use nats_userman::http::body;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -659,7 +660,7 @@ fn fields_beyond_phps_own_limits_are_read() {
         .with_query(std::str::from_utf8(&form.body).unwrap());
     let short = |name: &String| format!("--B\nContent-Disposition:x;name={name}\n\n1\n");
     let parts = Request::multipart(names.iter().map(short).collect::<String>() + "--B--");
-    assert!(parts.body.len() <= body::BODY_BYTES_MAX, "{}", parts.body.len());
+    assert!(parts.body.len() <= BODY_BYTES_MAX, "{}", parts.body.len());
     for request in [form, query, parts] {
         let (theirs, mine) = (php.reads(&request), ours(&request));
         assert!((1_000..=1_001).contains(&theirs.len()), "{}", theirs.len());

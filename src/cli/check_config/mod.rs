@@ -14,7 +14,6 @@ use crate::chain::chain;
 use crate::clock::Clock;
 use crate::config::{ApiConfig, Config, Settings, Source};
 use crate::database;
-use crate::http::tokens::read_file;
 use crate::login::cookie::Signer;
 use crate::login::cookie_domain::CookieDomain;
 use crate::login::guard::Limits;
@@ -22,6 +21,7 @@ use crate::password::{HashKind, Vault, leftovers};
 use crate::seals::foreign_seals;
 use crate::service::StartError;
 use crate::store::{Fault, OpenError, Reader, State, check_pages, open_unchanged};
+use crate::token;
 
 /// How often the sign of life moves.
 const TICK_EVERY: Duration = Duration::from_millis(100);
@@ -147,7 +147,7 @@ fn find(config: &Config) -> Found {
     let mut problems = places::problems(config);
     let token_file = config.data_dir.token_file();
     if config.postback_tokens.is_empty() && token_file.exists() {
-        problems.extend(read_file(&token_file).err().map(|error| chain(&error)));
+        problems.extend(token::file::read(&token_file).err().map(|error| chain(&error)));
     }
     let cookie_key = config.data_dir.cookie_key();
     if cookie_key.exists() {

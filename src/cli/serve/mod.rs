@@ -11,8 +11,8 @@ use super::Failure;
 use crate::clock::Clock;
 use crate::config::{ApiConfig, Config, Source};
 use crate::data_dir::served::Served;
-use crate::http::tokens::{Token, read_file};
 use crate::service::Service;
+use crate::token::{self, Token};
 
 const WRITER_LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -115,7 +115,7 @@ fn greet(config: &Config, service: &Service) -> Result<(), Failure> {
 }
 
 fn known_token(config: &Config, service: &Service) -> Option<Token> {
-    let from_file = || read_file(&config.data_dir.token_file()).ok()?.pop();
+    let from_file = || token::file::read(&config.data_dir.token_file()).ok()?.pop();
     service
         .new_token()
         .cloned()

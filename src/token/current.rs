@@ -1,0 +1,153 @@
+//! The tokens that are valid now, shared by all threads.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arc_swap::ArcSwap;
+use subtle::{Choice, ConstantTimeEq};
+
+use super::Token;
+use super::file::{self, TokenError};
+use crate::chain::chain;
+
+/// The tokens that count now: those of the settings, or those of the data directory's file. The
+/// file is read again when it has changed, so that `token add` and `token retire` need no restart.
+#[derive(Clone, Debug)]
+pub struct Tokens(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    current: ArcSwap<Vec<Token>>,
+    file: Option<PathBuf>,
+    /// The file as it was when it was last read, whether it could be used or not.
+    seen: Mutex<Option<Stamp>>,
+}
+
+/// Tells one state of a file from another without reading it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stamp {
+    file: (u64, u64),
+    bytes: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    fn of(path: &Path) -> Option<Self> {
+        let metadata = fs::metadata(path).ok()?;
+        Some(Self {
+            file: (metadata.dev(), metadata.ino()),
+            bytes: metadata.size(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        })
+    }
+}
+
+impl Tokens {
+    /// Tokens given as settings.
+    pub fn given(tokens: Vec<Token>) -> Self {
+        Self::new(tokens, None, None)
+    }
+
+    /// Tokens of a file.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be read.
+    pub fn from_file(path: &Path) -> Result<Self, TokenError> {
+        // The stamp first: a change in between is then seen as one.
+        let stamp = Stamp::of(path);
+        Ok(Self::new(file::read(path)?, Some(path.to_owned()), stamp))
+    }
+
+    fn new(tokens: Vec<Token>, file: Option<PathBuf>, seen: Option<Stamp>) -> Self {
+        let current = ArcSwap::from_pointee(tokens);
+        Self(Arc::new(Inner { current, file, seen: Mutex::new(seen) }))
+    }
+
+    /// Whether this text is one of them, in constant time. Where it is none, the file is looked at:
+    /// a token that was just added is good for the first call that has it. A call with a wrong
+    /// token costs a `stat` by that, and no reading.
+    pub fn contain(&self, presented: &str) -> bool {
+        let matches = || any_matches(&self.0.current.load(), presented);
+        matches() || {
+            self.look();
+            matches()
+        }
+    }
+
+    /// Reads the file if it has changed. What cannot be read leaves the tokens as they are, and is
+    /// logged.
+    pub fn look(&self) {
+        let Some(path) = &self.0.file else { return };
+        let now = Stamp::of(path);
+        let mut seen = self.seen();
+        if *seen == now {
+            return;
+        }
+        match self.read(path, &mut seen) {
+            Ok(_) => log::info!("{} tokens read from {}", self.count(), path.display()),
+            Err(error) => log::error!("the tokens stay as they were: {}", chain(&error)),
+        }
+    }
+
+    /// Reads the file in any case. Whether the tokens are others now.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be read: the tokens are as they were.
+    pub fn read_again(&self) -> Result<bool, TokenError> {
+        self.0.file.as_deref().map_or(Ok(false), |path| self.read(path, &mut self.seen()))
+    }
+
+    /// Takes others of the settings. Whether they are others.
+    pub fn replace(&self, tokens: Vec<Token>) -> bool {
+        let before = self.0.current.swap(Arc::new(tokens));
+        *before != **self.0.current.load()
+    }
+
+    /// The stamp stays locked meanwhile: whoever looks then waits, and finds the new tokens.
+    fn read(&self, path: &Path, seen: &mut Option<Stamp>) -> Result<bool, TokenError> {
+        // The stamp first: a change in between is then seen as one.
+        *seen = Stamp::of(path);
+        Ok(self.replace(file::read(path)?))
+    }
+
+    /// A panic leaves a whole stamp.
+    fn seen(&self) -> MutexGuard<'_, Option<Stamp>> {
+        self.0.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.0.current.load().len()
+    }
+}
+
+/// Whether one of the tokens is this text. Takes the same time whichever it is, and however much of
+/// one is right.
+fn any_matches(tokens: &[Token], presented: &str) -> bool {
+    let presented = presented.as_bytes();
+    let found = tokens
+        .iter()
+        .fold(Choice::from(0), |found, token| found | token.expose().as_bytes().ct_eq(presented));
+    found.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn either_of_two_tokens_opens_and_nothing_else_does() {
+        let tokens = ["a".repeat(32), "b".repeat(40)].map(|text| Token::parse(&text).unwrap());
+        let tokens = Tokens::given(tokens.to_vec());
+        assert!(tokens.contain(&"a".repeat(32)) && tokens.contain(&"b".repeat(40)));
+        for wrong in ["", "a", &"a".repeat(31), &"a".repeat(33), &"A".repeat(32)] {
+            assert!(!tokens.contain(wrong), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! The file that holds the tokens, one a line.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, fchown};
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+use super::{TOKEN_EXPECTED, Token};
+use crate::data_dir::parent;
+use crate::denied::{self, told};
+use crate::whole_file::{Draft, draft_of, remove};
+
+/// Only the owner reads and writes the file.
+const MODE: u32 = 0o600;
+
+/// What can be wrong with the token file.
+#[derive(Debug, thiserror::Error)]
+pub enum TokenError {
+    /// Input or output.
+    #[error("cannot use the token file {}", .0.display())]
+    Io(PathBuf, #[source] std::io::Error),
+    /// A line that is no token.
+    #[error("{}, line {line}: {TOKEN_EXPECTED}", .path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+    },
+    /// No token at all.
+    #[error("{} holds no token: `nats-userman token add` makes one", .0.display())]
+    Empty(PathBuf),
+}
+
+/// Whether there is such a file.
+///
+/// # Errors
+///
+/// Where it must not be looked at.
+pub fn is_there(path: &Path) -> Result<bool, TokenError> {
+    denied::is_there(path).map_err(|error| TokenError::Io(path.to_owned(), error))
+}
+
+/// Keeps others who change the file waiting until this is dropped: two who add a token at the same
+/// time must not lose one of both.
+///
+/// # Errors
+///
+/// Where it cannot be opened or locked.
+pub fn lock(path: &Path) -> Result<fs::File, TokenError> {
+    let lock = || loop {
+        let file = fs::File::open(path)?;
+        file.lock()?;
+        // Each change puts another file in its place.
+        if file.metadata()?.ino() == fs::metadata(path)?.ino() {
+            return Ok(file);
+        }
+    };
+    lock().map_err(|error| TokenError::Io(path.to_owned(), told(path, error)))
+}
+
+/// Reads the tokens of a file, one a line.
+///
+/// # Errors
+///
+/// Where it cannot be read, or a line is no token.
+pub fn read(path: &Path) -> Result<Vec<Token>, TokenError> {
+    let text = crate::text_file::read(path)
+        .map_err(|error| TokenError::Io(path.to_owned(), told(path, error)))?;
+    let mut tokens = Vec::new();
+    for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        let malformed = || TokenError::Malformed { path: path.to_owned(), line: index + 1 };
+        tokens.push(Token::parse(line.trim()).ok_or_else(malformed)?);
+    }
+    if tokens.is_empty() { Err(TokenError::Empty(path.to_owned())) } else { Ok(tokens) }
+}
+
+/// Removes what a `token add` that was killed has left: tokens that never counted. One that is
+/// under way goes on.
+pub(crate) fn remove_draft(path: &Path) {
+    // Without a token file there is no `token add`.
+    let file = fs::File::open(path);
+    if file.as_ref().map_or(true, |file| file.try_lock().is_ok())
+        && let Err(error) = remove(&draft_of(path))
+    {
+        log::warn!(
+            "{}, left by a `token add` that was cut short, cannot be removed: {error}",
+            draft_of(path).display()
+        );
+    }
+}
+
+/// Writes the tokens of a file, whole or not at all, readable by the owner alone.
+///
+/// # Errors
+///
+/// Where it cannot be written.
+pub fn write(path: &Path, tokens: &[Token]) -> Result<(), TokenError> {
+    let write = || {
+        let draft = Draft::begin(path, MODE)?;
+        // `token add` as root must not take the file away from the service's user. Who may not give
+        // it away owns it already.
+        let owner = fs::metadata(path).or_else(|_| fs::metadata(parent(path)))?;
+        if draft.file().metadata()?.uid() != owner.uid() {
+            fchown(draft.file(), Some(owner.uid()), Some(owner.gid()))?;
+        }
+        let lines = tokens.iter().fold(String::new(), |lines, token| lines + token.expose() + "\n");
+        draft.replace(Zeroizing::new(lines).as_bytes())
+    };
+    // Of the new file, as it is mostly the directory that is closed.
+    write().map_err(|error| TokenError::Io(path.to_owned(), told(&draft_of(path), error)))
+}
