@@ -1,4 +1,4 @@
--- The database of nats-userman, version 4. An upgrade from an older version is a step in src/store/upgrade.rs; this file is always
+-- The database of nats-userman, version 4. An upgrade from an older version is a step in src/store/sqlite/upgrade.rs; this file is always
 -- the newest form whole. Times are unix seconds, UTC. STRICT: a wrong type is a bug and must fail, not be stored.
 
 -- Exactly the members who may log in now, as in NATS's own member_auth. WITHOUT ROWID: the row lies in its primary key, so that
@@ -162,7 +162,7 @@ CREATE TABLE folding (
     version           INTEGER NOT NULL
 ) STRICT;
 
--- Which WAL file belongs to this database file: see src/store/wal_mark.rs. The columns have a fixed size, so that an update is made in
+-- Which WAL file belongs to this database file: see src/store/sqlite/wal_mark.rs. The columns have a fixed size, so that an update is made in
 -- place.
 CREATE TABLE wal_mark (
     one               INTEGER PRIMARY KEY CHECK (one = 1),

@@ -2,7 +2,7 @@
 
 use rusqlite::ffi::{self, ErrorCode};
 
-use super::files::FileChange;
+use super::FileChange;
 
 /// A fault of ours or of the machine: never shown to a caller, logged once where it is handled.
 #[derive(Debug, thiserror::Error)]

@@ -1,45 +1,20 @@
 //! The only place that knows SQL. What the writer needs of a database is [`Engine`]: load all that
 //! a batch of postbacks touches, save all that was decided, commit. A second engine is one more
-//! file here that implements it.
+//! module here that implements it.
 
-mod checkpoint;
-mod current;
 mod fault;
-mod files;
-mod folding;
-mod forms;
-mod known;
-mod logins;
-mod names;
-mod open;
-mod own_file;
-mod reader;
-mod rows;
 mod sqlite;
-mod state;
-mod upgrade;
-mod upgrade_copy;
 mod view;
-mod wal_aside;
-mod wal_mark;
-mod wal_tail;
-mod whole;
 
-pub use checkpoint::HeldWal;
-pub use current::{CurrentFile, CurrentReader};
 pub use fault::Fault;
-pub use files::{FileChange, FilesSeen};
-pub use forms::Forms;
-pub use known::{KNOWN_BYTES, KnownId, KnownNetwork};
-pub use names::Unfolded;
-pub(crate) use open::check_access;
-pub use open::{Location, OpenError, check_whole, is_there, open_reader, with_engine};
-pub use reader::{JournalFilter, Reader, StoredRecord};
-pub use state::{State, check_pages, look, open_unchanged};
-pub use upgrade::UpgradeError;
-pub use upgrade_copy::{CopyError, NoCopy};
+pub(crate) use sqlite::check_access;
+pub use sqlite::{
+    CopyError, CurrentFile, CurrentReader, FileChange, FilesSeen, Forms, HeldWal, JournalFilter,
+    KNOWN_BYTES, KnownId, KnownNetwork, Location, NoCopy, OpenError, Reader, State, StoredRecord,
+    Unfolded, UpgradeError, check_pages, check_whole, is_there, look, open_reader, open_unchanged,
+    set_wal_aside, with_engine,
+};
 pub use view::{View, Wanted};
-pub use wal_aside::set_wal_aside;
 
 use std::time::Instant;
 

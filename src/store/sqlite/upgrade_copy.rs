@@ -12,10 +12,10 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags, ffi};
 
-use super::Fault;
 use super::open::open;
 use super::upgrade::UpgradeError;
 use crate::data_dir::parent;
+use crate::store::Fault;
 
 /// Copies of one version that may lie there. Each is of another content, so only going back and
 /// forth between releases makes more.

@@ -6,10 +6,12 @@ use std::io;
 use rusqlite::{Connection, OpenFlags, ffi};
 use rustix::fs::Access;
 
+use super::open::{Location, OpenError, check_whole};
 use super::open::{beside, busy_and_quiet, check_access, open_immutable};
+use super::reader::Reader;
 use super::upgrade::{self, UpgradeError};
-use super::{Fault, Location, OpenError, Reader, check_whole};
 use crate::denied;
+use crate::store::Fault;
 
 /// What a command may find and go on from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

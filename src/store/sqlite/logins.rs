@@ -4,9 +4,10 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{Fault, LoggedOut, Reader, Seen, Spent};
+use super::reader::Reader;
 use crate::login::epoch::Epoch;
 use crate::member::Key;
+use crate::store::{Fault, LoggedOut, Seen, Spent};
 
 /// Logouts of a member that have a row each; with one more, the older half becomes one.
 const LOGOUTS_MAX: i64 = 64;

@@ -6,7 +6,9 @@ use std::time::Instant;
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::{Fault, NoCopy, folding, upgrade_copy, wal_mark};
+use super::upgrade_copy::NoCopy;
+use super::{folding, upgrade_copy, wal_mark};
+use crate::store::Fault;
 
 /// The form that schema.sql describes.
 pub(super) const CURRENT: i64 = UPGRADES.len() as i64 + 1;
@@ -18,7 +20,7 @@ const UPGRADES: &[&str] =
 /// The version that brought the mark of the WAL.
 const FIRST_WITH_MARK: i64 = 3;
 
-const SCHEMA: &str = include_str!("../../schema.sql");
+const SCHEMA: &str = include_str!("../../../schema.sql");
 
 /// Marks the file as ours ("NUsm"), for `file` and for us.
 const APPLICATION_ID: i64 = 0x4e55_736d;
@@ -201,7 +203,7 @@ mod tests {
     #[test]
     fn a_database_of_version_1_goes_up_with_its_members_and_has_the_columns_of_a_new_one() {
         let (mut old, mut new) = (database(), database());
-        old.execute_batch(include_str!("../../tests/schemas/version_1.sql")).unwrap();
+        old.execute_batch(include_str!("../../../tests/schemas/version_1.sql")).unwrap();
         old.execute_batch(
             "INSERT INTO member_auth (siteid, memberid, username, password, trial) VALUES (1, 71, 'bob', 'x', 0);
              INSERT INTO former_member (siteid, memberid, username, password, trial, reason, ended_at)

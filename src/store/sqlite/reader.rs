@@ -8,11 +8,11 @@ use super::rows::{
     HERE_COLUMNS, LOGIN_COLUMNS, MEMBER_COLUMNS, read_cryptpass, read_form, read_former, read_here,
     read_key, read_login, read_session, select_former, select_member,
 };
-use super::{Fault, LoginRow, Pending, View, Wanted};
 use crate::action::{Recorded, Standing};
 use crate::login::guard::{Block, Door, Kind, Named, Network, Target};
 use crate::member::{Credential, Former, Key, Member, MemberId, SessionHash, SiteId};
 use crate::password::{KeyId, Seal, Stored};
+use crate::store::{Fault, LoginRow, Pending, View, Wanted};
 use crate::unicode::folded;
 
 /// Rows of a list that are read at once. They are handed out when the read transaction has ended: a

@@ -5,8 +5,8 @@ use rusqlite::{OptionalExtension, ToSql, params};
 
 use super::reader::Reader;
 use super::rows::{LOGIN_COLUMNS, read_key, read_login, read_username};
-use super::{Fault, LoginRow};
 use crate::member::{Key, MemberId, SiteId, Username};
+use crate::store::{Fault, LoginRow};
 
 /// A member who does not hold the folded form of the name: see
 /// [`crate::member::Member::holds_folded`].

@@ -14,8 +14,8 @@ use std::path::Path;
 
 use rusqlite::ffi;
 
-use super::Fault;
 use super::open::beside;
+use crate::store::Fault;
 
 const HEADER_BYTES: usize = 100;
 const LOG_HEADER_BYTES: u64 = 32;

@@ -3,9 +3,9 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::Fault;
-use super::sqlite::GIVE_FOLDED;
+use super::engine::GIVE_FOLDED;
 use crate::login::guard::Door;
+use crate::store::Fault;
 use crate::unicode::{FOLDING_VERSION, folded};
 
 /// Rows that are in memory at once.

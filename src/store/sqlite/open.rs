@@ -14,13 +14,14 @@ use rusqlite::{Connection, OpenFlags, ffi};
 use rustix::fs::Access;
 
 use super::checkpoint::{CHECKPOINT_PAGES, Checkpoints};
+use super::engine::Sqlite;
 use super::files::{FileChange, Files};
 use super::own_file::OwnFile;
 use super::reader::Reader;
-use super::sqlite::Sqlite;
 use super::upgrade::{self, UpgradeError};
-use super::{Engine, Fault, wal_mark, whole};
+use super::{wal_mark, whole};
 use crate::denied;
+use crate::store::{Engine, Fault};
 
 /// How long a writer waits for another process's lock: commands hold it for milliseconds. Short,
 /// because postbacks wait meanwhile and none shall wait for a second.

@@ -15,7 +15,7 @@ CREATE TABLE folding (
     version           INTEGER NOT NULL
 ) STRICT;
 
--- Which WAL file belongs to this database file: see src/store/wal_mark.rs. The columns have a fixed size, so that an update is made in
+-- Which WAL file belongs to this database file: see src/store/sqlite/wal_mark.rs. The columns have a fixed size, so that an update is made in
 -- place.
 CREATE TABLE wal_mark (
     one               INTEGER PRIMARY KEY CHECK (one = 1),

@@ -4,11 +4,11 @@
 use rusqlite::Row;
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 
-use super::{Fault, LoginRow};
 use crate::member::{
     Credential, Former, Key, Member, MemberId, Reason, SessionHash, SiteId, Username,
 };
 use crate::password::{Cryptpass, Hash, Seal, Stored, Wrapped};
+use crate::store::{Fault, LoginRow};
 
 /// The columns that both tables of members share, in the order in which they are bound and read.
 pub(super) const MEMBER_COLUMNS: &str = "siteid, memberid, username, password, cryptpass, email, trial, biller, \

@@ -7,7 +7,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use super::Location;
+use super::open::Location;
 use super::open::beside;
 
 /// What somebody did to the files of a database under those who have it open.

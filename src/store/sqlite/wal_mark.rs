@@ -21,8 +21,8 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension as _};
 
-use super::Fault;
 use super::open::open_immutable;
+use crate::store::Fault;
 
 /// What finds a mark in the pages of the WAL; schema.sql has it too. No text of a member can hold
 /// it: it is no UTF-8.

@@ -4,9 +4,10 @@
 use rusqlite::params;
 
 use super::reader::PAGE_ROWS;
+use super::reader::Reader;
 use super::rows::read_form;
-use super::{Fault, Reader};
 use crate::password::Stored;
+use crate::store::Fault;
 
 /// How many members have what in their row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -15,7 +15,8 @@ use rusqlite::{Connection, ffi};
 use super::files::{FileChange, Files, Stamp};
 use super::wal_mark::{self, Newest};
 use super::wal_tail::WalTail;
-use super::{Fault, whole};
+use super::whole;
+use crate::store::Fault;
 
 /// How soon a file that was found to be ours is looked at again: who writes may have been in the
 /// middle of it. What is still the same then was looked at when it was whole.

@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 
 use super::open::LOCK_WAIT;
-use super::{Fault, whole};
+use super::whole;
+use crate::store::Fault;
 
 /// A checkpoint is due when the WAL has this many pages (4 KiB each: 96 MiB). Measured: seldom is
 /// better, because a page that changed a hundred times is then written once; never is worse,

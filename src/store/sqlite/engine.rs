@@ -10,10 +10,7 @@ use super::rows::{
     FormColumns, HERE_COLUMNS, MEMBER_COLUMNS, before_column, read_former, read_here,
     select_former, select_member,
 };
-use super::{
-    Engine, Fault, Hardened, Note, Outcome, Pending, Rehashed, Spent, View, Wanted, known, logins,
-    wal_mark,
-};
+use super::{known, logins, wal_mark};
 use crate::action::{Change, Standing};
 use crate::clock::Moment;
 use crate::journal::Record;
@@ -21,6 +18,9 @@ use crate::login::epoch::Epoch;
 use crate::login::guard::{Block, Door, Target};
 use crate::member::{Former, Key, Member, MemberId, Reason, SiteId, Username};
 use crate::password::KeyId;
+use crate::store::{
+    Engine, Fault, Hardened, Note, Outcome, Pending, Rehashed, Spent, View, Wanted,
+};
 use crate::unicode::folded;
 
 /// OR IGNORE: where somebody else holds it, the row keeps its exact name alone.

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::Location;
+use super::open::Location;
 use super::open::beside;
 use crate::data_dir::parent;
 use crate::denied;

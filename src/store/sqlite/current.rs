@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::files::{FileChange, Files};
-use super::{Location, OpenError, Reader, open_reader};
+use super::open::{Location, OpenError, open_reader};
+use super::reader::Reader;
 
 /// While no file counts.
 const NONE: u64 = 0;

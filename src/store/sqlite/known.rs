@@ -2,7 +2,8 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{Fault, Reader};
+use super::reader::Reader;
+use crate::store::Fault;
 
 /// Bytes of a keyed hash: without the key nobody finds what it is of, or two with one hash.
 pub const KNOWN_BYTES: usize = 16;
@@ -96,7 +97,7 @@ mod tests {
 
     fn database() -> Connection {
         let conn = Connection::open_in_memory().unwrap();
-        conn.execute_batch(include_str!("../../schema.sql")).unwrap();
+        conn.execute_batch(include_str!("../../../schema.sql")).unwrap();
         conn
     }
 

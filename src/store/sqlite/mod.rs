@@ -1,0 +1,36 @@
+//! The SQLite engine. Nothing outside this module names SQLite or its driver.
+
+mod checkpoint;
+mod current;
+mod engine;
+mod files;
+mod folding;
+mod forms;
+mod known;
+mod logins;
+mod names;
+mod open;
+mod own_file;
+mod reader;
+mod rows;
+mod state;
+mod upgrade;
+mod upgrade_copy;
+mod wal_aside;
+mod wal_mark;
+mod wal_tail;
+mod whole;
+
+pub use checkpoint::HeldWal;
+pub use current::{CurrentFile, CurrentReader};
+pub use files::{FileChange, FilesSeen};
+pub use forms::Forms;
+pub use known::{KNOWN_BYTES, KnownId, KnownNetwork};
+pub use names::Unfolded;
+pub(crate) use open::check_access;
+pub use open::{Location, OpenError, check_whole, is_there, open_reader, with_engine};
+pub use reader::{JournalFilter, Reader, StoredRecord};
+pub use state::{State, check_pages, look, open_unchanged};
+pub use upgrade::UpgradeError;
+pub use upgrade_copy::{CopyError, NoCopy};
+pub use wal_aside::set_wal_aside;
