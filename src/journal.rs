@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use crate::action::{Action, Recorded};
 use crate::fields::{Fields, joined};
-use crate::member::{MemberId, SiteId, Username};
+use crate::identity::{MemberId, SiteId, Username};
 use crate::reply::Reply;
 
 /// Who said it.

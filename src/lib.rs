@@ -14,7 +14,7 @@
 //! In reading order:
 //!
 //! - [`fields`]: names and values as PHP reads them, and how the journal shows them.
-//! - [`member`], [`reply`]: the row and the line that goes back, as values.
+//! - [`identity`], [`member`], [`reply`]: the row and the line that goes back, as values.
 //! - [`mod@unicode`]: in which form names are compared, and how people are shown what cannot be
 //!   seen.
 //! - [`action`]: the eight actions, parsed once, decided by pure functions.
@@ -49,6 +49,7 @@ pub mod database;
 mod denied;
 pub mod fields;
 pub mod http;
+pub mod identity;
 pub mod idle;
 pub mod journal;
 pub mod key_file;

@@ -13,8 +13,8 @@ pub use record::{BadRecord, JournalLine};
 use crate::action::{Action, ChangeMember, Rules, Source};
 use crate::apply::{Postback, decide, decide_again, transact};
 use crate::clock::Clock;
+use crate::identity::{Key, SiteId};
 use crate::journal::{Heard, Origin};
-use crate::member::{Key, SiteId};
 use crate::reply::{Reply, Word};
 use crate::store::{Engine, Fault, Outcome, Reader, View, Wanted};
 
@@ -186,7 +186,7 @@ pub fn apply_records(
 pub fn operator_postback(
     action: &str,
     site: SiteId,
-    member: crate::member::MemberId,
+    member: crate::identity::MemberId,
     username: Option<&str>,
     expire: Option<&str>,
     rules: &Rules,

@@ -6,7 +6,8 @@
 use libfuzzer_sys::fuzz_target;
 use nats_userman::authstring::keys::{ApiKey, ApiKeys};
 use nats_userman::authstring::question::Question;
-use nats_userman::authstring::{Access, Lookup, Resource, Sites, answer};
+use nats_userman::authstring::{Access, Lookup, Resource, answer};
+use nats_userman::identity::Sites;
 
 fuzz_target!(|bytes: &[u8]| {
     question(bytes);

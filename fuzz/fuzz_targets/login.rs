@@ -6,7 +6,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use libfuzzer_sys::fuzz_target;
-use nats_userman::login::ask::{Ask, SITES_MAX};
+use nats_userman::identity::SITES_MAX;
+use nats_userman::login::ask::Ask;
 use nats_userman::login::back::Back;
 use nats_userman::login::basic::Typed;
 use nats_userman::login::cookie::Signer;
@@ -29,10 +30,10 @@ fuzz_target!(|bytes: &[u8]| {
 
 fn ask(query: &[u8]) {
     let Ok(ask) = Ask::parse(query) else { return };
-    assert!((1..=SITES_MAX).contains(&ask.sites.len()));
-    let list: Vec<String> = ask.sites.iter().map(ToString::to_string).collect();
+    assert!((1..=SITES_MAX).contains(&ask.sites.as_slice().len()));
+    let list = ask.sites.to_string();
     let again =
-        format!("site={}&trial={}", list.join(","), if ask.full_only { "no" } else { "yes" });
+        format!("site={}&trial={}", list, if ask.full_only { "no" } else { "yes" });
     let again = Ask::parse(again.as_bytes()).expect("what was read can be asked again");
     assert_eq!((again.sites, again.full_only), (ask.sites, ask.full_only));
 }

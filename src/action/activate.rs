@@ -6,7 +6,8 @@
 
 use super::read::Reader;
 use super::{Change, Decision, Details, Known, Standing, Taken};
-use crate::member::{FIRST_LOGIN_VERSION, Key, Username};
+use crate::identity::{Key, Username};
+use crate::member::FIRST_LOGIN_VERSION;
 use crate::reply::Refusal;
 
 /// ACTIVATE.

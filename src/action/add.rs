@@ -7,7 +7,8 @@
 
 use super::read::Reader;
 use super::{Change, Decision, Details, Known, Standing};
-use crate::member::{Credential, FIRST_LOGIN_VERSION, Key, Username};
+use crate::identity::{Key, Username};
+use crate::member::{Credential, FIRST_LOGIN_VERSION};
 use crate::reply::Refusal;
 
 /// ADD or MANUALADD.

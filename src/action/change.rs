@@ -7,7 +7,8 @@
 
 use super::read::{Credentials, Reader};
 use super::{Decision, Known, Standing};
-use crate::member::{Credential, Key, Username};
+use crate::identity::{Key, Username};
+use crate::member::Credential;
 use crate::reply::Refusal;
 
 /// CHANGE.

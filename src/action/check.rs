@@ -6,7 +6,7 @@
 
 use super::read::Reader;
 use super::{Change, Decision, Known, unseen};
-use crate::member::{SiteId, Username};
+use crate::identity::{SiteId, Username};
 use crate::reply::{Refusal, Reply};
 
 /// CHECK.

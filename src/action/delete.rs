@@ -7,7 +7,8 @@
 
 use super::read::Reader;
 use super::{Change, Decision, Known, Standing};
-use crate::member::{Former, Key, Reason};
+use crate::identity::Key;
+use crate::member::{Former, Reason};
 use crate::reply::Refusal;
 
 /// DELETE.

@@ -7,7 +7,8 @@
 use super::read::Reader;
 use super::{Change, Decision, Known, Standing};
 use crate::clock::{Moment, format_utc};
-use crate::member::{Former, Key, Member, Reason};
+use crate::identity::Key;
+use crate::member::{Former, Member, Reason};
 use crate::reply::Refusal;
 
 /// EXPIRE.

@@ -24,10 +24,8 @@ pub use trial_to_full::TrialToFull;
 
 use crate::clock::Moment;
 use crate::fields::Fields;
-use crate::member::{
-    Credential, Former, Key, Member, MemberId, Reason, SessionHash, SiteId, Username,
-    VISIBLE_EXPECTED,
-};
+use crate::identity::{Key, MemberId, SessionHash, SiteId, Username, VISIBLE_EXPECTED};
+use crate::member::{Credential, Former, Member, Reason};
 use crate::reply::{Refusal, Reply};
 use read::Reader;
 

@@ -5,10 +5,10 @@ use sha2::{Digest, Sha256};
 
 use crate::clock::{EXPIRE_EXPECTED, ExpiryRule, ExpiryText};
 use crate::fields::Fields;
-use crate::member::{
-    Credential, ID_EXPECTED, Key, Member, MemberId, SessionHash, SiteId, TEXT_BYTES_MAX,
-    USERNAME_EXPECTED, Username,
+use crate::identity::{
+    ID_EXPECTED, Key, MemberId, SessionHash, SiteId, TEXT_BYTES_MAX, USERNAME_EXPECTED, Username,
 };
+use crate::member::{Credential, Member};
 use crate::password::{CRYPTPASS_EXPECTED, Cryptpass, PASSWORD_EXPECTED, Password, Stored, Vault};
 use crate::reply::{Found, Refusal, Word};
 

@@ -7,7 +7,7 @@
 use super::activate::{refuse_without_credential, restore};
 use super::read::Reader;
 use super::{Decision, Details, Known, Standing};
-use crate::member::{Key, Username};
+use crate::identity::{Key, Username};
 use crate::reply::Refusal;
 
 /// TRIALTOFULL.

@@ -10,8 +10,8 @@ use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
 
 use super::client::is_credential;
+use crate::identity::SiteId;
 use crate::list_file::{self, Kind, ListFileError};
-use crate::member::SiteId;
 use crate::network::{contains, parse_network};
 use crate::text_file::is_quoted;
 

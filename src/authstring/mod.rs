@@ -13,7 +13,7 @@
 //! ```no_run
 //! use std::time::Duration;
 //! use nats_userman::authstring::{Access, Client, Lookup, Plus};
-//! use nats_userman::member::{SiteId, Username};
+//! use nats_userman::identity::{SiteId, Username};
 //!
 //! let access = Access::new("https://nats.example.com", "tmm1phrvezsbu", "44b5498dbcb481a0d00b404c0169af62").ok_or("no access")?;
 //! let client = Client::new(access, Duration::from_secs(5));
@@ -40,8 +40,7 @@ use sha2::{Digest as _, Sha256};
 
 pub use client::{Access, Client, Error};
 
-use crate::login::ask;
-use crate::member::{MemberId, SessionHash, SiteId, TEXT_BYTES_MAX, Username};
+use crate::identity::{MemberId, SessionHash, SiteId, Sites, TEXT_BYTES_MAX, Username};
 
 /// Hexadecimal digits of a string (TMM's examples of both resources have as many).
 pub const DIGITS: usize = 32;
@@ -161,31 +160,6 @@ pub enum Lookup {
         /// The sites.
         sites: Sites,
     },
-}
-
-/// Sites in the order in which they are looked through: 1 to 32, each once.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sites(Vec<SiteId>);
-
-impl Sites {
-    /// Reads siteids with commas between them, as in `1,5,64`.
-    pub fn parse(text: &str) -> Option<Self> {
-        ask::sites(text).map(Self)
-    }
-
-    /// The sites.
-    pub fn as_slice(&self) -> &[SiteId] {
-        &self.0
-    }
-}
-
-impl fmt::Display for Sites {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, site) in self.0.iter().enumerate() {
-            write!(f, "{}{site}", if index == 0 { "" } else { "," })?;
-        }
-        Ok(())
-    }
 }
 
 /// NATS's `session` of a member in clear: it authorises calls in the member's name.

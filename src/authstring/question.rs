@@ -7,10 +7,11 @@
 
 use percent_encoding::percent_decode;
 
-use super::{Lookup, PLUS_EXPECTED, Plus, Resource, SESSION_EXPECTED, Session, Sites};
+use super::{Lookup, PLUS_EXPECTED, Plus, Resource, SESSION_EXPECTED, Session};
 use crate::fields::Fields;
-use crate::login::ask::SITES_EXPECTED;
-use crate::member::{ID_EXPECTED, MemberId, SiteId, USERNAME_EXPECTED, Username};
+use crate::identity::{
+    ID_EXPECTED, MemberId, SITES_EXPECTED, SiteId, Sites, USERNAME_EXPECTED, Username,
+};
 use crate::reply::{Found, Refusal};
 
 const COMBINATION_EXPECTED: &str = "expected memberid and session, or username and siteid, or username and siteids, and no other of them";

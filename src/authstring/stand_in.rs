@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use sha2::{Digest as _, Sha256};
 
 use super::{AuthString, Plus};
-use crate::member::Key;
+use crate::identity::Key;
 use crate::recent::Recent;
 
 /// Strings that are kept; the latest half of them surely.
@@ -89,7 +89,7 @@ fn digest(text: &str) -> [u8; 32] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::member::{MemberId, SiteId};
+    use crate::identity::{MemberId, SiteId};
 
     fn bob() -> Key {
         Key { site: SiteId::parse("1").unwrap(), member: MemberId::parse("71").unwrap() }

@@ -8,11 +8,12 @@ use clap::Args;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::Failure;
-use crate::authstring::{Client, Lookup, PLUS_EXPECTED, Plus, SESSION_EXPECTED, Session, Sites};
+use crate::authstring::{Client, Lookup, PLUS_EXPECTED, Plus, SESSION_EXPECTED, Session};
 use crate::chain::chain;
 use crate::config::{Config, Source};
-use crate::login::ask::SITES_EXPECTED;
-use crate::member::{ID_EXPECTED, MemberId, SiteId, USERNAME_EXPECTED, Username};
+use crate::identity::{
+    ID_EXPECTED, MemberId, SITES_EXPECTED, SiteId, Sites, USERNAME_EXPECTED, Username,
+};
 
 /// Whose string, and what for.
 #[derive(Args, Debug)]

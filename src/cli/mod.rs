@@ -19,7 +19,7 @@ use crate::config::{
     BadSetting, Config, Settings, bad_variables, exposed, without_unusable_variables,
 };
 use crate::data_dir::is_served;
-use crate::member::{ID_EXPECTED, SiteId};
+use crate::identity::{ID_EXPECTED, SiteId};
 use crate::store::{Engine, OpenError, with_engine};
 
 /// Receives NATS (Too Much Media) user management postbacks, keeps member_auth, and says who may

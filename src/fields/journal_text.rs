@@ -4,7 +4,7 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{Fields, Pair};
-use crate::member::TEXT_BYTES_MAX;
+use crate::identity::TEXT_BYTES_MAX;
 
 /// What stands in the journal for a value, or a whole field, that is not for reading.
 pub const MASK: &str = "***";

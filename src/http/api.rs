@@ -22,7 +22,7 @@ use crate::authstring::keys::ApiKey;
 use crate::authstring::question::Question;
 use crate::authstring::stand_in::StandIn;
 use crate::authstring::{AuthString, Lookup, Session};
-use crate::member::{Key, MemberId, SiteId, Username};
+use crate::identity::{Key, MemberId, SiteId, Username};
 use crate::reply::{Found, Refusal};
 
 const KEY: HeaderName = HeaderName::from_static("api-key");

@@ -10,6 +10,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::config::AreaConfig;
+use crate::identity::{Key, MemberId, SiteId};
 use crate::login::activity::Activity;
 use crate::login::ask::Ask;
 use crate::login::basic::Typed;
@@ -25,7 +26,6 @@ use crate::login::logouts::Logouts;
 use crate::login::pool::{Asker, Busy, Pool, Question};
 use crate::login::remembered::{Remembered, RememberedKey, Row};
 use crate::login::unkept::Unkept;
-use crate::member::{Key, MemberId, SiteId};
 use crate::password::rehash::Rehashes;
 use crate::password::{Steps, Stored};
 use crate::store::LoginRow;
@@ -135,7 +135,7 @@ pub struct Wanted<'a> {
 impl<'a> Wanted<'a> {
     /// What a site asks for.
     pub fn of(ask: &'a Ask) -> Self {
-        Self { sites: &ask.sites, full_only: ask.full_only }
+        Self { sites: ask.sites.as_slice(), full_only: ask.full_only }
     }
 
     /// Whether somebody with this row is among them.

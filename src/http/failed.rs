@@ -5,10 +5,10 @@ use std::net::IpAddr;
 
 use super::area::Wanted;
 use super::postback::Desk;
+use crate::identity::SiteId;
 use crate::login::basic::Typed;
 use crate::login::guard::{Door, Network};
 use crate::login::remembered::SecretDigest;
-use crate::member::SiteId;
 
 /// How somebody tried to log in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

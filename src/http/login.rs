@@ -19,11 +19,11 @@ use super::postback::Desk;
 use super::reply::RETRY_AFTER_SECONDS;
 use super::sessions;
 use crate::fields::Fields;
+use crate::identity::Username;
 use crate::login::ask::Ask;
 use crate::login::back::Back;
 use crate::login::basic::Typed;
 use crate::login::page::Said;
-use crate::member::Username;
 use crate::password::Password;
 use crate::store::LoginRow;
 

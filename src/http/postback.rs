@@ -25,10 +25,10 @@ use crate::action::{Action, Known, Rules, Standing};
 use crate::apply::Postback;
 use crate::authstring::stand_in::StandIn;
 use crate::clock::{Clock, Reading};
+use crate::identity::Key;
 use crate::journal::Origin;
 use crate::login::guard::{Network, Wrong};
 use crate::login::unkept::Missing;
-use crate::member::Key;
 use crate::metrics::Metrics;
 use crate::network;
 use crate::reply::{Refusal, Reply, Word};
@@ -381,8 +381,8 @@ async fn answer(desk: &Desk, postback: Postback) -> (StatusCode, Reply) {
 struct Entry {
     id: String,
     action: &'static str,
-    site: Option<crate::member::SiteId>,
-    member: Option<crate::member::MemberId>,
+    site: Option<crate::identity::SiteId>,
+    member: Option<crate::identity::MemberId>,
     username: Option<String>,
     unfit_for_basic: bool,
 }

@@ -4,22 +4,17 @@
 
 use super::back::Back;
 use crate::fields::Fields;
-use crate::member::SiteId;
+use crate::identity::{SITES_EXPECTED, Sites};
 use crate::reply::Refusal;
 
-/// Most sites that one members area may be shared by.
-pub const SITES_MAX: usize = 32;
 /// Longest query that is read, in bytes: 32 of the longest siteids with escaped commas, and room.
 const QUERY_BYTES_MAX: usize = 2048;
-
-/// What [`sites`] takes.
-pub const SITES_EXPECTED: &str = "expected 1 to 32 siteids separated by commas, each once";
 
 /// Whose members may enter, and how a visitor who is none is asked to log in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ask {
     /// The sites, in the order in which they are tried.
-    pub sites: Vec<SiteId>,
+    pub sites: Sites,
     /// Members on trial stay outside.
     pub full_only: bool,
     /// The form of a 401.
@@ -92,7 +87,8 @@ impl Ask {
         let text = site
             .filter(|text| !text.is_empty())
             .ok_or_else(|| Refusal::missing("site", SITES_EXPECTED))?;
-        let sites = sites(text).ok_or_else(|| Refusal::malformed("site", SITES_EXPECTED, text))?;
+        let sites =
+            Sites::parse(text).ok_or_else(|| Refusal::malformed("site", SITES_EXPECTED, text))?;
         let full_only = match trial {
             None | Some("yes") => false,
             Some("no") => true,
@@ -107,19 +103,6 @@ impl Ask {
     }
 }
 
-/// Reads a list of sites, as in `1,5,64`. A doubled one is a mistake too: another was meant.
-pub fn sites(text: &str) -> Option<Vec<SiteId>> {
-    let mut sites = Vec::new();
-    for entry in text.split(',') {
-        let site = SiteId::parse(entry)?;
-        if sites.len() == SITES_MAX || sites.contains(&site) {
-            return None;
-        }
-        sites.push(site);
-    }
-    Some(sites)
-}
-
 fn once<'a>(name: &'static str, value: &'a str, slot: &mut Option<&'a str>) -> Result<(), Refusal> {
     match slot.replace(value) {
         None => Ok(()),
@@ -130,10 +113,15 @@ fn once<'a>(name: &'static str, value: &'a str, slot: &mut Option<&'a str>) -> R
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::identity::SITES_MAX;
 
     fn ask(query: &str) -> Result<(Vec<i64>, bool, Challenge), String> {
         let ask = Ask::parse(query.as_bytes()).map_err(|refusal| refusal.to_string())?;
-        Ok((ask.sites.into_iter().map(SiteId::get).collect(), ask.full_only, ask.challenge))
+        Ok((
+            ask.sites.as_slice().iter().map(|site| site.get()).collect(),
+            ask.full_only,
+            ask.challenge,
+        ))
     }
 
     #[test]
@@ -229,10 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn up_to_32_sites_share_a_members_area() {
-        let list = |n: i64| (1..=n).map(|site| site.to_string()).collect::<Vec<_>>().join(",");
-        assert_eq!(sites(&list(32)).map(|sites| sites.len()), Some(32));
-        assert_eq!(sites(&list(33)), None);
+    fn a_query_with_the_longest_siteids_is_read() {
         let longest = (0..32).map(|n| (i64::MAX - n).to_string()).collect::<Vec<_>>().join("%2C");
         assert!(Ask::parse(format!("site={longest}&trial=no&ask=basic").as_bytes()).is_ok());
     }
@@ -252,8 +237,8 @@ mod tests {
         fn any_bytes_are_1_to_32_different_sites_or_a_refusal(bytes in proptest::collection::vec(0..=255_u8, 0..60)) {
             for query in [bytes.clone(), [b"site=1,2&", &bytes[..]].concat()] {
                 if let Ok(ask) = Ask::parse(&query) {
-                    let different: std::collections::HashSet<_> = ask.sites.iter().collect();
-                    proptest::prop_assert!((1..=SITES_MAX).contains(&ask.sites.len()) && different.len() == ask.sites.len());
+                    let different: std::collections::HashSet<_> = ask.sites.as_slice().iter().collect();
+                    proptest::prop_assert!((1..=SITES_MAX).contains(&ask.sites.as_slice().len()) && different.len() == ask.sites.as_slice().len());
                 }
             }
         }

@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_PAD_INDIFFERENT;
 use zeroize::Zeroizing;
 
-use crate::member::Username;
+use crate::identity::Username;
 use crate::password::Password;
 
 /// Longest header value that is read, in bytes. The longest name and password are 1,708 in base64.
@@ -67,7 +67,7 @@ fn read(credentials: &[u8]) -> Option<Typed> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::member::{Key, MemberId, SiteId};
+    use crate::identity::{Key, MemberId, SiteId};
     use crate::password::{Cryptpass, Stored, Vault, verify};
     use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 

@@ -22,8 +22,8 @@ use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use super::epoch::Epoch;
+use crate::identity::{Key, MemberId, SiteId};
 use crate::key_file::{self, KEY_BYTES, KeyFileError};
-use crate::member::{Key, MemberId, SiteId};
 
 /// Most logins in one cookie. With all of them it has 558 characters, far from the 4 KiB of
 /// browsers.

@@ -66,7 +66,7 @@ impl Signers {
 mod tests {
     use super::super::cookie::{Login, LoginId};
     use super::*;
-    use crate::member::{Key, MemberId, SiteId};
+    use crate::identity::{Key, MemberId, SiteId};
 
     const NOON: i64 = 1_781_524_800;
     /// A cookie of release 0.1.0 under a key of 32 bytes of 7: see `cookie/former.rs`.

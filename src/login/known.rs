@@ -13,7 +13,7 @@ use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use super::guard::Network;
-use crate::member::Key;
+use crate::identity::Key;
 use crate::recent::Recent;
 use crate::store::{KNOWN_BYTES, KnownId, KnownNetwork};
 
@@ -120,7 +120,7 @@ impl KnownNetworks {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::member::{MemberId, SiteId};
+    use crate::identity::{MemberId, SiteId};
 
     const NOON: i64 = 1_781_524_800;
 

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 
-use crate::member::Key;
+use crate::identity::Key;
 
 const WINDOW_SECONDS: i64 = 60;
 

@@ -3,7 +3,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::member::Key;
+use crate::identity::Key;
 use crate::recent::Recent;
 
 /// Logouts of one member within a minute that have a row each.
@@ -83,7 +83,7 @@ impl Logouts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::member::{MemberId, SiteId};
+    use crate::identity::{MemberId, SiteId};
 
     fn member(number: i64) -> Key {
         Key {

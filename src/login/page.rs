@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use super::ask::Ask;
 use super::unkept::Missing;
-use crate::member::SiteId;
 use crate::text_file;
 
 /// Where the form goes in a page.
@@ -129,7 +128,7 @@ impl Page {
 
     /// The page with a form for the members that are asked for, which leads to `back` in the end.
     pub fn with_form(&self, ask: &Ask, back: &str, said: Said) -> String {
-        let sites = ask.sites.iter().map(SiteId::to_string).collect::<Vec<_>>().join(",");
+        let sites = &ask.sites;
         let trial = if ask.full_only { "&amp;trial=no" } else { "" };
         let mut page = String::with_capacity(self.before.len() + self.after.len() + 1024);
         page.push_str(&self.before);

@@ -21,7 +21,7 @@ use lately::Lately;
 use queue::{Job, Queue, Rank, Waiters};
 
 use super::remembered::{Remembered, RememberedKey};
-use crate::member::Key;
+use crate::identity::Key;
 use crate::password::{Password, Stored, Vault, Verifier, VerifyError};
 use crate::recent::Recent;
 
@@ -350,8 +350,8 @@ mod tests {
     use std::task::{Context, Poll, Waker};
 
     use super::*;
+    use crate::identity::{MemberId, SiteId};
     use crate::login::remembered::Row;
-    use crate::member::{MemberId, SiteId};
     use crate::password::{Cost, HashKind, Steps};
 
     fn typed(text: &str) -> Password {

@@ -91,7 +91,7 @@ impl Presented {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::member::{Key, MemberId, SiteId};
+    use crate::identity::{Key, MemberId, SiteId};
 
     const NOON: i64 = 1_781_524_800;
 

@@ -13,7 +13,7 @@ use blake2::digest::common::KeyInit as _;
 use blake2::digest::consts::U16;
 use zeroize::Zeroizing;
 
-use crate::member::{Key, SiteId};
+use crate::identity::{Key, SiteId};
 use crate::password::{Password, Stored};
 use crate::recent::Recent;
 
@@ -173,7 +173,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::member::MemberId;
+    use crate::identity::MemberId;
     use crate::password::{Hash, Seal, Wrapped};
 
     fn site(text: &str) -> SiteId {

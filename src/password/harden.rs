@@ -18,7 +18,7 @@ use super::{Hash, HashError, Hasher, Opened, Password, Stored, Vault, VerifyErro
 use crate::action::Standing;
 use crate::chain::chain;
 use crate::clock::Clock;
-use crate::member::Key;
+use crate::identity::Key;
 use crate::metrics::RUSH_REQUESTS;
 use crate::store::{CurrentFile, CurrentReader, Hardened, Location, Pending, Reader};
 use crate::writer::Writer;
@@ -451,7 +451,7 @@ fn said(answer: Result<bool, VerifyError>) -> Result<bool, Unhashed> {
 mod tests {
     use super::super::workspace::Workspace;
     use super::*;
-    use crate::member::{MemberId, SiteId};
+    use crate::identity::{MemberId, SiteId};
     use crate::password::{Cryptpass, HashKind};
 
     fn key() -> Key {

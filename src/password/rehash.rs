@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::harden::Unhashed;
 use super::verify::verify_hash_in;
 use super::{Cost, Hash, Hasher, Password, Stored};
-use crate::member::Key;
+use crate::identity::Key;
 use crate::recent::Recent;
 use crate::store::Rehashed;
 
@@ -142,7 +142,7 @@ mod tests {
     use std::sync::mpsc::{Receiver, sync_channel};
 
     use super::*;
-    use crate::member::{MemberId, SiteId};
+    use crate::identity::{MemberId, SiteId};
     use crate::password::{Cryptpass, HashKind, Seal};
 
     fn key(member: usize) -> Key {

@@ -16,8 +16,8 @@ use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 use super::{Cryptpass, Password, Seal};
+use crate::identity::Key;
 use crate::key_file::{self, KEY_BYTES, KeyFileError};
-use crate::member::Key;
 
 const NONCE_BYTES: usize = 24;
 const TAG_BYTES: usize = 16;
@@ -207,7 +207,7 @@ fn random(bytes: &mut [u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::member::{MemberId, SiteId};
+    use crate::identity::{MemberId, SiteId};
 
     fn key(site: &str, member: &str) -> Key {
         Key { site: SiteId::parse(site).unwrap(), member: MemberId::parse(member).unwrap() }

@@ -11,7 +11,7 @@ use super::steps::{Step, Steps};
 use super::verify::{spellings, verify_in};
 use super::workspace::Workspace;
 use super::{Password, Stored, Vault, VerifyError};
-use crate::member::Key;
+use crate::identity::Key;
 
 /// Verifies one password after another in the same memory.
 pub struct Verifier {
@@ -91,7 +91,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::member::{MemberId, SiteId};
+    use crate::identity::{MemberId, SiteId};
     use crate::password::{Cost, Cryptpass, Hash, HashKind, Hasher, Seal, Wrapped};
 
     const KINDS: [HashKind; 2] = [HashKind::Argon2id, HashKind::Bcrypt];

@@ -16,7 +16,8 @@ use super::hash::ARGON2_OUTPUT_BYTES;
 use super::steps::Step;
 use super::workspace::Workspace;
 use super::{Cryptpass, Hash, OpenError, Opened, Password, Stored, Vault, Wrapped};
-use crate::member::{Key, Member};
+use crate::identity::Key;
+use crate::member::Member;
 
 /// Most memory that a stored argon2id text may ask for, in KiB: room to raise our own cost, and
 /// none for a damaged row to end the process.
@@ -294,7 +295,7 @@ impl Phc {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::member::{MemberId, SiteId};
+    use crate::identity::{MemberId, SiteId};
     use crate::password::{HashKind, Hasher, Seal};
 
     fn key() -> Key {
@@ -408,8 +409,8 @@ mod tests {
     fn a_password_opens_in_whatever_normal_form_it_was_sent_and_typed() {
         let (composed, decomposed) = ("p\u{e9}ss", "pe\u{301}ss");
         let key = Key {
-            site: crate::member::SiteId::parse("1").unwrap(),
-            member: crate::member::MemberId::parse("1").unwrap(),
+            site: crate::identity::SiteId::parse("1").unwrap(),
+            member: crate::identity::MemberId::parse("1").unwrap(),
         };
         let vault = Vault::from_key([7; 32]);
         let password = |text: &str| Password::parse(text).unwrap();

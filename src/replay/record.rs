@@ -6,8 +6,9 @@ use crate::action::Recorded;
 use crate::apply::Postback;
 use crate::clock::{Moment, YEAR_9999_ENDS};
 use crate::fields::Fields;
+use crate::identity::SessionHash;
 use crate::journal::{Heard, Origin};
-use crate::member::{Credential, SessionHash};
+use crate::member::Credential;
 use crate::password::{Cryptpass, Hash, Seal, Stored, Wrapped};
 use crate::reply::Reply;
 use crate::store::StoredRecord;
@@ -161,9 +162,9 @@ impl JournalLine {
     }
 
     /// Its seal and whose it is, if it has one.
-    pub fn seal(&self) -> Option<(crate::member::Key, &Seal)> {
+    pub fn seal(&self) -> Option<(crate::identity::Key, &Seal)> {
         let Stored::Sealed(seal) = &self.put.credential.as_ref()?.stored else { return None };
-        Some((crate::member::Key { site: self.heard.site?, member: self.heard.member? }, seal))
+        Some((crate::identity::Key { site: self.heard.site?, member: self.heard.member? }, seal))
     }
 }
 

@@ -20,10 +20,10 @@ use std::time::Instant;
 
 use crate::action::Change;
 use crate::clock::Moment;
+use crate::identity::{Key, Username};
 use crate::journal::Record;
 use crate::login::epoch::Epoch;
 use crate::login::guard::{Block, Target};
-use crate::member::{Key, Username};
 use crate::password::{Hash, KeyId, Seal, Stored};
 
 /// What became of one postback, to be saved as one: the change and its journal record, never one

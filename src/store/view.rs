@@ -5,7 +5,8 @@ use std::collections::{HashMap, HashSet};
 
 use crate::action::{Action, Change, Known, Standing};
 use crate::clock::Moment;
-use crate::member::{Key, Member, MemberId, SiteId, Username};
+use crate::identity::{Key, MemberId, SiteId, Username};
+use crate::member::Member;
 
 /// What has to be loaded for a batch.
 #[derive(Debug, Default)]

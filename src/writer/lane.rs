@@ -90,7 +90,7 @@ impl Lane {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::member::{Key, MemberId, SiteId};
+    use crate::identity::{Key, MemberId, SiteId};
     use crate::store::Seen;
 
     fn note(number: u16) -> Waiting {

@@ -14,7 +14,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use nats_userman::action::Standing;
-use nats_userman::member::{Key, Member, MemberId, SiteId};
+use nats_userman::identity::{Key, MemberId, SiteId};
+use nats_userman::member::Member;
 use nats_userman::password::{Hash, Password, Seal, Stored, Vault, verify};
 use nats_userman::store::{Location, Reader, open_reader};
 use rusqlite::{Connection, OpenFlags};

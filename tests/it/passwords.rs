@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use nats_userman::action::Standing;
-use nats_userman::member::{Key, MemberId, SiteId};
+use nats_userman::identity::{Key, MemberId, SiteId};
 use nats_userman::password::harden::Bench;
 use nats_userman::password::{HashKind, Hasher, Password, Vault, verify_member};
 use nats_userman::store::{Location, open_reader};

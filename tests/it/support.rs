@@ -15,7 +15,7 @@ use nats_userman::action::Standing;
 use nats_userman::clock::{Clock, Reading, parse_moment};
 use nats_userman::config::{Config, Settings};
 use nats_userman::http::connections::Limits;
-use nats_userman::member::{Key, MemberId, SiteId};
+use nats_userman::identity::{Key, MemberId, SiteId};
 use nats_userman::password::harden::Bench;
 use nats_userman::password::rehash::Rehashes;
 use nats_userman::password::{Hasher, Password, Vault, verify_member};

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use nats_userman::identity::{Key, MemberId, SiteId};
 use nats_userman::login::cookie::{Login, LoginId, Signer};
-use nats_userman::member::{FIRST_LOGIN_VERSION, Key, MemberId, SiteId};
+use nats_userman::member::FIRST_LOGIN_VERSION;
 use nats_userman::password::{HashKind, Hasher, Password};
 
 use super::{Bench, CONNECTIONS, LOAD_TIME_MAX, ROUNDS, add, load, measure};

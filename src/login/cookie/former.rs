@@ -46,7 +46,7 @@ impl Verifier {
 mod tests {
     use super::super::{LoginId, Signer};
     use super::*;
-    use crate::member::{Key, MemberId, SiteId};
+    use crate::identity::{Key, MemberId, SiteId};
 
     const NOON: i64 = 1_781_524_800;
     const LIFETIME: i64 = 86_400;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::network::Network;
-use crate::member::USERNAME_BYTES_MAX;
+use crate::identity::USERNAME_BYTES_MAX;
 use crate::unicode::folded;
 
 /// Of a name that is longer than any member's when folded (lower case takes more bytes of some

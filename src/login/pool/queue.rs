@@ -120,8 +120,8 @@ mod tests {
 
     use super::super::lately::Lately;
     use super::*;
+    use crate::identity::SiteId;
     use crate::login::remembered::{Remembered, Row};
-    use crate::member::SiteId;
     use crate::password::Password;
 
     /// A queue, and keys for questions.

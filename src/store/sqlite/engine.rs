@@ -13,10 +13,11 @@ use super::rows::{
 use super::{known, logins, wal_mark};
 use crate::action::{Change, Standing};
 use crate::clock::Moment;
+use crate::identity::{Key, MemberId, SiteId, Username};
 use crate::journal::Record;
 use crate::login::epoch::Epoch;
 use crate::login::guard::{Block, Door, Target};
-use crate::member::{Former, Key, Member, MemberId, Reason, SiteId, Username};
+use crate::member::{Former, Member, Reason};
 use crate::password::KeyId;
 use crate::store::{
     Engine, Fault, Hardened, Note, Outcome, Pending, Rehashed, Spent, View, Wanted,

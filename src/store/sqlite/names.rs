@@ -5,7 +5,7 @@ use rusqlite::{OptionalExtension, ToSql, params};
 
 use super::reader::Reader;
 use super::rows::{LOGIN_COLUMNS, read_key, read_login, read_username};
-use crate::member::{Key, MemberId, SiteId, Username};
+use crate::identity::{Key, MemberId, SiteId, Username};
 use crate::store::{Fault, LoginRow};
 
 /// A member who does not hold the folded form of the name: see

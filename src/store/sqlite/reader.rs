@@ -9,8 +9,9 @@ use super::rows::{
     read_key, read_login, read_session, select_former, select_member,
 };
 use crate::action::{Recorded, Standing};
+use crate::identity::{Key, MemberId, SessionHash, SiteId};
 use crate::login::guard::{Block, Door, Kind, Named, Network, Target};
-use crate::member::{Credential, Former, Key, Member, MemberId, SessionHash, SiteId};
+use crate::member::{Credential, Former, Member};
 use crate::password::{KeyId, Seal, Stored};
 use crate::store::{Fault, LoginRow, Pending, View, Wanted};
 use crate::unicode::folded;

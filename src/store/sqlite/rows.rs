@@ -4,9 +4,8 @@
 use rusqlite::Row;
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 
-use crate::member::{
-    Credential, Former, Key, Member, MemberId, Reason, SessionHash, SiteId, Username,
-};
+use crate::identity::{Key, MemberId, SessionHash, SiteId, Username};
+use crate::member::{Credential, Former, Member, Reason};
 use crate::password::{Cryptpass, Hash, Seal, Stored, Wrapped};
 use crate::store::{Fault, LoginRow};
 

@@ -4,8 +4,8 @@ use std::io::Write as _;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use nats_userman::authstring::{Access, Client, Lookup, Plus, Session, Sites};
-use nats_userman::member::{MemberId, SiteId, Username};
+use nats_userman::authstring::{Access, Client, Lookup, Plus, Session};
+use nats_userman::identity::{MemberId, SiteId, Sites, Username};
 
 use super::nats::{Day, Nats};
 use super::{KEY, SESSION, STRING, USERNAME, add_testakovsky, api_key, get, said};

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use nats_userman::action::Standing;
-use nats_userman::member::{Key, MemberId, SiteId};
+use nats_userman::identity::{Key, MemberId, SiteId};
 use nats_userman::password::{Password, Vault, verify_member};
 use nats_userman::store::{Location, open_reader};
 use rusqlite::{Connection, OpenFlags};

@@ -1,0 +1,245 @@
+//! Who a postback or a login is about: site, memberid, username, and the hash of NATS's session.
+//!
+//! Each type has one constructor that reads text, `parse`, so that no other code meets a bad value.
+//! Each `…_EXPECTED` is the part of the error that says what was expected; the caller adds the name
+//! of the parameter and what was found.
+
+use std::fmt;
+
+use crate::unicode::folded;
+
+/// Longest username that is taken, in bytes of UTF-8.
+pub const USERNAME_BYTES_MAX: usize = 255;
+/// Longest e-mail address, biller or session that is taken, in bytes of UTF-8.
+pub const TEXT_BYTES_MAX: usize = 255;
+
+/// The site a member belongs to (`siteid`), 1 to 2^63-1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SiteId(i64);
+
+/// The identity of a member within a site (`memberid`), 1 to 2^63-1. NATS: "memberid is the
+/// identity".
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MemberId(i64);
+
+/// What [`SiteId::parse`] and [`MemberId::parse`] take.
+pub const ID_EXPECTED: &str = "expected a number from 1 to 9223372036854775807";
+/// What [`Username::typed`] takes.
+pub const USERNAME_EXPECTED: &str = "expected 1 to 255 bytes without control characters";
+/// What [`Username::parse`] takes beyond [`Username::typed`].
+pub const VISIBLE_EXPECTED: &str = "expected a character that can be seen";
+
+impl SiteId {
+    /// Reads ASCII digits, 1 to 2^63-1.
+    pub fn parse(text: &str) -> Option<Self> {
+        id(text).map(Self)
+    }
+
+    /// The number.
+    pub fn get(self) -> i64 {
+        self.0
+    }
+}
+
+impl MemberId {
+    /// Reads ASCII digits, 1 to 2^63-1.
+    pub fn parse(text: &str) -> Option<Self> {
+        id(text).map(Self)
+    }
+
+    /// The number.
+    pub fn get(self) -> i64 {
+        self.0
+    }
+}
+
+impl fmt::Display for SiteId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Display for MemberId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// `str::parse` alone would take a sign.
+fn id(text: &str) -> Option<i64> {
+    if !text.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    text.parse().ok().filter(|&number| number >= 1)
+}
+
+/// Who a postback is about: members are told apart by site and memberid together, never by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Key {
+    /// The site.
+    pub site: SiteId,
+    /// The member within the site.
+    pub member: MemberId,
+}
+
+/// A login name: 1 to 255 bytes of UTF-8 without control characters, kept as sent, compared in
+/// folded form.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Username {
+    sent: String,
+    /// `None` where it is as sent, as most are.
+    folded: Option<String>,
+}
+
+impl Username {
+    /// Reads a name that a member is to get. One of nothing but white space and what cannot be seen
+    /// is none.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::typed(text).filter(|name| !name.folded().is_empty())
+    }
+
+    /// Reads a name by which a member is looked for, or that a row has: before names were folded,
+    /// one of nothing but white space could be given, and still opens the door.
+    pub fn typed(text: &str) -> Option<Self> {
+        let fits =
+            (1..=USERNAME_BYTES_MAX).contains(&text.len()) && !text.contains(char::is_control);
+        fits.then(|| Self {
+            sent: text.to_owned(),
+            folded: Some(folded(text)).filter(|form| form != text),
+        })
+    }
+
+    /// The name as it was sent.
+    pub fn as_str(&self) -> &str {
+        &self.sent
+    }
+
+    /// The form under which two spellings of one name are equal: see [`folded`].
+    pub fn folded(&self) -> &str {
+        self.folded.as_deref().unwrap_or(&self.sent)
+    }
+
+    /// Whether HTTP Basic can carry it: the first colon there ends the name (RFC 7617).
+    pub fn fits_basic(&self) -> bool {
+        !self.sent.contains(':')
+    }
+}
+
+impl fmt::Debug for Username {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Username").field(&self.sent).finish()
+    }
+}
+
+impl fmt::Display for Username {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.sent)
+    }
+}
+
+/// Most sites that a list may name: as many as one members area may be shared by.
+pub const SITES_MAX: usize = 32;
+/// What [`Sites::parse`] takes.
+pub const SITES_EXPECTED: &str = "expected 1 to 32 siteids separated by commas, each once";
+
+/// 1 to 32 different sites, in the order in which they are tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sites(Vec<SiteId>);
+
+impl Sites {
+    /// Reads siteids separated by commas, as in `1,5,64`. A site that is listed twice is refused:
+    /// the operator meant another one.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut sites = Vec::new();
+        for entry in text.split(',') {
+            let site = SiteId::parse(entry)?;
+            if sites.len() == SITES_MAX || sites.contains(&site) {
+                return None;
+            }
+            sites.push(site);
+        }
+        Some(Self(sites))
+    }
+
+    /// The sites.
+    pub fn as_slice(&self) -> &[SiteId] {
+        &self.0
+    }
+}
+
+impl fmt::Display for Sites {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, site) in self.0.iter().enumerate() {
+            write!(f, "{}{site}", if index == 0 { "" } else { "," })?;
+        }
+        Ok(())
+    }
+}
+
+/// SHA-256 of NATS's `session`, which authorises calls in the member's name and is therefore never
+/// kept itself.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct SessionHash(pub [u8; 32]);
+
+impl fmt::Debug for SessionHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SessionHash(***)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_ascii_digits_from_1_to_the_largest_signed_number() {
+        for (text, number) in
+            [("1", Some(1)), ("0071", Some(71)), ("9223372036854775807", Some(i64::MAX))]
+        {
+            assert_eq!(SiteId::parse(text).map(SiteId::get), number, "{text}");
+        }
+        for text in ["", "0", "+1", "-1", " 1", "1 ", "1.0", "0x1", "9223372036854775808", "١"] {
+            assert_eq!(MemberId::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_username_is_1_to_255_bytes_without_control_characters() {
+        for text in ["b", "a b", "bob@example.com", "é", &"x".repeat(255)] {
+            assert!(Username::parse(text).is_some(), "{text}");
+        }
+        for text in ["", "a\nb", "a\0", "\u{7f}", "\u{85}", &"x".repeat(256), &"é".repeat(128)] {
+            assert!(Username::parse(text).is_none() && Username::typed(text).is_none(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_username_that_nobody_can_see_is_given_to_nobody_and_still_found() {
+        for text in [" ", "\u{200b}", "\u{ad} \u{2003}"] {
+            assert!(Username::parse(text).is_none(), "{}", text.escape_unicode());
+            let typed = Username::typed(text).unwrap();
+            assert_eq!((typed.as_str(), typed.folded()), (text, ""));
+        }
+        let name = Username::parse(" Bob\u{200b} ").unwrap();
+        assert_eq!((name.as_str(), name.folded()), (" Bob\u{200b} ", "bob"));
+    }
+
+    #[test]
+    fn a_name_with_a_colon_does_not_fit_into_basic() {
+        for (text, fits) in [("bob", true), ("a b@example.com", true), ("a:b", false), (":", false)]
+        {
+            assert_eq!(Username::parse(text).unwrap().fits_basic(), fits, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_list_of_sites_names_1_to_32_each_once() {
+        let list = |n: i64| (1..=n).map(|site| site.to_string()).collect::<Vec<_>>().join(",");
+        for text in ["1", "64,1,5", &list(32)] {
+            assert_eq!(Sites::parse(text).unwrap().to_string(), text);
+        }
+        for text in ["", ",", "1,", "1,,5", "1, 5", "1;5", "1,5,01", &list(33)] {
+            assert_eq!(Sites::parse(text), None, "{text}");
+        }
+    }
+}
