@@ -9,8 +9,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use chacha20poly1305::aead::AeadInOut as _;
-use chacha20poly1305::{KeyInit as _, Tag, XChaCha20Poly1305, XNonce};
+use chacha20::{R20, hchacha};
+use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
@@ -56,7 +56,7 @@ pub enum Opened {
 /// Seals and opens with one key. Clones share it.
 #[derive(Clone)]
 pub struct Vault {
-    cipher: Arc<XChaCha20Poly1305>,
+    key: Arc<Zeroizing<[u8; KEY_BYTES]>>,
     id: KeyId,
 }
 
@@ -80,8 +80,8 @@ impl KeyId {
 impl Vault {
     /// A vault with this key.
     pub fn from_key(key: [u8; KEY_BYTES]) -> Self {
-        let key = Zeroizing::new(key);
-        Self { cipher: Arc::new(XChaCha20Poly1305::new((&*key).into())), id: KeyId::of(&key) }
+        let key = Arc::new(Zeroizing::new(key));
+        Self { id: KeyId::of(&key), key }
     }
 
     /// Makes a new key and its file, mode 0600, which is on disk when this returns. A file that is
@@ -137,10 +137,10 @@ impl Vault {
         body[0] = kind;
         body[1..HEAD_BYTES].copy_from_slice(&length.to_be_bytes());
         body[HEAD_BYTES..HEAD_BYTES + text.len()].copy_from_slice(text.as_bytes());
-        // The plaintext is encrypted where it stands: no copy of it is left.
-        let nonce = XNonce::try_from(&*nonce).expect("it was split off with this length");
-        let tag = self.cipher.encrypt_inout_detached(&nonce, &bound_to(key), body.into());
-        bytes.extend_from_slice(&tag.expect("the cipher refuses lengths beyond 256 GiB alone"));
+        // The plaintext is encrypted in place: no copy of it is left.
+        let (cipher, nonce) = self.cipher(nonce).expect("it was split off with 24 bytes");
+        let tag = cipher.seal_in_place_separate_tag(nonce, Aad::from(bound_to(key)), body);
+        bytes.extend_from_slice(tag.expect("the cipher refuses only 256 GiB and more").as_ref());
         Seal(bytes)
     }
 
@@ -150,18 +150,25 @@ impl Vault {
             return Err(OpenError::Length(bytes.len()));
         }
         let (nonce, rest) = bytes.split_at(NONCE_BYTES);
-        let (body, tag) = rest.split_at(rest.len() - TAG_BYTES);
-        let (Ok(nonce), Ok(tag)) = (XNonce::try_from(nonce), Tag::try_from(tag)) else {
-            return Err(OpenError::Length(bytes.len()));
-        };
-        let mut plain = Zeroizing::new(body.to_vec());
-        let opened = self.cipher.decrypt_inout_detached(
-            &nonce,
-            &bound_to(key),
-            plain.as_mut_slice().into(),
-            &tag,
-        );
-        opened.map(|()| plain).map_err(|_| OpenError::Tag)
+        let (cipher, nonce) = self.cipher(nonce).ok_or(OpenError::Length(bytes.len()))?;
+        let mut plain = Zeroizing::new(rest.to_vec());
+        let opened = cipher.open_in_place(nonce, Aad::from(bound_to(key)), plain.as_mut_slice());
+        let length = opened.map_err(|_| OpenError::Tag)?.len();
+        plain.truncate(length);
+        Ok(plain)
+    }
+
+    /// The cipher for one nonce of 24 bytes: XChaCha20-Poly1305 is ChaCha20-Poly1305 under a key
+    /// that HChaCha20 makes of the key and the first 16 bytes of the nonce, with the other 8 as the
+    /// end of its own nonce (draft-irtf-cfrg-xchacha, section 2.3). `None` for another length.
+    fn cipher(&self, nonce: &[u8]) -> Option<(LessSafeKey, Nonce)> {
+        let (for_key, rest) = nonce.split_at_checked(16)?;
+        let mut short = [0; 12];
+        short.get_mut(4..)?.copy_from_slice(<&[u8; 8]>::try_from(rest).ok()?);
+        let subkey = hchacha::<R20>((&**self.key).into(), for_key.try_into().ok()?);
+        let subkey = Zeroizing::new(<[u8; KEY_BYTES]>::from(subkey));
+        let subkey = UnboundKey::new(&CHACHA20_POLY1305, &*subkey).ok()?;
+        Some((LessSafeKey::new(subkey), Nonce::assume_unique_for_key(short)))
     }
 }
 
@@ -232,13 +239,11 @@ mod tests {
     fn seal_of(plain: &[u8]) -> Seal {
         let mut bytes = vec![9; NONCE_BYTES];
         bytes.extend_from_slice(plain);
-        let nonce = XNonce::try_from(&bytes[..NONCE_BYTES]).unwrap();
-        let body = &mut bytes[NONCE_BYTES..];
-        let tag = vault()
-            .cipher
-            .encrypt_inout_detached(&nonce, &bound_to(key("5", "71")), body.into())
-            .unwrap();
-        bytes.extend_from_slice(&tag);
+        let (vault, data) = (vault(), Aad::from(bound_to(key("5", "71"))));
+        let (nonce, body) = bytes.split_at_mut(NONCE_BYTES);
+        let (cipher, nonce) = vault.cipher(nonce).unwrap();
+        let tag = cipher.seal_in_place_separate_tag(nonce, data, body).unwrap();
+        bytes.extend_from_slice(tag.as_ref());
         Seal(bytes)
     }
 
@@ -259,6 +264,19 @@ mod tests {
         }
         let seal = vault().seal_cryptpass(key, &Cryptpass::parse("41R19prsa7NLQ").unwrap());
         assert_eq!(vault().open(key, &seal).map(text_of), Ok("cryptpass 41R19prsa7NLQ".into()));
+    }
+
+    /// Made with the crate chacha20poly1305, as releases up to 0.3.0 did.
+    #[test]
+    fn a_seal_of_an_earlier_release_opens() {
+        let hex = "000102030405060708090a0b0c0d0e0f1011121314151617a917adf69f7f29c0\
+                   51c78147e6e2afac5fd6381714f73771f31db7819acc9497033e8f6cf5945ef0\
+                   16e1347d37acf0fcfe774bcc847000dad800affdaa81ca99f7fb55db5fce780b\
+                   7726387cea0dbfbf";
+        let byte = |at: usize| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
+        let seal = Seal((0..hex.len()).step_by(2).map(byte).collect());
+        let opened = vault().open(key("5", "71"), &seal);
+        assert_eq!(opened.map(text_of), Ok("password secret".into()));
     }
 
     #[test]
