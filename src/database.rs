@@ -1,8 +1,46 @@
-//! The database of the settings, as commands and the service find it: looked at once, and then
-//! opened.
+//! Opening the database of the settings, and the key that belongs to it. Commands and the service
+//! first look at what is there.
 
+use std::path::PathBuf;
+
+use crate::apply::{empty_wal, in_transaction};
 use crate::config::Config;
-use crate::store::{OpenError, Reader, State, UpgradeError, look, open_reader};
+use crate::data_dir::is_served;
+use crate::key_file::{self, KeyFileError};
+use crate::password::Vault;
+use crate::seals::foreign_seals;
+use crate::store::{
+    Engine, Fault, OpenError, Reader, State, UpgradeError, is_there, look, open_reader, with_engine,
+};
+
+/// Why the database, or the key that belongs to it, cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DatabaseError {
+    /// The database cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The database cannot be read.
+    #[error("cannot read the database")]
+    Read(#[source] Fault),
+    /// The database cannot be written.
+    #[error("cannot write the database")]
+    Write(#[source] Fault),
+    /// The seal key cannot be read or made.
+    #[error(transparent)]
+    Key(#[from] KeyFileError),
+    /// The key is missing, and passwords wait that only it opens.
+    #[error(
+        "the database has {0} passwords sealed under a key that is missing: put {path} back from \
+         the backup", path = .1.display()
+    )]
+    KeyMissing(u64, PathBuf),
+    /// The key is another one.
+    #[error(
+        "the database has {0} passwords sealed under another key than {path}: put the right key \
+         back from the backup", path = .1.display()
+    )]
+    KeyForeign(u64, PathBuf),
+}
 
 /// What is there, or why nothing can be done with it. The key is made after the database: an empty
 /// database beside a key is one that was lost, and no first start that was cut short.
@@ -37,4 +75,82 @@ pub fn check(config: &Config) -> Result<(), OpenError> {
 pub fn open(config: &Config) -> Result<Reader, OpenError> {
     check(config)?;
     open_reader(&config.location)
+}
+
+/// Lends the database to a command that writes, beside a running service or without one. Without
+/// one, the command leaves what a clean stop leaves: everything in the database file, nothing in
+/// its WAL.
+///
+/// # Errors
+///
+/// Where the database cannot be opened.
+pub fn with_writer<T>(
+    config: &Config,
+    work: impl FnOnce(&mut dyn Engine) -> T,
+) -> Result<T, OpenError> {
+    with_engine(&config.location, false, |engine| {
+        let done = work(engine);
+        if !is_served(config.location.path()) {
+            empty_wal(engine);
+        }
+        done
+    })
+}
+
+/// Makes or opens the database, and the key that belongs to it. A database with seals and without
+/// its key is left alone.
+///
+/// # Errors
+///
+/// See [`DatabaseError`].
+pub fn open_or_make(config: &Config) -> Result<Vault, DatabaseError> {
+    let path = config.data_dir.seal_key();
+    state(config)?;
+    // The key is made after the database: an empty database beside a key is one that was lost, not
+    // a first start cut short.
+    let mut has_key = key_file::is_there(&path)?;
+    let make = !has_key || key_file::is_begun(&path) || !is_there(&config.location)?;
+    let reader = existing_database(config, make)?;
+    let known = reader.as_ref().map_or(Ok(None), Reader::seal_key).map_err(DatabaseError::Read)?;
+    // Nothing was ever sealed, or there would be a record; and the key would be known, had it ever
+    // been whole.
+    if known.is_none()
+        && key_file::is_begun(&path)
+        && reader.as_ref().map_or(Ok(true), Reader::is_unused).map_err(DatabaseError::Read)?
+    {
+        key_file::begin_anew(&path)?;
+        has_key = false;
+    }
+    let backlog = reader.as_ref().map_or(Ok(0), Reader::backlog).map_err(DatabaseError::Read)?;
+    if backlog > 0 && !has_key {
+        return Err(DatabaseError::KeyMissing(backlog, path));
+    }
+    let vault = if has_key { Some(Vault::load(&path)?) } else { None };
+    if let (Some(reader), Some(vault)) = (reader, &vault)
+        && backlog > 0
+        && foreign_seals(vault, &reader).map_err(DatabaseError::Read)? > 0
+    {
+        return Err(DatabaseError::KeyForeign(backlog, path));
+    }
+    with_engine(&config.location, make, |_| ())?;
+    let vault = vault.map_or_else(|| Vault::create(&path), Ok)?;
+    if known != Some(vault.key_id()) {
+        with_engine(&config.location, make, |engine| {
+            in_transaction(engine, |engine| engine.set_seal_key(vault.key_id()))
+        })?
+        .map_err(DatabaseError::Write)?;
+    }
+    Ok(vault)
+}
+
+/// The database that is there, in the form of this release; an empty one only if it may be made.
+fn existing_database(config: &Config, make: bool) -> Result<Option<Reader>, DatabaseError> {
+    if !is_there(&config.location)? {
+        return Ok(None);
+    }
+    match open_reader(&config.location) {
+        Err(error) if error.wants_a_writer() => with_engine(&config.location, make, |_| ())?,
+        reader => return Ok(Some(reader?)),
+    }
+    Ok(Some(open_reader(&config.location)?))
 }

@@ -13,7 +13,10 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
-use crate::data_dir::parent;
+/// The directory in which a file lies, as its path says.
+pub(crate) fn parent(file: &Path) -> &Path {
+    file.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
 
 /// A file that is not in its place yet. Dropped, it is removed.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::Args;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::Failure;
+use super::failure::Failure;
 use crate::authstring::{Client, Lookup, PLUS_EXPECTED, Plus, SESSION_EXPECTED, Session};
 use crate::chain::chain;
 use crate::config::{Config, Source};
@@ -17,7 +17,7 @@ use crate::identity::{
 
 /// Whose string, and what for.
 #[derive(Args, Debug)]
-pub(super) struct AuthString {
+pub(super) struct AuthStringCommand {
     /// What it is for: upsell, tokenrebuy, instantupgrade, packageupgrade, cancel or signupplus
     #[arg(
         long = "type",
@@ -47,7 +47,7 @@ pub(super) struct AuthString {
     session_file: Option<PathBuf>,
 }
 
-impl AuthString {
+impl AuthStringCommand {
     pub(super) fn run(&self, config: &Config) -> Result<(), Failure> {
         let Source::Nats(access, time_max) = &config.api.source else {
             return Err(Failure::usage(

@@ -5,16 +5,16 @@ use std::io::{Write as _, stdout};
 
 use clap::Subcommand;
 
-use super::{Failure, with_writer};
+use super::failure::Failure;
 use crate::apply::in_transaction;
 use crate::clock::{Clock, format_utc};
 use crate::config::Config;
 use crate::database;
-use crate::login::guard::{Block as Blocked, Door, Network};
+use crate::login::guard::{Block, Door, Network};
 use crate::store::Engine;
 
 #[derive(Debug, Subcommand)]
-pub(super) enum Block {
+pub(super) enum BlockCommand {
     /// List the blocks that hold now
     List,
     /// Lift the blocks of a name, of a network, or all
@@ -31,16 +31,16 @@ pub(super) enum Block {
     },
 }
 
-impl Block {
+impl BlockCommand {
     pub(super) fn run(&self, config: &Config) -> Result<(), Failure> {
         let now = Clock::System.now();
         let blocks = database::open(config)?.blocks(now)?;
         match self {
-            Block::List => list(&blocks),
-            Block::Lift { name: None, network: None, all: false } => {
+            BlockCommand::List => list(&blocks),
+            BlockCommand::Lift { name: None, network: None, all: false } => {
                 Err(Failure::usage("block lift: expected --name, --network or --all"))
             }
-            Block::Lift { name, network, all: _ } => {
+            BlockCommand::Lift { name, network, all: _ } => {
                 let network = network.as_deref().map(|text| {
                     let bad = || {
                         Failure::usage(format!(
@@ -51,7 +51,7 @@ impl Block {
                     Network::parse(text).ok_or_else(bad)
                 });
                 let (door, network) = (name.as_deref().map(Door::new), network.transpose()?);
-                let chosen = |block: &&Blocked| {
+                let chosen = |block: &&Block| {
                     door.as_ref().is_none_or(|door| block.target.door() == Some(door))
                         && network.is_none_or(|network| {
                             block.target.network().is_some_and(|blocked| blocked.overlaps(network))
@@ -63,7 +63,7 @@ impl Block {
     }
 }
 
-fn list(blocks: &[Blocked]) -> Result<(), Failure> {
+fn list(blocks: &[Block]) -> Result<(), Failure> {
     let mut out = stdout().lock();
     for block in blocks {
         writeln!(out, "{} {block}", format_utc(block.since))?;
@@ -74,10 +74,10 @@ fn list(blocks: &[Blocked]) -> Result<(), Failure> {
     Ok(())
 }
 
-fn lift(config: &Config, blocks: &[&Blocked]) -> Result<(), Failure> {
+fn lift(config: &Config, blocks: &[&Block]) -> Result<(), Failure> {
     let lift =
         |engine: &mut dyn Engine| blocks.iter().try_for_each(|block| engine.lift(&block.target));
-    with_writer(config, |engine| in_transaction(engine, lift))??;
+    database::with_writer(config, |engine| in_transaction(engine, lift))??;
     let mut out = stdout().lock();
     for block in blocks {
         writeln!(out, "lifted: {block}")?;

@@ -4,7 +4,7 @@ use std::io::{BufWriter, Write as _, stdout};
 
 use clap::Args;
 
-use super::Failure;
+use super::failure::Failure;
 use crate::action::{ACTION_EXPECTED, NAMES};
 use crate::clock::{EXPIRE_EXPECTED, format_utc, parse_moment};
 use crate::config::Config;
@@ -15,12 +15,12 @@ use crate::store::{JournalFilter, StoredRecord};
 use crate::unicode::Visible;
 
 #[derive(Args, Debug)]
-pub(super) struct Journal {
+pub(super) struct JournalCommand {
     /// Only this siteid
-    #[arg(long, value_parser = super::id)]
+    #[arg(long, value_parser = super::failure::id)]
     site: Option<i64>,
     /// Only this memberid
-    #[arg(long, value_parser = super::id)]
+    #[arg(long, value_parser = super::failure::id)]
     member: Option<i64>,
     /// Only this username
     #[arg(long)]
@@ -42,7 +42,7 @@ pub(super) struct Journal {
     json: bool,
 }
 
-impl Journal {
+impl JournalCommand {
     pub(super) fn run(&self, config: &Config) -> Result<(), Failure> {
         let filter = self.filter(config)?;
         let reader = database::open(config)?;

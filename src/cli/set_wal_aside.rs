@@ -2,7 +2,7 @@
 
 use std::io::{Write as _, stdout};
 
-use super::Failure;
+use super::failure::Failure;
 use crate::clock::{Clock, format_utc};
 use crate::config::Config;
 use crate::store::{is_there, set_wal_aside};

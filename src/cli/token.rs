@@ -7,17 +7,17 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
-use super::Failure;
+use super::failure::Failure;
 use crate::config::Config;
 use crate::data_dir::served::Served;
-use crate::token::Token as Secret;
+use crate::token::Token;
 use crate::token::file::{self as token_file, TokenError};
 
 /// How much of a token tells it from others without giving it away.
 const SHOWN_CHARS: usize = 4;
 
 #[derive(Debug, Subcommand)]
-pub(super) enum Token {
+pub(super) enum TokenCommand {
     /// Show the tokens; on a terminal as whole URLs
     Show,
     /// Make a further token, for a rotation: paste the new URL into NATS, then retire the old token
@@ -29,19 +29,19 @@ pub(super) enum Token {
     },
 }
 
-impl Token {
+impl TokenCommand {
     pub(super) fn run(&self, config: &Config) -> Result<(), Failure> {
         if !config.postback_tokens.is_empty() {
             let place = "the tokens come from the settings (--postback-token); change them there and restart the service";
             return Err(Failure::Failed(place.into()));
         }
         match self {
-            Token::Show => show(config, &read(config)?),
-            Token::Add => {
+            TokenCommand::Show => show(config, &read(config)?),
+            TokenCommand::Add => {
                 let _lock = lock(config)?;
                 add(config)
             }
-            Token::Retire { number } => {
+            TokenCommand::Retire { number } => {
                 let _lock = lock(config)?;
                 retire(config, *number)
             }
@@ -49,12 +49,12 @@ impl Token {
     }
 }
 
-fn read(config: &Config) -> Result<Vec<Secret>, Failure> {
+fn read(config: &Config) -> Result<Vec<Token>, Failure> {
     read_file(config)?.map_err(|error| Failure::of(&error))
 }
 
 /// The second of both where the file is there.
-fn read_file(config: &Config) -> Result<Result<Vec<Secret>, TokenError>, Failure> {
+fn read_file(config: &Config) -> Result<Result<Vec<Token>, TokenError>, Failure> {
     Ok(token_file::read(&existing_file(config)?))
 }
 
@@ -85,7 +85,7 @@ fn front(config: &Config) -> (String, bool) {
     }
 }
 
-fn show(config: &Config, tokens: &[Secret]) -> Result<(), Failure> {
+fn show(config: &Config, tokens: &[Token]) -> Result<(), Failure> {
     let mut out = stdout().lock();
     let (front, is_public) = front(config);
     for (index, token) in tokens.iter().enumerate() {
@@ -120,7 +120,7 @@ fn add(config: &Config) -> Result<(), Failure> {
         Err(TokenError::Empty(_)) => Vec::new(),
         tokens => tokens.map_err(|error| Failure::of(&error))?,
     };
-    tokens.push(Secret::random().map_err(|error| Failure::of(&error))?);
+    tokens.push(Token::random().map_err(|error| Failure::of(&error))?);
     write(config, &tokens)?;
     show(config, &tokens)?;
     let when = match is_running {
@@ -154,7 +154,7 @@ fn retire(config: &Config, number: usize) -> Result<(), Failure> {
     Ok(())
 }
 
-fn write(config: &Config, tokens: &[Secret]) -> Result<(), Failure> {
+fn write(config: &Config, tokens: &[Token]) -> Result<(), Failure> {
     let path = config.data_dir.token_file();
     token_file::write(&path, tokens).map_err(|error: TokenError| Failure::of(&error))
 }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::denied::{is_there, told};
-use crate::whole_file::{draft_of, remove};
+use crate::whole_file::{draft_of, parent, remove};
 
 /// Owner all, group reads: an Apache of the group reads the database, and the keys have modes of
 /// their own.
@@ -220,11 +220,6 @@ pub(crate) fn is_served(database: &Path) -> bool {
     // The directory and not the lock file: a command of another user must not make that one.
     let is_locked = |dir: File| matches!(dir.try_lock_shared(), Err(TryLockError::WouldBlock));
     File::open(parent(&database)).is_ok_and(is_locked)
-}
-
-/// The directory in which a file lies, as its path says.
-pub(crate) fn parent(file: &Path) -> &Path {
-    file.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Held while the directory is in use.

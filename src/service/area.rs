@@ -3,10 +3,12 @@
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
-use super::{StartError, blocks};
+use super::blocks;
+use super::error::StartError;
 use crate::chain::chain;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::database::DatabaseError;
 use crate::http::area::Area;
 use crate::http::postback::Shared;
 use crate::http::said_once::SaidOnce;
@@ -46,7 +48,7 @@ pub(super) fn open(
     let reader = open_reader(&config.location)?;
     let key = config.data_dir.cookie_key();
     // Nobody can have logged in, and so no cookie was ever signed.
-    if key_file::is_begun(&key) && reader.is_unused().map_err(StartError::Read)? {
+    if key_file::is_begun(&key) && reader.is_unused().map_err(DatabaseError::Read)? {
         key_file::begin_anew(&key)?;
     }
     let has_key = key_file::is_there(&key)?;
@@ -57,7 +59,7 @@ pub(super) fn open(
     let names_from = if knows_networks { i64::MIN } else { grace };
     let guard = Guard::new(limits, config.trusted_proxy.0.is_empty(), names_from);
     let ledger = Mutex::new(blocks::take_up_stored(config, &guard, clock.read(), knows_networks)?);
-    let epoch = reader.login_epoch().map_err(StartError::Read)?;
+    let epoch = reader.login_epoch().map_err(DatabaseError::Read)?;
     let remembered = Arc::new(Remembered::new().map_err(std::io::Error::from)?);
     let steps = Arc::new(Steps::new(cost));
     match reader.sample(ROWS_SAMPLED) {

@@ -1,10 +1,11 @@
 //! The blocks of those who guess, kept in step with log and database: see [`crate::login::blocks`].
 
-use super::StartError;
+use super::error::StartError;
 use crate::apply::in_transaction;
 use crate::chain::chain;
 use crate::clock::Reading;
 use crate::config::Config;
+use crate::database::DatabaseError;
 use crate::http::postback::Shared;
 use crate::login::blocks::{LINES_MAX, Ledger};
 use crate::login::guard::{Block, Guard, Kind, Named};
@@ -21,7 +22,7 @@ pub(super) fn take_up_stored(
     knows_networks: bool,
 ) -> Result<Ledger, StartError> {
     let reader = open_reader(&config.location)?;
-    let rows = reader.count_blocks().map_err(StartError::Read)?;
+    let rows = reader.count_blocks().map_err(DatabaseError::Read)?;
     if rows == 0 {
         return Ok(Ledger::default());
     }
@@ -35,12 +36,12 @@ pub(super) fn take_up_stored(
             guard.begin(block, named, now);
         }
     };
-    reader.for_each_block(now.wall, take).map_err(StartError::Read)?;
+    reader.for_each_block(now.wall, take).map_err(DatabaseError::Read)?;
     let held = guard.blocks_since(None, now.steady).map(|(_, held)| held).unwrap_or_default();
     let blocks: Vec<Block> = held.iter().map(|(block, _)| block.clone()).collect();
     let keep = |engine: &mut dyn Engine| engine.keep_blocks(&blocks);
     with_engine(&config.location, false, |engine| in_transaction(engine, keep))?
-        .map_err(StartError::Write)?;
+        .map_err(DatabaseError::Write)?;
     Ok(Ledger::of_stored(held))
 }
 

@@ -3,9 +3,9 @@
 
 mod area;
 mod blocks;
+mod error;
 mod reload;
 
-use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -14,31 +14,30 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use actix_web::dev::{Server, ServerHandle};
+pub use error::StartError;
 use reload::Reloads;
 
 use crate::action::Rules;
-use crate::apply::in_transaction;
 use crate::authstring::stand_in::StandIn;
 use crate::chain::chain;
 use crate::clock::Clock;
 use crate::clock::jump::{self, Watch};
 use crate::config::{Config, LOGIN_SECONDS_MAX, Source};
-use crate::data_dir::{DataDirError, Lock, modes};
+use crate::data_dir::{Lock, modes};
+use crate::database;
 use crate::http;
 use crate::http::connections::Connections;
 use crate::http::live::Live;
 use crate::http::postback::Shared;
 use crate::http::refused::RefusedLog;
-use crate::key_file::{self, KeyFileError};
 use crate::open_files;
 use crate::password::harden::{Bench, Worker};
 use crate::password::rehash::Rehashes;
-use crate::password::{Cost, Hasher, Vault};
-use crate::seals::foreign_seals;
-use crate::store::{CurrentFile, Fault, OpenError, Reader, is_there, open_reader, with_engine};
+use crate::password::{Cost, Hasher};
+use crate::store::{CurrentFile, Reader};
 use crate::token::Token;
 use crate::token::current::Tokens;
-use crate::token::file::{self as token_file, TokenError};
+use crate::token::file as token_file;
 use crate::writer::{self, LoginTimes, Setup, Writer};
 
 /// Longer than any accepted postback can take: its body, the queue and the database's lock.
@@ -50,41 +49,6 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How soon a change of the members' hashes counts for what every login costs. A look costs some
 /// milliseconds.
 const SAMPLE_EVERY: Duration = Duration::from_secs(600);
-
-/// Why the service does not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The data directory.
-    #[error(transparent)]
-    DataDir(#[from] DataDirError),
-    /// The database.
-    #[error(transparent)]
-    Database(#[from] OpenError),
-    /// The database cannot be read.
-    #[error("cannot read the database")]
-    Read(#[source] Fault),
-    /// The database cannot be written.
-    #[error("cannot write the database")]
-    Write(#[source] Fault),
-    /// The seal key.
-    #[error(transparent)]
-    Key(#[from] KeyFileError),
-    /// The key is not there, and passwords wait that only it opens.
-    #[error("the database has {0} passwords sealed under a key that is missing: put {path} back from the backup", path = .1.display())]
-    KeyMissing(u64, std::path::PathBuf),
-    /// The key is another one.
-    #[error("the database has {0} passwords sealed under another key than {path}: put the right key back from the backup", path = .1.display())]
-    KeyForeign(u64, std::path::PathBuf),
-    /// The tokens.
-    #[error(transparent)]
-    Token(#[from] TokenError),
-    /// Threads or sockets.
-    #[error("cannot start the service")]
-    Io(#[from] std::io::Error),
-    /// The address.
-    #[error("cannot listen on {0}")]
-    Listen(SocketAddr, #[source] std::io::Error),
-}
 
 /// A service that was started.
 #[derive(Debug)]
@@ -130,14 +94,13 @@ impl Service {
         config.data_dir.remove_drafts();
         modes::tighten(&config.data_dir, config.location.path(), &config.secret_files);
         warn_of_lost_database(config);
-        let vault = open_database(config)?;
+        let vault = database::open_or_make(config)?;
         let file = CurrentFile::new(config.location.clone());
         // The writer has its own; this one goes when it was looked at.
         let jumps = watch_for_jumps(config, &clock, &*file.open()?);
         let (tokens, new_token) = open_tokens(config)?;
-        let listener = TcpListener::bind(config.listen).map_err(|error| {
-            StartError::Listen(config.listen, not_listening(config.listen, error))
-        })?;
+        let listener = TcpListener::bind(config.listen)
+            .map_err(|error| StartError::listen(config.listen, error))?;
         let address = listener.local_addr()?;
 
         let (wake, sealed): (SyncSender<()>, Receiver<()>) = sync_channel(1);
@@ -302,19 +265,6 @@ impl Service {
     }
 }
 
-/// The error, with what the system does not say about it.
-fn not_listening(address: SocketAddr, error: io::Error) -> io::Error {
-    let why = match error.kind() {
-        io::ErrorKind::AddrInUse => "another program has that port, `ss -ltnp` shows which",
-        io::ErrorKind::AddrNotAvailable => "no interface of this machine has that address",
-        io::ErrorKind::PermissionDenied if address.port() < 1024 => {
-            "ports below 1024 are for root; leave them to the proxy and take a higher one"
-        }
-        _ => return error,
-    };
-    io::Error::new(error.kind(), format!("{error}: {why}"))
-}
-
 fn stand_in(source: &Source) -> Option<Arc<StandIn>> {
     match source {
         Source::StandIn(seconds) => Some(Arc::new(StandIn::new(*seconds))),
@@ -356,60 +306,6 @@ fn warn_of_lost_database(config: &Config) {
             "there is no database at {place}, and keys are there: an empty one is made; if it was lost, stop and restore the backup"
         );
     }
-}
-
-/// Makes or opens the database, and the key that belongs to it. A database with seals and without
-/// its key is left alone.
-pub(crate) fn open_database(config: &Config) -> Result<Vault, StartError> {
-    let path = config.data_dir.seal_key();
-    crate::database::state(config)?;
-    // The key is made after the database: an empty database beside a key is one that was lost, not
-    // a first start cut short.
-    let mut has_key = key_file::is_there(&path)?;
-    let make = !has_key || key_file::is_begun(&path) || !is_there(&config.location)?;
-    let reader = existing_database(config, make)?;
-    let known = reader.as_ref().map_or(Ok(None), Reader::seal_key).map_err(StartError::Read)?;
-    // Nothing was ever sealed, or there would be a record; and the key would be known, had it ever
-    // been whole.
-    if known.is_none()
-        && key_file::is_begun(&path)
-        && reader.as_ref().map_or(Ok(true), Reader::is_unused).map_err(StartError::Read)?
-    {
-        key_file::begin_anew(&path)?;
-        has_key = false;
-    }
-    let backlog = reader.as_ref().map_or(Ok(0), Reader::backlog).map_err(StartError::Read)?;
-    if backlog > 0 && !has_key {
-        return Err(StartError::KeyMissing(backlog, path));
-    }
-    let vault = if has_key { Some(Vault::load(&path)?) } else { None };
-    if let (Some(reader), Some(vault)) = (reader, &vault)
-        && backlog > 0
-        && foreign_seals(vault, &reader).map_err(StartError::Read)? > 0
-    {
-        return Err(StartError::KeyForeign(backlog, path));
-    }
-    with_engine(&config.location, make, |_| ())?;
-    let vault = vault.map_or_else(|| Vault::create(&path), Ok)?;
-    if known != Some(vault.key_id()) {
-        with_engine(&config.location, make, |engine| {
-            in_transaction(engine, |engine| engine.set_seal_key(vault.key_id()))
-        })?
-        .map_err(StartError::Write)?;
-    }
-    Ok(vault)
-}
-
-/// The database that is there, in the form of this release; an empty one only if it may be made.
-fn existing_database(config: &Config, make: bool) -> Result<Option<Reader>, StartError> {
-    if !is_there(&config.location)? {
-        return Ok(None);
-    }
-    match open_reader(&config.location) {
-        Err(error) if error.wants_a_writer() => with_engine(&config.location, make, |_| ())?,
-        reader => return Ok(Some(reader?)),
-    }
-    Ok(Some(open_reader(&config.location)?))
 }
 
 /// The tokens of the settings, else those of the file, else a new one in a new file.

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use super::{TOKEN_EXPECTED, Token};
-use crate::data_dir::parent;
 use crate::denied::{self, told};
+use crate::whole_file::parent;
 use crate::whole_file::{Draft, draft_of, remove};
 
 /// Only the owner reads and writes the file.

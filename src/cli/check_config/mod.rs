@@ -8,18 +8,17 @@ use std::time::Duration;
 
 use indicatif::ProgressBar;
 
-use super::Failure;
+use super::failure::Failure;
 use crate::authstring::keys::ApiKey;
 use crate::chain::chain;
 use crate::clock::Clock;
 use crate::config::{ApiConfig, Config, Settings, Source};
-use crate::database;
+use crate::database::{self, DatabaseError};
 use crate::login::cookie::Signer;
 use crate::login::cookie_domain::CookieDomain;
 use crate::login::guard::Limits;
 use crate::password::{HashKind, Vault, leftovers};
 use crate::seals::foreign_seals;
-use crate::service::StartError;
 use crate::store::{Fault, OpenError, Reader, State, check_pages, open_unchanged};
 use crate::token;
 
@@ -63,7 +62,7 @@ pub(super) fn run(settings: &Settings, config: &Config, exposed: &[String]) -> R
     for (name, value) in rows {
         writeln!(out, "{name:<17} {value}")?;
     }
-    let Found { problems, members } = find(config);
+    let Findings { problems, members } = find(config);
     for sentence in exposed.iter().chain(&members) {
         writeln!(out, "{sentence}")?;
     }
@@ -134,7 +133,7 @@ fn authstrings(source: &Source) -> String {
 }
 
 /// What is wrong, and what no setting mends.
-struct Found {
+struct Findings {
     problems: Vec<String>,
     /// Members whom an Apache that reads the table keeps out, or who log in by their exact names
     /// alone: it takes logins or NATS to end that, and meanwhile the service starts.
@@ -142,7 +141,7 @@ struct Found {
 }
 
 /// What a start would meet, looked at and not touched.
-fn find(config: &Config) -> Found {
+fn find(config: &Config) -> Findings {
     let mut members = Vec::new();
     let mut problems = places::problems(config);
     let token_file = config.data_dir.token_file();
@@ -177,7 +176,7 @@ fn find(config: &Config) -> Found {
             }
         }
     }
-    Found { problems, members }
+    Findings { problems, members }
 }
 
 fn members_kept_out(config: &Config, reader: &Reader) -> Result<Vec<String>, Fault> {
@@ -222,9 +221,9 @@ fn seals(config: &Config, reader: &Reader, vault: Option<&Option<Vault>>) -> Opt
     let found = reader.backlog().and_then(|backlog| match vault {
         None => Ok(None),
         Some(_) if backlog == 0 => Ok(None),
-        Some(None) => Ok(Some(StartError::KeyMissing(backlog, key))),
+        Some(None) => Ok(Some(DatabaseError::KeyMissing(backlog, key))),
         Some(Some(vault)) => {
-            Ok((foreign_seals(vault, reader)? > 0).then(|| StartError::KeyForeign(backlog, key)))
+            Ok((foreign_seals(vault, reader)? > 0).then(|| DatabaseError::KeyForeign(backlog, key)))
         }
     });
     found.map_or_else(

@@ -7,9 +7,10 @@ use rustix::fs::Access;
 
 use crate::chain::chain;
 use crate::config::Config;
-use crate::data_dir::{modes, parent};
+use crate::data_dir::modes;
 use crate::denied;
 use crate::store::check_access;
+use crate::whole_file::parent;
 
 /// What is wrong with paths and modes.
 pub(super) fn problems(config: &Config) -> Vec<String> {

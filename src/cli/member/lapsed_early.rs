@@ -11,10 +11,10 @@ use std::time::Duration;
 use chrono::DateTime;
 use indicatif::ProgressBar;
 
-use super::super::{Failure, with_writer};
 use crate::action::{Rules, Standing};
 use crate::apply::{Postback, apply, in_transaction};
 use crate::chain::chain;
+use crate::cli::failure::Failure;
 use crate::clock::jump::moment_of_command;
 use crate::clock::{Clock, ExpiryRule, Moment, format_utc};
 use crate::config::Config;
@@ -57,7 +57,7 @@ pub(super) fn run(config: &Config, site: Option<i64>) -> Result<(), Failure> {
         ProgressBar::hidden()
     };
     let (mut restored, mut refused) = (0_u64, 0_u64);
-    with_writer(config, |engine| {
+    database::with_writer(config, |engine| {
         for (number, keys) in keys.chunks(TRANSACTION_MEMBERS_MAX).enumerate() {
             if number > 0 {
                 std::thread::sleep(PAUSE);

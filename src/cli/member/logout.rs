@@ -5,9 +5,10 @@
 
 use std::io::{Write as _, stdout};
 
-use super::super::{Failure, with_writer};
+use super::operator::print;
 use crate::action::{Change, Recorded, Standing};
 use crate::apply::{in_transaction, transact};
+use crate::cli::failure::Failure;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::database;
@@ -39,11 +40,11 @@ pub(super) fn one(config: &Config, key: Key) -> Result<(), Failure> {
     }
     // It seals nothing, so any key does.
     let (vault, postback) = (Vault::from_key([0; 32]), operator_logout(key));
-    let replies = with_writer(config, |engine| {
+    let replies = database::with_writer(config, |engine| {
         transact(engine, &vault, &[&postback], || Clock::System.now())
     })??;
     for reply in replies {
-        super::print(&reply?)?;
+        print(&reply?)?;
     }
     let line = "every browser that was logged in as this member asks for the password again";
     Ok(writeln!(stdout(), "{line}; {PASSWORDS_STAY}")?)
@@ -69,8 +70,8 @@ pub(super) fn all(config: &Config) -> Result<(), Failure> {
         };
         engine.save(&[Outcome { change: Change::None, record }])
     };
-    with_writer(config, |engine| in_transaction(engine, end))??;
-    super::print(&reply)?;
+    database::with_writer(config, |engine| in_transaction(engine, end))??;
+    print(&reply)?;
     let line = "within a second every browser asks for the password again";
     Ok(writeln!(stdout(), "{line}; {PASSWORDS_STAY}")?)
 }

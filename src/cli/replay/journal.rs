@@ -1,36 +1,33 @@
 //! `replay --journal`: the journal of another database into an empty one.
 
 use std::io::{BufRead as _, Write as _, stdout};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::{Replay, take};
+use super::target::take;
 use crate::action::Rules;
 use crate::apply::empty_wal;
-use crate::cli::Failure;
+use crate::cli::failure::Failure;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::replay::{Counts, Foreign, Input, JournalLine, apply_records};
 use crate::store::{Engine, with_engine};
 
-impl Replay {
-    pub(super) fn journal(&self, config: &Config) -> Result<(), Failure> {
-        let journals =
-            self.files.iter().map(|path| open(path)).collect::<Result<Vec<_>, Failure>>()?;
-        let (_lock, rules) = take(config)?;
-        let counts = with_engine(&config.location, true, |engine| {
-            let counts = journal_with(journals, engine, &rules);
-            empty_wal(engine);
-            counts
-        })??;
-        Ok(writeln!(stdout(), "{counts}")?)
-    }
+pub(super) fn run(files: &[PathBuf], config: &Config) -> Result<(), Failure> {
+    let journals = files.iter().map(|path| open(path)).collect::<Result<Vec<_>, Failure>>()?;
+    let (_lock, rules) = take(config)?;
+    let counts = with_engine(&config.location, true, |engine| {
+        let counts = journal_with(journals, engine, &rules);
+        empty_wal(engine);
+        counts
+    })??;
+    Ok(writeln!(stdout(), "{counts}")?)
 }
 
 /// A journal that is open, under its name.
-type Journal<'a> = (&'a Path, Input);
+type JournalFile<'a> = (&'a Path, Input);
 
 /// Opens one, unless it is no text at all.
-fn open(path: &Path) -> Result<Journal<'_>, Failure> {
+fn open(path: &Path) -> Result<JournalFile<'_>, Failure> {
     let input = Input::open(path).map_err(|error| unreadable(path, &error))?;
     match Foreign::of_bytes(input.head()) {
         Some(kind) => Err(Failure::Failed(format!(
@@ -48,7 +45,7 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
 
 /// Wholly or not at all: half a journal is no state that ever was.
 fn journal_with(
-    journals: Vec<Journal<'_>>,
+    journals: Vec<JournalFile<'_>>,
     engine: &mut dyn Engine,
     rules: &Rules,
 ) -> Result<Counts, Failure> {
@@ -62,7 +59,7 @@ fn journal_with(
 }
 
 fn journal_within(
-    journals: Vec<Journal<'_>>,
+    journals: Vec<JournalFile<'_>>,
     engine: &mut dyn Engine,
     rules: &Rules,
 ) -> Result<Counts, Failure> {

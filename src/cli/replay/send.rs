@@ -1,15 +1,17 @@
 //! `replay --to`: captured postbacks to a URL, as NATS would send them.
 
 use std::io::{self, ErrorKind};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use ureq::http::Uri;
 use ureq::unversioned::transport::DefaultConnector;
 
-use super::{Replay, end, show_error};
+use super::captures;
+use super::counts::{end, show_error};
 use crate::authstring::client::is_no_tls;
 use crate::authstring::names::Names;
-use crate::cli::Failure;
+use crate::cli::failure::Failure;
 use crate::replay::Counts;
 use crate::reply::Reply;
 
@@ -20,48 +22,46 @@ const SEND_TIME_MAX: Duration = Duration::from_secs(30);
 /// The first wait before sending again; doubled each time.
 const SEND_AGAIN_AFTER: Duration = Duration::from_millis(500);
 
-impl Replay {
-    pub(super) fn send(&self, url: &str) -> Result<(), Failure> {
-        let Some(target) = Target::parse(url) else {
-            return Err(Failure::usage(
-                "--to: expected http:// or https:// and the URL that NATS calls",
-            ));
+pub(super) fn run(files: &[PathBuf], url: &str) -> Result<(), Failure> {
+    let Some(target) = Destination::parse(url) else {
+        return Err(Failure::usage(
+            "--to: expected http:// or https:// and the URL that NATS calls",
+        ));
+    };
+    let opened = captures::open(files)?;
+    let config = ureq::Agent::config_builder()
+        .timeout_global(Some(SEND_TIME_MAX))
+        .http_status_as_error(false)
+        // A client that follows one sends no body any more: each postback would be an empty
+        // one.
+        .max_redirects(0)
+        .max_redirects_will_error(false);
+    // The resolver that tells an unknown name from other errors.
+    let agent =
+        ureq::Agent::with_parts(config.build(), DefaultConnector::default(), Names::default());
+    let mut counts = Counts::default();
+    let sent = captures::each(files, opened, |captured, place| {
+        let reply = send_one(&agent, &target, &captured.into_body());
+        // At the first postback it is the URL that is wrong, and no line of a file.
+        let reply = if counts == Counts::default() {
+            reply?
+        } else {
+            reply.map_err(|failure| failure.at(&place))?
         };
-        let captures = self.captures()?;
-        let config = ureq::Agent::config_builder()
-            .timeout_global(Some(SEND_TIME_MAX))
-            .http_status_as_error(false)
-            // A client that follows one sends no body any more: each postback would be an empty
-            // one.
-            .max_redirects(0)
-            .max_redirects_will_error(false);
-        // The resolver that tells an unknown name from other errors.
-        let agent =
-            ureq::Agent::with_parts(config.build(), DefaultConnector::default(), Names::default());
-        let mut counts = Counts::default();
-        let sent = self.each(captures, |captured, place| {
-            let reply = send_one(&agent, &target, &captured.into_body());
-            // At the first postback it is the URL that is wrong, and no line of a file.
-            let reply = if counts == Counts::default() {
-                reply?
-            } else {
-                reply.map_err(|failure| failure.at(&place))?
-            };
-            counts.add(reply.word());
-            show_error(&place, &reply)
-        });
-        end(&counts, sent)
-    }
+        counts.add(reply.word());
+        show_error(&place, &reply)
+    });
+    end(&counts, sent)
 }
 
 /// Where postbacks are sent to. The URL holds the token, so what is said names host and port alone.
-struct Target<'a> {
+struct Destination<'a> {
     url: &'a str,
     place: String,
     is_https: bool,
 }
 
-impl<'a> Target<'a> {
+impl<'a> Destination<'a> {
     fn parse(url: &'a str) -> Option<Self> {
         let parts: Uri = url.parse().ok()?;
         let is_https = match parts.scheme_str()? {
@@ -144,7 +144,7 @@ impl<'a> Target<'a> {
 }
 
 /// Posts one body and reads the line that comes back.
-fn send_one(agent: &ureq::Agent, target: &Target<'_>, body: &[u8]) -> Result<Reply, Failure> {
+fn send_one(agent: &ureq::Agent, target: &Destination<'_>, body: &[u8]) -> Result<Reply, Failure> {
     let failed = |why: String| Failure::Failed(format!("--to: {why}"));
     let mut wait = SEND_AGAIN_AFTER;
     for _ in 1..=TRIES_MAX {

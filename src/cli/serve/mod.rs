@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use signals::Signals;
 
-use super::Failure;
+use super::failure::Failure;
 use crate::clock::Clock;
 use crate::config::{ApiConfig, Config, Source};
 use crate::data_dir::served::Served;

@@ -14,8 +14,8 @@ use rusqlite::{Connection, OpenFlags, ffi};
 
 use super::open::open;
 use super::upgrade::UpgradeError;
-use crate::data_dir::parent;
 use crate::store::Fault;
+use crate::whole_file::parent;
 
 /// Copies of one version that may lie there. Each is of another content, so only going back and
 /// forth between releases makes more.

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::open::Location;
 use super::open::beside;
-use crate::data_dir::parent;
 use crate::denied;
+use crate::whole_file::parent;
 
 /// Renames the WAL, and the index of it that SQLite keeps in -shm: `userman.db-wal` becomes
 /// `userman.db-wal.aside-STAMP`. Gives the new name of the WAL and its size; `None` where there is

@@ -1,0 +1,77 @@
+//! `replay`: captured postbacks into the database.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use super::counts::{end, show_error};
+use super::{captures, target};
+use crate::action::Rules;
+use crate::apply::{Postback, empty_wal};
+use crate::cli::failure::Failure;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::replay::{Capture, Counts, REPLAY_BATCH, apply_captured};
+use crate::store::{Engine, with_engine};
+
+pub(super) fn run(files: &[PathBuf], config: &Config) -> Result<(), Failure> {
+    let opened = captures::open(files)?;
+    let (_lock, rules) = target::take(config)?;
+    let mut counts = Counts::default();
+    let done = with_engine(&config.location, true, |engine| {
+        let done = apply(files, opened, engine, &rules, &mut counts);
+        empty_wal(engine);
+        done
+    })?;
+    end(&counts, done)
+}
+
+fn apply(
+    files: &[PathBuf],
+    opened: Vec<Capture>,
+    engine: &mut dyn Engine,
+    rules: &Rules,
+    counts: &mut Counts,
+) -> Result<(), Failure> {
+    let mut batch = Batch::default();
+    let read = captures::each(files, opened, |captured, place| {
+        batch.postbacks.push(captures::read(&captured, rules));
+        batch.places.push(place);
+        if batch.places.len() == REPLAY_BATCH {
+            flush(engine, rules, &mut batch, counts)
+        } else {
+            Ok(())
+        }
+    });
+    // Also where a line is bad: all that stands before it is applied, so that its place tells
+    // how far it went. What fails here stands before that line.
+    flush(engine, rules, &mut batch, counts).and(read)
+}
+
+/// Postbacks of one transaction, and where each stands in its file.
+#[derive(Default)]
+struct Batch {
+    postbacks: Vec<Postback>,
+    places: Vec<String>,
+}
+
+/// Leaves the batch empty, also where it fails.
+fn flush(
+    engine: &mut dyn Engine,
+    rules: &Rules,
+    batch: &mut Batch,
+    counts: &mut Counts,
+) -> Result<(), Failure> {
+    let Batch { postbacks, places } = std::mem::take(batch);
+    let mut replies = Vec::with_capacity(places.len());
+    let applied =
+        apply_captured(engine, rules, &Clock::System, &postbacks, |reply| replies.push(reply));
+    replies.iter().for_each(|reply| counts.add(reply.word()));
+    for (place, reply) in places.iter().zip(&replies) {
+        show_error(place, reply).map_err(|failure| failure.at(place))?;
+    }
+    let at = |place: Option<&String>, fault| {
+        place.iter().fold(Failure::from(fault), |failure, place| failure.at(place))
+    };
+    applied.map_err(|fault| at(places.get(replies.len()), fault))?;
+    engine.tidy(Instant::now()).map(|_| ()).map_err(|fault| at(places.last(), fault))
+}

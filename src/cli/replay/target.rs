@@ -1,0 +1,25 @@
+//! The database into which a `replay` writes, and what reading a postback depends on.
+
+use crate::action::Rules;
+use crate::cli::failure::Failure;
+use crate::config::Config;
+use crate::data_dir::{DataDirError, Lock};
+use crate::database;
+use crate::password::Vault;
+
+/// The data directory for ourselves, and its key.
+pub(super) fn take(config: &Config) -> Result<(Vec<Lock>, Rules), Failure> {
+    config.data_dir.make().map_err(|error| Failure::of(&error))?;
+    let lock = config.data_dir.lock(config.location.path()).map_err(|error| match error {
+        DataDirError::InUse(_) => {
+            Failure::Failed(format!("{error}: send the postbacks to it with --to URL"))
+        }
+        DataDirError::Io(..) | DataDirError::Lock(..) => Failure::of(&error),
+    })?;
+    let vault = database::open_or_make(config).map_err(|error| Failure::of(&error))?;
+    Ok((lock, rules(config, vault)))
+}
+
+pub(super) fn rules(config: &Config, vault: Vault) -> Rules {
+    Rules { vault, keep_cryptpass: config.keep_cryptpass, expiry: config.expiry.clone() }
+}
