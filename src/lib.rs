@@ -44,6 +44,7 @@ pub mod chain;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod connection_limits;
 pub mod data_dir;
 pub mod database;
 mod denied;

@@ -46,6 +46,10 @@ pub fn read_file(path: &Path) -> Result<Vec<IpNet>, ListFileError> {
     list_file::read(path, Kind { item: "network", expected: NETWORK_EXPECTED }, network)
 }
 
+/// The networks of `--trusted-proxy`; by default there are none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TrustedProxies(pub Vec<IpNet>);
+
 /// Whether one of the networks holds the address, which is to be normalised.
 pub fn contains(nets: &[IpNet], ip: IpAddr) -> bool {
     nets.iter().any(|net| net.contains(&ip))

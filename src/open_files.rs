@@ -2,8 +2,7 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::http::connections::Limits;
-use crate::http::threads;
+use crate::connection_limits::{ConnectionLimits, server_threads};
 
 /// Files that are no connections: database, log, locks, the pool's readers, calls to NATS.
 const FILES: u64 = 96;
@@ -13,8 +12,8 @@ const FILES_OF_THREAD: u64 = 16;
 /// Sees that as many files may be open as these connections need: the soft limit, which is for
 /// programs of long ago, is raised as far as the hard one allows. Beyond that there are fewer
 /// connections, and the log says so: a socket that cannot be opened would else stop all of them.
-pub fn fit(limits: Limits) -> Limits {
-    let others = FILES + FILES_OF_THREAD * threads() as u64;
+pub fn fit(limits: ConnectionLimits) -> ConnectionLimits {
+    let others = FILES + FILES_OF_THREAD * server_threads() as u64;
     let wanted = others + limits.sockets() as u64;
     let allowed = raise(wanted);
     if allowed >= wanted {

@@ -6,8 +6,8 @@
 use std::net::IpAddr;
 
 use libfuzzer_sys::fuzz_target;
-use nats_userman::http::caller::{TrustedProxies, caller};
-use nats_userman::network::{contains, normalise, parse_network};
+use nats_userman::http::caller::caller;
+use nats_userman::network::{TrustedProxies, contains, normalise, parse_network};
 
 fuzz_target!(|header: &[u8]| {
     let lines = || header.split(|&b| b == b'\n');

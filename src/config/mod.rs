@@ -26,11 +26,11 @@ use problems::Problems;
 pub use variables::{bad_variables, without_unusable_variables};
 
 use crate::clock::ExpiryRule;
+use crate::connection_limits::ConnectionLimits;
 use crate::data_dir::DataDir;
-use crate::http::caller::TrustedProxies;
-use crate::http::connections::Limits;
 use crate::logging::{Format, LogFilter};
 use crate::login::page::Page;
+use crate::network::TrustedProxies;
 use crate::network::{self, NETWORK_EXPECTED, parse_network};
 use crate::password::HashKind;
 use crate::store::Location;
@@ -217,7 +217,7 @@ pub struct Config {
     /// The login page.
     pub login_page: Page,
     /// The bounds of connections, which no setting changes.
-    pub connections: Limits,
+    pub connections: ConnectionLimits,
     /// Files of secrets that settings name, wherever they lie.
     pub secret_files: Vec<PathBuf>,
     /// The settings as text, for [`Config::read_again`].
@@ -324,7 +324,7 @@ impl Config {
                 area: area?,
                 api: api?,
                 login_page,
-                connections: Limits::default(),
+                connections: ConnectionLimits::default(),
                 secret_files: secret_files(settings),
                 given: Arc::new(settings.clone()),
             })

@@ -39,7 +39,7 @@ pub async fn read(request: &HttpRequest, payload: Payload) -> Result<Bytes, Unre
     if announced.is_some_and(|bytes| bytes > BODY_BYTES_MAX as u64) {
         return Err(Unread::TooLong);
     }
-    let body = tokio::time::timeout(connections::body_time(request), collect(payload))
+    let body = tokio::time::timeout(connections::body_timeout(request), collect(payload))
         .await
         .unwrap_or(Err(Unread::TooSlow))?;
     connections::body_was_read(request);

@@ -5,17 +5,11 @@
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-use ipnet::IpNet;
-
-use crate::network::{contains, normalise};
+use crate::network::{TrustedProxies, contains, normalise};
 
 /// Most entries of X-Forwarded-For that are read, from the right. No chain of listed proxies is
 /// that long.
 const ENTRIES_MAX: usize = 64;
-
-/// The networks of `--trusted-proxy`. None trusted is the default.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TrustedProxies(pub Vec<IpNet>);
 
 /// The answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use ipnet::IpNet;
 
-use super::caller::TrustedProxies;
 use super::relay::Relay;
 use crate::authstring::keys::ApiKeys;
 use crate::config::{Config, Source};
 use crate::login::page::Page;
+use crate::network::TrustedProxies;
 
 /// What [`Live`] holds at one time.
 #[derive(Debug)]

@@ -42,6 +42,7 @@ use health::Health;
 use postback::{Desk, Shared};
 
 use crate::authstring::Resource;
+use crate::connection_limits::server_threads;
 
 /// Connections that the system takes in before a thread does. The default of 128 is one burst of
 /// visitors; whoever comes after that tries again after a second.
@@ -68,7 +69,7 @@ pub fn server(listener: TcpListener, shared: Shared) -> std::io::Result<Server> 
     };
     // The listener listens already; this sets how many may wait.
     rustix::net::listen(&listener, BACKLOG)?;
-    let threads = threads();
+    let threads = server_threads();
     let limits = *connections.limits();
     let builder = Server::build();
     let stopping = builder.graceful_shutdown_signal();
@@ -94,7 +95,7 @@ pub fn server(listener: TcpListener, shared: Shared) -> std::io::Result<Server> 
             ));
         fn_service(move |stream: TcpStream| {
             let peer = stream.peer_addr().ok();
-            std::future::ready(Ok((table.accept(stream), Protocol::Http1, peer)))
+            std::future::ready(Ok((Transport::accept(&table, stream), Protocol::Http1, peer)))
         })
         .and_then(http)
     };
@@ -120,14 +121,9 @@ fn routes(app: &mut ServiceConfig) {
         .default_service(web::to(postback::receive));
 }
 
-/// Threads that serve requests.
-pub fn threads() -> usize {
-    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::connections::Limits;
+    use crate::connection_limits::ConnectionLimits;
 
     /// Regression: a proxy that keeps an idle connection longer than the service sends a form on it
     /// just as it is closed.
@@ -146,7 +142,9 @@ mod tests {
             let seconds: Vec<u64> = seconds.collect();
             assert_eq!(seconds.len(), times, "{setting}: {seconds:?}");
             assert!(
-                seconds.iter().all(|seconds| seconds + 5 <= Limits::default().idle.as_secs()),
+                seconds
+                    .iter()
+                    .all(|seconds| seconds + 5 <= ConnectionLimits::default().idle.as_secs()),
                 "{setting}: {seconds:?}"
             );
         }

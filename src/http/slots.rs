@@ -11,7 +11,7 @@ use actix_web::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use actix_web::{Error, HttpResponse};
 use futures_util::future::Either;
 
-use super::connections::{Connection, Kind};
+use super::connections::{Connection, RequestKind};
 use super::reply::RETRY_AFTER_SECONDS;
 
 /// Whoever comes beyond the share reads this.
@@ -37,7 +37,7 @@ where
 {
     // Each connection that the server accepts has one.
     let connection = request.conn_data::<Rc<Connection>>().cloned();
-    let kind = Kind::of(request.path());
+    let kind = RequestKind::of(request.path());
     let has_body = !matches!(request.parts_mut().1, Payload::None);
     let has_slot = connection.as_ref().is_none_or(|connection| connection.begin(kind, has_body));
     let under_way = connection.map(UnderWay);
@@ -55,10 +55,12 @@ where
     })
 }
 
-fn busy(kind: Kind) -> HttpResponse {
+fn busy(kind: RequestKind) -> HttpResponse {
     let (content_type, body) = match kind {
-        Kind::Api => ("application/json", BUSY_API),
-        Kind::Caller | Kind::Login | Kind::Visitor => ("text/plain; charset=utf-8", BUSY),
+        RequestKind::Api => ("application/json", BUSY_API),
+        RequestKind::Caller | RequestKind::Login | RequestKind::Visitor => {
+            ("text/plain; charset=utf-8", BUSY)
+        }
     };
     let mut response = HttpResponse::with_body(
         StatusCode::SERVICE_UNAVAILABLE,

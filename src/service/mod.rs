@@ -222,7 +222,7 @@ impl Service {
                 );
                 area::say_left_out(&self.shared, false);
                 self.shared.refused.look();
-                self.shared.connections.look(self.shared.clock.steady());
+                self.shared.connections.log_closed(self.shared.clock.steady());
                 self.shared.tokens.look();
             }
         });

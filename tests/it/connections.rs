@@ -10,7 +10,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use nats_userman::http::connections::Limits;
+use nats_userman::connection_limits::ConnectionLimits;
 
 use crate::support::{App, PATIENCE, TOKEN};
 
@@ -20,8 +20,8 @@ const SHORT: Duration = Duration::from_millis(60);
 const LONG: Duration = Duration::from_secs(3_600);
 
 /// Bounds of which none is ever reached.
-fn none() -> Limits {
-    Limits {
+fn none() -> ConnectionLimits {
+    ConnectionLimits {
         connections: 1024,
         idle: LONG,
         head: LONG,
@@ -30,7 +30,7 @@ fn none() -> Limits {
         answer: LONG,
         rest: LONG,
         rest_bytes: usize::MAX,
-        look_every: Duration::from_millis(10),
+        check_every: Duration::from_millis(10),
     }
 }
 

@@ -14,7 +14,7 @@ use clap::Parser as _;
 use nats_userman::action::Standing;
 use nats_userman::clock::{Clock, Reading, parse_moment};
 use nats_userman::config::{Config, Settings};
-use nats_userman::http::connections::Limits;
+use nats_userman::connection_limits::ConnectionLimits;
 use nats_userman::identity::{Key, MemberId, SiteId};
 use nats_userman::password::harden::Bench;
 use nats_userman::password::rehash::Rehashes;
@@ -177,12 +177,12 @@ impl App {
     }
 
     /// With other bounds of connections.
-    pub fn start_with_limits(limits: Limits) -> Self {
+    pub fn start_with_limits(limits: ConnectionLimits) -> Self {
         Self::start_with_limits_and(limits, &[])
     }
 
     /// The same with further flags.
-    pub fn start_with_limits_and(limits: Limits, flags: &[&str]) -> Self {
+    pub fn start_with_limits_and(limits: ConnectionLimits, flags: &[&str]) -> Self {
         let dir = TempDir::new().unwrap();
         let mut config = Self::config(&dir, flags);
         config.connections = limits;

@@ -1,25 +1,27 @@
-//! Which requests share slots.
+//! The shares of connections that each kind of request may use.
 
-/// The kinds of requests, told by their path: before a body is read, and whoever sends it.
+/// The kinds of requests. The path decides, before a body is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// `/postback` and `/health`. A wrong token is answered at once, so nobody else stays here.
+pub enum RequestKind {
+    /// `/postback` and `/health`. A wrong token is answered at once, so only authenticated callers
+    /// occupy these.
     Caller,
     /// `/login` and `/logout`, where a visitor sends a body and waits for a hash.
     Login,
-    /// `/auth`, and what is nowhere.
+    /// `/auth` and all unknown paths.
     Visitor,
     /// `/api`, which may wait for NATS.
     Api,
 }
 
 /// How many kinds there are.
-pub(super) const KINDS: usize = Kind::Api as usize + 1;
+pub(super) const KINDS: usize = RequestKind::Api as usize + 1;
 
-/// The shares are so many parts of all connections. Callers have what the others leave, two parts.
+/// A share is a number of eighths of all connections. Callers get what the others leave, two
+/// eighths.
 const PARTS: usize = 8;
 
-impl Kind {
+impl RequestKind {
     /// The kind of a request for this path.
     pub fn of(path: &str) -> Self {
         let first = path.split('/').nth(1).unwrap_or_default();
@@ -31,7 +33,7 @@ impl Kind {
         }
     }
 
-    /// How many of this kind may be under way at once; none has no bound of its own.
+    /// How many requests of this kind may be active at once; `None` is no limit of its own.
     pub(super) fn share(self, connections: usize) -> Option<usize> {
         let parts = match self {
             Self::Caller => return None,
@@ -50,27 +52,27 @@ mod tests {
     #[test]
     fn a_path_tells_the_kind() {
         for (path, kind) in [
-            ("/postback/token", Kind::Caller),
-            ("/postback", Kind::Caller),
-            ("/health", Kind::Caller),
-            ("/login", Kind::Login),
-            ("/logout", Kind::Login),
-            ("/auth", Kind::Visitor),
-            ("/api/member/authstring", Kind::Api),
-            ("/", Kind::Visitor),
-            ("*", Kind::Visitor),
-            ("", Kind::Visitor),
-            ("/postbacks", Kind::Visitor),
-            ("//postback/token", Kind::Visitor),
+            ("/postback/token", RequestKind::Caller),
+            ("/postback", RequestKind::Caller),
+            ("/health", RequestKind::Caller),
+            ("/login", RequestKind::Login),
+            ("/logout", RequestKind::Login),
+            ("/auth", RequestKind::Visitor),
+            ("/api/member/authstring", RequestKind::Api),
+            ("/", RequestKind::Visitor),
+            ("*", RequestKind::Visitor),
+            ("", RequestKind::Visitor),
+            ("/postbacks", RequestKind::Visitor),
+            ("//postback/token", RequestKind::Visitor),
         ] {
-            assert_eq!(Kind::of(path), kind, "{path}");
+            assert_eq!(RequestKind::of(path), kind, "{path}");
         }
     }
 
     #[test]
     fn visitors_and_the_api_together_leave_callers_a_quarter() {
         for connections in [32, 100, 1024] {
-            let shares = [Kind::Login, Kind::Visitor, Kind::Api]
+            let shares = [RequestKind::Login, RequestKind::Visitor, RequestKind::Api]
                 .map(|kind| kind.share(connections).unwrap());
             assert!(
                 shares.iter().sum::<usize>() * 4 <= connections * 3,
@@ -78,9 +80,10 @@ mod tests {
             );
         }
         assert_eq!(
-            [Kind::Login, Kind::Visitor, Kind::Api].map(|kind| kind.share(1024)),
+            [RequestKind::Login, RequestKind::Visitor, RequestKind::Api]
+                .map(|kind| kind.share(1024)),
             [Some(384), Some(256), Some(128)]
         );
-        assert_eq!((Kind::Caller.share(1024), Kind::Api.share(1)), (None, Some(1)));
+        assert_eq!((RequestKind::Caller.share(1024), RequestKind::Api.share(1)), (None, Some(1)));
     }
 }

@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use nats_userman::http::connections::Limits;
+use nats_userman::connection_limits::ConnectionLimits;
 
 use super::{
     CHECK, FREE, SHORT, begun, connect, is_closed, none, postback, sent, to_the_end,
@@ -14,7 +14,7 @@ use crate::support::{App, TOKEN, read_response};
 
 #[test]
 fn an_idle_connection_is_closed_before_and_after_a_request() {
-    let app = App::start_with_limits(Limits { idle: SHORT, ..none() });
+    let app = App::start_with_limits(ConnectionLimits { idle: SHORT, ..none() });
     assert_eq!(to_the_end(&mut connect(&app)), "", "nothing was sent");
     let mut used = sent(&app, postback(CHECK));
     assert_eq!(read_response(&mut used).unwrap().body, FREE);
@@ -24,7 +24,7 @@ fn an_idle_connection_is_closed_before_and_after_a_request() {
 /// Regression: after one request, a byte of the next head held the connection for ever.
 #[test]
 fn a_later_head_that_does_not_come_whole_closes_the_connection() {
-    let app = App::start_with_limits(Limits { head: SHORT, ..none() });
+    let app = App::start_with_limits(ConnectionLimits { head: SHORT, ..none() });
     let mut stream = sent(&app, postback(CHECK));
     assert_eq!(read_response(&mut stream).unwrap().body, FREE);
     stream.write_all(b"P").unwrap();
@@ -33,7 +33,7 @@ fn a_later_head_that_does_not_come_whole_closes_the_connection() {
 
 #[test]
 fn a_first_head_that_does_not_come_whole_is_told_so() {
-    let app = App::start_with_limits(Limits { head: SHORT, ..none() });
+    let app = App::start_with_limits(ConnectionLimits { head: SHORT, ..none() });
     assert!(to_the_end(&mut sent(&app, "P")).starts_with("HTTP/1.1 408 Request Timeout\r\n"));
 }
 
@@ -58,7 +58,7 @@ fn drip(stream: &mut TcpStream, bytes: impl Iterator<Item = u8>) -> String {
 
 #[test]
 fn a_head_that_drips_has_no_longer_time() {
-    let app = App::start_with_limits(Limits { head: SHORT, ..none() });
+    let app = App::start_with_limits(ConnectionLimits { head: SHORT, ..none() });
     let mut stream = sent(&app, postback(CHECK));
     assert_eq!(read_response(&mut stream).unwrap().body, FREE);
     drip(
@@ -71,8 +71,8 @@ fn a_head_that_drips_has_no_longer_time() {
 #[test]
 fn a_client_that_does_not_read_its_answers_is_cut_off() {
     for (limits, why) in [
-        (Limits { stalled: SHORT, ..none() }, "nothing was taken for a while"),
-        (Limits { answer: SHORT, ..none() }, "not all was taken in time"),
+        (ConnectionLimits { stalled: SHORT, ..none() }, "nothing was taken for a while"),
+        (ConnectionLimits { answer: SHORT, ..none() }, "not all was taken in time"),
     ] {
         let app = App::start_with_limits(limits);
         let mut stream = connect(&app);
@@ -89,7 +89,8 @@ fn a_client_that_does_not_read_its_answers_is_cut_off() {
 /// It takes a little now and then, so that there is progress, and never all.
 #[test]
 fn a_client_that_reads_its_answers_a_little_at_a_time_is_cut_off() {
-    let app = App::start_with_limits(Limits { answer: Duration::from_millis(500), ..none() });
+    let app =
+        App::start_with_limits(ConnectionLimits { answer: Duration::from_millis(500), ..none() });
     let mut stream = connect(&app);
     stream.set_nonblocking(true).unwrap();
     let pages = "GET /login?site=1 HTTP/1.1\r\nHost: test\r\n\r\n".repeat(64);
@@ -124,7 +125,7 @@ fn early(number: usize, headers: &str) -> (String, &'static str) {
 /// Regression: a body in chunks went on for ever after its request had been refused.
 #[test]
 fn a_body_that_nobody_reads_is_answered_and_its_connection_closed() {
-    let app = App::start_with_limits(Limits { rest: SHORT, ..none() });
+    let app = App::start_with_limits(ConnectionLimits { rest: SHORT, ..none() });
     for headers in ["Transfer-Encoding: chunked\r\n", "Content-Length: 9999999\r\n"] {
         for number in 0..EARLY.len() {
             let (request, status) = early(number, headers);
@@ -143,7 +144,7 @@ fn a_body_that_nobody_reads_is_answered_and_its_connection_closed() {
 
 #[test]
 fn a_body_that_nobody_reads_is_closed_after_some_bytes_too() {
-    let app = App::start_with_limits(Limits { rest_bytes: 100_000, ..none() });
+    let app = App::start_with_limits(ConnectionLimits { rest_bytes: 100_000, ..none() });
     for number in 0..EARLY.len() {
         let mut stream = sent(&app, early(number, "Transfer-Encoding: chunked\r\n").0);
         let error = loop {
@@ -157,7 +158,7 @@ fn a_body_that_nobody_reads_is_closed_after_some_bytes_too() {
 
 #[test]
 fn a_body_that_nobody_reads_has_no_longer_time_where_it_drips() {
-    let app = App::start_with_limits(Limits { rest: SHORT, ..none() });
+    let app = App::start_with_limits(ConnectionLimits { rest: SHORT, ..none() });
     let mut stream = sent(&app, early(0, "Transfer-Encoding: chunked\r\n").0);
     assert_eq!(read_response(&mut stream).unwrap().status, 403);
     drip(&mut stream, b"1\r\nx\r\n".iter().copied().cycle().take(30_000));
@@ -166,7 +167,7 @@ fn a_body_that_nobody_reads_has_no_longer_time_where_it_drips() {
 /// What was sent whole with the head is no reason to close in the client's face.
 #[test]
 fn the_answer_to_a_body_that_nobody_reads_arrives() {
-    let app = App::start_with_limits(Limits { rest: Duration::from_secs(5), ..none() });
+    let app = App::start_with_limits(ConnectionLimits { rest: Duration::from_secs(5), ..none() });
     for bytes in [1, 1000, 100_000] {
         let (request, _) = early(0, &format!("Content-Length: {bytes}\r\n"));
         let answer = to_the_end(&mut sent(&app, request + &"x".repeat(bytes)));
@@ -177,7 +178,7 @@ fn the_answer_to_a_body_that_nobody_reads_arrives() {
 /// While a handler has the request, the client need do nothing: all other bounds are over here.
 #[test]
 fn a_request_under_way_has_the_time_that_its_handler_gives() {
-    let app = App::start_with_limits(Limits {
+    let app = App::start_with_limits(ConnectionLimits {
         idle: SHORT,
         rest: SHORT,
         stalled: SHORT,
@@ -198,7 +199,7 @@ fn a_request_under_way_has_the_time_that_its_handler_gives() {
 
 #[test]
 fn a_connection_that_is_used_again_and_again_stays() {
-    let app = App::start_with_limits(Limits {
+    let app = App::start_with_limits(ConnectionLimits {
         idle: Duration::from_secs(2),
         head: SHORT,
         rest: SHORT,

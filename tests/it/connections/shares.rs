@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::net::TcpStream;
 
-use nats_userman::http::connections::Limits;
+use nats_userman::connection_limits::ConnectionLimits;
 
 use super::{CHECK, FREE, begun, connect, none, sent, to_the_end, without_its_body};
 use crate::support::{App, Caller, TOKEN, eventually, read_response};
@@ -16,8 +16,8 @@ fn slow_login(app: &App) -> TcpStream {
 }
 
 /// The shares of 32 connections: 12 logins, 8 of visitors, 4 of `/api`.
-fn small() -> Limits {
-    Limits { connections: 32, ..none() }
+fn small() -> ConnectionLimits {
+    ConnectionLimits { connections: 32, ..none() }
 }
 
 /// A login beyond the share; whether it is refused.
@@ -131,7 +131,7 @@ fn a_full_table_does_not_end_what_is_under_way() {
 #[test]
 fn slow_logins_by_the_thousand_hold_up_no_postback() {
     const LOGINS: usize = 640;
-    let app = App::start_with_limits(Limits { connections: 64, ..none() });
+    let app = App::start_with_limits(ConnectionLimits { connections: 64, ..none() });
     let mut kept = Caller::connect(app.address).unwrap();
     let mut slow: Vec<TcpStream> = Vec::new();
     for number in 0..LOGINS {
