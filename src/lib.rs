@@ -17,6 +17,7 @@
 //! - [`identity`], [`member`], [`reply`]: the row and the line that goes back, as values.
 //! - [`mod@unicode`]: in which form names are compared, and how people are shown what cannot be
 //!   seen.
+//! - [`mod@block`], [`epoch`]: what is blocked in the members area, and which logins count.
 //! - [`action`]: the eight actions, parsed once, decided by pure functions.
 //! - [`apply`]: from postbacks to rows: load, decide, save.
 //! - [`store`]: the only SQL. [`journal`] is what it records.
@@ -40,6 +41,7 @@
 pub mod action;
 pub mod apply;
 pub mod authstring;
+pub mod block;
 pub mod chain;
 pub mod cli;
 pub mod clock;
@@ -48,6 +50,7 @@ pub mod connection_limits;
 pub mod data_dir;
 pub mod database;
 mod denied;
+pub mod epoch;
 pub mod fields;
 pub mod http;
 pub mod identity;

@@ -7,10 +7,10 @@ use clap::Subcommand;
 
 use super::failure::Failure;
 use crate::apply::in_transaction;
+use crate::block::{Block, LoginName, Network};
 use crate::clock::{Clock, format_utc};
 use crate::config::Config;
 use crate::database;
-use crate::login::guard::{Block, Door, Network};
 use crate::store::Engine;
 
 #[derive(Debug, Subcommand)]
@@ -50,9 +50,9 @@ impl BlockCommand {
                     };
                     Network::parse(text).ok_or_else(bad)
                 });
-                let (door, network) = (name.as_deref().map(Door::new), network.transpose()?);
+                let (name, network) = (name.as_deref().map(LoginName::new), network.transpose()?);
                 let chosen = |block: &&Block| {
-                    door.as_ref().is_none_or(|door| block.target.door() == Some(door))
+                    name.as_ref().is_none_or(|name| block.target.name() == Some(name))
                         && network.is_none_or(|network| {
                             block.target.network().is_some_and(|blocked| blocked.overlaps(network))
                         })

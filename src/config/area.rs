@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::{Problems, number};
 use crate::login::cookie_domain::{COOKIE_DOMAIN_EXPECTED, CookieDomain, CookieDomains};
-use crate::login::guard::{LIMIT_MAX, Limits};
+use crate::login::guard::{GuessLimits, LIMIT_MAX};
 use crate::login::page::Page;
 
 const HOUR_SECONDS: i64 = 3_600;
@@ -113,7 +113,7 @@ pub struct AreaConfig {
     /// Which hosts share the cookie of logins.
     pub cookie_domains: CookieDomains,
     /// When guessing is too much.
-    pub limits: Limits,
+    pub limits: GuessLimits,
 }
 
 impl AreaConfig {
@@ -155,7 +155,7 @@ impl AreaConfig {
             login_seconds: i64::from(hours?) * HOUR_SECONDS,
             idle_seconds: Some(i64::from(idle? * MINUTE_SECONDS)).filter(|&seconds| seconds > 0),
             cookie_domains: CookieDomains::new(cookie_domains),
-            limits: Limits {
+            limits: GuessLimits {
                 pair: pair?,
                 network: network?,
                 name: name?,

@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::block::{BlockKind, NameHolder, Network};
 use crate::config::AreaConfig;
 use crate::identity::{Key, MemberId, SiteId};
 use crate::login::activity::Activity;
@@ -16,15 +17,15 @@ use crate::login::ask::Ask;
 use crate::login::basic::Typed;
 use crate::login::blocks::Ledger;
 use crate::login::cookie::LOGINS_MAX;
-use crate::login::epoch::Signers;
 use crate::login::failed::FailedLogins;
-use crate::login::guard::{Guard, Kind, Named, Network, Verdict, Wrong};
-use crate::login::hidden_name::{Doors, HiddenNames};
+use crate::login::guard::{Guard, Verdict, WrongPassword};
 use crate::login::known::KnownNetworks;
 use crate::login::log_lines::LogLines;
 use crate::login::logouts::Logouts;
 use crate::login::pool::{Asker, Busy, Pool, Question};
+use crate::login::pseudonym::{Pseudonyms, TypedName};
 use crate::login::remembered::{Remembered, RememberedKey, Row};
+use crate::login::signers::Signers;
 use crate::login::unkept::Unkept;
 use crate::password::rehash::Rehashes;
 use crate::password::{Steps, Stored};
@@ -42,7 +43,7 @@ pub struct Area {
     /// Who guesses waits.
     pub guard: Guard,
     /// Names that nobody has.
-    pub hidden: HiddenNames,
+    pub pseudonyms: Pseudonyms,
     /// Which failed logins have a line in the log.
     pub failed: FailedLogins,
     /// Which of the others have one.
@@ -200,10 +201,11 @@ async fn opened(
     enough: Enough,
 ) -> Result<Result<Vec<LoginRow>, Reason>, Undecided> {
     let area = desk.area();
-    let (doors, network) = (Doors::new(&area.hidden, typed.name.as_str()), Network::of(address));
+    let (typed_name, network) =
+        (TypedName::new(&area.pseudonyms, typed.name.as_str()), Network::of(address));
     let clock = &desk.shared().clock;
-    let verdict = doors.verdict(&area.guard, network, clock.steady());
-    if let Verdict::Blocked(Kind::Pair | Kind::Network) = verdict {
+    let verdict = typed_name.verdict(&area.guard, network, clock.steady());
+    if let Verdict::Blocked(BlockKind::Pair | BlockKind::Network) = verdict {
         return Ok(Err(Reason::Blocked));
     }
     let mut rows = desk.read(|reader| {
@@ -213,7 +215,7 @@ async fn opened(
         }
         Ok(rows)
     })?;
-    let named = if rows.is_empty() { Named::Nobody } else { Named::Member };
+    let holder = if rows.is_empty() { NameHolder::Nobody } else { NameHolder::Member };
     let is_open = verdict == Verdict::Open;
     if let Verdict::BlockedAround(_) = verdict {
         rows.retain(|row| desk.is_known(row.key, network));
@@ -230,7 +232,7 @@ async fn opened(
     for row in rows {
         if attempt.opens(&row).await? {
             // Others may have guessed on while this was hashed: ten at once are ten.
-            if attempt.hashed && attempt.is_blocked_by_now(&doors, attempt.is_home) {
+            if attempt.hashed && attempt.is_blocked_by_now(&typed_name, attempt.is_home) {
                 return Ok(Err(Reason::Blocked));
             }
             desk.logged_in_from(row.key, network, now);
@@ -247,12 +249,12 @@ async fn opened(
         return Ok(Ok(opened));
     }
     let is_known = others.into_iter().any(|member| desk.is_known(member, network));
-    let blocked = attempt.is_blocked_by_now(&doors, is_known);
+    let blocked = attempt.is_blocked_by_now(&typed_name, is_known);
     let secret = area.remembered.secret(&typed.password);
-    let door = doors.shown(failed::is_somebodys(desk, typed));
-    desk.count_wrong(&Wrong { door, named, network, is_known, secret }, clock.read());
+    let name = typed_name.shown(failed::is_somebodys(desk, typed));
+    desk.count_wrong(&WrongPassword { name, holder, network, is_known, secret }, clock.read());
     let by = if enough == Enough::All { By::Page } else { By::Basic };
-    failed::log(desk, wanted, door, address, secret, by);
+    failed::log(desk, wanted, name, address, secret, by);
     Ok(Err(if blocked || !(is_open || is_known) { Reason::Blocked } else { Reason::Login }))
 }
 
@@ -281,10 +283,11 @@ impl Attempt<'_> {
         Ok(opened)
     }
 
-    fn is_blocked_by_now(&self, doors: &Doors<'_>, is_home: bool) -> bool {
-        match doors.verdict(&self.area.guard, self.network, self.desk.shared().clock.steady()) {
-            Verdict::Open | Verdict::Blocked(Kind::Name) => false,
-            Verdict::Blocked(Kind::Pair | Kind::Network) => true,
+    fn is_blocked_by_now(&self, typed_name: &TypedName<'_>, is_home: bool) -> bool {
+        match typed_name.verdict(&self.area.guard, self.network, self.desk.shared().clock.steady())
+        {
+            Verdict::Open | Verdict::Blocked(BlockKind::Name) => false,
+            Verdict::Blocked(BlockKind::Pair | BlockKind::Network) => true,
             Verdict::BlockedAround(_) => !is_home,
         }
     }

@@ -20,7 +20,7 @@ pub(super) fn presented(request: &HttpRequest, desk: &Desk, now: i64) -> Present
     let names = area.config.cookie_domains.names().iter();
     let cookies = names.flat_map(|&name| values(request, name).map(move |value| (name, value)));
     let presented =
-        Presented::gather(cookies, &area.signers.look().1, now, area.config.login_seconds);
+        Presented::gather(cookies, &area.signers.current().1, now, area.config.login_seconds);
     if let Some(newest) = presented.newest() {
         area.unkept.shown(visitor(request, desk), newest, now);
     }
@@ -55,7 +55,7 @@ pub(super) fn log_in(
     if cookie.name == CookieName::Host && !area.config.cookie_domains.is_empty() {
         desk.outside_cookie_domains(host);
     }
-    set(response, &cookie.set(&area.signers.look().1.sign(&logins), area.config.login_seconds));
+    set(response, &cookie.set(&area.signers.current().1.sign(&logins), area.config.login_seconds));
     // A cookie under another name is in this one now, and would linger.
     for other in area.config.cookie_domains.all_at(host) {
         if other.name != cookie.name && values(request, other.name).next().is_some() {

@@ -5,9 +5,9 @@ use std::net::IpAddr;
 
 use super::area::Wanted;
 use super::postback::Desk;
+use crate::block::{LoginName, Network};
 use crate::identity::SiteId;
 use crate::login::basic::Typed;
-use crate::login::guard::{Door, Network};
 use crate::login::remembered::SecretDigest;
 
 /// How somebody tried to log in.
@@ -39,15 +39,15 @@ pub(super) fn is_somebodys(desk: &Desk, typed: &Typed) -> bool {
 pub(super) fn log(
     desk: &Desk,
     wanted: Wanted<'_>,
-    door: &Door,
+    name: &LoginName,
     address: IpAddr,
     secret: SecretDigest,
     by: By,
 ) {
     let now = desk.shared().clock.steady();
-    if desk.area().failed.has_line(door, Network::of(address), secret, now) {
+    if desk.area().failed.has_line(name, Network::of(address), secret, now) {
         log::info!(
-            by = by.as_str(), sites:% = Sites(wanted.sites), address:% = address, name = door.name();
+            by = by.as_str(), sites:% = Sites(wanted.sites), address:% = address, name = name.as_str();
             "login failed"
         );
     }

@@ -24,10 +24,11 @@ use super::reply;
 use crate::action::{Action, Known, Rules, Standing};
 use crate::apply::Postback;
 use crate::authstring::stand_in::StandIn;
+use crate::block::Network;
 use crate::clock::{Clock, Reading};
 use crate::identity::Key;
 use crate::journal::Origin;
-use crate::login::guard::{Network, Wrong};
+use crate::login::guard::WrongPassword;
 use crate::login::unkept::Missing;
 use crate::metrics::Metrics;
 use crate::network;
@@ -229,7 +230,7 @@ impl Desk {
 
     /// Counts a wrong password. A block that begins with it holds at once; it is logged and written
     /// down a moment later.
-    pub(super) fn count_wrong(&self, wrong: &Wrong<'_>, now: Reading) {
+    pub(super) fn count_wrong(&self, wrong: &WrongPassword<'_>, now: Reading) {
         let network = wrong.network;
         if self.shared.area.guard.is_exempt(network) {
             self.shared.mistakes.say(Mistake::Uncounted, now.steady, || {

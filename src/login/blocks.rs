@@ -8,7 +8,8 @@
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 
-use super::guard::{Block, Target, Weight};
+use super::guard::Weight;
+use crate::block::{Block, Target};
 use crate::store::Note;
 
 /// Lines that are due at a time, of blocks that began. fail2ban wants one for each network.
@@ -240,14 +241,14 @@ impl Ledger {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::login::guard::{Door, Network};
+    use crate::block::{LoginName, Network};
 
     fn network(number: u32) -> Target {
         Target::Network(Network::of(std::net::Ipv4Addr::from_bits(0x0a00_0000 + number).into()))
     }
 
     fn bob(number: u32) -> (Block, Weight) {
-        let target = Target::Pair(Door::new("bob"), network(number).network().unwrap());
+        let target = Target::Pair(LoginName::new("bob"), network(number).network().unwrap());
         (Block { target, ..block(0, 0).0 }, Weight::Member)
     }
 

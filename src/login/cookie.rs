@@ -21,7 +21,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use super::epoch::Epoch;
+use crate::epoch::Epoch;
 use crate::identity::{Key, MemberId, SiteId};
 use crate::key_file::{self, KEY_BYTES, KeyFileError};
 

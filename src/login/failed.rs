@@ -6,9 +6,9 @@ use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::guard::{Door, Network};
 use super::log_lines::{LogLines, Most};
 use super::remembered::SecretDigest;
+use crate::block::{LoginName, Network};
 use crate::recent::Recent;
 
 /// Lines a minute, for all networks together and for each.
@@ -45,8 +45,14 @@ impl Default for FailedLogins {
 
 impl FailedLogins {
     /// Whether this one gets a line.
-    pub fn has_line(&self, door: &Door, network: Network, secret: SecretDigest, now: i64) -> bool {
-        let attempt = self.keys.hash_one((door, network, secret));
+    pub fn has_line(
+        &self,
+        name: &LoginName,
+        network: Network,
+        secret: SecretDigest,
+        now: i64,
+    ) -> bool {
+        let attempt = self.keys.hash_one((name, network, secret));
         let mut state = self.state();
         let is_known =
             state.seen.get(&attempt).is_some_and(|then| now.saturating_sub(*then) < SAME_SECONDS);
@@ -97,7 +103,7 @@ mod tests {
 
         fn has_line(&self, name: &str, secret: &str, from: u32, now: i64) -> bool {
             let secret = self.remembered.secret(&Password::parse(secret).unwrap());
-            self.failed.has_line(&Door::new(name), network(from), secret, now)
+            self.failed.has_line(&LoginName::new(name), network(from), secret, now)
         }
 
         /// How many of so many different ones have a line.

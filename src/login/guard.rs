@@ -1,29 +1,23 @@
 //! Who guesses passwords waits outside.
 //!
 //! Different wrong passwords are counted, an identical one that a browser sends again with each
-//! picture once. Three counts, three kinds of block: see [`Kind`]. A wrong password from an IPv6
+//! picture once. Three counts, three kinds of block: see [`BlockKind`]. A wrong password from an IPv6
 //! address counts for its /64, its /56 and its /48, so that whoever has many networks under one
 //! prefix is stopped by the wider one. Time is an argument; all of it is memory with a bound.
 
-mod block;
 mod counter;
 mod counters;
 mod held;
-mod network;
-mod target;
 
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-pub use block::Block;
-pub use counters::Named;
 pub use held::Weight;
-pub use network::Network;
-pub use target::{Door, Kind, Target};
 
 use super::remembered::SecretDigest;
+use crate::block::{Block, BlockKind, LoginName, NameHolder, Network, Target};
 use crate::clock::Reading;
 use counters::{Counters, Limit};
 use held::{Blocks, Held};
@@ -36,12 +30,12 @@ pub const LIMIT_MAX: u32 = 1_000;
 
 /// How many different wrong passwords are too many; 0 turns that count off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// From one network at one door.
+pub struct GuessLimits {
+    /// From one network at one name.
     pub pair: u32,
     /// From one network.
     pub network: u32,
-    /// At one door.
+    /// At one name.
     pub name: u32,
     /// Within how many seconds.
     pub window_seconds: u32,
@@ -49,18 +43,18 @@ pub struct Limits {
     pub block_seconds: u32,
 }
 
-impl Default for Limits {
+impl Default for GuessLimits {
     fn default() -> Self {
         Self { pair: 10, network: 100, name: 100, window_seconds: 600, block_seconds: 900 }
     }
 }
 
-impl Limits {
-    fn of(&self, kind: Kind) -> u32 {
+impl GuessLimits {
+    fn of(&self, kind: BlockKind) -> u32 {
         let limit = match kind {
-            Kind::Pair => self.pair,
-            Kind::Network => self.network,
-            Kind::Name => self.name,
+            BlockKind::Pair => self.pair,
+            BlockKind::Network => self.network,
+            BlockKind::Name => self.name,
         };
         limit.min(LIMIT_MAX)
     }
@@ -68,11 +62,11 @@ impl Limits {
 
 /// A wrong password.
 #[derive(Clone, Copy, Debug)]
-pub struct Wrong<'a> {
+pub struct WrongPassword<'a> {
     /// For which name.
-    pub door: &'a Door,
+    pub name: &'a LoginName,
     /// Whether anybody has it.
-    pub named: Named,
+    pub holder: NameHolder,
     /// From where.
     pub network: Network,
     /// Whether this is a network of the member who has the name.
@@ -86,20 +80,20 @@ pub struct Wrong<'a> {
 pub enum Verdict {
     /// Nothing against it.
     Open,
-    /// No hash for this one. Under [`Kind::Name`] a password that is remembered as right still
+    /// No hash for this one. Under [`BlockKind::Name`] a password that is remembered as right still
     /// opens, and a member gets a hash from a network that [`super::known`] has for them; under the
     /// others nothing opens.
-    Blocked(Kind),
+    Blocked(BlockKind),
     /// A wider network than the visitor's own is blocked, perhaps for what others did: nothing
     /// opens, but for members whose network this is.
-    BlockedAround(Kind),
+    BlockedAround(BlockKind),
 }
 
 /// The guard. It is asked about passwords alone; whoever has a cookie has shown one.
 pub struct Guard {
-    limits: Limits,
+    limits: GuessLimits,
     exempt_loopback: bool,
-    /// Makes numbers of doors and networks, under a random key: counters then need no copy of a
+    /// Makes numbers of names and networks, under a random key: counters then need no copy of a
     /// name.
     keys: RandomState,
     state: Mutex<State>,
@@ -126,7 +120,7 @@ impl Guard {
     /// A guard that has seen nothing. While no trusted proxy is listed, all visitors behind a proxy
     /// look like loopback: with `exempt_loopback` these are neither blocked nor counted, or one
     /// could lock out all. No name is blocked before `names_from`, by the steady clock.
-    pub fn new(limits: Limits, exempt_loopback: bool, names_from: i64) -> Self {
+    pub fn new(limits: GuessLimits, exempt_loopback: bool, names_from: i64) -> Self {
         let state = State { counters: Counters::new(), blocks: Blocks::new() };
         let (keys, blocks) = (RandomState::new(), AtomicUsize::new(0));
         Self { limits, exempt_loopback, keys, state: Mutex::new(state), names_from, blocks }
@@ -138,11 +132,11 @@ impl Guard {
     }
 
     /// Whether a password may be looked at, at `now` by the steady clock.
-    pub fn verdict(&self, door: &Door, network: Network, now: i64) -> Verdict {
+    pub fn verdict(&self, name: &LoginName, network: Network, now: i64) -> Verdict {
         if !self.has_blocks() || self.is_exempt(network) {
             return Verdict::Open;
         }
-        let pair = Target::Pair(door.clone(), network);
+        let pair = Target::Pair(name.clone(), network);
         let mut state = self.state();
         state.blocks.end(now);
         self.count_blocks(&state);
@@ -157,13 +151,13 @@ impl Guard {
         if let Some(kind) = network.and_wider().skip(1).find_map(blocked) {
             return Verdict::BlockedAround(kind);
         }
-        let waits = state.blocks.hold(&Target::Name(door.clone()));
-        if waits { Verdict::Blocked(Kind::Name) } else { Verdict::Open }
+        let waits = state.blocks.hold(&Target::Name(name.clone()));
+        if waits { Verdict::Blocked(BlockKind::Name) } else { Verdict::Open }
     }
 
     /// Counts a wrong password. Returns the blocks that begin with it.
-    pub fn wrong(&self, wrong: &Wrong<'_>, now: Reading) -> Vec<Block> {
-        let Wrong { door, named, network, is_known, secret } = *wrong;
+    pub fn wrong(&self, wrong: &WrongPassword<'_>, now: Reading) -> Vec<Block> {
+        let WrongPassword { name, holder, network, is_known, secret } = *wrong;
         if self.is_exempt(network) {
             return Vec::new();
         }
@@ -171,30 +165,30 @@ impl Guard {
         state.blocks.end(now.steady);
         // What was under way when they began is not held against the visitor, nor against the
         // neighbours.
-        let own = [Target::Pair(door.clone(), network), Target::Network(network)];
+        let own = [Target::Pair(name.clone(), network), Target::Network(network)];
         if own.iter().any(|target| state.blocks.hold(target)) {
             return Vec::new();
         }
         let mut targets = Vec::new();
         let window_seconds = self.limits.window_seconds;
-        let attempt = self.keys.hash_one((door, network, secret));
-        if state.counters.is_new(named, attempt, now.steady, window_seconds) {
+        let attempt = self.keys.hash_one((name, network, secret));
+        if state.counters.is_new(holder, attempt, now.steady, window_seconds) {
             for (step, network) in network.counted().enumerate() {
                 targets.extend(
-                    [Target::Pair(door.clone(), network), Target::Network(network)]
+                    [Target::Pair(name.clone(), network), Target::Network(network)]
                         .map(|target| (target, step)),
                 );
             }
         }
-        let attempt = self.keys.hash_one((door, secret));
+        let attempt = self.keys.hash_one((name, secret));
         if now.steady >= self.names_from
-            && state.counters.is_new_at_door(named, attempt, now.steady, window_seconds)
+            && state.counters.is_new_for_name(holder, attempt, now.steady, window_seconds)
         {
-            targets.push((Target::Name(door.clone()), 0));
+            targets.push((Target::Name(name.clone()), 0));
         }
         // A wide block does not hold for a known network: its own one must stay.
         let begin = |(target, step)| {
-            self.count(&mut state, target, named, step, now, is_known && step == 0)
+            self.count(&mut state, target, holder, step, now, is_known && step == 0)
         };
         let begun = targets.into_iter().filter_map(begin).collect();
         self.count_blocks(&state);
@@ -206,7 +200,7 @@ impl Guard {
         &self,
         state: &mut State,
         target: Target,
-        named: Named,
+        holder: NameHolder,
         step: usize,
         now: Reading,
         stays_narrow: bool,
@@ -218,13 +212,13 @@ impl Guard {
             return None;
         }
         let limit = Limit { count, window_seconds: self.limits.window_seconds };
-        if !state.counters.reaches(kind, named, step, self.number(&target), limit, now.steady) {
+        if !state.counters.reaches(kind, holder, step, self.number(&target), limit, now.steady) {
             return None;
         }
         let lasts = i64::from(self.limits.block_seconds);
         let block = Block { target, since: now.wall, until: now.wall.saturating_add(lasts) };
         let (weight, ends) =
-            (Weight::of(block.target.kind(), named), now.steady.saturating_add(lasts));
+            (Weight::of(block.target.kind(), holder), now.steady.saturating_add(lasts));
         state.blocks.begin(Held { block: block.clone(), weight, ends, stays_narrow });
         Some(block)
     }
@@ -232,7 +226,7 @@ impl Guard {
     /// Takes up a block of an earlier run, for the rest of its time. One of a kind that is turned
     /// off by now is left. No block lasts longer than one that begins now: where the clock was
     /// ahead when it began, its end is far away.
-    pub fn begin(&self, mut block: Block, named: Named, now: Reading) {
+    pub fn begin(&self, mut block: Block, holder: NameHolder, now: Reading) {
         if self.limits.of(block.target.kind()) == 0 {
             return;
         }
@@ -241,7 +235,7 @@ impl Guard {
         block.until = now.wall.saturating_add(rest);
         let mut state = self.state();
         let (weight, ends) =
-            (Weight::of(block.target.kind(), named), now.steady.saturating_add(rest));
+            (Weight::of(block.target.kind(), holder), now.steady.saturating_add(rest));
         state.blocks.begin(Held { block, weight, ends, stays_narrow: false });
         state.blocks.end(now.steady);
         self.count_blocks(&state);
@@ -294,8 +288,8 @@ mod tests {
 
     const NOON: i64 = 1_781_524_800;
 
-    fn door(name: &str) -> Door {
-        Door::new(name)
+    fn login_name(name: &str) -> LoginName {
+        LoginName::new(name)
     }
 
     fn network(number: u32) -> Network {
@@ -323,7 +317,7 @@ mod tests {
     }
 
     impl Scene {
-        fn new(limits: Limits) -> Self {
+        fn new(limits: GuessLimits) -> Self {
             Self {
                 guard: Guard::new(limits, true, NOON),
                 remembered: Remembered::new().unwrap(),
@@ -332,20 +326,28 @@ mod tests {
         }
 
         fn types(&self, secret: &str, name: &str, from: Network, now: i64) -> Vec<Block> {
-            self.types_at(Named::Member, secret, name, from, moment(now))
+            self.types_at(NameHolder::Member, secret, name, from, moment(now))
         }
 
         fn types_at(
             &self,
-            named: Named,
+            holder: NameHolder,
             secret: &str,
             name: &str,
             network: Network,
             now: Reading,
         ) -> Vec<Block> {
             let secret = self.remembered.secret(&Password::parse(secret).unwrap());
-            self.guard
-                .wrong(&Wrong { door: &door(name), named, network, is_known: false, secret }, now)
+            self.guard.wrong(
+                &WrongPassword {
+                    name: &login_name(name),
+                    holder,
+                    network,
+                    is_known: false,
+                    secret,
+                },
+                now,
+            )
         }
 
         /// The blocks that hold, the oldest first.
@@ -366,7 +368,7 @@ mod tests {
         }
 
         fn verdict(&self, name: &str, from: Network, now: i64) -> Verdict {
-            self.guard.verdict(&door(name), from, now)
+            self.guard.verdict(&login_name(name), from, now)
         }
     }
 
@@ -378,7 +380,7 @@ mod tests {
     /// the name for the /56.
     #[test]
     fn what_was_under_way_when_its_network_was_blocked_counts_for_nobody_else() {
-        let mut scene = Scene::new(Limits::default());
+        let mut scene = Scene::new(GuessLimits::default());
         assert_eq!(lines(&scene.guesses(99, "bob", network6(0), NOON)).len(), 1, "the pair");
         assert_eq!(scene.verdict("bob", network6(1), NOON), Verdict::Open, "its neighbour");
         assert_eq!(scene.guesses(9, "bob", network6(1 << 16), NOON), [], "nor does the name wait");
@@ -395,7 +397,7 @@ mod tests {
 
     #[test]
     fn ten_different_wrong_passwords_block_the_pair_for_a_quarter_of_an_hour() {
-        let mut scene = Scene::new(Limits::default());
+        let mut scene = Scene::new(GuessLimits::default());
         let (home, elsewhere) = (network(9), network(10));
         assert_eq!(scene.guesses(9, "bob", home, NOON), []);
         assert_eq!(scene.verdict("bob", home, NOON), Verdict::Open);
@@ -404,10 +406,10 @@ mod tests {
             lines(&begun),
             ["login blocked: network=10.0.0.9 name=\"bob\" kind=pair until=2026-06-15T12:15:00Z"]
         );
-        assert_eq!(scene.verdict("bob", home, NOON + 899), Verdict::Blocked(Kind::Pair));
+        assert_eq!(scene.verdict("bob", home, NOON + 899), Verdict::Blocked(BlockKind::Pair));
         assert_eq!(
             scene.verdict("Bob", home, NOON),
-            Verdict::Blocked(Kind::Pair),
+            Verdict::Blocked(BlockKind::Pair),
             "case is no way out"
         );
         assert_eq!(scene.verdict("alice", home, NOON), Verdict::Open, "another name");
@@ -425,7 +427,7 @@ mod tests {
 
     #[test]
     fn an_identical_wrong_password_counts_once_in_a_window() {
-        let scene = Scene::new(Limits { pair: 2, ..Limits::default() });
+        let scene = Scene::new(GuessLimits { pair: 2, ..GuessLimits::default() });
         for seconds in 0..600 {
             assert_eq!(
                 scene.types("old password", "bob", network(9), NOON + seconds),
@@ -443,7 +445,7 @@ mod tests {
 
     #[test]
     fn what_is_older_than_the_window_does_not_count() {
-        let mut scene = Scene::new(Limits::default());
+        let mut scene = Scene::new(GuessLimits::default());
         for nth in 0..100 {
             assert_eq!(
                 scene.guesses(1, "bob", network(9), NOON + nth * 67),
@@ -451,7 +453,7 @@ mod tests {
                 "nine in any 600 seconds: {nth}"
             );
         }
-        let mut scene = Scene::new(Limits::default());
+        let mut scene = Scene::new(GuessLimits::default());
         let begun: Vec<Block> =
             (0..10).flat_map(|nth| scene.guesses(1, "bob", network(9), NOON + nth * 66)).collect();
         assert_eq!(begun.len(), 1, "ten in 594 seconds");
@@ -459,7 +461,7 @@ mod tests {
 
     #[test]
     fn a_hundred_at_whatever_names_block_the_network() {
-        let mut scene = Scene::new(Limits::default());
+        let mut scene = Scene::new(GuessLimits::default());
         let begun: Vec<Block> = (0..99)
             .flat_map(|nth| scene.guesses(1, &format!("name {nth}"), network(9), NOON))
             .collect();
@@ -469,24 +471,27 @@ mod tests {
             lines(&begun),
             ["login blocked: network=10.0.0.9 kind=network until=2026-06-15T12:15:00Z"]
         );
-        assert_eq!(scene.verdict("mallory", network(9), NOON), Verdict::Blocked(Kind::Network));
+        assert_eq!(
+            scene.verdict("mallory", network(9), NOON),
+            Verdict::Blocked(BlockKind::Network)
+        );
         assert_eq!(scene.verdict("bob", network(8), NOON), Verdict::Open);
     }
 
     #[test]
     fn a_hundred_at_one_name_block_it() {
-        let mut scene = Scene::new(Limits::default());
+        let mut scene = Scene::new(GuessLimits::default());
         let begun: Vec<Block> =
             (100..200).flat_map(|number| scene.guesses(1, "bob", network(number), NOON)).collect();
         assert_eq!(
             lines(&begun),
             ["login blocked: name=\"bob\" kind=name until=2026-06-15T12:15:00Z"]
         );
-        assert_eq!(scene.verdict("bob", network(2), NOON), Verdict::Blocked(Kind::Name));
+        assert_eq!(scene.verdict("bob", network(2), NOON), Verdict::Blocked(BlockKind::Name));
         assert_eq!(scene.verdict("alice", network(2), NOON), Verdict::Open);
         // Whose network is known may still not guess: this verdict comes first.
-        assert_eq!(scene.guesses(10, "bob", network(1), NOON)[0].target.kind(), Kind::Pair);
-        assert_eq!(scene.verdict("bob", network(1), NOON), Verdict::Blocked(Kind::Pair));
+        assert_eq!(scene.guesses(10, "bob", network(1), NOON)[0].target.kind(), BlockKind::Pair);
+        assert_eq!(scene.verdict("bob", network(1), NOON), Verdict::Blocked(BlockKind::Pair));
         // Nor does anybody wait longer because others go on.
         assert_eq!(scene.verdict("bob", network(2), NOON + 900), Verdict::Open);
     }
@@ -494,7 +499,7 @@ mod tests {
     /// A hundred networks with the same wrong password: somebody's old one, on all his devices.
     #[test]
     fn the_same_wrong_password_counts_once_for_a_name_wherever_it_comes_from() {
-        let scene = Scene::new(Limits::default());
+        let scene = Scene::new(GuessLimits::default());
         for number in 0..300 {
             assert_eq!(scene.types("old", "bob", network(number), NOON), [], "{number}");
         }
@@ -503,8 +508,8 @@ mod tests {
     #[test]
     fn no_name_is_blocked_before_the_given_moment() {
         let mut scene = Scene {
-            guard: Guard::new(Limits::default(), true, NOON + 900),
-            ..Scene::new(Limits::default())
+            guard: Guard::new(GuessLimits::default(), true, NOON + 900),
+            ..Scene::new(GuessLimits::default())
         };
         let at_once: Vec<Block> = (0..300)
             .flat_map(|number| scene.guesses(1, "bob", network(number), NOON + 899))
@@ -513,29 +518,33 @@ mod tests {
         let later: Vec<Block> = (0..100)
             .flat_map(|number| scene.guesses(1, "bob", network(number), NOON + 900))
             .collect();
-        assert_eq!(later.iter().map(|block| block.target.kind()).collect::<Vec<_>>(), [Kind::Name]);
+        assert_eq!(
+            later.iter().map(|block| block.target.kind()).collect::<Vec<_>>(),
+            [BlockKind::Name]
+        );
     }
 
     #[test]
     fn several_blocks_can_begin_at_once_and_what_was_under_way_begins_no_other() {
-        let mut scene = Scene::new(Limits { pair: 3, network: 3, name: 3, ..Limits::default() });
-        let kinds: Vec<Kind> = scene
+        let mut scene =
+            Scene::new(GuessLimits { pair: 3, network: 3, name: 3, ..GuessLimits::default() });
+        let kinds: Vec<BlockKind> = scene
             .guesses(3, "bob", network(9), NOON)
             .iter()
             .map(|block| block.target.kind())
             .collect();
-        assert_eq!(kinds, [Kind::Pair, Kind::Network, Kind::Name]);
+        assert_eq!(kinds, [BlockKind::Pair, BlockKind::Network, BlockKind::Name]);
         assert_eq!(scene.guesses(9, "bob", network(9), NOON), []);
     }
 
     #[test]
     fn a_limit_of_0_is_off() {
-        let off = Limits { pair: 0, network: 0, name: 0, ..Limits::default() };
+        let off = GuessLimits { pair: 0, network: 0, name: 0, ..GuessLimits::default() };
         let mut scene = Scene::new(off);
         assert_eq!(scene.guesses(2_000, "bob", network(9), NOON), []);
         scene.guard.begin(
             Block { target: Target::Network(network(9)), since: NOON, until: NOON + 900 },
-            Named::Member,
+            NameHolder::Member,
             moment(NOON),
         );
         assert_eq!(
@@ -549,7 +558,7 @@ mod tests {
     fn loopback_is_neither_blocked_nor_counted_while_all_visitors_look_alike() {
         for address in ["127.0.0.1", "::1", "::ffff:127.0.0.1"] {
             let here = Network::parse(address).unwrap();
-            let mut scene = Scene::new(Limits::default());
+            let mut scene = Scene::new(GuessLimits::default());
             assert_eq!(scene.guesses(500, "bob", here, NOON), [], "{address}");
             let others: Vec<Block> = (10..109)
                 .flat_map(|number| scene.guesses(1, "bob", network(number), NOON))
@@ -557,13 +566,14 @@ mod tests {
             assert_eq!(others, [], "{address}: 99 at the name, and none of them from here");
             assert_eq!(scene.verdict("bob", here, NOON), Verdict::Open);
             scene.guard.begin(
-                Block { target: Target::Name(door("bob")), since: NOON, until: NOON + 900 },
-                Named::Member,
+                Block { target: Target::Name(login_name("bob")), since: NOON, until: NOON + 900 },
+                NameHolder::Member,
                 moment(NOON),
             );
             assert_eq!(scene.verdict("bob", here, NOON), Verdict::Open, "{address}");
 
-            let mut scene = Scene { guard: Guard::new(Limits::default(), false, NOON), ..scene };
+            let mut scene =
+                Scene { guard: Guard::new(GuessLimits::default(), false, NOON), ..scene };
             assert_eq!(
                 scene.guesses(10, "bob", here, NOON).len(),
                 1,
@@ -574,15 +584,17 @@ mod tests {
 
     #[test]
     fn a_stored_block_holds_again_until_it_ends_or_is_lifted() {
-        let scene = Scene::new(Limits::default());
+        let scene = Scene::new(GuessLimits::default());
         let block = |target| Block { target, since: NOON - 60, until: NOON + 60 };
-        let stored =
-            [block(Target::Network(network(9))), block(Target::Pair(door("bob"), network(8)))];
+        let stored = [
+            block(Target::Network(network(9))),
+            block(Target::Pair(login_name("bob"), network(8))),
+        ];
         for block in &stored {
-            scene.guard.begin(block.clone(), Named::Member, moment(NOON));
+            scene.guard.begin(block.clone(), NameHolder::Member, moment(NOON));
         }
-        assert_eq!(scene.verdict("alice", network(9), NOON), Verdict::Blocked(Kind::Network));
-        assert_eq!(scene.verdict("bob", network(8), NOON), Verdict::Blocked(Kind::Pair));
+        assert_eq!(scene.verdict("alice", network(9), NOON), Verdict::Blocked(BlockKind::Network));
+        assert_eq!(scene.verdict("bob", network(8), NOON), Verdict::Blocked(BlockKind::Pair));
         scene.guard.lift(&stored[0].target);
         assert_eq!(scene.verdict("alice", network(9), NOON), Verdict::Open);
         assert_eq!(scene.blocks(NOON), stored[1..]);
@@ -591,7 +603,7 @@ mod tests {
 
     #[test]
     fn new_counters_push_out_counters_and_never_a_block() {
-        let mut scene = Scene::new(Limits { network: 2, ..Limits::default() });
+        let mut scene = Scene::new(GuessLimits { network: 2, ..GuessLimits::default() });
         assert_eq!(scene.guesses(2, "bob", network(1), NOON).len(), 1);
         for number in 0..20_000 {
             assert_eq!(
@@ -600,13 +612,13 @@ mod tests {
                 "{number}"
             );
         }
-        assert_eq!(scene.verdict("bob", network(1), NOON), Verdict::Blocked(Kind::Network));
+        assert_eq!(scene.verdict("bob", network(1), NOON), Verdict::Blocked(BlockKind::Network));
         assert!(scene.guard.state().counters.keep_their_bounds());
     }
 
     #[test]
     fn a_wrong_password_of_ipv6_counts_for_the_64_the_56_and_the_48() {
-        let mut scene = Scene::new(Limits { network: 0, name: 0, ..Limits::default() });
+        let mut scene = Scene::new(GuessLimits { network: 0, name: 0, ..GuessLimits::default() });
         let begun: Vec<String> = (0..300)
             .flat_map(|number| scene.guesses(9, "bob", network6(number), NOON))
             .map(|block| block.target.network().unwrap().to_string())
@@ -615,7 +627,7 @@ mod tests {
         assert_eq!(begun, ["2001:db8::/56", "2001:db8::/48", "2001:db8:0:100::/56"]);
         assert_eq!(
             scene.verdict("bob", network6(65_535), NOON),
-            Verdict::BlockedAround(Kind::Pair),
+            Verdict::BlockedAround(BlockKind::Pair),
             "the same /48"
         );
         assert_eq!(scene.verdict("bob", network6(65_536), NOON), Verdict::Open, "the next /48");
@@ -627,14 +639,14 @@ mod tests {
     fn whoever_has_a_48_gets_few_blocks_whatever_names_and_passwords_he_sends() {
         for (what, names) in [("one name", 1), ("another name at each network", 4_096)] {
             let mut begun = 0;
-            let scene = Scene::new(Limits::default());
+            let scene = Scene::new(GuessLimits::default());
             for number in 0..4_096 {
                 let (name, network) = (format!("name {}", number % names), network6(number));
                 for guess in 0..10 {
                     if scene.verdict(&name, network, NOON) == Verdict::Open {
                         begun += scene
                             .types_at(
-                                Named::Nobody,
+                                NameHolder::Nobody,
                                 &format!("guess {guess}"),
                                 &name,
                                 network,
@@ -650,45 +662,53 @@ mod tests {
 
     #[test]
     fn a_block_of_a_wider_network_is_told_from_one_of_the_visitors_own() {
-        let mut scene = Scene::new(Limits::default());
+        let mut scene = Scene::new(GuessLimits::default());
         let (home, neighbour) = (network6(9), network6(10));
         for number in 100..150 {
             scene.guesses(9, "bob", network6(number), NOON);
             scene.guesses(90, &format!("name {number}"), network6(number), NOON);
         }
-        assert_eq!(scene.verdict("bob", neighbour, NOON), Verdict::BlockedAround(Kind::Pair));
-        assert_eq!(scene.verdict("ann", neighbour, NOON), Verdict::BlockedAround(Kind::Network));
+        assert_eq!(scene.verdict("bob", neighbour, NOON), Verdict::BlockedAround(BlockKind::Pair));
+        assert_eq!(
+            scene.verdict("ann", neighbour, NOON),
+            Verdict::BlockedAround(BlockKind::Network)
+        );
         // A member who is at home in it may try, and not guess.
-        assert_eq!(scene.guesses(10, "bob", home, NOON)[0].target, Target::Pair(door("bob"), home));
-        assert_eq!(scene.verdict("bob", home, NOON), Verdict::Blocked(Kind::Pair));
+        assert_eq!(
+            scene.guesses(10, "bob", home, NOON)[0].target,
+            Target::Pair(login_name("bob"), home)
+        );
+        assert_eq!(scene.verdict("bob", home, NOON), Verdict::Blocked(BlockKind::Pair));
     }
 
     /// Regression: 4,200 networks freed a guesser whose block had a quarter of an hour.
     #[test]
     fn a_flood_of_other_networks_and_names_frees_nobody_who_guessed_at_a_member() {
-        let mut scene = Scene::new(Limits { pair: 2, network: 0, name: 0, ..Limits::default() });
+        let mut scene =
+            Scene::new(GuessLimits { pair: 2, network: 0, name: 0, ..GuessLimits::default() });
         assert_eq!(scene.guesses(2, "bob", network(1), NOON).len(), 1);
         for number in 0..9_000_u32 {
             let from = network(1_000 + number * 256);
             // Names that nobody has, and the account of the guesser's own.
-            for (named, name) in
-                [(Named::Nobody, format!("name {number}")), (Named::Member, "mallory".into())]
-            {
+            for (holder, name) in [
+                (NameHolder::Nobody, format!("name {number}")),
+                (NameHolder::Member, "mallory".into()),
+            ] {
                 for guess in ["a", "b"] {
-                    scene.types_at(named, guess, &name, from, moment(NOON + 1));
+                    scene.types_at(holder, guess, &name, from, moment(NOON + 1));
                 }
             }
         }
-        assert_eq!(scene.verdict("bob", network(1), NOON + 2), Verdict::Blocked(Kind::Pair));
+        assert_eq!(scene.verdict("bob", network(1), NOON + 2), Verdict::Blocked(BlockKind::Pair));
     }
 
     #[test]
     fn a_count_of_a_members_name_is_not_pushed_out_by_names_that_nobody_has() {
-        let mut scene = Scene::new(Limits { network: 0, name: 0, ..Limits::default() });
+        let mut scene = Scene::new(GuessLimits { network: 0, name: 0, ..GuessLimits::default() });
         assert_eq!(scene.guesses(9, "bob", network(1), NOON), []);
         for number in 0..20_000 {
             scene.types_at(
-                Named::Nobody,
+                NameHolder::Nobody,
                 "a",
                 &format!("name {number}"),
                 network(number),
@@ -701,15 +721,15 @@ mod tests {
     /// What lasts goes by the steady clock, what is shown by the other one.
     #[test]
     fn a_wall_clock_that_is_set_makes_no_block_longer_or_shorter() {
-        let mut scene = Scene::new(Limits { network: 0, name: 0, ..Limits::default() });
+        let mut scene = Scene::new(GuessLimits { network: 0, name: 0, ..GuessLimits::default() });
         let year = 365 * 86_400;
         for guess in 0..10 {
             scene.guesses += 1;
             let ahead = Reading { steady: NOON, wall: NOON + year };
-            scene.types_at(Named::Member, &format!("{guess}"), "bob", network(9), ahead);
+            scene.types_at(NameHolder::Member, &format!("{guess}"), "bob", network(9), ahead);
         }
         assert_eq!(scene.blocks(NOON)[0].until, NOON + year + 900, "as the clock said");
-        assert_eq!(scene.verdict("bob", network(9), NOON + 899), Verdict::Blocked(Kind::Pair));
+        assert_eq!(scene.verdict("bob", network(9), NOON + 899), Verdict::Blocked(BlockKind::Pair));
         assert_eq!(scene.verdict("bob", network(9), NOON + 900), Verdict::Open);
     }
 
@@ -722,10 +742,10 @@ mod tests {
             (NOON, None, "it has ended"),
             (i64::MIN, None, "long ago"),
         ] {
-            let scene = Scene::new(Limits::default());
+            let scene = Scene::new(GuessLimits::default());
             let block = Block { target: Target::Network(network(9)), since: NOON - 60, until };
             // The machine was started an hour ago.
-            scene.guard.begin(block, Named::Nobody, Reading { steady: 3_600, wall: NOON });
+            scene.guard.begin(block, NameHolder::Nobody, Reading { steady: 3_600, wall: NOON });
             assert_eq!(scene.blocks(3_600).first().map(|block| block.until), shown, "{why}");
             assert_eq!(scene.blocks(3_600 + 900), [], "{why}");
         }
@@ -733,7 +753,7 @@ mod tests {
 
     #[test]
     fn a_clock_that_jumps_is_survived() {
-        let mut scene = Scene::new(Limits { network: 0, name: 0, ..Limits::default() });
+        let mut scene = Scene::new(GuessLimits { network: 0, name: 0, ..GuessLimits::default() });
         let mut begun = Vec::new();
         for now in [i64::MAX, i64::MIN, NOON, 0, i64::MAX] {
             begun.extend(scene.guesses(9, "bob", network(9), now));

@@ -12,7 +12,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use super::guard::Network;
+use crate::block::Network;
 use crate::identity::Key;
 use crate::recent::Recent;
 use crate::store::{KNOWN_BYTES, KnownId, KnownNetwork};

@@ -15,15 +15,15 @@ use crate::http::said_once::SaidOnce;
 use crate::key_file;
 use crate::login::activity::Activity;
 use crate::login::cookie::Signer;
-use crate::login::epoch::Signers;
 use crate::login::failed::FailedLogins;
 use crate::login::guard::Guard;
-use crate::login::hidden_name::HiddenNames;
 use crate::login::known::KnownNetworks;
 use crate::login::log_lines::LogLines;
 use crate::login::logouts::Logouts;
 use crate::login::pool::Pool;
+use crate::login::pseudonym::Pseudonyms;
 use crate::login::remembered::Remembered;
+use crate::login::signers::Signers;
 use crate::login::unkept::Unkept;
 use crate::password::rehash::Rehashes;
 use crate::password::{Cost, Steps, Vault, Verifier};
@@ -72,7 +72,7 @@ pub(super) fn open(
     Ok(Area {
         config: config.area.clone(),
         guard,
-        hidden: HiddenNames::new().map_err(std::io::Error::from)?,
+        pseudonyms: Pseudonyms::new().map_err(std::io::Error::from)?,
         failed: FailedLogins::default(),
         login_lines: Mutex::new(LogLines::of_logins()),
         known,

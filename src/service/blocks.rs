@@ -2,13 +2,14 @@
 
 use super::error::StartError;
 use crate::apply::in_transaction;
+use crate::block::{Block, BlockKind, NameHolder};
 use crate::chain::chain;
 use crate::clock::Reading;
 use crate::config::Config;
 use crate::database::DatabaseError;
 use crate::http::postback::Shared;
 use crate::login::blocks::{LINES_MAX, Ledger};
-use crate::login::guard::{Block, Guard, Kind, Named};
+use crate::login::guard::Guard;
 use crate::store::{CurrentFile, Engine, Fault, open_reader, with_engine};
 
 /// Blocks that are stored hold again, as many as there may be; the others are forgotten there too.
@@ -28,9 +29,9 @@ pub(super) fn take_up_stored(
     }
     let take = |block: Block, named| {
         let holds_again = match block.target.kind() {
-            Kind::Pair => named == Named::Member,
-            Kind::Network => true,
-            Kind::Name => knows_networks && named == Named::Member,
+            BlockKind::Pair => named == NameHolder::Member,
+            BlockKind::Network => true,
+            BlockKind::Name => knows_networks && named == NameHolder::Member,
         };
         if holds_again {
             guard.begin(block, named, now);

@@ -19,11 +19,11 @@ pub use view::{View, Wanted};
 use std::time::Instant;
 
 use crate::action::Change;
+use crate::block::{Block, Target};
 use crate::clock::Moment;
+use crate::epoch::Epoch;
 use crate::identity::{Key, Username};
 use crate::journal::Record;
-use crate::login::epoch::Epoch;
-use crate::login::guard::{Block, Target};
 use crate::password::{Hash, KeyId, Seal, Stored};
 
 /// What became of one postback, to be saved as one: the change and its journal record, never one

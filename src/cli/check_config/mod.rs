@@ -16,7 +16,7 @@ use crate::config::{ApiConfig, Config, Settings, Source};
 use crate::database::{self, DatabaseError};
 use crate::login::cookie::Signer;
 use crate::login::cookie_domain::CookieDomain;
-use crate::login::guard::Limits;
+use crate::login::guard::GuessLimits;
 use crate::password::{HashKind, Vault, leftovers};
 use crate::seals::foreign_seals;
 use crate::store::{Fault, OpenError, Reader, State, check_pages, open_unchanged};
@@ -99,7 +99,7 @@ fn logins(config: &Config) -> String {
     format!("{} hours{idle}, {shared}, {page}", area.login_seconds / 3_600)
 }
 
-fn guessing(limits: &Limits) -> String {
+fn guessing(limits: &GuessLimits) -> String {
     let count = |limit: u32| if limit == 0 { "off".into() } else { limit.to_string() };
     format!(
         "pair {}, network {}, name {} wrong passwords within {} minutes block for {} minutes",

@@ -3,25 +3,15 @@
 //! whoever fills one with names that nobody has, or with networks, pushes out no other.
 
 use super::counter::{Count, Slices, Times, is_over};
-use super::network::STEPS;
-use super::target::Kind;
+use crate::block::{BlockKind, NameHolder, STEPS};
 use crate::recent::Recent;
 
-/// Pairs of door and network, networks, and doors that are counted at a time.
+/// Counts that are kept at a time: of pairs of name and network, of networks, and of names.
 const PAIRS_MAX: usize = 16_384;
 const NETWORKS_MAX: usize = 8_192;
 const NAMES_MAX: usize = 4_096;
 /// Wrong passwords that are known again.
 const SEEN_MAX: usize = 32_768;
-
-/// Whether a member has the name that was tried, at a site that was asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Named {
-    /// No: nothing can be guessed there.
-    Nobody,
-    /// Yes.
-    Member,
-}
 
 /// How many are too many, and in what time.
 #[derive(Clone, Copy)]
@@ -34,7 +24,7 @@ pub(super) struct Limit {
 type Counts<C> = Recent<u64, C>;
 
 pub(super) struct Counters {
-    /// By [`Named`].
+    /// By [`NameHolder`].
     parts: [Part; 2],
     /// Networks of the narrowest kind, and wider ones by step.
     networks: Counts<Times>,
@@ -49,7 +39,7 @@ struct Part {
     /// When a wrong password was counted for a pair and its networks.
     seen: Recent<u64, i64>,
     /// When one was counted for a name: the same one from another network is no other.
-    seen_at_door: Recent<u64, i64>,
+    seen_for_name: Recent<u64, i64>,
 }
 
 impl Part {
@@ -59,7 +49,7 @@ impl Part {
             wide_pairs: std::array::from_fn(|_| Recent::new(NETWORKS_MAX)),
             names: Recent::new(NAMES_MAX),
             seen: Recent::new(SEEN_MAX),
-            seen_at_door: Recent::new(SEEN_MAX),
+            seen_for_name: Recent::new(SEEN_MAX),
         }
     }
 }
@@ -76,51 +66,51 @@ impl Counters {
     /// Whether this wrong password from this network was not counted within the window; it is now.
     pub(super) fn is_new(
         &mut self,
-        named: Named,
+        holder: NameHolder,
         attempt: u64,
         now: i64,
         window_seconds: u32,
     ) -> bool {
-        is_new(&mut self.part(named).seen, attempt, now, window_seconds)
+        is_new(&mut self.part(holder).seen, attempt, now, window_seconds)
     }
 
     /// The same from wherever.
-    pub(super) fn is_new_at_door(
+    pub(super) fn is_new_for_name(
         &mut self,
-        named: Named,
+        holder: NameHolder,
         attempt: u64,
         now: i64,
         window_seconds: u32,
     ) -> bool {
-        is_new(&mut self.part(named).seen_at_door, attempt, now, window_seconds)
+        is_new(&mut self.part(holder).seen_for_name, attempt, now, window_seconds)
     }
 
     /// Counts one for what has this number. `step` says how wide its network is, 0 being the
     /// narrowest. At the limit the count begins anew, and it says so.
     pub(super) fn reaches(
         &mut self,
-        kind: Kind,
-        named: Named,
+        kind: BlockKind,
+        holder: NameHolder,
         step: usize,
         number: u64,
         limit: Limit,
         now: i64,
     ) -> bool {
         match (kind, step.checked_sub(1)) {
-            (Kind::Name, _) => reaches(&mut self.part(named).names, number, limit, now),
-            (Kind::Pair, None) => reaches(&mut self.part(named).pairs, number, limit, now),
-            (Kind::Pair, Some(step)) => {
-                reaches(&mut self.part(named).wide_pairs[step], number, limit, now)
+            (BlockKind::Name, _) => reaches(&mut self.part(holder).names, number, limit, now),
+            (BlockKind::Pair, None) => reaches(&mut self.part(holder).pairs, number, limit, now),
+            (BlockKind::Pair, Some(step)) => {
+                reaches(&mut self.part(holder).wide_pairs[step], number, limit, now)
             }
-            (Kind::Network, None) => reaches(&mut self.networks, number, limit, now),
-            (Kind::Network, Some(step)) => {
+            (BlockKind::Network, None) => reaches(&mut self.networks, number, limit, now),
+            (BlockKind::Network, Some(step)) => {
                 reaches(&mut self.wide_networks[step], number, limit, now)
             }
         }
     }
 
-    fn part(&mut self, named: Named) -> &mut Part {
-        &mut self.parts[named as usize]
+    fn part(&mut self, holder: NameHolder) -> &mut Part {
+        &mut self.parts[holder as usize]
     }
 
     #[cfg(test)]
@@ -131,7 +121,7 @@ impl Counters {
                 && part.wide_pairs.iter().all(wide)
                 && part.names.len() <= NAMES_MAX
                 && part.seen.len() <= SEEN_MAX
-                && part.seen_at_door.len() <= SEEN_MAX
+                && part.seen_for_name.len() <= SEEN_MAX
         };
         self.parts.iter().all(part)
             && self.networks.len() <= NETWORKS_MAX

@@ -8,9 +8,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::block::Block;
-use super::counters::Named;
-use super::target::{Door, Kind, Target};
+use crate::block::{Block, BlockKind, LoginName, NameHolder, Target};
 
 /// Blocks held at a time, of some hundred bytes each.
 const HELD_MAX: usize = 8_192;
@@ -29,11 +27,11 @@ pub enum Weight {
 }
 
 impl Weight {
-    pub(super) fn of(kind: Kind, named: Named) -> Self {
-        match (kind, named) {
-            (Kind::Network, _) => Weight::Network,
-            (Kind::Pair | Kind::Name, Named::Nobody) => Weight::Nobody,
-            (Kind::Pair | Kind::Name, Named::Member) => Weight::Member,
+    pub(super) fn of(kind: BlockKind, holder: NameHolder) -> Self {
+        match (kind, holder) {
+            (BlockKind::Network, _) => Weight::Network,
+            (BlockKind::Pair | BlockKind::Name, NameHolder::Nobody) => Weight::Nobody,
+            (BlockKind::Pair | BlockKind::Name, NameHolder::Member) => Weight::Member,
         }
     }
 }
@@ -53,7 +51,7 @@ pub(super) struct Held {
 type Place = (i64, u64);
 
 /// Among whom a place is given up: of a member's name, the blocks of this name.
-type Crowd = (Weight, Option<Door>);
+type Crowd = (Weight, Option<LoginName>);
 
 /// The blocks, and their order of giving way.
 pub(super) struct Blocks {
@@ -62,7 +60,7 @@ pub(super) struct Blocks {
     ends: BTreeMap<Place, Target>,
     crowds: HashMap<Crowd, BTreeMap<Place, Target>>,
     /// The first is the one that gives way.
-    sizes: BTreeSet<(Weight, Reverse<usize>, Option<Door>)>,
+    sizes: BTreeSet<(Weight, Reverse<usize>, Option<LoginName>)>,
     /// How many narrow blocks there are under a wider target, of those that may be merged.
     siblings: HashMap<Target, usize>,
     /// Those of them that are enough to merge; the last is the largest.
@@ -172,8 +170,8 @@ impl Blocks {
     }
 
     fn give_way(&mut self) {
-        let Some((weight, _, door)) = self.sizes.first().cloned() else { return };
-        let first = self.crowds.get(&(weight, door)).and_then(|crowd| crowd.first_key_value());
+        let Some((weight, _, name)) = self.sizes.first().cloned() else { return };
+        let first = self.crowds.get(&(weight, name)).and_then(|crowd| crowd.first_key_value());
         if let Some(target) = first.map(|(_, target)| target.clone()) {
             self.lift(&target);
         }
@@ -209,8 +207,8 @@ impl Blocks {
 }
 
 fn crowd(held: &Held) -> Crowd {
-    let door = held.block.target.door().filter(|_| held.weight == Weight::Member);
-    (held.weight, door.cloned())
+    let name = held.block.target.name().filter(|_| held.weight == Weight::Member);
+    (held.weight, name.cloned())
 }
 
 impl Held {
@@ -236,8 +234,10 @@ mod tests {
     fn target(text: &str) -> Target {
         let network = |text: &str| Network::parse(text);
         match text.split_once('@') {
-            Some((name, at)) => Target::Pair(Door::new(name), network(at).unwrap()),
-            None => network(text).map_or_else(|| Target::Name(Door::new(text)), Target::Network),
+            Some((name, at)) => Target::Pair(LoginName::new(name), network(at).unwrap()),
+            None => {
+                network(text).map_or_else(|| Target::Name(LoginName::new(text)), Target::Network)
+            }
         }
     }
 
@@ -262,9 +262,9 @@ mod tests {
     }
 
     fn shown(blocks: &Blocks) -> Vec<String> {
-        let text = |target: &Target| match (target.door(), target.network()) {
-            (Some(door), Some(network)) => format!("{}@{network}", door.name()),
-            (Some(door), None) => door.name().to_owned(),
+        let text = |target: &Target| match (target.name(), target.network()) {
+            (Some(name), Some(network)) => format!("{}@{network}", name.as_str()),
+            (Some(name), None) => name.as_str().to_owned(),
             (None, network) => network.map(|network| network.to_string()).unwrap_or_default(),
         };
         let mut shown: Vec<String> = blocks.iter().map(|held| text(&held.block.target)).collect();
@@ -422,10 +422,11 @@ mod tests {
             );
             let (target, weight) = match number % 3 {
                 0 => (Target::Network(network), Net),
-                1 => (Target::Pair(Door::new(&format!("name {number}")), network), Nobody),
-                _ => {
-                    (Target::Pair(Door::new(&format!("name {}", number % 1_000)), network), Member)
-                }
+                1 => (Target::Pair(LoginName::new(&format!("name {number}")), network), Nobody),
+                _ => (
+                    Target::Pair(LoginName::new(&format!("name {}", number % 1_000)), network),
+                    Member,
+                ),
             };
             blocks.begin(Held {
                 block: Block { target, since: 0, until: 0 },

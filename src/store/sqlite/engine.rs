@@ -12,11 +12,11 @@ use super::rows::{
 };
 use super::{known, logins, wal_mark};
 use crate::action::{Change, Standing};
+use crate::block::{Block, LoginName, Target};
 use crate::clock::Moment;
+use crate::epoch::Epoch;
 use crate::identity::{Key, MemberId, SiteId, Username};
 use crate::journal::Record;
-use crate::login::epoch::Epoch;
-use crate::login::guard::{Block, Door, Target};
 use crate::member::{Former, Member, Reason};
 use crate::password::KeyId;
 use crate::store::{
@@ -325,7 +325,7 @@ struct NameHeld {
 /// network and username; empty where the kind has none.
 fn block_columns(target: &Target) -> (String, &str) {
     let network = target.network().map(|network| network.to_string()).unwrap_or_default();
-    (network, target.door().map(Door::name).unwrap_or_default())
+    (network, target.name().map(LoginName::as_str).unwrap_or_default())
 }
 
 fn write_block(conn: &Connection, block: &Block) -> Result<(), Fault> {

@@ -4,7 +4,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::engine::GIVE_FOLDED;
-use crate::login::guard::Door;
+use crate::block::LoginName;
 use crate::store::Fault;
 use crate::unicode::{FOLDING_VERSION, folded};
 
@@ -72,12 +72,12 @@ fn fold_blocks(conn: &Connection) -> Result<(), Fault> {
         conn.prepare("SELECT DISTINCT username FROM block WHERE username <> '' ORDER BY username")?;
     let names = all.query_map([], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()?;
     let mut fold = conn.prepare("UPDATE OR REPLACE block SET username = ?2 WHERE username = ?1")?;
-    for (name, door) in names
+    for (name, login_name) in names
         .iter()
-        .map(|name| (name, Door::new(name)))
-        .filter(|(name, door)| door.name() != name.as_str())
+        .map(|name| (name, LoginName::new(name)))
+        .filter(|(name, login_name)| login_name.as_str() != name.as_str())
     {
-        fold.execute([name, door.name()])?;
+        fold.execute([name, login_name.as_str()])?;
     }
     Ok(())
 }

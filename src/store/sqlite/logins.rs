@@ -5,8 +5,8 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::reader::Reader;
+use crate::epoch::Epoch;
 use crate::identity::Key;
-use crate::login::epoch::Epoch;
 use crate::store::{Fault, LoggedOut, Seen, Spent};
 
 /// Logouts of a member that have a row each; with one more, the older half becomes one.

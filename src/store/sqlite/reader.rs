@@ -9,8 +9,8 @@ use super::rows::{
     read_key, read_login, read_session, select_former, select_member,
 };
 use crate::action::{Recorded, Standing};
+use crate::block::{Block, BlockKind, LoginName, NameHolder, Network, Target};
 use crate::identity::{Key, MemberId, SessionHash, SiteId};
-use crate::login::guard::{Block, Door, Kind, Named, Network, Target};
 use crate::member::{Credential, Former, Member};
 use crate::password::{KeyId, Seal, Stored};
 use crate::store::{Fault, LoginRow, Pending, View, Wanted};
@@ -203,7 +203,7 @@ impl Reader {
     pub fn for_each_block(
         &self,
         now: i64,
-        mut take: impl FnMut(Block, Named),
+        mut take: impl FnMut(Block, NameHolder),
     ) -> Result<(), Fault> {
         // A member without a folded form has the exact name, and few have none.
         let mut statement = self.conn.prepare_cached(
@@ -218,10 +218,11 @@ impl Reader {
             let text = |index| row.get::<_, String>(index);
             let (network, name) =
                 (Network::parse(&text(1)?), Some(text(2)?).filter(|name| !name.is_empty()));
-            let kind = Kind::parse(&text(0)?);
-            let target = kind
-                .and_then(|kind| Target::from_parts(kind, name.as_deref().map(Door::new), network));
-            let named = if row.get(5)? { Named::Member } else { Named::Nobody };
+            let kind = BlockKind::parse(&text(0)?);
+            let target = kind.and_then(|kind| {
+                Target::from_parts(kind, name.as_deref().map(LoginName::new), network)
+            });
+            let named = if row.get(5)? { NameHolder::Member } else { NameHolder::Nobody };
             match target {
                 Some(target) => {
                     take(Block { target, since: row.get(3)?, until: row.get(4)? }, named)

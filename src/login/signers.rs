@@ -1,33 +1,18 @@
-//! The epoch of logins: drawn anew when the operator ends all of them. It goes into the key that
-//! signs cookies, so that no cookie of another epoch reads. It lies in the database, which all
-//! services on one database share.
+//! The signer of cookies under the current [`Epoch`]: no cookie of another epoch is valid.
 
 use arc_swap::{ArcSwap, Guard};
 use std::fmt;
 use std::sync::Arc;
 
 use super::cookie::Signer;
+use crate::epoch::Epoch;
 
-/// A random id, and no secret: without `cookie.key` it signs nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Epoch(pub [u8; 16]);
-
-impl Epoch {
-    /// A new one.
-    pub fn random() -> Self {
-        let mut id = [0; 16];
-        getrandom::fill(&mut id)
-            .expect("getrandom(2) gives up to 256 bytes whole, once the system has started");
-        Self(id)
-    }
-}
-
-/// The signer of the present epoch. Requests read it without a lock.
+/// The signer of the current epoch. Requests read it without a lock.
 pub struct Signers {
-    /// With the key of the file: of the time before the first epoch, so that an upgrade ends no
-    /// login.
+    /// The signer with the key of the file alone. It is used until the first epoch is drawn, so that
+    /// an upgrade ends no login.
     first: Signer,
-    present: ArcSwap<(Option<Epoch>, Signer)>,
+    current: ArcSwap<(Option<Epoch>, Signer)>,
 }
 
 impl fmt::Debug for Signers {
@@ -37,26 +22,26 @@ impl fmt::Debug for Signers {
 }
 
 impl Signers {
-    /// Under the epoch that the database has, if it has one.
+    /// Starts with the epoch of the database, if it has one.
     pub fn new(first: Signer, epoch: Option<Epoch>) -> Self {
-        let present = Self::of(&first, epoch);
-        Self { first, present: ArcSwap::from_pointee((epoch, present)) }
+        let current = Self::of(&first, epoch);
+        Self { first, current: ArcSwap::from_pointee((epoch, current)) }
     }
 
     fn of(first: &Signer, epoch: Option<Epoch>) -> Signer {
         epoch.map_or_else(|| first.clone(), |epoch| first.of_epoch(epoch))
     }
 
-    /// The signer, for a look that is over at once.
-    pub fn look(&self) -> Guard<Arc<(Option<Epoch>, Signer)>> {
-        self.present.load()
+    /// The signer now. The caller drops the guard at once, because it can delay [`Signers::take_up`].
+    pub fn current(&self) -> Guard<Arc<(Option<Epoch>, Signer)>> {
+        self.current.load()
     }
 
-    /// Takes up the epoch that the database has now; whether it is another one.
+    /// Takes over the epoch that the database has now. Returns whether it changed.
     pub fn take_up(&self, epoch: Option<Epoch>) -> bool {
-        let is_new = self.look().0 != epoch;
+        let is_new = self.current().0 != epoch;
         if is_new {
-            self.present.store(Arc::new((epoch, Self::of(&self.first, epoch))));
+            self.current.store(Arc::new((epoch, Self::of(&self.first, epoch))));
         }
         is_new
     }
@@ -77,12 +62,12 @@ mod tests {
         let key = Key { site: SiteId::parse("5").unwrap(), member: MemberId::parse("71").unwrap() };
         let login = Login { key, id: LoginId::random(), issued: NOON, login_version: 3 };
         let signers = Signers::new(Signer::from_key([7; 32]), None);
-        let reads = |text: &str| !signers.look().1.read(text, NOON, 86_400).is_empty();
+        let reads = |text: &str| !signers.current().1.read(text, NOON, 86_400).is_empty();
         let of_no_epoch = Signer::from_key([7; 32]).sign(&[login]);
         assert!(reads(&of_no_epoch) && reads(FORMER), "before the switch is used, nothing changes");
         let (first, second) = (Epoch([1; 16]), Epoch([2; 16]));
         assert!(signers.take_up(Some(first)) && !signers.take_up(Some(first)));
-        let of_first = signers.look().1.sign(&[login]);
+        let of_first = signers.current().1.sign(&[login]);
         assert!(reads(&of_first) && !reads(&of_no_epoch) && !reads(FORMER));
         assert!(signers.take_up(Some(second)));
         assert!(!reads(&of_first) && !reads(&of_no_epoch));

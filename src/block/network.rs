@@ -15,7 +15,7 @@ const IPV6_PREFIXES: [u8; 3] = [64, 56, 48];
 const STEP_BITS: u8 = 8;
 
 /// Steps at which wrong passwords are counted: see [`Network::counted`].
-pub(super) const STEPS: usize = IPV6_PREFIXES.len();
+pub(crate) const STEPS: usize = IPV6_PREFIXES.len();
 
 /// Where a visitor comes from: an IPv4 address or its /24, or a /64, /56 or /48 of IPv6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -48,25 +48,25 @@ impl Network {
     }
 
     /// The next wider network that can be blocked.
-    pub(super) fn wider(self) -> Option<Self> {
+    pub(crate) fn wider(self) -> Option<Self> {
         let address = self.0.addr();
         let mut rest = prefixes(address).iter().skip_while(|&&bits| bits != self.0.prefix_len());
         rest.nth(1).map(|&bits| Self::with_prefix(address, bits))
     }
 
     /// This one and all wider ones.
-    pub(super) fn and_wider(self) -> impl Iterator<Item = Self> {
+    pub(crate) fn and_wider(self) -> impl Iterator<Item = Self> {
         std::iter::successors(Some(self), |network| network.wider())
     }
 
     /// The networks at which a wrong password from this one counts, the narrowest first. Of IPv4
     /// only the address: neighbours there are mostly strangers.
-    pub(super) fn counted(self) -> impl Iterator<Item = Self> {
+    pub(crate) fn counted(self) -> impl Iterator<Item = Self> {
         self.and_wider().take(if self.0.addr().is_ipv4() { 1 } else { STEPS })
     }
 
     /// The networks of the next narrower kind that it holds; none of the narrowest kind.
-    pub(super) fn narrower(self) -> impl Iterator<Item = Self> {
+    pub(crate) fn narrower(self) -> impl Iterator<Item = Self> {
         let inside = self.0.prefix_len() + STEP_BITS;
         let is_kind = prefixes(self.0.addr()).contains(&inside);
         // An error is a prefix length that does not fit, which `is_kind` rules out.

@@ -12,20 +12,21 @@ use blake2::digest::common::KeyInit as _;
 use blake2::digest::consts::U5;
 use zeroize::Zeroizing;
 
-use super::guard::{Door, Guard, Network, Verdict};
+use super::guard::{Guard, Verdict};
+use crate::block::{LoginName, Network};
 
 const KEY_BYTES: usize = 32;
 
 /// Makes the words, under a random key of this process.
-pub struct HiddenNames(Blake2bMac<U5>);
+pub struct Pseudonyms(Blake2bMac<U5>);
 
-impl fmt::Debug for HiddenNames {
+impl fmt::Debug for Pseudonyms {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("HiddenNames(***)")
+        f.write_str("Pseudonyms(***)")
     }
 }
 
-impl HiddenNames {
+impl Pseudonyms {
     /// Under a new key.
     ///
     /// # Errors
@@ -40,45 +41,45 @@ impl HiddenNames {
     }
 
     /// What is written in place of this name: `?` and ten hexadecimal digits.
-    pub fn hide(&self, door: &Door) -> Door {
+    pub fn of(&self, name: &LoginName) -> LoginName {
         let mut mac = self.0.clone();
-        mac.update(door.name().as_bytes());
+        mac.update(name.as_str().as_bytes());
         let digits: String =
             mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-        Door::new(&format!("?{digits}"))
+        LoginName::new(&format!("?{digits}"))
     }
 }
 
 /// A name as it was typed, and the word for it. Which of both guesses at it are counted under
 /// depends on who has the name; a block may be of either.
 #[derive(Debug)]
-pub struct Doors<'a> {
-    names: &'a HiddenNames,
-    plain: Door,
-    hidden: OnceCell<Door>,
+pub struct TypedName<'a> {
+    pseudonyms: &'a Pseudonyms,
+    plain: LoginName,
+    pseudonym: OnceCell<LoginName>,
 }
 
-impl<'a> Doors<'a> {
+impl<'a> TypedName<'a> {
     /// Of a typed name.
-    pub fn new(names: &'a HiddenNames, name: &str) -> Self {
-        Self { names, plain: Door::new(name), hidden: OnceCell::new() }
+    pub fn new(pseudonyms: &'a Pseudonyms, name: &str) -> Self {
+        Self { pseudonyms, plain: LoginName::new(name), pseudonym: OnceCell::new() }
     }
 
     /// The one to count, to block and to show.
-    pub fn shown(&self, is_somebodys: bool) -> &Door {
-        if is_somebodys { &self.plain } else { self.hidden() }
+    pub fn shown(&self, has_holder: bool) -> &LoginName {
+        if has_holder { &self.plain } else { self.pseudonym() }
     }
 
     /// What the guard says to either. The word is made only where there are blocks at all.
     pub fn verdict(&self, guard: &Guard, network: Network, now: i64) -> Verdict {
         match guard.verdict(&self.plain, network, now) {
-            Verdict::Open if guard.has_blocks() => guard.verdict(self.hidden(), network, now),
+            Verdict::Open if guard.has_blocks() => guard.verdict(self.pseudonym(), network, now),
             verdict => verdict,
         }
     }
 
-    fn hidden(&self) -> &Door {
-        self.hidden.get_or_init(|| self.names.hide(&self.plain))
+    fn pseudonym(&self) -> &LoginName {
+        self.pseudonym.get_or_init(|| self.pseudonyms.of(&self.plain))
     }
 }
 
@@ -88,12 +89,12 @@ mod tests {
 
     #[test]
     fn a_name_has_one_word_in_every_spelling_and_another_one_after_a_restart() {
-        let (names, later) = (HiddenNames::new().unwrap(), HiddenNames::new().unwrap());
-        let word = names.hide(&Door::new("Hunter2 "));
-        assert_eq!(word, names.hide(&Door::new("hunter2")));
-        assert_ne!(word, names.hide(&Door::new("hunter3")));
-        assert_ne!(word, later.hide(&Door::new("hunter2")));
-        let digits = word.name().strip_prefix('?').unwrap();
+        let (names, later) = (Pseudonyms::new().unwrap(), Pseudonyms::new().unwrap());
+        let word = names.of(&LoginName::new("Hunter2 "));
+        assert_eq!(word, names.of(&LoginName::new("hunter2")));
+        assert_ne!(word, names.of(&LoginName::new("hunter3")));
+        assert_ne!(word, later.of(&LoginName::new("hunter2")));
+        let digits = word.as_str().strip_prefix('?').unwrap();
         assert!(
             digits.len() == 10 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()),
             "{word}"

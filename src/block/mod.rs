@@ -1,14 +1,32 @@
-//! A block, and its line in the log.
+//! Blocks as values: what is blocked because of too many wrong passwords, and until when. The
+//! decisions are in [`crate::login::guard`].
+
+mod login_name;
+mod network;
+mod target;
 
 use std::fmt;
 
-use super::target::Target;
 use crate::clock::format_utc;
 
-/// Somebody waits outside for a while.
+pub use login_name::LoginName;
+pub use network::Network;
+pub(crate) use network::STEPS;
+pub use target::{BlockKind, Target};
+
+/// Whether a member has the login name that was tried, at one of the sites that were asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NameHolder {
+    /// No member has it, so there is no password to guess.
+    Nobody,
+    /// A member has it.
+    Member,
+}
+
+/// A block that lasts for a limited time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Block {
-    /// Whom it is against.
+    /// What it is against.
     pub target: Target,
     /// When it began, unix seconds.
     pub since: i64,
@@ -17,23 +35,24 @@ pub struct Block {
 }
 
 impl Block {
-    /// The line for the log when it begins. Its form is a promise to fail2ban and its like
-    /// (`examples/fail2ban`), as in `login blocked: network=203.0.113.9 name="bob" kind=pair
-    /// until=2026-06-15T12:15:00Z`: an expression that begins at the line's time and ends at the
-    /// blank behind the address cannot be deceived by a name, which stands behind it.
+    /// The line for the log when the block begins, as in `login blocked: network=203.0.113.9
+    /// name="bob" kind=pair until=2026-06-15T12:15:00Z`. fail2ban and similar programs read it
+    /// (`examples/fail2ban`), so its form must not change. The address comes before the name: an
+    /// expression that begins at the line's time and ends at the space after the address cannot be
+    /// deceived by a name.
     pub fn line(&self) -> String {
         format!("login blocked: {self}")
     }
 }
 
-/// `network=… name="…" kind=… until=…`, without what the kind does not have.
+/// `network=… name="…" kind=… until=…`, without the parts that the kind does not have.
 impl fmt::Display for Block {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(network) = self.target.network() {
             write!(f, "network={network} ")?;
         }
-        if let Some(door) = self.target.door() {
-            write!(f, "{door} ")?;
+        if let Some(name) = self.target.name() {
+            write!(f, "{name} ")?;
         }
         write!(f, "kind={} until={}", self.target.kind(), format_utc(self.until))
     }
@@ -42,11 +61,10 @@ impl fmt::Display for Block {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::login::guard::{Door, Network};
 
     #[test]
     fn the_line_that_fail2ban_matches_has_the_address_first() {
-        let (bob, network) = (Door::new("Bob"), |text: &str| Network::parse(text).unwrap());
+        let (bob, network) = (LoginName::new("Bob"), |text: &str| Network::parse(text).unwrap());
         for (target, line) in [
             (
                 Target::Pair(bob.clone(), network("203.0.113.9")),
