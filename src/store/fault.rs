@@ -1,89 +1,157 @@
-//! What can go wrong with a database, told apart by SQLite's codes and never by its English.
+//! What can go wrong with a database, by kinds that every engine has. An engine decides the kind by
+//! the codes of its driver, never by the text of an error.
 
-use rusqlite::ffi::{self, ErrorCode};
+use std::error::Error;
+use std::fmt;
 
-use super::FileChange;
+/// The driver's error behind a fault. For the log alone: no decision depends on it.
+pub struct Cause {
+    error: Box<dyn Error + Send + Sync>,
+    code: Option<String>,
+    may_pass: bool,
+}
+
+impl Cause {
+    /// An error of a driver, and its code as the log shows it.
+    pub fn new(error: impl Into<Box<dyn Error + Send + Sync>>, code: Option<String>) -> Self {
+        Self { error: error.into(), code, may_pass: false }
+    }
+
+    /// Marks an error of a kind that may be gone when the work is tried again.
+    #[must_use]
+    pub fn may_pass(self) -> Self {
+        Self { may_pass: true, ..self }
+    }
+}
+
+impl fmt::Debug for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl Error for Cause {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.error.source()
+    }
+}
 
 /// A fault of ours or of the machine: never shown to a caller, logged once where it is handled.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
-    /// Another process holds the lock for longer than the writer waits. Nothing was changed.
+    /// Another process holds the lock for longer than the engine waits. Nothing was changed.
     #[error("the database is locked by another process")]
-    Locked(#[source] rusqlite::Error),
-    /// No room. Nothing was changed once the transaction is rolled back.
+    Busy(#[source] Cause),
+    /// No space left. Nothing was changed once the transaction is rolled back.
     #[error("the disk is full")]
-    Full(#[source] rusqlite::Error),
-    /// A rule of the schema refused a row that the rules of the program let through, so one of both
-    /// has a fault.
+    Full(#[source] Cause),
+    /// The schema refused a row that the rules of the program allow, so one of the two is wrong.
     #[error("the schema refused a row")]
-    Constraint(#[source] rusqlite::Error),
-    /// A COMMIT failed in a way that leaves open whether it happened.
+    Constraint(#[source] Cause),
+    /// The database rolled the whole transaction back, for a reason that may be gone already.
+    /// Nothing was changed: the transaction may be run again from its beginning.
+    #[error("the transaction was lost")]
+    TransactionLost(#[source] Cause),
+    /// A commit failed in a way that leaves open whether it happened.
     #[error("the outcome of a commit is unknown")]
-    CommitUnknown(#[source] rusqlite::Error),
-    /// Anything else: input/output, corruption, a read-only file.
+    OutcomeUnknown(#[source] Cause),
+    /// The database is damaged, or is no database of this engine.
     #[error("the database cannot be used")]
-    Broken(#[source] rusqlite::Error),
-    /// The files of the database are not those that were opened: nothing may be acknowledged that a
-    /// restart would not find.
+    Damaged(#[source] Cause),
+    /// A reader cannot open the database and a writer can: a transaction that was interrupted has
+    /// to be rolled back first.
+    #[error("the database cannot be used")]
+    NeedsWriter(#[source] Cause),
+    /// Anything else: input/output, a read-only file, a closed connection.
+    #[error("the database cannot be used")]
+    Unusable(#[source] Cause),
+    /// The database is not the one that was opened: nothing may be acknowledged that a restart
+    /// would not find.
     #[error("{0}")]
-    Moved(FileChange),
+    Replaced(Replacement),
     /// A row that this program cannot have written.
     #[error("the database holds a row that cannot be read: {0}")]
     BadRow(String),
 }
 
-impl From<rusqlite::Error> for Fault {
-    fn from(error: rusqlite::Error) -> Self {
-        match error.sqlite_error_code() {
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Fault::Locked(error),
-            Some(ErrorCode::DiskFull) => Fault::Full(error),
-            Some(ErrorCode::ConstraintViolation) => Fault::Constraint(error),
-            _ => Fault::Broken(error),
+impl Fault {
+    /// The fault as one inside a transaction that is gone. What will be there at the next try too,
+    /// such as a full disk, stays what it is.
+    #[must_use]
+    pub fn with_transaction_lost(self) -> Self {
+        match self {
+            Fault::Busy(cause) | Fault::Unusable(cause) if cause.may_pass => {
+                Fault::TransactionLost(cause)
+            }
+            other => other,
+        }
+    }
+
+    /// Whether the same transaction may be run again from its beginning: nothing of it was applied,
+    /// and the reason may be gone. A caller bounds how often.
+    pub fn runs_again(&self) -> bool {
+        matches!(self, Fault::TransactionLost(_))
+    }
+
+    /// Whether one row caused it: then the other postbacks of a batch can be applied without it.
+    pub fn is_of_one_row(&self) -> bool {
+        matches!(self, Fault::Constraint(_) | Fault::BadRow(_))
+    }
+
+    /// Whether the engine has to be opened again: its state, or its database, may not be what it
+    /// believes.
+    pub fn wants_reopening(&self) -> bool {
+        match self {
+            Fault::OutcomeUnknown(_)
+            | Fault::TransactionLost(_)
+            | Fault::Damaged(_)
+            | Fault::NeedsWriter(_)
+            | Fault::Unusable(_)
+            | Fault::Replaced(_) => true,
+            Fault::Busy(_) | Fault::Full(_) | Fault::Constraint(_) | Fault::BadRow(_) => false,
+        }
+    }
+
+    /// The code of the driver's error for the log, such as `SQLite code 13`.
+    pub fn code(&self) -> Option<&str> {
+        match self {
+            Fault::Busy(cause)
+            | Fault::Full(cause)
+            | Fault::Constraint(cause)
+            | Fault::TransactionLost(cause)
+            | Fault::OutcomeUnknown(cause)
+            | Fault::Damaged(cause)
+            | Fault::NeedsWriter(cause)
+            | Fault::Unusable(cause) => cause.code.as_deref(),
+            Fault::BadRow(_) | Fault::Replaced(_) => None,
         }
     }
 }
 
-impl Fault {
-    /// The fault of a COMMIT. Locked: it did not begin. Full: a frame of the log could not be
-    /// written, hence not the one that would have made the commit valid. Whatever else (a failed
-    /// sync above all) may or may not be on the disk.
-    pub(super) fn of_commit(error: rusqlite::Error) -> Self {
-        match Fault::from(error) {
-            known @ (Fault::Locked(_) | Fault::Full(_) | Fault::Constraint(_)) => known,
-            Fault::Broken(error) | Fault::CommitUnknown(error) => Fault::CommitUnknown(error),
-            other @ (Fault::BadRow(_) | Fault::Moved(_)) => other,
-        }
-    }
+/// What happened to a database under the processes that have it open, as the engine describes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Replacement {
+    /// For the log.
+    pub what: &'static str,
+    /// The same database was written to by something else than its engine: its content has to be
+    /// checked in full before it is used again.
+    pub is_overwritten: bool,
+}
 
-    /// Whether the connection is best opened anew: its state, or its file, may not be what it
-    /// believes.
-    pub fn wants_reopening(&self) -> bool {
-        match self {
-            Fault::CommitUnknown(_) | Fault::Broken(_) | Fault::Moved(_) => true,
-            Fault::Locked(_) | Fault::Full(_) | Fault::Constraint(_) | Fault::BadRow(_) => false,
-        }
-    }
+impl Replacement {
+    /// Another database lies there.
+    pub const ANOTHER: Self =
+        Self { what: "another file was put in the place of the database", is_overwritten: false };
+}
 
-    /// Whether SQLite calls the file no database, or a damaged one.
-    pub fn is_damage(&self) -> bool {
-        let (Fault::Broken(error) | Fault::CommitUnknown(error)) = self else { return false };
-        matches!(
-            error.sqlite_error_code(),
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
-        )
-    }
-
-    /// SQLite's extended code, for the log.
-    pub fn code(&self) -> Option<i32> {
-        match self {
-            Fault::Locked(error)
-            | Fault::Full(error)
-            | Fault::Constraint(error)
-            | Fault::CommitUnknown(error)
-            | Fault::Broken(error) => {
-                error.sqlite_error().map(|ffi::Error { extended_code, .. }| *extended_code)
-            }
-            Fault::BadRow(_) | Fault::Moved(_) => None,
-        }
+impl fmt::Display for Replacement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.what)
     }
 }

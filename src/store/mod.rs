@@ -3,144 +3,30 @@
 //! module here that implements it.
 
 mod fault;
+mod records;
 mod sqlite;
 mod view;
 
-pub use fault::Fault;
+pub use fault::{Cause, Fault, Replacement};
+pub use records::{
+    Forms, Hardened, JournalFilter, KNOWN_BYTES, KnownId, KnownNetwork, LoggedOut, LoginRow, Note,
+    Outcome, Pending, Rehashed, Seen, Spent, StoredRecord, Unfolded,
+};
 pub(crate) use sqlite::check_access;
 pub use sqlite::{
-    CopyError, CurrentFile, CurrentReader, FileChange, FilesSeen, Forms, HeldWal, JournalFilter,
-    KNOWN_BYTES, KnownId, KnownNetwork, Location, NoCopy, OpenError, Reader, State, StoredRecord,
-    Unfolded, UpgradeError, check_pages, check_whole, is_there, look, open_reader, open_unchanged,
+    CopyError, CurrentFile, CurrentReader, FilesSeen, HeldWal, Location, NoCopy, OpenError, Reader,
+    State, UpgradeError, check_pages, check_whole, is_there, look, open_reader, open_unchanged,
     set_wal_aside, with_engine,
 };
 pub use view::{View, Wanted};
 
 use std::time::Instant;
 
-use crate::action::Change;
 use crate::block::{Block, Target};
 use crate::clock::Moment;
 use crate::epoch::Epoch;
-use crate::identity::{Key, Username};
-use crate::journal::Record;
-use crate::password::{Hash, KeyId, Seal, Stored};
-
-/// What became of one postback, to be saved as one: the change and its journal record, never one
-/// without the other.
-#[derive(Clone, Debug)]
-pub struct Outcome<'a> {
-    /// The change to the member's row.
-    pub change: Change,
-    /// The journal record.
-    pub record: Record<'a>,
-}
-
-/// A sealed credential in the journal that waits to be hashed.
-#[derive(Clone, Debug)]
-pub struct Pending {
-    /// The journal record that holds it.
-    pub journal_id: i64,
-    /// Whose it is; the seal opens for nobody else.
-    pub key: Key,
-    /// The seal.
-    pub seal: Seal,
-    /// The form that stood in the row before this seal, where the row still has the seal.
-    pub before: Option<Stored>,
-}
-
-/// What a seal became, to take its place in every table that holds it.
-#[derive(Clone, Debug)]
-pub struct Hardened {
-    /// What it was.
-    pub pending: Pending,
-    /// The hash or the wrapped cryptpass.
-    pub form: Stored,
-    /// The row had another credential before, and the logins that it opened end.
-    pub differs: bool,
-}
-
-/// A hash in the place of another one of the same password.
-#[derive(Clone, Debug)]
-pub struct Rehashed {
-    /// Whose it is.
-    pub key: Key,
-    /// The hash that the row has.
-    pub old: Hash,
-    /// The hash that it gets.
-    pub new: Hash,
-}
-
-/// A login cookie that was given back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LoggedOut {
-    /// Whose login it was.
-    pub key: Key,
-    /// The cookie's random id.
-    pub id: [u8; 16],
-    /// When they logged in, unix seconds.
-    pub issued: i64,
-    /// Also all logins of this member that were issued in this second or before, unix seconds.
-    pub and_all_until: Option<i64>,
-    /// When nobody takes the cookie any more, unix seconds.
-    pub until: i64,
-}
-
-/// When a login was last used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Seen {
-    /// Whose it is.
-    pub key: Key,
-    /// The cookie's random id.
-    pub id: [u8; 16],
-    /// Unix seconds.
-    pub at: i64,
-}
-
-/// From when on nothing has to be known of logins, all in unix seconds.
-#[derive(Clone, Copy, Debug)]
-pub struct Spent {
-    /// This moment.
-    pub now: i64,
-    /// No login that was issued then or before counts, so that nobody loses one where logouts
-    /// become one row.
-    pub issued: i64,
-    /// The same for the longest time that a login can be set to last.
-    pub forgotten: i64,
-    /// A login that was last used then or before is over.
-    pub seen: i64,
-}
-
-/// What a visitor causes and a restart shall not forget. Many are written in one transaction,
-/// behind postbacks.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Note {
-    /// A login was given back.
-    LogOut(LoggedOut),
-    /// A login was used, where an inactivity timeout is set.
-    Seen(Seen),
-    /// Somebody is blocked; in place of a block against the same target.
-    Block(Block),
-    /// A member has logged in from a network that was not known, or not today.
-    Known(KnownNetwork),
-    /// A block has ended.
-    Lift(Target),
-}
-
-/// What a login check asks of a member's row.
-#[derive(Clone, Debug)]
-pub struct LoginRow {
-    /// Site and memberid.
-    pub key: Key,
-    /// The name as it was sent.
-    pub username: Username,
-    /// Whether it is a trial membership.
-    pub trial: bool,
-    /// See [`crate::member::Member::login_version`].
-    pub login_version: i64,
-    /// What the password is verified against.
-    pub stored: Stored,
-}
+use crate::identity::Key;
+use crate::password::KeyId;
 
 /// What the single writer asks of a database. Every call happens between `begin` and `commit` or
 /// `rollback`, but for those that say otherwise. A batch costs a few round trips: one `load`, one
@@ -174,7 +60,7 @@ pub trait Engine {
     /// Forgets the savepoint.
     fn release_savepoint(&mut self) -> Result<(), Fault>;
 
-    /// Commits durably: when it returns, power may fail. [`Fault::CommitUnknown`] where nobody can
+    /// Commits durably: when it returns, power may fail. [`Fault::OutcomeUnknown`] where nobody can
     /// tell what happened; then the engine must be opened anew.
     fn commit(&mut self) -> Result<(), Fault>;
 
@@ -228,7 +114,7 @@ pub trait Engine {
     /// anew for too long. `now` is a monotonic time.
     fn tidy(&mut self, now: Instant) -> Result<Option<HeldWal>, Fault>;
 
-    /// Outside a transaction: [`Fault::Moved`] where the files are not those that were opened, or
+    /// Outside a transaction: [`Fault::Replaced`] where the files are not those that were opened, or
     /// have a content that is not ours.
     fn check_file(&mut self) -> Result<(), Fault>;
 

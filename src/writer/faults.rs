@@ -134,12 +134,12 @@ impl FaultLog {
 }
 
 fn line(fault: &Fault) -> String {
-    if let Fault::Moved(change) = fault {
+    if let Fault::Replaced(change) = fault {
         return format!(
             "{change}; whatever needs the database gets 503 until one lies there with which the service can go on"
         );
     }
-    let code = fault.code().map(|code| format!(" (SQLite code {code})")).unwrap_or_default();
+    let code = fault.code().map(|code| format!(" ({code})")).unwrap_or_default();
     format!("{}{code}", chain(fault))
 }
 

@@ -21,7 +21,7 @@ use crate::clock::jump::Watch;
 use crate::clock::{Clock, Moment};
 use crate::metrics::Metrics;
 use crate::password::{Stored, Vault};
-use crate::store::{CurrentFile, CurrentReader, Engine, Fault, FileChange, with_engine};
+use crate::store::{CurrentFile, CurrentReader, Engine, Fault, Replacement, with_engine};
 use faults::{FaultLog, Work};
 use lane::Lane;
 use logins::Forgetting;
@@ -174,7 +174,7 @@ impl Thread {
                 match replaced.take(&self.setup, engine) {
                     Ok(first) => self.first = Some(first),
                     Err(error) => {
-                        self.setup.file.doubt(FileChange::Replaced);
+                        self.setup.file.doubt(Replacement::ANOTHER);
                         return Err(error);
                     }
                 }
@@ -195,7 +195,7 @@ impl Thread {
     fn let_go(&mut self) {
         self.first = None;
         if let Some(change) = self.setup.file.change() {
-            self.faults.note(&Fault::Moved(change), Work::Upkeep);
+            self.faults.note(&Fault::Replaced(change), Work::Upkeep);
         }
         self.replaced.get_or_insert_default();
         // The hashing worker, which reads too, may sleep.
@@ -295,13 +295,13 @@ impl Thread {
                     self.faults.note(&fault, work);
                     if fault.wants_reopening() {
                         // What is broken may be what somebody has written over it.
-                        let moved = if let Fault::Moved(_) = fault {
+                        let moved = if let Fault::Replaced(_) = fault {
                             Err(fault)
                         } else {
                             engine.check_file()
                         };
-                        let is_replaced = matches!(moved, Err(Fault::Moved(_)));
-                        if let Err(Fault::Moved(change)) = moved {
+                        let is_replaced = matches!(moved, Err(Fault::Replaced(_)));
+                        if let Err(Fault::Replaced(change)) = moved {
                             self.setup.file.doubt(change);
                         }
                         return match next {
@@ -439,7 +439,7 @@ impl Thread {
                 Ok(committed)
             }
             Err(fault) => {
-                let unknown = matches!(fault, Fault::CommitUnknown(_));
+                let unknown = matches!(fault, Fault::OutcomeUnknown(_));
                 for job in batch {
                     job.answer(if unknown { Answer::OutcomeUnknown } else { Answer::Unavailable });
                 }

@@ -8,8 +8,7 @@ use crate::apply::in_transaction;
 use crate::clock::format_utc;
 use crate::seals::foreign_seals;
 use crate::store::{
-    CurrentReader, Engine, Fault, FileChange, FilesSeen, OpenError, State, check_pages, look,
-    open_unchanged,
+    CurrentReader, Engine, Fault, FilesSeen, OpenError, State, check_pages, look, open_unchanged,
 };
 
 use super::Setup;
@@ -71,8 +70,7 @@ impl Replaced {
             State::Older(version) => return Err(CannotGoOn::Older(version)),
             State::Current => {}
         }
-        if matches!(setup.file.change(), Some(FileChange::Overwritten | FileChange::WalOverwritten))
-        {
+        if setup.file.change().is_some_and(|change| change.is_overwritten) {
             // A checkpoint may have come between.
             check_pages(location)?;
         }

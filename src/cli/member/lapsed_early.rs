@@ -124,7 +124,7 @@ fn restore_when_unlocked(
 ) -> Result<Vec<(Key, Done)>, Fault> {
     for _ in 1..LOCK_TRIES {
         match restore_or_one_by_one(engine, rules, keys, moment) {
-            Err(Fault::Locked(_)) => {}
+            Err(Fault::Busy(_)) => {}
             done => return done,
         }
     }

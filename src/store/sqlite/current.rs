@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::files::{FileChange, Files};
 use super::open::{Location, OpenError, open_reader};
 use super::reader::Reader;
+use crate::store::Replacement;
 
 /// While no file counts.
 const NONE: u64 = 0;
@@ -31,7 +32,7 @@ struct State {
     turns: u64,
     files: Option<Files>,
     /// Why there are none.
-    change: Option<FileChange>,
+    change: Option<Replacement>,
     /// Every reader has a clone.
     lease: Arc<()>,
 }
@@ -107,7 +108,7 @@ impl CurrentFile {
             (state.files.clone().ok_or_else(in_doubt)?, Arc::clone(&state.lease), self.turn())
         };
         // Nobody has put another file there before or after: what was opened is what counts.
-        let is_same = || files.check().map_err(|change| self.doubt(change)).is_ok();
+        let is_same = || files.check().map_err(|change| self.doubt(change.into())).is_ok();
         let reader = if is_same() { open_reader(&self.0.location) } else { Err(in_doubt()) };
         if !is_same() {
             return Err(in_doubt());
@@ -123,12 +124,12 @@ impl CurrentFile {
             Some(files) => files.check().err(),
             None => return false,
         };
-        change.into_iter().for_each(|change| self.doubt(change));
+        change.into_iter().for_each(|change| self.doubt(change.into()));
         change.is_none()
     }
 
     /// From now on no file counts, until [`CurrentFile::take`].
-    pub(crate) fn doubt(&self, change: FileChange) {
+    pub(crate) fn doubt(&self, change: Replacement) {
         let mut state = self.state();
         if state.files.take().is_some() {
             state.change = Some(change);
@@ -137,7 +138,7 @@ impl CurrentFile {
     }
 
     /// What was noticed, while no file counts.
-    pub(crate) fn change(&self) -> Option<FileChange> {
+    pub(crate) fn change(&self) -> Option<Replacement> {
         self.state().change
     }
 
@@ -150,7 +151,7 @@ impl CurrentFile {
     pub(crate) fn take(&self) {
         let mut state = self.state();
         state.files = Files::look(self.0.location.path()).ok();
-        state.change = if state.files.is_some() { None } else { Some(FileChange::Gone) };
+        state.change = if state.files.is_some() { None } else { Some(FileChange::Gone.into()) };
         if state.files.is_some() {
             state.turns += 1;
             self.0.turn.store(state.turns, Ordering::Release);

@@ -10,7 +10,7 @@ use super::rows::{
     FormColumns, HERE_COLUMNS, MEMBER_COLUMNS, before_column, read_former, read_here,
     select_former, select_member,
 };
-use super::{known, logins, wal_mark};
+use super::{fault, known, logins, wal_mark};
 use crate::action::{Change, Standing};
 use crate::block::{Block, LoginName, Target};
 use crate::clock::Moment;
@@ -444,7 +444,7 @@ impl Engine for Sqlite<'_> {
     fn commit(&mut self) -> Result<(), Fault> {
         let is_changed = self.conn.total_changes() != self.changes_before;
         let mark = if is_changed { Some(wal_mark::renew(self.conn)?) } else { None };
-        self.conn.execute_batch("COMMIT").map_err(Fault::of_commit)?;
+        self.conn.execute_batch("COMMIT").map_err(fault::of_commit)?;
         mark.map_or(Ok(()), |mark| self.own_file.committed(mark, self.checkpoints.pages()))
     }
 

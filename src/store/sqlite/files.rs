@@ -1,7 +1,6 @@
 //! Which files a database is: told by `stat` alone, since opening and closing one beside SQLite
 //! gives up its locks on it (POSIX).
 
-use std::fmt;
 use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
@@ -9,10 +8,11 @@ use std::path::{Path, PathBuf};
 
 use super::open::Location;
 use super::open::beside;
+use crate::store::Replacement;
 
 /// What somebody did to the files of a database under those who have it open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FileChange {
+pub(super) enum FileChange {
     /// Nothing is there any more.
     Gone,
     /// Another file is there.
@@ -27,18 +27,20 @@ pub enum FileChange {
     WalOverwritten,
 }
 
-impl fmt::Display for FileChange {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl From<FileChange> for Replacement {
+    fn from(change: FileChange) -> Self {
+        let what = match change {
             FileChange::Gone => "the database file was removed or cannot be reached any more",
-            FileChange::Replaced => "another file was put in the place of the database",
+            FileChange::Replaced => return Self::ANOTHER,
             FileChange::Wal => "the -wal file of the database was removed or replaced",
             FileChange::Index => "the -shm file of the database was removed or replaced",
             FileChange::Overwritten => "the database file was written over, and not by SQLite",
             FileChange::WalOverwritten => {
                 "the -wal file of the database was truncated or written over, and not by SQLite"
             }
-        })
+        };
+        let is_overwritten = matches!(change, FileChange::Overwritten | FileChange::WalOverwritten);
+        Self { what, is_overwritten }
     }
 }
 

@@ -7,22 +7,7 @@ use super::reader::PAGE_ROWS;
 use super::reader::Reader;
 use super::rows::read_form;
 use crate::password::Stored;
-use crate::store::Fault;
-
-/// How many members have what in their row.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Forms {
-    /// All of them.
-    pub members: u64,
-    /// With a bcrypt hash.
-    pub bcrypt: u64,
-    /// With an argon2id hash.
-    pub argon2id: u64,
-    /// With a wrapped cryptpass. The rest is sealed, and soon of another form.
-    pub wrapped: u64,
-    /// With nothing in the column `cryptpass`, whatever else they have.
-    pub without_cryptpass: u64,
-}
+use crate::store::{Fault, Forms};
 
 impl Reader {
     /// The forms of some members, half of them the first by site and memberid, half the last: a

@@ -3,34 +3,14 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::reader::Reader;
-use crate::store::Fault;
+use crate::store::{Fault, KnownId, KnownNetwork};
 
-/// Bytes of a keyed hash: without the key nobody finds what it is of, or two with one hash.
-pub const KNOWN_BYTES: usize = 16;
 /// Networks that are known of one member: who holds many addresses pushes out nobody else's.
 const OF_A_MEMBER_MAX: usize = 16;
 /// Networks that are known in all, and at most [`TRIM_EVERY`] more.
 const KNOWN_MAX: i64 = 65_536;
 /// How many are noted between two looks at how many there are.
 pub(super) const TRIM_EVERY: u32 = 256;
-
-/// A member and a network, as keyed hashes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KnownId {
-    /// Of the member.
-    pub member: [u8; KNOWN_BYTES],
-    /// Of the member and the network: the same network of two members has two.
-    pub network: [u8; KNOWN_BYTES],
-}
-
-/// A member has logged in from a network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KnownNetwork {
-    /// Who, from where.
-    pub id: KnownId,
-    /// When last, in days since 1970.
-    pub day: i64,
-}
 
 impl Reader {
     /// Whether the member has logged in from the network.
@@ -94,6 +74,7 @@ pub(super) fn trim(conn: &Connection) -> Result<(), Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::KNOWN_BYTES;
 
     fn database() -> Connection {
         let conn = Connection::open_in_memory().unwrap();

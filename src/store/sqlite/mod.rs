@@ -3,6 +3,7 @@
 mod checkpoint;
 mod current;
 mod engine;
+mod fault;
 mod files;
 mod folding;
 mod forms;
@@ -23,13 +24,10 @@ mod whole;
 
 pub use checkpoint::HeldWal;
 pub use current::{CurrentFile, CurrentReader};
-pub use files::{FileChange, FilesSeen};
-pub use forms::Forms;
-pub use known::{KNOWN_BYTES, KnownId, KnownNetwork};
-pub use names::Unfolded;
+pub use files::FilesSeen;
 pub(crate) use open::check_access;
 pub use open::{Location, OpenError, check_whole, is_there, open_reader, with_engine};
-pub use reader::{JournalFilter, Reader, StoredRecord};
+pub use reader::Reader;
 pub use state::{State, check_pages, look, open_unchanged};
 pub use upgrade::UpgradeError;
 pub use upgrade_copy::{CopyError, NoCopy};

@@ -5,20 +5,8 @@ use rusqlite::{OptionalExtension, ToSql, params};
 
 use super::reader::Reader;
 use super::rows::{LOGIN_COLUMNS, read_key, read_login, read_username};
-use crate::identity::{Key, MemberId, SiteId, Username};
-use crate::store::{Fault, LoginRow};
-
-/// A member who does not hold the folded form of the name: see
-/// [`crate::member::Member::holds_folded`].
-#[derive(Clone, Debug)]
-pub struct Unfolded {
-    /// Who.
-    pub key: Key,
-    /// The exact name, by which they log in.
-    pub username: Username,
-    /// Who holds the folded form; nobody where it is empty.
-    pub holder: Option<MemberId>,
-}
+use crate::identity::{MemberId, SiteId, Username};
+use crate::store::{Fault, LoginRow, Unfolded};
 
 impl Reader {
     /// Who has this name on this site at `now`: whoever holds its folded form, else who has this

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, ffi};
+use rusqlite::{Connection, OpenFlags};
 use rustix::fs::Access;
 
 use super::checkpoint::{CHECKPOINT_PAGES, Checkpoints};
@@ -134,10 +134,9 @@ pub enum OpenError {
 
 impl OpenError {
     pub(super) fn of(path: &Path, fault: Fault) -> Self {
-        if fault.is_damage() {
-            Self::Damaged(path.to_owned(), fault)
-        } else {
-            Self::Fault(path.to_owned(), fault)
+        match fault {
+            Fault::Damaged(_) => Self::Damaged(path.to_owned(), fault),
+            other => Self::Fault(path.to_owned(), other),
         }
     }
 
@@ -164,7 +163,7 @@ impl OpenError {
     pub fn wants_a_writer(&self) -> bool {
         match self {
             OpenError::Upgrade(_, UpgradeError::Older { .. }) => true,
-            OpenError::Fault(_, fault) => fault.code() == Some(ffi::SQLITE_READONLY_ROLLBACK),
+            OpenError::Fault(_, fault) => matches!(fault, Fault::NeedsWriter(_)),
             OpenError::Upgrade(..)
             | OpenError::Missing(_)
             | OpenError::Create(..)
@@ -202,7 +201,7 @@ pub fn with_engine<T>(
     }
     check_access(path, Access::READ_OK | Access::WRITE_OK)?;
     let fault = |fault| OpenError::of(path, fault);
-    let files = Files::look(path).map_err(|_| fault(Fault::Moved(FileChange::Gone)))?;
+    let files = Files::look(path).map_err(|_| fault(Fault::Replaced(FileChange::Gone.into())))?;
     // NO_MUTEX: one thread at a time has a connection, which Rust sees to.
     let mut conn = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)
         .map_err(fault)?;

@@ -15,7 +15,7 @@ use rusqlite::{Connection, ffi};
 use super::files::{FileChange, Files, Stamp};
 use super::wal_mark::{self, Newest};
 use super::wal_tail::WalTail;
-use super::whole;
+use super::{fault, whole};
 use crate::store::Fault;
 
 /// How soon a file that was found to be ours is looked at again: who writes may have been in the
@@ -50,11 +50,11 @@ pub(super) struct OwnFile<'c> {
 impl<'c> OwnFile<'c> {
     /// The files that `before` saw there, which were opened since.
     pub(super) fn new(conn: &'c Connection, path: &Path, before: &Files) -> Result<Self, Fault> {
-        let files = Files::look(path).map_err(|_| Fault::Moved(FileChange::Gone))?;
+        let files = Files::look(path).map_err(|_| Fault::Replaced(FileChange::Gone.into()))?;
         if !files.has_database_of(before) {
-            return Err(Fault::Moved(FileChange::Replaced));
+            return Err(Fault::Replaced(FileChange::Replaced.into()));
         }
-        let stamp = files.check().map_err(Fault::Moved)?;
+        let stamp = files.check().map_err(|change| Fault::Replaced(change.into()))?;
         let newest = Newest::read(conn)?;
         let wal_tail = WalTail::find(files.wal());
         Ok(Self {
@@ -78,7 +78,7 @@ impl<'c> OwnFile<'c> {
                 if change == FileChange::Wal {
                     self.save_what_the_wal_has();
                 }
-                return Err(Fault::Moved(change));
+                return Err(Fault::Replaced(change.into()));
             }
         };
         let (is_new, is_wal_new) = (stamp != self.stamp, !self.wal_tail.is_there());
@@ -100,8 +100,8 @@ impl<'c> OwnFile<'c> {
                 }
                 Ok(())
             }
-            (false, false) if is_wal_new => Err(Fault::Moved(FileChange::WalOverwritten)),
-            (false, _) => Err(Fault::Moved(FileChange::Overwritten)),
+            (false, false) if is_wal_new => Err(Fault::Replaced(FileChange::WalOverwritten.into())),
+            (false, _) => Err(Fault::Replaced(FileChange::Overwritten.into())),
         }
     }
 
@@ -191,17 +191,17 @@ impl<'c> OwnFile<'c> {
     ///
     /// # Errors
     ///
-    /// [`Fault::CommitUnknown`] where it is not there: somebody has written to the WAL meanwhile.
+    /// [`Fault::OutcomeUnknown`] where it is not there: somebody has written to the WAL meanwhile.
     pub(super) fn committed(&mut self, mark: Newest, frames: u64) -> Result<(), Fault> {
         self.newest = Some(mark);
         if self.wal_tail.committed(frames) {
             return Ok(());
         }
         let code = ffi::Error::new(ffi::SQLITE_IOERR_SHORT_READ);
-        Err(Fault::CommitUnknown(rusqlite::Error::SqliteFailure(
+        Err(Fault::OutcomeUnknown(fault::cause(rusqlite::Error::SqliteFailure(
             code,
             Some("the WAL has lost what was written to it".into()),
-        )))
+        ))))
     }
 
     /// The same as [`OwnFile::check`], however soon after a look.

@@ -13,7 +13,7 @@ use crate::block::{Block, BlockKind, LoginName, NameHolder, Network, Target};
 use crate::identity::{Key, MemberId, SessionHash, SiteId};
 use crate::member::{Credential, Former, Member};
 use crate::password::{KeyId, Seal, Stored};
-use crate::store::{Fault, LoginRow, Pending, View, Wanted};
+use crate::store::{Fault, JournalFilter, LoginRow, Pending, StoredRecord, View, Wanted};
 use crate::unicode::folded;
 
 /// Rows of a list that are read at once. They are handed out when the read transaction has ended: a
@@ -27,55 +27,6 @@ const PAGE_BYTES: usize = 4 * 1024 * 1024;
 #[derive(Debug)]
 pub struct Reader {
     pub(super) conn: Connection,
-}
-
-/// A journal record as it is stored, with its number.
-#[derive(Clone, Debug)]
-pub struct StoredRecord {
-    /// The order of effect.
-    pub id: i64,
-    /// Unix seconds.
-    pub at: i64,
-    /// `nats`, `operator` or `replay`.
-    pub source: String,
-    /// The caller.
-    pub address: Option<String>,
-    /// One of the eight words.
-    pub action: Option<String>,
-    /// siteid.
-    pub siteid: Option<i64>,
-    /// memberid.
-    pub memberid: Option<i64>,
-    /// username.
-    pub username: Option<String>,
-    /// The fields, urlencoded.
-    pub fields: String,
-    /// The line that went back.
-    pub reply: String,
-    /// Where a jump of the clock is or was being confirmed: see
-    /// [`crate::clock::Moment::moved_until`].
-    pub moved_until: Option<i64>,
-    /// What was put into the row.
-    pub put: Recorded,
-}
-
-/// Which journal records are asked for; `None` takes all.
-#[derive(Clone, Debug, Default)]
-pub struct JournalFilter {
-    /// This site.
-    pub site: Option<i64>,
-    /// This member.
-    pub member: Option<i64>,
-    /// This username, in whatever spelling.
-    pub username: Option<String>,
-    /// This action.
-    pub action: Option<String>,
-    /// This reply word.
-    pub word: Option<String>,
-    /// At or after, unix seconds.
-    pub since: Option<i64>,
-    /// Before, unix seconds.
-    pub until: Option<i64>,
 }
 
 impl Reader {

@@ -3,7 +3,7 @@
 
 use std::io;
 
-use rusqlite::{Connection, OpenFlags, ffi};
+use rusqlite::{Connection, OpenFlags};
 use rustix::fs::Access;
 
 use super::open::{Location, OpenError, check_whole};
@@ -67,11 +67,7 @@ pub fn look(location: &Location, was_used: bool) -> Result<State, OpenError> {
         Ok(_) => Ok(State::Current),
         // A transaction that must be rolled back: only a first start has one, before the database
         // has its log.
-        Err(UpgradeError::Fault(fault))
-            if fault.code() == Some(ffi::SQLITE_READONLY_ROLLBACK) && !was_used =>
-        {
-            Ok(State::Begun)
-        }
+        Err(UpgradeError::Fault(Fault::NeedsWriter(_))) if !was_used => Ok(State::Begun),
         Err(error) => Err(OpenError::of_upgrade(path, error)),
     }
 }

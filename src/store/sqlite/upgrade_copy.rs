@@ -10,8 +10,9 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OpenFlags, ffi};
+use rusqlite::{Connection, OpenFlags};
 
+use super::fault;
 use super::open::open;
 use super::upgrade::UpgradeError;
 use crate::store::Fault;
@@ -97,10 +98,7 @@ fn check(conn: &Connection) -> Result<(), Fault> {
     if found == "ok" {
         return Ok(());
     }
-    Err(Fault::Broken(rusqlite::Error::SqliteFailure(
-        ffi::Error::new(ffi::SQLITE_CORRUPT),
-        Some(found),
-    )))
+    Err(fault::damage(found))
 }
 
 fn copy(source: &Connection, database: &Path, version: i64) -> Result<PathBuf, CopyError> {

@@ -12,8 +12,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
-use rusqlite::ffi;
-
+use super::fault;
 use super::open::beside;
 use crate::store::Fault;
 
@@ -78,9 +77,7 @@ pub(super) fn check_not_emptied(database: &Path) -> Result<(), Fault> {
 }
 
 fn damage(what: &str) -> Result<(), Fault> {
-    let error =
-        rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_CORRUPT), Some(what.to_owned()));
-    Err(Fault::Broken(error))
+    Err(fault::damage(what.to_owned()))
 }
 
 /// Bytes of a page and number of pages, where the header is SQLite's and its number of pages is

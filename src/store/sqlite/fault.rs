@@ -1,0 +1,73 @@
+//! SQLite's errors as faults, told apart by its extended codes.
+
+use rusqlite::Error;
+use rusqlite::ffi::{self, ErrorCode};
+
+use crate::store::fault::{Cause, Fault};
+
+/// An error as the cause of a fault, with its extended code.
+pub(super) fn cause(error: Error) -> Cause {
+    let code = error.sqlite_error().map(|error| format!("SQLite code {}", error.extended_code));
+    let may_pass = may_pass(&error);
+    let cause = Cause::new(error, code);
+    if may_pass { cause.may_pass() } else { cause }
+}
+
+/// Whether a transaction that SQLite rolled back by itself because of this error may succeed when it
+/// is run again: it had no memory, was interrupted, met another process, or was gone before (then
+/// SQLite knows no savepoint, and nothing to commit). A failed write is not among them: the file has
+/// to be opened again first.
+/// <https://www.sqlite.org/lang_transaction.html#response_to_errors_within_a_transaction>
+fn may_pass(error: &Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(
+            ErrorCode::OutOfMemory
+                | ErrorCode::OperationInterrupted
+                | ErrorCode::OperationAborted
+                | ErrorCode::DatabaseBusy
+                | ErrorCode::DatabaseLocked
+                | ErrorCode::Unknown
+        )
+    )
+}
+
+/// Damage that this program found, in the form of SQLite's own error.
+pub(super) fn damage(what: String) -> Fault {
+    Fault::Damaged(cause(Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_CORRUPT), Some(what))))
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        if error.sqlite_error().map(|error| error.extended_code)
+            == Some(ffi::SQLITE_READONLY_ROLLBACK)
+        {
+            return Fault::NeedsWriter(cause(error));
+        }
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Fault::Busy(cause(error)),
+            Some(ErrorCode::DiskFull) => Fault::Full(cause(error)),
+            Some(ErrorCode::ConstraintViolation) => Fault::Constraint(cause(error)),
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                Fault::Damaged(cause(error))
+            }
+            _ => Fault::Unusable(cause(error)),
+        }
+    }
+}
+
+/// The fault of a COMMIT. Busy: it did not begin. Full: a frame of the log could not be written,
+/// hence not the one that would have made the commit valid. Anything else (a failed sync above all)
+/// may or may not be on the disk.
+pub(super) fn of_commit(error: Error) -> Fault {
+    match Fault::from(error) {
+        known @ (Fault::Busy(_) | Fault::Full(_) | Fault::Constraint(_)) => known,
+        Fault::Damaged(cause) | Fault::NeedsWriter(cause) | Fault::Unusable(cause) => {
+            Fault::OutcomeUnknown(cause)
+        }
+        other @ (Fault::BadRow(_)
+        | Fault::Replaced(_)
+        | Fault::TransactionLost(_)
+        | Fault::OutcomeUnknown(_)) => other,
+    }
+}
