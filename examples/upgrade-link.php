@@ -1,8 +1,12 @@
 <?php
-// A link to UpgradePlus for the trial member who looks at this page. In the environment of PHP (php-fpm: env[AUTHSTRING_URL] = ...):
-// AUTHSTRING_URL, as in http://127.0.0.1:8080; AUTHSTRING_API_USERNAME and AUTHSTRING_API_KEY; JOIN_URL, NATS's domain for members.
-// The web server says who it is, as examples/members-nginx.conf and members.Caddyfile do. (A variable HTTP_X_MEMBER_NAME may be
-// what a visitor sent, where the web server does not see to it.)
+// A link to UpgradePlus for the trial member who looks at this page.
+//
+// It reads these variables from the environment of PHP (php-fpm: env[AUTHSTRING_URL] = ...):
+// AUTHSTRING_URL, as in http://127.0.0.1:8080; AUTHSTRING_API_USERNAME and AUTHSTRING_API_KEY;
+// JOIN_URL, NATS's domain for members.
+//
+// The web server says who the member is, as examples/members-nginx.conf and members.Caddyfile do.
+// Do not read HTTP_X_MEMBER_NAME: unless the web server sets it, a visitor may have sent it.
 $username = rawurldecode($_SERVER['MEMBER_NAME'] ?? '');
 $site = $_SERVER['MEMBER_SITE'] ?? '';
 if (($_SERVER['MEMBER_TRIAL'] ?? '') !== '1') {
@@ -10,14 +14,15 @@ if (($_SERVER['MEMBER_TRIAL'] ?? '') !== '1') {
 }
 
 $ask = ['type' => 'instantupgrade', 'username' => $username, 'siteid' => $site];
-$curl = curl_init(rtrim(getenv('AUTHSTRING_URL'), '/') . '/api/member/authstring?' . http_build_query($ask));
+$url = rtrim(getenv('AUTHSTRING_URL'), '/') . '/api/member/authstring?' . http_build_query($ask);
+$curl = curl_init($url);
 curl_setopt_array($curl, [
     CURLOPT_HTTPHEADER => [
         'api-username: ' . getenv('AUTHSTRING_API_USERNAME'),
         'api-key: ' . getenv('AUTHSTRING_API_KEY'),
     ],
     CURLOPT_RETURNTRANSFER => true,
-    CURLOPT_TIMEOUT => 12, // longer than --nats-seconds
+    CURLOPT_TIMEOUT => 12, // more than --nats-seconds
 ]);
 $answer = json_decode((string) curl_exec($curl), true);
 if (!isset($answer['result'])) {

@@ -25,7 +25,7 @@ pub fn kept_out(forms: &Forms, kind: HashKind, keep_cryptpass: bool) -> Vec<Stri
     if keep_cryptpass && forms.without_cryptpass > 0 {
         sentences.push(format!(
             "members without a cryptpass: {} of {}, so that an Apache which reads `cryptpass` keeps them out; each gets one when NATS \
-             next sends it, or by a replay of NATS's own table (README, \"Moving in\")",
+             next sends it, or by a replay of NATS's own table (docs/moving-in.md)",
             forms.without_cryptpass, forms.members
         ));
     }

@@ -54,7 +54,7 @@ impl fmt::Display for Foreign {
 impl Foreign {
     /// What it looks like, and what to do; `replay` is the command that takes it from a pipe.
     pub fn said(self, replay: &str) -> String {
-        let moving_in = "the README's \"Moving in\" has the query that prints members as a capture";
+        let moving_in = "docs/moving-in.md has the query that prints members as a capture";
         let another = "replay --journal takes what journal --json prints";
         match self {
             Foreign::Utf16(name) => {

@@ -13,6 +13,7 @@ mod continuity;
 mod crash;
 mod credentials;
 mod direct_readers;
+mod docs;
 mod examples;
 mod fail2ban;
 mod failed_logins;

@@ -1,8 +1,9 @@
-//! The README keeps its word: its session with curl gives the replies that stand there, and its
-//! table of settings is that of `--help`.
+//! The commands that the README and the pages of `docs/` show: each block is run as it is printed,
+//! and gives the output that is printed with it.
 
-use std::path::Path;
-use std::process::{Command, Output};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rusqlite::Connection;
@@ -10,38 +11,94 @@ use tempfile::TempDir;
 
 use crate::support::{App, Caller, Program, TOKEN, eventually, program, real_program, rows};
 
-const README: &str = include_str!("../../README.md");
+/// A file of the repository.
+fn page(path: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
+}
 
 /// The lines of the code block behind a marker.
-fn block_after(marker: &str) -> Vec<&'static str> {
-    let (_, rest) = README.split_once(marker).unwrap();
+fn block_after(page: &str, marker: &str) -> Vec<String> {
+    let (_, rest) = page.split_once(marker).unwrap();
     rest.lines()
         .skip_while(|line| !line.starts_with("```"))
         .skip(1)
         .take_while(|line| !line.starts_with("```"))
+        .map(str::to_owned)
         .collect()
 }
 
+/// One command of a block, with the commands before it that print nothing, and what it prints.
+struct Step {
+    script: String,
+    printed: String,
+}
+
+/// The steps of a block of commands (`$ `) and their output. Commands without output set variables.
+fn steps(block: &[String]) -> Vec<Step> {
+    let (mut steps, mut variables): (Vec<Step>, String) = (Vec::new(), String::new());
+    for (line, next) in block.iter().zip(block.iter().skip(1)) {
+        let Some(command) = line.strip_prefix("$ ") else { continue };
+        let script = format!("{variables}{command}\n");
+        match next.strip_prefix("$ ") {
+            Some(_) => variables = script,
+            None => steps.push(Step { script, printed: next.clone() }),
+        }
+    }
+    let outputs = block.iter().filter(|line| !line.starts_with("$ ")).count();
+    assert_eq!(steps.len(), outputs, "each output is one line behind its command");
+    steps
+}
+
+/// What a shell prints for a script, with a curl that shows no progress.
+fn shell(curl: &Path, script: &str, cwd: &Path, variables: &[(&str, &str)]) -> String {
+    let script = format!("curl() {{ {} -s \"$@\"; }}\n{script}", curl.display());
+    let output = Command::new("sh")
+        .args(["-c", &script])
+        .current_dir(cwd)
+        .envs(variables.iter().copied())
+        .output()
+        .unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
 #[test]
-fn the_session_with_curl_gives_the_replies_that_stand_in_the_readme() {
+fn the_quick_start_prints_what_the_readme_shows() {
+    let Some(curl) = real_program("curl") else { return };
+    let dir = TempDir::new().unwrap();
+    let mut command = program();
+    command.args(["serve", "--listen", "127.0.0.1:0"]).current_dir(dir.path());
+    command.stdout(Stdio::null());
+    let service = Program::spawn(command).unwrap();
+    let block = block_after(&page("README.md"), "<!-- quick start -->");
+    assert_eq!(block.len(), 5, "five lines");
+    let steps = steps(&block);
+    assert_eq!(steps.len(), 2);
+    for Step { script, printed } in steps {
+        let script = script.replace("127.0.0.1:8080", &service.address.to_string());
+        assert_eq!(shell(&curl, &script, dir.path(), &[]).trim_end(), printed, "{script}");
+    }
+}
+
+#[test]
+fn the_session_with_curl_gives_the_replies_that_the_page_shows() {
     let Some(curl) = real_program("curl") else { return };
     let app = App::start();
     let url = format!("http://{}/postback/{TOKEN}", app.address);
-    let lines = block_after("<!-- session -->");
-    assert!(lines.len() >= 20 && lines.len().is_multiple_of(2), "commands and replies take turns");
-    for pair in lines.chunks(2) {
-        let command = pair[0].strip_prefix("$ curl ").unwrap();
-        let script = format!("{} -s {command}", curl.display());
-        let output = Command::new("sh").args(["-c", &script]).env("URL", &url).output().unwrap();
-        assert_eq!(String::from_utf8(output.stdout).unwrap(), pair[1], "{}", pair[0]);
+    let block = block_after(&page("docs/replies.md"), "<!-- session -->");
+    for Step { script, printed } in steps(&block) {
+        let reply = shell(&curl, &script, app.dir.path(), &[("URL", &url)]);
+        assert_eq!(reply, printed, "{script}");
     }
     for action in nats_userman::action::NAMES {
         assert!(
-            lines.iter().any(|line| line.contains(&format!("action={action}&"))),
+            block.iter().any(|line| line.contains(&format!("action={action}&"))),
             "{action} is not in the session"
         );
     }
 }
+
+const BACKUP: &str = "<!-- backup -->";
+const RESTORE: &str = "<!-- restore -->";
 
 /// Runs the commands behind a marker, with a directory of the test's own in place of /backup.
 fn run_block(marker: &str, cwd: &Path) {
@@ -49,19 +106,19 @@ fn run_block(marker: &str, cwd: &Path) {
     assert!(output.status.success(), "{marker}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// The same as in a shell, which does not stop at a command that fails.
+/// Runs the commands behind a marker in a shell that does not stop at a command that fails.
 fn try_block(marker: &str, cwd: &Path, before: &str) -> Output {
     let backup = cwd.join("backup").display().to_string();
-    let script =
-        format!("{before}\n{}", block_after(marker).join("\n")).replace("/backup", &backup);
-    let bin = Path::new(env!("CARGO_BIN_EXE_nats-userman")).parent().unwrap();
+    let block = block_after(&page("docs/backup-restore.md"), marker).join("\n");
+    let script = format!("{before}\n{block}").replace("/backup", &backup);
+    let bin: PathBuf = Path::new(env!("CARGO_BIN_EXE_nats-userman")).parent().unwrap().into();
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
     Command::new("sh").args(["-c", &script]).current_dir(cwd).env("PATH", path).output().unwrap()
 }
 
 /// Regression: what a full disk had left of a copy took the place of the last good one.
 #[test]
-fn a_backup_or_restore_of_the_readme_that_fails_leaves_what_was_there() {
+fn a_backup_or_restore_that_fails_leaves_what_was_there() {
     if real_program("sqlite3").is_none() {
         return;
     }
@@ -74,22 +131,21 @@ fn a_backup_or_restore_of_the_readme_that_fails_leaves_what_was_there() {
         .unwrap()
         .execute_batch("CREATE TABLE ballast AS SELECT randomblob(1000000)")
         .unwrap();
-    run_block("<!-- backup -->", dir.path());
-    let (backup, before) =
-        (dir.path().join("backup/userman.db"), std::fs::read(&database).unwrap());
-    let good = std::fs::read(&backup).unwrap();
+    run_block(BACKUP, dir.path());
+    let (backup, before) = (dir.path().join("backup/userman.db"), fs::read(&database).unwrap());
+    let good = fs::read(&backup).unwrap();
     // No file may be larger, as on a full disk.
-    assert!(!try_block("<!-- backup -->", dir.path(), "ulimit -f 100").status.success());
-    assert!(std::fs::read(&backup).unwrap() == good, "the last good backup is lost");
+    assert!(!try_block(BACKUP, dir.path(), "ulimit -f 100").status.success());
+    assert!(fs::read(&backup).unwrap() == good, "the last good backup is lost");
 
-    std::fs::create_dir(data.join("before")).unwrap();
-    assert!(!try_block("<!-- restore -->", dir.path(), "").status.success());
-    assert!(std::fs::read(&database).unwrap() == before, "the database is lost");
+    fs::create_dir(data.join("before")).unwrap();
+    assert!(!try_block(RESTORE, dir.path(), "").status.success());
+    assert!(fs::read(&database).unwrap() == before, "the database is lost");
 }
 
 /// Regression: `.backup` begins again with every postback.
 #[test]
-fn the_backup_of_the_readme_ends_beside_postbacks_and_is_whole_and_can_be_restored() {
+fn the_backup_ends_beside_postbacks_and_is_whole_and_can_be_restored() {
     if real_program("sqlite3").is_none() {
         return;
     }
@@ -122,7 +178,7 @@ fn the_backup_of_the_readme_ends_beside_postbacks_and_is_whole_and_can_be_restor
             }
             next - 21
         });
-        run_block("<!-- backup -->", dir.path());
+        run_block(BACKUP, dir.path());
         done.store(true, Ordering::SeqCst);
         stream.join().unwrap()
     });
@@ -137,7 +193,7 @@ fn the_backup_of_the_readme_ends_beside_postbacks_and_is_whole_and_can_be_restor
     drop(copy);
 
     assert!(service.terminate().success());
-    run_block("<!-- restore -->", dir.path());
+    run_block(RESTORE, dir.path());
     let restored = Program::serve(&data, &[]);
     assert_eq!(
         rows(
@@ -153,7 +209,7 @@ fn the_backup_of_the_readme_ends_beside_postbacks_and_is_whole_and_can_be_restor
 /// The services of these tests have their token from a flag.
 fn write_token(data: &Path) {
     use std::os::unix::fs::OpenOptionsExt as _;
-    let mut file = std::fs::File::options()
+    let mut file = fs::File::options()
         .create_new(true)
         .write(true)
         .mode(0o600)
@@ -163,7 +219,7 @@ fn write_token(data: &Path) {
 }
 
 #[test]
-fn the_stand_in_answers_as_it_stands_in_the_readme() {
+fn the_stand_in_answers_as_the_page_shows() {
     let Some(curl) = real_program("curl") else { return };
     let key = "0123456789abcdef0123456789abcdef";
     let app = App::start_with(&[
@@ -171,50 +227,19 @@ fn the_stand_in_answers_as_it_stands_in_the_readme() {
         "--api-key",
         &format!("shop:{key} site=1 site=5 ip=127.0.0.1"),
     ]);
-    let postbacks = format!("http://{}/postback/{TOKEN}", app.address);
-    let lines = block_after("<!-- stand-in -->");
-    assert_eq!(lines.len(), 6, "commands and answers take turns");
+    let url = format!("http://{}/postback/{TOKEN}", app.address);
     let example = "877ae8d2c00e617d443643326bb848e2";
     let mut string = example.to_owned();
-    for pair in lines.chunks(2) {
-        let command = pair[0]
-            .strip_prefix("$ curl ")
-            .unwrap()
-            .replace("127.0.0.1:8080", &app.address.to_string());
-        let script = format!("{} -s {}", curl.display(), command.replace(example, &string));
-        let output = Command::new("sh")
-            .args(["-c", &script])
-            .env("URL", &postbacks)
-            .env("KEY", key)
-            .output()
-            .unwrap();
-        let said = String::from_utf8(output.stdout).unwrap();
-        if pair[1].contains(example) {
-            string = said.split('"').nth(3).unwrap().to_owned();
+    let steps = steps(&block_after(&page("docs/authstrings.md"), "<!-- stand-in -->"));
+    assert_eq!(steps.len(), 3);
+    for Step { script, printed } in steps {
+        let script = script.replace("127.0.0.1:8080", &app.address.to_string());
+        let script = script.replace(example, &string);
+        let answer = shell(&curl, &script, app.dir.path(), &[("URL", &url), ("KEY", key)]);
+        if printed.contains(example) {
+            string = answer.split('"').nth(3).unwrap().to_owned();
         }
-        assert_eq!(said, pair[1].replace(example, &string), "{}", pair[0]);
+        assert_eq!(answer, printed.replace(example, &string), "{script}");
     }
     assert_ne!(string, example);
-}
-
-#[test]
-fn the_table_of_settings_has_every_flag_and_variable_that_help_has() {
-    let help =
-        String::from_utf8(program().args(["serve", "--help"]).output().unwrap().stdout).unwrap();
-    let in_help = |prefix: &str| {
-        let words = help.split(|c: char| c.is_whitespace() || "[],:=<>`".contains(c));
-        let mut found: Vec<_> =
-            words.filter(|word| word.starts_with(prefix) && word.len() > prefix.len()).collect();
-        found.sort_unstable();
-        found.dedup();
-        found.into_iter().filter(|word| *word != "--help").map(str::to_owned).collect::<Vec<_>>()
-    };
-    let (flags, variables) = (in_help("--"), in_help("USERMAN_"));
-    assert!(flags.len() >= 15 && variables.len() >= 15, "{flags:?} {variables:?}");
-    for name in flags.iter().chain(&variables) {
-        assert!(
-            README.contains(&format!("| `{name}` |")),
-            "{name} is not in the table of settings"
-        );
-    }
 }

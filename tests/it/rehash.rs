@@ -301,7 +301,7 @@ fn the_start_and_check_config_count_whom_an_apache_keeps_out_for_the_settings() 
          when the member next logs in (/login or /auth), or NATS next sends the password \
          (1 of them have a cryptpass instead, which only a password from NATS replaces)";
     let no_cryptpass = "members without a cryptpass: 2 of 2, so that an Apache which reads `cryptpass` keeps them out; each gets one \
-         when NATS next sends it, or by a replay of NATS's own table (README, \"Moving in\")";
+         when NATS next sends it, or by a replay of NATS's own table (docs/moving-in.md)";
     for (flags, sentences) in [
         (BCRYPT, &[no_bcrypt][..]),
         (&["--keep-cryptpass"], &[no_cryptpass]),

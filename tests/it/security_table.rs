@@ -1,4 +1,4 @@
-//! docs/security.md names the test of each promise: each of them is there.
+//! `docs/security.md` names the tests of each promise. All of them exist.
 
 use std::collections::HashSet;
 use std::fs;

@@ -71,8 +71,7 @@ fn a_hundred_block_the_network_and_an_ipv6_customer_is_one_network() {
 }
 
 #[test]
-fn nobody_locks_a_member_out_whose_network_opened_the_name_before_or_who_is_remembered_or_has_a_cookie()
- {
+fn nobody_locks_a_member_out_of_their_own_network_or_ends_a_login_by_guessing_their_name() {
     let app = app(&[]);
     app.post(BOB);
     app.harden();

@@ -1,5 +1,5 @@
 //! The clients that people use: TMM's sample programs for both resources, mended where they cannot
-//! run as they are printed, and the page of PHP that the README shows.
+//! run as they are printed, and the page of PHP that `docs/authstrings.md` shows.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -97,7 +97,7 @@ fn python_with_requests() -> Option<PathBuf> {
     found
 }
 
-/// The README's page behind a web server with the files of `examples/`, and what a visitor sees
+/// That page behind a web server with the files of `examples/`, and what a visitor sees
 /// there.
 fn page_behind(caddy: bool) {
     let Some(mut host) = Host::new() else { return };
@@ -163,19 +163,19 @@ fn page_behind(caddy: bool) {
 }
 
 #[test]
-fn the_page_of_the_readme_shows_a_member_his_own_link_behind_nginx() {
+fn the_page_of_the_docs_shows_a_member_their_own_link_behind_nginx() {
     page_behind(false);
 }
 
 #[test]
-fn the_page_of_the_readme_shows_a_member_his_own_link_behind_caddy() {
+fn the_page_of_the_docs_shows_a_member_their_own_link_behind_caddy() {
     page_behind(true);
 }
 
 #[test]
 fn the_page_says_when_there_is_no_link_and_shows_none_to_whom_the_web_server_does_not_name() {
     assert!(
-        include_str!("../../../README.md").contains(&format!(
+        include_str!("../../../docs/authstrings.md").contains(&format!(
             "```php\n{}```",
             include_str!("../../../examples/upgrade-link.php")
         ))

@@ -31,7 +31,7 @@ const BACKUPS: usize = 8;
 /// A small WAL, so that it begins anew often.
 const PAGES: i32 = 60;
 
-/// As the README says.
+/// As docs/backup-restore.md says.
 fn back_up(sqlite3: &Path, database: &Path, to: &Path) {
     let done = Command::new(sqlite3)
         .arg(database)

@@ -108,7 +108,7 @@ impl Host {
         Some(host)
     }
 
-    /// www-data is in the group that reads, as the README tells an operator; here it is that group,
+    /// www-data is in the group that reads, as docs/members-area.md tells an operator; here it is that group,
     /// and new files are of it.
     fn make_data_dir(&self) {
         fs::create_dir(&self.data).unwrap();

@@ -1,0 +1,63 @@
+//! The messages that `docs/troubleshooting.md` quotes are those of the program: an operator
+//! searches the page for what the log says.
+
+use std::fs;
+use std::path::Path;
+
+use super::root;
+
+/// A shorter part of a message would be found anywhere.
+const PART_CHARS_MIN: usize = 4;
+/// One part of each message has to be at least as long as this.
+const LONGEST_PART_CHARS_MIN: usize = 12;
+
+#[test]
+fn each_message_that_the_page_of_troubles_quotes_is_in_the_source() {
+    let mut source = String::new();
+    read(&root().join("src"), &mut source);
+    let page = fs::read_to_string(root().join("docs/troubleshooting.md")).unwrap();
+    let blocks = page.split("```text\n").skip(1).map(|rest| rest.split_once("```").unwrap().0);
+    let mut count = 0;
+    for message in blocks.flat_map(str::lines) {
+        let mut longest = 0;
+        // `…` stands for what differs; `: ` joins an error and its cause, and `|` a reply.
+        let parts = message.split('…').flat_map(|part| part.split(": "));
+        for part in parts.flat_map(|part| part.split('|')).map(str::trim) {
+            if part.chars().count() >= PART_CHARS_MIN {
+                assert!(source.contains(part), "not in src/: {part:?}\nof: {message}");
+                longest = longest.max(part.chars().count());
+            }
+        }
+        assert!(longest >= LONGEST_PART_CHARS_MIN, "quotes too little: {message}");
+        count += 1;
+    }
+    assert!(count >= 30, "{count} messages");
+}
+
+/// All Rust files under a directory, with string literals that go on in the next line joined.
+fn read(directory: &Path, source: &mut String) {
+    for path in fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()) {
+        if path.is_dir() {
+            read(&path, source);
+        } else if path.extension().is_some_and(|kind| kind == "rs") {
+            join(&fs::read_to_string(&path).unwrap(), source);
+        }
+    }
+}
+
+/// Joins `"one \` and what the next line begins with, as the compiler does.
+fn join(text: &str, source: &mut String) {
+    let mut goes_on = false;
+    for line in text.lines() {
+        let line = if goes_on { line.trim_start() } else { line };
+        let (line, more) = match line.strip_suffix('\\') {
+            Some(line) => (line, true),
+            None => (line, false),
+        };
+        source.push_str(line);
+        if !more {
+            source.push('\n');
+        }
+        goes_on = more;
+    }
+}

@@ -1,0 +1,195 @@
+//! `docs/settings.md` lists the settings and commands that the program's own definition of its
+//! command line has. With `UPDATE_DOCS=1` the test writes the lists anew.
+
+use std::collections::HashSet;
+use std::fmt::Write as _;
+use std::fs;
+
+use clap::{Arg, ArgAction, Command, CommandFactory as _};
+use nats_userman::cli::Cli;
+
+use super::{pages, prose, root};
+
+const COLUMNS_MAX: usize = 100;
+const BEGIN: &str = "<!-- generated -->\n";
+const END: &str = "<!-- end of generated -->\n";
+
+/// A flag that was renamed has to be renamed in the pages too.
+#[test]
+fn every_flag_that_a_page_names_is_a_flag_of_the_program() {
+    fn flags(command: &Command, found: &mut HashSet<String>) {
+        found.extend(command.get_arguments().filter_map(Arg::get_long).map(str::to_owned));
+        command.get_subcommands().for_each(|inner| flags(inner, found));
+    }
+    let mut known = HashSet::new();
+    let mut root = Cli::command();
+    root.build();
+    flags(&root, &mut known);
+    let is_ours = |code: &&str| code.starts_with("--") || code.starts_with("nats-userman");
+    let mut count = 0;
+    for page in pages() {
+        let text = fs::read_to_string(&page).unwrap();
+        let prose = prose(&text).collect::<Vec<_>>().join("\n");
+        // The code between backquotes, unless it is a command of another program.
+        for code in prose.split('`').skip(1).step_by(2).filter(is_ours) {
+            let names = code.split("--").skip(1).map(|rest| {
+                rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').next().unwrap()
+            });
+            for name in names.filter(|name| !name.is_empty() && !name.ends_with('-')) {
+                assert!(known.contains(name), "{}: --{name}", page.display());
+                count += 1;
+            }
+        }
+    }
+    assert!(count > 100, "{count} flags");
+}
+
+#[test]
+fn the_page_of_settings_has_what_the_command_line_has() {
+    let path = root().join("docs/settings.md");
+    let page = fs::read_to_string(&path).unwrap();
+    let (before, rest) = page.split_once(BEGIN).unwrap();
+    let (_, after) = rest.split_once(END).unwrap();
+    let fresh = format!("{before}{BEGIN}{}{END}{after}", generated());
+    if std::env::var("UPDATE_DOCS").as_deref() == Ok("1") {
+        fs::write(&path, &fresh).unwrap();
+    }
+    assert!(
+        fresh == fs::read_to_string(&path).unwrap(),
+        "docs/settings.md is stale: UPDATE_DOCS=1 cargo test --locked --test it settings_page"
+    );
+}
+
+fn generated() -> String {
+    let mut root = Cli::command();
+    root.build();
+    let settings: Vec<&Arg> = root.get_arguments().filter(|arg| arg.get_env().is_some()).collect();
+    assert!(settings.len() > 30, "{} settings", settings.len());
+    let mut page = String::new();
+    let mut section = String::new();
+    for setting in settings {
+        let heading = setting.get_help_heading().unwrap_or("Service settings");
+        if heading != section {
+            heading.clone_into(&mut section);
+            let _ = writeln!(page, "\n## {section}");
+        }
+        describe_setting(setting, &mut page);
+    }
+    page.push_str("\n## Commands\n\nEach command has `--help`, and takes the settings above.\n");
+    own_subcommands(&root).for_each(|command| describe_command(command, &mut page));
+    page.push('\n');
+    page
+}
+
+/// Without `help`, which clap adds.
+fn own_subcommands(command: &Command) -> impl Iterator<Item = &Command> {
+    command.get_subcommands().filter(|inner| inner.get_name() != "help")
+}
+
+fn describe_setting(setting: &Arg, page: &mut String) {
+    let flag = format!("--{}", setting.get_long().unwrap());
+    let variable = setting.get_env().unwrap().to_str().unwrap();
+    let (meaning, default_of_help) = help(setting);
+    let takes_value = setting.get_action().takes_values();
+    let default = match (setting.get_default_values(), default_of_help) {
+        _ if !takes_value => "off".into(),
+        ([default], _) => format!("`{}`", default.to_str().unwrap()),
+        (_, Some(default)) if default.contains('<') => format!("`{default}`"),
+        (_, Some(default)) => default,
+        _ => "none".into(),
+    };
+    let value = if takes_value { format!(" {}", value_name(setting)) } else { String::new() };
+    // What SIGHUP reads again are the files that settings name.
+    let again = match value_name(setting).as_str() {
+        "FILE" => "SIGHUP reads the file again",
+        _ => "needs a restart",
+    };
+    let _ = writeln!(page, "\n### `{flag}`\n\n{}", wrap(&sentence(&meaning), "", ""));
+    let _ = writeln!(page, "\n- Flag and variable: `{flag}{value}`, `{variable}`");
+    let _ = writeln!(page, "- Default: {default}");
+    let _ = writeln!(page, "- Change: {again}");
+}
+
+fn describe_command(command: &Command, page: &mut String) {
+    if command.has_subcommands() {
+        own_subcommands(command).for_each(|inner| describe_command(inner, page));
+        return;
+    }
+    let name = command.get_bin_name().unwrap().trim_start_matches("nats-userman ");
+    let about = command.get_long_about().or(command.get_about()).unwrap().to_string();
+    let _ = writeln!(page, "\n### `{name}`\n\n{}", wrap(&sentence(&about), "", ""));
+    let own = |arg: &&Arg| arg.get_env().is_none() && arg.get_id() != "help";
+    let arguments: Vec<&Arg> = command.get_arguments().filter(own).collect();
+    if !arguments.is_empty() {
+        page.push('\n');
+    }
+    for argument in arguments {
+        let takes_value = argument.get_action().takes_values();
+        let name = match (argument.get_long(), takes_value) {
+            (Some(long), true) => format!("--{long} {}", value_name(argument)),
+            (Some(long), false) => format!("--{long}"),
+            (None, _) => value_name(argument),
+        };
+        let name = match argument.get_action() {
+            ArgAction::Append => format!("{name}..."),
+            _ => name,
+        };
+        let (meaning, _) = help(argument);
+        let _ = writeln!(page, "{}", wrap(&format!("`{name}`: {meaning}"), "- ", "  "));
+    }
+    if let Some(more) = command.get_after_help() {
+        let _ = writeln!(page, "\n{}", wrap(&more.to_string(), "", ""));
+    }
+}
+
+fn value_name(arg: &Arg) -> String {
+    arg.get_value_names()
+        .and_then(|names| names.first())
+        .map(ToString::to_string)
+        .unwrap_or_default()
+}
+
+/// What the help says, and the default that it names in words.
+fn help(arg: &Arg) -> (String, Option<String>) {
+    let text = arg.get_long_help().or(arg.get_help()).unwrap().to_string();
+    match text.split_once(" [default: ") {
+        Some((meaning, rest)) => {
+            let (default, more) = rest.split_once(']').unwrap();
+            (format!("{meaning}{more}"), Some(default.to_owned()))
+        }
+        None => (text, None),
+    }
+}
+
+/// The text with a full stop at its end.
+fn sentence(text: &str) -> String {
+    format!("{}.", text.trim_end().trim_end_matches('.'))
+}
+
+/// Paragraphs of at most a hundred columns. Words in angle brackets would be HTML.
+fn wrap(text: &str, first: &str, further: &str) -> String {
+    let mut wrapped = String::new();
+    for (number, paragraph) in text.split("\n\n").enumerate() {
+        if number > 0 {
+            wrapped.push_str("\n\n");
+        }
+        let mut line = if number == 0 { first } else { further }.to_owned();
+        let mut is_empty = true;
+        for word in paragraph.split_whitespace() {
+            let word = if word.contains('<') { format!("`{word}`") } else { word.to_owned() };
+            if !is_empty && line.chars().count() + 1 + word.chars().count() > COLUMNS_MAX {
+                wrapped.push_str(&line);
+                wrapped.push('\n');
+                line = further.to_owned();
+                is_empty = true;
+            }
+            if !is_empty {
+                line.push(' ');
+            }
+            line.push_str(&word);
+            is_empty = false;
+        }
+        wrapped.push_str(&line);
+    }
+    wrapped
+}
