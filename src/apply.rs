@@ -4,7 +4,6 @@
 use std::net::IpAddr;
 
 use crate::action::{Action, Rules, Source};
-use crate::chain::chain;
 use crate::clock::Moment;
 use crate::fields::Fields;
 use crate::identity::{MemberId, SiteId};
@@ -218,22 +217,6 @@ pub(crate) fn in_transaction<T>(
         engine.rollback();
     }
     done
-}
-
-/// Leaves everything in the database file and nothing in its WAL, at the end of the last writer.
-/// Where that cannot be, nothing is lost: both files together hold everything.
-pub(crate) fn empty_wal(engine: &mut dyn Engine) {
-    match engine.empty_wal() {
-        Ok(true) => {}
-        Ok(false) => log::warn!(
-            "the WAL could not be emptied, because another process reads the database (a backup, a forgotten sqlite3 shell): \
-             copy the database only together with its -wal file, or start and stop the service once more"
-        ),
-        Err(fault) => log::warn!(
-            "the WAL could not be brought into the database file: {}; copy the database only together with its -wal file",
-            chain(&fault)
-        ),
-    }
 }
 
 /// The inner result is that of the postback, the outer one that of the transaction.

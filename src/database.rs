@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use crate::apply::{empty_wal, in_transaction};
+use crate::apply::in_transaction;
 use crate::config::Config;
 use crate::data_dir::is_served;
 use crate::key_file::{self, KeyFileError};
@@ -91,7 +91,7 @@ pub fn with_writer<T>(
     with_engine(&config.location, false, |engine| {
         let done = work(engine);
         if !is_served(config.location.path()) {
-            empty_wal(engine);
+            engine.finish();
         }
         done
     })

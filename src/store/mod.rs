@@ -9,13 +9,13 @@ mod view;
 
 pub use fault::{Cause, Fault, Replacement};
 pub use records::{
-    Forms, Hardened, JournalFilter, KNOWN_BYTES, KnownId, KnownNetwork, LoggedOut, LoginRow, Note,
-    Outcome, Pending, Rehashed, Seen, Spent, StoredRecord, Unfolded,
+    Forms, Hardened, JournalFilter, KNOWN_BYTES, KnownId, KnownNetwork, LoggedOut, LoginRow,
+    LongRead, Note, Outcome, Pending, Rehashed, Seen, Spent, StoredRecord, Unfolded,
 };
 pub(crate) use sqlite::check_access;
 pub use sqlite::{
-    CopyError, CurrentFile, CurrentReader, FilesSeen, HeldWal, Location, NoCopy, OpenError, Reader,
-    State, UpgradeError, check_pages, check_whole, is_there, look, open_reader, open_unchanged,
+    CopyError, CurrentFile, CurrentReader, FilesSeen, Location, NoCopy, OpenError, Reader, State,
+    UpgradeError, check_pages, check_whole, is_there, look, open_reader, open_unchanged,
     set_wal_aside, with_engine,
 };
 pub use view::{View, Wanted};
@@ -109,16 +109,23 @@ pub trait Engine {
     /// Whether member_auth, former_member and journal are all empty.
     fn is_empty(&mut self) -> Result<bool, Fault>;
 
-    /// Outside a transaction, after the replies of a batch are out: brings the log into the
-    /// database file if it has grown enough. Says so where a reader has kept the log from beginning
-    /// anew for too long. `now` is a monotonic time.
-    fn tidy(&mut self, now: Instant) -> Result<Option<HeldWal>, Fault>;
+    /// Outside a transaction, after the replies of a batch are sent: the engine's own maintenance,
+    /// as far as it is due. Returns a read transaction that has blocked it for too long. `now` is a
+    /// monotonic time.
+    ///
+    /// # Errors
+    ///
+    /// Any fault.
+    fn maintain(&mut self, now: Instant) -> Result<Option<LongRead>, Fault>;
 
-    /// Outside a transaction: [`Fault::Replaced`] where the files are not those that were opened, or
-    /// have a content that is not ours.
-    fn check_file(&mut self) -> Result<(), Fault>;
+    /// Outside a transaction: checks now that the database is the one that was opened.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::Replaced`] where it is not.
+    fn check_current(&mut self) -> Result<(), Fault>;
 
-    /// Outside a transaction, at the end of the last writer: brings all of the log into the
-    /// database file and empties it. `false` where the transaction of a reader prevents it.
-    fn empty_wal(&mut self) -> Result<bool, Fault>;
+    /// Outside a transaction, at the end of the last writer: leaves the database as one that can be
+    /// copied at once; `false` where that failed. Then nothing is lost, and the log says what to do.
+    fn finish(&mut self) -> bool;
 }

@@ -1,5 +1,7 @@
 //! What goes into a database and comes out of it, beside the members themselves.
 
+use std::time::Instant;
+
 use crate::action::{Change, Recorded};
 use crate::block::{Block, Target};
 use crate::identity::{Key, MemberId, Username};
@@ -217,4 +219,13 @@ pub struct KnownNetwork {
     pub id: KnownId,
     /// When last, in days since 1970.
     pub day: i64,
+}
+
+/// A read transaction that is open for so long that it blocks the engine's maintenance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LongRead {
+    /// When it was first noticed; the transaction may be older.
+    pub since: Instant,
+    /// The bytes that the engine cannot reclaim meanwhile.
+    pub bytes: u64,
 }

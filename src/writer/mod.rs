@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 pub use logins::LoginTimes;
 pub use queue::{Answer, Writer};
 
-use crate::apply::{Postback, empty_wal, in_transaction, transact};
+use crate::apply::{Postback, in_transaction, transact};
 use crate::clock::jump::Watch;
 use crate::clock::{Clock, Moment};
 use crate::metrics::Metrics;
@@ -183,7 +183,7 @@ impl Thread {
             let end = self.work(engine);
             if let End::Stop = end {
                 self.write_all_notes(engine);
-                empty_wal(engine);
+                engine.finish();
             }
             Ok(Some(end))
         };
@@ -239,7 +239,7 @@ impl Thread {
                 command.refuse();
                 // Saves what is only in a WAL that was removed. What else it finds was noticed
                 // already.
-                let _ = engine.check_file();
+                let _ = engine.check_current();
                 return End::Replaced;
             }
             let work = command.work();
@@ -298,7 +298,7 @@ impl Thread {
                         let moved = if let Fault::Replaced(_) = fault {
                             Err(fault)
                         } else {
-                            engine.check_file()
+                            engine.check_current()
                         };
                         let is_replaced = matches!(moved, Err(Fault::Replaced(_)));
                         if let Err(Fault::Replaced(change)) = moved {
@@ -450,7 +450,7 @@ impl Thread {
 
     fn tidy(&mut self, engine: &mut dyn Engine) -> Result<(), Fault> {
         let now = Instant::now();
-        let held = engine.tidy(now)?;
+        let held = engine.maintain(now)?;
         self.readers.look(held, now);
         Ok(())
     }

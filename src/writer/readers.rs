@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::store::HeldWal;
+use crate::store::LongRead;
 
 const REPEAT_AFTER: Duration = Duration::from_secs(300);
 const MIB: u64 = 1 << 20;
@@ -17,7 +17,7 @@ pub(super) struct ReaderLog {
 
 impl ReaderLog {
     /// Logs what the engine finds at `now`, if a line is due.
-    pub(super) fn look(&mut self, held: Option<HeldWal>, now: Instant) {
+    pub(super) fn look(&mut self, held: Option<LongRead>, now: Instant) {
         match (self.line(held, now), held) {
             (Some(line), Some(_)) => log::warn!("{line}"),
             (Some(line), None) => log::info!("{line}"),
@@ -25,8 +25,8 @@ impl ReaderLog {
         }
     }
 
-    fn line(&mut self, held: Option<HeldWal>, now: Instant) -> Option<String> {
-        let Some(HeldWal { since, bytes }) = held else {
+    fn line(&mut self, held: Option<LongRead>, now: Instant) -> Option<String> {
+        let Some(LongRead { since, bytes }) = held else {
             return self
                 .told
                 .take()
@@ -60,7 +60,7 @@ mod tests {
     fn a_long_reader_is_told_when_it_is_noticed_every_five_minutes_and_when_it_is_gone() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
-        let held = |mib: u64| Some(HeldWal { since: start, bytes: mib * MIB });
+        let held = |mib: u64| Some(LongRead { since: start, bytes: mib * MIB });
         let line = |age: &str, mib: u64| {
             Some(format!(
                 "a read transaction that is at least {age} old keeps the WAL from being emptied: it has {mib} MiB and grows; \

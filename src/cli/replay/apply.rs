@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::counts::{end, show_error};
 use super::{captures, target};
 use crate::action::Rules;
-use crate::apply::{Postback, empty_wal};
+use crate::apply::Postback;
 use crate::cli::failure::Failure;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -19,7 +19,7 @@ pub(super) fn run(files: &[PathBuf], config: &Config) -> Result<(), Failure> {
     let mut counts = Counts::default();
     let done = with_engine(&config.location, true, |engine| {
         let done = apply(files, opened, engine, &rules, &mut counts);
-        empty_wal(engine);
+        engine.finish();
         done
     })?;
     end(&counts, done)
@@ -73,5 +73,5 @@ fn flush(
         place.iter().fold(Failure::from(fault), |failure, place| failure.at(place))
     };
     applied.map_err(|fault| at(places.get(replies.len()), fault))?;
-    engine.tidy(Instant::now()).map(|_| ()).map_err(|fault| at(places.last(), fault))
+    engine.maintain(Instant::now()).map(|_| ()).map_err(|fault| at(places.last(), fault))
 }

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use super::target::take;
 use crate::action::Rules;
-use crate::apply::empty_wal;
 use crate::cli::failure::Failure;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -17,7 +16,7 @@ pub(super) fn run(files: &[PathBuf], config: &Config) -> Result<(), Failure> {
     let (_lock, rules) = take(config)?;
     let counts = with_engine(&config.location, true, |engine| {
         let counts = journal_with(journals, engine, &rules);
-        empty_wal(engine);
+        engine.finish();
         counts
     })??;
     Ok(writeln!(stdout(), "{counts}")?)

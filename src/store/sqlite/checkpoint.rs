@@ -13,7 +13,7 @@ use rusqlite::Connection;
 
 use super::open::LOCK_WAIT;
 use super::whole;
-use crate::store::Fault;
+use crate::store::{Fault, LongRead};
 
 /// A checkpoint is due when the WAL has this many pages (4 KiB each: 96 MiB). Measured: seldom is
 /// better, because a page that changed a hundred times is then written once; never is worse,
@@ -34,15 +34,6 @@ const LONG_READ: Duration = Duration::from_secs(300);
 /// How long a clean stop waits for the transactions of readers in other processes, for each of the
 /// locks that it needs.
 const EMPTY_WAIT: Duration = Duration::from_secs(2);
-
-/// A reader keeps the WAL from beginning anew, so that it grows with every commit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HeldWal {
-    /// When a checkpoint first met the reader, who may be older.
-    pub since: Instant,
-    /// Size of the WAL.
-    pub bytes: u64,
-}
 
 /// A checkpoint that could not be completed.
 #[derive(Clone, Copy, Debug)]
@@ -97,7 +88,7 @@ impl<'c> Checkpoints<'c> {
     }
 
     /// The reader who kept the last checkpoint from being completed, where that is worth telling.
-    pub(super) fn held(&self, now: Instant) -> Option<HeldWal> {
+    pub(super) fn held(&self, now: Instant) -> Option<LongRead> {
         self.unfinished.and_then(|unfinished| self.held_since(unfinished.since, now))
     }
 
@@ -122,10 +113,10 @@ impl<'c> Checkpoints<'c> {
         self.pages.load(Ordering::Relaxed) >= self.every.saturating_mul(2)
     }
 
-    fn held_since(&self, since: Instant, now: Instant) -> Option<HeldWal> {
+    fn held_since(&self, since: Instant, now: Instant) -> Option<LongRead> {
         let bytes = self.pages() * FRAME_BYTES.unsigned_abs();
         (self.is_large() || now.saturating_duration_since(since) >= LONG_READ)
-            .then_some(HeldWal { since, bytes })
+            .then_some(LongRead { since, bytes })
     }
 
     /// Whether the checkpoint was completed, with this wait for every lock.

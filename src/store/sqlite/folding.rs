@@ -3,7 +3,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::engine::GIVE_FOLDED;
+use super::members::GIVE_FOLDED;
 use crate::block::LoginName;
 use crate::store::Fault;
 use crate::unicode::{FOLDING_VERSION, folded};

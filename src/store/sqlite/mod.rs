@@ -1,5 +1,6 @@
 //! The SQLite engine. Nothing outside this module names SQLite or its driver.
 
+mod blocks;
 mod checkpoint;
 mod current;
 mod engine;
@@ -7,13 +8,16 @@ mod fault;
 mod files;
 mod folding;
 mod forms;
+mod journal;
 mod known;
 mod logins;
+mod members;
 mod names;
 mod open;
 mod own_file;
 mod reader;
 mod rows;
+mod seals;
 mod state;
 mod upgrade;
 mod upgrade_copy;
@@ -22,7 +26,6 @@ mod wal_mark;
 mod wal_tail;
 mod whole;
 
-pub use checkpoint::HeldWal;
 pub use current::{CurrentFile, CurrentReader};
 pub use files::FilesSeen;
 pub(crate) use open::check_access;

@@ -299,7 +299,7 @@ impl Tale {
         match self.dice.below(if with_strangers { 18 } else { 14 }) {
             0..=5 => self.postback(engine),
             6 => in_transaction(engine, |engine| engine.probe(NOON)).unwrap(),
-            7 => drop(engine.tidy(self.now).unwrap()),
+            7 => drop(engine.maintain(self.now).unwrap()),
             8 => checkpoint(self.database(), "PASSIVE"),
             9 if self.reader.is_none() => {
                 let mode = ["RESTART", "TRUNCATE", "FULL"][self.dice.below(3)];
@@ -438,7 +438,7 @@ fn tell(seed: u64, with_strangers: bool) -> [usize; 2] {
                 tale.put_backups_over();
             }
             if tale.dice.below(2) == 0 && tale.reader.is_none() {
-                assert!(engine.empty_wal().unwrap());
+                assert!(engine.finish());
             }
         })
         .unwrap();
@@ -473,7 +473,7 @@ fn what_a_kill_leaves_is_never_refused_where_other_programs_write_too() {
                 // Of what strangers did some looks like a file that was put there: then a service
                 // opens it anew.
                 for _ in 0..STEPS / 3 {
-                    if engine.check_file().is_err() {
+                    if engine.check_current().is_err() {
                         break;
                     }
                     steps += 1;

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use nats_userman::store::{Engine, HeldWal, Location, with_engine};
+use nats_userman::store::{Engine, Location, LongRead, with_engine};
 use rusqlite::{Connection, OpenFlags};
 use tempfile::TempDir;
 
@@ -23,9 +23,9 @@ fn reader(database: &Path) -> Connection {
 }
 
 /// A commit of some eight pages, and what the engine does after it.
-fn commit(engine: &mut dyn Engine, now: Instant) -> Option<HeldWal> {
+fn commit(engine: &mut dyn Engine, now: Instant) -> Option<LongRead> {
     in_transaction(engine, |engine| engine.probe(NOON)).unwrap();
-    engine.tidy(now).unwrap()
+    engine.maintain(now).unwrap()
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn a_forgotten_reader_is_told_with_its_age_and_the_wal_shrinks_when_it_is_gone()
         drop(forgotten);
         // Also where nobody sends anything: the writer's tick looks.
         now += 11 * SECOND;
-        assert_eq!(engine.tidy(now).unwrap(), None);
+        assert_eq!(engine.maintain(now).unwrap(), None);
         assert_eq!(wal(), 0);
         assert_eq!(commit(engine, now), None);
     })
@@ -83,8 +83,8 @@ fn a_reader_of_many_minutes_is_told_although_the_wal_is_small() {
         {
             assert_eq!(commit(engine, start), None);
         }
-        assert_eq!(engine.tidy(start + 299 * SECOND).unwrap(), None);
-        let held = engine.tidy(start + 300 * SECOND).unwrap().expect("five minutes");
+        assert_eq!(engine.maintain(start + 299 * SECOND).unwrap(), None);
+        let held = engine.maintain(start + 300 * SECOND).unwrap().expect("five minutes");
         assert_eq!(held.since, start);
     })
     .unwrap();

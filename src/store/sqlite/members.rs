@@ -1,0 +1,265 @@
+//! Members and former members, as the writer loads and saves them.
+
+use rusqlite::{Statement, params};
+
+use super::engine::Sqlite;
+use super::rows::{FormColumns, MEMBER_COLUMNS, before_column, read_former, read_here};
+use crate::action::{Change, Standing};
+use crate::clock::Moment;
+use crate::identity::{Key, MemberId, SiteId, Username};
+use crate::member::{Former, Member, Reason};
+use crate::store::{Fault, Outcome, View, Wanted};
+use crate::unicode::folded;
+
+/// OR IGNORE: where another member holds it, the row keeps its exact name alone.
+pub(super) const GIVE_FOLDED: &str =
+    "UPDATE OR IGNORE member_auth SET username_folded = ?3 WHERE siteid = ?1 AND memberid = ?2";
+
+/// See [`crate::action::Known`].
+#[derive(Default)]
+struct NameHeld {
+    holder: Option<MemberId>,
+    namesake: Option<MemberId>,
+}
+
+impl Sqlite<'_> {
+    pub(super) fn move_expired(&mut self, now: i64, most: usize) -> Result<usize, Fault> {
+        let bounds = params![now, i64::try_from(most).unwrap_or(i64::MAX)];
+        if !self.select_due.exists([now])? {
+            return Ok(0);
+        }
+        // In SQL alone, so that a row that cannot be read does not keep the others from moving.
+        // Both statements choose the same rows.
+        let (columns, due) = (
+            MEMBER_COLUMNS,
+            "(siteid, memberid) IN (SELECT siteid, memberid FROM member_auth \
+             WHERE expire_at <= ?1 ORDER BY expire_at, siteid, memberid LIMIT ?2)",
+        );
+        self.conn.execute(
+            &format!(
+                "INSERT OR REPLACE INTO former_member ({columns}, login_version, reason, ended_at)
+                 SELECT {columns}, login_version + 1, 'expired', expire_at FROM member_auth WHERE {due}"
+            ),
+            bounds,
+        )?;
+        let sites = if self.has_unfolded { self.sites_due(now)? } else { Vec::new() };
+        let moved = self.conn.execute(&format!("DELETE FROM member_auth WHERE {due}"), bounds)?;
+        sites.into_iter().try_for_each(|site| self.hand_on_names(site))?;
+        Ok(moved)
+    }
+
+    pub(super) fn load_view(
+        &mut self,
+        wanted: &Wanted,
+        view: &mut View,
+        moment: Moment,
+    ) -> Result<(), Fault> {
+        for &key in &wanted.keys {
+            if !view.has_member(key) {
+                let standing = self.standing(key, moment)?;
+                view.put_member(key, standing);
+            }
+        }
+        for (site, name) in &wanted.names {
+            let known = view.has_name(*site, name);
+            // Of one folded form, each spelling may have a namesake.
+            if !known || self.has_unfolded {
+                let held = self.holder(*site, name, moment)?;
+                if !known {
+                    view.put_holder(*site, name, held.holder);
+                }
+                if let Some(namesake) = held.namesake {
+                    view.put_namesake(*site, name, namesake);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn take_folded(&mut self, key: Key) -> Result<(), Fault> {
+        let sql =
+            "UPDATE member_auth SET username_folded = NULL WHERE siteid = ?1 AND memberid = ?2";
+        self.conn.prepare_cached(sql)?.execute([key.site.get(), key.member.get()])?;
+        self.has_unfolded = true;
+        Ok(())
+    }
+
+    /// Where a member stands at this moment; one whose expiry is reached is moved, if that is sure.
+    fn standing(&mut self, key: Key, moment: Moment) -> Result<Standing, Fault> {
+        let standing = self.load_standing(key)?;
+        let here = matches!(standing, Standing::Here(_));
+        let standing = standing.at(moment);
+        match &standing {
+            Standing::Former(former) if here => self.save_former(former)?,
+            Standing::Lapsed(row) => self.lapsed.push(row.key),
+            Standing::Here(_) | Standing::Former(_) | Standing::Unknown => {}
+        }
+        Ok(standing)
+    }
+
+    /// Who holds a name at this moment; one whose expiry is reached holds nothing, and is moved, if
+    /// that is sure.
+    fn holder(&mut self, site: SiteId, name: &Username, moment: Moment) -> Result<NameHeld, Fault> {
+        loop {
+            let (mut held, mut due) = (NameHeld::default(), None);
+            let mut rows =
+                self.select_holder.query(params![name.folded(), site.get(), name.as_str()])?;
+            while let Some(row) = rows.next()? {
+                // Somebody's handiwork is no memberid.
+                let Some(member) = MemberId::parse(&row.get::<_, i64>(0)?.to_string()) else {
+                    continue;
+                };
+                let (expire_at, folded): (Option<i64>, bool) = (row.get(1)?, row.get(2)?);
+                match (expire_at.is_some_and(|instant| instant <= moment.now), folded) {
+                    (true, _) if expire_at > Some(moment.moved_until) => {
+                        self.lapsed.push(Key { site, member })
+                    }
+                    (true, _) => due = Some(member),
+                    (false, true) => held.holder = Some(member),
+                    (false, false) => held.namesake = Some(member),
+                }
+            }
+            drop(rows);
+            self.has_unfolded |= held.namesake.is_some();
+            let Some(member) = due else { return Ok(held) };
+            // Then another one who has the name may hold it.
+            self.standing(Key { site, member }, moment)?;
+        }
+    }
+
+    /// The sites of those whose noted expiry is reached.
+    fn sites_due(&self, now: i64) -> Result<Vec<i64>, Fault> {
+        let mut statement = self
+            .conn
+            .prepare_cached("SELECT DISTINCT siteid FROM member_auth WHERE expire_at <= ?1")?;
+        Ok(statement.query_map([now], |row| row.get(0))?.collect::<Result<_, _>>()?)
+    }
+
+    /// Gives folded forms that nobody holds to those who have the names and do not hold them, the
+    /// lowest memberid first.
+    fn hand_on_names(&mut self, site: i64) -> Result<(), Fault> {
+        if !self.has_unfolded {
+            return Ok(());
+        }
+        let mut unfolded = self.conn.prepare_cached(
+            "SELECT memberid, username FROM member_auth INDEXED BY member_auth_unfolded WHERE username_folded IS NULL AND siteid = ?1 ORDER BY memberid",
+        )?;
+        let rows = unfolded
+            .query_map([site], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect::<Result<Vec<(i64, String)>, _>>()?;
+        let mut give = self.conn.prepare_cached(GIVE_FOLDED)?;
+        for (member, form) in rows
+            .iter()
+            .map(|(member, name)| (member, folded(name)))
+            .filter(|(_, form)| !form.is_empty())
+        {
+            give.execute(params![site, member, form])?;
+        }
+        Ok(())
+    }
+
+    fn load_standing(&mut self, key: Key) -> Result<Standing, Fault> {
+        let ids = params![key.site.get(), key.member.get()];
+        let mut rows = self.select_member.query(ids)?;
+        if let Some(row) = rows.next()? {
+            return Ok(Standing::Here(read_here(row)?));
+        }
+        drop(rows);
+        let mut rows = self.select_former.query(ids)?;
+        match rows.next()? {
+            None => Ok(Standing::Unknown),
+            Some(row) => Ok(Standing::Former(read_former(row)?)),
+        }
+    }
+
+    pub(super) fn save_one(&mut self, outcome: &Outcome<'_>) -> Result<(), Fault> {
+        if let Some(row) = outcome.change.row()
+            && !self.lapsed.is_empty()
+        {
+            self.make_room_for(row)?;
+        }
+        match &outcome.change {
+            Change::None => {}
+            Change::Insert(row) => write_row(&mut self.insert_member, row)?,
+            Change::Restore(row) => {
+                let ids = params![row.key.site.get(), row.key.member.get()];
+                self.delete_former.execute(ids)?;
+                if self.lapsed.contains(&row.key) {
+                    self.delete_member.execute(ids)?;
+                }
+                write_row(&mut self.insert_member, row)?;
+            }
+            Change::Update(row) => {
+                write_row(&mut self.update_member, row)?;
+                self.hand_on_names(row.key.site.get())?;
+            }
+            Change::Leave(former) => self.save_former(former)?,
+        }
+        self.has_unfolded |= outcome.change.row().is_some_and(|row| !row.holds_folded);
+        self.save_record(&outcome.record)
+    }
+
+    /// Moves those who have lapsed by a clock that may be wrong, and hold the name that this member
+    /// is given.
+    fn make_room_for(&mut self, row: &Member) -> Result<(), Fault> {
+        for key in self.lapsed.clone().into_iter().filter(|key| key.site == row.key.site) {
+            let Standing::Here(lapsed) = self.load_standing(key)? else { continue };
+            let Some(instant) = lapsed.expire_at else { continue };
+            let (name, other) = (&row.username, &lapsed.username);
+            if key != row.key
+                && (name.folded() == other.folded()
+                    || name.as_str().eq_ignore_ascii_case(other.as_str()))
+            {
+                log::warn!(
+                    "member {} of site {} is moved to former_member, as member {} is given the username, while a jump of the clock \
+                     is being confirmed",
+                    key.member,
+                    key.site,
+                    row.key.member
+                );
+                self.save_former(&Former::new(lapsed, Reason::Expired, instant))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn save_former(&mut self, former: &Former) -> Result<(), Fault> {
+        let row = &former.member;
+        self.delete_member.execute(params![row.key.site.get(), row.key.member.get()])?;
+        bind_row(&mut self.insert_former, row)?;
+        self.insert_former.raw_bind_parameter(16, former.reason.as_str())?;
+        self.insert_former.raw_bind_parameter(17, former.ended_at)?;
+        self.insert_former.raw_execute()?;
+        self.hand_on_names(row.key.site.get())
+    }
+}
+
+/// INSERT or UPDATE of member_auth, whose parameters are the same.
+fn write_row(statement: &mut Statement<'_>, row: &Member) -> Result<(), Fault> {
+    bind_row(statement, row)?;
+    statement.raw_bind_parameter(16, row.expire_at)?;
+    statement.raw_bind_parameter(17, row.holds_folded.then(|| row.username.folded()))?;
+    statement.raw_execute()?;
+    Ok(())
+}
+
+/// Binds the columns of [`MEMBER_COLUMNS`] and login_version, in their order.
+fn bind_row(statement: &mut Statement<'_>, row: &Member) -> Result<(), Fault> {
+    let form = FormColumns::of(&row.credential.stored);
+    statement.raw_bind_parameter(1, row.key.site.get())?;
+    statement.raw_bind_parameter(2, row.key.member.get())?;
+    statement.raw_bind_parameter(3, row.username.as_str())?;
+    statement.raw_bind_parameter(4, form.password)?;
+    statement.raw_bind_parameter(5, row.credential.cryptpass.as_ref().map(|kept| kept.expose()))?;
+    statement.raw_bind_parameter(6, row.email.as_deref())?;
+    statement.raw_bind_parameter(7, row.trial)?;
+    statement.raw_bind_parameter(8, row.biller.as_deref())?;
+    statement.raw_bind_parameter(9, row.session.map(|hash| hash.0))?;
+    statement.raw_bind_parameter(10, row.joined)?;
+    statement.raw_bind_parameter(11, row.expires)?;
+    statement.raw_bind_parameter(12, form.sealed)?;
+    statement.raw_bind_parameter(13, form.wrapped)?;
+    statement.raw_bind_parameter(14, before_column(row.before.as_ref()))?;
+    statement.raw_bind_parameter(15, row.login_version)?;
+    Ok(())
+}
