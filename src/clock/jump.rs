@@ -9,6 +9,7 @@
 use std::fmt;
 
 use super::{Moment, Reading, format_utc};
+use crate::logging::limit::KeyedInterval;
 
 /// A clock that is set by more than this has jumped, seconds. Time services slew what is less, and
 /// nobody's membership is a matter of so little.
@@ -19,7 +20,9 @@ const QUIET_SECONDS: i64 = 86_400;
 /// A difference that moves by no more than this stays where it is, seconds.
 const STAYS_SECONDS: i64 = 60;
 /// No two lines of one kind follow each other faster than this, seconds.
-const AGAIN_AFTER_SECONDS: i64 = 60;
+const LOG_EVERY_SECONDS: i64 = 60;
+/// How many kinds of lines there are.
+const KINDS: usize = 4;
 
 /// Looks at both clocks, and says until which instant may be moved and deleted.
 #[derive(Clone, Debug)]
@@ -34,7 +37,7 @@ pub struct Watch {
     stays: Stays,
     is_pending: bool,
     /// When each kind of line was last written, by the steady clock.
-    told: [Option<i64>; 4],
+    told: KeyedInterval<usize>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -64,7 +67,7 @@ impl Watch {
             ahead_max,
             stays: Stays::at(now),
             is_pending: false,
-            told: [None; 4],
+            told: KeyedInterval::new(LOG_EVERY_SECONDS, KINDS),
         }
     }
 
@@ -107,12 +110,7 @@ impl Watch {
     }
 
     fn is_due(&mut self, seen: &Seen, steady: i64) -> bool {
-        let told = &mut self.told[seen.kind()];
-        let is_due = told.is_none_or(|last| steady.saturating_sub(last) >= AGAIN_AFTER_SECONDS);
-        if is_due {
-            *told = Some(steady);
-        }
-        is_due
+        self.told.is_due(&seen.kind(), steady)
     }
 }
 

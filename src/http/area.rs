@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::block::{BlockKind, NameHolder, Network};
 use crate::config::AreaConfig;
 use crate::identity::{Key, MemberId, SiteId};
+use crate::logging::limit::{LinesMax, OncePerName, Window};
 use crate::login::activity::Activity;
 use crate::login::ask::Ask;
 use crate::login::basic::Typed;
@@ -20,7 +21,6 @@ use crate::login::cookie::LOGINS_MAX;
 use crate::login::failed::FailedLogins;
 use crate::login::guard::{Guard, Verdict, WrongPassword};
 use crate::login::known::KnownNetworks;
-use crate::login::log_lines::LogLines;
 use crate::login::logouts::Logouts;
 use crate::login::pool::{Asker, Busy, Pool, Question};
 use crate::login::pseudonym::{Pseudonyms, TypedName};
@@ -33,7 +33,6 @@ use crate::store::LoginRow;
 
 use super::failed::{self, By};
 use super::postback::Desk;
-use super::said_once::SaidOnce;
 
 /// What all threads share of it.
 #[derive(Debug)]
@@ -47,7 +46,7 @@ pub struct Area {
     /// Which failed logins have a line in the log.
     pub failed: FailedLogins,
     /// Which of the others have one.
-    pub login_lines: Mutex<LogLines<Key>>,
+    pub login_lines: Mutex<Window<Key>>,
     /// From where members have logged in.
     pub known: KnownNetworks,
     /// Which password opened which stored form.
@@ -67,17 +66,21 @@ pub struct Area {
     /// Who was given a cookie and has not shown it yet.
     pub unkept: Unkept,
     /// Hosts under no domain of `--cookie-domain`, each told once.
-    pub outside_domains: SaidOnce<String>,
+    pub outside_domains: OncePerName<String>,
     /// Requests so far whose cookies had logins of different members of one site.
     pub rivals: AtomicU64,
     /// Which blocks have a line in the log and a row in the database.
     pub ledger: Mutex<Ledger>,
 }
 
+/// Lines of logins with the right password, per member. Members can log in without end, and a
+/// remembered password costs no hash. All members of a large site have room.
+pub const LOGIN_LINES_MAX: LinesMax = LinesMax { window_seconds: 60, all: 6_000, each: 10 };
+
 impl Area {
     /// Which logins have a line in the log. A panic elsewhere leaves counts that are one off at
     /// most.
-    pub fn login_lines(&self) -> MutexGuard<'_, LogLines<Key>> {
+    pub fn login_lines(&self) -> MutexGuard<'_, Window<Key>> {
         self.login_lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -1,10 +1,10 @@
 //! What goes wrong around logins and the REST API, in the log at a bounded rate: visitors come by
 //! the thousand, and each picture of a page asks.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use crate::logging::limit::Interval;
 
-/// How often one kind is said again.
-const AGAIN_AFTER_SECONDS: i64 = 60;
+/// Seconds between two lines of one kind.
+const LOG_EVERY_SECONDS: i64 = 60;
 
 /// The kinds, each with a rate of its own.
 #[derive(Clone, Copy, Debug)]
@@ -46,48 +46,21 @@ pub enum Mistake {
 /// How many kinds there are.
 const KINDS: usize = Mistake::NatsBlank as usize + 1;
 
-/// When each kind was last said, unix seconds.
+/// Limits the lines of each kind.
 #[derive(Debug)]
-pub struct Mistakes([AtomicI64; KINDS]);
+pub struct Mistakes([Interval; KINDS]);
 
 impl Default for Mistakes {
     fn default() -> Self {
-        Self([const { AtomicI64::new(i64::MIN) }; KINDS])
+        Self([const { Interval::new(LOG_EVERY_SECONDS) }; KINDS])
     }
 }
 
 impl Mistakes {
-    /// Says it, unless it was said within the last minute by the steady clock: one that is set
-    /// would silence it for as long.
+    /// Calls `line`, unless this kind was logged within the last minute of the steady clock.
     pub fn say(&self, what: Mistake, now: i64, line: impl FnOnce()) {
-        let last = &self.0[what as usize];
-        let before = last.load(Ordering::Relaxed);
-        let is_due = now.saturating_sub(before) >= AGAIN_AFTER_SECONDS;
-        // Of several threads one says it.
-        if is_due
-            && last.compare_exchange(before, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
-        {
+        if self.0[what as usize].is_due(now) {
             line();
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_kind_is_said_once_a_minute() {
-        let (mistakes, mut said) = (Mistakes::default(), Vec::new());
-        for (what, now) in [
-            (Mistake::AskedWrongly, 0),
-            (Mistake::AskedWrongly, 59),
-            (Mistake::CannotRead, 59),
-            (Mistake::AskedWrongly, 60),
-            (Mistake::ForeignForm, 60),
-        ] {
-            mistakes.say(what, now, || said.push(now));
-        }
-        assert_eq!(said, [0, 59, 60, 60]);
     }
 }

@@ -21,7 +21,6 @@ pub mod refused;
 pub mod relay;
 pub mod reply;
 mod response_headers;
-pub mod said_once;
 mod sessions;
 mod slots;
 mod visited;

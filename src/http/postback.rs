@@ -28,6 +28,7 @@ use crate::block::Network;
 use crate::clock::{Clock, Reading};
 use crate::identity::Key;
 use crate::journal::Origin;
+use crate::logging::limit::NameLine;
 use crate::login::guard::WrongPassword;
 use crate::login::unkept::Missing;
 use crate::metrics::Metrics;
@@ -159,12 +160,18 @@ impl Desk {
     /// A login was given at a host that is under none of the domains of `--cookie-domain`: said
     /// once per host.
     pub(super) fn outside_cookie_domains(&self, host: &str) {
-        if self.shared.area.outside_domains.is_first(host) {
-            log::warn!(
+        match self.shared.area.outside_domains.line(host) {
+            Some(NameLine::Name) => log::warn!(
                 host = host;
-                "logins at this host are not shared: it is under no --cookie-domain; name its domain too, or let the proxy hand on \
-                 the visitor's Host"
-            );
+                "logins at this host are not shared: it is under no --cookie-domain; \
+                 add its domain, or let the proxy pass on the visitor's Host header"
+            ),
+            Some(NameLine::NoFurtherNames) => log::warn!(
+                host = host;
+                "logins at this host are not shared: it is under no --cookie-domain; \
+                 further hosts outside of all --cookie-domain are not logged"
+            ),
+            None => {}
         }
     }
 
@@ -305,7 +312,7 @@ pub async fn receive(request: HttpRequest, payload: Payload, desk: Data<Desk>) -
     let Some(token) = token(request.path()) else { return HttpResponse::NotFound().finish() };
     let address = desk.caller(&request);
     if !desk.is_allowed(address, token) {
-        shared.refused.refused(address);
+        shared.refused.refused(address, shared.clock.steady());
         return reply::not_authorised();
     }
     if !matches!(*request.method(), Method::GET | Method::POST) {

@@ -1,5 +1,6 @@
 //! The log on stderr: one line per event, nothing of a value able to begin another.
 
+pub mod limit;
 mod lines;
 
 use std::borrow::Cow;

@@ -6,13 +6,13 @@ use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::log_lines::{LogLines, Most};
 use super::remembered::SecretDigest;
 use crate::block::{LoginName, Network};
+use crate::logging::limit::{LinesMax, Window};
 use crate::recent::Recent;
 
-/// Lines a minute, for all networks together and for each.
-const LINES_MAX: Most = Most { all: 60, each: 10 };
+/// Lines a minute, of all networks together and of each.
+const LINES_MAX: LinesMax = LinesMax { window_seconds: 60, all: 60, each: 10 };
 /// For how long a repetition has no line, and how many attempts are known again.
 const SAME_SECONDS: i64 = 600;
 const SEEN_MAX: usize = 4_096;
@@ -33,12 +33,12 @@ impl fmt::Debug for FailedLogins {
 struct State {
     /// When an attempt was last made that had its line or was counted.
     seen: Recent<u64, i64>,
-    lines: LogLines<Network>,
+    lines: Window<Network>,
 }
 
 impl Default for FailedLogins {
     fn default() -> Self {
-        let state = State { seen: Recent::new(SEEN_MAX), lines: LogLines::new(LINES_MAX) };
+        let state = State { seen: Recent::new(SEEN_MAX), lines: Window::new(LINES_MAX) };
         Self { keys: RandomState::new(), state: Mutex::new(state) }
     }
 }
@@ -63,17 +63,17 @@ impl FailedLogins {
         state.lines.add(network, now)
     }
 
-    /// How many had no line, once the window is over.
-    pub fn left_out(&self, now: i64) -> Option<u64> {
-        self.state().lines.left_out(now)
+    /// Ends the window if its time is over. Returns how many lines it suppressed, if any.
+    pub fn suppressed(&self, now: i64) -> Option<u64> {
+        self.state().lines.end(now)
     }
 
-    /// The same whether it is over or not: for the end of the service.
+    /// Ends the window at the end of the service. Returns how many lines it suppressed, if any.
     pub fn close(&self) -> Option<u64> {
         self.state().lines.close()
     }
 
-    /// A panic elsewhere leaves counts that are one off at most.
+    /// A panic while the lock was held can leave a count off by one, which is harmless.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -121,7 +121,7 @@ mod tests {
         let scene = Scene::new();
         assert!(scene.has_line("bob", "old", 1, 0));
         assert!((1..600).all(|now| !scene.has_line("Bob", "old", 1, now)), "with every picture");
-        assert_eq!(scene.failed.left_out(600), None);
+        assert_eq!(scene.failed.suppressed(600), None);
         assert!(scene.has_line("bob", "old", 1, 600));
         assert!(scene.has_line("bob", "old", 2, 600), "from elsewhere");
         assert!(scene.has_line("bob", "older", 1, 600), "another password");
@@ -134,7 +134,7 @@ mod tests {
         assert_eq!(scene.lines(15, |_| 1, 0), 10);
         assert_eq!(scene.lines(100, |nth| 2 + nth, 1), 50);
         assert_eq!(
-            (scene.failed.left_out(59), scene.failed.left_out(60), scene.failed.left_out(61)),
+            (scene.failed.suppressed(59), scene.failed.suppressed(60), scene.failed.suppressed(61)),
             (None, Some(55), None)
         );
         assert_eq!(scene.lines(15, |_| 1, 61), 10, "a window of its own");
@@ -146,6 +146,6 @@ mod tests {
     fn none_that_is_left_out_is_forgotten() {
         let scene = Scene::new();
         assert_eq!((scene.lines(15, |_| 1, 0), scene.lines(15, |_| 1, 100)), (10, 10));
-        assert_eq!(scene.failed.left_out(160), Some(10));
+        assert_eq!(scene.failed.suppressed(160), Some(10));
     }
 }

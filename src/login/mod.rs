@@ -24,7 +24,6 @@ pub mod cookie_header;
 pub mod failed;
 pub mod guard;
 pub mod known;
-pub mod log_lines;
 pub mod logouts;
 pub mod page;
 pub mod pool;

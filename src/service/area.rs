@@ -9,16 +9,15 @@ use crate::chain::chain;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::database::DatabaseError;
-use crate::http::area::Area;
+use crate::http::area::{Area, LOGIN_LINES_MAX};
 use crate::http::postback::Shared;
-use crate::http::said_once::SaidOnce;
 use crate::key_file;
+use crate::logging::limit::{OncePerName, Window};
 use crate::login::activity::Activity;
 use crate::login::cookie::Signer;
 use crate::login::failed::FailedLogins;
 use crate::login::guard::Guard;
 use crate::login::known::KnownNetworks;
-use crate::login::log_lines::LogLines;
 use crate::login::logouts::Logouts;
 use crate::login::pool::Pool;
 use crate::login::pseudonym::Pseudonyms;
@@ -74,7 +73,7 @@ pub(super) fn open(
         guard,
         pseudonyms: Pseudonyms::new().map_err(std::io::Error::from)?,
         failed: FailedLogins::default(),
-        login_lines: Mutex::new(LogLines::of_logins()),
+        login_lines: Mutex::new(Window::new(LOGIN_LINES_MAX)),
         known,
         remembered,
         pool,
@@ -84,7 +83,7 @@ pub(super) fn open(
         logouts: Logouts::default(),
         signers: Signers::new(signer, epoch),
         unkept: Unkept::default(),
-        outside_domains: SaidOnce::default(),
+        outside_domains: OncePerName::default(),
         rivals: AtomicU64::new(0),
         ledger,
     })
@@ -113,9 +112,8 @@ pub(super) fn sample_rows(shared: &Shared) {
 /// over; with `at_the_end` whether it is or not.
 pub(super) fn say_left_out(shared: &Shared, at_the_end: bool) {
     let (area, now) = (&shared.area, shared.clock.steady());
-    let failed = if at_the_end { area.failed.close() } else { area.failed.left_out(now) };
-    let logins =
-        if at_the_end { area.login_lines().close() } else { area.login_lines().left_out(now) };
+    let failed = if at_the_end { area.failed.close() } else { area.failed.suppressed(now) };
+    let logins = if at_the_end { area.login_lines().close() } else { area.login_lines().end(now) };
     for (left_out, what) in [(failed, "failed logins"), (logins, "logins")] {
         if let Some(count) = left_out {
             log::info!("{count} more {what}");

@@ -221,7 +221,7 @@ impl Service {
                     std::mem::replace(&mut turn, self.shared.file.turn()) != turn,
                 );
                 area::say_left_out(&self.shared, false);
-                self.shared.refused.look();
+                self.shared.refused.end_window(self.shared.clock.steady());
                 self.shared.connections.log_closed(self.shared.clock.steady());
                 self.shared.tokens.look();
             }

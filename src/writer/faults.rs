@@ -4,13 +4,13 @@
 //! It is over when a postback was committed. A probe, a look at what expires and the opening of the
 //! file say nothing about that: they write less, or nothing.
 
-use std::time::{Duration, Instant};
-
 use crate::chain::chain;
+use crate::clock::Clock;
+use crate::logging::limit::KeyedInterval;
 use crate::store::Fault;
 
 /// A fault of one kind has at most one line in this time, also where it ends and begins again.
-const REPEAT_AFTER: Duration = Duration::from_secs(60);
+const LOG_EVERY_SECONDS: i64 = 60;
 /// Kinds of faults that are remembered. Of an outage there are two or three: what a COMMIT meets,
 /// and what comes after it.
 const KINDS_MAX: usize = 8;
@@ -27,16 +27,16 @@ pub(super) enum Work {
 }
 
 /// The faults of late, and whether they last.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct FaultLog {
-    kinds: Vec<Kind>,
+    kinds: KeyedInterval<String>,
     lasting: Option<Lasting>,
 }
 
-#[derive(Debug)]
-struct Kind {
-    what: String,
-    logged: Instant,
+impl Default for FaultLog {
+    fn default() -> Self {
+        Self { kinds: KeyedInterval::new(LOG_EVERY_SECONDS, KINDS_MAX), lasting: None }
+    }
 }
 
 #[derive(Debug)]
@@ -61,7 +61,7 @@ impl FaultLog {
     /// over later.
     pub(super) fn note_one(&mut self, fault: &Fault) {
         let what = line(fault);
-        if self.is_due(&what, Instant::now()) {
+        if self.kinds.is_due(what.as_str(), Clock::System.steady()) {
             log::error!("{what}");
         }
     }
@@ -86,13 +86,13 @@ impl FaultLog {
     }
 
     fn met(&mut self, what: String, work: Work) {
-        if let Some(line) = self.line_when_met(what, work, Instant::now()) {
+        if let Some(line) = self.line_when_met(what, work, Clock::System.steady()) {
             log::error!("{line}");
         }
     }
 
-    fn line_when_met(&mut self, what: String, work: Work, now: Instant) -> Option<String> {
-        let due = self.is_due(&what, now);
+    fn line_when_met(&mut self, what: String, work: Work, now: i64) -> Option<String> {
+        let due = self.kinds.is_due(what.as_str(), now);
         let new = Lasting { what: what.clone(), count: 0, postbacks: false, told: false };
         let lasting = self.lasting.get_or_insert(new);
         lasting.count += 1;
@@ -114,22 +114,6 @@ impl FaultLog {
         told.then(|| {
             format!("the database can be written again; {count} times it could not: {what}")
         })
-    }
-
-    /// Whether a line about this kind may be written now, which is then taken as written.
-    fn is_due(&mut self, what: &str, now: Instant) -> bool {
-        if let Some(kind) = self.kinds.iter_mut().find(|kind| kind.what == what) {
-            let due = now.saturating_duration_since(kind.logged) >= REPEAT_AFTER;
-            if due {
-                kind.logged = now;
-            }
-            return due;
-        }
-        if self.kinds.len() == KINDS_MAX {
-            self.kinds.remove(0);
-        }
-        self.kinds.push(Kind { what: what.to_owned(), logged: now });
-        true
     }
 }
 
@@ -153,7 +137,7 @@ mod tests {
 
     #[test]
     fn a_fault_is_over_when_a_postback_was_committed_and_not_when_less_was() {
-        let (mut log, now) = (FaultLog::default(), Instant::now());
+        let (mut log, now) = (FaultLog::default(), 1_000);
         assert_eq!(log.line_when_met("full".into(), Work::Postbacks, now), Some("full".into()));
         assert_eq!(log.line_when_committed(Work::Upkeep), None);
         assert_eq!(log.line_when_met("full".into(), Work::Postbacks, now), None);
@@ -164,7 +148,7 @@ mod tests {
 
     #[test]
     fn a_fault_that_no_postback_met_is_over_with_any_job() {
-        let (mut log, now) = (FaultLog::default(), Instant::now());
+        let (mut log, now) = (FaultLog::default(), 1_000);
         assert_eq!(log.line_when_met("locked".into(), Work::Upkeep, now), Some("locked".into()));
         assert_eq!(log.line_when_committed(Work::Upkeep), None);
         assert_eq!(log.line_when_committed(Work::Job), again(1, "locked"));
@@ -175,11 +159,11 @@ mod tests {
 
     #[test]
     fn faults_that_take_turns_have_a_line_each_a_minute() {
-        let (mut log, start) = (FaultLog::default(), Instant::now());
+        let (mut log, start) = (FaultLog::default(), 1_000);
         let mut lines = Vec::new();
         for second in 0..61 {
             for what in ["read-only", "cannot open"] {
-                let now = start + Duration::from_secs(second);
+                let now = start + second;
                 lines.extend(log.line_when_met(what.into(), Work::Postbacks, now));
             }
         }
@@ -198,14 +182,10 @@ mod tests {
 
     #[test]
     fn a_fault_that_comes_and_goes_has_a_pair_of_lines_a_minute() {
-        let (mut log, start) = (FaultLog::default(), Instant::now());
+        let (mut log, start) = (FaultLog::default(), 1_000);
         let mut lines = Vec::new();
         for second in 0..120 {
-            lines.extend(log.line_when_met(
-                "locked".into(),
-                Work::Postbacks,
-                start + Duration::from_secs(second),
-            ));
+            lines.extend(log.line_when_met("locked".into(), Work::Postbacks, start + second));
             lines.extend(log.line_when_committed(Work::Postbacks));
         }
         let pair = ["locked".to_owned(), again(1, "locked").unwrap()];

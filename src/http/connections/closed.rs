@@ -1,9 +1,10 @@
 //! The log of closed connections and refused requests. It has counts only, so that a client that
 //! opens thousands of connections cannot fill the log.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::share::{KINDS, RequestKind};
+use crate::logging::limit::Interval;
 
 /// Seconds between two lines.
 const LOG_EVERY_SECONDS: i64 = 60;
@@ -14,7 +15,8 @@ const ADVICE: &str = "let the proxy buffer whole requests before it passes them 
 /// Why this server closes a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CloseReason {
-    /// It was idle for too long. Proxies and browsers expect that, so it is not logged.
+    /// It was idle for too long, which is the first reason here: proxies and browsers expect that, so it
+    /// is not logged.
     Idle,
     /// The head of a request took too long.
     Head,
@@ -34,15 +36,14 @@ const REASONS: usize = CloseReason::Full as usize + 1;
 pub(super) struct ClosedLog {
     closed: [AtomicU64; REASONS],
     refused: [AtomicU64; KINDS],
-    /// When the last line was written, in seconds of the steady clock.
-    last: AtomicI64,
+    interval: Interval,
 }
 
 impl Default for ClosedLog {
     fn default() -> Self {
         let (closed, refused) =
             ([const { AtomicU64::new(0) }; REASONS], [const { AtomicU64::new(0) }; KINDS]);
-        Self { closed, refused, last: AtomicI64::new(i64::MIN) }
+        Self { closed, refused, interval: Interval::new(LOG_EVERY_SECONDS) }
     }
 }
 
@@ -57,13 +58,18 @@ impl ClosedLog {
 
     /// Logs the counts, if there are any and the last line is a minute old.
     pub(super) fn log(&self, now: i64, connections: usize) {
-        if now.saturating_sub(self.last.load(Ordering::Relaxed)) < LOG_EVERY_SECONDS {
-            return;
-        }
-        if let Some(line) = self.line(connections) {
-            self.last.store(now, Ordering::Relaxed);
+        if let Some(line) = self.due_line(now, connections) {
             log::warn!("{line}");
         }
+    }
+
+    fn due_line(&self, now: i64, connections: usize) -> Option<String> {
+        let is_zero = |count: &AtomicU64| count.load(Ordering::Relaxed) == 0;
+        let logged = &self.closed[CloseReason::Idle as usize + 1..];
+        if logged.iter().chain(&self.refused).all(is_zero) || !self.interval.is_due(now) {
+            return None;
+        }
+        self.line(connections)
     }
 
     /// Resets the counts and returns them as a line; `None` if nothing happened.
@@ -131,14 +137,12 @@ mod tests {
     #[test]
     fn it_is_logged_at_once_and_then_once_a_minute() {
         let counts = ClosedLog::default();
-        let logged_at = |now| {
-            counts.log(now, 1024);
-            counts.last.load(Ordering::Relaxed)
-        };
-        assert_eq!(logged_at(5), i64::MIN, "there is nothing to log");
+        let is_logged_at = |now| counts.due_line(now, 1024).is_some();
+        counts.closed(CloseReason::Idle);
+        assert!(!is_logged_at(5), "there is nothing to log");
         counts.closed(CloseReason::Head);
-        assert_eq!(logged_at(7), 7);
+        assert!(is_logged_at(7));
         counts.closed(CloseReason::Head);
-        assert_eq!((logged_at(66), logged_at(67), logged_at(200)), (7, 67, 67));
+        assert_eq!([66, 67, 200].map(is_logged_at), [false, true, false]);
     }
 }

@@ -252,8 +252,8 @@ fn a_host_under_no_domain_is_told_once() {
         log.lines().filter_map(|line| line.split_once("WARN  ").map(|(_, line)| line)).collect();
     let line = |host: &str| {
         format!(
-            "logins at this host are not shared: it is under no --cookie-domain; name its domain too, or let the proxy hand on the \
-             visitor's Host host={host}"
+            "logins at this host are not shared: it is under no --cookie-domain; \
+             add its domain, or let the proxy pass on the visitor's Host header host={host}"
         )
     };
     assert_eq!(lines, [line("www.example.org"), line("films.example.org")]);
