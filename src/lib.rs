@@ -22,7 +22,7 @@
 //! - [`apply`]: from postbacks to rows: load, decide, save.
 //! - [`store`]: the only SQL. [`journal`] is what it records.
 //! - [`writer`]: the one thread that writes.
-//! - [`password`]: sealed at once, hashed in the background, verified in every form.
+//! - [`password`]: sealed at once, verified in every form; [`hardening`] hashes in the background.
 //! - [`login`]: the members area: what a visitor sends, what is remembered, who is blocked, where
 //!   passwords are hashed.
 //! - [`authstring`]: NATS's REST API for strings that authorise a link: called, served, and played
@@ -52,6 +52,7 @@ pub mod database;
 mod denied;
 pub mod epoch;
 pub mod fields;
+pub mod hardening;
 pub mod http;
 pub mod identity;
 pub mod idle;

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::block::{BlockKind, NameHolder, Network};
 use crate::config::AreaConfig;
+use crate::hardening::Rehashes;
 use crate::identity::{Key, MemberId, SiteId};
 use crate::logging::limit::{LinesMax, OncePerName, Window};
 use crate::login::activity::Activity;
@@ -27,7 +28,6 @@ use crate::login::pseudonym::{Pseudonyms, TypedName};
 use crate::login::remembered::{Remembered, RememberedKey, Row};
 use crate::login::signers::Signers;
 use crate::login::unkept::Unkept;
-use crate::password::rehash::Rehashes;
 use crate::password::{Steps, Stored};
 use crate::store::LoginRow;
 

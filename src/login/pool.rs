@@ -614,7 +614,7 @@ mod tests {
         let key = Key { site: site(), member: MemberId::parse("71").unwrap() };
         let stored = Stored::Sealed(vault.seal_password(key, &typed("secret")));
         let remembered = Arc::new(Remembered::new().unwrap());
-        let steps = Arc::new(Steps::new(Cost::cheap_for_tests(HashKind::Argon2id)));
+        let steps = Arc::new(Steps::new(Cost::lowest(HashKind::Argon2id)));
         let verifier = || Verifier::new(Arc::clone(&steps));
         let pool = Pool::start(verifier, &vault, Arc::clone(&remembered)).unwrap();
         for (text, opens) in [("secret", true), ("other", false)] {

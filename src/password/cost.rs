@@ -3,7 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{Hash, Password};
+use argon2::Params;
+
+use super::credential::{Hash, Password};
+use super::crypt::BCRYPT_COSTS;
 
 /// OWASP's first choice for argon2id: 19 MiB, two passes, one lane.
 pub(super) const ARGON2_MEMORY_KIB: u32 = 19_456;
@@ -73,10 +76,23 @@ impl Cost {
         Self { kind, memory_kib: ARGON2_MEMORY_KIB, passes: ARGON2_PASSES, bcrypt: BCRYPT_COST }
     }
 
-    /// A cost that is no protection at all.
-    #[doc(hidden)]
-    pub fn cheap_for_tests(kind: HashKind) -> Self {
-        Self { kind, memory_kib: 8, passes: 1, bcrypt: 4 }
+    /// A cost of the caller's own: argon2id's memory in KiB and passes, and bcrypt's cost. `None`
+    /// where an algorithm does not allow it. One below [`Cost::new`] protects members less.
+    pub fn custom(kind: HashKind, memory_kib: u32, passes: u32, bcrypt: u32) -> Option<Self> {
+        let is_legal = Params::new(memory_kib, passes, ARGON2_LANES, None).is_ok()
+            && BCRYPT_COSTS.contains(&bcrypt);
+        is_legal.then_some(Self { kind, memory_kib, passes, bcrypt })
+    }
+
+    /// The lowest cost, which makes unit tests fast.
+    #[cfg(test)]
+    pub(crate) fn lowest(kind: HashKind) -> Self {
+        Self::custom(kind, 8, 1, 4).unwrap()
+    }
+
+    /// The kind that is configured.
+    pub fn kind(&self) -> HashKind {
+        self.kind
     }
 
     /// The kind for this password: one that bcrypt cannot hold gets argon2id under either kind.
@@ -127,7 +143,7 @@ mod tests {
     }
 
     fn hash(kind: HashKind, text: &str) -> Hash {
-        Hasher::with_cheap_cost_for_tests(kind).hash(&password(text)).unwrap()
+        Hasher::new(Cost::lowest(kind)).hash(&password(text)).unwrap()
     }
 
     #[test]
@@ -143,10 +159,7 @@ mod tests {
         for kind in KINDS {
             for text in ["x", "a\0b", "é", &"x".repeat(72), &"x".repeat(73), &"x".repeat(1024)] {
                 let made = hash(kind, text);
-                assert!(
-                    Cost::cheap_for_tests(kind).is_of(&made, &password(text)),
-                    "{kind}: {text:?}"
-                );
+                assert!(Cost::lowest(kind).is_of(&made, &password(text)), "{kind}: {text:?}");
                 assert!(
                     !Cost::new(kind).is_of(&made, &password(text)),
                     "{kind} at another cost: {text:?}"
@@ -160,10 +173,10 @@ mod tests {
         let (bcrypt, argon2id) =
             (hash(HashKind::Bcrypt, "secret"), hash(HashKind::Argon2id, "secret"));
         for (cost, hash, replaced) in [
-            (Cost::cheap_for_tests(HashKind::Bcrypt), &argon2id, true),
-            (Cost::cheap_for_tests(HashKind::Bcrypt), &bcrypt, false),
-            (Cost::cheap_for_tests(HashKind::Argon2id), &argon2id, false),
-            (Cost::cheap_for_tests(HashKind::Argon2id), &bcrypt, true),
+            (Cost::lowest(HashKind::Bcrypt), &argon2id, true),
+            (Cost::lowest(HashKind::Bcrypt), &bcrypt, false),
+            (Cost::lowest(HashKind::Argon2id), &argon2id, false),
+            (Cost::lowest(HashKind::Argon2id), &bcrypt, true),
             (Cost::new(HashKind::Argon2id), &argon2id, true),
             (Cost::new(HashKind::Bcrypt), &bcrypt, true),
         ] {
@@ -179,7 +192,7 @@ mod tests {
     #[test]
     fn a_typed_password_of_which_bcrypt_cannot_tell_the_end_replaces_nothing() {
         let (cost, typed) =
-            (Cost::cheap_for_tests(HashKind::Argon2id), |bytes| password(&"x".repeat(bytes)));
+            (Cost::lowest(HashKind::Argon2id), |bytes| password(&"x".repeat(bytes)));
         let bcrypt = hash(HashKind::Bcrypt, &"x".repeat(72));
         assert_eq!(
             [71, 72, 73].map(|bytes| cost.replaces(&bcrypt, &typed(bytes))),
@@ -192,7 +205,7 @@ mod tests {
         for text in ["a\0b", &"x".repeat(73)] {
             let argon2id = hash(HashKind::Bcrypt, text);
             assert!(
-                !Cost::cheap_for_tests(HashKind::Bcrypt).replaces(&argon2id, &password(text)),
+                !Cost::lowest(HashKind::Bcrypt).replaces(&argon2id, &password(text)),
                 "{text:?}"
             );
         }

@@ -13,6 +13,8 @@
 //! strict reading also keeps every text away from `pwhash` and `bcrypt` on which they would panic
 //! or answer for another setting.
 
+use std::ops::RangeInclusive;
+
 use bcrypt::{HashParts, Version};
 use zeroize::Zeroizing;
 
@@ -27,6 +29,8 @@ const SHA_ROUNDS_MIN: u32 = 1000;
 pub(super) const BCRYPT_COST_MAX: u32 = 14;
 /// Lowest cost that bcrypt computes.
 const BCRYPT_COST_MIN: u32 = 4;
+/// The costs of bcrypt that are taken.
+pub(super) const BCRYPT_COSTS: RangeInclusive<u32> = BCRYPT_COST_MIN..=BCRYPT_COST_MAX;
 
 /// The digits of crypt(3)'s base 64 by value; bcrypt has the same characters in another order.
 const DIGITS: &[u8; 64] = b"./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -227,7 +231,7 @@ fn is_bcrypt(text: &str) -> bool {
     };
     let cost = u32::from(tens - b'0') * 10 + u32::from(ones - b'0');
     let salted = salt.len() == 22 && is_digits(&text[3..]) && b".Oeu".contains(&salt[21]);
-    (BCRYPT_COST_MIN..=BCRYPT_COST_MAX).contains(&cost) && salted
+    BCRYPT_COSTS.contains(&cost) && salted
 }
 
 #[cfg(test)]

@@ -4,12 +4,15 @@
 use argon2::password_hash::phc;
 use argon2::{Algorithm, Argon2, Params, Version};
 
-use super::cost::ARGON2_LANES;
+use super::cost::{ARGON2_LANES, Cost, HashKind};
+use super::credential::{Cryptpass, Hash, Password, Stored, Wrapped};
+use super::crypt;
+use super::phc::ARGON2_OUTPUT_BYTES;
+use super::vault::Vault;
+use super::verify::{VerifyError, verify_hash_in, verify_in, wrapped_holds_in};
 use super::workspace::Workspace;
-use super::{Cost, Cryptpass, Hash, HashKind, Password, Wrapped, crypt};
+use crate::identity::Key;
 
-/// A shorter output in a row is a damaged one.
-pub(super) const ARGON2_OUTPUT_BYTES: usize = 32;
 const SALT_BYTES: usize = 16;
 
 /// Why there is no hash; never the password's doing.
@@ -41,26 +44,15 @@ impl HashError {
 pub struct Hasher {
     cost: Cost,
     argon2: Argon2<'static>,
-    pub(super) workspace: Workspace,
+    workspace: Workspace,
 }
 
 impl Hasher {
-    /// A hasher at the cost meant for members.
-    pub fn new(kind: HashKind) -> Self {
-        Self::at(Cost::new(kind))
-    }
-
-    /// A hasher whose hashes are no protection at all.
-    #[doc(hidden)]
-    pub fn with_cheap_cost_for_tests(kind: HashKind) -> Self {
-        Self::at(Cost::cheap_for_tests(kind))
-    }
-
-    /// A hasher at this cost.
-    pub fn at(cost: Cost) -> Self {
+    /// A hasher whose new hashes have this cost.
+    pub fn new(cost: Cost) -> Self {
         let params =
             Params::new(cost.memory_kib, cost.passes, ARGON2_LANES, Some(ARGON2_OUTPUT_BYTES))
-                .expect("the costs of both constructors of Cost are legal");
+                .expect("each constructor of Cost gives a legal one");
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
         Self { cost, argon2, workspace: Workspace::default() }
     }
@@ -71,9 +63,9 @@ impl Hasher {
         match self.cost.kind_for(password) {
             HashKind::Bcrypt => {
                 let parts = bcrypt::hash_with_salt(text, self.cost.bcrypt, salt()?)?;
-                Ok(Hash(parts.format_for_version(bcrypt::Version::TwoY)))
+                Ok(Hash::from_text(parts.format_for_version(bcrypt::Version::TwoY)))
             }
-            HashKind::Argon2id => self.argon2id(text.as_bytes()).map(Hash),
+            HashKind::Argon2id => self.argon2id(text.as_bytes()).map(Hash::from_text),
         }
     }
 
@@ -83,12 +75,43 @@ impl Hasher {
         let (setting, _) =
             crypt::split(text).expect("Cryptpass::parse took it by this very function");
         let phc = self.argon2id(text.as_bytes())?;
-        Ok(Wrapped(format!("{} {phc}", setting.as_str())))
+        Ok(Wrapped::from_text(format!("{} {phc}", setting.as_str())))
     }
 
-    /// Which hashes it makes.
-    pub(super) fn cost(&self) -> Cost {
+    /// A hasher that gets no memory for argon2id.
+    #[cfg(test)]
+    pub(crate) fn without_memory(cost: Cost) -> Self {
+        Self { workspace: Workspace::reserving(|_, _| false), ..Self::new(cost) }
+    }
+
+    /// The cost of the hashes that it makes.
+    pub fn cost(&self) -> Cost {
         self.cost
+    }
+
+    /// [`super::verify`] in the memory of this hasher.
+    pub fn verify(
+        &mut self,
+        stored: &Stored,
+        key: Key,
+        vault: &Vault,
+        typed: &Password,
+    ) -> Result<bool, VerifyError> {
+        verify_in(&mut self.workspace, stored, key, vault, typed)
+    }
+
+    /// [`super::verify_hash`] in the memory of this hasher.
+    pub fn verify_hash(&mut self, hash: &Hash, typed: &Password) -> Result<bool, VerifyError> {
+        verify_hash_in(&mut self.workspace, hash, typed)
+    }
+
+    /// [`super::wrapped_holds`] in the memory of this hasher.
+    pub fn wrapped_holds(
+        &mut self,
+        wrapped: &Wrapped,
+        cryptpass: &Cryptpass,
+    ) -> Result<bool, VerifyError> {
+        wrapped_holds_in(&mut self.workspace, wrapped, cryptpass)
     }
 
     fn argon2id(&mut self, secret: &[u8]) -> Result<String, HashError> {
@@ -154,14 +177,15 @@ mod tests {
 
     #[test]
     fn members_get_the_costs_that_owasp_names() {
-        let argon2id = Hasher::new(HashKind::Argon2id).hash(&password("testtest")).unwrap();
+        let argon2id =
+            Hasher::new(Cost::new(HashKind::Argon2id)).hash(&password("testtest")).unwrap();
         assert!(
             argon2id.as_str().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
             "{}",
             argon2id.as_str()
         );
         assert!(Argon2::default().verify_password(b"testtest", argon2id.as_str()).is_ok());
-        let bcrypt = Hasher::new(HashKind::Bcrypt).hash(&password("testtest")).unwrap();
+        let bcrypt = Hasher::new(Cost::new(HashKind::Bcrypt)).hash(&password("testtest")).unwrap();
         assert!(bcrypt.as_str().starts_with("$2y$10$"), "{}", bcrypt.as_str());
         assert!(bcrypt::verify("testtest", bcrypt.as_str()).unwrap());
     }
@@ -169,7 +193,7 @@ mod tests {
     #[test]
     fn every_legal_password_has_a_hash_that_fits_it_and_no_other() {
         for kind in [HashKind::Argon2id, HashKind::Bcrypt] {
-            let mut hasher = Hasher::with_cheap_cost_for_tests(kind);
+            let mut hasher = Hasher::new(Cost::lowest(kind));
             for text in odd_passwords() {
                 let hash = hasher.hash(&password(&text)).unwrap();
                 for typed in odd_passwords() {
@@ -185,7 +209,7 @@ mod tests {
 
     #[test]
     fn a_password_that_bcrypt_cannot_hold_gets_argon2id_under_bcrypt_too() {
-        let mut hasher = Hasher::with_cheap_cost_for_tests(HashKind::Bcrypt);
+        let mut hasher = Hasher::new(Cost::lowest(HashKind::Bcrypt));
         for (text, kind, why) in [
             ("a".to_owned(), HashKind::Bcrypt, "a short one"),
             ("x".repeat(72), HashKind::Bcrypt, "all that bcrypt counts"),
@@ -213,7 +237,8 @@ mod tests {
     #[test]
     fn no_bcrypt_hash_is_opened_by_a_password_that_bcrypt_cannot_hold() {
         let seventy_two = "x".repeat(72);
-        let of_a_longer_one = Hash(bcrypt::hash(format!("{seventy_two}more"), 4).unwrap());
+        let of_a_longer_one =
+            Hash::from_text(bcrypt::hash(format!("{seventy_two}more"), 4).unwrap());
         assert!(
             fits(&of_a_longer_one, &seventy_two),
             "what bcrypt made of it is the hash of its beginning"
@@ -226,21 +251,20 @@ mod tests {
         ] {
             assert!(!fits(&of_a_longer_one, &typed), "{typed:?}");
         }
-        let short =
-            Hasher::with_cheap_cost_for_tests(HashKind::Bcrypt).hash(&password("a")).unwrap();
+        let short = Hasher::new(Cost::lowest(HashKind::Bcrypt)).hash(&password("a")).unwrap();
         assert!(!fits(&short, "a\0a"));
     }
 
     #[test]
     fn two_hashes_of_one_password_differ() {
-        let mut hasher = Hasher::with_cheap_cost_for_tests(HashKind::Argon2id);
+        let mut hasher = Hasher::new(Cost::lowest(HashKind::Argon2id));
         assert_ne!(hasher.hash(&password("x")).unwrap(), hasher.hash(&password("x")).unwrap());
     }
 
     #[test]
     fn a_wrapped_cryptpass_keeps_its_setting_and_not_its_digest() {
         let cryptpass = Cryptpass::parse("41R19prsa7NLQ").unwrap();
-        let wrapped = Hasher::with_cheap_cost_for_tests(HashKind::Bcrypt).wrap(&cryptpass).unwrap();
+        let wrapped = Hasher::new(Cost::lowest(HashKind::Bcrypt)).wrap(&cryptpass).unwrap();
         assert!(
             wrapped.as_str().starts_with("41 $argon2id$v=19$m=8,t=1,p=1$"),
             "{}",

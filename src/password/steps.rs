@@ -7,61 +7,14 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::cost::{ARGON2_LANES, ARGON2_MEMORY_KIB, ARGON2_PASSES, BCRYPT_COST};
-use super::crypt::CryptCost;
-use super::verify::steps_of;
-use super::{Cost, HashKind, Stored};
+use super::cost::Cost;
+use super::credential::Stored;
+use super::step::{Step, steps_of};
 
 /// Kinds beside the configured one. More than this have no site that we know of.
 const OTHERS_MAX: usize = 6;
 /// A dear kind is spent by everybody where one row in so many is of it.
 const DEAR_ROWS_ONE_IN: usize = 4;
-/// Rounds of crypt(3)'s SHA that still are cheap beside our own hash: 5,000 are usual.
-const CHEAP_SHA_ROUNDS_MAX: u32 = 10_000;
-
-/// One slow computation: its kind, and what makes it slow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Step {
-    /// argon2id.
-    Argon2id { memory_kib: u32, passes: u32, lanes: u32 },
-    /// A form of crypt(3), bcrypt among them.
-    Crypt(CryptCost),
-}
-
-impl Step {
-    /// argon2id with these parameters.
-    pub(super) fn argon2id(params: &argon2::Params) -> Self {
-        Step::Argon2id {
-            memory_kib: params.m_cost(),
-            passes: params.t_cost(),
-            lanes: params.p_cost(),
-        }
-    }
-
-    /// The step of a new hash.
-    fn configured(cost: Cost) -> Self {
-        match cost.kind {
-            HashKind::Argon2id => Step::Argon2id {
-                memory_kib: cost.memory_kib,
-                passes: cost.passes,
-                lanes: ARGON2_LANES,
-            },
-            HashKind::Bcrypt => Step::Crypt(CryptCost::bcrypt(cost.bcrypt)),
-        }
-    }
-
-    /// Whether everybody may spend it for the sake of one row: about as dear as our own hashes.
-    fn is_cheap(self) -> bool {
-        match self {
-            Step::Argon2id { memory_kib, passes, .. } => {
-                u64::from(memory_kib) * u64::from(passes)
-                    <= u64::from(ARGON2_MEMORY_KIB) * u64::from(ARGON2_PASSES)
-            }
-            Step::Crypt(cost) => cost.is_at_most(CHEAP_SHA_ROUNDS_MAX, BCRYPT_COST),
-        }
-    }
-}
-
 /// The steps that every login spends, shared by all threads that verify.
 #[derive(Debug)]
 pub struct Steps {
@@ -134,7 +87,8 @@ impl Steps {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::password::{Cryptpass, Hash, Hasher, Seal};
+    use crate::password::crypt::CryptCost;
+    use crate::password::{Cryptpass, Hash, HashKind, Hasher, Seal};
 
     const OURS: Step = Step::Argon2id { memory_kib: 19_456, passes: 2, lanes: 1 };
 
@@ -144,7 +98,7 @@ mod tests {
     }
 
     fn wrapped(cryptpass: &str) -> Stored {
-        let mut hasher = Hasher::with_cheap_cost_for_tests(HashKind::Argon2id);
+        let mut hasher = Hasher::new(Cost::lowest(HashKind::Argon2id));
         Stored::Wrapped(hasher.wrap(&Cryptpass::parse(cryptpass).unwrap()).unwrap())
     }
 

@@ -6,6 +6,7 @@
 //! length (2, big-endian) || text || zeros` up to a multiple of [`PADDING_BYTES`], so that a seal
 //! does not tell how long the usual password is.
 
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -15,15 +16,13 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
-use super::{Cryptpass, Password, Seal};
+use super::credential::{
+    Cryptpass, NONCE_BYTES, PADDING_BYTES, Password, Seal, TAG_BYTES, is_seal_length,
+};
 use crate::identity::Key;
 use crate::key_file::{self, KEY_BYTES, KeyFileError};
 
-const NONCE_BYTES: usize = 24;
-const TAG_BYTES: usize = 16;
 const HEAD_BYTES: usize = 3;
-/// The plaintext is a multiple of this.
-const PADDING_BYTES: usize = 64;
 /// Says what the seal is for, so that it is good for nothing else under the same key.
 const DOMAIN: &[u8; 20] = b"nats-userman seal v1";
 
@@ -74,6 +73,12 @@ impl KeyId {
             .into();
         let (id, _) = digest.split_first_chunk().expect("16 of 32 bytes");
         Self(*id)
+    }
+}
+
+impl fmt::Debug for Vault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Vault(***)")
     }
 }
 
@@ -141,11 +146,11 @@ impl Vault {
         let (cipher, nonce) = self.cipher(nonce).expect("it was split off with 24 bytes");
         let tag = cipher.seal_in_place_separate_tag(nonce, Aad::from(bound_to(key)), body);
         bytes.extend_from_slice(tag.expect("the cipher refuses only 256 GiB and more").as_ref());
-        Seal(bytes)
+        Seal::from_bytes(bytes)
     }
 
     fn plain(&self, key: Key, seal: &Seal) -> Result<Zeroizing<Vec<u8>>, OpenError> {
-        let bytes = &seal.0;
+        let bytes = seal.as_bytes();
         if !is_seal_length(bytes.len()) {
             return Err(OpenError::Length(bytes.len()));
         }
@@ -170,13 +175,6 @@ impl Vault {
         let subkey = UnboundKey::new(&CHACHA20_POLY1305, &*subkey).ok()?;
         Some((LessSafeKey::new(subkey), Nonce::assume_unique_for_key(short)))
     }
-}
-
-/// Whether a seal has this length: nonce, a padded plaintext, tag.
-pub(super) fn is_seal_length(bytes: usize) -> bool {
-    bytes
-        .checked_sub(NONCE_BYTES + TAG_BYTES)
-        .is_some_and(|body| body > 0 && body % PADDING_BYTES == 0)
 }
 
 /// The associated data: the domain and both ids, big-endian.
@@ -244,7 +242,7 @@ mod tests {
         let (cipher, nonce) = vault.cipher(nonce).unwrap();
         let tag = cipher.seal_in_place_separate_tag(nonce, data, body).unwrap();
         bytes.extend_from_slice(tag.as_ref());
-        Seal(bytes)
+        Seal::from_bytes(bytes)
     }
 
     #[test]
@@ -274,7 +272,7 @@ mod tests {
                    16e1347d37acf0fcfe774bcc847000dad800affdaa81ca99f7fb55db5fce780b\
                    7726387cea0dbfbf";
         let byte = |at: usize| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
-        let seal = Seal((0..hex.len()).step_by(2).map(byte).collect());
+        let seal = Seal::from_bytes((0..hex.len()).step_by(2).map(byte).collect());
         let opened = vault().open(key("5", "71"), &seal);
         assert_eq!(opened.map(text_of), Ok("password secret".into()));
     }
@@ -309,15 +307,15 @@ mod tests {
     #[test]
     fn a_seal_with_any_byte_changed_or_missing_does_not_open() {
         let seal = vault().seal_password(key("5", "71"), &password("secret"));
-        for at in 0..seal.0.len() {
-            let mut bytes = seal.0.clone();
+        for at in 0..seal.as_bytes().len() {
+            let mut bytes = seal.as_bytes().to_vec();
             bytes[at] ^= 1;
             assert_eq!(
-                vault().open(key("5", "71"), &Seal(bytes)).map(text_of),
+                vault().open(key("5", "71"), &Seal::from_bytes(bytes)).map(text_of),
                 Err(OpenError::Tag),
                 "{at}"
             );
-            let cut = Seal(seal.0[..at].to_vec());
+            let cut = Seal::from_bytes(seal.as_bytes()[..at].to_vec());
             assert_eq!(vault().open(key("5", "71"), &cut).map(text_of), Err(OpenError::Length(at)));
         }
     }
@@ -361,12 +359,12 @@ mod tests {
             vault.seal_password(key, &password(&des.repeat(10))),
             vault.seal_cryptpass(key, &Cryptpass::parse(des).unwrap()),
             Vault::from_key([8; 32]).seal_password(key, &password(des)),
-            Seal(vec![]),
+            Seal::from_bytes(vec![]),
         ] {
             assert!(!vault.same_secret(key, &seal, &other));
             assert!(!vault.same_secret(key, &other, &seal));
         }
-        let broken = Seal(vec![]);
+        let broken = Seal::from_bytes(vec![]);
         assert!(!vault.same_secret(key, &broken, &broken));
     }
 }

@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use argon2::{Algorithm, Argon2, Params, Version};
 
+use super::credential::{Password, Stored};
 use super::crypt::Setting;
-use super::hash::ARGON2_OUTPUT_BYTES;
-use super::steps::{Step, Steps};
-use super::verify::{spellings, verify_in};
+use super::phc::ARGON2_OUTPUT_BYTES;
+use super::step::Step;
+use super::steps::Steps;
+use super::vault::Vault;
+use super::verify::{VerifyError, spellings, verify_in};
 use super::workspace::Workspace;
-use super::{Password, Stored, Vault, VerifyError};
 use crate::identity::Key;
 
 /// Verifies one password after another in the same memory.
@@ -111,10 +113,9 @@ mod tests {
     /// The rows that `testtest` opens, of every form.
     fn rows() -> Vec<(&'static str, Stored)> {
         let cryptpass = Cryptpass::parse("41R19prsa7NLQ").unwrap();
-        let mut hasher = Hasher::with_cheap_cost_for_tests(HashKind::Argon2id);
-        let bcrypt = Hasher::with_cheap_cost_for_tests(HashKind::Bcrypt)
-            .hash(&password("testtest"))
-            .unwrap();
+        let mut hasher = Hasher::new(Cost::lowest(HashKind::Argon2id));
+        let bcrypt =
+            Hasher::new(Cost::lowest(HashKind::Bcrypt)).hash(&password("testtest")).unwrap();
         vec![
             (
                 "a sealed password",
@@ -129,7 +130,7 @@ mod tests {
 
     /// The steps of a table with all these rows, where new hashes are of this kind.
     fn steps(kind: HashKind) -> Arc<Steps> {
-        let steps = Steps::new(Cost::cheap_for_tests(kind));
+        let steps = Steps::new(Cost::lowest(kind));
         steps.sample(&rows().into_iter().map(|(_, stored)| stored).collect::<Vec<_>>());
         Arc::new(steps)
     }
@@ -209,10 +210,10 @@ mod tests {
 
     #[test]
     fn a_kind_that_no_sample_met_is_spent_by_everybody_from_the_first_login_on() {
-        let steps = Arc::new(Steps::new(Cost::cheap_for_tests(HashKind::Bcrypt)));
+        let steps = Arc::new(Steps::new(Cost::lowest(HashKind::Bcrypt)));
         let nobody = || asked(&steps, None, "wrong");
         assert_eq!(nobody().1.len(), 1);
-        let mut hasher = Hasher::with_cheap_cost_for_tests(HashKind::Argon2id);
+        let mut hasher = Hasher::new(Cost::lowest(HashKind::Argon2id));
         let stored = Stored::Hash(hasher.hash(&password("testtest")).unwrap());
         let of_a_row = asked(&steps, Some(&stored), "wrong");
         assert_eq!((of_a_row.1.len(), nobody()), (2, of_a_row));
@@ -226,10 +227,10 @@ mod tests {
             "$5$rounds=1000$roundstoolow$C7LgBKoW9Cpd8uupMmg0Kv0Lud0icu6mTwa7mcvsVSC",
             "$2y$04$......................LAtw7/ohmmBAhnXqmkuIz83Rl5Qdjhm",
         ];
-        let mut hasher = Hasher::with_cheap_cost_for_tests(HashKind::Argon2id);
+        let mut hasher = Hasher::new(Cost::lowest(HashKind::Argon2id));
         let wrap = |text| Stored::Wrapped(hasher.wrap(&Cryptpass::parse(text).unwrap()).unwrap());
         let rows: Vec<Stored> = cryptpasses.map(wrap).into();
-        let steps = Arc::new(Steps::new(Cost::cheap_for_tests(HashKind::Argon2id)));
+        let steps = Arc::new(Steps::new(Cost::lowest(HashKind::Argon2id)));
         steps.sample(&rows);
         let nobody = asked(&steps, None, "wrong");
         assert_eq!(nobody.1, each(&steps, 1));

@@ -3,29 +3,18 @@
 //! The answer to a row that is broken is an error, never yes, and there is no text in a row that
 //! takes unbounded time or memory to refuse. Secrets are compared in constant time.
 
-use argon2::password_hash::phc::PasswordHash;
-use argon2::{Algorithm, Argon2, Params, Version};
 use encoding_rs::WINDOWS_1252;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 use super::cost::bcrypt_holds;
+use super::credential::{Cryptpass, Hash, Password, Stored, Wrapped};
 use super::crypt::{CryptError, Setting, split};
-use super::hash::ARGON2_OUTPUT_BYTES;
-use super::steps::Step;
+use super::phc::Phc;
+use super::vault::{OpenError, Opened, Vault};
 use super::workspace::Workspace;
-use super::{Cryptpass, Hash, OpenError, Opened, Password, Stored, Vault, Wrapped};
 use crate::identity::Key;
-use crate::member::Member;
-
-/// Most memory that a stored argon2id text may ask for, in KiB: room to raise our own cost, and
-/// none for a damaged row to end the process.
-const ARGON2_MEMORY_KIB_MAX: u32 = 128 * 1024;
-/// Most passes that a stored argon2id text may ask for.
-const ARGON2_PASSES_MAX: u32 = 16;
-/// Most lanes that a stored argon2id text may ask for.
-const ARGON2_LANES_MAX: u32 = 16;
 
 /// The row cannot say whether the password is right; a fault of ours.
 #[derive(Debug, thiserror::Error)]
@@ -57,11 +46,6 @@ impl VerifyError {
     pub fn is_passing(&self) -> bool {
         matches!(self, VerifyError::Argon2(argon2::Error::OutOfMemory))
     }
-}
-
-/// Whether `typed` is the password of the member with this row.
-pub fn verify_member(row: &Member, vault: &Vault, typed: &Password) -> Result<bool, VerifyError> {
-    verify(&row.credential.stored, row.key, vault, typed)
 }
 
 /// Whether `typed` is the password that `stored` keeps for the member `key`. Takes as long as the
@@ -100,7 +84,7 @@ pub(super) fn verify_in(
         Stored::Wrapped(wrapped) => {
             let (setting, phc) = parts(wrapped)?;
             crypt_fits(workspace, setting, typed, |workspace, made| {
-                phc.fits(workspace, made.as_bytes())
+                phc_fits(&phc, workspace, made.as_bytes())
             })
         }
     }
@@ -118,7 +102,7 @@ pub(super) fn verify_hash_in(
     typed: &Password,
 ) -> Result<bool, VerifyError> {
     if let Some(phc) = Phc::parse(hash.as_str()) {
-        return phc.fits(workspace, typed.expose().as_bytes());
+        return phc_fits(&phc, workspace, typed.expose().as_bytes());
     }
     if !is_bcrypt(hash) {
         return Err(VerifyError::Hash);
@@ -132,7 +116,7 @@ pub(super) fn verify_hash_in(
 /// Whether `hash` is the bcrypt hash that release 0.1 made of a password that is too long for
 /// bcrypt: of its first 72 bytes. It opens nothing any more, but the same password that comes again
 /// is no other one.
-pub(super) fn was_made_of(hash: &Hash, password: &Password) -> bool {
+pub(crate) fn is_truncated_bcrypt_of(hash: &Hash, password: &Password) -> bool {
     !bcrypt_holds(password)
         && is_bcrypt(hash)
         && bcrypt_fits(&mut Workspace::default(), hash, password).unwrap_or(false)
@@ -166,19 +150,7 @@ pub(super) fn wrapped_holds_in(
     // The setting is no secret, and another one is an answer without any hashing.
     let same_setting =
         split(cryptpass.expose()).is_some_and(|(given, _)| given.as_str() == setting.as_str());
-    Ok(same_setting && phc.fits(workspace, cryptpass.expose().as_bytes())?)
-}
-
-/// Whether [`verify_hash`] can answer for this text.
-pub(super) fn is_hash(text: &str) -> bool {
-    Phc::parse(text).is_some() || split(text).is_some_and(|(setting, _)| setting.is_bcrypt())
-}
-
-/// Whether this text is a setting and an argon2id hash.
-pub(super) fn is_wrapped(text: &str) -> bool {
-    text.split_once(' ').is_some_and(|(setting, phc)| {
-        Setting::parse(setting).is_some() && Phc::parse(phc).is_some()
-    })
+    Ok(same_setting && phc_fits(&phc, workspace, cryptpass.expose().as_bytes())?)
 }
 
 fn cryptpass_fits(
@@ -209,22 +181,6 @@ fn crypt_fits(
     Ok(false)
 }
 
-/// The slow computations that a login at this form costs. None for a seal, which is soon of another
-/// form, and for a text that [`verify`] cannot answer for.
-pub(super) fn steps_of(stored: &Stored) -> Vec<Step> {
-    match stored {
-        Stored::Sealed(_) => Vec::new(),
-        Stored::Hash(hash) => {
-            let bcrypt = || split(hash.as_str()).map(|(setting, _)| Step::Crypt(setting.cost()));
-            Phc::parse(hash.as_str()).map(|phc| phc.step()).or_else(bcrypt).into_iter().collect()
-        }
-        Stored::Wrapped(wrapped) => parts(wrapped).map_or_else(
-            |_| Vec::new(),
-            |(setting, phc)| vec![Step::Crypt(setting.cost()), phc.step()],
-        ),
-    }
-}
-
 /// The typed text as UTF-8, then as Windows-1252, because NATS made a cryptpass of the bytes that
 /// the browser of that day sent, and its pages were not always UTF-8; and both in Unicode NFC,
 /// where that is another text.
@@ -253,50 +209,23 @@ fn same_text(a: &str, b: &str) -> bool {
 }
 
 fn parts(wrapped: &Wrapped) -> Result<(Setting<'_>, Phc), VerifyError> {
-    let (setting, phc) = wrapped.as_str().split_once(' ').ok_or(VerifyError::Wrapped)?;
-    Setting::parse(setting).zip(Phc::parse(phc)).ok_or(VerifyError::Wrapped)
+    wrapped.parts().ok_or(VerifyError::Wrapped)
 }
 
-/// An argon2id text whose cost is within bounds.
-struct Phc {
-    argon2: Argon2<'static>,
-    hash: PasswordHash,
-}
-
-impl Phc {
-    fn parse(text: &str) -> Option<Self> {
-        let hash = PasswordHash::new(text).ok()?;
-        let params = Params::try_from(&hash).ok()?;
-        let bounded = params.m_cost() <= ARGON2_MEMORY_KIB_MAX
-            && params.t_cost() <= ARGON2_PASSES_MAX
-            && params.p_cost() <= ARGON2_LANES_MAX;
-        let ours = hash.algorithm == Algorithm::Argon2id.ident()
-            && hash.version == Some(Version::V0x13.into());
-        let whole = hash.salt.is_some()
-            && hash.hash.is_some_and(|output| output.len() == ARGON2_OUTPUT_BYTES);
-        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-        (bounded && ours && whole).then_some(Self { argon2, hash })
-    }
-
-    fn step(&self) -> Step {
-        Step::argon2id(self.argon2.params())
-    }
-
-    fn fits(&self, workspace: &mut Workspace, secret: &[u8]) -> Result<bool, VerifyError> {
-        let (Some(salt), Some(expected)) = (&self.hash.salt, &self.hash.hash) else {
-            return Err(VerifyError::Hash);
-        };
-        let mut made = Zeroizing::new(vec![0; expected.len()]);
-        workspace.argon2id(&self.argon2, secret, salt, &mut made).map_err(VerifyError::Argon2)?;
-        Ok(made.as_slice().ct_eq(expected.as_bytes()).into())
-    }
+fn phc_fits(phc: &Phc, workspace: &mut Workspace, secret: &[u8]) -> Result<bool, VerifyError> {
+    let (Some(salt), Some(expected)) = (&phc.hash.salt, &phc.hash.hash) else {
+        return Err(VerifyError::Hash);
+    };
+    let mut made = Zeroizing::new(vec![0; expected.len()]);
+    workspace.argon2id(&phc.argon2, secret, salt, &mut made).map_err(VerifyError::Argon2)?;
+    Ok(made.as_slice().ct_eq(expected.as_bytes()).into())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::identity::{MemberId, SiteId};
-    use crate::password::{HashKind, Hasher, Seal};
+    use crate::password::{Cost, HashKind, Hasher, Seal};
 
     fn key() -> Key {
         Key { site: SiteId::parse("5").unwrap(), member: MemberId::parse("71").unwrap() }
@@ -315,7 +244,7 @@ mod tests {
     }
 
     fn wrap(text: &str) -> Wrapped {
-        Hasher::with_cheap_cost_for_tests(HashKind::Argon2id).wrap(&cryptpass(text)).unwrap()
+        Hasher::new(Cost::lowest(HashKind::Argon2id)).wrap(&cryptpass(text)).unwrap()
     }
 
     /// A cryptpass in both forms that a row can have it in.
@@ -406,47 +335,6 @@ mod tests {
     }
 
     #[test]
-    fn a_password_opens_in_whatever_normal_form_it_was_sent_and_typed() {
-        let (composed, decomposed) = ("p\u{e9}ss", "pe\u{301}ss");
-        let key = Key {
-            site: crate::identity::SiteId::parse("1").unwrap(),
-            member: crate::identity::MemberId::parse("1").unwrap(),
-        };
-        let vault = Vault::from_key([7; 32]);
-        let password = |text: &str| Password::parse(text).unwrap();
-        let crypt = |bytes: &[u8]| {
-            Cryptpass::parse(&pwhash::unix::crypt(bytes, "$1$abcdefgh$").unwrap()).unwrap()
-        };
-        let mut hasher =
-            super::super::Hasher::with_cheap_cost_for_tests(super::super::HashKind::Argon2id);
-        for sent in [composed, decomposed] {
-            let pending = crate::store::Pending {
-                journal_id: 1,
-                key,
-                seal: vault.seal_password(key, &password(sent)),
-                before: None,
-            };
-            let hashed =
-                super::super::harden::hardened(&vault, &mut hasher, pending.clone()).unwrap().form;
-            let wrapped = Stored::Wrapped(hasher.wrap(&crypt(composed.as_bytes())).unwrap());
-            let western = Stored::Wrapped(hasher.wrap(&crypt(b"p\xe9ss")).unwrap());
-            for stored in [Stored::Sealed(pending.seal), hashed, wrapped, western] {
-                for typed in [composed, decomposed] {
-                    assert!(
-                        verify(&stored, key, &vault, &password(typed)).unwrap(),
-                        "{stored:?} {}",
-                        typed.escape_unicode()
-                    );
-                }
-                assert!(!verify(&stored, key, &vault, &password("pess")).unwrap());
-            }
-        }
-        // As a release before hashed it.
-        let old = Stored::Hash(hasher.hash(&password(decomposed)).unwrap());
-        assert!(verify(&old, key, &vault, &password(decomposed)).unwrap());
-    }
-
-    #[test]
     fn a_cryptpass_made_of_utf_8_or_of_windows_1252_opens_to_the_same_typed_text() {
         for text in ["$1$windows$AXbDhivOOUXuxrmdO1gjB.", "$1$utf8$ofS8PWVlPneTOxIFZuUV80"] {
             for stored in sealed_and_wrapped(text) {
@@ -459,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrapped_cryptpass_holds_the_one_it_was_made_of() {
+    fn a_wrapped_cryptpass_holds_the_one_it_is_truncated_bcrypt_of() {
         let wrapped = wrap("41R19prsa7NLQ");
         for (text, same) in
             [("41R19prsa7NLQ", true), ("41R19prsa7NL.", false), ("7dTx9F2gGoM5w", false)]
@@ -483,9 +371,7 @@ mod tests {
 
     #[test]
     fn a_broken_row_is_a_fault_never_yes_and_costs_nothing_to_refuse() {
-        let good = Hasher::with_cheap_cost_for_tests(HashKind::Argon2id)
-            .hash(&password("secret"))
-            .unwrap();
+        let good = Hasher::new(Cost::lowest(HashKind::Argon2id)).hash(&password("secret")).unwrap();
         let phc = good.as_str();
         for (text, reason) in [
             (String::new(), "empty"),

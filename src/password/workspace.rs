@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::cost::ARGON2_MEMORY_KIB;
 use super::crypt::{CryptError, Setting};
-use super::steps::Step;
+use super::step::Step;
 
 /// Most memory that is kept, in blocks of 1 KiB: what our own cost needs. A stored hash may ask for
 /// more, and that is given back.

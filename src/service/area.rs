@@ -9,6 +9,7 @@ use crate::chain::chain;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::database::DatabaseError;
+use crate::hardening::Rehashes;
 use crate::http::area::{Area, LOGIN_LINES_MAX};
 use crate::http::postback::Shared;
 use crate::key_file;
@@ -24,7 +25,6 @@ use crate::login::pseudonym::Pseudonyms;
 use crate::login::remembered::Remembered;
 use crate::login::signers::Signers;
 use crate::login::unkept::Unkept;
-use crate::password::rehash::Rehashes;
 use crate::password::{Cost, Steps, Vault, Verifier};
 use crate::store::{Reader, open_reader};
 

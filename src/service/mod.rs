@@ -25,14 +25,13 @@ use crate::clock::jump::{self, Watch};
 use crate::config::{Config, LOGIN_SECONDS_MAX, Source};
 use crate::data_dir::{Lock, modes};
 use crate::database;
+use crate::hardening::{HashThread, HashWorker, Rehashes};
 use crate::http;
 use crate::http::connections::Connections;
 use crate::http::live::Live;
 use crate::http::postback::Shared;
 use crate::http::refused::RefusedLog;
 use crate::open_files;
-use crate::password::harden::{Bench, Worker};
-use crate::password::rehash::Rehashes;
 use crate::password::{Cost, Hasher};
 use crate::store::{CurrentFile, Reader};
 use crate::token::Token;
@@ -58,10 +57,20 @@ pub struct Service {
     shared: Shared,
     writer: Writer,
     writer_thread: JoinHandle<()>,
-    worker: Option<Worker>,
+    hashing: Hashing,
     new_token: Option<Token>,
     reloads: Reloads,
     _locks: Vec<Lock>,
+}
+
+/// The background hashing of passwords.
+#[derive(Debug)]
+enum Hashing {
+    /// Not started yet: the worker, and both ends of the channel that wakes it.
+    Waits(Box<HashWorker>, Receiver<()>, SyncSender<()>),
+    Runs(HashThread),
+    /// The system gave no thread.
+    Failed,
 }
 
 /// Looks after the blocks of those who guess.
@@ -78,17 +87,13 @@ impl BlockWatch {
 impl Service {
     /// Starts everything; the server runs while the second value is awaited.
     ///
-    /// With `hashing` off, passwords stay sealed and logins cost nothing: for tests that say
-    /// themselves when passwords are hashed.
+    /// Passwords stay sealed until [`Service::start_hashing`]. `cost` is what a new hash costs, and
+    /// with it every login.
     ///
     /// # Errors
     ///
     /// See [`StartError`]. Nothing was changed then but for files that a first start makes.
-    pub fn start(
-        config: &Config,
-        clock: Clock,
-        hashing: bool,
-    ) -> Result<(Self, Server), StartError> {
+    pub fn start(config: &Config, clock: Clock, cost: Cost) -> Result<(Self, Server), StartError> {
         config.data_dir.make()?;
         let locks = config.data_dir.lock(config.location.path())?;
         config.data_dir.remove_drafts();
@@ -117,23 +122,12 @@ impl Service {
             },
             sealed: wake.clone(),
         })?;
-        let cost = if hashing { Cost::new } else { Cost::cheap_for_tests }(config.password_hash);
         let rehashes = Arc::new(Rehashes::new(cost, wake.clone()));
-        let worker = match hashing {
-            true => {
-                let bench = Bench::new(
-                    config.location.clone(),
-                    vault.clone(),
-                    Hasher::at(cost),
-                    writer.clone(),
-                )
-                .following(file.clone())
+        let hash_worker =
+            HashWorker::new(file.clone(), vault.clone(), Hasher::new(cost), writer.clone())
                 .with_rehashes(Arc::clone(&rehashes))
-                .telling_leftovers(clock.clone(), config.keep_cryptpass);
-                Some(Worker::start(bench, sealed, wake)?)
-            }
-            false => None,
-        };
+                .reporting_leftovers(clock.clone(), config.keep_cryptpass);
+        let hashing = Hashing::Waits(Box::new(hash_worker), sealed, wake);
         let area = Arc::new(area::open(config, &vault, &clock, cost, rehashes)?);
         let shared = Shared {
             area,
@@ -167,12 +161,27 @@ impl Service {
             shared,
             writer,
             writer_thread,
-            worker,
+            hashing,
             new_token,
             reloads,
             _locks: locks,
         };
         Ok((service, server))
+    }
+
+    /// Starts the thread that hashes sealed passwords in the background.
+    ///
+    /// # Errors
+    ///
+    /// Where the system gives no thread.
+    pub fn start_hashing(&mut self) -> std::io::Result<()> {
+        self.hashing = match std::mem::replace(&mut self.hashing, Hashing::Failed) {
+            Hashing::Waits(worker, woken, wake) => {
+                Hashing::Runs(HashThread::start(*worker, woken, wake)?)
+            }
+            started => started,
+        };
+        Ok(())
     }
 
     /// Has the files of the settings read again, and what has changed said, in a while.
@@ -255,8 +264,8 @@ impl Service {
         area::say_left_out(&self.shared, true);
         self.shared.refused.close();
         blocks::write_down_all(&self.shared);
-        if let Some(worker) = self.worker {
-            worker.stop();
+        if let Hashing::Runs(thread) = self.hashing {
+            thread.stop();
         }
         self.writer.stop();
         if self.writer_thread.join().is_err() {

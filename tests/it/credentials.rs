@@ -9,7 +9,7 @@ use nats_userman::fields::Fields;
 use nats_userman::journal::Origin;
 use nats_userman::password::{HashKind, Hasher, Password as Clear, Vault};
 
-use crate::support::{App, NOON, program, rows};
+use crate::support::{App, NOON, cheap, program, rows};
 
 const PASSWORD: &str = "password: expected 1 to 1024 bytes, found 1025 bytes";
 const CRYPTPASS: &str = "cryptpass: expected a crypt(3) string in DES, MD5, SHA-256, SHA-512 or bcrypt form, found 37 bytes";
@@ -314,7 +314,7 @@ fn records_of_earlier_and_of_refused_postbacks_replay_to_the_rows_that_they_made
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");
     let password = Clear::parse("first").unwrap();
-    let hash = Hasher::with_cheap_cost_for_tests(HashKind::Argon2id).hash(&password).unwrap();
+    let hash = Hasher::new(cheap(HashKind::Argon2id)).hash(&password).unwrap();
     let record = |id: i64, member: i64, fields: &str, reply: &str, more: serde_json::Value| {
         let action = fields.split('&').next().unwrap();
         let mut record = serde_json::json!({

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use nats_userman::action::Standing;
+use nats_userman::hardening::HashWorker;
 use nats_userman::identity::{Key, MemberId, SiteId};
-use nats_userman::password::harden::Bench;
-use nats_userman::password::{HashKind, Hasher, Password, Vault, verify_member};
+use nats_userman::password::{HashKind, Hasher, Password, Vault};
 use nats_userman::store::{Location, open_reader};
 use rusqlite::Connection;
 use sha2::{Digest as _, Sha256};
@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::property::fast_dir;
 use crate::store::{files, refuses_to_serve};
-use crate::support::{App, NOON, Program, eventually, rows};
+use crate::support::{App, NOON, Program, cheap, eventually, rows, verify_member};
 
 /// Crypt strings by Debian's libcrypt, and what was typed.
 const CRYPTS: [(&str, &str, &str); 7] = [
@@ -494,9 +494,9 @@ fn harden_as(app: &App, kind: HashKind) {
         sealed,
     };
     let (writer, thread) = nats_userman::writer::start(setup).unwrap();
-    Bench::new(location, vault, Hasher::with_cheap_cost_for_tests(kind), writer.clone())
-        .harden_all()
-        .unwrap();
+    let file = nats_userman::store::CurrentFile::new(location);
+    let mut worker = HashWorker::new(file, vault, Hasher::new(cheap(kind)), writer.clone());
+    while worker.round().unwrap() {}
     writer.stop();
     thread.join().unwrap();
 }

@@ -15,12 +15,12 @@ use nats_userman::action::Standing;
 use nats_userman::clock::{Clock, Reading, parse_moment};
 use nats_userman::config::{Config, Settings};
 use nats_userman::connection_limits::ConnectionLimits;
+use nats_userman::hardening::{HashWorker, Rehashes};
 use nats_userman::identity::{Key, MemberId, SiteId};
-use nats_userman::password::harden::Bench;
-use nats_userman::password::rehash::Rehashes;
-use nats_userman::password::{Hasher, Password, Vault, verify_member};
+use nats_userman::member::Member;
+use nats_userman::password::{Cost, HashKind, Hasher, Password, Vault, VerifyError, verify};
 use nats_userman::service::{BlockWatch, Service};
-use nats_userman::store::open_reader;
+use nats_userman::store::{CurrentFile, open_reader};
 use nats_userman::writer::{LoginTimes, Writer};
 use rusqlite::{Connection, OpenFlags};
 use tempfile::TempDir;
@@ -37,6 +37,16 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How long logins last by default, for a writer without a service.
 pub const LOGIN_TIMES: LoginTimes = LoginTimes { lasts: 604_800, longest: 31_622_400, idle: None };
+
+/// The lowest cost of new hashes, which makes tests fast.
+pub fn cheap(kind: HashKind) -> Cost {
+    Cost::custom(kind, 8, 1, 4).unwrap()
+}
+
+/// Whether `typed` is the password of the member with this row.
+pub fn verify_member(row: &Member, vault: &Vault, typed: &Password) -> Result<bool, VerifyError> {
+    verify(&row.credential.stored, row.key, vault, typed)
+}
 
 /// What came back over HTTP.
 #[derive(Debug, PartialEq, Eq)]
@@ -209,9 +219,10 @@ impl App {
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let (started, start) = mpsc::channel();
         let (config_there, clock_there) = (config.clone(), Clock::Set(Arc::clone(&clock)));
+        let cost = cheap(config.password_hash);
         let thread = std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
-                let (service, server) = Service::start(&config_there, clock_there, false).unwrap();
+                let (service, server) = Service::start(&config_there, clock_there, cost).unwrap();
                 let server = actix_web::rt::spawn(server);
                 let handles = (
                     service.writer().clone(),
@@ -311,14 +322,11 @@ impl App {
 
     /// Hashes all that is sealed, and anew what logins found to be of another kind, cheaply.
     pub fn harden(&self) {
-        let hasher = Hasher::with_cheap_cost_for_tests(self.config.password_hash);
-        let bench = Bench::new(
-            self.config.location.clone(),
-            self.vault.clone(),
-            hasher,
-            self.writer.clone(),
-        );
-        bench.with_rehashes(Arc::clone(&self.rehashes)).harden_all().unwrap();
+        let file = CurrentFile::new(self.config.location.clone());
+        let hasher = Hasher::new(cheap(self.config.password_hash));
+        let mut worker = HashWorker::new(file, self.vault.clone(), hasher, self.writer.clone())
+            .with_rehashes(Arc::clone(&self.rehashes));
+        while worker.round().unwrap() {}
     }
 
     /// Forgets which hashes logins found to be of another kind, as a restart or a full queue does.

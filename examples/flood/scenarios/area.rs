@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use nats_userman::identity::{Key, MemberId, SiteId};
 use nats_userman::login::cookie::{Login, LoginId, Signer};
 use nats_userman::member::FIRST_LOGIN_VERSION;
-use nats_userman::password::{HashKind, Hasher, Password};
+use nats_userman::password::{Cost as HashCost, HashKind, Hasher, Password};
 
 use super::{Bench, CONNECTIONS, LOAD_TIME_MAX, ROUNDS, add, load, measure};
 use crate::Failure;
@@ -203,7 +203,7 @@ fn hash(series: &mut Series) -> Result<(), Failure> {
 fn hash_some() -> Result<Vec<u32>, Failure> {
     rustix::process::setpriority_process(None, PRIORITY)?;
     let password = Password::parse("testtest").ok_or("no password")?;
-    let mut hasher = Hasher::new(HashKind::Argon2id);
+    let mut hasher = Hasher::new(HashCost::new(HashKind::Argon2id));
     let mut took = Vec::new();
     for _ in 0..HASHES {
         let begun = Instant::now();

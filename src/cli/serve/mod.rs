@@ -11,6 +11,7 @@ use super::failure::Failure;
 use crate::clock::Clock;
 use crate::config::{ApiConfig, Config, Source};
 use crate::data_dir::served::Served;
+use crate::password::Cost;
 use crate::service::Service;
 use crate::token::{self, Token};
 
@@ -23,8 +24,10 @@ pub(super) fn run(config: &Config) -> Result<(), Failure> {
 async fn serve(config: &Config) -> Result<(), Failure> {
     // Before anything is made: a signal from here on finds its handler.
     let mut signals = Signals::catch()?;
-    let (service, server) =
-        Service::start(config, Clock::System, true).map_err(|error| Failure::of(&error))?;
+    let cost = Cost::new(config.password_hash);
+    let (mut service, server) =
+        Service::start(config, Clock::System, cost).map_err(|error| Failure::of(&error))?;
+    service.start_hashing()?;
     let server = actix_web::rt::spawn(server);
     // Before the line for which a script may wait that then runs a command.
     write_down(config, &service);

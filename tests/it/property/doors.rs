@@ -11,10 +11,9 @@ use nats_userman::apply::{Postback, transact};
 use nats_userman::clock::Clock;
 use nats_userman::clock::jump::Watch;
 use nats_userman::fields::Fields;
+use nats_userman::hardening::{HashWorker, Rehash, hardened, rehashed};
 use nats_userman::identity::Key;
 use nats_userman::journal::Origin;
-use nats_userman::password::harden::{Bench, hardened};
-use nats_userman::password::rehash::{Rehash, rehashed};
 use nats_userman::password::{HashKind, Hasher, Password, Stored, Vault};
 use nats_userman::replay::DryRun;
 use nats_userman::store::{CurrentFile, Engine, Fault, Hardened, Location, Rehashed, open_reader};
@@ -22,7 +21,7 @@ use nats_userman::writer::{self, Setup};
 use tempfile::TempDir;
 
 use super::stories::Tick;
-use crate::support::{App, NOON};
+use crate::support::{App, NOON, cheap};
 
 /// The program, from one side or the other.
 pub trait Door {
@@ -79,10 +78,10 @@ impl Place {
             sealed: wake,
         })
         .unwrap();
-        let hasher = Hasher::with_cheap_cost_for_tests(self.hash);
-        Bench::new(self.location.clone(), self.rules.vault.clone(), hasher, writer.clone())
-            .harden_all()
-            .unwrap();
+        let hasher = Hasher::new(cheap(self.hash));
+        let file = CurrentFile::new(self.location.clone());
+        let mut worker = HashWorker::new(file, self.rules.vault.clone(), hasher, writer.clone());
+        while worker.round().unwrap() {}
         writer.stop();
         thread.join().unwrap();
     }
@@ -136,7 +135,7 @@ impl Door for Inside<'_> {
     /// What the worker does between a look at the backlog and its word to the writer.
     fn hash_some(&mut self, which: u8) {
         let vault = &self.place.rules.vault;
-        let mut hasher = Hasher::with_cheap_cost_for_tests(self.place.hash);
+        let mut hasher = Hasher::new(cheap(self.place.hash));
         self.put_hashes();
         let pending = open_reader(&self.place.location).unwrap().pending(8).unwrap();
         for (bit, item) in pending.into_iter().enumerate() {
@@ -159,7 +158,7 @@ impl Door for Inside<'_> {
         };
         let Stored::Hash(old) = row.credential.stored else { return };
         let kind = if old.is_bcrypt() { HashKind::Argon2id } else { HashKind::Bcrypt };
-        let mut hasher = Hasher::with_cheap_cost_for_tests(kind);
+        let mut hasher = Hasher::new(cheap(kind));
         for typed in typed {
             let rehash = Rehash { key, old: old.clone(), typed: Password::parse(typed).unwrap() };
             self.rehashed.extend(rehashed(&mut hasher, &rehash).unwrap());

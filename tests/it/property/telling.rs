@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use nats_userman::action::Standing;
 use nats_userman::identity::{Key, MemberId, SiteId};
-use nats_userman::password::{Password, Vault, verify_member};
+use nats_userman::password::{Password, Vault};
 use nats_userman::store::{Location, open_reader};
 use rusqlite::{Connection, OpenFlags};
 use sha2::{Digest as _, Sha256};
@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use super::doors::Door;
 use super::stories::{Step, Story, Text, Tick};
 use crate::model::{Model, Person, Settings, text_of};
-use crate::support::{NOON, rows};
+use crate::support::{NOON, rows, verify_member};
 
 /// What is tried at every door. Of a DES crypt 8 bytes count, so the second opens where the first
 /// does, and `testPass!` too.

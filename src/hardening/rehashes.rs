@@ -7,12 +7,9 @@ use std::fmt;
 use std::sync::mpsc::SyncSender;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::harden::Unhashed;
-use super::verify::verify_hash_in;
-use super::{Cost, Hash, Hasher, Password, Stored};
 use crate::identity::Key;
+use crate::password::{Cost, Hash, Password, Stored};
 use crate::recent::Recent;
-use crate::store::Rehashed;
 
 /// Members that may wait. Each has a password in clear in memory, and whoever finds no room comes
 /// with the next login.
@@ -118,32 +115,13 @@ impl Rehashes {
     }
 }
 
-/// The hash that takes the old one's place; `None` where what was typed is not the old one's
-/// password. Like every new hash it is made of the password in Unicode NFC, of whichever form the
-/// old one was.
-///
-/// # Errors
-///
-/// Where there is no hash.
-pub fn rehashed(hasher: &mut Hasher, rehash: &Rehash) -> Result<Option<Rehashed>, Unhashed> {
-    let Rehash { key, old, typed } = rehash;
-    let normal = typed.in_nfc();
-    for form in [Some(typed), normal.as_ref()].into_iter().flatten() {
-        if verify_hash_in(&mut hasher.workspace, old, form)? {
-            let new = hasher.hash(normal.as_ref().unwrap_or(typed))?;
-            return Ok(Some(Rehashed { key: *key, old: old.clone(), new }));
-        }
-    }
-    Ok(None)
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc::{Receiver, sync_channel};
 
     use super::*;
     use crate::identity::{MemberId, SiteId};
-    use crate::password::{Cryptpass, HashKind, Seal};
+    use crate::password::{Cryptpass, HashKind, Hasher, Seal};
 
     fn key(member: usize) -> Key {
         Key {
@@ -157,7 +135,7 @@ mod tests {
     }
 
     fn hasher(kind: HashKind) -> Hasher {
-        Hasher::with_cheap_cost_for_tests(kind)
+        Hasher::new(Cost::lowest(kind))
     }
 
     fn argon2id() -> Hash {
@@ -167,7 +145,7 @@ mod tests {
     /// A queue that wants bcrypt.
     fn queue() -> (Rehashes, Receiver<()>) {
         let (wake, woken) = sync_channel(1);
-        (Rehashes::new(Cost::cheap_for_tests(HashKind::Bcrypt), wake), woken)
+        (Rehashes::new(Cost::lowest(HashKind::Bcrypt), wake), woken)
     }
 
     fn taken(queue: &Rehashes) -> Vec<i64> {
@@ -224,36 +202,6 @@ mod tests {
         assert_eq!(taken(&queue).len(), WAITING_MAX);
         queue.note(key(1_000), &old, &password("secret"));
         assert_eq!(taken(&queue), [1_000], "who found no room comes with the next login");
-    }
-
-    #[test]
-    fn a_new_hash_is_made_of_what_opened_the_old_one_and_of_nothing_else() {
-        let mut bcrypt = hasher(HashKind::Bcrypt);
-        let rehash = |typed| Rehash { key: key(71), old: argon2id(), typed: password(typed) };
-        let made = rehashed(&mut bcrypt, &rehash("secret")).unwrap().unwrap();
-        assert!(made.new.is_bcrypt() && made.key == key(71));
-        assert!(super::super::verify_hash(&made.new, &password("secret")).unwrap());
-        assert!(rehashed(&mut bcrypt, &rehash("Secret")).unwrap().is_none());
-    }
-
-    #[test]
-    fn the_new_hash_is_of_the_password_in_nfc_whichever_form_the_old_one_was_of() {
-        let mut bcrypt = hasher(HashKind::Bcrypt);
-        for (sent, typed, made) in [
-            ("caf\u{e9}", "cafe\u{301}", Some("caf\u{e9}")),
-            ("cafe\u{301}", "cafe\u{301}", Some("caf\u{e9}")),
-            ("cafe\u{301}", "caf\u{e9}", None),
-        ] {
-            let old = hasher(HashKind::Argon2id).hash(&password(sent)).unwrap();
-            let new = rehashed(&mut bcrypt, &Rehash { key: key(71), old, typed: password(typed) })
-                .unwrap();
-            assert_eq!(new.is_some(), made.is_some(), "{sent:?}, {typed:?}");
-            for (new, made) in new.iter().zip(made) {
-                let opens =
-                    verify_hash_in(&mut bcrypt.workspace, &new.new, &password(made)).unwrap();
-                assert!(opens, "{sent:?}, {typed:?}");
-            }
-        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Members whose row is not yet what the settings want, because the settings changed: in sentences
 //! for the log and for `check-config`.
 
-use super::HashKind;
+use crate::password::HashKind;
 use crate::store::Forms;
 
 /// Whom an Apache that reads the table keeps out for want of what the settings promise it, and what
