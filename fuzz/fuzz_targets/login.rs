@@ -11,7 +11,8 @@ use nats_userman::login::ask::Ask;
 use nats_userman::login::back::Back;
 use nats_userman::login::basic::Typed;
 use nats_userman::login::cookie::Signer;
-use nats_userman::login::cookie_domain::{CookieDomain, CookieDomains, host_of};
+use nats_userman::login::cookie_domain::CookieDomain;
+use nats_userman::login::cookie_domains::{CookieDomains, host_of};
 use nats_userman::login::cookie_header::values;
 
 /// 2026-06-15 12:00:00 UTC.

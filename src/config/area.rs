@@ -5,16 +5,12 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{Problems, number};
-use crate::login::cookie_domain::{COOKIE_DOMAIN_EXPECTED, CookieDomain, CookieDomains};
-use crate::login::guard::{GuessLimits, LIMIT_MAX};
+use crate::login::cookie_domain::{COOKIE_DOMAIN_EXPECTED, CookieDomain};
+use crate::login::cookie_domains::CookieDomains;
 use crate::login::page::Page;
+use crate::login::settings::{AreaConfig, GuessLimits, HOUR_SECONDS, LIMIT_MAX, LOGIN_HOURS_MAX};
 
-const HOUR_SECONDS: i64 = 3_600;
-/// The longest time that a login can be set to hold, seconds.
-pub const LOGIN_SECONDS_MAX: i64 = LOGIN_HOURS_MAX as i64 * HOUR_SECONDS;
 const MINUTE_SECONDS: u32 = 60;
-/// A year of hours; a login that holds longer is none that anybody looks after.
-const LOGIN_HOURS_MAX: u32 = 8_784;
 /// A shorter inactivity timeout would end logins while somebody reads a page.
 const IDLE_MINUTES_MIN: u32 = 5;
 /// A day of minutes.
@@ -103,67 +99,51 @@ pub struct AreaSettings {
     pub login_block_minutes: String,
 }
 
-/// The settings as they are used.
-#[derive(Clone, Debug)]
-pub struct AreaConfig {
-    /// How long a login is taken, seconds.
-    pub login_seconds: i64,
-    /// How long a login may be left unused, seconds; `None`: for as long as it is taken.
-    pub idle_seconds: Option<i64>,
-    /// Which hosts share the cookie of logins.
-    pub cookie_domains: CookieDomains,
-    /// When guessing is too much.
-    pub limits: GuessLimits,
-}
-
-impl AreaConfig {
-    pub(super) fn read(settings: &AreaSettings, bad: &mut Problems) -> Option<Self> {
-        let hours = bad.read(
-            "--login-hours",
-            "expected a whole number of hours from 1 to 8784",
-            &settings.login_hours,
-            number(1, LOGIN_HOURS_MAX),
-        );
-        let idle = bad.read(
-            "--login-idle-minutes",
-            "expected 0 for off, or a whole number of minutes from 5 to 527040",
-            &settings.login_idle_minutes,
-            |text| {
-                number(0, LOGIN_HOURS_MAX * 60)(text)
-                    .filter(|&minutes| minutes == 0 || minutes >= IDLE_MINUTES_MIN)
-            },
-        );
-        let cookie_domains = bad.read_all(
-            "--cookie-domain",
-            COOKIE_DOMAIN_EXPECTED,
-            &settings.cookie_domain,
-            CookieDomain::parse,
-        );
-        let count = "expected a whole number from 0 to 1000, 0 for off";
-        let limit = number(0, LIMIT_MAX);
-        let pair = bad.read("--login-limit-pair", count, &settings.login_limit_pair, &limit);
-        let network =
-            bad.read("--login-limit-network", count, &settings.login_limit_network, &limit);
-        let name = bad.read("--login-limit-name", count, &settings.login_limit_name, &limit);
-        let minutes = "expected a whole number of minutes from 1 to 1440";
-        let minute = number(1, MINUTES_MAX);
-        let window =
-            bad.read("--login-window-minutes", minutes, &settings.login_window_minutes, &minute);
-        let block =
-            bad.read("--login-block-minutes", minutes, &settings.login_block_minutes, &minute);
-        Some(Self {
-            login_seconds: i64::from(hours?) * HOUR_SECONDS,
-            idle_seconds: Some(i64::from(idle? * MINUTE_SECONDS)).filter(|&seconds| seconds > 0),
-            cookie_domains: CookieDomains::new(cookie_domains),
-            limits: GuessLimits {
-                pair: pair?,
-                network: network?,
-                name: name?,
-                window_seconds: window? * MINUTE_SECONDS,
-                block_seconds: block? * MINUTE_SECONDS,
-            },
-        })
-    }
+/// Reads the settings; mistakes go to `bad`.
+pub(super) fn read(settings: &AreaSettings, bad: &mut Problems) -> Option<AreaConfig> {
+    let hours = bad.read(
+        "--login-hours",
+        "expected a whole number of hours from 1 to 8784",
+        &settings.login_hours,
+        number(1, LOGIN_HOURS_MAX),
+    );
+    let idle = bad.read(
+        "--login-idle-minutes",
+        "expected 0 for off, or a whole number of minutes from 5 to 527040",
+        &settings.login_idle_minutes,
+        |text| {
+            number(0, LOGIN_HOURS_MAX * 60)(text)
+                .filter(|&minutes| minutes == 0 || minutes >= IDLE_MINUTES_MIN)
+        },
+    );
+    let cookie_domains = bad.read_all(
+        "--cookie-domain",
+        COOKIE_DOMAIN_EXPECTED,
+        &settings.cookie_domain,
+        CookieDomain::parse,
+    );
+    let count = "expected a whole number from 0 to 1000, 0 for off";
+    let limit = number(0, LIMIT_MAX);
+    let pair = bad.read("--login-limit-pair", count, &settings.login_limit_pair, &limit);
+    let network = bad.read("--login-limit-network", count, &settings.login_limit_network, &limit);
+    let name = bad.read("--login-limit-name", count, &settings.login_limit_name, &limit);
+    let minutes = "expected a whole number of minutes from 1 to 1440";
+    let minute = number(1, MINUTES_MAX);
+    let window =
+        bad.read("--login-window-minutes", minutes, &settings.login_window_minutes, &minute);
+    let block = bad.read("--login-block-minutes", minutes, &settings.login_block_minutes, &minute);
+    Some(AreaConfig {
+        login_seconds: i64::from(hours?) * HOUR_SECONDS,
+        idle_seconds: Some(i64::from(idle? * MINUTE_SECONDS)).filter(|&seconds| seconds > 0),
+        cookie_domains: CookieDomains::new(cookie_domains),
+        limits: GuessLimits {
+            pair: pair?,
+            network: network?,
+            name: name?,
+            window_seconds: window? * MINUTE_SECONDS,
+            block_seconds: block? * MINUTE_SECONDS,
+        },
+    })
 }
 
 /// The operator's own login page, or ours; ours as well where theirs cannot be used.

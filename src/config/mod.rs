@@ -19,7 +19,7 @@ use ipnet::IpNet;
 use secrecy::SecretString;
 
 pub use api::{ApiConfig, ApiSettings, Source};
-pub use area::{AreaConfig, AreaSettings, LOGIN_SECONDS_MAX};
+pub use area::AreaSettings;
 pub use exposed::exposed;
 pub use problems::BadSetting;
 use problems::Problems;
@@ -30,6 +30,7 @@ use crate::connection_limits::ConnectionLimits;
 use crate::data_dir::DataDir;
 use crate::logging::{Format, LogFilter};
 use crate::login::page::Page;
+use crate::login::settings::AreaConfig;
 use crate::network::TrustedProxies;
 use crate::network::{self, NETWORK_EXPECTED, parse_network};
 use crate::password::HashKind;
@@ -301,7 +302,7 @@ impl Config {
         let allow_ip = allow_ip(settings, &mut bad);
         let trusted_proxy = trusted_proxy(settings, &mut bad);
         let postback_tokens = tokens(settings, &mut bad);
-        let area = AreaConfig::read(&settings.area, &mut bad);
+        let area = area::read(&settings.area, &mut bad);
         let login_page = area::login_page(&settings.area, &mut bad);
         let api = ApiConfig::read(&settings.api, &mut bad);
 

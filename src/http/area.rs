@@ -10,7 +10,6 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::block::{BlockKind, NameHolder, Network};
-use crate::config::AreaConfig;
 use crate::hardening::Rehashes;
 use crate::identity::{Key, MemberId, SiteId};
 use crate::logging::limit::{LinesMax, OncePerName, Window};
@@ -23,9 +22,10 @@ use crate::login::failed::FailedLogins;
 use crate::login::guard::{Guard, Verdict, WrongPassword};
 use crate::login::known::KnownNetworks;
 use crate::login::logouts::Logouts;
-use crate::login::pool::{Asker, Busy, Pool, Question};
+use crate::login::pool::{Asker, Busy, PasswordCheck, Pool};
 use crate::login::pseudonym::{Pseudonyms, TypedName};
 use crate::login::remembered::{Remembered, RememberedKey, Row};
+use crate::login::settings::AreaConfig;
 use crate::login::signers::Signers;
 use crate::login::unkept::Unkept;
 use crate::password::{Steps, Stored};
@@ -327,8 +327,8 @@ impl Attempt<'_> {
         self.hashed = true;
         self.desk.shared().metrics.count_login();
         let row = stored.map(|stored| (member, stored.clone()));
-        let question = Question { row, typed: self.typed.password.clone() };
+        let check = PasswordCheck { row, typed: self.typed.password.clone() };
         let asker = Asker { address: self.address, is_known: self.is_home };
-        self.area.pool.run(key, question, asker).await.map_err(|Busy| Undecided)
+        self.area.pool.run(key, check, asker).await.map_err(|Busy| Undecided)
     }
 }

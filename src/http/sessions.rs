@@ -8,11 +8,11 @@ use futures_util::future::join_all;
 
 use super::area::{Admission, Reason, Undecided, Wanted};
 use super::postback::Desk;
-use crate::config::LOGIN_SECONDS_MAX;
 use crate::login::cookie::{LOGINS_MAX, Login};
 use crate::login::logouts::Way;
 use crate::login::page::Said;
 use crate::login::presented::Presented;
+use crate::login::settings::LOGIN_SECONDS_MAX;
 use crate::store::{Fault, LoggedOut, LoginRow, Note, Reader, Seen};
 
 /// A last use that is further ahead was written while the clock was wrong, and tells nothing.

@@ -4,7 +4,7 @@ use actix_web::HttpRequest;
 use actix_web::http::header::{HOST, HeaderName, HeaderValue, ORIGIN, X_FORWARDED_PROTO};
 
 use super::postback::Desk;
-use crate::login::cookie_domain::host_of;
+use crate::login::cookie_domains::host_of;
 
 /// The host that a form was sent to. A browser that sends a form of our own page names its origin,
 /// which no proxy changes; the `Host` may be the proxy's.

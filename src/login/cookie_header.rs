@@ -42,14 +42,14 @@ impl CookieName {
 
 /// One of our cookies, as browsers tell them apart: by name and domain. The path is always `/`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cookie<'a> {
+pub struct LoginCookie<'a> {
     /// The name.
     pub name: CookieName,
     /// The hosts that it goes to; none: the host that set it.
     pub domain: Option<&'a CookieDomain>,
 }
 
-impl Cookie<'_> {
+impl LoginCookie<'_> {
     /// The `Set-Cookie` of a login. The value is what [`Signer::sign`](super::cookie::Signer::sign)
     /// made.
     pub fn set(self, value: &str, lifetime_seconds: i64) -> String {
@@ -110,7 +110,7 @@ mod tests {
     #[test]
     fn a_cookie_is_set_for_this_host_alone_or_for_a_domain() {
         let domain = CookieDomain::parse("example.com");
-        let cookie = |name, domain| Cookie { name, domain };
+        let cookie = |name, domain| LoginCookie { name, domain };
         for (cookie, set, cleared) in [
             (
                 cookie(CookieName::Host, None),

@@ -17,6 +17,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub use held::Weight;
 
 use super::remembered::SecretDigest;
+use super::settings::GuessLimits;
 use crate::block::{Block, BlockKind, LoginName, NameHolder, Network, Target};
 use crate::clock::Reading;
 use counters::{Counters, Limit};
@@ -25,41 +26,6 @@ use held::{Blocks, Held};
 /// The limit of a wider network, as a multiple of the next narrower one's: so many of them that are
 /// at their limit block the wider one.
 const WIDER_LIMIT: u32 = 4;
-/// The highest limit: a counter keeps a time for each wrong password up to it.
-pub const LIMIT_MAX: u32 = 1_000;
-
-/// How many different wrong passwords are too many; 0 turns that count off.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct GuessLimits {
-    /// From one network at one name.
-    pub pair: u32,
-    /// From one network.
-    pub network: u32,
-    /// At one name.
-    pub name: u32,
-    /// Within how many seconds.
-    pub window_seconds: u32,
-    /// How long a block holds.
-    pub block_seconds: u32,
-}
-
-impl Default for GuessLimits {
-    fn default() -> Self {
-        Self { pair: 10, network: 100, name: 100, window_seconds: 600, block_seconds: 900 }
-    }
-}
-
-impl GuessLimits {
-    fn of(&self, kind: BlockKind) -> u32 {
-        let limit = match kind {
-            BlockKind::Pair => self.pair,
-            BlockKind::Network => self.network,
-            BlockKind::Name => self.name,
-        };
-        limit.min(LIMIT_MAX)
-    }
-}
-
 /// A wrong password.
 #[derive(Clone, Copy, Debug)]
 pub struct WrongPassword<'a> {

@@ -1,11 +1,11 @@
 //! Where logins pay for their hash: a few threads, a bounded queue, and a wait with an end.
 //!
 //! A flood of logins ends here in [`Busy`], while postbacks and logins that are remembered go on,
-//! and so do those who ask for the first time (`queue`). One question is hashed once however many
+//! and so do those who ask for the first time (`queue`). One check is hashed once however many
 //! ask it: a browser asks for ten pictures at a time.
 
-mod lately;
 mod queue;
+mod recent_load;
 
 use std::fmt;
 use std::io;
@@ -17,15 +17,17 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use lately::Lately;
-use queue::{Job, Queue, Rank, Waiters};
+use queue::{Queue, Rank, Waiters, WaitingCheck};
+use recent_load::RecentLoad;
+
+pub use queue::{Busy, PasswordCheck};
 
 use super::remembered::{Remembered, RememberedKey};
 use crate::identity::Key;
-use crate::password::{Password, Stored, Vault, Verifier, VerifyError};
+use crate::password::{Vault, Verifier, VerifyError};
 use crate::recent::Recent;
 
-/// The longest a question waits for a thread before it is withdrawn: who waits for a page has gone
+/// The longest a check waits for a thread before it is withdrawn: who waits for a page has gone
 /// by then.
 const QUEUE_WAIT_MAX: Duration = Duration::from_secs(2);
 /// Most threads: each keeps 19 MiB and drives everybody else's data out of the processor's caches.
@@ -36,34 +38,20 @@ const BROKEN_MAX: usize = 1_024;
 /// How often it is logged that there is no memory for hashes.
 const SHORTAGE_AGAIN_AFTER: Duration = Duration::from_secs(60);
 
-/// Is what was typed the password of this row? Without a row nobody has the name: no, at the same
-/// cost.
-pub struct Question {
-    /// The member and his stored form.
-    pub row: Option<(Key, Stored)>,
-    /// What was typed.
-    pub typed: Password,
-}
-
 /// Who asks.
 #[derive(Clone, Copy, Debug)]
 pub struct Asker {
     /// From where.
     pub address: IpAddr,
-    /// Whether the member has logged in from that network before. Under load such a question is
+    /// Whether the member has logged in from that network before. Under load such a check is
     /// answered sooner, which tells a visitor who shares the member's network what a block of the
     /// name would tell them too.
     pub is_known: bool,
 }
 
-/// Too much is asked at once, or the service ends; ask again later.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("too many logins wait to be verified")]
-pub struct Busy;
-
 /// The threads, and the way to them.
 pub struct Pool {
-    shared: Arc<Shared>,
+    shared: Arc<PoolShared>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -73,9 +61,9 @@ impl fmt::Debug for Pool {
     }
 }
 
-struct Shared {
-    state: Mutex<State>,
-    /// Told when a question comes, and when the pool ends.
+struct PoolShared {
+    state: Mutex<PoolState>,
+    /// Told when a check comes, and when the pool ends.
     changed: Condvar,
     remembered: Arc<Remembered>,
     broken: Mutex<Recent<Key, ()>>,
@@ -83,14 +71,14 @@ struct Shared {
     told_shortage: Mutex<Option<Instant>>,
 }
 
-struct State {
-    lately: Lately,
+struct PoolState {
+    recent_load: RecentLoad,
     waiting: Queue,
     running: Vec<(RememberedKey, Waiters)>,
     stopping: bool,
 }
 
-/// What becomes of a question when it is asked.
+/// What becomes of a check when it is asked.
 enum Asked {
     Answered(bool),
     Waiting(oneshot::Receiver<bool>),
@@ -115,9 +103,9 @@ impl Pool {
         let threads = threads_for(std::thread::available_parallelism().map_or(1, usize::from));
         Self::with(threads, remembered, || {
             let (mut verifier, vault) = (verifier(), vault.clone());
-            move |question| {
-                let row = question.row.as_ref().map(|(key, stored)| (stored, *key));
-                verifier.verify_at_equal_cost(row, &vault, &question.typed)
+            move |check| {
+                let row = check.row.as_ref().map(|(key, stored)| (stored, *key));
+                verifier.verify_at_equal_cost(row, &vault, &check.typed)
             }
         })
     }
@@ -128,16 +116,16 @@ impl Pool {
         verify: impl Fn() -> V,
     ) -> io::Result<Self>
     where
-        V: FnMut(&Question) -> Result<bool, VerifyError> + Send + 'static,
+        V: FnMut(&PasswordCheck) -> Result<bool, VerifyError> + Send + 'static,
     {
         let broken = Mutex::new(Recent::new(BROKEN_MAX));
-        let state = State {
-            lately: Lately::new(),
+        let state = PoolState {
+            recent_load: RecentLoad::new(),
             waiting: Queue::default(),
             running: Vec::new(),
             stopping: false,
         };
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(PoolShared {
             state: Mutex::new(state),
             changed: Condvar::new(),
             remembered,
@@ -164,7 +152,7 @@ impl Pool {
         Ok(pool)
     }
 
-    /// Answers a question whose answer is not remembered; it is from here on. A row that cannot say
+    /// Answers a check whose answer is not remembered; it is from here on. A row that cannot say
     /// is logged here, once a member, and counts as not opened without being remembered.
     ///
     /// # Errors
@@ -174,20 +162,20 @@ impl Pool {
     pub async fn run(
         &self,
         key: RememberedKey,
-        question: Question,
+        check: PasswordCheck,
         asker: Asker,
     ) -> Result<bool, Busy> {
-        self.run_within(QUEUE_WAIT_MAX, key, question, asker).await
+        self.run_within(QUEUE_WAIT_MAX, key, check, asker).await
     }
 
     async fn run_within(
         &self,
         wait_max: Duration,
         key: RememberedKey,
-        question: Question,
+        check: PasswordCheck,
         asker: Asker,
     ) -> Result<bool, Busy> {
-        let mut answer = match self.shared.ask(key, question, asker)? {
+        let mut answer = match self.shared.ask(key, check, asker)? {
             Asked::Answered(opened) => return Ok(opened),
             Asked::Waiting(answer) => answer,
         };
@@ -227,57 +215,58 @@ impl Drop for Pool {
     }
 }
 
-impl Shared {
+impl PoolShared {
     /// Each change is one push or removal: a panic leaves none half done.
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, PoolState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn ask(&self, key: RememberedKey, question: Question, asker: Asker) -> Result<Asked, Busy> {
+    fn ask(&self, key: RememberedKey, check: PasswordCheck, asker: Asker) -> Result<Asked, Busy> {
         let mut guard = self.state();
         let state = &mut *guard;
         if state.stopping {
             return Err(Busy);
         }
-        let rank = Rank { is_stranger: !asker.is_known, asked: state.lately.ask(asker.address) };
+        let rank =
+            Rank { is_stranger: !asker.is_known, asked: state.recent_load.ask(asker.address) };
         if let Some((_, waiters)) = state.running.iter_mut().find(|(running, _)| *running == key) {
             return waiters.add().map(Asked::Waiting);
         }
-        if let Some(job) = state.waiting.find(&key) {
+        if let Some(waiting) = state.waiting.find(&key) {
             // Whoever has the earliest turn of those who wait for it.
-            job.rank = job.rank.min(rank);
-            return job.waiters.add().map(Asked::Waiting);
+            waiting.rank = waiting.rank.min(rank);
+            return waiting.waiters.add().map(Asked::Waiting);
         }
         // Since the caller looked, a thread may have answered; it remembers before it takes the
-        // question off its list.
+        // check off its list.
         if let Some(opened) = self.remembered.get(&key) {
             return Ok(Asked::Answered(opened));
         }
         let mut waiters = Waiters::default();
         let answer = waiters.add()?;
-        state.waiting.push(Job { key, question, waiters, rank })?;
+        state.waiting.push(WaitingCheck { key, check, waiters, rank })?;
         drop(guard);
         self.changed.notify_one();
         Ok(Asked::Waiting(answer))
     }
 
-    /// Gives a question up unless a thread has taken it.
+    /// Gives a check up unless a thread has taken it.
     fn withdraw(&self, key: &RememberedKey, answer: &mut oneshot::Receiver<bool>) -> bool {
         let mut state = self.state();
         let waits = state.waiting.find(key).is_some();
         if waits {
-            // Under the lock: a thread sees either a question that somebody waits for, or nobody.
+            // Under the lock: a thread sees either a check that somebody waits for, or nobody.
             answer.close();
         }
         waits
     }
 
     /// A thread's work, until the pool ends.
-    fn work(&self, verify: &mut dyn FnMut(&Question) -> Result<bool, VerifyError>) {
-        while let Some((key, question)) = self.next() {
+    fn work(&self, verify: &mut dyn FnMut(&PasswordCheck) -> Result<bool, VerifyError>) {
+        while let Some((key, check)) = self.next() {
             // Nothing that a panic leaves behind is looked at again but memory that each hash
             // overwrites.
-            let answer = catch_unwind(AssertUnwindSafe(|| verify(&question)));
+            let answer = catch_unwind(AssertUnwindSafe(|| verify(&check)));
             let opened = match answer {
                 Ok(Ok(opened)) => {
                     self.remembered.put(key, opened);
@@ -289,7 +278,7 @@ impl Shared {
                     None
                 }
                 Ok(Err(fault)) => {
-                    self.log_once(&question, &fault);
+                    self.log_once(&check, &fault);
                     Some(false)
                 }
                 // The panic was printed where it happened. Whoever waits is told to come again.
@@ -302,17 +291,17 @@ impl Shared {
         }
     }
 
-    /// The next question that somebody still waits for; `None` when the pool ends.
-    fn next(&self) -> Option<(RememberedKey, Question)> {
+    /// The next check that somebody still waits for; `None` when the pool ends.
+    fn next(&self) -> Option<(RememberedKey, PasswordCheck)> {
         let mut state = self.state();
         loop {
             if state.stopping {
                 return None;
             }
             match state.waiting.next() {
-                Some(job) => {
-                    state.running.push((job.key, job.waiters));
-                    return Some((job.key, job.question));
+                Some(waiting) => {
+                    state.running.push((waiting.key, waiting.waiters));
+                    return Some((waiting.key, waiting.check));
                 }
                 None => state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
             }
@@ -333,8 +322,8 @@ impl Shared {
         }
     }
 
-    fn log_once(&self, question: &Question, fault: &VerifyError) {
-        let Some((key, _)) = question.row else { return };
+    fn log_once(&self, check: &PasswordCheck, fault: &VerifyError) {
+        let Some((key, _)) = check.row else { return };
         let mut broken = self.broken.lock().unwrap_or_else(PoisonError::into_inner);
         if broken.get(&key).is_none() {
             broken.put(key, ());
@@ -352,7 +341,7 @@ mod tests {
     use super::*;
     use crate::identity::{MemberId, SiteId};
     use crate::login::remembered::Row;
-    use crate::password::{Cost, HashKind, Steps};
+    use crate::password::{Cost, HashKind, Password, Steps, Stored};
 
     fn typed(text: &str) -> Password {
         Password::parse(text).unwrap()
@@ -362,7 +351,7 @@ mod tests {
         SiteId::parse("1").unwrap()
     }
 
-    /// A pool of one thread that says when it begins with a question, and hashes it when it is
+    /// A pool of one thread that says when it begins with a check, and hashes it when it is
     /// told. `right` opens.
     struct Scene {
         // Dropped before the pool, so that its thread ends also where a test fails.
@@ -380,8 +369,8 @@ mod tests {
             let ends = Mutex::new(Some((tell, gate)));
             let pool = Pool::with(1, Arc::clone(&remembered), || {
                 let (tell, gate) = ends.lock().unwrap().take().unwrap();
-                move |question: &Question| {
-                    let text = question.typed.expose().to_owned();
+                move |check: &PasswordCheck| {
+                    let text = check.typed.expose().to_owned();
                     tell.send(text.clone()).unwrap();
                     gate.recv().unwrap();
                     assert_ne!(text, "panic", "on purpose");
@@ -404,18 +393,18 @@ mod tests {
         }
 
         async fn ask_from(&self, address: &str, text: &str) -> Result<bool, Busy> {
-            self.pool.run(self.key(text), question(text), stranger(address)).await
+            self.pool.run(self.key(text), check(text), stranger(address)).await
         }
 
         /// From a network that is known for the member.
         async fn ask_at_home(&self, text: &str) -> Result<bool, Busy> {
             let asker = Asker { is_known: true, ..stranger("203.0.113.9") };
-            self.pool.run(self.key(text), question(text), asker).await
+            self.pool.run(self.key(text), check(text), asker).await
         }
 
         async fn ask_without_patience(&self, text: &str) -> Result<bool, Busy> {
             self.pool
-                .run_within(Duration::ZERO, self.key(text), question(text), stranger("203.0.113.9"))
+                .run_within(Duration::ZERO, self.key(text), check(text), stranger("203.0.113.9"))
                 .await
         }
 
@@ -430,8 +419,8 @@ mod tests {
         }
     }
 
-    fn question(text: &str) -> Question {
-        Question { row: None, typed: typed(text) }
+    fn check(text: &str) -> PasswordCheck {
+        PasswordCheck { row: None, typed: typed(text) }
     }
 
     fn stranger(address: &str) -> Asker {
@@ -497,7 +486,7 @@ mod tests {
         }
         assert_eq!(scene.ask("one more").await, Err(Busy));
         begin(pin!(scene.ask("63")).as_mut());
-        // Somebody hangs up: his place is free, and his question costs no hash.
+        // Somebody hangs up: his place is free, and his check costs no hash.
         drop(waiting.remove(0));
         let mut another = pin!(scene.ask("right"));
         begin(another.as_mut());
@@ -619,14 +608,10 @@ mod tests {
         let pool = Pool::start(verifier, &vault, Arc::clone(&remembered)).unwrap();
         for (text, opens) in [("secret", true), ("other", false)] {
             let asked = remembered.key(Row::Member(key, &stored), &typed(text));
-            let question = Question { row: Some((key, stored.clone())), typed: typed(text) };
-            assert_eq!(
-                pool.run(asked, question, stranger("203.0.113.9")).await,
-                Ok(opens),
-                "{text}"
-            );
+            let check = PasswordCheck { row: Some((key, stored.clone())), typed: typed(text) };
+            assert_eq!(pool.run(asked, check, stranger("203.0.113.9")).await, Ok(opens), "{text}");
         }
         let nobody = remembered.key(Row::Nobody(site(), "alice"), &typed("secret"));
-        assert_eq!(pool.run(nobody, question("secret"), stranger("203.0.113.9")).await, Ok(false));
+        assert_eq!(pool.run(nobody, check("secret"), stranger("203.0.113.9")).await, Ok(false));
     }
 }

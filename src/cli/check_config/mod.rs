@@ -17,7 +17,7 @@ use crate::database::{self, DatabaseError};
 use crate::hardening::leftovers;
 use crate::login::cookie::Signer;
 use crate::login::cookie_domain::CookieDomain;
-use crate::login::guard::GuessLimits;
+use crate::login::settings::GuessLimits;
 use crate::password::{HashKind, Vault};
 use crate::seals::foreign_seals;
 use crate::store::{Fault, OpenError, Reader, State, check_pages, open_unchanged};

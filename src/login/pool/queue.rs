@@ -1,28 +1,43 @@
 //! The questions that wait for a thread, and whose turn it is.
 //!
 //! First those from networks that the member has logged in from before, then the others; of each
-//! those first from whose addresses the least was asked lately. Every fourth turn is the turn of
+//! those first from whose addresses the least was asked recently. Every fourth turn is the turn of
 //! whoever waits longest, so that nobody waits for ever. Where the queue is full, the last in this
 //! order goes, and not the one who comes.
 
 use tokio::sync::oneshot;
 
-use super::{Busy, Question};
+use crate::identity::Key;
 use crate::login::remembered::RememberedKey;
+use crate::password::{Password, Stored};
 
 /// Questions that wait for a thread.
 const QUEUE_MAX: usize = 64;
-/// Who may wait for the answer to one question.
+/// Who may wait for the answer to one check.
 const WAITERS_MAX: usize = 256;
 /// One turn in so many is that of whoever waits longest.
 const OLDEST_EVERY: u32 = 4;
+
+/// Whether a typed password is the password of a row. Where no member has the name there is no row:
+/// the answer is no, at the same cost.
+pub struct PasswordCheck {
+    /// The member, and the form in which their password is stored.
+    pub row: Option<(Key, Stored)>,
+    /// What was typed.
+    pub typed: Password,
+}
+
+/// Too many checks wait, or the service ends; the visitor is to try again later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("too many logins wait to be verified")]
+pub struct Busy;
 
 /// When it is somebody's turn: the lowest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Rank {
     /// From a network that is not known for the member, or where nobody has the name.
     pub is_stranger: bool,
-    /// How much was asked lately from there.
+    /// How much was asked recently from there.
     pub asked: u32,
 }
 
@@ -56,10 +71,10 @@ impl Waiters {
     }
 }
 
-/// A question that waits. Dropped, it tells its waiters that the pool is busy.
-pub(super) struct Job {
+/// A check that waits. Dropped, it tells its waiters that the pool is busy.
+pub(super) struct WaitingCheck {
     pub key: RememberedKey,
-    pub question: Question,
+    pub check: PasswordCheck,
     pub waiters: Waiters,
     pub rank: Rank,
 }
@@ -67,49 +82,49 @@ pub(super) struct Job {
 /// The questions, in the order in which they came.
 #[derive(Default)]
 pub(super) struct Queue {
-    jobs: Vec<Job>,
+    checks: Vec<WaitingCheck>,
     turns: u32,
 }
 
 impl Queue {
-    /// The question, if it waits.
-    pub(super) fn find(&mut self, key: &RememberedKey) -> Option<&mut Job> {
-        self.jobs.iter_mut().find(|job| job.key == *key)
+    /// The check, if it waits.
+    pub(super) fn find(&mut self, key: &RememberedKey) -> Option<&mut WaitingCheck> {
+        self.checks.iter_mut().find(|waiting| waiting.key == *key)
     }
 
-    /// Takes a question in, if need be in the place of one whose turn would come later.
-    pub(super) fn push(&mut self, job: Job) -> Result<(), Busy> {
-        if self.jobs.len() >= QUEUE_MAX {
-            self.jobs.retain(|job| !job.waiters.have_gone());
+    /// Takes a check in, if need be in the place of one whose turn would come later.
+    pub(super) fn push(&mut self, waiting: WaitingCheck) -> Result<(), Busy> {
+        if self.checks.len() >= QUEUE_MAX {
+            self.checks.retain(|waiting| !waiting.waiters.have_gone());
         }
-        if self.jobs.len() >= QUEUE_MAX {
+        if self.checks.len() >= QUEUE_MAX {
             // Of several the one that came last.
-            let last = self.jobs.iter().enumerate().max_by_key(|(_, job)| job.rank);
-            match last.filter(|(_, last)| job.rank < last.rank).map(|(at, _)| at) {
-                Some(at) => drop(self.jobs.remove(at)),
+            let last = self.checks.iter().enumerate().max_by_key(|(_, waiting)| waiting.rank);
+            match last.filter(|(_, last)| waiting.rank < last.rank).map(|(at, _)| at) {
+                Some(at) => drop(self.checks.remove(at)),
                 None => return Err(Busy),
             }
         }
-        self.jobs.push(job);
+        self.checks.push(waiting);
         Ok(())
     }
 
-    /// The question whose turn it is, of those that somebody still waits for.
-    pub(super) fn next(&mut self) -> Option<Job> {
-        self.jobs.retain(|job| !job.waiters.have_gone());
+    /// The check whose turn it is, of those that somebody still waits for.
+    pub(super) fn next(&mut self) -> Option<WaitingCheck> {
+        self.checks.retain(|waiting| !waiting.waiters.have_gone());
         self.turns = self.turns.wrapping_add(1);
         let oldest = self.turns.is_multiple_of(OLDEST_EVERY);
         let at = match oldest {
             true => 0,
             // Of several the one that came first.
-            false => self.jobs.iter().enumerate().min_by_key(|(_, job)| job.rank)?.0,
+            false => self.checks.iter().enumerate().min_by_key(|(_, waiting)| waiting.rank)?.0,
         };
-        (at < self.jobs.len()).then(|| self.jobs.remove(at))
+        (at < self.checks.len()).then(|| self.checks.remove(at))
     }
 
     /// Gives all of them up.
     pub(super) fn clear(&mut self) {
-        self.jobs.clear();
+        self.checks.clear();
     }
 }
 
@@ -118,7 +133,7 @@ mod tests {
     use std::collections::VecDeque;
     use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-    use super::super::lately::Lately;
+    use super::super::recent_load::RecentLoad;
     use super::*;
     use crate::identity::SiteId;
     use crate::login::remembered::{Remembered, Row};
@@ -128,7 +143,7 @@ mod tests {
     struct Scene {
         remembered: Remembered,
         queue: Queue,
-        lately: Lately,
+        recent_load: RecentLoad,
         asked: u32,
     }
 
@@ -137,21 +152,22 @@ mod tests {
             Self {
                 remembered: Remembered::new().unwrap(),
                 queue: Queue::default(),
-                lately: Lately::new(),
+                recent_load: RecentLoad::new(),
                 asked: 0,
             }
         }
 
-        /// Asks something new; the answer, and the key by which the question is found.
+        /// Asks something new; the answer, and the key by which the check is found.
         fn ask(&mut self, from: IpAddr) -> (RememberedKey, Result<oneshot::Receiver<bool>, Busy>) {
             self.asked += 1;
             let typed = Password::parse(&self.asked.to_string()).unwrap();
             let key = self.remembered.key(Row::Nobody(SiteId::parse("1").unwrap(), "bob"), &typed);
-            let rank = Rank { is_stranger: true, asked: self.lately.ask(from) };
+            let rank = Rank { is_stranger: true, asked: self.recent_load.ask(from) };
             let mut waiters = Waiters::default();
             let answer = waiters.add().unwrap();
-            let job = Job { key, question: Question { row: None, typed }, waiters, rank };
-            (key, self.queue.push(job).map(|()| answer))
+            let waiting =
+                WaitingCheck { key, check: PasswordCheck { row: None, typed }, waiters, rank };
+            (key, self.queue.push(waiting).map(|()| answer))
         }
     }
 
@@ -174,8 +190,8 @@ mod tests {
                 honest.push((key, answer, false));
             }
             if attempt % 7 == 0
-                && let Some(job) = scene.queue.next()
-                && let Some(one) = honest.iter_mut().find(|(key, ..)| *key == job.key)
+                && let Some(waiting) = scene.queue.next()
+                && let Some(one) = honest.iter_mut().find(|(key, ..)| *key == waiting.key)
             {
                 one.2 = true;
             }
@@ -208,10 +224,10 @@ mod tests {
     fn every_fourth_turn_is_that_of_whoever_waits_longest() {
         let mut scene = Scene::new();
         let from = |last: u8| IpAddr::from([203, 0, 113, last]);
-        // The first asks have the lowest ranks, so the question that waits longest is made the
+        // The first asks have the lowest ranks, so the check that waits longest is made the
         // worst.
         for _ in 0..100 {
-            scene.lately.ask(from(1));
+            scene.recent_load.ask(from(1));
         }
         let (worst, _answer) = scene.ask(from(1));
         let others: Vec<_> =

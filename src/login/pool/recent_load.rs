@@ -25,14 +25,14 @@ const ROWS: usize = 4;
 const HALVED_AFTER: u32 = 16_384;
 
 /// The counts.
-pub(super) struct Lately {
+pub(super) struct RecentLoad {
     /// A random key: nobody can choose an address that shares another one's counters.
     keys: RandomState,
     counts: [[Vec<u16>; ROWS]; LEVELS],
     asked: u32,
 }
 
-impl Lately {
+impl RecentLoad {
     pub(super) fn new() -> Self {
         let counts = std::array::from_fn(|_| std::array::from_fn(|_| vec![0; COUNTERS]));
         Self { keys: RandomState::new(), counts, asked: 0 }
@@ -79,35 +79,35 @@ fn networks(address: IpAddr) -> [u128; LEVELS] {
 mod tests {
     use super::*;
 
-    fn ask(lately: &mut Lately, address: &str) -> u32 {
-        lately.ask(address.parse().unwrap())
+    fn ask(load: &mut RecentLoad, address: &str) -> u32 {
+        load.ask(address.parse().unwrap())
     }
 
     #[test]
     fn an_address_counts_most_and_what_is_around_it_less() {
-        let mut lately = Lately::new();
-        assert_eq!(ask(&mut lately, "203.0.113.9"), 0);
-        assert_eq!(ask(&mut lately, "::ffff:203.0.113.9"), 256 + 16 + 1);
-        assert_eq!(ask(&mut lately, "203.0.113.10"), 2 * (16 + 1), "a neighbour");
-        assert_eq!(ask(&mut lately, "203.0.114.9"), 3, "further away");
-        assert_eq!(ask(&mut lately, "198.51.100.1"), 0, "elsewhere");
-        assert_eq!(ask(&mut lately, "2001:db8:1:2::1"), 0);
-        assert_eq!(ask(&mut lately, "2001:db8:1:2:3::1"), 256 + 16 + 1, "the same /64");
-        assert_eq!(ask(&mut lately, "2001:db8:1:3::1"), 2 * (16 + 1), "the same /48");
-        assert_eq!(ask(&mut lately, "2001:db8:2:2::1"), 3, "the same /32");
+        let mut load = RecentLoad::new();
+        assert_eq!(ask(&mut load, "203.0.113.9"), 0);
+        assert_eq!(ask(&mut load, "::ffff:203.0.113.9"), 256 + 16 + 1);
+        assert_eq!(ask(&mut load, "203.0.113.10"), 2 * (16 + 1), "a neighbour");
+        assert_eq!(ask(&mut load, "203.0.114.9"), 3, "further away");
+        assert_eq!(ask(&mut load, "198.51.100.1"), 0, "elsewhere");
+        assert_eq!(ask(&mut load, "2001:db8:1:2::1"), 0);
+        assert_eq!(ask(&mut load, "2001:db8:1:2:3::1"), 256 + 16 + 1, "the same /64");
+        assert_eq!(ask(&mut load, "2001:db8:1:3::1"), 2 * (16 + 1), "the same /48");
+        assert_eq!(ask(&mut load, "2001:db8:2:2::1"), 3, "the same /32");
     }
 
     #[test]
     fn counts_have_an_end_and_are_forgotten_by_and_by() {
-        let mut lately = Lately::new();
+        let mut load = RecentLoad::new();
         for _ in 0..HALVED_AFTER - 1 {
-            ask(&mut lately, "203.0.113.9");
+            ask(&mut load, "203.0.113.9");
         }
         let most = u32::from(u16::try_from(HALVED_AFTER - 1).unwrap()) / 2;
-        assert_eq!(ask(&mut lately, "203.0.113.9"), most * (256 + 16 + 1));
+        assert_eq!(ask(&mut load, "203.0.113.9"), most * (256 + 16 + 1));
         for _ in 0..15 * HALVED_AFTER {
-            ask(&mut lately, "2001:db8::1");
+            ask(&mut load, "2001:db8::1");
         }
-        assert_eq!(ask(&mut lately, "203.0.113.9"), 0);
+        assert_eq!(ask(&mut load, "203.0.113.9"), 0);
     }
 }

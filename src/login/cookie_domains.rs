@@ -1,0 +1,181 @@
+//! `--cookie-domain`: which hosts share their logins.
+
+use super::cookie_domain::CookieDomain;
+use super::cookie_header::{CookieName, LoginCookie};
+
+/// The domains of `--cookie-domain`. A host has the cookie of the longest one that it is under; a
+/// host under none has one of its own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CookieDomains(Vec<CookieDomain>);
+
+impl CookieDomains {
+    /// These domains, in any order; each counts once.
+    pub fn new(mut domains: Vec<CookieDomain>) -> Self {
+        // The longest first, so that the first one that matches is the nearest.
+        domains.sort_by(|a, b| {
+            b.as_str().len().cmp(&a.as_str().len()).then_with(|| a.as_str().cmp(b.as_str()))
+        });
+        domains.dedup();
+        Self(domains)
+    }
+
+    /// Whether each host has a cookie of its own.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The domains, the longest first.
+    pub fn iter(&self) -> impl Iterator<Item = &CookieDomain> {
+        self.0.iter()
+    }
+
+    /// The names under which a browser may bring logins, whatever host it asks: proxies may ask
+    /// `/auth` under another name than the visitor. Where no domain is shared, nothing that a
+    /// neighbouring host could have set is read.
+    pub fn names(&self) -> &'static [CookieName] {
+        if self.is_empty() {
+            &[CookieName::Host]
+        } else {
+            &[CookieName::Host, CookieName::Secure, CookieName::Former]
+        }
+    }
+
+    /// The cookie of logins at this host, which is written as [`host_of`] gives it.
+    pub fn cookie_at(&self, host: &str) -> LoginCookie<'_> {
+        match self.above(host).next() {
+            None => LoginCookie { name: CookieName::Host, domain: None },
+            domain => LoginCookie { name: CookieName::Secure, domain },
+        }
+    }
+
+    /// All cookies that we may have set at this host, also before and with other settings of these
+    /// domains.
+    pub fn all_at(&self, host: &str) -> Vec<LoginCookie<'_>> {
+        let shared = self.above(host).flat_map(|domain| {
+            [CookieName::Secure, CookieName::Former]
+                .map(|name| LoginCookie { name, domain: Some(domain) })
+        });
+        let own = LoginCookie { name: CookieName::Host, domain: None };
+        std::iter::once(own).chain(shared).collect()
+    }
+
+    /// The domains that the host is under, or is, the longest first.
+    fn above(&self, host: &str) -> impl Iterator<Item = &CookieDomain> {
+        self.0.iter().filter(move |domain| {
+            let host = host.as_bytes();
+            let Some(at) = host.len().checked_sub(domain.as_str().len()) else { return false };
+            let (front, end) = host.split_at(at);
+            end.eq_ignore_ascii_case(domain.as_str().as_bytes())
+                && (front.is_empty() || front.ends_with(b"."))
+        })
+    }
+}
+
+/// The host of a `Host` header, without its port. A dot at the end stays: to browsers such a host
+/// is under no domain. An IPv6 address keeps its brackets, and is under none either.
+pub fn host_of(authority: &str) -> &str {
+    match authority.rsplit_once(':') {
+        Some((host, port))
+            if port.bytes().all(|b| b.is_ascii_digit())
+                && (!host.contains(':') || host.ends_with(']')) =>
+        {
+            host
+        }
+        _ => authority,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn domains(list: &[&str]) -> CookieDomains {
+        CookieDomains::new(list.iter().map(|domain| CookieDomain::parse(domain).unwrap()).collect())
+    }
+
+    #[test]
+    fn a_host_has_the_cookie_of_the_longest_domain_that_it_is_under() {
+        let domains = domains(&["example.com", "example.net", "eu.example.com", "example.com"]);
+        for (authority, domain, why) in [
+            ("example.com", "example.com", "the domain itself"),
+            ("www.example.com", "example.com", "a host under it"),
+            ("a.b.example.com:8443", "example.com", "deeper, with a port"),
+            ("WWW.Example.COM", "example.com", "in any case"),
+            ("eu.example.com", "eu.example.com", "the longer one"),
+            ("www.eu.example.com", "eu.example.com", "a host under both"),
+            ("www.example.net:80", "example.net", "the other one"),
+            ("notexample.com", "-", "ends alike, and is another"),
+            ("example.com.example.org", "-", "begins alike"),
+            (
+                "www.example.com.",
+                "-",
+                "a dot at the end: browsers would not keep the cookie of the domain",
+            ),
+            ("com", "-", "above it"),
+            ("localhost:8080", "-", "no domain"),
+            ("192.0.2.1:8080", "-", "an address"),
+            ("[2001:db8::1]:8080", "-", "the other kind"),
+            ("[2001:db8::1]", "-", "without a port"),
+            ("", "-", "nothing"),
+            (".example.com", "example.com", "no host, and no harm"),
+            (":80", "-", "a port alone"),
+            ("éexample.com", "-", "not in ASCII"),
+        ] {
+            let cookie = domains.cookie_at(host_of(authority));
+            let name = if domain == "-" { CookieName::Host } else { CookieName::Secure };
+            assert_eq!(cookie.name, name, "{authority}: {why}");
+            assert_eq!(
+                cookie.domain.map_or("-", CookieDomain::as_str),
+                domain,
+                "{authority}: {why}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_port_is_no_part_of_the_host() {
+        for (authority, host) in [
+            ("example.com", "example.com"),
+            ("example.com:8443", "example.com"),
+            ("example.com:", "example.com"),
+            ("example.com:http", "example.com:http"),
+            ("[2001:db8::1]", "[2001:db8::1]"),
+            ("[2001:db8::1]:8443", "[2001:db8::1]"),
+            ("2001:db8::1", "2001:db8::1"),
+            ("", ""),
+        ] {
+            assert_eq!(host_of(authority), host, "{authority}");
+        }
+    }
+
+    #[test]
+    fn a_logout_clears_all_that_we_may_have_set() {
+        let cleared = |list: &[&str], host| {
+            domains(list).all_at(host).into_iter().map(|cookie| cookie.clear()).collect::<Vec<_>>()
+        };
+        let rest = "Secure; HttpOnly; SameSite=Lax";
+        let own = format!("__Host-userman=; Max-Age=0; Path=/; {rest}");
+        assert_eq!(cleared(&[], "www.example.com"), [own.as_str()]);
+        assert_eq!(cleared(&["example.net"], "www.example.com"), [own.as_str()]);
+        let both = cleared(&["example.com", "eu.example.com"], "www.eu.example.com");
+        assert_eq!(
+            both,
+            [
+                own,
+                format!("__Secure-userman=; Max-Age=0; Path=/; Domain=eu.example.com; {rest}"),
+                format!("userman=; Max-Age=0; Path=/; Domain=eu.example.com; {rest}"),
+                format!("__Secure-userman=; Max-Age=0; Path=/; Domain=example.com; {rest}"),
+                format!("userman=; Max-Age=0; Path=/; Domain=example.com; {rest}"),
+            ]
+        );
+    }
+
+    #[test]
+    fn only_where_a_domain_is_shared_are_cookies_read_that_a_neighbour_can_set() {
+        assert_eq!(domains(&[]).names(), [CookieName::Host]);
+        assert_eq!(
+            domains(&["example.com"]).names(),
+            [CookieName::Host, CookieName::Secure, CookieName::Former]
+        );
+    }
+}

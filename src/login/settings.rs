@@ -1,0 +1,59 @@
+//! The settings of the members area. `config` reads them from flags and variables.
+
+use super::cookie_domains::CookieDomains;
+use crate::block::BlockKind;
+
+/// Seconds of an hour.
+pub const HOUR_SECONDS: i64 = 3_600;
+/// The longest lifetime of a login that can be set, in hours: a year.
+pub const LOGIN_HOURS_MAX: u32 = 8_784;
+/// The longest lifetime of a login that can be set, in seconds.
+pub const LOGIN_SECONDS_MAX: i64 = LOGIN_HOURS_MAX as i64 * HOUR_SECONDS;
+/// The highest limit: a counter keeps a time for each wrong password up to it.
+pub const LIMIT_MAX: u32 = 1_000;
+
+/// The settings of logins.
+#[derive(Clone, Debug)]
+pub struct AreaConfig {
+    /// The lifetime of a login, seconds.
+    pub login_seconds: i64,
+    /// The inactivity timeout of a login, seconds; `None`: only its lifetime ends it.
+    pub idle_seconds: Option<i64>,
+    /// Which hosts share the cookie of logins.
+    pub cookie_domains: CookieDomains,
+    /// How many wrong passwords lead to a block.
+    pub limits: GuessLimits,
+}
+
+/// How many different wrong passwords lead to a block. 0 turns a limit off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GuessLimits {
+    /// For one name from one network.
+    pub pair: u32,
+    /// From one network.
+    pub network: u32,
+    /// For one name.
+    pub name: u32,
+    /// The time within which they are counted, seconds.
+    pub window_seconds: u32,
+    /// How long a block lasts, seconds.
+    pub block_seconds: u32,
+}
+
+impl Default for GuessLimits {
+    fn default() -> Self {
+        Self { pair: 10, network: 100, name: 100, window_seconds: 600, block_seconds: 900 }
+    }
+}
+
+impl GuessLimits {
+    /// The limit for this kind of block; 0 is off.
+    pub(super) fn of(&self, kind: BlockKind) -> u32 {
+        let limit = match kind {
+            BlockKind::Pair => self.pair,
+            BlockKind::Network => self.network,
+            BlockKind::Name => self.name,
+        };
+        limit.min(LIMIT_MAX)
+    }
+}
