@@ -1,11 +1,13 @@
 #!/bin/sh
-# ACTIVATE: a former member comes back. Without a password the one that he or she had is good again.
+# ACTIVATE: a former member comes back. Without a password in the postback, the old one is valid
+# again.
 #
-# Type:          sh examples/activate.sh URL
-# with the URL that `nats-userman serve` printed, or with that URL in $NATS_POSTBACK_URL:
-#                sh examples/activate.sh
+# Run it with the URL that `nats-userman serve` printed:
+#   sh examples/activate.sh URL
+# or with that URL in the variable NATS_POSTBACK_URL:
+#   sh examples/activate.sh
 #
-# Comes back:
+# Replies:
 #   OK|member 71 "rob" activated on site 1
 set -eu
 url=${1:-${NATS_POSTBACK_URL:?give the URL, or set NATS_POSTBACK_URL}}

@@ -1,11 +1,12 @@
 #!/bin/sh
-# ADD: a new membership. The password is `p+&=% é`: whatever it is, --data-urlencode sends it as it stands.
+# ADD: a new membership. --data-urlencode sends any password unchanged, here `p+&=% é`.
 #
-# Type:          sh examples/add.sh URL
-# with the URL that `nats-userman serve` printed, or with that URL in $NATS_POSTBACK_URL:
-#                sh examples/add.sh
+# Run it with the URL that `nats-userman serve` printed:
+#   sh examples/add.sh URL
+# or with that URL in the variable NATS_POSTBACK_URL:
+#   sh examples/add.sh
 #
-# Comes back:
+# Replies:
 #   OK|member 71 "bob" added to site 1
 set -eu
 url=${1:-${NATS_POSTBACK_URL:?give the URL, or set NATS_POSTBACK_URL}}

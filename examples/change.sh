@@ -1,11 +1,12 @@
 #!/bin/sh
 # CHANGE: a new username and a new password.
 #
-# Type:          sh examples/change.sh URL
-# with the URL that `nats-userman serve` printed, or with that URL in $NATS_POSTBACK_URL:
-#                sh examples/change.sh
+# Run it with the URL that `nats-userman serve` printed:
+#   sh examples/change.sh URL
+# or with that URL in the variable NATS_POSTBACK_URL:
+#   sh examples/change.sh
 #
-# Comes back:
+# Replies:
 #   OK|member 71 "rob" changed on site 1
 set -eu
 url=${1:-${NATS_POSTBACK_URL:?give the URL, or set NATS_POSTBACK_URL}}

@@ -1,11 +1,12 @@
 #!/bin/sh
-# CHECK: is this username taken? OK means that it is, NOTOK that it is free.
+# CHECK: whether a username is taken. OK: it is taken. NOTOK: it is free.
 #
-# Type:          sh examples/check.sh URL
-# with the URL that `nats-userman serve` printed, or with that URL in $NATS_POSTBACK_URL:
-#                sh examples/check.sh
+# Run it with the URL that `nats-userman serve` printed:
+#   sh examples/check.sh URL
+# or with that URL in the variable NATS_POSTBACK_URL:
+#   sh examples/check.sh
 #
-# Comes back:
+# Replies:
 #   NOTOK|username "bob" is free on site 1
 #   OK|username "bob" is taken on site 1
 set -eu

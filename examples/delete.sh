@@ -1,11 +1,12 @@
 #!/bin/sh
-# DELETE: the member may not log in from now on.
+# DELETE: the member may not log in any more.
 #
-# Type:          sh examples/delete.sh URL
-# with the URL that `nats-userman serve` printed, or with that URL in $NATS_POSTBACK_URL:
-#                sh examples/delete.sh
+# Run it with the URL that `nats-userman serve` printed:
+#   sh examples/delete.sh URL
+# or with that URL in the variable NATS_POSTBACK_URL:
+#   sh examples/delete.sh
 #
-# Comes back:
+# Replies:
 #   OK|member 71 "rob" removed from site 1
 #   OK|member 71 is not a member of site 1 now, nothing to remove
 set -eu

@@ -1,11 +1,12 @@
 #!/bin/sh
-# EXPIRE: the membership ends on a date. One that is past would end it at once.
+# EXPIRE: the membership ends on a date. A date in the past ends it at once.
 #
-# Type:          sh examples/expire.sh URL
-# with the URL that `nats-userman serve` printed, or with that URL in $NATS_POSTBACK_URL:
-#                sh examples/expire.sh
+# Run it with the URL that `nats-userman serve` printed:
+#   sh examples/expire.sh URL
+# or with that URL in the variable NATS_POSTBACK_URL:
+#   sh examples/expire.sh
 #
-# Comes back:
+# Replies:
 #   OK|member 72 "alice" of site 1 will expire at 2099-12-31T00:00:00Z
 set -eu
 url=${1:-${NATS_POSTBACK_URL:?give the URL, or set NATS_POSTBACK_URL}}

@@ -1,12 +1,13 @@
 #!/bin/sh
-# MANUALADD: a membership added by hand. Here without a password in clear, as with the switch MEMBERS_NO_UNENCRYPTED of NATS:
-# a cryptpass comes alone, and the password `testtest` opens the door.
+# MANUALADD: a membership added by hand. This one has no password in clear, as with NATS's switch
+# MEMBERS_NO_UNENCRYPTED: it has a cryptpass only. The password `testtest` fits it.
 #
-# Type:          sh examples/manualadd.sh URL
-# with the URL that `nats-userman serve` printed, or with that URL in $NATS_POSTBACK_URL:
-#                sh examples/manualadd.sh
+# Run it with the URL that `nats-userman serve` printed:
+#   sh examples/manualadd.sh URL
+# or with that URL in the variable NATS_POSTBACK_URL:
+#   sh examples/manualadd.sh
 #
-# Comes back:
+# Replies:
 #   OK|member 72 "alice" added to site 1
 set -eu
 url=${1:-${NATS_POSTBACK_URL:?give the URL, or set NATS_POSTBACK_URL}}

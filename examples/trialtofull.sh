@@ -1,11 +1,12 @@
 #!/bin/sh
-# TRIALTOFULL: a trial became a full membership. NATS may say so more than once.
+# TRIALTOFULL: a trial member became a full member. NATS may send it more than once.
 #
-# Type:          sh examples/trialtofull.sh URL
-# with the URL that `nats-userman serve` printed, or with that URL in $NATS_POSTBACK_URL:
-#                sh examples/trialtofull.sh
+# Run it with the URL that `nats-userman serve` printed:
+#   sh examples/trialtofull.sh URL
+# or with that URL in the variable NATS_POSTBACK_URL:
+#   sh examples/trialtofull.sh
 #
-# Comes back:
+# Replies:
 #   OK|member 71 "bob" became a full member of site 1
 #   OK|member 71 "bob" of site 1 was so already
 set -eu

@@ -23,10 +23,10 @@ fn printed(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// The replies in a script's header, below "Comes back:".
+/// The replies in a script's header, below "Replies:".
 fn promised(script: &str) -> Vec<String> {
     let text = fs::read_to_string(example(script)).unwrap();
-    let header = text.lines().skip_while(|line| *line != "# Comes back:").skip(1);
+    let header = text.lines().skip_while(|line| *line != "# Replies:").skip(1);
     header.map_while(|line| line.strip_prefix("#   ")).map(str::to_owned).collect()
 }
 
