@@ -11,6 +11,7 @@ mod variables;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono_tz::Tz;
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
@@ -37,6 +38,7 @@ use crate::password::HashKind;
 use crate::store::Location;
 use crate::token::file as token_file;
 use crate::token::{TOKEN_EXPECTED, Token};
+use crate::writer::UPKEEP_EVERY;
 
 /// The longest that a jump of the clock can be set to wait.
 const DAY_MINUTES: u32 = 1_440;
@@ -219,6 +221,8 @@ pub struct Config {
     pub login_page: Page,
     /// The bounds of connections, which no setting changes.
     pub connections: ConnectionLimits,
+    /// How often the writer does its upkeep, which no setting changes.
+    pub upkeep_every: Duration,
     /// Files of secrets that settings name, wherever they lie.
     pub secret_files: Vec<PathBuf>,
     /// The settings as text, for [`Config::read_again`].
@@ -326,6 +330,7 @@ impl Config {
                 api: api?,
                 login_page,
                 connections: ConnectionLimits::default(),
+                upkeep_every: UPKEEP_EVERY,
                 secret_files: secret_files(settings),
                 given: Arc::new(settings.clone()),
             })

@@ -121,6 +121,7 @@ impl Service {
                 longest: LOGIN_SECONDS_MAX,
                 idle: config.area.idle_seconds,
             },
+            upkeep_every: config.upkeep_every,
             sealed: wake.clone(),
         })?;
         let rehashes = Arc::new(Rehashes::new(cost, wake.clone()));

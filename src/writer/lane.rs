@@ -23,14 +23,14 @@ pub(super) const TRANSACTION_MAX: usize = 256;
 pub(super) const EVERY: Duration = Duration::from_millis(100);
 
 /// A note, and who waits for its commit, if anybody does.
-pub(super) struct Waiting {
+pub(super) struct PendingNote {
     pub(super) note: Note,
     pub(super) done: Option<oneshot::Sender<bool>>,
 }
 
 /// Handles on one lane; clones share it.
 #[derive(Clone, Default)]
-pub(super) struct Lane(Arc<Mutex<VecDeque<Waiting>>>);
+pub(super) struct Lane(Arc<Mutex<VecDeque<PendingNote>>>);
 
 impl std::fmt::Debug for Lane {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -40,19 +40,19 @@ impl std::fmt::Debug for Lane {
 
 impl Lane {
     /// A panic leaves whole notes.
-    fn waiting(&self) -> MutexGuard<'_, VecDeque<Waiting>> {
+    fn waiting(&self) -> MutexGuard<'_, VecDeque<PendingNote>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Puts a note behind the others. `None` where the lane is full; else whether it was empty, so
     /// that the writer has to be told.
-    pub(super) fn push(&self, waiting: Waiting) -> Option<bool> {
+    pub(super) fn push(&self, pending: PendingNote) -> Option<bool> {
         let mut all = self.waiting();
-        let most = if waiting.done.is_some() { WAITING_MAX } else { UNWAITED_MAX };
+        let most = if pending.done.is_some() { WAITING_MAX } else { UNWAITED_MAX };
         if all.len() >= most {
             return None;
         }
-        all.push_back(waiting);
+        all.push_back(pending);
         Some(all.len() == 1)
     }
 
@@ -61,23 +61,23 @@ impl Lane {
     }
 
     /// The notes of the next transaction.
-    pub(super) fn take(&self) -> Vec<Waiting> {
+    pub(super) fn take(&self) -> Vec<PendingNote> {
         let mut all = self.waiting();
         let count = all.len().min(TRANSACTION_MAX);
         all.drain(..count).collect()
     }
 
     /// Puts notes back that could not be written, before the others.
-    pub(super) fn put_back(&self, notes: Vec<Waiting>) {
+    pub(super) fn put_back(&self, notes: Vec<PendingNote>) {
         let mut all = self.waiting();
-        for waiting in notes.into_iter().rev() {
-            all.push_front(waiting);
+        for pending in notes.into_iter().rev() {
+            all.push_front(pending);
         }
     }
 
     /// Whoever waits is told that it was not written. The notes that nobody waits for stay.
     pub(super) fn refuse(&self) {
-        self.waiting().retain_mut(|waiting| match waiting.done.take() {
+        self.waiting().retain_mut(|pending| match pending.done.take() {
             Some(done) => {
                 let _ = done.send(false);
                 false
@@ -93,13 +93,16 @@ mod tests {
     use crate::identity::{Key, MemberId, SiteId};
     use crate::store::Seen;
 
-    fn note(number: u16) -> Waiting {
+    fn note(number: u16) -> PendingNote {
         let key = Key { site: SiteId::parse("1").unwrap(), member: MemberId::parse("71").unwrap() };
-        Waiting { note: Note::Seen(Seen { key, id: [0; 16], at: i64::from(number) }), done: None }
+        PendingNote {
+            note: Note::Seen(Seen { key, id: [0; 16], at: i64::from(number) }),
+            done: None,
+        }
     }
 
-    fn numbers(notes: &[Waiting]) -> Vec<i64> {
-        let number = |waiting: &Waiting| match &waiting.note {
+    fn numbers(notes: &[PendingNote]) -> Vec<i64> {
+        let number = |pending: &PendingNote| match &pending.note {
             Note::LogOut(login) => login.until,
             Note::Seen(seen) => seen.at,
             Note::Block(block) => block.until,
@@ -116,7 +119,7 @@ mod tests {
         (2..UNWAITED_MAX as u16)
             .for_each(|number| assert_eq!(lane.push(note(number)), Some(false)));
         assert_eq!(lane.push(note(9_999)), None, "nobody waits for it");
-        let waited = || Waiting { done: Some(oneshot::channel().0), ..note(9_999) };
+        let waited = || PendingNote { done: Some(oneshot::channel().0), ..note(9_999) };
         (UNWAITED_MAX..WAITING_MAX).for_each(|_| assert_eq!(lane.push(waited()), Some(false)));
         assert_eq!(lane.push(waited()), None);
     }
@@ -137,7 +140,7 @@ mod tests {
     fn whoever_waits_is_refused_and_what_nobody_waits_for_stays() {
         let lane = Lane::default();
         let (done, mut answered) = oneshot::channel();
-        lane.push(Waiting { done: Some(done), ..note(1) });
+        lane.push(PendingNote { done: Some(done), ..note(1) });
         lane.push(note(2));
         lane.refuse();
         assert_eq!(answered.try_recv(), Ok(false));

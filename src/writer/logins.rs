@@ -1,7 +1,7 @@
 //! What the writer forgets of logins: logouts and last uses that tell nothing any more. Seldom, and
 //! some rows at a time, so that no postback waits for it.
 
-use crate::apply::in_transaction;
+use super::transactions::Transactions;
 use crate::store::{Engine, Fault, Spent};
 
 /// How often it is looked for.
@@ -35,19 +35,20 @@ pub(super) struct Forgetting(Option<i64>);
 impl Forgetting {
     /// `sure` is a time that is sure to have come, in unix seconds, and `steady` this moment by the
     /// steady clock.
-    pub(super) fn go_on(
+    pub(super) fn run_if_due(
         &mut self,
-        engine: &mut dyn Engine,
         times: LoginTimes,
         sure: i64,
         steady: i64,
+        transactions: &mut Transactions,
+        engine: &mut dyn Engine,
     ) -> Result<(), Fault> {
         if self.0.is_some_and(|last| steady - last < EVERY_SECONDS) {
             return Ok(());
         }
-        let some =
-            in_transaction(engine, |engine| engine.forget_logins(times.spent(sure), ROWS_MAX))?;
-        // There may be more: the next tick goes on.
+        let spent = times.spent(sure);
+        let some = transactions.run(engine, |engine| engine.forget_logins(spent, ROWS_MAX))?;
+        // There may be more: the next round goes on.
         self.0 = (!some).then_some(steady);
         Ok(())
     }

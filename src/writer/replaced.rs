@@ -11,7 +11,7 @@ use crate::store::{
     CurrentReader, Engine, Fault, FilesSeen, OpenError, State, check_pages, look, open_unchanged,
 };
 
-use super::Setup;
+use super::setup::Setup;
 
 /// How soon a file is looked at again that was found to be of no use, where nobody has changed it:
 /// a look may read all of it.

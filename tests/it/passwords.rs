@@ -491,6 +491,7 @@ fn harden_as(app: &App, kind: HashKind) {
         clock,
         journal_days: None,
         logins: crate::support::LOGIN_TIMES,
+        upkeep_every: nats_userman::writer::UPKEEP_EVERY,
         sealed,
     };
     let (writer, thread) = nats_userman::writer::start(setup).unwrap();

@@ -89,6 +89,7 @@ impl Bench {
             clock,
             journal_days: None,
             logins: crate::support::LOGIN_TIMES,
+            upkeep_every: nats_userman::writer::UPKEEP_EVERY,
             sealed: std::sync::mpsc::sync_channel(1).0,
         };
         let (writer, thread) = writer::start(setup).unwrap();

@@ -75,6 +75,7 @@ impl Place {
             clock: self.clock(),
             journal_days: None,
             logins: crate::support::LOGIN_TIMES,
+            upkeep_every: nats_userman::writer::UPKEEP_EVERY,
             sealed: wake,
         })
         .unwrap();

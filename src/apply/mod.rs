@@ -1,6 +1,10 @@
 //! From postbacks to rows: load, decide, save. The same over HTTP, in `replay` and for the
 //! operator's commands.
 
+#[cfg(test)]
+pub(crate) mod losing;
+pub(crate) mod transaction;
+
 use std::net::IpAddr;
 
 use crate::action::{Action, Rules, Source};
@@ -11,6 +15,8 @@ use crate::journal::{Heard, Origin, Record};
 use crate::password::{Stored, Vault};
 use crate::reply::{Refusal, Reply};
 use crate::store::{Engine, Fault, Outcome, View, Wanted};
+use transaction::in_counted_transaction;
+pub(crate) use transaction::in_transaction;
 
 /// A postback that was read: what it asks for, or why it cannot be read, and what the journal will
 /// say of it.
@@ -161,7 +167,8 @@ pub fn apply(
 /// change.
 ///
 /// A row that the schema refuses spoils only its own postback: the batch is run again with a
-/// savepoint for each, and that one gets the fault.
+/// savepoint for each, and that one gets the fault. A transaction that the database loses is run
+/// again as a whole, decided anew on what is loaded then.
 ///
 /// # Errors
 ///
@@ -171,69 +178,72 @@ pub fn transact<M: Into<Moment>>(
     engine: &mut dyn Engine,
     vault: &Vault,
     postbacks: &[&Postback],
-    mut now: impl FnMut() -> M,
+    now: impl FnMut() -> M,
 ) -> Result<Vec<Result<Reply, Fault>>, Fault> {
-    let mut now = || now().into();
-    match attempt(engine, &mut now, |engine, now| apply(engine, vault, postbacks, now)) {
+    let mut reruns = 0;
+    let done = transact_counted(engine, vault, postbacks, now, &mut reruns);
+    transaction::log_reruns(reruns);
+    done
+}
+
+/// As [`transact`], for a caller that counts and logs the reruns itself.
+pub(crate) fn transact_counted<M: Into<Moment>>(
+    engine: &mut dyn Engine,
+    vault: &Vault,
+    postbacks: &[&Postback],
+    mut now: impl FnMut() -> M,
+    reruns: &mut u32,
+) -> Result<Vec<Result<Reply, Fault>>, Fault> {
+    // The time of effect is read under the lock, so that it rises with the order of effect across
+    // processes (while the machine's clock is not set back).
+    let all = in_counted_transaction(engine, reruns, |engine| {
+        apply(engine, vault, postbacks, now().into())
+    });
+    match all {
         Ok(replies) => Ok(replies.into_iter().map(Ok).collect()),
-        Err(Fault::Constraint(_) | Fault::BadRow(_)) => {
-            attempt(engine, &mut now, |engine, mut now| {
-                let mut one_by_one = |postback| {
-                    let done = apply_within_savepoint(engine, vault, postback, now);
-                    if let Ok(Ok(_)) = done {
-                        now = now.then();
-                    }
-                    done
-                };
-                postbacks.iter().map(|&postback| one_by_one(postback)).collect()
-            })
-        }
+        Err(fault) if fault.is_of_one_row() => in_counted_transaction(engine, reruns, |engine| {
+            apply_one_by_one(engine, vault, postbacks, now().into())
+        }),
         Err(fault) => Err(fault),
     }
 }
 
-/// Begin, `work` at the time of effect, commit; rolled back where anything fails.
-fn attempt<T>(
+/// Each postback within a savepoint of its own. The inner results are those of the postbacks, the
+/// outer one that of the transaction.
+fn apply_one_by_one(
     engine: &mut dyn Engine,
-    mut now: impl FnMut() -> Moment,
-    work: impl FnOnce(&mut dyn Engine, Moment) -> Result<T, Fault>,
-) -> Result<T, Fault> {
-    in_transaction(engine, |engine| {
-        // The time of effect is read under the lock, so that it rises with the order of effect
-        // across processes (while the machine's clock is not set back).
-        let now = now();
-        work(engine, now)
-    })
-}
-
-/// Begin, `work`, commit; rolled back where anything fails.
-pub(crate) fn in_transaction<T>(
-    engine: &mut dyn Engine,
-    work: impl FnOnce(&mut dyn Engine) -> Result<T, Fault>,
-) -> Result<T, Fault> {
-    engine.begin()?;
-    let done = work(engine).and_then(|done| engine.commit().map(|()| done));
-    if done.is_err() {
-        engine.rollback();
+    vault: &Vault,
+    postbacks: &[&Postback],
+    mut moment: Moment,
+) -> Result<Vec<Result<Reply, Fault>>, Fault> {
+    let mut results = Vec::with_capacity(postbacks.len());
+    for postback in postbacks {
+        let result = apply_within_savepoint(engine, vault, postback, moment)?;
+        if result.is_ok() {
+            moment = moment.then();
+        }
+        results.push(result);
     }
-    done
+    Ok(results)
 }
 
-/// The inner result is that of the postback, the outer one that of the transaction.
+/// Only the fault of one row is its postback's own. After any other, and where the savepoint cannot
+/// be ended as meant, the whole transaction counts as lost: the outer result is an error, and
+/// nothing of the batch is acknowledged.
 fn apply_within_savepoint(
     engine: &mut dyn Engine,
     vault: &Vault,
     postback: &Postback,
-    now: Moment,
+    moment: Moment,
 ) -> Result<Result<Reply, Fault>, Fault> {
     engine.savepoint()?;
-    match apply(engine, vault, &[postback], now) {
+    match apply(engine, vault, &[postback], moment) {
         Ok(mut replies) => {
             engine.release_savepoint()?;
             // One postback went in, so one reply came out.
             replies.pop().map(Ok).ok_or_else(|| Fault::BadRow("no reply was decided".into()))
         }
-        Err(fault @ (Fault::Constraint(_) | Fault::BadRow(_))) => {
+        Err(fault) if fault.is_of_one_row() => {
             engine.rollback_to_savepoint()?;
             Ok(Err(fault))
         }

@@ -1,0 +1,56 @@
+//! Writes the notes of the lane, many in one transaction.
+
+use std::time::{Duration, Instant};
+
+use super::lane::{EVERY, Lane, PendingNote};
+use super::transactions::Transactions;
+use crate::store::{Engine, Fault};
+
+/// The lane, and when notes of it were last written.
+pub(super) struct Notes {
+    lane: Lane,
+    written: Option<Instant>,
+}
+
+impl Notes {
+    pub(super) fn of(lane: Lane) -> Self {
+        Self { lane, written: None }
+    }
+
+    /// How long notes that wait may go on waiting; `None` where there are none.
+    pub(super) fn due_in(&self) -> Option<Duration> {
+        if self.lane.is_empty() {
+            return None;
+        }
+        Some(self.written.map_or(Duration::ZERO, |last| EVERY.saturating_sub(last.elapsed())))
+    }
+
+    /// Refuses the notes for which a client waits.
+    pub(super) fn refuse(&self) {
+        self.lane.refuse();
+    }
+
+    /// One transaction of notes. Those for which nobody waits are tried again after a fault, unless
+    /// the database refuses the note itself.
+    pub(super) fn write(
+        &mut self,
+        engine: &mut dyn Engine,
+        sure: i64,
+        transactions: &mut Transactions,
+    ) -> Result<(), Fault> {
+        let notes = self.lane.take();
+        let result = transactions.run(engine, |engine| {
+            notes.iter().try_for_each(|pending| engine.note(&pending.note, sure))
+        });
+        self.written = Some(Instant::now());
+        let (waited, others): (Vec<PendingNote>, Vec<_>) =
+            notes.into_iter().partition(|pending| pending.done.is_some());
+        for done in waited.into_iter().filter_map(|pending| pending.done) {
+            let _ = done.send(result.is_ok());
+        }
+        if result.as_ref().is_err_and(|fault| !fault.is_of_one_row()) {
+            self.lane.put_back(others);
+        }
+        result
+    }
+}

@@ -1,0 +1,364 @@
+//! The writer's thread: it opens the database, runs commands until it has to be opened again, and
+//! refuses them while it cannot be.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::batch::Batch;
+use super::faults::{FaultLog, Work};
+use super::handle::Writer;
+use super::notes::Notes;
+use super::queue::{Command, Done, QueuedPostback};
+use super::readers::ReaderLog;
+use super::replaced::{CannotGoOn, Replaced};
+use super::setup::{Setup, UPKEEP_EVERY};
+use super::transactions::Transactions;
+use super::upkeep::Upkeep;
+use crate::store::{CurrentReader, Engine, Fault, Replacement, with_engine};
+
+/// Postbacks that may wait at once; one more is refused. At a few thousand a second this is well
+/// below the longest wait.
+const QUEUE_POSTBACKS_MAX: usize = 2048;
+/// Postbacks in one transaction: enough to make the sync cheap, few enough that none waits for the
+/// others' work.
+const BATCH_POSTBACKS_MAX: usize = 256;
+/// How long the writer polls the empty queue before it sleeps: a client that was answered often
+/// sends again at once, and waking up takes as long as half a sync. Measured with one connection: a
+/// fifth off the median.
+const POLL_BEFORE_SLEEP: Duration = Duration::from_micros(150);
+/// How long a database that could not be opened is left alone. Postbacks meanwhile get their 503 at
+/// once.
+const REOPEN_AFTER: Duration = Duration::from_millis(500);
+
+/// Starts the thread. It ends when [`Writer::stop`] is called or the last [`Writer`] is gone.
+///
+/// # Errors
+///
+/// Where the system gives no thread.
+pub fn start(setup: Setup) -> std::io::Result<(Writer, JoinHandle<()>)> {
+    let (writer, queue) = Writer::new(QUEUE_POSTBACKS_MAX);
+    // Not the handle itself, which would keep the thread alive.
+    let (transactions, notes) =
+        (Transactions::new(writer.metrics().clone()), Notes::of(writer.lane()));
+    let first = setup.file.open().ok();
+    let thread = std::thread::Builder::new().name("writer".into()).spawn(move || {
+        let mut thread = Thread::new(setup, queue, transactions, notes);
+        thread.first = first;
+        thread.run();
+    })?;
+    Ok((writer, thread))
+}
+
+/// Why the loop over an open database ended.
+#[derive(Debug, PartialEq, Eq)]
+enum End {
+    Stop,
+    Reopen,
+    /// The files are not those that were opened.
+    Replaced,
+}
+
+/// The queue was closed, or ended by a command.
+struct Stopped;
+
+struct Thread {
+    setup: Setup,
+    queue: Receiver<Command>,
+    /// A command that ended the gathering of a batch, and comes after it.
+    next: Option<Command>,
+    transactions: Transactions,
+    notes: Notes,
+    upkeep: Upkeep,
+    faults: FaultLog,
+    readers: ReaderLog,
+    /// Set while no file counts.
+    replaced: Option<Replaced>,
+    /// The first connection after a crash brings the WAL's index in order, under a lock. This one
+    /// stays open, so that none of those that threads open later is the first: a hashing thread,
+    /// which may have to wait for a processor, would hold the lock.
+    first: Option<CurrentReader>,
+}
+
+impl Thread {
+    fn new(
+        setup: Setup,
+        queue: Receiver<Command>,
+        transactions: Transactions,
+        notes: Notes,
+    ) -> Self {
+        Self {
+            setup,
+            queue,
+            next: None,
+            transactions,
+            notes,
+            upkeep: Upkeep::default(),
+            faults: FaultLog::default(),
+            readers: ReaderLog::default(),
+            replaced: None,
+            first: None,
+        }
+    }
+
+    fn run(&mut self) {
+        loop {
+            match self.open_and_work() {
+                Ok(Some(End::Stop)) => return,
+                Ok(Some(End::Reopen)) => continue,
+                Ok(Some(End::Replaced)) => self.close(),
+                // Readers still have the old file open, or the new one is still being written.
+                Ok(None) => {}
+                Err(error) => self.faults.cannot_open(&error),
+            }
+            if let Err(Stopped) = self.refuse_for(REOPEN_AFTER) {
+                return;
+            }
+        }
+    }
+
+    /// Works with the database until something ends it. `None` where it is too early for that.
+    fn open_and_work(&mut self) -> Result<Option<End>, CannotGoOn> {
+        match &mut self.replaced {
+            Some(replaced) => {
+                if !replaced.is_ready(&self.setup)? {
+                    return Ok(None);
+                }
+            }
+            None if self.setup.file.look() => {}
+            None => return Ok(Some(End::Replaced)),
+        }
+        let location = self.setup.file.location().clone();
+        let work = |engine: &mut dyn Engine| {
+            if let Some(replaced) = &self.replaced {
+                match replaced.take(&self.setup, engine) {
+                    Ok(first) => self.first = Some(first),
+                    Err(error) => {
+                        self.setup.file.doubt(Replacement::ANOTHER);
+                        return Err(error);
+                    }
+                }
+                self.replaced = None;
+            }
+            let end = self.work(engine);
+            if let End::Stop = end {
+                self.write_all_notes(engine);
+                engine.finish();
+            }
+            Ok(Some(end))
+        };
+        with_engine(&location, false, work)?
+    }
+
+    /// Nothing reads or writes the file any more, until there is one with which the service can go
+    /// on.
+    fn close(&mut self) {
+        self.first = None;
+        if let Some(change) = self.setup.file.change() {
+            self.faults.note(&Fault::Replaced(change), Work::Upkeep);
+        }
+        self.replaced.get_or_insert_default();
+        // The hashing worker, which reads too, may sleep.
+        wake(&self.setup.sealed);
+    }
+
+    /// Answers 503 for a while.
+    fn refuse_for(&mut self, time: Duration) -> Result<(), Stopped> {
+        let until = Instant::now() + time;
+        loop {
+            self.notes.refuse();
+            match self.queue.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => return Err(Stopped),
+                Ok(command) => {
+                    if let Command::Postback(_) = command {
+                        self.faults.refused_a_postback();
+                    }
+                    command.refuse();
+                }
+                Err(RecvTimeoutError::Timeout) => return Ok(()),
+            }
+        }
+    }
+
+    fn work(&mut self, engine: &mut dyn Engine) -> End {
+        let turn = self.setup.file.turn();
+        loop {
+            let Ok(command) = self.next_command() else { return End::Stop };
+            if let Command::Stop = command {
+                return End::Stop;
+            }
+            // A thread that reads may have been the first to notice.
+            if self.setup.file.turn() != turn {
+                command.refuse();
+                // Saves what is only in a WAL that was removed. What else it finds was noticed
+                // already.
+                let _ = engine.check_current();
+                return End::Replaced;
+            }
+            let work = command.work();
+            let done = match self.run_command(engine, command) {
+                Ok(is_committed) => {
+                    if is_committed {
+                        self.faults.committed(work);
+                    }
+                    self.run_upkeep(engine)
+                }
+                Err(fault) => Err((fault, work)),
+            };
+            let Err((fault, work)) = done else { continue };
+            self.faults.note(&fault, work);
+            if fault.wants_reopening() {
+                let end = self.end_after(fault, engine);
+                return match self.next.take() {
+                    Some(Command::Stop) => End::Stop,
+                    other => {
+                        other.into_iter().for_each(Command::refuse);
+                        end
+                    }
+                };
+            }
+        }
+    }
+
+    /// Runs one command and answers it; whether it was committed.
+    fn run_command(&mut self, engine: &mut dyn Engine, command: Command) -> Result<bool, Fault> {
+        match command {
+            Command::Postback(first) => self.run_batch(engine, first),
+            Command::Harden(hardened, done) => {
+                self.run_for(engine, done, |engine| engine.harden(&hardened))
+            }
+            Command::Rehash(rehashed, done) => {
+                self.run_for(engine, done, |engine| engine.rehash(&rehashed))
+            }
+            Command::Probe(done) => {
+                // The next start takes it for a sign of life at that time.
+                let sure = self.setup.moment().sure();
+                self.run_for(engine, done, |engine| engine.probe(sure))
+            }
+            Command::Wake | Command::Stop => Ok(false),
+        }
+    }
+
+    /// Runs a transaction for the one who waits for `done`.
+    fn run_for(
+        &mut self,
+        engine: &mut dyn Engine,
+        done: Done,
+        work: impl FnMut(&mut dyn Engine) -> Result<(), Fault>,
+    ) -> Result<bool, Fault> {
+        let result = self.transactions.run(engine, work);
+        let _ = done.send(result.is_ok());
+        result.map(|()| true)
+    }
+
+    fn run_batch(&mut self, engine: &mut dyn Engine, first: QueuedPostback) -> Result<bool, Fault> {
+        let batch = self.gather(first);
+        let Self { setup, transactions, upkeep, .. } = self;
+        let vault = setup.vault.clone();
+        let committed =
+            batch.run(engine, &vault, transactions, || upkeep.moment_of_batch(setup.moment()))?;
+        committed.faults.iter().for_each(|fault| self.faults.note_one(fault));
+        if committed.any {
+            self.upkeep.recorded();
+        }
+        if committed.sealed {
+            wake(&self.setup.sealed);
+        }
+        Ok(committed.any)
+    }
+
+    /// What is due after each command.
+    fn run_upkeep(&mut self, engine: &mut dyn Engine) -> Result<(), (Fault, Work)> {
+        // First: a client may wait for a note, and not for upkeep.
+        if self.notes.due_in() == Some(Duration::ZERO) {
+            self.write_notes(engine).map_err(|fault| (fault, Work::Job))?;
+        }
+        self.upkeep
+            .run_if_due(&mut self.setup, &mut self.transactions, engine)
+            .and_then(|()| self.tidy(engine))
+            .map_err(|fault| (fault, Work::Upkeep))
+    }
+
+    fn tidy(&mut self, engine: &mut dyn Engine) -> Result<(), Fault> {
+        let now = Instant::now();
+        let held = engine.maintain(now)?;
+        self.readers.look(held, now);
+        Ok(())
+    }
+
+    fn write_notes(&mut self, engine: &mut dyn Engine) -> Result<(), Fault> {
+        let sure = self.setup.moment().sure();
+        self.notes.write(engine, sure, &mut self.transactions)?;
+        self.faults.committed(Work::Job);
+        Ok(())
+    }
+
+    /// At the end. What cannot be written now is lost, and the log says so.
+    fn write_all_notes(&mut self, engine: &mut dyn Engine) {
+        while self.notes.due_in().is_some() {
+            if let Err(fault) = self.write_notes(engine) {
+                self.faults.note(&fault, Work::Job);
+                return;
+            }
+        }
+    }
+
+    /// After a fault that wants the database opened again: it may be that another program has
+    /// written over the file.
+    fn end_after(&self, fault: Fault, engine: &mut dyn Engine) -> End {
+        let found =
+            if let Fault::Replaced(_) = fault { Err(fault) } else { engine.check_current() };
+        match found {
+            Err(Fault::Replaced(change)) => {
+                self.setup.file.doubt(change);
+                End::Replaced
+            }
+            _ => End::Reopen,
+        }
+    }
+
+    /// The next command, or a `Wake` when it is time for upkeep or notes. Polls for a moment before
+    /// it sleeps.
+    fn next_command(&mut self) -> Result<Command, Stopped> {
+        if let Some(command) = self.next.take() {
+            return Ok(command);
+        }
+        let until = Instant::now() + POLL_BEFORE_SLEEP;
+        while Instant::now() < until {
+            match self.queue.try_recv() {
+                Ok(command) => return Ok(command),
+                Err(TryRecvError::Disconnected) => return Err(Stopped),
+                Err(TryRecvError::Empty) if self.upkeep.more_are_due() => return Ok(Command::Wake),
+                Err(TryRecvError::Empty) => std::thread::yield_now(),
+            }
+        }
+        match self.queue.recv_timeout(self.notes.due_in().unwrap_or(UPKEEP_EVERY)) {
+            Ok(command) => Ok(command),
+            Err(RecvTimeoutError::Timeout) => Ok(Command::Wake),
+            Err(RecvTimeoutError::Disconnected) => Err(Stopped),
+        }
+    }
+
+    /// The first postback and those that wait behind it, without the withdrawn ones. A command that
+    /// is none ends the batch and comes next.
+    fn gather(&mut self, first: QueuedPostback) -> Batch {
+        let mut batch = Vec::with_capacity(64);
+        batch.extend(first.take());
+        while batch.len() < BATCH_POSTBACKS_MAX {
+            match self.queue.try_recv() {
+                Ok(Command::Postback(queued)) => batch.extend(queued.take()),
+                Ok(other) => {
+                    self.next = Some(other);
+                    break;
+                }
+                Err(_) => break,
+            }
+        }
+        Batch::new(batch)
+    }
+}
+
+/// A full channel means that the hashing worker has a message already.
+fn wake(sealed: &SyncSender<()>) {
+    let _ = sealed.try_send(());
+}

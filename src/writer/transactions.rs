@@ -1,0 +1,107 @@
+//! The writer's transactions, counted; and those that the database lost, in the log.
+
+use crate::apply::transaction::in_counted_transaction;
+use crate::apply::{Postback, transact_counted};
+use crate::clock::{Clock, Moment};
+use crate::logging::limit::Interval;
+use crate::metrics::Metrics;
+use crate::password::Vault;
+use crate::reply::Reply;
+use crate::store::{Engine, Fault};
+
+/// Lost transactions have at most one line in this time.
+const LOG_EVERY_SECONDS: i64 = 60;
+
+/// Runs the writer's transactions.
+#[derive(Debug)]
+pub(super) struct Transactions {
+    metrics: Metrics,
+    lost: LostLog,
+}
+
+impl Transactions {
+    pub(super) fn new(metrics: Metrics) -> Self {
+        Self { metrics, lost: LostLog::default() }
+    }
+
+    /// Runs `work` in a transaction; several times, where the database loses it.
+    pub(super) fn run<T>(
+        &mut self,
+        engine: &mut dyn Engine,
+        work: impl FnMut(&mut dyn Engine) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        let mut reruns = 0;
+        let done = in_counted_transaction(engine, &mut reruns, work);
+        self.ended(reruns);
+        done
+    }
+
+    /// Runs a batch of postbacks in a transaction: see [`crate::apply::transact`].
+    pub(super) fn run_batch(
+        &mut self,
+        engine: &mut dyn Engine,
+        vault: &Vault,
+        postbacks: &[&Postback],
+        now: impl FnMut() -> Moment,
+    ) -> Result<Vec<Result<Reply, Fault>>, Fault> {
+        let mut reruns = 0;
+        let done = transact_counted(engine, vault, postbacks, now, &mut reruns);
+        self.ended(reruns);
+        done
+    }
+
+    /// Counts before any answer leaves.
+    fn ended(&mut self, reruns: u32) {
+        self.metrics.count_commit();
+        if reruns > 0 {
+            self.metrics.count_lost_transactions(reruns);
+            if let Some(line) = self.lost.line(reruns, Clock::System.steady()) {
+                log::warn!("{line}");
+            }
+        }
+    }
+}
+
+/// What was logged of lost transactions.
+#[derive(Debug)]
+struct LostLog {
+    interval: Interval,
+    /// Reruns since the last line.
+    reruns: u32,
+}
+
+impl Default for LostLog {
+    fn default() -> Self {
+        Self { interval: Interval::new(LOG_EVERY_SECONDS), reruns: 0 }
+    }
+}
+
+impl LostLog {
+    fn line(&mut self, reruns: u32, now: i64) -> Option<String> {
+        self.reruns = self.reruns.saturating_add(reruns);
+        if !self.interval.is_due(now) {
+            return None;
+        }
+        let reruns = std::mem::take(&mut self.reruns);
+        Some(format!("the database lost a transaction {reruns} times; it was run again each time"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lost_transactions_have_a_line_a_minute_with_all_that_came_since_the_last_one() {
+        let mut log = LostLog::default();
+        let line = |times: u32| {
+            Some(format!(
+                "the database lost a transaction {times} times; it was run again each time"
+            ))
+        };
+        let story = [(0, 2, line(2)), (1, 1, None), (59, 3, None), (60, 1, line(5)), (61, 1, None)];
+        for (second, reruns, expected) in story {
+            assert_eq!(log.line(reruns, 1_000 + second), expected, "at second {second}");
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! What the writer does by itself, a bounded number of rows at a time: it moves members who have
+//! expired, removes old journal records, and forgets logins that no longer count.
+
+use std::time::Instant;
+
+use super::logins::Forgetting;
+use super::setup::Setup;
+use super::transactions::Transactions;
+use crate::clock::Moment;
+use crate::store::{Engine, Fault};
+
+/// Members moved in one transaction when their noted expiry is reached: thousands may be due at one
+/// midnight, and a postback that comes then waits for some milliseconds, not for all of them. (By
+/// every rule they are gone from the instant on, moved or not.)
+const EXPIRED_ROWS_MAX: usize = 500;
+/// Journal records that one transaction removes, so that postbacks never wait long for it.
+const PRUNE_RECORDS_MAX: usize = 1000;
+/// How often the writer looks for journal records to remove.
+const PRUNE_EVERY_SECONDS: i64 = 600;
+const DAY_SECONDS: i64 = 86_400;
+
+/// What was done of it, and when.
+#[derive(Debug, Default)]
+pub(super) struct Upkeep {
+    /// When the last round began.
+    began: Option<Instant>,
+    /// The last round moved as many members as one may.
+    more_are_due: bool,
+    /// Until when members were moved since the last record of the journal. Where the clock is set
+    /// back then, the next record says so, and a replay moves them too.
+    moved_until: Option<i64>,
+    /// When journal records were last removed, by the steady clock.
+    pruned: Option<i64>,
+    forgetting: Forgetting,
+}
+
+impl Upkeep {
+    /// Whether the next round should not wait.
+    pub(super) fn more_are_due(&self) -> bool {
+        self.more_are_due
+    }
+
+    /// The moment of effect of a batch at `moment`: later than the clock, where members were moved
+    /// by a clock that was set back since.
+    pub(super) fn moment_of_batch(&self, moment: Moment) -> Moment {
+        match self.moved_until {
+            Some(moved_until) if moved_until > moment.now => Moment { moved_until, ..moment },
+            _ => moment,
+        }
+    }
+
+    /// The journal has a record since.
+    pub(super) fn recorded(&mut self) {
+        self.moved_until = None;
+    }
+
+    /// A round, unless the last one was just now.
+    pub(super) fn run_if_due(
+        &mut self,
+        setup: &mut Setup,
+        transactions: &mut Transactions,
+        engine: &mut dyn Engine,
+    ) -> Result<(), Fault> {
+        let is_recent = |began: Instant| began.elapsed() < setup.upkeep_every;
+        if !self.more_are_due && self.began.is_some_and(is_recent) {
+            return Ok(());
+        }
+        self.began = Some(Instant::now());
+        let (sure, steady) = (setup.moment().sure(), setup.clock.steady());
+        self.expire(sure, transactions, engine)?;
+        self.forgetting.run_if_due(setup.logins, sure, steady, transactions, engine)?;
+        match setup.journal_days {
+            Some(days) => self.prune_if_due(days, sure, steady, transactions, engine),
+            None => Ok(()),
+        }
+    }
+
+    fn expire(
+        &mut self,
+        sure: i64,
+        transactions: &mut Transactions,
+        engine: &mut dyn Engine,
+    ) -> Result<(), Fault> {
+        let moved = transactions.run(engine, |engine| engine.expire_due(sure, EXPIRED_ROWS_MAX))?;
+        if moved > 0 {
+            log::info!("{moved} members expired");
+            self.moved_until = self.moved_until.max(Some(sure));
+        }
+        self.more_are_due = moved == EXPIRED_ROWS_MAX;
+        Ok(())
+    }
+
+    fn prune_if_due(
+        &mut self,
+        days: u32,
+        sure: i64,
+        steady: i64,
+        transactions: &mut Transactions,
+        engine: &mut dyn Engine,
+    ) -> Result<(), Fault> {
+        if self.pruned.is_some_and(|last| steady.saturating_sub(last) < PRUNE_EVERY_SECONDS) {
+            return Ok(());
+        }
+        let before = sure - i64::from(days) * DAY_SECONDS;
+        let gone = transactions.run(engine, |engine| engine.prune(before, PRUNE_RECORDS_MAX))?;
+        if gone > 0 {
+            log::info!("{gone} journal records older than {days} days removed");
+        }
+        // As many as one transaction may remove: there are more, and the next round goes on.
+        self.pruned = (gone < PRUNE_RECORDS_MAX).then_some(steady);
+        Ok(())
+    }
+}
