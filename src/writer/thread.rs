@@ -362,3 +362,6 @@ impl Thread {
 fn wake(sealed: &SyncSender<()>) {
     let _ = sealed.try_send(());
 }
+
+#[cfg(test)]
+mod tests;

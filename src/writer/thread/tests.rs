@@ -1,0 +1,141 @@
+//! Every command where the database loses its transaction.
+
+use std::sync::mpsc::sync_channel;
+
+use tokio::sync::oneshot;
+
+use super::*;
+use crate::apply::losing::{Losing, NOON, Scene, postback};
+use crate::apply::transact;
+use crate::apply::transaction::RERUNS_MAX;
+use crate::clock::Clock;
+use crate::clock::jump::Watch;
+use crate::identity::{Key, MemberId, SiteId};
+use crate::metrics::Metrics;
+use crate::password::{Hash, Stored};
+use crate::reply::Reply;
+use crate::store::{CurrentFile, Hardened, Note, Seen, open_reader};
+use crate::writer::lane::{Lane, PendingNote};
+use crate::writer::logins::LoginTimes;
+use crate::writer::queue::Answer;
+
+/// What the writer answered, in the order of the commands, and its counters.
+#[derive(Debug, PartialEq, Eq)]
+struct Answers {
+    added: Answer,
+    noted: bool,
+    hardened: bool,
+    probed: bool,
+    lost: u64,
+}
+
+fn setup(scene: &Scene) -> Setup {
+    let clock = Clock::Fixed(std::sync::Arc::new(NOON.into()));
+    Setup {
+        file: CurrentFile::new(scene.location.clone()),
+        vault: scene.vault.clone(),
+        jumps: Watch::new(clock.read(), None, 10),
+        clock,
+        journal_days: Some(30),
+        logins: LoginTimes { lasts: 3_600, longest: 7_200, idle: Some(600) },
+        upkeep_every: Duration::ZERO,
+        sealed: sync_channel(1).0,
+    }
+}
+
+fn member(text: &str) -> Key {
+    Key { site: SiteId::parse("1").unwrap(), member: MemberId::parse(text).unwrap() }
+}
+
+/// Bob is there, with a sealed password. Ann joins, a note is written, Bob's password is
+/// hashed, and the health probe comes; after each there is upkeep.
+fn work(scene: &Scene, losing: &mut Losing<'_>) -> Answers {
+    let (queue, commands) = sync_channel(16);
+    let (metrics, lane) = (Metrics::default(), Lane::default());
+    let (queued, _, mut added) = QueuedPostback::new(postback(
+        "action=ADD&siteid=1&memberid=72&username=ann&cryptpass=ab01FAX.bQRSU",
+    ));
+    let (noted, mut was_noted) = oneshot::channel();
+    let note = Note::Seen(Seen { key: member("71"), id: [3; 16], at: NOON });
+    lane.push(PendingNote { note, done: Some(noted) });
+    let (hardened, mut was_hardened) = oneshot::channel();
+    let (probed, mut was_probed) = oneshot::channel();
+    queue.send(Command::Postback(queued)).unwrap();
+    queue.send(Command::Harden(vec![hashed(scene)], hardened)).unwrap();
+    queue.send(Command::Probe(probed)).unwrap();
+    queue.send(Command::Stop).unwrap();
+    let mut thread =
+        Thread::new(setup(scene), commands, Transactions::new(metrics.clone()), Notes::of(lane));
+    assert_eq!(thread.work(losing), End::Stop);
+    Answers {
+        added: added.try_recv().unwrap().0,
+        noted: was_noted.try_recv().unwrap(),
+        hardened: was_hardened.try_recv().unwrap(),
+        probed: was_probed.try_recv().unwrap(),
+        lost: metrics.lost_transactions(),
+    }
+}
+
+fn hashed(scene: &Scene) -> Hardened {
+    let pending = open_reader(&scene.location).unwrap().pending(1).unwrap().remove(0);
+    // The writer puts any text in the place of a seal.
+    let form = Stored::Hash(Hash::from_text("a hash".into()));
+    Hardened { pending, form, differs: false }
+}
+
+/// Bob is a member.
+fn scene() -> Scene {
+    let scene = Scene::new();
+    let bob = postback("action=ADD&siteid=1&memberid=71&username=bob&password=secret");
+    scene.with_losing(
+        |_| {},
+        |losing| transact(losing, &scene.vault, &[&bob], || NOON).unwrap().remove(0).unwrap(),
+    );
+    scene
+}
+
+fn is_noted(scene: &Scene) -> bool {
+    let reader = open_reader(&scene.location).unwrap();
+    reader.login_seen(member("71"), &[3; 16]).unwrap() == Some(NOON)
+}
+
+#[test]
+fn a_command_whose_transaction_is_lost_at_any_step_is_run_again_and_answered_once() {
+    let first = scene();
+    let (answers, steps) = first.with_losing(|_| {}, |losing| (work(&first, losing), losing.steps));
+    let added = "OK|member 72 \"ann\" added to site 1";
+    assert_eq!(answers.added, Answer::Reply(Reply::from_line(added).unwrap()));
+    let expected = Answers { lost: 1, ..answers };
+    assert!(expected.noted && expected.hardened && expected.probed, "{expected:?}");
+    assert!(is_noted(&first));
+    for step in 0..steps {
+        let scene = scene();
+        let answers = scene
+            .with_losing(|losing| losing.lost_at = [step].into(), |losing| work(&scene, losing));
+        assert_eq!(answers, expected, "lost at step {step}");
+        assert_eq!(scene.content(), first.content(), "lost at step {step}");
+        assert!(is_noted(&scene), "lost at step {step}");
+    }
+}
+
+#[test]
+fn what_is_lost_at_every_try_is_answered_with_no_and_the_database_is_opened_anew() {
+    let scene = scene();
+    let before = scene.content();
+    let (queue, commands) = sync_channel(16);
+    let (queued, _, mut added) = QueuedPostback::new(postback(
+        "action=ADD&siteid=1&memberid=72&username=ann&password=secret",
+    ));
+    let (probed, mut was_probed) = oneshot::channel();
+    queue.send(Command::Postback(queued)).unwrap();
+    queue.send(Command::Probe(probed)).unwrap();
+    let metrics = Metrics::default();
+    let (transactions, notes) = (Transactions::new(metrics.clone()), Notes::of(Lane::default()));
+    let mut thread = Thread::new(setup(&scene), commands, transactions, notes);
+    let end = scene.with_losing(|losing| losing.lost_from = Some(0), |losing| thread.work(losing));
+    assert_eq!(end, End::Reopen);
+    assert_eq!(added.try_recv().unwrap().0, Answer::Unavailable);
+    assert_eq!(was_probed.try_recv(), Ok(false), "it ended the batch, and is refused with it");
+    assert_eq!(metrics.lost_transactions(), u64::from(RERUNS_MAX));
+    assert_eq!(scene.content(), before);
+}
