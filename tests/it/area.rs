@@ -15,8 +15,7 @@ mod unkept;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::property::fast_dir;
-use crate::support::{App, Response};
+use crate::support::{App, Response, temp_dir};
 
 /// Bob, member 71 of site 1.
 pub const BOB: &str = "action=ADD&siteid=1&memberid=71&username=bob&password=secret";
@@ -24,7 +23,7 @@ pub const BOB: &str = "action=ADD&siteid=1&memberid=71&username=bob&password=sec
 /// An app with these flags whose visitors come through a listed proxy, so that a test can say from
 /// where.
 pub fn app(flags: &[&str]) -> App {
-    App::start_in(fast_dir(), &[&["--trusted-proxy", "127.0.0.1"], flags].concat())
+    App::start_in(temp_dir(), &[&["--trusted-proxy", "127.0.0.1"], flags].concat())
 }
 
 /// A visitor: where from, and with what.

@@ -11,8 +11,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::area::BOB;
-use crate::property::fast_dir;
-use crate::support::{App, eventually, real_program};
+use crate::support::{App, eventually, real_program, temp_dir};
 use crate::web::{WebServer, free_port};
 use driver::Browser;
 
@@ -45,9 +44,9 @@ impl Site {
     /// With further flags of the service.
     fn start_with(flags: &[&str]) -> Option<Self> {
         let nginx = real_program("nginx").or_else(|| real_program("/usr/sbin/nginx"))?;
-        let app = App::start_in(fast_dir(), &[&["--trusted-proxy", "127.0.0.1"], flags].concat());
+        let app = App::start_in(temp_dir(), &[&["--trusted-proxy", "127.0.0.1"], flags].concat());
         app.post(BOB);
-        let dir = TempDir::new().unwrap();
+        let dir = temp_dir();
         let pages = dir.path().join("pages");
         std::fs::create_dir(&pages).unwrap();
         for (name, title) in

@@ -9,7 +9,7 @@ use nats_userman::fields::Fields;
 use nats_userman::journal::Origin;
 use nats_userman::password::{HashKind, Hasher, Password as Clear, Vault};
 
-use crate::support::{App, NOON, cheap, program, rows};
+use crate::support::{App, NOON, cheap, program, rows, temp_dir};
 
 const PASSWORD: &str = "password: expected 1 to 1024 bytes, found 1025 bytes";
 const CRYPTPASS: &str = "cryptpass: expected a crypt(3) string in DES, MD5, SHA-256, SHA-512 or bcrypt form, found 37 bytes";
@@ -311,7 +311,7 @@ fn a_refused_password_change_leaves_the_rest_as_it_was() {
 /// membership.
 #[test]
 fn records_of_earlier_and_of_refused_postbacks_replay_to_the_rows_that_they_made() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let data = dir.path().join("data");
     let password = Clear::parse("first").unwrap();
     let hash = Hasher::new(cheap(HashKind::Argon2id)).hash(&password).unwrap();

@@ -6,9 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use rusqlite::{Connection, OpenFlags};
-use tempfile::TempDir;
 
-use crate::support::{App, TOKEN, check_invariants, program, real_program, rows};
+use crate::support::{App, TOKEN, check_invariants, program, real_program, rows, temp_dir};
 
 fn example(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name)
@@ -86,7 +85,7 @@ fn a_script_takes_the_url_from_the_environment_and_says_when_there_is_none() {
 
 #[test]
 fn the_captures_replay_into_a_database() {
-    let dir = TempDir::new().unwrap();
+    let dir = temp_dir();
     let replay = |more: &[&str]| {
         let mut command = program();
         command.args(["replay", "--data-dir"]).arg(dir.path().join("data")).args(more);

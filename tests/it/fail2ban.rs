@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use tempfile::TempDir;
 
-use crate::support::{Program, real_program, send_raw};
+use crate::support::{Program, real_program, send_raw, temp_dir};
 
 /// fail2ban's own code makes the line of a journal entry. Only the module that reads the journal is
 /// left out: there is none here.
@@ -38,7 +38,7 @@ struct Fail2ban(TempDir);
 impl Fail2ban {
     fn new() -> Option<Self> {
         real_program("fail2ban-regex")?;
-        let dir = TempDir::new().unwrap();
+        let dir = temp_dir();
         let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/fail2ban");
         for from in [Path::new("/etc/fail2ban"), &ours] {
             let copied = Command::new("cp")
@@ -135,7 +135,7 @@ const BLOCKED: [&str; 15] = [
 /// lie in a wider one, three names from one, and the lies from one each. Postbacks bring the lies
 /// as well.
 fn log(format: &str) -> String {
-    let dir = TempDir::new().unwrap();
+    let dir = temp_dir();
     let limits = ["--login-limit-pair", "2", "--login-limit-network", "3"];
     let flags = [&["--trusted-proxy", "127.0.0.1", "--log-format", format][..], &limits].concat();
     let mut program = Program::serve(&dir.path().join("data"), &flags);

@@ -4,7 +4,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::support::{Program, Response, eventually, send_raw};
+use crate::support::{Program, Response, eventually, send_raw, temp_dir};
 
 /// What people type into the field for the name.
 const MISTYPED: &str = "Correct Horse, Battery!";
@@ -17,7 +17,7 @@ struct Site {
 impl Site {
     /// Bob is a member of site 1, Ann of site 5, and Rob was one of site 1.
     fn start(flags: &[&str]) -> Self {
-        let dir = tempfile::TempDir::new().unwrap();
+        let dir = temp_dir();
         let program = Program::serve(
             &dir.path().join("data"),
             &[&["--trusted-proxy", "127.0.0.1"], flags].concat(),

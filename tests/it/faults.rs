@@ -18,9 +18,8 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
-use tempfile::TempDir;
 
-use crate::support::{Program, Response, rows, send_raw};
+use crate::support::{Program, Response, rows, send_raw, temp_dir};
 
 const NOTHING_CHANGED: &str = "ERROR|temporarily unavailable, nothing was changed";
 const OUTCOME_UNKNOWN: &str = "ERROR|temporarily unavailable, outcome unknown, send it again";
@@ -69,7 +68,7 @@ fn members(database: &Path) -> Vec<usize> {
 /// What a kill and a restart would find now: a copy of the files, opened. The program is at rest
 /// but for the hashing, which only adds to the log.
 fn members_after_a_crash(data: &Path) -> Vec<usize> {
-    let copy = TempDir::new().unwrap();
+    let copy = temp_dir();
     for file in ["userman.db", "userman.db-wal"] {
         std::fs::copy(data.join(file), copy.path().join(file)).unwrap();
     }

@@ -1,10 +1,9 @@
 //! `login_version`: what ends the logins of a member, and what does not.
 
-use crate::property::fast_dir;
-use crate::support::App;
+use crate::support::{App, temp_dir};
 
 fn app() -> App {
-    App::start_in(fast_dir(), &[])
+    App::start_in(temp_dir(), &[])
 }
 
 /// Sends an action about member 71, hashes what is sealed if told to, and gives his login_version.

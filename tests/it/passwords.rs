@@ -1,19 +1,19 @@
 //! Passwords through the front door: sealed at once, hashed later, the same door open all the time.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use nats_userman::action::Standing;
-use nats_userman::hardening::HashWorker;
+use nats_userman::clock::Clock;
 use nats_userman::identity::{Key, MemberId, SiteId};
-use nats_userman::password::{HashKind, Hasher, Password, Vault};
+use nats_userman::password::{HashKind, Password, Vault};
 use nats_userman::store::{Location, open_reader};
 use rusqlite::Connection;
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
-use crate::property::fast_dir;
 use crate::store::{files, refuses_to_serve};
-use crate::support::{App, NOON, Program, cheap, eventually, rows, verify_member};
+use crate::support::{App, NOON, Program, WriterBench, eventually, rows, temp_dir, verify_member};
 
 /// Crypt strings by Debian's libcrypt, and what was typed.
 const CRYPTS: [(&str, &str, &str); 7] = [
@@ -53,7 +53,7 @@ fn fields(pairs: Pairs<'_>) -> String {
 }
 
 fn app() -> App {
-    App::start_in(fast_dir(), &[])
+    App::start_in(temp_dir(), &[])
 }
 
 /// Adds member 71, "bob", of site 1 with these credentials.
@@ -282,7 +282,7 @@ fn a_password_takes_the_place_of_a_cryptpass_and_the_other_way_round() {
 
 #[test]
 fn with_keep_cryptpass_the_column_follows_every_postback_that_brings_a_credential() {
-    let app = App::start_in(fast_dir(), &["--keep-cryptpass"]);
+    let app = App::start_in(temp_dir(), &["--keep-cryptpass"]);
     let (one, two) = (CRYPTS[0].1, "a4sLkn7C9GP12");
     add(&app, &[("password", "testtest"), ("cryptpass", one)]);
     let column =
@@ -421,7 +421,7 @@ fn the_real_worker_hashes_what_an_earlier_run_left_sealed() {
 
 #[test]
 fn with_password_hash_bcrypt_the_column_is_what_apache_reads() {
-    let dir = fast_dir();
+    let dir = temp_dir();
     let data = dir.path().join("data");
     let mut service = Program::serve(&data, &["--password-hash", "bcrypt"]);
     let (longest, longer) = ("x".repeat(72), "x".repeat(100));
@@ -479,27 +479,11 @@ fn hashes_of_both_kinds_live_side_by_side() {
 
 /// [`App::harden`] with the other hash; the writer is one of its own beside the app's.
 fn harden_as(app: &App, kind: HashKind) {
-    let (sealed, _) = std::sync::mpsc::sync_channel(1);
     let vault = Vault::load(&app.dir.path().join("data/seal.key")).unwrap();
-    let clock = nats_userman::clock::Clock::Fixed(std::sync::Arc::new(NOON.into()));
-    let location = app.config.location.clone();
-    let jumps = nats_userman::clock::jump::Watch::new(clock.read(), None, 10);
-    let setup = nats_userman::writer::Setup {
-        file: nats_userman::store::CurrentFile::new(location.clone()),
-        vault: vault.clone(),
-        jumps,
-        clock,
-        journal_days: None,
-        logins: crate::support::LOGIN_TIMES,
-        upkeep_every: nats_userman::writer::UPKEEP_EVERY,
-        sealed,
-    };
-    let (writer, thread) = nats_userman::writer::start(setup).unwrap();
-    let file = nats_userman::store::CurrentFile::new(location);
-    let mut worker = HashWorker::new(file, vault, Hasher::new(cheap(kind)), writer.clone());
-    while worker.round().unwrap() {}
-    writer.stop();
-    thread.join().unwrap();
+    let clock = Clock::Fixed(Arc::new(NOON.into()));
+    let bench = WriterBench::start(&app.config.location, &vault, clock);
+    bench.hash_all(kind);
+    bench.stop();
 }
 
 #[test]

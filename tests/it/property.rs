@@ -23,13 +23,13 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 
 use self::doors::{Door, FrontDoor, Inside};
-pub use self::doors::{Place, fast_dir, in_transaction};
+pub use self::doors::{Place, in_transaction};
 pub use self::replays::{dump, replay};
 pub use self::stories::postbacks;
 use self::stories::{Step, Story, stories};
 pub use self::telling::shown;
 use self::telling::{Telling, opened};
-use crate::support::{App, NOON, Program, check_invariants, program, rows};
+use crate::support::{App, NOON, Program, check_invariants, program, rows, temp_dir};
 
 const STORIES: u32 = 300;
 const STORIES_OVER_HTTP: u32 = 12;
@@ -71,7 +71,7 @@ fn hash_kind(story: &Story) -> HashKind {
 }
 
 fn tell_inside(story: &Story) -> Result<(), String> {
-    let dir = fast_dir();
+    let dir = temp_dir();
     let expiry = ExpiryRule {
         zone: story.zone.0.parse().unwrap(),
         grace_hours: u32::try_from(story.grace_hours).unwrap(),
@@ -90,11 +90,11 @@ fn tell_inside(story: &Story) -> Result<(), String> {
 }
 
 fn tell_over_http(story: &Story) -> Result<(), String> {
-    let copies = fast_dir();
+    let copies = temp_dir();
     let grace = story.grace_hours.to_string();
     let mut flags = vec!["--time-zone", story.zone.0, "--expire-grace-hours", &grace];
     flags.extend(story.keep_cryptpass.then_some("--keep-cryptpass"));
-    let app = App::start_in(fast_dir(), &flags);
+    let app = App::start_in(temp_dir(), &flags);
     let vault = Vault::load(&app.dir.path().join("data/seal.key")).unwrap();
     tell(&mut FrontDoor { app, vault }, story, copies.path())
 }
@@ -140,7 +140,7 @@ fn it_goes_the_same_way_through_the_front_door() {
 
 #[test]
 fn the_real_program_exports_its_journal_and_replays_it_to_the_same_rows() {
-    let dir = fast_dir();
+    let dir = temp_dir();
     let (first, second) = (dir.path().join("first"), dir.path().join("second"));
     let mut service = Program::serve(&first, &["--keep-cryptpass"]);
     for (body, word) in [
@@ -205,7 +205,7 @@ fn the_real_program_exports_its_journal_and_replays_it_to_the_same_rows() {
 
 #[test]
 fn a_journal_of_strange_bodies_replays_to_the_same_rows() {
-    let app = App::start_in(fast_dir(), &["--keep-cryptpass"]);
+    let app = App::start_in(temp_dir(), &["--keep-cryptpass"]);
     for body in [
         // Windows-1252; a doubled key whose last value is empty, or not; names as PHP writes them;
         // arrays; nothing.
@@ -226,7 +226,7 @@ fn a_journal_of_strange_bodies_replays_to_the_same_rows() {
     ] {
         let _ = app.post(body);
     }
-    let copies = fast_dir();
+    let copies = temp_dir();
     let vault = Vault::load(&app.dir.path().join("data/seal.key")).unwrap();
     let rows_now = dump(&app.config.location);
     let members =

@@ -7,9 +7,10 @@ use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rusqlite::Connection;
-use tempfile::TempDir;
 
-use crate::support::{App, Caller, Program, TOKEN, eventually, program, real_program, rows};
+use crate::support::{
+    App, Caller, Program, TOKEN, eventually, program, real_program, rows, temp_dir,
+};
 
 /// A file of the repository.
 fn page(path: &str) -> String {
@@ -64,7 +65,7 @@ fn shell(curl: &Path, script: &str, cwd: &Path, variables: &[(&str, &str)]) -> S
 #[test]
 fn the_quick_start_prints_what_the_readme_shows() {
     let Some(curl) = real_program("curl") else { return };
-    let dir = TempDir::new().unwrap();
+    let dir = temp_dir();
     let mut command = program();
     command.args(["serve", "--listen", "127.0.0.1:0"]).current_dir(dir.path());
     command.stdout(Stdio::null());
@@ -122,7 +123,7 @@ fn a_backup_or_restore_that_fails_leaves_what_was_there() {
     if real_program("sqlite3").is_none() {
         return;
     }
-    let dir = TempDir::new().unwrap();
+    let dir = temp_dir();
     let data = dir.path().join("data");
     assert!(Program::serve(&data, &[]).terminate().success());
     write_token(&data);
@@ -149,7 +150,7 @@ fn the_backup_ends_beside_postbacks_and_is_whole_and_can_be_restored() {
     if real_program("sqlite3").is_none() {
         return;
     }
-    let dir = TempDir::new().unwrap();
+    let dir = temp_dir();
     let data = dir.path().join("data");
     let mut service = Program::serve(&data, &[]);
     let add = |member: usize| {

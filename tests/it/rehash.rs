@@ -8,15 +8,15 @@ use nats_userman::store::open_reader;
 use tempfile::TempDir;
 
 use crate::commands::run_on;
-use crate::property::{dump, fast_dir, replay};
-use crate::support::{App, NOON, Program, Response, eventually, program};
+use crate::property::{dump, replay};
+use crate::support::{App, NOON, Program, Response, eventually, program, temp_dir};
 
 const BCRYPT: &[&str] = &["--password-hash", "bcrypt"];
 const BOB: &str = "action=ADD&siteid=1&memberid=71&username=bob&password=secret";
 
 /// The directory of an app under these flags, with bob, whose password is hashed.
 fn with_bob(flags: &[&str]) -> TempDir {
-    let app = App::start_in(fast_dir(), flags);
+    let app = App::start_in(temp_dir(), flags);
     app.post(BOB);
     app.harden();
     app.stop()
@@ -61,7 +61,7 @@ fn log_in(app: &App) -> String {
 
 /// The journal, replayed into an empty database, gives the same rows to the last column.
 fn replays_to_the_same_rows(app: &App) {
-    let copies = fast_dir();
+    let copies = temp_dir();
     let vault = Vault::load(&app.dir.path().join("data/seal.key")).unwrap();
     let there =
         replay(copies.path(), "copy.db", &app.config.location, &vault, false, NOON).unwrap();
@@ -189,7 +189,7 @@ fn a_member_who_leaves_after_the_login_takes_the_new_hash_along() {
 
 #[test]
 fn a_wrapped_cryptpass_and_a_password_that_bcrypt_cannot_hold_stay_as_they_are() {
-    let app = App::start_in(fast_dir(), &[]);
+    let app = App::start_in(temp_dir(), &[]);
     app.post("action=ADD&siteid=1&memberid=71&username=bob&cryptpass=41R19prsa7NLQ");
     app.harden();
     let app = App::start_in(app.stop(), BCRYPT);
@@ -248,7 +248,7 @@ fn turned_on_late_keep_cryptpass_fills_its_column_at_the_next_postback_whatever_
         |prefix: &str, crypt: &str| format!("&{prefix}password=secret&{prefix}cryptpass={crypt}");
     for (action, prefix) in [("ADD", ""), ("MANUALADD", ""), ("ACTIVATE", ""), ("CHANGE", "new_")] {
         for sealed in [false, true] {
-            let app = App::start_in(fast_dir(), &[]);
+            let app = App::start_in(temp_dir(), &[]);
             app.post(&format!("{BOB}&cryptpass={one}"));
             if !sealed {
                 app.harden();
@@ -287,7 +287,7 @@ fn turned_on_late_keep_cryptpass_fills_its_column_at_the_next_postback_whatever_
 /// and say what ends that.
 #[test]
 fn the_start_and_check_config_count_whom_an_apache_keeps_out_for_the_settings() {
-    let app = App::start_in(fast_dir(), &[]);
+    let app = App::start_in(temp_dir(), &[]);
     app.post(&format!("{BOB}&cryptpass=41R19prsa7NLQ"));
     app.post("action=ADD&siteid=1&memberid=72&username=ann&cryptpass=41R19prsa7NLQ");
     app.post("action=ADD&siteid=1&memberid=73&username=eve&password=other");
@@ -363,7 +363,7 @@ fn after_a_switch_a_sample_of_the_rows_has_the_former_kind_and_the_new_one() {
         }
         app.harden();
     };
-    let app = App::start_in(fast_dir(), &[]);
+    let app = App::start_in(temp_dir(), &[]);
     add(&app, 1..6);
     let app = App::start_in(app.stop(), BCRYPT);
     add(&app, 6..10);

@@ -17,7 +17,7 @@ use rusqlite::{Connection, OpenFlags};
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
-use crate::support::{PATIENCE, eventually, program, rows};
+use crate::support::{PATIENCE, eventually, program, rows, temp_dir};
 use search::Search;
 
 /// Names of the contract whose values are secrets.
@@ -628,7 +628,7 @@ impl Drop for Served {
 
 impl Place {
     fn new(flags: &[&str]) -> Self {
-        let dir = TempDir::new().unwrap();
+        let dir = temp_dir();
         fs::create_dir(dir.path().join("out")).unwrap();
         Self { dir, flags: flags.iter().map(|&flag| flag.to_owned()).collect() }
     }

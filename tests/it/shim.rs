@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use tempfile::TempDir;
 
-use crate::support::{program, real_program};
+use crate::support::{program, real_program, temp_dir};
 
 /// "Input/output error", "Permission denied", "No space left on device", "Read-only file system".
 /// In the place of an error: the program dies of SIGKILL before the call.
@@ -28,7 +28,7 @@ impl Shim {
     pub fn new() -> Option<Self> {
         static LIBRARY: OnceLock<Option<PathBuf>> = OnceLock::new();
         let library = LIBRARY.get_or_init(|| real_program("cc").map(|cc| compile(&cc))).clone()?;
-        Some(Self { library, dir: TempDir::new().unwrap() })
+        Some(Self { library, dir: temp_dir() })
     }
 
     /// The program with the shim in it, for files below `data`. What it does is recorded if

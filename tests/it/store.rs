@@ -14,8 +14,8 @@ use proptest::prelude::*;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use crate::property::{Place, cases, check, dump, fast_dir, in_transaction, postbacks, shown};
-use crate::support::{App, NOON, Program, TOKEN, eventually, program, rows};
+use crate::property::{Place, cases, check, dump, in_transaction, postbacks, shown};
+use crate::support::{App, NOON, Program, TOKEN, eventually, program, rows, temp_dir};
 
 const BATCHES: u32 = 100;
 
@@ -70,7 +70,7 @@ const NAMES: &str = "SELECT siteid, memberid, username FROM member_auth ORDER BY
 fn a_batch_leaves_what_its_postbacks_leave_one_by_one() {
     let stories = (prop::collection::vec(postbacks(), 1..60), 1..60_usize);
     check(&stories, cases(BATCHES), |(postbacks, size)| {
-        let dir = fast_dir();
+        let dir = temp_dir();
         let (batched, single) = (place(&dir, "batched.db"), place(&dir, "single.db"));
         let mut said = format!("batches of {size}\n");
         let mut read_all = Vec::new();
@@ -108,7 +108,7 @@ fn a_batch_leaves_what_its_postbacks_leave_one_by_one() {
 
 #[test]
 fn members_swap_names_within_one_batch_if_the_order_allows_it() {
-    let dir = fast_dir();
+    let dir = temp_dir();
     let place = place(&dir, "userman.db");
     let replies = send_bodies(
         &place,
@@ -129,7 +129,7 @@ fn members_swap_names_within_one_batch_if_the_order_allows_it() {
 
 #[test]
 fn a_name_goes_from_hand_to_hand_within_one_batch() {
-    let dir = fast_dir();
+    let dir = temp_dir();
     let place = place(&dir, "userman.db");
     let replies = send_bodies(
         &place,
@@ -167,7 +167,7 @@ fn a_row_that_the_schema_refuses_spoils_only_its_own_postback() {
             "action=ADD&siteid=1&memberid=74&username=dan&password=x",
         ),
     ] {
-        let dir = fast_dir();
+        let dir = temp_dir();
         let place = place(&dir, "userman.db");
         assert_eq!(
             send_bodies(&place, &["action=ADD&siteid=1&memberid=71&username=bob&password=x"]).len(),
@@ -239,7 +239,7 @@ fn a_row_that_cannot_be_read_spoils_only_the_postbacks_about_it() {
         ),
         ("UPDATE member_auth SET before = 5 WHERE memberid = 71", "before is a number"),
     ] {
-        let dir = fast_dir();
+        let dir = temp_dir();
         let place = place(&dir, "userman.db");
         send_bodies(&place, &["action=ADD&siteid=1&memberid=71&username=bob&password=x"]);
         write(place.location.path(), damage);
@@ -268,7 +268,7 @@ fn a_row_that_cannot_be_read_spoils_only_the_postbacks_about_it() {
 #[test]
 fn an_empty_file_is_a_database_whose_making_was_interrupted_and_is_finished() {
     for interrupted_after in ["", "PRAGMA journal_mode = WAL"] {
-        let dir = fast_dir();
+        let dir = temp_dir();
         let place = place(&dir, "userman.db");
         std::fs::File::create(place.location.path()).unwrap();
         write(place.location.path(), interrupted_after);
@@ -282,7 +282,7 @@ fn an_empty_file_is_a_database_whose_making_was_interrupted_and_is_finished() {
 
 #[test]
 fn the_real_program_finishes_an_interrupted_database_too() {
-    let dir = fast_dir();
+    let dir = temp_dir();
     let data = dir.path().join("data");
     std::fs::create_dir(&data).unwrap();
     std::fs::File::create(data.join("userman.db")).unwrap();
@@ -305,7 +305,7 @@ pub fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
 
 /// A data directory that was served once, then changed by this SQL.
 fn served_then(sql: &str) -> TempDir {
-    let app = App::start_in(fast_dir(), &[]);
+    let app = App::start_in(temp_dir(), &[]);
     app.post("action=ADD&siteid=1&memberid=71&username=bob&password=x");
     app.harden();
     let dir = app.stop();
@@ -365,7 +365,7 @@ fn a_database_of_another_program_is_refused_and_left_alone() {
             &["userman.db", "it is a database of another program"],
         );
     }
-    let dir = fast_dir();
+    let dir = temp_dir();
     let data = dir.path().join("data");
     std::fs::create_dir(&data).unwrap();
     write(&data.join("userman.db"), "CREATE TABLE theirs (a); INSERT INTO theirs VALUES (1)");
@@ -379,7 +379,7 @@ fn a_database_of_another_program_is_refused_and_left_alone() {
 
 #[test]
 fn a_file_that_is_no_database_is_refused_and_left_alone() {
-    let dir = fast_dir();
+    let dir = temp_dir();
     let data = dir.path().join("data");
     std::fs::create_dir(&data).unwrap();
     std::fs::write(data.join("userman.db"), "a shopping list\n".repeat(300)).unwrap();
@@ -392,7 +392,7 @@ fn a_file_that_is_no_database_is_refused_and_left_alone() {
 
 #[test]
 fn a_reader_never_makes_a_database() {
-    let dir = fast_dir();
+    let dir = temp_dir();
     let place = place(&dir, "userman.db");
     assert!(matches!(open_reader(&place.location).unwrap_err(), OpenError::Missing(_)));
     assert!(files(dir.path()).is_empty());
@@ -400,7 +400,7 @@ fn a_reader_never_makes_a_database() {
 
 #[test]
 fn a_transaction_that_is_given_up_leaves_nothing() {
-    let dir = fast_dir();
+    let dir = temp_dir();
     let place = place(&dir, "userman.db");
     send_bodies(&place, &["action=ADD&siteid=1&memberid=71&username=bob&password=x"]);
     let before = dump(&place.location);

@@ -5,10 +5,8 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tempfile::TempDir;
-
 use crate::shim::Shim;
-use crate::support::{Caller, Program, eventually};
+use crate::support::{Caller, Program, eventually, temp_dir};
 
 const CALLERS: usize = 8;
 const ADDS_EACH: usize = 40;
@@ -135,7 +133,7 @@ fn advance(stages: &mut HashMap<String, Stage>, step: impl Fn(Stage) -> Option<S
 #[test]
 fn no_reply_is_written_before_the_sync_of_its_batch_has_returned() {
     let Some(shim) = Shim::new() else { return };
-    let dir = TempDir::new().unwrap();
+    let dir = temp_dir();
     let data = dir.path().canonicalize().unwrap().join("data");
     let mut program = Program::run(shim.program(&data, true), &data, &[]).unwrap();
     let address = program.address;

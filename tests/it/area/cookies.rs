@@ -4,8 +4,7 @@
 use std::fs;
 
 use super::{BOB, Visit, app, auth, cookie, told};
-use crate::property::fast_dir;
-use crate::support::{App, NOON, Program, Response, send_raw};
+use crate::support::{App, NOON, Program, Request, Response, send_raw, temp_dir};
 
 const LOGIN: (u16, &str) = (401, "login");
 /// A cookie of the release before: member 71 of site 5, logged in at noon while the row's
@@ -18,12 +17,8 @@ pub(super) fn is(found: (u16, String), expected: (u16, &str), what: &str) {
 }
 
 /// A form that a browser with these cookies sends to a host.
-pub(super) fn form(host: &str, path: &str, cookies: &str, body: &str) -> String {
-    format!(
-        "POST {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nX-Forwarded-For: 203.0.113.9\r\nCookie: {cookies}\r\n\
-         Content-Type: application/x-www-form-urlencoded\r\nSec-Fetch-Site: same-origin\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    )
+pub(super) fn form(host: &str, path: &str, cookies: &str, body: &str) -> Request {
+    Request::post(path).host(host).from("203.0.113.9").cookie(cookies).same_origin().form(body)
 }
 
 /// Logs in at a host, for some sites, with the cookies that the browser has.
@@ -219,7 +214,7 @@ fn the_host_is_the_one_that_the_browser_names() {
     let body = "username=bob&password=secret";
     let at = |origin: &str| {
         let request = form("127.0.0.1:8080", "/login?site=1", "", body);
-        named(&app.send(request.replacen("Cookie:", &format!("Origin: {origin}\r\nCookie:"), 1))).0
+        named(&app.send(request.header("Origin", origin))).0
     };
     assert_eq!(at("https://www.example.com"), ["__Secure-userman example.com"]);
     assert_eq!(at("https://www.example.com:8443"), ["__Secure-userman example.com"]);
@@ -229,7 +224,7 @@ fn the_host_is_the_one_that_the_browser_names() {
 
 #[test]
 fn a_host_under_no_domain_is_told_once() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let mut program = Program::serve(
         &dir.path().join("data"),
         &["--trusted-proxy", "127.0.0.1", "--cookie-domain", "example.com"],
@@ -239,9 +234,7 @@ fn a_host_under_no_domain_is_told_once() {
     {
         let body = "username=bob&password=secret";
         assert_eq!(
-            send_raw(program.address, form(host, "/login?site=1", "", body).as_bytes())
-                .unwrap()
-                .status,
+            send_raw(program.address, form(host, "/login?site=1", "", body)).unwrap().status,
             303,
             "{host}"
         );
@@ -261,7 +254,7 @@ fn a_host_under_no_domain_is_told_once() {
 
 /// An app that was upgraded: the key and the members are those of the release before.
 fn upgraded(flags: &[&str]) -> App {
-    let dir = fast_dir();
+    let dir = temp_dir();
     let data = dir.path().join("data");
     fs::create_dir(&data).unwrap();
     fs::write(data.join("cookie.key"), format!("{}\n", "07".repeat(32))).unwrap();

@@ -4,17 +4,15 @@
 use std::path::Path;
 use std::sync::Barrier;
 
-use tempfile::TempDir;
-
 use super::Visit;
-use crate::support::{Program, Response, eventually, send_raw};
+use crate::support::{Program, Response, eventually, send_raw, temp_dir};
 
 /// Logins at once; well over what may wait.
 const LOGINS: usize = 160;
 
 #[test]
 fn a_flood_of_logins_is_refused_while_postbacks_and_remembered_logins_go_on() {
-    let dir = TempDir::new().unwrap();
+    let dir = temp_dir();
     let program = Program::serve(&dir.path().join("data"), &["--trusted-proxy", "127.0.0.1"]);
     let ask = |visit: Visit<'_>| -> Response {
         let request = format!(
@@ -73,7 +71,7 @@ fn a_flood_of_logins_is_refused_while_postbacks_and_remembered_logins_go_on() {
 /// program a first login took 12 to 16 s.
 #[test]
 fn a_login_is_hashed_at_a_low_priority_that_is_never_starved_and_only_the_background_is_idle() {
-    let dir = TempDir::new().unwrap();
+    let dir = temp_dir();
     let program = Program::serve(&dir.path().join("data"), &[]);
     let own = priority(Path::new("/proc/self/stat"));
     let tasks = format!("/proc/{}/task", program.child.id());

@@ -1,8 +1,8 @@
 //! The inactivity timeout of logins, `--login-idle-minutes`.
 
-use super::cookies::{form, is, log_in};
+use super::cookies::{is, log_in};
 use super::{BOB, Visit, app, auth, told};
-use crate::support::{App, NOON};
+use crate::support::{App, NOON, Request};
 
 const BOB_IS_IN: (u16, &str) = (200, "1 71 bob 0");
 const LOGIN: (u16, &str) = (401, "login");
@@ -50,7 +50,7 @@ fn a_login_that_is_used_goes_on_and_one_that_is_not_ends_and_the_page_says_so() 
         "{}",
         page.body
     );
-    let page = app.send(form("test", "/login?site=1", &unused, "").replacen("POST", "GET", 1));
+    let page = app.send(Request::get("/login?site=1").cookie(&unused));
     assert!(page.status == 200 && page.body.contains(SAID), "{}", page.body);
     let prompt = auth(&app, "site=1", Visit::holding(&unused));
     assert!(prompt.header("www-authenticate").is_some());

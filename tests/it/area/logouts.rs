@@ -3,7 +3,7 @@
 
 use super::cookies::{add, form, is, log_in, log_in_at};
 use super::{BOB, Visit, app, auth, cookie, told};
-use crate::support::{App, NOON, Program, send_raw};
+use crate::support::{App, NOON, Program, Request, send_raw, temp_dir};
 
 const BOB_IS_IN: (u16, &str) = (200, "1 71 bob 0");
 const LOGIN: (u16, &str) = (401, "login");
@@ -145,20 +145,18 @@ fn a_login_that_a_new_password_has_ended_needs_no_row_to_stay_so() {
 
 #[test]
 fn a_logout_that_was_answered_holds_after_a_kill() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let mut program = Program::serve(dir.path(), &[]);
     assert!(program.post(BOB).unwrap().body.starts_with("OK|"));
     let send = |program: &Program, path: &str, cookies: &str, body: &str| {
-        send_raw(program.address, form("test", path, cookies, body).as_bytes()).unwrap()
+        send_raw(program.address, form("test", path, cookies, body)).unwrap()
     };
     let held = cookie(&send(&program, "/login?site=1", "", "username=bob&password=secret"));
     assert_eq!(send(&program, "/logout", &held, "").status, 303);
     program.kill();
     let program = Program::serve(dir.path(), &[]);
-    let ask = format!(
-        "GET /auth?site=1 HTTP/1.1\r\nHost: test\r\nCookie: {held}\r\nConnection: close\r\n\r\n"
-    );
-    assert_eq!(send_raw(program.address, ask.as_bytes()).unwrap().status, 401);
+    let ask = Request::get("/auth?site=1").cookie(&held);
+    assert_eq!(send_raw(program.address, ask).unwrap().status, 401);
 }
 
 /// Eight logins of one browser are eight notes of one transaction: nobody waits eight times.

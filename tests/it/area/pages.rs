@@ -1,7 +1,7 @@
 //! The login page, its cookie, and the way out.
 
 use super::{BOB, Visit, admitted, app, auth, cookie, log_in, raw, told};
-use crate::support::{App, NOON, Response};
+use crate::support::{App, NOON, Response, temp_dir};
 
 const BOB_IS_IN: (u16, &str) = (200, "1 71 bob 0");
 const LOGIN: (u16, &str) = (401, "login");
@@ -178,7 +178,7 @@ fn nobody_is_led_to_another_host() {
 
 #[test]
 fn a_domain_shares_the_cookie_and_an_operators_page_holds_the_form() {
-    let dir = tempfile::TempDir::new().unwrap();
+    let dir = temp_dir();
     let template = dir.path().join("page.html");
     std::fs::write(&template, "<!doctype html><title>Ours</title>{{form}}").unwrap();
     let app =

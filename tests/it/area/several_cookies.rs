@@ -3,7 +3,7 @@
 
 use super::cookies::{add, form, is, log_in, log_in_at};
 use super::{Visit, app, auth, cookie, told};
-use crate::support::{App, NOON, Program, send_raw};
+use crate::support::{App, NOON, Program, Request, send_raw, temp_dir};
 
 const BOB_IS_IN: (u16, &str) = (200, "1 71 bob 0");
 const EVE_IS_IN: (u16, &str) = (200, "1 66 eve 0");
@@ -121,7 +121,7 @@ fn a_new_login_carries_no_other_members_of_a_site_over_from_a_second_cookie() {
 /// One cookie that holds two members of a site, as releases before made it, has no rivals in it.
 #[test]
 fn logins_of_two_members_from_two_cookies_leave_a_line_and_a_count() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let flags = ["--trusted-proxy", "127.0.0.1", "--cookie-domain", "example.com"];
     let mut program = Program::serve(&dir.path().join("data"), &flags);
     let mut cookies = Vec::new();
@@ -131,14 +131,11 @@ fn logins_of_two_members_from_two_cookies_leave_a_line_and_a_count() {
         ));
         assert!(added.unwrap().body.starts_with("OK|"));
         let request = form(host, "/login?site=1", "", &format!("username={name}&password=secret"));
-        cookies.push(cookie(&send_raw(program.address, request.as_bytes()).unwrap()));
+        cookies.push(cookie(&send_raw(program.address, request).unwrap()));
     }
     let ask = |cookies: &str| {
-        let head = format!(
-            "GET /auth?site=1 HTTP/1.1\r\nHost: test\r\nX-Forwarded-For: 203.0.113.9\r\nCookie: {cookies}\r\n\
-             Connection: close\r\n\r\n"
-        );
-        let response = send_raw(program.address, head.as_bytes()).unwrap();
+        let request = Request::get("/auth?site=1").from("203.0.113.9").cookie(cookies);
+        let response = send_raw(program.address, request).unwrap();
         response.header("x-member-name").unwrap().to_owned()
     };
     assert_eq!(ask(&cookies[0]), "bob");

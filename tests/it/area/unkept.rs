@@ -2,7 +2,7 @@
 //! operator.
 
 use super::{BOB, app};
-use crate::support::{App, NOON, Program, Response, send_raw};
+use crate::support::{App, NOON, Program, Response, send_raw, temp_dir};
 
 const UNKNOWN: &str =
     "This browser did not keep the login. Open the site with https, and allow cookies for it.";
@@ -180,7 +180,7 @@ fn http_is_named_where_it_is_the_cause() {
 
 #[test]
 fn a_proxy_that_is_not_listed_does_not_say_how_the_visitor_came() {
-    let app = App::start_in(crate::property::fast_dir(), &["--trusted-proxy", "192.0.2.1"]);
+    let app = App::start_in(temp_dir(), &["--trusted-proxy", "192.0.2.1"]);
     app.post(BOB);
     let browser = Browser {
         sent_from: "Sec-Fetch-Site: same-origin\r\nX-Forwarded-Proto: http\r\n",
@@ -217,7 +217,7 @@ fn the_log_says_it_once_a_minute_with_the_cause() {
             "it is open by http, or blocks cookies, or the proxy does not hand on Cookie and Set-Cookie",
         ),
     ] {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = temp_dir();
         let mut program = serve(&dir);
         let browser = Browser { sent_from, ..FIREFOX };
         for _ in 0..3 {
@@ -240,7 +240,7 @@ fn the_log_says_it_once_a_minute_with_the_cause() {
 /// found by nobody.
 #[test]
 fn a_refused_form_has_a_line_that_says_why_and_what_to_do() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let mut program = serve(&dir);
     for sent_from in [
         "Sec-Fetch-Site: same-site\r\nOrigin: https://www.example.com\r\n",
@@ -272,7 +272,7 @@ fn a_refused_form_has_a_line_that_says_why_and_what_to_do() {
 
 #[test]
 fn a_refused_logout_has_a_line_too() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let mut program = serve(&dir);
     let out = FIREFOX.request("POST /logout", "Sec-Fetch-Site: cross-site\r\n", "");
     assert_eq!(send_raw(program.address, out.as_bytes()).unwrap().status, 403);

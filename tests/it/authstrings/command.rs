@@ -3,7 +3,7 @@
 use super::nats::{Day, Nats};
 use super::{KEY, SESSION, STRING, USERNAME, add_testakovsky, api_key};
 use crate::commands::{run, run_with_key};
-use crate::support::App;
+use crate::support::{App, temp_dir};
 
 fn ask(url: &str, args: &[&str]) -> crate::commands::Ran {
     let access = ["authstring", "--nats-url", url, "--nats-api-username", USERNAME];
@@ -21,7 +21,7 @@ fn the_string_is_printed_alone() {
         ask(&nats.url(), &["--type", "upsell", "--username", "bob", "--site", "5,1"]).printed(),
         format!("{STRING}\n")
     );
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let file = dir.path().join("session");
     std::fs::write(&file, format!("{SESSION}\n")).unwrap();
     let by_session =

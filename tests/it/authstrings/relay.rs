@@ -9,7 +9,7 @@ use nats_userman::identity::{MemberId, SiteId, Sites, Username};
 
 use super::nats::{Day, Nats};
 use super::{KEY, SESSION, STRING, USERNAME, add_testakovsky, api_key, get, said};
-use crate::support::{App, PATIENCE, Program, eventually, read_response};
+use crate::support::{App, PATIENCE, Program, eventually, read_response, temp_dir};
 
 const BY_NAME: &str = "/api/member/authstring?type=upsell&username=testakovsky2&siteid=1";
 const NATS_KEY: &str = "the-key-of-nats-0123456789abcdef";
@@ -255,7 +255,7 @@ fn more_questions_than_calls_wait_their_turn_and_end_in_503_when_nats_hangs() {
 #[test]
 fn a_service_that_ends_begins_no_further_call_and_answers_the_one_under_way() {
     let nats = Nats::with(vec![Day::Silence]);
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let (url, key) = (nats.url(), api_key(""));
     let flags = [
         &*key,
@@ -316,7 +316,7 @@ fn neither_key_nor_session_nor_string_reaches_the_log() {
         Day::Answer(500, "text/html", format!("{NATS_KEY} {SESSION}")),
         Day::Close,
     ]);
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let (url, key) = (nats.url(), api_key(""));
     let flags = [
         &*key,

@@ -2,7 +2,7 @@
 //! it.
 
 use super::{KEY, SESSION, USERNAME, add_testakovsky, api_key, get, said, string_in};
-use crate::support::{App, NOON, Program, Response, send_raw};
+use crate::support::{App, NOON, Program, Response, send_raw, temp_dir};
 
 const UNKNOWN: &str = "{\"error\":\"authstring: unknown, expired or redeemed already\"}";
 
@@ -162,7 +162,7 @@ fn a_key_of_another_site_does_not_use_a_string_up() {
 
 #[test]
 fn every_answer_and_the_log_say_that_it_is_the_stand_in_and_neither_shows_a_string() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let mut program =
         Program::serve(&dir.path().join("data"), &["--stand-in", &api_key(""), "--log", "trace"]);
     program

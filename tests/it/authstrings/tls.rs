@@ -7,7 +7,7 @@ use std::process::Command;
 use super::nats::Nats;
 use super::{KEY, STRING, USERNAME};
 use crate::commands::{Ran, run_with_key};
-use crate::support::real_program;
+use crate::support::{real_program, temp_dir};
 use crate::web::{WebServer, free_port};
 
 /// A certificate that is good for 127.0.0.1, and its key.
@@ -59,7 +59,7 @@ fn a_certificate_that_is_named_is_trusted_and_no_other() {
         return;
     };
     let nats = Nats::answering(&format!("{{\"result\":\"{STRING}\"}}"));
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let at = dir.path().display();
     certify(&openssl, dir.path());
     let port = free_port();

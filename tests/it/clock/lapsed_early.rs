@@ -5,7 +5,7 @@ use rusqlite::Connection;
 
 use super::{FORMER, MEMBERS};
 use crate::commands::{Ran, run_on};
-use crate::support::{Program, rows};
+use crate::support::{Program, rows, temp_dir};
 
 /// Far enough to be ahead for as long as this program is tested.
 const PAID_UNTIL: i64 = 4_102_444_800;
@@ -20,7 +20,7 @@ impl Scene {
     /// Bob (71), Ann (72) and Cleo (73) of site 1, and Dora (71) of site 2, paid until 2100; Eve
     /// (74), who has been expired for long, and Finn (75), who was deleted.
     fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = temp_dir();
         let program = Program::serve(dir.path(), &[]);
         let scene = Self { dir, program };
         for (site, member, name) in [
@@ -150,7 +150,7 @@ fn a_replay_of_the_journal_gives_the_same_rows() {
     let scene = Scene::new();
     scene.lapse();
     scene.restore(&[]).printed();
-    let other = tempfile::tempdir().unwrap();
+    let other = temp_dir();
     let journal = scene.dir.path().join("journal.jsonl");
     std::fs::write(&journal, run_on(scene.dir.path(), &["journal", "--json"]).printed()).unwrap();
     std::fs::copy(scene.dir.path().join("seal.key"), other.path().join("seal.key")).unwrap();
@@ -167,7 +167,7 @@ fn a_replay_of_the_journal_gives_the_same_rows() {
 
 #[test]
 fn it_is_told_apart_from_the_restoring_of_one_member() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     for (args, why) in [
         (&["member", "restore"][..], "whom?"),
         (&["member", "restore", "1"], "which one?"),

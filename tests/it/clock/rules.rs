@@ -1,11 +1,9 @@
 //! Postbacks that come while a jump is being confirmed: a member whose time is over by it counts as
 //! not there, and nothing is lost that a corrected clock needs.
 
-use tempfile::TempDir;
-
 use super::{ANN, FORMER, MARCH, MEMBERS, UNTIL_MARCH, YEAR, answers, bob_and_ann, bob_is_in};
 use crate::property::replays::{dump, replay};
-use crate::support::{App, NOON};
+use crate::support::{App, NOON, temp_dir};
 
 const ACTIVATE: &str = "action=ACTIVATE&siteid=1&memberid=71&username=bob";
 
@@ -13,7 +11,7 @@ const ACTIVATE: &str = "action=ACTIVATE&siteid=1&memberid=71&username=bob";
 /// lapsed, which is of a minute later here.
 #[track_caller]
 fn replays(app: &App) {
-    let dir = TempDir::new().unwrap();
+    let dir = temp_dir();
     let vault = nats_userman::password::Vault::load(&app.dir.path().join("data/seal.key")).unwrap();
     let again =
         replay(dir.path(), "again.db", &app.config.location, &vault, false, NOON + 60).unwrap();

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::{run_on, without_times};
-use crate::support::{Program, eventually, send_raw};
+use crate::support::{Program, eventually, send_raw, temp_dir};
 
 /// [`without_times`], the end of a block too; the lines in the order of the alphabet.
 fn shown(text: &str) -> Vec<String> {
@@ -25,7 +25,7 @@ fn status(program: &Program, password: &str, from: &str) -> u16 {
 
 #[test]
 fn a_block_is_listed_logged_in_one_line_and_lifted_within_a_moment() {
-    let dir = tempfile::TempDir::new().unwrap();
+    let dir = temp_dir();
     let data = dir.path().join("data");
     let program =
         Program::serve(&data, &["--trusted-proxy", "127.0.0.1", "--login-limit-pair", "2"]);
@@ -79,7 +79,7 @@ fn a_block_is_listed_logged_in_one_line_and_lifted_within_a_moment() {
 
 #[test]
 fn a_block_of_a_wider_network_is_lifted_by_any_address_or_network_of_it() {
-    let dir = tempfile::TempDir::new().unwrap();
+    let dir = temp_dir();
     let data = dir.path().join("data");
     let program =
         Program::serve(&data, &["--trusted-proxy", "127.0.0.1", "--login-limit-pair", "1"]);

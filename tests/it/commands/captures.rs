@@ -9,7 +9,7 @@ use rusqlite::Connection;
 
 use super::replay::{open, write};
 use super::{Ran, end, run_on};
-use crate::support::{Program, TOKEN, program, rows};
+use crate::support::{Program, TOKEN, program, rows, temp_dir};
 
 const AGAIN: &str = "; what stands before it was applied; replay the whole capture again once it is mended, repeats are harmless\n";
 
@@ -31,7 +31,7 @@ fn a_capture_is_taken_from_a_pipe_whatever_its_layout_is() {
     let lines = "\nsiteid=1\nmemberid=71\nusername=bob\npassword=secret\naction=ADD\n\naction=CHECK\nsiteid=1\nusername=bob\n";
     for capture in [bodies, lines] {
         for name in ["-", "/dev/stdin"] {
-            let dir = tempfile::tempdir().unwrap();
+            let dir = temp_dir();
             let ran = run_with_input(dir.path(), &["replay", name], capture.as_bytes());
             assert_eq!(ran.printed(), "2 OK, 0 NOTOK, 0 ERROR\n", "{name}: {capture}");
             assert_eq!(
@@ -47,7 +47,7 @@ fn a_capture_is_taken_from_a_pipe_whatever_its_layout_is() {
 
 #[test]
 fn an_error_of_standard_input_has_its_line() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let input = b"action=ADD&siteid=1&memberid=71&username=bob&password=secret\n\naction=CHANGE&siteid=1&memberid=72\n";
     assert_eq!(
         run_with_input(dir.path(), &["replay", "-"], input).printed_with_errors(1, 2),
@@ -57,7 +57,7 @@ fn an_error_of_standard_input_has_its_line() {
 
 #[test]
 fn standard_input_may_be_a_file() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let file = write(
         dir.path(),
         "lines",
@@ -74,7 +74,7 @@ fn standard_input_may_be_a_file() {
 #[test]
 fn a_journal_is_taken_from_a_pipe() {
     let from = super::replay::told();
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let journal = run_on(&from.path().join("data"), &["journal", "--json"]).printed();
     fs::copy(from.path().join("data/seal.key"), dir.path().join("seal.key")).unwrap();
     let ran = run_with_input(dir.path(), &["replay", "--journal", "-"], journal.as_bytes());
@@ -84,7 +84,7 @@ fn a_journal_is_taken_from_a_pipe() {
 /// Some editors, and all of Windows, put one before UTF-8: the first line was then no action.
 #[test]
 fn a_byte_order_mark_before_a_capture_is_skipped() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     for capture in [
         "action=ADD\nsiteid=1\nmemberid=71\nusername=bob\npassword=secret\n",
         "action=CHECK&siteid=1&username=bob\n",
@@ -107,7 +107,7 @@ fn many_and_a_bad_line() -> String {
 
 #[test]
 fn a_bad_line_ends_a_replay_with_the_counts_and_the_place_and_what_stands_before_it_is_applied() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let data = dir.path().join("data");
     let capture = many_and_a_bad_line();
     let file = write(dir.path(), "members", &capture);
@@ -145,7 +145,7 @@ fn a_bad_line_ends_a_replay_with_the_counts_and_the_place_and_what_stands_before
 
 #[test]
 fn a_replay_to_a_url_that_ends_early_says_how_far_it_went() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let data = dir.path().join("data");
     let program = Program::serve(&data, &[]);
     let url = format!("http://{}/postback/{TOKEN}", program.address);
@@ -158,7 +158,7 @@ fn a_replay_to_a_url_that_ends_early_says_how_far_it_went() {
 
 #[test]
 fn a_fault_of_the_database_ends_a_replay_at_the_postback_that_met_it() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let data = dir.path().join("data");
     run_on(&data, &["replay", &write(dir.path(), "none", "action=CHECK&siteid=1&username=a\n")])
         .printed();
@@ -183,7 +183,7 @@ fn a_fault_of_the_database_ends_a_replay_at_the_postback_that_met_it() {
 /// With `| head` behind it the rest of the capture was not applied, and the exit code was 0.
 #[test]
 fn a_replay_whose_output_is_closed_does_not_pretend_to_be_done() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     let file = write(dir.path(), "bodies", "action=CHANGE&siteid=1&memberid=1\n");

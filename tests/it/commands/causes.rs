@@ -6,11 +6,11 @@ use std::net::{SocketAddr, TcpListener};
 
 use super::{Ran, end, run, run_on};
 use crate::authstrings::{KEY, USERNAME};
-use crate::support::{App, TOKEN, program, real_program};
+use crate::support::{App, TOKEN, program, real_program, temp_dir};
 
 #[test]
 fn an_address_that_cannot_be_had_is_told_with_the_reason() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     for (address, said) in [
         (
@@ -51,7 +51,7 @@ fn a_port_of_root_is_told_as_one() {
 #[test]
 fn a_file_that_is_none_is_told_before_the_lock_is_looked_at() {
     let app = App::start();
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let at = dir.path().display();
     let (missing, below) = (format!("{at}/nofile"), format!("{at}/no/dir/file"));
     let file = format!("{at}/file");
@@ -71,7 +71,7 @@ fn a_file_that_is_none_is_told_before_the_lock_is_looked_at() {
 
 #[test]
 fn a_data_directory_that_cannot_be_one_is_told_by_all_commands() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let file = dir.path().join("file");
     fs::write(&file, "").unwrap();
     let (below, at) = (file.join("data"), file.display());
@@ -137,7 +137,7 @@ fn a_data_directory_that_cannot_be_one_is_told_by_all_commands() {
 
 #[test]
 fn a_token_file_that_holds_none_is_filled_by_the_command_that_it_names() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let file = dir.path().join("postback-token");
     fs::write(&file, "\n").unwrap();
     let said = format!(
@@ -151,7 +151,7 @@ fn a_token_file_that_holds_none_is_filled_by_the_command_that_it_names() {
 
 #[test]
 fn tokens_that_are_added_at_the_same_time_are_all_kept() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let file = dir.path().join("postback-token");
     fs::write(&file, format!("{TOKEN}\n")).unwrap();
     std::thread::scope(|scope| {
@@ -169,7 +169,7 @@ fn tokens_that_are_added_at_the_same_time_are_all_kept() {
 
 #[test]
 fn a_public_url_may_be_all_of_the_url_or_its_front() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     fs::write(dir.path().join("postback-token"), format!("{TOKEN}\n")).unwrap();
     let url = |front: &str| format!("1  {front}/postback/test...\n");
     for (given, front) in [
@@ -222,7 +222,7 @@ fn server(answer: &'static [u8]) -> SocketAddr {
 }
 
 fn replay(url: &str) -> Ran {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let capture = dir.path().join("capture");
     fs::write(&capture, "action=CHECK&siteid=1&username=bob\n").unwrap();
     run_on(dir.path(), &["replay", "--to", url, capture.to_str().unwrap()])

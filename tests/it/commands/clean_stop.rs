@@ -6,11 +6,10 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 use rustix::process::{Pid, Signal, kill_process};
-use tempfile::TempDir;
 
 use super::replay::write;
 use super::run_on;
-use crate::support::{Caller, Program, rows};
+use crate::support::{Caller, Program, rows, temp_dir};
 
 const MEMBERS: usize = 400;
 
@@ -32,7 +31,7 @@ fn count(database: &Path) -> Vec<String> {
 #[test]
 fn after_a_clean_stop_the_database_file_alone_has_everything() {
     for signal in [Signal::TERM, Signal::INT] {
-        let dir = TempDir::new().unwrap();
+        let dir = temp_dir();
         let data = dir.path().join("data");
         let mut program = Program::serve(&data, &[]);
         let mut caller = Caller::connect(program.address).unwrap();
@@ -58,7 +57,7 @@ fn after_a_clean_stop_the_database_file_alone_has_everything() {
 
 #[test]
 fn a_reader_that_prevents_it_is_named_and_nothing_is_lost() {
-    let dir = TempDir::new().unwrap();
+    let dir = temp_dir();
     let data = dir.path().join("data");
     let mut program = Program::serve(&data, &[]);
     program.post(&add(1)).unwrap();
@@ -85,7 +84,7 @@ fn a_reader_that_prevents_it_is_named_and_nothing_is_lost() {
 
 #[test]
 fn commands_that_write_without_a_service_leave_the_same() {
-    let dir = TempDir::new().unwrap();
+    let dir = temp_dir();
     let data = dir.path().join("data");
     let adds = write(dir.path(), "adds", format!("{}\n{}\n", add(1), add(2)));
     run_on(&data, &["replay", &adds]).printed();
@@ -107,7 +106,7 @@ fn commands_that_write_without_a_service_leave_the_same() {
 /// The checkpoint would hold postbacks up, and the service makes it in its own time.
 #[test]
 fn a_command_beside_the_service_leaves_the_wal_to_it() {
-    let dir = TempDir::new().unwrap();
+    let dir = temp_dir();
     let data = dir.path().join("data");
     let mut program = Program::serve(&data, &[]);
     program.post(&add(1)).unwrap();

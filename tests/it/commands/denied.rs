@@ -6,13 +6,13 @@ use std::path::Path;
 use std::process::Command;
 
 use super::{Ran, end};
-use crate::support::{Program, TOKEN, program, real_program};
+use crate::support::{Program, TOKEN, program, real_program, temp_dir};
 
 const NOBODY: u32 = 65_534;
 
 /// A directory that others than root can enter and write.
 pub(super) fn dir_for_all() -> tempfile::TempDir {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     fs::set_permissions(dir.path(), Permissions::from_mode(0o777)).unwrap();
     dir
 }
@@ -156,7 +156,7 @@ fn a_start_of_the_services_user_names_each_file_that_root_has_left() {
 #[test]
 fn a_directory_in_which_nothing_can_be_made_is_named() {
     let Some(runuser) = runuser() else { return };
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();
     let data = dir.path().join("a/data");
     let at = dir.path().display();

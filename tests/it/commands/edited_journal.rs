@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use super::replay::{export, state, told, write};
 use super::{Ran, run_on};
-use crate::support::{App, TOKEN};
+use crate::support::{App, TOKEN, temp_dir};
 
 /// A journal, and an empty data directory with its key.
 struct Story {
@@ -20,7 +20,7 @@ struct Story {
 impl Story {
     fn tell() -> Self {
         let from = told();
-        let (from, dir) = (from.path().join("data"), tempfile::tempdir().unwrap());
+        let (from, dir) = (from.path().join("data"), temp_dir());
         let text = fs::read_to_string(export(&from, dir.path())).unwrap();
         let records = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         fs::create_dir(dir.path().join("data")).unwrap();
@@ -185,7 +185,7 @@ fn a_record_of_a_body_that_is_no_form_is_taken() {
             app.send(format!("{head}Content-Length: 7\r\nConnection: close\r\n\r\n{{\"a\":1}}"));
         assert!(response.body.starts_with("ERROR|body: expected "), "{response:?}");
     }
-    let (from, dir) = (app.stop(), tempfile::tempdir().unwrap());
+    let (from, dir) = (app.stop(), temp_dir());
     let file = export(&from.path().join("data"), dir.path());
     let ran = run_on(&dir.path().join("data"), &["replay", "--journal", &file]);
     assert_eq!(ran.printed(), "0 OK, 0 NOTOK, 3 ERROR\n");

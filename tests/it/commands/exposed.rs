@@ -1,7 +1,7 @@
 //! Secrets on the command line stand in the list of processes.
 
 use super::{end, run_on};
-use crate::support::{Program, TOKEN, program};
+use crate::support::{Program, TOKEN, program, temp_dir};
 
 const KEY: &str = "0123456789abcdef";
 
@@ -13,7 +13,7 @@ fn warning(flag: &str) -> String {
 
 #[test]
 fn every_command_warns_of_a_secret_that_was_given_as_a_flag_and_of_none_in_a_variable() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let mut service = Program::serve(
         dir.path(),
         &["--api-key", &format!("shop:{KEY}"), "--postback-token", TOKEN],
@@ -40,7 +40,7 @@ fn every_command_warns_of_a_secret_that_was_given_as_a_flag_and_of_none_in_a_var
 
 #[test]
 fn check_config_says_which_and_that_nothing_else_is_wrong() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let nats = [
         "--nats-url",
         "https://nats.example.com",

@@ -11,7 +11,7 @@ use rusqlite::Connection;
 
 use super::terminal::Terminal;
 use super::{end, run_on};
-use crate::support::{Program, TOKEN, post_to, program};
+use crate::support::{Program, TOKEN, post_to, program, temp_dir};
 
 /// `serve` in this working directory; its address, and what it printed until it was stopped.
 fn start_and_stop(cwd: &Path, flags: &[&str]) -> (String, String) {
@@ -37,7 +37,7 @@ const PROXY: &str = "NATS must be able to reach this URL: put a proxy with TLS b
 /// Without a terminal it is kept by whatever reads it, mostly the system's log.
 #[test]
 fn a_start_without_a_terminal_names_the_file_of_the_token_and_never_prints_it() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let printed = |address: &str| {
         format!(
             "nats-userman listens on {address}, data in ./data\n\
@@ -75,7 +75,7 @@ fn start_on_a_terminal(cwd: &Path, flags: &[&str], last: &str) -> (String, Strin
 
 #[test]
 fn a_start_on_a_terminal_prints_the_url_to_paste() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let (address, printed) = start_on_a_terminal(dir.path(), &[], PROXY);
     let url = format!("http://{address}/postback/{}", token_in(dir.path()));
     assert_eq!(
@@ -108,7 +108,7 @@ fn mode(path: &Path) -> u32 {
 #[test]
 fn files_have_their_modes_whatever_the_umask() {
     for umask in ["000", "022", "077", "277"] {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = temp_dir();
         let data = dir.path().join("data");
         let mut command = Command::new("sh");
         command
@@ -159,7 +159,7 @@ fn files_have_their_modes_whatever_the_umask() {
 
 #[test]
 fn a_second_serve_on_a_data_directory_is_refused() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let first = Program::serve(dir.path(), &[]);
     run_on(dir.path(), &["serve", "--listen", "127.0.0.1:0"]).ended(
         1,
@@ -180,7 +180,7 @@ fn a_second_serve_on_a_data_directory_is_refused() {
 /// Regression: whoever removed the lock file, as an old one left behind, let a second service in.
 #[test]
 fn a_second_serve_is_refused_without_the_lock_file_too() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let first = Program::serve(dir.path(), &[]);
     // Taken, so that a second one that is not refused ends all the same.
     let address = first.address.to_string();
@@ -200,7 +200,7 @@ fn a_second_serve_is_refused_without_the_lock_file_too() {
 /// already.
 #[test]
 fn a_database_elsewhere_is_locked_by_the_start_that_makes_it() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let there = dir.path().join("there");
     fs::create_dir(&there).unwrap();
     let database = format!("sqlite:{}/members.db", there.display());
@@ -218,7 +218,7 @@ fn a_database_elsewhere_is_locked_by_the_start_that_makes_it() {
 
 #[test]
 fn an_address_that_is_taken_is_one_line() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     run_on(&dir.path().join("data"), &["serve", "--listen", &address])
@@ -227,7 +227,7 @@ fn an_address_that_is_taken_is_one_line() {
 
 #[test]
 fn a_data_directory_that_cannot_be_made_is_one_line() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let file = dir.path().join("file");
     fs::write(&file, "").unwrap();
     let data = file.join("data");
@@ -258,7 +258,7 @@ fn files(data: &Path) -> Vec<(String, Vec<u8>)> {
 
 #[test]
 fn a_database_of_a_newer_release_or_of_another_program_is_refused_and_left_alone() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let data = dir.path().join("data");
     let mut program = Program::serve(&data, &[]);
     program.post("action=ADD&siteid=1&memberid=71&username=bob&password=secret").unwrap();
@@ -299,7 +299,7 @@ fn a_database_of_a_newer_release_or_of_another_program_is_refused_and_left_alone
 
 #[test]
 fn commands_that_read_do_not_make_a_database() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let data = dir.path().join("data");
     let missing = format!(
         "nats-userman: there is no database at {}: `nats-userman serve` makes it\n",

@@ -8,7 +8,7 @@ use std::process::Command;
 use super::captures::run_with_input;
 use super::replay::write;
 use super::run_on;
-use crate::support::{Program, TOKEN, real_program};
+use crate::support::{Program, TOKEN, real_program, temp_dir};
 
 const MOVING_IN: &str = "docs/moving-in.md has the query that prints members as a capture";
 const LAYOUTS: &str = "expected urlencoded bodies, one a line, or name=value lines with a blank line between postbacks";
@@ -161,7 +161,7 @@ pub fn files(dir: &Path) -> Vec<(std::ffi::OsString, Vec<u8>)> {
 /// Regression: each became some ERROR records in the journal, and the exit code was 0.
 #[test]
 fn what_is_no_capture_is_named_and_nothing_is_written() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let data = dir.path().join("data");
     let good = write(dir.path(), "good", CAPTURE);
     run_on(&data, &["replay", &good]).printed();
@@ -195,7 +195,7 @@ fn what_is_no_capture_is_named_and_nothing_is_written() {
 
 #[test]
 fn what_is_no_capture_is_not_sent_and_neither_is_what_stands_before_it() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let data = dir.path().join("data");
     let program = Program::serve(&data, &[]);
     let url = format!("http://{}/postback/{TOKEN}", program.address);
@@ -207,7 +207,7 @@ fn what_is_no_capture_is_not_sent_and_neither_is_what_stands_before_it() {
 
 #[test]
 fn a_journal_that_is_packed_is_told_how_to_unpack_it() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let data = dir.path().join("data");
     let file = write(dir.path(), "journal.jsonl.gz", b"\x1f\x8b\x08\0\0\0\0\0");
     run_on(&data, &["replay", "--journal", &file])
@@ -217,7 +217,7 @@ fn a_journal_that_is_packed_is_told_how_to_unpack_it() {
 
 #[test]
 fn a_replay_without_a_postback_fails_and_a_blank_file_among_others_does_not() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let data = dir.path().join("data");
     let (empty, blank) =
         (write(dir.path(), "empty", ""), write(dir.path(), "blank", "\u{feff}\r\n\n\n"));
@@ -245,7 +245,7 @@ fn a_replay_without_a_postback_fails_and_a_blank_file_among_others_does_not() {
 /// Values of customers and names that nobody knows: strange, and captures all the same.
 #[test]
 fn a_strange_capture_is_a_capture() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     for (capture, counts, errors) in [
         (
             "username,memberid=71\n\naction=CHECK\nsiteid=1\nusername=a\n",
@@ -279,7 +279,7 @@ fn a_packed_capture_is_replayed_as_the_advice_says() {
     if real_program("gzip").is_none() || real_program("gunzip").is_none() {
         return;
     }
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let data = dir.path().join("data");
     let file = write(dir.path(), "capture", CAPTURE);
     let packed = format!("{file}.gz");

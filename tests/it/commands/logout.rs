@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::{run_on, without_times};
-use crate::support::{Program, eventually, rows, send_raw};
+use crate::support::{Program, eventually, rows, send_raw, temp_dir};
 
 /// A service with bob (71) and ann (72) on site 1, and cleo (73), who has left.
 fn service(data: &Path) -> Program {
@@ -48,7 +48,7 @@ const PASSWORDS_STAY: &str =
 
 #[test]
 fn one_member_s_logins_end_at_once_and_nobody_else_s() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let program = service(dir.path());
     let logout = |member: &str| run_on(dir.path(), &["member", "logout", "1", member]);
     let (phone, desktop, ann) =
@@ -77,7 +77,7 @@ fn one_member_s_logins_end_at_once_and_nobody_else_s() {
 
 #[test]
 fn everybody_s_logins_end_within_a_second_and_stay_ended() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let mut program = service(dir.path());
     let (bob, ann) = (log_in(&program, "bob"), log_in(&program, "ann"));
     assert_eq!(
@@ -106,7 +106,7 @@ fn everybody_s_logins_end_within_a_second_and_stay_ended() {
 
 #[test]
 fn a_restored_backup_brings_no_login_back_once_all_were_ended() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let (data, backup) = (dir.path().join("data"), dir.path().join("backup.db"));
     let mut program = service(&data);
     let stolen = log_in(&program, "bob");
@@ -127,7 +127,7 @@ fn a_restored_backup_brings_no_login_back_once_all_were_ended() {
 
 #[test]
 fn a_replay_of_the_journal_gives_the_same_rows() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let (data, copy) = (dir.path().join("data"), dir.path().join("copy"));
     let mut program = service(&data);
     run_on(&data, &["member", "logout", "1", "71"]).printed();
@@ -162,7 +162,7 @@ fn a_replay_of_the_journal_gives_the_same_rows() {
 /// Else a stranger could post what a replay passes over.
 #[test]
 fn the_word_of_the_command_is_none_for_nats() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let program = service(dir.path());
     let bob = log_in(&program, "bob");
     assert!(program.post("action=LOGOUT").unwrap().body.starts_with("ERROR|action: expected ADD"));
@@ -171,7 +171,7 @@ fn the_word_of_the_command_is_none_for_nats() {
 
 #[test]
 fn it_is_said_whose_logins_are_meant() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     for (args, said) in [
         (&["member", "logout"][..], "<SITE>"),
         (&["member", "logout", "1"], "<MEMBERID>"),

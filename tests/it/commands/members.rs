@@ -1,12 +1,12 @@
 //! `member`: what support staff see and do, beside a running service.
 
 use super::{run_on, without_times};
-use crate::support::{Program, eventually};
+use crate::support::{Program, eventually, temp_dir};
 
 /// A service with bob (71), ann (72, expires in 2099) and cleo (73, deleted) on site 1, and dora
 /// (71) on site 2.
 fn service() -> (tempfile::TempDir, Program) {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let program = Program::serve(dir.path(), &[]);
     for body in [
         "action=ADD&siteid=1&memberid=71&username=bob&password=secret&email=bob@example.com&joined=1496792016&expires=1499470416",

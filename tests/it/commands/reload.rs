@@ -8,7 +8,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::authstrings::nats::Nats;
 use crate::authstrings::{STRING, get_with};
-use crate::support::{Program, TOKEN, eventually, post_to, program, send_raw};
+use crate::support::{Program, TOKEN, eventually, post_to, program, send_raw, temp_dir};
 
 const OTHER: &str = "other_token_0123456789_abcdef_0123456789";
 const CHECK: &[u8] = b"action=CHECK&siteid=1&username=bob";
@@ -23,7 +23,7 @@ struct Scene {
 
 impl Scene {
     fn new() -> Self {
-        Self { dir: tempfile::tempdir().unwrap(), program: None, told: 0 }
+        Self { dir: temp_dir(), program: None, told: 0 }
     }
 
     fn path(&self, name: &str) -> PathBuf {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags};
 
 use super::run_on;
-use crate::support::{App, Program, TOKEN, rows};
+use crate::support::{App, Program, TOKEN, rows, temp_dir};
 
 pub fn write(dir: &Path, name: &str, text: impl AsRef<[u8]>) -> String {
     let path = dir.join(name);
@@ -43,7 +43,7 @@ const HELD: &str =
 #[test]
 fn a_capture_of_either_layout_goes_into_the_database_and_ends_with_counts() {
     for (name, capture, line) in [("bodies", BODIES, BODIES_HELD), ("lines", LINES, LINES_HELD)] {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = temp_dir();
         let data = dir.path().join("data");
         let file = write(dir.path(), name, capture);
         assert_eq!(
@@ -74,7 +74,7 @@ fn a_capture_of_either_layout_goes_into_the_database_and_ends_with_counts() {
 
 #[test]
 fn several_captures_are_one_story_in_their_order() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let data = dir.path().join("data");
     let many: String = (1..=600)
         .map(|id| format!("action=ADD&siteid=1&memberid={id}&username=m{id}&password=secret\n"))
@@ -89,7 +89,7 @@ fn several_captures_are_one_story_in_their_order() {
 
 #[test]
 fn the_capture_that_tmm_published_is_replayed() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let data = dir.path().join("data");
     // A part of it: the rest is bookkeeping.
     let capture = "memberid=71\nstatus=1\ntrial=0\njoined=1496792016\nsiteid=1\nusername=test564a\npassword=testtest\n\
@@ -106,7 +106,7 @@ fn the_capture_that_tmm_published_is_replayed() {
 
 #[test]
 fn a_dry_run_shows_replies_and_changes_and_changes_nothing() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let data = dir.path().join("data");
     let file = write(dir.path(), "bodies", BODIES);
     let shown = format!(
@@ -146,7 +146,7 @@ fn a_dry_run_shows_replies_and_changes_and_changes_nothing() {
 #[test]
 fn a_served_database_is_refused_with_a_hint_at_to_which_sends() {
     for (name, capture, line) in [("bodies", BODIES, BODIES_HELD), ("lines", LINES, LINES_HELD)] {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = temp_dir();
         let data = dir.path().join("data");
         let program = Program::serve(&data, &[]);
         let file = write(dir.path(), name, capture);
@@ -179,7 +179,7 @@ fn a_served_database_is_refused_with_a_hint_at_to_which_sends() {
 
 #[test]
 fn a_url_or_a_file_that_cannot_be_used_is_one_line_without_the_url() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let file = write(dir.path(), "bodies", BODIES);
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let dead = run_on(
@@ -264,7 +264,7 @@ pub fn export(data: &Path, dir: &Path) -> String {
 #[test]
 fn a_journal_replayed_into_an_empty_database_gives_the_same_rows_column_for_column() {
     let from = told();
-    let (from, dir) = (from.path().join("data"), tempfile::tempdir().unwrap());
+    let (from, dir) = (from.path().join("data"), temp_dir());
     super::run_on(&from, &["member", "remove", "1", "71"]).printed();
     let file = export(&from, dir.path());
     let data: PathBuf = dir.path().join("data");
@@ -289,7 +289,7 @@ fn a_journal_replayed_into_an_empty_database_gives_the_same_rows_column_for_colu
 #[test]
 fn a_journal_is_taken_wholly_or_not_at_all() {
     let from = told();
-    let (from, dir) = (from.path().join("data"), tempfile::tempdir().unwrap());
+    let (from, dir) = (from.path().join("data"), temp_dir());
     let file = export(&from, dir.path());
     let nothing = |data: &Path| assert_eq!(state(data), [""; 0]);
 
@@ -334,7 +334,7 @@ fn a_journal_is_taken_wholly_or_not_at_all() {
 /// passwords of the served database under a key of its own.
 #[test]
 fn a_served_database_is_refused_under_another_data_dir_too() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let (data, other) = (dir.path().join("data"), dir.path().join("other"));
     let _program = Program::serve(&data, &[]);
     let file = write(dir.path(), "bodies", BODIES);

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 
 use super::terminal::Terminal;
-use crate::support::{Program, TOKEN, check_invariants, eventually, post_to, program};
+use crate::support::{Program, TOKEN, check_invariants, eventually, post_to, program, temp_dir};
 
 fn add(member: u32) -> String {
     format!("action=ADD&siteid=1&memberid={member}&username=bob{member}&password=secret")
@@ -13,7 +13,7 @@ fn add(member: u32) -> String {
 
 #[test]
 fn signals_that_would_kill_are_told_once_and_the_service_goes_on() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let mut program = Program::serve(dir.path(), &[]);
     let pid = Pid::from_child(&program.child);
     let named = [
@@ -50,7 +50,7 @@ fn signals_that_would_kill_are_told_once_and_the_service_goes_on() {
 /// By default the limit's signal kills.
 #[test]
 fn a_limit_of_file_size_is_a_fault_that_ends_when_the_limit_does() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let data = dir.path().join("data");
     let mut limited = Command::new("sh");
     limited.args(["-c", "ulimit -S -f 800; exec \"$0\" \"$@\""]).arg(program().get_program());
@@ -70,7 +70,7 @@ fn a_limit_of_file_size_is_a_fault_that_ends_when_the_limit_does() {
 /// A terminal that is closed sends SIGHUP, and from then on nothing can be written to it.
 #[test]
 fn a_service_goes_on_when_its_terminal_is_closed() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let data = dir.path().join("data");
     let mut command = Command::new("setsid");
     command.arg("--ctty").arg(program().get_program());
@@ -104,7 +104,7 @@ fn a_service_goes_on_when_its_terminal_is_closed() {
 /// right.
 #[test]
 fn a_failure_without_a_reader_of_stderr_keeps_its_exit_code() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     let mut command = program();

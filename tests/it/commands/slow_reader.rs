@@ -9,7 +9,7 @@ use rusqlite::Connection;
 
 use super::replay::write;
 use super::run_on;
-use crate::support::{program, rows};
+use crate::support::{program, rows, temp_dir};
 
 const MEMBERS: usize = 1_500;
 
@@ -50,7 +50,7 @@ fn lines_with_a_checkpoint_between(data: &Path, args: &[&str]) -> usize {
 /// Regression: a list was one read transaction from its first line to its last.
 #[test]
 fn while_the_reader_of_a_list_stands_still_the_log_can_be_emptied() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let data = dir.path().join("data");
     run_on(&data, &["replay", &write(dir.path(), "adds", postbacks("ADD"))]).printed();
     assert_eq!(lines_with_a_checkpoint_between(&data, &["member", "list"]), MEMBERS + 1);
@@ -74,7 +74,7 @@ fn while_the_reader_of_a_list_stands_still_the_log_can_be_emptied() {
 /// The end of a page is no place where a row may be lost, or come twice.
 #[test]
 fn a_list_of_several_pages_has_every_row_once_and_in_order() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let data = dir.path().join("data");
     // One more than two pages on the first site; the second begins on the page on which the first
     // ends.

@@ -9,7 +9,7 @@ use rusqlite::config::DbConfig;
 
 use super::foreign::files;
 use super::run_on;
-use crate::support::{App, Program, rows};
+use crate::support::{App, Program, rows, temp_dir};
 
 /// What `member list` prints of no members.
 const NOBODY: &str = "siteid\tmemberid\tusername\ttrial\texpire_at\n";
@@ -32,7 +32,7 @@ const COMMANDS: [&[&str]; 10] = [
 /// A data directory in which a service was, and that it left with all in the database file, of
 /// which there are several pages.
 fn used() -> (tempfile::TempDir, PathBuf) {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let data = dir.path().join("data");
     fs::write(dir.path().join("capture"), CAPTURE).unwrap();
     let mut program = Program::serve(&data, &[]);
@@ -64,7 +64,7 @@ fn put(data: &Path, bytes: &[u8]) {
 
 /// What a database is until its first checkpoint: a page that says that there is a log.
 fn only_a_page() -> Vec<u8> {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let path = dir.path().join("a.db");
     let conn = Connection::open(&path).unwrap();
     assert_eq!(rows(&conn, "PRAGMA journal_mode = WAL"), ["wal"]);
@@ -283,7 +283,7 @@ fn check_config_finds_broken_pages_wherever_they_are_and_serve_does_not_look_for
 
 #[test]
 fn check_config_reads_a_database_that_is_being_served_and_changes_nothing() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let data = dir.path().join("data");
     let program = Program::serve(&data, &[]);
     program.post("action=ADD&siteid=1&memberid=71&username=bob&password=secret").unwrap();

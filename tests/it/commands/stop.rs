@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use rusqlite::{Connection, OpenFlags};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::{PATIENCE, Program, TOKEN, eventually, read_response, rows};
+use crate::support::{PATIENCE, Program, TOKEN, eventually, read_response, rows, temp_dir};
 
 fn signal(program: &Program, signal: Signal) {
     kill_process(Pid::from_child(&program.child), signal).unwrap();
@@ -18,7 +18,7 @@ fn signal(program: &Program, signal: Signal) {
 #[test]
 fn sigterm_sigint_and_sigquit_end_the_service_with_code_0() {
     for end in [Signal::TERM, Signal::INT, Signal::QUIT] {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = temp_dir();
         let mut program = Program::serve(dir.path(), &[]);
         program.post("action=ADD&siteid=1&memberid=71&username=bob&password=secret").unwrap();
         signal(&program, end);
@@ -44,7 +44,7 @@ fn begin(program: &Program, body: &str) -> TcpStream {
 
 #[test]
 fn a_postback_that_was_begun_is_answered_and_a_new_one_is_not_taken() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let mut program = Program::serve(dir.path(), &[]);
     let add = "action=ADD&siteid=1&memberid=71&username=bob&password=secret";
     let check = "action=CHECK&siteid=1&username=bob";
@@ -97,7 +97,7 @@ fn a_postback_that_was_begun_is_answered_and_a_new_one_is_not_taken() {
 
 #[test]
 fn a_read_only_reader_keeps_working_while_the_service_is_down() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let mut program = Program::serve(dir.path(), &[]);
     program.post("action=ADD&siteid=1&memberid=71&username=bob&password=secret").unwrap();
     assert!(program.terminate().success());
@@ -127,7 +127,7 @@ fn a_read_only_reader_keeps_working_while_the_service_is_down() {
 #[test]
 fn logins_that_wait_are_answered_before_the_end() {
     const LOGINS: usize = 30;
-    let dir = tempfile::TempDir::new().unwrap();
+    let dir = temp_dir();
     let mut program = Program::serve(&dir.path().join("data"), &[]);
     let mut streams: Vec<TcpStream> =
         (0..LOGINS).map(|_| TcpStream::connect(program.address).unwrap()).collect();

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Stdio;
 
 use super::{end, run, run_on};
-use crate::support::{Program, TOKEN, post_to, program};
+use crate::support::{Program, TOKEN, post_to, program, temp_dir};
 
 const OTHER: &str = "other_token_0123456789_abcdef_0123456789";
 
@@ -63,7 +63,7 @@ fn wrong_usage_ends_with_code_2() {
         assert_eq!((ran.code, ran.out.as_str()), (Some(2), ""), "{args:?}: {ran:?}");
         assert!(!ran.err.is_empty(), "{args:?}");
     }
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     run_on(dir.path(), &["member", "show", "1", "7x"]).ended(
         2,
         "nats-userman: MEMBERID: expected a number from 1 to 9223372036854775807, found \"7x\"\n",
@@ -175,7 +175,7 @@ const WRONG: [(&str, &str, &str); 25] = [
 /// NATS's URL, username and key go together, and a stand-in stands alone.
 #[test]
 fn what_is_said_of_nats_is_said_whole() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let (key_file, no_pem) = (dir.path().join("key"), dir.path().join("pem"));
     fs::write(&key_file, "0123 4567\n").unwrap();
     fs::write(&no_pem, "none").unwrap();
@@ -237,7 +237,7 @@ fn what_is_said_of_nats_is_said_whole() {
 
 #[test]
 fn each_bad_setting_is_one_clear_line_and_all_are_told_at_once() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let data = dir.path().join("data");
     let mut all = Vec::new();
     for (flag, value, problem) in WRONG {
@@ -264,7 +264,7 @@ fn every_setting_has_a_variable_and_a_flag_beats_it() {
         command.arg("check-config").env(&variable, value);
         end(command).ended(2, &format!("nats-userman: {flag}: {problem}\n"));
     }
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let mut command = program();
     command.args(["check-config", "--time-zone", "Europe/Berlin"]).env("USERMAN_TIME_ZONE", "Mars");
     command.env("USERMAN_DATA_DIR", dir.path().join("data"));
@@ -274,7 +274,7 @@ fn every_setting_has_a_variable_and_a_flag_beats_it() {
 /// Regression: as in a file of variables of which some are left open, `USERMAN_LISTEN=`.
 #[test]
 fn a_variable_that_is_set_to_nothing_is_not_set() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let with = |value: Option<&str>| {
         let mut command = program();
         command.current_dir(dir.path()).arg("check-config");
@@ -310,7 +310,7 @@ const VARIABLES: [&str; 17] = [
 /// Regression: `--allow-ip "$NETWORK"` with nothing in the script's variable let everybody in.
 #[test]
 fn a_flag_without_a_value_is_a_bad_setting() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let network = "expected an address or a network, as in 192.0.2.0/24 or 2001:db8::/32";
     for (flag, value, problem) in [
         ("--allow-ip", "", format!("{network}, found \"\"")),
@@ -347,7 +347,7 @@ fn a_flag_without_a_value_is_a_bad_setting() {
 
 #[test]
 fn a_database_that_is_no_path_is_a_bad_setting() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     for (database, found) in [
         ("sqlite:", "sqlite:"),
         ("sqlite::memory:", "sqlite::memory:"),
@@ -363,7 +363,7 @@ fn a_database_that_is_no_path_is_a_bad_setting() {
 
 #[test]
 fn check_config_says_what_would_be_used_and_hides_secrets() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let data = dir.path().join("data");
     let mut command = program();
     command.arg("check-config");
@@ -430,7 +430,7 @@ fn check_config_says_what_would_be_used_and_hides_secrets() {
 
 #[test]
 fn a_switch_takes_the_words_that_people_write_into_variables() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     for (word, kept) in
         [("1", "yes"), ("true", "yes"), ("yes", "yes"), ("0", "no"), ("false", "no"), ("no", "no")]
     {
@@ -454,7 +454,7 @@ fn write(dir: &Path, name: &str, mode: u32, text: &str) {
 
 #[test]
 fn check_config_says_what_is_wrong_with_paths_and_makes_none() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let at = dir.path().canonicalize().unwrap();
     write(&at, "file", 0o600, "");
     std::os::unix::fs::symlink(at.join("nowhere"), at.join("link")).unwrap();
@@ -510,7 +510,7 @@ fn check_config_says_what_is_wrong_with_paths_and_makes_none() {
 /// Regression: a restored key stayed readable for everybody, and nobody was told.
 #[test]
 fn files_that_are_open_to_others_are_told_and_a_start_tightens_the_secrets() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let data = dir.path().join("data");
     // Killed, so that the WAL has something: SQLite gives an empty one the mode of the database.
     Program::serve(&data, &[]).kill();
@@ -564,7 +564,7 @@ fn files_that_are_open_to_others_are_told_and_a_start_tightens_the_secrets() {
 
 #[test]
 fn files_of_secrets_that_settings_name_are_told_when_they_are_open_to_others() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let data = dir.path().join("data");
     let keys = dir.path().join("api-keys");
     let at = keys.display().to_string();
@@ -586,7 +586,7 @@ fn files_of_secrets_that_settings_name_are_told_when_they_are_open_to_others() {
 
 #[test]
 fn a_key_that_its_owner_may_only_read_stays_so() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     Program::serve(dir.path(), &[]).terminate();
     for (before, after) in [(0o400, 0o400), (0o444, 0o400)] {
         fs::set_permissions(dir.path().join("seal.key"), Permissions::from_mode(before)).unwrap();
@@ -600,7 +600,7 @@ fn a_key_that_its_owner_may_only_read_stays_so() {
 
 #[test]
 fn check_config_says_what_is_wrong_and_touches_nothing() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     fs::set_permissions(dir.path(), Permissions::from_mode(0o750)).unwrap();
     write(dir.path(), "seal.key", 0o600, "no key");
     write(dir.path(), "postback-token", 0o600, &format!("{TOKEN}\nshort\n"));
@@ -641,7 +641,7 @@ fn a_token_of_a_variable_is_not_shown_by_help() {
 
 #[test]
 fn tokens_may_come_from_a_file_that_a_setting_names() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let (data, file) = (dir.path().join("data"), dir.path().join("secret"));
     fs::write(&file, format!("{TOKEN}\n{OTHER}\n")).unwrap();
     let mut command = program();
@@ -677,7 +677,7 @@ const LOCAL: &str = "http://127.0.0.1:8080/postback/ is where the service listen
 
 #[test]
 fn token_shows_no_secret_off_a_terminal_and_keeps_the_last_one() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let file = dir.path().join("postback-token");
     run_on(dir.path(), &["token", "show"]).ended(
         1,

@@ -6,7 +6,7 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 
 use super::{end, run_on};
-use crate::support::{Program, TOKEN, program};
+use crate::support::{Program, TOKEN, program, temp_dir};
 
 const NO_SETTING: &str = "no setting has this name; the nearest is";
 const NO_NAME: &str = "no setting has this name; `nats-userman --help` lists them";
@@ -62,7 +62,7 @@ fn a_variable_that_is_no_setting_is_an_error_with_the_nearest_name() {
         ("USERMAN_FROBNICATE", "1", format!("USERMAN_FROBNICATE: {NO_NAME}")),
         ("USERMAN_", "1", format!("USERMAN_: {NO_NAME}")),
     ] {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = temp_dir();
         let data = dir.path().join("data");
         for command in ["check-config", "serve", "journal", "token show"] {
             let mut command = {
@@ -103,7 +103,7 @@ fn all_unknown_variables_are_told_at_once_with_the_bad_settings_and_without_thei
 /// same.
 #[test]
 fn what_an_orchestrator_says_of_services_is_no_setting_and_no_mistake() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let mut command = program();
     command.args(["check-config", "--data-dir"]).arg(dir.path().join("data"));
     for (name, value) in [
@@ -164,7 +164,7 @@ fn names_and_values_that_are_not_utf_8_are_told_and_a_path_may_be_one() {
         command.arg("check-config").env(name, value);
         end(command).ended(2, &format!("nats-userman: {said}\n"));
     }
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let mut command = program();
     command.arg("check-config").env("USERMAN_DATA_DIR", dir.path().join(bytes(b"jos\xe9")));
     assert!(end(command).printed().ends_with("nothing is wrong with it\n"));
@@ -242,7 +242,7 @@ fn beside(flag: &str) -> &'static [(&'static str, &'static str)] {
 
 #[test]
 fn a_carriage_return_behind_a_value_that_is_no_path_is_no_part_of_it() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let mut command = program();
     command.args(["check-config", "--data-dir"]).arg(dir.path().join("data"));
     for (name, value) in [
@@ -348,7 +348,7 @@ fn a_value_in_quotes_is_refused_also_where_quotes_could_be_a_part_of_it() {
 /// As Windows writes them: a byte order mark, carriage returns; and what cannot be read is named.
 #[test]
 fn files_that_settings_name_may_come_from_windows() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let (data, file) = (dir.path().join("data"), dir.path().join("file"));
     let path = file.to_str().unwrap();
     let nats = ["--nats-url", "https://nats.example.com", "--nats-api-username", "tmm1"];

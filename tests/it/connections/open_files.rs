@@ -3,7 +3,7 @@
 use std::net::TcpStream;
 use std::process::Command;
 
-use crate::support::{Program, TOKEN, eventually, program, send_raw};
+use crate::support::{Program, TOKEN, eventually, program, send_raw, temp_dir};
 
 /// The program with this soft and this hard limit of open files.
 fn limited(soft: u64, hard: u64) -> Command {
@@ -31,7 +31,7 @@ fn needed() -> u64 {
 
 #[test]
 fn a_low_soft_limit_of_open_files_is_raised_without_a_word() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let program = Program::run(limited(256, needed()), dir.path(), &[]).unwrap();
     assert_eq!(soft_limit(&program), needed());
     assert!(!program.stderr().contains("LimitNOFILE"), "{}", program.stderr());
@@ -39,7 +39,7 @@ fn a_low_soft_limit_of_open_files_is_raised_without_a_word() {
 
 #[test]
 fn a_limit_that_is_high_already_stays() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let program = Program::run(limited(needed() + 7, needed() + 7), dir.path(), &[]).unwrap();
     assert_eq!(soft_limit(&program), needed() + 7);
     assert!(!program.stderr().contains("LimitNOFILE"), "{}", program.stderr());
@@ -48,7 +48,7 @@ fn a_limit_that_is_high_already_stays() {
 /// Regression: a service that could open no more files accepted nobody.
 #[test]
 fn a_low_hard_limit_is_said_and_more_clients_than_it_allows_hold_up_no_postback() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let hard = needed() - 2 * 1024 + 2 * 40;
     let program = Program::run(limited(hard, hard), dir.path(), &[]).unwrap();
     let warning = format!(

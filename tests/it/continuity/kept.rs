@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use tempfile::TempDir;
 
+use crate::support::temp_dir;
+
 /// What `make.py` noted of a data directory.
 #[derive(Deserialize)]
 pub struct Facts {
@@ -66,7 +68,7 @@ pub fn releases() -> Vec<String> {
 /// A copy of what a release left, with the modes that the release gives: a repository keeps none.
 pub fn kept(release: &str) -> Kept {
     let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/releases").join(release);
-    let dir = TempDir::new().unwrap();
+    let dir = temp_dir();
     copy(&from, dir.path());
     let data = dir.path().join("data");
     fs::set_permissions(&data, Permissions::from_mode(0o750)).unwrap();

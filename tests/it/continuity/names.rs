@@ -6,7 +6,7 @@ use rusqlite::Connection;
 
 use super::kept;
 use crate::property::dump;
-use crate::support::{App, Program, program, rows};
+use crate::support::{App, Program, program, rows, temp_dir};
 
 const COMPOSED: &str = "Ren\u{e9}";
 const DECOMPOSED: &str = "Rene\u{301}";
@@ -281,7 +281,7 @@ fn check_config_names_who_logs_in_by_the_exact_name_alone_and_lists_show_what_ca
 
 #[test]
 fn a_name_that_basic_cannot_carry_is_told_once_a_postback_and_is_no_error() {
-    let dir = tempfile::TempDir::new().unwrap();
+    let dir = temp_dir();
     let mut service = Program::serve(&dir.path().join("data"), &[]);
     for body in [
         "action=CHECK&siteid=1&username=a:b",

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::kept::releases;
 use super::{kept, table};
-use crate::support::{Program, program, rows};
+use crate::support::{Program, program, rows, temp_dir};
 
 fn look(path: &Path) -> Connection {
     Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap()
@@ -183,7 +183,7 @@ fn a_damaged_old_database_is_found_and_left_alone() {
 
 #[test]
 fn a_database_of_version_1_goes_up_in_one_go_and_its_copy_is_of_version_1() {
-    let dir = tempfile::TempDir::new().unwrap();
+    let dir = temp_dir();
     let data = dir.path().join("data");
     std::fs::create_dir(&data).unwrap();
     let database = data.join("userman.db");

@@ -11,7 +11,7 @@ use rusqlite::config::DbConfig;
 use tempfile::TempDir;
 
 use super::{NOTHING_CHANGED, OUTCOME_UNKNOWN, add, assert_log_is_clean, is_healthy};
-use crate::support::{App, Program, TOKEN, eventually, program, rows};
+use crate::support::{App, Program, TOKEN, eventually, program, rows, temp_dir};
 
 const FILES: [&str; 3] = ["userman.db", "userman.db-wal", "seal.key"];
 
@@ -170,7 +170,7 @@ fn a_file_that_is_no_database_or_another_programs_ends_the_start_and_is_left_alo
 /// start makes what is missing.
 #[test]
 fn an_empty_database_without_a_key_is_a_first_start_that_was_cut_short() {
-    let dir = TempDir::new().unwrap();
+    let dir = temp_dir();
     fs::write(dir.path().join("userman.db"), b"").unwrap();
     let program = Program::serve(dir.path(), &[]);
     assert_eq!(program.post(&add(1)).unwrap().body, super::added(1));
@@ -240,7 +240,7 @@ fn a_database_that_is_gone_and_put_back_is_opened_anew() {
 /// would have found.
 #[test]
 fn a_database_that_was_removed_under_the_service_acknowledges_nothing_more() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let data = dir.path().join("data");
     let program = Program::serve(&data, &[]);
     for name in ["userman.db", "userman.db-wal", "userman.db-shm"] {

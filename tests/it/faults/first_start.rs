@@ -7,11 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
-use tempfile::TempDir;
 
 use super::{add, added};
 use crate::shim::{EIO, ENOSPC, EROFS, KILLED, Shim};
-use crate::support::{Program, eventually, post_to, real_program};
+use crate::support::{Program, eventually, post_to, real_program, temp_dir};
 
 /// Calls that make, change, name or sync a file.
 const CALLS: &str = "openat,write,pwrite64,fsync,fdatasync,rename,renameat,renameat2,link,linkat,unlink,unlinkat,mkdir,mkdirat,\
@@ -50,7 +49,7 @@ fn traced(strace: &Path, options: &[&str], trace: &Path, data: &Path) -> Command
 /// Name and turn of each call of the first thread that may change something, in the order of their
 /// coming.
 fn calls(strace: &Path) -> Vec<(String, usize)> {
-    let dir = TempDir::new().unwrap();
+    let dir = temp_dir();
     let trace = dir.path().join("trace");
     let mut program = Program::spawn(traced(
         strace,
@@ -109,7 +108,7 @@ fn a_first_start_that_is_killed_at_any_system_call_is_made_good_by_the_next() {
     let Some(strace) = real_program("strace") else { return };
     let calls = calls(&strace);
     for (call, turn) in &calls {
-        let dir = TempDir::new().unwrap();
+        let dir = temp_dir();
         let (data, trace) = (dir.path().join("data"), dir.path().join("trace"));
         let inject = format!("inject={call}:signal=KILL:when={turn}");
         let mut first =
@@ -161,7 +160,7 @@ fn a_first_start_that_is_killed_at_any_system_call_is_made_good_by_the_next() {
 #[test]
 fn an_empty_key_that_no_release_ever_used_is_made_anew_and_any_other_is_refused_as_before() {
     for key in ["seal.key", "cookie.key"] {
-        let dir = TempDir::new().unwrap();
+        let dir = temp_dir();
         let data = dir.path().join("data");
         assert!(Program::serve(&data, &[]).terminate().success());
         let whole = fs::read(data.join(key)).unwrap();
@@ -200,7 +199,7 @@ fn an_empty_key_that_no_release_ever_used_is_made_anew_and_any_other_is_refused_
 #[test]
 fn a_fault_while_a_file_is_written_leaves_the_one_before_as_it_was() {
     let Some(shim) = Shim::new() else { return };
-    let dir = TempDir::new().unwrap();
+    let dir = temp_dir();
     let data = dir.path().canonicalize().unwrap().join("data");
     let start = |command: Command| {
         let mut command = command;

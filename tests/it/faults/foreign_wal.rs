@@ -20,8 +20,10 @@ use rusqlite::{Connection, OpenFlags};
 use tempfile::TempDir;
 
 use super::{add, added, members};
-use crate::property::{dump, fast_dir, in_transaction};
-use crate::support::{Caller, Dice, NOON, Program, check_invariants, program, real_program, rows};
+use crate::property::{dump, in_transaction};
+use crate::support::{
+    Caller, Dice, NOON, Program, check_invariants, program, real_program, rows, temp_dir,
+};
 
 /// `RUNS=1000` tells more of them, `SEED=7` others.
 const RUNS: u64 = 12;
@@ -68,7 +70,7 @@ fn run(data: &Path, args: &[&str]) -> (i32, String) {
 
 /// 200 members, a backup, and two checkpoints later the service is killed or stopped.
 fn data_with_a_backup_of_before(sqlite3: &Path, kill: bool) -> (TempDir, PathBuf, PathBuf) {
-    let dir = TempDir::new().unwrap();
+    let dir = temp_dir();
     let (data, backup) = (dir.path().join("data"), dir.path().join("backup.db"));
     let database = data.join("userman.db");
     let mut program = Program::serve(&data, &[]);
@@ -162,7 +164,7 @@ fn after_a_clean_stop_a_backup_is_put_back_by_a_copy_alone() {
 #[test]
 fn a_backup_of_the_same_wal_is_refused_whatever_made_it() {
     let Some(sqlite3) = real_program("sqlite3") else { return };
-    let dir = TempDir::new().unwrap();
+    let dir = temp_dir();
     let data = dir.path().join("data");
     let database = data.join("userman.db");
     let mut program = Program::serve(&data, &[]);
@@ -255,7 +257,7 @@ struct Tale {
 
 impl Tale {
     fn new(seed: u64) -> Self {
-        let dir = fast_dir();
+        let dir = temp_dir();
         let location = Location::sqlite(dir.path().join("userman.db")).with_checkpoint_every(PAGES);
         let (vault, now) = (Vault::from_key([7; 32]), Instant::now());
         let sqlite3 = real_program("sqlite3");

@@ -2,16 +2,14 @@
 
 use std::time::Instant;
 
-use tempfile::TempDir;
-
 use super::is_healthy;
 use crate::shim::Shim;
-use crate::support::Program;
+use crate::support::{Program, temp_dir};
 
 #[test]
 fn the_probe_of_health_commits_at_most_once_a_second_for_all_callers_together() {
     let Some(shim) = Shim::new() else { return };
-    let dir = TempDir::new().unwrap();
+    let dir = temp_dir();
     let data = dir.path().canonicalize().unwrap().join("data");
     let program = Program::run(shim.program(&data, true), &data, &[]).unwrap();
     // Only the commits of the probe sync the log: nobody posts, and nothing expires.

@@ -2,18 +2,18 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use nats_userman::action::Rules;
 use nats_userman::apply::Postback;
-use nats_userman::clock::jump::Watch;
 use nats_userman::clock::{Clock, ExpiryRule};
 use nats_userman::fields::Fields;
 use nats_userman::journal::Origin;
 use nats_userman::password::Vault;
-use nats_userman::store::{CurrentFile, Location, with_engine};
-use nats_userman::writer::{self, Answer, Setup, Writer};
+use nats_userman::store::{Location, with_engine};
+use nats_userman::writer::{Answer, Writer};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -21,7 +21,7 @@ use super::{
     NOTHING_CHANGED, add, added, assert_log_is_clean, assert_unavailable, errors, health,
     is_healthy, members,
 };
-use crate::support::{NOON, Program, eventually};
+use crate::support::{NOON, Program, WriterBench, eventually, temp_dir};
 
 /// "within a second" of the promise.
 const PROMISED: Duration = Duration::from_secs(1);
@@ -36,7 +36,7 @@ fn lock(database: &std::path::Path) -> Connection {
 #[test]
 fn while_another_process_holds_the_lock_postbacks_get_503_within_a_second_and_afterwards_work_goes_on()
  {
-    let dir = TempDir::new().unwrap();
+    let dir = temp_dir();
     let data = dir.path().join("data");
     let database = data.join("userman.db");
     let mut program = Program::serve(&data, &[]);
@@ -70,30 +70,21 @@ fn while_another_process_holds_the_lock_postbacks_get_503_within_a_second_and_af
 /// A writer on a database of its own, without HTTP before it.
 struct Bench {
     dir: TempDir,
-    vault: Vault,
-    writer: Writer,
-    thread: std::thread::JoinHandle<()>,
+    inner: WriterBench,
 }
 
 impl Bench {
     fn new() -> Self {
-        let dir = TempDir::new().unwrap();
+        let dir = temp_dir();
         let location = Location::sqlite(dir.path().join("userman.db"));
         with_engine(&location, true, |_| ()).unwrap();
         let vault = Vault::from_key([7; 32]);
-        let clock = Clock::Fixed(std::sync::Arc::new(NOON.into()));
-        let setup = Setup {
-            file: CurrentFile::new(location),
-            vault: vault.clone(),
-            jumps: Watch::new(clock.read(), None, 10),
-            clock,
-            journal_days: None,
-            logins: crate::support::LOGIN_TIMES,
-            upkeep_every: nats_userman::writer::UPKEEP_EVERY,
-            sealed: std::sync::mpsc::sync_channel(1).0,
-        };
-        let (writer, thread) = writer::start(setup).unwrap();
-        Self { dir, vault, writer, thread }
+        let inner = WriterBench::start(&location, &vault, Clock::Fixed(Arc::new(NOON.into())));
+        Self { dir, inner }
+    }
+
+    fn writer(&self) -> &Writer {
+        &self.inner.writer
     }
 
     fn database(&self) -> std::path::PathBuf {
@@ -102,14 +93,13 @@ impl Bench {
 
     fn postback(&self, member: usize) -> Postback {
         let expiry = ExpiryRule { zone: chrono_tz::UTC, grace_hours: 0 };
-        let rules = Rules { vault: self.vault.clone(), keep_cryptpass: false, expiry };
+        let rules = Rules { vault: self.inner.vault.clone(), keep_cryptpass: false, expiry };
         Postback::read(&Fields::from_urlencoded(add(member).as_bytes()), &rules, Origin::Nats, None)
             .0
     }
 
     fn stop(self) -> TempDir {
-        self.writer.stop();
-        self.thread.join().unwrap();
+        self.inner.stop();
         self.dir
     }
 }
@@ -142,7 +132,7 @@ fn one_more_than_the_queue_holds_is_refused_at_once_and_what_waits_too_long_is_w
     let (room, more) = (2048 + 256, 50);
     let (refused, withdrawn) = block_on(async {
         let all = (1..=room + more)
-            .map(|member| Box::pin(bench.writer.submit(bench.postback(member))) as Waiting<'_>)
+            .map(|member| Box::pin(bench.writer().submit(bench.postback(member))) as Waiting<'_>)
             .collect();
         let (refused, waiting) = at_once(all).await;
         let mut answers = Vec::new();
@@ -156,7 +146,7 @@ fn one_more_than_the_queue_holds_is_refused_at_once_and_what_waits_too_long_is_w
     holder.execute_batch("ROLLBACK").unwrap();
     // In the queue are still hundreds that nobody waits for any more; this one stands behind them.
     eventually("the lock is free and the queue has room", || {
-        matches!(block_on(bench.writer.submit(bench.postback(9999))), Answer::Reply(_))
+        matches!(block_on(bench.writer().submit(bench.postback(9999))), Answer::Reply(_))
     });
     let database = bench.database();
     let _dir = bench.stop();
@@ -173,7 +163,7 @@ fn a_row_that_the_schema_refuses_spoils_no_other_postback_of_its_batch() {
                   BEGIN SELECT RAISE(ABORT, 'sabotaged'); END; COMMIT";
     let answers = block_on(async {
         let all = (1..=5)
-            .map(|member| Box::pin(bench.writer.submit(bench.postback(member))) as Waiting<'_>)
+            .map(|member| Box::pin(bench.writer().submit(bench.postback(member))) as Waiting<'_>)
             .collect();
         let (_, waiting) = at_once(all).await;
         holder.execute_batch(refuse).unwrap();
@@ -202,15 +192,13 @@ fn a_stop_behind_a_batch_that_meets_a_fault_is_not_forgotten() {
     let holder = lock(&bench.database());
     let answer = block_on(async {
         let (none, mut waiting) =
-            at_once(vec![Box::pin(bench.writer.submit(bench.postback(1))) as Waiting<'_>]).await;
+            at_once(vec![Box::pin(bench.writer().submit(bench.postback(1))) as Waiting<'_>]).await;
         assert!(none.is_empty());
-        bench.writer.stop();
+        bench.writer().stop();
         // The batch waits for the lock, or has not been begun; then it finds no table.
         holder.execute_batch("ALTER TABLE journal RENAME TO elsewhere; COMMIT").unwrap();
         waiting.pop().unwrap().await
     });
     assert_eq!(answer, Answer::Unavailable);
-    let Bench { dir: _dir, writer, thread, .. } = bench;
-    eventually("the writer has ended", || thread.is_finished());
-    drop(writer);
+    eventually("the writer has ended", || bench.inner.has_ended());
 }

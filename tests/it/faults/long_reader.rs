@@ -6,10 +6,9 @@ use std::time::{Duration, Instant};
 
 use nats_userman::store::{Engine, Location, LongRead, with_engine};
 use rusqlite::{Connection, OpenFlags};
-use tempfile::TempDir;
 
 use crate::property::in_transaction;
-use crate::support::{NOON, rows};
+use crate::support::{NOON, rows, temp_dir};
 
 /// A small WAL: a checkpoint is due after these pages.
 const PAGES: i32 = 40;
@@ -30,7 +29,7 @@ fn commit(engine: &mut dyn Engine, now: Instant) -> Option<LongRead> {
 
 #[test]
 fn a_forgotten_reader_is_told_with_its_age_and_the_wal_shrinks_when_it_is_gone() {
-    let dir = TempDir::new().unwrap();
+    let dir = temp_dir();
     let location = Location::sqlite(dir.path().join("userman.db")).with_checkpoint_every(PAGES);
     let wal = || std::fs::metadata(dir.path().join("userman.db-wal")).unwrap().len();
     let usual = FRAME_BYTES * u64::try_from(PAGES).unwrap() * 2;
@@ -74,7 +73,7 @@ fn a_forgotten_reader_is_told_with_its_age_and_the_wal_shrinks_when_it_is_gone()
 /// A WAL that stays small, because little is written, says nothing by its size.
 #[test]
 fn a_reader_of_many_minutes_is_told_although_the_wal_is_small() {
-    let dir = TempDir::new().unwrap();
+    let dir = temp_dir();
     let location = Location::sqlite(dir.path().join("userman.db")).with_checkpoint_every(PAGES);
     with_engine(&location, true, |engine| {
         let start = Instant::now();
@@ -94,7 +93,7 @@ fn a_reader_of_many_minutes_is_told_although_the_wal_is_small() {
 /// its usual size then.
 #[test]
 fn a_wal_that_a_reader_made_large_is_cut_when_it_begins_anew() {
-    let dir = TempDir::new().unwrap();
+    let dir = temp_dir();
     let location = Location::sqlite(dir.path().join("userman.db")).with_checkpoint_every(PAGES);
     let wal = || std::fs::metadata(dir.path().join("userman.db-wal")).unwrap().len();
     with_engine(&location, true, |engine| {

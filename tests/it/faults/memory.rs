@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 
 use super::PASSWORD;
-use crate::support::{Program, eventually, rows, send_raw};
+use crate::support::{Program, eventually, rows, send_raw, temp_dir};
 
 /// Room for all that the program does but for a hash, which wants 19 MiB.
 const ROOM_BYTES: u64 = 8 * 1024 * 1024;
@@ -27,7 +27,7 @@ fn taken(program: &Program) -> u64 {
 /// start, and a login that could not be verified counted as a wrong password.
 #[test]
 fn what_cannot_be_hashed_for_want_of_memory_is_hashed_when_there_is_some() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let mut program = Program::serve(dir.path(), &["--trusted-proxy", "127.0.0.1"]);
     let login = |password: &str| {
         let basic = STANDARD.encode(format!("bob:{password}"));

@@ -15,7 +15,7 @@ use super::{
     members,
 };
 use crate::continuity::kept;
-use crate::support::{PATIENCE, Program, Response, eventually, rows, send_raw};
+use crate::support::{PATIENCE, Program, Response, eventually, rows, send_raw, temp_dir};
 
 /// What is promised.
 const NOTICED_WITHIN: Duration = Duration::from_secs(1);
@@ -32,7 +32,7 @@ struct Place {
 
 impl Place {
     fn new() -> Self {
-        let dir = TempDir::new().unwrap();
+        let dir = temp_dir();
         let data = dir.path().join("data");
         let mut before = Program::serve(&data, &[]);
         assert_eq!(before.post(&add(1)).unwrap().body, added(1));
@@ -360,7 +360,7 @@ fn a_restored_file_beside_the_wal_of_the_old_one_is_refused_while_serving_too() 
 
 #[test]
 fn a_symbolic_link_that_leads_elsewhere_is_followed() {
-    let dir = TempDir::new().unwrap();
+    let dir = temp_dir();
     let (here, there) = (dir.path().join("here"), dir.path().join("there"));
     [&here, &there].into_iter().for_each(|place| fs::create_dir(place).unwrap());
     let place = Place::new();

@@ -2,16 +2,15 @@
 
 use rusqlite::Connection;
 use rustix::process::{Pid, Signal, kill_process};
-use tempfile::TempDir;
 
 use super::{NOTHING_CHANGED, add, added, assert_log_is_clean, members};
 use crate::shim::Shim;
-use crate::support::{Caller, Program, eventually, rows};
+use crate::support::{Caller, Program, eventually, rows, temp_dir};
 
 #[test]
 fn a_stop_answers_what_is_under_way_and_refuses_what_comes_later() {
     let Some(shim) = Shim::new() else { return };
-    let dir = TempDir::new().unwrap();
+    let dir = temp_dir();
     let data = dir.path().canonicalize().unwrap().join("data");
     let mut program = Program::run(shim.program(&data, false), &data, &[]).unwrap();
     let address = program.address;

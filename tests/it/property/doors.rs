@@ -3,25 +3,21 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::mpsc::sync_channel;
 
 use nats_userman::action::Rules;
 use nats_userman::action::Standing;
 use nats_userman::apply::{Postback, transact};
 use nats_userman::clock::Clock;
-use nats_userman::clock::jump::Watch;
 use nats_userman::fields::Fields;
-use nats_userman::hardening::{HashWorker, Rehash, hardened, rehashed};
+use nats_userman::hardening::{Rehash, hardened, rehashed};
 use nats_userman::identity::Key;
 use nats_userman::journal::Origin;
 use nats_userman::password::{HashKind, Hasher, Password, Stored, Vault};
 use nats_userman::replay::DryRun;
-use nats_userman::store::{CurrentFile, Engine, Fault, Hardened, Location, Rehashed, open_reader};
-use nats_userman::writer::{self, Setup};
-use tempfile::TempDir;
+use nats_userman::store::{Engine, Fault, Hardened, Location, Rehashed, open_reader};
 
 use super::stories::Tick;
-use crate::support::{App, NOON, cheap};
+use crate::support::{App, NOON, WriterBench, cheap};
 
 /// The program, from one side or the other.
 pub trait Door {
@@ -67,24 +63,9 @@ impl Place {
 
     /// As the worker does it, through a writer of its own.
     pub fn harden(&self) {
-        let (wake, _sealed) = sync_channel(1);
-        let (writer, thread) = writer::start(Setup {
-            file: CurrentFile::new(self.location.clone()),
-            vault: self.rules.vault.clone(),
-            jumps: Watch::new(self.clock().read(), None, 10),
-            clock: self.clock(),
-            journal_days: None,
-            logins: crate::support::LOGIN_TIMES,
-            upkeep_every: nats_userman::writer::UPKEEP_EVERY,
-            sealed: wake,
-        })
-        .unwrap();
-        let hasher = Hasher::new(cheap(self.hash));
-        let file = CurrentFile::new(self.location.clone());
-        let mut worker = HashWorker::new(file, self.rules.vault.clone(), hasher, writer.clone());
-        while worker.round().unwrap() {}
-        writer.stop();
-        thread.join().unwrap();
+        let bench = WriterBench::start(&self.location, &self.rules.vault, self.clock());
+        bench.hash_all(self.hash);
+        bench.stop();
     }
 }
 
@@ -227,10 +208,4 @@ impl Door for FrontDoor {
     fn vault(&self) -> &Vault {
         &self.vault
     }
-}
-
-/// In memory where there is a file system for that: thousands of commits, and here nobody pulls the
-/// plug.
-pub fn fast_dir() -> TempDir {
-    TempDir::new_in("/dev/shm").unwrap_or_else(|_| TempDir::new().unwrap())
 }

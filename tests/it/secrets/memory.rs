@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use memchr::memmem;
 
-use crate::support::{PATIENCE, Program, TOKEN, eventually, program, rows, send_raw};
+use crate::support::{PATIENCE, Program, TOKEN, eventually, program, rows, send_raw, temp_dir};
 
 /// Which of these texts stand in the memory of the process, and where, by the name of the mapping.
 fn places(program: &Program, texts: &[&str]) -> Vec<String> {
@@ -68,9 +68,9 @@ fn no_password_is_left_in_memory_once_it_is_hashed() {
     if !may_look() {
         return;
     }
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let mut program = Program::serve(dir.path(), &["--log", "trace"]);
-    let send = |bytes: Vec<u8>| send_raw(program.address, &bytes).unwrap();
+    let send = |bytes: Vec<u8>| send_raw(program.address, bytes).unwrap();
     let post = |headers: &str, body: &str| {
         send(request(&format!("POST /postback/{TOKEN}"), headers, body)).body
     };
@@ -151,7 +151,7 @@ fn no_password_is_left_in_memory_once_it_is_hashed() {
 /// The files of a process that may not be dumped belong to root, whoever runs it.
 #[test]
 fn nobody_but_root_may_look_into_the_memory_and_no_core_is_dumped() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let mut command = program();
     if rustix::process::geteuid().is_root() {
         const NOBODY: u32 = 65_534;

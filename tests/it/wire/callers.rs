@@ -1,7 +1,7 @@
 //! Whom a call comes from: the peer, or whom a listed proxy names; and who is let in.
 
 use super::{CHECK, FREE};
-use crate::support::{App, Program, TOKEN, program};
+use crate::support::{App, Program, TOKEN, program, temp_dir};
 
 const ADD: &str = "action=DELETE&siteid=1&memberid=71";
 
@@ -113,7 +113,7 @@ fn allow_ip_lets_in_whoever_is_on_the_list_and_nobody_else() {
 
 #[test]
 fn an_unlisted_peer_does_not_talk_its_way_in_and_is_warned_about_once() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let mut program = Program::serve(dir.path(), &["--allow-ip", "192.0.2.0/24"]);
     for _ in 0..3 {
         let spoofed = request(&["X-Forwarded-For: 192.0.2.1"], CHECK);
@@ -132,7 +132,7 @@ fn an_ipv4_caller_of_an_ipv6_socket_is_an_ipv4_caller() {
         eprintln!("\n*** THIS MACHINE HAS NO IPv6: this test proves nothing here ***\n");
         return;
     }
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let mut command = program();
     command.args([
         "serve",

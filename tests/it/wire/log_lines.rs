@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use crate::support::{Program, TOKEN, post_to, send_raw};
+use crate::support::{Program, TOKEN, post_to, send_raw, temp_dir};
 
 /// Values that must not be found in a log, whatever is done with them.
 const SECRETS: [&str; 8] = [
@@ -18,7 +18,7 @@ const SECRETS: [&str; 8] = [
 
 /// All lines of a program that was called in every way, at its most verbose.
 fn run(flags: &[&str]) -> String {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let mut program = Program::serve(dir.path(), &[&["--log", "trace"], flags].concat());
     for body in [
         "action=ADD&siteid=1&memberid=71&username=bob&password=sesame-one&cryptpass=41R19prsa7NLQ&session=session-4b23bba5",
@@ -154,7 +154,7 @@ fn a_value_that_was_passed_over_is_named() {
 
 #[test]
 fn refused_calls_are_logged_with_their_address_at_a_bounded_rate() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let mut program = Program::serve(dir.path(), &["--log", "trace"]);
     for number in 0..40 {
         let token = format!("wrong-{number}-0123456789abcdef0123456789");

@@ -2,8 +2,7 @@
 
 use super::{bare, request};
 use crate::authstrings::api_key;
-use crate::property::fast_dir;
-use crate::support::{App, Response, TOKEN};
+use crate::support::{App, Response, TOKEN, temp_dir};
 
 const NOTHING: &str =
     "default-src 'none'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'";
@@ -38,7 +37,7 @@ fn form(app: &App, path: &str, body: &str) -> Response {
 
 #[test]
 fn every_answer_forbids_to_sniff_to_frame_to_run_to_tell_on_and_to_keep_it() {
-    let app = App::start_in(fast_dir(), &["--stand-in", &api_key("")]);
+    let app = App::start_in(temp_dir(), &["--stand-in", &api_key("")]);
     app.post("action=ADD&siteid=1&memberid=71&username=bob&password=secret&trial=1");
     let postback = format!("/postback/{TOKEN}");
     for (method, path, status, policy) in [
@@ -87,7 +86,7 @@ fn every_answer_forbids_to_sniff_to_frame_to_run_to_tell_on_and_to_keep_it() {
 fn so_do_an_operators_own_page_and_what_is_unavailable() {
     let page = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(page.path(), "<!doctype html><title>Ours</title>{{form}}").unwrap();
-    let app = App::start_in(fast_dir(), &["--login-template", page.path().to_str().unwrap()]);
+    let app = App::start_in(temp_dir(), &["--login-template", page.path().to_str().unwrap()]);
     is_guarded(&bare(&app, "GET", "/login?site=1"), 200, OWN_PAGE, "a page of the operator's own");
     is_guarded(&bare(&app, "GET", "/api/member/authstring"), 401, NOTHING, "no key is set");
     let other = rusqlite::Connection::open(app.config.location.path()).unwrap();

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 
 use super::{CHECK, FREE};
-use crate::support::{App, Program, TOKEN, eventually, post_to, program};
+use crate::support::{App, Program, TOKEN, eventually, post_to, program, temp_dir};
 
 fn status(address: SocketAddr, token: &str) -> u16 {
     post_to(address, token, CHECK.as_bytes()).unwrap().status
@@ -25,7 +25,7 @@ fn two_tokens_are_good_during_a_rotation() {
 
 #[test]
 fn a_running_service_takes_up_what_token_add_and_token_retire_did() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let command = |args: &[&str]| -> Command {
         let mut command = program();
         command.args(args).arg("--data-dir").arg(dir.path());
@@ -90,7 +90,7 @@ fn a_running_service_takes_up_what_token_add_and_token_retire_did() {
 /// As root runs commands, without the settings of the unit.
 #[test]
 fn commands_without_the_settings_of_the_service_know_how_it_runs() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = temp_dir();
     let serve = |flags: &[&str]| {
         let mut command = program();
         command

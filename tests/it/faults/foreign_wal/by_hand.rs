@@ -5,13 +5,14 @@ use std::fs;
 use std::path::Path;
 
 use rusqlite::Connection;
-use tempfile::TempDir;
 
 use super::{add, added, back_up, checkpoint, contents, members, other, run};
 use crate::continuity::kept;
 use crate::faults::damage::start;
 use crate::faults::{NOTHING_CHANGED, assert_unavailable};
-use crate::support::{Program, check_invariants, eventually, program, real_program, rows};
+use crate::support::{
+    Program, check_invariants, eventually, program, real_program, rows, temp_dir,
+};
 
 fn serve_and_add(data: &Path, ids: std::ops::Range<usize>) -> Program {
     let service = Program::serve(data, &[]);
@@ -35,7 +36,7 @@ fn a_backup_of_before_a_vacuum_is_refused_beside_the_wal_of_after() {
     for change in
         ["DELETE FROM journal WHERE id % 3 = 0; VACUUM", "CREATE INDEX mine ON journal (at)"]
     {
-        let dir = TempDir::new().unwrap();
+        let dir = temp_dir();
         let (data, backup) = (dir.path().join("data"), dir.path().join("backup.db"));
         let database = data.join("userman.db");
         assert!(serve_and_add(&data, 1..60).terminate().success());
@@ -57,7 +58,7 @@ fn a_backup_of_before_a_vacuum_is_refused_beside_the_wal_of_after() {
 #[test]
 fn a_restore_by_sqlite_itself_belongs_to_the_file() {
     let Some(sqlite3) = real_program("sqlite3") else { return };
-    let dir = TempDir::new().unwrap();
+    let dir = temp_dir();
     let (data, backup) = (dir.path().join("data"), dir.path().join("backup.db"));
     let database = data.join("userman.db");
     let mut service = serve_and_add(&data, 1..20);
@@ -82,7 +83,7 @@ fn a_restore_by_sqlite_itself_belongs_to_the_file() {
 /// The new release was started before the data of the old one were put in place.
 #[test]
 fn a_database_of_the_release_before_is_refused_beside_the_wal_of_a_first_start() {
-    let dir = TempDir::new().unwrap();
+    let dir = temp_dir();
     let data = dir.path().join("data");
     serve_and_add(&data, 1..5).kill();
     let old = kept("0.1.0");
@@ -94,7 +95,7 @@ fn a_database_of_the_release_before_is_refused_beside_the_wal_of_a_first_start()
 /// The release before leaves everything in its WAL, also where it is stopped.
 #[test]
 fn a_database_is_refused_beside_a_wal_that_the_release_before_wrote() {
-    let dir = TempDir::new().unwrap();
+    let dir = temp_dir();
     let data = dir.path().join("data");
     assert!(serve_and_add(&data, 1..60).terminate().success());
     let old = kept("0.1.0");
@@ -119,7 +120,7 @@ fn a_database_is_refused_beside_a_wal_that_the_release_before_wrote() {
 #[test]
 fn a_backup_that_is_moved_over_the_database_of_a_running_service_is_not_mixed_with_its_wal() {
     let Some(sqlite3) = real_program("sqlite3") else { return };
-    let dir = TempDir::new().unwrap();
+    let dir = temp_dir();
     let (data, backup) = (dir.path().join("data"), dir.path().join("backup.db"));
     let database = data.join("userman.db");
     let mut service = serve_and_add(&data, 1..40);

@@ -1,0 +1,259 @@
+//! The service in the process of the test.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use clap::Parser as _;
+use nats_userman::action::Standing;
+use nats_userman::clock::{Clock, Reading, parse_moment};
+use nats_userman::config::{Config, Settings};
+use nats_userman::connection_limits::ConnectionLimits;
+use nats_userman::hardening::{HashWorker, Rehashes};
+use nats_userman::identity::{Key, MemberId, SiteId};
+use nats_userman::password::{Hasher, Password, Vault};
+use nats_userman::service::{BlockWatch, Service};
+use nats_userman::store::{CurrentFile, open_reader};
+use nats_userman::writer::Writer;
+use rusqlite::{Connection, OpenFlags};
+use tempfile::TempDir;
+
+use super::{
+    NOON, Response, TOKEN, cheap, check_invariants, post_to, rows, send_raw, temp_dir,
+    verify_member,
+};
+
+/// What the clock that nobody can set shows when an app starts: another time than the one that can
+/// be set.
+const STARTED: i64 = 5_000;
+
+#[derive(clap::Parser)]
+struct Line {
+    #[command(flatten)]
+    settings: Settings,
+}
+
+/// The service in this process.
+pub struct App {
+    pub address: SocketAddr,
+    pub dir: TempDir,
+    pub config: Config,
+    clock: Arc<Mutex<Reading>>,
+    writer: Writer,
+    rehashes: Arc<Rehashes>,
+    blocks: BlockWatch,
+    vault: Vault,
+    stop: Option<tokio::sync::oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl App {
+    /// With the default settings.
+    pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// With further flags, as in `["--keep-cryptpass"]`. Passwords stay sealed until
+    /// [`App::harden`].
+    pub fn start_with(flags: &[&str]) -> Self {
+        Self::start_in(temp_dir(), flags)
+    }
+
+    /// In a directory that an earlier app left (`App::stop`).
+    pub fn start_in(dir: TempDir, flags: &[&str]) -> Self {
+        Self::start_at(dir, flags, NOON)
+    }
+
+    /// The same at another time, unix seconds.
+    pub fn start_at(dir: TempDir, flags: &[&str], now: i64) -> Self {
+        let config = Self::config(&dir, flags);
+        Self::start_as(dir, config, now)
+    }
+
+    /// With other bounds of connections.
+    pub fn start_with_limits(limits: ConnectionLimits) -> Self {
+        Self::start_with_limits_and(limits, &[])
+    }
+
+    /// The same with further flags.
+    pub fn start_with_limits_and(limits: ConnectionLimits, flags: &[&str]) -> Self {
+        let dir = temp_dir();
+        let mut config = Self::config(&dir, flags);
+        config.connections = limits;
+        Self::start_as(dir, config, NOON)
+    }
+
+    fn config(dir: &TempDir, flags: &[&str]) -> Config {
+        let data = dir.path().join("data");
+        let mut line = vec![
+            "test",
+            "--listen",
+            "127.0.0.1:0",
+            "--postback-token",
+            TOKEN,
+            "--data-dir",
+            data.to_str().unwrap(),
+        ];
+        line.extend(flags);
+        let mut config = Config::read(&Line::parse_from(line).settings).unwrap();
+        // After each command, so that no test has to wait for it.
+        config.upkeep_every = Duration::ZERO;
+        config
+    }
+
+    fn start_as(dir: TempDir, config: Config, now: i64) -> Self {
+        let clock = Arc::new(Mutex::new(Reading { wall: now, steady: STARTED }));
+        let (stop, stopped) = tokio::sync::oneshot::channel();
+        let (started, start) = mpsc::channel();
+        let (config_there, clock_there) = (config.clone(), Clock::Set(Arc::clone(&clock)));
+        let cost = cheap(config.password_hash);
+        let thread = std::thread::spawn(move || {
+            actix_web::rt::System::new().block_on(async move {
+                let (service, server) = Service::start(&config_there, clock_there, cost).unwrap();
+                let server = actix_web::rt::spawn(server);
+                let handles = (
+                    service.writer().clone(),
+                    Arc::clone(service.rehashes()),
+                    service.block_watch(),
+                );
+                started.send((service.address(), handles)).unwrap();
+                let _ = stopped.await;
+                service.stop().await;
+                let _ = server.await;
+            });
+        });
+        let (address, (writer, rehashes, blocks)) =
+            start.recv().expect("the service did not start");
+        let vault = Vault::load(&config.data_dir.seal_key()).unwrap();
+        Self {
+            address,
+            dir,
+            config,
+            clock,
+            writer,
+            rehashes,
+            blocks,
+            vault,
+            stop: Some(stop),
+            thread: Some(thread),
+        }
+    }
+
+    /// Sets the clock, as in "2026-06-15 13:00:00" (UTC), and does what the writer does each half
+    /// second.
+    pub fn set_time(&self, moment: &str) {
+        self.set_unix(parse_moment(moment, chrono_tz::UTC).unwrap());
+    }
+
+    /// The same in unix seconds.
+    pub fn set_unix(&self, now: i64) {
+        self.set_unix_unnoticed(now);
+        self.tick();
+    }
+
+    /// The same without the writer's look at the clock: rows that are due have not moved yet.
+    pub fn set_unix_unnoticed(&self, now: i64) {
+        let mut clock = self.clock.lock().unwrap();
+        clock.steady += now - clock.wall;
+        clock.wall = now;
+    }
+
+    /// Somebody sets the machine's clock: no time passes.
+    pub fn jump_to(&self, now: i64) {
+        self.clock.lock().unwrap().wall = now;
+        self.tick();
+    }
+
+    pub fn now(&self) -> i64 {
+        self.clock.lock().unwrap().wall
+    }
+
+    /// Waits for the writer's upkeep, which moves members who have expired: it runs after the first
+    /// probe, and the second one is answered after that.
+    pub fn tick(&self) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        assert!(runtime.block_on(async { self.writer.probe().await && self.writer.probe().await }));
+    }
+
+    /// Logs the blocks that began, writes them down and takes up those that a command lifted, as is
+    /// done each second.
+    pub fn look_at_blocks(&self) {
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(self.blocks.look());
+    }
+
+    /// Posts a urlencoded body with the right token; the reply line.
+    pub fn post(&self, body: &str) -> String {
+        let response = post_to(self.address, TOKEN, body.as_bytes()).unwrap();
+        assert_eq!(response.status, 200, "{}", response.body);
+        response.body
+    }
+
+    /// Sends a request, or bytes as they are.
+    pub fn send(&self, request: impl Into<Vec<u8>>) -> Response {
+        send_raw(self.address, request).unwrap()
+    }
+
+    /// A read-only look at the database.
+    pub fn database(&self) -> Connection {
+        let path = self.config.location.path();
+        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap()
+    }
+
+    /// The rows of a query as text: columns by `|`, NULL as nothing, BLOB as hexadecimal digits.
+    pub fn rows(&self, sql: &str) -> Vec<String> {
+        rows(&self.database(), sql)
+    }
+
+    /// Hashes all that is sealed, and anew what logins found to be of another kind, cheaply.
+    pub fn harden(&self) {
+        let file = CurrentFile::new(self.config.location.clone());
+        let hasher = Hasher::new(cheap(self.config.password_hash));
+        let mut worker = HashWorker::new(file, self.vault.clone(), hasher, self.writer.clone())
+            .with_rehashes(Arc::clone(&self.rehashes));
+        while worker.round().unwrap() {}
+    }
+
+    /// Forgets which hashes logins found to be of another kind, as a restart or a full queue does.
+    pub fn forget_rehashes(&self) {
+        while let Some(lost) = self.rehashes.take() {
+            self.rehashes.done(lost.key);
+        }
+    }
+
+    /// Whether this password opens this member's row.
+    pub fn opens(&self, site: i64, member: i64, typed: &str) -> bool {
+        let site = SiteId::parse(&site.to_string()).unwrap();
+        let member = MemberId::parse(&member.to_string()).unwrap();
+        let reader = open_reader(&self.config.location).unwrap();
+        let typed = Password::parse(typed).unwrap();
+        match reader.standing(Key { site, member }).unwrap().at(self.now()) {
+            Standing::Here(row) => verify_member(&row, &self.vault, &typed).unwrap(),
+            Standing::Lapsed(_) | Standing::Former(_) | Standing::Unknown => false,
+        }
+    }
+
+    /// Ends the service as SIGTERM does and gives its directory back.
+    pub fn stop(mut self) -> TempDir {
+        self.end();
+        std::mem::replace(&mut self.dir, temp_dir())
+    }
+
+    fn end(&mut self) {
+        if let (Some(stop), Some(thread)) = (self.stop.take(), self.thread.take()) {
+            let _ = stop.send(());
+            thread.join().unwrap();
+        }
+    }
+}
+
+/// What must hold at the end of every test, whatever it was about.
+impl Drop for App {
+    fn drop(&mut self) {
+        if std::thread::panicking() || !self.config.location.path().exists() {
+            return;
+        }
+        self.end();
+        check_invariants(self.config.location.path());
+    }
+}

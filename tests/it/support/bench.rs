@@ -1,0 +1,57 @@
+//! A writer without a service.
+
+use std::sync::mpsc::sync_channel;
+use std::thread::JoinHandle;
+
+use nats_userman::clock::Clock;
+use nats_userman::clock::jump::Watch;
+use nats_userman::hardening::HashWorker;
+use nats_userman::password::{HashKind, Hasher, Vault};
+use nats_userman::store::{CurrentFile, Location};
+use nats_userman::writer::{self, Setup, UPKEEP_EVERY, Writer};
+
+use super::{LOGIN_TIMES, cheap};
+
+/// The writer's thread on a database, beneath HTTP.
+pub struct WriterBench {
+    pub writer: Writer,
+    pub vault: Vault,
+    location: Location,
+    thread: JoinHandle<()>,
+}
+
+impl WriterBench {
+    pub fn start(location: &Location, vault: &Vault, clock: Clock) -> Self {
+        let (sealed, _) = sync_channel(1);
+        let setup = Setup {
+            file: CurrentFile::new(location.clone()),
+            vault: vault.clone(),
+            jumps: Watch::new(clock.read(), None, 10),
+            clock,
+            journal_days: None,
+            logins: LOGIN_TIMES,
+            upkeep_every: UPKEEP_EVERY,
+            sealed,
+        };
+        let (writer, thread) = writer::start(setup).unwrap();
+        Self { writer, vault: vault.clone(), location: location.clone(), thread }
+    }
+
+    /// Hashes all that is sealed, cheaply.
+    pub fn hash_all(&self, kind: HashKind) {
+        let file = CurrentFile::new(self.location.clone());
+        let hasher = Hasher::new(cheap(kind));
+        let mut worker = HashWorker::new(file, self.vault.clone(), hasher, self.writer.clone());
+        while worker.round().unwrap() {}
+    }
+
+    /// Whether the thread is over, after a stop.
+    pub fn has_ended(&self) -> bool {
+        self.thread.is_finished()
+    }
+
+    pub fn stop(self) {
+        self.writer.stop();
+        self.thread.join().unwrap();
+    }
+}

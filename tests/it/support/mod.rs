@@ -1,0 +1,81 @@
+//! The app of a test: the whole service on a free port, in a temporary data directory, under a
+//! clock that stands still; or the real program as a process. No helper sleeps for a fixed time:
+//! it looks until what it waits for is there, or a bound is reached.
+
+mod app;
+mod bench;
+mod dir;
+mod http;
+mod program;
+mod rows;
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use nats_userman::member::Member;
+use nats_userman::password::{Cost, HashKind, Password, Vault, VerifyError, verify};
+use nats_userman::writer::LoginTimes;
+
+pub use app::App;
+pub use bench::WriterBench;
+pub use dir::temp_dir;
+pub use http::{Caller, Request, Response, post_to, read_response, send_raw};
+pub use program::{Program, program};
+pub use rows::{check_invariants, rows};
+
+/// The token of every test.
+pub const TOKEN: &str = "test-token-0123456789abcdef-0123456789";
+/// 2026-06-15 12:00:00 UTC, when every test begins.
+pub const NOON: i64 = 1_781_524_800;
+/// No wait in a test is longer.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long logins last by default, for a writer without a service.
+pub const LOGIN_TIMES: LoginTimes = LoginTimes { lasts: 604_800, longest: 31_622_400, idle: None };
+
+/// The lowest cost of new hashes, which makes tests fast.
+pub fn cheap(kind: HashKind) -> Cost {
+    Cost::custom(kind, 8, 1, 4).unwrap()
+}
+
+/// Whether `typed` is the password of the member with this row.
+pub fn verify_member(row: &Member, vault: &Vault, typed: &Password) -> Result<bool, VerifyError> {
+    verify(&row.credential.stored, row.key, vault, typed)
+}
+
+/// Looks until it is so, and fails when [`PATIENCE`] is over.
+pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+    let until = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < until, "not within {PATIENCE:?}: {what}");
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
+}
+
+/// A program of the system, or a loud line and `None`; with REQUIRE_REAL=1 its absence fails the
+/// test.
+pub fn real_program(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    let found = std::env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file());
+    if found.is_none() {
+        assert!(
+            std::env::var("REQUIRE_REAL").as_deref() != Ok("1"),
+            "{name} is not installed and REQUIRE_REAL=1"
+        );
+        eprintln!("\n*** {name} IS NOT INSTALLED: this test proves nothing here ***\n");
+    }
+    found
+}
+
+/// Numbers that look random and come again with their seed (splitmix64).
+pub struct Dice(pub u64);
+
+impl Dice {
+    pub fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        usize::try_from((mixed ^ (mixed >> 31)) % bound as u64).unwrap()
+    }
+}
