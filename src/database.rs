@@ -10,7 +10,7 @@ use crate::key_file::{self, KeyFileError};
 use crate::password::Vault;
 use crate::seals::foreign_seals;
 use crate::store::{
-    Engine, Fault, OpenError, Reader, State, UpgradeError, is_there, look, open_reader, with_engine,
+    Engine, Fault, OpenError, Read, State, UpgradeError, is_there, look, open_reader, with_engine,
 };
 
 /// Why the database, or the key that belongs to it, cannot be used.
@@ -72,7 +72,7 @@ pub fn check(config: &Config) -> Result<(), OpenError> {
 /// # Errors
 ///
 /// See [`check`].
-pub fn open(config: &Config) -> Result<Reader, OpenError> {
+pub fn open(config: &Config) -> Result<Box<dyn Read>, OpenError> {
     check(config)?;
     open_reader(&config.location)
 }
@@ -111,24 +111,31 @@ pub fn open_or_make(config: &Config) -> Result<Vault, DatabaseError> {
     let mut has_key = key_file::is_there(&path)?;
     let make = !has_key || key_file::is_begun(&path) || !is_there(&config.location)?;
     let reader = existing_database(config, make)?;
-    let known = reader.as_ref().map_or(Ok(None), Reader::seal_key).map_err(DatabaseError::Read)?;
+    let known = reader
+        .as_ref()
+        .map_or(Ok(None), |reader| reader.seal_key())
+        .map_err(DatabaseError::Read)?;
     // Nothing was ever sealed, or there would be a record; and the key would be known, had it ever
     // been whole.
     if known.is_none()
         && key_file::is_begun(&path)
-        && reader.as_ref().map_or(Ok(true), Reader::is_unused).map_err(DatabaseError::Read)?
+        && reader
+            .as_ref()
+            .map_or(Ok(true), |reader| reader.is_unused())
+            .map_err(DatabaseError::Read)?
     {
         key_file::begin_anew(&path)?;
         has_key = false;
     }
-    let backlog = reader.as_ref().map_or(Ok(0), Reader::backlog).map_err(DatabaseError::Read)?;
+    let backlog =
+        reader.as_ref().map_or(Ok(0), |reader| reader.backlog()).map_err(DatabaseError::Read)?;
     if backlog > 0 && !has_key {
         return Err(DatabaseError::KeyMissing(backlog, path));
     }
     let vault = if has_key { Some(Vault::load(&path)?) } else { None };
     if let (Some(reader), Some(vault)) = (reader, &vault)
         && backlog > 0
-        && foreign_seals(vault, &reader).map_err(DatabaseError::Read)? > 0
+        && foreign_seals(vault, &*reader).map_err(DatabaseError::Read)? > 0
     {
         return Err(DatabaseError::KeyForeign(backlog, path));
     }
@@ -144,7 +151,7 @@ pub fn open_or_make(config: &Config) -> Result<Vault, DatabaseError> {
 }
 
 /// The database that is there, in the form of this release; an empty one only if it may be made.
-fn existing_database(config: &Config, make: bool) -> Result<Option<Reader>, DatabaseError> {
+fn existing_database(config: &Config, make: bool) -> Result<Option<Box<dyn Read>>, DatabaseError> {
     if !is_there(&config.location)? {
         return Ok(None);
     }

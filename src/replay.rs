@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::identity::{Key, SiteId};
 use crate::journal::{Heard, Origin};
 use crate::reply::{Reply, Word};
-use crate::store::{Engine, Fault, Outcome, Reader, View, Wanted};
+use crate::store::{Engine, Fault, Outcome, Read, View, Wanted};
 
 /// Postbacks in one transaction of a replay.
 pub const REPLAY_BATCH: usize = 256;
@@ -114,14 +114,14 @@ fn wanted(postbacks: &[Postback]) -> Wanted {
 /// database may be looked at too.
 #[derive(Debug)]
 pub struct DryRun<'a> {
-    reader: Option<&'a Reader>,
+    reader: Option<&'a dyn Read>,
     rules: &'a Rules,
     view: View,
 }
 
 impl<'a> DryRun<'a> {
     /// Over a database, or over none: then as if it were empty.
-    pub fn new(reader: Option<&'a Reader>, rules: &'a Rules) -> Self {
+    pub fn new(reader: Option<&'a dyn Read>, rules: &'a Rules) -> Self {
         Self { reader, rules, view: View::default() }
     }
 

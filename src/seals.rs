@@ -1,7 +1,7 @@
 //! Whether the sealed passwords of a database are under this key.
 
 use crate::password::Vault;
-use crate::store::{Fault, Reader};
+use crate::store::{Fault, Read};
 
 /// How many of the newest seals are tried with the key, where it was not written down which key
 /// they are under.
@@ -12,7 +12,7 @@ const SEALS_TRIED: u32 = 16;
 /// # Errors
 ///
 /// Where the database cannot be read.
-pub(crate) fn foreign_seals(vault: &Vault, reader: &Reader) -> Result<u64, Fault> {
+pub(crate) fn foreign_seals(vault: &Vault, reader: &dyn Read) -> Result<u64, Fault> {
     let backlog = reader.backlog()?;
     let is_foreign = || match reader.seal_key()? {
         Some(known) => Ok(known != vault.key_id()),

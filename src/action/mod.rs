@@ -25,7 +25,7 @@ pub use trial_to_full::TrialToFull;
 use crate::clock::Moment;
 use crate::fields::Fields;
 use crate::identity::{Key, MemberId, SessionHash, SiteId, Username, VISIBLE_EXPECTED};
-use crate::member::{Credential, Former, Member, Reason};
+use crate::member::{Credential, Former, Member};
 use crate::reply::{Refusal, Reply};
 use read::Reader;
 
@@ -214,24 +214,6 @@ pub enum Standing {
     /// In neither.
     #[default]
     Unknown,
-}
-
-impl Standing {
-    /// The same at a later time: a member whose noted expiry has been reached counts as not there,
-    /// moved or not.
-    pub fn at(self, moment: impl Into<Moment>) -> Self {
-        let moment = moment.into();
-        match self {
-            Standing::Here(row) | Standing::Lapsed(row) => {
-                match row.expire_at.filter(|&instant| instant <= moment.now) {
-                    Some(instant) if instant > moment.moved_until => Standing::Lapsed(row),
-                    Some(instant) => Standing::Former(Former::new(row, Reason::Expired, instant)),
-                    None => Standing::Here(row),
-                }
-            }
-            gone @ (Standing::Former(_) | Standing::Unknown) => gone,
-        }
-    }
 }
 
 /// What is known of the member and of the name that an action is about.

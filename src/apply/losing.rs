@@ -16,7 +16,7 @@ use crate::journal::Origin;
 use crate::password::{KeyId, Vault};
 use crate::store::{
     Cause, Engine, Fault, Hardened, JournalFilter, Location, LongRead, Note, Outcome, Rehashed,
-    Spent, View, Wanted, open_reader, with_engine,
+    Spent, View, Wanted, open_reader, pages, with_engine,
 };
 
 /// 2026-06-15 12:00:00 UTC.
@@ -55,13 +55,14 @@ impl Scene {
     /// All members, former members and journal records.
     pub(crate) fn content(&self) -> Vec<String> {
         let (reader, mut all) = (open_reader(&self.location).unwrap(), Vec::new());
-        let record = |record: &_| {
-            all.push(format!("{record:?}"));
+        let mut add = |row: String| {
+            all.push(row);
             Ok::<_, Fault>(())
         };
-        reader.journal(&JournalFilter::default(), record).unwrap();
-        reader.members(None, 0, |row| Ok::<_, Fault>(all.push(format!("{row:?}")))).unwrap();
-        reader.formers(None, |former| Ok::<_, Fault>(all.push(format!("{former:?}")))).unwrap();
+        let filter = JournalFilter::default();
+        pages::each_record(&*reader, &filter, |record| add(format!("{record:?}"))).unwrap();
+        pages::each_member(&*reader, None, 0, |member| add(format!("{member:?}"))).unwrap();
+        pages::each_former(&*reader, None, |former| add(format!("{former:?}"))).unwrap();
         all
     }
 }

@@ -11,7 +11,7 @@ use crate::block::{Block, LoginName, Network};
 use crate::clock::{Clock, format_utc};
 use crate::config::Config;
 use crate::database;
-use crate::store::Engine;
+use crate::store::{Engine, pages};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum BlockCommand {
@@ -34,7 +34,7 @@ pub(super) enum BlockCommand {
 impl BlockCommand {
     pub(super) fn run(&self, config: &Config) -> Result<(), Failure> {
         let now = Clock::System.now();
-        let blocks = database::open(config)?.blocks(now)?;
+        let blocks = pages::blocks(&*database::open(config)?, now)?;
         match self {
             BlockCommand::List => list(&blocks),
             BlockCommand::Lift { name: None, network: None, all: false } => {

@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::database;
 use crate::replay::JournalLine;
 use crate::reply::Word;
-use crate::store::{JournalFilter, StoredRecord};
+use crate::store::{JournalFilter, StoredRecord, pages};
 use crate::unicode::Visible;
 
 #[derive(Args, Debug)]
@@ -47,7 +47,7 @@ impl JournalCommand {
         let filter = self.filter(config)?;
         let reader = database::open(config)?;
         let mut out = BufWriter::new(stdout().lock());
-        reader.journal(&filter, |record| {
+        pages::each_record(&*reader, &filter, |record| {
             let line = match self.json {
                 true => JournalLine::write(record).map_err(|error| Failure::of(&error))?,
                 false => text(record),

@@ -23,7 +23,7 @@ use crate::clock::Clock;
 use crate::identity::Key;
 use crate::metrics::RUSH_REQUESTS;
 use crate::password::{Hasher, Stored, Vault};
-use crate::store::{CurrentFile, CurrentReader, Hardened, Reader};
+use crate::store::{CurrentFile, CurrentReader, Hardened, Read, pages};
 use crate::writer::Writer;
 
 pub use new_hash::{Unhashed, hardened, rehashed};
@@ -190,12 +190,12 @@ impl HashWorker {
                 self.file.open().map_err(|error| chain(&error))?
             }
         };
-        let more = self.round_with(&reader)?;
+        let more = self.round_with(&*reader)?;
         self.reader = Some(reader);
         Ok(more)
     }
 
-    fn round_with(&mut self, reader: &Reader) -> Result<bool, String> {
+    fn round_with(&mut self, reader: &dyn Read) -> Result<bool, String> {
         self.report_backlog(reader)?;
         let more = self.harden_newest(reader)?;
         if !more && std::mem::take(&mut self.report.has_logged) {
@@ -210,7 +210,7 @@ impl HashWorker {
         Ok(more || self.rehash_newest(reader)?)
     }
 
-    fn report_backlog(&mut self, reader: &Reader) -> Result<(), String> {
+    fn report_backlog(&mut self, reader: &dyn Read) -> Result<(), String> {
         if self.report.due > Instant::now() {
             return Ok(());
         }
@@ -224,12 +224,14 @@ impl HashWorker {
         Ok(())
     }
 
-    fn report_leftovers(&mut self, reader: &Reader) -> Result<(), String> {
+    fn report_leftovers(&mut self, reader: &dyn Read) -> Result<(), String> {
         let Some(LeftoverReport { clock, keep_cryptpass }) = &self.leftover_report else {
             return Ok(());
         };
         let go_on = || !self.stop.load(Ordering::Relaxed);
-        if let Some(forms) = reader.forms(clock.now(), go_on).map_err(|error| chain(&error))? {
+        if let Some(forms) =
+            pages::count_forms(reader, clock.now(), go_on).map_err(|error| chain(&error))?
+        {
             let kind = self.hasher.cost().kind();
             leftovers::kept_out(&forms, kind, *keep_cryptpass)
                 .iter()
@@ -243,7 +245,7 @@ impl HashWorker {
     }
 
     /// Replaces the newest few seals by hashes. Returns `false` when there are none.
-    fn harden_newest(&mut self, reader: &Reader) -> Result<bool, String> {
+    fn harden_newest(&mut self, reader: &dyn Read) -> Result<bool, String> {
         let skip = u32::try_from(self.broken.len()).unwrap_or(u32::MAX);
         let pending = reader.pending(ROUND.saturating_add(skip)).map_err(|error| chain(&error))?;
         let (mut all, mut waits) = (Vec::<Hardened>::new(), None);
@@ -283,7 +285,7 @@ impl HashWorker {
 
     /// Replaces the hash of the member who logged in last. One at a time, so that a new seal waits
     /// for one hash at most. Returns `false` when there is none to replace.
-    fn rehash_newest(&mut self, reader: &Reader) -> Result<bool, String> {
+    fn rehash_newest(&mut self, reader: &dyn Read) -> Result<bool, String> {
         let Some((rehashes, rehash)) =
             self.rehashes.clone().and_then(|all| all.take().map(|newest| (all, newest)))
         else {
@@ -300,7 +302,7 @@ impl HashWorker {
 
     /// Returns `false` where the hash can never be replaced, and an error where it is to be tried
     /// again.
-    fn rehash(&mut self, reader: &Reader, rehash: &Rehash) -> Result<bool, String> {
+    fn rehash(&mut self, reader: &dyn Read, rehash: &Rehash) -> Result<bool, String> {
         // The row may have changed since the login: then a costly hash would be for nothing.
         if self.stop.load(Ordering::Relaxed) || !has_hash(reader, rehash)? {
             return Ok(true);
@@ -346,8 +348,8 @@ fn written(done: bool) -> Result<(), String> {
 }
 
 /// Whether the member's row still has the hash that is to be replaced.
-fn has_hash(reader: &Reader, rehash: &Rehash) -> Result<bool, String> {
-    let row = match reader.standing(rehash.key).map_err(|error| chain(&error))? {
+fn has_hash(reader: &dyn Read, rehash: &Rehash) -> Result<bool, String> {
+    let row = match reader.standing(rehash.key, i64::MIN).map_err(|error| chain(&error))? {
         Standing::Here(row) | Standing::Lapsed(row) => row,
         Standing::Former(former) => former.member,
         Standing::Unknown => return Ok(false),

@@ -24,6 +24,7 @@ use crate::authstring::stand_in::StandIn;
 use crate::authstring::{AuthString, Lookup, Session};
 use crate::identity::{Key, MemberId, SiteId, Username};
 use crate::reply::{Found, Refusal};
+use crate::store::if_readable;
 
 const KEY: HeaderName = HeaderName::from_static("api-key");
 const USERNAME: HeaderName = HeaderName::from_static("api-username");
@@ -120,7 +121,7 @@ pub async fn redeem(request: HttpRequest, payload: Payload, desk: Data<Desk>) ->
             return Err(Failure::Method("POST"));
         }
         let body = body::read(&request, payload).await.map_err(Failure::Unread)?;
-        redeemed(&desk, &live, key, &body)
+        redeemed(&desk, &live, key, &body).await
     };
     respond(&desk, answered.await)
 }
@@ -167,7 +168,7 @@ async fn string(
 ) -> Result<Option<AuthString>, Failure> {
     let strings = strings(desk, live)?;
     let now = desk.shared().clock.now();
-    let Some(meant) = find(desk, key, question, now)? else {
+    let Some(meant) = find(desk, key, question, now).await? else {
         log::debug!("authstring: a blank, no active member is meant");
         return Ok(None);
     };
@@ -195,7 +196,7 @@ struct Meant {
 }
 
 /// Who is meant, as of `now`; `None` where nobody is.
-fn find(
+async fn find(
     desk: &Desk,
     key: &ApiKey,
     question: &Question,
@@ -203,7 +204,7 @@ fn find(
 ) -> Result<Option<Meant>, Failure> {
     let (username, parameter, sites) = match &question.lookup {
         Lookup::Session { member, session } if question.active => {
-            let found = by_session(desk, key, *member, session, now)?;
+            let found = by_session(desk, key, *member, session, now).await?;
             return Ok(found.map(|key| Meant { key, username: None }));
         }
         Lookup::Session { .. } => return Ok(None),
@@ -215,23 +216,14 @@ fn find(
     if !question.active {
         return Ok(None);
     }
-    let found = desk.read(|reader| {
-        for &site in sites {
-            if let Some(row) =
-                desk.readable(reader.logins_by_name(site, username, now))?.into_iter().next()
-            {
-                return Ok(Some(row));
-            }
-        }
-        Ok(None)
-    });
-    let found = found.map_err(|_| Failure::CannotTell)?;
+    let found = desk.logins_by_name(sites, username, now).await;
+    let found = found.map_err(|_| Failure::CannotTell)?.into_iter().next();
     Ok(found.map(|row| Meant { key: row.key, username: Some(row.username) }))
 }
 
 /// A memberid is one member to NATS, who may have a row on several sites; each is compared, and
 /// none of them sooner than another.
-fn by_session(
+async fn by_session(
     desk: &Desk,
     key: &ApiKey,
     member: MemberId,
@@ -239,7 +231,8 @@ fn by_session(
     now: i64,
 ) -> Result<Option<Key>, Failure> {
     let presented = session.hash();
-    let rows = desk.read(|reader| reader.sessions(member, now)).map_err(|_| Failure::CannotTell)?;
+    let rows = desk.read(move |reader| reader.sessions(member, now)).await;
+    let rows = rows.map_err(|_| Failure::CannotTell)?;
     let matching: Vec<SiteId> = rows
         .into_iter()
         .filter(|(_, kept)| bool::from(kept.0.ct_eq(&presented.0)))
@@ -302,7 +295,7 @@ struct ToRedeem {
 const TO_REDEEM_EXPECTED: &str =
     "expected JSON as in {\"authstring\":\"877ae8d2c00e617d443643326bb848e2\"}";
 
-fn redeemed(
+async fn redeemed(
     desk: &Desk,
     live: &LiveSettings,
     key: &ApiKey,
@@ -332,9 +325,9 @@ fn redeemed(
     let ticket = stand_in.look(&given.authstring, shared.clock.steady()).ok_or_else(unknown)?;
     let Key { site, member } = ticket.key;
     may_ask(desk, key, site, "authstring")?;
-    let row = desk
-        .read(|reader| desk.readable(reader.login_by_key(ticket.key, now)))
-        .map_err(|_| Failure::CannotTell)?;
+    let key = ticket.key;
+    let row = desk.read(move |reader| if_readable(reader.login_row(key, now))).await;
+    let row = desk.readable(row.map_err(|_| Failure::CannotTell)?);
     let Some(row) = row else { return Err(Failure::NotFound("authstring: its member has left")) };
     // Last: what could not be answered is not used up.
     stand_in.redeem(&given.authstring, shared.clock.steady()).ok_or_else(unknown)?;

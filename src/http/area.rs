@@ -211,17 +211,17 @@ async fn opened(
     if let Verdict::Blocked(BlockKind::Pair | BlockKind::Network) = verdict {
         return Ok(Err(Reason::Blocked));
     }
-    let mut rows = desk.read(|reader| {
-        let mut rows = Vec::with_capacity(1);
-        for &site in wanted.sites {
-            rows.extend(desk.readable(reader.logins_by_name(site, &typed.name, now))?);
-        }
-        Ok(rows)
-    })?;
+    let mut rows = desk.logins_by_name(wanted.sites, &typed.name, now).await?;
     let holder = if rows.is_empty() { NameHolder::Nobody } else { NameHolder::Member };
     let is_open = verdict == Verdict::Open;
     if let Verdict::BlockedAround(_) = verdict {
-        rows.retain(|row| desk.is_known(row.key, network));
+        let mut at_home = Vec::new();
+        for row in rows {
+            if desk.is_known(row.key, network).await {
+                at_home.push(row);
+            }
+        }
+        rows = at_home;
         if rows.is_empty() {
             return Ok(Err(Reason::Blocked));
         }
@@ -251,10 +251,13 @@ async fn opened(
     if !opened.is_empty() {
         return Ok(Ok(opened));
     }
-    let is_known = others.into_iter().any(|member| desk.is_known(member, network));
+    let mut is_known = false;
+    for member in others {
+        is_known = is_known || desk.is_known(member, network).await;
+    }
     let blocked = attempt.is_blocked_by_now(&typed_name, is_known);
     let secret = area.remembered.secret(&typed.password);
-    let name = typed_name.shown(failed::is_somebodys(desk, typed));
+    let name = typed_name.shown(failed::is_somebodys(desk, typed).await);
     desk.count_wrong(&WrongPassword { name, holder, network, is_known, secret }, clock.read());
     let by = if enough == Enough::All { By::Page } else { By::Basic };
     failed::log(desk, wanted, name, address, secret, by);
@@ -320,7 +323,7 @@ impl Attempt<'_> {
         }
         // What others do, elsewhere or in a wider network, keeps no member out of a network of
         // theirs.
-        self.is_home = self.desk.is_known(member, self.network) && stored.is_some();
+        self.is_home = self.desk.is_known(member, self.network).await && stored.is_some();
         if !(self.is_open || self.is_home) {
             return Ok(false);
         }

@@ -64,7 +64,7 @@ async fn admit(
 ) -> Result<Admission, Undecided> {
     let now = desk.shared().clock.now();
     let wanted = Wanted::of(ask);
-    let by_cookie = by_cookie(request, desk, wanted, logins, now)?;
+    let by_cookie = by_cookie(request, desk, wanted, logins, now).await?;
     // A header that cannot be read is no login: like a wrong one it is asked for again.
     let header = request.headers().get(AUTHORIZATION);
     let typed = header.and_then(|value| Typed::read(value.as_bytes())).and_then(Result::ok);

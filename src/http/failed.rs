@@ -31,8 +31,9 @@ impl By {
 /// Whether a member or a former member has the name. Where that cannot be looked up, nobody has it:
 /// then it is not shown. Asked of every failed login, so that the time does not tell whose name it
 /// is.
-pub(super) fn is_somebodys(desk: &Desk, typed: &Typed) -> bool {
-    desk.read(|reader| reader.is_somebodys(&typed.name)).unwrap_or(false)
+pub(super) async fn is_somebodys(desk: &Desk, typed: &Typed) -> bool {
+    let name = typed.name.clone();
+    desk.read(move |reader| reader.is_name_known(&name)).await.unwrap_or(false)
 }
 
 /// Its line, if it gets one.

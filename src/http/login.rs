@@ -70,7 +70,7 @@ pub async fn login(request: HttpRequest, payload: Payload, desk: Data<Desk>) -> 
         Method::GET | Method::HEAD => {
             let now = desk.shared().clock.now();
             let logins = presented(&request, &desk, now);
-            let said = match sessions::why_out(&desk, Wanted::of(&ask), &logins, now) {
+            let said = match sessions::why_out(&desk, Wanted::of(&ask), &logins, now).await {
                 Ok(Said::Nothing) | Err(Undecided) => {
                     cookies::not_kept(&request, &desk, &logins, &back)
                 }
@@ -141,7 +141,7 @@ async fn enter(
     now: i64,
 ) -> Result<HttpResponse, Undecided> {
     let address = desk.caller(request);
-    let before = sessions::before(desk, &presented(request, desk, now), rows, now)?;
+    let before = sessions::before(desk, &presented(request, desk, now), rows, now).await?;
     for row in rows.iter().filter(|row| has_line(desk, row)) {
         log::info!(site:% = row.key.site, member:% = row.key.member, address:% = address; "login");
     }

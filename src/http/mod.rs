@@ -16,7 +16,6 @@ pub mod login;
 pub mod mistakes;
 pub mod multipart;
 pub mod postback;
-mod reading;
 pub mod refused;
 pub mod relay;
 pub mod reply;

@@ -2,7 +2,6 @@
 //! to the writer, answered.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
@@ -18,7 +17,6 @@ use super::caller;
 use super::connections::Connections;
 use super::live::Live;
 use super::mistakes::{Mistake, Mistakes};
-use super::reading::{CannotRead, SharedReader};
 use super::refused::RefusedLog;
 use super::reply;
 use crate::action::{Action, Known, Rules, Standing};
@@ -26,7 +24,7 @@ use crate::apply::Postback;
 use crate::authstring::stand_in::StandIn;
 use crate::block::Network;
 use crate::clock::{Clock, Reading};
-use crate::identity::Key;
+use crate::identity::{Key, SiteId, Username};
 use crate::journal::Origin;
 use crate::logging::limit::NameLine;
 use crate::login::guard::WrongPassword;
@@ -34,7 +32,7 @@ use crate::login::unkept::Missing;
 use crate::metrics::Metrics;
 use crate::network;
 use crate::reply::{Refusal, Reply, Word};
-use crate::store::{CurrentFile, Fault, Note, Reader};
+use crate::store::{CurrentFile, Fault, LoginRow, Note, Read, ReadError, ReadSource, Reads};
 use crate::token::current::Tokens;
 use crate::writer::{Answer, Writer};
 
@@ -51,6 +49,8 @@ pub struct Shared {
     pub clock: Clock,
     /// The database, to read.
     pub file: CurrentFile,
+    /// How threads read it.
+    pub reads: ReadSource,
     /// Who may call.
     pub tokens: Tokens,
     /// The settings that may change meanwhile.
@@ -97,14 +97,14 @@ impl Drop for InFlight<'_> {
 #[derive(Debug)]
 pub struct Desk {
     shared: Shared,
-    reader: Rc<SharedReader>,
+    reads: Reads,
 }
 
 impl Desk {
     /// For one thread of the server.
     pub fn new(shared: Shared) -> Self {
-        let reader = SharedReader::new(shared.file.clone(), shared.metrics.clone());
-        Self { shared, reader }
+        let reads = Reads::new(&shared.reads);
+        Self { shared, reads }
     }
 
     /// The shared part.
@@ -119,12 +119,12 @@ impl Desk {
 
     /// Looks something up for a login. What keeps it from that is logged, at a bounded rate:
     /// visitors come by the thousand.
-    pub(super) fn read<T>(
+    pub(super) async fn read<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Reader) -> Result<T, Fault>,
+        job: impl FnOnce(&dyn Read) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, Undecided> {
-        self.reader.read(work).map_err(|error| {
-            if let CannotRead::Fault(error) = error {
+        self.reads.read(job).await.map_err(|error| {
+            if let ReadError::Fault(error) = error {
                 self.shared.mistakes.say(Mistake::CannotRead, self.shared.clock.steady(), || {
                     log::error!("members cannot be looked up: {error}");
                 });
@@ -135,15 +135,30 @@ impl Desk {
 
     /// A row that cannot be read is no row: logged, and no reason to refuse whoever has another
     /// one.
-    pub(super) fn readable<T: Default>(&self, found: Result<T, Fault>) -> Result<T, Fault> {
-        match found {
-            Err(Fault::BadRow(what)) => {
-                let line = || log::error!("a member cannot log in, the row cannot be read: {what}");
-                self.shared.mistakes.say(Mistake::BadRow, self.shared.clock.steady(), line);
-                Ok(T::default())
-            }
-            found => found,
-        }
+    pub(super) fn readable<T: Default>(&self, found: Result<T, Fault>) -> T {
+        found.unwrap_or_else(|fault| {
+            self.unreadable(&fault);
+            T::default()
+        })
+    }
+
+    /// Logs a row that cannot be read.
+    pub(super) fn unreadable(&self, fault: &Fault) {
+        let line = || log::error!("a member cannot log in: {fault}");
+        self.shared.mistakes.say(Mistake::BadRow, self.shared.clock.steady(), line);
+    }
+
+    /// The rows that a login with this name is checked against.
+    pub(super) async fn logins_by_name(
+        &self,
+        sites: &[SiteId],
+        name: &Username,
+        now: i64,
+    ) -> Result<Vec<LoginRow>, Undecided> {
+        let (sites, name) = (sites.to_vec(), name.clone());
+        let found = self.read(move |reader| reader.logins_by_name(&sites, &name, now)).await?;
+        found.unreadable.iter().for_each(|fault| self.unreadable(fault));
+        Ok(found.rows)
     }
 
     /// Counts a request as under way: the service ends when it is answered.
@@ -213,11 +228,11 @@ impl Desk {
 
     /// Whether a member has logged in from a network before. Not, where that cannot be read; the
     /// log says why.
-    pub(super) fn is_known(&self, member: Key, network: Network) -> bool {
+    pub(super) async fn is_known(&self, member: Key, network: Network) -> bool {
         let known = &self.shared.area.known;
         known.remembers(member, network) || {
             let id = known.id(member, network);
-            self.read(|reader| reader.is_known_network(&id)).unwrap_or(false)
+            self.read(move |reader| reader.is_known_network(&id)).await.unwrap_or(false)
         }
     }
 
@@ -274,14 +289,15 @@ impl Desk {
     }
 
     /// Answers a CHECK from the committed state.
-    fn check(&self, postback: &Postback) -> Result<Reply, CannotRead> {
+    async fn check(&self, postback: Postback) -> Result<Reply, ReadError> {
         self.shared.metrics.count_request();
-        self.reader.read(|reader| read_check(reader, postback, self.shared.clock.now()))
+        let now = self.shared.clock.now();
+        self.reads.read(move |reader| read_check(reader, &postback, now)).await
     }
 }
 
 /// The one question of a CHECK, and the same decision as everywhere.
-fn read_check(reader: &Reader, postback: &Postback, now: i64) -> Result<Reply, Fault> {
+fn read_check(reader: &dyn Read, postback: &Postback, now: i64) -> Result<Reply, Fault> {
     let action = match &postback.action {
         Ok(action) => action,
         Err(refusal) => return Ok(refusal.reply()),
@@ -368,10 +384,10 @@ fn parse(
 
 async fn answer(desk: &Desk, postback: Postback) -> (StatusCode, Reply) {
     if postback.is_check() {
-        return match desk.check(&postback) {
+        return match desk.check(postback).await {
             Ok(reply) => (StatusCode::OK, reply),
             Err(error) => {
-                if let CannotRead::Fault(error) = error {
+                if let ReadError::Fault(error) = error {
                     log::error!("a CHECK could not be read: {error}");
                 }
                 (StatusCode::SERVICE_UNAVAILABLE, reply::nothing_changed())

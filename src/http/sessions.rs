@@ -13,14 +13,14 @@ use crate::login::logouts::Way;
 use crate::login::page::Said;
 use crate::login::presented::Presented;
 use crate::login::settings::LOGIN_SECONDS_MAX;
-use crate::store::{Fault, LoggedOut, LoginRow, Note, Reader, Seen};
+use crate::store::{CookieLogin, CookieLoginState, LoggedOut, LoginRow, Note, Seen};
 
 /// A last use that is further ahead was written while the clock was wrong, and tells nothing.
 const AHEAD_SECONDS_MAX: i64 = 60;
 
 /// Whether the logins of a browser let somebody in: as with a password, the sites are tried in the
 /// order asked for, and of one site the login that counts first.
-pub(super) fn by_cookie(
+pub(super) async fn by_cookie(
     request: &HttpRequest,
     desk: &Desk,
     wanted: Wanted<'_>,
@@ -28,20 +28,20 @@ pub(super) fn by_cookie(
     now: i64,
 ) -> Result<Admission, Undecided> {
     let mut reason = Reason::Login;
-    for site in wanted.sites {
-        for login in logins.iter().filter(|login| login.key.site == *site) {
-            match worth(desk, login, now)? {
-                Worth::Good(row, idle_for) => {
-                    use_login(desk, login, idle_for, now);
-                    if wanted.takes(&row) {
-                        tell_rivals(request, desk, logins, login, now)?;
-                        return Ok(Admission::In(row));
-                    }
-                    reason = Reason::Trial;
+    let of_site = |&site| logins.iter().filter(move |login| login.key.site == site);
+    let tried: Vec<&Login> = wanted.sites.iter().flat_map(of_site).collect();
+    for (login, worth) in tried.iter().zip(worths(desk, &tried, now).await?) {
+        match worth {
+            Worth::Good(row, idle_for) => {
+                use_login(desk, login, idle_for, now);
+                if wanted.takes(&row) {
+                    tell_rivals(request, desk, logins, login, now).await?;
+                    return Ok(Admission::In(row));
                 }
-                Worth::Idle if reason == Reason::Login => reason = Reason::Idle,
-                Worth::Idle | Worth::Over => {}
+                reason = Reason::Trial;
             }
+            Worth::Idle if reason == Reason::Login => reason = Reason::Idle,
+            Worth::Idle | Worth::Over => {}
         }
     }
     Ok(Admission::Out(reason))
@@ -49,15 +49,16 @@ pub(super) fn by_cookie(
 
 /// Says it where another cookie would have let in another member of the site. A neighbouring host
 /// can make a browser log in under its own membership, and that must leave a trace.
-fn tell_rivals(
+async fn tell_rivals(
     request: &HttpRequest,
     desk: &Desk,
     logins: &Presented,
     taken: &Login,
     now: i64,
 ) -> Result<(), Undecided> {
-    for rival in logins.rivals(taken) {
-        if let Worth::Good(..) = worth(desk, rival, now)? {
+    let rivals: Vec<&Login> = logins.rivals(taken).collect();
+    for (rival, worth) in rivals.iter().zip(worths(desk, &rivals, now).await?) {
+        if let Worth::Good(..) = worth {
             desk.two_members(taken.key, rival.key, desk.caller(request));
             break;
         }
@@ -76,15 +77,16 @@ pub(super) struct Before {
 
 /// Looks at the logins that are still good. `new` are the rows of the new login. Of two cookies
 /// with logins of different members of one site, the one that counts is kept.
-pub(super) fn before(
+pub(super) async fn before(
     desk: &Desk,
     logins: &Presented,
     new: &[LoginRow],
     now: i64,
 ) -> Result<Before, Undecided> {
     let (mut kept, mut ended) = (Vec::new(), Vec::new());
-    for login in logins.iter() {
-        let Worth::Good(..) = worth(desk, login, now)? else { continue };
+    let all: Vec<&Login> = logins.iter().collect();
+    for (&login, worth) in all.iter().zip(worths(desk, &all, now).await?) {
+        let Worth::Good(..) = worth else { continue };
         if new.iter().any(|row| row.key.site == login.key.site) {
             ended.push(*login);
         } else if !logins.rivals(login).any(|rival| kept.contains(rival)) {
@@ -111,7 +113,8 @@ pub(super) async fn end(
 
 async fn end_one(desk: &Desk, login: Login) -> Result<(), Undecided> {
     let shared = desk.shared();
-    if desk.read(|reader| is_over(desk, reader, &login, shared.clock.now()))? {
+    let found = state(desk, &[&login], shared.clock.now(), |_| false).await?;
+    if found.into_iter().any(|found| is_over(desk, &login, found)) {
         return Ok(());
     }
     // Whatever --login-hours will be then: a longer one must not open the login again.
@@ -139,11 +142,30 @@ async fn end_one(desk: &Desk, login: Login) -> Result<(), Undecided> {
 }
 
 /// Whether a logout would tell nothing: it was written down, or the row has a newer version.
-fn is_over(desk: &Desk, reader: &Reader, login: &Login, now: i64) -> Result<bool, Fault> {
-    let row = desk.readable(reader.login_by_key(login.key, now))?;
-    let is_outdated = row.is_some_and(|row| row.login_version > login.login_version);
-    Ok(is_outdated
-        || reader.is_logged_out(login.key, &login.id.0, login.issued, login.login_version)?)
+fn is_over(desk: &Desk, login: &Login, found: CookieLoginState) -> bool {
+    let row = desk.readable(found.row);
+    found.is_logged_out || row.is_some_and(|row| row.login_version > login.login_version)
+}
+
+/// What is stored about logins.
+async fn state(
+    desk: &Desk,
+    logins: &[&Login],
+    now: i64,
+    wants_last_use: impl Fn(&Login) -> bool,
+) -> Result<Vec<CookieLoginState>, Undecided> {
+    if logins.is_empty() {
+        return Ok(Vec::new());
+    }
+    let asked = |login: &&Login| CookieLogin {
+        key: login.key,
+        id: login.id.0,
+        issued: login.issued,
+        login_version: login.login_version,
+        wants_last_use: wants_last_use(login),
+    };
+    let asked: Vec<_> = logins.iter().map(asked).collect();
+    desk.read(move |reader| reader.cookie_logins(&asked, now)).await
 }
 
 /// What a login is worth.
@@ -156,30 +178,38 @@ enum Worth {
     Over,
 }
 
-/// Of the row's version, not given back, and used not too long ago.
-fn worth(desk: &Desk, login: &Login, now: i64) -> Result<Worth, Undecided> {
-    desk.read(|reader| {
-        let row = desk.readable(reader.login_by_key(login.key, now))?;
-        let Some(row) = row.filter(|row| row.login_version == login.login_version) else {
-            return Ok(Worth::Over);
-        };
-        if reader.is_logged_out(login.key, &login.id.0, login.issued, login.login_version)? {
-            return Ok(Worth::Over);
-        }
-        let Some(activity) = &desk.area().activity else { return Ok(Worth::Good(row, 0)) };
-        let in_memory = activity.idle_for(login.id, desk.shared().clock.steady());
-        let idle_for = match in_memory.filter(|&idle_for| !activity.is_over(idle_for)) {
-            Some(idle_for) => idle_for,
-            // Another service on this database may have seen it.
-            None => {
-                let seen = reader
-                    .login_seen(login.key, &login.id.0)?
-                    .filter(|&seen| seen <= now + AHEAD_SECONDS_MAX);
-                now - seen.unwrap_or(login.issued)
-            }
-        };
-        Ok(if activity.is_over(idle_for) { Worth::Idle } else { Worth::Good(row, idle_for) })
-    })
+/// What these logins are worth, in their order: of the row's version, not given back, and used not
+/// too long ago.
+async fn worths(desk: &Desk, logins: &[&Login], now: i64) -> Result<Vec<Worth>, Undecided> {
+    // Another service on this database may have seen one that is not in memory.
+    let wants_last_use = |login: &Login| {
+        desk.area().activity.as_ref().is_some_and(|_| in_memory(desk, login).is_none())
+    };
+    let found = state(desk, logins, now, wants_last_use).await?;
+    Ok(logins.iter().zip(found).map(|(login, found)| worth(desk, login, found, now)).collect())
+}
+
+fn worth(desk: &Desk, login: &Login, found: CookieLoginState, now: i64) -> Worth {
+    let row = desk.readable(found.row);
+    let Some(row) = row.filter(|row| row.login_version == login.login_version) else {
+        return Worth::Over;
+    };
+    if found.is_logged_out {
+        return Worth::Over;
+    }
+    let Some(activity) = &desk.area().activity else { return Worth::Good(row, 0) };
+    let idle_for = in_memory(desk, login).unwrap_or_else(|| {
+        let seen = found.last_used.filter(|&seen| seen <= now + AHEAD_SECONDS_MAX);
+        now - seen.unwrap_or(login.issued)
+    });
+    if activity.is_over(idle_for) { Worth::Idle } else { Worth::Good(row, idle_for) }
+}
+
+/// For how long a login was not used, as far as this service saw it used not too long ago.
+fn in_memory(desk: &Desk, login: &Login) -> Option<i64> {
+    let activity = desk.area().activity.as_ref()?;
+    let idle_for = activity.idle_for(login.id, desk.shared().clock.steady());
+    idle_for.filter(|&idle_for| !activity.is_over(idle_for))
 }
 
 /// Notes that a login was used.
@@ -192,16 +222,15 @@ fn use_login(desk: &Desk, login: &Login, idle_for: i64, now: i64) {
 }
 
 /// Why the login page is shown to a browser with logins, as far as they tell it.
-pub(super) fn why_out(
+pub(super) async fn why_out(
     desk: &Desk,
     wanted: Wanted<'_>,
     logins: &Presented,
     now: i64,
 ) -> Result<Said, Undecided> {
-    for login in logins.iter().filter(|login| wanted.sites.contains(&login.key.site)) {
-        if let Worth::Idle = worth(desk, login, now)? {
-            return Ok(Said::Idle);
-        }
-    }
-    Ok(Said::Nothing)
+    let of_sites: Vec<&Login> =
+        logins.iter().filter(|login| wanted.sites.contains(&login.key.site)).collect();
+    let worths = worths(desk, &of_sites, now).await?;
+    let is_idle = worths.iter().any(|worth| matches!(worth, Worth::Idle));
+    Ok(if is_idle { Said::Idle } else { Said::Nothing })
 }

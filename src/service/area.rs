@@ -26,7 +26,7 @@ use crate::login::remembered::Remembered;
 use crate::login::signers::Signers;
 use crate::login::unkept::Unkept;
 use crate::password::{Cost, Steps, Vault, Verifier};
-use crate::store::{Reader, open_reader};
+use crate::store::{Read, open_reader};
 
 /// Rows that are looked at to tell which kinds of hashes there are: half of them the oldest, half
 /// the newest.
@@ -52,7 +52,7 @@ pub(super) fn open(
     }
     let has_key = key_file::is_there(&key)?;
     let signer = if has_key { Signer::load(&key)? } else { Signer::create(&key)? };
-    let knows_networks = has_key && has_known_networks(&reader);
+    let knows_networks = has_key && has_known_networks(&*reader);
     let limits = config.area.limits;
     let grace = clock.steady().saturating_add(i64::from(limits.block_seconds));
     let names_from = if knows_networks { i64::MIN } else { grace };
@@ -89,7 +89,7 @@ pub(super) fn open(
     })
 }
 
-fn has_known_networks(reader: &Reader) -> bool {
+fn has_known_networks(reader: &dyn Read) -> bool {
     reader.has_known_networks().unwrap_or_else(|fault| {
         // A broken page is no reason to answer nobody: all other rows are good.
         log::error!("the networks of members cannot be looked up: {}", chain(&fault));

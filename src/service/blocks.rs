@@ -10,7 +10,7 @@ use crate::database::DatabaseError;
 use crate::http::postback::Shared;
 use crate::login::blocks::{LINES_MAX, Ledger};
 use crate::login::guard::Guard;
-use crate::store::{CurrentFile, Engine, Fault, open_reader, with_engine};
+use crate::store::{CurrentFile, Engine, Fault, open_reader, pages, with_engine};
 
 /// Blocks that are stored hold again, as many as there may be; the others are forgotten there too.
 /// So are those of names while it is not known from which networks members log in: nobody shall be
@@ -37,7 +37,7 @@ pub(super) fn take_up_stored(
             guard.begin(block, named, now);
         }
     };
-    reader.for_each_block(now.wall, take).map_err(DatabaseError::Read)?;
+    pages::each_block(&*reader, now.wall, take).map_err(DatabaseError::Read)?;
     let held = guard.blocks_since(None, now.steady).map(|(_, held)| held).unwrap_or_default();
     let blocks: Vec<Block> = held.iter().map(|(block, _)| block.clone()).collect();
     let keep = |engine: &mut dyn Engine| engine.keep_blocks(&blocks);
@@ -119,10 +119,10 @@ fn stored_unless(
         return Ok(None);
     }
     let read = || {
-        reader.look()?;
+        reader.begin_read()?;
         let found = reader.count_blocks()?;
         // From whatever time: the clock may have been set.
-        if found == rows { Ok(None) } else { Ok(Some((found, reader.blocks(i64::MIN)?))) }
+        if found == rows { Ok(None) } else { Ok(Some((found, pages::blocks(&*reader, i64::MIN)?))) }
     };
     read().map_err(|fault: Fault| chain(&fault))
 }

@@ -34,7 +34,7 @@ use crate::http::refused::RefusedLog;
 use crate::login::settings::LOGIN_SECONDS_MAX;
 use crate::open_files;
 use crate::password::{Cost, Hasher};
-use crate::store::{CurrentFile, Reader};
+use crate::store::{CurrentFile, Read, ReadSource};
 use crate::token::Token;
 use crate::token::current::Tokens;
 use crate::token::file as token_file;
@@ -145,6 +145,7 @@ impl Service {
             }),
             run: format!("{:x}", clock.now()).into(),
             clock,
+            reads: ReadSource::new(file.clone(), writer.metrics().clone())?,
             file,
             tokens,
             live: Live::new(config),
@@ -290,7 +291,7 @@ fn origin(url: &str) -> &str {
 }
 
 /// Compares the clock with the last sign of life in the database, and says where it is behind it.
-fn watch_for_jumps(config: &Config, clock: &Clock, reader: &Reader) -> Watch {
+fn watch_for_jumps(config: &Config, clock: &Clock, reader: &dyn Read) -> Watch {
     let now = clock.read();
     // A start does not look for broken pages, and one that it meets here is no reason to stand
     // still.

@@ -134,6 +134,19 @@ impl Fault {
     }
 }
 
+/// Takes a row that cannot be read as a result of its own, where it concerns nothing else that is
+/// read.
+///
+/// # Errors
+///
+/// Any other fault.
+pub fn if_readable<T>(found: Result<T, Fault>) -> Result<Result<T, Fault>, Fault> {
+    match found {
+        Err(fault @ Fault::BadRow(_)) => Ok(Err(fault)),
+        found => found.map(Ok),
+    }
+}
+
 /// What happened to a database under the processes that have it open, as the engine describes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Replacement {

@@ -3,18 +3,26 @@
 //! module here that implements it.
 
 mod fault;
+mod lapse;
+pub mod pages;
+mod read;
+pub mod reads;
 mod records;
 mod sqlite;
 mod view;
 
-pub use fault::{Cause, Fault, Replacement};
+pub use fault::{Cause, Fault, Replacement, if_readable};
+pub use lapse::{Lapse, standing_at};
+pub use read::Read;
+pub use reads::{ReadError, ReadSource, Reads};
 pub use records::{
-    Forms, Hardened, JournalFilter, KNOWN_BYTES, KnownId, KnownNetwork, LoggedOut, LoginRow,
-    LongRead, Note, Outcome, Pending, Rehashed, Seen, Spent, StoredRecord, Unfolded,
+    BlockCursor, BlockPage, CookieLogin, CookieLoginState, Forms, FormsCursor, FormsPage, Hardened,
+    JournalFilter, KNOWN_BYTES, KnownId, KnownNetwork, LoggedOut, LoginRow, LongRead, NamedLogins,
+    Note, Outcome, Pending, Rehashed, Seen, Spent, StoredRecord, Unfolded,
 };
 pub(crate) use sqlite::check_access;
 pub use sqlite::{
-    CopyError, CurrentFile, CurrentReader, FilesSeen, Location, NoCopy, OpenError, Reader, State,
+    CopyError, CurrentFile, CurrentReader, FilesSeen, Location, NoCopy, OpenError, State,
     UpgradeError, check_pages, check_whole, is_there, look, open_reader, open_unchanged,
     set_wal_aside, with_engine,
 };

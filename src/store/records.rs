@@ -2,8 +2,9 @@
 
 use std::time::Instant;
 
+use super::Fault;
 use crate::action::{Change, Recorded};
-use crate::block::{Block, Target};
+use crate::block::{Block, NameHolder, Target};
 use crate::identity::{Key, MemberId, Username};
 use crate::journal::Record;
 use crate::password::{Hash, Seal, Stored};
@@ -228,4 +229,78 @@ pub struct LongRead {
     pub since: Instant,
     /// The bytes that the engine cannot reclaim meanwhile.
     pub bytes: u64,
+}
+
+/// A login by cookie, as the store is asked about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CookieLogin {
+    /// The member.
+    pub key: Key,
+    /// The cookie's random id.
+    pub id: [u8; 16],
+    /// When they logged in, unix seconds.
+    pub issued: i64,
+    /// The version of the member's row then.
+    pub login_version: i64,
+    /// Whether [`CookieLoginState::last_used`] is asked for.
+    pub wants_last_use: bool,
+}
+
+/// What is stored about a login by cookie.
+#[derive(Debug)]
+pub struct CookieLoginState {
+    /// The member's row, if they may log in. A row that cannot be read is [`Fault::BadRow`].
+    pub row: Result<Option<LoginRow>, Fault>,
+    /// Whether the login was ended.
+    pub is_logged_out: bool,
+    /// When it was last used, unix seconds, as far as it was asked for and stored.
+    pub last_used: Option<i64>,
+}
+
+/// The rows that a login with a name is checked against.
+#[derive(Debug, Default)]
+pub struct NamedLogins {
+    /// By sites as they were asked for.
+    pub rows: Vec<LoginRow>,
+    /// What is wrong with rows that cannot be read. Nothing of their sites is in `rows`.
+    pub unreadable: Vec<Fault>,
+}
+
+/// Behind which row of blocks a page begins.
+#[derive(Clone, Debug)]
+pub struct BlockCursor(pub(super) [String; 3]);
+
+/// A page of blocks.
+#[derive(Debug, Default)]
+pub struct BlockPage {
+    /// The blocks, each with whether a member has the name now.
+    pub blocks: Vec<(Block, NameHolder)>,
+    /// Rows of the page that cannot be read.
+    pub unreadable: u64,
+    /// Where the next page begins; `None` behind the last.
+    pub next: Option<BlockCursor>,
+}
+
+/// Behind which member a page of forms begins.
+#[derive(Clone, Copy, Debug)]
+pub struct FormsCursor(pub(super) (i64, i64));
+
+/// The forms of the stored passwords in a page of members.
+#[derive(Debug, Default)]
+pub struct FormsPage {
+    /// The counts.
+    pub forms: Forms,
+    /// Where the next page begins; `None` behind the last.
+    pub next: Option<FormsCursor>,
+}
+
+impl Forms {
+    /// Adds the counts of other members.
+    pub fn add(&mut self, other: &Self) {
+        self.members += other.members;
+        self.bcrypt += other.bcrypt;
+        self.argon2id += other.argon2id;
+        self.wrapped += other.wrapped;
+        self.without_cryptpass += other.without_cryptpass;
+    }
 }

@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::lapse::standing_at;
 use crate::action::{Action, Change, Known, Standing};
 use crate::clock::Moment;
 use crate::identity::{Key, MemberId, SiteId, Username};
@@ -103,7 +104,7 @@ impl View {
         let (key, standing) = match change {
             Change::None => return,
             Change::Insert(row) | Change::Restore(row) | Change::Update(row) => {
-                (row.key, Standing::Here(row.clone()).at(moment))
+                (row.key, standing_at(Standing::Here(row.clone()), moment))
             }
             Change::Leave(former) => (former.member.key, Standing::Former(former.clone())),
         };

@@ -76,7 +76,7 @@ impl Replaced {
         }
         let reader = open_unchanged(location)?;
         self.lacks_key = reader.seal_key()? != Some(setup.vault.key_id());
-        match foreign_seals(&setup.vault, &reader)? {
+        match foreign_seals(&setup.vault, &*reader)? {
             0 => Ok(true),
             count => Err(CannotGoOn::OtherKey(count)),
         }

@@ -17,7 +17,7 @@ use nats_userman::action::Standing;
 use nats_userman::identity::{Key, MemberId, SiteId};
 use nats_userman::member::Member;
 use nats_userman::password::{Hash, Password, Seal, Stored, Vault, verify};
-use nats_userman::store::{Location, Reader, open_reader};
+use nats_userman::store::{Location, Read, open_reader};
 use rusqlite::{Connection, OpenFlags};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
@@ -243,7 +243,7 @@ impl Owner {
     }
 
     /// Compares the rows of these members with what is expected.
-    fn look(&self, reader: &Reader, budget: &mut Budget, vault: &Vault) {
+    fn look(&self, reader: &dyn Read, budget: &mut Budget, vault: &Vault) {
         for member in self.members.clone() {
             let mut compare = |row: &Member, person: &Person| {
                 assert_eq!(
@@ -255,7 +255,7 @@ impl Owner {
                     "{member}: another password"
                 );
             };
-            match (reader.standing(key(member)).unwrap(), self.expected(member)) {
+            match (reader.standing(key(member), i64::MIN).unwrap(), self.expected(member)) {
                 (Standing::Unknown, Expected::Unknown) => {}
                 (Standing::Here(found), Expected::Here(person)) => compare(&found, &person),
                 (Standing::Former(found), Expected::Former(person)) => {
@@ -342,7 +342,7 @@ impl Memory {
         }
         for (owner, records) in self.owners.iter_mut().zip(&by_owner) {
             owner.settle(records, &mut of_records, &vault);
-            owner.look(&reader, &mut of_rows, &vault);
+            owner.look(&*reader, &mut of_rows, &vault);
         }
     }
 }

@@ -445,7 +445,7 @@ fn opens(data: &std::path::Path, typed: &str) -> bool {
     let vault = Vault::load(&data.join("seal.key")).unwrap();
     let reader = open_reader(&Location::sqlite(data.join("userman.db"))).unwrap();
     let key = Key { site: SiteId::parse("1").unwrap(), member: MemberId::parse("71").unwrap() };
-    let Standing::Here(row) = reader.standing(key).unwrap() else { panic!("not there") };
+    let Standing::Here(row) = reader.standing(key, NOON).unwrap() else { panic!("not there") };
     verify_member(&row, &vault, &Password::parse(typed).unwrap()).unwrap()
 }
 

@@ -20,7 +20,7 @@ use crate::login::cookie_domain::CookieDomain;
 use crate::login::settings::GuessLimits;
 use crate::password::{HashKind, Vault};
 use crate::seals::foreign_seals;
-use crate::store::{Fault, OpenError, Reader, State, check_pages, open_unchanged};
+use crate::store::{Fault, OpenError, Read, State, check_pages, open_unchanged, pages};
 use crate::token;
 
 /// How often the sign of life moves.
@@ -166,12 +166,12 @@ fn find(config: &Config) -> Findings {
             }
         }
         Ok(Some(reader)) => {
-            problems.extend(seals(config, &reader, vault.as_ref().ok()));
-            members = members_kept_out(config, &reader).unwrap_or_else(|fault| {
+            problems.extend(seals(config, &*reader, vault.as_ref().ok()));
+            members = members_kept_out(config, &*reader).unwrap_or_else(|fault| {
                 problems.push(chain(&fault));
                 Vec::new()
             });
-            match names::exact_alone(&reader) {
+            match names::exact_alone(&*reader) {
                 Ok(sentences) => members.extend(sentences),
                 Err(fault) => problems.push(chain(&fault)),
             }
@@ -180,18 +180,18 @@ fn find(config: &Config) -> Findings {
     Findings { problems, members }
 }
 
-fn members_kept_out(config: &Config, reader: &Reader) -> Result<Vec<String>, Fault> {
+fn members_kept_out(config: &Config, reader: &dyn Read) -> Result<Vec<String>, Fault> {
     let (kind, keep_cryptpass) = (config.password_hash, config.keep_cryptpass);
     if kind == HashKind::Argon2id && !keep_cryptpass {
         return Ok(Vec::new());
     }
-    let forms = reader.forms(Clock::System.now(), || true)?.unwrap_or_default();
+    let forms = pages::count_forms(reader, Clock::System.now(), || true)?.unwrap_or_default();
     Ok(leftovers::kept_out(&forms, kind, keep_cryptpass))
 }
 
 /// A database of this release, if there is one. `serve` does not look for broken pages but before
 /// an upgrade: it would read the whole file.
-fn whole_database(config: &Config) -> Result<Option<Reader>, OpenError> {
+fn whole_database(config: &Config) -> Result<Option<Box<dyn Read>>, OpenError> {
     match database::state(config)? {
         // The first start makes it.
         State::Missing | State::Begun => Ok(None),
@@ -217,7 +217,7 @@ fn pages(config: &Config) -> Result<(), OpenError> {
 
 /// Whether the passwords that wait to be hashed can be opened. `None` for a key that cannot be
 /// read, of which it is said already.
-fn seals(config: &Config, reader: &Reader, vault: Option<&Option<Vault>>) -> Option<String> {
+fn seals(config: &Config, reader: &dyn Read, vault: Option<&Option<Vault>>) -> Option<String> {
     let key = config.data_dir.seal_key();
     let found = reader.backlog().and_then(|backlog| match vault {
         None => Ok(None),

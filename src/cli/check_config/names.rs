@@ -1,13 +1,13 @@
 //! Members who do not hold the folded form of their names: of before names were folded.
 
-use crate::store::{Fault, Reader, Unfolded};
+use crate::store::{Fault, Read, Unfolded};
 use crate::unicode::Visible;
 
 /// Members that are named; of more, how many.
 const NAMED_MAX: u32 = 20;
 
 /// Who logs in by the exact name alone, and what to do about it.
-pub(super) fn exact_alone(reader: &Reader) -> Result<Vec<String>, Fault> {
+pub(super) fn exact_alone(reader: &dyn Read) -> Result<Vec<String>, Fault> {
     let mut sentences: Vec<_> = reader.unfolded(NAMED_MAX)?.iter().map(line).collect();
     let more = reader.count_unfolded()?.saturating_sub(NAMED_MAX.into());
     if more > 0 {

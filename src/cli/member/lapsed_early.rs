@@ -24,7 +24,7 @@ use crate::member::{Former, Reason};
 use crate::password::Vault;
 use crate::replay::operator_postback;
 use crate::reply::Word;
-use crate::store::{Engine, Fault, Reader, View, Wanted};
+use crate::store::{Engine, Fault, Read, View, Wanted, pages};
 
 /// Members in one transaction, so that a postback to a service beside it waits for milliseconds.
 const TRANSACTION_MEMBERS_MAX: usize = 64;
@@ -48,7 +48,7 @@ pub(super) fn run(config: &Config, site: Option<i64>) -> Result<(), Failure> {
     let reader = database::open(config)?;
     let now = Clock::System.now();
     let moment = moment_of_command(now, reader.last_seen(now)?);
-    let keys = lapsed_early(&reader, site, now)?;
+    let keys = lapsed_early(&*reader, site, now)?;
     drop(reader);
     let rules = rules(config);
     let bar = if stderr().is_terminal() {
@@ -96,9 +96,9 @@ pub(super) fn run(config: &Config, site: Option<i64>) -> Result<(), Failure> {
 }
 
 /// Whose expiry was reached by a clock that was ahead, and is not reached.
-fn lapsed_early(reader: &Reader, site: Option<i64>, now: i64) -> Result<Vec<Key>, Fault> {
+fn lapsed_early(reader: &dyn Read, site: Option<i64>, now: i64) -> Result<Vec<Key>, Fault> {
     let mut keys = Vec::new();
-    reader.formers(site, |former| {
+    pages::each_former(reader, site, |former| {
         keys.extend(is_early(former, now).then_some(former.member.key));
         Ok::<_, Fault>(())
     })?;

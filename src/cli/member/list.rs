@@ -7,6 +7,7 @@ use crate::clock::{Clock, format_utc};
 use crate::config::Config;
 use crate::database;
 use crate::identity::Key;
+use crate::store::pages;
 use crate::unicode::Visible;
 
 pub(super) fn run(config: &Config, site: Option<i64>, former: bool) -> Result<(), Failure> {
@@ -14,7 +15,7 @@ pub(super) fn run(config: &Config, site: Option<i64>, former: bool) -> Result<()
     let mut out = BufWriter::new(stdout().lock());
     if former {
         writeln!(out, "siteid\tmemberid\tusername\treason\tended_at")?;
-        reader.formers(site, |former| {
+        pages::each_former(&*reader, site, |former| {
             let Key { site, member } = former.member.key;
             let (name, reason) = (Visible(former.member.username.as_str()), former.reason.as_str());
             Ok::<_, Failure>(writeln!(
@@ -25,7 +26,7 @@ pub(super) fn run(config: &Config, site: Option<i64>, former: bool) -> Result<()
         })?;
     } else {
         writeln!(out, "siteid\tmemberid\tusername\ttrial\texpire_at")?;
-        reader.members(site, Clock::System.now(), |row| {
+        pages::each_member(&*reader, site, Clock::System.now(), |row| {
             let (Key { site, member }, name) = (row.key, Visible(row.username.as_str()));
             let expiry = row.expire_at.map_or_else(|| "-".into(), format_utc);
             Ok::<_, Failure>(writeln!(

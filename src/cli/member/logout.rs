@@ -23,7 +23,7 @@ use crate::store::{Engine, Outcome};
 /// One member's logins end with the row's `login_version`, which stands in each cookie.
 pub(super) fn one(config: &Config, key: Key) -> Result<(), Failure> {
     let Key { site, member } = key;
-    match database::open(config)?.standing(key)?.at(Clock::System.now()) {
+    match database::open(config)?.standing(key, Clock::System.now())? {
         Standing::Here(_) | Standing::Lapsed(_) => {}
         Standing::Former(_) => {
             writeln!(

@@ -9,7 +9,7 @@ use crate::database;
 use crate::identity::Key;
 
 pub(super) fn run(config: &Config, key: Key, username: Option<&str>) -> Result<(), Failure> {
-    let former = match database::open(config)?.standing(key)?.at(Clock::System.now()) {
+    let former = match database::open(config)?.standing(key, Clock::System.now())? {
         Standing::Former(former) => former,
         Standing::Here(_) | Standing::Lapsed(_) => {
             return Err(Failure::Failed(format!(

@@ -11,13 +11,13 @@ use crate::database;
 use crate::identity::Key;
 use crate::member::Member;
 use crate::password::Stored;
-use crate::store::JournalFilter;
+use crate::store::{JournalFilter, pages};
 use crate::unicode::Visible;
 
 pub(super) fn run(config: &Config, key: Key) -> Result<(), Failure> {
     let reader = database::open(config)?;
     let mut out = BufWriter::new(stdout().lock());
-    match reader.standing(key)?.at(Clock::System.now()) {
+    match reader.standing(key, Clock::System.now())? {
         Standing::Here(row) | Standing::Lapsed(row) => {
             writeln!(out, "member {} of site {}: may log in", key.member, key.site)?;
             describe(&mut out, &row)?;
@@ -41,8 +41,9 @@ pub(super) fn run(config: &Config, key: Key) -> Result<(), Failure> {
         member: Some(key.member.get()),
         ..JournalFilter::default()
     };
-    reader
-        .journal(&filter, |record| Ok::<_, Failure>(writeln!(out, "{}", journal::text(record))?))?;
+    pages::each_record(&*reader, &filter, |record| {
+        Ok::<_, Failure>(writeln!(out, "{}", journal::text(record))?)
+    })?;
     Ok(out.flush()?)
 }
 

@@ -25,7 +25,7 @@ pub(super) fn run(files: &[PathBuf], config: &Config) -> Result<(), Failure> {
     let vault =
         Vault::load(&config.data_dir.seal_key()).unwrap_or_else(|_| Vault::from_key([0; 32]));
     let rules = target::rules(config, vault);
-    let (mut run, mut counts) = (DryRun::new(reader.as_ref(), &rules), Counts::default());
+    let (mut run, mut counts) = (DryRun::new(reader.as_deref(), &rules), Counts::default());
     captures::each(files, opened, |captured, _| {
         let postback = captures::read(&captured, &rules);
         let outcome = run.next(&postback, Clock::System.now())?;

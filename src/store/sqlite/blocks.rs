@@ -3,9 +3,9 @@
 use rusqlite::{Connection, params};
 
 use super::engine::Sqlite;
-use super::reader::Reader;
+use super::reader::{PAGE_ROWS, Reader};
 use crate::block::{Block, BlockKind, LoginName, NameHolder, Network, Target};
-use crate::store::Fault;
+use crate::store::{BlockCursor, BlockPage, Fault};
 
 impl Sqlite<'_> {
     pub(super) fn delete_block(&mut self, target: &Target) -> Result<(), Fault> {
@@ -23,59 +23,48 @@ impl Sqlite<'_> {
 }
 
 impl Reader {
-    /// The blocks that hold at `now`, the oldest first.
-    ///
-    /// # Errors
-    ///
-    /// Where the database cannot be read.
-    pub fn blocks(&self, now: i64) -> Result<Vec<Block>, Fault> {
-        let mut blocks = Vec::new();
-        self.for_each_block(now, |block, _| blocks.push(block))?;
-        blocks.sort_by(|one, other| (one.since, &one.target).cmp(&(other.since, &other.target)));
-        Ok(blocks)
-    }
-
-    /// The same in no order, and whether a member has the name now, one after the other: an older
-    /// release kept hundreds of thousands.
-    ///
-    /// # Errors
-    ///
-    /// Where the database cannot be read.
-    pub fn for_each_block(
+    /// See [`Read::blocks_page`].
+    pub(super) fn select_blocks(
         &self,
+        after: Option<&BlockCursor>,
         now: i64,
-        mut take: impl FnMut(Block, NameHolder),
-    ) -> Result<(), Fault> {
+    ) -> Result<BlockPage, Fault> {
         // A member without a folded form has the exact name, and few have none.
-        let mut statement = self.conn.prepare_cached(
+        let mut statement = self.conn.prepare_cached(&format!(
             "SELECT kind, network, username, since, until,
                     EXISTS (SELECT 1 FROM member_auth AS m WHERE m.username_folded = block.username)
                         OR EXISTS (SELECT 1 FROM member_auth AS m INDEXED BY member_auth_unfolded
                                    WHERE m.username_folded IS NULL AND m.username = block.username)
-             FROM block WHERE until > ?1",
-        )?;
-        let (mut rows, mut unreadable) = (statement.query([now])?, 0);
+             FROM block WHERE until > ?1 AND (kind, network, username) > (?2, ?3, ?4)
+             ORDER BY kind, network, username LIMIT {PAGE_ROWS}"
+        ))?;
+        let (kind, network, name) =
+            after.map_or(("", "", ""), |BlockCursor([kind, network, name])| (kind, network, name));
+        let mut rows = statement.query(params![now, kind, network, name])?;
+        let (mut page, mut count) = (BlockPage::default(), 0);
         while let Some(row) = rows.next()? {
-            let text = |index| row.get::<_, String>(index);
-            let (network, name) =
-                (Network::parse(&text(1)?), Some(text(2)?).filter(|name| !name.is_empty()));
-            let kind = BlockKind::parse(&text(0)?);
-            let target = kind.and_then(|kind| {
-                Target::from_parts(kind, name.as_deref().map(LoginName::new), network)
-            });
-            let named = if row.get(5)? { NameHolder::Member } else { NameHolder::Nobody };
+            let cursor: [String; 3] = [row.get("kind")?, row.get("network")?, row.get("username")?];
+            let [kind, network, name] = &cursor;
+            let network = Network::parse(network);
+            let name = Some(name.as_str()).filter(|name| !name.is_empty()).map(LoginName::new);
+            let target =
+                BlockKind::parse(kind).and_then(|kind| Target::from_parts(kind, name, network));
+            let holder = if row.get(5)? { NameHolder::Member } else { NameHolder::Nobody };
             match target {
                 Some(target) => {
-                    take(Block { target, since: row.get(3)?, until: row.get(4)? }, named)
+                    let block =
+                        Block { target, since: row.get("since")?, until: row.get("until")? };
+                    page.blocks.push((block, holder));
                 }
-                // Somebody's handiwork: no reason to stand still for.
-                None => unreadable += 1,
+                // A row that another program wrote is no reason to refuse the others.
+                None => page.unreadable += 1,
+            }
+            count += 1;
+            if count == PAGE_ROWS {
+                page.next = Some(BlockCursor(cursor));
             }
         }
-        if unreadable > 0 {
-            log::warn!("{unreadable} rows of `block` that cannot be read are passed over");
-        }
-        Ok(())
+        Ok(page)
     }
 
     /// How many rows the table of blocks has.
@@ -83,7 +72,7 @@ impl Reader {
     /// # Errors
     ///
     /// Where the database cannot be read.
-    pub fn count_blocks(&self) -> Result<usize, Fault> {
+    pub(super) fn block_count(&self) -> Result<usize, Fault> {
         let count: i64 = self
             .conn
             .prepare_cached("SELECT count(*) FROM block")?

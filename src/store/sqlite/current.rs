@@ -2,6 +2,7 @@
 //! have the same file open; where another one is put in its place, none counts until all have let
 //! go of the old one and the new one was looked at.
 
+use std::fmt;
 use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,19 +10,28 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::files::{FileChange, Files};
 use super::open::{Location, OpenError, open_reader};
-use super::reader::Reader;
-use crate::store::Replacement;
+use crate::store::{Read, Replacement};
 
 /// While no file counts.
 const NONE: u64 = 0;
 
 /// Handles on one; clones share it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct CurrentFile(Arc<Shared>);
 
-#[derive(Debug)]
+impl fmt::Debug for CurrentFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("CurrentFile").field(&self.0.location).finish()
+    }
+}
+
+/// Opens a reader.
+type OpenReader = dyn Fn(&Location) -> Result<Box<dyn Read>, OpenError> + Send + Sync;
+
 struct Shared {
     location: Location,
+    open_reader: Box<OpenReader>,
+    reads_are_local: bool,
     /// Which of the files that counted one after the other; [`NONE`] between two.
     turn: AtomicU64,
     state: Mutex<State>,
@@ -40,7 +50,7 @@ struct State {
 /// A reader of the file that counted when it was opened.
 #[derive(Debug)]
 pub struct CurrentReader {
-    reader: Reader,
+    reader: Box<dyn Read>,
     turn: u64,
     file: CurrentFile,
     /// Behind the reader: given back when that is closed.
@@ -48,10 +58,10 @@ pub struct CurrentReader {
 }
 
 impl Deref for CurrentReader {
-    type Target = Reader;
+    type Target = dyn Read + 'static;
 
-    fn deref(&self) -> &Reader {
-        &self.reader
+    fn deref(&self) -> &(dyn Read + 'static) {
+        &*self.reader
     }
 }
 
@@ -71,9 +81,22 @@ impl CurrentReader {
 impl CurrentFile {
     /// The file that lies there now.
     pub fn new(location: Location) -> Self {
+        let are_local = location.reads_are_local();
+        Self::with_readers(location, are_local, open_reader)
+    }
+
+    /// The file that lies there now, read by readers that are opened in another way than the
+    /// store's own.
+    pub fn with_readers(
+        location: Location,
+        reads_are_local: bool,
+        open: impl Fn(&Location) -> Result<Box<dyn Read>, OpenError> + Send + Sync + 'static,
+    ) -> Self {
         let state = State { turns: NONE, files: None, change: None, lease: Arc::default() };
         let current = Self(Arc::new(Shared {
             location,
+            open_reader: Box::new(open),
+            reads_are_local,
             turn: AtomicU64::new(NONE),
             state: Mutex::new(state),
         }));
@@ -84,6 +107,11 @@ impl CurrentFile {
     /// Where it lies.
     pub fn location(&self) -> &Location {
         &self.0.location
+    }
+
+    /// Whether a read waits for no network: see [`Location::reads_are_local`].
+    pub fn reads_are_local(&self) -> bool {
+        self.0.reads_are_local
     }
 
     /// A number of its own for each file that counted, one after the other; 0 while none counts.
@@ -109,7 +137,8 @@ impl CurrentFile {
         };
         // Nobody has put another file there before or after: what was opened is what counts.
         let is_same = || files.check().map_err(|change| self.doubt(change.into())).is_ok();
-        let reader = if is_same() { open_reader(&self.0.location) } else { Err(in_doubt()) };
+        let reader =
+            if is_same() { (self.0.open_reader)(&self.0.location) } else { Err(in_doubt()) };
         if !is_same() {
             return Err(in_doubt());
         }

@@ -7,7 +7,7 @@ use super::reader::PAGE_ROWS;
 use super::reader::Reader;
 use super::rows::read_form;
 use crate::password::Stored;
-use crate::store::{Fault, Forms};
+use crate::store::{Fault, Forms, FormsCursor, FormsPage};
 
 impl Reader {
     /// The forms of some members, half of them the first by site and memberid, half the last: a
@@ -17,7 +17,7 @@ impl Reader {
     /// # Errors
     ///
     /// Where the database cannot be read.
-    pub fn sample(&self, most: u32) -> Result<Vec<Stored>, Fault> {
+    pub(super) fn sample_forms(&self, most: u32) -> Result<Vec<Stored>, Fault> {
         let mut forms = Vec::new();
         for order in ["", "DESC"] {
             let mut statement = self.conn.prepare_cached(&format!(
@@ -32,36 +32,34 @@ impl Reader {
         Ok(forms)
     }
 
-    /// Counts the members of `now`. Page by page, so that no read transaction stands open for long;
-    /// `None` where `go_on` is false before a page.
-    ///
-    /// # Errors
-    ///
-    /// Where the database cannot be read.
-    pub fn forms(&self, now: i64, mut go_on: impl FnMut() -> bool) -> Result<Option<Forms>, Fault> {
-        let mut statement = self.conn.prepare(&format!(
+    /// See [`Read::forms_page`].
+    pub(super) fn count_forms(
+        &self,
+        after: Option<FormsCursor>,
+        now: i64,
+    ) -> Result<FormsPage, Fault> {
+        let mut statement = self.conn.prepare_cached(&format!(
             "SELECT siteid, memberid, password, cryptpass_wrapped IS NOT NULL, cryptpass IS NULL FROM member_auth
              WHERE (siteid, memberid) > (?1, ?2) AND (expire_at IS NULL OR expire_at > ?3)
              ORDER BY siteid, memberid LIMIT {PAGE_ROWS}"
         ))?;
-        let (mut forms, mut after) = (Forms::default(), (0, 0));
-        while go_on() {
-            let mut rows = statement.query(params![after.0, after.1, now])?;
-            let before = forms.members;
-            while let Some(row) = rows.next()? {
-                after = (row.get::<_, i64>(0)?, row.get::<_, i64>(1)?);
-                let hash = row.get_ref(2)?.as_str_or_null().map_err(rusqlite::Error::from)?;
-                forms.members += 1;
-                forms.bcrypt += u64::from(hash.is_some_and(|hash| hash.starts_with("$2")));
-                forms.argon2id +=
-                    u64::from(hash.is_some_and(|hash| hash.starts_with("$argon2id$")));
-                forms.wrapped += u64::from(row.get::<_, bool>(3)?);
-                forms.without_cryptpass += u64::from(row.get::<_, bool>(4)?);
-            }
-            if forms.members == before {
-                return Ok(Some(forms));
-            }
+        let FormsCursor((site, member)) = after.unwrap_or(FormsCursor((0, 0)));
+        let mut rows = statement.query(params![site, member, now])?;
+        let mut page = FormsPage::default();
+        let mut last = None;
+        while let Some(row) = rows.next()? {
+            last = Some(FormsCursor((row.get("siteid")?, row.get("memberid")?)));
+            let hash = row.get_ref("password")?.as_str_or_null().map_err(rusqlite::Error::from)?;
+            let has = |start: &str| u64::from(hash.is_some_and(|hash| hash.starts_with(start)));
+            page.forms.add(&Forms {
+                members: 1,
+                bcrypt: has("$2"),
+                argon2id: has("$argon2id$"),
+                wrapped: u64::from(row.get::<_, bool>(3)?),
+                without_cryptpass: u64::from(row.get::<_, bool>(4)?),
+            });
         }
-        Ok(None)
+        page.next = last.filter(|_| page.forms.members == u64::from(PAGE_ROWS));
+        Ok(page)
     }
 }

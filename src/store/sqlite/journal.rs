@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::engine::Sqlite;
-use super::reader::{PAGE_ROWS, Reader, by_page};
+use super::reader::{PAGE_ROWS, Reader};
 use super::rows::{FormColumns, read_cryptpass, read_form, read_session};
 use crate::action::Recorded;
 use crate::journal::Record;
@@ -68,24 +68,7 @@ impl Sqlite<'_> {
 }
 
 impl Reader {
-    /// The journal in the order of effect, up to the newest record of this moment. Read page by
-    /// page: a credential that is hashed meanwhile may be sealed in one record and hashed in a
-    /// later one, which is the same password.
-    ///
-    /// # Errors
-    ///
-    /// Where the database cannot be read, or `each` fails.
-    pub fn journal<E: From<Fault>>(
-        &self,
-        filter: &JournalFilter,
-        each: impl FnMut(&StoredRecord) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let newest = "SELECT coalesce(max(id), 0) FROM journal";
-        let newest: i64 = self.conn.query_row(newest, [], |row| row.get(0)).map_err(Fault::from)?;
-        by_page(0, |after| self.journal_page(filter, after, newest), |record| record.id, each)
-    }
-
-    fn journal_page(
+    pub(super) fn journal_page(
         &self,
         filter: &JournalFilter,
         after: i64,

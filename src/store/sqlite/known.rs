@@ -18,7 +18,7 @@ impl Reader {
     /// # Errors
     ///
     /// Where the database cannot be read.
-    pub fn is_known_network(&self, id: &KnownId) -> Result<bool, Fault> {
+    pub(super) fn has_network(&self, id: &KnownId) -> Result<bool, Fault> {
         let mut statement = self
             .conn
             .prepare_cached("SELECT 1 FROM known_network WHERE member = ?1 AND network = ?2")?;
@@ -30,7 +30,7 @@ impl Reader {
     /// # Errors
     ///
     /// Where the database cannot be read.
-    pub fn has_known_networks(&self) -> Result<bool, Fault> {
+    pub(super) fn has_networks(&self) -> Result<bool, Fault> {
         Ok(self
             .conn
             .query_row("SELECT 1 FROM known_network LIMIT 1", [], |_| Ok(()))

@@ -21,7 +21,7 @@ impl Reader {
     /// # Errors
     ///
     /// Where the database cannot be read.
-    pub fn is_logged_out(
+    pub(super) fn is_logged_out(
         &self,
         key: Key,
         id: &[u8; 16],
@@ -47,7 +47,7 @@ impl Reader {
     /// # Errors
     ///
     /// Where the database cannot be read.
-    pub fn login_seen(&self, key: Key, id: &[u8; 16]) -> Result<Option<i64>, Fault> {
+    pub(super) fn login_seen(&self, key: Key, id: &[u8; 16]) -> Result<Option<i64>, Fault> {
         let sql = "SELECT at FROM login_seen WHERE siteid = ?1 AND memberid = ?2 AND id = ?3";
         let mut statement = self.conn.prepare_cached(sql)?;
         Ok(statement
@@ -60,7 +60,7 @@ impl Reader {
     /// # Errors
     ///
     /// Where the database cannot be read.
-    pub fn login_epoch(&self) -> Result<Option<Epoch>, Fault> {
+    pub(super) fn epoch(&self) -> Result<Option<Epoch>, Fault> {
         let mut statement = self.conn.prepare_cached("SELECT id FROM login_epoch")?;
         Ok(statement.query_row([], |row| row.get(0).map(Epoch)).optional()?)
     }

@@ -8,7 +8,7 @@ use crate::action::{Change, Standing};
 use crate::clock::Moment;
 use crate::identity::{Key, MemberId, SiteId, Username};
 use crate::member::{Former, Member, Reason};
-use crate::store::{Fault, Outcome, View, Wanted};
+use crate::store::{Fault, Lapse, Outcome, View, Wanted, standing_at};
 use crate::unicode::folded;
 
 /// OR IGNORE: where another member holds it, the row keeps its exact name alone.
@@ -88,7 +88,7 @@ impl Sqlite<'_> {
     fn standing(&mut self, key: Key, moment: Moment) -> Result<Standing, Fault> {
         let standing = self.load_standing(key)?;
         let here = matches!(standing, Standing::Here(_));
-        let standing = standing.at(moment);
+        let standing = standing_at(standing, moment);
         match &standing {
             Standing::Former(former) if here => self.save_former(former)?,
             Standing::Lapsed(row) => self.lapsed.push(row.key),
@@ -110,13 +110,11 @@ impl Sqlite<'_> {
                     continue;
                 };
                 let (expire_at, folded): (Option<i64>, bool) = (row.get(1)?, row.get(2)?);
-                match (expire_at.is_some_and(|instant| instant <= moment.now), folded) {
-                    (true, _) if expire_at > Some(moment.moved_until) => {
-                        self.lapsed.push(Key { site, member })
-                    }
-                    (true, _) => due = Some(member),
-                    (false, true) => held.holder = Some(member),
-                    (false, false) => held.namesake = Some(member),
+                match (Lapse::of(expire_at, moment), folded) {
+                    (Lapse::Unconfirmed, _) => self.lapsed.push(Key { site, member }),
+                    (Lapse::Since(_), _) => due = Some(member),
+                    (Lapse::None, true) => held.holder = Some(member),
+                    (Lapse::None, false) => held.namesake = Some(member),
                 }
             }
             drop(rows);

@@ -6,7 +6,7 @@ use rusqlite::{OptionalExtension, ToSql, params};
 use super::reader::Reader;
 use super::rows::{LOGIN_COLUMNS, read_key, read_login, read_username};
 use crate::identity::{MemberId, SiteId, Username};
-use crate::store::{Fault, LoginRow, Unfolded};
+use crate::store::{Fault, LoginRow, NamedLogins, Unfolded};
 
 impl Reader {
     /// Who has this name on this site at `now`: whoever holds its folded form, else who has this
@@ -15,7 +15,7 @@ impl Reader {
     /// # Errors
     ///
     /// Where the database cannot be read.
-    pub fn holder(
+    pub(super) fn name_holder(
         &self,
         site: SiteId,
         name: &Username,
@@ -53,7 +53,7 @@ impl Reader {
     /// # Errors
     ///
     /// Where the database cannot be read.
-    pub fn unfolded(&self, most: u32) -> Result<Vec<Unfolded>, Fault> {
+    pub(super) fn select_unfolded(&self, most: u32) -> Result<Vec<Unfolded>, Fault> {
         let mut statement = self.conn.prepare_cached(
             "SELECT siteid, memberid, username FROM member_auth INDEXED BY member_auth_unfolded WHERE username_folded IS NULL ORDER BY siteid, memberid LIMIT ?1",
         )?;
@@ -75,7 +75,7 @@ impl Reader {
     /// # Errors
     ///
     /// Where the database cannot be read.
-    pub fn count_unfolded(&self) -> Result<u64, Fault> {
+    pub(super) fn unfolded_count(&self) -> Result<u64, Fault> {
         let count = "SELECT count(*) FROM member_auth INDEXED BY member_auth_unfolded WHERE username_folded IS NULL";
         Ok(self.conn.query_row(count, [], |row| row.get::<_, i64>(0))?.unsigned_abs())
     }
@@ -87,7 +87,7 @@ impl Reader {
     /// # Errors
     ///
     /// Where the database cannot be read.
-    pub fn is_somebodys(&self, name: &Username) -> Result<bool, Fault> {
+    pub(super) fn is_somebodys(&self, name: &Username) -> Result<bool, Fault> {
         let mut statement = self.conn.prepare_cached(
             "SELECT EXISTS (SELECT 1 FROM member_auth WHERE username_folded = ?2)
                  OR EXISTS (SELECT 1 FROM member_auth WHERE username = ?1)
@@ -96,19 +96,25 @@ impl Reader {
         Ok(statement.query_row(params![name.as_str(), name.folded()], |row| row.get(0))?)
     }
 
-    /// The rows that a login with this name on this site is checked against at `now`: of the member
-    /// who holds its folded form, and before it of one who has this very name and does not, if
-    /// there is such a one (see [`crate::member::Member::holds_folded`]).
-    ///
-    /// # Errors
-    ///
-    /// Where the database cannot be read.
-    pub fn logins_by_name(
+    /// See [`Read::logins_by_name`].
+    pub(super) fn named_logins(
         &self,
-        site: SiteId,
+        sites: &[SiteId],
         name: &Username,
         now: i64,
-    ) -> Result<Vec<LoginRow>, Fault> {
+    ) -> Result<NamedLogins, Fault> {
+        let mut found = NamedLogins::default();
+        for &site in sites {
+            match self.site_logins(site, name, now) {
+                Err(fault @ Fault::BadRow(_)) => found.unreadable.push(fault),
+                rows => found.rows.extend(rows?),
+            }
+        }
+        Ok(found)
+    }
+
+    /// The rows that a login with this name on this site is checked against at `now`.
+    fn site_logins(&self, site: SiteId, name: &Username, now: i64) -> Result<Vec<LoginRow>, Fault> {
         let mut statement = self.conn.prepare_cached(&format!(
             "SELECT {LOGIN_COLUMNS} FROM member_auth INDEXED BY member_auth_unfolded
              WHERE username = ?1 AND siteid = ?2 AND username_folded IS NULL AND (expire_at IS NULL OR expire_at > ?3)

@@ -21,7 +21,7 @@ use super::reader::Reader;
 use super::upgrade::{self, UpgradeError};
 use super::{wal_mark, whole};
 use crate::denied;
-use crate::store::{Engine, Fault};
+use crate::store::{Engine, Fault, Read};
 
 /// How long a writer waits for another process's lock: commands hold it for milliseconds. Short,
 /// because postbacks wait meanwhile and none shall wait for a second.
@@ -71,6 +71,11 @@ impl Location {
             && !path.starts_with("file:")
             && !path.contains(['?', '\0']);
         is_plain.then(|| Self::sqlite(path))
+    }
+
+    /// Whether a read waits for no network, so that an HTTP thread may read by itself.
+    pub fn reads_are_local(&self) -> bool {
+        true
     }
 
     /// The file.
@@ -244,7 +249,7 @@ const READER_CACHE: i32 = -6144;
 /// # Errors
 ///
 /// Where there is none, or none that this release can read.
-pub fn open_reader(location: &Location) -> Result<Reader, OpenError> {
+pub fn open_reader(location: &Location) -> Result<Box<dyn Read>, OpenError> {
     let path = location.path();
     if !is_there(location)? {
         return Err(OpenError::Missing(path.to_owned()));
@@ -255,7 +260,7 @@ pub fn open_reader(location: &Location) -> Result<Reader, OpenError> {
         .map_err(fault)?;
     upgrade::check_current(&conn).map_err(|error| OpenError::of_upgrade(path, error))?;
     conn.pragma_update(None, "cache_size", READER_CACHE).map_err(|error| fault(error.into()))?;
-    Reader::new(conn).map_err(fault)
+    Ok(Box::new(Reader::new(conn).map_err(fault)?))
 }
 
 /// Whether there is a database file.

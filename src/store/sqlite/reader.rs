@@ -11,7 +11,9 @@ use super::rows::{
 use crate::action::Standing;
 use crate::identity::{Key, MemberId, SessionHash, SiteId};
 use crate::member::{Former, Member};
-use crate::store::{Fault, LoginRow, View, Wanted};
+use crate::store::{
+    CookieLogin, CookieLoginState, Fault, LoginRow, View, Wanted, if_readable, standing_at,
+};
 use crate::unicode::folded;
 
 /// Rows of a list that are read at once. They are handed out when the read transaction has ended: a
@@ -39,7 +41,7 @@ impl Reader {
     /// # Errors
     ///
     /// Where the database cannot be read.
-    pub fn look(&self) -> Result<(), Fault> {
+    pub(super) fn begin(&self) -> Result<(), Fault> {
         self.conn.prepare_cached("BEGIN")?.raw_execute()?;
         Ok(())
     }
@@ -49,7 +51,7 @@ impl Reader {
     /// # Errors
     ///
     /// Where SQLite cannot, which leaves a connection that is good for nothing.
-    pub fn look_away(&self) -> Result<(), Fault> {
+    pub(super) fn end(&self) -> Result<(), Fault> {
         if !self.conn.is_autocommit() {
             self.conn.prepare_cached("COMMIT")?.raw_execute()?;
         }
@@ -62,15 +64,20 @@ impl Reader {
     /// # Errors
     ///
     /// Where the database cannot be read.
-    pub fn load(&self, wanted: &Wanted, view: &mut View, now: i64) -> Result<(), Fault> {
+    pub(super) fn load_view(
+        &self,
+        wanted: &Wanted,
+        view: &mut View,
+        now: i64,
+    ) -> Result<(), Fault> {
         for &key in &wanted.keys {
             if !view.has_member(key) {
-                view.put_member(key, self.standing(key)?.at(now));
+                view.put_member(key, standing_at(self.stored_standing(key)?, now));
             }
         }
         for (site, name) in &wanted.names {
             if !view.has_name(*site, name) {
-                view.put_holder(*site, name, self.holder(*site, name, now)?);
+                view.put_holder(*site, name, self.name_holder(*site, name, now)?);
             }
             if let Some(namesake) = self.namesake(*site, name, now)? {
                 view.put_namesake(*site, name, namesake);
@@ -88,7 +95,7 @@ impl Reader {
     /// # Errors
     ///
     /// Where the database cannot be read.
-    pub fn sessions(
+    pub(super) fn select_sessions(
         &self,
         member: MemberId,
         now: i64,
@@ -118,7 +125,7 @@ impl Reader {
     /// # Errors
     ///
     /// Where the database cannot be read.
-    pub fn login_by_key(&self, key: Key, now: i64) -> Result<Option<LoginRow>, Fault> {
+    pub(super) fn login_by_key(&self, key: Key, now: i64) -> Result<Option<LoginRow>, Fault> {
         let mut statement = self.conn.prepare_cached(&format!(
             "SELECT {LOGIN_COLUMNS} FROM member_auth
              WHERE siteid = ?1 AND memberid = ?2 AND (expire_at IS NULL OR expire_at > ?3)"
@@ -127,12 +134,25 @@ impl Reader {
         rows.next()?.map(read_login).transpose()
     }
 
+    /// See [`Read::cookie_logins`].
+    pub(super) fn cookie_login(
+        &self,
+        login: &CookieLogin,
+        now: i64,
+    ) -> Result<CookieLoginState, Fault> {
+        let CookieLogin { key, id, issued, login_version, wants_last_use } = login;
+        let row = if_readable(self.login_by_key(*key, now))?;
+        let is_logged_out = self.is_logged_out(*key, id, *issued, *login_version)?;
+        let last_used = if *wants_last_use { self.login_seen(*key, id)? } else { None };
+        Ok(CookieLoginState { row, is_logged_out, last_used })
+    }
+
     /// Where a member stands in the tables.
     ///
     /// # Errors
     ///
     /// Where the database cannot be read.
-    pub fn standing(&self, key: Key) -> Result<Standing, Fault> {
+    pub(super) fn stored_standing(&self, key: Key) -> Result<Standing, Fault> {
         let ids = params![key.site.get(), key.member.get()];
         let mut here = self.conn.prepare_cached(&select_member())?;
         if let Some(row) = here.query(ids)?.next()? {
@@ -143,60 +163,44 @@ impl Reader {
         rows.next()?.map_or(Ok(Standing::Unknown), |row| Ok(Standing::Former(read_former(row)?)))
     }
 
-    /// Every member who may log in at `now`, by site and memberid; of one site, or of all. Read
-    /// page by page: each row is as it was when its page was read.
-    ///
-    /// # Errors
-    ///
-    /// Where the database cannot be read, or `each` fails.
-    pub fn members<E: From<Fault>>(
+    /// See [`Read::members_page`].
+    pub(super) fn select_members(
         &self,
         site: Option<i64>,
+        after: Option<Key>,
         now: i64,
-        each: impl FnMut(&Member) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let sql = format!(
+    ) -> Result<Vec<Member>, Fault> {
+        let mut statement = self.conn.prepare_cached(&format!(
             "SELECT {MEMBER_COLUMNS}, {HERE_COLUMNS} FROM member_auth
              WHERE (siteid, memberid) > (?1, ?2) AND siteid <= ?3 AND (expire_at IS NULL OR expire_at > ?4)
              ORDER BY siteid, memberid LIMIT {PAGE_ROWS}"
-        );
-        let page = |(after_site, after_member), last_site| {
-            let mut statement = self.conn.prepare_cached(&sql)?;
-            let mut rows = statement.query(params![after_site, after_member, last_site, now])?;
-            let mut page = Vec::new();
-            while let Some(row) = rows.next()? {
-                page.push(read_here(row)?);
-            }
-            Ok(page)
-        };
-        of_sites(site, page, |row| row.key, each)
+        ))?;
+        let ((after_site, after_member), last_site) = bounds(site, after);
+        let mut rows = statement.query(params![after_site, after_member, last_site, now])?;
+        let mut page = Vec::new();
+        while let Some(row) = rows.next()? {
+            page.push(read_here(row)?);
+        }
+        Ok(page)
     }
 
-    /// Every former member, by site and memberid; of one site, or of all. Read page by page, as
-    /// [`Reader::members`] does.
-    ///
-    /// # Errors
-    ///
-    /// Where the database cannot be read, or `each` fails.
-    pub fn formers<E: From<Fault>>(
+    /// See [`Read::formers_page`].
+    pub(super) fn select_formers(
         &self,
         site: Option<i64>,
-        each: impl FnMut(&Former) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let sql = format!(
+        after: Option<Key>,
+    ) -> Result<Vec<Former>, Fault> {
+        let mut statement = self.conn.prepare_cached(&format!(
             "SELECT {MEMBER_COLUMNS}, login_version, reason, ended_at FROM former_member
              WHERE (siteid, memberid) > (?1, ?2) AND siteid <= ?3 ORDER BY siteid, memberid LIMIT {PAGE_ROWS}"
-        );
-        let page = |(after_site, after_member), last_site| {
-            let mut statement = self.conn.prepare_cached(&sql)?;
-            let mut rows = statement.query(params![after_site, after_member, last_site])?;
-            let mut page = Vec::new();
-            while let Some(row) = rows.next()? {
-                page.push(read_former(row)?);
-            }
-            Ok(page)
-        };
-        of_sites(site, page, |former| former.member.key, each)
+        ))?;
+        let ((after_site, after_member), last_site) = bounds(site, after);
+        let mut rows = statement.query(params![after_site, after_member, last_site])?;
+        let mut page = Vec::new();
+        while let Some(row) = rows.next()? {
+            page.push(read_former(row)?);
+        }
+        Ok(page)
     }
 
     /// Whether nobody was ever a member: of the journal the newest record is never pruned.
@@ -204,39 +208,16 @@ impl Reader {
     /// # Errors
     ///
     /// Where the database cannot be read.
-    pub fn is_unused(&self) -> Result<bool, Fault> {
+    pub(super) fn has_nothing(&self) -> Result<bool, Fault> {
         let used = "SELECT EXISTS (SELECT 1 FROM journal) OR EXISTS (SELECT 1 FROM member_auth)
                         OR EXISTS (SELECT 1 FROM former_member)";
         Ok(!self.conn.query_row(used, [], |row| row.get::<_, bool>(0))?)
     }
 }
 
-/// Pages of members by their keys, of one site or of all; a page is asked for with the key before
-/// it and the last site.
-fn of_sites<T, E: From<Fault>>(
-    site: Option<i64>,
-    mut page: impl FnMut((i64, i64), i64) -> Result<Vec<T>, Fault>,
-    key: impl Fn(&T) -> Key,
-    each: impl FnMut(&T) -> Result<(), E>,
-) -> Result<(), E> {
+/// Behind which ids a page of members begins, and the last site.
+fn bounds(site: Option<i64>, after: Option<Key>) -> ((i64, i64), i64) {
     // No memberid is below 1, and no siteid.
-    let before_all = (site.unwrap_or(0), 0);
-    let last_site = site.unwrap_or(i64::MAX);
-    let ids = |row: &T| (key(row).site.get(), key(row).member.get());
-    by_page(before_all, |after| page(after, last_site), ids, each)
-}
-
-/// Reads a page behind `after`, hands its rows out, and so on until a page is empty.
-pub(super) fn by_page<T, K, E: From<Fault>>(
-    mut after: K,
-    mut page: impl FnMut(K) -> Result<Vec<T>, Fault>,
-    key: impl Fn(&T) -> K,
-    mut each: impl FnMut(&T) -> Result<(), E>,
-) -> Result<(), E> {
-    loop {
-        let rows = page(after)?;
-        let Some(last) = rows.last() else { return Ok(()) };
-        after = key(last);
-        rows.iter().try_for_each(&mut each)?;
-    }
+    let after = after.map_or((site.unwrap_or(0), 0), |key| (key.site.get(), key.member.get()));
+    (after, site.unwrap_or(i64::MAX))
 }

@@ -92,7 +92,7 @@ impl Reader {
     /// # Errors
     ///
     /// Where the database cannot be read.
-    pub fn backlog(&self) -> Result<u64, Fault> {
+    pub(super) fn pending_count(&self) -> Result<u64, Fault> {
         let count = self.conn.query_row(
             "SELECT count(*) FROM journal WHERE sealed IS NOT NULL",
             [],
@@ -106,7 +106,7 @@ impl Reader {
     /// # Errors
     ///
     /// Where the database cannot be read.
-    pub fn seal_key(&self) -> Result<Option<KeyId>, Fault> {
+    pub(super) fn key_of_seals(&self) -> Result<Option<KeyId>, Fault> {
         Ok(self
             .conn
             .query_row("SELECT id FROM seal_key", [], |row| row.get(0).map(KeyId))
@@ -118,7 +118,7 @@ impl Reader {
     /// # Errors
     ///
     /// Where the database cannot be read.
-    pub fn pending(&self, most: u32) -> Result<Vec<Pending>, Fault> {
+    pub(super) fn select_pending(&self, most: u32) -> Result<Vec<Pending>, Fault> {
         let mut statement = self.conn.prepare_cached(
             "SELECT id, siteid, memberid, sealed FROM journal WHERE sealed IS NOT NULL ORDER BY id DESC LIMIT ?1",
         )?;
@@ -140,7 +140,7 @@ impl Reader {
 
     /// What stood in the row before this seal, if the row has this seal.
     fn before(&self, key: Key, seal: &Seal) -> Result<Option<Stored>, Fault> {
-        let row = match self.standing(key)? {
+        let row = match self.stored_standing(key)? {
             Standing::Here(row) | Standing::Lapsed(row) => row,
             Standing::Former(former) => former.member,
             Standing::Unknown => return Ok(None),

@@ -11,7 +11,7 @@ use super::open::{beside, busy_and_quiet, check_access, open_immutable};
 use super::reader::Reader;
 use super::upgrade::{self, UpgradeError};
 use crate::denied;
-use crate::store::Fault;
+use crate::store::{Fault, Read};
 
 /// What a command may find and go on from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,10 +130,11 @@ fn quick_check(conn: &Connection) -> rusqlite::Result<Vec<String>> {
 /// # Errors
 ///
 /// Where SQLite cannot read it.
-pub fn open_unchanged(location: &Location) -> Result<Reader, OpenError> {
-    connect_unchanged(location)
+pub fn open_unchanged(location: &Location) -> Result<Box<dyn Read>, OpenError> {
+    let reader = connect_unchanged(location)
         .and_then(Reader::new)
-        .map_err(|fault| OpenError::of(location.path(), fault))
+        .map_err(|fault| OpenError::of(location.path(), fault))?;
+    Ok(Box::new(reader))
 }
 
 /// A read-only connection that makes no file. SQLite makes a log and its index where there are

@@ -14,7 +14,7 @@ use crate::identity::{Key, MemberId, SiteId};
 use crate::metrics::Metrics;
 use crate::password::{Hash, Stored};
 use crate::reply::Reply;
-use crate::store::{CurrentFile, Hardened, Note, Seen, open_reader};
+use crate::store::{CookieLogin, CurrentFile, Hardened, Note, Seen, open_reader};
 use crate::writer::lane::{Lane, PendingNote};
 use crate::writer::logins::LoginTimes;
 use crate::writer::queue::Answer;
@@ -96,7 +96,14 @@ fn scene() -> Scene {
 
 fn is_noted(scene: &Scene) -> bool {
     let reader = open_reader(&scene.location).unwrap();
-    reader.login_seen(member("71"), &[3; 16]).unwrap() == Some(NOON)
+    let login = CookieLogin {
+        key: member("71"),
+        id: [3; 16],
+        issued: NOON,
+        login_version: 0,
+        wants_last_use: true,
+    };
+    reader.cookie_logins(&[login], NOON).unwrap()[0].last_used == Some(NOON)
 }
 
 #[test]

@@ -78,7 +78,7 @@ impl Door for Inside<'_> {
         if postback.is_check() {
             let reader = open_reader(&place.location).unwrap();
             let outcome =
-                DryRun::new(Some(&reader), &place.rules).next(&postback, place.clock().now());
+                DryRun::new(Some(&*reader), &place.rules).next(&postback, place.clock().now());
             return Ok(outcome
                 .map_err(|fault| fault.to_string())?
                 .record
@@ -133,7 +133,8 @@ impl Door for Inside<'_> {
     /// What the worker does where a login brought a password, under settings that want the other
     /// kind.
     fn rehash(&mut self, key: Key, typed: &[&str]) {
-        let row = match open_reader(&self.place.location).unwrap().standing(key).unwrap() {
+        let row = match open_reader(&self.place.location).unwrap().standing(key, i64::MIN).unwrap()
+        {
             Standing::Here(row) | Standing::Lapsed(row) => row,
             Standing::Former(former) => former.member,
             Standing::Unknown => return,

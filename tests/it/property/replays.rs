@@ -7,7 +7,7 @@ use nats_userman::action::Rules;
 use nats_userman::clock::ExpiryRule;
 use nats_userman::password::{HashKind, Vault};
 use nats_userman::replay::{JournalLine, apply_records};
-use nats_userman::store::{Fault, JournalFilter, Location, open_reader, with_engine};
+use nats_userman::store::{Fault, JournalFilter, Location, open_reader, pages, with_engine};
 use rusqlite::{Connection, OpenFlags};
 
 use super::doors::{Place, in_transaction};
@@ -39,12 +39,11 @@ pub fn dump(location: &Location) -> Vec<String> {
 fn journal(location: &Location) -> Vec<String> {
     let mut lines = Vec::new();
     let reader = open_reader(location).unwrap();
-    reader
-        .journal(&JournalFilter::default(), |record| {
-            lines.push(JournalLine::write(record).unwrap());
-            Ok::<_, Fault>(())
-        })
-        .unwrap();
+    pages::each_record(&*reader, &JournalFilter::default(), |record| {
+        lines.push(JournalLine::write(record).unwrap());
+        Ok::<_, Fault>(())
+    })
+    .unwrap();
     lines
 }
 

@@ -314,7 +314,7 @@ pub fn opened(location: &Location, vault: &Vault, now: i64) -> Vec<String> {
     everybody(|site, member, typed| {
         let key = key(site, member);
         let typed = Password::parse(typed).unwrap();
-        let (here, gone) = match reader.standing(key).unwrap().at(now) {
+        let (here, gone) = match reader.standing(key, now).unwrap() {
             Standing::Here(row) => (verify_member(&row, vault, &typed).unwrap(), false),
             Standing::Former(former) => {
                 (false, verify_member(&former.member, vault, &typed).unwrap())

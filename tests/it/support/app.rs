@@ -227,7 +227,7 @@ impl App {
         let member = MemberId::parse(&member.to_string()).unwrap();
         let reader = open_reader(&self.config.location).unwrap();
         let typed = Password::parse(typed).unwrap();
-        match reader.standing(Key { site, member }).unwrap().at(self.now()) {
+        match reader.standing(Key { site, member }, self.now()).unwrap() {
             Standing::Here(row) => verify_member(&row, &self.vault, &typed).unwrap(),
             Standing::Lapsed(_) | Standing::Former(_) | Standing::Unknown => false,
         }

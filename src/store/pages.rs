@@ -1,0 +1,127 @@
+//! Lists that are read page by page: each row is as it was when its page was read, and no read
+//! transaction is open while the caller works on a page.
+
+use super::records::{Forms, JournalFilter, StoredRecord};
+use super::{Fault, Read};
+use crate::block::{Block, NameHolder};
+use crate::member::{Former, Member};
+
+/// Every member who may log in at `now`, by site and memberid; of one site, or of all.
+///
+/// # Errors
+///
+/// Where the database cannot be read, or `each` fails.
+pub fn each_member<E: From<Fault>>(
+    read: &dyn Read,
+    site: Option<i64>,
+    now: i64,
+    each: impl FnMut(&Member) -> Result<(), E>,
+) -> Result<(), E> {
+    by_page(None, |after| read.members_page(site, after, now), |row| Some(row.key), each)
+}
+
+/// Every former member, by site and memberid; of one site, or of all.
+///
+/// # Errors
+///
+/// Where the database cannot be read, or `each` fails.
+pub fn each_former<E: From<Fault>>(
+    read: &dyn Read,
+    site: Option<i64>,
+    each: impl FnMut(&Former) -> Result<(), E>,
+) -> Result<(), E> {
+    by_page(None, |after| read.formers_page(site, after), |row| Some(row.member.key), each)
+}
+
+/// The journal in the order of effect, up to the newest record of this moment. A credential that is
+/// hashed meanwhile may be sealed in one record and hashed in a later one, which is the same
+/// password.
+///
+/// # Errors
+///
+/// Where the database cannot be read, or `each` fails.
+pub fn each_record<E: From<Fault>>(
+    read: &dyn Read,
+    filter: &JournalFilter,
+    each: impl FnMut(&StoredRecord) -> Result<(), E>,
+) -> Result<(), E> {
+    let newest = read.newest_record()?.map_or(0, |(id, _)| id);
+    by_page(0, |after| read.journal_page(filter, after, newest), |record| record.id, each)
+}
+
+/// The blocks that hold at `now`, in no order, each with whether a member has the name now. A
+/// database may have hundreds of thousands.
+///
+/// # Errors
+///
+/// Where the database cannot be read.
+pub fn each_block(
+    read: &dyn Read,
+    now: i64,
+    mut each: impl FnMut(Block, NameHolder),
+) -> Result<(), Fault> {
+    let (mut after, mut unreadable) = (None, 0);
+    loop {
+        let page = read.blocks_page(after.as_ref(), now)?;
+        unreadable += page.unreadable;
+        page.blocks.into_iter().for_each(|(block, holder)| each(block, holder));
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    if unreadable > 0 {
+        log::warn!("{unreadable} rows of `block` that cannot be read are ignored");
+    }
+    Ok(())
+}
+
+/// The blocks that hold at `now`, the oldest first.
+///
+/// # Errors
+///
+/// Where the database cannot be read.
+pub fn blocks(read: &dyn Read, now: i64) -> Result<Vec<Block>, Fault> {
+    let mut blocks = Vec::new();
+    each_block(read, now, |block, _| blocks.push(block))?;
+    blocks.sort_by(|one, other| (one.since, &one.target).cmp(&(other.since, &other.target)));
+    Ok(blocks)
+}
+
+/// Counts the forms of the stored passwords of all members of `now`; `None` where `go_on` is false
+/// before a page.
+///
+/// # Errors
+///
+/// Where the database cannot be read.
+pub fn count_forms(
+    read: &dyn Read,
+    now: i64,
+    mut go_on: impl FnMut() -> bool,
+) -> Result<Option<Forms>, Fault> {
+    let (mut forms, mut after) = (Forms::default(), None);
+    while go_on() {
+        let page = read.forms_page(after, now)?;
+        forms.add(&page.forms);
+        after = page.next;
+        if after.is_none() {
+            return Ok(Some(forms));
+        }
+    }
+    Ok(None)
+}
+
+/// Reads a page behind `after`, hands its rows out, and so on until a page is empty.
+fn by_page<T, K, E: From<Fault>>(
+    mut after: K,
+    mut page: impl FnMut(K) -> Result<Vec<T>, Fault>,
+    key: impl Fn(&T) -> K,
+    mut each: impl FnMut(&T) -> Result<(), E>,
+) -> Result<(), E> {
+    loop {
+        let rows = page(after)?;
+        let Some(last) = rows.last() else { return Ok(()) };
+        after = key(last);
+        rows.iter().try_for_each(&mut each)?;
+    }
+}

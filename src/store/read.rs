@@ -1,0 +1,142 @@
+//! Reading. Commands and background threads call [`Read`] directly; an HTTP thread goes through
+//! [`super::reads::Reads`].
+
+use std::fmt;
+
+use super::records::{
+    BlockCursor, BlockPage, CookieLogin, CookieLoginState, FormsCursor, FormsPage, JournalFilter,
+    KnownId, LoginRow, NamedLogins, Pending, StoredRecord, Unfolded,
+};
+use super::{Fault, View, Wanted};
+use crate::action::Standing;
+use crate::epoch::Epoch;
+use crate::identity::{Key, MemberId, SessionHash, SiteId, Username};
+use crate::member::{Former, Member};
+use crate::password::{KeyId, Stored};
+
+/// A read-only connection to a database. It never waits for the writer.
+///
+/// Each method is one query, or a bounded number of them. Lists come in pages with a cursor, so that
+/// no read transaction is open while a caller prints a list or waits: the functions in
+/// [`super::pages`] walk through them. `now` is in unix seconds: a member whose expiry is reached
+/// then counts as gone, whether the row was moved already or not.
+///
+/// # Errors
+///
+/// Each method fails where the database cannot be read.
+#[expect(clippy::missing_errors_doc, reason = "the trait says it once for all methods")]
+pub trait Read: fmt::Debug + Send {
+    /// Begins a read transaction: until [`Read::end_read`] everything that is read is of one moment.
+    /// It must be short, because it can block the maintenance of the database.
+    fn begin_read(&self) -> Result<(), Fault>;
+
+    /// Ends the read transaction, if there is one. After an error the connection must be closed.
+    fn end_read(&self) -> Result<(), Fault>;
+
+    /// Adds to `view` what it does not hold yet of `wanted`.
+    fn load(&self, wanted: &Wanted, view: &mut View, now: i64) -> Result<(), Fault>;
+
+    /// Whether this is a member or a former member, with the row.
+    fn standing(&self, key: Key, now: i64) -> Result<Standing, Fault>;
+
+    /// The member who has this name on this site: who holds its folded form, else who has exactly
+    /// this name.
+    fn holder(&self, site: SiteId, name: &Username, now: i64) -> Result<Option<MemberId>, Fault>;
+
+    /// Whether a member or a former member of any site has this name. The folded form of a former
+    /// member's name is not stored: a name that differs in more than the case of ASCII letters may
+    /// not be found.
+    fn is_name_known(&self, name: &Username) -> Result<bool, Fault>;
+
+    /// At most `most` members who do not hold the folded form of their name, and who holds it.
+    fn unfolded(&self, most: u32) -> Result<Vec<Unfolded>, Fault>;
+
+    /// Counts the members who do not hold the folded form of their name.
+    fn count_unfolded(&self) -> Result<u64, Fault>;
+
+    /// The sites on which this memberid is a member, each with the stored session. Sites without
+    /// one are left out.
+    fn sessions(&self, member: MemberId, now: i64) -> Result<Vec<(SiteId, SessionHash)>, Fault>;
+
+    /// The row that a login of this member is checked against.
+    fn login_row(&self, key: Key, now: i64) -> Result<Option<LoginRow>, Fault>;
+
+    /// The rows that a login with this name is checked against, of these sites in their order. Of
+    /// one site a member who has exactly this name comes before the one who holds its folded form:
+    /// see [`crate::member::Member::holds_folded`].
+    fn logins_by_name(
+        &self,
+        sites: &[SiteId],
+        name: &Username,
+        now: i64,
+    ) -> Result<NamedLogins, Fault>;
+
+    /// What is known of each of these logins by cookie, in their order.
+    fn cookie_logins(
+        &self,
+        logins: &[CookieLogin],
+        now: i64,
+    ) -> Result<Vec<CookieLoginState>, Fault>;
+
+    /// Whether the member has logged in from the network.
+    fn is_known_network(&self, id: &KnownId) -> Result<bool, Fault>;
+
+    /// Whether any network is stored from which a member has logged in.
+    fn has_known_networks(&self) -> Result<bool, Fault>;
+
+    /// The epoch under which cookies are valid; `None` where no command ever ended all logins.
+    fn login_epoch(&self) -> Result<Option<Epoch>, Fault>;
+
+    /// A page of the blocks that end after `now`, and the cursor of the next page.
+    fn blocks_page(&self, after: Option<&BlockCursor>, now: i64) -> Result<BlockPage, Fault>;
+
+    /// Counts all stored blocks.
+    fn count_blocks(&self) -> Result<usize, Fault>;
+
+    /// A page of members by site and memberid, of one site or of all. Empty after the last.
+    fn members_page(
+        &self,
+        site: Option<i64>,
+        after: Option<Key>,
+        now: i64,
+    ) -> Result<Vec<Member>, Fault>;
+
+    /// A page of former members by site and memberid, of one site or of all. Empty after the last.
+    fn formers_page(&self, site: Option<i64>, after: Option<Key>) -> Result<Vec<Former>, Fault>;
+
+    /// The forms of at most `most` stored passwords, half of them of the first members by site and
+    /// memberid, half of the last: a site that has changed its kind of hash has the former kinds
+    /// among the oldest members.
+    fn sample(&self, most: u32) -> Result<Vec<Stored>, Fault>;
+
+    /// Counts the forms of the stored passwords in a page of members.
+    fn forms_page(&self, after: Option<FormsCursor>, now: i64) -> Result<FormsPage, Fault>;
+
+    /// A page of the journal records with numbers above `after` and up to `newest`, in the order of
+    /// effect. Empty after the last.
+    fn journal_page(
+        &self,
+        filter: &JournalFilter,
+        after: i64,
+        newest: i64,
+    ) -> Result<Vec<StoredRecord>, Fault>;
+
+    /// Number and time of the newest journal record.
+    fn newest_record(&self) -> Result<Option<(i64, i64)>, Fault>;
+
+    /// The last time at which this database was surely in use, unix seconds: that of the newest
+    /// journal record, or of a later health probe that is not ahead of `now`.
+    fn last_seen(&self, now: i64) -> Result<Option<i64>, Fault>;
+
+    /// Whether there was never a member. The newest journal record is never pruned.
+    fn is_unused(&self) -> Result<bool, Fault>;
+
+    /// Counts the credentials in the journal that wait to be hashed.
+    fn backlog(&self) -> Result<u64, Fault>;
+
+    /// The newest credentials that wait to be hashed, at most `most`.
+    fn pending(&self, most: u32) -> Result<Vec<Pending>, Fault>;
+
+    /// The key under which seals are made, as far as it was written down.
+    fn seal_key(&self) -> Result<Option<KeyId>, Fault>;
+}

@@ -1,0 +1,187 @@
+//! How an HTTP thread reads. The store says whether reading waits for a network: see
+//! [`Location::reads_are_local`](super::Location::reads_are_local).
+//!
+//! A local read runs at once, on the thread's own connection. Beginning and ending a read
+//! transaction costs as much as the query in it, so all requests that a thread has at hand share
+//! one: it begins with the first of them, ends when the thread has served them, and begins anew
+//! where the writer has committed meanwhile. A change that was acknowledged is therefore seen at
+//! once; one that a command makes beside the service, a round of the thread later.
+//!
+//! A read that crosses a network runs on one of a bounded number of threads ([`pool`]), and the
+//! HTTP thread serves other requests until it is done.
+
+pub mod pool;
+
+use std::cell::RefCell;
+use std::rc::{Rc, Weak};
+use std::time::Duration;
+
+use super::{CurrentFile, CurrentReader, Fault, OpenError, Read};
+use crate::chain::chain;
+use crate::metrics::Metrics;
+use pool::ReadPool;
+
+/// How often a thread checks whether its connection is still to the current database, also where
+/// nothing is read.
+const CHECK_EVERY: Duration = Duration::from_millis(500);
+
+/// Why nothing could be read.
+#[derive(Debug)]
+pub enum ReadError {
+    /// Another database was put in place, and the service does not use it yet. The writer logs it.
+    NoDatabase,
+    /// Too many reads are waiting, or this one waited for too long.
+    Overloaded,
+    /// The fault and its causes in a line, for the log.
+    Fault(String),
+}
+
+impl ReadError {
+    fn of_opening(error: OpenError) -> Self {
+        match error {
+            OpenError::InDoubt(_) => Self::NoDatabase,
+            other => Self::Fault(chain(&other)),
+        }
+    }
+}
+
+/// What the reads of all HTTP threads have in common.
+#[derive(Clone, Debug)]
+pub struct ReadSource {
+    file: CurrentFile,
+    metrics: Metrics,
+    /// Where reads cross a network.
+    pool: Option<ReadPool>,
+}
+
+impl ReadSource {
+    /// For a service on this database.
+    ///
+    /// # Errors
+    ///
+    /// Where the system gives no thread.
+    pub fn new(file: CurrentFile, metrics: Metrics) -> std::io::Result<Self> {
+        let pool = if file.reads_are_local() { None } else { Some(ReadPool::start(&file)?) };
+        Ok(Self { file, metrics, pool })
+    }
+}
+
+/// How one HTTP thread reads. Clones are of the same thread.
+#[derive(Clone, Debug)]
+pub enum Reads {
+    /// On the thread's own connection.
+    Local(Rc<LocalReads>),
+    /// On the threads of a pool.
+    Pooled(ReadPool),
+}
+
+impl Reads {
+    /// For the thread that calls it, which must run a `LocalSet`.
+    pub fn new(source: &ReadSource) -> Self {
+        match &source.pool {
+            Some(pool) => Self::Pooled(pool.clone()),
+            None => Self::Local(LocalReads::new(source.file.clone(), source.metrics.clone())),
+        }
+    }
+
+    /// Reads what is committed now. All that one job reads is of one moment.
+    ///
+    /// # Errors
+    ///
+    /// Where the database cannot be read, or not in time.
+    pub async fn read<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&dyn Read) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, ReadError> {
+        match self {
+            Self::Local(local) => local.read(job),
+            Self::Pooled(pool) => pool.read(job).await,
+        }
+    }
+}
+
+/// The connection of one thread: opened when it is first needed, and anew after a fault or where
+/// another database is current.
+#[derive(Debug)]
+pub struct LocalReads {
+    file: CurrentFile,
+    metrics: Metrics,
+    open: RefCell<Option<OpenReader>>,
+}
+
+#[derive(Debug)]
+struct OpenReader {
+    reader: CurrentReader,
+    /// The writer's count of commits before the read transaction began; `None` outside of one.
+    since: Option<u64>,
+}
+
+impl LocalReads {
+    fn new(file: CurrentFile, metrics: Metrics) -> Rc<Self> {
+        let reads = Rc::new(Self { file, metrics, open: RefCell::new(None) });
+        tokio::task::spawn_local(keep_current(Rc::downgrade(&reads)));
+        reads
+    }
+
+    fn read<T>(
+        self: &Rc<Self>,
+        job: impl FnOnce(&dyn Read) -> Result<T, Fault>,
+    ) -> Result<T, ReadError> {
+        let mut open = self.open.borrow_mut();
+        open.take_if(|open| !open.reader.is_current());
+        let reader = match open.as_mut() {
+            Some(reader) => reader,
+            None => {
+                let reader = self.file.open().map_err(ReadError::of_opening)?;
+                open.insert(OpenReader { reader, since: None })
+            }
+        };
+        let done = self.begin_read(reader).and_then(|()| job(&*reader.reader));
+        if done.is_err() {
+            *open = None;
+        }
+        done.map_err(|fault| ReadError::Fault(chain(&fault)))
+    }
+
+    /// Goes on with the open read transaction, or begins one.
+    fn begin_read(self: &Rc<Self>, open: &mut OpenReader) -> Result<(), Fault> {
+        // Before the transaction begins: a commit in between is then read twice, never missed.
+        let commits = self.metrics.commits();
+        if open.since == Some(commits) {
+            return Ok(());
+        }
+        if open.since.take().is_none() {
+            tokio::task::spawn_local(Rc::clone(self).end_read());
+        }
+        open.reader.end_read()?;
+        open.reader.begin_read()?;
+        open.since = Some(commits);
+        Ok(())
+    }
+
+    /// Closes a connection to a database that is not current any more.
+    fn keep_current(&self) {
+        self.file.look();
+        self.open.borrow_mut().take_if(|open| !open.reader.is_current());
+    }
+
+    /// Ends the read transaction after the requests that are at hand now.
+    async fn end_read(self: Rc<Self>) {
+        tokio::task::yield_now().await;
+        let mut open = self.open.borrow_mut();
+        let Some(reader) = open.as_mut() else { return };
+        reader.since = None;
+        if let Err(fault) = reader.reader.end_read() {
+            log::error!("could not end a read transaction: {}", chain(&fault));
+            *open = None;
+        }
+    }
+}
+
+async fn keep_current(reads: Weak<LocalReads>) {
+    loop {
+        tokio::time::sleep(CHECK_EVERY).await;
+        let Some(reads) = reads.upgrade() else { return };
+        reads.keep_current();
+    }
+}

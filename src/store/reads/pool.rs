@@ -1,0 +1,200 @@
+//! Threads that read a database over a network, for HTTP threads that must not wait. Queue, threads
+//! and waiting time are bounded. Each thread has a connection of its own, which is opened anew after
+//! a fault or where another database is current.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+
+use super::{CHECK_EVERY, ReadError};
+use crate::chain::chain;
+use crate::store::{CurrentFile, CurrentReader, Fault, Read};
+
+/// Reads that run at once: each waits for a network, so more threads than processors.
+pub const READ_THREADS: usize = 8;
+/// Reads that wait for a thread. One more is refused.
+pub const READS_WAITING_MAX: usize = 256;
+/// How long a read may take, the time in the queue included: a visitor gets an answer before the
+/// web server in front gives up.
+pub const READ_WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// Runs a job and answers. Returns whether the connection is still good.
+type Job = dyn FnOnce(Result<&dyn Read, ReadError>) -> bool + Send;
+
+/// A read that waits for a thread.
+struct QueuedRead {
+    until: Instant,
+    run: Box<Job>,
+}
+
+/// What the threads take their work from.
+#[derive(Default)]
+struct Queue {
+    reads: Mutex<Waiting>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Waiting {
+    reads: VecDeque<QueuedRead>,
+    /// The last handle is gone.
+    is_closed: bool,
+}
+
+/// What a thread finds in the queue.
+enum Next {
+    Read(QueuedRead),
+    Nothing,
+    Closed,
+}
+
+impl Queue {
+    fn push(&self, read: QueuedRead) -> Result<(), ReadError> {
+        let mut waiting = self.lock();
+        if waiting.reads.len() >= READS_WAITING_MAX {
+            return Err(ReadError::Overloaded);
+        }
+        waiting.reads.push_back(read);
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    /// Waits for at most [`CHECK_EVERY`].
+    fn next(&self) -> Next {
+        let is_idle = |waiting: &mut Waiting| waiting.reads.is_empty() && !waiting.is_closed;
+        let mut waiting = self
+            .changed
+            .wait_timeout_while(self.lock(), CHECK_EVERY, is_idle)
+            .unwrap_or_else(PoisonError::into_inner)
+            .0;
+        match waiting.reads.pop_front() {
+            Some(read) => Next::Read(read),
+            None if waiting.is_closed => Next::Closed,
+            None => Next::Nothing,
+        }
+    }
+
+    /// No code that can panic runs under this lock.
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.reads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Ends the threads with the last handle.
+struct Handle(Arc<Queue>);
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.0.lock().is_closed = true;
+        self.0.changed.notify_all();
+    }
+}
+
+/// A handle on the threads, which end with the last one.
+#[derive(Clone)]
+pub struct ReadPool(Arc<Handle>);
+
+impl fmt::Debug for ReadPool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ReadPool")
+    }
+}
+
+impl ReadPool {
+    /// Starts the threads.
+    ///
+    /// # Errors
+    ///
+    /// Where the system gives no thread.
+    pub fn start(file: &CurrentFile) -> io::Result<Self> {
+        let handle = Handle(Arc::default());
+        for number in 0..READ_THREADS {
+            let (queue, file) = (Arc::clone(&handle.0), file.clone());
+            std::thread::Builder::new()
+                .name(format!("read-{number}"))
+                .spawn(move || serve(&queue, &file))?;
+        }
+        Ok(Self(Arc::new(handle)))
+    }
+
+    /// Runs a job in a read transaction on one of the threads.
+    ///
+    /// # Errors
+    ///
+    /// Where the queue is full, the time is up, or the database cannot be read.
+    pub async fn read<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&dyn Read) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, ReadError> {
+        let (answer, answered) = oneshot::channel();
+        let run = Box::new(move |reader: Result<&dyn Read, ReadError>| {
+            let done = reader.and_then(|reader| {
+                in_read(reader, job).map_err(|fault| ReadError::Fault(chain(&fault)))
+            });
+            let is_good = done.is_ok();
+            // An error means that nobody waits any more.
+            let _ = answer.send(done);
+            is_good
+        });
+        let queued = QueuedRead { until: Instant::now() + READ_WAIT_MAX, run };
+        self.0.0.push(queued)?;
+        match tokio::time::timeout(READ_WAIT_MAX, answered).await {
+            Ok(Ok(done)) => done,
+            Ok(Err(_)) => Err(ReadError::Fault("a thread that reads has ended".into())),
+            Err(_) => Err(ReadError::Overloaded),
+        }
+    }
+}
+
+/// One read transaction for one job.
+fn in_read<T>(
+    reader: &dyn Read,
+    job: impl FnOnce(&dyn Read) -> Result<T, Fault>,
+) -> Result<T, Fault> {
+    reader.begin_read()?;
+    let done = job(reader);
+    let ended = reader.end_read();
+    done.and_then(|done| ended.map(|()| done))
+}
+
+/// The work of one thread, until the last handle is gone.
+fn serve(queue: &Queue, file: &CurrentFile) {
+    let mut open: Option<CurrentReader> = None;
+    loop {
+        let next = queue.next();
+        file.look();
+        open.take_if(|reader| !reader.is_current());
+        match next {
+            Next::Read(read) => open = run(read, open.take(), file),
+            Next::Nothing => {}
+            Next::Closed => return,
+        }
+    }
+}
+
+/// Runs one read, and returns the connection if it is still good.
+fn run(read: QueuedRead, open: Option<CurrentReader>, file: &CurrentFile) -> Option<CurrentReader> {
+    if read.until <= Instant::now() {
+        (read.run)(Err(ReadError::Overloaded));
+        return open;
+    }
+    let opened = open.map_or_else(|| file.open().map_err(ReadError::of_opening), Ok);
+    match opened {
+        Ok(reader) => {
+            // After a panic the connection may be in the middle of something. The thread goes on,
+            // and the panic is in the log.
+            let run = AssertUnwindSafe(|| (read.run)(Ok(&*reader)));
+            let is_good = catch_unwind(run).unwrap_or(false);
+            is_good.then_some(reader)
+        }
+        Err(error) => {
+            (read.run)(Err(error));
+            None
+        }
+    }
+}

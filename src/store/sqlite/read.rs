@@ -1,0 +1,146 @@
+//! The trait [`Read`] on a connection of SQLite. The queries stand in the files of their nouns.
+
+use super::reader::Reader;
+use crate::action::Standing;
+use crate::epoch::Epoch;
+use crate::identity::{Key, MemberId, SessionHash, SiteId, Username};
+use crate::member::{Former, Member};
+use crate::password::{KeyId, Stored};
+use crate::store::{
+    BlockCursor, BlockPage, CookieLogin, CookieLoginState, Fault, FormsCursor, FormsPage,
+    JournalFilter, KnownId, LoginRow, NamedLogins, Pending, Read, StoredRecord, Unfolded, View,
+    Wanted, standing_at,
+};
+
+impl Read for Reader {
+    fn begin_read(&self) -> Result<(), Fault> {
+        self.begin()
+    }
+
+    fn end_read(&self) -> Result<(), Fault> {
+        self.end()
+    }
+
+    fn load(&self, wanted: &Wanted, view: &mut View, now: i64) -> Result<(), Fault> {
+        self.load_view(wanted, view, now)
+    }
+
+    fn standing(&self, key: Key, now: i64) -> Result<Standing, Fault> {
+        Ok(standing_at(self.stored_standing(key)?, now))
+    }
+
+    fn holder(&self, site: SiteId, name: &Username, now: i64) -> Result<Option<MemberId>, Fault> {
+        self.name_holder(site, name, now)
+    }
+
+    fn is_name_known(&self, name: &Username) -> Result<bool, Fault> {
+        self.is_somebodys(name)
+    }
+
+    fn unfolded(&self, most: u32) -> Result<Vec<Unfolded>, Fault> {
+        self.select_unfolded(most)
+    }
+
+    fn count_unfolded(&self) -> Result<u64, Fault> {
+        self.unfolded_count()
+    }
+
+    fn sessions(&self, member: MemberId, now: i64) -> Result<Vec<(SiteId, SessionHash)>, Fault> {
+        self.select_sessions(member, now)
+    }
+
+    fn login_row(&self, key: Key, now: i64) -> Result<Option<LoginRow>, Fault> {
+        self.login_by_key(key, now)
+    }
+
+    fn logins_by_name(
+        &self,
+        sites: &[SiteId],
+        name: &Username,
+        now: i64,
+    ) -> Result<NamedLogins, Fault> {
+        self.named_logins(sites, name, now)
+    }
+
+    fn cookie_logins(
+        &self,
+        logins: &[CookieLogin],
+        now: i64,
+    ) -> Result<Vec<CookieLoginState>, Fault> {
+        logins.iter().map(|login| self.cookie_login(login, now)).collect()
+    }
+
+    fn is_known_network(&self, id: &KnownId) -> Result<bool, Fault> {
+        self.has_network(id)
+    }
+
+    fn has_known_networks(&self) -> Result<bool, Fault> {
+        self.has_networks()
+    }
+
+    fn login_epoch(&self) -> Result<Option<Epoch>, Fault> {
+        self.epoch()
+    }
+
+    fn blocks_page(&self, after: Option<&BlockCursor>, now: i64) -> Result<BlockPage, Fault> {
+        self.select_blocks(after, now)
+    }
+
+    fn count_blocks(&self) -> Result<usize, Fault> {
+        self.block_count()
+    }
+
+    fn members_page(
+        &self,
+        site: Option<i64>,
+        after: Option<Key>,
+        now: i64,
+    ) -> Result<Vec<Member>, Fault> {
+        self.select_members(site, after, now)
+    }
+
+    fn formers_page(&self, site: Option<i64>, after: Option<Key>) -> Result<Vec<Former>, Fault> {
+        self.select_formers(site, after)
+    }
+
+    fn sample(&self, most: u32) -> Result<Vec<Stored>, Fault> {
+        self.sample_forms(most)
+    }
+
+    fn forms_page(&self, after: Option<FormsCursor>, now: i64) -> Result<FormsPage, Fault> {
+        self.count_forms(after, now)
+    }
+
+    fn journal_page(
+        &self,
+        filter: &JournalFilter,
+        after: i64,
+        newest: i64,
+    ) -> Result<Vec<StoredRecord>, Fault> {
+        Reader::journal_page(self, filter, after, newest)
+    }
+
+    fn newest_record(&self) -> Result<Option<(i64, i64)>, Fault> {
+        Reader::newest_record(self)
+    }
+
+    fn last_seen(&self, now: i64) -> Result<Option<i64>, Fault> {
+        Reader::last_seen(self, now)
+    }
+
+    fn is_unused(&self) -> Result<bool, Fault> {
+        self.has_nothing()
+    }
+
+    fn backlog(&self) -> Result<u64, Fault> {
+        self.pending_count()
+    }
+
+    fn pending(&self, most: u32) -> Result<Vec<Pending>, Fault> {
+        self.select_pending(most)
+    }
+
+    fn seal_key(&self) -> Result<Option<KeyId>, Fault> {
+        self.key_of_seals()
+    }
+}
