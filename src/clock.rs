@@ -4,14 +4,15 @@
 
 pub mod jump;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use chrono::{
     DateTime, Datelike as _, NaiveDate, NaiveDateTime, NaiveTime, TimeZone as _, Timelike as _,
 };
 use chrono_tz::Tz;
+use parking_lot::Mutex;
 
 /// Where the time comes from.
 #[derive(Clone, Debug)]
@@ -114,7 +115,7 @@ impl Clock {
 
 /// A panic elsewhere leaves a whole reading.
 fn read_set(reading: &Mutex<Reading>) -> Reading {
-    *reading.lock().unwrap_or_else(PoisonError::into_inner)
+    *reading.lock()
 }
 
 /// What [`ExpiryRule::instant`] takes.

@@ -13,7 +13,7 @@ use std::ops::Deref;
 use percent_encoding::percent_decode;
 use zeroize::Zeroizing;
 
-use crate::unicode::western;
+use crate::unicode::from_windows_1252;
 
 pub use journal_text::{MASK, is_journal_text, joined};
 
@@ -203,12 +203,11 @@ fn unescape(raw: &[u8]) -> Cow<'_, [u8]> {
 /// UTF-8, or else the whole of it as Windows-1252, in which every byte is a character.
 fn text(bytes: Cow<'_, [u8]>) -> Text<'_> {
     match bytes {
-        Cow::Borrowed(bytes) => {
-            str::from_utf8(bytes).map_or_else(|_| Text::Owned(western(bytes)), Text::Borrowed)
-        }
+        Cow::Borrowed(bytes) => str::from_utf8(bytes)
+            .map_or_else(|_| Text::Owned(from_windows_1252(bytes)), Text::Borrowed),
         Cow::Owned(bytes) => Text::Owned(match String::from_utf8(bytes) {
             Ok(text) => Zeroizing::new(text),
-            Err(error) => western(&Zeroizing::new(error.into_bytes())),
+            Err(error) => from_windows_1252(&Zeroizing::new(error.into_bytes())),
         }),
     }
 }

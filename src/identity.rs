@@ -6,6 +6,7 @@
 
 use std::fmt;
 
+use crate::secret::redacted;
 use crate::unicode::folded;
 
 /// Longest username that is taken, in bytes of UTF-8.
@@ -181,11 +182,7 @@ impl fmt::Display for Sites {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct SessionHash(pub [u8; 32]);
 
-impl fmt::Debug for SessionHash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SessionHash(***)")
-    }
-}
+redacted!(SessionHash);
 
 #[cfg(test)]
 mod tests {

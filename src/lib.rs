@@ -30,6 +30,7 @@
 //! - [`http`]: the surface; [`service`] starts and stops all of it; [`database`] says first what is
 //!   there.
 //! - [`replay`], [`cli`]: the way back in, and the commands.
+//! - `secret`: types whose content is never shown.
 //! - [`mod@idle`]: the priority of hashing threads; `open_files`: how many connections the system
 //!   allows. [`undumped`]: nobody but root reads the memory.
 //! - [`config`], [`network`], [`data_dir`], [`key_file`], [`list_file`], [`clock`], [`logging`],
@@ -70,6 +71,7 @@ mod recent;
 pub mod replay;
 pub mod reply;
 mod seals;
+mod secret;
 pub mod service;
 pub mod store;
 mod text_file;

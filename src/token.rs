@@ -4,10 +4,10 @@
 pub mod current;
 pub mod file;
 
-use std::fmt;
-
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
+
+use crate::secret::redacted;
 
 /// The shortest token that is taken: 32 characters of 64 are 192 bits.
 pub const TOKEN_CHARS_MIN: usize = 32;
@@ -26,11 +26,7 @@ impl PartialEq for Token {
     }
 }
 
-impl fmt::Debug for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Token(***)")
-    }
-}
+redacted!(Token);
 
 impl Token {
     /// Reads 32 to 256 characters of `[A-Za-z0-9_-]`.

@@ -53,15 +53,22 @@ fn folded_once(text: &str) -> String {
     nfc(lower.trim()).into_owned()
 }
 
-/// The text that bytes mean in Windows-1252, where every byte is a character. It is made within its
-/// first size, and wiped when dropped: it may be a password.
-pub fn western(bytes: &[u8]) -> Zeroizing<String> {
+/// Decodes Windows-1252, where every byte is a character. The text may be a password: its buffer is
+/// never reallocated, and is wiped when dropped.
+pub fn from_windows_1252(bytes: &[u8]) -> Zeroizing<String> {
     let mut decoder = WINDOWS_1252.new_decoder_without_bom_handling();
     // No length of a text in memory is without one for its decoding.
     let length = decoder.max_utf8_buffer_length(bytes.len()).unwrap_or_default();
     let mut text = Zeroizing::new(String::with_capacity(length));
     let _ = decoder.decode_to_string(bytes, &mut text, true);
     text
+}
+
+/// Encodes a text in Windows-1252. `None` if it has a character that Windows-1252 does not have.
+pub fn to_windows_1252(text: &str) -> Option<Zeroizing<Vec<u8>>> {
+    let (bytes, _, unmappable) = WINDOWS_1252.encode(text);
+    let bytes = Zeroizing::new(bytes.into_owned());
+    (!unmappable).then_some(bytes)
 }
 
 /// The text in Unicode NFC: the form that most keyboards make; a Mac's file names are in another.

@@ -33,14 +33,13 @@ pub(crate) mod names;
 pub mod question;
 pub mod stand_in;
 
-use std::fmt;
-
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 
 pub use client::{Access, Client, Error};
 
 use crate::identity::{MemberId, SessionHash, SiteId, Sites, TEXT_BYTES_MAX, Username};
+use crate::secret::redacted;
 
 /// Hexadecimal digits of a string (TMM's examples of both resources have as many).
 pub const DIGITS: usize = 32;
@@ -185,11 +184,7 @@ impl Session {
     }
 }
 
-impl fmt::Debug for Session {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Session(***)")
-    }
-}
+redacted!(Session);
 
 /// The string: 32 hexadecimal digits. Whoever has it can act in the member's name.
 #[derive(Clone)]
@@ -208,8 +203,4 @@ impl AuthString {
     }
 }
 
-impl fmt::Debug for AuthString {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("AuthString(***)")
-    }
-}
+redacted!(AuthString);

@@ -5,7 +5,8 @@
 use std::collections::HashSet;
 use std::fmt;
 use std::sync::mpsc::SyncSender;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::identity::Key;
 use crate::password::{Cost, Hash, Password, Stored};
@@ -111,7 +112,7 @@ impl Rehashes {
     /// Each change leaves a whole state: a panic between list and set keeps one member from being
     /// queued, no more.
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

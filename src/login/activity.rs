@@ -6,7 +6,8 @@
 //! old as its row says, at most a step too old, or else as old as the login.
 
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+
+use parking_lot::Mutex;
 
 use super::cookie::LoginId;
 use crate::recent::Recent;
@@ -67,7 +68,7 @@ impl Activity {
 
     /// A panic elsewhere leaves whole entries.
     fn with<T>(&self, work: impl FnOnce(&mut Recent<LoginId, Used>) -> T) -> T {
-        work(&mut self.used.lock().unwrap_or_else(PoisonError::into_inner))
+        work(&mut self.used.lock())
     }
 }
 

@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 
 use crate::identity::Username;
 use crate::password::Password;
+use crate::unicode::from_windows_1252;
 
 /// Longest header value that is read, in bytes. The longest name and password are 1,708 in base64.
 const HEADER_BYTES_MAX: usize = 4096;
@@ -51,12 +52,12 @@ fn read(credentials: &[u8]) -> Option<Typed> {
     // RFC 7617 wants the padding, and some clients forget it.
     let length = STANDARD_PAD_INDIFFERENT.decode_slice(credentials, &mut bytes).ok()?;
     let bytes = &bytes[..length];
-    let western;
+    let decoded;
     let text = match str::from_utf8(bytes) {
         Ok(text) => text,
         Err(_) => {
-            western = crate::unicode::western(bytes);
-            &western
+            decoded = from_windows_1252(bytes);
+            &decoded
         }
     };
     // The first colon: a password may have some, a name in this header cannot.

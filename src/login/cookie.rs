@@ -12,7 +12,6 @@
 
 mod former;
 
-use std::fmt;
 use std::path::Path;
 
 use base64::Engine as _;
@@ -24,6 +23,7 @@ use zeroize::Zeroizing;
 use crate::epoch::Epoch;
 use crate::identity::{Key, MemberId, SiteId};
 use crate::key_file::{self, KEY_BYTES, KeyFileError};
+use crate::secret::redacted;
 
 /// Most logins in one cookie. With all of them it has 558 characters, far from the 4 KiB of
 /// browsers.
@@ -124,11 +124,7 @@ pub struct Signer {
     former: former::Verifier,
 }
 
-impl fmt::Debug for Signer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Signer(***)")
-    }
-}
+redacted!(Signer);
 
 impl Signer {
     /// A signer with this key.

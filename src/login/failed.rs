@@ -4,7 +4,8 @@
 
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use parking_lot::{Mutex, MutexGuard};
 
 use super::remembered::SecretDigest;
 use crate::block::{LoginName, Network};
@@ -75,7 +76,7 @@ impl FailedLogins {
 
     /// A panic while the lock was held can leave a count off by one, which is harmless.
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

@@ -4,17 +4,17 @@
 //! own. A member who is renamed or gets another password keeps theirs. The database has them, so
 //! that a restart forgets none; what is here is the latest, and what need not be written again.
 
-use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use parking_lot::{Mutex, MutexGuard};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use crate::block::Network;
 use crate::identity::Key;
 use crate::recent::Recent;
+use crate::secret::redacted;
 use crate::store::{KNOWN_BYTES, KnownId, KnownNetwork};
 
 /// Pairs of member and network that are kept in memory, and members.
@@ -42,11 +42,7 @@ struct Shard {
     notes: Recent<Key, (i64, u32)>,
 }
 
-impl fmt::Debug for KnownNetworks {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("KnownNetworks(***)")
-    }
-}
+redacted!(KnownNetworks);
 
 impl KnownNetworks {
     /// None in memory. The key has to be the same after a restart, and good for nothing else.
@@ -113,7 +109,7 @@ impl KnownNetworks {
     /// A panic elsewhere leaves whole entries.
     fn shard(&self, member: Key) -> MutexGuard<'_, Shard> {
         let at = (self.keys.hash_one(member) % SHARDS as u64) as usize;
-        self.shards[at].lock().unwrap_or_else(PoisonError::into_inner)
+        self.shards[at].lock()
     }
 }
 

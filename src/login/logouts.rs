@@ -1,7 +1,7 @@
 //! How often a member logs out. Each logout is a row in the database, and a member who logs in and
 //! out in a loop would take the room of all others' logouts.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::identity::Key;
 use crate::recent::Recent;
@@ -76,7 +76,7 @@ impl Logouts {
 
     /// A panic elsewhere leaves whole entries.
     fn all(&self) -> MutexGuard<'_, Recent<Key, Counted>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

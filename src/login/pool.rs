@@ -11,10 +11,11 @@ use std::fmt;
 use std::io;
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use tokio::sync::oneshot;
 
 use queue::{Queue, Rank, Waiters, WaitingCheck};
@@ -205,7 +206,7 @@ impl Pool {
     }
 
     fn threads(&self) -> MutexGuard<'_, Vec<JoinHandle<()>>> {
-        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
+        self.threads.lock()
     }
 }
 
@@ -218,7 +219,7 @@ impl Drop for Pool {
 impl PoolShared {
     /// Each change is one push or removal: a panic leaves none half done.
     fn state(&self) -> MutexGuard<'_, PoolState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     fn ask(&self, key: RememberedKey, check: PasswordCheck, asker: Asker) -> Result<Asked, Busy> {
@@ -303,7 +304,7 @@ impl PoolShared {
                     state.running.push((waiting.key, waiting.waiters));
                     return Some((waiting.key, waiting.check));
                 }
-                None => state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+                None => self.changed.wait(&mut state),
             }
         }
     }
@@ -315,7 +316,7 @@ impl PoolShared {
     }
 
     fn tell_shortage(&self, fault: &VerifyError) {
-        let mut told = self.told_shortage.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told = self.told_shortage.lock();
         if told.is_none_or(|last| last.elapsed() >= SHORTAGE_AGAIN_AFTER) {
             *told = Some(Instant::now());
             log::error!("logins cannot be verified now and are answered 503: {fault}");
@@ -324,7 +325,7 @@ impl PoolShared {
 
     fn log_once(&self, check: &PasswordCheck, fault: &VerifyError) {
         let Some((key, _)) = check.row else { return };
-        let mut broken = self.broken.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut broken = self.broken.lock();
         if broken.get(&key).is_none() {
             broken.put(key, ());
             log::error!("member {} of site {} cannot log in: {fault}", key.member, key.site);
@@ -368,7 +369,7 @@ mod tests {
             let (go, gate) = channel();
             let ends = Mutex::new(Some((tell, gate)));
             let pool = Pool::with(1, Arc::clone(&remembered), || {
-                let (tell, gate) = ends.lock().unwrap().take().unwrap();
+                let (tell, gate) = ends.lock().take().unwrap();
                 move |check: &PasswordCheck| {
                     let text = check.typed.expose().to_owned();
                     tell.send(text.clone()).unwrap();

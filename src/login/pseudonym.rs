@@ -4,7 +4,6 @@
 //! key is gone with it.
 
 use std::cell::OnceCell;
-use std::fmt;
 
 use blake2::Blake2bMac;
 use blake2::digest::Mac as _;
@@ -14,17 +13,14 @@ use zeroize::Zeroizing;
 
 use super::guard::{Guard, Verdict};
 use crate::block::{LoginName, Network};
+use crate::secret::redacted;
 
 const KEY_BYTES: usize = 32;
 
 /// Makes the words, under a random key of this process.
 pub struct Pseudonyms(Blake2bMac<U5>);
 
-impl fmt::Debug for Pseudonyms {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Pseudonyms(***)")
-    }
-}
+redacted!(Pseudonyms);
 
 impl Pseudonyms {
     /// Under a new key.

@@ -4,18 +4,17 @@
 //! needs to be forgotten: the row is read anew at each check. Of form and secret only a keyed hash
 //! is kept, under a key that lives as long as the process.
 
-use std::fmt;
-use std::sync::{Mutex, PoisonError};
-
 use blake2::Blake2bMac;
 use blake2::digest::Mac as _;
 use blake2::digest::common::KeyInit as _;
 use blake2::digest::consts::U16;
+use parking_lot::Mutex;
 use zeroize::Zeroizing;
 
 use crate::identity::{Key, SiteId};
 use crate::password::{Password, Stored};
 use crate::recent::Recent;
+use crate::secret::redacted;
 
 /// Answers kept, right ones and wrong ones each: some 5 MB when both are full.
 const ANSWERS_MAX: usize = 65_536;
@@ -44,17 +43,9 @@ pub struct RememberedKey([u8; HASH_BYTES]);
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SecretDigest([u8; HASH_BYTES]);
 
-impl fmt::Debug for RememberedKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("RememberedKey(***)")
-    }
-}
+redacted!(RememberedKey);
 
-impl fmt::Debug for SecretDigest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SecretDigest(***)")
-    }
-}
+redacted!(SecretDigest);
 
 /// The memory. Wrong answers have one of their own: whoever guesses pushes out no member.
 pub struct Remembered {
@@ -64,11 +55,7 @@ pub struct Remembered {
     wrong: [Mutex<Recent<RememberedKey, ()>>; SHARDS],
 }
 
-impl fmt::Debug for Remembered {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Remembered(***)")
-    }
-}
+redacted!(Remembered);
 
 impl Remembered {
     /// An empty memory under a new random key.
@@ -148,10 +135,10 @@ fn has(shards: &Shards, key: &RememberedKey) -> bool {
 fn shard<'a>(
     shards: &'a Shards,
     key: &RememberedKey,
-) -> std::sync::MutexGuard<'a, Recent<RememberedKey, ()>> {
+) -> parking_lot::MutexGuard<'a, Recent<RememberedKey, ()>> {
     let shard = &shards[usize::from(key.0[0]) % SHARDS];
     // A panic between two generations loses answers, and tells none that is wrong.
-    shard.lock().unwrap_or_else(PoisonError::into_inner)
+    shard.lock()
 }
 
 /// So that no two questions have the same bytes in a row.
@@ -258,7 +245,7 @@ mod tests {
             remembered.put(nobody(&remembered, "x", &n.to_string()), false);
         }
         assert_eq!(remembered.get(&member), Some(true));
-        let kept: usize = remembered.wrong.iter().map(|shard| shard.lock().unwrap().len()).sum();
+        let kept: usize = remembered.wrong.iter().map(|shard| shard.lock().len()).sum();
         assert!((128..=256).contains(&kept), "{kept}");
         assert_eq!(remembered.get(&nobody(&remembered, "x", "4999")), Some(false), "the latest");
         assert_eq!(remembered.get(&nobody(&remembered, "x", "0")), None, "the first");

@@ -1,11 +1,11 @@
 //! The signer of cookies under the current [`Epoch`]: no cookie of another epoch is valid.
 
 use arc_swap::{ArcSwap, Guard};
-use std::fmt;
 use std::sync::Arc;
 
 use super::cookie::Signer;
 use crate::epoch::Epoch;
+use crate::secret::redacted;
 
 /// The signer of the current epoch. Requests read it without a lock.
 pub struct Signers {
@@ -15,11 +15,7 @@ pub struct Signers {
     current: ArcSwap<(Option<Epoch>, Signer)>,
 }
 
-impl fmt::Debug for Signers {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Signers(***)")
-    }
-}
+redacted!(Signers);
 
 impl Signers {
     /// Starts with the epoch of the database, if it has one.

@@ -9,13 +9,14 @@
 //! harmless one.
 
 use std::collections::hash_map::RandomState;
-use std::fmt;
 use std::hash::{BuildHasher as _, Hash};
 use std::net::IpAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use parking_lot::{Mutex, MutexGuard};
 
 use super::back::Back;
 use crate::recent::Recent;
+use crate::secret::redacted;
 
 /// How long it is remembered. A browser follows the redirect at once, and a visitor the next link
 /// soon.
@@ -58,11 +59,7 @@ pub struct Unkept {
     given: Mutex<Recent<u64, Option<Given>>>,
 }
 
-impl fmt::Debug for Unkept {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Unkept(***)")
-    }
-}
+redacted!(Unkept);
 
 impl Default for Unkept {
     fn default() -> Self {
@@ -115,7 +112,7 @@ impl Unkept {
 
     /// A panic elsewhere leaves whole entries.
     fn memory(&self) -> MutexGuard<'_, Recent<u64, Option<Given>>> {
-        self.given.lock().unwrap_or_else(PoisonError::into_inner)
+        self.given.lock()
     }
 }
 

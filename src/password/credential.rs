@@ -2,13 +2,12 @@
 //!
 //! No form shows its secret in `Debug` or `Display`. Clear text is wiped when it is dropped.
 
-use std::fmt;
-
 use secrecy::{ExposeSecret as _, SecretString};
 use zeroize::Zeroizing;
 
 use super::crypt::{self, Setting, split};
 use super::phc::Phc;
+use crate::secret::redacted;
 use crate::unicode::nfc;
 
 /// The nonce at the beginning of a seal.
@@ -151,18 +150,6 @@ pub enum Stored {
     Hash(Hash),
     /// A cryptpass that was hashed.
     Wrapped(Wrapped),
-}
-
-/// Rows and messages are printed with `{:?}` when something goes wrong; not even a hash belongs
-/// there.
-macro_rules! redacted {
-    ($($name:ident),*) => {$(
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(concat!(stringify!($name), "(***)"))
-            }
-        }
-    )*};
 }
 
 redacted!(Password, Cryptpass, Seal, Hash, Wrapped);

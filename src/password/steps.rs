@@ -5,7 +5,7 @@
 //! name. So each login spends every kind of which there are rows, and one for which there is no row
 //! spends them as well. Cheap kinds count as soon as one row is of them, dear ones where many are.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use parking_lot::{Mutex, MutexGuard};
 
 use super::cost::Cost;
 use super::credential::Stored;
@@ -80,7 +80,7 @@ impl Steps {
 
     /// Each change leaves a whole list.
     fn others(&self) -> MutexGuard<'_, Others> {
-        self.others.lock().unwrap_or_else(PoisonError::into_inner)
+        self.others.lock()
     }
 }
 

@@ -6,7 +6,6 @@
 //! length (2, big-endian) || text || zeros` up to a multiple of [`PADDING_BYTES`], so that a seal
 //! does not tell how long the usual password is.
 
-use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -21,6 +20,7 @@ use super::credential::{
 };
 use crate::identity::Key;
 use crate::key_file::{self, KEY_BYTES, KeyFileError};
+use crate::secret::redacted;
 
 const HEAD_BYTES: usize = 3;
 /// Says what the seal is for, so that it is good for nothing else under the same key.
@@ -76,11 +76,7 @@ impl KeyId {
     }
 }
 
-impl fmt::Debug for Vault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Vault(***)")
-    }
-}
+redacted!(Vault);
 
 impl Vault {
     /// A vault with this key.

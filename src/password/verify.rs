@@ -3,7 +3,6 @@
 //! The answer to a row that is broken is an error, never yes, and there is no text in a row that
 //! takes unbounded time or memory to refuse. Secrets are compared in constant time.
 
-use encoding_rs::WINDOWS_1252;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
@@ -15,6 +14,7 @@ use super::phc::Phc;
 use super::vault::{OpenError, Opened, Vault};
 use super::workspace::Workspace;
 use crate::identity::Key;
+use crate::unicode::to_windows_1252;
 
 /// The row cannot say whether the password is right; a fault of ours.
 #[derive(Debug, thiserror::Error)]
@@ -195,12 +195,7 @@ pub(super) fn spellings(typed: &Password) -> Vec<Zeroizing<Vec<u8>>> {
 
 /// The text in Windows-1252, if that is another spelling of it.
 fn windows_1252(text: &str) -> Option<Zeroizing<Vec<u8>>> {
-    if text.is_ascii() {
-        return None;
-    }
-    let (bytes, _, unmappable) = WINDOWS_1252.encode(text);
-    let bytes = Zeroizing::new(bytes.into_owned());
-    (!unmappable).then_some(bytes)
+    if text.is_ascii() { None } else { to_windows_1252(text) }
 }
 
 /// The texts are of different lengths and the length is secret too, so their digests are compared.

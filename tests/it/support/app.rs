@@ -1,7 +1,7 @@
 //! The service in the process of the test.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use nats_userman::password::{Hasher, Password, Vault};
 use nats_userman::service::{BlockWatch, Service};
 use nats_userman::store::{CurrentFile, open_reader};
 use nats_userman::writer::Writer;
+use parking_lot::Mutex;
 use rusqlite::{Connection, OpenFlags};
 use tempfile::TempDir;
 
@@ -154,19 +155,19 @@ impl App {
 
     /// The same without the writer's look at the clock: rows that are due have not moved yet.
     pub fn set_unix_unnoticed(&self, now: i64) {
-        let mut clock = self.clock.lock().unwrap();
+        let mut clock = self.clock.lock();
         clock.steady += now - clock.wall;
         clock.wall = now;
     }
 
     /// Somebody sets the machine's clock: no time passes.
     pub fn jump_to(&self, now: i64) {
-        self.clock.lock().unwrap().wall = now;
+        self.clock.lock().wall = now;
         self.tick();
     }
 
     pub fn now(&self) -> i64 {
-        self.clock.lock().unwrap().wall
+        self.clock.lock().wall
     }
 
     /// Waits for the writer's upkeep, which moves members who have expired: it runs after the first
