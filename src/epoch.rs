@@ -1,5 +1,5 @@
-//! The epoch of logins: a random id in the database, which all services on one database share. The
-//! operator draws a new one to end all logins by cookie.
+//! The epoch of logins: a random id in the database, which all services that use the database
+//! share. The operator draws a new one to end all logins by cookie.
 
 /// A random id that goes into the key that signs cookies. It is no secret: without `cookie.key` it
 /// signs nothing.

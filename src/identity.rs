@@ -23,11 +23,11 @@ pub struct SiteId(i64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MemberId(i64);
 
-/// What [`SiteId::parse`] and [`MemberId::parse`] take.
+/// What [`SiteId::parse`] and [`MemberId::parse`] accept, for error messages.
 pub const ID_EXPECTED: &str = "expected a number from 1 to 9223372036854775807";
-/// What [`Username::typed`] takes.
+/// What [`Username::typed`] accepts, for error messages.
 pub const USERNAME_EXPECTED: &str = "expected 1 to 255 bytes without control characters";
-/// What [`Username::parse`] takes beyond [`Username::typed`].
+/// What [`Username::parse`] accepts in addition to [`Username::typed`], for error messages.
 pub const VISIBLE_EXPECTED: &str = "expected a character that can be seen";
 
 impl SiteId {
@@ -66,7 +66,7 @@ impl fmt::Display for MemberId {
     }
 }
 
-/// `str::parse` alone would take a sign.
+/// Checks for digits first, because `str::parse` also accepts a sign.
 fn id(text: &str) -> Option<i64> {
     if !text.bytes().all(|b| b.is_ascii_digit()) {
         return None;
@@ -74,7 +74,7 @@ fn id(text: &str) -> Option<i64> {
     text.parse().ok().filter(|&number| number >= 1)
 }
 
-/// Who a postback is about: members are told apart by site and memberid together, never by name.
+/// Identifies a member: site and memberid together. A username does not identify a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key {
     /// The site.
@@ -83,24 +83,25 @@ pub struct Key {
     pub member: MemberId,
 }
 
-/// A login name: 1 to 255 bytes of UTF-8 without control characters, kept as sent, compared in
-/// folded form.
+/// A login name: 1 to 255 bytes of UTF-8 without control characters. It is kept as sent and
+/// compared in folded form.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Username {
     sent: String,
-    /// `None` where it is as sent, as most are.
+    /// `None` if it equals `sent`, as in most names.
     folded: Option<String>,
 }
 
 impl Username {
-    /// Reads a name that a member is to get. One of nothing but white space and what cannot be seen
-    /// is none.
+    /// Reads a name to give to a member. Returns `None` for a name of white space and invisible
+    /// characters only.
     pub fn parse(text: &str) -> Option<Self> {
         Self::typed(text).filter(|name| !name.folded().is_empty())
     }
 
-    /// Reads a name by which a member is looked for, or that a row has: before names were folded,
-    /// one of nothing but white space could be given, and still opens the door.
+    /// Reads a name to look a member up by, or the name in a row. Unlike [`Username::parse`] it
+    /// accepts a name of white space only: before names were folded, a member could get one, and
+    /// they can still log in with it.
     pub fn typed(text: &str) -> Option<Self> {
         let fits =
             (1..=USERNAME_BYTES_MAX).contains(&text.len()) && !text.contains(char::is_control);
@@ -115,12 +116,12 @@ impl Username {
         &self.sent
     }
 
-    /// The form under which two spellings of one name are equal: see [`folded`].
+    /// The form in which two spellings of one name are equal: see [`folded`].
     pub fn folded(&self) -> &str {
         self.folded.as_deref().unwrap_or(&self.sent)
     }
 
-    /// Whether HTTP Basic can carry it: the first colon there ends the name (RFC 7617).
+    /// Whether HTTP Basic can carry the name. The first colon ends the name there (RFC 7617).
     pub fn fits_basic(&self) -> bool {
         !self.sent.contains(':')
     }
@@ -138,9 +139,9 @@ impl fmt::Display for Username {
     }
 }
 
-/// Most sites that a list may name: as many as one members area may be shared by.
+/// The most sites in a list, which is the most sites of one members area.
 pub const SITES_MAX: usize = 32;
-/// What [`Sites::parse`] takes.
+/// What [`Sites::parse`] accepts, for error messages.
 pub const SITES_EXPECTED: &str = "expected 1 to 32 siteids separated by commas, each once";
 
 /// 1 to 32 different sites, in the order in which they are tried.
@@ -177,8 +178,8 @@ impl fmt::Display for Sites {
     }
 }
 
-/// SHA-256 of NATS's `session`, which authorises calls in the member's name and is therefore never
-/// kept itself.
+/// SHA-256 of NATS's `session`. The session itself authorises calls in the member's name, so it is
+/// never stored.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct SessionHash(pub [u8; 32]);
 

@@ -1,20 +1,20 @@
-//! Threads that compute for a long time step aside for those that answer requests.
+//! Lowers the priority of threads that compute for a long time, so that requests are served first.
 
 use rustix::process::{getpriority_process, setpriority_process};
 use thread_priority::unix::{set_thread_priority_and_policy, thread_native_id};
 use thread_priority::{NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy};
 
-/// What a thread that somebody waits for has: beside one busy program at normal priority it gets a
-/// tenth of the processor, and a request is served first.
+/// The nice value of a thread that a visitor waits for. Beside one busy program at normal priority
+/// it gets a tenth of the processor.
 const NICE: i32 = 10;
 
-/// Lets this thread run only when no other wants the processor, for work that nobody waits for.
-/// Beside a busy program it stands still. Not merely a low priority (nice): the kernel lets a
-/// thread of that kind finish its turn of some milliseconds before one that has woken up. Measured
-/// beside the hashing thread: the p99 of a check falls to a third.
+/// Gives the calling thread the scheduling policy SCHED_IDLE: it only runs when no other thread
+/// wants the processor. For background work. A nice value alone is not enough: the kernel lets such
+/// a thread finish its time slice of some milliseconds before a thread that has woken up. Measured
+/// beside the hashing thread, SCHED_IDLE lowers the p99 of a CHECK to a third.
 pub fn step_aside() {
     let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
-    // Without it the thread only competes more.
+    // `nice` comes too, because without it the thread competes more.
     if let Err(error) =
         set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle)
     {
@@ -22,11 +22,12 @@ pub fn step_aside() {
     }
 }
 
-/// Lets requests go before this thread, for work that somebody waits for: it is slower beside them
-/// and is never starved.
+/// Raises the nice value of the calling thread, for work that a visitor waits for: it is slower
+/// under load and never starves.
 pub fn let_requests_pass() {
-    // Linux has a nice value for each thread, and no process id means the thread that calls. The
-    // service may run at a higher one, which is left: to lower it needs a privilege.
+    // On Linux each thread has its own nice value, and no process id means the calling thread. A
+    // higher nice value that the service already has is kept, because lowering it needs a
+    // privilege.
     let lowered = getpriority_process(None).and_then(|nice| match nice {
         ..NICE => setpriority_process(None, NICE),
         _ => Ok(()),

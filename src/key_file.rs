@@ -1,6 +1,6 @@
-//! A key file: 64 lower-case hex digits and a line break, mode 0600, in the data dir. Whoever has
-//! `seal.key` and the database has every password that waits to be hashed; whoever has `cookie.key`
-//! can log in as anybody.
+//! A key file: 64 lower-case hexadecimal digits and a line break, mode 0600, in the data directory.
+//! `seal.key` together with the database reveals every password that is not hashed yet. With
+//! `cookie.key` one can log in as any member.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _};
@@ -11,44 +11,44 @@ use zeroize::Zeroizing;
 use crate::denied::{self, told};
 use crate::whole_file::{Draft, remove};
 
-/// The key of XChaCha20-Poly1305, and that of HMAC-SHA256.
+/// The key length of XChaCha20-Poly1305 and of HMAC-SHA256.
 pub(crate) const KEY_BYTES: usize = 32;
-/// Its owner alone.
+/// Only the owner may read it.
 const MODE: u32 = 0o600;
-/// A key file is 65 bytes; reading stops soon after, whatever the path leads to.
+/// The most that is read. A key file has 65 bytes, but the path may lead to anything.
 const FILE_BYTES_MAX: usize = 128;
 
-/// Why there is no key.
+/// Why the key cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyFileError {
-    /// No such file.
+    /// The file does not exist.
     #[error("key file {}: expected 64 lower-case hex digits, found no file", .0.display())]
     Missing(PathBuf),
-    /// There, and not to be read.
+    /// The file exists and cannot be read.
     #[error("key file {}: cannot be read", .0.display())]
     Unreadable(PathBuf, #[source] io::Error),
-    /// Read, and not a key. The number is that of the bytes found, counted up to 128.
+    /// The file was read and holds no key. The number is how many bytes it has, counted up to 128.
     #[error("key file {}: expected 64 lower-case hex digits and a line break, found {} bytes that are not", .0.display(), .1)]
     Form(PathBuf, usize),
-    /// There is a file already, or it cannot be made.
+    /// The file exists already, or it cannot be made.
     #[error("key file {}: cannot be made", .0.display())]
     Create(PathBuf, #[source] io::Error),
 }
 
-/// Whether there is one.
+/// Whether the file exists.
 pub(crate) fn is_there(path: &Path) -> Result<bool, KeyFileError> {
     denied::is_there(path).map_err(|error| KeyFileError::Unreadable(path.to_owned(), error))
 }
 
-/// Whether a first start of an earlier release was cut short there: it made the file before it
-/// wrote the key.
+/// Whether the file is empty. A first start of an earlier release that was interrupted leaves it
+/// so, because it made the file before it wrote the key.
 pub(crate) fn is_begun(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.len() == 0)
 }
 
-/// Removes a file that [`is_begun`], for a new key to be made. Only where nothing was ever done
-/// with a key of this place: an empty file may also be what a full disk left of a copy, and the key
-/// is somewhere else then.
+/// Removes an empty file (see [`is_begun`]), so that a new key can be made. Call it only if no key
+/// was ever used here: an empty file may also be a copy that failed on a full disk, and then the
+/// key still exists elsewhere.
 pub(crate) fn begin_anew(path: &Path) -> Result<(), KeyFileError> {
     remove(path).map_err(|error| KeyFileError::Create(path.to_owned(), told(path, error)))?;
     let path = path.display();
@@ -58,13 +58,13 @@ pub(crate) fn begin_anew(path: &Path) -> Result<(), KeyFileError> {
     Ok(())
 }
 
-/// Reads the file and changes nothing about it.
+/// Reads the key file without changing it.
 pub(crate) fn load(path: &Path) -> Result<Zeroizing<[u8; KEY_BYTES]>, KeyFileError> {
     let fault = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound => KeyFileError::Missing(path.to_owned()),
         _ => KeyFileError::Unreadable(path.to_owned(), told(path, error)),
     };
-    // Larger than the most that is read, or growing would leave copies of the key behind.
+    // Larger than the most that is read, because growing would leave copies of the key in memory.
     let mut text = Zeroizing::new(Vec::with_capacity(2 * FILE_BYTES_MAX));
     let file = File::open(path).map_err(fault)?;
     file.take(FILE_BYTES_MAX as u64).read_to_end(&mut text).map_err(fault)?;
@@ -72,7 +72,7 @@ pub(crate) fn load(path: &Path) -> Result<Zeroizing<[u8; KEY_BYTES]>, KeyFileErr
         .ok_or_else(|| KeyFileError::Form(path.to_owned(), text.len()))
 }
 
-/// Draws a key and writes its file, which was not there and is on disk when this returns.
+/// Draws a key and writes it to a new file, which is synced to the disk before this returns.
 pub(crate) fn create(path: &Path) -> Result<Zeroizing<[u8; KEY_BYTES]>, KeyFileError> {
     let mut key = Zeroizing::new([0; KEY_BYTES]);
     getrandom::fill(key.as_mut())
@@ -81,7 +81,7 @@ pub(crate) fn create(path: &Path) -> Result<Zeroizing<[u8; KEY_BYTES]>, KeyFileE
     Ok(key)
 }
 
-/// Never over a key that is there.
+/// Never overwrites an existing key.
 fn write(path: &Path, key: &[u8; KEY_BYTES]) -> io::Result<()> {
     let mut text = Zeroizing::new(Vec::with_capacity(2 * KEY_BYTES + 1));
     for byte in key {

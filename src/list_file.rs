@@ -1,5 +1,5 @@
-//! A file of settings with one item a line. Blank lines and lines that begin with `#` are passed
-//! over.
+//! A file of settings with one item per line. Blank lines and lines that begin with `#` are
+//! ignored.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -7,43 +7,44 @@ use std::path::{Path, PathBuf};
 
 use crate::text_file;
 
-/// The longest file that is read, in bytes: room for some 10,000 lines, whatever the path leads to.
+/// The most bytes that are read, which is room for some 10,000 lines. The path may lead to
+/// anything.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
-/// What the lines of a file are.
+/// What the lines of a file are, for error messages.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Kind {
-    /// One of them, as in "API key".
+pub(crate) struct ListItem {
+    /// The name of one item, as in "API key".
     pub(crate) item: &'static str,
-    /// What a line has to be.
+    /// What a line is expected to be.
     pub(crate) expected: &'static str,
 }
 
 /// Why a file of items cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ListFileError {
-    /// Input.
+    /// The file cannot be read.
     #[error("cannot read the {0}s in {path}", path = .1.display())]
     Io(&'static str, PathBuf, #[source] io::Error),
-    /// A line that is no such item. What stands there may be a secret, and is not shown.
+    /// A line is not such an item. The line is not shown, because it may be a secret.
     #[error("{path}, line {line}: {expected}", path = .path.display())]
     Malformed {
         /// The file.
         path: PathBuf,
-        /// The line, from 1.
+        /// The number of the line, from 1.
         line: usize,
         /// What was expected there.
         expected: &'static str,
     },
-    /// No item at all.
+    /// The file has no item.
     #[error("{path} holds no {0}", path = .1.display())]
     Empty(&'static str, PathBuf),
 }
 
-/// Reads all items of a file, in their order.
+/// Reads all items of a file, in order.
 pub(crate) fn read<T>(
     path: &Path,
-    kind: Kind,
+    kind: ListItem,
     parse: fn(&str) -> Option<T>,
 ) -> Result<Vec<T>, ListFileError> {
     let text = text(path).map_err(|error| ListFileError::Io(kind.item, path.to_owned(), error))?;
@@ -76,7 +77,7 @@ fn text(path: &Path) -> io::Result<String> {
 mod tests {
     use super::*;
 
-    const NUMBERS: Kind = Kind { item: "number", expected: "expected a number" };
+    const NUMBERS: ListItem = ListItem { item: "number", expected: "expected a number" };
 
     fn numbers(text: &str) -> Result<Vec<u32>, String> {
         let file = tempfile::NamedTempFile::new().unwrap();

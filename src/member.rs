@@ -3,32 +3,31 @@
 use crate::identity::{Key, SessionHash, Username};
 use crate::password::{Cryptpass, Stored};
 
-/// A credential in the form that a row keeps.
+/// A credential in the form that a row stores.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Credential {
-    /// The one form against which logins are verified.
+    /// What logins are verified against.
     pub stored: Stored,
-    /// With `--keep-cryptpass`: the cryptpass of the postback that brought this credential, for an
-    /// Apache that reads the column.
+    /// The cryptpass of the postback that brought this credential, for an Apache that reads the
+    /// column. Stored with `--keep-cryptpass` only.
     pub cryptpass: Option<Cryptpass>,
 }
 
-/// A row of `member_auth`: somebody who may log in now.
+/// A row of `member_auth`: a member who may log in now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
     /// Site and memberid.
     pub key: Key,
-    /// The login name, one holder per site.
+    /// The login name. Within a site, one member has it.
     pub username: Username,
-    /// Whether the folded form of the name is this member's. Not where an older row of the site has
-    /// the same form, or the name folds to nothing: such a member, of before names were folded, is
-    /// known by the exact name alone.
+    /// Whether the member also holds the folded form of the name. They do not if an older row of
+    /// the site has the same form, or if the name folds to nothing. Such rows are from before names
+    /// were folded; only the exact name finds them.
     pub holds_folded: bool,
-    /// What opens the door.
+    /// What the member logs in with.
     pub credential: Credential,
-    /// While the credential is sealed: the form that stood here before it. If hardening finds the
-    /// same password in both, the older hash stays, so that a rebill which repeats the password
-    /// changes nothing.
+    /// The form that a sealed credential replaced. If hardening finds the same password in both, it
+    /// keeps the older hash, so that a rebill that repeats the password changes nothing.
     pub before: Option<Stored>,
     /// `email`, at most 255 bytes.
     pub email: Option<String>,
@@ -40,23 +39,23 @@ pub struct Member {
     pub session: Option<SessionHash>,
     /// `joined`, unix seconds; NATS sends 0 for none.
     pub joined: Option<i64>,
-    /// `expires`, unix seconds, NATS's bookkeeping: it locks nobody out.
+    /// `expires`, unix seconds. It is NATS's bookkeeping and ends no login.
     pub expires: Option<i64>,
-    /// The instant noted by an EXPIRE with a date ahead, unix seconds: from then on the member
-    /// counts as not there.
+    /// When the member expires, unix seconds, from an EXPIRE with a future date. From then on the
+    /// member counts as not there.
     pub expire_at: Option<i64>,
-    /// Stands in every login cookie; a cookie with another one is no login any more.
+    /// Part of every login cookie. A cookie with another version is not a valid login.
     pub login_version: i64,
 }
 
-/// [`Member::login_version`] of somebody who was never seen before.
+/// The [`Member::login_version`] of a new member.
 pub const FIRST_LOGIN_VERSION: i64 = 1;
 
 impl Member {
-    /// Takes over a credential. An equal one leaves the row as it is.
+    /// Replaces the credential. An equal one changes nothing.
     pub fn take_credential(&mut self, given: Credential) {
         if self.credential.stored != given.stored {
-            // Only a sealed password is still to be compared with what stood here.
+            // Only a sealed password still has to be compared with the form before it.
             let old = std::mem::replace(&mut self.credential.stored, given.stored);
             self.before = matches!(self.credential.stored, Stored::Sealed(_)).then_some(old);
         }
@@ -67,14 +66,14 @@ impl Member {
 /// Why a member is not in `member_auth` any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// A DELETE.
+    /// By a DELETE.
     Deleted,
-    /// An EXPIRE whose date was reached, at once or later.
+    /// By an EXPIRE, when its date was reached.
     Expired,
 }
 
 impl Reason {
-    /// The word in the column `reason`.
+    /// The word for the column `reason`.
     pub fn as_str(self) -> &'static str {
         match self {
             Reason::Deleted => "deleted",
@@ -83,24 +82,24 @@ impl Reason {
     }
 }
 
-/// A row of `former_member`: somebody who was a member and is not now. The row is kept for the day
-/// the member comes back.
+/// A row of `former_member`: a member who left. The row is kept in case they come back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Former {
-    /// The row as it was; `expire_at` is always `None`.
+    /// The row as it was. Its `expire_at` is always `None`.
     pub member: Member,
-    /// Why.
+    /// Why the member left.
     pub reason: Reason,
-    /// When, unix seconds: the arrival of the DELETE, or the instant of the expiry (not the moment
-    /// of the move).
+    /// When the membership ended, unix seconds: when the DELETE arrived, or when the expiry was due
+    /// (not when the row was moved).
     pub ended_at: i64,
 }
 
 impl Former {
-    /// The member leaves, and with him his logins: none of them is one again when he comes back.
+    /// Makes the row of a member who leaves. This also ends their logins, even if they come back
+    /// later.
     pub fn new(mut member: Member, reason: Reason, ended_at: i64) -> Self {
         member.expire_at = None;
-        // Names of former members are free.
+        // Another member may take the name of a former member.
         member.holds_folded = false;
         member.login_version += 1;
         Self { member, reason, ended_at }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use ipnet::{IpNet, Ipv4Net};
 
-use crate::list_file::{self, Kind, ListFileError};
+use crate::list_file::{self, ListFileError, ListItem};
 
 /// Bits of an IPv6 prefix in front of a mapped IPv4 address (`::ffff:0:0/96`).
 const MAPPED_PREFIX_BITS: u8 = 96;
@@ -43,7 +43,7 @@ pub fn parse_network(text: &str) -> Option<IpNet> {
 /// Where it cannot be read, a line is no network, or there is none: an empty list would mean "any".
 pub fn read_file(path: &Path) -> Result<Vec<IpNet>, ListFileError> {
     let network = |line: &str| parse_network(line.split('#').next().unwrap_or_default());
-    list_file::read(path, Kind { item: "network", expected: NETWORK_EXPECTED }, network)
+    list_file::read(path, ListItem { item: "network", expected: NETWORK_EXPECTED }, network)
 }
 
 /// The networks of `--trusted-proxy`; by default there are none.

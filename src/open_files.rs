@@ -4,14 +4,15 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::connection_limits::{ConnectionLimits, server_threads};
 
-/// Files that are no connections: database, log, locks, the pool's readers, calls to NATS.
+/// Files that are not connections: database, log, locks, the readers of the login pool, calls to
+/// NATS.
 const FILES: u64 = 96;
-/// Files of each thread that serves requests: its events and its reader of the database.
+/// Files of each thread that serves requests: its event queue and its reader of the database.
 const FILES_OF_THREAD: u64 = 16;
 
-/// Sees that as many files may be open as these connections need: the soft limit, which is for
-/// programs of long ago, is raised as far as the hard one allows. Beyond that there are fewer
-/// connections, and the log says so: a socket that cannot be opened would else stop all of them.
+/// Raises the soft limit of open files to what these connections need, as far as the hard limit
+/// allows. If that is not enough, it lowers the number of connections and logs a warning. Otherwise
+/// a socket that cannot be opened would stop all connections.
 pub fn fit(limits: ConnectionLimits) -> ConnectionLimits {
     let others = FILES + FILES_OF_THREAD * server_threads() as u64;
     let wanted = others + limits.sockets() as u64;
@@ -30,10 +31,10 @@ pub fn fit(limits: ConnectionLimits) -> ConnectionLimits {
     fitting
 }
 
-/// Raises the soft limit to this, or as near as can be; the limit then.
+/// Raises the soft limit towards this number. Returns the limit that is in force then.
 fn raise(wanted: u64) -> u64 {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    // None is no limit.
+    // `None` means that there is no limit.
     let Some(soft) = current.filter(|soft| *soft < wanted) else { return wanted };
     let raised = maximum.map_or(wanted, |hard| hard.min(wanted));
     match setrlimit(Resource::Nofile, Rlimit { current: Some(raised), maximum }) {

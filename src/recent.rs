@@ -1,11 +1,12 @@
-//! A map with a bound: whoever fills it pushes out what was not touched for the longest time.
+//! A bounded map that evicts what was not used for the longest time.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 
-/// At most so many entries, in two generations. What is put or looked up is young; when the young
-/// ones fill half of the bound, the old ones fall out and the young ones are old. So the latest
-/// half is always there, and nothing costs more than a look-up.
+/// A cache of bounded size, in two generations. An entry that is put or looked up belongs to the
+/// young generation. When that has half of the bound, the old generation is dropped and the young
+/// one becomes the old one. So the most recently used half is always present, and every operation
+/// takes constant time.
 pub(crate) struct Recent<K, V> {
     young: HashMap<K, V>,
     old: HashMap<K, V>,
@@ -21,7 +22,7 @@ impl<K: Hash + Eq, V> Recent<K, V> {
         }
     }
 
-    /// The value of a key, which is young from here on.
+    /// Looks a value up, and makes it young.
     pub(crate) fn get(&mut self, key: &K) -> Option<&mut V> {
         if !self.young.contains_key(key) {
             let (key, value) = self.old.remove_entry(key)?;
@@ -30,11 +31,11 @@ impl<K: Hash + Eq, V> Recent<K, V> {
         self.young.get_mut(key)
     }
 
-    /// Puts a value in the place of the one that is there.
+    /// Stores a value, replacing the one of the same key.
     pub(crate) fn put(&mut self, key: K, value: V) {
         self.old.remove(&key);
         if self.young.len() >= self.generation_max && !self.young.contains_key(&key) {
-            // Swapped and emptied: neither map has to grow again.
+            // Swapped and cleared, so that neither map has to grow again.
             std::mem::swap(&mut self.young, &mut self.old);
             self.young.clear();
         }

@@ -1,23 +1,22 @@
-//! Whether the sealed passwords of a database are under this key.
+//! Whether a key opens the sealed passwords of a database.
 
 use crate::password::Vault;
 use crate::store::{Fault, Read};
 
-/// How many of the newest seals are tried with the key, where it was not written down which key
-/// they are under.
+/// How many of the newest seals are opened as a test, in a database that does not name its key.
 const SEALS_TRIED: u32 = 16;
 
-/// How many sealed passwords wait that this key does not open.
+/// How many sealed passwords this key does not open.
 ///
 /// # Errors
 ///
-/// Where the database cannot be read.
+/// If the database cannot be read.
 pub(crate) fn foreign_seals(vault: &Vault, reader: &dyn Read) -> Result<u64, Fault> {
     let backlog = reader.backlog()?;
     let is_foreign = || match reader.seal_key()? {
         Some(known) => Ok(known != vault.key_id()),
         None => {
-            // One that does not open may be damaged; if none does, it is the key.
+            // A seal that cannot be opened may be damaged. If none can be opened, the key is wrong.
             let sample = reader.pending(SEALS_TRIED)?;
             Ok::<_, Fault>(
                 !sample.is_empty()

@@ -1,18 +1,18 @@
-//! Small files of text that a setting names: tokens, keys, the login page. They may have been
-//! written on Windows.
+//! Small text files that a setting names: tokens, keys, the login page. They may have been written
+//! on Windows.
 
 use std::io;
 use std::path::Path;
 
-/// What some programs put before UTF-8.
+/// The byte order mark that some programs write before UTF-8.
 pub(crate) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Reads a file of UTF-8. A byte order mark is no part of its text.
+/// Reads a UTF-8 file, without its byte order mark.
 pub(crate) fn read(path: &Path) -> io::Result<String> {
     text(std::fs::read(path)?)
 }
 
-/// The text of these bytes, or what they are instead.
+/// Decodes UTF-8. The error says what the bytes are instead.
 pub(crate) fn text(bytes: Vec<u8>) -> io::Result<String> {
     let bad = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what);
     if is_utf_16(&bytes) {
@@ -26,8 +26,8 @@ pub(crate) fn text(bytes: Vec<u8>) -> io::Result<String> {
     Ok(text)
 }
 
-/// Whether text begins as UTF-16 does: with its byte order mark, or without one as ASCII does
-/// there, every other byte a NUL.
+/// Whether the bytes look like UTF-16: a byte order mark, or ASCII text with a NUL in every other
+/// byte.
 pub(crate) fn is_utf_16(bytes: &[u8]) -> bool {
     let is_nul = |at: usize| bytes.get(at) == Some(&0);
     let pairs = bytes.len().min(8) / 2;
@@ -37,16 +37,16 @@ pub(crate) fn is_utf_16(bytes: &[u8]) -> bool {
     bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") || every(0) || every(1)
 }
 
-/// Whether quotes stand around a value: a shell takes them away, and a file of variables that no
-/// shell reads keeps them.
+/// Whether a value stands in quotes. A shell removes them; a file of variables that no shell reads
+/// keeps them.
 pub(crate) fn is_quoted(text: &str) -> bool {
     let ends = text.chars().next().zip(text.chars().next_back());
     text.chars().nth(1).is_some()
         && ends.is_some_and(|(first, last)| first == last && ['"', '\''].contains(&first))
 }
 
-/// Whether a character shows nothing where it stands, and so is overlooked: a byte order mark, a
-/// zero-width space.
+/// Whether a character is invisible and so easily overlooked, as a byte order mark or a zero-width
+/// space.
 pub(crate) fn is_invisible(c: char) -> bool {
     matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }

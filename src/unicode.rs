@@ -1,5 +1,5 @@
-//! Texts that look the same and are not: the form in which names are compared, Unicode NFC, and
-//! what people are shown of characters that cannot be seen.
+//! Text that looks equal but differs: the form in which names are compared, Unicode NFC, and how
+//! invisible characters are shown to people.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,27 +10,28 @@ use icu_properties::CodePointSetData;
 use icu_properties::props::DefaultIgnorableCodePoint;
 use zeroize::Zeroizing;
 
-/// The rules of [`folded`]. Raise it with them, and when the Unicode data of the crates changes:
-/// the test `the_rules_of_folding_change_with_their_version` fails then.
+/// The version of the rules of [`folded`]. Raise it when the rules or the Unicode data of the
+/// crates change. The test `the_rules_of_folding_change_with_their_version` fails then.
 const RULES: i64 = 1;
 
-/// By which rules a name was folded. Another number than the one in the database folds all names
-/// anew. `char::to_lowercase` is the compiler's, so the version of its tables is part of it.
+/// The version of the folding of stored names. If the database has another one, all names are
+/// folded again. It includes the Unicode version of the compiler's `char::to_lowercase`.
 pub const FOLDING_VERSION: i64 = {
     let (major, minor, update) = char::UNICODE_VERSION;
     (RULES << 24) | ((major as i64) << 16) | ((minor as i64) << 8) | update as i64
 };
 
-/// Passes of [`folded`]. The second finds nothing to do but for a few letters whose upper case has
-/// no composed form (H with a line below), the third only looks.
+/// The most passes of [`folded`]. The second changes only a few letters whose upper case has no
+/// composed form (H with a line below). The third confirms that nothing changes any more.
 const PASSES_MAX: usize = 4;
 
-/// The form under which two spellings of one name are equal: Unicode NFC, without default-ignorable
-/// code points (zero-width space, soft hyphen, marks of direction), without white space at either
-/// end, in lower case. Folding what is folded changes nothing.
+/// The form in which two spellings of one name are equal: Unicode NFC, without default-ignorable
+/// code points (zero-width space, soft hyphen, direction marks), without white space at either end,
+/// in lower case. Folding a folded name changes nothing.
 ///
-/// Lower case is that of each character alone. Of a word it would depend on its end (a Greek sigma
-/// is another letter there), and a name cut or joined would fold otherwise.
+/// Each character gets the lower case that it has alone. In a word it could depend on its position
+/// (a Greek sigma at the end is another letter), so that a shortened or joined name would fold
+/// differently.
 pub fn folded(text: &str) -> String {
     if text.is_ascii() {
         return text.trim().to_ascii_lowercase();
@@ -57,7 +58,7 @@ fn folded_once(text: &str) -> String {
 /// never reallocated, and is wiped when dropped.
 pub fn from_windows_1252(bytes: &[u8]) -> Zeroizing<String> {
     let mut decoder = WINDOWS_1252.new_decoder_without_bom_handling();
-    // No length of a text in memory is without one for its decoding.
+    // The length only overflows for a text that does not fit into memory.
     let length = decoder.max_utf8_buffer_length(bytes.len()).unwrap_or_default();
     let mut text = Zeroizing::new(String::with_capacity(length));
     let _ = decoder.decode_to_string(bytes, &mut text, true);
@@ -71,7 +72,8 @@ pub fn to_windows_1252(text: &str) -> Option<Zeroizing<Vec<u8>>> {
     (!unmappable).then_some(bytes)
 }
 
-/// The text in Unicode NFC: the form that most keyboards make; a Mac's file names are in another.
+/// The text in Unicode NFC, the form that most keyboards produce. File names on a Mac have another
+/// one.
 pub fn nfc(text: &str) -> Cow<'_, str> {
     if text.is_ascii() {
         return Cow::Borrowed(text);
@@ -79,8 +81,9 @@ pub fn nfc(text: &str) -> Cow<'_, str> {
     ComposingNormalizerBorrowed::new_nfc().normalize(text)
 }
 
-/// A text for people: control characters, marks of direction and what else cannot be seen stand as
-/// `\u{200b}`. No value may move a terminal's cursor, turn a line around, or look like another.
+/// Shows a text to people: control characters, direction marks and other invisible characters
+/// become `\u{200b}`. So no value can move a terminal's cursor, reverse a line, or look like
+/// another value.
 #[derive(Clone, Copy, Debug)]
 pub struct Visible<'a>(pub &'a str);
 
@@ -98,7 +101,7 @@ impl fmt::Display for Visible<'_> {
 }
 
 fn is_visible(c: char) -> bool {
-    // Interlinear annotations are neither ignorable nor white space.
+    // Interlinear annotations are neither default-ignorable nor white space.
     let is_annotation = ('\u{fff9}'..='\u{fffb}').contains(&c);
     let is_blank = c.is_whitespace() && c != ' ';
     let is_ignorable =
@@ -169,7 +172,7 @@ mod tests {
         }
     }
 
-    /// SQLite's NOCASE, under which an index is unique too, folds ASCII alone.
+    /// SQLite's NOCASE, which a unique index uses too, ignores the case of ASCII letters only.
     #[test]
     fn names_that_are_equal_without_ascii_case_fold_to_one_form() {
         let marks = (0x80..=0x2fff).chain(0x1_d165..=0x1_d1ad).filter_map(char::from_u32);
@@ -186,7 +189,7 @@ mod tests {
         }
     }
 
-    /// Characters that folding does something to, among others.
+    /// Texts of characters that folding changes, and of others.
     fn texts() -> impl Strategy<Value = String> {
         let odd = "AaHhIiJjTtWwYy \t\u{300}\u{301}\u{307}\u{30c}\u{323}\u{331}\u{345}\u{200b}\u{200d}\u{ad}\u{3a3}\u{3c2}\u{130}\u{212b}\u{1100}\u{1161}\u{11a8}\u{2003}";
         let c = prop_oneof![3 => prop::sample::select(odd.chars().collect::<Vec<_>>()), 1 => any::<char>()];
@@ -216,9 +219,9 @@ mod tests {
         }
     }
 
-    /// A digest of what normal form and ignorable code points make of each character, also between
-    /// others. The data comes with the crates: where it changes, this fails, RULES is to be raised,
-    /// and the digest taken anew.
+    /// A digest of what the normal form and the ignorable code points make of each character, alone
+    /// and between others. It changes with the Unicode data of the crates. Then raise RULES and
+    /// compute the digest again.
     #[test]
     fn the_rules_of_folding_change_with_their_version() {
         let ignorable = CodePointSetData::new::<DefaultIgnorableCodePoint>();

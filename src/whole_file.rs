@@ -1,9 +1,8 @@
-//! Small files that are put in place whole or not at all, and are on the disk then: keys, tokens,
-//! what commands are told.
+//! Replaces or creates small files atomically and durably: keys, tokens, orders of commands.
 //!
-//! A file is written as `NAME.new` beside its place, synced, renamed, and the directory is synced.
-//! The name is always the same, so that the next write takes what a kill has left; crates for this
-//! give random names, which pile up in a directory of secrets.
+//! A file is written as `NAME.new` in the same directory, synced and renamed; then the directory is
+//! synced. The name is always the same, so that the next write replaces what a killed process left.
+//! Crates for this use random names, which would pile up in a directory of secrets.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write as _};
@@ -13,12 +12,12 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
-/// The directory in which a file lies, as its path says.
+/// The directory of a file, as its path says.
 pub(crate) fn parent(file: &Path) -> &Path {
     file.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// A file that is not in its place yet. Dropped, it is removed.
+/// A file that is not in its place yet. It is removed on drop.
 #[derive(Debug)]
 pub(crate) struct Draft {
     file: File,
@@ -26,7 +25,7 @@ pub(crate) struct Draft {
     place: PathBuf,
 }
 
-/// Where a file is written before it has its name.
+/// Where a file is written before it is renamed.
 pub(crate) fn draft_of(place: &Path) -> PathBuf {
     let mut name = place.as_os_str().to_owned();
     name.push(".new");
@@ -34,11 +33,11 @@ pub(crate) fn draft_of(place: &Path) -> PathBuf {
 }
 
 impl Draft {
-    /// Begins a file for this place, with this mode whatever the umask. One at a time may write for
-    /// a place.
+    /// Begins a file for this place, with this mode regardless of the umask. Only one caller at a
+    /// time may write for a place.
     pub(crate) fn begin(place: &Path, mode: u32) -> io::Result<Self> {
         let name = draft_of(place);
-        // One that is left may be another user's, who could go on writing into it.
+        // A file that was left may belong to another user, who could continue to write to it.
         remove(&name)?;
         let file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&name)?;
         let draft = Self { file, name: Some(name), place: place.to_owned() };
@@ -46,17 +45,18 @@ impl Draft {
         Ok(draft)
     }
 
-    /// The file, for its owner to be given.
+    /// The open file, to change its owner.
     pub(crate) fn file(&self) -> &File {
         &self.file
     }
 
-    /// Writes all of it, and puts it in place of what is there.
+    /// Writes the content and replaces the file in the place.
     pub(crate) fn replace(self, content: &[u8]) -> io::Result<()> {
         self.put(content, |name, place| fs::rename(name, place))
     }
 
-    /// The same where nothing is there: what has come to be there meanwhile is left as it is.
+    /// Writes the content to a place that is empty. If another file has come there meanwhile, it is
+    /// kept and this fails.
     pub(crate) fn create(self, content: &[u8]) -> io::Result<()> {
         self.put(content, rename_to_new)
     }
@@ -78,15 +78,15 @@ impl Draft {
 
 impl Drop for Draft {
     fn drop(&mut self) {
-        // What failed is told; what is left of the file says nothing.
+        // The caller reports what failed. The draft holds no further information.
         let _ = self.name.as_deref().map(remove);
     }
 }
 
 fn rename_to_new(name: &Path, place: &Path) -> io::Result<()> {
     match renameat_with(CWD, name, CWD, place, RenameFlags::NOREPLACE) {
-        // The file system has no such flag. Whoever else makes this file has the lock of the
-        // directory first.
+        // The file system does not support the flag. Any other program that makes this file holds
+        // the lock of the directory first.
         Err(Errno::INVAL | Errno::NOSYS) if place.symlink_metadata().is_err() => {
             fs::rename(name, place)
         }
@@ -95,7 +95,7 @@ fn rename_to_new(name: &Path, place: &Path) -> io::Result<()> {
     }
 }
 
-/// Removes a file that may not be there.
+/// Removes a file, which may not exist.
 pub(crate) fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),

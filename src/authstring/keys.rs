@@ -11,7 +11,7 @@ use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
 
 use super::client::is_credential;
 use crate::identity::SiteId;
-use crate::list_file::{self, Kind, ListFileError};
+use crate::list_file::{self, ListFileError, ListItem};
 use crate::network::{contains, parse_network};
 use crate::text_file::is_quoted;
 
@@ -151,7 +151,7 @@ impl ApiKeys {
 ///
 /// Where it cannot be read, or a line is no key.
 pub fn read_file(path: &Path) -> Result<Vec<ApiKey>, ListFileError> {
-    list_file::read(path, Kind { item: "API key", expected: API_KEY_EXPECTED }, ApiKey::parse)
+    list_file::read(path, ListItem { item: "API key", expected: API_KEY_EXPECTED }, ApiKey::parse)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Login names as wrong passwords are counted for them.
+//! The login name for which wrong passwords are counted.
 
 use std::fmt;
 use std::sync::Arc;
@@ -60,7 +60,7 @@ mod tests {
             assert_eq!(LoginName::new(name).as_str(), "bobé", "{}", name.escape_unicode());
         }
         assert_ne!(LoginName::new("bobe"), LoginName::new("bobé"));
-        // What stands in a column is read again as the same name.
+        // A name that was stored is read again as the same name.
         for name in [&"É".repeat(1_000), &"İ".repeat(127), "\u{200b}", "\u{200b}\u{200b}", " bob"]
         {
             assert_eq!(

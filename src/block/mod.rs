@@ -30,7 +30,7 @@ pub struct Block {
     pub target: Target,
     /// When it began, unix seconds.
     pub since: i64,
-    /// The first second in which it does not hold, unix seconds.
+    /// When it ends, unix seconds: the first second in which it is not in force.
     pub until: i64,
 }
 

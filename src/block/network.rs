@@ -1,23 +1,22 @@
-//! Networks: what wrong passwords are counted for, and what is blocked.
+//! Networks, for which wrong passwords are counted and which are blocked.
 
 use std::fmt;
 use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-/// Prefix lengths of IPv4, the narrowest first. A /24 is only made by merging blocks.
+/// Prefix lengths of IPv4, longest first. A /24 is only made by merging blocks.
 const IPV4_PREFIXES: [u8; 2] = [32, 24];
-/// Prefix lengths of IPv6, the narrowest first: a customer's network (behind it are addresses
-/// without end), and the two that providers and hosters hand out whole.
+/// Prefix lengths of IPv6, longest first: the network of one customer, who can use any address in
+/// it, and the two that providers assign as a whole.
 const IPV6_PREFIXES: [u8; 3] = [64, 56, 48];
-/// Each prefix is longer than the next one by this, so that a network has 256 of the next narrower
-/// kind.
+/// The difference between two prefix lengths: a network contains 256 of the next narrower ones.
 const STEP_BITS: u8 = 8;
 
-/// Steps at which wrong passwords are counted: see [`Network::counted`].
+/// The number of networks for which one wrong password counts: see [`Network::counted`].
 pub(crate) const STEPS: usize = IPV6_PREFIXES.len();
 
-/// Where a visitor comes from: an IPv4 address or its /24, or a /64, /56 or /48 of IPv6.
+/// The network of a visitor: an IPv4 address or its /24, or a /64, /56 or /48 of IPv6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Network(IpNet);
 
@@ -28,18 +27,18 @@ impl Network {
         Self::with_prefix(address, prefixes(address)[0])
     }
 
-    /// Reads what [`fmt::Display`] writes, or any address of the narrowest network.
+    /// Reads the form that [`fmt::Display`] writes. An address stands for its narrowest network.
     pub fn parse(text: &str) -> Option<Self> {
         let (address, prefix) =
             text.split_once('/').map_or((text, None), |(address, prefix)| (address, Some(prefix)));
         let address: IpAddr = address.parse().ok()?;
         let Some(prefix) = prefix else { return Some(Self::of(address)) };
-        // By its text: `/064` is none.
+        // Compared as text, so that `/064` is refused.
         let prefix = prefixes(address).iter().find(|bits| bits.to_string() == prefix)?;
         Some(Self::with_prefix(address, *prefix))
     }
 
-    /// Bits of the host part are dropped. All prefix lengths of this module fit their family.
+    /// Clears the host bits. All prefix lengths of this module fit their address family.
     fn with_prefix(address: IpAddr, prefix: u8) -> Self {
         Self(match address {
             IpAddr::V4(address) => IpNet::V4(Ipv4Net::new_assert(address, prefix).trunc()),
@@ -54,32 +53,32 @@ impl Network {
         rest.nth(1).map(|&bits| Self::with_prefix(address, bits))
     }
 
-    /// This one and all wider ones.
+    /// This network and all wider ones.
     pub(crate) fn and_wider(self) -> impl Iterator<Item = Self> {
         std::iter::successors(Some(self), |network| network.wider())
     }
 
-    /// The networks at which a wrong password from this one counts, the narrowest first. Of IPv4
-    /// only the address: neighbours there are mostly strangers.
+    /// The networks for which a wrong password from this one counts, narrowest first. For IPv4 that
+    /// is the address only, because neighbouring addresses mostly belong to strangers.
     pub(crate) fn counted(self) -> impl Iterator<Item = Self> {
         self.and_wider().take(if self.0.addr().is_ipv4() { 1 } else { STEPS })
     }
 
-    /// The networks of the next narrower kind that it holds; none of the narrowest kind.
+    /// The 256 next narrower networks in this one; none if it is the narrowest.
     pub(crate) fn narrower(self) -> impl Iterator<Item = Self> {
         let inside = self.0.prefix_len() + STEP_BITS;
         let is_kind = prefixes(self.0.addr()).contains(&inside);
-        // An error is a prefix length that does not fit, which `is_kind` rules out.
+        // `subnets` only fails for a prefix length that does not fit, which `is_kind` excludes.
         let found = is_kind.then(|| self.0.subnets(inside).ok()).flatten();
         found.into_iter().flatten().map(Self)
     }
 
-    /// Whether one of the two holds the other.
+    /// Whether one of the two networks contains the other.
     pub fn overlaps(self, other: Self) -> bool {
         self.0.contains(&other.0) || other.0.contains(&self.0)
     }
 
-    /// Whether it is this machine. `::1` stands for its /64, in which nobody else can be.
+    /// Whether it is this machine. `::1` stands for its /64, which contains no other host.
     pub fn is_loopback(self) -> bool {
         match self.0.addr() {
             IpAddr::V4(address) => address.is_loopback(),

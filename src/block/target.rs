@@ -18,7 +18,7 @@ pub enum BlockKind {
 }
 
 impl BlockKind {
-    /// The word in log, table and list.
+    /// The word for log, table and list.
     pub fn as_str(self) -> &'static str {
         match self {
             BlockKind::Pair => "pair",
@@ -27,7 +27,7 @@ impl BlockKind {
         }
     }
 
-    /// Reads the word.
+    /// Reads the word that [`BlockKind::as_str`] writes.
     pub fn parse(text: &str) -> Option<Self> {
         [BlockKind::Pair, BlockKind::Network, BlockKind::Name]
             .into_iter()
@@ -53,7 +53,8 @@ pub enum Target {
 }
 
 impl Target {
-    /// From the columns of a stored block; `None` where one is missing that the kind needs.
+    /// Makes a target of the columns of a stored block. `None` if the kind needs a column that is
+    /// empty.
     pub fn from_parts(
         kind: BlockKind,
         name: Option<LoginName>,
@@ -66,7 +67,7 @@ impl Target {
         }
     }
 
-    /// Which limit it belongs to.
+    /// The limit that led to the block.
     pub fn kind(&self) -> BlockKind {
         match self {
             Target::Pair(..) => BlockKind::Pair,
