@@ -5,8 +5,9 @@ use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::fs;
 
-use clap::{Arg, ArgAction, Command, CommandFactory as _};
+use clap::{Arg, ArgAction, Command, CommandFactory as _, Parser as _};
 use nats_userman::cli::Cli;
+use nats_userman::config::{Config, Settings};
 
 use super::{pages, prose, root};
 
@@ -42,6 +43,34 @@ fn every_flag_that_a_page_names_is_a_flag_of_the_program() {
         }
     }
     assert!(count > 100, "{count} flags");
+}
+
+#[test]
+fn the_numbers_of_the_page_are_the_bounds_of_the_settings() {
+    let page = fs::read_to_string(root().join("docs/settings.md")).unwrap();
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| `--")?.split_once("` | "));
+    let mut count = 0;
+    for (flag, value) in rows {
+        let (least, rest) = value.split_once(" to ").unwrap();
+        let most = rest.split([' ', ';']).next().unwrap().replace(',', "");
+        let (least, most): (u32, u32) = (least.parse().unwrap(), most.parse().unwrap());
+        let is_taken = |number: u32| {
+            let setting = format!("--{flag}={number}");
+            let line = Line::try_parse_from(["test", "--data-dir", "data", &setting]).unwrap();
+            Config::read(&line.settings).is_ok()
+        };
+        assert!(is_taken(least) && is_taken(most) && !is_taken(most + 1), "--{flag}: {value}");
+        assert!(least == 0 || !is_taken(least - 1), "--{flag}: {value}");
+        assert_eq!(least == 0 || value.contains("0 is off"), is_taken(0), "--{flag}: {value}");
+        count += 1;
+    }
+    assert_eq!(count, 12);
+}
+
+#[derive(clap::Parser)]
+struct Line {
+    #[command(flatten)]
+    settings: Settings,
 }
 
 #[test]
