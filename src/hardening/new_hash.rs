@@ -18,14 +18,14 @@ pub enum Unhashed {
 
 impl From<HashError> for Unhashed {
     fn from(error: HashError) -> Self {
-        let kind = if error.is_passing() { Self::ForNow } else { Self::Broken };
+        let kind = if error.is_temporary() { Self::ForNow } else { Self::Broken };
         kind(error.to_string())
     }
 }
 
 impl From<VerifyError> for Unhashed {
     fn from(error: VerifyError) -> Self {
-        let kind = if error.is_passing() { Self::ForNow } else { Self::Broken };
+        let kind = if error.is_temporary() { Self::ForNow } else { Self::Broken };
         kind(error.to_string())
     }
 }
@@ -99,7 +99,7 @@ fn is_of_normal_form(
 /// could not be asked for want of memory is asked again.
 fn said(answer: Result<bool, VerifyError>) -> Result<bool, Unhashed> {
     match answer {
-        Err(error) if error.is_passing() => Err(error.into()),
+        Err(error) if error.is_temporary() => Err(error.into()),
         answer => Ok(answer.unwrap_or(false)),
     }
 }

@@ -274,7 +274,7 @@ impl PoolShared {
                     Some(opened)
                 }
                 // Nothing is known then: whoever waits is told to come again.
-                Ok(Err(fault)) if fault.is_passing() => {
+                Ok(Err(fault)) if fault.is_temporary() => {
                     self.tell_shortage(&fault);
                     None
                 }

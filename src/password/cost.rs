@@ -1,4 +1,4 @@
-//! Which hash a password gets, at what cost, and whether a hash is already so.
+//! The kinds of hashes, what they cost, and which kind and cost a password gets.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,30 +12,31 @@ use super::crypt::BCRYPT_COSTS;
 pub(super) const ARGON2_MEMORY_KIB: u32 = 19_456;
 pub(super) const ARGON2_PASSES: u32 = 2;
 pub(super) const ARGON2_LANES: u32 = 1;
-/// OWASP's least for bcrypt. Not more, because Apache verifies it at every request, each picture of
-/// a page included: at 10 that is some 50 ms of a core, and each step doubles it.
+/// OWASP's minimum for bcrypt. It is not higher, because Apache verifies the hash at every request,
+/// images included. At 10 that takes some 50 ms of a core, and each step doubles it.
 pub(super) const BCRYPT_COST: u32 = 10;
-/// So many bytes of a password count in bcrypt; a shorter one ends with a NUL, so that nothing can
-/// follow it.
+/// How many bytes of a password bcrypt uses. A shorter password is followed by a NUL, so that
+/// nothing can come after it.
 const BCRYPT_BYTES_MAX: usize = 72;
 
-/// Which hash takes the place of a sealed password (`--password-hash`).
+/// The kind of hash that replaces a sealed password (`--password-hash`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum HashKind {
     /// argon2id in PHC form.
     #[default]
     Argon2id,
-    /// bcrypt `$2y$`, which Apache and htpasswd read. A password that it cannot hold gets argon2id.
+    /// bcrypt `$2y$`, which Apache and htpasswd read. A password that bcrypt cannot hold gets
+    /// argon2id.
     Bcrypt,
 }
 
-/// The text names no hash.
+/// The text is not the name of a hash.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected argon2id or bcrypt")]
 pub struct UnknownHashKind;
 
 impl HashKind {
-    /// As `--password-hash` writes it.
+    /// The name, as in `--password-hash`.
     pub fn as_str(self) -> &'static str {
         match self {
             HashKind::Argon2id => "argon2id",
@@ -61,7 +62,7 @@ impl FromStr for HashKind {
     }
 }
 
-/// The kind that is configured, and what each kind costs.
+/// The configured kind of hash, and the cost of each kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cost {
     pub(super) kind: HashKind,
@@ -71,13 +72,13 @@ pub struct Cost {
 }
 
 impl Cost {
-    /// What members get.
+    /// The cost for members.
     pub fn new(kind: HashKind) -> Self {
         Self { kind, memory_kib: ARGON2_MEMORY_KIB, passes: ARGON2_PASSES, bcrypt: BCRYPT_COST }
     }
 
-    /// A cost of the caller's own: argon2id's memory in KiB and passes, and bcrypt's cost. `None`
-    /// where an algorithm does not allow it. One below [`Cost::new`] protects members less.
+    /// A cost that the caller chooses: argon2id's memory in KiB and its passes, and bcrypt's cost.
+    /// `None` if an algorithm does not allow it. A cost below [`Cost::new`] protects members less.
     pub fn custom(kind: HashKind, memory_kib: u32, passes: u32, bcrypt: u32) -> Option<Self> {
         let is_legal = Params::new(memory_kib, passes, ARGON2_LANES, None).is_ok()
             && BCRYPT_COSTS.contains(&bcrypt);
@@ -90,19 +91,18 @@ impl Cost {
         Self::custom(kind, 8, 1, 4).unwrap()
     }
 
-    /// The kind that is configured.
+    /// The configured kind.
     pub fn kind(&self) -> HashKind {
         self.kind
     }
 
-    /// The kind for this password: one that bcrypt cannot hold gets argon2id under either kind.
+    /// The kind for this password. One that bcrypt cannot hold always gets argon2id.
     pub fn kind_for(&self, password: &Password) -> HashKind {
         if bcrypt_holds(password) { self.kind } else { HashKind::Argon2id }
     }
 
-    /// Whether a hash is of the kind and the cost that a new one of this password would have. A
-    /// hash of another cost is as good as one of another kind: when the cost is raised, older
-    /// hashes shall follow.
+    /// Whether the hash has the kind and cost that a new hash of this password would have. Another
+    /// cost counts like another kind, so that old hashes are replaced when the cost is raised.
     pub fn is_of(&self, hash: &Hash, password: &Password) -> bool {
         let beginning = match self.kind_for(password) {
             HashKind::Argon2id => {
@@ -113,19 +113,18 @@ impl Cost {
         hash.as_str().starts_with(&beginning)
     }
 
-    /// Whether a typed password that opened `hash` is to be hashed anew. Not where it may be the
-    /// beginning of a longer one, or may have something behind its end, of which bcrypt cannot
-    /// tell.
+    /// Whether to replace `hash`, which the typed password matched. A bcrypt hash is kept if the
+    /// password may be only the beginning of the right one, or may have more at its end: bcrypt
+    /// cannot tell.
     pub fn replaces(&self, hash: &Hash, typed: &Password) -> bool {
         let is_whole = !hash.is_bcrypt() || typed.expose().len() < BCRYPT_BYTES_MAX;
         is_whole && !self.is_of(hash, typed)
     }
 }
 
-/// Whether bcrypt tells this password from every other one. Of more than 72 bytes only the
-/// beginning would have to be right. With a NUL byte, as bcrypt is computed from C strings, a
-/// password means either its beginning alone or, repeated with its NUL, the same as another one;
-/// and nobody can type it into an Apache.
+/// Whether bcrypt can tell this password from every other one. Of a password over 72 bytes, it
+/// checks only the beginning. bcrypt works on C strings, so a password with a NUL byte means its
+/// beginning only, or its repetition. Nobody can type it into an Apache, either.
 pub(super) fn bcrypt_holds(password: &Password) -> bool {
     let bytes = password.expose().as_bytes();
     bytes.len() <= BCRYPT_BYTES_MAX && !bytes.contains(&0)

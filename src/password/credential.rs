@@ -1,4 +1,4 @@
-//! The forms of a credential as values: what a postback brings, and what a row keeps.
+//! The forms of a credential as values: what a postback brings, and what a row stores.
 //!
 //! No form shows its secret in `Debug` or `Display`. Clear text is wiped when it is dropped.
 
@@ -10,22 +10,22 @@ use super::phc::Phc;
 use crate::secret::redacted;
 use crate::unicode::nfc;
 
-/// The nonce at the beginning of a seal.
+/// Bytes of the nonce at the beginning of a seal.
 pub(super) const NONCE_BYTES: usize = 24;
-/// The tag at the end of a seal.
+/// Bytes of the tag at the end of a seal.
 pub(super) const TAG_BYTES: usize = 16;
-/// The plaintext of a seal is a multiple of this.
+/// The length of a seal's plaintext is a multiple of this.
 pub(super) const PADDING_BYTES: usize = 64;
 
-/// Longest password that is taken, in bytes of UTF-8.
+/// The longest password that is accepted, in bytes of UTF-8.
 pub const PASSWORD_BYTES_MAX: usize = 1024;
-/// What [`Password::parse`] takes.
+/// What [`Password::parse`] accepts, for error messages.
 pub const PASSWORD_EXPECTED: &str = "expected 1 to 1024 bytes";
-/// What [`Cryptpass::parse`] takes.
+/// What [`Cryptpass::parse`] accepts, for error messages.
 pub const CRYPTPASS_EXPECTED: &str =
     "expected a crypt(3) string in DES, MD5, SHA-256, SHA-512 or bcrypt form";
 
-/// A password in clear, 1 to 1024 bytes of UTF-8 with anything in them, wiped when dropped.
+/// A password in clear: 1 to 1024 bytes of any UTF-8. It is wiped when dropped.
 #[derive(Clone)]
 pub struct Password(SecretString);
 
@@ -35,48 +35,48 @@ impl Password {
         (1..=PASSWORD_BYTES_MAX).contains(&text.len()).then(|| Self(SecretString::from(text)))
     }
 
-    /// The same in Unicode NFC; `None` where it is in that form. It may be longer than what was
-    /// typed.
+    /// The password in Unicode NFC; `None` if it is in NFC already. It may be longer than the
+    /// original.
     pub(crate) fn in_nfc(&self) -> Option<Self> {
         let normal = Zeroizing::new(nfc(self.expose()).into_owned());
         (*normal != self.expose()).then(|| Self(SecretString::from(normal.as_str())))
     }
 
-    /// The clear text, for this crate's hashing and sealing alone.
+    /// The clear text, only for this crate's hashing and sealing.
     pub(crate) fn expose(&self) -> &str {
         self.0.expose_secret()
     }
 }
 
-/// A whole crypt(3) string (setting and digest) of a form that [`super::verify`] can compute again.
+/// A crypt(3) string, setting and digest, of a form that [`super::verify`] can compute.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Cryptpass(Zeroizing<String>);
 
 impl Cryptpass {
-    /// Reads a crypt string as NATS sends it. A text that no crypt(3) could have made, or one that
-    /// asks for more work than a login may cost, is none.
+    /// Reads a crypt string as NATS sends it. Refuses a text that no crypt(3) can have made, and
+    /// one that costs more than a login may cost.
     pub fn parse(text: &str) -> Option<Self> {
         crypt::split(text).map(|_| Self(Zeroizing::new(text.to_owned())))
     }
 
-    /// The crypt string, for wrapping and for the column of `--keep-cryptpass`.
+    /// The crypt string, for wrapping it and for the column of `--keep-cryptpass`.
     pub fn expose(&self) -> &str {
         &self.0
     }
 }
 
-/// A sealed password or cryptpass as the row keeps it until it is hashed: nonce, ciphertext, tag.
+/// A sealed password or cryptpass, as a row stores it until it is hashed: nonce, ciphertext, tag.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Seal(Vec<u8>);
 
 impl Seal {
-    /// Takes bytes that somebody may have edited: as long as a seal is. Whether they open is for
-    /// [`super::Vault::open`] to say.
+    /// Accepts bytes that may have been edited, if they have the length of a seal.
+    /// [`super::Vault::open`] checks the rest.
     pub fn parse(bytes: Vec<u8>) -> Option<Self> {
         is_seal_length(bytes.len()).then_some(Self(bytes))
     }
 
-    /// Takes the bytes of a row; whether they open is for [`super::Vault::open`] to say.
+    /// Accepts the bytes of a row. [`super::Vault::open`] checks them.
     pub fn from_bytes(bytes: Vec<u8>) -> Self {
         Self(bytes)
     }
@@ -91,19 +91,19 @@ impl Seal {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Hash(String);
 
-/// A cryptpass without its weak digest: `<setting> <argon2id of the whole crypt string, in PHC
-/// form>`.
+/// A cryptpass whose weak digest is replaced: `<setting> <argon2id of the whole crypt string, in
+/// PHC form>`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Wrapped(String);
 
 impl Hash {
-    /// Takes a text that somebody may have edited: argon2id in PHC form or bcrypt, within the cost
-    /// that [`super::verify`] pays.
+    /// Accepts a text that may have been edited, if it is argon2id in PHC form or bcrypt, within
+    /// the cost that [`super::verify`] allows.
     pub fn parse(text: &str) -> Option<Self> {
         is_hash(text).then(|| Self(text.to_owned()))
     }
 
-    /// Takes the text of a row; a text of no known form is an error of [`super::verify`].
+    /// Accepts the text of a row. A text of no known form makes [`super::verify`] fail.
     pub fn from_text(text: String) -> Self {
         Self(text)
     }
@@ -113,7 +113,7 @@ impl Hash {
         &self.0
     }
 
-    /// Whether it is bcrypt, which an Apache reads.
+    /// Whether it is bcrypt, which Apache can read.
     pub fn is_bcrypt(&self) -> bool {
         self.0.starts_with("$2")
     }
@@ -125,12 +125,13 @@ impl Wrapped {
         wrapped_parts(&self.0)
     }
 
-    /// Takes a text that somebody may have edited: a setting of crypt(3) and an argon2id hash.
+    /// Accepts a text that may have been edited, if it is a setting of crypt(3) and an argon2id
+    /// hash.
     pub fn parse(text: &str) -> Option<Self> {
         wrapped_parts(text).is_some().then(|| Self(text.to_owned()))
     }
 
-    /// Takes the text of a row; a text of no known form is an error of [`super::verify`].
+    /// Accepts the text of a row. A text of no known form makes [`super::verify`] fail.
     pub fn from_text(text: String) -> Self {
         Self(text)
     }
@@ -141,14 +142,14 @@ impl Wrapped {
     }
 }
 
-/// The one form of a credential that a row has at a time.
+/// A credential in the one form that a row stores.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stored {
-    /// Just committed, not hashed yet: a password or a cryptpass.
+    /// A password or cryptpass that is not hashed yet.
     Sealed(Seal),
-    /// A password that was hashed.
+    /// A hashed password.
     Hash(Hash),
-    /// A cryptpass that was hashed.
+    /// A hashed cryptpass.
     Wrapped(Wrapped),
 }
 
@@ -161,7 +162,7 @@ pub(super) fn is_seal_length(bytes: usize) -> bool {
         .is_some_and(|body| body > 0 && body % PADDING_BYTES == 0)
 }
 
-/// Whether [`super::verify_hash`] can answer for this text.
+/// Whether [`super::verify_hash`] knows the form of this text.
 fn is_hash(text: &str) -> bool {
     Phc::parse(text).is_some() || split(text).is_some_and(|(setting, _)| setting.is_bcrypt())
 }

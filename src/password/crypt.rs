@@ -8,39 +8,41 @@
 //! | SHA-512 | `$6$` [`rounds=N$`] salt of 0 to 16 `$` | 86     |
 //! | bcrypt  | `$2a$`, `$2b$` or `$2y$` cost `$` 22 characters | 31 |
 //!
-//! A string is taken only if a crypt(3) could have made it, to the bits of its last character: one
-//! that differs can never match, and it is better to tell NATS so than to lock the member out. The
-//! strict reading also keeps every text away from `pwhash` and `bcrypt` on which they would panic
-//! or answer for another setting.
+//! A string is accepted only if crypt(3) can have made it, to the bits of its last character. Any
+//! other one can never match, and an error to NATS is better than a member who cannot log in. The
+//! strict check also keeps texts away from `pwhash` and `bcrypt` on which these would panic or use
+//! another setting.
 
 use std::ops::RangeInclusive;
 
 use bcrypt::{HashParts, Version};
 use zeroize::Zeroizing;
 
-/// What crypt(3) computes unless told.
+/// The rounds of SHA that crypt(3) computes by default.
 const SHA_ROUNDS_USUAL: u32 = 5000;
-/// Most rounds that a SHA-256 or SHA-512 setting may ask for: each login pays for them.
+/// The most rounds of a SHA-256 or SHA-512 setting, because each login computes them.
 pub(super) const SHA_ROUNDS_MAX: u32 = 100_000;
-/// Fewest rounds that crypt(3) computes; it raises a smaller number and writes the raised one.
+/// The fewest rounds that crypt(3) computes. It raises a smaller number and writes the raised one.
 const SHA_ROUNDS_MIN: u32 = 1000;
-/// Highest cost that a bcrypt setting may ask for, the binary logarithm of the rounds: 14 is about
-/// a second.
+/// The highest cost of a bcrypt setting, the binary logarithm of the rounds. 14 takes about a
+/// second.
 pub(super) const BCRYPT_COST_MAX: u32 = 14;
-/// Lowest cost that bcrypt computes.
+/// The lowest cost that bcrypt computes.
 const BCRYPT_COST_MIN: u32 = 4;
-/// The costs of bcrypt that are taken.
+/// The costs of bcrypt that are accepted.
 pub(super) const BCRYPT_COSTS: RangeInclusive<u32> = BCRYPT_COST_MIN..=BCRYPT_COST_MAX;
 
-/// The digits of crypt(3)'s base 64 by value; bcrypt has the same characters in another order.
+/// The digits of crypt(3)'s base 64 in order of value. bcrypt uses the same characters in another
+/// order.
 const DIGITS: &[u8; 64] = b"./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/// Why a setting that was read could not be computed; a fault of ours.
+/// A setting of a known form could not be computed. This is a fault of the program, not of the
+/// visitor.
 #[derive(Debug, thiserror::Error)]
 #[error("crypt(3) could not be computed from a stored setting of known form")]
 pub struct CryptError;
 
-/// The algorithm, told by the first characters.
+/// The algorithm, which the first characters name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Form {
     Des,
@@ -62,8 +64,8 @@ impl Form {
         }
     }
 
-    /// Characters of the digest, and those that its last one can be: it has bits to spare, and they
-    /// are zero.
+    /// The number of characters of the digest, and the possible last characters: its spare bits are
+    /// zero.
     fn digest(self) -> (usize, &'static [u8]) {
         match self {
             Form::Des => (11, b".26AEIMQUYcgkosw"),
@@ -75,18 +77,18 @@ impl Form {
     }
 }
 
-/// Form, cost and salt: what a crypt string says before its digest.
+/// Form, cost and salt: what comes before the digest in a crypt string.
 #[derive(Clone, Copy)]
 pub(super) struct Setting<'a> {
     form: Form,
     text: &'a str,
 }
 
-/// What a setting costs, whatever its salt.
+/// The cost of a setting, which does not depend on its salt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct CryptCost {
     form: Form,
-    /// Rounds of SHA, the cost of bcrypt, else 0.
+    /// The rounds of SHA, or the cost of bcrypt, or 0.
     rounds: u32,
 }
 
@@ -96,7 +98,8 @@ impl CryptCost {
         Self { form: Form::Bcrypt, rounds: cost }
     }
 
-    /// Whether it costs at most so many rounds of SHA, or bcrypt at this cost. DES and MD5 do.
+    /// Whether it costs at most this many rounds of SHA, or bcrypt at this cost. DES and MD5 always
+    /// do.
     pub(super) fn is_at_most(self, sha_rounds: u32, bcrypt: u32) -> bool {
         match self.form {
             Form::Des | Form::Md5 => true,
@@ -105,7 +108,7 @@ impl CryptCost {
         }
     }
 
-    /// A setting of this cost, with a salt that protects nobody.
+    /// A setting of this cost, with a constant salt.
     pub(super) fn setting(self) -> String {
         let rounds = self.rounds;
         match self.form {
@@ -118,7 +121,7 @@ impl CryptCost {
     }
 }
 
-/// Reads a crypt string: its setting, and its digest.
+/// Splits a crypt string into setting and digest.
 pub(super) fn split(text: &str) -> Option<(Setting<'_>, &str)> {
     if !text.is_ascii() {
         return None;
@@ -130,7 +133,7 @@ pub(super) fn split(text: &str) -> Option<(Setting<'_>, &str)> {
 }
 
 impl<'a> Setting<'a> {
-    /// Reads a setting that stands alone.
+    /// Reads a setting without a digest.
     pub(super) fn parse(text: &'a str) -> Option<Self> {
         let form = Form::of(text)?;
         let known = match form {
@@ -142,12 +145,12 @@ impl<'a> Setting<'a> {
         known.then_some(Self { form, text })
     }
 
-    /// As it stands in the crypt string.
+    /// The text of the setting.
     pub(super) fn as_str(&self) -> &'a str {
         self.text
     }
 
-    /// What computing it costs.
+    /// What it costs to compute the setting.
     pub(super) fn cost(&self) -> CryptCost {
         let number =
             |text: &str, end: char| text.split(end).next().and_then(|digits| digits.parse().ok());
@@ -161,13 +164,13 @@ impl<'a> Setting<'a> {
         CryptCost { form: self.form, rounds: rounds.unwrap_or(0) }
     }
 
-    /// Whether this is bcrypt, the one form that we make ourselves.
+    /// Whether this is bcrypt, the only form that this program makes too.
     pub(super) fn is_bcrypt(&self) -> bool {
         self.form == Form::Bcrypt
     }
 
-    /// The crypt string of a password, setting included. crypt(3) reads a C string, so nothing has
-    /// a crypt string that holds a NUL: to end at it would let `secret\0anything` in for `secret`.
+    /// The crypt string of a password, setting included. A password with a NUL has none: crypt(3)
+    /// reads C strings, and stopping at the NUL would accept `secret\0anything` for `secret`.
     pub(super) fn crypt(&self, password: &[u8]) -> Result<Option<Zeroizing<String>>, CryptError> {
         if password.contains(&0) {
             return Ok(None);
@@ -179,17 +182,17 @@ impl<'a> Setting<'a> {
             }
         };
         let made = made.map(Zeroizing::new).ok_or(CryptError)?;
-        // What comes back under another setting, or cut short, must not be compared with anything.
+        // A result with another setting, or one that was cut, must not be compared with anything.
         match split(&made) {
             Some((setting, _)) if setting.text == self.text => Ok(Some(made)),
             _ => Err(CryptError),
         }
     }
 
-    /// The versions are one algorithm; what told 2a and 2y apart were faults of older programs. 72
-    /// bytes count, as everywhere.
+    /// The versions 2a, 2b and 2y are one algorithm. They only differed in bugs of older programs.
+    /// bcrypt uses the first 72 bytes.
     fn bcrypt(&self, password: &[u8]) -> Option<String> {
-        // The crate reads whole hashes alone; any digest will do.
+        // The crate reads complete hashes only, so a constant digest is added.
         let parts: HashParts = format!("{}{}", self.text, ".".repeat(31)).parse().ok()?;
         let version = match self.text.as_bytes()[2] {
             b'a' => Version::TwoA,
@@ -205,13 +208,14 @@ fn is_digits(text: &str) -> bool {
     text.bytes().all(|b| DIGITS.contains(&b))
 }
 
-/// `salt$` of at most so many characters. crypt(3) takes other characters in a salt too; `pwhash`
-/// does not.
+/// Whether the text is `salt$` with a salt of at most this length. crypt(3) accepts other
+/// characters in a salt too, but `pwhash` does not.
 fn is_salt(text: &str, chars_max: usize) -> bool {
     text.strip_suffix('$').is_some_and(|salt| salt.len() <= chars_max && is_digits(salt))
 }
 
-/// `salt$` or `rounds=N$salt$`, N as crypt(3) writes it: in range and without leading zeros.
+/// Whether the text is `salt$` or `rounds=N$salt$`, with N as crypt(3) writes it: in range and
+/// without leading zeros.
 fn is_sha(text: &str) -> bool {
     let Some(rest) = text.strip_prefix("rounds=") else {
         return is_salt(text, 16);
@@ -224,7 +228,7 @@ fn is_sha(text: &str) -> bool {
     number.is_some_and(|number| number.to_string() == rounds) && is_salt(salt, 16)
 }
 
-/// `NN$` and 22 characters, the last of which has four bits to spare.
+/// Whether the text is `NN$` and 22 characters, the last of which has four spare bits.
 fn is_bcrypt(text: &str) -> bool {
     let [tens @ b'0'..=b'9', ones @ b'0'..=b'9', b'$', salt @ ..] = text.as_bytes() else {
         return false;
@@ -238,7 +242,7 @@ fn is_bcrypt(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// What `crypt` makes of the bytes under the setting of `text`.
+    /// The crypt string of the bytes under the setting of `text`.
     fn again(text: &str, password: &[u8]) -> String {
         let (setting, _) = split(text).unwrap();
         setting.crypt(password).unwrap().unwrap().to_string()
@@ -246,7 +250,7 @@ mod tests {
 
     #[test]
     fn each_form_is_computed_as_crypt_does() {
-        // The first four were seen from NATS; all are what libxcrypt's crypt(3) says.
+        // NATS sent the first four. All are results of libxcrypt's crypt(3).
         for (password, text) in KNOWN {
             assert_eq!(again(text, password.as_bytes()), *text, "{password}");
         }
@@ -338,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn the_dearest_settings_are_taken() {
+    fn the_costliest_settings_are_accepted() {
         for text in [
             format!("$6$rounds=100000$ab${}.", "5".repeat(85)),
             format!("$2b$14${}{}.", "u".repeat(22), "u".repeat(30)),

@@ -1,5 +1,4 @@
-//! The slow hash that replaces a seal: argon2id, or bcrypt for an Apache that reads the column
-//! itself.
+//! The slow hash that replaces a seal: argon2id, or bcrypt for an Apache that reads the column.
 
 use argon2::password_hash::phc;
 use argon2::{Algorithm, Argon2, Params, Version};
@@ -15,32 +14,32 @@ use crate::identity::Key;
 
 const SALT_BYTES: usize = 16;
 
-/// Why there is no hash; never the password's doing.
+/// Why a hash could not be made. The password is never the reason.
 #[derive(Debug, thiserror::Error)]
 pub enum HashError {
     /// The system gave no salt.
     #[error("no random salt from the system: {0}")]
     Random(#[from] getrandom::Error),
-    /// argon2id refused; or there was no memory for it.
+    /// argon2id failed, or had no memory.
     #[error("argon2id: {0}")]
     Argon2(argon2::Error),
-    /// Its text could not be written.
+    /// The hash could not be written as text.
     #[error("argon2id: {0}")]
     Phc(argon2::password_hash::Error),
-    /// bcrypt refused.
+    /// bcrypt failed.
     #[error("bcrypt: {0}")]
     Bcrypt(#[from] bcrypt::BcryptError),
 }
 
 impl HashError {
-    /// Whether the system gave no memory or no random bytes, so that it is to be tried again.
-    pub fn is_passing(&self) -> bool {
+    /// Whether memory or random bytes were missing, so that a later attempt may succeed.
+    pub fn is_temporary(&self) -> bool {
         matches!(self, HashError::Argon2(argon2::Error::OutOfMemory) | HashError::Random(_))
     }
 }
 
-/// Hashes one password after another in the same memory (19 MiB, taken at the first one and given
-/// back on drop).
+/// Hashes passwords in memory that it reuses: 19 MiB, allocated for the first hash and freed on
+/// drop.
 pub struct Hasher {
     cost: Cost,
     argon2: Argon2<'static>,
@@ -57,7 +56,7 @@ impl Hasher {
         Self { cost, argon2, workspace: Workspace::default() }
     }
 
-    /// Hashes a password, as [`Cost::kind_for`] says.
+    /// Hashes a password with the kind that [`Cost::kind_for`] gives.
     pub fn hash(&mut self, password: &Password) -> Result<Hash, HashError> {
         let text = password.expose();
         match self.cost.kind_for(password) {
@@ -69,7 +68,8 @@ impl Hasher {
         }
     }
 
-    /// Wraps a cryptpass: its setting stays, its digest goes through argon2id, under either kind.
+    /// Wraps a cryptpass: keeps its setting and replaces its digest by argon2id, for either kind of
+    /// hash.
     pub fn wrap(&mut self, cryptpass: &Cryptpass) -> Result<Wrapped, HashError> {
         let text = cryptpass.expose();
         let (setting, _) =
@@ -89,7 +89,7 @@ impl Hasher {
         self.cost
     }
 
-    /// [`super::verify`] in the memory of this hasher.
+    /// Does what [`super::verify`] does, in the memory of this hasher.
     pub fn verify(
         &mut self,
         stored: &Stored,
@@ -100,12 +100,12 @@ impl Hasher {
         verify_in(&mut self.workspace, stored, key, vault, typed)
     }
 
-    /// [`super::verify_hash`] in the memory of this hasher.
+    /// Does what [`super::verify_hash`] does, in the memory of this hasher.
     pub fn verify_hash(&mut self, hash: &Hash, typed: &Password) -> Result<bool, VerifyError> {
         verify_hash_in(&mut self.workspace, hash, typed)
     }
 
-    /// [`super::wrapped_holds`] in the memory of this hasher.
+    /// Does what [`super::wrapped_holds`] does, in the memory of this hasher.
     pub fn wrapped_holds(
         &mut self,
         wrapped: &Wrapped,
@@ -156,14 +156,15 @@ mod tests {
         verify_hash(hash, &password(text)).unwrap()
     }
 
-    /// Passwords on which a hash might stumble.
+    /// Passwords that a hash may treat wrongly.
     fn odd_passwords() -> Vec<String> {
         let mut odd: Vec<String> =
             ["x", " ", "\0", "\0\0", "a\0b", "a\0c", "a", "pässwörd", "$1$a$b", "\r\n"]
                 .map(str::to_owned)
                 .into();
         odd.extend([71, 72, 73, 74].map(|bytes| "y".repeat(bytes)));
-        // The same in the first 72 bytes; a letter of two bytes across that end.
+        // Passwords that share their first 72 bytes, and some with a letter of two bytes across
+        // that limit.
         odd.extend([
             "y".repeat(72) + "z",
             "é".repeat(36),
@@ -232,8 +233,8 @@ mod tests {
         }
     }
 
-    /// Regression: a longer password was taken by its first 72 bytes, also by the hash of an
-    /// earlier version.
+    /// Regression: only the first 72 bytes of a longer password were compared, also with the hash
+    /// of an earlier version.
     #[test]
     fn no_bcrypt_hash_is_opened_by_a_password_that_bcrypt_cannot_hold() {
         let seventy_two = "x".repeat(72);

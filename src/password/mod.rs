@@ -1,4 +1,4 @@
-//! Passwords: sealed at once, hashed in the background, verified in every form a row can have.
+//! Passwords: sealed at once, hashed in the background, verified in every form that a row can have.
 //!
 //! ```text
 //! postback: Password | Cryptpass --vault--> Seal --committed--> reply
@@ -7,8 +7,7 @@
 //! login:    Stored + typed Password --verify--> yes, no, or the row is broken
 //! ```
 //!
-//! Nothing here shows a secret: no `Debug`, no error, no `Display`. What holds clear text is wiped
-//! when it is dropped.
+//! No `Debug`, error or `Display` shows a secret. Clear text is wiped when it is dropped.
 
 mod cost;
 mod credential;
@@ -29,7 +28,7 @@ pub use credential::{
 };
 pub use hash::{HashError, Hasher};
 pub use steps::Steps;
-pub use vault::{KeyId, OpenError, Opened, Vault};
+pub use vault::{KeyId, Opened, UnsealError, Vault};
 pub use verifier::Verifier;
 pub(crate) use verify::is_truncated_bcrypt_of;
 pub use verify::{VerifyError, verify, verify_hash, wrapped_holds};

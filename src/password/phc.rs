@@ -3,17 +3,17 @@
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Algorithm, Argon2, Params, Version};
 
-/// A shorter output in a row is a damaged one.
+/// The length of the output. A row with a shorter one is damaged.
 pub(super) const ARGON2_OUTPUT_BYTES: usize = 32;
-/// Most memory that a stored argon2id text may ask for, in KiB: room to raise our own cost, and
-/// none for a damaged row to end the process.
+/// The most memory that a stored argon2id text may ask for, in KiB. It leaves room to raise our own
+/// cost, and keeps a damaged row from exhausting the memory.
 const ARGON2_MEMORY_KIB_MAX: u32 = 128 * 1024;
-/// Most passes that a stored argon2id text may ask for.
+/// The most passes that a stored argon2id text may ask for.
 const ARGON2_PASSES_MAX: u32 = 16;
-/// Most lanes that a stored argon2id text may ask for.
+/// The most lanes that a stored argon2id text may ask for.
 const ARGON2_LANES_MAX: u32 = 16;
 
-/// An argon2id text whose cost is within bounds.
+/// An argon2id text whose cost is within these bounds.
 pub(super) struct Phc {
     pub(super) argon2: Argon2<'static>,
     pub(super) hash: PasswordHash,

@@ -5,15 +5,15 @@ use super::credential::Stored;
 use super::crypt::{CryptCost, split};
 use super::phc::Phc;
 
-/// Rounds of crypt(3)'s SHA that still are cheap beside our own hash: 5,000 are usual.
+/// The most rounds of SHA that count as cheap compared with our own hash. 5,000 are usual.
 const CHEAP_SHA_ROUNDS_MAX: u32 = 10_000;
 
-/// One slow computation: its kind, and what makes it slow.
+/// One slow computation: its kind and its cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Step {
     /// argon2id.
     Argon2id { memory_kib: u32, passes: u32, lanes: u32 },
-    /// A form of crypt(3), bcrypt among them.
+    /// A form of crypt(3), including bcrypt.
     Crypt(CryptCost),
 }
 
@@ -27,7 +27,7 @@ impl Step {
         }
     }
 
-    /// The step of a new hash.
+    /// The computation of a new hash.
     pub(super) fn configured(cost: Cost) -> Self {
         match cost.kind {
             HashKind::Argon2id => Step::Argon2id {
@@ -39,7 +39,8 @@ impl Step {
         }
     }
 
-    /// Whether everybody may spend it for the sake of one row: about as dear as our own hashes.
+    /// Whether every login may compute it for the sake of one row: it costs no more than our own
+    /// hashes.
     pub(super) fn is_cheap(self) -> bool {
         match self {
             Step::Argon2id { memory_kib, passes, .. } => {
@@ -51,8 +52,8 @@ impl Step {
     }
 }
 
-/// The slow computations that a login at this form costs. None for a seal, which is soon of another
-/// form, and for a text that [`super::verify`] cannot answer for.
+/// The slow computations of a login to a row in this form. There are none for a seal, which is soon
+/// hashed, and for a text that [`super::verify`] does not know.
 pub(super) fn steps_of(stored: &Stored) -> Vec<Step> {
     match stored {
         Stored::Sealed(_) => Vec::new(),

@@ -1,9 +1,10 @@
-//! The slow computations of logins, and which of them every login spends.
+//! Makes all logins cost the same: which slow computations every login performs.
 //!
-//! Rows are of several kinds: `--password-hash` was switched, a cryptpass came alone, a password is
-//! still sealed. If a login cost what its row costs, the time would tell whether somebody has the
-//! name. So each login spends every kind of which there are rows, and one for which there is no row
-//! spends them as well. Cheap kinds count as soon as one row is of them, dear ones where many are.
+//! Rows have several forms: `--password-hash` was changed, a cryptpass came without a password, or
+//! a password is still sealed. If a login cost only what its row costs, its duration would tell
+//! whether a member has the name. So every login computes every kind that some rows have, and so
+//! does a login for which there is no row. A cheap kind is included if one row has it, a costly
+//! kind only if many rows have it.
 
 use parking_lot::{Mutex, MutexGuard};
 
@@ -11,11 +12,11 @@ use super::cost::Cost;
 use super::credential::Stored;
 use super::step::{Step, steps_of};
 
-/// Kinds beside the configured one. More than this have no site that we know of.
+/// The most kinds in addition to the configured one. No known site has more.
 const OTHERS_MAX: usize = 6;
-/// A dear kind is spent by everybody where one row in so many is of it.
-const DEAR_ROWS_ONE_IN: usize = 4;
-/// The steps that every login spends, shared by all threads that verify.
+/// A costly kind is included if one row in this many has it.
+const COSTLY_ROWS_ONE_IN: usize = 4;
+/// The computations that every login performs. All threads that verify share it.
 #[derive(Debug)]
 pub struct Steps {
     configured: Step,
@@ -24,19 +25,19 @@ pub struct Steps {
 
 #[derive(Debug, Default)]
 struct Others {
-    /// Of the latest sample of rows.
+    /// From the latest sample of rows.
     sampled: Vec<Step>,
-    /// Of rows that a login met and no sample did.
+    /// From logins to rows that no sample contained.
     met: Vec<Step>,
 }
 
 impl Steps {
-    /// Of a table without rows: the kind that new hashes have.
+    /// For a table without rows: the kind of new hashes.
     pub fn new(cost: Cost) -> Self {
         Self { configured: Step::configured(cost), others: Mutex::default() }
     }
 
-    /// Takes the kinds of a sample of rows, in place of those of the sample before.
+    /// Sets the kinds of a sample of rows. They replace those of the previous sample.
     pub fn sample(&self, rows: &[Stored]) {
         let mut counts: Vec<(Step, usize)> = Vec::new();
         for step in rows.iter().flat_map(steps_of) {
@@ -46,14 +47,13 @@ impl Steps {
             }
         }
         counts.retain(|&(step, count)| {
-            step != self.configured && (step.is_cheap() || count * DEAR_ROWS_ONE_IN >= rows.len())
+            step != self.configured && (step.is_cheap() || count * COSTLY_ROWS_ONE_IN >= rows.len())
         });
         counts.sort_by_key(|&(_, count)| std::cmp::Reverse(count));
         self.others().sampled = counts.into_iter().take(OTHERS_MAX).map(|(step, _)| step).collect();
     }
 
-    /// Takes the kinds that a login computed for its row: from the next login on everybody spends
-    /// them.
+    /// Adds the kinds that a login computed for its row. Every later login computes them too.
     pub(super) fn met(&self, steps: impl Iterator<Item = Step>) {
         let mut others = self.others();
         for step in steps {
@@ -66,7 +66,7 @@ impl Steps {
         }
     }
 
-    /// All of them, each once.
+    /// All kinds, each once.
     pub(super) fn all(&self) -> Vec<Step> {
         let others = self.others();
         let mut all = vec![self.configured];
@@ -78,7 +78,7 @@ impl Steps {
         all
     }
 
-    /// Each change leaves a whole list.
+    /// A panic cannot leave a list half changed: each change is one assignment or push.
     fn others(&self) -> MutexGuard<'_, Others> {
         self.others.lock()
     }
@@ -119,10 +119,10 @@ mod tests {
     }
 
     #[test]
-    fn a_dear_kind_counts_where_a_quarter_of_the_rows_is_of_it() {
+    fn a_costly_kind_counts_where_a_quarter_of_the_rows_is_of_it() {
         let steps = Steps::new(Cost::new(HashKind::Bcrypt));
         let rows =
-            |dear: usize| [vec![bcrypt(12).1; dear], vec![bcrypt(10).1; 100 - dear]].concat();
+            |costly: usize| [vec![bcrypt(12).1; costly], vec![bcrypt(10).1; 100 - costly]].concat();
         steps.sample(&rows(24));
         assert_eq!(steps.all(), [bcrypt(10).0]);
         steps.sample(&rows(25));
@@ -145,7 +145,11 @@ mod tests {
     fn what_a_login_met_stays_over_a_sample_and_is_bounded() {
         let steps = Steps::new(Cost::new(HashKind::Argon2id));
         steps.met([bcrypt(12).0, OURS].into_iter());
-        assert_eq!(steps.all(), [OURS], "too dear for everybody, and the one that is spent anyway");
+        assert_eq!(
+            steps.all(),
+            [OURS],
+            "too costly for every login, and the one that is computed anyway"
+        );
         steps.met([bcrypt(10).0, bcrypt(10).0].into_iter());
         steps.sample(&[bcrypt(10).1]);
         assert_eq!(steps.all(), [OURS, bcrypt(10).0]);

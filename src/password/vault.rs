@@ -1,10 +1,10 @@
-//! The vault: one key in the data dir, under which a password waits in the database until it is
-//! hashed.
+//! The vault: encrypts passwords that wait in the database to be hashed, under one key in the data
+//! directory.
 //!
 //! A seal is `nonce (24) || ciphertext || tag (16)` of XChaCha20-Poly1305 with a random nonce. It
-//! is bound to its member: moved to another row it does not open. The plaintext is `kind (1) ||
-//! length (2, big-endian) || text || zeros` up to a multiple of [`PADDING_BYTES`], so that a seal
-//! does not tell how long the usual password is.
+//! is bound to its member: it cannot be opened in another member's row. The plaintext is `kind (1)
+//! || length (2, big-endian) || text || zeros` up to a multiple of [`PADDING_BYTES`], so that the
+//! length of a seal does not reveal the length of a usual password.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -23,43 +23,43 @@ use crate::key_file::{self, KEY_BYTES, KeyFileError};
 use crate::secret::redacted;
 
 const HEAD_BYTES: usize = 3;
-/// Says what the seal is for, so that it is good for nothing else under the same key.
+/// Names the purpose, so that a seal cannot be used for another one under the same key.
 const DOMAIN: &[u8; 20] = b"nats-userman seal v1";
 
 const KIND_PASSWORD: u8 = 1;
 const KIND_CRYPTPASS: u8 = 2;
 
-/// Why a seal does not open.
+/// Why a seal cannot be opened.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum OpenError {
-    /// The length alone says that it is none.
+pub enum UnsealError {
+    /// The bytes do not have the length of a seal.
     #[error("expected a seal of at least 104 bytes in steps of 64, found {0} bytes")]
     Length(usize),
-    /// The tag does not fit.
+    /// The tag does not match.
     #[error("the seal was made with another key or for another member, or is damaged")]
     Tag,
-    /// Sealed with our key, by a version that is not this one.
+    /// It was sealed with this key, by another version of this program.
     #[error("the seal holds neither a password nor a cryptpass that this version knows")]
     Content,
 }
 
-/// What was in a seal.
+/// The content of a seal.
 #[derive(Clone, Debug)]
 pub enum Opened {
     /// A password in clear.
     Password(Password),
-    /// A crypt string that came without a password.
+    /// A crypt string. It came without a password.
     Cryptpass(Cryptpass),
 }
 
-/// Seals and opens with one key. Clones share it.
+/// Seals and opens with one key. Clones share the key.
 #[derive(Clone)]
 pub struct Vault {
     key: Arc<Zeroizing<[u8; KEY_BYTES]>>,
     id: KeyId,
 }
 
-/// Tells one key from another, and nothing else of it: the beginning of a SHA-256.
+/// Identifies a key without revealing it: the first bytes of a SHA-256.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeyId(pub [u8; 16]);
 
@@ -85,19 +85,19 @@ impl Vault {
         Self { id: KeyId::of(&key), key }
     }
 
-    /// Makes a new key and its file, mode 0600, which is on disk when this returns. A file that is
-    /// there is left alone: an error.
+    /// Draws a new key and writes it to a new file of mode 0600, synced to the disk. Fails if the
+    /// file exists.
     pub fn create(path: &Path) -> Result<Self, KeyFileError> {
         key_file::create(path).map(|key| Self::from_key(*key))
     }
 
-    /// Reads the key file and changes nothing about it. The line break at its end may be missing:
-    /// secret stores trim it.
+    /// Reads the key file without changing it. The line break at its end may be missing, because
+    /// secret stores remove it.
     pub fn load(path: &Path) -> Result<Self, KeyFileError> {
         key_file::load(path).map(|key| Self::from_key(*key))
     }
 
-    /// Which key it has.
+    /// Identifies the key.
     pub fn key_id(&self) -> KeyId {
         self.id
     }
@@ -113,17 +113,17 @@ impl Vault {
     }
 
     /// Opens a seal that was made for this member.
-    pub fn open(&self, key: Key, seal: &Seal) -> Result<Opened, OpenError> {
-        read(&self.plain(key, seal)?).ok_or(OpenError::Content)
+    pub fn open(&self, key: Key, seal: &Seal) -> Result<Opened, UnsealError> {
+        read(&self.plain(key, seal)?).ok_or(UnsealError::Content)
     }
 
-    /// Whether both seals of this member open and hold the same kind of credential with the same
-    /// text, compared in constant time.
+    /// Whether both seals of this member can be opened and hold the same kind of credential with
+    /// the same text. The comparison takes constant time.
     pub fn same_secret(&self, key: Key, a: &Seal, b: &Seal) -> bool {
         let (Ok(a), Ok(b)) = (self.plain(key, a), self.plain(key, b)) else {
             return false;
         };
-        // There is one plaintext to a kind and text, so they can be compared with head and padding.
+        // A kind and text have exactly one plaintext, so the whole plaintexts can be compared.
         read(&a).is_some() && read(&b).is_some() && bool::from(a.ct_eq(&b))
     }
 
@@ -138,30 +138,30 @@ impl Vault {
         body[0] = kind;
         body[1..HEAD_BYTES].copy_from_slice(&length.to_be_bytes());
         body[HEAD_BYTES..HEAD_BYTES + text.len()].copy_from_slice(text.as_bytes());
-        // The plaintext is encrypted in place: no copy of it is left.
+        // The plaintext is encrypted in place, so that no copy is left.
         let (cipher, nonce) = self.cipher(nonce).expect("it was split off with 24 bytes");
         let tag = cipher.seal_in_place_separate_tag(nonce, Aad::from(bound_to(key)), body);
         bytes.extend_from_slice(tag.expect("the cipher refuses only 256 GiB and more").as_ref());
         Seal::from_bytes(bytes)
     }
 
-    fn plain(&self, key: Key, seal: &Seal) -> Result<Zeroizing<Vec<u8>>, OpenError> {
+    fn plain(&self, key: Key, seal: &Seal) -> Result<Zeroizing<Vec<u8>>, UnsealError> {
         let bytes = seal.as_bytes();
         if !is_seal_length(bytes.len()) {
-            return Err(OpenError::Length(bytes.len()));
+            return Err(UnsealError::Length(bytes.len()));
         }
         let (nonce, rest) = bytes.split_at(NONCE_BYTES);
-        let (cipher, nonce) = self.cipher(nonce).ok_or(OpenError::Length(bytes.len()))?;
+        let (cipher, nonce) = self.cipher(nonce).ok_or(UnsealError::Length(bytes.len()))?;
         let mut plain = Zeroizing::new(rest.to_vec());
         let opened = cipher.open_in_place(nonce, Aad::from(bound_to(key)), plain.as_mut_slice());
-        let length = opened.map_err(|_| OpenError::Tag)?.len();
+        let length = opened.map_err(|_| UnsealError::Tag)?.len();
         plain.truncate(length);
         Ok(plain)
     }
 
-    /// The cipher for one nonce of 24 bytes: XChaCha20-Poly1305 is ChaCha20-Poly1305 under a key
-    /// that HChaCha20 makes of the key and the first 16 bytes of the nonce, with the other 8 as the
-    /// end of its own nonce (draft-irtf-cfrg-xchacha, section 2.3). `None` for another length.
+    /// The cipher for a nonce of 24 bytes. XChaCha20-Poly1305 is ChaCha20-Poly1305 with a key that
+    /// HChaCha20 derives from the key and the first 16 bytes of the nonce. The other 8 bytes end
+    /// the nonce (draft-irtf-cfrg-xchacha, section 2.3). `None` for another length.
     fn cipher(&self, nonce: &[u8]) -> Option<(LessSafeKey, Nonce)> {
         let (for_key, rest) = nonce.split_at_checked(16)?;
         let mut short = [0; 12];
@@ -173,7 +173,7 @@ impl Vault {
     }
 }
 
-/// The associated data: the domain and both ids, big-endian.
+/// The associated data: the purpose and both ids, big-endian.
 fn bound_to(key: Key) -> [u8; DOMAIN.len() + 16] {
     let mut data = [0; DOMAIN.len() + 16];
     data[..20].copy_from_slice(DOMAIN);
@@ -182,7 +182,7 @@ fn bound_to(key: Key) -> [u8; DOMAIN.len() + 16] {
     data
 }
 
-/// Takes a plaintext apart, in the one form that `seal` writes.
+/// Reads a plaintext, in exactly the form that `seal` writes.
 fn read(plain: &[u8]) -> Option<Opened> {
     let (head, rest) = plain.split_first_chunk::<HEAD_BYTES>()?;
     let length = usize::from(u16::from_be_bytes([head[1], head[2]]));
@@ -198,8 +198,8 @@ fn read(plain: &[u8]) -> Option<Opened> {
     }
 }
 
-/// Straight from the system: measured at a fraction of a microsecond, it needs no generator of ours
-/// in between.
+/// Takes random bytes from the system. That takes a fraction of a microsecond, so that a generator
+/// of our own is not needed.
 fn random(bytes: &mut [u8]) {
     getrandom::fill(bytes)
         .expect("getrandom(2) gives up to 256 bytes whole, once the system has started");
@@ -229,7 +229,7 @@ mod tests {
         }
     }
 
-    /// A seal over a plaintext that `seal` would not write.
+    /// A seal with a plaintext that `seal` would not write.
     fn seal_of(plain: &[u8]) -> Seal {
         let mut bytes = vec![9; NONCE_BYTES];
         bytes.extend_from_slice(plain);
@@ -260,7 +260,7 @@ mod tests {
         assert_eq!(vault().open(key, &seal).map(text_of), Ok("cryptpass 41R19prsa7NLQ".into()));
     }
 
-    /// Made with the crate chacha20poly1305, as releases up to 0.3.0 did.
+    /// Regression: this seal was made with the crate chacha20poly1305, as in releases up to 0.3.0.
     #[test]
     fn a_seal_of_an_earlier_release_opens() {
         let hex = "000102030405060708090a0b0c0d0e0f1011121314151617a917adf69f7f29c0\
@@ -292,11 +292,11 @@ mod tests {
     fn a_seal_opens_for_its_member_under_its_key_alone() {
         let seal = vault().seal_password(key("5", "71"), &password("secret"));
         for other in [key("5", "72"), key("6", "71"), key("71", "5")] {
-            assert_eq!(vault().open(other, &seal).map(text_of), Err(OpenError::Tag));
+            assert_eq!(vault().open(other, &seal).map(text_of), Err(UnsealError::Tag));
         }
         assert_eq!(
             Vault::from_key([8; 32]).open(key("5", "71"), &seal).map(text_of),
-            Err(OpenError::Tag)
+            Err(UnsealError::Tag)
         );
     }
 
@@ -308,11 +308,14 @@ mod tests {
             bytes[at] ^= 1;
             assert_eq!(
                 vault().open(key("5", "71"), &Seal::from_bytes(bytes)).map(text_of),
-                Err(OpenError::Tag),
+                Err(UnsealError::Tag),
                 "{at}"
             );
             let cut = Seal::from_bytes(seal.as_bytes()[..at].to_vec());
-            assert_eq!(vault().open(key("5", "71"), &cut).map(text_of), Err(OpenError::Length(at)));
+            assert_eq!(
+                vault().open(key("5", "71"), &cut).map(text_of),
+                Err(UnsealError::Length(at))
+            );
         }
     }
 
@@ -337,7 +340,7 @@ mod tests {
         ] {
             assert_eq!(
                 vault().open(key("5", "71"), &seal_of(&plain)).map(text_of),
-                Err(OpenError::Content),
+                Err(UnsealError::Content),
                 "{reason}"
             );
         }

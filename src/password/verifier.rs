@@ -1,5 +1,5 @@
-//! The same question as in `verify`, at a cost that does not tell what kind of row was asked, or
-//! whether there was one.
+//! Verifies a password at a cost that does not tell what form the row has, or whether there is a
+//! row.
 
 use std::sync::Arc;
 
@@ -15,23 +15,23 @@ use super::verify::{VerifyError, spellings, verify_in};
 use super::workspace::Workspace;
 use crate::identity::Key;
 
-/// Verifies one password after another in the same memory.
+/// Verifies passwords, one after the other, in memory that it reuses.
 pub struct Verifier {
     workspace: Workspace,
     steps: Arc<Steps>,
 }
 
 impl Verifier {
-    /// A verifier for which every login costs these steps.
+    /// A verifier whose logins all perform these computations.
     pub fn new(steps: Arc<Steps>) -> Self {
         Self { workspace: Workspace::default(), steps }
     }
 
-    /// Whether `typed` is the password of this row; nobody's is none. Of all [`Steps`] what the row
-    /// itself does not compute is made up for by computing it for nothing: for nobody, for a sealed
-    /// password (also a right one), for a row of another kind and for one that is broken. A wrong
-    /// password that has other spellings, in Windows-1252 or Unicode NFC, costs as many, since a
-    /// wrapped row has to try them all.
+    /// Whether `typed` is the password of this row; `false` without a row. In addition it performs
+    /// all computations of [`Steps`] that the row itself does not need, and discards their results.
+    /// This concerns logins without a row, sealed passwords (right ones too), rows of other forms
+    /// and broken rows. A wrong password with other spellings, in Windows-1252 or Unicode NFC,
+    /// costs as many computations as it has spellings, because a wrapped row has to try them all.
     pub fn verify_at_equal_cost(
         &mut self,
         row: Option<(&Stored, Key)>,
@@ -45,23 +45,23 @@ impl Verifier {
         self.steps.met(self.workspace.computed());
         let opened = matches!(answer, Ok(true));
         let due = if opened { 1 } else { spellings(typed).len() as u64 };
-        let mut wasted = Ok(());
+        let mut unused = Ok(());
         for step in self.steps.all() {
             for _ in self.workspace.times(step)..due {
-                wasted = wasted.and(self.waste(step, typed));
+                unused = unused.and(self.compute_unused(step, typed));
             }
         }
-        // Where there is no memory, a name that nobody has is answered as one whose hash could not
-        // be computed.
-        if opened { answer } else { wasted.map_err(VerifyError::Argon2).and(answer) }
+        // Without memory, a login without a row must fail like one whose hash could not be
+        // computed.
+        if opened { answer } else { unused.map_err(VerifyError::Argon2).and(answer) }
     }
 
-    /// Computes a step for nothing.
+    /// Performs a computation and discards its result.
     ///
     /// # Errors
     ///
-    /// Where there is no memory for it.
-    fn waste(&mut self, step: Step, typed: &Password) -> Result<(), argon2::Error> {
+    /// If there is no memory for it.
+    fn compute_unused(&mut self, step: Step, typed: &Password) -> Result<(), argon2::Error> {
         match step {
             Step::Argon2id { memory_kib, passes, lanes } => {
                 let Ok(params) = Params::new(memory_kib, passes, lanes, Some(ARGON2_OUTPUT_BYTES))
@@ -78,7 +78,8 @@ impl Verifier {
             Step::Crypt(cost) => {
                 let setting = cost.setting();
                 let Some(setting) = Setting::parse(&setting) else { return Ok(()) };
-                // Its length counts in some forms. With a NUL there is none, for no row.
+                // The length of the password affects the cost in some forms. A password with a NUL
+                // is not computed in any form.
                 let typed = typed.expose().as_bytes();
                 let bytes = if typed.contains(&0) { b"nobody" } else { typed };
                 let _ = std::hint::black_box(self.workspace.crypt(setting, bytes));
@@ -110,7 +111,7 @@ mod tests {
         Vault::from_key([7; 32])
     }
 
-    /// The rows that `testtest` opens, of every form.
+    /// The rows of every form that `testtest` matches.
     fn rows() -> Vec<(&'static str, Stored)> {
         let cryptpass = Cryptpass::parse("41R19prsa7NLQ").unwrap();
         let mut hasher = Hasher::new(Cost::lowest(HashKind::Argon2id));
@@ -128,14 +129,14 @@ mod tests {
         ]
     }
 
-    /// The steps of a table with all these rows, where new hashes are of this kind.
+    /// The computations for a table with all these rows, with new hashes of this kind.
     fn steps(kind: HashKind) -> Arc<Steps> {
         let steps = Steps::new(Cost::lowest(kind));
         steps.sample(&rows().into_iter().map(|(_, stored)| stored).collect::<Vec<_>>());
         Arc::new(steps)
     }
 
-    /// What the verifier says, and what it computed how often.
+    /// The answer of the verifier, and how often it performed each computation.
     fn asked(
         steps: &Arc<Steps>,
         row: Option<&Stored>,
@@ -159,8 +160,8 @@ mod tests {
         steps.all().into_iter().map(|step| (step, times)).collect()
     }
 
-    /// Regression: after `--password-hash` was switched a row of the former kind cost both kinds,
-    /// and nobody one.
+    /// Regression: after a change of `--password-hash`, a row of the former kind cost both kinds,
+    /// and a login without a row cost one.
     #[test]
     fn every_row_costs_the_same_steps_and_so_does_nobody() {
         for kind in KINDS {
@@ -257,7 +258,7 @@ mod tests {
         }
     }
 
-    /// Regression: a name that nobody has was answered "wrong", and one that somebody has was
+    /// Regression: without memory, an unknown name was answered "wrong", and a known one was
     /// counted as a wrong password.
     #[test]
     fn without_memory_no_login_is_answered_but_a_right_password_that_needs_none() {
@@ -272,11 +273,11 @@ mod tests {
                     &password(typed),
                 )
             };
-            let is_passing =
-                |answer: Result<bool, VerifyError>| answer.is_err_and(|error| error.is_passing());
-            assert!(is_passing(asked(None, "testtest")), "{kind}: nobody");
+            let is_temporary =
+                |answer: Result<bool, VerifyError>| answer.is_err_and(|error| error.is_temporary());
+            assert!(is_temporary(asked(None, "testtest")), "{kind}: nobody");
             for (form, stored) in rows() {
-                assert!(is_passing(asked(Some(&stored), "testtesu")), "{kind}, {form}: wrong");
+                assert!(is_temporary(asked(Some(&stored), "testtesu")), "{kind}, {form}: wrong");
                 let needs_none =
                     ["a sealed password", "a sealed cryptpass", "bcrypt"].contains(&form);
                 assert_eq!(

@@ -1,7 +1,7 @@
-//! The question every login asks: is what was typed the password of this row?
+//! Decides whether a typed password is the password of a row.
 //!
-//! The answer to a row that is broken is an error, never yes, and there is no text in a row that
-//! takes unbounded time or memory to refuse. Secrets are compared in constant time.
+//! A broken row is an error, never a yes. No text in a row takes unbounded time or memory. Secrets
+//! are compared in constant time.
 
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
@@ -11,46 +11,47 @@ use super::cost::bcrypt_holds;
 use super::credential::{Cryptpass, Hash, Password, Stored, Wrapped};
 use super::crypt::{CryptError, Setting, split};
 use super::phc::Phc;
-use super::vault::{OpenError, Opened, Vault};
+use super::vault::{Opened, UnsealError, Vault};
 use super::workspace::Workspace;
 use crate::identity::Key;
 use crate::unicode::to_windows_1252;
 
-/// The row cannot say whether the password is right; a fault of ours.
+/// The row is broken, or could not be computed. This is a fault of the program or the database, not
+/// of the visitor.
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyError {
-    /// The seal does not open.
+    /// The seal cannot be opened.
     #[error("the sealed password cannot be opened: {0}")]
-    Sealed(#[from] OpenError),
-    /// The column `password` has neither of our hashes.
+    Sealed(#[from] UnsealError),
+    /// The column `password` holds neither of the known hashes.
     #[error(
         "the stored hash is neither argon2id nor bcrypt in the form and within the cost that this version knows"
     )]
     Hash,
-    /// The column has no wrapped cryptpass.
+    /// The column does not hold a wrapped cryptpass.
     #[error(
         "the stored cryptpass is not a crypt(3) setting and an argon2id hash that this version knows"
     )]
     Wrapped,
-    /// argon2id found no memory.
+    /// argon2id failed, or had no memory.
     #[error("argon2id: {0}")]
     Argon2(argon2::Error),
-    /// A setting that was read could not be computed.
+    /// A known setting could not be computed.
     #[error(transparent)]
     Crypt(#[from] CryptError),
 }
 
 impl VerifyError {
-    /// Whether the system gave no memory, so that it is to be tried again: nothing is known of the
-    /// row or the password then.
-    pub fn is_passing(&self) -> bool {
+    /// Whether memory was missing, so that a later attempt may succeed. Then nothing is known of
+    /// the row or the password.
+    pub fn is_temporary(&self) -> bool {
         matches!(self, VerifyError::Argon2(argon2::Error::OutOfMemory))
     }
 }
 
-/// Whether `typed` is the password that `stored` keeps for the member `key`. Takes as long as the
-/// form needs: a sealed password microseconds, a hash tens of milliseconds, a wrapped cryptpass
-/// that and its crypt(3), twice for a wrong password that is not ASCII.
+/// Whether `typed` is the password that `stored` holds for the member `key`. A sealed password
+/// takes microseconds, a hash tens of milliseconds. A wrapped cryptpass takes a hash and its
+/// crypt(3), twice for a wrong password that is not ASCII.
 pub fn verify(
     stored: &Stored,
     key: Key,
@@ -60,7 +61,7 @@ pub fn verify(
     verify_in(&mut Workspace::default(), stored, key, vault, typed)
 }
 
-/// The same, computed in memory that is there.
+/// Does what [`verify`] does, in the memory of the caller.
 pub(super) fn verify_in(
     workspace: &mut Workspace,
     stored: &Stored,
@@ -76,7 +77,7 @@ pub(super) fn verify_in(
             }
             Opened::Cryptpass(cryptpass) => cryptpass_fits(workspace, &cryptpass, typed),
         },
-        // A hash of today is of the password in NFC, one of before of the password as it was sent.
+        // New hashes are made of the password in NFC, older ones of the password as it was sent.
         Stored::Hash(hash) => Ok(verify_hash_in(workspace, hash, typed)?
             || typed
                 .in_nfc()
@@ -90,8 +91,8 @@ pub(super) fn verify_in(
     }
 }
 
-/// Whether `typed` is the password of this hash. What bcrypt cannot hold (over 72 bytes, or a NUL)
-/// is the password of no bcrypt hash, since [`super::Hasher::hash`] gives bcrypt to none of them.
+/// Whether `typed` is the password of this hash. A password that bcrypt cannot hold (over 72 bytes,
+/// or with a NUL) never matches a bcrypt hash, because [`super::Hasher::hash`] makes none of it.
 pub fn verify_hash(hash: &Hash, typed: &Password) -> Result<bool, VerifyError> {
     verify_hash_in(&mut Workspace::default(), hash, typed)
 }
@@ -113,9 +114,9 @@ pub(super) fn verify_hash_in(
     bcrypt_fits(workspace, hash, typed)
 }
 
-/// Whether `hash` is the bcrypt hash that release 0.1 made of a password that is too long for
-/// bcrypt: of its first 72 bytes. It opens nothing any more, but the same password that comes again
-/// is no other one.
+/// Whether `hash` is the bcrypt hash that release 0.1 made of the first 72 bytes of this longer
+/// password. No login matches it any more. But if NATS sends the same password again, it counts as
+/// unchanged.
 pub(crate) fn is_truncated_bcrypt_of(hash: &Hash, password: &Password) -> bool {
     !bcrypt_holds(password)
         && is_bcrypt(hash)
@@ -136,7 +137,7 @@ fn bcrypt_fits(
     Ok(made.is_some_and(|made| made.as_bytes().ct_eq(hash.as_str().as_bytes()).into()))
 }
 
-/// Whether `wrapped` was made of this very cryptpass.
+/// Whether `wrapped` was made of exactly this cryptpass.
 pub fn wrapped_holds(wrapped: &Wrapped, cryptpass: &Cryptpass) -> Result<bool, VerifyError> {
     wrapped_holds_in(&mut Workspace::default(), wrapped, cryptpass)
 }
@@ -147,7 +148,7 @@ pub(super) fn wrapped_holds_in(
     cryptpass: &Cryptpass,
 ) -> Result<bool, VerifyError> {
     let (setting, phc) = parts(wrapped)?;
-    // The setting is no secret, and another one is an answer without any hashing.
+    // The setting is no secret. A different one gives the answer without hashing.
     let same_setting =
         split(cryptpass.expose()).is_some_and(|(given, _)| given.as_str() == setting.as_str());
     Ok(same_setting && phc_fits(&phc, workspace, cryptpass.expose().as_bytes())?)
@@ -164,7 +165,7 @@ fn cryptpass_fits(
     })
 }
 
-/// Tries the crypt string of each of the [`spellings`].
+/// Computes the crypt string of each of the [`spellings`] until one fits.
 fn crypt_fits(
     workspace: &mut Workspace,
     setting: Setting<'_>,
@@ -181,9 +182,8 @@ fn crypt_fits(
     Ok(false)
 }
 
-/// The typed text as UTF-8, then as Windows-1252, because NATS made a cryptpass of the bytes that
-/// the browser of that day sent, and its pages were not always UTF-8; and both in Unicode NFC,
-/// where that is another text.
+/// The typed text in UTF-8 and in Windows-1252, as typed and in Unicode NFC if that differs. NATS
+/// made a cryptpass of the bytes that a browser sent, and its pages were not always in UTF-8.
 pub(super) fn spellings(typed: &Password) -> Vec<Zeroizing<Vec<u8>>> {
     let mut spellings = Vec::with_capacity(2);
     for text in [Some(typed), typed.in_nfc().as_ref()].into_iter().flatten() {
@@ -193,12 +193,12 @@ pub(super) fn spellings(typed: &Password) -> Vec<Zeroizing<Vec<u8>>> {
     spellings
 }
 
-/// The text in Windows-1252, if that is another spelling of it.
+/// The text in Windows-1252, if its bytes differ.
 fn windows_1252(text: &str) -> Option<Zeroizing<Vec<u8>>> {
     if text.is_ascii() { None } else { to_windows_1252(text) }
 }
 
-/// The texts are of different lengths and the length is secret too, so their digests are compared.
+/// Compares digests, because the lengths of the texts differ and are secret too.
 fn same_text(a: &str, b: &str) -> bool {
     Sha256::digest(a).ct_eq(&Sha256::digest(b)).into()
 }
@@ -242,7 +242,7 @@ mod tests {
         Hasher::new(Cost::lowest(HashKind::Argon2id)).wrap(&cryptpass(text)).unwrap()
     }
 
-    /// A cryptpass in both forms that a row can have it in.
+    /// A cryptpass in both forms that a row can have.
     fn sealed_and_wrapped(text: &str) -> [Stored; 2] {
         [
             Stored::Sealed(vault().seal_cryptpass(key(), &cryptpass(text))),
@@ -291,8 +291,8 @@ mod tests {
         }
     }
 
-    /// Of a cryptpass in bcrypt's form 72 bytes count, as wherever it was made: NATS has no longer
-    /// form of it.
+    /// bcrypt uses 72 bytes, so a cryptpass in bcrypt's form matches longer passwords too, as it
+    /// does elsewhere. NATS has no other form of it.
     #[test]
     fn a_bcrypt_cryptpass_keeps_its_own_meaning_72_bytes_count() {
         let password = "x".repeat(72);
@@ -342,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrapped_cryptpass_holds_the_one_it_is_truncated_bcrypt_of() {
+    fn a_wrapped_cryptpass_holds_the_one_it_was_made_of() {
         let wrapped = wrap("41R19prsa7NLQ");
         for (text, same) in
             [("41R19prsa7NLQ", true), ("41R19prsa7NL.", false), ("7dTx9F2gGoM5w", false)]
@@ -402,7 +402,7 @@ mod tests {
         ] {
             let hash = Stored::Hash(Hash::from_text(text.clone()));
             let answer = verify(&hash, key(), &vault(), &password("secret"));
-            // A text that is in form is only wrong.
+            // A text of a valid form is only a wrong password.
             assert!(matches!(answer, Err(VerifyError::Hash) | Ok(false)), "{reason}: {answer:?}");
             assert_eq!(answer.is_ok(), reason == "another salt", "{reason}");
         }

@@ -1,5 +1,5 @@
-//! Where slow hashes are computed: memory that is kept from one to the next, and a count of them
-//! for the login at hand.
+//! The memory for slow hashes, which is reused, and a count of the computations of the current
+//! login.
 
 use argon2::{Argon2, Block, Error};
 
@@ -9,14 +9,14 @@ use super::cost::ARGON2_MEMORY_KIB;
 use super::crypt::{CryptError, Setting};
 use super::step::Step;
 
-/// Most memory that is kept, in blocks of 1 KiB: what our own cost needs. A stored hash may ask for
-/// more, and that is given back.
+/// The most memory that is kept, in blocks of 1 KiB: what our own cost needs. More than that, for a
+/// stored hash of a higher cost, is freed.
 const BLOCKS_KEPT_MAX: usize = ARGON2_MEMORY_KIB as usize;
 
-/// Makes room for so many more blocks; `false` where the system gives no memory.
+/// Reserves memory for this many more blocks. Returns `false` if the system gives none.
 pub(super) type Reserve = fn(&mut Vec<Block>, usize) -> bool;
 
-/// One at a time for each thread that hashes.
+/// The memory of one thread that hashes.
 pub(super) struct Workspace {
     blocks: Vec<Block>,
     reserve: Reserve,
@@ -31,17 +31,17 @@ impl Default for Workspace {
 }
 
 impl Workspace {
-    /// One that takes its memory in this way.
+    /// A workspace that reserves its memory with this function.
     pub(super) fn reserving(reserve: Reserve) -> Self {
         Self { blocks: Vec::new(), reserve, computed: Vec::new() }
     }
 
-    /// Counts anew: another login begins.
+    /// Resets the counts, for the next login.
     pub(super) fn begin(&mut self) {
         self.computed.clear();
     }
 
-    /// argon2id of a secret. It counts also where it fails.
+    /// Computes argon2id of a secret. A failed computation is counted too.
     pub(super) fn argon2id(
         &mut self,
         argon2: &Argon2<'_>,
@@ -52,8 +52,8 @@ impl Workspace {
         self.count(Step::argon2id(argon2.params()));
         let needed = argon2.params().block_count();
         if let Some(missing) = needed.checked_sub(self.blocks.len()) {
-            // Memory may be short for a while: that says nothing of the password, and ends no
-            // process.
+            // Memory may be short for a while. That must not end the process, and says nothing
+            // about the password.
             if missing > 0 && !(self.reserve)(&mut self.blocks, missing) {
                 return Err(Error::OutOfMemory);
             }
@@ -67,7 +67,7 @@ impl Workspace {
         made
     }
 
-    /// The crypt string of a password; `None`, and nothing computed, where it cannot have one.
+    /// The crypt string of a password. `None`, without a computation, for a password with a NUL.
     pub(super) fn crypt(
         &mut self,
         setting: Setting<'_>,
@@ -87,7 +87,7 @@ impl Workspace {
         }
     }
 
-    /// What was computed since [`Workspace::begin`].
+    /// The kinds of computations since [`Workspace::begin`].
     pub(super) fn computed(&self) -> impl Iterator<Item = Step> {
         self.computed.iter().map(|(step, _)| *step)
     }
