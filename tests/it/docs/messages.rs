@@ -18,7 +18,7 @@ fn each_message_that_the_page_of_troubles_quotes_is_in_the_source() {
     let page = fs::read_to_string(root().join("docs/troubleshooting.md")).unwrap();
     let blocks = page.split("```text\n").skip(1).map(|rest| rest.split_once("```").unwrap().0);
     let mut count = 0;
-    for message in blocks.flat_map(str::lines) {
+    for message in blocks.flat_map(str::lines).filter(|line| !line.trim().is_empty()) {
         let mut longest = 0;
         // `…` stands for what differs; `: ` joins an error and its cause, and `|` a reply.
         let parts = message.split('…').flat_map(|part| part.split(": "));
