@@ -1,5 +1,7 @@
 //! The journal record: what NATS said about a member, and what was done.
 
+pub mod shape;
+
 use std::net::IpAddr;
 
 use crate::action::{Action, Recorded};
