@@ -1,4 +1,4 @@
--- The database of nats-userman, version 4. An upgrade from an older version is a step in src/store/sqlite/upgrade.rs; this file is always
+-- The database of nats-userman, version 5. An upgrade from an older version is a step in src/store/sqlite/upgrade.rs; this file is always
 -- the newest form whole. Times are unix seconds, UTC. STRICT: a wrong type is a bug and must fail, not be stored.
 
 -- Exactly the members who may log in now, as in NATS's own member_auth. WITHOUT ROWID: the row lies in its primary key, so that
@@ -71,7 +71,7 @@ CREATE TABLE journal (
     siteid            INTEGER,                   -- these three as far as they were readable
     memberid          INTEGER,
     username          TEXT,
-    fields            TEXT NOT NULL,             -- urlencoded again in the order received; secrets, name, address and ip as ***
+    fields            TEXT NOT NULL,             -- with a shape the values, else names and values: see journal_shape
     reply             TEXT NOT NULL,             -- the line that went back
     expire_at         INTEGER,                   -- the instant of an EXPIRE, computed with the settings of that day
     password          TEXT,                      -- what this postback put into the row, so that a replay gives the same row:
@@ -80,7 +80,8 @@ CREATE TABLE journal (
     sealed            BLOB,
     cryptpass_wrapped TEXT,
     logins_ended      INTEGER CHECK (logins_ended = 1), -- 1 where this postback raised login_version, NULL where not
-    moved_until       INTEGER                    -- while a jump of the clock was confirmed: who expired by then was moved; NULL: by `at`
+    moved_until       INTEGER,                   -- while a jump of the clock was confirmed: who expired by then was moved; NULL: by `at`
+    shape             INTEGER                    -- which row of journal_shape has the names of the fields; NULL: `fields` has them
 ) STRICT;
 
 -- The hashing backlog, newest first. Partial: it holds what is sealed and nothing else, so that it stays small.
@@ -88,6 +89,23 @@ CREATE INDEX journal_sealed ON journal (id) WHERE sealed IS NOT NULL;
 
 -- The records of one member: where a seal or a hash is replaced in the row, it is replaced in the records that put it there.
 CREATE INDEX journal_member ON journal (siteid, memberid);
+
+-- The lists of field names that journal records have. The fields of a record are urlencoded again in the order received, with
+-- secrets, name, address and ip as ***. They are stored without their names, because these are the same in most records, as in the
+-- values `=&~&&0` of the names `siteid=&password=&email=&trial=`: `~` stands for ***, and `=` for the column of this record.
+-- `nats-userman journal --json` has the whole text. A bounded number of lists: none is removed.
+CREATE TABLE journal_shape (
+    id                INTEGER PRIMARY KEY,
+    names             TEXT NOT NULL UNIQUE       -- in their order, as in `action=&password=&***`
+) STRICT;
+
+-- Which records still have their names beside the values. No row: all that can be are converted.
+CREATE TABLE journal_conversion (
+    one               INTEGER PRIMARY KEY CHECK (one = 1),
+    first_id          INTEGER NOT NULL,          -- the first record that there was
+    next_id           INTEGER NOT NULL,          -- the next record to convert
+    last_id           INTEGER NOT NULL           -- the last record to convert
+) STRICT;
 
 -- Login cookies that were given back before their time: their ids, until no clock takes the cookie any more. At most 64 of a member:
 -- then the older half becomes one row of logout_before, and so does each one that is older than a login lasts.

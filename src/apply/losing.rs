@@ -15,8 +15,8 @@ use crate::identity::Key;
 use crate::journal::Origin;
 use crate::password::{KeyId, Vault};
 use crate::store::{
-    Cause, Engine, Fault, Hardened, JournalFilter, Location, LongRead, Note, Outcome, Rehashed,
-    Spent, View, Wanted, open_reader, pages, with_engine,
+    Cause, Conversion, Engine, Fault, Hardened, JournalFilter, Location, LongRead, Note, Outcome,
+    Rehashed, Spent, View, Wanted, open_reader, pages, with_engine,
 };
 
 /// 2026-06-15 12:00:00 UTC.
@@ -222,6 +222,11 @@ impl Engine for Losing<'_> {
     fn prune(&mut self, before: i64, most: usize) -> Result<usize, Fault> {
         self.step()?;
         self.engine.prune(before, most)
+    }
+
+    fn convert_journal(&mut self, most: usize) -> Result<Option<Conversion>, Fault> {
+        self.step()?;
+        self.engine.convert_journal(most)
     }
 
     fn set_seal_key(&mut self, id: KeyId) -> Result<(), Fault> {

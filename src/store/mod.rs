@@ -16,9 +16,9 @@ pub use lapse::{Lapse, standing_at};
 pub use read::Read;
 pub use reads::{ReadError, ReadSource, Reads};
 pub use records::{
-    BlockCursor, BlockPage, CookieLogin, CookieLoginState, Forms, FormsCursor, FormsPage, Hardened,
-    JournalFilter, KNOWN_BYTES, KnownId, KnownNetwork, LoggedOut, LoginRow, LongRead, NamedLogins,
-    Note, Outcome, Pending, Rehashed, Seen, Spent, StoredRecord, Unfolded,
+    BlockCursor, BlockPage, Conversion, CookieLogin, CookieLoginState, Forms, FormsCursor,
+    FormsPage, Hardened, JournalFilter, KNOWN_BYTES, KnownId, KnownNetwork, LoggedOut, LoginRow,
+    LongRead, NamedLogins, Note, Outcome, Pending, Rehashed, Seen, Spent, StoredRecord, Unfolded,
 };
 pub(crate) use sqlite::check_access;
 pub use sqlite::{
@@ -107,6 +107,10 @@ pub trait Engine {
     /// Removes journal records older than `before` (unix seconds), oldest first and at most `most`;
     /// those still sealed stay, and so does the newest. Says how many went.
     fn prune(&mut self, before: i64, most: usize) -> Result<usize, Fault>;
+
+    /// Converts the next journal records that have an older form, at most `most`; says how far it
+    /// has come, or `None` where there is nothing to convert. Both forms are read alike.
+    fn convert_journal(&mut self, most: usize) -> Result<Option<Conversion>, Fault>;
 
     /// Writes down under which key seals are made from now on.
     fn set_seal_key(&mut self, id: KeyId) -> Result<(), Fault>;

@@ -304,3 +304,27 @@ impl Forms {
         self.without_cryptpass += other.without_cryptpass;
     }
 }
+
+/// How far the journal records of before version 5 of the schema are converted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Conversion {
+    /// The number of the first record that there was to convert.
+    pub first: i64,
+    /// The number of the next one; after [`Conversion::last`] when all are converted.
+    pub next: i64,
+    /// The number of the last one.
+    pub last: i64,
+}
+
+impl Conversion {
+    /// Whether all records are converted.
+    pub fn is_done(&self) -> bool {
+        self.next > self.last
+    }
+
+    /// How much is done, in per cent of the numbers.
+    pub fn percent(&self) -> i64 {
+        let all = (self.last - self.first + 1).max(1);
+        (self.next - self.first).clamp(0, all) * 100 / all
+    }
+}

@@ -3,6 +3,7 @@
 //! visitors, upkeep and the health probe are commands of the same thread.
 
 mod batch;
+mod conversion;
 mod faults;
 mod handle;
 mod lane;

@@ -6,6 +6,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::batch::Batch;
+use super::conversion::JournalConversion;
 use super::faults::{FaultLog, Work};
 use super::handle::Writer;
 use super::notes::Notes;
@@ -70,6 +71,7 @@ struct Thread {
     transactions: Transactions,
     notes: Notes,
     upkeep: Upkeep,
+    conversion: JournalConversion,
     faults: FaultLog,
     readers: ReaderLog,
     /// Set while no file counts.
@@ -94,6 +96,7 @@ impl Thread {
             transactions,
             notes,
             upkeep: Upkeep::default(),
+            conversion: JournalConversion::default(),
             faults: FaultLog::default(),
             readers: ReaderLog::default(),
             replaced: None,
@@ -182,6 +185,7 @@ impl Thread {
 
     fn work(&mut self, engine: &mut dyn Engine) -> End {
         let turn = self.setup.file.turn();
+        self.conversion.opened();
         loop {
             let Ok(command) = self.next_command() else { return End::Stop };
             if let Command::Stop = command {
@@ -252,6 +256,7 @@ impl Thread {
     }
 
     fn run_batch(&mut self, engine: &mut dyn Engine, first: QueuedPostback) -> Result<bool, Fault> {
+        self.conversion.postbacks_came();
         let batch = self.gather(first);
         let Self { setup, transactions, upkeep, .. } = self;
         let vault = setup.vault.clone();
@@ -275,6 +280,7 @@ impl Thread {
         }
         self.upkeep
             .run_if_due(&mut self.setup, &mut self.transactions, engine)
+            .and_then(|()| self.conversion.run_if_due(&mut self.transactions, engine))
             .and_then(|()| self.tidy(engine))
             .map_err(|fault| (fault, Work::Upkeep))
     }
@@ -332,7 +338,8 @@ impl Thread {
                 Err(TryRecvError::Empty) => std::thread::yield_now(),
             }
         }
-        match self.queue.recv_timeout(self.notes.due_in().unwrap_or(UPKEEP_EVERY)) {
+        let wait = self.conversion.wait(self.notes.due_in().unwrap_or(UPKEEP_EVERY));
+        match self.queue.recv_timeout(wait) {
             Ok(command) => Ok(command),
             Err(RecvTimeoutError::Timeout) => Ok(Command::Wake),
             Err(RecvTimeoutError::Disconnected) => Err(Stopped),

@@ -6,10 +6,10 @@ use rusqlite::{Connection, Statement};
 
 use super::blocks::write_block;
 use super::checkpoint::Checkpoints;
-use super::journal::INSERT_JOURNAL;
+use super::journal::Journal;
 use super::own_file::OwnFile;
 use super::rows::{HERE_COLUMNS, MEMBER_COLUMNS, select_former, select_member};
-use super::{fault, known, logins, wal_mark};
+use super::{convert, fault, known, logins, wal_mark};
 use crate::block::{Block, Target};
 use crate::chain::chain;
 use crate::clock::Moment;
@@ -17,7 +17,8 @@ use crate::epoch::Epoch;
 use crate::identity::Key;
 use crate::password::KeyId;
 use crate::store::{
-    Cause, Engine, Fault, Hardened, LongRead, Note, Outcome, Rehashed, Spent, View, Wanted,
+    Cause, Conversion, Engine, Fault, Hardened, LongRead, Note, Outcome, Rehashed, Spent, View,
+    Wanted,
 };
 
 /// Who holds a name in its folded form, and who has this very name without holding that: two rows
@@ -53,7 +54,7 @@ pub(super) struct Sqlite<'c> {
     pub(super) delete_member: Statement<'c>,
     pub(super) insert_former: Statement<'c>,
     pub(super) delete_former: Statement<'c>,
-    pub(super) insert_journal: Statement<'c>,
+    pub(super) journal: Journal<'c>,
     pub(super) select_due: Statement<'c>,
 }
 
@@ -94,7 +95,7 @@ impl<'c> Sqlite<'c> {
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)"
             ))?,
             delete_former: prepare("DELETE FROM former_member WHERE siteid = ?1 AND memberid = ?2")?,
-            insert_journal: prepare(INSERT_JOURNAL)?,
+            journal: Journal::new(conn)?,
             select_due: prepare("SELECT 1 FROM member_auth WHERE expire_at <= ?1 LIMIT 1")?,
         })
     }
@@ -148,6 +149,7 @@ impl Engine for Sqlite<'_> {
     }
 
     fn rollback_to_savepoint(&mut self) -> Result<(), Fault> {
+        self.journal.shapes.rolled_back();
         self.within(|engine| {
             Ok(engine.conn.execute_batch("ROLLBACK TO postback; RELEASE postback")?)
         })
@@ -162,10 +164,12 @@ impl Engine for Sqlite<'_> {
         let mark =
             self.within(|engine| is_changed.then(|| wal_mark::renew(engine.conn)).transpose())?;
         self.conn.execute_batch("COMMIT").map_err(fault::of_commit)?;
+        self.journal.shapes.committed();
         mark.map_or(Ok(()), |mark| self.own_file.committed(mark, self.checkpoints.pages()))
     }
 
     fn rollback(&mut self) {
+        self.journal.shapes.rolled_back();
         // SQLite may have rolled back by itself (disk full does); then there is nothing left to
         // give up.
         if !self.conn.is_autocommit()
@@ -227,7 +231,11 @@ impl Engine for Sqlite<'_> {
     }
 
     fn prune(&mut self, before: i64, most: usize) -> Result<usize, Fault> {
-        self.within(|engine| engine.delete_records(before, most))
+        self.within(|engine| engine.journal.prune(before, most))
+    }
+
+    fn convert_journal(&mut self, most: usize) -> Result<Option<Conversion>, Fault> {
+        self.within(|engine| convert::step(engine.conn, &mut engine.journal.shapes, most))
     }
 
     fn set_seal_key(&mut self, id: KeyId) -> Result<(), Fault> {

@@ -1,57 +1,105 @@
-//! The journal.
+//! The table `journal`: its columns, listed once, and the statements that write and read them.
 
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension as _, Row, Statement, ToSql, params_from_iter};
 
-use super::engine::Sqlite;
 use super::reader::{PAGE_ROWS, Reader};
 use super::rows::{FormColumns, read_cryptpass, read_form, read_session};
+use super::shapes::{Shapes, StoredFields, restored};
 use crate::action::Recorded;
 use crate::journal::Record;
+use crate::journal::shape::Columns;
 use crate::member::Credential;
 use crate::store::{Fault, JournalFilter, StoredRecord};
 use crate::unicode::folded;
 
-/// A page of long journal records ends earlier, with the record that reaches this many bytes of
-/// fields.
+/// A page of long records ends earlier, with the record that reaches this many bytes of fields.
 const PAGE_BYTES: usize = 4 * 1024 * 1024;
 
-pub(super) const INSERT_JOURNAL: &str =
-    "INSERT INTO journal (at, source, address, action, siteid, memberid, username, fields, reply, expire_at,
-                     password, cryptpass, session_sha256, sealed, cryptpass_wrapped, logins_ended, moved_until)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
+/// All columns of the table.
+pub(super) const COLUMNS: [&str; 19] = [
+    "id",
+    "at",
+    "source",
+    "address",
+    "action",
+    "siteid",
+    "memberid",
+    "username",
+    "fields",
+    "reply",
+    "expire_at",
+    "password",
+    "cryptpass",
+    "session_sha256",
+    "sealed",
+    "cryptpass_wrapped",
+    "logins_ended",
+    "moved_until",
+    "shape",
+];
 
-impl Sqlite<'_> {
-    pub(super) fn save_record(&mut self, record: &Record<'_>) -> Result<(), Fault> {
+/// Inserts a record whose values stand in the order of [`COLUMNS`].
+pub(super) fn insert() -> String {
+    let marks = vec!["?"; COLUMNS.len()].join(", ");
+    format!("INSERT INTO journal ({}) VALUES ({marks})", COLUMNS.join(", "))
+}
+
+/// What the writer does with the journal.
+pub(super) struct Journal<'c> {
+    conn: &'c Connection,
+    insert: Statement<'c>,
+    pub(super) shapes: Shapes,
+}
+
+impl<'c> Journal<'c> {
+    pub(super) fn new(conn: &'c Connection) -> Result<Self, Fault> {
+        Ok(Self { conn, insert: conn.prepare(&insert())?, shapes: Shapes::read(conn)? })
+    }
+
+    /// Appends a record.
+    pub(super) fn save(&mut self, record: &Record<'_>) -> Result<(), Fault> {
         let Record { at, heard, moved_until, reply, put } = record;
+        let (site, member) = (heard.site.map(|id| id.get()), heard.member.map(|id| id.get()));
+        let username = heard.username.as_ref().map(|name| name.as_str());
+        let columns = Columns { action: heard.action, site, member, username };
+        let StoredFields { shape, fields } =
+            self.shapes.stored(self.conn, &heard.fields, &columns)?;
         let form = put.credential.as_ref().map(|credential| FormColumns::of(&credential.stored));
         let kept = put.credential.as_ref().and_then(|credential| credential.cryptpass.as_ref());
-        self.insert_journal.execute(params![
+        let values: [&dyn ToSql; COLUMNS.len()] = [
+            &None::<i64>,
             at,
-            heard.origin.as_str(),
-            heard.address.map(|address| address.to_string()),
-            heard.action,
-            heard.site.map(|site| site.get()),
-            heard.member.map(|member| member.get()),
-            heard.username.as_ref().map(|name| name.as_str()),
-            heard.fields,
-            reply.as_str(),
-            put.expire_at,
-            form.as_ref().and_then(|form| form.password),
-            kept.map(|kept| kept.expose()),
-            put.session.map(|hash| hash.0),
-            form.as_ref().and_then(|form| form.sealed),
-            form.as_ref().and_then(|form| form.wrapped),
-            put.logins_ended.then_some(1),
+            &heard.origin.as_str(),
+            &heard.address.map(|address| address.to_string()),
+            &heard.action,
+            &site,
+            &member,
+            &username,
+            &fields,
+            &reply.as_str(),
+            &put.expire_at,
+            &form.as_ref().and_then(|form| form.password),
+            &kept.map(|kept| kept.expose()),
+            &put.session.map(|hash| hash.0),
+            &form.as_ref().and_then(|form| form.sealed),
+            &form.as_ref().and_then(|form| form.wrapped),
+            &put.logins_ended.then_some(1),
             moved_until,
-        ])?;
+            &shape,
+        ];
+        self.insert.execute(values.as_slice())?;
         Ok(())
     }
 
-    pub(super) fn delete_records(&mut self, before: i64, most: usize) -> Result<usize, Fault> {
+    /// Removes records older than `before`, oldest first and at most `most`, but neither sealed
+    /// ones nor the newest; says how many. Their shapes stay.
+    pub(super) fn prune(&self, before: i64, most: usize) -> Result<usize, Fault> {
         // Ids rise with time, so the oldest records are the first ones: no index on `at` is needed,
         // and the walk ends at the first record that is young enough.
         let mut oldest = self.conn.prepare_cached(
-            "SELECT id, at FROM journal WHERE id < (SELECT max(id) FROM journal) AND sealed IS NULL ORDER BY id LIMIT ?1",
+            "SELECT id, at FROM journal
+             WHERE id < (SELECT max(id) FROM journal) AND sealed IS NULL ORDER BY id LIMIT ?1",
         )?;
         let records = oldest
             .query_map([i64::try_from(most).unwrap_or(i64::MAX)], |row| {
@@ -74,29 +122,7 @@ impl Reader {
         after: i64,
         newest: i64,
     ) -> Result<Vec<StoredRecord>, Fault> {
-        let mut statement = self.conn.prepare_cached(&format!(
-            "SELECT id, at, source, address, action, siteid, memberid, username, fields, reply, expire_at,
-                 password, sealed, cryptpass_wrapped, cryptpass, session_sha256, logins_ended, moved_until
-             FROM journal
-             WHERE (?1 IS NULL OR siteid = ?1) AND (?2 IS NULL OR memberid = ?2)
-               AND (?3 IS NULL OR folded(username) = ?3) AND (?4 IS NULL OR action = ?4)
-               AND (?5 IS NULL OR reply LIKE ?5 || '|%') AND (?6 IS NULL OR at >= ?6) AND (?7 IS NULL OR at < ?7)
-               AND id > ?8 AND id <= ?9
-             ORDER BY id LIMIT {PAGE_ROWS}"
-        ))?;
-        let JournalFilter { site, member, username, action, word, since, until } = filter;
-        let username = username.as_deref().map(folded);
-        let mut rows = statement
-            .query(params![site, member, username, action, word, since, until, after, newest])?;
-        let (mut page, mut bytes) = (Vec::new(), 0);
-        while bytes < PAGE_BYTES
-            && let Some(row) = rows.next()?
-        {
-            let record = read_record(row)?;
-            bytes += record.fields.len();
-            page.push(record);
-        }
-        Ok(page)
+        page(&self.conn, filter, after, newest)
     }
 
     /// Number and time of the newest journal record, if there is one.
@@ -126,28 +152,171 @@ impl Reader {
     }
 }
 
+/// The next records that a filter takes, behind record `after` and up to `newest`: at most
+/// [`PAGE_ROWS`] of them and, but for the last one, [`PAGE_BYTES`].
+pub(super) fn page(
+    conn: &Connection,
+    filter: &JournalFilter,
+    after: i64,
+    newest: i64,
+) -> Result<Vec<StoredRecord>, Fault> {
+    let (sql, values) = select_page(filter, after, newest);
+    let mut statement = conn.prepare_cached(&sql)?;
+    let mut rows = statement.query(params_from_iter(values))?;
+    let (mut page, mut bytes) = (Vec::new(), 0);
+    while bytes < PAGE_BYTES
+        && let Some(row) = rows.next()?
+    {
+        let record = read_record(row)?;
+        bytes += record.fields.len();
+        page.push(record);
+    }
+    Ok(page)
+}
+
+/// The records of one member without a siteid are found site by site, since a memberid alone is no
+/// key of the index; there are few sites.
+const OF_MEMBER_ON_ANY_SITE: &str = "journal.id IN (
+         WITH RECURSIVE site (id) AS (
+             SELECT min(siteid) FROM journal
+             UNION ALL
+             SELECT (SELECT min(siteid) FROM journal WHERE siteid > site.id)
+             FROM site WHERE site.id IS NOT NULL
+         )
+         SELECT j.id FROM site CROSS JOIN journal AS j INDEXED BY journal_member
+             ON j.siteid = site.id AND j.memberid = ?
+         UNION ALL
+         SELECT j.id FROM journal AS j INDEXED BY journal_member
+             WHERE j.siteid IS NULL AND j.memberid = ?
+     )";
+
+/// Only the conditions that the filter has, so that each filter gets the plan that suits it.
+fn select_page(filter: &JournalFilter, after: i64, newest: i64) -> (String, Vec<Value>) {
+    let JournalFilter { site, member, username, action, word, since, until } = filter;
+    let text = |text: &String| Value::Text(text.clone());
+    let (mut conditions, mut values) = (Vec::new(), Vec::new());
+    let mut when = |condition: &'static str, value: Option<Value>| {
+        if let Some(value) = value {
+            conditions.push(condition);
+            values.extend(vec![value; condition.matches('?').count()]);
+        }
+    };
+    let index = if site.is_some() && member.is_some() { "INDEXED BY journal_member" } else { "" };
+    match (site, member) {
+        (Some(site), Some(member)) => {
+            when("siteid = ?", Some(Value::Integer(*site)));
+            when("memberid = ?", Some(Value::Integer(*member)));
+        }
+        // Without the index, which would have all records of a site sorted for each page.
+        (Some(site), None) => when("+siteid = ?", Some(Value::Integer(*site))),
+        (None, member) => when(OF_MEMBER_ON_ANY_SITE, member.map(Value::Integer)),
+    }
+    when("folded(username) = ?", username.as_deref().map(|name| Value::Text(folded(name))));
+    when("action = ?", action.as_ref().map(text));
+    when("reply LIKE ? || '|%'", word.as_ref().map(text));
+    when("at >= ?", since.map(Value::Integer));
+    when("at < ?", until.map(Value::Integer));
+    when("journal.id > ?", Some(Value::Integer(after)));
+    when("journal.id <= ?", Some(Value::Integer(newest)));
+    let columns: Vec<_> = COLUMNS.iter().map(|column| format!("journal.{column}")).collect();
+    let sql = format!(
+        "SELECT {}, journal_shape.names
+         FROM journal {index} LEFT JOIN journal_shape ON journal_shape.id = journal.shape
+         WHERE {} ORDER BY journal.id LIMIT {PAGE_ROWS}",
+        columns.join(", "),
+        conditions.join(" AND ")
+    );
+    (sql, values)
+}
+
+/// A row of all [`COLUMNS`] and the names of its shape.
 fn read_record(row: &Row<'_>) -> Result<StoredRecord, Fault> {
-    let credential = match read_form(row, 11, 12, 13)? {
-        Some(stored) => Some(Credential { stored, cryptpass: read_cryptpass(row, 14)? }),
+    let at = |column| row.as_ref().column_index(column);
+    let stored = read_form(row, at("password")?, at("sealed")?, at("cryptpass_wrapped")?)?;
+    let credential = match stored {
+        Some(stored) => {
+            Some(Credential { stored, cryptpass: read_cryptpass(row, at("cryptpass")?)? })
+        }
         None => None,
     };
-    Ok(StoredRecord {
-        id: row.get(0)?,
-        at: row.get(1)?,
-        source: row.get(2)?,
-        address: row.get(3)?,
-        action: row.get(4)?,
-        siteid: row.get(5)?,
-        memberid: row.get(6)?,
-        username: row.get(7)?,
-        fields: row.get(8)?,
-        reply: row.get(9)?,
-        moved_until: row.get(17)?,
+    let mut record = StoredRecord {
+        id: row.get("id")?,
+        at: row.get("at")?,
+        source: row.get("source")?,
+        address: row.get("address")?,
+        action: row.get("action")?,
+        siteid: row.get("siteid")?,
+        memberid: row.get("memberid")?,
+        username: row.get("username")?,
+        fields: String::new(),
+        reply: row.get("reply")?,
+        moved_until: row.get("moved_until")?,
         put: Recorded {
             credential,
-            session: read_session(row, 15)?,
-            expire_at: row.get(10)?,
-            logins_ended: row.get::<_, Option<i64>>(16)?.is_some(),
+            session: read_session(row, at("session_sha256")?)?,
+            expire_at: row.get("expire_at")?,
+            logins_ended: row.get::<_, Option<i64>>("logins_ended")?.is_some(),
         },
-    })
+    };
+    let columns = Columns {
+        action: record.action.as_deref(),
+        site: record.siteid,
+        member: record.memberid,
+        username: record.username.as_deref(),
+    };
+    record.fields =
+        restored(record.id, row.get("names")?, row.get("shape")?, row.get("fields")?, &columns)?;
+    Ok(record)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::sqlite::upgrade;
+
+    fn database() -> Connection {
+        let mut conn = Connection::open_in_memory().unwrap();
+        upgrade::run(&mut conn, None).unwrap();
+        conn
+    }
+
+    #[test]
+    fn every_column_of_the_table_is_listed() {
+        let conn = database();
+        let mut statement = conn.prepare("SELECT name FROM pragma_table_info('journal')").unwrap();
+        let names = statement.query_map([], |row| row.get(0)).unwrap();
+        assert_eq!(names.collect::<Result<Vec<String>, _>>().unwrap(), COLUMNS);
+    }
+
+    #[test]
+    fn the_records_of_a_member_are_found_by_their_index() {
+        let reader = Reader::new(database()).unwrap();
+        let filter = |site, member, username: Option<&str>| JournalFilter {
+            site,
+            member,
+            username: username.map(str::to_owned),
+            ..JournalFilter::default()
+        };
+        for (filter, scan) in [
+            (filter(Some(1), Some(71), None), None),
+            (filter(None, Some(71), None), None),
+            (filter(Some(1), Some(71), Some("bob")), None),
+            // These list what is in the whole journal, page by page in the order of effect.
+            (filter(None, None, None), Some("journal")),
+            (filter(Some(1), None, None), Some("journal")),
+        ] {
+            let (sql, values) = select_page(&filter, 5, 900);
+            let mut plan = reader.conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            let plan: Vec<String> = plan
+                .query_map(params_from_iter(values), |row| row.get("detail"))
+                .unwrap()
+                .collect::<Result<_, _>>()
+                .unwrap();
+            let is_by_id = |line: &String| {
+                line.starts_with("SEARCH journal USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)")
+            };
+            assert_eq!(plan.iter().any(is_by_id), scan.is_some(), "{filter:?}: {plan:#?}");
+            assert!(!plan.iter().any(|line| line.starts_with("SCAN journal")), "{plan:#?}");
+        }
+    }
 }

@@ -194,7 +194,7 @@ impl Sqlite<'_> {
             Change::Leave(former) => self.save_former(former)?,
         }
         self.has_unfolded |= outcome.change.row().is_some_and(|row| !row.holds_folded);
-        self.save_record(&outcome.record)
+        self.journal.save(&outcome.record)
     }
 
     /// Moves those who have lapsed by a clock that may be wrong, and hold the name that this member

@@ -2,6 +2,7 @@
 
 mod blocks;
 mod checkpoint;
+mod convert;
 mod current;
 mod engine;
 mod fault;
@@ -19,6 +20,7 @@ mod read;
 mod reader;
 mod rows;
 mod seals;
+mod shapes;
 mod state;
 mod upgrade;
 mod upgrade_copy;

@@ -14,8 +14,12 @@ use crate::store::Fault;
 pub(super) const CURRENT: i64 = UPGRADES.len() as i64 + 1;
 
 /// `UPGRADES[n]` leads from version n+1 to n+2. Steps are never edited after a release.
-const UPGRADES: &[&str] =
-    &[include_str!("upgrade_2.sql"), include_str!("upgrade_3.sql"), include_str!("upgrade_4.sql")];
+const UPGRADES: &[&str] = &[
+    include_str!("upgrade_2.sql"),
+    include_str!("upgrade_3.sql"),
+    include_str!("upgrade_4.sql"),
+    include_str!("upgrade_5.sql"),
+];
 
 /// The version that brought the mark of the WAL.
 const FIRST_WITH_MARK: i64 = 3;

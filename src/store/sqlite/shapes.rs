@@ -1,0 +1,202 @@
+//! The lists of field names that journal records have in common (table `journal_shape`), and the
+//! form in which a record's fields are stored.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use crate::journal::shape::{Columns, Split, join};
+use crate::store::Fault;
+
+/// The most lists that are kept. NATS sends a few dozen. The sender decides on the names, so there
+/// has to be a bound. A record whose list is not kept has its names beside its values, as all
+/// records had before version 5. No list is ever removed: records refer to them.
+const SHAPES_MAX: i64 = 512;
+/// The longest list that is kept, in bytes. That of a whole NATS4 record has some 750.
+const NAMES_BYTES_MAX: usize = 4096;
+
+/// The fields of a record as they are stored.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct StoredFields<'a> {
+    /// Column `shape`: the list of the names, if it is kept.
+    pub shape: Option<i64>,
+    /// Column `fields`: the values, or without a shape the whole text.
+    pub fields: Cow<'a, str>,
+}
+
+/// The lists of names, as one writing connection knows them.
+#[derive(Debug)]
+pub(super) struct Shapes {
+    numbers: HashMap<String, i64>,
+    /// Lists that were added in the open transaction: they are forgotten if it is rolled back.
+    unsure: Vec<String>,
+    /// No further list can be kept.
+    is_full: bool,
+}
+
+impl Shapes {
+    /// Reads the lists that are kept.
+    pub(super) fn read(conn: &Connection) -> Result<Self, Fault> {
+        let mut all = conn.prepare("SELECT names, id FROM journal_shape")?;
+        let numbers = all
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect::<Result<_, rusqlite::Error>>()?;
+        Ok(Self { numbers, unsure: Vec::new(), is_full: false })
+    }
+
+    /// The form in which to store a record's fields. Stores a new list of names, if there is room.
+    pub(super) fn stored<'a>(
+        &mut self,
+        conn: &Connection,
+        fields: &'a str,
+        columns: &Columns<'_>,
+    ) -> Result<StoredFields<'a>, Fault> {
+        let whole = StoredFields { shape: None, fields: Cow::Borrowed(fields) };
+        let Some(split) = Split::of(fields, columns) else { return Ok(whole) };
+        Ok(match self.number(conn, split.names)? {
+            None => whole,
+            shape => StoredFields { shape, fields: Cow::Owned(split.values) },
+        })
+    }
+
+    /// The transaction was committed.
+    pub(super) fn committed(&mut self) {
+        self.unsure.clear();
+    }
+
+    /// The transaction, or its part behind a savepoint, was rolled back.
+    pub(super) fn rolled_back(&mut self) {
+        for names in self.unsure.drain(..) {
+            self.numbers.remove(&names);
+        }
+        self.is_full = false;
+    }
+
+    fn number(&mut self, conn: &Connection, names: String) -> Result<Option<i64>, Fault> {
+        if let Some(&number) = self.numbers.get(&names) {
+            return Ok(Some(number));
+        }
+        if self.is_full || names.len() > NAMES_BYTES_MAX {
+            return Ok(None);
+        }
+        // Numbers have no gaps, because no list is removed: the last one is the count.
+        conn.prepare_cached(
+            "INSERT OR IGNORE INTO journal_shape (id, names)
+             SELECT last + 1, ?1 FROM (SELECT coalesce(max(id), 0) AS last FROM journal_shape)
+             WHERE last < ?2",
+        )?
+        .execute(params![names, SHAPES_MAX])?;
+        let number = conn
+            .prepare_cached("SELECT id FROM journal_shape WHERE names = ?1")?
+            .query_row([&names], |row| row.get(0))
+            .optional()?;
+        match number {
+            Some(number) => {
+                self.unsure.push(names.clone());
+                self.numbers.insert(names, number);
+            }
+            None => self.is_full = true,
+        }
+        Ok(number)
+    }
+}
+
+/// Restores the fields of a stored record; `names` are those of its shape, if it has one.
+pub(super) fn restored(
+    id: i64,
+    names: Option<String>,
+    shape: Option<i64>,
+    fields: String,
+    columns: &Columns<'_>,
+) -> Result<String, Fault> {
+    let Some(shape) = shape else { return Ok(fields) };
+    names.and_then(|names| join(&names, &fields, columns)).ok_or_else(|| {
+        Fault::BadRow(format!("the fields of journal record {id} do not fit shape {shape}"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::sqlite::upgrade;
+
+    const NONE: Columns<'_> = Columns { action: None, site: None, member: None, username: None };
+
+    fn database() -> Connection {
+        let mut conn = Connection::open_in_memory().unwrap();
+        upgrade::run(&mut conn, None).unwrap();
+        conn
+    }
+
+    fn shape(shapes: &mut Shapes, conn: &Connection, fields: &str) -> Option<i64> {
+        shapes.stored(conn, fields, &NONE).unwrap().shape
+    }
+
+    fn count(conn: &Connection) -> i64 {
+        conn.query_row("SELECT count(*) FROM journal_shape", [], |row| row.get(0)).unwrap()
+    }
+
+    #[test]
+    fn records_with_the_same_names_have_one_shape() {
+        let conn = database();
+        let mut shapes = Shapes::read(&conn).unwrap();
+        let stored = shapes.stored(&conn, "trial=0&zip=***", &NONE).unwrap();
+        assert_eq!(stored, StoredFields { shape: Some(1), fields: "0&~".into() });
+        assert_eq!(shape(&mut shapes, &conn, "trial=1&zip="), Some(1));
+        assert_eq!(shape(&mut shapes, &conn, "zip=&trial=1"), Some(2));
+        // Another process finds them too.
+        assert_eq!(shape(&mut Shapes::read(&conn).unwrap(), &conn, "trial=1&zip="), Some(1));
+        assert_eq!(count(&conn), 2);
+    }
+
+    #[test]
+    fn a_sender_who_invents_names_does_not_fill_the_table() {
+        let conn = database();
+        let mut shapes = Shapes::read(&conn).unwrap();
+        let invented = |number: i64| {
+            let bits = (0..12).map(|bit| if number >> bit & 1 == 0 { "trial=" } else { "zip=" });
+            bits.collect::<Vec<_>>().join("&")
+        };
+        for number in 0..SHAPES_MAX {
+            assert_eq!(shape(&mut shapes, &conn, &invented(number)), Some(number + 1));
+        }
+        for shapes in [&mut shapes, &mut Shapes::read(&conn).unwrap()] {
+            for number in SHAPES_MAX..SHAPES_MAX + 3 {
+                let fields = invented(number);
+                let stored = shapes.stored(&conn, &fields, &NONE).unwrap();
+                assert_eq!(stored, StoredFields { shape: None, fields: (&*fields).into() });
+            }
+            assert_eq!(shape(shapes, &conn, &invented(7)), Some(8), "a kept list is still used");
+        }
+        assert_eq!(count(&conn), SHAPES_MAX);
+    }
+
+    #[test]
+    fn a_long_list_of_names_is_not_kept() {
+        let conn = database();
+        let mut shapes = Shapes::read(&conn).unwrap();
+        let fields = |count| vec!["trial=0"; count].join("&");
+        let longest = (NAMES_BYTES_MAX + 1) / "trial=&".len();
+        assert_eq!(shape(&mut shapes, &conn, &fields(longest)), Some(1));
+        assert_eq!(shape(&mut shapes, &conn, &fields(longest + 1)), None);
+        assert_eq!(shape(&mut shapes, &conn, &fields(8_000)), None);
+        assert_eq!(count(&conn), 1);
+    }
+
+    #[test]
+    fn a_shape_that_was_rolled_back_is_stored_again() {
+        let conn = database();
+        let mut shapes = Shapes::read(&conn).unwrap();
+        conn.execute_batch("BEGIN; SAVEPOINT one").unwrap();
+        assert_eq!(shape(&mut shapes, &conn, "trial=0"), Some(1));
+        conn.execute_batch("ROLLBACK TO one").unwrap();
+        shapes.rolled_back();
+        assert_eq!(shape(&mut shapes, &conn, "zip="), Some(1));
+        assert_eq!(shape(&mut shapes, &conn, "trial=0"), Some(2));
+        conn.execute_batch("ROLLBACK").unwrap();
+        shapes.rolled_back();
+        assert_eq!(shape(&mut shapes, &conn, "zip="), Some(1));
+        assert_eq!(count(&conn), 1);
+    }
+}
