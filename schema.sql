@@ -93,11 +93,41 @@ CREATE INDEX journal_member ON journal (siteid, memberid);
 -- The lists of field names that journal records have. The fields of a record are urlencoded again in the order received, with
 -- secrets, name, address and ip as ***. They are stored without their names, because these are the same in most records, as in the
 -- values `=&~&&0` of the names `siteid=&password=&email=&trial=`: `~` stands for ***, and `=` for the column of this record.
--- `nats-userman journal --json` has the whole text. A bounded number of lists: none is removed.
+-- A bounded number of lists: none is removed.
 CREATE TABLE journal_shape (
     id                INTEGER PRIMARY KEY,
     names             TEXT NOT NULL UNIQUE       -- in their order, as in `action=&password=&***`
 ) STRICT;
+
+-- The journal with the whole text of its fields, for queries by hand: each value behind its name again.
+CREATE VIEW journal_text AS
+    SELECT id, at, source, address, action, siteid, memberid, username,
+        CASE WHEN shape IS NULL THEN fields ELSE (
+            WITH RECURSIVE part (text, names, vals) AS (
+                SELECT '', journal_shape.names || '&', journal.fields || '&'
+                FROM journal_shape WHERE journal_shape.id = journal.shape
+                UNION ALL
+                SELECT text || '&' || substr(names, 1, instr(names, '&') - 1)
+                    || CASE WHEN substr(names, instr(names, '&') - 1, 1) <> '=' THEN ''
+                       ELSE CASE substr(vals, 1, instr(vals, '&') - 1)
+                           WHEN '~' THEN '***'
+                           WHEN '=' THEN CASE substr(names, 1, instr(names, '=') - 1)
+                               WHEN 'action' THEN journal.action
+                               WHEN 'siteid' THEN journal.siteid
+                               WHEN 'memberid' THEN journal.memberid
+                               ELSE journal.username
+                           END
+                           ELSE substr(vals, 1, instr(vals, '&') - 1)
+                       END END,
+                    substr(names, instr(names, '&') + 1),
+                    CASE WHEN substr(names, instr(names, '&') - 1, 1) = '='
+                        THEN substr(vals, instr(vals, '&') + 1) ELSE vals END
+                FROM part WHERE names <> ''
+            )
+            SELECT substr(text, 2) FROM part WHERE names = ''
+        ) END AS fields,
+        reply, expire_at, password, cryptpass, session_sha256, sealed, cryptpass_wrapped, logins_ended, moved_until
+    FROM journal;
 
 -- Which records still have their names beside the values. No row: all that can be are converted.
 CREATE TABLE journal_conversion (

@@ -1,8 +1,6 @@
 //! How the journal shows fields: [`Fields::journal_text`] is the one way in which they get there,
 //! and what it does not know it does not show.
 
-use std::borrow::Cow;
-
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{Fields, Pair};
@@ -69,16 +67,6 @@ impl Fields<'_> {
         }
         text
     }
-}
-
-/// A value as the journal writes it.
-pub fn escaped(value: &str) -> Cow<'_, str> {
-    if value.bytes().all(|b| b.is_ascii_alphanumeric()) {
-        return Cow::Borrowed(value);
-    }
-    let mut text = String::with_capacity(value.len() * 3);
-    escape(value, &mut text);
-    Cow::Owned(text)
 }
 
 fn escape(value: &str, into: &mut String) {

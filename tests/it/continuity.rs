@@ -11,7 +11,7 @@ use self::kept::{Cookie, Kept, releases};
 use base64::Engine as _;
 use rusqlite::Connection;
 
-use crate::support::{App, Program, Response, post_to, program, rows, send_raw};
+use crate::support::{App, Program, Response, eventually, post_to, program, rows, send_raw};
 
 fn start(kept: Kept, flags: &[&str]) -> App {
     let flags = [&["--trusted-proxy", "127.0.0.1"], flags].concat();
@@ -56,7 +56,8 @@ fn nobody_vanishes_and_no_column_changes() {
         let app = start(after, &[]);
         let new = app.database();
         for (name, columns) in tables(&old) {
-            let (was, is) = (table(&old, &name, &columns), table(&new, &name, &columns));
+            let now = if name == "journal" { "journal_text" } else { &name };
+            let (was, is) = (table(&old, &name, &columns), table(&new, now, &columns));
             // A block's name is folded, which is its purpose.
             let same = if name == "block" { was.len() == is.len() } else { was == is };
             assert!(
@@ -66,6 +67,23 @@ fn nobody_vanishes_and_no_column_changes() {
                 is.len()
             );
         }
+    }
+}
+
+#[test]
+fn the_journal_is_converted_while_the_service_runs_and_says_what_it_said() {
+    for release in releases() {
+        let (before, after) = (kept(&release), kept(&release));
+        let old = Connection::open(before.database()).unwrap();
+        let columns = rows(&old, "SELECT name FROM pragma_table_info('journal')");
+        let app = start(after, &[]);
+        eventually("the journal is converted", || {
+            app.rows("SELECT * FROM journal_conversion").is_empty()
+        });
+        let was = table(&old, "journal", &columns);
+        assert_eq!(table(&app.database(), "journal_text", &columns), was, "{release}");
+        let forms = app.rows("SELECT DISTINCT shape IS NULL FROM journal WHERE fields <> ''");
+        assert_eq!(forms, ["0"], "{release}");
     }
 }
 

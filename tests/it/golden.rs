@@ -310,7 +310,8 @@ impl Stage {
         self.app.tick();
         let columns: Vec<String> =
             columns.iter().map(|column| format!("COALESCE({}, '-')", expression(column))).collect();
-        let found = self.app.rows(&format!("SELECT {} FROM {name} {order}", columns.join(", ")));
+        let table = if name == "journal" { "journal_text" } else { name };
+        let found = self.app.rows(&format!("SELECT {} FROM {table} {order}", columns.join(", ")));
         let found: Vec<String> = found.iter().map(|row| cells(row).join("|")).collect();
         self.expect(rows.join("\n              "), found.join("\n              "));
         if name == "journal" {

@@ -197,7 +197,10 @@ mod tests {
              FROM journal WHERE id IN (1, 3, 5, 7)";
         let forms: String = conn.query_row(forms, [], |row| row.get(0)).unwrap();
         let old = "3:-:application/json, 12 bytes";
-        assert_eq!(forms, format!("1:1:=&=&=&=&~ {old} 5:1:=&=&=&=& 7:-:trial=~&password=clear"));
+        assert_eq!(
+            forms,
+            format!("1:1:=&=&=&b+c&~ {old} 5:1:=&=&=&b+c& 7:-:trial=~&password=clear")
+        );
         assert_eq!(records(&conn)[0].fields, ADD);
     }
 

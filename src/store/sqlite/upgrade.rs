@@ -195,6 +195,7 @@ mod tests {
     fn shape(conn: &Connection) -> Vec<String> {
         let sql = "SELECT s.name || ' ' || c.name || ' ' || c.type || c.\"notnull\" || ifnull(c.dflt_value, '') || c.pk
              FROM sqlite_schema s, pragma_table_info(s.name) c WHERE s.type = 'table'
+             UNION SELECT sql FROM sqlite_schema WHERE type = 'view'
              UNION SELECT name || ' index' FROM sqlite_schema WHERE type = 'index' ORDER BY 1";
         conn.prepare(sql)
             .unwrap()

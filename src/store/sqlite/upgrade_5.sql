@@ -9,6 +9,36 @@ CREATE TABLE journal_shape (
 
 ALTER TABLE journal ADD COLUMN shape INTEGER;
 
+-- The journal with the whole text of its fields, for queries by hand: each value behind its name again.
+CREATE VIEW journal_text AS
+    SELECT id, at, source, address, action, siteid, memberid, username,
+        CASE WHEN shape IS NULL THEN fields ELSE (
+            WITH RECURSIVE part (text, names, vals) AS (
+                SELECT '', journal_shape.names || '&', journal.fields || '&'
+                FROM journal_shape WHERE journal_shape.id = journal.shape
+                UNION ALL
+                SELECT text || '&' || substr(names, 1, instr(names, '&') - 1)
+                    || CASE WHEN substr(names, instr(names, '&') - 1, 1) <> '=' THEN ''
+                       ELSE CASE substr(vals, 1, instr(vals, '&') - 1)
+                           WHEN '~' THEN '***'
+                           WHEN '=' THEN CASE substr(names, 1, instr(names, '=') - 1)
+                               WHEN 'action' THEN journal.action
+                               WHEN 'siteid' THEN journal.siteid
+                               WHEN 'memberid' THEN journal.memberid
+                               ELSE journal.username
+                           END
+                           ELSE substr(vals, 1, instr(vals, '&') - 1)
+                       END END,
+                    substr(names, instr(names, '&') + 1),
+                    CASE WHEN substr(names, instr(names, '&') - 1, 1) = '='
+                        THEN substr(vals, instr(vals, '&') + 1) ELSE vals END
+                FROM part WHERE names <> ''
+            )
+            SELECT substr(text, 2) FROM part WHERE names = ''
+        ) END AS fields,
+        reply, expire_at, password, cryptpass, session_sha256, sealed, cryptpass_wrapped, logins_ended, moved_until
+    FROM journal;
+
 -- Which records still have their names beside the values. No row: all that can be are converted.
 CREATE TABLE journal_conversion (
     one               INTEGER PRIMARY KEY CHECK (one = 1),

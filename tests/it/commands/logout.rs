@@ -155,7 +155,7 @@ fn a_replay_of_the_journal_gives_the_same_rows() {
         ["0"],
         "logins are no rows of members"
     );
-    let last = "SELECT action, source, fields, reply FROM journal WHERE action IS NULL";
+    let last = "SELECT action, source, fields, reply FROM journal_text WHERE action IS NULL";
     assert_eq!(of(&copy, last), ["|operator|action=LOGOUT|OK|all logins were ended"]);
 }
 

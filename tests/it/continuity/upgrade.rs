@@ -132,9 +132,9 @@ fn without_a_copy_nothing_is_upgraded_unless_it_is_asked_for() {
     }
     assert_eq!(version(&look(&left.database())), "2");
     let log = upgraded(&left.data(), &["--no-upgrade-copy"]);
-    assert!(log.contains("upgrading the database from version 2 to 4, without a copy"), "{log}");
+    assert!(log.contains("upgrading the database from version 2 to 5, without a copy"), "{log}");
     assert_eq!(copies(&left.data()), ["userman.db.v2.tmp"]);
-    assert_eq!(version(&look(&left.database())), "4");
+    assert_eq!(version(&look(&left.database())), "5");
 }
 
 #[test]
@@ -197,7 +197,7 @@ fn a_database_of_version_1_goes_up_in_one_go_and_its_copy_is_of_version_1() {
     drop(conn);
     let log = upgraded(&data, &[]);
     assert!(
-        log.contains("upgrading the database from version 1 to 4; the copy of before is "),
+        log.contains("upgrading the database from version 1 to 5; the copy of before is "),
         "{log}"
     );
     assert_eq!(version(&look(&data.join("userman.db.v1"))), "1");

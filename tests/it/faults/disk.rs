@@ -328,7 +328,7 @@ fn the_password_of_these_tests_reaches_the_database_sealed() {
     let conn =
         Connection::open_with_flags(data.join("userman.db"), OpenFlags::SQLITE_OPEN_READ_ONLY)
             .unwrap();
-    let fields = rows(&conn, "SELECT fields FROM journal");
+    let fields = rows(&conn, "SELECT fields FROM journal_text");
     assert_eq!(fields, ["action=ADD&siteid=1&memberid=1&username=name-1&password=***"]);
     assert!(add(1).contains(PASSWORD));
 }

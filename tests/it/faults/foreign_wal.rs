@@ -230,7 +230,7 @@ impl Files {
         }
         let everything = "SELECT 'm', siteid, memberid, username, email, login_version FROM member_auth
             UNION ALL SELECT 'f', siteid, memberid, username, email, login_version FROM former_member
-            UNION ALL SELECT 'j', id, memberid, fields, reply, at FROM journal UNION ALL SELECT 'h', probed_at, hex(room), 0, 0, 0 FROM health";
+            UNION ALL SELECT 'j', id, memberid, fields, reply, at FROM journal_text UNION ALL SELECT 'h', probed_at, hex(room), 0, 0, 0 FROM health";
         Ok(rows(&conn, everything))
     }
 }

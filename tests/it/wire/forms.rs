@@ -74,11 +74,11 @@ fn another_type_is_not_read_as_fields_and_is_journalled_as_type_and_length() {
         assert_eq!((response.status, response.body), (200, refused(what)), "{content_type}");
     }
     let fields: Vec<String> = table.iter().map(|(_, _, what)| format!("||{what}")).collect();
-    assert_eq!(app.rows("SELECT action, siteid, fields FROM journal ORDER BY id"), fields);
+    assert_eq!(app.rows("SELECT action, siteid, fields FROM journal_text ORDER BY id"), fields);
     // JSON under a form's type, or under none, is a form with one strange name.
     assert_eq!(post_as(&app, "", Some(URLENCODED), json).body, NO_ACTION);
     assert_eq!(post_as(&app, "", None, json).body, NO_ACTION);
-    assert_eq!(app.rows("SELECT fields FROM journal WHERE id > 8"), ["***", "***"]);
+    assert_eq!(app.rows("SELECT fields FROM journal_text WHERE id > 8"), ["***", "***"]);
     assert_eq!(app.rows("SELECT * FROM member_auth"), [""; 0]);
 }
 
@@ -224,5 +224,5 @@ fn a_multipart_body_without_its_end_is_no_form() {
             "ERROR|body: expected application/x-www-form-urlencoded or multipart/form-data, found \"{what}\""
         )
     );
-    assert_eq!(app.rows("SELECT fields FROM journal"), [what]);
+    assert_eq!(app.rows("SELECT fields FROM journal_text"), [what]);
 }
