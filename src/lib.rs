@@ -70,6 +70,7 @@ pub mod password;
 mod recent;
 pub mod replay;
 pub mod reply;
+pub mod rest_api;
 mod seals;
 mod secret;
 pub mod service;

@@ -31,6 +31,8 @@ pub mod client;
 pub mod keys;
 pub(crate) mod names;
 pub mod question;
+pub mod relay;
+pub mod settings;
 pub mod stand_in;
 
 use secrecy::{ExposeSecret as _, SecretString};

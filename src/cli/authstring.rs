@@ -8,9 +8,10 @@ use clap::Args;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::failure::Failure;
+use crate::authstring::settings::StringSource;
 use crate::authstring::{Client, Lookup, PLUS_EXPECTED, Plus, SESSION_EXPECTED, Session};
 use crate::chain::chain;
-use crate::config::{Config, Source};
+use crate::config::Config;
 use crate::identity::{
     ID_EXPECTED, MemberId, SITES_EXPECTED, SiteId, Sites, USERNAME_EXPECTED, Username,
 };
@@ -49,7 +50,7 @@ pub(super) struct AuthStringCommand {
 
 impl AuthStringCommand {
     pub(super) fn run(&self, config: &Config) -> Result<(), Failure> {
-        let Source::Nats(access, time_max) = &config.api.source else {
+        let StringSource::Nats(access, time_max) = &config.api.source else {
             return Err(Failure::usage(
                 "authstring: expected --nats-url, --nats-api-username and --nats-api-key of NATS, or of a running nats-userman",
             ));

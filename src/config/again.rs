@@ -2,7 +2,8 @@
 //! process cannot change while it runs.
 
 use super::problems::{BadSetting, Problems};
-use super::{ApiSettings, Config, Source, allow_ip, api, area, tokens};
+use super::{ApiSettings, Config, allow_ip, api, area, tokens};
+use crate::authstring::settings::StringSource;
 
 impl Config {
     /// Reads the files of tokens, keys, networks and the login page again. What cannot be used
@@ -33,8 +34,8 @@ fn again<T>(bad: &mut Problems, value: &mut T, read: impl FnOnce(&mut Problems) 
 }
 
 /// NATS's key and its certificates. Where the strings come from stays.
-fn access(settings: &ApiSettings, source: &mut Source, bad: &mut Problems) {
-    if let Source::Nats(access, _) = source
+fn access(settings: &ApiSettings, source: &mut StringSource, bad: &mut Problems) {
+    if let StringSource::Nats(access, _) = source
         && let Some(now) = api::access(settings, bad)
     {
         *access = now;

@@ -11,6 +11,7 @@ use super::{number, switch};
 use crate::authstring::Access;
 use crate::authstring::client::{CREDENTIAL_EXPECTED, URL_EXPECTED, clean_url, is_credential};
 use crate::authstring::keys::{API_KEY_EXPECTED, ApiKey, ApiKeys, read_file};
+use crate::authstring::settings::{AuthStringConfig, StringSource};
 use crate::text_file::{self, is_quoted};
 
 /// The longest that NATS may be waited for, in seconds: less than the service takes to end.
@@ -83,58 +84,37 @@ pub struct ApiSettings {
     pub stand_in_minutes: String,
 }
 
-/// The settings as they are used.
-#[derive(Clone, Debug)]
-pub struct ApiConfig {
-    /// Who may ask.
-    pub keys: ApiKeys,
-    /// Where strings come from.
-    pub source: Source,
-}
-
-/// Where strings come from.
-#[derive(Clone, Debug)]
-pub enum Source {
-    /// Nowhere.
-    None,
-    /// NATS, which has so long for an answer.
-    Nats(Access, Duration),
-    /// Ourselves, good for so many seconds.
-    StandIn(i64),
-}
-
-impl ApiConfig {
-    pub(super) fn read(settings: &ApiSettings, bad: &mut Problems) -> Option<Self> {
-        let keys = keys(settings, bad);
-        let access = access(settings, bad);
-        let seconds = bad.read(
-            "--nats-seconds",
-            "expected a whole number of seconds from 1 to 10",
-            &settings.nats_seconds,
-            number(1, NATS_SECONDS_MAX),
-        );
-        let minutes = bad.read(
-            "--stand-in-minutes",
-            "expected a whole number of minutes from 1 to 1440",
-            &settings.stand_in_minutes,
-            number(1, STAND_IN_MINUTES_MAX),
-        );
-        let stand_in = bad.read(
-            "--stand-in",
-            "expected yes or no, true or false, 1 or 0",
-            &settings.stand_in,
-            switch,
-        )?;
-        if stand_in && settings.nats_url.is_some() {
-            bad.0.push(BadSetting::found("--stand-in", "expected it without --nats-url", "both"));
-        }
-        let source = match (stand_in, access) {
-            (true, _) => Source::StandIn(i64::from(minutes?) * MINUTE_SECONDS),
-            (false, Some(access)) => Source::Nats(access, Duration::from_secs(seconds?.into())),
-            (false, None) => Source::None,
-        };
-        Some(Self { keys: keys?, source })
+/// Reads the settings of the REST API; `None` where one is wrong.
+pub(super) fn read(settings: &ApiSettings, bad: &mut Problems) -> Option<AuthStringConfig> {
+    let keys = keys(settings, bad);
+    let access = access(settings, bad);
+    let seconds = bad.read(
+        "--nats-seconds",
+        "expected a whole number of seconds from 1 to 10",
+        &settings.nats_seconds,
+        number(1, NATS_SECONDS_MAX),
+    );
+    let minutes = bad.read(
+        "--stand-in-minutes",
+        "expected a whole number of minutes from 1 to 1440",
+        &settings.stand_in_minutes,
+        number(1, STAND_IN_MINUTES_MAX),
+    );
+    let stand_in = bad.read(
+        "--stand-in",
+        "expected yes or no, true or false, 1 or 0",
+        &settings.stand_in,
+        switch,
+    )?;
+    if stand_in && settings.nats_url.is_some() {
+        bad.0.push(BadSetting::found("--stand-in", "expected it without --nats-url", "both"));
     }
+    let source = match (stand_in, access) {
+        (true, _) => StringSource::StandIn(i64::from(minutes?) * MINUTE_SECONDS),
+        (false, Some(access)) => StringSource::Nats(access, Duration::from_secs(seconds?.into())),
+        (false, None) => StringSource::None,
+    };
+    Some(AuthStringConfig { keys: keys?, source })
 }
 
 /// All keys, or none where one of them cannot be used.

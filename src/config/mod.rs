@@ -19,13 +19,14 @@ use clap::{ArgAction, Args, value_parser};
 use ipnet::IpNet;
 use secrecy::SecretString;
 
-pub use api::{ApiConfig, ApiSettings, Source};
+pub use api::ApiSettings;
 pub use area::AreaSettings;
 pub use exposed::exposed;
 pub use problems::BadSetting;
 use problems::Problems;
 pub use variables::{bad_variables, without_unusable_variables};
 
+use crate::authstring::settings::AuthStringConfig;
 use crate::clock::ExpiryRule;
 use crate::connection_limits::ConnectionLimits;
 use crate::data_dir::DataDir;
@@ -216,7 +217,7 @@ pub struct Config {
     /// The members area.
     pub area: AreaConfig,
     /// The REST API.
-    pub api: ApiConfig,
+    pub api: AuthStringConfig,
     /// The login page.
     pub login_page: Page,
     /// The bounds of connections, which no setting changes.
@@ -308,7 +309,7 @@ impl Config {
         let postback_tokens = tokens(settings, &mut bad);
         let area = area::read(&settings.area, &mut bad);
         let login_page = area::login_page(&settings.area, &mut bad);
-        let api = ApiConfig::read(&settings.api, &mut bad);
+        let api = api::read(&settings.api, &mut bad);
 
         let read = || {
             Some(Self {

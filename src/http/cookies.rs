@@ -3,8 +3,8 @@
 use actix_web::http::header::{COOKIE, HOST, HeaderValue, SET_COOKIE, USER_AGENT};
 use actix_web::{HttpRequest, HttpResponse};
 
-use super::postback::Desk;
-use super::visited;
+use super::state::ThreadState;
+use super::visitor;
 use crate::login::back::Back;
 use crate::login::cookie::{Login, LoginId};
 use crate::login::cookie_header::{self, CookieName};
@@ -13,31 +13,31 @@ use crate::login::presented::Presented;
 use crate::login::unkept::{Missing, Visitor};
 use crate::store::LoginRow;
 
-/// The logins in the cookies of a request: signed by us and not too old. Whether they still count,
-/// the members' rows say.
-pub(super) fn presented(request: &HttpRequest, desk: &Desk, now: i64) -> Presented {
-    let area = desk.area();
+/// The logins in the cookies of a request that we signed and that are not too old. The members' rows
+/// decide whether they are still valid.
+pub(super) fn presented(request: &HttpRequest, state: &ThreadState, now: i64) -> Presented {
+    let area = &state.area().shared;
     let names = area.config.cookie_domains.names().iter();
     let cookies = names.flat_map(|&name| values(request, name).map(move |value| (name, value)));
     let presented =
         Presented::gather(cookies, &area.signers.current().1, now, area.config.login_seconds);
     if let Some(newest) = presented.newest() {
-        area.unkept.shown(visitor(request, desk), newest, now);
+        area.unkept.shown(visitor(request, state), newest, now);
     }
     presented
 }
 
-/// Gives the browser a cookie with a login for each of these rows, and with those of other sites
-/// that it keeps, the newest first: the last ones fall out where there are too many.
+/// Sets a cookie with a login for each of these rows and with the `kept` logins of other sites. If
+/// there are too many, the last ones are left out.
 pub(super) fn log_in(
     request: &HttpRequest,
-    desk: &Desk,
+    state: &ThreadState,
     response: &mut HttpResponse,
     rows: &[LoginRow],
     kept: &[Login],
     now: i64,
 ) {
-    let area = desk.area();
+    let area = &state.area().shared;
     let new = |row: &LoginRow| Login {
         key: row.key,
         id: LoginId::random(),
@@ -50,13 +50,13 @@ pub(super) fn log_in(
             logins.push(*login);
         }
     }
-    let host = visited::host(request);
+    let host = visitor::host(request);
     let cookie = area.config.cookie_domains.cookie_at(host);
     if cookie.name == CookieName::Host && !area.config.cookie_domains.is_empty() {
-        desk.outside_cookie_domains(host);
+        area.log.outside_cookie_domains(host);
     }
     set(response, &cookie.set(&area.signers.current().1.sign(&logins), area.config.login_seconds));
-    // A cookie under another name is in this one now, and would linger.
+    // The logins of a cookie under another name are in this one now, so that one is cleared.
     for other in area.config.cookie_domains.all_at(host) {
         if other.name != cookie.name && values(request, other.name).next().is_some() {
             set(response, &other.clear());
@@ -64,42 +64,45 @@ pub(super) fn log_in(
     }
 }
 
-/// Takes all our cookies out of the browser.
-pub(super) fn clear(request: &HttpRequest, desk: &Desk, response: &mut HttpResponse) {
-    for cookie in desk.area().config.cookie_domains.all_at(visited::host(request)) {
+/// Clears all our cookies.
+pub(super) fn clear(request: &HttpRequest, state: &ThreadState, response: &mut HttpResponse) {
+    for cookie in state.area().shared.config.cookie_domains.all_at(visitor::host(request)) {
         set(response, &cookie.clear());
     }
 }
 
-/// Remembers that this browser was given a cookie, so that its absence can be told.
-pub(super) fn was_given(request: &HttpRequest, desk: &Desk, back: &Back) {
+/// Remembers that this browser was given a cookie, to detect that it does not keep it.
+pub(super) fn was_given(request: &HttpRequest, state: &ThreadState, back: &Back) {
     let why_missing =
-        if visited::is_by_http(request, desk) { Missing::ByHttp } else { Missing::Unknown };
-    desk.area().unkept.given(
-        visitor(request, desk),
+        if visitor::is_by_http(request, state) { Missing::ByHttp } else { Missing::Unknown };
+    state.area().shared.unkept.given(
+        visitor(request, state),
         back,
         why_missing,
-        desk.shared().clock.steady(),
+        state.shared().clock.steady(),
     );
 }
 
-/// What the page says to a browser that brings no login and was given one just now. `page` is where
-/// it wants to go.
+/// The message to a browser that sends no login and was given one just now. `page` is where it wants
+/// to go.
 pub(super) fn not_kept(
     request: &HttpRequest,
-    desk: &Desk,
+    state: &ThreadState,
     logins: &Presented,
     page: &Back,
 ) -> Said {
     if !logins.is_empty() {
         return Said::Nothing;
     }
-    let visitor = visitor(request, desk);
-    let Some(missing) = desk.area().unkept.missing(visitor, page, desk.shared().clock.steady())
+    let visitor = visitor(request, state);
+    let Some(missing) =
+        state.area().shared.unkept.missing(visitor, page, state.shared().clock.steady())
     else {
         return Said::Nothing;
     };
-    desk.login_not_kept(missing, visited::text(request, &HOST).unwrap_or("-"), visitor.address);
+    let host = super::visitor::text(request, &HOST).unwrap_or("-");
+    let steady = state.shared().clock.steady();
+    state.area().shared.log.login_not_kept(missing, host, visitor.address, steady);
     Said::NotKept(missing)
 }
 
@@ -110,13 +113,13 @@ fn values(request: &HttpRequest, name: CookieName) -> impl Iterator<Item = &str>
     )
 }
 
-fn visitor<'a>(request: &'a HttpRequest, desk: &Desk) -> Visitor<'a> {
+fn visitor<'a>(request: &'a HttpRequest, state: &ThreadState) -> Visitor<'a> {
     let agent = request.headers().get(USER_AGENT).map(|value| value.as_bytes());
-    Visitor { address: desk.caller(request), agent: agent.unwrap_or_default() }
+    Visitor { address: state.caller(request), agent: agent.unwrap_or_default() }
 }
 
 fn set(response: &mut HttpResponse, cookie: &str) {
-    // ASCII without control characters, as its makers promise.
+    // It is ASCII without control characters.
     if let Ok(cookie) = HeaderValue::from_str(cookie) {
         response.headers_mut().append(SET_COOKIE, cookie);
     }

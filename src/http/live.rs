@@ -6,9 +6,10 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use ipnet::IpNet;
 
-use super::relay::Relay;
 use crate::authstring::keys::ApiKeys;
-use crate::config::{Config, Source};
+use crate::authstring::relay::Relay;
+use crate::authstring::settings::StringSource;
+use crate::config::Config;
 use crate::login::page::Page;
 use crate::network::TrustedProxies;
 
@@ -30,11 +31,13 @@ pub struct LiveSettings {
 impl LiveSettings {
     fn of(config: &Config, before: Option<&Self>) -> Self {
         let relay = match &config.api.source {
-            Source::Nats(access, time_max) => Some(match before.and_then(|it| it.relay.as_ref()) {
-                Some(relay) => relay.with(access.clone()),
-                None => Relay::new(access.clone(), *time_max),
-            }),
-            Source::None | Source::StandIn(_) => None,
+            StringSource::Nats(access, time_max) => {
+                Some(match before.and_then(|it| it.relay.as_ref()) {
+                    Some(relay) => relay.with(access.clone()),
+                    None => Relay::new(access.clone(), *time_max),
+                })
+            }
+            StringSource::None | StringSource::StandIn(_) => None,
         };
         Self {
             allowed: config.allow_ip.clone(),

@@ -2,7 +2,8 @@
 //! has the address of the caller and nothing else of the request.
 
 use std::net::IpAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::logging::limit::{LinesMax, NameLine, OncePerName, Window};
 
@@ -60,8 +61,7 @@ impl RefusedLog {
     }
 
     fn window(&self) -> MutexGuard<'_, Window<()>> {
-        // A panic while the lock was held can leave a count off by one, which is harmless.
-        self.window.lock().unwrap_or_else(PoisonError::into_inner)
+        self.window.lock()
     }
 }
 

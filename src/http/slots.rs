@@ -12,7 +12,7 @@ use actix_web::{Error, HttpResponse};
 use futures_util::future::Either;
 
 use super::connections::{Connection, RequestKind};
-use super::reply::RETRY_AFTER_SECONDS;
+use super::respond::RETRY_AFTER_SECONDS;
 
 /// Whoever comes beyond the share reads this.
 const BUSY: &str = "Too many requests are under way. Please try again in a moment.";

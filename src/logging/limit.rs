@@ -7,7 +7,8 @@ use std::borrow::Borrow;
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Mutex, PoisonError};
+
+use parking_lot::Mutex;
 
 /// At most one line in an interval. Threads can share it; it takes no lock.
 #[derive(Debug)]
@@ -173,8 +174,7 @@ impl<T: Hash + Eq> OncePerName<T> {
         T: Borrow<Q>,
         Q: Hash + Eq + ToOwned<Owned = T> + ?Sized,
     {
-        // A panic while the lock was held leaves whole names.
-        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut names = self.names.lock();
         if names.is_full || names.known.contains(name) {
             return None;
         }

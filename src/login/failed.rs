@@ -4,11 +4,13 @@
 
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
+use std::net::IpAddr;
 
 use parking_lot::{Mutex, MutexGuard};
 
 use super::remembered::SecretDigest;
 use crate::block::{LoginName, Network};
+use crate::identity::SiteId;
 use crate::logging::limit::{LinesMax, Window};
 use crate::recent::Recent;
 
@@ -18,7 +20,40 @@ const LINES_MAX: LinesMax = LinesMax { window_seconds: 60, all: 60, each: 10 };
 const SAME_SECONDS: i64 = 600;
 const SEEN_MAX: usize = 4_096;
 
-/// Keeps account of the lines. Shared by all threads; the time is seconds of a clock that nobody
+/// How a visitor tried to log in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// The browser's prompt, at `/auth`.
+    Basic,
+    /// The form of `/login`.
+    Page,
+}
+
+impl By {
+    fn as_str(self) -> &'static str {
+        match self {
+            By::Basic => "basic",
+            By::Page => "page",
+        }
+    }
+}
+
+/// A login that failed.
+#[derive(Debug)]
+pub struct FailedLogin<'a> {
+    /// The way.
+    pub by: By,
+    /// The sites whose members were allowed.
+    pub sites: &'a [SiteId],
+    /// The name, or what stands for a name that nobody has.
+    pub name: &'a LoginName,
+    /// The visitor's address.
+    pub address: IpAddr,
+    /// A digest of the password.
+    pub secret: SecretDigest,
+}
+
+/// Limits the lines. Shared by all threads; the time is seconds of a clock that nobody
 /// sets.
 pub struct FailedLogins {
     keys: RandomState,
@@ -45,6 +80,18 @@ impl Default for FailedLogins {
 }
 
 impl FailedLogins {
+    /// Logs a failed login, if a line is due.
+    pub fn log(&self, failed: &FailedLogin<'_>, now: i64) {
+        let FailedLogin { by, sites, name, address, secret } = *failed;
+        if self.has_line(name, Network::of(address), secret, now) {
+            log::info!(
+                by = by.as_str(), sites:% = SiteNumbers(sites), address:% = address,
+                name = name.as_str();
+                "login failed"
+            );
+        }
+    }
+
     /// Whether this one gets a line.
     pub fn has_line(
         &self,
@@ -77,6 +124,18 @@ impl FailedLogins {
     /// A panic while the lock was held can leave a count off by one, which is harmless.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock()
+    }
+}
+
+/// The sites that were asked for, as in the query.
+struct SiteNumbers<'a>(&'a [SiteId]);
+
+impl fmt::Display for SiteNumbers<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (nth, site) in self.0.iter().enumerate() {
+            write!(f, "{}{site}", if nth == 0 { "" } else { "," })?;
+        }
+        Ok(())
     }
 }
 

@@ -14,7 +14,11 @@
 //! text: every parser is total, bounded, and shows no secret.
 
 pub mod activity;
+pub mod admission;
+pub mod area;
+pub mod area_log;
 pub mod ask;
+mod attempt;
 pub mod back;
 pub mod basic;
 pub mod blocks;
@@ -26,11 +30,13 @@ pub mod failed;
 pub mod guard;
 pub mod known;
 pub mod logouts;
+pub mod members;
 pub mod page;
 pub mod pool;
 pub mod presented;
 pub mod pseudonym;
 pub mod remembered;
+pub mod sessions;
 pub mod settings;
 pub mod signers;
 pub mod unkept;

@@ -1,7 +1,8 @@
 //! The members area of a service, put together at the start.
 
-use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use super::blocks;
 use super::error::StartError;
@@ -10,11 +11,12 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::database::DatabaseError;
 use crate::hardening::Rehashes;
-use crate::http::area::{Area, LOGIN_LINES_MAX};
-use crate::http::postback::Shared;
+use crate::http::state::ServerState;
 use crate::key_file;
-use crate::logging::limit::{OncePerName, Window};
+use crate::logging::limit::Window;
 use crate::login::activity::Activity;
+use crate::login::area::{Area, LOGIN_LINES_MAX};
+use crate::login::area_log::AreaLog;
 use crate::login::cookie::Signer;
 use crate::login::failed::FailedLogins;
 use crate::login::guard::Guard;
@@ -83,8 +85,8 @@ pub(super) fn open(
         logouts: Logouts::default(),
         signers: Signers::new(signer, epoch),
         unkept: Unkept::default(),
-        outside_domains: OncePerName::default(),
-        rivals: AtomicU64::new(0),
+        log: AreaLog::default(),
+        read_log: Arc::default(),
         ledger,
     })
 }
@@ -98,7 +100,7 @@ fn has_known_networks(reader: &dyn Read) -> bool {
 }
 
 /// Looks again of which kinds there are rows: what every login spends follows.
-pub(super) fn sample_rows(shared: &Shared) {
+pub(super) fn sample_rows(shared: &ServerState) {
     let read = shared.file.open().map_err(|error| chain(&error));
     match read.and_then(|reader| reader.sample(ROWS_SAMPLED).map_err(|fault| chain(&fault))) {
         Ok(rows) => shared.area.steps.sample(&rows),
@@ -110,7 +112,7 @@ pub(super) fn sample_rows(shared: &Shared) {
 
 /// Says how many logins, and how many that failed, had no line of their own, once their window is
 /// over; with `at_the_end` whether it is or not.
-pub(super) fn say_left_out(shared: &Shared, at_the_end: bool) {
+pub(super) fn say_left_out(shared: &ServerState, at_the_end: bool) {
     let (area, now) = (&shared.area, shared.clock.steady());
     let failed = if at_the_end { area.failed.close() } else { area.failed.suppressed(now) };
     let logins = if at_the_end { area.login_lines().close() } else { area.login_lines().end(now) };
@@ -123,7 +125,7 @@ pub(super) fn say_left_out(shared: &Shared, at_the_end: bool) {
 
 /// Takes up what `member logout --all` did. While the database cannot be read, the epoch stays;
 /// what keeps it from being read is logged elsewhere.
-pub(super) fn take_up_epoch(shared: &Shared, is_replaced: bool) {
+pub(super) fn take_up_epoch(shared: &ServerState, is_replaced: bool) {
     let read = shared.file.open().map_err(|error| chain(&error));
     match read.and_then(|reader| reader.login_epoch().map_err(|fault| chain(&fault))) {
         Ok(epoch) if !shared.area.signers.take_up(epoch) => {}

@@ -7,7 +7,7 @@ use crate::chain::chain;
 use crate::clock::Reading;
 use crate::config::Config;
 use crate::database::DatabaseError;
-use crate::http::postback::Shared;
+use crate::http::state::ServerState;
 use crate::login::blocks::{LINES_MAX, Ledger};
 use crate::login::guard::Guard;
 use crate::store::{CurrentFile, Engine, Fault, open_reader, pages, with_engine};
@@ -48,7 +48,7 @@ pub(super) fn take_up_stored(
 
 /// One look at the blocks: those that began get their line in the log and their row, those that
 /// ended lose it, and those whose row a command has removed end.
-pub(super) async fn look(shared: &Shared) {
+pub(super) async fn look(shared: &ServerState) {
     let area = &shared.area;
     let due = {
         let mut ledger = area.ledger();
@@ -68,7 +68,7 @@ pub(super) async fn look(shared: &Shared) {
 }
 
 /// Has all logged and written down that is not yet, before the writer ends.
-pub(super) fn write_down_all(shared: &Shared) {
+pub(super) fn write_down_all(shared: &ServerState) {
     let area = &shared.area;
     let mut ledger = area.ledger();
     if let Some((seen, held)) = area.guard.blocks_since(ledger.seen(), shared.clock.steady()) {
@@ -90,7 +90,7 @@ pub(super) fn write_down_all(shared: &Shared) {
 
 /// Takes up what `block lift` did: a block that was written down, and is there no more before its
 /// end.
-fn take_up_lifted(shared: &Shared) {
+fn take_up_lifted(shared: &ServerState) {
     let mut ledger = shared.area.ledger();
     let Some(rows) = ledger.rows() else { return };
     let Some(file) = ledger.file() else { return };

@@ -18,19 +18,20 @@ pub use error::StartError;
 use reload::Reloads;
 
 use crate::action::Rules;
+use crate::authstring::settings::StringSource;
 use crate::authstring::stand_in::StandIn;
 use crate::chain::chain;
 use crate::clock::Clock;
 use crate::clock::jump::{self, Watch};
-use crate::config::{Config, Source};
+use crate::config::Config;
 use crate::data_dir::{Lock, modes};
 use crate::database;
 use crate::hardening::{HashThread, HashWorker, Rehashes};
 use crate::http;
 use crate::http::connections::Connections;
 use crate::http::live::Live;
-use crate::http::postback::Shared;
 use crate::http::refused::RefusedLog;
+use crate::http::state::ServerState;
 use crate::login::settings::LOGIN_SECONDS_MAX;
 use crate::open_files;
 use crate::password::{Cost, Hasher};
@@ -55,7 +56,7 @@ const SAMPLE_EVERY: Duration = Duration::from_secs(600);
 pub struct Service {
     address: SocketAddr,
     handle: ServerHandle,
-    shared: Shared,
+    shared: ServerState,
     writer: Writer,
     writer_thread: JoinHandle<()>,
     hashing: Hashing,
@@ -76,7 +77,7 @@ enum Hashing {
 
 /// Looks after the blocks of those who guess.
 #[derive(Clone, Debug)]
-pub struct BlockWatch(Shared);
+pub struct BlockWatch(ServerState);
 
 impl BlockWatch {
     /// One look, as there is one each second.
@@ -131,11 +132,12 @@ impl Service {
                 .reporting_leftovers(clock.clone(), config.keep_cryptpass);
         let hashing = Hashing::Waits(Box::new(hash_worker), sealed, wake);
         let area = Arc::new(area::open(config, &vault, &clock, cost, rehashes)?);
-        let shared = Shared {
+        let shared = ServerState {
             area,
             stand_in: stand_in(&config.api.source),
             public_origin: config.public_url.as_deref().map(origin).map(Arc::from),
-            mistakes: Arc::default(),
+            visitor_log: Arc::default(),
+            api_log: Arc::default(),
             metrics: writer.metrics().clone(),
             writer: writer.clone(),
             rules: Arc::new(Rules {
@@ -277,10 +279,10 @@ impl Service {
     }
 }
 
-fn stand_in(source: &Source) -> Option<Arc<StandIn>> {
+fn stand_in(source: &StringSource) -> Option<Arc<StandIn>> {
     match source {
-        Source::StandIn(seconds) => Some(Arc::new(StandIn::new(*seconds))),
-        Source::None | Source::Nats(..) => None,
+        StringSource::StandIn(seconds) => Some(Arc::new(StandIn::new(*seconds))),
+        StringSource::None | StringSource::Nats(..) => None,
     }
 }
 

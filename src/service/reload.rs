@@ -3,8 +3,9 @@
 use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
+use crate::authstring::settings::StringSource;
 use crate::chain::chain;
-use crate::config::{Config, Source};
+use crate::config::Config;
 use crate::http::live::Live;
 use crate::token::current::Tokens;
 
@@ -94,7 +95,8 @@ fn changes(before: &Config, now: &Config) -> Vec<String> {
     if before.api.keys != now.api.keys {
         changes.push(format!("API keys ({})", count(now.api.keys.iter().count(), "none")));
     }
-    if let (Source::Nats(before, _), Source::Nats(now, _)) = (&before.api.source, &now.api.source)
+    if let (StringSource::Nats(before, _), StringSource::Nats(now, _)) =
+        (&before.api.source, &now.api.source)
         && before != now
     {
         changes.push("NATS's key or certificates".into());

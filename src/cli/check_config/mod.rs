@@ -10,9 +10,10 @@ use indicatif::ProgressBar;
 
 use super::failure::Failure;
 use crate::authstring::keys::ApiKey;
+use crate::authstring::settings::{AuthStringConfig, StringSource};
 use crate::chain::chain;
 use crate::clock::Clock;
-use crate::config::{ApiConfig, Config, Settings, Source};
+use crate::config::{Config, Settings};
 use crate::database::{self, DatabaseError};
 use crate::hardening::leftovers;
 use crate::login::cookie::Signer;
@@ -112,7 +113,7 @@ fn guessing(limits: &GuessLimits) -> String {
     )
 }
 
-fn api_keys(api: &ApiConfig) -> String {
+fn api_keys(api: &AuthStringConfig) -> String {
     let names: Vec<_> = api.keys.iter().map(ApiKey::to_string).collect();
     if names.is_empty() {
         "none, nobody may ask /api".into()
@@ -121,13 +122,13 @@ fn api_keys(api: &ApiConfig) -> String {
     }
 }
 
-fn authstrings(source: &Source) -> String {
+fn authstrings(source: &StringSource) -> String {
     match source {
-        Source::None => "none".into(),
-        Source::Nats(access, time_max) => {
+        StringSource::None => "none".into(),
+        StringSource::Nats(access, time_max) => {
             format!("of {} as {}, within {} s", access.url(), access.username(), time_max.as_secs())
         }
-        Source::StandIn(seconds) => {
+        StringSource::StandIn(seconds) => {
             format!("our own, unknown to NATS, good for {} minutes", seconds / 60)
         }
     }

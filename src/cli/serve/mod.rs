@@ -8,8 +8,9 @@ use std::time::Duration;
 use signals::Signals;
 
 use super::failure::Failure;
+use crate::authstring::settings::{AuthStringConfig, StringSource};
 use crate::clock::Clock;
-use crate::config::{ApiConfig, Config, Source};
+use crate::config::Config;
 use crate::data_dir::served::Served;
 use crate::password::Cost;
 use crate::service::Service;
@@ -52,18 +53,18 @@ async fn serve(config: &Config) -> Result<(), Failure> {
 }
 
 /// Where authstrings come from, and what would surprise about it.
-fn tell_of_authstrings(api: &ApiConfig) {
+fn tell_of_authstrings(api: &AuthStringConfig) {
     match &api.source {
-        Source::None if api.keys.is_empty() => return,
-        Source::None => log::warn!(
+        StringSource::None if api.keys.is_empty() => return,
+        StringSource::None => log::warn!(
             "/api has keys, and no authstrings to give: set --nats-url, or --stand-in while you develop"
         ),
-        Source::StandIn(_) => {
+        StringSource::StandIn(_) => {
             log::warn!(
                 "stand-in: authstrings are our own and NATS does not know them; never on a live site"
             );
         }
-        Source::Nats(access, _) => {
+        StringSource::Nats(access, _) => {
             log::info!("authstrings come from NATS at {}", access.url());
             if access.is_open_to_others() {
                 log::warn!("--nats-url is not https: NATS's key and the strings travel readable");

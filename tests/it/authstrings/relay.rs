@@ -244,8 +244,11 @@ fn more_questions_than_calls_wait_their_turn_and_end_in_503_when_nats_hangs() {
         .map(|thread| thread.join().unwrap())
         .map(|r| (r.status, r.body))
         .collect();
-    let busy =
-        (503, "{\"error\":\"too many questions to NATS are under way, it may be slow; try again in a moment\"}".to_owned());
+    let busy = (
+        503,
+        "{\"error\":\"too many requests to NATS at once, it may be slow; try again in a moment\"}"
+            .to_owned(),
+    );
     let late = (504, "{\"error\":\"NATS did not answer in time (--nats-seconds)\"}".to_owned());
     let count = |wanted| answers.iter().filter(|answer| **answer == wanted).count();
     assert_eq!((count(late), count(busy)), (16, 24), "{answers:?}");

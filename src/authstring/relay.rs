@@ -1,20 +1,18 @@
-//! The way to NATS: a bounded number of calls at a time, and one deadline for the wait and the
-//! call, so that a members area has its answer in time whatever NATS does.
+//! Requests to NATS: a bounded number at a time, and one deadline for the wait and the request, so
+//! that a members area gets its answer in time whatever NATS does.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use actix_web::http::StatusCode;
 use tokio::sync::Semaphore;
 use tokio::time::timeout_at;
 
-use super::mistakes::Mistake;
-use crate::authstring::{Access, AuthString, Client, Error, Lookup, Resource};
+use super::{Access, AuthString, Client, Error, Lookup, Resource};
 
-/// Calls to NATS at a time: it is a PHP application, which has a bound of that kind itself.
+/// Requests to NATS at a time: it is a PHP application, which has such a limit itself.
 const CALLS_MAX: usize = 16;
-/// Questions that wait for one of them to end.
+/// Requests that wait for one of them to end.
 const WAITING_MAX: usize = 256;
 
 /// Why NATS gave no answer.
@@ -23,42 +21,15 @@ pub enum Unanswered {
     /// What it answered, or that it could not be reached.
     #[error(transparent)]
     Nats(#[from] Error),
-    /// Too many questions wait already, or this one waited for half of its time.
-    #[error("too many questions to NATS are under way, it may be slow; try again in a moment")]
+    /// Too many requests wait already, or this one waited for half of its time.
+    #[error("too many requests to NATS at once, it may be slow; try again in a moment")]
     Busy,
-    /// The thread that asked is gone.
-    #[error("NATS could not be asked, try again in a moment")]
+    /// The thread of the request ended without an answer.
+    #[error("the request to NATS failed, try again in a moment")]
     Lost,
 }
 
-impl Unanswered {
-    /// As a gateway says it.
-    pub fn status(&self) -> StatusCode {
-        match self {
-            Unanswered::Nats(Error::TimedOut) => StatusCode::GATEWAY_TIMEOUT,
-            Unanswered::Nats(
-                Error::Unreachable(_) | Error::NoTls | Error::Tls(_) | Error::Wrong(_),
-            ) => StatusCode::BAD_GATEWAY,
-            Unanswered::Busy | Unanswered::Lost => StatusCode::SERVICE_UNAVAILABLE,
-        }
-    }
-}
-
-impl Unanswered {
-    /// As what it is logged.
-    pub(super) fn mistake(&self) -> Mistake {
-        match self {
-            Unanswered::Nats(Error::TimedOut) => Mistake::NatsIsSilent,
-            Unanswered::Nats(Error::Unreachable(_) | Error::NoTls | Error::Tls(_)) => {
-                Mistake::NatsIsNotThere
-            }
-            Unanswered::Nats(Error::Wrong(_)) => Mistake::NatsIsWrong,
-            Unanswered::Busy | Unanswered::Lost => Mistake::NatsIsBusy,
-        }
-    }
-}
-
-/// Asks NATS. Shared by all threads.
+/// Requests authstrings from NATS. Shared by all threads.
 #[derive(Debug)]
 pub struct Relay {
     client: Arc<Client>,
@@ -68,7 +39,7 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// To this NATS, which has so long for an answer.
+    /// A relay to this NATS. `time_max` is the total timeout of a request.
     pub fn new(access: Access, time_max: Duration) -> Self {
         let client = Arc::new(Client::new(access, time_max));
         Self {
@@ -79,10 +50,11 @@ impl Relay {
         }
     }
 
-    /// The same with this key and these certificates. Both together make no more calls than one.
+    /// A relay to this NATS with another key or other certificates. It shares the limit of requests
+    /// with this one.
     pub fn with(&self, access: Access) -> Self {
         let client = match access == *self.client.access() {
-            // It has connections that are worth keeping.
+            // Its open connections are reused.
             true => Arc::clone(&self.client),
             false => Arc::new(Client::new(access, self.time_max)),
         };
@@ -90,12 +62,12 @@ impl Relay {
         Self { client, time_max: self.time_max, calls, waiting }
     }
 
-    /// Where NATS is.
+    /// The URL of NATS.
     pub fn url(&self) -> &str {
         self.client.url()
     }
 
-    /// Asks for one string; `Ok(None)` is NATS's blank.
+    /// Requests one authstring; `Ok(None)` is an empty one of NATS.
     ///
     /// # Errors
     ///
@@ -106,8 +78,8 @@ impl Relay {
         lookup: Lookup,
     ) -> Result<Option<AuthString>, Unanswered> {
         let now = Instant::now();
-        // A call that begins with less time than that would mostly end without an answer, and keep
-        // NATS busy for nothing.
+        // With less than half of the time left a request would mostly end without an answer, and
+        // keep NATS busy for nothing.
         let (wait_until, until) = (now + self.time_max / 2, now + self.time_max);
         let place = Waiting::take(&self.waiting).ok_or(Unanswered::Busy)?;
         let permit = timeout_at(wait_until.into(), Arc::clone(&self.calls).acquire_owned()).await;
@@ -116,8 +88,8 @@ impl Relay {
         drop(place);
         let client = Arc::clone(&self.client);
         let asked = tokio::task::spawn_blocking(move || {
-            // Held by the call, not by whoever waits for it: a caller who hangs up does not make
-            // room for another call.
+            // The request holds the permit, not the caller that waits for it: a caller that
+            // disconnects does not allow another request.
             let _permit = permit;
             client.get(resource, &lookup, until)
         });
@@ -125,13 +97,13 @@ impl Relay {
     }
 }
 
-/// A place among those who wait for a call, for as long as it lives.
+/// A place in the queue of requests, until it is dropped.
 struct Waiting<'a>(&'a AtomicUsize);
 
 impl<'a> Waiting<'a> {
     fn take(count: &'a AtomicUsize) -> Option<Self> {
         let place = Self(count);
-        // On refusal the place is given back as it was taken.
+        // If it is refused, dropping it returns the place.
         (count.fetch_add(1, Ordering::Relaxed) < WAITING_MAX).then_some(place)
     }
 }

@@ -1,0 +1,26 @@
+//! The settings of authstrings: who may request them, and where they come from.
+
+use std::time::Duration;
+
+use super::Access;
+use super::keys::ApiKeys;
+
+/// The settings of authstrings.
+#[derive(Clone, Debug)]
+pub struct AuthStringConfig {
+    /// Who may request authstrings.
+    pub keys: ApiKeys,
+    /// Where they come from.
+    pub source: StringSource,
+}
+
+/// Where authstrings come from.
+#[derive(Clone, Debug)]
+pub enum StringSource {
+    /// There are none.
+    None,
+    /// NATS, with the total timeout of a request to it.
+    Nats(Access, Duration),
+    /// The stand-in of this service, whose authstrings are valid for so many seconds.
+    StandIn(i64),
+}

@@ -1,0 +1,146 @@
+//! What handlers work with: the state that all threads share, and the state of one thread.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+
+use actix_web::HttpRequest;
+use actix_web::http::header::X_FORWARDED_FOR;
+
+use super::caller;
+use super::connections::Connections;
+use super::live::Live;
+use super::refused::RefusedLog;
+use super::visitor_log::VisitorLog;
+use crate::action::Rules;
+use crate::authstring::stand_in::StandIn;
+use crate::clock::Clock;
+use crate::login::area::{Area, ThreadArea};
+use crate::login::members::Members;
+use crate::metrics::Metrics;
+use crate::network;
+use crate::rest_api::ApiLog;
+use crate::store::{CurrentFile, ReadSource, Reads};
+use crate::token::current::Tokens;
+use crate::writer::Writer;
+
+/// What all threads of the HTTP server share.
+#[derive(Clone, Debug)]
+pub struct ServerState {
+    /// Writes postbacks.
+    pub writer: Writer,
+    /// Counts requests, also those that write nothing.
+    pub metrics: Metrics,
+    /// The rules by which postbacks are read.
+    pub rules: Arc<Rules>,
+    /// The time.
+    pub clock: Clock,
+    /// The database, to read.
+    pub file: CurrentFile,
+    /// How threads read it.
+    pub reads: ReadSource,
+    /// The tokens of callers.
+    pub tokens: Tokens,
+    /// The settings that can change while the service runs.
+    pub live: Live,
+    /// Limits the lines about refused calls.
+    pub refused: Arc<RefusedLog>,
+    /// Counts the requests of this process, for their ids.
+    pub requests: Arc<AtomicU64>,
+    /// Names this process in request ids: the second of its start, in hexadecimal.
+    pub run: Arc<str>,
+    /// Set when the service stops: new postbacks get 503 and the connection closes.
+    pub stopping: Arc<AtomicBool>,
+    /// Requests that were accepted and are not answered yet.
+    pub in_flight: Arc<AtomicUsize>,
+    /// Counts the connections.
+    pub connections: Arc<Connections>,
+    /// The members area.
+    pub area: Arc<Area>,
+    /// Scheme and host of `--public-url`, from which the login form may come.
+    pub public_origin: Option<Arc<str>>,
+    /// Makes authstrings, if the service does so in place of NATS.
+    pub stand_in: Option<Arc<StandIn>>,
+    /// Limits the lines about requests of visitors.
+    pub visitor_log: Arc<VisitorLog>,
+    /// Limits the lines about the REST API.
+    pub api_log: Arc<ApiLog>,
+}
+
+/// Counts a request as in flight until it is dropped, also if the caller disconnects.
+pub(super) struct InFlight<'a>(&'a AtomicUsize);
+
+impl<'a> InFlight<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Self(count)
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// What one thread has: the shared state, and a read-only connection of its own.
+#[derive(Debug)]
+pub struct ThreadState {
+    shared: ServerState,
+    reads: Reads,
+    area: ThreadArea,
+}
+
+impl ThreadState {
+    /// The state of one thread of the server. Call it on that thread.
+    pub fn new(shared: ServerState) -> Self {
+        let reads = Reads::new(&shared.reads);
+        let (clock, read_log) = (shared.clock.clone(), Arc::clone(&shared.area.read_log));
+        let area = ThreadArea {
+            shared: Arc::clone(&shared.area),
+            members: Members::new(reads.clone(), clock.clone(), read_log),
+            writer: shared.writer.clone(),
+            metrics: shared.metrics.clone(),
+            clock,
+        };
+        Self { shared, reads, area }
+    }
+
+    /// The part that all threads share.
+    pub fn shared(&self) -> &ServerState {
+        &self.shared
+    }
+
+    /// Reads what is committed.
+    pub(super) fn reads(&self) -> &Reads {
+        &self.reads
+    }
+
+    /// The members area.
+    pub(super) fn area(&self) -> &ThreadArea {
+        &self.area
+    }
+
+    /// Counts a request as in flight. The service stops when it is answered.
+    pub(super) fn begin_request(&self) -> InFlight<'_> {
+        InFlight::new(&self.shared.in_flight)
+    }
+
+    /// The address of the caller.
+    pub(super) fn caller(&self, request: &HttpRequest) -> IpAddr {
+        let peer =
+            request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip());
+        let lines = request.headers().get_all(X_FORWARDED_FOR).map(|value| value.as_bytes());
+        let caller = caller::caller(peer, lines, &self.shared.live.look().proxies);
+        if caller.ignored_header {
+            self.shared.refused.unlisted_proxy(caller.address);
+        }
+        caller.address
+    }
+
+    /// Whether the request came through a listed proxy.
+    pub(super) fn is_behind_proxy(&self, request: &HttpRequest) -> bool {
+        let peer = request.peer_addr().map(|address| network::normalise(address.ip()));
+        peer.is_some_and(|peer| network::contains(&self.shared.live.look().proxies.0, peer))
+    }
+}

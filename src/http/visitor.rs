@@ -1,0 +1,62 @@
+//! What the login page and `/auth` share: the login form, and the site as the visitor's browser sees
+//! it.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{HOST, HeaderName, HeaderValue, ORIGIN, X_FORWARDED_PROTO};
+use actix_web::{HttpRequest, HttpResponse};
+
+use super::respond;
+use super::state::ThreadState;
+use crate::login::ask::Ask;
+use crate::login::back::Back;
+use crate::login::cookie_domains::host_of;
+use crate::login::page::Said;
+use crate::reply::Refusal;
+
+/// Says why a visitor is not admitted.
+pub(super) const AUTH_REASON: HeaderName = HeaderName::from_static("x-auth-reason");
+
+/// The login page.
+pub(super) fn form(
+    state: &ThreadState,
+    status: StatusCode,
+    ask: &Ask,
+    back: &Back,
+    said: Said,
+) -> HttpResponse {
+    respond::login_page(&state.shared().live.look().page, status, ask, back, said)
+}
+
+/// The response to a query that is wrong. `address` names the page in the log.
+pub(super) fn invalid_query(state: &ThreadState, address: &str, wrong: &Refusal) -> HttpResponse {
+    let shared = state.shared();
+    shared.visitor_log.invalid_query(address, wrong, shared.clock.steady());
+    respond::plain(StatusCode::BAD_REQUEST, wrong.to_string())
+}
+
+/// The host that a form was sent to. With a form of our own page the browser sends its origin, which
+/// no proxy changes; `Host` may be the proxy's.
+pub(super) fn host(request: &HttpRequest) -> &str {
+    let origin = text(request, &ORIGIN).and_then(|origin| origin.split_once("://"));
+    host_of(
+        origin.map_or_else(|| text(request, &HOST).unwrap_or_default(), |(_, authority)| authority),
+    )
+}
+
+/// Whether the browser uses http, according to its origin or else to a listed proxy. On the machine
+/// itself browsers treat http as https.
+pub(super) fn is_by_http(request: &HttpRequest, state: &ThreadState) -> bool {
+    let host = host(request);
+    let is_local =
+        host.eq_ignore_ascii_case("localhost") || host.starts_with("127.") || host == "[::1]";
+    let scheme = text(request, &ORIGIN)
+        .and_then(|origin| origin.split_once("://"))
+        .map(|(scheme, _)| scheme)
+        .or_else(|| text(request, &X_FORWARDED_PROTO).filter(|_| state.is_behind_proxy(request)));
+    !is_local && scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("http"))
+}
+
+/// The value of a header, if it is text.
+pub(super) fn text<'a>(request: &'a HttpRequest, name: &HeaderName) -> Option<&'a str> {
+    request.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok())
+}

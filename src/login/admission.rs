@@ -1,0 +1,202 @@
+//! Whether a visitor of the members area behind `/auth` and `/login` is admitted, by password.
+//!
+//! Every check reads the row again, so that the end of a membership takes effect at once. Only one
+//! thing is remembered: that a password opened a stored form. It saves the second hash and cannot
+//! become stale.
+
+use std::net::IpAddr;
+
+use super::area::ThreadArea;
+use super::ask::Ask;
+use super::attempt::Attempt;
+use super::basic::Typed;
+use super::cookie::LOGINS_MAX;
+use super::failed::{By, FailedLogin};
+use super::guard::{Verdict, WrongPassword};
+use super::members::Undecided;
+use super::pseudonym::TypedName;
+use crate::block::{BlockKind, NameHolder, Network};
+use crate::identity::SiteId;
+use crate::store::LoginRow;
+
+/// Whether a visitor is admitted.
+#[derive(Debug)]
+pub enum Admission {
+    /// Yes: this member.
+    In(LoginRow),
+    /// No, and why.
+    Out(Reason),
+}
+
+/// Why a visitor is not admitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// No login, or a wrong one.
+    Login,
+    /// A trial member, where only full members are admitted.
+    Trial,
+    /// Too many wrong passwords.
+    Blocked,
+    /// A login that was not used for too long.
+    Idle,
+}
+
+impl Reason {
+    /// The word in `X-Auth-Reason`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Reason::Login | Reason::Idle => "login",
+            Reason::Trial => "trial",
+            Reason::Blocked => "blocked",
+        }
+    }
+}
+
+/// Which members a site admits.
+#[derive(Clone, Copy, Debug)]
+pub struct Allowed<'a> {
+    /// Members of these sites, in the order in which they are tried.
+    pub sites: &'a [SiteId],
+    /// No members on trial.
+    pub full_only: bool,
+}
+
+impl<'a> Allowed<'a> {
+    /// What the query of a site says.
+    pub fn of(ask: &'a Ask) -> Self {
+        Self { sites: ask.sites.as_slice(), full_only: ask.full_only }
+    }
+
+    /// Whether it admits a member with this row.
+    pub(super) fn admits(&self, row: &LoginRow) -> bool {
+        !(self.full_only && row.trial)
+    }
+}
+
+/// Whether a name and a password admit a visitor. The first row that they open and that is allowed
+/// decides; further rows cost no hash.
+///
+/// # Errors
+///
+/// If it cannot be decided now.
+pub async fn by_password(
+    area: &ThreadArea,
+    allowed: Allowed<'_>,
+    typed: &Typed,
+    address: IpAddr,
+    now: i64,
+) -> Result<Admission, Undecided> {
+    let opened = opened(area, allowed, typed, address, now, Until::Admitted).await?;
+    Ok(match opened.map(|rows| rows.into_iter().find(|row| allowed.admits(row))) {
+        Ok(Some(row)) => Admission::In(row),
+        Ok(None) => Admission::Out(Reason::Trial),
+        Err(reason) => Admission::Out(reason),
+    })
+}
+
+/// All rows that a name and a password open, if one of them is allowed. A login is valid for each of
+/// them, so that it continues with one when another ends. If there are more than fit into a cookie,
+/// the allowed ones come first.
+///
+/// # Errors
+///
+/// If it cannot be decided now.
+pub async fn all_by_password(
+    area: &ThreadArea,
+    allowed: Allowed<'_>,
+    typed: &Typed,
+    address: IpAddr,
+    now: i64,
+) -> Result<Result<Vec<LoginRow>, Reason>, Undecided> {
+    let opened = opened(area, allowed, typed, address, now, Until::All).await?;
+    Ok(opened.and_then(|mut rows| {
+        rows.sort_by_key(|row| !allowed.admits(row));
+        rows.truncate(LOGINS_MAX);
+        let is_in = rows.first().is_some_and(|row| allowed.admits(row));
+        if is_in { Ok(rows) } else { Err(Reason::Trial) }
+    }))
+}
+
+/// How many rows are tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Until {
+    /// Until one opens that is allowed.
+    Admitted,
+    /// All of them.
+    All,
+}
+
+/// The rows of the allowed sites that a name and a password open, in the order of the sites and at
+/// least one; or why there is none.
+async fn opened(
+    area: &ThreadArea,
+    allowed: Allowed<'_>,
+    typed: &Typed,
+    address: IpAddr,
+    now: i64,
+    until: Until,
+) -> Result<Result<Vec<LoginRow>, Reason>, Undecided> {
+    let shared = &area.shared;
+    let (typed_name, network) =
+        (TypedName::new(&shared.pseudonyms, typed.name.as_str()), Network::of(address));
+    let verdict = typed_name.verdict(&shared.guard, network, area.clock.steady());
+    if let Verdict::Blocked(BlockKind::Pair | BlockKind::Network) = verdict {
+        return Ok(Err(Reason::Blocked));
+    }
+    let mut rows = area.members.logins_by_name(allowed.sites, &typed.name, now).await?;
+    let holder = if rows.is_empty() { NameHolder::Nobody } else { NameHolder::Member };
+    let is_open = verdict == Verdict::Open;
+    if let Verdict::BlockedAround(_) = verdict {
+        let mut known = Vec::with_capacity(rows.len());
+        for row in rows {
+            if area.is_known(row.key, network).await {
+                known.push(row);
+            }
+        }
+        rows = known;
+        if rows.is_empty() {
+            return Ok(Err(Reason::Blocked));
+        }
+    }
+    let mut attempt =
+        Attempt { area, typed, address, network, is_open, is_home: false, hashed: false };
+    if rows.is_empty() {
+        attempt.nobody(allowed.sites).await?;
+    }
+    let (mut opened, mut others) = (Vec::with_capacity(1), Vec::new());
+    for row in rows {
+        if attempt.opens(&row).await? {
+            // More guesses may have been counted while this was hashed: ten at once are ten.
+            if attempt.hashed && attempt.is_blocked_by_now(&typed_name, attempt.is_home) {
+                return Ok(Err(Reason::Blocked));
+            }
+            area.logged_in_from(row.key, network, now);
+            let is_admitted = allowed.admits(&row);
+            opened.push(row);
+            if is_admitted && until == Until::Admitted {
+                break;
+            }
+        } else {
+            others.push(row.key);
+        }
+    }
+    if !opened.is_empty() {
+        return Ok(Ok(opened));
+    }
+    let mut is_known = false;
+    for member in others {
+        is_known = is_known || area.is_known(member, network).await;
+    }
+    let blocked = attempt.is_blocked_by_now(&typed_name, is_known);
+    let secret = shared.remembered.secret(&typed.password);
+    // Asked for every failed login, so that the time does not tell whose name it is. If it cannot be
+    // read, nobody has the name, and it is not shown.
+    let name = typed.name.clone();
+    let is_taken = area.members.read(move |reader| reader.is_name_known(&name)).await;
+    let name = typed_name.shown(is_taken.unwrap_or(false));
+    area.count_wrong(&WrongPassword { name, holder, network, is_known, secret });
+    let by = if until == Until::All { By::Page } else { By::Basic };
+    let attempt = FailedLogin { by, sites: allowed.sites, name, address, secret };
+    shared.failed.log(&attempt, area.clock.steady());
+    Ok(Err(if blocked || !(is_open || is_known) { Reason::Blocked } else { Reason::Login }))
+}

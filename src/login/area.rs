@@ -1,0 +1,137 @@
+//! The state of the members area: what all threads share, and what one thread has.
+
+use std::sync::Arc;
+
+use parking_lot::{Mutex, MutexGuard};
+
+use super::activity::Activity;
+use super::area_log::AreaLog;
+use super::blocks::Ledger;
+use super::failed::FailedLogins;
+use super::guard::{Guard, WrongPassword};
+use super::known::KnownNetworks;
+use super::logouts::Logouts;
+use super::members::{Members, ReadLog};
+use super::pool::Pool;
+use super::pseudonym::Pseudonyms;
+use super::remembered::Remembered;
+use super::settings::AreaConfig;
+use super::signers::Signers;
+use super::unkept::Unkept;
+use crate::block::Network;
+use crate::clock::Clock;
+use crate::hardening::Rehashes;
+use crate::identity::Key;
+use crate::logging::limit::{LinesMax, Window};
+use crate::metrics::Metrics;
+use crate::password::Steps;
+use crate::store::Note;
+use crate::writer::Writer;
+
+/// Lines of logins with the right password, per member. Members can log in without end, and a
+/// remembered password costs no hash. All members of a large site have room.
+pub const LOGIN_LINES_MAX: LinesMax = LinesMax { window_seconds: 60, all: 6_000, each: 10 };
+
+/// The part that all threads share.
+#[derive(Debug)]
+pub struct Area {
+    /// The settings.
+    pub config: AreaConfig,
+    /// Limits password guessing: counts wrong passwords and blocks their source.
+    pub guard: Guard,
+    /// Replaces names that nobody has in log and table.
+    pub pseudonyms: Pseudonyms,
+    /// Limits the lines of failed logins.
+    pub failed: FailedLogins,
+    /// Limits the lines of logins.
+    pub login_lines: Mutex<Window<Key>>,
+    /// The networks from which members have logged in.
+    pub known: KnownNetworks,
+    /// Which password opened which stored form.
+    pub remembered: Arc<Remembered>,
+    /// Hashes passwords that are not remembered.
+    pub pool: Pool,
+    /// What each hash costs.
+    pub steps: Arc<Steps>,
+    /// Members whose hash is of another kind than is configured, for the hash worker.
+    pub rehashes: Arc<Rehashes>,
+    /// Makes and reads cookies.
+    pub signers: Signers,
+    /// When logins were last used, if an inactivity timeout is set.
+    pub activity: Option<Activity>,
+    /// How often members have logged out just now.
+    pub logouts: Logouts,
+    /// Browsers that were given a cookie and have not shown it yet.
+    pub unkept: Unkept,
+    /// Limits the other lines.
+    pub log: AreaLog,
+    /// Limits the lines about reads that fail.
+    pub read_log: Arc<ReadLog>,
+    /// Which blocks have a line in the log and a row in the database.
+    pub ledger: Mutex<Ledger>,
+}
+
+impl Area {
+    /// Limits the lines of logins.
+    pub fn login_lines(&self) -> MutexGuard<'_, Window<Key>> {
+        self.login_lines.lock()
+    }
+
+    /// The blocks in log and database.
+    pub fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock()
+    }
+}
+
+/// The members area as one thread uses it: the shared part, and what the thread reads and writes
+/// with.
+#[derive(Debug)]
+pub struct ThreadArea {
+    /// The part that all threads share.
+    pub shared: Arc<Area>,
+    /// Reads members' rows.
+    pub members: Members,
+    /// Writes notes of logins.
+    pub writer: Writer,
+    /// Counts logins that cost a hash.
+    pub metrics: Metrics,
+    /// The time.
+    pub clock: Clock,
+}
+
+impl ThreadArea {
+    /// Whether a member has logged in from a network before; `false` if that cannot be read, which
+    /// is logged.
+    pub(super) async fn is_known(&self, member: Key, network: Network) -> bool {
+        let known = &self.shared.known;
+        if known.remembers(member, network) {
+            return true;
+        }
+        let id = known.id(member, network);
+        self.members.read(move |reader| reader.is_known_network(&id)).await.unwrap_or(false)
+    }
+
+    /// Records that a member has logged in with the password from this network.
+    pub(super) fn logged_in_from(&self, member: Key, network: Network, now: i64) {
+        // If all visitors seem to come from one network, it would be known for every member.
+        if self.shared.guard.is_exempt(network) {
+            return;
+        }
+        let known = &self.shared.known;
+        if let Some(row) = known.opened(member, network, now)
+            && !self.writer.note(Note::Known(row))
+        {
+            known.was_not_written(member, network);
+        }
+    }
+
+    /// Counts a wrong password. A block that begins with it holds at once; it is logged and written
+    /// a moment later.
+    pub(super) fn count_wrong(&self, wrong: &WrongPassword<'_>) {
+        let now = self.clock.read();
+        if self.shared.guard.is_exempt(wrong.network) {
+            self.shared.log.not_counted(wrong.network, now.steady);
+        }
+        self.shared.guard.wrong(wrong, now);
+    }
+}

@@ -1,0 +1,105 @@
+//! Reads of members' rows, for logins and for authstrings. A fault is logged at a limited rate, and
+//! the caller learns only that nothing can be decided now.
+
+use std::sync::Arc;
+
+use crate::clock::Clock;
+use crate::identity::{Key, SiteId, Username};
+use crate::logging::limit::Interval;
+use crate::store::{Fault, LoginRow, Read, ReadError, Reads, if_readable};
+
+/// Seconds between two lines of one kind.
+const LOG_EVERY_SECONDS: i64 = 60;
+
+/// It cannot be decided now, because the database cannot be read or too much is going on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Undecided;
+
+/// Limits the lines about failed reads. Shared by all threads.
+#[derive(Debug)]
+pub struct ReadLog {
+    fault: Interval,
+    bad_row: Interval,
+}
+
+impl Default for ReadLog {
+    fn default() -> Self {
+        Self { fault: Interval::new(LOG_EVERY_SECONDS), bad_row: Interval::new(LOG_EVERY_SECONDS) }
+    }
+}
+
+/// Reads members for one thread.
+#[derive(Debug)]
+pub struct Members {
+    reads: Reads,
+    clock: Clock,
+    log: Arc<ReadLog>,
+}
+
+impl Members {
+    /// Reads this way.
+    pub fn new(reads: Reads, clock: Clock, log: Arc<ReadLog>) -> Self {
+        Self { reads, clock, log }
+    }
+
+    /// Reads what is committed now.
+    ///
+    /// # Errors
+    ///
+    /// If the database cannot be read. A fault is logged.
+    pub async fn read<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&dyn Read) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, Undecided> {
+        self.reads.read(job).await.map_err(|error| {
+            if let ReadError::Fault(error) = error
+                && self.log.fault.is_due(self.clock.steady())
+            {
+                log::error!("cannot read members: {error}");
+            }
+            Undecided
+        })
+    }
+
+    /// The rows that a login with this name is checked against.
+    ///
+    /// # Errors
+    ///
+    /// As [`Members::read`].
+    pub async fn logins_by_name(
+        &self,
+        sites: &[SiteId],
+        name: &Username,
+        now: i64,
+    ) -> Result<Vec<LoginRow>, Undecided> {
+        let (sites, name) = (sites.to_vec(), name.clone());
+        let found = self.read(move |reader| reader.logins_by_name(&sites, &name, now)).await?;
+        found.unreadable.iter().for_each(|fault| self.log_unreadable(fault));
+        Ok(found.rows)
+    }
+
+    /// The row that a login of this member is checked against.
+    ///
+    /// # Errors
+    ///
+    /// As [`Members::read`].
+    pub async fn login_row(&self, key: Key, now: i64) -> Result<Option<LoginRow>, Undecided> {
+        let row = self.read(move |reader| if_readable(reader.login_row(key, now))).await?;
+        Ok(self.readable(row))
+    }
+
+    /// Treats a row that cannot be read as absent, so that a member's other rows still count. It is
+    /// logged.
+    pub fn readable<T: Default>(&self, found: Result<T, Fault>) -> T {
+        found.unwrap_or_else(|fault| {
+            self.log_unreadable(&fault);
+            T::default()
+        })
+    }
+
+    fn log_unreadable(&self, fault: &Fault) {
+        if self.log.bad_row.is_due(self.clock.steady()) {
+            log::error!("a member cannot log in: {fault}");
+        }
+    }
+}
