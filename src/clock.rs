@@ -1,6 +1,7 @@
-//! What time it is, and which instant NATS means by `expire`.
+//! The time of day, and the instant that NATS means by `expire`.
 //!
-//! Time is an argument everywhere else: the clock is asked once per postback, at the edge.
+//! Everywhere else time is an argument: the clock is read once per postback, where the postback
+//! comes in.
 
 pub mod jump;
 
@@ -17,15 +18,15 @@ use parking_lot::Mutex;
 /// Where the time comes from.
 #[derive(Clone, Debug)]
 pub enum Clock {
-    /// The machine's clock.
+    /// The clock of the machine.
     System,
-    /// A time that stands still until a test, or a replay, moves it: unix seconds.
+    /// Unix seconds that stand still until a test or a replay changes them.
     Fixed(Arc<AtomicI64>),
-    /// The same with two times, for tests of a clock that is set.
+    /// Two times that stand still, for tests in which the clock is set.
     Set(Arc<Mutex<Reading>>),
 }
 
-/// What both clocks show at one moment.
+/// Both clocks at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reading {
     /// See [`Clock::now`].
@@ -35,31 +36,31 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// Stays the same until somebody sets the clock.
+    /// Constant until the clock is set.
     fn difference(self) -> i64 {
         self.wall.saturating_sub(self.steady)
     }
 }
 
-/// The moment of an effect, unix seconds.
+/// The time at which a change takes effect, unix seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Moment {
-    /// What time it is: everything is compared with it and recorded by it.
+    /// The current time, for comparisons and records.
     pub now: i64,
-    /// Members whose expiry was reached by this time are moved to `former_member`, and what is old
-    /// by it is deleted: `now`, but earlier while a jump of the clock is being confirmed
-    /// ([`jump`]). Later where members were moved by a clock that was set back since, so that the
-    /// next record of the journal says so.
+    /// Members whose expiry is before this time are moved to `former_member`, and what is old by it
+    /// is deleted. Usually it equals `now`. It is earlier while a jump of the clock is being
+    /// confirmed ([`jump`]). It is later if members were moved by a clock that was set back since;
+    /// then the next journal record says so.
     pub moved_until: i64,
 }
 
 impl Moment {
-    /// Up to which instant may be moved and deleted now.
+    /// The instant up to which members may be moved and rows deleted now.
     pub fn sure(self) -> i64 {
         self.moved_until.min(self.now)
     }
 
-    /// The same for what comes behind the first record of a transaction.
+    /// The moment for what follows the first record of a transaction.
     pub fn then(self) -> Self {
         Self { moved_until: self.sure(), ..self }
     }
@@ -72,24 +73,23 @@ impl From<i64> for Moment {
 }
 
 impl Clock {
-    /// Now, in unix seconds.
+    /// The current time in unix seconds.
     pub fn now(&self) -> i64 {
         match self {
             Clock::System => match SystemTime::now().duration_since(UNIX_EPOCH) {
                 Ok(since) => i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
-                // A machine whose clock was never set may stand before 1970 by seconds; the epoch
-                // is near enough.
+                // A machine whose clock was never set may show a time shortly before 1970.
                 Err(_) => 0,
             },
-            // Nothing else is published through the clock, so no order is needed.
+            // No other data is published through the clock, so that no memory ordering is needed.
             Clock::Fixed(seconds) => seconds.load(Ordering::Relaxed),
             Clock::Set(reading) => read_set(reading).wall,
         }
     }
 
-    /// Seconds since some instant of the past that nobody can set, for intervals. It also runs
-    /// while the machine is suspended, which [`std::time::Instant`] does not. A fixed clock gives
-    /// what [`Clock::now`] gives.
+    /// Seconds since some instant in the past, for intervals: nobody can set this clock. Unlike
+    /// [`std::time::Instant`] it also runs while the machine is suspended. A fixed clock returns
+    /// [`Clock::now`].
     pub fn steady(&self) -> i64 {
         match self {
             Clock::System => rustix::time::clock_gettime(rustix::time::ClockId::Boottime).tv_sec,
@@ -98,14 +98,15 @@ impl Clock {
         }
     }
 
-    /// Both at one moment.
+    /// Reads both clocks at one moment.
     pub fn read(&self) -> Reading {
         if let Clock::Set(reading) = self {
             return read_set(reading);
         }
         loop {
             let (before, wall, steady) = (self.steady(), self.now(), self.steady());
-            // A process that was stopped in between would see a jump.
+            // If the process was suspended between the two reads, the difference would look like a
+            // jump.
             if steady - before <= 1 {
                 return Reading { wall, steady };
             }
@@ -113,53 +114,51 @@ impl Clock {
     }
 }
 
-/// A panic elsewhere leaves a whole reading.
+/// Reads both times under the lock.
 fn read_set(reading: &Mutex<Reading>) -> Reading {
     *reading.lock()
 }
 
-/// What [`ExpiryRule::instant`] takes.
+/// What [`ExpiryRule::instant`] accepts, for error messages.
 pub const EXPIRE_EXPECTED: &str =
     "expected YYYY-MM-DD, YYYY-MM-DD hh:mm:ss or unix seconds of 9 to 11 digits";
 
-/// The last second of the year 9999, beyond which no time is written with four digits of a year:
-/// unix seconds.
+/// The last second of the year 9999, unix seconds. Later years have more than four digits.
 pub const YEAR_9999_ENDS: i64 = 253_402_300_799;
 
-/// 1970-01-03: what stands before it means that there is no date. A PHP that has none prints second
-/// 0, or -1, or a year before Christ, in a zone of its own: 1969-12-31, 1970-01-01, -0001-11-30.
-/// Unix seconds.
+/// 1970-01-03, unix seconds. An earlier time means "no date": a PHP without a date prints second 0
+/// or -1, or a year before Christ, in its own time zone: 1969-12-31, 1970-01-01, -0001-11-30.
 const FIRST_DATE: i64 = 2 * 86_400;
 
 /// Seconds of an hour of grace.
 const HOUR_SECONDS: i64 = 3_600;
-/// Further than any local time was ever skipped, and than any zone is from UTC: both ends of a
+/// More than any clock change ever skipped, and more than any zone differs from UTC. It limits the
 /// search for a clock change.
 const GAP_REACH_SECONDS: i64 = 2 * 86_400;
 
-/// How the operator wants the text of an `expire` to be read.
+/// How the text of an `expire` is read.
 #[derive(Clone, Debug)]
 pub struct ExpiryRule {
-    /// The zone in which dates and times are meant.
+    /// The time zone of dates and times.
     pub zone: Tz,
     /// Added to every expiry.
     pub grace_hours: u32,
 }
 
-/// What an `expire` says.
+/// The meaning of an `expire`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExpiryText {
-    /// Empty, `0`, a date of zeros, or what PHP prints where it has no date: one before 1970-01-03.
+    /// Empty, `0`, a date of zeros, or a date before 1970-01-03, which PHP prints for "no date".
     NotGiven,
-    /// From this instant on, unix seconds.
+    /// The member expires at this instant, unix seconds.
     At(i64),
-    /// None of the forms of [`EXPIRE_EXPECTED`].
+    /// The text has none of the forms of [`EXPIRE_EXPECTED`].
     Malformed,
 }
 
 impl ExpiryRule {
-    /// Reads an `expire`: the beginning of the date, or the time, in the operator's zone, or the
-    /// unix seconds, each plus the grace.
+    /// Reads an `expire`: unix seconds, or a time or the beginning of a date in the operator's time
+    /// zone. Adds the grace.
     pub fn instant(&self, text: &str) -> ExpiryText {
         if is_no_date(text) {
             return ExpiryText::NotGiven;
@@ -173,8 +172,8 @@ impl ExpiryRule {
     }
 }
 
-/// Reads a moment that an operator gives, in the forms of an `expire`, without grace. None if it is
-/// none of them.
+/// Reads a moment that the operator gives, in the forms of an `expire`, without grace. `None` for
+/// another form.
 pub fn parse_moment(text: &str, zone: Tz) -> Option<i64> {
     match moment(text, zone) {
         ExpiryText::At(instant) => Some(instant),
@@ -191,15 +190,15 @@ fn moment(text: &str, zone: Tz) -> ExpiryText {
     instant.map_or(ExpiryText::Malformed, ExpiryText::At)
 }
 
-/// Whether the text stands for "no date": a number or a date before [`FIRST_DATE`], or a date of
-/// zeros at any time.
+/// Whether the text means "no date": a number or date before [`FIRST_DATE`], or a date of zeros
+/// with any time.
 fn is_no_date(text: &str) -> bool {
     let (sign, rest) = text.split_at(usize::from(text.starts_with('-')));
     if !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit()) {
-        // A number that is too large for its type is no early one.
+        // A number that overflows is not an early one.
         return !sign.is_empty() || rest.parse().is_ok_and(|seconds: i64| seconds < FIRST_DATE);
     }
-    // There is no such day, so it is read as another one of that year.
+    // February 30 does not exist, so another day of that year is read instead.
     let rest = rest
         .strip_prefix("0000-00-00")
         .map_or_else(|| rest.into(), |time| format!("0000-01-01{time}"));
@@ -207,14 +206,14 @@ fn is_no_date(text: &str) -> bool {
         .is_some_and(|time| !sign.is_empty() || time.and_utc().timestamp() < FIRST_DATE)
 }
 
-/// Digits and nothing else; `str::parse` alone would take a sign.
+/// Reads digits only, because `str::parse` also accepts a sign.
 fn number(text: &str) -> Option<i64> {
     let digits = text.bytes().all(|b| b.is_ascii_digit());
     digits.then(|| text.parse().ok()).flatten()
 }
 
-/// `YYYY-MM-DD` or `YYYY-MM-DD hh:mm:ss`, to the letter: chrono's own parser takes single digits,
-/// signs and more spaces.
+/// Reads exactly `YYYY-MM-DD` or `YYYY-MM-DD hh:mm:ss`. chrono's own parser also accepts single
+/// digits, signs and more spaces.
 fn local_time(text: &str) -> Option<NaiveDateTime> {
     let (date, time) = match text.len() {
         10 => (text, None),
@@ -227,7 +226,7 @@ fn local_time(text: &str) -> Option<NaiveDateTime> {
     Some(date.and_time(NaiveTime::from_hms_opt(hour, minute, second)?))
 }
 
-/// Three numbers of exactly these many digits each.
+/// Reads three numbers of exactly these many digits.
 fn numbers(text: &str, separator: char, digits: [usize; 3]) -> Option<[u32; 3]> {
     let mut pieces = text.split(separator);
     let mut numbers = [0; 3];
@@ -238,13 +237,13 @@ fn numbers(text: &str, separator: char, digits: [usize; 3]) -> Option<[u32; 3]> 
     pieces.next().is_none().then_some(numbers)
 }
 
-/// The first instant at which clocks in the zone show this time, or, where a clock change skips it,
-/// the first one after the change.
+/// The first instant at which clocks in the zone show this time. If a clock change skips the time:
+/// the first instant after the change.
 fn first_instant(time: NaiveDateTime, zone: Tz) -> i64 {
     if let Some(instant) = zone.from_local_datetime(&time).earliest() {
         return instant.timestamp();
     }
-    // No clock shows it, so somewhere between these two ends the clocks jump over it.
+    // No clock shows this time, so there is a clock change between these two limits.
     let utc = time.and_utc().timestamp();
     let (mut before, mut after) = (utc - GAP_REACH_SECONDS, utc + GAP_REACH_SECONDS);
     while after - before > 1 {
@@ -259,10 +258,11 @@ fn first_instant(time: NaiveDateTime, zone: Tz) -> i64 {
     after
 }
 
-/// The instant as `2026-11-23T20:00:00Z`; one that no calendar reaches as `unix N`.
+/// The instant as `2026-11-23T20:00:00Z`, or as `unix N` if no calendar contains it.
 pub fn format_utc(unix: i64) -> String {
     match DateTime::from_timestamp(unix, 0) {
-        // By hand: every log line has one, and chrono's formatter reads its pattern each time.
+        // Formatted by hand, because every log line has a time, and chrono's formatter parses its
+        // pattern each time.
         Some(instant) => {
             let (date, time) = (instant.date_naive(), instant.time());
             let (year, month, day) = (date.year(), date.month(), date.day());
@@ -387,7 +387,7 @@ mod tests {
         }
     }
 
-    /// An operator who asks for the journal since 1970 means it.
+    /// An operator who asks for the journal since 1970 means 1970.
     #[test]
     fn a_moment_of_the_operator_may_be_any_but_zero() {
         for text in ["", "0", "0000-00-00", "0000-00-00 00:00:00"] {

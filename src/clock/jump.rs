@@ -1,43 +1,43 @@
-//! Jumps of the machine's clock. A clock that is a year ahead for some seconds must not end
-//! memberships for good: what is moved or deleted by the time of day waits until a jump has stayed.
+//! Detects jumps of the machine's clock. A clock that is a year ahead for some seconds must not end
+//! memberships for good. So what is moved or deleted by the time of day waits until the new time
+//! has been stable for a while.
 //!
-//! A jump is seen by a second clock, which nobody can set and which runs on while the machine is
-//! suspended ([`Clock::steady`](super::Clock::steady)). The difference of the two stays the same
-//! but for what a time service does to keep the clock right, which is far less than what counts
-//! here.
+//! A second clock reveals the jump: it cannot be set, and it runs on while the machine is suspended
+//! ([`Clock::steady`](super::Clock::steady)). The difference of the two is constant, except for the
+//! small corrections of a time service.
 
 use std::fmt;
 
 use super::{Moment, Reading, format_utc};
 use crate::logging::limit::KeyedInterval;
 
-/// A clock that is set by more than this has jumped, seconds. Time services slew what is less, and
-/// nobody's membership is a matter of so little.
+/// The clock jumped if it was set by more than this, seconds. Time services correct smaller errors
+/// slowly, and they do not matter to memberships.
 const JUMP_SECONDS: i64 = 300;
-/// A start so long after the last sign of life in the database may be a start with a wrong clock,
+/// If a start is later than the last recorded activity by more than this, the clock may be wrong,
 /// seconds.
 const QUIET_SECONDS: i64 = 86_400;
-/// A difference that moves by no more than this stays where it is, seconds.
+/// A difference counts as stable if it changes by no more than this, seconds.
 const STAYS_SECONDS: i64 = 60;
-/// No two lines of one kind follow each other faster than this, seconds.
+/// The shortest time between two log lines of one kind, seconds.
 const LOG_EVERY_SECONDS: i64 = 60;
-/// How many kinds of lines there are.
+/// The number of kinds of log lines.
 const KINDS: usize = 4;
 
-/// Looks at both clocks, and says until which instant may be moved and deleted.
+/// Compares both clocks, and decides until which instant members may be moved and rows deleted.
 #[derive(Clone, Debug)]
 pub struct Watch {
-    /// How long a jump must stay to be believed, seconds.
+    /// How long a new time must be stable to be accepted, seconds.
     confirm_seconds: i64,
-    /// The difference of the clocks that is believed, as `wall - steady`.
+    /// The accepted difference of the clocks, `wall - steady`.
     believed: i64,
-    /// How far the clock may be ahead of that.
+    /// How far the clock may be ahead of it.
     ahead_max: i64,
-    /// The difference of late, and since when it stays.
+    /// The current difference, and since when it is stable.
     stays: Stays,
     is_pending: bool,
-    /// When each kind of line was last written, by the steady clock.
-    told: KeyedInterval<usize>,
+    /// When each kind of line was last logged, by the steady clock.
+    logged: KeyedInterval<usize>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -53,8 +53,8 @@ impl Stays {
 }
 
 impl Watch {
-    /// At a start, where `last` is the last sign of life in the database: the time of its newest
-    /// record. Far behind that instant and far ahead of it, the clock may be wrong.
+    /// Begins at a start. `last` is the last activity recorded in the database. If the clock is far
+    /// ahead of it, the clock may be wrong.
     pub fn new(now: Reading, last: Option<i64>, confirm_minutes: u32) -> Self {
         let is_far_ahead = last.is_some_and(|last| now.wall.saturating_sub(last) > QUIET_SECONDS);
         let (believed, ahead_max) = match last {
@@ -67,12 +67,12 @@ impl Watch {
             ahead_max,
             stays: Stays::at(now),
             is_pending: false,
-            told: KeyedInterval::new(LOG_EVERY_SECONDS, KINDS),
+            logged: KeyedInterval::new(LOG_EVERY_SECONDS, KINDS),
         }
     }
 
-    /// What time it is, and what is to be logged about it.
-    pub fn look(&mut self, now: Reading) -> (Moment, Option<Seen>) {
+    /// Compares the clocks. Returns the time, and what to log about it.
+    pub fn check(&mut self, now: Reading) -> (Moment, Option<Seen>) {
         let is_new = (now.difference() - self.stays.difference).abs() > STAYS_SECONDS;
         if is_new {
             self.stays = Stays::at(now);
@@ -83,7 +83,8 @@ impl Watch {
         let is_near = (-JUMP_SECONDS..=self.ahead_max).contains(&now.wall.saturating_sub(from));
         self.is_pending = !is_near && !has_stayed;
         if has_stayed {
-            // Also of a difference that is no jump: so the one that is believed follows the clock.
+            // A difference that is no jump is accepted too, so that it follows the corrections of
+            // the clock.
             self.believe(now);
         } else if is_near && self.ahead_max != JUMP_SECONDS {
             self.believe(now);
@@ -110,31 +111,32 @@ impl Watch {
     }
 
     fn is_due(&mut self, seen: &Seen, steady: i64) -> bool {
-        self.told.is_due(&seen.kind(), steady)
+        self.logged.is_due(&seen.kind(), steady)
     }
 }
 
-/// A start whose clock is behind the last sign of life in the database: the line for the log.
+/// The log line of a start whose clock is behind the last activity recorded in the database.
 pub fn is_behind(now: i64, last: i64) -> Option<String> {
     (last.saturating_sub(now) > JUMP_SECONDS).then(|| {
         format!(
-            "the clock stands at {}, behind the newest record of the journal ({}): if it is wrong, set it right and restart; \
-             members who lapse meanwhile would get in until it reaches their time",
+            "the clock shows {}, before the newest record of the journal ({}): if it is wrong, \
+             correct it and restart; otherwise members who expire in between can log in until the \
+             clock reaches their expiry",
             format_utc(now),
             format_utc(last)
         )
     })
 }
 
-/// Until when a command may move members, which has no second clock to look at: to the last sign of
-/// life in the database, where the clock is far ahead of it.
+/// Until when a command may move members. A command has no second clock to compare, so that is the
+/// last recorded activity if the clock is far ahead of it.
 pub fn moment_of_command(now: i64, last: Option<i64>) -> Moment {
     let is_far_ahead = |last: &i64| now.saturating_sub(*last) > QUIET_SECONDS;
     Moment { now, moved_until: last.filter(is_far_ahead).unwrap_or(now) }
 }
 
-/// A clock that was set: from what it would show, to what it shows, and the time at which that is
-/// believed.
+/// A clock that was set: the time that it would show, the time that it shows, and when that is
+/// accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Jump {
     from: i64,
@@ -142,19 +144,19 @@ pub struct Jump {
     until: i64,
 }
 
-/// What there is to say about the clock.
+/// What to log about the clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Seen {
     /// It was set ahead.
     Ahead(Jump),
-    /// At a start it stands far ahead of the last sign of life: it is wrong, or the service has not
-    /// run for long.
+    /// At a start it is far ahead of the last recorded activity: it is wrong, or the service has
+    /// not run for long.
     StartAhead(Jump),
     /// It was set back.
     Back(Jump),
-    /// It has stayed where it was set, and is believed.
+    /// It has kept its new time, which is accepted.
     Stayed(Jump),
-    /// It is where it was before the jump.
+    /// It shows the time that it had before the jump.
     Right(Jump),
 }
 
@@ -180,26 +182,29 @@ impl fmt::Display for Seen {
         match self {
             Seen::Ahead(_) => write!(
                 f,
-                "the clock has jumped ahead, from {from} to {to}: members whose time is over by it do not get in, but nobody is \
-                 moved to former_member and nothing old is deleted before {until}; if it is wrong, set it right until then"
+                "the clock jumped ahead from {from} to {to}: members who have expired by that time \
+                 cannot log in, but until {until} no member is moved to former_member and nothing \
+                 old is deleted; if the clock is wrong, correct it before then"
             ),
             Seen::StartAhead(_) => write!(
                 f,
-                "the clock stands at {to}, long after the last sign of life in the database ({from}): members whose time is over by \
-                 it do not get in, but nobody is moved to former_member and nothing old is deleted before {until}; if it is wrong, \
-                 set it right until then, else do nothing"
+                "the clock shows {to}, long after the last activity recorded in the database \
+                 ({from}): members who have expired by that time cannot log in, but until {until} \
+                 no member is moved to former_member and nothing old is deleted; if the clock is \
+                 wrong, correct it before then, otherwise do nothing"
             ),
             Seen::Back(_) => write!(
                 f,
-                "the clock has jumped back, from {from} to {to}: members are moved to former_member by the time that it shows \
-                 now; if it is wrong, set it right, it is taken for right from {until} on"
+                "the clock jumped back from {from} to {to}: members are moved to former_member by \
+                 the new time; if the clock is wrong, correct it; from {until} on it is considered \
+                 right"
             ),
             Seen::Stayed(_) => write!(
                 f,
-                "the clock has stayed at its new time, {to}: members are moved by it from here on"
+                "the clock has kept its new time, {to}: members are moved by it from now on"
             ),
             Seen::Right(_) => {
-                write!(f, "the clock is right again, {to}: nobody was moved by its jump")
+                write!(f, "the clock is right again, {to}: its jump moved no member")
             }
         }
     }
@@ -213,7 +218,7 @@ mod tests {
     const DAY: i64 = 86_400;
     const YEAR: i64 = 365 * DAY;
 
-    /// Both clocks, so many seconds after a start; the wall clock is off by `off`.
+    /// Both clocks, this many seconds after a start. The wall clock is wrong by `off`.
     fn at(seconds: i64, off: i64) -> Reading {
         Reading { wall: NOON + seconds + off, steady: 1_000 + seconds }
     }
@@ -222,10 +227,11 @@ mod tests {
         Watch::new(at(0, 0), None, 10)
     }
 
-    /// How far behind the wall clock members are moved, at each of these looks; and what was seen.
+    /// How far behind the wall clock members are moved, at each of these comparisons, and what was
+    /// logged.
     fn looks(watch: &mut Watch, readings: &[(i64, i64)]) -> Vec<(i64, &'static str)> {
         let look = |&(seconds, off): &(i64, i64)| {
-            let (moment, seen) = watch.look(at(seconds, off));
+            let (moment, seen) = watch.check(at(seconds, off));
             assert_eq!(moment.now, at(seconds, off).wall);
             let seen = seen.map_or("", |seen| ["ahead", "back", "stayed", "right"][seen.kind()]);
             (moment.now - moment.moved_until, seen)
@@ -276,21 +282,21 @@ mod tests {
     fn steps_of_up_to_five_minutes_a_slow_slew_and_a_suspend_are_no_jumps() {
         assert_eq!(looks(&mut watch(), &[(0, 300), (1, -300), (2, 1), (3, 0)]), [(0, ""); 4]);
         assert_eq!(looks(&mut watch(), &[(0, 301)]), [(301, "ahead")]);
-        // 500 millionths, as a time service slews, for a month.
+        // A correction by 500 millionths, the most that a time service makes, for a month.
         let slew: Vec<_> =
             (0..30 * 1_440).map(|minute| (minute * 60, minute * 60 / 2_000)).collect();
         let mut slewed = watch();
         assert!(looks(&mut slewed, &slew).iter().all(|look| *look == (0, "")));
         assert_eq!(
-            slewed.look(at(31 * DAY, 0)).1.map(Seen::kind),
+            slewed.check(at(31 * DAY, 0)).1.map(Seen::kind),
             Some(1),
             "it has followed by 21 minutes"
         );
-        // Both clocks have run on.
+        // Both clocks ran on while the machine was suspended.
         assert_eq!(looks(&mut watch(), &[(0, 0), (30 * DAY, 0)]), [(0, ""); 2]);
     }
 
-    /// Steps that are each no jump do not add up to one unseen.
+    /// Steps that are each too small for a jump must not add up unnoticed.
     #[test]
     fn a_clock_that_runs_away_in_small_steps_has_jumped_in_the_end() {
         let steps: Vec<_> = (0..60).map(|second| (second, second * 100)).collect();
@@ -345,31 +351,35 @@ mod tests {
     fn what_is_said_names_both_times_what_waits_and_until_when() {
         let (mut watch, ahead) = (watch(), at(0, YEAR));
         assert_eq!(
-            watch.look(ahead).1.unwrap().to_string(),
-            "the clock has jumped ahead, from 2026-06-15T12:00:00Z to 2027-06-15T12:00:00Z: members whose time is over by it do not \
-             get in, but nobody is moved to former_member and nothing old is deleted before 2027-06-15T12:10:00Z; if it is wrong, \
-             set it right until then"
+            watch.check(ahead).1.unwrap().to_string(),
+            "the clock jumped ahead from 2026-06-15T12:00:00Z to 2027-06-15T12:00:00Z: members who \
+             have expired by that time cannot log in, but until 2027-06-15T12:10:00Z no member is \
+             moved to former_member and nothing old is deleted; if the clock is wrong, correct it \
+             before then"
         );
         assert_eq!(
-            watch.look(at(5, 0)).1.unwrap().to_string(),
-            "the clock is right again, 2026-06-15T12:00:05Z: nobody was moved by its jump"
+            watch.check(at(5, 0)).1.unwrap().to_string(),
+            "the clock is right again, 2026-06-15T12:00:05Z: its jump moved no member"
         );
         assert_eq!(
-            watch.look(at(6, -DAY)).1.unwrap().to_string(),
-            "the clock has jumped back, from 2026-06-15T12:00:06Z to 2026-06-14T12:00:06Z: members are moved to former_member by \
-             the time that it shows now; if it is wrong, set it right, it is taken for right from 2026-06-14T12:10:06Z on"
+            watch.check(at(6, -DAY)).1.unwrap().to_string(),
+            "the clock jumped back from 2026-06-15T12:00:06Z to 2026-06-14T12:00:06Z: members are \
+             moved to former_member by the new time; if the clock is wrong, correct it; from \
+             2026-06-14T12:10:06Z on it is considered right"
         );
         assert_eq!(
-            Watch::new(at(0, 0), Some(NOON - 20 * DAY), 10).look(at(0, 0)).1.unwrap().to_string(),
-            "the clock stands at 2026-06-15T12:00:00Z, long after the last sign of life in the database (2026-05-26T12:00:00Z): \
-             members whose time is over by it do not get in, but nobody is moved to former_member and nothing old is deleted before \
-             2026-06-15T12:10:00Z; if it is wrong, set it right until then, else do nothing"
+            Watch::new(at(0, 0), Some(NOON - 20 * DAY), 10).check(at(0, 0)).1.unwrap().to_string(),
+            "the clock shows 2026-06-15T12:00:00Z, long after the last activity recorded in the \
+             database (2026-05-26T12:00:00Z): members who have expired by that time cannot log in, \
+             but until 2026-06-15T12:10:00Z no member is moved to former_member and nothing old is \
+             deleted; if the clock is wrong, correct it before then, otherwise do nothing"
         );
         assert_eq!(is_behind(NOON, NOON + 300), None);
         assert_eq!(
             is_behind(NOON, NOON + DAY).unwrap(),
-            "the clock stands at 2026-06-15T12:00:00Z, behind the newest record of the journal (2026-06-16T12:00:00Z): if it is \
-             wrong, set it right and restart; members who lapse meanwhile would get in until it reaches their time"
+            "the clock shows 2026-06-15T12:00:00Z, before the newest record of the journal \
+             (2026-06-16T12:00:00Z): if it is wrong, correct it and restart; otherwise members who \
+             expire in between can log in until the clock reaches their expiry"
         );
     }
 

@@ -1,11 +1,11 @@
-//! Members whose row is not yet what the settings want, because the settings changed: in sentences
-//! for the log and for `check-config`.
+//! Counts members whose row does not match the settings because these changed, in sentences for the
+//! log and for `check-config`.
 
 use crate::password::HashKind;
 use crate::store::Forms;
 
-/// Whom an Apache that reads the table keeps out for want of what the settings promise it, and what
-/// ends that.
+/// The members that an Apache cannot let in, because their row lacks what the settings promise it,
+/// and what will change that.
 pub fn kept_out(forms: &Forms, kind: HashKind, keep_cryptpass: bool) -> Vec<String> {
     let mut sentences = Vec::new();
     let without_bcrypt = forms.argon2id + forms.wrapped;
@@ -13,30 +13,34 @@ pub fn kept_out(forms: &Forms, kind: HashKind, keep_cryptpass: bool) -> Vec<Stri
         let wrapped = match forms.wrapped {
             0 => String::new(),
             some => format!(
-                " ({some} of them have a cryptpass instead, which only a password from NATS replaces)"
+                " ({some} of them have a cryptpass instead, which only a password from NATS \
+                 replaces)"
             ),
         };
         sentences.push(format!(
-            "members without a bcrypt hash: {without_bcrypt} of {}, so that an Apache which reads `password` keeps them out; each gets \
-             one when the member next logs in (/login or /auth), or NATS next sends the password{wrapped}",
+            "members without a bcrypt hash: {without_bcrypt} of {}; an Apache that reads `password` \
+             does not let them in; each gets one at the member's next login (/login or /auth), or \
+             when NATS next sends the password{wrapped}",
             forms.members
         ));
     }
     if keep_cryptpass && forms.without_cryptpass > 0 {
         sentences.push(format!(
-            "members without a cryptpass: {} of {}, so that an Apache which reads `cryptpass` keeps them out; each gets one when NATS \
-             next sends it, or by a replay of NATS's own table (docs/moving-in.md)",
+            "members without a cryptpass: {} of {}; an Apache that reads `cryptpass` does not let \
+             them in; each gets one when NATS next sends it, or by a replay of NATS's own table \
+             (docs/moving-in.md)",
             forms.without_cryptpass, forms.members
         ));
     }
     sentences
 }
 
-/// Whose bcrypt hash is still to become argon2id. It opens all the same.
+/// The members whose bcrypt hash will become argon2id. They can log in meanwhile.
 pub fn still_bcrypt(forms: &Forms, kind: HashKind) -> Option<String> {
     (kind == HashKind::Argon2id && forms.bcrypt > 0).then(|| {
         format!(
-            "members with a bcrypt hash: {} of {}; each becomes argon2id when the member next logs in, or NATS next sends the password",
+            "members with a bcrypt hash: {} of {}; each becomes argon2id at the member's next login, \
+             or when NATS next sends the password",
             forms.bcrypt, forms.members
         )
     })
@@ -60,8 +64,8 @@ mod tests {
             let said = kept_out(&FORMS, kind, keep_cryptpass);
             let has = |beginning: &str| said.iter().any(|sentence| sentence.starts_with(beginning));
             let found = [
-                has("members without a bcrypt hash: 4 of 10, "),
-                has("members without a cryptpass: 7 of 10, "),
+                has("members without a bcrypt hash: 4 of 10; "),
+                has("members without a cryptpass: 7 of 10; "),
                 still_bcrypt(&FORMS, kind)
                     .is_some_and(|said| said.starts_with("members with a bcrypt hash: 2 of 10; ")),
             ];

@@ -29,20 +29,20 @@ use crate::writer::Writer;
 pub use new_hash::{Unhashed, hardened, rehashed};
 pub use rehashes::{Rehash, Rehashes};
 
-/// Credentials hashed between two reads of the backlog: few, so that the newest member never waits
-/// behind many.
+/// Credentials that are hashed between two reads of the backlog. Few, so that the newest member
+/// never waits behind many.
 const ROUND: u32 = 8;
 /// How often the size of the backlog is logged while there is one.
 const REPORT_EVERY: Duration = Duration::from_secs(60);
 /// How long the worker waits after an error, and how often it looks for work without being woken.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
-/// Under load, the worker pauses: when more than [`RUSH_REQUESTS`] came during one hash, it waits
-/// until fewer come in this time. Each hash goes through 19 MiB of memory and evicts everybody
-/// else's data from the processor's caches, which no priority prevents.
+/// Under load the worker pauses: if more than [`RUSH_REQUESTS`] came during one hash, it waits
+/// until fewer come within this time. Each hash goes through 19 MiB of memory and evicts the data
+/// of requests from the processor's caches, whatever its priority.
 const RUSH_WINDOW: Duration = Duration::from_millis(50);
-/// The longest such pause, so that passwords are hashed on a site that is always busy too. A hash
-/// disturbs requests for some 40 ms; with pauses shorter than a hundred times that, it would show
-/// in their p99.
+/// The longest such pause, so that passwords are also hashed on a site that is always busy. A hash
+/// delays requests for some 40 ms. With pauses of less than a hundred times that, the delay would
+/// show in their p99.
 const RUSH_WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// The thread of a [`HashWorker`].
@@ -58,7 +58,7 @@ impl HashThread {
     ///
     /// # Errors
     ///
-    /// Where the system gives no thread.
+    /// If the system gives no thread.
     pub fn start(
         mut worker: HashWorker,
         woken: Receiver<()>,
@@ -84,9 +84,9 @@ impl HashThread {
     }
 }
 
-/// When the size of the backlog is logged: at the start and once a minute while there is one, and
-/// when a backlog that was logged has become empty. A single password that is hashed within the
-/// second is not worth two lines.
+/// When to log the size of the backlog: at the start, once a minute while there is one, and when a
+/// backlog that was logged has become empty. A single password that is hashed within a second is
+/// not worth two lines.
 struct Report {
     due: Instant,
     has_logged: bool,
@@ -159,10 +159,11 @@ impl HashWorker {
                         continue;
                     }
                 }
-                // Logged when it begins: a full disk would give a line every two seconds.
+                // Logged once per failure. A full disk would otherwise give a line every two
+                // seconds.
                 Err(error) => {
                     if !std::mem::replace(&mut waiting, true) {
-                        log::warn!("hashing waits: {error}");
+                        log::warn!("hashing is paused: {error}");
                     }
                 }
             }
@@ -176,7 +177,7 @@ impl HashWorker {
     ///
     /// # Errors
     ///
-    /// A line that says what is in the way. The next round tries again.
+    /// A line that says why. The next round tries again.
     pub fn round(&mut self) -> Result<bool, String> {
         let reader = match self.reader.take() {
             Some(reader) if reader.is_current() => reader,
@@ -185,7 +186,7 @@ impl HashWorker {
                     // In another file these numbers belong to other records.
                     self.broken.clear();
                 }
-                // Closed before another one is opened.
+                // Closed before the next one is opened.
                 drop(former);
                 self.file.open().map_err(|error| chain(&error))?
             }
@@ -201,7 +202,7 @@ impl HashWorker {
         if !more && std::mem::take(&mut self.report.has_logged) {
             match self.broken.len() {
                 0 => log::info!("all passwords are hashed"),
-                some => log::warn!("all passwords are hashed but {some} that cannot be opened"),
+                some => log::warn!("all passwords are hashed except {some} that cannot be opened"),
             }
         }
         if !more {
@@ -218,7 +219,7 @@ impl HashWorker {
         let all = reader.backlog().map_err(|error| chain(&error))?;
         let backlog = all.saturating_sub(self.broken.len() as u64);
         if backlog > 0 {
-            log::info!("passwords that wait to be hashed: {backlog}");
+            log::info!("passwords waiting to be hashed: {backlog}");
             self.report.has_logged = true;
         }
         Ok(())
@@ -248,7 +249,7 @@ impl HashWorker {
     fn harden_newest(&mut self, reader: &dyn Read) -> Result<bool, String> {
         let skip = u32::try_from(self.broken.len()).unwrap_or(u32::MAX);
         let pending = reader.pending(ROUND.saturating_add(skip)).map_err(|error| chain(&error))?;
-        let (mut all, mut waits) = (Vec::<Hardened>::new(), None);
+        let (mut all, mut paused) = (Vec::<Hardened>::new(), None);
         for item in pending {
             if self.stop.load(Ordering::Relaxed) {
                 break;
@@ -271,7 +272,7 @@ impl HashWorker {
                     self.broken.insert(id);
                 }
                 Err(Unhashed::ForNow(error)) => {
-                    waits = Some(error);
+                    paused = Some(error);
                     break;
                 }
             }
@@ -280,7 +281,7 @@ impl HashWorker {
         if some {
             written(self.writer.harden(all))?;
         }
-        waits.map_or(Ok(some), Err)
+        paused.map_or(Ok(some), Err)
     }
 
     /// Replaces the hash of the member who logged in last. One at a time, so that a new seal waits
@@ -300,10 +301,10 @@ impl HashWorker {
         done.map(|_| true)
     }
 
-    /// Returns `false` where the hash can never be replaced, and an error where it is to be tried
-    /// again.
+    /// Returns `false` if the hash can never be replaced, and an error if a later attempt may
+    /// succeed.
     fn rehash(&mut self, reader: &dyn Read, rehash: &Rehash) -> Result<bool, String> {
-        // The row may have changed since the login: then a costly hash would be for nothing.
+        // The row may have changed since the login. Then a costly hash would be in vain.
         if self.stop.load(Ordering::Relaxed) || !has_hash(reader, rehash)? {
             return Ok(true);
         }

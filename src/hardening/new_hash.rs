@@ -1,4 +1,4 @@
-//! Makes the hash that takes the place of a seal, or of a hash of another kind or cost.
+//! Makes the hash that replaces a seal, or a hash of another kind or cost.
 
 use super::rehashes::Rehash;
 use crate::password::{
@@ -6,13 +6,13 @@ use crate::password::{
 };
 use crate::store::{Hardened, Pending, Rehashed};
 
-/// Why there is no hash.
+/// Why a hash could not be made.
 #[derive(Debug)]
 pub enum Unhashed {
-    /// The system gave no memory, or no random bytes. That says nothing of the seal: it is tried
-    /// again.
+    /// Memory or random bytes were missing. This says nothing about the seal; a later attempt may
+    /// succeed.
     ForNow(String),
-    /// It will never be: the seal does not open, or the row has what nothing can be made of.
+    /// It can never be made: the seal cannot be opened, or the row is broken.
     Broken(String),
 }
 
@@ -30,13 +30,12 @@ impl From<VerifyError> for Unhashed {
     }
 }
 
-/// What takes the seal's place, and whether it is of another credential than the form before it. A
-/// form of the same credential stays, if a hash is of the kind and the cost that a new one would
-/// have.
+/// Makes what replaces the seal, and decides whether the credential changed. If the former form
+/// holds the same credential as a hash of the current kind and cost, it stays.
 ///
 /// # Errors
 ///
-/// Where the seal does not open or the hash cannot be made.
+/// If the seal cannot be opened or the hash cannot be made.
 pub fn hardened(
     vault: &Vault,
     hasher: &mut Hasher,
@@ -51,8 +50,8 @@ pub fn hardened(
                 Some(before) => Some(is_made_of(before, &pending, vault, hasher, &password)?),
                 None => None,
             };
-            // Hashed in Unicode NFC, so that it opens in whatever form it is typed. A hash of
-            // before may be of the form that was sent.
+            // Hashed in Unicode NFC, so that it can be typed in any form. An older hash may be of
+            // the form that was sent.
             let normal = password.in_nfc();
             let password = normal.as_ref().unwrap_or(&password);
             match (&pending.before, same) {
@@ -75,7 +74,7 @@ pub fn hardened(
     Ok(Hardened { pending, form, differs })
 }
 
-/// Whether the form before the seal is of the same password.
+/// Whether the form before the seal holds the same password.
 fn is_made_of(
     before: &Stored,
     pending: &Pending,
@@ -95,8 +94,8 @@ fn is_of_normal_form(
     normal.map_or(Ok(true), |normal| said(hasher.verify_hash(hash, normal)))
 }
 
-/// A row that cannot say counts as one of another password: logins end rather than go on. One that
-/// could not be asked for want of memory is asked again.
+/// A broken row counts as another password, so that the member's logins end. If memory was missing,
+/// the check is repeated later.
 fn said(answer: Result<bool, VerifyError>) -> Result<bool, Unhashed> {
     match answer {
         Err(error) if error.is_temporary() => Err(error.into()),
@@ -104,13 +103,13 @@ fn said(answer: Result<bool, VerifyError>) -> Result<bool, Unhashed> {
     }
 }
 
-/// The hash that takes the old one's place; `None` where what was typed is not the old one's
-/// password. Like every new hash it is made of the password in Unicode NFC, of whichever form the
-/// old one was.
+/// Makes the hash that replaces the old one; `None` if the typed password does not match the old
+/// one. Like every new hash it is made of the password in Unicode NFC, whatever form the old one is
+/// of.
 ///
 /// # Errors
 ///
-/// Where there is no hash.
+/// If the hash cannot be made.
 pub fn rehashed(hasher: &mut Hasher, rehash: &Rehash) -> Result<Option<Rehashed>, Unhashed> {
     let Rehash { key, old, typed } = rehash;
     let normal = typed.in_nfc();
@@ -145,7 +144,7 @@ mod tests {
         Hasher::new(Cost::lowest(kind))
     }
 
-    /// A hasher to which the system gives no memory.
+    /// A hasher that gets no memory.
     fn without_memory() -> Hasher {
         Hasher::without_memory(Cost::lowest(HashKind::Argon2id))
     }
@@ -263,7 +262,7 @@ mod tests {
                 assert!(!verify(&stored, key(), &vault, &password("pess")).unwrap());
             }
         }
-        // As a release before hashed it.
+        // A hash as an earlier release made it.
         let old = Stored::Hash(hasher.hash(&password(decomposed)).unwrap());
         assert!(verify(&old, key(), &vault, &password(decomposed)).unwrap());
     }

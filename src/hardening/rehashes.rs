@@ -1,6 +1,6 @@
-//! Members whose password just opened a hash of another kind, or another cost, than the settings
-//! want: a login brings the password and only queues it here, the hashing worker makes the new
-//! hash. In memory alone: what is lost comes with the next login.
+//! A queue of hashes to replace, because a login found them to be of another kind or cost than is
+//! configured. The login brings the password; the hashing worker makes the new hash. The queue is
+//! kept in memory only: what is lost is queued again by the next login.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -12,26 +12,26 @@ use crate::identity::Key;
 use crate::password::{Cost, Hash, Password, Stored};
 use crate::recent::Recent;
 
-/// Members that may wait. Each has a password in clear in memory, and whoever finds no room comes
-/// with the next login.
+/// The most members in the queue. Each has a password in clear in memory. Further members are
+/// queued by their next login.
 const WAITING_MAX: usize = 256;
 
-/// Members whose hash cannot be replaced by what they type, each remembered so that it is tried
-/// once.
+/// The most members that are remembered because their typed password does not replace their hash,
+/// so that it is tried once only.
 const GIVEN_UP_MAX: usize = 1_024;
 
-/// A hash to be replaced, and the password that opened it.
+/// A hash to replace, and the password that matched it.
 #[derive(Clone, Debug)]
 pub struct Rehash {
-    /// Whose it is.
+    /// The member.
     pub key: Key,
     /// The hash in the row.
     pub old: Hash,
-    /// What was typed.
+    /// The typed password.
     pub typed: Password,
 }
 
-/// The queue; threads that answer logins put in, the worker takes out.
+/// The queue. Threads that answer logins add to it, and the worker takes from it.
 pub struct Rehashes {
     cost: Cost,
     state: Mutex<State>,
@@ -40,9 +40,9 @@ pub struct Rehashes {
 }
 
 struct State {
-    /// The newest last.
+    /// The newest is last.
     waiting: Vec<Rehash>,
-    /// Who waits, or is being hashed: a browser sends the password with every picture.
+    /// Members in the queue or being hashed. A browser sends the password with every image.
     members: HashSet<Key>,
     given_up: Recent<Key, ()>,
 }
@@ -54,8 +54,8 @@ impl fmt::Debug for Rehashes {
 }
 
 impl Rehashes {
-    /// An empty queue. Hashes that are not of this cost are to be replaced; `wake` is told when
-    /// there is one.
+    /// An empty queue. Hashes that do not have this cost are to be replaced. It sends on `wake`
+    /// when it has work.
     pub fn new(cost: Cost, wake: SyncSender<()>) -> Self {
         let state = State {
             waiting: Vec::new(),
@@ -65,9 +65,9 @@ impl Rehashes {
         Self { cost, state: Mutex::new(state), wake }
     }
 
-    /// Notes that `typed` opened this form of the member's row. Only a hash is ever replaced: a
-    /// seal is hashed anyway, and of a wrapped cryptpass nobody knows that all of what was typed
-    /// counts (of DES 8 bytes do).
+    /// Records that `typed` matched this form of the member's row. Only a hash is replaced. A seal
+    /// is hashed anyway. For a wrapped cryptpass it is unknown whether all of the typed text counts
+    /// (in DES, 8 bytes do).
     pub fn note(&self, key: Key, stored: &Stored, typed: &Password) {
         let Stored::Hash(old) = stored else { return };
         if !self.cost.replaces(old, typed) {
@@ -82,35 +82,34 @@ impl Rehashes {
         }
         state.waiting.push(Rehash { key, old: old.clone(), typed: typed.clone() });
         drop(state);
-        // A full channel means that the worker has been told already.
+        // If the channel is full, the worker has been woken already.
         let _ = self.wake.try_send(());
     }
 
-    /// The newest one. Its member is not queued again before [`Rehashes::done`].
+    /// Takes the newest entry. Its member cannot be queued again before [`Rehashes::done`].
     pub fn take(&self) -> Option<Rehash> {
         self.state().waiting.pop()
     }
 
-    /// The hash cannot be replaced: it is not tried again while the process lives and the member is
-    /// remembered.
+    /// Records that the hash cannot be replaced. It is not tried again while the process runs and
+    /// remembers the member.
     pub fn give_up(&self, key: Key) {
         let mut state = self.state();
         state.members.remove(&key);
         state.given_up.put(key, ());
     }
 
-    /// It could not be done now, and waits for another try.
+    /// Queues an entry again, for a later attempt.
     pub fn put_back(&self, rehash: Rehash) {
         self.state().waiting.push(rehash);
     }
 
-    /// The member's hash was replaced, or is not to be.
+    /// Records that the member's hash was replaced, or need not be.
     pub fn done(&self, key: Key) {
         self.state().members.remove(&key);
     }
 
-    /// Each change leaves a whole state: a panic between list and set keeps one member from being
-    /// queued, no more.
+    /// A panic while the lock was held can keep one member from being queued, which is harmless.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock()
     }
@@ -143,7 +142,7 @@ mod tests {
         hasher(HashKind::Argon2id).hash(&password("secret")).unwrap()
     }
 
-    /// A queue that wants bcrypt.
+    /// A queue for the configured kind bcrypt.
     fn queue() -> (Rehashes, Receiver<()>) {
         let (wake, woken) = sync_channel(1);
         (Rehashes::new(Cost::lowest(HashKind::Bcrypt), wake), woken)

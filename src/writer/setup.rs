@@ -38,7 +38,7 @@ impl Setup {
     /// What time it is, and until when is moved and deleted. A jump of the clock is logged when it
     /// is seen.
     pub(super) fn moment(&mut self) -> Moment {
-        let (moment, seen) = self.jumps.look(self.clock.read());
+        let (moment, seen) = self.jumps.check(self.clock.read());
         if let Some(seen) = seen {
             log::warn!("{seen}");
         }

@@ -411,11 +411,7 @@ fn the_real_worker_hashes_what_an_earlier_run_left_sealed() {
     });
     eventually("the log says so", || service.stderr().contains("all passwords are hashed"));
     assert!(service.terminate().success());
-    assert!(
-        service.stderr().contains("passwords that wait to be hashed: 1"),
-        "{}",
-        service.stderr()
-    );
+    assert!(service.stderr().contains("passwords waiting to be hashed: 1"), "{}", service.stderr());
     assert!(opens(&data, "secret") && !opens(&data, "Secret"));
 }
 

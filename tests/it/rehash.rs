@@ -297,11 +297,13 @@ fn the_start_and_check_config_count_whom_an_apache_keeps_out_for_the_settings() 
     // One whom no Apache should let in any more.
     let expired = "UPDATE member_auth SET expire_at = 1 WHERE memberid = 73";
     rusqlite::Connection::open(data.join("userman.db")).unwrap().execute(expired, []).unwrap();
-    let no_bcrypt = "members without a bcrypt hash: 2 of 2, so that an Apache which reads `password` keeps them out; each gets one \
-         when the member next logs in (/login or /auth), or NATS next sends the password \
-         (1 of them have a cryptpass instead, which only a password from NATS replaces)";
-    let no_cryptpass = "members without a cryptpass: 2 of 2, so that an Apache which reads `cryptpass` keeps them out; each gets one \
-         when NATS next sends it, or by a replay of NATS's own table (docs/moving-in.md)";
+    let no_bcrypt = "members without a bcrypt hash: 2 of 2; an Apache that reads `password` does not \
+         let them in; each gets one at the member's next login (/login or /auth), or when NATS next \
+         sends the password (1 of them have a cryptpass instead, which only a password from NATS \
+         replaces)";
+    let no_cryptpass = "members without a cryptpass: 2 of 2; an Apache that reads `cryptpass` does not \
+         let them in; each gets one when NATS next sends it, or by a replay of NATS's own table \
+         (docs/moving-in.md)";
     for (flags, sentences) in [
         (BCRYPT, &[no_bcrypt][..]),
         (&["--keep-cryptpass"], &[no_cryptpass]),
@@ -345,8 +347,8 @@ fn members_are_counted_over_many_pages_and_a_bcrypt_hash_under_argon2id_is_no_wa
     conn.execute(many, []).unwrap();
     drop(conn);
     let mut service = Program::serve(&data, &[]);
-    let sentence = "INFO  members with a bcrypt hash: 2001 of 2001; each becomes argon2id when the member next logs in, or NATS \
-         next sends the password\n";
+    let sentence = "INFO  members with a bcrypt hash: 2001 of 2001; each becomes argon2id at the \
+         member's next login, or when NATS next sends the password\n";
     eventually("the start says so", || service.stderr().contains(sentence));
     assert!(service.terminate().success());
     assert!(!service.stderr().contains("WARN  members with"), "{}", service.stderr());

@@ -41,7 +41,7 @@ fn what_cannot_be_hashed_for_want_of_memory_is_hashed_when_there_is_some() {
     let added =
         program.post(&format!("action=ADD&siteid=1&memberid=71&username=bob&password={PASSWORD}"));
     assert_eq!(added.unwrap().body, "OK|member 71 \"bob\" added to site 1");
-    let waits = "hashing waits: argon2id: out of memory";
+    let waits = "hashing is paused: argon2id: out of memory";
     eventually("the worker has tried", || program.stderr().contains(waits));
     assert_eq!(login(PASSWORD), 200, "a sealed password opens without a hash");
     for number in 0..12 {
