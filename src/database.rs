@@ -10,7 +10,8 @@ use crate::key_file::{self, KeyFileError};
 use crate::password::Vault;
 use crate::seals::foreign_seals;
 use crate::store::{
-    Engine, Fault, OpenError, Read, State, UpgradeError, is_there, look, open_reader, with_engine,
+    DatabaseState, Engine, Fault, OpenError, Read, UpgradeError, exists, open_reader, state_of,
+    with_engine,
 };
 
 /// Why the database, or the key that belongs to it, cannot be used.
@@ -47,9 +48,9 @@ pub enum DatabaseError {
 ///
 /// # Errors
 ///
-/// See [`look`].
-pub fn state(config: &Config) -> Result<State, OpenError> {
-    look(&config.location, config.data_dir.seal_key().exists())
+/// See [`state_of`].
+pub fn state(config: &Config) -> Result<DatabaseState, OpenError> {
+    state_of(&config.location, config.data_dir.seal_key().exists())
 }
 
 /// For commands that neither make nor upgrade a database.
@@ -58,12 +59,14 @@ pub fn state(config: &Config) -> Result<State, OpenError> {
 ///
 /// Where there is none of this release.
 pub fn check(config: &Config) -> Result<(), OpenError> {
-    let path = || config.location.path().to_owned();
+    let place = || config.location.to_string();
     match state(config)? {
-        State::Missing => Err(OpenError::Missing(path())),
-        State::Begun => Err(OpenError::Begun(path())),
-        State::Older(found) => Err(OpenError::Upgrade(path(), UpgradeError::Older { found })),
-        State::Current => Ok(()),
+        DatabaseState::Missing => Err(OpenError::Missing(place())),
+        DatabaseState::Begun => Err(OpenError::Begun(place())),
+        DatabaseState::Older(found) => {
+            Err(OpenError::Upgrade(place(), UpgradeError::Older { found }))
+        }
+        DatabaseState::Current => Ok(()),
     }
 }
 
@@ -90,7 +93,7 @@ pub fn with_writer<T>(
 ) -> Result<T, OpenError> {
     with_engine(&config.location, false, |engine| {
         let done = work(engine);
-        if !is_served(config.location.path()) {
+        if !is_served(config.location.file()) {
             engine.finish();
         }
         done
@@ -109,7 +112,7 @@ pub fn open_or_make(config: &Config) -> Result<Vault, DatabaseError> {
     // The key is made after the database: an empty database beside a key is one that was lost, not
     // a first start cut short.
     let mut has_key = key_file::is_there(&path)?;
-    let make = !has_key || key_file::is_begun(&path) || !is_there(&config.location)?;
+    let make = !has_key || key_file::is_begun(&path) || !exists(&config.location)?;
     let reader = existing_database(config, make)?;
     let known = reader
         .as_ref()
@@ -152,7 +155,7 @@ pub fn open_or_make(config: &Config) -> Result<Vault, DatabaseError> {
 
 /// The database that is there, in the form of this release; an empty one only if it may be made.
 fn existing_database(config: &Config, make: bool) -> Result<Option<Box<dyn Read>>, DatabaseError> {
-    if !is_there(&config.location)? {
+    if !exists(&config.location)? {
         return Ok(None);
     }
     match open_reader(&config.location) {

@@ -5,28 +5,25 @@ use std::io::{Write as _, stdout};
 use super::failure::Failure;
 use crate::clock::{Clock, format_utc};
 use crate::config::Config;
-use crate::store::{is_there, set_wal_aside};
+use crate::store::{exists, set_log_aside};
 
 pub(super) fn run(config: &Config) -> Result<(), Failure> {
-    let database = config.location.path();
-    if !is_there(&config.location).map_err(|error| Failure::of(&error))? {
+    let database = &config.location;
+    if !exists(database).map_err(|error| Failure::of(&error))? {
         return Err(Failure::Failed(format!(
             "there is no database at {}: put the backup there first",
-            database.display()
+            database
         )));
     }
-    let _locks = config.data_dir.lock(database).map_err(|error| Failure::of(&error))?;
+    let _locks = config.data_dir.lock(database.file()).map_err(|error| Failure::of(&error))?;
     let stamp = format_utc(Clock::System.now()).replace(['-', ':'], "");
-    let failed = |error| {
-        Failure::Failed(format!("cannot set the WAL of {} aside: {error}", database.display()))
-    };
+    let failed =
+        |error| Failure::Failed(format!("cannot set the WAL of {} aside: {error}", database));
     let mut out = stdout().lock();
-    match set_wal_aside(&config.location, &stamp).map_err(failed)? {
-        None => writeln!(
-            out,
-            "{} has no WAL with anything in it: nothing was set aside",
-            database.display()
-        )?,
+    match set_log_aside(database, &stamp).map_err(failed)? {
+        None => {
+            writeln!(out, "{} has no WAL with anything in it: nothing was set aside", database)?
+        }
         Some((aside, bytes)) => {
             writeln!(out, "set aside: {} ({bytes} bytes)", aside.display())?;
             writeln!(

@@ -125,14 +125,14 @@ impl DataDir {
     /// # Errors
     ///
     /// Where another process has it, or the lock file cannot be written.
-    pub fn lock(&self, database: &Path) -> Result<Vec<Lock>, DataDirError> {
+    pub fn lock(&self, database: Option<&Path>) -> Result<Vec<Lock>, DataDirError> {
         let mut locks = vec![self.lock_this()?];
         // A database elsewhere belongs to whoever serves it there. One that is not made yet will
         // lie where its path says.
-        let elsewhere = match database.canonicalize() {
+        let elsewhere = database.and_then(|database| match database.canonicalize() {
             Ok(file) => file.parent().map(Path::to_owned),
             Err(_) => parent(database).canonicalize().ok(),
-        };
+        });
         if let Some(dir) =
             elsewhere.filter(|dir| self.path.canonicalize().is_ok_and(|own| own != *dir))
         {
@@ -215,8 +215,9 @@ fn take(file: &File) -> Result<(), TryLockError> {
 }
 
 /// Whether a `serve` or `replay` has the directory of this database now.
-pub(crate) fn is_served(database: &Path) -> bool {
-    let Ok(database) = database.canonicalize() else { return false };
+pub(crate) fn is_served(database: Option<&Path>) -> bool {
+    let database = database.and_then(|database| database.canonicalize().ok());
+    let Some(database) = database else { return false };
     // The directory and not the lock file: a command of another user must not make that one.
     let is_locked = |dir: File| matches!(dir.try_lock_shared(), Err(TryLockError::WouldBlock));
     File::open(parent(&database)).is_ok_and(is_locked)

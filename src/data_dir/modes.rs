@@ -5,7 +5,7 @@ use std::fmt;
 use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::{DIR_MODE, DataDir};
 
@@ -69,22 +69,15 @@ pub(crate) fn loose_named(files: &[PathBuf]) -> Vec<Loose> {
 }
 
 /// The directory and the database, where others than owner and group may.
-pub(crate) fn loose_rest(data_dir: &DataDir, database: &Path) -> Vec<Loose> {
-    let beside = |suffix: &str| {
-        let mut path = database.as_os_str().to_owned();
-        path.push(suffix);
-        PathBuf::from(path)
-    };
+pub(crate) fn loose_rest(data_dir: &DataDir, database: &[PathBuf]) -> Vec<Loose> {
     let dir = Loose::look(data_dir.path().to_owned(), DIR_MODE, OTHERS);
-    let files = ["", "-wal", "-shm"]
-        .into_iter()
-        .filter_map(|suffix| Loose::look(beside(suffix), DATABASE_MODE, OTHERS));
+    let files = database.iter().filter_map(|file| Loose::look(file.clone(), DATABASE_MODE, OTHERS));
     dir.into_iter().chain(files).collect()
 }
 
 /// Tightens keys and tokens, and says so. Of the rest, which others may have a reason to read, it
 /// only warns.
-pub(crate) fn tighten(data_dir: &DataDir, database: &Path, named: &[PathBuf]) {
+pub(crate) fn tighten(data_dir: &DataDir, database: &[PathBuf], named: &[PathBuf]) {
     for loose in loose_secrets(data_dir) {
         match loose.tighten() {
             Ok(()) => log::warn!("{loose}; tightened, but it may have been read before"),

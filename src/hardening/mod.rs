@@ -23,7 +23,7 @@ use crate::clock::Clock;
 use crate::identity::Key;
 use crate::metrics::RUSH_REQUESTS;
 use crate::password::{Hasher, Stored, Vault};
-use crate::store::{CurrentFile, CurrentReader, Hardened, Read, pages};
+use crate::store::{CurrentDatabase, CurrentReader, Hardened, Read, pages};
 use crate::writer::Writer;
 
 pub use new_hash::{Unhashed, hardened, rehashed};
@@ -100,7 +100,7 @@ struct LeftoverReport {
 
 /// Hashes credentials, a few in each [`HashWorker::round`].
 pub struct HashWorker {
-    file: CurrentFile,
+    file: CurrentDatabase,
     reader: Option<CurrentReader>,
     vault: Vault,
     hasher: Hasher,
@@ -124,7 +124,7 @@ impl fmt::Debug for HashWorker {
 
 impl HashWorker {
     /// A worker for this database; hashes go to `writer`.
-    pub fn new(file: CurrentFile, vault: Vault, hasher: Hasher, writer: Writer) -> Self {
+    pub fn new(file: CurrentDatabase, vault: Vault, hasher: Hasher, writer: Writer) -> Self {
         Self {
             file,
             reader: None,

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
 
-use crate::store::CurrentFile;
+use crate::store::CurrentDatabase;
 use crate::writer::Writer;
 
 const PROBE_EVERY: Duration = Duration::from_secs(1);
@@ -15,20 +15,20 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct HealthProbe {
     writer: Writer,
-    file: CurrentFile,
+    file: CurrentDatabase,
     last: Mutex<Option<(Instant, bool)>>,
 }
 
 impl HealthProbe {
     /// Probes this writer. Without a database file at its path, the service is unhealthy.
-    pub fn new(writer: Writer, file: CurrentFile) -> Self {
+    pub fn new(writer: Writer, file: CurrentDatabase) -> Self {
         Self { writer, file, last: Mutex::new(None) }
     }
 
     /// Whether the writer can commit. Callers that come while a probe runs wait for it and share
     /// its result.
     pub(super) async fn is_healthy(&self) -> bool {
-        if !self.file.is_counting() {
+        if !self.file.is_available() {
             return false;
         }
         let mut last = self.last.lock().await;

@@ -20,7 +20,7 @@ use crate::login::members::Members;
 use crate::metrics::Metrics;
 use crate::network;
 use crate::rest_api::ApiLog;
-use crate::store::{CurrentFile, ReadSource, Reads};
+use crate::store::{CurrentDatabase, ReadSource, Reads};
 use crate::token::current::Tokens;
 use crate::writer::Writer;
 
@@ -36,7 +36,7 @@ pub struct ServerState {
     /// The time.
     pub clock: Clock,
     /// The database, to read.
-    pub file: CurrentFile,
+    pub file: CurrentDatabase,
     /// How threads read it.
     pub reads: ReadSource,
     /// The tokens of callers.

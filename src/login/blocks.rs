@@ -29,7 +29,7 @@ pub struct Ledger {
     untold: usize,
     /// Rows of the table that are none of ours: somebody wrote them by hand.
     foreign_rows: usize,
-    /// In which of the database files the rows are: see [`crate::store::CurrentFile::turn`].
+    /// In which of the database files the rows are: see [`crate::store::CurrentDatabase::generation`].
     file: Option<u64>,
 }
 

@@ -10,7 +10,7 @@ use crate::database::DatabaseError;
 use crate::http::state::ServerState;
 use crate::login::blocks::{LINES_MAX, Ledger};
 use crate::login::guard::Guard;
-use crate::store::{CurrentFile, Engine, Fault, open_reader, pages, with_engine};
+use crate::store::{CurrentDatabase, Engine, Fault, open_reader, pages, with_engine};
 
 /// Blocks that are stored hold again, as many as there may be; the others are forgotten there too.
 /// So are those of names while it is not known from which networks members log in: nobody shall be
@@ -52,8 +52,8 @@ pub(super) async fn look(shared: &ServerState) {
     let area = &shared.area;
     let due = {
         let mut ledger = area.ledger();
-        if shared.file.is_counting() {
-            ledger.of_file(shared.file.turn());
+        if shared.file.is_available() {
+            ledger.of_file(shared.file.generation());
         }
         if let Some((seen, held)) = area.guard.blocks_since(ledger.seen(), shared.clock.steady()) {
             ledger.take_up(seen, held);
@@ -112,10 +112,10 @@ fn take_up_lifted(shared: &ServerState) {
 fn stored_unless(
     rows: usize,
     turn: u64,
-    file: &CurrentFile,
+    file: &CurrentDatabase,
 ) -> Result<Option<(usize, Vec<Block>)>, String> {
     let reader = file.open().map_err(|error| chain(&error))?;
-    if reader.turn() != turn {
+    if reader.generation() != turn {
         return Ok(None);
     }
     let read = || {

@@ -35,7 +35,7 @@ use crate::http::state::ServerState;
 use crate::login::settings::LOGIN_SECONDS_MAX;
 use crate::open_files;
 use crate::password::{Cost, Hasher};
-use crate::store::{CurrentFile, Read, ReadSource};
+use crate::store::{CurrentDatabase, Read, ReadSource, exists};
 use crate::token::Token;
 use crate::token::current::Tokens;
 use crate::token::file as token_file;
@@ -97,12 +97,12 @@ impl Service {
     /// See [`StartError`]. Nothing was changed then but for files that a first start makes.
     pub fn start(config: &Config, clock: Clock, cost: Cost) -> Result<(Self, Server), StartError> {
         config.data_dir.make()?;
-        let locks = config.data_dir.lock(config.location.path())?;
+        let locks = config.data_dir.lock(config.location.file())?;
         config.data_dir.remove_drafts();
-        modes::tighten(&config.data_dir, config.location.path(), &config.secret_files);
+        modes::tighten(&config.data_dir, &config.location.files(), &config.secret_files);
         warn_of_lost_database(config);
         let vault = database::open_or_make(config)?;
-        let file = CurrentFile::new(config.location.clone());
+        let file = CurrentDatabase::new(config.location.clone());
         // The writer has its own; this one goes when it was looked at.
         let jumps = watch_for_jumps(config, &clock, &*file.open()?);
         let (tokens, new_token) = open_tokens(config)?;
@@ -223,7 +223,7 @@ impl Service {
     pub async fn watch(&self) {
         let (blocks, others) = (self.block_watch(), async {
             let mut sampled = Instant::now();
-            let mut turn = self.shared.file.turn();
+            let mut turn = self.shared.file.generation();
             loop {
                 tokio::time::sleep(LOOK_EVERY).await;
                 if sampled.elapsed() >= SAMPLE_EVERY {
@@ -232,7 +232,7 @@ impl Service {
                 }
                 area::take_up_epoch(
                     &self.shared,
-                    std::mem::replace(&mut turn, self.shared.file.turn()) != turn,
+                    std::mem::replace(&mut turn, self.shared.file.generation()) != turn,
                 );
                 area::say_left_out(&self.shared, false);
                 self.shared.refused.end_window(self.shared.clock.steady());
@@ -313,9 +313,9 @@ fn watch_for_jumps(config: &Config, clock: &Clock, reader: &dyn Read) -> Watch {
 /// Says that an empty database is made beside keys that are there: whoever restores a backup may
 /// have forgotten one of both.
 fn warn_of_lost_database(config: &Config) {
-    let database = config.location.path();
-    if config.data_dir.seal_key().exists() && !database.exists() {
-        let place = database.display();
+    // A database that cannot be looked at is told of when it is opened.
+    if config.data_dir.seal_key().exists() && !exists(&config.location).unwrap_or(true) {
+        let place = &config.location;
         log::warn!(
             "there is no database at {place}, and keys are there: an empty one is made; if it was lost, stop and restore the backup"
         );

@@ -2,8 +2,11 @@
 //! a batch of postbacks touches, save all that was decided, commit. A second engine is one more
 //! module here that implements it.
 
+mod current;
 mod fault;
 mod lapse;
+mod location;
+mod open_error;
 pub mod pages;
 mod read;
 pub mod reads;
@@ -11,20 +14,20 @@ mod records;
 mod sqlite;
 mod view;
 
+pub use current::{CurrentDatabase, CurrentReader};
 pub use fault::{Cause, Fault, Replacement, if_readable};
 pub use lapse::{Lapse, standing_at};
+pub use location::{
+    DatabaseState, Fingerprint, Location, check_access, check_content, check_whole, exists,
+    open_for_check, open_reader, set_log_aside, state_of, with_engine,
+};
+pub use open_error::{OpenError, UpgradeError};
 pub use read::Read;
 pub use reads::{ReadError, ReadSource, Reads};
 pub use records::{
     BlockCursor, BlockPage, Conversion, CookieLogin, CookieLoginState, Forms, FormsCursor,
     FormsPage, Hardened, JournalFilter, KNOWN_BYTES, KnownId, KnownNetwork, LoggedOut, LoginRow,
     LongRead, NamedLogins, Note, Outcome, Pending, Rehashed, Seen, Spent, StoredRecord, Unfolded,
-};
-pub(crate) use sqlite::check_access;
-pub use sqlite::{
-    CopyError, CurrentFile, CurrentReader, FilesSeen, Location, NoCopy, OpenError, State,
-    UpgradeError, check_pages, check_whole, is_there, look, open_reader, open_unchanged,
-    set_wal_aside, with_engine,
 };
 pub use view::{View, Wanted};
 

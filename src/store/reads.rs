@@ -16,7 +16,7 @@ use std::cell::RefCell;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
-use super::{CurrentFile, CurrentReader, Fault, OpenError, Read};
+use super::{CurrentDatabase, CurrentReader, Fault, OpenError, Read};
 use crate::chain::chain;
 use crate::metrics::Metrics;
 use pool::ReadPool;
@@ -48,7 +48,7 @@ impl ReadError {
 /// What the reads of all HTTP threads have in common.
 #[derive(Clone, Debug)]
 pub struct ReadSource {
-    file: CurrentFile,
+    file: CurrentDatabase,
     metrics: Metrics,
     /// Where reads cross a network.
     pool: Option<ReadPool>,
@@ -60,7 +60,7 @@ impl ReadSource {
     /// # Errors
     ///
     /// Where the system gives no thread.
-    pub fn new(file: CurrentFile, metrics: Metrics) -> std::io::Result<Self> {
+    pub fn new(file: CurrentDatabase, metrics: Metrics) -> std::io::Result<Self> {
         let pool = if file.reads_are_local() { None } else { Some(ReadPool::start(&file)?) };
         Ok(Self { file, metrics, pool })
     }
@@ -104,7 +104,7 @@ impl Reads {
 /// another database is current.
 #[derive(Debug)]
 pub struct LocalReads {
-    file: CurrentFile,
+    file: CurrentDatabase,
     metrics: Metrics,
     open: RefCell<Option<OpenReader>>,
 }
@@ -117,7 +117,7 @@ struct OpenReader {
 }
 
 impl LocalReads {
-    fn new(file: CurrentFile, metrics: Metrics) -> Rc<Self> {
+    fn new(file: CurrentDatabase, metrics: Metrics) -> Rc<Self> {
         let reads = Rc::new(Self { file, metrics, open: RefCell::new(None) });
         tokio::task::spawn_local(keep_current(Rc::downgrade(&reads)));
         reads
@@ -161,7 +161,7 @@ impl LocalReads {
 
     /// Closes a connection to a database that is not current any more.
     fn keep_current(&self) {
-        self.file.look();
+        self.file.check();
         self.open.borrow_mut().take_if(|open| !open.reader.is_current());
     }
 

@@ -8,7 +8,8 @@ use crate::apply::in_transaction;
 use crate::clock::format_utc;
 use crate::seals::foreign_seals;
 use crate::store::{
-    CurrentReader, Engine, Fault, FilesSeen, OpenError, State, check_pages, look, open_unchanged,
+    CurrentReader, DatabaseState, Engine, Fault, Fingerprint, OpenError, check_content,
+    open_for_check, state_of,
 };
 
 use super::setup::Setup;
@@ -21,7 +22,7 @@ const TRY_AGAIN_AFTER: Duration = Duration::from_secs(10);
 #[derive(Debug, Default)]
 pub(super) struct Replaced {
     /// What lay there at the last look: it may be a copy that somebody is writing.
-    seen: Option<FilesSeen>,
+    seen: Option<Fingerprint>,
     /// When what lies there was last found to be of no use.
     refused: Option<Instant>,
     /// It is not written down there that seals are under our key.
@@ -49,13 +50,13 @@ pub(super) enum CannotGoOn {
 impl Replaced {
     /// Whether a file lies there with which the service can go on. Each call looks once.
     pub(super) fn is_ready(&mut self, setup: &Setup) -> Result<bool, CannotGoOn> {
-        let seen = FilesSeen::at(setup.file.location());
+        let seen = Fingerprint::of(setup.file.location());
         if std::mem::replace(&mut self.seen, seen) != seen {
             self.refused = None;
             return Ok(false);
         }
         let is_refused = self.refused.is_some_and(|refused| refused.elapsed() < TRY_AGAIN_AFTER);
-        if seen.is_none() || is_refused || !setup.file.is_let_go() {
+        if seen.is_none() || is_refused || !setup.file.is_released() {
             return Ok(false);
         }
         let checked = self.check(setup);
@@ -65,16 +66,16 @@ impl Replaced {
 
     fn check(&mut self, setup: &Setup) -> Result<bool, CannotGoOn> {
         let location = setup.file.location();
-        match look(location, true)? {
-            State::Missing | State::Begun => return Ok(false),
-            State::Older(version) => return Err(CannotGoOn::Older(version)),
-            State::Current => {}
+        match state_of(location, true)? {
+            DatabaseState::Missing | DatabaseState::Begun => return Ok(false),
+            DatabaseState::Older(version) => return Err(CannotGoOn::Older(version)),
+            DatabaseState::Current => {}
         }
-        if setup.file.change().is_some_and(|change| change.is_overwritten) {
+        if setup.file.replacement().is_some_and(|change| change.is_overwritten) {
             // A checkpoint may have come between.
-            check_pages(location)?;
+            check_content(location)?;
         }
-        let reader = open_unchanged(location)?;
+        let reader = open_for_check(location)?;
         self.lacks_key = reader.seal_key()? != Some(setup.vault.key_id());
         match foreign_seals(&setup.vault, &*reader)? {
             0 => Ok(true),
@@ -92,12 +93,12 @@ impl Replaced {
         if self.lacks_key {
             in_transaction(engine, |engine| engine.set_seal_key(setup.vault.key_id()))?;
         }
-        setup.file.take();
+        setup.file.resume();
         let first = setup.file.open()?;
         let newest = first
             .newest_record()?
             .map_or("none".into(), |(id, at)| format!("{id} of {}", format_utc(at)));
-        let place = setup.file.location().path().display();
+        let place = setup.file.location();
         log::warn!(
             "the service goes on with the database that lies at {place} now; its newest journal record is {newest}"
         );

@@ -7,7 +7,7 @@ use super::logins::LoginTimes;
 use crate::clock::jump::Watch;
 use crate::clock::{Clock, Moment};
 use crate::password::Vault;
-use crate::store::CurrentFile;
+use crate::store::CurrentDatabase;
 
 /// How often a service does its upkeep: expiries are promised within a second.
 pub const UPKEEP_EVERY: Duration = Duration::from_millis(500);
@@ -16,7 +16,7 @@ pub const UPKEEP_EVERY: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub struct Setup {
     /// The database; it must exist and be up to date.
-    pub file: CurrentFile,
+    pub file: CurrentDatabase,
     /// Compares a sealed password with the one before it.
     pub vault: Vault,
     /// The time of effect.

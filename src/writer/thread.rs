@@ -128,7 +128,7 @@ impl Thread {
                     return Ok(None);
                 }
             }
-            None if self.setup.file.look() => {}
+            None if self.setup.file.check() => {}
             None => return Ok(Some(End::Replaced)),
         }
         let location = self.setup.file.location().clone();
@@ -137,7 +137,7 @@ impl Thread {
                 match replaced.take(&self.setup, engine) {
                     Ok(first) => self.first = Some(first),
                     Err(error) => {
-                        self.setup.file.doubt(Replacement::ANOTHER);
+                        self.setup.file.suspend(Replacement::ANOTHER);
                         return Err(error);
                     }
                 }
@@ -157,7 +157,7 @@ impl Thread {
     /// on.
     fn close(&mut self) {
         self.first = None;
-        if let Some(change) = self.setup.file.change() {
+        if let Some(change) = self.setup.file.replacement() {
             self.faults.note(&Fault::Replaced(change), Work::Upkeep);
         }
         self.replaced.get_or_insert_default();
@@ -184,7 +184,7 @@ impl Thread {
     }
 
     fn work(&mut self, engine: &mut dyn Engine) -> End {
-        let turn = self.setup.file.turn();
+        let turn = self.setup.file.generation();
         self.conversion.opened();
         loop {
             let Ok(command) = self.next_command() else { return End::Stop };
@@ -192,7 +192,7 @@ impl Thread {
                 return End::Stop;
             }
             // A thread that reads may have been the first to notice.
-            if self.setup.file.turn() != turn {
+            if self.setup.file.generation() != turn {
                 command.refuse();
                 // Saves what is only in a WAL that was removed. What else it finds was noticed
                 // already.
@@ -316,7 +316,7 @@ impl Thread {
             if let Fault::Replaced(_) = fault { Err(fault) } else { engine.check_current() };
         match found {
             Err(Fault::Replaced(change)) => {
-                self.setup.file.doubt(change);
+                self.setup.file.suspend(change);
                 End::Replaced
             }
             _ => End::Reopen,

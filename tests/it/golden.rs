@@ -84,7 +84,7 @@ fn a_member_whose_row_has_not_moved_yet_is_not_there_from_the_instant_on() {
     app.post("action=ADD&memberid=71&siteid=1&username=bob&password=secret");
     app.post("action=EXPIRE&memberid=71&siteid=1&expire=2026-06-20");
     // While somebody else holds the write lock, no row can move.
-    let other = rusqlite::Connection::open(app.config.location.path()).unwrap();
+    let other = rusqlite::Connection::open(app.config.location.file().unwrap()).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     app.set_unix_unnoticed(1_781_913_599);
     assert_eq!(

@@ -490,7 +490,7 @@ fn a_seal_that_does_not_open_keeps_nobody_else_from_being_hashed() {
     app.post("action=ADD&siteid=1&memberid=73&username=cy&password=third");
     let damage = "UPDATE member_auth SET sealed = zeroblob(104) WHERE memberid = 72;
                   UPDATE journal SET sealed = zeroblob(104) WHERE memberid = 72";
-    Connection::open(app.config.location.path()).unwrap().execute_batch(damage).unwrap();
+    Connection::open(app.config.location.file().unwrap()).unwrap().execute_batch(damage).unwrap();
     app.harden();
     assert!(app.opens(1, 71, "secret") && app.opens(1, 73, "third"));
     assert_eq!(

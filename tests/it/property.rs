@@ -62,7 +62,7 @@ fn tell(door: &mut dyn Door, story: &Story, dir: &Path) -> Result<(), String> {
     compare_replay(&telling, "without a backlog")?;
     let sealed = rows(&telling.eyes, "SELECT id FROM journal WHERE sealed IS NOT NULL");
     telling.same_lines("records that are still sealed", &[], &sealed)?;
-    check_invariants(telling.door.location().path());
+    check_invariants(telling.door.location().file().unwrap());
     Ok(())
 }
 

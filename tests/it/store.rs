@@ -61,7 +61,7 @@ fn write(database: &Path, sql: &str) {
 }
 
 fn look(place: &Place, sql: &str) -> Vec<String> {
-    rows(&Connection::open(place.location.path()).unwrap(), sql)
+    rows(&Connection::open(place.location.file().unwrap()).unwrap(), sql)
 }
 
 const NAMES: &str = "SELECT siteid, memberid, username FROM member_auth ORDER BY siteid, memberid";
@@ -176,7 +176,7 @@ fn a_row_that_the_schema_refuses_spoils_only_its_own_postback() {
         let trigger = format!(
             "CREATE TRIGGER sabotage BEFORE {event} BEGIN SELECT RAISE(ABORT, 'sabotage'); END"
         );
-        write(place.location.path(), &trigger);
+        write(place.location.file().unwrap(), &trigger);
         let replies = send_bodies(
             &place,
             &[
@@ -209,7 +209,7 @@ fn whoever_sent_the_spoilt_postback_is_told_that_nothing_was_changed_and_the_ser
     let trigger =
         "CREATE TRIGGER sabotage BEFORE INSERT ON member_auth WHEN new.username = 'spoilt'
                    BEGIN SELECT RAISE(ABORT, 'sabotage'); END";
-    write(app.config.location.path(), trigger);
+    write(app.config.location.file().unwrap(), trigger);
     let spoilt = post(&app, "action=ADD&siteid=1&memberid=72&username=spoilt&password=x");
     assert_eq!(spoilt, (503, "ERROR|temporarily unavailable, nothing was changed".into()));
     assert_eq!(
@@ -217,7 +217,7 @@ fn whoever_sent_the_spoilt_postback_is_told_that_nothing_was_changed_and_the_ser
         "OK|member 71 \"bob\" added to site 1"
     );
     assert_eq!(app.rows("SELECT memberid FROM journal"), ["71"]);
-    write(app.config.location.path(), "DROP TRIGGER sabotage");
+    write(app.config.location.file().unwrap(), "DROP TRIGGER sabotage");
     assert_eq!(post(&app, "action=ADD&siteid=1&memberid=72&username=spoilt&password=x").0, 200);
 }
 
@@ -242,7 +242,7 @@ fn a_row_that_cannot_be_read_spoils_only_the_postbacks_about_it() {
         let dir = temp_dir();
         let place = place(&dir, "userman.db");
         send_bodies(&place, &["action=ADD&siteid=1&memberid=71&username=bob&password=x"]);
-        write(place.location.path(), damage);
+        write(place.location.file().unwrap(), damage);
         let replies = send_bodies(
             &place,
             &[
@@ -270,8 +270,8 @@ fn an_empty_file_is_a_database_whose_making_was_interrupted_and_is_finished() {
     for interrupted_after in ["", "PRAGMA journal_mode = WAL"] {
         let dir = temp_dir();
         let place = place(&dir, "userman.db");
-        std::fs::File::create(place.location.path()).unwrap();
-        write(place.location.path(), interrupted_after);
+        std::fs::File::create(place.location.file().unwrap()).unwrap();
+        write(place.location.file().unwrap(), interrupted_after);
         let replies =
             send_bodies(&place, &["action=ADD&siteid=1&memberid=71&username=bob&password=x"]);
         assert_eq!(replies, ["OK|member 71 \"bob\" added to site 1"], "{interrupted_after}");
@@ -422,7 +422,7 @@ fn thousands_who_expire_at_one_instant_move_some_at_a_time_and_count_as_gone_at_
     app.post("action=ADD&siteid=1&memberid=1&username=m1&password=secret");
     app.harden();
     let midnight = NOON + 43_200;
-    let writer = Connection::open(app.config.location.path()).unwrap();
+    let writer = Connection::open(app.config.location.file().unwrap()).unwrap();
     writer
         .execute_batch(&format!(
             "WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 3000)

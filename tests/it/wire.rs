@@ -213,7 +213,7 @@ fn what_is_not_there_within_ten_seconds_is_408() {
 fn a_database_that_cannot_be_written_is_503_with_retry_after_until_it_can() {
     let app = App::start();
     app.post("action=ADD&siteid=1&memberid=71&username=bob&password=secret");
-    let other = rusqlite::Connection::open(app.config.location.path()).unwrap();
+    let other = rusqlite::Connection::open(app.config.location.file().unwrap()).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let response = post_to(app.address, TOKEN, b"action=DELETE&siteid=1&memberid=71").unwrap();
     assert_eq!((response.status, response.header("retry-after")), (503, Some("5")));

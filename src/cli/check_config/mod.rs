@@ -21,7 +21,7 @@ use crate::login::cookie_domain::CookieDomain;
 use crate::login::settings::GuessLimits;
 use crate::password::{HashKind, Vault};
 use crate::seals::foreign_seals;
-use crate::store::{Fault, OpenError, Read, State, check_pages, open_unchanged, pages};
+use crate::store::{DatabaseState, Fault, OpenError, Read, check_content, open_for_check, pages};
 use crate::token;
 
 /// How often the sign of life moves.
@@ -42,7 +42,7 @@ pub(super) fn run(settings: &Settings, config: &Config, exposed: &[String]) -> R
         ("listen", config.listen.to_string()),
         ("public URL", format!("{}***", config.postback_url_front(config.listen))),
         ("data directory", config.data_dir.path().display().to_string()),
-        ("database", format!("sqlite:{}", config.location.path().display())),
+        ("database", config.location.setting()),
         ("tokens", tokens),
         ("allowed networks", list(&config.allow_ip, "any")),
         ("trusted proxies", list(&config.trusted_proxy.0, "none")),
@@ -195,12 +195,12 @@ fn members_kept_out(config: &Config, reader: &dyn Read) -> Result<Vec<String>, F
 fn whole_database(config: &Config) -> Result<Option<Box<dyn Read>>, OpenError> {
     match database::state(config)? {
         // The first start makes it.
-        State::Missing | State::Begun => Ok(None),
+        DatabaseState::Missing | DatabaseState::Begun => Ok(None),
         // The next start upgrades it, and looks for broken pages before that.
-        State::Older(_) => pages(config).map(|()| None),
-        State::Current => {
+        DatabaseState::Older(_) => pages(config).map(|()| None),
+        DatabaseState::Current => {
             pages(config)?;
-            open_unchanged(&config.location).map(Some)
+            open_for_check(&config.location).map(Some)
         }
     }
 }
@@ -209,9 +209,9 @@ fn whole_database(config: &Config) -> Result<Option<Box<dyn Read>>, OpenError> {
 fn pages(config: &Config) -> Result<(), OpenError> {
     let bar =
         if stderr().is_terminal() { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
-    bar.set_message(format!("reading {}", config.location.path().display()));
+    bar.set_message(format!("reading {}", config.location));
     bar.enable_steady_tick(TICK_EVERY);
-    let checked = check_pages(&config.location);
+    let checked = check_content(&config.location);
     bar.finish_and_clear();
     checked
 }

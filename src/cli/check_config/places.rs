@@ -14,21 +14,22 @@ use crate::whole_file::parent;
 
 /// What is wrong with paths and modes.
 pub(super) fn problems(config: &Config) -> Vec<String> {
-    let (dir, database) = (config.data_dir.path(), config.location.path());
+    let dir = config.data_dir.path();
     let mut problems = Vec::new();
     problems.extend(data_dir_problem(dir));
-    // Also the files that SQLite keeps beside it.
-    let closed = || {
-        check_access(database, Access::READ_OK | Access::WRITE_OK).err().map(|error| chain(&error))
-    };
-    problems.extend(database_problem(dir, database).or_else(closed));
+    // Also the files that the engine keeps beside it.
+    let no_access = || check_access(&config.location).err().map(|error| chain(&error));
+    let of_file = config.location.file().and_then(|file| database_problem(dir, file));
+    problems.extend(of_file.or_else(no_access));
     problems.extend(
         modes::loose_secrets(&config.data_dir)
             .iter()
             .map(|loose| format!("{loose}; `serve` will tighten it")),
     );
     problems.extend(
-        modes::loose_rest(&config.data_dir, database).iter().map(modes::Loose::open_to_others),
+        modes::loose_rest(&config.data_dir, &config.location.files())
+            .iter()
+            .map(modes::Loose::open_to_others),
     );
     problems
         .extend(modes::loose_named(&config.secret_files).iter().map(modes::Loose::open_to_others));

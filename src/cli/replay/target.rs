@@ -10,7 +10,7 @@ use crate::password::Vault;
 /// The data directory for ourselves, and its key.
 pub(super) fn take(config: &Config) -> Result<(Vec<Lock>, Rules), Failure> {
     config.data_dir.make().map_err(|error| Failure::of(&error))?;
-    let lock = config.data_dir.lock(config.location.path()).map_err(|error| match error {
+    let lock = config.data_dir.lock(config.location.file()).map_err(|error| match error {
         DataDirError::InUse(_) => {
             Failure::Failed(format!("{error}: send the postbacks to it with --to URL"))
         }

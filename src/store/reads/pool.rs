@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 
 use super::{CHECK_EVERY, ReadError};
 use crate::chain::chain;
-use crate::store::{CurrentFile, CurrentReader, Fault, Read};
+use crate::store::{CurrentDatabase, CurrentReader, Fault, Read};
 
 /// Reads that run at once: each waits for a network, so more threads than processors.
 pub const READ_THREADS: usize = 8;
@@ -111,7 +111,7 @@ impl ReadPool {
     /// # Errors
     ///
     /// Where the system gives no thread.
-    pub fn start(file: &CurrentFile) -> io::Result<Self> {
+    pub fn start(file: &CurrentDatabase) -> io::Result<Self> {
         let handle = Handle(Arc::default());
         for number in 0..READ_THREADS {
             let (queue, file) = (Arc::clone(&handle.0), file.clone());
@@ -163,11 +163,11 @@ fn in_read<T>(
 }
 
 /// The work of one thread, until the last handle is gone.
-fn serve(queue: &Queue, file: &CurrentFile) {
+fn serve(queue: &Queue, file: &CurrentDatabase) {
     let mut open: Option<CurrentReader> = None;
     loop {
         let next = queue.next();
-        file.look();
+        file.check();
         open.take_if(|reader| !reader.is_current());
         match next {
             Next::Read(read) => open = run(read, open.take(), file),
@@ -178,7 +178,11 @@ fn serve(queue: &Queue, file: &CurrentFile) {
 }
 
 /// Runs one read, and returns the connection if it is still good.
-fn run(read: QueuedRead, open: Option<CurrentReader>, file: &CurrentFile) -> Option<CurrentReader> {
+fn run(
+    read: QueuedRead,
+    open: Option<CurrentReader>,
+    file: &CurrentDatabase,
+) -> Option<CurrentReader> {
     if read.until <= Instant::now() {
         (read.run)(Err(ReadError::Overloaded));
         return open;

@@ -6,13 +6,11 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use super::open::Location;
-use super::open::beside;
 use crate::store::Replacement;
 
 /// What somebody did to the files of a database under those who have it open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum FileChange {
+pub(in crate::store) enum FileChange {
     /// Nothing is there any more.
     Gone,
     /// Another file is there.
@@ -44,6 +42,16 @@ impl From<FileChange> for Replacement {
     }
 }
 
+/// What the files of a database are called, behind the name of the first.
+pub(super) const FILE_SUFFIXES: [&str; 3] = ["", "-wal", "-shm"];
+
+/// The file beside a database with this suffix.
+pub(super) fn beside(database: &Path, suffix: &str) -> PathBuf {
+    let mut path = database.as_os_str().to_owned();
+    path.push(suffix);
+    path.into()
+}
+
 /// Device and inode.
 type Inode = (u64, u64);
 
@@ -53,7 +61,7 @@ fn inode(file: &Metadata) -> Inode {
 
 /// Changes with every write to the file, and with some that change nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Stamp {
+pub(in crate::store) struct Stamp {
     bytes: u64,
     modified: (i64, i64),
     changed: (i64, i64),
@@ -68,7 +76,7 @@ impl Stamp {
 
 /// The files as they were at one moment.
 #[derive(Clone, Debug)]
-pub(super) struct Files {
+pub struct Files {
     path: PathBuf,
     wal: PathBuf,
     index: PathBuf,
@@ -80,7 +88,11 @@ pub(super) struct Files {
 
 impl Files {
     /// Those that are there now.
-    pub(super) fn look(path: &Path) -> io::Result<Self> {
+    pub fn of_database(path: &Path) -> Result<Self, Replacement> {
+        Self::look(path).map_err(|_| FileChange::Gone.into())
+    }
+
+    fn look(path: &Path) -> io::Result<Self> {
         // Where the file is a symbolic link, SQLite keeps the others beside what it leads to.
         let database = path.canonicalize()?;
         let (wal, index) = (beside(&database, "-wal"), beside(&database, "-shm"));
@@ -106,7 +118,7 @@ impl Files {
     }
 
     /// Whether they are still there; then the stamp of the database file.
-    pub(super) fn check(&self) -> Result<Stamp, FileChange> {
+    pub(in crate::store) fn check(&self) -> Result<Stamp, FileChange> {
         let file = self.path.metadata().map_err(|_| FileChange::Gone)?;
         let is_same = |path: &Path, was: Option<Inode>| {
             was.is_none_or(|was| path.metadata().is_ok_and(|file| inode(&file) == was))
@@ -138,8 +150,8 @@ pub struct FilesSeen {
 
 impl FilesSeen {
     /// What lies there now; `None` where there is no database.
-    pub fn at(location: &Location) -> Option<Self> {
-        let database = location.path().canonicalize().ok()?;
+    pub fn at(path: &Path) -> Option<Self> {
+        let database = path.canonicalize().ok()?;
         let look = |path: &Path| path.metadata().ok().map(|file| (inode(&file), Stamp::of(&file)));
         Some(Self { database: look(&database)?, wal: look(&beside(&database, "-wal")) })
     }

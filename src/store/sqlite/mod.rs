@@ -1,9 +1,10 @@
 //! The SQLite engine. Nothing outside this module names SQLite or its driver.
 
 mod blocks;
+mod check;
 mod checkpoint;
 mod convert;
-mod current;
+mod database_file;
 mod engine;
 mod fault;
 mod files;
@@ -21,7 +22,6 @@ mod reader;
 mod rows;
 mod seals;
 mod shapes;
-mod state;
 mod upgrade;
 mod upgrade_copy;
 mod wal_aside;
@@ -29,11 +29,8 @@ mod wal_mark;
 mod wal_tail;
 mod whole;
 
-pub use current::{CurrentFile, CurrentReader};
-pub use files::FilesSeen;
-pub(crate) use open::check_access;
-pub use open::{Location, OpenError, check_whole, is_there, open_reader, with_engine};
-pub use state::{State, check_pages, look, open_unchanged};
-pub use upgrade::UpgradeError;
-pub use upgrade_copy::{CopyError, NoCopy};
+pub use check::{check_pages, open_unchanged, state_of};
+pub use database_file::DatabaseFile;
+pub use files::{Files, FilesSeen};
+pub use open::{check_whole, check_writable, is_there, open_reader, with_engine};
 pub use wal_aside::set_wal_aside;

@@ -50,7 +50,7 @@ pub(super) struct OwnFile<'c> {
 impl<'c> OwnFile<'c> {
     /// The files that `before` saw there, which were opened since.
     pub(super) fn new(conn: &'c Connection, path: &Path, before: &Files) -> Result<Self, Fault> {
-        let files = Files::look(path).map_err(|_| Fault::Replaced(FileChange::Gone.into()))?;
+        let files = Files::of_database(path).map_err(Fault::Replaced)?;
         if !files.has_database_of(before) {
             return Err(Fault::Replaced(FileChange::Replaced.into()));
         }

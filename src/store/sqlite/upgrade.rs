@@ -6,12 +6,13 @@ use std::time::Instant;
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::upgrade_copy::NoCopy;
 use super::{folding, upgrade_copy, wal_mark};
-use crate::store::Fault;
+use crate::store::open_error::{SCHEMA_VERSION, UpgradeError};
 
 /// The form that schema.sql describes.
-pub(super) const CURRENT: i64 = UPGRADES.len() as i64 + 1;
+pub(super) const CURRENT: i64 = SCHEMA_VERSION;
+
+const _: () = assert!(CURRENT == UPGRADES.len() as i64 + 1);
 
 /// `UPGRADES[n]` leads from version n+1 to n+2. Steps are never edited after a release.
 const UPGRADES: &[&str] = &[
@@ -28,36 +29,6 @@ const SCHEMA: &str = include_str!("../../../schema.sql");
 
 /// Marks the file as ours ("NUsm"), for `file` and for us.
 const APPLICATION_ID: i64 = 0x4e55_736d;
-
-/// Why a database is not brought up to date.
-#[derive(Debug, thiserror::Error)]
-pub enum UpgradeError {
-    /// Of a later release.
-    #[error(
-        "it has version {found}, and this release knows versions up to {CURRENT}; install the newer release again"
-    )]
-    Newer {
-        /// Its version.
-        found: i64,
-    },
-    /// Of an earlier release, and the caller may not write.
-    #[error(
-        "it has version {found}, older than this release's {CURRENT}; `nats-userman serve` upgrades it"
-    )]
-    Older {
-        /// Its version.
-        found: i64,
-    },
-    /// Something else's.
-    #[error("it is a database of another program")]
-    Foreign,
-    /// No copy of the old database can be kept.
-    #[error(transparent)]
-    Copy(Box<NoCopy>),
-    /// SQLite refuses.
-    #[error(transparent)]
-    Fault(#[from] Fault),
-}
 
 impl From<rusqlite::Error> for UpgradeError {
     fn from(error: rusqlite::Error) -> Self {

@@ -14,8 +14,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::fault;
 use super::open::open;
-use super::upgrade::UpgradeError;
-use crate::store::Fault;
+use crate::store::{Fault, UpgradeError};
 use crate::whole_file::parent;
 
 /// Copies of one version that may lie there. Each is of another content, so only going back and

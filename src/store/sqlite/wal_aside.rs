@@ -4,8 +4,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::open::Location;
-use super::open::beside;
+use super::files::beside;
 use crate::denied;
 use crate::whole_file::parent;
 
@@ -16,8 +15,8 @@ use crate::whole_file::parent;
 /// # Errors
 ///
 /// Where a file of the new name is there already, or the directory cannot be written.
-pub fn set_wal_aside(location: &Location, stamp: &str) -> io::Result<Option<(PathBuf, u64)>> {
-    let database = location.path().canonicalize()?;
+pub fn set_wal_aside(path: &Path, stamp: &str) -> io::Result<Option<(PathBuf, u64)>> {
+    let database = path.canonicalize()?;
     let wal = beside(&database, "-wal");
     let bytes = match fs::metadata(&wal) {
         Ok(metadata) => metadata.len(),

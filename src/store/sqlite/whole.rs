@@ -13,7 +13,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use super::fault;
-use super::open::beside;
+use super::files::beside;
 use crate::store::Fault;
 
 const HEADER_BYTES: usize = 100;

@@ -14,7 +14,7 @@ use crate::identity::{Key, MemberId, SiteId};
 use crate::metrics::Metrics;
 use crate::password::{Hash, Stored};
 use crate::reply::Reply;
-use crate::store::{CookieLogin, CurrentFile, Hardened, Note, Seen, open_reader};
+use crate::store::{CookieLogin, CurrentDatabase, Hardened, Note, Seen, open_reader};
 use crate::writer::lane::{Lane, PendingNote};
 use crate::writer::logins::LoginTimes;
 use crate::writer::queue::Answer;
@@ -32,7 +32,7 @@ struct Answers {
 fn setup(scene: &Scene) -> Setup {
     let clock = Clock::Fixed(std::sync::Arc::new(NOON.into()));
     Setup {
-        file: CurrentFile::new(scene.location.clone()),
+        file: CurrentDatabase::new(scene.location.clone()),
         vault: scene.vault.clone(),
         jumps: Watch::new(clock.read(), None, 10),
         clock,

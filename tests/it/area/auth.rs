@@ -183,7 +183,7 @@ fn what_cannot_be_read_is_asked_for_again_and_a_wrong_question_is_the_operators(
 fn a_database_that_cannot_be_read_is_503_and_not_a_wrong_password() {
     let app = app(&[]);
     app.post(BOB);
-    let sabotage = rusqlite::Connection::open(app.config.location.path()).unwrap();
+    let sabotage = rusqlite::Connection::open(app.config.location.file().unwrap()).unwrap();
     sabotage.execute_batch("ALTER TABLE member_auth RENAME COLUMN login_version TO gone").unwrap();
     let response = auth(&app, "site=1", Visit::with("bob", "secret"));
     assert_eq!(
@@ -201,7 +201,7 @@ fn a_row_that_cannot_be_read_is_no_row_and_disturbs_no_other() {
     app.post(BOB);
     app.post("action=ADD&siteid=1&memberid=72&username=ann&password=secret");
     let cookie = super::cookie(&super::log_in(&app, "ann", "secret"));
-    let sabotage = rusqlite::Connection::open(app.config.location.path()).unwrap();
+    let sabotage = rusqlite::Connection::open(app.config.location.file().unwrap()).unwrap();
     sabotage
         .execute_batch("UPDATE member_auth SET username = 'a' || char(7) WHERE memberid = 72")
         .unwrap();

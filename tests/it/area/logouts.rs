@@ -125,7 +125,10 @@ fn a_row_of_a_release_before_counts_until_its_time_is_over() {
     let ended = log_in(&app, "1", "bob", "");
     assert_eq!(log_out(&app, &ended), 303);
     let forget = "UPDATE logout SET siteid = NULL, memberid = NULL, issued = NULL";
-    rusqlite::Connection::open(app.config.location.path()).unwrap().execute_batch(forget).unwrap();
+    rusqlite::Connection::open(app.config.location.file().unwrap())
+        .unwrap()
+        .execute_batch(forget)
+        .unwrap();
     is(admitted(&app, &ended), LOGIN, "it counts");
     let app = again(app, &[], NOON + LONGEST - 1);
     assert_eq!(rows(&app).0, 1);

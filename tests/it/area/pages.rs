@@ -239,7 +239,7 @@ fn a_logout_clears_the_cookie_also_where_it_cannot_be_written_down() {
     let app = app(&[]);
     app.post(BOB);
     let cookie = cookie(&log_in(&app, "bob", "secret"));
-    let lock = rusqlite::Connection::open(app.config.location.path()).unwrap();
+    let lock = rusqlite::Connection::open(app.config.location.file().unwrap()).unwrap();
     lock.execute_batch("BEGIN IMMEDIATE").unwrap();
     let out = log_out(&app, &cookie);
     assert_eq!((out.status, out.header("retry-after")), (503, Some("5")));

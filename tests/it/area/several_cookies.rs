@@ -203,7 +203,7 @@ fn two_forms_sent_with_one_old_cookie_both_log_in_and_end_it_once() {
 fn a_login_goes_on_where_the_one_before_it_cannot_be_ended() {
     let app = bob_and_eve(&[]);
     let old = log_in(&app, "1", "bob", "");
-    let lock = rusqlite::Connection::open(app.config.location.path()).unwrap();
+    let lock = rusqlite::Connection::open(app.config.location.file().unwrap()).unwrap();
     lock.execute_batch("BEGIN IMMEDIATE").unwrap();
     let new = log_in(&app, "1", "bob", &old);
     lock.execute_batch("ROLLBACK").unwrap();

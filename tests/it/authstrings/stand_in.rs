@@ -84,7 +84,7 @@ fn a_string_that_could_not_be_answered_is_still_good() {
     let app = App::start_with(&["--stand-in", &api_key("")]);
     add_testakovsky(&app);
     let string = issue(&app, "type=upsell&username=testakovsky2&siteid=1");
-    let database = rusqlite::Connection::open(app.config.location.path()).unwrap();
+    let database = rusqlite::Connection::open(app.config.location.file().unwrap()).unwrap();
     database.execute_batch("ALTER TABLE member_auth RENAME TO gone").unwrap();
     assert_eq!(
         said(&redeem(&app, &string)),

@@ -192,7 +192,7 @@ fn a_request_under_way_has_the_time_that_its_handler_gives() {
     stream.write_all(CHECK.as_bytes()).unwrap();
     assert_eq!(read_response(&mut stream).unwrap().body, FREE);
     // A database that is locked, for longer than all of them.
-    let other = rusqlite::Connection::open(app.config.location.path()).unwrap();
+    let other = rusqlite::Connection::open(app.config.location.file().unwrap()).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     assert_eq!(app.send(postback("action=DELETE&siteid=1&memberid=71")).status, 503);
 }

@@ -276,7 +276,7 @@ impl Tale {
     }
 
     fn database(&self) -> &Path {
-        self.location.path()
+        self.location.file().unwrap()
     }
 
     fn postback(&mut self, engine: &mut dyn Engine) {

@@ -41,7 +41,7 @@ fn a_forgotten_reader_is_told_with_its_age_and_the_wal_shrinks_when_it_is_gone()
         }
         assert!(wal() < usual, "{} bytes", wal());
 
-        let forgotten = reader(location.path());
+        let forgotten = reader(location.file().unwrap());
         let mut now = start;
         let held = loop {
             now += SECOND;
@@ -66,7 +66,7 @@ fn a_forgotten_reader_is_told_with_its_age_and_the_wal_shrinks_when_it_is_gone()
         assert_eq!(commit(engine, now), None);
     })
     .unwrap();
-    let conn = Connection::open(location.path()).unwrap();
+    let conn = Connection::open(location.file().unwrap()).unwrap();
     assert_eq!(rows(&conn, "PRAGMA integrity_check"), ["ok"]);
 }
 
@@ -77,7 +77,7 @@ fn a_reader_of_many_minutes_is_told_although_the_wal_is_small() {
     let location = Location::sqlite(dir.path().join("userman.db")).with_checkpoint_every(PAGES);
     with_engine(&location, true, |engine| {
         let start = Instant::now();
-        let _forgotten = reader(location.path());
+        let _forgotten = reader(location.file().unwrap());
         while std::fs::metadata(dir.path().join("userman.db-wal")).unwrap().len() < FRAME_BYTES * 45
         {
             assert_eq!(commit(engine, start), None);
@@ -98,14 +98,14 @@ fn a_wal_that_a_reader_made_large_is_cut_when_it_begins_anew() {
     let wal = || std::fs::metadata(dir.path().join("userman.db-wal")).unwrap().len();
     with_engine(&location, true, |engine| {
         let now = Instant::now();
-        let forgotten = reader(location.path());
+        let forgotten = reader(location.file().unwrap());
         for _ in 0..60 {
             commit(engine, now);
         }
         let large = wal();
         drop(forgotten);
         // A checkpoint of somebody else: sqlite3, or an application.
-        let other = Connection::open(location.path()).unwrap();
+        let other = Connection::open(location.file().unwrap()).unwrap();
         assert!(rows(&other, "PRAGMA wal_checkpoint")[0].starts_with("0|"));
         commit(engine, now);
         assert!(wal() < large / 4, "{large} bytes became {}", wal());

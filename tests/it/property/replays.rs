@@ -16,7 +16,8 @@ use crate::support::rows;
 /// Every column of every table that the journal tells of, `before` with its type.
 pub fn dump(location: &Location) -> Vec<String> {
     let conn =
-        Connection::open_with_flags(location.path(), OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+        Connection::open_with_flags(location.file().unwrap(), OpenFlags::SQLITE_OPEN_READ_ONLY)
+            .unwrap();
     let table = |name: &str, order: &str| {
         let columns =
             rows(&conn, &format!("SELECT name FROM pragma_table_info('{name}') ORDER BY name"));

@@ -45,9 +45,11 @@ impl<'a> Telling<'a> {
             zone_seconds: story.zone.1,
             grace_hours: story.grace_hours,
         };
-        let eyes =
-            Connection::open_with_flags(door.location().path(), OpenFlags::SQLITE_OPEN_READ_ONLY)
-                .unwrap();
+        let eyes = Connection::open_with_flags(
+            door.location().file().unwrap(),
+            OpenFlags::SQLITE_OPEN_READ_ONLY,
+        )
+        .unwrap();
         let said = format!(
             "zone {}, grace {} h, keep-cryptpass {}, bcrypt {}\n",
             story.zone.0, story.grace_hours, story.keep_cryptpass, story.bcrypt

@@ -14,7 +14,7 @@ use nats_userman::hardening::{HashWorker, Rehashes};
 use nats_userman::identity::{Key, MemberId, SiteId};
 use nats_userman::password::{Hasher, Password, Vault};
 use nats_userman::service::{BlockWatch, Service};
-use nats_userman::store::{CurrentFile, open_reader};
+use nats_userman::store::{CurrentDatabase, open_reader};
 use nats_userman::writer::Writer;
 use parking_lot::Mutex;
 use rusqlite::{Connection, OpenFlags};
@@ -197,7 +197,7 @@ impl App {
 
     /// A read-only look at the database.
     pub fn database(&self) -> Connection {
-        let path = self.config.location.path();
+        let path = self.config.location.file().unwrap();
         Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap()
     }
 
@@ -208,7 +208,7 @@ impl App {
 
     /// Hashes all that is sealed, and anew what logins found to be of another kind, cheaply.
     pub fn harden(&self) {
-        let file = CurrentFile::new(self.config.location.clone());
+        let file = CurrentDatabase::new(self.config.location.clone());
         let hasher = Hasher::new(cheap(self.config.password_hash));
         let mut worker = HashWorker::new(file, self.vault.clone(), hasher, self.writer.clone())
             .with_rehashes(Arc::clone(&self.rehashes));
@@ -251,10 +251,10 @@ impl App {
 /// What must hold at the end of every test, whatever it was about.
 impl Drop for App {
     fn drop(&mut self) {
-        if std::thread::panicking() || !self.config.location.path().exists() {
+        if std::thread::panicking() || !self.config.location.file().unwrap().exists() {
             return;
         }
         self.end();
-        check_invariants(self.config.location.path());
+        check_invariants(self.config.location.file().unwrap());
     }
 }

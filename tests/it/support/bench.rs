@@ -7,7 +7,7 @@ use nats_userman::clock::Clock;
 use nats_userman::clock::jump::Watch;
 use nats_userman::hardening::HashWorker;
 use nats_userman::password::{HashKind, Hasher, Vault};
-use nats_userman::store::{CurrentFile, Location};
+use nats_userman::store::{CurrentDatabase, Location};
 use nats_userman::writer::{self, Setup, UPKEEP_EVERY, Writer};
 
 use super::{LOGIN_TIMES, cheap};
@@ -24,7 +24,7 @@ impl WriterBench {
     pub fn start(location: &Location, vault: &Vault, clock: Clock) -> Self {
         let (sealed, _) = sync_channel(1);
         let setup = Setup {
-            file: CurrentFile::new(location.clone()),
+            file: CurrentDatabase::new(location.clone()),
             vault: vault.clone(),
             jumps: Watch::new(clock.read(), None, 10),
             clock,
@@ -39,7 +39,7 @@ impl WriterBench {
 
     /// Hashes all that is sealed, cheaply.
     pub fn hash_all(&self, kind: HashKind) {
-        let file = CurrentFile::new(self.location.clone());
+        let file = CurrentDatabase::new(self.location.clone());
         let hasher = Hasher::new(cheap(kind));
         let mut worker = HashWorker::new(file, self.vault.clone(), hasher, self.writer.clone());
         while worker.round().unwrap() {}

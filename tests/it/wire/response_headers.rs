@@ -89,7 +89,7 @@ fn so_do_an_operators_own_page_and_what_is_unavailable() {
     let app = App::start_in(temp_dir(), &["--login-template", page.path().to_str().unwrap()]);
     is_guarded(&bare(&app, "GET", "/login?site=1"), 200, OWN_PAGE, "a page of the operator's own");
     is_guarded(&bare(&app, "GET", "/api/member/authstring"), 401, NOTHING, "no key is set");
-    let other = rusqlite::Connection::open(app.config.location.path()).unwrap();
+    let other = rusqlite::Connection::open(app.config.location.file().unwrap()).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     is_guarded(&bare(&app, "GET", "/health"), 503, NOTHING, "/health");
     is_guarded(

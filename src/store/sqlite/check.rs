@@ -2,29 +2,20 @@
 //! all of them say the same.
 
 use std::io;
+use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 use rustix::fs::Access;
 
-use super::open::{Location, OpenError, check_whole};
-use super::open::{beside, busy_and_quiet, check_access, open_immutable};
+use super::files::beside;
+use super::open::{
+    busy_and_quiet, check_access, check_whole, nothing_in, open_error, open_immutable, shown,
+    upgrade_error,
+};
 use super::reader::Reader;
-use super::upgrade::{self, UpgradeError};
+use super::upgrade;
 use crate::denied;
-use crate::store::{Fault, Read};
-
-/// What a command may find and go on from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
-    /// No file.
-    Missing,
-    /// A first start that was cut short: nothing is in it yet.
-    Begun,
-    /// The database of an earlier release, of this version.
-    Older(i64),
-    /// One of this release's.
-    Current,
-}
+use crate::store::{DatabaseState, Fault, OpenError, Read, UpgradeError};
 
 /// Looks at the database and changes nothing. `was_used` says that it has held something, as a
 /// database has whose keys are there: an empty one has lost it then. Only for the beginning of a
@@ -34,41 +25,39 @@ pub enum State {
 ///
 /// Whatever no command can go on from: it is damaged, empty, of a newer release, of another
 /// program, or cannot be read.
-pub fn look(location: &Location, was_used: bool) -> Result<State, OpenError> {
-    let path = location.path();
+pub fn state_of(path: &Path, was_used: bool) -> Result<DatabaseState, OpenError> {
     match path.metadata() {
         Err(error)
             if [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory].contains(&error.kind()) =>
         {
-            return Ok(State::Missing);
+            return Ok(DatabaseState::Missing);
         }
         Err(error) => {
-            return Err(OpenError::Unreadable(path.to_owned(), denied::told(path, error)));
+            return Err(OpenError::Unreadable(shown(path), denied::told(path, error)));
         }
         Ok(metadata) if metadata.is_dir() => {
-            return Err(OpenError::Unreadable(path.to_owned(), io::ErrorKind::IsADirectory.into()));
+            return Err(OpenError::Unreadable(shown(path), io::ErrorKind::IsADirectory.into()));
         }
         // A pipe would be waited for when it is opened.
         Ok(metadata) if !metadata.is_file() => {
             let error = io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file");
-            return Err(OpenError::Unreadable(path.to_owned(), error));
+            return Err(OpenError::Unreadable(shown(path), error));
         }
         Ok(_) => {}
     }
     check_access(path, Access::READ_OK)?;
-    check_whole(location)?;
-    let version = connect_unchanged(location)
-        .map_err(UpgradeError::from)
-        .and_then(|conn| upgrade::check(&conn));
+    check_whole(path)?;
+    let version =
+        connect_unchanged(path).map_err(UpgradeError::from).and_then(|conn| upgrade::check(&conn));
     match version {
-        Ok(0) if was_used => Err(OpenError::nothing_in(path)),
-        Ok(0) => Ok(State::Begun),
-        Ok(version) if version < upgrade::CURRENT => Ok(State::Older(version)),
-        Ok(_) => Ok(State::Current),
+        Ok(0) if was_used => Err(nothing_in(path)),
+        Ok(0) => Ok(DatabaseState::Begun),
+        Ok(version) if version < upgrade::CURRENT => Ok(DatabaseState::Older(version)),
+        Ok(_) => Ok(DatabaseState::Current),
         // A transaction that must be rolled back: only a first start has one, before the database
         // has its log.
-        Err(UpgradeError::Fault(Fault::NeedsWriter(_))) if !was_used => Ok(State::Begun),
-        Err(error) => Err(OpenError::of_upgrade(path, error)),
+        Err(UpgradeError::Fault(Fault::NeedsWriter(_))) if !was_used => Ok(DatabaseState::Begun),
+        Err(error) => Err(upgrade_error(path, error)),
     }
 }
 
@@ -81,25 +70,23 @@ const PROBLEMS_MAX: usize = 100;
 /// # Errors
 ///
 /// [`OpenError::BrokenPages`] with what was found, or where it cannot be read.
-pub fn check_pages(location: &Location) -> Result<(), OpenError> {
-    let path = location.path();
-    let found = |location: &Location| -> Result<Vec<String>, Fault> {
-        Ok(quick_check(&connect_unchanged(location)?)?)
-    };
+pub fn check_pages(path: &Path) -> Result<(), OpenError> {
+    let found =
+        |path: &Path| -> Result<Vec<String>, Fault> { Ok(quick_check(&connect_unchanged(path)?)?) };
     let is_logged = || beside(path, "-wal").exists();
     let was_logged = is_logged();
-    let mut problems = found(location);
+    let mut problems = found(path);
     // Without a log the file was read as one that nobody changes. A service that was started
     // meanwhile does.
     if !was_logged && is_logged() {
-        problems = found(location);
+        problems = found(path);
     }
-    let problems = problems.map_err(|fault| OpenError::of(path, fault))?;
+    let problems = problems.map_err(|fault| open_error(path, fault))?;
     let more = if problems.len() < PROBLEMS_MAX { "" } else { " or more" };
     match problems.first() {
         None => Ok(()),
         Some(first) => Err(OpenError::BrokenPages(
-            path.to_owned(),
+            shown(path),
             format!("{}{more}, the first: {first}", problems.len()),
         )),
     }
@@ -130,18 +117,16 @@ fn quick_check(conn: &Connection) -> rusqlite::Result<Vec<String>> {
 /// # Errors
 ///
 /// Where SQLite cannot read it.
-pub fn open_unchanged(location: &Location) -> Result<Box<dyn Read>, OpenError> {
-    let reader = connect_unchanged(location)
-        .and_then(Reader::new)
-        .map_err(|fault| OpenError::of(location.path(), fault))?;
+pub fn open_unchanged(path: &Path) -> Result<Box<dyn Read>, OpenError> {
+    let reader =
+        connect_unchanged(path).and_then(Reader::new).map_err(|fault| open_error(path, fault))?;
     Ok(Box::new(reader))
 }
 
 /// A read-only connection that makes no file. SQLite makes a log and its index where there are
 /// none, also for a reader. Where there is none, all is in the file, and nobody changes it: it may
 /// be read as if it could not be changed.
-fn connect_unchanged(location: &Location) -> Result<Connection, Fault> {
-    let path = location.path();
+fn connect_unchanged(path: &Path) -> Result<Connection, Fault> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     // SQLite keeps them beside what a symbolic link leads to.
     let file = path.canonicalize().unwrap_or_else(|_| path.to_owned());

@@ -1,0 +1,250 @@
+//! Where a database is, and which engine opens it. The only file that chooses between engines.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::open_error::OpenError;
+use super::{Engine, Read, Replacement, sqlite};
+
+/// Where the database is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Location {
+    /// A file of SQLite: `sqlite:PATH`.
+    Sqlite(sqlite::DatabaseFile),
+}
+
+impl Location {
+    /// The SQLite database of this path.
+    pub fn sqlite(path: impl Into<PathBuf>) -> Self {
+        Self::Sqlite(sqlite::DatabaseFile::new(path.into()))
+    }
+
+    /// Reads the setting `--database`.
+    pub fn parse(text: &str) -> Option<Self> {
+        sqlite::DatabaseFile::parse(text.strip_prefix("sqlite:")?).map(Self::Sqlite)
+    }
+
+    /// The text that [`Location::parse`] reads.
+    pub fn setting(&self) -> String {
+        match self {
+            Self::Sqlite(file) => format!("sqlite:{}", file.path().display()),
+        }
+    }
+
+    /// Checkpoints the log whenever it has this many pages.
+    #[must_use]
+    pub fn with_checkpoint_every(self, pages: i32) -> Self {
+        match self {
+            Self::Sqlite(file) => Self::Sqlite(file.with_checkpoint_every(pages)),
+        }
+    }
+
+    /// Whether a copy of an older database is kept before its upgrade.
+    pub fn keeps_upgrade_copy(&self) -> bool {
+        match self {
+            Self::Sqlite(file) => file.keeps_upgrade_copy(),
+        }
+    }
+
+    /// Disables the copy that is kept before an upgrade.
+    #[must_use]
+    pub fn without_upgrade_copy(self) -> Self {
+        match self {
+            Self::Sqlite(file) => Self::Sqlite(file.without_upgrade_copy()),
+        }
+    }
+
+    /// Whether a read waits for no network, so that an HTTP thread may read by itself.
+    pub fn reads_are_local(&self) -> bool {
+        match self {
+            Self::Sqlite(_) => true,
+        }
+    }
+
+    /// The database file, of an engine that has one: locks lie beside it.
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Self::Sqlite(file) => Some(file.path()),
+        }
+    }
+
+    /// All files of the database, whether they are there or not: their modes are checked.
+    pub fn files(&self) -> Vec<PathBuf> {
+        match self {
+            Self::Sqlite(file) => file.all(),
+        }
+    }
+}
+
+/// As messages show it.
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(file) => file.path().display().fmt(f),
+        }
+    }
+}
+
+/// Which database an open connection belongs to.
+#[derive(Clone, Debug)]
+pub(super) enum Identity {
+    Sqlite(sqlite::Files),
+}
+
+impl Identity {
+    /// Of the database that is there now.
+    pub(super) fn of(location: &Location) -> Result<Self, Replacement> {
+        match location {
+            Location::Sqlite(file) => sqlite::Files::of_database(file.path()).map(Self::Sqlite),
+        }
+    }
+
+    /// Checks that the same database is there.
+    pub(super) fn check(&self) -> Result<(), Replacement> {
+        match self {
+            Self::Sqlite(files) => files.check().map(|_| ()).map_err(Replacement::from),
+        }
+    }
+}
+
+/// What is at a location, to be compared with what is there later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fingerprint {
+    /// Of the files of SQLite.
+    Sqlite(sqlite::FilesSeen),
+}
+
+impl Fingerprint {
+    /// Of what is there now; `None` where there is no database.
+    pub fn of(location: &Location) -> Option<Self> {
+        match location {
+            Location::Sqlite(file) => sqlite::FilesSeen::at(file.path()).map(Self::Sqlite),
+        }
+    }
+}
+
+/// What a command may find and go on from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DatabaseState {
+    /// No database.
+    Missing,
+    /// A first start that was interrupted: nothing is in it yet.
+    Begun,
+    /// The database of an earlier release, with the version of its schema.
+    Older(i64),
+    /// The database of this release.
+    Current,
+}
+
+/// Opens the database for writing, creates or upgrades it where needed, and lends it to `work`.
+/// When `work` ends the connection is closed; after a fault that wants reopening, call this again.
+///
+/// # Errors
+///
+/// Where the database cannot be created, opened, read or upgraded.
+pub fn with_engine<T>(
+    location: &Location,
+    create: bool,
+    work: impl FnOnce(&mut dyn Engine) -> T,
+) -> Result<T, OpenError> {
+    match location {
+        Location::Sqlite(file) => sqlite::with_engine(file, create, work),
+    }
+}
+
+/// Opens the database for reading.
+///
+/// # Errors
+///
+/// Where there is none, or none that this release can read.
+pub fn open_reader(location: &Location) -> Result<Box<dyn Read>, OpenError> {
+    match location {
+        Location::Sqlite(file) => sqlite::open_reader(file.path()),
+    }
+}
+
+/// Opens the database of this release for a short check that changes nothing, not even a file of
+/// the engine.
+///
+/// # Errors
+///
+/// Where it cannot be read.
+pub fn open_for_check(location: &Location) -> Result<Box<dyn Read>, OpenError> {
+    match location {
+        Location::Sqlite(file) => sqlite::open_unchanged(file.path()),
+    }
+}
+
+/// Whether there is a database.
+///
+/// # Errors
+///
+/// Where that cannot be determined.
+pub fn exists(location: &Location) -> Result<bool, OpenError> {
+    match location {
+        Location::Sqlite(file) => sqlite::is_there(file.path()),
+    }
+}
+
+/// Checks what is at the location and changes nothing. `was_used` says that there was a database
+/// with content, as there was where its keys are: an empty one has lost it. Only for the beginning
+/// of a process, as [`check_whole`] is.
+///
+/// # Errors
+///
+/// Anything that no command can go on from: the database is damaged, empty, of a newer release, of
+/// another program, or cannot be read.
+pub fn state_of(location: &Location, was_used: bool) -> Result<DatabaseState, OpenError> {
+    match location {
+        Location::Sqlite(file) => sqlite::state_of(file.path(), was_used),
+    }
+}
+
+/// Reads the whole database and fails where a part is damaged. Changes nothing. Takes long where the
+/// database is large.
+///
+/// # Errors
+///
+/// [`OpenError::BrokenPages`] with what was found, or where it cannot be read.
+pub fn check_content(location: &Location) -> Result<(), OpenError> {
+    match location {
+        Location::Sqlite(file) => sqlite::check_pages(file.path()),
+    }
+}
+
+/// Refuses a database that has lost a part, or was put together of parts of two, before anything is
+/// done to it. Only for the beginning of a process, or where another database was put in place.
+///
+/// # Errors
+///
+/// [`OpenError::Damaged`] or [`OpenError::Inconsistent`].
+pub fn check_whole(location: &Location) -> Result<(), OpenError> {
+    match location {
+        Location::Sqlite(file) => sqlite::check_whole(file.path()),
+    }
+}
+
+/// Checks that this process may read and write the database that is there.
+///
+/// # Errors
+///
+/// Where it may not.
+pub fn check_access(location: &Location) -> Result<(), OpenError> {
+    match location {
+        Location::Sqlite(file) => sqlite::check_writable(file.path()),
+    }
+}
+
+/// Moves a log aside that was left beside a restored database. Nothing is deleted. Returns the new
+/// name and the size; `None` where there is nothing to move. For a database that no process has
+/// open.
+///
+/// # Errors
+///
+/// Where a file of the new name exists, or the directory cannot be written.
+pub fn set_log_aside(location: &Location, stamp: &str) -> io::Result<Option<(PathBuf, u64)>> {
+    match location {
+        Location::Sqlite(file) => sqlite::set_wal_aside(file.path(), stamp),
+    }
+}

@@ -1,0 +1,92 @@
+//! Why a database cannot be opened. Each variant has the place of the database as messages show it:
+//! see [`super::Location`].
+
+use std::error::Error;
+use std::io;
+
+use super::fault::Fault;
+
+/// Why a database cannot be used at all.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// There is none, and the caller did not ask to create it.
+    #[error("there is no database at {0}: `nats-userman serve` makes it")]
+    Missing(String),
+    /// It cannot be created.
+    #[error("cannot make the database {0}")]
+    Create(String, #[source] io::Error),
+    /// The engine cannot open it.
+    #[error("cannot use the database {0}")]
+    Fault(String, #[source] Fault),
+    /// The engine finds it damaged. The sentence names the place and the engine.
+    #[error("{0}")]
+    Damaged(String, #[source] Fault),
+    /// It can be opened, and parts of it are damaged: how many, and the first of them.
+    #[error("the database {0} is damaged; restore a backup: broken places: {1}")]
+    BrokenPages(String, String),
+    /// It belongs to another user of the system, in most cases.
+    #[error("cannot use the database {0}")]
+    Unreadable(String, #[source] io::Error),
+    /// Its parts do not belong together, or one is missing. The sentence says what to do.
+    #[error("{0}")]
+    Inconsistent(String),
+    /// It has lost all that it held.
+    #[error("the database {0} is empty: restore a backup, or remove the file to begin anew")]
+    Empty(String),
+    /// A first start was interrupted there, and the caller did not ask to create it.
+    #[error(
+        "the database {0} is empty, as a first start leaves it that was cut short: `nats-userman serve` makes it"
+    )]
+    Begun(String),
+    /// Another database was put in place, and the service does not use it yet.
+    #[error("it is in doubt which file is the database {0}")]
+    InDoubt(String),
+    /// It is of another program, or of another release.
+    #[error("cannot use the database {0}")]
+    Upgrade(String, #[source] UpgradeError),
+}
+
+impl OpenError {
+    /// Whether a reader cannot go on and a writer can: an upgrade is due, or a transaction that was
+    /// interrupted must be rolled back.
+    pub fn wants_a_writer(&self) -> bool {
+        matches!(
+            self,
+            OpenError::Upgrade(_, UpgradeError::Older { .. })
+                | OpenError::Fault(_, Fault::NeedsWriter(_))
+        )
+    }
+}
+
+/// The version of the schema that this release reads and writes.
+pub const SCHEMA_VERSION: i64 = 5;
+
+/// Why a database is not brought up to date.
+#[derive(Debug, thiserror::Error)]
+pub enum UpgradeError {
+    /// It is of a later release.
+    #[error(
+        "it has version {found}, and this release knows versions up to {SCHEMA_VERSION}; install the newer release again"
+    )]
+    Newer {
+        /// The version of its schema.
+        found: i64,
+    },
+    /// It is of an earlier release, and the caller may not write.
+    #[error(
+        "it has version {found}, older than this release's {SCHEMA_VERSION}; `nats-userman serve` upgrades it"
+    )]
+    Older {
+        /// The version of its schema.
+        found: i64,
+    },
+    /// It is another program's.
+    #[error("it is a database of another program")]
+    Foreign,
+    /// The engine cannot keep a copy of the old database.
+    #[error(transparent)]
+    Copy(Box<dyn Error + Send + Sync>),
+    /// The engine fails.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}

@@ -1,0 +1,64 @@
+//! The setting `sqlite:PATH`: the database file and how it is opened.
+
+use std::path::{Path, PathBuf};
+
+use super::checkpoint::CHECKPOINT_PAGES;
+use super::files::{FILE_SUFFIXES, beside};
+
+/// A database file of SQLite.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DatabaseFile {
+    path: PathBuf,
+    checkpoint_pages: i32,
+    upgrade_copy: bool,
+}
+
+impl DatabaseFile {
+    /// The file of this path.
+    pub fn new(path: PathBuf) -> Self {
+        Self { path, checkpoint_pages: CHECKPOINT_PAGES, upgrade_copy: true }
+    }
+
+    /// Reads a path. Refuses what would mean something else to SQLite or its other programs: a
+    /// database in memory, which is lost at the end, a `file:` URI, a query. `./` in front of a name
+    /// makes it a plain one, except for the query.
+    pub fn parse(path: &str) -> Option<Self> {
+        let is_plain = !path.is_empty()
+            && !path.starts_with(':')
+            && !path.starts_with("file:")
+            && !path.contains(['?', '\0']);
+        is_plain.then(|| Self::new(path.into()))
+    }
+
+    /// Checkpoints the WAL whenever it has this many pages.
+    #[must_use]
+    pub fn with_checkpoint_every(self, pages: i32) -> Self {
+        Self { checkpoint_pages: pages, ..self }
+    }
+
+    /// With how many pages in the WAL a checkpoint is due.
+    pub(super) fn checkpoint_pages(&self) -> i32 {
+        self.checkpoint_pages
+    }
+
+    /// Whether a copy of an older database is kept before its upgrade.
+    pub fn keeps_upgrade_copy(&self) -> bool {
+        self.upgrade_copy
+    }
+
+    /// Disables the copy that is kept before an upgrade.
+    #[must_use]
+    pub fn without_upgrade_copy(self) -> Self {
+        Self { upgrade_copy: false, ..self }
+    }
+
+    /// The path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The database file and the files that SQLite keeps beside it.
+    pub fn all(&self) -> Vec<PathBuf> {
+        FILE_SUFFIXES.iter().map(|suffix| beside(&self.path, suffix)).collect()
+    }
+}
