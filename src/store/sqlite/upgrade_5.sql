@@ -1,15 +1,13 @@
--- From version 4 to 5: the names of a record's fields are stored once. What is new in schema.sql,
--- in the same words.
+-- From version 4 to 5: the names of a record's fields are stored once.
+-- schema.sql explains the tables and columns.
 
--- The lists of field names that journal records have. A bounded number of them: none is removed.
 CREATE TABLE journal_shape (
     id                INTEGER PRIMARY KEY,
-    names             TEXT NOT NULL UNIQUE       -- in their order, as in `action=&password=&***`
+    names             TEXT NOT NULL UNIQUE
 ) STRICT;
 
 ALTER TABLE journal ADD COLUMN shape INTEGER;
 
--- The journal with the whole text of its fields, for queries by hand: each value behind its name again.
 CREATE VIEW journal_text AS
     SELECT id, at, source, address, action, siteid, memberid, username,
         CASE WHEN shape IS NULL THEN fields ELSE (
@@ -36,16 +34,17 @@ CREATE VIEW journal_text AS
             )
             SELECT substr(text, 2) FROM part WHERE names = ''
         ) END AS fields,
-        reply, expire_at, password, cryptpass, session_sha256, sealed, cryptpass_wrapped, logins_ended, moved_until
+        reply, expire_at, password, cryptpass, session_sha256, sealed, cryptpass_wrapped,
+        logins_ended, moved_until
     FROM journal;
 
--- Which records still have their names beside the values. No row: all that can be are converted.
 CREATE TABLE journal_conversion (
     one               INTEGER PRIMARY KEY CHECK (one = 1),
-    first_id          INTEGER NOT NULL,          -- the first record that there was
-    next_id           INTEGER NOT NULL,          -- the next record to convert
-    last_id           INTEGER NOT NULL           -- the last record to convert
+    first_id          INTEGER NOT NULL,
+    next_id           INTEGER NOT NULL,
+    last_id           INTEGER NOT NULL
 ) STRICT;
 INSERT INTO journal_conversion
-    SELECT 1, (SELECT min(id) FROM journal), (SELECT min(id) FROM journal), (SELECT max(id) FROM journal)
+    SELECT 1, (SELECT min(id) FROM journal), (SELECT min(id) FROM journal),
+        (SELECT max(id) FROM journal)
     WHERE EXISTS (SELECT 1 FROM journal);

@@ -1,10 +1,10 @@
-//! The messages that `docs/troubleshooting.md` quotes are those of the program: an operator
-//! searches the page for what the log says.
+//! The messages that the pages quote are those of the program: an operator searches the pages for
+//! what the log says.
 
 use std::fs;
 use std::path::Path;
 
-use super::root;
+use super::{pages, root};
 
 /// A shorter part of a message would be found anywhere.
 const PART_CHARS_MIN: usize = 4;
@@ -12,11 +12,11 @@ const PART_CHARS_MIN: usize = 4;
 const LONGEST_PART_CHARS_MIN: usize = 12;
 
 #[test]
-fn each_message_that_the_page_of_troubles_quotes_is_in_the_source() {
+fn each_message_that_a_page_quotes_is_in_the_source() {
     let mut source = String::new();
     read(&root().join("src"), &mut source);
-    let page = fs::read_to_string(root().join("docs/troubleshooting.md")).unwrap();
-    let blocks = page.split("```text\n").skip(1).map(|rest| rest.split_once("```").unwrap().0);
+    let pages = pages().iter().map(|page| fs::read_to_string(page).unwrap()).collect::<String>();
+    let blocks = pages.split("```text\n").skip(1).map(|rest| rest.split_once("```").unwrap().0);
     let mut count = 0;
     for message in blocks.flat_map(str::lines).filter(|line| !line.trim().is_empty()) {
         let mut longest = 0;
