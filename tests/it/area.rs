@@ -15,7 +15,7 @@ mod unkept;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::support::{App, Response, temp_dir};
+use crate::support::{App, Request, Response, temp_dir};
 
 /// Bob, member 71 of site 1.
 pub const BOB: &str = "action=ADD&siteid=1&memberid=71&username=bob&password=secret";
@@ -87,10 +87,8 @@ fn told(response: &Response) -> (u16, String) {
 }
 
 pub fn raw(app: &App, line: &str, headers: &str, body: &str) -> Response {
-    app.send(format!(
-        "{line} HTTP/1.1\r\nHost: members.example.com\r\nConnection: close\r\n{headers}Content-Length: {}\r\n\r\n{body}",
-        body.len()
-    ))
+    let (method, path) = line.split_once(' ').unwrap();
+    app.send(Request::new(method, path).host("members.example.com").lines(headers).body(body))
 }
 
 /// Sends the login form as a browser does that stands on our own page.

@@ -11,7 +11,7 @@ mod tls;
 
 use std::net::SocketAddr;
 
-use crate::support::{App, Response, send_raw};
+use crate::support::{App, Request, Response, send_raw};
 
 /// The key and the username of TMM's sample programs.
 pub const KEY: &str = "44b5498dbcb481a0d00b404c0169af62";
@@ -33,12 +33,7 @@ pub fn get(address: SocketAddr, path: &str) -> Response {
 
 /// The same with header lines of the caller's.
 pub fn get_with(address: SocketAddr, path: &str, headers: &str) -> Response {
-    send_raw(
-        address,
-        format!("GET {path} HTTP/1.1\r\nHost: test\r\n{headers}Connection: close\r\n\r\n")
-            .as_bytes(),
-    )
-    .unwrap()
+    send_raw(address, Request::get(path).lines(headers)).unwrap()
 }
 
 /// Status and body.

@@ -11,7 +11,9 @@ use self::kept::{Cookie, Kept, releases};
 use base64::Engine as _;
 use rusqlite::Connection;
 
-use crate::support::{App, Program, Response, eventually, post_to, program, rows, send_raw};
+use crate::support::{
+    App, Program, Request, Response, eventually, post_to, program, rows, send_raw,
+};
 
 fn start(kept: Kept, flags: &[&str]) -> App {
     let flags = [&["--trusted-proxy", "127.0.0.1"], flags].concat();
@@ -20,7 +22,8 @@ fn start(kept: Kept, flags: &[&str]) -> App {
 
 /// The answer of `/auth` to somebody with these headers.
 fn auth(app: &App, site: i64, headers: &str) -> Response {
-    app.send(format!("GET /auth?site={site} HTTP/1.1\r\nHost: members.example.com\r\n{headers}\r\nConnection: close\r\n\r\n"))
+    let request = Request::get(&format!("/auth?site={site}")).host("members.example.com");
+    app.send(request.lines(&format!("{headers}\r\n")))
 }
 
 fn basic(name: &str, password: &str) -> String {
@@ -202,12 +205,9 @@ fn no_setting_breaks_and_urls_and_keys_stay_good() {
             let ask = |key: &str| {
                 let (username, path) =
                     (&facts.api_key.0, "/api/member/authstring?type=upsell&username=bob&siteid=1");
-                let head = format!(
-                    "GET {path} HTTP/1.1\r\nHost: test\r\napi-username: {username}\r\napi-key: {key}\r\n"
-                );
-                send_raw(service.address, format!("{head}Connection: close\r\n\r\n").as_bytes())
-                    .unwrap()
-                    .status
+                let request = Request::get(path);
+                let request = request.header("api-username", username).header("api-key", key);
+                send_raw(service.address, request).unwrap().status
             };
             // There is no NATS to ask: that it would be asked tells that the key is good.
             let good = if file == "develop.env" { 200 } else { 502 };

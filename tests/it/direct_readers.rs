@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt as _;
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
-use crate::support::{Program, eventually, rows, send_raw};
+use crate::support::{Program, Request, eventually, rows, send_raw};
 use crate::web::{Host, Visitor, WebServer, is_root};
 
 /// The cryptpass of `testtest`, `password` and `testPassword`.
@@ -193,10 +193,8 @@ fn who_was_a_member_before_the_setting_gets_in_when_a_login_or_nats_has_brought_
         [401, 401]
     );
 
-    let basic = "Authorization: Basic Ym9iOnNlY3JldA==";
-    let request =
-        format!("GET /auth?site=1 HTTP/1.1\r\nHost: test\r\nConnection: close\r\n{basic}\r\n\r\n");
-    assert_eq!(send_raw(service.address, request.as_bytes()).unwrap().status, 200);
+    let request = Request::get("/auth?site=1").basic("bob", "secret");
+    assert_eq!(send_raw(service.address, request).unwrap().status, 200);
     eventually("bob is let in, who logged in", || {
         visitor.status_as("bob", "secret", "/members/") == 200
     });

@@ -5,11 +5,9 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use tempfile::TempDir;
 
-use crate::support::{Program, real_program, send_raw, temp_dir};
+use crate::support::{Program, Request, real_program, send_raw, temp_dir};
 
 /// fail2ban's own code makes the line of a journal entry. Only the module that reads the journal is
 /// left out: there is none here.
@@ -93,12 +91,8 @@ impl Fail2ban {
 }
 
 fn guess(program: &Program, name: &str, password: &str, from: &str) {
-    let basic = STANDARD.encode(format!("{name}:{password}"));
-    let request = format!(
-        "GET /auth?site=1 HTTP/1.1\r\nHost: test\r\nConnection: close\r\nAuthorization: Basic {basic}\r\n\
-         X-Forwarded-For: {from}\r\n\r\n"
-    );
-    assert_eq!(send_raw(program.address, request.as_bytes()).unwrap().status, 401);
+    let request = Request::get("/auth?site=1").basic(name, password).from(from);
+    assert_eq!(send_raw(program.address, request).unwrap().status, 401);
 }
 
 /// Names and values that look like a block of 192.0.2.66.

@@ -1,10 +1,7 @@
 //! Failed logins in the log: who was tried from where, at a bounded rate, and never a text that may
 //! be a password.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-
-use crate::support::{Program, Response, eventually, send_raw, temp_dir};
+use crate::support::{Program, Request, Response, eventually, send_raw, temp_dir};
 
 /// What people type into the field for the name.
 const MISTYPED: &str = "Correct Horse, Battery!";
@@ -34,24 +31,17 @@ impl Site {
     }
 
     fn basic(&self, name: &str, password: &str, from: &str) -> Response {
-        let basic = STANDARD.encode(format!("{name}:{password}"));
-        self.send(&format!(
-            "GET /auth?site=1 HTTP/1.1\r\nHost: test\r\nAuthorization: Basic {basic}\r\nX-Forwarded-For: {from}\r\n\r\n"
-        ))
+        self.send(Request::get("/auth?site=1").basic(name, password).from(from))
     }
 
     fn page(&self, name: &str, password: &str, from: &str) -> Response {
         let body =
             serde_urlencoded::to_string([("username", name), ("password", password)]).unwrap();
-        let length = body.len();
-        self.send(&format!(
-            "POST /login?site=1,9 HTTP/1.1\r\nHost: test\r\nSec-Fetch-Site: same-origin\r\nX-Forwarded-For: {from}\r\n\
-             Content-Length: {length}\r\n\r\n{body}"
-        ))
+        self.send(Request::post("/login?site=1,9").same_origin().from(from).body(body))
     }
 
-    fn send(&self, request: &str) -> Response {
-        send_raw(self.program.address, request.as_bytes()).unwrap()
+    fn send(&self, request: Request) -> Response {
+        send_raw(self.program.address, request).unwrap()
     }
 
     /// What the log says of failed logins, without the time, once it has so many lines of them.

@@ -19,7 +19,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
-use crate::support::{Program, Response, rows, send_raw, temp_dir};
+use crate::support::{Program, Request, Response, rows, send_raw, temp_dir};
 
 const NOTHING_CHANGED: &str = "ERROR|temporarily unavailable, nothing was changed";
 const OUTCOME_UNKNOWN: &str = "ERROR|temporarily unavailable, outcome unknown, send it again";
@@ -45,9 +45,7 @@ fn assert_unavailable(response: &Response, body: &str) {
 
 /// Status and body of `GET /health`.
 fn health(address: SocketAddr) -> (u16, String) {
-    let response =
-        send_raw(address, b"GET /health HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")
-            .unwrap();
+    let response = send_raw(address, Request::get("/health")).unwrap();
     (response.status, response.body)
 }
 

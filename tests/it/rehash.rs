@@ -1,15 +1,13 @@
 //! Settings that change: hashes of another kind become of the configured one when a postback or a
 //! login brings the password, and nobody is logged out by it.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use nats_userman::password::{Stored, Vault};
 use nats_userman::store::open_reader;
 use tempfile::TempDir;
 
 use crate::commands::run_on;
 use crate::property::{dump, replay};
-use crate::support::{App, NOON, Program, Response, eventually, program, temp_dir};
+use crate::support::{App, NOON, Program, Request, Response, eventually, program, temp_dir};
 
 const BCRYPT: &[&str] = &["--password-hash", "bcrypt"];
 const BOB: &str = "action=ADD&siteid=1&memberid=71&username=bob&password=secret";
@@ -38,23 +36,20 @@ fn login_version(app: &App) -> String {
     app.rows("SELECT login_version FROM member_auth").remove(0)
 }
 
-fn ask(app: &App, header: &str) -> Response {
-    app.send(format!("GET /auth?site=1 HTTP/1.1\r\nHost: members.example.com\r\nConnection: close\r\n{header}\r\n\r\n"))
+fn ask(app: &App, with: impl Fn(Request) -> Request) -> Response {
+    app.send(with(Request::get("/auth?site=1").host("members.example.com")))
 }
 
 /// The status of a visit with name and password.
 fn visit(app: &App, password: &str) -> u16 {
-    ask(app, &format!("Authorization: Basic {}", STANDARD.encode(format!("bob:{password}")))).status
+    ask(app, |request| request.basic("bob", password)).status
 }
 
 /// The cookie of a login at the login page.
 fn log_in(app: &App) -> String {
     let body = "username=bob&password=secret";
-    let response = app.send(format!(
-        "POST /login?site=1 HTTP/1.1\r\nHost: members.example.com\r\nConnection: close\r\nSec-Fetch-Site: same-origin\r\n\
-         Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    ));
+    let request = Request::post("/login?site=1").host("members.example.com");
+    let response = app.send(request.same_origin().form(body));
     assert_eq!(response.status, 303);
     response.header("set-cookie").unwrap().split(';').next().unwrap().to_owned()
 }
@@ -82,7 +77,7 @@ fn a_postback_with_the_same_password_brings_its_hash_to_the_configured_kind_and_
             assert!(form(&app).starts_with(begins), "{action}: {}", form(&app));
             assert_eq!((visit(&app, "secret"), visit(&app, "Secret")), (200, 401), "{action}");
             assert_eq!(
-                ask(&app, &format!("Cookie: {cookie}")).status,
+                ask(&app, |request| request.cookie(&cookie)).status,
                 200,
                 "{action}: the login of before"
             );
@@ -109,7 +104,7 @@ fn a_login_only_queues_its_password_and_the_worker_replaces_row_and_journal_at_o
         "the record that brought it has the new hash too"
     );
     assert_eq!((visit(&app, "secret"), visit(&app, "Secret")), (200, 401));
-    assert_eq!(ask(&app, &format!("Cookie: {cookie}")).status, 200);
+    assert_eq!(ask(&app, |request| request.cookie(&cookie)).status, 200);
     assert_eq!(login_version(&app), "1");
     replays_to_the_same_rows(&app);
     // Now it is of the configured kind, and stays.

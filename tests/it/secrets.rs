@@ -17,7 +17,7 @@ use rusqlite::{Connection, OpenFlags};
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
-use crate::support::{PATIENCE, eventually, program, rows, temp_dir};
+use crate::support::{PATIENCE, Request, eventually, program, rows, temp_dir};
 use search::Search;
 
 /// Names of the contract whose values are secrets.
@@ -582,11 +582,7 @@ impl Caller {
 }
 
 fn request(method: &str, path: &str, headers: &str, body: &[u8]) -> Vec<u8> {
-    let length = body.len();
-    let head = format!(
-        "{method} {path} HTTP/1.1\r\nHost: test\r\n{headers}Connection: close\r\nContent-Length: {length}\r\n\r\n"
-    );
-    [head.as_bytes(), body].concat()
+    Request::new(method, path).lines(headers).body(body).into()
 }
 
 /// A server that has refused a request may close before all of it was written: what it said then is

@@ -11,8 +11,11 @@ mod tokens;
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::time::Duration;
 
-use crate::support::{App, PATIENCE, Response, TOKEN, post_to, read_response, send_raw};
+use nats_userman::connection_limits::ConnectionLimits;
+
+use crate::support::{App, PATIENCE, Request, Response, TOKEN, post_to, read_response, send_raw};
 
 const PLAIN_TEXT: &str = "text/plain; charset=utf-8";
 
@@ -26,7 +29,7 @@ fn shape(response: Response) -> (u16, Vec<(String, String)>, String) {
 
 /// A request without a body on a connection of its own.
 fn bare(app: &App, method: &str, path: &str) -> Response {
-    app.send(format!("{method} {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"))
+    app.send(Request::new(method, path))
 }
 
 /// A connection that stays open.
@@ -180,9 +183,7 @@ fn a_body_may_have_64_kib_and_not_a_byte_more() {
 
     too_long(post_to(app.address, TOKEN, body(65_537).as_bytes()).unwrap(), "announced");
     too_long(app.send(chunked(65_537)), "in chunks");
-    let announced = format!(
-        "POST /postback/{TOKEN} HTTP/1.1\r\nHost: test\r\nContent-Length: 9999999999\r\n\r\n"
-    );
+    let announced = Request::post(&format!("/postback/{TOKEN}")).announcing(9_999_999_999);
     too_long(app.send(announced), "not a byte of it need come");
     // A URL has 65,534 bytes at most; a longer one is no HTTP, and refused before anybody looks at
     // its token.
@@ -194,10 +195,13 @@ fn chunk(bytes: &[u8]) -> String {
     format!("{:x}\r\n{}\r\n", bytes.len(), str::from_utf8(bytes).unwrap())
 }
 
-/// Ten seconds: the one test that waits for a real bound, in both of its places at once.
+/// In both of its places at once. The test shortens the bound.
 #[test]
 fn what_is_not_there_within_ten_seconds_is_408() {
-    let app = App::start();
+    let limits = ConnectionLimits::default();
+    assert_eq!((limits.head, limits.body), (Duration::from_secs(10), Duration::from_secs(10)));
+    let short = Duration::from_millis(500);
+    let app = App::start_with_limits(ConnectionLimits { head: short, body: short, ..limits });
     let (mut body, mut head) = (connect(&app), connect(&app));
     body.write_all(request("1.1", "", CHECK).strip_suffix("bob").unwrap().as_bytes()).unwrap();
     head.write_all(format!("POST /postback/{TOKEN} HTTP/1.1\r\nHost: te").as_bytes()).unwrap();

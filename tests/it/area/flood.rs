@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Barrier;
 
 use super::Visit;
-use crate::support::{Program, Response, eventually, send_raw, temp_dir};
+use crate::support::{Program, Request, Response, eventually, send_raw, temp_dir};
 
 /// Logins at once; well over what may wait.
 const LOGINS: usize = 160;
@@ -15,11 +15,8 @@ fn a_flood_of_logins_is_refused_while_postbacks_and_remembered_logins_go_on() {
     let dir = temp_dir();
     let program = Program::serve(&dir.path().join("data"), &["--trusted-proxy", "127.0.0.1"]);
     let ask = |visit: Visit<'_>| -> Response {
-        let request = format!(
-            "GET /auth?site=1 HTTP/1.1\r\nHost: test\r\nConnection: close\r\n{}\r\n",
-            visit.headers()
-        );
-        send_raw(program.address, request.as_bytes()).unwrap()
+        let request = Request::get("/auth?site=1").lines(&visit.headers());
+        send_raw(program.address, request).unwrap()
     };
     assert!(
         program

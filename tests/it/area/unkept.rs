@@ -2,7 +2,7 @@
 //! operator.
 
 use super::{BOB, app};
-use crate::support::{App, NOON, Program, Response, send_raw, temp_dir};
+use crate::support::{App, NOON, Program, Request, Response, send_raw, temp_dir};
 
 const UNKNOWN: &str =
     "This browser did not keep the login. Open the site with https, and allow cookies for it.";
@@ -25,18 +25,14 @@ const FIREFOX: Browser<'_> = Browser {
 };
 
 impl Browser<'_> {
-    fn request(&self, line: &str, headers: &str, body: &str) -> String {
-        format!(
-            "{line} HTTP/1.1\r\nHost: members.example.com\r\nConnection: close\r\nUser-Agent: {}\r\nX-Forwarded-For: {}\r\n{headers}\
-             Content-Length: {}\r\n\r\n{body}",
-            self.agent,
-            self.address,
-            body.len()
-        )
+    fn request(&self, line: &str, headers: &str, body: &str) -> Request {
+        let (method, path) = line.split_once(' ').unwrap();
+        let request = Request::new(method, path).host("members.example.com");
+        request.header("User-Agent", self.agent).from(self.address).lines(headers).body(body)
     }
 
     /// The right password; the page that it leads to.
-    fn logging_in(&self, back: &str) -> String {
+    fn logging_in(&self, back: &str) -> Request {
         let headers =
             format!("Content-Type: application/x-www-form-urlencoded\r\n{}", self.sent_from);
         self.request(
@@ -47,7 +43,7 @@ impl Browser<'_> {
     }
 
     /// A page of the area, as the proxy asks about it.
-    fn asking(&self, page: &str, cookies: &str) -> String {
+    fn asking(&self, page: &str, cookies: &str) -> Request {
         self.request(
             "GET /auth?site=1&ask=page",
             &format!("X-Original-URI: {page}\r\n{cookies}"),
@@ -226,7 +222,7 @@ fn the_log_says_it_once_a_minute_with_the_cause() {
                 browser.asking("/films", ""),
                 browser.asking("/films", ""),
             ] {
-                send_raw(program.address, request.as_bytes()).unwrap();
+                send_raw(program.address, request).unwrap();
             }
         }
         let line = format!(
@@ -251,8 +247,7 @@ fn a_refused_form_has_a_line_that_says_why_and_what_to_do() {
         "",
     ] {
         let refused =
-            send_raw(program.address, Browser { sent_from, ..FIREFOX }.logging_in("/").as_bytes())
-                .unwrap();
+            send_raw(program.address, Browser { sent_from, ..FIREFOX }.logging_in("/")).unwrap();
         assert_eq!(refused.status, 403, "{sent_from}");
     }
     assert_eq!(
@@ -275,7 +270,7 @@ fn a_refused_logout_has_a_line_too() {
     let dir = temp_dir();
     let mut program = serve(&dir);
     let out = FIREFOX.request("POST /logout", "Sec-Fetch-Site: cross-site\r\n", "");
-    assert_eq!(send_raw(program.address, out.as_bytes()).unwrap().status, 403);
+    assert_eq!(send_raw(program.address, out).unwrap().status, 403);
     let lines = warnings(&mut program);
     assert!(
         lines.len() == 1 && lines[0].starts_with("logout form refused: the browser says"),

@@ -9,7 +9,7 @@ use nats_userman::identity::{MemberId, SiteId, Sites, Username};
 
 use super::nats::{Day, Nats};
 use super::{KEY, SESSION, STRING, USERNAME, add_testakovsky, api_key, get, said};
-use crate::support::{App, PATIENCE, Program, eventually, read_response, temp_dir};
+use crate::support::{App, PATIENCE, Program, Request, eventually, read_response, temp_dir};
 
 const BY_NAME: &str = "/api/member/authstring?type=upsell&username=testakovsky2&siteid=1";
 const NATS_KEY: &str = "the-key-of-nats-0123456789abcdef";
@@ -280,10 +280,8 @@ fn a_service_that_ends_begins_no_further_call_and_answers_the_one_under_way() {
     let mut kept = TcpStream::connect(address).unwrap();
     let mut ask = || {
         let path = "/api/member/authstring?type=upsell&username=nobody&siteid=1";
-        let head = format!(
-            "GET {path} HTTP/1.1\r\nHost: test\r\napi-key: {KEY}\r\napi-username: {USERNAME}\r\n\r\n"
-        );
-        kept.write_all(head.as_bytes()).unwrap();
+        let request = Request::get(path).header("api-key", KEY).header("api-username", USERNAME);
+        kept.write_all(&Vec::from(request.kept_open())).unwrap();
         read_response(&mut kept).unwrap()
     };
     assert_eq!(said(&ask()), (200, "{\"result\":\"\"}"));

@@ -1,7 +1,7 @@
 //! What a members area gets: the string, a blank, or an error that says what is wrong.
 
 use super::{KEY, SESSION, USERNAME, add_testakovsky, api_key, get, get_with, said, string_in};
-use crate::support::{App, NOON};
+use crate::support::{App, NOON, Request};
 
 const AUTH: &str = "/api/member/authstring";
 const REBUY: &str = "/api/member/tokenrebuystring";
@@ -237,16 +237,15 @@ fn with_neither_nats_nor_a_stand_in_the_answer_names_both() {
 #[test]
 fn another_method_is_refused_and_the_right_one_is_named() {
     let app = app();
-    let headers = format!(
-        "Host: test\r\napi-key: {KEY}\r\napi-username: {USERNAME}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-    );
     for (line, allow) in [
         (format!("POST {AUTH}?type=upsell&username=testakovsky2&siteid=1"), "GET"),
         (format!("HEAD {AUTH}?type=upsell&username=testakovsky2&siteid=1"), "GET"),
         (format!("DELETE {REBUY}"), "GET"),
         ("GET /api/authstring/redeem".into(), "POST"),
     ] {
-        let response = app.send(format!("{line} HTTP/1.1\r\n{headers}"));
+        let (method, path) = line.split_once(' ').unwrap();
+        let request = Request::new(method, path).header("api-key", KEY);
+        let response = app.send(request.header("api-username", USERNAME).body(""));
         let body = if line.starts_with("HEAD") {
             String::new()
         } else {

@@ -2,7 +2,7 @@
 //! it.
 
 use super::{KEY, SESSION, USERNAME, add_testakovsky, api_key, get, said, string_in};
-use crate::support::{App, NOON, Program, Response, send_raw, temp_dir};
+use crate::support::{App, NOON, Program, Request, Response, temp_dir};
 
 const UNKNOWN: &str = "{\"error\":\"authstring: unknown, expired or redeemed already\"}";
 
@@ -12,12 +12,9 @@ pub fn redeem(app: &App, string: &str) -> Response {
 }
 
 fn post(app: &App, body: &str, key: &str) -> Response {
-    let request = format!(
-        "POST /api/authstring/redeem HTTP/1.1\r\nHost: test\r\napi-key: {key}\r\napi-username: {USERNAME}\r\n\
-         Content-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
-        body.len()
-    );
-    app.send(request)
+    let request = Request::post("/api/authstring/redeem").header("api-key", key);
+    let json = request.header("api-username", USERNAME).header("Content-Type", "application/json");
+    app.send(json.body(body))
 }
 
 fn issue(app: &App, query: &str) -> String {
@@ -150,13 +147,12 @@ fn a_key_of_another_site_does_not_use_a_string_up() {
     add_testakovsky(&app);
     let string = issue(&app, "type=upsell&username=testakovsky2&siteid=1");
     let body = format!("{{\"authstring\":\"{string}\"}}");
-    let request = format!(
-        "POST /api/authstring/redeem HTTP/1.1\r\nHost: test\r\napi-key: 0123456789abcdef0123456789abcdef\r\napi-username: tmm2\r\n\
-         Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
-        body.len()
-    );
+    let request = Request::post("/api/authstring/redeem")
+        .header("api-key", "0123456789abcdef0123456789abcdef")
+        .header("api-username", "tmm2")
+        .body(body);
     let refused = "{\"error\":\"authstring: this key is not good for site 1\"}";
-    assert_eq!(said(&send_raw(app.address, request.as_bytes()).unwrap()), (403, refused));
+    assert_eq!(said(&app.send(request)), (403, refused));
     assert_eq!(redeem(&app, &string).status, 200);
 }
 

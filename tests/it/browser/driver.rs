@@ -1,15 +1,15 @@
 //! A small WebDriver client: chromedriver on a free port, and headless Chromium as a phone of 360
 //! by 640 points.
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{PATIENCE, eventually, read_response, real_program};
+use crate::support::{Request, eventually, real_program, send_raw};
 
 /// How often chromedriver is started until it runs.
 const STARTS_MAX: usize = 3;
@@ -236,18 +236,9 @@ impl Browser {
 
     fn call(&self, method: &str, path: &str, body: &Value) -> Result<Value, String> {
         let body = if body.is_null() { String::new() } else { body.to_string() };
-        let length = body.len();
-        let head = format!(
-            "{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n",
-            self.driver
-        );
-        let ask = || {
-            let mut stream = TcpStream::connect(self.driver)?;
-            stream.set_read_timeout(Some(PATIENCE))?;
-            stream.write_all(&[head.as_bytes(), body.as_bytes()].concat())?;
-            read_response(&mut stream)
-        };
-        let response = ask().map_err(|error| format!("{method} {path}: {error}"))?;
+        let request = Request::new(method, path).host(&self.driver.to_string()).body(body);
+        let response =
+            send_raw(self.driver, request).map_err(|error| format!("{method} {path}: {error}"))?;
         if response.status != 200 {
             return Err(format!("{method} {path}: {}", response.body));
         }

@@ -1,7 +1,7 @@
 //! A start under a clock that may be wrong.
 
 use super::{DAY, FORMER, MARCH, MEMBERS, YEAR, bob_and_ann, bob_is_in};
-use crate::support::{App, NOON};
+use crate::support::{App, NOON, Request};
 
 const PROXY: &[&str] = &["--trusted-proxy", "127.0.0.1"];
 
@@ -51,10 +51,7 @@ fn a_start_after_a_quiet_day_waits_for_nothing() {
 fn a_restart_does_not_confirm_a_jump() {
     let app = bob_and_ann(&[]);
     app.jump_to(NOON + YEAR);
-    assert_eq!(
-        app.send("GET /health HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n").status,
-        200
-    );
+    assert_eq!(app.send(Request::get("/health")).status, 200);
     app.post("action=CHANGE&siteid=1&memberid=72&email=ann@example.com");
     let app = App::start_at(app.stop(), PROXY, NOON + YEAR + 5);
     app.tick();

@@ -1,10 +1,7 @@
 //! `block list` and `block lift`, beside a running service.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-
 use super::{run_on, without_times};
-use crate::support::{Program, eventually, send_raw, temp_dir};
+use crate::support::{Program, Request, eventually, send_raw, temp_dir};
 
 /// [`without_times`], the end of a block too; the lines in the order of the alphabet.
 fn shown(text: &str) -> Vec<String> {
@@ -16,11 +13,8 @@ fn shown(text: &str) -> Vec<String> {
 }
 
 fn status(program: &Program, password: &str, from: &str) -> u16 {
-    let basic = STANDARD.encode(format!("bob:{password}"));
-    let request = format!(
-        "GET /auth?site=1 HTTP/1.1\r\nHost: test\r\nConnection: close\r\nAuthorization: Basic {basic}\r\nX-Forwarded-For: {from}\r\n\r\n"
-    );
-    send_raw(program.address, request.as_bytes()).unwrap().status
+    let request = Request::get("/auth?site=1").basic("bob", password).from(from);
+    send_raw(program.address, request).unwrap().status
 }
 
 #[test]

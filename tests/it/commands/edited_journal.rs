@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use super::replay::{export, state, told, write};
 use super::{Ran, run_on};
-use crate::support::{App, TOKEN, temp_dir};
+use crate::support::{App, Request, TOKEN, temp_dir};
 
 /// A journal, and an empty data directory with its key.
 struct Story {
@@ -178,11 +178,10 @@ fn a_record_of_a_body_that_is_no_form_is_taken() {
         ("?siteid=1&x=1", "text/x+y; charset=utf-8"),
         ("", "multipart/form-data"),
     ] {
-        let head = format!(
-            "POST /postback/{TOKEN}{query} HTTP/1.1\r\nHost: test\r\nContent-Type: {kind}\r\n"
-        );
-        let response =
-            app.send(format!("{head}Content-Length: 7\r\nConnection: close\r\n\r\n{{\"a\":1}}"));
+        let request = Request::post(&format!("/postback/{TOKEN}{query}"))
+            .header("Content-Type", kind)
+            .body("{\"a\":1}");
+        let response = app.send(request);
         assert!(response.body.starts_with("ERROR|body: expected "), "{response:?}");
     }
     let (from, dir) = (app.stop(), temp_dir());

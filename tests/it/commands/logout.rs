@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::{run_on, without_times};
-use crate::support::{Program, eventually, rows, send_raw, temp_dir};
+use crate::support::{Program, Request, eventually, rows, send_raw, temp_dir};
 
 /// A service with bob (71) and ann (72) on site 1, and cleo (73), who has left.
 fn service(data: &Path) -> Program {
@@ -24,24 +24,18 @@ fn service(data: &Path) -> Program {
 /// A login of the login page; the cookie as a browser sends it.
 fn log_in(program: &Program, name: &str) -> String {
     let body = format!("username={name}&password=secret");
-    let request = format!(
-        "POST /login?site=1 HTTP/1.1\r\nHost: test\r\nConnection: close\r\nSec-Fetch-Site: same-origin\r\n\
-         Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    let response = send_raw(program.address, request.as_bytes()).unwrap();
-    format!("Cookie: {}", response.header("set-cookie").unwrap().split(';').next().unwrap())
+    let request = Request::post("/login?site=1").same_origin().form(&body);
+    let response = send_raw(program.address, request).unwrap();
+    format!("Cookie: {}\r\n", response.header("set-cookie").unwrap().split(';').next().unwrap())
 }
 
-/// The status of `/auth` with this header.
+/// The status of `/auth` with this header line.
 fn auth(program: &Program, header: &str) -> u16 {
-    let request =
-        format!("GET /auth?site=1 HTTP/1.1\r\nHost: test\r\nConnection: close\r\n{header}\r\n\r\n");
-    send_raw(program.address, request.as_bytes()).unwrap().status
+    send_raw(program.address, Request::get("/auth?site=1").lines(header)).unwrap().status
 }
 
 /// bob:secret.
-const BASIC: &str = "Authorization: Basic Ym9iOnNlY3JldA==";
+const BASIC: &str = "Authorization: Basic Ym9iOnNlY3JldA==\r\n";
 
 const PASSWORDS_STAY: &str =
     "passwords stay good, also where browsers send them by themselves (HTTP Basic)";

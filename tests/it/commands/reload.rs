@@ -8,7 +8,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::authstrings::nats::Nats;
 use crate::authstrings::{STRING, get_with};
-use crate::support::{Program, TOKEN, eventually, post_to, program, send_raw, temp_dir};
+use crate::support::{Program, Request, TOKEN, eventually, post_to, program, send_raw, temp_dir};
 
 const OTHER: &str = "other_token_0123456789_abcdef_0123456789";
 const CHECK: &[u8] = b"action=CHECK&siteid=1&username=bob";
@@ -72,13 +72,8 @@ impl Scene {
     }
 
     fn post(&self, token: &str, forwarded: &str) -> u16 {
-        let length = CHECK.len();
-        let body = str::from_utf8(CHECK).unwrap();
-        let request = format!(
-            "POST /postback/{token} HTTP/1.1\r\nHost: test\r\nX-Forwarded-For: {forwarded}\r\n\
-             Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
-        );
-        send_raw(self.program().address, request.as_bytes()).unwrap().status
+        let request = Request::post(&format!("/postback/{token}")).from(forwarded).body(CHECK);
+        send_raw(self.program().address, request).unwrap().status
     }
 
     fn stop(mut self) {
@@ -237,8 +232,7 @@ fn keys_are_read_again() {
 }
 
 fn login_page(program: &Program) -> String {
-    let request = b"GET /login?site=1 HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n";
-    send_raw(program.address, request).unwrap().body
+    send_raw(program.address, Request::get("/login?site=1")).unwrap().body
 }
 
 #[test]

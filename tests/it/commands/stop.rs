@@ -4,12 +4,12 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use rusqlite::{Connection, OpenFlags};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::{PATIENCE, Program, TOKEN, eventually, read_response, rows, temp_dir};
+use crate::support::{
+    PATIENCE, Program, Request, TOKEN, eventually, read_response, rows, temp_dir,
+};
 
 fn signal(program: &Program, signal: Signal) {
     kill_process(Pid::from_child(&program.child), signal).unwrap();
@@ -31,11 +31,9 @@ fn sigterm_sigint_and_sigquit_end_the_service_with_code_0() {
 fn begin(program: &Program, body: &str) -> TcpStream {
     let mut stream = TcpStream::connect(program.address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    let length = body.len();
-    let head = format!(
-        "POST /postback/{TOKEN} HTTP/1.1\r\nHost: test\r\nExpect: 100-continue\r\nContent-Length: {length}\r\n\r\n"
-    );
-    stream.write_all(head.as_bytes()).unwrap();
+    let path = format!("/postback/{TOKEN}");
+    let request = Request::post(&path).header("Expect", "100-continue").kept_open();
+    stream.write_all(&request.announcing(body.len())).unwrap();
     let mut go_on = [0; 25];
     stream.read_exact(&mut go_on).unwrap();
     assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n");
@@ -63,11 +61,8 @@ fn a_postback_that_was_begun_is_answered_and_a_new_one_is_not_taken() {
     // get their 503.
     let mut last = None;
     eventually("a new postback is not taken", || {
-        let request = format!(
-            "POST /postback/{TOKEN} HTTP/1.1\r\nHost: test\r\nContent-Length: {}\r\n\r\n{check}",
-            check.len()
-        );
-        idle.write_all(request.as_bytes()).unwrap();
+        let request = Request::post(&format!("/postback/{TOKEN}")).body(check).kept_open();
+        idle.write_all(&Vec::from(request)).unwrap();
         let response = read_response(&mut idle).unwrap();
         let refused = response.status == 503;
         last = Some(response);
@@ -132,12 +127,8 @@ fn logins_that_wait_are_answered_before_the_end() {
     let mut streams: Vec<TcpStream> =
         (0..LOGINS).map(|_| TcpStream::connect(program.address).unwrap()).collect();
     for (number, stream) in streams.iter_mut().enumerate() {
-        let basic = STANDARD.encode(format!("name {number}:x"));
-        write!(
-            stream,
-            "GET /auth?site=1 HTTP/1.1\r\nHost: test\r\nAuthorization: Basic {basic}\r\n\r\n"
-        )
-        .unwrap();
+        let request = Request::get("/auth?site=1").basic(&format!("name {number}"), "x");
+        stream.write_all(&Vec::from(request.kept_open())).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
     }
     // One answer: the others are in the pool, or on their way there.

@@ -3,7 +3,7 @@
 use std::net::TcpStream;
 use std::process::Command;
 
-use crate::support::{Program, TOKEN, eventually, program, send_raw, temp_dir};
+use crate::support::{Program, Request, TOKEN, eventually, program, send_raw, temp_dir};
 
 /// The program with this soft and this hard limit of open files.
 fn limited(soft: u64, hard: u64) -> Command {
@@ -74,11 +74,9 @@ fn a_low_hard_limit_is_said_and_more_clients_than_it_allows_hold_up_no_postback(
         "once a minute: {}",
         program.stderr()
     );
-    let check = format!(
-        "GET /postback/{TOKEN}?action=CHECK&siteid=1&username=bob HTTP/1.1\r\nHost: test\r\n\r\n"
-    );
+    let path = format!("/postback/{TOKEN}?action=CHECK&siteid=1&username=bob");
     assert_eq!(
-        send_raw(program.address, check.as_bytes()).unwrap().body,
+        send_raw(program.address, Request::get(&path)).unwrap().body,
         "OK|username \"bob\" is taken on site 1"
     );
     drop(held);

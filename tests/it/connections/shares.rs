@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use nats_userman::connection_limits::ConnectionLimits;
 
 use super::{CHECK, FREE, begun, connect, none, sent, to_the_end, without_its_body};
-use crate::support::{App, Caller, TOKEN, eventually, read_response};
+use crate::support::{App, Caller, Request, TOKEN, eventually, read_response};
 
 const FORM: &str = "username=bob&password=wrong";
 
@@ -46,9 +46,7 @@ fn logins_beyond_their_share_get_503_while_everything_else_goes_on() {
     );
     assert_eq!(answer.body, "Too many requests are under way. Please try again in a moment.");
 
-    let get = |path: &str| {
-        app.send(format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")).status
-    };
+    let get = |path: &str| app.send(Request::get(path)).status;
     assert_eq!(app.post(CHECK), FREE);
     assert_eq!(
         [get("/health"), get("/auth?site=1"), get("/api/member/authstring"), get("/")],
@@ -75,8 +73,7 @@ fn callers_of_the_api_beyond_their_share_get_a_503_that_programs_read() {
         "Host: test\r\napi-username: site\r\napi-key: 0123456789abcdef0123456789abcdef0123\r\n",
     );
     let _slow: Vec<TcpStream> = (0..4).map(|_| begun(&app, &redeem)).collect();
-    let last =
-        app.send("GET /api/member/authstring HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");
+    let last = app.send(Request::get("/api/member/authstring"));
     assert_eq!((last.status, last.header("retry-after")), (503, Some("5")));
     assert_eq!(last.header("content-type"), Some("application/json"));
     assert_eq!(last.body, "{\"error\":\"too many requests are under way, try again in a moment\"}");

@@ -1,24 +1,19 @@
 //! Members of before names were folded: of two whose names look the same, and of one whose name
 //! cannot be seen.
 
-use base64::Engine as _;
 use rusqlite::Connection;
 
 use super::kept;
 use crate::property::dump;
-use crate::support::{App, Program, program, rows, temp_dir};
+use crate::support::{App, Program, Request, program, rows, temp_dir};
 
 const COMPOSED: &str = "Ren\u{e9}";
 const DECOMPOSED: &str = "Rene\u{301}";
 
 /// The status of `/auth` for a name and a password in Basic, and who it was.
 fn auth(app: &App, site: i64, name: &str, password: &str) -> (u16, String) {
-    let basic = base64::engine::general_purpose::STANDARD.encode(format!("{name}:{password}"));
-    let request = format!(
-        "GET /auth?site={site} HTTP/1.1\r\nHost: test\r\nAuthorization: Basic {basic}\r\nX-Forwarded-For: 192.0.2.77\r\n\
-         Connection: close\r\n\r\n"
-    );
-    let response = app.send(request);
+    let request = Request::get(&format!("/auth?site={site}"));
+    let response = app.send(request.basic(name, password).from("192.0.2.77"));
     (response.status, response.header("x-member-id").unwrap_or("-").to_owned())
 }
 

@@ -2,14 +2,15 @@
 
 use std::io::Write as _;
 use std::net::{Shutdown, TcpStream};
+use std::time::Duration;
+
+use nats_userman::connection_limits::ConnectionLimits;
 
 use super::{add, added};
-use crate::support::{App, PATIENCE, TOKEN, eventually, post_to, read_response};
+use crate::support::{App, PATIENCE, Request, TOKEN, eventually, post_to, read_response};
 
 fn request(body: &str) -> Vec<u8> {
-    let length = body.len();
-    format!("POST /postback/{TOKEN} HTTP/1.1\r\nHost: test\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}")
-        .into_bytes()
+    Request::post(&format!("/postback/{TOKEN}")).body(body).into()
 }
 
 fn connect(app: &App) -> TcpStream {
@@ -52,11 +53,12 @@ fn a_caller_who_sends_byte_by_byte_is_heard() {
     assert_eq!(read_response(&mut stream).unwrap().body, added(1));
 }
 
-/// Takes ten seconds, because that is the promise.
+/// The test shortens the ten seconds of the default, which another test asserts.
 #[test]
 fn a_caller_who_stops_in_the_middle_of_the_body_gets_408_after_ten_seconds_while_others_are_served()
 {
-    let app = App::start();
+    let body = Duration::from_secs(1);
+    let app = App::start_with_limits(ConnectionLimits { body, ..ConnectionLimits::default() });
     let whole = request(&add(1));
     let mut slow = connect(&app);
     slow.write_all(&whole[..whole.len() - 1]).unwrap();

@@ -1,12 +1,10 @@
 //! A machine that is short of memory for a while, as a limit on the data of the running
 //! program makes it.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 
 use super::PASSWORD;
-use crate::support::{Program, eventually, rows, send_raw, temp_dir};
+use crate::support::{Program, Request, eventually, rows, send_raw, temp_dir};
 
 /// Room for all that the program does but for a hash, which wants 19 MiB.
 const ROOM_BYTES: u64 = 8 * 1024 * 1024;
@@ -30,12 +28,8 @@ fn what_cannot_be_hashed_for_want_of_memory_is_hashed_when_there_is_some() {
     let dir = temp_dir();
     let mut program = Program::serve(dir.path(), &["--trusted-proxy", "127.0.0.1"]);
     let login = |password: &str| {
-        let basic = STANDARD.encode(format!("bob:{password}"));
-        let request = format!(
-            "GET /auth?site=1 HTTP/1.1\r\nHost: test\r\nX-Forwarded-For: 198.51.100.1\r\nAuthorization: Basic {basic}\r\n\
-             Connection: close\r\n\r\n"
-        );
-        send_raw(program.address, request.as_bytes()).unwrap().status
+        let request = Request::get("/auth?site=1").from("198.51.100.1").basic("bob", password);
+        send_raw(program.address, request).unwrap().status
     };
     limit(&program, Some(taken(&program) + ROOM_BYTES));
     let added =

@@ -6,8 +6,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use tempfile::TempDir;
 
 use super::{
@@ -15,7 +13,7 @@ use super::{
     members,
 };
 use crate::continuity::kept;
-use crate::support::{PATIENCE, Program, Response, eventually, rows, send_raw, temp_dir};
+use crate::support::{PATIENCE, Program, Request, Response, eventually, rows, send_raw, temp_dir};
 
 /// What is promised.
 const NOTICED_WITHIN: Duration = Duration::from_secs(1);
@@ -70,11 +68,9 @@ impl Place {
 
     /// The status of `/auth` for this member.
     fn enters(&self, member: usize) -> u16 {
-        let basic = STANDARD.encode(format!("name-{member}:{}", super::PASSWORD));
-        let head = format!(
-            "GET /auth?site=1 HTTP/1.1\r\nHost: test\r\nConnection: close\r\nAuthorization: Basic {basic}\r\n\r\n"
-        );
-        send_raw(self.service.address, head.as_bytes()).unwrap().status
+        let name = format!("name-{member}");
+        let request = Request::get("/auth?site=1").basic(&name, super::PASSWORD);
+        send_raw(self.service.address, request).unwrap().status
     }
 
     /// Moves the files away as `mv userman.db* elsewhere/` does.

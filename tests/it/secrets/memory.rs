@@ -10,7 +10,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use memchr::memmem;
 
-use crate::support::{PATIENCE, Program, TOKEN, eventually, program, rows, send_raw, temp_dir};
+use crate::support::{
+    PATIENCE, Program, Request, TOKEN, eventually, program, rows, send_raw, temp_dir,
+};
 
 /// Which of these texts stand in the memory of the process, and where, by the name of the mapping.
 fn places(program: &Program, texts: &[&str]) -> Vec<String> {
@@ -56,8 +58,8 @@ fn may_look() -> bool {
 }
 
 fn request(line: &str, headers: &str, body: &str) -> Vec<u8> {
-    let length = body.len();
-    format!("{line} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n{headers}Content-Length: {length}\r\n\r\n{body}").into_bytes()
+    let (method, path) = line.split_once(' ').unwrap();
+    Request::new(method, path).lines(headers).body(body).into()
 }
 
 const FORM: &str =

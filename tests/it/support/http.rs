@@ -93,6 +93,11 @@ impl Request {
         self.header("Content-Type", FORM).body(body)
     }
 
+    /// The head alone, for a body of so many bytes that comes later or never.
+    pub fn announcing(self, bytes: usize) -> Vec<u8> {
+        self.header("Content-Length", &bytes.to_string()).into()
+    }
+
     /// Without `Connection: close`.
     pub fn kept_open(mut self) -> Self {
         self.closes = false;

@@ -1,17 +1,14 @@
 //! Whom a call comes from: the peer, or whom a listed proxy names; and who is let in.
 
 use super::{CHECK, FREE};
-use crate::support::{App, Program, TOKEN, program, temp_dir};
+use crate::support::{App, Program, Request, TOKEN, program, temp_dir};
 
 const ADD: &str = "action=DELETE&siteid=1&memberid=71";
 
 /// A postback with these header lines.
-fn request(headers: &[&str], body: &str) -> String {
+fn request(headers: &[&str], body: &str) -> Request {
     let lines: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
-    let length = body.len();
-    format!(
-        "POST /postback/{TOKEN} HTTP/1.1\r\nHost: test\r\n{lines}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
-    )
+    Request::post(&format!("/postback/{TOKEN}")).lines(&lines).body(body)
 }
 
 /// The address that the journal recorded last.
@@ -117,7 +114,7 @@ fn an_unlisted_peer_does_not_talk_its_way_in_and_is_warned_about_once() {
     let mut program = Program::serve(dir.path(), &["--allow-ip", "192.0.2.0/24"]);
     for _ in 0..3 {
         let spoofed = request(&["X-Forwarded-For: 192.0.2.1"], CHECK);
-        let response = crate::support::send_raw(program.address, spoofed.as_bytes()).unwrap();
+        let response = crate::support::send_raw(program.address, spoofed).unwrap();
         assert_eq!((response.status, response.body.as_str()), (403, "ERROR|not authorised"));
     }
     program.terminate();

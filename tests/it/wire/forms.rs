@@ -2,17 +2,15 @@
 //! value means after one decoding.
 
 use super::{CHECK, FREE, bare};
-use crate::support::{App, Response, TOKEN};
+use crate::support::{App, Request, Response, TOKEN};
 
 /// A POST with this Content-Type line (or none) and this body.
 fn post_as(app: &App, query: &str, content_type: Option<&str>, body: impl AsRef<[u8]>) -> Response {
-    let body = body.as_ref();
-    let line = content_type.map_or(String::new(), |value| format!("Content-Type: {value}\r\n"));
-    let head = format!(
-        "POST /postback/{TOKEN}{query} HTTP/1.1\r\nHost: test\r\n{line}Content-Length: {}\r\nConnection: close\r\n\r\n",
-        body.len()
-    );
-    app.send([head.as_bytes(), body].concat())
+    let post = Request::post(&format!("/postback/{TOKEN}{query}")).body(body.as_ref());
+    app.send(match content_type {
+        Some(value) => post.header("Content-Type", value),
+        None => post,
+    })
 }
 
 const URLENCODED: &str = "application/x-www-form-urlencoded";
@@ -114,10 +112,7 @@ fn a_get_is_its_query_and_its_body_is_not_read() {
         "OK|member 71 \"bob\" added to site 1"
     );
     assert!(app.opens(1, 71, "p+&=% é"));
-    let with_body = format!(
-        "GET /postback/{TOKEN}?{CHECK} HTTP/1.1\r\nHost: test\r\nContent-Type: {URLENCODED}\r\nContent-Length: 13\r\n\
-         Connection: close\r\n\r\naction=DELETE"
-    );
+    let with_body = Request::get(&format!("/postback/{TOKEN}?{CHECK}")).form("action=DELETE");
     assert_eq!(app.send(with_body).body, "OK|username \"bob\" is taken on site 1");
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use crate::support::{Program, TOKEN, post_to, send_raw, temp_dir};
+use crate::support::{Program, Request, TOKEN, post_to, send_raw, temp_dir};
 
 /// Values that must not be found in a log, whatever is done with them.
 const SECRETS: [&str; 8] = [
@@ -43,16 +43,19 @@ fn run(flags: &[&str]) -> String {
         ),
         ("path-that-is-wrong-0123456789abcdef/x".to_owned(), "text/plain"),
     ] {
-        let request = format!(
-            "POST /postback/{path} HTTP/1.1\r\nHost: sesame-one\r\nUser-Agent: sesame-one\r\nAuthorization: Basic sesame-one\r\n\
-             Content-Type: {kind}\r\nContent-Length: 10\r\nConnection: close\r\n\r\nsesame-one"
-        );
-        send_raw(program.address, request.as_bytes()).unwrap();
+        let request = Request::post(&format!("/postback/{path}"))
+            .host("sesame-one")
+            .header("User-Agent", "sesame-one")
+            .header("Authorization", "Basic sesame-one")
+            .header("Content-Type", kind)
+            .body("sesame-one");
+        send_raw(program.address, request).unwrap();
     }
-    let too_long = format!(
-        "POST /postback/{TOKEN}?x=query-secret HTTP/1.1\r\nHost: test\r\nContent-Length: 70000\r\n\r\n"
+    let path = format!("/postback/{TOKEN}?x=query-secret");
+    assert_eq!(
+        send_raw(program.address, Request::post(&path).announcing(70_000)).unwrap().status,
+        413
     );
-    assert_eq!(send_raw(program.address, too_long.as_bytes()).unwrap().status, 413);
     // Not even HTTP.
     let _ = send_raw(program.address, b"sesame-one\r\n\r\n");
     program.terminate();

@@ -2,7 +2,7 @@
 
 use super::{bare, request};
 use crate::authstrings::api_key;
-use crate::support::{App, Response, TOKEN, temp_dir};
+use crate::support::{App, Request, Response, TOKEN, temp_dir};
 
 const NOTHING: &str =
     "default-src 'none'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'";
@@ -29,10 +29,7 @@ fn is_guarded(response: &Response, status: u16, policy: &str, what: &str) {
 
 /// A form from a page of the site.
 fn form(app: &App, path: &str, body: &str) -> Response {
-    let type_and_site =
-        "Content-Type: application/x-www-form-urlencoded\r\nSec-Fetch-Site: same-origin\r\n";
-    let length = body.len();
-    app.send(format!("POST {path} HTTP/1.1\r\nHost: test\r\n{type_and_site}Content-Length: {length}\r\n\r\n{body}"))
+    app.send(Request::post(path).same_origin().form(body))
 }
 
 #[test]
@@ -60,9 +57,8 @@ fn every_answer_forbids_to_sniff_to_frame_to_run_to_tell_on_and_to_keep_it() {
     ] {
         is_guarded(&bare(&app, method, path), status, policy, &format!("{method} {path}"));
     }
-    let basic = "Authorization: Basic Ym9iOnNlY3JldA==\r\n";
     for (query, status) in [("site=1", 200), ("site=1&trial=no", 403)] {
-        let asked = app.send(format!("GET /auth?{query} HTTP/1.1\r\nHost: test\r\n{basic}\r\n"));
+        let asked = app.send(Request::get(&format!("/auth?{query}")).basic("bob", "secret"));
         is_guarded(&asked, status, NOTHING, query);
     }
     is_guarded(

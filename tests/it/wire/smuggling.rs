@@ -5,7 +5,7 @@
 use std::io::{Read as _, Write as _};
 
 use super::{TOKEN, connect};
-use crate::support::App;
+use crate::support::{App, Request};
 
 const BOB: &str = "action=ADD&siteid=1&memberid=71&username=bob&password=secret";
 const TAKEN: &str = "OK|username \"bob\" is taken on site 1";
@@ -26,10 +26,8 @@ fn statuses(app: &App, bytes: &str) -> Vec<u16> {
 /// A postback that removes bob.
 fn hidden() -> String {
     let body = "action=DELETE&siteid=1&memberid=71";
-    format!(
-        "POST /postback/{TOKEN} HTTP/1.1\r\nHost: test\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    )
+    let request = Request::post(&format!("/postback/{TOKEN}")).body(body).kept_open();
+    String::from_utf8(request.into()).unwrap()
 }
 
 /// A login form with these lines in its head, and this body.
