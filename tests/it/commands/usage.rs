@@ -5,42 +5,91 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Stdio;
 
+use clap::{Arg, Command, CommandFactory as _};
+use nats_userman::cli::Cli;
+
 use super::{end, run, run_on};
 use crate::support::{Program, TOKEN, post_to, program, temp_dir};
 
 const OTHER: &str = "other_token_0123456789_abcdef_0123456789";
 
+/// Every command with the words that call it, the program itself first.
+fn commands() -> Vec<(Vec<String>, Command)> {
+    let mut program = Cli::command();
+    program.build();
+    let mut all = vec![(Vec::new(), program)];
+    let mut next = 0;
+    while let Some((words, command)) = all.get(next).cloned() {
+        let children = command.get_subcommands().filter(|child| child.get_name() != "help");
+        all.extend(children.map(|child| {
+            let name = child.get_name().to_owned();
+            ([words.as_slice(), &[name]].concat(), child.clone())
+        }));
+        next += 1;
+    }
+    all
+}
+
+/// Every setting: its flag and its variable.
+fn settings() -> Vec<(String, String)> {
+    let program = Cli::command();
+    let settings = program.get_arguments().filter(|setting| setting.is_global_set());
+    let both = |setting: &Arg| {
+        let variable = setting.get_env().unwrap_or_else(|| panic!("{setting} has no variable"));
+        (format!("--{}", setting.get_long().unwrap()), variable.to_str().unwrap().to_owned())
+    };
+    settings.map(both).collect()
+}
+
 #[test]
-fn every_command_has_a_help() {
-    for command in [
-        "",
-        "serve",
-        "replay",
-        "journal",
-        "member",
-        "member show",
-        "member list",
-        "member remove",
-        "member restore",
-        "token",
-        "token show",
-        "token add",
-        "token retire",
-        "check-config",
-    ] {
-        let args: Vec<&str> = command.split_ascii_whitespace().chain(["--help"]).collect();
+fn every_command_has_a_help_that_names_every_setting() {
+    let (commands, settings) = (commands(), settings());
+    assert!(commands.len() > 10 && settings.len() > 30, "{commands:?} {settings:?}");
+    for (words, command) in commands {
+        let args: Vec<&str> = words.iter().map(String::as_str).chain(["--help"]).collect();
         let help = run(&args).printed();
-        assert!(help.contains("Usage: nats-userman"), "{command}: {help}");
-        assert!(
-            help.contains("--data-dir <DIR>") && help.contains("USERMAN_DATA_DIR="),
-            "{command}: {help}"
-        );
+        assert!(help.contains(&["Usage: nats-userman", &words.join(" ")].join(" ").trim_end()));
+        for (flag, variable) in &settings {
+            assert!(help.contains(&format!("{flag} ")) || help.contains(&format!("{flag}\n")));
+            assert!(help.contains(&format!("[env: {variable}")), "{words:?}: {variable}: {help}");
+        }
+        for own in command.get_arguments().filter_map(Arg::get_long) {
+            assert!(help.contains(&format!("--{own}")), "{words:?}: --{own}: {help}");
+        }
     }
     assert_eq!(
         run(&["--version"]).printed(),
         format!("nats-userman {}\n", env!("CARGO_PKG_VERSION"))
     );
 }
+
+#[test]
+fn every_setting_has_the_variable_of_its_name_and_its_mistake_here() {
+    for (flag, variable) in settings() {
+        assert_eq!(variable, variable_of(&flag));
+        let apart = APART.iter().any(|(other, _)| *other == flag);
+        let wrong = WRONG.iter().any(|(other, ..)| *other == flag);
+        assert!(apart != wrong, "{flag}: expected in one of WRONG and APART");
+    }
+}
+
+fn variable_of(flag: &str) -> String {
+    format!("USERMAN{}", flag.replace("--", "_").replace('-', "_").to_ascii_uppercase())
+}
+
+/// Settings that a wrong value alone does not refuse, or not by a flag.
+const APART: [(&str, &str); 10] = [
+    ("--data-dir", "any path will do"),
+    ("--postback-token-file", "tokens_may_come_from_a_file_that_a_setting_names"),
+    ("--keep-cryptpass", "a_switch_takes_the_words_that_people_write_into_variables"),
+    ("--no-upgrade-copy", "a_switch_takes_the_words_that_people_write_into_variables"),
+    ("--stand-in", "a_switch_takes_the_words_that_people_write_into_variables"),
+    ("--nats-url", "what_is_said_of_nats_is_said_whole"),
+    ("--nats-api-username", "what_is_said_of_nats_is_said_whole"),
+    ("--nats-api-key", "what_is_said_of_nats_is_said_whole"),
+    ("--nats-api-key-file", "what_is_said_of_nats_is_said_whole"),
+    ("--nats-ca", "what_is_said_of_nats_is_said_whole"),
+];
 
 #[test]
 fn wrong_usage_ends_with_code_2() {
@@ -80,7 +129,7 @@ fn wrong_usage_ends_with_code_2() {
     );
 }
 
-const WRONG: [(&str, &str, &str); 25] = [
+const WRONG: [(&str, &str, &str); 28] = [
     ("--listen", "nonsense", "expected ADDRESS:PORT, as in 127.0.0.1:8080, found \"nonsense\""),
     ("--database", "mysql:x", "expected sqlite:PATH, found \"mysql\""),
     ("--time-zone", "Mars", "expected a name as in Europe/Berlin or UTC, found \"Mars\""),
@@ -89,6 +138,7 @@ const WRONG: [(&str, &str, &str); 25] = [
         "8785",
         "expected a whole number of hours from 0 to 8784, found \"8785\"",
     ),
+    ("--clock-jump-minutes", "x", "expected a whole number of minutes from 1 to 1440, found \"x\""),
     ("--password-hash", "md5", "expected argon2id or bcrypt, found \"md5\""),
     ("--journal-days", "0", "expected a whole number of days from 1 to 36500, found \"0\""),
     (
@@ -143,6 +193,12 @@ const WRONG: [(&str, &str, &str); 25] = [
         "1001",
         "expected a whole number from 0 to 1000, 0 for off, found \"1001\"",
     ),
+    (
+        "--login-limit-network",
+        "1001",
+        "expected a whole number from 0 to 1000, 0 for off, found \"1001\"",
+    ),
+    ("--login-limit-name", "x", "expected a whole number from 0 to 1000, 0 for off, found \"x\""),
     (
         "--login-window-minutes",
         "1441",
@@ -258,10 +314,8 @@ fn each_bad_setting_is_one_clear_line_and_all_are_told_at_once() {
 #[test]
 fn every_setting_has_a_variable_and_a_flag_beats_it() {
     for (flag, value, problem) in WRONG {
-        let variable =
-            format!("USERMAN{}", flag.replace("--", "_").replace('-', "_").to_ascii_uppercase());
         let mut command = program();
-        command.arg("check-config").env(&variable, value);
+        command.arg("check-config").env(variable_of(flag), value);
         end(command).ended(2, &format!("nats-userman: {flag}: {problem}\n"));
     }
     let dir = temp_dir();
@@ -278,7 +332,7 @@ fn a_variable_that_is_set_to_nothing_is_not_set() {
     let with = |value: Option<&str>| {
         let mut command = program();
         command.current_dir(dir.path()).arg("check-config");
-        for variable in VARIABLES {
+        for (_, variable) in settings() {
             value.map(|value| command.env(variable, value));
         }
         end(command).printed()
@@ -286,26 +340,6 @@ fn a_variable_that_is_set_to_nothing_is_not_set() {
     assert_eq!((with(Some("")), with(Some(" \t"))), (with(None), with(None)));
     assert!(with(None).contains("allowed networks  any\n"));
 }
-
-const VARIABLES: [&str; 17] = [
-    "USERMAN_LISTEN",
-    "USERMAN_PUBLIC_URL",
-    "USERMAN_DATA_DIR",
-    "USERMAN_DATABASE",
-    "USERMAN_POSTBACK_TOKEN",
-    "USERMAN_POSTBACK_TOKEN_FILE",
-    "USERMAN_ALLOW_IP",
-    "USERMAN_ALLOW_IP_FILE",
-    "USERMAN_TRUSTED_PROXY",
-    "USERMAN_TRUSTED_PROXY_FILE",
-    "USERMAN_TIME_ZONE",
-    "USERMAN_EXPIRE_GRACE_HOURS",
-    "USERMAN_PASSWORD_HASH",
-    "USERMAN_KEEP_CRYPTPASS",
-    "USERMAN_JOURNAL_DAYS",
-    "USERMAN_LOG",
-    "USERMAN_LOG_FORMAT",
-];
 
 /// Regression: `--allow-ip "$NETWORK"` with nothing in the script's variable let everybody in.
 #[test]
@@ -442,9 +476,12 @@ fn a_switch_takes_the_words_that_people_write_into_variables() {
             .env("USERMAN_KEEP_CRYPTPASS", word);
         assert!(end(command).printed().contains(&format!("keep cryptpass    {kept}\n")), "{word}");
     }
-    let mut command = program();
-    command.arg("check-config").env("USERMAN_KEEP_CRYPTPASS", "perhaps");
-    end(command).ended(2, "nats-userman: --keep-cryptpass: expected yes or no, true or false, 1 or 0, found \"perhaps\"\n");
+    for (flag, _) in APART.iter().filter(|(_, why)| why.starts_with("a_switch_")) {
+        let mut command = program();
+        command.arg("check-config").env(variable_of(flag), "perhaps");
+        let words = "expected yes or no, true or false, 1 or 0, found \"perhaps\"";
+        end(command).ended(2, &format!("nats-userman: {flag}: {words}\n"));
+    }
 }
 
 fn write(dir: &Path, name: &str, mode: u32, text: &str) {
