@@ -305,8 +305,8 @@ impl Bench {
             .into());
         }
         self.report.note(format!(
-            "{name}: the server with {added} members has as many passwords to hash: its worker runs at lowest priority beside what \
-             is measured"
+            "{name}: the server with {added} members has as many passwords to hash: its worker runs \
+             beside what is measured, when no other thread wants the processor"
         ));
         Ok(())
     }

@@ -6,9 +6,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use libfuzzer_sys::fuzz_target;
-use nats_userman::identity::SITES_MAX;
+use nats_userman::identity::{SITES_MAX, USERNAME_BYTES_MAX};
 use nats_userman::login::ask::Ask;
-use nats_userman::login::back::Back;
+use nats_userman::login::back::{ADDRESS_BYTES_MAX, Back};
 use nats_userman::login::basic::Typed;
 use nats_userman::login::cookie::Signer;
 use nats_userman::login::cookie_domain::CookieDomain;
@@ -33,8 +33,7 @@ fn ask(query: &[u8]) {
     let Ok(ask) = Ask::parse(query) else { return };
     assert!((1..=SITES_MAX).contains(&ask.sites.as_slice().len()));
     let list = ask.sites.to_string();
-    let again =
-        format!("site={}&trial={}", list, if ask.full_only { "no" } else { "yes" });
+    let again = format!("site={list}&trial={}", if ask.full_only { "no" } else { "yes" });
     let again = Ask::parse(again.as_bytes()).expect("what was read can be asked again");
     assert_eq!((again.sites, again.full_only), (ask.sites, ask.full_only));
 }
@@ -45,7 +44,7 @@ fn basic(bytes: &[u8]) {
         let Some(Ok(typed)) = Typed::read(header) else { continue };
         let name = typed.name.as_str();
         assert!(
-            (1..=255).contains(&name.len())
+            (1..=USERNAME_BYTES_MAX).contains(&name.len())
                 && !name.contains(char::is_control)
                 && !name.contains(':'),
             "{name:?}"
@@ -86,6 +85,6 @@ fn back(text: &str) {
     let back = Back::read(text);
     let bytes = back.as_str().as_bytes();
     assert!(bytes[0] == b'/' && !matches!(bytes.get(1), Some(b'/' | b'\\')), "{back}");
-    assert!(bytes.len() <= 2048 && bytes.iter().all(u8::is_ascii_graphic), "{back}");
+    assert!(bytes.len() <= ADDRESS_BYTES_MAX && bytes.iter().all(u8::is_ascii_graphic), "{back}");
     assert_eq!(Back::read(back.as_str()), back);
 }

@@ -12,7 +12,7 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 /// Longest address that is taken, in bytes as it stands in `Location`: proxies keep 4 KiB for all
 /// headers of an answer.
-const ADDRESS_BYTES_MAX: usize = 2048;
+pub const ADDRESS_BYTES_MAX: usize = 2048;
 
 /// What a URL does not hold as it is. An escape that is there already stays: `%` is not among them.
 const ESCAPED: &AsciiSet = &CONTROLS

@@ -5,6 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use nats_userman::identity::{Key, MemberId, SiteId};
+use nats_userman::idle::let_requests_pass;
 use nats_userman::login::cookie::{Login, LoginId, Signer};
 use nats_userman::member::FIRST_LOGIN_VERSION;
 use nats_userman::password::{Cost as HashCost, HashKind, Hasher, Password};
@@ -30,10 +31,8 @@ const FLOOD_TIME: Duration = Duration::from_secs(4);
 /// More than one connection sends within that time.
 const ADDS_MAX: u64 = 20_000;
 const HASHES: u64 = 40;
-/// The program's hashing threads: one for each processor but one, at most so many, and their
-/// priority.
+/// The program's hashing threads: one for each processor but one, at most so many.
 const THREADS_MAX: usize = 4;
-const PRIORITY: i32 = 10;
 
 impl Bench {
     pub(super) async fn auth_basic(&mut self, name: &str) -> Result<(), Failure> {
@@ -201,7 +200,7 @@ fn hash(series: &mut Series) -> Result<(), Failure> {
 }
 
 fn hash_some() -> Result<Vec<u32>, Failure> {
-    rustix::process::setpriority_process(None, PRIORITY)?;
+    let_requests_pass();
     let password = Password::parse("testtest").ok_or("no password")?;
     let mut hasher = Hasher::new(HashCost::new(HashKind::Argon2id));
     let mut took = Vec::new();

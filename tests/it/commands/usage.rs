@@ -48,7 +48,7 @@ fn every_command_has_a_help_that_names_every_setting() {
     for (words, command) in commands {
         let args: Vec<&str> = words.iter().map(String::as_str).chain(["--help"]).collect();
         let help = run(&args).printed();
-        assert!(help.contains(&["Usage: nats-userman", &words.join(" ")].join(" ").trim_end()));
+        assert!(help.contains(["Usage: nats-userman", &words.join(" ")].join(" ").trim_end()));
         for (flag, variable) in &settings {
             assert!(help.contains(&format!("{flag} ")) || help.contains(&format!("{flag}\n")));
             assert!(help.contains(&format!("[env: {variable}")), "{words:?}: {variable}: {help}");
