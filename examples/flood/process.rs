@@ -47,6 +47,11 @@ impl Server {
         Self::start(command.args(extra).env_remove("RUST_LOG").stdin(Stdio::null()), dir, false)
     }
 
+    /// Its database.
+    pub fn database(&self) -> PathBuf {
+        DataDir::new(data(&self.dir)).database()
+    }
+
     /// The key with which it signs cookies.
     pub fn cookie_key(&self) -> PathBuf {
         DataDir::new(data(&self.dir)).cookie_key()

@@ -88,7 +88,8 @@ pub fn quantile(sorted: &[u32], part: f64) -> u32 {
     sorted.get(rank.saturating_sub(1)).copied().unwrap_or(0)
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
+/// The middle one of the values; 0 where there is none.
+pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     let (low, high) = (values.len().saturating_sub(1) / 2, values.len() / 2);
     match (values.get(low), values.get(high)) {

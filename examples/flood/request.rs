@@ -48,6 +48,11 @@ pub enum Ask {
         /// The first one's number.
         first: u64,
     },
+    /// ADDs of so many members, whose memberids come in an order of no kind.
+    AddScattered {
+        /// Members 0 to this.
+        members: u64,
+    },
     /// CHECKs, every other one for a name that is taken.
     Check {
         /// Members 0 to this are there.
@@ -89,6 +94,7 @@ impl Ask {
     fn pick(&self, index: u64) -> (u64, Expected) {
         match self {
             Self::Add { first } => (first + index, Expected::Word("OK|")),
+            Self::AddScattered { members } => (scattered(index, *members), Expected::Word("OK|")),
             Self::Check { members } if index.is_multiple_of(2) => {
                 (scattered(index / 2, *members), Expected::Word("OK|"))
             }
@@ -110,7 +116,7 @@ impl Ask {
             format!("GET /auth?site=1 HTTP/1.1\r\nHost: 127.0.0.1\r\n{login}\r\n\r\n")
         };
         Ok(match self {
-            Self::Add { .. } | Self::Check { .. } => {
+            Self::Add { .. } | Self::AddScattered { .. } | Self::Check { .. } => {
                 let body = self.body()?;
                 format!(
                     "POST /postback/{TOKEN} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-www-form-urlencoded\r\n\
@@ -132,7 +138,7 @@ impl Ask {
 
     fn body(&self) -> Result<String, serde_urlencoded::ser::Error> {
         match self {
-            Self::Add { .. } => {
+            Self::Add { .. } | Self::AddScattered { .. } => {
                 let pairs: Vec<_> =
                     RECORD.lines().filter_map(|line| line.split_once('=')).map(patched).collect();
                 to_string(pairs)

@@ -4,6 +4,7 @@ mod api;
 mod area;
 mod beside;
 mod guesses;
+mod journal;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -61,6 +62,9 @@ pub enum Scenario {
     ApiBlank,
     /// Authstrings of a NATS double on loopback at 100,000 members, beside the ceiling
     ApiRelay,
+    /// Bytes of a journal record, ADD by the order of memberids, and the history of one member among
+    /// five million records: takes three more gigabytes of disk
+    Journal,
     /// Resident memory with a million members
     Memory,
 }
@@ -126,6 +130,7 @@ impl Bench {
                     Scenario::ApiStandIn => self.api_stand_in(&name).await?,
                     Scenario::ApiBlank => self.api_blank(&name).await?,
                     Scenario::ApiRelay => self.api_relay(&name).await?,
+                    Scenario::Journal => self.journal(&name).await?,
                     Scenario::Memory => self.memory(&name).await?,
                 }
             }
