@@ -10,7 +10,7 @@ pub use foreign::Foreign;
 pub use input::Input;
 pub use record::{BadRecord, JournalLine};
 
-use crate::action::{Action, ChangeMember, Rules, Source};
+use crate::action::{Action, ChangeMember, FieldsSource, Rules};
 use crate::apply::{Postback, decide, decide_again, transact};
 use crate::clock::Clock;
 use crate::identity::{Key, SiteId};
@@ -223,5 +223,5 @@ fn read_again(
     then: Word,
 ) -> Result<Action, crate::reply::Refusal> {
     let fields = crate::fields::Fields::from_urlencoded(fields.as_bytes());
-    Action::parse(&fields, &Source::Journal(put, then)).action
+    Action::parse(&fields, &FieldsSource::Journal(put, then)).action
 }

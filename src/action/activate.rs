@@ -4,8 +4,8 @@
 //! NATS4 also when a member has rebilled or was activated by hand. A credential need not come with
 //! it: the one of the former row opens the door again.
 
-use super::read::Reader;
-use super::{Change, Decision, Details, Known, Standing, Taken};
+use super::decision::{Change, Decision, Known, Standing, Taken};
+use super::read::{Details, Parameters};
 use crate::identity::{Key, Username};
 use crate::member::FIRST_LOGIN_VERSION;
 use crate::reply::Refusal;
@@ -22,9 +22,9 @@ pub struct Activate {
 }
 
 impl Activate {
-    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, Refusal> {
-        let key = reader.key()?;
-        Ok(Self { key, username: reader.username()?, details: reader.details(key) })
+    pub(super) fn read(parameters: &mut Parameters<'_>) -> Result<Self, Refusal> {
+        let key = parameters.key()?;
+        Ok(Self { key, username: parameters.username()?, details: parameters.details(key) })
     }
 
     pub(super) fn decide(&self, known: &Known<'_>) -> Decision {

@@ -5,8 +5,8 @@
 //! bookkeeping and locks nobody out. NATS may send ADD for a member who is there: then what is
 //! given is taken over, because the member has just paid and must get in.
 
-use super::read::Reader;
-use super::{Change, Decision, Details, Known, Standing};
+use super::decision::{Change, Decision, Known, Standing};
+use super::read::{Details, Parameters};
 use crate::identity::{Key, Username};
 use crate::member::{Credential, FIRST_LOGIN_VERSION};
 use crate::reply::Refusal;
@@ -25,11 +25,12 @@ pub struct Add {
 }
 
 impl Add {
-    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, Refusal> {
-        let key = reader.key()?;
-        let username = reader.username()?;
-        let mut details = reader.details(key);
-        let credential = details.credential.take().ok_or_else(|| reader.credential_refusal())?;
+    pub(super) fn read(parameters: &mut Parameters<'_>) -> Result<Self, Refusal> {
+        let key = parameters.key()?;
+        let username = parameters.username()?;
+        let mut details = parameters.details(key);
+        let credential =
+            details.credential.take().ok_or_else(|| parameters.credential_refusal())?;
         Ok(Self { key, username, credential, details })
     }
 

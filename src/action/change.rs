@@ -5,8 +5,8 @@
 //! when details changed that mean nothing here. The old `username` is not looked at: memberid
 //! decides.
 
-use super::read::{Credentials, Reader};
-use super::{Decision, Known, Standing};
+use super::decision::{Decision, Known, Standing};
+use super::read::{Credentials, Parameters};
 use crate::identity::{Key, Username};
 use crate::member::Credential;
 use crate::reply::Refusal;
@@ -47,18 +47,18 @@ impl ChangeMember {
         }
     }
 
-    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, Refusal> {
-        let key = reader.key()?;
-        let (new_username, trial) = (reader.new_username()?, reader.new_trial()?);
-        let Credentials { taken, not_taken } = reader.new_credentials(key)?;
+    pub(super) fn read(parameters: &mut Parameters<'_>) -> Result<Self, Refusal> {
+        let key = parameters.key()?;
+        let (new_username, trial) = (parameters.new_username()?, parameters.new_trial()?);
+        let Credentials { taken, not_taken } = parameters.new_credentials(key)?;
         Ok(Self {
             key,
             new_username,
             trial,
             credential: taken,
             not_taken,
-            email: reader.email(&["new_email", "email"]),
-            logins_ended: reader.recorded_end_of_logins(),
+            email: parameters.email(&["new_email", "email"]),
+            logins_ended: parameters.recorded_end_of_logins(),
         })
     }
 

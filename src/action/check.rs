@@ -4,8 +4,8 @@
 //! not exist (is free)". Receivers get this the wrong way round. It changes nothing, is not
 //! journalled, and reads on a read-only connection.
 
-use super::read::Reader;
-use super::{Change, Decision, Known, unseen};
+use super::decision::{Change, Decision, Known, unseen};
+use super::read::Parameters;
 use crate::identity::{SiteId, Username};
 use crate::reply::{Refusal, Reply};
 
@@ -19,8 +19,8 @@ pub struct Check {
 }
 
 impl Check {
-    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, Refusal> {
-        Ok(Self { site: reader.site()?, username: reader.username()? })
+    pub(super) fn read(parameters: &mut Parameters<'_>) -> Result<Self, Refusal> {
+        Ok(Self { site: parameters.site()?, username: parameters.username()? })
     }
 
     pub(super) fn decide(&self, known: &Known<'_>) -> Decision {

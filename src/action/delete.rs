@@ -5,8 +5,8 @@
 //! is kept in `former_member`. A username that belongs to somebody else meanwhile removes nobody:
 //! memberid decides.
 
-use super::read::Reader;
-use super::{Change, Decision, Known, Standing};
+use super::decision::{Change, Decision, Known, Standing};
+use super::read::Parameters;
 use crate::identity::Key;
 use crate::member::{Former, Reason};
 use crate::reply::Refusal;
@@ -19,8 +19,8 @@ pub struct Delete {
 }
 
 impl Delete {
-    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, Refusal> {
-        Ok(Self { key: reader.key()? })
+    pub(super) fn read(parameters: &mut Parameters<'_>) -> Result<Self, Refusal> {
+        Ok(Self { key: parameters.key()? })
     }
 
     pub(super) fn decide(&self, known: &Known<'_>, now: i64) -> Decision {

@@ -4,8 +4,8 @@
 //! expire. A date ahead is noted in the row, and the row moves by itself at that instant; ADD,
 //! MANUALADD, ACTIVATE and TRIALTOFULL lift it, CHANGE does not.
 
-use super::read::Reader;
-use super::{Change, Decision, Known, Standing};
+use super::decision::{Change, Decision, Known, Standing};
+use super::read::Parameters;
 use crate::clock::{Moment, format_utc};
 use crate::identity::Key;
 use crate::member::{Former, Member, Reason};
@@ -21,8 +21,8 @@ pub struct Expire {
 }
 
 impl Expire {
-    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, Refusal> {
-        Ok(Self { key: reader.key()?, instant: reader.expiry()? })
+    pub(super) fn read(parameters: &mut Parameters<'_>) -> Result<Self, Refusal> {
+        Ok(Self { key: parameters.key()?, instant: parameters.expiry()? })
     }
 
     pub(super) fn decide(&self, known: &Known<'_>, moment: Moment) -> Decision {

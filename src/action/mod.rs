@@ -8,6 +8,7 @@ mod activate;
 mod add;
 mod change;
 mod check;
+mod decision;
 mod delete;
 mod expire;
 mod read;
@@ -17,17 +18,18 @@ pub use activate::Activate;
 pub use add::Add;
 pub use change::ChangeMember;
 pub use check::Check;
+pub use decision::{Change, Decision, Known, Standing};
 pub use delete::Delete;
 pub use expire::Expire;
-pub use read::{Details, Parsed, Recorded, Rules, Source};
+pub use read::{Details, FieldsSource, Recorded, Rules};
 pub use trial_to_full::TrialToFull;
 
 use crate::clock::Moment;
 use crate::fields::Fields;
-use crate::identity::{Key, MemberId, SessionHash, SiteId, Username, VISIBLE_EXPECTED};
-use crate::member::{Credential, Former, Member};
-use crate::reply::{Refusal, Reply};
-use read::Reader;
+use crate::identity::{Key, SessionHash, SiteId, Username};
+use crate::member::Credential;
+use crate::reply::Refusal;
+use read::Parameters;
 
 /// The words NATS sends in `action`, in the order of its documentation.
 pub const NAMES: [&str; 8] =
@@ -36,6 +38,15 @@ pub const NAMES: [&str; 8] =
 /// What an action is expected to be.
 pub const ACTION_EXPECTED: &str =
     "expected ADD, MANUALADD, TRIALTOFULL, CHANGE, DELETE, EXPIRE, CHECK or ACTIVATE";
+
+/// The outcome of reading.
+#[derive(Clone, Debug)]
+pub struct Parsed {
+    /// The action, or what is wrong with a parameter that it needs.
+    pub action: Result<Action, Refusal>,
+    /// Unreadable values that were ignored.
+    pub ignored: Vec<Refusal>,
+}
 
 /// What NATS asks for. Source: TMM's "Site User Management".
 #[derive(Clone, Debug)]
@@ -61,22 +72,22 @@ pub enum Action {
 impl Action {
     /// Reads the fields of a postback, or of a journal record. An unreadable value that the action
     /// does not need counts as not given and is listed in [`Parsed::ignored`], for the log.
-    pub fn parse(fields: &Fields<'_>, source: &Source<'_>) -> Parsed {
-        let mut reader = Reader::new(fields, source);
-        let action = Self::read(&mut reader);
-        Parsed { action, ignored: reader.into_ignored() }
+    pub fn parse(fields: &Fields<'_>, source: &FieldsSource<'_>) -> Parsed {
+        let mut parameters = Parameters::new(fields, source);
+        let action = Self::read(&mut parameters);
+        Parsed { action, ignored: parameters.into_ignored() }
     }
 
-    fn read(reader: &mut Reader<'_>) -> Result<Self, Refusal> {
-        match reader.text("action") {
-            Some("ADD") => Add::read(reader).map(Self::Add),
-            Some("MANUALADD") => Add::read(reader).map(Self::ManualAdd),
-            Some("TRIALTOFULL") => TrialToFull::read(reader).map(Self::TrialToFull),
-            Some("CHANGE") => ChangeMember::read(reader).map(Self::Change),
-            Some("DELETE") => Delete::read(reader).map(Self::Delete),
-            Some("EXPIRE") => Expire::read(reader).map(Self::Expire),
-            Some("CHECK") => Check::read(reader).map(Self::Check),
-            Some("ACTIVATE") => Activate::read(reader).map(Self::Activate),
+    fn read(parameters: &mut Parameters<'_>) -> Result<Self, Refusal> {
+        match parameters.text("action") {
+            Some("ADD") => Add::read(parameters).map(Self::Add),
+            Some("MANUALADD") => Add::read(parameters).map(Self::ManualAdd),
+            Some("TRIALTOFULL") => TrialToFull::read(parameters).map(Self::TrialToFull),
+            Some("CHANGE") => ChangeMember::read(parameters).map(Self::Change),
+            Some("DELETE") => Delete::read(parameters).map(Self::Delete),
+            Some("EXPIRE") => Expire::read(parameters).map(Self::Expire),
+            Some("CHECK") => Check::read(parameters).map(Self::Check),
+            Some("ACTIVATE") => Activate::read(parameters).map(Self::Activate),
             Some(other) => Err(Refusal::malformed("action", ACTION_EXPECTED, other)),
             None => Err(Refusal::missing("action", ACTION_EXPECTED)),
         }
@@ -198,163 +209,5 @@ impl Action {
             | Action::Delete(_)
             | Action::Check(_) => None,
         }
-    }
-}
-
-/// Where a member stands.
-#[derive(Clone, Debug, Default)]
-pub enum Standing {
-    /// In `member_auth`: may log in now.
-    Here(Member),
-    /// In `member_auth`, and the noted expiry is reached by a clock that may have jumped: counts as
-    /// not there, and is not moved before that is confirmed. See [`crate::clock::jump`].
-    Lapsed(Member),
-    /// In `former_member`.
-    Former(Former),
-    /// In neither.
-    #[default]
-    Unknown,
-}
-
-/// What is known of the member and of the name that an action is about.
-#[derive(Clone, Copy, Debug)]
-pub struct Known<'a> {
-    /// The member of [`Action::key`].
-    pub standing: &'a Standing,
-    /// Who holds the folded form of the name of [`Action::wanted`] now.
-    pub holder: Option<MemberId>,
-    /// Who has this very name, but for ASCII case, without holding its folded form: see
-    /// [`Member::holds_folded`].
-    pub namesake: Option<MemberId>,
-    /// From a journal record that was answered OK: before names were folded, two members could have
-    /// names of one folded form.
-    pub was_done: bool,
-}
-
-/// A name that a member may have.
-#[derive(Clone, Copy, Debug)]
-struct Taken<'a> {
-    username: &'a Username,
-    /// See [`Member::holds_folded`].
-    holds_folded: bool,
-}
-
-impl Taken<'_> {
-    fn put_into(self, row: &mut Member) {
-        row.username = self.username.clone();
-        row.holds_folded = self.holds_folded;
-    }
-}
-
-impl Known<'_> {
-    /// The ERROR for a name of which no character can be seen. Of before names were folded: who has
-    /// such a name keeps it, also where NATS repeats it at a rebill.
-    fn seen(&self, parameter: &'static str, username: &Username) -> Result<(), Reply> {
-        let is_refused = username.folded().is_empty() && !self.has_it(username) && !self.was_done;
-        if is_refused { Err(unseen(parameter, username)) } else { Ok(()) }
-    }
-
-    fn has_it(&self, username: &Username) -> bool {
-        matches!(self.standing, Standing::Here(row) if row.username == *username)
-    }
-
-    /// The name for this member, or the ERROR where somebody else holds it, or where no character
-    /// of it can be seen. A name in `former_member` is free. `parameter` is the one that the name
-    /// came in.
-    fn take_name<'n>(
-        &self,
-        key: Key,
-        parameter: &'static str,
-        username: &'n Username,
-    ) -> Result<Taken<'n>, Reply> {
-        let other = |id: Option<MemberId>| id.filter(|&id| id != key.member);
-        let taken = |holds_folded| Ok(Taken { username, holds_folded });
-        self.seen(parameter, username)?;
-        let Some(holder) = other(self.holder).or(other(self.namesake)) else {
-            return taken(!username.folded().is_empty());
-        };
-        if self.was_done || self.has_it(username) {
-            // As an upgrade does it: of all who have names of one folded form, the lowest memberid
-            // holds it.
-            return taken(self.was_done && key.member < holder && !username.folded().is_empty());
-        }
-        let Key { site, member } = key;
-        Err(Reply::error(format_args!(
-            "username \"{username}\" is held by member {holder} of site {site}, nothing was changed for member {member}"
-        )))
-    }
-}
-
-/// The ERROR for a name of which no character can be seen.
-fn unseen(parameter: &'static str, username: &Username) -> Reply {
-    Refusal::malformed(parameter, VISIBLE_EXPECTED, username.as_str()).reply()
-}
-
-/// What becomes of a member.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Change {
-    /// Nothing.
-    None,
-    /// A new row in `member_auth`.
-    Insert(Member),
-    /// A new row in `member_auth`, and the one in `former_member` goes.
-    Restore(Member),
-    /// The row in `member_auth` becomes this.
-    Update(Member),
-    /// The row moves from `member_auth` to `former_member`.
-    Leave(Former),
-}
-
-impl Change {
-    /// The row that stands in `member_auth` after it.
-    pub fn row(&self) -> Option<&Member> {
-        match self {
-            Change::Insert(row) | Change::Restore(row) | Change::Update(row) => Some(row),
-            Change::None | Change::Leave(_) => None,
-        }
-    }
-}
-
-/// The outcome of an action: the change and the reply.
-#[derive(Clone, Debug)]
-pub struct Decision {
-    /// What becomes of the member.
-    pub change: Change,
-    /// The line that goes back.
-    pub reply: Reply,
-}
-
-impl Decision {
-    fn ok(change: Change, sentence: std::fmt::Arguments<'_>) -> Self {
-        Self { change, reply: Reply::ok(sentence) }
-    }
-
-    fn refuse(sentence: std::fmt::Arguments<'_>) -> Self {
-        Self::refused(Reply::error(sentence))
-    }
-
-    fn refused(reply: Reply) -> Self {
-        Self { change: Change::None, reply }
-    }
-
-    /// The same, and the reply names what was given and not taken.
-    fn naming(mut self, not_taken: &Refusal) -> Self {
-        self.reply.push(format_args!("; not taken: {not_taken}"));
-        self
-    }
-
-    /// The row becomes `new`: said as `done`, or as unchanged if it was so already.
-    fn update(old: &Member, new: Member, done: &str) -> Self {
-        let (key, name) = (new.key, &new.username);
-        if *old == new {
-            let reply = Reply::ok(format_args!(
-                "member {} \"{name}\" of site {} was so already",
-                key.member, key.site
-            ));
-            return Self { change: Change::None, reply };
-        }
-        let reply =
-            Reply::ok(format_args!("member {} \"{name}\" {done} site {}", key.member, key.site));
-        Self { change: Change::Update(new), reply }
     }
 }

@@ -3,6 +3,7 @@
 
 use sha2::{Digest, Sha256};
 
+use super::decision::Taken;
 use crate::clock::{EXPIRE_EXPECTED, ExpiryRule, ExpiryText};
 use crate::fields::Fields;
 use crate::identity::{
@@ -11,8 +12,6 @@ use crate::identity::{
 use crate::member::{Credential, Member};
 use crate::password::{CRYPTPASS_EXPECTED, Cryptpass, PASSWORD_EXPECTED, Password, Stored, Vault};
 use crate::reply::{Found, Refusal, Word};
-
-use super::{Action, Taken};
 
 const FLAG_EXPECTED: &str = "expected 0 or 1";
 const TEXT_EXPECTED: &str = "expected 1 to 255 bytes without control characters";
@@ -46,21 +45,12 @@ pub struct Recorded {
 
 /// Where the fields come from.
 #[derive(Clone, Copy, Debug)]
-pub enum Source<'a> {
+pub enum FieldsSource<'a> {
     /// The wire or a capture: secrets in clear text.
     Wire(&'a Rules),
     /// A journal record: secrets stand as `***`, what became of them is beside it, and so is the
     /// word of the reply then.
     Journal(&'a Recorded, Word),
-}
-
-/// The outcome of reading.
-#[derive(Clone, Debug)]
-pub struct Parsed {
-    /// The action, or what was wrong with a parameter it needs.
-    pub action: Result<Action, Refusal>,
-    /// Unreadable values that were passed over.
-    pub ignored: Vec<Refusal>,
 }
 
 /// What ADD, MANUALADD, ACTIVATE and a restoring TRIALTOFULL take over where it is given.
@@ -141,14 +131,14 @@ impl Details {
 }
 
 /// Reads parameters one by one and keeps account of those it passed over.
-pub(super) struct Reader<'a> {
+pub(super) struct Parameters<'a> {
     fields: &'a Fields<'a>,
-    source: &'a Source<'a>,
+    source: &'a FieldsSource<'a>,
     ignored: Vec<Refusal>,
 }
 
-impl<'a> Reader<'a> {
-    pub(super) fn new(fields: &'a Fields<'a>, source: &'a Source<'a>) -> Self {
+impl<'a> Parameters<'a> {
+    pub(super) fn new(fields: &'a Fields<'a>, source: &'a FieldsSource<'a>) -> Self {
         Self { fields, source, ignored: Vec::new() }
     }
 
@@ -230,8 +220,8 @@ impl<'a> Reader<'a> {
         cryptpass: &'static str,
     ) -> Credentials {
         let rules = match self.source {
-            Source::Wire(rules) => rules,
-            Source::Journal(recorded, _) => {
+            FieldsSource::Wire(rules) => rules,
+            FieldsSource::Journal(recorded, _) => {
                 return Credentials { taken: recorded.credential.clone(), not_taken: Vec::new() };
             }
         };
@@ -270,7 +260,7 @@ impl<'a> Reader<'a> {
     /// does not have the value, so the word of the reply tells: a version that passed such a value
     /// over answered OK and changed the rest, and its record has to do so again.
     fn refused_then(&self, credentials: &Credentials) -> Option<Refusal> {
-        let Source::Journal(_, Word::Error) = self.source else { return None };
+        let FieldsSource::Journal(_, Word::Error) = self.source else { return None };
         let named = [("new_password", PASSWORD_EXPECTED), ("new_cryptpass", CRYPTPASS_EXPECTED)];
         let (name, expected) = named.into_iter().find(|(name, _)| self.text(name).is_some())?;
         // One that was readable, and is not in the record because of another refusal, is refused
@@ -285,8 +275,8 @@ impl<'a> Reader<'a> {
     /// What a journal record says of login_version; `None` from the wire.
     pub(super) fn recorded_end_of_logins(&self) -> Option<bool> {
         match self.source {
-            Source::Wire(_) => None,
-            Source::Journal(recorded, _) => Some(recorded.logins_ended),
+            FieldsSource::Wire(_) => None,
+            FieldsSource::Journal(recorded, _) => Some(recorded.logins_ended),
         }
     }
 
@@ -305,21 +295,23 @@ impl<'a> Reader<'a> {
 
     fn session(&mut self) -> Option<SessionHash> {
         match self.source {
-            Source::Wire(_) => {
+            FieldsSource::Wire(_) => {
                 let session = self.optional_secret("session", TEXT_EXPECTED, text)?;
                 Some(SessionHash(Sha256::digest(session).into()))
             }
-            Source::Journal(recorded, _) => recorded.session,
+            FieldsSource::Journal(recorded, _) => recorded.session,
         }
     }
 
     /// The instant of an EXPIRE: from expire, or else from a non-zero expires.
     pub(super) fn expiry(&self) -> Result<i64, Refusal> {
         let rule = match self.source {
-            Source::Wire(rules) => &rules.expiry,
-            Source::Journal(Recorded { expire_at: Some(instant), .. }, _) => return Ok(*instant),
+            FieldsSource::Wire(rules) => &rules.expiry,
+            FieldsSource::Journal(Recorded { expire_at: Some(instant), .. }, _) => {
+                return Ok(*instant);
+            }
             // A record of a refusal: it was not readable then.
-            Source::Journal(..) => return Err(Refusal::missing("expire", EXPIRE_EXPECTED)),
+            FieldsSource::Journal(..) => return Err(Refusal::missing("expire", EXPIRE_EXPECTED)),
         };
         for name in ["expire", "expires"] {
             let Some(value) = self.text(name) else { continue };

@@ -5,8 +5,8 @@
 //! paid all the same, and comes back as with ACTIVATE.
 
 use super::activate::{refuse_without_credential, restore};
-use super::read::Reader;
-use super::{Decision, Details, Known, Standing};
+use super::decision::{Decision, Known, Standing};
+use super::read::{Details, Parameters};
 use crate::identity::{Key, Username};
 use crate::reply::Refusal;
 
@@ -23,10 +23,10 @@ pub struct TrialToFull {
 }
 
 impl TrialToFull {
-    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, Refusal> {
-        let key = reader.key()?;
-        let details = Details { trial: Some(false), ..reader.details(key) };
-        Ok(Self { key, username: reader.optional_username(), details })
+    pub(super) fn read(parameters: &mut Parameters<'_>) -> Result<Self, Refusal> {
+        let key = parameters.key()?;
+        let details = Details { trial: Some(false), ..parameters.details(key) };
+        Ok(Self { key, username: parameters.optional_username(), details })
     }
 
     pub(super) fn decide(&self, known: &Known<'_>) -> Decision {

@@ -7,7 +7,7 @@ pub(crate) mod transaction;
 
 use std::net::IpAddr;
 
-use crate::action::{Action, Rules, Source};
+use crate::action::{Action, FieldsSource, Rules};
 use crate::clock::Moment;
 use crate::fields::Fields;
 use crate::identity::{MemberId, SiteId};
@@ -37,7 +37,7 @@ impl Postback {
         origin: Origin,
         address: Option<IpAddr>,
     ) -> (Self, Vec<Refusal>) {
-        let parsed = Action::parse(fields, &Source::Wire(rules));
+        let parsed = Action::parse(fields, &FieldsSource::Wire(rules));
         let hear = if parsed.action.is_ok() { Heard::new } else { Heard::refused };
         (Self { action: parsed.action, heard: hear(fields, origin, address) }, parsed.ignored)
     }
