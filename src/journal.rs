@@ -40,7 +40,7 @@ impl Origin {
 
 /// The half of a record that is known when a postback was read.
 #[derive(Clone, Debug)]
-pub struct Heard {
+pub struct Received {
     /// Who said it.
     pub origin: Origin,
     /// The caller's address.
@@ -57,7 +57,7 @@ pub struct Heard {
     pub fields: String,
 }
 
-impl Heard {
+impl Received {
     /// Notes who is meant as far as it can be read, also where the action cannot.
     pub fn new(fields: &Fields<'_>, origin: Origin, address: Option<IpAddr>) -> Self {
         let word = fields.get("action");
@@ -76,20 +76,20 @@ impl Heard {
     /// The same of a postback whose parameters were refused: a value that has further fields in it
     /// is not repeated.
     pub fn refused(fields: &Fields<'_>, origin: Origin, address: Option<IpAddr>) -> Self {
-        let heard = Self::new(fields, origin, address);
-        let username = heard.username.filter(|name| !joined(name.as_str()));
-        Self { username, fields: fields.journal_text_of_refused(), ..heard }
+        let received = Self::new(fields, origin, address);
+        let username = received.username.filter(|name| !joined(name.as_str()));
+        Self { username, fields: fields.journal_text_of_refused(), ..received }
     }
 }
 
-/// One record, whole. It borrows what was heard: a batch is decided and saved while its postbacks
+/// One record, whole. It borrows what was received: a batch is decided and saved while its postbacks
 /// wait.
 #[derive(Clone, Debug)]
 pub struct Record<'a> {
     /// When it took effect, unix seconds.
     pub at: i64,
-    /// What was heard.
-    pub heard: &'a Heard,
+    /// What was received.
+    pub received: &'a Received,
     /// Where a jump of the clock is or was being confirmed: see
     /// [`crate::clock::Moment::moved_until`].
     pub moved_until: Option<i64>,

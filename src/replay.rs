@@ -14,7 +14,7 @@ use crate::action::{Action, ChangeMember, FieldsSource, Rules};
 use crate::apply::{Postback, decide, decide_again, transact};
 use crate::clock::Clock;
 use crate::identity::{Key, SiteId};
-use crate::journal::{Heard, Origin};
+use crate::journal::{Origin, Received};
 use crate::reply::{Reply, Word};
 use crate::store::{Engine, Fault, Outcome, Read, View, Wanted};
 
@@ -170,7 +170,7 @@ pub fn apply_records(
         }
         // What an operator's command did without a row of a member is not decided anew.
         let is_passed_over =
-            done && postback.action.is_err() && postback.heard.origin == Origin::Operator;
+            done && postback.action.is_err() && postback.received.origin == Origin::Operator;
         if outcome.record.reply.word() != line.reply.word() && !is_passed_over {
             diverged.push((line.id, outcome.record.reply));
         }
@@ -204,15 +204,16 @@ pub fn operator_postback(
 /// What the operator says to end a member's logins.
 pub fn operator_logout(key: Key) -> Postback {
     let (site, member) = (key.site.to_string(), key.member.to_string());
-    let heard = operator_heard(&[("action", "CHANGE"), ("siteid", &site), ("memberid", &member)]);
-    Postback { action: Ok(Action::Change(ChangeMember::ending_logins(key))), heard }
+    let received =
+        operator_received(&[("action", "CHANGE"), ("siteid", &site), ("memberid", &member)]);
+    Postback { action: Ok(Action::Change(ChangeMember::ending_logins(key))), received }
 }
 
 /// The first half of the record of a command. A replay passes over what is none of the eight
 /// actions: see [`apply_records`].
-pub fn operator_heard(pairs: &[(&str, &str)]) -> Heard {
+pub fn operator_received(pairs: &[(&str, &str)]) -> Received {
     let pairs = pairs.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
-    Heard::new(&crate::fields::Fields::from_pairs(pairs), Origin::Operator, None)
+    Received::new(&crate::fields::Fields::from_pairs(pairs), Origin::Operator, None)
 }
 
 /// Reads a record's fields again, with what became of its secrets beside them, and the word of the

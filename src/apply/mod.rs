@@ -11,7 +11,7 @@ use crate::action::{Action, FieldsSource, Rules};
 use crate::clock::Moment;
 use crate::fields::Fields;
 use crate::identity::{MemberId, SiteId};
-use crate::journal::{Heard, Origin, Record};
+use crate::journal::{Origin, Received, Record};
 use crate::password::{Stored, Vault};
 use crate::reply::{Refusal, Reply};
 use crate::store::{Engine, Fault, Outcome, View, Wanted};
@@ -25,7 +25,7 @@ pub struct Postback {
     /// What it asks for.
     pub action: Result<Action, Refusal>,
     /// The record's first half.
-    pub heard: Heard,
+    pub received: Received,
 }
 
 impl Postback {
@@ -38,13 +38,16 @@ impl Postback {
         address: Option<IpAddr>,
     ) -> (Self, Vec<Refusal>) {
         let parsed = Action::parse(fields, &FieldsSource::Wire(rules));
-        let hear = if parsed.action.is_ok() { Heard::new } else { Heard::refused };
-        (Self { action: parsed.action, heard: hear(fields, origin, address) }, parsed.ignored)
+        let received = if parsed.action.is_ok() { Received::new } else { Received::refused };
+        (
+            Self { action: parsed.action, received: received(fields, origin, address) },
+            parsed.ignored,
+        )
     }
 
     /// Names the values that were passed over in the log.
     pub fn log_passed_over(&self, ignored: &[Refusal]) {
-        let member = self.heard.member.map_or_else(|| "-".into(), |member| member.to_string());
+        let member = self.received.member.map_or_else(|| "-".into(), |member| member.to_string());
         for refusal in ignored {
             log::warn!("passed over, member {member}: {refusal}");
         }
@@ -68,7 +71,7 @@ impl Postback {
 
     /// Whether it is a CHECK, readable or not: it is neither written nor journalled.
     pub fn is_check(&self) -> bool {
-        self.heard.action == Some("CHECK")
+        self.received.action == Some("CHECK")
     }
 }
 
@@ -91,7 +94,7 @@ pub(crate) fn decide_again<'p>(
     moment: Moment,
     was_done: bool,
 ) -> Outcome<'p> {
-    let heard = &postback.heard;
+    let received = &postback.received;
     let (at, moved_until) =
         (moment.now, (moment.moved_until != moment.now).then_some(moment.moved_until));
     let action = match &postback.action {
@@ -99,7 +102,7 @@ pub(crate) fn decide_again<'p>(
         Err(refusal) => {
             let record = Record {
                 at,
-                heard,
+                received,
                 moved_until,
                 reply: refusal.reply(),
                 put: crate::action::Recorded::default(),
@@ -118,7 +121,7 @@ pub(crate) fn decide_again<'p>(
     let put = Record::put(action, row_after, logins_ended);
     Outcome {
         change: decision.change,
-        record: Record { at, heard, moved_until, reply: decision.reply, put },
+        record: Record { at, received, moved_until, reply: decision.reply, put },
     }
 }
 

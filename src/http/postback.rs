@@ -116,10 +116,10 @@ fn parse(
             let expected = "expected application/x-www-form-urlencoded or multipart/form-data";
             postback.action = Err(Refusal::malformed("body", expected, &what));
         }
-        if !postback.heard.fields.is_empty() {
-            postback.heard.fields.push('&');
+        if !postback.received.fields.is_empty() {
+            postback.received.fields.push('&');
         }
-        postback.heard.fields.push_str(&what);
+        postback.received.fields.push_str(&what);
     }
     postback
 }
@@ -156,13 +156,16 @@ struct Entry {
 impl Entry {
     fn new(postback: &Postback, shared: &ServerState) -> Self {
         let number = shared.requests.fetch_add(1, Ordering::Relaxed);
-        let heard = &postback.heard;
+        let received = &postback.received;
         Self {
             id: format!("{}-{number}", shared.run),
-            action: heard.action.or(postback.action.as_ref().ok().map(Action::name)).unwrap_or("-"),
-            site: heard.site,
-            member: heard.member,
-            username: heard.username.as_ref().map(|name| name.as_str().to_owned()),
+            action: received
+                .action
+                .or(postback.action.as_ref().ok().map(Action::name))
+                .unwrap_or("-"),
+            site: received.site,
+            member: received.member,
+            username: received.username.as_ref().map(|name| name.as_str().to_owned()),
             unfit_for_basic: postback.gives_name_unfit_for_basic(),
         }
     }

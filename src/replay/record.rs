@@ -7,7 +7,7 @@ use crate::apply::Postback;
 use crate::clock::{Moment, YEAR_9999_ENDS};
 use crate::fields::Fields;
 use crate::identity::SessionHash;
-use crate::journal::{Heard, Origin};
+use crate::journal::{Origin, Received};
 use crate::member::Credential;
 use crate::password::{Cryptpass, Hash, Seal, Stored, Wrapped};
 use crate::reply::Reply;
@@ -60,7 +60,7 @@ pub struct JournalLine {
     pub at: Moment,
     /// The line that went back.
     pub reply: Reply,
-    heard: Heard,
+    received: Received,
     put: Recorded,
 }
 
@@ -102,13 +102,19 @@ impl JournalLine {
             return Err(BadRecord::Column("moved_until"));
         }
         let put = columns.put()?;
-        let heard = columns.heard()?;
+        let received = columns.received()?;
         // A seal is bound to its member, and the hashing worker opens it for nobody else.
-        if put.credential.is_some() && (heard.site.is_none() || heard.member.is_none()) {
+        if put.credential.is_some() && (received.site.is_none() || received.member.is_none()) {
             return Err(BadRecord::Column("password, sealed and cryptpass_wrapped"));
         }
         let reply = Reply::from_line(&columns.reply).ok_or(BadRecord::Column("reply"))?;
-        Ok(Self { id: columns.id, at: Moment { now: columns.at, moved_until }, reply, heard, put })
+        Ok(Self {
+            id: columns.id,
+            at: Moment { now: columns.at, moved_until },
+            reply,
+            received,
+            put,
+        })
     }
 
     /// Writes a record as a line, without a line break.
@@ -157,20 +163,23 @@ impl JournalLine {
 
     /// The postback that it records, and what went into the row then.
     pub fn postback(&self) -> (Postback, Recorded) {
-        let action = super::read_again(&self.heard.fields, &self.put, self.reply.word());
-        (Postback { action, heard: self.heard.clone() }, self.put.clone())
+        let action = super::read_again(&self.received.fields, &self.put, self.reply.word());
+        (Postback { action, received: self.received.clone() }, self.put.clone())
     }
 
     /// Its seal and whose it is, if it has one.
     pub fn seal(&self) -> Option<(crate::identity::Key, &Seal)> {
         let Stored::Sealed(seal) = &self.put.credential.as_ref()?.stored else { return None };
-        Some((crate::identity::Key { site: self.heard.site?, member: self.heard.member? }, seal))
+        Some((
+            crate::identity::Key { site: self.received.site?, member: self.received.member? },
+            seal,
+        ))
     }
 }
 
 impl Columns {
     /// The first half, made of the fields as it was then; its columns must say the same.
-    fn heard(&self) -> Result<Heard, BadRecord> {
+    fn received(&self) -> Result<Received, BadRecord> {
         let origin = Origin::parse(&self.source).ok_or(BadRecord::Column("source"))?;
         let address = self
             .address
@@ -179,15 +188,19 @@ impl Columns {
             .transpose()
             .map_err(|_| BadRecord::Column("address"))?;
         let fields = Fields::from_urlencoded(self.fields.as_bytes());
-        let heard = Heard { fields: self.fields.clone(), ..Heard::new(&fields, origin, address) };
+        let received =
+            Received { fields: self.fields.clone(), ..Received::new(&fields, origin, address) };
         let same = [
             // A CHECK is never journalled.
-            ("action", self.action.as_deref() == heard.action && heard.action != Some("CHECK")),
-            ("siteid", self.siteid == heard.site.map(|site| site.get())),
-            ("memberid", self.memberid == heard.member.map(|member| member.get())),
+            (
+                "action",
+                self.action.as_deref() == received.action && received.action != Some("CHECK"),
+            ),
+            ("siteid", self.siteid == received.site.map(|site| site.get())),
+            ("memberid", self.memberid == received.member.map(|member| member.get())),
             (
                 "username",
-                self.username.as_deref() == heard.username.as_ref().map(|name| name.as_str()),
+                self.username.as_deref() == received.username.as_ref().map(|name| name.as_str()),
             ),
         ];
         match same.into_iter().find(|&(_, same)| !same) {
@@ -195,7 +208,7 @@ impl Columns {
             None if !crate::fields::is_journal_text(&self.fields) => {
                 Err(BadRecord::Column("fields"))
             }
-            None => Ok(heard),
+            None => Ok(received),
         }
     }
 

@@ -16,7 +16,7 @@ use crate::epoch::Epoch;
 use crate::identity::Key;
 use crate::journal::Record;
 use crate::password::Vault;
-use crate::replay::{operator_heard, operator_logout};
+use crate::replay::{operator_logout, operator_received};
 use crate::reply::Reply;
 use crate::store::{Engine, Outcome};
 
@@ -57,13 +57,13 @@ const PASSWORDS_STAY: &str =
 /// and a replay passes it over: logins are not of the rows that it makes.
 pub(super) fn all(config: &Config) -> Result<(), Failure> {
     database::check(config)?;
-    let heard = operator_heard(&[("action", "LOGOUT")]);
+    let received = operator_received(&[("action", "LOGOUT")]);
     let reply = Reply::ok("all logins were ended");
     let end = |engine: &mut dyn Engine| {
         engine.begin_login_epoch(Epoch::random())?;
         let record = Record {
             at: Clock::System.now(),
-            heard: &heard,
+            received: &received,
             moved_until: None,
             reply: reply.clone(),
             put: Recorded::default(),

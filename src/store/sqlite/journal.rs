@@ -59,20 +59,20 @@ impl<'c> Journal<'c> {
 
     /// Appends a record.
     pub(super) fn save(&mut self, record: &Record<'_>) -> Result<(), Fault> {
-        let Record { at, heard, moved_until, reply, put } = record;
-        let (site, member) = (heard.site.map(|id| id.get()), heard.member.map(|id| id.get()));
-        let username = heard.username.as_ref().map(|name| name.as_str());
-        let columns = Columns { action: heard.action, site, member, username };
+        let Record { at, received, moved_until, reply, put } = record;
+        let (site, member) = (received.site.map(|id| id.get()), received.member.map(|id| id.get()));
+        let username = received.username.as_ref().map(|name| name.as_str());
+        let columns = Columns { action: received.action, site, member, username };
         let StoredFields { shape, fields } =
-            self.shapes.stored(self.conn, &heard.fields, &columns)?;
+            self.shapes.stored(self.conn, &received.fields, &columns)?;
         let form = put.credential.as_ref().map(|credential| FormColumns::of(&credential.stored));
         let kept = put.credential.as_ref().and_then(|credential| credential.cryptpass.as_ref());
         let values: [&dyn ToSql; COLUMNS.len()] = [
             &None::<i64>,
             at,
-            &heard.origin.as_str(),
-            &heard.address.map(|address| address.to_string()),
-            &heard.action,
+            &received.origin.as_str(),
+            &received.address.map(|address| address.to_string()),
+            &received.action,
             &site,
             &member,
             &username,
