@@ -6,12 +6,12 @@ use std::io::{Write as _, stdout};
 use clap::Subcommand;
 
 use super::failure::Failure;
-use crate::apply::in_transaction;
 use crate::block::{Block, LoginName, Network};
 use crate::clock::{Clock, format_utc};
 use crate::config::Config;
 use crate::database;
-use crate::store::{Engine, pages};
+use crate::login::blocks::{self, Selection};
+use crate::store::pages;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum BlockCommand {
@@ -50,14 +50,10 @@ impl BlockCommand {
                     };
                     Network::parse(text).ok_or_else(bad)
                 });
-                let (name, network) = (name.as_deref().map(LoginName::new), network.transpose()?);
-                let chosen = |block: &&Block| {
-                    name.as_ref().is_none_or(|name| block.target.name() == Some(name))
-                        && network.is_none_or(|network| {
-                            block.target.network().is_some_and(|blocked| blocked.overlaps(network))
-                        })
-                };
-                lift(config, &blocks.iter().filter(chosen).collect::<Vec<_>>())
+                let name = name.as_deref().map(LoginName::new);
+                let selection = Selection { name, network: network.transpose()? };
+                let selected = blocks.iter().filter(|block| selection.contains(block));
+                lift(config, &selected.collect::<Vec<_>>())
             }
         }
     }
@@ -74,15 +70,13 @@ fn list(blocks: &[Block]) -> Result<(), Failure> {
     Ok(())
 }
 
-fn lift(config: &Config, blocks: &[&Block]) -> Result<(), Failure> {
-    let lift =
-        |engine: &mut dyn Engine| blocks.iter().try_for_each(|block| engine.lift(&block.target));
-    database::with_writer(config, |engine| in_transaction(engine, lift))??;
+fn lift(config: &Config, selected: &[&Block]) -> Result<(), Failure> {
+    database::with_writer(config, |engine| blocks::lift(engine, selected))??;
     let mut out = stdout().lock();
-    for block in blocks {
+    for block in selected {
         writeln!(out, "lifted: {block}")?;
     }
-    if blocks.is_empty() {
+    if selected.is_empty() {
         writeln!(out, "no such block: nothing was lifted")?;
     }
     Ok(())

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::blocks;
 use super::error::StartError;
+use crate::apply::in_transaction;
 use crate::chain::chain;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -17,6 +17,7 @@ use crate::logging::limit::Window;
 use crate::login::activity::Activity;
 use crate::login::area::{Area, LOGIN_LINES_MAX};
 use crate::login::area_log::AreaLog;
+use crate::login::blocks::{self, Ledger};
 use crate::login::cookie::Signer;
 use crate::login::failed::FailedLogins;
 use crate::login::guard::Guard;
@@ -28,7 +29,7 @@ use crate::login::remembered::Remembered;
 use crate::login::signers::Signers;
 use crate::login::unkept::Unkept;
 use crate::password::{Cost, Steps, Vault, Verifier};
-use crate::store::{Read, open_reader};
+use crate::store::{Engine, Read, open_reader, with_engine};
 
 /// Rows that are looked at to tell which kinds of hashes there are: half of them the oldest, half
 /// the newest.
@@ -59,7 +60,7 @@ pub(super) fn open(
     let grace = clock.steady().saturating_add(i64::from(limits.block_seconds));
     let names_from = if knows_networks { i64::MIN } else { grace };
     let guard = Guard::new(limits, config.trusted_proxy.0.is_empty(), names_from);
-    let ledger = Mutex::new(blocks::take_up_stored(config, &guard, clock.read(), knows_networks)?);
+    let ledger = Mutex::new(continue_blocks(config, &*reader, &guard, clock, knows_networks)?);
     let epoch = reader.login_epoch().map_err(DatabaseError::Read)?;
     let remembered = Arc::new(Remembered::new().map_err(std::io::Error::from)?);
     let steps = Arc::new(Steps::new(cost));
@@ -89,6 +90,23 @@ pub(super) fn open(
         read_log: Arc::default(),
         ledger,
     })
+}
+
+/// Continues the blocks of an earlier run, and deletes those that end here.
+fn continue_blocks(
+    config: &Config,
+    reader: &dyn Read,
+    guard: &Guard,
+    clock: &Clock,
+    knows_networks: bool,
+) -> Result<Ledger, StartError> {
+    let continued = blocks::continue_stored(reader, guard, clock.read(), knows_networks)
+        .map_err(DatabaseError::Read)?;
+    let Some((ledger, kept)) = continued else { return Ok(Ledger::default()) };
+    let keep = |engine: &mut dyn Engine| engine.keep_blocks(&kept);
+    with_engine(&config.location, false, |engine| in_transaction(engine, keep))?
+        .map_err(DatabaseError::Write)?;
+    Ok(ledger)
 }
 
 fn has_known_networks(reader: &dyn Read) -> bool {

@@ -2,7 +2,6 @@
 //! this order and stopped in the other.
 
 mod area;
-mod blocks;
 mod error;
 mod reload;
 
@@ -32,6 +31,7 @@ use crate::http::connections::Connections;
 use crate::http::live::Live;
 use crate::http::refused::RefusedLog;
 use crate::http::state::ServerState;
+use crate::login::blocks::BlockSync;
 use crate::login::settings::LOGIN_SECONDS_MAX;
 use crate::open_files;
 use crate::password::{Cost, Hasher};
@@ -73,17 +73,6 @@ enum Hashing {
     Runs(HashThread),
     /// The system gave no thread.
     Failed,
-}
-
-/// Looks after the blocks of those who guess.
-#[derive(Clone, Debug)]
-pub struct BlockWatch(ServerState);
-
-impl BlockWatch {
-    /// One look, as there is one each second.
-    pub async fn look(&self) {
-        blocks::look(&self.0).await;
-    }
 }
 
 impl Service {
@@ -221,7 +210,7 @@ impl Service {
 
     /// Watches the token file, the blocks and the refused calls; never returns.
     pub async fn watch(&self) {
-        let (blocks, others) = (self.block_watch(), async {
+        let (blocks, others) = (self.block_sync(), async {
             let mut sampled = Instant::now();
             let mut turn = self.shared.file.generation();
             loop {
@@ -244,14 +233,19 @@ impl Service {
         tokio::join!(others, async {
             loop {
                 tokio::time::sleep(LOOK_EVERY).await;
-                blocks.look().await;
+                blocks.run_once().await;
             }
         });
     }
 
-    /// What logs the blocks, writes them down and takes up those that commands lift.
-    pub fn block_watch(&self) -> BlockWatch {
-        BlockWatch(self.shared.clone())
+    /// Brings log and database up to date with the blocks in memory.
+    pub fn block_sync(&self) -> BlockSync {
+        BlockSync {
+            area: Arc::clone(&self.shared.area),
+            database: self.shared.file.clone(),
+            writer: self.writer.clone(),
+            clock: self.shared.clock.clone(),
+        }
     }
 
     /// Stops accepting, answers what was accepted, closes the database.
@@ -268,7 +262,7 @@ impl Service {
         self.handle.stop(true).await;
         area::say_left_out(&self.shared, true);
         self.shared.refused.close();
-        blocks::write_down_all(&self.shared);
+        self.block_sync().finish();
         if let Hashing::Runs(thread) = self.hashing {
             thread.stop();
         }

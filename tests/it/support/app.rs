@@ -12,8 +12,9 @@ use nats_userman::config::{Config, Settings};
 use nats_userman::connection_limits::ConnectionLimits;
 use nats_userman::hardening::{HashWorker, Rehashes};
 use nats_userman::identity::{Key, MemberId, SiteId};
+use nats_userman::login::blocks::BlockSync;
 use nats_userman::password::{Hasher, Password, Vault};
-use nats_userman::service::{BlockWatch, Service};
+use nats_userman::service::Service;
 use nats_userman::store::{CurrentDatabase, open_reader};
 use nats_userman::writer::Writer;
 use parking_lot::Mutex;
@@ -43,7 +44,7 @@ pub struct App {
     clock: Arc<Mutex<Reading>>,
     writer: Writer,
     rehashes: Arc<Rehashes>,
-    blocks: BlockWatch,
+    blocks: BlockSync,
     vault: Vault,
     stop: Option<tokio::sync::oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -116,7 +117,7 @@ impl App {
                 let handles = (
                     service.writer().clone(),
                     Arc::clone(service.rehashes()),
-                    service.block_watch(),
+                    service.block_sync(),
                 );
                 started.send((service.address(), handles)).unwrap();
                 let _ = stopped.await;
@@ -180,7 +181,10 @@ impl App {
     /// Logs the blocks that began, writes them down and takes up those that a command lifted, as is
     /// done each second.
     pub fn look_at_blocks(&self) {
-        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(self.blocks.look());
+        tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap()
+            .block_on(self.blocks.run_once());
     }
 
     /// Posts a urlencoded body with the right token; the reply line.

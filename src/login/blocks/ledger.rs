@@ -8,8 +8,8 @@
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 
-use super::guard::Weight;
 use crate::block::{Block, Target};
+use crate::login::guard::Weight;
 use crate::store::Note;
 
 /// Lines that are due at a time, of blocks that began. fail2ban wants one for each network.
@@ -21,7 +21,7 @@ const ROWS_MAX: usize = 256;
 #[derive(Debug, Default)]
 pub struct Ledger {
     entries: HashMap<Target, Entry>,
-    /// See [`super::guard::Guard::blocks_since`].
+    /// See [`crate::login::guard::Guard::blocks_since`].
     seen: Option<u64>,
     /// Something is due, now or next time.
     is_behind: bool,
@@ -30,7 +30,7 @@ pub struct Ledger {
     /// Rows of the table that are none of ours: somebody wrote them by hand.
     foreign_rows: usize,
     /// In which of the database files the rows are: see [`crate::store::CurrentDatabase::generation`].
-    file: Option<u64>,
+    database: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -90,17 +90,17 @@ impl Ledger {
 
     /// This database file counts now. In another one than before no row is as it was: all are
     /// written anew.
-    pub fn of_file(&mut self, turn: u64) {
-        let is_first = self.file.is_none();
-        if self.file.replace(turn) != Some(turn) && !is_first {
+    pub fn use_database(&mut self, generation: u64) {
+        let is_first = self.database.is_none();
+        if self.database.replace(generation) != Some(generation) && !is_first {
             self.entries.values_mut().for_each(|entry| entry.row = Row::Unknown);
             (self.foreign_rows, self.is_behind) = (0, true);
         }
     }
 
     /// Which file that is.
-    pub fn file(&self) -> Option<u64> {
-        self.file
+    pub fn database(&self) -> Option<u64> {
+        self.database
     }
 
     /// The number of the blocks that were last taken up.
@@ -109,7 +109,7 @@ impl Ledger {
     }
 
     /// Takes up which blocks hold now.
-    pub fn take_up(&mut self, seen: u64, held: Vec<(Block, Weight)>) {
+    pub fn update(&mut self, seen: u64, held: Vec<(Block, Weight)>) {
         (self.seen, self.is_behind) = (Some(seen), true);
         self.entries.values_mut().for_each(|entry| entry.holds = false);
         for (block, weight) in held {
@@ -273,18 +273,18 @@ mod tests {
     #[test]
     fn another_database_file_gets_all_rows_and_no_line_anew() {
         let mut ledger = Ledger::of_stored(blocks(0..3));
-        ledger.of_file(1);
+        ledger.use_database(1);
         assert_eq!(
             (ledger.due(), ledger.rows()),
             (Due::default(), Some(3)),
             "the file of the start"
         );
-        ledger.of_file(2);
+        ledger.use_database(2);
         assert_eq!(ledger.rows(), None, "nothing is known of it, so that nothing was lifted in it");
         let due = ledger.due();
         assert_eq!((due.lines.len(), due.notes.len()), (0, 3));
         ledger.written(&due.notes);
-        ledger.of_file(2);
+        ledger.use_database(2);
         assert_eq!((ledger.due(), ledger.rows()), (Due::default(), Some(3)));
     }
 
@@ -293,7 +293,7 @@ mod tests {
         let mut ledger = Ledger::default();
         assert_eq!((ledger.due(), ledger.rows()), (Due::default(), None));
         let (held, _) = block(1, 0);
-        ledger.take_up(1, vec![block(1, 0)]);
+        ledger.update(1, vec![block(1, 0)]);
         assert_eq!(
             ledger.due(),
             Due { lines: vec![held.line()], notes: vec![Note::Block(held.clone())] }
@@ -304,7 +304,7 @@ mod tests {
             (ledger.due(), ledger.rows(), ledger.seen()),
             (Due::default(), Some(1), Some(1))
         );
-        ledger.take_up(2, vec![]);
+        ledger.update(2, vec![]);
         assert_eq!(
             ledger.due(),
             Due { lines: vec![], notes: vec![Note::Lift(held.target.clone())] }
@@ -317,13 +317,13 @@ mod tests {
     #[test]
     fn a_flood_has_a_hundred_lines_and_256_rows_at_a_time_and_in_the_end_all() {
         let mut ledger = Ledger::default();
-        ledger.take_up(1, blocks(0..600));
+        ledger.update(1, blocks(0..600));
         assert_eq!(
             settle(&mut ledger),
             [(100, 256), (100, 256), (100, 88), (100, 0), (100, 0), (100, 0)]
         );
         assert_eq!(ledger.rows(), Some(600));
-        ledger.take_up(2, blocks(300..600));
+        ledger.update(2, blocks(300..600));
         assert_eq!(settle(&mut ledger), [(0, 256), (0, 44)]);
     }
 
@@ -334,7 +334,7 @@ mod tests {
         let mut ledger = Ledger::default();
         for second in 0..200 {
             // A thousand hold, each for a second.
-            ledger.take_up(u64::from(second), blocks(second * 1_000..(second + 1) * 1_000));
+            ledger.update(u64::from(second), blocks(second * 1_000..(second + 1) * 1_000));
             let due = ledger.due();
             assert_eq!(due.notes.len(), ROWS_MAX, "{second}");
             ledger.written(&due.notes);
@@ -346,17 +346,17 @@ mod tests {
     #[test]
     fn a_block_of_a_members_name_is_written_first() {
         let mut ledger = Ledger::default();
-        ledger.take_up(1, blocks(0..600).into_iter().chain([bob(7)]).collect());
+        ledger.update(1, blocks(0..600).into_iter().chain([bob(7)]).collect());
         assert_eq!(ledger.due().notes.first(), Some(&Note::Block(bob(7).0)));
     }
 
     #[test]
     fn a_block_that_ends_before_its_turn_costs_no_row_and_is_counted_in_a_line() {
         let mut ledger = Ledger::default();
-        ledger.take_up(1, blocks(0..600));
+        ledger.update(1, blocks(0..600));
         let due = ledger.due();
         ledger.written(&due.notes);
-        ledger.take_up(2, vec![]);
+        ledger.update(2, vec![]);
         let due = ledger.due();
         assert_eq!(
             due.lines,
@@ -370,19 +370,19 @@ mod tests {
     #[test]
     fn what_could_not_be_written_is_tried_again_and_what_was_perhaps_written_is_removed() {
         let mut ledger = Ledger::default();
-        ledger.take_up(1, vec![block(1, 0)]);
+        ledger.update(1, vec![block(1, 0)]);
         let first = ledger.due().notes;
         assert_eq!(ledger.due(), Due { lines: vec![], notes: first });
-        ledger.take_up(2, vec![]);
+        ledger.update(2, vec![]);
         assert_eq!(ledger.due().notes, [Note::Lift(network(1))]);
     }
 
     #[test]
     fn a_block_that_begins_anew_replaces_its_row() {
         let mut ledger = Ledger::default();
-        ledger.take_up(1, vec![block(1, 0)]);
+        ledger.update(1, vec![block(1, 0)]);
         settle(&mut ledger);
-        ledger.take_up(2, vec![block(1, 1_000)]);
+        ledger.update(2, vec![block(1, 1_000)]);
         let due = ledger.due();
         assert_eq!(
             (due.lines.len(), due.notes.as_slice()),
@@ -412,9 +412,9 @@ mod tests {
     #[test]
     fn the_end_of_the_service_writes_all() {
         let mut ledger = Ledger::default();
-        ledger.take_up(1, blocks(0..1));
+        ledger.update(1, blocks(0..1));
         settle(&mut ledger);
-        ledger.take_up(2, blocks(1..601));
+        ledger.update(2, blocks(1..601));
         let notes = ledger.all_notes();
         assert_eq!(
             (notes.len(), notes.last()),
