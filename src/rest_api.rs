@@ -8,7 +8,7 @@ use serde_json::json;
 use subtle::ConstantTimeEq as _;
 
 use crate::authstring::keys::{ApiKey, ApiKeys};
-use crate::authstring::question::Question;
+use crate::authstring::query::StringQuery;
 use crate::authstring::relay::{Relay, Unanswered};
 use crate::authstring::stand_in::StandIn;
 use crate::authstring::{AuthString, Error, Lookup, Session};
@@ -119,7 +119,7 @@ pub fn authenticate<'a>(
         log_refused("api-key or api-username is missing or wrong");
         return Err(ApiError::NoKey);
     };
-    if !key.is_good_from(address) {
+    if !key.is_valid_from(address) {
         log_refused("its key is limited to other addresses");
         return Err(ApiError::NotAllowed(format!("address: this key is not good from {address}")));
     }
@@ -158,7 +158,7 @@ impl ApiRequest<'_> {
     /// # Errors
     ///
     /// See [`ApiError`].
-    pub async fn authstring(&self, question: &Question) -> Result<Option<AuthString>, ApiError> {
+    pub async fn authstring(&self, question: &StringQuery) -> Result<Option<AuthString>, ApiError> {
         if let Strings::None = self.strings {
             return Err(ApiError::NoSource);
         }
@@ -185,7 +185,7 @@ impl ApiRequest<'_> {
     }
 
     /// The active member who is meant as of `now`, if there is one.
-    async fn find(&self, question: &Question, now: i64) -> Result<Option<Meant>, ApiError> {
+    async fn find(&self, question: &StringQuery, now: i64) -> Result<Option<Meant>, ApiError> {
         let (username, parameter, sites) = match &question.lookup {
             Lookup::Session { member, session } if question.active => {
                 let found = self.by_session(*member, session, now).await?;
@@ -205,8 +205,8 @@ impl ApiRequest<'_> {
         Ok(found.map(|row| Meant { key: row.key, username: Some(row.username) }))
     }
 
-    /// To NATS a memberid is one member, who can have a row on several sites. All rows are compared,
-    /// in constant time.
+    /// To NATS a memberid is one member, who can have a row on several sites. All rows are
+    /// compared, in constant time.
     async fn by_session(
         &self,
         member: MemberId,
@@ -220,7 +220,7 @@ impl ApiRequest<'_> {
             .filter(|(_, kept)| bool::from(kept.0.ct_eq(&presented.0)))
             .map(|(site, _)| site)
             .collect();
-        match matching.iter().find(|&&site| self.key.is_good_for(site)).or(matching.first()) {
+        match matching.iter().find(|&&site| self.key.is_valid_for(site)).or(matching.first()) {
             None => Ok(None),
             Some(&site) => self.check_site(site, "memberid").map(|()| Some(Key { site, member })),
         }
@@ -228,7 +228,7 @@ impl ApiRequest<'_> {
 
     /// Whether the key is valid for the site that this parameter leads to.
     fn check_site(&self, site: SiteId, parameter: &str) -> Result<(), ApiError> {
-        if self.key.is_good_for(site) {
+        if self.key.is_valid_for(site) {
             return Ok(());
         }
         if self.log.refused.is_due(self.clock.steady()) {
@@ -244,7 +244,7 @@ impl ApiRequest<'_> {
     async fn ask_nats(
         &self,
         relay: &Relay,
-        question: &Question,
+        question: &StringQuery,
         meant: Meant,
     ) -> Result<Option<AuthString>, ApiError> {
         let Key { site, member } = meant.key;

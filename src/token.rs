@@ -1,5 +1,5 @@
-//! The token in the path: a shared secret, because NATS signs nothing. Two or more are good during
-//! a rotation.
+//! The token in the path of a postback: a shared secret, because NATS does not sign its requests.
+//! During a rotation two or more tokens are valid.
 
 pub mod current;
 pub mod file;
@@ -9,11 +9,11 @@ use subtle::ConstantTimeEq;
 
 use crate::secret::redacted;
 
-/// The shortest token that is taken: 32 characters of 64 are 192 bits.
+/// The shortest token that is accepted: 32 characters of 64 are 192 bits.
 pub const TOKEN_CHARS_MIN: usize = 32;
-/// The longest: a URL has to hold it.
+/// The longest token that is accepted, so that it fits into a URL.
 pub const TOKEN_CHARS_MAX: usize = 256;
-/// What a token looks like.
+/// The form of a token.
 pub const TOKEN_EXPECTED: &str = "expected 32 to 256 characters of A-Z, a-z, 0-9, _ and -";
 
 /// One token.
@@ -36,11 +36,11 @@ impl Token {
         (fits && clean).then(|| Self(text.to_owned().into()))
     }
 
-    /// A new one: 192 random bits as 48 hexadecimal digits.
+    /// A new token: 192 random bits as 48 hexadecimal digits.
     ///
     /// # Errors
     ///
-    /// Where the system gives no random bytes.
+    /// If the system gives no random bytes.
     pub fn random() -> std::io::Result<Self> {
         let mut bytes = [0u8; 24];
         getrandom::fill(&mut bytes)?;

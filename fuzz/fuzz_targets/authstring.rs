@@ -5,7 +5,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use nats_userman::authstring::keys::{ApiKey, ApiKeys};
-use nats_userman::authstring::question::Question;
+use nats_userman::authstring::query::StringQuery;
 use nats_userman::authstring::{Access, Lookup, Resource, answer};
 use nats_userman::identity::Sites;
 
@@ -20,21 +20,21 @@ fuzz_target!(|bytes: &[u8]| {
 fn question(query: &[u8]) {
     let typed = [b"type=upsell&", query].concat();
     for question in [
-        Question::authstring(query),
-        Question::authstring(&typed),
-        Question::tokenrebuystring(query),
+        StringQuery::authstring(query),
+        StringQuery::authstring(&typed),
+        StringQuery::tokenrebuystring(query),
     ] {
         match question {
-            Ok(Question { lookup: Lookup::Session { member, session }, .. }) => {
+            Ok(StringQuery { lookup: Lookup::Session { member, session }, .. }) => {
                 assert!(member.get() > 0 && format!("{session:?}") == "Session(***)");
             }
-            Ok(Question {
+            Ok(StringQuery {
                 lookup: Lookup::Site { username, .. } | Lookup::Sites { username, .. },
                 ..
             }) if !(1..=255).contains(&username.as_str().len()) => {
                 panic!("{username:?}")
             }
-            Ok(Question { lookup: Lookup::Sites { sites, .. }, .. }) => {
+            Ok(StringQuery { lookup: Lookup::Sites { sites, .. }, .. }) => {
                 assert_eq!(Sites::parse(&sites.to_string()), Some(sites))
             }
             Ok(_) => {}

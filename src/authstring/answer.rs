@@ -1,86 +1,94 @@
-//! What NATS answers, in a good hour and in a bad one. TMM documents the good one alone: JSON with
-//! the string under one key. So anything else but a blank is a failure, and says what is mostly the
-//! cause of one like it.
+//! Reads NATS's answers. TMM documents only the successful one: JSON with the authstring under one
+//! key. Anything else but an empty answer is an error, whose text names the likely cause.
 
 use serde_json::Value;
 
 use super::{AuthString, Resource};
 
-/// Longest answer that is read, in bytes. A good one has 46.
+/// The longest answer that is read, in bytes. A successful one has 46.
 pub const ANSWER_BYTES_MAX: u64 = 64 * 1024;
 
-/// The `Server` of a nats-userman, which serves what NATS does.
+/// The `Server` header of nats-userman, which can serve this API in place of NATS.
 pub const USERMAN: &str = "nats-userman";
-/// Characters of its words that are repeated.
-const SAID_CHARS_MAX: usize = 300;
+/// Characters of its error text that are repeated.
+const ERROR_CHARS_MAX: usize = 300;
 
-/// An answer that is neither a string nor a blank.
+/// An answer that is neither an authstring nor empty.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Wrong {
-    /// A status that speaks of key and account.
+    /// A status about key and account.
     #[error(
-        "NATS answered with status {0}: api-key or api-username is wrong, the account may not use the REST API, or this address is not in NATS's Admin API Allowed IPs"
+        "NATS answered with status {0}: api-key or api-username is wrong, the account may not use \
+         the REST API, or this address is not in NATS's Admin API Allowed IPs"
     )]
     Forbidden(u16),
-    /// There is no such address.
+    /// The URL does not exist.
     #[error(
-        "NATS answered with status 404: the URL is not NATS's, the REST API is switched off there, or this NATS is older than this resource"
+        "NATS answered with status 404: the URL is not NATS's, the REST API is switched off there, \
+         or this NATS is older than this resource"
     )]
     NotFound,
-    /// It is elsewhere.
+    /// A redirect.
     #[error(
-        "NATS answered with status {0}, a redirect: give the URL that it leads to, mostly https:// instead of http://"
+        "NATS answered with status {0}, a redirect: set the URL that it leads to, mostly https:// \
+         instead of http://"
     )]
     Redirect(u16),
     /// NATS has failed.
-    #[error("NATS answered with status {0}: it has failed itself, its own error log knows why")]
+    #[error("NATS answered with status {0}: it has failed, see its own error log")]
     Failed(u16),
-    /// It is a nats-userman, whose words hold no secret.
+    /// The error of a nats-userman. Its text has no secret in it.
     #[error("nats-userman answered with status {0}: {1}")]
     Userman(u16, String),
-    /// The question was not understood.
+    /// NATS does not understand the request.
     #[error(
-        "NATS answered with status 400: it does not understand the question, or this port speaks https://"
+        "NATS answered with status 400: it does not understand the request, or this port needs \
+         https://"
     )]
     BadRequest,
     /// Another status than 200.
     #[error("NATS answered with status {0} instead of 200")]
     Status(u16),
-    /// A page for people.
+    /// A page of HTML.
     #[error(
-        "NATS answered with HTML instead of JSON: the REST API is switched off, this address is not in NATS's Admin API Allowed IPs, or the URL is not NATS's"
+        "NATS answered with HTML instead of JSON: the REST API is switched off, this address is \
+         not in NATS's Admin API Allowed IPs, or the URL is not NATS's"
     )]
     Html,
-    /// Something else for people.
+    /// Other text that is not JSON.
     #[error(
-        "NATS answered with something that is no JSON: the REST API is switched off, or the URL is not NATS's"
+        "NATS answered with something other than JSON: the REST API is switched off, or the URL is \
+         not NATS's"
     )]
     NoJson,
-    /// JSON with an error in it. Its text is not repeated: it may repeat what was asked, which has
-    /// secrets in it.
+    /// JSON with an error in it. Its text is not repeated, because it may contain the request,
+    /// which has secrets in it.
     #[error(
-        "NATS answered with an error instead of a string: api-key or api-username is wrong, the account may not use the REST API, or this address is not in NATS's Admin API Allowed IPs"
+        "NATS answered with an error instead of an authstring: api-key or api-username is wrong, \
+         the account may not use the REST API, or this address is not in NATS's Admin API Allowed \
+         IPs"
     )]
-    Said,
+    ErrorText,
     /// JSON of another form.
     #[error(
-        "NATS answered with JSON in which \"{0}\" is not 32 hexadecimal digits: it may be of a version that this program does not know"
+        "NATS answered with JSON in which \"{0}\" is not 32 hexadecimal digits: it may be of a \
+         version that this program does not know"
     )]
     Form(&'static str),
     /// More than [`ANSWER_BYTES_MAX`].
     #[error("NATS answered with more than {} bytes: the URL is not NATS's", ANSWER_BYTES_MAX)]
     TooLong,
-    /// No HTTP, or one that goes beyond all bounds.
+    /// No HTTP, or HTTP that exceeds all limits.
     #[error(
-        "NATS answered with something that is no HTTP: the URL is not NATS's, or its port speaks TLS"
+        "NATS answered with something other than HTTP: the URL is not NATS's, or its port needs TLS"
     )]
     NoHttp,
 }
 
-/// Reads an answer that came whole.
+/// Reads an answer that was received to its end.
 ///
-/// A blank is an empty body, `null`, `""`, `[]`, `false`, or an object in which the key is missing
-/// or has one of these values.
+/// An empty answer is an empty body, `null`, `""`, `[]`, `false`, or an object in which the key is
+/// missing or has one of these values.
 ///
 /// # Errors
 ///
@@ -95,12 +103,12 @@ pub fn read(resource: Resource, status: u16, body: &[u8]) -> Result<Option<AuthS
         500..=599 => return Err(Wrong::Failed(status)),
         _ => return Err(Wrong::Status(status)),
     }
-    // PHP files that were saved with a byte order mark send it before everything.
+    // PHP files that were saved with a byte order mark send it before their output.
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii();
     if body.is_empty() {
         return Ok(None);
     }
-    // The type is not looked at: PHP calls everything text/html unless it is told otherwise.
+    // The content type is ignored: it is text/html unless a PHP program sets it.
     let value = match serde_json::from_slice(body) {
         Ok(value) => value,
         Err(_) if body.starts_with(b"<") => return Err(Wrong::Html),
@@ -111,31 +119,31 @@ pub fn read(resource: Resource, status: u16, body: &[u8]) -> Result<Option<AuthS
             Some(Value::String(text)) if !text.is_empty() => {
                 AuthString::parse(text).map(Some).ok_or(Wrong::Form(resource.key()))
             }
-            Some(other) if !is_blank(other) => Err(Wrong::Form(resource.key())),
-            _ if object
-                .iter()
-                .any(|(name, value)| matches!(&**name, "error" | "errors") && !is_blank(value)) =>
+            Some(other) if !is_empty_value(other) => Err(Wrong::Form(resource.key())),
+            _ if object.iter().any(|(name, value)| {
+                matches!(&**name, "error" | "errors") && !is_empty_value(value)
+            }) =>
             {
-                Err(Wrong::Said)
+                Err(Wrong::ErrorText)
             }
             _ => Ok(None),
         },
-        other if is_blank(other) => Ok(None),
+        other if is_empty_value(other) => Ok(None),
         _ => Err(Wrong::Form(resource.key())),
     }
 }
 
-/// The error of a nats-userman that serves what NATS does: its words are ours and hold no secret,
-/// so they are said on. `None` where it says nothing.
-pub fn said_by_userman(status: u16, body: &[u8]) -> Option<Wrong> {
-    let said: Value = serde_json::from_slice(body).ok()?;
-    let said = said.get("error")?.as_str()?;
+/// The error of a nats-userman that serves this API in place of NATS. Its text is passed on,
+/// because it is ours and has no secret in it. `None` if there is none.
+pub fn error_of_userman(status: u16, body: &[u8]) -> Option<Wrong> {
+    let answer: Value = serde_json::from_slice(body).ok()?;
+    let text = answer.get("error")?.as_str()?;
     let clean = |c: char| if c.is_control() { '?' } else { c };
-    Some(Wrong::Userman(status, said.chars().take(SAID_CHARS_MAX).map(clean).collect()))
+    Some(Wrong::Userman(status, text.chars().take(ERROR_CHARS_MAX).map(clean).collect()))
 }
 
-/// What PHP makes of nothing.
-fn is_blank(value: &Value) -> bool {
+/// Whether PHP wrote an empty value.
+fn is_empty_value(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(false) => true,
         Value::String(text) => text.is_empty(),
@@ -209,8 +217,8 @@ mod tests {
             (200, " <br />\n<b>Notice</b>: in /nats{\"result\":\"\"}", Wrong::Html),
             (200, "Access denied", Wrong::NoJson),
             (200, "{\"result\":\"877ae8d2", Wrong::NoJson),
-            (200, "{\"error\":\"Invalid key\"}", Wrong::Said),
-            (200, "{\"result\":\"\",\"error\":\"Invalid key\"}", Wrong::Said),
+            (200, "{\"error\":\"Invalid key\"}", Wrong::ErrorText),
+            (200, "{\"result\":\"\",\"error\":\"Invalid key\"}", Wrong::ErrorText),
             (200, "{\"result\":\"877ae8d2c00e617d443643326bb848e\"}", Wrong::Form("result")),
             (200, "{\"result\":\"877ae8d2c00e617d443643326bb848eg\"}", Wrong::Form("result")),
             (200, "{\"result\":5}", Wrong::Form("result")),

@@ -1,4 +1,4 @@
-//! Asking NATS: one GET, with a deadline for all of it.
+//! The HTTP client for NATS: one GET request, with one deadline.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -11,32 +11,32 @@ use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::unversioned::transport::DefaultConnector;
 
 use super::answer::{self, ANSWER_BYTES_MAX, USERMAN, Wrong};
-use super::names::Names;
+use super::names::HostNames;
 use super::{AuthString, Lookup, Plus, Resource};
 
-/// Longest key and longest username that is sent, in bytes; NATS's have 32 and 14.
+/// The longest key and the longest username that are sent, in bytes; NATS's have 32 and 14.
 const CREDENTIAL_BYTES_MAX: usize = 256;
-/// Connections that are kept for the next question.
+/// Open connections that are kept for the next request.
 const IDLE_CONNECTIONS_MAX: usize = 32;
-/// What [`Access::new`] takes for a URL.
+/// What [`Access::new`] accepts as a URL.
 pub const URL_EXPECTED: &str =
     "expected http:// or https:// and NATS's domain, as in https://nats.example.com, without /api";
-/// What [`Access::new`] takes for a key or a username.
+/// What [`Access::new`] accepts as a key or a username.
 pub const CREDENTIAL_EXPECTED: &str = "expected 1 to 256 printable ASCII characters without blanks";
 
-/// Where NATS is, and what it knows us by.
+/// The URL of NATS, and the credentials for its REST API.
 #[derive(Clone)]
 pub struct Access {
     url: String,
     username: String,
-    /// Marked as a secret, which its `Debug` does not show.
+    /// Marked as sensitive, so that `Debug` does not show it.
     key: HeaderValue,
     roots: Option<RootCerts>,
-    /// The text that the roots were read from, which can be compared.
+    /// The text that the roots were read from, for comparison.
     pem: Vec<u8>,
 }
 
-/// The same NATS, key and certificates.
+/// Compares URL, credentials and certificates.
 impl PartialEq for Access {
     fn eq(&self, other: &Self) -> bool {
         let Self { url, username, key, roots: _, pem } = self;
@@ -54,8 +54,8 @@ impl fmt::Debug for Access {
 }
 
 impl Access {
-    /// Takes [`URL_EXPECTED`], with a path before `/api` if there is one, and NATS's `api-username`
-    /// and `api-key`. `None` where one of them cannot be sent.
+    /// Accepts [`URL_EXPECTED`], with the path before `/api` if there is one, and NATS's
+    /// `api-username` and `api-key`. `None` if one of them cannot be sent.
     pub fn new(url: &str, username: &str, key: &str) -> Option<Self> {
         let url = clean_url(url)?;
         if !is_credential(username) || !is_credential(key) {
@@ -66,8 +66,8 @@ impl Access {
         Some(Self { url, username: username.to_owned(), key, roots: None, pem: Vec::new() })
     }
 
-    /// The same with certificates in PEM form that are trusted instead of the usual ones, for a
-    /// NATS with a certificate of its own. `None` where there is no certificate in it.
+    /// Replaces the trusted root certificates by these, in PEM format, for a NATS with a
+    /// certificate of its own. `None` if there is no certificate in the text.
     pub fn trusting(mut self, pem: &[u8]) -> Option<Self> {
         let certificates: Vec<_> = parse_pem(pem)
             .filter_map(|item| match item {
@@ -90,7 +90,7 @@ impl Access {
         &self.username
     }
 
-    /// Whether key and strings travel readable for whoever is on the way: not over TLS, and to
+    /// Whether others on the network can read the key and the authstrings: without TLS, and to
     /// another machine.
     pub fn is_open_to_others(&self) -> bool {
         let host = self
@@ -106,13 +106,13 @@ impl Access {
     }
 }
 
-/// Whether a key or a username can stand in a header.
+/// Whether a text can be sent as a key or a username.
 pub fn is_credential(text: &str) -> bool {
     (1..=CREDENTIAL_BYTES_MAX).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
 }
 
-/// A URL without a slash at its end; `None` for one that is none, has a query or a user, or leads
-/// to the REST API itself, whose path is put behind it.
+/// A URL without a slash at its end. `None` for text that is not a URL, for a URL with a query or a
+/// user, and for the URL of the REST API itself, because its path is appended.
 pub fn clean_url(text: &str) -> Option<String> {
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"))?;
     let url = text.trim_end_matches('/');
@@ -125,38 +125,39 @@ pub fn clean_url(text: &str) -> Option<String> {
     clean.then(|| url.to_owned())
 }
 
-/// Why there is no answer to be had. No text of it holds a key, a session or a string.
+/// Why a request failed. No text contains a key, a session or an authstring.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// No connection, or one that broke off, twice.
+    /// Two connections failed or broke off.
     #[error("NATS cannot be reached: {0}; is its URL right, and is it up?")]
     Unreachable(String),
     /// NATS's certificate is not one that is trusted, or there is no TLS at all.
     #[error(
-        "no TLS with NATS: {0}; does this port speak TLS, and is the certificate made out to this URL? One that NATS signed itself is named with --nats-ca"
+        "no TLS with NATS: {0}; does this port support TLS, and is the certificate issued for this \
+         URL? Set --nats-ca for a self-signed certificate"
     )]
     Tls(String),
-    /// Something answered, and not in TLS.
+    /// The server answered without TLS.
     #[error(
-        "no TLS with NATS: this port does not speak it; is the URL http://, or the port another one?"
+        "no TLS with NATS: this port does not support it; is the URL http://, or is the port wrong?"
     )]
     NoTls,
-    /// Nothing, or not all of it, by the deadline.
+    /// There was no complete answer before the deadline.
     #[error("NATS did not answer in time (--nats-seconds)")]
     TimedOut,
-    /// An answer that is none.
+    /// The answer is wrong.
     #[error(transparent)]
     Wrong(#[from] Wrong),
 }
 
-/// Asks NATS for strings. Keeps connections; to be shared among threads. Each call blocks its
-/// thread until the deadline at most.
+/// Requests authstrings from NATS. It keeps connections, and threads can share it. Each request
+/// blocks its thread until the deadline at most.
 pub struct Client {
     access: Access,
     time_max: Duration,
     agent: Agent,
-    /// Keeps no connection: for the second try, which shall not meet a connection that NATS has
-    /// closed, too.
+    /// Keeps no connections. It is for the second try, which must not use a kept connection that
+    /// NATS has closed.
     fresh: Agent,
 }
 
@@ -170,18 +171,17 @@ impl fmt::Debug for Client {
 }
 
 impl Client {
-    /// A client whose calls take `time_max` at most: name look-up, connection, TLS, answer and a
-    /// second try together.
+    /// A client with `time_max` as the total timeout of a request: name resolution, connection,
+    /// TLS, answer and a second try together.
     pub fn new(access: Access, time_max: Duration) -> Self {
-        let names = Names::default();
+        let names = HostNames::default();
         let agent = |idle| {
             let mut config = Agent::config_builder()
                 .http_status_as_error(false)
-                // A redirect would take the key along to wherever it leads.
+                // A redirect would send the key to another URL.
                 .max_redirects(0)
                 .max_redirects_will_error(false)
-                // Of the settings alone: a variable of somebody's shell shall not lead the key
-                // elsewhere.
+                // An environment variable must not send the key elsewhere.
                 .proxy(None)
                 .user_agent(concat!("nats-userman/", env!("CARGO_PKG_VERSION")))
                 .max_idle_connections(idle)
@@ -199,12 +199,12 @@ impl Client {
         self.access.url()
     }
 
-    /// Where NATS is, and what it knows us by.
+    /// The URL of NATS, and the credentials.
     pub fn access(&self) -> &Access {
         &self.access
     }
 
-    /// The string of a "plus system" for a member; `None` is NATS's blank: no active member is
+    /// Requests the authstring of a "plus system" for a member; `None` if no active member is
     /// meant.
     ///
     /// # Errors
@@ -214,7 +214,7 @@ impl Client {
         self.get(Resource::AuthString(plus), lookup, Instant::now() + self.time_max)
     }
 
-    /// The same of NATS before 4.1.14.1, which has a string for TokenPlus.
+    /// Requests the authstring for TokenPlus from a NATS before 4.1.14.1.
     ///
     /// # Errors
     ///
@@ -223,7 +223,7 @@ impl Client {
         self.get(Resource::TokenRebuyString, lookup, Instant::now() + self.time_max)
     }
 
-    /// The same of either resource, until a moment of the caller's.
+    /// Requests an authstring from a resource, with a deadline.
     ///
     /// # Errors
     ///
@@ -235,7 +235,7 @@ impl Client {
         until: Instant,
     ) -> Result<Option<AuthString>, Error> {
         match self.try_once(&self.agent, resource, lookup, until) {
-            // NATS may have closed a connection that was kept. To ask twice is harmless.
+            // NATS may have closed a kept connection. A second request is harmless.
             Err(Error::Unreachable(_)) => self.try_once(&self.fresh, resource, lookup, until),
             other => other,
         }
@@ -254,8 +254,7 @@ impl Client {
         }
         let mut request = agent.get(format!("{}{}", self.access.url, resource.path()));
         for (name, value) in parameters(resource, lookup) {
-            // Escaped here: everything that could mean something in a query, with PHP on the other
-            // side.
+            // Escapes everything that has a meaning in a query, also to PHP.
             request =
                 request.query_raw(name, utf8_percent_encode(&value, NON_ALPHANUMERIC).to_string());
         }
@@ -272,15 +271,15 @@ impl Client {
             .map_err(error)?;
         let status = response.status().as_u16();
         if response.headers().get(SERVER).is_some_and(|server| server == USERMAN)
-            && let Some(said) = answer::said_by_userman(status, &body)
+            && let Some(error) = answer::error_of_userman(status, &body)
         {
-            return Err(said.into());
+            return Err(error.into());
         }
         Ok(answer::read(resource, status, &body)?)
     }
 }
 
-/// NATS's parameters for this.
+/// NATS's parameters of a request.
 fn parameters(resource: Resource, lookup: &Lookup) -> Vec<(&'static str, String)> {
     let plus = match resource {
         Resource::AuthString(plus) => Some(("type", plus.as_str().to_owned())),
@@ -300,20 +299,20 @@ fn parameters(resource: Resource, lookup: &Lookup) -> Vec<(&'static str, String)
     plus.into_iter().chain(member).collect()
 }
 
-/// Whether this is what rustls makes of an answer that is not TLS, mostly one in plain HTTP.
-pub(crate) fn is_no_tls(said: &str) -> bool {
-    said.starts_with("received corrupt message")
+/// Whether this is rustls's error for an answer that is not TLS, mostly plain HTTP.
+pub(crate) fn is_no_tls(error: &str) -> bool {
+    error.starts_with("received corrupt message")
 }
 
-/// What rustls says, but for two cases: no TLS, and the one that whoever makes a certificate meets
-/// first.
+/// The text of rustls, except for two cases: no TLS, and the most common mistake in a self-made
+/// certificate.
 fn tls(said: &str) -> Error {
     if is_no_tls(said) {
         return Error::NoTls;
     }
     if said.contains("CaUsedAsEndEntity") {
         return Error::Tls(
-            "its certificate is that of a CA, which cannot be a server's as well: make one with \
+            "its certificate is that of a CA, which cannot also be a server's: make one with \
                 `-addext basicConstraints=critical,CA:FALSE`"
                 .into(),
         );
@@ -321,13 +320,14 @@ fn tls(said: &str) -> Error {
     Error::Tls(said.to_owned())
 }
 
-/// The client's own errors can name the URL, with a session in it: only what cannot is taken over.
+/// Converts errors of ureq. Its texts can contain the URL with a session in it, so only those that
+/// cannot are kept.
 fn error(error: ureq::Error) -> Error {
     match error {
         ureq::Error::Timeout(_) => Error::TimedOut,
         ureq::Error::BodyExceedsLimit(_) => Error::Wrong(Wrong::TooLong),
         ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::TimedOut => Error::TimedOut,
-        // What TLS makes of bytes that it does not like.
+        // The error of TLS for bytes that are not TLS.
         ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => {
             tls(&error.to_string())
         }

@@ -1,5 +1,5 @@
-//! Who may ask for strings: `--api-key USERNAME:KEY`, each with the sites and addresses that it is
-//! good for.
+//! Who may request authstrings: `--api-key USERNAME:KEY`, each with the sites and addresses for
+//! which it is valid.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -15,20 +15,21 @@ use crate::list_file::{self, ListFileError, ListItem};
 use crate::network::{contains, parse_network};
 use crate::text_file::is_quoted;
 
-/// The shortest key that is taken. NATS's own have 32 hexadecimal digits.
+/// The shortest key that is accepted. NATS's own have 32 hexadecimal digits.
 const KEY_CHARS_MIN: usize = 16;
-/// What [`ApiKey::parse`] takes.
-pub const API_KEY_EXPECTED: &str = "expected USERNAME:KEY with a KEY of at least 16 characters and no comma, then site=SITEID and ip=CIDR as often as wanted, with blanks between";
+/// What [`ApiKey::parse`] accepts.
+pub const API_KEY_EXPECTED: &str = "expected USERNAME:KEY with a KEY of at least 16 characters and \
+    no comma, then site=SITEID and ip=CIDR as often as wanted, with blanks between";
 
-/// One key. Its text is not kept.
+/// One key. Only its hash is kept.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ApiKey {
     username: String,
-    /// SHA-256 of `USERNAME:KEY`: equal lengths, whatever is presented.
+    /// SHA-256 of `USERNAME:KEY`, so that all compared values have one length.
     digest: [u8; 32],
-    /// The sites whose members may be asked for; empty: all.
+    /// The sites for whose members it is valid; empty means all.
     sites: Vec<SiteId>,
-    /// The networks from which it is good; empty: all.
+    /// The networks from which it is valid; empty means all.
     networks: Vec<IpNet>,
 }
 
@@ -38,7 +39,7 @@ impl fmt::Debug for ApiKey {
     }
 }
 
-/// Whose it is and what it is good for.
+/// Shows the username and the limits.
 impl fmt::Display for ApiKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.username)?;
@@ -53,11 +54,11 @@ impl ApiKey {
         let mut words = text.split_ascii_whitespace();
         let credentials = words.next()?;
         let (username, key) = credentials.split_once(':')?;
-        // Quotes stay where no shell reads a file of variables.
+        // A file of variables that no shell reads keeps the quotes.
         if [credentials, username, key].into_iter().any(is_quoted) {
             return None;
         }
-        // In a variable a comma stands between two keys.
+        // In a variable a comma separates two keys.
         if !is_credential(username)
             || !is_credential(key)
             || key.len() < KEY_CHARS_MIN
@@ -78,33 +79,32 @@ impl ApiKey {
         Some(read)
     }
 
-    /// The username of it.
+    /// Its username.
     pub fn username(&self) -> &str {
         &self.username
     }
 
-    /// Whether it is good for a caller from there.
-    pub fn is_good_from(&self, address: IpAddr) -> bool {
+    /// Whether it is valid from this address.
+    pub fn is_valid_from(&self, address: IpAddr) -> bool {
         self.networks.is_empty() || contains(&self.networks, address)
     }
 
-    /// Whether members of this site may be asked for.
-    pub fn is_good_for(&self, site: SiteId) -> bool {
+    /// Whether it is valid for members of this site.
+    pub fn is_valid_for(&self, site: SiteId) -> bool {
         self.sites.is_empty() || self.sites.contains(&site)
     }
 }
 
-/// All of them.
+/// All keys.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ApiKeys(Vec<ApiKey>);
 
 impl ApiKeys {
-    /// Takes keys; `Err` is the username of one that is there twice with the same key, whose limits
-    /// would contradict each other.
+    /// All keys.
     ///
     /// # Errors
     ///
-    /// See above.
+    /// If a key is given twice, because the limits could contradict each other: its username.
     pub fn new(keys: Vec<ApiKey>) -> Result<Self, String> {
         for (index, key) in keys.iter().enumerate() {
             if keys[..index].iter().any(|earlier| earlier.digest == key.digest) {
@@ -114,7 +114,7 @@ impl ApiKeys {
         Ok(Self(keys))
     }
 
-    /// Whether there is none.
+    /// Whether there are no keys.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -124,8 +124,8 @@ impl ApiKeys {
         self.0.iter()
     }
 
-    /// The key of which this is the username and the text. Takes the same time whichever it is, and
-    /// however much of one is right.
+    /// The key with this username and text. The time does not depend on which key it is, nor on how
+    /// much of one is right.
     pub fn find(&self, username: &[u8], key: &[u8]) -> Option<&ApiKey> {
         let mut presented = Sha256::new();
         presented.update(username);
@@ -137,7 +137,7 @@ impl ApiKeys {
             let same: Choice = key.digest.ct_eq(&presented);
             found.conditional_assign(&index, same);
         }
-        // A username has no colon, so that no other pair gives the same text.
+        // A username has no colon, so no other pair gives this text.
         usize::try_from(found)
             .ok()
             .and_then(|index| self.0.get(index))
@@ -145,11 +145,11 @@ impl ApiKeys {
     }
 }
 
-/// Reads the keys of a file, one a line; lines that are empty or begin with `#` are passed over.
+/// Reads the keys of a file, one a line. Empty lines and lines that begin with `#` are ignored.
 ///
 /// # Errors
 ///
-/// Where it cannot be read, or a line is no key.
+/// If it cannot be read, or a line is not a key.
 pub fn read_file(path: &Path) -> Result<Vec<ApiKey>, ListFileError> {
     list_file::read(path, ListItem { item: "API key", expected: API_KEY_EXPECTED }, ApiKey::parse)
 }
@@ -168,14 +168,14 @@ mod tests {
     fn a_key_has_a_username_and_the_limits_that_stand_behind_it() {
         let site = |number: &str| SiteId::parse(number).unwrap();
         let open = key(&format!("tmm1:{KEY}"));
-        assert!(open.is_good_for(site("7")) && open.is_good_from("203.0.113.9".parse().unwrap()));
+        assert!(open.is_valid_for(site("7")) && open.is_valid_from("203.0.113.9".parse().unwrap()));
         let limited = key(&format!(" tmm1:{KEY}  site=1 site=5\tip=10.0.0.0/8 ip=::1 "));
         assert_eq!(
-            ["1", "5", "7"].map(|number| limited.is_good_for(site(number))),
+            ["1", "5", "7"].map(|number| limited.is_valid_for(site(number))),
             [true, true, false]
         );
         let from =
-            ["10.1.2.3", "::1", "11.0.0.1"].map(|ip| limited.is_good_from(ip.parse().unwrap()));
+            ["10.1.2.3", "::1", "11.0.0.1"].map(|ip| limited.is_valid_from(ip.parse().unwrap()));
         assert_eq!(from, [true, true, false]);
         assert_eq!(format!("{limited:?}"), "ApiKey { username: \"tmm1\", .. }");
         assert_eq!(limited.to_string(), "tmm1 site=1 site=5 ip=10.0.0.0/8 ip=::1/128");

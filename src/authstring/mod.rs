@@ -1,21 +1,24 @@
-//! Strings that authorise a link to NATS's `/signup/*plus.php` pages: NATS's REST API, called by
-//! us, served by us, and without a NATS played by us.
+//! Authstrings: strings that authorise a link to NATS's `/signup/*plus.php` pages. This program
+//! requests them through NATS's REST API, serves that API itself, and can make them without a NATS.
 //!
 //! ```text
-//! query --question--> Question: resource and Lookup      headers --keys--> which sites may be asked for
+//! query   --query--> StringQuery: resource and Lookup
+//! headers --keys-->  which sites a caller may request authstrings for
 //!
-//! Lookup --our own member_auth--> an active member?  --client--> NATS  --answer--> AuthString or a blank
-//!                                                    --stand_in-------------------> AuthString, redeemed once
+//! Lookup --our own member_auth--> an active member
+//!     --client-->   NATS --answer--> AuthString or an empty answer
+//!     --stand_in--> AuthString, redeemed once
 //! ```
 //!
-//! [`Client`] is of use by itself: to a site's own program in Rust.
+//! A site's own program in Rust can use [`Client`] alone.
 //!
 //! ```no_run
 //! use std::time::Duration;
 //! use nats_userman::authstring::{Access, Client, Lookup, Plus};
 //! use nats_userman::identity::{SiteId, Username};
 //!
-//! let access = Access::new("https://nats.example.com", "tmm1phrvezsbu", "44b5498dbcb481a0d00b404c0169af62").ok_or("no access")?;
+//! let (url, key) = ("https://nats.example.com", "44b5498dbcb481a0d00b404c0169af62");
+//! let access = Access::new(url, "tmm1phrvezsbu", key).ok_or("no access")?;
 //! let client = Client::new(access, Duration::from_secs(5));
 //! let username = Username::parse("bob").ok_or("no username")?;
 //! let site = SiteId::parse("1").ok_or("no siteid")?;
@@ -30,7 +33,7 @@ pub mod answer;
 pub mod client;
 pub mod keys;
 pub(crate) mod names;
-pub mod question;
+pub mod query;
 pub mod relay;
 pub mod settings;
 pub mod stand_in;
@@ -43,11 +46,11 @@ pub use client::{Access, Client, Error};
 use crate::identity::{MemberId, SessionHash, SiteId, Sites, TEXT_BYTES_MAX, Username};
 use crate::secret::redacted;
 
-/// Hexadecimal digits of a string (TMM's examples of both resources have as many).
+/// Hexadecimal digits of an authstring, as in TMM's examples of both resources.
 pub const DIGITS: usize = 32;
 
-/// The "plus system" that a string is for: NATS's parameter `type`, with the six values of TMM's
-/// page.
+/// The "plus system" that an authstring is for: NATS's parameter `type`, with the six values of
+/// TMM's page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Plus {
     /// UpsellPlus: a further site.
@@ -64,7 +67,7 @@ pub enum Plus {
     SignupPlus,
 }
 
-/// All of them, in the order of TMM's page.
+/// All six, in the order of TMM's page.
 pub const PLUS: [Plus; 6] = [
     Plus::Upsell,
     Plus::TokenRebuy,
@@ -73,12 +76,12 @@ pub const PLUS: [Plus; 6] = [
     Plus::Cancel,
     Plus::SignupPlus,
 ];
-/// What [`Plus::parse`] takes.
+/// What [`Plus::parse`] accepts.
 pub const PLUS_EXPECTED: &str =
     "expected upsell, tokenrebuy, instantupgrade, packageupgrade, cancel or signupplus";
 
 impl Plus {
-    /// As NATS writes it.
+    /// The word that NATS uses.
     pub fn as_str(self) -> &'static str {
         match self {
             Plus::Upsell => "upsell",
@@ -96,7 +99,7 @@ impl Plus {
     }
 }
 
-/// Which of NATS's two resources is asked.
+/// The two resources of NATS that give authstrings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Resource {
     /// `GET /api/member/authstring`, NATS 4.1.14.1 and later.
@@ -106,12 +109,12 @@ pub enum Resource {
 }
 
 impl Resource {
-    /// The path of the first.
+    /// The path of [`Resource::AuthString`].
     pub const AUTHSTRING_PATH: &str = "/api/member/authstring";
-    /// The path of the second.
+    /// The path of [`Resource::TokenRebuyString`].
     pub const TOKENREBUYSTRING_PATH: &str = "/api/member/tokenrebuystring";
 
-    /// Where it is, behind NATS's domain.
+    /// Its path on NATS's host.
     pub fn path(self) -> &'static str {
         match self {
             Resource::AuthString(_) => Self::AUTHSTRING_PATH,
@@ -119,7 +122,7 @@ impl Resource {
         }
     }
 
-    /// Under which key of the JSON object the string is.
+    /// The key of the JSON object that has the authstring.
     pub fn key(self) -> &'static str {
         match self {
             Resource::AuthString(_) => "result",
@@ -127,7 +130,7 @@ impl Resource {
         }
     }
 
-    /// What its string is for.
+    /// What its authstring is for.
     pub fn plus(self) -> Plus {
         match self {
             Resource::AuthString(plus) => plus,
@@ -136,15 +139,15 @@ impl Resource {
     }
 }
 
-/// The one member who is meant, by one of NATS's three combinations. Another combination cannot be
-/// said.
+/// The member who is meant, by one of NATS's three combinations of parameters. Other combinations
+/// cannot be expressed.
 #[derive(Clone, Debug)]
 pub enum Lookup {
     /// `memberid` and `session`.
     Session {
         /// The member.
         member: MemberId,
-        /// What NATS gave the site for this member.
+        /// The session that NATS sent for this member.
         session: Session,
     },
     /// `username` and `siteid`.
@@ -163,11 +166,11 @@ pub enum Lookup {
     },
 }
 
-/// NATS's `session` of a member in clear: it authorises calls in the member's name.
+/// NATS's `session` of a member in clear text. It authorises requests in the member's name.
 #[derive(Clone)]
 pub struct Session(SecretString);
 
-/// What [`Session::parse`] takes.
+/// What [`Session::parse`] accepts.
 pub const SESSION_EXPECTED: &str = "expected 1 to 255 bytes";
 
 impl Session {
@@ -176,7 +179,7 @@ impl Session {
         (1..=TEXT_BYTES_MAX).contains(&text.len()).then(|| Self(text.into()))
     }
 
-    /// As member_auth keeps it.
+    /// Its hash, which member_auth stores.
     pub fn hash(&self) -> SessionHash {
         SessionHash(Sha256::digest(self.0.expose_secret()).into())
     }
@@ -188,7 +191,7 @@ impl Session {
 
 redacted!(Session);
 
-/// The string: 32 hexadecimal digits. Whoever has it can act in the member's name.
+/// An authstring: 32 hexadecimal digits. Anybody who has it can act in the member's name.
 #[derive(Clone)]
 pub struct AuthString(SecretString);
 
@@ -199,7 +202,7 @@ impl AuthString {
         clean.then(|| Self(text.into()))
     }
 
-    /// The text, for the link.
+    /// The text, for a link.
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }

@@ -1,34 +1,33 @@
-//! In NATS's place: strings of our own, so that a members area can be built and tried from end to
-//! end without a NATS at hand.
+//! Makes authstrings in place of NATS, so that a members area can be developed and tested without a
+//! NATS.
 
-use std::sync::{Mutex, PoisonError};
-
+use parking_lot::Mutex;
 use sha2::{Digest as _, Sha256};
 
 use super::{AuthString, Plus};
 use crate::identity::Key;
 use crate::recent::Recent;
 
-/// Strings that are kept; the latest half of them surely.
+/// Authstrings that are kept. The latest half of them is never evicted.
 const STRINGS_MAX: usize = 65_536;
-/// As random as NATS's look: 128 bits.
+/// 128 random bits, as NATS's seem to have.
 const STRING_BYTES: usize = 16;
 
-/// What a string was given for.
+/// What an authstring was made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ticket {
-    /// What may be done with it.
+    /// The action that it authorises.
     pub plus: Plus,
-    /// By whom.
+    /// For whom.
     pub key: Key,
-    /// From when on it is good no more, by the steady clock: strings do not outlive the process.
+    /// When it expires, by the steady clock. Authstrings do not outlive the process.
     until: i64,
 }
 
-/// The strings that are out.
+/// The authstrings that were made.
 pub struct StandIn {
     lifetime_seconds: i64,
-    /// By SHA-256: what lies in memory opens nothing. A redeemed one is a key without a ticket.
+    /// By SHA-256, so that memory holds no valid authstring. A redeemed one has no ticket.
     strings: Mutex<Recent<[u8; 32], Option<Ticket>>>,
 }
 
@@ -41,44 +40,38 @@ impl std::fmt::Debug for StandIn {
 }
 
 impl StandIn {
-    /// Nothing is out yet; each string will be good for so long.
+    /// Authstrings will be valid for so many seconds.
     pub fn new(lifetime_seconds: i64) -> Self {
         Self { lifetime_seconds, strings: Mutex::new(Recent::new(STRINGS_MAX)) }
     }
 
-    /// A new string. Here and below `now` is what the steady clock shows.
+    /// Makes an authstring. Here and below `now` is the steady clock's.
     ///
     /// # Errors
     ///
-    /// Where the system gives no random bytes.
+    /// If the system gives no random bytes.
     pub fn issue(&self, plus: Plus, key: Key, now: i64) -> Result<AuthString, getrandom::Error> {
         let mut bytes = [0; STRING_BYTES];
         getrandom::fill(&mut bytes)?;
         let text = format!("{:032x}", u128::from_be_bytes(bytes));
         let ticket = Ticket { plus, key, until: now.saturating_add(self.lifetime_seconds) };
         let digest = digest(&text);
-        self.strings().put(digest, Some(ticket));
+        self.strings.lock().put(digest, Some(ticket));
         Ok(AuthString(text.into()))
     }
 
-    /// What a string is good for now, whatever the text; `None` for one that is none of ours, over,
-    /// or redeemed already.
+    /// What an authstring is valid for now; `None` if it is unknown, expired, or redeemed already.
     pub fn look(&self, text: &str, now: i64) -> Option<Ticket> {
         let digest = digest(text);
-        let ticket = *self.strings().get(&digest)?;
+        let ticket = *self.strings.lock().get(&digest)?;
         ticket.filter(|ticket| now < ticket.until)
     }
 
-    /// The same, and it is good no more: of several at once one has it.
+    /// Redeems an authstring: it is not valid any more. Of several callers at once, one succeeds.
     pub fn redeem(&self, text: &str, now: i64) -> Option<Ticket> {
         let digest = digest(text);
-        let ticket = self.strings().get(&digest)?.take();
+        let ticket = self.strings.lock().get(&digest)?.take();
         ticket.filter(|ticket| now < ticket.until)
-    }
-
-    /// A panic leaves a string that is there or not.
-    fn strings(&self) -> std::sync::MutexGuard<'_, Recent<[u8; 32], Option<Ticket>>> {
-        self.strings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -14,7 +14,7 @@ use super::body::{self, Unread};
 use super::live::LiveSettings;
 use super::respond::{self, RETRY_AFTER_SECONDS};
 use super::state::ThreadState;
-use crate::authstring::question::Question;
+use crate::authstring::query::StringQuery;
 use crate::authstring::relay::Unanswered;
 use crate::authstring::{AuthString, Error};
 use crate::reply::Refusal;
@@ -30,7 +30,7 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const US: HeaderValue = HeaderValue::from_static(crate::authstring::answer::USERMAN);
 
 /// Why there is no answer.
-enum Failure {
+enum ApiFailure {
     /// The API refused it or could not answer it.
     Api(ApiError),
     /// The body of a redemption was not read.
@@ -41,7 +41,7 @@ enum Failure {
     Method(&'static str),
 }
 
-impl From<ApiError> for Failure {
+impl From<ApiError> for ApiFailure {
     fn from(error: ApiError) -> Self {
         Self::Api(error)
     }
@@ -49,18 +49,18 @@ impl From<ApiError> for Failure {
 
 /// `GET /api/member/authstring`.
 pub async fn authstring(request: HttpRequest, state: Data<ThreadState>) -> HttpResponse {
-    member(&request, &state, Question::authstring).await
+    member(&request, &state, StringQuery::authstring).await
 }
 
 /// `GET /api/member/tokenrebuystring`.
 pub async fn tokenrebuystring(request: HttpRequest, state: Data<ThreadState>) -> HttpResponse {
-    member(&request, &state, Question::tokenrebuystring).await
+    member(&request, &state, StringQuery::tokenrebuystring).await
 }
 
 async fn member(
     request: &HttpRequest,
     state: &ThreadState,
-    read: fn(&[u8]) -> Result<Question, Refusal>,
+    read: fn(&[u8]) -> Result<StringQuery, Refusal>,
 ) -> HttpResponse {
     let _in_flight = state.begin_request();
     state.shared().metrics.count_request();
@@ -69,7 +69,7 @@ async fn member(
         let live = state.shared().live.now();
         let api = authenticated(request, state, &live)?;
         if *request.method() != Method::GET {
-            return Err(Failure::Method("GET"));
+            return Err(ApiFailure::Method("GET"));
         }
         let question = read(request.query_string().as_bytes()).map_err(ApiError::Refused)?;
         let string = api.authstring(&question).await?;
@@ -94,18 +94,18 @@ pub async fn redeem(
         let live = state.shared().live.now();
         let api = authenticated(&request, &state, &live)?;
         if *request.method() != Method::POST {
-            return Err(Failure::Method("POST"));
+            return Err(ApiFailure::Method("POST"));
         }
-        let body = body::read(&request, payload).await.map_err(Failure::Unread)?;
+        let body = body::read(&request, payload).await.map_err(ApiFailure::Unread)?;
         Ok(api.redeem(&body).await?)
     };
     respond(&state, answered.await)
 }
 
 /// While the service stops and sends its last answers, no request is started.
-fn check_stopping(state: &ThreadState) -> Result<(), Failure> {
+fn check_stopping(state: &ThreadState) -> Result<(), ApiFailure> {
     match state.shared().stopping.load(Ordering::SeqCst) {
-        true => Err(Failure::Stopping),
+        true => Err(ApiFailure::Stopping),
         false => Ok(()),
     }
 }
@@ -134,12 +134,12 @@ fn authenticated<'a>(
 }
 
 /// Maps the outcome to status, body and headers.
-fn respond(state: &ThreadState, answered: Result<String, Failure>) -> HttpResponse {
+fn respond(state: &ThreadState, answered: Result<String, ApiFailure>) -> HttpResponse {
     let (allow, closes) = match &answered {
-        Err(Failure::Method(method)) => (Some(*method), false),
+        Err(ApiFailure::Method(method)) => (Some(*method), false),
         // The rest of the body would be read as the next request, and the service ends when its
         // callers have disconnected.
-        Err(Failure::Unread(_) | Failure::Stopping) => (None, true),
+        Err(ApiFailure::Unread(_) | ApiFailure::Stopping) => (None, true),
         _ => (None, false),
     };
     let (status, body) = match answered {
@@ -168,12 +168,14 @@ fn respond(state: &ThreadState, answered: Result<String, Failure>) -> HttpRespon
     response
 }
 
-fn status_and_text(failure: Failure) -> (StatusCode, String) {
+fn status_and_text(failure: ApiFailure) -> (StatusCode, String) {
     match failure {
-        Failure::Api(error) => (status_of(&error), error.to_string()),
-        Failure::Unread(unread) => (respond::status_of(unread), respond::why(unread).into()),
-        Failure::Stopping => (StatusCode::SERVICE_UNAVAILABLE, ApiError::Unavailable.to_string()),
-        Failure::Method(method) => {
+        ApiFailure::Api(error) => (status_of(&error), error.to_string()),
+        ApiFailure::Unread(unread) => (respond::status_of(unread), respond::why(unread).into()),
+        ApiFailure::Stopping => {
+            (StatusCode::SERVICE_UNAVAILABLE, ApiError::Unavailable.to_string())
+        }
+        ApiFailure::Method(method) => {
             (StatusCode::METHOD_NOT_ALLOWED, format!("expected the method {method}"))
         }
     }

@@ -13,7 +13,7 @@ use super::cookies::{not_kept, presented};
 use super::respond::{plain, plain_unavailable};
 use super::state::ThreadState;
 use super::visitor::{AUTH_REASON, form, invalid_query};
-use crate::login::admission::{Admission, Allowed, Reason, by_password};
+use crate::login::admission::{Admission, Allowed, Denial, by_password};
 use crate::login::ask::{Ask, Challenge};
 use crate::login::back::Back;
 use crate::login::basic::Typed;
@@ -69,7 +69,7 @@ async fn admit(
         (Admission::Out(reason), Some(typed)) => {
             match by_password(state.area(), allowed, &typed, state.caller(request), now).await? {
                 // The better of the two reasons: a visitor who is logged in and on trial learns it.
-                Admission::Out(other) if other == Reason::Login || reason == Reason::Trial => {
+                Admission::Out(other) if other == Denial::Login || reason == Denial::Trial => {
                     Ok(Admission::Out(reason))
                 }
                 other => Ok(other),
@@ -96,26 +96,26 @@ fn keep_out(
     request: &HttpRequest,
     state: &ThreadState,
     ask: &Ask,
-    reason: Reason,
+    reason: Denial,
     logins: &Presented,
 ) -> HttpResponse {
     let status = match reason {
-        Reason::Login | Reason::Idle => StatusCode::UNAUTHORIZED,
-        Reason::Trial | Reason::Blocked => StatusCode::FORBIDDEN,
+        Denial::Login | Denial::Idle => StatusCode::UNAUTHORIZED,
+        Denial::Trial | Denial::Blocked => StatusCode::FORBIDDEN,
     };
     let mut response = match (ask.challenge, reason) {
-        (Challenge::Page, Reason::Login) => {
+        (Challenge::Page, Denial::Login) => {
             let back = asked_for(request);
             form(state, status, ask, &back, not_kept(request, state, logins, &back))
         }
-        (Challenge::Page, Reason::Idle) => {
+        (Challenge::Page, Denial::Idle) => {
             form(state, status, ask, &asked_for(request), Said::Idle)
         }
         // The visitor may have another account, with a full membership.
-        (Challenge::Page, Reason::Trial) => {
+        (Challenge::Page, Denial::Trial) => {
             form(state, status, ask, &asked_for(request), Said::Trial)
         }
-        (Challenge::Page, Reason::Blocked) | (Challenge::Basic, _) => {
+        (Challenge::Page, Denial::Blocked) | (Challenge::Basic, _) => {
             plain(status, sentence(reason))
         }
     };
@@ -133,11 +133,11 @@ fn asked_for(request: &HttpRequest) -> Back {
 }
 
 /// What visitors read who cancel the browser's prompt, if the operator has no page for that.
-fn sentence(reason: Reason) -> &'static str {
+fn sentence(reason: Denial) -> &'static str {
     match reason {
-        Reason::Login | Reason::Idle => "Please log in with your username and password.",
-        Reason::Trial => "This part is for full members.",
-        Reason::Blocked => {
+        Denial::Login | Denial::Idle => "Please log in with your username and password.",
+        Denial::Trial => "This part is for full members.",
+        Denial::Blocked => {
             "There were too many wrong passwords. Please wait a while before the next try."
         }
     }

@@ -1,4 +1,4 @@
-//! A body, whole and bounded, and the fields in it.
+//! Reads a body of limited length to its end, and the fields in it.
 //!
 //! A query is no longer than the longest body either: actix refuses such a request.
 
@@ -12,17 +12,17 @@ use super::connections;
 use super::multipart;
 use crate::fields::{BODY_BYTES_MAX, Fields};
 
-/// How much of a strange content type the journal records.
+/// How many characters of an unknown content type the journal records.
 const TYPE_CHARS_MAX: usize = 64;
 
 /// Why a body was not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unread {
-    /// Over [`BODY_BYTES_MAX`].
+    /// It is longer than [`BODY_BYTES_MAX`].
     TooLong,
-    /// Not complete in time.
+    /// It was not complete before the timeout.
     TooSlow,
-    /// The client went away, or broke off its chunks.
+    /// The client disconnected, or ended its chunks early.
     BrokenOff,
 }
 
@@ -58,7 +58,7 @@ async fn collect(payload: Payload) -> Result<Bytes, Unread> {
         if whole.len() + chunk.len() + first.as_ref().map_or(0, Bytes::len) > BODY_BYTES_MAX {
             return Err(Unread::TooLong);
         }
-        // A body mostly comes in one piece, which need not be copied.
+        // A body mostly comes in one chunk, which need not be copied.
         match (first.take(), whole.is_empty()) {
             (None, true) => first = Some(chunk),
             (earlier, _) => {
@@ -70,45 +70,47 @@ async fn collect(payload: Payload) -> Result<Bytes, Unread> {
     Ok(first.unwrap_or_else(|| whole.freeze()))
 }
 
-/// What a request says: fields, and for a body that is no form, a description for the journal.
+/// The fields of a request, and for a body that is not a form a description for the journal.
 #[derive(Debug)]
-pub struct Said<'a> {
+pub struct RequestFields<'a> {
     /// Query first, then body: the later of two names wins, as in PHP's `$_REQUEST`.
     pub fields: Fields<'a>,
-    /// `application/json, 123 bytes`, where the body was not read as fields.
+    /// `application/json, 123 bytes`, if the body was not read as fields.
     pub no_form: Option<String>,
 }
 
-/// Reads the fields of a request whose body was read whole. Only a POST's body counts, as in PHP.
-pub fn fields<'a>(request: &'a HttpRequest, body: &'a Bytes) -> Said<'a> {
+/// Reads the fields of query and body. Only the body of a POST counts, as in PHP.
+pub fn fields<'a>(request: &'a HttpRequest, body: &'a Bytes) -> RequestFields<'a> {
     let query = Fields::from_urlencoded(request.query_string().as_bytes());
     if request.method() != Method::POST || body.is_empty() {
-        return Said { fields: query, no_form: None };
+        return RequestFields { fields: query, no_form: None };
     }
     let posted = posted(request, body);
-    Said { fields: query.then(posted.fields), ..posted }
+    RequestFields { fields: query.then(posted.fields), ..posted }
 }
 
-/// The same of the body alone.
-pub fn posted<'a>(request: &'a HttpRequest, body: &'a Bytes) -> Said<'a> {
+/// Reads the fields of the body alone.
+pub fn posted<'a>(request: &'a HttpRequest, body: &'a Bytes) -> RequestFields<'a> {
     let content_type =
         request.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
     match essence(content_type).as_str() {
-        "" | "application/x-www-form-urlencoded" => {
-            Said { fields: Fields::from_urlencoded(without_line_break(body)), no_form: None }
-        }
+        "" | "application/x-www-form-urlencoded" => RequestFields {
+            fields: Fields::from_urlencoded(without_line_break(body)),
+            no_form: None,
+        },
         multipart::FORM_DATA => match multipart::parts(content_type, body) {
-            Ok(parts) => Said { fields: Fields::from_parts(parts), no_form: None },
-            Err(_) => Said {
+            Ok(parts) => RequestFields { fields: Fields::from_parts(parts), no_form: None },
+            Err(_) => RequestFields {
                 fields: Fields::default(),
                 no_form: Some(describe("broken multipart/form-data", body)),
             },
         },
-        other => Said { fields: Fields::default(), no_form: Some(describe(other, body)) },
+        other => RequestFields { fields: Fields::default(), no_form: Some(describe(other, body)) },
     }
 }
 
-/// `curl -d @file` and an editor leave a line break at the end, which is no part of the last value.
+/// Removes the line break that `curl -d @file` or an editor leaves at the end, because it is not
+/// part of the last value.
 fn without_line_break(body: &[u8]) -> &[u8] {
     body.strip_suffix(b"\n").map_or(body, |line| line.strip_suffix(b"\r").unwrap_or(line))
 }
@@ -117,8 +119,8 @@ fn describe(kind: &str, body: &Bytes) -> String {
     format!("{kind}, {} bytes", body.len())
 }
 
-/// The type without its parameters, lower case, bounded, and only of characters that a type may
-/// have: a header, too, is a place where a stranger writes.
+/// The content type without its parameters, in lower case, of limited length, and only with
+/// characters that a type may have, because strangers write headers too.
 fn essence(value: &[u8]) -> String {
     let clean = |b: u8| {
         if b.is_ascii_alphanumeric() || b"/-+._".contains(&b) {

@@ -1,29 +1,31 @@
-//! Who is calling: the peer, or whom a listed proxy names in X-Forwarded-For.
+//! The address of the caller: the peer, or the address that a listed proxy puts into
+//! X-Forwarded-For.
 //!
-//! Anybody can write that header, so it counts only as far as listed proxies wrote it. X-Real-IP
-//! and Forwarded are never read.
+//! Anybody can send that header, so only the entries that listed proxies wrote count. X-Real-IP and
+//! Forwarded are never read.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use crate::network::{TrustedProxies, contains, normalise};
 
-/// Most entries of X-Forwarded-For that are read, from the right. No chain of listed proxies is
-/// that long.
+/// The largest number of entries of X-Forwarded-For that are read, from the right. No chain of
+/// listed proxies is that long.
 const ENTRIES_MAX: usize = 64;
 
-/// The answer.
+/// The caller of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Caller {
-    /// The address that `--allow-ip` is about and that the journal records, normalised.
+    /// The normalised address, for `--allow-ip` and the journal.
     pub address: IpAddr,
-    /// An unlisted peer sent X-Forwarded-For; it was not read. Worth one warning per peer.
+    /// A peer that is not listed sent X-Forwarded-For, which was not read. It is logged once per
+    /// peer.
     pub ignored_header: bool,
 }
 
 /// Finds the caller. `forwarded` are the X-Forwarded-For lines in the order received, each a list
-/// with commas; they count as one. Read from the right, listed proxies are skipped and the first
-/// other address is the caller. If an entry cannot be read, or there is none left, it is the listed
-/// proxy passed last.
+/// with commas; together they are one list. It is read from the right: listed proxies are skipped,
+/// and the first other address is the caller. If an entry cannot be read, or none is left, the
+/// caller is the last listed proxy.
 pub fn caller<'a>(
     peer: IpAddr,
     forwarded: impl Iterator<Item = &'a [u8]>,
@@ -49,7 +51,7 @@ pub fn caller<'a>(
     Caller { address: hop, ignored_header: false }
 }
 
-/// An entry: an address, with a port or brackets or both, as proxies write them.
+/// Reads an entry: an address with or without port and brackets, as proxies write them.
 fn address(entry: &[u8]) -> Option<IpAddr> {
     let text = str::from_utf8(entry.trim_ascii()).ok()?;
     let bracketed = || text.strip_prefix('[')?.strip_suffix(']')?.parse::<Ipv6Addr>().ok();

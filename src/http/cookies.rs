@@ -13,8 +13,8 @@ use crate::login::presented::Presented;
 use crate::login::unkept::{Missing, Visitor};
 use crate::store::LoginRow;
 
-/// The logins in the cookies of a request that we signed and that are not too old. The members' rows
-/// decide whether they are still valid.
+/// The logins in the cookies of a request that we signed and that are not too old. The members'
+/// rows decide whether they are still valid.
 pub(super) fn presented(request: &HttpRequest, state: &ThreadState, now: i64) -> Presented {
     let area = &state.area().shared;
     let names = area.config.cookie_domains.names().iter();
@@ -83,8 +83,8 @@ pub(super) fn was_given(request: &HttpRequest, state: &ThreadState, back: &Back)
     );
 }
 
-/// The message to a browser that sends no login and was given one just now. `page` is where it wants
-/// to go.
+/// The message to a browser that sends no login and was given one just now. `page` is where it
+/// wants to go.
 pub(super) fn not_kept(
     request: &HttpRequest,
     state: &ThreadState,

@@ -1,5 +1,6 @@
-//! Whether a form was sent from a page of this site. Other forms are refused, and a line at a limited
-//! rate says why: the cause is mostly a proxy that changes a header, and then nobody can log in.
+//! Whether a form was sent from a page of this site. Other forms are refused, and a line at a
+//! limited rate says why: the cause is mostly a proxy that changes a header, and then nobody can
+//! log in.
 
 use actix_web::HttpRequest;
 use actix_web::http::header::{HOST, HeaderName, ORIGIN};
@@ -10,8 +11,8 @@ use super::visitor_log::{ForeignForm, FormHeaders};
 
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// Whether the form is of this site, according to the browser or else to its origin. `form` names it
-/// in the log.
+/// Whether the form is of this site, according to the browser or else to its origin. `form` names
+/// it in the log.
 pub(super) fn is_from_here(request: &HttpRequest, state: &ThreadState, form: &str) -> bool {
     let (origin, host) = (text(request, &ORIGIN), text(request, &HOST));
     let refused = match (request.headers().get(FETCH_SITE), origin) {

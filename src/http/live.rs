@@ -1,5 +1,5 @@
-//! The settings that may change while the service runs. They are swapped whole, and no request
-//! waits for that.
+//! The settings that can change while the service runs. They are replaced all at once, and no
+//! request waits for that.
 
 use std::sync::Arc;
 
@@ -13,16 +13,16 @@ use crate::config::Config;
 use crate::login::page::Page;
 use crate::network::TrustedProxies;
 
-/// What [`Live`] holds at one time.
+/// The settings at one time.
 #[derive(Debug)]
 pub struct LiveSettings {
-    /// From where postbacks may come; empty means from anywhere.
+    /// The networks from which postbacks may come; empty means from anywhere.
     pub allowed: Vec<IpNet>,
-    /// Whose X-Forwarded-For counts.
+    /// The proxies whose X-Forwarded-For counts.
     pub proxies: TrustedProxies,
-    /// Who may ask for authstrings.
+    /// Who may request authstrings.
     pub keys: ApiKeys,
-    /// The way to NATS, if authstrings come from there.
+    /// Requests authstrings from NATS, if they come from there.
     pub relay: Option<Relay>,
     /// The login page.
     pub page: Page,
@@ -54,23 +54,23 @@ impl LiveSettings {
 pub struct Live(Arc<ArcSwap<LiveSettings>>);
 
 impl Live {
-    /// As they were set.
+    /// The settings at the start.
     pub fn new(config: &Config) -> Self {
         Self(Arc::new(ArcSwap::from_pointee(LiveSettings::of(config, None))))
     }
 
-    /// Puts others in their place. Requests that are under way may still see the old ones.
+    /// Replaces the settings. Requests in flight may still use the old ones.
     pub fn replace(&self, config: &Config) {
         let now = LiveSettings::of(config, Some(&self.0.load()));
         self.0.store(Arc::new(now));
     }
 
-    /// For a look that is over at once.
+    /// The current settings, for a use that ends at once.
     pub fn look(&self) -> arc_swap::Guard<Arc<LiveSettings>> {
         self.0.load()
     }
 
-    /// For the whole of a request, so that it sees one and the same.
+    /// The current settings, for a whole request.
     pub fn now(&self) -> Arc<LiveSettings> {
         self.0.load_full()
     }

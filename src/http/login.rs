@@ -1,5 +1,5 @@
-//! `/login` and `/logout`: the login page, for sites that do not want the browser's own prompt, and a
-//! signed cookie.
+//! `/login` and `/logout`: the login page, for sites that do not want the browser's own prompt, and
+//! a signed cookie.
 
 use actix_web::HttpRequest;
 use actix_web::HttpResponse;
@@ -15,7 +15,7 @@ use super::state::ThreadState;
 use super::visitor::{AUTH_REASON, form, invalid_query};
 use crate::fields::Fields;
 use crate::identity::Username;
-use crate::login::admission::{Allowed, Reason, all_by_password};
+use crate::login::admission::{Allowed, Denial, all_by_password};
 use crate::login::ask::Ask;
 use crate::login::back::Back;
 use crate::login::basic::Typed;
@@ -90,9 +90,9 @@ async fn submit(
         }
         Ok(Err(reason)) => {
             let (status, said) = match reason {
-                Reason::Login | Reason::Idle => (StatusCode::UNAUTHORIZED, Said::Wrong),
-                Reason::Trial => (StatusCode::FORBIDDEN, Said::Trial),
-                Reason::Blocked => (StatusCode::FORBIDDEN, Said::Blocked),
+                Denial::Login | Denial::Idle => (StatusCode::UNAUTHORIZED, Said::Wrong),
+                Denial::Trial => (StatusCode::FORBIDDEN, Said::Trial),
+                Denial::Blocked => (StatusCode::FORBIDDEN, Said::Blocked),
             };
             let mut response = form(state, status, ask, &back, said);
             response.headers_mut().insert(AUTH_REASON, HeaderValue::from_static(reason.as_str()));
@@ -102,9 +102,9 @@ async fn submit(
     }
 }
 
-/// Redirects a visitor who has logged in, with a cookie for these rows and for those logins of other
-/// sites in the old cookie that are still valid. Logins of the same sites end, and so do those that
-/// do not fit, so that a copy of the old cookie is not valid any more.
+/// Redirects a visitor who has logged in, with a cookie for these rows and for those logins of
+/// other sites in the old cookie that are still valid. Logins of the same sites end, and so do
+/// those that do not fit, so that a copy of the old cookie is not valid any more.
 async fn enter(
     request: &HttpRequest,
     state: &ThreadState,
@@ -130,9 +130,9 @@ fn is_logged(state: &ThreadState, row: &LoginRow) -> bool {
     state.area().shared.login_lines().add(row.key, state.shared().clock.steady())
 }
 
-/// The handler of `/logout`. It ends all logins of the browser, of all sites: it clears the cookies,
-/// and stores the ids of the logins until they expire, so that a copy of a cookie is not valid
-/// either.
+/// The handler of `/logout`. It ends all logins of the browser, of all sites: it clears the
+/// cookies, and stores the ids of the logins until they expire, so that a copy of a cookie is not
+/// valid either.
 pub async fn logout(
     request: HttpRequest,
     payload: Payload,

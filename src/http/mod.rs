@@ -31,8 +31,8 @@ use state::ServerState;
 
 use crate::authstring::Resource;
 
-/// Builds the server on a bound listener. It runs while it is awaited, and only its handle stops it;
-/// the caller handles signals.
+/// Builds the server on a bound listener. It runs while it is awaited, and only its handle stops
+/// it; the caller handles signals.
 ///
 /// # Errors
 ///

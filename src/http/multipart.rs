@@ -1,29 +1,32 @@
-//! A `multipart/form-data` body, which is what PHP's curl posts when it is given an array.
+//! Parses a `multipart/form-data` body, which PHP's curl sends for an array.
 //!
-//! The body was read whole before, under the bound that every body has; here it only gets taken
-//! apart. NATS is PHP and its receivers are PHP, so this reads what PHP reads: lines may end in LF
-//! alone, a boundary may be any text, a part's own length and encoding mean nothing. Where PHP
-//! would take half a value for a whole one, the body is refused.
+//! The body was read to its end before. NATS is PHP and its receivers are PHP, so this accepts what
+//! PHP accepts: lines may end in LF alone, a boundary may be any text, the length and encoding of a
+//! part are ignored. If PHP would accept half a value as a whole one, the body is refused.
+
+mod disposition;
+
+use disposition::{Disposition, is_space, trim_start};
 
 /// The type of a body that [`parts`] reads.
 pub const FORM_DATA: &str = "multipart/form-data";
 
-/// Name and value of a field, as they came.
+/// Name and value of a field, as received.
 pub type Part = (Vec<u8>, Vec<u8>);
 
-/// The body is not what its type says.
+/// The body does not match its type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadMultipart {
-    /// The type is another one, or names no boundary.
+    /// The type is another one, or has no boundary.
     #[error("expected multipart/form-data with a boundary")]
     Type,
-    /// No boundary in it, or a part that nothing ends.
+    /// The boundary is missing, or a part has no end.
     #[error("expected a complete multipart/form-data body")]
     Body,
 }
 
-/// The fields of the body in their order: name and value as they came, byte for byte. Files, and
-/// parts without a name, are left out.
+/// The fields of the body in their order, with name and value byte for byte. Files and parts
+/// without a name are left out.
 ///
 /// # Errors
 ///
@@ -32,7 +35,7 @@ pub fn parts(content_type: &[u8], body: &[u8]) -> Result<Vec<Part>, BadMultipart
     if !essence(content_type).eq_ignore_ascii_case(FORM_DATA.as_bytes()) {
         return Err(BadMultipart::Type);
     }
-    let mut body = Body {
+    let mut body = Rest {
         rest: body,
         delimiter: [b"--", boundary(content_type).ok_or(BadMultipart::Type)?].concat(),
     };
@@ -40,7 +43,7 @@ pub fn parts(content_type: &[u8], body: &[u8]) -> Result<Vec<Part>, BadMultipart
     let mut has_delimiter = false;
     while let Some(line) = body.next_delimiter() {
         has_delimiter = true;
-        // Behind the last part PHP goes on to look for another one, and so do we.
+        // After the last part PHP looks for another one, and so does this.
         if line == Delimiter::Close || body.rest.is_empty() {
             continue;
         }
@@ -55,7 +58,7 @@ pub fn parts(content_type: &[u8], body: &[u8]) -> Result<Vec<Part>, BadMultipart
     if has_delimiter { Ok(parts) } else { Err(BadMultipart::Body) }
 }
 
-/// The type of a body without its parameters. PHP ends it at a comma and a blank too.
+/// The type of a body without its parameters. As in PHP, a comma or a blank ends it too.
 pub fn essence(content_type: &[u8]) -> &[u8] {
     let content_type = content_type.trim_ascii();
     let end = content_type
@@ -65,12 +68,12 @@ pub fn essence(content_type: &[u8]) -> &[u8] {
     &content_type[..end]
 }
 
-/// What stands behind the first `boundary` and the `=` after it: in quotation marks, or else up to
-/// a comma or semicolon. Blanks belong to it, and so does every character that a strict reader
-/// allows only in quotation marks.
+/// The text after the first `boundary` and the `=` after it: in quotation marks, or else up to a
+/// comma or semicolon. Blanks belong to it, and so do the characters that a strict reader allows
+/// only in quotation marks.
 fn boundary(content_type: &[u8]) -> Option<&[u8]> {
     const NAME: &[u8] = b"boundary";
-    // In lower case, or else in any.
+    // In lower case, or else in any case.
     let exact = find(content_type, NAME);
     let name = exact.or_else(|| {
         content_type.windows(NAME.len()).position(|text| text.eq_ignore_ascii_case(NAME))
@@ -85,8 +88,8 @@ fn boundary(content_type: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// What is left of the body while it is taken apart.
-struct Body<'a> {
+/// The rest of the body while it is parsed.
+struct Rest<'a> {
     rest: &'a [u8],
     /// `--` and the boundary.
     delimiter: Vec<u8>,
@@ -97,12 +100,12 @@ struct Body<'a> {
 enum Delimiter {
     /// A part follows.
     Part,
-    /// The end: `--` stands behind it.
+    /// The end: `--` follows.
     Close,
 }
 
-impl<'a> Body<'a> {
-    /// The next line without its end. The last one may have none.
+impl<'a> Rest<'a> {
+    /// The next line without its line break. The last one may have none.
     fn line(&mut self) -> Option<&'a [u8]> {
         if self.rest.is_empty() {
             return None;
@@ -114,11 +117,11 @@ impl<'a> Body<'a> {
         };
         self.rest = rest;
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        // PHP keeps a line as a C string.
+        // PHP keeps a line as a C string, which ends at a NUL.
         Some(&line[..line.iter().position(|&b| b == 0).unwrap_or(line.len())])
     }
 
-    /// Goes behind the next line that is a delimiter.
+    /// Skips to the line after the next delimiter.
     fn next_delimiter(&mut self) -> Option<Delimiter> {
         loop {
             let line = self.line()?;
@@ -128,7 +131,7 @@ impl<'a> Body<'a> {
         }
     }
 
-    /// Blanks behind a delimiter are the padding that RFC 2046 allows.
+    /// Blanks after a delimiter are the padding that RFC 2046 allows.
     fn as_delimiter(&self, line: &[u8]) -> Option<Delimiter> {
         let behind = line.strip_prefix(&*self.delimiter)?;
         match behind {
@@ -138,8 +141,8 @@ impl<'a> Body<'a> {
         }
     }
 
-    /// Reads the head of a part: its first Content-Disposition. A line without a colon, or with a
-    /// blank before everything, goes on with the header before it.
+    /// Reads the head of a part: its first Content-Disposition. A line without a colon, or one that
+    /// begins with a blank, continues the header before it.
     fn disposition(&mut self) -> Result<Option<Vec<u8>>, BadMultipart> {
         let mut headers: Vec<(&[u8], Vec<u8>)> = Vec::new();
         loop {
@@ -162,13 +165,13 @@ impl<'a> Body<'a> {
         Ok(disposition.map(|(_, value)| value))
     }
 
-    /// Reads the value of a part up to the line that ends it. What begins as the delimiter and is
-    /// none is neither: the half before it may be half a password.
+    /// Reads the value of a part up to the delimiter. A line that only begins like the delimiter is
+    /// an error, because the value before it may be half a password.
     fn value(&mut self) -> Result<&'a [u8], BadMultipart> {
         let end = find(self.rest, &[b"\n", &*self.delimiter].concat()).ok_or(BadMultipart::Body)?;
         let value = &self.rest[..end];
         self.rest = &self.rest[end + 1..];
-        let mut ahead = Body { rest: self.rest, delimiter: Vec::new() };
+        let mut ahead = Rest { rest: self.rest, delimiter: Vec::new() };
         if ahead.line().and_then(|line| self.as_delimiter(line)).is_none() {
             return Err(BadMultipart::Body);
         }
@@ -176,82 +179,8 @@ impl<'a> Body<'a> {
     }
 }
 
-/// What a Content-Disposition says. Its type does not matter.
-#[derive(Debug, Default)]
-struct Disposition {
-    name: Option<Vec<u8>>,
-    filename: Option<Vec<u8>>,
-}
-
-impl Disposition {
-    /// The last one of doubled parameters wins.
-    fn read(value: &[u8]) -> Self {
-        let (mut said, mut rest) = (Self::default(), trim_start(value));
-        while !rest.is_empty() {
-            let mut parameter = next_word(&mut rest, b';');
-            rest = trim_start(rest);
-            if !parameter.contains(&b'=') {
-                continue;
-            }
-            let key = next_word(&mut parameter, b'=');
-            if key.eq_ignore_ascii_case(b"name") {
-                said.name = Some(unquoted(parameter));
-            } else if key.eq_ignore_ascii_case(b"filename") {
-                said.filename = Some(unquoted(parameter));
-            }
-        }
-        said
-    }
-}
-
-/// Cuts off what stands before the next `stop` outside quotation marks of either kind, and all that
-/// follow it at once.
-fn next_word<'a>(rest: &mut &'a [u8], stop: u8) -> &'a [u8] {
-    let text = *rest;
-    let (mut at, mut quote) = (0, None);
-    while let Some(&byte) = text.get(at) {
-        match quote {
-            Some(mark) if byte == b'\\' && text.get(at + 1) == Some(&mark) => at += 1,
-            Some(mark) if byte == mark => quote = None,
-            Some(_) => {}
-            None if byte == stop => break,
-            None if matches!(byte, b'"' | b'\'') => quote = Some(byte),
-            None => {}
-        }
-        at += 1;
-    }
-    let behind = text[at..].iter().position(|&b| b != stop).map_or(text.len(), |stops| at + stops);
-    *rest = &text[behind..];
-    &text[..at]
-}
-
-/// The text without its quotation marks, or else up to a blank. A backslash counts only before
-/// another one and before the mark.
-fn unquoted(value: &[u8]) -> Vec<u8> {
-    let value = trim_start(value);
-    let mark = value.first().copied().filter(|b| matches!(b, b'"' | b'\''));
-    let ends = |b: u8| if mark.is_some() { Some(b) == mark } else { is_space(b) };
-    let mut text = Vec::with_capacity(value.len());
-    let mut bytes = value[usize::from(mark.is_some())..].iter().copied().peekable();
-    while let Some(byte) = bytes.next().filter(|&b| !ends(b)) {
-        let escaped =
-            (byte == b'\\').then(|| bytes.next_if(|&b| b == b'\\' || Some(b) == mark)).flatten();
-        text.push(escaped.unwrap_or(byte));
-    }
-    text
-}
-
 fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
     text.windows(wanted.len()).position(|window| window == wanted)
-}
-
-fn trim_start(text: &[u8]) -> &[u8] {
-    &text[text.iter().position(|&b| !is_space(b)).unwrap_or(text.len())..]
-}
-
-/// `isspace` of C, which has the vertical tab too.
-fn is_space(byte: u8) -> bool {
-    byte.is_ascii_whitespace() || byte == 0x0b
 }
 
 #[cfg(test)]

@@ -95,7 +95,7 @@ pub async fn receive(
         }
     };
     let postback = parse(&request, &body, shared, address);
-    let entry = Entry::new(&postback, shared);
+    let entry = LogEntry::new(&postback, shared);
     let (status, response) = answer(&state, postback).await;
     entry.log(&response, status, began);
     respond::line(status, response)
@@ -144,7 +144,7 @@ async fn answer(state: &ThreadState, postback: Postback) -> (StatusCode, Reply) 
 }
 
 /// The log entry of one postback. It is made before the postback is queued.
-struct Entry {
+struct LogEntry {
     id: String,
     action: &'static str,
     site: Option<crate::identity::SiteId>,
@@ -153,7 +153,7 @@ struct Entry {
     unfit_for_basic: bool,
 }
 
-impl Entry {
+impl LogEntry {
     fn new(postback: &Postback, shared: &ServerState) -> Self {
         let number = shared.requests.fetch_add(1, Ordering::Relaxed);
         let received = &postback.received;
@@ -175,8 +175,9 @@ impl Entry {
             Postback::log_unfit_for_basic(self.site, self.member);
         }
         log::info!(
-            id = self.id.as_str(), action = self.action, site:% = Shown(self.site), member:% = Shown(self.member),
-            username = self.username.as_deref().unwrap_or("-"), status = status.as_u16(), reply = reply.as_str(),
+            id = self.id.as_str(), action = self.action, site:% = OrDash(self.site),
+            member:% = OrDash(self.member), username = self.username.as_deref().unwrap_or("-"),
+            status = status.as_u16(), reply = reply.as_str(),
             us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
             "postback"
         );
@@ -184,9 +185,9 @@ impl Entry {
 }
 
 /// A value, or `-`.
-struct Shown<T>(Option<T>);
+struct OrDash<T>(Option<T>);
 
-impl<T: std::fmt::Display> std::fmt::Display for Shown<T> {
+impl<T: std::fmt::Display> std::fmt::Display for OrDash<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.0 {
             Some(value) => value.fmt(f),

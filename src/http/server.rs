@@ -17,8 +17,8 @@ use super::state::{ServerState, ThreadState};
 use super::{response_headers, slots};
 use crate::connection_limits::server_threads;
 
-/// Connections that the system queues until a thread accepts them. The default of 128 is one burst of
-/// visitors, and a client beyond it tries again only after a second.
+/// Connections that the system queues until a thread accepts them. The default of 128 is one burst
+/// of visitors, and a client beyond it tries again only after a second.
 const BACKLOG: i32 = 1024;
 /// How long a stop waits, after the last answer, for idle connections.
 const CLOSE_SECONDS_MAX: u64 = 1;

@@ -1,5 +1,5 @@
-//! A request on its connection: it takes a slot of its kind, and its body is read or the connection
-//! ends.
+//! A middleware for requests: each takes a slot of its kind, and if its body is not read, the
+//! connection is closed.
 
 use std::future::{Future, ready};
 use std::rc::Rc;
@@ -14,20 +14,20 @@ use futures_util::future::Either;
 use super::connections::{Connection, RequestKind};
 use super::respond::RETRY_AFTER_SECONDS;
 
-/// Whoever comes beyond the share reads this.
+/// The response if the share of slots is used up.
 const BUSY: &str = "Too many requests are under way. Please try again in a moment.";
 const BUSY_API: &str = r#"{"error":"too many requests are under way, try again in a moment"}"#;
 
-/// A request that is under way for as long as this lives, also where the client hangs up.
-struct UnderWay(Rc<Connection>);
+/// Ends the request of a connection when it is dropped, also if the client disconnects.
+struct ActiveRequest(Rc<Connection>);
 
-impl Drop for UnderWay {
+impl Drop for ActiveRequest {
     fn drop(&mut self) {
         self.0.end();
     }
 }
 
-/// Hands the request on, or answers it at once where the share of its kind is used up.
+/// Passes the request on, or answers it at once if the share of its kind is used up.
 pub fn serve<S>(
     mut request: ServiceRequest,
     service: &S,
@@ -35,20 +35,20 @@ pub fn serve<S>(
 where
     S: Service<ServiceRequest, Response = ServiceResponse, Error = Error>,
 {
-    // Each connection that the server accepts has one.
+    // Every connection that the server accepts has one.
     let connection = request.conn_data::<Rc<Connection>>().cloned();
     let kind = RequestKind::of(request.path());
     let has_body = !matches!(request.parts_mut().1, Payload::None);
     let has_slot = connection.as_ref().is_none_or(|connection| connection.begin(kind, has_body));
-    let under_way = connection.map(UnderWay);
+    let active = connection.map(ActiveRequest);
     if !has_slot {
         return Either::Left(ready(Ok(request.into_response(busy(kind)))));
     }
     let answer = service.call(request);
     Either::Right(async move {
         let mut answer = answer.await?;
-        if under_way.is_some_and(|under_way| under_way.0.has_unread_body()) {
-            // What is left of the body would be taken for the next request.
+        if active.is_some_and(|active| active.0.has_unread_body()) {
+            // The rest of the body would be read as the next request.
             answer.response_mut().head_mut().set_connection_type(ConnectionType::Close);
         }
         Ok(answer)

@@ -1,5 +1,5 @@
-//! What the login page and `/auth` share: the login form, and the site as the visitor's browser sees
-//! it.
+//! What the login page and `/auth` share: the login form, and the site as the visitor's browser
+//! sees it.
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HOST, HeaderName, HeaderValue, ORIGIN, X_FORWARDED_PROTO};
@@ -34,8 +34,8 @@ pub(super) fn invalid_query(state: &ThreadState, address: &str, wrong: &Refusal)
     respond::plain(StatusCode::BAD_REQUEST, wrong.to_string())
 }
 
-/// The host that a form was sent to. With a form of our own page the browser sends its origin, which
-/// no proxy changes; `Host` may be the proxy's.
+/// The host that a form was sent to. With a form of our own page the browser sends its origin,
+/// which no proxy changes; `Host` may be the proxy's.
 pub(super) fn host(request: &HttpRequest) -> &str {
     let origin = text(request, &ORIGIN).and_then(|origin| origin.split_once("://"));
     host_of(

@@ -138,15 +138,15 @@ impl<K: Hash + Eq> Window<K> {
 /// Names that are remembered. More of them are a stranger's doing, not an operator's mistake.
 const NAMES_MAX: usize = 32;
 
-/// One line per name: a proxy that is not listed, a host outside of all domains. After 32 names, one
-/// last line says that further names are not logged.
+/// One line per name: a proxy that is not listed, a host outside of all domains. After 32 names,
+/// one last line says that further names are not logged.
 #[derive(Debug)]
 pub struct OncePerName<T> {
-    names: Mutex<Names<T>>,
+    names: Mutex<KnownNames<T>>,
 }
 
 #[derive(Debug)]
-struct Names<T> {
+struct KnownNames<T> {
     known: HashSet<T>,
     is_full: bool,
 }
@@ -162,7 +162,7 @@ pub enum NameLine {
 
 impl<T> Default for OncePerName<T> {
     fn default() -> Self {
-        Self { names: Mutex::new(Names { known: HashSet::new(), is_full: false }) }
+        Self { names: Mutex::new(KnownNames { known: HashSet::new(), is_full: false }) }
     }
 }
 

@@ -25,12 +25,12 @@ pub enum Admission {
     /// Yes: this member.
     In(LoginRow),
     /// No, and why.
-    Out(Reason),
+    Out(Denial),
 }
 
 /// Why a visitor is not admitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
+pub enum Denial {
     /// No login, or a wrong one.
     Login,
     /// A trial member, where only full members are admitted.
@@ -41,13 +41,13 @@ pub enum Reason {
     Idle,
 }
 
-impl Reason {
-    /// The word in `X-Auth-Reason`.
+impl Denial {
+    /// The word in `X-Auth-Denial`.
     pub fn as_str(self) -> &'static str {
         match self {
-            Reason::Login | Reason::Idle => "login",
-            Reason::Trial => "trial",
-            Reason::Blocked => "blocked",
+            Denial::Login | Denial::Idle => "login",
+            Denial::Trial => "trial",
+            Denial::Blocked => "blocked",
         }
     }
 }
@@ -89,14 +89,14 @@ pub async fn by_password(
     let opened = opened(area, allowed, typed, address, now, Until::Admitted).await?;
     Ok(match opened.map(|rows| rows.into_iter().find(|row| allowed.admits(row))) {
         Ok(Some(row)) => Admission::In(row),
-        Ok(None) => Admission::Out(Reason::Trial),
+        Ok(None) => Admission::Out(Denial::Trial),
         Err(reason) => Admission::Out(reason),
     })
 }
 
-/// All rows that a name and a password open, if one of them is allowed. A login is valid for each of
-/// them, so that it continues with one when another ends. If there are more than fit into a cookie,
-/// the allowed ones come first.
+/// All rows that a name and a password open, if one of them is allowed. A login is valid for each
+/// of them, so that it continues with one when another ends. If there are more than fit into a
+/// cookie, the allowed ones come first.
 ///
 /// # Errors
 ///
@@ -107,13 +107,13 @@ pub async fn all_by_password(
     typed: &Typed,
     address: IpAddr,
     now: i64,
-) -> Result<Result<Vec<LoginRow>, Reason>, Undecided> {
+) -> Result<Result<Vec<LoginRow>, Denial>, Undecided> {
     let opened = opened(area, allowed, typed, address, now, Until::All).await?;
     Ok(opened.and_then(|mut rows| {
         rows.sort_by_key(|row| !allowed.admits(row));
         rows.truncate(LOGINS_MAX);
         let is_in = rows.first().is_some_and(|row| allowed.admits(row));
-        if is_in { Ok(rows) } else { Err(Reason::Trial) }
+        if is_in { Ok(rows) } else { Err(Denial::Trial) }
     }))
 }
 
@@ -135,13 +135,13 @@ async fn opened(
     address: IpAddr,
     now: i64,
     until: Until,
-) -> Result<Result<Vec<LoginRow>, Reason>, Undecided> {
+) -> Result<Result<Vec<LoginRow>, Denial>, Undecided> {
     let shared = &area.shared;
     let (typed_name, network) =
         (TypedName::new(&shared.pseudonyms, typed.name.as_str()), Network::of(address));
     let verdict = typed_name.verdict(&shared.guard, network, area.clock.steady());
     if let Verdict::Blocked(BlockKind::Pair | BlockKind::Network) = verdict {
-        return Ok(Err(Reason::Blocked));
+        return Ok(Err(Denial::Blocked));
     }
     let mut rows = area.members.logins_by_name(allowed.sites, &typed.name, now).await?;
     let holder = if rows.is_empty() { NameHolder::Nobody } else { NameHolder::Member };
@@ -155,7 +155,7 @@ async fn opened(
         }
         rows = known;
         if rows.is_empty() {
-            return Ok(Err(Reason::Blocked));
+            return Ok(Err(Denial::Blocked));
         }
     }
     let mut attempt =
@@ -168,7 +168,7 @@ async fn opened(
         if attempt.opens(&row).await? {
             // More guesses may have been counted while this was hashed: ten at once are ten.
             if attempt.hashed && attempt.is_blocked_by_now(&typed_name, attempt.is_home) {
-                return Ok(Err(Reason::Blocked));
+                return Ok(Err(Denial::Blocked));
             }
             area.logged_in_from(row.key, network, now);
             let is_admitted = allowed.admits(&row);
@@ -189,8 +189,8 @@ async fn opened(
     }
     let blocked = attempt.is_blocked_by_now(&typed_name, is_known);
     let secret = shared.remembered.secret(&typed.password);
-    // Asked for every failed login, so that the time does not tell whose name it is. If it cannot be
-    // read, nobody has the name, and it is not shown.
+    // Asked for every failed login, so that the time does not tell whose name it is. If it cannot
+    // be read, nobody has the name, and it is not shown.
     let name = typed.name.clone();
     let is_taken = area.members.read(move |reader| reader.is_name_known(&name)).await;
     let name = typed_name.shown(is_taken.unwrap_or(false));
@@ -198,5 +198,5 @@ async fn opened(
     let by = if until == Until::All { By::Page } else { By::Basic };
     let attempt = FailedLogin { by, sites: allowed.sites, name, address, secret };
     shared.failed.log(&attempt, area.clock.steady());
-    Ok(Err(if blocked || !(is_open || is_known) { Reason::Blocked } else { Reason::Login }))
+    Ok(Err(if blocked || !(is_open || is_known) { Denial::Blocked } else { Denial::Login }))
 }

@@ -1,5 +1,5 @@
-//! Log lines about logins, at a limited rate: there are thousands of visitors, and each picture of a
-//! page is a request.
+//! Log lines about logins, at a limited rate: there are thousands of visitors, and each picture of
+//! a page is a request.
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,12 +1,12 @@
-//! Logins by cookie: whether one admits a visitor, and what ends one. Every check reads the member's
-//! row again.
+//! Logins by cookie: whether one admits a visitor, and what ends one. Every check reads the
+//! member's row again.
 
 use std::collections::HashSet;
 use std::net::IpAddr;
 
 use futures_util::future::join_all;
 
-use super::admission::{Admission, Allowed, Reason};
+use super::admission::{Admission, Allowed, Denial};
 use super::area::ThreadArea;
 use super::cookie::{LOGINS_MAX, Login};
 use super::logouts::Way;
@@ -20,8 +20,8 @@ use crate::store::{CookieLogin, CookieLoginState, LoggedOut, LoginRow, Note, See
 const AHEAD_SECONDS_MAX: i64 = 60;
 
 /// Whether the logins of a browser admit a visitor. As with a password, the sites are tried in the
-/// order of the query, and of one site the login that counts first. `caller` is the address, for the
-/// log.
+/// order of the query, and of one site the login that counts first. `caller` is the address, for
+/// the log.
 ///
 /// # Errors
 ///
@@ -33,7 +33,7 @@ pub async fn by_cookie(
     caller: impl Fn() -> IpAddr,
     now: i64,
 ) -> Result<Admission, Undecided> {
-    let mut reason = Reason::Login;
+    let mut reason = Denial::Login;
     let of_site = |&site| logins.iter().filter(move |login| login.key.site == site);
     let tried: Vec<&Login> = allowed.sites.iter().flat_map(of_site).collect();
     for (login, validity) in tried.iter().zip(validities(area, &tried, now).await?) {
@@ -44,17 +44,17 @@ pub async fn by_cookie(
                     log_rivals(area, logins, login, &caller, now).await?;
                     return Ok(Admission::In(row));
                 }
-                reason = Reason::Trial;
+                reason = Denial::Trial;
             }
-            Validity::Idle if reason == Reason::Login => reason = Reason::Idle,
+            Validity::Idle if reason == Denial::Login => reason = Denial::Idle,
             Validity::Idle | Validity::Over => {}
         }
     }
     Ok(Admission::Out(reason))
 }
 
-/// Logs it if another cookie would have admitted another member of the site. A neighbouring host can
-/// make a browser log in under its own membership, and that must leave a trace.
+/// Logs it if another cookie would have admitted another member of the site. A neighbouring host
+/// can make a browser log in under its own membership, and that must leave a trace.
 async fn log_rivals(
     area: &ThreadArea,
     logins: &Presented,
@@ -129,7 +129,8 @@ async fn end_one(area: &ThreadArea, login: Login) -> Result<(), Undecided> {
     if found.into_iter().any(|found| is_over(area, &login, found)) {
         return Ok(());
     }
-    // The longest lifetime, so that a longer --login-hours later does not make the login valid again.
+    // The longest lifetime, so that a longer --login-hours later does not make the login valid
+    // again.
     let until = login.ends_at(LOGIN_SECONDS_MAX);
     let alone = LoggedOut {
         key: login.key,
@@ -190,8 +191,8 @@ enum Validity {
     Over,
 }
 
-/// Whether these logins are valid, in their order: of the row's version, not logged out, and used not
-/// too long ago.
+/// Whether these logins are valid, in their order: of the row's version, not logged out, and used
+/// not too long ago.
 async fn validities(
     area: &ThreadArea,
     logins: &[&Login],

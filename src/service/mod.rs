@@ -226,7 +226,7 @@ impl Service {
                 area::say_left_out(&self.shared, false);
                 self.shared.refused.end_window(self.shared.clock.steady());
                 self.shared.connections.log_closed(self.shared.clock.steady());
-                self.shared.tokens.look();
+                self.shared.tokens.refresh();
             }
         });
         // Apart: a database that is locked keeps blocks from being written, and nothing else.

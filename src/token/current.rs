@@ -3,29 +3,30 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use parking_lot::Mutex;
 use subtle::{Choice, ConstantTimeEq};
 
 use super::Token;
 use super::file::{self, TokenError};
 use crate::chain::chain;
 
-/// The tokens that count now: those of the settings, or those of the data directory's file. The
+/// The tokens that are valid now: those of the settings, or those of the data directory's file. The
 /// file is read again when it has changed, so that `token add` and `token retire` need no restart.
 #[derive(Clone, Debug)]
-pub struct Tokens(Arc<Inner>);
+pub struct Tokens(Arc<SharedTokens>);
 
 #[derive(Debug)]
-struct Inner {
+struct SharedTokens {
     current: ArcSwap<Vec<Token>>,
     file: Option<PathBuf>,
-    /// The file as it was when it was last read, whether it could be used or not.
+    /// The state of the file when it was last read, whether it was valid or not.
     seen: Mutex<Option<Stamp>>,
 }
 
-/// Tells one state of a file from another without reading it.
+/// Identifies a state of a file without reading it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Stamp {
     file: (u64, u64),
@@ -47,7 +48,7 @@ impl Stamp {
 }
 
 impl Tokens {
-    /// Tokens given as settings.
+    /// Tokens of the settings.
     pub fn given(tokens: Vec<Token>) -> Self {
         Self::new(tokens, None, None)
     }
@@ -56,35 +57,34 @@ impl Tokens {
     ///
     /// # Errors
     ///
-    /// Where it cannot be read.
+    /// If it cannot be read.
     pub fn from_file(path: &Path) -> Result<Self, TokenError> {
-        // The stamp first: a change in between is then seen as one.
+        // The stamp comes first, so that a change in between is detected.
         let stamp = Stamp::of(path);
         Ok(Self::new(file::read(path)?, Some(path.to_owned()), stamp))
     }
 
     fn new(tokens: Vec<Token>, file: Option<PathBuf>, seen: Option<Stamp>) -> Self {
         let current = ArcSwap::from_pointee(tokens);
-        Self(Arc::new(Inner { current, file, seen: Mutex::new(seen) }))
+        Self(Arc::new(SharedTokens { current, file, seen: Mutex::new(seen) }))
     }
 
-    /// Whether this text is one of them, in constant time. Where it is none, the file is looked at:
-    /// a token that was just added is good for the first call that has it. A call with a wrong
-    /// token costs a `stat` by that, and no reading.
+    /// Whether this text is one of them, in constant time. If it is not, the file is checked for a
+    /// change, so that a token that was just added is valid for the first call. A call with a wrong
+    /// token therefore costs a `stat`, but no read.
     pub fn contain(&self, presented: &str) -> bool {
         let matches = || any_matches(&self.0.current.load(), presented);
         matches() || {
-            self.look();
+            self.refresh();
             matches()
         }
     }
 
-    /// Reads the file if it has changed. What cannot be read leaves the tokens as they are, and is
-    /// logged.
-    pub fn look(&self) {
+    /// Reads the file if it has changed. If it cannot be read, that is logged and the tokens stay.
+    pub fn refresh(&self) {
         let Some(path) = &self.0.file else { return };
         let now = Stamp::of(path);
-        let mut seen = self.seen();
+        let mut seen = self.0.seen.lock();
         if *seen == now {
             return;
         }
@@ -94,31 +94,26 @@ impl Tokens {
         }
     }
 
-    /// Reads the file in any case. Whether the tokens are others now.
+    /// Reads the file in any case. Returns whether the tokens have changed.
     ///
     /// # Errors
     ///
-    /// Where it cannot be read: the tokens are as they were.
+    /// If it cannot be read. The tokens stay.
     pub fn read_again(&self) -> Result<bool, TokenError> {
-        self.0.file.as_deref().map_or(Ok(false), |path| self.read(path, &mut self.seen()))
+        self.0.file.as_deref().map_or(Ok(false), |path| self.read(path, &mut self.0.seen.lock()))
     }
 
-    /// Takes others of the settings. Whether they are others.
+    /// Replaces the tokens. Returns whether they have changed.
     pub fn replace(&self, tokens: Vec<Token>) -> bool {
         let before = self.0.current.swap(Arc::new(tokens));
         *before != **self.0.current.load()
     }
 
-    /// The stamp stays locked meanwhile: whoever looks then waits, and finds the new tokens.
+    /// The stamp stays locked meanwhile, so that other callers wait and find the new tokens.
     fn read(&self, path: &Path, seen: &mut Option<Stamp>) -> Result<bool, TokenError> {
-        // The stamp first: a change in between is then seen as one.
+        // The stamp comes first, so that a change in between is detected.
         *seen = Stamp::of(path);
         Ok(self.replace(file::read(path)?))
-    }
-
-    /// A panic leaves a whole stamp.
-    fn seen(&self) -> MutexGuard<'_, Option<Stamp>> {
-        self.0.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How many there are.
@@ -127,8 +122,8 @@ impl Tokens {
     }
 }
 
-/// Whether one of the tokens is this text. Takes the same time whichever it is, and however much of
-/// one is right.
+/// Whether one of the tokens is this text. The time does not depend on which one it is, nor on how
+/// much of one is right.
 fn any_matches(tokens: &[Token], presented: &str) -> bool {
     let presented = presented.as_bytes();
     let found = tokens

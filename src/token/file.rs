@@ -17,10 +17,10 @@ const MODE: u32 = 0o600;
 /// What can be wrong with the token file.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
-    /// Input or output.
+    /// It cannot be read or written.
     #[error("cannot use the token file {}", .0.display())]
     Io(PathBuf, #[source] std::io::Error),
-    /// A line that is no token.
+    /// A line is not a token.
     #[error("{}, line {line}: {TOKEN_EXPECTED}", .path.display())]
     Malformed {
         /// The file.
@@ -28,31 +28,31 @@ pub enum TokenError {
         /// The line, from 1.
         line: usize,
     },
-    /// No token at all.
+    /// There is no token in it.
     #[error("{} holds no token: `nats-userman token add` makes one", .0.display())]
     Empty(PathBuf),
 }
 
-/// Whether there is such a file.
+/// Whether the file exists.
 ///
 /// # Errors
 ///
-/// Where it must not be looked at.
+/// If access is denied.
 pub fn is_there(path: &Path) -> Result<bool, TokenError> {
     denied::is_there(path).map_err(|error| TokenError::Io(path.to_owned(), error))
 }
 
-/// Keeps others who change the file waiting until this is dropped: two who add a token at the same
-/// time must not lose one of both.
+/// Locks the file until the result is dropped, so that no token is lost if two are added at the
+/// same time.
 ///
 /// # Errors
 ///
-/// Where it cannot be opened or locked.
+/// If it cannot be opened or locked.
 pub fn lock(path: &Path) -> Result<fs::File, TokenError> {
     let lock = || loop {
         let file = fs::File::open(path)?;
         file.lock()?;
-        // Each change puts another file in its place.
+        // Each change replaces the file.
         if file.metadata()?.ino() == fs::metadata(path)?.ino() {
             return Ok(file);
         }
@@ -64,7 +64,7 @@ pub fn lock(path: &Path) -> Result<fs::File, TokenError> {
 ///
 /// # Errors
 ///
-/// Where it cannot be read, or a line is no token.
+/// If it cannot be read, or a line is not a token.
 pub fn read(path: &Path) -> Result<Vec<Token>, TokenError> {
     let text = crate::text_file::read(path)
         .map_err(|error| TokenError::Io(path.to_owned(), told(path, error)))?;
@@ -76,10 +76,10 @@ pub fn read(path: &Path) -> Result<Vec<Token>, TokenError> {
     if tokens.is_empty() { Err(TokenError::Empty(path.to_owned())) } else { Ok(tokens) }
 }
 
-/// Removes what a `token add` that was killed has left: tokens that never counted. One that is
-/// under way goes on.
+/// Removes the temporary file that a killed `token add` has left. A running `token add` is not
+/// disturbed.
 pub(crate) fn remove_draft(path: &Path) {
-    // Without a token file there is no `token add`.
+    // Without a token file no `token add` can run.
     let file = fs::File::open(path);
     if file.as_ref().map_or(true, |file| file.try_lock().is_ok())
         && let Err(error) = remove(&draft_of(path))
@@ -91,16 +91,16 @@ pub(crate) fn remove_draft(path: &Path) {
     }
 }
 
-/// Writes the tokens of a file, whole or not at all, readable by the owner alone.
+/// Writes the tokens of a file, all or nothing. Only the owner can read it.
 ///
 /// # Errors
 ///
-/// Where it cannot be written.
+/// If it cannot be written.
 pub fn write(path: &Path, tokens: &[Token]) -> Result<(), TokenError> {
     let write = || {
         let draft = Draft::begin(path, MODE)?;
-        // `token add` as root must not take the file away from the service's user. Who may not give
-        // it away owns it already.
+        // `token add` as root must not change the owner of the file. A user who is not root owns it
+        // already.
         let owner = fs::metadata(path).or_else(|_| fs::metadata(parent(path)))?;
         if draft.file().metadata()?.uid() != owner.uid() {
             fchown(draft.file(), Some(owner.uid()), Some(owner.gid()))?;
@@ -108,6 +108,6 @@ pub fn write(path: &Path, tokens: &[Token]) -> Result<(), TokenError> {
         let lines = tokens.iter().fold(String::new(), |lines, token| lines + token.expose() + "\n");
         draft.replace(Zeroizing::new(lines).as_bytes())
     };
-    // Of the new file, as it is mostly the directory that is closed.
+    // About the new file, because mostly the directory denies access.
     write().map_err(|error| TokenError::Io(path.to_owned(), told(&draft_of(path), error)))
 }

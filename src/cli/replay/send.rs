@@ -10,7 +10,7 @@ use ureq::unversioned::transport::DefaultConnector;
 use super::captures;
 use super::counts::{end, show_error};
 use crate::authstring::client::is_no_tls;
-use crate::authstring::names::Names;
+use crate::authstring::names::HostNames;
 use crate::cli::failure::Failure;
 use crate::replay::Counts;
 use crate::reply::Reply;
@@ -38,7 +38,7 @@ pub(super) fn run(files: &[PathBuf], url: &str) -> Result<(), Failure> {
         .max_redirects_will_error(false);
     // The resolver that tells an unknown name from other errors.
     let agent =
-        ureq::Agent::with_parts(config.build(), DefaultConnector::default(), Names::default());
+        ureq::Agent::with_parts(config.build(), DefaultConnector::default(), HostNames::default());
     let mut counts = Counts::default();
     let sent = captures::each(files, opened, |captured, place| {
         let reply = send_one(&agent, &target, &captured.into_body());

@@ -15,8 +15,8 @@ const ADVICE: &str = "let the proxy buffer whole requests before it passes them 
 /// Why this server closes a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CloseReason {
-    /// It was idle for too long, which is the first reason here: proxies and browsers expect that, so it
-    /// is not logged.
+    /// It was idle for too long, which is the first reason here: proxies and browsers expect that,
+    /// so it is not logged.
     Idle,
     /// The head of a request took too long.
     Head,

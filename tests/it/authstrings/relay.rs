@@ -142,21 +142,21 @@ fn a_bad_answer_is_502_with_its_likely_cause() {
             html(404),
             "NATS answered with status 404: the URL is not NATS's, the REST API is switched off there, or this NATS is older than this resource".into(),
         ),
-        (html(500), "NATS answered with status 500: it has failed itself, its own error log knows why".into()),
+        (html(500), "NATS answered with status 500: it has failed, see its own error log".into()),
         (
             Day::Redirect(elsewhere.url()),
-            "NATS answered with status 302, a redirect: give the URL that it leads to, mostly https:// instead of http://".into(),
+            "NATS answered with status 302, a redirect: set the URL that it leads to, mostly https:// instead of http://".into(),
         ),
         (
             Day::Answer(200, "application/json", format!("{{\"error\":\"Invalid key {NATS_KEY}\"}}")),
-            format!("NATS answered with an error instead of a string: {causes}"),
+            format!("NATS answered with an error instead of an authstring: {causes}"),
         ),
         (
             Day::Answer(200, "application/json", "{\"result\":\"short\"}".into()),
             "NATS answered with JSON in which \\\"result\\\" is not 32 hexadecimal digits: it may be of a version that this program does not know".into(),
         ),
         (Day::Endless, "NATS answered with more than 65536 bytes: the URL is not NATS's".into()),
-        (Day::Nonsense, "NATS answered with something that is no HTTP: the URL is not NATS's, or its port speaks TLS".into()),
+        (Day::Nonsense, "NATS answered with something other than HTTP: the URL is not NATS's, or its port needs TLS".into()),
     ] {
         let nats = Nats::with(vec![day]);
         let response = get(app(&nats).address, BY_NAME);
@@ -342,8 +342,9 @@ fn neither_key_nor_session_nor_string_reaches_the_log() {
     program.terminate();
     let log = program.stderr();
     assert!(log.contains(&format!("INFO  authstrings come from NATS at {url}\n")), "{log}");
-    let line =
-        format!("ERROR no authstring from {url}: NATS answered with an error instead of a string");
+    let line = format!(
+        "ERROR no authstring from {url}: NATS answered with an error instead of an authstring"
+    );
     assert!(log.contains(&line) && log.contains(" plus=upsell site=1 member=342\n"), "{log}");
     assert!(log.contains("INFO  authstring of NATS plus=upsell site=1 member=342\n"), "{log}");
     assert_eq!(log.matches("no authstring from").count(), 2, "each kind once a minute: {log}");

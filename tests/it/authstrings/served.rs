@@ -154,7 +154,7 @@ fn without_a_key_in_the_settings_nobody_is_answered() {
 }
 
 #[test]
-fn a_key_is_good_for_its_sites_and_from_its_addresses_alone() {
+fn a_key_is_valid_for_its_sites_and_from_its_addresses_alone() {
     let limited = format!("--api-key={USERNAME}:{KEY} site=1 site=2 ip=192.0.2.0/24");
     let app = App::start_with(&["--stand-in", &limited, "--trusted-proxy", "127.0.0.1"]);
     add_testakovsky(&app);

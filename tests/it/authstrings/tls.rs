@@ -87,7 +87,8 @@ fn a_certificate_that_is_named_is_trusted_and_no_other() {
     let trusting = ["--nats-ca", pem.to_str().unwrap()];
     assert_eq!(ask(&url, &trusting).printed(), format!("{STRING}\n"));
     let asked = nats.asked().len();
-    let hint = "does this port speak TLS, and is the certificate made out to this URL? One that NATS signed itself is named with --nats-ca";
+    let hint = "does this port support TLS, and is the certificate issued for this URL? \
+                Set --nats-ca for a self-signed certificate";
     ask(&url, &[]).ended(1, &format!("nats-userman: {url}: no TLS with NATS: invalid peer certificate: UnknownIssuer; {hint}\n"));
     let ran = ask(&format!("https://localhost:{port}"), &trusting);
     assert!(

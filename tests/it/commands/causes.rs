@@ -308,7 +308,8 @@ fn authstring_tells_what_is_at_the_other_end() {
     };
     assert_eq!(
         ask("https", BAD_REQUEST),
-        "nats-userman: URL: no TLS with NATS: this port does not speak it; is the URL http://, or the port another one?\n"
+        "nats-userman: URL: no TLS with NATS: this port does not support \
+         it; is the URL http://, or is the port wrong?\n"
     );
     assert!(ask("http", TLS_ALERT).starts_with("nats-userman: URL: "));
 }

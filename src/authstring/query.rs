@@ -1,9 +1,8 @@
-//! What a members area asks: the query of the two resources, parameter for parameter as TMM's pages
-//! show it.
+//! The query of the two resources, with the parameters of TMM's pages.
 //!
-//! Whoever writes such a call is a developer, who is told what is wrong: nothing is guessed, and
-//! what is missing, doubled, malformed or of two combinations is refused by name. Unknown
-//! parameters are none of ours.
+//! A developer writes such a request, so the error names what is wrong: a parameter that is
+//! missing, doubled, malformed or of another combination. Nothing is guessed. Unknown parameters
+//! are ignored.
 
 use percent_encoding::percent_decode;
 
@@ -14,33 +13,34 @@ use crate::identity::{
 };
 use crate::reply::{Found, Refusal};
 
-const COMBINATION_EXPECTED: &str = "expected memberid and session, or username and siteid, or username and siteids, and no other of them";
+const COMBINATION_EXPECTED: &str = "expected memberid and session, or username and siteid, or \
+    username and siteids, and no other of them";
 const ONE_EXPECTED: &str = "expected one value, as in siteids=1,2";
 const STATUS_EXPECTED: &str = "expected a number, as in 1 for active";
-/// The parameters of both resources, for those who send them as arrays.
+/// The parameters of both resources, to detect arrays.
 const NAMES: [&str; 7] = ["type", "memberid", "session", "username", "siteid", "siteids", "status"];
 /// NATS's `status` of an active member.
 const ACTIVE: &str = "1";
 
-/// A question that can be answered.
+/// A valid query.
 #[derive(Clone, Debug)]
-pub struct Question {
-    /// Which string.
+pub struct StringQuery {
+    /// Which authstring.
     pub resource: Resource,
-    /// Whose.
+    /// For whom.
     pub lookup: Lookup,
-    /// Whether active members are asked for: NATS gives strings to no others, so the answer is a
-    /// blank where they are not.
+    /// Whether the query is about active members. NATS gives authstrings to no others, so otherwise
+    /// the answer is empty.
     pub active: bool,
 }
 
-impl Question {
+impl StringQuery {
     /// Reads the query of `authstring`, without its `?`.
     ///
     /// # Errors
     ///
-    /// The first parameter that is missing, doubled, malformed, or not of the same combination as
-    /// the rest.
+    /// Names the first parameter that is missing, doubled, malformed, or of another combination
+    /// than the rest.
     pub fn authstring(query: &[u8]) -> Result<Self, Refusal> {
         Self::read(query, |given| {
             let text =
@@ -51,26 +51,26 @@ impl Question {
         })
     }
 
-    /// The same of `tokenrebuystring`, which has no `type`.
+    /// Reads the query of `tokenrebuystring`, which has no `type`.
     ///
     /// # Errors
     ///
-    /// As [`Question::authstring`].
+    /// As [`StringQuery::authstring`].
     pub fn tokenrebuystring(query: &[u8]) -> Result<Self, Refusal> {
         Self::read(query, |_| Ok(Resource::TokenRebuyString))
     }
 
     fn read(
         query: &[u8],
-        resource: impl FnOnce(&Given<'_>) -> Result<Resource, Refusal>,
+        resource: impl FnOnce(&QueryFields<'_>) -> Result<Resource, Refusal>,
     ) -> Result<Self, Refusal> {
         let fields = Fields::from_urlencoded(query);
-        let given = Given(&fields);
+        let given = QueryFields(&fields);
         no_array(query)?;
         let resource = resource(&given)?;
         let active = match given.optional("status")? {
             None => true,
-            // No number is too long: what is not 1 is a blank.
+            // No number is too long, because every number but 1 gives an empty answer.
             Some(text) if text.bytes().all(|b| b.is_ascii_digit()) => {
                 text.trim_start_matches('0') == ACTIVE
             }
@@ -80,8 +80,8 @@ impl Question {
     }
 }
 
-/// PHP writes an array as `siteids[0]=1`, which is no field to us; passed over, the parameter would
-/// be said to be missing.
+/// Refuses arrays. PHP writes one as `siteids[0]=1`, which is not a field here, so the error would
+/// otherwise be that the parameter is missing.
 fn no_array(query: &[u8]) -> Result<(), Refusal> {
     for field in query.split(|&b| b == b'&') {
         let name: Vec<u8> =
@@ -101,7 +101,7 @@ fn no_array(query: &[u8]) -> Result<(), Refusal> {
 }
 
 /// Reads one of the three combinations.
-fn lookup(given: &Given<'_>) -> Result<Lookup, Refusal> {
+fn lookup(given: &QueryFields<'_>) -> Result<Lookup, Refusal> {
     let (member, session) = (given.optional("memberid")?, given.optional("session")?);
     let (username, site, sites) =
         (given.optional("username")?, given.optional("siteid")?, given.optional("siteids")?);
@@ -139,10 +139,11 @@ fn lookup(given: &Given<'_>) -> Result<Lookup, Refusal> {
     }
 }
 
-/// The parameters. One that is empty counts as not given: PHP writes an unset variable so.
-struct Given<'a>(&'a Fields<'a>);
+/// The parameters. An empty one counts as not given, because PHP writes an unset variable like
+/// that.
+struct QueryFields<'a>(&'a Fields<'a>);
 
-impl<'a> Given<'a> {
+impl<'a> QueryFields<'a> {
     fn optional(&self, name: &'static str) -> Result<Option<&'a str>, Refusal> {
         let mut values = self.0.all().filter(|(found, _)| *found == name).map(|(_, value)| value);
         let value = values.next();
@@ -161,9 +162,9 @@ impl<'a> Given<'a> {
 mod tests {
     use super::*;
 
-    /// What was read, in a line; a session is told by its length.
+    /// What was read, in a line. A session is shown as its length.
     fn read(query: &str) -> String {
-        let question = match Question::authstring(query.as_bytes()) {
+        let question = match StringQuery::authstring(query.as_bytes()) {
             Ok(question) => question,
             Err(refusal) => return refusal.reply().sentence().to_owned(),
         };
@@ -353,9 +354,9 @@ mod tests {
 
     #[test]
     fn the_older_resource_has_no_type() {
-        let question = Question::tokenrebuystring(b"username=bob&siteid=1").unwrap();
+        let question = StringQuery::tokenrebuystring(b"username=bob&siteid=1").unwrap();
         assert_eq!(question.resource, Resource::TokenRebuyString);
-        let refusal = Question::tokenrebuystring(b"username=bob").unwrap_err();
+        let refusal = StringQuery::tokenrebuystring(b"username=bob").unwrap_err();
         assert_eq!(
             refusal.reply().sentence(),
             format!("siteid: {COMBINATION_EXPECTED}, not given")
