@@ -1,4 +1,4 @@
-//! An error and its causes in one line, for the log and for the end of a command.
+//! Formats an error and its causes as one line, for the log and for the error of a command.
 
 use std::error::Error;
 

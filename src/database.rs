@@ -1,5 +1,5 @@
-//! Opening the database of the settings, and the key that belongs to it. Commands and the service
-//! first look at what is there.
+//! Opens the database of the settings, and the key that belongs to it. Commands and the service
+//! first check what is there.
 
 use std::path::PathBuf;
 
@@ -26,16 +26,16 @@ pub enum DatabaseError {
     /// The database cannot be written.
     #[error("cannot write the database")]
     Write(#[source] Fault),
-    /// The seal key cannot be read or made.
+    /// The seal key cannot be read or created.
     #[error(transparent)]
     Key(#[from] KeyFileError),
-    /// The key is missing, and passwords wait that only it opens.
+    /// The key is missing, and the database has passwords that only this key opens.
     #[error(
         "the database has {0} passwords sealed under a key that is missing: put {path} back from \
          the backup", path = .1.display()
     )]
     KeyMissing(u64, PathBuf),
-    /// The key is another one.
+    /// The key is not the one under which the passwords of the database are sealed.
     #[error(
         "the database has {0} passwords sealed under another key than {path}: put the right key \
          back from the backup", path = .1.display()
@@ -43,8 +43,8 @@ pub enum DatabaseError {
     KeyForeign(u64, PathBuf),
 }
 
-/// What is there, or why nothing can be done with it. The key is made after the database: an empty
-/// database beside a key is one that was lost, and no first start that was cut short.
+/// What is there, or why it cannot be used. The key is created after the database: an empty
+/// database beside a key is one that was lost, and not an interrupted first start.
 ///
 /// # Errors
 ///
@@ -53,11 +53,11 @@ pub fn state(config: &Config) -> Result<DatabaseState, OpenError> {
     state_of(&config.location, config.data_dir.seal_key().exists())
 }
 
-/// For commands that neither make nor upgrade a database.
+/// Checks the database for a command that neither creates nor upgrades one.
 ///
 /// # Errors
 ///
-/// Where there is none of this release.
+/// Where there is no database of this release.
 pub fn check(config: &Config) -> Result<(), OpenError> {
     let place = || config.location.to_string();
     match state(config)? {
@@ -70,7 +70,7 @@ pub fn check(config: &Config) -> Result<(), OpenError> {
     }
 }
 
-/// Opens it for a command that reads.
+/// Opens the database for a command that reads.
 ///
 /// # Errors
 ///
@@ -80,9 +80,9 @@ pub fn open(config: &Config) -> Result<Box<dyn Read>, OpenError> {
     open_reader(&config.location)
 }
 
-/// Lends the database to a command that writes, beside a running service or without one. Without
-/// one, the command leaves what a clean stop leaves: everything in the database file, nothing in
-/// its WAL.
+/// Opens the database for a command that writes, beside a running service or without one. Without
+/// one, the command leaves what a clean stop leaves: everything in the database file, and an empty
+/// WAL.
 ///
 /// # Errors
 ///
@@ -100,8 +100,8 @@ pub fn with_writer<T>(
     })
 }
 
-/// Makes or opens the database, and the key that belongs to it. A database with seals and without
-/// its key is left alone.
+/// Creates or opens the database, and the key that belongs to it. A database with seals but without
+/// its key is not changed.
 ///
 /// # Errors
 ///
@@ -109,8 +109,8 @@ pub fn with_writer<T>(
 pub fn open_or_make(config: &Config) -> Result<Vault, DatabaseError> {
     let path = config.data_dir.seal_key();
     state(config)?;
-    // The key is made after the database: an empty database beside a key is one that was lost, not
-    // a first start cut short.
+    // The key is created after the database: an empty database beside a key is one that was lost,
+    // not an interrupted first start.
     let mut has_key = key_file::is_there(&path)?;
     let make = !has_key || key_file::is_begun(&path) || !exists(&config.location)?;
     let reader = existing_database(config, make)?;
@@ -118,8 +118,8 @@ pub fn open_or_make(config: &Config) -> Result<Vault, DatabaseError> {
         .as_ref()
         .map_or(Ok(None), |reader| reader.seal_key())
         .map_err(DatabaseError::Read)?;
-    // Nothing was ever sealed, or there would be a record; and the key would be known, had it ever
-    // been whole.
+    // Nothing was ever sealed, or there would be a record. And the database would record the key if
+    // it had ever been complete.
     if known.is_none()
         && key_file::is_begun(&path)
         && reader
@@ -153,7 +153,7 @@ pub fn open_or_make(config: &Config) -> Result<Vault, DatabaseError> {
     Ok(vault)
 }
 
-/// The database that is there, in the form of this release; an empty one only if it may be made.
+/// The existing database, upgraded to this release; an empty one only if it may be created.
 fn existing_database(config: &Config, make: bool) -> Result<Option<Box<dyn Read>>, DatabaseError> {
     if !exists(&config.location)? {
         return Ok(None);

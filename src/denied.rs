@@ -1,5 +1,5 @@
-//! Why the system denied access to a path: which file or directory it is about, whose that is, and
-//! what to do. The system itself says "Permission denied" and no more.
+//! Explains why the system denied access to a path: which file or directory denies it, who owns
+//! that, and what to do. The system itself only says "Permission denied".
 
 use std::fs;
 use std::io::{Error, ErrorKind, Result};
@@ -9,8 +9,8 @@ use std::path::Path;
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 use rustix::process::geteuid;
 
-/// Whether there is such a file or directory. Unlike `Path::exists` it does not take one that must
-/// not be looked at for one that is not there.
+/// Whether there is such a file or directory. Unlike `Path::exists` it returns an error where
+/// access is denied.
 pub(crate) fn is_there(path: &Path) -> Result<bool> {
     match path.try_exists() {
         Err(error) if error.kind() == ErrorKind::NotADirectory => Ok(false),
@@ -34,7 +34,7 @@ pub(crate) fn told(path: &Path, error: Error) -> Error {
     }
 }
 
-/// As the process counts, whoever has started it.
+/// Whether the effective user of the process has this access.
 fn may(path: &Path, access: Access) -> Result<()> {
     Ok(accessat(CWD, path, access, AtFlags::EACCESS)?)
 }
@@ -46,7 +46,7 @@ fn reason(path: &Path) -> Option<String> {
     let all = Access::READ_OK | Access::WRITE_OK;
     let all = if metadata.is_dir() { all | Access::EXEC_OK } else { all };
     if may(blamed, all).is_ok() {
-        // By owner and mode it may: something else denies it, as SELinux does.
+        // Owner and mode permit it: something else denies it, such as SELinux.
         return None;
     }
     let (owner, us, mode) = (metadata.uid(), geteuid().as_raw(), metadata.mode() & 0o7777);
@@ -54,21 +54,21 @@ fn reason(path: &Path) -> Option<String> {
     let (theirs, ours, at) = (name(owner), name(us), blamed.display());
     let what = format!("{at} belongs to {theirs} with mode {mode:04o}, and this runs as {ours}");
     Some(if owner == us {
-        format!("{what}; give them the right with `chmod u+rwX {at}`")
+        format!("{what}; run `chmod u+rwX {at}`")
     } else if metadata.is_file() && above == Some(us) {
-        // Mostly a first start by root, in the directory of the service's user.
-        format!("{what}; as root, hand it over with `chown {ours} {at}`")
+        // Usual after a first start by root in the directory of the service's user.
+        format!("{what}; as root, run `chown {ours} {at}`")
     } else if owner == 0 && blamed != path && may(blamed, Access::EXEC_OK).is_ok() {
-        // As /var/lib, where root makes a directory for each service.
+        // Such as /var/lib, where root creates a directory for each service.
         let new = path.display();
-        format!("{what}; as root, make {new} and hand it over with `chown {ours} {new}`")
+        format!("{what}; as root, create {new} and run `chown {ours} {new}`")
     } else {
         format!("{what}; run it as {theirs}, as in `runuser -u {theirs} -- nats-userman`")
     })
 }
 
-/// The directory that is closed on the way; where the way is free, the file itself, or the
-/// directory in which it cannot be made.
+/// The directory on the path that denies access; if none does, the file itself, or the directory in
+/// which it cannot be created.
 fn blamed(path: &Path) -> Option<&Path> {
     let denies = |error: Error| error.kind() == ErrorKind::PermissionDenied;
     let mut dirs: Vec<&Path> = path.ancestors().skip(1).collect();
@@ -77,7 +77,7 @@ fn blamed(path: &Path) -> Option<&Path> {
     closed.or_else(|| path.ancestors().find(|path| path.symlink_metadata().is_ok()))
 }
 
-/// The user's name, or the number where there is none in /etc/passwd.
+/// The user's name, or their number where /etc/passwd has none.
 fn name(uid: u32) -> String {
     let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
     let mut lines = users.lines().map(|line| line.split(':').collect::<Vec<_>>());

@@ -1,41 +1,19 @@
-//! `nats-userman` receives the user management postbacks of NATS (Too Much Media), keeps
-//! `member_auth` in SQLite, and answers.
+//! `nats-userman` receives the user management postbacks of NATS (Too Much Media), keeps the table
+//! `member_auth` in SQLite, and authenticates members for the members area.
 //!
-//! ```text
-//!             +--------------- pure: no I/O, no clock, no actix, no rusqlite ---------------+
-//!  bytes -> Fields -> Action -> decide(&Action, what is known of member and name, now) -> Change, Reply
-//!    |                                                                                |       |
-//!    +-> Postback -> bounded queue -> writer: begin .. load, decide, save, journal .. commit  |
-//!                                                                       only then: the reply line
-//!  CHECK, /auth, lists, the hashing worker: read-only connections
-//!  replay and the operator's commands: the same apply
-//! ```
+//! The map of the crate is ARCHITECTURE.md, in the root of the repository. A module imports only
+//! from its own layer and from layers below it. From the top:
 //!
-//! In reading order:
-//!
-//! - [`fields`]: names and values as PHP reads them, and how the journal shows them.
-//! - [`identity`], [`member`], [`reply`]: the row and the line that goes back, as values.
-//! - [`mod@unicode`]: in which form names are compared, and how people are shown what cannot be
-//!   seen.
-//! - [`mod@block`], [`epoch`]: what is blocked in the members area, and which logins count.
-//! - [`action`]: the eight actions, parsed once, decided by pure functions.
-//! - [`apply`]: from postbacks to rows: load, decide, save.
-//! - [`store`]: the only SQL. [`journal`] is what it records.
-//! - [`writer`]: the one thread that writes.
-//! - [`password`]: sealed at once, verified in every form; [`hardening`] hashes in the background.
-//! - [`login`]: the members area: what a visitor sends, what is remembered, who is blocked, where
-//!   passwords are hashed.
-//! - [`authstring`]: NATS's REST API for strings that authorise a link: called, served, and played
-//!   without a NATS.
-//! - [`http`]: the surface; [`service`] starts and stops all of it; [`database`] says first what is
-//!   there.
-//! - [`replay`], [`cli`]: the way back in, and the commands.
-//! - `secret`: types whose content is never shown.
-//! - [`mod@idle`]: the priority of hashing threads; `open_files`: how many connections the system
-//!   allows. [`undumped`]: nobody but root reads the memory.
-//! - [`config`], [`network`], [`data_dir`], [`key_file`], [`list_file`], [`clock`], [`logging`],
-//!   [`mod@chain`]: settings, files, time, log lines.
-//! - `whole_file`: small files that are put in place whole or not at all.
+//! 1. Commands: [`cli`].
+//! 2. Start and stop: [`service`], [`database`].
+//! 3. Listeners: [`http`], the only layer that knows requests and responses.
+//! 4. Settings: [`config`] reads flags, variables and files into the settings of the layers below.
+//! 5. Members area: [`login`] and [`hardening`], without HTTP.
+//! 6. Applying: [`writer`], [`replay`] and [`apply`] load, decide and save postbacks.
+//! 7. Store: [`store`], the only SQL.
+//! 8. Rules: [`action`] and [`journal`], without I/O, clock or SQL; [`authstring`].
+//! 9. Values: [`fields`], [`member`], [`mod@block`], [`password`], [`token`], [`reply`].
+//! 10. Ground: all other modules, such as [`identity`], [`clock`], [`logging`] and [`data_dir`].
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 

@@ -1,4 +1,4 @@
-//! `nats-userman`: parse, run, say what went wrong.
+//! `nats-userman`: parses the command line, runs the command, prints its error.
 
 use std::alloc::System;
 use std::io::{Write as _, stderr};
@@ -9,17 +9,17 @@ use nats_userman::logging::flush;
 use nats_userman::undumped::forbid_dumps;
 use zeroizing_alloc::ZeroAlloc;
 
-/// Wipes all memory that is given back: passwords pass through buffers of libraries too, which wipe
-/// nothing.
+/// Wipes all memory when it is freed: passwords pass through buffers of libraries too, which do not
+/// wipe them.
 #[global_allocator]
 static MEMORY: ZeroAlloc<System> = ZeroAlloc(System);
 
-/// The exit codes of the contract: 0 done, 1 failed, 2 wrong usage (clap uses 2 as well).
+/// Exit codes: 0 done, 1 failed, 2 wrong usage (clap uses 2 as well).
 fn main() -> ExitCode {
     if let Err(error) = forbid_dumps() {
         let _ = writeln!(
             stderr(),
-            "nats-userman: a core dump of this process would show secrets: {error}"
+            "nats-userman: cannot disable core dumps, which would contain secrets: {error}"
         );
     }
     let done = run(Cli::of_process());
@@ -30,8 +30,7 @@ fn main() -> ExitCode {
         Err(Failure::Usage(lines)) => (lines, 2),
     };
     for line in lines {
-        // Where stderr is a terminal that was closed, there is nowhere to say it; `eprintln`
-        // panics.
+        // If stderr is a closed terminal, the write fails, and `eprintln` would panic.
         let _ = writeln!(stderr(), "nats-userman: {line}");
     }
     ExitCode::from(code)

@@ -1,4 +1,4 @@
-//! Replaces or creates small files atomically and durably: keys, tokens, orders of commands.
+//! Writes small files atomically and durably: keys, tokens, and what `serve` records for commands.
 //!
 //! A file is written as `NAME.new` in the same directory, synced and renamed; then the directory is
 //! synced. The name is always the same, so that the next write replaces what a killed process left.

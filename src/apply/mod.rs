@@ -1,5 +1,5 @@
-//! From postbacks to rows: load, decide, save. The same over HTTP, in `replay` and for the
-//! operator's commands.
+//! From postbacks to rows: load, decide, save. HTTP, `replay` and the operator's commands all use
+//! it.
 
 #[cfg(test)]
 pub(crate) mod losing;
@@ -18,18 +18,18 @@ use crate::store::{Engine, Fault, Outcome, View, Wanted};
 use transaction::in_counted_transaction;
 pub(crate) use transaction::in_transaction;
 
-/// A postback that was read: what it asks for, or why it cannot be read, and what the journal will
-/// say of it.
+/// A postback that was read: its action, or why it cannot be read, and the first half of its
+/// journal record.
 #[derive(Clone, Debug)]
 pub struct Postback {
-    /// What it asks for.
+    /// The action.
     pub action: Result<Action, Refusal>,
-    /// The record's first half.
+    /// The first half of the journal record.
     pub received: Received,
 }
 
 impl Postback {
-    /// Reads the fields of a postback in clear text; also gives the values that were passed over,
+    /// Reads the fields of a postback in clear text. Also returns the parameters that were ignored,
     /// for the log.
     pub fn read(
         fields: &Fields<'_>,
@@ -45,26 +45,26 @@ impl Postback {
         )
     }
 
-    /// Names the values that were passed over in the log.
-    pub fn log_passed_over(&self, ignored: &[Refusal]) {
+    /// Logs the parameters that were ignored.
+    pub fn log_ignored(&self, ignored: &[Refusal]) {
         let member = self.received.member.map_or_else(|| "-".into(), |member| member.to_string());
         for refusal in ignored {
-            log::warn!("passed over, member {member}: {refusal}");
+            log::warn!("ignored parameter, member {member}: {refusal}");
         }
     }
 
-    /// Whether it gives a member a name that HTTP Basic cannot carry.
+    /// Whether it gives a member a username that HTTP Basic cannot carry.
     pub fn gives_name_unfit_for_basic(&self) -> bool {
         let wanted = self.action.as_ref().ok().and_then(Action::wanted);
         !self.is_check() && wanted.is_some_and(|(_, name)| !name.fits_basic())
     }
 
-    /// Says so in the log.
+    /// Logs that a member has a username that HTTP Basic cannot carry.
     pub fn log_unfit_for_basic(site: Option<SiteId>, member: Option<MemberId>) {
         if let Some((site, member)) = site.zip(member) {
             log::warn!(
-                "the username of member {member} of site {site} has a colon, which HTTP Basic cannot carry: \
-                 only the login page takes it"
+                "the username of member {member} of site {site} has a colon, which HTTP Basic \
+                 cannot carry: this member can use only the login page"
             );
         }
     }
@@ -75,7 +75,7 @@ impl Postback {
     }
 }
 
-/// Decides one postback against the view and keeps the view true.
+/// Decides one postback against the view and updates the view.
 pub fn decide<'p>(
     vault: &Vault,
     postback: &'p Postback,
@@ -85,7 +85,7 @@ pub fn decide<'p>(
     decide_again(vault, postback, view, moment.into(), false)
 }
 
-/// The same of one that may have been answered OK before, by older rules: see
+/// Decides a postback that an older release may have answered OK: see
 /// [`crate::action::Known::was_done`].
 pub(crate) fn decide_again<'p>(
     vault: &Vault,
@@ -125,8 +125,8 @@ pub(crate) fn decide_again<'p>(
     }
 }
 
-/// A password that the row holds already under another seal takes that seal: a postback sent twice
-/// leaves the row as it was, and the password is hashed once.
+/// A password that the row already has under another seal takes that seal. So a postback that is
+/// sent twice leaves the row unchanged, and the password is hashed once.
 fn settle(vault: &Vault, action: &Action, view: &View) -> Option<Action> {
     let key = action.key()?;
     let Stored::Sealed(given) = &action.credential()?.stored else { return None };
@@ -140,7 +140,7 @@ fn settle(vault: &Vault, action: &Action, view: &View) -> Option<Action> {
     Some(action)
 }
 
-/// Applies a batch in its order inside the open transaction.
+/// Applies a batch in order inside the open transaction.
 ///
 /// # Errors
 ///
@@ -169,14 +169,13 @@ pub fn apply(
 /// Applies a batch in a transaction of its own: the replies, each after the commit that holds its
 /// change.
 ///
-/// A row that the schema refuses spoils only its own postback: the batch is run again with a
-/// savepoint for each, and that one gets the fault. A transaction that the database loses is run
-/// again as a whole, decided anew on what is loaded then.
+/// A row that the schema refuses affects only its own postback: the batch is run again with a
+/// savepoint for each postback, and that one gets the fault. A transaction that the database loses
+/// is run again as a whole: everything is loaded and decided anew.
 ///
 /// # Errors
 ///
-/// Where nothing could be changed, or the outcome of the commit is unknown: then it is so for all
-/// of them.
+/// For the whole batch: where nothing could be changed, or the outcome of the commit is unknown.
 pub fn transact<M: Into<Moment>>(
     engine: &mut dyn Engine,
     vault: &Vault,

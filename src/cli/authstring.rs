@@ -1,5 +1,5 @@
-//! `authstring`: asks NATS, or a running service, for one string. For scripts, and to see whether
-//! key and address are accepted.
+//! `authstring`: requests one string from NATS or a running service. For scripts, and to test
+//! whether the key and the address are accepted.
 
 use std::io::{Write as _, stdout};
 use std::path::PathBuf;
@@ -16,10 +16,11 @@ use crate::identity::{
     ID_EXPECTED, MemberId, SITES_EXPECTED, SiteId, Sites, USERNAME_EXPECTED, Username,
 };
 
-/// Whose string, and what for.
+/// The member, and the purpose of the string.
 #[derive(Args, Debug)]
 pub(super) struct AuthStringCommand {
-    /// What it is for: upsell, tokenrebuy, instantupgrade, packageupgrade, cancel or signupplus
+    /// Purpose of the string: upsell, tokenrebuy, instantupgrade, packageupgrade, cancel or
+    /// signupplus
     #[arg(
         long = "type",
         value_name = "TYPE",
@@ -27,23 +28,23 @@ pub(super) struct AuthStringCommand {
         conflicts_with = "tokenrebuystring"
     )]
     plus: Option<String>,
-    /// Ask the older resource, tokenrebuystring, which has no type
+    /// Request the older resource, tokenrebuystring, which has no type
     #[arg(long)]
     tokenrebuystring: bool,
-    /// The member's name; needs --site
+    /// Username of the member; needs --site
     #[arg(long, value_name = "USERNAME", requires = "site", required_unless_present = "member")]
     username: Option<String>,
-    /// siteid, or several with commas, of which the first counts that has the name
+    /// siteid, or several with commas: the first one that has this username is used
     #[arg(long, value_name = "SITEID", requires = "username", conflicts_with = "member")]
     site: Option<String>,
-    /// The memberid, instead of a name; needs --session or --session-file
+    /// memberid, instead of --username; needs --session or --session-file
     #[arg(long, value_name = "MEMBERID", conflicts_with = "username")]
     member: Option<String>,
-    /// The member's session at NATS, a secret: others on this machine see it here, so rather use
-    /// --session-file
+    /// The member's session at NATS, a secret: other users of this machine can see it here, so
+    /// prefer --session-file
     #[arg(long, value_name = "SESSION", requires = "member")]
     session: Option<SecretString>,
-    /// The same from a file
+    /// File with the member's session
     #[arg(long, value_name = "FILE", requires = "member", conflicts_with = "session")]
     session_file: Option<PathBuf>,
 }
@@ -52,7 +53,8 @@ impl AuthStringCommand {
     pub(super) fn run(&self, config: &Config) -> Result<(), Failure> {
         let StringSource::Nats(access, time_max) = &config.api.source else {
             return Err(Failure::usage(
-                "authstring: expected --nats-url, --nats-api-username and --nats-api-key of NATS, or of a running nats-userman",
+                "authstring: expected --nats-url, --nats-api-username and --nats-api-key of NATS, \
+                 or of a running nats-userman",
             ));
         };
         let lookup = self.lookup()?;
@@ -79,7 +81,7 @@ impl AuthStringCommand {
             let member = read("--member", ID_EXPECTED, member, MemberId::parse)?;
             return Ok(Lookup::Session { member, session: self.session()? });
         }
-        // clap has seen to it that both are there.
+        // clap has checked that both are there.
         let (username, site) = (
             self.username.as_deref().unwrap_or_default(),
             self.site.as_deref().unwrap_or_default(),

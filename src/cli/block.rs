@@ -1,5 +1,5 @@
-//! `block list` and `block lift`: who may not try passwords now. A running service takes up within
-//! a second what was lifted.
+//! `block list` and `block lift`: the current login blocks. A running service notices within a
+//! second that a block was lifted.
 
 use std::io::{Write as _, stdout};
 
@@ -15,17 +15,17 @@ use crate::store::pages;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum BlockCommand {
-    /// List the blocks that hold now
+    /// List the current blocks
     List,
-    /// Lift the blocks of a name, of a network, or all
+    /// Lift the blocks of a username, of a network, or all
     Lift {
-        /// Those of this username
+        /// Blocks of this username
         #[arg(long, value_name = "USERNAME")]
         name: Option<String>,
-        /// Those of this address or network, and of wider ones that hold it
+        /// Blocks of this address or network, and of wider networks that contain it
         #[arg(long, value_name = "ADDRESS")]
         network: Option<String>,
-        /// All of them
+        /// All blocks
         #[arg(long, conflicts_with_all = ["name", "network"])]
         all: bool,
     },
@@ -44,7 +44,8 @@ impl BlockCommand {
                 let network = network.as_deref().map(|text| {
                     let bad = || {
                         Failure::usage(format!(
-                            "block lift: --network: expected an address or a network of `block list`, found \"{}\"",
+                            "block lift: --network: expected an address or a network of `block \
+                             list`, found \"{}\"",
                             text.escape_debug()
                         ))
                     };
@@ -65,7 +66,7 @@ fn list(blocks: &[Block]) -> Result<(), Failure> {
         writeln!(out, "{} {block}", format_utc(block.since))?;
     }
     if blocks.is_empty() {
-        writeln!(out, "nobody is blocked")?;
+        writeln!(out, "there are no blocks")?;
     }
     Ok(())
 }

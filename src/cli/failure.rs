@@ -1,4 +1,4 @@
-//! How a command ends badly, and what its arguments have in common.
+//! How a command fails, and the parser that several of its arguments share.
 
 use std::io;
 
@@ -6,25 +6,25 @@ use crate::config::BadSetting;
 use crate::identity::{ID_EXPECTED, SiteId};
 use crate::store::{Fault, OpenError};
 
-/// Why a command ended badly. What it prints is one clear line each.
+/// Why a command failed. Each reason is printed as one line.
 #[derive(Debug)]
 pub enum Failure {
     /// Settings that cannot be used: exit code 2.
     Usage(Vec<String>),
     /// Something failed: exit code 1.
     Failed(String),
-    /// The reader of our output went away (`| head`): no failure.
+    /// The reader of the output has closed it, as `| head` does: no failure.
     OutputClosed,
 }
 
 impl Failure {
-    /// With the error's whole cause.
+    /// The error with all its causes.
     pub(super) fn of(error: &dyn std::error::Error) -> Self {
         Self::Failed(crate::chain::chain(error))
     }
 
-    /// The same with the place of an input where it happened. Where output had to be read to the
-    /// end, a closed one is a failure.
+    /// Adds the place in the input where it happened. Where the command has to go on to the end,
+    /// a closed output is a failure.
     pub(super) fn at(self, place: &str) -> Self {
         match self {
             Self::Failed(line) => Self::Failed(format!("{place}: {line}")),
@@ -33,14 +33,14 @@ impl Failure {
         }
     }
 
-    /// A wrong use in a sentence.
+    /// A wrong use of the command, as one line.
     pub(super) fn usage(sentence: impl Into<String>) -> Self {
         Self::Usage(vec![sentence.into()])
     }
 }
 
 impl From<io::Error> for Failure {
-    /// For what is written to stdout; other input and output has errors of its own.
+    /// For writes to stdout. Other input and output has errors of its own.
     fn from(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::BrokenPipe => Self::OutputClosed,
@@ -67,7 +67,7 @@ impl From<OpenError> for Failure {
     }
 }
 
-/// A siteid or memberid, in clap's form.
+/// Parses a siteid or memberid for clap.
 pub(super) fn id(text: &str) -> Result<i64, &'static str> {
     SiteId::parse(text).map(SiteId::get).ok_or(ID_EXPECTED)
 }

@@ -1,4 +1,4 @@
-//! `journal`: what NATS said, and what was done.
+//! `journal`: lists or exports the journal.
 
 use std::io::{BufWriter, Write as _, stdout};
 
@@ -28,7 +28,7 @@ pub(super) struct JournalCommand {
     /// Only this action
     #[arg(long, value_name = "ACTION")]
     action: Option<String>,
-    /// Only replies of this word: OK, NOTOK or ERROR
+    /// Only replies with this word: OK, NOTOK or ERROR
     #[arg(long, value_name = "WORD")]
     reply: Option<String>,
     /// Only from this time on: YYYY-MM-DD, "YYYY-MM-DD hh:mm:ss" (in --time-zone) or unix seconds
@@ -37,7 +37,7 @@ pub(super) struct JournalCommand {
     /// Only before this time
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
-    /// One JSON object a line, with the stored forms of credentials: what `replay --journal` takes
+    /// Print one JSON object a line, with the stored forms of credentials, for `replay --journal`
     #[arg(long)]
     json: bool,
 }
@@ -82,7 +82,7 @@ impl JournalCommand {
     }
 }
 
-/// A word in either case; another one would find nothing, which is no answer to a slip of the hand.
+/// One of these words in upper or lower case. A typing error is refused, as it would find nothing.
 fn one_of(
     words: &[&str],
     flag: &str,
@@ -95,7 +95,8 @@ fn one_of(
         .ok_or_else(|| Failure::usage(format!("{flag}: {expected}, found {found:?}")))
 }
 
-/// A record for people: when, who, what, the answer; and the fields below.
+/// A record as text: time, action, number and reply, and on a second line the source and the
+/// fields.
 pub(super) fn text(record: &StoredRecord) -> String {
     format!(
         "{}  {:<11} {}  {}\n    from {}: {}",

@@ -19,11 +19,11 @@ use crate::config::{
     BadSetting, Config, Settings, bad_variables, exposed, without_unusable_variables,
 };
 
-/// Receives NATS (Too Much Media) user management postbacks, keeps member_auth, and says who may
-/// enter the members area.
+/// Receives the user management postbacks of NATS (Too Much Media), maintains the table
+/// member_auth, and authenticates members for the members area.
 ///
-/// Start with `nats-userman serve`: it makes what it needs under ./data and, on a terminal, prints
-/// the URL to paste into NATS.
+/// Start with `nats-userman serve`: it creates what it needs under ./data and, on a terminal,
+/// prints the URL to paste into NATS.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 110)]
 pub struct Cli {
@@ -31,7 +31,7 @@ pub struct Cli {
     command: CliCommand,
     #[command(flatten)]
     settings: Settings,
-    /// Variables that cannot be used, told with the settings that cannot.
+    /// Variables that cannot be used, reported together with bad settings.
     #[arg(skip)]
     bad_variables: Vec<BadSetting>,
     /// Warnings of secrets that were given as flags.
@@ -40,8 +40,8 @@ pub struct Cli {
 }
 
 impl Cli {
-    /// Reads the arguments and variables of this process, or ends it: with the help that was asked
-    /// for, or where they are no command.
+    /// Reads the arguments and variables of this process. Ends the process for `--help` and where
+    /// the arguments are no command.
     pub fn of_process() -> Self {
         let command = Self::command();
         let bad_variables = bad_variables(&command, std::env::vars_os());
@@ -53,11 +53,11 @@ impl Cli {
 
 #[derive(Debug, Subcommand)]
 enum CliCommand {
-    /// Run the service; the first start makes data directory, keys, token and schema
+    /// Run the service; the first start creates the data directory, keys, token and database
     Serve,
-    /// Put captured postbacks into the database, or send them to a URL with --to
+    /// Apply captured postbacks to the database, or send them to a URL with --to
     Replay(replay::ReplayCommand),
-    /// List or export postbacks
+    /// List or export journal records
     Journal(journal::JournalCommand),
     /// Show, list, remove or restore members, or end their logins
     #[command(subcommand)]
@@ -65,20 +65,21 @@ enum CliCommand {
     /// Show, add or retire tokens of the URL
     #[command(subcommand)]
     Token(token::TokenCommand),
-    /// Show or lift the blocks of those who guess passwords
+    /// List or lift login blocks
     #[command(subcommand)]
     Block(block::BlockCommand),
-    /// Ask NATS, or a running nats-userman, for a string that authorises a link
+    /// Request a string that authorises a link from NATS, or from a running nats-userman
     #[command(name = "authstring")]
     AuthString(authstring::AuthStringCommand),
-    /// Set the WAL of another database aside, after a backup was put back while it lay there; it is
-    /// renamed, not deleted
+    /// Set aside the WAL of another database that was left beside a restored backup; it is renamed,
+    /// not deleted
     SetWalAside,
-    /// Say what would be used, secrets hidden, and what is wrong with it
+    /// Print the settings in effect, with secrets hidden, and report what is wrong with them
     CheckConfig,
 }
 
-/// All that is wrong at once: variables that are no settings, and settings that cannot be used.
+/// Reads the settings. An error lists everything that is wrong: variables that are no settings, and
+/// settings that cannot be used.
 fn read_config(settings: &Settings, mut bad: Vec<BadSetting>) -> Result<Config, Failure> {
     match Config::read(settings) {
         Ok(config) if bad.is_empty() => return Ok(config),
@@ -96,7 +97,7 @@ fn read_config(settings: &Settings, mut bad: Vec<BadSetting>) -> Result<Config, 
 pub fn run(cli: Cli) -> Result<(), Failure> {
     let mut settings = cli.settings;
     if let CliCommand::AuthString(_) = cli.command {
-        // Where the service takes its strings from does not matter to whoever asks.
+        // The source of the service's own strings does not matter to this command.
         settings.api.stand_in = "no".into();
     }
     let config = read_config(&settings, cli.bad_variables)?;

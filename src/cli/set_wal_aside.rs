@@ -1,4 +1,4 @@
-//! `set-wal-aside`: for a database that was restored while the WAL of the old one lay beside it.
+//! `set-wal-aside`: renames the WAL of an old database that was left beside a restored one.
 
 use std::io::{Write as _, stdout};
 
@@ -21,14 +21,13 @@ pub(super) fn run(config: &Config) -> Result<(), Failure> {
         |error| Failure::Failed(format!("cannot set the WAL of {} aside: {error}", database));
     let mut out = stdout().lock();
     match set_log_aside(database, &stamp).map_err(failed)? {
-        None => {
-            writeln!(out, "{} has no WAL with anything in it: nothing was set aside", database)?
-        }
+        None => writeln!(out, "{} has no WAL with any content: nothing was set aside", database)?,
         Some((aside, bytes)) => {
             writeln!(out, "set aside: {} ({bytes} bytes)", aside.display())?;
             writeln!(
                 out,
-                "What it has is not in the database. Start the service again, and restart other programs that read the file."
+                "Its content is not in the database. Start the service again, and restart other \
+                 programs that read the database."
             )?;
         }
     }

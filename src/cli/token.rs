@@ -1,5 +1,5 @@
 //! `token show`, `token add`, `token retire`: the secret in the URL, and its rotation. A running
-//! service takes a new token at its first use, and lets go of a retired one within a second.
+//! service accepts a new token at its first use, and refuses a retired one within a second.
 
 use std::fs::File;
 use std::io::{IsTerminal as _, Write as _, stdout};
@@ -13,16 +13,16 @@ use crate::data_dir::served::Served;
 use crate::token::Token;
 use crate::token::file::{self as token_file, TokenError};
 
-/// How much of a token tells it from others without giving it away.
+/// Characters that are shown of a token: enough to tell it from others, too few to use it.
 const SHOWN_CHARS: usize = 4;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum TokenCommand {
     /// Show the tokens; on a terminal as whole URLs
     Show,
-    /// Make a further token, for a rotation: paste the new URL into NATS, then retire the old token
+    /// Create another token, for rotation: paste the new URL into NATS, then retire the old token
     Add,
-    /// Take a token out of use
+    /// Retire a token: it is accepted no longer
     Retire {
         /// Its number in `token show`
         number: usize,
@@ -32,7 +32,8 @@ pub(super) enum TokenCommand {
 impl TokenCommand {
     pub(super) fn run(&self, config: &Config) -> Result<(), Failure> {
         if !config.postback_tokens.is_empty() {
-            let place = "the tokens come from the settings (--postback-token); change them there and restart the service";
+            let place = "the tokens come from the settings (--postback-token); change them there \
+                and restart the service";
             return Err(Failure::Failed(place.into()));
         }
         match self {
@@ -53,12 +54,12 @@ fn read(config: &Config) -> Result<Vec<Token>, Failure> {
     read_file(config)?.map_err(|error| Failure::of(&error))
 }
 
-/// The second of both where the file is there.
+/// The outer error: there is no file. The inner one: the file cannot be read.
 fn read_file(config: &Config) -> Result<Result<Vec<Token>, TokenError>, Failure> {
     Ok(token_file::read(&existing_file(config)?))
 }
 
-/// For as long as the tokens are changed.
+/// Locks the token file while it is changed.
 fn lock(config: &Config) -> Result<File, Failure> {
     token_file::lock(&existing_file(config)?).map_err(|error| Failure::of(&error))
 }
@@ -69,7 +70,7 @@ fn existing_file(config: &Config) -> Result<PathBuf, Failure> {
         true => Ok(path),
         false => {
             let problem = format!(
-                "there is no token yet at {}: `nats-userman serve` makes it",
+                "there is no token yet at {}: `nats-userman serve` creates it",
                 path.display()
             );
             Err(Failure::Failed(problem))
@@ -77,11 +78,12 @@ fn existing_file(config: &Config) -> Result<PathBuf, Failure> {
     }
 }
 
-/// The URL up to the token: of the settings, else as the service runs, else where it would listen.
+/// The URL up to the token, and whether it is public: from the settings, else from the service as
+/// it runs or last ran, else from the listen address.
 fn front(config: &Config) -> (String, bool) {
     match (&config.public_url, Served::load(&config.data_dir)) {
         (None, Some(served)) => (served.url_front, served.is_public),
-        _ => (config.postback_url_front(config.listen), config.public_url.is_some()),
+        _ => (config.postback_url_base(config.listen), config.public_url.is_some()),
     }
 }
 
@@ -97,11 +99,11 @@ fn show(config: &Config, tokens: &[Token]) -> Result<(), Failure> {
         }
     }
     if !out.is_terminal() {
-        writeln!(out, "the whole tokens are in {}", config.data_dir.token_file().display())?;
+        writeln!(out, "the full tokens are in {}", config.data_dir.token_file().display())?;
     }
     if !is_public {
         let then = "if NATS cannot reach it, set --public-url (USERMAN_PUBLIC_URL)";
-        writeln!(out, "{front} is where the service listens: {then}")?;
+        writeln!(out, "{front} is the address where the service listens: {then}")?;
     }
     Ok(())
 }
@@ -110,13 +112,13 @@ fn add(config: &Config) -> Result<(), Failure> {
     let is_running = config.data_dir.is_in_use();
     if is_running && Served::load(&config.data_dir).is_some_and(|served| served.tokens_of_settings)
     {
-        let then = "change them there; those in the data directory do not count";
+        let then = "change them there; tokens in the data directory are not used";
         return Err(Failure::Failed(format!(
-            "the running service has its tokens from its settings: {then}"
+            "the running service takes its tokens from its settings: {then}"
         )));
     }
     let mut tokens = match read_file(config)? {
-        // What says so names this command as the remedy.
+        // That error names this command as the remedy.
         Err(TokenError::Empty(_)) => Vec::new(),
         tokens => tokens.map_err(|error| Failure::of(&error))?,
     };
@@ -124,13 +126,10 @@ fn add(config: &Config) -> Result<(), Failure> {
     write(config, &tokens)?;
     show(config, &tokens)?;
     let when = match is_running {
-        true => "the running service takes the last URL from now on: paste it into NATS",
+        true => "the running service accepts the last URL now: paste it into NATS",
         false => "the service does not run: start it, and then paste the last URL into NATS",
     };
-    writeln!(
-        stdout(),
-        "{when}; then take the old one out of use with `nats-userman token retire 1`"
-    )?;
+    writeln!(stdout(), "{when}; then retire the old one with `nats-userman token retire 1`")?;
     Ok(())
 }
 
@@ -144,13 +143,13 @@ fn retire(config: &Config, number: usize) -> Result<(), Failure> {
     }
     if tokens.len() == 1 {
         return Err(Failure::Failed(
-            "this is the only token: make another with `nats-userman token add` first".into(),
+            "this is the only token: create another with `nats-userman token add` first".into(),
         ));
     }
     tokens.remove(number - 1);
     write(config, &tokens)?;
     let when = if config.data_dir.is_in_use() { " within a second" } else { "" };
-    writeln!(stdout(), "token {number} is out of use{when}; {} left", tokens.len())?;
+    writeln!(stdout(), "token {number} is retired{when}; {} left", tokens.len())?;
     Ok(())
 }
 

@@ -1,13 +1,13 @@
-//! What a running service reads again: the files that settings name. Flags and variables of a
-//! process cannot change while it runs.
+//! What a running service reloads: the files that settings name. Flags and variables of a process
+//! cannot change while it runs.
 
 use super::problems::{BadSetting, Problems};
 use super::{ApiSettings, Config, allow_ip, api, area, tokens};
 use crate::authstring::settings::StringSource;
 
 impl Config {
-    /// Reads the files of tokens, keys, networks and the login page again. What cannot be used
-    /// leaves the values of that setting as they were, and is returned.
+    /// Reloads the files of tokens, keys, networks and the login page. A setting that cannot be
+    /// used keeps its value, and is returned.
     pub fn read_again(&mut self) -> Vec<BadSetting> {
         let settings = self.given.clone();
         let mut bad = Problems::default();
@@ -24,7 +24,7 @@ impl Config {
     }
 }
 
-/// Replaces a value by what is read now, unless something is wrong with that.
+/// Replaces a value by the one that is read now, unless that one is bad.
 fn again<T>(bad: &mut Problems, value: &mut T, read: impl FnOnce(&mut Problems) -> T) {
     let before = bad.0.len();
     let now = read(bad);
@@ -33,7 +33,7 @@ fn again<T>(bad: &mut Problems, value: &mut T, read: impl FnOnce(&mut Problems) 
     }
 }
 
-/// NATS's key and its certificates. Where the strings come from stays.
+/// Reloads the key for NATS and the certificates. The source of the strings cannot change.
 fn access(settings: &ApiSettings, source: &mut StringSource, bad: &mut Problems) {
     if let StringSource::Nats(access, _) = source
         && let Some(now) = api::access(settings, bad)

@@ -1,4 +1,4 @@
-//! The settings of the REST API: who may ask here, and where the strings come from.
+//! The settings of the REST API: its keys, and the source of authstrings.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::authstring::keys::{API_KEY_EXPECTED, ApiKey, ApiKeys, read_file};
 use crate::authstring::settings::{AuthStringConfig, StringSource};
 use crate::text_file::{self, is_quoted};
 
-/// The longest that NATS may be waited for, in seconds: less than the service takes to end.
+/// The longest timeout of a request to NATS, in seconds: less than a stop of the service may take.
 const NATS_SECONDS_MAX: u32 = 10;
 /// A day of minutes.
 const STAND_IN_MINUTES_MAX: u32 = 1_440;
@@ -25,7 +25,7 @@ const MINUTE_SECONDS: i64 = 60;
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "REST API")]
 pub struct ApiSettings {
-    /// Key that may ask /api for authstrings; behind it, with blanks, site=SITEID and ip=CIDR limit
+    /// Key for requests to /api; site=SITEID and ip=CIDR after it, separated by spaces, restrict
     /// it; repeatable
     #[arg(
         long,
@@ -36,16 +36,22 @@ pub struct ApiSettings {
         value_delimiter = ','
     )]
     pub api_key: Vec<SecretString>,
-    /// The same from a file, one key a line
-    #[arg(long, global = true, env = "USERMAN_API_KEY_FILE", value_name = "FILE", value_parser = super::any_path())]
+    /// File with API keys, one a line
+    #[arg(
+        long,
+        global = true,
+        env = "USERMAN_API_KEY_FILE",
+        value_name = "FILE",
+        value_parser = super::any_path()
+    )]
     pub api_key_file: Option<PathBuf>,
-    /// NATS, where authstrings come from, as in https://nats.example.com
+    /// URL of NATS, the source of authstrings, as in https://nats.example.com
     #[arg(long, global = true, env = "USERMAN_NATS_URL", value_name = "URL")]
     pub nats_url: Option<String>,
-    /// The api-username that NATS knows us by
+    /// api-username of this service at NATS
     #[arg(long, global = true, env = "USERMAN_NATS_API_USERNAME", value_name = "USERNAME")]
     pub nats_api_username: Option<String>,
-    /// The api-key that belongs to it
+    /// api-key that belongs to --nats-api-username
     #[arg(
         long,
         global = true,
@@ -54,13 +60,25 @@ pub struct ApiSettings {
         value_name = "KEY"
     )]
     pub nats_api_key: Option<SecretString>,
-    /// The same from a file
-    #[arg(long, global = true, env = "USERMAN_NATS_API_KEY_FILE", value_name = "FILE", value_parser = super::any_path())]
+    /// File with the api-key for NATS
+    #[arg(
+        long,
+        global = true,
+        env = "USERMAN_NATS_API_KEY_FILE",
+        value_name = "FILE",
+        value_parser = super::any_path()
+    )]
     pub nats_api_key_file: Option<PathBuf>,
-    /// File of PEM certificates that are trusted for NATS instead of the usual ones
-    #[arg(long, global = true, env = "USERMAN_NATS_CA", value_name = "FILE", value_parser = super::any_path())]
+    /// File with PEM certificates to trust for NATS, in place of the default ones
+    #[arg(
+        long,
+        global = true,
+        env = "USERMAN_NATS_CA",
+        value_name = "FILE",
+        value_parser = super::any_path()
+    )]
     pub nats_ca: Option<PathBuf>,
-    /// Seconds that NATS has for an answer, all in all
+    /// Total timeout of a request to NATS, in seconds
     #[arg(
         long,
         global = true,
@@ -69,11 +87,16 @@ pub struct ApiSettings {
         default_value = "5"
     )]
     pub nats_seconds: String,
-    /// Make authstrings ourselves, for a members area that is developed without a NATS; never on a
-    /// live site
-    #[arg(long, global = true, env = "USERMAN_STAND_IN", action = ArgAction::SetTrue, value_parser = value_parser!(String))]
+    /// Generate authstrings without NATS, to develop a members area; never use it on a live site
+    #[arg(
+        long,
+        global = true,
+        env = "USERMAN_STAND_IN",
+        action = ArgAction::SetTrue,
+        value_parser = value_parser!(String)
+    )]
     pub stand_in: String,
-    /// Minutes that such an authstring is good for
+    /// Minutes that an authstring of --stand-in is valid
     #[arg(
         long,
         global = true,
@@ -117,7 +140,7 @@ pub(super) fn read(settings: &ApiSettings, bad: &mut Problems) -> Option<AuthStr
     Some(AuthStringConfig { keys: keys?, source })
 }
 
-/// All keys, or none where one of them cannot be used.
+/// All keys; `None` if one of them cannot be used.
 pub(super) fn keys(settings: &ApiSettings, bad: &mut Problems) -> Option<ApiKeys> {
     let before = bad.0.len();
     let mut keys = bad.secrets("--api-key", API_KEY_EXPECTED, &settings.api_key, ApiKey::parse);
@@ -135,7 +158,7 @@ pub(super) fn keys(settings: &ApiSettings, bad: &mut Problems) -> Option<ApiKeys
     keys.filter(|_| bad.0.len() == before)
 }
 
-/// NATS's URL, username and key: all three or none.
+/// URL, username and key for NATS: all three or none.
 pub(super) fn access(settings: &ApiSettings, bad: &mut Problems) -> Option<Access> {
     let url = settings
         .nats_url

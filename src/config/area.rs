@@ -11,7 +11,7 @@ use crate::login::page::Page;
 use crate::login::settings::{AreaConfig, GuessLimits, HOUR_SECONDS, LIMIT_MAX, LOGIN_HOURS_MAX};
 
 const MINUTE_SECONDS: u32 = 60;
-/// A shorter inactivity timeout would end logins while somebody reads a page.
+/// A shorter inactivity timeout would end logins while a member reads a page.
 const IDLE_MINUTES_MIN: u32 = 5;
 /// A day of minutes.
 const MINUTES_MAX: u32 = 1_440;
@@ -20,7 +20,7 @@ const MINUTES_MAX: u32 = 1_440;
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Members area")]
 pub struct AreaSettings {
-    /// Hours that a login of the login page holds
+    /// Hours that a login from the login page lasts
     #[arg(
         long,
         global = true,
@@ -29,7 +29,7 @@ pub struct AreaSettings {
         default_value = "168"
     )]
     pub login_hours: String,
-    /// Minutes without a request that end a login of the login page (inactivity timeout); 0 is off
+    /// Inactivity timeout of logins from the login page, in minutes; 0 disables it
     #[arg(
         long,
         global = true,
@@ -38,8 +38,8 @@ pub struct AreaSettings {
         default_value = "0"
     )]
     pub login_idle_minutes: String,
-    /// Domain that shares logins among its hosts, as in example.com; repeatable, and a host is of
-    /// the longest that it is under [default: each host has its own]
+    /// Domain whose hosts share logins, as in example.com; repeatable, and the longest one that
+    /// matches a host applies [default: each host has its own logins]
     #[arg(
         long,
         global = true,
@@ -48,10 +48,17 @@ pub struct AreaSettings {
         value_delimiter = ','
     )]
     pub cookie_domain: Vec<String>,
-    /// Your own login page, a file of HTML with {{form}} in it [default: a plain one]
-    #[arg(long, global = true, env = "USERMAN_LOGIN_TEMPLATE", value_name = "FILE", value_parser = super::any_path())]
+    /// HTML file of your own login page, with {{form}} in it [default: a plain page]
+    #[arg(
+        long,
+        global = true,
+        env = "USERMAN_LOGIN_TEMPLATE",
+        value_name = "FILE",
+        value_parser = super::any_path()
+    )]
     pub login_template: Option<PathBuf>,
-    /// Different wrong passwords for one name from one network that block the two; 0 is off
+    /// Different wrong passwords for one username from one network that block this pair; 0 disables
+    /// it
     #[arg(
         long,
         global = true,
@@ -60,7 +67,7 @@ pub struct AreaSettings {
         default_value = "10"
     )]
     pub login_limit_pair: String,
-    /// Different wrong passwords from one network that block it; 0 is off
+    /// Different wrong passwords from one network that block it; 0 disables it
     #[arg(
         long,
         global = true,
@@ -69,8 +76,8 @@ pub struct AreaSettings {
         default_value = "100"
     )]
     pub login_limit_network: String,
-    /// Different wrong passwords for one name that block it for networks from which it was never
-    /// opened; 0 is off
+    /// Different wrong passwords for one username that block it, except for networks from which
+    /// this member has logged in before; 0 disables it
     #[arg(
         long,
         global = true,
@@ -79,7 +86,7 @@ pub struct AreaSettings {
         default_value = "100"
     )]
     pub login_limit_name: String,
-    /// Minutes within which they are counted
+    /// Minutes within which wrong passwords are counted
     #[arg(
         long,
         global = true,
@@ -99,7 +106,7 @@ pub struct AreaSettings {
     pub login_block_minutes: String,
 }
 
-/// Reads the settings; mistakes go to `bad`.
+/// Reads the settings; collects errors in `bad`.
 pub(super) fn read(settings: &AreaSettings, bad: &mut Problems) -> Option<AreaConfig> {
     let hours = bad.read(
         "--login-hours",
@@ -146,7 +153,7 @@ pub(super) fn read(settings: &AreaSettings, bad: &mut Problems) -> Option<AreaCo
     })
 }
 
-/// The operator's own login page, or ours; ours as well where theirs cannot be used.
+/// The operator's own login page, or the plain one; the plain one also where theirs is bad.
 pub(super) fn login_page(settings: &AreaSettings, bad: &mut Problems) -> Page {
     bad.file("--login-template", settings.login_template.as_ref(), Page::load).unwrap_or_default()
 }

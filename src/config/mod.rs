@@ -1,5 +1,4 @@
-//! The settings: flags and `USERMAN_` variables as they were given, and what they mean once they
-//! have been read.
+//! The settings: flags and `USERMAN_` variables as text, and the values read from them.
 
 mod again;
 mod api;
@@ -41,14 +40,14 @@ use crate::token::file as token_file;
 use crate::token::{TOKEN_EXPECTED, Token};
 use crate::writer::UPKEEP_EVERY;
 
-/// The longest that a jump of the clock can be set to wait.
+/// The longest time for which a jump of the clock can be set to wait, in minutes.
 const DAY_MINUTES: u32 = 1_440;
 
-/// The settings as text. Read by [`Config::read`], which says all that is wrong at once.
+/// The settings as text. [`Config::read`] reads them and reports all errors at once.
 ///
-/// The comments are the help texts of the flags, which are not written for rustdoc. No value is
-/// refused by clap, which would say it in lines of its own; variables that are set to nothing are
-/// left out by [`without_unusable_variables`].
+/// The comments are the help texts of the flags, which are not written for rustdoc. clap refuses no
+/// value, as its errors have several lines; [`without_unusable_variables`] removes variables that
+/// are empty.
 #[allow(rustdoc::bare_urls, rustdoc::invalid_html_tags)]
 #[derive(Args, Clone, Debug)]
 pub struct Settings {
@@ -61,18 +60,25 @@ pub struct Settings {
         default_value = "127.0.0.1:8080"
     )]
     pub listen: String,
-    /// The front of the URL that NATS calls, as in https://members.example.com [default:
+    /// Base of the URL that NATS calls, as in https://members.example.com [default:
     /// http://<listen>]
     #[arg(long, global = true, env = "USERMAN_PUBLIC_URL", value_name = "URL")]
     pub public_url: Option<String>,
     /// Directory of the database, the keys and the token
-    #[arg(long, global = true, env = "USERMAN_DATA_DIR", value_name = "DIR", default_value = "./data", value_parser = any_path())]
+    #[arg(
+        long,
+        global = true,
+        env = "USERMAN_DATA_DIR",
+        value_name = "DIR",
+        default_value = "./data",
+        value_parser = any_path()
+    )]
     pub data_dir: PathBuf,
     /// The database [default: sqlite:<data-dir>/userman.db]
     #[arg(long, global = true, env = "USERMAN_DATABASE", value_name = "sqlite:PATH")]
     pub database: Option<String>,
-    /// The token in the URL, at least 32 of A-Z a-z 0-9 _ -; repeatable, so that it can be rotated;
-    /// replaces the data directory's [default: made at the first start]
+    /// Token in the URL, at least 32 characters of A-Z a-z 0-9 _ -; repeatable, for rotation;
+    /// replaces the tokens of the data directory [default: created at the first start]
     #[arg(
         long,
         global = true,
@@ -82,8 +88,14 @@ pub struct Settings {
         value_delimiter = ','
     )]
     pub postback_token: Vec<SecretString>,
-    /// The same from a file, one token a line
-    #[arg(long, global = true, env = "USERMAN_POSTBACK_TOKEN_FILE", value_name = "FILE", value_parser = any_path())]
+    /// File with tokens, one a line
+    #[arg(
+        long,
+        global = true,
+        env = "USERMAN_POSTBACK_TOKEN_FILE",
+        value_name = "FILE",
+        value_parser = any_path()
+    )]
     pub postback_token_file: Option<PathBuf>,
     /// Network that may call /postback; repeatable [default: any]
     #[arg(
@@ -94,10 +106,16 @@ pub struct Settings {
         value_delimiter = ','
     )]
     pub allow_ip: Vec<String>,
-    /// The same from a file, one a line
-    #[arg(long, global = true, env = "USERMAN_ALLOW_IP_FILE", value_name = "FILE", value_parser = any_path())]
+    /// File with networks that may call /postback, one a line
+    #[arg(
+        long,
+        global = true,
+        env = "USERMAN_ALLOW_IP_FILE",
+        value_name = "FILE",
+        value_parser = any_path()
+    )]
     pub allow_ip_file: Option<PathBuf>,
-    /// Proxy whose X-Forwarded-For counts; repeatable [default: none]
+    /// Proxy whose X-Forwarded-For header is trusted; repeatable [default: none]
     #[arg(
         long,
         global = true,
@@ -106,10 +124,16 @@ pub struct Settings {
         value_delimiter = ','
     )]
     pub trusted_proxy: Vec<String>,
-    /// The same from a file, one a line
-    #[arg(long, global = true, env = "USERMAN_TRUSTED_PROXY_FILE", value_name = "FILE", value_parser = any_path())]
+    /// File with trusted proxies, one a line
+    #[arg(
+        long,
+        global = true,
+        env = "USERMAN_TRUSTED_PROXY_FILE",
+        value_name = "FILE",
+        value_parser = any_path()
+    )]
     pub trusted_proxy_file: Option<PathBuf>,
-    /// Time zone in which an EXPIRE's date begins, as in Europe/Berlin
+    /// Time zone of the dates in EXPIRE, as in Europe/Berlin
     #[arg(
         long,
         global = true,
@@ -118,7 +142,7 @@ pub struct Settings {
         default_value = "UTC"
     )]
     pub time_zone: String,
-    /// Hours that a member keeps after the date of an EXPIRE
+    /// Hours of access that remain after the date of an EXPIRE
     #[arg(
         long,
         global = true,
@@ -127,8 +151,8 @@ pub struct Settings {
         default_value = "0"
     )]
     pub expire_grace_hours: String,
-    /// Minutes that a jump of the machine's clock must stay before members are moved and old
-    /// records deleted by it
+    /// Minutes that a jump of the system clock must last before members are moved and old records
+    /// removed by it
     #[arg(
         long,
         global = true,
@@ -148,20 +172,31 @@ pub struct Settings {
     pub password_hash: String,
     /// Keep NATS's cryptpass in its column, for an Apache that reads it (a weak hash: only where
     /// you need it)
-    // Text: in a variable people write 1 and yes as well as true.
-    #[arg(long, global = true, env = "USERMAN_KEEP_CRYPTPASS", action = ArgAction::SetTrue, value_parser = value_parser!(String))]
+    // Text, as a variable may have 1 or yes as well as true.
+    #[arg(
+        long,
+        global = true,
+        env = "USERMAN_KEEP_CRYPTPASS",
+        action = ArgAction::SetTrue,
+        value_parser = value_parser!(String)
+    )]
     pub keep_cryptpass: String,
     /// Days that journal records are kept [default: for ever]
     #[arg(long, global = true, env = "USERMAN_JOURNAL_DAYS", value_name = "DAYS")]
     pub journal_days: Option<String>,
     /// Upgrade an older database without keeping a copy of it first
-    #[arg(long, global = true, env = "USERMAN_NO_UPGRADE_COPY", action = ArgAction::SetTrue, value_parser = value_parser!(String))]
+    #[arg(
+        long,
+        global = true,
+        env = "USERMAN_NO_UPGRADE_COPY",
+        action = ArgAction::SetTrue,
+        value_parser = value_parser!(String)
+    )]
     pub no_upgrade_copy: String,
-    /// What is logged: error, warn, info, debug, trace or off; also per module, as in
-    /// info,writer=debug
+    /// Log level: error, warn, info, debug, trace or off; also per module, as in info,writer=debug
     #[arg(long, global = true, env = "USERMAN_LOG", value_name = "FILTER", default_value = "info")]
     pub log: String,
-    /// How log lines look: text or json
+    /// Format of log lines: text or json
     #[arg(
         long,
         global = true,
@@ -170,15 +205,15 @@ pub struct Settings {
         default_value = "text"
     )]
     pub log_format: String,
-    /// Those of the members area.
+    /// Settings of the members area.
     #[command(flatten)]
     pub area: AreaSettings,
-    /// Those of the REST API.
+    /// Settings of the REST API.
     #[command(flatten)]
     pub api: ApiSettings,
 }
 
-/// A path as it is: clap's own reading refuses an empty one.
+/// A path as it is: clap's own parser refuses an empty one.
 fn any_path() -> impl clap::builder::TypedValueParser<Value = PathBuf> {
     OsStringValueParser::new().map(PathBuf::from)
 }
@@ -188,31 +223,31 @@ fn any_path() -> impl clap::builder::TypedValueParser<Value = PathBuf> {
 pub struct Config {
     /// Where to listen.
     pub listen: SocketAddr,
-    /// The front of the printed URL, without a slash at its end.
+    /// The base of the printed URL, without a slash at its end.
     pub public_url: Option<String>,
     /// Keys, token, database.
     pub data_dir: DataDir,
     /// The database.
     pub location: Location,
-    /// Tokens given as settings; empty: those of the data directory.
+    /// Tokens from settings; if empty, those of the data directory are used.
     pub postback_tokens: Vec<Token>,
     /// Networks that may post.
     pub allow_ip: Vec<IpNet>,
-    /// Proxies whose header counts.
+    /// Proxies whose X-Forwarded-For header is trusted.
     pub trusted_proxy: TrustedProxies,
     /// Time zone and grace of an EXPIRE.
     pub expiry: ExpiryRule,
-    /// How long a jump of the clock must stay to be believed.
+    /// Minutes that a jump of the clock must last before it is accepted.
     pub clock_jump_minutes: u32,
-    /// The hash.
+    /// The kind of hash.
     pub password_hash: HashKind,
-    /// Whether the column `cryptpass` follows.
+    /// Whether the column `cryptpass` is kept.
     pub keep_cryptpass: bool,
-    /// Days that records are kept.
+    /// Days that journal records are kept; `None` for ever.
     pub journal_days: Option<u32>,
-    /// What is logged.
+    /// The log levels.
     pub log: LogFilter,
-    /// How.
+    /// The format of log lines.
     pub log_format: Format,
     /// The members area.
     pub area: AreaConfig,
@@ -224,7 +259,7 @@ pub struct Config {
     pub connections: ConnectionLimits,
     /// How often the writer does its upkeep, which no setting changes.
     pub upkeep_every: Duration,
-    /// Files of secrets that settings name, wherever they lie.
+    /// Files of secrets that settings name.
     pub secret_files: Vec<PathBuf>,
     /// The settings as text, for [`Config::read_again`].
     given: Arc<Settings>,
@@ -343,7 +378,7 @@ impl Config {
     }
 
     /// The URL to paste into NATS, up to the token.
-    pub fn postback_url_front(&self, address: SocketAddr) -> String {
+    pub fn postback_url_base(&self, address: SocketAddr) -> String {
         let front = self.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
         format!("{front}/postback/")
     }
@@ -383,7 +418,7 @@ fn secret_files(settings: &Settings) -> Vec<PathBuf> {
     files.into_iter().flatten().cloned().collect()
 }
 
-/// As people write it into variables.
+/// Reads a switch in the forms that are usual in variables.
 fn switch(text: &str) -> Option<bool> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "yes" | "on" | "1" | "t" | "y" => Some(true),
@@ -396,7 +431,7 @@ fn number(least: u32, most: u32) -> impl Fn(&str) -> Option<u32> {
     move |text| text.parse().ok().filter(|number| (least..=most).contains(number))
 }
 
-/// The front of the URL for NATS. Who gives all of that URL, or all but the token, means the same.
+/// The base of the URL for NATS. The whole URL is accepted too, with or without its token.
 fn public_url(text: &str) -> Option<String> {
     let (scheme, rest) =
         text.split_once("://").filter(|(scheme, _)| matches!(*scheme, "http" | "https"))?;

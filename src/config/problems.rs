@@ -1,4 +1,4 @@
-//! Collects what is wrong with settings: all of it, each in one line.
+//! Collects the errors in settings, each as one line.
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -9,8 +9,8 @@ use crate::store::Location;
 use crate::text_file::{is_invisible, is_quoted};
 use crate::token::Token;
 
-/// One setting that cannot be used: its flag or variable, and what is wrong, mostly what was
-/// expected and what was found.
+/// One setting that cannot be used: its flag or variable, and the error, usually what was expected
+/// and what was found.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{name}: {problem}")]
 pub struct BadSetting {
@@ -27,13 +27,13 @@ impl BadSetting {
         Self::new(flag, format!("{expected}, found {found}"))
     }
 
-    /// A file that a setting names cannot be used: its own words say why.
+    /// A file that a setting names cannot be used: the error of the file says why.
     pub(super) fn file(flag: &'static str, error: &dyn std::error::Error) -> Self {
         Self::new(flag, crate::chain::chain(error))
     }
 }
 
-/// Collects what is wrong.
+/// Collects errors.
 #[derive(Default)]
 pub(super) struct Problems(pub(super) Vec<BadSetting>);
 
@@ -62,7 +62,7 @@ impl Problems {
         text.and_then(|text| self.read(flag, expected, text, parse))
     }
 
-    /// Reads a URL. One that is wrong may hold a password, a key or a token, and is not shown then.
+    /// Reads a URL. A bad one that may contain a password, a key or a token is not shown.
     pub(super) fn url(
         &mut self,
         flag: &'static str,
@@ -84,7 +84,7 @@ impl Problems {
         url
     }
 
-    /// A file that a setting names, read by `read`; where it cannot be used, that is told.
+    /// Reads a file that a setting names with `read`, and collects its error.
     pub(super) fn file<T, E: std::error::Error>(
         &mut self,
         flag: &'static str,
@@ -95,8 +95,8 @@ impl Problems {
         read(path).map_err(|error| self.0.push(BadSetting::file(flag, &error))).ok()
     }
 
-    /// A list may have blanks, as behind a last comma, but not only blanks: an empty list of
-    /// networks would mean "any".
+    /// Reads a list. It may have empty items, as after a last comma, but not only those: an empty
+    /// list of networks would mean "any".
     pub(super) fn read_all<T>(
         &mut self,
         flag: &'static str,
@@ -115,7 +115,7 @@ impl Problems {
         given.into_iter().filter_map(|text| self.read(flag, expected, text, parse)).collect()
     }
 
-    /// The same of secrets. One that is wrong is not shown: it may be nearly right.
+    /// Reads a list of secrets. A bad one is not shown: it may be nearly right.
     pub(super) fn secrets<T>(
         &mut self,
         flag: &'static str,
@@ -135,7 +135,7 @@ impl Problems {
         read
     }
 
-    /// A path that can be meant: nobody gives a file a name that ends in a line break.
+    /// Checks a path for what is certainly a mistake, such as a line break at its end.
     pub(super) fn path<'a>(&mut self, flag: &'static str, path: &'a Path) -> Option<&'a Path> {
         let problem = path_problem(path);
         let is_good = problem.is_none();
@@ -146,7 +146,7 @@ impl Problems {
     pub(super) fn database(&mut self, text: &str) -> Option<Location> {
         let flag = "--database";
         if let Some(path) = text.trim_start().strip_prefix("sqlite:") {
-            // Blanks around it are no part of it, and a query may hold a key.
+            // Spaces around it are not part of it, and a query may contain a key.
             let path = path.trim_matches([' ', '\t']).split('?').next().unwrap_or(path);
             let path = Path::new(path);
             if !path.as_os_str().is_empty() {
@@ -163,12 +163,12 @@ impl Problems {
     }
 }
 
-/// What was expected of a database and what was found. Of another database's URL only the beginning
-/// is shown: a password may be in it.
+/// What was expected of `--database` and what was found. Of a URL of another database only the
+/// scheme is shown, as it may contain a password.
 fn database_problem(text: &str) -> (&'static str, String) {
     let quoted = |text: &str| format!("\"{}\"", text.escape_debug());
     match (text.strip_prefix("sqlite:"), text.starts_with(QUOTES)) {
-        // A query may hold a key.
+        // A query may contain a key.
         (Some(_), _) => (
             "expected sqlite:PATH, the path of a file",
             quoted(text.split_inclusive('?').next().unwrap_or(text)),
@@ -181,12 +181,12 @@ fn database_problem(text: &str) -> (&'static str, String) {
     }
 }
 
-/// Those of shells, and those that a page on the web makes of them.
+/// The quotes of shells, and the typographic ones into which web pages turn them.
 const QUOTES: [char; 8] =
     ['"', '\'', '`', '\u{201c}', '\u{201d}', '\u{2018}', '\u{2019}', '\u{ab}'];
 
-/// Why a path cannot be meant. A file of variables from Windows leaves a carriage return behind
-/// each value, and quotes stay where no shell reads the file.
+/// Why a path is a mistake. A file of variables from Windows has a carriage return after each
+/// value, and quotes remain in it where no shell reads it.
 fn path_problem(path: &Path) -> Option<String> {
     let text = path.to_string_lossy();
     let (first, last) = (text.chars().next(), text.chars().next_back());
@@ -205,7 +205,7 @@ fn path_problem(path: &Path) -> Option<String> {
     Some(format!("{what}, found \"{}\"", text.escape_debug()))
 }
 
-/// What is said of a secret that cannot be one.
+/// What errors show of a bad secret.
 pub(super) fn bytes(secret: &str) -> String {
     let quotes = if is_quoted(secret) { " with quotes around them" } else { "" };
     format!("{} bytes{quotes}", secret.len())

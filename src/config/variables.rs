@@ -1,5 +1,5 @@
-//! The `USERMAN_` variables: those that are settings, and those that cannot be any. Which names
-//! there are is asked of the command line's own definition.
+//! Checks the `USERMAN_` variables: which are settings, and which are mistakes. The names come from
+//! the definition of the command line.
 
 use std::any::TypeId;
 use std::ffi::{OsStr, OsString};
@@ -12,18 +12,18 @@ use super::BadSetting;
 
 const PREFIX: &str = "USERMAN_";
 
-/// How much alike a name must be to be named (Jaro, without the prefix, 0 to 1): clap takes the
-/// same for flags.
+/// How similar a name must be to be suggested (Jaro, without the prefix, 0 to 1): clap uses this
+/// value for flags.
 const LIKENESS_MIN: f64 = 0.7;
 
-/// What Kubernetes and Docker's links say of a service called `userman`, to every program beside
-/// it.
+/// The variables that Kubernetes and Docker's links set in other containers for a service called
+/// `userman`.
 const OF_ORCHESTRATORS: [&str; 3] = ["SERVICE_", "PORT", "ENV_"];
 
-/// A variable that is set to nothing is not set: files of variables have such lines. A flag without
-/// a value is a mistake: mostly of a script, whose own variable is empty, and never a way to say
-/// "any". A variable that is no text is left to [`bad_variables`], as clap would not say which one
-/// it is.
+/// Makes clap ignore variables that are empty or not text. Files of variables often have lines
+/// without a value, which count as not set. (A flag without a value is an error: usually of a
+/// script whose own variable is empty.) [`bad_variables`] reports those that are not text, as
+/// clap would not name them.
 pub fn without_unusable_variables(command: Command) -> Command {
     command.mut_args(|arg| {
         let value = arg.get_env().and_then(std::env::var_os);
@@ -33,9 +33,8 @@ pub fn without_unusable_variables(command: Command) -> Command {
     })
 }
 
-/// The variables of an environment that are named like settings and are none, and the settings
-/// among them that are no text, in the order of their names. A name that is unknown is a mistake
-/// also where it is set to nothing.
+/// The variables that are named like settings but are none, and the settings that are not text, in
+/// the order of their names. An unknown name is an error even if its value is empty.
 pub fn bad_variables(
     command: &Command,
     environment: impl IntoIterator<Item = (OsString, OsString)>,
@@ -57,7 +56,7 @@ pub fn bad_variables(
     environment.iter().filter_map(bad).collect()
 }
 
-/// All arguments that have a variable, also those of commands.
+/// All arguments that have a variable, those of commands included.
 fn settings(command: &Command) -> Box<dyn Iterator<Item = &Arg> + '_> {
     let own = command.get_arguments().filter(|arg| arg.get_env().is_some());
     Box::new(own.chain(command.get_subcommands().flat_map(settings)))
@@ -67,8 +66,8 @@ fn is_no_text(arg: &Arg, value: &OsStr) -> bool {
     value.to_str().is_none() && arg.get_value_parser().type_id() != TypeId::of::<PathBuf>()
 }
 
-/// Whether this unknown name was meant to be a setting: by its prefix, also behind a byte order
-/// mark or a blank, or because only its case is wrong.
+/// Whether this unknown name was meant to be a setting: it has the prefix, perhaps after a byte
+/// order mark or a space, or only its case is wrong.
 fn is_meant_for_us(name: &OsStr, value: &OsStr, settings: &[&Arg]) -> bool {
     let name = bare(name);
     match name.strip_prefix(PREFIX) {
@@ -80,8 +79,8 @@ fn is_meant_for_us(name: &OsStr, value: &OsStr, settings: &[&Arg]) -> bool {
     }
 }
 
-/// The variables of a service `userman`; those of another one whose name begins so, as
-/// `userman-db`, are told by their form.
+/// Whether an orchestrator set this variable for a service `userman`, or for another one whose name
+/// begins so, such as `userman-db`, which is recognised by the form of the variable.
 fn is_of_an_orchestrator(rest: &str, value: &str) -> bool {
     let is_address = ["tcp://", "udp://", "sctp://"].iter().any(|scheme| value.starts_with(scheme));
     let is_of_a_port =
@@ -94,7 +93,7 @@ fn is_of_an_orchestrator(rest: &str, value: &str) -> bool {
         || (rest.ends_with("_PORT") && is_address)
 }
 
-/// What is wrong with an unknown name. The value is not shown: it may be a secret.
+/// The error for an unknown name. The value is not shown: it may be a secret.
 fn unknown(name: &OsStr, settings: &[&Arg]) -> String {
     let name = bare(name).to_ascii_uppercase();
     let rest = name.strip_prefix(PREFIX).unwrap_or(&name);
@@ -111,9 +110,9 @@ fn unknown(name: &OsStr, settings: &[&Arg]) -> String {
     }
 }
 
-/// How near a name comes to a known one. One with words too few, as TOKEN has of POSTBACK_TOKEN,
-/// has few letters in common with it; it comes before all that are spelt alike, with the fewest
-/// words first.
+/// How similar a name is to a known one. A name that lacks words, such as TOKEN for POSTBACK_TOKEN,
+/// has few letters in common with it. It ranks above all similar spellings, and higher the fewer
+/// words it lacks.
 fn likeness(name: &str, known: &str) -> f64 {
     let is_part =
         !name.is_empty() && name.split('_').all(|word| known.split('_').any(|other| other == word));
@@ -121,12 +120,12 @@ fn likeness(name: &str, known: &str) -> f64 {
     strsim::jaro(name, known) + 2.0 * lacking
 }
 
-/// A name without what a file of variables may have put around it.
+/// A name without characters that a file of variables may have added around it.
 fn bare(name: &OsStr) -> String {
     name.to_string_lossy().trim_matches(|c: char| !c.is_ascii_alphanumeric() && c != '_').to_owned()
 }
 
-/// A name as it can be read in a line.
+/// A name as an error shows it.
 fn shown(name: &OsStr) -> String {
     let text = name.to_string_lossy();
     let is_plain = text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');

@@ -1,4 +1,4 @@
-//! The data directory: its mode, its lock, its keys.
+//! The data directory: its mode, its lock, and the paths in it.
 
 pub(crate) mod modes;
 pub(crate) mod served;
@@ -13,16 +13,16 @@ use std::time::Duration;
 use crate::denied::{is_there, told};
 use crate::whole_file::{draft_of, parent, remove};
 
-/// Owner all, group reads: an Apache of the group reads the database, and the keys have modes of
-/// their own.
+/// Full access for the owner, read access for the group: an Apache in the group reads the database.
+/// The keys have modes of their own.
 const DIR_MODE: u32 = 0o750;
-/// The owner alone takes the lock.
+/// Only the owner can take the lock.
 const LOCK_MODE: u32 = 0o600;
-/// How often and how long a lock is tried that somebody has.
+/// How often a lock is tried that another process has, and the time between two tries.
 const LOCK_TRIES: u32 = 10;
 const LOCK_TRY_EVERY: Duration = Duration::from_millis(5);
 
-/// The directory with everything that a backup needs.
+/// The directory that has everything a backup needs.
 #[derive(Clone, Debug)]
 pub struct DataDir {
     path: PathBuf,
@@ -31,19 +31,19 @@ pub struct DataDir {
 /// Why the directory cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DataDirError {
-    /// It cannot be made or written.
+    /// It cannot be created or written.
     #[error("cannot use the data directory {}", .0.display())]
     Io(PathBuf, #[source] io::Error),
-    /// The file that is locked cannot be used.
+    /// The lock file cannot be used.
     #[error("cannot use the lock file {}", .0.display())]
     Lock(PathBuf, #[source] io::Error),
-    /// Another `serve` has it.
+    /// Another process uses it.
     #[error("the data directory {} is in use by a running nats-userman", .0.display())]
     InUse(PathBuf),
 }
 
 impl DataDir {
-    /// This path, made or not.
+    /// The directory at this path, which may not exist yet.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into() }
     }
@@ -63,7 +63,7 @@ impl DataDir {
         self.path.join("cookie.key")
     }
 
-    /// The tokens that were made here, one a line.
+    /// The file of tokens, one a line.
     pub fn token_file(&self) -> PathBuf {
         self.path.join("postback-token")
     }
@@ -106,9 +106,9 @@ impl DataDir {
                 .take_while(|dir| !dir.as_os_str().is_empty() && !dir.exists())
                 .collect();
             fs::DirBuilder::new().recursive(true).mode(DIR_MODE).create(&self.path)?;
-            // The mode above is cut by the umask.
+            // The umask has limited the mode above.
             fs::set_permissions(&self.path, Permissions::from_mode(DIR_MODE))?;
-            // The names too are on the disk before anything in it is acknowledged.
+            // The directory entries too are durable before anything in it is acknowledged.
             new.into_iter().try_for_each(|dir| File::open(parent(dir))?.sync_all())
         };
         make().map_err(|error| match error.kind() {
@@ -119,7 +119,7 @@ impl DataDir {
         })
     }
 
-    /// Takes the directory, and that of a database which lies elsewhere, for one `serve` or
+    /// Locks the directory, and that of a database in another directory, for one `serve` or
     /// `replay`. The lock ends with the process, however it ends.
     ///
     /// # Errors
@@ -127,8 +127,8 @@ impl DataDir {
     /// Where another process has it, or the lock file cannot be written.
     pub fn lock(&self, database: Option<&Path>) -> Result<Vec<Lock>, DataDirError> {
         let mut locks = vec![self.lock_this()?];
-        // A database elsewhere belongs to whoever serves it there. One that is not made yet will
-        // lie where its path says.
+        // A database in another directory belongs to the service there. One that does not exist yet
+        // will be created at its path.
         let elsewhere = database.and_then(|database| match database.canonicalize() {
             Ok(file) => file.parent().map(Path::to_owned),
             Err(_) => parent(database).canonicalize().ok(),
@@ -141,8 +141,8 @@ impl DataDir {
         Ok(locks)
     }
 
-    /// Removes what a start or a `token add` that was killed has left of files that it was writing:
-    /// keys and tokens that never counted. For the one who has the lock.
+    /// Removes unfinished files of a start or `token add` that was killed: keys and tokens that
+    /// were never used. The caller must hold the lock.
     pub(crate) fn remove_drafts(&self) {
         let ours =
             [self.seal_key(), self.cookie_key(), self.served()].map(|place| draft_of(&place));
@@ -151,7 +151,7 @@ impl DataDir {
         for draft in ours.into_iter().chain([former]) {
             if let Err(error) = remove(&draft) {
                 log::warn!(
-                    "{}, left by a start that was cut short, cannot be removed: {error}",
+                    "cannot remove {}, a leftover of an interrupted start: {error}",
                     draft.display()
                 );
             }
@@ -167,18 +167,18 @@ impl DataDir {
             .truncate(false)
             .mode(LOCK_MODE)
             .open(&path)
-            // The mode above is cut by the umask; without write permission the next start could not
-            // take the lock.
+            // The umask has limited the mode above; without write permission the next start could
+            // not take the lock.
             .and_then(|file| file.set_permissions(Permissions::from_mode(LOCK_MODE)).map(|()| file))
-            // Where it cannot be made it is the directory that is told of.
+            // Where it cannot be created, the error is about the directory.
             .map_err(|error| {
                 DataDirError::Lock(
                     path.clone(),
                     told(if path.exists() { &path } else { &self.path }, error),
                 )
             })?;
-        // The directory as well: a lock file that somebody removes is made anew by the next, and
-        // locks nobody out.
+        // The directory as well: if the lock file is removed, the next process creates another one,
+        // which would not exclude us.
         let dir = File::open(&self.path).map_err(io)?;
         for taken in [&file, &dir] {
             match take(taken) {
@@ -193,17 +193,16 @@ impl DataDir {
     }
 }
 
-/// What stands where a directory cannot be made.
+/// Why a directory cannot be created at this path.
 fn not_a_directory(path: &Path) -> &'static str {
     if path.is_symlink() && !path.exists() {
-        "it is a link that leads nowhere"
+        "it is a broken symbolic link"
     } else {
-        "it is no directory"
+        "it is not a directory"
     }
 }
 
-/// Takes a lock that nobody else has. A command that asks [`is_served`] has it for a moment, which
-/// is waited for.
+/// Takes a lock. A command that calls [`is_served`] holds it for a moment, so this waits a little.
 fn take(file: &File) -> Result<(), TryLockError> {
     for _ in 0..LOCK_TRIES {
         match file.try_lock() {
@@ -214,16 +213,16 @@ fn take(file: &File) -> Result<(), TryLockError> {
     file.try_lock()
 }
 
-/// Whether a `serve` or `replay` has the directory of this database now.
+/// Whether a `serve` or `replay` has locked the directory of this database.
 pub(crate) fn is_served(database: Option<&Path>) -> bool {
     let database = database.and_then(|database| database.canonicalize().ok());
     let Some(database) = database else { return false };
-    // The directory and not the lock file: a command of another user must not make that one.
+    // The directory and not the lock file: a command of another user must not create that file.
     let is_locked = |dir: File| matches!(dir.try_lock_shared(), Err(TryLockError::WouldBlock));
     File::open(parent(&database)).is_ok_and(is_locked)
 }
 
-/// Held while the directory is in use.
+/// The lock of a directory, held while it is in use.
 #[derive(Debug)]
 pub struct Lock {
     _file: File,

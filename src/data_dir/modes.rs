@@ -1,5 +1,5 @@
-//! Modes of files that were there before: a restored backup or a directory made by hand often lets
-//! others in.
+//! Modes of existing files: a restored backup or a directory that was created by hand often gives
+//! access to other users.
 
 use std::fmt;
 use std::fs::{self, Permissions};
@@ -9,15 +9,15 @@ use std::path::PathBuf;
 
 use super::{DIR_MODE, DataDir};
 
-/// Keys and tokens: nobody but their owner.
+/// Keys and tokens: access for the owner only.
 const SECRET_MODE: u32 = 0o600;
-/// The database, its log and its index, and what settings name: the group reads.
+/// The database with its WAL and index, and files that settings name: the group may read.
 const DATABASE_MODE: u32 = 0o640;
 const ALL_BITS: u32 = 0o7777;
 const GROUP_AND_OTHERS: u32 = 0o077;
 const OTHERS: u32 = 0o007;
 
-/// A file or directory that lets in more than it should.
+/// A file or directory with a mode that permits too much.
 #[derive(Debug)]
 pub(crate) struct Loose {
     path: PathBuf,
@@ -43,18 +43,19 @@ impl Loose {
         (found & shut_out != 0).then_some(Self { path, found, expected })
     }
 
-    /// The line for what is not ours to change, with the remedy.
+    /// The line for a file whose mode the program does not change, with the remedy.
     pub(crate) fn open_to_others(&self) -> String {
-        format!("{self}: it is open to others; close it with `chmod o= {}`", self.path.display())
+        format!("{self}: other users can access it; run `chmod o= {}`", self.path.display())
     }
 
-    /// Takes away what is too much, and gives nothing: a key that its owner may only read stays so.
+    /// Removes the bits that permit too much and adds none: a key that its owner may only read
+    /// stays so.
     fn tighten(&self) -> io::Result<()> {
         fs::set_permissions(&self.path, Permissions::from_mode(self.found & self.expected))
     }
 }
 
-/// The keys and the tokens, where others than their owner may do something with them.
+/// Keys and tokens that others than their owner can access.
 pub(crate) fn loose_secrets(data_dir: &DataDir) -> Vec<Loose> {
     let files = [data_dir.seal_key(), data_dir.cookie_key(), data_dir.token_file()]
         .into_iter()
@@ -62,26 +63,26 @@ pub(crate) fn loose_secrets(data_dir: &DataDir) -> Vec<Loose> {
     files.filter_map(|path| Loose::look(path, SECRET_MODE, GROUP_AND_OTHERS)).collect()
 }
 
-/// Files of secrets that settings name, where others than owner and group may. They are the
-/// operator's, and stay as they are.
+/// Files of secrets named by settings that others than owner and group can access. They belong to
+/// the operator, and the program does not change them.
 pub(crate) fn loose_named(files: &[PathBuf]) -> Vec<Loose> {
     files.iter().filter_map(|path| Loose::look(path.clone(), DATABASE_MODE, OTHERS)).collect()
 }
 
-/// The directory and the database, where others than owner and group may.
+/// The directory and the files of the database that others than owner and group can access.
 pub(crate) fn loose_rest(data_dir: &DataDir, database: &[PathBuf]) -> Vec<Loose> {
     let dir = Loose::look(data_dir.path().to_owned(), DIR_MODE, OTHERS);
     let files = database.iter().filter_map(|file| Loose::look(file.clone(), DATABASE_MODE, OTHERS));
     dir.into_iter().chain(files).collect()
 }
 
-/// Tightens keys and tokens, and says so. Of the rest, which others may have a reason to read, it
-/// only warns.
+/// Restricts the modes of keys and tokens, and logs that. For the other files, which other users
+/// may have a reason to read, it only warns.
 pub(crate) fn tighten(data_dir: &DataDir, database: &[PathBuf], named: &[PathBuf]) {
     for loose in loose_secrets(data_dir) {
         match loose.tighten() {
-            Ok(()) => log::warn!("{loose}; tightened, but it may have been read before"),
-            Err(error) => log::warn!("{loose}, which cannot be tightened: {error}"),
+            Ok(()) => log::warn!("{loose}; fixed, but other users may have read it before"),
+            Err(error) => log::warn!("{loose}; cannot fix it: {error}"),
         }
     }
     for loose in loose_rest(data_dir, database).into_iter().chain(loose_named(named)) {

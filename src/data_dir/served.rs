@@ -1,6 +1,5 @@
-//! What `serve` writes down for commands that are run without its settings: the URL that NATS
-//! calls, up to the token, and whether the tokens of the data directory count. Nothing of it is
-//! secret.
+//! What `serve` records for commands that are run without its settings: the URL that NATS calls, up
+//! to the token, and whether the tokens of the data directory are used. None of it is secret.
 
 use std::{fs, io};
 
@@ -12,24 +11,24 @@ use crate::whole_file::{Draft, draft_of};
 
 const MODE: u32 = 0o640;
 
-/// How the service runs, or ran last.
+/// How the service runs, or was last run.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub(crate) struct Served {
     /// The URL for NATS, up to the token.
     pub(crate) url_front: String,
-    /// Whether that is the one of `--public-url`, and not the address that is listened on.
+    /// Whether the URL comes from `--public-url`, and not from the address of the listener.
     pub(crate) is_public: bool,
-    /// Whether the tokens are those of the settings.
+    /// Whether the tokens come from the settings.
     pub(crate) tokens_of_settings: bool,
 }
 
 impl Served {
-    /// What the last start wrote down. A file that says nothing is as good as none.
+    /// What the last start recorded. An unreadable file counts as none.
     pub(crate) fn load(dir: &DataDir) -> Option<Self> {
         serde_json::from_slice(&fs::read(dir.served()).ok()?).ok()
     }
 
-    /// Writes it down, whole or not at all.
+    /// Writes the file: all or nothing.
     pub(crate) fn save(&self, dir: &DataDir) -> io::Result<()> {
         let mut text = serde_json::to_vec(self)?;
         text.push(b'\n');

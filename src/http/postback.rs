@@ -110,7 +110,7 @@ fn parse(
     let said = body::fields(request, body);
     let (mut postback, ignored) =
         Postback::read(&said.fields, &shared.rules, Origin::Nats, Some(address));
-    postback.log_passed_over(&ignored);
+    postback.log_ignored(&ignored);
     if let Some(what) = said.no_form {
         if said.fields.get("action").is_none() {
             let expected = "expected application/x-www-form-urlencoded or multipart/form-data";

@@ -1,49 +1,49 @@
-//! The way of the lines to stderr: gathered for a few milliseconds and written together by a thread
-//! of their own, because a write for each would cost a busy service as much as reading the
-//! postback, and a slow reader of stderr would hold postbacks up.
+//! Writes log lines to stderr on a separate thread, which collects them for a few milliseconds. A
+//! write for each line would cost a busy service as much as reading the postback, and a slow reader
+//! of stderr would delay postbacks.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-/// How long lines are gathered. After a SIGKILL so much of the log may be missing; the journal is
-/// what is safe.
+/// How long lines are collected. After a SIGKILL this much of the log may be missing; the journal
+/// is complete.
 const GATHER: Duration = Duration::from_millis(5);
 /// How long the end of the process waits for the last lines.
 const FLUSH_WAIT_MAX: Duration = Duration::from_secs(2);
-/// Lines that may wait, in bytes. Beyond it lines are left out and counted: whoever reads stderr
-/// must not be able to stop the service.
+/// Size of the lines that may wait, in bytes. Further lines are dropped and counted: a reader of
+/// stderr that stops reading must not stop the service.
 const WAITING_BYTES_MAX: usize = 1 << 20;
 
-static LINES: OnceLock<Arc<Shared>> = OnceLock::new();
+static LINES: OnceLock<Arc<LineBuffer>> = OnceLock::new();
 
 #[derive(Default)]
-struct Shared {
-    state: Mutex<State>,
-    /// Told when the first line comes, and when all are written.
+struct LineBuffer {
+    state: Mutex<Buffered>,
+    /// Notified when the first line comes, and when all are written.
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct State {
+struct Buffered {
     waiting: Vec<u8>,
-    /// Lines that were taken and are on their way.
+    /// Whether lines are being written.
     writing: bool,
-    /// Lines that found no room.
-    left_out: u64,
+    /// Lines that were dropped.
+    dropped: u64,
 }
 
-impl Shared {
+impl LineBuffer {
     /// A panic of another thread leaves whole lines or none.
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, Buffered> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn wait<'s>(
         &self,
-        state: MutexGuard<'s, State>,
-        so_long_as: impl Fn(&State) -> bool,
-    ) -> MutexGuard<'s, State> {
+        state: MutexGuard<'s, Buffered>,
+        so_long_as: impl Fn(&Buffered) -> bool,
+    ) -> MutexGuard<'s, Buffered> {
         self.changed
             .wait_while(state, |state| so_long_as(state))
             .unwrap_or_else(PoisonError::into_inner)
@@ -56,15 +56,15 @@ impl Shared {
             std::thread::park_timeout(GATHER);
             let mut state = self.state();
             let mut lines = std::mem::take(&mut state.waiting);
-            let left_out = std::mem::take(&mut state.left_out);
+            let dropped = std::mem::take(&mut state.dropped);
             state.writing = true;
             drop(state);
-            if left_out > 0 {
+            if dropped > 0 {
                 lines.extend_from_slice(
-                    format!("{left_out} log lines were left out: stderr was not read\n").as_bytes(),
+                    format!("{dropped} log lines were dropped: stderr was not read\n").as_bytes(),
                 );
             }
-            // There is nowhere to say that the log cannot be written.
+            // An error of the log itself cannot be logged.
             let _ = io::stderr().write_all(&lines);
             self.state().writing = false;
             self.changed.notify_all();
@@ -72,11 +72,11 @@ impl Shared {
     }
 }
 
-/// Where the logger writes its lines to, each in one piece.
-pub(super) struct Lines(Arc<Shared>);
+/// The target of the logger, which writes each line in one piece.
+pub(super) struct Lines(Arc<LineBuffer>);
 
 impl Lines {
-    /// Starts the thread; without one, lines go straight to stderr.
+    /// Starts the thread; `None` if there is none, and lines go directly to stderr.
     pub(super) fn start() -> Option<Self> {
         let shared = Arc::clone(LINES.get_or_init(Arc::default));
         let writer = Arc::clone(&shared);
@@ -89,7 +89,7 @@ impl Write for Lines {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let mut state = self.0.state();
         if state.waiting.len() > WAITING_BYTES_MAX {
-            state.left_out += 1;
+            state.dropped += 1;
             return Ok(line.len());
         }
         let first = state.waiting.is_empty();
@@ -101,17 +101,17 @@ impl Write for Lines {
         Ok(line.len())
     }
 
-    /// The logger calls this after each line, which is just what is not wanted: see [`flush`].
+    /// Does nothing: the logger calls it after each line. See [`flush`].
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 }
 
-/// Waits until all lines are written, or for two seconds: for the end of the process.
+/// Waits until all lines are written, at most two seconds. For the end of the process.
 pub fn flush() {
     if let Some(shared) = LINES.get() {
-        let unwritten = |state: &mut State| state.writing || !state.waiting.is_empty();
-        // Whether they are written or the time is over: there is nothing else to be done.
+        let unwritten = |state: &mut Buffered| state.writing || !state.waiting.is_empty();
+        // Whether they are written or the time is over, the process ends now.
         drop(shared.changed.wait_timeout_while(shared.state(), FLUSH_WAIT_MAX, unwritten));
     }
 }

@@ -1,4 +1,4 @@
-//! The log on stderr: one line per event, nothing of a value able to begin another.
+//! The log on stderr: one line per event, and no value can begin another line.
 
 pub mod limit;
 mod lines;
@@ -17,20 +17,20 @@ use crate::clock::format_utc;
 use crate::unicode::Visible;
 use lines::Lines;
 
-/// The longest log line, in bytes: a value is somebody else's, and a line is not.
+/// The longest log line, in bytes: values come from outside and may be longer.
 const LINE_BYTES_MAX: usize = 2048;
 
-/// Room for the line of a postback, so that it is not grown piece by piece.
+/// The initial capacity of a line: enough for the line of a postback.
 const LINE_BYTES_USUAL: usize = 256;
 
-/// What is logged of our own modules. Other crates are capped at warn: at debug they would write
-/// down what they handle.
+/// The log levels of this program's modules. Other crates are limited to warn: at debug they would
+/// log the data that they handle.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogFilter(Vec<(String, LevelFilter)>);
 
 impl LogFilter {
-    /// Reads a comma list of `level` and `module=level`; modules are named from the crate on, as in
-    /// `writer` or `http::postback`.
+    /// Reads a comma-separated list of `level` and `module=level`. Modules are named without the
+    /// crate, as in `writer` or `http::postback`.
     pub fn parse(text: &str) -> Option<Self> {
         let mut directives = Vec::new();
         for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
@@ -47,7 +47,7 @@ impl LogFilter {
     }
 }
 
-/// How lines look.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// For people.
@@ -72,8 +72,7 @@ pub fn start(filter: &LogFilter, format: Format) {
     let mut builder = Builder::new();
     let target = Lines::start().map_or(Target::Stderr, |lines| Target::Pipe(Box::new(lines)));
     builder.target(target).filter_level(LevelFilter::Warn);
-    // It writes an error for every broken request, of which a stranger can send as many as he
-    // likes.
+    // It logs an error for every malformed request, of which a client can send any number.
     builder.filter_module("actix_http", LevelFilter::Off);
     for (module, level) in &filter.0 {
         builder.filter_module(module, *level);
@@ -84,10 +83,10 @@ pub fn start(filter: &LogFilter, format: Format) {
             Format::Text => text_line(now, record),
             Format::Json => json_line(now, record),
         };
-        // One write a line, so that lines of two threads never mix.
+        // One write per line, so that lines of two threads never mix.
         out.write_all(line.as_bytes())
     });
-    // An error means that a log was started before: by another test of the same process.
+    // An error means that the log was started before, by another test of this process.
     let _ = builder.try_init();
 }
 
@@ -144,8 +143,8 @@ fn json_line(now: i64, record: &Record<'_>) -> String {
     line
 }
 
-/// The pairs of a line, and how many bytes more it may have. As with text, what comes last is cut:
-/// a value to what there is room for, a pair without room for any of its value wholly.
+/// The pairs of a line, and how many more bytes it may have. What comes last is cut, as in text: a
+/// value to the room that is left, and a pair without room for its value is left out.
 struct JsonObject {
     pairs: serde_json::Map<String, serde_json::Value>,
     room: usize,
@@ -177,7 +176,7 @@ impl<'kvs> VisitSource<'kvs> for JsonObject {
     }
 }
 
-/// The longest beginning that has at most so many bytes in JSON.
+/// The longest prefix that has at most so many bytes in JSON.
 fn json_cut(mut text: String, bytes_max: usize) -> String {
     let mut bytes = 0;
     let end = text.char_indices().find(|(_, c)| {
@@ -195,7 +194,7 @@ fn json_bytes(text: &str) -> usize {
     text.chars().map(json_char_bytes).sum()
 }
 
-/// As serde_json escapes it.
+/// Bytes of a character as serde_json escapes it.
 fn json_char_bytes(c: char) -> usize {
     match c {
         '"' | '\\' | '\n' | '\r' | '\t' | '\u{8}' | '\u{c}' => 2,
@@ -204,11 +203,10 @@ fn json_char_bytes(c: char) -> usize {
     }
 }
 
-/// Control characters stand as `?`, so that no value of a postback can begin a line of its own.
-/// What else cannot be seen stands as its number: none can turn the line around, or look like
-/// another.
+/// Replaces control characters by `?`, so that no value of a postback can begin another line. Other
+/// invisible characters are shown as their number: none can reverse the line or imitate another.
 fn one_line(line: String) -> String {
-    // Most lines are plain, and seen to be so faster than character by character.
+    // Most lines are plain ASCII, and this check is faster than one by characters.
     let plain = line.bytes().all(|b| matches!(b, b' '..=b'~'));
     let mut line =
         cut(if plain { line } else { Visible(&line.replace(char::is_control, "?")).to_string() });
@@ -250,7 +248,11 @@ mod tests {
         assert_eq!(text, "2017-06-06T23:33:36Z INFO  postback site=1 username=\"bob smith\"\n");
         assert_eq!(
             json,
-            "{\"level\":\"info\",\"message\":\"postback\",\"site\":\"1\",\"time\":\"2017-06-06T23:33:36Z\",\"username\":\"bob smith\"}\n"
+            concat!(
+                r#"{"level":"info","message":"postback","site":"1","time":"2017-06-06T23:33:36Z","#,
+                r#""username":"bob smith"}"#,
+                "\n"
+            )
         );
     }
 
@@ -276,7 +278,7 @@ mod tests {
         assert_eq!((text.len(), json.len()), (LINE_BYTES_MAX + 1, LINE_BYTES_MAX));
     }
 
-    /// Regression: each value had a bound of its own, so that a line with many had none.
+    /// Regression: each value had its own bound, so a line with many values had none.
     #[test]
     fn a_line_of_json_is_bounded_as_a_whole_and_still_json() {
         for value in ["x", "é", "\"", "\\", "\n", "\u{1}", "\u{8}\u{c}", "\u{7f}", "\u{2028}", "𝄞"]

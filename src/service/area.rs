@@ -1,4 +1,4 @@
-//! The members area of a service, put together at the start.
+//! Assembles the members area at the start of a service.
 
 use std::sync::Arc;
 
@@ -31,15 +31,14 @@ use crate::login::unkept::Unkept;
 use crate::password::{Cost, Steps, Vault, Verifier};
 use crate::store::{Engine, Read, open_reader, with_engine};
 
-/// Rows that are looked at to tell which kinds of hashes there are: half of them the oldest, half
-/// the newest.
+/// Rows that are sampled for the kinds of their hashes: half of them the oldest, half the newest.
 const ROWS_SAMPLED: u32 = 4_096;
 
 /// The members area, with the blocks of an earlier run.
 ///
-/// Where it was never written down from where members logged in, as after an upgrade, or was under
-/// another key, blocks of names end here, and for as long as one lasts no name is blocked: nobody
-/// shall be locked out of their own network by it.
+/// The networks of members may be unknown: after an upgrade, or if they were stored under another
+/// key. Then blocks of names end here, and no name is blocked for the duration of a block: members
+/// must not be locked out of their own networks.
 pub(super) fn open(
     config: &Config,
     vault: &Vault,
@@ -49,7 +48,7 @@ pub(super) fn open(
 ) -> Result<Area, StartError> {
     let reader = open_reader(&config.location)?;
     let key = config.data_dir.cookie_key();
-    // Nobody can have logged in, and so no cookie was ever signed.
+    // There was no login yet, so no cookie was ever signed.
     if key_file::is_begun(&key) && reader.is_unused().map_err(DatabaseError::Read)? {
         key_file::begin_anew(&key)?;
     }
@@ -66,8 +65,8 @@ pub(super) fn open(
     let steps = Arc::new(Steps::new(cost));
     match reader.sample(ROWS_SAMPLED) {
         Ok(rows) => steps.sample(&rows),
-        // A broken page is no reason to answer nobody: all other rows are good.
-        Err(fault) => log::error!("members cannot be sampled: {}", chain(&fault)),
+        // A damaged page is no reason to fail: all other rows are good.
+        Err(fault) => log::error!("could not sample the hashes of members: {}", chain(&fault)),
     }
     let pool = Pool::start(|| Verifier::new(Arc::clone(&steps)), vault, Arc::clone(&remembered))?;
     let known = KnownNetworks::new(&signer.known_networks_key());
@@ -111,25 +110,24 @@ fn continue_blocks(
 
 fn has_known_networks(reader: &dyn Read) -> bool {
     reader.has_known_networks().unwrap_or_else(|fault| {
-        // A broken page is no reason to answer nobody: all other rows are good.
-        log::error!("the networks of members cannot be looked up: {}", chain(&fault));
+        // A damaged page is no reason to fail: all other rows are good.
+        log::error!("could not read the networks of members: {}", chain(&fault));
         false
     })
 }
 
-/// Looks again of which kinds there are rows: what every login spends follows.
+/// Samples the kinds of hashes again, which decide what every login costs.
 pub(super) fn sample_rows(shared: &ServerState) {
     let read = shared.file.open().map_err(|error| chain(&error));
     match read.and_then(|reader| reader.sample(ROWS_SAMPLED).map_err(|fault| chain(&fault))) {
         Ok(rows) => shared.area.steps.sample(&rows),
-        // The kinds of the latest sample stay, and what keeps the database from being read is
-        // logged elsewhere.
-        Err(error) => log::debug!("members cannot be sampled: {error}"),
+        // The latest sample stays in effect, and faults of the database are logged elsewhere.
+        Err(error) => log::debug!("could not sample the hashes of members: {error}"),
     }
 }
 
-/// Says how many logins, and how many that failed, had no line of their own, once their window is
-/// over; with `at_the_end` whether it is or not.
+/// Logs the counts of suppressed lines of logins and failed logins when their window is over, or
+/// in any case with `at_the_end`.
 pub(super) fn say_left_out(shared: &ServerState, at_the_end: bool) {
     let (area, now) = (&shared.area, shared.clock.steady());
     let failed = if at_the_end { area.failed.close() } else { area.failed.suppressed(now) };
@@ -141,18 +139,18 @@ pub(super) fn say_left_out(shared: &ServerState, at_the_end: bool) {
     }
 }
 
-/// Takes up what `member logout --all` did. While the database cannot be read, the epoch stays;
-/// what keeps it from being read is logged elsewhere.
+/// Adopts the login epoch of the database, which `member logout --all` changes. While the database
+/// cannot be read, the epoch stays, and the fault is logged elsewhere.
 pub(super) fn take_up_epoch(shared: &ServerState, is_replaced: bool) {
     let read = shared.file.open().map_err(|error| chain(&error));
     match read.and_then(|reader| reader.login_epoch().map_err(|fault| chain(&fault))) {
         Ok(epoch) if !shared.area.signers.take_up(epoch) => {}
         Ok(_) if is_replaced => {
             log::warn!(
-                "logins by cookie are good as they were at the time of the database that was put in place"
+                "the database was replaced: cookie logins are valid as they were at its time"
             )
         }
-        Ok(_) => log::warn!("all logins by cookie were ended by a command"),
-        Err(error) => log::debug!("whether all logins were ended cannot be looked up: {error}"),
+        Ok(_) => log::warn!("a command ended all cookie logins"),
+        Err(error) => log::debug!("could not read whether all logins were ended: {error}"),
     }
 }

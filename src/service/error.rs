@@ -48,10 +48,10 @@ impl StartError {
 /// The error, with what the system does not say about it.
 fn not_listening(address: SocketAddr, error: io::Error) -> io::Error {
     let why = match error.kind() {
-        io::ErrorKind::AddrInUse => "another program has that port, `ss -ltnp` shows which",
+        io::ErrorKind::AddrInUse => "another program uses that port; `ss -ltnp` shows which",
         io::ErrorKind::AddrNotAvailable => "no interface of this machine has that address",
         io::ErrorKind::PermissionDenied if address.port() < 1024 => {
-            "ports below 1024 are for root; leave them to the proxy and take a higher one"
+            "ports below 1024 are reserved for root; leave them to the proxy and use a higher one"
         }
         _ => return error,
     };

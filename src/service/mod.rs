@@ -1,5 +1,5 @@
 //! The service: data directory, database, keys, writer, hashing worker and HTTP server, started in
-//! this order and stopped in the other.
+//! this order and stopped in reverse order.
 
 mod area;
 mod error;
@@ -41,13 +41,14 @@ use crate::token::current::Tokens;
 use crate::token::file as token_file;
 use crate::writer::{self, LoginTimes, Setup, Writer};
 
-/// Longer than any accepted postback can take: its body, the queue and the database's lock.
+/// The longest wait for accepted postbacks at a stop: longer than body, queue and database lock of
+/// one can take together.
 const DRAIN_TIME_MAX: Duration = Duration::from_secs(12);
 const DRAIN_LOOK_EVERY: Duration = Duration::from_millis(10);
-/// How soon a retired token counts, a lifted block, and refused calls without a line of their own
-/// are told.
+/// How soon a retired token and a lifted block take effect, and counts of suppressed log lines are
+/// logged.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// How soon a change of the members' hashes counts for what every login costs. A look costs some
+/// How soon the cost of a login follows a change in the members' hashes. A sample takes some
 /// milliseconds.
 const SAMPLE_EVERY: Duration = Duration::from_secs(600);
 
@@ -71,7 +72,7 @@ enum Hashing {
     /// Not started yet: the worker, and both ends of the channel that wakes it.
     Waits(Box<HashWorker>, Receiver<()>, SyncSender<()>),
     Runs(HashThread),
-    /// The system gave no thread.
+    /// The system did not start the thread.
     Failed,
 }
 
@@ -83,7 +84,7 @@ impl Service {
     ///
     /// # Errors
     ///
-    /// See [`StartError`]. Nothing was changed then but for files that a first start makes.
+    /// See [`StartError`]. Nothing was changed then, except for files that a first start creates.
     pub fn start(config: &Config, clock: Clock, cost: Cost) -> Result<(Self, Server), StartError> {
         config.data_dir.make()?;
         let locks = config.data_dir.lock(config.location.file())?;
@@ -92,7 +93,7 @@ impl Service {
         warn_of_lost_database(config);
         let vault = database::open_or_make(config)?;
         let file = CurrentDatabase::new(config.location.clone());
-        // The writer has its own; this one goes when it was looked at.
+        // The writer opens its own reader; this one is closed after the check.
         let jumps = watch_for_jumps(config, &clock, &*file.open()?);
         let (tokens, new_token) = open_tokens(config)?;
         let listener = TcpListener::bind(config.listen)
@@ -178,22 +179,22 @@ impl Service {
         Ok(())
     }
 
-    /// Has the files of the settings read again, and what has changed said, in a while.
+    /// Reloads the files of the settings in the background, and logs what has changed.
     pub fn reload(&self) {
         self.reloads.want();
     }
 
-    /// Where it listens; with port 0 in the settings, the port that the system gave.
+    /// The address of the listener; with port 0 in the settings, the port that the system chose.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The token that this start made, if it made one.
+    /// The token that this start created, if it created one.
     pub fn new_token(&self) -> Option<&Token> {
         self.new_token.as_ref()
     }
 
-    /// The way to the writer.
+    /// The handle on the writer.
     pub fn writer(&self) -> &Writer {
         &self.writer
     }
@@ -203,12 +204,12 @@ impl Service {
         &self.shared.area.rehashes
     }
 
-    /// Whether the writer's thread has ended by itself: then nothing can be written any more.
+    /// Whether the writer's thread has ended unexpectedly: then nothing can be written any more.
     pub fn has_lost_its_writer(&self) -> bool {
         self.writer_thread.is_finished()
     }
 
-    /// Watches the token file, the blocks and the refused calls; never returns.
+    /// Watches the token file, the blocks and the log limits; never returns.
     pub async fn watch(&self) {
         let (blocks, others) = (self.block_sync(), async {
             let mut sampled = Instant::now();
@@ -229,7 +230,7 @@ impl Service {
                 self.shared.tokens.refresh();
             }
         });
-        // Apart: a database that is locked keeps blocks from being written, and nothing else.
+        // Separate: a locked database delays the writing of blocks, and nothing else.
         tokio::join!(others, async {
             loop {
                 tokio::time::sleep(LOOK_EVERY).await;
@@ -252,13 +253,13 @@ impl Service {
     pub async fn stop(self) {
         self.handle.pause().await;
         self.shared.stopping.store(true, Ordering::SeqCst);
-        // Logins that wait for a hash get their 503 now: two seconds of them are not waited for.
+        // Logins that wait for a hash get 503 now: the stop does not wait two seconds for them.
         self.shared.area.pool.stop();
         let began = Instant::now();
         while self.shared.in_flight.load(Ordering::SeqCst) > 0 && began.elapsed() < DRAIN_TIME_MAX {
             tokio::time::sleep(DRAIN_LOOK_EVERY).await;
         }
-        // Graceful: the last answers are still on their way to the sockets.
+        // Graceful: the last answers are still being sent.
         self.handle.stop(true).await;
         area::say_left_out(&self.shared, true);
         self.shared.refused.close();
@@ -268,7 +269,7 @@ impl Service {
         }
         self.writer.stop();
         if self.writer_thread.join().is_err() {
-            log::error!("the writer has panicked");
+            log::error!("the writer thread panicked");
         }
     }
 }
@@ -286,16 +287,12 @@ fn origin(url: &str) -> &str {
     url[host..].find('/').map_or(url, |end| &url[..host + end])
 }
 
-/// Compares the clock with the last sign of life in the database, and says where it is behind it.
+/// Compares the clock with the last activity in the database, and warns if it is behind that.
 fn watch_for_jumps(config: &Config, clock: &Clock, reader: &dyn Read) -> Watch {
     let now = clock.read();
-    // A start does not look for broken pages, and one that it meets here is no reason to stand
-    // still.
+    // A start does not check for damaged pages, and one that is found here is no reason to fail.
     let last = reader.last_seen(now.wall).unwrap_or_else(|fault| {
-        log::warn!(
-            "the clock was not compared with the newest record of the journal: {}",
-            chain(&fault)
-        );
+        log::warn!("could not compare the clock with the newest journal record: {}", chain(&fault));
         None
     });
     if let Some(line) = last.and_then(|last| jump::is_behind(now.wall, last)) {
@@ -304,14 +301,15 @@ fn watch_for_jumps(config: &Config, clock: &Clock, reader: &dyn Read) -> Watch {
     Watch::new(now, last, config.clock_jump_minutes)
 }
 
-/// Says that an empty database is made beside keys that are there: whoever restores a backup may
-/// have forgotten one of both.
+/// Warns that an empty database is created although there are keys: the database may have been
+/// forgotten in the restore of a backup.
 fn warn_of_lost_database(config: &Config) {
     // A database that cannot be looked at is told of when it is opened.
     if config.data_dir.seal_key().exists() && !exists(&config.location).unwrap_or(true) {
         let place = &config.location;
         log::warn!(
-            "there is no database at {place}, and keys are there: an empty one is made; if it was lost, stop and restore the backup"
+            "there is no database at {place}, but there are keys: an empty database is created; \
+             if it was lost, stop the service and restore the backup"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! SIGHUP: the files that settings name are read again, while the service runs.
+//! SIGHUP: reloads the files that settings name, while the service runs.
 
 use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -9,65 +9,65 @@ use crate::config::Config;
 use crate::http::live::Live;
 use crate::token::current::Tokens;
 
-/// A thread of its own reads the files: one that never answers, as on a dead network drive, must
-/// not keep a signal from stopping the service. Nothing waits for the thread, also not at the stop.
+/// A separate thread reads the files: one on a dead network drive may block for ever, and must not
+/// delay the stop of the service. Nothing waits for the thread.
 #[derive(Debug)]
 pub(super) struct Reloads {
-    wanted: SyncSender<()>,
+    requests: SyncSender<()>,
 }
 
 impl Reloads {
     pub(super) fn start(config: Config, live: Live, tokens: Tokens) -> io::Result<Self> {
-        // One that waits is enough: it reads what is there when its turn comes.
-        let (wanted, asked) = sync_channel(1);
-        let files = Files { config, live, tokens };
+        // One pending request is enough: it reads the files when its turn comes.
+        let (requests, received) = sync_channel(1);
+        let files = SettingFiles { config, live, tokens };
         std::thread::Builder::new()
             .name("reload".into())
-            .spawn(move || files.read_whenever(&asked))?;
-        Ok(Self { wanted })
+            .spawn(move || files.reload_on_request(&received))?;
+        Ok(Self { requests })
     }
 
     pub(super) fn want(&self) {
-        // Full: one waits already.
-        let _ = self.wanted.try_send(());
+        // Full: one is pending already.
+        let _ = self.requests.try_send(());
     }
 }
 
-struct Files {
-    /// The settings as they were read last.
+struct SettingFiles {
+    /// The settings as last read.
     config: Config,
     live: Live,
     tokens: Tokens,
 }
 
-impl Files {
-    fn read_whenever(mut self, asked: &Receiver<()>) {
-        while asked.recv().is_ok() {
+impl SettingFiles {
+    fn reload_on_request(mut self, requests: &Receiver<()>) {
+        while requests.recv().is_ok() {
             self.read_again();
         }
     }
 
-    /// What cannot be used leaves the values of that setting in force, and is said.
+    /// Reloads all files. A setting that cannot be used keeps its value, and the error is logged.
     fn read_again(&mut self) {
         let before = self.config.clone();
         let bad = self.config.read_again();
         let mut changes = changes(&before, &self.config);
         if !changes.is_empty() {
-            // Proxies that were listed stay listed in some form, as an empty file is an error: the
-            // guard's exemption of loopback without them never begins or ends here.
+            // Listed proxies cannot become none, as an empty file is an error. So the guard's
+            // exemption of loopback, which applies without proxies, never begins or ends here.
             self.live.replace(&self.config);
         }
         match self.read_tokens() {
             Ok(true) => changes.push(format!("tokens ({})", self.tokens.count())),
             Ok(false) => {}
-            Err(error) => log::error!("read again: {error}; the tokens stay as they were"),
+            Err(error) => log::error!("reload: {error}; the previous tokens stay in effect"),
         }
         for problem in bad {
-            log::error!("read again: {problem}; the values before stay in force");
+            log::error!("reload: {problem}; the previous values stay in effect");
         }
         match changes.is_empty() {
-            true => log::info!("read again: nothing has changed"),
-            false => log::info!("read again, changed: {}", changes.join(", ")),
+            true => log::info!("reload: nothing changed"),
+            false => log::info!("reload: changed {}", changes.join(", ")),
         }
     }
 
@@ -79,7 +79,7 @@ impl Files {
     }
 }
 
-/// What is another than before, with numbers and never a secret.
+/// The settings that have changed, with numbers, never with secrets.
 fn changes(before: &Config, now: &Config) -> Vec<String> {
     let count = |count: usize, none: &str| match count {
         0 => none.to_owned(),

@@ -10,7 +10,7 @@ use super::fault::Fault;
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// There is none, and the caller did not ask to create it.
-    #[error("there is no database at {0}: `nats-userman serve` makes it")]
+    #[error("there is no database at {0}: `nats-userman serve` creates it")]
     Missing(String),
     /// It cannot be created.
     #[error("cannot make the database {0}")]
@@ -35,7 +35,8 @@ pub enum OpenError {
     Empty(String),
     /// A first start was interrupted there, and the caller did not ask to create it.
     #[error(
-        "the database {0} is empty, as a first start leaves it that was cut short: `nats-userman serve` makes it"
+        "the database {0} is empty, as a first start leaves it that was cut short: `nats-userman \
+         serve` creates it"
     )]
     Begun(String),
     /// Another database was put in place, and the service does not use it yet.
@@ -66,7 +67,8 @@ pub const SCHEMA_VERSION: i64 = 5;
 pub enum UpgradeError {
     /// It is of a later release.
     #[error(
-        "it has version {found}, and this release knows versions up to {SCHEMA_VERSION}; install the newer release again"
+        "it has version {found}, and this release knows versions up to {SCHEMA_VERSION}; install \
+         the newer release again"
     )]
     Newer {
         /// The version of its schema.
@@ -74,7 +76,8 @@ pub enum UpgradeError {
     },
     /// It is of an earlier release, and the caller may not write.
     #[error(
-        "it has version {found}, older than this release's {SCHEMA_VERSION}; `nats-userman serve` upgrades it"
+        "it has version {found}, older than this release's {SCHEMA_VERSION}; `nats-userman serve` \
+         upgrades it"
     )]
     Older {
         /// The version of its schema.

@@ -90,7 +90,7 @@ impl Tokens {
         }
         match self.read(path, &mut seen) {
             Ok(_) => log::info!("{} tokens read from {}", self.count(), path.display()),
-            Err(error) => log::error!("the tokens stay as they were: {}", chain(&error)),
+            Err(error) => log::error!("the previous tokens stay in effect: {}", chain(&error)),
         }
     }
 

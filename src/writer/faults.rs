@@ -1,32 +1,32 @@
-//! Faults in the log: each once when it begins, once a minute while it lasts, and a line when it is
-//! over. A full disk under load would otherwise fill what is left with its own complaints.
+//! Logs faults of the database: one line when a fault begins, one a minute while it lasts, and one
+//! when it is over. Otherwise a full disk under load would be filled further by its own log lines.
 //!
-//! It is over when a postback was committed. A probe, a look at what expires and the opening of the
-//! file say nothing about that: they write less, or nothing.
+//! A fault is over when a postback was committed. A probe, upkeep or the opening of the file do not
+//! prove that: they write less, or nothing.
 
 use crate::chain::chain;
 use crate::clock::Clock;
 use crate::logging::limit::KeyedInterval;
 use crate::store::Fault;
 
-/// A fault of one kind has at most one line in this time, also where it ends and begins again.
+/// A fault of one kind is logged at most once in this time, also where it ends and begins again.
 const LOG_EVERY_SECONDS: i64 = 60;
-/// Kinds of faults that are remembered. Of an outage there are two or three: what a COMMIT meets,
-/// and what comes after it.
+/// Kinds of faults that are remembered. An outage has two or three: the fault of a COMMIT, and
+/// those that follow it.
 const KINDS_MAX: usize = 8;
 
-/// What met a fault, or was committed.
+/// The work that met a fault, or was committed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Work {
     /// Postbacks.
     Postbacks,
-    /// What somebody waits for: a hashed password, a logout, a block.
+    /// Work that a client or thread waits for: a hashed password, a logout, a block.
     Job,
-    /// The writer's own: the probe, the move of who has expired, a checkpoint.
+    /// The writer's own: the probe, expiries, a checkpoint.
     Upkeep,
 }
 
-/// The faults of late, and whether they last.
+/// Recent faults, and the one that lasts.
 #[derive(Debug)]
 pub(super) struct FaultLog {
     kinds: KeyedInterval<String>,
@@ -41,14 +41,14 @@ impl Default for FaultLog {
 
 #[derive(Debug)]
 struct Lasting {
-    /// The first of it.
+    /// The first fault.
     what: String,
-    /// How often a fault was met since it began.
+    /// Faults since it began.
     count: u64,
     /// Whether postbacks met it: then only postbacks show that it is over.
     postbacks: bool,
-    /// Whether a line says that it began.
-    told: bool,
+    /// Whether its beginning was logged.
+    logged: bool,
 }
 
 impl FaultLog {
@@ -57,8 +57,8 @@ impl FaultLog {
         self.met(line(fault), work);
     }
 
-    /// One postback of a batch met a fault and the others did not: no outage, so that nothing is
-    /// over later.
+    /// One postback of a batch met a fault and the others did not. This is no outage, so no line
+    /// says later that it is over.
     pub(super) fn note_one(&mut self, fault: &Fault) {
         let what = line(fault);
         if self.kinds.is_due(what.as_str(), Clock::System.steady()) {
@@ -93,12 +93,12 @@ impl FaultLog {
 
     fn line_when_met(&mut self, what: String, work: Work, now: i64) -> Option<String> {
         let due = self.kinds.is_due(what.as_str(), now);
-        let new = Lasting { what: what.clone(), count: 0, postbacks: false, told: false };
+        let new = Lasting { what: what.clone(), count: 0, postbacks: false, logged: false };
         let lasting = self.lasting.get_or_insert(new);
         lasting.count += 1;
         lasting.postbacks |= work == Work::Postbacks;
-        let still = lasting.told && lasting.what == what;
-        lasting.told |= due;
+        let still = lasting.logged && lasting.what == what;
+        lasting.logged |= due;
         due.then(|| {
             if still { format!("still: {what}; {} times so far", lasting.count) } else { what }
         })
@@ -110,17 +110,16 @@ impl FaultLog {
             Work::Job => !lasting.postbacks,
             Work::Upkeep => false,
         };
-        let Lasting { what, count, told, .. } = self.lasting.take_if(is_over)?;
-        told.then(|| {
-            format!("the database can be written again; {count} times it could not: {what}")
-        })
+        let Lasting { what, count, logged, .. } = self.lasting.take_if(is_over)?;
+        logged.then(|| format!("the database is writable again after {count} failures: {what}"))
     }
 }
 
 fn line(fault: &Fault) -> String {
     if let Fault::Replaced(change) = fault {
         return format!(
-            "{change}; whatever needs the database gets 503 until one lies there with which the service can go on"
+            "{change}; requests that need the database get 503 until there is one that the \
+             service can use"
         );
     }
     let code = fault.code().map(|code| format!(" ({code})")).unwrap_or_default();
@@ -132,7 +131,7 @@ mod tests {
     use super::*;
 
     fn again(count: u64, what: &str) -> Option<String> {
-        Some(format!("the database can be written again; {count} times it could not: {what}"))
+        Some(format!("the database is writable again after {count} failures: {what}"))
     }
 
     #[test]

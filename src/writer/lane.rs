@@ -1,8 +1,9 @@
-//! The lane of notes: what visitors cause and a restart shall not forget.
+//! The lane: a queue of notes, which are changes that visitors cause and that must survive a
+//! restart.
 //!
-//! A visitor can cause one with a request that costs nothing else. Therefore no note has a
-//! transaction of its own, and none takes a place in the queue of postbacks: notes gather here, and
-//! the writer takes many at once, behind postbacks and at a bounded rate.
+//! A visitor can cause a note with a request that costs nothing else. Therefore no note has a
+//! transaction of its own, and none takes a place in the queue of postbacks. The writer takes many
+//! notes at once, after postbacks and at a bounded rate.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,15 +15,15 @@ use crate::store::Note;
 
 /// Notes that wait; one more is refused.
 pub(super) const WAITING_MAX: usize = 8_192;
-/// Notes among them for which nobody waits. Uses of logins shall not keep a logout out.
+/// Notes among them for which no client waits, so that last uses of logins leave room for logouts.
 const UNWAITED_MAX: usize = WAITING_MAX / 2;
-/// Notes in one transaction, so that a postback that comes meanwhile waits for some milliseconds.
+/// Notes in one transaction: few enough that a postback waits for some milliseconds.
 pub(super) const TRANSACTION_MAX: usize = 256;
-/// The time between two transactions. Somebody may wait for a note: a logout is answered after its
+/// The time between two transactions. A client may wait for a note: a logout is answered after its
 /// commit.
 pub(super) const EVERY: Duration = Duration::from_millis(100);
 
-/// A note, and who waits for its commit, if anybody does.
+/// A note, and the channel of the client that waits for its commit, if one does.
 pub(super) struct PendingNote {
     pub(super) note: Note,
     pub(super) done: Option<oneshot::Sender<bool>>,
@@ -34,20 +35,20 @@ pub(super) struct Lane(Arc<Mutex<VecDeque<PendingNote>>>);
 
 impl std::fmt::Debug for Lane {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Lane({})", self.waiting().len())
+        write!(f, "Lane({})", self.pending().len())
     }
 }
 
 impl Lane {
     /// A panic leaves whole notes.
-    fn waiting(&self) -> MutexGuard<'_, VecDeque<PendingNote>> {
+    fn pending(&self) -> MutexGuard<'_, VecDeque<PendingNote>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts a note behind the others. `None` where the lane is full; else whether it was empty, so
-    /// that the writer has to be told.
+    /// Appends a note. `None` where the lane is full; else whether it was empty, so that the writer
+    /// has to be woken.
     pub(super) fn push(&self, pending: PendingNote) -> Option<bool> {
-        let mut all = self.waiting();
+        let mut all = self.pending();
         let most = if pending.done.is_some() { WAITING_MAX } else { UNWAITED_MAX };
         if all.len() >= most {
             return None;
@@ -57,27 +58,27 @@ impl Lane {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.waiting().is_empty()
+        self.pending().is_empty()
     }
 
     /// The notes of the next transaction.
     pub(super) fn take(&self) -> Vec<PendingNote> {
-        let mut all = self.waiting();
+        let mut all = self.pending();
         let count = all.len().min(TRANSACTION_MAX);
         all.drain(..count).collect()
     }
 
-    /// Puts notes back that could not be written, before the others.
+    /// Puts notes that could not be written back in front of the others.
     pub(super) fn put_back(&self, notes: Vec<PendingNote>) {
-        let mut all = self.waiting();
+        let mut all = self.pending();
         for pending in notes.into_iter().rev() {
             all.push_front(pending);
         }
     }
 
-    /// Whoever waits is told that it was not written. The notes that nobody waits for stay.
+    /// Answers `false` to all clients that wait, and drops their notes. The other notes stay.
     pub(super) fn refuse(&self) {
-        self.waiting().retain_mut(|pending| match pending.done.take() {
+        self.pending().retain_mut(|pending| match pending.done.take() {
             Some(done) => {
                 let _ = done.send(false);
                 false
@@ -137,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_waits_is_refused_and_what_nobody_waits_for_stays() {
+    fn a_client_that_waits_is_refused_and_a_note_without_one_stays() {
         let lane = Lane::default();
         let (done, mut answered) = oneshot::channel();
         lane.push(PendingNote { done: Some(done), ..note(1) });

@@ -1,20 +1,20 @@
-//! What the writer forgets of logins: logouts and last uses that tell nothing any more. Seldom, and
-//! some rows at a time, so that no postback waits for it.
+//! Removes logouts and last uses of logins that no longer matter: seldom, and a bounded number of
+//! rows at a time, so that no postback waits for it.
 
 use super::transactions::Transactions;
 use crate::store::{Engine, Fault, Spent};
 
-/// How often it is looked for.
+/// How often the writer looks for such rows.
 const EVERY_SECONDS: i64 = 60;
-/// Rows of a table that one transaction forgets.
+/// Rows of a table that one transaction removes.
 const ROWS_MAX: usize = 500;
 
 /// How long logins by cookie last, in seconds.
 #[derive(Clone, Copy, Debug)]
 pub struct LoginTimes {
-    /// As it is set.
+    /// The setting.
     pub lasts: i64,
-    /// As it can be set at most: a logout holds also where it is set to more later.
+    /// The longest possible setting: a logout stays valid if the setting is raised later.
     pub longest: i64,
     /// The inactivity timeout, if one is set.
     pub idle: Option<i64>,
@@ -22,13 +22,13 @@ pub struct LoginTimes {
 
 impl LoginTimes {
     fn spent(self, now: i64) -> Spent {
-        // Without a timeout nothing is known of last uses.
+        // Without a timeout no last use matters.
         let seen = self.idle.map_or(i64::MAX, |idle| now - idle);
         Spent { now, issued: now - self.lasts, forgotten: now - self.longest, seen }
     }
 }
 
-/// When it was last looked for, by the steady clock.
+/// When the writer last looked for such rows, by the steady clock.
 #[derive(Debug, Default)]
 pub(super) struct Forgetting(Option<i64>);
 

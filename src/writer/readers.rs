@@ -1,6 +1,6 @@
-//! A reader that keeps the WAL from beginning anew, in the log: when it is noticed, every few
-//! minutes while it lasts, and when it is over. The disk fills up by such a reader, and nothing
-//! else shows it.
+//! Logs a long read transaction that prevents the WAL from being truncated: when it is noticed,
+//! every few minutes while it lasts, and when it is over. It fills the disk, and nothing else shows
+//! it.
 
 use std::time::{Duration, Instant};
 
@@ -9,10 +9,10 @@ use crate::store::LongRead;
 const REPEAT_AFTER: Duration = Duration::from_secs(300);
 const MIB: u64 = 1 << 20;
 
-/// What was told of such a reader.
+/// When such a read transaction was last logged.
 #[derive(Debug, Default)]
 pub(super) struct ReaderLog {
-    told: Option<Instant>,
+    logged: Option<Instant>,
 }
 
 impl ReaderLog {
@@ -27,19 +27,21 @@ impl ReaderLog {
 
     fn line(&mut self, held: Option<LongRead>, now: Instant) -> Option<String> {
         let Some(LongRead { since, bytes }) = held else {
-            return self
-                .told
-                .take()
-                .map(|_| "no reader keeps the WAL from being emptied any more".to_owned());
+            return self.logged.take().map(|_| {
+                "no read transaction prevents the WAL from being truncated any \
+                    more"
+                    .to_owned()
+            });
         };
-        if self.told.is_some_and(|told| now.saturating_duration_since(told) < REPEAT_AFTER) {
+        if self.logged.is_some_and(|logged| now.saturating_duration_since(logged) < REPEAT_AFTER) {
             return None;
         }
-        self.told = Some(now);
+        self.logged = Some(now);
         let (age, mib) = (age(now.saturating_duration_since(since)), bytes / MIB);
         Some(format!(
-            "a read transaction that is at least {age} old keeps the WAL from being emptied: it has {mib} MiB and grows; \
-             look for a forgotten sqlite3 shell, a backup that hangs, or another program that reads the database"
+            "a read transaction that is at least {age} old prevents the WAL from being truncated: \
+             it has {mib} MiB and grows; look for a forgotten sqlite3 shell, a backup that hangs, \
+             or another program that reads the database"
         ))
     }
 }
@@ -63,8 +65,9 @@ mod tests {
         let held = |mib: u64| Some(LongRead { since: start, bytes: mib * MIB });
         let line = |age: &str, mib: u64| {
             Some(format!(
-                "a read transaction that is at least {age} old keeps the WAL from being emptied: it has {mib} MiB and grows; \
-                 look for a forgotten sqlite3 shell, a backup that hangs, or another program that reads the database"
+                "a read transaction that is at least {age} old prevents the WAL from being \
+                 truncated: it has {mib} MiB and grows; look for a forgotten sqlite3 shell, a \
+                 backup that hangs, or another program that reads the database"
             ))
         };
         let mut log = ReaderLog::default();
@@ -75,7 +78,15 @@ mod tests {
             (339, held(140), None),
             (340, held(150), line("5 minutes", 150)),
             (9_000, held(900), line("2 hours", 900)),
-            (9_010, None, Some("no reader keeps the WAL from being emptied any more".to_owned())),
+            (
+                9_010,
+                None,
+                Some(
+                    "no read transaction prevents the WAL from being truncated any \
+                more"
+                        .to_owned(),
+                ),
+            ),
             (9_020, None, None),
             (9_030, held(140), line("2 hours", 140)),
         ];

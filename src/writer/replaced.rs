@@ -1,6 +1,6 @@
-//! Another file in the place of the database, or the same with another content. The service goes on
-//! with it if a start would, and looks as closely: after all of its threads have let go of the old
-//! one, so that SQLite begins anew with what lies there.
+//! Another database file in the place of the one that was opened, or the same file with another
+//! content. The service continues with it if a start would accept it, after the same checks. Before
+//! that all threads close the old file, so that SQLite opens the new one without old state.
 
 use std::time::{Duration, Instant};
 
@@ -14,41 +14,42 @@ use crate::store::{
 
 use super::setup::Setup;
 
-/// How soon a file is looked at again that was found to be of no use, where nobody has changed it:
-/// a look may read all of it.
+/// How soon a file that was refused is checked again if it has not changed: a check may read all of
+/// it.
 const TRY_AGAIN_AFTER: Duration = Duration::from_secs(10);
 
-/// While no file counts.
+/// The state while the service has no database that it can use.
 #[derive(Debug, Default)]
 pub(super) struct Replaced {
-    /// What lay there at the last look: it may be a copy that somebody is writing.
+    /// The files at the last check: a copy may still be written.
     seen: Option<Fingerprint>,
-    /// When what lies there was last found to be of no use.
+    /// When the files were last refused.
     refused: Option<Instant>,
-    /// It is not written down there that seals are under our key.
+    /// The database does not record that its seals are under our key.
     lacks_key: bool,
 }
 
-/// Why the service cannot go on with what lies there.
+/// Why the service cannot continue with the database that is there now.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CannotGoOn {
     #[error(transparent)]
     Open(#[from] OpenError),
-    #[error("cannot use the database that lies there now")]
+    #[error("cannot use the database that is there now")]
     Fault(#[from] Fault),
     #[error(
-        "the database that lies there now is of an earlier release (version {0}): restart the service, and its start upgrades it"
+        "the database that is there now is of an earlier release (version {0}): restart the \
+         service, which upgrades it"
     )]
     Older(i64),
     #[error(
-        "the database that lies there now has {0} passwords sealed under another key than seal.key: put the right one of both there, \
-         and restart the service"
+        "the database that is there now has {0} passwords sealed under another key than seal.key: \
+         put the matching key or database there, and restart the service"
     )]
     OtherKey(u64),
 }
 
 impl Replaced {
-    /// Whether a file lies there with which the service can go on. Each call looks once.
+    /// Whether there is a database that the service can use. Each call checks once.
     pub(super) fn is_ready(&mut self, setup: &Setup) -> Result<bool, CannotGoOn> {
         let seen = Fingerprint::of(setup.file.location());
         if std::mem::replace(&mut self.seen, seen) != seen {
@@ -83,8 +84,8 @@ impl Replaced {
         }
     }
 
-    /// Lets everybody know of the file that was opened. What was read until now is of no use any
-    /// more.
+    /// Makes the file that was opened the current one for all threads. What they read before is no
+    /// longer valid.
     pub(super) fn take(
         &self,
         setup: &Setup,
@@ -100,7 +101,8 @@ impl Replaced {
             .map_or("none".into(), |(id, at)| format!("{id} of {}", format_utc(at)));
         let place = setup.file.location();
         log::warn!(
-            "the service goes on with the database that lies at {place} now; its newest journal record is {newest}"
+            "the service continues with the database that is at {place} now; its newest journal \
+             record is {newest}"
         );
         Ok(first)
     }

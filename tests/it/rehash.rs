@@ -309,9 +309,9 @@ fn the_start_and_check_config_count_whom_an_apache_keeps_out_for_the_settings() 
         let (_, end) = said.split_once("log               info, text\n").unwrap();
         let lines: String = sentences.iter().map(|sentence| format!("{sentence}\n")).collect();
         let last = if sentences.is_empty() {
-            "nothing is wrong with it\n"
+            "configuration OK\n"
         } else {
-            "nothing else is wrong with it\n"
+            "otherwise, configuration OK\n"
         };
         assert_eq!(end, format!("{lines}{last}"), "{flags:?}");
 

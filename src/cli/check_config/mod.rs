@@ -1,4 +1,5 @@
-//! `check-config`: what would be used, secrets hidden, and what is wrong with it. Changes nothing.
+//! `check-config`: prints the settings in effect, with secrets hidden, and what is wrong with them.
+//! Changes nothing.
 
 mod names;
 mod places;
@@ -24,7 +25,7 @@ use crate::seals::foreign_seals;
 use crate::store::{DatabaseState, Fault, OpenError, Read, check_content, open_for_check, pages};
 use crate::token;
 
-/// How often the sign of life moves.
+/// How often the spinner moves.
 const TICK_EVERY: Duration = Duration::from_millis(100);
 
 pub(super) fn run(settings: &Settings, config: &Config, exposed: &[String]) -> Result<(), Failure> {
@@ -40,7 +41,7 @@ pub(super) fn run(settings: &Settings, config: &Config, exposed: &[String]) -> R
     let days = config.journal_days.map_or_else(|| "for ever".into(), |days| format!("{days} days"));
     let rows = [
         ("listen", config.listen.to_string()),
-        ("public URL", format!("{}***", config.postback_url_front(config.listen))),
+        ("public URL", format!("{}***", config.postback_url_base(config.listen))),
         ("data directory", config.data_dir.path().display().to_string()),
         ("database", config.location.setting()),
         ("tokens", tokens),
@@ -70,7 +71,7 @@ pub(super) fn run(settings: &Settings, config: &Config, exposed: &[String]) -> R
     }
     if problems.is_empty() {
         let is_all_well = exposed.is_empty() && members.is_empty();
-        writeln!(out, "nothing {}is wrong with it", if is_all_well { "" } else { "else " })?;
+        writeln!(out, "{}configuration OK", if is_all_well { "" } else { "otherwise, " })?;
         return Ok(());
     }
     out.flush()?;
@@ -116,7 +117,7 @@ fn guessing(limits: &GuessLimits) -> String {
 fn api_keys(api: &AuthStringConfig) -> String {
     let names: Vec<_> = api.keys.iter().map(ApiKey::to_string).collect();
     if names.is_empty() {
-        "none, nobody may ask /api".into()
+        "none, /api refuses all requests".into()
     } else {
         format!("of {}", names.join(", "))
     }
@@ -129,20 +130,20 @@ fn authstrings(source: &StringSource) -> String {
             format!("of {} as {}, within {} s", access.url(), access.username(), time_max.as_secs())
         }
         StringSource::StandIn(seconds) => {
-            format!("our own, unknown to NATS, good for {} minutes", seconds / 60)
+            format!("stand-in, unknown to NATS, valid for {} minutes", seconds / 60)
         }
     }
 }
 
-/// What is wrong, and what no setting mends.
+/// What is wrong, and members who cannot log in.
 struct Findings {
     problems: Vec<String>,
-    /// Members whom an Apache that reads the table keeps out, or who log in by their exact names
-    /// alone: it takes logins or NATS to end that, and meanwhile the service starts.
+    /// Members whom an Apache that reads the table refuses, or who can log in only with the exact
+    /// username. No setting changes that; the service starts anyway.
     members: Vec<String>,
 }
 
-/// What a start would meet, looked at and not touched.
+/// Checks what a start would find, without changes.
 fn find(config: &Config) -> Findings {
     let mut members = Vec::new();
     let mut problems = places::problems(config);
@@ -160,7 +161,7 @@ fn find(config: &Config) -> Findings {
     match whole_database(config) {
         Ok(None) => {}
         Err(error) => {
-            // A file that is closed is told already.
+            // A file without access was reported above.
             let said = chain(&error);
             if !problems.contains(&said) {
                 problems.push(said);
@@ -190,13 +191,13 @@ fn members_kept_out(config: &Config, reader: &dyn Read) -> Result<Vec<String>, F
     Ok(leftovers::kept_out(&forms, kind, keep_cryptpass))
 }
 
-/// A database of this release, if there is one. `serve` does not look for broken pages but before
-/// an upgrade: it would read the whole file.
+/// A database of this release, if there is one. Its pages are checked, which `serve` does only
+/// before an upgrade, as it reads the whole file.
 fn whole_database(config: &Config) -> Result<Option<Box<dyn Read>>, OpenError> {
     match database::state(config)? {
-        // The first start makes it.
+        // The first start creates it.
         DatabaseState::Missing | DatabaseState::Begun => Ok(None),
-        // The next start upgrades it, and looks for broken pages before that.
+        // The next start upgrades it, and checks the pages before that.
         DatabaseState::Older(_) => pages(config).map(|()| None),
         DatabaseState::Current => {
             pages(config)?;
@@ -205,7 +206,7 @@ fn whole_database(config: &Config) -> Result<Option<Box<dyn Read>>, OpenError> {
     }
 }
 
-/// Reads all pages, which takes long in a large database.
+/// Checks all pages, which takes long for a large database.
 fn pages(config: &Config) -> Result<(), OpenError> {
     let bar =
         if stderr().is_terminal() { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
@@ -216,8 +217,8 @@ fn pages(config: &Config) -> Result<(), OpenError> {
     checked
 }
 
-/// Whether the passwords that wait to be hashed can be opened. `None` for a key that cannot be
-/// read, of which it is said already.
+/// What is wrong with sealed passwords. `None` also if the key cannot be read, which was reported
+/// above.
 fn seals(config: &Config, reader: &dyn Read, vault: Option<&Option<Vault>>) -> Option<String> {
     let key = config.data_dir.seal_key();
     let found = reader.backlog().and_then(|backlog| match vault {

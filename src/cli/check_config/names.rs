@@ -1,12 +1,13 @@
-//! Members who do not hold the folded form of their names: of before names were folded.
+//! Members who do not hold the folded form of their username, as they joined before names were
+//! folded.
 
 use crate::store::{Fault, Read, Unfolded};
 use crate::unicode::Visible;
 
-/// Members that are named; of more, how many.
+/// Members that are listed; further ones are counted.
 const NAMED_MAX: u32 = 20;
 
-/// Who logs in by the exact name alone, and what to do about it.
+/// The members who can log in only with the exact username, and what to do about it.
 pub(super) fn exact_alone(reader: &dyn Read) -> Result<Vec<String>, Fault> {
     let mut sentences: Vec<_> = reader.unfolded(NAMED_MAX)?.iter().map(line).collect();
     let more = reader.count_unfolded()?.saturating_sub(NAMED_MAX.into());
@@ -23,7 +24,8 @@ fn line(Unfolded { key, username, holder }: &Unfolded) -> String {
         None => "the row was not written by nats-userman".into(),
     };
     format!(
-        "member {} of site {} logs in by the exact username \"{}\" alone, because {why}: give the member another username in NATS",
+        "member {} of site {} logs in by the exact username \"{}\" alone, because {why}: give the \
+         member another username in NATS",
         key.member,
         key.site,
         Visible(username.as_str())

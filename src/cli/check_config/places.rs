@@ -1,4 +1,4 @@
-//! Whether data directory and database are or can be where the settings say, by looking alone.
+//! Checks whether the data directory and the database exist or can be created, and changes nothing.
 
 use std::io::ErrorKind;
 use std::path::{Path, absolute};
@@ -24,7 +24,7 @@ pub(super) fn problems(config: &Config) -> Vec<String> {
     problems.extend(
         modes::loose_secrets(&config.data_dir)
             .iter()
-            .map(|loose| format!("{loose}; `serve` will tighten it")),
+            .map(|loose| format!("{loose}; `serve` will fix it")),
     );
     problems.extend(
         modes::loose_rest(&config.data_dir, &config.location.files())
@@ -36,12 +36,12 @@ pub(super) fn problems(config: &Config) -> Vec<String> {
     problems
 }
 
-/// A start makes the directory with all that is missing above it.
+/// What is wrong with the data directory. A start creates it with its missing parents.
 fn data_dir_problem(dir: &Path) -> Option<String> {
     let above = || {
         dir.ancestors().map(|path| if path.as_os_str().is_empty() { Path::new(".") } else { path })
     };
-    // A link that leads nowhere is there as well, and in the way.
+    // A broken symbolic link counts as existing: nothing can be created there.
     let there = above().find(|path| path.symlink_metadata().is_ok())?;
     let why = unusable(there)?;
     Some(if there == dir {
@@ -51,7 +51,8 @@ fn data_dir_problem(dir: &Path) -> Option<String> {
     })
 }
 
-/// A start makes the file and nothing above it, but for the data directory.
+/// What is wrong with the database file. A start creates it, but no directory other than the data
+/// directory.
 fn database_problem(dir: &Path, database: &Path) -> Option<String> {
     let beside = parent(database);
     if let (Ok(beside), Ok(dir)) = (absolute(beside), absolute(dir))
@@ -76,15 +77,15 @@ fn problem(database: &Path, why: &str) -> String {
     format!("the database {} {why}", database.display())
 }
 
-/// What keeps files from being made in this directory.
+/// Why no files can be created in this directory.
 fn unusable(dir: &Path) -> Option<String> {
     match dir.metadata() {
-        Err(_) if dir.is_symlink() => Some("is a link that leads nowhere".into()),
+        Err(_) if dir.is_symlink() => Some("is a broken symbolic link".into()),
         Err(error) if error.kind() == ErrorKind::PermissionDenied => {
-            Some(format!("cannot be looked at: {}", denied::told(dir, error)))
+            Some(format!("cannot be accessed: {}", denied::told(dir, error)))
         }
         Err(error) => Some(format!("is not there: {error}")),
-        Ok(metadata) if !metadata.is_dir() => Some("is no directory".into()),
+        Ok(metadata) if !metadata.is_dir() => Some("is not a directory".into()),
         Ok(_) => denied::check(dir, Access::WRITE_OK | Access::EXEC_OK)
             .err()
             .map(|error| format!("cannot be written: {error}")),

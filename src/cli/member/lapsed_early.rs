@@ -1,9 +1,9 @@
-//! `member restore --lapsed-early`: back in come those whom a clock in a wrong year has moved to
-//! former_member, told by an expiry that is still ahead. Each gets the expiry again.
+//! `member restore --lapsed-early`: restores members who were moved to former_member because the
+//! clock was wrong. Their expiry is still ahead, and each gets it again.
 //!
-//! The journal says three things of each, as the operator's: a DELETE, an ACTIVATE and an EXPIRE.
-//! The DELETE changes nothing here. In a replay it moves those out of the way whom no record of the
-//! journal moves there, so that the replay ends with the same rows, column for column.
+//! The journal gets three records of the operator for each member: a DELETE, an ACTIVATE and an
+//! EXPIRE. The DELETE changes nothing here. A replay needs it: no other record moves the member to
+//! former_member there, and the replay has to end with the same rows, column for column.
 
 use std::io::{IsTerminal as _, Write as _, stderr, stdout};
 use std::time::Duration;
@@ -26,21 +26,23 @@ use crate::replay::operator_postback;
 use crate::reply::Word;
 use crate::store::{Engine, Fault, Read, View, Wanted, pages};
 
-/// Members in one transaction, so that a postback to a service beside it waits for milliseconds.
+/// Members in one transaction: few enough that a postback to a running service waits for
+/// milliseconds only.
 const TRANSACTION_MEMBERS_MAX: usize = 64;
-/// How long the lock is free after each of them. SQLite has no queue for it: who waits tries again
-/// every 25 to 50 ms after some time, and would come upon the next transaction each time.
+/// The pause between two transactions. SQLite has no queue for its lock: a process that waits tries
+/// again every 25 to 50 ms, and without a pause would find the next transaction each time.
 const PAUSE: Duration = Duration::from_millis(60);
 
-/// A busy service has the lock most of the time. One try waits 400 ms for it.
+/// How often the lock is tried. One try waits 400 ms, and a busy service has the lock most of the
+/// time.
 const LOCK_TRIES: usize = 25;
 
 /// What became of a member.
 enum Done {
     Restored,
-    /// Back meanwhile, or gone for another reason: left as it is.
+    /// The member was restored, or left for another reason, meanwhile: nothing to do.
     Changed,
-    /// Why not.
+    /// The reason why it was not restored.
     Refused(String),
 }
 
@@ -86,7 +88,8 @@ pub(super) fn run(config: &Config, site: Option<i64>) -> Result<(), Failure> {
     bar.finish_and_clear();
     writeln!(
         stdout(),
-        "{restored} members restored who had lapsed before their time, {refused} refused; it is {} now",
+        "{restored} members restored who had expired too early, {refused} refused; the clock \
+         shows {}",
         format_utc(now)
     )?;
     if refused > 0 {
@@ -95,7 +98,7 @@ pub(super) fn run(config: &Config, site: Option<i64>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Whose expiry was reached by a clock that was ahead, and is not reached.
+/// The members who were moved as expired, but whose expiry is still ahead.
 fn lapsed_early(reader: &dyn Read, site: Option<i64>, now: i64) -> Result<Vec<Key>, Fault> {
     let mut keys = Vec::new();
     pages::each_former(reader, site, |former| {
@@ -109,10 +112,10 @@ fn is_early(former: &Former, now: i64) -> bool {
     former.reason == Reason::Expired && former.ended_at > now
 }
 
-/// The instant of an expiry is given as it is, in UTC and with the grace that it has.
+/// Rules under which an expiry is written as it is: in UTC, and its grace is included already.
 fn rules(config: &Config) -> Rules {
     let expiry = ExpiryRule { zone: chrono_tz::UTC, grace_hours: 0 };
-    // No password is in it, so any key does: nothing is sealed.
+    // There is no password in it: nothing is sealed, so any key will do.
     Rules { vault: Vault::from_key([0; 32]), keep_cryptpass: config.keep_cryptpass, expiry }
 }
 
@@ -131,7 +134,7 @@ fn restore_when_unlocked(
     restore_or_one_by_one(engine, rules, keys, moment)
 }
 
-/// A row that the schema refuses spoils its own member alone.
+/// Restores members; a row that the schema refuses affects only its own member.
 fn restore_or_one_by_one(
     engine: &mut dyn Engine,
     rules: &Rules,
@@ -158,7 +161,7 @@ fn restore_or_one_by_one(
     }
 }
 
-/// All of them in one transaction, which looks again where they stand.
+/// Restores members in one transaction, after a check of their present state.
 fn restore(
     engine: &mut dyn Engine,
     rules: &Rules,
@@ -198,13 +201,14 @@ fn restore(
 fn taken(key: Key, former: &Former, holder: MemberId) -> String {
     let (name, until) = (&former.member.username, format_utc(former.ended_at));
     format!(
-        "the username \"{name}\" is held by member {holder} now; `nats-userman member restore {} {} --username NAME` gives \
-         another one, and the expiry at {until} is to be sent again",
+        "member {holder} has the username \"{name}\" now; \
+         `nats-userman member restore {} {} --username NAME` gives another one; \
+         then send the expiry at {until} again",
         key.site, key.member
     )
 }
 
-/// Says the three things; of two who had one name the second is refused by the rules.
+/// Applies the three postbacks. If two members had one username, the rules refuse the second.
 fn say(
     engine: &mut dyn Engine,
     rules: &Rules,

@@ -1,7 +1,7 @@
-//! `member logout`: ends the logins by cookie of one member, or of everybody.
+//! `member logout`: ends the cookie logins of one member, or of all members.
 //!
-//! A running service has nothing in memory that would have to be cleared: the cookie and the row
-//! are compared at every request, and what is remembered of passwords opens no cookie.
+//! No cache of a running service has to be cleared: the cookie and the row are compared at every
+//! request, and the cache of verified passwords is not used for cookies.
 
 use std::io::{Write as _, stdout};
 
@@ -20,7 +20,7 @@ use crate::replay::{operator_logout, operator_received};
 use crate::reply::Reply;
 use crate::store::{Engine, Outcome};
 
-/// One member's logins end with the row's `login_version`, which stands in each cookie.
+/// Ends one member's logins: raises the row's `login_version`, which is in each cookie.
 pub(super) fn one(config: &Config, key: Key) -> Result<(), Failure> {
     let Key { site, member } = key;
     match database::open(config)?.standing(key, Clock::System.now())? {
@@ -28,7 +28,7 @@ pub(super) fn one(config: &Config, key: Key) -> Result<(), Failure> {
         Standing::Former(_) => {
             writeln!(
                 stdout(),
-                "member {member} of site {site} is no member now: no login of theirs is left to end"
+                "member {member} of site {site} is not a member now and has no logins to end"
             )?;
             return Ok(());
         }
@@ -38,7 +38,7 @@ pub(super) fn one(config: &Config, key: Key) -> Result<(), Failure> {
             )));
         }
     }
-    // It seals nothing, so any key does.
+    // Nothing is sealed, so any key will do.
     let (vault, postback) = (Vault::from_key([0; 32]), operator_logout(key));
     let replies = database::with_writer(config, |engine| {
         transact(engine, &vault, &[&postback], || Clock::System.now())
@@ -46,15 +46,15 @@ pub(super) fn one(config: &Config, key: Key) -> Result<(), Failure> {
     for reply in replies {
         print(&reply?)?;
     }
-    let line = "every browser that was logged in as this member asks for the password again";
+    let line = "all browsers that were logged in as this member must log in again";
     Ok(writeln!(stdout(), "{line}; {PASSWORDS_STAY}")?)
 }
 
 const PASSWORDS_STAY: &str =
-    "passwords stay good, also where browsers send them by themselves (HTTP Basic)";
+    "passwords stay valid, also where browsers send them by themselves (HTTP Basic)";
 
-/// All logins end with the epoch, which is part of the key that signs cookies. The journal says so,
-/// and a replay passes it over: logins are not of the rows that it makes.
+/// Ends all logins: begins a new epoch, which is part of the key that signs cookies. The journal
+/// records it. A replay ignores that record, as logins are not among the rows that it restores.
 pub(super) fn all(config: &Config) -> Result<(), Failure> {
     database::check(config)?;
     let received = operator_received(&[("action", "LOGOUT")]);
@@ -72,6 +72,6 @@ pub(super) fn all(config: &Config) -> Result<(), Failure> {
     };
     database::with_writer(config, |engine| in_transaction(engine, end))??;
     print(&reply)?;
-    let line = "within a second every browser asks for the password again";
+    let line = "within a second all browsers must log in again";
     Ok(writeln!(stdout(), "{line}; {PASSWORDS_STAY}")?)
 }

@@ -1,5 +1,5 @@
-//! `member`: what support staff ask. Changes are postbacks of the operator: the same rules, the
-//! same journal.
+//! `member`: for support staff. A change is a postback of the operator, with the rules and the
+//! journal of all postbacks.
 
 mod lapsed_early;
 mod list;
@@ -17,7 +17,7 @@ use crate::identity::{ID_EXPECTED, Key, MemberId, SiteId};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum MemberCommand {
-    /// Show a member, with everything that NATS said about him or her
+    /// Show a member and their journal records
     Show {
         /// siteid
         site: String,
@@ -29,19 +29,19 @@ pub(super) enum MemberCommand {
         /// Only this siteid
         #[arg(long, value_parser = super::failure::id)]
         site: Option<i64>,
-        /// List those who were members and are not now
+        /// List former members
         #[arg(long)]
         former: bool,
     },
-    /// Take a member out of member_auth, as a DELETE does
+    /// Remove a member, as a DELETE does
     Remove {
         /// siteid
         site: String,
         /// memberid
         memberid: String,
     },
-    /// Put a former member back with the credential that is kept, as an ACTIVATE does; or all who
-    /// lapsed under a wrong clock
+    /// Restore a former member with the kept credential, as an ACTIVATE does; or all who expired
+    /// because of a wrong clock
     Restore {
         /// siteid
         #[arg(required_unless_present = "lapsed_early")]
@@ -49,16 +49,16 @@ pub(super) enum MemberCommand {
         /// memberid
         #[arg(required_unless_present = "lapsed_early", conflicts_with = "lapsed_early")]
         memberid: Option<String>,
-        /// Another username, where somebody else has the old one
+        /// New username, where another member has the old one
         #[arg(long, conflicts_with = "lapsed_early")]
         username: Option<String>,
-        /// All whose expiry is still ahead: a clock in a wrong year has moved them. Set the clock
-        /// right first. With SITE, those of that site
+        /// Restore all members whose expiry is still ahead: they expired because the clock was
+        /// wrong. Correct the clock first. With SITE, those of that site
         #[arg(long)]
         lapsed_early: bool,
     },
-    /// End the logins of a member, or with --all everybody's; whoever knows the password can log in
-    /// again
+    /// End the logins of a member, or of all members with --all; they can log in again with their
+    /// passwords
     Logout {
         /// siteid
         #[arg(required_unless_present = "all")]
@@ -66,8 +66,8 @@ pub(super) enum MemberCommand {
         /// memberid
         #[arg(required_unless_present = "all")]
         memberid: Option<String>,
-        /// Everybody's, as after a restore of a backup, which brings back logins that were ended
-        /// since
+        /// End the logins of all members, as after the restore of a backup, which brings back
+        /// logins that were ended since
         #[arg(long, conflicts_with_all = ["site", "memberid"])]
         all: bool,
     },

@@ -14,14 +14,14 @@ use crate::password::Vault;
 use crate::replay::operator_postback;
 use crate::reply::{Reply, Word};
 
-/// Says it as a postback of the operator, in a transaction of its own beside a running service.
+/// Applies a postback of the operator in a transaction of its own, beside a running service.
 pub(super) fn change(
     config: &Config,
     action: &str,
     key: Key,
     username: Option<&str>,
 ) -> Result<(), Failure> {
-    // No password is in it, so any key does: nothing is sealed.
+    // There is no password in it: nothing is sealed, so any key will do.
     let rules = Rules {
         vault: Vault::from_key([0; 32]),
         keep_cryptpass: config.keep_cryptpass,
@@ -39,7 +39,7 @@ pub(super) fn change(
     Ok(())
 }
 
-/// Prints an OK; anything else is a failure.
+/// Prints an OK reply. Any other reply is a failure.
 pub(super) fn print(reply: &Reply) -> Result<(), Failure> {
     if reply.word() != Word::Ok {
         return Err(Failure::Failed(reply.as_str().to_owned()));

@@ -42,19 +42,19 @@ fn apply(
             Ok(())
         }
     });
-    // Also where a line is bad: all that stands before it is applied, so that its place tells
-    // how far it went. What fails here stands before that line.
+    // Also after a bad line: everything before it is applied, so that its place shows how far the
+    // replay went. What fails here is before that line.
     flush(engine, rules, &mut batch, counts).and(read)
 }
 
-/// Postbacks of one transaction, and where each stands in its file.
+/// Postbacks of one transaction, and the place of each in its file.
 #[derive(Default)]
 struct Batch {
     postbacks: Vec<Postback>,
     places: Vec<String>,
 }
 
-/// Leaves the batch empty, also where it fails.
+/// Applies the batch and empties it, also where it fails.
 fn flush(
     engine: &mut dyn Engine,
     rules: &Rules,

@@ -11,12 +11,12 @@ use crate::cli::failure::Failure;
 use crate::journal::Origin;
 use crate::replay::{Capture, Captured};
 
-/// All files, before anything is done with the first.
+/// Opens all files before the first one is applied.
 pub(super) fn open(files: &[PathBuf]) -> Result<Vec<Capture>, Failure> {
     Capture::open_all(files).map_err(|error| Failure::of(&error))
 }
 
-/// Every postback of every file, with a bar that follows the bytes read.
+/// Calls `work` for every postback of every file, with a progress bar by bytes.
 pub(super) fn each(
     files: &[PathBuf],
     captures: Vec<Capture>,
@@ -32,7 +32,7 @@ fn progress(files: &[PathBuf]) -> ProgressBar {
     if !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
-    // None where one of them is a pipe, whose end nobody knows.
+    // None if one of them is a pipe, whose length is unknown.
     let bytes = |path: &PathBuf| {
         std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file).map(|file| file.len())
     };
@@ -43,7 +43,7 @@ fn progress(files: &[PathBuf]) -> ProgressBar {
         ),
         None => (ProgressBar::no_length(), "{bytes} {elapsed}"),
     };
-    // Both templates are constants that parse; without them the bar looks plainer.
+    // Both templates are constants that parse. Without them the bar has a plain style.
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style);
     }
@@ -66,10 +66,10 @@ fn each_with(
     Ok(())
 }
 
-/// Reads one, and logs what of it was ignored.
+/// Reads a captured postback, and logs the parameters that were ignored.
 pub(super) fn read(captured: &Captured, rules: &Rules) -> Postback {
     let (postback, ignored) = Postback::read(&captured.fields(), rules, Origin::Replay, None);
-    postback.log_passed_over(&ignored);
+    postback.log_ignored(&ignored);
     if postback.gives_name_unfit_for_basic() {
         Postback::log_unfit_for_basic(postback.received.site, postback.received.member);
     }

@@ -6,7 +6,7 @@ use crate::cli::failure::Failure;
 use crate::replay::Counts;
 use crate::reply::{Reply, Word};
 
-/// The counts at the end of a replay that changed something, also of one that ended early.
+/// Prints the counts at the end of a replay, also of one that ended early.
 pub(super) fn end(counts: &Counts, done: Result<(), Failure>) -> Result<(), Failure> {
     match done {
         Ok(()) => {
@@ -14,17 +14,17 @@ pub(super) fn end(counts: &Counts, done: Result<(), Failure>) -> Result<(), Fail
             judge(counts)
         }
         Err(Failure::Failed(line)) if *counts != Counts::default() => {
-            // Stdout may be what failed.
+            // Writing to stdout may be what failed.
             let _ = writeln!(stdout(), "{counts}");
-            let then = "what stands before it was applied; replay the whole capture again once it is mended, repeats are harmless";
+            let then = "everything before it was applied; fix the cause and replay the whole \
+                capture again, repeats are harmless";
             Err(Failure::Failed(format!("{line}; {then}")))
         }
         Err(failure) => Err(failure),
     }
 }
 
-/// A postback that was answered ERROR changed nothing: whoever only looks at the exit code has to
-/// know.
+/// Fails if a postback was answered ERROR, so that the exit code shows it.
 pub(super) fn judge(counts: &Counts) -> Result<(), Failure> {
     match counts.error {
         0 => Ok(()),
@@ -35,7 +35,7 @@ pub(super) fn judge(counts: &Counts) -> Result<(), Failure> {
     }
 }
 
-/// Of many replies, those that want somebody's eye.
+/// Prints an ERROR reply. The others are only counted.
 pub(super) fn show_error(place: &str, reply: &Reply) -> Result<(), Failure> {
     if reply.word() == Word::Error {
         writeln!(stdout(), "{place}: {}", reply.as_str())?;

@@ -20,8 +20,8 @@ pub(super) fn run(files: &[PathBuf], config: &Config) -> Result<(), Failure> {
         Err(OpenError::Missing(_) | OpenError::Begun(_)) => None,
         reader => Some(reader?),
     };
-    // With the key an equal password is seen to be equal; without one, as before a first start,
-    // nothing is sealed.
+    // The key is needed to recognise equal passwords. Without one, as before a first start, nothing
+    // is sealed.
     let vault =
         Vault::load(&config.data_dir.seal_key()).unwrap_or_else(|_| Vault::from_key([0; 32]));
     let rules = target::rules(config, vault);

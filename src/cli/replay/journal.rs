@@ -22,10 +22,10 @@ pub(super) fn run(files: &[PathBuf], config: &Config) -> Result<(), Failure> {
     Ok(writeln!(stdout(), "{counts}")?)
 }
 
-/// A journal that is open, under its name.
+/// An open journal with its path.
 type JournalFile<'a> = (&'a Path, Input);
 
-/// Opens one, unless it is no text at all.
+/// Opens a journal, unless it is not a text file.
 fn open(path: &Path) -> Result<JournalFile<'_>, Failure> {
     let input = Input::open(path).map_err(|error| unreadable(path, &error))?;
     match Foreign::of_bytes(input.head()) {
@@ -42,7 +42,7 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
     Failure::Failed(format!("cannot read {}: {error}", path.display()))
 }
 
-/// Wholly or not at all: half a journal is no state that ever was.
+/// All or nothing: half a journal is a state that never existed.
 fn journal_with(
     journals: Vec<JournalFile<'_>>,
     engine: &mut dyn Engine,
@@ -64,7 +64,7 @@ fn journal_within(
 ) -> Result<Counts, Failure> {
     if !engine.is_empty()? {
         return Err(Failure::Failed(
-            "replay --journal: the database is not empty; name a new --data-dir".into(),
+            "replay --journal: the database is not empty; use a new --data-dir".into(),
         ));
     }
     let (mut counts, mut last_id) = (Counts::default(), 0);
@@ -72,7 +72,7 @@ fn journal_within(
         for (index, line) in input.lines().lines().enumerate() {
             let place = format!("{}, line {}", path.display(), index + 1);
             let line = line.map_err(|error| unreadable(path, &error))?;
-            // Before UTF-8 some programs put a byte order mark.
+            // Some programs write a byte order mark at the beginning of UTF-8.
             let line = if index == 0 { line.trim_start_matches('\u{feff}') } else { &line };
             let record =
                 JournalLine::parse(line, last_id).map_err(|bad| Failure::of(&bad).at(&place))?;
@@ -87,16 +87,16 @@ fn journal_within(
 
 fn take_over(engine: &mut dyn Engine, rules: &Rules, record: JournalLine) -> Result<(), Failure> {
     if record.seal().is_some_and(|(key, seal)| rules.vault.open(key, seal).is_err()) {
-        let hint = "put the seal.key of that database into the data directory first";
+        let hint = "copy the seal.key of that database into the data directory first";
         return Err(Failure::Failed(format!(
-            "record {} has a password under another key: {hint}",
+            "record {} has a password sealed under another key: {hint}",
             record.id
         )));
     }
     match apply_records(engine, rules, &[record])?.into_iter().next() {
         None => Ok(()),
         Some((id, now)) => {
-            let then = "which is not the reply that it records; the journal may have been pruned";
+            let then = "not the reply that it records; the journal may have been pruned";
             Err(Failure::Failed(format!("record {id} gives \"{}\", {then}", now.as_str())))
         }
     }

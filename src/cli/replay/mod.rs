@@ -16,19 +16,20 @@ use clap::Args;
 use super::failure::Failure;
 use crate::config::Config;
 
-/// What the exit code says, for --help.
-const EXIT_CODES: &str = "Ends with code 1 where a postback was answered ERROR (it changed nothing; the others are applied), \
-    and where a FILE is no capture or has no postback (then nothing is done). With --journal an ERROR that the journal records is \
-    none: each record must give the reply that it has, or nothing is taken.";
+/// The exit codes, for `--help`.
+const EXIT_CODES: &str = "Exit code 1: a postback was answered ERROR (it changed nothing; the \
+    others are applied), or a FILE is not a capture or has no postback (then nothing is applied). \
+    With --journal, an ERROR in the journal is no failure: every record must give its recorded \
+    reply, or nothing is applied.";
 
 #[derive(Args, Debug)]
 #[command(after_help = EXIT_CODES)]
 pub(super) struct ReplayCommand {
-    /// Captures: urlencoded bodies, one a line, or TMM's layout; with --journal, what `journal
-    /// --json` wrote; - is standard input
+    /// Captures: urlencoded bodies, one a line, or TMM's layout; with --journal, the output of
+    /// `journal --json`; - is standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Send them to this URL instead, in their order
+    /// Send the postbacks to this URL instead, in order
     #[arg(long, value_name = "URL", conflicts_with_all = ["dry_run", "journal"])]
     to: Option<String>,
     /// Show replies and changes, and change nothing

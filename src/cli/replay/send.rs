@@ -15,9 +15,9 @@ use crate::cli::failure::Failure;
 use crate::replay::Counts;
 use crate::reply::Reply;
 
-/// How often a postback is sent again where the other side answers 503.
+/// How often a postback is sent if the other side answers 503.
 const TRIES_MAX: u32 = 4;
-/// How long one postback may take there.
+/// The timeout of one postback.
 const SEND_TIME_MAX: Duration = Duration::from_secs(30);
 /// The first wait before sending again; doubled each time.
 const SEND_AGAIN_AFTER: Duration = Duration::from_millis(500);
@@ -32,17 +32,16 @@ pub(super) fn run(files: &[PathBuf], url: &str) -> Result<(), Failure> {
     let config = ureq::Agent::config_builder()
         .timeout_global(Some(SEND_TIME_MAX))
         .http_status_as_error(false)
-        // A client that follows one sends no body any more: each postback would be an empty
-        // one.
+        // A client that follows a redirect sends no body: each postback would be empty.
         .max_redirects(0)
         .max_redirects_will_error(false);
-    // The resolver that tells an unknown name from other errors.
+    // This resolver reports an unknown host as such.
     let agent =
         ureq::Agent::with_parts(config.build(), DefaultConnector::default(), HostNames::default());
     let mut counts = Counts::default();
     let sent = captures::each(files, opened, |captured, place| {
         let reply = send_one(&agent, &target, &captured.into_body());
-        // At the first postback it is the URL that is wrong, and no line of a file.
+        // If the first postback fails, the URL is wrong, and not a line of a file.
         let reply = if counts == Counts::default() {
             reply?
         } else {
@@ -54,7 +53,7 @@ pub(super) fn run(files: &[PathBuf], url: &str) -> Result<(), Failure> {
     end(&counts, sent)
 }
 
-/// Where postbacks are sent to. The URL holds the token, so what is said names host and port alone.
+/// Where postbacks are sent to. The URL contains the token, so messages name only host and port.
 struct Destination<'a> {
     url: &'a str,
     place: String,
@@ -71,7 +70,7 @@ impl<'a> Destination<'a> {
         };
         let authority = parts.authority()?;
         let host = authority.host();
-        // A port that is none is left out by this crate, which then takes the usual one.
+        // This crate ignores an invalid port and uses the default one, so it is checked here.
         let port = authority.as_str().rsplit('@').next()?.strip_prefix(host)?;
         if host.is_empty() || !(port.is_empty() || port.strip_prefix(':')?.parse::<u16>().is_ok()) {
             return None;
@@ -79,7 +78,7 @@ impl<'a> Destination<'a> {
         Some(Self { url, place: format!("{host}{port}"), is_https })
     }
 
-    /// Why nothing came back.
+    /// Why there was no response.
     fn unreached(&self, error: &ureq::Error) -> String {
         let place = &self.place;
         match error {
@@ -91,7 +90,7 @@ impl<'a> Destination<'a> {
             ureq::Error::Rustls(error) => self.no_tls(&error.to_string()),
             ureq::Error::Tls(what) => self.no_tls(what),
             ureq::Error::ConnectionFailed => format!("no connection to {place}"),
-            _ => format!("{place} does not answer in HTTP; {}", self.other_scheme()),
+            _ => format!("{place} does not answer with HTTP; {}", self.other_scheme()),
         }
     }
 
@@ -100,13 +99,14 @@ impl<'a> Destination<'a> {
         match error.kind() {
             ErrorKind::ConnectionRefused => {
                 format!(
-                    "{place} refuses the connection: does the service run, and is the port right?"
+                    "{place} refuses the connection: check that the service runs and that the \
+                     port is right"
                 )
             }
             ErrorKind::ConnectionReset | ErrorKind::UnexpectedEof | ErrorKind::BrokenPipe => {
                 format!("{place} closed the connection without an answer; {}", self.other_scheme())
             }
-            // What TLS makes of bytes that it does not like.
+            // The kind of error for bytes that are not TLS.
             ErrorKind::InvalidData => self.no_tls(&error.to_string()),
             _ => format!("{place}: {error}"),
         }
@@ -119,22 +119,22 @@ impl<'a> Destination<'a> {
     fn no_tls(&self, said: &str) -> String {
         let place = &self.place;
         match is_no_tls(said) {
-            true => format!("{place} does not speak TLS; is it http:// there?"),
+            true => format!("{place} does not speak TLS; try http://"),
             false => format!("the certificate of {place} is not accepted: {said}"),
         }
     }
 
     fn other_scheme(&self) -> String {
         let other = if self.is_https { "http" } else { "https" };
-        format!("is it {other}:// there?")
+        format!("try {other}://")
     }
 
-    /// Why an answer is none of ours.
+    /// Why a response is not one of nats-userman.
     fn unexpected(&self, status: u16, is_html: bool) -> String {
         let found = format!("expected status 200 and a reply line, found status {status}");
         let why = match status {
             300..400 => "a redirect: give the URL that it leads to",
-            404 => "is it the whole URL, with /postback/ and the token?",
+            404 => "check that the URL is complete, with /postback/ and the token",
             400 => return format!("{found}; {}", self.other_scheme()),
             _ if is_html => "and a page of HTML: a proxy answered, or another program",
             _ => return found,
@@ -143,7 +143,7 @@ impl<'a> Destination<'a> {
     }
 }
 
-/// Posts one body and reads the line that comes back.
+/// Posts one body and reads the reply line.
 fn send_one(agent: &ureq::Agent, target: &Destination<'_>, body: &[u8]) -> Result<Reply, Failure> {
     let failed = |why: String| Failure::Failed(format!("--to: {why}"));
     let mut wait = SEND_AGAIN_AFTER;
@@ -163,7 +163,9 @@ fn send_one(agent: &ureq::Agent, target: &Destination<'_>, body: &[u8]) -> Resul
         return match (status, reply) {
             (200, Some(reply)) => Ok(reply),
             (403, _) if !is_html => Err(failed(
-                "not authorised; is the token in the URL right, and this address allowed?".into(),
+                "not authorised; check the token in the URL, and that this address is \
+                 allowed"
+                    .into(),
             )),
             _ => Err(failed(target.unexpected(status, is_html))),
         };

@@ -7,7 +7,7 @@ use crate::data_dir::{DataDirError, Lock};
 use crate::database;
 use crate::password::Vault;
 
-/// The data directory for ourselves, and its key.
+/// Locks the data directory, and opens the database and its key.
 pub(super) fn take(config: &Config) -> Result<(Vec<Lock>, Rules), Failure> {
     config.data_dir.make().map_err(|error| Failure::of(&error))?;
     let lock = config.data_dir.lock(config.location.file()).map_err(|error| match error {

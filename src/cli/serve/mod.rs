@@ -23,56 +23,62 @@ pub(super) fn run(config: &Config) -> Result<(), Failure> {
 }
 
 async fn serve(config: &Config) -> Result<(), Failure> {
-    // Before anything is made: a signal from here on finds its handler.
+    // Before anything is created: from here on signals are handled.
     let mut signals = Signals::catch()?;
     let cost = Cost::new(config.password_hash);
     let (mut service, server) =
         Service::start(config, Clock::System, cost).map_err(|error| Failure::of(&error))?;
     service.start_hashing()?;
     let server = actix_web::rt::spawn(server);
-    // Before the line for which a script may wait that then runs a command.
+    // Before the log line: a script may wait for it and then run a command.
     write_down(config, &service);
     log::info!("listening on {}", service.address());
-    tell_of_authstrings(&config.api);
+    log_authstrings(&config.api);
     if greet(config, &service).is_err() {
         log::warn!("stdout is closed: the URL for NATS was not printed");
     }
     let ended = tokio::select! {
         signal = signals.stop(|| service.reload()) => Ok(signal),
-        () = writer_is_lost(&service) => Err(Failure::Failed("the writer has ended; start the service again".into())),
+        () = writer_is_lost(&service) => Err(Failure::Failed("the writer thread has ended; \
+            restart the service".into())),
         () = service.watch() => Ok("the watch ended".into()),
     };
     if let Ok(signal) = &ended {
         log::info!("{signal}: stopping");
     }
     service.stop().await;
-    // The server ends with its handle; what it says then is of no use any more.
+    // The server ends with its handle; its result no longer matters.
     let _ = server.await;
     log::info!("stopped");
     ended.map(|_| ())
 }
 
-/// Where authstrings come from, and what would surprise about it.
-fn tell_of_authstrings(api: &AuthStringConfig) {
+/// Logs where authstrings come from, and warns of settings that are probably mistakes.
+fn log_authstrings(api: &AuthStringConfig) {
     match &api.source {
         StringSource::None if api.keys.is_empty() => return,
         StringSource::None => log::warn!(
-            "/api has keys, and no authstrings to give: set --nats-url, or --stand-in while you develop"
+            "/api has keys and no source of authstrings: set --nats-url, or --stand-in for \
+             development"
         ),
         StringSource::StandIn(_) => {
             log::warn!(
-                "stand-in: authstrings are our own and NATS does not know them; never on a live site"
+                "--stand-in: authstrings are generated here and unknown to NATS; never use it on \
+                 a live site"
             );
         }
         StringSource::Nats(access, _) => {
             log::info!("authstrings come from NATS at {}", access.url());
             if access.is_open_to_others() {
-                log::warn!("--nats-url is not https: NATS's key and the strings travel readable");
+                log::warn!(
+                    "--nats-url is not https: the key for NATS and the authstrings travel \
+                    unencrypted"
+                );
             }
         }
     }
     if api.keys.is_empty() {
-        log::warn!("nobody may ask /api for authstrings: set --api-key");
+        log::warn!("/api refuses all requests: set --api-key");
     }
 }
 
@@ -82,10 +88,10 @@ async fn writer_is_lost(service: &Service) {
     }
 }
 
-/// What the operator does next. The URL holds a secret, so it is shown on a terminal alone:
-/// elsewhere what is printed is kept, mostly by the system's log.
+/// Prints what the operator does next. The URL contains a secret, so it is printed on a terminal
+/// only: any other output is usually stored, as by the system log.
 fn greet(config: &Config, service: &Service) -> Result<(), Failure> {
-    let front = config.postback_url_front(service.address());
+    let front = config.postback_url_base(service.address());
     let mut out = stdout().lock();
     writeln!(
         out,
@@ -98,7 +104,8 @@ fn greet(config: &Config, service: &Service) -> Result<(), Failure> {
             let url = format!("{front}{}", token.expose());
             writeln!(
                 out,
-                "\nPaste this into NATS: Sites Admin, edit a site (NATS3) or a tour (NATS4, NATS5), User Management URL:\n"
+                "\nPaste this into NATS: Sites Admin, edit a site (NATS3) or a tour (NATS4, \
+                 NATS5), User Management URL:\n"
             )?;
             writeln!(out, "    {url}\n\nTry it:\n")?;
             writeln!(out, "    curl -d 'action=CHECK&siteid=1&username=bob' {url}\n")?;
@@ -112,7 +119,8 @@ fn greet(config: &Config, service: &Service) -> Result<(), Failure> {
     if config.public_url.is_none() {
         writeln!(
             out,
-            "NATS must be able to reach this URL: put a proxy with TLS before it and name it with --public-url."
+            "NATS must be able to reach this URL: put a TLS proxy in front of it and set \
+             --public-url."
         )?;
     }
     Ok(out.flush()?)
@@ -127,10 +135,11 @@ fn known_token(config: &Config, service: &Service) -> Option<Token> {
         .or_else(from_file)
 }
 
-/// For commands without these settings, as of root beside a unit.
+/// Records the settings that commands without these settings need, such as those of root beside a
+/// systemd unit.
 fn write_down(config: &Config, service: &Service) {
     let served = Served {
-        url_front: config.postback_url_front(service.address()),
+        url_front: config.postback_url_base(service.address()),
         is_public: config.public_url.is_some(),
         tokens_of_settings: !config.postback_tokens.is_empty(),
     };

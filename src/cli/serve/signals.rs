@@ -1,5 +1,5 @@
-//! The signals of a service. None of those that can be caught ends it but through its stop: an
-//! operator's slip, a closed terminal or a limit of the shell must not kill it in the middle.
+//! The signals of a service. Every signal that can be caught either stops it cleanly, reloads its
+//! files, or is ignored: a closed terminal or a limit of the shell must not kill it.
 
 use std::io;
 use std::task::Poll;
@@ -7,19 +7,19 @@ use std::task::Poll;
 use rustix::process::Signal as Number;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// What a signal is for.
+/// What the service does on a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Meaning {
     /// Stop.
     Stop,
-    /// Read again what can be read again.
+    /// Reload the files of the settings.
     Reload,
-    /// Nothing. By default it would kill.
+    /// Ignore it. By default it would kill the process.
     Nothing,
 }
 
-/// SIGXFSZ among them: a write beyond a limit of file size is a fault like a full disk.
-/// SIGPIPE is not: Rust has it ignored already.
+/// The named signals. SIGXFSZ is one of them: a write beyond the limit of a file's size is a fault
+/// like a full disk. SIGPIPE is not, as Rust ignores it already.
 const NAMED: [(&str, Number, Meaning); 14] = [
     ("SIGTERM", Number::TERM, Meaning::Stop),
     ("SIGINT", Number::INT, Meaning::Stop),
@@ -37,7 +37,7 @@ const NAMED: [(&str, Number, Meaning); 14] = [
     ("SIGXFSZ", Number::XFSZ, Meaning::Nothing),
 ];
 
-/// Linux's real-time signals, without the two before them that glibc keeps for itself.
+/// The real-time signals of Linux, without the first two, which glibc reserves.
 const REAL_TIME: std::ops::RangeInclusive<i32> = 34..=64;
 
 /// A signal that is caught.
@@ -46,16 +46,16 @@ struct Caught {
     name: String,
     meaning: Meaning,
     signal: Signal,
-    was_told: bool,
+    was_logged: bool,
 }
 
-/// All of them. They stay caught until the process ends, also when this is dropped: a second
-/// SIGTERM does not cut the stop short.
+/// All caught signals. They stay caught until the process ends, also after this is dropped: a
+/// second SIGTERM does not interrupt the stop.
 #[derive(Debug)]
 pub(super) struct Signals(Vec<Caught>);
 
 impl Signals {
-    /// From here on none of them kills.
+    /// Catches all signals: from here on none of them kills the process.
     pub(super) fn catch() -> io::Result<Self> {
         let named =
             NAMED.map(|(name, number, meaning)| (name.to_owned(), number.as_raw(), meaning));
@@ -67,28 +67,29 @@ impl Signals {
                 name,
                 meaning,
                 signal: signal(SignalKind::from_raw(number))?,
-                was_told: false,
+                was_logged: false,
             });
         }
         Ok(Self(signals))
     }
 
-    /// Waits for one that stops, and returns its name. Meanwhile SIGHUP has `reload` called.
+    /// Waits for a signal that stops the service, and returns its name. Calls `reload` on each
+    /// SIGHUP meanwhile.
     pub(super) async fn stop(&mut self, reload: impl Fn()) -> String {
         loop {
             let caught = self.next().await;
             match caught.meaning {
                 Meaning::Stop => return caught.name.clone(),
                 Meaning::Reload => {
-                    log::info!("{}: the files of the settings are read again", caught.name);
+                    log::info!("{}: reloading the files of the settings", caught.name);
                     reload();
                 }
-                Meaning::Nothing if caught.was_told => {}
+                Meaning::Nothing if caught.was_logged => {}
                 Meaning::Nothing => {
                     log::warn!("{} is ignored; SIGTERM stops the service", caught.name)
                 }
             }
-            caught.was_told = true;
+            caught.was_logged = true;
         }
     }
 

@@ -111,7 +111,8 @@ fn of_many_who_redeem_one_string_at_once_one_has_it() {
 #[test]
 fn what_is_no_redemption_is_refused() {
     let app = App::start_with(&["--stand-in", &api_key("")]);
-    let expected = "authstring: expected JSON as in {\\\"authstring\\\":\\\"877ae8d2c00e617d443643326bb848e2\\\"}";
+    let expected = "authstring: expected JSON as in \
+        {\\\"authstring\\\":\\\"877ae8d2c00e617d443643326bb848e2\\\"}";
     for (body, status, error) in [
         ("", 400, format!("{expected}, found 0 bytes")),
         ("authstring=877ae8d2c00e617d443643326bb848e2", 400, format!("{expected}, found 43 bytes")),
@@ -177,9 +178,11 @@ fn every_answer_and_the_log_say_that_it_is_the_stand_in_and_neither_shows_a_stri
     program.terminate();
     let log = program.stderr();
     for line in [
-        "WARN  stand-in: authstrings are our own and NATS does not know them; never on a live site",
+        "WARN  --stand-in: authstrings are generated here and unknown to NATS; never use it on a \
+         live site",
         "INFO  authstring of the stand-in plus=upsell site=1 member=342",
-        "WARN  a call of /api from 127.0.0.1 was refused: api-key or api-username is missing or wrong",
+        "WARN  a call of /api from 127.0.0.1 was refused: api-key or api-username is missing or \
+         wrong",
     ] {
         assert!(log.contains(line), "{line}:\n{log}");
     }

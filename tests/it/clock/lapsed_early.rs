@@ -9,7 +9,8 @@ use crate::support::{Program, rows, temp_dir};
 
 /// Far enough to be ahead for as long as this program is tested.
 const PAID_UNTIL: i64 = 4_102_444_800;
-const HISTORY: &str = "SELECT source, action, reply FROM journal WHERE source = 'operator' AND memberid = 71 ORDER BY id";
+const HISTORY: &str = "SELECT source, action, reply FROM journal WHERE source = 'operator' AND \
+    memberid = 71 ORDER BY id";
 
 struct Scene {
     dir: tempfile::TempDir,
@@ -52,7 +53,8 @@ impl Scene {
 
     /// What the writer does in the year 2101: moves all whose time is over.
     fn lapse(&self) {
-        let columns = "siteid, memberid, username, password, cryptpass, email, trial, biller, session_sha256, joined, expires, \
+        let columns = "siteid, memberid, username, password, cryptpass, email, trial, biller, \
+            session_sha256, joined, expires, \
                        sealed, cryptpass_wrapped, before";
         self.database()
             .execute_batch(&format!(
@@ -83,7 +85,7 @@ fn all_who_lapsed_before_their_time_are_back_with_their_expiry_beside_a_running_
     let printed = scene.restore(&[]).printed();
     assert!(
         printed.starts_with(
-            "4 members restored who had lapsed before their time, 0 refused; it is 20"
+            "4 members restored who had expired too early, 0 refused; the clock shows 20"
         ),
         "{printed}"
     );
@@ -133,9 +135,10 @@ fn whose_name_is_taken_meanwhile_is_told_and_the_others_are_back() {
     scene.says("action=ADD&siteid=1&memberid=80&username=BOB&password=other");
     let ran = scene.restore(&["1"]);
     ran.ended(1, "nats-userman: 1 members could not be restored: see above\n");
-    let told = "member 71 of site 1 is not restored: the username \"bob\" is held by member 80 now; `nats-userman member restore 1 71 \
-                --username NAME` gives another one, and the expiry at 2100-01-01T00:00:00Z is to be sent again\n\
-                2 members restored who had lapsed before their time, 1 refused; it is 20";
+    let told = "member 71 of site 1 is not restored: member 80 has the username \"bob\" now; \
+        `nats-userman member restore 1 71 --username NAME` gives another one; then send the \
+        expiry at 2100-01-01T00:00:00Z again\n\
+                2 members restored who had expired too early, 1 refused; the clock shows 20";
     assert!(ran.out.starts_with(told), "{}", ran.out);
     assert_eq!(
         scene.rows("SELECT siteid, memberid FROM member_auth ORDER BY siteid, memberid"),
@@ -158,8 +161,10 @@ fn a_replay_of_the_journal_gives_the_same_rows() {
     assert_eq!(replayed.code, Some(0), "{replayed:?}");
     let again = Connection::open(other.path().join("userman.db")).unwrap();
     for sql in [
-        "SELECT siteid, memberid, username, login_version, expire_at FROM member_auth ORDER BY siteid, memberid",
-        "SELECT siteid, memberid, username, login_version, reason, ended_at FROM former_member ORDER BY siteid, memberid",
+        "SELECT siteid, memberid, username, login_version, expire_at FROM member_auth ORDER BY \
+         siteid, memberid",
+        "SELECT siteid, memberid, username, login_version, reason, ended_at FROM former_member \
+         ORDER BY siteid, memberid",
     ] {
         assert_eq!(rows(&again, sql), scene.rows(sql));
     }

@@ -30,7 +30,7 @@ fn a_block_is_listed_logged_in_one_line_and_lifted_within_a_moment() {
             .body
             .starts_with("OK|")
     );
-    assert_eq!(run_on(&data, &["block", "list"]).printed(), "nobody is blocked\n");
+    assert_eq!(run_on(&data, &["block", "list"]).printed(), "there are no blocks\n");
     for from in ["203.0.113.9", "2001:db8:1:2::3"] {
         assert_eq!(
             [
@@ -55,8 +55,11 @@ fn a_block_is_listed_logged_in_one_line_and_lifted_within_a_moment() {
 
     run_on(&data, &["block", "lift"])
         .ended(2, "nats-userman: block lift: expected --name, --network or --all\n");
-    run_on(&data, &["block", "lift", "--network", "x"])
-        .ended(2, "nats-userman: block lift: --network: expected an address or a network of `block list`, found \"x\"\n");
+    run_on(&data, &["block", "lift", "--network", "x"]).ended(
+        2,
+        "nats-userman: block lift: --network: expected an address or a network of \
+            `block list`, found \"x\"\n",
+    );
     assert_eq!(
         run_on(&data, &["block", "lift", "--name", "ann"]).printed(),
         "no such block: nothing was lifted\n"

@@ -11,7 +11,8 @@ use super::replay::{open, write};
 use super::{Ran, end, run_on};
 use crate::support::{Program, TOKEN, program, rows, temp_dir};
 
-const AGAIN: &str = "; what stands before it was applied; replay the whole capture again once it is mended, repeats are harmless\n";
+const AGAIN: &str = "; everything before it was applied; fix the cause and replay the whole \
+    capture again, repeats are harmless\n";
 
 /// Runs the program with this on standard input, through a pipe. It must fit into one (64 KiB).
 pub fn run_with_input(data: &Path, args: &[&str], input: &[u8]) -> Ran {
@@ -51,7 +52,8 @@ fn an_error_of_standard_input_has_its_line() {
     let input = b"action=ADD&siteid=1&memberid=71&username=bob&password=secret\n\naction=CHANGE&siteid=1&memberid=72\n";
     assert_eq!(
         run_with_input(dir.path(), &["replay", "-"], input).printed_with_errors(1, 2),
-        "-:3: ERROR|member 72 is not a member of site 1 now, nothing was changed\n1 OK, 0 NOTOK, 1 ERROR\n"
+        "-:3: ERROR|member 72 is not a member of site 1 now, nothing was changed\n1 OK, 0 NOTOK, \
+         1 ERROR\n"
     );
 }
 
@@ -162,7 +164,8 @@ fn a_fault_of_the_database_ends_a_replay_at_the_postback_that_met_it() {
     let data = dir.path().join("data");
     run_on(&data, &["replay", &write(dir.path(), "none", "action=CHECK&siteid=1&username=a\n")])
         .printed();
-    let trigger = "CREATE TRIGGER broken BEFORE INSERT ON member_auth WHEN NEW.memberid = 3 BEGIN SELECT RAISE(ABORT, 'broken'); END";
+    let trigger = "CREATE TRIGGER broken BEFORE INSERT ON member_auth WHEN NEW.memberid = 3 BEGIN \
+        SELECT RAISE(ABORT, 'broken'); END";
     Connection::open(data.join("userman.db")).unwrap().execute_batch(trigger).unwrap();
     let add = |id| format!("action=ADD&siteid=1&memberid={id}&username=m{id}&password=secret\n");
     let file = write(

@@ -15,11 +15,13 @@ fn an_address_that_cannot_be_had_is_told_with_the_reason() {
     for (address, said) in [
         (
             taken.local_addr().unwrap().to_string(),
-            "Address already in use (os error 98): another program has that port, `ss -ltnp` shows which",
+            "Address already in use (os error 98): another program uses that port; `ss -ltnp` \
+             shows which",
         ),
         (
             "192.0.2.77:8080".into(),
-            "Cannot assign requested address (os error 99): no interface of this machine has that address",
+            "Cannot assign requested address (os error 99): no interface of this machine has that \
+             address",
         ),
     ] {
         run_on(&dir.path().join("data"), &["serve", "--listen", &address])
@@ -44,7 +46,7 @@ fn a_port_of_root_is_told_as_one() {
     end(command).ended(
         1,
         "nats-userman: cannot listen on 127.0.0.1:99: Permission denied (os error 13): \
-         ports below 1024 are for root; leave them to the proxy and take a higher one\n",
+         ports below 1024 are reserved for root; leave them to the proxy and use a higher one\n",
     );
 }
 
@@ -80,16 +82,22 @@ fn a_data_directory_that_cannot_be_one_is_told_by_all_commands() {
         (&["serve"][..], format!("cannot use the data directory {at}/data: {none}")),
         (
             &["member", "list"],
-            format!("there is no database at {at}/data/userman.db: `nats-userman serve` makes it"),
+            format!(
+                "there is no database at {at}/data/userman.db: `nats-userman serve` creates \
+                it"
+            ),
         ),
         (
             &["member", "remove", "1", "1"],
-            format!("there is no database at {at}/data/userman.db: `nats-userman serve` makes it"),
+            format!(
+                "there is no database at {at}/data/userman.db: `nats-userman serve` creates \
+                it"
+            ),
         ),
         (
             &["token", "show"],
             format!(
-                "there is no token yet at {at}/data/postback-token: `nats-userman serve` makes it"
+                "there is no token yet at {at}/data/postback-token: `nats-userman serve` creates it"
             ),
         ),
     ] {
@@ -97,7 +105,7 @@ fn a_data_directory_that_cannot_be_one_is_told_by_all_commands() {
     }
     let link = dir.path().join("link");
     std::os::unix::fs::symlink("nowhere", &link).unwrap();
-    for (path, why) in [(&file, "it is no directory"), (&link, "it is a link that leads nowhere")] {
+    for (path, why) in [(&file, "it is not a directory"), (&link, "it is a broken symbolic link")] {
         run_on(path, &["serve"]).ended(
             1,
             &format!("nats-userman: cannot use the data directory {}: {why}\n", path.display()),
@@ -231,7 +239,8 @@ fn replay(url: &str) -> Ran {
 const BAD_REQUEST: &[u8] =
     b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 const NO_GATEWAY: &[u8] =
-    b"HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/html\r\nContent-Length: 6\r\nConnection: close\r\n\r\n<html>";
+    b"HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/html\r\nContent-Length: 6\r\nConnection: \
+        close\r\n\r\n<html>";
 const NOT_FOUND: &[u8] =
     b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 const MOVED: &[u8] =
@@ -243,19 +252,11 @@ const TLS_ALERT: &[u8] = b"\x15\x03\x03\x00\x02\x02\x0a";
 fn replay_tells_what_is_at_the_other_end_and_never_the_token() {
     let found = "expected status 200 and a reply line, found status";
     for (scheme, answer, said) in [
-        ("https", BAD_REQUEST, "HOST does not speak TLS; is it http:// there?".to_owned()),
-        ("http", TLS_ALERT, "HOST does not answer in HTTP; is it https:// there?".to_owned()),
-        (
-            "http",
-            b"",
-            "HOST closed the connection without an answer; is it https:// there?".to_owned(),
-        ),
-        (
-            "https",
-            b"",
-            "HOST closed the connection without an answer; is it http:// there?".to_owned(),
-        ),
-        ("http", BAD_REQUEST, format!("{found} 400; is it https:// there?")),
+        ("https", BAD_REQUEST, "HOST does not speak TLS; try http://".to_owned()),
+        ("http", TLS_ALERT, "HOST does not answer with HTTP; try https://".to_owned()),
+        ("http", b"", "HOST closed the connection without an answer; try https://".to_owned()),
+        ("https", b"", "HOST closed the connection without an answer; try http://".to_owned()),
+        ("http", BAD_REQUEST, format!("{found} 400; try https://")),
         (
             "http",
             NO_GATEWAY,
@@ -264,7 +265,7 @@ fn replay_tells_what_is_at_the_other_end_and_never_the_token() {
         (
             "http",
             NOT_FOUND,
-            format!("{found} 404, is it the whole URL, with /postback/ and the token?"),
+            format!("{found} 404, check that the URL is complete, with /postback/ and the token"),
         ),
         ("http", MOVED, format!("{found} 301, a redirect: give the URL that it leads to")),
     ] {
@@ -274,8 +275,11 @@ fn replay_tells_what_is_at_the_other_end_and_never_the_token() {
             .ended(1, &format!("nats-userman: --to: {said}\n"));
     }
     for scheme in ["http", "https"] {
-        replay(&format!("{scheme}://127.0.0.1:1/postback/{TOKEN}"))
-            .ended(1, "nats-userman: --to: 127.0.0.1:1 refuses the connection: does the service run, and is the port right?\n");
+        replay(&format!("{scheme}://127.0.0.1:1/postback/{TOKEN}")).ended(
+            1,
+            "nats-userman: --to: 127.0.0.1:1 refuses the connection: check that the \
+                service runs and that the port is right\n",
+        );
         replay(&format!("{scheme}://nobody.invalid/postback/{TOKEN}"))
             .ended(1, "nats-userman: --to: the host of nobody.invalid is not known\n");
     }

@@ -62,7 +62,8 @@ fn whoever_may_not_look_is_told_whom_to_become() {
     let data = made_by_root(dir.path());
     let at = data.display();
     let why = format!(
-        "Permission denied (os error 13): {at} belongs to root with mode 0750, and this runs as nobody; \
+        "Permission denied (os error 13): {at} belongs to root with mode 0750, and this runs as \
+         nobody; \
          run it as root, as in `runuser -u root -- nats-userman`\n"
     );
     let capture = dir.path().join("capture");
@@ -114,8 +115,9 @@ fn a_start_of_the_services_user_names_each_file_that_root_has_left() {
         as_nobody(&runuser, &data, &["serve", "--listen", "127.0.0.1:0"]).ended(
             1,
             &format!(
-                "nats-userman: {}: Permission denied (os error 13): {at}/{file} belongs to root with mode {mode:04o}, \
-                 and this runs as nobody; as root, hand it over with `chown nobody {at}/{file}`\n",
+                "nats-userman: {}: Permission denied (os error 13): {at}/{file} belongs to root \
+                 with mode {mode:04o}, \
+                 and this runs as nobody; as root, run `chown nobody {at}/{file}`\n",
                 said.replace("AT", &at.to_string())
             ),
         );
@@ -135,9 +137,8 @@ fn a_start_of_the_services_user_names_each_file_that_root_has_left() {
         set(&data.join(file), NOBODY, 0o640);
     }
     set(&data, NOBODY, 0o550);
-    let closed = format!(
-        "{at} belongs to nobody with mode 0550, and this runs as nobody; give them the right with"
-    );
+    let closed =
+        format!("{at} belongs to nobody with mode 0550, and this runs as nobody; run `chmod u+rwX");
     let ran = as_nobody(&runuser, &data, &["token", "add"]);
     assert!(ran.code == Some(1) && ran.err.contains(&closed), "{ran:?}");
     set(&data, NOBODY, 0o750);
@@ -163,9 +164,10 @@ fn a_directory_in_which_nothing_can_be_made_is_named() {
     as_nobody(&runuser, &data, &["serve", "--listen", "127.0.0.1:0"]).ended(
         1,
         &format!(
-            "nats-userman: cannot use the data directory {at}/a/data: Permission denied (os error 13): \
+            "nats-userman: cannot use the data directory {at}/a/data: Permission denied (os error \
+             13): \
              {at} belongs to root with mode 0755, and this runs as nobody; \
-             as root, make {at}/a/data and hand it over with `chown nobody {at}/a/data`\n"
+             as root, create {at}/a/data and run `chown nobody {at}/a/data`\n"
         ),
     );
     fs::create_dir_all(&data).unwrap();
@@ -188,7 +190,8 @@ fn a_wal_that_cannot_be_renamed_is_told_with_the_directory_that_prevents_it() {
         .for_each(|name| set(&data.join(name), NOBODY, 0o600));
     set(&data, 0, 0o755);
     let why = format!(
-        "Permission denied (os error 13): {at} belongs to root with mode 0755, and this runs as nobody"
+        "Permission denied (os error 13): {at} belongs to root with mode 0755, and this runs as \
+         nobody"
     );
     let said = format!("cannot set the WAL of {at}/userman.db aside: {why}; run it as root");
     let ran = as_nobody(&runuser, &data, &["set-wal-aside"]);

@@ -6,9 +6,7 @@ use crate::support::{Program, TOKEN, program, temp_dir};
 const KEY: &str = "0123456789abcdef";
 
 fn warning(flag: &str) -> String {
-    format!(
-        "{flag} stands in the list of processes, where every user of this machine can read it: use {flag}-file"
-    )
+    format!("{flag} is visible in the process list to every user of this machine: use {flag}-file")
 }
 
 #[test]
@@ -58,5 +56,5 @@ fn check_config_says_which_and_that_nothing_else_is_wrong() {
     let said = ["--postback-token", "--api-key", "--nats-api-key"]
         .map(|flag| warning(flag) + "\n")
         .concat();
-    assert!(printed.ends_with(&format!("{said}nothing else is wrong with it\n")), "{printed}");
+    assert!(printed.ends_with(&format!("{said}otherwise, configuration OK\n")), "{printed}");
 }

@@ -32,7 +32,8 @@ fn token_in(cwd: &Path) -> String {
     fs::read_to_string(cwd.join("data/postback-token")).unwrap().trim_end().to_owned()
 }
 
-const PROXY: &str = "NATS must be able to reach this URL: put a proxy with TLS before it and name it with --public-url.\n";
+const PROXY: &str = "NATS must be able to reach this URL: put a TLS proxy in front of it and set \
+    --public-url.\n";
 
 /// Without a terminal it is kept by whatever reads it, mostly the system's log.
 #[test]
@@ -41,7 +42,8 @@ fn a_start_without_a_terminal_names_the_file_of_the_token_and_never_prints_it() 
     let printed = |address: &str| {
         format!(
             "nats-userman listens on {address}, data in ./data\n\
-             The URL for NATS is http://{address}/postback/TOKEN; the token is in ./data/postback-token\n{PROXY}"
+             The URL for NATS is http://{address}/postback/TOKEN; the token is in \
+             ./data/postback-token\n{PROXY}"
         )
     };
     let (address, first) = start_and_stop(dir.path(), &[]);
@@ -56,7 +58,8 @@ fn a_start_without_a_terminal_names_the_file_of_the_token_and_never_prints_it() 
         given,
         format!(
             "nats-userman listens on {address}, data in ./data\n\
-             The URL for NATS is http://{address}/postback/TOKEN, with a token of the settings\n{PROXY}"
+             The URL for NATS is http://{address}/postback/TOKEN, with a token of the \
+             settings\n{PROXY}"
         )
     );
 }
@@ -83,7 +86,8 @@ fn a_start_on_a_terminal_prints_the_url_to_paste() {
         format!(
             "nats-userman listens on {address}, data in ./data\n\
              \n\
-             Paste this into NATS: Sites Admin, edit a site (NATS3) or a tour (NATS4, NATS5), User Management URL:\n\
+             Paste this into NATS: Sites Admin, edit a site (NATS3) or a tour (NATS4, NATS5), \
+             User Management URL:\n\
              \n    {url}\n\
              \n\
              Try it:\n\
@@ -221,8 +225,13 @@ fn an_address_that_is_taken_is_one_line() {
     let dir = temp_dir();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    run_on(&dir.path().join("data"), &["serve", "--listen", &address])
-        .ended(1, &format!("nats-userman: cannot listen on {address}: Address already in use (os error 98): another program has that port, `ss -ltnp` shows which\n"));
+    run_on(&dir.path().join("data"), &["serve", "--listen", &address]).ended(
+        1,
+        &format!(
+            "nats-userman: cannot listen on {address}: Address already in use (os \
+            error 98): another program uses that port; `ss -ltnp` shows which\n"
+        ),
+    );
 }
 
 #[test]
@@ -302,7 +311,7 @@ fn commands_that_read_do_not_make_a_database() {
     let dir = temp_dir();
     let data = dir.path().join("data");
     let missing = format!(
-        "nats-userman: there is no database at {}: `nats-userman serve` makes it\n",
+        "nats-userman: there is no database at {}: `nats-userman serve` creates it\n",
         data.join("userman.db").display()
     );
     for args in [

@@ -38,7 +38,7 @@ fn auth(program: &Program, header: &str) -> u16 {
 const BASIC: &str = "Authorization: Basic Ym9iOnNlY3JldA==\r\n";
 
 const PASSWORDS_STAY: &str =
-    "passwords stay good, also where browsers send them by themselves (HTTP Basic)";
+    "passwords stay valid, also where browsers send them by themselves (HTTP Basic)";
 
 #[test]
 fn one_member_s_logins_end_at_once_and_nobody_else_s() {
@@ -51,14 +51,14 @@ fn one_member_s_logins_end_at_once_and_nobody_else_s() {
     assert_eq!(
         logout("71").printed(),
         format!(
-            "OK|member 71 \"bob\" logged out of site 1\nevery browser that was logged in as this member asks for the password \
-             again; {PASSWORDS_STAY}\n"
+            "OK|member 71 \"bob\" logged out of site 1\nall browsers that were logged in as this \
+             member must log in again; {PASSWORDS_STAY}\n"
         )
     );
     assert_eq!([&phone, &desktop, &ann].map(|cookie| auth(&program, cookie)), [401, 401, 200]);
     assert_eq!(auth(&program, BASIC), 200, "as was said");
     assert_eq!(auth(&program, &log_in(&program, "bob")), 200, "a new login");
-    let former = "member 73 of site 1 is no member now: no login of theirs is left to end\n";
+    let former = "member 73 of site 1 is not a member now and has no logins to end\n";
     assert_eq!(logout("73").printed(), former);
     logout("99").ended(1, "nats-userman: member 99 of site 1 was never a member\n");
     let journal = without_times(&run_on(dir.path(), &["journal", "--action", "CHANGE"]).printed());
@@ -77,7 +77,8 @@ fn everybody_s_logins_end_within_a_second_and_stay_ended() {
     assert_eq!(
         run_on(dir.path(), &["member", "logout", "--all"]).printed(),
         format!(
-            "OK|all logins were ended\nwithin a second every browser asks for the password again; {PASSWORDS_STAY}\n"
+            "OK|all logins were ended\nwithin a second all browsers must log in again; \
+             {PASSWORDS_STAY}\n"
         )
     );
     eventually("the service takes it up", || auth(&program, &bob) == 401);
@@ -85,7 +86,7 @@ fn everybody_s_logins_end_within_a_second_and_stay_ended() {
     let new = log_in(&program, "bob");
     assert_eq!(auth(&program, &new), 200);
     program.terminate();
-    assert_eq!(program.stderr().matches("all logins by cookie were ended by a command").count(), 1);
+    assert_eq!(program.stderr().matches("a command ended all cookie logins").count(), 1);
     let mut program = Program::serve(dir.path(), &[]);
     assert_eq!(
         [&bob, &ann, &new].map(|cookie| auth(&program, cookie)),

@@ -1,4 +1,4 @@
-//! SIGHUP: files that settings name are read again, and what cannot be used changes nothing.
+//! SIGHUP: files that settings name are reloaded, and what cannot be used changes nothing.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -58,16 +58,16 @@ impl Scene {
         let lines = || {
             let said = self.program().stderr();
             let (_, said) = said.split_at(told);
-            let is_ours = |line: &&str| line.contains(" read again");
+            let is_ours = |line: &&str| line.contains(" reload");
             let lines = said.lines().filter(is_ours).map(|line| line[21..].to_owned() + "\n");
             lines.collect::<String>()
         };
         let is_over =
-            |said: &str| said.contains("nothing has changed") || said.contains("changed: ");
+            |said: &str| said.contains("nothing changed") || said.contains("reload: changed ");
         eventually("it is read again", || is_over(&lines()));
         let said = lines();
         self.told = self.program().stderr().len();
-        let said = said.strip_prefix("INFO  SIGHUP: the files of the settings are read again\n");
+        let said = said.strip_prefix("INFO  SIGHUP: reloading the files of the settings\n");
         said.unwrap().replace(self.dir.path().to_str().unwrap(), "DIR")
     }
 
@@ -91,18 +91,18 @@ fn networks_are_read_again_and_a_bad_file_leaves_those_before() {
     scene.serve(&[&flags[..], &["--allow-ip", "198.51.100.7"]].concat());
     let from = |scene: &Scene, address: &str| scene.post(TOKEN, address);
     assert_eq!(from(&scene, "203.0.113.9"), 403, "the peer itself counts");
-    assert_eq!(scene.reload(), "INFO  read again: nothing has changed\n");
+    assert_eq!(scene.reload(), "INFO  reload: nothing changed\n");
 
     scene.write("proxies", "192.0.2.1\n127.0.0.1 # nginx\n");
-    assert_eq!(scene.reload(), "INFO  read again, changed: trusted proxies (2)\n");
+    assert_eq!(scene.reload(), "INFO  reload: changed trusted proxies (2)\n");
     let all = ["203.0.113.9", "198.51.100.7", "192.0.2.9"];
     assert_eq!(all.map(|address| from(&scene, address)), [200, 200, 403]);
 
     scene.write("allowed", "192.0.2.0/24\n");
-    assert_eq!(scene.reload(), "INFO  read again, changed: allowed networks (2)\n");
+    assert_eq!(scene.reload(), "INFO  reload: changed allowed networks (2)\n");
     assert_eq!(all.map(|address| from(&scene, address)), [403, 200, 200]);
 
-    let kept = "; the values before stay in force\nINFO  read again: nothing has changed\n";
+    let kept = "; the previous values stay in effect\nINFO  reload: nothing changed\n";
     let network = "expected an address or a network, as in 192.0.2.0/24 or 2001:db8::/32";
     for (text, problem) in [
         ("192.0.2.0/24\n10.0.0.0/33\n", format!("DIR/allowed, line 2: {network}")),
@@ -110,20 +110,21 @@ fn networks_are_read_again_and_a_bad_file_leaves_those_before() {
         ("", "DIR/allowed holds no network".to_owned()),
     ] {
         scene.write("allowed", text);
-        assert_eq!(scene.reload(), format!("ERROR read again: --allow-ip-file: {problem}{kept}"));
+        assert_eq!(scene.reload(), format!("ERROR reload: --allow-ip-file: {problem}{kept}"));
     }
     fs::remove_file(scene.path("allowed")).unwrap();
     fs::remove_file(scene.path("proxies")).unwrap();
     fs::create_dir(scene.path("proxies")).unwrap();
     let unread = |flag: &str, name: &str, why: &str| {
         format!(
-            "ERROR read again: {flag}: cannot read the networks in DIR/{name}: {why}; the values before stay in force\n"
+            "ERROR reload: {flag}: cannot read the networks in DIR/{name}: {why}; the \
+             previous values stay in effect\n"
         )
     };
     let said = [
         unread("--allow-ip-file", "allowed", "No such file or directory (os error 2)"),
         unread("--trusted-proxy-file", "proxies", "Is a directory (os error 21)"),
-        "INFO  read again: nothing has changed\n".into(),
+        "INFO  reload: nothing changed\n".into(),
     ];
     assert_eq!(scene.reload(), said.concat());
     assert_eq!(all.map(|address| from(&scene, address)), [403, 200, 200]);
@@ -139,15 +140,16 @@ fn tokens_of_a_settings_file_are_read_again_and_never_shown() {
         |scene: &Scene, token| post_to(scene.program().address, token, CHECK).unwrap().status;
     scene.write("tokens", &format!("{OTHER}\n"));
     assert_eq!(status(&scene, OTHER), 403, "not before the signal");
-    assert_eq!(scene.reload(), "INFO  read again, changed: tokens (1)\n");
+    assert_eq!(scene.reload(), "INFO  reload: changed tokens (1)\n");
     assert_eq!([TOKEN, OTHER].map(|token| status(&scene, token)), [403, 200]);
     scene.write("tokens", "no-token-but-nearly-a-secret\n");
     let expected = "expected 32 to 256 characters of A-Z, a-z, 0-9, _ and -";
     assert_eq!(
         scene.reload(),
         format!(
-            "ERROR read again: --postback-token-file: DIR/tokens, line 1: {expected}; the values before stay in force\n\
-             INFO  read again: nothing has changed\n"
+            "ERROR reload: --postback-token-file: DIR/tokens, line 1: {expected}; the \
+             previous values stay in effect\n\
+             INFO  reload: nothing changed\n"
         )
     );
     assert_eq!([TOKEN, OTHER].map(|token| status(&scene, token)), [403, 200]);
@@ -168,15 +170,16 @@ fn tokens_of_the_data_directory_are_read_again() {
     command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(scene.path("data"));
     command.stdout(Stdio::null());
     scene.program = Some(Program::spawn(command).unwrap());
-    assert_eq!(scene.reload(), "INFO  read again: nothing has changed\n");
+    assert_eq!(scene.reload(), "INFO  reload: nothing changed\n");
     scene.write("data/postback-token", "short\n");
     let expected = "expected 32 to 256 characters of A-Z, a-z, 0-9, _ and -";
     for _ in 0..2 {
         assert_eq!(
             scene.reload(),
             format!(
-                "ERROR read again: DIR/data/postback-token, line 1: {expected}; the tokens stay as they were\n\
-                 INFO  read again: nothing has changed\n"
+                "ERROR reload: DIR/data/postback-token, line 1: {expected}; the previous \
+                 tokens stay in effect\n\
+                 INFO  reload: nothing changed\n"
             )
         );
     }
@@ -207,10 +210,7 @@ fn keys_are_read_again() {
 
     scene.write("ours", &format!("shop:{new}\ndesk:{new} site=1\n"));
     scene.write("theirs", "2nd-key\n");
-    assert_eq!(
-        scene.reload(),
-        "INFO  read again, changed: API keys (2), NATS's key or certificates\n"
-    );
+    assert_eq!(scene.reload(), "INFO  reload: changed API keys (2), NATS's key or certificates\n");
     assert_eq!((asks(scene.program(), old).0, asks(scene.program(), new).0), (401, 200));
     let shown = |key: &str| nats.asked().last().unwrap().contains(&format!("api-key: {key}\r\n"));
     assert!(shown("2nd-key") && !shown("1st-key"));
@@ -219,13 +219,14 @@ fn keys_are_read_again() {
     scene.write("theirs", "two keys\n");
     let said = scene.reload();
     let lines: Vec<_> = said.lines().collect();
-    assert!(lines[0].starts_with("ERROR read again: --api-key-file: DIR/ours, line 1: expected "));
+    assert!(lines[0].starts_with("ERROR reload: --api-key-file: DIR/ours, line 1: expected "));
     assert_eq!(
         lines[1],
-        "ERROR read again: --nats-api-key-file: expected 1 to 256 printable ASCII characters without blanks, \
-         found 8 bytes; the values before stay in force"
+        "ERROR reload: --nats-api-key-file: expected 1 to 256 printable ASCII characters \
+         without blanks, \
+         found 8 bytes; the previous values stay in effect"
     );
-    assert_eq!(lines[2..], ["INFO  read again: nothing has changed"]);
+    assert_eq!(lines[2..], ["INFO  reload: nothing changed"]);
     assert_eq!(asks(scene.program(), new).0, 200);
     assert!(shown("2nd-key"));
     scene.stop();
@@ -243,15 +244,16 @@ fn the_login_page_is_read_again_and_good_values_count_beside_bad_ones() {
     scene.serve(&["--login-template", &page, "--allow-ip-file", &allowed]);
     assert!(login_page(scene.program()).contains("<title>one</title>"));
     scene.write("page.html", "<title>two</title>{{form}}");
-    assert_eq!(scene.reload(), "INFO  read again, changed: login page\n");
+    assert_eq!(scene.reload(), "INFO  reload: changed login page\n");
     assert!(login_page(scene.program()).contains("<title>two</title>"));
     scene.write("page.html", "<title>three</title>");
     scene.write("allowed", "203.0.113.9\n");
     assert_eq!(
         scene.reload(),
-        "ERROR read again: --login-template: DIR/page.html: expected {{form}} once, found it 0 times; \
-         the values before stay in force\n\
-         INFO  read again, changed: allowed networks (1)\n"
+        "ERROR reload: --login-template: DIR/page.html: expected {{form}} once, found it 0 \
+         times; \
+         the previous values stay in effect\n\
+         INFO  reload: changed allowed networks (1)\n"
     );
     assert!(login_page(scene.program()).contains("<title>two</title>"));
     assert_eq!(scene.post(TOKEN, "-"), 403);

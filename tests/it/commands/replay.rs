@@ -27,7 +27,8 @@ const BODIES: &str = "action=ADD&siteid=1&memberid=71&username=b%20ob&password=p
     action=DELETE&siteid=1&memberid=71";
 
 /// The same as above in TMM's layout, where values are literal.
-const LINES: &str = "action=ADD\r\nsiteid=1\r\nmemberid=71\r\nusername=b ob\r\npassword=p+&=% é\r\n\r\n\
+const LINES: &str = "action=ADD\r\nsiteid=1\r\nmemberid=71\r\nusername=b ob\r\npassword=p+&=% \
+    é\r\n\r\n\
     action=CHECK\nsiteid=1\nusername=B OB\n\n\n\
     siteid=1\nusername=ann\naction=CHECK\n\n\
     action=ADD\nsiteid=1\nmemberid=72\nusername=b ob\npassword=secret\n\n\
@@ -94,10 +95,12 @@ fn the_capture_that_tmm_published_is_replayed() {
     // A part of it: the rest is bookkeeping.
     let capture = "memberid=71\nstatus=1\ntrial=0\njoined=1496792016\nsiteid=1\nusername=test564a\npassword=testtest\n\
                    cryptpass=41R19prsa7NLQ\nemail=test@test1.com\nsession=4b23bba59cc003441ec36e48afda0fad\n\
-                   memberidx=NETBILLING:113349189748\nexpires=1499470416\naddress1=22 test st\naction=ADD\n";
+                   memberidx=NETBILLING:113349189748\nexpires=1499470416\naddress1=22 test \
+                   st\naction=ADD\n";
     let file = write(dir.path(), "captured", capture);
     assert_eq!(run_on(&data, &["replay", &file]).printed(), "1 OK, 0 NOTOK, 0 ERROR\n");
-    let row = "SELECT siteid, memberid, username, email, trial, biller, joined, expires, expire_at FROM member_auth";
+    let row = "SELECT siteid, memberid, username, email, trial, biller, joined, expires, \
+        expire_at FROM member_auth";
     assert_eq!(
         rows(&open(&data), row),
         ["1|71|test564a|test@test1.com|0|NETBILLING:113349189748|1496792016|1499470416|"]
@@ -154,7 +157,8 @@ fn a_served_database_is_refused_with_a_hint_at_to_which_sends() {
             run_on(&data, args).ended(
                 1,
                 &format!(
-                    "nats-userman: the data directory {} is in use by a running nats-userman: send the postbacks to it with --to URL\n",
+                    "nats-userman: the data directory {} is in use by a running nats-userman: \
+                     send the postbacks to it with --to URL\n",
                     data.display()
                 ),
             );
@@ -173,7 +177,11 @@ fn a_served_database_is_refused_with_a_hint_at_to_which_sends() {
         );
 
         let wrong = run_on(&data, &["replay", "--to", &url.replace("test-", "best-"), &file]);
-        wrong.ended(1, "nats-userman: --to: not authorised; is the token in the URL right, and this address allowed?\n");
+        wrong.ended(
+            1,
+            "nats-userman: --to: not authorised; check the token in the URL, and that \
+            this address is allowed\n",
+        );
     }
 }
 
@@ -274,14 +282,15 @@ fn a_journal_replayed_into_an_empty_database_gives_the_same_rows_column_for_colu
     let ran = run_on(&data, &["replay", "--journal", "--time-zone", "Asia/Tokyo", &file]);
     assert_eq!(ran.printed(), "13 OK, 0 NOTOK, 2 ERROR\n");
     assert_eq!(state(&data), state(&from));
-    let forms = "SELECT (password IS NOT NULL), (sealed IS NOT NULL), (cryptpass_wrapped IS NOT NULL) FROM journal";
+    let forms = "SELECT (password IS NOT NULL), (sealed IS NOT NULL), (cryptpass_wrapped IS NOT \
+        NULL) FROM journal";
     let forms = rows(&open(&data), forms);
     for form in ["1|0|0", "0|1|0", "0|0|1"] {
         assert!(forms.iter().any(|found| found == form), "the story has no {form}: {forms:?}");
     }
     run_on(&data, &["replay", "--journal", &file]).ended(
         1,
-        "nats-userman: replay --journal: the database is not empty; name a new --data-dir\n",
+        "nats-userman: replay --journal: the database is not empty; use a new --data-dir\n",
     );
     assert_eq!(state(&data), state(&from));
 }
@@ -296,10 +305,10 @@ fn a_journal_is_taken_wholly_or_not_at_all() {
     // Without the key under which passwords wait.
     let data = dir.path().join("without-key");
     let ran = run_on(&data, &["replay", "--journal", &file]);
-    let hint = "put the seal.key of that database into the data directory first";
+    let hint = "copy the seal.key of that database into the data directory first";
     assert!(
         ran.code == Some(1)
-            && ran.err.ends_with(&format!(" has a password under another key: {hint}\n")),
+            && ran.err.ends_with(&format!(" has a password sealed under another key: {hint}\n")),
         "{ran:?}"
     );
     nothing(&data);
@@ -311,16 +320,22 @@ fn a_journal_is_taken_wholly_or_not_at_all() {
     let broken = write(dir.path(), "broken.json", format!("{text}nonsense\n"));
     let ran = run_on(&data, &["replay", "--journal", &broken]);
     let line = text.lines().count() + 1;
-    ran.ended(1, &format!("nats-userman: {broken}, line {line}: expected a line of `journal --json` (line 1, column 2)\n"));
+    ran.ended(
+        1,
+        &format!(
+            "nats-userman: {broken}, line {line}: expected a line of `journal \
+        --json` (line 1, column 2)\n"
+        ),
+    );
     nothing(&data);
 
     let pruned = write(dir.path(), "pruned.json", text.split_once('\n').unwrap().1);
     let ran = run_on(&data, &["replay", "--journal", &pruned]);
     assert!(
         ran.code == Some(1)
-            && ran.err.ends_with(
-                "which is not the reply that it records; the journal may have been pruned\n"
-            ),
+            && ran
+                .err
+                .ends_with("not the reply that it records; the journal may have been pruned\n"),
         "{ran:?}"
     );
     nothing(&data);
@@ -341,7 +356,8 @@ fn a_served_database_is_refused_under_another_data_dir_too() {
     let database = format!("sqlite:{}/userman.db", data.display());
     let ran = run_on(&other, &["replay", "--database", &database, &file]);
     let said = format!(
-        "nats-userman: the data directory {} is in use by a running nats-userman: send the postbacks to it with --to URL\n",
+        "nats-userman: the data directory {} is in use by a running nats-userman: send the \
+         postbacks to it with --to URL\n",
         data.canonicalize().unwrap().display()
     );
     ran.ended(1, &said);

@@ -88,14 +88,16 @@ fn every_command_says_the_same_of_a_database_that_cannot_be_used() {
         whole(&data);
     };
     let damaged = format!(
-        "the database {at} is damaged or no SQLite database; nothing was changed, restore a backup: the database cannot be used: "
+        "the database {at} is damaged or no SQLite database; nothing was changed, restore a \
+         backup: the database cannot be used: "
     );
     let malformed = "Error code 11: database disk image is malformed";
     let no_database = "file is not a database: Error code 26: file is not a database";
     let empty =
         format!("the database {at} is empty: restore a backup, or remove the file to begin anew");
     let lost_log = format!(
-        "the database {at} is empty: what it held was in {at}-wal, which is gone; put that file back, or restore a backup"
+        "the database {at} is empty: what it held was in {at}-wal, which is gone; put that file \
+         back, or restore a backup"
     );
     type Case<'a> = (&'a str, Box<dyn Fn() + 'a>, String);
     let cases: [Case<'_>; 9] = [
@@ -169,7 +171,8 @@ fn a_first_start_that_was_cut_short_is_no_loss_and_serve_is_what_goes_on() {
         fs::remove_file(data.join("seal.key")).unwrap();
         put(&data, &bytes);
         let said = format!(
-            "nats-userman: the database {} is empty, as a first start leaves it that was cut short: `nats-userman serve` makes it\n",
+            "nats-userman: the database {} is empty, as a first start leaves it that was cut \
+             short: `nats-userman serve` creates it\n",
             data.join("userman.db").display()
         );
         for args in &COMMANDS[3..] {
@@ -179,7 +182,7 @@ fn a_first_start_that_was_cut_short_is_no_loss_and_serve_is_what_goes_on() {
         let capture = capture.to_str().unwrap();
         let dry = run_on(&data, &["replay", "--dry-run", capture]).printed();
         assert!(dry.ends_with("0 OK, 1 NOTOK, 0 ERROR; nothing was changed\n"), "{dry}");
-        assert!(run_on(&data, &["check-config"]).printed().ends_with("nothing is wrong with it\n"));
+        assert!(run_on(&data, &["check-config"]).printed().ends_with("configuration OK\n"));
         assert_eq!(fs::read(data.join("userman.db")).unwrap(), bytes);
         run_on(&data, &["replay", capture]).printed();
         assert_eq!(run_on(&data, &["member", "list"]).printed(), NOBODY);
@@ -243,14 +246,15 @@ fn check_config_finds_broken_pages_wherever_they_are_and_serve_does_not_look_for
     let database = data.join("userman.db");
     let index = {
         let conn = Connection::open(&database).unwrap();
-        let sql = "SELECT name FROM sqlite_schema WHERE type = 'index' AND tbl_name = 'member_auth' AND sql IS NOT NULL LIMIT 1";
+        let sql = "SELECT name FROM sqlite_schema WHERE type = 'index' AND tbl_name = \
+            'member_auth' AND sql IS NOT NULL LIMIT 1";
         rows(&conn, sql)[0].clone()
     };
     let broken =
         [leaves(&database, "member_auth"), leaves(&database, &index), leaves(&database, "journal")];
     whole(&data);
     let good = fs::read(&database).unwrap();
-    assert!(run_on(&data, &["check-config"]).printed().ends_with("nothing is wrong with it\n"));
+    assert!(run_on(&data, &["check-config"]).printed().ends_with("configuration OK\n"));
     for pages in broken {
         let mut bytes = good.clone();
         for page in &pages {
@@ -292,7 +296,7 @@ fn check_config_reads_a_database_that_is_being_served_and_changes_nothing() {
         .args(["check-config", "--data-dir"])
         .arg(&data)
         .env("USERMAN_POSTBACK_TOKEN", crate::support::TOKEN);
-    assert!(super::end(check).printed().ends_with("nothing is wrong with it\n"));
+    assert!(super::end(check).printed().ends_with("configuration OK\n"));
     assert_eq!(
         program.post("action=CHECK&siteid=1&username=bob").unwrap().body,
         "OK|username \"bob\" is taken on site 1"

@@ -119,13 +119,15 @@ fn wrong_usage_ends_with_code_2() {
     );
     run_on(dir.path(), &["journal", "--action", "bogus"]).ended(
         2,
-        "nats-userman: --action: expected ADD, MANUALADD, TRIALTOFULL, CHANGE, DELETE, EXPIRE, CHECK or ACTIVATE, found \"bogus\"\n",
+        "nats-userman: --action: expected ADD, MANUALADD, TRIALTOFULL, CHANGE, DELETE, EXPIRE, \
+         CHECK or ACTIVATE, found \"bogus\"\n",
     );
     run_on(dir.path(), &["journal", "--reply", "bogus"])
         .ended(2, "nats-userman: --reply: expected OK, NOTOK or ERROR, found \"bogus\"\n");
     run_on(dir.path(), &["journal", "--until", "2026-13-01"]).ended(
         2,
-        "nats-userman: --until: expected YYYY-MM-DD, YYYY-MM-DD hh:mm:ss or unix seconds of 9 to 11 digits, found \"2026-13-01\"\n",
+        "nats-userman: --until: expected YYYY-MM-DD, YYYY-MM-DD hh:mm:ss or unix seconds of 9 to \
+         11 digits, found \"2026-13-01\"\n",
     );
 }
 
@@ -155,7 +157,8 @@ const WRONG: [(&str, &str, &str); 28] = [
     (
         "--allow-ip",
         "10.0.0.0/33",
-        "expected an address or a network, as in 192.0.2.0/24 or 2001:db8::/32, found \"10.0.0.0/33\"",
+        "expected an address or a network, as in 192.0.2.0/24 or 2001:db8::/32, found \
+         \"10.0.0.0/33\"",
     ),
     (
         "--allow-ip-file",
@@ -165,7 +168,8 @@ const WRONG: [(&str, &str, &str); 28] = [
     (
         "--trusted-proxy",
         "example.com",
-        "expected an address or a network, as in 192.0.2.0/24 or 2001:db8::/32, found \"example.com\"",
+        "expected an address or a network, as in 192.0.2.0/24 or 2001:db8::/32, found \
+         \"example.com\"",
     ),
     (
         "--trusted-proxy-file",
@@ -217,7 +221,8 @@ const WRONG: [(&str, &str, &str); 28] = [
     (
         "--api-key",
         "shop:short",
-        "expected USERNAME:KEY with a KEY of at least 16 characters and no comma, then site=SITEID and ip=CIDR as often as wanted, with blanks between, found 10 bytes",
+        "expected USERNAME:KEY with a KEY of at least 16 characters and no comma, then \
+         site=SITEID and ip=CIDR as often as wanted, with blanks between, found 10 bytes",
     ),
     (
         "--api-key-file",
@@ -246,7 +251,8 @@ fn what_is_said_of_nats_is_said_whole() {
     };
     let credential = "expected 1 to 256 printable ASCII characters without blanks";
     let no_url =
-        "nats-userman: --nats-url: expected it beside --nats-api-username, --nats-api-key and --nats-ca, found nothing\n"
+        "nats-userman: --nats-url: expected it beside --nats-api-username, --nats-api-key and \
+         --nats-ca, found nothing\n"
             .to_owned();
     for (args, said) in [
         (vec![url], [beside("--nats-api-username"), beside("--nats-api-key")].concat()),
@@ -256,25 +262,48 @@ fn what_is_said_of_nats_is_said_whole() {
         (vec![["--nats-ca", no_pem]], no_url),
         (
             vec![["--nats-url", "https://user:secret@nats.example.com"], username, key],
-            "nats-userman: --nats-url: expected http:// or https:// and NATS's domain, as in https://nats.example.com, without /api, found a user, a query or a #\n".into(),
+            "nats-userman: --nats-url: expected http:// or https:// and NATS's domain, as in \
+             https://nats.example.com, without /api, found a user, a query or a #\n"
+                .into(),
         ),
         (
             vec![["--nats-url", "nats.example.com"], username, key],
-            "nats-userman: --nats-url: expected http:// or https:// and NATS's domain, as in https://nats.example.com, without /api, found \"nats.example.com\"\n".into(),
+            "nats-userman: --nats-url: expected http:// or https:// and NATS's domain, as in \
+             https://nats.example.com, without /api, found \"nats.example.com\"\n"
+                .into(),
         ),
-        (vec![url, username, ["--nats-api-key", "a b"]], format!("nats-userman: --nats-api-key: {credential}, found 3 bytes\n")),
-        (vec![url, username, ["--nats-api-key-file", key_file]], format!("nats-userman: --nats-api-key-file: {credential}, found 9 bytes\n")),
+        (
+            vec![url, username, ["--nats-api-key", "a b"]],
+            format!(
+                "nats-userman: --nats-api-key: \
+            {credential}, found 3 bytes\n"
+            ),
+        ),
+        (
+            vec![url, username, ["--nats-api-key-file", key_file]],
+            format!(
+                "nats-userman: \
+            --nats-api-key-file: {credential}, found 9 bytes\n"
+            ),
+        ),
         (
             vec![url, username, ["--nats-api-key-file", "/nowhere"]],
-            "nats-userman: --nats-api-key-file: expected a file, found /nowhere: No such file or directory (os error 2)\n".into(),
+            "nats-userman: --nats-api-key-file: expected a file, found /nowhere: No such file or \
+             directory (os error 2)\n"
+                .into(),
         ),
         (
             vec![url, username, key, ["--nats-api-key-file", key_file]],
-            "nats-userman: --nats-api-key: expected one key, found --nats-api-key-file beside it\n".into(),
+            "nats-userman: --nats-api-key: expected one key, found --nats-api-key-file beside \
+             it\n"
+                .into(),
         ),
         (
             vec![url, username, key, ["--nats-ca", no_pem]],
-            format!("nats-userman: --nats-ca: expected certificates in PEM form, found none in {no_pem}\n"),
+            format!(
+                "nats-userman: --nats-ca: expected certificates in PEM form, found none in \
+                {no_pem}\n"
+            ),
         ),
         (
             vec![url, username, key, ["--stand-in", "--stand-in"]],
@@ -351,21 +380,44 @@ fn a_flag_without_a_value_is_a_bad_setting() {
         ("--allow-ip", " ", format!("{network}, found \" \"")),
         ("--allow-ip", ", ", format!("{network}, found \", \"")),
         ("--trusted-proxy", "", format!("{network}, found \"\"")),
-        ("--postback-token", "", "expected 32 to 256 characters of A-Z, a-z, 0-9, _ and -, found 0 bytes".into()),
+        (
+            "--postback-token",
+            "",
+            "expected 32 to 256 characters of A-Z, a-z, 0-9, _ and -, found \
+            0 bytes"
+                .into(),
+        ),
         (
             "--api-key",
             "",
-            "expected USERNAME:KEY with a KEY of at least 16 characters and no comma, then site=SITEID and ip=CIDR as often as wanted, with blanks between, found 0 bytes".into(),
+            "expected USERNAME:KEY with a KEY of at least 16 characters and no comma, then \
+             site=SITEID and ip=CIDR as often as wanted, with blanks between, found 0 bytes"
+                .into(),
         ),
         ("--listen", "", "expected ADDRESS:PORT, as in 127.0.0.1:8080, found \"\"".into()),
-        ("--public-url", "", "expected http:// or https://, a host, and no query, found \"\"".into()),
-        ("--journal-days", "", "expected a whole number of days from 1 to 36500, found \"\"".into()),
+        (
+            "--public-url",
+            "",
+            "expected http:// or https://, a host, and no query, found \
+            \"\""
+                .into(),
+        ),
+        (
+            "--journal-days",
+            "",
+            "expected a whole number of days from 1 to 36500, found \
+            \"\""
+                .into(),
+        ),
         ("--data-dir", "", "expected a path, found \"\"".into()),
         ("--database", "", "expected sqlite:PATH, found \"\"".into()),
     ] {
         let mut command = program();
         // The flag counts, not the variable beside it.
-        command.current_dir(dir.path()).args(["check-config", flag, value]).env("USERMAN_ALLOW_IP", "");
+        command
+            .current_dir(dir.path())
+            .args(["check-config", flag, value])
+            .env("USERMAN_ALLOW_IP", "");
         end(command).ended(2, &format!("nats-userman: {flag}: {problem}\n"));
     }
     let mut command = program();
@@ -389,7 +441,8 @@ fn a_database_that_is_no_path_is_a_bad_setting() {
         ("sqlite:members.db?mode=ro&key=secret", "sqlite:members.db?"),
     ] {
         let said = format!(
-            "nats-userman: --database: expected sqlite:PATH, the path of a file, found \"{found}\"\n"
+            "nats-userman: --database: expected sqlite:PATH, the path of a file, found \
+             \"{found}\"\n"
         );
         run_on(&dir.path().join("data"), &["check-config", "--database", database]).ended(2, &said);
     }
@@ -450,12 +503,14 @@ fn check_config_says_what_would_be_used_and_hides_secrets() {
              keep cryptpass    yes\n\
              journal kept      400 days\n\
              upgrade copy      kept\n\
-             logins            12 hours, 30 minutes unused, shared by eu.example.com and by example.com, the plain page\n\
-             guessing          pair 5, network 200, name off wrong passwords within 20 minutes block for 30 minutes\n\
+             logins            12 hours, 30 minutes unused, shared by eu.example.com and by \
+             example.com, the plain page\n\
+             guessing          pair 5, network 200, name off wrong passwords within 20 minutes \
+             block for 30 minutes\n\
              API keys          of shop, desk site=1 ip=::1/128\n\
              authstrings       of https://nats.example.com as tmm1, within 7 s\n\
              log               warn,writer=debug, json\n\
-             nothing is wrong with it\n",
+             configuration OK\n",
             data.display()
         )
     );
@@ -500,13 +555,13 @@ fn check_config_says_what_is_wrong_with_paths_and_makes_none() {
     let (file, link, missing) = (file.display(), link.display(), missing.display());
     let elsewhere = |path: String| vec!["--database".to_owned(), format!("sqlite:{path}")];
     for (data, flags, problem) in [
-        ("file", vec![], format!("the data directory {file} is no directory")),
+        ("file", vec![], format!("the data directory {file} is not a directory")),
         (
             "file/a/b",
             vec![],
-            format!("the data directory {file}/a/b cannot be made: {file} is no directory"),
+            format!("the data directory {file}/a/b cannot be made: {file} is not a directory"),
         ),
-        ("link", vec![], format!("the data directory {link} is a link that leads nowhere")),
+        ("link", vec![], format!("the data directory {link} is a broken symbolic link")),
         (
             "data",
             elsewhere(format!("{missing}/x.db")),
@@ -515,7 +570,7 @@ fn check_config_says_what_is_wrong_with_paths_and_makes_none() {
         (
             "data",
             elsewhere(format!("{file}/x.db")),
-            format!("the database {file}/x.db cannot be there: {file} is no directory"),
+            format!("the database {file}/x.db cannot be there: {file} is not a directory"),
         ),
     ] {
         let mut args = vec!["check-config"];
@@ -529,7 +584,7 @@ fn check_config_says_what_is_wrong_with_paths_and_makes_none() {
         assert!(
             run_on(&at.join("a/b"), &["check-config", "--database", &database])
                 .printed()
-                .ends_with("nothing is wrong with it\n")
+                .ends_with("configuration OK\n")
         );
     }
     let mut here = program();
@@ -540,7 +595,7 @@ fn check_config_says_what_is_wrong_with_paths_and_makes_none() {
         "--database",
         "sqlite:./a/x.db",
     ]);
-    assert!(end(here).printed().ends_with("nothing is wrong with it\n"));
+    assert!(end(here).printed().ends_with("configuration OK\n"));
     assert_eq!(fs::read_dir(&at).unwrap().count(), 2, "nothing was made");
 }
 
@@ -570,21 +625,22 @@ fn files_that_are_open_to_others_are_told_and_a_start_tightens_the_secrets() {
     ];
     let rest = [
         format!(
-            "{at}: expected mode 0750, found 0777: it is open to others; close it with `chmod o= {at}`"
+            "{at}: expected mode 0750, found 0777: other users can access it; run `chmod o= {at}`"
         ),
         format!(
-            "{at}/userman.db: expected mode 0640, found 0646: it is open to others; close it with `chmod o= {at}/userman.db`"
+            "{at}/userman.db: expected mode 0640, found 0646: other users can access it; run \
+             `chmod o= {at}/userman.db`"
         ),
         format!(
-            "{at}/userman.db-shm: expected mode 0640, found 0604: it is open to others; close it with `chmod o= {at}/userman.db-shm`"
+            "{at}/userman.db-shm: expected mode 0640, found 0604: other users can access it; run \
+             `chmod o= {at}/userman.db-shm`"
         ),
     ];
     let lines = |secret: &str, front: &str| {
         let secrets = secrets.iter().map(|line| format!("{front}{line}{secret}\n"));
         secrets.chain(rest.iter().map(|line| format!("{front}{line}\n"))).collect::<String>()
     };
-    run_on(&data, &["check-config"])
-        .ended(1, &lines("; `serve` will tighten it", "nats-userman: "));
+    run_on(&data, &["check-config"]).ended(1, &lines("; `serve` will fix it", "nats-userman: "));
     assert_eq!(modes.map(|(name, _)| (name, mode(name))), modes, "it changes nothing");
 
     let mut program = Program::serve(&data, &[]);
@@ -594,7 +650,7 @@ fn files_that_are_open_to_others_are_told_and_a_start_tightens_the_secrets() {
         .lines()
         .filter_map(|line| Some(format!("WARN{}\n", line.split_once(" WARN ")?.1)))
         .collect();
-    assert_eq!(warned, lines("; tightened, but it may have been read before", "WARN "));
+    assert_eq!(warned, lines("; fixed, but other users may have read it before", "WARN "));
     assert_eq!(["seal.key", "postback-token"].map(mode), [0o600; 2]);
     assert_eq!(["", "userman.db"].map(mode), [0o777, 0o646], "the operator's to decide");
 }
@@ -610,14 +666,15 @@ fn files_of_secrets_that_settings_name_are_told_when_they_are_open_to_others() {
     assert!(run_on(&data, &args).printed().contains("API keys          of shop site=1\n"));
     fs::set_permissions(&keys, Permissions::from_mode(0o644)).unwrap();
     let said = format!(
-        "{at}: expected mode 0640, found 0644: it is open to others; close it with `chmod o= {at}`"
+        "{at}: expected mode 0640, found 0644: other users can access it; run `chmod o= {at}`"
     );
     run_on(&data, &args).ended(1, &format!("nats-userman: {said}\n"));
     let mut program = Program::serve(&data, &["--api-key-file", &at]);
     program.terminate();
     assert!(program.stderr().contains(&format!(" WARN  {said}\n")), "{}", program.stderr());
     write(dir.path(), "api-keys", 0o600, "shop:0123456789abcdef\nshop 1\n");
-    let line = "expected USERNAME:KEY with a KEY of at least 16 characters and no comma, then site=SITEID and ip=CIDR as often as wanted, with blanks between";
+    let line = "expected USERNAME:KEY with a KEY of at least 16 characters and no comma, then \
+        site=SITEID and ip=CIDR as often as wanted, with blanks between";
     run_on(&data, &args).ended(2, &format!("nats-userman: --api-key-file: {at}, line 2: {line}\n"));
 }
 
@@ -651,13 +708,16 @@ fn check_config_says_what_is_wrong_and_touches_nothing() {
     let at = dir.path().display();
     let lines = [
         format!(
-            "nats-userman: {at}/postback-token, line 2: expected 32 to 256 characters of A-Z, a-z, 0-9, _ and -\n"
+            "nats-userman: {at}/postback-token, line 2: expected 32 to 256 characters of A-Z, \
+             a-z, 0-9, _ and -\n"
         ),
         format!(
-            "nats-userman: key file {at}/seal.key: expected 64 lower-case hex digits and a line break, found 6 bytes that are not\n"
+            "nats-userman: key file {at}/seal.key: expected 64 lower-case hex digits and a line \
+             break, found 6 bytes that are not\n"
         ),
         format!(
-            "nats-userman: the database {at}/userman.db is damaged or no SQLite database; nothing was changed, restore a backup"
+            "nats-userman: the database {at}/userman.db is damaged or no SQLite database; nothing \
+             was changed, restore a backup"
         ),
     ];
     assert!(ran.err.starts_with(&lines.concat()), "{}", ran.err);
@@ -709,8 +769,8 @@ fn tokens_may_come_from_a_file_that_a_setting_names() {
     );
 }
 
-const LOCAL: &str = "http://127.0.0.1:8080/postback/ is where the service listens: \
-     if NATS cannot reach it, set --public-url (USERMAN_PUBLIC_URL)\n";
+const LOCAL: &str = "http://127.0.0.1:8080/postback/ is the address where the service listens: if \
+    NATS cannot reach it, set --public-url (USERMAN_PUBLIC_URL)\n";
 
 #[test]
 fn token_shows_no_secret_off_a_terminal_and_keeps_the_last_one() {
@@ -719,13 +779,14 @@ fn token_shows_no_secret_off_a_terminal_and_keeps_the_last_one() {
     run_on(dir.path(), &["token", "show"]).ended(
         1,
         &format!(
-            "nats-userman: there is no token yet at {}: `nats-userman serve` makes it\n",
+            "nats-userman: there is no token yet at {}: `nats-userman serve` creates it\n",
             file.display()
         ),
     );
     fs::write(&file, format!("{TOKEN}\n{OTHER}\n")).unwrap();
     let show = format!(
-        "1  http://127.0.0.1:8080/postback/test...\n2  http://127.0.0.1:8080/postback/othe...\nthe whole tokens are in {}\n{LOCAL}",
+        "1  http://127.0.0.1:8080/postback/test...\n2  \
+         http://127.0.0.1:8080/postback/othe...\nthe full tokens are in {}\n{LOCAL}",
         file.display()
     );
     assert_eq!(run_on(dir.path(), &["token", "show"]).printed(), show);
@@ -733,11 +794,12 @@ fn token_shows_no_secret_off_a_terminal_and_keeps_the_last_one() {
         .ended(2, "nats-userman: token retire: expected a number from 1 to 2, found 3\n");
     assert_eq!(
         run_on(dir.path(), &["token", "retire", "1"]).printed(),
-        "token 1 is out of use; 1 left\n"
+        "token 1 is retired; 1 left\n"
     );
     run_on(dir.path(), &["token", "retire", "1"]).ended(
         1,
-        "nats-userman: this is the only token: make another with `nats-userman token add` first\n",
+        "nats-userman: this is the only token: create another with `nats-userman token add` \
+         first\n",
     );
     assert_eq!(fs::read_to_string(&file).unwrap(), format!("{OTHER}\n"));
     let mut with_setting = program();
@@ -747,6 +809,7 @@ fn token_shows_no_secret_off_a_terminal_and_keeps_the_last_one() {
         .env("USERMAN_POSTBACK_TOKEN", TOKEN);
     end(with_setting).ended(
         1,
-        "nats-userman: the tokens come from the settings (--postback-token); change them there and restart the service\n",
+        "nats-userman: the tokens come from the settings (--postback-token); change them there \
+         and restart the service\n",
     );
 }

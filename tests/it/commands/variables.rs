@@ -90,8 +90,10 @@ fn all_unknown_variables_are_told_at_once_with_the_bad_settings_and_without_thei
         &format!(
             "nats-userman: USERMAN_LISTEN_ON: {NO_SETTING} USERMAN_LISTEN\n\
              nats-userman: USERMAN_POSTBACK_TOKENS: {NO_SETTING} USERMAN_POSTBACK_TOKEN\n\
-             nats-userman: --journal-days: expected a whole number of days from 1 to 36500, found \"0\"\n\
-             nats-userman: --log: expected error, warn, info, debug, trace or off, or module=level, found \"loud\"\n"
+             nats-userman: --journal-days: expected a whole number of days from 1 to 36500, found \
+             \"0\"\n\
+             nats-userman: --log: expected error, warn, info, debug, trace or off, or \
+             module=level, found \"loud\"\n"
         ),
     );
     let mut help = program();
@@ -131,7 +133,7 @@ fn what_an_orchestrator_says_of_services_is_no_setting_and_no_mistake() {
     ] {
         command.env(name, value);
     }
-    assert!(end(command).printed().ends_with("nothing is wrong with it\n"));
+    assert!(end(command).printed().ends_with("configuration OK\n"));
 }
 
 #[test]
@@ -167,7 +169,7 @@ fn names_and_values_that_are_not_utf_8_are_told_and_a_path_may_be_one() {
     let dir = temp_dir();
     let mut command = program();
     command.arg("check-config").env("USERMAN_DATA_DIR", dir.path().join(bytes(b"jos\xe9")));
-    assert!(end(command).printed().ends_with("nothing is wrong with it\n"));
+    assert!(end(command).printed().ends_with("configuration OK\n"));
 }
 
 /// Of a file of variables from Windows every value ends in a carriage return; and quotes stay where
@@ -298,27 +300,32 @@ fn a_value_in_quotes_is_refused_also_where_quotes_could_be_a_part_of_it() {
         (
             "USERMAN_COOKIE_DOMAIN",
             "'example.com'",
-            "--cookie-domain: expected a host name without a port, as in example.com, found \"\\'example.com\\'\"",
+            "--cookie-domain: expected a host name without a port, as in example.com, found \
+             \"\\'example.com\\'\"",
         ),
         (
             "USERMAN_PUBLIC_URL",
             "\"https://example.com\"",
-            "--public-url: expected http:// or https://, a host, and no query, found \"\\\"https://example.com\\\"\"",
+            "--public-url: expected http:// or https://, a host, and no query, found \
+             \"\\\"https://example.com\\\"\"",
         ),
         (
             "USERMAN_LOG",
             "\"info\"",
-            "--log: expected error, warn, info, debug, trace or off, or module=level, found \"\\\"info\\\"\"",
+            "--log: expected error, warn, info, debug, trace or off, or module=level, found \
+             \"\\\"info\\\"\"",
         ),
         (
             "USERMAN_POSTBACK_TOKEN",
             &token,
-            "--postback-token: expected 32 to 256 characters of A-Z, a-z, 0-9, _ and -, found 40 bytes with quotes around them",
+            "--postback-token: expected 32 to 256 characters of A-Z, a-z, 0-9, _ and -, found 40 \
+             bytes with quotes around them",
         ),
         (
             "USERMAN_API_KEY",
             "'shop:0123456789abcdef'",
-            "--api-key: expected USERNAME:KEY with a KEY of at least 16 characters and no comma, then site=SITEID and ip=CIDR \
+            "--api-key: expected USERNAME:KEY with a KEY of at least 16 characters and no comma, \
+             then site=SITEID and ip=CIDR \
              as often as wanted, with blanks between, found 23 bytes with quotes around them",
         ),
     ] {
@@ -362,7 +369,7 @@ fn files_that_settings_name_may_come_from_windows() {
         let args = [&["check-config", flag, path], more].concat();
         fs::write(&file, format!("\u{feff}{text}")).unwrap();
         fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
-        assert!(run_on(&data, &args).printed().ends_with("nothing is wrong with it\n"), "{flag}");
+        assert!(run_on(&data, &args).printed().ends_with("configuration OK\n"), "{flag}");
         let utf_16: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
         for content in [&[&b"\xff\xfe"[..], &utf_16].concat(), &utf_16] {
             fs::write(&file, content).unwrap();

@@ -23,7 +23,10 @@ fn app() -> App {
 }
 
 fn folded(app: &App) -> Vec<String> {
-    app.rows("SELECT memberid, username_folded FROM member_auth WHERE siteid = 1 AND memberid IN (73, 74, 75) ORDER BY memberid")
+    app.rows(
+        "SELECT memberid, username_folded FROM member_auth WHERE siteid = 1 AND memberid IN \
+        (73, 74, 75) ORDER BY memberid",
+    )
 }
 
 fn post(app: &App, action: &str, member: i64, more: &[(&str, &str)]) -> String {
@@ -59,17 +62,20 @@ fn a_rebill_of_a_member_who_does_not_hold_the_folded_name_is_ok_and_nobody_else_
     assert_eq!(activate(74, DECOMPOSED), "OK|member 74 \"Rene??\" of site 1 was so already");
     assert_eq!(
         activate(74, "rene\u{301}"),
-        "ERROR|username \"rene??\" is held by member 73 of site 1, nothing was changed for member 74"
+        "ERROR|username \"rene??\" is held by member 73 of site 1, nothing was changed for member \
+         74"
     );
     let rename = post(&app, "CHANGE", 73, &[("new_username", DECOMPOSED)]);
     assert_eq!(
         rename,
-        "ERROR|username \"Rene??\" is held by member 74 of site 1, nothing was changed for member 73"
+        "ERROR|username \"Rene??\" is held by member 74 of site 1, nothing was changed for member \
+         73"
     );
     let add = |name| post(&app, "ADD", 300, &[("username", name), ("password", "x")]);
     assert_eq!(
         add("REN\u{c9}"),
-        "ERROR|username \"REN??\" is held by member 73 of site 1, nothing was changed for member 300"
+        "ERROR|username \"REN??\" is held by member 73 of site 1, nothing was changed for member \
+         300"
     );
     assert_eq!(
         add("\u{200b}"),
@@ -152,7 +158,8 @@ fn a_folded_name_that_becomes_free_goes_to_the_other_who_has_it() {
         let reply = post(app, "ADD", 300, &[("username", COMPOSED), ("password", "x")]);
         assert_eq!(
             reply,
-            "ERROR|username \"Ren??\" is held by member 74 of site 1, nothing was changed for member 300"
+            "ERROR|username \"Ren??\" is held by member 74 of site 1, nothing was changed for \
+             member 300"
         );
     };
     for what in ["renamed", "deleted", "expired", "expired, not moved yet"] {
@@ -167,7 +174,8 @@ fn a_folded_name_that_becomes_free_goes_to_the_other_who_has_it() {
         assert_eq!(auth(&app, 1, COMPOSED, "second of two"), (200, "74".into()), "{what}");
         assert_eq!(
             post(&app, "ACTIVATE", 73, &[("username", COMPOSED)]),
-            "ERROR|username \"Ren??\" is held by member 74 of site 1, nothing was changed for member 73",
+            "ERROR|username \"Ren??\" is held by member 74 of site 1, nothing was changed for \
+             member 73",
             "{what}"
         );
     }
@@ -222,7 +230,8 @@ fn names_are_folded_anew_where_the_rules_have_changed() {
     let before =
         rows(&conn, "SELECT siteid, memberid, username_folded FROM member_auth ORDER BY 1, 2");
     conn.execute_batch(
-        "UPDATE member_auth SET username_folded = 'x' || memberid; UPDATE folding SET version = version - 1;
+        "UPDATE member_auth SET username_folded = 'x' || memberid; UPDATE folding SET version = \
+         version - 1;
          UPDATE block SET username = 'J\u{d6}RG' WHERE username = 'j\u{f6}rg'",
     )
     .unwrap();
@@ -259,9 +268,11 @@ fn check_config_names_who_logs_in_by_the_exact_name_alone_and_lists_show_what_ca
     let (said, problems) = run(&["check-config"]);
     assert_eq!(problems, "");
     for line in [
-        "member 74 of site 1 logs in by the exact username \"Rene\u{301}\" alone, because the username of member 73 looks the same: \
+        "member 74 of site 1 logs in by the exact username \"Rene\u{301}\" alone, because the \
+         username of member 73 looks the same: \
          give the member another username in NATS",
-        "member 75 of site 1 logs in by the exact username \"\\u{200b}\" alone, because no character of the username can be seen: \
+        "member 75 of site 1 logs in by the exact username \"\\u{200b}\" alone, because no \
+         character of the username can be seen: \
          give the member another username in NATS",
     ] {
         assert!(said.contains(line), "{said}");
@@ -289,6 +300,7 @@ fn a_name_that_basic_cannot_carry_is_told_once_a_postback_and_is_no_error() {
     }
     assert!(service.terminate().success());
     let log = service.stderr();
-    let line = "WARN  the username of member 71 of site 1 has a colon, which HTTP Basic cannot carry: only the login page takes it";
+    let line = "WARN  the username of member 71 of site 1 has a colon, which HTTP Basic cannot \
+        carry: this member can use only the login page";
     assert_eq!((log.matches(line).count(), log.matches("has a colon").count()), (2, 2), "{log}");
 }

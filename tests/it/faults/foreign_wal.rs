@@ -100,8 +100,10 @@ fn a_backup_put_over_the_database_beside_its_wal_is_refused_and_one_command_sets
     fs::write(&database, fs::read(&backup).unwrap()).unwrap();
     let before = contents(&data);
     let line = format!(
-        "nats-userman: the WAL {} does not belong to the database {}, which was replaced without it: nothing was changed; \
-         if the database is the restored one, run `nats-userman set-wal-aside` and start again, else put the right file back\n",
+        "nats-userman: the WAL {} does not belong to the database {}, which was replaced without \
+         it: nothing was changed; \
+         if the database is the restored one, run `nats-userman set-wal-aside` and start again, \
+         else put the right file back\n",
         wal.display(),
         database.display()
     );
@@ -137,13 +139,7 @@ fn a_backup_put_over_the_database_beside_its_wal_is_refused_and_one_command_sets
     let (code, said) = run(&data, &["set-wal-aside"]);
     assert_eq!(
         (code, said),
-        (
-            0,
-            format!(
-                "{} has no WAL with anything in it: nothing was set aside\n",
-                database.display()
-            )
-        )
+        (0, format!("{} has no WAL with any content: nothing was set aside\n", database.display()))
     );
 }
 
@@ -228,7 +224,8 @@ impl Files {
         if whole != ["ok"] {
             return Err(format!("broken: {whole:?}"));
         }
-        let everything = "SELECT 'm', siteid, memberid, username, email, login_version FROM member_auth
+        let everything = "SELECT 'm', siteid, memberid, username, email, login_version FROM \
+            member_auth
             UNION ALL SELECT 'f', siteid, memberid, username, email, login_version FROM former_member
             UNION ALL SELECT 'j', id, memberid, fields, reply, at FROM journal_text UNION ALL SELECT 'h', probed_at, hex(room), 0, 0, 0 FROM health";
         Ok(rows(&conn, everything))

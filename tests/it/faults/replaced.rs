@@ -132,7 +132,7 @@ impl Place {
             "OK|member 50 \"name-50\" removed from site 1"
         );
         (0..ASKED).for_each(|_| assert_eq!(self.enters(50), 401));
-        self.says("the service goes on with the database that lies at ");
+        self.says("the service continues with the database that is at ");
     }
 
     fn ends(mut self, ids: &[usize]) {
@@ -149,7 +149,7 @@ impl Place {
 const SLACK: Duration = Duration::from_secs(4);
 
 const REFUSES: &str =
-    "; whatever needs the database gets 503 until one lies there with which the service can go on";
+    "; requests that need the database get 503 until there is one that the service can use";
 
 #[test]
 fn a_backup_in_the_place_of_files_that_were_moved_away_is_what_every_thread_reads_then() {
@@ -176,7 +176,10 @@ fn a_service_without_its_database_answers_503_until_it_is_there_again() {
     let place = Place::new();
     let away = place.move_away();
     place.refuses();
-    place.says("the database file was removed or cannot be reached any more; whatever needs the database gets 503");
+    place.says(
+        "the database file was removed or cannot be reached any more; requests that need the \
+         database get 503",
+    );
     assert!(!place.database().exists(), "somebody began a new database");
     for file in FILES {
         fs::rename(away.join(file), place.data().join(file)).unwrap();
@@ -212,7 +215,7 @@ fn a_backup_that_is_copied_over_the_running_database_is_never_mixed_with_its_wal
     let place = Place::new();
     fs::write(place.database(), fs::read(place.backup()).unwrap()).unwrap();
     place.refuses();
-    place.says("the database file was written over, and not by SQLite; whatever needs");
+    place.says("the database file was written over, and not by SQLite; requests that need");
     place.says("does not belong to the database");
     assert!(
         fs::read(place.database()).unwrap() == fs::read(place.backup()).unwrap(),
@@ -236,7 +239,7 @@ fn a_backup_that_is_copied_over_a_database_with_an_empty_wal_is_what_every_threa
     let conn = rusqlite::Connection::open(place.database()).unwrap();
     assert!(rows(&conn, "PRAGMA wal_checkpoint(TRUNCATE)")[0].starts_with("0|"));
     fs::write(place.database(), fs::read(vacuumed).unwrap()).unwrap();
-    place.says("the database file was written over, and not by SQLite; whatever needs");
+    place.says("the database file was written over, and not by SQLite; requests that need");
     drop(conn);
     place.goes_on_with(&[1]);
     place.ends(&[1]);
@@ -250,7 +253,7 @@ fn a_backup_of_database_and_wal_that_is_copied_over_both_is_noticed() {
         FILES[..2].iter().map(|file| (file, fs::read(place.data().join(file)).unwrap())).collect();
     assert_eq!(place.post(4).body, added(4));
     copies.iter().for_each(|(file, content)| fs::write(place.data().join(file), content).unwrap());
-    place.says("the database file was written over, and not by SQLite; whatever needs");
+    place.says("the database file was written over, and not by SQLite; requests that need");
     place.goes_on_with(&[1, 2, 3]);
     place.ends(&[1, 2, 3]);
 }
@@ -296,7 +299,7 @@ fn a_wal_that_is_removed_under_the_service_loses_nothing_that_was_acknowledged()
         gone.iter().for_each(|file| fs::remove_file(place.data().join(file)).unwrap());
         let file = gone[0].strip_prefix("userman.db").unwrap();
         place.says(&format!(
-            "the {file} file of the database was removed or replaced; whatever needs"
+            "the {file} file of the database was removed or replaced; requests that need"
         ));
         place.goes_on_with(&[1, 2, 3]);
         place.ends(&[1, 2, 3]);
@@ -314,7 +317,10 @@ fn a_wal_that_is_written_over_in_place_is_noticed_before_anything_more_is_acknow
         assert_eq!(place.post(4).body, added(4));
         fs::write(&wal, older).unwrap();
         assert_unavailable(&place.post(100), NOTHING_CHANGED);
-        place.says("the -wal file of the database was truncated or written over, and not by SQLite; whatever needs");
+        place.says(
+            "the -wal file of the database was truncated or written over, and not by \
+            SQLite; requests that need",
+        );
         let left: &[usize] = if is_truncated { &[1, 3] } else { &[1, 2, 3] };
         place.goes_on_with(left);
         place.ends(left);
@@ -334,7 +340,7 @@ fn a_backup_that_is_copied_over_just_after_a_checkpoint_is_noticed_before_anythi
         }
         fs::write(place.database(), fs::read(place.backup()).unwrap()).unwrap();
         assert_unavailable(&place.post(100), NOTHING_CHANGED);
-        place.says("the database file was written over, and not by SQLite; whatever needs");
+        place.says("the database file was written over, and not by SQLite; requests that need");
     }
 }
 
@@ -394,7 +400,8 @@ fn a_database_with_which_the_service_cannot_go_on_is_named_and_left_alone() {
     };
     let of_another_key: Make = |to| {
         let conn = rusqlite::Connection::open(to).unwrap();
-        let other = "UPDATE seal_key SET id = randomblob(length(id)); UPDATE journal SET sealed = x'00', password = NULL";
+        let other = "UPDATE seal_key SET id = randomblob(length(id)); UPDATE journal SET sealed = \
+            x'00', password = NULL";
         conn.execute_batch(other).unwrap();
     };
     let empty: Make = |to| fs::write(to, "").unwrap();
@@ -402,15 +409,13 @@ fn a_database_with_which_the_service_cannot_go_on_is_named_and_left_alone() {
     let cut_off: Make =
         |to| fs::File::options().write(true).open(to).unwrap().set_len(8192).unwrap();
     for (make, line) in [
-        (
-            older,
-            "of an earlier release (version 3): restart the service, and its start upgrades it",
-        ),
+        (older, "of an earlier release (version 3): restart the service, which upgrades it"),
         (newer, "it has version 99, and this release knows versions up to "),
         (foreign, "it is a database of another program"),
         (
             of_another_key,
-            "has 1 passwords sealed under another key than seal.key: put the right one of both there, and restart",
+            "has 1 passwords sealed under another key than seal.key: put the matching key or \
+             database there, and restart",
         ),
         (empty, "is empty: restore a backup, or remove the file to begin anew"),
         (no_database, "is damaged or no SQLite database; nothing was changed, restore a backup"),

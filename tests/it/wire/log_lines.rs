@@ -120,8 +120,10 @@ fn a_postback_has_a_line_that_says_who_what_and_how_long() {
     let (front, us) = added.rsplit_once(" us=").unwrap();
     assert!(us.parse::<u64>().is_ok(), "{added}");
     assert!(
-        front
-            .ends_with(" action=ADD site=1 member=71 username=bob status=200 reply=\"OK|member 71 \\\"bob\\\" added to site 1\""),
+        front.ends_with(
+            " action=ADD site=1 member=71 username=bob status=200 reply=\"OK|member 71 \
+                \\\"bob\\\" added to site 1\""
+        ),
         "{added}"
     );
     assert!(added[20..].starts_with(" INFO  postback id="), "{added}");
@@ -148,10 +150,11 @@ fn a_postback_has_a_line_that_says_who_what_and_how_long() {
 
 #[test]
 fn a_value_that_was_passed_over_is_named() {
-    let passed = "passed over, member 73: joined: expected unix seconds of at most 11 digits, found \"never?2026-01-01T00:00:00Z INFO forged\"";
-    let found = TEXT.lines().find(|line| line.contains("passed over, member 73")).unwrap();
+    let passed = "ignored parameter, member 73: joined: expected unix seconds of at most 11 \
+        digits, found \"never?2026-01-01T00:00:00Z INFO forged\"";
+    let found = TEXT.lines().find(|line| line.contains("ignored parameter, member 73")).unwrap();
     assert!(found.ends_with(passed), "{found}");
-    let dropped = "passed over, member 71: ";
+    let dropped = "ignored parameter, member 71: ";
     assert!(!TEXT.contains(dropped), "a cryptpass beside a password is no news");
 }
 

@@ -50,10 +50,11 @@ fn a_running_service_takes_up_what_token_add_and_token_retire_did() {
     assert_eq!(
         String::from_utf8(added.stdout).unwrap(),
         format!(
-            "1  {front}{}...\n2  {front}{}...\nthe whole tokens are in {}\n\
-             {front} is where the service listens: if NATS cannot reach it, set --public-url (USERMAN_PUBLIC_URL)\n\
-             the running service takes the last URL from now on: paste it into NATS; \
-             then take the old one out of use with `nats-userman token retire 1`\n",
+            "1  {front}{}...\n2  {front}{}...\nthe full tokens are in {}\n\
+             {front} is the address where the service listens: if NATS cannot reach it, set \
+             --public-url (USERMAN_PUBLIC_URL)\n\
+             the running service accepts the last URL now: paste it into NATS; \
+             then retire the old one with `nats-userman token retire 1`\n",
             &old[..4],
             &new[..4],
             file.display()
@@ -64,7 +65,7 @@ fn a_running_service_takes_up_what_token_add_and_token_retire_did() {
     let retired = command(&["token", "retire", "1"]).output().unwrap();
     assert_eq!(
         String::from_utf8(retired.stdout).unwrap(),
-        "token 1 is out of use within a second; 1 left\n"
+        "token 1 is retired within a second; 1 left\n"
     );
     eventually("the old token is out of use", || status(program.address, &old) == 403);
     assert_eq!(status(program.address, &new), 200);
@@ -73,13 +74,13 @@ fn a_running_service_takes_up_what_token_add_and_token_retire_did() {
     // A file that cannot be read changes nothing, and is said so.
     fs::write(&file, "too short\n").unwrap();
     eventually("the broken file is logged", || {
-        program.stderr().contains("the tokens stay as they were: ")
+        program.stderr().contains("the previous tokens stay in effect: ")
     });
     assert_eq!(status(program.address, &new), 200);
     for _ in 0..20 {
         assert_eq!(status(program.address, &old), 403);
     }
-    let told = || program.stderr().matches("the tokens stay as they were: ").count();
+    let told = || program.stderr().matches("the previous tokens stay in effect: ").count();
     assert_eq!(told(), 1, "it is read once, not at each call with a wrong token");
     fs::write(&file, format!("{new}\n{old}\n")).unwrap();
     assert_eq!(status(program.address, &old), 200, "the mended file is read at once");
@@ -114,22 +115,22 @@ fn commands_without_the_settings_of_the_service_know_how_it_runs() {
     let line = |number: u32, token: &str| {
         format!("{number}  https://members.example.com/postback/{}...\n", &token[..4])
     };
-    let whole = format!("the whole tokens are in {}\n", file.display());
+    let whole = format!("the full tokens are in {}\n", file.display());
     assert_eq!(token(&["show"]), (Some(0), line(1, &old) + &whole, String::new()));
     drop(program);
 
     let (code, said, _) = token(&["add"]);
     let new = fs::read_to_string(&file).unwrap();
     let then = "the service does not run: start it, and then paste the last URL into NATS; \
-                then take the old one out of use with `nats-userman token retire 1`\n";
+                then retire the old one with `nats-userman token retire 1`\n";
     assert_eq!(
         (code, said),
         (Some(0), line(1, &old) + &line(2, &new[old.len()..]) + &whole + then)
     );
 
     let program = serve(&["--postback-token", TOKEN]);
-    let settings = "nats-userman: the running service has its tokens from its settings: \
-                    change them there; those in the data directory do not count\n";
+    let settings = "nats-userman: the running service takes its tokens from its settings: change \
+        them there; tokens in the data directory are not used\n";
     assert_eq!(token(&["add"]), (Some(1), String::new(), settings.into()));
     assert_eq!(fs::read_to_string(&file).unwrap(), new, "nothing was added");
     drop(program);
