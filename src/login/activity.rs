@@ -1,9 +1,9 @@
-//! When logins were last used, for the inactivity timeout. The state is here and not in the cookie:
-//! not every proxy hands a new cookie on from the answer of `/auth`.
+//! Records when logins were last used, for the inactivity timeout. This is not kept in the cookie,
+//! because not every proxy passes on a new cookie from the answer of `/auth`.
 //!
-//! It is in memory, by the steady clock, and written down at a coarse step, so that a restart ends
-//! no login that is used, and revives none that is over. A login that memory has forgotten is as
-//! old as its row says, at most a step too old, or else as old as the login.
+//! The times are in memory, by the steady clock. They are stored in coarse steps, so that a restart
+//! neither ends a login that is in use nor revives one that has ended. A login that is not in
+//! memory was last used when its row says, at most one step too early, or else when it began.
 
 use std::fmt;
 
@@ -12,21 +12,21 @@ use parking_lot::Mutex;
 use super::cookie::LoginId;
 use crate::recent::Recent;
 
-/// Logins in memory, at some 60 bytes each. The others are looked up in the table.
+/// The most logins in memory, some 60 bytes each. The others are looked up in the table.
 const LOGINS_MAX: usize = 65_536;
-/// The step is this part of the timeout, and at least a minute.
+/// A step is this fraction of the timeout, and at least a minute.
 const STEPS: i64 = 10;
 const STEP_SECONDS_MIN: i64 = 60;
 
-/// Both in seconds of the steady clock.
+/// Times in seconds of the steady clock.
 #[derive(Clone, Copy, Debug)]
 struct Used {
     at: i64,
-    /// The last use that a restart will know of.
+    /// The last use that was stored.
     written: i64,
 }
 
-/// The memory.
+/// The last use of each login.
 pub struct Activity {
     idle_seconds: i64,
     used: Mutex<Recent<LoginId, Used>>,
@@ -39,23 +39,23 @@ impl fmt::Debug for Activity {
 }
 
 impl Activity {
-    /// For this timeout.
+    /// Starts with this inactivity timeout.
     pub fn new(idle_seconds: i64) -> Self {
         Self { idle_seconds, used: Mutex::new(Recent::new(LOGINS_MAX)) }
     }
 
-    /// Whether a login that was not used for so long is over.
+    /// Whether a login that was not used for this long has ended.
     pub fn is_over(&self, idle_for: i64) -> bool {
         idle_for >= self.idle_seconds
     }
 
-    /// For how long a login was not used, in seconds, as far as it is in memory.
+    /// For how many seconds a login was not used, if it is in memory.
     pub fn idle_for(&self, id: LoginId, steady: i64) -> Option<i64> {
         self.with(|used| used.get(&id).map(|used| steady - used.at))
     }
 
-    /// Notes a use. `idle_for` says how long ago the one before was, should memory not have it.
-    /// `write` has it written down, and says whether it will be.
+    /// Records a use. `idle_for` says how long ago the previous one was, in case it is not in
+    /// memory. `write` stores the use, and returns whether it will be stored.
     pub fn used(&self, id: LoginId, steady: i64, idle_for: i64, write: impl FnOnce() -> bool) {
         let step = (self.idle_seconds / STEPS).max(STEP_SECONDS_MIN);
         self.with(|all| {
@@ -66,7 +66,7 @@ impl Activity {
         });
     }
 
-    /// A panic elsewhere leaves whole entries.
+    /// Runs `work` under the lock.
     fn with<T>(&self, work: impl FnOnce(&mut Recent<LoginId, Used>) -> T) -> T {
         work(&mut self.used.lock())
     }
@@ -78,7 +78,7 @@ mod tests {
 
     const ID: LoginId = LoginId([7; 16]);
 
-    /// Uses the login and says whether that was to be written down.
+    /// Uses the login, and returns whether the use was to be stored.
     fn is_written(activity: &Activity, steady: i64, idle_for: i64, is_taken: bool) -> bool {
         let mut asked = false;
         activity.used(ID, steady, idle_for, || {

@@ -1,30 +1,31 @@
-//! What a protected site asks: the query of `/auth`. The operator wrote it into a configuration
-//! once, and a mistake in it must not open a door: what is unknown, doubled or empty is refused,
-//! never passed over.
+//! The query of `/auth`: what a protected site asks for. The operator writes it into a
+//! configuration. A mistake in it must not let anybody in, so unknown, repeated and empty
+//! parameters are refused.
 
 use super::back::Back;
 use crate::fields::Fields;
 use crate::identity::{SITES_EXPECTED, Sites};
 use crate::reply::Refusal;
 
-/// Longest query that is read, in bytes: 32 of the longest siteids with escaped commas, and room.
+/// The longest query that is read, in bytes: room for 32 of the longest siteids with escaped
+/// commas.
 const QUERY_BYTES_MAX: usize = 2048;
 
-/// Whose members may enter, and how a visitor who is none is asked to log in.
+/// Whose members are let in, and how other visitors are asked to log in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ask {
     /// The sites, in the order in which they are tried.
     pub sites: Sites,
-    /// Members on trial stay outside.
+    /// Whether members on trial are refused.
     pub full_only: bool,
-    /// The form of a 401.
+    /// How a visitor is asked for name and password in a 401.
     pub challenge: Challenge,
 }
 
 /// How a visitor is asked for name and password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Challenge {
-    /// By the browser's own window.
+    /// By the browser's prompt.
     Basic,
     /// By the login page.
     Page,
@@ -35,7 +36,7 @@ impl Ask {
     ///
     /// # Errors
     ///
-    /// The first parameter that is missing or not to be understood.
+    /// If a parameter is missing or malformed, the first such one.
     pub fn parse(query: &[u8]) -> Result<Self, Refusal> {
         if query.len() > QUERY_BYTES_MAX {
             return Err(Refusal::malformed_secret(
@@ -51,11 +52,11 @@ impl Ask {
         )
     }
 
-    /// Reads the query of the login page, where a return address may stand beside the rest.
+    /// Reads the query of the login page, which may also contain a return address.
     ///
     /// # Errors
     ///
-    /// As [`Ask::parse`].
+    /// See [`Ask::parse`].
     pub fn parse_for_page(query: &[u8]) -> Result<(Self, Back), Refusal> {
         let fields = Fields::from_urlencoded(query);
         let mut back = Back::default();
@@ -201,7 +202,8 @@ mod tests {
             ),
             ("site=1&trial[]=no", "query: expected site, trial and ask alone, found \"\""),
             ("site=1&=no", "query: expected site, trial and ask alone, found \"\""),
-            // The whole query escaped, or joined by something else: the values hold fields.
+            // The whole query is escaped, or joined by another character, so that a value holds
+            // other parameters.
             (
                 "site=1%26trial%3Dno",
                 "site: expected 1 to 32 siteids separated by commas, each once, found 10 bytes",

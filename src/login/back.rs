@@ -1,20 +1,19 @@
-//! Where a visitor goes after the login page: the address came with the request, so anybody may
-//! have written it.
+//! The return address of the login page. It comes with the request, so anybody may have written it.
 //!
-//! Taken is a path of this host alone: one `/`, then neither `/` nor `\`. Browsers read `//host` as
-//! another host, take `\` for `/`, and drop tabs and line breaks before they read at all. Dots lead
-//! nowhere else: they are taken out of a path whose host is settled, so `/.//host` stays a path of
-//! this one.
+//! Only a path of this host is accepted: one `/`, followed by neither `/` nor `\`. Browsers read
+//! `//host` as another host, treat `\` like `/`, and remove tabs and line breaks first. Dots do not
+//! lead to another host: they are resolved within the path, so `/.//host` stays on this host.
 
 use std::fmt;
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
-/// Longest address that is taken, in bytes as it stands in `Location`: proxies keep 4 KiB for all
-/// headers of an answer.
+/// The longest address that is accepted, in bytes as in `Location`. Proxies allow 4 KiB for all
+/// headers of a response.
 pub const ADDRESS_BYTES_MAX: usize = 2048;
 
-/// What a URL does not hold as it is. An escape that is there already stays: `%` is not among them.
+/// The characters that are escaped, because a URL cannot contain them. `%` is not among them, so
+/// that an escape stays.
 const ESCAPED: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
@@ -27,13 +26,13 @@ const ESCAPED: &AsciiSet = &CONTROLS
     .add(b'|')
     .add(b'}');
 
-/// A return address: ASCII without controls and spaces, fit for `Location`. For HTML it is to be
-/// escaped as any other text.
+/// A return address: ASCII without control characters and spaces, for `Location`. HTML must escape
+/// it like any text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Back(String);
 
 impl Back {
-    /// Reads an address that came with a request; anything but a path of this host is `/`.
+    /// Reads an address from a request. Anything but a path of this host becomes `/`.
     pub fn read(text: &str) -> Self {
         path(text).map_or_else(Self::default, Self)
     }
@@ -59,7 +58,7 @@ impl fmt::Display for Back {
 
 fn path(text: &str) -> Option<String> {
     let rest = text.strip_prefix('/')?;
-    // Looked at before it is escaped, which makes it longer.
+    // Checked before escaping, which lengthens the text.
     if text.len() > ADDRESS_BYTES_MAX
         || rest.starts_with(['/', '\\'])
         || text.contains(char::is_control)

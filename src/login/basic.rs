@@ -1,8 +1,8 @@
 //! Name and password in an `Authorization` header: HTTP Basic, RFC 7617.
 //!
-//! The challenge asks for UTF-8; what is not UTF-8 is Windows-1252, which older clients send. Bytes
-//! that are both are taken for UTF-8, so a crypt form made of them opens in either case (see
-//! [`verify`](crate::password::verify)).
+//! The challenge asks for UTF-8. Bytes that are not UTF-8 are read as Windows-1252, which older
+//! clients send. Bytes that are valid in both are read as UTF-8; a crypt form made of them matches
+//! in either case (see [`verify`](crate::password::verify)).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_PAD_INDIFFERENT;
@@ -12,7 +12,8 @@ use crate::identity::Username;
 use crate::password::Password;
 use crate::unicode::from_windows_1252;
 
-/// Longest header value that is read, in bytes. The longest name and password are 1,708 in base64.
+/// The longest header value that is read, in bytes. The longest name and password take 1,708 bytes
+/// in base64.
 const HEADER_BYTES_MAX: usize = 4096;
 
 /// A name and a password as a visitor typed them.
@@ -24,15 +25,14 @@ pub struct Typed {
     pub password: Password,
 }
 
-/// A Basic header without a name and a password that a member could have. It tells nothing of what
-/// came: half of that is secret.
+/// A Basic header without a name and password that a member can have. The error does not show the
+/// header, because half of it is secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("authorization: expected a name and a password in base64, found something else")]
 pub struct Malformed;
 
 impl Typed {
-    /// Reads the value of an `Authorization` header. None for another scheme, of which nothing is
-    /// known here.
+    /// Reads the value of an `Authorization` header. `None` for another scheme.
     pub fn read(header: &[u8]) -> Option<Result<Self, Malformed>> {
         let header = header.trim_ascii();
         let end_of_scheme = header.iter().position(u8::is_ascii_whitespace).unwrap_or(header.len());
@@ -47,9 +47,9 @@ impl Typed {
 }
 
 fn read(credentials: &[u8]) -> Option<Typed> {
-    // Decoded and read within their first size: growing would leave copies behind.
+    // Decoded into buffers that never grow, because growing would leave copies of the password.
     let mut bytes = Zeroizing::new(vec![0; base64::decoded_len_estimate(credentials.len())]);
-    // RFC 7617 wants the padding, and some clients forget it.
+    // RFC 7617 requires padding, and some clients omit it.
     let length = STANDARD_PAD_INDIFFERENT.decode_slice(credentials, &mut bytes).ok()?;
     let bytes = &bytes[..length];
     let decoded;
@@ -60,7 +60,7 @@ fn read(credentials: &[u8]) -> Option<Typed> {
             &decoded
         }
     };
-    // The first colon: a password may have some, a name in this header cannot.
+    // Splits at the first colon. A password may contain colons, but a name in this header cannot.
     let (name, password) = text.split_once(':')?;
     Some(Typed { name: Username::typed(name)?, password: Password::parse(password)? })
 }
@@ -76,7 +76,7 @@ mod tests {
         format!("Basic {}", STANDARD.encode(clear)).into_bytes()
     }
 
-    /// Name and password, `None` for another scheme.
+    /// Name and password; `None` for another scheme.
     fn read(header: &[u8]) -> Option<Result<(String, String), Malformed>> {
         Typed::read(header).map(|read| {
             read.map(|typed| (typed.name.to_string(), typed.password.expose().to_owned()))
@@ -170,7 +170,7 @@ mod tests {
         assert!(matches!(of(255, 1024), Some(Ok(_))));
         assert_eq!(of(256, 1), Some(Err(Malformed)));
         assert_eq!(of(1, 1025), Some(Err(Malformed)));
-        // Counted in UTF-8, whatever came: as in a postback.
+        // The length is counted in UTF-8, whatever encoding was sent, as in a postback.
         assert_eq!(read(&basic(&[&[0xe9; 128][..], b":x"].concat())), Some(Err(Malformed)));
         let spaces = HEADER_BYTES_MAX - "basicYm9iOnNlY3JldA==".len();
         let padded =
@@ -179,8 +179,8 @@ mod tests {
         assert_eq!(padded(spaces + 1), Some(Err(Malformed)));
     }
 
-    /// NATS made the crypt form of the bytes that a browser sent on the join form. What reaches
-    /// `verify` is text.
+    /// NATS made the crypt form of the bytes that a browser sent from the join form. `verify` gets
+    /// text.
     #[test]
     fn a_password_typed_in_windows_1252_opens_a_crypt_form_made_of_those_bytes_and_of_utf_8() {
         let key = Key { site: SiteId::parse("5").unwrap(), member: MemberId::parse("71").unwrap() };
@@ -199,7 +199,7 @@ mod tests {
         let every_byte: Vec<u8> = (0x80..=0xff).collect();
         let made = pwhash::unix::crypt(&every_byte, "$1$abcdefgh$").unwrap();
         assert!(opens(&made, &every_byte));
-        // Bytes of Windows-1252 that happen to be UTF-8.
+        // Bytes of Windows-1252 that are also valid UTF-8.
         let made = pwhash::unix::crypt(b"\xc3\xa9", "$1$abcdefgh$").unwrap();
         assert!(opens(&made, b"\xc3\xa9"));
     }

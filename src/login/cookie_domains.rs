@@ -11,7 +11,7 @@ pub struct CookieDomains(Vec<CookieDomain>);
 impl CookieDomains {
     /// These domains, in any order; each counts once.
     pub fn new(mut domains: Vec<CookieDomain>) -> Self {
-        // The longest first, so that the first one that matches is the nearest.
+        // Longest first, so that the first match is the nearest domain.
         domains.sort_by(|a, b| {
             b.as_str().len().cmp(&a.as_str().len()).then_with(|| a.as_str().cmp(b.as_str()))
         });
@@ -24,14 +24,14 @@ impl CookieDomains {
         self.0.is_empty()
     }
 
-    /// The domains, the longest first.
+    /// The domains, longest first.
     pub fn iter(&self) -> impl Iterator<Item = &CookieDomain> {
         self.0.iter()
     }
 
-    /// The names under which a browser may bring logins, whatever host it asks: proxies may ask
-    /// `/auth` under another name than the visitor. Where no domain is shared, nothing that a
-    /// neighbouring host could have set is read.
+    /// The names of cookies that are read, for any host: a proxy may call `/auth` under another
+    /// host name than the visitor's. Without a shared domain, no cookie is read that a neighbouring
+    /// host could have set.
     pub fn names(&self) -> &'static [CookieName] {
         if self.is_empty() {
             &[CookieName::Host]
@@ -40,7 +40,7 @@ impl CookieDomains {
         }
     }
 
-    /// The cookie of logins at this host, which is written as [`host_of`] gives it.
+    /// The cookie of logins at this host, which has the form that [`host_of`] returns.
     pub fn cookie_at(&self, host: &str) -> LoginCookie<'_> {
         match self.above(host).next() {
             None => LoginCookie { name: CookieName::Host, domain: None },
@@ -48,8 +48,7 @@ impl CookieDomains {
         }
     }
 
-    /// All cookies that we may have set at this host, also before and with other settings of these
-    /// domains.
+    /// All cookies that this program may have set at this host, under these and earlier settings.
     pub fn all_at(&self, host: &str) -> Vec<LoginCookie<'_>> {
         let shared = self.above(host).flat_map(|domain| {
             [CookieName::Secure, CookieName::Former]
@@ -59,7 +58,7 @@ impl CookieDomains {
         std::iter::once(own).chain(shared).collect()
     }
 
-    /// The domains that the host is under, or is, the longest first.
+    /// The domains that contain the host or equal it, longest first.
     fn above(&self, host: &str) -> impl Iterator<Item = &CookieDomain> {
         self.0.iter().filter(move |domain| {
             let host = host.as_bytes();
@@ -71,8 +70,9 @@ impl CookieDomains {
     }
 }
 
-/// The host of a `Host` header, without its port. A dot at the end stays: to browsers such a host
-/// is under no domain. An IPv6 address keeps its brackets, and is under none either.
+/// The host of a `Host` header, without its port. A trailing dot stays, because browsers do not
+/// match such a host with a domain. An IPv6 address keeps its brackets, and matches no domain
+/// either.
 pub fn host_of(authority: &str) -> &str {
     match authority.rsplit_once(':') {
         Some((host, port))

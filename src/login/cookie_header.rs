@@ -1,11 +1,11 @@
-//! The headers in which a login cookie travels: `Cookie` from the browser, `Set-Cookie` to it.
+//! The headers of the login cookie: `Cookie` from the browser and `Set-Cookie` to it.
 
 use super::cookie_domain::CookieDomain;
 
-/// The values of all cookies of that name, in the order received; the length of the headers bounds
-/// them. Whoever controls a neighbouring host can set a cookie of our name for the domain that both
-/// are in, and the browser sends both in an order of its own: each is to be tried, so that the
-/// stranger's does not hide the good one.
+/// The values of all cookies of that name, in the order received. The length of the headers limits
+/// their number. A neighbouring host can set a cookie of our name for the domain of both hosts, and
+/// the browser sends both in any order. So each one is tried, so that a foreign cookie does not
+/// hide the right one.
 pub fn values<'a>(
     headers: impl Iterator<Item = &'a [u8]>,
     name: &str,
@@ -16,21 +16,21 @@ pub fn values<'a>(
         .filter_map(|value| str::from_utf8(value).ok())
 }
 
-/// The names that our cookie has or had.
+/// The names that the cookie has or had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CookieName {
-    /// Of one host. Browsers take `__Host-` from nobody but the host itself, over TLS, which a
-    /// domain would contradict.
+    /// For one host. Browsers accept `__Host-` only from the host itself, over TLS and without a
+    /// domain.
     Host,
-    /// Of the hosts of a domain. Browsers take `__Secure-` over TLS alone.
+    /// For the hosts of a domain. Browsers accept `__Secure-` only over TLS.
     Secure,
-    /// Of the hosts of a domain, as the release before called it. It is read and cleared, and never
-    /// set.
+    /// For the hosts of a domain, under the name of an earlier release. It is read and cleared, and
+    /// never set.
     Former,
 }
 
 impl CookieName {
-    /// As it stands in the headers.
+    /// The name in the headers.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Host => "__Host-userman",
@@ -40,18 +40,18 @@ impl CookieName {
     }
 }
 
-/// One of our cookies, as browsers tell them apart: by name and domain. The path is always `/`.
+/// One of the cookies. Browsers identify it by name and domain; its path is always `/`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LoginCookie<'a> {
     /// The name.
     pub name: CookieName,
-    /// The hosts that it goes to; none: the host that set it.
+    /// The domain whose hosts receive the cookie; `None`: only the host that set it.
     pub domain: Option<&'a CookieDomain>,
 }
 
 impl LoginCookie<'_> {
-    /// The `Set-Cookie` of a login. The value is what [`Signer::sign`](super::cookie::Signer::sign)
-    /// made.
+    /// The `Set-Cookie` header of a login. [`Signer::sign`](super::cookie::Signer::sign) makes the
+    /// value.
     pub fn set(self, value: &str, lifetime_seconds: i64) -> String {
         let domain = self.domain.map(|domain| format!("; Domain={domain}")).unwrap_or_default();
         let name = self.name.as_str();
@@ -60,7 +60,8 @@ impl LoginCookie<'_> {
         )
     }
 
-    /// The `Set-Cookie` of a logout: browsers drop it for the same name, domain and path alone.
+    /// The `Set-Cookie` header of a logout. A browser deletes the cookie only for the same name,
+    /// domain and path.
     pub fn clear(self) -> String {
         self.set("", 0)
     }

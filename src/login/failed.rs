@@ -1,6 +1,6 @@
-//! Which failed logins get a line in the log. A stranger decides how many there are, so the lines
-//! are bounded, for each network and for all together, and the rest is counted. What a browser
-//! sends again with every picture is said once.
+//! Limits the log lines of failed logins, per network and in total, because visitors decide how
+//! many there are. Further lines are counted. A login that a browser repeats for every image is
+//! logged once.
 
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
@@ -14,9 +14,9 @@ use crate::identity::SiteId;
 use crate::logging::limit::{LinesMax, Window};
 use crate::recent::Recent;
 
-/// Lines a minute, of all networks together and of each.
+/// The most lines per minute, in total and per network.
 const LINES_MAX: LinesMax = LinesMax { window_seconds: 60, all: 60, each: 10 };
-/// For how long a repetition has no line, and how many attempts are known again.
+/// How long a repeated login is not logged again, and how many logins are remembered for that.
 const SAME_SECONDS: i64 = 600;
 const SEEN_MAX: usize = 4_096;
 
@@ -38,14 +38,14 @@ impl By {
     }
 }
 
-/// A login that failed.
+/// A failed login.
 #[derive(Debug)]
 pub struct FailedLogin<'a> {
-    /// The way.
+    /// How the visitor tried to log in.
     pub by: By,
     /// The sites whose members were allowed.
     pub sites: &'a [SiteId],
-    /// The name, or what stands for a name that nobody has.
+    /// The name, or its pseudonym if no member has the name.
     pub name: &'a LoginName,
     /// The visitor's address.
     pub address: IpAddr,
@@ -53,8 +53,7 @@ pub struct FailedLogin<'a> {
     pub secret: SecretDigest,
 }
 
-/// Limits the lines. Shared by all threads; the time is seconds of a clock that nobody
-/// sets.
+/// Limits the lines, for all threads together. Times are seconds of the steady clock.
 pub struct FailedLogins {
     keys: RandomState,
     state: Mutex<State>,
@@ -67,7 +66,7 @@ impl fmt::Debug for FailedLogins {
 }
 
 struct State {
-    /// When an attempt was last made that had its line or was counted.
+    /// When each login was last logged or counted.
     seen: Recent<u64, i64>,
     lines: Window<Network>,
 }
@@ -92,7 +91,7 @@ impl FailedLogins {
         }
     }
 
-    /// Whether this one gets a line.
+    /// Whether this login is logged.
     pub fn has_line(
         &self,
         name: &LoginName,
@@ -127,7 +126,7 @@ impl FailedLogins {
     }
 }
 
-/// The sites that were asked for, as in the query.
+/// The sites of the query.
 struct SiteNumbers<'a>(&'a [SiteId]);
 
 impl fmt::Display for SiteNumbers<'_> {
@@ -166,7 +165,7 @@ mod tests {
             self.failed.has_line(&LoginName::new(name), network(from), secret, now)
         }
 
-        /// How many of so many different ones have a line.
+        /// How many of this number of different logins are logged.
         fn lines(&self, times: u32, from: impl Fn(u32) -> u32, now: i64) -> usize {
             (0..times)
                 .filter(|nth| {
@@ -201,7 +200,7 @@ mod tests {
         assert_eq!((scene.failed.close(), scene.failed.close()), (Some(5), None));
     }
 
-    /// Nobody looks between two windows: those left out are told with the second.
+    /// Nobody ends the first window; its suppressed lines are reported with the second.
     #[test]
     fn none_that_is_left_out_is_forgotten() {
         let scene = Scene::new();

@@ -1,9 +1,9 @@
-//! Who guesses passwords waits outside.
+//! Limits password guessing: counts wrong passwords and blocks their source.
 //!
-//! Different wrong passwords are counted, an identical one that a browser sends again with each
-//! picture once. Three counts, three kinds of block: see [`BlockKind`]. A wrong password from an IPv6
-//! address counts for its /64, its /56 and its /48, so that whoever has many networks under one
-//! prefix is stopped by the wider one. Time is an argument; all of it is memory with a bound.
+//! Only different wrong passwords count; a browser repeats the same one for every image. There are
+//! three counts and three kinds of blocks: see [`BlockKind`]. A wrong password from an IPv6 address
+//! counts for its /64, /56 and /48, so that a visitor with many networks under one prefix is
+//! stopped by the wider one. All state is in memory and bounded.
 
 mod counter;
 mod counters;
@@ -24,51 +24,49 @@ use crate::clock::Reading;
 use counters::{Counters, Limit};
 use held::{Blocks, Held};
 
-/// The limit of a wider network, as a multiple of the next narrower one's: so many of them that are
-/// at their limit block the wider one.
+/// The limit of a wider network is this multiple of the limit of the next narrower one.
 const WIDER_LIMIT: u32 = 4;
 /// A wrong password.
 #[derive(Clone, Copy, Debug)]
 pub struct WrongPassword<'a> {
-    /// For which name.
+    /// The login name.
     pub name: &'a LoginName,
-    /// Whether anybody has it.
+    /// Whether a member has the name.
     pub holder: NameHolder,
-    /// From where.
+    /// The visitor's network.
     pub network: Network,
-    /// Whether this is a network of the member who has the name.
+    /// Whether the member who has the name has logged in from this network before.
     pub is_known: bool,
-    /// Tells it from others.
+    /// Identifies the password without keeping it.
     pub secret: SecretDigest,
 }
 
-/// What the guard says to somebody who comes with a password.
+/// Whether a password may be checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Nothing against it.
+    /// It may.
     Open,
-    /// No hash for this one. Under [`BlockKind::Name`] a password that is remembered as right still
-    /// opens, and a member gets a hash from a network that [`super::known`] has for them; under the
-    /// others nothing opens.
+    /// It may not be hashed. Under [`BlockKind::Name`], a password that is remembered as right
+    /// still logs in, and a password from a network that [`super::known`] has for the member is
+    /// hashed. Under the other kinds, no password logs in.
     Blocked(BlockKind),
-    /// A wider network than the visitor's own is blocked, perhaps for what others did: nothing
-    /// opens, but for members whose network this is.
+    /// A wider network than the visitor's own is blocked, perhaps because of others. Only members
+    /// who have logged in from this network before may log in.
     BlockedAround(BlockKind),
 }
 
-/// The guard. It is asked about passwords alone; whoever has a cookie has shown one.
+/// Counts wrong passwords and blocks their source. Requests with a valid cookie are not checked.
 pub struct Guard {
     limits: GuessLimits,
     exempt_loopback: bool,
-    /// Makes numbers of names and networks, under a random key: counters then need no copy of a
-    /// name.
+    /// Hashes names and networks under a random key, so that the counters need no copy of a name.
     keys: RandomState,
     state: Mutex<State>,
-    /// No block of a name begins before, by the steady clock: at first it may not be known yet from
-    /// where members log in.
+    /// Names are not blocked before this time, by the steady clock. At first it may be unknown from
+    /// which networks members log in.
     names_from: i64,
-    /// How many blocks there are, so that a check costs nothing while there are none. It is only a
-    /// hint, hence the weakest ordering.
+    /// The number of blocks, so that a check costs nothing while there are none. It is a hint only,
+    /// so the weakest memory ordering is enough.
     blocks: AtomicUsize,
 }
 
@@ -84,21 +82,22 @@ struct State {
 }
 
 impl Guard {
-    /// A guard that has seen nothing. While no trusted proxy is listed, all visitors behind a proxy
-    /// look like loopback: with `exempt_loopback` these are neither blocked nor counted, or one
-    /// could lock out all. No name is blocked before `names_from`, by the steady clock.
+    /// A guard without counts. While no trusted proxy is configured, all visitors behind a proxy
+    /// seem to come from loopback. With `exempt_loopback`, loopback is neither counted nor blocked,
+    /// because one visitor could lock all others out. Names are not blocked before `names_from`, by
+    /// the steady clock.
     pub fn new(limits: GuessLimits, exempt_loopback: bool, names_from: i64) -> Self {
         let state = State { counters: Counters::new(), blocks: Blocks::new() };
         let (keys, blocks) = (RandomState::new(), AtomicUsize::new(0));
         Self { limits, exempt_loopback, keys, state: Mutex::new(state), names_from, blocks }
     }
 
-    /// Whether there are blocks at all. It is only a hint.
+    /// Whether there are blocks. This is only a hint.
     pub fn has_blocks(&self) -> bool {
         self.blocks.load(Ordering::Relaxed) > 0
     }
 
-    /// Whether a password may be looked at, at `now` by the steady clock.
+    /// Whether a password may be checked at `now`, by the steady clock.
     pub fn verdict(&self, name: &LoginName, network: Network, now: i64) -> Verdict {
         if !self.has_blocks() || self.is_exempt(network) {
             return Verdict::Open;
@@ -111,7 +110,7 @@ impl Guard {
             let targets = [pair.at(network), Target::Network(network)];
             targets.into_iter().find(|target| state.blocks.hold(target)).map(|target| target.kind())
         };
-        // Those that let nobody in come first.
+        // Blocks that let nobody in are checked first.
         if let Some(kind) = blocked(network) {
             return Verdict::Blocked(kind);
         }
@@ -122,7 +121,7 @@ impl Guard {
         if waits { Verdict::Blocked(BlockKind::Name) } else { Verdict::Open }
     }
 
-    /// Counts a wrong password. Returns the blocks that begin with it.
+    /// Counts a wrong password. Returns the blocks that begin because of it.
     pub fn wrong(&self, wrong: &WrongPassword<'_>, now: Reading) -> Vec<Block> {
         let WrongPassword { name, holder, network, is_known, secret } = *wrong;
         if self.is_exempt(network) {
@@ -130,8 +129,8 @@ impl Guard {
         }
         let mut state = self.state();
         state.blocks.end(now.steady);
-        // What was under way when they began is not held against the visitor, nor against the
-        // neighbours.
+        // A password that was being checked when the block began does not count against the visitor
+        // or the neighbours.
         let own = [Target::Pair(name.clone(), network), Target::Network(network)];
         if own.iter().any(|target| state.blocks.hold(target)) {
             return Vec::new();
@@ -153,7 +152,7 @@ impl Guard {
         {
             targets.push((Target::Name(name.clone()), 0));
         }
-        // A wide block does not hold for a known network: its own one must stay.
+        // A block of a wide network does not apply to a known network, so its own block must stay.
         let begin = |(target, step)| {
             self.count(&mut state, target, holder, step, now, is_known && step == 0)
         };
@@ -162,7 +161,7 @@ impl Guard {
         begun
     }
 
-    /// Counts one for a target whose network is so many steps wider than the narrowest.
+    /// Counts a wrong password for a target whose network is `step` steps wider than the narrowest.
     fn count(
         &self,
         state: &mut State,
@@ -174,7 +173,7 @@ impl Guard {
     ) -> Option<Block> {
         let kind = target.kind();
         let count = (0..step).fold(self.limits.of(kind), |limit, _| limit * WIDER_LIMIT);
-        // While it is blocked, what was under way before is not held against it.
+        // A password that was being checked when the block began does not count.
         if count == 0 || state.blocks.hold(&target) {
             return None;
         }
@@ -190,9 +189,9 @@ impl Guard {
         Some(block)
     }
 
-    /// Takes up a block of an earlier run, for the rest of its time. One of a kind that is turned
-    /// off by now is left. No block lasts longer than one that begins now: where the clock was
-    /// ahead when it began, its end is far away.
+    /// Continues a block of an earlier run for the rest of its time. A block whose limit was turned
+    /// off is dropped. The rest is at most as long as a new block: if the clock was ahead when the
+    /// block began, its end is far in the future.
     pub fn begin(&self, mut block: Block, holder: NameHolder, now: Reading) {
         if self.limits.of(block.target.kind()) == 0 {
             return;
@@ -208,15 +207,15 @@ impl Guard {
         self.count_blocks(&state);
     }
 
-    /// Ends a block before its time.
+    /// Ends a block early.
     pub fn lift(&self, target: &Target) {
         let mut state = self.state();
         state.blocks.lift(target);
         self.count_blocks(&state);
     }
 
-    /// The blocks that hold at `now` by the steady clock, in no order, unless they are the same as
-    /// when this number was returned; and the next such number.
+    /// The blocks that are in force at `now` by the steady clock, in no order, and the number of
+    /// this state. `None` if `seen` is the number of this state.
     pub fn blocks_since(&self, seen: Option<u64>, now: i64) -> Option<(u64, Vec<(Block, Weight)>)> {
         let mut state = self.state();
         state.blocks.end(now);
@@ -226,7 +225,7 @@ impl Guard {
         (seen != Some(changes)).then(|| (changes, all()))
     }
 
-    /// Whether nothing is counted for this network.
+    /// Whether wrong passwords from this network are not counted.
     pub fn is_exempt(&self, network: Network) -> bool {
         self.exempt_loopback && network.is_loopback()
     }
@@ -239,7 +238,7 @@ impl Guard {
         self.blocks.store(state.blocks.len(), Ordering::Relaxed);
     }
 
-    /// A panic leaves counts that are one off at most.
+    /// A panic while the lock was held can leave a count off by one, which is harmless.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock()
     }
@@ -263,7 +262,7 @@ mod tests {
         Network::of(Ipv4Addr::from_bits(0x0a00_0000 + number).into())
     }
 
-    /// One of the /64 of 2001:db8::/32.
+    /// A /64 in 2001:db8::/32.
     fn network6(number: u32) -> Network {
         Network::of(
             std::net::Ipv6Addr::from_bits((0x2001_0db8_u128 << 96) + (u128::from(number) << 64))
@@ -271,12 +270,13 @@ mod tests {
         )
     }
 
-    /// Both clocks go together.
+    /// A moment at which both clocks show the same.
     fn moment(now: i64) -> Reading {
         Reading { steady: now, wall: now }
     }
 
-    /// A guard, and somebody who guesses: each guess is another password unless it is told.
+    /// A guard, and a visitor who guesses. Each guess is a new password unless the test says
+    /// otherwise.
     struct Scene {
         guard: Guard,
         remembered: Remembered,
@@ -317,7 +317,7 @@ mod tests {
             )
         }
 
-        /// The blocks that hold, the oldest first.
+        /// The blocks that are in force, oldest first.
         fn blocks(&self, now: i64) -> Vec<Block> {
             let (_, held) = self.guard.blocks_since(None, now).unwrap();
             let mut blocks: Vec<Block> = held.into_iter().map(|(block, _)| block).collect();
@@ -343,7 +343,7 @@ mod tests {
         blocks.iter().map(Block::line).collect()
     }
 
-    /// Regression: whoever sends sixty guesses at once gets them all answered, and one /64 blocked
+    /// Regression: all of sixty guesses that were sent at once were answered, and one /64 blocked
     /// the name for the /56.
     #[test]
     fn what_was_under_way_when_its_network_was_blocked_counts_for_nobody_else() {
@@ -456,14 +456,14 @@ mod tests {
         );
         assert_eq!(scene.verdict("bob", network(2), NOON), Verdict::Blocked(BlockKind::Name));
         assert_eq!(scene.verdict("alice", network(2), NOON), Verdict::Open);
-        // Whose network is known may still not guess: this verdict comes first.
+        // A known network may not guess either: this verdict comes first.
         assert_eq!(scene.guesses(10, "bob", network(1), NOON)[0].target.kind(), BlockKind::Pair);
         assert_eq!(scene.verdict("bob", network(1), NOON), Verdict::Blocked(BlockKind::Pair));
-        // Nor does anybody wait longer because others go on.
+        // Further guesses of others do not lengthen the block.
         assert_eq!(scene.verdict("bob", network(2), NOON + 900), Verdict::Open);
     }
 
-    /// A hundred networks with the same wrong password: somebody's old one, on all his devices.
+    /// The same wrong password from a hundred networks: a member's old one, on all their devices.
     #[test]
     fn the_same_wrong_password_counts_once_for_a_name_wherever_it_comes_from() {
         let scene = Scene::new(GuessLimits::default());
@@ -590,7 +590,7 @@ mod tests {
             .flat_map(|number| scene.guesses(9, "bob", network6(number), NOON))
             .map(|block| block.target.network().unwrap().to_string())
             .collect();
-        // Nine from each /64 are below every limit of a /64; 40 block a /56, and 160 the /48.
+        // Nine from each /64 are below every limit of a /64. Forty block a /56, and 160 the /48.
         assert_eq!(begun, ["2001:db8::/56", "2001:db8::/48", "2001:db8:0:100::/56"]);
         assert_eq!(
             scene.verdict("bob", network6(65_535), NOON),
@@ -601,7 +601,7 @@ mod tests {
         assert_eq!(scene.verdict("ann", network6(0), NOON), Verdict::Open, "another name");
     }
 
-    /// Regression: ten requests from each /64 of a /48 made a block each, 65,536 of them.
+    /// Regression: ten requests from each /64 of a /48 made 65,536 blocks.
     #[test]
     fn whoever_has_a_48_gets_few_blocks_whatever_names_and_passwords_he_sends() {
         for (what, names) in [("one name", 1), ("another name at each network", 4_096)] {
@@ -640,7 +640,7 @@ mod tests {
             scene.verdict("ann", neighbour, NOON),
             Verdict::BlockedAround(BlockKind::Network)
         );
-        // A member who is at home in it may try, and not guess.
+        // A member who has logged in from it before may log in, but may not guess.
         assert_eq!(
             scene.guesses(10, "bob", home, NOON)[0].target,
             Target::Pair(login_name("bob"), home)
@@ -648,7 +648,7 @@ mod tests {
         assert_eq!(scene.verdict("bob", home, NOON), Verdict::Blocked(BlockKind::Pair));
     }
 
-    /// Regression: 4,200 networks freed a guesser whose block had a quarter of an hour.
+    /// Regression: 4,200 networks evicted the block of a guesser, which had 15 minutes to go.
     #[test]
     fn a_flood_of_other_networks_and_names_frees_nobody_who_guessed_at_a_member() {
         let mut scene =
@@ -656,7 +656,7 @@ mod tests {
         assert_eq!(scene.guesses(2, "bob", network(1), NOON).len(), 1);
         for number in 0..9_000_u32 {
             let from = network(1_000 + number * 256);
-            // Names that nobody has, and the account of the guesser's own.
+            // Names that no member has, and the guesser's own account.
             for (holder, name) in [
                 (NameHolder::Nobody, format!("name {number}")),
                 (NameHolder::Member, "mallory".into()),
@@ -685,7 +685,7 @@ mod tests {
         assert_eq!(scene.guesses(1, "bob", network(1), NOON).len(), 1);
     }
 
-    /// What lasts goes by the steady clock, what is shown by the other one.
+    /// The steady clock decides how long a block lasts; the wall clock is only shown.
     #[test]
     fn a_wall_clock_that_is_set_makes_no_block_longer_or_shorter() {
         let mut scene = Scene::new(GuessLimits { network: 0, name: 0, ..GuessLimits::default() });

@@ -1,8 +1,8 @@
-//! From which networks members have logged in: a block of a name does not keep these out.
+//! The networks from which members have logged in. A block of a name does not apply to them.
 //!
-//! Known by member and not by name: who gets the name of somebody who left has networks of their
-//! own. A member who is renamed or gets another password keeps theirs. The database has them, so
-//! that a restart forgets none; what is here is the latest, and what need not be written again.
+//! They belong to the member, not to the name: another member who gets the name has other networks,
+//! and a member who is renamed keeps theirs. They are stored in the database, so that they survive
+//! a restart. Memory holds the latest, and what need not be stored again.
 
 use std::hash::{BuildHasher as _, RandomState};
 
@@ -17,35 +17,36 @@ use crate::recent::Recent;
 use crate::secret::redacted;
 use crate::store::{KNOWN_BYTES, KnownId, KnownNetwork};
 
-/// Pairs of member and network that are kept in memory, and members.
+/// The most pairs of member and network in memory, and the most members.
 const PAIRS_MAX: usize = 16_384;
 const MEMBERS_MAX: usize = 16_384;
-/// Parts with a lock of their own: every right password comes by here.
+/// The number of parts with their own lock, because every login with a right password takes one.
 const SHARDS: usize = 16;
-/// What is written down for a member on one day. Who holds a password and many addresses must not
-/// fill the lane of notes with them.
+/// The most networks that are stored for a member per day. A visitor who has a password and many
+/// addresses must not fill the queue of notes.
 const NOTES_OF_A_DAY_MAX: u32 = 16;
 const DAY_SECONDS: i64 = 86_400;
 
-/// The networks that are known.
+/// The known networks.
 pub struct KnownNetworks {
-    /// Makes the hashes that stand in the database.
+    /// Makes the hashes that the database stores.
     mac: Hmac<Sha256>,
     keys: RandomState,
     shards: [Mutex<Shard>; SHARDS],
 }
 
 struct Shard {
-    /// The day on which a pair was last written down.
+    /// The day on which a pair was last stored.
     written: Recent<(Key, Network), i64>,
-    /// How often that was done for a member, and on which day.
+    /// The day on which networks were last stored for a member, and how many.
     notes: Recent<Key, (i64, u32)>,
 }
 
 redacted!(KnownNetworks);
 
 impl KnownNetworks {
-    /// None in memory. The key has to be the same after a restart, and good for nothing else.
+    /// Starts with nothing in memory. The key must be the same after a restart, and serve no other
+    /// purpose.
     pub fn new(key: &Zeroizing<[u8; 32]>) -> Self {
         let mac = Hmac::new_from_slice(key.as_slice()).expect("HMAC takes a key of any length");
         let shard = || {
@@ -57,14 +58,15 @@ impl KnownNetworks {
         Self { mac, keys: RandomState::new(), shards: std::array::from_fn(|_| shard()) }
     }
 
-    /// What the database has for a member and a network.
+    /// What the database stores for a member and a network.
     pub fn id(&self, member: Key, network: Network) -> KnownId {
         let of_member = self
             .mac
             .clone()
             .chain_update(member.site.get().to_be_bytes())
             .chain_update(member.member.get().to_be_bytes());
-        // Of the member alone nothing else has the length, so that no hash is taken for the other.
+        // The hashes of pairs and of members have inputs of different lengths, so they cannot be
+        // equal.
         let of_both = of_member.clone().chain_update(network.to_string());
         let short = |mac: Hmac<Sha256>| {
             let mut hash = [0; KNOWN_BYTES];
@@ -74,13 +76,13 @@ impl KnownNetworks {
         KnownId { member: short(of_member), network: short(of_both) }
     }
 
-    /// Whether memory has it that the member has logged in from there. Else the database may.
+    /// Whether memory has this network of the member. If not, the database may have it.
     pub fn remembers(&self, member: Key, network: Network) -> bool {
         self.shard(member).written.get(&(member, network)).is_some()
     }
 
-    /// The member has logged in from there with the right password at `now`, unix seconds. What is
-    /// to be written down, if that was not done today.
+    /// Records that the member has logged in with the right password at `now`, unix seconds.
+    /// Returns what to store, unless it was stored today.
     pub fn opened(&self, member: Key, network: Network, now: i64) -> Option<KnownNetwork> {
         let day = now.div_euclid(DAY_SECONDS);
         {
@@ -101,12 +103,12 @@ impl KnownNetworks {
         Some(KnownNetwork { id: self.id(member, network), day })
     }
 
-    /// It could not be written down: the next login from there tries again.
+    /// Records that the network could not be stored. The next login from there tries again.
     pub fn was_not_written(&self, member: Key, network: Network) {
         self.shard(member).written.put((member, network), i64::MIN);
     }
 
-    /// A panic elsewhere leaves whole entries.
+    /// The part that holds the member.
     fn shard(&self, member: Key) -> MutexGuard<'_, Shard> {
         let at = (self.keys.hash_one(member) % SHARDS as u64) as usize;
         self.shards[at].lock()

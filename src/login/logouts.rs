@@ -1,26 +1,26 @@
-//! How often a member logs out. Each logout is a row in the database, and a member who logs in and
-//! out in a loop would take the room of all others' logouts.
+//! Limits the logouts of one member. Each logout is a row in the database, and a member who logs in
+//! and out in a loop would otherwise take the room of all other logouts.
 
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::identity::Key;
 use crate::recent::Recent;
 
-/// Logouts of one member within a minute that have a row each.
+/// The most logouts of one member per minute that get a row each.
 const PER_MINUTE_MAX: u32 = 60;
 const MINUTE_SECONDS: i64 = 60;
-/// Members that are counted. Whoever falls out is counted anew, and the table has bounds of its
-/// own.
+/// The most members that are counted. The count of a member who is evicted starts again at 0; the
+/// table is bounded too.
 const MEMBERS_MAX: usize = 4_096;
 
-/// What becomes of a logout.
+/// How a logout is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
-    /// It has a row of its own.
+    /// It gets a row of its own.
     Alone,
-    /// It ends all logins that this member has now, so that the others of them cost nothing.
+    /// It ends all current logins of the member, so that the further logouts of these need no row.
     WithAllBefore,
-    /// Such a one is on its way: it has to wait.
+    /// Such a logout is being stored, so this one has to wait.
     Later,
 }
 
@@ -32,7 +32,7 @@ struct Counted {
     is_on_its_way: bool,
 }
 
-/// The count.
+/// Counts the logouts of members.
 pub struct Logouts(Mutex<Recent<Key, Counted>>);
 
 impl std::fmt::Debug for Logouts {
@@ -48,8 +48,8 @@ impl Default for Logouts {
 }
 
 impl Logouts {
-    /// Counts a logout that is to be written down; `steady` in seconds. After
-    /// [`Way::WithAllBefore`], [`Logouts::done`] is to be called.
+    /// Counts a logout that is to be stored; `steady` is in seconds. After [`Way::WithAllBefore`],
+    /// call [`Logouts::done`].
     pub fn begin(&self, key: Key, steady: i64) -> Way {
         let mut all = self.all();
         let counted =
@@ -67,14 +67,14 @@ impl Logouts {
         way
     }
 
-    /// It was written down, or could not be.
+    /// Records that the logout was stored, or could not be stored.
     pub fn done(&self, key: Key) {
         if let Some(counted) = self.all().get(&key) {
             counted.is_on_its_way = false;
         }
     }
 
-    /// A panic elsewhere leaves whole entries.
+    /// The counts.
     fn all(&self) -> MutexGuard<'_, Recent<Key, Counted>> {
         self.0.lock()
     }

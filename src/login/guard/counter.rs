@@ -1,22 +1,22 @@
-//! How many wrong passwords came within the window.
+//! Counts wrong passwords within a sliding window.
 
 use std::collections::VecDeque;
 
-/// Parts of the window in a [`Slices`].
+/// The parts of the window in a [`Slices`].
 const SLICES: usize = 8;
 
-/// Whether what happened then is over by now. A clock that was set back makes it last, not end.
+/// Whether the window of an event has ended. If the clock was set back, it lasts longer.
 pub(super) fn is_over(then: i64, now: i64, window_seconds: u32) -> bool {
     now.saturating_sub(then) >= i64::from(window_seconds)
 }
 
-/// Counts wrong passwords.
+/// A count of wrong passwords.
 pub(super) trait Count: Default {
-    /// Counts one. At the limit it begins anew, and says so.
+    /// Counts one. Returns whether it reaches the limit; then the count starts again at 0.
     fn reaches(&mut self, limit: u32, now: i64, window_seconds: u32) -> bool;
 }
 
-/// The times of the latest wrong passwords, oldest first; fewer than the limit.
+/// The times of the latest wrong passwords, oldest first. There are fewer than the limit.
 #[derive(Default)]
 pub(super) struct Times(VecDeque<i64>);
 
@@ -34,13 +34,13 @@ impl Count for Times {
     }
 }
 
-/// The same for high limits, in a fixed room: the window goes on in steps of an eighth, so that it
-/// may be shorter by that much.
+/// A count for high limits, of constant size. The window moves in steps of an eighth, so it may be
+/// shorter by that much.
 #[derive(Default)]
 pub(super) struct Slices {
-    /// The number of the newest slice since the beginning of time.
+    /// The number of the newest slice, counted from time 0.
     newest: i64,
-    /// By number of the slice, modulo their count.
+    /// The counts, by number of the slice modulo their number.
     counts: [u32; SLICES],
 }
 
@@ -49,7 +49,7 @@ impl Count for Slices {
         let slice_seconds = i64::from(window_seconds / SLICES as u32).max(1);
         let slice = now.div_euclid(slice_seconds);
         let passed = slice.saturating_sub(self.newest);
-        // Also where the clock was set back further than the window.
+        // Also if the clock was set back by more than the window.
         if passed.unsigned_abs() >= SLICES as u64 {
             self.counts = [0; SLICES];
         } else {
@@ -78,8 +78,8 @@ mod tests {
 
     const NOON: i64 = 1_781_524_800;
 
-    /// The times at which a count of one every `every` seconds reaches a limit of ten, in ten
-    /// minutes.
+    /// The numbers of the wrong passwords that reach a limit of ten in ten minutes, with one every
+    /// `every` seconds.
     fn reached<C: Count>(every: i64) -> Vec<i64> {
         let mut count = C::default();
         (0..100).filter(|nth| count.reaches(10, NOON + nth * every, 600)).collect()

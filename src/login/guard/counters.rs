@@ -1,44 +1,44 @@
-//! The counts of wrong passwords. Each list has a bound, where what was not touched for the longest
-//! time falls out first, and a part of its own for members' names and for each width of network:
-//! whoever fills one with names that nobody has, or with networks, pushes out no other.
+//! The counts of wrong passwords. Each cache is bounded and evicts what was not used for the
+//! longest time. There are separate caches for members' names, for other names, and for each width
+//! of network, so that a flood in one does not evict counts of another.
 
 use super::counter::{Count, Slices, Times, is_over};
 use crate::block::{BlockKind, NameHolder, STEPS};
 use crate::recent::Recent;
 
-/// Counts that are kept at a time: of pairs of name and network, of networks, and of names.
+/// The most counts of each kind that are kept.
 const PAIRS_MAX: usize = 16_384;
 const NETWORKS_MAX: usize = 8_192;
 const NAMES_MAX: usize = 4_096;
-/// Wrong passwords that are known again.
+/// The most wrong passwords that are remembered, to recognise repetitions.
 const SEEN_MAX: usize = 32_768;
 
-/// How many are too many, and in what time.
+/// How many wrong passwords are too many, and within what time.
 #[derive(Clone, Copy)]
 pub(super) struct Limit {
     pub(super) count: u32,
     pub(super) window_seconds: u32,
 }
 
-/// Everything is found by a number, which is a keyed hash.
+/// Counts by a keyed hash of the target.
 type Counts<C> = Recent<u64, C>;
 
 pub(super) struct Counters {
-    /// By [`NameHolder`].
+    /// Indexed by [`NameHolder`].
     parts: [Part; 2],
-    /// Networks of the narrowest kind, and wider ones by step.
+    /// Counts of the narrowest networks, and of wider ones by step.
     networks: Counts<Times>,
     wide_networks: [Counts<Slices>; STEPS - 1],
 }
 
-/// What is counted of names that somebody has, or that nobody has.
+/// The counts for names of members, or for all other names.
 struct Part {
     pairs: Counts<Times>,
     wide_pairs: [Counts<Slices>; STEPS - 1],
     names: Counts<Times>,
-    /// When a wrong password was counted for a pair and its networks.
+    /// When a wrong password was last counted for a pair and its networks.
     seen: Recent<u64, i64>,
-    /// When one was counted for a name: the same one from another network is no other.
+    /// When a wrong password was last counted for a name. From another network it is the same one.
     seen_for_name: Recent<u64, i64>,
 }
 
@@ -63,7 +63,8 @@ impl Counters {
         }
     }
 
-    /// Whether this wrong password from this network was not counted within the window; it is now.
+    /// Whether this wrong password was not counted for this network within the window. It is
+    /// recorded as counted.
     pub(super) fn is_new(
         &mut self,
         holder: NameHolder,
@@ -74,7 +75,8 @@ impl Counters {
         is_new(&mut self.part(holder).seen, attempt, now, window_seconds)
     }
 
-    /// The same from wherever.
+    /// Whether this wrong password was not counted for this name within the window, from any
+    /// network. It is recorded as counted.
     pub(super) fn is_new_for_name(
         &mut self,
         holder: NameHolder,
@@ -85,8 +87,8 @@ impl Counters {
         is_new(&mut self.part(holder).seen_for_name, attempt, now, window_seconds)
     }
 
-    /// Counts one for what has this number. `step` says how wide its network is, 0 being the
-    /// narrowest. At the limit the count begins anew, and it says so.
+    /// Counts one for the target with this hash. `step` says how wide its network is; 0 is the
+    /// narrowest. Returns whether it reaches the limit; then the count starts again at 0.
     pub(super) fn reaches(
         &mut self,
         kind: BlockKind,

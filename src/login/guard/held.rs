@@ -1,28 +1,28 @@
-//! The blocks that hold now: how many there may be, and which give way.
+//! The blocks in force: how many there may be, and which are evicted.
 //!
-//! At the bound, narrow blocks that lie together become one of a wider network. Where none do, a
-//! block of a name that no member has goes first, then one of a network, and one of a member's name
-//! last: of the name that has the most, so that nobody can push out the blocks of one name by those
-//! of another. Nothing here costs more than a look-up in a tree, whatever visitors do.
+//! At the bound, narrow blocks under one prefix are merged into one of a wider network. If there
+//! are none, a block is evicted: first one of a name that no member has, then one of a network,
+//! then one of a member's name. Of members' names, the one with the most blocks loses one, so that
+//! blocks of one name cannot evict those of another. Every operation takes logarithmic time.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::block::{Block, BlockKind, LoginName, NameHolder, Target};
 
-/// Blocks held at a time, of some hundred bytes each.
+/// The most blocks in force, some hundred bytes each.
 const HELD_MAX: usize = 8_192;
-/// So many narrow blocks under one prefix are abuse of the wider network.
+/// How many narrow blocks under one prefix are merged into one of the wider network.
 const MERGED_MIN: usize = 4;
 
-/// What a block is worth: the least goes first.
+/// The weight of a block. The lowest is evicted first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Weight {
-    /// Of a name that no member has: there is nothing to guess.
+    /// A block of a name that no member has: there is no password to guess.
     Nobody,
-    /// Of a network, at whatever names.
+    /// A block of a network, for any names.
     Network,
-    /// Of a member's name.
+    /// A block of a member's name.
     Member,
 }
 
@@ -36,34 +36,34 @@ impl Weight {
     }
 }
 
-/// A block that holds.
+/// A block in force.
 #[derive(Clone, Debug)]
 pub(super) struct Held {
     pub(super) block: Block,
     pub(super) weight: Weight,
-    /// The first second in which it does not hold, of the clock that nobody sets.
+    /// When it ends, by the steady clock: the first second in which it is not in force.
     pub(super) ends: i64,
-    /// Never merged into one of a wider network.
+    /// Whether it is never merged into a block of a wider network.
     pub(super) stays_narrow: bool,
 }
 
-/// When a block ends, and a number that tells those of one second apart.
+/// When a block ends, and a number that orders blocks that end in the same second.
 type Place = (i64, u64);
 
-/// Among whom a place is given up: of a member's name, the blocks of this name.
+/// A group of blocks of which one is evicted. Each member's name is a group.
 type Crowd = (Weight, Option<LoginName>);
 
-/// The blocks, and their order of giving way.
+/// The blocks, and the order of their eviction.
 pub(super) struct Blocks {
     held_max: usize,
     held: HashMap<Target, (Held, Place)>,
     ends: BTreeMap<Place, Target>,
     crowds: HashMap<Crowd, BTreeMap<Place, Target>>,
-    /// The first is the one that gives way.
+    /// The groups by weight and size. The first one loses a block next.
     sizes: BTreeSet<(Weight, Reverse<usize>, Option<LoginName>)>,
-    /// How many narrow blocks there are under a wider target, of those that may be merged.
+    /// The number of narrow blocks under each wider target that may be merged.
     siblings: HashMap<Target, usize>,
-    /// Those of them that are enough to merge; the last is the largest.
+    /// The wider targets with enough blocks to merge. The last one has the most.
     mergeable: BTreeSet<(usize, Target)>,
     next: u64,
     changes: u64,
@@ -88,7 +88,7 @@ impl Blocks {
         }
     }
 
-    /// Takes a block up, in place of one against the same target.
+    /// Adds a block. It replaces one against the same target.
     pub(super) fn begin(&mut self, held: Held) {
         self.lift(&held.block.target);
         while self.held.len() >= self.held_max {
@@ -99,7 +99,7 @@ impl Blocks {
         self.put(held);
     }
 
-    /// Clears away what has ended.
+    /// Removes the blocks that have ended.
     pub(super) fn end(&mut self, now: i64) {
         while let Some(first) = self.ends.first_entry().filter(|first| first.key().0 <= now) {
             let target = first.get().clone();
@@ -107,7 +107,7 @@ impl Blocks {
         }
     }
 
-    /// Ends a block before its time.
+    /// Ends a block early.
     pub(super) fn lift(&mut self, target: &Target) {
         let Some((held, place)) = self.held.remove(target) else { return };
         self.changes += 1;
@@ -126,7 +126,7 @@ impl Blocks {
         self.held.len()
     }
 
-    /// Changes whenever the blocks do.
+    /// A number that changes whenever the blocks change.
     pub(super) fn changes(&self) -> u64 {
         self.changes
     }
@@ -147,8 +147,8 @@ impl Blocks {
         self.held.insert(target, (held, place));
     }
 
-    /// Makes one block of the narrow ones that are the most under one prefix. `false` where there
-    /// are nowhere enough.
+    /// Merges the narrow blocks of the prefix that has the most. Returns `false` if no prefix has
+    /// enough.
     fn merge(&mut self) -> bool {
         let Some((_, wide)) = self.mergeable.last().cloned() else { return false };
         let held = |target: &Target| self.held.get(target).map(|(held, _)| held.clone());
@@ -212,7 +212,7 @@ fn crowd(held: &Held) -> Crowd {
 }
 
 impl Held {
-    /// As long as both hold, and worth as much as the worthier one.
+    /// Joins two blocks: the longer duration and the higher weight.
     fn and(self, other: Self) -> Self {
         let (since, until) =
             (self.block.since.min(other.block.since), self.block.until.max(other.block.until));
@@ -230,7 +230,7 @@ mod tests {
     use super::*;
     use crate::login::guard::Network;
 
-    /// A block against what stands here, as in "bob@203.0.113.9", "203.0.113.9" or "bob".
+    /// The target of a text such as "bob@203.0.113.9", "203.0.113.9" or "bob".
     fn target(text: &str) -> Target {
         let network = |text: &str| Network::parse(text);
         match text.split_once('@') {
@@ -251,7 +251,7 @@ mod tests {
         }
     }
 
-    /// Blocks that begin one after the other, with a bound; those that are left.
+    /// Begins these blocks one after the other, with a bound. Returns those that are left.
     fn left(bound: usize, begun: &[(&str, Weight)]) -> Vec<String> {
         let mut blocks = Blocks::with_bound(bound);
         for (&(text, weight), ends) in begun.iter().zip(1_000..) {
@@ -290,7 +290,7 @@ mod tests {
             order.extend(before.iter().filter(|one| !after.contains(one)).cloned());
             before = after;
         }
-        // Of equal ones the one that ends first: bob's began before ann's.
+        // Of two equal ones, the one that ends first is evicted: bob's began before ann's.
         assert_eq!(
             (order, before),
             (
@@ -345,7 +345,8 @@ mod tests {
             let text = format!("bob@2001:db8:1:{:x}::/64", (number / 4) * 0x100 + number % 4);
             blocks.begin(held(&text, Member, 1_000 + number));
         }
-        // One more than the bound is three less, and so on, until four /56 lie under one /48.
+        // Each merge removes three blocks more than needed, until four /56 under one /48 are
+        // merged.
         for ends in 2_000..2_040 {
             blocks.begin(held(&format!("198.51.{}.1", ends - 2_000), Net, ends));
         }
@@ -377,7 +378,7 @@ mod tests {
         }
     }
 
-    /// All the indexes tell of the same blocks, whatever happened.
+    /// All indexes agree, whatever happened.
     #[test]
     fn nothing_is_left_of_what_has_ended() {
         let mut blocks = Blocks::with_bound(64);
@@ -412,7 +413,7 @@ mod tests {
         assert_eq!((blocks.siblings.len(), blocks.mergeable.len()), (0, 0));
     }
 
-    /// A flood costs little whatever it is of: this took minutes with a list that is searched.
+    /// Regression: with a list that was searched, this took minutes.
     #[test]
     fn a_hundred_thousand_blocks_beyond_the_bound_cost_little() {
         let mut blocks = Blocks::new();
