@@ -168,7 +168,9 @@ fn check_build(binary: PathBuf, allow_debug: bool) -> Result<PathBuf, Failure> {
     let is_debug =
         cfg!(debug_assertions) || binary.components().any(|part| part.as_os_str() == "debug");
     if is_debug && !allow_debug {
-        return Err("a debug build's figures mean nothing: build with --release, or insist with --allow-debug".into());
+        return Err("a debug build's figures mean nothing: build with --release, or insist with \
+            --allow-debug"
+            .into());
     }
     Ok(binary)
 }

@@ -123,14 +123,20 @@ impl Report {
             self.note(format!("{scenario}, {target}: {failures} failures; the first: {first}"));
         }
         self.rows.push(json!({
-            "scenario": scenario, "target": target, "connections": connections, "rounds": series.rates.len(),
-            "right": latencies.len(), "refused": refused.len(), "failures": failures, "unsent": unsent, "seconds": seconds,
+            "scenario": scenario, "targe\
+                t": target, "connections": connections, "rounds": series.rates.len(),
+            "right": latencies.len(), "refuse\
+                d": refused.len(), "failures": failures, "unsent": unsent, "seconds": seconds,
             "rate": series.rate(), "rates": series.rates,
-            "p50_us": quantile(latencies, 0.5), "p95_us": quantile(latencies, 0.95), "p99_us": quantile(latencies, 0.99),
+            "p50_us": quantile(latencies, 0.5), "p95_u\
+                s": quantile(latencies, 0.95), "p99_us": quantile(latencies, 0.99),
             "max_us": latencies.last(),
-            "refused_p50_us": quantile(refused, 0.5), "refused_p99_us": quantile(refused, 0.99), "refused_max_us": refused.last(),
-            "generator_cpu": series.generator_cpu / seconds, "server_cpu": series.server_cpu / seconds,
-            "other_cpu": series.other_cpu / seconds,            "resident_kib_max": series.resident_kib_max,
+            "refused_p50_us": quantile(refused, 0.5), "refused_p99_u\
+                s": quantile(refused, 0.99), "refused_max_us": refused.last(),
+            "generator_cpu": series.generator_cpu / seconds, "server_cp\
+                u": series.server_cpu / seconds,
+            "other_cpu": series.other_cpu / seconds,            "resident_kib_ma\
+                x": series.resident_kib_max,
         }));
     }
 
@@ -150,7 +156,8 @@ impl Report {
     }
 
     pub fn json(&self, machine: &Value) -> Value {
-        json!({ "machine": machine, "rows": self.rows, "bars": self.bars, "notes": self.notes, "failures": self.failures })
+        json!({ "machine": machine, "row\
+            s": self.rows, "bars": self.bars, "notes": self.notes, "failures": self.failures })
     }
 
     /// In Markdown, to be pasted into the README.
@@ -161,7 +168,9 @@ impl Report {
         }
         writeln!(
             out,
-            "\n| scenario | target | conn | right | refused | failed | rate/s | p50 ms | p95 ms | p99 ms | max ms | own CPU | server CPU | other CPU | RSS MB |\n|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|"
+            "\n| scenario | target | conn | right | refused | failed | rate/s | p50 ms | p95 ms | \
+             p99 ms | max ms | own CPU | server CPU | other CPU | RSS MB |\n\
+             |---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|"
         )?;
         for row in &self.rows {
             let number = |name: &str| row[name].as_f64().unwrap_or(0.0);

@@ -32,7 +32,8 @@ const SUBSCRIPTION: &str = "XXXXXXXXXXXX";
 /// Name, colon and password in base64.
 const CREDENTIALS: &str = "BBBBBBBBBBBBBBBBBBBBBBBB";
 /// The value of a login cookie.
-const COOKIE: &str = "KKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKK";
+const COOKIE: &str = "KKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKK\
+    KKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKK";
 /// The end of the prefix of a network of IPv6: groups of four digits.
 const NETWORK: &str = "NNNN:NNNN";
 /// The password of all members, as it stands in the record.
@@ -119,7 +120,8 @@ impl Ask {
             Self::Add { .. } | Self::AddScattered { .. } | Self::Check { .. } => {
                 let body = self.body()?;
                 format!(
-                    "POST /postback/{TOKEN} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+                    "POST /postback/{TOKEN} HTTP/1.1\r\nHost: 127.0.0.1\r\n\
+                     Content-Type: application/x-www-form-urlencoded\r\n\
                      Content-Length: {}\r\n\r\n{body}",
                     body.len()
                 )
@@ -130,7 +132,8 @@ impl Ask {
                 "Authorization: Basic {CREDENTIALS}\r\nX-Forwarded-For: 2001:{NETWORK}::1"
             )),
             Self::AuthString { .. } | Self::Blank => format!(
-                "GET /api/member/authstring?type=upsell&username={NAME}&siteid=1 HTTP/1.1\r\nHost: 127.0.0.1\r\n\
+                "GET /api/member/authstring?type=upsell&username={NAME}&siteid=1 HTTP/1.1\r\n\
+                 Host: 127.0.0.1\r\n\
                  api-username: {API_USERNAME}\r\napi-key: {API_KEY}\r\n\r\n"
             ),
         })

@@ -219,9 +219,10 @@ impl Bench {
         let (right, refused) = (outcome.latencies.len(), outcome.refused.len());
         let sent = right as f64 + refused as f64 + outcome.failures as f64;
         self.report.note(format!(
-            "{name}: {rate:.0} requests a second were due ({OVERLOAD_TIMES} times {:.0}), an open loop for {} s; {:.0} a second were \
-             sent, {:.1} times the sustained rate; the other {} found all {connections} connections waiting for a reply. \
-             Replies: {right} OK, {refused} refused with 503.",
+            "{name}: {rate:.0} requests a second were due ({OVERLOAD_TIMES} times {:.0}), an open \
+             loop for {} s; {:.0} a second were \
+             sent, {:.1} times the sustained rate; the other {} found all {connections} \
+             connections waiting for a reply. Replies: {right} OK, {refused} refused with 503.",
             sustained.rate(),
             OVERLOAD_TIME.as_secs(),
             sent / seconds,
@@ -282,7 +283,10 @@ impl Bench {
         let (members, now) = (million.next_member, megabytes(million.resident_kib()));
         let most = megabytes(million.resident_kib_max());
         self.put_back(million);
-        self.report.note(format!("{name}: at {members} members {now:.1} MB resident now, {most:.1} MB at most since the start"));
+        self.report.note(format!(
+            "{name}: at {members} members {now:.1} MB resident now, {most:.1} \
+            MB at most since the start"
+        ));
         Ok(())
     }
 
@@ -310,8 +314,8 @@ impl Bench {
             .into());
         }
         self.report.note(format!(
-            "{name}: the server with {added} members has as many passwords to hash: its worker runs \
-             beside what is measured, when no other thread wants the processor"
+            "{name}: the server with {added} members has as many passwords to hash: its worker \
+             runs beside what is measured, when no other thread wants the processor"
         ));
         Ok(())
     }

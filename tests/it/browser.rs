@@ -25,7 +25,8 @@ const FOREIGN: &str = "The form was not sent from this page. Please log in here.
 const WIDTHS: &str = "return [document.documentElement.scrollWidth, window.innerWidth]";
 const STATUS: &str = "return performance.getEntriesByType('navigation')[0].responseStatus";
 /// Whether the browser kept this page on its disk or in its memory for later.
-const KEPT: &str = "return fetch(location, { cache: 'only-if-cached', mode: 'same-origin' }).then(r => r.ok, () => false)";
+const KEPT: &str = "return fetch(location, \
+    { cache: 'only-if-cached', mode: 'same-origin' }).then(r => r.ok, () => false)";
 
 /// The site: two pages for members and a front page for all, and on another port a stranger's page
 /// that sends forms here.
@@ -90,8 +91,8 @@ fn page(title: &str) -> String {
 fn strangers_page(port: u16) -> String {
     let to = |path| format!("<form method=post action=http://localhost:{port}{path}>");
     format!(
-        "<title>Stranger</title>{}<input type=hidden name=username value=bob><input type=hidden name=password value=secret>\
-         <button>Win</button></form>{}<button>Lose</button></form>",
+        "<title>Stranger</title>{}<input type=hidden name=username value=bob><input type=hidden \
+         name=password value=secret><button>Win</button></form>{}<button>Lose</button></form>",
         to("/login?site=1"),
         to("/logout")
     )

@@ -82,7 +82,8 @@ fn begun(app: &App, request: &str) -> TcpStream {
 /// A POST of a form that is announced and does not come.
 fn without_its_body(path: &str, bytes: usize) -> String {
     format!(
-        "POST {path} HTTP/1.1\r\nHost: test\r\nSec-Fetch-Site: same-origin\r\nContent-Length: {bytes}\r\n\r\n"
+        "POST {path} HTTP/1.1\r\nHost: test\r\nSec-Fetch-Site: same-origin\r\n\
+         Content-Length: {bytes}\r\n\r\n"
     )
 }
 

@@ -299,7 +299,8 @@ struct Record {
 
 /// The journal from a record on.
 fn journal(conn: &Connection, after: i64) -> Vec<Record> {
-    let sql = "SELECT id, memberid, action, reply, sealed, password FROM journal WHERE id > ?1 ORDER BY id";
+    let sql = "SELECT id, memberid, action, reply, sealed, password FROM journal WHERE id > ?1 \
+        ORDER BY id";
     let mut statement = conn.prepare(sql).unwrap();
     let record = |row: &rusqlite::Row<'_>| {
         let sealed =

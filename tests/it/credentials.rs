@@ -12,7 +12,8 @@ use nats_userman::password::{HashKind, Hasher, Password as Clear, Vault};
 use crate::support::{App, NOON, cheap, program, rows, temp_dir};
 
 const PASSWORD: &str = "password: expected 1 to 1024 bytes, found 1025 bytes";
-const CRYPTPASS: &str = "cryptpass: expected a crypt(3) string in DES, MD5, SHA-256, SHA-512 or bcrypt form, found 37 bytes";
+const CRYPTPASS: &str = "cryptpass: expected a crypt(3) string in DES, MD5, SHA-256, SHA-512 or \
+    bcrypt form, found 37 bytes";
 /// Apache's MD5, which htpasswd makes and crypt(3) does not know.
 const APR1: &str = "$apr1$jkwHRKR.$mOGBu0YQ7BH8pjDL7FTzq.";
 
@@ -50,7 +51,8 @@ struct Table {
 const HERE: &[&str] = &["action=ADD&memberid={m}&siteid=1&username=u{m}&password=first"];
 const GONE: &[&str] = &[HERE[0], "action=DELETE&memberid={m}&siteid=1"];
 const OLD: (&str, &str) = ("password", "cryptpass");
-const NEVER: &str = "ERROR|member {m} was never a member of site 1, and neither password nor cryptpass was given to add the member with";
+const NEVER: &str = "ERROR|member {m} was never a member of site 1, and neither password nor \
+    cryptpass was given to add the member with";
 const NO_PASSWORD: &str = "password: expected 1 to 1024 bytes, or a cryptpass, not given";
 
 /// ADD: one of the two is needed.
@@ -300,7 +302,8 @@ fn every_credential_that_is_given_is_taken_named_or_refused() {
 fn a_refused_password_change_leaves_the_rest_as_it_was() {
     let app = App::start();
     app.post("action=ADD&memberid=71&siteid=1&username=bob&password=first&email=a@example.com");
-    let rest = "action=CHANGE&memberid=71&siteid=1&new_username=robert&new_email=b@example.com&new_trial=1";
+    let rest = "action=CHANGE&memberid=71&siteid=1&new_username=robert&new_email=b@example.com&\
+        new_trial=1";
     assert_eq!(app.post(&format!("{rest}&new_cryptpass={APR1}")), format!("ERROR|new_{CRYPTPASS}"));
     assert_eq!(app.rows("SELECT username, email, trial FROM member_auth"), ["bob|a@example.com|0"]);
     assert!(app.opens(1, 71, "first"));
@@ -318,8 +321,10 @@ fn records_of_earlier_and_of_refused_postbacks_replay_to_the_rows_that_they_made
     let record = |id: i64, member: i64, fields: &str, reply: &str, more: serde_json::Value| {
         let action = fields.split('&').next().unwrap();
         let mut record = serde_json::json!({
-            "id": id, "at": NOON, "source": "nats", "action": action, "siteid": 1, "memberid": member,
-            "fields": format!("action={action}&siteid=1&memberid={member}{}", &fields[action.len()..]), "reply": reply,
+            "id": id, "at": NOON, "sourc\
+                e": "nats", "action": action, "siteid": 1, "memberid": member,
+            "fields": format!("action={action}&siteid=1&\
+                memberid={member}{}", &fields[action.len()..]), "reply": reply,
         });
         record.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         record.to_string()

@@ -99,7 +99,8 @@ fn the_captures_replay_into_a_database() {
         );
         String::from_utf8_lossy(&output.stdout).into_owned()
     };
-    let held = "ERROR|username \"Carol\" is held by member 701 of site 7, nothing was changed for member 702";
+    let held = "ERROR|username \"Carol\" is held by member 701 of site 7, nothing was changed for \
+        member 702";
     let dry = replay(&["--dry-run"]);
     let outcomes = "\
 -       NOTOK|username \"judy\" is free on site 5

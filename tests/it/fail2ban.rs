@@ -24,7 +24,8 @@ class Formatter(FilterSystemd):
     def getLogEncoding(self): return 'utf-8'
 now = datetime.datetime(2026, 6, 15, 12)
 for line in sys.stdin:
-    entry = {'_HOSTNAME': 'www1', 'SYSLOG_IDENTIFIER': sys.argv[1], '_PID': 812, 'MESSAGE': line.rstrip('\\n'),
+    entry = {'_HOSTNAME': 'www1', 'SYSLOG_IDENTIFIER': sys.argv[1], '_PID': 812,
+        'MESSAGE': line.rstrip('\\n'),
         '_SOURCE_REALTIME_TIMESTAMP': now}
     (_, date, text), _ = Formatter().formatJournalEntry(entry)
     print(date + text)
@@ -145,7 +146,8 @@ fn log(format: &str) -> String {
         let value = lie.replace(' ', "+").replace('"', "%22").replace('=', "%3D");
         for body in [
             format!(
-                "action=ADD&siteid=1&memberid={number}&username={value}&password=secret&trial={value}"
+                "action=ADD&siteid=1&memberid={number}&username={value}&password=secret&\
+                 trial={value}"
             ),
             format!("action=CHECK&siteid=1&username={value}"),
             format!("action={value}&siteid=1"),
@@ -197,8 +199,10 @@ fn fail2ban_finds_each_block_in_a_file_in_the_journal_and_in_syslog_and_nothing_
 fn fail2ban_takes_the_time_of_a_block_from_its_line() {
     let Some(fail2ban) = Fail2ban::new() else { return };
     for line in [
-        r#"2026-06-15T12:00:00Z WARN  login blocked: network=203.0.113.9 name="bob" kind=pair until=2026-06-15T12:15:00Z"#,
-        r#"{"level":"warn","message":"login blocked: network=203.0.113.9 kind=network until=2026-06-15T12:15:00Z","time":"2026-06-15T12:00:00Z"}"#,
+        "2026-06-15T12:00:00Z WARN  login blocked: network=203.0.113.9 name=\"bob\" kind=pair \
+         until=2026-06-15T12:15:00Z",
+        "{\"level\":\"warn\",\"message\":\"login blocked: network=203.0.113.9 kind=network \
+         until=2026-06-15T12:15:00Z\",\"time\":\"2026-06-15T12:00:00Z\"}",
     ] {
         assert_eq!(
             fail2ban.finds(&format!("{line}\n")),

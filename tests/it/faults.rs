@@ -57,7 +57,8 @@ fn is_healthy(address: SocketAddr) -> bool {
 fn members(database: &Path) -> Vec<usize> {
     let conn = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
     let ids = "SELECT memberid FROM member_auth ORDER BY memberid";
-    let recorded = "SELECT memberid FROM journal WHERE action = 'ADD' AND reply LIKE 'OK|%' GROUP BY memberid ORDER BY memberid";
+    let recorded = "SELECT memberid FROM journal WHERE action = 'ADD' AND reply LIKE 'OK|%' GROUP \
+        BY memberid ORDER BY memberid";
     let members = rows(&conn, ids);
     assert_eq!(members, rows(&conn, recorded), "rows and journal differ");
     members.iter().map(|id| id.parse().unwrap()).collect()

@@ -13,7 +13,8 @@ use crate::web::{Host, Kind, Visitor, WebServer, free_port};
 const PHP: &str = r#"<?php
 ksort($_SERVER);
 foreach ($_SERVER as $name => $value) {
-    if (is_string($value) && preg_match('/^(HTTP_X_)?(MEMBER_(ID|NAME|SITE|TRIAL)|FORWARDED_FOR)$/', $name)) { echo "$name=$value\n"; }
+    $members = '/^(HTTP_X_)?(MEMBER_(ID|NAME|SITE|TRIAL)|FORWARDED_FOR)$/';
+    if (is_string($value) && preg_match($members, $name)) { echo "$name=$value\n"; }
 }
 "#;
 const WSGI: &str = r#"
@@ -21,7 +22,8 @@ import re, sys
 from wsgiref.simple_server import make_server
 def application(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain")])
-    told = sorted(name for name in environ if re.match("HTTP_X_(MEMBER_(ID|NAME|SITE|TRIAL)|FORWARDED_FOR)$", name))
+    members = "HTTP_X_(MEMBER_(ID|NAME|SITE|TRIAL)|FORWARDED_FOR)$"
+    told = sorted(name for name in environ if re.match(members, name))
     return ["".join(f"{name}={environ[name]}\n" for name in told).encode("latin-1")]
 make_server("127.0.0.1", int(sys.argv[1]), application).serve_forever()
 "#;

@@ -11,9 +11,9 @@
 //! harden                          the hashing worker catches up
 //! remember password 1/71          notes the column, and ...
 //! unchanged password 1/71         ... it is still so
-//! member_auth | siteid | memberid   the whole table (of the journal: what was added since it was shown last) in these columns;
-//!             | 1      | 71         `-` is NULL; `form` says which of the three forms of a credential is there,
-//!                                 `kind` how the hash begins
+//! member_auth | siteid | memberid   the whole table in these columns (of the journal: what was
+//!             | 1      | 71         added since it was shown last); `-` is NULL; `form` says which
+//!                                   form of a credential is there, `kind` how the hash begins
 //! ```
 //!
 //! `{x*255}` stands for 255 times x. Each story is also told with every postback sent twice:
@@ -36,7 +36,10 @@ macro_rules! stories {
         #[test]
         fn every_transcript_is_told() {
             let mut files: Vec<String> =
-                fs::read_dir(golden()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+                fs::read_dir(golden())
+                    .unwrap()
+                    .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+                    .collect();
             files.sort_unstable();
             let mut told = vec![$($file),*];
             told.sort_unstable();
@@ -274,7 +277,10 @@ impl Stage {
             let again = self.app.post(body);
             let word = |line: &str| line.split('|').next().map(str::to_owned);
             if word(&again) != word(&found) {
-                self.wrong.push(format!("sent twice, the word is another one:\n    once:     {found}\n    again:    {again}"));
+                self.wrong.push(format!(
+                    "sent twice, the word is another one:\n    once:     \
+                    {found}\n    again:    {again}"
+                ));
             }
             let rows_again = self.all_rows();
             self.expect(rows, rows_again);
@@ -335,7 +341,9 @@ fn expression(column: &str) -> String {
         "form" => "CASE WHEN sealed IS NOT NULL THEN 'sealed' WHEN password IS NOT NULL THEN 'hash'
                    WHEN cryptpass_wrapped IS NOT NULL THEN 'wrapped' END"
             .to_owned(),
-        "kind" => "CASE WHEN password LIKE '$argon2id$%' THEN '$argon2id$' ELSE substr(password, 1, 4) END".to_owned(),
+        "kind" => "CASE WHEN password LIKE '$argon2id$%' THEN '$argon2id$' ELSE substr(password, \
+            1, 4) END"
+            .to_owned(),
         plain => plain.to_owned(),
     }
 }

@@ -91,7 +91,8 @@ fn life(site: &Site) {
     let (kind, bob) = (site.kind, "bøb");
     assert!(!site.enters(bob, "testtest"), "{kind:?}");
     let add = format!(
-        "action=ADD&siteid=1&memberid=71&username=b%C3%B8b&password=testtest&cryptpass={TESTTEST}&trial=1"
+        "action=ADD&siteid=1&memberid=71&username=b%C3%B8b&password=testtest&cryptpass={TESTTEST}&\
+         trial=1"
     );
     assert_eq!(site.post(&add), "OK|member 71 \"b??b\" added to site 1");
     assert!(site.enters(bob, "testtest") && site.enters("BøB", "testtest"), "{kind:?}: in at once");
@@ -142,7 +143,10 @@ fn life(site: &Site) {
 fn forged_headers(site: &Site) {
     let kind = site.kind;
     assert_eq!(
-        site.post(&format!("action=ADD&siteid=1&memberid=72&username=al+%C3%A9&password=testtest&cryptpass={TESTTEST}&trial=1")),
+        site.post(&format!(
+            "action=ADD&siteid=1&memberid=72&username=al+%C3%A9&password=testtest&\
+            cryptpass={TESTTEST}&trial=1"
+        )),
         "OK|member 72 \"al ??\" added to site 1"
     );
     let names = ["X-Member-Id", "x-member-name", "X-MEMBER-SITE", "X-Member-Trial", "x-member-id"];
@@ -178,7 +182,8 @@ fn two_sites(site: &Site) {
         [(1, "testtest", TESTTEST), (5, "testPassword", TEST_PASSWORD)]
     {
         let add = format!(
-            "action=ADD&siteid={site_id}&memberid=73&username=carol&password={password}&cryptpass={cryptpass}"
+            "action=ADD&siteid={site_id}&memberid=73&username=carol&password={password}&\
+             cryptpass={cryptpass}"
         );
         assert_eq!(site.post(&add), format!("OK|member 73 \"carol\" added to site {site_id}"));
     }

@@ -27,7 +27,8 @@ const CRYPTS: [(&str, &str, &str); 7] = [
     ),
     (
         "$6$saltstring$",
-        "$6$saltstring$svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjl/O817G3uBnIFNjnQJuesI68u4OTLiBFdcbYEdFCoEOfaS35inz1",
+        "$6$saltstring$svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjl/\
+         O817G3uBnIFNjnQJuesI68u4OTLiBFdcbYEdFCoEOfaS35inz1",
         "Hello world!",
     ),
     (
@@ -42,7 +43,8 @@ const CRYPTS: [(&str, &str, &str); 7] = [
     ),
 ];
 
-const STATE: &str = "SELECT CASE WHEN sealed IS NOT NULL THEN 'sealed' WHEN cryptpass_wrapped IS NOT NULL THEN 'wrapped'
+const STATE: &str = "SELECT CASE WHEN sealed IS NOT NULL THEN 'sealed' WHEN cryptpass_wrapped IS \
+    NOT NULL THEN 'wrapped'
      ELSE 'hashed' END, password IS NULL, cryptpass FROM ";
 
 /// Parameters and their values.
@@ -355,7 +357,8 @@ fn former_members_and_the_journal_are_hashed_too() {
     add(&app, &[("password", "secret")]);
     send(&app, "CHANGE", &[("new_password", "other")]);
     send(&app, "DELETE", &[]);
-    let sealed = "SELECT (SELECT count(*) FROM member_auth WHERE sealed IS NOT NULL OR typeof(before) = 'blob'),
+    let sealed = "SELECT (SELECT count(*) FROM member_auth WHERE sealed IS NOT NULL OR \
+        typeof(before) = 'blob'),
         (SELECT count(*) FROM former_member WHERE sealed IS NOT NULL OR typeof(before) = 'blob'),
         (SELECT count(*) FROM journal WHERE sealed IS NOT NULL)";
     assert_eq!(app.rows(sealed), ["0|1|2"]);

@@ -145,7 +145,8 @@ fn the_real_program_exports_its_journal_and_replays_it_to_the_same_rows() {
     let mut service = Program::serve(&first, &["--keep-cryptpass"]);
     for (body, word) in [
         (
-            "action=ADD&siteid=1&memberid=71&username=bob&password=secret&email=a@example.com&session=0123",
+            "action=ADD&siteid=1&memberid=71&username=bob&password=secret&email=a@example.com&\
+             session=0123",
             "OK",
         ),
         ("action=ADD&siteid=1&memberid=72&username=BOB&password=secret", "ERROR"),
@@ -155,7 +156,8 @@ fn the_real_program_exports_its_journal_and_replays_it_to_the_same_rows() {
             "OK",
         ),
         (
-            "action=MANUALADD&siteid=1&memberid=73&username=bob&password=third&cryptpass=a4sLkn7C9GP12",
+            "action=MANUALADD&siteid=1&memberid=73&username=bob&password=third&\
+             cryptpass=a4sLkn7C9GP12",
             "OK",
         ),
         ("action=EXPIRE&siteid=1&memberid=72&expire=9999-12-31", "OK"),
@@ -170,8 +172,12 @@ fn the_real_program_exports_its_journal_and_replays_it_to_the_same_rows() {
     assert!(service.terminate().success());
     // What the operator does by command, and what comes from a capture, is in the journal too.
     let capture = dir.path().join("capture");
-    std::fs::write(&capture, "action=CHANGE&siteid=1&memberid=72&new_password=fourth\naction=DELETE&siteid=1&memberid=72\n")
-        .unwrap();
+    std::fs::write(
+        &capture,
+        "action=CHANGE&siteid=1&memberid=72&new_password=fourth\n\
+        action=DELETE&siteid=1&memberid=72\n",
+    )
+    .unwrap();
     for command in [
         vec!["member", "remove", "1", "71"],
         vec!["member", "restore", "1", "71", "--username", "robert"],
@@ -209,14 +215,21 @@ fn a_journal_of_strange_bodies_replays_to_the_same_rows() {
     for body in [
         // Windows-1252; a doubled key whose last value is empty, or not; names as PHP writes them;
         // arrays; nothing.
-        "action=ADD&siteid=1&memberid=71&username=zo%E9&password=p%E9&email=z%40example.com&biller=a%26b%3Dc%25",
-        "action=ADD&siteid=1&memberid=72&username=bob&password=one&password=&cryptpass=41R19prsa7NLQ&session=a&session=",
-        "action=ADD&siteid=1&memberid=73&username=ghost&username=ann&password=&password=***&session=***&memberidx=***",
-        "action=DELETE&action=CHANGE&site.id=9&siteid=1&memberid=73&new_username[a]=x&new_password=a+b&new email=n%40example.com",
-        "action=CHANGE&siteid=1&memberid=72&new_email=&email=%C3%A9%40example.com&new_cryptpass=&new_password=",
+        "action=ADD&siteid=1&memberid=71&username=zo%E9&password=p%E9&email=z%40example.com&\
+         biller=a%26b%3Dc%25",
+        "action=ADD&siteid=1&memberid=72&username=bob&password=one&password=&\
+         cryptpass=41R19prsa7NLQ&session=a&session=",
+        "action=ADD&siteid=1&memberid=73&username=ghost&username=ann&password=&password=***&\
+         session=***&memberidx=***",
+        "action=DELETE&action=CHANGE&site.id=9&siteid=1&memberid=73&new_username[a]=x&\
+         new_password=a+b&new email=n%40example.com",
+        "action=CHANGE&siteid=1&memberid=72&new_email=&email=%C3%A9%40example.com&new_cryptpass=&\
+         new_password=",
         // Refused, and nothing of it done.
-        "action=CHANGE&siteid=1&memberid=72&new_username=eve&new_email=x&new_cryptpass=nonsense&new_password=",
-        "action=ACTIVATE&siteid=1&memberid=72&username=BOB&trial=yes&joined=soon&expires=0&secret+with+no+name&&=x&%",
+        "action=CHANGE&siteid=1&memberid=72&new_username=eve&new_email=x&new_cryptpass=nonsense&\
+         new_password=",
+        "action=ACTIVATE&siteid=1&memberid=72&username=BOB&trial=yes&joined=soon&expires=0&\
+         secret+with+no+name&&=x&%",
         "action=EXPIRE&siteid=1&memberid=71&expire=&expires=1900000000",
         "action=EXPIRE&siteid=1&memberid=72&expire=2026-06-15&expires=1900000000",
         "{\"action\":\"ADD\",\"password\":\"x\"}",

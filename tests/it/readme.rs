@@ -163,7 +163,8 @@ fn the_backup_ends_beside_postbacks_and_is_whole_and_can_be_restored() {
     assert!(service.terminate().success());
     // Enough for a copy to last for many postbacks.
     let ballast = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 40000)
-         INSERT INTO journal (at, source, fields, reply) SELECT 1, 'replay', hex(randomblob(500)), 'OK|' FROM n";
+         INSERT INTO journal (at, source, fields, reply) SELECT 1, 'replay', hex(randomblob(500)), \
+         'OK|' FROM n";
     Connection::open(data.join("userman.db")).unwrap().execute(ballast, []).unwrap();
     write_token(&data);
     let mut service = Program::serve(&data, &[]);
@@ -186,7 +187,8 @@ fn the_backup_ends_beside_postbacks_and_is_whole_and_can_be_restored() {
     assert!(posted >= 20, "{posted} postbacks beside it show nothing");
     let copy = Connection::open(dir.path().join("backup/userman.db")).unwrap();
     assert_eq!(rows(&copy, "PRAGMA integrity_check"), ["ok"]);
-    let whole = "SELECT (SELECT count(*) FROM member_auth) = (SELECT count(*) FROM journal WHERE action = 'ADD'),
+    let whole = "SELECT (SELECT count(*) FROM member_auth) = (SELECT count(*) FROM journal WHERE \
+        action = 'ADD'),
                      (SELECT count(*) FROM member_auth) BETWEEN 20 AND 20 + ?1";
     let whole = whole.replace("?1", &posted.to_string());
     assert_eq!(rows(&copy, &whole), ["1|1"]);

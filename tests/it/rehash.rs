@@ -292,12 +292,13 @@ fn the_start_and_check_config_count_whom_an_apache_keeps_out_for_the_settings() 
     // One whom no Apache should let in any more.
     let expired = "UPDATE member_auth SET expire_at = 1 WHERE memberid = 73";
     rusqlite::Connection::open(data.join("userman.db")).unwrap().execute(expired, []).unwrap();
-    let no_bcrypt = "members without a bcrypt hash: 2 of 2; an Apache that reads `password` does not \
-         let them in; each gets one at the member's next login (/login or /auth), or when NATS next \
+    let no_bcrypt = "members without a bcrypt hash: 2 of 2; an Apache that reads `password` does \
+        not let them in; each gets one at the member's next login (/login or /auth), or when NATS \
+         next \
          sends the password (1 of them have a cryptpass instead, which only a password from NATS \
          replaces)";
-    let no_cryptpass = "members without a cryptpass: 2 of 2; an Apache that reads `cryptpass` does not \
-         let them in; each gets one when NATS next sends it, or by a replay of NATS's own table \
+    let no_cryptpass = "members without a cryptpass: 2 of 2; an Apache that reads `cryptpass` does \
+        not let them in; each gets one when NATS next sends it, or by a replay of NATS's own table \
          (docs/moving-in.md)";
     for (flags, sentences) in [
         (BCRYPT, &[no_bcrypt][..]),
@@ -338,7 +339,8 @@ fn members_are_counted_over_many_pages_and_a_bcrypt_hash_under_argon2id_is_no_wa
     let conn = rusqlite::Connection::open(data.join("userman.db")).unwrap();
     let many = "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 2500)
          INSERT INTO member_auth (siteid, memberid, username, password, trial, expire_at)
-         SELECT 1 + n % 3, 1000 + n, 'name ' || n, password, 0, iif(n % 5 = 0, 1, NULL) FROM n, (SELECT password FROM member_auth)";
+         SELECT 1 + n % 3, 1000 + n, 'name ' || n, password, 0, iif(n % 5 = 0, 1, NULL) FROM n, \
+         (SELECT password FROM member_auth)";
     conn.execute(many, []).unwrap();
     drop(conn);
     let mut service = Program::serve(&data, &[]);

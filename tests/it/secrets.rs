@@ -333,7 +333,8 @@ impl Caller {
         let whole = multipart(&pairs);
         let named = self.sent.plain("name of a part");
         let file = format!(
-            "--B\r\nContent-Disposition: form-data; name=\"{named}\"; filename=\"{named}\"\r\n\r\n{named}\r\n--B\r\nX-{named}: \r\n\r\n{named}\r\n--B--"
+            "--B\r\nContent-Disposition: form-data; name=\"{named}\"; filename=\"{named}\"\r\n\r\n\
+             {named}\r\n--B\r\nX-{named}: \r\n\r\n{named}\r\n--B--"
         );
         let cut = &whole[..whole.len() - 9];
         for body in [
@@ -414,7 +415,8 @@ impl Caller {
         let (body, wrong) = (form(&pairs), self.sent.plain("a wrong token").repeat(2));
         let path = format!("/postback/{wrong}");
         let headers = format!(
-            "{FORM}Authorization: Basic {}\r\nCookie: session={}\r\nX-Forwarded-For: {}\r\nUser-Agent: {}\r\nReferer: http://x/?p={}\r\n",
+            "{FORM}Authorization: Basic {}\r\nCookie: session={}\r\nX-Forwarded-For: {}\r\n\
+             User-Agent: {}\r\nReferer: http://x/?p={}\r\n",
             self.sent.plain("a header"),
             self.sent.plain("a cookie"),
             self.sent.plain("X-Forwarded-For"),
@@ -532,17 +534,21 @@ impl Caller {
             format!("{head} HTTP/1.1\r\n{body}\r\n\r\n"),
             format!("{head} HTTP/1.1\r\nHost: x\r\nContent-Length: {body}\r\n\r\n{body}"),
             format!(
-                "{head} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n{body}\r\n\r\n"
+                "{head} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\
+                 \r\n{body}\r\n\r\n"
             ),
             format!(
-                "{head} HTTP/1.1\r\nHost: x\r\n{FORM}Content-Length: 100000\r\nConnection: close\r\n\r\n{body}"
+                "{head} HTTP/1.1\r\nHost: x\r\n{FORM}Content-Length: 100000\r\n\
+                 Connection: close\r\n\r\n{body}"
             ),
             format!(
-                "{head} HTTP/1.1\r\nHost: x\r\n{FORM}Content-Length: {}\r\nConnection: close\r\n\r\n{long}",
+                "{head} HTTP/1.1\r\nHost: x\r\n{FORM}Content-Length: {}\r\nConnection: close\r\n\
+                 \r\n{long}",
                 long.len()
             ),
             format!(
-                "{head}?{long} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+                "{head}?{long} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\
+                 \r\n"
             ),
             format!(
                 "GET /postback/{token}?{long} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
@@ -552,7 +558,8 @@ impl Caller {
         }
         let chunks = format!("{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
         let chunked = format!(
-            "{head} HTTP/1.1\r\nHost: x\r\n{FORM}Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n{chunks}"
+            "{head} HTTP/1.1\r\nHost: x\r\n{FORM}Transfer-Encoding: chunked\r\n\
+             Connection: close\r\n\r\n{chunks}"
         );
         assert_ok(&self.exchange(chunked.as_bytes()));
         let old = format!("{head} HTTP/1.0\r\n{FORM}Content-Length: {}\r\n\r\n{body}", body.len());

@@ -347,7 +347,8 @@ fn a_database_of_a_newer_release_is_refused_and_left_alone() {
     assert!(newer(&with_engine(&location, true, |_| ()).unwrap_err()));
     assert!(newer(&open_reader(&location).unwrap_err()));
     assert!(files(&data) == before, "a file was changed");
-    let message = "it has version 6, and this release knows versions up to 5; install the newer release again";
+    let message = "it has version 6, and this release knows versions up to 5; install the newer \
+        release again";
     refuses_to_serve(&data, &["userman.db", message]);
 }
 
@@ -448,6 +449,7 @@ fn thousands_who_expire_at_one_instant_move_some_at_a_time_and_count_as_gone_at_
     eventually("all have moved, and not the ones who stay", || {
         app.rows("SELECT memberid FROM member_auth ORDER BY memberid") == ["1", "9000"]
     });
-    let gone = "SELECT count(*), min(reason), max(reason), min(ended_at), max(ended_at) FROM former_member";
+    let gone = "SELECT count(*), min(reason), max(reason), min(ended_at), max(ended_at) FROM \
+        former_member";
     assert_eq!(app.rows(gone), [format!("2999|expired|expired|{midnight}|{midnight}")]);
 }

@@ -42,7 +42,8 @@ fn connect(app: &App) -> TcpStream {
 /// A urlencoded POST with these further header lines, each with its line end.
 fn request(version: &str, headers: &str, body: &str) -> String {
     format!(
-        "POST /postback/{TOKEN} HTTP/{version}\r\nHost: test\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+        "POST /postback/{TOKEN} HTTP/{version}\r\nHost: test\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\n\
          {headers}Content-Length: {}\r\n\r\n{body}",
         body.len()
     )
@@ -62,11 +63,13 @@ fn every_reply_of_the_rules_is_status_200_and_plain_text() {
         ),
         (
             "action=ADD&siteid=1&memberid=72&username=bob&password=secret",
-            "ERROR|username \"bob\" is held by member 71 of site 1, nothing was changed for member 72",
+            "ERROR|username \"bob\" is held by member 71 of site 1, nothing was changed for member \
+             72",
         ),
         (
             "",
-            "ERROR|action: expected ADD, MANUALADD, TRIALTOFULL, CHANGE, DELETE, EXPIRE, CHECK or ACTIVATE, not given",
+            "ERROR|action: expected ADD, MANUALADD, TRIALTOFULL, CHANGE, DELETE, EXPIRE, CHECK or \
+             ACTIVATE, not given",
         ),
     ] {
         let response = post_to(app.address, TOKEN, body.as_bytes()).unwrap();

@@ -52,9 +52,10 @@ impl Bench {
         let ask = Ask::AuthString { members: server.next_member };
         let beside = self.api(name, server, ask, RELAYED).await?;
         self.report.note(format!(
-            "{name}: each string goes through a call to a NATS double on loopback, at most {CALLS_MAX} at a time, so latency at the \
-             full load is mostly the wait for one of them; rate / ceiling is {:.2}, without a bar. The double is a second ceiling: its \
-             processor time stands under that of all else",
+            "{name}: each string goes through a call to a NATS double on loopback, at most \
+             {CALLS_MAX} at a time, so latency at the \
+             full load is mostly the wait for one of them; rate / ceiling is {:.2}, without a bar. \
+             The double is a second ceiling: its processor time stands under that of all else",
             beside.rate_ratio
         ));
         Ok(())

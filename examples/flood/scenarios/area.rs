@@ -59,7 +59,8 @@ impl Bench {
         self.checks(name, "remembered name and password", &million, ask).await?;
         self.put_back(million);
         self.report.note(format!(
-            "{name}: the same {visitors} of {members} members come again and again, since each costs a hash to be remembered: their \
+            "{name}: the same {visitors} of {members} members come again and again, since each \
+             costs a hash to be remembered: their \
              rows and names are nearer at hand than those of a million are"
         ));
         Ok(())

@@ -48,9 +48,12 @@ impl Bench {
         self.report.row(name, "program, half the load", CONNECTIONS, &half);
         let outcome = half.outcome();
         self.report.note(format!(
-            "{name}: {rate:.0} requests a second were due at half the load; of {} that were, {} found all {CONNECTIONS} connections \
-             waiting and were not sent",
-            outcome.latencies.len() as u64 + outcome.refused.len() as u64 + outcome.failures + outcome.unsent,
+            "{name}: {rate:.0} requests a second were due at half the load; of {} that were, {} \
+             found all {CONNECTIONS} connections waiting and were not sent",
+            outcome.latencies.len() as u64
+                + outcome.refused.len() as u64
+                + outcome.failures
+                + outcome.unsent,
             outcome.unsent
         ));
         Ok(Beside { rate_ratio: program.rate_ratio(&ceiling), half_p99_ms: half.p99_ms() })

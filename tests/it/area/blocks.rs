@@ -285,7 +285,8 @@ fn the_login_form_counts_like_the_pop_up_whatever_sites_it_asks_for() {
     app.post(BOB);
     let form = |site: &str, password: &str| {
         let body = format!("username=bob&password={password}");
-        let headers = "Content-Type: application/x-www-form-urlencoded\r\nSec-Fetch-Site: same-origin\r\nX-Forwarded-For: 198.51.100.1\r\n";
+        let headers = "Content-Type: application/x-www-form-urlencoded\r\n\
+            Sec-Fetch-Site: same-origin\r\nX-Forwarded-For: 198.51.100.1\r\n";
         told(&raw(&app, &format!("POST /login?site={site}"), headers, &body))
     };
     for number in 1..=10 {

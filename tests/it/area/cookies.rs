@@ -10,7 +10,8 @@ const LOGIN: (u16, &str) = (401, "login");
 /// A cookie of the release before: member 71 of site 5, logged in at noon while the row's
 /// `login_version` was 3, under a key of 32 bytes of 7. The same bytes are pinned where they are
 /// read.
-const FORMER: &str = "AQAAAAAAAAAFAAAAAAAAAEcAAQIDBAUGBwgJCgsMDQ4PAAAAAGov6UAAAAAAAAAAA5YmHkc42dtXPYNHMbYGc4O2-P8qbrd7ih8la_VItPPU";
+const FORMER: &str = "AQAAAAAAAAAFAAAAAAAAAEcAAQIDBAUGBwgJCgsMDQ4PAAAAAGov6UAAAAAAAAAAA5YmHkc42dtXP\
+    YNHMbYGc4O2-P8qbrd7ih8la_VItPPU";
 
 pub(super) fn is(found: (u16, String), expected: (u16, &str), what: &str) {
     assert_eq!((found.0, found.1.as_str()), expected, "{what}");

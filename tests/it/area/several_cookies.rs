@@ -149,10 +149,9 @@ fn logins_of_two_members_from_two_cookies_leave_a_line_and_a_count() {
     let lines: Vec<&str> = lines.filter(|line| line.contains("two members")).collect();
     assert_eq!(
         lines,
-        [
-            "a browser has logins of two members of one site in different cookies, and the first counts: a host that shares the \
-          cookie may have set the other one site=1 member=71 other=66 address=203.0.113.9 count=1"
-        ],
+        ["a browser has logins of two members of one site in different cookies, and the first \
+             counts: a host that shares the \
+          cookie may have set the other one site=1 member=71 other=66 address=203.0.113.9 count=1"],
         "once a minute"
     );
 }

@@ -206,11 +206,13 @@ fn the_log_says_it_once_a_minute_with_the_cause() {
     for (sent_from, cause) in [
         (
             "Origin: http://members.example.com\r\n",
-            "it came by http, where browsers keep no such cookie: let the web server redirect http to https",
+            "it came by http, where browsers keep no such cookie: let the web server redirect http \
+             to https",
         ),
         (
             "Origin: https://members.example.com\r\n",
-            "it is open by http, or blocks cookies, or the proxy does not pass on Cookie and Set-Cookie",
+            "it is open by http, or blocks cookies, or the proxy does not pass on Cookie and \
+             Set-Cookie",
         ),
     ] {
         let dir = temp_dir();
@@ -253,14 +255,17 @@ fn a_refused_form_has_a_line_that_says_why_and_what_to_do() {
     assert_eq!(
         warnings(&mut program),
         [
-            "login form refused: the browser says (Sec-Fetch-Site) that no page of the same scheme, host and port sent it; a page \
-             elsewhere can link to /login, and a proxy must pass /login on under the host of the protected pages \
+            "login form refused: the browser says (Sec-Fetch-Site) that no page of the same \
+             scheme, host and port sent it; a page \
+             elsewhere can link to /login, and a proxy must pass /login on under the host of the \
+             protected pages \
              fetch_site=same-site origin=https://www.example.com host=members.example.com",
-            "login form refused: its origin is neither the requested host nor --public-url; the proxy must pass on the \
+            "login form refused: its origin is neither the requested host nor --public-url; the \
+             proxy must pass on the \
              visitor's Host with its port (nginx: proxy_set_header Host $http_host) \
              origin=https://members.example.com:8443 host=members.example.com",
-            "login form refused: it has neither Sec-Fetch-Site nor Origin; the proxy must pass both on unchanged, or no browser \
-             sent it host=members.example.com",
+            "login form refused: it has neither Sec-Fetch-Site nor Origin; the proxy must pass \
+             both on unchanged, or no browser sent it host=members.example.com",
         ]
     );
 }

@@ -68,8 +68,22 @@ fn it_asks_a_running_service_as_well() {
             &access(username).iter().map(String::as_str).chain(by_name).collect::<Vec<_>>(),
         )
     };
-    ask("tmm1").ended(1, &format!("nats-userman: {url}: nats-userman answered with status 401: api-key, api-username: expected both headers, once each, with a key that is set with --api-key or --api-key-file\n"));
-    ask("tmm3").ended(1, &format!("nats-userman: {url}: nats-userman answered with status 503: there are no authstrings here: start the service with --nats-url, or with --stand-in while you develop\n"));
+    ask("tmm1").ended(
+        1,
+        &format!(
+            "nats-userman: {url}: nats-userman answered with status 401: \
+        api-key, api-username: expected both headers, once each, with a key that is set with \
+        --api-key or --api-key-file\n"
+        ),
+    );
+    ask("tmm3").ended(
+        1,
+        &format!(
+            "nats-userman: {url}: nats-userman answered with status 503: \
+        there are no authstrings here: start the service with --nats-url, or with --stand-in while \
+        you develop\n"
+        ),
+    );
 }
 
 #[test]
@@ -78,18 +92,28 @@ fn what_went_wrong_is_one_line() {
     let by_name = ["--type", "upsell", "--username", "bob", "--site", "1"];
     ask(&nats.url(), &by_name).ended(
         1,
-        &format!("nats-userman: {}: NATS answered with HTML instead of JSON: the REST API is switched off, this address is not in NATS's Admin API Allowed IPs, or the URL is not NATS's\n", nats.url()),
+        &format!(
+            "nats-userman: {}: NATS answered with HTML instead of JSON: the REST API is \
+            switched off, this address is not in NATS's Admin API Allowed IPs, or the URL is not \
+            NATS's\n",
+            nats.url()
+        ),
     );
-    ask("http://127.0.0.1:1", &by_name)
-        .ended(1, "nats-userman: http://127.0.0.1:1: NATS cannot be reached: Connection refused (os error 111); is its URL right, and is it up?\n");
+    ask("http://127.0.0.1:1", &by_name).ended(
+        1,
+        "nats-userman: http://127.0.0.1:1: NATS cannot be reached: Connection refused \
+            (os error 111); is its URL right, and is it up?\n",
+    );
     run(&[&["authstring"], &by_name[..]].concat()).ended(
         2,
-        "nats-userman: authstring: expected --nats-url, --nats-api-username and --nats-api-key of NATS, or of a running nats-userman\n",
+        "nats-userman: authstring: expected --nats-url, --nats-api-username and --nats-api-key of \
+         NATS, or of a running nats-userman\n",
     );
     for (args, line) in [
         (
             ["--type", "upgrade", "--username", "bob", "--site", "1"],
-            "--type: expected upsell, tokenrebuy, instantupgrade, packageupgrade, cancel or signupplus, found \"upgrade\"",
+            "--type: expected upsell, tokenrebuy, instantupgrade, packageupgrade, cancel or \
+             signupplus, found \"upgrade\"",
         ),
         (
             ["--type", "upsell", "--username", "bob", "--site", "0"],

@@ -149,7 +149,8 @@ fn page_behind(caddy: bool) {
             server.errors()
         );
         let front = format!(
-            "<p><a href=\"https://join.example.com/signup/upgradeplus.php?site=1&amp;username={written}&amp;authstring="
+            "<p><a href=\"https://join.example.com/signup/upgradeplus.php?site=1&amp;\
+             username={written}&amp;authstring="
         );
         let string = response
             .body

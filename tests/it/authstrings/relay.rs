@@ -75,7 +75,8 @@ fn a_name_reaches_nats_as_it_was_meant() {
         "/api/member/authstring?type=cancel&username=a+b%2Bc%26d%23%C3%A9&siteid=1",
     );
     assert_eq!(response.status, 200, "{}", response.body);
-    let line = "GET /api/member/authstring?type=cancel&username=a%20b%2Bc%26d%23%C3%A9&siteid=1 HTTP/1.1\r\n";
+    let line = "GET /api/member/authstring?type=cancel&username=a%20b%2Bc%26d%23%C3%A9&siteid=1 \
+        HTTP/1.1\r\n";
     assert!(nats.asked()[0].starts_with(line), "{:?}", nats.asked());
 }
 
@@ -130,33 +131,51 @@ fn a_bad_answer_is_502_with_its_likely_cause() {
     let html =
         |status| Day::Answer(status, "text/html", "<html><body>Not allowed</body></html>".into());
     let elsewhere = Nats::with(vec![good()]);
-    let causes = "api-key or api-username is wrong, the account may not use the REST API, or this address is not in NATS's Admin API Allowed IPs";
+    let causes = "api-key or api-username is wrong, the account may not use the REST API, or this \
+        address is not in NATS's Admin API Allowed IPs";
     for (day, error) in [
         (
             html(200),
-            "NATS answered with HTML instead of JSON: the REST API is switched off, this address is not in NATS's Admin API Allowed IPs, or the URL is not NATS's".to_owned(),
+            "NATS answered with HTML instead of JSON: the REST API is switched off, this address \
+             is not in NATS's Admin API Allowed IPs, or the URL is not NATS's"
+                .to_owned(),
         ),
         (html(401), format!("NATS answered with status 401: {causes}")),
         (html(403), format!("NATS answered with status 403: {causes}")),
         (
             html(404),
-            "NATS answered with status 404: the URL is not NATS's, the REST API is switched off there, or this NATS is older than this resource".into(),
+            "NATS answered with status 404: the URL is not NATS's, the REST API is switched off \
+             there, or this NATS is older than this resource"
+                .into(),
         ),
         (html(500), "NATS answered with status 500: it has failed, see its own error log".into()),
         (
             Day::Redirect(elsewhere.url()),
-            "NATS answered with status 302, a redirect: set the URL that it leads to, mostly https:// instead of http://".into(),
+            "NATS answered with status 302, a redirect: set the URL that it leads to, mostly \
+             https:// instead of http://"
+                .into(),
         ),
         (
-            Day::Answer(200, "application/json", format!("{{\"error\":\"Invalid key {NATS_KEY}\"}}")),
+            Day::Answer(
+                200,
+                "application/json",
+                format!("{{\"error\":\"Invalid key {NATS_KEY}\"}}"),
+            ),
             format!("NATS answered with an error instead of an authstring: {causes}"),
         ),
         (
             Day::Answer(200, "application/json", "{\"result\":\"short\"}".into()),
-            "NATS answered with JSON in which \\\"result\\\" is not 32 hexadecimal digits: it may be of a version that this program does not know".into(),
+            "NATS answered with JSON in which \\\"result\\\" is not 32 hexadecimal digits: it may \
+             be of a version that this program does not know"
+                .into(),
         ),
         (Day::Endless, "NATS answered with more than 65536 bytes: the URL is not NATS's".into()),
-        (Day::Nonsense, "NATS answered with something other than HTTP: the URL is not NATS's, or its port needs TLS".into()),
+        (
+            Day::Nonsense,
+            "NATS answered with something other than HTTP: the URL is not NATS's, or \
+            its port needs TLS"
+                .into(),
+        ),
     ] {
         let nats = Nats::with(vec![day]);
         let response = get(app(&nats).address, BY_NAME);
@@ -172,7 +191,8 @@ fn a_nats_that_is_not_there_is_502() {
         asked: Default::default(),
         connections: Default::default(),
     };
-    let error = "{\"error\":\"NATS cannot be reached: Connection refused (os error 111); is its URL right, and is it up?\"}";
+    let error = "{\"error\":\"NATS cannot be reached: Connection refused \
+        (os error 111); is its URL right, and is it up?\"}";
     assert_eq!(said(&get(app(&nats).address, BY_NAME)), (502, error));
 }
 

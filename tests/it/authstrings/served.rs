@@ -78,23 +78,34 @@ fn who_is_no_active_member_gets_a_blank() {
 #[test]
 fn what_is_asked_wrongly_is_refused_by_name() {
     let app = app();
-    let one = "expected memberid and session, or username and siteid, or username and siteids, and no other of them";
+    let one = "expected memberid and session, or username and siteid, or username and siteids, and \
+        no other of them";
     for (query, error) in [
         (
             "username=bob&siteid=1",
-            "type: expected upsell, tokenrebuy, instantupgrade, packageupgrade, cancel or signupplus, not given".to_owned(),
+            "type: expected upsell, tokenrebuy, instantupgrade, packageupgrade, cancel or \
+             signupplus, not given"
+                .to_owned(),
         ),
         (
             "type=upgrade&username=bob&siteid=1",
-            "type: expected upsell, tokenrebuy, instantupgrade, packageupgrade, cancel or signupplus, found \\\"upgrade\\\""
+            "type: expected upsell, tokenrebuy, instantupgrade, packageupgrade, cancel or \
+             signupplus, found \\\"upgrade\\\""
                 .into(),
         ),
-        ("type=upsell&type=cancel&username=bob&siteid=1", "type: expected one value, as in siteids=1,2, found 2 of them".into()),
-        ("type=upsell&username=bob&siteid=1&memberid=1&session=s", format!("username: {one}, found \\\"bob\\\"")),
+        (
+            "type=upsell&type=cancel&username=bob&siteid=1",
+            "type: expected one value, as in siteids=1,2, found 2 of them".into(),
+        ),
+        (
+            "type=upsell&username=bob&siteid=1&memberid=1&session=s",
+            format!("username: {one}, found \\\"bob\\\""),
+        ),
         ("type=upsell&username=bob&siteid=1&siteids=2", format!("siteids: {one}, found \\\"2\\\"")),
         (
             "type=upsell&username=bob&siteids=1,,2",
-            "siteids: expected 1 to 32 siteids separated by commas, each once, found \\\"1,,2\\\"".into(),
+            "siteids: expected 1 to 32 siteids separated by commas, each once, found \\\"1,,2\\\""
+                .into(),
         ),
         (
             "type=upsell&memberid=one&session=s",
@@ -118,7 +129,8 @@ fn what_is_asked_wrongly_is_refused_by_name() {
 fn only_a_whole_key_with_its_username_is_taken() {
     let app = app();
     let path = format!("{AUTH}?type=upsell&username=testakovsky2&siteid=1");
-    let refused = "{\"error\":\"api-key, api-username: expected both headers, once each, with a key that is set with --api-key or --api-key-file\"}";
+    let refused = "{\"error\":\"api-key, api-username: expected both headers, once each, \
+        with a key that is set with --api-key or --api-key-file\"}";
     for (headers, why) in [
         (String::new(), "none"),
         (format!("api-key: {KEY}\r\n"), "no username"),
@@ -218,7 +230,8 @@ fn siteids_are_looked_through_in_the_order_given() {
 fn with_neither_nats_nor_a_stand_in_the_answer_names_both() {
     let app = App::start_with(&[&api_key("")]);
     add_testakovsky(&app);
-    let error = "{\"error\":\"there are no authstrings here: start the service with --nats-url, or with --stand-in while you develop\"}";
+    let error = "{\"error\":\"there are no authstrings here: start the service with \
+        --nats-url, or with --stand-in while you develop\"}";
     for path in [
         format!("{AUTH}?type=upsell&username=testakovsky2&siteid=1"),
         format!("{REBUY}?username=nobody&siteid=1"),

@@ -31,7 +31,8 @@ fn a_string_is_redeemed_once_and_says_who_and_what_for() {
         said(&redeem(&app, &string)),
         (
             200,
-            "{\"memberid\":342,\"siteid\":1,\"type\":\"packageupgrade\",\"username\":\"testakovsky2\"}"
+            "{\"memberid\":342,\"siteid\":1,\"type\":\"packageupgrade\",\
+             \"username\":\"testakovsky2\"}"
         )
     );
     assert_eq!(said(&redeem(&app, &string)), (404, UNKNOWN));

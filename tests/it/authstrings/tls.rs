@@ -67,8 +67,10 @@ fn a_certificate_that_is_named_is_trusted_and_no_other() {
         .map(|kind| format!("{kind}_temp_path {at}/{kind};\n"))
         .concat();
     let conf = format!(
-        "daemon off;\npid {at}/nginx.pid;\nerror_log {at}/nginx.log;\nevents {{}}\nhttp {{\n{temporary}access_log off;\nserver {{\n\
-         listen 127.0.0.1:{port} ssl;\nssl_certificate {at}/tls.pem;\nssl_certificate_key {at}/tls.key;\n\
+        "daemon off;\npid {at}/nginx.pid;\nerror_log {at}/nginx.log;\nevents {{}}\nhttp {{\n\
+         {temporary}access_log off;\nserver {{\n\
+         listen 127.0.0.1:{port} ssl;\nssl_certificate {at}/tls.pem;\n\
+         ssl_certificate_key {at}/tls.key;\n\
          location / {{ proxy_pass {}; }}\n}}\n}}\n",
         nats.url()
     );
@@ -89,7 +91,13 @@ fn a_certificate_that_is_named_is_trusted_and_no_other() {
     let asked = nats.asked().len();
     let hint = "does this port support TLS, and is the certificate issued for this URL? \
                 Set --nats-ca for a self-signed certificate";
-    ask(&url, &[]).ended(1, &format!("nats-userman: {url}: no TLS with NATS: invalid peer certificate: UnknownIssuer; {hint}\n"));
+    ask(&url, &[]).ended(
+        1,
+        &format!(
+            "nats-userman: {url}: no TLS with NATS: invalid peer \
+        certificate: UnknownIssuer; {hint}\n"
+        ),
+    );
     let ran = ask(&format!("https://localhost:{port}"), &trusting);
     assert!(
         ran.err.contains(

@@ -112,10 +112,12 @@ impl Browser {
         let options = json!({
             "binary": chromium,
             "args": flags,
-            "mobileEmulation": { "deviceMetrics": { "width": 360, "height": 640, "pixelRatio": 2 } },
+            "mobileEmulation": { "deviceMetric\
+                s": { "width": 360, "height": 640, "pixelRatio": 2 } },
             "prefs": prefs,
         });
-        let wanted = json!({ "capabilities": { "alwaysMatch": { "browserName": "chrome", "goog:chromeOptions": options } } });
+        let wanted = json!({ "capabilitie\
+            s": { "alwaysMatch": { "browserName": "chrome", "goog:chromeOptions": options } } });
         let opened = browser.call("POST", "/session", &wanted).unwrap();
         browser.session = format!("/session/{}", opened["sessionId"].as_str().unwrap());
         Some(browser)

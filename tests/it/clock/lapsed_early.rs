@@ -60,7 +60,8 @@ impl Scene {
             .execute_batch(&format!(
                 "BEGIN IMMEDIATE;
                  INSERT INTO former_member ({columns}, login_version, reason, ended_at)
-                     SELECT {columns}, login_version + 1, 'expired', expire_at FROM member_auth WHERE expire_at IS NOT NULL;
+                     SELECT {columns}, login_version + 1, 'expired', expire_at FROM member_auth \
+                     WHERE expire_at IS NOT NULL;
                  DELETE FROM member_auth WHERE expire_at IS NOT NULL;
                  UPDATE wal_mark SET previous = id, id = randomblob(16);
                  COMMIT"
@@ -116,7 +117,8 @@ fn postbacks_are_taken_while_thousands_come_back() {
     let many = format!(
         "WITH RECURSIVE n (i) AS (SELECT 1000 UNION ALL SELECT i + 1 FROM n WHERE i < 4000)
          INSERT INTO former_member (memberid, username, trial, {columns})
-             SELECT i, 'many' || i, 0, {columns} FROM n, (SELECT {columns} FROM former_member WHERE siteid = 2)"
+             SELECT i, 'many' || i, 0, {columns} FROM n, (SELECT {columns} FROM former_member \
+             WHERE siteid = 2)"
     );
     scene.database().execute_batch(&many).unwrap();
     std::thread::scope(|scope| {

@@ -112,7 +112,8 @@ fn an_expiry_that_is_reached_by_the_jump_alone_is_noted_and_moves_nobody() {
     answers(
         &app,
         "action=EXPIRE&siteid=1&memberid=71&expire=2027-12-01",
-        "ERROR|member 71 is not a member of site 1 now, an expiry at 2027-12-01T00:00:00Z cannot be noted",
+        "ERROR|member 71 is not a member of site 1 now, an expiry at 2027-12-01T00:00:00Z cannot \
+         be noted",
     );
     assert_eq!(app.rows(MEMBERS), ["71|1806537600", "72|1798761600"]);
     replays(&app);

@@ -28,8 +28,10 @@ pub fn run_with_input(data: &Path, args: &[&str], input: &[u8]) -> Ran {
 /// second time had nothing.
 #[test]
 fn a_capture_is_taken_from_a_pipe_whatever_its_layout_is() {
-    let bodies = "action=ADD&siteid=1&memberid=71&username=bob&password=secret\naction=CHECK&siteid=1&username=bob\n";
-    let lines = "\nsiteid=1\nmemberid=71\nusername=bob\npassword=secret\naction=ADD\n\naction=CHECK\nsiteid=1\nusername=bob\n";
+    let bodies = "action=ADD&siteid=1&memberid=71&username=bob&password=secret\n\
+        action=CHECK&siteid=1&username=bob\n";
+    let lines = "\nsiteid=1\nmemberid=71\nusername=bob\npassword=secret\naction=ADD\n\n\
+        action=CHECK\nsiteid=1\nusername=bob\n";
     for capture in [bodies, lines] {
         for name in ["-", "/dev/stdin"] {
             let dir = temp_dir();
@@ -49,7 +51,8 @@ fn a_capture_is_taken_from_a_pipe_whatever_its_layout_is() {
 #[test]
 fn an_error_of_standard_input_has_its_line() {
     let dir = temp_dir();
-    let input = b"action=ADD&siteid=1&memberid=71&username=bob&password=secret\n\naction=CHANGE&siteid=1&memberid=72\n";
+    let input = b"action=ADD&siteid=1&memberid=71&username=bob&password=secret\n\n\
+        action=CHANGE&siteid=1&memberid=72\n";
     assert_eq!(
         run_with_input(dir.path(), &["replay", "-"], input).printed_with_errors(1, 2),
         "-:3: ERROR|member 72 is not a member of site 1 now, nothing was changed\n1 OK, 0 NOTOK, \
@@ -151,7 +154,8 @@ fn a_replay_to_a_url_that_ends_early_says_how_far_it_went() {
     let data = dir.path().join("data");
     let program = Program::serve(&data, &[]);
     let url = format!("http://{}/postback/{TOKEN}", program.address);
-    let capture = "action=ADD\nsiteid=1\nmemberid=1\nusername=bob\npassword=secret\n\naction=CHECK\nsiteid=1\nusername=ann\n\nNULL\n";
+    let capture = "action=ADD\nsiteid=1\nmemberid=1\nusername=bob\npassword=secret\n\n\
+        action=CHECK\nsiteid=1\nusername=ann\n\nNULL\n";
     let file = write(dir.path(), "members", capture);
     let ran = run_on(&data, &["replay", "--to", &url, &file]);
     ran.ended(1, &format!("nats-userman: {file}:11: expected name=value or a blank line{AGAIN}"));

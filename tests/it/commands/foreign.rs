@@ -11,7 +11,8 @@ use super::run_on;
 use crate::support::{Program, TOKEN, real_program, temp_dir};
 
 const MOVING_IN: &str = "docs/moving-in.md has the query that prints members as a capture";
-const LAYOUTS: &str = "expected urlencoded bodies, one a line, or name=value lines with a blank line between postbacks";
+const LAYOUTS: &str = "expected urlencoded bodies, one a line, or name=value lines with a blank \
+    line between postbacks";
 const CAPTURE: &str = "action=ADD\nsiteid=1\nmemberid=71\nusername=bob\npassword=secret\n";
 
 fn utf_16(text: &str, to_bytes: fn(u16) -> [u8; 2], mark: &[u8]) -> Vec<u8> {
@@ -52,13 +53,16 @@ fn foreign() -> Vec<(&'static str, Vec<u8>, String)> {
             b"SQLite format 3\0\x10\0".to_vec(),
             format!("looks like an SQLite database: if it is another nats-userman's, {journal}"),
         ),
-        ("a program", b"\x7fELF\x02\x01\x01\0\0\0".to_vec(), "looks like a binary file, and no capture".into()),
+        ("a program", b"\x7fELF\x02\x01\x01\0\0\
+            \0".to_vec(), "looks like a binary file, and no capture".into()),
         (
             "lines of an old Mac",
             CAPTURE.replace('\n', "\r").into(),
-            "looks like lines that end in a carriage return: convert it, tr '\\r' '\\n' < FILE | nats-userman replay -".into(),
+            "looks like lines that end in a carriage return: convert it, tr '\\r' '\\n\
+             ' < FILE | nats-userman replay -".into(),
         ),
-        ("CSV", b"memberid,siteid,username,password\r\n71,1,bob,a=b\r\n".into(), format!("looks like CSV: {MOVING_IN}")),
+        ("CSV", b"memberid,siteid,username,password\r\n71,1,bob,\
+            a=b\r\n".into(), format!("looks like CSV: {MOVING_IN}")),
         (
             "CSV of a journal, with a body in a cell",
             b"id;memberid;username;fields\n1;71;bob;\"siteid=1&action=ADD\"\n".into(),
@@ -69,8 +73,10 @@ fn foreign() -> Vec<(&'static str, Vec<u8>, String)> {
             b"1,\"pid=1&action=ADD&siteid=1&memberid=71&username=bob&password=secret\"\n".into(),
             format!("looks like CSV: {MOVING_IN}"),
         ),
-        ("CSV without a header", b"71,1,bob,secret\n72,1,ann,secret\n".into(), format!("looks like CSV: {MOVING_IN}")),
-        ("TSV", b"siteid\tmemberid\tusername\n1\t71\tbob\n".into(), format!("looks like TSV: {MOVING_IN}")),
+        ("CSV without a header", b"71,1,bob,secret\n72,1,ann,\
+            secret\n".into(), format!("looks like CSV: {MOVING_IN}")),
+        ("TSV", b"siteid\tmemberid\tusername\n\
+            1\t71\tbob\n".into(), format!("looks like TSV: {MOVING_IN}")),
         (
             "a table of mysql",
             b"+--------+----------+\n| siteid | username |\n+--------+----------+\n".into(),
@@ -83,15 +89,19 @@ fn foreign() -> Vec<(&'static str, Vec<u8>, String)> {
         ),
         (
             "a journal",
-            b"{\"id\":1,\"at\":1781524800,\"source\":\"nats\",\"action\":\"ADD\",\"fields\":\"siteid=1&action=ADD\",\"reply\":\"OK|\"}\n".into(),
+            b"{\"id\":1,\"at\":1781524800,\"source\":\"nats\",\"action\":\"ADD\",\
+              \"fields\":\"siteid=1&action=ADD\",\"reply\":\"OK|\"}\n"
+                .into(),
             "looks like a journal: replay it with --journal, into an empty database".into(),
         ),
         (
             "a journal for people",
-            b"2026-06-15T12:00:00Z  ADD          1  OK|member 71 \"bob\" added to site 1\n    from ::1: memberid=71&siteid=1&username=bob&password=***&action=ADD\n".into(),
+            b"2026-06-15T12:00:00Z  ADD          1  OK|member 71 \"bob\" added to site 1\n    from \
+                ::1: memberid=71&siteid=1&username=bob&password=***&action=ADD\n".into(),
             format!("looks like what journal prints, which hides secrets: {journal}"),
         ),
-        ("JSON", b"[{\"action\":\"ADD\",\"memberid\":71}]\n".into(), format!("looks like JSON: {LAYOUTS}")),
+        ("JSON", b"[{\"action\":\"ADD\",\"memberid\":71}]\
+            \n".into(), format!("looks like JSON: {LAYOUTS}")),
         (
             "JSON in one long line",
             format!("[{}]", "{\"action\":\"ADD\"},".repeat(10_000)).into(),
@@ -104,14 +114,17 @@ fn foreign() -> Vec<(&'static str, Vec<u8>, String)> {
         ),
         (
             "an access log",
-            b"192.0.2.1 - - [15/Jun/2026:12:00:00 +0000] \"GET /postback/x?siteid=1&action=ADD HTTP/1.1\" 200 5 \"-\" \"curl\"\n"
+            b"192.0.2.1 - - [15/Jun/2026:12:00:00 +0000] \"GET /postback/x?siteid=1&action=ADD \
+                HTTP/1.1\" 200 5 \"-\" \"curl\"\n"
                 .repeat(3),
-            "looks like the access log of a web server, which has no bodies: is there a capture of them?".into(),
+            "looks like the access log of a web server, which has no bodies: is there a capture of \
+             them?".into(),
         ),
         (
             "requests",
             b"POST /postback/x HTTP/1.1\r\nHost: a\r\n\r\nsiteid=1&action=ADD\r\n".into(),
-            "looks like requests with their headers: expected their bodies alone, one a line".into(),
+            "looks like requests with their headers: expected their bodies alone, one a \
+             line".into(),
         ),
         (
             "URLs",
@@ -133,7 +146,8 @@ fn foreign() -> Vec<(&'static str, Vec<u8>, String)> {
             b"action=ADD\tsiteid=1\tmemberid=71\tusername=bob\n".into(),
             format!("no line has action=WORD, so it is no capture: {LAYOUTS}"),
         ),
-        ("a letter", b"Hello,\nhere they are.\n".into(), format!("no line has action=WORD, so it is no capture: {LAYOUTS}")),
+        ("a letter", b"Hello,\nhere they \
+            are.\n".into(), format!("no line has action=WORD, so it is no capture: {LAYOUTS}")),
         (
             "bodies without an action",
             b"siteid=1&memberid=71&username=bob\nsiteid=1&memberid=72\n".into(),
@@ -210,8 +224,13 @@ fn a_journal_that_is_packed_is_told_how_to_unpack_it() {
     let dir = temp_dir();
     let data = dir.path().join("data");
     let file = write(dir.path(), "journal.jsonl.gz", b"\x1f\x8b\x08\0\0\0\0\0");
-    run_on(&data, &["replay", "--journal", &file])
-        .ended(1, &format!("nats-userman: {file}: looks like gzip: pipe it, gunzip -c FILE | nats-userman replay --journal -\n"));
+    run_on(&data, &["replay", "--journal", &file]).ended(
+        1,
+        &format!(
+            "nats-userman: {file}: looks like gzip: pipe it, gunzip -c FILE | \
+            nats-userman replay --journal -\n"
+        ),
+    );
     assert!(!data.exists());
 }
 
@@ -284,8 +303,13 @@ fn a_packed_capture_is_replayed_as_the_advice_says() {
     let file = write(dir.path(), "capture", CAPTURE);
     let packed = format!("{file}.gz");
     assert!(Command::new("gzip").arg(&file).status().unwrap().success());
-    run_on(&data, &["replay", &packed])
-        .ended(1, &format!("nats-userman: {packed}: looks like gzip: pipe it, gunzip -c FILE | nats-userman replay -\n"));
+    run_on(&data, &["replay", &packed]).ended(
+        1,
+        &format!(
+            "nats-userman: {packed}: looks like gzip: pipe it, gunzip -c FILE | \
+            nats-userman replay -\n"
+        ),
+    );
     let unpacked = Command::new("gunzip").args(["-c", &packed]).output().unwrap().stdout;
     assert_eq!(
         run_with_input(&data, &["replay", "-"], &unpacked).printed(),

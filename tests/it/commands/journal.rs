@@ -26,13 +26,16 @@ fn the_journal_is_listed_in_the_order_of_effect() {
     let data = dir.path().join("data");
     assert_eq!(
         run_on(&data, &["journal", "--site", "1"]).printed(),
-        "2026-06-15T12:00:00Z  ADD         1  OK|member 71 \"bob\" added to site 1\n    from 127.0.0.1: \
-         action=ADD&siteid=1&memberid=71&username=bob&password=***&session=***\n\
-         2026-06-15T12:00:00Z  -           3  ERROR|action: expected ADD, MANUALADD, TRIALTOFULL, CHANGE, DELETE, EXPIRE, CHECK \
-         or ACTIVATE, found \"FROBNICATE\"\n    from 127.0.0.1: action=FROBNICATE&siteid=1&memberid=71\n\
-         2026-06-15T13:00:00Z  ADD         4  ERROR|username \"Bob\" is held by member 71 of site 1, nothing was changed for \
+        "2026-06-15T12:00:00Z  ADD         1  OK|member 71 \"bob\" added to site 1\n    from \
+         127.0.0.1: action=ADD&siteid=1&memberid=71&username=bob&password=***&session=***\n\
+         2026-06-15T12:00:00Z  -           3  ERROR|action: expected ADD, MANUALADD, TRIALTOFULL, \
+         CHANGE, DELETE, EXPIRE, CHECK or ACTIVATE, found \"FROBNICATE\"\n    from 127.0.0.1: \
+         action=FROBNICATE&siteid=1&memberid=71\n\
+         2026-06-15T13:00:00Z  ADD         4  ERROR|username \"Bob\" is held by member 71 of site \
+         1, nothing was changed for \
          member 72\n    from 127.0.0.1: action=ADD&siteid=1&memberid=72&username=Bob&password=***\n\
-         2026-06-15T13:00:00Z  EXPIRE      5  OK|member 71 \"bob\" of site 1 will expire at 2099-01-01T00:00:00Z\n    \
+         2026-06-15T13:00:00Z  EXPIRE      5  OK|member 71 \"bob\" of site 1 will expire at \
+         2099-01-01T00:00:00Z\n    \
          from 127.0.0.1: action=EXPIRE&siteid=1&memberid=71&expire=2099-01-01\n"
     );
 }
@@ -89,8 +92,10 @@ fn json_has_the_columns_under_their_names_and_leaves_out_what_is_null() {
     assert_eq!(
         records[0],
         serde_json::json!({
-            "id": 1, "at": 1_781_524_800, "source": "nats", "address": "127.0.0.1", "action": "ADD", "siteid": 1, "memberid": 71,
-            "username": "bob", "fields": "action=ADD&siteid=1&memberid=71&username=bob&password=***&session=***",
+            "id": 1, "at": 1_781_524_800, "sourc\
+                e": "nats", "address": "127.0.0.1", "action": "ADD", "siteid": 1, "memberid": 71,
+            "username": "bob", "field\
+                s": "action=ADD&siteid=1&memberid=71&username=bob&password=***&session=***",
             "reply": "OK|member 71 \"bob\" added to site 1", "password": hash,
             "session_sha256": "cf81e95d0bb11a6f4e9e70efa45d486f241a43cb9c0656b1b654771c2cfe8237",
         })
@@ -99,10 +104,11 @@ fn json_has_the_columns_under_their_names_and_leaves_out_what_is_null() {
     assert_eq!(
         records[2],
         serde_json::json!({
-            "id": 3, "at": 1_781_524_800, "source": "nats", "address": "127.0.0.1", "siteid": 1, "memberid": 71,
+            "id": 3, "at": 1_781_524_800, "sourc\
+                e": "nats", "address": "127.0.0.1", "siteid": 1, "memberid": 71,
             "fields": "action=FROBNICATE&siteid=1&memberid=71",
-            "reply": "ERROR|action: expected ADD, MANUALADD, TRIALTOFULL, CHANGE, DELETE, EXPIRE, CHECK or ACTIVATE, found \
-                      \"FROBNICATE\"",
+            "reply": "ERROR|action: expected ADD, MANUALADD, TRIALTOFULL, CHANGE, DELETE, EXPIRE, \
+                CHECK or ACTIVATE, found \"FROBNICATE\"",
         })
     );
     assert_eq!(records[4]["expire_at"], 4_070_908_800_u64);

@@ -9,7 +9,8 @@ fn service() -> (tempfile::TempDir, Program) {
     let dir = temp_dir();
     let program = Program::serve(dir.path(), &[]);
     for body in [
-        "action=ADD&siteid=1&memberid=71&username=bob&password=secret&email=bob@example.com&joined=1496792016&expires=1499470416",
+        "action=ADD&siteid=1&memberid=71&username=bob&password=secret&email=bob@example.com&\
+         joined=1496792016&expires=1499470416",
         "action=ADD&siteid=1&memberid=72&username=ann&password=secret&trial=1&biller=CCBILL",
         "action=ADD&siteid=1&memberid=73&username=cleo&cryptpass=41R19prsa7NLQ",
         "action=ADD&siteid=2&memberid=71&username=dora&password=secret",
@@ -54,10 +55,14 @@ fn show_tells_where_a_member_stands_and_the_whole_history() {
     eventually("bob's password is hashed", || show("1", "71").contains("password   hashed"));
     assert_eq!(
         show("1", "71"),
-        "member 71 of site 1: may log in\n    username   bob\n    password   hashed\n    trial      no\n    \
-         email      bob@example.com\n    biller     -\n    joined     TIME\n    expires    TIME (as NATS sent it; locks nobody \
-         out)\n    expire_at  -\n\nhistory:\nTIME  ADD         1  OK|member 71 \"bob\" added to site 1\n    from 127.0.0.1: \
-         action=ADD&siteid=1&memberid=71&username=bob&password=***&email=bob%40example.com&joined=1496792016&expires=1499470416\n"
+        "member 71 of site 1: may log in\n    username   bob\n    password   hashed\n    \
+         trial      no\n    \
+         email      bob@example.com\n    biller     -\n    joined     TIME\n    expires    TIME \
+         (as NATS sent it; locks nobody \
+         out)\n    expire_at  -\n\nhistory:\nTIME  ADD         1  OK|member 71 \"bob\" added to \
+         site 1\n    from 127.0.0.1: \
+         action=ADD&siteid=1&memberid=71&username=bob&password=***&email=bob%40example.com&\
+         joined=1496792016&expires=1499470416\n"
     );
     let ann = show("1", "72");
     assert!(ann.starts_with("member 72 of site 1: may log in\n    username   ann\n"), "{ann}");
@@ -113,8 +118,11 @@ fn remove_and_restore_act_beside_the_service_and_are_journalled_as_the_operators
 
     // Somebody else has the name meanwhile.
     program.post("action=CHANGE&siteid=1&memberid=72&new_username=Cleo").unwrap();
-    member(&["restore", "1", "73"])
-        .ended(1, "nats-userman: ERROR|username \"cleo\" is held by member 72 of site 1, nothing was changed for member 73\n");
+    member(&["restore", "1", "73"]).ended(
+        1,
+        "nats-userman: ERROR|username \"cleo\" is held by member 72 of site 1, nothing \
+            was changed for member 73\n",
+    );
     assert_eq!(
         member(&["restore", "1", "73", "--username", "cleo 73"]).printed(),
         "OK|member 73 \"cleo 73\" activated on site 1\n"
@@ -150,7 +158,8 @@ fn remove_and_restore_act_beside_the_service_and_are_journalled_as_the_operators
             (
                 "ACTIVATE",
                 "action=ACTIVATE&siteid=1&memberid=73&username=cleo",
-                "ERROR|username \"cleo\" is held by member 72 of site 1, nothing was changed for member 73"
+                "ERROR|username \"cleo\" is held by member 72 of site 1, nothing was changed for \
+                 member 73"
             ),
             (
                 "ACTIVATE",

@@ -19,7 +19,8 @@ pub fn open(data: &Path) -> Connection {
     Connection::open_with_flags(data.join("userman.db"), OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap()
 }
 
-const BODIES: &str = "action=ADD&siteid=1&memberid=71&username=b%20ob&password=p%2B%26%3D%25+%C3%A9\n\
+const BODIES: &str = "action=ADD&siteid=1&memberid=71&username=b%20ob&\
+    password=p%2B%26%3D%25+%C3%A9\n\
     action=CHECK&siteid=1&username=B+OB\n\
     \n\
     action=CHECK&siteid=1&username=ann\n\
@@ -93,8 +94,10 @@ fn the_capture_that_tmm_published_is_replayed() {
     let dir = temp_dir();
     let data = dir.path().join("data");
     // A part of it: the rest is bookkeeping.
-    let capture = "memberid=71\nstatus=1\ntrial=0\njoined=1496792016\nsiteid=1\nusername=test564a\npassword=testtest\n\
-                   cryptpass=41R19prsa7NLQ\nemail=test@test1.com\nsession=4b23bba59cc003441ec36e48afda0fad\n\
+    let capture = "memberid=71\nstatus=1\ntrial=0\njoined=1496792016\nsiteid=1\nusername=test564a\n\
+        password=testtest\n\
+                   cryptpass=41R19prsa7NLQ\nemail=test@test1.com\n\
+                   session=4b23bba59cc003441ec36e48afda0fad\n\
                    memberidx=NETBILLING:113349189748\nexpires=1499470416\naddress1=22 test \
                    st\naction=ADD\n";
     let file = write(dir.path(), "captured", capture);
@@ -131,7 +134,8 @@ fn a_dry_run_shows_replies_and_changes_and_changes_nothing() {
     let file = write(
         dir.path(),
         "more",
-        "action=ACTIVATE&siteid=1&memberid=72&username=ann&trial=1\naction=TRIALTOFULL&siteid=1&memberid=72\n",
+        "action=ACTIVATE&siteid=1&memberid=72&username=ann&trial=1\n\
+         action=TRIALTOFULL&siteid=1&memberid=72\n",
     );
     assert_eq!(
         run_on(&data, &["replay", "--dry-run", &file]).printed(),
@@ -231,10 +235,12 @@ pub fn told() -> tempfile::TempDir {
         "3",
     ]);
     for body in [
-        "action=ADD&siteid=1&memberid=71&username=bob&password=secret&session=4b23&email=b@example.com&trial=1",
+        "action=ADD&siteid=1&memberid=71&username=bob&password=secret&session=4b23&\
+         email=b@example.com&trial=1",
         "action=ADD&siteid=1&memberid=72&username=ann&cryptpass=41R19prsa7NLQ&joined=1496792016",
         "action=ADD&siteid=1&memberid=73&username=ANN&password=secret",
-        "action=MANUALADD&siteid=2&memberid=71&username=%C3%A9mile|&password=secret&cryptpass=a4sLkn7C9GP12",
+        "action=MANUALADD&siteid=2&memberid=71&username=%C3%A9mile|&password=secret&\
+         cryptpass=a4sLkn7C9GP12",
         "action=EXPIRE&siteid=1&memberid=71&expire=2026-06-16",
         "action=FROBNICATE",
     ] {
@@ -244,7 +250,8 @@ pub fn told() -> tempfile::TempDir {
     app.set_time("2026-06-16 12:00:00");
     for body in [
         "action=ACTIVATE&siteid=1&memberid=71&username=bob&password=secret",
-        "action=CHANGE&siteid=1&memberid=72&new_username=anna&new_password=second&new_email=a@example.com",
+        "action=CHANGE&siteid=1&memberid=72&new_username=anna&new_password=second&\
+         new_email=a@example.com",
         "action=CHANGE&siteid=1&memberid=72&new_password=third",
         "action=DELETE&siteid=2&memberid=71",
         "action=TRIALTOFULL&siteid=1&memberid=71&password=other",

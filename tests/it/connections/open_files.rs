@@ -66,7 +66,10 @@ fn a_low_hard_limit_is_said_and_more_clients_than_it_allows_hold_up_no_postback(
     let add = "action=ADD&siteid=1&memberid=71&username=bob&password=secret";
     assert_eq!(program.post(add).unwrap().body, "OK|member 71 \"bob\" added to site 1");
     eventually("the operator is told", || {
-        program.stderr().contains("connections closed: idle while all 40 were in use; let the proxy buffer whole requests")
+        program.stderr().contains(
+            "connections closed: idle while all 40 were in use; let the \
+            proxy buffer whole requests",
+        )
     });
     assert_eq!(
         program.stderr().matches("connections closed").count(),

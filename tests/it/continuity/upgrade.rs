@@ -190,7 +190,8 @@ fn a_database_of_version_1_goes_up_in_one_go_and_its_copy_is_of_version_1() {
     let conn = Connection::open(&database).unwrap();
     conn.execute_batch(include_str!("../../schemas/version_1.sql")).unwrap();
     conn.execute_batch(
-        "INSERT INTO member_auth (siteid, memberid, username, password, trial) VALUES (1, 71, 'Bob', '$2y$04$x', 0);
+        "INSERT INTO member_auth (siteid, memberid, username, password, trial) VALUES (1, 71, \
+         'Bob', '$2y$04$x', 0);
          PRAGMA application_id = 1314222957; PRAGMA user_version = 1",
     )
     .unwrap();

@@ -177,8 +177,7 @@ fn an_empty_database_without_a_key_is_a_first_start_that_was_cut_short() {
 }
 
 #[test]
-fn a_database_that_is_truncated_under_the_running_program_brings_refusals_and_no_panic_and_keeps_its_log()
- {
+fn a_database_truncated_under_the_running_program_brings_refusals_and_keeps_its_log() {
     for keep_half in [false, true] {
         let (_dir, data) = data_with_members();
         let database = data.join("userman.db");

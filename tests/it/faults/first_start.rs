@@ -13,8 +13,8 @@ use crate::shim::{EIO, ENOSPC, EROFS, KILLED, Shim};
 use crate::support::{Program, eventually, post_to, real_program, temp_dir};
 
 /// Calls that make, change, name or sync a file.
-const CALLS: &str = "openat,write,pwrite64,fsync,fdatasync,rename,renameat,renameat2,link,linkat,unlink,unlinkat,mkdir,mkdirat,\
-                     chmod,fchmod,fchmodat,chown,fchown,fchownat,ftruncate,fallocate";
+const CALLS: &str = "openat,write,pwrite64,fsync,fdatasync,rename,renameat,renameat2,link,linkat,\
+    unlink,unlinkat,mkdir,mkdirat,chmod,fchmod,fchmodat,chown,fchown,fchownat,ftruncate,fallocate";
 /// Of so many pages that are written, a kill at one.
 const PAGES_EACH: usize = 12;
 /// What a start makes that is never made anew.

@@ -226,8 +226,10 @@ impl Files {
         }
         let everything = "SELECT 'm', siteid, memberid, username, email, login_version FROM \
             member_auth
-            UNION ALL SELECT 'f', siteid, memberid, username, email, login_version FROM former_member
-            UNION ALL SELECT 'j', id, memberid, fields, reply, at FROM journal_text UNION ALL SELECT 'h', probed_at, hex(room), 0, 0, 0 FROM health";
+            UNION ALL SELECT 'f', siteid, memberid, username, email, login_version FROM \
+            former_member
+            UNION ALL SELECT 'j', id, memberid, fields, reply, at FROM journal_text UNION ALL \
+            SELECT 'h', probed_at, hex(room), 0, 0, 0 FROM health";
         Ok(rows(&conn, everything))
     }
 }
@@ -284,7 +286,8 @@ impl Tale {
         let body = match self.dice.below(4) {
             0 => format!("action=DELETE&siteid=1&memberid={member}"),
             _ => format!(
-                "action=ADD&siteid=1&memberid={member}&username=name-{member}&password=secret&email={}-{count}",
+                "action=ADD&siteid=1&memberid={member}&username=name-{member}&password=secret&\
+                 email={}-{count}",
                 "x".repeat(self.dice.below(200))
             ),
         };
@@ -446,8 +449,7 @@ fn tell(seed: u64, with_strangers: bool) -> [usize; 2] {
 }
 
 #[test]
-fn what_a_kill_or_a_power_failure_leaves_is_never_refused_and_a_backup_is_never_mixed_with_a_later_wal()
- {
+fn what_a_kill_or_power_failure_leaves_is_not_refused_nor_a_backup_mixed_with_a_later_wal() {
     let first = number("SEED").unwrap_or(1);
     let mut starts = [0; 2];
     for seed in first..first + number("RUNS").unwrap_or(RUNS) {

@@ -279,8 +279,10 @@ fn checkpoints_of_other_programs_and_a_touch_are_no_reason_to_refuse() {
     // itself.
     let conn = rusqlite::Connection::open(place.database()).unwrap();
     for round in 0..4 {
-        let many = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000)
-             INSERT INTO journal (at, source, fields, reply) SELECT i, 'nats', hex(randomblob(500)), 'OK|' FROM n";
+        let many =
+            "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000)
+             INSERT INTO journal (at, source, fields, reply) SELECT i, 'nats', \
+             hex(randomblob(500)), 'OK|' FROM n";
         conn.busy_timeout(PATIENCE).unwrap();
         conn.execute(many, []).unwrap();
         assert_eq!(place.enters(1), 200, "round {round}");
@@ -329,8 +331,7 @@ fn a_wal_that_is_written_over_in_place_is_noticed_before_anything_more_is_acknow
 
 /// Also where the checkpoint has been looked at before, and where both are met by one look.
 #[test]
-fn a_backup_that_is_copied_over_just_after_a_checkpoint_is_noticed_before_anything_more_is_acknowledged()
- {
+fn a_backup_copied_over_just_after_a_checkpoint_is_noticed_before_more_is_acknowledged() {
     for is_looked_at in [true, false] {
         let place = Place::new();
         let conn = rusqlite::Connection::open(place.database()).unwrap();

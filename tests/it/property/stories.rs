@@ -142,7 +142,8 @@ fn moment(name: &'static str, percent: u32) -> Field {
         "2026-06-15 24:00:00",
     ];
     let odd = select(odd.map(Text::Plain).to_vec());
-    let value = prop_oneof![12 => (ahead, form).prop_map(|(ahead, form)| Text::Moment(ahead, form)), 1 => odd];
+    let moment = (ahead, form).prop_map(|(ahead, form)| Text::Moment(ahead, form));
+    let value = prop_oneof![12 => moment, 1 => odd];
     prop::option::weighted(f64::from(percent) / 100.0, value.prop_map(move |value| (name, value)))
         .boxed()
 }

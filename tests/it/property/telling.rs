@@ -190,14 +190,17 @@ impl<'a> Telling<'a> {
 
     /// Rows as everybody but the program itself sees them: one that is due counts as moved.
     fn rows(&self) -> Vec<String> {
-        let columns = "siteid, memberid, username, email, trial, biller, session_sha256, joined, expires, cryptpass";
+        let columns = "siteid, memberid, username, email, trial, biller, session_sha256, joined, \
+            expires, cryptpass";
         let now = self.now;
         rows(
             &self.eyes,
             &format!(
-                "SELECT 'member', {columns}, expire_at, NULL FROM member_auth WHERE expire_at IS NULL OR expire_at > {now}
+                "SELECT 'member', {columns}, expire_at, NULL FROM member_auth WHERE expire_at IS \
+                 NULL OR expire_at > {now}
                  UNION ALL SELECT 'former', {columns}, reason, ended_at FROM former_member
-                 UNION ALL SELECT 'former', {columns}, 'expired', expire_at FROM member_auth WHERE expire_at <= {now}
+                 UNION ALL SELECT 'former', {columns}, 'expired', expire_at FROM member_auth WHERE \
+                 expire_at <= {now}
                  ORDER BY 1, 2, 3"
             ),
         )

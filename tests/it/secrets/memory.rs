@@ -51,7 +51,8 @@ fn may_look() -> bool {
             "only root may read the memory, and REQUIRE_REAL=1"
         );
         eprintln!(
-            "\n*** NOT ROOT: this test proves nothing here, as nobody else may read the program's memory ***\n"
+            "\n*** NOT ROOT: this test proves nothing here, as nobody else may read the program's \
+             memory ***\n"
         );
     }
     is_root
@@ -83,7 +84,8 @@ fn no_password_is_left_in_memory_once_it_is_hashed() {
     let part = "Sesame-Part-30bb2e";
     let add = |member: usize, password: &str| {
         format!(
-            "action=ADD&siteid=1&memberid={member}&username=member{member}&password={password}&email=a%40b.example"
+            "action=ADD&siteid=1&memberid={member}&username=member{member}&password={password}&\
+             email=a%40b.example"
         )
     };
     for (member, password) in [(1, plain), (2, escaped.0), (3, western.0)] {

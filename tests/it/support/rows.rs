@@ -8,7 +8,8 @@ use rusqlite::{Connection, OpenFlags};
 pub fn check_invariants(database: &Path) {
     let conn = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
     assert_eq!(rows(&conn, "PRAGMA integrity_check"), ["ok"]);
-    let both = "SELECT siteid, memberid FROM member_auth INTERSECT SELECT siteid, memberid FROM former_member";
+    let both = "SELECT siteid, memberid FROM member_auth INTERSECT SELECT siteid, memberid FROM \
+        former_member";
     assert_eq!(rows(&conn, both), [""; 0], "members who are former members too");
 }
 

@@ -28,7 +28,8 @@ pub fn is_root() -> bool {
     if !root {
         assert!(std::env::var("REQUIRE_REAL").as_deref() != Ok("1"), "not root and REQUIRE_REAL=1");
         eprintln!(
-            "\n*** NOT ROOT: the web server runs as you, and that it may not write is not tried here ***\n"
+            "\n*** NOT ROOT: the web server runs as you, and that it may not write is not tried \
+             here ***\n"
         );
     }
     root
@@ -108,8 +109,8 @@ impl Host {
         Some(host)
     }
 
-    /// www-data is in the group that reads, as docs/members-area.md tells an operator; here it is that group,
-    /// and new files are of it.
+    /// www-data is in the group that reads, as docs/members-area.md tells an operator; here it is
+    /// that group, and new files are of it.
     fn make_data_dir(&self) {
         fs::create_dir(&self.data).unwrap();
         if rustix::process::geteuid().is_root() {
@@ -219,7 +220,8 @@ impl Host {
             text +=
                 &format!("LoadModule {module}_module /usr/lib/apache2/modules/mod_{module}.so\n");
         }
-        text += "TypesConfig /etc/mime.types\nPidFile apache.pid\nErrorLog apache.log\nDefaultRuntimeDir run\n";
+        text += "TypesConfig /etc/mime.types\nPidFile apache.pid\nErrorLog apache.log\n\
+            DefaultRuntimeDir run\n";
         fs::create_dir_all(self.path("run")).unwrap();
         if rustix::process::geteuid().is_root() {
             text += "User www-data\nGroup www-data\n";

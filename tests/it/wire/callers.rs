@@ -118,7 +118,8 @@ fn an_unlisted_peer_does_not_talk_its_way_in_and_is_warned_about_once() {
         assert_eq!((response.status, response.body.as_str()), (403, "ERROR|not authorised"));
     }
     program.terminate();
-    let warning = "WARN  ignoring X-Forwarded-For from 127.0.0.1; if that is your proxy, add --trusted-proxy 127.0.0.1\n";
+    let warning = "WARN  ignoring X-Forwarded-For from 127.0.0.1; if that is your proxy, add \
+        --trusted-proxy 127.0.0.1\n";
     assert_eq!(program.stderr().matches(warning).count(), 1, "{}", program.stderr());
     assert_eq!(program.stderr().matches("X-Forwarded-For").count(), 1, "{}", program.stderr());
 }

@@ -15,7 +15,8 @@ fn post_as(app: &App, query: &str, content_type: Option<&str>, body: impl AsRef<
 
 const URLENCODED: &str = "application/x-www-form-urlencoded";
 const MULTIPART: &str = "multipart/form-data; boundary=XX";
-const NO_ACTION: &str = "ERROR|action: expected ADD, MANUALADD, TRIALTOFULL, CHANGE, DELETE, EXPIRE, CHECK or ACTIVATE, not given";
+const NO_ACTION: &str = "ERROR|action: expected ADD, MANUALADD, TRIALTOFULL, CHANGE, DELETE, \
+    EXPIRE, CHECK or ACTIVATE, not given";
 
 /// A multipart body of these parts, each a Content-Disposition's parameters and a value.
 fn multipart(parts: &[(&str, &[u8])]) -> Vec<u8> {
@@ -53,7 +54,8 @@ fn another_type_is_not_read_as_fields_and_is_journalled_as_type_and_length() {
     let app = App::start();
     let refused = |what: &str| {
         format!(
-            "ERROR|body: expected application/x-www-form-urlencoded or multipart/form-data, found \"{what}\""
+            "ERROR|body: expected application/x-www-form-urlencoded or multipart/form-data, found \
+             \"{what}\""
         )
     };
     let json = r#"{"action":"ADD","siteid":1,"memberid":71,"username":"bob","password":"secret"}"#;
@@ -216,7 +218,8 @@ fn a_multipart_body_without_its_end_is_no_form() {
     assert_eq!(
         reply,
         format!(
-            "ERROR|body: expected application/x-www-form-urlencoded or multipart/form-data, found \"{what}\""
+            "ERROR|body: expected application/x-www-form-urlencoded or multipart/form-data, found \
+             \"{what}\""
         )
     );
     assert_eq!(app.rows("SELECT fields FROM journal_text"), [what]);

@@ -21,12 +21,17 @@ fn run(flags: &[&str]) -> String {
     let dir = temp_dir();
     let mut program = Program::serve(dir.path(), &[&["--log", "trace"], flags].concat());
     for body in [
-        "action=ADD&siteid=1&memberid=71&username=bob&password=sesame-one&cryptpass=41R19prsa7NLQ&session=session-4b23bba5",
-        "action=ADD&siteid=1&memberid=72&username=a%22b%20id%3D7&password=sesame-one&x=unlisted-value&gateway_token=gateway-11334",
-        "action=ADD&siteid=1&memberid=73&username=ann&cryptpass=41R19prsa7NLQ&joined=never%0A2026-01-01T00:00:00Z+INFO+forged",
-        "action=ADD&siteid=1&memberid=74&username=eve%0D%0A2026-01-01T00:00:00Z+INFO++forged&password=sesame-one",
+        "action=ADD&siteid=1&memberid=71&username=bob&password=sesame-one&cryptpass=41R19prsa7NLQ&\
+         session=session-4b23bba5",
+        "action=ADD&siteid=1&memberid=72&username=a%22b%20id%3D7&password=sesame-one&\
+         x=unlisted-value&gateway_token=gateway-11334",
+        "action=ADD&siteid=1&memberid=73&username=ann&cryptpass=41R19prsa7NLQ&\
+         joined=never%0A2026-01-01T00:00:00Z+INFO+forged",
+        "action=ADD&siteid=1&memberid=74&username=eve%0D%0A2026-01-01T00:00:00Z+INFO++forged&\
+         password=sesame-one",
         "action=%0A2026-01-01T00:00:00Z+INFO++forged&token_hash=token-hash-2856",
-        "action=ADD&siteid=1&memberid=75&username=%E2%80%A8forged%E2%80%AE%C2%85&password=sesame-one",
+        "action=ADD&siteid=1&memberid=75&username=%E2%80%A8forged%E2%80%AE%C2%85&\
+         password=sesame-one",
         "action=EXPIRE&siteid=1&memberid=71&expire=%0Aforged",
         "action=CHECK&siteid=1&username=bob&password=sesame-one",
         "sesame-one",

@@ -6,7 +6,8 @@ use crate::support::{App, Request, Response, TOKEN, temp_dir};
 
 const NOTHING: &str =
     "default-src 'none'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'";
-const LOGIN_PAGE: &str = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+const LOGIN_PAGE: &str = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; \
+    frame-ancestors 'none'; base-uri 'none'";
 const OWN_PAGE: &str = "frame-ancestors 'none'; base-uri 'none'";
 
 fn is_guarded(response: &Response, status: u16, policy: &str, what: &str) {
