@@ -1,8 +1,8 @@
-//! What a postback carries: name and value pairs, read by PHP's rules because NATS is PHP and its
-//! receivers read `$_REQUEST`.
+//! The fields of a postback: name and value pairs, read by PHP's rules, because NATS and its other
+//! receivers are written in PHP.
 //!
-//! Pure and total: any bytes give fields. Pairs borrow from the body, a value is copied only where
-//! an escape has to be undone. How the journal shows them is in `journal_text`.
+//! Any bytes can be read as fields. Pairs borrow from the body; a value is copied only where an
+//! escape has to be decoded. `journal_text` has their form in the journal.
 
 mod journal_text;
 
@@ -19,8 +19,7 @@ pub use journal_text::{MASK, is_journal_text, joined};
 
 /// The longest body that is read as a postback. A whole NATS4 record has about 1.5 KiB.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
-/// Length of a field of a member record in bytes, a little below the mean: the guess for the size
-/// of the list.
+/// Typical length of a field in bytes, a little below the mean. It sizes the list in advance.
 const FIELD_BYTES_TYPICAL: usize = 16;
 
 /// The fields of one postback in the order received.
@@ -29,16 +28,15 @@ pub struct Fields<'a> {
     pairs: Vec<Pair<'a>>,
 }
 
-/// One field. An empty name says that something stood here which is no field: `a[b]=c`, or a value
-/// without a name.
+/// One field. An empty name marks input that is no field: an array (`a[b]=c`) or a value without a
+/// name.
 #[derive(Clone, PartialEq, Eq)]
 struct Pair<'a> {
     name: Text<'a>,
     value: Text<'a>,
 }
 
-/// A name or a value. It may be a password, so what was copied of the body is wiped when it is
-/// dropped.
+/// A name or a value. It may be a password, so copied text is zeroed when it is dropped.
 #[derive(Clone, PartialEq, Eq)]
 enum Text<'a> {
     Borrowed(&'a str),
@@ -57,11 +55,11 @@ impl Deref for Text<'_> {
 }
 
 impl<'a> Fields<'a> {
-    /// Reads `application/x-www-form-urlencoded` bytes: a body or a query string. Escapes are
-    /// undone once; broken ones stay.
+    /// Reads `application/x-www-form-urlencoded` bytes: a body or a query string. Decodes escapes
+    /// once; malformed escapes stay as they are.
     pub fn from_urlencoded(raw: &'a [u8]) -> Self {
         let mut pairs = Vec::with_capacity(raw.len() / FIELD_BYTES_TYPICAL + 1);
-        // Looked at once for all fields: a piece of UTF-8 between two ASCII characters is UTF-8.
+        // Checked once for all fields: a piece of UTF-8 between two ASCII characters is UTF-8.
         let utf8 = std::str::from_utf8(raw).ok();
         let mut start = 0;
         for field in raw.split(|&b| b == b'&') {
@@ -81,21 +79,21 @@ impl<'a> Fields<'a> {
         Self { pairs }
     }
 
-    /// Takes the parts of a multipart body: nothing is escaped there, the rest of the rules is the
-    /// same.
+    /// Takes the parts of a multipart body. Values are not escaped there; otherwise PHP's rules
+    /// apply.
     pub fn from_parts(parts: Vec<(Vec<u8>, Vec<u8>)>) -> Fields<'static> {
         let owned = |(name, value)| pair(Cow::Owned(name), Cow::Owned(value));
         Fields { pairs: parts.into_iter().map(owned).collect() }
     }
 
-    /// Takes names and values as they are, as a capture in TMM's layout (`key=value` lines) holds
-    /// them.
+    /// Takes literal names and values, as in a capture in TMM's layout (`key=value` lines).
     pub fn from_pairs(pairs: impl IntoIterator<Item = (&'a [u8], &'a [u8])>) -> Self {
         let borrowed = |(name, value)| pair(Cow::Borrowed(name), Cow::Borrowed(value));
         Self { pairs: pairs.into_iter().map(borrowed).collect() }
     }
 
-    /// These fields, then those: the query string first, then the body, whose fields win.
+    /// Appends the fields of `over`, which override equal names. The query string comes first, then
+    /// the body.
     pub fn then(mut self, over: Fields<'a>) -> Self {
         if self.pairs.is_empty() {
             return over;
@@ -104,46 +102,45 @@ impl<'a> Fields<'a> {
         self
     }
 
-    /// The value of the last field of that name. Empty counts as not given, also when an earlier
-    /// one was not empty.
+    /// The value of the last field of that name. An empty one counts as not given, even when an
+    /// earlier one is not empty.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.last(name).filter(|value| !value.is_empty())
     }
 
-    /// Whether a field of that name was sent at all, even an empty one.
+    /// Whether a field of that name was sent, even with an empty value.
     pub fn has(&self, name: &str) -> bool {
         self.last(name).is_some()
     }
 
-    /// All fields in the order received, doubled ones too, for a reader to whom a field that it
-    /// does not know is a mistake. What is no field has an empty name.
+    /// All fields in the order received, with duplicates. Input that is no field has an empty name.
     pub fn all(&self) -> impl Iterator<Item = (&str, &str)> {
         self.pairs.iter().map(|pair| (&*pair.name, &*pair.value))
     }
 
     fn last(&self, name: &str) -> Option<&str> {
-        // No field has an empty name; the pairs that do are not fields.
+        // Pairs with an empty name are no fields.
         let found = self.pairs.iter().rev().find(|pair| *pair.name == *name && !name.is_empty())?;
         Some(&found.value)
     }
 
-    /// Whether there is no field in it.
+    /// Whether there are no fields.
     pub fn is_empty(&self) -> bool {
         self.pairs.iter().all(|pair| pair.name.is_empty())
     }
 }
 
-/// As the journal would show it: a body is full of secrets.
+/// Hides secrets as the journal does.
 impl fmt::Debug for Fields<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Fields({})", self.journal_text_of_refused())
     }
 }
 
-/// The usual field, of which nothing has to be undone; `None` for all others.
+/// The fast path: a field without escapes and special characters. `None` for all others.
 fn plain_pair(field: &str) -> Option<Pair<'_>> {
     let bytes = field.as_bytes();
-    // One walk to the end of the name, which stops at whatever is not usual; a name is short.
+    // One pass to the end of the name, which stops at any special character.
     let end =
         bytes.iter().position(|b| matches!(b, b'=' | b'%' | b'+' | b' ' | b'.' | b'[' | 0))?;
     let plain =
@@ -162,9 +159,9 @@ fn pair<'a>(name: Cow<'a, [u8]>, value: Cow<'a, [u8]>) -> Pair<'a> {
     }
 }
 
-/// `php_register_variable_ex`: leading spaces go, a NUL ends the name, a space, a dot and a bracket
-/// that nothing closes become `_`. None for an empty name, for an array, and for what only that
-/// makes the name of a cookie with a protected prefix.
+/// PHP's `php_register_variable_ex`: removes leading spaces, ends the name at a NUL, and replaces
+/// spaces, dots and unclosed brackets by `_`. `None` for an empty name, for an array, and for a
+/// name to which only the replacement gives the protected prefix of a cookie.
 fn variable_name(name: Cow<'_, [u8]>) -> Option<Cow<'_, [u8]>> {
     let special = |&b: &u8| matches!(b, b' ' | b'.' | b'[' | 0);
     if !name.iter().any(special) {
@@ -187,14 +184,15 @@ fn variable_name(name: Cow<'_, [u8]>) -> Option<Cow<'_, [u8]>> {
     (was_protected || !is_protected(&name)).then_some(Cow::Owned(name))
 }
 
-/// `php_url_decode`: a `+` is a space, `%` and two hex digits are a byte, any other `%` is itself.
+/// PHP's `php_url_decode`: a `+` is a space, `%` and two hex digits are a byte, any other `%`
+/// stays.
 fn unescape(raw: &[u8]) -> Cow<'_, [u8]> {
     if !raw.iter().any(|&b| b == b'%' || b == b'+') {
         return Cow::Borrowed(raw);
     }
     let spaced: Zeroizing<Vec<u8>> =
         Zeroizing::new(raw.iter().map(|&b| if b == b'+' { b' ' } else { b }).collect());
-    // Never longer than what it is made of: growing would leave copies behind.
+    // With its full capacity at once: growing would leave copies in memory.
     let mut bytes = Vec::with_capacity(raw.len());
     bytes.extend(percent_decode(&spaced));
     Cow::Owned(bytes)

@@ -9,7 +9,7 @@ use crate::fields::{Fields, joined};
 use crate::identity::{MemberId, SiteId, Username};
 use crate::reply::Reply;
 
-/// Who said it.
+/// Where a record comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// A postback over HTTP.
@@ -38,14 +38,14 @@ impl Origin {
     }
 }
 
-/// The half of a record that is known when a postback was read.
+/// The part of a record that is known before the postback takes effect.
 #[derive(Clone, Debug)]
 pub struct Received {
-    /// Who said it.
+    /// Where it comes from.
     pub origin: Origin,
     /// The caller's address.
     pub address: Option<IpAddr>,
-    /// One of the eight words, if it was one.
+    /// The action, if it is one of the eight.
     pub action: Option<&'static str>,
     /// siteid, if readable.
     pub site: Option<SiteId>,
@@ -53,12 +53,13 @@ pub struct Received {
     pub member: Option<MemberId>,
     /// username, if readable.
     pub username: Option<Username>,
-    /// The fields as [`Fields::journal_text`] writes them, or what a body that is no form was.
+    /// The fields as [`Fields::journal_text`] writes them, or the type and length of a body that is
+    /// no form.
     pub fields: String,
 }
 
 impl Received {
-    /// Notes who is meant as far as it can be read, also where the action cannot.
+    /// Reads the member and the name as far as they are readable, even where the action is not.
     pub fn new(fields: &Fields<'_>, origin: Origin, address: Option<IpAddr>) -> Self {
         let word = fields.get("action");
         Self {
@@ -68,13 +69,13 @@ impl Received {
             site: fields.get("siteid").and_then(SiteId::parse),
             member: fields.get("memberid").and_then(MemberId::parse),
             username: fields.get("username").and_then(Username::typed),
-            // A CHECK is asked often and never journalled.
+            // A CHECK is frequent and never journalled.
             fields: if word == Some("CHECK") { String::new() } else { fields.journal_text() },
         }
     }
 
-    /// The same of a postback whose parameters were refused: a value that has further fields in it
-    /// is not repeated.
+    /// Reads a postback whose parameters were refused. A value that contains further fields is not
+    /// recorded.
     pub fn refused(fields: &Fields<'_>, origin: Origin, address: Option<IpAddr>) -> Self {
         let received = Self::new(fields, origin, address);
         let username = received.username.filter(|name| !joined(name.as_str()));
@@ -82,8 +83,7 @@ impl Received {
     }
 }
 
-/// One record, whole. It borrows what was received: a batch is decided and saved while its postbacks
-/// wait.
+/// A complete record. It borrows what was received from the postback, which outlives the batch.
 #[derive(Clone, Debug)]
 pub struct Record<'a> {
     /// When it took effect, unix seconds.
@@ -93,16 +93,16 @@ pub struct Record<'a> {
     /// Where a jump of the clock is or was being confirmed: see
     /// [`crate::clock::Moment::moved_until`].
     pub moved_until: Option<i64>,
-    /// The line that goes back.
+    /// The reply line.
     pub reply: Reply,
-    /// The forms that this postback put into the row, and the instant of its EXPIRE: what a replay
-    /// needs beside the fields.
+    /// The credential, session and instant that this postback put into the row. A replay needs them
+    /// beside the fields, which hide them.
     pub put: Recorded,
 }
 
 impl Record<'_> {
-    /// What of an action went into the row that stands after it: a credential that was not taken
-    /// over is not recorded.
+    /// What an action put into the row, compared with the row after it. A credential that the row
+    /// did not take is not recorded.
     pub fn put(
         action: &Action,
         row_after: Option<&crate::member::Member>,

@@ -1,4 +1,4 @@
-//! The way back in: captured postbacks, and the journal of another database.
+//! Replays captured postbacks, and the journal of another database.
 
 mod capture;
 mod foreign;
@@ -54,15 +54,14 @@ impl std::fmt::Display for Counts {
     }
 }
 
-/// Applies captured postbacks in their order. A CHECK among them is answered from the state before
-/// it, like all others, but not journalled. `done` gets the reply of each after the commit that
-/// holds its change.
+/// Applies captured postbacks in order. A CHECK sees the changes of the postbacks before it, and is
+/// not journalled. `done` gets each reply after the commit of its change.
 ///
 /// # Errors
 ///
-/// Where the database fails: at the first postback whose reply `done` did not get. What stands
-/// before it was applied. It was not, unless the outcome of the commit is unknown; nor was what
-/// stands behind it, but for the rest of its batch where the schema refused this one alone.
+/// Where the database fails: at the first postback whose reply `done` did not get. The postbacks
+/// before it are applied. This one is not, unless the outcome of the commit is unknown. Those after
+/// it are not either, except the rest of its batch where the schema refused only this one.
 pub fn apply_captured(
     engine: &mut dyn Engine,
     rules: &Rules,
@@ -70,7 +69,7 @@ pub fn apply_captured(
     batch: &[Postback],
     mut done: impl FnMut(Reply),
 ) -> Result<(), Fault> {
-    // A CHECK ends a run of writes, so that it sees what stands before it and nothing after.
+    // A CHECK ends a run of writes, so that it sees what is before it and nothing after.
     for run in batch.chunk_by(|left, right| left.is_check() == right.is_check()) {
         if run.first().is_some_and(Postback::is_check) {
             check_all(engine, rules, clock, run)?.into_iter().for_each(&mut done);
@@ -110,8 +109,8 @@ fn wanted(postbacks: &[Postback]) -> Wanted {
     wanted
 }
 
-/// What captured postbacks would do: decided on a view that is never saved, so that a served
-/// database may be looked at too.
+/// Shows what captured postbacks would do. They are decided on a view that is never saved, so the
+/// database may be in use by the service.
 #[derive(Debug)]
 pub struct DryRun<'a> {
     reader: Option<&'a dyn Read>,
@@ -120,7 +119,7 @@ pub struct DryRun<'a> {
 }
 
 impl<'a> DryRun<'a> {
-    /// Over a database, or over none: then as if it were empty.
+    /// On a database, or on none, as if it were empty.
     pub fn new(reader: Option<&'a dyn Read>, rules: &'a Rules) -> Self {
         Self { reader, rules, view: View::default() }
     }
@@ -140,8 +139,8 @@ impl<'a> DryRun<'a> {
     }
 }
 
-/// Applies journal records to the open transaction, each at its own time; says which replies are of
-/// another word now than then.
+/// Applies journal records to the open transaction, each at its own time. Returns the replies whose
+/// word differs from the recorded one, with the numbers of the records.
 ///
 /// # Errors
 ///
@@ -168,13 +167,13 @@ pub fn apply_records(
         {
             engine.unfold(Key { member: holder, ..row.key })?;
         }
-        // What an operator's command did without a row of a member is not decided anew.
-        let is_passed_over =
+        // An operator's command that concerns no member's row is not decided again.
+        let is_exempt =
             done && postback.action.is_err() && postback.received.origin == Origin::Operator;
-        if outcome.record.reply.word() != line.reply.word() && !is_passed_over {
+        if outcome.record.reply.word() != line.reply.word() && !is_exempt {
             diverged.push((line.id, outcome.record.reply));
         }
-        // The record is taken over as it was.
+        // The record stays as it was.
         outcome.record.reply = line.reply.clone();
         outcome.record.put = put;
         engine.save(std::slice::from_ref(&outcome))?;
@@ -182,7 +181,7 @@ pub fn apply_records(
     Ok(diverged)
 }
 
-/// What the operator's own commands say, in the form of a postback.
+/// An operator's command in the form of a postback.
 pub fn operator_postback(
     action: &str,
     site: SiteId,
@@ -201,7 +200,7 @@ pub fn operator_postback(
     Postback::read(&fields, rules, Origin::Operator, None).0
 }
 
-/// What the operator says to end a member's logins.
+/// The operator's command to end a member's logins, in the form of a postback.
 pub fn operator_logout(key: Key) -> Postback {
     let (site, member) = (key.site.to_string(), key.member.to_string());
     let received =
@@ -209,15 +208,15 @@ pub fn operator_logout(key: Key) -> Postback {
     Postback { action: Ok(Action::Change(ChangeMember::ending_logins(key))), received }
 }
 
-/// The first half of the record of a command. A replay passes over what is none of the eight
-/// actions: see [`apply_records`].
+/// The received part of the record of an operator's command. A replay accepts one that is none of
+/// the eight actions: see [`apply_records`].
 pub fn operator_received(pairs: &[(&str, &str)]) -> Received {
     let pairs = pairs.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
     Received::new(&crate::fields::Fields::from_pairs(pairs), Origin::Operator, None)
 }
 
-/// Reads a record's fields again, with what became of its secrets beside them, and the word of the
-/// reply then.
+/// Reads a record's fields again. `put` has what became of its hidden secrets, and `then` is the
+/// word of its reply.
 fn read_again(
     fields: &str,
     put: &crate::action::Recorded,

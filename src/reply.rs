@@ -1,22 +1,21 @@
-//! The one line that goes back to NATS, and the refusals that lead to an `ERROR`.
+//! The reply line to NATS, and the refusals that lead to an `ERROR`.
 //!
-//! NATS reads `OK|message`, `NOTOK|message` or `ERROR|message`; support staff read the message in
-//! the member's note.
+//! NATS reads `OK|message`, `NOTOK|message` or `ERROR|message`. Support staff read the message in
+//! the member's notes.
 
 use std::fmt::{self, Write as _};
 
 use crate::fields::joined;
 
-/// Longest piece of a value that a reply quotes, in bytes. A username fits whole; anything longer
-/// is somebody's mistake.
+/// The most bytes of a value that a reply quotes. A username always fits.
 const QUOTE_BYTES_MAX: usize = 255;
 
 /// The word before the bar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Word {
-    /// Done, or already so. For CHECK: the name is taken.
+    /// The action is done, or was so already. For CHECK: the name is taken.
     Ok,
-    /// CHECK alone: the name is free.
+    /// Only for CHECK: the name is free.
     NotOk,
     /// Refused; nothing was changed.
     Error,
@@ -65,13 +64,13 @@ impl Reply {
         reply
     }
 
-    /// Goes on with the sentence.
+    /// Continues the sentence.
     pub fn push(&mut self, more: impl fmt::Display) {
-        // Writing into a String cannot fail, and a Display of ours does not.
+        // Writing to a String cannot fail, and our Display implementations do not.
         let _ = write!(Printable(&mut self.line), "{more}");
     }
 
-    /// A line that a journal recorded: the word is what counts, the text is kept as it was.
+    /// A line from a journal record. Its word must be known; its text stays as it is.
     pub fn from_line(line: &str) -> Option<Self> {
         let (word, _) = line.split_once('|')?;
         let word = [Word::Ok, Word::NotOk, Word::Error].into_iter().find(|w| w.as_str() == word)?;
@@ -83,7 +82,7 @@ impl Reply {
         self.word
     }
 
-    /// What stands behind the word and the bar.
+    /// The text after the word and the bar.
     pub fn sentence(&self) -> &str {
         self.line.split_once('|').map_or("", |(_, sentence)| sentence)
     }
@@ -100,7 +99,7 @@ impl From<Reply> for String {
     }
 }
 
-/// Puts `?` for every byte that is not printable ASCII, and for a bar.
+/// Replaces every bar, and every byte that is not printable ASCII, by `?`.
 struct Printable<'a>(&'a mut String);
 
 impl fmt::Write for Printable<'_> {
@@ -118,19 +117,19 @@ fn printable(byte: u8) -> bool {
     matches!(byte, b' '..=b'~') && byte != b'|'
 }
 
-/// What the sender did wrong: a parameter, what was expected, what was found. Never an error of
-/// ours.
+/// A mistake of the sender: a parameter, what was expected, and what was found. Never a fault of
+/// this program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// The parameter's name as NATS writes it.
     pub parameter: &'static str,
     /// A clause that begins with "expected".
     pub expected: &'static str,
-    /// What came instead.
+    /// What was found.
     pub found: Found,
 }
 
-/// What stood where something else was expected.
+/// What was found in place of the expected value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
     /// Nothing, or an empty value.
@@ -139,7 +138,7 @@ pub enum Found {
     Value(String),
     /// A value that is secret: its length in bytes.
     Secret(usize),
-    /// Something that is no one value, in words.
+    /// A description of something that is no single value.
     Words(String),
 }
 
@@ -149,8 +148,7 @@ impl Refusal {
         Self { parameter, expected, found: Found::Nothing }
     }
 
-    /// The parameter is there and unreadable; its value may be shown, unless there are further
-    /// fields in it.
+    /// The parameter is unreadable. Its value may be shown, unless it contains further fields.
     pub fn malformed(parameter: &'static str, expected: &'static str, value: &str) -> Self {
         if joined(value) {
             return Self::malformed_secret(parameter, expected, value);
@@ -158,12 +156,12 @@ impl Refusal {
         Self { parameter, expected, found: Found::Value(value.to_owned()) }
     }
 
-    /// The parameter is there and unreadable; its value is a secret.
+    /// The parameter is unreadable, and its value is a secret.
     pub fn malformed_secret(parameter: &'static str, expected: &'static str, value: &str) -> Self {
         Self { parameter, expected, found: Found::Secret(value.len()) }
     }
 
-    /// The reply for it.
+    /// The `ERROR` reply.
     pub fn reply(&self) -> Reply {
         Reply::error(self)
     }
@@ -181,7 +179,7 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// A value in quotation marks, cut at a bounded length.
+/// A value in quotation marks, truncated to [`QUOTE_BYTES_MAX`].
 struct Quoted<'a>(&'a str);
 
 impl fmt::Display for Quoted<'_> {

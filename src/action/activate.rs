@@ -1,8 +1,8 @@
 //! ACTIVATE: a member comes back.
 //!
 //! NATS3 sends it after a DELETE (username, password, siteid, trial, biller, email, memberid);
-//! NATS4 also when a member has rebilled or was activated by hand. A credential need not come with
-//! it: the one of the former row opens the door again.
+//! NATS4 also when a member has rebilled or was activated by hand. It may come without a
+//! credential: then the one of the former row is valid again.
 
 use super::decision::{Change, Decision, Known, Standing, Taken};
 use super::read::{Details, Parameters};
@@ -13,11 +13,11 @@ use crate::reply::Refusal;
 /// ACTIVATE.
 #[derive(Clone, Debug)]
 pub struct Activate {
-    /// Needed: memberid and siteid.
+    /// Required: memberid and siteid.
     pub key: Key,
-    /// Needed: the login name.
+    /// Required: the login name.
     pub username: Username,
-    /// Whatever else is given, the credential too.
+    /// The optional values, with the credential.
     pub details: Details,
 }
 
@@ -48,8 +48,8 @@ impl Activate {
     }
 }
 
-/// The way back in for somebody who is not there: with the given credential, else with the one kept
-/// in `former_member`; `None` where neither is known.
+/// Restores somebody who is no member now: with the given credential, or else with the one kept in
+/// `former_member`. `None` where neither is known.
 pub(super) fn restore(
     standing: &Standing,
     key: Key,
@@ -70,9 +70,10 @@ pub(super) fn restore(
     }
 }
 
-/// The ERROR for a member of whom no credential is known.
+/// The ERROR for a member without a known credential.
 pub(super) fn refuse_without_credential(Key { site, member }: Key) -> Decision {
     Decision::refuse(format_args!(
-        "member {member} was never a member of site {site}, and neither password nor cryptpass was given to add the member with"
+        "member {member} was never a member of site {site}, and neither password nor cryptpass was \
+         given to add the member with"
     ))
 }

@@ -2,8 +2,8 @@
 //!
 //! NATS3 sends memberid, username, password, email, siteid, biller, trial (MANUALADD without
 //! email); later NATS4 sends the member's whole record. A past `expires` in that record is
-//! bookkeeping and locks nobody out. NATS may send ADD for a member who is there: then what is
-//! given is taken over, because the member has just paid and must get in.
+//! bookkeeping and locks nobody out. NATS may send ADD for a current member. Then the given values
+//! are taken over, because the member has just paid and must get in.
 
 use super::decision::{Change, Decision, Known, Standing};
 use super::read::{Details, Parameters};
@@ -14,13 +14,13 @@ use crate::reply::Refusal;
 /// ADD or MANUALADD.
 #[derive(Clone, Debug)]
 pub struct Add {
-    /// Needed: memberid and siteid.
+    /// Required: memberid and siteid.
     pub key: Key,
-    /// Needed: the login name.
+    /// Required: the login name.
     pub username: Username,
-    /// Needed: from password or cryptpass.
+    /// Required: from password or cryptpass.
     pub credential: Credential,
-    /// Whatever else is given. Its own credential is always `None`: it stands above.
+    /// The optional values. Their own credential is always `None`.
     pub details: Details,
 }
 

@@ -2,8 +2,7 @@
 //!
 //! NATS3 sends memberid, username, siteid, biller, new_username, new_password; later versions pass
 //! a new value only where there is one, add new_cryptpass, and from 4.1.18.1 on send CHANGE also
-//! when details changed that mean nothing here. The old `username` is not looked at: memberid
-//! decides.
+//! when details changed that are not used here. The old `username` is ignored: memberid decides.
 
 use super::decision::{Decision, Known, Standing};
 use super::read::{Credentials, Parameters};
@@ -14,7 +13,7 @@ use crate::reply::Refusal;
 /// CHANGE.
 #[derive(Clone, Debug)]
 pub struct ChangeMember {
-    /// Needed: memberid and siteid.
+    /// Required: memberid and siteid.
     pub key: Key,
     /// new_username.
     pub new_username: Option<Username>,
@@ -24,16 +23,16 @@ pub struct ChangeMember {
     pub email: Option<String>,
     /// new_trial.
     pub trial: Option<bool>,
-    /// From a journal record: whether it ended the member's logins. From the operator: that it
-    /// does, and nothing else.
+    /// From a journal record: whether it ended the member's logins. `Some(true)` from the operator,
+    /// who ends the logins and changes nothing else.
     pub logins_ended: Option<bool>,
-    /// A new_cryptpass that cannot be read, beside a new_password that can: the reply names it.
+    /// An unreadable new_cryptpass beside a readable new_password: the reply names it.
     pub not_taken: Vec<Refusal>,
 }
 
 impl ChangeMember {
-    /// What the operator says to end a member's logins. In the journal it is a CHANGE of nothing
-    /// that ended the logins, which every release replays.
+    /// The operator's command to end a member's logins. Its journal record is a CHANGE without new
+    /// values that ended the logins. Every release can replay that.
     pub fn ending_logins(key: Key) -> Self {
         let logins_ended = Some(true);
         Self {
@@ -86,8 +85,8 @@ impl ChangeMember {
         if let Some(credential) = &self.credential {
             new.take_credential(credential.clone());
         }
-        // At once, before it is known whether a sealed password is another one than the hash before
-        // it: a member who changes his password may do so because somebody else knows it.
+        // At once, before it is known whether the sealed password differs from the hash before it:
+        // a member may change their password because somebody else knows it.
         let differs =
             new.username != row.username || new.credential.stored != row.credential.stored;
         let done = if self.logins_ended == Some(true) && new == *row {

@@ -1,8 +1,8 @@
 //! CHECK: is this username taken?
 //!
 //! The join form asks before it sells a name: "OK means it exists (is taken), NOTOK means it does
-//! not exist (is free)". Receivers get this the wrong way round. It changes nothing, is not
-//! journalled, and reads on a read-only connection.
+//! not exist (is free)". Other receivers confuse the two. It changes nothing, is not journalled,
+//! and uses a read-only connection.
 
 use super::decision::{Change, Decision, Known, unseen};
 use super::read::Parameters;
@@ -12,9 +12,9 @@ use crate::reply::{Refusal, Reply};
 /// CHECK.
 #[derive(Clone, Debug)]
 pub struct Check {
-    /// Needed: names are unique within a site only.
+    /// Required: names are unique within a site only.
     pub site: SiteId,
-    /// Needed: the name.
+    /// Required: the name.
     pub username: Username,
 }
 

@@ -1,16 +1,16 @@
-//! What an action is decided on, and what comes of it.
+//! The input and the outcome of a decision.
 
 use crate::identity::{Key, MemberId, Username, VISIBLE_EXPECTED};
 use crate::member::{Former, Member};
 use crate::reply::{Refusal, Reply};
 
-/// Where a member stands.
+/// The membership of a member.
 #[derive(Clone, Debug, Default)]
 pub enum Standing {
     /// In `member_auth`: may log in now.
     Here(Member),
-    /// In `member_auth`, and the noted expiry is reached by a clock that may have jumped: counts as
-    /// not there, and is not moved before that is confirmed. See [`crate::clock::jump`].
+    /// In `member_auth`, but expired by a clock that may have jumped. They count as no member, and
+    /// the row is not moved before the jump is confirmed. See [`crate::clock::jump`].
     Lapsed(Member),
     /// In `former_member`.
     Former(Former),
@@ -19,18 +19,18 @@ pub enum Standing {
     Unknown,
 }
 
-/// What is known of the member and of the name that an action is about.
+/// What is known about the member and the username of an action.
 #[derive(Clone, Copy, Debug)]
 pub struct Known<'a> {
     /// The member of [`super::Action::key`].
     pub standing: &'a Standing,
-    /// Who holds the folded form of the name of [`super::Action::wanted`] now.
+    /// The member who holds the folded form of the name of [`super::Action::wanted`] now.
     pub holder: Option<MemberId>,
-    /// Who has this very name, but for ASCII case, without holding its folded form: see
-    /// [`Member::holds_folded`].
+    /// The member who has exactly this name, except for ASCII case, without holding its folded
+    /// form: see [`Member::holds_folded`].
     pub namesake: Option<MemberId>,
-    /// From a journal record that was answered OK: before names were folded, two members could have
-    /// names of one folded form.
+    /// Whether a journal record says that this was answered OK. Before names were folded, two
+    /// members could have names with the same folded form.
     pub was_done: bool,
 }
 
@@ -50,8 +50,8 @@ impl Taken<'_> {
 }
 
 impl Known<'_> {
-    /// The ERROR for a name of which no character can be seen. Of before names were folded: who has
-    /// such a name keeps it, also where NATS repeats it at a rebill.
+    /// The ERROR for a name without a visible character. A member who has had such a name since
+    /// before names were folded keeps it, even when NATS repeats it at a rebill.
     pub(super) fn seen(&self, parameter: &'static str, username: &Username) -> Result<(), Reply> {
         let is_refused = username.folded().is_empty() && !self.has_it(username) && !self.was_done;
         if is_refused { Err(unseen(parameter, username)) } else { Ok(()) }
@@ -61,9 +61,9 @@ impl Known<'_> {
         matches!(self.standing, Standing::Here(row) if row.username == *username)
     }
 
-    /// The name for this member, or the ERROR where somebody else holds it, or where no character
-    /// of it can be seen. A name in `former_member` is free. `parameter` is the one that the name
-    /// came in.
+    /// Gives the name to this member, or returns the ERROR if another member holds it or it has no
+    /// visible character. A name in `former_member` is free. `parameter` is the parameter that the
+    /// name came in.
     pub(super) fn take_name<'n>(
         &self,
         key: Key,
@@ -77,18 +77,19 @@ impl Known<'_> {
             return taken(!username.folded().is_empty());
         };
         if self.was_done || self.has_it(username) {
-            // As an upgrade does it: of all who have names of one folded form, the lowest memberid
-            // holds it.
+            // As in an upgrade: of all members whose names have the same folded form, the one with
+            // the lowest memberid holds it.
             return taken(self.was_done && key.member < holder && !username.folded().is_empty());
         }
         let Key { site, member } = key;
         Err(Reply::error(format_args!(
-            "username \"{username}\" is held by member {holder} of site {site}, nothing was changed for member {member}"
+            "username \"{username}\" is held by member {holder} of site {site}, nothing was \
+             changed for member {member}"
         )))
     }
 }
 
-/// The ERROR for a name of which no character can be seen.
+/// The ERROR for a name without a visible character.
 pub(super) fn unseen(parameter: &'static str, username: &Username) -> Reply {
     Refusal::malformed(parameter, VISIBLE_EXPECTED, username.as_str()).reply()
 }
@@ -100,16 +101,16 @@ pub enum Change {
     None,
     /// A new row in `member_auth`.
     Insert(Member),
-    /// A new row in `member_auth`, and the one in `former_member` goes.
+    /// A new row in `member_auth`; the one in `former_member` is deleted.
     Restore(Member),
-    /// The row in `member_auth` becomes this.
+    /// The row in `member_auth` changes to this.
     Update(Member),
     /// The row moves from `member_auth` to `former_member`.
     Leave(Former),
 }
 
 impl Change {
-    /// The row that stands in `member_auth` after it.
+    /// The row in `member_auth` after the change.
     pub fn row(&self) -> Option<&Member> {
         match self {
             Change::Insert(row) | Change::Restore(row) | Change::Update(row) => Some(row),
@@ -123,7 +124,7 @@ impl Change {
 pub struct Decision {
     /// What becomes of the member.
     pub change: Change,
-    /// The line that goes back.
+    /// The reply line.
     pub reply: Reply,
 }
 
@@ -140,13 +141,13 @@ impl Decision {
         Self { change: Change::None, reply }
     }
 
-    /// The same, and the reply names what was given and not taken.
+    /// Adds to the reply what was given and not taken.
     pub(super) fn naming(mut self, not_taken: &Refusal) -> Self {
         self.reply.push(format_args!("; not taken: {not_taken}"));
         self
     }
 
-    /// The row becomes `new`: said as `done`, or as unchanged if it was so already.
+    /// Changes the row to `new`. The reply says `done`, or that it was so already.
     pub(super) fn update(old: &Member, new: Member, done: &str) -> Self {
         let (key, name) = (new.key, &new.username);
         if *old == new {

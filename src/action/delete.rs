@@ -1,9 +1,9 @@
 //! DELETE: the member leaves now.
 //!
-//! NATS3 sends memberid, username, siteid, biller; NATS4 the whole record, password and all, of
-//! which nothing is taken. It is the normal end of a membership, and members do come back: the row
-//! is kept in `former_member`. A username that belongs to somebody else meanwhile removes nobody:
-//! memberid decides.
+//! NATS3 sends memberid, username, siteid, biller; NATS4 the whole record, with the password, of
+//! which nothing is used. It is the normal end of a membership, and members do come back, so the
+//! row is kept in `former_member`. The memberid decides: a username that now belongs to another
+//! member removes nobody else.
 
 use super::decision::{Change, Decision, Known, Standing};
 use super::read::Parameters;
@@ -14,7 +14,7 @@ use crate::reply::Refusal;
 /// DELETE.
 #[derive(Clone, Debug)]
 pub struct Delete {
-    /// Needed: memberid and siteid.
+    /// Required: memberid and siteid.
     pub key: Key,
 }
 
@@ -26,8 +26,8 @@ impl Delete {
     pub(super) fn decide(&self, known: &Known<'_>, now: i64) -> Decision {
         let Key { site, member } = self.key;
         match known.standing {
-            // Also of somebody whose time is over by a clock that may be wrong: the row shall not
-            // be there when it is right again.
+            // Also where a clock that may be wrong says that they have expired: the row must not be
+            // there when the clock is right again.
             Standing::Here(row) | Standing::Lapsed(row) => {
                 let change = Change::Leave(Former::new(row.clone(), Reason::Deleted, now));
                 Decision::ok(

@@ -1,8 +1,8 @@
 //! EXPIRE: the member leaves on a date, which "might be in the past".
 //!
 //! NATS3 sends memberid, username, siteid, biller, expire (YYYY-MM-DD); NATS4 the whole record plus
-//! expire. A date ahead is noted in the row, and the row moves by itself at that instant; ADD,
-//! MANUALADD, ACTIVATE and TRIALTOFULL lift it, CHANGE does not.
+//! expire. A future date is noted in the row, and the row moves at that instant. ADD, MANUALADD,
+//! ACTIVATE and TRIALTOFULL remove a noted expiry, CHANGE does not.
 
 use super::decision::{Change, Decision, Known, Standing};
 use super::read::Parameters;
@@ -14,9 +14,9 @@ use crate::reply::Refusal;
 /// EXPIRE.
 #[derive(Clone, Debug)]
 pub struct Expire {
-    /// Needed: memberid and siteid.
+    /// Required: memberid and siteid.
     pub key: Key,
-    /// Needed: the instant, computed when the postback arrived, unix seconds.
+    /// Required: the instant, computed when the postback arrived, unix seconds.
     pub instant: i64,
 }
 
@@ -34,7 +34,7 @@ impl Expire {
                 let change = if self.instant <= moment.sure() {
                     Change::Leave(Former::new(row.clone(), Reason::Expired, self.instant))
                 } else {
-                    // Reached by a clock that may be wrong: the row moves when that is confirmed.
+                    // The clock may be wrong: the row moves when its time is confirmed.
                     self.note(row)
                 };
                 Decision::ok(
@@ -60,7 +60,8 @@ impl Expire {
             ),
             Standing::Lapsed(_) | Standing::Former(_) | Standing::Unknown => {
                 Decision::refuse(format_args!(
-                    "member {member} is not a member of site {site} now, an expiry at {when} cannot be noted"
+                    "member {member} is not a member of site {site} now, an expiry at {when} \
+                     cannot be noted"
                 ))
             }
         }

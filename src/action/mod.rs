@@ -1,8 +1,8 @@
-//! The eight actions: parsed once from the fields of a postback, decided by pure functions of
-//! (action, what is known, time).
+//! The eight actions. They are parsed once from the fields of a postback, and decided by pure
+//! functions of the action, what is known, and the time.
 //!
-//! Nothing here touches disk, network, clock or database. An action is added by a file of its own,
-//! a variant of [`Action`], its name in [`NAMES`] and whatever the compiler then asks for.
+//! Nothing here uses disk, network, clock or database. A new action needs its own file, a variant
+//! of [`Action`], its name in [`NAMES`], and the changes that the compiler then asks for.
 
 mod activate;
 mod add;
@@ -53,7 +53,7 @@ pub struct Parsed {
 pub enum Action {
     /// A new membership.
     Add(Add),
-    /// A membership added by hand or by a biller refresh: the same story as [`Action::Add`].
+    /// A membership added by hand or by a biller refresh. It is decided as [`Action::Add`] is.
     ManualAdd(Add),
     /// A member comes back after a DELETE, has rebilled or was activated by hand.
     Activate(Activate),
@@ -70,8 +70,8 @@ pub enum Action {
 }
 
 impl Action {
-    /// Reads the fields of a postback, or of a journal record. An unreadable value that the action
-    /// does not need counts as not given and is listed in [`Parsed::ignored`], for the log.
+    /// Reads the fields of a postback or of a journal record. An unreadable value that the action
+    /// does not need counts as not given. [`Parsed::ignored`] lists it for the log.
     pub fn parse(fields: &Fields<'_>, source: &FieldsSource<'_>) -> Parsed {
         let mut parameters = Parameters::new(fields, source);
         let action = Self::read(&mut parameters);
@@ -93,8 +93,8 @@ impl Action {
         }
     }
 
-    /// The rules table of the contract: what becomes of the member, and the line that goes back.
-    /// `known` must have been loaded for [`Action::key`] and [`Action::wanted`], as of this moment.
+    /// Decides what becomes of the member, and the reply. `known` must have been loaded for
+    /// [`Action::key`] and [`Action::wanted`], as of this moment.
     pub fn decide(&self, known: &Known<'_>, moment: impl Into<Moment>) -> Decision {
         let moment = moment.into();
         let decision = match self {
@@ -109,7 +109,7 @@ impl Action {
         self.not_taken().iter().fold(decision, Decision::naming)
     }
 
-    /// Passwords and cryptpasses that were given and cannot be read.
+    /// Passwords and cryptpasses that were given and are unreadable.
     fn not_taken(&self) -> &[Refusal] {
         match self {
             Action::Add(Add { details, .. })
@@ -135,7 +135,7 @@ impl Action {
         }
     }
 
-    /// The member it is about; CHECK is about a name alone.
+    /// The member that the action is about. A CHECK has only a name.
     pub fn key(&self) -> Option<Key> {
         match self {
             Action::Add(Add { key, .. }) | Action::ManualAdd(Add { key, .. }) => Some(*key),
@@ -147,7 +147,7 @@ impl Action {
         }
     }
 
-    /// The name whose holder decides about it, if any.
+    /// The username that the action needs: another member must not hold it.
     pub fn wanted(&self) -> Option<(SiteId, &Username)> {
         match self {
             Action::Add(Add { key, username, .. })
@@ -175,7 +175,7 @@ impl Action {
         }
     }
 
-    /// The same, to be replaced by an equal one: a password that the row holds under another seal.
+    /// The credential it brings, to replace it by the row's own seal of the same password.
     pub fn credential_mut(&mut self) -> Option<&mut Credential> {
         match self {
             Action::Add(add) | Action::ManualAdd(add) => Some(&mut add.credential),

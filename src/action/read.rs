@@ -1,5 +1,5 @@
-//! Reading an action's parameters: what is needed, what is taken when it is readable, and what is
-//! passed over.
+//! Reads an action's parameters: required ones, optional ones, and unreadable ones, which are
+//! ignored.
 
 use sha2::{Digest, Sha256};
 
@@ -18,18 +18,18 @@ const TEXT_EXPECTED: &str = "expected 1 to 255 bytes without control characters"
 const SECONDS_EXPECTED: &str = "expected unix seconds of at most 11 digits";
 const CREDENTIAL_EXPECTED: &str = "expected 1 to 1024 bytes, or a cryptpass";
 
-/// What the operator set that reading a postback depends on.
+/// The settings that reading a postback depends on.
 #[derive(Clone, Debug)]
 pub struct Rules {
     /// Seals passwords the moment they are read.
     pub vault: Vault,
-    /// `--keep-cryptpass`: the column `cryptpass` follows.
+    /// `--keep-cryptpass`: whether the column `cryptpass` is kept.
     pub keep_cryptpass: bool,
     /// `--time-zone` and `--expire-grace-hours`.
     pub expiry: ExpiryRule,
 }
 
-/// What a journal record kept of the values that its fields hide, and of the instant that was
+/// What a journal record keeps of the values that its fields hide, and the instant that was
 /// computed then.
 #[derive(Clone, Debug, Default)]
 pub struct Recorded {
@@ -39,7 +39,7 @@ pub struct Recorded {
     pub session: Option<SessionHash>,
     /// The instant of its EXPIRE, unix seconds.
     pub expire_at: Option<i64>,
-    /// Whether it raised login_version. Of an ADD this turns out when its password is hashed.
+    /// Whether it raised login_version. For an ADD that is known when its password is hashed.
     pub logins_ended: bool,
 }
 
@@ -48,12 +48,12 @@ pub struct Recorded {
 pub enum FieldsSource<'a> {
     /// The wire or a capture: secrets in clear text.
     Wire(&'a Rules),
-    /// A journal record: secrets stand as `***`, what became of them is beside it, and so is the
-    /// word of the reply then.
+    /// A journal record: its secrets are `***`, so it comes with what became of them, and with the
+    /// word of its reply.
     Journal(&'a Recorded, Word),
 }
 
-/// What ADD, MANUALADD, ACTIVATE and a restoring TRIALTOFULL take over where it is given.
+/// The optional values of ADD, MANUALADD, ACTIVATE and a restoring TRIALTOFULL.
 #[derive(Clone, Debug, Default)]
 pub struct Details {
     /// From password, or else cryptpass.
@@ -70,23 +70,23 @@ pub struct Details {
     pub joined: Option<i64>,
     /// expires, unix seconds.
     pub expires: Option<i64>,
-    /// From a journal record: the credential turned out to be another one than before.
+    /// From a journal record: the credential was another one than before.
     pub logins_ended: bool,
-    /// A password or cryptpass that was given and cannot be read: the reply names it.
+    /// A password or cryptpass that was given and is unreadable: the reply names it.
     pub not_taken: Vec<Refusal>,
 }
 
-/// What password and cryptpass of a postback come to.
+/// The credential of a postback, from its password and cryptpass.
 #[derive(Debug)]
 pub(super) struct Credentials {
     /// From the password, or else the cryptpass.
     pub(super) taken: Option<Credential>,
-    /// Those that were given and cannot be read.
+    /// Those that were given and are unreadable.
     pub(super) not_taken: Vec<Refusal>,
 }
 
 impl Details {
-    /// A row made of nothing but this.
+    /// A new row with these values.
     pub(super) fn new_row(
         &self,
         key: Key,
@@ -111,7 +111,7 @@ impl Details {
         }
     }
 
-    /// A row with this taken over, the name too; a noted expiry is lifted.
+    /// A row with these values and this name taken over, and without a noted expiry.
     pub(super) fn over(&self, row: &Member, name: Taken<'_>) -> Member {
         let mut row = row.clone();
         name.put_into(&mut row);
@@ -130,7 +130,7 @@ impl Details {
     }
 }
 
-/// Reads parameters one by one and keeps account of those it passed over.
+/// Reads parameters one by one and lists those that it ignored.
 pub(super) struct Parameters<'a> {
     fields: &'a Fields<'a>,
     source: &'a FieldsSource<'a>,
@@ -146,54 +146,54 @@ impl<'a> Parameters<'a> {
         self.ignored
     }
 
-    /// A value; an empty one counts as not given.
+    /// The value of a parameter. An empty one counts as not given.
     pub(super) fn text(&self, name: &str) -> Option<&'a str> {
         self.fields.get(name)
     }
 
-    /// siteid and memberid, both needed.
+    /// siteid and memberid, both required.
     pub(super) fn key(&self) -> Result<Key, Refusal> {
         let member = self.need("memberid", ID_EXPECTED, MemberId::parse)?;
         Ok(Key { site: self.site()?, member })
     }
 
-    /// siteid, needed.
+    /// siteid, required.
     pub(super) fn site(&self) -> Result<SiteId, Refusal> {
         self.need("siteid", ID_EXPECTED, SiteId::parse)
     }
 
-    /// username, needed. Whether the member may get it is for [`super::Known::take_name`] to say.
+    /// username, required. [`super::Known::take_name`] decides whether the member may get it.
     pub(super) fn username(&self) -> Result<Username, Refusal> {
         self.need("username", USERNAME_EXPECTED, Username::typed)
     }
 
-    /// username where it is only sometimes needed: the refusal is for that time.
+    /// username where it is required only sometimes. The caller uses the refusal if it is.
     pub(super) fn optional_username(&mut self) -> Result<Username, Refusal> {
         let username = self.username();
-        // Not given is no news; unreadable is, whether or not it is needed in the end.
+        // An unreadable one is worth a log line even if it is not required.
         self.ignored.extend(
             username.as_ref().err().filter(|refusal| refusal.found != Found::Nothing).cloned(),
         );
         username
     }
 
-    /// new_username: malformed is refused, for a customer would be left with a name that was not
-    /// meant.
+    /// new_username. A malformed one is refused: otherwise the member would keep the old name while
+    /// NATS has the new one.
     pub(super) fn new_username(&self) -> Result<Option<Username>, Refusal> {
         self.given("new_username", USERNAME_EXPECTED, Username::typed)
     }
 
-    /// new_trial: malformed is refused.
+    /// new_trial. A malformed one is refused.
     pub(super) fn new_trial(&self) -> Result<Option<bool>, Refusal> {
         self.given("new_trial", FLAG_EXPECTED, flag)
     }
 
-    /// The first of these that is readable, as e-mail address.
+    /// The e-mail address: the first of these parameters that is readable.
     pub(super) fn email(&mut self, names: &[&'static str]) -> Option<String> {
         names.iter().find_map(|name| self.optional(name, TEXT_EXPECTED, text))
     }
 
-    /// All that ADD and its kin may bring.
+    /// All optional values of ADD, MANUALADD, ACTIVATE and TRIALTOFULL.
     pub(super) fn details(&mut self, key: Key) -> Details {
         let Credentials { taken, not_taken } = self.credentials(key, "password", "cryptpass");
         Details {
@@ -211,8 +211,8 @@ impl<'a> Parameters<'a> {
         }
     }
 
-    /// password, or else cryptpass (one that came with a password is dropped); sealed here and now,
-    /// so that nothing behind this line can meet a clear one.
+    /// password, or else cryptpass. A cryptpass beside a password is dropped. The credential is
+    /// sealed here, so that no later code handles a clear one.
     fn credentials(
         &mut self,
         key: Key,
@@ -225,7 +225,7 @@ impl<'a> Parameters<'a> {
                 return Credentials { taken: recorded.credential.clone(), not_taken: Vec::new() };
             }
         };
-        let passed_over = self.ignored.len();
+        let ignored_before = self.ignored.len();
         let clear = self.optional_secret(password, PASSWORD_EXPECTED, Password::parse);
         let crypt = self.optional_secret(cryptpass, CRYPTPASS_EXPECTED, Cryptpass::parse);
         let seal = match (&clear, &crypt) {
@@ -236,13 +236,13 @@ impl<'a> Parameters<'a> {
         let kept = crypt.filter(|_| rules.keep_cryptpass);
         Credentials {
             taken: seal.map(|seal| Credential { stored: Stored::Sealed(seal), cryptpass: kept }),
-            not_taken: self.ignored[passed_over..].to_vec(),
+            not_taken: self.ignored[ignored_before..].to_vec(),
         }
     }
 
-    /// new_password, or else new_cryptpass. Malformed is refused, because the member would be left
-    /// with the old password while NATS believes in the new one. A malformed new_cryptpass beside a
-    /// readable new_password is not refused: it would have been dropped in any case.
+    /// new_password, or else new_cryptpass. A malformed one is refused: otherwise the member would
+    /// keep the old password while NATS has the new one. A malformed new_cryptpass beside a
+    /// readable new_password is not refused, because it would be dropped anyway.
     pub(super) fn new_credentials(&mut self, key: Key) -> Result<Credentials, Refusal> {
         let credentials = self.credentials(key, "new_password", "new_cryptpass");
         if let Some(refusal) = self.refused_then(&credentials) {
@@ -257,14 +257,14 @@ impl<'a> Parameters<'a> {
     }
 
     /// The refusal of a recorded CHANGE whose new password or cryptpass was malformed. The record
-    /// does not have the value, so the word of the reply tells: a version that passed such a value
-    /// over answered OK and changed the rest, and its record has to do so again.
+    /// does not contain the value, so the word of its reply decides. An earlier release ignored
+    /// such a value, answered OK and changed the rest; its record has to do so again.
     fn refused_then(&self, credentials: &Credentials) -> Option<Refusal> {
         let FieldsSource::Journal(_, Word::Error) = self.source else { return None };
         let named = [("new_password", PASSWORD_EXPECTED), ("new_cryptpass", CRYPTPASS_EXPECTED)];
         let (name, expected) = named.into_iter().find(|(name, _)| self.text(name).is_some())?;
-        // One that was readable, and is not in the record because of another refusal, is refused
-        // all the same.
+        // A readable one is missing in the record if another parameter was refused. Then the record
+        // is refused too.
         credentials.taken.is_none().then(|| Refusal {
             parameter: name,
             expected,
@@ -272,7 +272,7 @@ impl<'a> Parameters<'a> {
         })
     }
 
-    /// What a journal record says of login_version; `None` from the wire.
+    /// Whether a journal record raised login_version; `None` from the wire.
     pub(super) fn recorded_end_of_logins(&self) -> Option<bool> {
         match self.source {
             FieldsSource::Wire(_) => None,
@@ -280,7 +280,7 @@ impl<'a> Parameters<'a> {
         }
     }
 
-    /// The refusal for an action that needs a credential and got none that is readable.
+    /// The refusal of an action that requires a credential and got no readable one.
     pub(super) fn credential_refusal(&self) -> Refusal {
         match (self.text("password"), self.text("cryptpass")) {
             (Some(password), _) => {
@@ -310,7 +310,7 @@ impl<'a> Parameters<'a> {
             FieldsSource::Journal(Recorded { expire_at: Some(instant), .. }, _) => {
                 return Ok(*instant);
             }
-            // A record of a refusal: it was not readable then.
+            // The record of a refusal: the value was unreadable then.
             FieldsSource::Journal(..) => return Err(Refusal::missing("expire", EXPIRE_EXPECTED)),
         };
         for name in ["expire", "expires"] {

@@ -1,8 +1,8 @@
 //! TRIALTOFULL: a trial became a full membership.
 //!
 //! NATS3 sends memberid, username, siteid, biller; NATS4 the whole record. "Might be run more than
-//! once for a conversion", so it is OK also where trial is 0 already. A member who is not there has
-//! paid all the same, and comes back as with ACTIVATE.
+//! once for a conversion", so it is OK also where trial is 0 already. Somebody who is no member now
+//! has paid too, and is restored as by ACTIVATE.
 
 use super::activate::{refuse_without_credential, restore};
 use super::decision::{Decision, Known, Standing};
@@ -13,12 +13,11 @@ use crate::reply::Refusal;
 /// TRIALTOFULL.
 #[derive(Clone, Debug)]
 pub struct TrialToFull {
-    /// Needed: memberid and siteid.
+    /// Required: memberid and siteid.
     pub key: Key,
-    /// Needed only where the member has to be restored: else what is wrong with it is nobody's
-    /// trouble.
+    /// Required only where the member has to be restored. Otherwise a refusal has no effect.
     pub username: Result<Username, Refusal>,
-    /// Taken over only where the member has to be restored; trial is always 0.
+    /// Used only where the member has to be restored. trial is always 0.
     pub details: Details,
 }
 

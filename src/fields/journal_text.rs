@@ -1,36 +1,36 @@
-//! How the journal shows fields: [`Fields::journal_text`] is the one way in which they get there,
-//! and what it does not know it does not show.
+//! The text of fields in the journal. Only [`Fields::journal_text`] and its variant write it, and
+//! they show the values of listed names only.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{Fields, Pair};
 use crate::identity::TEXT_BYTES_MAX;
 
-/// What stands in the journal for a value, or a whole field, that is not for reading.
+/// Replaces a value or a whole field that the journal hides.
 pub const MASK: &str = "***";
 
-/// What stands in the journal for a value that has several fields in it. Every parameter refuses a
-/// line break, as it refuses the value itself or has no need of it: the record reads back to the
-/// same outcome.
+/// Replaces a value that contains further fields. No parameter accepts a line break, so the record
+/// reads back to the same outcome: the value was refused or not needed.
 const MASK_OF_JOINED: &str = "***%0A***";
 
 /// Everything that a form value escapes, except the space, which is a `+` there.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'*').remove(b'-').remove(b'.').remove(b'_');
 
 impl Fields<'_> {
-    /// The fields urlencoded again in the order received, fit for the journal: values of listed
-    /// names as they came, secrets and personal details as `name=***`, anything else as `***`, name
-    /// and all, because a password with a bare `&` in it, or JSON posted as a form, turns up as a
-    /// name. An empty value stays empty, which tells that it was not given. Several unlisted fields
-    /// in a row are one `***`. The text reads back through [`Fields::from_urlencoded`] to the same
-    /// listed values, but for a value that is [`joined`] and that no action can have taken: it is
-    /// hidden whole.
+    /// The fields for the journal: urlencoded again, in the order received.
+    ///
+    /// Listed names keep their values. Secrets and personal details are `name=***`. Any other field
+    /// is `***` without its name, because part of a password with a bare `&`, or JSON posted as a
+    /// form, arrives as a name. Several such fields in a row are one `***`. An empty value stays
+    /// empty, which shows that it was not given. A [`joined`] value that no action can have taken
+    /// is hidden completely. Otherwise [`Fields::from_urlencoded`] reads the same listed values
+    /// from this text.
     pub fn journal_text(&self) -> String {
         self.text_that_hides(|name, value| joined(value) && !(is_text(name) && fits_text(value)))
     }
 
-    /// The same for a postback whose parameters were refused: there every joined value is hidden, a
-    /// username too.
+    /// The fields of a postback whose parameters were refused, for the journal. Unlike
+    /// [`Fields::journal_text`] it hides every joined value, even a username.
     pub fn journal_text_of_refused(&self) -> String {
         self.text_that_hides(|_, value| joined(value))
     }
@@ -55,7 +55,7 @@ impl Fields<'_> {
             text.push_str(&pair.name);
             text.push('=');
             match shown {
-                // Most values are numbers: nothing to hide and nothing to escape.
+                // The fast path: most values are numbers, with nothing to hide or escape.
                 Shown::Value if pair.value.bytes().all(|b| b.is_ascii_alphanumeric()) => {
                     text.push_str(&pair.value)
                 }
@@ -78,16 +78,16 @@ fn escape(value: &str, into: &mut String) {
     }
 }
 
-/// Whether a value has further fields in it: the sender put line breaks or semicolons between the
-/// fields, or escaped twice. Then the first of them holds all others, passwords too, and must be
-/// shown nowhere.
+/// Whether a value contains further fields: the sender separated the fields by line breaks or
+/// semicolons, or escaped them twice. Then the first value contains all others, passwords too, and
+/// must never be shown.
 pub fn joined(value: &str) -> bool {
     value.contains('=') || (value.contains('%') && (value.contains("%3D") || value.contains("%3d")))
 }
 
-/// Whether [`Fields::journal_text`] or its like for a refused postback wrote this: with no value in
-/// it that they would hide. Behind the fields may stand what a body that is no form was,
-/// `application/json, 12 bytes`.
+/// Whether a text shows no value that [`Fields::journal_text`] or
+/// [`Fields::journal_text_of_refused`] would hide. A description of a body that is no form,
+/// `application/json, 12 bytes`, may follow the fields.
 pub fn is_journal_text(text: &str) -> bool {
     let (before, last) = text.rsplit_once('&').unwrap_or(("", text));
     let form = if is_description(last) { before } else { text };
@@ -95,7 +95,7 @@ pub fn is_journal_text(text: &str) -> bool {
     fields.journal_text() == form || fields.journal_text_of_refused() == form
 }
 
-/// A comma and a space stand in no urlencoded text.
+/// Urlencoded text has no comma and no space.
 fn is_description(text: &str) -> bool {
     let of = text.strip_suffix(" bytes").and_then(|rest| rest.rsplit_once(", "));
     let is_type =
@@ -105,7 +105,7 @@ fn is_description(text: &str) -> bool {
     })
 }
 
-/// Listed names of which an action takes a free text, in which an `=` may well stand.
+/// Listed names with free text, which may contain an `=`.
 fn is_text(name: &str) -> bool {
     matches!(name, "username" | "new_username" | "email" | "new_email" | "biller" | "memberidx")
 }
@@ -124,9 +124,9 @@ enum Shown {
     Mask,
 }
 
-/// What the journal does with a field of that name; None for one that is on neither list. Bytes,
-/// because the compiler turns a match on them into a tree of lengths and letters, and every name of
-/// every postback passes here.
+/// How the journal shows a field of this name; `None` for an unlisted name. It matches bytes,
+/// because the compiler turns that into a fast decision tree, and this runs for each field of each
+/// postback.
 fn listed(name: &str) -> Option<Shown> {
     match name.as_bytes() {
         // The documented parameters and the record's bookkeeping.
@@ -301,11 +301,15 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn any_bytes_give_fields_and_a_journal_text_that_reads_back(bytes in proptest::collection::vec(0..=255_u8, 0..200)) {
-            let text = Fields::from_urlencoded(&bytes).journal_text();
-            proptest::prop_assert_eq!(Fields::from_urlencoded(text.as_bytes()).journal_text(), &*text);
+        fn any_bytes_give_fields_and_a_journal_text_that_reads_back(
+            bytes in proptest::collection::vec(0..=255_u8, 0..200),
+        ) {
+            let fields = Fields::from_urlencoded(&bytes);
+            let text = fields.journal_text();
+            let again = Fields::from_urlencoded(text.as_bytes()).journal_text();
+            proptest::prop_assert_eq!(again, &*text);
             proptest::prop_assert!(is_journal_text(&text));
-            proptest::prop_assert!(is_journal_text(&Fields::from_urlencoded(&bytes).journal_text_of_refused()));
+            proptest::prop_assert!(is_journal_text(&fields.journal_text_of_refused()));
         }
     }
 }

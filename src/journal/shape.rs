@@ -172,7 +172,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_body_is_restored_byte_for_byte(body in proptest::collection::vec(any::<u8>(), 0..300)) {
+        fn any_body_is_restored_byte_for_byte(
+            body in proptest::collection::vec(any::<u8>(), 0..300),
+        ) {
             let fields = Fields::from_urlencoded(&body);
             for text in [fields.journal_text(), fields.journal_text_of_refused()] {
                 let split = Split::of(&text, &COLUMNS);
@@ -184,7 +186,10 @@ mod tests {
 
         #[test]
         fn any_form_is_restored_byte_for_byte(
-            form in "((action|siteid|memberid|username|original_username|password|trial|x|)=(ADD|0?1|71|bob|b ob|\\*\\*\\*|~|=|[^&]{0,4})&?){0,12}",
+            form in concat!(
+                "((action|siteid|memberid|username|original_username|password|trial|x|)",
+                "=(ADD|0?1|71|bob|b ob|\\*\\*\\*|~|=|[^&]{0,4})&?){0,12}",
+            ),
         ) {
             let text = Fields::from_urlencoded(form.as_bytes()).journal_text();
             let split = Split::of(&text, &COLUMNS);

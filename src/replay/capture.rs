@@ -1,4 +1,4 @@
-//! Captured postbacks in files, in two layouts: TMM's, with `key=value` lines and a blank line
+//! Captured postbacks in files. There are two layouts: TMM's `key=value` lines with a blank line
 //! between postbacks, and urlencoded bodies, one a line.
 
 use std::fmt;
@@ -9,12 +9,12 @@ use super::{Foreign, Input};
 use crate::fields::{BODY_BYTES_MAX, Fields};
 use crate::text_file::BYTE_ORDER_MARK;
 
-/// What is kept of a pipe, which cannot be read a second time, until its layout is known. TMM's
-/// shows within its first postback; of urlencoded bodies all is kept: some half a million whole
-/// records of NATS4, or ten times as many short ones.
+/// The most bytes of a pipe that are kept until its layout is known, because a pipe cannot be read
+/// twice. TMM's layout shows in the first postback. Urlencoded bodies are all kept: about half a
+/// million whole NATS4 records, or ten times as many short ones.
 const PIPE_BYTES_MAX: usize = 256 * 1024 * 1024;
 
-/// A capture that is read postback by postback.
+/// A capture, read postback by postback.
 pub struct Capture {
     path: PathBuf,
     lines: Box<dyn BufRead>,
@@ -24,7 +24,7 @@ pub struct Capture {
     line: u64,
     /// The first line of the postback read last.
     began: u64,
-    /// Whether there is nothing in it.
+    /// Whether all lines are blank.
     is_blank: bool,
 }
 
@@ -34,49 +34,50 @@ enum Layout {
     Urlencoded,
 }
 
-/// Why a capture cannot be read. Each names the file, and the line where there is one, and shows
-/// nothing of what stands there.
+/// Why a capture cannot be read. Each error names the file, and the line if there is one, and shows
+/// nothing of its content.
 #[derive(Debug, thiserror::Error)]
 pub enum CaptureError {
-    /// Input.
+    /// The file cannot be read.
     #[error("cannot read {0}")]
     Io(String, #[source] io::Error),
-    /// A line that is no field, as the NULL of a database is: somebody would be left out without a
-    /// word.
+    /// A line that is no field, such as the NULL of a database. Ignoring it could silently lose a
+    /// member.
     #[error("{0}: expected name=value or a blank line")]
     NoField(String),
-    /// A postback that the service would not take either.
+    /// A postback that is too long for the service, too.
     #[error("{0}: a postback of more than {BODY_BYTES_MAX} bytes; is this a capture?")]
     TooLong(String),
-    /// Something else, told by how it begins or because nothing in it is a postback.
+    /// Something else than a capture, recognised by its first bytes or because it has no postback.
     #[error("{0}: {1}")]
     Foreign(String, Foreign),
-    /// Files in which there is nothing.
+    /// All files are blank.
     #[error("no postback in {0}")]
     Blank(String),
-    /// A pipe that does not tell its layout in time.
+    /// A pipe whose layout is not known within the bytes that are kept.
     #[error(
-        "{0}: no line action=WORD within {1} bytes, and more is not kept of a pipe; write it to a file and replay that"
+        "{0}: no line action=WORD within the first {1} bytes, and no more of a pipe is kept; write \
+         it to a file and replay the file"
     )]
     PipeTooLong(String, usize),
 }
 
 /// One postback as it was captured.
 pub enum Captured {
-    /// Names and values as they stand.
+    /// Literal names and values.
     Literal(Vec<(Vec<u8>, Vec<u8>)>),
     /// A body.
     Urlencoded(Vec<u8>),
 }
 
-/// As the journal would show it: a capture is full of secrets.
+/// Hides secrets as the journal does.
 impl fmt::Debug for Captured {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Captured").field(&self.fields()).finish()
     }
 }
 
-/// Without the lines that wait to be read.
+/// Without the lines that are still to be read.
 impl fmt::Debug for Capture {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Capture({}, {:?})", self.place(), self.layout)
@@ -112,14 +113,14 @@ impl Captured {
 }
 
 impl Capture {
-    /// Opens captures, `-` for standard input, and reads each to tell its layout: a line that is
-    /// exactly `action=WORD` makes it TMM's. All of them are looked at before the first postback is
-    /// taken: either all are captures, or nothing is done.
+    /// Opens captures, `-` for standard input, and reads each to find its layout: a line that is
+    /// exactly `action=WORD` makes it TMM's. All of them are checked before the first postback is
+    /// read, so that nothing is done if one is no capture.
     ///
     /// # Errors
     ///
-    /// Where one cannot be read, is no capture, or is a pipe and none of 256 MiB of it is such a
-    /// line; where all are blank.
+    /// Where one cannot be read or is no capture, where a pipe has no such line within 256 MiB, or
+    /// where all are blank.
     pub fn open_all(paths: &[PathBuf]) -> Result<Vec<Self>, CaptureError> {
         let mut kept_max = PIPE_BYTES_MAX;
         let mut captures = Vec::with_capacity(paths.len());
@@ -135,7 +136,7 @@ impl Capture {
         Ok(captures)
     }
 
-    /// `kept_max` is what may still be kept of pipes.
+    /// `kept_max` is the number of bytes of pipes that may still be kept.
     fn of_input(path: &Path, input: Input, kept_max: &mut usize) -> Result<Self, CaptureError> {
         let name = path.display().to_string();
         let foreign = |kind| Err(CaptureError::Foreign(name.clone(), kind));
@@ -158,7 +159,7 @@ impl Capture {
             let line = match capture.line() {
                 Ok(Some(line)) => line,
                 Ok(None) => break,
-                // What is packed into one line is told by its kind.
+                // A format that has all in one line has its own error.
                 Err(CaptureError::TooLong(place)) => {
                     return Foreign::of_text(&head)
                         .map_or(Err(CaptureError::TooLong(place)), foreign);
@@ -199,7 +200,7 @@ impl Capture {
         self.bytes
     }
 
-    /// Where the postback read last begins: `FILE:LINE`.
+    /// Where the last postback that was read begins: `FILE:LINE`.
     pub fn place(&self) -> String {
         self.at(self.began)
     }
@@ -373,7 +374,7 @@ mod tests {
         let bodies = "action=DELETE&memberid=1&siteid=1\n".repeat(3);
         assert_eq!(read_pipe(bodies.as_bytes(), bodies.len()).unwrap().len(), 3);
         let error = read_pipe(bodies.as_bytes(), bodies.len() - 1).unwrap_err().to_string();
-        assert!(error.starts_with("-: no line action=WORD within 101 bytes"), "{error}");
+        assert!(error.starts_with("-: no line action=WORD within the first 101 bytes"), "{error}");
         let lines =
             format!("action=DELETE\nmemberid=1\n{}", "\nmemberid=2\naction=DELETE\n".repeat(9));
         assert_eq!(read_pipe(lines.as_bytes(), 20).unwrap().len(), 10, "the rest is not kept");

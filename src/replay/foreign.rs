@@ -1,20 +1,21 @@
-//! What is given to `replay` and is no capture, told by how it begins: nothing is written then.
-//! What is said of it names the kind and what to do, and shows nothing of its content.
+//! Recognises files that are given to `replay` and are no captures, by their first bytes. The error
+//! names the kind and what to do, and shows nothing of the content.
 
 use std::fmt;
 use std::ops::Range;
 
 use crate::text_file::{BYTE_ORDER_MARK, is_utf_16};
 
-/// How much of the beginning is looked at: the first line of a table of NATS's has some 60 names.
+/// The number of first bytes that are examined. The header line of a NATS table has some 60 names.
 pub(super) const HEAD_BYTES: u64 = 8 * 1024;
 
 /// Something else than a capture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Foreign {
-    /// Text in two bytes a character, under the name that `iconv` knows.
+    /// Text with two bytes a character; its name for `iconv`.
     Utf16(&'static str),
-    /// Packed: as what, and the program that unpacks it to its standard output.
+    /// A compressed file or an archive; its kind, and the command that unpacks it to standard
+    /// output.
     Packed(&'static str, &'static str),
     /// A database file.
     Sqlite,
@@ -22,29 +23,29 @@ pub enum Foreign {
     Binary,
     /// Lines that end in a carriage return alone.
     CarriageReturns,
-    /// Rows and columns, as what.
+    /// Rows and columns; their format.
     Table(&'static str),
-    /// Statements of a database.
+    /// SQL statements.
     SqlDump,
-    /// What `journal --json` writes.
+    /// The output of `journal --json`.
     Journal,
-    /// What `journal` writes for people.
+    /// The output of `journal`.
     JournalText,
     /// Other JSON.
     Json,
-    /// A page, often of an error.
+    /// A web page, often an error page.
     Html,
-    /// Requests as a web server logs them.
+    /// The access log of a web server.
     AccessLog,
     /// Requests with their headers.
     Requests,
-    /// URLs with what was asked of them.
+    /// URLs with query strings.
     Urls,
     /// None of these.
     Unknown,
 }
 
-/// As it is said where a capture was expected.
+/// The error where a capture was expected.
 impl fmt::Display for Foreign {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.said("nats-userman replay -"))
@@ -52,7 +53,7 @@ impl fmt::Display for Foreign {
 }
 
 impl Foreign {
-    /// What it looks like, and what to do; `replay` is the command that takes it from a pipe.
+    /// The kind of file, and what to do. `replay` is the command that reads it from a pipe.
     pub fn said(self, replay: &str) -> String {
         let moving_in = "docs/moving-in.md has the query that prints members as a capture";
         let another = "replay --journal takes what journal --json prints";
@@ -60,31 +61,49 @@ impl Foreign {
             Foreign::Utf16(name) => {
                 format!("looks like UTF-16: convert it, iconv -f {name} -t UTF-8 FILE | {replay}")
             }
-            Foreign::Packed(kind, unpack) => format!("looks like {kind}: pipe it, {unpack} FILE | {replay}"),
-            Foreign::Sqlite => format!("looks like an SQLite database: if it is another nats-userman's, {another}"),
-            Foreign::Binary => "looks like a binary file, and no capture".into(),
-            Foreign::CarriageReturns => {
-                format!("looks like lines that end in a carriage return: convert it, tr '\\r' '\\n' < FILE | {replay}")
+            Foreign::Packed(kind, unpack) => {
+                format!("looks like {kind}: pipe it, {unpack} FILE | {replay}")
             }
+            Foreign::Sqlite => {
+                format!("looks like an SQLite database: if it is another nats-userman's, {another}")
+            }
+            Foreign::Binary => "looks like a binary file, and no capture".into(),
+            Foreign::CarriageReturns => format!(
+                "looks like lines that end in a carriage return: convert it, \
+                 tr '\\r' '\\n' < FILE | {replay}"
+            ),
             Foreign::Table(kind) => format!("looks like {kind}: {moving_in}"),
             Foreign::SqlDump => format!("looks like an SQL dump: {moving_in}"),
-            Foreign::Journal => "looks like a journal: replay it with --journal, into an empty database".into(),
-            Foreign::JournalText => format!("looks like what journal prints, which hides secrets: {another}"),
-            Foreign::Json => format!("looks like JSON: {LAYOUTS}"),
-            Foreign::Html => "looks like HTML, as a page of an error that was saved: is it the right file?".into(),
-            Foreign::AccessLog => {
-                "looks like the access log of a web server, which has no bodies: is there a capture of them?".into()
+            Foreign::Journal => {
+                "looks like a journal: replay it with --journal, into an empty database".into()
             }
-            Foreign::Requests => "looks like requests with their headers: expected their bodies alone, one a line".into(),
-            Foreign::Urls => "looks like URLs: expected what stands behind the ? of each, one a line".into(),
+            Foreign::JournalText => {
+                format!("looks like what journal prints, which hides secrets: {another}")
+            }
+            Foreign::Json => format!("looks like JSON: {LAYOUTS}"),
+            Foreign::Html => {
+                "looks like HTML, as a page of an error that was saved: is it the right file?"
+                    .into()
+            }
+            Foreign::AccessLog => "looks like the access log of a web server, which has no \
+                                   bodies: is there a capture of them?"
+                .into(),
+            Foreign::Requests => "looks like requests with their headers: expected their bodies \
+                                  alone, one a line"
+                .into(),
+            Foreign::Urls => {
+                "looks like URLs: expected what stands behind the ? of each, one a line".into()
+            }
             Foreign::Unknown => format!("no line has action=WORD, so it is no capture: {LAYOUTS}"),
         }
     }
 }
 
-const LAYOUTS: &str = "expected urlencoded bodies, one a line, or name=value lines with a blank line between postbacks";
+const LAYOUTS: &str = "expected urlencoded bodies, one a line, or name=value lines with a blank \
+                       line between postbacks";
 
-/// How files begin that other programs pack, and what unpacks them.
+/// The first bytes of compressed files and archives, their kinds, and the commands that unpack
+/// them.
 const PACKED: [(&[u8], &str, &str); 9] = [
     (b"\x1f\x8b", "gzip", "gunzip -c"),
     (b"\x1f\x9d", "a file of compress", "gunzip -c"),
@@ -97,13 +116,13 @@ const PACKED: [(&[u8], &str, &str); 9] = [
     (b"-----BEGIN PGP MESSAGE", "a message of GnuPG", "gpg -d"),
 ];
 
-/// Where a tar archive says so.
+/// The position of the magic bytes of a tar archive.
 const TAR_MAGIC: Range<usize> = 257..262;
-/// Where bzip2 does, behind `BZh` and its level.
+/// The position of the magic bytes of bzip2, after `BZh` and its level.
 const BZIP2_MAGIC: Range<usize> = 4..10;
 
 impl Foreign {
-    /// What needs no look at lines: it is none even if something within looks like a postback.
+    /// A kind that the first bytes alone show, whatever the lines contain.
     pub fn of_bytes(head: &[u8]) -> Option<Self> {
         if head.starts_with(b"SQLite format 3\0") {
             return Some(Foreign::Sqlite);
@@ -124,7 +143,7 @@ impl Foreign {
         })
     }
 
-    /// What the first line shows, where none is exactly `action=WORD`.
+    /// A kind that the first line shows, where no line is exactly `action=WORD`.
     pub(super) fn of_text(head: &[u8]) -> Option<Self> {
         let text = text(head);
         let first = text.lines().map(str::trim).find(|line| !line.is_empty())?;
@@ -139,7 +158,7 @@ impl Foreign {
             .or_else(|| of_columns(&lower))
     }
 
-    /// What it is where no line has `action=`.
+    /// The kind of a file without a line that has `action=`.
     pub(super) fn without_action(head: &[u8]) -> Self {
         let text = text(head);
         // The last line may be cut off.
@@ -161,13 +180,13 @@ impl Foreign {
     }
 }
 
-/// Lines of something without names that tell whether it is a table.
+/// The number of lines that decide whether a file without names is a table.
 const ROWS_LOOKED_AT: usize = 5;
 
-/// What stands between columns.
+/// Separators of columns.
 const SEPARATORS: [(char, &str); 4] = [('\t', "TSV"), (',', "CSV"), (';', "CSV"), ('|', "a table")];
 
-/// Names of columns that a table of members has. Two of them make one.
+/// Column names of a table of members. A table has at least two of them.
 const COLUMNS: [&str; 10] = [
     "memberid",
     "siteid",
@@ -228,8 +247,8 @@ fn is_sql(lower: &str) -> bool {
     lower == "--" || BEGINNINGS.iter().any(|beginning| lower.starts_with(beginning))
 }
 
-/// A moment, two blanks, and a reply somewhere: taken as bodies, the fields below it would make
-/// `***` everybody's password.
+/// The output of `journal`: a time, two blanks, and a reply. If its fields were read as bodies,
+/// every password would become `***`.
 fn is_journal_text(first: &str) -> bool {
     let is_moment =
         |word: &str| word.len() == 20 && word.ends_with('Z') && word.as_bytes()[10] == b'T';
@@ -239,8 +258,8 @@ fn is_journal_text(first: &str) -> bool {
 
 fn of_columns(lower: &str) -> Option<Foreign> {
     if let Some((name, _)) = lower.split_once('=') {
-        // A body has %22 there: these quotes are around it, and the last one would be of a
-        // password.
+        // A body has %22 there: these quotes are around the body, and the last one would become
+        // part of a password.
         return name.contains('"').then_some(Foreign::Table("CSV"));
     }
     if lower.starts_with("+--") {
@@ -289,12 +308,17 @@ mod tests {
             (b"[{\"action\":\"ADD\"}]", Foreign::Json),
             (b"<!DOCTYPE html>\n<html>", Foreign::Html),
             (
-                b"10.0.0.1 - - [15/Jun/2026:12:00:00 +0000] \"GET /postback/x?a=1&action=ADD HTTP/1.1\" 200 5\n",
+                b"10.0.0.1 - - [15/Jun/2026:12:00:00 +0000] \"GET /postback/x?a=1&action=ADD \
+                  HTTP/1.1\" 200 5\n",
                 Foreign::AccessLog,
             ),
             (b"POST /postback/x HTTP/1.1\r\nHost: a\r\n", Foreign::Requests),
             (b"https://a.example/postback/x?memberid=1&action=ADD\n", Foreign::Urls),
-            (b"2026-06-15T12:00:00Z  ADD          1  OK|member 71 added\n    from ::1: a=1&action=ADD\n", Foreign::JournalText),
+            (
+                b"2026-06-15T12:00:00Z  ADD          1  OK|member 71 added\n    from ::1: \
+                  a=1&action=ADD\n",
+                Foreign::JournalText,
+            ),
         ] {
             assert_eq!(kind(head), Some(found), "{}", head.escape_ascii());
         }

@@ -1,4 +1,4 @@
-//! What a command line names: files, and pipes, which cannot be read a second time.
+//! The files and pipes of a command line. A pipe cannot be read twice.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read, Seek as _, SeekFrom};
@@ -7,18 +7,18 @@ use std::path::{Path, PathBuf};
 
 use super::foreign::HEAD_BYTES;
 
-/// An input that is open, with how it begins.
+/// An open input, with its first bytes.
 pub struct Input {
     path: PathBuf,
     file: File,
-    /// Where it begins: standard input may be a file of which the shell has read a part. `None` for
-    /// a pipe.
+    /// The offset where it begins: standard input may be a file of which the shell has read a part.
+    /// `None` for a pipe.
     start: Option<u64>,
     head: Vec<u8>,
 }
 
 impl Input {
-    /// Opens a file or a pipe, `-` for standard input, and reads how it begins.
+    /// Opens a file or a pipe, `-` for standard input, and reads its first bytes.
     ///
     /// # Errors
     ///
@@ -39,23 +39,24 @@ impl Input {
         Ok(Self { path: path.to_owned(), file, start, head })
     }
 
-    /// How it begins.
+    /// Its first bytes, at most [`HEAD_BYTES`].
     pub fn head(&self) -> &[u8] {
         &self.head
     }
 
-    /// All of it.
+    /// All of its content.
     pub fn lines(self) -> Box<dyn BufRead> {
         Box::new(Cursor::new(self.head).chain(BufReader::new(self.file)))
     }
 
-    /// Whether it is a file, which can be read a second time.
+    /// Whether it is a file, which can be read twice.
     pub(super) fn is_file(&self) -> bool {
         self.start.is_some()
     }
 
-    /// All of it now, and the same again: of a file from its beginning, of a pipe nothing. A named
-    /// file is closed meanwhile: there may be more of them than a process may have open.
+    /// All of its content for a first and a second pass. The second pass of a pipe is empty. A
+    /// named file is closed between the passes: there may be more files than a process may have
+    /// open.
     pub(super) fn lines_and_again(self) -> (Box<dyn BufRead>, Box<dyn BufRead>) {
         let again: Box<dyn BufRead> = match (self.start, self.file.try_clone()) {
             (None, _) => Box::new(io::empty()),
@@ -72,7 +73,7 @@ fn is_stdin(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
 
-/// A file that is read from its beginning when it is asked for.
+/// The second pass of a file, which begins when it is first read.
 enum Again {
     Closed(PathBuf),
     Open(File, u64),

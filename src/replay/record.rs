@@ -1,4 +1,4 @@
-//! A journal record as a line of JSON: what `journal --json` writes and `replay --journal` reads.
+//! A journal record as a line of JSON, which `journal --json` writes and `replay --journal` reads.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,8 +13,7 @@ use crate::password::{Cryptpass, Hash, Seal, Stored, Wrapped};
 use crate::reply::Reply;
 use crate::store::StoredRecord;
 
-/// The columns of a record under their own names; bytes as hexadecimal digits, what is NULL left
-/// out.
+/// The columns of a record under their own names. Bytes are hexadecimal digits; NULL is omitted.
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct Columns {
@@ -56,39 +55,39 @@ struct Columns {
 pub struct JournalLine {
     /// Its number in the journal it came from.
     pub id: u64,
-    /// When it took effect, and until when members were moved then.
+    /// When it took effect, and by which time members were moved then.
     pub at: Moment,
-    /// The line that went back.
+    /// The reply line.
     pub reply: Reply,
     received: Received,
     put: Recorded,
 }
 
-/// Why a line is no record. Its content is not shown: it has hashes in it.
+/// Why a line is no record. The content of the line is not shown, because it contains hashes.
 #[derive(Debug, thiserror::Error)]
 pub enum BadRecord {
-    /// No JSON of this form.
+    /// It is no JSON of this form.
     #[error("expected a line of `journal --json` (line {}, column {})", .0.line(), .0.column())]
     Json(serde_json::Error),
-    /// A column that cannot be.
+    /// An invalid column.
     #[error("{0}: expected what `journal --json` writes")]
     Column(&'static str),
-    /// A column that says otherwise than the fields, from which it was made.
+    /// A column that contradicts the fields, from which it was made.
     #[error("{0}: expected what the fields say")]
     Contradiction(&'static str),
-    /// A record that does not stand behind the one before it.
+    /// The number is not above that of the record before.
     #[error("id: expected a number above that of the record before")]
     Order,
 }
 
 impl JournalLine {
-    /// Reads a line of `journal --json` that stands behind the record `last_id`; the first one
-    /// stands behind 0. Whoever edits a journal must not get a member or a password into the tables
-    /// that no postback could have brought.
+    /// Reads a line of `journal --json` after the record `last_id`, which is 0 for the first line.
+    /// The checks keep an edited journal from adding a member or a password that no postback could
+    /// have added.
     ///
     /// # Errors
     ///
-    /// Where it is none.
+    /// Where it is no such line.
     pub fn parse(line: &str, last_id: u64) -> Result<Self, BadRecord> {
         let columns: Columns = serde_json::from_str(line).map_err(BadRecord::Json)?;
         if columns.id <= last_id {
@@ -103,7 +102,7 @@ impl JournalLine {
         }
         let put = columns.put()?;
         let received = columns.received()?;
-        // A seal is bound to its member, and the hashing worker opens it for nobody else.
+        // A seal is bound to its member: the hashing worker opens it only with both ids.
         if put.credential.is_some() && (received.site.is_none() || received.member.is_none()) {
             return Err(BadRecord::Column("password, sealed and cryptpass_wrapped"));
         }
@@ -161,13 +160,13 @@ impl JournalLine {
         serde_json::to_string(&columns)
     }
 
-    /// The postback that it records, and what went into the row then.
+    /// The postback that it records, and what it put into the row then.
     pub fn postback(&self) -> (Postback, Recorded) {
         let action = super::read_again(&self.received.fields, &self.put, self.reply.word());
         (Postback { action, received: self.received.clone() }, self.put.clone())
     }
 
-    /// Its seal and whose it is, if it has one.
+    /// Its seal with the member it belongs to, if it has one.
     pub fn seal(&self) -> Option<(crate::identity::Key, &Seal)> {
         let Stored::Sealed(seal) = &self.put.credential.as_ref()?.stored else { return None };
         Some((
@@ -178,7 +177,7 @@ impl JournalLine {
 }
 
 impl Columns {
-    /// The first half, made of the fields as it was then; its columns must say the same.
+    /// The received part, made from the fields again. The columns must agree with it.
     fn received(&self) -> Result<Received, BadRecord> {
         let origin = Origin::parse(&self.source).ok_or(BadRecord::Column("source"))?;
         let address = self

@@ -107,15 +107,16 @@ impl JournalConversion {
                 {
                     *report = Report { percent, at: now, ..*report };
                     log::info!(
-                        "converting the journal: {percent} % done, record {next} of {first} to {last}"
+                        "converting the journal: {percent} % done, record {next} of {first} to \
+                         {last}"
                     );
                 }
             }
             None => {
                 self.reported = Some(Report { percent, at: now, began: now });
                 log::info!(
-                    "converting the journal to its shorter form in the background: {percent} % done, \
-                     record {next} of {first} to {last}"
+                    "converting the journal to its shorter form in the background: {percent} % \
+                     done, record {next} of {first} to {last}"
                 );
             }
         }
