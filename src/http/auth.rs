@@ -18,7 +18,7 @@ use crate::login::ask::{Ask, Challenge};
 use crate::login::back::Back;
 use crate::login::basic::Typed;
 use crate::login::members::Undecided;
-use crate::login::page::Said;
+use crate::login::page::LoginMessage;
 use crate::login::presented::Presented;
 use crate::login::sessions::by_cookie;
 use crate::store::LoginRow;
@@ -109,11 +109,11 @@ fn keep_out(
             form(state, status, ask, &back, not_kept(request, state, logins, &back))
         }
         (Challenge::Page, Denial::Idle) => {
-            form(state, status, ask, &asked_for(request), Said::Idle)
+            form(state, status, ask, &asked_for(request), LoginMessage::Idle)
         }
         // The visitor may have another account, with a full membership.
         (Challenge::Page, Denial::Trial) => {
-            form(state, status, ask, &asked_for(request), Said::Trial)
+            form(state, status, ask, &asked_for(request), LoginMessage::Trial)
         }
         (Challenge::Page, Denial::Blocked) | (Challenge::Basic, _) => {
             plain(status, sentence(reason))

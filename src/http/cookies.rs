@@ -8,7 +8,7 @@ use super::visitor;
 use crate::login::back::Back;
 use crate::login::cookie::{Login, LoginId};
 use crate::login::cookie_header::{self, CookieName};
-use crate::login::page::Said;
+use crate::login::page::LoginMessage;
 use crate::login::presented::Presented;
 use crate::login::unkept::{Missing, Visitor};
 use crate::store::LoginRow;
@@ -90,20 +90,20 @@ pub(super) fn not_kept(
     state: &ThreadState,
     logins: &Presented,
     page: &Back,
-) -> Said {
+) -> LoginMessage {
     if !logins.is_empty() {
-        return Said::Nothing;
+        return LoginMessage::Nothing;
     }
     let visitor = visitor(request, state);
     let Some(missing) =
         state.area().shared.unkept.missing(visitor, page, state.shared().clock.steady())
     else {
-        return Said::Nothing;
+        return LoginMessage::Nothing;
     };
     let host = super::visitor::text(request, &HOST).unwrap_or("-");
     let steady = state.shared().clock.steady();
     state.area().shared.log.login_not_kept(missing, host, visitor.address, steady);
-    Said::NotKept(missing)
+    LoginMessage::NotKept(missing)
 }
 
 fn values(request: &HttpRequest, name: CookieName) -> impl Iterator<Item = &str> {

@@ -20,7 +20,7 @@ use crate::login::ask::Ask;
 use crate::login::back::Back;
 use crate::login::basic::Typed;
 use crate::login::members::Undecided;
-use crate::login::page::Said;
+use crate::login::page::LoginMessage;
 use crate::login::sessions;
 use crate::password::Password;
 use crate::store::LoginRow;
@@ -41,7 +41,7 @@ pub async fn login(
             let logins = presented(&request, &state, now);
             let said = match sessions::why_out(state.area(), Allowed::of(&ask), &logins, now).await
             {
-                Ok(Said::Nothing) | Err(Undecided) => {
+                Ok(LoginMessage::Nothing) | Err(Undecided) => {
                     cookies::not_kept(&request, &state, &logins, &back)
                 }
                 Ok(said) => said,
@@ -71,17 +71,17 @@ async fn submit(
 ) -> HttpResponse {
     let back = fields.get("back").map_or_else(Back::default, Back::read);
     if !is_from_here(request, state, "login") {
-        return form(state, StatusCode::FORBIDDEN, ask, &back, Said::Foreign);
+        return form(state, StatusCode::FORBIDDEN, ask, &back, LoginMessage::Foreign);
     }
     let (name, password) = (
         fields.get("username").and_then(Username::typed),
         fields.get("password").and_then(Password::parse),
     );
     let Some((name, password)) = name.zip(password) else {
-        return form(state, StatusCode::UNAUTHORIZED, ask, &back, Said::Wrong);
+        return form(state, StatusCode::UNAUTHORIZED, ask, &back, LoginMessage::Wrong);
     };
     let (address, now) = (state.caller(request), state.shared().clock.now());
-    let busy = || form(state, StatusCode::SERVICE_UNAVAILABLE, ask, &back, Said::Busy);
+    let busy = || form(state, StatusCode::SERVICE_UNAVAILABLE, ask, &back, LoginMessage::Busy);
     match all_by_password(state.area(), Allowed::of(ask), &Typed { name, password }, address, now)
         .await
     {
@@ -90,9 +90,9 @@ async fn submit(
         }
         Ok(Err(reason)) => {
             let (status, said) = match reason {
-                Denial::Login | Denial::Idle => (StatusCode::UNAUTHORIZED, Said::Wrong),
-                Denial::Trial => (StatusCode::FORBIDDEN, Said::Trial),
-                Denial::Blocked => (StatusCode::FORBIDDEN, Said::Blocked),
+                Denial::Login | Denial::Idle => (StatusCode::UNAUTHORIZED, LoginMessage::Wrong),
+                Denial::Trial => (StatusCode::FORBIDDEN, LoginMessage::Trial),
+                Denial::Blocked => (StatusCode::FORBIDDEN, LoginMessage::Blocked),
             };
             let mut response = form(state, status, ask, &back, said);
             response.headers_mut().insert(AUTH_REASON, HeaderValue::from_static(reason.as_str()));

@@ -11,7 +11,7 @@ use actix_web::http::{ConnectionType, StatusCode};
 use super::body::Unread;
 use crate::login::ask::Ask;
 use crate::login::back::Back;
-use crate::login::page::{Page, Said};
+use crate::login::page::{LoginMessage, Page};
 use crate::reply::Reply;
 
 /// When to try again, in seconds: a full queue is over sooner, a full disk is not.
@@ -135,7 +135,7 @@ pub(super) fn login_page(
     status: StatusCode,
     ask: &Ask,
     back: &Back,
-    said: Said,
+    said: LoginMessage,
 ) -> HttpResponse {
     let mut response = HttpResponse::build(status).body(page.with_form(ask, back.as_str(), said));
     let headers = response.headers_mut();

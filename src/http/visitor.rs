@@ -10,7 +10,7 @@ use super::state::ThreadState;
 use crate::login::ask::Ask;
 use crate::login::back::Back;
 use crate::login::cookie_domains::host_of;
-use crate::login::page::Said;
+use crate::login::page::LoginMessage;
 use crate::reply::Refusal;
 
 /// Says why a visitor is not admitted.
@@ -22,7 +22,7 @@ pub(super) fn form(
     status: StatusCode,
     ask: &Ask,
     back: &Back,
-    said: Said,
+    said: LoginMessage,
 ) -> HttpResponse {
     respond::login_page(&state.shared().live.look().page, status, ask, back, said)
 }

@@ -1,14 +1,13 @@
-//! The value of the login cookie: who logged in, when, and on which credentials, signed by us. A
-//! browser has one such cookie, and it holds the logins of all members' areas that the browser is
-//! logged in to.
+//! The value of the login cookie: who logged in, when, and with which credentials, with a
+//! signature. A browser has one such cookie. It holds the logins of all members areas to which the
+//! browser is logged in.
 //!
-//! `version (2) || count (1 to 8) || login × count || HMAC-SHA256 (32)`, in base64url without
-//! padding, where a login is `siteid (8) || memberid (8) || id (16) || issued (8) || login_version
-//! (8)`, numbers big-endian. A text that reads is one that we wrote; whether a member may still
-//! enter is for the row to say.
+//! The value is `version (2) || count (1 to 8) || login × count || HMAC-SHA256 (32)` in base64url
+//! without padding. A login is `siteid (8) || memberid (8) || id (16) || issued (8) ||
+//! login_version (8)`, with numbers in big-endian. A valid signature proves that this program wrote
+//! the value. The member's row decides whether they may still log in.
 //!
-//! Version 1 held one login. It is read until the last of its cookies has ended, and is never
-//! written.
+//! Version 1 held one login. It is read until the last of its cookies has ended, and never written.
 
 mod former;
 
@@ -25,50 +24,51 @@ use crate::identity::{Key, MemberId, SiteId};
 use crate::key_file::{self, KEY_BYTES, KeyFileError};
 use crate::secret::redacted;
 
-/// Most logins in one cookie. With all of them it has 558 characters, far from the 4 KiB of
-/// browsers.
+/// The most logins in one cookie. A cookie with all of them has 558 characters, far below the
+/// browsers' limit of 4 KiB.
 pub const LOGINS_MAX: usize = 8;
 
-/// Says what the signature is for, so that it is good for nothing else under the same key.
+/// The purpose of the signature, so that it is valid for no other one under the same key.
 const DOMAIN: &[u8] = b"nats-userman login v2";
-/// Says the same of the key of an epoch.
+/// The purpose of the key of an epoch.
 const EPOCH_DOMAIN: &[u8] = b"nats-userman login epoch";
-/// The same for the key under which known networks are hashed.
+/// The purpose of the key under which known networks are hashed.
 const KNOWN_NETWORKS_DOMAIN: &[u8] = b"nats-userman known networks v1";
-/// The form that is written.
+/// The version that is written.
 const VERSION: u8 = 2;
-/// Version and count.
+/// Bytes of version and count.
 const HEAD_BYTES: usize = 2;
 const ID_BYTES: usize = 16;
 const LOGIN_BYTES: usize = 8 + 8 + ID_BYTES + 8 + 8;
 const TAG_BYTES: usize = 32;
-/// The longest value, and the text of it.
+/// The longest value, in bytes and as text.
 const VALUE_BYTES_MAX: usize = HEAD_BYTES + LOGINS_MAX * LOGIN_BYTES + TAG_BYTES;
 const TEXT_BYTES_MAX: usize = (VALUE_BYTES_MAX * 4).div_ceil(3);
-/// A clock that was set back meanwhile may make a login look younger than new by so much.
+/// If the clock was set back, a login may seem to begin in the future by this much.
 const AHEAD_SECONDS_MAX: i64 = 60;
 
-/// One login: what its cookie says.
+/// One login in a cookie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Login {
-    /// Who.
+    /// The member.
     pub key: Key,
-    /// Which of the member's logins.
+    /// Identifies the login among the member's.
     pub id: LoginId,
-    /// When, in unix seconds.
+    /// When the member logged in, unix seconds.
     pub issued: i64,
-    /// The row's `login_version` at that time: another one ends the login.
+    /// The `login_version` of the row at that time. The login ends when the row's changes.
     pub login_version: i64,
 }
 
 impl Login {
-    /// The second from which it does not count any more, and until which a logout is to be
-    /// remembered.
+    /// When the login ends, unix seconds: the first second in which it is not valid. A logout is
+    /// remembered until then.
     pub fn ends_at(&self, lifetime_seconds: i64) -> i64 {
         self.issued.saturating_add(lifetime_seconds)
     }
 
-    /// Whether it counts at `now`: neither as old as a lifetime nor issued in the future.
+    /// Whether the login is valid at `now`: it is younger than the lifetime and not from the
+    /// future.
     fn is_current(&self, now: i64, lifetime_seconds: i64) -> bool {
         self.issued.saturating_sub(AHEAD_SECONDS_MAX) <= now && now < self.ends_at(lifetime_seconds)
     }
@@ -101,12 +101,13 @@ fn number(bytes: &[u8]) -> Option<(i64, &[u8])> {
     bytes.split_first_chunk().map(|(number, rest)| (i64::from_be_bytes(*number), rest))
 }
 
-/// What a logout remembers: random, and no secret, since without a signature it opens nothing.
+/// Identifies a login, for logouts. It is random and no secret: without a signature nobody can log
+/// in with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct LoginId(pub [u8; ID_BYTES]);
 
 impl LoginId {
-    /// A new one.
+    /// Draws a new id.
     pub fn random() -> Self {
         let mut id = [0; ID_BYTES];
         getrandom::fill(&mut id)
@@ -115,10 +116,10 @@ impl LoginId {
     }
 }
 
-/// Signs and reads with one key.
+/// Signs and reads values with one key.
 #[derive(Clone)]
 pub struct Signer {
-    /// Under the key, and has seen nothing yet.
+    /// The HMAC with the key, before any input.
     key: Hmac<Sha256>,
     mac: Hmac<Sha256>,
     former: former::Verifier,
@@ -138,7 +139,7 @@ impl Signer {
         }
     }
 
-    /// A signer for an epoch, under a key of its own.
+    /// A signer for an epoch. It has a key of its own.
     pub fn of_epoch(&self, epoch: Epoch) -> Self {
         let tag = self
             .key
@@ -150,33 +151,33 @@ impl Signer {
         Self::from_key(tag.into())
     }
 
-    /// A key for [`super::known`], good for nothing else, and the same under every epoch.
+    /// The key for [`super::known`]. It has no other purpose, and is the same in every epoch.
     pub fn known_networks_key(&self) -> Zeroizing<[u8; KEY_BYTES]> {
         Zeroizing::new(
             self.key.clone().chain_update(KNOWN_NETWORKS_DOMAIN).finalize().into_bytes().into(),
         )
     }
 
-    /// Makes a new key and its file, mode 0600. A file that is there is left alone: an error.
+    /// Draws a new key and writes it to a new file of mode 0600.
     ///
     /// # Errors
     ///
-    /// Where there is a file, or it cannot be made.
+    /// If the file exists or cannot be made.
     pub fn create(path: &Path) -> Result<Self, KeyFileError> {
         key_file::create(path).map(|key| Self::from_key(*key))
     }
 
-    /// Reads the key file and changes nothing about it.
+    /// Reads the key file without changing it.
     ///
     /// # Errors
     ///
-    /// Where it is not there, cannot be read, or is no key.
+    /// If the file does not exist, cannot be read, or holds no key.
     pub fn load(path: &Path) -> Result<Self, KeyFileError> {
         key_file::load(path).map(|key| Self::from_key(*key))
     }
 
-    /// The cookie's value, which opens the door: up to 558 characters of base64url. Of more than
-    /// [`LOGINS_MAX`] logins it holds the first ones.
+    /// The value of a cookie with these logins, up to 558 characters of base64url. If there are
+    /// more than [`LOGINS_MAX`], it holds the first ones.
     pub fn sign(&self, logins: &[Login]) -> String {
         let logins = &logins[..logins.len().min(LOGINS_MAX)];
         let mut value = Vec::with_capacity(VALUE_BYTES_MAX);
@@ -187,9 +188,8 @@ impl Signer {
         URL_SAFE_NO_PAD.encode(value)
     }
 
-    /// The logins of a cookie's value that count at `now`, in the order in which they were signed.
-    /// None if we did not write it. Each ends by itself: as old as a lifetime, or issued in the
-    /// future, it is left out.
+    /// Reads the logins of a value that are valid at `now`, in the order in which they were signed.
+    /// There are none if this program did not write the value.
     pub fn read(&self, text: &str, now: i64, lifetime_seconds: i64) -> Vec<Login> {
         let logins = self
             .former
@@ -205,7 +205,7 @@ impl Signer {
         if text.len() > TEXT_BYTES_MAX {
             return None;
         }
-        // Strict: neither padding nor bits left over, so that there is one text to a value.
+        // Strict: without padding and spare bits, so that a value has exactly one text.
         let length = URL_SAFE_NO_PAD.decode_slice(text, &mut room).ok()?;
         let (content, tag) = room[..length].split_last_chunk::<TAG_BYTES>()?;
         self.mac.clone().chain_update(content).verify_slice(tag).ok()?;
@@ -228,7 +228,8 @@ mod tests {
 
     const NOON: i64 = 1_781_524_800;
     const LIFETIME: i64 = 86_400;
-    /// The texts of `noon` and of `two`, made by another HMAC: logins outlive an upgrade.
+    /// The texts of `noon` and of `two`, made by another HMAC. They must be valid in every release,
+    /// because logins outlive an upgrade.
     const WRITTEN: [&str; 2] = [
         "AgEAAAAAAAAABQAAAAAAAABHAAECAwQFBgcICQoLDA0ODwAAAABqL-lAAAAAAAAAAAMq4n8NoMbot1zlketGvEZmF-j9KkByVeysVA3C3ge0Hg",
         "AgIAAAAAAAAABQAAAAAAAABHAAECAwQFBgcICQoLDA0ODwAAAABqL-lAAAAAAAAAAAMAAAAAAAAAAQAAAAAAAAAJEBESExQVFhcYGRobHB0eHwAAAABqL9swAAAAAAAAAAFur04tvE7sDUWbN67uWJbdPskKbs9_eM8-0nA0fxpiVg",
@@ -248,7 +249,7 @@ mod tests {
         login_of("5", "71", NOON)
     }
 
-    /// `noon`, and another member of another site an hour before.
+    /// The login `noon`, and one of another member of another site an hour earlier.
     fn two() -> [Login; 2] {
         let id = LoginId(std::array::from_fn(|at| at as u8 + 16));
         [noon(), Login { id, login_version: 1, ..login_of("1", "9", NOON - 3_600) }]
@@ -258,7 +259,7 @@ mod tests {
         signer().read(text, NOON, LIFETIME)
     }
 
-    /// Any bytes, signed with our key: what another version might have written.
+    /// Any bytes, signed with our key, as another version may have written them.
     fn signed(content: &[u8]) -> String {
         let tag = signer().mac.chain_update(content).finalize().into_bytes();
         URL_SAFE_NO_PAD.encode([content, &tag[..]].concat())
@@ -329,7 +330,7 @@ mod tests {
                 }
                 assert_eq!(read(&text[..at]), []);
             }
-            // Its last character has four bits that mean nothing: only one of sixteen texts reads.
+            // The last character has four unused bits. Only one of sixteen texts is accepted.
             for last in "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".chars() {
                 let changed = format!("{}{last}", &text[..text.len() - 1]);
                 assert!(changed == text || read(&changed).is_empty(), "{changed:?}");

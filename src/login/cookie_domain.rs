@@ -2,23 +2,23 @@
 
 use std::fmt;
 
-/// Longest host name, in bytes.
+/// The longest host name, in bytes.
 const HOST_BYTES_MAX: usize = 253;
-/// Longest part of a host name between two dots, in bytes.
+/// The longest label of a host name, in bytes.
 const LABEL_BYTES_MAX: usize = 63;
 
-/// What [`CookieDomain::parse`] takes.
+/// What [`CookieDomain::parse`] accepts, for error messages.
 pub const COOKIE_DOMAIN_EXPECTED: &str = "expected a host name without a port, as in example.com";
 
-/// The domain of `--cookie-domain`, for a members area on several hosts: the cookie goes to that
-/// host and all below it.
+/// A domain of `--cookie-domain`, for a members area on several hosts. Browsers send the cookie to
+/// this host and all hosts below it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CookieDomain(String);
 
 impl CookieDomain {
-    /// Reads a host name of two parts or more, in ASCII. A dot in front is dropped, as browsers do.
-    /// No browser would keep a cookie for a bare `com` or for an address and all below it: a login
-    /// would end with no reason to be seen.
+    /// Reads a host name of two or more labels, in ASCII. A leading dot is removed, as browsers do.
+    /// Browsers refuse a cookie for a bare `com` or for an address, so that every login would be
+    /// lost without a visible reason.
     pub fn parse(text: &str) -> Option<Self> {
         let host = text.strip_prefix('.').unwrap_or(text);
         let labels = || host.split('.');

@@ -3,13 +3,13 @@
 use super::cookie_domain::CookieDomain;
 use super::cookie_header::{CookieName, LoginCookie};
 
-/// The domains of `--cookie-domain`. A host has the cookie of the longest one that it is under; a
-/// host under none has one of its own.
+/// The domains of `--cookie-domain`. A host uses the cookie of the longest domain that contains it.
+/// A host in no domain has a cookie of its own.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CookieDomains(Vec<CookieDomain>);
 
 impl CookieDomains {
-    /// These domains, in any order; each counts once.
+    /// These domains, in any order and without repetitions.
     pub fn new(mut domains: Vec<CookieDomain>) -> Self {
         // Longest first, so that the first match is the nearest domain.
         domains.sort_by(|a, b| {

@@ -7,11 +7,11 @@
 //!                --presented-->      of several cookies, the order in which their logins count
 //! return address --back-->           Back: a path of this site, or `/`
 //!
-//! Typed + the member's row --guard--> blocked? --remembered--> opened before? --pool--> one hash
+//! Typed + the member's row --guard--> blocked? --remembered--> matched before? --pool--> one hash
 //! ```
 //!
-//! No actix and no rusqlite in here, and the time is an argument. What visitors send is somebody's
-//! text: every parser is total, bounded, and shows no secret.
+//! There are no HTTP types here, and time is an argument. Visitors may send anything: every parser
+//! accepts any bytes, is bounded, and shows no secret.
 
 pub mod activity;
 pub mod admission;

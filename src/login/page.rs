@@ -1,5 +1,5 @@
 //! The login page: plain HTML that works without JavaScript and on a phone. The operator may put
-//! the form into a page of his own.
+//! the form into their own page.
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -13,27 +13,27 @@ use crate::text_file;
 
 /// Where the form goes in a page.
 const FORM: &str = "{{form}}";
-/// The longest page of an operator's own.
+/// The longest page of the operator, in bytes.
 const PAGE_BYTES_MAX: u64 = 256 * 1024;
 
-/// Why a page of the operator's own cannot be used.
+/// Why the operator's page cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum PageError {
-    /// Input.
+    /// The file cannot be read.
     #[error("cannot read {}", .0.display())]
     Io(PathBuf, #[source] io::Error),
-    /// Too long.
+    /// The file is too long.
     #[error("{} has more than {PAGE_BYTES_MAX} bytes", .0.display())]
     TooLong(PathBuf),
-    /// No place for the form, or more than one.
+    /// The page has no place for the form, or more than one.
     #[error("{}: expected {{{{form}}}} once, found it {} times", .0.display(), .1)]
     Form(PathBuf, usize),
 }
 
-/// What the page tells about the last try.
+/// What the page says about the last attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Said {
-    /// The first look.
+pub enum LoginMessage {
+    /// Nothing: this is the first visit.
     Nothing,
     /// No member has this name and this password.
     Wrong,
@@ -41,41 +41,44 @@ pub enum Said {
     Blocked,
     /// Too many logins at once, or the database cannot be read.
     Busy,
-    /// Logged in, and this part is for full members.
+    /// Logged in, but this part is for full members.
     Trial,
-    /// The login was not used for too long.
+    /// The login ended because it was not used for too long.
     Idle,
     /// The form was not sent from our own page.
     Foreign,
-    /// The password was right, and the browser came back without the login.
+    /// The password was right, but the browser came back without the cookie.
     NotKept(Missing),
 }
 
-impl Said {
+impl LoginMessage {
     fn text(self) -> Option<&'static str> {
         match self {
-            Said::Nothing => None,
-            Said::Wrong => {
-                Some("This username and password do not belong together. Please try again.")
-            }
-            Said::Blocked => Some(
+            LoginMessage::Nothing => None,
+            LoginMessage::Wrong => Some("Wrong username or password."),
+            LoginMessage::Blocked => Some(
                 "There were too many wrong passwords. Please wait a while before the next try.",
             ),
-            Said::Busy => {
-                Some("Logging in is not possible just now. Please try again in a moment.")
+            LoginMessage::Busy => {
+                Some("Logging in is not possible right now. Please try again in a moment.")
             }
-            Said::Trial => Some(
+            LoginMessage::Trial => Some(
                 "This part is for full members. If you are one, please log in with that account.",
             ),
-            Said::Idle => Some(
-                "You were logged out, because the page was not used for a while. Please log in again.",
+            LoginMessage::Idle => Some(
+                "You were logged out, because the page was not used for a while. \
+                 Please log in again.",
             ),
-            Said::Foreign => Some("The form was not sent from this page. Please log in here."),
-            Said::NotKept(Missing::ByHttp) => Some(
-                "This page was opened with http, and browsers keep no login there. Open the site with https.",
+            LoginMessage::Foreign => {
+                Some("The form was not sent from this page. Please log in here.")
+            }
+            LoginMessage::NotKept(Missing::ByHttp) => Some(
+                "This page was opened with http, and browsers keep no login there. \
+                 Open the site with https.",
             ),
-            Said::NotKept(Missing::Unknown) => Some(
-                "This browser did not keep the login. Open the site with https, and allow cookies for it.",
+            LoginMessage::NotKept(Missing::Unknown) => Some(
+                "This browser did not keep the login. \
+                 Open the site with https, and allow cookies for it.",
             ),
         }
     }
@@ -86,7 +89,7 @@ impl Said {
 pub struct Page {
     before: Arc<str>,
     after: Arc<str>,
-    /// Whether it is ours, and needs nothing from elsewhere.
+    /// Whether it is the built-in page, which loads nothing from elsewhere.
     is_ours: bool,
 }
 
@@ -98,7 +101,7 @@ impl Default for Page {
 }
 
 impl Page {
-    /// Reads a page of the operator's own, in which `{{form}}` stands once.
+    /// Reads the operator's page, which contains `{{form}}` once.
     ///
     /// # Errors
     ///
@@ -121,18 +124,19 @@ impl Page {
         }
     }
 
-    /// Whether it is ours, and needs nothing from elsewhere.
+    /// Whether it is the built-in page, which loads nothing from elsewhere.
     pub fn is_ours(&self) -> bool {
         self.is_ours
     }
 
-    /// The page with a form for the members that are asked for, which leads to `back` in the end.
-    pub fn with_form(&self, ask: &Ask, back: &str, said: Said) -> String {
+    /// The page with a form for these sites. After the login it leads to `back`.
+    pub fn with_form(&self, ask: &Ask, back: &str, said: LoginMessage) -> String {
         let sites = &ask.sites;
         let trial = if ask.full_only { "&amp;trial=no" } else { "" };
         let mut page = String::with_capacity(self.before.len() + self.after.len() + 1024);
         page.push_str(&self.before);
-        // The name has the focus, so a screen reader begins there: the message belongs to it.
+        // The message describes the name field: the field has the focus, so a screen reader begins
+        // there.
         let mut described = "";
         if let Some(text) = said.text() {
             described = " aria-describedby=\"userman-message\"";
@@ -156,7 +160,7 @@ impl Page {
     }
 }
 
-/// Text for an attribute's value in double quotes.
+/// Escapes a text for an attribute value in double quotes.
 fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
@@ -182,7 +186,7 @@ mod tests {
 
     #[test]
     fn our_page_has_the_form_once_and_asks_for_nothing_from_elsewhere() {
-        let page = Page::default().with_form(&ask(), "/", Said::Nothing);
+        let page = Page::default().with_form(&ask(), "/", LoginMessage::Nothing);
         assert_eq!((page.matches("<form ").count(), page.matches("</html>").count()), (1, 1));
         assert!(
             page.contains("action=\"/login?site=1,5\"") && !page.contains("role=\"alert\""),
@@ -193,18 +197,22 @@ mod tests {
 
     #[test]
     fn a_message_is_read_with_the_name_which_has_the_focus() {
-        let page = Page::default().with_form(&ask(), "/", Said::Wrong);
+        let page = Page::default().with_form(&ask(), "/", LoginMessage::Wrong);
         assert!(page.contains("<p role=\"alert\" id=\"userman-message\">This username"), "{page}");
         assert!(
             page.contains(" required autofocus aria-describedby=\"userman-message\">"),
             "{page}"
         );
-        assert!(!Page::default().with_form(&ask(), "/", Said::Nothing).contains("userman-message"));
+        assert!(
+            !Page::default()
+                .with_form(&ask(), "/", LoginMessage::Nothing)
+                .contains("userman-message")
+        );
     }
 
     #[test]
     fn nothing_of_a_return_address_ends_its_attribute() {
-        let page = Page::default().with_form(&ask(), "/a\"><script>'&amp;", Said::Nothing);
+        let page = Page::default().with_form(&ask(), "/a\"><script>'&amp;", LoginMessage::Nothing);
         assert!(page.contains("value=\"/a&quot;&gt;&lt;script&gt;&#39;&amp;amp;\""), "{page}");
     }
 
@@ -212,7 +220,7 @@ mod tests {
     fn a_page_of_the_operators_own_has_the_form_where_he_wants_it() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "<body><h1>Ours</h1>{{form}}<p>end").unwrap();
-        let page = Page::load(file.path()).unwrap().with_form(&ask(), "/", Said::Wrong);
+        let page = Page::load(file.path()).unwrap().with_form(&ask(), "/", LoginMessage::Wrong);
         assert!(
             page.starts_with("<body><h1>Ours</h1><p role=\"alert\"")
                 && page.ends_with("</form><p>end"),

@@ -1,8 +1,8 @@
-//! Where logins pay for their hash: a few threads, a bounded queue, and a wait with an end.
+//! Hashes the passwords of logins: a few threads, a bounded queue, and a timeout.
 //!
-//! A flood of logins ends here in [`Busy`], while postbacks and logins that are remembered go on,
-//! and so do those who ask for the first time (`queue`). One check is hashed once however many
-//! ask it: a browser asks for ten pictures at a time.
+//! A flood of logins ends here in [`Busy`]. Postbacks, remembered logins and visitors who log in
+//! for the first time are still served (see `queue`). Equal checks share one hash, because a
+//! browser requests ten images at a time.
 
 mod queue;
 mod recent_load;
@@ -28,29 +28,28 @@ use crate::identity::Key;
 use crate::password::{Vault, Verifier, VerifyError};
 use crate::recent::Recent;
 
-/// The longest a check waits for a thread before it is withdrawn: who waits for a page has gone
-/// by then.
+/// How long a check waits for a thread before it is withdrawn. A visitor who waits longer has left.
 const QUEUE_WAIT_MAX: Duration = Duration::from_secs(2);
-/// Most threads: each keeps 19 MiB and drives everybody else's data out of the processor's caches.
+/// The most threads. Each uses 19 MiB and evicts the data of requests from the processor's caches.
 const THREADS_MAX: usize = 4;
-/// Members whose broken row was logged, so that it is logged once.
+/// The most members whose broken row is remembered, so that it is logged once.
 const BROKEN_MAX: usize = 1_024;
 
-/// How often it is logged that there is no memory for hashes.
+/// How often a lack of memory is logged.
 const SHORTAGE_AGAIN_AFTER: Duration = Duration::from_secs(60);
 
-/// Who asks.
+/// Where a check comes from.
 #[derive(Clone, Copy, Debug)]
 pub struct Asker {
-    /// From where.
+    /// The visitor's address.
     pub address: IpAddr,
     /// Whether the member has logged in from that network before. Under load such a check is
-    /// answered sooner, which tells a visitor who shares the member's network what a block of the
-    /// name would tell them too.
+    /// answered sooner. That tells a visitor in the member's network no more than a block of the
+    /// name would.
     pub is_known: bool,
 }
 
-/// The threads, and the way to them.
+/// The threads and their queue.
 pub struct Pool {
     shared: Arc<PoolShared>,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -64,12 +63,12 @@ impl fmt::Debug for Pool {
 
 struct PoolShared {
     state: Mutex<PoolState>,
-    /// Told when a check comes, and when the pool ends.
+    /// Signalled when a check comes, and when the pool ends.
     changed: Condvar,
     remembered: Arc<Remembered>,
     broken: Mutex<Recent<Key, ()>>,
-    /// When it was last logged that there is no memory.
-    told_shortage: Mutex<Option<Instant>>,
+    /// When a lack of memory was last logged.
+    shortage_logged: Mutex<Option<Instant>>,
 }
 
 struct PoolState {
@@ -79,23 +78,23 @@ struct PoolState {
     stopping: bool,
 }
 
-/// What becomes of a check when it is asked.
+/// The answer to a check, or where it will come from.
 enum Asked {
     Answered(bool),
     Waiting(oneshot::Receiver<bool>),
 }
 
-/// Threads for this many processors: one is left for everything else.
+/// The number of threads for this many processors. One processor is left for everything else.
 fn threads_for(processors: usize) -> usize {
     processors.saturating_sub(1).clamp(1, THREADS_MAX)
 }
 
 impl Pool {
-    /// Starts the threads, each with a verifier of its own. Answers go into `remembered`.
+    /// Starts the threads, each with its own verifier. Answers are stored in `remembered`.
     ///
     /// # Errors
     ///
-    /// Where the system gives no thread.
+    /// If the system gives no thread.
     pub fn start(
         verifier: impl Fn() -> Verifier,
         vault: &Vault,
@@ -131,14 +130,15 @@ impl Pool {
             changed: Condvar::new(),
             remembered,
             broken,
-            told_shortage: Mutex::default(),
+            shortage_logged: Mutex::default(),
         });
         let pool = Self { shared, threads: Mutex::default() };
         for number in 0..threads {
             let (shared, mut verify) = (Arc::clone(&pool.shared), verify());
             let thread =
                 std::thread::Builder::new().name(format!("login {number}")).spawn(move || {
-                    // Postbacks and remembered logins come first, but somebody waits here too.
+                    // Postbacks and remembered logins go first, but a visitor waits for this
+                    // thread.
                     crate::idle::let_requests_pass();
                     shared.work(&mut verify);
                 });
@@ -153,13 +153,13 @@ impl Pool {
         Ok(pool)
     }
 
-    /// Answers a check whose answer is not remembered; it is from here on. A row that cannot say
-    /// is logged here, once a member, and counts as not opened without being remembered.
+    /// Answers a check that is not remembered, and remembers the answer. A broken row is logged
+    /// once per member; its answer is no, and is not remembered.
     ///
     /// # Errors
     ///
-    /// [`Busy`] when the queue is full of others who go first, or the wait for a thread was too
-    /// long. What a thread has begun gets its answer.
+    /// [`Busy`] if the queue is full of checks with a higher priority, or if the wait for a thread
+    /// was too long. A check that a thread has begun is always answered.
     pub async fn run(
         &self,
         key: RememberedKey,
@@ -183,14 +183,14 @@ impl Pool {
         let waited = match tokio::time::timeout(wait_max, &mut answer).await {
             Ok(answered) => answered,
             Err(_) if self.shared.withdraw(&key, &mut answer) => return Err(Busy),
-            // A thread has it, and a hash is bounded.
+            // A thread computes it, and a hash takes a limited time.
             Err(_) => answer.await,
         };
         waited.map_err(|_| Busy)
     }
 
-    /// Ends the threads after the hashes at hand. Whoever waits in the queue is told that the pool
-    /// is busy, and so is everybody later.
+    /// Ends the threads after their current hashes. All waiting and later checks fail with
+    /// [`Busy`].
     pub fn stop(&self) {
         let mut state = self.shared.state();
         state.stopping = true;
@@ -217,7 +217,7 @@ impl Drop for Pool {
 }
 
 impl PoolShared {
-    /// Each change is one push or removal: a panic leaves none half done.
+    /// Each change is one push or removal, so a panic leaves no half change.
     fn state(&self) -> MutexGuard<'_, PoolState> {
         self.state.lock()
     }
@@ -234,12 +234,12 @@ impl PoolShared {
             return waiters.add().map(Asked::Waiting);
         }
         if let Some(waiting) = state.waiting.find(&key) {
-            // Whoever has the earliest turn of those who wait for it.
+            // The check gets the highest priority of its waiters.
             waiting.rank = waiting.rank.min(rank);
             return waiting.waiters.add().map(Asked::Waiting);
         }
-        // Since the caller looked, a thread may have answered; it remembers before it takes the
-        // check off its list.
+        // A thread may have answered since the caller looked. It stores the answer before it
+        // removes the check from its list.
         if let Some(opened) = self.remembered.get(&key) {
             return Ok(Asked::Answered(opened));
         }
@@ -251,38 +251,37 @@ impl PoolShared {
         Ok(Asked::Waiting(answer))
     }
 
-    /// Gives a check up unless a thread has taken it.
+    /// Withdraws a check unless a thread has begun it.
     fn withdraw(&self, key: &RememberedKey, answer: &mut oneshot::Receiver<bool>) -> bool {
         let mut state = self.state();
         let waits = state.waiting.find(key).is_some();
         if waits {
-            // Under the lock: a thread sees either a check that somebody waits for, or nobody.
+            // Closed under the lock, so that no thread begins a check for which nobody waits.
             answer.close();
         }
         waits
     }
 
-    /// A thread's work, until the pool ends.
+    /// The work of a thread, until the pool ends.
     fn work(&self, verify: &mut dyn FnMut(&PasswordCheck) -> Result<bool, VerifyError>) {
         while let Some((key, check)) = self.next() {
-            // Nothing that a panic leaves behind is looked at again but memory that each hash
-            // overwrites.
+            // After a panic, only memory that each hash overwrites is used again.
             let answer = catch_unwind(AssertUnwindSafe(|| verify(&check)));
             let opened = match answer {
                 Ok(Ok(opened)) => {
                     self.remembered.put(key, opened);
                     Some(opened)
                 }
-                // Nothing is known then: whoever waits is told to come again.
+                // The answer is unknown. The waiters get `Busy`.
                 Ok(Err(fault)) if fault.is_temporary() => {
-                    self.tell_shortage(&fault);
+                    self.log_shortage(&fault);
                     None
                 }
                 Ok(Err(fault)) => {
                     self.log_once(&check, &fault);
                     Some(false)
                 }
-                // The panic was printed where it happened. Whoever waits is told to come again.
+                // The panic was printed where it happened. The waiters get `Busy`.
                 Err(_) => None,
             };
             let waiters = self.done(&key);
@@ -292,7 +291,7 @@ impl PoolShared {
         }
     }
 
-    /// The next check that somebody still waits for; `None` when the pool ends.
+    /// Waits for the next check that is still needed. `None` when the pool ends.
     fn next(&self) -> Option<(RememberedKey, PasswordCheck)> {
         let mut state = self.state();
         loop {
@@ -315,10 +314,10 @@ impl PoolShared {
         at.map(|at| state.running.swap_remove(at).1).unwrap_or_default()
     }
 
-    fn tell_shortage(&self, fault: &VerifyError) {
-        let mut told = self.told_shortage.lock();
-        if told.is_none_or(|last| last.elapsed() >= SHORTAGE_AGAIN_AFTER) {
-            *told = Some(Instant::now());
+    fn log_shortage(&self, fault: &VerifyError) {
+        let mut logged = self.shortage_logged.lock();
+        if logged.is_none_or(|last| last.elapsed() >= SHORTAGE_AGAIN_AFTER) {
+            *logged = Some(Instant::now());
             log::error!("logins cannot be verified now and are answered 503: {fault}");
         }
     }
@@ -352,10 +351,10 @@ mod tests {
         SiteId::parse("1").unwrap()
     }
 
-    /// A pool of one thread that says when it begins with a check, and hashes it when it is
-    /// told. `right` opens.
+    /// A pool of one thread that reports when it begins a check, and hashes it on a signal. The
+    /// password `right` is right.
     struct Scene {
-        // Dropped before the pool, so that its thread ends also where a test fails.
+        // Dropped before the pool, so that the thread ends even if a test fails.
         go: Sender<()>,
         begun: Receiver<String>,
         pool: Arc<Pool>,
@@ -397,7 +396,7 @@ mod tests {
             self.pool.run(self.key(text), check(text), stranger(address)).await
         }
 
-        /// From a network that is known for the member.
+        /// Asks from a network that is known for the member.
         async fn ask_at_home(&self, text: &str) -> Result<bool, Busy> {
             let asker = Asker { is_known: true, ..stranger("203.0.113.9") };
             self.pool.run(self.key(text), check(text), asker).await
@@ -428,7 +427,7 @@ mod tests {
         Asker { address: address.parse().unwrap(), is_known: false }
     }
 
-    /// Asks, and leaves the answer for later.
+    /// Begins to ask, and leaves the answer for later.
     fn begin(asked: Pin<&mut impl Future<Output = Result<bool, Busy>>>) {
         assert_eq!(asked.poll(&mut Context::from_waker(Waker::noop())), Poll::Pending);
     }
@@ -447,7 +446,7 @@ mod tests {
         assert_eq!((scene.ask("right").await, scene.ask("wrong").await), (Ok(true), Ok(false)));
         assert_eq!(scene.remembered.get(&scene.key("right")), Some(true));
         assert_eq!(scene.remembered.get(&scene.key("wrong")), Some(false));
-        // No hash is left to be had, so this is no second one.
+        // The thread cannot hash now, so the answer was remembered.
         assert_eq!(scene.ask("right").await, Ok(true));
     }
 
@@ -471,7 +470,7 @@ mod tests {
             assert_eq!(one.await, Ok(nth % 2 == 1), "{nth}");
         }
         assert_eq!(scene.begins_with(), "right");
-        assert!(scene.begun.try_recv().is_err(), "two hashes for 21 questions");
+        assert!(scene.begun.try_recv().is_err(), "two hashes for 21 checks");
     }
 
     #[actix_web::test]
@@ -487,7 +486,7 @@ mod tests {
         }
         assert_eq!(scene.ask("one more").await, Err(Busy));
         begin(pin!(scene.ask("63")).as_mut());
-        // Somebody hangs up: his place is free, and his check costs no hash.
+        // A visitor hangs up: their place is free, and their check is not hashed.
         drop(waiting.remove(0));
         let mut another = pin!(scene.ask("right"));
         begin(another.as_mut());
@@ -496,8 +495,8 @@ mod tests {
         assert_eq!(scene.begins_with(), "1");
     }
 
-    /// Regression: who changed addresses within a provider's network filled the queue, and whoever
-    /// logged in for the first time got 503.
+    /// Regression: a visitor who changed addresses within a provider's network filled the queue,
+    /// and first logins got 503.
     #[actix_web::test]
     async fn who_comes_from_elsewhere_takes_the_place_of_one_of_those_who_fill_the_queue() {
         let scene = Scene::new();
@@ -526,8 +525,8 @@ mod tests {
         scene.lets_go(5);
         assert_eq!((member.await, stranger.await), (Err(Busy), Ok(true)));
         let order: Vec<String> = (0..4).map(|_| scene.begins_with()).collect();
-        // The first of the flood had asked for nothing before; the second waited longest at the
-        // fourth turn.
+        // The first check of the flood came from an address without earlier checks. The second had
+        // waited longest at the fourth turn.
         assert_eq!(order, ["panic", "0", "1", "right"], "a known network first");
     }
 

@@ -1,9 +1,8 @@
-//! The logins that a browser brings, from all its cookies of our names, in the order in which they
-//! count.
+//! The logins that a browser sends, from all cookies of our names, in order of priority.
 //!
-//! A login of a `__Host-` cookie comes first: browsers take that name from the host itself alone,
-//! so that no neighbouring host has set it. Of the others, the newest comes first. A cookie that we
-//! did not sign, or whose logins have ended, takes no place in front of a good one.
+//! Logins of a `__Host-` cookie come first. Browsers accept that name only from the host itself, so
+//! no neighbouring host has set it. Of the others, the newest comes first. Cookies that this
+//! program did not sign, and logins that have ended, are ignored.
 
 use std::cmp::Reverse;
 use std::collections::HashSet;
@@ -11,16 +10,16 @@ use std::collections::HashSet;
 use super::cookie::{LOGINS_MAX, Login, LoginId, Signer};
 use super::cookie_header::CookieName;
 
-/// Most logins that one request may bring, each of them signed by us. A `Cookie` header of 8 KiB,
-/// which is all that nginx and Apache take, has room for 14 full cookies.
+/// The most logins of one request, all signed by this program. A `Cookie` header of 8 KiB, the
+/// limit of nginx and Apache, holds 14 full cookies.
 const PRESENTED_MAX: usize = 16 * LOGINS_MAX;
 
-/// One login, and where it stood.
+/// One login and the cookie that held it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Brought {
     login: Login,
     name: CookieName,
-    /// Numbers the cookies in the order received.
+    /// The number of the cookie, in the order received.
     cookie: usize,
 }
 
@@ -28,12 +27,13 @@ struct Brought {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Presented {
     brought: Vec<Brought>,
-    /// There were more, and they are left out.
+    /// Whether there were more, which are ignored.
     is_cut: bool,
 }
 
 impl Presented {
-    /// Those that count at `now`. Whether their members may still enter, the rows say.
+    /// Reads the logins that are valid at `now`. The rows decide whether their members may still
+    /// log in.
     pub fn gather<'a>(
         cookies: impl Iterator<Item = (CookieName, &'a str)>,
         signer: &Signer,
@@ -55,28 +55,29 @@ impl Presented {
         Self { brought, is_cut }
     }
 
-    /// Whether there were more than are looked at: then a logout has not ended all of them.
+    /// Whether some logins were ignored because there were too many. Then a logout has not ended
+    /// all of them.
     pub fn is_cut(&self) -> bool {
         self.is_cut
     }
 
-    /// Whether there is none.
+    /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.brought.is_empty()
     }
 
-    /// All of them, in the order in which they count.
+    /// All logins, in order of priority.
     pub fn iter(&self) -> impl Iterator<Item = &Login> {
         self.brought.iter().map(|one| &one.login)
     }
 
-    /// When the newest was issued, unix seconds.
+    /// When the newest login began, unix seconds.
     pub fn newest(&self) -> Option<i64> {
         self.iter().map(|login| login.issued).max()
     }
 
-    /// Logins of other members of the same site, from other cookies than this one's: a browser that
-    /// logs in as one and then as another has both in one cookie.
+    /// Logins of other members of the same site, from other cookies than this one's. A browser that
+    /// logs in as two members one after the other has both in one cookie.
     pub fn rivals(&self, login: &Login) -> impl Iterator<Item = &Login> {
         let own = self.brought.iter().find(|one| one.login.id == login.id).map(|one| one.cookie);
         let (key, one_cookie) = (login.key, self.brought.iter().all(|one| Some(one.cookie) == own));

@@ -1,7 +1,7 @@
-//! What stands for a name that nobody has. People type passwords into the field for the name: such
-//! a text is kept nowhere, neither in the log nor in a table. The same text gives the same word
-//! until the end of the process, and no word can be tested against guesses afterwards, because the
-//! key is gone with it.
+//! Pseudonyms for names that no member has. Visitors type passwords into the name field by mistake,
+//! so such a text is neither logged nor stored. A text has the same pseudonym until the process
+//! ends. Nobody can test a pseudonym against guesses later, because its key is lost with the
+//! process.
 
 use std::cell::OnceCell;
 
@@ -17,17 +17,17 @@ use crate::secret::redacted;
 
 const KEY_BYTES: usize = 32;
 
-/// Makes the words, under a random key of this process.
+/// Makes pseudonyms, under a random key of this process.
 pub struct Pseudonyms(Blake2bMac<U5>);
 
 redacted!(Pseudonyms);
 
 impl Pseudonyms {
-    /// Under a new key.
+    /// Draws a new key.
     ///
     /// # Errors
     ///
-    /// Where the system gives no key.
+    /// If the system gives no random bytes.
     pub fn new() -> Result<Self, getrandom::Error> {
         let mut key = Zeroizing::new([0; KEY_BYTES]);
         getrandom::fill(key.as_mut())?;
@@ -36,7 +36,7 @@ impl Pseudonyms {
         ))
     }
 
-    /// What is written in place of this name: `?` and ten hexadecimal digits.
+    /// The pseudonym of a name: `?` and ten hexadecimal digits.
     pub fn of(&self, name: &LoginName) -> LoginName {
         let mut mac = self.0.clone();
         mac.update(name.as_str().as_bytes());
@@ -46,8 +46,8 @@ impl Pseudonyms {
     }
 }
 
-/// A name as it was typed, and the word for it. Which of both guesses at it are counted under
-/// depends on who has the name; a block may be of either.
+/// A typed name and its pseudonym. Wrong passwords are counted for the name if a member has it,
+/// otherwise for the pseudonym. A block may be of either.
 #[derive(Debug)]
 pub struct TypedName<'a> {
     pseudonyms: &'a Pseudonyms,
@@ -56,17 +56,18 @@ pub struct TypedName<'a> {
 }
 
 impl<'a> TypedName<'a> {
-    /// Of a typed name.
+    /// Takes the typed name.
     pub fn new(pseudonyms: &'a Pseudonyms, name: &str) -> Self {
         Self { pseudonyms, plain: LoginName::new(name), pseudonym: OnceCell::new() }
     }
 
-    /// The one to count, to block and to show.
+    /// The name to count, to block and to log.
     pub fn shown(&self, has_holder: bool) -> &LoginName {
         if has_holder { &self.plain } else { self.pseudonym() }
     }
 
-    /// What the guard says to either. The word is made only where there are blocks at all.
+    /// The verdict of the guard on name and pseudonym. The pseudonym is computed only while there
+    /// are blocks.
     pub fn verdict(&self, guard: &Guard, network: Network, now: i64) -> Verdict {
         match guard.verdict(&self.plain, network, now) {
             Verdict::Open if guard.has_blocks() => guard.verdict(self.pseudonym(), network, now),

@@ -1,8 +1,8 @@
-//! Answers that were paid for: "this stored form was opened by this secret", or was not.
+//! A cache of answers that cost a hash: whether a typed password matches a stored form.
 //!
-//! The key holds the stored form itself, so a row that changes is another question and nothing
-//! needs to be forgotten: the row is read anew at each check. Of form and secret only a keyed hash
-//! is kept, under a key that lives as long as the process.
+//! The key contains the stored form, so nothing has to be invalidated: when a row changes, its key
+//! changes. The row is read at each login. The cache keeps only a keyed hash of form and password,
+//! under a key that ends with the process.
 
 use blake2::Blake2bMac;
 use blake2::digest::Mac as _;
@@ -16,30 +16,29 @@ use crate::password::{Password, Stored};
 use crate::recent::Recent;
 use crate::secret::redacted;
 
-/// Answers kept, right ones and wrong ones each: some 5 MB when both are full.
+/// The most right answers and the most wrong answers: some 5 MB when both are full.
 const ANSWERS_MAX: usize = 65_536;
-/// Parts with a lock of their own, so that threads seldom wait for each other.
+/// The number of parts with their own lock, so that threads seldom wait for each other.
 const SHARDS: usize = 16;
-/// Bytes of the random key and of its hashes. At 128 bits nobody finds two questions with one hash,
-/// the less without the key.
+/// Bytes of the random key and of its hashes. With 128 bits, collisions cannot be found, even less
+/// so without the key.
 const KEY_BYTES: usize = 32;
 const HASH_BYTES: usize = 16;
 
-/// Whose password a typed one is compared with.
+/// What a typed password is compared with.
 #[derive(Clone, Copy, Debug)]
 pub enum Row<'a> {
-    /// A member with this stored form.
+    /// A member and this stored form.
     Member(Key, &'a Stored),
-    /// Nobody has this name, which is folded, on the site: an answer that costs a hash like any
-    /// other.
+    /// No member of the site has this folded name. The answer costs a hash like any other.
     Nobody(SiteId, &'a str),
 }
 
-/// A question, for as long as the process lives.
+/// The key of an answer. It is valid until the process ends.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RememberedKey([u8; HASH_BYTES]);
 
-/// A typed password, for telling different ones apart without keeping them.
+/// Identifies a typed password without keeping it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SecretDigest([u8; HASH_BYTES]);
 
@@ -47,9 +46,9 @@ redacted!(RememberedKey);
 
 redacted!(SecretDigest);
 
-/// The memory. Wrong answers have one of their own: whoever guesses pushes out no member.
+/// The cache. Right and wrong answers are separate, so that a guesser cannot evict members.
 pub struct Remembered {
-    /// Keyed, and cloned for each question.
+    /// The keyed hash, which is cloned for each key.
     mac: Blake2bMac<U16>,
     right: [Mutex<Recent<RememberedKey, ()>>; SHARDS],
     wrong: [Mutex<Recent<RememberedKey, ()>>; SHARDS],
@@ -58,11 +57,11 @@ pub struct Remembered {
 redacted!(Remembered);
 
 impl Remembered {
-    /// An empty memory under a new random key.
+    /// An empty cache with a new random key.
     ///
     /// # Errors
     ///
-    /// Where the system gives no key.
+    /// If the system gives no random bytes.
     pub fn new() -> Result<Self, getrandom::Error> {
         Self::with_bound(ANSWERS_MAX)
     }
@@ -76,12 +75,12 @@ impl Remembered {
         Ok(Self { mac, right: shards(), wrong: shards() })
     }
 
-    /// The key of a question.
+    /// The key of an answer.
     pub fn key(&self, row: Row<'_>, typed: &Password) -> RememberedKey {
         let mut mac = self.mac.clone();
         match row {
             Row::Member(key, stored) => {
-                // No site has the number 0, so this is never taken for the other kinds.
+                // No site has the number 0, so this kind of input never equals another one.
                 mac.update(&key.site.get().to_be_bytes());
                 mac.update(&key.member.get().to_be_bytes());
                 let (form, bytes) = form(stored);
@@ -90,7 +89,7 @@ impl Remembered {
             }
             Row::Nobody(site, folded) => {
                 mac.update(&site.get().to_be_bytes());
-                // Nor has any member.
+                // No member has the number 0 either.
                 mac.update(&0_i64.to_be_bytes());
                 with_length(&mut mac, folded.as_bytes());
             }
@@ -107,7 +106,7 @@ impl Remembered {
         SecretDigest(mac.finalize().into_bytes().into())
     }
 
-    /// Whether it was opened, where that is remembered.
+    /// The answer, if it is remembered.
     pub fn get(&self, key: &RememberedKey) -> Option<bool> {
         if has(&self.right, key) {
             Some(true)
@@ -118,8 +117,8 @@ impl Remembered {
         }
     }
 
-    /// Remembers an answer. A fault is none: memory may have been short, and the next check must
-    /// ask again.
+    /// Stores an answer. Faults are not stored: memory may have been short, and the next login must
+    /// try again.
     pub fn put(&self, key: RememberedKey, opened: bool) {
         let shards = if opened { &self.right } else { &self.wrong };
         shard(shards, &key).put(key, ());
@@ -137,11 +136,11 @@ fn shard<'a>(
     key: &RememberedKey,
 ) -> parking_lot::MutexGuard<'a, Recent<RememberedKey, ()>> {
     let shard = &shards[usize::from(key.0[0]) % SHARDS];
-    // A panic between two generations loses answers, and tells none that is wrong.
+    // A panic while the lock was held can lose answers, but not change one.
     shard.lock()
 }
 
-/// So that no two questions have the same bytes in a row.
+/// Adds the length first, so that no two different inputs have the same bytes.
 fn with_length(mac: &mut Blake2bMac<U16>, bytes: &[u8]) {
     mac.update(&(bytes.len() as u64).to_be_bytes());
     mac.update(bytes);

@@ -11,7 +11,7 @@ use super::area::ThreadArea;
 use super::cookie::{LOGINS_MAX, Login};
 use super::logouts::Way;
 use super::members::Undecided;
-use super::page::Said;
+use super::page::LoginMessage;
 use super::presented::Presented;
 use super::settings::LOGIN_SECONDS_MAX;
 use crate::store::{CookieLogin, CookieLoginState, LoggedOut, LoginRow, Note, Seen};
@@ -248,10 +248,10 @@ pub async fn why_out(
     allowed: Allowed<'_>,
     logins: &Presented,
     now: i64,
-) -> Result<Said, Undecided> {
+) -> Result<LoginMessage, Undecided> {
     let of_sites: Vec<&Login> =
         logins.iter().filter(|login| allowed.sites.contains(&login.key.site)).collect();
     let validities = validities(area, &of_sites, now).await?;
     let is_idle = validities.iter().any(|validity| matches!(validity, Validity::Idle));
-    Ok(if is_idle { Said::Idle } else { Said::Nothing })
+    Ok(if is_idle { LoginMessage::Idle } else { LoginMessage::Nothing })
 }

@@ -28,7 +28,7 @@ impl Signers {
         epoch.map_or_else(|| first.clone(), |epoch| first.of_epoch(epoch))
     }
 
-    /// The signer now. The caller drops the guard at once, because it can delay [`Signers::take_up`].
+    /// The current signer. Drop the guard soon, because it can delay [`Signers::take_up`].
     pub fn current(&self) -> Guard<Arc<(Option<Epoch>, Signer)>> {
         self.current.load()
     }

@@ -1,12 +1,11 @@
-//! Browsers that do not keep the login: after the right password they are led back, come without
-//! the cookie, and would see the empty form again. Remembered for a minute is which visitor was
-//! given a cookie and has not shown it yet.
+//! Detects browsers that do not keep the login cookie. After the right password they are
+//! redirected, come without the cookie, and would see the empty form again. For a minute, this
+//! module remembers which visitors got a cookie and have not sent it yet.
 //!
-//! A visitor is an address and what its browser calls itself, so that it needs neither a script nor
-//! a cookie to be known again. Two visitors behind one router may be taken for each other where one
-//! of them asks, before the other's browser has followed the redirect, for the very page that the
-//! other one is led to. Then one reads a sentence that was meant for the other, and it is a
-//! harmless one.
+//! A visitor is identified by address and `User-Agent`, without a script or a cookie. Two visitors
+//! behind one router may be confused if one of them requests exactly the page to which the other is
+//! redirected, before the other's browser follows. Then they read a harmless sentence that was
+//! meant for the other.
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher as _, Hash};
@@ -18,42 +17,41 @@ use super::back::Back;
 use crate::recent::Recent;
 use crate::secret::redacted;
 
-/// How long it is remembered. A browser follows the redirect at once, and a visitor the next link
-/// soon.
+/// How long a visitor is remembered. A browser follows the redirect at once, and the visitor the
+/// next link soon.
 const REMEMBERED_SECONDS: i64 = 60;
-/// Logins that are remembered, at some 50 bytes each.
+/// The most logins that are remembered, some 50 bytes each.
 const LOGINS_MAX: usize = 4_096;
 
-/// A visitor as far as one without a cookie can be told.
+/// A visitor, as far as one without a cookie can be identified.
 #[derive(Clone, Copy, Debug)]
 pub struct Visitor<'a> {
     /// The address.
     pub address: IpAddr,
-    /// What the browser calls itself (`User-Agent`).
+    /// The header `User-Agent`.
     pub agent: &'a [u8],
 }
 
-/// Why the cookie is missing, as far as it can be told.
+/// Why the cookie may be missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Missing {
-    /// The browser came by http, where no browser keeps a cookie that is `Secure`.
+    /// The browser came by http, where no browser keeps a `Secure` cookie.
     ByHttp,
-    /// The browser keeps no cookies of this site, or something on the way takes them out.
+    /// The browser keeps no cookies of this site, or a proxy removes them.
     Unknown,
 }
 
 /// A cookie that was given.
 struct Given {
     at: i64,
-    /// Where its visitor was led.
+    /// The page to which the visitor was redirected.
     back: u64,
-    /// Whether that is the front page, which is mostly open to all: the form comes one link later.
+    /// Whether that is the front page, which is mostly public: then the form comes one link later.
     to_front: bool,
     why_missing: Missing,
 }
 
-/// The memory. It keeps hashes of what visitors send, under a key that lives as long as the
-/// process.
+/// The visitors who got a cookie. It keeps hashes only, under a key that ends with the process.
 pub struct Unkept {
     hasher: RandomState,
     given: Mutex<Recent<u64, Option<Given>>>,
@@ -68,10 +66,10 @@ impl Default for Unkept {
 }
 
 impl Unkept {
-    /// A visitor was given a cookie and is led to `back`. `why_missing` is the reason, should it
-    /// not come. `now` is what the steady clock shows.
+    /// Records that a visitor got a cookie and is redirected to `back`. `why_missing` is the likely
+    /// reason if the cookie does not come back. `now` is by the steady clock.
     pub fn given(&self, visitor: Visitor<'_>, back: &Back, why_missing: Missing, now: i64) {
-        // A browser keeps what stands behind the # to itself.
+        // Browsers do not send what follows the #.
         let page = back.as_str().split('#').next().unwrap_or_default();
         let given = Given {
             at: now,
@@ -82,8 +80,9 @@ impl Unkept {
         self.memory().put(self.key(visitor), Some(given));
     }
 
-    /// A visitor has shown a cookie of ours that was issued then: this browser keeps them. Costs
-    /// nothing for older ones. Both are unix seconds, as the cookie has them.
+    /// Records that a visitor has sent a cookie that was issued at this time, so that the browser
+    /// keeps cookies. Older cookies are ignored at no cost. Times are unix seconds, as in the
+    /// cookie.
     pub fn shown(&self, visitor: Visitor<'_>, issued: i64, now: i64) {
         if now.saturating_sub(issued) <= REMEMBERED_SECONDS
             && let Some(given) = self.memory().get(&self.key(visitor))
@@ -92,8 +91,8 @@ impl Unkept {
         }
     }
 
-    /// Whether a visitor who comes without any cookie of ours and asks for `page` was just given
-    /// one, and why it may be missing. `now` is what the steady clock shows.
+    /// Whether a visitor who requests `page` without any cookie of ours has just got one, and why
+    /// it may be missing. `now` is by the steady clock.
     pub fn missing(&self, visitor: Visitor<'_>, page: &Back, now: i64) -> Option<Missing> {
         let mut memory = self.memory();
         let given = memory.get(&self.key(visitor))?.as_ref()?;
@@ -110,7 +109,7 @@ impl Unkept {
         self.hasher.hash_one(value)
     }
 
-    /// A panic elsewhere leaves whole entries.
+    /// The visitors who got a cookie.
     fn memory(&self) -> MutexGuard<'_, Recent<u64, Option<Given>>> {
         self.given.lock()
     }

@@ -15,7 +15,7 @@ use crate::support::{App, eventually, real_program, temp_dir};
 use crate::web::{WebServer, free_port};
 use driver::Browser;
 
-const WRONG: &str = "This username and password do not belong together. Please try again.";
+const WRONG: &str = "Wrong username or password.";
 const BY_HTTP: &str =
     "This page was opened with http, and browsers keep no login there. Open the site with https.";
 const NOT_KEPT: &str =

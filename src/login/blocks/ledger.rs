@@ -1,9 +1,9 @@
-//! Keeps log and database in step with the blocks in memory.
+//! Decides which blocks get a line in the log and a row in the database.
 //!
-//! A block holds from the moment in which it begins, in memory. Its line in the log and its row
-//! come a moment later, so many at a time that a flood of blocks is neither a flood of lines nor of
-//! writes. One that ends before its row is written has none. All decisions are made here, and all
-//! of it is memory; [`crate::service`] reads, writes and logs.
+//! A block is in force in memory from the moment it begins. Its line and its row follow a moment
+//! later, in limited batches, so that a flood of blocks causes neither a flood of lines nor of
+//! writes. A block that ends before its row is written gets no row. This module only decides; its
+//! parent reads, writes and logs.
 
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
@@ -12,24 +12,25 @@ use crate::block::{Block, Target};
 use crate::login::guard::Weight;
 use crate::store::Note;
 
-/// Lines that are due at a time, of blocks that began. fail2ban wants one for each network.
+/// The most lines at a time for blocks that began. fail2ban needs one for each network.
 pub const LINES_MAX: usize = 100;
-/// Rows that are written or removed at a time: one transaction.
+/// The most rows that are written or removed in one transaction.
 const ROWS_MAX: usize = 256;
 
-/// Of which blocks the log has a line and the database a row.
+/// Which blocks have a line in the log and a row in the database.
 #[derive(Debug, Default)]
 pub struct Ledger {
     entries: HashMap<Target, Entry>,
     /// See [`crate::login::guard::Guard::blocks_since`].
     seen: Option<u64>,
-    /// Something is due, now or next time.
+    /// Whether something may be due.
     is_behind: bool,
-    /// Blocks that ended without a line since this was last said.
+    /// The number of blocks that ended without a line, since this was last logged.
     untold: usize,
-    /// Rows of the table that are none of ours: somebody wrote them by hand.
+    /// The number of rows in the table that this service did not write.
     foreign_rows: usize,
-    /// In which of the database files the rows are: see [`crate::store::CurrentDatabase::generation`].
+    /// The generation of the database that holds the rows: see
+    /// [`crate::store::CurrentDatabase::generation`].
     database: Option<u64>,
 }
 
@@ -42,13 +43,13 @@ struct Entry {
     row: Row,
 }
 
-/// What the database has of a target.
+/// What the database holds for a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Row {
     None,
-    /// A row of the times since and until.
+    /// A row with these times of begin and end.
     Of(i64, i64),
-    /// Nobody can tell: a write was tried.
+    /// Unknown, because a write was tried.
     Unknown,
 }
 
@@ -57,7 +58,7 @@ impl Entry {
         self.holds && self.row != Row::Of(self.block.since, self.block.until)
     }
 
-    /// The note is about to be written.
+    /// Marks the row as unknown, because the note is about to be written.
     fn note(&mut self, note: Note) -> Note {
         self.row = Row::Unknown;
         note
@@ -73,13 +74,13 @@ impl Entry {
 pub struct Due {
     /// Lines for the log.
     pub lines: Vec<String>,
-    /// Rows to be written and removed.
+    /// Rows to write and to remove.
     pub notes: Vec<Note>,
 }
 
 impl Ledger {
-    /// The state of a start: these blocks hold, and their rows are the table. Their lines were
-    /// written in the run before.
+    /// Begins at a start: these blocks are in force, and the table holds exactly their rows. The
+    /// previous run logged them.
     pub fn of_stored(stored: Vec<(Block, Weight)>) -> Self {
         let entry = |(block, weight): (Block, Weight)| {
             let row = Row::Of(block.since, block.until);
@@ -88,8 +89,8 @@ impl Ledger {
         Self { entries: stored.into_iter().map(entry).collect(), ..Self::default() }
     }
 
-    /// This database file counts now. In another one than before no row is as it was: all are
-    /// written anew.
+    /// Switches to the database of this generation. If it is another one than before, all rows are
+    /// written again.
     pub fn use_database(&mut self, generation: u64) {
         let is_first = self.database.is_none();
         if self.database.replace(generation) != Some(generation) && !is_first {
@@ -98,17 +99,17 @@ impl Ledger {
         }
     }
 
-    /// Which file that is.
+    /// The generation of the database that holds the rows.
     pub fn database(&self) -> Option<u64> {
         self.database
     }
 
-    /// The number of the blocks that were last taken up.
+    /// The number of the state of the guard that was last passed to [`Ledger::update`].
     pub fn seen(&self) -> Option<u64> {
         self.seen
     }
 
-    /// Takes up which blocks hold now.
+    /// Takes over which blocks are in force.
     pub fn update(&mut self, seen: u64, held: Vec<(Block, Weight)>) {
         (self.seen, self.is_behind) = (Some(seen), true);
         self.entries.values_mut().for_each(|entry| entry.holds = false);
@@ -131,8 +132,8 @@ impl Ledger {
         self.forget_over();
     }
 
-    /// What is due, in order of importance. Costs nothing where nothing is. The rows are in an
-    /// unknown state until [`Ledger::written`] is told.
+    /// Returns what is due, the most important first. The rows are unknown until
+    /// [`Ledger::written`] is called.
     pub fn due(&mut self) -> Due {
         if !self.is_behind {
             return Due::default();
@@ -143,7 +144,7 @@ impl Ledger {
         Due { lines, notes }
     }
 
-    /// The lines alone.
+    /// Returns the lines that are due.
     pub fn lines_due(&mut self) -> Vec<String> {
         let mut lines: Vec<&mut Entry> =
             self.entries.values_mut().filter(|entry| entry.holds && !entry.has_line).collect();
@@ -166,9 +167,9 @@ impl Ledger {
         lines
     }
 
-    /// The rows that are to be removed, and those that are to be written, of members' names first.
-    /// Half of the room is for either where both need it: otherwise the rows of a long flood would
-    /// be more and more.
+    /// Returns the rows to remove, and those to write, members' names first. If both exceed the
+    /// limit, each gets half. Otherwise a long flood would keep old rows from being removed, and
+    /// the table would grow.
     fn notes_due(&mut self, most: usize) -> Vec<Note> {
         let writes = self.entries.values().filter(|entry| entry.lacks_row()).count();
         let removals_max = most - writes.min(most / 2);
@@ -183,15 +184,15 @@ impl Ledger {
         notes
     }
 
-    /// All rows that are to be written and removed, for the end of the service: a row too many is
-    /// no harm to the next start.
+    /// Returns all rows to write and to remove, for the end of the service. A row too many does no
+    /// harm to the next start.
     pub fn all_notes(&mut self) -> Vec<Note> {
         let mut notes = self.notes_due(usize::MAX);
         notes.sort_by_key(|note| matches!(note, Note::Lift(_)));
         notes
     }
 
-    /// These notes were committed.
+    /// Records that these notes were committed.
     pub fn written(&mut self, notes: &[Note]) {
         for note in notes {
             let (target, row) = match note {
@@ -206,16 +207,16 @@ impl Ledger {
         self.forget_over();
     }
 
-    /// How many rows the table has unless somebody else removed some, if that can be told and any
-    /// are ours.
+    /// The number of rows that the table has unless somebody removed some. `None` if it is unknown,
+    /// or if no row is ours.
     pub fn rows(&self) -> Option<usize> {
         let is_known = self.entries.values().all(|entry| entry.row != Row::Unknown);
         let ours = self.entries.values().filter(|entry| entry.row != Row::None).count();
         (is_known && ours > 0).then_some(ours + self.foreign_rows)
     }
 
-    /// Compares with all rows of the table: so many, of which these can be read. Returns the blocks
-    /// whose rows somebody else has removed, and which are forgotten here.
+    /// Compares with the table, which has this number of rows, of which these can be read. Returns
+    /// the blocks whose rows somebody removed, and forgets them.
     pub fn lifted(&mut self, rows: usize, stored: &[Block]) -> Vec<Block> {
         let stored: HashSet<&Target> = stored.iter().map(|block| &block.target).collect();
         let is_lifted =
@@ -260,7 +261,8 @@ mod tests {
         numbers.map(|number| block(number, 0)).collect()
     }
 
-    /// Does all that is due until nothing is; how many lines and notes each time had.
+    /// Does everything that is due until nothing is. Returns the number of lines and notes each
+    /// time.
     fn settle(ledger: &mut Ledger) -> Vec<(usize, usize)> {
         let due = std::iter::from_fn(|| {
             let due = ledger.due();
@@ -333,7 +335,7 @@ mod tests {
     fn a_flood_that_never_ends_leaves_no_more_rows_than_hold_and_were_just_written() {
         let mut ledger = Ledger::default();
         for second in 0..200 {
-            // A thousand hold, each for a second.
+            // A thousand blocks in force, each for a second.
             ledger.update(u64::from(second), blocks(second * 1_000..(second + 1) * 1_000));
             let due = ledger.due();
             assert_eq!(due.notes.len(), ROWS_MAX, "{second}");

@@ -1,7 +1,7 @@
-//! Version 1 of the cookie's value, with one login. The release before wrote it: those logins hold
-//! until they end.
+//! Version 1 of the cookie's value, with one login. An earlier release wrote it, and its logins
+//! stay valid until they end.
 //!
-//! `version (1) || login || HMAC-SHA256 (32)` under a domain string of its own.
+//! `version (1) || login || HMAC-SHA256 (32)` under a purpose string of its own.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -12,22 +12,23 @@ use super::{LOGIN_BYTES, Login, TAG_BYTES};
 
 const DOMAIN: &[u8] = b"nats-userman login v1";
 const VERSION: u8 = 1;
-/// All of it, a multiple of three: base64 has no bits left over, and there is one text to a login.
+/// Bytes of the whole value. It is a multiple of three, so that base64 has no spare bits and a
+/// login has exactly one text.
 const VALUE_BYTES: usize = 1 + LOGIN_BYTES + TAG_BYTES;
-/// Length of the text.
+/// The length of the text.
 const TEXT_BYTES: usize = VALUE_BYTES / 3 * 4;
 
-/// Reads what the release before signed.
+/// Reads what the earlier release signed.
 #[derive(Clone)]
 pub(super) struct Verifier(Hmac<Sha256>);
 
 impl Verifier {
-    /// Under the key of this HMAC, which has seen nothing yet.
+    /// Reads under the key of this HMAC, which has had no input yet.
     pub(super) fn new(mac: &Hmac<Sha256>) -> Self {
         Self(mac.clone().chain_update(DOMAIN))
     }
 
-    /// The login of a cookie's value, current or not. None if we did not write it.
+    /// The login of a value, valid or not. `None` if this program did not write the value.
     pub(super) fn read(&self, text: &str) -> Option<Login> {
         let mut value = [0; VALUE_BYTES];
         if text.len() != TEXT_BYTES
@@ -50,15 +51,15 @@ mod tests {
 
     const NOON: i64 = 1_781_524_800;
     const LIFETIME: i64 = 86_400;
-    /// Member 71 of site 5 at noon, made by another HMAC, and pinned by the tests of the release
-    /// before.
+    /// Member 71 of site 5 at noon, made by another HMAC, and pinned by the tests of the earlier
+    /// release.
     const WRITTEN: &str = "AQAAAAAAAAAFAAAAAAAAAEcAAQIDBAUGBwgJCgsMDQ4PAAAAAGov6UAAAAAAAAAAA5YmHkc42dtXPYNHMbYGc4O2-P8qbrd7ih8la_VItPPU";
 
     fn read(text: &str, now: i64) -> Vec<Login> {
         Signer::from_key([7; 32]).read(text, now, LIFETIME)
     }
 
-    /// Any bytes, signed as the release before did.
+    /// Any bytes, signed as by the earlier release.
     fn signed(content: &[u8]) -> String {
         let tag = Signer::from_key([7; 32]).former.0.chain_update(content).finalize().into_bytes();
         URL_SAFE_NO_PAD.encode([content, &tag[..]].concat())

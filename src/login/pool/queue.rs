@@ -1,9 +1,9 @@
-//! The questions that wait for a thread, and whose turn it is.
+//! The checks that wait for a thread, in order of priority.
 //!
-//! First those from networks that the member has logged in from before, then the others; of each
-//! those first from whose addresses the least was asked recently. Every fourth turn is the turn of
-//! whoever waits longest, so that nobody waits for ever. Where the queue is full, the last in this
-//! order goes, and not the one who comes.
+//! Checks from networks from which the member has logged in before go first. Among equals, the one
+//! with the fewest recent checks from its address goes first. Every fourth turn takes the oldest
+//! check, so that none waits forever. If the queue is full, the check with the lowest priority is
+//! dropped, not the new one.
 
 use tokio::sync::oneshot;
 
@@ -11,42 +11,42 @@ use crate::identity::Key;
 use crate::login::remembered::RememberedKey;
 use crate::password::{Password, Stored};
 
-/// Questions that wait for a thread.
+/// The most checks that wait for a thread.
 const QUEUE_MAX: usize = 64;
-/// Who may wait for the answer to one check.
+/// The most requests that wait for the answer to one check.
 const WAITERS_MAX: usize = 256;
-/// One turn in so many is that of whoever waits longest.
+/// Every so many turns, the oldest check goes first.
 const OLDEST_EVERY: u32 = 4;
 
-/// Whether a typed password is the password of a row. Where no member has the name there is no row:
-/// the answer is no, at the same cost.
+/// A check whether a typed password is the password of a row. If no member has the name, there is
+/// no row; the answer is no, at the same cost.
 pub struct PasswordCheck {
     /// The member, and the form in which their password is stored.
     pub row: Option<(Key, Stored)>,
-    /// What was typed.
+    /// The typed password.
     pub typed: Password,
 }
 
-/// Too many checks wait, or the service ends; the visitor is to try again later.
+/// Too many checks wait, or the service ends. The visitor should try again later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("too many logins wait to be verified")]
 pub struct Busy;
 
-/// When it is somebody's turn: the lowest first.
+/// The priority of a check. The lowest rank goes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Rank {
-    /// From a network that is not known for the member, or where nobody has the name.
+    /// Whether it is from a network that is not known for the member, or no member has the name.
     pub is_stranger: bool,
-    /// How much was asked recently from there.
+    /// How many checks came recently from the same address and its neighbours.
     pub asked: u32,
 }
 
-/// Who waits for one answer.
+/// The requests that wait for one answer.
 #[derive(Default)]
 pub(super) struct Waiters(Vec<oneshot::Sender<bool>>);
 
 impl Waiters {
-    /// One more.
+    /// Adds a request.
     pub(super) fn add(&mut self) -> Result<oneshot::Receiver<bool>, Busy> {
         if self.0.len() >= WAITERS_MAX {
             self.0.retain(|waiter| !waiter.is_closed());
@@ -59,7 +59,7 @@ impl Waiters {
         Ok(answer)
     }
 
-    /// Tells them all. Some may have gone.
+    /// Sends the answer to all of them. Some may have hung up.
     pub(super) fn tell(self, opened: bool) {
         for waiter in self.0 {
             let _ = waiter.send(opened);
@@ -71,7 +71,7 @@ impl Waiters {
     }
 }
 
-/// A check that waits. Dropped, it tells its waiters that the pool is busy.
+/// A check in the queue. If it is dropped, its requests get [`Busy`].
 pub(super) struct WaitingCheck {
     pub key: RememberedKey,
     pub check: PasswordCheck,
@@ -79,7 +79,7 @@ pub(super) struct WaitingCheck {
     pub rank: Rank,
 }
 
-/// The questions, in the order in which they came.
+/// The checks, in the order in which they came.
 #[derive(Default)]
 pub(super) struct Queue {
     checks: Vec<WaitingCheck>,
@@ -87,18 +87,19 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    /// The check, if it waits.
+    /// Finds a check that waits.
     pub(super) fn find(&mut self, key: &RememberedKey) -> Option<&mut WaitingCheck> {
         self.checks.iter_mut().find(|waiting| waiting.key == *key)
     }
 
-    /// Takes a check in, if need be in the place of one whose turn would come later.
+    /// Adds a check. If the queue is full, it replaces the one with the lowest priority, if that is
+    /// lower.
     pub(super) fn push(&mut self, waiting: WaitingCheck) -> Result<(), Busy> {
         if self.checks.len() >= QUEUE_MAX {
             self.checks.retain(|waiting| !waiting.waiters.have_gone());
         }
         if self.checks.len() >= QUEUE_MAX {
-            // Of several the one that came last.
+            // Of several equal ones, the last one that came.
             let last = self.checks.iter().enumerate().max_by_key(|(_, waiting)| waiting.rank);
             match last.filter(|(_, last)| waiting.rank < last.rank).map(|(at, _)| at) {
                 Some(at) => drop(self.checks.remove(at)),
@@ -109,20 +110,20 @@ impl Queue {
         Ok(())
     }
 
-    /// The check whose turn it is, of those that somebody still waits for.
+    /// Removes the next check that a request still waits for.
     pub(super) fn next(&mut self) -> Option<WaitingCheck> {
         self.checks.retain(|waiting| !waiting.waiters.have_gone());
         self.turns = self.turns.wrapping_add(1);
         let oldest = self.turns.is_multiple_of(OLDEST_EVERY);
         let at = match oldest {
             true => 0,
-            // Of several the one that came first.
+            // Of several equal ones, the first one that came.
             false => self.checks.iter().enumerate().min_by_key(|(_, waiting)| waiting.rank)?.0,
         };
         (at < self.checks.len()).then(|| self.checks.remove(at))
     }
 
-    /// Gives all of them up.
+    /// Drops all checks.
     pub(super) fn clear(&mut self) {
         self.checks.clear();
     }
@@ -139,7 +140,7 @@ mod tests {
     use crate::login::remembered::{Remembered, Row};
     use crate::password::Password;
 
-    /// A queue, and keys for questions.
+    /// A queue, and keys for checks.
     struct Scene {
         remembered: Remembered,
         queue: Queue,
@@ -157,7 +158,7 @@ mod tests {
             }
         }
 
-        /// Asks something new; the answer, and the key by which the check is found.
+        /// Adds a new check. Returns its key and its answer.
         fn ask(&mut self, from: IpAddr) -> (RememberedKey, Result<oneshot::Receiver<bool>, Busy>) {
             self.asked += 1;
             let typed = Password::parse(&self.asked.to_string()).unwrap();
@@ -171,9 +172,9 @@ mod tests {
         }
     }
 
-    /// Three hundred attempts a second against a thread that answers forty, each waits two seconds;
-    /// and once a second somebody from an address that was never seen. How many of these were
-    /// answered, of the last 60.
+    /// Three hundred checks a second against a thread that answers forty; each waits for two
+    /// seconds. Once a second there is a check from a new address. Returns how many of the last 60
+    /// of these were answered.
     fn answered_in_a_flood(attacker: impl Fn(u32) -> IpAddr) -> usize {
         const ATTEMPTS_MAX: usize = 600;
         let mut scene = Scene::new();
@@ -215,7 +216,7 @@ mod tests {
             (answered_in_a_flood(|n| v6(u128::from(n) << 80)), "the /48s of a /32"),
             (answered_in_a_flood(strewn), "5,000 machines all over the world"),
         ] {
-            // One may share all of its counters with busy networks, by chance.
+            // A new address may by chance share all of its counters with busy networks.
             assert!(answered >= 59, "{what}: {answered} of 60");
         }
     }
@@ -224,8 +225,7 @@ mod tests {
     fn every_fourth_turn_is_that_of_whoever_waits_longest() {
         let mut scene = Scene::new();
         let from = |last: u8| IpAddr::from([203, 0, 113, last]);
-        // The first asks have the lowest ranks, so the check that waits longest is made the
-        // worst.
+        // The first checks have the best ranks. This gives the oldest check the worst one.
         for _ in 0..100 {
             scene.recent_load.ask(from(1));
         }

@@ -1,32 +1,32 @@
-//! How much was asked lately from an address and from the addresses around it.
+//! Counts recent checks per address and its neighbourhood, in a count-min sketch.
 //!
-//! Counted are addresses and not names: whether somebody has a name must not tell how soon a login
-//! is answered. A guesser who changes addresses stays within some wider network, and asks often;
-//! who logs in for the first time has asked for nothing yet.
+//! It counts addresses and not names, because the time of an answer must not tell whether a member
+//! has a name. A guesser who changes addresses stays in some wider network and sends many checks. A
+//! visitor who logs in for the first time has sent none.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
 
-/// The networks that an address counts for, by their bits: one customer, what one provider gives
-/// to one customer or a few, and what is announced as one.
+/// The prefix lengths of the networks for which an address counts: one customer, what a provider
+/// assigns to one or a few customers, and what is routed as one network.
 const IPV4_BITS: [u32; LEVELS] = [32, 24, 16];
 const IPV6_BITS: [u32; LEVELS] = [64, 48, 32];
 const LEVELS: usize = 3;
-/// What a question counts for at each level. Who is alone with theirs at an address goes before
-/// sixteen who share a network with them.
+/// What a check counts at each level. An address with one earlier check goes before an address
+/// whose network sent sixteen.
 const WEIGHTS: [u32; LEVELS] = [256, 16, 1];
-/// Counters in each of a level's rows. Networks share them by chance, so that there is nothing to
-/// push out. Each has one in every row, of which the lowest counts: beside 5,000 busy networks
-/// hardly one of ten thousand others shares all four. 1.5 MB in all, which is first touched in a
+/// Counters per row and level. Networks share them by chance, so that nothing has to be evicted. A
+/// network has one counter in each row, and the lowest one counts. With 5,000 busy networks, hardly
+/// one of ten thousand others shares all four. They take 1.5 MB in all, which is first touched in a
 /// flood.
 const COUNTERS: usize = 65_536;
 const ROWS: usize = 4;
-/// After so many questions all counts are halved: a minute in a flood of 300 a second.
+/// After this many checks all counts are halved, which takes a minute in a flood of 300 per second.
 const HALVED_AFTER: u32 = 16_384;
 
 /// The counts.
 pub(super) struct RecentLoad {
-    /// A random key: nobody can choose an address that shares another one's counters.
+    /// A random key, so that nobody can choose an address that shares the counters of another.
     keys: RandomState,
     counts: [[Vec<u16>; ROWS]; LEVELS],
     asked: u32,
@@ -38,7 +38,7 @@ impl RecentLoad {
         Self { keys: RandomState::new(), counts, asked: 0 }
     }
 
-    /// Counts a question from this address, and says how much was asked from there before.
+    /// Counts a check from this address. Returns how much was counted for it before.
     pub(super) fn ask(&mut self, address: IpAddr) -> u32 {
         self.halve_if_due();
         let mut before = 0;
@@ -64,10 +64,10 @@ impl RecentLoad {
     }
 }
 
-/// The first bits of an address, at each level. IPv4-mapped addresses are IPv4.
+/// The first bits of an address at each level. IPv4-mapped addresses are IPv4.
 fn networks(address: IpAddr) -> [u128; LEVELS] {
     match address.to_canonical() {
-        // Above the bits of any IPv6 prefix that is looked at, so that none is taken for the other.
+        // Placed above the bits of any IPv6 prefix in use, so that the families do not collide.
         IpAddr::V4(address) => {
             IPV4_BITS.map(|bits| 1 << 127 | u128::from(address.to_bits() >> (32 - bits)))
         }

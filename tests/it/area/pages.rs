@@ -61,7 +61,7 @@ fn a_login_sets_a_cookie_that_opens_and_leads_back() {
     let wrong = log_in(&app, "bob", "Secret");
     assert_eq!((wrong.status, wrong.header("set-cookie")), (401, None));
     assert!(
-        wrong.body.contains("do not belong together")
+        wrong.body.contains("Wrong username or password.")
             && wrong.body.contains("value=\"/films?id=1\""),
         "{}",
         wrong.body
