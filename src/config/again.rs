@@ -1,8 +1,10 @@
 //! What a running service reloads: the files that settings name. Flags and variables of a process
 //! cannot change while it runs.
 
+use super::api::ApiSettings;
 use super::problems::{BadSetting, Problems};
-use super::{ApiSettings, Config, allow_ip, api, area, tokens};
+use super::read::{Config, allow_ip, tokens, trusted_proxy};
+use super::{api, area};
 use crate::authstring::settings::StringSource;
 
 impl Config {
@@ -14,7 +16,7 @@ impl Config {
         let read = &mut bad;
         again(read, &mut self.postback_tokens, |bad| tokens(&settings, bad));
         again(read, &mut self.allow_ip, |bad| allow_ip(&settings, bad));
-        again(read, &mut self.trusted_proxy, |bad| super::trusted_proxy(&settings, bad));
+        again(read, &mut self.trusted_proxy, |bad| trusted_proxy(&settings, bad));
         again(read, &mut self.login_page, |bad| area::login_page(&settings.area, bad));
         if let Some(keys) = api::keys(&settings.api, read) {
             self.api.keys = keys;

@@ -7,7 +7,7 @@ use clap::{ArgAction, Args, value_parser};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::problems::{BadSetting, Problems, bytes};
-use super::{number, switch};
+use super::values::{any_path, number, switch};
 use crate::authstring::Access;
 use crate::authstring::client::{CREDENTIAL_EXPECTED, URL_EXPECTED, clean_url, is_credential};
 use crate::authstring::keys::{API_KEY_EXPECTED, ApiKey, ApiKeys, read_file};
@@ -42,7 +42,7 @@ pub struct ApiSettings {
         global = true,
         env = "USERMAN_API_KEY_FILE",
         value_name = "FILE",
-        value_parser = super::any_path()
+        value_parser = any_path()
     )]
     pub api_key_file: Option<PathBuf>,
     /// URL of NATS, the source of authstrings, as in https://nats.example.com
@@ -66,7 +66,7 @@ pub struct ApiSettings {
         global = true,
         env = "USERMAN_NATS_API_KEY_FILE",
         value_name = "FILE",
-        value_parser = super::any_path()
+        value_parser = any_path()
     )]
     pub nats_api_key_file: Option<PathBuf>,
     /// File with PEM certificates to trust for NATS, in place of the default ones
@@ -75,7 +75,7 @@ pub struct ApiSettings {
         global = true,
         env = "USERMAN_NATS_CA",
         value_name = "FILE",
-        value_parser = super::any_path()
+        value_parser = any_path()
     )]
     pub nats_ca: Option<PathBuf>,
     /// Total timeout of a request to NATS, in seconds

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Problems, number};
+use super::problems::Problems;
+use super::values::{any_path, number};
 use crate::login::cookie_domain::{COOKIE_DOMAIN_EXPECTED, CookieDomain};
 use crate::login::cookie_domains::CookieDomains;
 use crate::login::page::Page;
@@ -54,7 +55,7 @@ pub struct AreaSettings {
         global = true,
         env = "USERMAN_LOGIN_TEMPLATE",
         value_name = "FILE",
-        value_parser = super::any_path()
+        value_parser = any_path()
     )]
     pub login_template: Option<PathBuf>,
     /// Different wrong passwords for one username from one network that block this pair; 0 disables

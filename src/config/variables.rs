@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::builder::Resettable;
 use clap::{Arg, Command};
 
-use super::BadSetting;
+use super::problems::BadSetting;
 
 const PREFIX: &str = "USERMAN_";
 

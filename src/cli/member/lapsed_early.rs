@@ -38,7 +38,7 @@ const PAUSE: Duration = Duration::from_millis(60);
 const LOCK_TRIES: usize = 25;
 
 /// What became of a member.
-enum Done {
+enum RestoreOutcome {
     Restored,
     /// The member was restored, or left for another reason, meanwhile: nothing to do.
     Changed,
@@ -66,9 +66,9 @@ pub(super) fn run(config: &Config, site: Option<i64>) -> Result<(), Failure> {
             }
             for (key, done) in restore_when_unlocked(engine, &rules, keys, moment)? {
                 match done {
-                    Done::Restored => restored += 1,
-                    Done::Changed => {}
-                    Done::Refused(why) => {
+                    RestoreOutcome::Restored => restored += 1,
+                    RestoreOutcome::Changed => {}
+                    RestoreOutcome::Refused(why) => {
                         refused += 1;
                         bar.suspend(|| {
                             writeln!(
@@ -124,7 +124,7 @@ fn restore_when_unlocked(
     rules: &Rules,
     keys: &[Key],
     moment: Moment,
-) -> Result<Vec<(Key, Done)>, Fault> {
+) -> Result<Vec<(Key, RestoreOutcome)>, Fault> {
     for _ in 1..LOCK_TRIES {
         match restore_or_one_by_one(engine, rules, keys, moment) {
             Err(Fault::Busy(_)) => {}
@@ -140,10 +140,10 @@ fn restore_or_one_by_one(
     rules: &Rules,
     keys: &[Key],
     moment: Moment,
-) -> Result<Vec<(Key, Done)>, Fault> {
+) -> Result<Vec<(Key, RestoreOutcome)>, Fault> {
     match restore(engine, rules, keys, moment) {
         Err(fault @ (Fault::Constraint(_) | Fault::BadRow(_))) => match keys {
-            [key] => Ok(vec![(*key, Done::Refused(chain(&fault)))]),
+            [key] => Ok(vec![(*key, RestoreOutcome::Refused(chain(&fault)))]),
             keys => {
                 let mut all = Vec::new();
                 for key in keys {
@@ -167,7 +167,7 @@ fn restore(
     rules: &Rules,
     keys: &[Key],
     moment: Moment,
-) -> Result<Vec<(Key, Done)>, Fault> {
+) -> Result<Vec<(Key, RestoreOutcome)>, Fault> {
     in_transaction(engine, |engine| {
         let mut view = View::default();
         engine.load(
@@ -186,9 +186,9 @@ fn restore(
         engine.load(&Wanted { names: names.collect(), ..Wanted::default() }, &mut view, moment)?;
         let one = |(key, former): (Key, Option<Former>)| {
             let done = match former {
-                None => Done::Changed,
+                None => RestoreOutcome::Changed,
                 Some(former) => match view.holder(key.site, &former.member.username) {
-                    Some(holder) => Done::Refused(taken(key, &former, holder)),
+                    Some(holder) => RestoreOutcome::Refused(taken(key, &former, holder)),
                     None => say(engine, rules, &former, moment)?,
                 },
             };
@@ -214,7 +214,7 @@ fn say(
     rules: &Rules,
     former: &Former,
     moment: Moment,
-) -> Result<Done, Fault> {
+) -> Result<RestoreOutcome, Fault> {
     let Key { site, member } = former.member.key;
     let said =
         |action, username, expire| operator_postback(action, site, member, username, expire, rules);
@@ -230,8 +230,8 @@ fn say(
         let postback: &Postback = postback;
         let replies = apply(engine, &rules.vault, &[postback], moment)?;
         if let Some(reply) = replies.iter().find(|reply| reply.word() != Word::Ok) {
-            return Ok(Done::Refused(reply.as_str().to_owned()));
+            return Ok(RestoreOutcome::Refused(reply.as_str().to_owned()));
         }
     }
-    Ok(Done::Restored)
+    Ok(RestoreOutcome::Restored)
 }

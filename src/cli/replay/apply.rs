@@ -32,7 +32,7 @@ fn apply(
     rules: &Rules,
     counts: &mut Counts,
 ) -> Result<(), Failure> {
-    let mut batch = Batch::default();
+    let mut batch = PendingBatch::default();
     let read = captures::each(files, opened, |captured, place| {
         batch.postbacks.push(captures::read(&captured, rules));
         batch.places.push(place);
@@ -49,7 +49,7 @@ fn apply(
 
 /// Postbacks of one transaction, and the place of each in its file.
 #[derive(Default)]
-struct Batch {
+struct PendingBatch {
     postbacks: Vec<Postback>,
     places: Vec<String>,
 }
@@ -58,10 +58,10 @@ struct Batch {
 fn flush(
     engine: &mut dyn Engine,
     rules: &Rules,
-    batch: &mut Batch,
+    batch: &mut PendingBatch,
     counts: &mut Counts,
 ) -> Result<(), Failure> {
-    let Batch { postbacks, places } = std::mem::take(batch);
+    let PendingBatch { postbacks, places } = std::mem::take(batch);
     let mut replies = Vec::with_capacity(places.len());
     let applied =
         apply_captured(engine, rules, &Clock::System, &postbacks, |reply| replies.push(reply));

@@ -1,0 +1,251 @@
+//! The settings as they are used, read from their text.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono_tz::Tz;
+use ipnet::IpNet;
+
+use super::problems::{BadSetting, Problems};
+use super::settings::Settings;
+use super::values::{number, switch};
+use super::{api, area};
+use crate::authstring::settings::AuthStringConfig;
+use crate::clock::ExpiryRule;
+use crate::connection_limits::ConnectionLimits;
+use crate::data_dir::DataDir;
+use crate::logging::{Format, LogFilter};
+use crate::login::page::Page;
+use crate::login::settings::AreaConfig;
+use crate::network::TrustedProxies;
+use crate::network::{self, NETWORK_EXPECTED, parse_network};
+use crate::password::HashKind;
+use crate::store::Location;
+use crate::token::file as token_file;
+use crate::token::{TOKEN_EXPECTED, Token};
+use crate::writer::UPKEEP_EVERY;
+
+/// The longest time for which a jump of the clock can be set to wait, in minutes.
+const DAY_MINUTES: u32 = 1_440;
+
+/// The settings as they are used.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// The base of the printed URL, without a slash at its end.
+    pub public_url: Option<String>,
+    /// Keys, token, database.
+    pub data_dir: DataDir,
+    /// The database.
+    pub location: Location,
+    /// Tokens from settings; if empty, those of the data directory are used.
+    pub postback_tokens: Vec<Token>,
+    /// Networks that may post.
+    pub allow_ip: Vec<IpNet>,
+    /// Proxies whose X-Forwarded-For header is trusted.
+    pub trusted_proxy: TrustedProxies,
+    /// Time zone and grace of an EXPIRE.
+    pub expiry: ExpiryRule,
+    /// Minutes that a jump of the clock must last before it is accepted.
+    pub clock_jump_minutes: u32,
+    /// The kind of hash.
+    pub password_hash: HashKind,
+    /// Whether the column `cryptpass` is kept.
+    pub keep_cryptpass: bool,
+    /// Days that journal records are kept; `None` for ever.
+    pub journal_days: Option<u32>,
+    /// The log levels.
+    pub log: LogFilter,
+    /// The format of log lines.
+    pub log_format: Format,
+    /// The members area.
+    pub area: AreaConfig,
+    /// The REST API.
+    pub api: AuthStringConfig,
+    /// The login page.
+    pub login_page: Page,
+    /// The bounds of connections, which no setting changes.
+    pub connections: ConnectionLimits,
+    /// How often the writer does its upkeep, which no setting changes.
+    pub upkeep_every: Duration,
+    /// Files of secrets that settings name.
+    pub secret_files: Vec<PathBuf>,
+    /// The settings as text, for [`Config::read_again`].
+    pub(super) given: Arc<Settings>,
+}
+
+impl Config {
+    /// Reads all settings.
+    ///
+    /// # Errors
+    ///
+    /// Every setting that cannot be used, not only the first.
+    pub fn read(settings: &Settings) -> Result<Self, Vec<BadSetting>> {
+        let mut bad = Problems::default();
+        let data_dir = bad.path("--data-dir", &settings.data_dir).map(DataDir::new);
+        let listen = bad.read(
+            "--listen",
+            "expected ADDRESS:PORT, as in 127.0.0.1:8080",
+            &settings.listen,
+            |text| text.parse().ok(),
+        );
+        let location = match &settings.database {
+            Some(text) => bad.database(text),
+            None => data_dir.as_ref().map(|data_dir| Location::sqlite(data_dir.database())),
+        };
+        let no_copy = bad.read(
+            "--no-upgrade-copy",
+            "expected yes or no, true or false, 1 or 0",
+            &settings.no_upgrade_copy,
+            switch,
+        );
+        let zone = bad.read(
+            "--time-zone",
+            "expected a name as in Europe/Berlin or UTC",
+            &settings.time_zone,
+            |text| text.parse::<Tz>().ok(),
+        );
+        let grace = bad.read(
+            "--expire-grace-hours",
+            "expected a whole number of hours from 0 to 8784",
+            &settings.expire_grace_hours,
+            |text| text.parse::<u32>().ok().filter(|hours| *hours <= 8784),
+        );
+        let clock_jump_minutes = bad.read(
+            "--clock-jump-minutes",
+            "expected a whole number of minutes from 0 to 1440",
+            &settings.clock_jump_minutes,
+            number(0, DAY_MINUTES),
+        );
+        let password_hash = bad.read(
+            "--password-hash",
+            "expected argon2id or bcrypt",
+            &settings.password_hash,
+            |text| text.parse().ok(),
+        );
+        let journal_days = bad.read_optional(
+            "--journal-days",
+            "expected a whole number of days from 1 to 36500",
+            settings.journal_days.as_deref(),
+            |text| text.parse::<u32>().ok().filter(|days| (1..=36_500).contains(days)),
+        );
+        let url_expected = "expected http:// or https://, a host, and no query";
+        let public_url = settings
+            .public_url
+            .as_deref()
+            .and_then(|text| bad.url("--public-url", url_expected, text, public_url));
+        let keep_cryptpass = bad.read(
+            "--keep-cryptpass",
+            "expected yes or no, true or false, 1 or 0",
+            &settings.keep_cryptpass,
+            switch,
+        );
+        let log = bad.read(
+            "--log",
+            "expected error, warn, info, debug, trace or off, or module=level",
+            &settings.log,
+            LogFilter::parse,
+        );
+        let log_format =
+            bad.read("--log-format", "expected text or json", &settings.log_format, Format::parse);
+        let allow_ip = allow_ip(settings, &mut bad);
+        let trusted_proxy = trusted_proxy(settings, &mut bad);
+        let postback_tokens = tokens(settings, &mut bad);
+        let area = area::read(&settings.area, &mut bad);
+        let login_page = area::login_page(&settings.area, &mut bad);
+        let api = api::read(&settings.api, &mut bad);
+
+        let read = || {
+            Some(Self {
+                listen: listen?,
+                public_url,
+                data_dir: data_dir?,
+                location: if no_copy? { location?.without_upgrade_copy() } else { location? },
+                postback_tokens,
+                allow_ip,
+                trusted_proxy,
+                expiry: ExpiryRule { zone: zone?, grace_hours: grace? },
+                clock_jump_minutes: clock_jump_minutes?,
+                password_hash: password_hash?,
+                keep_cryptpass: keep_cryptpass?,
+                journal_days,
+                log: log?,
+                log_format: log_format?,
+                area: area?,
+                api: api?,
+                login_page,
+                connections: ConnectionLimits::default(),
+                upkeep_every: UPKEEP_EVERY,
+                secret_files: secret_files(settings),
+                given: Arc::new(settings.clone()),
+            })
+        };
+        match (bad.0.is_empty(), read()) {
+            (true, Some(config)) => Ok(config),
+            _ => Err(bad.0),
+        }
+    }
+
+    /// The URL to paste into NATS, up to the token.
+    pub fn postback_url_base(&self, address: SocketAddr) -> String {
+        let front = self.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
+        format!("{front}/postback/")
+    }
+}
+
+pub(super) fn tokens(settings: &Settings, bad: &mut Problems) -> Vec<Token> {
+    let mut tokens =
+        bad.secrets("--postback-token", TOKEN_EXPECTED, &settings.postback_token, Token::parse);
+    let file = settings.postback_token_file.as_ref();
+    tokens.extend(bad.file("--postback-token-file", file, token_file::read).into_iter().flatten());
+    tokens
+}
+
+pub(super) fn allow_ip(settings: &Settings, bad: &mut Problems) -> Vec<IpNet> {
+    let mut networks =
+        bad.read_all("--allow-ip", NETWORK_EXPECTED, &settings.allow_ip, parse_network);
+    let file = settings.allow_ip_file.as_ref();
+    networks.extend(bad.file("--allow-ip-file", file, network::read_file).into_iter().flatten());
+    networks
+}
+
+pub(super) fn trusted_proxy(settings: &Settings, bad: &mut Problems) -> TrustedProxies {
+    let given = &settings.trusted_proxy;
+    let mut networks = bad.read_all("--trusted-proxy", NETWORK_EXPECTED, given, parse_network);
+    let file = settings.trusted_proxy_file.as_ref();
+    let more = bad.file("--trusted-proxy-file", file, network::read_file);
+    networks.extend(more.into_iter().flatten());
+    TrustedProxies(networks)
+}
+
+fn secret_files(settings: &Settings) -> Vec<PathBuf> {
+    let files = [
+        &settings.postback_token_file,
+        &settings.api.api_key_file,
+        &settings.api.nats_api_key_file,
+    ];
+    files.into_iter().flatten().cloned().collect()
+}
+
+/// The base of the URL for NATS. The whole URL is accepted too, with or without its token.
+fn public_url(text: &str) -> Option<String> {
+    let (scheme, rest) =
+        text.split_once("://").filter(|(scheme, _)| matches!(*scheme, "http" | "https"))?;
+    let clean = !rest.is_empty()
+        && !rest.starts_with('/')
+        && !rest.contains(|c: char| c.is_whitespace() || "?#@\"'<>".contains(c));
+    let mut parts: Vec<&str> = rest.split('/').filter(|part| !part.is_empty()).collect();
+    if parts.len() > 2
+        && parts[parts.len() - 2] == "postback"
+        && Token::parse(parts[parts.len() - 1]).is_some()
+    {
+        parts.pop();
+    }
+    if parts.len() > 1 && parts.last() == Some(&"postback") {
+        parts.pop();
+    }
+    clean.then(|| format!("{scheme}://{}", parts.join("/")))
+}
