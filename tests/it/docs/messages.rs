@@ -17,14 +17,16 @@ fn each_message_that_a_page_quotes_is_in_the_source() {
     read(&root().join("src"), &mut source);
     let pages = pages().iter().map(|page| fs::read_to_string(page).unwrap()).collect::<String>();
     let blocks = pages.split("```text\n").skip(1).map(|rest| rest.split_once("```").unwrap().0);
-    let mut count = 0;
+    let (mut count, mut missing) = (0, Vec::new());
     for message in blocks.flat_map(str::lines).filter(|line| !line.trim().is_empty()) {
         let mut longest = 0;
         // `…` stands for what differs; `: ` joins an error and its cause, and `|` a reply.
         let parts = message.split('…').flat_map(|part| part.split(": "));
         for part in parts.flat_map(|part| part.split('|')).map(str::trim) {
             if part.chars().count() >= PART_CHARS_MIN {
-                assert!(source.contains(part), "not in src/: {part:?}\nof: {message}");
+                if !source.contains(part) {
+                    missing.push(format!("{part:?} of {message:?}"));
+                }
                 longest = longest.max(part.chars().count());
             }
         }
@@ -32,6 +34,7 @@ fn each_message_that_a_page_quotes_is_in_the_source() {
         count += 1;
     }
     assert!(count >= 30, "{count} messages");
+    assert!(missing.is_empty(), "not in src/:\n{}", missing.join("\n"));
 }
 
 /// All Rust files under a directory, with string literals that go on in the next line joined.
