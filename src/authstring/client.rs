@@ -306,18 +306,18 @@ pub(crate) fn is_no_tls(error: &str) -> bool {
 
 /// The text of rustls, except for two cases: no TLS, and the most common mistake in a self-made
 /// certificate.
-fn tls(said: &str) -> Error {
-    if is_no_tls(said) {
+fn tls(error: &str) -> Error {
+    if is_no_tls(error) {
         return Error::NoTls;
     }
-    if said.contains("CaUsedAsEndEntity") {
+    if error.contains("CaUsedAsEndEntity") {
         return Error::Tls(
             "its certificate is that of a CA, which cannot also be a server's: make one with \
                 `-addext basicConstraints=critical,CA:FALSE`"
                 .into(),
         );
     }
-    Error::Tls(said.to_owned())
+    Error::Tls(error.to_owned())
 }
 
 /// Converts errors of ureq. Its texts can contain the URL with a session in it, so only those that

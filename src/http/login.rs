@@ -39,14 +39,14 @@ pub async fn login(
         Method::GET | Method::HEAD => {
             let now = state.shared().clock.now();
             let logins = presented(&request, &state, now);
-            let said = match sessions::why_out(state.area(), Allowed::of(&ask), &logins, now).await
-            {
-                Ok(LoginMessage::Nothing) | Err(Undecided) => {
-                    cookies::not_kept(&request, &state, &logins, &back)
-                }
-                Ok(said) => said,
-            };
-            form(&state, StatusCode::OK, &ask, &back, said)
+            let message =
+                match sessions::why_out(state.area(), Allowed::of(&ask), &logins, now).await {
+                    Ok(LoginMessage::Nothing) | Err(Undecided) => {
+                        cookies::not_kept(&request, &state, &logins, &back)
+                    }
+                    Ok(message) => message,
+                };
+            form(&state, StatusCode::OK, &ask, &back, message)
         }
         Method::POST => match body::read(&request, payload).await {
             Err(unread) => unread_form(unread),
@@ -54,8 +54,8 @@ pub async fn login(
                 // Only from here on, so that a stop does not wait for a form that is sent slowly.
                 let _in_flight = state.begin_request();
                 // Only from the body: a password in a URL would be in access logs.
-                let said = body::posted(&request, &body);
-                submit(&request, &state, &ask, &said.fields).await
+                let posted = body::posted(&request, &body);
+                submit(&request, &state, &ask, &posted.fields).await
             }
         },
         _ => method_not_allowed("GET, HEAD, POST"),
@@ -89,12 +89,12 @@ async fn submit(
             enter(request, state, &rows, &back, now).await.unwrap_or_else(|Undecided| busy())
         }
         Ok(Err(reason)) => {
-            let (status, said) = match reason {
+            let (status, message) = match reason {
                 Denial::Login | Denial::Idle => (StatusCode::UNAUTHORIZED, LoginMessage::Wrong),
                 Denial::Trial => (StatusCode::FORBIDDEN, LoginMessage::Trial),
                 Denial::Blocked => (StatusCode::FORBIDDEN, LoginMessage::Blocked),
             };
-            let mut response = form(state, status, ask, &back, said);
+            let mut response = form(state, status, ask, &back, message);
             response.headers_mut().insert(AUTH_REASON, HeaderValue::from_static(reason.as_str()));
             response
         }
@@ -154,8 +154,8 @@ pub async fn logout(
     let ended = sessions::end(state.area(), logins.iter()).await;
     let mut response = match ended.and(if logins.is_cut() { Err(Undecided) } else { Ok(()) }) {
         Ok(()) => {
-            let said = body::posted(&request, &body);
-            see_other(&said.fields.get("back").map_or_else(Back::default, Back::read))
+            let posted = body::posted(&request, &body);
+            see_other(&posted.fields.get("back").map_or_else(Back::default, Back::read))
         }
         Err(Undecided) => plain_unavailable(
             "This browser is logged out. A copy of the login could not be ended just now.",

@@ -107,12 +107,12 @@ fn parse(
     shared: &ServerState,
     address: IpAddr,
 ) -> Postback {
-    let said = body::fields(request, body);
+    let read = body::fields(request, body);
     let (mut postback, ignored) =
-        Postback::read(&said.fields, &shared.rules, Origin::Nats, Some(address));
+        Postback::read(&read.fields, &shared.rules, Origin::Nats, Some(address));
     postback.log_ignored(&ignored);
-    if let Some(what) = said.no_form {
-        if said.fields.get("action").is_none() {
+    if let Some(what) = read.no_form {
+        if read.fields.get("action").is_none() {
             let expected = "expected application/x-www-form-urlencoded or multipart/form-data";
             postback.action = Err(Refusal::malformed("body", expected, &what));
         }

@@ -135,9 +135,10 @@ pub(super) fn login_page(
     status: StatusCode,
     ask: &Ask,
     back: &Back,
-    said: LoginMessage,
+    message: LoginMessage,
 ) -> HttpResponse {
-    let mut response = HttpResponse::build(status).body(page.with_form(ask, back.as_str(), said));
+    let mut response =
+        HttpResponse::build(status).body(page.with_form(ask, back.as_str(), message));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HTML);
     headers.insert(CONTENT_SECURITY_POLICY, if page.is_ours() { OUR_POLICY } else { THEIR_POLICY });

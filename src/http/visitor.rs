@@ -22,9 +22,9 @@ pub(super) fn form(
     status: StatusCode,
     ask: &Ask,
     back: &Back,
-    said: LoginMessage,
+    message: LoginMessage,
 ) -> HttpResponse {
-    respond::login_page(&state.shared().live.look().page, status, ask, back, said)
+    respond::login_page(&state.shared().live.look().page, status, ask, back, message)
 }
 
 /// The response to a query that is wrong. `address` names the page in the log.
