@@ -8,7 +8,7 @@
 //! 2. Start and stop: [`service`], [`database`].
 //! 3. Listeners: [`http`], the only layer that knows requests and responses.
 //! 4. Settings: [`config`] reads flags, variables and files into the settings of the layers below.
-//! 5. Members area: [`login`] and [`hardening`], without HTTP.
+//! 5. Members area: [`login`], [`rest_api`] and [`hardening`], without HTTP.
 //! 6. Applying: [`writer`], [`replay`] and [`apply`] load, decide and save postbacks.
 //! 7. Store: [`store`], the only SQL.
 //! 8. Rules: [`action`] and [`journal`], without I/O, clock or SQL; [`authstring`].

@@ -1,4 +1,4 @@
-//! Addresses and networks as settings name them and sockets show them.
+//! Addresses and networks, as in settings and on sockets.
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -7,14 +7,14 @@ use ipnet::{IpNet, Ipv4Net};
 
 use crate::list_file::{self, ListFileError, ListItem};
 
-/// Bits of an IPv6 prefix in front of a mapped IPv4 address (`::ffff:0:0/96`).
+/// Bits of the IPv6 prefix before a mapped IPv4 address (`::ffff:0:0/96`).
 const MAPPED_PREFIX_BITS: u8 = 96;
 
-/// What [`parse_network`] takes.
+/// What [`parse_network`] accepts.
 pub const NETWORK_EXPECTED: &str =
     "expected an address or a network, as in 192.0.2.0/24 or 2001:db8::/32";
 
-/// An IPv4 address that an IPv6 socket shows as `::ffff:1.2.3.4` is the IPv4 address.
+/// Converts an IPv4 address that an IPv6 socket shows as `::ffff:1.2.3.4` into the IPv4 address.
 pub fn normalise(ip: IpAddr) -> IpAddr {
     ip.to_canonical()
 }
@@ -36,11 +36,11 @@ pub fn parse_network(text: &str) -> Option<IpNet> {
     }
 }
 
-/// Reads the networks of a file, one a line. What stands behind a `#` is a comment.
+/// Reads the networks of a file, one a line. The text after a `#` is a comment.
 ///
 /// # Errors
 ///
-/// Where it cannot be read, a line is no network, or there is none: an empty list would mean "any".
+/// If it cannot be read, a line is not a network, or there is none: an empty list would mean "any".
 pub fn read_file(path: &Path) -> Result<Vec<IpNet>, ListFileError> {
     let network = |line: &str| parse_network(line.split('#').next().unwrap_or_default());
     list_file::read(path, ListItem { item: "network", expected: NETWORK_EXPECTED }, network)
@@ -50,7 +50,7 @@ pub fn read_file(path: &Path) -> Result<Vec<IpNet>, ListFileError> {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TrustedProxies(pub Vec<IpNet>);
 
-/// Whether one of the networks holds the address, which is to be normalised.
+/// Whether one of the networks contains the address, which must be normalised.
 pub fn contains(nets: &[IpNet], ip: IpAddr) -> bool {
     nets.iter().any(|net| net.contains(&ip))
 }

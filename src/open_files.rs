@@ -23,8 +23,8 @@ pub fn fit(limits: ConnectionLimits) -> ConnectionLimits {
     let fitting =
         limits.with_sockets(usize::try_from(allowed.saturating_sub(others)).unwrap_or(usize::MAX));
     log::warn!(
-        "at most {allowed} files may be open, so at most {} connections are held in place of {}; set LimitNOFILE={wanted} \
-         in the unit, or `ulimit -n {wanted}`",
+        "at most {allowed} files may be open, so at most {} connections are held in place of {}; \
+         set LimitNOFILE={wanted} in the unit, or `ulimit -n {wanted}`",
         fitting.connections,
         limits.connections
     );
