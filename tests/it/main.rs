@@ -8,6 +8,7 @@ mod authstrings;
 mod browser;
 mod clock;
 mod commands;
+mod conformance;
 mod connections;
 mod continuity;
 mod crash;

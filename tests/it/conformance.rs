@@ -1,0 +1,145 @@
+//! What every engine of the store promises, told through `Engine` and `Read` alone. A new engine is
+//! one more entry in [`ENGINES`].
+
+mod journal;
+mod members;
+mod reading;
+mod transactions;
+mod visitors;
+
+use std::path::Path;
+
+use nats_userman::action::{Change, Recorded, Standing};
+use nats_userman::fields::Fields;
+use nats_userman::identity::{Key, MemberId, SiteId, Username};
+use nats_userman::journal::{Heard, Origin, Record};
+use nats_userman::member::{Credential, Member};
+use nats_userman::password::{Hash, Stored};
+use nats_userman::reply::Reply;
+use nats_userman::store::{
+    Engine, Fault, Location, Outcome, Read, Spent, View, Wanted, open_reader, with_engine,
+};
+use tempfile::TempDir;
+
+use crate::support::{NOON, temp_dir};
+
+/// Where a new database of an engine is, given a directory of its own.
+type NewLocation = fn(&Path) -> Location;
+
+const ENGINES: [(&str, NewLocation); 1] =
+    [("sqlite", |dir| Location::sqlite(dir.join("userman.db")))];
+
+/// A database of one engine.
+struct Database {
+    location: Location,
+    _dir: TempDir,
+}
+
+/// Tells a story on every engine.
+fn on_every_engine(story: impl Fn(&Database)) {
+    for (name, location) in ENGINES {
+        eprintln!("engine {name}");
+        let dir = temp_dir();
+        let database = Database { location: location(dir.path()), _dir: dir };
+        with_engine(&database.location, true, |_| ()).unwrap();
+        story(&database);
+    }
+}
+
+impl Database {
+    /// Lends the engine outside of a transaction.
+    fn with<T>(&self, work: impl FnOnce(&mut dyn Engine) -> T) -> T {
+        with_engine(&self.location, false, work).unwrap()
+    }
+
+    /// One transaction that is committed.
+    fn commit<T>(&self, work: impl FnOnce(&mut dyn Engine) -> Result<T, Fault>) -> T {
+        self.with(|engine| {
+            engine.begin().unwrap();
+            let done = work(engine).unwrap();
+            engine.commit().unwrap();
+            done
+        })
+    }
+
+    /// Saves changes, each with a record of a DELETE, which says least.
+    fn save(&self, changes: Vec<Change>) {
+        self.commit(|engine| save(engine, changes));
+    }
+
+    fn read(&self) -> Box<dyn Read> {
+        open_reader(&self.location).unwrap()
+    }
+
+    fn standing(&self, member: &Member) -> Standing {
+        self.read().standing(member.key, NOON).unwrap()
+    }
+}
+
+fn heard(text: &str) -> Heard {
+    Heard::new(&Fields::from_urlencoded(text.as_bytes()), Origin::Nats, None)
+}
+
+fn record<'a>(heard: &'a Heard, at: i64, reply: Reply) -> Record<'a> {
+    Record { at, heard, moved_until: None, reply, put: Recorded::default() }
+}
+
+/// Saves changes in the open transaction.
+fn save(engine: &mut dyn Engine, changes: Vec<Change>) -> Result<(), Fault> {
+    let heard = heard("action=DELETE&siteid=1&memberid=71");
+    let outcome = |change| Outcome { change, record: record(&heard, NOON, ok()) };
+    engine.save(&changes.into_iter().map(outcome).collect::<Vec<_>>())
+}
+
+fn ok() -> Reply {
+    Reply::ok("done")
+}
+
+fn key(site: i64, member: i64) -> Key {
+    Key {
+        site: SiteId::parse(&site.to_string()).unwrap(),
+        member: MemberId::parse(&member.to_string()).unwrap(),
+    }
+}
+
+fn name(text: &str) -> Username {
+    Username::parse(text).unwrap()
+}
+
+fn hash(text: &str) -> Stored {
+    Stored::Hash(Hash::from_text(format!("$argon2id$v=19$m=8,t=1,p=1${text}")))
+}
+
+/// A member with something in every column that a postback fills.
+fn member(site: i64, id: i64, username: &str) -> Member {
+    Member {
+        key: key(site, id),
+        username: name(username),
+        holds_folded: true,
+        credential: Credential { stored: hash("first"), cryptpass: None },
+        before: None,
+        email: Some(format!("{id}@example.com")),
+        trial: id % 2 == 0,
+        biller: Some("NETBILLING:1".to_owned()),
+        session: None,
+        joined: Some(NOON - 86_400),
+        expires: Some(NOON + 86_400),
+        expire_at: None,
+        login_version: 1,
+    }
+}
+
+/// All that a batch about these members and names finds, as of NOON.
+fn loaded(engine: &mut dyn Engine, keys: &[Key], names: &[(i64, &str)]) -> View {
+    let mut wanted = Wanted::default();
+    wanted.keys.extend(keys);
+    wanted.names.extend(names.iter().map(|&(site, text)| (key(site, 1).site, name(text))));
+    let mut view = View::default();
+    engine.load(&wanted, &mut view, NOON.into()).unwrap();
+    view
+}
+
+/// Everything that happened at or before `until` is over.
+fn spent(until: i64) -> Spent {
+    Spent { now: until, issued: until, forgotten: until, seen: until }
+}

@@ -1,0 +1,226 @@
+//! The journal, and the sealed credentials in it.
+
+use nats_userman::action::{Change, Recorded, Standing};
+use nats_userman::identity::Key;
+use nats_userman::member::{Credential, Member};
+use nats_userman::password::{Password, Seal, Stored, Vault};
+use nats_userman::reply::Reply;
+use nats_userman::store::{
+    Engine, Fault, Hardened, JournalFilter, Outcome, Rehashed, StoredRecord, pages,
+};
+
+use super::{Database, hash, heard, key, member, ok, on_every_engine, record, save};
+use crate::support::NOON;
+
+/// One more than two pages.
+const RECORDS: i64 = 2_001;
+
+fn records(database: &Database, filter: &JournalFilter) -> Vec<StoredRecord> {
+    let mut found = Vec::new();
+    let each = |record: &StoredRecord| {
+        found.push(record.clone());
+        Ok::<_, Fault>(())
+    };
+    pages::each_record(&*database.read(), filter, each).unwrap();
+    found
+}
+
+/// A record for each second from NOON on.
+fn fill(database: &Database) {
+    database.commit(|engine| {
+        for second in 0..RECORDS {
+            let (site, id) = (1 + second % 2, 71 + second % 3);
+            let word = if second % 5 == 0 { "DELETE" } else { "ADD" };
+            let heard = heard(&format!(
+                "action={word}&siteid={site}&memberid={id}&username=Name{id}&joined={second}"
+            ));
+            let reply = if second % 7 == 0 { Reply::error("no") } else { ok() };
+            let record = record(&heard, NOON + second, reply);
+            engine.save(&[Outcome { change: Change::None, record }])?;
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn the_journal_is_read_page_by_page_in_the_order_of_effect() {
+    on_every_engine(|database| {
+        fill(database);
+        let all = records(database, &JournalFilter::default());
+        let times: Vec<i64> = all.iter().map(|record| record.at).collect();
+        assert_eq!(times, (NOON..NOON + RECORDS).collect::<Vec<_>>());
+        assert!(all.windows(2).all(|pair| pair[0].id < pair[1].id));
+        assert_eq!(all[5].fields, "action=DELETE&siteid=2&memberid=73&username=Name73&joined=5");
+        let reader = database.read();
+        let page = reader.journal_page(&JournalFilter::default(), 0, all[9].id).unwrap();
+        assert_eq!(page.len(), 10, "up to the newest that is asked for");
+        let newest = all.last().map(|record| (record.id, record.at));
+        assert_eq!(reader.newest_record().unwrap(), newest);
+    });
+}
+
+#[test]
+fn each_filter_of_the_journal_takes_what_it_says() {
+    on_every_engine(|database| {
+        fill(database);
+        let filter = JournalFilter::default;
+        let text = |text: &str| Some(text.to_owned());
+        type Takes = fn(i64) -> bool;
+        let cases: [(JournalFilter, Takes); 8] = [
+            (JournalFilter { site: Some(2), ..filter() }, |second| second % 2 == 1),
+            (JournalFilter { member: Some(72), ..filter() }, |second| second % 3 == 1),
+            (JournalFilter { site: Some(1), member: Some(72), ..filter() }, |second| {
+                second % 6 == 4
+            }),
+            (JournalFilter { username: text("nAME73"), ..filter() }, |second| second % 3 == 2),
+            (JournalFilter { action: text("DELETE"), ..filter() }, |second| second % 5 == 0),
+            (JournalFilter { word: text("ERROR"), ..filter() }, |second| second % 7 == 0),
+            (JournalFilter { since: Some(NOON + 1_990), ..filter() }, |second| second >= 1_990),
+            (JournalFilter { until: Some(NOON + 3), ..filter() }, |second| second < 3),
+        ];
+        for (filter, takes) in cases {
+            let found: Vec<i64> =
+                records(database, &filter).iter().map(|record| record.at - NOON).collect();
+            let expected: Vec<i64> = (0..RECORDS).filter(|&second| takes(second)).collect();
+            assert_eq!(found, expected, "{filter:?}");
+        }
+    });
+}
+
+fn vault() -> Vault {
+    Vault::from_key([7; 32])
+}
+
+fn seal(key: Key, password: &str) -> Seal {
+    vault().seal_password(key, &Password::parse(password).unwrap())
+}
+
+/// A member joins with a sealed password; the record holds the same seal.
+fn join(database: &Database, row: &Member) {
+    let heard = heard("action=ADD&siteid=1&memberid=71&username=bob");
+    let put = Recorded { credential: Some(row.credential.clone()), ..Recorded::default() };
+    database.commit(|engine| {
+        let record = nats_userman::journal::Record { put, ..record(&heard, NOON, ok()) };
+        engine.save(&[Outcome { change: Change::Insert(row.clone()), record }])
+    });
+}
+
+fn sealed_bob() -> Member {
+    let stored = Stored::Sealed(seal(key(1, 71), "secret"));
+    let credential = Credential { stored, cryptpass: None };
+    Member { credential, before: Some(hash("before")), ..member(1, 71, "bob") }
+}
+
+fn bob(database: &Database) -> Member {
+    match database.read().standing(key(1, 71), NOON).unwrap() {
+        Standing::Here(row) => row,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_hash_takes_the_place_of_its_seal_in_the_row_and_in_the_journal() {
+    for differs in [false, true] {
+        on_every_engine(|database| {
+            join(database, &sealed_bob());
+            let pending = database.read().pending(10).unwrap();
+            assert_eq!((pending.len(), database.read().backlog().unwrap()), (1, 1));
+            assert_eq!(pending[0].before, Some(hash("before")));
+
+            let form = hash("hardened");
+            let hardened = [Hardened { pending: pending[0].clone(), form: form.clone(), differs }];
+            database.commit(|engine| engine.harden(&hardened));
+
+            let (row, record) =
+                (bob(database), records(database, &JournalFilter::default()).remove(0));
+            assert_eq!((&row.credential.stored, &row.before), (&form, &None));
+            assert_eq!(record.put.credential.map(|credential| credential.stored), Some(form));
+            assert_eq!(row.login_version, if differs { 2 } else { 1 });
+            assert_eq!(record.put.logins_ended, differs);
+            assert_eq!(database.read().backlog().unwrap(), 0);
+        });
+    }
+}
+
+#[test]
+fn a_seal_that_was_replaced_meanwhile_leaves_the_newer_one() {
+    on_every_engine(|database| {
+        join(database, &sealed_bob());
+        let pending = database.read().pending(10).unwrap().remove(0);
+        let newer = Stored::Sealed(seal(key(1, 71), "newer"));
+        let mut row = bob(database);
+        row.credential.stored = newer.clone();
+        row.before = Some(Stored::Sealed(pending.seal.clone()));
+        database.save(vec![Change::Update(row)]);
+
+        let form = hash("hardened");
+        let hardened = [Hardened { pending, form: form.clone(), differs: false }];
+        database.commit(|engine| engine.harden(&hardened));
+        let row = bob(database);
+        assert_eq!(row.credential.stored, newer);
+        assert_eq!(row.before, Some(form), "what the newer one is compared with");
+    });
+}
+
+#[test]
+fn a_hash_is_replaced_only_where_it_still_stands() {
+    on_every_engine(|database| {
+        database.save(vec![Change::Insert(member(1, 71, "bob"))]);
+        let hash_of = |stored| match stored {
+            Stored::Hash(hash) => hash,
+            other => panic!("{other:?}"),
+        };
+        let rehash = |old, new| {
+            let (old, new) = (hash_of(hash(old)), hash_of(hash(new)));
+            database.commit(|engine| engine.rehash(&Rehashed { key: key(1, 71), old, new }));
+            bob(database).credential.stored
+        };
+        assert_eq!(rehash("other", "third"), hash("first"));
+        assert_eq!(rehash("first", "second"), hash("second"));
+    });
+}
+
+#[test]
+fn pruning_takes_the_oldest_and_leaves_the_newest_and_what_is_sealed() {
+    on_every_engine(|database| {
+        join(database, &sealed_bob());
+        for second in 1..=5 {
+            let heard = heard("action=DELETE&siteid=1&memberid=72");
+            let record = record(&heard, NOON + second, ok());
+            let outcome = [Outcome { change: Change::None, record }];
+            database.commit(|engine| engine.save(&outcome));
+        }
+        let prune = |before, most| database.commit(|engine| engine.prune(before, most));
+        let left = || -> Vec<i64> {
+            let all = records(database, &JournalFilter::default());
+            all.iter().map(|record| record.at - NOON).collect()
+        };
+        assert_eq!((prune(NOON + 3, 1), left()), (1, vec![0, 2, 3, 4, 5]));
+        assert_eq!((prune(NOON + 3, 10), left()), (1, vec![0, 3, 4, 5]));
+        assert_eq!((prune(NOON + 99, 10), left()), (2, vec![0, 5]));
+    });
+}
+
+#[test]
+fn a_database_is_empty_until_the_first_record() {
+    on_every_engine(|database| {
+        let is_empty = || {
+            let engine = database.with(|engine| engine.is_empty().unwrap());
+            assert_eq!(database.read().is_unused().unwrap(), engine);
+            engine
+        };
+        assert!(is_empty());
+        database.commit(|engine| save(engine, vec![Change::None]));
+        assert!(!is_empty());
+    });
+}
+
+#[test]
+fn a_new_database_has_nothing_to_convert() {
+    on_every_engine(|database| {
+        let convert = |engine: &mut dyn Engine| Ok(engine.convert_journal(10)?.is_none());
+        assert!(database.commit(convert));
+        fill(database);
+        assert!(database.commit(convert));
+    });
+}

@@ -1,0 +1,160 @@
+//! What the members area stores: logins, blocks, known networks.
+
+use std::net::IpAddr;
+
+use nats_userman::action::Change;
+use nats_userman::block::{Block, LoginName, NameHolder, Network, Target};
+use nats_userman::epoch::Epoch;
+use nats_userman::password::{KeyId, Vault};
+use nats_userman::store::{
+    CookieLogin, CookieLoginState, KnownId, KnownNetwork, LoggedOut, Note, Seen, pages,
+};
+
+use super::{Database, key, member, on_every_engine, spent};
+use crate::support::NOON;
+
+const ID: [u8; 16] = [1; 16];
+const OTHER: [u8; 16] = [2; 16];
+
+fn note(database: &Database, note: &Note) {
+    database.commit(|engine| engine.note(note, NOON));
+}
+
+fn login(id: [u8; 16], issued: i64) -> CookieLogin {
+    CookieLogin { key: key(1, 71), id, issued, login_version: 1, wants_last_use: true }
+}
+
+fn states(database: &Database, logins: &[CookieLogin]) -> Vec<CookieLoginState> {
+    database.read().cookie_logins(logins, NOON).unwrap()
+}
+
+#[test]
+fn a_login_that_was_given_back_is_logged_out_and_no_other() {
+    on_every_engine(|database| {
+        database.save(vec![Change::Insert(member(1, 71, "bob"))]);
+        let logout = LoggedOut {
+            key: key(1, 71),
+            id: ID,
+            issued: NOON - 60,
+            and_all_until: None,
+            until: NOON + 60,
+        };
+        note(database, &Note::LogOut(logout));
+        let logins = [login(ID, NOON - 60), login(OTHER, NOON - 60)];
+        let found = states(database, &logins);
+        assert_eq!([found[0].is_logged_out, found[1].is_logged_out], [true, false]);
+        assert!(found.iter().all(|state| matches!(&state.row, Ok(Some(row)) if !row.trial)));
+
+        let all = LoggedOut { and_all_until: Some(NOON - 30), ..logout };
+        note(database, &Note::LogOut(all));
+        let later = login(OTHER, NOON - 29);
+        let found = states(database, &[login(OTHER, NOON - 30), later]);
+        assert_eq!([found[0].is_logged_out, found[1].is_logged_out], [true, false]);
+    });
+}
+
+#[test]
+fn the_last_use_of_a_login_is_stored_until_it_is_spent() {
+    on_every_engine(|database| {
+        database.save(vec![Change::Insert(member(1, 71, "bob"))]);
+        note(database, &Note::Seen(Seen { key: key(1, 71), id: ID, at: NOON - 9 }));
+        let unasked = CookieLogin { wants_last_use: false, ..login(ID, NOON) };
+        let found = states(database, &[login(ID, NOON), login(OTHER, NOON), unasked]);
+        let uses: Vec<_> = found.iter().map(|state| state.last_used).collect();
+        assert_eq!(uses, [Some(NOON - 9), None, None]);
+
+        let forget = |until| database.commit(|engine| engine.forget_logins(spent(until), 10));
+        assert!(!forget(NOON - 10));
+        assert!(forget(NOON - 9));
+        assert_eq!(states(database, &[login(ID, NOON)])[0].last_used, None);
+    });
+}
+
+#[test]
+fn a_new_epoch_is_read_back() {
+    on_every_engine(|database| {
+        assert_eq!(database.read().login_epoch().unwrap(), None);
+        for epoch in [Epoch([3; 16]), Epoch([4; 16])] {
+            database.commit(|engine| engine.begin_login_epoch(epoch));
+            assert_eq!(database.read().login_epoch().unwrap(), Some(epoch));
+        }
+    });
+}
+
+#[test]
+fn the_key_of_the_seals_is_read_back() {
+    on_every_engine(|database| {
+        let id: KeyId = Vault::from_key([7; 32]).key_id();
+        assert_eq!(database.read().seal_key().unwrap(), None);
+        database.commit(|engine| engine.set_seal_key(id));
+        assert_eq!(database.read().seal_key().unwrap(), Some(id));
+    });
+}
+
+fn network(number: u16) -> Network {
+    let [high, low] = number.to_be_bytes();
+    Network::of(IpAddr::from([198, 18, high, low]))
+}
+
+fn block(target: Target, since: i64, until: i64) -> Block {
+    Block { target, since, until }
+}
+
+#[test]
+fn blocks_are_stored_lifted_and_replaced() {
+    on_every_engine(|database| {
+        database.save(vec![Change::Insert(member(1, 71, "Bob"))]);
+        let name = |text: &str| Target::Name(LoginName::new(text));
+        let (of_bob, of_nobody) =
+            (block(name("bob"), NOON, NOON + 60), block(name("nobody"), NOON + 1, NOON + 60));
+        let of_network = block(Target::Network(network(1)), NOON + 2, NOON + 30);
+        for block in [&of_bob, &of_nobody, &of_network] {
+            note(database, &Note::Block(block.clone()));
+        }
+        let blocks = |now| pages::blocks(&*database.read(), now).unwrap();
+        assert_eq!(blocks(NOON), [of_bob.clone(), of_nobody.clone(), of_network.clone()]);
+        assert_eq!(blocks(NOON + 30), [of_bob.clone(), of_nobody.clone()], "those that hold");
+        let mut named = Vec::new();
+        pages::each_block(&*database.read(), NOON, |block, holder| {
+            if holder == NameHolder::Member {
+                named.push(block);
+            }
+        })
+        .unwrap();
+        assert_eq!(named, std::slice::from_ref(&of_bob));
+
+        let longer = Block { until: NOON + 90, ..of_bob.clone() };
+        note(database, &Note::Block(longer.clone()));
+        note(database, &Note::Lift(of_nobody.target));
+        assert_eq!(blocks(NOON), [longer, of_network.clone()], "one block for a target");
+        database.commit(|engine| engine.lift(&of_bob.target));
+        database.commit(|engine| engine.keep_blocks(std::slice::from_ref(&of_network)));
+        assert_eq!((blocks(NOON), database.read().count_blocks().unwrap()), (vec![of_network], 1));
+    });
+}
+
+#[test]
+fn more_blocks_than_a_page_holds_are_each_read_once() {
+    on_every_engine(|database| {
+        let all: Vec<Block> = (0..2_500)
+            .map(|number| {
+                block(Target::Network(network(number)), NOON + i64::from(number), NOON * 2)
+            })
+            .collect();
+        database.commit(|engine| engine.keep_blocks(&all));
+        assert_eq!(pages::blocks(&*database.read(), NOON).unwrap(), all);
+    });
+}
+
+#[test]
+fn a_network_is_known_for_the_member_who_came_from_it() {
+    on_every_engine(|database| {
+        let id = |member, network| KnownId { member: [member; 16], network: [network; 16] };
+        assert!(!database.read().has_known_networks().unwrap());
+        note(database, &Note::Known(KnownNetwork { id: id(1, 2), day: 20_000 }));
+        let reader = database.read();
+        assert!(reader.has_known_networks().unwrap());
+        let known = [id(1, 2), id(1, 3), id(4, 2)].map(|id| reader.is_known_network(&id).unwrap());
+        assert_eq!(known, [true, false, false]);
+    });
+}
