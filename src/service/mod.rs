@@ -86,13 +86,30 @@ impl Service {
     ///
     /// See [`StartError`]. Nothing was changed then, except for files that a first start creates.
     pub fn start(config: &Config, clock: Clock, cost: Cost) -> Result<(Self, Server), StartError> {
+        let database = CurrentDatabase::new(config.location.clone());
+        Self::start_on(config, database, clock, cost)
+    }
+
+    /// Starts everything as [`Service::start`] does, with this handle on the database of the
+    /// settings.
+    ///
+    /// # Errors
+    ///
+    /// See [`StartError`].
+    pub fn start_on(
+        config: &Config,
+        file: CurrentDatabase,
+        clock: Clock,
+        cost: Cost,
+    ) -> Result<(Self, Server), StartError> {
         config.data_dir.make()?;
         let locks = config.data_dir.lock(config.location.file())?;
         config.data_dir.remove_drafts();
         modes::tighten(&config.data_dir, &config.location.files(), &config.secret_files);
         warn_of_lost_database(config);
         let vault = database::open_or_make(config)?;
-        let file = CurrentDatabase::new(config.location.clone());
+        // It may just have been created, or upgraded.
+        file.resume();
         // The writer opens its own reader; this one is closed after the check.
         let jumps = watch_for_jumps(config, &clock, &*file.open()?);
         let (tokens, new_token) = open_tokens(config)?;

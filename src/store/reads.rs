@@ -19,7 +19,7 @@ use std::time::Duration;
 use super::{CurrentDatabase, CurrentReader, Fault, OpenError, Read};
 use crate::chain::chain;
 use crate::metrics::Metrics;
-use pool::ReadPool;
+use pool::{ReadLimits, ReadPool};
 
 /// How often a thread checks whether its connection is still to the current database, also where
 /// nothing is read.
@@ -61,7 +61,21 @@ impl ReadSource {
     ///
     /// Where the system gives no thread.
     pub fn new(file: CurrentDatabase, metrics: Metrics) -> std::io::Result<Self> {
-        let pool = if file.reads_are_local() { None } else { Some(ReadPool::start(&file)?) };
+        Self::with_limits(file, metrics, ReadLimits::default())
+    }
+
+    /// For a service on this database, with other bounds of the threads that read over a network.
+    ///
+    /// # Errors
+    ///
+    /// Where the system gives no thread.
+    pub fn with_limits(
+        file: CurrentDatabase,
+        metrics: Metrics,
+        limits: ReadLimits,
+    ) -> std::io::Result<Self> {
+        let is_local = file.reads_are_local();
+        let pool = if is_local { None } else { Some(ReadPool::start(&file, limits)?) };
         Ok(Self { file, metrics, pool })
     }
 }

@@ -30,6 +30,7 @@ mod php;
 mod property;
 mod readme;
 mod rehash;
+mod remote_reads;
 mod secrets;
 mod security_table;
 mod senders;

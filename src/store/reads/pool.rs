@@ -15,13 +15,23 @@ use super::{CHECK_EVERY, ReadError};
 use crate::chain::chain;
 use crate::store::{CurrentDatabase, CurrentReader, Fault, Read};
 
-/// Reads that run at once: each waits for a network, so more threads than processors.
-pub const READ_THREADS: usize = 8;
-/// Reads that wait for a thread. One more is refused.
-pub const READS_WAITING_MAX: usize = 256;
-/// How long a read may take, the time in the queue included: a visitor gets an answer before the
-/// web server in front gives up.
-pub const READ_WAIT_MAX: Duration = Duration::from_secs(5);
+/// The bounds of a pool.
+#[derive(Clone, Copy, Debug)]
+pub struct ReadLimits {
+    /// Reads that run at once: each waits for a network, so more threads than processors.
+    pub threads: usize,
+    /// Reads that wait for a thread. One more is refused.
+    pub waiting: usize,
+    /// How long a read may take, the time in the queue included: a visitor gets an answer before
+    /// the web server in front gives up.
+    pub time: Duration,
+}
+
+impl Default for ReadLimits {
+    fn default() -> Self {
+        Self { threads: 8, waiting: 256, time: Duration::from_secs(5) }
+    }
+}
 
 /// Runs a job and answers. Returns whether the connection is still good.
 type Job = dyn FnOnce(Result<&dyn Read, ReadError>) -> bool + Send;
@@ -54,9 +64,9 @@ enum Next {
 }
 
 impl Queue {
-    fn push(&self, read: QueuedRead) -> Result<(), ReadError> {
+    fn push(&self, read: QueuedRead, most: usize) -> Result<(), ReadError> {
         let mut waiting = self.lock();
-        if waiting.reads.len() >= READS_WAITING_MAX {
+        if waiting.reads.len() >= most {
             return Err(ReadError::Overloaded);
         }
         waiting.reads.push_back(read);
@@ -86,12 +96,15 @@ impl Queue {
 }
 
 /// Ends the threads with the last handle.
-struct Handle(Arc<Queue>);
+struct Handle {
+    queue: Arc<Queue>,
+    limits: ReadLimits,
+}
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        self.0.lock().is_closed = true;
-        self.0.changed.notify_all();
+        self.queue.lock().is_closed = true;
+        self.queue.changed.notify_all();
     }
 }
 
@@ -111,10 +124,10 @@ impl ReadPool {
     /// # Errors
     ///
     /// Where the system gives no thread.
-    pub fn start(file: &CurrentDatabase) -> io::Result<Self> {
-        let handle = Handle(Arc::default());
-        for number in 0..READ_THREADS {
-            let (queue, file) = (Arc::clone(&handle.0), file.clone());
+    pub fn start(file: &CurrentDatabase, limits: ReadLimits) -> io::Result<Self> {
+        let handle = Handle { queue: Arc::default(), limits };
+        for number in 0..limits.threads {
+            let (queue, file) = (Arc::clone(&handle.queue), file.clone());
             std::thread::Builder::new()
                 .name(format!("read-{number}"))
                 .spawn(move || serve(&queue, &file))?;
@@ -141,9 +154,9 @@ impl ReadPool {
             let _ = answer.send(done);
             is_good
         });
-        let queued = QueuedRead { until: Instant::now() + READ_WAIT_MAX, run };
-        self.0.0.push(queued)?;
-        match tokio::time::timeout(READ_WAIT_MAX, answered).await {
+        let Handle { queue, limits } = &*self.0;
+        queue.push(QueuedRead { until: Instant::now() + limits.time, run }, limits.waiting)?;
+        match tokio::time::timeout(limits.time, answered).await {
             Ok(Ok(done)) => done,
             Ok(Err(_)) => Err(ReadError::Fault("a thread that reads has ended".into())),
             Err(_) => Err(ReadError::Overloaded),

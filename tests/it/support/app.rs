@@ -104,7 +104,20 @@ impl App {
         config
     }
 
+    /// On a database that is read in another way than the engine's own.
+    pub fn start_on(database: impl FnOnce(&Config) -> CurrentDatabase) -> Self {
+        let dir = temp_dir();
+        let config = Self::config(&dir, &[]);
+        let database = database(&config);
+        Self::start_as_on(dir, config, NOON, database)
+    }
+
     fn start_as(dir: TempDir, config: Config, now: i64) -> Self {
+        let database = CurrentDatabase::new(config.location.clone());
+        Self::start_as_on(dir, config, now, database)
+    }
+
+    fn start_as_on(dir: TempDir, config: Config, now: i64, database: CurrentDatabase) -> Self {
         let clock = Arc::new(Mutex::new(Reading { wall: now, steady: STARTED }));
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let (started, start) = mpsc::channel();
@@ -112,7 +125,8 @@ impl App {
         let cost = cheap(config.password_hash);
         let thread = std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
-                let (service, server) = Service::start(&config_there, clock_there, cost).unwrap();
+                let (service, server) =
+                    Service::start_on(&config_there, database, clock_there, cost).unwrap();
                 let server = actix_web::rt::spawn(server);
                 let handles = (
                     service.writer().clone(),

@@ -5,6 +5,7 @@
 mod app;
 mod bench;
 mod dir;
+mod gated;
 mod http;
 mod program;
 mod rows;
@@ -19,6 +20,7 @@ use nats_userman::writer::LoginTimes;
 pub use app::App;
 pub use bench::WriterBench;
 pub use dir::temp_dir;
+pub use gated::Gate;
 pub use http::{Caller, Request, Response, post_to, read_response, send_raw};
 pub use program::{Program, program};
 pub use rows::{check_invariants, rows};

@@ -1,0 +1,154 @@
+//! Reading a database over a network: an HTTP thread goes on while a read waits.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use nats_userman::identity::{MemberId, SiteId, Username};
+use nats_userman::metrics::Metrics;
+use nats_userman::store::reads::pool::ReadLimits;
+use nats_userman::store::{Location, ReadError, ReadSource, Reads, with_engine};
+use tempfile::TempDir;
+
+use crate::support::{App, Gate, NOON, TOKEN, temp_dir};
+
+/// Few, and for a short time.
+const LIMITS: ReadLimits = ReadLimits { threads: 2, waiting: 3, time: Duration::from_secs(60) };
+
+/// A database behind a gate, on one thread.
+struct Scene {
+    gate: Arc<Gate>,
+    source: ReadSource,
+    _dir: TempDir,
+}
+
+impl Scene {
+    fn new(limits: ReadLimits) -> Self {
+        let dir = temp_dir();
+        let location = Location::sqlite(dir.path().join("userman.db"));
+        with_engine(&location, true, |_| ()).unwrap();
+        let gate = Arc::new(Gate::default());
+        let source =
+            ReadSource::with_limits(gate.database(location), Metrics::default(), limits).unwrap();
+        Self { gate, source, _dir: dir }
+    }
+
+    /// Runs a story on one thread, as an HTTP thread runs.
+    fn on_one_thread<T>(&self, story: impl AsyncFnOnce(Reads) -> T) -> T {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let local = tokio::task::LocalSet::new();
+        local.block_on(&runtime, async { story(Reads::new(&self.source)).await })
+    }
+}
+
+async fn holder(reads: &Reads, name: &str) -> Result<Option<MemberId>, ReadError> {
+    let (site, name) = (SiteId::parse("1").unwrap(), Username::parse(name).unwrap());
+    reads.read(move |reader| reader.holder(site, &name, NOON)).await
+}
+
+#[test]
+fn a_thread_reads_on_while_another_read_waits() {
+    let scene = Scene::new(LIMITS);
+    scene.on_one_thread(async |reads| {
+        let slow = tokio::task::spawn_local({
+            let reads = reads.clone();
+            async move { holder(&reads, "slow").await }
+        });
+        tokio::task::yield_now().await;
+        scene.gate.wait_for(1);
+        assert!(matches!(holder(&reads, "bob").await, Ok(None)));
+        assert!(!slow.is_finished());
+        scene.gate.open();
+        assert!(matches!(slow.await.unwrap(), Ok(None)));
+    });
+}
+
+#[test]
+fn a_read_beyond_the_queue_is_refused_at_once_and_those_in_it_are_answered() {
+    let scene = Scene::new(LIMITS);
+    scene.on_one_thread(async |reads| {
+        let spawn = |name: &'static str| {
+            let reads = reads.clone();
+            tokio::task::spawn_local(async move { holder(&reads, name).await })
+        };
+        let slow: Vec<_> = (0..LIMITS.threads).map(|_| spawn("slow")).collect();
+        tokio::task::yield_now().await;
+        scene.gate.wait_for(LIMITS.threads);
+        let waiting: Vec<_> = (0..LIMITS.waiting).map(|_| spawn("bob")).collect();
+        tokio::task::yield_now().await;
+        let refused = holder(&reads, "bob").await;
+        assert!(matches!(refused, Err(ReadError::Overloaded)), "{refused:?}");
+        scene.gate.open();
+        for read in slow.into_iter().chain(waiting) {
+            assert!(matches!(read.await.unwrap(), Ok(None)));
+        }
+    });
+}
+
+#[test]
+fn a_read_that_takes_too_long_is_given_up() {
+    let scene = Scene::new(ReadLimits { time: Duration::from_millis(20), ..LIMITS });
+    scene.on_one_thread(async |reads| {
+        let late = holder(&reads, "slow").await;
+        assert!(matches!(late, Err(ReadError::Overloaded)), "{late:?}");
+    });
+    scene.gate.open();
+}
+
+#[test]
+fn a_broken_reader_is_opened_anew_and_a_job_that_panics_ends_no_thread() {
+    let scene = Scene::new(LIMITS);
+    scene.on_one_thread(async |reads| {
+        for (failures, name) in ["broken", "panic"].into_iter().enumerate() {
+            // More often than there are threads.
+            for _ in 0..=LIMITS.threads {
+                let failed = holder(&reads, name).await;
+                assert!(matches!(failed, Err(ReadError::Fault(_))), "{failed:?}");
+            }
+            assert_eq!(scene.gate.opened(), (failures + 1) * (LIMITS.threads + 1));
+        }
+        assert!(matches!(holder(&reads, "bob").await, Ok(None)));
+    });
+}
+
+#[test]
+fn the_service_answers_others_while_a_check_waits_for_the_database() {
+    let gate = Arc::new(Gate::default());
+    let there = Arc::clone(&gate);
+    let app = App::start_on(move |config| there.database(config.location.clone()));
+    let check = |name: &str| {
+        format!("GET /postback/{TOKEN}?action=CHECK&siteid=1&username={name} HTTP/1.0\r\n\r\n")
+    };
+    std::thread::scope(|scope| {
+        let slow: Vec<_> = (1..ReadLimits::default().threads)
+            .map(|_| scope.spawn(|| app.send(check("slow"))))
+            .collect();
+        gate.wait_for(slow.len());
+        assert_eq!(app.send("GET /health HTTP/1.0\r\n\r\n").body, "ok");
+        assert!(app.send(check("bob")).body.starts_with("NOTOK|"));
+        assert!(
+            app.post("action=ADD&siteid=1&memberid=71&username=bob&password=x").starts_with("OK|")
+        );
+        assert!(app.send(check("bob")).body.starts_with("OK|"), "what was acknowledged is seen");
+        gate.open();
+        for check in slow {
+            assert!(check.join().unwrap().body.starts_with("NOTOK|"));
+        }
+    });
+}
+
+#[test]
+fn a_check_that_cannot_be_read_gets_503_and_the_next_one_its_answer() {
+    let gate = Arc::new(Gate::default());
+    let app = App::start_on(move |config| gate.database(config.location.clone()));
+    let check = |name: &str| {
+        app.send(format!(
+            "GET /postback/{TOKEN}?action=CHECK&siteid=1&username={name} HTTP/1.0\r\n\r\n"
+        ))
+    };
+    let refused = check("broken");
+    assert_eq!(
+        (refused.status, refused.body.as_str()),
+        (503, "ERROR|temporarily unavailable, nothing was changed")
+    );
+    assert_eq!(check("bob").status, 200);
+}

@@ -1,0 +1,213 @@
+//! A reader that a test can make slow or broken, in place of a database behind a network.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use nats_userman::action::Standing;
+use nats_userman::epoch::Epoch;
+use nats_userman::identity::{Key, MemberId, SessionHash, SiteId, Username};
+use nats_userman::member::{Former, Member};
+use nats_userman::password::{KeyId, Stored};
+use nats_userman::store::{
+    BlockCursor, BlockPage, Cause, CookieLogin, CookieLoginState, CurrentDatabase, Fault,
+    FormsCursor, FormsPage, JournalFilter, KnownId, Location, LoginRow, NamedLogins, Pending, Read,
+    StoredRecord, Unfolded, View, Wanted, open_reader,
+};
+use parking_lot::{Condvar, Mutex};
+
+/// Holds up whoever asks for the holder of the name `slow`, and fails for `broken`.
+#[derive(Debug, Default)]
+pub struct Gate {
+    state: Mutex<GateState>,
+    changed: Condvar,
+    opened: AtomicUsize,
+}
+
+#[derive(Debug, Default)]
+struct GateState {
+    waiting: usize,
+    is_open: bool,
+}
+
+impl Gate {
+    /// A database whose readers wait at this gate, and are not local.
+    pub fn database(self: &Arc<Self>, location: Location) -> CurrentDatabase {
+        let gate = Arc::clone(self);
+        CurrentDatabase::with_readers(location, false, move |location| {
+            gate.opened.fetch_add(1, Ordering::SeqCst);
+            Ok(Box::new(GatedReader { inner: open_reader(location)?, gate: Arc::clone(&gate) }))
+        })
+    }
+
+    /// Waits until so many reads wait here.
+    pub fn wait_for(&self, count: usize) {
+        let mut state = self.state.lock();
+        self.changed.wait_while(&mut state, |state| state.waiting < count);
+    }
+
+    /// Lets everyone through from now on.
+    pub fn open(&self) {
+        self.state.lock().is_open = true;
+        self.changed.notify_all();
+    }
+
+    /// How many readers were opened.
+    pub fn opened(&self) -> usize {
+        self.opened.load(Ordering::SeqCst)
+    }
+
+    fn pass(&self, name: &Username) -> Result<(), Fault> {
+        match name.folded() {
+            "slow" => {
+                let mut state = self.state.lock();
+                state.waiting += 1;
+                self.changed.notify_all();
+                self.changed.wait_while(&mut state, |state| !state.is_open);
+                Ok(())
+            }
+            "broken" => Err(Fault::Unusable(Cause::new("the connection was closed", None))),
+            "panic" => panic!("a job that panics"),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct GatedReader {
+    inner: Box<dyn Read>,
+    gate: Arc<Gate>,
+}
+
+impl Read for GatedReader {
+    fn begin_read(&self) -> Result<(), Fault> {
+        self.inner.begin_read()
+    }
+
+    fn end_read(&self) -> Result<(), Fault> {
+        self.inner.end_read()
+    }
+
+    fn load(&self, wanted: &Wanted, view: &mut View, now: i64) -> Result<(), Fault> {
+        self.inner.load(wanted, view, now)
+    }
+
+    fn standing(&self, key: Key, now: i64) -> Result<Standing, Fault> {
+        self.inner.standing(key, now)
+    }
+
+    fn holder(&self, site: SiteId, name: &Username, now: i64) -> Result<Option<MemberId>, Fault> {
+        self.gate.pass(name)?;
+        self.inner.holder(site, name, now)
+    }
+
+    fn is_name_known(&self, name: &Username) -> Result<bool, Fault> {
+        self.inner.is_name_known(name)
+    }
+
+    fn unfolded(&self, most: u32) -> Result<Vec<Unfolded>, Fault> {
+        self.inner.unfolded(most)
+    }
+
+    fn count_unfolded(&self) -> Result<u64, Fault> {
+        self.inner.count_unfolded()
+    }
+
+    fn sessions(&self, member: MemberId, now: i64) -> Result<Vec<(SiteId, SessionHash)>, Fault> {
+        self.inner.sessions(member, now)
+    }
+
+    fn login_row(&self, key: Key, now: i64) -> Result<Option<LoginRow>, Fault> {
+        self.inner.login_row(key, now)
+    }
+
+    fn logins_by_name(
+        &self,
+        sites: &[SiteId],
+        name: &Username,
+        now: i64,
+    ) -> Result<NamedLogins, Fault> {
+        self.inner.logins_by_name(sites, name, now)
+    }
+
+    fn cookie_logins(
+        &self,
+        logins: &[CookieLogin],
+        now: i64,
+    ) -> Result<Vec<CookieLoginState>, Fault> {
+        self.inner.cookie_logins(logins, now)
+    }
+
+    fn is_known_network(&self, id: &KnownId) -> Result<bool, Fault> {
+        self.inner.is_known_network(id)
+    }
+
+    fn has_known_networks(&self) -> Result<bool, Fault> {
+        self.inner.has_known_networks()
+    }
+
+    fn login_epoch(&self) -> Result<Option<Epoch>, Fault> {
+        self.inner.login_epoch()
+    }
+
+    fn blocks_page(&self, after: Option<&BlockCursor>, now: i64) -> Result<BlockPage, Fault> {
+        self.inner.blocks_page(after, now)
+    }
+
+    fn count_blocks(&self) -> Result<usize, Fault> {
+        self.inner.count_blocks()
+    }
+
+    fn members_page(
+        &self,
+        site: Option<i64>,
+        after: Option<Key>,
+        now: i64,
+    ) -> Result<Vec<Member>, Fault> {
+        self.inner.members_page(site, after, now)
+    }
+
+    fn formers_page(&self, site: Option<i64>, after: Option<Key>) -> Result<Vec<Former>, Fault> {
+        self.inner.formers_page(site, after)
+    }
+
+    fn sample(&self, most: u32) -> Result<Vec<Stored>, Fault> {
+        self.inner.sample(most)
+    }
+
+    fn forms_page(&self, after: Option<FormsCursor>, now: i64) -> Result<FormsPage, Fault> {
+        self.inner.forms_page(after, now)
+    }
+
+    fn journal_page(
+        &self,
+        filter: &JournalFilter,
+        after: i64,
+        newest: i64,
+    ) -> Result<Vec<StoredRecord>, Fault> {
+        self.inner.journal_page(filter, after, newest)
+    }
+
+    fn newest_record(&self) -> Result<Option<(i64, i64)>, Fault> {
+        self.inner.newest_record()
+    }
+
+    fn last_seen(&self, now: i64) -> Result<Option<i64>, Fault> {
+        self.inner.last_seen(now)
+    }
+
+    fn is_unused(&self) -> Result<bool, Fault> {
+        self.inner.is_unused()
+    }
+
+    fn backlog(&self) -> Result<u64, Fault> {
+        self.inner.backlog()
+    }
+
+    fn pending(&self, most: u32) -> Result<Vec<Pending>, Fault> {
+        self.inner.pending(most)
+    }
+
+    fn seal_key(&self) -> Result<Option<KeyId>, Fault> {
+        self.inner.seal_key()
+    }
+}
