@@ -12,7 +12,7 @@ use std::path::Path;
 use nats_userman::action::{Change, Recorded, Standing};
 use nats_userman::fields::Fields;
 use nats_userman::identity::{Key, MemberId, SiteId, Username};
-use nats_userman::journal::{Heard, Origin, Record};
+use nats_userman::journal::{Origin, Received, Record};
 use nats_userman::member::{Credential, Member};
 use nats_userman::password::{Hash, Stored};
 use nats_userman::reply::Reply;
@@ -76,18 +76,18 @@ impl Database {
     }
 }
 
-fn heard(text: &str) -> Heard {
-    Heard::new(&Fields::from_urlencoded(text.as_bytes()), Origin::Nats, None)
+fn received(text: &str) -> Received {
+    Received::new(&Fields::from_urlencoded(text.as_bytes()), Origin::Nats, None)
 }
 
-fn record<'a>(heard: &'a Heard, at: i64, reply: Reply) -> Record<'a> {
-    Record { at, heard, moved_until: None, reply, put: Recorded::default() }
+fn record(received: &Received, at: i64, reply: Reply) -> Record<'_> {
+    Record { at, received, moved_until: None, reply, put: Recorded::default() }
 }
 
 /// Saves changes in the open transaction.
 fn save(engine: &mut dyn Engine, changes: Vec<Change>) -> Result<(), Fault> {
-    let heard = heard("action=DELETE&siteid=1&memberid=71");
-    let outcome = |change| Outcome { change, record: record(&heard, NOON, ok()) };
+    let received = received("action=DELETE&siteid=1&memberid=71");
+    let outcome = |change| Outcome { change, record: record(&received, NOON, ok()) };
     engine.save(&changes.into_iter().map(outcome).collect::<Vec<_>>())
 }
 

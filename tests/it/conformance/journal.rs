@@ -9,7 +9,7 @@ use nats_userman::store::{
     Engine, Fault, Hardened, JournalFilter, Outcome, Rehashed, StoredRecord, pages,
 };
 
-use super::{Database, hash, heard, key, member, ok, on_every_engine, record, save};
+use super::{Database, hash, key, member, ok, on_every_engine, received, record, save};
 use crate::support::NOON;
 
 /// One more than two pages.
@@ -31,11 +31,11 @@ fn fill(database: &Database) {
         for second in 0..RECORDS {
             let (site, id) = (1 + second % 2, 71 + second % 3);
             let word = if second % 5 == 0 { "DELETE" } else { "ADD" };
-            let heard = heard(&format!(
+            let received = received(&format!(
                 "action={word}&siteid={site}&memberid={id}&username=Name{id}&joined={second}"
             ));
             let reply = if second % 7 == 0 { Reply::error("no") } else { ok() };
-            let record = record(&heard, NOON + second, reply);
+            let record = record(&received, NOON + second, reply);
             engine.save(&[Outcome { change: Change::None, record }])?;
         }
         Ok(())
@@ -97,10 +97,10 @@ fn seal(key: Key, password: &str) -> Seal {
 
 /// A member joins with a sealed password; the record holds the same seal.
 fn join(database: &Database, row: &Member) {
-    let heard = heard("action=ADD&siteid=1&memberid=71&username=bob");
+    let received = received("action=ADD&siteid=1&memberid=71&username=bob");
     let put = Recorded { credential: Some(row.credential.clone()), ..Recorded::default() };
     database.commit(|engine| {
-        let record = nats_userman::journal::Record { put, ..record(&heard, NOON, ok()) };
+        let record = nats_userman::journal::Record { put, ..record(&received, NOON, ok()) };
         engine.save(&[Outcome { change: Change::Insert(row.clone()), record }])
     });
 }
@@ -185,8 +185,8 @@ fn pruning_takes_the_oldest_and_leaves_the_newest_and_what_is_sealed() {
     on_every_engine(|database| {
         join(database, &sealed_bob());
         for second in 1..=5 {
-            let heard = heard("action=DELETE&siteid=1&memberid=72");
-            let record = record(&heard, NOON + second, ok());
+            let received = received("action=DELETE&siteid=1&memberid=72");
+            let record = record(&received, NOON + second, ok());
             let outcome = [Outcome { change: Change::None, record }];
             database.commit(|engine| engine.save(&outcome));
         }
