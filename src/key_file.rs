@@ -28,7 +28,8 @@ pub enum KeyFileError {
     #[error("key file {}: cannot be read", .0.display())]
     Unreadable(PathBuf, #[source] io::Error),
     /// The file was read and holds no key. The number is how many bytes it has, counted up to 128.
-    #[error("key file {}: expected 64 lower-case hex digits and a line break, found {} bytes that are not", .0.display(), .1)]
+    #[error("key file {}: expected 64 lower-case hex digits and a line break, found {} bytes \
+        that are not", .0.display(), .1)]
     Form(PathBuf, usize),
     /// The file exists already, or it cannot be made.
     #[error("key file {}: cannot be made", .0.display())]
@@ -53,7 +54,8 @@ pub(crate) fn begin_anew(path: &Path) -> Result<(), KeyFileError> {
     remove(path).map_err(|error| KeyFileError::Create(path.to_owned(), told(path, error)))?;
     let path = path.display();
     log::warn!(
-        "the key file {path} was empty, as a first start leaves it that was cut short: a new key is made"
+        "the key file {path} was empty, as a first start leaves it that was cut short: a new key \
+         is made"
     );
     Ok(())
 }
@@ -177,7 +179,8 @@ mod tests {
             assert_eq!(
                 load(&path).unwrap_err().to_string(),
                 format!(
-                    "{named}expected 64 lower-case hex digits and a line break, found {bytes} bytes that are not"
+                    "{named}expected 64 lower-case hex digits and a line break, found {bytes} \
+                     bytes that are not"
                 ),
             );
             assert_eq!(std::fs::read_to_string(&path).unwrap(), text);

@@ -68,7 +68,8 @@ mod tests {
         for (target, line) in [
             (
                 Target::Pair(bob.clone(), network("203.0.113.9")),
-                "login blocked: network=203.0.113.9 name=\"bob\" kind=pair until=2026-06-15T12:15:00Z",
+                "login blocked: network=203.0.113.9 name=\"bob\" kind=pair \
+                 until=2026-06-15T12:15:00Z",
             ),
             (
                 Target::Network(network("203.0.113.9")),
@@ -84,7 +85,8 @@ mod tests {
             ),
             (
                 Target::Pair(bob.clone(), network("2001:db8::/56")),
-                "login blocked: network=2001:db8::/56 name=\"bob\" kind=pair until=2026-06-15T12:15:00Z",
+                "login blocked: network=2001:db8::/56 name=\"bob\" kind=pair \
+                 until=2026-06-15T12:15:00Z",
             ),
             (Target::Name(bob), "login blocked: name=\"bob\" kind=name until=2026-06-15T12:15:00Z"),
         ] {

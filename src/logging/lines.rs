@@ -3,8 +3,10 @@
 //! of stderr would delay postbacks.
 
 use std::io::{self, Write};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 /// How long lines are collected. After a SIGKILL this much of the log may be missing; the journal
 /// is complete.
@@ -34,19 +36,17 @@ struct Buffered {
 }
 
 impl LineBuffer {
-    /// A panic of another thread leaves whole lines or none.
     fn state(&self) -> MutexGuard<'_, Buffered> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     fn wait<'s>(
         &self,
-        state: MutexGuard<'s, Buffered>,
+        mut state: MutexGuard<'s, Buffered>,
         so_long_as: impl Fn(&Buffered) -> bool,
     ) -> MutexGuard<'s, Buffered> {
-        self.changed
-            .wait_while(state, |state| so_long_as(state))
-            .unwrap_or_else(PoisonError::into_inner)
+        self.changed.wait_while(&mut state, |state| so_long_as(state));
+        state
     }
 
     /// The thread's work; never ends.
@@ -112,6 +112,6 @@ pub fn flush() {
     if let Some(shared) = LINES.get() {
         let unwritten = |state: &mut Buffered| state.writing || !state.waiting.is_empty();
         // Whether they are written or the time is over, the process ends now.
-        drop(shared.changed.wait_timeout_while(shared.state(), FLUSH_WAIT_MAX, unwritten));
+        shared.changed.wait_while_for(&mut shared.state(), unwritten, FLUSH_WAIT_MAX);
     }
 }

@@ -140,7 +140,9 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn whatever_came_it_is_a_path_of_this_host_and_stays_one(text in "(?s)[/\\\\\t\n.%a ]{0,6}.{0,20}") {
+        fn whatever_came_it_is_a_path_of_this_host_and_stays_one(
+            text in "(?s)[/\\\\\t\n.%a ]{0,6}.{0,20}",
+        ) {
             let back = Back::read(&text);
             let bytes = back.as_str().as_bytes();
             proptest::prop_assert!(bytes[0] == b'/' && !matches!(bytes.get(1), Some(b'/' | b'\\')));

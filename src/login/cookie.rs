@@ -231,8 +231,10 @@ mod tests {
     /// The texts of `noon` and of `two`, made by another HMAC. They must be valid in every release,
     /// because logins outlive an upgrade.
     const WRITTEN: [&str; 2] = [
-        "AgEAAAAAAAAABQAAAAAAAABHAAECAwQFBgcICQoLDA0ODwAAAABqL-lAAAAAAAAAAAMq4n8NoMbot1zlketGvEZmF-j9KkByVeysVA3C3ge0Hg",
-        "AgIAAAAAAAAABQAAAAAAAABHAAECAwQFBgcICQoLDA0ODwAAAABqL-lAAAAAAAAAAAMAAAAAAAAAAQAAAAAAAAAJEBESExQVFhcYGRobHB0eHwAAAABqL9swAAAAAAAAAAFur04tvE7sDUWbN67uWJbdPskKbs9_eM8-0nA0fxpiVg",
+        "AgEAAAAAAAAABQAAAAAAAABHAAECAwQFBgcICQoLDA0ODwAAAABqL-lAAAAAAAAAAAMq4n8NoMbot1zlketGvEZm\
+         F-j9KkByVeysVA3C3ge0Hg",
+        "AgIAAAAAAAAABQAAAAAAAABHAAECAwQFBgcICQoLDA0ODwAAAABqL-lAAAAAAAAAAAMAAAAAAAAAAQAAAAAAAAAJ\
+         EBESExQVFhcYGRobHB0eHwAAAABqL9swAAAAAAAAAAFur04tvE7sDUWbN67uWJbdPskKbs9_eM8-0nA0fxpiVg",
     ];
 
     fn signer() -> Signer {

@@ -56,7 +56,8 @@ impl LoginCookie<'_> {
         let domain = self.domain.map(|domain| format!("; Domain={domain}")).unwrap_or_default();
         let name = self.name.as_str();
         format!(
-            "{name}={value}; Max-Age={lifetime_seconds}; Path=/{domain}; Secure; HttpOnly; SameSite=Lax"
+            "{name}={value}; Max-Age={lifetime_seconds}; Path=/{domain}; Secure; HttpOnly; \
+             SameSite=Lax"
         )
     }
 
@@ -120,8 +121,10 @@ mod tests {
             ),
             (
                 cookie(CookieName::Secure, domain.as_ref()),
-                "__Secure-userman=v; Max-Age=60; Path=/; Domain=example.com; Secure; HttpOnly; SameSite=Lax",
-                "__Secure-userman=; Max-Age=0; Path=/; Domain=example.com; Secure; HttpOnly; SameSite=Lax",
+                "__Secure-userman=v; Max-Age=60; Path=/; Domain=example.com; Secure; HttpOnly; \
+                 SameSite=Lax",
+                "__Secure-userman=; Max-Age=0; Path=/; Domain=example.com; Secure; HttpOnly; \
+                 SameSite=Lax",
             ),
         ] {
             assert_eq!((cookie.set("v", 60).as_str(), cookie.clear().as_str()), (set, cleared));

@@ -146,10 +146,11 @@ impl Page {
             page,
             "<form method=\"post\" action=\"/login?site={sites}{trial}\">\n\
              <label for=\"userman-name\">Username</label>\n\
-             <input id=\"userman-name\" name=\"username\" autocomplete=\"username\" autocapitalize=\"none\" spellcheck=\"false\" \
-             required autofocus{described}>\n\
+             <input id=\"userman-name\" name=\"username\" autocomplete=\"username\" \
+             autocapitalize=\"none\" spellcheck=\"false\" required autofocus{described}>\n\
              <label for=\"userman-password\">Password</label>\n\
-             <input id=\"userman-password\" name=\"password\" type=\"password\" autocomplete=\"current-password\" required>\n\
+             <input id=\"userman-password\" name=\"password\" type=\"password\" \
+             autocomplete=\"current-password\" required>\n\
              <input type=\"hidden\" name=\"back\" value=\"{}\">\n\
              <button type=\"submit\">Log in</button>\n\
              </form>",
@@ -198,7 +199,7 @@ mod tests {
     #[test]
     fn a_message_is_read_with_the_name_which_has_the_focus() {
         let page = Page::default().with_form(&ask(), "/", LoginMessage::Wrong);
-        assert!(page.contains("<p role=\"alert\" id=\"userman-message\">This username"), "{page}");
+        assert!(page.contains("<p role=\"alert\" id=\"userman-message\">Wrong username"), "{page}");
         assert!(
             page.contains(" required autofocus aria-describedby=\"userman-message\">"),
             "{page}"

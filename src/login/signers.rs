@@ -51,7 +51,8 @@ mod tests {
 
     const NOON: i64 = 1_781_524_800;
     /// A cookie of release 0.1.0 under a key of 32 bytes of 7: see `cookie/former.rs`.
-    const FORMER: &str = "AQAAAAAAAAAFAAAAAAAAAEcAAQIDBAUGBwgJCgsMDQ4PAAAAAGov6UAAAAAAAAAAA5YmHkc42dtXPYNHMbYGc4O2-P8qbrd7ih8la_VItPPU";
+    const FORMER: &str = "AQAAAAAAAAAFAAAAAAAAAEcAAQIDBAUGBwgJCgsMDQ4PAAAAAGov6UAAAAAAAAAAA5YmHkc\
+        42dtXPYNHMbYGc4O2-P8qbrd7ih8la_VItPPU";
 
     #[test]
     fn a_login_is_good_in_its_own_epoch_alone() {
@@ -84,5 +85,6 @@ mod tests {
     }
 
     /// Made by another HMAC.
-    const WRITTEN: &str = "AgEAAAAAAAAABQAAAAAAAABHAAECAwQFBgcICQoLDA0ODwAAAABqL-lAAAAAAAAAAAOynt0y12MBfVci7TI1hBL31Blh6R23Osg6OFdARo29Jw";
+    const WRITTEN: &str = "AgEAAAAAAAAABQAAAAAAAABHAAECAwQFBgcICQoLDA0ODwAAAABqL-lAAAAAAAAAAAOynt\
+        0y12MBfVci7TI1hBL31Blh6R23Osg6OFdARo29Jw";
 }

@@ -351,7 +351,8 @@ mod tests {
         }
     }
 
-    const LONG: &str = "correct horse battery staple, and then some more of it so that it passes seventy-two bytes";
+    const LONG: &str = "correct horse battery staple, and then some more of it so that it passes \
+        seventy-two bytes";
     const KNOWN: &[(&str, &str)] = &[
         ("testtest", "41R19prsa7NLQ"),
         ("testtest", "7dTx9F2gGoM5w"),
@@ -367,11 +368,13 @@ mod tests {
         ("password", "$5$rounds=1000$roundstoolow$C7LgBKoW9Cpd8uupMmg0Kv0Lud0icu6mTwa7mcvsVSC"),
         (
             "password",
-            "$6$saltstring$adDbXsJjcDlq2662QPgd.tkSOVmnG9Tt3oXl4HR60SusC3AGjirnDenVZp3DGwLwqy6iYKCzannhaX9DR72nN1",
+            "$6$saltstring$adDbXsJjcDlq2662QPgd.tkSOVmnG9Tt3oXl4HR60SusC3AGjirnDenVZp3DGwLwqy6iYK\
+             CzannhaX9DR72nN1",
         ),
         (
             "password",
-            "$6$rounds=5000$abcdefghijklmnop$0aenUFHf897F9u0tURIHOeACWajSuVGa7jgJGyq.DKZm/WXl/IZFvPbneFydBjomEOgM.Sh1m0L3KsS1.H5b//",
+            "$6$rounds=5000$abcdefghijklmnop$0aenUFHf897F9u0tURIHOeACWajSuVGa7jgJGyq.DKZm/WXl/IZF\
+             vPbneFydBjomEOgM.Sh1m0L3KsS1.H5b//",
         ),
         ("password", "$2a$04$abcdefghijklmnopqrstuughE8Ev8uGFaUgY2cNEySvxngrb/Jzdm"),
         ("password", "$2b$04$abcdefghijklmnopqrstuughE8Ev8uGFaUgY2cNEySvxngrb/Jzdm"),
@@ -384,15 +387,18 @@ mod tests {
         (LONG, "$5$saltstring$2eTWdgey12bdnNGV8DyCf55BCReWLHFiB4DCJrN.r5/"),
         (
             "",
-            "$6$saltstring$kyGrqt6gmjAdtFLPrflEFifSYLCWWq1pyx95SvqinLDy2UHmj0sTF0MSLMwxPFZc3tu5kQckI8fks0zOPda3n1",
+            "$6$saltstring$kyGrqt6gmjAdtFLPrflEFifSYLCWWq1pyx95SvqinLDy2UHmj0sTF0MSLMwxPFZc3tu5kQ\
+             ckI8fks0zOPda3n1",
         ),
         (
             "pässwörd",
-            "$6$saltstring$6PSVl254uv0cWCoUS0qzSX5NenRA/YFCwPzGA9ONu.MmmxqXTWHerEzD8WyuBl3ukfIZZU9uxLD6Bn6p7S3rG.",
+            "$6$saltstring$6PSVl254uv0cWCoUS0qzSX5NenRA/YFCwPzGA9ONu.MmmxqXTWHerEzD8WyuBl3ukfIZZU\
+             9uxLD6Bn6p7S3rG.",
         ),
         (
             LONG,
-            "$6$saltstring$U/0tGraCxcU3z4LQPk1RpJF.eIdqEu1j3T6lZOOHrLIGwICePPUxiSeaLAtWRDWHtJEpcIjIY5c3.k6rX4SIv.",
+            "$6$saltstring$U/0tGraCxcU3z4LQPk1RpJF.eIdqEu1j3T6lZOOHrLIGwICePPUxiSeaLAtWRDWHtJEpcI\
+             jIY5c3.k6rX4SIv.",
         ),
         ("", "$2y$04$abcdefghijklmnopqrstuOPYMo8FIicLfSLl7WijjcPEQmRxjEu.y"),
         ("pässwörd", "$2y$04$abcdefghijklmnopqrstuOz04mYzLqOky8uH6VHSMIRHtAef.x9f6"),

@@ -25,12 +25,14 @@ pub enum VerifyError {
     Sealed(#[from] UnsealError),
     /// The column `password` holds neither of the known hashes.
     #[error(
-        "the stored hash is neither argon2id nor bcrypt in the form and within the cost that this version knows"
+        "the stored hash is neither argon2id nor bcrypt in the form and within the cost that \
+         this version knows"
     )]
     Hash,
     /// The column does not hold a wrapped cryptpass.
     #[error(
-        "the stored cryptpass is not a crypt(3) setting and an argon2id hash that this version knows"
+        "the stored cryptpass is not a crypt(3) setting and an argon2id hash that this version \
+         knows"
     )]
     Wrapped,
     /// argon2id failed, or had no memory.
@@ -270,7 +272,8 @@ mod tests {
             "7dTx9F2gGoM5w",
             "$1$abcdefgh$o6vkW26Fjwe4C6eYPw6.C0",
             "$5$saltstring$1IDF4OGvDGAZZxCt4rK0k2Q0Gwxjt1ux3aeapWHXbd1",
-            "$6$saltstring$yq4YNTMrf/aUr1asqgZng7iPH3imQWx.izv9c.U1N6HirBh06ubZJoAQI8nMlrcnbGEncaVCFze44i1wQ8L3P/",
+            "$6$saltstring$yq4YNTMrf/aUr1asqgZng7iPH3imQWx.izv9c.U1N6HirBh06ubZJoAQI8nMlrcnbGEnca\
+             VCFze44i1wQ8L3P/",
             "$2a$04$abcdefghijklmnopqrstuuqyyLLpuVYWbE8OVUceJbhiDEB0LEHDm",
             "$2b$04$abcdefghijklmnopqrstuuqyyLLpuVYWbE8OVUceJbhiDEB0LEHDm",
             "$2y$04$abcdefghijklmnopqrstuuqyyLLpuVYWbE8OVUceJbhiDEB0LEHDm",
@@ -359,7 +362,8 @@ mod tests {
             let error = verify(&stored, key, &vault, &password("secret")).unwrap_err();
             assert_eq!(
                 error.to_string(),
-                "the sealed password cannot be opened: the seal was made with another key or for another member, or is damaged"
+                "the sealed password cannot be opened: the seal was made with another key or for \
+                 another member, or is damaged"
             );
         }
     }

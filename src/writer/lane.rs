@@ -6,9 +6,10 @@
 //! notes at once, after postbacks and at a bounded rate.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::oneshot;
 
 use crate::store::Note;
@@ -40,9 +41,8 @@ impl std::fmt::Debug for Lane {
 }
 
 impl Lane {
-    /// A panic leaves whole notes.
     fn pending(&self) -> MutexGuard<'_, VecDeque<PendingNote>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     /// Appends a note. `None` where the lane is full; else whether it was empty, so that the writer

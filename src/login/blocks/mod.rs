@@ -156,8 +156,8 @@ impl BlockSync {
     }
 }
 
-/// The number of stored blocks and the blocks, or `None` if there are exactly `rows`, or if the current
-/// file is of another generation. Counting them is cheap, reading them is not.
+/// The number of stored blocks and the blocks; `None` if there are exactly `rows`, or if the current
+/// database is of another generation. Counting them is cheap, reading them is not.
 fn stored_unless(
     rows: usize,
     generation: u64,

@@ -6,9 +6,10 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use tokio::sync::oneshot;
 
 use super::{CHECK_EVERY, ReadError};
@@ -77,11 +78,8 @@ impl Queue {
     /// Waits for at most [`CHECK_EVERY`].
     fn next(&self) -> Next {
         let is_idle = |waiting: &mut Waiting| waiting.reads.is_empty() && !waiting.is_closed;
-        let mut waiting = self
-            .changed
-            .wait_timeout_while(self.lock(), CHECK_EVERY, is_idle)
-            .unwrap_or_else(PoisonError::into_inner)
-            .0;
+        let mut waiting = self.lock();
+        self.changed.wait_while_for(&mut waiting, is_idle, CHECK_EVERY);
         match waiting.reads.pop_front() {
             Some(read) => Next::Read(read),
             None if waiting.is_closed => Next::Closed,
@@ -89,9 +87,8 @@ impl Queue {
         }
     }
 
-    /// No code that can panic runs under this lock.
     fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.reads.lock().unwrap_or_else(PoisonError::into_inner)
+        self.reads.lock()
     }
 }
 
