@@ -201,8 +201,8 @@ pub fn state_of(location: &Location, was_used: bool) -> Result<DatabaseState, Op
     }
 }
 
-/// Reads the whole database and fails where a part is damaged. Changes nothing. Takes long where the
-/// database is large.
+/// Reads the whole database and fails where a part is damaged. Changes nothing. Takes long where
+/// the database is large.
 ///
 /// # Errors
 ///

@@ -16,8 +16,8 @@ use crate::password::{KeyId, Stored};
 
 /// A read-only connection to a database. It never waits for the writer.
 ///
-/// Each method is one query, or a bounded number of them. Lists come in pages with a cursor, so that
-/// no read transaction is open while a caller prints a list or waits: the functions in
+/// Each method is one query, or a bounded number of them. Lists come in pages with a cursor, so
+/// that no read transaction is open while a caller prints a list or waits: the functions in
 /// [`super::pages`] walk through them. `now` is in unix seconds: a member whose expiry is reached
 /// then counts as gone, whether the row was moved already or not.
 ///
@@ -26,8 +26,8 @@ use crate::password::{KeyId, Stored};
 /// Each method fails where the database cannot be read.
 #[expect(clippy::missing_errors_doc, reason = "the trait says it once for all methods")]
 pub trait Read: fmt::Debug + Send {
-    /// Begins a read transaction: until [`Read::end_read`] everything that is read is of one moment.
-    /// It must be short, because it can block the maintenance of the database.
+    /// Begins a read transaction: until [`Read::end_read`] everything that is read is of one
+    /// moment. It must be short, because it can block the maintenance of the database.
     fn begin_read(&self) -> Result<(), Fault>;
 
     /// Ends the read transaction, if there is one. After an error the connection must be closed.

@@ -1,6 +1,6 @@
 //! Threads that read a database over a network, for HTTP threads that must not wait. Queue, threads
-//! and waiting time are bounded. Each thread has a connection of its own, which is opened anew after
-//! a fault or where another database is current.
+//! and waiting time are bounded. Each thread has a connection of its own, which is opened anew
+//! after a fault or where another database is current.
 
 use std::collections::VecDeque;
 use std::fmt;

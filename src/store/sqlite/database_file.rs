@@ -20,8 +20,8 @@ impl DatabaseFile {
     }
 
     /// Reads a path. Refuses what would mean something else to SQLite or its other programs: a
-    /// database in memory, which is lost at the end, a `file:` URI, a query. `./` in front of a name
-    /// makes it a plain one, except for the query.
+    /// database in memory, which is lost at the end, a `file:` URI, a query. `./` in front of a
+    /// name makes it a plain one, except for the query.
     pub fn parse(path: &str) -> Option<Self> {
         let is_plain = !path.is_empty()
             && !path.starts_with(':')

@@ -76,32 +76,43 @@ impl<'c> Sqlite<'c> {
             select_former: prepare(&select_former())?,
             select_holder: prepare(SELECT_HOLDER)?,
             has_unfolded: conn
-                .prepare("SELECT 1 FROM member_auth INDEXED BY member_auth_unfolded WHERE username_folded IS NULL")?
+                .prepare(
+                    "SELECT 1 FROM member_auth INDEXED BY member_auth_unfolded
+                     WHERE username_folded IS NULL",
+                )?
                 .exists([])?,
             lapsed: Vec::new(),
             insert_member: prepare(&format!(
                 "INSERT INTO member_auth ({MEMBER_COLUMNS}, {HERE_COLUMNS})
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)"
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,
+                 ?17)"
             ))?,
             update_member: prepare(
-                "UPDATE member_auth SET username = ?3, password = ?4, cryptpass = ?5, email = ?6, trial = ?7, biller = ?8,
-                     session_sha256 = ?9, joined = ?10, expires = ?11, sealed = ?12, cryptpass_wrapped = ?13, before = ?14,
+                "UPDATE member_auth SET username = ?3, password = ?4, cryptpass = ?5, email = ?6,
+                     trial = ?7, biller = ?8,
+                     session_sha256 = ?9, joined = ?10, expires = ?11, sealed = ?12,
+                     cryptpass_wrapped = ?13, before = ?14,
                      login_version = ?15, expire_at = ?16, username_folded = ?17
                  WHERE siteid = ?1 AND memberid = ?2",
             )?,
             delete_member: prepare("DELETE FROM member_auth WHERE siteid = ?1 AND memberid = ?2")?,
             insert_former: prepare(&format!(
-                "INSERT OR REPLACE INTO former_member ({MEMBER_COLUMNS}, login_version, reason, ended_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)"
+                "INSERT OR REPLACE INTO former_member ({MEMBER_COLUMNS}, login_version, reason,
+                     ended_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,
+                 ?17)"
             ))?,
-            delete_former: prepare("DELETE FROM former_member WHERE siteid = ?1 AND memberid = ?2")?,
+            delete_former: prepare(
+                "DELETE FROM former_member WHERE siteid = ?1
+                 AND memberid = ?2",
+            )?,
             journal: Journal::new(conn)?,
             select_due: prepare("SELECT 1 FROM member_auth WHERE expire_at <= ?1 LIMIT 1")?,
         })
     }
 
-    /// Brings all of the WAL into the database file and empties it. `false` where the transaction of
-    /// a reader prevents it.
+    /// Brings all of the WAL into the database file and empties it. `false` where the transaction
+    /// of a reader prevents it.
     pub(super) fn empty_wal(&mut self) -> Result<bool, Fault> {
         self.own_file.check()?;
         let done = self.checkpoints.empty_wal();

@@ -13,10 +13,10 @@ pub(super) fn cause(error: Error) -> Cause {
     if may_pass { cause.may_pass() } else { cause }
 }
 
-/// Whether a transaction that SQLite rolled back by itself because of this error may succeed when it
-/// is run again: it had no memory, was interrupted, met another process, or was gone before (then
-/// SQLite knows no savepoint, and nothing to commit). A failed write is not among them: the file has
-/// to be opened again first.
+/// Whether a transaction that SQLite rolled back by itself because of this error may succeed when
+/// it is run again: it had no memory, was interrupted, met another process, or was gone before
+/// (then SQLite knows no savepoint, and nothing to commit). A failed write is not among them: the
+/// file has to be opened again first.
 /// <https://www.sqlite.org/lang_transaction.html#response_to_errors_within_a_transaction>
 fn may_pass(error: &Error) -> bool {
     matches!(

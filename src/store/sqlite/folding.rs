@@ -29,14 +29,16 @@ pub(super) fn fold_anew(conn: &Connection) -> Result<(), Fault> {
     let members = fold_members(conn)?;
     fold_blocks(conn)?;
     conn.execute("INSERT OR REPLACE INTO folding VALUES (1, ?1)", [FOLDING_VERSION])?;
-    let unfolded = "SELECT count(*) FROM member_auth INDEXED BY member_auth_unfolded WHERE username_folded IS NULL";
+    let unfolded = "SELECT count(*) FROM member_auth INDEXED BY member_auth_unfolded
+         WHERE username_folded IS NULL";
     let unfolded: i64 = conn.query_row(unfolded, [], |row| row.get(0))?;
     if members > 0 {
         log::info!("the names of {members} members were folded by the rules of this release");
     }
     if unfolded > 0 {
         log::warn!(
-            "{unfolded} members log in by their exact names alone, because another name looks the same or theirs cannot be seen: \
+            "{unfolded} members log in by their exact names alone, because another name looks \
+             the same or theirs cannot be seen: \
              `nats-userman check-config` lists them"
         );
     }
@@ -46,7 +48,8 @@ pub(super) fn fold_anew(conn: &Connection) -> Result<(), Fault> {
 /// By site and memberid, so that the lowest memberid comes first; says how many members there are.
 fn fold_members(conn: &Connection) -> Result<usize, Fault> {
     let mut page = conn.prepare(
-        "SELECT siteid, memberid, username FROM member_auth WHERE (siteid, memberid) > (?1, ?2) ORDER BY siteid, memberid LIMIT ?3",
+        "SELECT siteid, memberid, username FROM member_auth
+             WHERE (siteid, memberid) > (?1, ?2) ORDER BY siteid, memberid LIMIT ?3",
     )?;
     let mut give = conn.prepare(GIVE_FOLDED)?;
     // No siteid is below 1.

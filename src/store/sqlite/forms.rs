@@ -21,7 +21,8 @@ impl Reader {
         let mut forms = Vec::new();
         for order in ["", "DESC"] {
             let mut statement = self.conn.prepare_cached(&format!(
-                "SELECT password, sealed, cryptpass_wrapped FROM member_auth ORDER BY siteid {order}, memberid {order} LIMIT ?1"
+                "SELECT password, sealed, cryptpass_wrapped FROM member_auth
+                     ORDER BY siteid {order}, memberid {order} LIMIT ?1"
             ))?;
             let mut rows = statement.query([most / 2])?;
             while let Some(row) = rows.next()? {
@@ -39,7 +40,8 @@ impl Reader {
         now: i64,
     ) -> Result<FormsPage, Fault> {
         let mut statement = self.conn.prepare_cached(&format!(
-            "SELECT siteid, memberid, password, cryptpass_wrapped IS NOT NULL, cryptpass IS NULL FROM member_auth
+            "SELECT siteid, memberid, password, cryptpass_wrapped IS NOT NULL,
+                 cryptpass IS NULL FROM member_auth
              WHERE (siteid, memberid) > (?1, ?2) AND (expire_at IS NULL OR expire_at > ?3)
              ORDER BY siteid, memberid LIMIT {PAGE_ROWS}"
         ))?;

@@ -44,7 +44,8 @@ impl Reader {
 pub(super) fn note(conn: &Connection, known: &KnownNetwork) -> Result<(), Fault> {
     let KnownId { member, network } = known.id;
     let values = params![member, network, known.day];
-    let insert = "INSERT INTO known_network VALUES (?1, ?2, ?3) ON CONFLICT (member, network) DO UPDATE SET day = excluded.day";
+    let insert = "INSERT INTO known_network VALUES (?1, ?2, ?3)
+         ON CONFLICT (member, network) DO UPDATE SET day = excluded.day";
     conn.prepare_cached(insert)?.execute(values)?;
     conn.prepare_cached(&format!(
         "DELETE FROM known_network WHERE member = ?1 AND network IN (

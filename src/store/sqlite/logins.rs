@@ -76,12 +76,16 @@ pub(super) fn log_out(conn: &Connection, login: &LoggedOut, sure: i64) -> Result
             return Ok(());
         }
     }
-    conn.prepare_cached("INSERT OR IGNORE INTO logout (id, until, siteid, memberid, issued) VALUES (?1, ?2, ?3, ?4, ?5)")?
-        .execute(params![login.id, login.until, site, member, login.issued])?;
+    conn.prepare_cached(
+        "INSERT OR IGNORE INTO logout (id, until, siteid, memberid,
+         issued) VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?
+    .execute(params![login.id, login.until, site, member, login.issued])?;
     let count = "SELECT count(*) FROM logout WHERE siteid = ?1 AND memberid = ?2";
     let count: i64 = conn.prepare_cached(count)?.query_row([site, member], |row| row.get(0))?;
     if count > LOGOUTS_MAX {
-        let half = "SELECT issued FROM logout WHERE siteid = ?1 AND memberid = ?2 ORDER BY issued LIMIT 1 OFFSET ?3";
+        let half = "SELECT issued FROM logout WHERE siteid = ?1 AND memberid = ?2
+             ORDER BY issued LIMIT 1 OFFSET ?3";
         let half: i64 = conn
             .prepare_cached(half)?
             .query_row([site, member, count / 2 - 1], |row| row.get(0))?;
@@ -95,9 +99,11 @@ fn end_before(conn: &Connection, site: i64, member: i64, issued: i64) -> Result<
     conn.prepare_cached(
         "INSERT INTO logout_before SELECT ?1, ?2, ?3, coalesce(
              (SELECT login_version FROM member_auth WHERE siteid = ?1 AND memberid = ?2),
-             (SELECT login_version FROM former_member WHERE siteid = ?1 AND memberid = ?2), 9223372036854775807) WHERE true
+             (SELECT login_version FROM former_member WHERE siteid = ?1
+             AND memberid = ?2), 9223372036854775807) WHERE true
          ON CONFLICT DO UPDATE SET login_version = excluded.login_version,
-             issued = iif(excluded.login_version > login_version, excluded.issued, max(issued, excluded.issued))",
+             issued = iif(excluded.login_version > login_version, excluded.issued,
+                 max(issued, excluded.issued))",
     )?
     .execute([site, member, issued])?;
     conn.prepare_cached("DELETE FROM logout WHERE siteid = ?1 AND memberid = ?2 AND issued <= ?3")?
@@ -112,7 +118,8 @@ pub(super) fn see(conn: &Connection, seen: &Seen) -> Result<(), Fault> {
         .execute(params![site, member, seen.id, seen.at])?;
     conn.prepare_cached(
         "DELETE FROM login_seen WHERE siteid = ?1 AND memberid = ?2 AND id IN
-             (SELECT id FROM login_seen WHERE siteid = ?1 AND memberid = ?2 ORDER BY at DESC LIMIT -1 OFFSET ?3)",
+             (SELECT id FROM login_seen WHERE siteid = ?1 AND memberid = ?2
+             ORDER BY at DESC LIMIT -1 OFFSET ?3)",
     )?
     .execute([site, member, SEEN_MAX])?;
     Ok(())
@@ -123,7 +130,8 @@ pub(super) fn forget(conn: &Connection, spent: Spent, most: usize) -> Result<boo
     let most = i64::try_from(most).unwrap_or(i64::MAX);
     let mut old = conn.prepare_cached(
         "SELECT siteid, memberid, max(issued) FROM
-             (SELECT siteid, memberid, issued FROM logout WHERE siteid IS NOT NULL AND issued <= ?1 ORDER BY issued LIMIT ?2)
+             (SELECT siteid, memberid, issued FROM logout WHERE siteid IS NOT NULL
+             AND issued <= ?1 ORDER BY issued LIMIT ?2)
          GROUP BY siteid, memberid",
     )?;
     let rows =
@@ -135,7 +143,8 @@ pub(super) fn forget(conn: &Connection, spent: Spent, most: usize) -> Result<boo
     let mut gone = 0;
     for (sql, bound) in [
         (
-            "DELETE FROM logout WHERE id IN (SELECT id FROM logout WHERE siteid IS NULL AND until <= ?1 LIMIT ?2)",
+            "DELETE FROM logout WHERE id IN (SELECT id FROM logout WHERE siteid IS NULL
+                 AND until <= ?1 LIMIT ?2)",
             spent.now,
         ),
         (

@@ -38,7 +38,8 @@ impl Sqlite<'_> {
         self.conn.execute(
             &format!(
                 "INSERT OR REPLACE INTO former_member ({columns}, login_version, reason, ended_at)
-                 SELECT {columns}, login_version + 1, 'expired', expire_at FROM member_auth WHERE {due}"
+                 SELECT {columns}, login_version + 1, 'expired', expire_at FROM member_auth
+                 WHERE {due}"
             ),
             bounds,
         )?;
@@ -140,7 +141,8 @@ impl Sqlite<'_> {
             return Ok(());
         }
         let mut unfolded = self.conn.prepare_cached(
-            "SELECT memberid, username FROM member_auth INDEXED BY member_auth_unfolded WHERE username_folded IS NULL AND siteid = ?1 ORDER BY memberid",
+            "SELECT memberid, username FROM member_auth INDEXED BY member_auth_unfolded
+                 WHERE username_folded IS NULL AND siteid = ?1 ORDER BY memberid",
         )?;
         let rows = unfolded
             .query_map([site], |row| Ok((row.get(0)?, row.get(1)?)))?
@@ -209,7 +211,8 @@ impl Sqlite<'_> {
                     || name.as_str().eq_ignore_ascii_case(other.as_str()))
             {
                 log::warn!(
-                    "member {} of site {} is moved to former_member, as member {} is given the username, while a jump of the clock \
+                    "member {} of site {} is moved to former_member, as member {} is given \
+                     the username, while a jump of the clock \
                      is being confirmed",
                     key.member,
                     key.site,

@@ -42,7 +42,8 @@ impl Reader {
 
     fn one_member(&self, name: &str, bounds: &[&dyn ToSql]) -> Result<Option<MemberId>, Fault> {
         let mut statement = self.conn.prepare_cached(&format!(
-            "SELECT memberid FROM member_auth WHERE {name} AND siteid = ?2 AND (expire_at IS NULL OR expire_at > ?3)"
+            "SELECT memberid FROM member_auth WHERE {name} AND siteid = ?2
+                 AND (expire_at IS NULL OR expire_at > ?3)"
         ))?;
         let number = statement.query_row(bounds, |row| row.get::<_, i64>(0)).optional()?;
         Ok(number.and_then(|number| MemberId::parse(&number.to_string())))
@@ -55,7 +56,9 @@ impl Reader {
     /// Where the database cannot be read.
     pub(super) fn select_unfolded(&self, most: u32) -> Result<Vec<Unfolded>, Fault> {
         let mut statement = self.conn.prepare_cached(
-            "SELECT siteid, memberid, username FROM member_auth INDEXED BY member_auth_unfolded WHERE username_folded IS NULL ORDER BY siteid, memberid LIMIT ?1",
+            "SELECT siteid, memberid, username FROM member_auth
+                 INDEXED BY member_auth_unfolded WHERE username_folded IS NULL
+                 ORDER BY siteid, memberid LIMIT ?1",
         )?;
         let mut rows = statement.query([most])?;
         let mut found = Vec::new();
@@ -76,7 +79,8 @@ impl Reader {
     ///
     /// Where the database cannot be read.
     pub(super) fn unfolded_count(&self) -> Result<u64, Fault> {
-        let count = "SELECT count(*) FROM member_auth INDEXED BY member_auth_unfolded WHERE username_folded IS NULL";
+        let count = "SELECT count(*) FROM member_auth INDEXED BY member_auth_unfolded
+             WHERE username_folded IS NULL";
         Ok(self.conn.query_row(count, [], |row| row.get::<_, i64>(0))?.unsigned_abs())
     }
 
@@ -117,7 +121,8 @@ impl Reader {
     fn site_logins(&self, site: SiteId, name: &Username, now: i64) -> Result<Vec<LoginRow>, Fault> {
         let mut statement = self.conn.prepare_cached(&format!(
             "SELECT {LOGIN_COLUMNS} FROM member_auth INDEXED BY member_auth_unfolded
-             WHERE username = ?1 AND siteid = ?2 AND username_folded IS NULL AND (expire_at IS NULL OR expire_at > ?3)
+             WHERE username = ?1 AND siteid = ?2 AND username_folded IS NULL
+             AND (expire_at IS NULL OR expire_at > ?3)
              UNION ALL
              SELECT {LOGIN_COLUMNS} FROM member_auth
              WHERE username_folded = ?4 AND siteid = ?2 AND (expire_at IS NULL OR expire_at > ?3)"

@@ -229,10 +229,12 @@ impl<'c> OwnFile<'c> {
                 log::warn!("what the -wal file had that was removed is saved in the database file")
             }
             Ok(_) => log::error!(
-                "not all that the -wal file had that was removed could be saved in the database file: a reader is in the way"
+                "not all that the -wal file had that was removed could be saved in the database \
+                 file: a reader is in the way"
             ),
             Err(error) => log::error!(
-                "what the -wal file had that was removed could not be saved in the database file: {error}"
+                "what the -wal file had that was removed could not be saved in the database file: \
+                 {error}"
             ),
         }
     }

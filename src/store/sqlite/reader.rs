@@ -104,9 +104,11 @@ impl Reader {
             "WITH RECURSIVE site (id) AS (
                  SELECT min(siteid) FROM member_auth
                  UNION ALL
-                 SELECT (SELECT min(siteid) FROM member_auth WHERE siteid > site.id) FROM site WHERE site.id IS NOT NULL
+                 SELECT (SELECT min(siteid) FROM member_auth WHERE siteid > site.id)
+                 FROM site WHERE site.id IS NOT NULL
              )
-             SELECT siteid, memberid, session_sha256 FROM site CROSS JOIN member_auth ON siteid = site.id AND memberid = ?1
+             SELECT siteid, memberid, session_sha256
+             FROM site CROSS JOIN member_auth ON siteid = site.id AND memberid = ?1
              WHERE expire_at IS NULL OR expire_at > ?2",
         )?;
         let mut rows = statement.query(params![member.get(), now])?;
@@ -172,7 +174,8 @@ impl Reader {
     ) -> Result<Vec<Member>, Fault> {
         let mut statement = self.conn.prepare_cached(&format!(
             "SELECT {MEMBER_COLUMNS}, {HERE_COLUMNS} FROM member_auth
-             WHERE (siteid, memberid) > (?1, ?2) AND siteid <= ?3 AND (expire_at IS NULL OR expire_at > ?4)
+             WHERE (siteid, memberid) > (?1, ?2) AND siteid <= ?3
+             AND (expire_at IS NULL OR expire_at > ?4)
              ORDER BY siteid, memberid LIMIT {PAGE_ROWS}"
         ))?;
         let ((after_site, after_member), last_site) = bounds(site, after);
@@ -192,7 +195,8 @@ impl Reader {
     ) -> Result<Vec<Former>, Fault> {
         let mut statement = self.conn.prepare_cached(&format!(
             "SELECT {MEMBER_COLUMNS}, login_version, reason, ended_at FROM former_member
-             WHERE (siteid, memberid) > (?1, ?2) AND siteid <= ?3 ORDER BY siteid, memberid LIMIT {PAGE_ROWS}"
+             WHERE (siteid, memberid) > (?1, ?2) AND siteid <= ?3 ORDER BY siteid, memberid
+             LIMIT {PAGE_ROWS}"
         ))?;
         let ((after_site, after_member), last_site) = bounds(site, after);
         let mut rows = statement.query(params![after_site, after_member, last_site])?;

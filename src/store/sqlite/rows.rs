@@ -10,8 +10,8 @@ use crate::password::{Cryptpass, Hash, Seal, Stored, Wrapped};
 use crate::store::{Fault, LoginRow};
 
 /// The columns that both tables of members share, in the order in which they are bound and read.
-pub(super) const MEMBER_COLUMNS: &str = "siteid, memberid, username, password, cryptpass, email, trial, biller, \
-     session_sha256, joined, expires, sealed, cryptpass_wrapped, before";
+pub(super) const MEMBER_COLUMNS: &str = "siteid, memberid, username, password, cryptpass, email, \
+     trial, biller, session_sha256, joined, expires, sealed, cryptpass_wrapped, before";
 
 /// The columns that a login check reads, in their order.
 pub(super) const LOGIN_COLUMNS: &str =
@@ -23,14 +23,16 @@ pub(super) const HERE_COLUMNS: &str = "login_version, expire_at, username_folded
 /// One row of member_auth by siteid and memberid, for [`read_here`].
 pub(super) fn select_member() -> String {
     format!(
-        "SELECT {MEMBER_COLUMNS}, {HERE_COLUMNS} FROM member_auth WHERE siteid = ?1 AND memberid = ?2"
+        "SELECT {MEMBER_COLUMNS}, {HERE_COLUMNS} FROM member_auth WHERE siteid = ?1
+             AND memberid = ?2"
     )
 }
 
 /// One row of former_member by siteid and memberid, for [`read_former`].
 pub(super) fn select_former() -> String {
     format!(
-        "SELECT {MEMBER_COLUMNS}, login_version, reason, ended_at FROM former_member WHERE siteid = ?1 AND memberid = ?2"
+        "SELECT {MEMBER_COLUMNS}, login_version, reason, ended_at FROM former_member
+             WHERE siteid = ?1 AND memberid = ?2"
     )
 }
 

@@ -27,14 +27,16 @@ impl Sqlite<'_> {
             for table in ["member_auth", "former_member"] {
                 self.conn
                     .prepare_cached(&format!(
-                        "UPDATE {table} SET sealed = NULL, password = ?4, cryptpass_wrapped = ?5, before = NULL
+                        "UPDATE {table} SET sealed = NULL, password = ?4, cryptpass_wrapped = ?5,
+                             before = NULL
                          WHERE siteid = ?1 AND memberid = ?2 AND sealed = ?3"
                     ))?
                     .execute(params![site, member, seal, columns.password, columns.wrapped])?;
                 // A newer seal may stand over this one and wait for the comparison.
                 self.conn
                     .prepare_cached(&format!(
-                        "UPDATE {table} SET before = ?4 WHERE siteid = ?1 AND memberid = ?2 AND before = ?3"
+                        "UPDATE {table} SET before = ?4 WHERE siteid = ?1 AND memberid = ?2
+                             AND before = ?3"
                     ))?
                     .execute(params![site, member, seal, before_column(Some(form))])?;
             }
@@ -48,7 +50,8 @@ impl Sqlite<'_> {
         let bounds =
             params![pending.key.site.get(), pending.key.member.get(), pending.seal.as_bytes()];
         let mut said = self.conn.prepare_cached(
-            "SELECT 1 FROM journal WHERE siteid = ?1 AND memberid = ?2 AND sealed = ?3 AND logins_ended IS NOT NULL",
+            "SELECT 1 FROM journal WHERE siteid = ?1 AND memberid = ?2 AND sealed = ?3
+                 AND logins_ended IS NOT NULL",
         )?;
         if said.exists(bounds)? {
             return Ok(());
@@ -56,14 +59,16 @@ impl Sqlite<'_> {
         let mut raised = 0;
         for table in ["member_auth", "former_member"] {
             let raise = format!(
-                "UPDATE {table} SET login_version = login_version + 1 WHERE siteid = ?1 AND memberid = ?2 AND sealed = ?3"
+                "UPDATE {table} SET login_version = login_version + 1 WHERE siteid = ?1
+                     AND memberid = ?2 AND sealed = ?3"
             );
             raised += self.conn.prepare_cached(&raise)?.execute(bounds)?;
         }
         if raised > 0 {
             let mut say = self.conn.prepare_cached(
                 "UPDATE journal SET logins_ended = 1 WHERE id =
-                     (SELECT min(id) FROM journal WHERE siteid = ?1 AND memberid = ?2 AND sealed = ?3)",
+                     (SELECT min(id) FROM journal WHERE siteid = ?1 AND memberid = ?2
+                     AND sealed = ?3)",
             )?;
             say.execute(bounds)?;
         }
@@ -74,7 +79,8 @@ impl Sqlite<'_> {
         let Rehashed { key, old, new } = rehashed;
         let replace = |table: &str| {
             let update = format!(
-                "UPDATE {table} SET password = ?4 WHERE siteid = ?1 AND memberid = ?2 AND password = ?3"
+                "UPDATE {table} SET password = ?4 WHERE siteid = ?1 AND memberid = ?2
+                     AND password = ?3"
             );
             let values = params![key.site.get(), key.member.get(), old.as_str(), new.as_str()];
             self.conn.prepare_cached(&update)?.execute(values)
@@ -120,7 +126,8 @@ impl Reader {
     /// Where the database cannot be read.
     pub(super) fn select_pending(&self, most: u32) -> Result<Vec<Pending>, Fault> {
         let mut statement = self.conn.prepare_cached(
-            "SELECT id, siteid, memberid, sealed FROM journal WHERE sealed IS NOT NULL ORDER BY id DESC LIMIT ?1",
+            "SELECT id, siteid, memberid, sealed FROM journal WHERE sealed IS NOT NULL
+                 ORDER BY id DESC LIMIT ?1",
         )?;
         let mut rows = statement.query([most])?;
         let mut pending = Vec::new();

@@ -103,7 +103,8 @@ fn step_up(conn: &Connection, found: i64, keep_copy: Option<&Path>) -> Result<()
             let copy = upgrade_copy::keep(database, found)?;
             let copy = copy.display();
             log::info!(
-                "upgrading the database from version {found} to {CURRENT}; the copy of before is {copy}"
+                "upgrading the database from version {found} to {CURRENT}; the copy of before is \
+                 {copy}"
             );
         }
         None => {
@@ -143,7 +144,8 @@ mod tests {
         assert_eq!(
             message,
             format!(
-                "it has version {next}, and this release knows versions up to {CURRENT}; install the newer release again"
+                "it has version {next}, and this release knows versions up to {CURRENT}; \
+                 install the newer release again"
             )
         );
     }
@@ -164,7 +166,8 @@ mod tests {
     /// Tables and indexes without comments and white space; of a table its columns alone, as `ALTER
     /// TABLE` puts a new one behind.
     fn shape(conn: &Connection) -> Vec<String> {
-        let sql = "SELECT s.name || ' ' || c.name || ' ' || c.type || c.\"notnull\" || ifnull(c.dflt_value, '') || c.pk
+        let sql = "SELECT s.name || ' ' || c.name || ' ' || c.type || c.\"notnull\"
+             || ifnull(c.dflt_value, '') || c.pk
              FROM sqlite_schema s, pragma_table_info(s.name) c WHERE s.type = 'table'
              UNION SELECT sql FROM sqlite_schema WHERE type = 'view'
              UNION SELECT name || ' index' FROM sqlite_schema WHERE type = 'index' ORDER BY 1";
@@ -181,8 +184,10 @@ mod tests {
         let (mut old, mut new) = (database(), database());
         old.execute_batch(include_str!("../../../tests/schemas/version_1.sql")).unwrap();
         old.execute_batch(
-            "INSERT INTO member_auth (siteid, memberid, username, password, trial) VALUES (1, 71, 'bob', 'x', 0);
-             INSERT INTO former_member (siteid, memberid, username, password, trial, reason, ended_at)
+            "INSERT INTO member_auth (siteid, memberid, username, password, trial)
+                 VALUES (1, 71, 'bob', 'x', 0);
+             INSERT INTO former_member (siteid, memberid, username, password, trial, reason,
+             ended_at)
                  VALUES (1, 72, 'ann', 'x', 1, 'deleted', 5);
              INSERT INTO journal (at, source, fields, reply) VALUES (5, 'nats', '', 'OK|');",
         )
@@ -194,7 +199,8 @@ mod tests {
         run(&mut new, None).unwrap();
         assert_eq!(shape(&old), shape(&new));
         let members = "SELECT (SELECT group_concat(username || login_version) FROM member_auth),
-             (SELECT group_concat(username || login_version) FROM former_member), (SELECT count(*) FROM journal WHERE logins_ended IS NULL)";
+             (SELECT group_concat(username || login_version)
+             FROM former_member), (SELECT count(*) FROM journal WHERE logins_ended IS NULL)";
         let found: (String, String, i64) =
             old.query_row(members, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
         assert_eq!(found, ("bob1".into(), "ann1".into(), 1));

@@ -28,7 +28,8 @@ const COPY_MODE_MAX: u32 = 0o640;
 /// Nothing is upgraded, because no copy of what there is can be kept.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "it has version {version}, and no copy of it can be kept in {} before the upgrade; nothing was changed: free {mib} MiB there, \
+    "it has version {version}, and no copy of it can be kept in {} before the upgrade; \
+     nothing was changed: free {mib} MiB there, \
      or upgrade without a copy by --no-upgrade-copy",
     .place.display()
 )]
