@@ -14,17 +14,17 @@ use rustix::process::geteuid;
 pub(crate) fn is_there(path: &Path) -> Result<bool> {
     match path.try_exists() {
         Err(error) if error.kind() == ErrorKind::NotADirectory => Ok(false),
-        there => there.map_err(|error| told(path, error)),
+        there => there.map_err(|error| explain(path, error)),
     }
 }
 
 /// Whether an existing file or directory may be used in this way.
 pub(crate) fn check(path: &Path, access: Access) -> Result<()> {
-    may(path, access).map_err(|error| told(path, error))
+    may(path, access).map_err(|error| explain(path, error))
 }
 
 /// The error, with the reason if it is a denial.
-pub(crate) fn told(path: &Path, error: Error) -> Error {
+pub(crate) fn explain(path: &Path, error: Error) -> Error {
     match error.kind() {
         ErrorKind::PermissionDenied => match reason(path) {
             Some(reason) => Error::new(ErrorKind::PermissionDenied, format!("{error}: {reason}")),

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use crate::denied::{self, told};
+use crate::denied::{self, explain};
 use crate::whole_file::{Draft, remove};
 
 /// The key length of XChaCha20-Poly1305 and of HMAC-SHA256.
@@ -51,7 +51,7 @@ pub(crate) fn is_begun(path: &Path) -> bool {
 /// was ever used here: an empty file may also be a copy that failed on a full disk, and then the
 /// key still exists elsewhere.
 pub(crate) fn begin_anew(path: &Path) -> Result<(), KeyFileError> {
-    remove(path).map_err(|error| KeyFileError::Create(path.to_owned(), told(path, error)))?;
+    remove(path).map_err(|error| KeyFileError::Create(path.to_owned(), explain(path, error)))?;
     let path = path.display();
     log::warn!(
         "the key file {path} was empty, as a first start leaves it that was cut short: a new key \
@@ -64,7 +64,7 @@ pub(crate) fn begin_anew(path: &Path) -> Result<(), KeyFileError> {
 pub(crate) fn load(path: &Path) -> Result<Zeroizing<[u8; KEY_BYTES]>, KeyFileError> {
     let fault = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound => KeyFileError::Missing(path.to_owned()),
-        _ => KeyFileError::Unreadable(path.to_owned(), told(path, error)),
+        _ => KeyFileError::Unreadable(path.to_owned(), explain(path, error)),
     };
     // Larger than the most that is read, because growing would leave copies of the key in memory.
     let mut text = Zeroizing::new(Vec::with_capacity(2 * FILE_BYTES_MAX));
@@ -79,7 +79,8 @@ pub(crate) fn create(path: &Path) -> Result<Zeroizing<[u8; KEY_BYTES]>, KeyFileE
     let mut key = Zeroizing::new([0; KEY_BYTES]);
     getrandom::fill(key.as_mut())
         .expect("getrandom(2) gives up to 256 bytes whole, once the system has started");
-    write(path, &key).map_err(|error| KeyFileError::Create(path.to_owned(), told(path, error)))?;
+    write(path, &key)
+        .map_err(|error| KeyFileError::Create(path.to_owned(), explain(path, error)))?;
     Ok(key)
 }
 

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use std::time::Duration;
 
-use crate::denied::{is_there, told};
+use crate::denied::{explain, is_there};
 use crate::whole_file::{draft_of, parent, remove};
 
 /// Full access for the owner, read access for the group: an Apache in the group reads the database.
@@ -95,7 +95,7 @@ impl DataDir {
     ///
     /// Where it cannot be made.
     pub fn make(&self) -> Result<(), DataDirError> {
-        let failed = |error| DataDirError::Io(self.path.clone(), told(&self.path, error));
+        let failed = |error| DataDirError::Io(self.path.clone(), explain(&self.path, error));
         if is_there(&self.path).map_err(failed)? && self.path.is_dir() {
             return Ok(());
         }
@@ -159,7 +159,7 @@ impl DataDir {
     }
 
     fn lock_this(&self) -> Result<Lock, DataDirError> {
-        let io = |error| DataDirError::Io(self.path.clone(), told(&self.path, error));
+        let io = |error| DataDirError::Io(self.path.clone(), explain(&self.path, error));
         let path = self.lock_file();
         let file = OpenOptions::new()
             .write(true)
@@ -174,7 +174,7 @@ impl DataDir {
             .map_err(|error| {
                 DataDirError::Lock(
                     path.clone(),
-                    told(if path.exists() { &path } else { &self.path }, error),
+                    explain(if path.exists() { &path } else { &self.path }, error),
                 )
             })?;
         // The directory as well: if the lock file is removed, the next process creates another one,

@@ -6,7 +6,7 @@ use std::{fs, io};
 use serde::{Deserialize, Serialize};
 
 use super::DataDir;
-use crate::denied::told;
+use crate::denied::explain;
 use crate::whole_file::{Draft, draft_of};
 
 const MODE: u32 = 0o640;
@@ -34,6 +34,6 @@ impl Served {
         text.push(b'\n');
         let place = dir.served();
         let save = || Draft::begin(&place, MODE)?.replace(&text);
-        save().map_err(|error| told(&draft_of(&place), error))
+        save().map_err(|error| explain(&draft_of(&place), error))
     }
 }

@@ -321,7 +321,7 @@ fn watch_for_jumps(config: &Config, clock: &Clock, reader: &dyn Read) -> Watch {
 /// Warns that an empty database is created although there are keys: the database may have been
 /// forgotten in the restore of a backup.
 fn warn_of_lost_database(config: &Config) {
-    // A database that cannot be looked at is told of when it is opened.
+    // A database that cannot be accessed is reported when it is opened.
     if config.data_dir.seal_key().exists() && !exists(&config.location).unwrap_or(true) {
         let place = &config.location;
         log::warn!(

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use super::{TOKEN_EXPECTED, Token};
-use crate::denied::{self, told};
+use crate::denied::{self, explain};
 use crate::whole_file::parent;
 use crate::whole_file::{Draft, draft_of, remove};
 
@@ -57,7 +57,7 @@ pub fn lock(path: &Path) -> Result<fs::File, TokenError> {
             return Ok(file);
         }
     };
-    lock().map_err(|error| TokenError::Io(path.to_owned(), told(path, error)))
+    lock().map_err(|error| TokenError::Io(path.to_owned(), explain(path, error)))
 }
 
 /// Reads the tokens of a file, one a line.
@@ -67,7 +67,7 @@ pub fn lock(path: &Path) -> Result<fs::File, TokenError> {
 /// If it cannot be read, or a line is not a token.
 pub fn read(path: &Path) -> Result<Vec<Token>, TokenError> {
     let text = crate::text_file::read(path)
-        .map_err(|error| TokenError::Io(path.to_owned(), told(path, error)))?;
+        .map_err(|error| TokenError::Io(path.to_owned(), explain(path, error)))?;
     let mut tokens = Vec::new();
     for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         let malformed = || TokenError::Malformed { path: path.to_owned(), line: index + 1 };
@@ -109,5 +109,5 @@ pub fn write(path: &Path, tokens: &[Token]) -> Result<(), TokenError> {
         draft.replace(Zeroizing::new(lines).as_bytes())
     };
     // About the new file, because mostly the directory denies access.
-    write().map_err(|error| TokenError::Io(path.to_owned(), told(&draft_of(path), error)))
+    write().map_err(|error| TokenError::Io(path.to_owned(), explain(&draft_of(path), error)))
 }

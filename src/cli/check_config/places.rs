@@ -82,7 +82,7 @@ fn unusable(dir: &Path) -> Option<String> {
     match dir.metadata() {
         Err(_) if dir.is_symlink() => Some("is a broken symbolic link".into()),
         Err(error) if error.kind() == ErrorKind::PermissionDenied => {
-            Some(format!("cannot be accessed: {}", denied::told(dir, error)))
+            Some(format!("cannot be accessed: {}", denied::explain(dir, error)))
         }
         Err(error) => Some(format!("is not there: {error}")),
         Ok(metadata) if !metadata.is_dir() => Some("is not a directory".into()),

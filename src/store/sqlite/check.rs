@@ -33,7 +33,7 @@ pub fn state_of(path: &Path, was_used: bool) -> Result<DatabaseState, OpenError>
             return Ok(DatabaseState::Missing);
         }
         Err(error) => {
-            return Err(OpenError::Unreadable(shown(path), denied::told(path, error)));
+            return Err(OpenError::Unreadable(shown(path), denied::explain(path, error)));
         }
         Ok(metadata) if metadata.is_dir() => {
             return Err(OpenError::Unreadable(shown(path), io::ErrorKind::IsADirectory.into()));
@@ -93,7 +93,7 @@ pub fn check_pages(path: &Path) -> Result<(), OpenError> {
 }
 
 /// A row has a line for each problem of a table or index, below one that names the database. Where
-/// it is broken badly, SQLite goes no further than it can: what was found until then is told.
+/// it is broken badly, SQLite goes no further than it can: what was found until then is reported.
 fn quick_check(conn: &Connection) -> rusqlite::Result<Vec<String>> {
     let mut statement = conn.prepare(&format!("PRAGMA quick_check({PROBLEMS_MAX})"))?;
     let mut problems = Vec::new();

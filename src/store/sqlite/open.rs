@@ -48,7 +48,7 @@ pub fn with_engine<T>(
             return Err(OpenError::Missing(shown(path)));
         }
         make_file(path)
-            .map_err(|error| OpenError::Create(shown(path), denied::told(path, error)))?;
+            .map_err(|error| OpenError::Create(shown(path), denied::explain(path, error)))?;
     }
     check_access(path, Access::READ_OK | Access::WRITE_OK)?;
     let fault = |fault| open_error(path, fault);

@@ -36,7 +36,7 @@ pub fn set_wal_aside(path: &Path, stamp: &str) -> io::Result<Option<(PathBuf, u6
                 format!("{} is there already", aside(file).display()),
             ));
         }
-        fs::rename(file, aside(file)).map_err(|error| denied::told(parent(&database), error))?;
+        fs::rename(file, aside(file)).map_err(|error| denied::explain(parent(&database), error))?;
     }
     if let Some(dir) = database.parent() {
         File::open(dir)?.sync_all()?;
