@@ -152,13 +152,13 @@ pub fn if_readable<T>(found: Result<T, Fault>) -> Result<Result<T, Fault>, Fault
 pub struct Replacement {
     /// For the log.
     pub what: &'static str,
-    /// The same database was written to by something else than its engine: its content has to be
+    /// Something else than its engine has written to the database: its content has to be
     /// checked in full before it is used again.
     pub is_overwritten: bool,
 }
 
 impl Replacement {
-    /// Another database lies there.
+    /// Another database is there.
     pub const ANOTHER: Self =
         Self { what: "another file was put in the place of the database", is_overwritten: false };
 }

@@ -40,88 +40,92 @@ use crate::identity::Key;
 use crate::password::KeyId;
 
 /// What the single writer asks of a database. Every call happens between `begin` and `commit` or
-/// `rollback`, but for those that say otherwise. A batch costs a few round trips: one `load`, one
-/// `save`, one `commit`.
+/// `rollback`, except where its comment says otherwise. A batch costs a few round trips: one
+/// `load`, one `save`, one `commit`.
+///
+/// # Errors
+///
+/// Each method returns a [`Fault`]. After [`Fault::TransactionLost`] the transaction is gone: the
+/// caller calls `rollback` and may run it again from its beginning.
 pub trait Engine {
-    /// Starts a transaction that holds the write lock, so that what is loaded stays true until the
+    /// Begins a transaction and takes the write lock, so that what is loaded stays true until the
     /// commit.
     fn begin(&mut self) -> Result<(), Fault>;
 
-    /// Moves members whose noted expiry is at or before `now` (unix seconds) to former_member, at
-    /// most `most`; says how many.
+    /// Moves at most `most` members whose expiry is at or before `now` (unix seconds) to
+    /// former_member. Returns how many.
     fn expire_due(&mut self, now: i64, most: usize) -> Result<usize, Fault>;
 
-    /// Adds to `view` what it does not hold yet of `wanted`, as of this moment: a member whose
-    /// noted expiry is reached is moved first, and holds no name any more. While a jump of the
-    /// clock is being confirmed nobody is moved by it: then `save` moves those whose names are
-    /// given to others.
+    /// Adds to `view` what it does not hold yet of `wanted`, as of this moment. A member whose
+    /// expiry is reached holds no name any more and is moved first. While a jump of the clock is
+    /// being confirmed the row stays: then `save` moves a member only if the name is given to
+    /// another one.
     fn load(&mut self, wanted: &Wanted, view: &mut View, moment: Moment) -> Result<(), Fault>;
 
     /// Writes outcomes in this order: changes and journal records. An error leaves the transaction
     /// open for `rollback`, or for `rollback_to_savepoint`.
     fn save(&mut self, outcomes: &[Outcome<'_>]) -> Result<(), Fault>;
 
-    /// Marks a point to which `rollback_to_savepoint` goes back.
+    /// Sets the savepoint to which `rollback_to_savepoint` returns.
     fn savepoint(&mut self) -> Result<(), Fault>;
 
-    /// Undoes all since `savepoint`, and forgets it. An error means that the whole transaction is
-    /// lost.
+    /// Undoes everything since `savepoint`, and removes the savepoint. After an error the whole
+    /// transaction is lost.
     fn rollback_to_savepoint(&mut self) -> Result<(), Fault>;
 
-    /// Forgets the savepoint.
+    /// Removes the savepoint and keeps what was done since.
     fn release_savepoint(&mut self) -> Result<(), Fault>;
 
-    /// Commits durably: when it returns, power may fail. [`Fault::OutcomeUnknown`] where nobody can
-    /// tell what happened; then the engine must be opened anew.
+    /// Commits durably: after it returns, the changes survive a power failure. After
+    /// [`Fault::OutcomeUnknown`] the engine must be opened again.
     fn commit(&mut self) -> Result<(), Fault>;
 
-    /// Gives the transaction up. Never fails: whatever is wrong shows at the next `begin`.
+    /// Rolls the transaction back. Never fails: any problem shows at the next `begin`.
     fn rollback(&mut self);
 
-    /// Takes the folded form of the name from a member, who keeps the exact one: see
+    /// Takes the folded form of the name from a member, who keeps the exact name: see
     /// [`crate::member::Member::holds_folded`].
     fn unfold(&mut self, key: Key) -> Result<(), Fault>;
 
-    /// Puts what was hardened in the place of its seals, in member_auth, former_member and journal.
+    /// Replaces seals by what they became, in member_auth, former_member and journal.
     fn harden(&mut self, hardened: &[Hardened]) -> Result<(), Fault>;
 
-    /// Puts a new hash in the place of the old one in the member's row and in the journal records
-    /// that brought it. Where the row has another credential by now, nothing happens.
+    /// Replaces a hash in the member's row and in the journal records that brought it. Where the
+    /// row has another credential by now, nothing happens.
     fn rehash(&mut self, rehashed: &Rehashed) -> Result<(), Fault>;
 
-    /// Writes down what a visitor caused. `sure` is the time that is sure to have come, unix
-    /// seconds.
+    /// Stores a note. `sure` is a time that has surely come, unix seconds.
     fn note(&mut self, note: &Note, sure: i64) -> Result<(), Fault>;
 
-    /// Forgets what is spent of logouts and of last uses, or makes fewer rows of it, at most `most`
-    /// of each table; says whether there was any. It cannot be undone, so the time has to be sure.
+    /// Deletes spent rows of logouts and last uses, or merges them, at most `most` of each table.
+    /// Returns whether there were any. This cannot be undone, so the times must be sure.
     fn forget_logins(&mut self, spent: Spent, most: usize) -> Result<bool, Fault>;
 
-    /// Forgets a block. How long one lasts is no matter of the clock that somebody may set, so that
-    /// none is forgotten by it.
+    /// Deletes a block. Only this ends a stored block: its duration does not depend on a clock that
+    /// someone can set.
     fn lift(&mut self, target: &Target) -> Result<(), Fault>;
 
-    /// Forgets all blocks but these.
+    /// Deletes all blocks except these.
     fn keep_blocks(&mut self, blocks: &[Block]) -> Result<(), Fault>;
 
     /// Writes the probe of `GET /health`.
     fn probe(&mut self, now: i64) -> Result<(), Fault>;
 
-    /// Removes journal records older than `before` (unix seconds), oldest first and at most `most`;
-    /// those still sealed stay, and so does the newest. Says how many went.
+    /// Deletes journal records older than `before` (unix seconds), the oldest first and at most
+    /// `most`. Sealed records and the newest record stay. Returns how many were deleted.
     fn prune(&mut self, before: i64, most: usize) -> Result<usize, Fault>;
 
     /// Converts the next journal records that have an older form, at most `most`; says how far it
     /// has come, or `None` where there is nothing to convert. Both forms are read alike.
     fn convert_journal(&mut self, most: usize) -> Result<Option<Conversion>, Fault>;
 
-    /// Writes down under which key seals are made from now on.
+    /// Stores the key under which seals are made from now on.
     fn set_seal_key(&mut self, id: KeyId) -> Result<(), Fault>;
 
-    /// Ends all logins by cookie: those of before are none under another epoch.
+    /// Stores a new login epoch, which ends all logins by cookie of the one before.
     fn begin_login_epoch(&mut self, epoch: Epoch) -> Result<(), Fault>;
 
-    /// Whether member_auth, former_member and journal are all empty.
+    /// Whether member_auth, former_member and journal are all empty. Also outside a transaction.
     fn is_empty(&mut self) -> Result<bool, Fault>;
 
     /// Outside a transaction, after the replies of a batch are sent: the engine's own maintenance,

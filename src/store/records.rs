@@ -88,7 +88,7 @@ pub struct Spent {
     /// No login that was issued then or before counts, so that nobody loses one where logouts
     /// become one row.
     pub issued: i64,
-    /// The same for the longest time that a login can be set to last.
+    /// No login that was issued then or before can count, however long logins are set to last.
     pub forgotten: i64,
     /// A login that was last used then or before is over.
     pub seen: i64,
@@ -102,7 +102,7 @@ pub enum Note {
     LogOut(LoggedOut),
     /// A login was used, where an inactivity timeout is set.
     Seen(Seen),
-    /// Somebody is blocked; in place of a block against the same target.
+    /// A block began. It replaces a block against the same target.
     Block(Block),
     /// A member has logged in from a network that was not known, or not today.
     Known(KnownNetwork),

@@ -28,7 +28,7 @@ const FRAME_BYTES: i64 = 4096 + 24;
 /// index of the WAL.
 const TRY_AGAIN_AFTER: Duration = Duration::from_secs(10);
 
-/// A reader that holds its transaction for longer than this is told of, however small the WAL is.
+/// A read transaction that is open for longer than this is reported, however small the WAL is.
 const LONG_READ: Duration = Duration::from_secs(300);
 
 /// How long a clean stop waits for the transactions of readers in other processes, for each of the
@@ -46,7 +46,7 @@ struct Unfinished {
 pub(super) struct Checkpoints<'c> {
     conn: &'c Connection,
     path: &'c Path,
-    /// Pages in the WAL after the last commit, told by SQLite.
+    /// Pages in the WAL after the last commit, as SQLite reports them.
     pages: Arc<AtomicI32>,
     /// With how many of them a checkpoint is due.
     every: i32,

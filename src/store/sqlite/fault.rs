@@ -1,4 +1,4 @@
-//! SQLite's errors as faults, told apart by its extended codes.
+//! Turns SQLite's errors into faults, by its extended codes.
 
 use rusqlite::Error;
 use rusqlite::ffi::{self, ErrorCode};

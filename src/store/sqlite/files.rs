@@ -1,5 +1,5 @@
-//! Which files a database is: told by `stat` alone, since opening and closing one beside SQLite
-//! gives up its locks on it (POSIX).
+//! Which files a database consists of: found by `stat` alone, since opening and closing one beside
+//! SQLite gives up its locks on it (POSIX).
 
 use std::fs::Metadata;
 use std::io;
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::store::Replacement;
 
-/// What somebody did to the files of a database under those who have it open.
+/// A change to the files of a database while processes have it open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::store) enum FileChange {
     /// Nothing is there any more.
@@ -17,11 +17,12 @@ pub(in crate::store) enum FileChange {
     Replaced,
     /// The WAL was removed or replaced: what is committed into the one that is open would be lost.
     Wal,
-    /// The same of its index, by which all who have the database open agree with each other.
+    /// The index of the WAL was removed or replaced, through which the processes that have the
+    /// database open coordinate.
     Index,
-    /// The same file has another content, which SQLite did not write.
+    /// The database file has another content, which SQLite did not write.
     Overwritten,
-    /// The same of the WAL.
+    /// The WAL has another content, which SQLite did not write.
     WalOverwritten,
 }
 
@@ -149,7 +150,7 @@ pub struct FilesSeen {
 }
 
 impl FilesSeen {
-    /// What lies there now; `None` where there is no database.
+    /// What is there now; `None` where there is no database.
     pub fn at(path: &Path) -> Option<Self> {
         let database = path.canonicalize().ok()?;
         let look = |path: &Path| path.metadata().ok().map(|file| (inode(&file), Stamp::of(&file)));

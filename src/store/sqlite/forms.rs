@@ -1,4 +1,4 @@
-//! In which forms the members' passwords are kept, counted for whoever lets an Apache read the
+//! In which forms the members' passwords are stored, counted for operators whose Apache reads the
 //! table.
 
 use rusqlite::params;
@@ -26,7 +26,7 @@ impl Reader {
             ))?;
             let mut rows = statement.query([most / 2])?;
             while let Some(row) = rows.next()? {
-                // Somebody's handiwork that cannot be read: no reason to stand still for.
+                // A row that another program wrote and that cannot be read is skipped.
                 forms.extend(read_form(row, 0, 1, 2).ok().flatten());
             }
         }

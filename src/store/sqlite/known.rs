@@ -9,7 +9,7 @@ use crate::store::{Fault, KnownId, KnownNetwork};
 const OF_A_MEMBER_MAX: usize = 16;
 /// Networks that are known in all, and at most [`TRIM_EVERY`] more.
 const KNOWN_MAX: i64 = 65_536;
-/// How many are noted between two looks at how many there are.
+/// How many notes are written between two counts of the table.
 pub(super) const TRIM_EVERY: u32 = 256;
 
 impl Reader {

@@ -1,6 +1,6 @@
 //! What is remembered of logins by cookie: which were given back, when they were last used, and the
-//! epoch under which cookies are good. Whoever logs in and out again and again fills nothing: the
-//! rows of a member have a bound.
+//! epoch under which cookies are good. Many logins and logouts of one member do not fill the table:
+//! the rows of a member have a bound.
 
 use rusqlite::{Connection, OptionalExtension, params};
 

@@ -106,7 +106,7 @@ impl Sqlite<'_> {
             let mut rows =
                 self.select_holder.query(params![name.folded(), site.get(), name.as_str()])?;
             while let Some(row) = rows.next()? {
-                // Somebody's handiwork is no memberid.
+                // A row that another program wrote may have no valid memberid.
                 let Some(member) = MemberId::parse(&row.get::<_, i64>(0)?.to_string()) else {
                     continue;
                 };

@@ -1,4 +1,4 @@
-//! Looking members up by their names. Names are compared in folded form; the few members who do not
+//! Finds members by their names. Names are compared in folded form; the few members who do not
 //! hold the folded form of theirs are found by the exact name.
 
 use rusqlite::{OptionalExtension, ToSql, params};
@@ -9,8 +9,8 @@ use crate::identity::{MemberId, SiteId, Username};
 use crate::store::{Fault, LoginRow, NamedLogins, Unfolded};
 
 impl Reader {
-    /// Who has this name on this site at `now`: whoever holds its folded form, else who has this
-    /// very name.
+    /// Who has this name on this site at `now`: the member who holds its folded form, else the one
+    /// who has this very name.
     ///
     /// # Errors
     ///

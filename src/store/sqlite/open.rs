@@ -112,7 +112,7 @@ pub fn open_reader(path: &Path) -> Result<Box<dyn Read>, OpenError> {
 ///
 /// # Errors
 ///
-/// Where that must not be looked at.
+/// Where the process has no permission to determine that.
 pub fn is_there(path: &Path) -> Result<bool, OpenError> {
     denied::is_there(path).map_err(|error| OpenError::Unreadable(shown(path), error))
 }

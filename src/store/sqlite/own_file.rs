@@ -1,11 +1,11 @@
 //! The files under the writer's connection. Before every transaction and every checkpoint they are
 //! looked at: nothing may be acknowledged that a restart would not find, and no checkpoint may
-//! write into what somebody has put there.
+//! write into a file that another program has put there.
 //!
-//! Another file is told by its inode. The same file with another content, as `cp` leaves it, is
-//! told by the mark of the last transaction (see [`super::wal_mark`]): SQLite itself would go on,
-//! with pages of both. The same WAL with another content is told by its last frame (see
-//! [`super::wal_tail`]).
+//! Another file is recognised by its inode. The same file with another content, as `cp` leaves it,
+//! is recognised by the mark of the last transaction (see [`super::wal_mark`]): SQLite itself would
+//! go on, with pages of both. The same WAL with another content is recognised by its last frame
+//! (see [`super::wal_tail`]).
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -204,7 +204,7 @@ impl<'c> OwnFile<'c> {
         ))))
     }
 
-    /// The same as [`OwnFile::check`], however soon after a look.
+    /// Checks the files as [`OwnFile::check`] does, however short the time since the last check.
     pub(super) fn check_now(&mut self) -> Result<(), Fault> {
         self.looked = None;
         self.check()

@@ -35,18 +35,13 @@ impl Reader {
         Ok(Self { conn })
     }
 
-    /// Begins a look: until [`Reader::look_away`] all that is read is of one moment, and costs no
-    /// locks. It keeps the log from starting anew, so it must end soon.
-    ///
-    /// # Errors
-    ///
-    /// Where the database cannot be read.
+    /// See [`crate::store::Read::begin_read`]. It keeps the WAL from being emptied.
     pub(super) fn begin(&self) -> Result<(), Fault> {
         self.conn.prepare_cached("BEGIN")?.raw_execute()?;
         Ok(())
     }
 
-    /// Ends a look, if there is one.
+    /// See [`crate::store::Read::end_read`].
     ///
     /// # Errors
     ///

@@ -44,8 +44,8 @@ impl Sqlite<'_> {
         Ok(())
     }
 
-    /// Ends the logins of whoever holds this seal, and says so in the first record that brought it;
-    /// once, and not where a CHANGE did so when it came.
+    /// Ends the logins of the member who has this seal, and notes it in the first record that has
+    /// it; once, and not where a CHANGE did so when it came.
     fn end_logins(&mut self, pending: &Pending) -> Result<(), Fault> {
         let bounds =
             params![pending.key.site.get(), pending.key.member.get(), pending.seal.as_bytes()];

@@ -64,7 +64,7 @@ pub(super) fn run(conn: &mut Connection, keep_copy: Option<&Path>) -> Result<(),
     }
     let began = Instant::now();
     let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    // Looked at again under the lock: another process may have been first.
+    // Checked again under the lock: another process may have been first.
     let found = check(&transaction)?;
     if found == 0 {
         transaction.execute_batch(SCHEMA)?;

@@ -110,7 +110,7 @@ fn copy(source: &Connection, database: &Path, version: i64) -> Result<PathBuf, C
         name(&begun, database, version)
     });
     if made.is_err() {
-        // What failed is told; what is left of the copy would only take room.
+        // The failure is reported; what is left of the copy would only take space.
         let _ = remove(&begun);
     }
     made

@@ -1,4 +1,4 @@
-//! Whether the WAL beside the database file belongs to it. SQLite does not look: a backup that is
+//! Whether the WAL beside the database file belongs to it. SQLite does not check: a backup that is
 //! copied over the file, while the old -wal lies beside it, gets the pages of another database, and
 //! nobody notices before queries fail.
 //!
@@ -8,10 +8,10 @@
 //! those in the WAL. A backup from before this WAL has an older id. Where the schema was changed by
 //! hand since the backup, which makes no mark, the number that counts such changes is another one.
 //!
-//! What cannot be told belongs: to refuse a start after a power failure is worse than what is
-//! prevented here. Therefore nothing is refused where the file cannot be read, where the WAL has no
-//! mark (another program wrote it) and no other version of the schema, or where a release without
-//! marks wrote both. File formats: sqlite.org/fileformat2.html.
+//! A WAL of which that cannot be determined counts as belonging: to refuse a start after a power
+//! failure is worse than what is prevented here. Therefore nothing is refused where the file cannot
+//! be read, where the WAL has no mark (another program wrote it) and no other version of the
+//! schema, or where a release without marks wrote both. File formats: sqlite.org/fileformat2.html.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -185,8 +185,8 @@ impl FileState {
         })
     }
 
-    /// The same without opening the file but by SQLite, which does not tell for which mode it was
-    /// made. A copy by VACUUM has another cookie, and one from a dump no mark of ours.
+    /// Checks the WAL without opening the file except by SQLite, which does not tell for which mode
+    /// it was made. A copy by VACUUM has another cookie, and one from a dump no mark of ours.
     fn read_by_sqlite(database: &Path) -> Option<Self> {
         let read = || {
             let conn = open_immutable(database)?;

@@ -1,7 +1,7 @@
-//! The last transaction that this service knows in the WAL, looked at again before and after each
-//! one. SQLite goes by its index and never looks whether the WAL still has what that says: where
-//! somebody has truncated the file (to free a full disk, say) or copied another one over it, it
-//! would write on behind a gap, and a restart would find nothing of what was acknowledged.
+//! The last transaction that this service knows in the WAL, checked again before and after each
+//! one. SQLite goes by its index and never checks whether the WAL still has what that says: where
+//! another program has truncated the file (to free a full disk, say) or copied another one over it,
+//! it would write on behind a gap, and a restart would find nothing of what was acknowledged.
 //!
 //! The header of a frame has a checksum of all frames before it. So two small reads tell that
 //! nothing is missing: the header of the WAL, and that of the last frame. File format:
@@ -46,8 +46,8 @@ impl WalTail {
         tail
     }
 
-    /// The same anew, after somebody else has begun the WAL anew. By the headers of the frames
-    /// alone: the checksums of a large WAL take long.
+    /// Finds the last transaction again, after another program has begun the WAL anew. By the
+    /// headers of the frames alone: the checksums of a large WAL take long.
     pub(super) fn find_again(&mut self) {
         self.last = self.header().and_then(|header| {
             let is_of_it = |frame: &FrameHeader| frame[8..16] == header[16..24];

@@ -1,4 +1,4 @@
-//! Whether the database file has lost its end. Looked at closely once, before the process has a
+//! Whether the database file has lost its end. Checked in detail once, before the process has a
 //! connection: see [`super::check_whole`]; and before every connection for the worst case, by what
 //! `stat` tells.
 //!
