@@ -74,7 +74,11 @@ impl JournalConversion {
         self.due = Some(began + PAUSE_AFTER_FAULT);
         match transactions.run(engine, |engine| engine.convert_journal(STEP_RECORDS)) {
             Ok(None) => self.is_done = true,
-            Ok(Some(state)) => self.report(state, began),
+            Ok(Some(state)) => {
+                if let Some(line) = self.line(state, Instant::now()) {
+                    log::info!("{line}");
+                }
+            }
             // An old record that cannot be read or written again keeps nothing else from working.
             Err(fault @ (Fault::BadRow(_) | Fault::Constraint(_) | Fault::Damaged(_))) => {
                 log::warn!(
@@ -92,36 +96,60 @@ impl JournalConversion {
         Ok(())
     }
 
-    fn report(&mut self, state: Conversion, now: Instant) {
+    /// The log line after a step, if one is due.
+    fn line(&mut self, state: Conversion, now: Instant) -> Option<String> {
         let Conversion { first, next, last } = state;
         let percent = state.percent();
-        match &mut self.reported {
-            Some(report) if state.is_done() => log::info!(
-                "the journal is converted: records {first} to {last}, in {} s",
-                report.began.elapsed().as_secs()
-            ),
-            None if state.is_done() => {}
-            Some(report) => {
-                if percent - report.percent >= REPORT_PERCENT
-                    && now.duration_since(report.at) >= REPORT_EVERY
-                {
-                    *report = Report { percent, at: now, ..*report };
-                    log::info!(
-                        "converting the journal: {percent} % done, record {next} of {first} to \
-                         {last}"
-                    );
-                }
-            }
-            None => {
-                self.reported = Some(Report { percent, at: now, began: now });
-                log::info!(
-                    "converting the journal to its shorter form in the background: {percent} % \
-                     done, record {next} of {first} to {last}"
-                );
-            }
-        }
         if state.is_done() {
-            self.reported = None;
+            let began = self.reported.take()?.began;
+            return Some(format!(
+                "the journal is converted: records {first} to {last}, in {} s",
+                now.duration_since(began).as_secs()
+            ));
         }
+        let Some(report) = &mut self.reported else {
+            self.reported = Some(Report { percent, at: now, began: now });
+            return Some(format!(
+                "converting the journal to its shorter form in the background: {percent} % done, \
+                 record {next} of {first} to {last}"
+            ));
+        };
+        let is_due = percent - report.percent >= REPORT_PERCENT
+            && now.duration_since(report.at) >= REPORT_EVERY;
+        is_due.then(|| {
+            *report = Report { percent, at: now, ..*report };
+            format!("converting the journal: {percent} % done, record {next} of {first} to {last}")
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_has_the_beginning_each_tenth_and_the_end() {
+        let (mut conversion, start) = (JournalConversion::default(), Instant::now());
+        let mut line = |second, next| {
+            let state = Conversion { first: 101, next, last: 1_100 };
+            conversion.line(state, start + Duration::from_secs(second))
+        };
+        let first = "converting the journal to its shorter form in the background: 0 % done, \
+             record 101 of 101 to 1100";
+        assert_eq!(line(0, 101).as_deref(), Some(first));
+        assert_eq!(line(100, 200), None, "9 %");
+        let tenth = "converting the journal: 10 % done, record 201 of 101 to 1100";
+        assert_eq!(line(101, 201).as_deref(), Some(tenth));
+        assert_eq!(line(130, 500), None, "too early");
+        let half = "converting the journal: 50 % done, record 601 of 101 to 1100";
+        assert_eq!(line(131, 601).as_deref(), Some(half));
+        let last = "the journal is converted: records 101 to 1100, in 200 s";
+        assert_eq!(line(200, 1_101).as_deref(), Some(last));
+    }
+
+    #[test]
+    fn a_journal_that_was_converted_in_one_step_has_no_line() {
+        let state = Conversion { first: 1, next: 35, last: 34 };
+        assert_eq!(JournalConversion::default().line(state, Instant::now()), None);
     }
 }

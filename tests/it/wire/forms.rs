@@ -2,6 +2,8 @@
 //! value means after one decoding.
 
 use super::{CHECK, FREE, bare};
+use nats_userman::store::{Fault, JournalFilter, open_reader, pages};
+
 use crate::support::{App, Request, Response, TOKEN};
 
 /// A POST with this Content-Type line (or none) and this body.
@@ -223,4 +225,34 @@ fn a_multipart_body_without_its_end_is_no_form() {
         )
     );
     assert_eq!(app.rows("SELECT fields FROM journal_text"), [what]);
+}
+
+#[test]
+fn the_journal_has_every_list_of_fields_as_it_was_sent() {
+    let app = App::start();
+    let long = vec!["trial=0"; 8_000].join("&");
+    let table = [
+        ("trial=&siteid=1&siteid=02&memberid=71&trial=1", None),
+        ("siteid&=x&a[b]=c&password=a&b&zip=1&x", Some("siteid=&***&password=***&***&zip=***&***")),
+        ("=&&&=", Some("***")),
+        (
+            "username=~%3D%26%2A%2A%2A&email=%7E&trial=%3D",
+            Some("username=***%0A***&email=%7E&trial=***%0A***"),
+        ),
+        ("username=***&original_username=***&status=*", None),
+        (&*long, None),
+    ];
+    for (body, _) in table {
+        assert!(app.post(body).starts_with("ERROR|"), "{body}");
+    }
+    let expected: Vec<&str> = table.iter().map(|(body, text)| text.unwrap_or(*body)).collect();
+    assert_eq!(app.rows("SELECT fields FROM journal_text ORDER BY id"), expected);
+    let mut shown = Vec::new();
+    let reader = open_reader(&app.config.location).unwrap();
+    pages::each_record(&*reader, &JournalFilter::default(), |record| {
+        shown.push(record.fields.clone());
+        Ok::<_, Fault>(())
+    })
+    .unwrap();
+    assert_eq!(shown, expected);
 }
