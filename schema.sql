@@ -100,7 +100,7 @@ CREATE TABLE journal (
     siteid            INTEGER,
     memberid          INTEGER,
     username          TEXT,
-    -- With a shape the values, otherwise names and values: see journal_shape.
+    -- The fields without their names: see journal_shape. journal_text has their whole text.
     fields            TEXT NOT NULL,
     reply             TEXT NOT NULL,
     -- The instant of an EXPIRE, computed with the settings of that day.
@@ -115,9 +115,7 @@ CREATE TABLE journal (
     logins_ended      INTEGER CHECK (logins_ended = 1),
     -- While a jump of the clock was being confirmed: members whose time ended by then were moved.
     -- NULL: by `at`.
-    moved_until       INTEGER,
-    -- The row of journal_shape with the names of the fields. NULL: `fields` has them.
-    shape             INTEGER
+    moved_until       INTEGER
 ) STRICT;
 
 -- The hashing backlog, newest first. Partial, so that it has the sealed records only and stays
@@ -128,11 +126,12 @@ CREATE INDEX journal_sealed ON journal (id) WHERE sealed IS NOT NULL;
 -- replaced in the row is replaced in its records too.
 CREATE INDEX journal_member ON journal (siteid, memberid);
 
--- The lists of field names that records have. A record stores the values of its fields, urlencoded
--- again in the order received, without the names, because most records have the same names. The
--- values `=&~&&0` of the names `siteid=&password=&email=&trial=` are an example: `=` stands for the
--- column of the record, and `~` for ***, which replaces secrets, name, address and ip. The number
--- of lists is limited, and none is removed.
+-- The lists of field names that records have. The fields of a record are urlencoded again in the
+-- order received, with secrets, name, address and ip as ***. They are stored without their names,
+-- because most records have the same names. An example: `siteid=1&password=***&email=&trial=0` is
+-- stored as `~3&=&~&&0`, if the names `siteid=&password=&email=&trial=` have the number 3. The
+-- values follow: `=` stands for the column of the record, and `~` for ***. Fields that do not begin
+-- with `~` are the whole text. The number of lists is limited, and none is removed.
 CREATE TABLE journal_shape (
     id                INTEGER PRIMARY KEY,
     -- In their order, as in `action=&password=&***`.
@@ -142,10 +141,12 @@ CREATE TABLE journal_shape (
 -- The journal with the whole text of its fields, each value behind its name, for queries by hand.
 CREATE VIEW journal_text AS
     SELECT id, at, source, address, action, siteid, memberid, username,
-        CASE WHEN shape IS NULL THEN fields ELSE (
+        CASE WHEN fields NOT LIKE '~%' THEN fields ELSE (
             WITH RECURSIVE part (text, names, vals) AS (
-                SELECT '', journal_shape.names || '&', journal.fields || '&'
-                FROM journal_shape WHERE journal_shape.id = journal.shape
+                SELECT '', journal_shape.names || '&',
+                    substr(journal.fields, instr(journal.fields, '&') + 1) || '&'
+                FROM journal_shape
+                WHERE journal_shape.id = CAST(substr(journal.fields, 2) AS INTEGER)
                 UNION ALL
                 SELECT text || '&' || substr(names, 1, instr(names, '&') - 1)
                     || CASE WHEN substr(names, instr(names, '&') - 1, 1) <> '=' THEN ''

@@ -66,9 +66,9 @@ fn fill(conn: &Connection, records: i64) -> Result<(), Failure> {
     conn.execute(
         "WITH RECURSIVE next (id) AS (SELECT ?1 + 1 UNION ALL SELECT id + 1 FROM next WHERE id < ?2)
          INSERT INTO journal (id, at, source, address, action, siteid, memberid, username, fields,
-             reply, session_sha256, sealed, password, shape)
+             reply, session_sha256, sealed, password)
          SELECT next.id, at, source, address, action, siteid, 300000000 + next.id, username,
-             fields, reply, session_sha256, NULL, password, shape
+             fields, reply, session_sha256, NULL, password
          FROM next JOIN journal ON journal.id = next.id % ?1 + 1",
         [has, records],
     )?;

@@ -8,7 +8,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, params, params_from_iter};
 
 use super::journal::{COLUMNS, insert};
-use super::shapes::{Shapes, StoredFields};
+use super::shapes::{Shapes, is_shaped};
 use crate::journal::shape::Columns;
 use crate::store::{Conversion, Fault};
 
@@ -95,16 +95,15 @@ impl Stored {
             member: self.integer("memberid"),
             username: self.text("username"),
         };
-        let (None, Some(fields)) = (self.integer("shape"), self.text("fields")) else {
+        let Some(fields) = self.text("fields").filter(|fields| !is_shaped(fields)) else {
             return Ok(None);
         };
-        let StoredFields { shape: Some(shape), fields } = shapes.stored(conn, fields, &columns)?
-        else {
+        let fields = shapes.stored(conn, fields, &columns)?;
+        if !is_shaped(&fields) {
             return Ok(None);
-        };
+        }
         let fields = fields.into_owned();
         self.set("fields", Value::Text(fields));
-        self.set("shape", Value::Integer(shape));
         Ok(Some(self))
     }
 
@@ -193,13 +192,13 @@ mod tests {
                 (9, 100, true)
             ]
         );
-        let forms = "SELECT group_concat(id || ':' || ifnull(shape, '-') || ':' || fields, ' ')
+        let forms = "SELECT group_concat(id || ':' || fields, ' ')
              FROM journal WHERE id IN (1, 3, 5, 7)";
         let forms: String = conn.query_row(forms, [], |row| row.get(0)).unwrap();
-        let old = "3:-:application/json, 12 bytes";
+        let old = "3:application/json, 12 bytes";
         assert_eq!(
             forms,
-            format!("1:1:=&=&=&b+c&~ {old} 5:1:=&=&=&b+c& 7:-:trial=~&password=clear")
+            format!("1:~1&=&=&=&b+c&~ {old} 5:~1&=&=&=&b+c& 7:trial=~&password=clear")
         );
         assert_eq!(records(&conn)[0].fields, ADD);
     }
@@ -223,7 +222,7 @@ mod tests {
                 }
             }
             assert_eq!(shown(&conn), before, "interrupted at step {interrupted}");
-            let left = "SELECT count(*) FROM journal WHERE shape IS NULL";
+            let left = "SELECT count(*) FROM journal WHERE fields NOT LIKE '~%'";
             let left: i64 = conn.query_row(left, [], |row| row.get(0)).unwrap();
             assert_eq!(left, 4, "interrupted at step {interrupted}");
         }

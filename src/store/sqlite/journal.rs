@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, Statement, ToSql, params
 
 use super::reader::{PAGE_ROWS, Reader};
 use super::rows::{FormColumns, read_cryptpass, read_form, read_session};
-use super::shapes::{Shapes, StoredFields, restored};
+use super::shapes::{IS_SHAPE, Shapes, restored};
 use crate::action::Recorded;
 use crate::journal::Record;
 use crate::journal::shape::Columns;
@@ -17,7 +17,7 @@ use crate::unicode::folded;
 const PAGE_BYTES: usize = 4 * 1024 * 1024;
 
 /// All columns of the table.
-pub(super) const COLUMNS: [&str; 19] = [
+pub(super) const COLUMNS: [&str; 18] = [
     "id",
     "at",
     "source",
@@ -36,7 +36,6 @@ pub(super) const COLUMNS: [&str; 19] = [
     "cryptpass_wrapped",
     "logins_ended",
     "moved_until",
-    "shape",
 ];
 
 /// Inserts a record whose values stand in the order of [`COLUMNS`].
@@ -63,8 +62,7 @@ impl<'c> Journal<'c> {
         let (site, member) = (received.site.map(|id| id.get()), received.member.map(|id| id.get()));
         let username = received.username.as_ref().map(|name| name.as_str());
         let columns = Columns { action: received.action, site, member, username };
-        let StoredFields { shape, fields } =
-            self.shapes.stored(self.conn, &received.fields, &columns)?;
+        let fields = self.shapes.stored(self.conn, &received.fields, &columns)?;
         let form = put.credential.as_ref().map(|credential| FormColumns::of(&credential.stored));
         let kept = put.credential.as_ref().and_then(|credential| credential.cryptpass.as_ref());
         let values: [&dyn ToSql; COLUMNS.len()] = [
@@ -86,7 +84,6 @@ impl<'c> Journal<'c> {
             &form.as_ref().and_then(|form| form.wrapped),
             &put.logins_ended.then_some(1),
             moved_until,
-            &shape,
         ];
         self.insert.execute(values.as_slice())?;
         Ok(())
@@ -221,7 +218,7 @@ fn select_page(filter: &JournalFilter, after: i64, newest: i64) -> (String, Vec<
     let columns: Vec<_> = COLUMNS.iter().map(|column| format!("journal.{column}")).collect();
     let sql = format!(
         "SELECT {}, journal_shape.names
-         FROM journal {index} LEFT JOIN journal_shape ON journal_shape.id = journal.shape
+         FROM journal {index} LEFT JOIN journal_shape ON {IS_SHAPE}
          WHERE {} ORDER BY journal.id LIMIT {PAGE_ROWS}",
         columns.join(", "),
         conditions.join(" AND ")
@@ -264,8 +261,7 @@ fn read_record(row: &Row<'_>) -> Result<StoredRecord, Fault> {
         member: record.memberid,
         username: record.username.as_deref(),
     };
-    record.fields =
-        restored(record.id, row.get("names")?, row.get("shape")?, row.get("fields")?, &columns)?;
+    record.fields = restored(record.id, row.get("names")?, row.get("fields")?, &columns)?;
     Ok(record)
 }
 

@@ -16,13 +16,17 @@ const SHAPES_MAX: i64 = 512;
 /// The longest list that is kept, in bytes. That of a whole NATS4 record has some 750.
 const NAMES_BYTES_MAX: usize = 4096;
 
-/// The fields of a record as they are stored.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct StoredFields<'a> {
-    /// Column `shape`: the list of the names, if it is kept.
-    pub shape: Option<i64>,
-    /// Column `fields`: the values, or without a shape the whole text.
-    pub fields: Cow<'a, str>,
+/// Fields that begin with this have a shape: its number, `&` and the values follow. No urlencoded
+/// text begins with it.
+const SHAPED: char = '~';
+
+/// The condition by which a query joins the shape of a record. For fields without a shape it finds
+/// none, or one that [`restored`] ignores.
+pub(super) const IS_SHAPE: &str = "journal_shape.id = CAST(substr(journal.fields, 2) AS INTEGER)";
+
+/// Whether stored fields have a shape.
+pub(super) fn is_shaped(fields: &str) -> bool {
+    fields.starts_with(SHAPED)
 }
 
 /// The lists of names, as one writing connection knows them.
@@ -51,12 +55,11 @@ impl Shapes {
         conn: &Connection,
         fields: &'a str,
         columns: &Columns<'_>,
-    ) -> Result<StoredFields<'a>, Fault> {
-        let whole = StoredFields { shape: None, fields: Cow::Borrowed(fields) };
-        let Some(split) = Split::of(fields, columns) else { return Ok(whole) };
+    ) -> Result<Cow<'a, str>, Fault> {
+        let Some(split) = Split::of(fields, columns) else { return Ok(Cow::Borrowed(fields)) };
         Ok(match self.number(conn, split.names)? {
-            None => whole,
-            shape => StoredFields { shape, fields: Cow::Owned(split.values) },
+            None => Cow::Borrowed(fields),
+            Some(shape) => Cow::Owned(format!("{SHAPED}{shape}&{}", split.values)),
         })
     }
 
@@ -102,18 +105,21 @@ impl Shapes {
     }
 }
 
-/// Restores the fields of a stored record; `names` are those of its shape, if it has one.
+/// Restores the fields of a stored record; `names` are those that [`IS_SHAPE`] found.
 pub(super) fn restored(
     id: i64,
     names: Option<String>,
-    shape: Option<i64>,
     fields: String,
     columns: &Columns<'_>,
 ) -> Result<String, Fault> {
-    let Some(shape) = shape else { return Ok(fields) };
-    names.and_then(|names| join(&names, &fields, columns)).ok_or_else(|| {
-        Fault::BadRow(format!("the fields of journal record {id} do not fit shape {shape}"))
-    })
+    if !is_shaped(&fields) {
+        return Ok(fields);
+    }
+    let values = fields.split_once('&').map(|(_, values)| values);
+    names
+        .zip(values)
+        .and_then(|(names, values)| join(&names, values, columns))
+        .ok_or_else(|| Fault::BadRow(format!("the fields of journal record {id} fit no shape")))
 }
 
 #[cfg(test)]
@@ -130,7 +136,9 @@ mod tests {
     }
 
     fn shape(shapes: &mut Shapes, conn: &Connection, fields: &str) -> Option<i64> {
-        shapes.stored(conn, fields, &NONE).unwrap().shape
+        let stored = shapes.stored(conn, fields, &NONE).unwrap();
+        let (shape, _) = stored.strip_prefix(SHAPED)?.split_once('&')?;
+        Some(shape.parse().unwrap())
     }
 
     fn count(conn: &Connection) -> i64 {
@@ -142,7 +150,7 @@ mod tests {
         let conn = database();
         let mut shapes = Shapes::read(&conn).unwrap();
         let stored = shapes.stored(&conn, "trial=0&zip=***", &NONE).unwrap();
-        assert_eq!(stored, StoredFields { shape: Some(1), fields: "0&~".into() });
+        assert_eq!(stored, "~1&0&~");
         assert_eq!(shape(&mut shapes, &conn, "trial=1&zip="), Some(1));
         assert_eq!(shape(&mut shapes, &conn, "zip=&trial=1"), Some(2));
         // Another process finds them too.
@@ -165,7 +173,7 @@ mod tests {
             for number in SHAPES_MAX..SHAPES_MAX + 3 {
                 let fields = invented(number);
                 let stored = shapes.stored(&conn, &fields, &NONE).unwrap();
-                assert_eq!(stored, StoredFields { shape: None, fields: (&*fields).into() });
+                assert_eq!(stored, fields);
             }
             assert_eq!(shape(shapes, &conn, &invented(7)), Some(8), "a kept list is still used");
         }
