@@ -9,6 +9,7 @@
 //!
 //! Version 1 held one login. It is read until the last of its cookies has ended, and never written.
 
+mod entry;
 mod former;
 
 use std::path::Path;
@@ -19,8 +20,10 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
+use entry::{LOGIN_BYTES, TAG_BYTES};
+pub use entry::{Login, LoginId};
+
 use crate::epoch::Epoch;
-use crate::identity::{Key, MemberId, SiteId};
 use crate::key_file::{self, KEY_BYTES, KeyFileError};
 use crate::secret::redacted;
 
@@ -38,84 +41,9 @@ const KNOWN_NETWORKS_DOMAIN: &[u8] = b"nats-userman known networks v1";
 const VERSION: u8 = 2;
 /// Bytes of version and count.
 const HEAD_BYTES: usize = 2;
-const ID_BYTES: usize = 16;
-const LOGIN_BYTES: usize = 8 + 8 + ID_BYTES + 8 + 8;
-const TAG_BYTES: usize = 32;
 /// The longest value, in bytes and as text.
 const VALUE_BYTES_MAX: usize = HEAD_BYTES + LOGINS_MAX * LOGIN_BYTES + TAG_BYTES;
 const TEXT_BYTES_MAX: usize = (VALUE_BYTES_MAX * 4).div_ceil(3);
-/// If the clock was set back, a login may seem to begin in the future by this much.
-const AHEAD_SECONDS_MAX: i64 = 60;
-
-/// One login in a cookie.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Login {
-    /// The member.
-    pub key: Key,
-    /// Identifies the login among the member's.
-    pub id: LoginId,
-    /// When the member logged in, unix seconds.
-    pub issued: i64,
-    /// The `login_version` of the row at that time. The login ends when the row's changes.
-    pub login_version: i64,
-}
-
-impl Login {
-    /// When the login ends, unix seconds: the first second in which it is not valid. A logout is
-    /// remembered until then.
-    pub fn ends_at(&self, lifetime_seconds: i64) -> i64 {
-        self.issued.saturating_add(lifetime_seconds)
-    }
-
-    /// Whether the login is valid at `now`: it is younger than the lifetime and not from the
-    /// future.
-    fn is_current(&self, now: i64, lifetime_seconds: i64) -> bool {
-        self.issued.saturating_sub(AHEAD_SECONDS_MAX) <= now && now < self.ends_at(lifetime_seconds)
-    }
-
-    fn to_bytes(self) -> [u8; LOGIN_BYTES] {
-        let mut bytes = [0; LOGIN_BYTES];
-        bytes[..8].copy_from_slice(&self.key.site.get().to_be_bytes());
-        bytes[8..16].copy_from_slice(&self.key.member.get().to_be_bytes());
-        bytes[16..32].copy_from_slice(&self.id.0);
-        bytes[32..40].copy_from_slice(&self.issued.to_be_bytes());
-        bytes[40..].copy_from_slice(&self.login_version.to_be_bytes());
-        bytes
-    }
-
-    fn from_bytes(bytes: &[u8; LOGIN_BYTES]) -> Option<Self> {
-        let (site, rest) = number(bytes)?;
-        let (member, rest) = number(rest)?;
-        let (id, rest) = rest.split_first_chunk::<ID_BYTES>()?;
-        let (issued, rest) = number(rest)?;
-        let (login_version, _) = number(rest)?;
-        let key = Key {
-            site: SiteId::parse(&site.to_string())?,
-            member: MemberId::parse(&member.to_string())?,
-        };
-        Some(Self { key, id: LoginId(*id), issued, login_version })
-    }
-}
-
-fn number(bytes: &[u8]) -> Option<(i64, &[u8])> {
-    bytes.split_first_chunk().map(|(number, rest)| (i64::from_be_bytes(*number), rest))
-}
-
-/// Identifies a login, for logouts. It is random and no secret: without a signature nobody can log
-/// in with it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct LoginId(pub [u8; ID_BYTES]);
-
-impl LoginId {
-    /// Draws a new id.
-    pub fn random() -> Self {
-        let mut id = [0; ID_BYTES];
-        getrandom::fill(&mut id)
-            .expect("getrandom(2) gives up to 256 bytes whole, once the system has started");
-        Self(id)
-    }
-}
-
 /// Signs and reads values with one key.
 #[derive(Clone)]
 pub struct Signer {
@@ -225,6 +153,7 @@ impl Signer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::identity::{Key, MemberId, SiteId};
 
     const NOON: i64 = 1_781_524_800;
     const LIFETIME: i64 = 86_400;

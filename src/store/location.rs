@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::database_state::DatabaseState;
 use super::open_error::OpenError;
 use super::{Engine, Read, Replacement, sqlite};
 
@@ -122,19 +123,6 @@ impl Fingerprint {
             Location::Sqlite(file) => sqlite::FilesSeen::at(file.path()).map(Self::Sqlite),
         }
     }
-}
-
-/// What a command may find and go on from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DatabaseState {
-    /// No database.
-    Missing,
-    /// A first start that was interrupted: nothing is in it yet.
-    Begun,
-    /// The database of an earlier release, with the version of its schema.
-    Older(i64),
-    /// The database of this release.
-    Current,
 }
 
 /// Opens the database for writing, creates or upgrades it where needed, and lends it to `work`.

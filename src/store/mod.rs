@@ -3,6 +3,7 @@
 //! module here that implements it.
 
 mod current;
+mod database_state;
 mod fault;
 mod lapse;
 mod location;
@@ -15,11 +16,12 @@ mod sqlite;
 mod view;
 
 pub use current::{CurrentDatabase, CurrentReader};
+pub use database_state::DatabaseState;
 pub use fault::{Cause, Fault, Replacement, if_readable};
 pub use lapse::{Lapse, standing_at};
 pub use location::{
-    DatabaseState, Fingerprint, Location, check_access, check_content, check_whole, exists,
-    open_for_check, open_reader, set_log_aside, state_of, with_engine,
+    Fingerprint, Location, check_access, check_content, check_whole, exists, open_for_check,
+    open_reader, set_log_aside, state_of, with_engine,
 };
 pub use open_error::{OpenError, UpgradeError};
 pub use read::Read;

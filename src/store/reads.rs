@@ -10,40 +10,18 @@
 //! A read that crosses a network runs on one of a bounded number of threads ([`pool`]), and the
 //! HTTP thread serves other requests until it is done.
 
+mod error;
 pub mod pool;
 
 use std::cell::RefCell;
 use std::rc::{Rc, Weak};
-use std::time::Duration;
 
-use super::{CurrentDatabase, CurrentReader, Fault, OpenError, Read};
+use super::{CurrentDatabase, CurrentReader, Fault, Read};
 use crate::chain::chain;
 use crate::metrics::Metrics;
+use error::CHECK_EVERY;
+pub use error::ReadError;
 use pool::{ReadLimits, ReadPool};
-
-/// How often a thread checks whether its connection is still to the current database, also where
-/// nothing is read.
-const CHECK_EVERY: Duration = Duration::from_millis(500);
-
-/// Why nothing could be read.
-#[derive(Debug)]
-pub enum ReadError {
-    /// Another database was put in place, and the service does not use it yet. The writer logs it.
-    NoDatabase,
-    /// Too many reads are waiting, or this one waited for too long.
-    Overloaded,
-    /// The fault and its causes in a line, for the log.
-    Fault(String),
-}
-
-impl ReadError {
-    fn of_opening(error: OpenError) -> Self {
-        match error {
-            OpenError::InDoubt(_) => Self::NoDatabase,
-            other => Self::Fault(chain(&other)),
-        }
-    }
-}
 
 /// What the reads of all HTTP threads have in common.
 #[derive(Clone, Debug)]

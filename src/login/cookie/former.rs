@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
 
-use super::{LOGIN_BYTES, Login, TAG_BYTES};
+use super::entry::{LOGIN_BYTES, Login, TAG_BYTES};
 
 const DOMAIN: &[u8] = b"nats-userman login v1";
 const VERSION: u8 = 1;

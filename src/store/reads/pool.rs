@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use tokio::sync::oneshot;
 
-use super::{CHECK_EVERY, ReadError};
+use super::error::{CHECK_EVERY, ReadError};
 use crate::chain::chain;
 use crate::store::{CurrentDatabase, CurrentReader, Fault, Read};
 

@@ -1,6 +1,6 @@
 //! Blocks of the guard, as rows.
 
-use rusqlite::{Connection, params};
+use rusqlite::params;
 
 use super::engine::Sqlite;
 use super::reader::{PAGE_ROWS, Reader};
@@ -18,7 +18,16 @@ impl Sqlite<'_> {
 
     pub(super) fn replace_blocks(&mut self, blocks: &[Block]) -> Result<(), Fault> {
         self.conn.execute("DELETE FROM block", [])?;
-        blocks.iter().try_for_each(|block| write_block(self.conn, block))
+        blocks.iter().try_for_each(|block| self.write_block(block))
+    }
+
+    pub(super) fn write_block(&mut self, block: &Block) -> Result<(), Fault> {
+        let (network, username) = block_columns(&block.target);
+        let mut insert =
+            self.conn.prepare_cached("INSERT OR REPLACE INTO block VALUES (?1, ?2, ?3, ?4, ?5)")?;
+        let kind = block.target.kind().as_str();
+        insert.execute(params![kind, network, username, block.since, block.until])?;
+        Ok(())
     }
 }
 
@@ -85,12 +94,4 @@ impl Reader {
 fn block_columns(target: &Target) -> (String, &str) {
     let network = target.network().map(|network| network.to_string()).unwrap_or_default();
     (network, target.name().map(LoginName::as_str).unwrap_or_default())
-}
-
-pub(super) fn write_block(conn: &Connection, block: &Block) -> Result<(), Fault> {
-    let (network, username) = block_columns(&block.target);
-    conn.prepare_cached("INSERT OR REPLACE INTO block VALUES (?1, ?2, ?3, ?4, ?5)")?.execute(
-        params![block.target.kind().as_str(), network, username, block.since, block.until],
-    )?;
-    Ok(())
 }

@@ -7,11 +7,9 @@ use std::path::Path;
 use rusqlite::{Connection, OpenFlags};
 use rustix::fs::Access;
 
+use super::connection::{busy_and_quiet, open_immutable};
 use super::files::beside;
-use super::open::{
-    busy_and_quiet, check_access, check_whole, nothing_in, open_error, open_immutable, shown,
-    upgrade_error,
-};
+use super::open::{check_access, check_whole, nothing_in, open_error, shown, upgrade_error};
 use super::reader::Reader;
 use super::upgrade;
 use crate::denied;

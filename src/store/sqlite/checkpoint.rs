@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
-use super::open::LOCK_WAIT;
+use super::connection::LOCK_WAIT;
 use super::whole;
 use crate::store::{Fault, LongRead};
 

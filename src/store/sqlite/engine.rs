@@ -4,7 +4,6 @@ use std::time::Instant;
 
 use rusqlite::{Connection, Statement};
 
-use super::blocks::write_block;
 use super::checkpoint::Checkpoints;
 use super::journal::Journal;
 use super::own_file::OwnFile;
@@ -206,7 +205,7 @@ impl Engine for Sqlite<'_> {
         self.within(|engine| match note {
             Note::LogOut(login) => logins::log_out(engine.conn, login, sure),
             Note::Seen(seen) => logins::see(engine.conn, seen),
-            Note::Block(block) => write_block(engine.conn, block),
+            Note::Block(block) => engine.write_block(block),
             Note::Lift(target) => engine.delete_block(target),
             Note::Known(known) => {
                 known::note(engine.conn, known)?;

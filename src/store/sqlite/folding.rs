@@ -3,10 +3,13 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::members::GIVE_FOLDED;
 use crate::block::LoginName;
 use crate::store::Fault;
 use crate::unicode::{FOLDING_VERSION, folded};
+
+/// OR IGNORE: where another member holds it, the row keeps its exact name alone.
+pub(super) const GIVE_FOLDED: &str =
+    "UPDATE OR IGNORE member_auth SET username_folded = ?3 WHERE siteid = ?1 AND memberid = ?2";
 
 /// Rows that are in memory at once.
 const PAGE_ROWS: usize = 1_000;

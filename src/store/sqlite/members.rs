@@ -3,6 +3,7 @@
 use rusqlite::{Statement, params};
 
 use super::engine::Sqlite;
+use super::folding::GIVE_FOLDED;
 use super::rows::{FormColumns, MEMBER_COLUMNS, before_column, read_former, read_here};
 use crate::action::{Change, Standing};
 use crate::clock::Moment;
@@ -10,10 +11,6 @@ use crate::identity::{Key, MemberId, SiteId, Username};
 use crate::member::{Former, Member, Reason};
 use crate::store::{Fault, Lapse, Outcome, View, Wanted, standing_at};
 use crate::unicode::folded;
-
-/// OR IGNORE: where another member holds it, the row keeps its exact name alone.
-pub(super) const GIVE_FOLDED: &str =
-    "UPDATE OR IGNORE member_auth SET username_folded = ?3 WHERE siteid = ?1 AND memberid = ?2";
 
 /// See [`crate::action::Known`].
 #[derive(Default)]

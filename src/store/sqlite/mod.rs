@@ -3,6 +3,7 @@
 mod blocks;
 mod check;
 mod checkpoint;
+mod connection;
 mod convert;
 mod database_file;
 mod engine;

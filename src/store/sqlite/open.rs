@@ -1,19 +1,16 @@
 //! Opening the database: the file and its mode, the pragmas with their reasons, the version.
 
 use std::fs::{OpenOptions, Permissions};
-use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
-use std::time::Duration;
 
-use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
-use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use rustix::fs::Access;
 
 use super::checkpoint::Checkpoints;
+use super::connection::open;
 use super::database_file::DatabaseFile;
 use super::engine::Sqlite;
 use super::files::{FILE_SUFFIXES, Files, beside};
@@ -22,10 +19,6 @@ use super::reader::Reader;
 use super::{upgrade, wal_mark, whole};
 use crate::denied;
 use crate::store::{Engine, Fault, OpenError, Read, UpgradeError};
-
-/// How long a writer waits for another process's lock: commands hold it for milliseconds. Short,
-/// because postbacks wait meanwhile and none shall wait for a second.
-pub(super) const LOCK_WAIT: Duration = Duration::from_millis(400);
 
 /// Mode of the database: the group reads it, so that Apache can.
 const FILE_MODE: u32 = 0o640;
@@ -164,37 +157,6 @@ pub fn check_whole(path: &Path) -> Result<(), OpenError> {
         )));
     }
     Ok(())
-}
-
-pub(super) fn open(path: &Path, flags: OpenFlags) -> Result<Connection, Fault> {
-    whole::check_not_emptied(path)?;
-    let conn = Connection::open_with_flags(path, flags)?;
-    busy_and_quiet(&conn)?;
-    // Sorting and savepoints in memory: nothing of a member is written to a temporary file.
-    conn.pragma_update(None, "temp_store", "MEMORY")?;
-    Ok(conn)
-}
-
-/// What every connection has.
-pub(super) fn busy_and_quiet(conn: &Connection) -> Result<(), Fault> {
-    conn.busy_timeout(LOCK_WAIT)?;
-    // -wal and -shm stay when the last connection closes: a reader without write permission
-    // (Apache) could not make them, and would find no database while the service is down.
-    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-    Ok(())
-}
-
-/// Opens a file read-only as one that nobody changes: SQLite takes no lock, makes no file, and
-/// looks neither for a WAL nor for a journal.
-pub(super) fn open_immutable(file: &Path) -> rusqlite::Result<Connection> {
-    let uri = format!(
-        "file:{}?immutable=1",
-        percent_encode(file.as_os_str().as_bytes(), NON_ALPHANUMERIC)
-    );
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
-        | OpenFlags::SQLITE_OPEN_URI
-        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    Connection::open_with_flags(uri, flags)
 }
 
 fn set_up_writer(conn: &Connection) -> Result<(), Fault> {

@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::connection::open;
 use super::fault;
-use super::open::open;
 use crate::store::{Fault, UpgradeError};
 use crate::whole_file::parent;
 

@@ -21,7 +21,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension as _};
 
-use super::open::open_immutable;
+use super::connection::open_immutable;
 use crate::store::Fault;
 
 /// What finds a mark in the pages of the WAL; schema.sql has it too. No text of a member can hold
