@@ -22,6 +22,7 @@ mod faults;
 mod first_story;
 mod forged_names;
 mod golden;
+mod layers;
 mod login_version;
 mod members_area;
 mod model;

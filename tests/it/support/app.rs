@@ -3,18 +3,20 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use actix_web::dev::Server;
 use clap::Parser as _;
 use nats_userman::action::Standing;
 use nats_userman::clock::{Clock, Reading, parse_moment};
 use nats_userman::config::{Config, Settings};
 use nats_userman::connection_limits::ConnectionLimits;
+use nats_userman::data_dir::DataDirError;
 use nats_userman::hardening::{HashWorker, Rehashes};
 use nats_userman::identity::{Key, MemberId, SiteId};
 use nats_userman::login::blocks::BlockSync;
-use nats_userman::password::{Hasher, Password, Vault};
-use nats_userman::service::Service;
+use nats_userman::password::{Cost, Hasher, Password, Vault};
+use nats_userman::service::{Service, StartError};
 use nats_userman::store::{CurrentDatabase, open_reader};
 use nats_userman::writer::Writer;
 use parking_lot::Mutex;
@@ -22,7 +24,7 @@ use rusqlite::{Connection, OpenFlags};
 use tempfile::TempDir;
 
 use super::{
-    NOON, Response, TOKEN, cheap, check_invariants, post_to, rows, send_raw, temp_dir,
+    NOON, PATIENCE, Response, TOKEN, cheap, check_invariants, post_to, rows, send_raw, temp_dir,
     verify_member,
 };
 
@@ -125,8 +127,7 @@ impl App {
         let cost = cheap(config.password_hash);
         let thread = std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
-                let (service, server) =
-                    Service::start_on(&config_there, database, clock_there, cost).unwrap();
+                let (service, server) = start_service(&config_there, &database, &clock_there, cost);
                 let server = actix_web::rt::spawn(server);
                 let handles = (
                     service.writer().clone(),
@@ -262,6 +263,25 @@ impl App {
         if let (Some(stop), Some(thread)) = (self.stop.take(), self.thread.take()) {
             let _ = stop.send(());
             thread.join().unwrap();
+        }
+    }
+}
+
+/// Starts the service. A process that another test has just forked keeps a copy of the lock of a
+/// stopped app's directory, until it runs its own program.
+fn start_service(
+    config: &Config,
+    database: &CurrentDatabase,
+    clock: &Clock,
+    cost: Cost,
+) -> (Service, Server) {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        match Service::start_on(config, database.clone(), clock.clone(), cost) {
+            Err(StartError::DataDir(DataDirError::InUse(_))) if Instant::now() < until => {
+                std::thread::park_timeout(Duration::from_millis(5));
+            }
+            started => return started.unwrap(),
         }
     }
 }

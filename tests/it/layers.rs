@@ -1,0 +1,259 @@
+//! The layers of `src/`, from the top down. A file uses only its own layer and those below, no file
+//! uses itself by way of others, and only the SQLite engine names its driver.
+
+mod imports;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use imports::{Imports, is_within};
+
+struct Layer {
+    name: &'static str,
+    /// What belongs here, and why here.
+    reason: &'static str,
+    /// Modules with all that they contain, except what another row names more exactly.
+    modules: &'static [&'static str],
+}
+
+/// From the top down.
+const LAYERS: &[Layer] = &[
+    Layer {
+        name: "commands",
+        reason: "one file per command, which may use everything below",
+        modules: &["lib", "main", "cli"],
+    },
+    Layer {
+        name: "start and stop",
+        reason: "puts all parts of the service together, or opens a database with its key",
+        modules: &["service", "database"],
+    },
+    Layer {
+        name: "listeners",
+        reason: "requests and responses: what is below knows nothing of HTTP",
+        modules: &["http"],
+    },
+    Layer {
+        name: "settings",
+        reason: "fills the settings that the layers below define",
+        modules: &["config"],
+    },
+    Layer {
+        name: "members area",
+        reason: "decides who is let in, and asks the store and the writer; knows nothing of HTTP",
+        modules: &["login", "hardening", "rest_api"],
+    },
+    Layer {
+        name: "applying",
+        reason: "loads, decides and saves, so that it needs both the store and the rules",
+        modules: &["writer", "replay", "apply", "seals"],
+    },
+    Layer {
+        name: "store",
+        reason: "the only SQL: what is above asks for records",
+        modules: &["store"],
+    },
+    Layer {
+        name: "rules",
+        reason: "pure functions of values: no I/O, no clock, no SQL",
+        modules: &["action", "journal", "authstring"],
+    },
+    Layer {
+        name: "values",
+        reason: "what a member, a name or a password is",
+        modules: &["reply", "fields", "member", "block", "password", "token", "epoch"],
+    },
+    Layer {
+        name: "ground",
+        reason: "files, time, networks and log lines: knows nothing of members",
+        modules: &[
+            "chain",
+            "clock",
+            "connection_limits",
+            "data_dir",
+            "denied",
+            "identity",
+            "idle",
+            "key_file",
+            "list_file",
+            "logging",
+            "metrics",
+            "network",
+            "open_files",
+            "recent",
+            "secret",
+            "text_file",
+            "undumped",
+            "unicode",
+            "whole_file",
+        ],
+    },
+];
+
+/// Where SQLite may be named.
+const SQLITE_IN: &str = "store::sqlite";
+
+/// The layer's place in the table, 0 at the top.
+fn layer(file: &str) -> Option<usize> {
+    let rows = LAYERS.iter().enumerate();
+    rows.flat_map(|(index, layer)| layer.modules.iter().map(move |module| (index, module)))
+        .filter(|(_, module)| is_within(file, module))
+        .max_by_key(|(_, module)| module.len())
+        .map(|(index, _)| index)
+}
+
+/// Each use of a higher layer.
+fn upward(imports: &Imports) -> BTreeSet<(&str, &str)> {
+    let is_upward = |(from, to): &(&str, &str)| match (layer(from), layer(to)) {
+        (Some(from), Some(to)) => from > to,
+        // A file without a layer is another test's.
+        _ => false,
+    };
+    imports.uses().filter(is_upward).collect()
+}
+
+fn name(file: &str) -> &'static str {
+    layer(file).map_or("", |index| LAYERS[index].name)
+}
+
+/// Every Rust file below this directory as (path, content).
+fn sources(root: &Path) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let mut open = vec![root.to_owned()];
+    while let Some(dir) = open.pop() {
+        for entry in fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                open.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let name = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
+                found.push((name, fs::read_to_string(&path).unwrap()));
+            }
+        }
+    }
+    found
+}
+
+fn of_this_crate() -> Imports {
+    Imports::read(&sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")))
+}
+
+/// A made-up tree.
+fn tree(files: &[(&str, &str)]) -> Imports {
+    let owned = |(path, text): &(&str, &str)| ((*path).to_owned(), (*text).to_owned());
+    Imports::read(&files.iter().map(owned).collect::<Vec<_>>())
+}
+
+#[test]
+fn every_file_has_a_layer_and_every_row_its_files() {
+    let imports = of_this_crate();
+    let homeless: Vec<&str> = imports.files().filter(|file| layer(file).is_none()).collect();
+    assert_eq!(homeless, [""; 0], "files that no row of LAYERS names");
+    for row in LAYERS {
+        assert!(!row.reason.is_empty(), "{}", row.name);
+        for module in row.modules {
+            assert!(
+                imports.files().any(|file| is_within(file, module)),
+                "LAYERS names {module}, which does not exist: remove it from the table"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_file_uses_its_own_layer_and_those_below() {
+    let imports = of_this_crate();
+    let found = upward(&imports);
+    let lines: Vec<String> = found
+        .iter()
+        .map(|(from, to)| format!("{from} ({}) uses {to} ({})", name(from), name(to)))
+        .collect();
+    assert_eq!(lines, [""; 0], "uses of a higher layer");
+}
+
+#[test]
+fn no_file_uses_itself_by_way_of_others() {
+    let imports = of_this_crate();
+    let found = imports.circles();
+    let circles: Vec<String> = found.values().map(|way| way.join(" -> ")).collect();
+    assert_eq!(circles, [""; 0], "files that use themselves by way of others");
+}
+
+#[test]
+fn sqlite_is_named_in_its_engine_alone() {
+    let imports = of_this_crate();
+    let elsewhere: Vec<&str> =
+        imports.naming("rusqlite").filter(|file| !is_within(file, SQLITE_IN)).collect();
+    assert_eq!(elsewhere, [""; 0], "files outside {SQLITE_IN} that name rusqlite");
+    assert!(imports.naming("rusqlite").count() > 1, "the engine must be seen to name it");
+}
+
+#[test]
+fn the_checker_sees_a_use_of_a_higher_layer_wherever_it_is_written() {
+    let cases = [
+        ("a use", "use crate::http::Request;"),
+        ("a use of several", "use crate::{clock, http::{self as web, Request}};"),
+        ("a use in a function", "fn f() { use crate::http::Request; }"),
+        ("a path", "fn f() -> crate::http::Request { todo!() }"),
+        ("a path from the parent", "fn f(_: &super::http::Request) {}"),
+        ("a path in a macro", "fn f() { print!(\"{}\", crate::http::answer()) }"),
+        ("a path in an attribute", "#[arg(value_parser = crate::http::parse)] struct S;"),
+        ("a name of the root", "use crate::Request;"),
+        ("a name that another file shows", "use crate::fields::Shown;"),
+    ];
+    for (what, text) in cases {
+        let imports = tree(&[
+            ("lib.rs", "mod fields; mod http; mod member; pub use http::Request;"),
+            ("fields.rs", "pub use crate::http::Request as Shown;"),
+            ("http/mod.rs", "pub struct Request;"),
+            ("member.rs", text),
+        ]);
+        assert!(upward(&imports).contains(&("member", "http")), "{what}: {text}");
+    }
+}
+
+#[test]
+fn the_checker_leaves_alone_what_is_allowed() {
+    let imports = tree(&[
+        ("lib.rs", "mod http; mod member; mod new;"),
+        ("http/mod.rs", "use crate::member::Member;\nuse std::http::Other;"),
+        (
+            "member.rs",
+            "// use crate::http::Request;\n/// See [`crate::http::Request`].\npub struct Member;\n\
+             #[cfg(test)] use crate::http::Request;\n\
+             #[cfg(test)] mod tests { use crate::http::Request; }\n\
+             #[cfg(test)] mod stories;",
+        ),
+        ("member/stories.rs", "use crate::http::Request;"),
+    ]);
+    assert_eq!(upward(&imports), BTreeSet::new());
+    assert!(imports.files().all(|file| file != "member::stories"));
+    assert_eq!(layer("new"), None);
+    assert_eq!(layer("https"), None);
+}
+
+#[test]
+fn the_checker_finds_circles_but_not_in_a_parent_that_shows_its_children() {
+    let imports = tree(&[
+        ("lib.rs", "mod store;"),
+        ("store/mod.rs", "mod a; mod b; mod c; pub use a::A; pub(crate) use b::{B, C as D};"),
+        ("store/a.rs", "pub struct A(super::B);"),
+        ("store/b.rs", "pub struct B; pub struct C;"),
+        ("store/c.rs", "use super::{A, D};"),
+    ]);
+    let uses: Vec<_> = imports.uses().collect();
+    let expected = [("store::a", "store::b"), ("store::c", "store::a"), ("store::c", "store::b")];
+    assert_eq!(uses, expected);
+    assert!(imports.circles().is_empty());
+
+    let imports = tree(&[
+        ("lib.rs", "mod store;"),
+        ("store/mod.rs", "mod a; mod b; use a::A; pub struct Kept(A);"),
+        ("store/a.rs", "use super::b; pub struct A(b::B);"),
+        ("store/b.rs", "pub struct B(Box<super::Kept>);"),
+    ]);
+    let circles = imports.circles();
+    assert_eq!(circles.keys().copied().collect::<Vec<_>>(), ["store", "store::a", "store::b"]);
+    assert_eq!(circles["store"], ["store", "store::a", "store::b", "store"]);
+}
