@@ -81,7 +81,7 @@ impl Relay {
         // With less than half of the time left a request would mostly end without an answer, and
         // keep NATS busy for nothing.
         let (wait_until, until) = (now + self.time_max / 2, now + self.time_max);
-        let place = Waiting::take(&self.waiting).ok_or(Unanswered::Busy)?;
+        let place = WaitingRequest::take(&self.waiting).ok_or(Unanswered::Busy)?;
         let permit = timeout_at(wait_until.into(), Arc::clone(&self.calls).acquire_owned()).await;
         // The semaphore is never closed.
         let Ok(Ok(permit)) = permit else { return Err(Unanswered::Busy) };
@@ -98,9 +98,9 @@ impl Relay {
 }
 
 /// A place in the queue of requests, until it is dropped.
-struct Waiting<'a>(&'a AtomicUsize);
+struct WaitingRequest<'a>(&'a AtomicUsize);
 
-impl<'a> Waiting<'a> {
+impl<'a> WaitingRequest<'a> {
     fn take(count: &'a AtomicUsize) -> Option<Self> {
         let place = Self(count);
         // If it is refused, dropping it returns the place.
@@ -108,7 +108,7 @@ impl<'a> Waiting<'a> {
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for WaitingRequest<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }

@@ -72,7 +72,7 @@ impl Watch {
     }
 
     /// Compares the clocks. Returns the time, and what to log about it.
-    pub fn check(&mut self, now: Reading) -> (Moment, Option<Seen>) {
+    pub fn check(&mut self, now: Reading) -> (Moment, Option<JumpReport>) {
         let is_new = (now.difference() - self.stays.difference).abs() > STAYS_SECONDS;
         if is_new {
             self.stays = Stays::at(now);
@@ -94,12 +94,12 @@ impl Watch {
         let seen = match (is_near, has_stayed) {
             (false, false) if was_pending && !is_new => None,
             (false, false) if now.wall > from && self.ahead_max == QUIET_SECONDS => {
-                Some(Seen::StartAhead(jump))
+                Some(JumpReport::StartAhead(jump))
             }
-            (false, false) if now.wall > from => Some(Seen::Ahead(jump)),
-            (false, false) => Some(Seen::Back(jump)),
-            (false, true) => Some(Seen::Stayed(jump)),
-            (true, _) => was_pending.then_some(Seen::Right(jump)),
+            (false, false) if now.wall > from => Some(JumpReport::Ahead(jump)),
+            (false, false) => Some(JumpReport::Back(jump)),
+            (false, true) => Some(JumpReport::Stayed(jump)),
+            (true, _) => was_pending.then_some(JumpReport::Right(jump)),
         };
         let moved_until = if self.is_pending { now.wall.min(from) } else { now.wall };
         (Moment { now: now.wall, moved_until }, seen.filter(|seen| self.is_due(seen, now.steady)))
@@ -110,7 +110,7 @@ impl Watch {
         self.stays = Stays::at(now);
     }
 
-    fn is_due(&mut self, seen: &Seen, steady: i64) -> bool {
+    fn is_due(&mut self, seen: &JumpReport, steady: i64) -> bool {
         self.logged.is_due(&seen.kind(), steady)
     }
 }
@@ -146,7 +146,7 @@ pub struct Jump {
 
 /// What to log about the clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Seen {
+pub enum JumpReport {
     /// It was set ahead.
     Ahead(Jump),
     /// At a start it is far ahead of the last recorded activity: it is wrong, or the service has
@@ -160,50 +160,50 @@ pub enum Seen {
     Right(Jump),
 }
 
-impl Seen {
+impl JumpReport {
     fn kind(self) -> usize {
         match self {
-            Seen::Ahead(_) | Seen::StartAhead(_) => 0,
-            Seen::Back(_) => 1,
-            Seen::Stayed(_) => 2,
-            Seen::Right(_) => 3,
+            JumpReport::Ahead(_) | JumpReport::StartAhead(_) => 0,
+            JumpReport::Back(_) => 1,
+            JumpReport::Stayed(_) => 2,
+            JumpReport::Right(_) => 3,
         }
     }
 }
 
-impl fmt::Display for Seen {
+impl fmt::Display for JumpReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Seen::Ahead(jump)
-        | Seen::StartAhead(jump)
-        | Seen::Back(jump)
-        | Seen::Stayed(jump)
-        | Seen::Right(jump)) = self;
+        let (JumpReport::Ahead(jump)
+        | JumpReport::StartAhead(jump)
+        | JumpReport::Back(jump)
+        | JumpReport::Stayed(jump)
+        | JumpReport::Right(jump)) = self;
         let [from, to, until] = [jump.from, jump.to, jump.until].map(format_utc);
         match self {
-            Seen::Ahead(_) => write!(
+            JumpReport::Ahead(_) => write!(
                 f,
                 "the clock jumped ahead from {from} to {to}: members who have expired by that time \
                  cannot log in, but until {until} no member is moved to former_member and nothing \
                  old is deleted; if the clock is wrong, correct it before then"
             ),
-            Seen::StartAhead(_) => write!(
+            JumpReport::StartAhead(_) => write!(
                 f,
                 "the clock shows {to}, long after the last activity recorded in the database \
                  ({from}): members who have expired by that time cannot log in, but until {until} \
                  no member is moved to former_member and nothing old is deleted; if the clock is \
                  wrong, correct it before then, otherwise do nothing"
             ),
-            Seen::Back(_) => write!(
+            JumpReport::Back(_) => write!(
                 f,
                 "the clock jumped back from {from} to {to}: members are moved to former_member by \
                  the new time; if the clock is wrong, correct it; from {until} on it is considered \
                  right"
             ),
-            Seen::Stayed(_) => write!(
+            JumpReport::Stayed(_) => write!(
                 f,
                 "the clock has kept its new time, {to}: members are moved by it from now on"
             ),
-            Seen::Right(_) => {
+            JumpReport::Right(_) => {
                 write!(f, "the clock is right again, {to}: its jump moved no member")
             }
         }
@@ -288,7 +288,7 @@ mod tests {
         let mut slewed = watch();
         assert!(looks(&mut slewed, &slew).iter().all(|look| *look == (0, "")));
         assert_eq!(
-            slewed.check(at(31 * DAY, 0)).1.map(Seen::kind),
+            slewed.check(at(31 * DAY, 0)).1.map(JumpReport::kind),
             Some(1),
             "it has followed by 21 minutes"
         );

@@ -87,7 +87,7 @@ impl HashThread {
 /// When to log the size of the backlog: at the start, once a minute while there is one, and when a
 /// backlog that was logged has become empty. A single password that is hashed within a second is
 /// not worth two lines.
-struct Report {
+struct LeftoversReport {
     due: Instant,
     has_logged: bool,
 }
@@ -107,7 +107,7 @@ pub struct HashWorker {
     writer: Writer,
     /// Hashes to be replaced, if logins report some.
     rehashes: Option<Arc<Rehashes>>,
-    report: Report,
+    report: LeftoversReport,
     /// Set until the leftovers were logged.
     leftover_report: Option<LeftoverReport>,
     /// Journal records whose seal cannot be opened: logged once, and kept for the operator.
@@ -132,7 +132,7 @@ impl HashWorker {
             hasher,
             writer,
             rehashes: None,
-            report: Report { due: Instant::now(), has_logged: false },
+            report: LeftoversReport { due: Instant::now(), has_logged: false },
             leftover_report: None,
             broken: HashSet::new(),
             stop: Arc::default(),

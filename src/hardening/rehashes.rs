@@ -34,12 +34,12 @@ pub struct Rehash {
 /// The queue. Threads that answer logins add to it, and the worker takes from it.
 pub struct Rehashes {
     cost: Cost,
-    state: Mutex<State>,
+    state: Mutex<RehashState>,
     /// Wakes the worker.
     wake: SyncSender<()>,
 }
 
-struct State {
+struct RehashState {
     /// The newest is last.
     waiting: Vec<Rehash>,
     /// Members in the queue or being hashed. A browser sends the password with every image.
@@ -57,7 +57,7 @@ impl Rehashes {
     /// An empty queue. Hashes that do not have this cost are to be replaced. It sends on `wake`
     /// when it has work.
     pub fn new(cost: Cost, wake: SyncSender<()>) -> Self {
-        let state = State {
+        let state = RehashState {
             waiting: Vec::new(),
             members: HashSet::new(),
             given_up: Recent::new(GIVEN_UP_MAX),
@@ -110,7 +110,7 @@ impl Rehashes {
     }
 
     /// A panic while the lock was held can keep one member from being queued, which is harmless.
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, RehashState> {
         self.state.lock()
     }
 }

@@ -8,7 +8,7 @@ use super::guard::Verdict;
 use super::members::Undecided;
 use super::pool::{Asker, Busy, PasswordCheck};
 use super::pseudonym::TypedName;
-use super::remembered::{RememberedKey, Row};
+use super::remembered::{CheckedRow, RememberedKey};
 use crate::block::{BlockKind, Network};
 use crate::identity::{Key, MemberId, SiteId};
 use crate::password::Stored;
@@ -36,7 +36,7 @@ impl Attempt<'_> {
             .area
             .shared
             .remembered
-            .key(Row::Member(row.key, &row.stored), &self.typed.password);
+            .key(CheckedRow::Member(row.key, &row.stored), &self.typed.password);
         let opened = self.answer(key, row.key, Some(&row.stored)).await?;
         if opened {
             self.area.shared.rehashes.note(row.key, &row.stored, &self.typed.password);
@@ -61,7 +61,7 @@ impl Attempt<'_> {
             .area
             .shared
             .remembered
-            .key(Row::Nobody(site, self.typed.name.folded()), &self.typed.password);
+            .key(CheckedRow::Nobody(site, self.typed.name.folded()), &self.typed.password);
         // Any member: it is looked up as if somebody had the name.
         let member = Key { site, member: MemberId::parse("1").ok_or(Undecided)? };
         self.answer(key, member, None).await.map(|_| ())

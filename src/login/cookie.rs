@@ -50,7 +50,7 @@ pub struct Signer {
     /// The HMAC with the key, before any input.
     key: Hmac<Sha256>,
     mac: Hmac<Sha256>,
-    former: former::Verifier,
+    former: former::FormerVerifier,
 }
 
 redacted!(Signer);
@@ -61,7 +61,7 @@ impl Signer {
         let key = Zeroizing::new(key);
         let mac = Hmac::new_from_slice(key.as_slice()).expect("HMAC takes a key of any length");
         Self {
-            former: former::Verifier::new(&mac),
+            former: former::FormerVerifier::new(&mac),
             mac: mac.clone().chain_update(DOMAIN),
             key: mac,
         }

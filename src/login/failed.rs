@@ -56,7 +56,7 @@ pub struct FailedLogin<'a> {
 /// Limits the lines, for all threads together. Times are seconds of the steady clock.
 pub struct FailedLogins {
     keys: RandomState,
-    state: Mutex<State>,
+    state: Mutex<FailedState>,
 }
 
 impl fmt::Debug for FailedLogins {
@@ -65,7 +65,7 @@ impl fmt::Debug for FailedLogins {
     }
 }
 
-struct State {
+struct FailedState {
     /// When each login was last logged or counted.
     seen: Recent<u64, i64>,
     lines: Window<Network>,
@@ -73,7 +73,7 @@ struct State {
 
 impl Default for FailedLogins {
     fn default() -> Self {
-        let state = State { seen: Recent::new(SEEN_MAX), lines: Window::new(LINES_MAX) };
+        let state = FailedState { seen: Recent::new(SEEN_MAX), lines: Window::new(LINES_MAX) };
         Self { keys: RandomState::new(), state: Mutex::new(state) }
     }
 }
@@ -121,7 +121,7 @@ impl FailedLogins {
     }
 
     /// A panic while the lock was held can leave a count off by one, which is harmless.
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, FailedState> {
         self.state.lock()
     }
 }

@@ -61,7 +61,7 @@ pub struct Guard {
     exempt_loopback: bool,
     /// Hashes names and networks under a random key, so that the counters need no copy of a name.
     keys: RandomState,
-    state: Mutex<State>,
+    state: Mutex<GuardState>,
     /// Names are not blocked before this time, by the steady clock. At first it may be unknown from
     /// which networks members log in.
     names_from: i64,
@@ -76,7 +76,7 @@ impl fmt::Debug for Guard {
     }
 }
 
-struct State {
+struct GuardState {
     counters: Counters,
     blocks: Blocks,
 }
@@ -87,7 +87,7 @@ impl Guard {
     /// because one visitor could lock all others out. Names are not blocked before `names_from`, by
     /// the steady clock.
     pub fn new(limits: GuessLimits, exempt_loopback: bool, names_from: i64) -> Self {
-        let state = State { counters: Counters::new(), blocks: Blocks::new() };
+        let state = GuardState { counters: Counters::new(), blocks: Blocks::new() };
         let (keys, blocks) = (RandomState::new(), AtomicUsize::new(0));
         Self { limits, exempt_loopback, keys, state: Mutex::new(state), names_from, blocks }
     }
@@ -164,7 +164,7 @@ impl Guard {
     /// Counts a wrong password for a target whose network is `step` steps wider than the narrowest.
     fn count(
         &self,
-        state: &mut State,
+        state: &mut GuardState,
         target: Target,
         holder: NameHolder,
         step: usize,
@@ -234,12 +234,12 @@ impl Guard {
         self.keys.hash_one(target)
     }
 
-    fn count_blocks(&self, state: &State) {
+    fn count_blocks(&self, state: &GuardState) {
         self.blocks.store(state.blocks.len(), Ordering::Relaxed);
     }
 
     /// A panic while the lock was held can leave a count off by one, which is harmless.
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, GuardState> {
         self.state.lock()
     }
 }

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use tokio::sync::oneshot;
 
-use queue::{Queue, Rank, Waiters, WaitingCheck};
+use queue::{CheckQueue, Rank, Waiters, WaitingCheck};
 use recent_load::RecentLoad;
 
 pub use queue::{Busy, PasswordCheck};
@@ -73,7 +73,7 @@ struct PoolShared {
 
 struct PoolState {
     recent_load: RecentLoad,
-    waiting: Queue,
+    waiting: CheckQueue,
     running: Vec<(RememberedKey, Waiters)>,
     stopping: bool,
 }
@@ -121,7 +121,7 @@ impl Pool {
         let broken = Mutex::new(Recent::new(BROKEN_MAX));
         let state = PoolState {
             recent_load: RecentLoad::new(),
-            waiting: Queue::default(),
+            waiting: CheckQueue::default(),
             running: Vec::new(),
             stopping: false,
         };

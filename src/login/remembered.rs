@@ -27,7 +27,7 @@ const HASH_BYTES: usize = 16;
 
 /// What a typed password is compared with.
 #[derive(Clone, Copy, Debug)]
-pub enum Row<'a> {
+pub enum CheckedRow<'a> {
     /// A member and this stored form.
     Member(Key, &'a Stored),
     /// No member of the site has this folded name. The answer costs a hash like any other.
@@ -76,10 +76,10 @@ impl Remembered {
     }
 
     /// The key of an answer.
-    pub fn key(&self, row: Row<'_>, typed: &Password) -> RememberedKey {
+    pub fn key(&self, row: CheckedRow<'_>, typed: &Password) -> RememberedKey {
         let mut mac = self.mac.clone();
         match row {
-            Row::Member(key, stored) => {
+            CheckedRow::Member(key, stored) => {
                 // No site has the number 0, so this kind of input never equals another one.
                 mac.update(&key.site.get().to_be_bytes());
                 mac.update(&key.member.get().to_be_bytes());
@@ -87,7 +87,7 @@ impl Remembered {
                 mac.update(&[form]);
                 with_length(&mut mac, bytes);
             }
-            Row::Nobody(site, folded) => {
+            CheckedRow::Nobody(site, folded) => {
                 mac.update(&site.get().to_be_bytes());
                 // No member has the number 0 either.
                 mac.update(&0_i64.to_be_bytes());
@@ -179,15 +179,16 @@ mod tests {
     }
 
     fn nobody(remembered: &Remembered, name: &str, typed: &str) -> RememberedKey {
-        remembered.key(Row::Nobody(site("1"), name), &password(typed))
+        remembered.key(CheckedRow::Nobody(site("1"), name), &password(typed))
     }
 
     #[test]
     fn an_answer_is_remembered_as_it_was() {
         let remembered = Remembered::new().unwrap();
         let stored = hash("h");
-        let ask =
-            |typed: &str| remembered.key(Row::Member(key("1", "71"), &stored), &password(typed));
+        let ask = |typed: &str| {
+            remembered.key(CheckedRow::Member(key("1", "71"), &stored), &password(typed))
+        };
         assert_eq!(remembered.get(&ask("secret")), None);
         remembered.put(ask("secret"), true);
         remembered.put(ask("other"), false);
@@ -207,19 +208,29 @@ mod tests {
         let mut keys = HashSet::new();
         for form in &forms {
             assert!(
-                keys.insert(remembered.key(Row::Member(key("1", "71"), form), &password("c"))),
+                keys.insert(
+                    remembered.key(CheckedRow::Member(key("1", "71"), form), &password("c"))
+                ),
                 "{form:?}"
             );
         }
         let longer = hash("a");
         for (row, typed, why) in [
-            (Row::Member(key("1", "72"), &forms[0]), "c", "another member"),
-            (Row::Member(key("71", "1"), &forms[0]), "c", "site and member the other way round"),
-            (Row::Member(key("1", "71"), &forms[0]), "d", "another secret"),
-            (Row::Member(key("1", "71"), &longer), "bc", "the same bytes, divided elsewhere"),
-            (Row::Nobody(site("1"), "ab"), "c", "nobody"),
-            (Row::Nobody(site("2"), "ab"), "c", "nobody on another site"),
-            (Row::Nobody(site("1"), "a"), "bc", "nobody, divided elsewhere"),
+            (CheckedRow::Member(key("1", "72"), &forms[0]), "c", "another member"),
+            (
+                CheckedRow::Member(key("71", "1"), &forms[0]),
+                "c",
+                "site and member the other way round",
+            ),
+            (CheckedRow::Member(key("1", "71"), &forms[0]), "d", "another secret"),
+            (
+                CheckedRow::Member(key("1", "71"), &longer),
+                "bc",
+                "the same bytes, divided elsewhere",
+            ),
+            (CheckedRow::Nobody(site("1"), "ab"), "c", "nobody"),
+            (CheckedRow::Nobody(site("2"), "ab"), "c", "nobody on another site"),
+            (CheckedRow::Nobody(site("1"), "a"), "bc", "nobody, divided elsewhere"),
         ] {
             assert!(keys.insert(remembered.key(row, &password(typed))), "{why}");
         }

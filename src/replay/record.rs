@@ -16,7 +16,7 @@ use crate::store::StoredRecord;
 /// The columns of a record under their own names. Bytes are hexadecimal digits; NULL is omitted.
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-struct Columns {
+struct RecordColumns {
     id: u64,
     at: i64,
     source: String,
@@ -89,7 +89,7 @@ impl JournalLine {
     ///
     /// Where it is no such line.
     pub fn parse(line: &str, last_id: u64) -> Result<Self, BadRecord> {
-        let columns: Columns = serde_json::from_str(line).map_err(BadRecord::Json)?;
+        let columns: RecordColumns = serde_json::from_str(line).map_err(BadRecord::Json)?;
         if columns.id <= last_id {
             return Err(BadRecord::Order);
         }
@@ -124,7 +124,7 @@ impl JournalLine {
     pub fn write(record: &StoredRecord) -> serde_json::Result<String> {
         let put = &record.put;
         let stored = put.credential.as_ref().map(|credential| &credential.stored);
-        let columns = Columns {
+        let columns = RecordColumns {
             id: u64::try_from(record.id).unwrap_or_default(),
             at: record.at,
             source: record.source.clone(),
@@ -176,7 +176,7 @@ impl JournalLine {
     }
 }
 
-impl Columns {
+impl RecordColumns {
     /// The received part, made from the fields again. The columns must agree with it.
     fn received(&self) -> Result<Received, BadRecord> {
         let origin = Origin::parse(&self.source).ok_or(BadRecord::Column("source"))?;

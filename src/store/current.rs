@@ -28,11 +28,11 @@ impl fmt::Debug for CurrentDatabase {
 }
 
 /// Opens a reader.
-type OpenReader = dyn Fn(&Location) -> Result<Box<dyn Read>, OpenError> + Send + Sync;
+type ReaderOpener = dyn Fn(&Location) -> Result<Box<dyn Read>, OpenError> + Send + Sync;
 
 struct Current {
     location: Location,
-    open_reader: Box<OpenReader>,
+    open_reader: Box<ReaderOpener>,
     reads_are_local: bool,
     /// Counts the databases that were current, one after the other; [`NONE`] between two.
     generation: AtomicU64,

@@ -28,12 +28,12 @@ pub(super) struct JournalConversion {
     /// When the next step may begin.
     due: Option<Instant>,
     is_busy: bool,
-    reported: Option<Report>,
+    reported: Option<LoggedProgress>,
 }
 
 /// What the log says last.
 #[derive(Clone, Copy, Debug)]
-struct Report {
+struct LoggedProgress {
     percent: i64,
     at: Instant,
     began: Instant,
@@ -108,7 +108,7 @@ impl JournalConversion {
             ));
         }
         let Some(report) = &mut self.reported else {
-            self.reported = Some(Report { percent, at: now, began: now });
+            self.reported = Some(LoggedProgress { percent, at: now, began: now });
             return Some(format!(
                 "converting the journal to its shorter form in the background: {percent} % done, \
                  record {next} of {first} to {last}"
@@ -117,7 +117,7 @@ impl JournalConversion {
         let is_due = percent - report.percent >= REPORT_PERCENT
             && now.duration_since(report.at) >= REPORT_EVERY;
         is_due.then(|| {
-            *report = Report { percent, at: now, ..*report };
+            *report = LoggedProgress { percent, at: now, ..*report };
             format!("converting the journal: {percent} % done, record {next} of {first} to {last}")
         })
     }

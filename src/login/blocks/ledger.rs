@@ -40,12 +40,12 @@ struct Entry {
     weight: Weight,
     holds: bool,
     has_line: bool,
-    row: Row,
+    row: StoredState,
 }
 
 /// What the database holds for a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Row {
+enum StoredState {
     None,
     /// A row with these times of begin and end.
     Of(i64, i64),
@@ -55,17 +55,17 @@ enum Row {
 
 impl Entry {
     fn lacks_row(&self) -> bool {
-        self.holds && self.row != Row::Of(self.block.since, self.block.until)
+        self.holds && self.row != StoredState::Of(self.block.since, self.block.until)
     }
 
     /// Marks the row as unknown, because the note is about to be written.
     fn note(&mut self, note: Note) -> Note {
-        self.row = Row::Unknown;
+        self.row = StoredState::Unknown;
         note
     }
 
     fn is_over(&self) -> bool {
-        !self.holds && self.row == Row::None
+        !self.holds && self.row == StoredState::None
     }
 }
 
@@ -83,7 +83,7 @@ impl Ledger {
     /// previous run logged them.
     pub fn of_stored(stored: Vec<(Block, Weight)>) -> Self {
         let entry = |(block, weight): (Block, Weight)| {
-            let row = Row::Of(block.since, block.until);
+            let row = StoredState::Of(block.since, block.until);
             (block.target.clone(), Entry { block, weight, holds: true, has_line: true, row })
         };
         Self { entries: stored.into_iter().map(entry).collect(), ..Self::default() }
@@ -94,7 +94,7 @@ impl Ledger {
     pub fn use_database(&mut self, generation: u64) {
         let is_first = self.database.is_none();
         if self.database.replace(generation) != Some(generation) && !is_first {
-            self.entries.values_mut().for_each(|entry| entry.row = Row::Unknown);
+            self.entries.values_mut().for_each(|entry| entry.row = StoredState::Unknown);
             (self.foreign_rows, self.is_behind) = (0, true);
         }
     }
@@ -121,8 +121,13 @@ impl Ledger {
                     *entry = Entry { block, weight, holds: true, has_line: false, row: entry.row };
                 }
                 None => {
-                    let entry =
-                        Entry { block, weight, holds: true, has_line: false, row: Row::None };
+                    let entry = Entry {
+                        block,
+                        weight,
+                        holds: true,
+                        has_line: false,
+                        row: StoredState::None,
+                    };
                     self.entries.insert(entry.block.target.clone(), entry);
                 }
             }
@@ -196,8 +201,8 @@ impl Ledger {
     pub fn written(&mut self, notes: &[Note]) {
         for note in notes {
             let (target, row) = match note {
-                Note::Block(block) => (&block.target, Row::Of(block.since, block.until)),
-                Note::Lift(target) => (target, Row::None),
+                Note::Block(block) => (&block.target, StoredState::Of(block.since, block.until)),
+                Note::Lift(target) => (target, StoredState::None),
                 Note::LogOut(_) | Note::Seen(_) | Note::Known(_) => continue,
             };
             if let Some(entry) = self.entries.get_mut(target) {
@@ -210,8 +215,8 @@ impl Ledger {
     /// The number of rows that the table has unless somebody removed some. `None` if it is unknown,
     /// or if no row is ours.
     pub fn rows(&self) -> Option<usize> {
-        let is_known = self.entries.values().all(|entry| entry.row != Row::Unknown);
-        let ours = self.entries.values().filter(|entry| entry.row != Row::None).count();
+        let is_known = self.entries.values().all(|entry| entry.row != StoredState::Unknown);
+        let ours = self.entries.values().filter(|entry| entry.row != StoredState::None).count();
         (is_known && ours > 0).then_some(ours + self.foreign_rows)
     }
 
@@ -219,14 +224,15 @@ impl Ledger {
     /// the blocks whose rows somebody removed, and forgets them.
     pub fn lifted(&mut self, rows: usize, stored: &[Block]) -> Vec<Block> {
         let stored: HashSet<&Target> = stored.iter().map(|block| &block.target).collect();
-        let is_lifted =
-            |target: &Target, entry: &Entry| entry.row != Row::None && !stored.contains(target);
+        let is_lifted = |target: &Target, entry: &Entry| {
+            entry.row != StoredState::None && !stored.contains(target)
+        };
         let lifted: Vec<Entry> = self
             .entries
             .extract_if(|target, entry| is_lifted(target, entry))
             .map(|(_, entry)| entry)
             .collect();
-        let ours = self.entries.values().filter(|entry| entry.row != Row::None).count();
+        let ours = self.entries.values().filter(|entry| entry.row != StoredState::None).count();
         self.foreign_rows = rows.saturating_sub(ours);
         let mut lifted: Vec<Block> =
             lifted.into_iter().filter(|entry| entry.holds).map(|entry| entry.block).collect();

@@ -20,9 +20,9 @@ const TEXT_BYTES: usize = VALUE_BYTES / 3 * 4;
 
 /// Reads what the earlier release signed.
 #[derive(Clone)]
-pub(super) struct Verifier(Hmac<Sha256>);
+pub(super) struct FormerVerifier(Hmac<Sha256>);
 
-impl Verifier {
+impl FormerVerifier {
     /// Reads under the key of this HMAC, which has had no input yet.
     pub(super) fn new(mac: &Hmac<Sha256>) -> Self {
         Self(mac.clone().chain_update(DOMAIN))

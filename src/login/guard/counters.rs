@@ -21,28 +21,28 @@ pub(super) struct Limit {
 }
 
 /// Counts by a keyed hash of the target.
-type Counts<C> = Recent<u64, C>;
+type RecentCounts<C> = Recent<u64, C>;
 
 pub(super) struct Counters {
     /// Indexed by [`NameHolder`].
-    parts: [Part; 2],
+    parts: [HolderCounters; 2],
     /// Counts of the narrowest networks, and of wider ones by step.
-    networks: Counts<Times>,
-    wide_networks: [Counts<Slices>; STEPS - 1],
+    networks: RecentCounts<Times>,
+    wide_networks: [RecentCounts<Slices>; STEPS - 1],
 }
 
 /// The counts for names of members, or for all other names.
-struct Part {
-    pairs: Counts<Times>,
-    wide_pairs: [Counts<Slices>; STEPS - 1],
-    names: Counts<Times>,
+struct HolderCounters {
+    pairs: RecentCounts<Times>,
+    wide_pairs: [RecentCounts<Slices>; STEPS - 1],
+    names: RecentCounts<Times>,
     /// When a wrong password was last counted for a pair and its networks.
     seen: Recent<u64, i64>,
     /// When a wrong password was last counted for a name. From another network it is the same one.
     seen_for_name: Recent<u64, i64>,
 }
 
-impl Part {
+impl HolderCounters {
     fn new() -> Self {
         Self {
             pairs: Recent::new(PAIRS_MAX),
@@ -57,7 +57,7 @@ impl Part {
 impl Counters {
     pub(super) fn new() -> Self {
         Self {
-            parts: [Part::new(), Part::new()],
+            parts: [HolderCounters::new(), HolderCounters::new()],
             networks: Recent::new(NETWORKS_MAX),
             wide_networks: std::array::from_fn(|_| Recent::new(NETWORKS_MAX)),
         }
@@ -111,14 +111,14 @@ impl Counters {
         }
     }
 
-    fn part(&mut self, holder: NameHolder) -> &mut Part {
+    fn part(&mut self, holder: NameHolder) -> &mut HolderCounters {
         &mut self.parts[holder as usize]
     }
 
     #[cfg(test)]
     pub(super) fn keep_their_bounds(&self) -> bool {
-        let wide = |counts: &Counts<Slices>| counts.len() <= NETWORKS_MAX;
-        let part = |part: &Part| {
+        let wide = |counts: &RecentCounts<Slices>| counts.len() <= NETWORKS_MAX;
+        let part = |part: &HolderCounters| {
             part.pairs.len() <= PAIRS_MAX
                 && part.wide_pairs.iter().all(wide)
                 && part.names.len() <= NAMES_MAX
@@ -139,7 +139,7 @@ fn is_new(seen: &mut Recent<u64, i64>, attempt: u64, now: i64, window_seconds: u
     !known
 }
 
-fn reaches<C: Count>(counts: &mut Counts<C>, number: u64, limit: Limit, now: i64) -> bool {
+fn reaches<C: Count>(counts: &mut RecentCounts<C>, number: u64, limit: Limit, now: i64) -> bool {
     if let Some(count) = counts.get(&number) {
         return count.reaches(limit.count, now, limit.window_seconds);
     }

@@ -81,12 +81,12 @@ pub(super) struct WaitingCheck {
 
 /// The checks, in the order in which they came.
 #[derive(Default)]
-pub(super) struct Queue {
+pub(super) struct CheckQueue {
     checks: Vec<WaitingCheck>,
     turns: u32,
 }
 
-impl Queue {
+impl CheckQueue {
     /// Finds a check that waits.
     pub(super) fn find(&mut self, key: &RememberedKey) -> Option<&mut WaitingCheck> {
         self.checks.iter_mut().find(|waiting| waiting.key == *key)
@@ -137,13 +137,13 @@ mod tests {
     use super::super::recent_load::RecentLoad;
     use super::*;
     use crate::identity::SiteId;
-    use crate::login::remembered::{Remembered, Row};
+    use crate::login::remembered::{CheckedRow, Remembered};
     use crate::password::Password;
 
     /// A queue, and keys for checks.
     struct Scene {
         remembered: Remembered,
-        queue: Queue,
+        queue: CheckQueue,
         recent_load: RecentLoad,
         asked: u32,
     }
@@ -152,7 +152,7 @@ mod tests {
         fn new() -> Self {
             Self {
                 remembered: Remembered::new().unwrap(),
-                queue: Queue::default(),
+                queue: CheckQueue::default(),
                 recent_load: RecentLoad::new(),
                 asked: 0,
             }
@@ -162,7 +162,8 @@ mod tests {
         fn ask(&mut self, from: IpAddr) -> (RememberedKey, Result<oneshot::Receiver<bool>, Busy>) {
             self.asked += 1;
             let typed = Password::parse(&self.asked.to_string()).unwrap();
-            let key = self.remembered.key(Row::Nobody(SiteId::parse("1").unwrap(), "bob"), &typed);
+            let key =
+                self.remembered.key(CheckedRow::Nobody(SiteId::parse("1").unwrap(), "bob"), &typed);
             let rank = Rank { is_stranger: true, asked: self.recent_load.ask(from) };
             let mut waiters = Waiters::default();
             let answer = waiters.add().unwrap();

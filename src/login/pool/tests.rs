@@ -4,7 +4,7 @@ use std::task::{Context, Poll, Waker};
 
 use super::*;
 use crate::identity::{MemberId, SiteId};
-use crate::login::remembered::Row;
+use crate::login::remembered::CheckedRow;
 use crate::password::{Cost, HashKind, Password, Steps, Stored};
 
 fn typed(text: &str) -> Password {
@@ -49,7 +49,7 @@ impl Scene {
     }
 
     fn key(&self, text: &str) -> RememberedKey {
-        self.remembered.key(Row::Nobody(site(), "bob"), &typed(text))
+        self.remembered.key(CheckedRow::Nobody(site(), "bob"), &typed(text))
     }
 
     async fn ask(&self, text: &str) -> Result<bool, Busy> {
@@ -265,10 +265,10 @@ async fn the_real_threads_verify_a_row_and_nobody() {
     let verifier = || Verifier::new(Arc::clone(&steps));
     let pool = Pool::start(verifier, &vault, Arc::clone(&remembered)).unwrap();
     for (text, opens) in [("secret", true), ("other", false)] {
-        let asked = remembered.key(Row::Member(key, &stored), &typed(text));
+        let asked = remembered.key(CheckedRow::Member(key, &stored), &typed(text));
         let check = PasswordCheck { row: Some((key, stored.clone())), typed: typed(text) };
         assert_eq!(pool.run(asked, check, stranger("203.0.113.9")).await, Ok(opens), "{text}");
     }
-    let nobody = remembered.key(Row::Nobody(site(), "alice"), &typed("secret"));
+    let nobody = remembered.key(CheckedRow::Nobody(site(), "alice"), &typed("secret"));
     assert_eq!(pool.run(nobody, check("secret"), stranger("203.0.113.9")).await, Ok(false));
 }

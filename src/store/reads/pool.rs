@@ -45,13 +45,13 @@ struct QueuedRead {
 
 /// What the threads take their work from.
 #[derive(Default)]
-struct Queue {
-    reads: Mutex<Waiting>,
+struct ReadQueue {
+    reads: Mutex<WaitingReads>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct Waiting {
+struct WaitingReads {
     reads: VecDeque<QueuedRead>,
     /// The last handle is gone.
     is_closed: bool,
@@ -64,7 +64,7 @@ enum Next {
     Closed,
 }
 
-impl Queue {
+impl ReadQueue {
     fn push(&self, read: QueuedRead, most: usize) -> Result<(), ReadError> {
         let mut waiting = self.lock();
         if waiting.reads.len() >= most {
@@ -77,7 +77,7 @@ impl Queue {
 
     /// Waits for at most [`CHECK_EVERY`].
     fn next(&self) -> Next {
-        let is_idle = |waiting: &mut Waiting| waiting.reads.is_empty() && !waiting.is_closed;
+        let is_idle = |waiting: &mut WaitingReads| waiting.reads.is_empty() && !waiting.is_closed;
         let mut waiting = self.lock();
         self.changed.wait_while_for(&mut waiting, is_idle, CHECK_EVERY);
         match waiting.reads.pop_front() {
@@ -87,14 +87,14 @@ impl Queue {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
+    fn lock(&self) -> MutexGuard<'_, WaitingReads> {
         self.reads.lock()
     }
 }
 
 /// Ends the threads with the last handle.
 struct Handle {
-    queue: Arc<Queue>,
+    queue: Arc<ReadQueue>,
     limits: ReadLimits,
 }
 
@@ -173,7 +173,7 @@ fn in_read<T>(
 }
 
 /// The work of one thread, until the last handle is gone.
-fn serve(queue: &Queue, file: &CurrentDatabase) {
+fn serve(queue: &ReadQueue, file: &CurrentDatabase) {
     let mut open: Option<CurrentReader> = None;
     loop {
         let next = queue.next();

@@ -60,13 +60,13 @@ pub(super) fn step(
 }
 
 /// A record as it is stored.
-struct Stored {
+struct OldRecord {
     id: i64,
     /// In the order of [`COLUMNS`].
     values: Vec<Value>,
 }
 
-fn read(conn: &Connection, state: &Conversion, most: usize) -> Result<Vec<Stored>, Fault> {
+fn read(conn: &Connection, state: &Conversion, most: usize) -> Result<Vec<OldRecord>, Fault> {
     let mut statement = conn.prepare_cached(&format!(
         "SELECT {} FROM journal WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT ?3",
         COLUMNS.join(", ")
@@ -79,14 +79,14 @@ fn read(conn: &Connection, state: &Conversion, most: usize) -> Result<Vec<Stored
     {
         let values: Vec<Value> =
             (0..COLUMNS.len()).map(|index| row.get(index)).collect::<Result<_, _>>()?;
-        let record = Stored { id: row.get("id")?, values };
+        let record = OldRecord { id: row.get("id")?, values };
         bytes += record.text("fields").map_or(0, str::len);
         records.push(record);
     }
     Ok(records)
 }
 
-impl Stored {
+impl OldRecord {
     /// The record in the form with a shape; `None` where it has to stay as it is.
     fn converted(mut self, conn: &Connection, shapes: &mut Shapes) -> Result<Option<Self>, Fault> {
         let columns = Columns {
