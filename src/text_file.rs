@@ -48,7 +48,9 @@ pub(crate) fn is_quoted(text: &str) -> bool {
 /// Whether a character is invisible and so easily overlooked, as a byte order mark or a zero-width
 /// space.
 pub(crate) fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+    matches!(c,
+        '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}'
+        | '\u{feff}')
 }
 
 #[cfg(test)]

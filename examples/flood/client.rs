@@ -49,7 +49,7 @@ pub struct Outcome {
     /// Microseconds from the first byte written to the last byte read, of replies that are the
     /// expected ones.
     pub latencies: Vec<u32>,
-    /// The same of 503 replies.
+    /// Microseconds from the first byte written to the last byte read, of 503 replies.
     pub refused: Vec<u32>,
     /// Everything else: another text or status, a broken connection, no reply.
     pub failures: u64,

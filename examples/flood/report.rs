@@ -57,12 +57,12 @@ impl Series {
         median(self.rates.iter().zip(&other.rates).map(|(ours, theirs)| ours / theirs).collect())
     }
 
-    /// The same of the p50.
+    /// The median over rounds of our p50 by the other's in the same round.
     pub fn p50_ratio(&self, other: &Self) -> f64 {
         median(self.p50s.iter().zip(&other.p50s).map(|(ours, theirs)| ours / theirs).collect())
     }
 
-    /// The same of the p99.
+    /// The median over rounds of our p99 by the other's in the same round.
     pub fn p99_ratio(&self, other: &Self) -> f64 {
         median(self.p99s.iter().zip(&other.p99s).map(|(ours, theirs)| ours / theirs).collect())
     }

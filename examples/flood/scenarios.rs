@@ -62,8 +62,8 @@ pub enum Scenario {
     ApiBlank,
     /// Authstrings of a NATS double on loopback at 100,000 members, beside the ceiling
     ApiRelay,
-    /// Bytes of a journal record, ADD by the order of memberids, and the history of one member among
-    /// five million records: takes three more gigabytes of disk
+    /// Bytes of a journal record, ADD by the order of memberids, and the history of one member
+    /// among five million records: takes three more gigabytes of disk
     Journal,
     /// Resident memory with a million members
     Memory,
@@ -344,7 +344,7 @@ impl Bench {
         self.program_with(&[])
     }
 
-    /// The same with more arguments than the defaults.
+    /// A new server on a new directory, with more arguments than the defaults.
     fn program_with(&mut self, more: &[String]) -> Result<Server, Failure> {
         self.servers_started += 1;
         let dir = self.dir.join(self.servers_started.to_string());

@@ -10,9 +10,9 @@ use crate::unicode::folded;
 /// fits: folding can lengthen it, because some letters take more bytes in lower case.
 const LOGIN_NAME_BYTES_MAX: usize = 4 * USERNAME_BYTES_MAX;
 
-/// A login name in folded form, for which wrong passwords are counted. It covers all sites: a visitor
-/// of the login page can choose the site, and must not get a new count for each choice. Clones are
-/// cheap.
+/// A login name in folded form, for which wrong passwords are counted. It covers all sites: a
+/// visitor of the login page can choose the site, and must not get a new count for each choice.
+/// Clones are cheap.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LoginName(Arc<str>);
 

@@ -18,8 +18,8 @@ pub fn kept_out(forms: &Forms, kind: HashKind, keep_cryptpass: bool) -> Vec<Stri
             ),
         };
         sentences.push(format!(
-            "members without a bcrypt hash: {without_bcrypt} of {}; an Apache that reads `password` \
-             does not let them in; each gets one at the member's next login (/login or /auth), or \
+            "members without a bcrypt hash: {without_bcrypt} of {}; an Apache that reads \
+             `password` does not let them in; each gets one at the member's next login (/login or /auth), or \
              when NATS next sends the password{wrapped}",
             forms.members
         ));
@@ -39,8 +39,8 @@ pub fn kept_out(forms: &Forms, kind: HashKind, keep_cryptpass: bool) -> Vec<Stri
 pub fn still_bcrypt(forms: &Forms, kind: HashKind) -> Option<String> {
     (kind == HashKind::Argon2id && forms.bcrypt > 0).then(|| {
         format!(
-            "members with a bcrypt hash: {} of {}; each becomes argon2id at the member's next login, \
-             or when NATS next sends the password",
+            "members with a bcrypt hash: {} of {}; each becomes argon2id at the member's next \
+             login, or when NATS next sends the password",
             forms.bcrypt, forms.members
         )
     })

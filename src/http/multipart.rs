@@ -197,7 +197,7 @@ mod tests {
         (name.to_vec(), value.to_vec())
     }
 
-    /// The same two fields with this boundary.
+    /// Two fields with this boundary.
     fn two_fields(boundary: &str) -> String {
         let part = |name: &str, value: &str| {
             format!(

@@ -3,7 +3,7 @@
 //! ```text
 //! query          --ask-->            Ask: which sites, full members only?, how to be asked
 //! Authorization  --basic-->          Typed: name and password
-//! Cookie         --cookie_header-->  values --cookie--> Logins: member, id, time of issue, login_version
+//! Cookie         --cookie_header-->  values --cookie--> Logins: member, id, time, login_version
 //!                --presented-->      of several cookies, the order in which their logins count
 //! return address --back-->           Back: a path of this site, or `/`
 //!

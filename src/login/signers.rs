@@ -9,8 +9,8 @@ use crate::secret::redacted;
 
 /// The signer of the current epoch. Requests read it without a lock.
 pub struct Signers {
-    /// The signer with the key of the file alone. It is used until the first epoch is drawn, so that
-    /// an upgrade ends no login.
+    /// The signer with the key of the file alone. It is used until the first epoch is drawn, so
+    /// that an upgrade ends no login.
     first: Signer,
     current: ArcSwap<(Option<Epoch>, Signer)>,
 }

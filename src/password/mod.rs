@@ -3,7 +3,7 @@
 //! ```text
 //! postback: Password | Cryptpass --vault--> Seal --committed--> reply
 //! later:    Seal --vault--> Password  --hash--> Hash      argon2id, or bcrypt for Apache
-//!                           Cryptpass --hash--> Wrapped   the setting, and argon2id of the crypt string
+//!                           Cryptpass --hash--> Wrapped   setting, argon2id of the crypt string
 //! login:    Stored + typed Password --verify--> yes, no, or the row is broken
 //! ```
 //!

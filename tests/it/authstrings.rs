@@ -31,7 +31,7 @@ pub fn get(address: SocketAddr, path: &str) -> Response {
     get_with(address, path, &format!("api-key: {KEY}\r\napi-username: {USERNAME}\r\n"))
 }
 
-/// The same with header lines of the caller's.
+/// A GET with header lines of the caller's, and its response.
 pub fn get_with(address: SocketAddr, path: &str, headers: &str) -> Response {
     send_raw(address, Request::get(path).lines(headers)).unwrap()
 }

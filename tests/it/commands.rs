@@ -74,7 +74,7 @@ pub fn run(args: &[&str]) -> Ran {
     end(command)
 }
 
-/// The same, with this key of NATS.
+/// Runs the program with this key of NATS in its variable.
 pub fn run_with_key(key: &str, args: &[&str]) -> Ran {
     let mut command = program();
     command.args(args).env("USERMAN_NATS_API_KEY", key);

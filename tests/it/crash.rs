@@ -31,7 +31,7 @@ const MEMBERS_EACH: usize = 12;
 const REPLIES_MAX: usize = 240;
 /// Hashed passwords verified after each crash: one takes 25 ms. Sealed ones are all verified.
 const HASHES_VERIFIED: usize = 3;
-/// The same at the end, when most are hashed.
+/// Hashes that are verified at the end, when most passwords are hashed.
 const HASHES_VERIFIED_AT_THE_END: usize = 60;
 const SITE: i64 = 1;
 

@@ -39,5 +39,6 @@ mod shim;
 mod store;
 mod support;
 mod syncing;
+mod text;
 mod web;
 mod wire;

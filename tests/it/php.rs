@@ -157,7 +157,7 @@ fn unhex(digits: &str) -> String {
     text(&digits.as_bytes().chunks(2).map(byte).collect::<Vec<_>>())
 }
 
-/// The same but for arrays, which are no fields.
+/// Fails where PHP and we read different fields. Arrays are no fields, and do not count.
 fn same(php: &Php, request: &Request) -> Result<(), String> {
     let expected: Read =
         php.reads(request).into_iter().filter(|(_, value)| value.is_some()).collect();

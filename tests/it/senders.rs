@@ -12,7 +12,7 @@ use crate::support::{App, TOKEN, real_program};
 
 /// A password with all that an encoding can spoil, in UTF-8.
 const UTF8: &[u8] = "p+&=% é".as_bytes();
-/// The same from a system that runs on Windows-1252, which has the euro sign at 0x80.
+/// A password from a system that runs on Windows-1252, which has the euro sign at 0x80.
 const WESTERN: &[u8] = b"p+&=% \xe9\x80";
 /// Each spelling, and what the member types.
 const PASSWORDS: [(&[u8], &str); 6] = [

@@ -51,7 +51,7 @@ impl Shim {
         self.order(call, &format!("{errno} {skip}"));
     }
 
-    /// The same for one call alone.
+    /// Lets one call fail, after `skip` that succeed.
     pub fn fail_once(&self, call: &str, errno: i32, skip: usize) {
         self.order(call, &format!("{errno} {skip} 1"));
     }

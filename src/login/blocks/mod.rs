@@ -46,8 +46,8 @@ pub fn lift(engine: &mut dyn Engine, blocks: &[&Block]) -> Result<(), Fault> {
     in_transaction(engine, |engine| blocks.iter().try_for_each(|block| engine.lift(&block.target)))
 }
 
-/// Continues the stored blocks of an earlier run, as many as the guard can hold. Returns them, to be
-/// kept in the database while all others are deleted; `None` if none is stored.
+/// Continues the stored blocks of an earlier run, as many as the guard can hold. Returns them, to
+/// be kept in the database while all others are deleted; `None` if none is stored.
 ///
 /// Blocks of a name that no member has are not continued: they are stored under a pseudonym of that
 /// run. Neither are blocks of a name alone while it is unknown from which networks members log in,
@@ -156,8 +156,8 @@ impl BlockSync {
     }
 }
 
-/// The number of stored blocks and the blocks; `None` if there are exactly `rows`, or if the current
-/// database is of another generation. Counting them is cheap, reading them is not.
+/// The number of stored blocks and the blocks; `None` if there are exactly `rows`, or if the
+/// current database is of another generation. Counting them is cheap, reading them is not.
 fn stored_unless(
     rows: usize,
     generation: u64,

@@ -193,7 +193,7 @@ fn a_hundred_at_one_name_block_it() {
     assert_eq!(scene.verdict("bob", network(2), NOON + 900), Verdict::Open);
 }
 
-/// The same wrong password from a hundred networks: a member's old one, on all their devices.
+/// One wrong password from a hundred networks: a member's old one, on all their devices.
 #[test]
 fn the_same_wrong_password_counts_once_for_a_name_wherever_it_comes_from() {
     let scene = Scene::new(GuessLimits::default());

@@ -30,7 +30,7 @@ pub(super) fn log_in_at(app: &App, host: &str, sites: &str, name: &str, cookies:
     response
 }
 
-/// The same at the one host of a test; the browser's only cookie afterwards.
+/// Logs in at the one host of most tests. Returns the browser's only cookie afterwards.
 pub(super) fn log_in(app: &App, sites: &str, name: &str, cookies: &str) -> String {
     cookie(&log_in_at(app, "members.example.com", sites, name, cookies))
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 pub enum Day {
     /// With this status, type and body, and the connection stays.
     Answer(u16, &'static str, String),
-    /// The same, and then the connection is closed without a word.
+    /// Answers with this, and then closes the connection.
     AnswerAndClose(String),
     /// With a redirect to there.
     Redirect(String),

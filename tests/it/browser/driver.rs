@@ -86,7 +86,7 @@ impl Browser {
         Self::open_with(scripts, &prefs)
     }
 
-    /// The same of a visitor who lets no site keep cookies.
+    /// Opens a browser that lets no site keep cookies.
     pub fn open_without_cookies() -> Option<Self> {
         Self::open_with(true, &json!({ "profile.managed_default_content_settings.cookies": 2 }))
     }

@@ -27,7 +27,7 @@ const BODIES: &str = "action=ADD&siteid=1&memberid=71&username=b%20ob&\
     action=ADD&siteid=1&memberid=72&username=b%20ob&password=secret\n\
     action=DELETE&siteid=1&memberid=71";
 
-/// The same as above in TMM's layout, where values are literal.
+/// These postbacks in TMM's layout, where values are literal.
 const LINES: &str = "action=ADD\r\nsiteid=1\r\nmemberid=71\r\nusername=b ob\r\npassword=p+&=% \
     é\r\n\r\n\
     action=CHECK\nsiteid=1\nusername=B OB\n\n\n\

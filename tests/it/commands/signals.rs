@@ -100,8 +100,7 @@ fn a_service_goes_on_when_its_terminal_is_closed() {
     check_invariants(&data.join("userman.db"));
 }
 
-/// The same where the start itself fails: what is to be said cannot be said, and the exit code is
-/// right.
+/// The start itself fails: the message cannot be written, and the exit code is right.
 #[test]
 fn a_failure_without_a_reader_of_stderr_keeps_its_exit_code() {
     let dir = temp_dir();

@@ -16,7 +16,7 @@ pub struct Facts {
     pub made_at: i64,
     /// Site, memberid, username as sent, password.
     pub opens: Vec<(i64, i64, String, String)>,
-    /// The same of former members.
+    /// Former members, with what opens them again.
     pub comes_back: Vec<(i64, i64, String, String)>,
     pub cookies: Vec<Cookie>,
     pub given_back: Cookie,

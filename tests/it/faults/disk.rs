@@ -134,7 +134,7 @@ fn refuse_adds(program: &Program) {
     }
 }
 
-/// The same on a file system that is really full.
+/// On a file system that is really full.
 #[test]
 fn on_a_file_system_that_is_full_every_postback_is_refused_until_there_is_room() {
     let dir = TempDir::new().unwrap();

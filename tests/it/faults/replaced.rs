@@ -227,7 +227,7 @@ fn a_backup_that_is_copied_over_the_running_database_is_never_mixed_with_its_wal
     place.ends(&[1]);
 }
 
-/// The same where the file had everything, so that the WAL has nothing to tell.
+/// The file had everything, so that the WAL has nothing to tell.
 #[test]
 fn a_backup_that_is_copied_over_a_database_with_an_empty_wal_is_what_every_thread_reads_then() {
     let place = Place::new();

@@ -163,7 +163,7 @@ impl<'a> Telling<'a> {
         Err(format!("{}\n*** {what}\nexpected {expected:#?}\nfound    {found:#?}", self.said))
     }
 
-    /// The same for lists of lines; only those that are not in both are shown.
+    /// Compares lists of lines. Only the lines that are not in both are shown.
     pub fn same_lines(
         &self,
         what: &str,

@@ -69,7 +69,7 @@ impl App {
         Self::start_at(dir, flags, NOON)
     }
 
-    /// The same at another time, unix seconds.
+    /// Starts in this directory at another time, unix seconds.
     pub fn start_at(dir: TempDir, flags: &[&str], now: i64) -> Self {
         let config = Self::config(&dir, flags);
         Self::start_as(dir, config, now)
@@ -80,7 +80,7 @@ impl App {
         Self::start_with_limits_and(limits, &[])
     }
 
-    /// The same with further flags.
+    /// With other bounds of connections, and further flags.
     pub fn start_with_limits_and(limits: ConnectionLimits, flags: &[&str]) -> Self {
         let dir = temp_dir();
         let mut config = Self::config(&dir, flags);
@@ -163,13 +163,13 @@ impl App {
         self.set_unix(parse_moment(moment, chrono_tz::UTC).unwrap());
     }
 
-    /// The same in unix seconds.
+    /// Sets the clock to unix seconds, and waits for the upkeep.
     pub fn set_unix(&self, now: i64) {
         self.set_unix_unnoticed(now);
         self.tick();
     }
 
-    /// The same without the writer's look at the clock: rows that are due have not moved yet.
+    /// Sets the clock without the writer's upkeep: rows that are due have not moved yet.
     pub fn set_unix_unnoticed(&self, now: i64) {
         let mut clock = self.clock.lock();
         clock.steady += now - clock.wall;

@@ -31,8 +31,8 @@ impl Program {
             .unwrap_or_else(|stderr| panic!("the program did not start:\n{stderr}"))
     }
 
-    /// The same with a command of the caller's (an environment, a limit); what it said if it ended
-    /// instead.
+    /// Runs `serve` by a command of the caller's (an environment, a limit). What it said if it
+    /// ended instead.
     pub fn run(mut command: Command, data: &Path, flags: &[&str]) -> Result<Self, String> {
         command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(data).args(flags);
         // As a flag it would be warned of in each log.
@@ -41,7 +41,7 @@ impl Program {
         Self::spawn(command)
     }
 
-    /// The same with all arguments, and the place of stdout, the caller's.
+    /// Runs a command of which all arguments, and the place of stdout, are the caller's.
     pub fn spawn(mut command: Command) -> Result<Self, String> {
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let stderr = Arc::new(Mutex::new(String::new()));

@@ -35,7 +35,7 @@ fn login(lines: &str, body: &str) -> String {
     format!("POST /login?site=1 HTTP/1.1\r\nHost: test\r\n{lines}\r\n{body}")
 }
 
-/// The same in chunks.
+/// A login form in chunks.
 fn chunked(body: &str) -> String {
     login("Transfer-Encoding: chunked\r\n", body)
 }
