@@ -1,6 +1,6 @@
 //! Which database is current, for all threads of a service. The writer and every reader have the
-//! same one open. Where another one is put in its place, none is current until all of them have
-//! closed the old one and the new one was checked.
+//! same one open. After the database was replaced, none is current until all of them have closed
+//! the old one and the new one was checked.
 
 use std::fmt;
 use std::ops::Deref;
@@ -17,7 +17,7 @@ use super::read::Read;
 /// The generation while no database is current.
 const NONE: u64 = 0;
 
-/// A handle; clones share it.
+/// A shared handle; clones refer to the same state.
 #[derive(Clone)]
 pub struct CurrentDatabase(Arc<Current>);
 
@@ -34,14 +34,14 @@ struct Current {
     location: Location,
     open_reader: Box<ReaderOpener>,
     reads_are_local: bool,
-    /// Counts the databases that were current, one after the other; [`NONE`] between two.
+    /// A counter that rises with each database that becomes current; [`NONE`] between two.
     generation: AtomicU64,
     state: Mutex<CurrentState>,
 }
 
 struct CurrentState {
     generations: u64,
-    /// Of the current database.
+    /// The location of the current database.
     identity: Option<Identity>,
     /// Why none is current.
     replacement: Option<Replacement>,
@@ -73,7 +73,7 @@ impl CurrentReader {
         self.generation
     }
 
-    /// Whether its database is still current. Where it is not, the reader must be dropped soon: the
+    /// Whether its database is still current. If not, the reader must be dropped soon, because the
     /// service waits for that.
     pub fn is_current(&self) -> bool {
         self.database.generation() == self.generation

@@ -17,7 +17,7 @@ impl Cause {
         Self { error: error.into(), code, may_pass: false }
     }
 
-    /// Marks an error of a kind that may be gone when the work is tried again.
+    /// Marks an error that may not recur when the work is tried again.
     #[must_use]
     pub fn may_pass(self) -> Self {
         Self { may_pass: true, ..self }
@@ -42,7 +42,8 @@ impl Error for Cause {
     }
 }
 
-/// A fault of ours or of the machine: never shown to a caller, logged once where it is handled.
+/// A fault of this program or of the machine. It is never shown to a caller, and it is logged once,
+/// where it is handled.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
     /// Another process holds the lock for longer than the engine waits. Nothing was changed.
@@ -51,11 +52,11 @@ pub enum Fault {
     /// No space left. Nothing was changed once the transaction is rolled back.
     #[error("the disk is full")]
     Full(#[source] Cause),
-    /// The schema refused a row that the rules of the program allow, so one of the two is wrong.
+    /// The schema refused a row that the program's rules allow: one of the two is wrong.
     #[error("the schema refused a row")]
     Constraint(#[source] Cause),
-    /// The database rolled the whole transaction back, for a reason that may be gone already.
-    /// Nothing was changed: the transaction may be run again from its beginning.
+    /// The database rolled the whole transaction back, for a reason that may be temporary. Nothing
+    /// was changed, so the transaction may be run again from its beginning.
     #[error("the transaction was lost")]
     TransactionLost(#[source] Cause),
     /// A commit failed in a way that leaves open whether it happened.
@@ -71,8 +72,8 @@ pub enum Fault {
     /// Anything else: input/output, a read-only file, a closed connection.
     #[error("the database cannot be used")]
     Unusable(#[source] Cause),
-    /// The database is not the one that was opened: nothing may be acknowledged that a restart
-    /// would not find.
+    /// The database is not the one that was opened. Nothing may be acknowledged, because a restart
+    /// would not find it.
     #[error("{0}")]
     Replaced(Replacement),
     /// A row that this program cannot have written.
@@ -81,8 +82,8 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// The fault as one inside a transaction that is gone. What will be there at the next try too,
-    /// such as a full disk, stays what it is.
+    /// Returns this fault as one inside a transaction that was rolled back. A lasting reason, such
+    /// as a full disk, stays as it is.
     #[must_use]
     pub fn with_transaction_lost(self) -> Self {
         match self {
@@ -94,7 +95,7 @@ impl Fault {
     }
 
     /// Whether the same transaction may be run again from its beginning: nothing of it was applied,
-    /// and the reason may be gone. A caller bounds how often.
+    /// and the reason may be temporary. The caller limits the number of attempts.
     pub fn runs_again(&self) -> bool {
         matches!(self, Fault::TransactionLost(_))
     }
@@ -104,8 +105,8 @@ impl Fault {
         matches!(self, Fault::Constraint(_) | Fault::BadRow(_))
     }
 
-    /// Whether the engine has to be opened again: its state, or its database, may not be what it
-    /// believes.
+    /// Whether the engine must be opened again, because its state or its database may differ from
+    /// what it assumes.
     pub fn wants_reopening(&self) -> bool {
         match self {
             Fault::OutcomeUnknown(_)
@@ -134,8 +135,8 @@ impl Fault {
     }
 }
 
-/// Takes a row that cannot be read as a result of its own, where it concerns nothing else that is
-/// read.
+/// Turns a row that cannot be read into a result of its own, for a caller that can go on without
+/// that row.
 ///
 /// # Errors
 ///
@@ -152,8 +153,8 @@ pub fn if_readable<T>(found: Result<T, Fault>) -> Result<Result<T, Fault>, Fault
 pub struct Replacement {
     /// For the log.
     pub what: &'static str,
-    /// Something else than its engine has written to the database: its content has to be
-    /// checked in full before it is used again.
+    /// A program other than the engine has written to the database. Its content must be checked in
+    /// full before it is used again.
     pub is_overwritten: bool,
 }
 

@@ -5,15 +5,15 @@ use crate::action::Standing;
 use crate::clock::Moment;
 use crate::member::{Former, Reason};
 
-/// How an expiry stands to a moment.
+/// How a noted expiry compares with a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lapse {
-    /// There is none, or it is ahead.
+    /// There is no expiry, or it is ahead.
     None,
-    /// It is reached by a clock that may be wrong: the member counts as gone, and the row stays
-    /// until the jump of the clock is confirmed.
+    /// The expiry is reached by a clock that may be wrong. The member counts as expired, and the
+    /// row stays until the jump of the clock is confirmed.
     Unconfirmed,
-    /// It is reached: the member is a former member since this instant.
+    /// The expiry is reached: the member is a former member since this instant.
     Since(i64),
 }
 
@@ -28,7 +28,7 @@ impl Lapse {
     }
 }
 
-/// What a standing in the database is at this moment.
+/// The member's standing at this moment, from the standing in the database.
 pub fn standing_at(standing: Standing, moment: impl Into<Moment>) -> Standing {
     match standing {
         Standing::Here(row) | Standing::Lapsed(row) => {

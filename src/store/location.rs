@@ -56,7 +56,7 @@ impl Location {
         }
     }
 
-    /// Whether a read waits for no network, so that an HTTP thread may read by itself.
+    /// Whether a read waits for no network, so that an HTTP thread may do it directly.
     pub fn reads_are_local(&self) -> bool {
         match self {
             Self::Sqlite(_) => true,
@@ -109,7 +109,7 @@ impl Identity {
     }
 }
 
-/// What is at a location, to be compared with what is there later.
+/// A fingerprint of the database at a location, to be compared with a later one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fingerprint {
     /// Of the files of SQLite.
@@ -117,7 +117,7 @@ pub enum Fingerprint {
 }
 
 impl Fingerprint {
-    /// Of what is there now; `None` where there is no database.
+    /// The fingerprint of the database that is there now; `None` if there is none.
     pub fn of(location: &Location) -> Option<Self> {
         match location {
             Location::Sqlite(file) => sqlite::FilesSeen::at(file.path()).map(Self::Sqlite),

@@ -33,9 +33,9 @@ pub fn each_former<E: From<Fault>>(
     by_page(None, |after| read.formers_page(site, after), |row| Some(row.member.key), each)
 }
 
-/// The journal in the order of effect, up to the newest record of this moment. A credential that is
-/// hashed meanwhile may be sealed in one record and hashed in a later one, which is the same
-/// password.
+/// The journal in the order of effect, up to the record that is the newest now. A credential that
+/// is hashed in the meantime may be sealed in one record and hashed in a later one. Both are the
+/// same password.
 ///
 /// # Errors
 ///
@@ -49,8 +49,8 @@ pub fn each_record<E: From<Fault>>(
     by_page(0, |after| read.journal_page(filter, after, newest), |record| record.id, each)
 }
 
-/// The blocks that hold at `now`, in no order, each with whether a member has the name now. A
-/// database may have hundreds of thousands.
+/// The blocks that are in force at `now`, in no order, each with whether a member has the name now.
+/// A database may have hundreds of thousands.
 ///
 /// # Errors
 ///
@@ -76,7 +76,7 @@ pub fn each_block(
     Ok(())
 }
 
-/// The blocks that hold at `now`, the oldest first.
+/// The blocks that are in force at `now`, the oldest first.
 ///
 /// # Errors
 ///
@@ -88,7 +88,7 @@ pub fn blocks(read: &dyn Read, now: i64) -> Result<Vec<Block>, Fault> {
     Ok(blocks)
 }
 
-/// Counts the forms of the stored passwords of all members of `now`; `None` where `go_on` is false
+/// Counts the forms of all members' stored passwords at `now`. `None` if `go_on` returns false
 /// before a page.
 ///
 /// # Errors
@@ -111,7 +111,8 @@ pub fn count_forms(
     Ok(None)
 }
 
-/// Reads a page behind `after`, hands its rows out, and so on until a page is empty.
+/// Reads pages, each behind the last row of the one before, and passes their rows on, until a page
+/// is empty.
 fn by_page<T, K, E: From<Fault>>(
     mut after: K,
     mut page: impl FnMut(K) -> Result<Vec<T>, Fault>,

@@ -2,10 +2,10 @@
 //! [`Location::reads_are_local`](super::Location::reads_are_local).
 //!
 //! A local read runs at once, on the thread's own connection. Beginning and ending a read
-//! transaction costs as much as the query in it, so all requests that a thread has at hand share
-//! one: it begins with the first of them, ends when the thread has served them, and begins anew
-//! where the writer has committed meanwhile. A change that was acknowledged is therefore seen at
-//! once; one that a command makes beside the service, a round of the thread later.
+//! transaction costs as much as a query. Therefore all requests that a thread is serving share one
+//! transaction: it begins with the first of them and ends after the last. It begins again whenever
+//! the writer has committed, so an acknowledged change is visible at once. A change that a command
+//! makes beside the service is visible one round of the thread later.
 //!
 //! A read that crosses a network runs on one of a bounded number of threads ([`pool`]), and the
 //! HTTP thread serves other requests until it is done.
@@ -23,12 +23,12 @@ use error::CHECK_EVERY;
 pub use error::ReadError;
 use pool::{ReadLimits, ReadPool};
 
-/// What the reads of all HTTP threads have in common.
+/// The state that all HTTP threads share for reading.
 #[derive(Clone, Debug)]
 pub struct ReadSource {
     file: CurrentDatabase,
     metrics: Metrics,
-    /// Where reads cross a network.
+    /// The pool, if reads cross a network.
     pool: Option<ReadPool>,
 }
 
@@ -58,7 +58,7 @@ impl ReadSource {
     }
 }
 
-/// How one HTTP thread reads. Clones are of the same thread.
+/// The reads of one HTTP thread. Clones belong to the same thread.
 #[derive(Clone, Debug)]
 pub enum Reads {
     /// On the thread's own connection.
@@ -68,7 +68,7 @@ pub enum Reads {
 }
 
 impl Reads {
-    /// For the thread that calls it, which must run a `LocalSet`.
+    /// Reads for the calling thread, which must run a `LocalSet`.
     pub fn new(source: &ReadSource) -> Self {
         match &source.pool {
             Some(pool) => Self::Pooled(pool.clone()),
@@ -76,7 +76,7 @@ impl Reads {
         }
     }
 
-    /// Reads what is committed now. All that one job reads is of one moment.
+    /// Reads what is committed now. All reads of one job see the same moment.
     ///
     /// # Errors
     ///
@@ -92,8 +92,8 @@ impl Reads {
     }
 }
 
-/// The connection of one thread: opened when it is first needed, and anew after a fault or where
-/// another database is current.
+/// The connection of one thread. It is opened when it is first needed, and again after a fault or
+/// when another database became current.
 #[derive(Debug)]
 pub struct LocalReads {
     file: CurrentDatabase,
@@ -104,7 +104,7 @@ pub struct LocalReads {
 #[derive(Debug)]
 struct OpenReader {
     reader: CurrentReader,
-    /// The writer's count of commits before the read transaction began; `None` outside of one.
+    /// The writer's count of commits before the read transaction began; `None` if none is open.
     since: Option<u64>,
 }
 
@@ -135,7 +135,7 @@ impl LocalReads {
         done.map_err(|fault| ReadError::Fault(chain(&fault)))
     }
 
-    /// Goes on with the open read transaction, or begins one.
+    /// Continues the open read transaction, or begins one.
     fn begin_read(self: &Rc<Self>, open: &mut OpenReader) -> Result<(), Fault> {
         // Before the transaction begins: a commit in between is then read twice, never missed.
         let commits = self.metrics.commits();
@@ -151,13 +151,13 @@ impl LocalReads {
         Ok(())
     }
 
-    /// Closes a connection to a database that is not current any more.
+    /// Closes a connection to a database that is no longer current.
     fn keep_current(&self) {
         self.file.check();
         self.open.borrow_mut().take_if(|open| !open.reader.is_current());
     }
 
-    /// Ends the read transaction after the requests that are at hand now.
+    /// Ends the read transaction after the requests that are being served now.
     async fn end_read(self: Rc<Self>) {
         tokio::task::yield_now().await;
         let mut open = self.open.borrow_mut();

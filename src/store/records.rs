@@ -1,4 +1,4 @@
-//! What goes into a database and comes out of it, beside the members themselves.
+//! Records that go into a database and come out of it, apart from the members themselves.
 
 use std::time::Instant;
 
@@ -9,8 +9,7 @@ use crate::identity::{Key, MemberId, Username};
 use crate::journal::Record;
 use crate::password::{Hash, Seal, Stored};
 
-/// What became of one postback, to be saved as one: the change and its journal record, never one
-/// without the other.
+/// The result of one postback. The change and its journal record are saved together or not at all.
 #[derive(Clone, Debug)]
 pub struct Outcome<'a> {
     /// The change to the member's row.
@@ -24,29 +23,29 @@ pub struct Outcome<'a> {
 pub struct Pending {
     /// The journal record that holds it.
     pub journal_id: i64,
-    /// Whose it is; the seal opens for nobody else.
+    /// The member of the credential; the seal opens for no other.
     pub key: Key,
     /// The seal.
     pub seal: Seal,
-    /// The form that stood in the row before this seal, where the row still has the seal.
+    /// The form that the row had before this seal, if the row still has the seal.
     pub before: Option<Stored>,
 }
 
-/// What a seal became, to take its place in every table that holds it.
+/// A hashed credential that replaces a seal in every table that has it.
 #[derive(Clone, Debug)]
 pub struct Hardened {
-    /// What it was.
+    /// The seal that is replaced.
     pub pending: Pending,
     /// The hash or the wrapped cryptpass.
     pub form: Stored,
-    /// The row had another credential before, and the logins that it opened end.
+    /// The row had another credential before, so the logins that were opened with it end.
     pub differs: bool,
 }
 
-/// A hash in the place of another one of the same password.
+/// A hash that replaces another hash of the same password.
 #[derive(Clone, Debug)]
 pub struct Rehashed {
-    /// Whose it is.
+    /// The member.
     pub key: Key,
     /// The hash that the row has.
     pub old: Hash,
@@ -57,22 +56,23 @@ pub struct Rehashed {
 /// A login cookie that was given back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LoggedOut {
-    /// Whose login it was.
+    /// The member.
     pub key: Key,
     /// The cookie's random id.
     pub id: [u8; 16],
     /// When they logged in, unix seconds.
     pub issued: i64,
-    /// Also all logins of this member that were issued in this second or before, unix seconds.
+    /// Also ends all logins of this member that were issued in this second or earlier, unix
+    /// seconds.
     pub and_all_until: Option<i64>,
-    /// When nobody takes the cookie any more, unix seconds.
+    /// From this time on the cookie is not accepted anyway, unix seconds.
     pub until: i64,
 }
 
 /// When a login was last used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seen {
-    /// Whose it is.
+    /// The member.
     pub key: Key,
     /// The cookie's random id.
     pub id: [u8; 16],
@@ -80,37 +80,37 @@ pub struct Seen {
     pub at: i64,
 }
 
-/// From when on nothing has to be known of logins, all in unix seconds.
+/// Limits before which nothing about logins must be kept, all in unix seconds.
 #[derive(Clone, Copy, Debug)]
 pub struct Spent {
     /// This moment.
     pub now: i64,
-    /// No login that was issued then or before counts, so that nobody loses one where logouts
-    /// become one row.
+    /// Logins that were issued at or before this time are no longer valid. Logouts are merged into
+    /// one row only below it, so that no valid login ends.
     pub issued: i64,
-    /// No login that was issued then or before can count, however long logins are set to last.
+    /// Logins that were issued at or before this time cannot be valid under any setting.
     pub forgotten: i64,
-    /// A login that was last used then or before is over.
+    /// Logins that were last used at or before this time have ended.
     pub seen: i64,
 }
 
-/// What a visitor causes and a restart shall not forget. Many are written in one transaction,
-/// behind postbacks.
+/// A small write that a visitor causes and that must survive a restart. Many are written in one
+/// transaction, with lower priority than postbacks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Note {
-    /// A login was given back.
+    /// A login ended by logout.
     LogOut(LoggedOut),
     /// A login was used, where an inactivity timeout is set.
     Seen(Seen),
     /// A block began. It replaces a block against the same target.
     Block(Block),
-    /// A member has logged in from a network that was not known, or not today.
+    /// A member has logged in from a network that was unknown, or not yet noted today.
     Known(KnownNetwork),
     /// A block has ended.
     Lift(Target),
 }
 
-/// What a login check asks of a member's row.
+/// The columns of a member's row that a login check needs.
 #[derive(Clone, Debug)]
 pub struct LoginRow {
     /// Site and memberid.
@@ -121,7 +121,7 @@ pub struct LoginRow {
     pub trial: bool,
     /// See [`crate::member::Member::login_version`].
     pub login_version: i64,
-    /// What the password is verified against.
+    /// The credential against which the password is verified.
     pub stored: Stored,
 }
 
@@ -146,23 +146,23 @@ pub struct StoredRecord {
     pub username: Option<String>,
     /// The fields, urlencoded.
     pub fields: String,
-    /// The line that went back.
+    /// The reply line.
     pub reply: String,
     /// Where a jump of the clock is or was being confirmed: see
     /// [`crate::clock::Moment::moved_until`].
     pub moved_until: Option<i64>,
-    /// What was put into the row.
+    /// The credential and the session that were put into the row.
     pub put: Recorded,
 }
 
-/// Which journal records are asked for; `None` takes all.
+/// Selects journal records; `None` means no condition.
 #[derive(Clone, Debug, Default)]
 pub struct JournalFilter {
     /// This site.
     pub site: Option<i64>,
     /// This member.
     pub member: Option<i64>,
-    /// This username, in whatever spelling.
+    /// This username, in any spelling.
     pub username: Option<String>,
     /// This action.
     pub action: Option<String>,
@@ -174,7 +174,7 @@ pub struct JournalFilter {
     pub until: Option<i64>,
 }
 
-/// How many members have what in their row.
+/// Counts of members by the form of their stored password.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Forms {
     /// All of them.
@@ -183,9 +183,9 @@ pub struct Forms {
     pub bcrypt: u64,
     /// With an argon2id hash.
     pub argon2id: u64,
-    /// With a wrapped cryptpass. The rest is sealed, and soon of another form.
+    /// With a wrapped cryptpass. The others are sealed and will be hashed.
     pub wrapped: u64,
-    /// With nothing in the column `cryptpass`, whatever else they have.
+    /// With NULL in the column `cryptpass`, in addition to the counts above.
     pub without_cryptpass: u64,
 }
 
@@ -193,36 +193,36 @@ pub struct Forms {
 /// [`crate::member::Member::holds_folded`].
 #[derive(Clone, Debug)]
 pub struct Unfolded {
-    /// Who.
+    /// The member.
     pub key: Key,
-    /// The exact name, by which they log in.
+    /// The exact name with which they log in.
     pub username: Username,
-    /// Who holds the folded form; nobody where it is empty.
+    /// The holder of the folded form; `None` if the folded form is empty.
     pub holder: Option<MemberId>,
 }
 
-/// Bytes of a keyed hash: without the key nobody finds what it is of, or two with one hash.
+/// A keyed hash. Without the key it cannot be linked to its input or to another hash of it.
 pub const KNOWN_BYTES: usize = 16;
 
 /// A member and a network, as keyed hashes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KnownId {
-    /// Of the member.
+    /// The hash of the member.
     pub member: [u8; KNOWN_BYTES],
-    /// Of the member and the network: the same network of two members has two.
+    /// The hash of member and network: the same network has another hash for another member.
     pub network: [u8; KNOWN_BYTES],
 }
 
-/// A member has logged in from a network.
+/// A login of a member from a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KnownNetwork {
-    /// Who, from where.
+    /// Member and network.
     pub id: KnownId,
-    /// When last, in days since 1970.
+    /// The day of the last login, in days since 1970.
     pub day: i64,
 }
 
-/// A read transaction that is open for so long that it blocks the engine's maintenance.
+/// A read transaction that has been open for so long that it blocks the engine's maintenance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LongRead {
     /// When it was first noticed; the transaction may be older.
@@ -231,7 +231,7 @@ pub struct LongRead {
     pub bytes: u64,
 }
 
-/// A login by cookie, as the store is asked about it.
+/// A query about one login by cookie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CookieLogin {
     /// The member.
@@ -240,9 +240,9 @@ pub struct CookieLogin {
     pub id: [u8; 16],
     /// When they logged in, unix seconds.
     pub issued: i64,
-    /// The version of the member's row then.
+    /// The version of the member's row at that time.
     pub login_version: i64,
-    /// Whether [`CookieLoginState::last_used`] is asked for.
+    /// Whether [`CookieLoginState::last_used`] is needed.
     pub wants_last_use: bool,
 }
 
@@ -253,20 +253,20 @@ pub struct CookieLoginState {
     pub row: Result<Option<LoginRow>, Fault>,
     /// Whether the login was ended.
     pub is_logged_out: bool,
-    /// When it was last used, unix seconds, as far as it was asked for and stored.
+    /// When it was last used, unix seconds, if that was queried and is stored.
     pub last_used: Option<i64>,
 }
 
 /// The rows that a login with a name is checked against.
 #[derive(Debug, Default)]
 pub struct NamedLogins {
-    /// By sites as they were asked for.
+    /// The rows, in the order of the sites in the query.
     pub rows: Vec<LoginRow>,
-    /// What is wrong with rows that cannot be read. Nothing of their sites is in `rows`.
+    /// Errors of rows that cannot be read. Their sites have nothing in `rows`.
     pub unreadable: Vec<Fault>,
 }
 
-/// Behind which row of blocks a page begins.
+/// The row of blocks behind which a page begins.
 #[derive(Clone, Debug)]
 pub struct BlockCursor(pub(super) [String; 3]);
 
@@ -277,11 +277,11 @@ pub struct BlockPage {
     pub blocks: Vec<(Block, NameHolder)>,
     /// Rows of the page that cannot be read.
     pub unreadable: u64,
-    /// Where the next page begins; `None` behind the last.
+    /// Where the next page begins; `None` after the last.
     pub next: Option<BlockCursor>,
 }
 
-/// Behind which member a page of forms begins.
+/// The member behind whom a page of forms begins.
 #[derive(Clone, Copy, Debug)]
 pub struct FormsCursor(pub(super) (i64, i64));
 
@@ -290,7 +290,7 @@ pub struct FormsCursor(pub(super) (i64, i64));
 pub struct FormsPage {
     /// The counts.
     pub forms: Forms,
-    /// Where the next page begins; `None` behind the last.
+    /// Where the next page begins; `None` after the last.
     pub next: Option<FormsCursor>,
 }
 
@@ -305,10 +305,10 @@ impl Forms {
     }
 }
 
-/// How far the journal records of before version 5 of the schema are converted.
+/// Progress of the conversion of journal records that schema versions before 5 wrote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Conversion {
-    /// The number of the first record that there was to convert.
+    /// The number of the first record to convert.
     pub first: i64,
     /// The number of the next one; after [`Conversion::last`] when all are converted.
     pub next: i64,

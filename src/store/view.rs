@@ -1,5 +1,5 @@
-//! What a batch of postbacks touches, held in memory: loaded once, kept true while the batch is
-//! decided. Pure.
+//! The members and names that a batch of postbacks concerns, in memory: loaded once, and updated
+//! while the batch is decided. Pure.
 
 use std::collections::{HashMap, HashSet};
 
@@ -14,19 +14,19 @@ use crate::member::Member;
 pub struct Wanted {
     /// Members.
     pub keys: HashSet<Key>,
-    /// Names within sites, each under its folded form. Of several spellings each counts.
+    /// Names within sites, each under its folded form. Every spelling counts separately.
     pub names: HashSet<(SiteId, Username)>,
 }
 
 impl Wanted {
-    /// Adds what deciding this action asks for.
+    /// Adds what is needed to decide this action.
     pub fn add(&mut self, action: &Action) {
         self.keys.extend(action.key());
         self.names.extend(action.wanted().map(|(site, name)| (site, name.clone())));
     }
 }
 
-/// Members and holders of names as they are now: in the database, but for the changes of this
+/// Members and holders of names as they are now: the state of the database plus the changes of this
 /// batch.
 #[derive(Debug, Default)]
 pub struct View {
@@ -54,27 +54,27 @@ impl View {
         self.holders.contains_key(&(site, name.folded().to_owned()))
     }
 
-    /// Puts in what the database says of a member.
+    /// Adds a member's standing as the database has it.
     pub fn put_member(&mut self, key: Key, standing: Standing) {
         self.standings.insert(key, standing);
     }
 
-    /// Puts in who the database says holds a name.
+    /// Adds the holder of a name as the database has it.
     pub fn put_holder(&mut self, site: SiteId, name: &Username, holder: Option<MemberId>) {
         self.holders.insert((site, name.folded().to_owned()), holder);
     }
 
-    /// Puts in who the database says has this name without holding its folded form.
+    /// Adds the member who has this name in the database without holding its folded form.
     pub fn put_namesake(&mut self, site: SiteId, name: &Username, namesake: MemberId) {
         self.namesakes.insert((site, without_case(name)), namesake);
     }
 
-    /// Where the member stands. Unknown also where that was not loaded.
+    /// The member's standing. Unknown if it was not loaded.
     pub fn standing(&self, key: Key) -> &Standing {
         self.standings.get(&key).unwrap_or(&Standing::Unknown)
     }
 
-    /// Who holds the folded form of a name. Nobody also where that was not loaded.
+    /// The holder of the folded form of a name. `None` also if it was not loaded.
     pub fn holder(&self, site: SiteId, name: &Username) -> Option<MemberId> {
         self.holders.get(&(site, name.folded().to_owned())).copied().flatten()
     }
@@ -87,7 +87,7 @@ impl View {
         }
     }
 
-    /// What is known for this action. It must have been wanted and loaded.
+    /// The state that this action is decided on. It must have been loaded.
     pub fn known(&self, action: &Action, was_done: bool) -> Known<'_> {
         let standing =
             action.key().and_then(|key| self.standings.get(&key)).unwrap_or(&Standing::Unknown);
@@ -99,7 +99,7 @@ impl View {
         Known { standing, holder, namesake, was_done }
     }
 
-    /// Keeps the view true after a decision.
+    /// Updates the view after a decision.
     pub fn apply(&mut self, change: &Change, moment: Moment) {
         let (key, standing) = match change {
             Change::None => return,
@@ -114,7 +114,7 @@ impl View {
             Some((old, false)) => drop(self.namesakes.remove(&(key.site, without_case(&old)))),
             None => {}
         }
-        // Also for names that were not loaded: after this they are known.
+        // Also for names that were not loaded: they are known after this change.
         match &standing {
             Standing::Here(row) if row.holds_folded => {
                 self.put_holder(key.site, &row.username, Some(key.member))

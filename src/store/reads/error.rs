@@ -9,14 +9,14 @@ use crate::store::OpenError;
 /// nothing is read.
 pub(super) const CHECK_EVERY: Duration = Duration::from_millis(500);
 
-/// Why nothing could be read.
+/// Why a read failed.
 #[derive(Debug)]
 pub enum ReadError {
-    /// Another database was put in place, and the service does not use it yet. The writer logs it.
+    /// Another database was put in place, and the service does not use it yet. The writer logs that.
     NoDatabase,
     /// Too many reads are waiting, or this one waited for too long.
     Overloaded,
-    /// The fault and its causes in a line, for the log.
+    /// The fault and its causes in one line, for the log.
     Fault(String),
 }
 

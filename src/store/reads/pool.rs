@@ -43,7 +43,7 @@ struct QueuedRead {
     run: Box<Job>,
 }
 
-/// What the threads take their work from.
+/// The queue of the threads.
 #[derive(Default)]
 struct ReadQueue {
     reads: Mutex<WaitingReads>,
@@ -53,7 +53,7 @@ struct ReadQueue {
 #[derive(Default)]
 struct WaitingReads {
     reads: VecDeque<QueuedRead>,
-    /// The last handle is gone.
+    /// The last handle was dropped.
     is_closed: bool,
 }
 
@@ -92,7 +92,7 @@ impl ReadQueue {
     }
 }
 
-/// Ends the threads with the last handle.
+/// Ends the threads when the last handle is dropped.
 struct Handle {
     queue: Arc<ReadQueue>,
     limits: ReadLimits,
@@ -105,7 +105,7 @@ impl Drop for Handle {
     }
 }
 
-/// A handle on the threads, which end with the last one.
+/// A handle on the threads. They end when the last handle is dropped.
 #[derive(Clone)]
 pub struct ReadPool(Arc<Handle>);
 
@@ -147,7 +147,7 @@ impl ReadPool {
                 in_read(reader, job).map_err(|fault| ReadError::Fault(chain(&fault)))
             });
             let is_good = done.is_ok();
-            // An error means that nobody waits any more.
+            // An error means that the caller no longer waits.
             let _ = answer.send(done);
             is_good
         });
@@ -172,7 +172,7 @@ fn in_read<T>(
     done.and_then(|done| ended.map(|()| done))
 }
 
-/// The work of one thread, until the last handle is gone.
+/// Runs one thread until the last handle is dropped.
 fn serve(queue: &ReadQueue, file: &CurrentDatabase) {
     let mut open: Option<CurrentReader> = None;
     loop {
@@ -187,7 +187,7 @@ fn serve(queue: &ReadQueue, file: &CurrentDatabase) {
     }
 }
 
-/// Runs one read, and returns the connection if it is still good.
+/// Runs one read. Returns the connection if it is still usable.
 fn run(
     read: QueuedRead,
     open: Option<CurrentReader>,
@@ -200,8 +200,8 @@ fn run(
     let opened = open.map_or_else(|| file.open().map_err(ReadError::of_opening), Ok);
     match opened {
         Ok(reader) => {
-            // After a panic the connection may be in the middle of something. The thread goes on,
-            // and the panic is in the log.
+            // After a panic the connection may be in an undefined state, so it is closed. The
+            // thread goes on, and the panic is in the log.
             let run = AssertUnwindSafe(|| (read.run)(Ok(&*reader)));
             let is_good = catch_unwind(run).unwrap_or(false);
             is_good.then_some(reader)

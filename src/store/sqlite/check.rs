@@ -1,5 +1,5 @@
-//! What stands at the place of the database. Every command asks this before it opens it, so that
-//! all of them say the same.
+//! Determines the state of the database file. Every command calls this before it opens the
+//! database, so that all of them report a problem alike.
 
 use std::io;
 use std::path::Path;
@@ -15,14 +15,14 @@ use super::upgrade;
 use crate::denied;
 use crate::store::{DatabaseState, Fault, OpenError, Read, UpgradeError};
 
-/// Looks at the database and changes nothing. `was_used` says that it has held something, as a
-/// database has whose keys are there: an empty one has lost it then. Only for the beginning of a
-/// process, as [`check_whole`] is.
+/// Determines the state of the database and changes nothing. `was_used` says that the database had
+/// content before, as it must have if its keys exist: an empty one has lost it then. Only for the
+/// beginning of a process, as [`check_whole`] is.
 ///
 /// # Errors
 ///
-/// Whatever no command can go on from: it is damaged, empty, of a newer release, of another
-/// program, or cannot be read.
+/// Any state in which no command can work: the database is damaged, empty, of a newer release, of
+/// another program, or cannot be read.
 pub fn state_of(path: &Path, was_used: bool) -> Result<DatabaseState, OpenError> {
     match path.metadata() {
         Err(error)
@@ -36,7 +36,7 @@ pub fn state_of(path: &Path, was_used: bool) -> Result<DatabaseState, OpenError>
         Ok(metadata) if metadata.is_dir() => {
             return Err(OpenError::Unreadable(shown(path), io::ErrorKind::IsADirectory.into()));
         }
-        // A pipe would be waited for when it is opened.
+        // Opening a pipe would block.
         Ok(metadata) if !metadata.is_file() => {
             let error = io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file");
             return Err(OpenError::Unreadable(shown(path), error));
@@ -52,18 +52,18 @@ pub fn state_of(path: &Path, was_used: bool) -> Result<DatabaseState, OpenError>
         Ok(0) => Ok(DatabaseState::Begun),
         Ok(version) if version < upgrade::CURRENT => Ok(DatabaseState::Older(version)),
         Ok(_) => Ok(DatabaseState::Current),
-        // A transaction that must be rolled back: only a first start has one, before the database
-        // has its log.
+        // A transaction must be rolled back. Only an interrupted first start leaves one before the
+        // database has a WAL.
         Err(UpgradeError::Fault(Fault::NeedsWriter(_))) if !was_used => Ok(DatabaseState::Begun),
         Err(error) => Err(upgrade_error(path, error)),
     }
 }
 
-/// The most problems that are counted.
+/// The maximum number of problems that are counted.
 const PROBLEMS_MAX: usize = 100;
 
-/// Reads the whole database and says what is broken in it, changing nothing. Takes long where it is
-/// large; a service beside it goes on, and its log grows meanwhile.
+/// Reads the whole database and reports damage, without changing anything. This takes long for a
+/// large database. A service beside it keeps working, and its WAL grows meanwhile.
 ///
 /// # Errors
 ///
@@ -74,8 +74,8 @@ pub fn check_pages(path: &Path) -> Result<(), OpenError> {
     let is_logged = || beside(path, "-wal").exists();
     let was_logged = is_logged();
     let mut problems = found(path);
-    // Without a log the file was read as one that nobody changes. A service that was started
-    // meanwhile does.
+    // Without a WAL the file was read as immutable. A service that was started meanwhile may change
+    // it.
     if !was_logged && is_logged() {
         problems = found(path);
     }
@@ -90,8 +90,8 @@ pub fn check_pages(path: &Path) -> Result<(), OpenError> {
     }
 }
 
-/// A row has a line for each problem of a table or index, below one that names the database. Where
-/// it is broken badly, SQLite goes no further than it can: what was found until then is reported.
+/// Each row of the pragma has one line per problem, below a line that names the database. SQLite
+/// stops at severe damage; what it found until then is reported.
 fn quick_check(conn: &Connection) -> rusqlite::Result<Vec<String>> {
     let mut statement = conn.prepare(&format!("PRAGMA quick_check({PROBLEMS_MAX})"))?;
     let mut problems = Vec::new();
@@ -109,7 +109,7 @@ fn quick_check(conn: &Connection) -> rusqlite::Result<Vec<String>> {
     Ok(problems)
 }
 
-/// Opens a database of this release read-only, and makes no file beside it. For a short look: see
+/// Opens a database of this release read-only and creates no file beside it. For a short check: see
 /// [`State`].
 ///
 /// # Errors
@@ -121,12 +121,12 @@ pub fn open_unchanged(path: &Path) -> Result<Box<dyn Read>, OpenError> {
     Ok(Box::new(reader))
 }
 
-/// A read-only connection that makes no file. SQLite makes a log and its index where there are
-/// none, also for a reader. Where there is none, all is in the file, and nobody changes it: it may
-/// be read as if it could not be changed.
+/// A read-only connection that creates no file. SQLite creates a WAL and its index if they are
+/// missing, also for a reader. Without a WAL the file has everything and no process changes it, so
+/// it can be opened as immutable.
 fn connect_unchanged(path: &Path) -> Result<Connection, Fault> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    // SQLite keeps them beside what a symbolic link leads to.
+    // If the path is a symbolic link, SQLite keeps both files beside its target.
     let file = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let is_alone = ["-wal", "-journal"].iter().all(|suffix| !beside(&file, suffix).exists());
     let conn =

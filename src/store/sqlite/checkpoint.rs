@@ -1,5 +1,6 @@
-//! Checkpoints: the way of the WAL into the database file. After every so many pages while the
-//! service runs, and at a clean stop completely, with the WAL truncated to zero bytes.
+//! Checkpoints: they copy the WAL into the database file. While the service runs, one is made after
+//! a certain number of pages. A clean stop makes a complete one and truncates the WAL to zero
+//! bytes.
 //!
 //! SQLite's terms and locks: sqlite.org/wal.html, "Checkpointing" and "Avoiding Excessively Large
 //! WAL Files".
@@ -15,24 +16,24 @@ use super::connection::LOCK_WAIT;
 use super::whole;
 use crate::store::{Fault, LongRead};
 
-/// A checkpoint is due when the WAL has this many pages (4 KiB each: 96 MiB). Measured: seldom is
-/// better, because a page that changed a hundred times is then written once; never is worse,
-/// because a growing file is zeroed by the file system. With 16,000 pages more than one in a
-/// hundred of the ADDs on 64 connections waits for a checkpoint, which p99 shows.
+/// A checkpoint is due when the WAL has this many pages (4 KiB each: 96 MiB). Measured: rare
+/// checkpoints are better, because a page that changed a hundred times is then written once. No
+/// checkpoint at all is worse, because the file system zeroes a growing file. At 16,000 pages, more
+/// than one ADD in a hundred on 64 connections waits for a checkpoint, which shows in p99.
 pub(super) const CHECKPOINT_PAGES: i32 = 24_000;
 
 /// Bytes of a page in the WAL, with the header of its frame.
 const FRAME_BYTES: i64 = 4096 + 24;
 
-/// How often a checkpoint is tried again that a reader cut short: trying costs a walk through the
+/// How often a checkpoint that a reader interrupted is tried again: each attempt reads through the
 /// index of the WAL.
 const TRY_AGAIN_AFTER: Duration = Duration::from_secs(10);
 
 /// A read transaction that is open for longer than this is reported, however small the WAL is.
 const LONG_READ: Duration = Duration::from_secs(300);
 
-/// How long a clean stop waits for the transactions of readers in other processes, for each of the
-/// locks that it needs.
+/// How long a clean stop waits for read transactions of other processes, for each of the locks that
+/// it needs.
 const EMPTY_WAIT: Duration = Duration::from_secs(2);
 
 /// A checkpoint that could not be completed.
@@ -48,20 +49,21 @@ pub(super) struct Checkpoints<'c> {
     path: &'c Path,
     /// Pages in the WAL after the last commit, as SQLite reports them.
     pages: Arc<AtomicI32>,
-    /// With how many of them a checkpoint is due.
+    /// The number of pages at which a checkpoint is due.
     every: i32,
     unfinished: Option<Unfinished>,
 }
 
 impl<'c> Checkpoints<'c> {
-    /// `pages` is kept by the connection's hook.
+    /// The connection's hook updates `pages`.
     pub(super) fn new(
         conn: &'c Connection,
         path: &'c Path,
         pages: Arc<AtomicI32>,
         every: i32,
     ) -> Result<Self, Fault> {
-        // A file that a reader made large is cut to what is usual when the WAL begins anew.
+        // If a reader made the WAL large, it is truncated to its usual size when SQLite restarts
+        // it.
         conn.pragma_update(None, "journal_size_limit", i64::from(every) * FRAME_BYTES / 4 * 5)?;
         Ok(Self { conn, path, pages, every, unfinished: None })
     }
@@ -79,7 +81,7 @@ impl<'c> Checkpoints<'c> {
         }
     }
 
-    /// Makes the checkpoint that is due. Waits for nobody.
+    /// Makes the checkpoint that is due. Does not wait for any lock.
     pub(super) fn run(&mut self, now: Instant) -> Result<(), Fault> {
         let since = self.unfinished.map_or(now, |unfinished| unfinished.since);
         let done = self.try_once()?;
@@ -87,7 +89,7 @@ impl<'c> Checkpoints<'c> {
         Ok(())
     }
 
-    /// The reader who kept the last checkpoint from being completed, where that is worth telling.
+    /// The reader that kept the last checkpoint from completing, if it is worth reporting.
     pub(super) fn held(&self, now: Instant) -> Option<LongRead> {
         self.unfinished.and_then(|unfinished| self.held_since(unfinished.since, now))
     }
@@ -98,8 +100,8 @@ impl<'c> Checkpoints<'c> {
         self.with_wait(EMPTY_WAIT, "TRUNCATE")
     }
 
-    /// PASSIVE leaves the file at its size, for the next pages. One that has grown beyond is
-    /// truncated.
+    /// PASSIVE keeps the size of the file for the next pages. A file that has grown beyond the
+    /// usual size is truncated.
     fn try_once(&self) -> Result<bool, Fault> {
         let mode = if self.is_large() { "TRUNCATE" } else { "PASSIVE" };
         let done = self.with_wait(Duration::ZERO, mode)?;
@@ -119,7 +121,7 @@ impl<'c> Checkpoints<'c> {
             .then_some(LongRead { since, bytes })
     }
 
-    /// Whether the checkpoint was completed, with this wait for every lock.
+    /// Makes a checkpoint with this timeout for every lock. Returns whether it was completed.
     fn with_wait(&self, wait: Duration, mode: &str) -> Result<bool, Fault> {
         self.check_whole()?;
         self.conn.busy_timeout(wait)?;
@@ -131,8 +133,8 @@ impl<'c> Checkpoints<'c> {
         Ok(!busy && in_wal == done)
     }
 
-    /// A checkpoint into a file that lost its end under the service would put a hole there, which
-    /// no later start could tell.
+    /// A checkpoint into a file that was truncated under the service would leave a hole in it,
+    /// which no later start could detect.
     fn check_whole(&self) -> Result<(), Fault> {
         let number = |pragma| self.conn.query_row(pragma, [], |row| row.get::<_, i64>(0));
         let (bytes, pages) = (number("PRAGMA page_size")?, number("PRAGMA page_count")?);

@@ -1,8 +1,8 @@
-//! Converts the journal records of before version 5, which have the names of their fields beside
-//! the values, to the form with a shape: some at a time, while the service runs.
+//! Converts the journal records that schema versions before 5 wrote: from field names beside the
+//! values to the form with a shape. Works in bounded steps while the service runs.
 //!
-//! The table `journal_conversion` has a row while there are such records left. Both forms are valid
-//! at any time.
+//! The table `journal_conversion` has a row while such records are left. Both forms are valid at
+//! any time.
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, params, params_from_iter};
@@ -12,11 +12,11 @@ use super::shapes::{Shapes, is_shaped};
 use crate::journal::shape::Columns;
 use crate::store::{Conversion, Fault};
 
-/// Bytes of values after which a step ends, whatever it still may convert: the fields of a record
-/// can be long.
+/// Bytes of values after which a step ends before its number of records is reached: a record's
+/// fields can be long.
 const STEP_BYTES: usize = 1024 * 1024;
 
-/// Converts the next `most` records in the open transaction; says how far it has come. `None` where
+/// Converts the next `most` records in the open transaction and returns the progress. `None` if
 /// there is nothing to convert.
 pub(super) fn step(
     conn: &Connection,
@@ -46,8 +46,8 @@ pub(super) fn step(
     for record in records {
         converted.extend(record.converted(conn, shapes)?);
     }
-    // An UPDATE would leave the room that it frees within each page, where no later record goes.
-    // Whole pages become free where all records are removed before they are inserted again.
+    // An UPDATE would leave free space within each page, which no later record uses. Whole pages
+    // become free if all records of a step are removed before they are inserted again.
     let mut delete = conn.prepare_cached("DELETE FROM journal WHERE id = ?1")?;
     for record in &converted {
         delete.execute([record.id])?;
@@ -87,7 +87,7 @@ fn read(conn: &Connection, state: &Conversion, most: usize) -> Result<Vec<OldRec
 }
 
 impl OldRecord {
-    /// The record in the form with a shape; `None` where it has to stay as it is.
+    /// The record in the form with a shape; `None` if it must stay as it is.
     fn converted(mut self, conn: &Connection, shapes: &mut Shapes) -> Result<Option<Self>, Fault> {
         let columns = Columns {
             action: self.text("action"),
@@ -132,7 +132,8 @@ mod tests {
     use crate::store::sqlite::{journal, upgrade};
     use crate::store::{JournalFilter, StoredRecord};
 
-    /// A journal as version 4 leaves it: `fields` of each record, NULL for one that is not there.
+    /// A journal as version 4 leaves it: the `fields` of each record, NULL for a record that is
+    /// missing.
     fn old_journal(fields: &[Option<&str>]) -> Connection {
         let mut conn = Connection::open_in_memory().unwrap();
         upgrade::run(&mut conn, None).unwrap();

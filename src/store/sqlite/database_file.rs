@@ -19,9 +19,9 @@ impl DatabaseFile {
         Self { path, checkpoint_pages: CHECKPOINT_PAGES, upgrade_copy: true }
     }
 
-    /// Reads a path. Refuses what would mean something else to SQLite or its other programs: a
-    /// database in memory, which is lost at the end, a `file:` URI, a query. `./` in front of a
-    /// name makes it a plain one, except for the query.
+    /// Parses a path. Refuses text that would mean something else to SQLite or its tools: a
+    /// database in memory (lost at the end), a `file:` URI, a query. With `./` before it such a
+    /// name is a plain path, except for the query.
     pub fn parse(path: &str) -> Option<Self> {
         let is_plain = !path.is_empty()
             && !path.starts_with(':')
@@ -36,7 +36,7 @@ impl DatabaseFile {
         Self { checkpoint_pages: pages, ..self }
     }
 
-    /// With how many pages in the WAL a checkpoint is due.
+    /// The number of pages in the WAL at which a checkpoint is due.
     pub(super) fn checkpoint_pages(&self) -> i32 {
         self.checkpoint_pages
     }

@@ -1,4 +1,4 @@
-//! SQLite as the writer's engine: one connection, its statements prepared once and held.
+//! The writer's SQLite engine: one connection with prepared statements.
 
 use std::time::Instant;
 
@@ -20,15 +20,15 @@ use crate::store::{
     Wanted,
 };
 
-/// Who holds a name in its folded form, and who has this very name without holding that: two rows
-/// at most.
+/// The holder of the folded form of a name, and the member who has exactly this name without
+/// holding the form: two rows at most.
 const SELECT_HOLDER: &str =
     "SELECT memberid, expire_at, 1 FROM member_auth WHERE username_folded = ?1 AND siteid = ?2
      UNION ALL
      SELECT memberid, expire_at, 0 FROM member_auth INDEXED BY member_auth_unfolded
      WHERE username = ?3 AND siteid = ?2 AND username_folded IS NULL";
 
-/// What a health probe writes: 9 pages, as many as a postback that comes alone.
+/// Bytes that a health probe stores. It writes 9 pages, as many as a single postback.
 const PROBE_BYTES: i64 = 8 * 4096;
 
 pub(super) struct Sqlite<'c> {
@@ -43,10 +43,10 @@ pub(super) struct Sqlite<'c> {
     pub(super) select_former: Statement<'c>,
     pub(super) select_holder: Statement<'c>,
     /// Whether there may be members who do not hold the folded form of their names. Most databases
-    /// have none, and cost nothing then.
+    /// have none, and then need no query for them.
     pub(super) has_unfolded: bool,
-    /// Members whom this transaction met, and who are not moved although their expiry is reached,
-    /// because the clock may be wrong.
+    /// Members in this transaction who are not moved although their expiry is reached, because the
+    /// clock may be wrong.
     pub(super) lapsed: Vec<Key>,
     pub(super) insert_member: Statement<'c>,
     pub(super) update_member: Statement<'c>,
@@ -110,8 +110,8 @@ impl<'c> Sqlite<'c> {
         })
     }
 
-    /// Brings all of the WAL into the database file and empties it. `false` where the transaction
-    /// of a reader prevents it.
+    /// Copies the whole WAL into the database file and empties it. `false` if the transaction of a
+    /// reader prevents that.
     pub(super) fn empty_wal(&mut self) -> Result<bool, Fault> {
         self.own_file.check()?;
         let done = self.checkpoints.empty_wal();
@@ -119,8 +119,8 @@ impl<'c> Sqlite<'c> {
         done
     }
 
-    /// Runs work of an open transaction. SQLite gives a transaction up by itself where it has no
-    /// memory, for one; a statement after that would commit alone.
+    /// Runs work of an open transaction. SQLite may roll a transaction back by itself, for example
+    /// when memory runs out. A statement after that would commit alone.
     fn within<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, Fault>) -> Result<T, Fault> {
         if self.conn.is_autocommit() {
             return Err(Fault::TransactionLost(Cause::new("SQLite rolled it back", None)));
@@ -134,8 +134,8 @@ impl<'c> Sqlite<'c> {
 impl Engine for Sqlite<'_> {
     fn begin(&mut self) -> Result<(), Fault> {
         self.own_file.check()?;
-        // IMMEDIATE: a lock that is only taken at the first write could find that what was loaded
-        // is no longer so.
+        // IMMEDIATE: a lock that is only taken at the first write could find that the loaded data
+        // has changed.
         self.conn.execute_batch("BEGIN IMMEDIATE")?;
         self.changes_before = self.conn.total_changes();
         self.lapsed.clear();
@@ -180,8 +180,8 @@ impl Engine for Sqlite<'_> {
 
     fn rollback(&mut self) {
         self.journal.shapes.rolled_back();
-        // SQLite may have rolled back by itself (disk full does); then there is nothing left to
-        // give up.
+        // SQLite may have rolled back by itself, as it does when the disk is full. Then nothing is
+        // left to roll back.
         if !self.conn.is_autocommit()
             && let Err(error) = self.conn.execute_batch("ROLLBACK")
         {
@@ -209,7 +209,7 @@ impl Engine for Sqlite<'_> {
             Note::Lift(target) => engine.delete_block(target),
             Note::Known(known) => {
                 known::note(engine.conn, known)?;
-                // Counting all of them for each one would be slow.
+                // Counting all rows for each note would be slow.
                 if engine.known_noted.is_multiple_of(known::TRIM_EVERY) {
                     known::trim(engine.conn)?;
                 }
@@ -233,7 +233,7 @@ impl Engine for Sqlite<'_> {
 
     fn probe(&mut self, now: i64) -> Result<(), Fault> {
         self.within(|engine| {
-            // Random, because a page that does not change is not written.
+            // Random, because SQLite does not write an unchanged page.
             let write = "UPDATE health SET probed_at = ?1, room = randomblob(?2)";
             engine.conn.prepare_cached(write)?.execute([now, PROBE_BYTES])?;
             Ok(())

@@ -14,9 +14,9 @@ pub(super) fn cause(error: Error) -> Cause {
 }
 
 /// Whether a transaction that SQLite rolled back by itself because of this error may succeed when
-/// it is run again: it had no memory, was interrupted, met another process, or was gone before
-/// (then SQLite knows no savepoint, and nothing to commit). A failed write is not among them: the
-/// file has to be opened again first.
+/// it is run again: memory ran out, the statement was interrupted, another process interfered, or
+/// the transaction had been rolled back before (then SQLite knows no savepoint, and nothing to
+/// commit). A failed write is not among them, because the file must be opened again first.
 /// <https://www.sqlite.org/lang_transaction.html#response_to_errors_within_a_transaction>
 fn may_pass(error: &Error) -> bool {
     matches!(
@@ -32,7 +32,7 @@ fn may_pass(error: &Error) -> bool {
     )
 }
 
-/// Damage that this program found, in the form of SQLite's own error.
+/// Damage that this program detected, in the form of SQLite's own error.
 pub(super) fn damage(what: String) -> Fault {
     Fault::Damaged(cause(Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_CORRUPT), Some(what))))
 }
@@ -56,8 +56,8 @@ impl From<Error> for Fault {
     }
 }
 
-/// The fault of a COMMIT. Busy: it did not begin. Full: a frame of the log could not be written,
-/// hence not the one that would have made the commit valid. Anything else (a failed sync above all)
+/// The fault of a COMMIT. Busy: it did not begin. Full: a frame of the WAL could not be written,
+/// hence not the last one, which makes the commit valid. Anything else, above all a failed sync,
 /// may or may not be on the disk.
 pub(super) fn of_commit(error: Error) -> Fault {
     match Fault::from(error) {

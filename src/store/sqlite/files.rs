@@ -1,5 +1,5 @@
-//! Which files a database consists of: found by `stat` alone, since opening and closing one beside
-//! SQLite gives up its locks on it (POSIX).
+//! The files of a database, identified by `stat` alone: opening and closing a file beside SQLite
+//! would release SQLite's locks on it (POSIX).
 
 use std::fs::Metadata;
 use std::io;
@@ -11,18 +11,18 @@ use crate::store::Replacement;
 /// A change to the files of a database while processes have it open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::store) enum FileChange {
-    /// Nothing is there any more.
+    /// The database file is missing.
     Gone,
-    /// Another file is there.
+    /// Another file has its path.
     Replaced,
-    /// The WAL was removed or replaced: what is committed into the one that is open would be lost.
+    /// The WAL was removed or replaced. Commits into the WAL that is still open would be lost.
     Wal,
-    /// The index of the WAL was removed or replaced, through which the processes that have the
-    /// database open coordinate.
+    /// The index of the WAL was removed or replaced. The processes that have the database open
+    /// coordinate through it.
     Index,
-    /// The database file has another content, which SQLite did not write.
+    /// The database file has content that SQLite did not write.
     Overwritten,
-    /// The WAL has another content, which SQLite did not write.
+    /// The WAL has content that SQLite did not write.
     WalOverwritten,
 }
 
@@ -43,7 +43,7 @@ impl From<FileChange> for Replacement {
     }
 }
 
-/// What the files of a database are called, behind the name of the first.
+/// The suffixes of the files of a database.
 pub(super) const FILE_SUFFIXES: [&str; 3] = ["", "-wal", "-shm"];
 
 /// The file beside a database with this suffix.
@@ -60,7 +60,7 @@ fn inode(file: &Metadata) -> Inode {
     (file.dev(), file.ino())
 }
 
-/// Changes with every write to the file, and with some that change nothing.
+/// Changes with every write to the file, and sometimes without one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::store) struct Stamp {
     bytes: u64,
@@ -82,19 +82,19 @@ pub struct Files {
     wal: PathBuf,
     index: PathBuf,
     database: Inode,
-    /// `None`: it was not there yet, and any will do.
+    /// `None`: the file did not exist yet, and any file is accepted.
     wal_inode: Option<Inode>,
     index_inode: Option<Inode>,
 }
 
 impl Files {
-    /// Those that are there now.
+    /// The files as they are now.
     pub fn of_database(path: &Path) -> Result<Self, Replacement> {
         Self::look(path).map_err(|_| FileChange::Gone.into())
     }
 
     fn look(path: &Path) -> io::Result<Self> {
-        // Where the file is a symbolic link, SQLite keeps the others beside what it leads to.
+        // If the path is a symbolic link, SQLite keeps the other files beside its target.
         let database = path.canonicalize()?;
         let (wal, index) = (beside(&database, "-wal"), beside(&database, "-shm"));
         let there = |path: &Path| path.metadata().ok().as_ref().map(inode);
@@ -108,7 +108,7 @@ impl Files {
         })
     }
 
-    /// Whether the database file alone is the same.
+    /// Whether the database file is the same; the other files are ignored.
     pub(super) fn has_database_of(&self, other: &Self) -> bool {
         self.database == other.database
     }
@@ -118,7 +118,7 @@ impl Files {
         &self.wal
     }
 
-    /// Whether they are still there; then the stamp of the database file.
+    /// Checks that the files are still the same; returns the stamp of the database file.
     pub(in crate::store) fn check(&self) -> Result<Stamp, FileChange> {
         let file = self.path.metadata().map_err(|_| FileChange::Gone)?;
         let is_same = |path: &Path, was: Option<Inode>| {
@@ -136,13 +136,13 @@ impl Files {
         Ok(Stamp::of(&file))
     }
 
-    /// The stamp of the database file, whichever file that is now.
+    /// The stamp of the file that is now at the database's path.
     pub(super) fn stamp(&self) -> Option<Stamp> {
         self.path.metadata().ok().as_ref().map(Stamp::of)
     }
 }
 
-/// What lies at a place: to be compared with what lay there a moment before.
+/// The identity of the files at a place, to be compared with a later one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FilesSeen {
     database: (Inode, Stamp),
@@ -150,7 +150,7 @@ pub struct FilesSeen {
 }
 
 impl FilesSeen {
-    /// What is there now; `None` where there is no database.
+    /// The identity of the files that are there now; `None` if there is no database.
     pub fn at(path: &Path) -> Option<Self> {
         let database = path.canonicalize().ok()?;
         let look = |path: &Path| path.metadata().ok().map(|file| (inode(&file), Stamp::of(&file)));

@@ -1,5 +1,5 @@
 //! Names are folded by rules that may change with a release: see [`crate::unicode::folded`]. The
-//! database says by which its names were folded; by others, all are folded anew.
+//! database stores the version of the rules; after a change all names are folded again.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -7,11 +7,11 @@ use crate::block::LoginName;
 use crate::store::Fault;
 use crate::unicode::{FOLDING_VERSION, folded};
 
-/// OR IGNORE: where another member holds it, the row keeps its exact name alone.
+/// OR IGNORE: if another member holds the folded form, the row keeps only its exact name.
 pub(super) const GIVE_FOLDED: &str =
     "UPDATE OR IGNORE member_auth SET username_folded = ?3 WHERE siteid = ?1 AND memberid = ?2";
 
-/// Rows that are in memory at once.
+/// The number of rows that are in memory at once.
 const PAGE_ROWS: usize = 1_000;
 
 /// Whether the names are folded by the rules of this release.
@@ -21,9 +21,9 @@ pub(super) fn is_current(conn: &Connection) -> Result<bool, Fault> {
     Ok(version == Some(FOLDING_VERSION))
 }
 
-/// Folds all names anew, in the open transaction. Where several members of a site have names of one
-/// folded form, the lowest memberid holds it, and the others keep their exact names: nobody is
-/// removed.
+/// Folds all names again, in the open transaction. If several members of a site have names with the
+/// same folded form, the lowest memberid holds it, and the others keep their exact names. No member
+/// is removed.
 pub(super) fn fold_anew(conn: &Connection) -> Result<(), Fault> {
     conn.execute(
         "UPDATE member_auth SET username_folded = NULL WHERE username_folded IS NOT NULL",
@@ -48,7 +48,8 @@ pub(super) fn fold_anew(conn: &Connection) -> Result<(), Fault> {
     Ok(())
 }
 
-/// By site and memberid, so that the lowest memberid comes first; says how many members there are.
+/// In order of site and memberid, so that the lowest memberid comes first. Returns the number of
+/// members.
 fn fold_members(conn: &Connection) -> Result<usize, Fault> {
     let mut page = conn.prepare(
         "SELECT siteid, memberid, username FROM member_auth
@@ -72,7 +73,7 @@ fn fold_members(conn: &Connection) -> Result<usize, Fault> {
     }
 }
 
-/// Of two blocks that are of one name now, one stays. There are few.
+/// If two blocks now have the same name, one of them stays. There are few.
 fn fold_blocks(conn: &Connection) -> Result<(), Fault> {
     let mut all =
         conn.prepare("SELECT DISTINCT username FROM block WHERE username <> '' ORDER BY username")?;

@@ -1,5 +1,4 @@
-//! In which forms the members' passwords are stored, counted for operators whose Apache reads the
-//! table.
+//! Counts the forms of the members' stored passwords, for operators whose Apache reads the table.
 
 use rusqlite::params;
 
@@ -11,8 +10,8 @@ use crate::store::{Fault, Forms, FormsCursor, FormsPage};
 
 impl Reader {
     /// The forms of some members, half of them the first by site and memberid, half the last: a
-    /// site that has changed its kind of hash has former kinds among the oldest members. Of a small
-    /// table they are all.
+    /// site that has changed its kind of hash has the former kinds among the oldest members. A
+    /// small table is returned whole.
     ///
     /// # Errors
     ///

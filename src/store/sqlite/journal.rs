@@ -38,13 +38,13 @@ pub(super) const COLUMNS: [&str; 18] = [
     "moved_until",
 ];
 
-/// Inserts a record whose values stand in the order of [`COLUMNS`].
+/// Inserts a record. The values are in the order of [`COLUMNS`].
 pub(super) fn insert() -> String {
     let marks = vec!["?"; COLUMNS.len()].join(", ");
     format!("INSERT INTO journal ({}) VALUES ({marks})", COLUMNS.join(", "))
 }
 
-/// What the writer does with the journal.
+/// The writer's operations on the journal.
 pub(super) struct Journal<'c> {
     conn: &'c Connection,
     insert: Statement<'c>,
@@ -89,11 +89,11 @@ impl<'c> Journal<'c> {
         Ok(())
     }
 
-    /// Removes records older than `before`, oldest first and at most `most`, but neither sealed
-    /// ones nor the newest; says how many. Their shapes stay.
+    /// Removes at most `most` records older than `before`, the oldest first. Sealed records and the
+    /// newest one stay, and so do the shapes. Returns how many were removed.
     pub(super) fn prune(&self, before: i64, most: usize) -> Result<usize, Fault> {
-        // Ids rise with time, so the oldest records are the first ones: no index on `at` is needed,
-        // and the walk ends at the first record that is young enough.
+        // Ids rise with time, so the oldest records come first. The scan ends at the first record
+        // that is young enough and needs no index on `at`.
         let mut oldest = self.conn.prepare_cached(
             "SELECT id, at FROM journal
              WHERE id < (SELECT max(id) FROM journal) AND sealed IS NULL ORDER BY id LIMIT ?1",
@@ -132,14 +132,16 @@ impl Reader {
         Ok(self.conn.query_row(newest, [], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
     }
 
-    /// The last sign of life in the database, unix seconds: the newest record of the journal, or a
-    /// probe of `GET /health` after it and not ahead of `now`. `None` where there is no record.
+    /// The last time at which the database was surely in use, unix seconds: the time of the newest
+    /// journal record, or of a later probe by `GET /health` that is not ahead of `now`. `None` if
+    /// there is no record.
     ///
     /// # Errors
     ///
     /// Where the database cannot be read.
     pub fn last_seen(&self, now: i64) -> Result<Option<i64>, Fault> {
-        // A record of a jump that was not confirmed says nothing about the time.
+        // A record that was written while a jump of the clock was unconfirmed is no evidence of the
+        // time.
         let newest =
             "SELECT min(at, coalesce(moved_until, at)) FROM journal ORDER BY id DESC LIMIT 1";
         let newest: Option<i64> = self.conn.query_row(newest, [], |row| row.get(0)).optional()?;
@@ -149,8 +151,8 @@ impl Reader {
     }
 }
 
-/// The next records that a filter takes, behind record `after` and up to `newest`: at most
-/// [`PAGE_ROWS`] of them and, but for the last one, [`PAGE_BYTES`].
+/// The next records that match a filter, after record `after` and up to `newest`: at most
+/// [`PAGE_ROWS`] of them, and at most [`PAGE_BYTES`] unless one record is longer.
 pub(super) fn page(
     conn: &Connection,
     filter: &JournalFilter,
@@ -171,8 +173,8 @@ pub(super) fn page(
     Ok(page)
 }
 
-/// The records of one member without a siteid are found site by site, since a memberid alone is no
-/// key of the index; there are few sites.
+/// Finds the records of one member. Without a siteid it searches site by site, because the index
+/// begins with the siteid; there are few sites.
 const OF_MEMBER_ON_ANY_SITE: &str = "journal.id IN (
          WITH RECURSIVE site (id) AS (
              SELECT min(siteid) FROM journal
@@ -187,7 +189,7 @@ const OF_MEMBER_ON_ANY_SITE: &str = "journal.id IN (
              WHERE j.siteid IS NULL AND j.memberid = ?
      )";
 
-/// Only the conditions that the filter has, so that each filter gets the plan that suits it.
+/// Contains only the conditions of the filter, so that each filter gets a suitable query plan.
 fn select_page(filter: &JournalFilter, after: i64, newest: i64) -> (String, Vec<Value>) {
     let JournalFilter { site, member, username, action, word, since, until } = filter;
     let text = |text: &String| Value::Text(text.clone());
@@ -204,7 +206,7 @@ fn select_page(filter: &JournalFilter, after: i64, newest: i64) -> (String, Vec<
             when("siteid = ?", Some(Value::Integer(*site)));
             when("memberid = ?", Some(Value::Integer(*member)));
         }
-        // Without the index, which would have all records of a site sorted for each page.
+        // Without this hint SQLite uses the index and sorts all records of a site for each page.
         (Some(site), None) => when("+siteid = ?", Some(Value::Integer(*site))),
         (None, member) => when(OF_MEMBER_ON_ANY_SITE, member.map(Value::Integer)),
     }
@@ -297,7 +299,7 @@ mod tests {
             (filter(Some(1), Some(71), None), None),
             (filter(None, Some(71), None), None),
             (filter(Some(1), Some(71), Some("bob")), None),
-            // These list what is in the whole journal, page by page in the order of effect.
+            // These list records of the whole journal, page by page in the order of effect.
             (filter(None, None, None), Some("journal")),
             (filter(Some(1), None, None), Some("journal")),
         ] {

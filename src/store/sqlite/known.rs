@@ -5,9 +5,9 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::reader::Reader;
 use crate::store::{Fault, KnownId, KnownNetwork};
 
-/// Networks that are known of one member: who holds many addresses pushes out nobody else's.
+/// The maximum of known networks of one member. A member with many addresses evicts only their own.
 const OF_A_MEMBER_MAX: usize = 16;
-/// Networks that are known in all, and at most [`TRIM_EVERY`] more.
+/// The maximum of known networks in all; [`TRIM_EVERY`] more are tolerated.
 const KNOWN_MAX: i64 = 65_536;
 /// How many notes are written between two counts of the table.
 pub(super) const TRIM_EVERY: u32 = 256;
@@ -25,7 +25,7 @@ impl Reader {
         Ok(statement.exists(params![id.member, id.network])?)
     }
 
-    /// Whether it was ever written down from where anybody logged in.
+    /// Whether any network is stored from which a member has logged in.
     ///
     /// # Errors
     ///
@@ -39,8 +39,8 @@ impl Reader {
     }
 }
 
-/// Writes down that a member has logged in. Of their networks the longest unused one goes, if they
-/// are too many.
+/// Notes that a member has logged in. If the member has too many networks, the one that was unused
+/// for longest is removed.
 pub(super) fn note(conn: &Connection, known: &KnownNetwork) -> Result<(), Fault> {
     let KnownId { member, network } = known.id;
     let values = params![member, network, known.day];
@@ -56,8 +56,8 @@ pub(super) fn note(conn: &Connection, known: &KnownNetwork) -> Result<(), Fault>
     Ok(())
 }
 
-/// Forgets the longest unused networks, if there are too many in all. Counting them reads the index
-/// once.
+/// Removes the networks that were unused for longest, if there are too many in all. Counting reads
+/// the whole index.
 pub(super) fn trim(conn: &Connection) -> Result<(), Fault> {
     let count: i64 = conn
         .prepare_cached("SELECT count(*) FROM known_network")?
@@ -128,8 +128,8 @@ mod tests {
     #[test]
     fn in_all_there_is_a_bound_and_the_longest_unused_go() {
         let conn = database();
-        // As many members as it takes, made by SQLite itself, because each note would cost some
-        // statements.
+        // Enough members to reach the limit. SQLite generates them, because each note would take
+        // several statements.
         conn.execute_batch(&format!(
             "WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < {})
              INSERT INTO known_network SELECT cast(n AS BLOB), x'00', n FROM number",

@@ -1,6 +1,6 @@
-//! What is remembered of logins by cookie: which were given back, when they were last used, and the
-//! epoch under which cookies are good. Many logins and logouts of one member do not fill the table:
-//! the rows of a member have a bound.
+//! Stored state of logins by cookie: logouts, times of last use, and the epoch under which cookies
+//! are valid. The rows of each member are bounded, so that many logins and logouts of one member do
+//! not fill the table.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -9,14 +9,14 @@ use crate::epoch::Epoch;
 use crate::identity::Key;
 use crate::store::{Fault, LoggedOut, Seen, Spent};
 
-/// Logouts of a member that have a row each; with one more, the older half becomes one.
+/// Logouts of a member that have a row each. When there is one more, the older half is merged into
+/// one row.
 const LOGOUTS_MAX: i64 = 64;
-/// Logins of a member of which it is known when they were last used. Of the others, the time of
-/// issue counts.
+/// Logins of a member whose time of last use is kept. For the others the time of issue is used.
 const SEEN_MAX: i64 = 64;
 
 impl Reader {
-    /// Whether this login was given back.
+    /// Whether this login was ended.
     ///
     /// # Errors
     ///
@@ -42,7 +42,7 @@ impl Reader {
         ])?)
     }
 
-    /// When this login was last used, unix seconds, as far as it was written down.
+    /// When this login was last used, unix seconds, if that is stored.
     ///
     /// # Errors
     ///
@@ -55,7 +55,7 @@ impl Reader {
             .optional()?)
     }
 
-    /// Under which epoch cookies are good; `None` where all logins were never ended.
+    /// The epoch under which cookies are valid; `None` if no command ever ended all logins.
     ///
     /// # Errors
     ///
@@ -66,8 +66,8 @@ impl Reader {
     }
 }
 
-/// See [`super::Note::LogOut`]. No second that is not sure to have come is made the end of all
-/// logins before it.
+/// See [`super::Note::LogOut`]. Ends all earlier logins only up to `sure`, a second that has
+/// certainly passed.
 pub(super) fn log_out(conn: &Connection, login: &LoggedOut, sure: i64) -> Result<(), Fault> {
     let (site, member) = (login.key.site.get(), login.key.member.get());
     if let Some(all) = login.and_all_until {
@@ -94,7 +94,7 @@ pub(super) fn log_out(conn: &Connection, login: &LoggedOut, sure: i64) -> Result
     Ok(())
 }
 
-/// Puts one row in the place of those that it covers.
+/// Replaces the rows that this one covers.
 fn end_before(conn: &Connection, site: i64, member: i64, issued: i64) -> Result<(), Fault> {
     conn.prepare_cached(
         "INSERT INTO logout_before SELECT ?1, ?2, ?3, coalesce(

@@ -25,8 +25,8 @@ impl Sqlite<'_> {
         if !self.select_due.exists([now])? {
             return Ok(0);
         }
-        // In SQL alone, so that a row that cannot be read does not keep the others from moving.
-        // Both statements choose the same rows.
+        // In SQL alone, so that a row that cannot be read does not keep the others from being
+        // moved. Both statements select the same rows.
         let (columns, due) = (
             MEMBER_COLUMNS,
             "(siteid, memberid) IN (SELECT siteid, memberid FROM member_auth \
@@ -60,7 +60,7 @@ impl Sqlite<'_> {
         }
         for (site, name) in &wanted.names {
             let known = view.has_name(*site, name);
-            // Of one folded form, each spelling may have a namesake.
+            // Each spelling of one folded form may have a namesake.
             if !known || self.has_unfolded {
                 let held = self.holder(*site, name, moment)?;
                 if !known {
@@ -82,7 +82,8 @@ impl Sqlite<'_> {
         Ok(())
     }
 
-    /// Where a member stands at this moment; one whose expiry is reached is moved, if that is sure.
+    /// The member's standing at this moment. A member whose expiry is reached is moved, if the
+    /// clock is confirmed.
     fn standing(&mut self, key: Key, moment: Moment) -> Result<Standing, Fault> {
         let standing = self.load_standing(key)?;
         let here = matches!(standing, Standing::Here(_));
@@ -95,15 +96,15 @@ impl Sqlite<'_> {
         Ok(standing)
     }
 
-    /// Who holds a name at this moment; one whose expiry is reached holds nothing, and is moved, if
-    /// that is sure.
+    /// The holder of a name at this moment. A member whose expiry is reached holds no name, and is
+    /// moved if the clock is confirmed.
     fn holder(&mut self, site: SiteId, name: &Username, moment: Moment) -> Result<NameHeld, Fault> {
         loop {
             let (mut held, mut due) = (NameHeld::default(), None);
             let mut rows =
                 self.select_holder.query(params![name.folded(), site.get(), name.as_str()])?;
             while let Some(row) = rows.next()? {
-                // A row that another program wrote may have no valid memberid.
+                // A row that another program wrote may have an invalid memberid.
                 let Some(member) = MemberId::parse(&row.get::<_, i64>(0)?.to_string()) else {
                     continue;
                 };
@@ -118,12 +119,12 @@ impl Sqlite<'_> {
             drop(rows);
             self.has_unfolded |= held.namesake.is_some();
             let Some(member) = due else { return Ok(held) };
-            // Then another one who has the name may hold it.
+            // Then another member with that name may hold it.
             self.standing(Key { site, member }, moment)?;
         }
     }
 
-    /// The sites of those whose noted expiry is reached.
+    /// The sites of the members whose noted expiry is reached.
     fn sites_due(&self, now: i64) -> Result<Vec<i64>, Fault> {
         let mut statement = self
             .conn
@@ -131,8 +132,8 @@ impl Sqlite<'_> {
         Ok(statement.query_map([now], |row| row.get(0))?.collect::<Result<_, _>>()?)
     }
 
-    /// Gives folded forms that nobody holds to those who have the names and do not hold them, the
-    /// lowest memberid first.
+    /// Assigns each folded form without a holder to the member who has the name, the lowest
+    /// memberid first.
     fn hand_on_names(&mut self, site: i64) -> Result<(), Fault> {
         if !self.has_unfolded {
             return Ok(());
@@ -196,8 +197,8 @@ impl Sqlite<'_> {
         self.journal.save(&outcome.record)
     }
 
-    /// Moves those who have lapsed by a clock that may be wrong, and hold the name that this member
-    /// is given.
+    /// Moves members whose expiry is reached by an unconfirmed clock, if they hold the name that
+    /// this member is given.
     fn make_room_for(&mut self, row: &Member) -> Result<(), Fault> {
         for key in self.lapsed.clone().into_iter().filter(|key| key.site == row.key.site) {
             let Standing::Here(lapsed) = self.load_standing(key)? else { continue };

@@ -1,5 +1,5 @@
-//! Finds members by their names. Names are compared in folded form; the few members who do not
-//! hold the folded form of theirs are found by the exact name.
+//! Finds members by name. Names are compared in folded form. The few members who do not hold the
+//! folded form of their name are found by the exact name.
 
 use rusqlite::{OptionalExtension, ToSql, params};
 
@@ -9,8 +9,8 @@ use crate::identity::{MemberId, SiteId, Username};
 use crate::store::{Fault, LoginRow, NamedLogins, Unfolded};
 
 impl Reader {
-    /// Who has this name on this site at `now`: the member who holds its folded form, else the one
-    /// who has this very name.
+    /// The member who has this name on this site at `now`: the holder of its folded form, or else
+    /// the member with exactly this name.
     ///
     /// # Errors
     ///
@@ -27,7 +27,7 @@ impl Reader {
         }
     }
 
-    /// Who has this very name at `now` without holding its folded form.
+    /// The member with exactly this name at `now` who does not hold its folded form.
     pub(super) fn namesake(
         &self,
         site: SiteId,
@@ -49,7 +49,8 @@ impl Reader {
         Ok(number.and_then(|number| MemberId::parse(&number.to_string())))
     }
 
-    /// The members who do not hold the folded form of their name, and who does; at most `most`.
+    /// The members who do not hold the folded form of their name, each with its holder; at most
+    /// `most`.
     ///
     /// # Errors
     ///
@@ -73,7 +74,7 @@ impl Reader {
         Ok(found)
     }
 
-    /// How many there are of them.
+    /// Counts the members who do not hold the folded form of their name.
     ///
     /// # Errors
     ///
@@ -84,9 +85,9 @@ impl Reader {
         Ok(self.conn.query_row(count, [], |row| row.get::<_, i64>(0))?.unsigned_abs())
     }
 
-    /// Whether a member or a former member has this name, on whatever site. Of a former member the
-    /// folded form is not kept: a name that differs in more than the case of ASCII letters may not
-    /// be found.
+    /// Whether a member or a former member of any site has this name. The folded form of a former
+    /// member's name is not stored: a name that differs in more than the case of ASCII letters may
+    /// not be found.
     ///
     /// # Errors
     ///

@@ -23,9 +23,9 @@ use crate::store::{Engine, Fault, OpenError, Read, UpgradeError};
 /// Mode of the database: the group reads it, so that Apache can.
 const FILE_MODE: u32 = 0o640;
 
-/// Opens the database for writing, makes it or upgrades it where needed, and lends it to `work`.
-/// When `work` ends the connection is closed; to go on after a fault that wants reopening, call
-/// this again.
+/// Opens the database for writing, creates or upgrades it if needed, and passes it to `work`. When
+/// `work` returns, the connection is closed. To continue after a fault that requires reopening,
+/// call this again.
 ///
 /// # Errors
 ///
@@ -46,7 +46,7 @@ pub fn with_engine<T>(
     check_access(path, Access::READ_OK | Access::WRITE_OK)?;
     let fault = |fault| open_error(path, fault);
     let files = Files::of_database(path).map_err(|change| fault(Fault::Replaced(change)))?;
-    // NO_MUTEX: one thread at a time has a connection, which Rust sees to.
+    // NO_MUTEX: Rust ensures that one thread at a time uses a connection.
     let mut conn = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)
         .map_err(fault)?;
     let version = upgrade::check(&conn).map_err(|error| upgrade_error(path, error))?;
@@ -59,8 +59,8 @@ pub fn with_engine<T>(
 
     let wal_pages = Arc::new(AtomicI32::new(0));
     let pages_now = Arc::clone(&wal_pages);
-    // A hook of ours in place of SQLite's automatic checkpoint, which would run inside the COMMIT,
-    // before the replies.
+    // Our hook replaces SQLite's automatic checkpoint, which would run inside the COMMIT, before
+    // the replies.
     let hook = move |_: &mut rusqlite::hooks::Wal, pages| {
         pages_now.store(pages, Ordering::Relaxed);
         Ok(())
@@ -71,16 +71,16 @@ pub fn with_engine<T>(
     let own_file = OwnFile::new(&conn, path, &files).map_err(fault)?;
     let mut engine = Sqlite::new(&conn, own_file, checkpoints).map_err(fault)?;
     if version < upgrade::CURRENT {
-        // Only a WAL that begins with a mark can be told from one of another file. Where it cannot
-        // be emptied now, it will be later.
+        // Only a WAL that begins with a mark can be recognised as foreign to its file. If the WAL
+        // cannot be emptied now, a later checkpoint does it.
         let _ = engine.empty_wal();
     }
     Ok(work(&mut engine))
 }
 
 /// The page cache of a read-only connection, of which each HTTP thread has one: KiB, in SQLite's
-/// negative form. A visitor's name and row are two pages, and who asks once asks again for the next
-/// picture: room for some 700 visitors, where SQLite's own 2 MiB has it for 230.
+/// negative form. A visitor's name and row take two pages, and a browser sends many requests in a
+/// row. This has room for some 700 visitors, SQLite's default of 2 MiB for 230.
 const READER_CACHE: i32 = -6144;
 
 /// Opens the database read-only.
@@ -110,17 +110,17 @@ pub fn is_there(path: &Path) -> Result<bool, OpenError> {
     denied::is_there(path).map_err(|error| OpenError::Unreadable(shown(path), error))
 }
 
-/// Whether the files that are there may be used. SQLite would say "unable to open" or "readonly" of
-/// whichever it is, and of the log only at the first postback.
+/// Checks that the existing files may be used. SQLite would report "unable to open" or "readonly"
+/// without naming the file, and a problem of the WAL only at the first postback.
 pub(super) fn check_access(path: &Path, access: Access) -> Result<(), OpenError> {
-    // Where the file is a symbolic link, SQLite keeps the others beside what it leads to.
+    // If the path is a symbolic link, SQLite keeps the others beside its target.
     let database = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     for suffix in FILE_SUFFIXES {
         match denied::check(&beside(&database, suffix), access) {
             Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
                 return Err(OpenError::Unreadable(shown(path), error));
             }
-            // Others are SQLite's to tell.
+            // SQLite reports other errors.
             _ => {}
         }
     }
@@ -130,21 +130,21 @@ pub(super) fn check_access(path: &Path, access: Access) -> Result<(), OpenError>
 /// SQLite gives -wal and -shm the mode of the database, so this one decides for all three.
 fn make_file(path: &Path) -> std::io::Result<()> {
     let file = OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(path)?;
-    // The mode above is cut by the umask; an Apache of the file's group must be able to read.
+    // The umask reduces the mode above, and an Apache in the file's group must be able to read.
     file.set_permissions(Permissions::from_mode(FILE_MODE))
 }
 
-/// Refuses a database that has lost its end, or whose WAL is of another one, before anything is
-/// done to it. Only for the beginning of a process, or where another file was put in place: the
-/// file is opened and closed here beside SQLite, and a `close` gives up every lock that the process
-/// holds on the file (POSIX), so that another process could take a log away that is in use.
+/// Refuses a database that has lost its end or whose WAL belongs to another one, before anything is
+/// done to it. Only for the beginning of a process, or after the file was replaced: it opens and
+/// closes the file beside SQLite, and a `close` releases every lock that the process holds on the
+/// file (POSIX). Another process could then remove a WAL that is in use.
 ///
 /// # Errors
 ///
 /// [`OpenError::Damaged`] or [`OpenError::ForeignWal`].
 pub fn check_whole(path: &Path) -> Result<(), OpenError> {
     whole::check(path).map_err(|fault| open_error(path, fault))?;
-    // Where the file is a symbolic link, SQLite keeps the WAL beside what it leads to.
+    // If the path is a symbolic link, SQLite keeps the WAL beside its target.
     let Ok(database) = path.canonicalize() else { return Ok(()) };
     let wal = beside(&database, "-wal");
     if wal_mark::is_foreign(&database, &wal) {
@@ -160,13 +160,14 @@ pub fn check_whole(path: &Path) -> Result<(), OpenError> {
 }
 
 fn set_up_writer(conn: &Connection) -> Result<(), Fault> {
-    // WAL: readers (logins, CHECK, Apache) never wait for the writer. The answer tells whether the
-    // file system can do it.
+    // WAL: readers (logins, CHECK, Apache) never wait for the writer. The pragma returns whether
+    // the file system supports it.
     let mode: String = conn.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
     if mode != "wal" {
         return Err(Fault::BadRow(format!("journal mode {mode}: the file system cannot do WAL")));
     }
-    // FULL: the log is synced at every commit, so that OK holds through a power failure.
+    // FULL: the WAL is synced at every commit, so that an acknowledged change survives a power
+    // failure.
     conn.pragma_update(None, "synchronous", "FULL")?;
     // Removed and replaced secrets are overwritten with zeros in the pages.
     conn.pragma_update(None, "secure_delete", "ON")?;
@@ -198,8 +199,8 @@ pub(super) fn upgrade_error(path: &Path, error: UpgradeError) -> OpenError {
     }
 }
 
-/// For a database without a table that has held something. A page without a table is all that a
-/// file has until its log is brought into it.
+/// For a database that had content and has no table now. Until the first checkpoint, the file has
+/// only a page without tables.
 pub(super) fn nothing_in(path: &Path) -> OpenError {
     let bytes = |path: PathBuf| path.metadata().map_or(0, |metadata| metadata.len());
     let is_log_gone = bytes(path.to_owned()) > 0 && bytes(beside(path, "-wal")) == 0;
@@ -219,7 +220,7 @@ pub(super) fn shown(path: &Path) -> String {
     path.display().to_string()
 }
 
-/// Whether the database that is there may be read and written.
+/// Checks that the existing database may be read and written.
 ///
 /// # Errors
 ///

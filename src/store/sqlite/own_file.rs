@@ -1,11 +1,11 @@
-//! The files under the writer's connection. Before every transaction and every checkpoint they are
-//! looked at: nothing may be acknowledged that a restart would not find, and no checkpoint may
-//! write into a file that another program has put there.
+//! Checks the files under the writer's connection before every transaction and every checkpoint:
+//! nothing may be acknowledged that a restart would not find, and no checkpoint may write into a
+//! file that another program has put there.
 //!
-//! Another file is recognised by its inode. The same file with another content, as `cp` leaves it,
-//! is recognised by the mark of the last transaction (see [`super::wal_mark`]): SQLite itself would
-//! go on, with pages of both. The same WAL with another content is recognised by its last frame
-//! (see [`super::wal_tail`]).
+//! Another file is recognised by its inode. If the same file has other content, as after `cp`, it
+//! is recognised by the mark of the last transaction (see [`super::wal_mark`]); SQLite itself would
+//! continue with pages of both. A WAL with other content is recognised by its last frame (see
+//! [`super::wal_tail`]).
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -18,17 +18,17 @@ use super::wal_tail::WalTail;
 use super::{fault, whole};
 use crate::store::Fault;
 
-/// How soon a file that was found to be ours is looked at again: who writes may have been in the
-/// middle of it. What is still the same then was looked at when it was whole.
+/// How soon a file that was found to be ours is checked again, because another program may have
+/// been in the middle of writing it. If it has not changed then, the check was of the whole file.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(300);
-/// How often it is asked whether another program has committed. Often, because of several commits
-/// of commands only the last can be told once somebody has emptied the WAL.
+/// How often the connection checks whether another program has committed. It does so often, because
+/// after the WAL was emptied only the last of several commits can be recognised.
 const ASK_AGAIN_AFTER: Duration = Duration::from_millis(20);
-/// A look walks through the whole WAL. Beside the long checkpoint of another program it takes no
-/// more than one part in so many of the time, unless it is short.
+/// A check reads the whole WAL. During a long checkpoint of another program, checks take at most
+/// one part in this many of the time, unless they are short.
 const LOOK_ONE_IN: u32 = 5;
 const SHORT_LOOK: Duration = Duration::from_millis(50);
-/// How often one is made again that another program has disturbed.
+/// How often a check is repeated after another program has disturbed it.
 const TRIES: usize = 5;
 
 pub(super) struct OwnFile<'c> {
@@ -36,19 +36,19 @@ pub(super) struct OwnFile<'c> {
     files: Files,
     stamp: Stamp,
     wal_tail: WalTail,
-    /// When the last look ended, and how long it took.
+    /// When the last check ended, and how long it took.
     looked: Option<(Instant, Duration)>,
-    /// Whether the file was the same at two looks.
+    /// Whether the file was the same at two checks.
     is_settled: bool,
-    /// Of the newest transaction that this connection knows.
+    /// The mark of the newest transaction that this connection knows.
     newest: Option<Newest>,
-    /// Changes when another connection has committed.
+    /// Changes after a commit of another connection.
     others: i64,
     asked: Instant,
 }
 
 impl<'c> OwnFile<'c> {
-    /// The files that `before` saw there, which were opened since.
+    /// The files that `before` found and that were opened since.
     pub(super) fn new(conn: &'c Connection, path: &Path, before: &Files) -> Result<Self, Fault> {
         let files = Files::of_database(path).map_err(Fault::Replaced)?;
         if !files.has_database_of(before) {
@@ -70,7 +70,7 @@ impl<'c> OwnFile<'c> {
         })
     }
 
-    /// Whether they are still what this connection has open.
+    /// Checks that they are still the files that this connection has open.
     pub(super) fn check(&mut self) -> Result<(), Fault> {
         let stamp = match self.files.check() {
             Ok(stamp) => stamp,
@@ -88,7 +88,7 @@ impl<'c> OwnFile<'c> {
         if !self.is_look_due(is_new || is_wal_new) {
             return Ok(());
         }
-        // Mostly a checkpoint of another program.
+        // In most cases a checkpoint of another program.
         (self.stamp, self.is_settled) = (stamp, !is_new && !is_wal_new);
         let began = Instant::now();
         let is_ours = self.look(is_new);
@@ -105,7 +105,7 @@ impl<'c> OwnFile<'c> {
         }
     }
 
-    /// What is new is looked at as soon as may be: until then it is taken for ours.
+    /// New content is checked as soon as possible. Until then it is assumed to be ours.
     fn is_look_due(&self, is_new: bool) -> bool {
         self.looked.is_none_or(|(ended, took)| {
             let pause = if took <= SHORT_LOOK { Duration::ZERO } else { took * (LOOK_ONE_IN - 1) };
@@ -113,8 +113,8 @@ impl<'c> OwnFile<'c> {
         })
     }
 
-    /// Where another program commits or makes a checkpoint meanwhile, what was read is of different
-    /// times, and tells nothing.
+    /// If another program commits or makes a checkpoint meanwhile, the parts were read at different
+    /// times, and the result is inconclusive.
     fn look(&mut self, is_new: bool) -> bool {
         let mut others = false;
         for _ in 0..TRIES {
@@ -135,8 +135,8 @@ impl<'c> OwnFile<'c> {
     fn look_once(&mut self, is_new: bool, others: bool) -> bool {
         let (Some(newest), Some(database)) = (self.newest, self.database()) else { return true };
         match wal_mark::continues(&database, self.files.wal(), newest, others) {
-            // It may be in the middle of a checkpoint; then the WAL has what it lacks, and it is
-            // whole soon.
+            // It may be in the middle of a checkpoint. Then the WAL has what the file lacks, and
+            // the file is complete soon.
             None => is_new && self.is_whole_with_its_wal(&database),
             Some(false) => others && self.others_go_on(&database),
             Some(true) => {
@@ -146,8 +146,8 @@ impl<'c> OwnFile<'c> {
         }
     }
 
-    /// Whether another process of ours has committed so much that the WAL was begun anew since the
-    /// last transaction known here.
+    /// Whether another process of this program has committed so much since the last transaction
+    /// known here that the WAL was restarted.
     fn others_go_on(&mut self, database: &Path) -> bool {
         let wal = self.files.wal();
         let Ok(Some(newest)) = Newest::read(self.conn) else { return false };
@@ -168,7 +168,7 @@ impl<'c> OwnFile<'c> {
         size.is_ok_and(|(bytes, pages)| whole::check_end(database, bytes, pages).is_ok())
     }
 
-    /// The mark of another program's commit is the newest then.
+    /// The newest mark is then that of the other program's commit.
     fn learn_of_others(&mut self) -> Result<(), Fault> {
         if self.asked.elapsed() >= ASK_AGAIN_AFTER {
             self.asked = Instant::now();
@@ -191,7 +191,8 @@ impl<'c> OwnFile<'c> {
     ///
     /// # Errors
     ///
-    /// [`Fault::OutcomeUnknown`] where it is not there: somebody has written to the WAL meanwhile.
+    /// [`Fault::OutcomeUnknown`] if the transaction is missing, because another program has written
+    /// to the WAL.
     pub(super) fn committed(&mut self, mark: Newest, frames: u64) -> Result<(), Fault> {
         self.newest = Some(mark);
         if self.wal_tail.committed(frames) {
@@ -215,8 +216,8 @@ impl<'c> OwnFile<'c> {
         Ok(std::mem::replace(&mut self.others, others) != others)
     }
 
-    /// The WAL that is open has no name any more, and goes with the last connection. All that it
-    /// has is brought into the database file while that is untouched.
+    /// The open WAL no longer has a name and is lost with the last connection. Its content is
+    /// copied into the database file if that is untouched.
     fn save_what_the_wal_has(&mut self) {
         if self.files.stamp() != Some(self.stamp) {
             return;

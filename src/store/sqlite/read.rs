@@ -1,4 +1,5 @@
-//! The trait [`Read`] on a connection of SQLite. The queries stand in the files of their nouns.
+//! Implements the trait [`Read`] on a SQLite connection. The queries are in the files of their
+//! subjects.
 
 use super::reader::Reader;
 use crate::action::Standing;

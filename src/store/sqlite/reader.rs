@@ -16,8 +16,9 @@ use crate::store::{
 };
 use crate::unicode::folded;
 
-/// Rows of a list that are read at once. They are handed out when the read transaction has ended: a
-/// list that is printed into `less` may stand for hours, and the log could not begin anew under it.
+/// Rows of a list that are read at once. They are passed on after the read transaction has ended: a
+/// list that is printed into `less` may stay open for hours, and the WAL could not be restarted
+/// meanwhile.
 pub(super) const PAGE_ROWS: u32 = 1_000;
 /// A read-only connection.
 #[derive(Debug)]
@@ -27,7 +28,8 @@ pub struct Reader {
 
 impl Reader {
     pub(super) fn new(conn: Connection) -> Result<Self, Fault> {
-        // The journal has no column of folded names: it is asked by name seldom, and written often.
+        // The journal has no column of folded names: it is rarely searched by name, and often
+        // written.
         let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
         conn.create_scalar_function("folded", 1, flags, |context| {
             Ok(context.get::<Option<String>>(0)?.as_deref().map(folded))
@@ -35,7 +37,8 @@ impl Reader {
         Ok(Self { conn })
     }
 
-    /// See [`crate::store::Read::begin_read`]. It keeps the WAL from being emptied.
+    /// See [`crate::store::Read::begin_read`]. An open read transaction keeps the WAL from being
+    /// emptied.
     pub(super) fn begin(&self) -> Result<(), Fault> {
         self.conn.prepare_cached("BEGIN")?.raw_execute()?;
         Ok(())
@@ -45,7 +48,7 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// Where SQLite cannot, which leaves a connection that is good for nothing.
+    /// If SQLite fails. The connection is then unusable.
     pub(super) fn end(&self) -> Result<(), Fault> {
         if !self.conn.is_autocommit() {
             self.conn.prepare_cached("COMMIT")?.raw_execute()?;
@@ -53,8 +56,8 @@ impl Reader {
         Ok(())
     }
 
-    /// What is wanted, as of `now`: a member whose expiry is reached counts as not there, moved or
-    /// not.
+    /// Loads what `wanted` names, as of `now`. A member whose expiry is reached counts as not
+    /// there, whether the row was moved or not.
     ///
     /// # Errors
     ///
@@ -81,11 +84,11 @@ impl Reader {
         Ok(())
     }
 
-    /// The sites on which this memberid is a member at `now`, and the session that is kept of each;
-    /// those without one are left out.
+    /// The sites on which this memberid is a member at `now`, each with its stored session. Sites
+    /// without one are left out.
     ///
-    /// The sites are leapt through, since a memberid alone is no key: two look-ups for each site,
-    /// of which there are few.
+    /// A memberid alone is no key, so the query skips from site to site: two index searches for
+    /// each site, of which there are few.
     ///
     /// # Errors
     ///
@@ -116,8 +119,8 @@ impl Reader {
         Ok(found)
     }
 
-    /// The row that a login of this member is checked against at `now`, if there is one: a cookie
-    /// says who.
+    /// The row that a login of this member is checked against at `now`, if there is one. The cookie
+    /// names the member.
     ///
     /// # Errors
     ///
@@ -144,7 +147,7 @@ impl Reader {
         Ok(CookieLoginState { row, is_logged_out, last_used })
     }
 
-    /// Where a member stands in the tables.
+    /// The member's standing in the tables.
     ///
     /// # Errors
     ///
@@ -202,7 +205,7 @@ impl Reader {
         Ok(page)
     }
 
-    /// Whether nobody was ever a member: of the journal the newest record is never pruned.
+    /// Whether there was never a member. The newest journal record is never pruned.
     ///
     /// # Errors
     ///
@@ -214,9 +217,9 @@ impl Reader {
     }
 }
 
-/// Behind which ids a page of members begins, and the last site.
+/// The ids behind which a page of members begins, and the last site.
 fn bounds(site: Option<i64>, after: Option<Key>) -> ((i64, i64), i64) {
-    // No memberid is below 1, and no siteid.
+    // Every memberid and siteid is at least 1.
     let after = after.map_or((site.unwrap_or(0), 0), |key| (key.site.get(), key.member.get()));
     (after, site.unwrap_or(i64::MAX))
 }

@@ -17,7 +17,7 @@ pub(super) const MEMBER_COLUMNS: &str = "siteid, memberid, username, password, c
 pub(super) const LOGIN_COLUMNS: &str =
     "siteid, memberid, username, trial, login_version, password, sealed, cryptpass_wrapped";
 
-/// What stands behind [`MEMBER_COLUMNS`] in member_auth alone, for [`read_here`].
+/// The columns after [`MEMBER_COLUMNS`] that only member_auth has, for [`read_here`].
 pub(super) const HERE_COLUMNS: &str = "login_version, expire_at, username_folded";
 
 /// One row of member_auth by siteid and memberid, for [`read_here`].
@@ -54,8 +54,8 @@ impl<'a> FormColumns<'a> {
     }
 }
 
-/// A form in the one column `before`: a seal is a BLOB, a hash begins with `$`, a wrapped cryptpass
-/// has a space before its hash.
+/// A form in the single column `before`: a seal is a BLOB, a hash begins with `$`, and a wrapped
+/// cryptpass has a space before its hash.
 pub(super) fn before_column(form: Option<&Stored>) -> ToSqlOutput<'_> {
     match form {
         None => ToSqlOutput::Owned(Value::Null),
@@ -102,7 +102,7 @@ pub(super) fn read_form(
     Ok(row.get::<_, Option<String>>(wrapped)?.map(|text| Stored::Wrapped(Wrapped::from_text(text))))
 }
 
-/// A kept cryptpass was of a known form when it was written.
+/// A kept cryptpass had a known form when it was written.
 pub(super) fn read_cryptpass(row: &Row<'_>, index: usize) -> Result<Option<Cryptpass>, Fault> {
     let Some(text) = row.get::<_, Option<String>>(index)? else { return Ok(None) };
     Cryptpass::parse(&text)
@@ -137,7 +137,7 @@ pub(super) fn read_here(row: &Row<'_>) -> Result<Member, Fault> {
     Ok(Member { expire_at: row.get(15)?, holds_folded, ..read_member(row)? })
 }
 
-/// What both tables have: [`MEMBER_COLUMNS`] and login_version.
+/// The columns of both tables: [`MEMBER_COLUMNS`] and login_version.
 fn read_member(row: &Row<'_>) -> Result<Member, Fault> {
     let stored = read_form(row, 3, 11, 12)?
         .ok_or_else(|| Fault::BadRow("a member without a credential".into()))?;

@@ -1,4 +1,4 @@
-//! Sealed credentials that wait to be hashed, and what takes their place.
+//! Sealed credentials that wait to be hashed, and their replacement.
 
 use rusqlite::{OptionalExtension, params};
 
@@ -32,7 +32,7 @@ impl Sqlite<'_> {
                          WHERE siteid = ?1 AND memberid = ?2 AND sealed = ?3"
                     ))?
                     .execute(params![site, member, seal, columns.password, columns.wrapped])?;
-                // A newer seal may stand over this one and wait for the comparison.
+                // A newer seal may have replaced this one and wait for the comparison.
                 self.conn
                     .prepare_cached(&format!(
                         "UPDATE {table} SET before = ?4 WHERE siteid = ?1 AND memberid = ?2
@@ -44,8 +44,8 @@ impl Sqlite<'_> {
         Ok(())
     }
 
-    /// Ends the logins of the member who has this seal, and notes it in the first record that has
-    /// it; once, and not where a CHANGE did so when it came.
+    /// Ends the logins of the member who has this seal, and notes that in the first record with the
+    /// seal. Does so once, and not if a CHANGE already did.
     fn end_logins(&mut self, pending: &Pending) -> Result<(), Fault> {
         let bounds =
             params![pending.key.site.get(), pending.key.member.get(), pending.seal.as_bytes()];
@@ -93,7 +93,7 @@ impl Sqlite<'_> {
 }
 
 impl Reader {
-    /// How many credentials in the journal wait to be hashed.
+    /// Counts the credentials in the journal that wait to be hashed.
     ///
     /// # Errors
     ///
@@ -107,7 +107,7 @@ impl Reader {
         Ok(count.unsigned_abs())
     }
 
-    /// Under which key the seals are, as far as it was written down.
+    /// The key of the seals, if it is stored.
     ///
     /// # Errors
     ///
@@ -134,8 +134,8 @@ impl Reader {
         while let Some(row) = rows.next()? {
             let key = read_key(row, 1, 2)?;
             let seal = Seal::from_bytes(row.get(3)?);
-            // A row that cannot be read is no reason to leave this seal, and all behind it, as they
-            // are.
+            // A row that cannot be read must not keep this seal, and all behind it, from being
+            // hashed.
             let before = match self.before(key, &seal) {
                 Err(Fault::BadRow(_)) => None,
                 before => before?,
@@ -145,7 +145,7 @@ impl Reader {
         Ok(pending)
     }
 
-    /// What stood in the row before this seal, if the row has this seal.
+    /// The form that the row had before this seal, if the row has this seal.
     fn before(&self, key: Key, seal: &Seal) -> Result<Option<Stored>, Fault> {
         let row = match self.stored_standing(key)? {
             Standing::Here(row) | Standing::Lapsed(row) => row,

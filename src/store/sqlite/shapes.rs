@@ -1,5 +1,5 @@
-//! The lists of field names that journal records have in common (table `journal_shape`), and the
-//! form in which a record's fields are stored.
+//! Stores the lists of field names that journal records share (table `journal_shape`), and defines
+//! the stored form of a record's fields.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -9,9 +9,9 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use crate::journal::shape::{Columns, Split, join};
 use crate::store::Fault;
 
-/// The most lists that are kept. NATS sends a few dozen. The sender decides on the names, so there
-/// has to be a bound. A record whose list is not kept has its names beside its values, as all
-/// records had before version 5. No list is ever removed: records refer to them.
+/// The maximum number of lists. NATS sends a few dozen. The sender chooses the names, so a limit is
+/// needed. A record whose list is not stored has its names beside its values, as all records had
+/// before version 5. No list is ever removed, because records refer to them.
 const SHAPES_MAX: i64 = 512;
 /// The longest list that is kept, in bytes. That of a whole NATS4 record has some 750.
 const NAMES_BYTES_MAX: usize = 4096;
@@ -29,11 +29,11 @@ pub(super) fn is_shaped(fields: &str) -> bool {
     fields.starts_with(SHAPED)
 }
 
-/// The lists of names, as one writing connection knows them.
+/// The lists of names that one writing connection knows.
 #[derive(Debug)]
 pub(super) struct Shapes {
     numbers: HashMap<String, i64>,
-    /// Lists that were added in the open transaction: they are forgotten if it is rolled back.
+    /// Lists that were added in the open transaction. A rollback removes them.
     unsure: Vec<String>,
     /// No further list can be kept.
     is_full: bool,
@@ -63,12 +63,12 @@ impl Shapes {
         })
     }
 
-    /// The transaction was committed.
+    /// Call after the transaction was committed.
     pub(super) fn committed(&mut self) {
         self.unsure.clear();
     }
 
-    /// The transaction, or its part behind a savepoint, was rolled back.
+    /// Call after the transaction, or its part behind a savepoint, was rolled back.
     pub(super) fn rolled_back(&mut self) {
         for names in self.unsure.drain(..) {
             self.numbers.remove(&names);

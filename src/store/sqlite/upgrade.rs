@@ -1,5 +1,5 @@
-//! The version of the schema, in `user_version`: a new database gets schema.sql whole, an older one
-//! goes up step by step, a newer one is refused.
+//! The version of the schema, in `user_version`: a new database gets schema.sql, an older one is
+//! upgraded step by step, and a newer one is refused.
 
 use std::path::Path;
 use std::time::Instant;
@@ -50,21 +50,21 @@ pub(super) fn check(conn: &Connection) -> Result<i64, UpgradeError> {
     }
 }
 
-/// For readers: it must be of exactly this version.
+/// For readers: the database must have exactly this version.
 pub(super) fn check_current(conn: &Connection) -> Result<(), UpgradeError> {
     let found = check(conn)?;
     if found < CURRENT { Err(UpgradeError::Older { found }) } else { Ok(()) }
 }
 
-/// Brings schema and folded names up to date in one transaction: wholly or not at all. Of an older
-/// schema a copy is kept first, beside this database file; with `None` it is not.
+/// Updates the schema and the folded names in one transaction. Before a schema upgrade, keeps a
+/// copy of the old database beside this database file; with `None` it keeps no copy.
 pub(super) fn run(conn: &mut Connection, keep_copy: Option<&Path>) -> Result<(), UpgradeError> {
     if check(conn)? == CURRENT && folding::is_current(conn)? {
         return Ok(());
     }
     let began = Instant::now();
     let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    // Checked again under the lock: another process may have been first.
+    // Checked again under the lock, because another process may have upgraded it.
     let found = check(&transaction)?;
     if found == 0 {
         transaction.execute_batch(SCHEMA)?;
@@ -91,7 +91,7 @@ pub(super) fn run(conn: &mut Connection, keep_copy: Option<&Path>) -> Result<(),
     Ok(())
 }
 
-/// The steps from an older version, after its copy.
+/// Runs the steps from an older version, after the copy.
 fn step_up(conn: &Connection, found: i64, keep_copy: Option<&Path>) -> Result<(), UpgradeError> {
     let done = usize::try_from(found - 1).unwrap_or(0);
     let steps = &UPGRADES[done..];
@@ -163,8 +163,8 @@ mod tests {
         assert_eq!(tables, 1);
     }
 
-    /// Tables and indexes without comments and white space; of a table its columns alone, as `ALTER
-    /// TABLE` puts a new one behind.
+    /// Tables and indexes without comments and white space. Of a table only the columns, because
+    /// `ALTER TABLE` appends a new one at the end.
     fn shape(conn: &Connection) -> Vec<String> {
         let sql = "SELECT s.name || ' ' || c.name || ' ' || c.type || c.\"notnull\"
              || ifnull(c.dflt_value, '') || c.pk

@@ -1,9 +1,9 @@
-//! Before an upgrade: a verified copy of the old database beside it, `userman.db.vN`, with which
-//! the release before goes on.
+//! Keeps a verified copy of the old database beside it before an upgrade, `userman.db.vN`. The
+//! release before can use that copy.
 //!
-//! The caller holds the write lock, so that the copy has all that the upgrade begins with. A start
-//! that was cut short after the copy makes the same copy again, byte for byte, and takes the one
-//! that is there: restarts do not pile copies up.
+//! The caller holds the write lock, so that the copy has everything that the upgrade begins with. A
+//! start that was interrupted after the copy makes the same copy again, byte for byte, and reuses
+//! the existing one: restarts do not accumulate copies.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read as _};
@@ -17,15 +17,15 @@ use super::fault;
 use crate::store::{Fault, UpgradeError};
 use crate::whole_file::parent;
 
-/// Copies of one version that may lie there. Each is of another content, so only going back and
+/// The maximum number of copies of one version. Each has other content, so only switching back and
 /// forth between releases makes more.
 const COPIES_MAX: u32 = 100;
 const COMPARED_BYTES: usize = 64 * 1024;
 const MIB: u64 = 1024 * 1024;
-/// What a copy lets others do at most, whatever the database does.
+/// The maximum permissions of a copy, whatever the mode of the database.
 const COPY_MODE_MAX: u32 = 0o640;
 
-/// Nothing is upgraded, because no copy of what there is can be kept.
+/// The upgrade was not begun, because the current database cannot be copied.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "it has version {version}, and no copy of it can be kept in {} before the upgrade; \
@@ -35,9 +35,9 @@ const COPY_MODE_MAX: u32 = 0o640;
 )]
 pub struct NoCopy {
     version: i64,
-    /// Where the copy would lie.
+    /// The intended path of the copy.
     place: PathBuf,
-    /// The room that copy and upgrade may take.
+    /// The free space that the copy and the upgrade may need.
     mib: u64,
     #[source]
     cause: CopyError,
@@ -58,7 +58,7 @@ pub enum CopyError {
     /// The copy is not what was copied.
     #[error("the copy differs from the database: {0}")]
     Differs(String),
-    /// All names are taken.
+    /// All names are in use.
     #[error("there are {COPIES_MAX} copies already: move the oldest ones away")]
     TooMany,
 }
@@ -69,7 +69,7 @@ impl From<rusqlite::Error> for CopyError {
     }
 }
 
-/// Keeps the copy; says where.
+/// Keeps the copy and returns its path.
 pub(super) fn keep(database: &Path, version: i64) -> Result<PathBuf, UpgradeError> {
     let source =
         open(database, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
@@ -81,8 +81,9 @@ pub(super) fn keep(database: &Path, version: i64) -> Result<PathBuf, UpgradeErro
     })
 }
 
-/// Bytes that copy and upgrade may take: a step may rewrite every page in the WAL, from where they
-/// go into a file that may have had none of them, as release 0.1.0 leaves it at its stop.
+/// Bytes that the copy and the upgrade may need. A step may rewrite every page in the WAL. The
+/// checkpoint then writes them to the file, which may have had none of them before, as after a stop
+/// of release 0.1.0.
 fn room(source: &Connection) -> Result<u64, Fault> {
     const COPY_WAL_AND_FILE: i64 = 3;
     let number = |pragma: &str| source.query_row(pragma, [], |row| row.get::<_, i64>(0));
@@ -90,10 +91,10 @@ fn room(source: &Connection) -> Result<u64, Fault> {
     Ok(bytes.saturating_mul(COPY_WAL_AND_FILE).unsigned_abs())
 }
 
-/// Whole, or damage.
+/// Returns an error if the copy is damaged.
 fn check(conn: &Connection) -> Result<(), Fault> {
     let found: String = conn.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
-    // The line above it names the database.
+    // The line above this one names the database.
     let found = found.lines().find(|line| !line.starts_with("***")).unwrap_or_default().to_owned();
     if found == "ok" {
         return Ok(());
@@ -110,13 +111,13 @@ fn copy(source: &Connection, database: &Path, version: i64) -> Result<PathBuf, C
         name(&begun, database, version)
     });
     if made.is_err() {
-        // The failure is reported; what is left of the copy would only take space.
+        // The failure is reported. The rest of the copy would only use space.
         let _ = remove(&begun);
     }
     made
 }
 
-/// Removes what is left of a copy that was begun, with the journal that SQLite kept of it.
+/// Removes the rest of an unfinished copy, with the journal that SQLite kept of it.
 fn remove(begun: &Path) -> io::Result<()> {
     for path in [with_suffix(begun, "-journal"), begun.to_owned()] {
         match fs::remove_file(path) {
@@ -128,7 +129,7 @@ fn remove(begun: &Path) -> io::Result<()> {
 }
 
 fn make(source: &Connection, begun: &Path, version: i64) -> Result<(), CopyError> {
-    // There is nobody's file of this name, and it is its owner's alone until it is whole.
+    // No file of this name exists. Only the owner may read the copy until it is complete.
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(begun)?;
     source.execute("VACUUM INTO ?1", [begun.to_str().ok_or(CopyError::Path)?])?;
     let copy = open(begun, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
@@ -160,7 +161,8 @@ fn count(conn: &Connection, table: &str) -> Result<i64, CopyError> {
     )?)
 }
 
-/// Owner and mode of the database. Where the owner cannot be given, it stays with us alone.
+/// Sets owner and mode to those of the database. If the owner cannot be set, the copy stays
+/// readable to this user alone.
 fn like(begun: &Path, database: &Path) -> io::Result<()> {
     let (own, wanted) = (fs::metadata(begun)?, fs::metadata(database)?);
     let is_same = (own.uid(), own.gid()) == (wanted.uid(), wanted.gid());
@@ -173,7 +175,7 @@ fn like(begun: &Path, database: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Gives the copy a name that is free, or takes one that is there and the same.
+/// Gives the copy a free name, or reuses an existing copy with the same content.
 fn name(begun: &Path, database: &Path, version: i64) -> Result<PathBuf, CopyError> {
     for number in 0..COPIES_MAX {
         let suffix =

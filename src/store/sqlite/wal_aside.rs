@@ -1,4 +1,4 @@
-//! Takes a WAL out of the way of a database that was restored without it. Nothing is deleted.
+//! Renames a WAL that a restored database does not need. Nothing is deleted.
 
 use std::fs::{self, File};
 use std::io;
@@ -8,13 +8,13 @@ use super::files::beside;
 use crate::denied;
 use crate::whole_file::parent;
 
-/// Renames the WAL, and the index of it that SQLite keeps in -shm: `userman.db-wal` becomes
-/// `userman.db-wal.aside-STAMP`. Gives the new name of the WAL and its size; `None` where there is
-/// no WAL with anything in it. For a database that no process has open.
+/// Renames the WAL and its index in -shm: `userman.db-wal` becomes `userman.db-wal.aside-STAMP`.
+/// Returns the new name of the WAL and its size; `None` if there is no WAL with content. For a
+/// database that no process has open.
 ///
 /// # Errors
 ///
-/// Where a file of the new name is there already, or the directory cannot be written.
+/// If a file with the new name exists, or the directory cannot be written.
 pub fn set_wal_aside(path: &Path, stamp: &str) -> io::Result<Option<(PathBuf, u64)>> {
     let database = path.canonicalize()?;
     let wal = beside(&database, "-wal");
@@ -28,7 +28,7 @@ pub fn set_wal_aside(path: &Path, stamp: &str) -> io::Result<Option<(PathBuf, u6
     }
     let aside = |file: &Path| beside(file, &format!(".aside-{stamp}"));
     let index = beside(&database, "-shm");
-    // The WAL last: cut short between both, the start is refused as before.
+    // The WAL is renamed last: after an interruption between both, a start is refused as before.
     for file in [&index, &wal].into_iter().filter(|file| file.exists()) {
         if aside(file).exists() {
             return Err(io::Error::new(

@@ -1,17 +1,18 @@
-//! Whether the WAL beside the database file belongs to it. SQLite does not check: a backup that is
-//! copied over the file, while the old -wal lies beside it, gets the pages of another database, and
-//! nobody notices before queries fail.
+//! Determines whether the WAL beside the database file belongs to it. SQLite does not check that.
+//! If a backup is copied over the file while the old -wal is still beside it, SQLite mixes in pages
+//! of another database, and the damage only shows when queries fail.
 //!
-//! Every transaction of ours gives the table `wal_mark` a new random id and keeps the one before.
-//! SQLite begins a WAL anew only when the file holds all of the last one. So the id in the file
-//! alone is the one before the first id in the WAL; or, when a checkpoint was cut short, one of
-//! those in the WAL. A backup from before this WAL has an older id. Where the schema was changed by
-//! hand since the backup, which makes no mark, the number that counts such changes is another one.
+//! Every transaction of this program gives the table `wal_mark` a new random id and keeps the
+//! previous one. SQLite restarts a WAL only after the file has all of it. Therefore the id in the
+//! file alone is the one before the first id in the WAL, or, after an interrupted checkpoint, one
+//! of those in the WAL. A backup from before this WAL has an older id. A schema change by another
+//! tool makes no mark, but changes SQLite's counter of such changes, so a backup from before it is
+//! recognised by that counter.
 //!
-//! A WAL of which that cannot be determined counts as belonging: to refuse a start after a power
-//! failure is worse than what is prevented here. Therefore nothing is refused where the file cannot
-//! be read, where the WAL has no mark (another program wrote it) and no other version of the
-//! schema, or where a release without marks wrote both. File formats: sqlite.org/fileformat2.html.
+//! A WAL for which this cannot be determined counts as belonging: refusing a start after a power
+//! failure is worse than what is prevented here. Therefore nothing is refused if the file cannot be
+//! read, if the WAL has no mark (another program wrote it) and the same version of the schema, or
+//! if a release without marks wrote both. File formats: sqlite.org/fileformat2.html.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -24,27 +25,27 @@ use rusqlite::{Connection, OptionalExtension as _};
 use super::connection::open_immutable;
 use crate::store::Fault;
 
-/// What finds a mark in the pages of the WAL; schema.sql has it too. No text of a member can hold
-/// it: it is no UTF-8.
+/// The byte string that identifies a mark in the pages of the WAL; schema.sql has it too. It is not
+/// UTF-8, so no text of a member can contain it.
 const TAG: [u8; 16] = *b"\xff\xc0\xe1\x7b\x9a\xd3\x4f\x10\xb6\xfe\x8c\x01\xf7\xa5\xc2\xee";
 const ID_BYTES: usize = 16;
 const COOKIE_BYTES: usize = 4;
-/// Of the columns that follow each other in the row: tag, id, previous, cookie.
+/// The length of the adjacent columns in the row: tag, id, previous, cookie.
 const MARK_BYTES: usize = TAG.len() + 2 * ID_BYTES + COOKIE_BYTES;
-/// Before them in a cell: the size of the row, its number, and the types of its columns.
+/// The bytes before them in a cell: the size of the row, its number, and the types of its columns.
 const CELL_HEAD_BYTES: usize = 16;
 
 pub(super) const WAL_HEADER_BYTES: usize = 32;
 pub(super) const FRAME_HEADER_BYTES: usize = 24;
-/// A start has no other writer beside it. A command may have one, which begins the WAL anew while
-/// it is read.
+/// How often the check is repeated. A start has no other writer beside it. A command may have one,
+/// which restarts the WAL during the check.
 const TRIES: usize = 5;
 
 type Id = [u8; ID_BYTES];
 type Cookie = [u8; COOKIE_BYTES];
 
-/// Gives the open transaction a mark of its own. To be called last in every transaction that
-/// changed anything.
+/// Gives the open transaction a new mark. Must be called last in every transaction that changed
+/// anything.
 pub(super) fn renew(conn: &Connection) -> Result<Newest, Fault> {
     let cookie = cookie(conn)?;
     let renew = "UPDATE wal_mark SET previous = id, id = randomblob(16), cookie = ?1 RETURNING id";
@@ -52,7 +53,7 @@ pub(super) fn renew(conn: &Connection) -> Result<Newest, Fault> {
     Ok(Newest { id, cookie })
 }
 
-/// What the newest transaction left, by which its file is known again.
+/// The mark of the newest transaction, which identifies its file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Newest {
     id: Id,
@@ -60,7 +61,7 @@ pub(super) struct Newest {
 }
 
 impl Newest {
-    /// As this connection reads it. `None` in a database that has no mark.
+    /// Reads the mark through this connection. `None` in a database without marks.
     pub(super) fn read(conn: &Connection) -> Result<Option<Self>, Fault> {
         let id = conn
             .query_row("SELECT id FROM wal_mark WHERE tag = ?1", [TAG], |row| row.get(0))
@@ -70,7 +71,8 @@ impl Newest {
     }
 }
 
-/// Completes the mark of the transaction that made the table: it is the first, and has none before.
+/// Completes the mark of the transaction that created the table. It is the first and has no
+/// predecessor.
 pub(super) fn complete(conn: &Connection) -> Result<(), Fault> {
     conn.execute("UPDATE wal_mark SET cookie = ?1", [cookie(conn)?])?;
     Ok(())
@@ -82,8 +84,8 @@ fn cookie(conn: &Connection) -> Result<Cookie, Fault> {
     Ok(number.to_be_bytes())
 }
 
-/// Whether the WAL does not belong to the file, for certain. Before a connection is open in this
-/// process: see [`super::check_whole`].
+/// Whether the WAL certainly does not belong to the file. Only before this process has a
+/// connection: see [`super::check_whole`].
 pub(super) fn is_foreign(database: &Path, wal: &Path) -> bool {
     is_foreign_by(database, wal, FileState::read)
 }
@@ -93,17 +95,17 @@ fn is_foreign_by(database: &Path, wal: &Path, read: impl Fn(&Path) -> Option<Fil
         let before = wal_header(wal)?;
         let file = read(database);
         let foreign = file.is_some_and(|file| file.contradicts(wal));
-        // Where the WAL was begun anew meanwhile, file and WAL were read at different times.
+        // If the WAL was restarted meanwhile, file and WAL were read at different times.
         (wal_header(wal) == Some(before)).then_some(foreign)
     };
     (0..TRIES).find_map(|_| verdict()).unwrap_or(false)
 }
 
-/// Whether file and WAL are what a service goes on with that has them open: the WAL belongs to the
-/// file, and the newest transaction that it knows is in one of both, or is the one before. `None`
-/// where the file cannot be read by itself, as in the middle of a checkpoint by which it grows.
-/// `others` says that another program has committed since, which makes no mark. Good at any time:
-/// the file is opened by SQLite alone, which knows of its own locks.
+/// Whether a service that has the file and the WAL open can continue with them: the WAL belongs to
+/// the file, and the newest transaction known to the service is in one of them, or is the one
+/// before. `None` if the file cannot be read by itself, as during a checkpoint that makes it grow.
+/// `others` says that another program has committed since without making a mark. Safe at any time,
+/// because only SQLite opens the file and it knows its own locks.
 pub(super) fn continues(database: &Path, wal: &Path, newest: Newest, others: bool) -> Option<bool> {
     let state = FileState::read_by_sqlite(database)?;
     let (id, previous) = match state.mark {
@@ -113,7 +115,7 @@ pub(super) fn continues(database: &Path, wal: &Path, newest: Newest, others: boo
     };
     let head = state.head;
     let logged = || Frames::open(wal).map(Frames::marks).unwrap_or_default();
-    // Backups by SQLite have another one.
+    // SQLite's backups have another counter.
     let same_cookie = head.cookie == newest.cookie;
     let is_known = || match logged() {
         // The file has everything.
@@ -126,7 +128,7 @@ pub(super) fn continues(database: &Path, wal: &Path, newest: Newest, others: boo
     Some(is_known() && !is_foreign_by(database, wal, FileState::read_by_sqlite))
 }
 
-/// Whether a transaction of ours is in the WAL.
+/// Whether a transaction of this program is in the WAL.
 pub(super) fn has_marks(wal: &Path) -> bool {
     Frames::open(wal).is_some_and(|frames| !frames.marks().is_empty())
 }
@@ -137,20 +139,21 @@ fn wal_header(wal: &Path) -> Option<[u8; WAL_HEADER_BYTES]> {
     Some(header)
 }
 
-/// What the database file says without its WAL.
+/// The state of the database file without its WAL.
 struct FileState {
-    /// Of a file that was not made for a WAL: a copy by VACUUM INTO or from a dump.
+    /// A file that was not made for a WAL: a copy by VACUUM INTO or from a dump.
     is_of_rollback_mode: bool,
     head: Head,
     mark: FileMark,
 }
 
-/// What the first page says.
+/// The header on the first page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Head {
-    /// Counts the changes of the schema. SQLite's backups and VACUUM give the copy another number.
+    /// SQLite's schema cookie, which counts schema changes. SQLite's backups and VACUUM give the
+    /// copy another number.
     cookie: Cookie,
-    /// Of our schema: `user_version`.
+    /// The version of our schema: `user_version`.
     version: [u8; 4],
 }
 
@@ -163,7 +166,7 @@ impl Head {
 
 enum FileMark {
     Unreadable,
-    /// The table is not there, so that its first row must be in the WAL.
+    /// The table is missing, so its first row must be in the WAL.
     None,
     Is {
         id: Id,
@@ -172,7 +175,7 @@ enum FileMark {
 }
 
 impl FileState {
-    /// `None` for a file that is none of SQLite's or has no page yet.
+    /// `None` for a file that is not a SQLite database or has no page yet.
     fn read(database: &Path) -> Option<Self> {
         let mut header = [0; 100];
         File::open(database).ok()?.read_exact_at(&mut header, 0).ok()?;
@@ -185,8 +188,9 @@ impl FileState {
         })
     }
 
-    /// Checks the WAL without opening the file except by SQLite, which does not tell for which mode
-    /// it was made. A copy by VACUUM has another cookie, and one from a dump no mark of ours.
+    /// Checks the WAL and leaves opening the file to SQLite, which does not report for which mode
+    /// it was made. A copy by VACUUM has another cookie, and a copy from a dump has no mark of
+    /// ours.
     fn read_by_sqlite(database: &Path) -> Option<Self> {
         let read = || {
             let conn = open_immutable(database)?;
@@ -206,7 +210,7 @@ impl FileState {
         read().ok()
     }
 
-    /// Whether this file cannot be the one on which the WAL was begun.
+    /// Whether the WAL cannot have been started on this file.
     fn contradicts(&self, wal: &Path) -> bool {
         let Some(mut frames) = Frames::open(wal) else { return false };
         match self.mark {
@@ -219,13 +223,12 @@ impl FileState {
         }
     }
 
-    /// Whether the WAL was begun on a file with another mark, or on one with this mark after a
-    /// change of the schema: by VACUUM, say, or CREATE INDEX by hand, neither of which makes a new
-    /// mark.
+    /// Whether the WAL was started on a file with another mark, or on one with this mark after a
+    /// schema change. VACUUM and a manual CREATE INDEX make no new mark.
     fn is_refuted(&self, id: Id, mut frames: Frames) -> bool {
         let (mut known, mut marked, mut other_version) = (false, false, false);
-        // The cookie of the file when the WAL was begun, where the WAL tells it; and those that a
-        // checkpoint gives it.
+        // The cookie of the file when the WAL was started, if the WAL shows it, and the cookies
+        // that a checkpoint sets.
         let (mut cookie_before, mut cookies) = (None, HashSet::new());
         while let Some(Transaction { mark, head, is_whole }) = frames.next_transaction() {
             if is_whole && !marked {
@@ -247,7 +250,8 @@ impl FileState {
                 return false;
             }
         }
-        // Without a mark, the release before wrote the WAL; it never has a file of this one.
+        // Without a mark, the previous release wrote the WAL, which never belongs to a file of this
+        // one.
         marked || other_version
     }
 }
@@ -294,16 +298,16 @@ impl Mark {
     }
 }
 
-/// What a committed transaction in the WAL has.
+/// One committed transaction in the WAL.
 struct Transaction {
     mark: Option<Mark>,
     head: Option<Head>,
-    /// It wrote every page, as VACUUM and a `.restore` by hand do: what the file was before is of
-    /// no matter.
+    /// It wrote every page, as VACUUM and `.restore` do. The earlier state of the file does not
+    /// matter then.
     is_whole: bool,
 }
 
-/// The transactions of a WAL, to the last one that was committed, as SQLite would read them.
+/// The transactions of a WAL, up to the last committed one, as SQLite would read them.
 struct Frames {
     wal: BufReader<File>,
     salts: [u8; 8],
@@ -313,7 +317,7 @@ struct Frames {
 }
 
 impl Frames {
-    /// `None` for a WAL that SQLite would take as empty.
+    /// `None` for a WAL that SQLite would treat as empty.
     fn open(wal: &Path) -> Option<Self> {
         let mut wal = BufReader::with_capacity(1 << 20, File::open(wal).ok()?);
         let mut header = [0; WAL_HEADER_BYTES];
@@ -332,7 +336,7 @@ impl Frames {
         valid.then(|| Self { wal, salts, big_endian, sums, page: vec![0; page_bytes] })
     }
 
-    /// The first mark that was made for what the file was.
+    /// The first mark that was made on the earlier state of the file.
     fn first_mark(&mut self) -> Option<Mark> {
         let transactions = std::iter::from_fn(|| self.next_transaction());
         transactions
@@ -352,14 +356,14 @@ impl Frames {
         loop {
             let header = self.next_frame()?;
             let page = number(&header, 0);
-            // Of a page that is written twice the later one counts.
+            // If a page is written twice, the later one counts.
             mark = Mark::find(&self.page).or(mark);
             if page == 1 {
                 head = Head::of(&self.page);
             }
             pages.insert(page);
-            // The last frame of a commit says how many pages the database has then. One is never
-            // written, in a large one: the page with the bytes that SQLite locks.
+            // The last frame of a commit has the number of pages that the database then has. In a
+            // large database one page is never written: the page with the bytes that SQLite locks.
             let pages_after = usize::try_from(number(&header, 4)).ok()?;
             if pages_after > 0 {
                 return Some(Transaction { mark, head, is_whole: pages.len() + 1 >= pages_after });
@@ -367,7 +371,7 @@ impl Frames {
         }
     }
 
-    /// The header of the next valid frame, whose page is in `page` then.
+    /// Returns the header of the next valid frame and puts its page into `page`.
     fn next_frame(&mut self) -> Option<[u8; FRAME_HEADER_BYTES]> {
         let mut header = [0; FRAME_HEADER_BYTES];
         self.wal.read_exact(&mut header).ok()?;

@@ -1,10 +1,10 @@
-//! The last transaction that this service knows in the WAL, checked again before and after each
-//! one. SQLite goes by its index and never checks whether the WAL still has what that says: where
-//! another program has truncated the file (to free a full disk, say) or copied another one over it,
-//! it would write on behind a gap, and a restart would find nothing of what was acknowledged.
+//! Checks the last known transaction in the WAL before and after each transaction. SQLite relies on
+//! its index and never checks whether the WAL still has the content. If another program has
+//! truncated the WAL (for example to free a full disk) or copied another one over it, SQLite would
+//! write behind a gap, and a restart would find none of the acknowledged changes.
 //!
-//! The header of a frame has a checksum of all frames before it. So two small reads tell that
-//! nothing is missing: the header of the WAL, and that of the last frame. File format:
+//! The header of a frame has a checksum of all frames before it. So two small reads are enough to
+//! prove that nothing is missing: the header of the WAL and that of the last frame. File format:
 //! sqlite.org/fileformat2.html, "The WAL File Format".
 
 use std::fs::File;
@@ -16,7 +16,7 @@ use super::wal_mark::{FRAME_HEADER_BYTES, WAL_HEADER_BYTES};
 type Header = [u8; WAL_HEADER_BYTES];
 type FrameHeader = [u8; FRAME_HEADER_BYTES];
 
-/// Its file holds no lock of SQLite's, so that it may be opened and closed at any time.
+/// SQLite holds no lock on this file, so it may be opened and closed at any time.
 pub(super) struct WalTail {
     wal: Option<File>,
     last: Option<Last>,
@@ -24,11 +24,11 @@ pub(super) struct WalTail {
 
 struct Last {
     header: Header,
-    /// From 1.
+    /// The number of the frame, from 1.
     number: u64,
     frame: FrameHeader,
-    /// We have written it. Else it may be what a crash has left behind the last commit, which
-    /// SQLite writes over.
+    /// This program wrote it. Otherwise a crash may have left it behind the last commit, and SQLite
+    /// overwrites it.
     is_ours: bool,
 }
 
@@ -39,15 +39,15 @@ impl Last {
 }
 
 impl WalTail {
-    /// Of what is committed in this WAL.
+    /// Finds the last committed transaction in this WAL.
     pub(super) fn find(wal: &Path) -> Self {
         let mut tail = Self { wal: File::open(wal).ok(), last: None };
         tail.find_again();
         tail
     }
 
-    /// Finds the last transaction again, after another program has begun the WAL anew. By the
-    /// headers of the frames alone: the checksums of a large WAL take long.
+    /// Finds the last transaction after another program has restarted the WAL. Reads only the
+    /// headers of the frames, because the checksums of a large WAL take long.
     pub(super) fn find_again(&mut self) {
         self.last = self.header().and_then(|header| {
             let is_of_it = |frame: &FrameHeader| frame[8..16] == header[16..24];
@@ -59,24 +59,24 @@ impl WalTail {
         });
     }
 
-    /// Whether the WAL still has it. Where none is known, it has.
+    /// Whether the WAL still has the last known transaction; true if none is known.
     pub(super) fn is_there(&self) -> bool {
         self.last.as_ref().is_none_or(|last| self.header() == Some(last.header) && last.is_in(self))
     }
 
-    /// A checkpoint of ours may have truncated the WAL.
+    /// Call after a checkpoint of this program, which may have truncated the WAL.
     pub(super) fn was_checkpointed(&mut self) {
         if self.wal.as_ref().is_some_and(|wal| wal.metadata().is_ok_and(|wal| wal.len() == 0)) {
             self.last = None;
         }
     }
 
-    /// A transaction was committed, after which the WAL has so many frames. Whether it is there,
-    /// with all before it.
+    /// Call after a commit that leaves this many frames in the WAL. Returns whether the WAL has the
+    /// transaction and all before it.
     pub(super) fn committed(&mut self, number: u64) -> bool {
         let Some(header) = self.header() else { return self.wal.is_none() };
         let Some(frame) = self.frame(&header, number) else { return false };
-        // Of a WAL that was begun anew all frames are new.
+        // In a restarted WAL all frames are new.
         let is_kept = |last: &Last| !last.is_ours || header != last.header || last.is_in(self);
         let is_whole = frame[8..16] == header[16..24] && self.last.as_ref().is_none_or(is_kept);
         if is_whole {

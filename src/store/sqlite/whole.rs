@@ -1,11 +1,11 @@
-//! Whether the database file has lost its end. Checked in detail once, before the process has a
-//! connection: see [`super::check_whole`]; and before every connection for the worst case, by what
-//! `stat` tells.
+//! Determines whether the database file has lost its end. A detailed check runs once, before the
+//! process has a connection (see [`super::check_whole`]). A short check by `stat` runs before every
+//! connection, for the worst case.
 //!
-//! SQLite alone notices too late: a file of no bytes is a new database to it, so that it removes
-//! the log beside it, and with it the newest postbacks; and the size of a short file is not looked
-//! at while the log tells one. File formats: sqlite.org/fileformat2.html, "The Database Header" and
-//! "The WAL File Format".
+//! SQLite notices this too late. It treats a file of zero bytes as a new database and removes the
+//! WAL beside it, and with it the newest postbacks. It ignores the size of a short file while the
+//! WAL has a size. File formats: sqlite.org/fileformat2.html, "The Database Header" and "The WAL
+//! File Format".
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -22,11 +22,11 @@ const FRAME_HEADER_BYTES: u64 = 24;
 const LOCK_BYTES_AT: u64 = 1 << 30;
 const EMPTIED: &str = "the file is empty and its log is not";
 
-/// Refuses a file that is shorter than its own header says, unless the log has what is missing: a
-/// checkpoint that was cut short leaves that. A file that cannot be read, or is none of SQLite's,
-/// is left to SQLite.
+/// Refuses a file that is shorter than its header says, unless the WAL has the missing pages, as
+/// after an interrupted checkpoint. Leaves a file that cannot be read, or is not a SQLite database,
+/// to SQLite.
 pub(super) fn check(database: &Path) -> Result<(), Fault> {
-    // Where the file is a symbolic link, SQLite keeps the log beside what it leads to.
+    // If the path is a symbolic link, SQLite keeps the WAL beside its target.
     let Ok(database) = database.canonicalize() else { return Ok(()) };
     let Ok(file) = File::open(&database) else { return Ok(()) };
     let length = || file.metadata().map_or(0, |metadata| metadata.len());
@@ -43,8 +43,8 @@ pub(super) fn check(database: &Path) -> Result<(), Fault> {
     check_length(&database, page_bytes, pages, "the file is shorter than its header says")
 }
 
-/// Refuses a file that ends before the last of these pages, unless the log has what is missing.
-/// Does not open the file, so it is good at any time.
+/// Refuses a file that ends before the last of these pages, unless the WAL has the missing ones.
+/// Does not open the file, so it is safe at any time.
 pub(super) fn check_end(database: &Path, page_bytes: u64, pages: u64) -> Result<(), Fault> {
     let Ok(database) = database.canonicalize() else { return Ok(()) };
     check_length(&database, page_bytes, pages, "the file has lost its end")
@@ -61,12 +61,12 @@ fn check_length(database: &Path, page_bytes: u64, pages: u64, what: &str) -> Res
     // SQLite never writes the page with the bytes that it locks.
     let locked = LOCK_BYTES_AT / page_bytes + 1;
     let is_there = (whole_pages + 1..=pages).all(|page| page == locked || log.contains(&page));
-    // A checkpoint of another process may have gone on meanwhile.
+    // A checkpoint of another process may have progressed meanwhile.
     if is_there || length() != found { Ok(()) } else { damage(what) }
 }
 
-/// Refuses a file without a byte beside a log that has some: SQLite would remove the log. Opens
-/// nothing, so it is good at any time.
+/// Refuses a file of zero bytes beside a WAL with content, because SQLite would remove the WAL.
+/// Opens nothing, so it is safe at any time.
 pub(super) fn check_not_emptied(database: &Path) -> Result<(), Fault> {
     let bytes = |path: &Path| std::fs::metadata(path).map(|metadata| metadata.len());
     let emptied = || -> std::io::Result<bool> {
@@ -80,8 +80,8 @@ fn damage(what: &str) -> Result<(), Fault> {
     Err(fault::damage(what.to_owned()))
 }
 
-/// Bytes of a page and number of pages, where the header is SQLite's and its number of pages is
-/// valid.
+/// Page size and number of pages, if the header is a valid SQLite header with a valid number of
+/// pages.
 fn size(header: &[u8; HEADER_BYTES]) -> Option<(u64, u64)> {
     let counted = header[24..28] == header[92..96];
     let page_bytes = match u16::from_be_bytes([header[16], header[17]]) {
@@ -92,8 +92,8 @@ fn size(header: &[u8; HEADER_BYTES]) -> Option<(u64, u64)> {
         .then(|| (page_bytes, number(header, 28)))
 }
 
-/// The pages in the log, by the numbers before them. With `u64::MAX` as the size of a page, of
-/// which none is known, only the first.
+/// The numbers of the pages in the WAL. If the page size is unknown, `u64::MAX` stands for it and
+/// only the first page is read.
 fn log_pages(database: &Path, page_bytes: u64) -> HashSet<u64> {
     let mut pages = HashSet::new();
     let Ok(file) = File::open(beside(database, "-wal")) else { return pages };
@@ -104,7 +104,7 @@ fn log_pages(database: &Path, page_bytes: u64) -> HashSet<u64> {
     let mut frame = [0; FRAME_HEADER_BYTES as usize];
     let mut at = Some(LOG_HEADER_BYTES);
     while let Some(here) = at {
-        // Frames with other salts are left from before the log began anew.
+        // Frames with other salts are left from before the WAL was restarted.
         if file.read_exact_at(&mut frame, here).is_err() || frame[8..16] != header[16..24] {
             break;
         }
