@@ -57,7 +57,7 @@ pub fn state(config: &Config) -> Result<DatabaseState, OpenError> {
 ///
 /// # Errors
 ///
-/// Where there is no database of this release.
+/// If there is no database of this release.
 pub fn check(config: &Config) -> Result<(), OpenError> {
     let place = || config.location.to_string();
     match state(config)? {
@@ -86,7 +86,7 @@ pub fn open(config: &Config) -> Result<Box<dyn Read>, OpenError> {
 ///
 /// # Errors
 ///
-/// Where the database cannot be opened.
+/// If the database cannot be opened.
 pub fn with_writer<T>(
     config: &Config,
     work: impl FnOnce(&mut dyn Engine) -> T,

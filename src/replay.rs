@@ -59,7 +59,7 @@ impl std::fmt::Display for Counts {
 ///
 /// # Errors
 ///
-/// Where the database fails: at the first postback whose reply `done` did not get. The postbacks
+/// If the database fails: at the first postback whose reply `done` did not get. The postbacks
 /// before it are applied. This one is not, unless the outcome of the commit is unknown. Those after
 /// it are not either, except the rest of its batch where the schema refused only this one.
 pub fn apply_captured(
@@ -128,7 +128,7 @@ impl<'a> DryRun<'a> {
     ///
     /// # Errors
     ///
-    /// Where the database cannot be read.
+    /// If the database cannot be read.
     pub fn next<'p>(&mut self, postback: &'p Postback, now: i64) -> Result<Outcome<'p>, Fault> {
         if let (Some(reader), Ok(action)) = (self.reader, &postback.action) {
             let mut wanted = Wanted::default();
@@ -144,7 +144,7 @@ impl<'a> DryRun<'a> {
 ///
 /// # Errors
 ///
-/// Where the database fails.
+/// If the database fails.
 pub fn apply_records(
     engine: &mut dyn Engine,
     rules: &Rules,

@@ -49,7 +49,7 @@ impl Activate {
 }
 
 /// Restores somebody who is no member now: with the given credential, or else with the one kept in
-/// `former_member`. `None` where neither is known.
+/// `former_member`. `None` if neither is known.
 pub(super) fn restore(
     standing: &Standing,
     key: Key,

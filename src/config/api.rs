@@ -107,7 +107,7 @@ pub struct ApiSettings {
     pub stand_in_minutes: String,
 }
 
-/// Reads the settings of the REST API; `None` where one is wrong.
+/// Reads the settings of the REST API; `None` if one is wrong.
 pub(super) fn read(settings: &ApiSettings, bad: &mut Problems) -> Option<AuthStringConfig> {
     let keys = keys(settings, bad);
     let access = access(settings, bad);

@@ -93,7 +93,7 @@ impl DataDir {
     ///
     /// # Errors
     ///
-    /// Where it cannot be made.
+    /// If it cannot be made.
     pub fn make(&self) -> Result<(), DataDirError> {
         let failed = |error| DataDirError::Io(self.path.clone(), explain(&self.path, error));
         if is_there(&self.path).map_err(failed)? && self.path.is_dir() {
@@ -124,7 +124,7 @@ impl DataDir {
     ///
     /// # Errors
     ///
-    /// Where another process has it, or the lock file cannot be written.
+    /// If another process has it, or the lock file cannot be written.
     pub fn lock(&self, database: Option<&Path>) -> Result<Vec<Lock>, DataDirError> {
         let mut locks = vec![self.lock_this()?];
         // A database in another directory belongs to the service there. One that does not exist yet

@@ -52,7 +52,7 @@ pub struct Split {
 }
 
 impl Split {
-    /// Splits a record's fields. `None` where [`join`] could not restore the text byte for byte:
+    /// Splits a record's fields. `None` if [`join`] could not restore the text byte for byte:
     /// the text has a part that is neither a field nor [`MASK`], or a value that has another
     /// meaning here.
     pub fn of(fields: &str, columns: &Columns<'_>) -> Option<Self> {
@@ -89,7 +89,7 @@ impl Split {
     }
 }
 
-/// Restores a record's fields. `None` where the parts do not belong together.
+/// Restores a record's fields. `None` if the parts do not belong together.
 pub fn join(names: &str, values: &str, columns: &Columns<'_>) -> Option<String> {
     let mut fields = String::with_capacity(names.len() + values.len() + 64);
     // Without a name there is no value, and `split` would find an empty one.

@@ -119,7 +119,7 @@ impl Capture {
     ///
     /// # Errors
     ///
-    /// Where one cannot be read or is no capture, where a pipe has no such line within 256 MiB, or
+    /// If one cannot be read or is no capture, where a pipe has no such line within 256 MiB, or
     /// where all are blank.
     pub fn open_all(paths: &[PathBuf]) -> Result<Vec<Self>, CaptureError> {
         let mut kept_max = PIPE_BYTES_MAX;
@@ -213,7 +213,7 @@ impl Capture {
     ///
     /// # Errors
     ///
-    /// Where the file cannot be read, or is no capture.
+    /// If the file cannot be read, or is no capture.
     pub fn next_postback(&mut self) -> Result<Option<Captured>, CaptureError> {
         match self.layout {
             Layout::Urlencoded => self.next_body(),

@@ -22,7 +22,7 @@ impl Input {
     ///
     /// # Errors
     ///
-    /// Where it cannot be opened or read.
+    /// If it cannot be opened or read.
     pub fn open(path: &Path) -> io::Result<Self> {
         let file = if is_stdin(path) {
             File::from(io::stdin().as_fd().try_clone_to_owned()?)

@@ -87,7 +87,7 @@ impl JournalLine {
     ///
     /// # Errors
     ///
-    /// Where it is no such line.
+    /// If it is no such line.
     pub fn parse(line: &str, last_id: u64) -> Result<Self, BadRecord> {
         let columns: RecordColumns = serde_json::from_str(line).map_err(BadRecord::Json)?;
         if columns.id <= last_id {

@@ -185,7 +185,7 @@ impl Service {
     ///
     /// # Errors
     ///
-    /// Where the system gives no thread.
+    /// If the system gives no thread.
     pub fn start_hashing(&mut self) -> std::io::Result<()> {
         self.hashing = match std::mem::replace(&mut self.hashing, Hashing::Failed) {
             Hashing::Waits(worker, woken, wake) => {

@@ -135,7 +135,7 @@ impl CurrentDatabase {
     ///
     /// # Errors
     ///
-    /// Where none is current, or it cannot be read.
+    /// If none is current, or it cannot be read.
     pub fn open(&self) -> Result<CurrentReader, OpenError> {
         let in_doubt = || OpenError::InDoubt(self.0.location.to_string());
         let (identity, lease, generation) = {

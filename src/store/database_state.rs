@@ -1,6 +1,6 @@
-//! In which state a command finds the database.
+//! The state of the database that a command finds.
 
-/// What a command may find and go on from.
+/// A state in which a command can work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DatabaseState {
     /// No database.

@@ -130,7 +130,7 @@ impl Fingerprint {
 ///
 /// # Errors
 ///
-/// Where the database cannot be created, opened, read or upgraded.
+/// If the database cannot be created, opened, read or upgraded.
 pub fn with_engine<T>(
     location: &Location,
     create: bool,
@@ -145,7 +145,7 @@ pub fn with_engine<T>(
 ///
 /// # Errors
 ///
-/// Where there is none, or none that this release can read.
+/// If there is none, or none that this release can read.
 pub fn open_reader(location: &Location) -> Result<Box<dyn Read>, OpenError> {
     match location {
         Location::Sqlite(file) => sqlite::open_reader(file.path()),
@@ -157,7 +157,7 @@ pub fn open_reader(location: &Location) -> Result<Box<dyn Read>, OpenError> {
 ///
 /// # Errors
 ///
-/// Where it cannot be read.
+/// If it cannot be read.
 pub fn open_for_check(location: &Location) -> Result<Box<dyn Read>, OpenError> {
     match location {
         Location::Sqlite(file) => sqlite::open_unchanged(file.path()),
@@ -168,7 +168,7 @@ pub fn open_for_check(location: &Location) -> Result<Box<dyn Read>, OpenError> {
 ///
 /// # Errors
 ///
-/// Where that cannot be determined.
+/// If that cannot be determined.
 pub fn exists(location: &Location) -> Result<bool, OpenError> {
     match location {
         Location::Sqlite(file) => sqlite::is_there(file.path()),
@@ -217,7 +217,7 @@ pub fn check_whole(location: &Location) -> Result<(), OpenError> {
 ///
 /// # Errors
 ///
-/// Where it may not.
+/// If it may not.
 pub fn check_access(location: &Location) -> Result<(), OpenError> {
     match location {
         Location::Sqlite(file) => sqlite::check_writable(file.path()),
@@ -225,12 +225,12 @@ pub fn check_access(location: &Location) -> Result<(), OpenError> {
 }
 
 /// Moves a log aside that was left beside a restored database. Nothing is deleted. Returns the new
-/// name and the size; `None` where there is nothing to move. For a database that no process has
+/// name and the size; `None` if there is nothing to move. For a database that no process has
 /// open.
 ///
 /// # Errors
 ///
-/// Where a file of the new name exists, or the directory cannot be written.
+/// If a file of the new name exists, or the directory cannot be written.
 pub fn set_log_aside(location: &Location, stamp: &str) -> io::Result<Option<(PathBuf, u64)>> {
     match location {
         Location::Sqlite(file) => sqlite::set_wal_aside(file.path(), stamp),

@@ -147,7 +147,7 @@ pub trait Engine {
     fn check_current(&mut self) -> Result<(), Fault>;
 
     /// Outside a transaction, at the end of the last writer: leaves the database as one that can be
-    /// copied at once; `false` where that failed. Then nothing is lost, and the log says what to
+    /// copied at once; `false` if that failed. Then nothing is lost, and the log says what to
     /// do.
     fn finish(&mut self) -> bool;
 }

@@ -10,7 +10,7 @@ use crate::member::{Former, Member};
 ///
 /// # Errors
 ///
-/// Where the database cannot be read, or `each` fails.
+/// If the database cannot be read, or `each` fails.
 pub fn each_member<E: From<Fault>>(
     read: &dyn Read,
     site: Option<i64>,
@@ -24,7 +24,7 @@ pub fn each_member<E: From<Fault>>(
 ///
 /// # Errors
 ///
-/// Where the database cannot be read, or `each` fails.
+/// If the database cannot be read, or `each` fails.
 pub fn each_former<E: From<Fault>>(
     read: &dyn Read,
     site: Option<i64>,
@@ -39,7 +39,7 @@ pub fn each_former<E: From<Fault>>(
 ///
 /// # Errors
 ///
-/// Where the database cannot be read, or `each` fails.
+/// If the database cannot be read, or `each` fails.
 pub fn each_record<E: From<Fault>>(
     read: &dyn Read,
     filter: &JournalFilter,
@@ -54,7 +54,7 @@ pub fn each_record<E: From<Fault>>(
 ///
 /// # Errors
 ///
-/// Where the database cannot be read.
+/// If the database cannot be read.
 pub fn each_block(
     read: &dyn Read,
     now: i64,
@@ -80,7 +80,7 @@ pub fn each_block(
 ///
 /// # Errors
 ///
-/// Where the database cannot be read.
+/// If the database cannot be read.
 pub fn blocks(read: &dyn Read, now: i64) -> Result<Vec<Block>, Fault> {
     let mut blocks = Vec::new();
     each_block(read, now, |block, _| blocks.push(block))?;
@@ -93,7 +93,7 @@ pub fn blocks(read: &dyn Read, now: i64) -> Result<Vec<Block>, Fault> {
 ///
 /// # Errors
 ///
-/// Where the database cannot be read.
+/// If the database cannot be read.
 pub fn count_forms(
     read: &dyn Read,
     now: i64,

@@ -84,7 +84,7 @@ pub trait Read: fmt::Debug + Send {
     /// Whether any network is stored from which a member has logged in.
     fn has_known_networks(&self) -> Result<bool, Fault>;
 
-    /// The epoch under which cookies are valid; `None` where no command ever ended all logins.
+    /// The epoch under which cookies are valid; `None` if no command ever ended all logins.
     fn login_epoch(&self) -> Result<Option<Epoch>, Fault>;
 
     /// A page of the blocks that end after `now`, and the cursor of the next page.

@@ -37,7 +37,7 @@ impl ReadSource {
     ///
     /// # Errors
     ///
-    /// Where the system gives no thread.
+    /// If the system gives no thread.
     pub fn new(file: CurrentDatabase, metrics: Metrics) -> std::io::Result<Self> {
         Self::with_limits(file, metrics, ReadLimits::default())
     }
@@ -46,7 +46,7 @@ impl ReadSource {
     ///
     /// # Errors
     ///
-    /// Where the system gives no thread.
+    /// If the system gives no thread.
     pub fn with_limits(
         file: CurrentDatabase,
         metrics: Metrics,
@@ -80,7 +80,7 @@ impl Reads {
     ///
     /// # Errors
     ///
-    /// Where the database cannot be read, or not in time.
+    /// If the database cannot be read, or not in time.
     pub async fn read<T: Send + 'static>(
         &self,
         job: impl FnOnce(&dyn Read) -> Result<T, Fault> + Send + 'static,

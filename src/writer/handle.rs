@@ -65,7 +65,7 @@ impl Writer {
         self.queue.try_send(Command::Probe(done)).is_ok() && matches!(answered.await, Ok(true))
     }
 
-    /// Queues a note for the next transaction of notes and does not wait; `false` where too many
+    /// Queues a note for the next transaction of notes and does not wait; `false` if too many
     /// wait already. A note that cannot be written is tried again.
     pub fn note(&self, note: Note) -> bool {
         self.put_in_lane(PendingNote { note, done: None })

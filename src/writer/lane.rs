@@ -45,7 +45,7 @@ impl Lane {
         self.0.lock()
     }
 
-    /// Appends a note. `None` where the lane is full; else whether it was empty, so that the writer
+    /// Appends a note. `None` if the lane is full; else whether it was empty, so that the writer
     /// has to be woken.
     pub(super) fn push(&self, pending: PendingNote) -> Option<bool> {
         let mut all = self.pending();

@@ -17,7 +17,7 @@ impl Notes {
         Self { lane, written: None }
     }
 
-    /// How long notes that wait may go on waiting; `None` where there are none.
+    /// How long notes that wait may go on waiting; `None` if there are none.
     pub(super) fn due_in(&self) -> Option<Duration> {
         if self.lane.is_empty() {
             return None;

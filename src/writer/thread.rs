@@ -36,7 +36,7 @@ const REOPEN_AFTER: Duration = Duration::from_millis(500);
 ///
 /// # Errors
 ///
-/// Where the system gives no thread.
+/// If the system gives no thread.
 pub fn start(setup: Setup) -> std::io::Result<(Writer, JoinHandle<()>)> {
     let (writer, queue) = Writer::new(QUEUE_POSTBACKS_MAX);
     // Not the handle itself, which would keep the thread alive.
@@ -120,7 +120,7 @@ impl Thread {
         }
     }
 
-    /// Works with the database until something ends it. `None` where it is too early for that.
+    /// Works with the database until something ends it. `None` if it is too early for that.
     fn open_and_work(&mut self) -> Result<Option<End>, CannotGoOn> {
         match &mut self.replaced {
             Some(replaced) => {

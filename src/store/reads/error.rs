@@ -12,7 +12,7 @@ pub(super) const CHECK_EVERY: Duration = Duration::from_millis(500);
 /// Why a read failed.
 #[derive(Debug)]
 pub enum ReadError {
-    /// Another database was put in place, and the service does not use it yet. The writer logs that.
+    /// Another database was put in place, and the service does not use it yet. The writer logs it.
     NoDatabase,
     /// Too many reads are waiting, or this one waited for too long.
     Overloaded,

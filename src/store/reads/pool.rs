@@ -120,7 +120,7 @@ impl ReadPool {
     ///
     /// # Errors
     ///
-    /// Where the system gives no thread.
+    /// If the system gives no thread.
     pub fn start(file: &CurrentDatabase, limits: ReadLimits) -> io::Result<Self> {
         let handle = Handle { queue: Arc::default(), limits };
         for number in 0..limits.threads {
@@ -136,7 +136,7 @@ impl ReadPool {
     ///
     /// # Errors
     ///
-    /// Where the queue is full, the time is up, or the database cannot be read.
+    /// If the queue is full, the time is up, or the database cannot be read.
     pub async fn read<T: Send + 'static>(
         &self,
         job: impl FnOnce(&dyn Read) -> Result<T, Fault> + Send + 'static,

@@ -80,7 +80,7 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// Where the database cannot be read.
+    /// If the database cannot be read.
     pub(super) fn block_count(&self) -> Result<usize, Fault> {
         let count: i64 = self
             .conn

@@ -114,7 +114,7 @@ fn quick_check(conn: &Connection) -> rusqlite::Result<Vec<String>> {
 ///
 /// # Errors
 ///
-/// Where SQLite cannot read it.
+/// If SQLite cannot read it.
 pub fn open_unchanged(path: &Path) -> Result<Box<dyn Read>, OpenError> {
     let reader =
         connect_unchanged(path).and_then(Reader::new).map_err(|fault| open_error(path, fault))?;

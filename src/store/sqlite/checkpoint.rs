@@ -94,7 +94,7 @@ impl<'c> Checkpoints<'c> {
         self.unfinished.and_then(|unfinished| self.held_since(unfinished.since, now))
     }
 
-    /// Completes the checkpoint and truncates the WAL to zero bytes; `false` where a reader
+    /// Completes the checkpoint and truncates the WAL to zero bytes; `false` if a reader
     /// prevents it.
     pub(super) fn empty_wal(&mut self) -> Result<bool, Fault> {
         self.with_wait(EMPTY_WAIT, "TRUNCATE")

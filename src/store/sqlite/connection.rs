@@ -1,4 +1,4 @@
-//! A connection to a database file, before anything is known of what is in it.
+//! A connection to a database file, before its content is checked.
 
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
@@ -11,11 +11,11 @@ use rusqlite::{Connection, OpenFlags};
 use super::whole;
 use crate::store::Fault;
 
-/// How long a writer waits for another process's lock: commands hold it for milliseconds. Short,
-/// because postbacks wait meanwhile and none shall wait for a second.
+/// How long the writer waits for another process's lock. Commands hold it for milliseconds. The
+/// timeout is short, because postbacks wait meanwhile, and none shall wait for a second.
 pub(super) const LOCK_WAIT: Duration = Duration::from_millis(400);
 
-/// Opens a connection with what every connection has.
+/// Opens a connection with the settings of every connection.
 pub(super) fn open(path: &Path, flags: OpenFlags) -> Result<Connection, Fault> {
     whole::check_not_emptied(path)?;
     let conn = Connection::open_with_flags(path, flags)?;
@@ -25,7 +25,7 @@ pub(super) fn open(path: &Path, flags: OpenFlags) -> Result<Connection, Fault> {
     Ok(conn)
 }
 
-/// What every connection has.
+/// Sets the lock timeout, and keeps SQLite quiet.
 pub(super) fn busy_and_quiet(conn: &Connection) -> Result<(), Fault> {
     conn.busy_timeout(LOCK_WAIT)?;
     // -wal and -shm stay when the last connection closes: a reader without write permission

@@ -15,7 +15,7 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// Where the database cannot be read.
+    /// If the database cannot be read.
     pub(super) fn sample_forms(&self, most: u32) -> Result<Vec<Stored>, Fault> {
         let mut forms = Vec::new();
         for order in ["", "DESC"] {

@@ -126,7 +126,7 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// Where the database cannot be read.
+    /// If the database cannot be read.
     pub fn newest_record(&self) -> Result<Option<(i64, i64)>, Fault> {
         let newest = "SELECT id, at FROM journal ORDER BY id DESC LIMIT 1";
         Ok(self.conn.query_row(newest, [], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
@@ -138,7 +138,7 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// Where the database cannot be read.
+    /// If the database cannot be read.
     pub fn last_seen(&self, now: i64) -> Result<Option<i64>, Fault> {
         // A record that was written while a jump of the clock was unconfirmed is no evidence of the
         // time.

@@ -17,7 +17,7 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// Where the database cannot be read.
+    /// If the database cannot be read.
     pub(super) fn has_network(&self, id: &KnownId) -> Result<bool, Fault> {
         let mut statement = self
             .conn
@@ -29,7 +29,7 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// Where the database cannot be read.
+    /// If the database cannot be read.
     pub(super) fn has_networks(&self) -> Result<bool, Fault> {
         Ok(self
             .conn

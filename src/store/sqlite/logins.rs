@@ -20,7 +20,7 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// Where the database cannot be read.
+    /// If the database cannot be read.
     pub(super) fn is_logged_out(
         &self,
         key: Key,
@@ -46,7 +46,7 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// Where the database cannot be read.
+    /// If the database cannot be read.
     pub(super) fn login_seen(&self, key: Key, id: &[u8; 16]) -> Result<Option<i64>, Fault> {
         let sql = "SELECT at FROM login_seen WHERE siteid = ?1 AND memberid = ?2 AND id = ?3";
         let mut statement = self.conn.prepare_cached(sql)?;
@@ -59,7 +59,7 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// Where the database cannot be read.
+    /// If the database cannot be read.
     pub(super) fn epoch(&self) -> Result<Option<Epoch>, Fault> {
         let mut statement = self.conn.prepare_cached("SELECT id FROM login_epoch")?;
         Ok(statement.query_row([], |row| row.get(0).map(Epoch)).optional()?)

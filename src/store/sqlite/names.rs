@@ -14,7 +14,7 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// Where the database cannot be read.
+    /// If the database cannot be read.
     pub(super) fn name_holder(
         &self,
         site: SiteId,
@@ -54,7 +54,7 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// Where the database cannot be read.
+    /// If the database cannot be read.
     pub(super) fn select_unfolded(&self, most: u32) -> Result<Vec<Unfolded>, Fault> {
         let mut statement = self.conn.prepare_cached(
             "SELECT siteid, memberid, username FROM member_auth
@@ -78,7 +78,7 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// Where the database cannot be read.
+    /// If the database cannot be read.
     pub(super) fn unfolded_count(&self) -> Result<u64, Fault> {
         let count = "SELECT count(*) FROM member_auth INDEXED BY member_auth_unfolded
              WHERE username_folded IS NULL";
@@ -91,7 +91,7 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// Where the database cannot be read.
+    /// If the database cannot be read.
     pub(super) fn is_somebodys(&self, name: &Username) -> Result<bool, Fault> {
         let mut statement = self.conn.prepare_cached(
             "SELECT EXISTS (SELECT 1 FROM member_auth WHERE username_folded = ?2)

@@ -29,7 +29,7 @@ const FILE_MODE: u32 = 0o640;
 ///
 /// # Errors
 ///
-/// Where the file cannot be made, opened, read or upgraded.
+/// If the file cannot be made, opened, read or upgraded.
 pub fn with_engine<T>(
     file: &DatabaseFile,
     create: bool,
@@ -87,7 +87,7 @@ const READER_CACHE: i32 = -6144;
 ///
 /// # Errors
 ///
-/// Where there is none, or none that this release can read.
+/// If there is none, or none that this release can read.
 pub fn open_reader(path: &Path) -> Result<Box<dyn Read>, OpenError> {
     if !is_there(path)? {
         return Err(OpenError::Missing(shown(path)));
@@ -105,7 +105,7 @@ pub fn open_reader(path: &Path) -> Result<Box<dyn Read>, OpenError> {
 ///
 /// # Errors
 ///
-/// Where the process has no permission to determine that.
+/// If the process has no permission to determine that.
 pub fn is_there(path: &Path) -> Result<bool, OpenError> {
     denied::is_there(path).map_err(|error| OpenError::Unreadable(shown(path), error))
 }
@@ -224,7 +224,7 @@ pub(super) fn shown(path: &Path) -> String {
 ///
 /// # Errors
 ///
-/// Where it may not.
+/// If it may not.
 pub fn check_writable(path: &Path) -> Result<(), OpenError> {
     check_access(path, Access::READ_OK | Access::WRITE_OK)
 }

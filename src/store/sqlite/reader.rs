@@ -61,7 +61,7 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// Where the database cannot be read.
+    /// If the database cannot be read.
     pub(super) fn load_view(
         &self,
         wanted: &Wanted,
@@ -92,7 +92,7 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// Where the database cannot be read.
+    /// If the database cannot be read.
     pub(super) fn select_sessions(
         &self,
         member: MemberId,
@@ -124,7 +124,7 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// Where the database cannot be read.
+    /// If the database cannot be read.
     pub(super) fn login_by_key(&self, key: Key, now: i64) -> Result<Option<LoginRow>, Fault> {
         let mut statement = self.conn.prepare_cached(&format!(
             "SELECT {LOGIN_COLUMNS} FROM member_auth
@@ -151,7 +151,7 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// Where the database cannot be read.
+    /// If the database cannot be read.
     pub(super) fn stored_standing(&self, key: Key) -> Result<Standing, Fault> {
         let ids = params![key.site.get(), key.member.get()];
         let mut here = self.conn.prepare_cached(&select_member())?;
@@ -209,7 +209,7 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// Where the database cannot be read.
+    /// If the database cannot be read.
     pub(super) fn has_nothing(&self) -> Result<bool, Fault> {
         let used = "SELECT EXISTS (SELECT 1 FROM journal) OR EXISTS (SELECT 1 FROM member_auth)
                         OR EXISTS (SELECT 1 FROM former_member)";

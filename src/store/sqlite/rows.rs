@@ -86,7 +86,7 @@ fn read_before(row: &Row<'_>, index: usize) -> Result<Option<Stored>, Fault> {
     })
 }
 
-/// The one form of the three columns at these indexes; `None` where all are NULL.
+/// The one form of the three columns at these indexes; `None` if all are NULL.
 pub(super) fn read_form(
     row: &Row<'_>,
     password: usize,

@@ -97,7 +97,7 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// Where the database cannot be read.
+    /// If the database cannot be read.
     pub(super) fn pending_count(&self) -> Result<u64, Fault> {
         let count = self.conn.query_row(
             "SELECT count(*) FROM journal WHERE sealed IS NOT NULL",
@@ -111,7 +111,7 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// Where the database cannot be read.
+    /// If the database cannot be read.
     pub(super) fn key_of_seals(&self) -> Result<Option<KeyId>, Fault> {
         Ok(self
             .conn
@@ -123,7 +123,7 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// Where the database cannot be read.
+    /// If the database cannot be read.
     pub(super) fn select_pending(&self, most: u32) -> Result<Vec<Pending>, Fault> {
         let mut statement = self.conn.prepare_cached(
             "SELECT id, siteid, memberid, sealed FROM journal WHERE sealed IS NOT NULL
