@@ -20,9 +20,9 @@ use parking_lot::Mutex;
 pub enum Clock {
     /// The clock of the machine.
     System,
-    /// Unix seconds that stand still until a test or a replay changes them.
+    /// Unix seconds that only a test or a replay changes.
     Fixed(Arc<AtomicI64>),
-    /// Two times that stand still, for tests in which the clock is set.
+    /// Two fixed times, for tests in which the clock is set.
     Set(Arc<Mutex<Reading>>),
 }
 

@@ -9,7 +9,7 @@ use crate::fields::{Fields, joined};
 use crate::identity::{MemberId, SiteId, Username};
 use crate::reply::Reply;
 
-/// Where a record comes from.
+/// The source of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// A postback over HTTP.
@@ -41,7 +41,7 @@ impl Origin {
 /// The part of a record that is known before the postback takes effect.
 #[derive(Clone, Debug)]
 pub struct Received {
-    /// Where it comes from.
+    /// The source.
     pub origin: Origin,
     /// The caller's address.
     pub address: Option<IpAddr>,
@@ -88,7 +88,7 @@ impl Received {
 pub struct Record<'a> {
     /// When it took effect, unix seconds.
     pub at: i64,
-    /// What was received.
+    /// The received part.
     pub received: &'a Received,
     /// Where a jump of the clock is or was being confirmed: see
     /// [`crate::clock::Moment::moved_until`].

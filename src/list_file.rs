@@ -11,12 +11,12 @@ use crate::text_file;
 /// anything.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
-/// What the lines of a file are, for error messages.
+/// The kind of lines, for error messages.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ListItem {
     /// The name of one item, as in "API key".
     pub(crate) item: &'static str,
-    /// What a line is expected to be.
+    /// The expected form of a line.
     pub(crate) expected: &'static str,
 }
 
@@ -33,7 +33,7 @@ pub enum ListFileError {
         path: PathBuf,
         /// The number of the line, from 1.
         line: usize,
-        /// What was expected there.
+        /// The expected form.
         expected: &'static str,
     },
     /// The file has no item.

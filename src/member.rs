@@ -6,7 +6,7 @@ use crate::password::{Cryptpass, Stored};
 /// A credential in the form that a row stores.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Credential {
-    /// What logins are verified against.
+    /// The credential of a login.
     pub stored: Stored,
     /// The cryptpass of the postback that brought this credential, for an Apache that reads the
     /// column. Stored with `--keep-cryptpass` only.
@@ -24,7 +24,7 @@ pub struct Member {
     /// the site has the same form, or if the name folds to nothing. Such rows are from before names
     /// were folded; only the exact name finds them.
     pub holds_folded: bool,
-    /// What the member logs in with.
+    /// The credential with which the member logs in.
     pub credential: Credential,
     /// The form that a sealed credential replaced. If hardening finds the same password in both, it
     /// keeps the older hash, so that a rebill that repeats the password changes nothing.

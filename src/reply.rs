@@ -125,11 +125,11 @@ pub struct Refusal {
     pub parameter: &'static str,
     /// A clause that begins with "expected".
     pub expected: &'static str,
-    /// What was found.
+    /// The value that was found.
     pub found: Found,
 }
 
-/// What was found in place of the expected value.
+/// The value that was found instead of the expected one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
     /// Nothing, or an empty value.

@@ -39,10 +39,10 @@ pub enum ApiError {
     /// The parameters are wrong.
     #[error("{}", .0.reply().sentence())]
     Refused(Refusal),
-    /// There is neither NATS nor a stand-in.
+    /// Neither NATS nor a stand-in is configured.
     #[error("{NO_SOURCE}")]
     NoSource,
-    /// There is no such authstring to redeem.
+    /// No such authstring can be redeemed.
     #[error("{0}")]
     NotFound(&'static str),
     /// NATS did not answer.
@@ -126,14 +126,14 @@ pub fn authenticate<'a>(
     Ok(key)
 }
 
-/// Where authstrings come from.
+/// The source of authstrings.
 #[derive(Clone, Copy, Debug)]
 pub enum Strings<'a> {
     /// NATS.
     Nats(&'a Relay),
     /// The stand-in of this service.
     StandIn(&'a StandIn),
-    /// There are none.
+    /// No source is configured.
     None,
 }
 
@@ -142,7 +142,7 @@ pub enum Strings<'a> {
 pub struct ApiRequest<'a> {
     /// The key that the caller has shown.
     pub key: &'a ApiKey,
-    /// Where authstrings come from.
+    /// The source of authstrings.
     pub strings: Strings<'a>,
     /// Reads members.
     pub members: &'a Members,
@@ -153,7 +153,8 @@ pub struct ApiRequest<'a> {
 }
 
 impl ApiRequest<'_> {
-    /// The authstring that a query asks for; `None` if no active member is meant or NATS has none.
+    /// The authstring for a query; `None` if the query identifies no active member or NATS has
+    /// none.
     ///
     /// # Errors
     ///
@@ -184,7 +185,7 @@ impl ApiRequest<'_> {
         }
     }
 
-    /// The active member who is meant as of `now`, if there is one.
+    /// The active member whom the query identifies as of `now`, if there is one.
     async fn find(&self, question: &StringQuery, now: i64) -> Result<Option<Meant>, ApiError> {
         let (username, parameter, sites) = match &question.lookup {
             Lookup::Session { member, session } if question.active => {
@@ -233,14 +234,15 @@ impl ApiRequest<'_> {
         }
         if self.log.refused.is_due(self.clock.steady()) {
             log::warn!(
-                "a call of /api was refused: the key of {} is not good for site {site}",
+                "a call of /api was refused: the key of {} is not valid for site {site}",
                 self.key.username()
             );
         }
         Err(ApiError::NotAllowed(format!("{parameter}: this key is not good for site {site}")))
     }
 
-    /// Asks NATS for the member who was found here, so that both mean the same one.
+    /// Requests the authstring from NATS for the member who was found here, so that both mean the
+    /// same member.
     async fn ask_nats(
         &self,
         relay: &Relay,

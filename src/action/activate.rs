@@ -1,7 +1,7 @@
 //! ACTIVATE: a member comes back.
 //!
 //! NATS3 sends it after a DELETE (username, password, siteid, trial, biller, email, memberid);
-//! NATS4 also when a member has rebilled or was activated by hand. It may come without a
+//! NATS4 also when a member has rebilled or was activated manually. It may come without a
 //! credential: then the one of the former row is valid again.
 
 use super::decision::{Change, Decision, Known, Standing, Taken};

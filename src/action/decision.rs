@@ -19,7 +19,7 @@ pub enum Standing {
     Unknown,
 }
 
-/// What is known about the member and the username of an action.
+/// The state of the member and the username that an action concerns.
 #[derive(Clone, Copy, Debug)]
 pub struct Known<'a> {
     /// The member of [`super::Action::key`].
@@ -94,7 +94,7 @@ pub(super) fn unseen(parameter: &'static str, username: &Username) -> Reply {
     Refusal::malformed(parameter, VISIBLE_EXPECTED, username.as_str()).reply()
 }
 
-/// What becomes of a member.
+/// The change to a member.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Change {
     /// Nothing.
@@ -122,7 +122,7 @@ impl Change {
 /// The outcome of an action: the change and the reply.
 #[derive(Clone, Debug)]
 pub struct Decision {
-    /// What becomes of the member.
+    /// The new state of the member.
     pub change: Change,
     /// The reply line.
     pub reply: Reply,

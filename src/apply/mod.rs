@@ -242,7 +242,7 @@ fn apply_within_savepoint(
     match apply(engine, vault, &[postback], moment) {
         Ok(mut replies) => {
             engine.release_savepoint()?;
-            // One postback went in, so one reply came out.
+            // Each postback has exactly one reply.
             replies.pop().map(Ok).ok_or_else(|| Fault::BadRow("no reply was decided".into()))
         }
         Err(fault) if fault.is_of_one_row() => {

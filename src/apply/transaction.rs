@@ -86,7 +86,7 @@ mod tests {
         Key { site: SiteId::parse("1").unwrap(), member: MemberId::parse("72").unwrap() }
     }
 
-    /// What each postback got: the reply word, or the fault.
+    /// The result of each postback: the reply word, or the fault.
     fn run(
         scene: &Scene,
         batch: &[Postback],

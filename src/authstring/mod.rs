@@ -130,7 +130,7 @@ impl Resource {
         }
     }
 
-    /// What its authstring is for.
+    /// The purpose of the authstring.
     pub fn plus(self) -> Plus {
         match self {
             Resource::AuthString(plus) => plus,

@@ -32,7 +32,7 @@ struct Lookups {
 #[derive(Debug, Default)]
 struct LookupResult {
     known: Vec<SocketAddr>,
-    /// When they were looked up.
+    /// When they were resolved.
     at: Option<Instant>,
     is_running: bool,
     /// How many lookups have ended.

@@ -25,7 +25,7 @@ const ACTIVE: &str = "1";
 /// A valid query.
 #[derive(Clone, Debug)]
 pub struct StringQuery {
-    /// Which authstring.
+    /// The kind of authstring.
     pub resource: Resource,
     /// For whom.
     pub lookup: Lookup,
@@ -162,7 +162,7 @@ impl<'a> QueryFields<'a> {
 mod tests {
     use super::*;
 
-    /// What was read, in a line. A session is shown as its length.
+    /// The query in one line, for the log. A session is shown as its length.
     fn read(query: &str) -> String {
         let question = match StringQuery::authstring(query.as_bytes()) {
             Ok(question) => question,

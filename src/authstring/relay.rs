@@ -18,7 +18,7 @@ const WAITING_MAX: usize = 256;
 /// Why NATS gave no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum Unanswered {
-    /// What it answered, or that it could not be reached.
+    /// The answer of NATS, or that it could not be reached.
     #[error(transparent)]
     Nats(#[from] Error),
     /// Too many requests wait already, or this one waited for half of its time.

@@ -13,7 +13,7 @@ const STRINGS_MAX: usize = 65_536;
 /// 128 random bits, as NATS's seem to have.
 const STRING_BYTES: usize = 16;
 
-/// What an authstring was made for.
+/// The purpose of an authstring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ticket {
     /// The action that it authorises.
@@ -60,7 +60,7 @@ impl StandIn {
         Ok(AuthString(text.into()))
     }
 
-    /// What an authstring is valid for now; `None` if it is unknown, expired, or redeemed already.
+    /// The purpose of a valid authstring; `None` if it is unknown, expired, or redeemed already.
     pub fn look(&self, text: &str, now: i64) -> Option<Ticket> {
         let digest = digest(text);
         let ticket = *self.strings.lock().get(&digest)?;

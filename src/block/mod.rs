@@ -26,7 +26,7 @@ pub enum NameHolder {
 /// A block that lasts for a limited time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Block {
-    /// What it is against.
+    /// The target of the block.
     pub target: Target,
     /// When it began, unix seconds.
     pub since: i64,

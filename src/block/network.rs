@@ -78,7 +78,7 @@ impl Network {
         self.0.contains(&other.0) || other.0.contains(&self.0)
     }
 
-    /// Whether it is this machine. `::1` stands for its /64, which contains no other host.
+    /// Whether it is this machine. `::1` is shown as its /64, which contains no other host.
     pub fn is_loopback(self) -> bool {
         match self.0.addr() {
             IpAddr::V4(address) => address.is_loopback(),

@@ -5,7 +5,7 @@ use std::fmt;
 use super::login_name::LoginName;
 use super::network::Network;
 
-/// Which limit was reached.
+/// The limit that was reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum BlockKind {
     /// Wrong passwords for one name from one network.
@@ -41,7 +41,7 @@ impl fmt::Display for BlockKind {
     }
 }
 
-/// What a block is against.
+/// The target of a block.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Target {
     /// See [`BlockKind::Pair`].

@@ -40,7 +40,8 @@ impl Failure {
 }
 
 impl From<io::Error> for Failure {
-    /// For writes to stdout. Other input and output has errors of its own.
+    /// Turns a failed write to stdout into a failure. Other I/O errors are handled where they
+    /// occur.
     fn from(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::BrokenPipe => Self::OutputClosed,

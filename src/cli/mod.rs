@@ -93,7 +93,7 @@ fn read_config(settings: &Settings, mut bad: Vec<BadSetting>) -> Result<Config, 
 ///
 /// # Errors
 ///
-/// What to print, and with which exit code to end.
+/// The output, and the exit code.
 pub fn run(cli: Cli) -> Result<(), Failure> {
     let mut settings = cli.settings;
     if let CliCommand::AuthString(_) = cli.command {

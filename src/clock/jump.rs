@@ -144,7 +144,7 @@ pub struct Jump {
     until: i64,
 }
 
-/// What to log about the clock.
+/// The log lines about the clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JumpReport {
     /// It was set ahead.

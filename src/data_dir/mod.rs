@@ -79,7 +79,7 @@ impl DataDir {
 
     /// Whether a `serve` or `replay` has it now.
     pub(crate) fn is_in_use(&self) -> bool {
-        // Shared and given back at once: others who only look are in nobody's way.
+        // A shared lock that is released at once does not disturb other readers.
         File::open(self.lock_file())
             .is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
     }

@@ -23,7 +23,7 @@ pub(crate) struct Served {
 }
 
 impl Served {
-    /// What the last start recorded. An unreadable file counts as none.
+    /// The record of the last start. An unreadable file counts as none.
     pub(crate) fn load(dir: &DataDir) -> Option<Self> {
         serde_json::from_slice(&fs::read(dir.served()).ok()?).ok()
     }

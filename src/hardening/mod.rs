@@ -34,7 +34,8 @@ pub use rehashes::{Rehash, Rehashes};
 const ROUND: u32 = 8;
 /// How often the size of the backlog is logged while there is one.
 const REPORT_EVERY: Duration = Duration::from_secs(60);
-/// How long the worker waits after an error, and how often it looks for work without being woken.
+/// How long the worker waits after an error, and how often it searches for work without being
+/// woken.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 /// Under load the worker pauses: if more than [`RUSH_REQUESTS`] came during one hash, it waits
 /// until fewer come within this time. Each hash goes through 19 MiB of memory and evicts the data
@@ -92,7 +93,7 @@ struct LeftoversReport {
     has_logged: bool,
 }
 
-/// What the report of leftovers depends on, apart from the kind of hash.
+/// The inputs of the report of leftovers, apart from the kind of hash.
 struct LeftoverReport {
     clock: Clock,
     keep_cryptpass: bool,
@@ -144,7 +145,7 @@ impl HashWorker {
         Self { rehashes: Some(rehashes), ..self }
     }
 
-    /// Also logs, once nothing is sealed any more, how many rows are not yet as the settings want.
+    /// Also logs, once nothing is sealed any more, how many rows do not match the settings.
     pub fn reporting_leftovers(self, clock: Clock, keep_cryptpass: bool) -> Self {
         Self { leftover_report: Some(LeftoverReport { clock, keep_cryptpass }), ..self }
     }
@@ -304,7 +305,7 @@ impl HashWorker {
     /// Returns `false` if the hash can never be replaced, and an error if a later attempt may
     /// succeed.
     fn rehash(&mut self, reader: &dyn Read, rehash: &Rehash) -> Result<bool, String> {
-        // The row may have changed since the login. Then a costly hash would be in vain.
+        // The row may have changed since the login. Then a costly hash would be wasted.
         if self.stop.load(Ordering::Relaxed) || !has_hash(reader, rehash)? {
             return Ok(true);
         }

@@ -41,7 +41,7 @@ pub fn server(listener: TcpListener, shared: ServerState) -> std::io::Result<Ser
     server::build(listener, shared, routes)
 }
 
-/// The only place that knows the handlers.
+/// The only place that imports the handlers.
 fn routes(app: &mut ServiceConfig) {
     app.route("/health", web::get().to(health::health))
         .route("/auth", web::to(auth::auth))

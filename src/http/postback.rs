@@ -23,7 +23,7 @@ use crate::writer::Answer;
 fn is_allowed(shared: &ServerState, address: IpAddr, token: &str) -> bool {
     let allowed = &shared.live.look().allowed;
     let from_here = allowed.is_empty() || network::contains(allowed, address);
-    // Both are checked in any case, so that the time does not tell which was wrong.
+    // Both are always checked, so that the duration does not reveal which was wrong.
     let with_token = shared.tokens.contain(token);
     from_here & with_token
 }

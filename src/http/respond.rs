@@ -85,7 +85,7 @@ pub fn nothing_changed() -> Reply {
     Reply::error("temporarily unavailable, nothing was changed")
 }
 
-/// The reply to a postback of which it is unknown whether it was done.
+/// The reply to a postback with an unknown outcome.
 pub fn outcome_unknown() -> Reply {
     Reply::error("temporarily unavailable, outcome unknown, send it again")
 }

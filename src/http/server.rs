@@ -113,7 +113,7 @@ mod tests {
                 "{setting}: {seconds:?}"
             );
         }
-        // Without an upstream of its own, nginx opens a connection for each postback.
+        // Without a keepalive upstream, nginx opens a connection for each postback.
         let postbacks = include_str!("../../examples/nginx.conf");
         assert!(
             postbacks.contains("proxy_pass http://127.0.0.1:8080;")

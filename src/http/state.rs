@@ -1,4 +1,4 @@
-//! What handlers work with: the state that all threads share, and the state of one thread.
+//! The state of the handlers: the part that all threads share, and the part of one thread.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use crate::store::{CurrentDatabase, ReadSource, Reads};
 use crate::token::current::Tokens;
 use crate::writer::Writer;
 
-/// What all threads of the HTTP server share.
+/// The state that all threads of the HTTP server share.
 #[derive(Clone, Debug)]
 pub struct ServerState {
     /// Writes postbacks.
@@ -83,7 +83,7 @@ impl Drop for InFlight<'_> {
     }
 }
 
-/// What one thread has: the shared state, and a read-only connection of its own.
+/// The state of one thread: the shared state, and its own read-only connection.
 #[derive(Debug)]
 pub struct ThreadState {
     shared: ServerState,

@@ -13,7 +13,7 @@ pub(super) enum ForeignForm {
     Origin,
     /// The browser says, in Sec-Fetch-Site, that another site sent it.
     FetchSite,
-    /// Nothing says where it came from.
+    /// The request does not show where it came from.
     Unknown,
 }
 

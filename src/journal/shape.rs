@@ -28,7 +28,7 @@ pub struct Columns<'a> {
 }
 
 impl<'a> Columns<'a> {
-    /// What a field of this name has for a value, where it has that of the column.
+    /// The value of the record's column for a field of this name, if there is such a column.
     fn value(&self, name: &str) -> Option<Cow<'a, str>> {
         let id = |id: Option<i64>| Some(Cow::Owned(id?.to_string()));
         match name {

@@ -52,7 +52,7 @@ impl Denial {
     }
 }
 
-/// Which members a site admits.
+/// The members whom a site admits.
 #[derive(Clone, Copy, Debug)]
 pub struct Allowed<'a> {
     /// Members of these sites, in the order in which they are tried.
@@ -62,7 +62,7 @@ pub struct Allowed<'a> {
 }
 
 impl<'a> Allowed<'a> {
-    /// What the query of a site says.
+    /// The query of a site.
     pub fn of(ask: &'a Ask) -> Self {
         Self { sites: ask.sites.as_slice(), full_only: ask.full_only }
     }

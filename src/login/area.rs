@@ -39,7 +39,7 @@ pub struct Area {
     pub config: AreaConfig,
     /// Limits password guessing: counts wrong passwords and blocks their source.
     pub guard: Guard,
-    /// Replaces names that nobody has in log and table.
+    /// Replaces unused names in the log and the table.
     pub pseudonyms: Pseudonyms,
     /// Limits the lines of failed logins.
     pub failed: FailedLogins,
@@ -47,13 +47,13 @@ pub struct Area {
     pub login_lines: Mutex<Window<Key>>,
     /// The networks from which members have logged in.
     pub known: KnownNetworks,
-    /// Which password opened which stored form.
+    /// Remembers which password matched which stored form.
     pub remembered: Arc<Remembered>,
     /// Hashes passwords that are not remembered.
     pub pool: Pool,
-    /// What each hash costs.
+    /// The duration of each kind of hash.
     pub steps: Arc<Steps>,
-    /// Members whose hash is of another kind than is configured, for the hash worker.
+    /// Members whose hash has another kind than the configured one, for the hash worker.
     pub rehashes: Arc<Rehashes>,
     /// Makes and reads cookies.
     pub signers: Signers,
@@ -67,7 +67,7 @@ pub struct Area {
     pub log: AreaLog,
     /// Limits the lines about reads that fail.
     pub read_log: Arc<ReadLog>,
-    /// Which blocks have a line in the log and a row in the database.
+    /// The blocks that are logged and stored.
     pub ledger: Mutex<Ledger>,
 }
 

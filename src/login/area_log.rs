@@ -57,7 +57,7 @@ impl AreaLog {
         }
     }
 
-    /// A browser was just given the login cookie and came without it.
+    /// A browser that was just given the login cookie came back without it.
     pub fn login_not_kept(&self, missing: Missing, host: &str, address: IpAddr, now: i64) {
         if !self.not_kept.is_due(now) {
             return;

@@ -62,7 +62,7 @@ impl Attempt<'_> {
             .shared
             .remembered
             .key(CheckedRow::Nobody(site, self.typed.name.folded()), &self.typed.password);
-        // Any member: it is looked up as if somebody had the name.
+        // Any member id will do: it is looked up as if the name existed.
         let member = Key { site, member: MemberId::parse("1").ok_or(Undecided)? };
         self.answer(key, member, None).await.map(|_| ())
     }

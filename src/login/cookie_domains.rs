@@ -4,7 +4,7 @@ use super::cookie_domain::CookieDomain;
 use super::cookie_header::{CookieName, LoginCookie};
 
 /// The domains of `--cookie-domain`. A host uses the cookie of the longest domain that contains it.
-/// A host in no domain has a cookie of its own.
+/// A host in no domain has a separate cookie.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CookieDomains(Vec<CookieDomain>);
 
@@ -19,7 +19,7 @@ impl CookieDomains {
         Self(domains)
     }
 
-    /// Whether each host has a cookie of its own.
+    /// Whether each host has a separate cookie.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

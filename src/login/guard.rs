@@ -110,7 +110,7 @@ impl Guard {
             let targets = [pair.at(network), Target::Network(network)];
             targets.into_iter().find(|target| state.blocks.hold(target)).map(|target| target.kind())
         };
-        // Blocks that let nobody in are checked first.
+        // Blocks that admit no login are checked first.
         if let Some(kind) = blocked(network) {
             return Verdict::Blocked(kind);
         }

@@ -16,7 +16,7 @@ const MEMBERS_MAX: usize = 4_096;
 /// How a logout is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
-    /// It gets a row of its own.
+    /// It gets a separate row.
     Alone,
     /// It ends all current logins of the member, so that the further logouts of these need no row.
     WithAllBefore,

@@ -30,7 +30,7 @@ pub enum PageError {
     Form(PathBuf, usize),
 }
 
-/// What the page says about the last attempt.
+/// The message about the last attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LoginMessage {
     /// Nothing: this is the first visit.

@@ -238,7 +238,7 @@ impl PoolShared {
             waiting.rank = waiting.rank.min(rank);
             return waiting.waiters.add().map(Asked::Waiting);
         }
-        // A thread may have answered since the caller looked. It stores the answer before it
+        // A thread may have answered since the caller checked. It stores the answer before it
         // removes the check from its list.
         if let Some(opened) = self.remembered.get(&key) {
             return Ok(Asked::Answered(opened));
@@ -256,7 +256,7 @@ impl PoolShared {
         let mut state = self.state();
         let waits = state.waiting.find(key).is_some();
         if waits {
-            // Closed under the lock, so that no thread begins a check for which nobody waits.
+            // Closed under the lock, so that no thread begins a check without a waiting client.
             answer.close();
         }
         waits

@@ -25,7 +25,7 @@ const SHARDS: usize = 16;
 const KEY_BYTES: usize = 32;
 const HASH_BYTES: usize = 16;
 
-/// What a typed password is compared with.
+/// The row that a typed password is compared with.
 #[derive(Clone, Copy, Debug)]
 pub enum CheckedRow<'a> {
     /// A member and this stored form.

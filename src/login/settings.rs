@@ -19,7 +19,7 @@ pub struct AreaConfig {
     pub login_seconds: i64,
     /// The inactivity timeout of a login, seconds; `None`: only its lifetime ends it.
     pub idle_seconds: Option<i64>,
-    /// Which hosts share the cookie of logins.
+    /// The hosts that share the cookie of logins.
     pub cookie_domains: CookieDomains,
     /// How many wrong passwords lead to a block.
     pub limits: GuessLimits,

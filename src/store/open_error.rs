@@ -40,7 +40,7 @@ pub enum OpenError {
     )]
     Begun(String),
     /// Another database was put in place, and the service does not use it yet.
-    #[error("it is in doubt which file is the database {0}")]
+    #[error("the database {0} was replaced and is not in use yet")]
     InDoubt(String),
     /// It is of another program, or of another release.
     #[error("cannot use the database {0}")]
@@ -67,8 +67,8 @@ pub const SCHEMA_VERSION: i64 = 5;
 pub enum UpgradeError {
     /// It is of a later release.
     #[error(
-        "it has version {found}, and this release knows versions up to {SCHEMA_VERSION}; install \
-         the newer release again"
+        "it has version {found}, and this release supports versions up to {SCHEMA_VERSION}; \
+         install the newer release again"
     )]
     Newer {
         /// The version of its schema.

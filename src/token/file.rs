@@ -14,7 +14,7 @@ use crate::whole_file::{Draft, draft_of, remove};
 /// Only the owner reads and writes the file.
 const MODE: u32 = 0o600;
 
-/// What can be wrong with the token file.
+/// Problems of the token file.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
     /// It cannot be read or written.

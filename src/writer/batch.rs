@@ -1,4 +1,4 @@
-//! A batch of postbacks: one transaction, and then the answers.
+//! A batch of postbacks: runs them in one transaction, and then answers them.
 
 use super::queue::{Answer, QueuedPostback};
 use super::transactions::Transactions;
@@ -8,16 +8,16 @@ use crate::password::{Stored, Vault};
 use crate::reply::Reply;
 use crate::store::{Engine, Fault};
 
-/// Postbacks that the writer has taken: each gets the answer of this batch's commit.
+/// Postbacks that the writer has taken. Each is answered after this batch's commit.
 pub(super) struct Batch(Vec<QueuedPostback>);
 
-/// What was committed of a batch.
+/// The result of a batch.
 pub(super) struct Committed {
-    /// Whether any postback was.
+    /// Whether any postback was committed.
     pub(super) any: bool,
-    /// Whether one of them brought a sealed credential.
+    /// Whether a committed postback brought a sealed credential.
     pub(super) sealed: bool,
-    /// The faults of those that were not.
+    /// The faults of the postbacks that were not committed.
     pub(super) faults: Vec<Fault>,
 }
 
@@ -26,7 +26,7 @@ impl Batch {
         Self(postbacks)
     }
 
-    /// Runs it and answers every postback. All may be withdrawn: then nothing is run.
+    /// Runs the batch and answers every postback. If all were withdrawn, nothing is run.
     pub(super) fn run(
         self,
         engine: &mut dyn Engine,
@@ -59,9 +59,8 @@ impl Batch {
 
     fn answer_each(self, results: Vec<Result<Reply, Fault>>) -> Vec<Fault> {
         let mut answers: Vec<_> = self.0.into_iter().zip(results).collect();
-        // All of one thread, then all of the next: the first answer wakes the thread, and the
-        // others are there when it looks. Taking turns between threads would wake each of them
-        // many times.
+        // Answers are sent thread by thread: the first answer wakes a thread, which then finds its
+        // others. Alternating between threads would wake each of them many times.
         answers.sort_by_key(|(queued, _)| queued.thread());
         let mut faults = Vec::new();
         for (queued, result) in answers {

@@ -1,4 +1,4 @@
-//! Converts the journal of an older release in the background: some records at a time, so that
+//! Converts the journal of an older release in the background: a few records at a time, so that
 //! postbacks never wait long for it.
 
 use std::time::{Duration, Instant};
@@ -10,17 +10,17 @@ use crate::store::{Conversion, Engine, Fault};
 /// Records that one transaction converts. It writes some 130 pages, most of them of the index by
 /// member, in a few milliseconds.
 const STEP_RECORDS: usize = 100;
-/// Pauses between two transactions, as multiples of the time that the last one took: while
-/// postbacks come, and while none come.
+/// Pauses between two transactions, as multiples of the duration of the last one: while postbacks
+/// arrive, and while none arrive.
 const PAUSE_BUSY: u32 = 9;
 const PAUSE_IDLE: u32 = 1;
-/// How long the conversion rests after a fault, which the log names.
+/// How long the conversion pauses after a fault, which is logged.
 const PAUSE_AFTER_FAULT: Duration = Duration::from_secs(600);
-/// How often the log names the progress: at each tenth, but not more often than this.
+/// How often progress is logged: at each tenth, but not more often than this.
 const REPORT_PERCENT: i64 = 10;
 const REPORT_EVERY: Duration = Duration::from_secs(30);
 
-/// The conversion as the writer goes on with it.
+/// The state of the conversion.
 #[derive(Debug, Default)]
 pub(super) struct JournalConversion {
     /// There is nothing to convert in this database.
@@ -31,7 +31,7 @@ pub(super) struct JournalConversion {
     reported: Option<LoggedProgress>,
 }
 
-/// What the log says last.
+/// The progress that was last logged.
 #[derive(Clone, Copy, Debug)]
 struct LoggedProgress {
     percent: i64,
@@ -40,12 +40,12 @@ struct LoggedProgress {
 }
 
 impl JournalConversion {
-    /// The database was opened: it may be another one than before.
+    /// Call after the database was opened: it may be another one.
     pub(super) fn opened(&mut self) {
         self.is_done = false;
     }
 
-    /// Postbacks were written since the last step.
+    /// Call when postbacks were written since the last step.
     pub(super) fn postbacks_came(&mut self) {
         self.is_busy = true;
     }
@@ -60,7 +60,7 @@ impl JournalConversion {
         longest.min(due)
     }
 
-    /// Makes a step, if one is due.
+    /// Runs a step, if one is due.
     pub(super) fn run_if_due(
         &mut self,
         transactions: &mut Transactions,
@@ -70,7 +70,7 @@ impl JournalConversion {
         if self.is_done || self.due.is_some_and(|due| began < due) {
             return Ok(());
         }
-        // For the case that this step ends the work with this engine.
+        // In case this step is the last one with this engine.
         self.due = Some(began + PAUSE_AFTER_FAULT);
         match transactions.run(engine, |engine| engine.convert_journal(STEP_RECORDS)) {
             Ok(None) => self.is_done = true,
@@ -79,7 +79,7 @@ impl JournalConversion {
                     log::info!("{line}");
                 }
             }
-            // An old record that cannot be read or written again keeps nothing else from working.
+            // A record that cannot be converted must not stop other work.
             Err(fault @ (Fault::BadRow(_) | Fault::Constraint(_) | Fault::Damaged(_))) => {
                 log::warn!(
                     "the journal is not converted for {} minutes: {}",

@@ -1,5 +1,4 @@
-//! The handle on the writer: a bounded queue, a wait with an end, and an answer that comes after
-//! the commit.
+//! The handle on the writer: a bounded queue, a bounded wait, and an answer after the commit.
 
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
@@ -30,7 +29,7 @@ impl Writer {
         (Self { queue, metrics: Metrics::default(), lane: Lane::default() }, receiver)
     }
 
-    /// Hands a postback over and waits for its commit.
+    /// Queues a postback and waits for its commit.
     pub async fn submit(&self, postback: Postback) -> Answer {
         self.metrics.count_request();
         let (queued, withdrawal, mut answered) = QueuedPostback::new(postback);
@@ -41,11 +40,11 @@ impl Writer {
         let result = match waited {
             Ok(result) => result,
             Err(_) if withdrawal.withdraw() => return Answer::Unavailable,
-            // The writer has it: its commit decides, and it is bounded by the wait for the
-            // database's lock.
+            // The writer has taken the postback, so the commit decides. It is bounded by the
+            // timeout of the database's lock.
             Err(_) => answered.await,
         };
-        // An error: the writer ended without answering, and the outcome is unknown.
+        // An error means that the writer ended without answering: the outcome is unknown.
         result.map_or(Answer::OutcomeUnknown, |(answer, _)| answer)
     }
 
@@ -54,31 +53,31 @@ impl Writer {
         &self.metrics
     }
 
-    /// The lane, for the thread that empties it.
+    /// The lane, for the thread that writes its notes.
     pub(super) fn lane(&self) -> Lane {
         self.lane.clone()
     }
 
-    /// Whether a commit works now.
+    /// Whether a commit succeeds now.
     pub async fn probe(&self) -> bool {
         let (done, answered) = oneshot::channel();
         self.queue.try_send(Command::Probe(done)).is_ok() && matches!(answered.await, Ok(true))
     }
 
-    /// Queues a note for the next transaction of notes and does not wait; `false` if too many
-    /// wait already. A note that cannot be written is tried again.
+    /// Queues a note for the next transaction of notes and does not wait. Returns `false` if too
+    /// many are waiting. A note that cannot be written is tried again.
     pub fn note(&self, note: Note) -> bool {
         self.put_in_lane(PendingNote { note, done: None })
     }
 
-    /// Queues a note and waits for its commit; `false` if it did not happen.
+    /// Queues a note and waits for its commit. Returns `false` if it was not committed.
     pub async fn note_and_wait(&self, note: Note) -> bool {
         let (done, answered) = oneshot::channel();
         self.put_in_lane(PendingNote { note, done: Some(done) })
             && matches!(answered.await, Ok(true))
     }
 
-    /// Queues several notes and waits for all commits; `false` if one of them did not happen.
+    /// Queues several notes and waits for all commits. Returns `false` if one was not committed.
     pub async fn note_all_and_wait(&self, notes: Vec<Note>) -> bool {
         let put = |note| {
             let (done, answered) = oneshot::channel();
@@ -98,32 +97,31 @@ impl Writer {
     fn put_in_lane(&self, pending: PendingNote) -> bool {
         let was_empty = self.lane.push(pending);
         if was_empty == Some(true) {
-            // A full queue means that the writer is awake, and it looks at the lane after each
-            // batch.
+            // If the queue is full, the writer is awake, and it checks the lane after each batch.
             let _ = self.queue.try_send(Command::Wake);
         }
         was_empty.is_some()
     }
 
-    /// Puts hashes in the place of seals and waits for the commit; `false` if it did not happen.
+    /// Replaces seals by hashes and waits for the commit. Returns `false` if it was not committed.
     /// Blocks: for a thread outside the runtime.
     pub fn harden(&self, hardened: Vec<Hardened>) -> bool {
         self.run_and_wait(|done| Command::Harden(hardened, done))
     }
 
-    /// Puts a hash in the place of another one and waits for the commit; `false` if it did not
-    /// happen. Blocks: for a thread outside the runtime.
+    /// Replaces a hash by another one and waits for the commit. Returns `false` if it was not
+    /// committed. Blocks: for a thread outside the runtime.
     pub fn rehash(&self, rehashed: Rehashed) -> bool {
         self.run_and_wait(|done| Command::Rehash(Box::new(rehashed), done))
     }
 
     fn run_and_wait(&self, command: impl FnOnce(Done) -> Command) -> bool {
         let (done, answered) = oneshot::channel();
-        // A full queue means that postbacks wait, and they come first.
+        // If the queue is full, postbacks are waiting, which have priority.
         self.queue.try_send(command(done)).is_ok() && answered.blocking_recv().unwrap_or(false)
     }
 
-    /// Asks the writer to end after what is queued now. Blocks while the queue is full.
+    /// Requests the writer to end after what is queued now. Blocks while the queue is full.
     pub fn stop(&self) {
         // An error means that it has ended already.
         let _ = self.queue.send(Command::Stop);

@@ -1,9 +1,9 @@
 //! The lane: a queue of notes, which are changes that visitors cause and that must survive a
 //! restart.
 //!
-//! A visitor can cause a note with a request that costs nothing else. Therefore no note has a
-//! transaction of its own, and none takes a place in the queue of postbacks. The writer takes many
-//! notes at once, after postbacks and at a bounded rate.
+//! Visitors cause notes with cheap requests. Therefore no note has its own transaction, and none
+//! takes a place in the queue of postbacks. The writer takes many notes at once, after postbacks
+//! and at a limited rate.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -14,11 +14,11 @@ use tokio::sync::oneshot;
 
 use crate::store::Note;
 
-/// Notes that wait; one more is refused.
+/// The maximum of notes that wait; one more is refused.
 pub(super) const WAITING_MAX: usize = 8_192;
 /// Notes among them for which no client waits, so that last uses of logins leave room for logouts.
 const UNWAITED_MAX: usize = WAITING_MAX / 2;
-/// Notes in one transaction: few enough that a postback waits for some milliseconds.
+/// Notes in one transaction: few enough that a postback waits only for some milliseconds.
 pub(super) const TRANSACTION_MAX: usize = 256;
 /// The time between two transactions. A client may wait for a note: a logout is answered after its
 /// commit.
@@ -45,8 +45,8 @@ impl Lane {
         self.0.lock()
     }
 
-    /// Appends a note. `None` if the lane is full; else whether it was empty, so that the writer
-    /// has to be woken.
+    /// Appends a note. Returns whether the lane was empty, so that the writer must be woken; `None`
+    /// if the lane is full.
     pub(super) fn push(&self, pending: PendingNote) -> Option<bool> {
         let mut all = self.pending();
         let most = if pending.done.is_some() { WAITING_MAX } else { UNWAITED_MAX };
@@ -68,7 +68,7 @@ impl Lane {
         all.drain(..count).collect()
     }
 
-    /// Puts notes that could not be written back in front of the others.
+    /// Puts notes that could not be written back at the beginning.
     pub(super) fn put_back(&self, notes: Vec<PendingNote>) {
         let mut all = self.pending();
         for pending in notes.into_iter().rev() {

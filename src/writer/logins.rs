@@ -1,10 +1,10 @@
-//! Removes logouts and last uses of logins that no longer matter: seldom, and a bounded number of
-//! rows at a time, so that no postback waits for it.
+//! Removes logouts and last uses of logins that no longer matter. Does so rarely, and a bounded
+//! number of rows at a time, so that no postback waits for it.
 
 use super::transactions::Transactions;
 use crate::store::{Engine, Fault, Spent};
 
-/// How often the writer looks for such rows.
+/// How often the writer searches for such rows.
 const EVERY_SECONDS: i64 = 60;
 /// Rows of a table that one transaction removes.
 const ROWS_MAX: usize = 500;
@@ -22,19 +22,19 @@ pub struct LoginTimes {
 
 impl LoginTimes {
     fn spent(self, now: i64) -> Spent {
-        // Without a timeout no last use matters.
+        // Without a timeout the last use does not matter.
         let seen = self.idle.map_or(i64::MAX, |idle| now - idle);
         Spent { now, issued: now - self.lasts, forgotten: now - self.longest, seen }
     }
 }
 
-/// When the writer last looked for such rows, by the steady clock.
+/// When the writer last searched for such rows, by the steady clock.
 #[derive(Debug, Default)]
 pub(super) struct Forgetting(Option<i64>);
 
 impl Forgetting {
-    /// `sure` is a time that is sure to have come, in unix seconds, and `steady` this moment by the
-    /// steady clock.
+    /// `sure` is a time that has certainly passed, in unix seconds; `steady` is the current time of
+    /// the steady clock.
     pub(super) fn run_if_due(
         &mut self,
         times: LoginTimes,
@@ -48,7 +48,7 @@ impl Forgetting {
         }
         let spent = times.spent(sure);
         let some = transactions.run(engine, |engine| engine.forget_logins(spent, ROWS_MAX))?;
-        // There may be more: the next round goes on.
+        // There may be more; the next round continues.
         self.0 = (!some).then_some(steady);
         Ok(())
     }

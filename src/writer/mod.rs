@@ -1,6 +1,6 @@
-//! The single writer: one thread, one connection, a bounded queue. It takes the postbacks that
-//! wait, runs them as one transaction, and answers after the commit. Hashed passwords, notes of
-//! visitors, upkeep and the health probe are commands of the same thread.
+//! The single writer: one thread, one connection, a bounded queue. It runs the waiting postbacks as
+//! one transaction, and answers after the commit. Hashed passwords, notes of visitors, upkeep and
+//! the health probe are commands of the same thread.
 
 mod batch;
 mod conversion;

@@ -6,7 +6,7 @@ use super::lane::{EVERY, Lane, PendingNote};
 use super::transactions::Transactions;
 use crate::store::{Engine, Fault};
 
-/// The lane, and when notes of it were last written.
+/// The lane, and when its notes were last written.
 pub(super) struct Notes {
     lane: Lane,
     written: Option<Instant>,
@@ -17,7 +17,7 @@ impl Notes {
         Self { lane, written: None }
     }
 
-    /// How long notes that wait may go on waiting; `None` if there are none.
+    /// The time until waiting notes must be written; `None` if there are none.
     pub(super) fn due_in(&self) -> Option<Duration> {
         if self.lane.is_empty() {
             return None;
@@ -25,13 +25,13 @@ impl Notes {
         Some(self.written.map_or(Duration::ZERO, |last| EVERY.saturating_sub(last.elapsed())))
     }
 
-    /// Refuses the notes for which a client waits.
+    /// Refuses the notes for whose commit a client waits.
     pub(super) fn refuse(&self) {
         self.lane.refuse();
     }
 
-    /// One transaction of notes. Those for which nobody waits are tried again after a fault, unless
-    /// the database refuses the note itself.
+    /// Writes the notes of one transaction. After a fault, notes without a waiting client are tried
+    /// again, unless the database refuses the note itself.
     pub(super) fn write(
         &mut self,
         engine: &mut dyn Engine,

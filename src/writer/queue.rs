@@ -1,4 +1,4 @@
-//! The queue before the writer: its commands, and postbacks that can be withdrawn.
+//! The writer's queue: its commands, and postbacks that can be withdrawn.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
@@ -10,10 +10,10 @@ use crate::apply::Postback;
 use crate::reply::Reply;
 use crate::store::{Hardened, Rehashed};
 
-/// What became of a postback.
+/// The result of a postback.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// Committed: the line that goes back.
+    /// Committed: the reply line.
     Reply(Reply),
     /// Nothing was changed: the queue is full, the wait was too long, or the database cannot be
     /// written.
@@ -22,27 +22,27 @@ pub enum Answer {
     OutcomeUnknown,
 }
 
-/// Gets `true` after the commit, `false` where nothing was committed.
+/// Receives `true` after the commit, `false` if nothing was committed.
 pub(super) type Done = oneshot::Sender<bool>;
 
-/// What the writer does.
+/// A command of the writer.
 pub(super) enum Command {
-    /// Apply a postback, with those that wait behind it.
+    /// Apply a postback, together with those that wait behind it.
     Postback(QueuedPostback),
-    /// Put hashes in the place of seals.
+    /// Replace seals by hashes.
     Harden(Vec<Hardened>, Done),
-    /// Put a hash in the place of another one.
+    /// Replace a hash by another one.
     Rehash(Box<Rehashed>, Done),
     /// Commit the probe of `GET /health`.
     Probe(Done),
-    /// There is something in the lane, or it is time for upkeep.
+    /// The lane has notes, or upkeep is due.
     Wake,
     /// End the thread.
     Stop,
 }
 
 impl Command {
-    /// What a fault of it means, and its commit.
+    /// The kind of work, for the log of faults.
     pub(super) fn work(&self) -> Work {
         match self {
             Command::Postback(_) => Work::Postbacks,
@@ -51,7 +51,7 @@ impl Command {
         }
     }
 
-    /// The answer while the database cannot be used.
+    /// Answers the command while the database cannot be used.
     pub(super) fn refuse(self) {
         match self {
             Command::Postback(queued) => {
@@ -69,19 +69,20 @@ impl Command {
 
 /// A postback in the queue. Either the writer takes it, or its sender withdraws it, never both.
 pub(super) struct QueuedPostback {
-    /// Numbers the thread that waits for the answer.
+    /// The number of the thread that waits for the answer.
     thread: usize,
     postback: Box<Postback>,
     claim: Arc<Claim>,
     answer: oneshot::Sender<Answered>,
 }
 
-/// The answer, and the postback back to the thread that made it: memory is freed cheapest where it
-/// was taken, and the writer has more to do than that.
+/// The answer. It returns the postback to the thread that made it, because freeing memory is
+/// cheapest where it was allocated, and the writer is the busiest thread.
 pub(super) type Answered = (Answer, Box<Postback>);
 
 impl QueuedPostback {
-    /// For the thread that calls; with what withdraws it, and what receives its answer.
+    /// A job of the calling thread, with the handle that withdraws it and the receiver of its
+    /// answer.
     pub(super) fn new(postback: Postback) -> (Self, Withdrawal, oneshot::Receiver<Answered>) {
         let (answer, answered) = oneshot::channel();
         let claim = Arc::new(Claim(AtomicU8::new(WAITING)));
@@ -90,7 +91,7 @@ impl QueuedPostback {
         (Self { thread, postback: Box::new(postback), claim, answer }, withdrawal, answered)
     }
 
-    /// `None` if it was withdrawn. Once taken it gets the answer of its commit.
+    /// Takes the postback; `None` if it was withdrawn. Once taken it gets the answer of its commit.
     pub(super) fn take(self) -> Option<Self> {
         self.claim.set(TAKEN).then_some(self)
     }
@@ -104,16 +105,16 @@ impl QueuedPostback {
     }
 
     pub(super) fn answer(self, answer: Answer) {
-        // The caller may have hung up; what was done is done.
+        // The caller may have hung up. The change is committed anyway.
         let _ = self.answer.send((answer, self.postback));
     }
 }
 
-/// Takes a postback back from the queue.
+/// Withdraws a postback from the queue.
 pub(super) struct Withdrawal(Arc<Claim>);
 
 impl Withdrawal {
-    /// `false` where the writer has taken it.
+    /// Returns `false` if the writer has taken it.
     pub(super) fn withdraw(self) -> bool {
         self.0.set(WITHDRAWN)
     }
@@ -123,8 +124,8 @@ const WAITING: u8 = 0;
 const TAKEN: u8 = 1;
 const WITHDRAWN: u8 = 2;
 
-/// Which side got to the postback first. No other memory depends on it, so the weakest ordering is
-/// enough.
+/// Decides which side took the postback first. No other memory depends on it, so the weakest
+/// ordering is enough.
 #[derive(Debug)]
 struct Claim(AtomicU8);
 

@@ -1,6 +1,6 @@
 //! Logs a long read transaction that prevents the WAL from being truncated: when it is noticed,
-//! every few minutes while it lasts, and when it is over. It fills the disk, and nothing else shows
-//! it.
+//! every few minutes while it lasts, and when it is over. It makes the WAL fill the disk, and
+//! nothing else reports it.
 
 use std::time::{Duration, Instant};
 

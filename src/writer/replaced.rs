@@ -1,6 +1,6 @@
-//! Another database file in the place of the one that was opened, or the same file with another
-//! content. The service continues with it if a start would accept it, after the same checks. Before
-//! that all threads close the old file, so that SQLite opens the new one without old state.
+//! The database file was replaced by another one, or its content was overwritten. The service
+//! continues with it if a start would accept it, after the same checks. Before that, all threads
+//! close the old file, so that SQLite opens the new one without old state.
 
 use std::time::{Duration, Instant};
 
@@ -73,7 +73,7 @@ impl Replaced {
             DatabaseState::Current => {}
         }
         if setup.file.replacement().is_some_and(|change| change.is_overwritten) {
-            // A checkpoint may have come between.
+            // A checkpoint may have run between both.
             check_content(location)?;
         }
         let reader = open_for_check(location)?;
@@ -84,7 +84,7 @@ impl Replaced {
         }
     }
 
-    /// Makes the file that was opened the current one for all threads. What they read before is no
+    /// Makes the opened file the current one for all threads. Data that they read before is no
     /// longer valid.
     pub(super) fn take(
         &self,

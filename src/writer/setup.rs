@@ -1,4 +1,4 @@
-//! What the writer works with.
+//! The writer's inputs.
 
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::store::CurrentDatabase;
 /// How often a service does its upkeep: expiries are promised within a second.
 pub const UPKEEP_EVERY: Duration = Duration::from_millis(500);
 
-/// What the writer works with.
+/// The writer's inputs.
 #[derive(Debug)]
 pub struct Setup {
     /// The database; it must exist and be up to date.
@@ -21,22 +21,23 @@ pub struct Setup {
     pub vault: Vault,
     /// The time of effect.
     pub clock: Clock,
-    /// Sees jumps of the clock: nothing is moved or deleted by one before it is confirmed.
+    /// Detects jumps of the clock: no row is moved or deleted because of one before it is
+    /// confirmed.
     pub jumps: Watch,
     /// `--journal-days`.
     pub journal_days: Option<u32>,
-    /// How long logins last, for what may be forgotten of them.
+    /// How long logins last, which decides what can be removed.
     pub logins: LoginTimes,
-    /// The least time between two rounds of upkeep, in which members who have expired are moved
-    /// and old rows removed. At zero there is one after each command.
+    /// The minimum time between two rounds of upkeep, which move expired members and remove old
+    /// rows. At zero there is one after each command.
     pub upkeep_every: Duration,
     /// Gets a message when a credential was sealed, for the hashing worker.
     pub sealed: SyncSender<()>,
 }
 
 impl Setup {
-    /// What time it is, and until when is moved and deleted. A jump of the clock is logged when it
-    /// is seen.
+    /// The current time, and the time up to which rows are moved and deleted. A jump of the clock
+    /// is logged when it is detected.
     pub(super) fn moment(&mut self) -> Moment {
         let (moment, seen) = self.jumps.check(self.clock.read());
         if let Some(seen) = seen {

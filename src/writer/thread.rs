@@ -28,8 +28,8 @@ const BATCH_POSTBACKS_MAX: usize = 256;
 /// sends again at once, and waking up takes as long as half a sync. Measured with one connection: a
 /// fifth off the median.
 const POLL_BEFORE_SLEEP: Duration = Duration::from_micros(150);
-/// How long a database that could not be opened is left alone. Postbacks meanwhile get their 503 at
-/// once.
+/// How long the writer waits before it tries again to open a database. Postbacks get 503 at once
+/// meanwhile.
 const REOPEN_AFTER: Duration = Duration::from_millis(500);
 
 /// Starts the thread. It ends when [`Writer::stop`] is called or the last [`Writer`] is gone.
@@ -39,7 +39,7 @@ const REOPEN_AFTER: Duration = Duration::from_millis(500);
 /// If the system gives no thread.
 pub fn start(setup: Setup) -> std::io::Result<(Writer, JoinHandle<()>)> {
     let (writer, queue) = Writer::new(QUEUE_POSTBACKS_MAX);
-    // Not the handle itself, which would keep the thread alive.
+    // Clones the counters only: the handle would keep the thread alive.
     let (transactions, notes) =
         (Transactions::new(writer.metrics().clone()), Notes::of(writer.lane()));
     let first = setup.file.open().ok();
@@ -66,7 +66,7 @@ struct Stopped;
 struct Thread {
     setup: Setup,
     queue: Receiver<Command>,
-    /// A command that ended the gathering of a batch, and comes after it.
+    /// A command that ended the gathering of a batch, and is run after it.
     next: Option<Command>,
     transactions: Transactions,
     notes: Notes,
@@ -74,7 +74,7 @@ struct Thread {
     conversion: JournalConversion,
     faults: FaultLog,
     readers: ReaderLog,
-    /// Set while no file counts.
+    /// Set while the service has no database that it can use.
     replaced: Option<Replaced>,
     /// The first connection after a crash brings the WAL's index in order, under a lock. This one
     /// stays open, so that none of those that threads open later is the first: a hashing thread,

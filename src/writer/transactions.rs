@@ -62,7 +62,7 @@ impl Transactions {
     }
 }
 
-/// What was logged of lost transactions.
+/// Limits the log lines about lost transactions.
 #[derive(Debug)]
 struct LostLog {
     interval: Interval,

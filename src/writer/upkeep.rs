@@ -1,5 +1,5 @@
-//! What the writer does by itself, a bounded number of rows at a time: it moves members who have
-//! expired, removes old journal records, and forgets logins that no longer count.
+//! The writer's periodic work, a bounded number of rows at a time: it moves members who have
+//! expired, removes old journal records, and removes logins that no longer count.
 
 use std::time::Instant;
 
@@ -9,17 +9,17 @@ use super::transactions::Transactions;
 use crate::clock::Moment;
 use crate::store::{Engine, Fault};
 
-/// Members moved in one transaction when their noted expiry is reached: thousands may be due at one
-/// midnight, and a postback that comes then waits for some milliseconds, not for all of them. (By
-/// every rule they are gone from the instant on, moved or not.)
+/// Members moved in one transaction when their noted expiry is reached. Thousands may be due at one
+/// midnight, and a postback then waits only for some milliseconds. (By every rule they count as
+/// expired from the instant on, moved or not.)
 const EXPIRED_ROWS_MAX: usize = 500;
 /// Journal records that one transaction removes, so that postbacks never wait long for it.
 const PRUNE_RECORDS_MAX: usize = 1000;
-/// How often the writer looks for journal records to remove.
+/// How often the writer searches for journal records to remove.
 const PRUNE_EVERY_SECONDS: i64 = 600;
 const DAY_SECONDS: i64 = 86_400;
 
-/// What was done of it, and when.
+/// The state of the upkeep.
 #[derive(Debug, Default)]
 pub(super) struct Upkeep {
     /// When the last round began.
@@ -106,7 +106,7 @@ impl Upkeep {
         if gone > 0 {
             log::info!("{gone} journal records older than {days} days removed");
         }
-        // As many as one transaction may remove: there are more, and the next round goes on.
+        // As many as one transaction may remove: there are more, and the next round continues.
         self.pruned = (gone < PRUNE_RECORDS_MAX).then_some(steady);
         Ok(())
     }

@@ -347,7 +347,7 @@ fn a_database_of_a_newer_release_is_refused_and_left_alone() {
     assert!(newer(&with_engine(&location, true, |_| ()).unwrap_err()));
     assert!(newer(&open_reader(&location).unwrap_err()));
     assert!(files(&data) == before, "a file was changed");
-    let message = "it has version 6, and this release knows versions up to 5; install the newer \
+    let message = "it has version 6, and this release supports versions up to 5; install the newer \
         release again";
     refuses_to_serve(&data, &["userman.db", message]);
 }

@@ -135,7 +135,7 @@ fn authstrings(source: &StringSource) -> String {
     }
 }
 
-/// What is wrong, and members who cannot log in.
+/// Problems of the database, and members who cannot log in.
 struct Findings {
     problems: Vec<String>,
     /// Members whom an Apache that reads the table refuses, or who can log in only with the exact

@@ -12,7 +12,7 @@ use crate::denied;
 use crate::store::check_access;
 use crate::whole_file::parent;
 
-/// What is wrong with paths and modes.
+/// Problems of paths and modes.
 pub(super) fn problems(config: &Config) -> Vec<String> {
     let dir = config.data_dir.path();
     let mut problems = Vec::new();

@@ -37,7 +37,7 @@ const PAUSE: Duration = Duration::from_millis(60);
 /// time.
 const LOCK_TRIES: usize = 25;
 
-/// What became of a member.
+/// The result for a member.
 enum RestoreOutcome {
     Restored,
     /// The member was restored, or left for another reason, meanwhile: nothing to do.

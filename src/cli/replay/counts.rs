@@ -1,4 +1,4 @@
-//! What a `replay` prints of replies, and how it ends.
+//! Prints the counts of replies after a `replay`, and decides its exit code.
 
 use std::io::{Write as _, stdout};
 

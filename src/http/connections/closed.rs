@@ -8,7 +8,7 @@ use crate::logging::limit::Interval;
 
 /// Seconds between two lines.
 const LOG_EVERY_SECONDS: i64 = 60;
-/// What an operator can do about it.
+/// Advice for the operator.
 const ADVICE: &str = "let the proxy buffer whole requests before it passes them on, and block \
                       senders that hold connections open there or in the firewall";
 
@@ -22,7 +22,7 @@ pub(super) enum CloseReason {
     Head,
     /// The client did not accept the response.
     Unsent,
-    /// The body went on after its request had been answered.
+    /// The body continued after its request had been answered.
     Rest,
     /// It was idle, and a new connection needed its place.
     Full,

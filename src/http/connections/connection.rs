@@ -21,7 +21,7 @@ enum Stage {
     Handled,
     /// The handler has returned; the response was not sent to its end.
     Sending,
-    /// The response was sent, and the body of its request goes on.
+    /// The response was sent, and the body of its request continues.
     Rest,
 }
 
@@ -34,7 +34,7 @@ enum BodyState {
     Unread,
 }
 
-/// A response of which the system has not accepted all bytes.
+/// A response that the system has not accepted completely.
 #[derive(Clone, Copy, Debug)]
 struct Unsent {
     since: Instant,
@@ -263,7 +263,7 @@ mod tests {
 
     use super::*;
 
-    /// A connection that came into this state just now.
+    /// A connection that has just entered this state.
     fn at_stage(stage: Stage, was_used: bool, now: Instant) -> Connection {
         let connection =
             Connection::new(Arc::new(Connections::new(ConnectionLimits::default())), now);

@@ -1,4 +1,4 @@
-//! What the connections of all threads share.
+//! Counts that the connections of all threads share.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 

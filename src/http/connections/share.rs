@@ -33,7 +33,7 @@ impl RequestKind {
         }
     }
 
-    /// How many requests of this kind may be active at once; `None` is no limit of its own.
+    /// How many requests of this kind may be active at once; `None` means no separate limit.
     pub(super) fn share(self, connections: usize) -> Option<usize> {
         let parts = match self {
             Self::Caller => return None,

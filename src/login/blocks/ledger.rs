@@ -17,7 +17,7 @@ pub const LINES_MAX: usize = 100;
 /// The most rows that are written or removed in one transaction.
 const ROWS_MAX: usize = 256;
 
-/// Which blocks have a line in the log and a row in the database.
+/// Records which blocks are logged and which are stored.
 #[derive(Debug, Default)]
 pub struct Ledger {
     entries: HashMap<Target, Entry>,
@@ -43,7 +43,7 @@ struct Entry {
     row: StoredState,
 }
 
-/// What the database holds for a target.
+/// The stored row of a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum StoredState {
     None,
@@ -69,7 +69,7 @@ impl Entry {
     }
 }
 
-/// What is to be done now.
+/// The actions that are due.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Due {
     /// Lines for the log.
@@ -212,8 +212,8 @@ impl Ledger {
         self.forget_over();
     }
 
-    /// The number of rows that the table has unless somebody removed some. `None` if it is unknown,
-    /// or if no row is ours.
+    /// The number of rows in the table, unless another program removed some. `None` if it is
+    /// unknown, or if no row is ours.
     pub fn rows(&self) -> Option<usize> {
         let is_known = self.entries.values().all(|entry| entry.row != StoredState::Unknown);
         let ours = self.entries.values().filter(|entry| entry.row != StoredState::None).count();

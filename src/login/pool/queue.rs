@@ -79,7 +79,7 @@ pub(super) struct WaitingCheck {
     pub rank: Rank,
 }
 
-/// The checks, in the order in which they came.
+/// The checks, in order of arrival.
 #[derive(Default)]
 pub(super) struct CheckQueue {
     checks: Vec<WaitingCheck>,
@@ -99,7 +99,7 @@ impl CheckQueue {
             self.checks.retain(|waiting| !waiting.waiters.have_gone());
         }
         if self.checks.len() >= QUEUE_MAX {
-            // Of several equal ones, the last one that came.
+            // Of several equal ones, the last to arrive.
             let last = self.checks.iter().enumerate().max_by_key(|(_, waiting)| waiting.rank);
             match last.filter(|(_, last)| waiting.rank < last.rank).map(|(at, _)| at) {
                 Some(at) => drop(self.checks.remove(at)),
@@ -117,7 +117,7 @@ impl CheckQueue {
         let oldest = self.turns.is_multiple_of(OLDEST_EVERY);
         let at = match oldest {
             true => 0,
-            // Of several equal ones, the first one that came.
+            // Of several equal ones, the first to arrive.
             false => self.checks.iter().enumerate().min_by_key(|(_, waiting)| waiting.rank)?.0,
         };
         (at < self.checks.len()).then(|| self.checks.remove(at))

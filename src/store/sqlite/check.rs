@@ -38,7 +38,7 @@ pub fn state_of(path: &Path, was_used: bool) -> Result<DatabaseState, OpenError>
         }
         // Opening a pipe would block.
         Ok(metadata) if !metadata.is_file() => {
-            let error = io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file");
+            let error = io::Error::new(io::ErrorKind::InvalidInput, "not a regular file");
             return Err(OpenError::Unreadable(shown(path), error));
         }
         Ok(_) => {}

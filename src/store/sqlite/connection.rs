@@ -25,7 +25,7 @@ pub(super) fn open(path: &Path, flags: OpenFlags) -> Result<Connection, Fault> {
     Ok(conn)
 }
 
-/// Sets the lock timeout, and keeps SQLite quiet.
+/// Sets the lock timeout, and keeps SQLite from removing its files when it closes.
 pub(super) fn busy_and_quiet(conn: &Connection) -> Result<(), Fault> {
     conn.busy_timeout(LOCK_WAIT)?;
     // -wal and -shm stay when the last connection closes: a reader without write permission
@@ -34,8 +34,8 @@ pub(super) fn busy_and_quiet(conn: &Connection) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Opens a file read-only as one that nobody changes: SQLite takes no lock, makes no file, and
-/// looks neither for a WAL nor for a journal.
+/// Opens a file read-only and as immutable: SQLite takes no lock, creates no file, and ignores a
+/// WAL or a journal.
 pub(super) fn open_immutable(file: &Path) -> rusqlite::Result<Connection> {
     let uri = format!(
         "file:{}?immutable=1",

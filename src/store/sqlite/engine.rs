@@ -288,7 +288,7 @@ impl Engine for Sqlite<'_> {
                  -wal file, or start and stop the service once more"
             ),
             Err(fault) => log::warn!(
-                "the WAL could not be brought into the database file: {}; copy the database only \
+                "the WAL could not be copied into the database file: {}; copy the database only \
                  together with its -wal file",
                 chain(&fault)
             ),

@@ -227,14 +227,14 @@ impl<'c> OwnFile<'c> {
         self.was_written();
         match done {
             Ok(0) => {
-                log::warn!("what the -wal file had that was removed is saved in the database file")
+                log::warn!("the content of the removed -wal file is saved in the database file")
             }
             Ok(_) => log::error!(
-                "not all that the -wal file had that was removed could be saved in the database \
-                 file: a reader is in the way"
+                "the content of the removed -wal file could not be saved completely in the database \
+                 file, because another process reads it"
             ),
             Err(error) => log::error!(
-                "what the -wal file had that was removed could not be saved in the database file: \
+                "the content of the removed -wal file could not be saved in the database file: \
                  {error}"
             ),
         }

@@ -103,8 +103,8 @@ fn step_up(conn: &Connection, found: i64, keep_copy: Option<&Path>) -> Result<()
             let copy = upgrade_copy::keep(database, found)?;
             let copy = copy.display();
             log::info!(
-                "upgrading the database from version {found} to {CURRENT}; the copy of before is \
-                 {copy}"
+                "upgrading the database from version {found} to {CURRENT}; the copy of the old \
+                 one is {copy}"
             );
         }
         None => {
@@ -144,7 +144,7 @@ mod tests {
         assert_eq!(
             message,
             format!(
-                "it has version {next}, and this release knows versions up to {CURRENT}; \
+                "it has version {next}, and this release supports versions up to {CURRENT}; \
                  install the newer release again"
             )
         );

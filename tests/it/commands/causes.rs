@@ -132,7 +132,7 @@ fn a_data_directory_that_cannot_be_one_is_told_by_all_commands() {
             .success()
     );
     let said =
-        format!("cannot use the database {}/userman.db: it is no regular file\n", data.display());
+        format!("cannot use the database {}/userman.db: not a regular file\n", data.display());
     let ran = run_on(&data, &["member", "list"]);
     assert!(ran.code == Some(1) && ran.err.ends_with(&said), "a pipe was waited for: {ran:?}");
     fs::create_dir(data.join("postback-token")).unwrap();

@@ -198,7 +198,7 @@ fn a_database_of_version_1_goes_up_in_one_go_and_its_copy_is_of_version_1() {
     drop(conn);
     let log = upgraded(&data, &[]);
     assert!(
-        log.contains("upgrading the database from version 1 to 5; the copy of before is "),
+        log.contains("upgrading the database from version 1 to 5; the copy of the old one is "),
         "{log}"
     );
     assert_eq!(version(&look(&data.join("userman.db.v1"))), "1");

@@ -411,7 +411,7 @@ fn a_database_with_which_the_service_cannot_go_on_is_named_and_left_alone() {
         |to| fs::File::options().write(true).open(to).unwrap().set_len(8192).unwrap();
     for (make, line) in [
         (older, "of an earlier release (version 3): restart the service, which upgrades it"),
-        (newer, "it has version 99, and this release knows versions up to "),
+        (newer, "it has version 99, and this release supports versions up to "),
         (foreign, "it is a database of another program"),
         (
             of_another_key,
