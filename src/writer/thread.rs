@@ -39,7 +39,7 @@ const REOPEN_AFTER: Duration = Duration::from_millis(500);
 /// If the system gives no thread.
 pub fn start(setup: Setup) -> std::io::Result<(Writer, JoinHandle<()>)> {
     let (writer, queue) = Writer::new(QUEUE_POSTBACKS_MAX);
-    // Clones the counters only: the handle would keep the thread alive.
+    // Clones the counters and the lane only: the handle would keep the thread alive.
     let (transactions, notes) =
         (Transactions::new(writer.metrics().clone()), Notes::of(writer.lane()));
     let first = setup.file.open().ok();
@@ -76,9 +76,9 @@ struct Thread {
     readers: ReaderLog,
     /// Set while the service has no database that it can use.
     replaced: Option<Replaced>,
-    /// The first connection after a crash brings the WAL's index in order, under a lock. This one
-    /// stays open, so that none of those that threads open later is the first: a hashing thread,
-    /// which may have to wait for a processor, would hold the lock.
+    /// The first connection after a crash recovers the WAL's index, under a lock. This connection
+    /// stays open, so that no later one is the first: a hashing thread, which may have to wait for
+    /// a processor, would hold the lock.
     first: Option<CurrentReader>,
 }
 
@@ -120,7 +120,8 @@ impl Thread {
         }
     }
 
-    /// Works with the database until something ends it. `None` if it is too early for that.
+    /// Works with the database until a command or a fault ends that. `None` if it is too early to
+    /// open it.
     fn open_and_work(&mut self) -> Result<Option<End>, CannotGoOn> {
         match &mut self.replaced {
             Some(replaced) => {
@@ -153,15 +154,14 @@ impl Thread {
         with_engine(&location, false, work)?
     }
 
-    /// Nothing reads or writes the file any more, until there is one with which the service can go
-    /// on.
+    /// Keeps every thread away from the file until there is one that the service can use.
     fn close(&mut self) {
         self.first = None;
         if let Some(change) = self.setup.file.replacement() {
             self.faults.note(&Fault::Replaced(change), Work::Upkeep);
         }
         self.replaced.get_or_insert_default();
-        // The hashing worker, which reads too, may sleep.
+        // The hashing worker reads too, and may be asleep.
         wake(&self.setup.sealed);
     }
 
@@ -191,10 +191,10 @@ impl Thread {
             if let Command::Stop = command {
                 return End::Stop;
             }
-            // A thread that reads may have been the first to notice.
+            // A reading thread may have noticed it first.
             if self.setup.file.generation() != turn {
                 command.refuse();
-                // Saves what is only in a WAL that was removed. What else it finds was noticed
+                // Saves content that is only in a removed WAL. Any other change was noticed
                 // already.
                 let _ = engine.check_current();
                 return End::Replaced;
@@ -224,7 +224,7 @@ impl Thread {
         }
     }
 
-    /// Runs one command and answers it; whether it was committed.
+    /// Runs one command and answers it. Returns whether it was committed.
     fn run_command(&mut self, engine: &mut dyn Engine, command: Command) -> Result<bool, Fault> {
         match command {
             Command::Postback(first) => self.run_batch(engine, first),
@@ -235,7 +235,7 @@ impl Thread {
                 self.run_for(engine, done, |engine| engine.rehash(&rehashed))
             }
             Command::Probe(done) => {
-                // The next start takes it for a sign of life at that time.
+                // The next start uses it as evidence that the database was in use at that time.
                 let sure = self.setup.moment().sure();
                 self.run_for(engine, done, |engine| engine.probe(sure))
             }
@@ -243,7 +243,7 @@ impl Thread {
         }
     }
 
-    /// Runs a transaction for the one who waits for `done`.
+    /// Runs a transaction for the caller that waits on `done`.
     fn run_for(
         &mut self,
         engine: &mut dyn Engine,
@@ -272,9 +272,9 @@ impl Thread {
         Ok(committed.any)
     }
 
-    /// What is due after each command.
+    /// Runs the work that is due after each command.
     fn run_upkeep(&mut self, engine: &mut dyn Engine) -> Result<(), (Fault, Work)> {
-        // First: a client may wait for a note, and not for upkeep.
+        // Notes first: a client may wait for a note, but not for upkeep.
         if self.notes.due_in() == Some(Duration::ZERO) {
             self.write_notes(engine).map_err(|fault| (fault, Work::Job))?;
         }
@@ -299,7 +299,7 @@ impl Thread {
         Ok(())
     }
 
-    /// At the end. What cannot be written now is lost, and the log says so.
+    /// Writes at the end what is still in memory. If that fails, it is lost, and that is logged.
     fn write_all_notes(&mut self, engine: &mut dyn Engine) {
         while self.notes.due_in().is_some() {
             if let Err(fault) = self.write_notes(engine) {
@@ -309,8 +309,8 @@ impl Thread {
         }
     }
 
-    /// After a fault that wants the database opened again: it may be that another program has
-    /// written over the file.
+    /// Opens the database again after a fault that requires it: another program may have
+    /// overwritten the file.
     fn end_after(&self, fault: Fault, engine: &mut dyn Engine) -> End {
         let found =
             if let Fault::Replaced(_) = fault { Err(fault) } else { engine.check_current() };
@@ -323,8 +323,8 @@ impl Thread {
         }
     }
 
-    /// The next command, or a `Wake` when it is time for upkeep or notes. Polls for a moment before
-    /// it sleeps.
+    /// The next command, or a `Wake` when upkeep or notes are due. Polls for a moment before it
+    /// sleeps.
     fn next_command(&mut self) -> Result<Command, Stopped> {
         if let Some(command) = self.next.take() {
             return Ok(command);
@@ -346,8 +346,8 @@ impl Thread {
         }
     }
 
-    /// The first postback and those that wait behind it, without the withdrawn ones. A command that
-    /// is none ends the batch and comes next.
+    /// The first postback and those that wait behind it, without the withdrawn ones. A command of
+    /// another kind ends the batch and is run next.
     fn gather(&mut self, first: QueuedPostback) -> Batch {
         let mut batch = Vec::with_capacity(64);
         batch.extend(first.take());

@@ -230,8 +230,8 @@ impl<'c> OwnFile<'c> {
                 log::warn!("the content of the removed -wal file is saved in the database file")
             }
             Ok(_) => log::error!(
-                "the content of the removed -wal file could not be saved completely in the database \
-                 file, because another process reads it"
+                "the content of the removed -wal file could not be saved completely in the \
+                 database file, because another process reads it"
             ),
             Err(error) => log::error!(
                 "the content of the removed -wal file could not be saved in the database file: \
