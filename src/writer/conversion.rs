@@ -28,6 +28,8 @@ pub(super) struct JournalConversion {
     /// When the next step may begin.
     due: Option<Instant>,
     is_busy: bool,
+    /// A read transaction blocks the maintenance of the database.
+    is_blocked: bool,
     reported: Option<LoggedProgress>,
 }
 
@@ -50,9 +52,15 @@ impl JournalConversion {
         self.is_busy = true;
     }
 
+    /// Whether a read transaction blocks the maintenance of the database, such as a backup that
+    /// runs for minutes. The conversion pauses then: what it writes would fill the disk.
+    pub(super) fn set_blocked(&mut self, is_blocked: bool) {
+        self.is_blocked = is_blocked;
+    }
+
     /// How long the writer may wait for a command before a step is due.
     pub(super) fn wait(&self, longest: Duration) -> Duration {
-        if self.is_done {
+        if self.is_done || self.is_blocked {
             return longest;
         }
         let due =
@@ -67,7 +75,7 @@ impl JournalConversion {
         engine: &mut dyn Engine,
     ) -> Result<(), Fault> {
         let began = Instant::now();
-        if self.is_done || self.due.is_some_and(|due| began < due) {
+        if self.is_done || self.is_blocked || self.due.is_some_and(|due| began < due) {
             return Ok(());
         }
         // In case this step is the last one with this engine.
@@ -126,6 +134,26 @@ impl JournalConversion {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::apply::losing::Scene;
+    use crate::metrics::Metrics;
+
+    #[test]
+    fn the_conversion_pauses_while_a_read_transaction_blocks_maintenance() {
+        Scene::new().with_losing(
+            |_| {},
+            |losing| {
+                let (mut conversion, longest) = (JournalConversion::default(), Duration::MAX);
+                let mut transactions = Transactions::new(Metrics::default());
+                conversion.set_blocked(true);
+                conversion.run_if_due(&mut transactions, losing).unwrap();
+                assert_eq!((losing.begun, conversion.wait(longest)), (0, longest));
+                conversion.set_blocked(false);
+                assert_eq!(conversion.wait(longest), Duration::ZERO);
+                conversion.run_if_due(&mut transactions, losing).unwrap();
+                assert_eq!(losing.begun, 1);
+            },
+        );
+    }
 
     #[test]
     fn the_log_has_the_beginning_each_tenth_and_the_end() {

@@ -288,6 +288,7 @@ impl Thread {
     fn tidy(&mut self, engine: &mut dyn Engine) -> Result<(), Fault> {
         let now = Instant::now();
         let held = engine.maintain(now)?;
+        self.conversion.set_blocked(held.is_some());
         self.readers.look(held, now);
         Ok(())
     }
