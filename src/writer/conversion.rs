@@ -7,12 +7,13 @@ use super::transactions::Transactions;
 use crate::chain::chain;
 use crate::store::{Conversion, Engine, Fault};
 
-/// Records that one transaction converts. It writes some 130 pages, most of them of the index by
+/// Records that one transaction converts. It writes some 70 pages, most of them of the index by
 /// member, in a few milliseconds.
-const STEP_RECORDS: usize = 100;
+const STEP_RECORDS: usize = 50;
 /// Pauses between two transactions, as multiples of the duration of the last one: while postbacks
-/// arrive, and while none arrive.
-const PAUSE_BUSY: u32 = 9;
+/// arrive, and while none arrive. Measured beside postbacks on 8 connections: with 19, p99 is 7 to
+/// 9 ms instead of 5 to 6, and p50 is the same.
+const PAUSE_BUSY: u32 = 19;
 const PAUSE_IDLE: u32 = 1;
 /// How long the conversion pauses after a fault, which is logged.
 const PAUSE_AFTER_FAULT: Duration = Duration::from_secs(600);
