@@ -68,7 +68,7 @@ enum CliCommand {
     /// List or lift login blocks
     #[command(subcommand)]
     Block(block::BlockCommand),
-    /// Request a string that authorises a link from NATS, or from a running nats-userman
+    /// Request an authstring, which authorises a link to NATS, from NATS or a running nats-userman
     #[command(name = "authstring")]
     AuthString(authstring::AuthStringCommand),
     /// Set aside the WAL of another database that was left beside a restored backup; it is renamed,

@@ -22,7 +22,7 @@ pub(super) enum TokenCommand {
     Show,
     /// Create another token, for rotation: paste the new URL into NATS, then retire the old token
     Add,
-    /// Retire a token: it is accepted no longer
+    /// Retire a token: it is no longer accepted
     Retire {
         /// Its number in `token show`
         number: usize,

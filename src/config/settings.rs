@@ -42,7 +42,7 @@ pub struct Settings {
         value_parser = any_path()
     )]
     pub data_dir: PathBuf,
-    /// The database [default: sqlite:<data-dir>/userman.db]
+    /// File of the SQLite database [default: sqlite:<data-dir>/userman.db]
     #[arg(long, global = true, env = "USERMAN_DATABASE", value_name = "sqlite:PATH")]
     pub database: Option<String>,
     /// Token in the URL, at least 32 characters of A-Z a-z 0-9 _ -; repeatable, for rotation;

@@ -80,9 +80,9 @@ pub(super) fn run(settings: &Settings, config: &Config, exposed: &[String]) -> R
 
 fn clock_jumps(minutes: u32) -> String {
     match minutes {
-        0 => "believed at once".into(),
-        1 => "believed after a minute".into(),
-        some => format!("believed after {some} minutes"),
+        0 => "accepted at once".into(),
+        1 => "accepted after a minute".into(),
+        some => format!("accepted after {some} minutes"),
     }
 }
 
@@ -90,14 +90,14 @@ fn logins(config: &Config) -> String {
     let area = &config.area;
     let domains: Vec<&str> = area.cookie_domains.iter().map(CookieDomain::as_str).collect();
     let shared = if domains.is_empty() {
-        "each host its own".into()
+        "separate for each host".into()
     } else {
         format!("shared by {}", domains.join(" and by "))
     };
-    let page = if config.login_page.is_ours() { "the plain page" } else { "your own page" };
+    let page = if config.login_page.is_ours() { "the default page" } else { "your own page" };
     let idle = area
         .idle_seconds
-        .map(|seconds| format!(", {} minutes unused", seconds / 60))
+        .map(|seconds| format!(", or {} minutes unused", seconds / 60))
         .unwrap_or_default();
     format!("{} hours{idle}, {shared}, {page}", area.login_seconds / 3_600)
 }

@@ -499,13 +499,13 @@ fn check_config_says_what_would_be_used_and_hides_secrets() {
              allowed networks  192.0.2.0/24, 2001:db8::1/128\n\
              trusted proxies   127.0.0.1/32, 10.0.0.0/8\n\
              time zone         Europe/Berlin, 36 hours of grace\n\
-             clock jumps       believed after 30 minutes\n\
+             clock jumps       accepted after 30 minutes\n\
              password hash     bcrypt\n\
              keep cryptpass    yes\n\
              journal kept      400 days\n\
              upgrade copy      kept\n\
-             logins            12 hours, 30 minutes unused, shared by eu.example.com and by \
-             example.com, the plain page\n\
+             logins            12 hours, or 30 minutes unused, shared by eu.example.com and by \
+             example.com, the default page\n\
              guessing          pair 5, network 200, name off wrong passwords within 20 minutes \
              block for 30 minutes\n\
              API keys          of shop, desk site=1 ip=::1/128\n\
