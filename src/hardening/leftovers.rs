@@ -19,8 +19,8 @@ pub fn kept_out(forms: &Forms, kind: HashKind, keep_cryptpass: bool) -> Vec<Stri
         };
         sentences.push(format!(
             "members without a bcrypt hash: {without_bcrypt} of {}; an Apache that reads \
-             `password` does not let them in; each gets one at the member's next login (/login or /auth), or \
-             when NATS next sends the password{wrapped}",
+             `password` does not let them in; each gets one at the member's next login (/login or \
+             /auth), or when NATS next sends the password{wrapped}",
             forms.members
         ));
     }

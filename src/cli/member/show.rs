@@ -63,6 +63,6 @@ fn describe(out: &mut impl Write, row: &Member) -> Result<(), Failure> {
     writeln!(out, "    email      {}", Visible(&text(&row.email)))?;
     writeln!(out, "    biller     {}", Visible(&text(&row.biller)))?;
     writeln!(out, "    joined     {}", time(row.joined))?;
-    writeln!(out, "    expires    {} (as NATS sent it; does not limit access)", time(row.expires))?;
+    writeln!(out, "    expires    {} (as NATS sent it; locks nobody out)", time(row.expires))?;
     Ok(writeln!(out, "    expire_at  {}", time(row.expire_at))?)
 }

@@ -15,6 +15,9 @@ fn site() -> SiteId {
     SiteId::parse("1").unwrap()
 }
 
+/// Longer than a panic takes to print its backtrace, during which the one thread does nothing else.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// A pool of one thread that reports when it begins a check, and hashes it on a signal. The
 /// password `right` is right.
 struct Scene {
@@ -57,13 +60,13 @@ impl Scene {
     }
 
     async fn ask_from(&self, address: &str, text: &str) -> Result<bool, Busy> {
-        self.pool.run(self.key(text), check(text), stranger(address)).await
+        self.pool.run_within(PATIENCE, self.key(text), check(text), stranger(address)).await
     }
 
     /// Asks from a network that is known for the member.
     async fn ask_at_home(&self, text: &str) -> Result<bool, Busy> {
         let asker = Asker { is_known: true, ..stranger("203.0.113.9") };
-        self.pool.run(self.key(text), check(text), asker).await
+        self.pool.run_within(PATIENCE, self.key(text), check(text), asker).await
     }
 
     async fn ask_without_patience(&self, text: &str) -> Result<bool, Busy> {

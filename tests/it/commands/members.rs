@@ -58,8 +58,8 @@ fn show_tells_where_a_member_stands_and_the_whole_history() {
         "member 71 of site 1: may log in\n    username   bob\n    password   hashed\n    \
          trial      no\n    \
          email      bob@example.com\n    biller     -\n    joined     TIME\n    expires    TIME \
-         (as NATS sent it; does not limit \
-         access)\n    expire_at  -\n\nhistory:\nTIME  ADD         1  OK|member 71 \"bob\" added to \
+         (as NATS sent it; locks nobody \
+         out)\n    expire_at  -\n\nhistory:\nTIME  ADD         1  OK|member 71 \"bob\" added to \
          site 1\n    from 127.0.0.1: \
          action=ADD&siteid=1&memberid=71&username=bob&password=***&email=bob%40example.com&\
          joined=1496792016&expires=1499470416\n"
