@@ -142,8 +142,8 @@ fn every_command_says_the_same_of_a_database_that_cannot_be_used() {
             "a newer release's",
             Box::new(|| alter("PRAGMA user_version = 99")),
             format!(
-                "cannot use the database {at}: it has version 99, and this release knows versions \
-                 up to 5; install the newer release again"
+                "cannot use the database {at}: it has version 99, and this release supports \
+                 versions up to 5; install the newer release again"
             ),
         ),
     ];
