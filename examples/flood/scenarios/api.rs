@@ -68,7 +68,7 @@ impl Bench {
 
     /// A new server with members in it, whom our key may ask for.
     async fn members(&mut self, name: &str, more: &[String]) -> Result<Server, Failure> {
-        // It hashes its backlog whenever a processor is free, which none shall be beside what is
+        // It hashes its backlog whenever a processor is free. That must not disturb what is
         // measured here.
         self.million.iter().try_for_each(Server::freeze)?;
         let key = format!("--api-key={API_USERNAME}:{API_KEY}");

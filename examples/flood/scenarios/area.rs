@@ -97,7 +97,7 @@ impl Bench {
     }
 
     pub(super) async fn login_flood(&mut self, name: &str) -> Result<(), Failure> {
-        // It hashes its backlog whenever a processor is free, which none shall be beside what is
+        // It hashes its backlog whenever a processor is free. That must not disturb what is
         // measured here.
         self.million.iter().try_for_each(Server::freeze)?;
         let mut program = self.program()?;

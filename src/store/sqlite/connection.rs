@@ -12,7 +12,7 @@ use super::whole;
 use crate::store::Fault;
 
 /// How long the writer waits for another process's lock. Commands hold it for milliseconds. The
-/// timeout is short, because postbacks wait meanwhile, and none shall wait for a second.
+/// timeout is short, because postbacks wait meanwhile: none may wait for a second.
 pub(super) const LOCK_WAIT: Duration = Duration::from_millis(400);
 
 /// Opens a connection with the settings of every connection.

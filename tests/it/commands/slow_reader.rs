@@ -1,5 +1,5 @@
-//! `journal | less` and its like: whoever looks at a list for hours must not keep the log from
-//! beginning anew.
+//! `journal | less` and similar commands: a list that stays open for hours must not keep the WAL
+//! from being reset.
 
 use std::io::Read as _;
 use std::path::Path;

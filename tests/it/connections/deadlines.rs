@@ -213,8 +213,8 @@ fn a_connection_that_is_used_again_and_again_stays() {
     }
 }
 
-/// Regression: whoever sent a form byte by byte kept the end of the service waiting for ten
-/// seconds, and postbacks out.
+/// Regression: a client that sent a form byte by byte delayed the end of the service by ten
+/// seconds, and postbacks were refused meanwhile.
 #[test]
 fn a_form_that_does_not_come_whole_does_not_keep_the_service_from_ending() {
     let app = App::start_with_limits(none());

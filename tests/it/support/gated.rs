@@ -15,7 +15,7 @@ use nats_userman::store::{
 };
 use parking_lot::{Condvar, Mutex};
 
-/// Holds up whoever asks for the holder of the name `slow`, and fails for `broken`.
+/// Delays a query for the holder of the name `slow`, and fails one for `broken`.
 #[derive(Debug, Default)]
 pub struct Gate {
     state: Mutex<GateState>,

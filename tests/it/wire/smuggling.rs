@@ -1,6 +1,6 @@
-//! Bytes that a proxy takes for one request and a service for two: whoever hides a postback in them
-//! is refused, or it is the body that it seems to be. (The token stands in the hidden request, so
-//! that only its place keeps it from being run.)
+//! Bytes that a proxy reads as one request and a service as two. A postback that is hidden in them
+//! is refused, or is read as the body that it seems to be. (The token stands in the hidden request,
+//! so that only its place keeps it from being run.)
 
 use std::io::{Read as _, Write as _};
 
@@ -127,7 +127,7 @@ fn chunks_of_an_unsure_size_are_refused() {
     get(&app, &requests, &[400]);
 }
 
-/// A body is a body, whoever does not read it.
+/// A body is a body, even if nothing reads it.
 #[test]
 fn what_stands_in_a_body_is_no_request() {
     let app = App::start();
