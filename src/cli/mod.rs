@@ -4,6 +4,7 @@ mod authstring;
 mod block;
 mod check_config;
 mod failure;
+mod health;
 mod journal;
 mod member;
 mod replay;
@@ -74,6 +75,8 @@ enum CliCommand {
     /// Set aside the WAL of another database that was left beside a restored backup; it is renamed,
     /// not deleted
     SetWalAside,
+    /// Ask the running service whether it can commit a postback; ends with exit code 0 or 1
+    Health,
     /// Print the settings in effect, with secrets hidden, and report what is wrong with them
     CheckConfig,
 }
@@ -96,6 +99,9 @@ fn read_config(settings: &Settings, mut bad: Vec<BadSetting>) -> Result<Config, 
 /// The output, and the exit code.
 pub fn run(cli: Cli) -> Result<(), Failure> {
     let mut settings = cli.settings;
+    if let CliCommand::Health = cli.command {
+        return health::run(&settings, cli.bad_variables);
+    }
     if let CliCommand::AuthString(_) = cli.command {
         // The source of the service's own strings does not matter to this command.
         settings.api.stand_in = "no".into();
@@ -115,6 +121,6 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         CliCommand::Block(block) => block.run(&config),
         CliCommand::AuthString(authstring) => authstring.run(&config),
         CliCommand::SetWalAside => set_wal_aside::run(&config),
-        CliCommand::CheckConfig => Ok(()),
+        CliCommand::Health | CliCommand::CheckConfig => Ok(()),
     }
 }

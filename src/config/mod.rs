@@ -14,6 +14,6 @@ pub use api::ApiSettings;
 pub use area::AreaSettings;
 pub use exposed::exposed;
 pub use problems::BadSetting;
-pub use read::Config;
+pub use read::{Config, listen_address};
 pub use settings::Settings;
 pub use variables::{bad_variables, without_unusable_variables};

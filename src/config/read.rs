@@ -86,12 +86,7 @@ impl Config {
     pub fn read(settings: &Settings) -> Result<Self, Vec<BadSetting>> {
         let mut bad = Problems::default();
         let data_dir = bad.path("--data-dir", &settings.data_dir).map(DataDir::new);
-        let listen = bad.read(
-            "--listen",
-            "expected ADDRESS:PORT, as in 127.0.0.1:8080",
-            &settings.listen,
-            |text| text.parse().ok(),
-        );
+        let listen = listen(settings, &mut bad);
         let location = match &settings.database {
             Some(text) => bad.database(text),
             None => data_dir.as_ref().map(|data_dir| Location::sqlite(data_dir.database())),
@@ -194,6 +189,21 @@ impl Config {
         let front = self.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
         format!("{front}/postback/")
     }
+}
+
+/// The address of `--listen`, for a command that needs no other setting.
+///
+/// # Errors
+///
+/// If it is no address with a port.
+pub fn listen_address(settings: &Settings) -> Result<SocketAddr, Vec<BadSetting>> {
+    let mut bad = Problems::default();
+    listen(settings, &mut bad).ok_or(bad.0)
+}
+
+fn listen(settings: &Settings, bad: &mut Problems) -> Option<SocketAddr> {
+    let expected = "expected ADDRESS:PORT, as in 127.0.0.1:8080";
+    bad.read("--listen", expected, &settings.listen, |text| text.parse().ok())
 }
 
 pub(super) fn tokens(settings: &Settings, bad: &mut Problems) -> Vec<Token> {

@@ -1,6 +1,7 @@
 //! What `serve` records for commands that are run without its settings: the URL that NATS calls, up
 //! to the token, and whether the tokens of the data directory are used. None of it is secret.
 
+use std::net::SocketAddr;
 use std::{fs, io};
 
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,9 @@ pub(crate) struct Served {
     pub(crate) is_public: bool,
     /// Whether the tokens come from the settings.
     pub(crate) tokens_of_settings: bool,
+    /// Where it listens; releases before 0.5.0 did not record it.
+    #[serde(default)]
+    pub(crate) address: Option<SocketAddr>,
 }
 
 impl Served {

@@ -10,6 +10,7 @@ mod edited_journal;
 mod exposed;
 mod first_run;
 mod foreign;
+mod health;
 mod journal;
 mod logout;
 mod members;

@@ -142,6 +142,7 @@ fn write_down(config: &Config, service: &Service) {
         url_front: config.postback_url_base(service.address()),
         is_public: config.public_url.is_some(),
         tokens_of_settings: !config.postback_tokens.is_empty(),
+        address: Some(service.address()),
     };
     if let Err(error) = served.save(&config.data_dir) {
         let file = config.data_dir.served();

@@ -1,0 +1,197 @@
+//! `health`: asks the running service whether it can commit a postback, for the health check of a
+//! container and for monitoring. It needs the address alone: no data directory, and no file that
+//! another setting names.
+
+use std::io::{ErrorKind, Write as _, stdout};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use super::failure::Failure;
+use crate::config::{BadSetting, Settings, listen_address};
+use crate::data_dir::DataDir;
+use crate::data_dir::served::Served;
+
+/// The timeout of a request. The service answers within two seconds.
+const TIME_MAX: Duration = Duration::from_secs(5);
+/// The longest body that is read. Those of the service have 2 and 11 bytes.
+const BODY_BYTES_MAX: u64 = 1_024;
+/// The response header with the seconds since the last backup, where the service makes backups.
+const BACKUP_AGE: &str = "x-backup-age";
+
+/// What answered at an address, or why nothing did.
+#[derive(Debug)]
+enum Answer {
+    /// The service, which can commit; the seconds since its last backup, if it makes backups.
+    Healthy(Option<u64>),
+    /// The service, which cannot commit.
+    Unavailable,
+    /// Another program; what was wrong with its answer.
+    Foreign(String),
+    /// Nothing listens there.
+    Refused(String),
+    /// There was no complete answer in time.
+    TimedOut,
+    /// The connection was closed first.
+    Closed,
+}
+
+pub(super) fn run(settings: &Settings, mut bad: Vec<BadSetting>) -> Result<(), Failure> {
+    let listen = match listen_address(settings) {
+        Ok(listen) if bad.is_empty() => listen,
+        Ok(_) => return Err(bad.into()),
+        Err(more) => {
+            bad.extend(more);
+            return Err(bad.into());
+        }
+    };
+    let mut refused = None;
+    for place in places(listen, &DataDir::new(&settings.data_dir))? {
+        match ask(place) {
+            Answer::Refused(why) => refused = refused.or(Some((place, why))),
+            answer => return report(place, answer),
+        }
+    }
+    let (place, why) = refused.unwrap_or((listen, "it has no address".into()));
+    report(place, Answer::Refused(why))
+}
+
+/// The addresses to ask, until one does not refuse. With port 0, or with a socket that the system
+/// opened for the service, only the service knows where it listens, and has recorded it.
+fn places(listen: SocketAddr, dir: &DataDir) -> Result<Vec<SocketAddr>, Failure> {
+    let recorded = Served::load(dir).filter(|_| dir.is_in_use()).and_then(|served| served.address);
+    if listen.port() == 0 && recorded.is_none() {
+        return Err(Failure::Failed(format!(
+            "--listen has port 0, and {} names no port of a running service: start the service, \
+             or give its port with --listen",
+            dir.served().display()
+        )));
+    }
+    let set = Some(listen).filter(|address| address.port() != 0);
+    let mut places: Vec<_> = set.into_iter().chain(recorded).flat_map(reachable).collect();
+    places.dedup();
+    Ok(places)
+}
+
+/// Where a service that listens on this address can be reached from this machine.
+fn reachable(listen: SocketAddr) -> Vec<SocketAddr> {
+    let at = |ip: IpAddr| SocketAddr::new(ip, listen.port());
+    match listen.ip() {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => vec![at(Ipv4Addr::LOCALHOST.into())],
+        // A container often has no IPv6 on its loopback interface, and [::] takes IPv4 as well.
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => {
+            vec![at(Ipv6Addr::LOCALHOST.into()), at(Ipv4Addr::LOCALHOST.into())]
+        }
+        _ => vec![listen],
+    }
+}
+
+fn ask(place: SocketAddr) -> Answer {
+    let config = ureq::Agent::config_builder()
+        .timeout_global(Some(TIME_MAX))
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        // A variable such as http_proxy must not lead to another machine.
+        .proxy(None);
+    let agent = ureq::Agent::new_with_config(config.build());
+    let mut response = match agent.get(format!("http://{place}/health")).call() {
+        Ok(response) => response,
+        Err(error) => return unanswered(&error),
+    };
+    let status = response.status().as_u16();
+    let backup = response.headers().get(BACKUP_AGE).and_then(|age| age.to_str().ok()?.parse().ok());
+    let body = response.body_mut().with_config().limit(BODY_BYTES_MAX).read_to_string();
+    match (status, body.as_deref()) {
+        (200, Ok("ok")) => Answer::Healthy(backup),
+        (503, Ok("unavailable")) => Answer::Unavailable,
+        (_, Err(error)) if matches!(unanswered(error), Answer::TimedOut) => Answer::TimedOut,
+        _ => Answer::Foreign(format!("status {status} and another text")),
+    }
+}
+
+fn unanswered(error: &ureq::Error) -> Answer {
+    match error {
+        ureq::Error::Timeout(_) => Answer::TimedOut,
+        ureq::Error::Io(error) => match error.kind() {
+            ErrorKind::TimedOut => Answer::TimedOut,
+            // Also where the machine has no such address, as without IPv6.
+            ErrorKind::ConnectionRefused
+            | ErrorKind::AddrNotAvailable
+            | ErrorKind::NetworkUnreachable => Answer::Refused(error.to_string()),
+            _ => Answer::Closed,
+        },
+        _ => Answer::Foreign("no HTTP".into()),
+    }
+}
+
+/// Prints the answer, or says what to do about it.
+fn report(place: SocketAddr, answer: Answer) -> Result<(), Failure> {
+    let why = match answer {
+        Answer::Healthy(backup) => {
+            let backup = backup.map(|age| format!(", last backup {} ago", duration(age)));
+            return Ok(writeln!(stdout(), "{place}: ok{}", backup.unwrap_or_default())?);
+        }
+        Answer::Unavailable => {
+            "unavailable: the service runs and cannot commit a postback; its log says why".into()
+        }
+        Answer::Foreign(found) => {
+            format!("expected the health of nats-userman, found {found}; check --listen")
+        }
+        Answer::Refused(why) => format!("{why}; check that the service runs, and --listen"),
+        Answer::TimedOut => format!(
+            "no answer within {} seconds; look at the log of the service",
+            TIME_MAX.as_secs()
+        ),
+        Answer::Closed => {
+            "the connection was closed without an answer; check --listen, and the log of the \
+             service"
+                .into()
+        }
+    };
+    Err(Failure::Failed(format!("{place}: {why}")))
+}
+
+/// A duration in the largest unit of which it has at least two.
+fn duration(seconds: u64) -> String {
+    let units = [("days", 86_400), ("hours", 3_600), ("minutes", 60)];
+    match units.iter().find(|(_, unit)| seconds >= 2 * unit) {
+        Some((name, unit)) => format!("{} {name}", seconds / unit),
+        None => format!("{seconds} seconds"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wildcard_is_reached_by_the_loopback_addresses_and_another_address_by_itself() {
+        for (listen, expected) in [
+            ("0.0.0.0:80", &["127.0.0.1:80"][..]),
+            ("[::]:80", &["[::1]:80", "127.0.0.1:80"]),
+            ("127.0.0.1:80", &["127.0.0.1:80"]),
+            ("192.0.2.1:80", &["192.0.2.1:80"]),
+            ("[2001:db8::1]:80", &["[2001:db8::1]:80"]),
+        ] {
+            let places = reachable(listen.parse().unwrap());
+            let places: Vec<String> = places.iter().map(SocketAddr::to_string).collect();
+            assert_eq!(places, expected, "{listen}");
+        }
+    }
+
+    #[test]
+    fn a_duration_has_a_unit_of_which_there_are_at_least_two() {
+        for (seconds, expected) in [
+            (0, "0 seconds"),
+            (119, "119 seconds"),
+            (120, "2 minutes"),
+            (7_199, "119 minutes"),
+            (7_200, "2 hours"),
+            (172_799, "47 hours"),
+            (172_800, "2 days"),
+            (u64::MAX, "213503982334601 days"),
+        ] {
+            assert_eq!(duration(seconds), expected);
+        }
+    }
+}
