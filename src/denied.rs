@@ -1,5 +1,6 @@
 //! Explains why the system denied access to a path: which file or directory denies it, who owns
-//! that, and what to do. The system itself only says "Permission denied".
+//! that, and what to do. The system itself only says "Permission denied". A container is told what
+//! to do on its host, for there is no other user in it.
 
 use std::fs;
 use std::io::{Error, ErrorKind, Result};
@@ -23,13 +24,17 @@ pub(crate) fn check(path: &Path, access: Access) -> Result<()> {
     may(path, access).map_err(|error| explain(path, error))
 }
 
-/// The error, with the reason if it is a denial.
+/// The error, with the reason if it is a denial or the file system is read-only.
 pub(crate) fn explain(path: &Path, error: Error) -> Error {
     match error.kind() {
         ErrorKind::PermissionDenied => match reason(path) {
             Some(reason) => Error::new(ErrorKind::PermissionDenied, format!("{error}: {reason}")),
             None => error,
         },
+        ErrorKind::ReadOnlyFilesystem => {
+            let why = format!("{error}: mount the file system of {} read-write", path.display());
+            Error::new(ErrorKind::ReadOnlyFilesystem, why)
+        }
         _ => error,
     }
 }
@@ -55,6 +60,11 @@ fn reason(path: &Path) -> Option<String> {
     let what = format!("{at} belongs to {theirs} with mode {mode:04o}, and this runs as {ours}");
     Some(if owner == us {
         format!("{what}; run `chmod u+rwX {at}`")
+    } else if is_in_container() {
+        format!(
+            "{what}; on the host, run `chown -R {us} DIR` on the directory that is mounted there, \
+             or `podman unshare chown -R {us} DIR` with rootless Podman"
+        )
     } else if metadata.is_file() && above == Some(us) {
         // Usual after a first start by root in the directory of the service's user.
         format!("{what}; as root, run `chown {ours} {at}`")
@@ -67,6 +77,11 @@ fn reason(path: &Path) -> Option<String> {
     })
 }
 
+/// Whether this is a container. Podman and systemd set this variable, and our image does.
+fn is_in_container() -> bool {
+    std::env::var_os("container").is_some_and(|kind| !kind.is_empty())
+}
+
 /// The directory on the path that denies access; if none does, the file itself, or the directory in
 /// which it cannot be created.
 fn blamed(path: &Path) -> Option<&Path> {
@@ -77,8 +92,11 @@ fn blamed(path: &Path) -> Option<&Path> {
     closed.or_else(|| path.ancestors().find(|path| path.symlink_metadata().is_ok()))
 }
 
-/// The user's name, or their number where /etc/passwd has none.
+/// The user's name, or their number where /etc/passwd has none. A container has no such file.
 fn name(uid: u32) -> String {
+    if uid == 0 {
+        return "root".to_owned();
+    }
     let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
     let mut lines = users.lines().map(|line| line.split(':').collect::<Vec<_>>());
     let line = lines.find(|line| line.get(2).is_some_and(|number| *number == uid.to_string()));

@@ -92,6 +92,17 @@ fn read_config(settings: &Settings, mut bad: Vec<BadSetting>) -> Result<Config, 
     Err(bad.into())
 }
 
+/// Checks that keys, tokens and salts can be drawn. Without this check the first one that cannot
+/// be drawn would panic.
+fn has_random_bytes() -> Result<(), Failure> {
+    getrandom::fill(&mut [0; 1]).map_err(|error| {
+        Failure::Failed(format!(
+            "the system gives no random bytes: {error}; provide /dev/urandom, or allow the system \
+             call getrandom"
+        ))
+    })
+}
+
 /// Runs the command.
 ///
 /// # Errors
@@ -102,6 +113,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
     if let CliCommand::Health = cli.command {
         return health::run(&settings, cli.bad_variables);
     }
+    has_random_bytes()?;
     if let CliCommand::AuthString(_) = cli.command {
         // The source of the service's own strings does not matter to this command.
         settings.api.stand_in = "no".into();

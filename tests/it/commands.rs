@@ -14,6 +14,7 @@ mod health;
 mod journal;
 mod logout;
 mod members;
+mod random;
 mod reload;
 mod replay;
 mod signals;

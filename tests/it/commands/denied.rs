@@ -20,24 +20,34 @@ pub(super) fn dir_for_all() -> tempfile::TempDir {
 /// The scene needs a user to become, and the right to.
 fn runuser() -> Option<std::path::PathBuf> {
     let runuser = real_program("runuser")?;
+    // Root may enter everywhere; the program must be reachable for the others, too.
+    is_root().then_some(runuser)
+}
+
+pub(super) fn is_root() -> bool {
     let is_root = rustix::process::geteuid().is_root();
     if !is_root {
         assert!(std::env::var("REQUIRE_REAL").as_deref() != Ok("1"), "not root and REQUIRE_REAL=1");
         eprintln!("\n*** NOT ROOT: this test proves nothing here ***\n");
     }
-    // Root may enter everywhere; the program must be reachable for the others, too.
-    is_root.then_some(runuser)
+    is_root
 }
 
 fn as_nobody(runuser: &Path, data: &Path, args: &[&str]) -> Ran {
+    end(nobody(runuser, data, args))
+}
+
+fn nobody(runuser: &Path, data: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(runuser);
+    // A developer's own machine may be a container.
+    command.env_remove("container");
     command
         .args(["-u", "nobody", "--"])
         .arg(program().get_program())
         .args(args)
         .arg("--data-dir")
         .arg(data);
-    end(command)
+    command
 }
 
 fn set(path: &Path, owner: u32, mode: u32) {
@@ -89,6 +99,26 @@ fn whoever_may_not_look_is_told_whom_to_become() {
     ] {
         as_nobody(&runuser, &data, args).ended(1, said);
     }
+}
+
+/// There is nobody else to become in a container, and no chown.
+#[test]
+fn in_a_container_the_remedy_is_one_for_its_host() {
+    let Some(runuser) = runuser() else { return };
+    let dir = dir_for_all();
+    let data = made_by_root(dir.path());
+    let mut command = nobody(&runuser, &data, &["serve", "--listen", "127.0.0.1:0"]);
+    command.env("container", "podman");
+    let at = data.display();
+    end(command).ended(
+        1,
+        &format!(
+            "nats-userman: cannot use the lock file {at}/userman.lock: Permission denied (os \
+             error 13): {at} belongs to root with mode 0750, and this runs as nobody; on the \
+             host, run `chown -R 65534 DIR` on the directory that is mounted there, or `podman \
+             unshare chown -R 65534 DIR` with rootless Podman\n"
+        ),
+    );
 }
 
 #[test]
