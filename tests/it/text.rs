@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 const COLUMNS: usize = 100;
 
 /// Files by the end of their name.
-const OURS: [&str; 8] = [".rs", ".md", ".sql", ".sh", ".py", ".toml", ".conf", ".ci/run"];
+const OURS: [&str; 10] =
+    [".rs", ".md", ".sql", ".sh", ".py", ".toml", ".conf", ".yaml", ".ci/run", "Dockerfile"];
 
 /// What is not written by us for readers, or stays as it was.
 const APART: [(&str, &str); 8] = [
