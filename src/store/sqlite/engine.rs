@@ -7,7 +7,7 @@ use rusqlite::{Connection, Statement};
 use super::checkpoint::Checkpoints;
 use super::journal::Journal;
 use super::own_file::OwnFile;
-use super::rows::{HERE_COLUMNS, MEMBER_COLUMNS, select_former, select_member};
+use super::rows::{FORMER_COLUMNS, HERE_COLUMNS, MEMBER_COLUMNS, select_former, select_member};
 use super::{convert, fault, known, logins, wal_mark};
 use crate::block::{Block, Target};
 use crate::chain::chain;
@@ -96,8 +96,7 @@ impl<'c> Sqlite<'c> {
             )?,
             delete_member: prepare("DELETE FROM member_auth WHERE siteid = ?1 AND memberid = ?2")?,
             insert_former: prepare(&format!(
-                "INSERT OR REPLACE INTO former_member ({MEMBER_COLUMNS}, login_version, reason,
-                     ended_at)
+                "INSERT OR REPLACE INTO former_member ({MEMBER_COLUMNS}, {FORMER_COLUMNS})
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,
                  ?17)"
             ))?,

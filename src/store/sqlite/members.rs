@@ -4,7 +4,9 @@ use rusqlite::{Statement, params};
 
 use super::engine::Sqlite;
 use super::folding::GIVE_FOLDED;
-use super::rows::{FormColumns, MEMBER_COLUMNS, before_column, read_former, read_here};
+use super::rows::{
+    FORMER_COLUMNS, FormColumns, MEMBER_COLUMNS, before_column, read_former, read_here,
+};
 use crate::action::{Change, Standing};
 use crate::clock::Moment;
 use crate::identity::{Key, MemberId, SiteId, Username};
@@ -34,7 +36,7 @@ impl Sqlite<'_> {
         );
         self.conn.execute(
             &format!(
-                "INSERT OR REPLACE INTO former_member ({columns}, login_version, reason, ended_at)
+                "INSERT OR REPLACE INTO former_member ({columns}, {FORMER_COLUMNS})
                  SELECT {columns}, login_version + 1, 'expired', expire_at FROM member_auth
                  WHERE {due}"
             ),

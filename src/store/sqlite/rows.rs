@@ -17,8 +17,53 @@ pub(super) const MEMBER_COLUMNS: &str = "siteid, memberid, username, password, c
 pub(super) const LOGIN_COLUMNS: &str =
     "siteid, memberid, username, trial, login_version, password, sealed, cryptpass_wrapped";
 
-/// The columns after [`MEMBER_COLUMNS`] that only member_auth has, for [`read_here`].
+/// The columns of member_auth after [`MEMBER_COLUMNS`], for [`read_here`].
 pub(super) const HERE_COLUMNS: &str = "login_version, expire_at, username_folded";
+
+/// The columns of former_member after [`MEMBER_COLUMNS`], for [`read_former`].
+pub(super) const FORMER_COLUMNS: &str = "login_version, reason, ended_at";
+
+/// The place of a column in a list of columns. Found when the program is compiled, so that reading
+/// by name costs nothing, and a name that the list lacks does not compile.
+const fn place(list: &str, column: &str) -> usize {
+    let (list, column) = (list.as_bytes(), column.as_bytes());
+    let (mut start, mut place) = (0, 0);
+    loop {
+        let mut same = 0;
+        while same < column.len() && start + same < list.len() && list[start + same] == column[same]
+        {
+            same += 1;
+        }
+        let ends = start + same == list.len() || list[start + same] == b',';
+        if same == column.len() && ends {
+            return place;
+        }
+        while start < list.len() && list[start] != b',' {
+            start += 1;
+        }
+        assert!(start < list.len(), "no such column in the list");
+        start += ", ".len();
+        place += 1;
+    }
+}
+
+const fn member(column: &str) -> usize {
+    place(MEMBER_COLUMNS, column)
+}
+
+/// The place of a column of [`HERE_COLUMNS`] behind those of [`MEMBER_COLUMNS`].
+const fn here(column: &str) -> usize {
+    member("before") + 1 + place(HERE_COLUMNS, column)
+}
+
+/// The place of a column of [`FORMER_COLUMNS`] behind those of [`MEMBER_COLUMNS`].
+const fn former(column: &str) -> usize {
+    member("before") + 1 + place(FORMER_COLUMNS, column)
+}
+
+const fn login(column: &str) -> usize {
+    place(LOGIN_COLUMNS, column)
+}
 
 /// One row of member_auth by siteid and memberid, for [`read_here`].
 pub(super) fn select_member() -> String {
@@ -31,7 +76,7 @@ pub(super) fn select_member() -> String {
 /// One row of former_member by siteid and memberid, for [`read_former`].
 pub(super) fn select_former() -> String {
     format!(
-        "SELECT {MEMBER_COLUMNS}, login_version, reason, ended_at FROM former_member
+        "SELECT {MEMBER_COLUMNS}, {FORMER_COLUMNS} FROM former_member
              WHERE siteid = ?1 AND memberid = ?2"
     )
 }
@@ -133,46 +178,71 @@ pub(super) fn read_username(row: &Row<'_>, index: usize) -> Result<Username, Fau
 
 /// A row of member_auth: [`MEMBER_COLUMNS`], [`HERE_COLUMNS`].
 pub(super) fn read_here(row: &Row<'_>) -> Result<Member, Fault> {
-    let holds_folded = !matches!(row.get_ref(16)?, ValueRef::Null);
-    Ok(Member { expire_at: row.get(15)?, holds_folded, ..read_member(row)? })
+    let folded = row.get_ref(const { here("username_folded") })?;
+    Ok(Member {
+        expire_at: row.get(const { here("expire_at") })?,
+        holds_folded: !matches!(folded, ValueRef::Null),
+        ..read_member(row, const { here("login_version") })?
+    })
 }
 
-/// The columns of both tables: [`MEMBER_COLUMNS`] and login_version.
-fn read_member(row: &Row<'_>) -> Result<Member, Fault> {
-    let stored = read_form(row, 3, 11, 12)?
-        .ok_or_else(|| Fault::BadRow("a member without a credential".into()))?;
+/// The columns of both tables: [`MEMBER_COLUMNS`], and login_version at its place.
+fn read_member(row: &Row<'_>, login_version: usize) -> Result<Member, Fault> {
+    let stored = read_form(
+        row,
+        const { member("password") },
+        const { member("sealed") },
+        const { member("cryptpass_wrapped") },
+    )?;
+    let credential = Credential {
+        stored: stored.ok_or_else(no_credential)?,
+        cryptpass: read_cryptpass(row, const { member("cryptpass") })?,
+    };
     Ok(Member {
-        key: read_key(row, 0, 1)?,
-        username: read_username(row, 2)?,
+        key: read_key(row, const { member("siteid") }, const { member("memberid") })?,
+        username: read_username(row, const { member("username") })?,
         holds_folded: false,
-        credential: Credential { stored, cryptpass: read_cryptpass(row, 4)? },
-        before: read_before(row, 13)?,
-        email: row.get(5)?,
-        trial: row.get(6)?,
-        biller: row.get(7)?,
-        session: read_session(row, 8)?,
-        joined: row.get(9)?,
-        expires: row.get(10)?,
+        credential,
+        before: read_before(row, const { member("before") })?,
+        email: row.get(const { member("email") })?,
+        trial: row.get(const { member("trial") })?,
+        biller: row.get(const { member("biller") })?,
+        session: read_session(row, const { member("session_sha256") })?,
+        joined: row.get(const { member("joined") })?,
+        expires: row.get(const { member("expires") })?,
         expire_at: None,
-        login_version: row.get(14)?,
+        login_version: row.get(login_version)?,
     })
 }
 
 /// A row that was selected as [`LOGIN_COLUMNS`].
 pub(super) fn read_login(row: &Row<'_>) -> Result<LoginRow, Fault> {
+    let stored = read_form(
+        row,
+        const { login("password") },
+        const { login("sealed") },
+        const { login("cryptpass_wrapped") },
+    )?;
     Ok(LoginRow {
-        key: read_key(row, 0, 1)?,
-        username: read_username(row, 2)?,
-        trial: row.get(3)?,
-        login_version: row.get(4)?,
-        stored: read_form(row, 5, 6, 7)?
-            .ok_or_else(|| Fault::BadRow("a member without a credential".into()))?,
+        key: read_key(row, const { login("siteid") }, const { login("memberid") })?,
+        username: read_username(row, const { login("username") })?,
+        trial: row.get(const { login("trial") })?,
+        login_version: row.get(const { login("login_version") })?,
+        stored: stored.ok_or_else(no_credential)?,
     })
 }
 
-/// A row of former_member: [`MEMBER_COLUMNS`], `reason`, `ended_at`.
+fn no_credential() -> Fault {
+    Fault::BadRow("a member without a credential".into())
+}
+
+/// A row of former_member: [`MEMBER_COLUMNS`], [`FORMER_COLUMNS`].
 pub(super) fn read_former(row: &Row<'_>) -> Result<Former, Fault> {
-    Ok(Former { member: read_member(row)?, reason: read_reason(row, 15)?, ended_at: row.get(16)? })
+    Ok(Former {
+        member: read_member(row, const { former("login_version") })?,
+        reason: read_reason(row, const { former("reason") })?,
+        ended_at: row.get(const { former("ended_at") })?,
+    })
 }
 
 /// The word in `reason`.
@@ -182,4 +252,33 @@ fn read_reason(row: &Row<'_>, index: usize) -> Result<Reason, Fault> {
         .into_iter()
         .find(|reason| reason.as_str() == word)
         .ok_or_else(|| Fault::BadRow(format!("reason is \"{word}\"")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_column_has_the_place_at_which_it_is_listed() {
+        let lists = [
+            (MEMBER_COLUMNS, 0),
+            (HERE_COLUMNS, member("before") + 1),
+            (FORMER_COLUMNS, member("before") + 1),
+            (LOGIN_COLUMNS, 0),
+        ];
+        for (list, first) in lists {
+            for (index, column) in list.split(", ").enumerate() {
+                assert_eq!(place(list, column), index, "{column}");
+                let found = match first {
+                    0 => continue,
+                    _ if list == HERE_COLUMNS => here(column),
+                    _ => former(column),
+                };
+                assert_eq!(found, first + index, "{column}");
+            }
+        }
+        // A name that only begins like another one.
+        assert_eq!((place("expires, expire", "expire"), place("a, ab", "ab")), (1, 1));
+        assert!(std::panic::catch_unwind(|| place("a, ab", "b")).is_err());
+    }
 }
