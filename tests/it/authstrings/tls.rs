@@ -1,46 +1,13 @@
 //! NATS over TLS: a real nginx before the double, with a certificate of its own.
 
 use std::fs;
-use std::path::Path;
 use std::process::Command;
 
 use super::nats::Nats;
 use super::{KEY, STRING, USERNAME};
 use crate::commands::{Ran, run_with_key};
-use crate::support::{real_program, temp_dir};
+use crate::support::{certify, real_program, temp_dir};
 use crate::web::{WebServer, free_port};
-
-/// A certificate that is good for 127.0.0.1, and its key.
-fn certify(openssl: &Path, dir: &Path) {
-    let mut command = Command::new(openssl);
-    command.args([
-        "req",
-        "-x509",
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:prime256v1",
-        "-nodes",
-        "-days",
-        "2",
-    ]);
-    command.args([
-        "-subj",
-        "/CN=nats",
-        "-addext",
-        "subjectAltName=IP:127.0.0.1",
-        "-addext",
-        "basicConstraints=critical,CA:FALSE",
-    ]);
-    let output = command
-        .arg("-keyout")
-        .arg(dir.join("tls.key"))
-        .arg("-out")
-        .arg(dir.join("tls.pem"))
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-}
 
 fn ask(url: &str, further: &[&str]) -> Ran {
     let access = ["authstring", "--nats-url", url, "--nats-api-username", USERNAME];
@@ -61,7 +28,7 @@ fn a_certificate_that_is_named_is_trusted_and_no_other() {
     let nats = Nats::answering(&format!("{{\"result\":\"{STRING}\"}}"));
     let dir = temp_dir();
     let at = dir.path().display();
-    certify(&openssl, dir.path());
+    certify(&openssl, dir.path(), "IP:127.0.0.1");
     let port = free_port();
     let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .map(|kind| format!("{kind}_temp_path {at}/{kind};\n"))

@@ -1,6 +1,5 @@
 //! The disk: full, broken at any step, read-only.
 
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags};
@@ -11,7 +10,7 @@ use super::{
     assert_unavailable, errors, health, is_healthy, members, members_after_a_crash,
 };
 use crate::shim::{EACCES, EIO, ENOSPC, EROFS, KILLED, Shim};
-use crate::support::{Program, eventually, real_program, rows};
+use crate::support::{Mounted, Program, eventually, rows};
 
 /// How often the writer looks at what expires.
 const WRITER_TICK: Duration = Duration::from_millis(500);
@@ -287,36 +286,6 @@ fn a_first_start_that_fails_or_dies_at_any_step_is_made_good_by_the_next() {
         assert_eq!(program.post(&add(1)).unwrap().body, added(1), "{call} {step}");
     }
     assert!(failed > 10, "only {failed} starts failed: these are not the steps of a first start");
-}
-
-/// A file system of this test's own; unmounted at the end.
-struct Mounted(std::path::PathBuf);
-
-impl Mounted {
-    /// `None`, with a loud line, where this user may not mount.
-    fn tmpfs(at: &std::path::Path, size: &str) -> Option<Self> {
-        let mount = real_program("mount")?;
-        let options = format!("size={size}");
-        let done = Command::new(mount)
-            .args(["-t", "tmpfs", "-o", &options, "userman-test"])
-            .arg(at)
-            .output()
-            .unwrap();
-        if !done.status.success() {
-            eprintln!(
-                "\n*** NO MOUNT: {}*** a full disk is shown by the shim alone ***\n",
-                String::from_utf8_lossy(&done.stderr)
-            );
-            return None;
-        }
-        Some(Self(at.to_owned()))
-    }
-}
-
-impl Drop for Mounted {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
-    }
 }
 
 /// Keeps the two sides of the comparison honest: what a log shows is what was sent, and the secret

@@ -4,9 +4,11 @@
 
 mod app;
 mod bench;
+mod certificate;
 mod dir;
 mod gated;
 mod http;
+mod mounted;
 mod program;
 mod rows;
 
@@ -19,9 +21,11 @@ use nats_userman::writer::LoginTimes;
 
 pub use app::App;
 pub use bench::WriterBench;
+pub use certificate::certify;
 pub use dir::temp_dir;
 pub use gated::Gate;
 pub use http::{Caller, Request, Response, post_to, read_response, send_raw};
+pub use mounted::Mounted;
 pub use program::{Program, program};
 pub use rows::{check_invariants, rows};
 

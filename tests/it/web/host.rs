@@ -10,7 +10,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use super::server::{WebServer, free_port};
-use crate::support::real_program;
+use crate::support::{certify, real_program};
 
 /// The user that Debian's nginx and Apache run as, who is also a group.
 const WWW_DATA: u32 = 33;
@@ -89,23 +89,7 @@ impl Host {
             fs::copy(entry.path(), reasons.join(entry.file_name())).unwrap();
         }
         host.make_data_dir();
-        let names = "subjectAltName=DNS:www.example.com,DNS:members.example.com";
-        let make = [
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:prime256v1",
-            "-nodes",
-            "-days",
-            "2",
-        ];
-        let mut command = Command::new(openssl);
-        command.args(make).args(["-subj", "/CN=www.example.com", "-addext", names]);
-        command.arg("-keyout").arg(host.path("tls.key")).arg("-out").arg(host.path("tls.pem"));
-        let output = command.output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        certify(&openssl, host.dir.path(), "DNS:www.example.com,DNS:members.example.com");
         Some(host)
     }
 
