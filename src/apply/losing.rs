@@ -87,6 +87,8 @@ pub(crate) struct Losing<'e> {
     pub(crate) lost_from: Option<usize>,
     /// A member whose row is refused.
     pub(crate) refused: Option<Key>,
+    /// The next step of the conversion fails with this.
+    pub(crate) convert_fails_with: Option<Fault>,
     /// Commits happen, and their outcome is not known.
     pub(crate) commits_in_the_dark: bool,
     /// Steps that were taken.
@@ -104,6 +106,7 @@ impl<'e> Losing<'e> {
             lost_at: BTreeSet::new(),
             lost_from: None,
             refused: None,
+            convert_fails_with: None,
             commits_in_the_dark: false,
             steps: 0,
             begun: 0,
@@ -226,6 +229,7 @@ impl Engine for Losing<'_> {
 
     fn convert_journal(&mut self, most: usize) -> Result<Option<Conversion>, Fault> {
         self.step()?;
+        self.convert_fails_with.take().map_or(Ok(()), Err)?;
         self.engine.convert_journal(most)
     }
 

@@ -1,18 +1,24 @@
 //! `journal`: lists or exports the journal.
 
-use std::io::{BufWriter, Write as _, stdout};
+use std::io::{BufWriter, Write, stdout};
 
 use clap::Args;
 
 use super::failure::Failure;
 use crate::action::{ACTION_EXPECTED, NAMES};
+use crate::chain::chain;
 use crate::clock::{EXPIRE_EXPECTED, format_utc, parse_moment};
 use crate::config::Config;
 use crate::database;
 use crate::replay::JournalLine;
 use crate::reply::Word;
-use crate::store::{JournalFilter, StoredRecord, pages};
+use crate::store::{JournalFilter, Read, StoredRecord, pages};
 use crate::unicode::Visible;
+
+/// Unreadable records that are named; further ones are counted.
+const NAMED_MAX: usize = 10;
+/// Begins a further line of a failure.
+const LINE: &str = "\nnats-userman: ";
 
 #[derive(Args, Debug)]
 pub(super) struct JournalCommand {
@@ -47,14 +53,10 @@ impl JournalCommand {
         let filter = self.filter(config)?;
         let reader = database::open(config)?;
         let mut out = BufWriter::new(stdout().lock());
-        pages::each_record(&*reader, &filter, |record| {
-            let line = match self.json {
-                true => JournalLine::write(record).map_err(|error| Failure::of(&error))?,
-                false => text(record),
-            };
-            Ok::<_, Failure>(writeln!(out, "{line}")?)
-        })?;
-        Ok(out.flush()?)
+        print(&*reader, &filter, &mut out, |record| match self.json {
+            true => JournalLine::write(record).map_err(|error| Failure::of(&error)),
+            false => Ok(text(record)),
+        })
     }
 
     fn filter(&self, config: &Config) -> Result<JournalFilter, Failure> {
@@ -80,6 +82,32 @@ impl JournalCommand {
             until: moment("--until", &self.until)?,
         })
     }
+}
+
+/// Prints each record that matches, as `line` says. Records that cannot be read are left out, and
+/// at the end they are a failure that names them.
+pub(super) fn print(
+    reader: &dyn Read,
+    filter: &JournalFilter,
+    out: &mut impl Write,
+    line: impl Fn(&StoredRecord) -> Result<String, Failure>,
+) -> Result<(), Failure> {
+    let (mut left_out, mut count) = (Vec::new(), 0);
+    pages::each_record_or_unreadable(reader, filter, |found| match found {
+        Ok(record) => Ok::<_, Failure>(writeln!(out, "{}", line(&record)?)?),
+        Err(unreadable) => {
+            count += 1;
+            if left_out.len() < NAMED_MAX {
+                left_out.push(format!("left out: {}", chain(&unreadable)));
+            }
+            Ok(())
+        }
+    })?;
+    out.flush()?;
+    if count > left_out.len() {
+        left_out.push(format!("{} more records are left out", count - left_out.len()));
+    }
+    if left_out.is_empty() { Ok(()) } else { Err(Failure::Failed(left_out.join(LINE))) }
 }
 
 /// One of these words in upper or lower case. A typing error is refused, as it would find nothing.

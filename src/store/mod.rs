@@ -30,6 +30,7 @@ pub use records::{
     BlockCursor, BlockPage, Conversion, CookieLogin, CookieLoginState, Forms, FormsCursor,
     FormsPage, Hardened, JournalFilter, KNOWN_BYTES, KnownId, KnownNetwork, LoggedOut, LoginRow,
     LongRead, NamedLogins, Note, Outcome, Pending, Rehashed, Seen, Spent, StoredRecord, Unfolded,
+    UnreadableRecord,
 };
 pub use view::{View, Wanted};
 

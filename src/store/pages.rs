@@ -1,7 +1,7 @@
 //! Lists that are read page by page: each row is as it was when its page was read, and no read
 //! transaction is open while the caller works on a page.
 
-use super::records::{Forms, JournalFilter, StoredRecord};
+use super::records::{Forms, JournalFilter, StoredRecord, UnreadableRecord};
 use super::{Fault, Read};
 use crate::block::{Block, NameHolder};
 use crate::member::{Former, Member};
@@ -39,14 +39,37 @@ pub fn each_former<E: From<Fault>>(
 ///
 /// # Errors
 ///
-/// If the database cannot be read, or `each` fails.
+/// If the database or a record cannot be read, or `each` fails.
 pub fn each_record<E: From<Fault>>(
     read: &dyn Read,
     filter: &JournalFilter,
-    each: impl FnMut(&StoredRecord) -> Result<(), E>,
+    mut each: impl FnMut(&StoredRecord) -> Result<(), E>,
+) -> Result<(), E> {
+    each_record_or_unreadable(read, filter, |found| match found {
+        Ok(record) => each(&record),
+        Err(unreadable) => Err(unreadable.fault.into()),
+    })
+}
+
+/// The journal as in [`each_record`], for a caller that continues after a record that cannot be
+/// read.
+///
+/// # Errors
+///
+/// If the database cannot be read, or `each` fails.
+pub fn each_record_or_unreadable<E: From<Fault>>(
+    read: &dyn Read,
+    filter: &JournalFilter,
+    mut each: impl FnMut(Result<StoredRecord, UnreadableRecord>) -> Result<(), E>,
 ) -> Result<(), E> {
     let newest = read.newest_record()?.map_or(0, |(id, _)| id);
-    by_page(0, |after| read.journal_page(filter, after, newest), |record| record.id, each)
+    let mut after = 0;
+    loop {
+        let page = read.journal_page(filter, after, newest)?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = last.as_ref().map_or_else(|unreadable| unreadable.id, |record| record.id);
+        page.into_iter().try_for_each(&mut each)?;
+    }
 }
 
 /// The blocks that are in force at `now`, in no order, each with whether a member has the name now.

@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::records::{
     BlockCursor, BlockPage, CookieLogin, CookieLoginState, FormsCursor, FormsPage, JournalFilter,
-    KnownId, LoginRow, NamedLogins, Pending, StoredRecord, Unfolded,
+    KnownId, LoginRow, NamedLogins, Pending, StoredRecord, Unfolded, UnreadableRecord,
 };
 use super::{Fault, View, Wanted};
 use crate::action::Standing;
@@ -113,13 +113,13 @@ pub trait Read: fmt::Debug + Send {
     fn forms_page(&self, after: Option<FormsCursor>, now: i64) -> Result<FormsPage, Fault>;
 
     /// A page of the journal records with numbers above `after` and up to `newest`, in the order of
-    /// effect. Empty after the last.
+    /// effect. Empty after the last. A record that cannot be read does not hide the others.
     fn journal_page(
         &self,
         filter: &JournalFilter,
         after: i64,
         newest: i64,
-    ) -> Result<Vec<StoredRecord>, Fault>;
+    ) -> Result<Vec<Result<StoredRecord, UnreadableRecord>>, Fault>;
 
     /// Number and time of the newest journal record.
     fn newest_record(&self) -> Result<Option<(i64, i64)>, Fault>;

@@ -155,6 +155,17 @@ pub struct StoredRecord {
     pub put: Recorded,
 }
 
+/// A journal record that cannot be read, because another program has changed it.
+#[derive(Debug, thiserror::Error)]
+#[error("journal record {id} cannot be read")]
+pub struct UnreadableRecord {
+    /// Its number.
+    pub id: i64,
+    /// What cannot be read.
+    #[source]
+    pub fault: Fault,
+}
+
 /// Selects journal records; `None` means no condition.
 #[derive(Clone, Debug, Default)]
 pub struct JournalFilter {
@@ -306,7 +317,7 @@ impl Forms {
 }
 
 /// Progress of the conversion of journal records that schema versions before 5 wrote.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conversion {
     /// The number of the first record to convert.
     pub first: i64,
@@ -314,6 +325,9 @@ pub struct Conversion {
     pub next: i64,
     /// The number of the last one.
     pub last: i64,
+    /// The records of this step that keep their longer form, because they cannot be read or
+    /// written again. Another program has changed them.
+    pub left: Vec<i64>,
 }
 
 impl Conversion {

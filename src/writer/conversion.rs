@@ -15,8 +15,11 @@ const STEP_RECORDS: usize = 50;
 /// 9 ms instead of 5 to 6, and p50 is the same.
 const PAUSE_BUSY: u32 = 19;
 const PAUSE_IDLE: u32 = 1;
-/// How long the conversion pauses after a fault, which is logged.
-const PAUSE_AFTER_FAULT: Duration = Duration::from_secs(600);
+/// How long the conversion pauses where the database is damaged. It does not stop other work.
+const PAUSE_AFTER_DAMAGE: Duration = Duration::from_secs(600);
+/// How long it pauses after another fault, such as a full disk. Postbacks meet the same fault, and
+/// may have the space or the lock first.
+const PAUSE_AFTER_FAULT: Duration = Duration::from_secs(60);
 /// How often progress is logged: at each tenth, but not more often than this.
 const REPORT_PERCENT: i64 = 10;
 const REPORT_EVERY: Duration = Duration::from_secs(30);
@@ -32,6 +35,8 @@ pub(super) struct JournalConversion {
     /// A read transaction blocks the maintenance of the database.
     is_blocked: bool,
     reported: Option<LoggedProgress>,
+    /// The first record that keeps its form, and how many do, since this start.
+    left: Option<(i64, usize)>,
 }
 
 /// The progress that was last logged.
@@ -84,17 +89,21 @@ impl JournalConversion {
         match transactions.run(engine, |engine| engine.convert_journal(STEP_RECORDS)) {
             Ok(None) => self.is_done = true,
             Ok(Some(state)) => {
-                if let Some(line) = self.line(state, Instant::now()) {
+                if let Some(line) = self.warning(&state) {
+                    log::warn!("{line}");
+                }
+                if let Some(line) = self.line(&state, Instant::now()) {
                     log::info!("{line}");
                 }
             }
-            // A record that cannot be converted must not stop other work.
+            // A part of the journal that is damaged must not stop other work.
             Err(fault @ (Fault::BadRow(_) | Fault::Constraint(_) | Fault::Damaged(_))) => {
                 log::warn!(
                     "the journal is not converted for {} minutes: {}",
-                    PAUSE_AFTER_FAULT.as_secs() / 60,
+                    PAUSE_AFTER_DAMAGE.as_secs() / 60,
                     chain(&fault)
                 );
+                self.due = Some(began + PAUSE_AFTER_DAMAGE);
                 return Ok(());
             }
             Err(fault) => return Err(fault),
@@ -105,9 +114,33 @@ impl JournalConversion {
         Ok(())
     }
 
+    /// The warning at the first record that keeps its form, and the one at the end.
+    fn warning(&mut self, state: &Conversion) -> Option<String> {
+        let before = self.left;
+        if let [id, ..] = state.left[..] {
+            let (first, count) = before.unwrap_or((id, 0));
+            self.left = Some((first, count + state.left.len()));
+        }
+        let (first, count) = self.left?;
+        if state.is_done() {
+            self.left = None;
+            return Some(format!(
+                "{count} journal records keep their longer form, because another program has \
+                 changed them: `nats-userman journal` names those that cannot be read; the first \
+                 is record {first}"
+            ));
+        }
+        before.is_none().then(|| {
+            format!(
+                "journal record {first} keeps its longer form, because another program has \
+                 changed it; further ones are counted"
+            )
+        })
+    }
+
     /// The log line after a step, if one is due.
-    fn line(&mut self, state: Conversion, now: Instant) -> Option<String> {
-        let Conversion { first, next, last } = state;
+    fn line(&mut self, state: &Conversion, now: Instant) -> Option<String> {
+        let &Conversion { first, next, last, left: _ } = state;
         let percent = state.percent();
         if state.is_done() {
             let began = self.reported.take()?.began;
@@ -137,6 +170,7 @@ mod tests {
     use super::*;
     use crate::apply::losing::Scene;
     use crate::metrics::Metrics;
+    use crate::store::Cause;
 
     #[test]
     fn the_conversion_pauses_while_a_read_transaction_blocks_maintenance() {
@@ -160,8 +194,8 @@ mod tests {
     fn the_log_has_the_beginning_each_tenth_and_the_end() {
         let (mut conversion, start) = (JournalConversion::default(), Instant::now());
         let mut line = |second, next| {
-            let state = Conversion { first: 101, next, last: 1_100 };
-            conversion.line(state, start + Duration::from_secs(second))
+            let state = Conversion { first: 101, next, last: 1_100, left: Vec::new() };
+            conversion.line(&state, start + Duration::from_secs(second))
         };
         let first = "converting the journal to its shorter form in the background: 0 % done, \
              record 101 of 101 to 1100";
@@ -178,7 +212,55 @@ mod tests {
 
     #[test]
     fn a_journal_that_was_converted_in_one_step_has_no_line() {
-        let state = Conversion { first: 1, next: 35, last: 34 };
-        assert_eq!(JournalConversion::default().line(state, Instant::now()), None);
+        let state = Conversion { first: 1, next: 35, last: 34, left: Vec::new() };
+        assert_eq!(JournalConversion::default().line(&state, Instant::now()), None);
+    }
+
+    #[test]
+    fn records_that_keep_their_form_have_a_line_at_the_first_and_one_with_their_number() {
+        let mut conversion = JournalConversion::default();
+        let mut line = |next, left: &[i64]| {
+            conversion.warning(&Conversion { first: 1, next, last: 100, left: left.to_vec() })
+        };
+        assert_eq!(line(10, &[]), None);
+        let first = "journal record 17 keeps its longer form, because another program has \
+             changed it; further ones are counted";
+        assert_eq!(line(20, &[17, 12]).as_deref(), Some(first));
+        assert_eq!(line(30, &[29]), None);
+        let all = "3 journal records keep their longer form, because another program has changed \
+             them: `nats-userman journal` names those that cannot be read; the first is record 17";
+        assert_eq!(line(101, &[]).as_deref(), Some(all));
+        assert_eq!(line(101, &[]), None, "the next database");
+    }
+
+    /// The kinds of faults that a step may meet: how long the conversion pauses, and whether the
+    /// writer is told, which then logs the fault.
+    #[test]
+    fn each_fault_has_its_pause_and_afterwards_the_conversion_goes_on() {
+        let cause = || Cause::new("a test", None);
+        for (fault, pause, is_told) in [
+            (Fault::Busy(cause()), PAUSE_AFTER_FAULT, true),
+            (Fault::Full(cause()), PAUSE_AFTER_FAULT, true),
+            (Fault::Unusable(cause()), PAUSE_AFTER_FAULT, true),
+            (Fault::Damaged(cause()), PAUSE_AFTER_DAMAGE, false),
+        ] {
+            let what = format!("{fault:?}");
+            Scene::new().with_losing(
+                |losing| losing.convert_fails_with = Some(fault),
+                |losing| {
+                    let (mut conversion, longest) = (JournalConversion::default(), Duration::MAX);
+                    let mut transactions = Transactions::new(Metrics::default());
+                    let done = conversion.run_if_due(&mut transactions, losing);
+                    assert_eq!(done.is_err(), is_told, "{what}");
+                    let wait = conversion.wait(longest);
+                    assert!(wait <= pause && wait > pause - Duration::from_secs(30), "{what}");
+                    conversion.run_if_due(&mut transactions, losing).unwrap();
+                    assert_eq!(losing.begun, 1, "{what}: it pauses");
+                    conversion.due = Some(Instant::now());
+                    conversion.run_if_due(&mut transactions, losing).unwrap();
+                    assert_eq!((losing.begun, conversion.wait(longest)), (2, longest), "{what}");
+                },
+            );
+        }
     }
 }

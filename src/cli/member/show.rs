@@ -11,7 +11,7 @@ use crate::database;
 use crate::identity::Key;
 use crate::member::Member;
 use crate::password::Stored;
-use crate::store::{JournalFilter, pages};
+use crate::store::JournalFilter;
 use crate::unicode::Visible;
 
 pub(super) fn run(config: &Config, key: Key) -> Result<(), Failure> {
@@ -41,10 +41,7 @@ pub(super) fn run(config: &Config, key: Key) -> Result<(), Failure> {
         member: Some(key.member.get()),
         ..JournalFilter::default()
     };
-    pages::each_record(&*reader, &filter, |record| {
-        Ok::<_, Failure>(writeln!(out, "{}", journal::text(record))?)
-    })?;
-    Ok(out.flush()?)
+    journal::print(&*reader, &filter, &mut out, |record| Ok(journal::text(record)))
 }
 
 fn describe(out: &mut impl Write, row: &Member) -> Result<(), Failure> {

@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension as _, params, params_from_iter};
 use super::journal::{COLUMNS, insert};
 use super::shapes::{Shapes, is_shaped};
 use crate::journal::shape::Columns;
-use crate::store::{Conversion, Fault};
+use crate::store::{Conversion, Fault, if_readable};
 
 /// Bytes of values after which a step ends before its number of records is reached: a record's
 /// fields can be long.
@@ -26,14 +26,16 @@ pub(super) fn step(
     let state = conn
         .prepare_cached("SELECT first_id, next_id, last_id FROM journal_conversion")?
         .query_row([], |row| {
-            Ok(Conversion { first: row.get(0)?, next: row.get(1)?, last: row.get(2)? })
+            let (first, next, last) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            Ok(Conversion { first, next, last, left: Vec::new() })
         })
         .optional()?;
     let Some(mut state) = state else { return Ok(None) };
-    let records = read(conn, &state, most)?;
-    match records.last() {
+    let OldRecords { readable, unreadable, last } = read(conn, &state, most)?;
+    state.left = unreadable;
+    match last {
         Some(last) => {
-            state.next = last.id + 1;
+            state.next = last + 1;
             conn.prepare_cached("UPDATE journal_conversion SET next_id = ?1")?
                 .execute([state.next])?;
         }
@@ -42,21 +44,57 @@ pub(super) fn step(
             conn.execute("DELETE FROM journal_conversion", [])?;
         }
     }
-    let mut converted = Vec::with_capacity(records.len());
-    for record in records {
+    let mut converted = Vec::with_capacity(readable.len());
+    for record in readable {
         converted.extend(record.converted(conn, shapes)?);
     }
+    if !replace(conn, &converted)? {
+        for record in &converted {
+            if !replace(conn, std::slice::from_ref(record))? {
+                state.left.push(record.id);
+            }
+        }
+    }
+    Ok(Some(state))
+}
+
+/// Replaces these records, all or none. `false` if the schema refuses one of them: another program
+/// has written it without the checks of the schema.
+fn replace(conn: &Connection, records: &[OldRecord]) -> Result<bool, Fault> {
+    conn.prepare_cached("SAVEPOINT replaced")?.raw_execute()?;
+    let is_replaced = match write(conn, records) {
+        Err(Fault::Constraint(_)) => {
+            conn.prepare_cached("ROLLBACK TO replaced")?.raw_execute()?;
+            false
+        }
+        written => written.map(|()| true)?,
+    };
+    conn.prepare_cached("RELEASE replaced")?.raw_execute()?;
+    Ok(is_replaced)
+}
+
+fn write(conn: &Connection, records: &[OldRecord]) -> Result<(), Fault> {
     // An UPDATE would leave free space within each page, which no later record uses. Whole pages
     // become free if all records of a step are removed before they are inserted again.
     let mut delete = conn.prepare_cached("DELETE FROM journal WHERE id = ?1")?;
-    for record in &converted {
+    for record in records {
         delete.execute([record.id])?;
     }
     let mut again = conn.prepare_cached(&insert())?;
-    for record in converted {
-        again.execute(params_from_iter(record.values))?;
+    for record in records {
+        again.execute(params_from_iter(&record.values))?;
     }
-    Ok(Some(state))
+    Ok(())
+}
+
+/// The next records.
+#[derive(Default)]
+struct OldRecords {
+    readable: Vec<OldRecord>,
+    /// The numbers of those that cannot be read.
+    unreadable: Vec<i64>,
+    /// The number of the last one.
+    last: Option<i64>,
 }
 
 /// A record as it is stored.
@@ -66,24 +104,31 @@ struct OldRecord {
     values: Vec<Value>,
 }
 
-fn read(conn: &Connection, state: &Conversion, most: usize) -> Result<Vec<OldRecord>, Fault> {
+fn read(conn: &Connection, state: &Conversion, most: usize) -> Result<OldRecords, Fault> {
     let mut statement = conn.prepare_cached(&format!(
         "SELECT {} FROM journal WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT ?3",
         COLUMNS.join(", ")
     ))?;
     let most = i64::try_from(most).unwrap_or(i64::MAX);
     let mut rows = statement.query(params![state.next, state.last, most])?;
-    let (mut records, mut bytes) = (Vec::new(), 0);
+    let (mut found, mut bytes) = (OldRecords::default(), 0);
     while bytes < STEP_BYTES
         && let Some(row) = rows.next()?
     {
-        let values: Vec<Value> =
-            (0..COLUMNS.len()).map(|index| row.get(index)).collect::<Result<_, _>>()?;
-        let record = OldRecord { id: row.get("id")?, values };
-        bytes += record.text("fields").map_or(0, str::len);
-        records.push(record);
+        let id = row.get("id")?;
+        let values: rusqlite::Result<Vec<Value>> =
+            (0..COLUMNS.len()).map(|index| row.get(index)).collect();
+        match if_readable(values.map_err(Fault::from))? {
+            Ok(values) => {
+                let record = OldRecord { id, values };
+                bytes += record.text("fields").map_or(0, str::len);
+                found.readable.push(record);
+            }
+            Err(_) => found.unreadable.push(id),
+        }
+        found.last = Some(id);
     }
-    Ok(records)
+    Ok(found)
 }
 
 impl OldRecord {
@@ -153,7 +198,8 @@ mod tests {
     }
 
     fn records(conn: &Connection) -> Vec<StoredRecord> {
-        journal::page(conn, &JournalFilter::default(), 0, i64::MAX).unwrap()
+        let page = journal::page(conn, &JournalFilter::default(), 0, i64::MAX).unwrap();
+        page.into_iter().map(Result::unwrap).collect()
     }
 
     fn shown(conn: &Connection) -> Vec<String> {
@@ -227,6 +273,35 @@ mod tests {
             let left: i64 = conn.query_row(left, [], |row| row.get(0)).unwrap();
             assert_eq!(left, 4, "interrupted at step {interrupted}");
         }
+    }
+
+    #[test]
+    fn a_record_that_another_program_has_broken_keeps_its_form_and_the_others_are_converted() {
+        let conn = old_journal(&[Some(ADD); 5]);
+        conn.execute_batch(
+            "PRAGMA ignore_check_constraints = ON;
+             UPDATE journal SET logins_ended = 2 WHERE id = 2;
+             UPDATE journal SET reply = CAST(x'4f4bff' AS TEXT) WHERE id = 4;
+             PRAGMA ignore_check_constraints = OFF",
+        )
+        .unwrap();
+        let forms = || -> String {
+            let sql = "SELECT group_concat(id || iif(fields LIKE '~%', ' new', ' old'), ', ')
+                 FROM journal";
+            conn.query_row(sql, [], |row| row.get(0)).unwrap()
+        };
+        conn.execute_batch("BEGIN").unwrap();
+        let mut shapes = Shapes::read(&conn).unwrap();
+        let first = step(&conn, &mut shapes, 100).unwrap().unwrap();
+        assert_eq!((first.next, first.left), (6, vec![4, 2]));
+        let second = step(&conn, &mut shapes, 100).unwrap().unwrap();
+        assert_eq!((second.is_done(), second.left), (true, vec![]));
+        conn.execute_batch("COMMIT").unwrap();
+        assert_eq!(forms(), "1 new, 2 old, 3 new, 4 old, 5 new");
+        let broken = "SELECT group_concat(id || logins_ended || hex(reply)) FROM journal
+             WHERE id IN (2, 4)";
+        let broken: String = conn.query_row(broken, [], |row| row.get(0)).unwrap();
+        assert_eq!(broken, "224F4B7C,414F4BFF");
     }
 
     #[test]

@@ -44,6 +44,14 @@ impl From<Error> for Fault {
         {
             return Fault::NeedsWriter(cause(error));
         }
+        // Not an error of SQLite, but a value that another program has written.
+        if let Error::FromSqlConversionFailure(..)
+        | Error::IntegralValueOutOfRange(..)
+        | Error::InvalidColumnType(..)
+        | Error::Utf8Error(..) = error
+        {
+            return Fault::BadRow(error.to_string());
+        }
         match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Fault::Busy(cause(error)),
             Some(ErrorCode::DiskFull) => Fault::Full(cause(error)),

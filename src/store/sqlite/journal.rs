@@ -10,7 +10,7 @@ use crate::action::Recorded;
 use crate::journal::Record;
 use crate::journal::shape::Columns;
 use crate::member::Credential;
-use crate::store::{Fault, JournalFilter, StoredRecord};
+use crate::store::{Fault, JournalFilter, StoredRecord, UnreadableRecord, if_readable};
 use crate::unicode::folded;
 
 /// A page of long records ends earlier, with the record that reaches this many bytes of fields.
@@ -118,7 +118,7 @@ impl Reader {
         filter: &JournalFilter,
         after: i64,
         newest: i64,
-    ) -> Result<Vec<StoredRecord>, Fault> {
+    ) -> Result<Vec<Result<StoredRecord, UnreadableRecord>>, Fault> {
         page(&self.conn, filter, after, newest)
     }
 
@@ -158,7 +158,7 @@ pub(super) fn page(
     filter: &JournalFilter,
     after: i64,
     newest: i64,
-) -> Result<Vec<StoredRecord>, Fault> {
+) -> Result<Vec<Result<StoredRecord, UnreadableRecord>>, Fault> {
     let (sql, values) = select_page(filter, after, newest);
     let mut statement = conn.prepare_cached(&sql)?;
     let mut rows = statement.query(params_from_iter(values))?;
@@ -166,9 +166,13 @@ pub(super) fn page(
     while bytes < PAGE_BYTES
         && let Some(row) = rows.next()?
     {
-        let record = read_record(row)?;
-        bytes += record.fields.len();
-        page.push(record);
+        page.push(match if_readable(read_record(row))? {
+            Ok(record) => {
+                bytes += record.fields.len();
+                Ok(record)
+            }
+            Err(fault) => Err(UnreadableRecord { id: row.get("id")?, fault }),
+        });
     }
     Ok(page)
 }

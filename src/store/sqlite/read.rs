@@ -9,8 +9,8 @@ use crate::member::{Former, Member};
 use crate::password::{KeyId, Stored};
 use crate::store::{
     BlockCursor, BlockPage, CookieLogin, CookieLoginState, Fault, FormsCursor, FormsPage,
-    JournalFilter, KnownId, LoginRow, NamedLogins, Pending, Read, StoredRecord, Unfolded, View,
-    Wanted, standing_at,
+    JournalFilter, KnownId, LoginRow, NamedLogins, Pending, Read, StoredRecord, Unfolded,
+    UnreadableRecord, View, Wanted, standing_at,
 };
 
 impl Read for Reader {
@@ -117,7 +117,7 @@ impl Read for Reader {
         filter: &JournalFilter,
         after: i64,
         newest: i64,
-    ) -> Result<Vec<StoredRecord>, Fault> {
+    ) -> Result<Vec<Result<StoredRecord, UnreadableRecord>>, Fault> {
         Reader::journal_page(self, filter, after, newest)
     }
 

@@ -5,8 +5,8 @@ use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, params};
 
 use super::rows::{
-    HERE_COLUMNS, LOGIN_COLUMNS, MEMBER_COLUMNS, read_former, read_here, read_key, read_login,
-    read_session, select_former, select_member,
+    FORMER_COLUMNS, HERE_COLUMNS, LOGIN_COLUMNS, MEMBER_COLUMNS, read_former, read_here, read_key,
+    read_login, read_session, select_former, select_member,
 };
 use crate::action::Standing;
 use crate::identity::{Key, MemberId, SessionHash, SiteId};
@@ -32,7 +32,8 @@ impl Reader {
         // written.
         let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
         conn.create_scalar_function("folded", 1, flags, |context| {
-            Ok(context.get::<Option<String>>(0)?.as_deref().map(folded))
+            // Text that is not UTF-8 is no name.
+            Ok(context.get_raw(0).as_str_or_null().ok().flatten().map(folded))
         })?;
         Ok(Self { conn })
     }
@@ -192,7 +193,7 @@ impl Reader {
         after: Option<Key>,
     ) -> Result<Vec<Former>, Fault> {
         let mut statement = self.conn.prepare_cached(&format!(
-            "SELECT {MEMBER_COLUMNS}, login_version, reason, ended_at FROM former_member
+            "SELECT {MEMBER_COLUMNS}, {FORMER_COLUMNS} FROM former_member
              WHERE (siteid, memberid) > (?1, ?2) AND siteid <= ?3 ORDER BY siteid, memberid
              LIMIT {PAGE_ROWS}"
         ))?;

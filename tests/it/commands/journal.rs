@@ -2,7 +2,9 @@
 
 use std::process::Stdio;
 
-use super::{run_on, without_times};
+use rusqlite::Connection;
+
+use super::{Ran, run_on, without_times};
 use crate::support::{App, program};
 
 /// A data directory with six records: three at noon, three at one o'clock (2026-06-15, UTC).
@@ -112,6 +114,47 @@ fn json_has_the_columns_under_their_names_and_leaves_out_what_is_null() {
         })
     );
     assert_eq!(records[4]["expire_at"], 4_070_908_800_u64);
+}
+
+/// Another program has written to three records: an unknown number of a shape, text that is not
+/// UTF-8, a session that is no hash.
+#[test]
+fn records_that_cannot_be_read_are_named_and_the_others_are_printed() {
+    let dir = story();
+    let data = dir.path().join("data");
+    let conn = Connection::open(data.join("userman.db")).unwrap();
+    conn.execute_batch(
+        "UPDATE journal SET fields = '~999&=' WHERE id = 2;
+         UPDATE journal SET username = CAST(x'62ff' AS TEXT) WHERE id = 3;
+         UPDATE journal SET session_sha256 = x'00' WHERE id = 5",
+    )
+    .unwrap();
+    drop(conn);
+    let ids = |ran: &Ran| -> Vec<String> {
+        let lines = ran.out.lines().filter_map(|line| line.split_once("\"id\":"));
+        lines.map(|(_, rest)| rest.split(',').next().unwrap().to_owned()).collect()
+    };
+    let all = run_on(&data, &["journal", "--json"]);
+    assert_eq!((all.code, ids(&all)), (Some(1), ["1", "4", "6"].map(String::from).to_vec()));
+    let lines: Vec<&str> = all.err.lines().collect();
+    for (line, id, why) in [
+        (lines[0], 2, "the fields of journal record 2 fit no shape"),
+        (lines[1], 3, "invalid utf-8"),
+        (lines[2], 5, "Cannot read 32 byte value"),
+    ] {
+        let begins = format!(
+            "nats-userman: left out: journal record {id} cannot be read: the database holds a row \
+             that cannot be read: "
+        );
+        assert!(line.starts_with(&begins) && line.contains(why), "{line}");
+    }
+    assert_eq!(lines.len(), 3, "{}", all.err);
+    let by_name = run_on(&data, &["journal", "--json", "--username", "bob", "--site", "1"]);
+    assert_eq!((by_name.code, ids(&by_name)), (Some(0), ["1", "4"].map(String::from).to_vec()));
+    let shown = run_on(&data, &["member", "show", "1", "71"]);
+    assert_eq!(shown.code, Some(1));
+    assert!(shown.out.contains("ADD         1  OK|member 71"), "{}", shown.out);
+    assert!(shown.err.contains("journal record 5 cannot be read"), "{}", shown.err);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use nats_userman::password::{KeyId, Stored};
 use nats_userman::store::{
     BlockCursor, BlockPage, Cause, CookieLogin, CookieLoginState, CurrentDatabase, Fault,
     FormsCursor, FormsPage, JournalFilter, KnownId, Location, LoginRow, NamedLogins, Pending, Read,
-    StoredRecord, Unfolded, View, Wanted, open_reader,
+    StoredRecord, Unfolded, UnreadableRecord, View, Wanted, open_reader,
 };
 use parking_lot::{Condvar, Mutex};
 
@@ -183,7 +183,7 @@ impl Read for GatedReader {
         filter: &JournalFilter,
         after: i64,
         newest: i64,
-    ) -> Result<Vec<StoredRecord>, Fault> {
+    ) -> Result<Vec<Result<StoredRecord, UnreadableRecord>>, Fault> {
         self.inner.journal_page(filter, after, newest)
     }
 
