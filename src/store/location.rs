@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::database_state::DatabaseState;
 use super::open_error::OpenError;
-use super::{Engine, Read, Replacement, sqlite};
+use super::{Engine, Read, Replacement, UpgradePlan, sqlite};
 
 /// Where the database is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -198,6 +198,18 @@ pub fn state_of(location: &Location, was_used: bool) -> Result<DatabaseState, Op
 pub fn check_content(location: &Location) -> Result<(), OpenError> {
     match location {
         Location::Sqlite(file) => sqlite::check_pages(file.path()),
+    }
+}
+
+/// What the next start would do to an older database; `None` if there is none, or one of this
+/// release. Changes nothing.
+///
+/// # Errors
+///
+/// If it cannot be read.
+pub fn planned_upgrade(location: &Location) -> Result<Option<UpgradePlan>, OpenError> {
+    match location {
+        Location::Sqlite(file) => sqlite::planned_upgrade(file),
     }
 }
 

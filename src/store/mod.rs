@@ -13,6 +13,7 @@ mod read;
 pub mod reads;
 mod records;
 mod sqlite;
+mod upgrade_plan;
 mod view;
 
 pub use current::{CurrentDatabase, CurrentReader};
@@ -21,7 +22,7 @@ pub use fault::{Cause, Fault, Replacement, if_readable};
 pub use lapse::{Lapse, standing_at};
 pub use location::{
     Fingerprint, Location, check_access, check_content, check_whole, exists, open_for_check,
-    open_reader, set_log_aside, state_of, with_engine,
+    open_reader, planned_upgrade, set_log_aside, state_of, with_engine,
 };
 pub use open_error::{OpenError, UpgradeError};
 pub use read::Read;
@@ -32,6 +33,7 @@ pub use records::{
     LongRead, NamedLogins, Note, Outcome, Pending, Rehashed, Seen, Spent, StoredRecord, Unfolded,
     UnreadableRecord,
 };
+pub use upgrade_plan::UpgradePlan;
 pub use view::{View, Wanted};
 
 use std::time::Instant;

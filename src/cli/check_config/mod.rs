@@ -22,7 +22,9 @@ use crate::login::cookie_domain::CookieDomain;
 use crate::login::settings::GuessLimits;
 use crate::password::{HashKind, Vault};
 use crate::seals::foreign_seals;
-use crate::store::{DatabaseState, Fault, OpenError, Read, check_content, open_for_check, pages};
+use crate::store::{
+    DatabaseState, Fault, OpenError, Read, check_content, open_for_check, pages, planned_upgrade,
+};
 use crate::token;
 
 /// How often the spinner moves.
@@ -65,7 +67,10 @@ pub(super) fn run(settings: &Settings, config: &Config, exposed: &[String]) -> R
     for (name, value) in rows {
         writeln!(out, "{name:<17} {value}")?;
     }
-    let Findings { problems, members } = find(config);
+    let Findings { problems, members, upgrade } = find(config);
+    if let Some(sentence) = upgrade {
+        writeln!(out, "{sentence}")?;
+    }
     for sentence in exposed.iter().chain(&members) {
         writeln!(out, "{sentence}")?;
     }
@@ -141,11 +146,13 @@ struct Findings {
     /// Members whom an Apache that reads the table refuses, or who can log in only with the exact
     /// username. No setting changes that; the service starts anyway.
     members: Vec<String>,
+    /// What the next start does to an older database.
+    upgrade: Option<String>,
 }
 
 /// Checks what a start would find, without changes.
 fn find(config: &Config) -> Findings {
-    let mut members = Vec::new();
+    let (mut members, mut upgrade) = (Vec::new(), None);
     let mut problems = places::problems(config);
     let token_file = config.data_dir.token_file();
     if config.postback_tokens.is_empty() && token_file.exists() {
@@ -159,7 +166,11 @@ fn find(config: &Config) -> Findings {
     let vault = if key.exists() { Vault::load(&key).map(Some) } else { Ok(None) };
     problems.extend(vault.as_ref().err().map(|error| chain(error)));
     match whole_database(config) {
-        Ok(None) => {}
+        Ok(None) => match planned_upgrade(&config.location) {
+            Ok(Some(plan)) if plan.is_refused() => problems.push(plan.to_string()),
+            Ok(plan) => upgrade = plan.map(|plan| plan.to_string()),
+            Err(error) => problems.push(chain(&error)),
+        },
         Err(error) => {
             // A file without access was reported above.
             let said = chain(&error);
@@ -179,7 +190,7 @@ fn find(config: &Config) -> Findings {
             }
         }
     }
-    Findings { problems, members }
+    Findings { problems, members, upgrade }
 }
 
 fn members_kept_out(config: &Config, reader: &dyn Read) -> Result<Vec<String>, Fault> {

@@ -8,12 +8,15 @@ use rusqlite::{Connection, OpenFlags};
 use rustix::fs::Access;
 
 use super::connection::{busy_and_quiet, open_immutable};
+use super::database_file::DatabaseFile;
 use super::files::beside;
-use super::open::{check_access, check_whole, nothing_in, open_error, shown, upgrade_error};
+use super::open::{
+    check_access, check_whole, is_there, nothing_in, open_error, shown, upgrade_error,
+};
 use super::reader::Reader;
 use super::upgrade;
 use crate::denied;
-use crate::store::{DatabaseState, Fault, OpenError, Read, UpgradeError};
+use crate::store::{DatabaseState, Fault, OpenError, Read, UpgradeError, UpgradePlan};
 
 /// Determines the state of the database and changes nothing. `was_used` says that the database had
 /// content before, as it must have if its keys exist: an empty one has lost it then. Only for the
@@ -57,6 +60,20 @@ pub fn state_of(path: &Path, was_used: bool) -> Result<DatabaseState, OpenError>
         Err(UpgradeError::Fault(Fault::NeedsWriter(_))) if !was_used => Ok(DatabaseState::Begun),
         Err(error) => Err(upgrade_error(path, error)),
     }
+}
+
+/// What the next start would do to an older database; `None` if none is there. Changes nothing.
+///
+/// # Errors
+///
+/// If it cannot be read.
+pub fn planned_upgrade(file: &DatabaseFile) -> Result<Option<UpgradePlan>, OpenError> {
+    let path = file.path();
+    if !is_there(path)? {
+        return Ok(None);
+    }
+    let conn = connect_unchanged(path).map_err(|fault| open_error(path, fault))?;
+    upgrade::plan(&conn, file).map_err(|error| upgrade_error(path, error))
 }
 
 /// The maximum number of problems that are counted.

@@ -1,5 +1,6 @@
 //! The SQLite engine. Nothing outside this module names SQLite or its driver.
 
+mod add_columns;
 mod blocks;
 mod check;
 mod checkpoint;
@@ -25,12 +26,14 @@ mod seals;
 mod shapes;
 mod upgrade;
 mod upgrade_copy;
+mod upgrade_progress;
+mod upgrade_space;
 mod wal_aside;
 mod wal_mark;
 mod wal_tail;
 mod whole;
 
-pub use check::{check_pages, open_unchanged, state_of};
+pub use check::{check_pages, open_unchanged, planned_upgrade, state_of};
 pub use database_file::DatabaseFile;
 pub use files::{Files, FilesSeen};
 pub use open::{check_whole, check_writable, is_there, open_reader, with_engine};

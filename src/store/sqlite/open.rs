@@ -54,8 +54,7 @@ pub fn with_engine<T>(
         return Err(nothing_in(path));
     }
     set_up_writer(&conn).map_err(fault)?;
-    upgrade::run(&mut conn, file.keeps_upgrade_copy().then_some(path))
-        .map_err(|error| upgrade_error(path, error))?;
+    upgrade::run(&mut conn, Some(file)).map_err(|error| upgrade_error(path, error))?;
 
     let wal_pages = Arc::new(AtomicI32::new(0));
     let pages_now = Arc::clone(&wal_pages);

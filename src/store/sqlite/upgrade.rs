@@ -1,12 +1,13 @@
 //! The version of the schema, in `user_version`: a new database gets schema.sql, an older one is
 //! upgraded step by step, and a newer one is refused.
 
-use std::path::Path;
-use std::time::Instant;
-
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::{folding, upgrade_copy, wal_mark};
+use super::database_file::DatabaseFile;
+use super::upgrade_progress::Progress;
+use super::upgrade_space::{MIB, Space, mib};
+use super::{add_columns, folding, upgrade_copy, wal_mark};
+use crate::store::UpgradePlan;
 use crate::store::open_error::{SCHEMA_VERSION, UpgradeError};
 
 /// The form that schema.sql describes.
@@ -24,6 +25,10 @@ const UPGRADES: &[&str] = &[
 
 /// The version that brought the mark of the WAL.
 const FIRST_WITH_MARK: i64 = 3;
+
+/// The page cache during an upgrade, in SQLite's negative form of KiB. Random writes to a new index
+/// would otherwise write each page to the WAL many times.
+const CACHE: i64 = -262_144;
 
 const SCHEMA: &str = include_str!("../../../schema.sql");
 
@@ -50,6 +55,32 @@ pub(super) fn check(conn: &Connection) -> Result<i64, UpgradeError> {
     }
 }
 
+/// What an upgrade of this database would do; `None` if none is due.
+pub(super) fn plan(
+    conn: &Connection,
+    file: &DatabaseFile,
+) -> Result<Option<UpgradePlan>, UpgradeError> {
+    let from = check(conn)?;
+    if !(1..CURRENT).contains(&from) {
+        return Ok(None);
+    }
+    let keeps_copy = file.keeps_upgrade_copy();
+    let space = Space::of(conn, file.path(), from)?;
+    let (copy, needed) = if keeps_copy {
+        (Some(mib(space.copy)), space.needed)
+    } else {
+        (None, space.needed - space.copy)
+    };
+    Ok(Some(UpgradePlan {
+        from,
+        to: CURRENT,
+        copy,
+        needed: mib(needed),
+        free: space.free.map(|free| free / MIB),
+        about: space.about(keeps_copy),
+    }))
+}
+
 /// For readers: the database must have exactly this version.
 pub(super) fn check_current(conn: &Connection) -> Result<(), UpgradeError> {
     let found = check(conn)?;
@@ -57,21 +88,37 @@ pub(super) fn check_current(conn: &Connection) -> Result<(), UpgradeError> {
 }
 
 /// Updates the schema and the folded names in one transaction. Before a schema upgrade, keeps a
-/// copy of the old database beside this database file; with `None` it keeps no copy.
-pub(super) fn run(conn: &mut Connection, keep_copy: Option<&Path>) -> Result<(), UpgradeError> {
+/// copy of the old database beside `file`, unless its settings exclude that. `None` for a database
+/// in memory.
+pub(super) fn run(conn: &mut Connection, file: Option<&DatabaseFile>) -> Result<(), UpgradeError> {
     if check(conn)? == CURRENT && folding::is_current(conn)? {
         return Ok(());
     }
-    let began = Instant::now();
+    let progress = Progress::new();
+    progress.follow(conn)?;
+    let cache: i64 = conn.query_row("PRAGMA cache_size", [], |row| row.get(0))?;
+    conn.pragma_update(None, "cache_size", CACHE)?;
+    let done = transact(conn, file, &progress);
+    conn.pragma_update(None, "cache_size", cache)?;
+    Progress::leave(conn)?;
+    done
+}
+
+fn transact(
+    conn: &mut Connection,
+    file: Option<&DatabaseFile>,
+    progress: &Progress,
+) -> Result<(), UpgradeError> {
     let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // Checked again under the lock, because another process may have upgraded it.
     let found = check(&transaction)?;
     if found == 0 {
         transaction.execute_batch(SCHEMA)?;
     } else {
-        step_up(&transaction, found, keep_copy)?;
+        step_up(&transaction, found, file, progress)?;
     }
     if !folding::is_current(&transaction)? {
+        progress.begin("folding the names of all members");
         folding::fold_anew(&transaction)?;
     }
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
@@ -81,38 +128,60 @@ pub(super) fn run(conn: &mut Connection, keep_copy: Option<&Path>) -> Result<(),
     } else {
         wal_mark::renew(&transaction)?;
     }
+    let is_upgrade = (1..CURRENT).contains(&found);
+    let counted = if is_upgrade { Some(count_rows(&transaction)?) } else { None };
+    progress.begin("writing it to the disk");
     transaction.commit()?;
-    if (1..CURRENT).contains(&found) {
+    if let Some((members, records)) = counted {
         log::info!(
-            "the database was upgraded to version {CURRENT} in {} ms",
-            began.elapsed().as_millis()
+            "upgraded the database from version {found} to {CURRENT}: {members} members and \
+             {records} journal records, in {:.1} s",
+            progress.elapsed().as_secs_f64()
         );
     }
     Ok(())
 }
 
+/// Members, former members among them, and journal records.
+fn count_rows(conn: &Connection) -> Result<(i64, i64), UpgradeError> {
+    let counts = "SELECT (SELECT count(*) FROM member_auth) + (SELECT count(*) FROM former_member),
+         (SELECT count(*) FROM journal)";
+    Ok(conn.query_row(counts, [], |row| Ok((row.get(0)?, row.get(1)?)))?)
+}
+
 /// Runs the steps from an older version, after the copy.
-fn step_up(conn: &Connection, found: i64, keep_copy: Option<&Path>) -> Result<(), UpgradeError> {
+fn step_up(
+    conn: &Connection,
+    found: i64,
+    file: Option<&DatabaseFile>,
+    progress: &Progress,
+) -> Result<(), UpgradeError> {
     let done = usize::try_from(found - 1).unwrap_or(0);
     let steps = &UPGRADES[done..];
     if steps.is_empty() {
         return Ok(());
     }
-    match keep_copy {
-        Some(database) => {
-            let copy = upgrade_copy::keep(database, found)?;
-            let copy = copy.display();
+    match file.filter(|file| file.keeps_upgrade_copy()) {
+        Some(file) => {
             log::info!(
-                "upgrading the database from version {found} to {CURRENT}; the copy of the old \
-                 one is {copy}"
+                "upgrading the database from version {found} to {CURRENT}; first, a copy of the \
+                 old one is made"
+            );
+            let kept = upgrade_copy::keep(file.path(), found, progress)?;
+            log::info!(
+                "the copy of the old database is {}: {} MiB, checked, in {:.1} s",
+                kept.path.display(),
+                mib(kept.bytes),
+                progress.elapsed().as_secs_f64()
             );
         }
         None => {
             log::info!("upgrading the database from version {found} to {CURRENT}, without a copy")
         }
     }
-    for step in steps {
-        conn.execute_batch(step)?;
+    for (step, to) in steps.iter().zip(found + 1..) {
+        progress.begin(&format!("changing it to version {to}"));
+        add_columns::run_step(conn, step)?;
     }
     Ok(())
 }
@@ -179,19 +248,61 @@ mod tests {
             .collect()
     }
 
-    #[test]
-    fn a_database_of_version_1_goes_up_with_its_members_and_has_the_columns_of_a_new_one() {
-        let (mut old, mut new) = (database(), database());
-        old.execute_batch(include_str!("../../../tests/schemas/version_1.sql")).unwrap();
-        old.execute_batch(
+    fn definitions(conn: &Connection) -> Vec<(String, String)> {
+        let sql = "SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name";
+        let mut statement = conn.prepare(sql).unwrap();
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        rows.map(Result::unwrap).collect()
+    }
+
+    /// With a row in each table to which a column is added.
+    fn version_1() -> Connection {
+        let conn = database();
+        conn.execute_batch(include_str!("../../../tests/schemas/version_1.sql")).unwrap();
+        conn.execute_batch(
             "INSERT INTO member_auth (siteid, memberid, username, password, trial)
                  VALUES (1, 71, 'bob', 'x', 0);
              INSERT INTO former_member (siteid, memberid, username, password, trial, reason,
-             ended_at)
+                 ended_at)
                  VALUES (1, 72, 'ann', 'x', 1, 'deleted', 5);
-             INSERT INTO journal (at, source, fields, reply) VALUES (5, 'nats', '', 'OK|');",
+             INSERT INTO journal (at, source, fields, reply) VALUES (5, 'nats', '', 'OK|');
+             INSERT OR IGNORE INTO health (one, probed_at) VALUES (1, 0);",
         )
         .unwrap();
+        conn
+    }
+
+    #[test]
+    fn each_step_leaves_the_schema_that_its_statements_leave_and_rows_that_satisfy_it() {
+        let (ours, plain) = (version_1(), version_1());
+        let other = "CREATE VIRTUAL TABLE theirs USING fts5 (text);
+             CREATE VIEW names AS SELECT username FROM member_auth;";
+        ours.execute_batch(other).unwrap();
+        plain.execute_batch(other).unwrap();
+        for (step, to) in UPGRADES.iter().zip(2..) {
+            let before: i64 =
+                ours.query_row("PRAGMA schema_version", [], |row| row.get(0)).unwrap();
+            ours.execute_batch("BEGIN").unwrap();
+            add_columns::run_step(&ours, step).unwrap();
+            ours.execute_batch("COMMIT").unwrap();
+            plain.execute_batch(step).unwrap();
+            assert_eq!(definitions(&ours), definitions(&plain), "version {to}");
+            let after = ours.query_row("PRAGMA schema_version", [], |row| row.get(0)).unwrap();
+            assert!(before < after, "version {to}: other connections must read it again");
+            let found: String =
+                ours.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+            assert_eq!(found, "ok", "version {to}");
+            let plain_rows = shape(&plain);
+            assert_eq!(shape(&ours), plain_rows, "version {to}");
+        }
+        // The schema is protected again.
+        let edit = "UPDATE sqlite_schema SET sql = '' WHERE name = 'journal'";
+        assert!(ours.execute_batch(edit).is_err());
+    }
+
+    #[test]
+    fn a_database_of_version_1_goes_up_with_its_members_and_has_the_columns_of_a_new_one() {
+        let (mut old, mut new) = (version_1(), database());
         old.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
         old.pragma_update(None, "user_version", 1).unwrap();
         assert!(matches!(check_current(&old), Err(UpgradeError::Older { found: 1 })));

@@ -7,13 +7,18 @@
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, chown};
+use std::os::unix::fs::{
+    FileExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, chown,
+};
 use std::path::{Path, PathBuf};
 
+use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 
-use super::connection::open;
+use super::connection::{open, open_immutable};
 use super::fault;
+use super::upgrade_progress::Progress;
+use super::upgrade_space::{Space, mib};
 use crate::store::{Fault, UpgradeError};
 use crate::whole_file::parent;
 
@@ -21,26 +26,54 @@ use crate::whole_file::parent;
 /// forth between releases makes more.
 const COPIES_MAX: u32 = 100;
 const COMPARED_BYTES: usize = 64 * 1024;
-const MIB: u64 = 1024 * 1024;
+/// Pages that are copied at once, between two reports of the progress.
+const COPIED_PAGES: i32 = 4096;
 /// The maximum permissions of a copy, whatever the mode of the database.
 const COPY_MODE_MAX: u32 = 0o640;
+/// In the header of a file: versions of the format for writing and for reading it. Both are 1 for a
+/// database without a WAL (sqlite.org/fileformat2.html).
+const FORMAT_AT: u64 = 18;
+const WITHOUT_WAL: [u8; 2] = [1, 1];
 
 /// The upgrade was not begun, because the current database cannot be copied.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "it has version {version}, and no copy of it can be kept in {} before the upgrade; \
-     nothing was changed: free {mib} MiB there, \
-     or upgrade without a copy by --no-upgrade-copy",
-    .place.display()
-)]
-pub struct NoCopy {
-    version: i64,
-    /// The intended path of the copy.
-    place: PathBuf,
-    /// The free space that the copy and the upgrade may need.
-    mib: u64,
-    #[source]
-    cause: CopyError,
+pub enum NoCopy {
+    /// The disk is too small.
+    #[error(
+        "it has version {version}, and there is no room for the copy of it that is kept before \
+         the upgrade: {} MiB are free in {}, and copy and upgrade need {} MiB; nothing was \
+         changed: free {} MiB there, or upgrade without a copy by --no-upgrade-copy",
+        mib_rounded_down(.free), .dir.display(), mib(*.needed), mib(.needed.saturating_sub(*.free))
+    )]
+    Short {
+        /// The version of the database.
+        version: i64,
+        /// The intended directory of the copy.
+        dir: PathBuf,
+        /// Bytes that are free there.
+        free: u64,
+        /// Bytes that copy and upgrade need.
+        needed: u64,
+    },
+    /// Another cause.
+    #[error(
+        "it has version {version}, and no copy of it can be kept in {} before the upgrade; \
+         nothing was changed: remove the cause, or upgrade without a copy by --no-upgrade-copy",
+        .dir.display()
+    )]
+    Failed {
+        /// The version of the database.
+        version: i64,
+        /// The intended directory of the copy.
+        dir: PathBuf,
+        /// What failed.
+        #[source]
+        cause: CopyError,
+    },
+}
+
+fn mib_rounded_down(bytes: &u64) -> u64 {
+    bytes / super::upgrade_space::MIB
 }
 
 /// Why no copy could be kept.
@@ -52,9 +85,6 @@ pub enum CopyError {
     /// SQLite.
     #[error(transparent)]
     Fault(#[from] Fault),
-    /// The path is not one that SQLite takes.
-    #[error("the path is not UTF-8")]
-    Path,
     /// The copy is not what was copied.
     #[error("the copy differs from the database: {0}")]
     Differs(String),
@@ -69,45 +99,44 @@ impl From<rusqlite::Error> for CopyError {
     }
 }
 
-/// Keeps the copy and returns its path.
-pub(super) fn keep(database: &Path, version: i64) -> Result<PathBuf, UpgradeError> {
+/// A copy that is kept.
+pub(super) struct Kept {
+    pub(super) path: PathBuf,
+    pub(super) bytes: u64,
+}
+
+/// Keeps the copy.
+pub(super) fn keep(
+    database: &Path,
+    version: i64,
+    progress: &Progress,
+) -> Result<Kept, UpgradeError> {
     let source =
         open(database, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    check(&source)?;
-    let mib = room(&source)?.div_ceil(MIB);
-    copy(&source, database, version).map_err(|cause| {
-        let place = parent(database).to_owned();
-        UpgradeError::Copy(Box::new(NoCopy { version, place, mib, cause }))
-    })
-}
-
-/// Bytes that the copy and the upgrade may need. A step may rewrite every page in the WAL. The
-/// checkpoint then writes them to the file, which may have had none of them before, as after a stop
-/// of release 0.1.0.
-fn room(source: &Connection) -> Result<u64, Fault> {
-    const COPY_WAL_AND_FILE: i64 = 3;
-    let number = |pragma: &str| source.query_row(pragma, [], |row| row.get::<_, i64>(0));
-    let bytes = number("PRAGMA page_count")? * number("PRAGMA page_size")?;
-    Ok(bytes.saturating_mul(COPY_WAL_AND_FILE).unsigned_abs())
-}
-
-/// Returns an error if the copy is damaged.
-fn check(conn: &Connection) -> Result<(), Fault> {
-    let found: String = conn.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
-    // The line above this one names the database.
-    let found = found.lines().find(|line| !line.starts_with("***")).unwrap_or_default().to_owned();
-    if found == "ok" {
-        return Ok(());
+    let space = Space::of(&source, database, version)?;
+    let dir = parent(database).to_owned();
+    let refused = |no_copy| UpgradeError::Copy(Box::new(no_copy));
+    if let (Some(free), 1..) = (space.free, space.missing()) {
+        return Err(refused(NoCopy::Short { version, dir, free, needed: space.needed }));
     }
-    Err(fault::damage(found))
+    match copy(&source, database, version, progress) {
+        Ok(path) => Ok(Kept { path, bytes: space.copy }),
+        // Not the copy, but the database itself is damaged.
+        Err(CopyError::Fault(damaged @ Fault::Damaged(_))) => Err(damaged.into()),
+        Err(cause) => Err(refused(NoCopy::Failed { version, dir, cause })),
+    }
 }
 
-fn copy(source: &Connection, database: &Path, version: i64) -> Result<PathBuf, CopyError> {
+fn copy(
+    source: &Connection,
+    database: &Path,
+    version: i64,
+    progress: &Progress,
+) -> Result<PathBuf, CopyError> {
     let begun = with_suffix(database, &format!(".v{version}.tmp"));
     remove(&begun)?;
-    let made = make(source, &begun, version).and_then(|()| {
+    let made = make(source, &begun, version, progress).and_then(|()| {
         like(&begun, database)?;
-        File::open(&begun)?.sync_all()?;
         name(&begun, database, version)
     });
     if made.is_err() {
@@ -117,7 +146,7 @@ fn copy(source: &Connection, database: &Path, version: i64) -> Result<PathBuf, C
     made
 }
 
-/// Removes the rest of an unfinished copy, with the journal that SQLite kept of it.
+/// Removes the rest of an unfinished copy, with the journal that release 0.4.0 and older kept.
 fn remove(begun: &Path) -> io::Result<()> {
     for path in [with_suffix(begun, "-journal"), begun.to_owned()] {
         match fs::remove_file(path) {
@@ -128,37 +157,69 @@ fn remove(begun: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn make(source: &Connection, begun: &Path, version: i64) -> Result<(), CopyError> {
+/// Copies page by page and checks the copy: what is damaged in the database is damaged in it, and
+/// one check of all rows and indexes serves both.
+fn make(
+    source: &Connection,
+    begun: &Path,
+    version: i64,
+    progress: &Progress,
+) -> Result<(), CopyError> {
     // No file of this name exists. Only the owner may read the copy until it is complete.
-    OpenOptions::new().write(true).create_new(true).mode(0o600).open(begun)?;
-    source.execute("VACUUM INTO ?1", [begun.to_str().ok_or(CopyError::Path)?])?;
-    let copy = open(begun, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    check(&copy)?;
-    let found: i64 = copy.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    if found != version {
-        return Err(CopyError::Differs(format!("version {found}")));
+    let file =
+        OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(begun)?;
+    progress.begin("copying it");
+    let pages = copy_pages(source, begun, progress)?;
+    // A copy that no process has open has no WAL, and must be readable without one.
+    file.write_all_at(&WITHOUT_WAL, FORMAT_AT)?;
+    file.sync_all()?;
+    progress.begin("checking the copy");
+    let mut copy = open_immutable(begun)?;
+    progress.follow(&mut copy)?;
+    if let Some(found) = damage(&copy)? {
+        return Err(match damage(source)? {
+            Some(found) => fault::damage(found).into(),
+            None => CopyError::Differs(found),
+        });
     }
-    for table in tables(source)? {
-        let (here, there) = (count(source, &table)?, count(&copy, &table)?);
-        if here != there {
-            return Err(CopyError::Differs(format!("{there} of {here} rows of {table}")));
+    let number = |pragma: &str| copy.query_row(pragma, [], |row| row.get::<_, i64>(0));
+    match (number("PRAGMA user_version")?, number("PRAGMA page_count")?) {
+        found if found == (version, pages) => Ok(()),
+        (version, pages) => {
+            Err(CopyError::Differs(format!("it has version {version} and {pages} pages")))
         }
     }
-    Ok(())
 }
 
-fn tables(conn: &Connection) -> Result<Vec<String>, CopyError> {
-    let mut statement =
-        conn.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")?;
-    Ok(statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
+/// Returns the number of pages.
+fn copy_pages(source: &Connection, begun: &Path, progress: &Progress) -> Result<i64, CopyError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut copy = open(begun, flags)?;
+    // A copy that was interrupted is removed, and the caller syncs a complete one.
+    copy.pragma_update_and_check(None, "journal_mode", "OFF", |_| Ok(()))?;
+    copy.pragma_update(None, "synchronous", "OFF")?;
+    let backup = Backup::new(source, &mut copy)?;
+    loop {
+        let step = backup.step(COPIED_PAGES)?;
+        let (left, all) = (backup.progress().remaining, i64::from(backup.progress().pagecount));
+        match step {
+            StepResult::Done => return Ok(all),
+            StepResult::More => {
+                let percent = (all - i64::from(left)) * 100 / all.max(1);
+                progress.set_percent("copying it", percent);
+            }
+            // Nobody else writes: the caller holds the lock, and the copy is new.
+            _ => return Err(CopyError::Differs("it is locked".into())),
+        }
+    }
 }
 
-fn count(conn: &Connection, table: &str) -> Result<i64, CopyError> {
-    Ok(conn.query_row(
-        &format!("SELECT count(*) FROM \"{}\"", table.replace('"', "\"\"")),
-        [],
-        |row| row.get(0),
-    )?)
+/// The first damage of a database, if there is any.
+fn damage(conn: &Connection) -> Result<Option<String>, Fault> {
+    let found: String = conn.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+    // The line above this one names the database.
+    let found = found.lines().find(|line| !line.starts_with("***")).unwrap_or_default();
+    Ok((found != "ok").then(|| found.to_owned()))
 }
 
 /// Sets owner and mode to those of the database. If the owner cannot be set, the copy stays

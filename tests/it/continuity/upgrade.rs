@@ -8,13 +8,13 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::kept::releases;
 use super::{kept, table};
-use crate::support::{Program, program, rows, temp_dir};
+use crate::support::{Mounted, Program, program, rows, temp_dir};
 
-fn look(path: &Path) -> Connection {
+pub fn look(path: &Path) -> Connection {
     Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap()
 }
 
-fn version(conn: &Connection) -> String {
+pub fn version(conn: &Connection) -> String {
     rows(conn, "PRAGMA user_version").remove(0)
 }
 
@@ -22,7 +22,7 @@ fn objects(conn: &Connection) -> Vec<String> {
     rows(conn, "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY 1, 2")
 }
 
-fn copies(data: &Path) -> Vec<String> {
+pub fn copies(data: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(data)
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap());
@@ -51,10 +51,17 @@ fn the_way_back_is_a_copy_of_the_old_database_with_every_row_as_it_was() {
         let begun =
             format!("upgrading the database from version {} to {}", version(&old), version(&new));
         assert!(log.contains(&begun) && log.contains(copy.to_str().unwrap()), "{release}: {log}");
-        assert!(
-            log.contains(&format!("the database was upgraded to version {} in ", version(&new))),
-            "{release}: {log}"
+        let members = "SELECT (SELECT count(*) FROM member_auth)
+             + (SELECT count(*) FROM former_member), (SELECT count(*) FROM journal)";
+        let counts = rows(&old, members).remove(0);
+        let (members, records) = counts.split_once('|').unwrap();
+        let done = format!(
+            "upgraded the database from version {} to {}: {members} members and {records} journal \
+             records, in ",
+            version(&old),
+            version(&new)
         );
+        assert!(log.contains(&done), "{release}: {done}: {log}");
         assert_eq!(
             std::fs::metadata(&copy).unwrap().permissions().mode() & 0o7777,
             0o640,
@@ -98,19 +105,6 @@ fn a_copy_that_is_there_is_never_overwritten_and_an_equal_one_is_taken() {
 #[test]
 fn without_a_copy_nothing_is_upgraded_unless_it_is_asked_for() {
     let left = kept("0.1.0");
-    let pages: u64 = {
-        let conn = Connection::open(left.database()).unwrap();
-        // As after a stop of that release: all is in the WAL, and the file has next to nothing.
-        conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).unwrap();
-        conn.execute_batch(
-            "PRAGMA wal_autocheckpoint = 0;
-             INSERT INTO journal (at, source, fields, reply)
-                 VALUES (5, 'nats', hex(zeroblob(3000000)), 'OK|')",
-        )
-        .unwrap();
-        rows(&conn, "PRAGMA page_count")[0].parse().unwrap()
-    };
-    assert!(std::fs::metadata(left.database()).unwrap().len() < 1_000_000);
     // What is in the way as a full disk would be.
     let in_the_way = left.data().join("userman.db.v2.tmp");
     std::fs::create_dir(&in_the_way).unwrap();
@@ -121,20 +115,102 @@ fn without_a_copy_nothing_is_upgraded_unless_it_is_asked_for() {
         .unwrap();
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert_eq!(refused.status.code(), Some(1), "{said}");
-    let room = format!("free {} MiB there", (3 * pages * 4096).div_ceil(1024 * 1024));
-    for part in [
-        "it has version 2, and no copy of it can be kept in ",
-        "nothing was changed",
-        &room,
-        "--no-upgrade-copy",
-    ] {
-        assert!(said.contains(part), "{part}: {said}");
-    }
+    let expected = format!(
+        "nats-userman: cannot use the database {}: it has version 2, and no copy of it can be kept \
+         in {} before the upgrade; nothing was changed: remove the cause, or upgrade without a \
+         copy by --no-upgrade-copy: Is a directory (os error 21)\n",
+        left.database().display(),
+        left.data().display()
+    );
+    assert!(said.ends_with(&expected), "{said}");
     assert_eq!(version(&look(&left.database())), "2");
     let log = upgraded(&left.data(), &["--no-upgrade-copy"]);
     assert!(log.contains("upgrading the database from version 2 to 5, without a copy"), "{log}");
     assert_eq!(copies(&left.data()), ["userman.db.v2.tmp"]);
     assert_eq!(version(&look(&left.database())), "5");
+}
+
+/// Both figures of a sentence are in MiB: what is free is rounded down, what is needed up.
+fn mib(bytes: u64) -> u64 {
+    bytes.div_ceil(1024 * 1024)
+}
+
+#[test]
+fn a_disk_that_is_too_small_for_the_copy_is_found_before_anything_is_written() {
+    let (left, mount) = (kept("0.1.0"), temp_dir());
+    let Some(mounted) = Mounted::tmpfs(mount.path(), "16m") else { return };
+    let data = mounted.0.join("data");
+    std::fs::create_dir(&data).unwrap();
+    std::fs::set_permissions(&data, std::fs::metadata(left.data()).unwrap().permissions()).unwrap();
+    for entry in std::fs::read_dir(left.data()).unwrap().map(Result::unwrap) {
+        std::fs::copy(entry.path(), data.join(entry.file_name())).unwrap();
+    }
+    let database = data.join("userman.db");
+    let pages: u64 = {
+        let conn = Connection::open(&database).unwrap();
+        // As after a stop of that release: all is in the WAL, and the file has next to nothing.
+        conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).unwrap();
+        conn.execute_batch(
+            "PRAGMA wal_autocheckpoint = 0;
+             INSERT INTO journal (at, source, fields, reply)
+                 VALUES (5, 'nats', hex(zeroblob(1000000)), 'OK|')",
+        )
+        .unwrap();
+        rows(&conn, "PRAGMA page_count")[0].parse().unwrap()
+    };
+    let in_file = std::fs::metadata(&database).unwrap().len();
+    assert!(in_file < 1_000_000);
+    // Of version 2: the copy, two times the database for what is rewritten, and what is only in
+    // the WAL.
+    let needed = mib(pages * 4096 * 4 - in_file);
+    let ballast = data.join("ballast");
+    std::fs::write(&ballast, vec![1; 8 << 20]).unwrap();
+    let space = rustix::fs::statvfs(&data).unwrap();
+    let free = space.f_bavail * space.f_frsize;
+    let before = std::fs::read(&database).unwrap();
+
+    let mut serve = program();
+    serve.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(&data);
+    let refused = serve.output().unwrap();
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    let expected = format!(
+        "nats-userman: cannot use the database {}: it has version 2, and there is no room for the \
+         copy of it that is kept before the upgrade: {} MiB are free in {}, and copy and upgrade \
+         need {needed} MiB; nothing was changed: free {} MiB there, or upgrade without a copy by \
+         --no-upgrade-copy\n",
+        database.display(),
+        free >> 20,
+        data.display(),
+        mib(pages * 4096 * 4 - in_file - free)
+    );
+    assert_eq!((refused.status.code(), said.ends_with(&expected)), (Some(1), true), "{said}");
+    assert_eq!(std::fs::read(&database).unwrap(), before);
+    assert_eq!(copies(&data), [""; 0]);
+    let check = |flags: &[&str]| {
+        let output =
+            program().args(["check-config", "--data-dir"]).arg(&data).args(flags).output().unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(text).unwrap())
+    };
+    let size = mib(pages * 4096);
+    let plan = format!(
+        "the next start upgrades the database from version 2 to 5, with a copy of {size} MiB, in \
+         about a second: it needs up to {needed} MiB, and {} MiB are free",
+        free >> 20
+    );
+    let (code, said) = check(&[]);
+    assert!(code == Some(1) && said.contains(&format!("nats-userman: {plan}")), "{said}");
+    let (code, said) = check(&["--no-upgrade-copy"]);
+    let without = "the next start upgrades the database from version 2 to 5, without a copy, in";
+    assert!(code == Some(0) && said.contains(without), "{said}");
+
+    std::fs::remove_file(&ballast).unwrap();
+    let (code, said) = check(&[]);
+    let due = "the next start upgrades the database from version 2 to 5, with a copy of ";
+    assert!(code == Some(0) && said.contains(due) && said.ends_with("configuration OK\n"));
+    upgraded(&data, &[]);
+    assert_eq!(copies(&data), ["userman.db.v2"]);
+    assert!(!check(&[]).1.contains("upgrades"));
 }
 
 #[test]
@@ -171,12 +247,9 @@ fn a_damaged_old_database_is_found_and_left_alone() {
         .unwrap();
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(refused.status.code() == Some(1) && said.contains("is damaged"), "{said}");
-    assert!(
-        said.lines().count() == 1
-            && said.contains(&format!(" page {page}"))
-            && !said.contains("***"),
-        "{said}"
-    );
+    let lines: Vec<&str> = said.lines().collect();
+    assert!(lines.len() == 2 && lines[0].contains(" upgrading the database from "), "{said}");
+    assert!(lines[1].contains(&format!(" page {page}")) && !said.contains("***"), "{said}");
     assert_eq!(copies(&left.data()), [""; 0]);
     assert_eq!(version(&look(&file)), "2");
 }
@@ -197,10 +270,7 @@ fn a_database_of_version_1_goes_up_in_one_go_and_its_copy_is_of_version_1() {
     .unwrap();
     drop(conn);
     let log = upgraded(&data, &[]);
-    assert!(
-        log.contains("upgrading the database from version 1 to 5; the copy of the old one is "),
-        "{log}"
-    );
+    assert!(log.contains("upgrading the database from version 1 to 5; first, a copy"), "{log}");
     assert_eq!(version(&look(&data.join("userman.db.v1"))), "1");
     assert_eq!(
         rows(&look(&database), "SELECT username, username_folded FROM member_auth"),
