@@ -11,9 +11,10 @@
 //! 5. Members area: [`login`], [`rest_api`] and [`hardening`], without HTTP.
 //! 6. Applying: [`writer`], [`replay`] and [`apply`] load, decide and save postbacks.
 //! 7. Store: [`store`], the only SQL.
-//! 8. Rules: [`action`] and [`journal`], without I/O, clock or SQL; [`authstring`].
-//! 9. Values: [`fields`], [`member`], [`mod@block`], [`password`], [`token`], [`reply`].
-//! 10. Ground: all other modules, such as [`identity`], [`clock`], [`logging`] and [`data_dir`].
+//! 8. Outside: [`nats_client`] and [`token_file`] use the network and files.
+//! 9. Rules: [`action`], [`journal`] and [`authstring`], without I/O, clock or SQL.
+//! 10. Values: [`fields`], [`member`], [`mod@block`], [`password`], [`token`], [`reply`].
+//! 11. Ground: all other modules, such as [`identity`], [`clock`], [`logging`] and [`data_dir`].
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -42,6 +43,7 @@ pub mod logging;
 pub mod login;
 pub mod member;
 pub mod metrics;
+pub mod nats_client;
 pub mod network;
 mod open_files;
 pub mod password;
@@ -55,6 +57,7 @@ pub mod service;
 pub mod store;
 mod text_file;
 pub mod token;
+pub mod token_file;
 pub mod undumped;
 pub mod unicode;
 mod whole_file;

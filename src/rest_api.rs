@@ -9,13 +9,14 @@ use subtle::ConstantTimeEq as _;
 
 use crate::authstring::keys::{ApiKey, ApiKeys};
 use crate::authstring::query::StringQuery;
-use crate::authstring::relay::{Relay, Unanswered};
 use crate::authstring::stand_in::StandIn;
-use crate::authstring::{AuthString, Error, Lookup, Session};
+use crate::authstring::{AuthString, Lookup, Session};
 use crate::clock::Clock;
 use crate::identity::{Key, MemberId, SiteId, Username};
 use crate::logging::limit::Interval;
 use crate::login::members::{Members, Undecided};
+use crate::nats_client::Error;
+use crate::nats_client::relay::{Relay, Unanswered};
 use crate::reply::{Found, Refusal};
 
 const NO_KEY: &str = "api-key, api-username: expected both headers, once each, with a key that is \

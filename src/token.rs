@@ -1,9 +1,6 @@
 //! The token in the path of a postback: a shared secret, because NATS does not sign its requests.
 //! During a rotation two or more tokens are valid.
 
-pub mod current;
-pub mod file;
-
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 

@@ -9,17 +9,25 @@ use ipnet::IpNet;
 use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
 
-use super::client::is_credential;
 use crate::identity::SiteId;
 use crate::list_file::{self, ListFileError, ListItem};
 use crate::network::{contains, parse_network};
 use crate::text_file::is_quoted;
 
+/// The longest key and the longest username that are sent, in bytes; NATS's have 32 and 14.
+const CREDENTIAL_BYTES_MAX: usize = 256;
+/// What [`is_credential`] accepts.
+pub const CREDENTIAL_EXPECTED: &str = "expected 1 to 256 printable ASCII characters without blanks";
 /// The shortest key that is accepted. NATS's own have 32 hexadecimal digits.
 const KEY_CHARS_MIN: usize = 16;
 /// What [`ApiKey::parse`] accepts.
 pub const API_KEY_EXPECTED: &str = "expected USERNAME:KEY with a KEY of at least 16 characters and \
     no comma, then site=SITEID and ip=CIDR as often as wanted, with blanks between";
+
+/// Whether a text can be sent as a key or a username.
+pub fn is_credential(text: &str) -> bool {
+    (1..=CREDENTIAL_BYTES_MAX).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
+}
 
 /// One key. Only its hash is kept.
 #[derive(Clone, PartialEq, Eq)]

@@ -9,39 +9,14 @@
 //!     --client-->   NATS --answer--> AuthString or an empty answer
 //!     --stand_in--> AuthString, redeemed once
 //! ```
-//!
-//! A site's own program in Rust can use [`Client`] alone.
-//!
-//! ```no_run
-//! use std::time::Duration;
-//! use nats_userman::authstring::{Access, Client, Lookup, Plus};
-//! use nats_userman::identity::{SiteId, Username};
-//!
-//! let (url, key) = ("https://nats.example.com", "44b5498dbcb481a0d00b404c0169af62");
-//! let access = Access::new(url, "tmm1phrvezsbu", key).ok_or("no access")?;
-//! let client = Client::new(access, Duration::from_secs(5));
-//! let username = Username::parse("bob").ok_or("no username")?;
-//! let site = SiteId::parse("1").ok_or("no siteid")?;
-//! match client.authstring(Plus::Upsell, &Lookup::Site { username, site })? {
-//!     Some(string) => println!("{}", string.expose()),
-//!     None => println!("bob is no active member of site 1"),
-//! }
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
 
 pub mod answer;
-pub mod client;
 pub mod keys;
-pub(crate) mod names;
 pub mod query;
-pub mod relay;
-pub mod settings;
 pub mod stand_in;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
-
-pub use client::{Access, Client, Error};
 
 use crate::identity::{MemberId, SessionHash, SiteId, Sites, TEXT_BYTES_MAX, Username};
 use crate::secret::redacted;
@@ -184,7 +159,8 @@ impl Session {
         SessionHash(Sha256::digest(self.0.expose_secret()).into())
     }
 
-    fn expose(&self) -> &str {
+    /// The text, for a request.
+    pub(crate) fn expose(&self) -> &str {
         self.0.expose_secret()
     }
 }

@@ -8,13 +8,14 @@ use clap::Args;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::failure::Failure;
-use crate::authstring::settings::StringSource;
-use crate::authstring::{Client, Lookup, PLUS_EXPECTED, Plus, SESSION_EXPECTED, Session};
+use crate::authstring::{Lookup, PLUS_EXPECTED, Plus, SESSION_EXPECTED, Session};
 use crate::chain::chain;
 use crate::config::Config;
 use crate::identity::{
     ID_EXPECTED, MemberId, SITES_EXPECTED, SiteId, Sites, USERNAME_EXPECTED, Username,
 };
+use crate::nats_client::Client;
+use crate::nats_client::settings::StringSource;
 
 /// The member, and the purpose of the string.
 #[derive(Args, Debug)]

@@ -11,7 +11,7 @@ use super::failure::Failure;
 use crate::config::Config;
 use crate::data_dir::served::Served;
 use crate::token::Token;
-use crate::token::file::{self as token_file, TokenError};
+use crate::token_file::{self, TokenError};
 
 /// Characters that are shown of a token: enough to tell it from others, too few to use it.
 const SHOWN_CHARS: usize = 4;

@@ -5,7 +5,7 @@ use super::api::ApiSettings;
 use super::problems::{BadSetting, Problems};
 use super::read::{Config, allow_ip, tokens, trusted_proxy};
 use super::{api, area};
-use crate::authstring::settings::StringSource;
+use crate::nats_client::settings::StringSource;
 
 impl Config {
     /// Reloads the files of tokens, keys, networks and the login page. A setting that cannot be

@@ -8,10 +8,11 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::problems::{BadSetting, Problems, bytes};
 use super::values::{any_path, number, switch};
-use crate::authstring::Access;
-use crate::authstring::client::{CREDENTIAL_EXPECTED, URL_EXPECTED, clean_url, is_credential};
-use crate::authstring::keys::{API_KEY_EXPECTED, ApiKey, ApiKeys, read_file};
-use crate::authstring::settings::{AuthStringConfig, StringSource};
+use crate::authstring::keys::{
+    API_KEY_EXPECTED, ApiKey, ApiKeys, CREDENTIAL_EXPECTED, is_credential, read_file,
+};
+use crate::nats_client::settings::{AuthStringConfig, StringSource};
+use crate::nats_client::{Access, URL_EXPECTED, clean_url};
 use crate::text_file::{self, is_quoted};
 
 /// The longest timeout of a request to NATS, in seconds: less than a stop of the service may take.

@@ -12,19 +12,19 @@ use super::problems::{BadSetting, Problems};
 use super::settings::Settings;
 use super::values::{number, switch};
 use super::{api, area};
-use crate::authstring::settings::AuthStringConfig;
 use crate::clock::ExpiryRule;
 use crate::connection_limits::ConnectionLimits;
 use crate::data_dir::DataDir;
 use crate::logging::{Format, LogFilter};
 use crate::login::page::Page;
 use crate::login::settings::AreaConfig;
+use crate::nats_client::settings::AuthStringConfig;
 use crate::network::TrustedProxies;
 use crate::network::{self, NETWORK_EXPECTED, parse_network};
 use crate::password::HashKind;
 use crate::store::Location;
-use crate::token::file as token_file;
 use crate::token::{TOKEN_EXPECTED, Token};
+use crate::token_file;
 use crate::writer::UPKEEP_EVERY;
 
 /// The longest time for which a jump of the clock can be set to wait, in minutes.

@@ -14,9 +14,10 @@ use super::body::{self, Unread};
 use super::live::LiveSettings;
 use super::respond::{self, RETRY_AFTER_SECONDS};
 use super::state::ThreadState;
+use crate::authstring::AuthString;
 use crate::authstring::query::StringQuery;
-use crate::authstring::relay::Unanswered;
-use crate::authstring::{AuthString, Error};
+use crate::nats_client::Error;
+use crate::nats_client::relay::Unanswered;
 use crate::reply::Refusal;
 use crate::rest_api::{ApiError, ApiRequest, Strings, authenticate};
 

@@ -7,10 +7,10 @@ use arc_swap::ArcSwap;
 use ipnet::IpNet;
 
 use crate::authstring::keys::ApiKeys;
-use crate::authstring::relay::Relay;
-use crate::authstring::settings::StringSource;
 use crate::config::Config;
 use crate::login::page::Page;
+use crate::nats_client::relay::Relay;
+use crate::nats_client::settings::StringSource;
 use crate::network::TrustedProxies;
 
 /// The settings at one time.

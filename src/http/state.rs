@@ -21,7 +21,7 @@ use crate::metrics::Metrics;
 use crate::network;
 use crate::rest_api::ApiLog;
 use crate::store::{CurrentDatabase, ReadSource, Reads};
-use crate::token::current::Tokens;
+use crate::token_file::current::Tokens;
 use crate::writer::Writer;
 
 /// The state that all threads of the HTTP server share.

@@ -7,7 +7,7 @@ use crate::data_dir::DataDirError;
 use crate::database::DatabaseError;
 use crate::key_file::KeyFileError;
 use crate::store::OpenError;
-use crate::token::file::TokenError;
+use crate::token_file::TokenError;
 
 /// Why the service does not start.
 #[derive(Debug, thiserror::Error)]

@@ -17,7 +17,6 @@ pub use error::StartError;
 use reload::Reloads;
 
 use crate::action::Rules;
-use crate::authstring::settings::StringSource;
 use crate::authstring::stand_in::StandIn;
 use crate::chain::chain;
 use crate::clock::Clock;
@@ -33,12 +32,13 @@ use crate::http::refused::RefusedLog;
 use crate::http::state::ServerState;
 use crate::login::blocks::BlockSync;
 use crate::login::settings::LOGIN_SECONDS_MAX;
+use crate::nats_client::settings::StringSource;
 use crate::open_files;
 use crate::password::{Cost, Hasher};
 use crate::store::{CurrentDatabase, Read, ReadSource, exists};
 use crate::token::Token;
-use crate::token::current::Tokens;
-use crate::token::file as token_file;
+use crate::token_file;
+use crate::token_file::current::Tokens;
 use crate::writer::{self, LoginTimes, Setup, Writer};
 
 /// The longest wait for accepted postbacks at a stop: longer than body, queue and database lock of

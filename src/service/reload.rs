@@ -3,11 +3,11 @@
 use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use crate::authstring::settings::StringSource;
 use crate::chain::chain;
 use crate::config::Config;
 use crate::http::live::Live;
-use crate::token::current::Tokens;
+use crate::nats_client::settings::StringSource;
+use crate::token_file::current::Tokens;
 
 /// A separate thread reads the files: one on a dead network drive may block for ever, and must not
 /// delay the stop of the service. Nothing waits for the thread.

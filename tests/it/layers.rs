@@ -55,6 +55,11 @@ const LAYERS: &[Layer] = &[
         modules: &["store"],
     },
     Layer {
+        name: "outside",
+        reason: "NATS's REST API over the network, and the file of the tokens",
+        modules: &["nats_client", "token_file"],
+    },
+    Layer {
         name: "rules",
         reason: "pure functions of values: no I/O, no clock, no SQL",
         modules: &["action", "journal", "authstring"],
@@ -90,6 +95,39 @@ const LAYERS: &[Layer] = &[
         ],
     },
 ];
+
+/// Layers that are pure: what they return depends on their arguments alone. (Random bytes are the
+/// exception: seals and tokens are made of them.)
+const PURE: [&str; 2] = ["rules", "values"];
+/// What a pure layer does not name: files, processes, threads, sockets, clocks, log lines. The
+/// values of std::net, as an address, are allowed.
+const IMPURE: [&str; 19] = [
+    "std::env",
+    "std::fs",
+    "std::io::stderr",
+    "std::io::stdin",
+    "std::io::stdout",
+    "std::net::TcpListener",
+    "std::net::TcpStream",
+    "std::net::ToSocketAddrs",
+    "std::net::UdpSocket",
+    "std::os",
+    "std::process",
+    "std::thread",
+    "std::time::Instant",
+    "std::time::SystemTime",
+    "actix_web",
+    "log",
+    "rustix",
+    "tokio",
+    "ureq",
+];
+
+/// Whether a path leads to something that a pure layer does not use: one of [`IMPURE`], or the
+/// present time of any clock.
+fn is_impure(path: &str) -> bool {
+    IMPURE.iter().any(|name| is_within(path, name)) || path.ends_with("::now")
+}
 
 /// Where SQLite may be named.
 const SQLITE_IN: &str = "store::sqlite";
@@ -187,6 +225,48 @@ fn sqlite_is_named_in_its_engine_alone() {
         imports.naming("rusqlite").filter(|file| !is_within(file, SQLITE_IN)).collect();
     assert_eq!(elsewhere, [""; 0], "files outside {SQLITE_IN} that name rusqlite");
     assert!(imports.naming("rusqlite").count() > 1, "the engine must be seen to name it");
+}
+
+/// Each file of a pure layer and what it names of the world outside.
+fn impure(imports: &Imports) -> Vec<String> {
+    let of_pure = imports.outside().filter(|(file, _)| PURE.contains(&name(file)));
+    of_pure
+        .filter(|(_, path)| is_impure(path))
+        .map(|(file, path)| format!("{file} uses {path}"))
+        .collect()
+}
+
+#[test]
+fn rules_and_values_use_no_file_no_network_no_clock_and_no_log() {
+    for layer in PURE {
+        assert!(LAYERS.iter().any(|row| row.name == layer), "{layer}");
+    }
+    assert_eq!(impure(&of_this_crate()), [""; 0]);
+}
+
+#[test]
+fn the_checker_sees_what_is_not_pure_wherever_it_is_written() {
+    for (text, seen) in [
+        ("use std::fs;", true),
+        ("use std::{fmt, fs::File};", true),
+        ("use std::os::unix::fs::MetadataExt as _;", true),
+        ("fn f() { std::thread::yield_now() }", true),
+        ("use std::time::{Duration, Instant};", true),
+        ("fn f() { chrono::Utc::now(); }", true),
+        ("use chrono::Utc; fn f() { Utc::now(); }", true),
+        ("use std::net::ToSocketAddrs as _;", true),
+        ("fn f() { log::warn!(\"\") }", true),
+        ("fn f(_: ureq::Error) {}", true),
+        ("use std::time::Duration;", false),
+        ("use std::net::IpAddr;", false),
+        ("use std::io;", false),
+        ("#[cfg(test)] mod tests { use std::fs; }", false),
+    ] {
+        let found = impure(&tree(&[("lib.rs", "mod member;"), ("member.rs", text)]));
+        assert_eq!(!found.is_empty(), seen, "{text}: {found:?}");
+        let above = tree(&[("lib.rs", "mod clock;"), ("clock.rs", text)]);
+        assert_eq!(impure(&above), [""; 0], "{text}");
+    }
 }
 
 #[test]

@@ -11,7 +11,6 @@ use indicatif::ProgressBar;
 
 use super::failure::Failure;
 use crate::authstring::keys::ApiKey;
-use crate::authstring::settings::{AuthStringConfig, StringSource};
 use crate::chain::chain;
 use crate::clock::Clock;
 use crate::config::{Config, Settings};
@@ -20,12 +19,13 @@ use crate::hardening::leftovers;
 use crate::login::cookie::Signer;
 use crate::login::cookie_domain::CookieDomain;
 use crate::login::settings::GuessLimits;
+use crate::nats_client::settings::{AuthStringConfig, StringSource};
 use crate::password::{HashKind, Vault};
 use crate::seals::foreign_seals;
 use crate::store::{
     DatabaseState, Fault, OpenError, Read, check_content, open_for_check, pages, planned_upgrade,
 };
-use crate::token;
+use crate::token_file;
 
 /// How often the spinner moves.
 const TICK_EVERY: Duration = Duration::from_millis(100);
@@ -156,7 +156,7 @@ fn find(config: &Config) -> Findings {
     let mut problems = places::problems(config);
     let token_file = config.data_dir.token_file();
     if config.postback_tokens.is_empty() && token_file.exists() {
-        problems.extend(token::file::read(&token_file).err().map(|error| chain(&error)));
+        problems.extend(token_file::read(&token_file).err().map(|error| chain(&error)));
     }
     let cookie_key = config.data_dir.cookie_key();
     if cookie_key.exists() {

@@ -9,9 +9,9 @@ use ureq::unversioned::transport::DefaultConnector;
 
 use super::captures;
 use super::counts::{end, show_error};
-use crate::authstring::client::is_no_tls;
-use crate::authstring::names::HostNames;
 use crate::cli::failure::Failure;
+use crate::nats_client::is_no_tls;
+use crate::nats_client::names::HostNames;
 use crate::replay::Counts;
 use crate::reply::Reply;
 

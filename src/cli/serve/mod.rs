@@ -8,13 +8,14 @@ use std::time::Duration;
 use signals::Signals;
 
 use super::failure::Failure;
-use crate::authstring::settings::{AuthStringConfig, StringSource};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::data_dir::served::Served;
+use crate::nats_client::settings::{AuthStringConfig, StringSource};
 use crate::password::Cost;
 use crate::service::Service;
-use crate::token::{self, Token};
+use crate::token::Token;
+use crate::token_file;
 
 const WRITER_LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -127,7 +128,7 @@ fn greet(config: &Config, service: &Service) -> Result<(), Failure> {
 }
 
 fn known_token(config: &Config, service: &Service) -> Option<Token> {
-    let from_file = || token::file::read(&config.data_dir.token_file()).ok()?.pop();
+    let from_file = || token_file::read(&config.data_dir.token_file()).ok()?.pop();
     service
         .new_token()
         .cloned()

@@ -4,8 +4,9 @@ use std::io::Write as _;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use nats_userman::authstring::{Access, Client, Lookup, Plus, Session};
+use nats_userman::authstring::{Lookup, Plus, Session};
 use nats_userman::identity::{MemberId, SiteId, Sites, Username};
+use nats_userman::nats_client::{Access, Client};
 
 use super::nats::{Day, Nats};
 use super::{KEY, SESSION, STRING, USERNAME, add_testakovsky, api_key, get, said};

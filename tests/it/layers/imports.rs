@@ -13,7 +13,8 @@ type Names = Vec<String>;
 /// `store::fault`; the root is `lib`.
 pub struct Imports {
     uses: BTreeMap<String, BTreeSet<String>>,
-    crates: BTreeMap<String, BTreeSet<String>>,
+    /// The paths that lead out of the crate.
+    outside: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Imports {
@@ -26,7 +27,7 @@ impl Imports {
         let tests: Vec<String> =
             modules.values().flat_map(|module| module.tests.iter().cloned()).collect();
         modules.retain(|name, _| !tests.iter().any(|test| is_within(name, test)));
-        let mut found = Self { uses: BTreeMap::new(), crates: BTreeMap::new() };
+        let mut found = Self { uses: BTreeMap::new(), outside: BTreeMap::new() };
         for (name, module) in &modules {
             assert!(module.globs.is_empty(), "{name}: name what is used of {:?}", module.globs);
             let used = module.paths.iter().filter_map(|path| {
@@ -36,7 +37,7 @@ impl Imports {
                 (target != *name && !shown).then_some(target)
             });
             found.uses.insert(name.clone(), used.collect());
-            found.crates.insert(name.clone(), module.crates.clone());
+            found.outside.insert(name.clone(), module.outside.clone());
         }
         found
     }
@@ -53,8 +54,13 @@ impl Imports {
 
     /// The files that name this crate.
     pub fn naming<'a>(&'a self, krate: &'a str) -> impl Iterator<Item = &'a str> {
-        let names = move |(_, crates): &(&String, &BTreeSet<String>)| crates.contains(krate);
-        self.crates.iter().filter(names).map(|(file, _)| file.as_str())
+        let files = self.outside().filter(move |(_, path)| is_within(path, krate));
+        files.map(|(file, _)| file).collect::<BTreeSet<_>>().into_iter()
+    }
+
+    /// Every path that leads out of the crate: (who uses it, the path as it is written there).
+    pub fn outside(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.outside.iter().flat_map(|(file, to)| to.iter().map(move |to| (file.as_str(), &**to)))
     }
 
     /// For each file that uses itself by way of others: the shortest such way.
@@ -103,8 +109,8 @@ struct Module {
     /// Modules of which everything is in scope.
     globs: Vec<Names>,
     paths: Vec<Used>,
-    /// The first names of paths that lead out of the crate.
-    crates: BTreeSet<String>,
+    /// The paths that lead out of the crate.
+    outside: BTreeSet<String>,
 }
 
 /// A path into the crate.
@@ -148,7 +154,7 @@ impl Module {
     fn use_path(&mut self, path: &[String], reexport: bool) {
         match self.absolute(path) {
             Some(names) => self.paths.push(Used { names, reexport }),
-            None => self.crates.extend(path.first().cloned()),
+            None => drop(self.outside.insert(path.join("::"))),
         }
     }
 }

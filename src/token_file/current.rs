@@ -9,9 +9,9 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use subtle::{Choice, ConstantTimeEq};
 
-use super::Token;
-use super::file::{self, TokenError};
+use super::TokenError;
 use crate::chain::chain;
+use crate::token::Token;
 
 /// The tokens that are valid now: those of the settings, or those of the data directory's file. The
 /// file is read again when it has changed, so that `token add` and `token retire` need no restart.
@@ -61,7 +61,7 @@ impl Tokens {
     pub fn from_file(path: &Path) -> Result<Self, TokenError> {
         // The stamp comes first, so that a change in between is detected.
         let stamp = Stamp::of(path);
-        Ok(Self::new(file::read(path)?, Some(path.to_owned()), stamp))
+        Ok(Self::new(super::read(path)?, Some(path.to_owned()), stamp))
     }
 
     fn new(tokens: Vec<Token>, file: Option<PathBuf>, seen: Option<Stamp>) -> Self {
@@ -113,7 +113,7 @@ impl Tokens {
     fn read(&self, path: &Path, seen: &mut Option<Stamp>) -> Result<bool, TokenError> {
         // The stamp comes first, so that a change in between is detected.
         *seen = Stamp::of(path);
-        Ok(self.replace(file::read(path)?))
+        Ok(self.replace(super::read(path)?))
     }
 
     /// How many there are.

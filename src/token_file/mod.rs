@@ -1,13 +1,15 @@
 //! The file that holds the tokens, one a line.
 
+pub mod current;
+
 use std::fs;
 use std::os::unix::fs::{MetadataExt, fchown};
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use super::{TOKEN_EXPECTED, Token};
 use crate::denied::{self, explain};
+use crate::token::{TOKEN_EXPECTED, Token};
 use crate::whole_file::parent;
 use crate::whole_file::{Draft, draft_of, remove};
 

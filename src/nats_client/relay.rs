@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 use tokio::time::timeout_at;
 
-use super::{Access, AuthString, Client, Error, Lookup, Resource};
+use super::{Access, Client, Error};
+use crate::authstring::{AuthString, Lookup, Resource};
 
 /// Requests to NATS at a time: it is a PHP application, which has such a limit itself.
 const CALLS_MAX: usize = 16;

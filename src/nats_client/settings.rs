@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Access;
-use super::keys::ApiKeys;
+use crate::authstring::keys::ApiKeys;
 
 /// The settings of authstrings.
 #[derive(Clone, Debug)]

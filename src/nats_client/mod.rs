@@ -1,4 +1,28 @@
-//! The HTTP client for NATS: one GET request, with one deadline.
+//! The HTTP client for NATS's REST API: one GET request, with one deadline.
+//!
+//! A site's own program in Rust can use [`Client`] alone:
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! use nats_userman::authstring::{Lookup, Plus};
+//! use nats_userman::identity::{SiteId, Username};
+//! use nats_userman::nats_client::{Access, Client};
+//!
+//! let (url, key) = ("https://nats.example.com", "44b5498dbcb481a0d00b404c0169af62");
+//! let access = Access::new(url, "tmm1phrvezsbu", key).ok_or("no access")?;
+//! let client = Client::new(access, Duration::from_secs(5));
+//! let username = Username::parse("bob").ok_or("no username")?;
+//! let site = SiteId::parse("1").ok_or("no siteid")?;
+//! match client.authstring(Plus::Upsell, &Lookup::Site { username, site })? {
+//!     Some(string) => println!("{}", string.expose()),
+//!     None => println!("bob is no active member of site 1"),
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+pub(crate) mod names;
+pub mod relay;
+pub mod settings;
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -10,19 +34,17 @@ use ureq::http::{HeaderValue, Uri};
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::unversioned::transport::DefaultConnector;
 
-use super::answer::{self, ANSWER_BYTES_MAX, USERMAN, Wrong};
-use super::names::HostNames;
-use super::{AuthString, Lookup, Plus, Resource};
+use names::HostNames;
 
-/// The longest key and the longest username that are sent, in bytes; NATS's have 32 and 14.
-const CREDENTIAL_BYTES_MAX: usize = 256;
+use crate::authstring::answer::{self, ANSWER_BYTES_MAX, USERMAN, Wrong};
+use crate::authstring::keys::is_credential;
+use crate::authstring::{AuthString, Lookup, Plus, Resource};
+
 /// Open connections that are kept for the next request.
 const IDLE_CONNECTIONS_MAX: usize = 32;
 /// What [`Access::new`] accepts as a URL.
 pub const URL_EXPECTED: &str =
     "expected http:// or https:// and NATS's domain, as in https://nats.example.com, without /api";
-/// What [`Access::new`] accepts as a key or a username.
-pub const CREDENTIAL_EXPECTED: &str = "expected 1 to 256 printable ASCII characters without blanks";
 
 /// The URL of NATS, and the credentials for its REST API.
 #[derive(Clone)]
@@ -104,11 +126,6 @@ impl Access {
             host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
         self.url.starts_with("http://") && !is_here
     }
-}
-
-/// Whether a text can be sent as a key or a username.
-pub fn is_credential(text: &str) -> bool {
-    (1..=CREDENTIAL_BYTES_MAX).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
 }
 
 /// A URL without a slash at its end. `None` for text that is not a URL, for a URL with a query or a
