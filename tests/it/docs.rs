@@ -3,6 +3,7 @@
 
 mod layout;
 mod messages;
+mod packaged_pages;
 mod settings_page;
 
 use std::fs;

@@ -1,0 +1,170 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_nats_userman_global_optspecs
+    string join \n listen= public-url= data-dir= database= postback-token= postback-token-file= allow-ip= allow-ip-file= trusted-proxy= trusted-proxy-file= time-zone= expire-grace-hours= clock-jump-minutes= password-hash= keep-cryptpass journal-days= no-upgrade-copy log= log-format= login-hours= login-idle-minutes= cookie-domain= login-template= login-limit-pair= login-limit-network= login-limit-name= login-window-minutes= login-block-minutes= api-key= api-key-file= nats-url= nats-api-username= nats-api-key= nats-api-key-file= nats-ca= nats-seconds= stand-in stand-in-minutes= h/help V/version
+end
+
+function __fish_nats_userman_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_nats_userman_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_nats_userman_using_subcommand
+    set -l cmd (__fish_nats_userman_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l listen -d 'Address and port to listen on; port 0 takes a free one' -r
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l public-url -d 'Base of the URL that NATS calls, as in https://members.example.com [default: http://<listen>]' -r
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l data-dir -d 'Directory of the database, the keys and the token' -r -F
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l database -d 'File of the SQLite database [default: sqlite:<data-dir>/userman.db]' -r
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l postback-token -d 'Token in the URL, at least 32 characters of A-Z a-z 0-9 _ -; repeatable, for rotation; replaces the tokens of the data directory [default: created at the first start]' -r
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l postback-token-file -d 'File with tokens, one a line' -r -F
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l allow-ip -d 'Network that may call /postback; repeatable [default: any]' -r
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l allow-ip-file -d 'File with networks that may call /postback, one a line' -r -F
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l trusted-proxy -d 'Proxy whose X-Forwarded-For header is trusted; repeatable [default: none]' -r
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l trusted-proxy-file -d 'File with trusted proxies, one a line' -r -F
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l time-zone -d 'Time zone of the dates in EXPIRE, as in Europe/Berlin' -r
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l expire-grace-hours -d 'Hours of access that remain after the date of an EXPIRE' -r
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l clock-jump-minutes -d 'Minutes that a jump of the system clock must last before members are moved and old records removed by it' -r
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l password-hash -d 'How passwords are hashed: argon2id, or bcrypt for an Apache that reads the table' -r
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l journal-days -d 'Days that journal records are kept [default: for ever]' -r
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l log -d 'Log level: error, warn, info, debug, trace or off; also per module, as in info,writer=debug' -r
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l log-format -d 'Format of log lines: text or json' -r
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l login-hours -d 'Hours that a login from the login page lasts' -r
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l login-idle-minutes -d 'Inactivity timeout of logins from the login page, in minutes; 0 disables it' -r
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l cookie-domain -d 'Domain whose hosts share logins, as in example.com; repeatable, and the longest one that matches a host applies [default: each host has its own logins]' -r
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l login-template -d 'HTML file of your own login page, with {{form}} in it [default: a plain page]' -r -F
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l login-limit-pair -d 'Different wrong passwords for one username from one network that block this pair; 0 disables it' -r
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l login-limit-network -d 'Different wrong passwords from one network that block it; 0 disables it' -r
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l login-limit-name -d 'Different wrong passwords for one username that block it, except for networks from which this member has logged in before; 0 disables it' -r
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l login-window-minutes -d 'Minutes within which wrong passwords are counted' -r
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l login-block-minutes -d 'Minutes that a block lasts' -r
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l api-key -d 'Key for requests to /api; site=SITEID and ip=CIDR after it, separated by spaces, restrict it; repeatable' -r
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l api-key-file -d 'File with API keys, one a line' -r -F
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l nats-url -d 'URL of NATS, the source of authstrings, as in https://nats.example.com' -r
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l nats-api-username -d 'api-username of this service at NATS' -r
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l nats-api-key -d 'api-key that belongs to --nats-api-username' -r
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l nats-api-key-file -d 'File with the api-key for NATS' -r -F
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l nats-ca -d 'File with PEM certificates to trust for NATS, in place of the default ones' -r -F
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l nats-seconds -d 'Total timeout of a request to NATS, in seconds' -r
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l stand-in-minutes -d 'Minutes that an authstring of --stand-in is valid' -r
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l keep-cryptpass -d 'Keep NATS\'s cryptpass in its column, for an Apache that reads it (a weak hash: only where you need it)'
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l no-upgrade-copy -d 'Upgrade an older database without keeping a copy of it first'
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l stand-in -d 'Generate authstrings without NATS, to develop a members area; never use it on a live site'
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -s V -l version -d 'Print version'
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -f -a "replay" -d 'Apply captured postbacks to the database, or send them to a URL with --to'
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -f -a "journal" -d 'List or export journal records'
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -f -a "member" -d 'Show, list, remove or restore members, or end their logins'
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -f -a "token" -d 'Show, add or retire tokens of the URL'
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -f -a "block" -d 'List or lift login blocks'
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -f -a "authstring" -d 'Request an authstring, which authorises a link to NATS, from NATS or a running nats-userman'
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -f -a "set-wal-aside" -d 'Set aside the WAL of another database that was left beside a restored backup; it is renamed, not deleted'
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -f -a "health" -d 'Ask the running service whether it can commit a postback; ends with exit code 0 or 1'
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -f -a "check-config" -d 'Print the settings in effect, with secrets hidden, and report what is wrong with them'
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -f -a "serve" -d 'Run the service; the first start creates the data directory, keys, token and database'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand replay" -l to -d 'Send the postbacks to this URL instead, in order' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand replay" -l dry-run -d 'Show replies and changes, and change nothing'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand replay" -l journal -d 'The files are journals; the database must be empty'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand replay" -s h -l help -d 'Print help'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand journal" -l site -d 'Only this siteid' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand journal" -l member -d 'Only this memberid' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand journal" -l username -d 'Only this username' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand journal" -l action -d 'Only this action' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand journal" -l reply -d 'Only replies with this word: OK, NOTOK or ERROR' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand journal" -l since -d 'Only from this time on: YYYY-MM-DD, "YYYY-MM-DD hh:mm:ss" (in --time-zone) or unix seconds' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand journal" -l until -d 'Only before this time' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand journal" -l json -d 'Print one JSON object a line, with the stored forms of credentials, for `replay --journal`'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand journal" -s h -l help -d 'Print help'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand member; and not __fish_seen_subcommand_from show list remove restore logout" -s h -l help -d 'Print help'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand member; and not __fish_seen_subcommand_from show list remove restore logout" -f -a "show" -d 'Show a member and their journal records'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand member; and not __fish_seen_subcommand_from show list remove restore logout" -f -a "list" -d 'List members'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand member; and not __fish_seen_subcommand_from show list remove restore logout" -f -a "remove" -d 'Remove a member, as a DELETE does'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand member; and not __fish_seen_subcommand_from show list remove restore logout" -f -a "restore" -d 'Restore a former member with the kept credential, as an ACTIVATE does; or all who expired because of a wrong clock'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand member; and not __fish_seen_subcommand_from show list remove restore logout" -f -a "logout" -d 'End the logins of a member, or of all members with --all; they can log in again with their passwords'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand member; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand member; and __fish_seen_subcommand_from list" -l site -d 'Only this siteid' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand member; and __fish_seen_subcommand_from list" -l former -d 'List former members'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand member; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand member; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print help'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand member; and __fish_seen_subcommand_from restore" -l username -d 'New username, where another member has the old one' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand member; and __fish_seen_subcommand_from restore" -l lapsed-early -d 'Restore all members whose expiry is still ahead: they expired because the clock was wrong. Correct the clock first. With SITE, those of that site'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand member; and __fish_seen_subcommand_from restore" -s h -l help -d 'Print help'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand member; and __fish_seen_subcommand_from logout" -l all -d 'End the logins of all members, as after the restore of a backup, which brings back logins that were ended since'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand member; and __fish_seen_subcommand_from logout" -s h -l help -d 'Print help'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand token; and not __fish_seen_subcommand_from show add retire" -s h -l help -d 'Print help'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand token; and not __fish_seen_subcommand_from show add retire" -f -a "show" -d 'Show the tokens; on a terminal as whole URLs'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand token; and not __fish_seen_subcommand_from show add retire" -f -a "add" -d 'Create another token, for rotation: paste the new URL into NATS, then retire the old token'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand token; and not __fish_seen_subcommand_from show add retire" -f -a "retire" -d 'Retire a token: it is no longer accepted'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand token; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand token; and __fish_seen_subcommand_from add" -s h -l help -d 'Print help'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand token; and __fish_seen_subcommand_from retire" -s h -l help -d 'Print help'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand block; and not __fish_seen_subcommand_from list lift" -s h -l help -d 'Print help'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand block; and not __fish_seen_subcommand_from list lift" -f -a "list" -d 'List the current blocks'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand block; and not __fish_seen_subcommand_from list lift" -f -a "lift" -d 'Lift the blocks of a username, of a network, or all'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand block; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand block; and __fish_seen_subcommand_from lift" -l name -d 'Blocks of this username' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand block; and __fish_seen_subcommand_from lift" -l network -d 'Blocks of this address or network, and of wider networks that contain it' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand block; and __fish_seen_subcommand_from lift" -l all -d 'All blocks'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand block; and __fish_seen_subcommand_from lift" -s h -l help -d 'Print help'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand authstring" -l type -d 'Purpose of the string: upsell, tokenrebuy, instantupgrade, packageupgrade, cancel or signupplus' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand authstring" -l username -d 'Username of the member; needs --site' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand authstring" -l site -d 'siteid, or several with commas: the first one that has this username is used' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand authstring" -l member -d 'memberid, instead of --username; needs --session or --session-file' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand authstring" -l session -d 'The member\'s session at NATS, a secret: other users of this machine can see it here, so prefer --session-file' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand authstring" -l session-file -d 'File with the member\'s session' -r -F
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand authstring" -l tokenrebuystring -d 'Request the older resource, tokenrebuystring, which has no type'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand authstring" -s h -l help -d 'Print help'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand set-wal-aside" -s h -l help -d 'Print help'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand health" -s h -l help -d 'Print help'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand check-config" -s h -l help -d 'Print help'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l listen -d 'Address and port to listen on; port 0 takes a free one' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l public-url -d 'Base of the URL that NATS calls, as in https://members.example.com [default: http://<listen>]' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l data-dir -d 'Directory of the database, the keys and the token' -r -F
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l database -d 'File of the SQLite database [default: sqlite:<data-dir>/userman.db]' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l postback-token -d 'Token in the URL, at least 32 characters of A-Z a-z 0-9 _ -; repeatable, for rotation; replaces the tokens of the data directory [default: created at the first start]' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l postback-token-file -d 'File with tokens, one a line' -r -F
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l allow-ip -d 'Network that may call /postback; repeatable [default: any]' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l allow-ip-file -d 'File with networks that may call /postback, one a line' -r -F
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l trusted-proxy -d 'Proxy whose X-Forwarded-For header is trusted; repeatable [default: none]' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l trusted-proxy-file -d 'File with trusted proxies, one a line' -r -F
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l time-zone -d 'Time zone of the dates in EXPIRE, as in Europe/Berlin' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l expire-grace-hours -d 'Hours of access that remain after the date of an EXPIRE' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l clock-jump-minutes -d 'Minutes that a jump of the system clock must last before members are moved and old records removed by it' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l password-hash -d 'How passwords are hashed: argon2id, or bcrypt for an Apache that reads the table' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l journal-days -d 'Days that journal records are kept [default: for ever]' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l log -d 'Log level: error, warn, info, debug, trace or off; also per module, as in info,writer=debug' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l log-format -d 'Format of log lines: text or json' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l login-hours -d 'Hours that a login from the login page lasts' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l login-idle-minutes -d 'Inactivity timeout of logins from the login page, in minutes; 0 disables it' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l cookie-domain -d 'Domain whose hosts share logins, as in example.com; repeatable, and the longest one that matches a host applies [default: each host has its own logins]' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l login-template -d 'HTML file of your own login page, with {{form}} in it [default: a plain page]' -r -F
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l login-limit-pair -d 'Different wrong passwords for one username from one network that block this pair; 0 disables it' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l login-limit-network -d 'Different wrong passwords from one network that block it; 0 disables it' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l login-limit-name -d 'Different wrong passwords for one username that block it, except for networks from which this member has logged in before; 0 disables it' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l login-window-minutes -d 'Minutes within which wrong passwords are counted' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l login-block-minutes -d 'Minutes that a block lasts' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l api-key -d 'Key for requests to /api; site=SITEID and ip=CIDR after it, separated by spaces, restrict it; repeatable' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l api-key-file -d 'File with API keys, one a line' -r -F
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l nats-url -d 'URL of NATS, the source of authstrings, as in https://nats.example.com' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l nats-api-username -d 'api-username of this service at NATS' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l nats-api-key -d 'api-key that belongs to --nats-api-username' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l nats-api-key-file -d 'File with the api-key for NATS' -r -F
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l nats-ca -d 'File with PEM certificates to trust for NATS, in place of the default ones' -r -F
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l nats-seconds -d 'Total timeout of a request to NATS, in seconds' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l stand-in-minutes -d 'Minutes that an authstring of --stand-in is valid' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l keep-cryptpass -d 'Keep NATS\'s cryptpass in its column, for an Apache that reads it (a weak hash: only where you need it)'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l no-upgrade-copy -d 'Upgrade an older database without keeping a copy of it first'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l stand-in -d 'Generate authstrings without NATS, to develop a members area; never use it on a live site'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -s h -l help -d 'Print help'

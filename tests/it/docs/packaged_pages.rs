@@ -1,0 +1,68 @@
+//! The man pages and completions in `packaging/` are those of the command line. With
+//! `UPDATE_DOCS=1` the test writes them anew.
+
+#[path = "../../../examples/packaged/pages.rs"]
+mod pages;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::process::Command;
+
+use super::root;
+use crate::support::real_program;
+
+/// What `packaging/` has of them, as path and content.
+fn committed() -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    for directory in pages::DIRECTORIES {
+        let Ok(entries) = fs::read_dir(root().join("packaging").join(directory)) else { continue };
+        for path in entries.map(|entry| entry.unwrap().path()) {
+            let name = path.file_name().unwrap().to_str().unwrap();
+            found.insert(format!("{directory}/{name}"), fs::read_to_string(&path).unwrap());
+        }
+    }
+    found
+}
+
+#[test]
+fn the_man_pages_and_completions_are_those_of_the_command_line() {
+    let fresh: BTreeMap<String, String> = pages::all().into_iter().collect();
+    if std::env::var("UPDATE_DOCS").as_deref() == Ok("1") {
+        pages::write(&root().join("packaging")).unwrap();
+    }
+    let committed = committed();
+    let names = fresh.keys().chain(committed.keys());
+    let stale: Vec<&String> =
+        names.filter(|name| fresh.get(*name) != committed.get(*name)).collect();
+    assert!(
+        stale.is_empty(),
+        "stale in packaging/: {stale:?}\n\
+         UPDATE_DOCS=1 cargo test --locked --test it packaged_pages"
+    );
+}
+
+/// What bash completes behind these words; the last one has only begun.
+fn completed(words: &str) -> String {
+    let script = r#"
+        source "$1"
+        read -ra COMP_WORDS <<<"$2"
+        COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+        _nats__userman nats-userman "${COMP_WORDS[-1]}" "${COMP_WORDS[-2]}"
+        echo "${COMPREPLY[*]}"
+    "#;
+    let file = root().join("packaging/completions/nats-userman.bash");
+    let output = Command::new("bash").args(["-c", script, "bash"]).arg(file).arg(words).output();
+    String::from_utf8(output.unwrap().stdout).unwrap().trim_end().to_owned()
+}
+
+#[test]
+fn bash_completes_commands_and_their_options() {
+    if real_program("bash").is_none() {
+        return;
+    }
+    assert_eq!(completed("nats-userman ser"), "serve");
+    assert_eq!(completed("nats-userman member l"), "list logout");
+    assert_eq!(completed("nats-userman member list --f"), "--former");
+    assert_eq!(completed("nats-userman serve --public"), "--public-url");
+    assert_eq!(completed("nats-userman --public"), "--public-url");
+}
