@@ -15,14 +15,15 @@ use crate::data_dir::served::Served;
 const TIME_MAX: Duration = Duration::from_secs(5);
 /// The longest body that is read. Those of the service have 2 and 11 bytes.
 const BODY_BYTES_MAX: u64 = 1_024;
-/// The response header with the seconds since the last backup, where the service makes backups.
+/// The response header with the seconds since the last backup, or `none`, where the service makes
+/// backups.
 const BACKUP_AGE: &str = "x-backup-age";
 
 /// What answered at an address, or why nothing did.
 #[derive(Debug)]
 enum Answer {
-    /// The service, which can commit; the seconds since its last backup, if it makes backups.
-    Healthy(Option<u64>),
+    /// The service, which can commit; what there is to say about its last backup, if it makes any.
+    Healthy(Option<String>),
     /// The service, which cannot commit.
     Unavailable,
     /// Another program; what was wrong with its answer.
@@ -99,7 +100,7 @@ fn ask(place: SocketAddr) -> Answer {
         Err(error) => return unanswered(&error),
     };
     let status = response.status().as_u16();
-    let backup = response.headers().get(BACKUP_AGE).and_then(|age| age.to_str().ok()?.parse().ok());
+    let backup = response.headers().get(BACKUP_AGE).and_then(|age| backup(age.to_str().ok()?));
     let body = response.body_mut().with_config().limit(BODY_BYTES_MAX).read_to_string();
     match (status, body.as_deref()) {
         (200, Ok("ok")) => Answer::Healthy(backup),
@@ -128,8 +129,8 @@ fn unanswered(error: &ureq::Error) -> Answer {
 fn report(place: SocketAddr, answer: Answer) -> Result<(), Failure> {
     let why = match answer {
         Answer::Healthy(backup) => {
-            let backup = backup.map(|age| format!(", last backup {} ago", duration(age)));
-            return Ok(writeln!(stdout(), "{place}: ok{}", backup.unwrap_or_default())?);
+            let backup = backup.map(|backup| format!(", {backup}")).unwrap_or_default();
+            return Ok(writeln!(stdout(), "{place}: ok{backup}")?);
         }
         Answer::Unavailable => {
             "unavailable: the service runs and cannot commit a postback; its log says why".into()
@@ -149,6 +150,14 @@ fn report(place: SocketAddr, answer: Answer) -> Result<(), Failure> {
         }
     };
     Err(Failure::Failed(format!("{place}: {why}")))
+}
+
+/// The last backup in words.
+fn backup(age: &str) -> Option<String> {
+    match age {
+        "none" => Some("no backup yet".to_owned()),
+        _ => Some(format!("last backup {} ago", duration(age.parse().ok()?))),
+    }
 }
 
 /// A duration in the largest unit of which it has at least two.

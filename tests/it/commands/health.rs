@@ -87,9 +87,14 @@ fn a_service_that_listens_elsewhere_than_the_setting_says_is_found_by_its_record
 
 #[test]
 fn the_age_of_the_last_backup_is_printed_in_the_unit_that_a_person_would_choose() {
-    let (address, ran) =
-        says(Day::Answer(200, "text/plain\r\nX-Backup-Age: 7260", "ok".to_owned()));
-    assert_eq!(ran.printed(), format!("{address}: ok, last backup 2 hours ago\n"));
+    for (kind, said) in [
+        ("text/plain\r\nX-Backup-Age: 7260", ", last backup 2 hours ago"),
+        ("text/plain\r\nX-Backup-Age: none", ", no backup yet"),
+        ("text/plain\r\nX-Backup-Age: soon", ""),
+    ] {
+        let (address, ran) = says(Day::Answer(200, kind, "ok".to_owned()));
+        assert_eq!(ran.printed(), format!("{address}: ok{said}\n"), "{kind}");
+    }
 }
 
 #[test]
