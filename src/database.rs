@@ -50,6 +50,13 @@ pub enum DatabaseError {
 ///
 /// See [`state_of`].
 pub fn state(config: &Config) -> Result<DatabaseState, OpenError> {
+    if config.data_dir.restore_plan().exists() {
+        return Err(OpenError::Inconsistent(format!(
+            "the restore of the database {} was interrupted: `nats-userman serve` or another \
+             `nats-userman restore` completes it",
+            config.location
+        )));
+    }
     state_of(&config.location, config.data_dir.seal_key().exists())
 }
 

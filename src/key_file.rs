@@ -86,15 +86,22 @@ pub(crate) fn create(path: &Path) -> Result<Zeroizing<[u8; KEY_BYTES]>, KeyFileE
 
 /// Never overwrites an existing key.
 fn write(path: &Path, key: &[u8; KEY_BYTES]) -> io::Result<()> {
-    let mut text = Zeroizing::new(Vec::with_capacity(2 * KEY_BYTES + 1));
-    for byte in key {
-        text.extend([byte >> 4, byte & 15].map(|digit| b"0123456789abcdef"[usize::from(digit)]));
-    }
-    text.push(b'\n');
-    Draft::begin(path, MODE)?.create(&text)
+    Draft::begin(path, MODE)?.create(to_line(key).as_bytes())
 }
 
-fn from_hex(digits: &[u8]) -> Option<Zeroizing<[u8; KEY_BYTES]>> {
+/// The content of a key file.
+pub(crate) fn to_line(key: &[u8; KEY_BYTES]) -> Zeroizing<String> {
+    let mut text = Zeroizing::new(String::with_capacity(2 * KEY_BYTES + 1));
+    for byte in key {
+        let digits = [byte >> 4, byte & 15];
+        text.extend(digits.map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)])));
+    }
+    text.push('\n');
+    text
+}
+
+/// Reads the digits of a key.
+pub(crate) fn from_hex(digits: &[u8]) -> Option<Zeroizing<[u8; KEY_BYTES]>> {
     let mut key = Zeroizing::new([0; KEY_BYTES]);
     if digits.len() != 2 * KEY_BYTES {
         return None;

@@ -21,6 +21,7 @@
 pub mod action;
 pub mod apply;
 pub mod authstring;
+pub mod backup;
 pub mod block;
 pub mod chain;
 pub mod cli;

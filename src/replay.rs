@@ -10,11 +10,12 @@ pub use foreign::Foreign;
 pub use input::Input;
 pub use record::{BadRecord, JournalLine};
 
-use crate::action::{Action, ChangeMember, FieldsSource, Rules};
+use crate::action::{Action, Change, ChangeMember, FieldsSource, Recorded, Rules};
 use crate::apply::{Postback, decide, decide_again, transact};
 use crate::clock::Clock;
+use crate::epoch::Epoch;
 use crate::identity::{Key, SiteId};
-use crate::journal::{Origin, Received};
+use crate::journal::{Origin, Received, Record};
 use crate::reply::{Reply, Word};
 use crate::store::{Engine, Fault, Outcome, Read, View, Wanted};
 
@@ -206,6 +207,28 @@ pub fn operator_logout(key: Key) -> Postback {
     let received =
         operator_received(&[("action", "CHANGE"), ("siteid", &site), ("memberid", &member)]);
     Postback { action: Ok(Action::Change(ChangeMember::ending_logins(key))), received }
+}
+
+/// Ends all logins by cookie, in the open transaction: begins a new epoch, which is part of the key
+/// that signs cookies. The journal records it. A replay ignores that record, as logins are not
+/// among the rows that it restores.
+///
+/// # Errors
+///
+/// If the database cannot be written.
+pub fn end_all_logins(engine: &mut dyn Engine, now: i64) -> Result<Reply, Fault> {
+    let received = operator_received(&[("action", "LOGOUT")]);
+    let reply = Reply::ok("all logins were ended");
+    engine.begin_login_epoch(Epoch::random())?;
+    let record = Record {
+        at: now,
+        received: &received,
+        moved_until: None,
+        reply: reply.clone(),
+        put: Recorded::default(),
+    };
+    engine.save(&[Outcome { change: Change::None, record }])?;
+    Ok(reply)
 }
 
 /// The received part of the record of an operator's command. A replay accepts one that is none of

@@ -61,6 +61,14 @@ impl Draft {
         self.put(content, rename_to_new)
     }
 
+    /// Writes the content and keeps the file under the name of the draft.
+    pub(crate) fn keep(mut self, content: &[u8]) -> io::Result<()> {
+        self.file.write_all(content)?;
+        self.file.sync_all()?;
+        self.name = None;
+        Ok(())
+    }
+
     fn put(
         mut self,
         content: &[u8],
@@ -83,7 +91,8 @@ impl Drop for Draft {
     }
 }
 
-fn rename_to_new(name: &Path, place: &Path) -> io::Result<()> {
+/// Renames a file to a name that no file has.
+pub(crate) fn rename_to_new(name: &Path, place: &Path) -> io::Result<()> {
     match renameat_with(CWD, name, CWD, place, RenameFlags::NOREPLACE) {
         // The file system does not support the flag. Any other program that makes this file holds
         // the lock of the directory first.

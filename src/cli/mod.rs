@@ -1,13 +1,16 @@
 //! The command line: one file per command.
 
 mod authstring;
+mod backup;
 mod block;
 mod check_config;
 mod failure;
 mod health;
 mod journal;
 mod member;
+mod progress;
 mod replay;
+mod restore;
 mod serve;
 mod set_wal_aside;
 mod token;
@@ -72,6 +75,11 @@ enum CliCommand {
     /// Request an authstring, which authorises a link to NATS, from NATS or a running nats-userman
     #[command(name = "authstring")]
     AuthString(authstring::AuthStringCommand),
+    /// Back up the database, also while the service runs
+    Backup(backup::BackupCommand),
+    /// Put a backup in the place of the database, while the service is stopped; the former files
+    /// are renamed, not deleted
+    Restore(restore::RestoreCommand),
     /// Set aside the WAL of another database that was left beside a restored backup; it is renamed,
     /// not deleted
     SetWalAside,
@@ -132,6 +140,8 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         CliCommand::Token(token) => token.run(&config),
         CliCommand::Block(block) => block.run(&config),
         CliCommand::AuthString(authstring) => authstring.run(&config),
+        CliCommand::Backup(backup) => backup.run(&config),
+        CliCommand::Restore(restore) => restore.run(&config),
         CliCommand::SetWalAside => set_wal_aside::run(&config),
         CliCommand::Health | CliCommand::CheckConfig => Ok(()),
     }

@@ -3,6 +3,7 @@
 mod again;
 mod api;
 mod area;
+mod backup;
 mod exposed;
 mod problems;
 mod read;
@@ -12,6 +13,7 @@ mod variables;
 
 pub use api::ApiSettings;
 pub use area::AreaSettings;
+pub use backup::BackupSettings;
 pub use exposed::exposed;
 pub use problems::BadSetting;
 pub use read::{Config, listen_address};

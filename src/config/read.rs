@@ -11,7 +11,8 @@ use ipnet::IpNet;
 use super::problems::{BadSetting, Problems};
 use super::settings::Settings;
 use super::values::{number, switch};
-use super::{api, area};
+use super::{api, area, backup};
+use crate::backup::BackupConfig;
 use crate::clock::ExpiryRule;
 use crate::connection_limits::ConnectionLimits;
 use crate::data_dir::DataDir;
@@ -61,6 +62,8 @@ pub struct Config {
     pub log: LogFilter,
     /// The format of log lines.
     pub log_format: Format,
+    /// Backups.
+    pub backup: BackupConfig,
     /// The members area.
     pub area: AreaConfig,
     /// The REST API.
@@ -149,6 +152,7 @@ impl Config {
         let allow_ip = allow_ip(settings, &mut bad);
         let trusted_proxy = trusted_proxy(settings, &mut bad);
         let postback_tokens = tokens(settings, &mut bad);
+        let backup = backup::read(&settings.backup, data_dir.as_ref(), &mut bad);
         let area = area::read(&settings.area, &mut bad);
         let login_page = area::login_page(&settings.area, &mut bad);
         let api = api::read(&settings.api, &mut bad);
@@ -169,6 +173,7 @@ impl Config {
                 journal_days,
                 log: log?,
                 log_format: log_format?,
+                backup: backup?,
                 area: area?,
                 api: api?,
                 login_page,

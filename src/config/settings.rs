@@ -7,6 +7,7 @@ use secrecy::SecretString;
 
 use super::api::ApiSettings;
 use super::area::AreaSettings;
+use super::backup::BackupSettings;
 use super::values::any_path;
 
 /// The settings as text. [`Config::read`](super::Config::read) reads them and reports all errors at
@@ -173,6 +174,9 @@ pub struct Settings {
         default_value = "text"
     )]
     pub log_format: String,
+    /// Settings of backups.
+    #[command(flatten)]
+    pub backup: BackupSettings,
     /// Settings of the members area.
     #[command(flatten)]
     pub area: AreaSettings,

@@ -5,7 +5,7 @@ pub(crate) mod served;
 
 use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt as _, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use std::time::Duration;
@@ -18,6 +18,8 @@ use crate::whole_file::{draft_of, parent, remove};
 const DIR_MODE: u32 = 0o750;
 /// Only the owner can take the lock.
 const LOCK_MODE: u32 = 0o600;
+/// What a `restore` writes to the lock file.
+const RESTORE_MARK: &[u8] = b"restore\n";
 /// How often a lock is tried that another process has, and the time between two tries.
 const LOCK_TRIES: u32 = 10;
 const LOCK_TRY_EVERY: Duration = Duration::from_millis(5);
@@ -40,6 +42,9 @@ pub enum DataDirError {
     /// Another process uses it.
     #[error("the data directory {} is in use by a running nats-userman", .0.display())]
     InUse(PathBuf),
+    /// A `restore` uses it.
+    #[error("the data directory {} is in use by a `restore`", .0.display())]
+    Restoring(PathBuf),
 }
 
 impl DataDir {
@@ -71,6 +76,11 @@ impl DataDir {
     /// How the service runs, for commands without its settings.
     pub(crate) fn served(&self) -> PathBuf {
         self.path.join("served.json")
+    }
+
+    /// The renames of a restore that has begun.
+    pub(crate) fn restore_plan(&self) -> PathBuf {
+        self.path.join("restore.json")
     }
 
     fn lock_file(&self) -> PathBuf {
@@ -141,6 +151,34 @@ impl DataDir {
         Ok(locks)
     }
 
+    /// Locks as [`DataDir::lock`] does, for a `restore`: a service that is started meanwhile waits.
+    ///
+    /// # Errors
+    ///
+    /// If another process has it, or the lock file cannot be written.
+    pub(crate) fn lock_for_restore(
+        &self,
+        database: Option<&Path>,
+    ) -> Result<Vec<Lock>, DataDirError> {
+        let locks = self.lock(database)?;
+        for lock in &locks {
+            lock.file
+                .write_all_at(RESTORE_MARK, 0)
+                .map_err(|error| DataDirError::Lock(self.lock_file(), error))?;
+        }
+        Ok(locks)
+    }
+
+    /// Whether a `restore` has it now, or the directory of the database.
+    pub(crate) fn is_being_restored(&self, database: Option<&Path>) -> bool {
+        let elsewhere = database.map(|database| Self::new(parent(database)));
+        [Some(self.clone()), elsewhere].into_iter().flatten().any(|dir| dir.has_restore())
+    }
+
+    fn has_restore(&self) -> bool {
+        self.is_in_use() && fs::read(self.lock_file()).is_ok_and(|text| text == RESTORE_MARK)
+    }
+
     /// Removes unfinished files of a start or `token add` that was killed: keys and tokens that
     /// were never used. The caller must hold the lock.
     pub(crate) fn remove_drafts(&self) {
@@ -183,13 +221,18 @@ impl DataDir {
         for taken in [&file, &dir] {
             match take(taken) {
                 Ok(()) => {}
+                Err(TryLockError::WouldBlock) if self.has_restore() => {
+                    return Err(DataDirError::Restoring(self.path.clone()));
+                }
                 Err(TryLockError::WouldBlock) => {
                     return Err(DataDirError::InUse(self.path.clone()));
                 }
                 Err(TryLockError::Error(error)) => return Err(io(error)),
             }
         }
-        Ok(Lock { _file: file, _dir: dir })
+        // The mark of a `restore`, which has ended.
+        file.set_len(0).map_err(io)?;
+        Ok(Lock { file, _dir: dir })
     }
 }
 
@@ -225,6 +268,6 @@ pub(crate) fn is_served(database: Option<&Path>) -> bool {
 /// The lock of a directory, held while it is in use.
 #[derive(Debug)]
 pub struct Lock {
-    _file: File,
+    file: File,
     _dir: File,
 }

@@ -14,6 +14,7 @@ use super::refused::RefusedLog;
 use super::visitor_log::VisitorLog;
 use crate::action::Rules;
 use crate::authstring::stand_in::StandIn;
+use crate::backup::schedule::BackupAge;
 use crate::clock::Clock;
 use crate::login::area::{Area, ThreadArea};
 use crate::login::members::Members;
@@ -55,6 +56,8 @@ pub struct ServerState {
     pub in_flight: Arc<AtomicUsize>,
     /// Counts the connections.
     pub connections: Arc<Connections>,
+    /// The age of the newest backup, if the service makes backups.
+    pub backup_age: Option<BackupAge>,
     /// The members area.
     pub area: Arc<Area>,
     /// Scheme and host of `--public-url`, from which the login form may come.

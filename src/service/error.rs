@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 
+use crate::backup::restore::RestoreError;
 use crate::data_dir::DataDirError;
 use crate::database::DatabaseError;
 use crate::key_file::KeyFileError;
@@ -15,6 +16,9 @@ pub enum StartError {
     /// The data directory.
     #[error(transparent)]
     DataDir(#[from] DataDirError),
+    /// A restore that was interrupted.
+    #[error(transparent)]
+    Restore(#[from] RestoreError),
     /// The database, or the key that belongs to it.
     #[error(transparent)]
     Database(#[from] DatabaseError),

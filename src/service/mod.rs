@@ -18,6 +18,8 @@ use reload::Reloads;
 
 use crate::action::Rules;
 use crate::authstring::stand_in::StandIn;
+use crate::backup::restore;
+use crate::backup::schedule::BackupThread;
 use crate::chain::chain;
 use crate::clock::Clock;
 use crate::clock::jump::{self, Watch};
@@ -63,6 +65,7 @@ pub struct Service {
     hashing: Hashing,
     new_token: Option<Token>,
     reloads: Reloads,
+    backups: Option<BackupThread>,
     _locks: Vec<Lock>,
 }
 
@@ -104,6 +107,9 @@ impl Service {
     ) -> Result<(Self, Server), StartError> {
         config.data_dir.make()?;
         let locks = config.data_dir.lock(config.location.file())?;
+        if restore::complete(&config.data_dir, &config.location)? {
+            log::warn!("completed a restore that was interrupted");
+        }
         config.data_dir.remove_drafts();
         modes::tighten(&config.data_dir, &config.location.files(), &config.secret_files);
         warn_of_lost_database(config);
@@ -139,8 +145,10 @@ impl Service {
                 .reporting_leftovers(clock.clone(), config.keep_cryptpass);
         let hashing = Hashing::Waits(Box::new(hash_worker), sealed, wake);
         let area = Arc::new(area::open(config, &vault, &clock, cost, rehashes)?);
+        let backups = BackupThread::start(&config.backup, &config.data_dir, &file, &clock)?;
         let shared = ServerState {
             area,
+            backup_age: backups.as_ref().map(|backups| backups.age().clone()),
             stand_in: stand_in(&config.api.source),
             public_origin: config.public_url.as_deref().map(origin).map(Arc::from),
             visitor_log: Arc::default(),
@@ -176,6 +184,7 @@ impl Service {
             hashing,
             new_token,
             reloads,
+            backups,
             _locks: locks,
         };
         Ok((service, server))
@@ -281,6 +290,9 @@ impl Service {
         area::say_left_out(&self.shared, true);
         self.shared.refused.close();
         self.block_sync().finish();
+        if let Some(backups) = self.backups {
+            backups.stop();
+        }
         if let Hashing::Runs(thread) = self.hashing {
             thread.stop();
         }

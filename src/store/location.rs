@@ -3,10 +3,12 @@
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use super::database_state::DatabaseState;
 use super::open_error::OpenError;
-use super::{Engine, Read, Replacement, UpgradePlan, sqlite};
+use super::{Contents, CopyError, Engine, Read, Replacement, UpgradePlan, sqlite};
 
 /// Where the database is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +26,14 @@ impl Location {
     /// Reads the setting `--database`.
     pub fn parse(text: &str) -> Option<Self> {
         sqlite::DatabaseFile::parse(text.strip_prefix("sqlite:")?).map(Self::Sqlite)
+    }
+
+    /// A copy that [`Read::copy_to`] made of a database of this engine.
+    #[must_use]
+    pub fn copy_at(&self, place: &Path) -> Self {
+        match self {
+            Self::Sqlite(_) => Self::sqlite(place),
+        }
     }
 
     /// The text that [`Location::parse`] reads.
@@ -67,6 +77,14 @@ impl Location {
     pub fn file(&self) -> Option<&Path> {
         match self {
             Self::Sqlite(file) => Some(file.path()),
+        }
+    }
+
+    /// All files that an interrupted writer can leave of a database that is not in its place yet,
+    /// whether they are there or not.
+    pub fn files_of_draft(&self) -> Vec<PathBuf> {
+        match self {
+            Self::Sqlite(file) => file.all_and_journal(),
         }
     }
 
@@ -161,6 +179,40 @@ pub fn open_reader(location: &Location) -> Result<Box<dyn Read>, OpenError> {
 pub fn open_for_check(location: &Location) -> Result<Box<dyn Read>, OpenError> {
     match location {
         Location::Sqlite(file) => sqlite::open_unchanged(file.path()),
+    }
+}
+
+/// Opens a database of this release or an earlier one, to copy it.
+///
+/// # Errors
+///
+/// If there is none, or it cannot be read.
+pub fn open_for_copy(location: &Location) -> Result<Box<dyn Read>, OpenError> {
+    match location {
+        Location::Sqlite(file) => sqlite::open_for_copy(file.path()),
+    }
+}
+
+/// Opens a backup, which no process changes, to copy it. Creates no file beside it.
+///
+/// # Errors
+///
+/// If it cannot be read.
+pub fn open_backup(location: &Location) -> Result<Box<dyn Read>, OpenError> {
+    match location {
+        Location::Sqlite(file) => sqlite::open_backup(file.path()),
+    }
+}
+
+/// Reads a whole copy that [`Read::copy_to`] made, and says what it holds. Ends soon after `stop`
+/// is set.
+///
+/// # Errors
+///
+/// If it is damaged, or cannot be read.
+pub fn check_copy(copy: &Location, stop: &Arc<AtomicBool>) -> Result<Contents, CopyError> {
+    match copy {
+        Location::Sqlite(file) => sqlite::check_copy(file.path(), stop),
     }
 }
 

@@ -2,6 +2,7 @@
 //! a batch of postbacks touches, save all that was decided, commit. A second engine is one more
 //! module here that implements it.
 
+mod copy;
 mod current;
 mod database_state;
 mod fault;
@@ -16,15 +17,17 @@ mod sqlite;
 mod upgrade_plan;
 mod view;
 
+pub use copy::{Contents, Copied, CopyError, CopyWatch};
 pub use current::{CurrentDatabase, CurrentReader};
 pub use database_state::DatabaseState;
 pub use fault::{Cause, Fault, Replacement, if_readable};
 pub use lapse::{Lapse, standing_at};
 pub use location::{
-    Fingerprint, Location, check_access, check_content, check_whole, exists, open_for_check,
-    open_reader, planned_upgrade, set_log_aside, state_of, with_engine,
+    Fingerprint, Location, check_access, check_content, check_copy, check_whole, exists,
+    open_backup, open_for_check, open_for_copy, open_reader, planned_upgrade, set_log_aside,
+    state_of, with_engine,
 };
-pub use open_error::{OpenError, UpgradeError};
+pub use open_error::{OpenError, SCHEMA_VERSION, UpgradeError};
 pub use read::Read;
 pub use reads::{ReadError, ReadSource, Reads};
 pub use records::{

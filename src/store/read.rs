@@ -2,7 +2,10 @@
 //! [`super::reads::Reads`].
 
 use std::fmt;
+use std::fs::File;
+use std::path::Path;
 
+use super::copy::{Copied, CopyError, CopyWatch};
 use super::records::{
     BlockCursor, BlockPage, CookieLogin, CookieLoginState, FormsCursor, FormsPage, JournalFilter,
     KnownId, LoginRow, NamedLogins, Pending, StoredRecord, Unfolded, UnreadableRecord,
@@ -139,4 +142,17 @@ pub trait Read: fmt::Debug + Send {
 
     /// The key under which seals are made, as far as it was written down.
     fn seal_key(&self) -> Result<Option<KeyId>, Fault>;
+
+    /// The bytes that a copy of the whole database takes.
+    fn copy_size(&self) -> Result<u64, Fault>;
+
+    /// Copies the whole database, as of one moment, to this new and empty file. Others write
+    /// meanwhile and hardly notice it. Reads a database of any version of the schema. An engine
+    /// whose databases are no files refuses.
+    fn copy_to(
+        &self,
+        place: &Path,
+        file: &File,
+        watch: &mut CopyWatch<'_>,
+    ) -> Result<Copied, CopyError>;
 }

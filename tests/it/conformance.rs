@@ -1,6 +1,7 @@
 //! What every engine of the store promises, told through `Engine` and `Read` alone. A new engine is
 //! one more entry in [`ENGINES`].
 
+mod copying;
 mod journal;
 mod members;
 mod reading;

@@ -47,7 +47,7 @@ const LAYERS: &[Layer] = &[
     Layer {
         name: "applying",
         reason: "loads, decides and saves, so that it needs both the store and the rules",
-        modules: &["writer", "replay", "apply", "seals"],
+        modules: &["writer", "replay", "apply", "seals", "backup"],
     },
     Layer {
         name: "store",

@@ -5,6 +5,7 @@
 
 mod area;
 mod authstrings;
+mod backup;
 mod browser;
 mod clock;
 mod commands;

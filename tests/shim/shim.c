@@ -2,7 +2,7 @@
  * and the sockets, and it makes the disk fail when a test says so.
  *
  *   SHIM_DATA     the data directory (absolute); only files below it fail
- *   SHIM_CONTROL  a directory of orders, each a file "errno [skip [times]]": `write`, `sync` and `open` fail with errno after `skip`
+ *   SHIM_CONTROL  a directory of orders, each a file "errno [skip [times]]": `write`, `sync`, `open` and `rename` (with link and unlink) fail with errno after `skip`
  *                 calls went through, `times` times (else until the file is gone); errno 0 stands for SIGKILL. While `hold` is there, a sync waits; `holding`
  *                 is made by the first that does.
  *   SHIM_TRACE    the file of records; without it nothing is recorded
@@ -77,12 +77,12 @@ static void control(char *path, const char *order) {
     snprintf(path, PATH_MAX, "%s/%s", dir ? dir : "/nonexistent", order);
 }
 
-enum { WRITE, SYNC, OPEN };
+enum { WRITE, SYNC, OPEN, RENAME };
 
 /* The errno with which this call fails, or 0. */
 static int ordered(int what) {
-    static const char *names[] = { "write", "sync", "open" };
-    static int seen[3];
+    static const char *names[] = { "write", "sync", "open", "rename" };
+    static int seen[4];
     char path[PATH_MAX], text[64] = "";
     control(path, names[what]);
     int kept = errno;
@@ -204,3 +204,26 @@ int open(const char *path, int flags, ...) { MODE_OF(flags) return file_open(AT_
 int open64(const char *path, int flags, ...) { MODE_OF(flags) return file_open(AT_FDCWD, path, flags, mode); }
 int openat(int dir, const char *path, int flags, ...) { MODE_OF(flags) return file_open(dir, path, flags, mode); }
 int openat64(int dir, const char *path, int flags, ...) { MODE_OF(flags) return file_open(dir, path, flags, mode); }
+
+/* Whether a change of names below the data directory fails. */
+static int names_fail(const char *path) {
+    const char *data = getenv("SHIM_DATA");
+    int below = data && strncmp(path, data, strlen(data)) == 0;
+    int failure = below ? ordered(RENAME) : 0;
+    if (failure) errno = failure;
+    return failure;
+}
+
+int rename(const char *from, const char *to) {
+    return names_fail(from) ? -1 : (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
+}
+
+int linkat(int dir, const char *from, int to_dir, const char *to, int flags) {
+    return names_fail(from) ? -1 : (int)syscall(SYS_linkat, dir, from, to_dir, to, flags);
+}
+
+int link(const char *from, const char *to) { return linkat(AT_FDCWD, from, AT_FDCWD, to, 0); }
+
+int unlink(const char *path) {
+    return names_fail(path) ? -1 : (int)syscall(SYS_unlinkat, AT_FDCWD, path, 0);
+}

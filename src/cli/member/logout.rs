@@ -6,19 +6,16 @@
 use std::io::{Write as _, stdout};
 
 use super::operator::print;
-use crate::action::{Change, Recorded, Standing};
+use crate::action::Standing;
 use crate::apply::{in_transaction, transact};
 use crate::cli::failure::Failure;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::database;
-use crate::epoch::Epoch;
 use crate::identity::Key;
-use crate::journal::Record;
 use crate::password::Vault;
-use crate::replay::{operator_logout, operator_received};
-use crate::reply::Reply;
-use crate::store::{Engine, Outcome};
+use crate::replay::{end_all_logins, operator_logout};
+use crate::store::Engine;
 
 /// Ends one member's logins: raises the row's `login_version`, which is in each cookie.
 pub(super) fn one(config: &Config, key: Key) -> Result<(), Failure> {
@@ -53,25 +50,11 @@ pub(super) fn one(config: &Config, key: Key) -> Result<(), Failure> {
 const PASSWORDS_STAY: &str =
     "passwords stay valid, also where browsers send them by themselves (HTTP Basic)";
 
-/// Ends all logins: begins a new epoch, which is part of the key that signs cookies. The journal
-/// records it. A replay ignores that record, as logins are not among the rows that it restores.
+/// Ends all logins.
 pub(super) fn all(config: &Config) -> Result<(), Failure> {
     database::check(config)?;
-    let received = operator_received(&[("action", "LOGOUT")]);
-    let reply = Reply::ok("all logins were ended");
-    let end = |engine: &mut dyn Engine| {
-        engine.begin_login_epoch(Epoch::random())?;
-        let record = Record {
-            at: Clock::System.now(),
-            received: &received,
-            moved_until: None,
-            reply: reply.clone(),
-            put: Recorded::default(),
-        };
-        engine.save(&[Outcome { change: Change::None, record }])
-    };
-    database::with_writer(config, |engine| in_transaction(engine, end))??;
-    print(&reply)?;
+    let end = |engine: &mut dyn Engine| end_all_logins(engine, Clock::System.now());
+    print(&database::with_writer(config, |engine| in_transaction(engine, end))??)?;
     let line = "within a second all browsers must log in again";
     Ok(writeln!(stdout(), "{line}; {PASSWORDS_STAY}")?)
 }

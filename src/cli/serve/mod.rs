@@ -17,6 +17,8 @@ use crate::service::Service;
 use crate::token::Token;
 use crate::token_file;
 
+/// How soon the service starts after a restore.
+const RESTORE_LOOK_EVERY: Duration = Duration::from_millis(50);
 const WRITER_LOOK_EVERY: Duration = Duration::from_secs(1);
 
 pub(super) fn run(config: &Config) -> Result<(), Failure> {
@@ -26,6 +28,10 @@ pub(super) fn run(config: &Config) -> Result<(), Failure> {
 async fn serve(config: &Config) -> Result<(), Failure> {
     // Before anything is created: from here on signals are handled.
     let mut signals = Signals::catch()?;
+    if let Some(signal) = wait_for_restore(config, &mut signals).await {
+        log::info!("{signal}: stopped before it had started");
+        return Ok(());
+    }
     let cost = Cost::new(config.password_hash);
     let (mut service, server) =
         Service::start(config, Clock::System, cost).map_err(|error| Failure::of(&error))?;
@@ -52,6 +58,26 @@ async fn serve(config: &Config) -> Result<(), Failure> {
     let _ = server.await;
     log::info!("stopped");
     ended.map(|_| ())
+}
+
+/// Waits while a `restore` has the data directory: a socket may start the service meanwhile.
+/// Returns the signal that ended the wait. There is no bound, because a restore ends by itself, and
+/// its lock with it.
+async fn wait_for_restore(config: &Config, signals: &mut Signals) -> Option<String> {
+    let database = config.location.file();
+    if !config.data_dir.is_being_restored(database) {
+        return None;
+    }
+    log::warn!("a restore is running: the service starts when it is done");
+    let done = async {
+        while config.data_dir.is_being_restored(database) {
+            tokio::time::sleep(RESTORE_LOOK_EVERY).await;
+        }
+    };
+    tokio::select! {
+        signal = signals.stop(|| {}) => Some(signal),
+        () = done => None,
+    }
 }
 
 /// Logs where authstrings come from, and warns of settings that are probably mistakes.

@@ -141,7 +141,7 @@ pub fn open_unchanged(path: &Path) -> Result<Box<dyn Read>, OpenError> {
 /// A read-only connection that creates no file. SQLite creates a WAL and its index if they are
 /// missing, also for a reader. Without a WAL the file has everything and no process changes it, so
 /// it can be opened as immutable.
-fn connect_unchanged(path: &Path) -> Result<Connection, Fault> {
+pub(super) fn connect_unchanged(path: &Path) -> Result<Connection, Fault> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     // If the path is a symbolic link, SQLite keeps both files beside its target.
     let file = path.canonicalize().unwrap_or_else(|_| path.to_owned());

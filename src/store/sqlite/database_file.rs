@@ -57,6 +57,13 @@ impl DatabaseFile {
         &self.path
     }
 
+    /// The files of [`DatabaseFile::all`], and the journal that SQLite has without a WAL.
+    pub fn all_and_journal(&self) -> Vec<PathBuf> {
+        let mut files = vec![beside(&self.path, "-journal")];
+        files.extend(self.all());
+        files
+    }
+
     /// The database file and the files that SQLite keeps beside it.
     pub fn all(&self) -> Vec<PathBuf> {
         FILE_SUFFIXES.iter().map(|suffix| beside(&self.path, suffix)).collect()

@@ -37,6 +37,11 @@ pub(super) fn damage(what: String) -> Fault {
     Fault::Damaged(cause(Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_CORRUPT), Some(what))))
 }
 
+/// A lock that is held although nothing can hold it.
+pub(super) fn busy() -> Fault {
+    Fault::Busy(cause(Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_BUSY), None)))
+}
+
 impl From<Error> for Fault {
     fn from(error: Error) -> Self {
         if error.sqlite_error().map(|error| error.extended_code)

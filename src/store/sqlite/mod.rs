@@ -6,6 +6,7 @@ mod check;
 mod checkpoint;
 mod connection;
 mod convert;
+mod copy;
 mod database_file;
 mod engine;
 mod fault;
@@ -34,6 +35,7 @@ mod wal_tail;
 mod whole;
 
 pub use check::{check_pages, open_unchanged, planned_upgrade, state_of};
+pub use copy::{check_copy, open_backup, open_for_copy};
 pub use database_file::DatabaseFile;
 pub use files::{Files, FilesSeen};
 pub use open::{check_whole, check_writable, is_there, open_reader, with_engine};

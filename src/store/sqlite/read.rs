@@ -1,6 +1,9 @@
 //! Implements the trait [`Read`] on a SQLite connection. The queries are in the files of their
 //! subjects.
 
+use std::fs::File;
+use std::path::Path;
+
 use super::reader::Reader;
 use crate::action::Standing;
 use crate::epoch::Epoch;
@@ -8,9 +11,9 @@ use crate::identity::{Key, MemberId, SessionHash, SiteId, Username};
 use crate::member::{Former, Member};
 use crate::password::{KeyId, Stored};
 use crate::store::{
-    BlockCursor, BlockPage, CookieLogin, CookieLoginState, Fault, FormsCursor, FormsPage,
-    JournalFilter, KnownId, LoginRow, NamedLogins, Pending, Read, StoredRecord, Unfolded,
-    UnreadableRecord, View, Wanted, standing_at,
+    BlockCursor, BlockPage, CookieLogin, CookieLoginState, Copied, CopyError, CopyWatch, Fault,
+    FormsCursor, FormsPage, JournalFilter, KnownId, LoginRow, NamedLogins, Pending, Read,
+    StoredRecord, Unfolded, UnreadableRecord, View, Wanted, standing_at,
 };
 
 impl Read for Reader {
@@ -143,5 +146,18 @@ impl Read for Reader {
 
     fn seal_key(&self) -> Result<Option<KeyId>, Fault> {
         self.key_of_seals()
+    }
+
+    fn copy_size(&self) -> Result<u64, Fault> {
+        self.size()
+    }
+
+    fn copy_to(
+        &self,
+        place: &Path,
+        file: &File,
+        watch: &mut CopyWatch<'_>,
+    ) -> Result<Copied, CopyError> {
+        self.copy(place, file, watch)
     }
 }

@@ -79,8 +79,10 @@ fn variable_of(flag: &str) -> String {
 }
 
 /// Settings that a wrong value alone does not refuse, or not by a flag.
-const APART: [(&str, &str); 10] = [
+const APART: [(&str, &str); 12] = [
     ("--data-dir", "any path will do"),
+    ("--backup-dir", "any path will do"),
+    ("--backup-with-keys", "a_switch_takes_the_words_that_people_write_into_variables"),
     ("--postback-token-file", "tokens_may_come_from_a_file_that_a_setting_names"),
     ("--keep-cryptpass", "a_switch_takes_the_words_that_people_write_into_variables"),
     ("--no-upgrade-copy", "a_switch_takes_the_words_that_people_write_into_variables"),
@@ -132,7 +134,7 @@ fn wrong_usage_ends_with_code_2() {
     );
 }
 
-const WRONG: [(&str, &str, &str); 28] = [
+const WRONG: [(&str, &str, &str); 30] = [
     ("--listen", "nonsense", "expected ADDRESS:PORT, as in 127.0.0.1:8080, found \"nonsense\""),
     ("--database", "mysql:x", "expected sqlite:PATH, found \"mysql\""),
     ("--time-zone", "Mars", "expected a name as in Europe/Berlin or UTC, found \"Mars\""),
@@ -182,6 +184,12 @@ const WRONG: [(&str, &str, &str); 28] = [
         "short",
         "expected 32 to 256 characters of A-Z, a-z, 0-9, _ and -, found 5 bytes",
     ),
+    (
+        "--backup-every",
+        "daily",
+        "expected minutes, hours or days up to a year, as in 90m, 24h or 7d, found \"daily\"",
+    ),
+    ("--backup-keep", "x", "expected a whole number from 1 to 10000, or 0 for all, found \"x\""),
     ("--login-hours", "0", "expected a whole number of hours from 1 to 8784, found \"0\""),
     (
         "--login-idle-minutes",

@@ -1,5 +1,7 @@
 //! A reader that a test can make slow or broken, in place of a database behind a network.
 
+use std::fs::File;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -9,9 +11,10 @@ use nats_userman::identity::{Key, MemberId, SessionHash, SiteId, Username};
 use nats_userman::member::{Former, Member};
 use nats_userman::password::{KeyId, Stored};
 use nats_userman::store::{
-    BlockCursor, BlockPage, Cause, CookieLogin, CookieLoginState, CurrentDatabase, Fault,
-    FormsCursor, FormsPage, JournalFilter, KnownId, Location, LoginRow, NamedLogins, Pending, Read,
-    StoredRecord, Unfolded, UnreadableRecord, View, Wanted, open_reader,
+    BlockCursor, BlockPage, Cause, CookieLogin, CookieLoginState, Copied, CopyError, CopyWatch,
+    CurrentDatabase, Fault, FormsCursor, FormsPage, JournalFilter, KnownId, Location, LoginRow,
+    NamedLogins, Pending, Read, StoredRecord, Unfolded, UnreadableRecord, View, Wanted,
+    open_reader,
 };
 use parking_lot::{Condvar, Mutex};
 
@@ -209,5 +212,18 @@ impl Read for GatedReader {
 
     fn seal_key(&self) -> Result<Option<KeyId>, Fault> {
         self.inner.seal_key()
+    }
+
+    fn copy_size(&self) -> Result<u64, Fault> {
+        self.inner.copy_size()
+    }
+
+    fn copy_to(
+        &self,
+        place: &Path,
+        file: &File,
+        watch: &mut CopyWatch<'_>,
+    ) -> Result<Copied, CopyError> {
+        self.inner.copy_to(place, file, watch)
     }
 }

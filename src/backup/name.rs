@@ -1,0 +1,122 @@
+//! The names of the files of a backup.
+
+use chrono_tz::UTC;
+
+use crate::clock::{format_utc, parse_moment};
+
+const PREFIX: &str = "userman-";
+/// The length of `YYYYMMDDThhmmssZ`.
+const STAMP_BYTES: usize = 16;
+/// The most backups of one second.
+pub(super) const NUMBER_MAX: u32 = 99;
+/// What a file has at the end of its name until it is complete.
+const DRAFT: &str = ".new";
+
+/// The name of one backup: its date, and a number from 2 for a further one of the same second.
+/// Ordered by date.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Name {
+    /// Unix seconds.
+    pub(super) at: i64,
+    pub(super) number: u32,
+}
+
+impl Name {
+    /// Reads the name of a database file.
+    pub(super) fn parse(file: &str) -> Option<Self> {
+        let stem = file.strip_prefix(PREFIX)?.strip_suffix(".db")?;
+        let (stamp, rest) = stem.split_at_checked(STAMP_BYTES)?;
+        let number = match rest.strip_prefix('-') {
+            None if rest.is_empty() => 1,
+            None => return None,
+            Some(digits) => digits.parse().ok()?,
+        };
+        let at = moment(stamp)?;
+        let name = Self { at, number };
+        // A leading zero, a sign or a date that does not exist is not ours.
+        ((1..=NUMBER_MAX).contains(&number) && name.database() == file).then_some(name)
+    }
+
+    /// Reads the name of a database file that was not completed.
+    pub(super) fn parse_draft(file: &str) -> Option<Self> {
+        Self::parse(file.strip_suffix(DRAFT)?)
+    }
+
+    fn stem(self) -> String {
+        let number = if self.number == 1 { String::new() } else { format!("-{}", self.number) };
+        format!("{PREFIX}{}{number}", stamp(self.at))
+    }
+
+    /// The file of the database.
+    pub(super) fn database(self) -> String {
+        self.stem() + ".db"
+    }
+
+    /// The file of the keys.
+    pub(super) fn keys(self) -> String {
+        self.stem() + ".keys"
+    }
+
+    /// The file of the database until it is complete.
+    pub(super) fn draft(self) -> String {
+        self.database() + DRAFT
+    }
+}
+
+/// The moment as `YYYYMMDDThhmmssZ`.
+pub(super) fn stamp(at: i64) -> String {
+    format_utc(at).replace(['-', ':'], "")
+}
+
+fn moment(stamp: &str) -> Option<i64> {
+    let part = |from: usize, to: usize| stamp.get(from..to);
+    let date = format!("{}-{}-{}", part(0, 4)?, part(4, 6)?, part(6, 8)?);
+    let time = format!("{}:{}:{}", part(9, 11)?, part(11, 13)?, part(13, 15)?);
+    parse_moment(&format!("{date} {time}"), UTC)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOON: i64 = 1_781_524_800;
+
+    #[test]
+    fn a_name_has_the_date_of_its_snapshot_and_is_read_again() {
+        let first = Name { at: NOON, number: 1 };
+        assert_eq!(first.database(), "userman-20260615T120000Z.db");
+        assert_eq!(first.keys(), "userman-20260615T120000Z.keys");
+        assert_eq!(first.draft(), "userman-20260615T120000Z.db.new");
+        let second = Name { number: 2, ..first };
+        assert_eq!(second.database(), "userman-20260615T120000Z-2.db");
+        assert!(first < second && second < Name { at: NOON + 1, number: 1 });
+        for name in [first, second] {
+            assert_eq!(Name::parse(&name.database()), Some(name));
+            assert_eq!(Name::parse_draft(&name.draft()), Some(name));
+        }
+    }
+
+    #[test]
+    fn no_other_name_is_taken_for_a_backup() {
+        for other in [
+            "userman.db",
+            "userman-20260615T120000Z.db.new",
+            "userman-20260615T120000Z.keys",
+            "userman-20260615T120000Z.db.v4",
+            "userman-20260615T120000.db",
+            "userman-20260615T120000Z-1.db",
+            "userman-20260615T120000Z-02.db",
+            "userman-20260615T120000Z-+2.db",
+            "userman-20260615T120000Z-100.db",
+            "userman-20260615T120000Zx.db",
+            "userman-20260615t120000z.db",
+            "userman-20260615x120000Z.db",
+            "userman-20261315T120000Z.db",
+            "userman-20260615T126000Z.db",
+            "xuserman-20260615T120000Z.db",
+            "userman-20260615T12000\u{e9}Z.db",
+        ] {
+            assert_eq!(Name::parse(other), None, "{other}");
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! The directory of backups: what is in it, and the file that becomes the next one.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::statvfs;
+
+use super::error::BackupError;
+use super::name::{NUMBER_MAX, Name};
+use crate::denied::explain;
+use crate::whole_file::{draft_of, parent, remove, rename_to_new};
+
+/// Until it is complete, only the owner may read it.
+const DRAFT_MODE: u32 = 0o600;
+/// As the data directory has it.
+const DIRECTORY_MODE: u32 = 0o750;
+
+/// The complete backups in this directory.
+pub(super) fn backups(dir: &Path) -> io::Result<Vec<Name>> {
+    files(dir, Name::parse)
+}
+
+/// The regular files in this directory whose name is read by `parse`.
+fn files(dir: &Path, parse: fn(&str) -> Option<Name>) -> io::Result<Vec<Name>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if let Some(name) = name.to_str().and_then(parse)
+            && entry.file_type()?.is_file()
+        {
+            names.push(name);
+        }
+    }
+    Ok(names)
+}
+
+/// Creates the directory if it is not there.
+pub(super) fn make_directory(dir: &Path) -> Result<(), BackupError> {
+    match DirBuilder::new().mode(DIRECTORY_MODE).create(dir) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(unusable(dir, error)),
+        _ => Ok(()),
+    }
+}
+
+/// Returns an error that says what to do if this is no directory that can be read.
+pub(super) fn check(dir: &Path) -> Result<(), BackupError> {
+    match dir.metadata() {
+        Ok(metadata) if metadata.is_dir() => Ok(()),
+        Ok(_) => Err(BackupError::NoDirectory(dir.to_owned())),
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+            Err(BackupError::NoDirectory(dir.to_owned()))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err(BackupError::Missing(dir.to_owned()))
+        }
+        Err(error) => Err(unusable(dir, error)),
+    }
+}
+
+/// Returns an error if the file system has no room for so many bytes.
+pub(super) fn check_room(dir: &Path, bytes: u64) -> Result<(), BackupError> {
+    match free(dir).map_err(|error| unusable(dir, error))? {
+        Some(free) if free < bytes => Err(BackupError::NoRoom { dir: dir.to_owned(), free, bytes }),
+        _ => Ok(()),
+    }
+}
+
+/// The free bytes of a file system. `None` for one that does not know how large it is, as some of
+/// other machines.
+pub(super) fn free(dir: &Path) -> io::Result<Option<u64>> {
+    let stat = statvfs(dir)?;
+    Ok((stat.f_blocks > 0).then(|| stat.f_bavail.saturating_mul(stat.f_frsize)))
+}
+
+fn unusable(dir: &Path, error: io::Error) -> BackupError {
+    BackupError::Directory(dir.to_owned(), explain(dir, error))
+}
+
+/// A file that becomes a backup. It is removed on drop.
+#[derive(Debug)]
+pub(super) struct Draft {
+    path: PathBuf,
+    /// Locked, so that another backup into this directory recognises it as one that is running.
+    file: File,
+    is_finished: bool,
+}
+
+impl Draft {
+    /// Begins a backup of this date. Removes what an interrupted one has left.
+    pub(super) fn begin(dir: &Path, at: i64) -> Result<(Self, Name), BackupError> {
+        let left = files(dir, Name::parse_draft).map_err(|error| unusable(dir, error))?;
+        for name in left {
+            remove_left(dir, name)?;
+        }
+        let name = free_name(dir, at)?;
+        let path = dir.join(name.draft());
+        let file = create(&path).map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => BackupError::InTheWay(path.clone()),
+            _ => unusable(dir, error),
+        })?;
+        let draft = Self { path, file, is_finished: false };
+        if let Err(TryLockError::WouldBlock) = draft.file.try_lock() {
+            // Another one has found this file before it was locked, and is about to remove it.
+            return Err(BackupError::Running(dir.to_owned()));
+        }
+        Ok((draft, name))
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Gives it its name. Never overwrites a file.
+    pub(super) fn finish(mut self, place: &Path) -> io::Result<()> {
+        self.file.sync_all()?;
+        let is_ours = |path: &Path| {
+            let (own, there) = (self.file.metadata()?, path.symlink_metadata()?);
+            Ok::<_, io::Error>((own.dev(), own.ino()) == (there.dev(), there.ino()))
+        };
+        if !is_ours(&self.path)? {
+            return Err(io::Error::new(
+                io::ErrorKind::NotFound,
+                "another process has replaced the file that was being written",
+            ));
+        }
+        rename_to_new(&self.path, place)?;
+        self.is_finished = true;
+        sync_directory(place)
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        if !self.is_finished {
+            // What failed is reported. The rest of the copy would only use space.
+            let _ = remove(&self.path);
+        }
+    }
+}
+
+/// Creates a file that only its owner can access. Fails if there is one of this name.
+pub(super) fn create(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).create_new(true).mode(DRAFT_MODE).open(path)
+}
+
+/// Makes the names in the directory of this file durable.
+pub(super) fn sync_directory(file: &Path) -> io::Result<()> {
+    File::open(parent(file))?.sync_all()
+}
+
+/// Removes the draft of an interrupted backup, and the keys that belong to no database then.
+fn remove_left(dir: &Path, name: Name) -> Result<(), BackupError> {
+    let path = dir.join(name.draft());
+    let failed = |error| BackupError::Directory(path.clone(), explain(&path, error));
+    let file = match OpenOptions::new().read(true).open(&path) {
+        // It has ended meanwhile.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        file => file.map_err(failed)?,
+    };
+    // A file system without locks cannot tell; then the draft is taken for a left one.
+    if let Err(TryLockError::WouldBlock) = file.try_lock() {
+        return Err(BackupError::Running(dir.to_owned()));
+    }
+    let keys = dir.join(name.keys());
+    for left in [draft_of(&keys), keys, path.clone()] {
+        remove(&left).map_err(failed)?;
+    }
+    log::info!("removed {}, which an interrupted backup had left", path.display());
+    Ok(())
+}
+
+/// A name of this second that no file has.
+fn free_name(dir: &Path, at: i64) -> Result<Name, BackupError> {
+    let is_free = |name: &Name| {
+        [name.database(), name.keys()].iter().all(|file| dir.join(file).symlink_metadata().is_err())
+    };
+    (1..=NUMBER_MAX)
+        .map(|number| Name { at, number })
+        .find(is_free)
+        .ok_or_else(|| BackupError::InTheWay(dir.join(Name { at, number: 1 }.database())))
+}
+
+/// Removes the oldest backups until `keep` are there, of which `made` is one. Returns the files
+/// that were removed.
+pub(super) fn remove_old(dir: &Path, keep: u32, made: Name) -> Result<Vec<PathBuf>, BackupError> {
+    let mut others = backups(dir).map_err(|error| unusable(dir, error))?;
+    others.retain(|&name| name != made);
+    others.sort_unstable_by(|one, other| other.cmp(one));
+    let kept = usize::try_from(keep.saturating_sub(1)).unwrap_or(usize::MAX);
+    let mut removed = Vec::new();
+    for name in others.into_iter().skip(kept) {
+        let path = dir.join(name.database());
+        // The keys first: those of no database would stay for ever.
+        for file in [dir.join(name.keys()), path.clone()] {
+            remove(&file)
+                .map_err(|error| BackupError::Directory(file.clone(), explain(&file, error)))?;
+        }
+        removed.push(path);
+    }
+    Ok(removed)
+}

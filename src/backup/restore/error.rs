@@ -1,0 +1,85 @@
+//! Why a backup is not restored.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::backup::keys::BadKeys;
+use crate::key_file::KeyFileError;
+use crate::store::{CopyError, Fault, OpenError};
+
+const MIB: u64 = 1 << 20;
+
+/// Why a backup is not restored. Nothing has changed then, except where it says so.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// There is nothing at its path.
+    #[error("there is no file {}", .0.display())]
+    Missing(PathBuf),
+    /// It is the database that it is to replace.
+    #[error("{} is the database itself: name a backup", .0.display())]
+    Same(PathBuf),
+    /// It is no database that this release can use.
+    #[error("cannot restore {}", .0.display())]
+    Unusable(PathBuf, #[source] OpenError),
+    /// The keys cannot be read.
+    #[error(transparent)]
+    Keys(#[from] BadKeys),
+    /// The key here cannot be read.
+    #[error(transparent)]
+    Key(#[from] KeyFileError),
+    /// There is no key for its passwords.
+    #[error(
+        "the backup has {0} passwords sealed under a key that is missing: name the file of its \
+         keys by --keys, or put {path} in its place first", path = .1.display()
+    )]
+    KeyMissing(u64, PathBuf),
+    /// The key here is another one.
+    #[error(
+        "the backup has {0} passwords sealed under another key than {path}: name the file of its \
+         keys by --keys", path = .1.display()
+    )]
+    KeyForeign(u64, PathBuf),
+    /// There is no space.
+    #[error(
+        "the restored database needs {} MiB, and the file system of {} has {} MiB free",
+        .bytes.div_ceil(MIB), .dir.display(), .free / MIB
+    )]
+    NoRoom {
+        /// The directory of the database.
+        dir: PathBuf,
+        /// Its free bytes.
+        free: u64,
+        /// The bytes of the backup.
+        bytes: u64,
+    },
+    /// It cannot be copied.
+    #[error("cannot copy the backup")]
+    Copy(#[from] CopyError),
+    /// A copy cannot be opened.
+    #[error(transparent)]
+    Open(OpenError),
+    /// A copy cannot be read.
+    #[error("cannot read the copy of the backup")]
+    Read(#[source] Fault),
+    /// A copy cannot be written.
+    #[error("cannot write the copy of the backup")]
+    Write(#[source] Fault),
+    /// Another process has opened the copy.
+    #[error("the copy of the backup is in use by another process")]
+    Unfinished,
+    /// A file cannot be written.
+    #[error("cannot write {}", .0.display())]
+    Io(PathBuf, #[source] io::Error),
+    /// A former file has the name that this one would get.
+    #[error("{} is in the way: move it elsewhere", .0.display())]
+    InTheWay(PathBuf),
+    /// The renames have begun.
+    #[error(
+        "the restore is not complete, and the next start of the service completes it by {}",
+        .0.display()
+    )]
+    Plan(PathBuf, #[source] io::Error),
+    /// The database is no file.
+    #[error("only a database that is a file can be restored")]
+    NoFile,
+}

@@ -1,0 +1,243 @@
+//! Backups that the service makes by itself, on a thread of their own.
+//!
+//! The next one is due when the newest in the directory is old enough, so that a restart changes
+//! nothing. One that fails is tried again soon, then less often; the service goes on without it.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::{BackupConfig, BackupError, Made, copy, newest_until, place};
+use crate::chain::chain;
+use crate::clock::Clock;
+use crate::data_dir::DataDir;
+use crate::store::{CopyWatch, CurrentDatabase};
+
+/// How often it looks whether a backup is due.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often it reads the directory again, by the steady clock: a command may have made a backup.
+const READ_EVERY_SECONDS: i64 = 30;
+/// How long it waits after a failure, each time longer up to the last, in seconds.
+const TRY_AGAIN_AFTER: [i64; 4] = [60, 300, 900, 3_600];
+/// No backup is there.
+const NONE: i64 = i64::MIN;
+
+/// When the newest backup was made. Clones are of the same schedule.
+#[derive(Clone, Debug)]
+pub struct BackupAge(Arc<AtomicI64>);
+
+impl BackupAge {
+    /// The seconds since the newest backup; `None` if there is none.
+    pub fn seconds(&self, now: i64) -> Option<i64> {
+        let at = self.0.load(Ordering::Relaxed);
+        (at != NONE).then(|| now.saturating_sub(at).max(0))
+    }
+}
+
+/// The thread that makes backups.
+#[derive(Debug)]
+pub struct BackupThread {
+    thread: JoinHandle<()>,
+    stop: Arc<AtomicBool>,
+    /// Wakes the thread when it is dropped.
+    _wake: SyncSender<()>,
+    age: BackupAge,
+}
+
+impl BackupThread {
+    /// Starts the thread, if the settings want backups.
+    ///
+    /// # Errors
+    ///
+    /// If the system gives no thread.
+    pub fn start(
+        config: &BackupConfig,
+        data_dir: &DataDir,
+        file: &CurrentDatabase,
+        clock: &Clock,
+    ) -> io::Result<Option<Self>> {
+        let Some(every) = config.every else { return Ok(None) };
+        let (stop, age) = (Arc::<AtomicBool>::default(), BackupAge(Arc::new(NONE.into())));
+        let mut schedule = Schedule {
+            every,
+            config: config.clone(),
+            data_dir: data_dir.clone(),
+            file: file.clone(),
+            clock: clock.clone(),
+            stop: Arc::clone(&stop),
+            age: age.clone(),
+            newest: None,
+            read_at: None,
+            failures: Failures::default(),
+        };
+        let (wake, woken) = sync_channel(0);
+        let thread = std::thread::Builder::new()
+            .name("backup".into())
+            .spawn(move || schedule.run(&woken))?;
+        Ok(Some(Self { thread, stop, _wake: wake, age }))
+    }
+
+    /// The age of the newest backup.
+    pub fn age(&self) -> &BackupAge {
+        &self.age
+    }
+
+    /// Ends the thread. A backup that is being made is given up.
+    pub fn stop(self) {
+        let Self { thread, stop, _wake, .. } = self;
+        stop.store(true, Ordering::Relaxed);
+        drop(_wake);
+        if thread.join().is_err() {
+            log::error!("the backup thread panicked");
+        }
+    }
+}
+
+struct Schedule {
+    every: i64,
+    config: BackupConfig,
+    data_dir: DataDir,
+    file: CurrentDatabase,
+    clock: Clock,
+    stop: Arc<AtomicBool>,
+    age: BackupAge,
+    /// The date of the newest backup.
+    newest: Option<i64>,
+    /// When the directory was last read, by the steady clock.
+    read_at: Option<i64>,
+    failures: Failures,
+}
+
+impl Schedule {
+    fn run(&mut self, woken: &Receiver<()>) {
+        loop {
+            self.look();
+            if woken.recv_timeout(LOOK_EVERY) != Err(RecvTimeoutError::Timeout) {
+                return;
+            }
+        }
+    }
+
+    fn look(&mut self) {
+        let (now, steady) = (self.clock.now(), self.clock.steady());
+        let is_read = self.read_at.is_some_and(|at| steady - at < READ_EVERY_SECONDS);
+        if is_read && !self.is_due(now) || !self.failures.may_try(steady) {
+            return;
+        }
+        self.read_at = Some(steady);
+        match self.make_if_due(now) {
+            Ok(None) => {}
+            Ok(Some(made)) => {
+                log::info!("backup {made}");
+                if let Err(error) = &made.removed {
+                    log::error!("cannot remove older backups: {}", chain(error));
+                }
+                self.failures.end();
+                self.note(Some(made.at));
+            }
+            Err(error) if error.is_stop() && self.stop.load(Ordering::Relaxed) => {
+                log::info!("the backup that was being made is given up");
+            }
+            Err(error) => self.failures.note(&chain(&error), steady),
+        }
+    }
+
+    fn is_due(&self, now: i64) -> bool {
+        self.newest.is_none_or(|at| now.saturating_sub(at) >= self.every)
+    }
+
+    fn note(&mut self, newest: Option<i64>) {
+        self.newest = newest;
+        self.age.0.store(newest.unwrap_or(NONE), Ordering::Relaxed);
+    }
+
+    /// Looks for the newest backup, and makes one if that is too old.
+    fn make_if_due(&mut self, now: i64) -> Result<Option<Made>, BackupError> {
+        let dir = &self.config.wishes.dir;
+        if self.config.creates_dir {
+            place::make_directory(dir)?;
+        }
+        // One with a later date is of a clock that was wrong, then or now.
+        let newest =
+            newest_until(dir, now).map_err(|error| BackupError::Directory(dir.clone(), error))?;
+        self.note(newest.map(|newest| newest.at));
+        if self.is_due(now) { self.make(now).map(Some) } else { Ok(None) }
+    }
+
+    fn make(&self, now: i64) -> Result<Made, BackupError> {
+        let reader = self.file.open()?;
+        let wishes = &self.config.wishes;
+        log::info!(
+            "backup: copying the database to {}; its WAL grows until the copy is complete",
+            wishes.dir.display()
+        );
+        let copied = {
+            let mut go_on = |_, _| reader.is_current();
+            let mut watch = CopyWatch { stop: &self.stop, is_gentle: true, progress: &mut go_on };
+            copy(&*reader, self.file.location(), &self.data_dir, wishes, now, &mut watch)
+        };
+        if !reader.is_current() {
+            return Err(BackupError::Replaced);
+        }
+        // The service waits for its readers when the database is replaced.
+        drop(reader);
+        copied?.finish(&self.stop)
+    }
+}
+
+/// Logs a cause once, and says when to try again.
+#[derive(Debug, Default)]
+struct Failures {
+    count: usize,
+    cause: String,
+    /// By the steady clock.
+    try_at: i64,
+}
+
+impl Failures {
+    fn may_try(&self, steady: i64) -> bool {
+        self.count == 0 || steady >= self.try_at
+    }
+
+    fn note(&mut self, cause: &str, steady: i64) {
+        let wait = TRY_AGAIN_AFTER[self.count.min(TRY_AGAIN_AFTER.len() - 1)];
+        self.count += 1;
+        self.try_at = steady + wait;
+        if self.cause != cause {
+            cause.clone_into(&mut self.cause);
+            log::error!("no backup was made, the next try is in {} minutes: {cause}", wait / 60);
+        }
+    }
+
+    fn end(&mut self) {
+        if self.count > 0 {
+            log::info!("backups are made again, after {} failures", self.count);
+        }
+        *self = Self::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_is_tried_again_after_longer_and_longer_times_up_to_an_hour() {
+        let mut failures = Failures::default();
+        let mut now = 1_000;
+        assert!(failures.may_try(now));
+        for wait in [60, 300, 900, 3_600, 3_600, 3_600] {
+            failures.note("the disk is full", now);
+            assert!(!failures.may_try(now + wait - 1), "after {wait} s");
+            assert!(failures.may_try(now + wait), "after {wait} s");
+            now += wait;
+        }
+        failures.end();
+        assert!(failures.may_try(now));
+        failures.note("the disk is full", now);
+        assert!(failures.may_try(now + 60));
+    }
+}

@@ -1,0 +1,149 @@
+//! `restore`: puts a backup in the place of the database.
+
+use std::io::{Write, stdout};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use clap::Args;
+
+use super::failure::Failure;
+use super::progress::bar_of_bytes;
+use crate::backup::restore::{Members, NotCompared, Order, Restored, complete, restore};
+use crate::clock::{Clock, format_utc};
+use crate::config::Config;
+use crate::data_dir::DataDirError;
+use crate::store::{CopyWatch, SCHEMA_VERSION};
+
+#[derive(Args, Debug)]
+pub(super) struct RestoreCommand {
+    /// The backup: a file that ends in .db
+    file: PathBuf,
+    /// The file of its keys [default: the one beside the backup that ends in .keys, if there is
+    /// one]
+    #[arg(long, value_name = "FILE")]
+    keys: Option<PathBuf>,
+}
+
+impl RestoreCommand {
+    pub(super) fn run(&self, config: &Config) -> Result<(), Failure> {
+        let (data_dir, location) = (&config.data_dir, &config.location);
+        data_dir.make().map_err(|error| Failure::of(&error))?;
+        // Held to the end: a service that is started meanwhile waits for it.
+        let _locks = data_dir.lock_for_restore(location.file()).map_err(|error| match error {
+            DataDirError::InUse(_) => Failure::Failed(format!(
+                "{error}: stop it first, with `systemctl stop nats-userman.socket \
+                 nats-userman.service` where systemd runs it"
+            )),
+            _ => Failure::of(&error),
+        })?;
+        let mut out = stdout().lock();
+        if complete(data_dir, location).map_err(|error| Failure::of(&error))? {
+            writeln!(out, "first completed a restore that was interrupted")?;
+        }
+        let stop = Arc::<AtomicBool>::default();
+        let bar = bar_of_bytes();
+        let mut progress = |done, all| {
+            bar.set_length(all);
+            bar.set_position(done);
+            true
+        };
+        let mut watch = CopyWatch { stop: &stop, is_gentle: false, progress: &mut progress };
+        let order = Order { file: &self.file, keys: self.keys.as_deref(), data_dir, location };
+        let done = restore(order, Clock::System.now(), &mut watch);
+        bar.finish_and_clear();
+        let done = done.map_err(|error| Failure::of(&error))?;
+        print(&mut out, &done, &self.file, config)?;
+        Ok(out.flush()?)
+    }
+}
+
+fn print(
+    out: &mut impl Write,
+    done: &Restored,
+    file: &Path,
+    config: &Config,
+) -> std::io::Result<()> {
+    let contents = &done.contents;
+    write!(
+        out,
+        "restored {}: {} members, {} former members, {} journal records",
+        file.display(),
+        contents.members(),
+        contents.formers(),
+        contents.records()
+    )?;
+    match contents.newest {
+        Some((id, at)) => writeln!(out, ", the newest {id} of {}", format_utc(at))?,
+        None => writeln!(out)?,
+    }
+    if let Some(keys) = &done.keys {
+        writeln!(out, "keys and tokens: from {}", keys.display())?;
+    }
+    for aside in &done.aside {
+        writeln!(out, "set aside: {}", aside.display())?;
+    }
+    print_lost(out, done)?;
+    if contents.version < SCHEMA_VERSION {
+        writeln!(
+            out,
+            "it is of an earlier release: the start upgrades it; then run `nats-userman member \
+             logout --all`, which ends logins that were ended since the backup"
+        )?;
+    }
+    if done.logins_ended {
+        writeln!(out, "all logins by cookie were ended: members log in once more")?;
+    }
+    if config.postback_tokens.is_empty() && !config.data_dir.token_file().exists() {
+        writeln!(
+            out,
+            "there is no {}: the start makes a new token, and NATS needs the new URL",
+            config.data_dir.token_file().display()
+        )?;
+    }
+    writeln!(out, "now start the service, and restart an Apache that reads the database")
+}
+
+fn print_lost(out: &mut impl Write, done: &Restored) -> std::io::Result<()> {
+    let lost = match &done.lost {
+        Ok(lost) => lost,
+        Err(why) => {
+            let why = match why {
+                NotCompared::None => return Ok(()),
+                NotCompared::Version => "one of them is of another release".to_owned(),
+                NotCompared::Other => "the backup is not an earlier state of it".to_owned(),
+                NotCompared::Unreadable(why) => format!("it cannot be read: {why}"),
+            };
+            return writeln!(out, "not compared with the former database: {why}");
+        }
+    };
+    if lost.records == 0 {
+        return writeln!(out, "nothing was lost: the former database has no newer record");
+    }
+    write!(out, "lost: {} journal records", lost.records)?;
+    match lost.span {
+        Some((first, last)) => {
+            writeln!(out, " from {} to {}", format_utc(first), format_utc(last))?;
+            if let Some(former) = &done.former {
+                writeln!(
+                    out,
+                    "  list them: nats-userman --database sqlite:{} journal --since {first}",
+                    former.display()
+                )?;
+            }
+        }
+        None => writeln!(out, ", which cannot be read")?,
+    }
+    print_members(out, &lost.missing, "members of the former database are missing")?;
+    print_members(out, &lost.returned, "who had left are members again")
+}
+
+fn print_members(out: &mut impl Write, members: &Members, what: &str) -> std::io::Result<()> {
+    if members.count == 0 {
+        return Ok(());
+    }
+    let pairs: Vec<String> =
+        members.first.iter().map(|key| format!("{} {}", key.site, key.member)).collect();
+    let more = if members.count > pairs.len() as u64 { ", ..." } else { "" };
+    writeln!(out, "  {} {what} (site and memberid): {}{more}", members.count, pairs.join(", "))
+}

@@ -1,0 +1,141 @@
+//! The settings of backups.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, value_parser};
+
+use super::problems::Problems;
+use super::values::{any_path, number, switch};
+use crate::backup::{BackupConfig, Wishes};
+use crate::data_dir::DataDir;
+
+/// The directory in the data directory that takes backups unless a setting says otherwise.
+const DIRECTORY: &str = "backups";
+const MINUTE_SECONDS: i64 = 60;
+const HOUR_SECONDS: i64 = 60 * MINUTE_SECONDS;
+const DAY_SECONDS: i64 = 24 * HOUR_SECONDS;
+/// The longest time between two backups.
+const EVERY_MAX: i64 = 366 * DAY_SECONDS;
+const KEEP_MAX: u32 = 10_000;
+
+/// The settings as text. The comments are the help texts of the flags.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Backups")]
+pub struct BackupSettings {
+    /// Back up the database this often while the service runs, as in 24h, 90m or 7d [default:
+    /// never]
+    #[arg(long, global = true, env = "USERMAN_BACKUP_EVERY", value_name = "TIME")]
+    pub backup_every: Option<String>,
+    /// Directory of the backups, which must exist [default: <data-dir>/backups, which `serve`
+    /// creates]
+    #[arg(
+        long,
+        global = true,
+        env = "USERMAN_BACKUP_DIR",
+        value_name = "DIR",
+        value_parser = any_path()
+    )]
+    pub backup_dir: Option<PathBuf>,
+    /// How many backups stay in the directory when the service has made one; 0 keeps all
+    #[arg(
+        long,
+        global = true,
+        env = "USERMAN_BACKUP_KEEP",
+        value_name = "COUNT",
+        default_value = "7"
+    )]
+    pub backup_keep: String,
+    /// Save the keys and the tokens beside each backup that the service makes
+    #[arg(
+        long,
+        global = true,
+        env = "USERMAN_BACKUP_WITH_KEYS",
+        action = ArgAction::SetTrue,
+        value_parser = value_parser!(String)
+    )]
+    pub backup_with_keys: String,
+}
+
+/// Reads the settings; collects errors in `bad`.
+pub(super) fn read(
+    settings: &BackupSettings,
+    data_dir: Option<&DataDir>,
+    bad: &mut Problems,
+) -> Option<BackupConfig> {
+    let every = bad.read_optional(
+        "--backup-every",
+        "expected minutes, hours or days up to a year, as in 90m, 24h or 7d",
+        settings.backup_every.as_deref(),
+        every,
+    );
+    let dir = match &settings.backup_dir {
+        Some(dir) => bad.path("--backup-dir", dir).map(ToOwned::to_owned),
+        None => data_dir.map(|data_dir| data_dir.path().join(DIRECTORY)),
+    };
+    let keep = bad.read(
+        "--backup-keep",
+        "expected a whole number from 1 to 10000, or 0 for all",
+        &settings.backup_keep,
+        number(0, KEEP_MAX),
+    );
+    let with_keys = bad.read(
+        "--backup-with-keys",
+        "expected yes or no, true or false, 1 or 0",
+        &settings.backup_with_keys,
+        switch,
+    );
+    let wishes =
+        Wishes { dir: dir?, keep: Some(keep?).filter(|&keep| keep > 0), with_keys: with_keys? };
+    Some(BackupConfig { every, wishes, creates_dir: settings.backup_dir.is_none() })
+}
+
+/// Seconds of a time such as `24h`.
+fn every(text: &str) -> Option<i64> {
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let unit = match unit {
+        "m" => MINUTE_SECONDS,
+        "h" => HOUR_SECONDS,
+        "d" => DAY_SECONDS,
+        _ => return None,
+    };
+    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let seconds = is_number
+        .then(|| digits.parse().ok())
+        .flatten()
+        .and_then(|count: i64| count.checked_mul(unit))?;
+    (MINUTE_SECONDS..=EVERY_MAX).contains(&seconds).then_some(seconds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_between_backups_has_a_unit_and_is_at_most_a_year() {
+        for (text, seconds) in
+            [("1m", 60), ("90m", 5_400), ("24h", 86_400), ("7d", 604_800), ("366d", EVERY_MAX)]
+        {
+            assert_eq!(every(text), Some(seconds), "{text}");
+        }
+        for text in [
+            "",
+            "m",
+            "0m",
+            "24",
+            "24 h",
+            "+24h",
+            "-1d",
+            "1.5h",
+            "24H",
+            "1w",
+            "24hours",
+            "367d",
+            "8785h",
+            "9223372036854775807d",
+            "\u{b2}4h",
+            "24\u{e9}",
+        ] {
+            assert_eq!(every(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! `--keep`: what is removed after a backup, and what never is.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use super::{Home, names};
+
+const OLD: [&str; 3] =
+    ["userman-20200101T000000Z.db", "userman-20200101T000000Z-2.db", "userman-20200102T000000Z.db"];
+
+fn with_old_ones() -> Home {
+    let home = Home::with_members(1..=1);
+    for name in OLD {
+        fs::write(home.backups().join(name), "old").unwrap();
+        fs::write(home.backups().join(name.replace(".db", ".keys")), "old").unwrap();
+    }
+    home
+}
+
+#[test]
+fn the_oldest_backups_go_with_their_keys_when_a_new_one_is_there() {
+    let home = with_old_ones();
+    let printed = home.back_up(&["--keep", "2"]).printed();
+    assert!(printed.contains("removed 2 older backups\n"), "{printed}");
+    let left = names(&home.backups());
+    assert_eq!(left.len(), 3, "{left:?}");
+    assert_eq!(left[..2], ["userman-20200102T000000Z.db", "userman-20200102T000000Z.keys"]);
+}
+
+#[test]
+fn without_keep_and_with_room_for_all_nothing_goes() {
+    let home = with_old_ones();
+    home.backed_up(&[]);
+    home.backed_up(&["--keep", "5"]);
+    assert_eq!(names(&home.backups()).len(), 8);
+}
+
+#[test]
+fn nothing_of_another_name_and_no_link_is_ever_removed() {
+    let home = Home::with_members(1..=1);
+    let dir = home.backups();
+    let others = [
+        "userman.db",
+        "userman-20200101T000000Z.db.v4",
+        "userman-20200101T000000Z.db.gz",
+        "Userman-20200101T000000Z.db",
+        "userman-20200101T000000Z-02.db",
+        "userman-20201301T000000Z.db",
+        "mine.db.new",
+    ];
+    for name in others {
+        fs::write(dir.join(name), "theirs").unwrap();
+    }
+    fs::create_dir(dir.join("userman-20200103T000000Z.db")).unwrap();
+    symlink(home.database(), dir.join("userman-20200104T000000Z.db")).unwrap();
+    home.backed_up(&["--keep", "1"]);
+    let left = names(&dir);
+    assert_eq!(left.len(), others.len() + 3, "{left:?}");
+    others
+        .iter()
+        .for_each(|name| assert_eq!(fs::read_to_string(dir.join(name)).unwrap(), "theirs"));
+    assert!(home.database().exists());
+}
+
+/// The clock was wrong when that one was made.
+#[test]
+fn a_backup_with_a_date_in_the_future_does_not_drive_out_the_new_one() {
+    let home = Home::with_members(1..=1);
+    fs::write(home.backups().join("userman-99990101T000000Z.db"), "later").unwrap();
+    let file = home.backed_up(&["--keep", "1"]);
+    assert_eq!(names(&home.backups()), [file.file_name().unwrap().to_str().unwrap()]);
+}
+
+#[test]
+fn a_backup_that_fails_removes_none() {
+    let home = with_old_ones();
+    let before = names(&home.backups());
+    fs::write(home.data().join("seal.key"), "no key").unwrap();
+    let ran = home.back_up(&["--keep", "1", "--with-keys"]);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert_eq!(names(&home.backups()), before);
+}
+
+#[test]
+fn a_number_that_keeps_nothing_is_refused() {
+    let home = Home::with_members(1..=1);
+    for keep in ["0", "-1", "ten", ""] {
+        let ran = home.back_up(&[&format!("--keep={keep}")]);
+        assert_eq!(ran.code, Some(2), "{keep}: {ran:?}");
+    }
+    assert_eq!(names(&home.backups()).len(), 0);
+}
