@@ -137,7 +137,7 @@ const HOUR_SECONDS: i64 = 3_600;
 const GAP_REACH_SECONDS: i64 = 2 * 86_400;
 
 /// How the text of an `expire` is read.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExpiryRule {
     /// The time zone of dates and times.
     pub zone: Tz,

@@ -92,13 +92,22 @@ fn blamed(path: &Path) -> Option<&Path> {
     closed.or_else(|| path.ancestors().find(|path| path.symlink_metadata().is_ok()))
 }
 
+/// The group that may read this file, if it has one.
+pub(crate) fn reading_group(path: &Path) -> Option<String> {
+    const GROUP_READS: u32 = 0o040;
+    let metadata = fs::metadata(path).ok()?;
+    (metadata.mode() & GROUP_READS != 0).then(|| name_in("/etc/group", metadata.gid()))
+}
+
 /// The user's name, or their number where /etc/passwd has none. A container has no such file.
 fn name(uid: u32) -> String {
-    if uid == 0 {
-        return "root".to_owned();
-    }
-    let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let mut lines = users.lines().map(|line| line.split(':').collect::<Vec<_>>());
-    let line = lines.find(|line| line.get(2).is_some_and(|number| *number == uid.to_string()));
-    line.map_or_else(|| uid.to_string(), |line| line[0].to_owned())
+    if uid == 0 { "root".to_owned() } else { name_in("/etc/passwd", uid) }
+}
+
+/// The name in the first column for the number in the third one.
+fn name_in(table: &str, id: u32) -> String {
+    let table = fs::read_to_string(table).unwrap_or_default();
+    let mut lines = table.lines().map(|line| line.split(':').collect::<Vec<_>>());
+    let line = lines.find(|line| line.get(2).is_some_and(|number| *number == id.to_string()));
+    line.map_or_else(|| id.to_string(), |line| line[0].to_owned())
 }

@@ -19,11 +19,17 @@ _nats__userman() {
             nats__userman,authstring)
                 cmd="nats__userman__subcmd__authstring"
                 ;;
+            nats__userman,backup)
+                cmd="nats__userman__subcmd__backup"
+                ;;
             nats__userman,block)
                 cmd="nats__userman__subcmd__block"
                 ;;
             nats__userman,check-config)
                 cmd="nats__userman__subcmd__check__subcmd__config"
+                ;;
+            nats__userman,config)
+                cmd="nats__userman__subcmd__config"
                 ;;
             nats__userman,health)
                 cmd="nats__userman__subcmd__health"
@@ -36,6 +42,9 @@ _nats__userman() {
                 ;;
             nats__userman,replay)
                 cmd="nats__userman__subcmd__replay"
+                ;;
+            nats__userman,restore)
+                cmd="nats__userman__subcmd__restore"
                 ;;
             nats__userman,serve)
                 cmd="nats__userman__subcmd__serve"
@@ -83,12 +92,16 @@ _nats__userman() {
 
     case "${cmd}" in
         nats__userman)
-            opts="-h -V --listen --public-url --data-dir --database --postback-token --postback-token-file --allow-ip --allow-ip-file --trusted-proxy --trusted-proxy-file --time-zone --expire-grace-hours --clock-jump-minutes --password-hash --keep-cryptpass --journal-days --no-upgrade-copy --log --log-format --login-hours --login-idle-minutes --cookie-domain --login-template --login-limit-pair --login-limit-network --login-limit-name --login-window-minutes --login-block-minutes --api-key --api-key-file --nats-url --nats-api-username --nats-api-key --nats-api-key-file --nats-ca --nats-seconds --stand-in --stand-in-minutes --help --version replay journal member token block authstring set-wal-aside health check-config serve"
+            opts="-h -V --config --listen --public-url --data-dir --database --postback-token --postback-token-file --allow-ip --allow-ip-file --trusted-proxy --trusted-proxy-file --time-zone --expire-grace-hours --clock-jump-minutes --password-hash --keep-cryptpass --journal-days --no-upgrade-copy --log --log-format --backup-every --backup-dir --backup-keep --backup-with-keys --login-hours --login-idle-minutes --cookie-domain --login-template --login-limit-pair --login-limit-network --login-limit-name --login-window-minutes --login-block-minutes --api-key --api-key-file --nats-url --nats-api-username --nats-api-key --nats-api-key-file --nats-ca --nats-seconds --stand-in --stand-in-minutes --help --version replay journal member token block authstring backup restore set-wal-aside health config check-config serve"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --listen)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -154,6 +167,18 @@ _nats__userman() {
                     return 0
                     ;;
                 --log-format)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --backup-every)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --backup-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --backup-keep)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -274,6 +299,24 @@ _nats__userman() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        nats__userman__subcmd__backup)
+            opts="-h --keep --with-keys --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --keep)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         nats__userman__subcmd__block)
             opts="-h --help list lift"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -326,6 +369,20 @@ _nats__userman() {
             ;;
         nats__userman__subcmd__check__subcmd__config)
             opts="-h --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        nats__userman__subcmd__config)
+            opts="-h --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -504,13 +561,35 @@ _nats__userman() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        nats__userman__subcmd__serve)
-            opts="-h --listen --public-url --data-dir --database --postback-token --postback-token-file --allow-ip --allow-ip-file --trusted-proxy --trusted-proxy-file --time-zone --expire-grace-hours --clock-jump-minutes --password-hash --keep-cryptpass --journal-days --no-upgrade-copy --log --log-format --login-hours --login-idle-minutes --cookie-domain --login-template --login-limit-pair --login-limit-network --login-limit-name --login-window-minutes --login-block-minutes --api-key --api-key-file --nats-url --nats-api-username --nats-api-key --nats-api-key-file --nats-ca --nats-seconds --stand-in --stand-in-minutes --help"
+        nats__userman__subcmd__restore)
+            opts="-h --keys --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --keys)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        nats__userman__subcmd__serve)
+            opts="-h --config --listen --public-url --data-dir --database --postback-token --postback-token-file --allow-ip --allow-ip-file --trusted-proxy --trusted-proxy-file --time-zone --expire-grace-hours --clock-jump-minutes --password-hash --keep-cryptpass --journal-days --no-upgrade-copy --log --log-format --backup-every --backup-dir --backup-keep --backup-with-keys --login-hours --login-idle-minutes --cookie-domain --login-template --login-limit-pair --login-limit-network --login-limit-name --login-window-minutes --login-block-minutes --api-key --api-key-file --nats-url --nats-api-username --nats-api-key --nats-api-key-file --nats-ca --nats-seconds --stand-in --stand-in-minutes --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --listen)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -576,6 +655,18 @@ _nats__userman() {
                     return 0
                     ;;
                 --log-format)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --backup-every)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --backup-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --backup-keep)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_nats_userman_global_optspecs
-    string join \n listen= public-url= data-dir= database= postback-token= postback-token-file= allow-ip= allow-ip-file= trusted-proxy= trusted-proxy-file= time-zone= expire-grace-hours= clock-jump-minutes= password-hash= keep-cryptpass journal-days= no-upgrade-copy log= log-format= login-hours= login-idle-minutes= cookie-domain= login-template= login-limit-pair= login-limit-network= login-limit-name= login-window-minutes= login-block-minutes= api-key= api-key-file= nats-url= nats-api-username= nats-api-key= nats-api-key-file= nats-ca= nats-seconds= stand-in stand-in-minutes= h/help V/version
+    string join \n config= listen= public-url= data-dir= database= postback-token= postback-token-file= allow-ip= allow-ip-file= trusted-proxy= trusted-proxy-file= time-zone= expire-grace-hours= clock-jump-minutes= password-hash= keep-cryptpass journal-days= no-upgrade-copy log= log-format= backup-every= backup-dir= backup-keep= backup-with-keys login-hours= login-idle-minutes= cookie-domain= login-template= login-limit-pair= login-limit-network= login-limit-name= login-window-minutes= login-block-minutes= api-key= api-key-file= nats-url= nats-api-username= nats-api-key= nats-api-key-file= nats-ca= nats-seconds= stand-in stand-in-minutes= h/help V/version
 end
 
 function __fish_nats_userman_needs_command
@@ -24,9 +24,10 @@ function __fish_nats_userman_using_subcommand
     contains -- $cmd[1] $argv
 end
 
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l config -d 'Configuration file in TOML; /dev/null for none [default: /etc/nats-userman/nats-userman.toml if it exists]' -r -F
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l listen -d 'Address and port to listen on; port 0 takes a free one' -r
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l public-url -d 'Base of the URL that NATS calls, as in https://members.example.com [default: http://<listen>]' -r
-complete -c nats-userman -n "__fish_nats_userman_needs_command" -l data-dir -d 'Directory of the database, the keys and the token' -r -F
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l data-dir -d 'Directory of the database, the keys and the token; /var/lib/nats-userman while /etc/nats-userman/nats-userman.toml is in use' -r -F
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l database -d 'File of the SQLite database [default: sqlite:<data-dir>/userman.db]' -r
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l postback-token -d 'Token in the URL, at least 32 characters of A-Z a-z 0-9 _ -; repeatable, for rotation; replaces the tokens of the data directory [default: created at the first start]' -r
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l postback-token-file -d 'File with tokens, one a line' -r -F
@@ -41,6 +42,9 @@ complete -c nats-userman -n "__fish_nats_userman_needs_command" -l password-hash
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l journal-days -d 'Days that journal records are kept [default: for ever]' -r
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l log -d 'Log level: error, warn, info, debug, trace or off; also per module, as in info,writer=debug' -r
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l log-format -d 'Format of log lines: text or json' -r
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l backup-every -d 'Back up the database this often while the service runs, as in 24h, 90m or 7d [default: never]' -r
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l backup-dir -d 'Directory of the backups, which must exist [default: <data-dir>/backups, which `serve` creates]' -r -F
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l backup-keep -d 'How many backups stay in the directory when the service has made one; 0 keeps all' -r
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l login-hours -d 'Hours that a login from the login page lasts' -r
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l login-idle-minutes -d 'Inactivity timeout of logins from the login page, in minutes; 0 disables it' -r
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l cookie-domain -d 'Domain whose hosts share logins, as in example.com; repeatable, and the longest one that matches a host applies [default: each host has its own logins]' -r
@@ -61,6 +65,7 @@ complete -c nats-userman -n "__fish_nats_userman_needs_command" -l nats-seconds 
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l stand-in-minutes -d 'Minutes that an authstring of --stand-in is valid' -r
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l keep-cryptpass -d 'Keep NATS\'s cryptpass in its column, for an Apache that reads it (a weak hash: only where you need it)'
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l no-upgrade-copy -d 'Upgrade an older database without keeping a copy of it first'
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l backup-with-keys -d 'Save the keys and the tokens beside each backup that the service makes'
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l stand-in -d 'Generate authstrings without NATS, to develop a members area; never use it on a live site'
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -s V -l version -d 'Print version'
@@ -70,9 +75,12 @@ complete -c nats-userman -n "__fish_nats_userman_needs_command" -f -a "member" -
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -f -a "token" -d 'Show, add or retire tokens of the URL'
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -f -a "block" -d 'List or lift login blocks'
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -f -a "authstring" -d 'Request an authstring, which authorises a link to NATS, from NATS or a running nats-userman'
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -f -a "backup" -d 'Back up the database, also while the service runs'
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -f -a "restore" -d 'Put a backup in the place of the database, while the service is stopped; the former files are renamed, not deleted'
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -f -a "set-wal-aside" -d 'Set aside the WAL of another database that was left beside a restored backup; it is renamed, not deleted'
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -f -a "health" -d 'Ask the running service whether it can commit a postback; ends with exit code 0 or 1'
-complete -c nats-userman -n "__fish_nats_userman_needs_command" -f -a "check-config" -d 'Print the settings in effect, with secrets hidden, and report what is wrong with them'
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -f -a "config" -d 'Print each setting with its origin: flag, variable, line of the configuration file, default'
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -f -a "check-config" -d 'Check the settings and what they name, and the whole database; `config` prints where each setting comes from'
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -f -a "serve" -d 'Run the service; the first start creates the data directory, keys, token and database'
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand replay" -l to -d 'Send the postbacks to this URL instead, in order' -r
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand replay" -l dry-run -d 'Show replies and changes, and change nothing'
@@ -126,12 +134,21 @@ complete -c nats-userman -n "__fish_nats_userman_using_subcommand authstring" -l
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand authstring" -l session-file -d 'File with the member\'s session' -r -F
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand authstring" -l tokenrebuystring -d 'Request the older resource, tokenrebuystring, which has no type'
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand authstring" -s h -l help -d 'Print help'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand backup" -l keep -d 'Then remove older backups from the directory, so that this many stay; no other file is touched' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand backup" -l with-keys -d 'Save the keys and the tokens too, in a second file that only its owner can read'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand backup" -l json -d 'Print the result as a JSON object'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand backup" -s h -l help -d 'Print help'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand restore" -l keys -d 'The file of its keys [default: the one beside the backup that ends in .keys, if there is one]' -r -F
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand restore" -s h -l help -d 'Print help'
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand set-wal-aside" -s h -l help -d 'Print help'
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand health" -s h -l help -d 'Print help'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand config" -l json -d 'Print JSON'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand config" -s h -l help -d 'Print help'
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand check-config" -s h -l help -d 'Print help'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l config -d 'Configuration file in TOML; /dev/null for none [default: /etc/nats-userman/nats-userman.toml if it exists]' -r -F
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l listen -d 'Address and port to listen on; port 0 takes a free one' -r
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l public-url -d 'Base of the URL that NATS calls, as in https://members.example.com [default: http://<listen>]' -r
-complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l data-dir -d 'Directory of the database, the keys and the token' -r -F
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l data-dir -d 'Directory of the database, the keys and the token; /var/lib/nats-userman while /etc/nats-userman/nats-userman.toml is in use' -r -F
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l database -d 'File of the SQLite database [default: sqlite:<data-dir>/userman.db]' -r
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l postback-token -d 'Token in the URL, at least 32 characters of A-Z a-z 0-9 _ -; repeatable, for rotation; replaces the tokens of the data directory [default: created at the first start]' -r
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l postback-token-file -d 'File with tokens, one a line' -r -F
@@ -146,6 +163,9 @@ complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l pass
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l journal-days -d 'Days that journal records are kept [default: for ever]' -r
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l log -d 'Log level: error, warn, info, debug, trace or off; also per module, as in info,writer=debug' -r
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l log-format -d 'Format of log lines: text or json' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l backup-every -d 'Back up the database this often while the service runs, as in 24h, 90m or 7d [default: never]' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l backup-dir -d 'Directory of the backups, which must exist [default: <data-dir>/backups, which `serve` creates]' -r -F
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l backup-keep -d 'How many backups stay in the directory when the service has made one; 0 keeps all' -r
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l login-hours -d 'Hours that a login from the login page lasts' -r
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l login-idle-minutes -d 'Inactivity timeout of logins from the login page, in minutes; 0 disables it' -r
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l cookie-domain -d 'Domain whose hosts share logins, as in example.com; repeatable, and the longest one that matches a host applies [default: each host has its own logins]' -r
@@ -166,5 +186,6 @@ complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l nats
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l stand-in-minutes -d 'Minutes that an authstring of --stand-in is valid' -r
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l keep-cryptpass -d 'Keep NATS\'s cryptpass in its column, for an Apache that reads it (a weak hash: only where you need it)'
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l no-upgrade-copy -d 'Upgrade an older database without keeping a copy of it first'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l backup-with-keys -d 'Save the keys and the tokens beside each backup that the service makes'
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l stand-in -d 'Generate authstrings without NATS, to develop a members area; never use it on a live site'
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -s h -l help -d 'Print help'

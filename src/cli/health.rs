@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use super::failure::Failure;
-use crate::config::{BadSetting, Settings, listen_address};
+use crate::config::{BadSetting, Settings, Sources, listen_address};
 use crate::data_dir::DataDir;
 use crate::data_dir::served::Served;
 
@@ -36,12 +36,16 @@ enum Answer {
     Closed,
 }
 
-pub(super) fn run(settings: &Settings, mut bad: Vec<BadSetting>) -> Result<(), Failure> {
+pub(super) fn run(
+    settings: &Settings,
+    sources: &Sources,
+    mut bad: Vec<BadSetting>,
+) -> Result<(), Failure> {
     let listen = match listen_address(settings) {
         Ok(listen) if bad.is_empty() => listen,
         Ok(_) => return Err(bad.into()),
         Err(more) => {
-            bad.extend(more);
+            bad.extend(more.into_iter().map(|bad| sources.locate(bad)));
             return Err(bad.into());
         }
     };

@@ -4,6 +4,7 @@ mod authstring;
 mod backup;
 mod block;
 mod check_config;
+mod config;
 mod failure;
 mod health;
 mod journal;
@@ -15,12 +16,16 @@ mod serve;
 mod set_wal_aside;
 mod token;
 
+use std::path::Path;
+use std::sync::Arc;
+
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 pub use failure::Failure;
 
 use crate::config::{
-    BadSetting, Config, Settings, bad_variables, exposed, without_unusable_variables,
+    BadSetting, Config, FileSetting, SYSTEM_FILE, Settings, Sources, bad_variables, exposed,
+    without_unusable_variables,
 };
 
 /// Receives the user management postbacks of NATS (Too Much Media), maintains the table
@@ -34,24 +39,38 @@ pub struct Cli {
     #[command(subcommand)]
     command: CliCommand,
     #[command(flatten)]
+    file: FileSetting,
+    #[command(flatten)]
     settings: Settings,
-    /// Variables that cannot be used, reported together with bad settings.
+    /// Where the settings come from; `None` if the configuration file cannot be used.
     #[arg(skip)]
-    bad_variables: Vec<BadSetting>,
+    sources: Option<Arc<Sources>>,
+    /// Variables and entries of the configuration file that cannot be used, reported together with
+    /// bad settings.
+    #[arg(skip)]
+    bad: Vec<BadSetting>,
     /// Warnings of secrets that were given as flags.
     #[arg(skip)]
     exposed: Vec<String>,
 }
 
 impl Cli {
-    /// Reads the arguments and variables of this process. Ends the process for `--help` and where
-    /// the arguments are no command.
+    /// Reads the arguments and variables of this process, and the configuration file. Ends the
+    /// process for `--help` and where the arguments are no command, before the file is read.
     pub fn of_process() -> Self {
         let command = Self::command();
-        let bad_variables = bad_variables(&command, std::env::vars_os());
+        let mut bad = bad_variables(&command, std::env::vars_os());
         let matches = without_unusable_variables(command).get_matches();
-        let cli = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-        Self { bad_variables, exposed: exposed(&matches), ..cli }
+        let mut cli = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        match Sources::read(&matches, cli.file.config.as_deref(), Path::new(SYSTEM_FILE)) {
+            Ok((sources, more)) => {
+                bad.extend(more);
+                cli.settings = sources.settings();
+                cli.sources = Some(Arc::new(sources));
+            }
+            Err(more) => bad.extend(more),
+        }
+        Self { bad, exposed: exposed(&matches), ..cli }
     }
 }
 
@@ -85,17 +104,24 @@ enum CliCommand {
     SetWalAside,
     /// Ask the running service whether it can commit a postback; ends with exit code 0 or 1
     Health,
-    /// Print the settings in effect, with secrets hidden, and report what is wrong with them
+    /// Print each setting with its origin: flag, variable, line of the configuration file, default
+    Config(config::ConfigCommand),
+    /// Check the settings and what they name, and the whole database; `config` prints where each
+    /// setting comes from
     CheckConfig,
 }
 
-/// Reads the settings. An error lists everything that is wrong: variables that are no settings, and
-/// settings that cannot be used.
-fn read_config(settings: &Settings, mut bad: Vec<BadSetting>) -> Result<Config, Failure> {
+/// Reads the settings. An error lists everything that is wrong: variables that are no settings,
+/// entries of the configuration file, and settings that cannot be used.
+fn read_config(
+    settings: &Settings,
+    sources: &Arc<Sources>,
+    mut bad: Vec<BadSetting>,
+) -> Result<Config, Failure> {
     match Config::read(settings) {
-        Ok(config) if bad.is_empty() => return Ok(config),
+        Ok(config) if bad.is_empty() => return Ok(config.with_sources(Arc::clone(sources))),
         Ok(_) => {}
-        Err(more) => bad.extend(more),
+        Err(more) => bad.extend(more.into_iter().map(|bad| sources.locate(bad))),
     }
     Err(bad.into())
 }
@@ -117,21 +143,30 @@ fn has_random_bytes() -> Result<(), Failure> {
 ///
 /// The output, and the exit code.
 pub fn run(cli: Cli) -> Result<(), Failure> {
+    // Without the file, the settings are not known.
+    let Some(sources) = cli.sources else { return Err(cli.bad.into()) };
     let mut settings = cli.settings;
     if let CliCommand::Health = cli.command {
-        return health::run(&settings, cli.bad_variables);
+        return health::run(&settings, &sources, cli.bad);
     }
     has_random_bytes()?;
     if let CliCommand::AuthString(_) = cli.command {
         // The source of the service's own strings does not matter to this command.
         settings.api.stand_in = "no".into();
     }
-    let config = read_config(&settings, cli.bad_variables)?;
+    if let CliCommand::Config(command) = &cli.command {
+        // Also bad ones, with their origin; the errors come behind them.
+        command.run(&sources)?;
+    }
+    let config = read_config(&settings, &sources, cli.bad)?;
     if let CliCommand::CheckConfig = cli.command {
-        return check_config::run(&settings, &config, &cli.exposed);
+        return check_config::run(&settings, &config, sources.file(), &cli.exposed);
     }
     crate::logging::start(&config.log, config.log_format);
     cli.exposed.iter().for_each(|sentence| log::warn!("{sentence}"));
+    if let (CliCommand::Serve, Some(file)) = (&cli.command, sources.file()) {
+        log::info!("settings of {}", file.display());
+    }
     match cli.command {
         CliCommand::Serve => serve::run(&config),
         CliCommand::Replay(replay) => replay.run(&config),
@@ -143,6 +178,6 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         CliCommand::Backup(backup) => backup.run(&config),
         CliCommand::Restore(restore) => restore.run(&config),
         CliCommand::SetWalAside => set_wal_aside::run(&config),
-        CliCommand::Health | CliCommand::CheckConfig => Ok(()),
+        CliCommand::Health | CliCommand::Config(_) | CliCommand::CheckConfig => Ok(()),
     }
 }

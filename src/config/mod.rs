@@ -1,21 +1,29 @@
-//! The settings: flags and `USERMAN_` variables as text, and the values read from them.
+//! The settings: flags, `USERMAN_` variables and the configuration file as text, and the values
+//! that are read from them.
 
 mod again;
 mod api;
 mod area;
 mod backup;
+mod entries;
 mod exposed;
+mod file;
+mod keys;
+mod nearest;
 mod problems;
 mod read;
 mod settings;
+mod sources;
 mod values;
 mod variables;
 
+pub use again::RELOADED;
 pub use api::ApiSettings;
 pub use area::AreaSettings;
 pub use backup::BackupSettings;
 pub use exposed::exposed;
 pub use problems::BadSetting;
 pub use read::{Config, listen_address};
-pub use settings::Settings;
+pub use settings::{FileSetting, Settings};
+pub use sources::{Effective, EffectiveValue, Origin, SYSTEM_DATA_DIR, SYSTEM_FILE, Sources};
 pub use variables::{bad_variables, without_unusable_variables};

@@ -9,8 +9,8 @@ use crate::store::Location;
 use crate::text_file::{is_invisible, is_quoted};
 use crate::token::Token;
 
-/// One setting that cannot be used: its flag or variable, and the error, usually what was expected
-/// and what was found.
+/// One setting that cannot be used: its flag, variable or line, and the error, usually what was
+/// expected and what was found.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{name}: {problem}")]
 pub struct BadSetting {
@@ -25,6 +25,16 @@ impl BadSetting {
 
     pub(super) fn found(flag: &'static str, expected: &'static str, found: &str) -> Self {
         Self::new(flag, format!("{expected}, found {found}"))
+    }
+
+    /// The setting, as the configuration file names it; `None` if this is about something else.
+    pub(super) fn key(&self) -> Option<String> {
+        self.name.strip_prefix("--").map(|flag| flag.replace('-', "_"))
+    }
+
+    /// Replaces the name, by that of a line in the configuration file.
+    pub(super) fn named(self, name: String) -> Self {
+        Self { name: name.into(), ..self }
     }
 
     /// A file that a setting names cannot be used: the error of the file says why.

@@ -10,6 +10,7 @@ use ipnet::IpNet;
 
 use super::problems::{BadSetting, Problems};
 use super::settings::Settings;
+use super::sources::Sources;
 use super::values::{number, switch};
 use super::{api, area, backup};
 use crate::backup::BackupConfig;
@@ -78,6 +79,8 @@ pub struct Config {
     pub secret_files: Vec<PathBuf>,
     /// The settings as text, for [`Config::read_again`].
     pub(super) given: Arc<Settings>,
+    /// Where they come from; `None` if they were made in another way.
+    pub(super) sources: Option<Arc<Sources>>,
 }
 
 impl Config {
@@ -181,12 +184,20 @@ impl Config {
                 upkeep_every: UPKEEP_EVERY,
                 secret_files: secret_files(settings),
                 given: Arc::new(settings.clone()),
+                sources: None,
             })
         };
         match (bad.0.is_empty(), read()) {
             (true, Some(config)) => Ok(config),
             _ => Err(bad.0),
         }
+    }
+
+    /// Notes where the settings come from, so that [`Config::read_again`] reads the configuration
+    /// file too.
+    #[must_use]
+    pub fn with_sources(self, sources: Arc<Sources>) -> Self {
+        Self { sources: Some(sources), ..self }
     }
 
     /// The URL to paste into NATS, up to the token.

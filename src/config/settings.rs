@@ -1,4 +1,5 @@
-//! The settings as text: the flags, their variables, their help texts.
+//! The settings as text: the flags, their variables, their help texts. The keys of the
+//! configuration file are the long names of the flags, with underscores.
 
 use std::path::PathBuf;
 
@@ -9,6 +10,21 @@ use super::api::ApiSettings;
 use super::area::AreaSettings;
 use super::backup::BackupSettings;
 use super::values::any_path;
+
+/// The configuration file, which is named by a flag or a variable.
+#[derive(Args, Clone, Debug)]
+pub struct FileSetting {
+    /// Configuration file in TOML; /dev/null for none [default:
+    /// /etc/nats-userman/nats-userman.toml if it exists]
+    #[arg(
+        long,
+        global = true,
+        env = "USERMAN_CONFIG",
+        value_name = "FILE",
+        value_parser = any_path()
+    )]
+    pub config: Option<PathBuf>,
+}
 
 /// The settings as text. [`Config::read`](super::Config::read) reads them and reports all errors at
 /// once.
@@ -33,7 +49,8 @@ pub struct Settings {
     /// http://<listen>]
     #[arg(long, global = true, env = "USERMAN_PUBLIC_URL", value_name = "URL")]
     pub public_url: Option<String>,
-    /// Directory of the database, the keys and the token
+    /// Directory of the database, the keys and the token; /var/lib/nats-userman while
+    /// /etc/nats-userman/nats-userman.toml is in use
     #[arg(
         long,
         global = true,

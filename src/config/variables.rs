@@ -8,13 +8,10 @@ use std::path::PathBuf;
 use clap::builder::Resettable;
 use clap::{Arg, Command};
 
+use super::nearest::nearest;
 use super::problems::BadSetting;
 
-const PREFIX: &str = "USERMAN_";
-
-/// How similar a name must be to be suggested (Jaro, without the prefix, 0 to 1): clap uses this
-/// value for flags.
-const LIKENESS_MIN: f64 = 0.7;
+pub(super) const PREFIX: &str = "USERMAN_";
 
 /// The variables that Kubernetes and Docker's links set in other containers for a service called
 /// `userman`.
@@ -98,26 +95,10 @@ fn unknown(name: &OsStr, settings: &[&Arg]) -> String {
     let name = bare(name).to_ascii_uppercase();
     let rest = name.strip_prefix(PREFIX).unwrap_or(&name);
     let known = settings.iter().filter_map(|setting| setting.get_env()?.to_str());
-    let likeness = |known: &str| likeness(rest, known.strip_prefix(PREFIX).unwrap_or(known));
-    let nearest = known
-        .map(|known| (likeness(known), known))
-        .max_by(|left, right| left.0.total_cmp(&right.0));
-    match nearest {
-        Some((likeness, known)) if likeness >= LIKENESS_MIN => {
-            format!("no setting has this name; the nearest is {known}")
-        }
-        _ => "no setting has this name; `nats-userman --help` lists them".into(),
+    match nearest(rest, known.filter_map(|known| known.strip_prefix(PREFIX))) {
+        Some(known) => format!("no setting has this name; the nearest is {PREFIX}{known}"),
+        None => "no setting has this name; `nats-userman --help` lists them".into(),
     }
-}
-
-/// How similar a name is to a known one. A name that lacks words, such as TOKEN for POSTBACK_TOKEN,
-/// has few letters in common with it. It ranks above all similar spellings, and higher the fewer
-/// words it lacks.
-fn likeness(name: &str, known: &str) -> f64 {
-    let is_part =
-        !name.is_empty() && name.split('_').all(|word| known.split('_').any(|other| other == word));
-    let lacking = if is_part { 1.0 / f64::from(known.split('_').count() as u32) } else { 0.0 };
-    strsim::jaro(name, known) + 2.0 * lacking
 }
 
 /// A name without characters that a file of variables may have added around it.
@@ -126,8 +107,8 @@ fn bare(name: &OsStr) -> String {
 }
 
 /// A name as an error shows it.
-fn shown(name: &OsStr) -> String {
-    let text = name.to_string_lossy();
+pub(super) fn shown(name: impl AsRef<OsStr>) -> String {
+    let text = name.as_ref().to_string_lossy();
     let is_plain = text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     if is_plain { text.into_owned() } else { format!("\"{}\"", text.escape_debug()) }
 }

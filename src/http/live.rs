@@ -6,12 +6,14 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use ipnet::IpNet;
 
+use crate::action::Rules;
 use crate::authstring::keys::ApiKeys;
 use crate::config::Config;
 use crate::login::page::Page;
 use crate::nats_client::relay::Relay;
 use crate::nats_client::settings::StringSource;
 use crate::network::TrustedProxies;
+use crate::password::Vault;
 
 /// The settings at one time.
 #[derive(Debug)]
@@ -26,14 +28,18 @@ pub struct LiveSettings {
     pub relay: Option<Relay>,
     /// The login page.
     pub page: Page,
+    /// Scheme and host of `--public-url`, from which the login form may come.
+    pub public_origin: Option<Arc<str>>,
+    /// The rules by which postbacks are read.
+    pub rules: Rules,
 }
 
 impl LiveSettings {
-    fn of(config: &Config, before: Option<&Self>) -> Self {
+    fn of(config: &Config, rules: Rules, before: Option<&Self>) -> Self {
         let relay = match &config.api.source {
             StringSource::Nats(access, time_max) => {
                 Some(match before.and_then(|it| it.relay.as_ref()) {
-                    Some(relay) => relay.with(access.clone()),
+                    Some(relay) => relay.with(access.clone(), *time_max),
                     None => Relay::new(access.clone(), *time_max),
                 })
             }
@@ -45,8 +51,16 @@ impl LiveSettings {
             keys: config.api.keys.clone(),
             relay,
             page: config.login_page.clone(),
+            public_origin: config.public_url.as_deref().map(origin).map(Arc::from),
+            rules: Rules { expiry: config.expiry.clone(), ..rules },
         }
     }
+}
+
+/// Scheme and host of a URL that has both.
+fn origin(url: &str) -> &str {
+    let host = url.find("://").map_or(0, |at| at + 3);
+    url[host..].find('/').map_or(url, |end| &url[..host + end])
 }
 
 /// The settings as they are now. Shared by all threads.
@@ -55,13 +69,16 @@ pub struct Live(Arc<ArcSwap<LiveSettings>>);
 
 impl Live {
     /// The settings at the start.
-    pub fn new(config: &Config) -> Self {
-        Self(Arc::new(ArcSwap::from_pointee(LiveSettings::of(config, None))))
+    pub fn new(config: &Config, vault: Vault) -> Self {
+        let (keep_cryptpass, expiry) = (config.keep_cryptpass, config.expiry.clone());
+        let rules = Rules { vault, keep_cryptpass, expiry };
+        Self(Arc::new(ArcSwap::from_pointee(LiveSettings::of(config, rules, None))))
     }
 
     /// Replaces the settings. Requests in flight may still use the old ones.
     pub fn replace(&self, config: &Config) {
-        let now = LiveSettings::of(config, Some(&self.0.load()));
+        let before = self.0.load();
+        let now = LiveSettings::of(config, before.rules.clone(), Some(&before));
         self.0.store(Arc::new(now));
     }
 

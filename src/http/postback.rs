@@ -108,8 +108,8 @@ fn parse(
     address: IpAddr,
 ) -> Postback {
     let read = body::fields(request, body);
-    let (mut postback, ignored) =
-        Postback::read(&read.fields, &shared.rules, Origin::Nats, Some(address));
+    let rules = &shared.live.look().rules;
+    let (mut postback, ignored) = Postback::read(&read.fields, rules, Origin::Nats, Some(address));
     postback.log_ignored(&ignored);
     if let Some(what) = read.no_form {
         if read.fields.get("action").is_none() {

@@ -12,7 +12,6 @@ use super::connections::Connections;
 use super::live::Live;
 use super::refused::RefusedLog;
 use super::visitor_log::VisitorLog;
-use crate::action::Rules;
 use crate::authstring::stand_in::StandIn;
 use crate::backup::schedule::BackupAge;
 use crate::clock::Clock;
@@ -32,8 +31,6 @@ pub struct ServerState {
     pub writer: Writer,
     /// Counts requests, also those that write nothing.
     pub metrics: Metrics,
-    /// The rules by which postbacks are read.
-    pub rules: Arc<Rules>,
     /// The time.
     pub clock: Clock,
     /// The database, to read.
@@ -60,8 +57,6 @@ pub struct ServerState {
     pub backup_age: Option<BackupAge>,
     /// The members area.
     pub area: Arc<Area>,
-    /// Scheme and host of `--public-url`, from which the login form may come.
-    pub public_origin: Option<Arc<str>>,
     /// Makes authstrings, if the service does so in place of NATS.
     pub stand_in: Option<Arc<StandIn>>,
     /// Limits the lines about requests of visitors.

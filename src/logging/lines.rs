@@ -76,12 +76,18 @@ impl LineBuffer {
 pub(super) struct Lines(Arc<LineBuffer>);
 
 impl Lines {
-    /// Starts the thread; `None` if there is none, and lines go directly to stderr.
+    /// Starts the thread, once in a process; `None` if there is none, and lines go directly to
+    /// stderr.
     pub(super) fn start() -> Option<Self> {
-        let shared = Arc::clone(LINES.get_or_init(Arc::default));
+        let shared = Arc::<LineBuffer>::default();
         let writer = Arc::clone(&shared);
         std::thread::Builder::new().name("log".into()).spawn(move || writer.write_all()).ok()?;
-        Some(Self(shared))
+        Some(Self(Arc::clone(LINES.get_or_init(|| shared))))
+    }
+
+    /// The lines of the thread that was started before.
+    pub(super) fn started() -> Option<Self> {
+        LINES.get().cloned().map(Self)
     }
 }
 

@@ -6,10 +6,12 @@ mod lines;
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::sync::{Arc, OnceLock};
 
-use env_logger::{Builder, Target};
+use arc_swap::ArcSwap;
+use env_logger::{Builder, Logger, Target};
 use log::kv::{Error, Key, Value, VisitSource};
-use log::{LevelFilter, Record};
+use log::{LevelFilter, Log, Metadata, Record};
 
 pub use lines::flush;
 
@@ -67,10 +69,50 @@ impl Format {
     }
 }
 
+/// The logger in effect, which a reload of the settings replaces.
+struct Current(ArcSwap<Logger>);
+
+static CURRENT: OnceLock<Current> = OnceLock::new();
+
+impl Log for Current {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        self.0.load().enabled(metadata)
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        self.0.load().log(record);
+    }
+
+    fn flush(&self) {
+        self.0.load().flush();
+    }
+}
+
 /// Sends the log to stderr from here on. A second call changes nothing.
 pub fn start(filter: &LogFilter, format: Format) {
+    let mut is_first = false;
+    let current = CURRENT.get_or_init(|| {
+        is_first = true;
+        Current(ArcSwap::from_pointee(logger(filter, format, Lines::start())))
+    });
+    // An error means that another test of this process has its own logger.
+    if is_first && log::set_logger(current).is_ok() {
+        log::set_max_level(current.0.load().filter());
+    }
+}
+
+/// Replaces the levels and the format of the log that was started.
+pub fn replace(filter: &LogFilter, format: Format) {
+    if let Some(current) = CURRENT.get() {
+        let logger = logger(filter, format, Lines::started());
+        log::set_max_level(logger.filter());
+        current.0.store(Arc::new(logger));
+    }
+}
+
+fn logger(filter: &LogFilter, format: Format, lines: Option<Lines>) -> Logger {
     let mut builder = Builder::new();
-    let target = Lines::start().map_or(Target::Stderr, |lines| Target::Pipe(Box::new(lines)));
+    let target = lines.map_or(Target::Stderr, |lines| Target::Pipe(Box::new(lines)));
     builder.target(target).filter_level(LevelFilter::Warn);
     // It logs an error for every malformed request, of which a client can send any number.
     builder.filter_module("actix_http", LevelFilter::Off);
@@ -86,8 +128,7 @@ pub fn start(filter: &LogFilter, format: Format) {
         // One write per line, so that lines of two threads never mix.
         out.write_all(line.as_bytes())
     });
-    // An error means that the log was started before, by another test of this process.
-    let _ = builder.try_init();
+    builder.build()
 }
 
 fn text_line(now: i64, record: &Record<'_>) -> String {

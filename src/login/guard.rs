@@ -11,7 +11,7 @@ mod held;
 
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use parking_lot::{Mutex, MutexGuard};
 
@@ -58,7 +58,7 @@ pub enum Verdict {
 /// Counts wrong passwords and blocks their source. Requests with a valid cookie are not checked.
 pub struct Guard {
     limits: GuessLimits,
-    exempt_loopback: bool,
+    exempt_loopback: AtomicBool,
     /// Hashes names and networks under a random key, so that the counters need no copy of a name.
     keys: RandomState,
     state: Mutex<GuardState>,
@@ -89,7 +89,13 @@ impl Guard {
     pub fn new(limits: GuessLimits, exempt_loopback: bool, names_from: i64) -> Self {
         let state = GuardState { counters: Counters::new(), blocks: Blocks::new() };
         let (keys, blocks) = (RandomState::new(), AtomicUsize::new(0));
+        let exempt_loopback = AtomicBool::new(exempt_loopback);
         Self { limits, exempt_loopback, keys, state: Mutex::new(state), names_from, blocks }
+    }
+
+    /// Changes whether loopback is exempt, when the trusted proxies have changed.
+    pub fn set_exempt_loopback(&self, exempt: bool) {
+        self.exempt_loopback.store(exempt, Ordering::Relaxed);
     }
 
     /// Whether there are blocks. This is only a hint.
@@ -227,7 +233,7 @@ impl Guard {
 
     /// Whether wrong passwords from this network are not counted.
     pub fn is_exempt(&self, network: Network) -> bool {
-        self.exempt_loopback && network.is_loopback()
+        self.exempt_loopback.load(Ordering::Relaxed) && network.is_loopback()
     }
 
     fn number(&self, target: &Target) -> u64 {

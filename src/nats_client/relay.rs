@@ -51,16 +51,15 @@ impl Relay {
         }
     }
 
-    /// A relay to this NATS with another key or other certificates. It shares the limit of requests
-    /// with this one.
-    pub fn with(&self, access: Access) -> Self {
-        let client = match access == *self.client.access() {
+    /// A relay with other settings. It shares the limit of requests with this one.
+    pub fn with(&self, access: Access, time_max: Duration) -> Self {
+        let client = match access == *self.client.access() && time_max == self.time_max {
             // Its open connections are reused.
             true => Arc::clone(&self.client),
-            false => Arc::new(Client::new(access, self.time_max)),
+            false => Arc::new(Client::new(access, time_max)),
         };
         let (calls, waiting) = (Arc::clone(&self.calls), Arc::clone(&self.waiting));
-        Self { client, time_max: self.time_max, calls, waiting }
+        Self { client, time_max, calls, waiting }
     }
 
     /// The URL of NATS.

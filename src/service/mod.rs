@@ -4,6 +4,7 @@
 mod area;
 mod error;
 mod reload;
+mod served;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -15,8 +16,8 @@ use std::time::{Duration, Instant};
 use actix_web::dev::{Server, ServerHandle};
 pub use error::StartError;
 use reload::Reloads;
+pub use served::write_down;
 
-use crate::action::Rules;
 use crate::authstring::stand_in::StandIn;
 use crate::backup::restore;
 use crate::backup::schedule::BackupThread;
@@ -150,22 +151,16 @@ impl Service {
             area,
             backup_age: backups.as_ref().map(|backups| backups.age().clone()),
             stand_in: stand_in(&config.api.source),
-            public_origin: config.public_url.as_deref().map(origin).map(Arc::from),
             visitor_log: Arc::default(),
             api_log: Arc::default(),
             metrics: writer.metrics().clone(),
             writer: writer.clone(),
-            rules: Arc::new(Rules {
-                vault,
-                keep_cryptpass: config.keep_cryptpass,
-                expiry: config.expiry.clone(),
-            }),
             run: format!("{:x}", clock.now()).into(),
             clock,
             reads: ReadSource::new(file.clone(), writer.metrics().clone())?,
             file,
             tokens,
-            live: Live::new(config),
+            live: Live::new(config, vault),
             refused: Arc::new(RefusedLog::default()),
             requests: Arc::new(AtomicU64::new(1)),
             stopping: Arc::new(AtomicBool::new(false)),
@@ -174,7 +169,7 @@ impl Service {
         };
         let server = http::server(listener, shared.clone())?;
         let handle = server.handle();
-        let reloads = Reloads::start(config.clone(), shared.live.clone(), shared.tokens.clone())?;
+        let reloads = Reloads::start(config, address, &shared)?;
         let service = Self {
             address,
             handle,
@@ -205,7 +200,8 @@ impl Service {
         Ok(())
     }
 
-    /// Reloads the files of the settings in the background, and logs what has changed.
+    /// Reloads the configuration file and the files of the settings in the background, and logs
+    /// what has changed.
     pub fn reload(&self) {
         self.reloads.want();
     }
@@ -308,12 +304,6 @@ fn stand_in(source: &StringSource) -> Option<Arc<StandIn>> {
         StringSource::StandIn(seconds) => Some(Arc::new(StandIn::new(*seconds))),
         StringSource::None | StringSource::Nats(..) => None,
     }
-}
-
-/// Scheme and host of a URL that has both.
-fn origin(url: &str) -> &str {
-    let host = url.find("://").map_or(0, |at| at + 3);
-    url[host..].find('/').map_or(url, |end| &url[..host + end])
 }
 
 /// Compares the clock with the last activity in the database, and warns if it is behind that.

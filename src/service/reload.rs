@@ -1,11 +1,17 @@
-//! SIGHUP: reloads the files that settings name, while the service runs.
+//! SIGHUP: reloads the configuration file and the files that settings name, while the service runs.
 
 use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
+use super::served::write_down;
 use crate::chain::chain;
 use crate::config::Config;
 use crate::http::live::Live;
+use crate::http::state::ServerState;
+use crate::logging;
+use crate::login::area::Area;
 use crate::nats_client::settings::StringSource;
 use crate::token_file::current::Tokens;
 
@@ -17,10 +23,21 @@ pub(super) struct Reloads {
 }
 
 impl Reloads {
-    pub(super) fn start(config: Config, live: Live, tokens: Tokens) -> io::Result<Self> {
+    pub(super) fn start(
+        config: &Config,
+        address: SocketAddr,
+        shared: &ServerState,
+    ) -> io::Result<Self> {
         // One pending request is enough: it reads the files when its turn comes.
         let (requests, received) = sync_channel(1);
-        let files = SettingFiles { config, live, tokens };
+        let files = SettingFiles {
+            started: config.clone(),
+            config: config.clone(),
+            address,
+            live: shared.live.clone(),
+            tokens: shared.tokens.clone(),
+            area: Arc::clone(&shared.area),
+        };
         std::thread::Builder::new()
             .name("reload".into())
             .spawn(move || files.reload_on_request(&received))?;
@@ -34,10 +51,15 @@ impl Reloads {
 }
 
 struct SettingFiles {
+    /// The settings at the start.
+    started: Config,
     /// The settings as last read.
     config: Config,
+    /// Where the service listens.
+    address: SocketAddr,
     live: Live,
     tokens: Tokens,
+    area: Arc<Area>,
 }
 
 impl SettingFiles {
@@ -53,9 +75,7 @@ impl SettingFiles {
         let bad = self.config.read_again();
         let mut changes = changes(&before, &self.config);
         if !changes.is_empty() {
-            // Listed proxies cannot become none, as an empty file is an error. So the guard's
-            // exemption of loopback, which applies without proxies, never begins or ends here.
-            self.live.replace(&self.config);
+            self.apply(&before);
         }
         match self.read_tokens() {
             Ok(true) => changes.push(format!("tokens ({})", self.tokens.count())),
@@ -65,9 +85,26 @@ impl SettingFiles {
         for problem in bad {
             log::error!("reload: {problem}; the previous values stay in effect");
         }
+        let waiting = self.config.waiting_for_a_restart(&self.started);
+        if !waiting.is_empty() {
+            log::warn!("reload: a restart is needed for {}", waiting.join(", "));
+        }
         match changes.is_empty() {
             true => log::info!("reload: nothing changed"),
             false => log::info!("reload: changed {}", changes.join(", ")),
+        }
+    }
+
+    /// Puts the settings as they are read now into effect.
+    fn apply(&self, before: &Config) {
+        let now = &self.config;
+        self.live.replace(now);
+        self.area.guard.set_exempt_loopback(now.trusted_proxy.0.is_empty());
+        if (&before.log, before.log_format) != (&now.log, now.log_format) {
+            logging::replace(&now.log, now.log_format);
+        }
+        if before.public_url != now.public_url {
+            write_down(now, self.address);
         }
     }
 
@@ -86,23 +123,45 @@ fn changes(before: &Config, now: &Config) -> Vec<String> {
         some => some.to_string(),
     };
     let mut changes = Vec::new();
+    if before.public_url != now.public_url {
+        changes.push("public URL".into());
+    }
     if before.allow_ip != now.allow_ip {
         changes.push(format!("allowed networks ({})", count(now.allow_ip.len(), "any")));
     }
     if before.trusted_proxy != now.trusted_proxy {
         changes.push(format!("trusted proxies ({})", count(now.trusted_proxy.0.len(), "none")));
     }
+    if before.expiry != now.expiry {
+        changes.push("time zone or grace of expiries".into());
+    }
     if before.api.keys != now.api.keys {
         changes.push(format!("API keys ({})", count(now.api.keys.iter().count(), "none")));
     }
-    if let (StringSource::Nats(before, _), StringSource::Nats(now, _)) =
-        (&before.api.source, &now.api.source)
-        && before != now
-    {
-        changes.push("NATS's key or certificates".into());
-    }
+    changes.extend(change_of_nats(&before.api.source, &now.api.source).map(str::to_owned));
     if before.login_page != now.login_page {
         changes.push("login page".into());
     }
+    if (&before.log, before.log_format) != (&now.log, now.log_format) {
+        changes.push("log".into());
+    }
     changes
+}
+
+fn change_of_nats(before: &StringSource, now: &StringSource) -> Option<&'static str> {
+    match (before, now) {
+        (StringSource::Nats(before, before_max), StringSource::Nats(now, now_max)) => {
+            if before.url() != now.url() || before.username() != now.username() {
+                Some("NATS's URL or username")
+            } else if before != now {
+                Some("NATS's key or certificates")
+            } else {
+                (before_max != now_max).then_some("timeout of requests to NATS")
+            }
+        }
+        (StringSource::None, StringSource::Nats(..)) => Some("authstrings (of NATS)"),
+        (StringSource::Nats(..), StringSource::None) => Some("authstrings (none)"),
+        // A stand-in needs a restart.
+        _ => None,
+    }
 }

@@ -5,6 +5,7 @@ mod block;
 mod captures;
 mod causes;
 mod clean_stop;
+mod config_file;
 mod denied;
 mod edited_journal;
 mod exposed;

@@ -3,6 +3,7 @@
 
 mod layout;
 mod messages;
+pub(crate) mod packaged_file;
 mod packaged_pages;
 mod settings_page;
 

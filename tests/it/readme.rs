@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rusqlite::Connection;
 
 use crate::support::{
-    App, Caller, Program, TOKEN, eventually, program, real_program, rows, temp_dir,
+    App, Caller, NO_CONFIG, Program, TOKEN, eventually, program, real_program, rows, temp_dir,
 };
 
 /// A file of the repository.
@@ -56,6 +56,7 @@ fn shell(curl: &Path, script: &str, cwd: &Path, variables: &[(&str, &str)]) -> S
     let output = Command::new("sh")
         .args(["-c", &script])
         .current_dir(cwd)
+        .envs([NO_CONFIG])
         .envs(variables.iter().copied())
         .output()
         .unwrap();
@@ -114,7 +115,13 @@ fn try_block(marker: &str, cwd: &Path, before: &str) -> Output {
     let script = format!("{before}\n{block}").replace("/backup", &backup);
     let bin: PathBuf = Path::new(env!("CARGO_BIN_EXE_nats-userman")).parent().unwrap().into();
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
-    Command::new("sh").args(["-c", &script]).current_dir(cwd).env("PATH", path).output().unwrap()
+    Command::new("sh")
+        .args(["-c", &script])
+        .current_dir(cwd)
+        .env("PATH", path)
+        .envs([NO_CONFIG])
+        .output()
+        .unwrap()
 }
 
 /// Regression: what a full disk had left of a copy took the place of the last good one.

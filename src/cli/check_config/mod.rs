@@ -5,6 +5,7 @@ mod names;
 mod places;
 
 use std::io::{IsTerminal as _, Write as _, stderr, stdout};
+use std::path::Path;
 use std::time::Duration;
 
 use indicatif::ProgressBar;
@@ -30,7 +31,12 @@ use crate::token_file;
 /// How often the spinner moves.
 const TICK_EVERY: Duration = Duration::from_millis(100);
 
-pub(super) fn run(settings: &Settings, config: &Config, exposed: &[String]) -> Result<(), Failure> {
+pub(super) fn run(
+    settings: &Settings,
+    config: &Config,
+    file: Option<&Path>,
+    exposed: &[String],
+) -> Result<(), Failure> {
     let mut out = stdout().lock();
     let list = |networks: &[ipnet::IpNet], none: &str| match networks {
         [] => none.to_owned(),
@@ -42,6 +48,7 @@ pub(super) fn run(settings: &Settings, config: &Config, exposed: &[String]) -> R
     };
     let days = config.journal_days.map_or_else(|| "for ever".into(), |days| format!("{days} days"));
     let rows = [
+        ("settings file", file.map_or_else(|| "none".into(), |file| file.display().to_string())),
         ("listen", config.listen.to_string()),
         ("public URL", format!("{}***", config.postback_url_base(config.listen))),
         ("data directory", config.data_dir.path().display().to_string()),

@@ -10,10 +10,9 @@ use signals::Signals;
 use super::failure::Failure;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::data_dir::served::Served;
 use crate::nats_client::settings::{AuthStringConfig, StringSource};
 use crate::password::Cost;
-use crate::service::Service;
+use crate::service::{Service, write_down};
 use crate::token::Token;
 use crate::token_file;
 
@@ -38,7 +37,7 @@ async fn serve(config: &Config) -> Result<(), Failure> {
     service.start_hashing()?;
     let server = actix_web::rt::spawn(server);
     // Before the log line: a script may wait for it and then run a command.
-    write_down(config, &service);
+    write_down(config, service.address());
     log::info!("listening on {}", service.address());
     log_authstrings(&config.api);
     if greet(config, &service).is_err() {
@@ -160,22 +159,4 @@ fn known_token(config: &Config, service: &Service) -> Option<Token> {
         .cloned()
         .or_else(|| config.postback_tokens.first().cloned())
         .or_else(from_file)
-}
-
-/// Records the settings that commands without these settings need, such as those of root beside a
-/// systemd unit.
-fn write_down(config: &Config, service: &Service) {
-    let served = Served {
-        url_front: config.postback_url_base(service.address()),
-        is_public: config.public_url.is_some(),
-        tokens_of_settings: !config.postback_tokens.is_empty(),
-        address: Some(service.address()),
-    };
-    if let Err(error) = served.save(&config.data_dir) {
-        let file = config.data_dir.served();
-        log::warn!(
-            "cannot write {}, so `token show` may print another URL: {error}",
-            file.display()
-        );
-    }
 }

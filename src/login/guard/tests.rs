@@ -269,6 +269,10 @@ fn loopback_is_neither_blocked_nor_counted_while_all_visitors_look_alike() {
             1,
             "{address}: behind a listed proxy it is somebody"
         );
+        scene.guard.set_exempt_loopback(true);
+        assert_eq!(scene.verdict("bob", here, NOON), Verdict::Open, "{address}: without one");
+        scene.guard.set_exempt_loopback(false);
+        assert_ne!(scene.verdict("bob", here, NOON), Verdict::Open, "{address}: and with one");
     }
 }
 

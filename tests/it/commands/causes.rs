@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener};
 
 use super::{Ran, end, run, run_on};
 use crate::authstrings::{KEY, USERNAME};
-use crate::support::{App, TOKEN, program, real_program, temp_dir};
+use crate::support::{App, NO_CONFIG, TOKEN, program, real_program, temp_dir};
 
 #[test]
 fn an_address_that_cannot_be_had_is_told_with_the_reason() {
@@ -35,7 +35,7 @@ fn a_port_of_root_is_told_as_one() {
     let dir = super::denied::dir_for_all();
     let data = dir.path().join("data");
     let mut command = std::process::Command::new(runuser);
-    command.args(["-u", "nobody", "--"]).arg(program().get_program());
+    command.args(["-u", "nobody", "--"]).arg(program().get_program()).envs([NO_CONFIG]);
     // The machine may give low ports to everybody, as in a container; then it starts, and must not.
     let first = fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start").unwrap();
     if first.trim().parse::<u16>().unwrap() < 100 {

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::{Ran, end};
-use crate::support::{Program, TOKEN, program, real_program, temp_dir};
+use crate::support::{NO_CONFIG, Program, TOKEN, program, real_program, temp_dir};
 
 const NOBODY: u32 = 65_534;
 
@@ -44,6 +44,7 @@ fn nobody(runuser: &Path, data: &Path, args: &[&str]) -> Command {
     command
         .args(["-u", "nobody", "--"])
         .arg(program().get_program())
+        .envs([NO_CONFIG])
         .args(args)
         .arg("--data-dir")
         .arg(data);
@@ -175,7 +176,10 @@ fn a_start_of_the_services_user_names_each_file_that_root_has_left() {
     // What was named is all that was wrong.
     // Not with runuser, which waits beside its child: its end would leave that behind.
     let mut command = Command::new("setpriv");
-    command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(program().get_program());
+    command
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+        .arg(program().get_program())
+        .envs([NO_CONFIG]);
     let program = Program::run(command, &data, &[]).unwrap();
     let status =
         crate::support::post_to(program.address, TOKEN, b"action=CHECK&siteid=1&username=bob")

@@ -11,7 +11,7 @@ use rusqlite::Connection;
 
 use super::terminal::Terminal;
 use super::{end, run_on};
-use crate::support::{Program, TOKEN, post_to, program, temp_dir};
+use crate::support::{NO_CONFIG, Program, TOKEN, post_to, program, temp_dir};
 
 /// `serve` in this working directory; its address, and what it printed until it was stopped.
 fn start_and_stop(cwd: &Path, flags: &[&str]) -> (String, String) {
@@ -117,7 +117,8 @@ fn files_have_their_modes_whatever_the_umask() {
         let mut command = Command::new("sh");
         command
             .args(["-c", &format!("umask {umask}; exec \"$0\" \"$@\"")])
-            .arg(program().get_program());
+            .arg(program().get_program())
+            .envs([NO_CONFIG]);
         command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(&data);
         let mut program = Program::spawn({
             command.stdin(Stdio::null()).stdout(Stdio::null());
@@ -154,7 +155,8 @@ fn files_have_their_modes_whatever_the_umask() {
         program.terminate();
         let mut add = Command::new("sh");
         add.args(["-c", &format!("umask {umask}; exec \"$0\" \"$@\"")])
-            .arg(crate::support::program().get_program());
+            .arg(crate::support::program().get_program())
+            .envs([NO_CONFIG]);
         add.args(["token", "add", "--data-dir"]).arg(&data);
         end(add).printed();
         assert_eq!(mode(&data.join("postback-token")), 0o600, "umask {umask}: written anew");

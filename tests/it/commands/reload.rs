@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use rusqlite::Connection;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::authstrings::nats::Nats;
@@ -45,6 +46,12 @@ impl Scene {
         }
         command.args(flags).stdout(Stdio::null());
         self.program = Some(Program::spawn(command).unwrap());
+    }
+
+    /// `serve` with the settings of this configuration file, and with these flags.
+    fn serve_by_file(&mut self, text: &str, flags: &[&str]) {
+        let file = self.write("userman.toml", text);
+        self.serve(&[&["--config", &file], flags].concat());
     }
 
     fn program(&self) -> &Program {
@@ -257,6 +264,183 @@ fn the_login_page_is_read_again_and_good_values_count_beside_bad_ones() {
     );
     assert!(login_page(scene.program()).contains("<title>two</title>"));
     assert_eq!(scene.post(TOKEN, "-"), 403);
+    scene.stop();
+}
+
+#[test]
+fn the_configuration_file_is_read_again_and_what_needs_a_restart_is_named() {
+    let mut scene = Scene::new();
+    scene.serve_by_file("allow_ip = [\"127.0.0.1\"]\n", &[]);
+    assert_eq!(scene.reload(), "INFO  reload: nothing changed\n");
+    assert_eq!(scene.post(TOKEN, "-"), 200);
+    scene.write(
+        "userman.toml",
+        "# the office\nallow_ip = [\"203.0.113.9\", \"203.0.113.10\"]\nlogin_hours = 3\n\
+         listen = \"127.0.0.1:1\"\npublic_url = \"https://members.example.com\"\n",
+    );
+    // `listen` is given by a flag, which goes before the file.
+    let restart = "WARN  reload: a restart is needed for login_hours\n";
+    let changed = "INFO  reload: changed public URL, allowed networks (2)\n";
+    assert_eq!(scene.reload(), [restart, changed].concat());
+    assert_eq!(scene.post(TOKEN, "-"), 403);
+    let served = fs::read_to_string(scene.path("data/served.json")).unwrap();
+    assert!(served.contains("https://members.example.com/postback/"), "{served}");
+    // It is said as long as it is so.
+    assert_eq!(scene.reload(), [restart, "INFO  reload: nothing changed\n"].concat());
+    scene.write("userman.toml", "");
+    assert_eq!(scene.reload(), "INFO  reload: changed public URL, allowed networks (any)\n");
+    assert_eq!(scene.post(TOKEN, "-"), 200);
+    scene.stop();
+}
+
+#[test]
+fn a_bad_configuration_file_changes_nothing() {
+    let mut scene = Scene::new();
+    let allowed = scene.write("allowed", "127.0.0.1\n");
+    let first = format!("allow_ip_file = \"{allowed}\"\n");
+    scene.serve_by_file(&first, &[]);
+    let line = |line: u32, problem: &str| {
+        format!(
+            "ERROR reload: DIR/userman.toml, line {line}: {problem}; the previous values stay in \
+             effect\n"
+        )
+    };
+    let hours = "expected a whole number of hours from 1 to 8784, found \"0\"";
+    let nothing = "INFO  reload: nothing changed\n";
+    // The named file too stays as it was read.
+    scene.write("allowed", "203.0.113.9\n");
+    for (text, said) in [
+        (
+            "alow_ip = \"203.0.113.9\"\npostback_token = \"x\"\n",
+            [
+                line(1, "alow_ip: no setting has this name; the nearest is allow_ip"),
+                line(
+                    2,
+                    "postback_token: expected no secret in this file: put it into a file of its \
+                     own and name that by postback_token_file",
+                ),
+            ]
+            .concat(),
+        ),
+        (
+            "allow_ip = \"203.0.113.9\"\nlogin_hours = 0\n",
+            line(2, &format!("login_hours: {hours}")),
+        ),
+        (
+            "allow_ip_file = \"/nowhere\"\n",
+            line(
+                1,
+                "allow_ip_file: cannot read the networks in /nowhere: No such file or directory \
+                 (os error 2)",
+            ),
+        ),
+    ] {
+        scene.write("userman.toml", text);
+        assert_eq!(scene.reload(), [&said, nothing].concat(), "{text}");
+    }
+    fs::remove_file(scene.path("userman.toml")).unwrap();
+    let missing = "ERROR reload: the configuration file DIR/userman.toml: No such file or \
+        directory (os error 2); the previous values stay in effect\n";
+    assert_eq!(scene.reload(), [missing, nothing].concat());
+    assert_eq!(scene.post(TOKEN, "-"), 200);
+    scene.write("userman.toml", &first);
+    assert_eq!(scene.reload(), "INFO  reload: changed allowed networks (1)\n");
+    assert_eq!(scene.post(TOKEN, "-"), 403);
+    scene.stop();
+}
+
+#[test]
+fn flags_and_variables_go_before_the_file_at_a_reload_too() {
+    let mut scene = Scene::new();
+    scene.serve_by_file("", &["--allow-ip", "127.0.0.1", "--login-hours", "1"]);
+    scene.write("userman.toml", "allow_ip = \"203.0.113.9\"\nlogin_hours = 3\n");
+    assert_eq!(scene.reload(), "INFO  reload: nothing changed\n");
+    assert_eq!(scene.post(TOKEN, "-"), 200);
+    scene.stop();
+}
+
+#[test]
+fn the_grace_of_an_expiry_applies_to_later_postbacks() {
+    let mut scene = Scene::new();
+    scene.serve_by_file("expire_grace_hours = 0\n", &[]);
+    let expire_at = |scene: &Scene| {
+        let expire = "action=EXPIRE&siteid=1&memberid=71&expire=2100-01-01";
+        scene.program().post(expire).unwrap();
+        let database = Connection::open(scene.path("data/userman.db")).unwrap();
+        let sql = "SELECT expire_at FROM member_auth";
+        database.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap()
+    };
+    scene.program().post(ADD).unwrap();
+    assert_eq!(expire_at(&scene), 4_102_444_800);
+    scene.write("userman.toml", "expire_grace_hours = 12\ntime_zone = \"Europe/Berlin\"\n");
+    assert_eq!(scene.reload(), "INFO  reload: changed time zone or grace of expiries\n");
+    assert_eq!(expire_at(&scene), 4_102_444_800 - 3_600 + 12 * 3_600);
+    scene.stop();
+}
+
+#[test]
+fn the_log_changes_its_level_and_its_format() {
+    let mut scene = Scene::new();
+    scene.serve_by_file("", &[]);
+    let added = |scene: &Scene, member: u32| {
+        let add = format!("action=ADD&siteid=1&memberid={member}&username=u{member}&password=x");
+        scene.program().post(&add).unwrap();
+    };
+    scene.write("userman.toml", "log = \"warn,service=info,cli=info\"\n");
+    assert_eq!(scene.reload(), "INFO  reload: changed log\n");
+    added(&scene, 71);
+    scene.write("userman.toml", "log_format = \"json\"\n");
+    kill_process(Pid::from_child(&scene.program().child), Signal::HUP).unwrap();
+    let last = "\"message\":\"reload: changed log\"";
+    eventually("it is JSON", || scene.program().stderr().contains(last));
+    added(&scene, 72);
+    eventually("it is logged", || scene.program().stderr().contains("\"member\":\"72\""));
+    let said = scene.program().stderr();
+    assert!(!said.contains("member=71") && !said.contains("\"member\":\"71\""), "{said}");
+    scene.stop();
+}
+
+#[test]
+fn another_nats_is_asked_after_a_reload() {
+    let [old, new] = [1, 2].map(|_| Nats::answering(&format!("{{\"result\":\"{STRING}\"}}")));
+    let key = "0123456789abcdef";
+    let mut scene = Scene::new();
+    let (ours, theirs) =
+        (scene.write("ours", &format!("shop:{key}\n")), scene.write("theirs", "nats-key\n"));
+    let text = |url: &str| {
+        format!(
+            "api_key_file = \"{ours}\"\nnats_url = \"{url}\"\nnats_api_username = \"tmm1\"\n\
+             nats_api_key_file = \"{theirs}\"\n"
+        )
+    };
+    scene.serve_by_file(&format!("api_key_file = \"{ours}\"\n"), &[]);
+    scene.program().post(ADD).unwrap();
+    assert_ne!(asks(scene.program(), key).0, 200, "there is no NATS yet");
+    scene.write("userman.toml", &text(&old.url()));
+    assert_eq!(scene.reload(), "INFO  reload: changed authstrings (of NATS)\n");
+    assert_eq!(asks(scene.program(), key).0, 200);
+    scene.write("userman.toml", &text(&new.url()));
+    assert_eq!(scene.reload(), "INFO  reload: changed NATS's URL or username\n");
+    assert_eq!(asks(scene.program(), key).0, 200);
+    assert_eq!((old.asked().len(), new.asked().len()), (1, 1));
+    scene.stop();
+}
+
+/// Whether tokens come from settings or from the data directory is decided at the start.
+#[test]
+fn tokens_do_not_move_between_the_data_directory_and_the_settings_at_a_reload() {
+    let mut scene = Scene::new();
+    fs::create_dir(scene.path("data")).unwrap();
+    scene.write("data/postback-token", &format!("{TOKEN}\n"));
+    let (file, tokens) = (scene.write("userman.toml", ""), scene.write("tokens", OTHER));
+    let mut command = program();
+    command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(scene.path("data"));
+    command.env("USERMAN_CONFIG", &file).stdout(Stdio::null());
+    scene.program = Some(Program::spawn(command).unwrap());
+    scene.write("userman.toml", &format!("postback_token_file = \"{tokens}\"\n"));
+    let restart = "WARN  reload: a restart is needed for postback_token_file\n";
+    assert_eq!(scene.reload(), [restart, "INFO  reload: nothing changed\n"].concat());
+    assert_eq!([TOKEN, OTHER].map(|token| scene.post(token, "-")), [200, 403]);
     scene.stop();
 }
 

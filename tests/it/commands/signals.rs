@@ -5,7 +5,9 @@ use std::process::{Command, Stdio};
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 
 use super::terminal::Terminal;
-use crate::support::{Program, TOKEN, check_invariants, eventually, post_to, program, temp_dir};
+use crate::support::{
+    NO_CONFIG, Program, TOKEN, check_invariants, eventually, post_to, program, temp_dir,
+};
 
 fn add(member: u32) -> String {
     format!("action=ADD&siteid=1&memberid={member}&username=bob{member}&password=secret")
@@ -53,7 +55,10 @@ fn a_limit_of_file_size_is_a_fault_that_ends_when_the_limit_does() {
     let dir = temp_dir();
     let data = dir.path().join("data");
     let mut limited = Command::new("sh");
-    limited.args(["-c", "ulimit -S -f 800; exec \"$0\" \"$@\""]).arg(program().get_program());
+    limited
+        .args(["-c", "ulimit -S -f 800; exec \"$0\" \"$@\""])
+        .arg(program().get_program())
+        .envs([NO_CONFIG]);
     let mut program = Program::run(limited, &data, &[]).unwrap();
     let mut member = 0;
     eventually("the limit is reached", || {
@@ -73,7 +78,7 @@ fn a_service_goes_on_when_its_terminal_is_closed() {
     let dir = temp_dir();
     let data = dir.path().join("data");
     let mut command = Command::new("setsid");
-    command.arg("--ctty").arg(program().get_program());
+    command.arg("--ctty").arg(program().get_program()).envs([NO_CONFIG]);
     command.args(["serve", "--listen", "127.0.0.1:0", "--postback-token", TOKEN, "--data-dir"]);
     let allowed = dir.path().join("allowed");
     std::fs::write(&allowed, "192.0.2.1\n").unwrap();

@@ -9,6 +9,7 @@ use clap::{Arg, Command, CommandFactory as _};
 use nats_userman::cli::Cli;
 
 use super::{end, run, run_on};
+use crate::docs::packaged_file;
 use crate::support::{Program, TOKEN, post_to, program, temp_dir};
 
 const OTHER: &str = "other_token_0123456789_abcdef_0123456789";
@@ -79,7 +80,8 @@ fn variable_of(flag: &str) -> String {
 }
 
 /// Settings that a wrong value alone does not refuse, or not by a flag.
-const APART: [(&str, &str); 12] = [
+const APART: [(&str, &str); 13] = [
+    ("--config", "what_is_no_readable_file_is_one_line"),
     ("--data-dir", "any path will do"),
     ("--backup-dir", "any path will do"),
     ("--backup-with-keys", "a_switch_takes_the_words_that_people_write_into_variables"),
@@ -363,6 +365,64 @@ fn every_setting_has_a_variable_and_a_flag_beats_it() {
     assert!(end(command).printed().contains("time zone         Europe/Berlin, 0 hours of grace\n"));
 }
 
+/// The key of a flag in the configuration file.
+fn key_of(flag: &str) -> String {
+    flag.trim_start_matches('-').replace('-', "_")
+}
+
+/// The items of a list in TOML, or the one value.
+fn texts(toml: &str) -> Vec<&str> {
+    let items = toml.trim_start_matches('[').trim_end_matches(']').split(", ");
+    items.map(|item| item.trim_matches('"')).collect()
+}
+
+#[test]
+fn every_setting_has_the_same_value_by_flag_variable_and_key() {
+    let dir = temp_dir();
+    let file = dir.path().join("userman.toml");
+    let lines = packaged_file::lines();
+    assert!(lines.len() > 30, "{lines:?}");
+    for line in &lines {
+        let (key, toml) = line.split_once(" = ").unwrap();
+        let is_switch = toml == "false";
+        let toml = if is_switch { "true" } else { toml };
+        // As wrong settings are printed too, the files that they name need not be there.
+        let printed = |command: &mut std::process::Command| {
+            let printed = command.args(["config", "--json"]).output().unwrap().stdout;
+            let mut printed: serde_json::Value = serde_json::from_slice(&printed).unwrap();
+            let setting = printed["settings"][key].take();
+            (setting["origin"].as_str().unwrap().to_owned(), setting["value"].clone())
+        };
+        fs::write(&file, format!("{key} = {toml}\n")).unwrap();
+        let (origin, by_key) = printed(program().env("USERMAN_CONFIG", &file));
+        assert_eq!(origin, "file", "{line}");
+        let flag = format!("--{}", key.replace('_', "-"));
+        let (origin, by_variable) =
+            printed(program().env(variable_of(&flag), texts(toml).join(",")));
+        assert_eq!((origin.as_str(), &by_variable), ("variable", &by_key), "{line}");
+        let mut with_flags = program();
+        for text in texts(toml) {
+            with_flags.arg(&flag).args((!is_switch).then_some(text));
+        }
+        assert_eq!(printed(&mut with_flags), ("flag".into(), by_key), "{line}");
+    }
+}
+
+#[test]
+fn every_mistake_in_the_configuration_file_is_told_with_its_line() {
+    let dir = temp_dir();
+    let file = dir.path().join("userman.toml");
+    let is_secret = |flag: &str| ["--postback-token", "--api-key"].contains(&flag);
+    for (flag, value, problem) in WRONG.iter().filter(|(flag, ..)| !is_secret(flag)) {
+        let key = key_of(flag);
+        fs::write(&file, format!("\n{key} = \"{value}\"\n")).unwrap();
+        let mut command = program();
+        command.arg("check-config").env("USERMAN_CONFIG", &file);
+        let said = format!("nats-userman: {}, line 2: {key}: {problem}\n", file.display());
+        end(command).ended(2, &said);
+    }
+}
+
 /// Regression: as in a file of variables of which some are left open, `USERMAN_LISTEN=`.
 #[test]
 fn a_variable_that_is_set_to_nothing_is_not_set() {
@@ -370,7 +430,8 @@ fn a_variable_that_is_set_to_nothing_is_not_set() {
     let with = |value: Option<&str>| {
         let mut command = program();
         command.current_dir(dir.path()).arg("check-config");
-        for (_, variable) in settings() {
+        // Without its variable, the machine's own configuration file would be read.
+        for (_, variable) in settings().iter().filter(|(flag, _)| flag != "--config") {
             value.map(|value| command.env(variable, value));
         }
         end(command).printed()
@@ -499,7 +560,8 @@ fn check_config_says_what_would_be_used_and_hides_secrets() {
     assert_eq!(
         printed,
         format!(
-            "listen            [::1]:9000\n\
+            "settings file     /dev/null\n\
+             listen            [::1]:9000\n\
              public URL        https://members.example.com/postback/***\n\
              data directory    {}\n\
              database          sqlite:/tmp/somewhere.db\n\

@@ -3,7 +3,7 @@
 use std::net::TcpStream;
 use std::process::Command;
 
-use crate::support::{Program, Request, TOKEN, eventually, program, send_raw, temp_dir};
+use crate::support::{NO_CONFIG, Program, Request, TOKEN, eventually, program, send_raw, temp_dir};
 
 /// The program with this soft and this hard limit of open files.
 fn limited(soft: u64, hard: u64) -> Command {
@@ -11,7 +11,8 @@ fn limited(soft: u64, hard: u64) -> Command {
     let mut command = Command::new("sh");
     command
         .args(["-c", &format!("ulimit -Sn {soft} && ulimit -Hn {hard} && exec \"$0\" \"$@\"")])
-        .arg(own.get_program());
+        .arg(own.get_program())
+        .envs([NO_CONFIG]);
     command
 }
 

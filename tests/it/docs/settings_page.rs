@@ -7,7 +7,7 @@ use std::fs;
 
 use clap::{Arg, ArgAction, Command, CommandFactory as _, Parser as _};
 use nats_userman::cli::Cli;
-use nats_userman::config::{Config, Settings};
+use nats_userman::config::{Config, RELOADED, Settings};
 
 use super::{pages, prose, root};
 
@@ -128,13 +128,23 @@ fn describe_setting(setting: &Arg, page: &mut String) {
         _ => "none".into(),
     };
     let value = if takes_value { format!(" {}", value_name(setting)) } else { String::new() };
-    // What SIGHUP reads again are the files that settings name.
+    let name = setting.get_id().as_str();
     let again = match value_name(setting).as_str() {
-        "FILE" => "SIGHUP reads the file again",
+        _ if name == "config" => "needs a restart; SIGHUP reads the file again",
+        "FILE" => "SIGHUP reads the setting and the file again",
+        _ if RELOADED.contains(&name) => "SIGHUP reads it again",
         _ => "needs a restart",
     };
+    let names = format!("`{flag}{value}`, `{variable}`");
+    let names = match name {
+        "config" => format!("Flag and variable: {names}"),
+        _ if setting.is_hide_env_values_set() => {
+            format!("Flag and variable: {names}; in the configuration file use `{name}_file`")
+        }
+        _ => format!("Flag, variable and key: {names}, `{name}`"),
+    };
     let _ = writeln!(page, "\n### `{flag}`\n\n{}", wrap(&sentence(&meaning), "", ""));
-    let _ = writeln!(page, "\n- Flag and variable: `{flag}{value}`, `{variable}`");
+    let _ = writeln!(page, "\n{}", wrap(&names, "- ", "  "));
     let _ = writeln!(page, "- Default: {default}");
     let _ = writeln!(page, "- Change: {again}");
 }
@@ -171,7 +181,7 @@ fn describe_command(command: &Command, page: &mut String) {
     }
 }
 
-fn value_name(arg: &Arg) -> String {
+pub(super) fn value_name(arg: &Arg) -> String {
     arg.get_value_names()
         .and_then(|names| names.first())
         .map(ToString::to_string)
@@ -179,7 +189,7 @@ fn value_name(arg: &Arg) -> String {
 }
 
 /// What the help says, and the default that it names in words.
-fn help(arg: &Arg) -> (String, Option<String>) {
+pub(super) fn help(arg: &Arg) -> (String, Option<String>) {
     let text = arg.get_long_help().or(arg.get_help()).unwrap().to_string();
     match text.split_once(" [default: ") {
         Some((meaning, rest)) => {
@@ -191,12 +201,12 @@ fn help(arg: &Arg) -> (String, Option<String>) {
 }
 
 /// The text with a full stop at its end.
-fn sentence(text: &str) -> String {
+pub(super) fn sentence(text: &str) -> String {
     format!("{}.", text.trim_end().trim_end_matches('.'))
 }
 
 /// Paragraphs of at most a hundred columns. Words in angle brackets would be HTML.
-fn wrap(text: &str, first: &str, further: &str) -> String {
+pub(super) fn wrap(text: &str, first: &str, further: &str) -> String {
     let mut wrapped = String::new();
     for (number, paragraph) in text.split("\n\n").enumerate() {
         if number > 0 {

@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::{add, added};
 use crate::shim::{EIO, ENOSPC, EROFS, KILLED, Shim};
-use crate::support::{Program, eventually, post_to, real_program, temp_dir};
+use crate::support::{NO_CONFIG, Program, eventually, post_to, real_program, temp_dir};
 
 /// Calls that make, change, name or sync a file.
 const CALLS: &str = "openat,write,pwrite64,fsync,fdatasync,rename,renameat,renameat2,link,linkat,\
@@ -37,7 +37,8 @@ fn traced(strace: &Path, options: &[&str], trace: &Path, data: &Path) -> Command
         .args(["-f", "-qq", "-o"])
         .arg(trace)
         .args(options)
-        .arg(env!("CARGO_BIN_EXE_nats-userman"));
+        .arg(env!("CARGO_BIN_EXE_nats-userman"))
+        .envs([NO_CONFIG]);
     command
         .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
         .arg(data)

@@ -26,7 +26,7 @@ pub use dir::temp_dir;
 pub use gated::Gate;
 pub use http::{Caller, Request, Response, post_to, read_response, send_raw};
 pub use mounted::Mounted;
-pub use program::{Program, program};
+pub use program::{NO_CONFIG, Program, program};
 pub use rows::{check_invariants, rows};
 
 /// The token of every test.

@@ -17,10 +17,14 @@ pub struct Program {
     reader: Option<JoinHandle<()>>,
 }
 
+/// Without a configuration file: one of the machine's must not matter. Also for commands that start
+/// the program by way of another one.
+pub const NO_CONFIG: (&str, &str) = ("USERMAN_CONFIG", "/dev/null");
+
 /// Where cargo put the program.
 pub fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_nats-userman"));
-    command.stdin(Stdio::null());
+    command.stdin(Stdio::null()).envs([NO_CONFIG]);
     command
 }
 

@@ -1,0 +1,254 @@
+//! Where the value of each setting comes from: a flag, else a variable, else the configuration
+//! file, else its default.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use clap::builder::Resettable;
+use clap::parser::ValueSource;
+use clap::{Arg, ArgMatches, FromArgMatches as _};
+
+use super::entries::place;
+use super::file::{self, ConfigFile};
+use super::keys::{Key, Kind, keys, table};
+use super::problems::{BadSetting, Problems};
+use super::settings::Settings;
+use super::values::switch;
+
+/// The system's configuration file, which is read if no other one is named.
+pub const SYSTEM_FILE: &str = "/etc/nats-userman/nats-userman.toml";
+/// The default of `--data-dir` while the system's file is in use.
+pub const SYSTEM_DATA_DIR: &str = "/var/lib/nats-userman";
+
+/// All that was given for the settings.
+#[derive(Clone)]
+pub struct Sources {
+    given: Vec<Given>,
+    /// The configuration file that a flag or variable names.
+    named: Option<PathBuf>,
+    /// The one that is read without such a name.
+    system: PathBuf,
+    file: Option<ConfigFile>,
+}
+
+/// A setting that was given as a flag or variable.
+#[derive(Clone)]
+struct Given {
+    key: String,
+    origin: Origin,
+    /// May be a secret.
+    values: Vec<OsString>,
+}
+
+/// Where a value comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A flag.
+    Flag,
+    /// A variable of this name.
+    Variable(String),
+    /// The configuration file, and the line in it.
+    File(PathBuf, usize),
+    /// The default.
+    Default,
+}
+
+/// As `nats-userman config` prints it.
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag => f.write_str("flag"),
+            Self::Variable(name) => write!(f, "variable {name}"),
+            Self::File(path, line) => write!(f, "{}:{line}", path.display()),
+            Self::Default => f.write_str("default"),
+        }
+    }
+}
+
+/// Without the values, which may be secrets.
+impl fmt::Debug for Sources {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let origins: Vec<_> = self.given.iter().map(|given| (&given.key, &given.origin)).collect();
+        let path = self.file.as_ref().map(|file| &file.path);
+        f.debug_struct("Sources").field("given", &origins).field("file", &path).finish()
+    }
+}
+
+impl Sources {
+    /// Takes flags and variables from the command line, and reads the configuration file: the named
+    /// one, else `system` if it exists. The second value has each entry of the file that cannot be
+    /// used.
+    ///
+    /// # Errors
+    ///
+    /// Why the file cannot be used at all.
+    pub fn read(
+        matches: &ArgMatches,
+        named: Option<&Path>,
+        system: &Path,
+    ) -> Result<(Self, Vec<BadSetting>), Vec<BadSetting>> {
+        let arguments = table();
+        let given = arguments.get_arguments().filter_map(|arg| Given::of(arg, matches)).collect();
+        let mut bad_path = Problems::default();
+        if named.is_some_and(|path| bad_path.path("--config", path).is_none()) {
+            return Err(bad_path.0);
+        }
+        let (named, system) = (named.map(Path::to_owned), system.to_owned());
+        let (file, bad) = file::read(named.as_deref(), &system, &keys())?;
+        Ok((Self { given, named, system, file }, bad))
+    }
+
+    /// Reads the configuration file again. Flags and variables stay.
+    ///
+    /// # Errors
+    ///
+    /// Why the file, or an entry of it, cannot be used, also if it is missing now.
+    pub fn read_again(&self) -> Result<Self, Vec<BadSetting>> {
+        // A file that was there is missed.
+        let path = self.file.as_ref().map(|file| file.path.as_path());
+        let (file, bad) = file::read(path.or(self.named.as_deref()), &self.system, &keys())?;
+        if bad.is_empty() { Ok(Self { file, ..self.clone() }) } else { Err(bad) }
+    }
+
+    /// The configuration file that is in use.
+    pub fn file(&self) -> Option<&Path> {
+        self.file.as_ref().map(|file| file.path.as_path())
+    }
+
+    /// The settings as text.
+    pub fn settings(&self) -> Settings {
+        let with_values = |arg: Arg| {
+            let arg = arg.env(Resettable::Reset);
+            match self.values(arg.get_id().as_str()) {
+                Some((values, _)) => arg.default_values(values),
+                None => arg,
+            }
+        };
+        let no_arguments: [OsString; 0] = [];
+        let read = table().mut_args(with_values).try_get_matches_from(no_arguments);
+        read.and_then(|matches| Settings::from_arg_matches(&matches))
+            .expect("flags and variables were read before, and the file has UTF-8")
+    }
+
+    /// The value of each setting and its origin, in the order of their definition.
+    pub fn effective(&self) -> Vec<Effective> {
+        let table = table();
+        let of = |key: Key| {
+            let arg = table.get_arguments().find(|arg| *arg.get_id() == key.name)?;
+            Some(self.effective_of(key, arg))
+        };
+        keys().into_iter().filter_map(of).collect()
+    }
+
+    /// The error with the line of the file from which the value comes.
+    pub fn locate(&self, bad: BadSetting) -> BadSetting {
+        let entry = bad.key().and_then(|key| match self.values(&key)?.1 {
+            Origin::File(path, line) => Some((place(&path, line), key)),
+            _ => None,
+        });
+        match entry {
+            Some((place, key)) => bad.named(format!("{place}: {key}")),
+            None => bad,
+        }
+    }
+
+    /// The settings whose text differs between both.
+    pub(super) fn changed(&self, other: &Self) -> Vec<String> {
+        let texts = |sources: &Self, key: &str| sources.values(key).map(|(values, _)| values);
+        let names = keys().into_iter().map(|key| key.name);
+        names.filter(|key| texts(self, key) != texts(other, key)).collect()
+    }
+
+    /// The given values of a setting; `None` if its default applies.
+    fn values(&self, key: &str) -> Option<(Vec<OsString>, Origin)> {
+        if let Some(given) = self.given.iter().find(|given| given.key == key) {
+            return Some((given.values.clone(), given.origin.clone()));
+        }
+        let file = self.file.as_ref()?;
+        if let Some(entry) = file.entry(key) {
+            let origin = Origin::File(file.path.clone(), entry.line);
+            return Some((entry.values.iter().map(OsString::from).collect(), origin));
+        }
+        let is_of_the_system = key == "data_dir" && file.path == self.system;
+        is_of_the_system.then(|| (vec![SYSTEM_DATA_DIR.into()], Origin::Default))
+    }
+
+    fn effective_of(&self, key: Key, arg: &Arg) -> Effective {
+        let by_default = || {
+            let values = arg.get_default_values().iter().map(|value| value.to_os_string());
+            (values.collect(), Origin::Default)
+        };
+        let (values, origin): (Vec<OsString>, _) =
+            self.values(&key.name).unwrap_or_else(by_default);
+        let value = match key.kind {
+            _ if key.is_secret && origin != Origin::Default => EffectiveValue::Secret,
+            Kind::Switch => EffectiveValue::Switch(is_on(&values)),
+            Kind::List if !values.is_empty() => EffectiveValue::List(items(&values)),
+            _ => match values.first() {
+                Some(value) => EffectiveValue::Text(value.to_string_lossy().trim().to_owned()),
+                None => EffectiveValue::Unset(default_in_words(arg)),
+            },
+        };
+        Effective { key: key.name, value, origin }
+    }
+}
+
+/// The items of a list, each of which may have several with commas, as in a variable.
+fn items(values: &[OsString]) -> Vec<String> {
+    let texts = values.iter().map(|value| value.to_string_lossy());
+    let items = texts.flat_map(|text| text.split(',').map(str::to_owned).collect::<Vec<_>>());
+    items.map(|item| item.trim().to_owned()).filter(|item| !item.is_empty()).collect()
+}
+
+/// Whether a switch is on. A bad word is reported by [`super::Config::read`].
+fn is_on(values: &[OsString]) -> bool {
+    values.iter().any(|value| value.to_str().and_then(|text| switch(text.trim())) == Some(true))
+}
+
+/// The default that a help text names, as in `[default: any]`.
+fn default_in_words(arg: &Arg) -> Option<String> {
+    let help = arg.get_help()?.to_string();
+    let (_, rest) = help.split_once("[default: ")?;
+    Some(rest.split_once(']')?.0.to_owned())
+}
+
+/// The value in effect of a setting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Effective {
+    /// Its name in the configuration file.
+    pub key: String,
+    /// The value.
+    pub value: EffectiveValue,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+/// A value as the configuration file would have it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EffectiveValue {
+    /// Text or a number.
+    Text(String),
+    /// One or several texts.
+    List(Vec<String>),
+    /// A switch.
+    Switch(bool),
+    /// A secret, which is not shown.
+    Secret,
+    /// Nothing is set; what that means.
+    Unset(Option<String>),
+}
+
+impl Given {
+    fn of(arg: &Arg, matches: &ArgMatches) -> Option<Self> {
+        let key = arg.get_id().as_str();
+        // A variable of an argument that takes none now is empty, or was reported.
+        let origin = match matches.value_source(key)? {
+            ValueSource::CommandLine => Origin::Flag,
+            ValueSource::EnvVariable => Origin::Variable(arg.get_env()?.to_str()?.to_owned()),
+            _ => return None,
+        };
+        let values = matches.get_raw(key)?.map(OsString::from).collect();
+        Some(Self { key: key.to_owned(), origin, values })
+    }
+}

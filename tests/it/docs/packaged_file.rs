@@ -1,0 +1,198 @@
+//! `packaging/nats-userman.toml` has each setting that the program's own definition of its command
+//! line has, commented out. With `UPDATE_DOCS=1` the test writes it anew.
+
+use std::fmt::Write as _;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use clap::{Arg, CommandFactory as _};
+use nats_userman::cli::Cli;
+use nats_userman::config::{RELOADED, SYSTEM_DATA_DIR, SYSTEM_FILE};
+
+use super::root;
+use super::settings_page::{help, sentence, value_name, wrap};
+use crate::support::{TOKEN, program, temp_dir};
+
+const FILE: &str = "packaging/nats-userman.toml";
+/// Where the packaged file puts the files that it names.
+const FILES: &str = "/etc/nats-userman/";
+
+const HEADER: &str = "\
+# The configuration of nats-userman. Remove the # before a setting to change it, and then run:
+#
+#   nats-userman check-config
+#   systemctl reload nats-userman
+#
+# The log names the settings that need a restart. Each setting is also a flag and a variable, as in
+# --login-hours and USERMAN_LOGIN_HOURS: a flag takes precedence over a variable, and a variable
+# over this file. `nats-userman config` prints each setting and where its value comes from.
+#
+# Secrets are not written into this file: put each into a file of its own and name that. The service
+# reads files in /etc/nats-userman, but not in /home, /root and /tmp. As root:
+#
+#   install -m 640 -g nats-userman FILE /etc/nats-userman/
+";
+
+/// Values of settings that have no default, as TOML.
+const EXAMPLES: [(&str, &str); 16] = [
+    ("public_url", "\"https://members.example.com\""),
+    ("database", "\"sqlite:/var/lib/nats-userman/userman.db\""),
+    ("postback_token_file", "\"/etc/nats-userman/postback-tokens\""),
+    ("allow_ip_file", "\"/etc/nats-userman/allowed-networks\""),
+    ("trusted_proxy", "[\"127.0.0.1\", \"::1\"]"),
+    ("trusted_proxy_file", "\"/etc/nats-userman/trusted-proxies\""),
+    ("journal_days", "365"),
+    ("backup_every", "\"24h\""),
+    ("backup_dir", "\"/var/lib/nats-userman/backups\""),
+    ("cookie_domain", "[\"example.com\"]"),
+    ("login_template", "\"/etc/nats-userman/login.html\""),
+    ("api_key_file", "\"/etc/nats-userman/api-keys\""),
+    ("nats_url", "\"https://nats.example.com\""),
+    ("nats_api_username", "\"userman\""),
+    ("nats_api_key_file", "\"/etc/nats-userman/nats-key\""),
+    ("nats_ca", "\"/etc/nats-userman/nats-ca.pem\""),
+];
+
+/// The settings that the file can have.
+fn settings() -> Vec<Arg> {
+    let program = Cli::command();
+    let settings = program.get_arguments().filter(|arg| arg.get_env().is_some());
+    let of_the_file = |arg: &&Arg| !arg.is_hide_env_values_set() && *arg.get_id() != "config";
+    settings.filter(of_the_file).cloned().collect()
+}
+
+fn name(setting: &Arg) -> String {
+    setting.get_long().unwrap().replace('-', "_")
+}
+
+/// The value behind the `=`: the default, or an example.
+fn value(setting: &Arg) -> String {
+    let name = name(setting);
+    if name == "data_dir" {
+        return format!("\"{SYSTEM_DATA_DIR}\"");
+    }
+    if !setting.get_action().takes_values() {
+        return "false".into();
+    }
+    if let [default] = setting.get_default_values() {
+        let text = default.to_str().unwrap();
+        return if text.parse::<u32>().is_ok() { text.into() } else { format!("\"{text}\"") };
+    }
+    if let Some((_, value)) = EXAMPLES.iter().find(|(example, _)| *example == name) {
+        return (*value).into();
+    }
+    match value_name(setting).as_str() {
+        "FILE" => format!("\"{FILES}{}\"", name.trim_end_matches("_file").replace('_', "-")),
+        "DIR" => format!("\"{SYSTEM_DATA_DIR}/{}\"", name.trim_end_matches("_dir")),
+        "CIDR" => "[\"192.0.2.0/24\"]".into(),
+        _ => panic!("{name} has no default: write a value for it into EXAMPLES"),
+    }
+}
+
+fn default(setting: &Arg) -> String {
+    let (_, in_words) = help(setting);
+    match (setting.get_default_values(), in_words) {
+        _ if name(setting) == "data_dir" => SYSTEM_DATA_DIR.into(),
+        _ if !setting.get_action().takes_values() => "off".into(),
+        ([default], _) => default.to_str().unwrap().into(),
+        (_, Some(default)) => default,
+        _ => "none".into(),
+    }
+}
+
+fn generated() -> String {
+    let settings = settings();
+    let mut file = HEADER.to_owned();
+    let mut section = String::new();
+    for setting in &settings {
+        let heading = setting.get_help_heading().unwrap_or("Service");
+        if heading != section {
+            heading.clone_into(&mut section);
+            let _ = writeln!(file, "\n\n## {section}");
+        }
+        let name = name(setting);
+        let mut meaning = sentence(&help(setting).0);
+        if name == "data_dir" {
+            // The rest is about other files than this one.
+            meaning = sentence(meaning.split(';').next().unwrap());
+        }
+        let again = if RELOADED.contains(&name.as_str()) { "" } else { " Needs a restart." };
+        let text = format!("{meaning} Default: {}.{again}", default(setting));
+        let text = in_keys(&text, &settings).replace("<data-dir>", "<data_dir>");
+        let wrapped = wrap(&text, "# ", "# ").replace('`', "");
+        let _ = writeln!(file, "\n{wrapped}\n#{name} = {}", value(setting));
+    }
+    file
+}
+
+/// The text with the names of settings instead of flags.
+fn in_keys(text: &str, settings: &[Arg]) -> String {
+    let word = |word: &str| {
+        let bare = word.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
+        let flag = settings
+            .iter()
+            .find(|arg| bare.strip_prefix("--").is_some_and(|flag| arg.get_long() == Some(flag)));
+        flag.map_or_else(|| word.to_owned(), |arg| word.replace(bare, &name(arg)))
+    };
+    text.split(' ').map(word).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn the_packaged_file_has_what_the_command_line_has() {
+    let path = root().join(FILE);
+    let fresh = generated();
+    if std::env::var("UPDATE_DOCS").as_deref() == Ok("1") {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, &fresh).unwrap();
+    }
+    assert!(
+        fs::read_to_string(&path).is_ok_and(|file| file == fresh),
+        "{FILE} is stale: UPDATE_DOCS=1 cargo test --locked --test it docs"
+    );
+    assert_eq!(Path::new(SYSTEM_FILE), Path::new(FILES).join(path.file_name().unwrap()));
+}
+
+/// The lines of settings, without the `#`.
+pub(crate) fn lines() -> Vec<String> {
+    let file = fs::read_to_string(root().join(FILE)).unwrap();
+    let setting = |line: &str| {
+        let line = line.strip_prefix('#')?;
+        let (name, _) = line.split_once(" = ")?;
+        let is_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+        is_name.then(|| line.to_owned())
+    };
+    file.lines().filter_map(setting).collect()
+}
+
+#[test]
+fn nothing_is_set_in_the_packaged_file_and_every_line_of_it_may_be() {
+    let file = fs::read_to_string(root().join(FILE)).unwrap();
+    assert!(file.lines().all(|line| line.is_empty() || line.starts_with('#')));
+    let lines = lines();
+    assert_eq!(lines.len(), settings().len());
+
+    let dir = temp_dir();
+    let (files, data) = (dir.path().join("files"), dir.path().join("data"));
+    fs::create_dir(&files).unwrap();
+    let put = |name: &str, content: &str| {
+        fs::write(files.join(name), content).unwrap();
+        fs::set_permissions(files.join(name), Permissions::from_mode(0o640)).unwrap();
+    };
+    put("postback-tokens", TOKEN);
+    put("allowed-networks", "192.0.2.0/24\n");
+    put("trusted-proxies", "192.0.2.1\n");
+    put("login.html", "{{form}}");
+    put("api-keys", "shop:0123456789abcdef\n");
+    put("nats-key", "0123456789abcdef\n");
+    put("nats-ca.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+    let config = lines.join("\n");
+    let config = config.replace(FILES, &format!("{}/", files.display()));
+    put("userman.toml", &config.replace(SYSTEM_DATA_DIR, data.to_str().unwrap()));
+    let mut check = program();
+    check.arg("check-config").env("USERMAN_CONFIG", files.join("userman.toml"));
+    let output = check.output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert_eq!(text(&output.stderr), "", "{config}");
+    assert!(text(&output.stdout).ends_with("configuration OK\n"));
+}
