@@ -47,6 +47,7 @@ pub mod metrics;
 pub mod nats_client;
 pub mod network;
 mod open_files;
+mod owner;
 pub mod password;
 mod recent;
 pub mod replay;

@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
+use crate::owner::give_to_owner_of;
+
 /// The directory of a file, as its path says.
 pub(crate) fn parent(file: &Path) -> &Path {
     file.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
@@ -33,14 +35,15 @@ pub(crate) fn draft_of(place: &Path) -> PathBuf {
 }
 
 impl Draft {
-    /// Begins a file for this place, with this mode regardless of the umask. Only one caller at a
-    /// time may write for a place.
+    /// Begins a file for this place, with this mode regardless of the umask. If root begins it, it
+    /// belongs to the owner of the directory. Only one caller at a time may write for a place.
     pub(crate) fn begin(place: &Path, mode: u32) -> io::Result<Self> {
         let name = draft_of(place);
         // A file that was left may belong to another user, who could continue to write to it.
         remove(&name)?;
         let file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&name)?;
         let draft = Self { file, name: Some(name), place: place.to_owned() };
+        give_to_owner_of(parent(place), &draft.file)?;
         draft.file.set_permissions(Permissions::from_mode(mode))?;
         Ok(draft)
     }

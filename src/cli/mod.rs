@@ -164,9 +164,6 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
     }
     crate::logging::start(&config.log, config.log_format);
     cli.exposed.iter().for_each(|sentence| log::warn!("{sentence}"));
-    if let (CliCommand::Serve, Some(file)) = (&cli.command, sources.file()) {
-        log::info!("settings of {}", file.display());
-    }
     match cli.command {
         CliCommand::Serve => serve::run(&config),
         CliCommand::Replay(replay) => replay.run(&config),

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::denied::{explain, is_there};
+use crate::owner::{give_to_owner_of, open_unlinked};
 use crate::whole_file::{draft_of, parent, remove};
 
 /// Full access for the owner, read access for the group: an Apache in the group reads the database.
@@ -199,22 +200,13 @@ impl DataDir {
     fn lock_this(&self) -> Result<Lock, DataDirError> {
         let io = |error| DataDirError::Io(self.path.clone(), explain(&self.path, error));
         let path = self.lock_file();
-        let file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(LOCK_MODE)
-            .open(&path)
-            // The umask has limited the mode above; without write permission the next start could
-            // not take the lock.
-            .and_then(|file| file.set_permissions(Permissions::from_mode(LOCK_MODE)).map(|()| file))
-            // Where it cannot be created, the error is about the directory.
-            .map_err(|error| {
-                DataDirError::Lock(
-                    path.clone(),
-                    explain(if path.exists() { &path } else { &self.path }, error),
-                )
-            })?;
+        // Where it cannot be created, the error is about the directory.
+        let file = self.open_lock(&path).map_err(|error| {
+            DataDirError::Lock(
+                path.clone(),
+                explain(if path.exists() { &path } else { &self.path }, error),
+            )
+        })?;
         // The directory as well: if the lock file is removed, the next process creates another one,
         // which would not exclude us.
         let dir = File::open(&self.path).map_err(io)?;
@@ -233,6 +225,23 @@ impl DataDir {
         // The mark of a `restore`, which has ended.
         file.set_len(0).map_err(io)?;
         Ok(Lock { file, _dir: dir })
+    }
+
+    fn open_lock(&self, path: &Path) -> io::Result<File> {
+        let new = OpenOptions::new().write(true).create_new(true).mode(LOCK_MODE).open(path);
+        match new {
+            Ok(file) => {
+                give_to_owner_of(&self.path, &file)?;
+                // The umask has limited the mode above; without write permission the next start
+                // could not take the lock.
+                file.set_permissions(Permissions::from_mode(LOCK_MODE))?;
+                Ok(file)
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                open_unlinked(path, OpenOptions::new().write(true))
+            }
+            Err(error) => Err(error),
+        }
     }
 }
 

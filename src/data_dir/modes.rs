@@ -2,12 +2,13 @@
 //! access to other users.
 
 use std::fmt;
-use std::fs::{self, Permissions};
+use std::fs::{self, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
 use super::{DIR_MODE, DataDir};
+use crate::owner::open_unlinked;
 
 /// Keys and tokens: access for the owner only.
 const SECRET_MODE: u32 = 0o600;
@@ -51,7 +52,8 @@ impl Loose {
     /// Removes the bits that permit too much and adds none: a key that its owner may only read
     /// stays so.
     fn tighten(&self) -> io::Result<()> {
-        fs::set_permissions(&self.path, Permissions::from_mode(self.found & self.expected))
+        let file = open_unlinked(&self.path, OpenOptions::new().read(true))?;
+        file.set_permissions(Permissions::from_mode(self.found & self.expected))
     }
 }
 

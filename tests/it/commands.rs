@@ -18,6 +18,7 @@ mod members;
 mod random;
 mod reload;
 mod replay;
+mod root;
 mod signals;
 mod slow_reader;
 mod states;

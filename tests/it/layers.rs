@@ -86,6 +86,7 @@ const LAYERS: &[Layer] = &[
             "metrics",
             "network",
             "open_files",
+            "owner",
             "recent",
             "secret",
             "text_file",

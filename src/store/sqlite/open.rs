@@ -18,7 +18,9 @@ use super::own_file::OwnFile;
 use super::reader::Reader;
 use super::{upgrade, wal_mark, whole};
 use crate::denied;
+use crate::owner::give_to_owner_of;
 use crate::store::{Engine, Fault, OpenError, Read, UpgradeError};
+use crate::whole_file::parent;
 
 /// Mode of the database: the group reads it, so that Apache can.
 const FILE_MODE: u32 = 0o640;
@@ -126,9 +128,11 @@ pub(super) fn check_access(path: &Path, access: Access) -> Result<(), OpenError>
     Ok(())
 }
 
-/// SQLite gives -wal and -shm the mode of the database, so this one decides for all three.
+/// SQLite gives -wal and -shm the mode of the database, and as root also its owner, so this one
+/// decides for all three.
 fn make_file(path: &Path) -> std::io::Result<()> {
     let file = OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(path)?;
+    give_to_owner_of(parent(path), &file)?;
     // The umask reduces the mode above, and an Apache in the file's group must be able to read.
     file.set_permissions(Permissions::from_mode(FILE_MODE))
 }

@@ -1,0 +1,39 @@
+//! Files in the directory of another user: what root creates there belongs to that user, and a link
+//! that this user put there leads root to no other file.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, fchown};
+use std::path::Path;
+
+use rustix::fs::OFlags;
+use rustix::process::geteuid;
+
+/// Gives a file that root has just created in this directory to the owner and the group of the
+/// directory. Does nothing for other users, whose files belong to them anyway.
+///
+/// The file is named by its descriptor alone, so that nobody can put another one in its place.
+pub(crate) fn give_to_owner_of(dir: &Path, file: &File) -> io::Result<()> {
+    if !geteuid().is_root() {
+        return Ok(());
+    }
+    let (wanted, own) = (fs::metadata(dir)?, file.metadata()?);
+    if (own.uid(), own.gid()) == (wanted.uid(), wanted.gid()) {
+        return Ok(());
+    }
+    match fchown(file, Some(wanted.uid()), Some(wanted.gid())) {
+        // Root of a container without the capability: there is no other user there.
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => Ok(()),
+        done => done,
+    }
+}
+
+/// Opens an existing file, but not through a symbolic link in the last part of its path, and
+/// without waiting for the other end of a pipe.
+pub(crate) fn open_unlinked(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+    options.custom_flags(flags).open(path).map_err(|error| match path.is_symlink() {
+        true => io::Error::new(error.kind(), "it is a symbolic link: expected a file"),
+        false => error,
+    })
+}
