@@ -39,6 +39,11 @@ pub const STORIES: &[Story] = &[
         run: an_earlier_releases_data_is_upgraded_with_a_read_only_root,
     },
     Story {
+        name: "container: a backup is made and restored beside the service",
+        needs: NEEDS,
+        run: a_backup_is_made_and_restored_beside_the_service,
+    },
+    Story {
         name: "container: NATS is reached by its name over TLS",
         needs: NEEDS,
         run: nats_is_reached_by_its_name_over_tls,
@@ -187,6 +192,33 @@ fn an_earlier_releases_data_is_upgraded_with_a_read_only_root() {
     );
     assert_eq!(post(&engine, CHECK), "OK|username \"bob\" is taken on site 1");
     assert_eq!(engine.stop("upgraded"), 0);
+}
+
+fn a_backup_is_made_and_restored_beside_the_service() {
+    let engine = Engine::with_image();
+    let dir = engine.dir("backup");
+    chown(&dir, Some(USER), Some(USER)).unwrap();
+    let backup = format!("{}:/backup", dir.display());
+    let daily = ["--env", "USERMAN_BACKUP_EVERY=24h", "--env", "USERMAN_BACKUP_DIR=/backup"];
+    serve(&engine, "served", "members:/data", &[&daily[..], &["--volume", &backup]].concat());
+    assert_eq!(post(&engine, ADD), "OK|member 71 \"bob\" added to site 1");
+    engine.podman(&["exec", "served", "nats-userman", "backup", "/backup"]).printed();
+    let health = engine.podman(&["exec", "served", "nats-userman", "health"]).printed();
+    assert!(health.starts_with("127.0.0.1:8080: ok, last backup "), "{health}");
+    let delete = "action=DELETE&siteid=1&memberid=71&username=bob";
+    assert_eq!(post(&engine, delete), "OK|member 71 \"bob\" removed from site 1");
+    assert_eq!(engine.stop("served"), 0);
+
+    let names = fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().file_name());
+    let newest = names.map(|name| format!("/backup/{}", name.display())).max().unwrap();
+    let volumes = ["--volume", "members:/data", "--volume", &backup];
+    engine.run(&volumes, &["restore", &newest]).printed();
+    engine.podman(&["start", "served"]).printed();
+    eventually("the container is healthy", || {
+        engine.podman(&["healthcheck", "run", "served"]).code == 0
+    });
+    assert_eq!(post(&engine, CHECK), "OK|username \"bob\" is taken on site 1");
+    assert_eq!(engine.stop("served"), 0);
 }
 
 /// In a static program, glibc looks names up by itself, and the roots of the certificate
