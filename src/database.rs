@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use crate::apply::in_transaction;
 use crate::config::Config;
 use crate::data_dir::is_served;
+use crate::file_system::{self, NetworkFileSystem};
 use crate::key_file::{self, KeyFileError};
 use crate::password::Vault;
 use crate::seals::foreign_seals;
@@ -17,6 +18,9 @@ use crate::store::{
 /// Why the database, or the key that belongs to it, cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DatabaseError {
+    /// The data directory or the database is on a network file system.
+    #[error(transparent)]
+    Network(#[from] NetworkFileSystem),
     /// The database cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -107,6 +111,17 @@ pub fn with_writer<T>(
     })
 }
 
+/// Refuses a data directory or a database on a network file system, before anything is created
+/// there.
+///
+/// # Errors
+///
+/// [`NetworkFileSystem`].
+pub fn refuse_network(config: &Config) -> Result<(), NetworkFileSystem> {
+    file_system::refuse_network(config.data_dir.path())?;
+    config.location.file().map_or(Ok(()), file_system::refuse_network)
+}
+
 /// Creates or opens the database, and the key that belongs to it. A database with seals but without
 /// its key is not changed.
 ///
@@ -114,6 +129,7 @@ pub fn with_writer<T>(
 ///
 /// See [`DatabaseError`].
 pub fn open_or_make(config: &Config) -> Result<Vault, DatabaseError> {
+    refuse_network(config)?;
     let path = config.data_dir.seal_key();
     state(config)?;
     // The key is created after the database: an empty database beside a key is one that was lost,

@@ -100,7 +100,7 @@ pub(crate) fn reading_group(path: &Path) -> Option<String> {
 }
 
 /// The user's name, or their number where /etc/passwd has none. A container has no such file.
-fn name(uid: u32) -> String {
+pub(crate) fn name(uid: u32) -> String {
     if uid == 0 { "root".to_owned() } else { name_in("/etc/passwd", uid) }
 }
 

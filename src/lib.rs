@@ -5,7 +5,7 @@
 //! from its own layer and from layers below it. From the top:
 //!
 //! 1. Commands: [`cli`].
-//! 2. Start and stop: [`service`], [`database`].
+//! 2. Start and stop: [`service`], [`database`], and [`doctor`], which checks both.
 //! 3. Listeners: [`http`], the only layer that knows requests and responses.
 //! 4. Settings: [`config`] reads flags, variables and files into the settings of the layers below.
 //! 5. Members area: [`login`], [`rest_api`] and [`hardening`], without HTTP.
@@ -31,8 +31,10 @@ pub mod connection_limits;
 pub mod data_dir;
 pub mod database;
 mod denied;
+pub mod doctor;
 pub mod epoch;
 pub mod fields;
+pub mod file_system;
 pub mod hardening;
 pub mod http;
 pub mod identity;

@@ -31,6 +31,9 @@ _nats__userman() {
             nats__userman,config)
                 cmd="nats__userman__subcmd__config"
                 ;;
+            nats__userman,doctor)
+                cmd="nats__userman__subcmd__doctor"
+                ;;
             nats__userman,health)
                 cmd="nats__userman__subcmd__health"
                 ;;
@@ -92,7 +95,7 @@ _nats__userman() {
 
     case "${cmd}" in
         nats__userman)
-            opts="-h -V --config --listen --public-url --data-dir --database --postback-token --postback-token-file --allow-ip --allow-ip-file --trusted-proxy --trusted-proxy-file --time-zone --expire-grace-hours --clock-jump-minutes --password-hash --keep-cryptpass --journal-days --no-upgrade-copy --log --log-format --backup-every --backup-dir --backup-keep --backup-with-keys --login-hours --login-idle-minutes --cookie-domain --login-template --login-limit-pair --login-limit-network --login-limit-name --login-window-minutes --login-block-minutes --api-key --api-key-file --nats-url --nats-api-username --nats-api-key --nats-api-key-file --nats-ca --nats-seconds --stand-in --stand-in-minutes --help --version replay journal member token block authstring backup restore set-wal-aside health config check-config serve"
+            opts="-h -V --config --listen --public-url --data-dir --database --postback-token --postback-token-file --allow-ip --allow-ip-file --trusted-proxy --trusted-proxy-file --time-zone --expire-grace-hours --clock-jump-minutes --password-hash --keep-cryptpass --journal-days --no-upgrade-copy --log --log-format --backup-every --backup-dir --backup-keep --backup-with-keys --login-hours --login-idle-minutes --cookie-domain --login-template --login-limit-pair --login-limit-network --login-limit-name --login-window-minutes --login-block-minutes --api-key --api-key-file --nats-url --nats-api-username --nats-api-key --nats-api-key-file --nats-ca --nats-seconds --stand-in --stand-in-minutes --help --version replay journal member token block authstring backup restore set-wal-aside health config check-config doctor serve"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -383,6 +386,20 @@ _nats__userman() {
             ;;
         nats__userman__subcmd__config)
             opts="-h --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        nats__userman__subcmd__doctor)
+            opts="-h --json --quick --full --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

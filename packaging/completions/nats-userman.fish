@@ -81,6 +81,7 @@ complete -c nats-userman -n "__fish_nats_userman_needs_command" -f -a "set-wal-a
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -f -a "health" -d 'Ask the running service whether it can commit a postback; ends with exit code 0 or 1'
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -f -a "config" -d 'Print each setting with its origin: flag, variable, line of the configuration file, default'
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -f -a "check-config" -d 'Check the settings and what they name, and the whole database; `config` prints where each setting comes from'
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -f -a "doctor" -d 'Check the service, its database and its machine, and say what to do about what is wrong'
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -f -a "serve" -d 'Run the service; the first start creates the data directory, keys, token and database'
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand replay" -l to -d 'Send the postbacks to this URL instead, in order' -r
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand replay" -l dry-run -d 'Show replies and changes, and change nothing'
@@ -145,6 +146,10 @@ complete -c nats-userman -n "__fish_nats_userman_using_subcommand health" -s h -
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand config" -l json -d 'Print JSON'
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand config" -s h -l help -d 'Print help'
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand check-config" -s h -l help -d 'Print help'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand doctor" -l json -d 'Print JSON, with names that do not change'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand doctor" -l quick -d 'Do not read the database for damaged pages'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand doctor" -l full -d 'Read the whole database for damaged pages, however long it takes [default: for at most 20 seconds]'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand doctor" -s h -l help -d 'Print help'
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l config -d 'Configuration file in TOML; /dev/null for none [default: /etc/nats-userman/nats-userman.toml if it exists]' -r -F
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l listen -d 'Address and port to listen on; port 0 takes a free one' -r
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l public-url -d 'Base of the URL that NATS calls, as in https://members.example.com [default: http://<listen>]' -r

@@ -49,8 +49,15 @@ pub(super) fn run(
             return Err(bad.into());
         }
     };
+    let answer = query(listen, &DataDir::new(&settings.data_dir)).map_err(Failure::Failed)?;
+    Ok(writeln!(stdout(), "{answer}")?)
+}
+
+/// Asks the service that listens on this address, or that uses this data directory. An error says
+/// what is wrong and what to do.
+pub(super) fn query(listen: SocketAddr, dir: &DataDir) -> Result<String, String> {
     let mut refused = None;
-    for place in places(listen, &DataDir::new(&settings.data_dir))? {
+    for place in places(listen, dir)? {
         match ask(place) {
             Answer::Refused(why) => refused = refused.or(Some((place, why))),
             answer => return report(place, answer),
@@ -62,14 +69,14 @@ pub(super) fn run(
 
 /// The addresses to ask, until one does not refuse. With port 0, or with a socket that the system
 /// opened for the service, only the service knows where it listens, and has recorded it.
-fn places(listen: SocketAddr, dir: &DataDir) -> Result<Vec<SocketAddr>, Failure> {
+fn places(listen: SocketAddr, dir: &DataDir) -> Result<Vec<SocketAddr>, String> {
     let recorded = Served::load(dir).filter(|_| dir.is_in_use()).and_then(|served| served.address);
     if listen.port() == 0 && recorded.is_none() {
-        return Err(Failure::Failed(format!(
+        return Err(format!(
             "--listen has port 0, and {} names no port of a running service: start the service, \
              or give its port with --listen",
             dir.served().display()
-        )));
+        ));
     }
     let set = Some(listen).filter(|address| address.port() != 0);
     let mut places: Vec<_> = set.into_iter().chain(recorded).flat_map(reachable).collect();
@@ -129,12 +136,12 @@ fn unanswered(error: &ureq::Error) -> Answer {
     }
 }
 
-/// Prints the answer, or says what to do about it.
-fn report(place: SocketAddr, answer: Answer) -> Result<(), Failure> {
+/// The answer in words, or what to do about it.
+fn report(place: SocketAddr, answer: Answer) -> Result<String, String> {
     let why = match answer {
         Answer::Healthy(backup) => {
             let backup = backup.map(|backup| format!(", {backup}")).unwrap_or_default();
-            return Ok(writeln!(stdout(), "{place}: ok{backup}")?);
+            return Ok(format!("{place}: ok{backup}"));
         }
         Answer::Unavailable => {
             "unavailable: the service runs and cannot commit a postback; its log says why".into()
@@ -153,7 +160,7 @@ fn report(place: SocketAddr, answer: Answer) -> Result<(), Failure> {
                 .into()
         }
     };
-    Err(Failure::Failed(format!("{place}: {why}")))
+    Err(format!("{place}: {why}"))
 }
 
 /// The last backup in words.

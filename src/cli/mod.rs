@@ -5,6 +5,7 @@ mod backup;
 mod block;
 mod check_config;
 mod config;
+mod doctor;
 mod failure;
 mod health;
 mod journal;
@@ -109,6 +110,8 @@ enum CliCommand {
     /// Check the settings and what they name, and the whole database; `config` prints where each
     /// setting comes from
     CheckConfig,
+    /// Check the service, its database and its machine, and say what to do about what is wrong
+    Doctor(doctor::DoctorCommand),
 }
 
 /// Reads the settings. An error lists everything that is wrong: variables that are no settings,
@@ -117,13 +120,13 @@ fn read_config(
     settings: &Settings,
     sources: &Arc<Sources>,
     mut bad: Vec<BadSetting>,
-) -> Result<Config, Failure> {
+) -> Result<Config, Vec<BadSetting>> {
     match Config::read(settings) {
         Ok(config) if bad.is_empty() => return Ok(config.with_sources(Arc::clone(sources))),
         Ok(_) => {}
         Err(more) => bad.extend(more.into_iter().map(|bad| sources.locate(bad))),
     }
-    Err(bad.into())
+    Err(bad)
 }
 
 /// Checks that keys, tokens and salts can be drawn. Without this check the first one that cannot
@@ -144,7 +147,12 @@ fn has_random_bytes() -> Result<(), Failure> {
 /// The output, and the exit code.
 pub fn run(cli: Cli) -> Result<(), Failure> {
     // Without the file, the settings are not known.
-    let Some(sources) = cli.sources else { return Err(cli.bad.into()) };
+    let Some(sources) = cli.sources else {
+        return Err(match &cli.command {
+            CliCommand::Doctor(doctor) => doctor.run_without_settings(cli.bad),
+            _ => cli.bad.into(),
+        });
+    };
     let mut settings = cli.settings;
     if let CliCommand::Health = cli.command {
         return health::run(&settings, &sources, cli.bad);
@@ -158,9 +166,16 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         // Also bad ones, with their origin; the errors come behind them.
         command.run(&sources)?;
     }
-    let config = read_config(&settings, &sources, cli.bad)?;
-    if let CliCommand::CheckConfig = cli.command {
-        return check_config::run(&settings, &config, sources.file(), &cli.exposed);
+    let config = match (read_config(&settings, &sources, cli.bad), &cli.command) {
+        (Err(bad), CliCommand::Doctor(doctor)) => return Err(doctor.run_without_settings(bad)),
+        (config, _) => config?,
+    };
+    match &cli.command {
+        CliCommand::CheckConfig => {
+            return check_config::run(&settings, &config, sources.file(), &cli.exposed);
+        }
+        CliCommand::Doctor(doctor) => return doctor.run(&config, &cli.exposed),
+        _ => {}
     }
     crate::logging::start(&config.log, config.log_format);
     cli.exposed.iter().for_each(|sentence| log::warn!("{sentence}"));
@@ -175,6 +190,9 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         CliCommand::Backup(backup) => backup.run(&config),
         CliCommand::Restore(restore) => restore.run(&config),
         CliCommand::SetWalAside => set_wal_aside::run(&config),
-        CliCommand::Health | CliCommand::Config(_) | CliCommand::CheckConfig => Ok(()),
+        CliCommand::Health
+        | CliCommand::Config(_)
+        | CliCommand::CheckConfig
+        | CliCommand::Doctor(_) => Ok(()),
     }
 }

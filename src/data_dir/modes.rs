@@ -5,7 +5,7 @@ use std::fmt;
 use std::fs::{self, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{DIR_MODE, DataDir};
 use crate::owner::open_unlinked;
@@ -39,9 +39,14 @@ impl fmt::Display for Loose {
 }
 
 impl Loose {
-    fn look(path: PathBuf, expected: u32, shut_out: u32) -> Option<Self> {
+    fn find(path: PathBuf, expected: u32, forbidden: u32) -> Option<Self> {
         let found = fs::metadata(&path).ok()?.permissions().mode() & ALL_BITS;
-        (found & shut_out != 0).then_some(Self { path, found, expected })
+        (found & forbidden != 0).then_some(Self { path, found, expected })
+    }
+
+    /// The file or directory.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// The line for a file whose mode the program does not change, with the remedy.
@@ -62,19 +67,19 @@ pub(crate) fn loose_secrets(data_dir: &DataDir) -> Vec<Loose> {
     let files = [data_dir.seal_key(), data_dir.cookie_key(), data_dir.token_file()]
         .into_iter()
         .filter(|path| path.is_file());
-    files.filter_map(|path| Loose::look(path, SECRET_MODE, GROUP_AND_OTHERS)).collect()
+    files.filter_map(|path| Loose::find(path, SECRET_MODE, GROUP_AND_OTHERS)).collect()
 }
 
 /// Files of secrets named by settings that others than owner and group can access. They belong to
 /// the operator, and the program does not change them.
 pub(crate) fn loose_named(files: &[PathBuf]) -> Vec<Loose> {
-    files.iter().filter_map(|path| Loose::look(path.clone(), DATABASE_MODE, OTHERS)).collect()
+    files.iter().filter_map(|path| Loose::find(path.clone(), DATABASE_MODE, OTHERS)).collect()
 }
 
 /// The directory and the files of the database that others than owner and group can access.
 pub(crate) fn loose_rest(data_dir: &DataDir, database: &[PathBuf]) -> Vec<Loose> {
-    let dir = Loose::look(data_dir.path().to_owned(), DIR_MODE, OTHERS);
-    let files = database.iter().filter_map(|file| Loose::look(file.clone(), DATABASE_MODE, OTHERS));
+    let dir = Loose::find(data_dir.path().to_owned(), DIR_MODE, OTHERS);
+    let files = database.iter().filter_map(|file| Loose::find(file.clone(), DATABASE_MODE, OTHERS));
     dir.into_iter().chain(files).collect()
 }
 

@@ -26,7 +26,7 @@ use crate::clock::Clock;
 use crate::clock::jump::{self, Watch};
 use crate::config::Config;
 use crate::data_dir::{Lock, modes};
-use crate::database;
+use crate::database::{self, DatabaseError};
 use crate::hardening::{HashThread, HashWorker, Rehashes};
 use crate::http;
 use crate::http::connections::Connections;
@@ -106,6 +106,7 @@ impl Service {
         clock: Clock,
         cost: Cost,
     ) -> Result<(Self, Server), StartError> {
+        database::refuse_network(config).map_err(DatabaseError::from)?;
         config.data_dir.make()?;
         let locks = config.data_dir.lock(config.location.file())?;
         if restore::complete(&config.data_dir, &config.location)? {

@@ -5,10 +5,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use super::database_state::DatabaseState;
 use super::open_error::OpenError;
-use super::{Contents, CopyError, Engine, Read, Replacement, UpgradePlan, sqlite};
+use super::{
+    Contents, CopyError, Diagnosis, Engine, LogState, Read, Replacement, UpgradePlan, sqlite,
+};
 
 /// Where the database is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -250,6 +253,43 @@ pub fn state_of(location: &Location, was_used: bool) -> Result<DatabaseState, Op
 pub fn check_content(location: &Location) -> Result<(), OpenError> {
     match location {
         Location::Sqlite(file) => sqlite::check_pages(file.path()),
+    }
+}
+
+/// Reads the whole database as [`check_content`] does, for at most this time. Returns whether all
+/// of it was read.
+///
+/// # Errors
+///
+/// See [`check_content`].
+pub fn check_content_within(location: &Location, most: Duration) -> Result<bool, OpenError> {
+    match location {
+        Location::Sqlite(file) => sqlite::check_pages_within(file.path(), most),
+    }
+}
+
+/// Facts about a database of this release, for `doctor`. `since` (unix seconds) is the beginning of
+/// the time whose journal records are counted. Only for the beginning of a process, as
+/// [`check_whole`] is.
+///
+/// # Errors
+///
+/// If the database cannot be read.
+pub fn diagnose(location: &Location, since: i64) -> Result<Diagnosis, OpenError> {
+    match location {
+        Location::Sqlite(file) => sqlite::diagnose(file.path(), since),
+    }
+}
+
+/// The log of the engine, and who keeps it from being reclaimed; `None` if there is no log. Only
+/// for the beginning of a process, as [`check_whole`] is.
+///
+/// # Errors
+///
+/// If it cannot be read.
+pub fn log_state(location: &Location) -> io::Result<Option<LogState>> {
+    match location {
+        Location::Sqlite(file) => sqlite::log_state(file.path()),
     }
 }
 

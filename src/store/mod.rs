@@ -5,6 +5,7 @@
 mod copy;
 mod current;
 mod database_state;
+mod diagnosis;
 mod fault;
 mod lapse;
 mod location;
@@ -20,12 +21,16 @@ mod view;
 pub use copy::{Contents, Copied, CopyError, CopyWatch};
 pub use current::{CurrentDatabase, CurrentReader};
 pub use database_state::DatabaseState;
+pub use diagnosis::{
+    Diagnosis, EngineSetting, JournalGrowth, LogReader, LogState, OddCredentials, SchemaDifference,
+    SeenCaller,
+};
 pub use fault::{Cause, Fault, Replacement, if_readable};
 pub use lapse::{Lapse, standing_at};
 pub use location::{
-    Fingerprint, Location, check_access, check_content, check_copy, check_whole, exists,
-    open_backup, open_for_check, open_for_copy, open_reader, planned_upgrade, set_log_aside,
-    state_of, with_engine,
+    Fingerprint, Location, check_access, check_content, check_content_within, check_copy,
+    check_whole, diagnose, exists, log_state, open_backup, open_for_check, open_for_copy,
+    open_reader, planned_upgrade, set_log_aside, state_of, with_engine,
 };
 pub use open_error::{OpenError, SCHEMA_VERSION, UpgradeError};
 pub use read::Read;

@@ -240,6 +240,10 @@ pub struct LongRead {
     pub since: Instant,
     /// The bytes that the engine cannot reclaim meanwhile.
     pub bytes: u64,
+    /// What the engine calls the log that grows.
+    pub log: &'static str,
+    /// The usual causes, for a log line that says what to look for.
+    pub suspects: &'static str,
 }
 
 /// A query about one login by cookie.

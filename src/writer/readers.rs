@@ -1,6 +1,6 @@
-//! Logs a long read transaction that prevents the WAL from being truncated: when it is noticed,
-//! every few minutes while it lasts, and when it is over. It makes the WAL fill the disk, and
-//! nothing else reports it.
+//! Logs a long read transaction that keeps the engine from reclaiming its log: when it is noticed,
+//! every few minutes while it lasts, and when it is over. The log can fill the disk meanwhile, and
+//! nothing else reports that.
 
 use std::time::{Duration, Instant};
 
@@ -12,12 +12,12 @@ const MIB: u64 = 1 << 20;
 /// When such a read transaction was last logged.
 #[derive(Debug, Default)]
 pub(super) struct ReaderLog {
-    logged: Option<Instant>,
+    logged: Option<(Instant, &'static str)>,
 }
 
 impl ReaderLog {
     /// Logs what the engine finds at `now`, if a line is due.
-    pub(super) fn look(&mut self, held: Option<LongRead>, now: Instant) {
+    pub(super) fn report(&mut self, held: Option<LongRead>, now: Instant) {
         match (self.line(held, now), held) {
             (Some(line), Some(_)) => log::warn!("{line}"),
             (Some(line), None) => log::info!("{line}"),
@@ -26,22 +26,20 @@ impl ReaderLog {
     }
 
     fn line(&mut self, held: Option<LongRead>, now: Instant) -> Option<String> {
-        let Some(LongRead { since, bytes }) = held else {
-            return self.logged.take().map(|_| {
-                "no read transaction prevents the WAL from being truncated any \
-                    more"
-                    .to_owned()
+        let Some(LongRead { since, bytes, log, suspects }) = held else {
+            return self.logged.take().map(|(_, log)| {
+                format!("no read transaction prevents the {log} from being truncated any more")
             });
         };
-        if self.logged.is_some_and(|logged| now.saturating_duration_since(logged) < REPEAT_AFTER) {
+        let is_recent = |logged| now.saturating_duration_since(logged) < REPEAT_AFTER;
+        if self.logged.is_some_and(|(logged, _)| is_recent(logged)) {
             return None;
         }
-        self.logged = Some(now);
+        self.logged = Some((now, log));
         let (age, mib) = (age(now.saturating_duration_since(since)), bytes / MIB);
         Some(format!(
-            "a read transaction that is at least {age} old prevents the WAL from being truncated: \
-             it has {mib} MiB and grows; look for a forgotten sqlite3 shell, a backup that hangs, \
-             or another program that reads the database"
+            "a read transaction that is at least {age} old prevents the {log} from being \
+             truncated: it has {mib} MiB and grows; look for {suspects}"
         ))
     }
 }
@@ -62,12 +60,13 @@ mod tests {
     fn a_long_reader_is_told_when_it_is_noticed_every_five_minutes_and_when_it_is_gone() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
-        let held = |mib: u64| Some(LongRead { since: start, bytes: mib * MIB });
+        let held = |mib: u64| {
+            Some(LongRead { since: start, bytes: mib * MIB, log: "LOG", suspects: "a reader" })
+        };
         let line = |age: &str, mib: u64| {
             Some(format!(
-                "a read transaction that is at least {age} old prevents the WAL from being \
-                 truncated: it has {mib} MiB and grows; look for a forgotten sqlite3 shell, a \
-                 backup that hangs, or another program that reads the database"
+                "a read transaction that is at least {age} old prevents the LOG from being \
+                 truncated: it has {mib} MiB and grows; look for a reader"
             ))
         };
         let mut log = ReaderLog::default();
@@ -81,11 +80,7 @@ mod tests {
             (
                 9_010,
                 None,
-                Some(
-                    "no read transaction prevents the WAL from being truncated any \
-                more"
-                        .to_owned(),
-                ),
+                Some("no read transaction prevents the LOG from being truncated any more".into()),
             ),
             (9_020, None, None),
             (9_030, held(140), line("2 hours", 140)),

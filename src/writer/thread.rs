@@ -289,7 +289,7 @@ impl Thread {
         let now = Instant::now();
         let held = engine.maintain(now)?;
         self.conversion.set_blocked(held.is_some());
-        self.readers.look(held, now);
+        self.readers.report(held, now);
         Ok(())
     }
 

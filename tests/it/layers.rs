@@ -26,8 +26,8 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         name: "start and stop",
-        reason: "puts all parts of the service together, or opens a database with its key",
-        modules: &["service", "database"],
+        reason: "puts the service together, opens a database with its key, or checks both",
+        modules: &["service", "database", "doctor"],
     },
     Layer {
         name: "listeners",
@@ -78,6 +78,7 @@ const LAYERS: &[Layer] = &[
             "connection_limits",
             "data_dir",
             "denied",
+            "file_system",
             "identity",
             "idle",
             "key_file",

@@ -1,5 +1,5 @@
-//! One test binary: the program through its front door. `support` has the people and machines that
-//! the stories are about.
+//! One test binary: the program as its users and its operator reach it. `support` has what the
+//! tests share.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
@@ -16,6 +16,7 @@ mod crash;
 mod credentials;
 mod direct_readers;
 mod docs;
+mod doctor;
 mod examples;
 mod fail2ban;
 mod failed_logins;

@@ -1,9 +1,6 @@
 //! `check-config`: prints the settings in effect, with secrets hidden, and what is wrong with them.
 //! Changes nothing.
 
-mod names;
-mod places;
-
 use std::io::{IsTerminal as _, Write as _, stderr, stdout};
 use std::path::Path;
 use std::time::Duration;
@@ -15,18 +12,16 @@ use crate::authstring::keys::ApiKey;
 use crate::chain::chain;
 use crate::clock::Clock;
 use crate::config::{Config, Settings};
-use crate::database::{self, DatabaseError};
+use crate::database;
+use crate::doctor::{exact_alone, key_problems, places};
 use crate::hardening::leftovers;
-use crate::login::cookie::Signer;
 use crate::login::cookie_domain::CookieDomain;
 use crate::login::settings::GuessLimits;
 use crate::nats_client::settings::{AuthStringConfig, StringSource};
-use crate::password::{HashKind, Vault};
-use crate::seals::foreign_seals;
+use crate::password::HashKind;
 use crate::store::{
     DatabaseState, Fault, OpenError, Read, check_content, open_for_check, pages, planned_upgrade,
 };
-use crate::token_file;
 
 /// How often the spinner moves.
 const TICK_EVERY: Duration = Duration::from_millis(100);
@@ -161,37 +156,28 @@ struct Findings {
 fn find(config: &Config) -> Findings {
     let (mut members, mut upgrade) = (Vec::new(), None);
     let mut problems = places::problems(config);
-    let token_file = config.data_dir.token_file();
-    if config.postback_tokens.is_empty() && token_file.exists() {
-        problems.extend(token_file::read(&token_file).err().map(|error| chain(&error)));
-    }
-    let cookie_key = config.data_dir.cookie_key();
-    if cookie_key.exists() {
-        problems.extend(Signer::load(&cookie_key).err().map(|error| chain(&error)));
-    }
-    let key = config.data_dir.seal_key();
-    let vault = if key.exists() { Vault::load(&key).map(Some) } else { Ok(None) };
-    problems.extend(vault.as_ref().err().map(|error| chain(error)));
-    match whole_database(config) {
-        Ok(None) => match planned_upgrade(&config.location) {
-            Ok(Some(plan)) if plan.is_refused() => problems.push(plan.to_string()),
-            Ok(plan) => upgrade = plan.map(|plan| plan.to_string()),
-            Err(error) => problems.push(chain(&error)),
-        },
-        Err(error) => {
+    let database = whole_database(config);
+    let reader = database.as_ref().ok().and_then(|reader| reader.as_deref());
+    problems.extend(key_problems(config, reader));
+    match (&database, reader) {
+        (Err(error), _) => {
             // A file without access was reported above.
-            let said = chain(&error);
+            let said = chain(error);
             if !problems.contains(&said) {
                 problems.push(said);
             }
         }
-        Ok(Some(reader)) => {
-            problems.extend(seals(config, &*reader, vault.as_ref().ok()));
-            members = members_kept_out(config, &*reader).unwrap_or_else(|fault| {
+        (Ok(_), None) => match planned_upgrade(&config.location) {
+            Ok(Some(plan)) if plan.is_refused() => problems.push(plan.to_string()),
+            Ok(plan) => upgrade = plan.map(|plan| plan.to_string()),
+            Err(error) => problems.push(chain(&error)),
+        },
+        (Ok(_), Some(reader)) => {
+            members = members_kept_out(config, reader).unwrap_or_else(|fault| {
                 problems.push(chain(&fault));
                 Vec::new()
             });
-            match names::exact_alone(&*reader) {
+            match exact_alone(reader) {
                 Ok(sentences) => members.extend(sentences),
                 Err(fault) => problems.push(chain(&fault)),
             }
@@ -233,22 +219,4 @@ fn pages(config: &Config) -> Result<(), OpenError> {
     let checked = check_content(&config.location);
     bar.finish_and_clear();
     checked
-}
-
-/// What is wrong with sealed passwords. `None` also if the key cannot be read, which was reported
-/// above.
-fn seals(config: &Config, reader: &dyn Read, vault: Option<&Option<Vault>>) -> Option<String> {
-    let key = config.data_dir.seal_key();
-    let found = reader.backlog().and_then(|backlog| match vault {
-        None => Ok(None),
-        Some(_) if backlog == 0 => Ok(None),
-        Some(None) => Ok(Some(DatabaseError::KeyMissing(backlog, key))),
-        Some(Some(vault)) => {
-            Ok((foreign_seals(vault, reader)? > 0).then(|| DatabaseError::KeyForeign(backlog, key)))
-        }
-    });
-    found.map_or_else(
-        |fault| Some(chain(&fault)),
-        |problem| problem.map(|problem| problem.to_string()),
-    )
 }

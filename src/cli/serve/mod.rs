@@ -8,11 +8,13 @@ use std::time::Duration;
 use signals::Signals;
 
 use super::failure::Failure;
+use crate::chain::chain;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::database::DatabaseError;
 use crate::nats_client::settings::{AuthStringConfig, StringSource};
 use crate::password::Cost;
-use crate::service::{Service, write_down};
+use crate::service::{Service, StartError, write_down};
 use crate::token::Token;
 use crate::token_file;
 
@@ -32,8 +34,7 @@ async fn serve(config: &Config) -> Result<(), Failure> {
         return Ok(());
     }
     let cost = Cost::new(config.password_hash);
-    let (mut service, server) =
-        Service::start(config, Clock::System, cost).map_err(|error| Failure::of(&error))?;
+    let (mut service, server) = Service::start(config, Clock::System, cost).map_err(not_started)?;
     service.start_hashing()?;
     let server = actix_web::rt::spawn(server);
     // Before the log line: a script may wait for it and then run a command.
@@ -76,6 +77,14 @@ async fn wait_for_restore(config: &Config, signals: &mut Signals) -> Option<Stri
     tokio::select! {
         signal = signals.stop(|| {}) => Some(signal),
         () = done => None,
+    }
+}
+
+/// A start on a network file system fails until the setting is another one.
+fn not_started(error: StartError) -> Failure {
+    match error {
+        StartError::Database(DatabaseError::Network(_)) => Failure::usage(chain(&error)),
+        error => Failure::of(&error),
     }
 }
 

@@ -3,8 +3,9 @@
 
 use std::io;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use rustix::fs::Access;
 
 use super::connection::{busy_and_quiet, open_immutable};
@@ -15,6 +16,7 @@ use super::open::{
 };
 use super::reader::Reader;
 use super::upgrade;
+use crate::data_dir::is_served;
 use crate::denied;
 use crate::store::{DatabaseState, Fault, OpenError, Read, UpgradeError, UpgradePlan};
 
@@ -78,6 +80,8 @@ pub fn planned_upgrade(file: &DatabaseFile) -> Result<Option<UpgradePlan>, OpenE
 
 /// The maximum number of problems that are counted.
 const PROBLEMS_MAX: usize = 100;
+/// Steps of SQLite's virtual machine, or pages, between two looks at the clock.
+const STEPS_BETWEEN: i32 = 100;
 
 /// Reads the whole database and reports damage, without changing anything. This takes long for a
 /// large database. A service beside it keeps working, and its WAL grows meanwhile.
@@ -86,20 +90,41 @@ const PROBLEMS_MAX: usize = 100;
 ///
 /// [`OpenError::BrokenPages`] with what was found, or where it cannot be read.
 pub fn check_pages(path: &Path) -> Result<(), OpenError> {
-    let found =
-        |path: &Path| -> Result<Vec<String>, Fault> { Ok(quick_check(&connect_unchanged(path)?)?) };
-    let is_logged = || beside(path, "-wal").exists();
-    let was_logged = is_logged();
-    let mut problems = found(path);
-    // Without a WAL the file was read as immutable. A service that was started meanwhile may change
-    // it.
-    if !was_logged && is_logged() {
-        problems = found(path);
+    check_until(path, None).map(|_| ())
+}
+
+/// Reads the database as [`check_pages`] does, for at most this time. Returns whether all of it was
+/// read.
+///
+/// # Errors
+///
+/// See [`check_pages`].
+pub fn check_pages_within(path: &Path, most: Duration) -> Result<bool, OpenError> {
+    check_until(path, Some(Instant::now() + most))
+}
+
+fn check_until(path: &Path, deadline: Option<Instant>) -> Result<bool, OpenError> {
+    let found = |path: &Path| -> Result<Checked, Fault> {
+        let mut conn = connect_unchanged(path)?;
+        if let Some(deadline) = deadline {
+            conn.progress_handler(STEPS_BETWEEN, Some(move || Instant::now() >= deadline))?;
+        }
+        match quick_check(&conn) {
+            // Before it has found anything, as while the schema is read.
+            Err(error) if is_interrupted(&error) => Ok(Checked::default()),
+            checked => Ok(checked?),
+        }
+    };
+    let was_alone = is_alone(path);
+    let mut checked = found(path);
+    // The file was read as immutable. A service that was started meanwhile may change it.
+    if was_alone && !is_alone(path) {
+        checked = found(path);
     }
-    let problems = problems.map_err(|fault| open_error(path, fault))?;
+    let Checked { problems, is_complete } = checked.map_err(|fault| open_error(path, fault))?;
     let more = if problems.len() < PROBLEMS_MAX { "" } else { " or more" };
     match problems.first() {
-        None => Ok(()),
+        None => Ok(is_complete),
         Some(first) => Err(OpenError::BrokenPages(
             shown(path),
             format!("{}{more}, the first: {first}", problems.len()),
@@ -107,9 +132,21 @@ pub fn check_pages(path: &Path) -> Result<(), OpenError> {
     }
 }
 
+/// The result of `quick_check`.
+#[derive(Default)]
+struct Checked {
+    problems: Vec<String>,
+    /// Whether it was not interrupted.
+    is_complete: bool,
+}
+
+fn is_interrupted(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted)
+}
+
 /// Each row of the pragma has one line per problem, below a line that names the database. SQLite
 /// stops at severe damage; what it found until then is reported.
-fn quick_check(conn: &Connection) -> rusqlite::Result<Vec<String>> {
+fn quick_check(conn: &Connection) -> rusqlite::Result<Checked> {
     let mut statement = conn.prepare(&format!("PRAGMA quick_check({PROBLEMS_MAX})"))?;
     let mut problems = Vec::new();
     for row in statement.query_map([], |row| row.get::<_, String>(0))? {
@@ -119,11 +156,14 @@ fn quick_check(conn: &Connection) -> rusqlite::Result<Vec<String>> {
                     .filter(|line| !line.starts_with("***") && *line != "ok")
                     .map(str::to_owned),
             ),
+            Err(error) if is_interrupted(&error) => {
+                return Ok(Checked { problems, is_complete: false });
+            }
             Err(_) if !problems.is_empty() => break,
             Err(error) => return Err(error),
         }
     }
-    Ok(problems)
+    Ok(Checked { problems, is_complete: true })
 }
 
 /// Opens a database of this release read-only and creates no file beside it. For a short check: see
@@ -138,16 +178,30 @@ pub fn open_unchanged(path: &Path) -> Result<Box<dyn Read>, OpenError> {
     Ok(Box::new(reader))
 }
 
-/// A read-only connection that creates no file. SQLite creates a WAL and its index if they are
-/// missing, also for a reader. Without a WAL the file has everything and no process changes it, so
-/// it can be opened as immutable.
+/// Whether the file has everything and no service changes it: there is no WAL, or none with any
+/// content, and no service runs.
+fn is_alone(file: &Path) -> bool {
+    let bytes = |suffix| beside(file, suffix).metadata().ok().map(|metadata| metadata.len());
+    let is_logged = match bytes("-wal") {
+        None => false,
+        Some(0) => is_served(Some(file)),
+        Some(_) => true,
+    };
+    !is_logged && bytes("-journal").is_none()
+}
+
+/// A read-only connection that changes no file. SQLite creates a WAL and its index if they are
+/// missing, also for a reader; if it runs as root, it gives both the owner and mode of the
+/// database. A file that is alone can be opened as immutable, which avoids that.
 pub(super) fn connect_unchanged(path: &Path) -> Result<Connection, Fault> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     // If the path is a symbolic link, SQLite keeps both files beside its target.
     let file = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let is_alone = ["-wal", "-journal"].iter().all(|suffix| !beside(&file, suffix).exists());
-    let conn =
-        if is_alone { open_immutable(&file)? } else { Connection::open_with_flags(path, flags)? };
+    let conn = if is_alone(&file) {
+        open_immutable(&file)?
+    } else {
+        Connection::open_with_flags(path, flags)?
+    };
     busy_and_quiet(&conn)?;
     Ok(conn)
 }

@@ -23,7 +23,7 @@ use crate::store::{Fault, LongRead};
 pub(super) const CHECKPOINT_PAGES: i32 = 24_000;
 
 /// Bytes of a page in the WAL, with the header of its frame.
-const FRAME_BYTES: i64 = 4096 + 24;
+pub(super) const FRAME_BYTES: i64 = 4096 + 24;
 
 /// How often a checkpoint that a reader interrupted is tried again: each attempt reads through the
 /// index of the WAL.
@@ -35,6 +35,10 @@ const LONG_READ: Duration = Duration::from_secs(300);
 /// How long a clean stop waits for read transactions of other processes, for each of the locks that
 /// it needs.
 const EMPTY_WAIT: Duration = Duration::from_secs(2);
+
+/// The usual causes of a read transaction that does not end.
+const READERS: &str = "a forgotten sqlite3 shell, a backup that hangs, or another program that \
+    reads the database";
 
 /// A checkpoint that could not be completed.
 #[derive(Clone, Copy, Debug)]
@@ -117,8 +121,12 @@ impl<'c> Checkpoints<'c> {
 
     fn held_since(&self, since: Instant, now: Instant) -> Option<LongRead> {
         let bytes = self.pages() * FRAME_BYTES.unsigned_abs();
-        (self.is_large() || now.saturating_duration_since(since) >= LONG_READ)
-            .then_some(LongRead { since, bytes })
+        (self.is_large() || now.saturating_duration_since(since) >= LONG_READ).then_some(LongRead {
+            since,
+            bytes,
+            log: "WAL",
+            suspects: READERS,
+        })
     }
 
     /// Makes a checkpoint with this timeout for every lock. Returns whether it was completed.

@@ -169,6 +169,12 @@ fn set_up_writer(conn: &Connection) -> Result<(), Fault> {
     if mode != "wal" {
         return Err(Fault::BadRow(format!("journal mode {mode}: the file system cannot do WAL")));
     }
+    secure_connection(conn)
+}
+
+/// Sets what a connection that writes must have. `doctor` sets it as well, and reads what the
+/// engine made of it.
+pub(super) fn secure_connection(conn: &Connection) -> Result<(), Fault> {
     // FULL: the WAL is synced at every commit, so that an acknowledged change survives a power
     // failure.
     conn.pragma_update(None, "synchronous", "FULL")?;

@@ -149,6 +149,13 @@ fn count_rows(conn: &Connection) -> Result<(i64, i64), UpgradeError> {
     Ok(conn.query_row(counts, [], |row| Ok((row.get(0)?, row.get(1)?)))?)
 }
 
+/// A new database in memory, to compare another one with.
+pub(super) fn new_in_memory() -> Result<Connection, rusqlite::Error> {
+    let conn = Connection::open_in_memory()?;
+    conn.execute_batch(SCHEMA)?;
+    Ok(conn)
+}
+
 /// Runs the steps from an older version, after the copy.
 fn step_up(
     conn: &Connection,

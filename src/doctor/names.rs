@@ -8,7 +8,7 @@ use crate::unicode::Visible;
 const NAMED_MAX: u32 = 20;
 
 /// The members who can log in only with the exact username, and what to do about it.
-pub(super) fn exact_alone(reader: &dyn Read) -> Result<Vec<String>, Fault> {
+pub fn exact_alone(reader: &dyn Read) -> Result<Vec<String>, Fault> {
     let mut sentences: Vec<_> = reader.unfolded(NAMED_MAX)?.iter().map(line).collect();
     let more = reader.count_unfolded()?.saturating_sub(NAMED_MAX.into());
     if more > 0 {

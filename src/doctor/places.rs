@@ -13,14 +13,8 @@ use crate::store::check_access;
 use crate::whole_file::parent;
 
 /// Problems of paths and modes.
-pub(super) fn problems(config: &Config) -> Vec<String> {
-    let dir = config.data_dir.path();
-    let mut problems = Vec::new();
-    problems.extend(data_dir_problem(dir));
-    // Also the files that the engine keeps beside it.
-    let no_access = || check_access(&config.location).err().map(|error| chain(&error));
-    let of_file = config.location.file().and_then(|file| database_problem(dir, file));
-    problems.extend(of_file.or_else(no_access));
+pub(crate) fn problems(config: &Config) -> Vec<String> {
+    let mut problems = no_access(config);
     problems.extend(
         modes::loose_secrets(&config.data_dir)
             .iter()
@@ -34,6 +28,17 @@ pub(super) fn problems(config: &Config) -> Vec<String> {
     problems
         .extend(modes::loose_named(&config.secret_files).iter().map(modes::Loose::open_to_others));
     problems
+}
+
+/// What this user cannot read, write or create of the data directory and the database.
+pub(super) fn no_access(config: &Config) -> Vec<String> {
+    let dir = config.data_dir.path();
+    let of_dir = data_dir_problem(dir);
+    // Also the files that the engine keeps beside it.
+    let of_files = || check_access(&config.location).err().map(|error| chain(&error));
+    let of_database =
+        config.location.file().and_then(|file| database_problem(dir, file)).or_else(of_files);
+    of_dir.into_iter().chain(of_database).collect()
 }
 
 /// What is wrong with the data directory. A start creates it with its missing parents.
@@ -60,7 +65,7 @@ fn database_problem(dir: &Path, database: &Path) -> Option<String> {
     {
         return database
             .exists()
-            .then(|| no_access(database))
+            .then(|| file_problem(database))
             .flatten()
             .map(|why| problem(database, &why));
     }
@@ -68,7 +73,7 @@ fn database_problem(dir: &Path, database: &Path) -> Option<String> {
         Some(why) => {
             Some(problem(database, &format!("cannot be there: {} {why}", beside.display())))
         }
-        None if database.exists() => no_access(database).map(|why| problem(database, &why)),
+        None if database.exists() => file_problem(database).map(|why| problem(database, &why)),
         None => None,
     }
 }
@@ -92,7 +97,7 @@ fn unusable(dir: &Path) -> Option<String> {
     }
 }
 
-fn no_access(file: &Path) -> Option<String> {
+fn file_problem(file: &Path) -> Option<String> {
     denied::check(file, Access::READ_OK | Access::WRITE_OK)
         .err()
         .map(|error| format!("cannot be read and written: {error}"))

@@ -1,0 +1,146 @@
+//! The database: its version, its settings, its schema, its pages, and the keys that belong to it.
+
+use super::context::{Context, Depth, Known};
+use super::report::{Level, Report};
+use super::units::size;
+use super::{keys, names};
+use crate::chain::chain;
+use crate::store::{
+    DatabaseState, Diagnosis, OpenError, SCHEMA_VERSION, SchemaDifference, check_content,
+    check_content_within, planned_upgrade,
+};
+
+const RESTORE: &str = "stop the service, then restore the last backup: docs/backup-restore.md";
+
+pub(super) fn check(context: &Context<'_>, known: &Known, report: &mut Report) {
+    let location = &context.config.location;
+    match &known.state {
+        Ok(DatabaseState::Current) => {
+            report.ok("database", format!("{location} has version {SCHEMA_VERSION}"));
+        }
+        Ok(DatabaseState::Missing | DatabaseState::Begun) => report.add(
+            Level::Warning,
+            "database",
+            format!("there is no database at {location} yet"),
+            "start the service, which creates it; if there was one, check --data-dir and \
+             --database",
+        ),
+        Ok(DatabaseState::Older(_)) => match planned_upgrade(location) {
+            Ok(Some(plan)) if plan.is_refused() => {
+                report.add(
+                    Level::Serious,
+                    "database",
+                    plan.to_string(),
+                    "free some room; if you have a backup, --no-upgrade-copy upgrades without one",
+                );
+            }
+            Ok(Some(plan)) => report.add(
+                Level::Note,
+                "database",
+                plan.to_string(),
+                "make a backup, then restart the service: docs/upgrade.md",
+            ),
+            Ok(None) => report.ok("database", format!("{location} was upgraded just now")),
+            Err(error) => report.add(Level::Serious, "database", chain(&error), RESTORE),
+        },
+        Err(error) => report.add(Level::Serious, "database", chain(error), RESTORE),
+    }
+    for problem in keys::problems(context.config, known.reader()) {
+        report.add(Level::Serious, "keys", problem, "put the right file back from the backup");
+    }
+    if let Some(Err(error)) = &known.diagnosis {
+        report.add(Level::Serious, "readable", chain(error), RESTORE);
+    }
+    if let Some(diagnosis) = known.diagnosis() {
+        check_settings(diagnosis, report);
+        check_schema(diagnosis, report);
+    }
+    if matches!(known.state, Ok(DatabaseState::Current | DatabaseState::Older(_))) {
+        check_pages(context, known, report);
+    }
+    if let Some(reader) = known.reader() {
+        for sentence in names::exact_alone(reader).unwrap_or_default() {
+            report.add(Level::Note, "exact_names", sentence, "see what was found");
+        }
+    }
+}
+
+fn check_settings(diagnosis: &Diagnosis, report: &mut Report) {
+    let mut good = Vec::new();
+    for setting in &diagnosis.settings {
+        if setting.found == setting.expected {
+            good.push(format!("{} {}", setting.name, setting.found));
+        } else {
+            report.add(
+                Level::Warning,
+                "database_settings",
+                format!("{}: expected {}, found {}", setting.name, setting.expected, setting.found),
+                setting.remedy,
+            );
+        }
+    }
+    if good.len() == diagnosis.settings.len() {
+        report.ok("database_settings", good.join(", "));
+    }
+}
+
+fn check_schema(diagnosis: &Diagnosis, report: &mut Report) {
+    let name = "schema";
+    if diagnosis.schema.is_empty() {
+        report.ok(name, "all tables, indexes and views are there, and no others");
+    }
+    for difference in &diagnosis.schema {
+        match difference {
+            SchemaDifference::Missing(what) => {
+                report.add(Level::Serious, name, format!("{what} is missing"), RESTORE);
+            }
+            SchemaDifference::Trigger(what) => report.add(
+                Level::Warning,
+                name,
+                format!("{what} is not of this program: it can change or refuse what is written"),
+                "find out who made it; `DROP TRIGGER` in sqlite3 removes it",
+            ),
+            SchemaDifference::Foreign(what) => report.add(
+                Level::Note,
+                name,
+                format!("{what} is not of this program"),
+                "keep such things in a database of their own: an upgrade does not know them",
+            ),
+        }
+    }
+}
+
+/// Reads the pages, as far as the caller wants.
+fn check_pages(context: &Context<'_>, known: &Known, report: &mut Report) {
+    let name = "pages";
+    let location = &context.config.location;
+    let checked = match context.depth {
+        Depth::Quick => {
+            report.ok(name, "not checked: --quick");
+            return;
+        }
+        Depth::Within(most) => check_content_within(location, most),
+        Depth::Full => check_content(location).map(|()| true),
+    };
+    match checked {
+        Ok(true) => report.ok(name, "no page of the database is damaged"),
+        Ok(false) => {
+            let bytes = known.diagnosis().map_or(0, |diagnosis| diagnosis.bytes);
+            report.add(
+                Level::Note,
+                name,
+                format!(
+                    "not checked to the end, because the database is large ({}); no damage so far",
+                    size(bytes)
+                ),
+                "check all of it at a quiet time: `nats-userman doctor --full`",
+            );
+        }
+        // Reported as the state of the database.
+        Err(_) if known.state.is_err() => {}
+        Err(error @ OpenError::BrokenPages(..)) => {
+            report.add(Level::Serious, name, chain(&error), RESTORE);
+        }
+        Err(error) => report.add(Level::Serious, name, chain(&error), RESTORE),
+    }
+}

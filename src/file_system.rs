@@ -1,0 +1,212 @@
+//! The file system under a path. The database needs locks that all processes see, memory that they
+//! share, and a sync that reaches the disk. A network file system promises none of them.
+
+use std::fmt;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{major, minor, statfs};
+
+/// Mount points, each with the name of its file system.
+const MOUNTS: &str = "/proc/self/mountinfo";
+
+/// File systems by the number that `statfs` returns (statfs(2) and linux/magic.h), where it matters
+/// which one it is.
+const KINDS: [(u32, &str, Kind); 21] = [
+    (0x6969, "nfs", Kind::Network),
+    (0x517b, "smb", Kind::Network),
+    (0xff53_4d42, "cifs", Kind::Network),
+    (0xfe53_4d42, "smb3", Kind::Network),
+    (0x5346_414f, "afs", Kind::Network),
+    (0x6b41_4653, "afs", Kind::Network),
+    (0x00c3_6400, "ceph", Kind::Network),
+    (0x7375_7245, "coda", Kind::Network),
+    (0x564c, "ncpfs", Kind::Network),
+    (0x0bd0_0bd0, "lustre", Kind::Network),
+    (0x1983_0326, "beegfs", Kind::Network),
+    (0x2003_0528, "orangefs", Kind::Network),
+    (0x0102_1997, "9p", Kind::Shared),
+    (0x786f_4256, "vboxsf", Kind::Shared),
+    (0x0116_1970, "gfs2", Kind::Shared),
+    (0x7461_636f, "ocfs2", Kind::Shared),
+    (FUSE, "fuse", Kind::Shared),
+    (0x794c_7630, "overlay", Kind::Layer),
+    (0x0102_1994, "tmpfs", Kind::Memory),
+    (0x8584_58f6, "ramfs", Kind::Memory),
+    (0x4d44, "vfat", Kind::WithoutModes),
+];
+
+/// Programs provide file systems by FUSE. Their names are in the list of mounts.
+const FUSE: u32 = 0x6573_5546;
+
+/// File systems by FUSE that reach another machine.
+const FUSE_NETWORK: [&str; 20] = [
+    "fuse.sshfs",
+    "fuse.glusterfs",
+    "fuse.ceph",
+    "fuse.ceph-fuse",
+    "fuse.s3fs",
+    "fuse.goofys",
+    "fuse.gcsfuse",
+    "fuse.mountpoint-s3",
+    "fuse.blobfuse",
+    "fuse.blobfuse2",
+    "fuse.rclone",
+    "fuse.juicefs",
+    "fuse.davfs2",
+    "fuse.curlftpfs",
+    "fuse.mfs",
+    "fuse.moosefs",
+    "fuse.lizardfs",
+    "fuse.seaweedfs",
+    "fuse.gvfsd-fuse",
+    "fuse.hdfs",
+];
+
+/// File systems of a local disk that a FUSE program reads.
+const FUSE_LOCAL: [&str; 1] = ["fuseblk"];
+
+/// What a file system means for the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A local disk.
+    Disk,
+    /// It is on another machine: `serve` refuses it.
+    Network,
+    /// The host of a virtual machine, several machines, or an unknown program provide it: locks and
+    /// syncs depend on them.
+    Shared,
+    /// The writable layer of a container, or of a live system: it is deleted with its container.
+    Layer,
+    /// In memory: a restart of the machine loses it.
+    Memory,
+    /// It stores no owners and no modes, so that keys are open to others.
+    WithoutModes,
+}
+
+/// A file system, with the name that `mount` shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FileSystem {
+    pub(crate) name: String,
+    pub(crate) kind: Kind,
+}
+
+/// A data directory or database on a network file system.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{} is on a network file system ({name}), where locks and syncs are not reliable and a \
+     database gets damaged: use a directory on a local disk", .path.display()
+)]
+pub struct NetworkFileSystem {
+    path: PathBuf,
+    name: String,
+}
+
+impl fmt::Display for FileSystem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+impl FileSystem {
+    /// The file system of a path that may not exist yet: then that of the directory in which it
+    /// would be created.
+    pub(crate) fn of(path: &Path) -> io::Result<Self> {
+        let path = std::path::absolute(path)?;
+        let path = path.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
+        let number = u32::try_from(statfs(path)?.f_type & 0xffff_ffff).unwrap_or(0);
+        let device = path.metadata()?.dev();
+        let mounts = std::fs::read_to_string(MOUNTS).unwrap_or_default();
+        Ok(Self::new(number, mounted(&mounts, (major(device), minor(device)))))
+    }
+
+    fn new(number: u32, mounted: Option<&str>) -> Self {
+        let known = KINDS.iter().find(|(known, _, _)| *known == number);
+        let (name, kind) = match (known, mounted) {
+            (Some((FUSE, name, _)), mounted) => {
+                let name = mounted.unwrap_or(name);
+                (name, fuse_kind(name))
+            }
+            (Some((_, name, kind)), _) => (*name, *kind),
+            (None, mounted) => (mounted.unwrap_or("unknown"), Kind::Disk),
+        };
+        Self { name: name.to_owned(), kind }
+    }
+}
+
+fn fuse_kind(name: &str) -> Kind {
+    if FUSE_NETWORK.contains(&name) {
+        Kind::Network
+    } else if FUSE_LOCAL.contains(&name) {
+        Kind::Disk
+    } else {
+        Kind::Shared
+    }
+}
+
+/// Refuses a path on a network file system. Where the system does not tell, the path passes.
+///
+/// # Errors
+///
+/// [`NetworkFileSystem`].
+pub(crate) fn refuse_network(path: &Path) -> Result<(), NetworkFileSystem> {
+    match FileSystem::of(path) {
+        Ok(FileSystem { name, kind: Kind::Network }) => {
+            Err(NetworkFileSystem { path: path.to_owned(), name })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The name of the file system on this device in a list of mounts (proc_pid_mountinfo(5)): the
+/// third field is the device, and the name follows a single `-`.
+fn mounted(mounts: &str, (major, minor): (u32, u32)) -> Option<&str> {
+    let device = format!("{major}:{minor}");
+    let mut lines = mounts.lines().map(|line| line.split(' '));
+    let mut fields = lines.find(|fields| fields.clone().nth(2) == Some(device.as_str()))?;
+    fields.find(|field| *field == "-")?;
+    fields.next()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_file_system_has_its_kind() {
+        for (number, mounted, name, kind) in [
+            (0xef53, Some("ext4"), "ext4", Kind::Disk),
+            (0x5846_5342, None, "unknown", Kind::Disk),
+            (0x6969, Some("nfs4"), "nfs", Kind::Network),
+            (0xff53_4d42, Some("cifs"), "cifs", Kind::Network),
+            (0x0102_1997, Some("9p"), "9p", Kind::Shared),
+            (FUSE, Some("fuse.sshfs"), "fuse.sshfs", Kind::Network),
+            (FUSE, Some("virtiofs"), "virtiofs", Kind::Shared),
+            (FUSE, Some("fuseblk"), "fuseblk", Kind::Disk),
+            (FUSE, None, "fuse", Kind::Shared),
+            (0x794c_7630, Some("overlay"), "overlay", Kind::Layer),
+            (0x0102_1994, Some("tmpfs"), "tmpfs", Kind::Memory),
+        ] {
+            let found = FileSystem::new(number, mounted);
+            assert_eq!((found.name.as_str(), found.kind), (name, kind), "{number:x} {mounted:?}");
+        }
+    }
+
+    #[test]
+    fn the_list_of_mounts_names_the_file_system_of_a_device() {
+        let mounts = "27 1 254:0 / / rw,relatime - ext4 /dev/vda rw\n\
+             42 27 0:39 / /mnt rw shared:7 master:2 - fuse.sshfs host:/srv rw,user_id=0\n";
+        assert_eq!(mounted(mounts, (254, 0)), Some("ext4"));
+        assert_eq!(mounted(mounts, (0, 39)), Some("fuse.sshfs"));
+        assert_eq!(mounted(mounts, (0, 3)), None);
+        assert_eq!(mounted("", (0, 3)), None);
+    }
+
+    #[test]
+    fn the_kind_of_a_real_path_is_found_before_it_exists() {
+        let proc = FileSystem::of(Path::new("/proc/none/there")).unwrap();
+        assert_eq!((proc.name.as_str(), proc.kind), ("proc", Kind::Disk));
+        assert!(refuse_network(Path::new("/proc/none/there")).is_ok());
+    }
+}

@@ -1,0 +1,203 @@
+//! Facts for `doctor`: settings, schema, sizes and counts. Nothing is changed.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::check::connect_unchanged;
+use super::open::{open_error, secure_connection};
+use super::upgrade;
+use crate::store::{
+    Diagnosis, EngineSetting, Fault, JournalGrowth, OddCredentials, OpenError, SchemaDifference,
+    SeenCaller,
+};
+
+/// Records, from the newest on, whose callers are counted.
+const CALLER_RECORDS: i64 = 10_000;
+/// Callers that are listed.
+const CALLERS_MAX: u32 = 50;
+
+/// Reads the facts about a database of this release. `since` (unix seconds) is the beginning of the
+/// time whose records are counted. Counting the credentials reads both tables of members.
+///
+/// Only for a process that has no connection to the database: this opens and closes the file beside
+/// SQLite, which releases the locks of the process (POSIX).
+///
+/// # Errors
+///
+/// If the database cannot be read.
+pub fn diagnose(path: &Path, since: i64) -> Result<Diagnosis, OpenError> {
+    let found = || -> Result<Diagnosis, Fault> {
+        let mode = journal_mode(path);
+        let conn = connect_unchanged(path)?;
+        let number = |pragma: &str| -> Result<u64, Fault> {
+            let value: i64 = conn.query_row(pragma, [], |row| row.get(0))?;
+            Ok(value.unsigned_abs())
+        };
+        let page_bytes = number("PRAGMA page_size")?;
+        Ok(Diagnosis {
+            settings: settings(&conn, mode)?,
+            schema: schema_differences(&conn)?,
+            bytes: page_bytes * number("PRAGMA page_count")?,
+            unused_bytes: page_bytes * number("PRAGMA freelist_count")?,
+            growth: growth(&conn, since)?,
+            callers: callers(&conn)?,
+            oldest_sealed_at: oldest_sealed_at(&conn)?,
+            credentials: credentials(&conn)?,
+        })
+    };
+    found().map_err(|fault| open_error(path, fault))
+}
+
+/// Where the header of the file says which journal it has (sqlite.org/fileformat2.html, "File
+/// format version numbers"), and the value for a WAL.
+const FORMAT_AT: u64 = 18;
+const FORMAT_WAL: [u8; 2] = [2, 2];
+
+/// The journal mode as the file has it. A connection does not always tell: a file without a WAL
+/// beside it is opened as immutable.
+fn journal_mode(path: &Path) -> &'static str {
+    let mut format = [0; 2];
+    let read = File::open(path).and_then(|file| file.read_exact_at(&mut format, FORMAT_AT));
+    if read.is_ok() && format == FORMAT_WAL { "wal" } else { "delete" }
+}
+
+/// The settings of the file, and those that the service gives to its connection: these are set here
+/// as well and then read.
+fn settings(conn: &Connection, journal_mode: &str) -> Result<Vec<EngineSetting>, Fault> {
+    secure_connection(conn)?;
+    let named = |pragma: &str, names: &[&str]| -> Result<String, Fault> {
+        let value: i64 = conn.query_row(pragma, [], |row| row.get(0))?;
+        let name = usize::try_from(value).ok().and_then(|value| names.get(value).copied());
+        Ok(name.map_or_else(|| value.to_string(), str::to_owned))
+    };
+    let set_at_start = "install nats-userman again: the service sets this at each start";
+    Ok(vec![
+        EngineSetting {
+            name: "journal_mode",
+            expected: "wal",
+            found: journal_mode.to_owned(),
+            remedy: "restart the service, which sets it",
+        },
+        EngineSetting {
+            name: "synchronous",
+            expected: "full",
+            found: named("PRAGMA synchronous", &["off", "normal", "full", "extra"])?,
+            remedy: set_at_start,
+        },
+        EngineSetting {
+            name: "secure_delete",
+            expected: "on",
+            found: named("PRAGMA secure_delete", &["off", "on", "fast"])?,
+            remedy: set_at_start,
+        },
+        EngineSetting {
+            name: "auto_vacuum",
+            expected: "none",
+            found: named("PRAGMA auto_vacuum", &["none", "full", "incremental"])?,
+            remedy: "stop the service, run `sqlite3 userman.db 'PRAGMA auto_vacuum = NONE; \
+                     VACUUM'` as its user in the data directory, and start the service",
+        },
+    ])
+}
+
+/// The tables, indexes, views and columns of a schema, by name. SQLite's own are left out.
+fn objects(conn: &Connection) -> Result<BTreeSet<(String, String)>, Fault> {
+    let mut statement = conn.prepare(
+        "SELECT type, name FROM sqlite_schema WHERE name NOT LIKE 'sqlite@_%' ESCAPE '@'
+         UNION SELECT 'column', s.name || '.' || c.name
+         FROM sqlite_schema s, pragma_table_info(s.name) c WHERE s.type = 'table'",
+    )?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Compares the schema with that of a new database.
+fn schema_differences(conn: &Connection) -> Result<Vec<SchemaDifference>, Fault> {
+    let ours = objects(&upgrade::new_in_memory()?)?;
+    let found = objects(conn)?;
+    let shown = |(kind, name): &(String, String)| format!("{kind} {name}");
+    let foreign = |object: &(String, String)| match object.0.as_str() {
+        "trigger" => Some(SchemaDifference::Trigger(shown(object))),
+        // A column of a foreign table is not worth a line of its own.
+        "column" if is_of(object, &ours) => Some(SchemaDifference::Foreign(shown(object))),
+        "column" => None,
+        _ => Some(SchemaDifference::Foreign(shown(object))),
+    };
+    let missing = |object: &(String, String)| {
+        // Nor is a column of a missing table.
+        (object.0 != "column" || is_of(object, &found))
+            .then(|| SchemaDifference::Missing(shown(object)))
+    };
+    let mut differences: Vec<_> = ours.difference(&found).filter_map(missing).collect();
+    differences.extend(found.difference(&ours).filter_map(foreign));
+    Ok(differences)
+}
+
+/// Whether a column belongs to a table of this schema.
+fn is_of((_, column): &(String, String), schema: &BTreeSet<(String, String)>) -> bool {
+    let table = column.split('.').next().unwrap_or_default();
+    schema.contains(&("table".to_owned(), table.to_owned()))
+}
+
+/// How the journal grows. Ids rise with time, so that the first record of a time is found by
+/// halving the range of ids, without an index on `at`.
+fn growth(conn: &Connection, since: i64) -> Result<Option<JournalGrowth>, Fault> {
+    let ends = conn.query_row("SELECT min(id), max(id) FROM journal", [], |row| {
+        Ok((row.get::<_, Option<i64>>(0)?, row.get::<_, Option<i64>>(1)?))
+    })?;
+    let (Some(first), Some(last)) = ends else { return Ok(None) };
+    let mut next = conn.prepare("SELECT at FROM journal WHERE id >= ?1 ORDER BY id LIMIT 1")?;
+    let mut at = |id: i64| -> Result<Option<i64>, Fault> {
+        Ok(next.query_row([id], |row| row.get(0)).optional()?)
+    };
+    let (mut from, mut to) = (first, last.saturating_add(1));
+    while from < to {
+        let middle = from + (to - from) / 2;
+        if at(middle)?.is_none_or(|at| at >= since) { to = middle } else { from = middle + 1 }
+    }
+    let count = |from: i64| (last - from).saturating_add(1).unsigned_abs();
+    let oldest_at = at(first)?.unwrap_or(since);
+    Ok(Some(JournalGrowth { records: count(first), oldest_at, lately: count(from) }))
+}
+
+fn callers(conn: &Connection) -> Result<Vec<SeenCaller>, Fault> {
+    let mut statement = conn.prepare(
+        "SELECT address, count(*), min(at), max(at) FROM journal
+         WHERE id > (SELECT max(id) FROM journal) - ?1 AND source = 'nats' AND address IS NOT NULL
+         GROUP BY address ORDER BY count(*) DESC, address LIMIT ?2",
+    )?;
+    let rows = statement.query_map(params![CALLER_RECORDS, CALLERS_MAX], |row| {
+        Ok(SeenCaller {
+            address: row.get(0)?,
+            records: row.get::<_, i64>(1)?.unsigned_abs(),
+            first_at: row.get(2)?,
+            last_at: row.get(3)?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn oldest_sealed_at(conn: &Connection) -> Result<Option<i64>, Fault> {
+    let oldest = "SELECT at FROM journal INDEXED BY journal_sealed WHERE sealed IS NOT NULL
+         ORDER BY id LIMIT 1";
+    Ok(conn.query_row(oldest, [], |row| row.get(0)).optional()?)
+}
+
+fn credentials(conn: &Connection) -> Result<OddCredentials, Fault> {
+    let mut odd = OddCredentials::default();
+    for table in ["member_auth", "former_member"] {
+        let counts = format!(
+            "SELECT count(*) FILTER (WHERE password IS NULL AND sealed IS NULL
+                 AND cryptpass_wrapped IS NULL), count(cryptpass) FROM {table}"
+        );
+        let counts: (i64, i64) =
+            conn.query_row(&counts, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        odd.without += counts.0.unsigned_abs();
+        odd.with_cryptpass += counts.1.unsigned_abs();
+    }
+    Ok(odd)
+}

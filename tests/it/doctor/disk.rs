@@ -1,0 +1,103 @@
+//! Real file systems: in memory and too small, and one of another machine.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use crate::support::{program, real_program, temp_dir};
+
+/// Runs a script in a mount namespace of its own, `$1` is a directory to mount at and `$2` the
+/// program. `None` with a loud line where the system does not permit that.
+fn in_own_namespace(script: &str, dir: &Path) -> Option<Output> {
+    let unshare = real_program("unshare")?;
+    let run = |script: &str| {
+        Command::new(&unshare)
+            .args(["--mount", "--propagation", "private", "sh", "-c", script, "sh"])
+            .arg(dir)
+            .arg(program().get_program())
+            .output()
+            .unwrap()
+    };
+    let may = run("mount -t tmpfs tmpfs \"$1\"");
+    if !may.status.success() {
+        assert!(std::env::var("REQUIRE_REAL").as_deref() != Ok("1"), "cannot mount: {may:?}");
+        eprintln!("\n*** MOUNTING IS NOT PERMITTED: this test proves nothing here ***\n");
+        return None;
+    }
+    Some(run(script))
+}
+
+#[test]
+fn a_small_file_system_in_memory_is_told_of_both() {
+    let dir = temp_dir();
+    let Some(ran) = in_own_namespace(
+        "mount -t tmpfs -o size=100m tmpfs \"$1\" && exec \"$2\" doctor --data-dir \"$1/data\"",
+        dir.path(),
+    ) else {
+        return;
+    };
+    let out = String::from_utf8(ran.stdout).unwrap();
+    let data = dir.path().join("data");
+    let kind = format!(
+        "  warning  file_system: {} is on tmpfs: its files are in memory, and a restart loses \
+         them\n\
+         \x20          -> move the data directory to a local disk\n",
+        data.display()
+    );
+    assert!(out.contains(&kind), "{out}");
+    let room = "  serious  disk_free: only 100.0 MiB are free\n\
+         \x20          -> free some room, or move the data directory to a larger disk; \
+         --journal-days limits the journal\n";
+    assert!(out.contains(room), "{out}");
+    assert_eq!(ran.status.code(), Some(1));
+    assert_eq!(
+        String::from_utf8(ran.stderr).unwrap(),
+        "nats-userman: 1 serious finding: see above\n"
+    );
+}
+
+/// A directory of an SFTP server, mounted by sshfs. The server runs here, in the place of ssh.
+#[test]
+fn a_network_file_system_is_refused_by_serve_before_anything_is_made_there() {
+    if real_program("sshfs").is_none() || !Path::new("/dev/fuse").exists() {
+        eprintln!("\n*** NO FUSE: this test proves nothing here ***\n");
+        return;
+    }
+    let dir = temp_dir();
+    let (remote, mount) = (dir.path().join("remote"), dir.path().join("mount"));
+    fs::create_dir(&remote).unwrap();
+    fs::create_dir(&mount).unwrap();
+    let ssh = dir.path().join("ssh");
+    fs::write(&ssh, "#!/bin/sh\nexec /usr/lib/openssh/sftp-server\n").unwrap();
+    fs::set_permissions(&ssh, Permissions::from_mode(0o755)).unwrap();
+    let script = format!(
+        "sshfs -o ssh_command={} host:{} \"$1\" || exit 99
+         \"$2\" serve --listen 127.0.0.1:0 --data-dir \"$1/data\"; echo \"serve: $?\"
+         \"$2\" doctor --data-dir \"$1/data\" | grep -A 1 file_system
+         umount \"$1\"",
+        ssh.display(),
+        remote.display()
+    );
+    let Some(ran) = in_own_namespace(&script, &mount) else { return };
+    let data = mount.join("data");
+    let data = data.display();
+    assert_eq!(
+        String::from_utf8(ran.stdout).unwrap(),
+        format!(
+            "serve: 2\n\
+             \x20 serious  file_system: {data} is on a network file system (fuse.sshfs), which \
+             `serve` refuses\n\
+             \x20          -> stop the service and move the data directory to a local disk\n"
+        )
+    );
+    let err = String::from_utf8(ran.stderr).unwrap();
+    assert_eq!(
+        err.lines().next().unwrap(),
+        format!(
+            "nats-userman: {data} is on a network file system (fuse.sshfs), where locks and syncs \
+             are not reliable and a database gets damaged: use a directory on a local disk"
+        )
+    );
+    assert_eq!(fs::read_dir(&remote).unwrap().count(), 0, "something was made");
+}

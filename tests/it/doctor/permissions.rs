@@ -1,0 +1,130 @@
+//! Modes and owners.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::path::Path;
+
+use nats_userman::doctor::Level;
+
+use super::Patient;
+
+const NOBODY: u32 = 65_534;
+
+fn mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+}
+
+#[test]
+fn each_mode_that_permits_too_much_is_named_with_its_remedy() {
+    let patient = Patient::new();
+    let data = patient.data();
+    patient.expect_ok(
+        "modes",
+        "only owner and group can access the files, and only the owner the keys",
+    );
+    for (file, bad, good, level, expected, remedy) in [
+        (
+            "seal.key",
+            0o644,
+            0o600,
+            Level::Serious,
+            "expected mode 0600, found 0644: other users can read it",
+            "run `chmod go= FILE`; a start of the service does so too; if others have read it, \
+             replace it",
+        ),
+        (
+            "userman.db",
+            0o666,
+            0o640,
+            Level::Warning,
+            "expected mode 0640, found 0666: other users can access it",
+            "run `chmod o= FILE`",
+        ),
+        (
+            "",
+            0o755,
+            0o750,
+            Level::Warning,
+            "expected mode 0750, found 0755: other users can access it",
+            "run `chmod o= FILE`",
+        ),
+    ] {
+        let file = if file.is_empty() { data.clone() } else { data.join(file) };
+        mode(&file, bad);
+        patient.expect(
+            "modes",
+            level,
+            &format!("{}: {expected}", file.display()),
+            &remedy.replace("FILE", file.to_str().unwrap()),
+        );
+        mode(&file, good);
+    }
+    let secrets = patient.dir.path().join("api-keys");
+    fs::write(&secrets, "shop:0123456789abcdef\n").unwrap();
+    mode(&secrets, 0o604);
+    let shown = secrets.to_str().unwrap();
+    let patient = patient.with(&["--api-key-file", shown]);
+    patient.expect(
+        "modes",
+        Level::Warning,
+        &format!("{shown}: expected mode 0640, found 0604: other users can access it"),
+        &format!("run `chmod o= {shown}`"),
+    );
+}
+
+/// Only root can give files to others.
+fn is_root() -> bool {
+    let is_root = rustix::process::geteuid().is_root();
+    if !is_root {
+        assert!(std::env::var("REQUIRE_REAL").as_deref() != Ok("1"), "not root and REQUIRE_REAL=1");
+        eprintln!("\n*** NOT ROOT: this test proves nothing here ***\n");
+    }
+    is_root
+}
+
+#[test]
+fn a_file_of_another_owner_is_named_as_is_a_directory_that_the_owner_cannot_enter() {
+    if !is_root() {
+        return;
+    }
+    let patient = Patient::new();
+    let data = patient.data();
+    patient.expect_ok("owners", "root owns the data directory and all files in it");
+    patient.expect_ok("directories_above", "root can enter the directories above");
+    chown(&data, Some(NOBODY), Some(NOBODY)).unwrap();
+    for file in fs::read_dir(&data).unwrap().map(|entry| entry.unwrap().path()) {
+        chown(file, Some(NOBODY), Some(NOBODY)).unwrap();
+    }
+    mode(patient.dir.path(), 0o700);
+    let above = patient.dir.path().canonicalize().unwrap();
+    patient.expect_ok("owners", "nobody owns the data directory and all files in it");
+    patient.expect(
+        "directories_above",
+        Level::Serious,
+        &format!("nobody cannot enter {}", above.display()),
+        &format!("as root, run `chmod o+x {}`, or use another directory", above.display()),
+    );
+    mode(patient.dir.path(), 0o711);
+    patient.expect_ok("directories_above", "nobody can enter the directories above");
+    let database = patient.database();
+    chown(&database, Some(0), Some(0)).unwrap();
+    patient.expect(
+        "owners",
+        Level::Serious,
+        &format!("{} belongs to root, and the data directory to nobody", database.display()),
+        &format!("as root, run `chown nobody: {}`", database.display()),
+    );
+    let secrets = patient.dir.path().join("api-keys");
+    fs::write(&secrets, "shop:0123456789abcdef\n").unwrap();
+    mode(&secrets, 0o640);
+    let shown = secrets.to_str().unwrap().to_owned();
+    let patient = patient.with(&["--api-key-file", &shown]);
+    patient.expect(
+        "secret_files",
+        Level::Serious,
+        &format!("nobody cannot read {shown}"),
+        &format!("as root, run `chown root:nobody {shown}` and `chmod 640 {shown}`"),
+    );
+    chown(&secrets, Some(0), Some(NOBODY)).unwrap();
+    assert!(patient.findings("secret_files").is_empty());
+}
