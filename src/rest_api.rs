@@ -307,7 +307,7 @@ impl ApiRequest<'_> {
         let given: ToRedeem = serde_json::from_slice(body).map_err(|_| wrong())?;
         let now = self.clock.now();
         let unknown = || ApiError::NotFound("authstring: unknown, expired or redeemed already");
-        let ticket = stand_in.look(&given.authstring, self.clock.steady()).ok_or_else(unknown)?;
+        let ticket = stand_in.find(&given.authstring, self.clock.steady()).ok_or_else(unknown)?;
         let Key { site, member } = ticket.key;
         self.check_site(site, "authstring")?;
         let row = self.members.login_row(ticket.key, now).await?;

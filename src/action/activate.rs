@@ -48,8 +48,8 @@ impl Activate {
     }
 }
 
-/// Restores somebody who is no member now: with the given credential, or else with the one kept in
-/// `former_member`. `None` if neither is known.
+/// Restores a person who is not a member now: with the given credential, or else with the one kept
+/// in `former_member`. `None` if neither is known.
 pub(super) fn restore(
     standing: &Standing,
     key: Key,

@@ -86,7 +86,7 @@ impl ChangeMember {
             new.take_credential(credential.clone());
         }
         // At once, before it is known whether the sealed password differs from the hash before it:
-        // a member may change their password because somebody else knows it.
+        // a member may change their password because another person knows it.
         let differs =
             new.username != row.username || new.credential.stored != row.credential.stored;
         let done = if self.logins_ended == Some(true) && new == *row {

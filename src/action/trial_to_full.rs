@@ -1,8 +1,8 @@
 //! TRIALTOFULL: a trial became a full membership.
 //!
 //! NATS3 sends memberid, username, siteid, biller; NATS4 the whole record. "Might be run more than
-//! once for a conversion", so it is OK also where trial is 0 already. Somebody who is no member now
-//! has paid too, and is restored as by ACTIVATE.
+//! once for a conversion", so it is OK also where trial is 0 already. A person who is not a member
+//! now has paid too, and is restored as by ACTIVATE.
 
 use super::activate::{refuse_without_credential, restore};
 use super::decision::{Decision, Known, Standing};

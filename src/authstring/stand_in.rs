@@ -61,7 +61,7 @@ impl StandIn {
     }
 
     /// The purpose of a valid authstring; `None` if it is unknown, expired, or redeemed already.
-    pub fn look(&self, text: &str, now: i64) -> Option<Ticket> {
+    pub fn find(&self, text: &str, now: i64) -> Option<Ticket> {
         let digest = digest(text);
         let ticket = *self.strings.lock().get(&digest)?;
         ticket.filter(|ticket| now < ticket.until)
@@ -93,14 +93,14 @@ mod tests {
         let stand_in = StandIn::new(60);
         let strings: Vec<_> =
             (0..3).map(|_| stand_in.issue(Plus::Upsell, bob(), 1_000).unwrap()).collect();
-        let look = |index: usize, now| stand_in.look(strings[index].expose(), now);
+        let find = |index: usize, now| stand_in.find(strings[index].expose(), now);
         let redeem = |index: usize, now| stand_in.redeem(strings[index].expose(), now);
         let good = Some(Ticket { plus: Plus::Upsell, key: bob(), until: 1_060 });
-        assert_eq!([look(0, 1_000), look(0, 1_000)], [good; 2], "a look does not use it up");
+        assert_eq!([find(0, 1_000), find(0, 1_000)], [good; 2], "finding it does not redeem it");
         assert_eq!(redeem(0, 1_000), good);
-        assert_eq!([look(0, 1_000), redeem(0, 1_000)], [None; 2], "once");
+        assert_eq!([find(0, 1_000), redeem(0, 1_000)], [None; 2], "once");
         assert_eq!(redeem(1, 1_059), good);
-        assert_eq!([look(2, 1_060), redeem(2, 1_060)], [None; 2], "over");
+        assert_eq!([find(2, 1_060), redeem(2, 1_060)], [None; 2], "over");
         assert_eq!(stand_in.redeem("", 1_000), None);
     }
 

@@ -34,7 +34,7 @@ pub(super) fn is_from_here(request: &HttpRequest, state: &ThreadState, form: &st
 }
 
 fn is_ours(state: &ThreadState, origin: &str, host: Option<&str>) -> bool {
-    let live = state.shared().live.look();
+    let live = state.shared().live.load();
     let public = live.public_origin.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(origin));
     let asked = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
     public || asked.zip(host).is_some_and(|(origin, host)| origin.eq_ignore_ascii_case(host))

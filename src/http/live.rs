@@ -83,7 +83,7 @@ impl Live {
     }
 
     /// The current settings, for a use that ends at once.
-    pub fn look(&self) -> arc_swap::Guard<Arc<LiveSettings>> {
+    pub fn load(&self) -> arc_swap::Guard<Arc<LiveSettings>> {
         self.0.load()
     }
 

@@ -21,7 +21,7 @@ use crate::store::{Fault, Read, ReadError};
 use crate::writer::Answer;
 
 fn is_allowed(shared: &ServerState, address: IpAddr, token: &str) -> bool {
-    let allowed = &shared.live.look().allowed;
+    let allowed = &shared.live.load().allowed;
     let from_here = allowed.is_empty() || network::contains(allowed, address);
     // Both are always checked, so that the duration does not reveal which was wrong.
     let with_token = shared.tokens.contain(token);
@@ -108,7 +108,7 @@ fn parse(
     address: IpAddr,
 ) -> Postback {
     let read = body::fields(request, body);
-    let rules = &shared.live.look().rules;
+    let rules = &shared.live.load().rules;
     let (mut postback, ignored) = Postback::read(&read.fields, rules, Origin::Nats, Some(address));
     postback.log_ignored(&ignored);
     if let Some(what) = read.no_form {

@@ -129,7 +129,7 @@ impl ThreadState {
         let peer =
             request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip());
         let lines = request.headers().get_all(X_FORWARDED_FOR).map(|value| value.as_bytes());
-        let caller = caller::caller(peer, lines, &self.shared.live.look().proxies);
+        let caller = caller::caller(peer, lines, &self.shared.live.load().proxies);
         if caller.ignored_header {
             self.shared.refused.unlisted_proxy(caller.address);
         }
@@ -139,6 +139,6 @@ impl ThreadState {
     /// Whether the request came through a listed proxy.
     pub(super) fn is_behind_proxy(&self, request: &HttpRequest) -> bool {
         let peer = request.peer_addr().map(|address| network::normalise(address.ip()));
-        peer.is_some_and(|peer| network::contains(&self.shared.live.look().proxies.0, peer))
+        peer.is_some_and(|peer| network::contains(&self.shared.live.load().proxies.0, peer))
     }
 }

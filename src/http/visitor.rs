@@ -24,7 +24,7 @@ pub(super) fn form(
     back: &Back,
     message: LoginMessage,
 ) -> HttpResponse {
-    respond::login_page(&state.shared().live.look().page, status, ask, back, message)
+    respond::login_page(&state.shared().live.load().page, status, ask, back, message)
 }
 
 /// The response to a query that is wrong. `address` names the page in the log.

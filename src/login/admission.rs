@@ -161,7 +161,7 @@ async fn opened(
     let mut attempt =
         Attempt { area, typed, address, network, is_open, is_home: false, hashed: false };
     if rows.is_empty() {
-        attempt.nobody(allowed.sites).await?;
+        attempt.unknown_name(allowed.sites).await?;
     }
     let (mut opened, mut others) = (Vec::with_capacity(1), Vec::new());
     for row in rows {
@@ -190,7 +190,7 @@ async fn opened(
     let blocked = attempt.is_blocked_by_now(&typed_name, is_known);
     let secret = shared.remembered.secret(&typed.password);
     // Asked for every failed login, so that the time does not tell whose name it is. If it cannot
-    // be read, nobody has the name, and it is not shown.
+    // be read, no member has the name, and it is not shown.
     let name = typed.name.clone();
     let is_taken = area.members.read(move |reader| reader.is_name_known(&name)).await;
     let name = typed_name.shown(is_taken.unwrap_or(false));

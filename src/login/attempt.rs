@@ -53,21 +53,21 @@ impl Attempt<'_> {
         }
     }
 
-    /// Does what a wrong password costs, for a name that nobody has, so that the time does not tell
-    /// whether somebody has it.
-    pub(super) async fn nobody(&mut self, sites: &[SiteId]) -> Result<(), Undecided> {
+    /// Does what a wrong password costs, for a name that no member has: the time then does not
+    /// reveal whether a member has it.
+    pub(super) async fn unknown_name(&mut self, sites: &[SiteId]) -> Result<(), Undecided> {
         let Some(&site) = sites.first() else { return Ok(()) };
         let key = self
             .area
             .shared
             .remembered
-            .key(CheckedRow::Nobody(site, self.typed.name.folded()), &self.typed.password);
+            .key(CheckedRow::UnknownName(site, self.typed.name.folded()), &self.typed.password);
         // Any member id will do: it is looked up as if the name existed.
         let member = Key { site, member: MemberId::parse("1").ok_or(Undecided)? };
         self.answer(key, member, None).await.map(|_| ())
     }
 
-    /// Whether the password opens what is stored for the member; `None` if nobody has the name.
+    /// Whether the password opens what is stored for the member; `None` if no member has the name.
     async fn answer(
         &mut self,
         key: RememberedKey,

@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_is_known_for_the_member_who_logged_in_from_it_and_for_nobody_else() {
+    fn a_network_is_known_for_the_member_who_logged_in_from_it_and_for_no_one_else() {
         let (known, bob) = (known(), member("1", "71"));
         let [home, elsewhere] = ["203.0.113.9", "2001:db8::1"].map(network);
         assert!(known.opened(bob, home, NOON).is_some());

@@ -31,7 +31,7 @@ pub enum CheckedRow<'a> {
     /// A member and this stored form.
     Member(Key, &'a Stored),
     /// No member of the site has this folded name. The answer costs a hash like any other.
-    Nobody(SiteId, &'a str),
+    UnknownName(SiteId, &'a str),
 }
 
 /// The key of an answer. It is valid until the process ends.
@@ -87,7 +87,7 @@ impl Remembered {
                 mac.update(&[form]);
                 with_length(&mut mac, bytes);
             }
-            CheckedRow::Nobody(site, folded) => {
+            CheckedRow::UnknownName(site, folded) => {
                 mac.update(&site.get().to_be_bytes());
                 // No member has the number 0 either.
                 mac.update(&0_i64.to_be_bytes());
@@ -178,8 +178,8 @@ mod tests {
         Stored::Hash(Hash::from_text(text.into()))
     }
 
-    fn nobody(remembered: &Remembered, name: &str, typed: &str) -> RememberedKey {
-        remembered.key(CheckedRow::Nobody(site("1"), name), &password(typed))
+    fn unknown(remembered: &Remembered, name: &str, typed: &str) -> RememberedKey {
+        remembered.key(CheckedRow::UnknownName(site("1"), name), &password(typed))
     }
 
     #[test]
@@ -228,9 +228,9 @@ mod tests {
                 "bc",
                 "the same bytes, divided elsewhere",
             ),
-            (CheckedRow::Nobody(site("1"), "ab"), "c", "nobody"),
-            (CheckedRow::Nobody(site("2"), "ab"), "c", "nobody on another site"),
-            (CheckedRow::Nobody(site("1"), "a"), "bc", "nobody, divided elsewhere"),
+            (CheckedRow::UnknownName(site("1"), "ab"), "c", "an unknown name"),
+            (CheckedRow::UnknownName(site("2"), "ab"), "c", "an unknown name on another site"),
+            (CheckedRow::UnknownName(site("1"), "a"), "bc", "an unknown name, divided elsewhere"),
         ] {
             assert!(keys.insert(remembered.key(row, &password(typed))), "{why}");
         }
@@ -239,8 +239,8 @@ mod tests {
     #[test]
     fn a_process_knows_nothing_of_another_ones_keys() {
         let (one, other) = (Remembered::new().unwrap(), Remembered::new().unwrap());
-        assert!(nobody(&one, "bob", "x") == nobody(&one, "bob", "x"));
-        assert!(nobody(&one, "bob", "x") != nobody(&other, "bob", "x"));
+        assert!(unknown(&one, "bob", "x") == unknown(&one, "bob", "x"));
+        assert!(unknown(&one, "bob", "x") != unknown(&other, "bob", "x"));
         assert!(one.secret(&password("x")) == one.secret(&password("x")));
         assert!(one.secret(&password("x")) != one.secret(&password("y")));
         assert!(one.secret(&password("x")) != other.secret(&password("x")));
@@ -249,22 +249,22 @@ mod tests {
     #[test]
     fn the_memory_is_bounded_and_wrong_answers_push_out_no_right_one() {
         let remembered = Remembered::with_bound(256).unwrap();
-        let member = nobody(&remembered, "member", "right");
+        let member = unknown(&remembered, "member", "right");
         remembered.put(member, true);
         for n in 0..5_000 {
-            remembered.put(nobody(&remembered, "x", &n.to_string()), false);
+            remembered.put(unknown(&remembered, "x", &n.to_string()), false);
         }
         assert_eq!(remembered.get(&member), Some(true));
         let kept: usize = remembered.wrong.iter().map(|shard| shard.lock().len()).sum();
         assert!((128..=256).contains(&kept), "{kept}");
-        assert_eq!(remembered.get(&nobody(&remembered, "x", "4999")), Some(false), "the latest");
-        assert_eq!(remembered.get(&nobody(&remembered, "x", "0")), None, "the first");
+        assert_eq!(remembered.get(&unknown(&remembered, "x", "4999")), Some(false), "the latest");
+        assert_eq!(remembered.get(&unknown(&remembered, "x", "0")), None, "the first");
     }
 
     #[test]
     fn debug_shows_no_hash_of_a_secret() {
         let remembered = Remembered::new().unwrap();
-        assert_eq!(format!("{:?}", nobody(&remembered, "bob", "x")), "RememberedKey(***)");
+        assert_eq!(format!("{:?}", unknown(&remembered, "bob", "x")), "RememberedKey(***)");
         assert_eq!(format!("{:?}", remembered.secret(&password("x"))), "SecretDigest(***)");
         assert_eq!(format!("{remembered:?}"), "Remembered(***)");
     }

@@ -1,4 +1,4 @@
-//! The members area through its front door: `/auth`, `/login`, `/logout`.
+//! The members area over HTTP: `/auth`, `/login`, `/logout`.
 
 mod auth;
 mod blocks;
@@ -70,7 +70,7 @@ fn auth(app: &App, query: &str, visit: Visit<'_>) -> Response {
     raw(app, &format!("GET /auth?{query}"), &visit.headers(), "")
 }
 
-/// What `/auth?site=1` says of a visitor: the status, and the member or the reason.
+/// The answer of `/auth?site=1`: the status, and the member or the reason.
 pub fn admitted(app: &App, visit: Visit<'_>) -> (u16, String) {
     told(&auth(app, "site=1", visit))
 }

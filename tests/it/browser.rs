@@ -200,7 +200,7 @@ fn a_members_evening_in_chromium_without_javascript() {
     evening(&site, &browser);
 }
 
-/// Regression: the right password led back to the empty form without a word.
+/// Regression: the right password led back to the empty form, without a message.
 #[test]
 fn a_browser_that_does_not_keep_the_login_is_told_so_and_by_http_it_is_told_why() {
     let Some(site) = Site::start() else { return };

@@ -1,4 +1,4 @@
-//! A machine's clock that somebody sets: a year ahead, back, for some seconds or for good.
+//! A machine's clock that is set: a year ahead, back, for some seconds or for good.
 
 mod lapsed_early;
 mod pending;
@@ -33,7 +33,7 @@ fn bob_is_in(app: &App) -> bool {
     admitted(app, Visit::with("bob", "secret")) == (200, "1 71 bob 0".into())
 }
 
-/// What somebody is answered, and that it is a line of this kind.
+/// The reply to a postback, which must be of this kind.
 #[track_caller]
 fn answers(app: &App, body: &str, reply: &str) {
     assert_eq!(app.post(body), reply, "{body}");

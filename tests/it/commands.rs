@@ -41,7 +41,7 @@ pub struct Ran {
 }
 
 impl Ran {
-    /// It ended well and said nothing on stderr: what it printed.
+    /// Requires exit code 0 and an empty stderr; returns stdout.
     #[track_caller]
     pub fn printed(self) -> String {
         assert_eq!((self.code, self.err.as_str()), (Some(0), ""), "{}", self.out);

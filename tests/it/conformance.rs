@@ -1,5 +1,5 @@
-//! What every engine of the store promises, told through `Engine` and `Read` alone. A new engine is
-//! one more entry in [`ENGINES`].
+//! What every engine of the store promises, tested through `Engine` and `Read` alone. A new engine
+//! is one more entry in [`ENGINES`].
 
 mod copying;
 mod journal;
@@ -36,7 +36,7 @@ struct Database {
     _dir: TempDir,
 }
 
-/// Tells a story on every engine.
+/// Runs a story on every engine.
 fn on_every_engine(story: impl Fn(&Database)) {
     for (name, location) in ENGINES {
         eprintln!("engine {name}");
@@ -63,7 +63,7 @@ impl Database {
         })
     }
 
-    /// Saves changes, each with a record of a DELETE, which says least.
+    /// Saves changes, each with a record of a DELETE, which has the fewest columns.
     fn save(&self, changes: Vec<Change>) {
         self.commit(|engine| save(engine, changes));
     }

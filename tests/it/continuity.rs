@@ -21,7 +21,7 @@ fn start(kept: Kept, flags: &[&str]) -> App {
     App::start_at(kept.dir, &flags, kept.facts.made_at + 1)
 }
 
-/// The answer of `/auth` to somebody with these headers.
+/// The answer of `/auth` to a visitor with these headers.
 fn auth(app: &App, site: i64, headers: &str) -> Response {
     let request = Request::get(&format!("/auth?site={site}")).host("members.example.com");
     app.send(request.lines(&format!("{headers}\r\n")))

@@ -130,7 +130,7 @@ struct Owner {
     dice: Dice,
     /// Counts names, so that none comes twice.
     count: usize,
-    /// Since the last look at the journal, in order.
+    /// Since the journal was last read, in order.
     said: Vec<Said>,
 }
 

@@ -28,7 +28,7 @@ fn post(service: &Program, body: &str) -> String {
     service.post(body).unwrap().body
 }
 
-/// Nobody but the owner writes, the group reads what it must, and no reader left a file of its own.
+/// Only the owner writes, the group reads what it must, and no reader left a file of its own.
 fn check_modes(host: &Host) {
     if !is_root() {
         return;

@@ -177,7 +177,7 @@ fn a_block_of_a_name_that_nobody_has_tells_nobody_the_name() {
         let text = String::from_utf8_lossy(&bytes).to_lowercase();
         assert!(!text.contains("correct horse"), "{}", file.display());
     }
-    // The word is of one run: the next knows it no more, and there is nobody to be guarded.
+    // The pseudonym is of one run: the next run does not know it.
     let again = Program::serve(&data, &["--trusted-proxy", "127.0.0.1"]);
     assert!(!list().contains(&word) && list().contains("\"bob\""), "{}", list());
     drop(again);

@@ -1,4 +1,4 @@
-//! The shortest story: somebody joins, is there, and leaves.
+//! The shortest story: a member joins, may log in, and leaves.
 
 use crate::support::App;
 

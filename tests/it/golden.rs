@@ -1,4 +1,4 @@
-//! Golden transcripts: `tests/golden/*.txt`, a story per file, told to the app over HTTP.
+//! Golden transcripts: `tests/golden/*.txt`, a story per file, posted to the app over HTTP.
 //!
 //! ```text
 //! # a comment

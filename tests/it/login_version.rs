@@ -6,7 +6,8 @@ fn app() -> App {
     App::start_in(temp_dir(), &[])
 }
 
-/// Sends an action about member 71, hashes what is sealed if told to, and gives his login_version.
+/// Sends an action about member 71, hashes sealed passwords if wanted, and returns their
+/// login_version.
 fn version_after(app: &App, postback: &str, harden: bool) -> String {
     let reply = app.post(&format!("{postback}&siteid=1&memberid=71"));
     assert!(reply.starts_with("OK|"), "{postback}: {reply}");

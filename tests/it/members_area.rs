@@ -1,4 +1,4 @@
-//! A member's life at the door of a members area: the real nginx, Apache and Caddy with the files
+//! A member's life in a members area: the real nginx, Apache and Caddy with the files
 //! of `examples/`, and postbacks that come in by the same server.
 
 use crate::support::{App, NOON, TOKEN};
@@ -138,7 +138,7 @@ fn life(site: &Site) {
     assert!(!site.enters(rob, "password"), "{kind:?}: expired today");
 }
 
-/// Whatever visitors say of themselves, the application is told what the table says. (Other
+/// Whatever headers a visitor sends, the application gets what the table has. (Other
 /// spellings of these names: `forged_names`.)
 fn forged_headers(site: &Site) {
     let kind = site.kind;
@@ -489,7 +489,7 @@ fn by_https_alone(site: &Site) {
     }
 }
 
-/// While the service is down: nobody gets in where it is asked, and every member where the table is
+/// While the service is down: no one gets in where it is asked, and every member where the table is
 /// read.
 fn service_down(mut site: Site) {
     let kind = site.kind;

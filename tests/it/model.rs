@@ -22,14 +22,14 @@ pub struct Expected {
     pub names: Vec<String>,
 }
 
-/// What opens the door.
+/// The credential that a login is checked against.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Secret {
     Password(String),
     Cryptpass(String),
 }
 
-/// Somebody who may log in.
+/// A member who may log in.
 #[derive(Clone, Debug)]
 pub struct Person {
     pub site: i64,
@@ -46,7 +46,7 @@ pub struct Person {
     pub expire_at: Option<i64>,
 }
 
-/// Somebody who was a member.
+/// A former member.
 #[derive(Clone, Debug)]
 pub struct Gone {
     pub person: Person,
@@ -305,7 +305,7 @@ impl Model {
         }
     }
 
-    /// Where somebody stands in the list of those who are here.
+    /// The place of a member in the list of members.
     pub fn find(&self, site: i64, member: i64) -> Option<usize> {
         self.here.iter().position(|person| (person.site, person.member) == (site, member))
     }
@@ -328,7 +328,7 @@ impl Model {
         kept || secret(sent, "password", "cryptpass").is_some()
     }
 
-    /// Brings somebody back with what is known of them, or, unknown, with what was sent.
+    /// Restores a member with the stored details, or else with those that were sent.
     fn restore_if_gone(&mut self, site: i64, member: i64, sent: &Sent, name: &str) {
         if self.find(site, member).is_some() {
             return;

@@ -1,4 +1,4 @@
-//! Passwords through the front door: sealed at once, hashed later, the same door open all the time.
+//! Passwords over HTTP: sealed at once and hashed later. A login with them works all the time.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -502,7 +502,7 @@ fn a_seal_that_does_not_open_keeps_nobody_else_from_being_hashed() {
     );
     let sealed = "SELECT memberid FROM member_auth WHERE sealed = zeroblob(104)";
     assert_eq!(app.rows(sealed), ["72"], "left for the operator to look at");
-    // The remedy: NATS says the password again.
+    // The remedy: NATS sends the password again.
     app.post("action=ADD&siteid=1&memberid=72&username=ann&password=other");
     assert!(app.opens(1, 72, "other"));
     app.harden();
@@ -514,7 +514,7 @@ fn an_activate_restores_the_kept_credential_in_each_state() {
     let (password, crypt): (Pairs<'_>, Pairs<'_>) =
         (&[("password", "testtest")], &[("cryptpass", CRYPTS[0].1)]);
     for (credential, name) in [(password, "password"), (crypt, "cryptpass")] {
-        // Hashed never, before the member goes, while he is gone, after he is back.
+        // Hashed never, before the member leaves, while they are gone, after they are back.
         for harden_at in 0..4 {
             let app = app();
             add(&app, credential);

@@ -1,5 +1,5 @@
 //! Settings that change: hashes of another kind become of the configured one when a postback or a
-//! login brings the password, and nobody is logged out by it.
+//! login brings the password, and no login ends because of it.
 
 use nats_userman::password::{Stored, Vault};
 use nats_userman::store::open_reader;
@@ -210,8 +210,8 @@ fn a_wrapped_cryptpass_and_a_password_that_bcrypt_cannot_hold_stay_as_they_are()
 }
 
 /// Regression: the hash that release 0.1 made of a long password was bcrypt of its first 72 bytes.
-/// It opens nothing any more; when NATS says the password again, that is no other one, which would
-/// end logins.
+/// It matches nothing any more; when NATS sends the password again, that is no other one, which
+/// would end logins.
 #[test]
 fn a_long_password_that_an_earlier_release_gave_bcrypt_comes_again_without_ending_logins() {
     let (long, other) = ("x".repeat(100), "x".repeat(71) + "y" + &"x".repeat(28));
@@ -278,7 +278,7 @@ fn turned_on_late_keep_cryptpass_fills_its_column_at_the_next_postback_whatever_
     assert_eq!(app.rows("SELECT cryptpass FROM member_auth"), [one]);
 }
 
-/// Nobody is missed without a word: the start and `check-config` count whom an Apache keeps out,
+/// No member is left out silently: the start and `check-config` count whom an Apache keeps out,
 /// and say what ends that.
 #[test]
 fn the_start_and_check_config_count_whom_an_apache_keeps_out_for_the_settings() {

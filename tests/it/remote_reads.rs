@@ -1,4 +1,4 @@
-//! Reading a database over a network: an HTTP thread goes on while a read waits.
+//! Reading a database over a network: an HTTP thread continues while a read waits.
 
 use std::sync::Arc;
 use std::time::Duration;

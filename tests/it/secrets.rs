@@ -71,7 +71,7 @@ impl Sent {
         text
     }
 
-    /// With everything in it that somebody might escape.
+    /// With every character that an encoder might escape.
     fn odd(&mut self, what: &str) -> String {
         let text = format!("p+&=% é{}\"'\\|;<{}\u{20ac}", self.fresh(10), self.fresh(10));
         self.search.add(what, text.as_bytes());
@@ -123,7 +123,7 @@ fn multipart(pairs: &[(&str, String)]) -> String {
     pairs.iter().map(part).collect::<String>() + "--B--\r\n"
 }
 
-/// Somebody who calls the service, and keeps what it answers.
+/// A caller of the service, who keeps the answers.
 struct Caller {
     address: SocketAddr,
     token: String,
@@ -155,7 +155,7 @@ impl Caller {
         self.request("POST", "", FORM, body)
     }
 
-    /// `action=…&siteid=1&memberid=…&username=…` of somebody new, as pairs.
+    /// `action=…&siteid=1&memberid=…&username=…` of a new member, as pairs.
     fn newcomer(&mut self, action: &str) -> Vec<(&'static str, String)> {
         self.members += 1;
         let (member, name) = (self.members.to_string(), format!("{SEEN}{}", self.members));
@@ -748,7 +748,7 @@ impl Place {
     }
 }
 
-/// Nothing that was sent stands in any file or output; the token only where it belongs.
+/// No file and no output has a secret that was sent, and only the right places have the token.
 fn assert_nothing_found(when: &str, place: &Place, caller: &Caller, printed: &[u8]) {
     let mut own = Search::default();
     own.add("the token", place.token().as_bytes());

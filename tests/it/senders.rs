@@ -1,5 +1,5 @@
 //! Real senders: PHP's curl extension in its ways of passing parameters, PHP's http stream, and the
-//! curl program. The password that each of them sends is the one that opens the door, sealed and
+//! curl program. The password that each of them sends is the one that logs in, sealed and
 //! hashed.
 
 use std::ffi::{OsStr, OsString};
@@ -24,7 +24,7 @@ const PASSWORDS: [(&[u8], &str); 6] = [
     (b"0", "0"),
 ];
 
-/// The app, and members that somebody adds to it.
+/// The app, and members that a sender adds to it.
 struct Senders {
     app: App,
     members: i64,

@@ -431,7 +431,7 @@ fn thousands_who_expire_at_one_instant_move_some_at_a_time_and_count_as_gone_at_
              SELECT 1, i, 'm' || i, password, 0, {midnight} FROM n, member_auth"
         ))
         .unwrap();
-    // Nobody has moved yet: the writer's own look comes later.
+    // No row has moved yet: the writer checks later.
     app.set_unix_unnoticed(midnight);
     assert_eq!(
         app.post("action=CHECK&siteid=1&username=m2999"),

@@ -1,4 +1,4 @@
-//! How our text looks: lines of at most 100 columns, and doc comments that stand alone.
+//! The form of our text: lines of at most 100 columns, and doc comments that stand alone.
 
 use std::fs;
 use std::path::{Path, PathBuf};

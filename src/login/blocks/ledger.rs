@@ -221,7 +221,7 @@ impl Ledger {
     }
 
     /// Compares with the table, which has this number of rows, of which these can be read. Returns
-    /// the blocks whose rows somebody removed, and forgets them.
+    /// the blocks whose rows another program removed, and forgets them.
     pub fn lifted(&mut self, rows: usize, stored: &[Block]) -> Vec<Block> {
         let stored: HashSet<&Target> = stored.iter().map(|block| &block.target).collect();
         let is_lifted = |target: &Target, entry: &Entry| {
@@ -399,7 +399,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_that_somebody_else_removed_lifts_its_block() {
+    fn a_row_that_another_program_removed_lifts_its_block() {
         let stored =
             |numbers| blocks(numbers).into_iter().map(|(block, _)| block).collect::<Vec<_>>();
         let mut ledger = Ledger::of_stored(blocks(0..3));
@@ -407,11 +407,7 @@ mod tests {
         assert_eq!(ledger.lifted(3, &stored(0..3)), []);
         assert_eq!(ledger.lifted(2, &stored(1..3)), stored(0..1));
         assert_eq!(ledger.rows(), Some(2));
-        assert_eq!(
-            ledger.lifted(4, &stored(1..3)),
-            [],
-            "two rows of somebody's that cannot be read"
-        );
+        assert_eq!(ledger.lifted(4, &stored(1..3)), [], "two foreign rows that cannot be read");
         assert_eq!(ledger.rows(), Some(4), "are known from here on");
         assert_eq!(ledger.lifted(2, &stored(5..7)), stored(1..3));
         assert_eq!(ledger.rows(), None);

@@ -162,8 +162,9 @@ mod tests {
         fn ask(&mut self, from: IpAddr) -> (RememberedKey, Result<oneshot::Receiver<bool>, Busy>) {
             self.asked += 1;
             let typed = Password::parse(&self.asked.to_string()).unwrap();
-            let key =
-                self.remembered.key(CheckedRow::Nobody(SiteId::parse("1").unwrap(), "bob"), &typed);
+            let key = self
+                .remembered
+                .key(CheckedRow::UnknownName(SiteId::parse("1").unwrap(), "bob"), &typed);
             let rank = Rank { is_stranger: true, asked: self.recent_load.ask(from) };
             let mut waiters = Waiters::default();
             let answer = waiters.add().unwrap();

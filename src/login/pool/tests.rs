@@ -52,7 +52,7 @@ impl Scene {
     }
 
     fn key(&self, text: &str) -> RememberedKey {
-        self.remembered.key(CheckedRow::Nobody(site(), "bob"), &typed(text))
+        self.remembered.key(CheckedRow::UnknownName(site(), "bob"), &typed(text))
     }
 
     async fn ask(&self, text: &str) -> Result<bool, Busy> {
@@ -138,7 +138,7 @@ async fn ten_who_ask_the_same_share_one_hash_running_or_waiting() {
 }
 
 #[actix_web::test]
-async fn a_full_queue_is_busy_until_somebody_leaves() {
+async fn a_full_queue_is_busy_until_a_check_is_withdrawn() {
     let scene = Scene::new();
     let mut running = pin!(scene.ask("running"));
     begin(running.as_mut());
@@ -259,7 +259,7 @@ async fn a_stop_answers_what_has_begun_and_turns_the_others_away() {
 }
 
 #[actix_web::test]
-async fn the_real_threads_verify_a_row_and_nobody() {
+async fn the_real_threads_verify_a_row_and_an_unknown_name() {
     let vault = Vault::from_key([7; 32]);
     let key = Key { site: site(), member: MemberId::parse("71").unwrap() };
     let stored = Stored::Sealed(vault.seal_password(key, &typed("secret")));
@@ -272,6 +272,6 @@ async fn the_real_threads_verify_a_row_and_nobody() {
         let check = PasswordCheck { row: Some((key, stored.clone())), typed: typed(text) };
         assert_eq!(pool.run(asked, check, stranger("203.0.113.9")).await, Ok(opens), "{text}");
     }
-    let nobody = remembered.key(CheckedRow::Nobody(site(), "alice"), &typed("secret"));
-    assert_eq!(pool.run(nobody, check("secret"), stranger("203.0.113.9")).await, Ok(false));
+    let unknown = remembered.key(CheckedRow::UnknownName(site(), "alice"), &typed("secret"));
+    assert_eq!(pool.run(unknown, check("secret"), stranger("203.0.113.9")).await, Ok(false));
 }

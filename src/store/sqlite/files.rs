@@ -90,10 +90,10 @@ pub struct Files {
 impl Files {
     /// The files as they are now.
     pub fn of_database(path: &Path) -> Result<Self, Replacement> {
-        Self::look(path).map_err(|_| FileChange::Gone.into())
+        Self::read(path).map_err(|_| FileChange::Gone.into())
     }
 
-    fn look(path: &Path) -> io::Result<Self> {
+    fn read(path: &Path) -> io::Result<Self> {
         // If the path is a symbolic link, SQLite keeps the other files beside its target.
         let database = path.canonicalize()?;
         let (wal, index) = (beside(&database, "-wal"), beside(&database, "-shm"));
@@ -153,7 +153,7 @@ impl FilesSeen {
     /// The identity of the files that are there now; `None` if there is no database.
     pub fn at(path: &Path) -> Option<Self> {
         let database = path.canonicalize().ok()?;
-        let look = |path: &Path| path.metadata().ok().map(|file| (inode(&file), Stamp::of(&file)));
-        Some(Self { database: look(&database)?, wal: look(&beside(&database, "-wal")) })
+        let seen = |path: &Path| path.metadata().ok().map(|file| (inode(&file), Stamp::of(&file)));
+        Some(Self { database: seen(&database)?, wal: seen(&beside(&database, "-wal")) })
     }
 }

@@ -20,14 +20,14 @@ use crate::store::Fault;
 
 /// How soon a file that was found to be ours is checked again, because another program may have
 /// been in the middle of writing it. If it has not changed then, the check was of the whole file.
-const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(300);
+const CHECK_AGAIN_AFTER: Duration = Duration::from_millis(300);
 /// How often the connection checks whether another program has committed. It does so often, because
 /// after the WAL was emptied only the last of several commits can be recognised.
-const ASK_AGAIN_AFTER: Duration = Duration::from_millis(20);
+const OTHERS_AGAIN_AFTER: Duration = Duration::from_millis(20);
 /// A check reads the whole WAL. During a long checkpoint of another program, checks take at most
 /// one part in this many of the time, unless they are short.
-const LOOK_ONE_IN: u32 = 5;
-const SHORT_LOOK: Duration = Duration::from_millis(50);
+const CHECK_ONE_IN: u32 = 5;
+const SHORT_CHECK: Duration = Duration::from_millis(50);
 /// How often a check is repeated after another program has disturbed it.
 const TRIES: usize = 5;
 
@@ -37,14 +37,14 @@ pub(super) struct OwnFile<'c> {
     stamp: Stamp,
     wal_tail: WalTail,
     /// When the last check ended, and how long it took.
-    looked: Option<(Instant, Duration)>,
+    last_check: Option<(Instant, Duration)>,
     /// Whether the file was the same at two checks.
     is_settled: bool,
     /// The mark of the newest transaction that this connection knows.
     newest: Option<Newest>,
     /// Changes after a commit of another connection.
     others: i64,
-    asked: Instant,
+    others_read: Instant,
 }
 
 impl<'c> OwnFile<'c> {
@@ -62,11 +62,11 @@ impl<'c> OwnFile<'c> {
             files,
             stamp,
             wal_tail,
-            looked: None,
+            last_check: None,
             is_settled: true,
             newest,
             others: others(conn)?,
-            asked: Instant::now(),
+            others_read: Instant::now(),
         })
     }
 
@@ -85,14 +85,14 @@ impl<'c> OwnFile<'c> {
         if !is_new && !is_wal_new && self.is_settled {
             return self.learn_of_others();
         }
-        if !self.is_look_due(is_new || is_wal_new) {
+        if !self.is_check_due(is_new || is_wal_new) {
             return Ok(());
         }
         // In most cases a checkpoint of another program.
         (self.stamp, self.is_settled) = (stamp, !is_new && !is_wal_new);
         let began = Instant::now();
-        let is_ours = self.look(is_new);
-        self.looked = Some((Instant::now(), began.elapsed()));
+        let is_ours = self.is_ours(is_new);
+        self.last_check = Some((Instant::now(), began.elapsed()));
         match (is_ours, is_new) {
             (true, _) => {
                 if is_wal_new {
@@ -106,21 +106,22 @@ impl<'c> OwnFile<'c> {
     }
 
     /// New content is checked as soon as possible. Until then it is assumed to be ours.
-    fn is_look_due(&self, is_new: bool) -> bool {
-        self.looked.is_none_or(|(ended, took)| {
-            let pause = if took <= SHORT_LOOK { Duration::ZERO } else { took * (LOOK_ONE_IN - 1) };
-            ended.elapsed() >= if is_new { pause } else { LOOK_AGAIN_AFTER.max(pause) }
+    fn is_check_due(&self, is_new: bool) -> bool {
+        self.last_check.is_none_or(|(ended, took)| {
+            let pause =
+                if took <= SHORT_CHECK { Duration::ZERO } else { took * (CHECK_ONE_IN - 1) };
+            ended.elapsed() >= if is_new { pause } else { CHECK_AGAIN_AFTER.max(pause) }
         })
     }
 
-    /// If another program commits or makes a checkpoint meanwhile, the parts were read at different
-    /// times, and the result is inconclusive.
-    fn look(&mut self, is_new: bool) -> bool {
+    /// Whether file and WAL are still those of this connection. If another program commits or makes
+    /// a checkpoint meanwhile, the parts were read at different times; then the check is repeated.
+    fn is_ours(&mut self, is_new: bool) -> bool {
         let mut others = false;
         for _ in 0..TRIES {
             let stamp = self.files.stamp();
             others |= self.have_others_committed().unwrap_or(false);
-            if self.look_once(is_new, others) {
+            if self.is_ours_now(is_new, others) {
                 return true;
             }
             let more = self.have_others_committed().unwrap_or(false);
@@ -132,7 +133,7 @@ impl<'c> OwnFile<'c> {
         false
     }
 
-    fn look_once(&mut self, is_new: bool, others: bool) -> bool {
+    fn is_ours_now(&mut self, is_new: bool, others: bool) -> bool {
         let (Some(newest), Some(database)) = (self.newest, self.database()) else { return true };
         match wal_mark::continues(&database, self.files.wal(), newest, others) {
             // It may be in the middle of a checkpoint. Then the WAL has what the file lacks, and
@@ -170,8 +171,8 @@ impl<'c> OwnFile<'c> {
 
     /// The newest mark is then that of the other program's commit.
     fn learn_of_others(&mut self) -> Result<(), Fault> {
-        if self.asked.elapsed() >= ASK_AGAIN_AFTER {
-            self.asked = Instant::now();
+        if self.others_read.elapsed() >= OTHERS_AGAIN_AFTER {
+            self.others_read = Instant::now();
             if self.have_others_committed()? {
                 self.newest = Newest::read(self.conn)?;
             }
@@ -207,7 +208,7 @@ impl<'c> OwnFile<'c> {
 
     /// Checks the files as [`OwnFile::check`] does, however short the time since the last check.
     pub(super) fn check_now(&mut self) -> Result<(), Fault> {
-        self.looked = None;
+        self.last_check = None;
         self.check()
     }
 

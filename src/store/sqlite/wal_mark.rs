@@ -101,11 +101,13 @@ fn is_foreign_by(database: &Path, wal: &Path, read: impl Fn(&Path) -> Option<Fil
     (0..TRIES).find_map(|_| verdict()).unwrap_or(false)
 }
 
-/// Whether a service that has the file and the WAL open can continue with them: the WAL belongs to
-/// the file, and the newest transaction known to the service is in one of them, or is the one
-/// before. `None` if the file cannot be read by itself, as during a checkpoint that makes it grow.
-/// `others` says that another program has committed since without making a mark. Safe at any time,
-/// because only SQLite opens the file and it knows its own locks.
+/// Whether a service that has the file and the WAL open can continue with them after another
+/// program has written. It can if the WAL belongs to the file, and if the newest transaction that
+/// the service knows is in the file or in the WAL, or is the one before those.
+///
+/// `others` says that another program has committed since then; such a commit may have no mark.
+/// `None` if the file alone cannot be read, as during a checkpoint that makes it longer. Safe at
+/// any time: SQLite itself opens and closes the file, and keeps its locks.
 pub(super) fn continues(database: &Path, wal: &Path, newest: Newest, others: bool) -> Option<bool> {
     let state = FileState::read_by_sqlite(database)?;
     let (id, previous) = match state.mark {
@@ -141,7 +143,7 @@ fn wal_header(wal: &Path) -> Option<[u8; WAL_HEADER_BYTES]> {
 
 /// The state of the database file without its WAL.
 struct FileState {
-    /// A file that was not made for a WAL: a copy by VACUUM INTO or from a dump.
+    /// The header names no WAL, as in a copy by VACUUM INTO or from a dump: no WAL belongs to it.
     is_of_rollback_mode: bool,
     head: Head,
     mark: FileMark,
@@ -188,9 +190,9 @@ impl FileState {
         })
     }
 
-    /// Checks the WAL and leaves opening the file to SQLite, which does not report for which mode
-    /// it was made. A copy by VACUUM has another cookie, and a copy from a dump has no mark of
-    /// ours.
+    /// Reads the state through SQLite, which does not tell whether the header names a WAL. The
+    /// copies that this would reveal are recognised in another way: one by VACUUM has another
+    /// cookie, and one from a dump has no mark of ours.
     fn read_by_sqlite(database: &Path) -> Option<Self> {
         let read = || {
             let conn = open_immutable(database)?;
@@ -223,8 +225,9 @@ impl FileState {
         }
     }
 
-    /// Whether the WAL was started on a file with another mark, or on one with this mark after a
-    /// schema change. VACUUM and a manual CREATE INDEX make no new mark.
+    /// Whether the WAL was started on another file than this one, whose mark is `id`: either no
+    /// mark in the WAL follows `id`, or the schema changed between the two. Such a change (a
+    /// VACUUM, a CREATE INDEX by hand) makes no mark, and shows in the cookie.
     fn is_refuted(&self, id: Id, mut frames: Frames) -> bool {
         let (mut known, mut marked, mut other_version) = (false, false, false);
         // The cookie of the file when the WAL was started, if the WAL shows it, and the cookies

@@ -16,7 +16,8 @@ use super::wal_mark::{FRAME_HEADER_BYTES, WAL_HEADER_BYTES};
 type Header = [u8; WAL_HEADER_BYTES];
 type FrameHeader = [u8; FRAME_HEADER_BYTES];
 
-/// SQLite holds no lock on this file, so it may be opened and closed at any time.
+/// The WAL and its last known transaction. SQLite holds no lock on this file, so it may be opened
+/// and closed at any time.
 pub(super) struct WalTail {
     wal: Option<File>,
     last: Option<Last>,

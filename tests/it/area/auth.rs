@@ -1,4 +1,4 @@
-//! `/auth`: who may come in, and what the answer says.
+//! `/auth`: who is let in, and the headers of the answer.
 
 use super::{BOB, Visit, admitted, app, auth, raw, told};
 use crate::support::{NOON, eventually};

@@ -1,4 +1,4 @@
-//! Who guesses passwords waits outside, and nobody can lock a member out.
+//! A visitor who guesses passwords is blocked, and cannot lock a member out.
 
 use super::{BOB, Visit, admitted, app, log_in, raw, told};
 use crate::support::{App, NOON};
@@ -266,7 +266,7 @@ fn a_stored_block_of_a_clock_that_was_ahead_lasts_no_longer_than_any_other() {
     );
 }
 
-/// Regression: a row that somebody wrote by hand kept the service from starting.
+/// Regression: a row that was written by hand kept the service from starting.
 #[test]
 fn a_block_that_cannot_be_read_is_passed_over() {
     let app = app(&[]);

@@ -1,5 +1,5 @@
-//! A flood of logins ends in 503, and disturbs nobody else. The real program, because only it has
-//! hashes that cost something.
+//! A flood of logins ends in 503, and disturbs no other requests. The real program, because only it
+//! has hashes that cost something.
 
 use std::path::Path;
 use std::sync::Barrier;
@@ -64,7 +64,7 @@ fn a_flood_of_logins_is_refused_while_postbacks_and_remembered_logins_go_on() {
     assert_eq!(ask(Visit::with("bob", "secret")).status, 200, "afterwards all is well");
 }
 
-/// Regression: the threads that hash for logins ran only when nobody else did. Beside one busy
+/// Regression: the threads that hash for logins ran only on an idle processor. Beside one busy
 /// program a first login took 12 to 16 s.
 #[test]
 fn a_login_is_hashed_at_a_low_priority_that_is_never_starved_and_only_the_background_is_idle() {

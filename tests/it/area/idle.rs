@@ -28,7 +28,7 @@ fn again(app: App, minute: i64, flags: &[&str]) -> App {
         &[&["--trusted-proxy", "127.0.0.1"], flags].concat(),
         NOON + minute * MINUTE,
     );
-    // The first look at what can be forgotten.
+    // The first deletion of spent rows.
     app.tick();
     app
 }

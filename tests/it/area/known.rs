@@ -13,7 +13,7 @@ fn restarted(dir: TempDir, now: i64) -> App {
     App::start_at(dir, &["--trusted-proxy", "127.0.0.1"], now)
 }
 
-/// Bob has logged in at home, and the password is hashed.
+/// Bob has logged in from their own network, and the password is hashed.
 fn at_home() -> App {
     let app = app(&[]);
     app.post(BOB);
@@ -112,7 +112,7 @@ fn a_network_has_a_row_with_the_day_of_the_last_login_from_there() {
     assert_eq!(rows().len(), 2);
 }
 
-/// Whoever has a password and a thousand addresses changes nothing for others.
+/// A member with a thousand addresses changes nothing for other members.
 #[test]
 fn of_a_member_some_networks_are_known_and_not_any_number() {
     let app = at_home();
@@ -124,7 +124,7 @@ fn of_a_member_some_networks_are_known_and_not_any_number() {
     assert_eq!(app.rows("SELECT count(*) FROM known_network"), ["16"]);
 }
 
-/// A database of the release before has none, and nobody is locked out for that.
+/// A database of the release before has none, and that locks no member out.
 #[test]
 fn for_as_long_as_a_block_lasts_after_an_upgrade_no_name_is_blocked() {
     let kept = kept("0.2.0");

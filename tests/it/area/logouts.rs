@@ -32,7 +32,7 @@ fn again(app: App, flags: &[&str], now: i64) -> App {
     // Days after the last record, a start believes the clock at once.
     let flags = [&["--trusted-proxy", "127.0.0.1", "--clock-jump-minutes", "0"], flags].concat();
     let app = App::start_at(app.stop(), &flags, now);
-    // The first look at what can be forgotten.
+    // The first deletion of spent rows.
     app.tick();
     app
 }
@@ -117,7 +117,7 @@ fn a_logout_is_one_row_less_when_its_login_is_over_and_holds_where_logins_are_ma
     assert_eq!(rows(&app), (0, vec![]), "and not longer");
 }
 
-/// As releases before wrote them: nobody knows whose they are.
+/// As earlier releases wrote them: without the member.
 #[test]
 fn a_row_of_a_release_before_counts_until_its_time_is_over() {
     let app = app(&[]);
@@ -162,7 +162,7 @@ fn a_logout_that_was_answered_holds_after_a_kill() {
     assert_eq!(send_raw(program.address, ask).unwrap().status, 401);
 }
 
-/// Eight logins of one browser are eight notes of one transaction: nobody waits eight times.
+/// Eight logins of one browser are eight notes of one transaction.
 #[test]
 fn a_logout_of_eight_logins_takes_one_transaction() {
     let app = app(&[]);
@@ -198,7 +198,7 @@ fn a_second_that_a_wrong_clock_has_left_is_lifted_by_ending_the_member_s_logins(
     is(admitted(&app, &ended), LOGIN, "and what was ended stays so");
 }
 
-/// Whatever is answered is so: logged out for good, or said not to be.
+/// The answer is true: the login has ended for good, or the page says that it has not.
 #[test]
 fn logouts_in_a_loop_from_many_connections_hold_or_are_refused_while_postbacks_go_on() {
     let app = app(&[]);

@@ -232,7 +232,7 @@ fn strangers_cookies_hide_no_login_and_no_logout() {
     assert_eq!(app.rows("SELECT count(*) FROM logout"), ["1"]);
 }
 
-/// Regression: the cookie stayed in the browser, on somebody else's computer, for as long as the
+/// Regression: the cookie stayed in the browser, on another person's computer, for as long as the
 /// disk was full.
 #[test]
 fn a_logout_clears_the_cookie_also_where_it_cannot_be_written_down() {

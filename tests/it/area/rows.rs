@@ -169,7 +169,7 @@ fn of_more_rows_than_a_cookie_holds_those_that_let_in_come_first() {
     );
 }
 
-/// Regression: a trial member at the door of an area for full members got a sentence and no way on.
+/// Regression: a trial member who opened an area for full members got a message and no link.
 #[test]
 fn a_trial_member_before_an_area_for_full_members_is_shown_the_form() {
     let app = app(&[]);

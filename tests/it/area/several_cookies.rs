@@ -52,7 +52,7 @@ fn a_header_full_of_logins_that_have_ended_hides_no_good_one() {
 }
 
 /// Regression: of two cookies the newer login counted, so that a neighbour made a browser log in as
-/// somebody else by setting one for the shared domain.
+/// another member by setting one for the shared domain.
 #[test]
 fn a_login_that_no_other_host_can_have_set_counts_before_all_others() {
     let app = bob_and_eve(&SHARED);
@@ -197,7 +197,7 @@ fn two_forms_sent_with_one_old_cookie_both_log_in_and_end_it_once() {
     assert_eq!(app.rows("SELECT count(*) FROM logout"), ["1"]);
 }
 
-/// Whoever has logged in is in, also while nothing can be written.
+/// A member who has logged in is let in, also while nothing can be written.
 #[test]
 fn a_login_goes_on_where_the_one_before_it_cannot_be_ended() {
     let app = bob_and_eve(&[]);

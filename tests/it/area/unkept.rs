@@ -14,7 +14,7 @@ const BY_HTTP: &str =
 struct Browser<'a> {
     address: &'a str,
     agent: &'a str,
-    /// What it says of where its form came from.
+    /// Its headers about the origin of the form.
     sent_from: &'a str,
 }
 
@@ -58,7 +58,7 @@ fn log_in(app: &App, browser: &Browser<'_>, back: &str) -> Response {
     response
 }
 
-/// What the page says above its form.
+/// The message above the form of the page.
 fn said(response: &Response) -> &str {
     assert!(response.body.contains("<form "), "{}", response.body);
     let message = response

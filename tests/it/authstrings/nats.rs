@@ -1,4 +1,4 @@
-//! A NATS of the test's own, with its good and bad days.
+//! A server in the place of NATS, which answers well, badly or not at all.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};

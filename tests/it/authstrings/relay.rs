@@ -251,7 +251,7 @@ fn more_questions_than_calls_wait_their_turn_and_end_in_503_when_nats_hangs() {
     let threads: Vec<_> =
         (0..40).map(|_| std::thread::spawn(move || get(address, BY_NAME))).collect();
     eventually("the calls are under way", || nats.asked().len() == 16);
-    // Whoever needs no NATS is not kept waiting.
+    // A request that needs no NATS does not wait.
     assert_eq!(
         said(&get(address, "/api/member/authstring?type=upsell&username=nobody&siteid=1")),
         (200, "{\"result\":\"\"}")

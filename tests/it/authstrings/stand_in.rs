@@ -76,7 +76,7 @@ fn a_string_ends_with_its_time_and_with_the_membership() {
     );
 }
 
-/// Regression: the string was used up, and nobody had the answer.
+/// Regression: the string was redeemed, and no caller got the answer.
 #[test]
 fn a_string_that_could_not_be_answered_is_still_good() {
     let app = App::start_with(&["--stand-in", &api_key("")]);

@@ -1,4 +1,4 @@
-//! How many files may be open says how many connections there are.
+//! The limit of open files decides how many connections there are.
 
 use std::net::TcpStream;
 use std::process::Command;
@@ -46,7 +46,7 @@ fn a_limit_that_is_high_already_stays() {
     assert!(!program.stderr().contains("LimitNOFILE"), "{}", program.stderr());
 }
 
-/// Regression: a service that could open no more files accepted nobody.
+/// Regression: a service that could open no more files accepted no connection.
 #[test]
 fn a_low_hard_limit_is_said_and_more_clients_than_it_allows_hold_up_no_postback() {
     let dir = temp_dir();

@@ -80,7 +80,7 @@ fn callers_of_the_api_beyond_their_share_get_a_503_that_programs_read() {
     assert_eq!(app.post(CHECK), FREE);
 }
 
-/// Half heads, idle connections and bodies that nobody reads: each waits, and has no right to stay.
+/// Half heads, idle connections and bodies that are not read: each may be closed.
 #[test]
 fn a_new_caller_takes_the_place_of_who_has_waited_longest() {
     let app = App::start_with_limits(small());

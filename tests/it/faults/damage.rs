@@ -15,7 +15,7 @@ use crate::support::{App, Program, TOKEN, eventually, program, rows, temp_dir};
 
 const FILES: [&str; 3] = ["userman.db", "userman.db-wal", "seal.key"];
 
-/// Runs `serve` where it must not start: its exit code and all that it says.
+/// Runs `serve` where it must not start; returns its exit code and its output.
 pub(super) fn start(mut command: Command, data: &Path) -> (i32, String) {
     command
         .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
@@ -208,7 +208,7 @@ fn a_database_truncated_under_the_running_program_brings_refusals_and_keeps_its_
             keep_half,
             "somebody began a new database"
         );
-        // The next start says what is the matter.
+        // The next start reports the cause.
         let (code, said) = start(crate::support::program(), &data);
         assert_eq!((code, said.lines().count()), (1, 1), "{said}");
     }

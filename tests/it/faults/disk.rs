@@ -12,7 +12,7 @@ use super::{
 use crate::shim::{EACCES, EIO, ENOSPC, EROFS, KILLED, Shim};
 use crate::support::{Mounted, Program, eventually, rows};
 
-/// How often the writer looks at what expires.
+/// How often the writer checks what expires.
 const WRITER_TICK: Duration = Duration::from_millis(500);
 
 /// An empty data directory, by the name that the shim sees.

@@ -17,7 +17,7 @@ const CALLS: &str = "openat,write,pwrite64,fsync,fdatasync,rename,renameat,renam
     unlink,unlinkat,mkdir,mkdirat,chmod,fchmod,fchmodat,chown,fchown,fchownat,ftruncate,fallocate";
 /// Of so many pages that are written, a kill at one.
 const PAGES_EACH: usize = 12;
-/// What a start makes that is never made anew.
+/// The files that only a first start creates.
 const SECRETS: [&str; 3] = ["seal.key", "cookie.key", "postback-token"];
 const FILES: [&str; 8] = [
     "cookie.key",
@@ -80,7 +80,7 @@ fn calls(strace: &Path) -> Vec<(String, usize)> {
     calls
 }
 
-/// strace hands a signal on to nobody: the traced program is its child.
+/// strace does not pass signals on to the traced program, its child.
 fn signal_traced(strace: &Child, signal: Signal) {
     let children =
         fs::read_to_string(format!("/proc/{0}/task/{0}/children", strace.id())).unwrap_or_default();

@@ -12,7 +12,7 @@ fn the_probe_of_health_commits_at_most_once_a_second_for_all_callers_together() 
     let dir = temp_dir();
     let data = dir.path().canonicalize().unwrap().join("data");
     let program = Program::run(shim.program(&data, true), &data, &[]).unwrap();
-    // Only the commits of the probe sync the log: nobody posts, and nothing expires.
+    // Only the commits of the probe sync the log: no postback comes, and nothing expires.
     let syncs = || count_syncs(&shim.trace());
     let before = syncs();
     let began = Instant::now();

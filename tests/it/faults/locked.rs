@@ -26,7 +26,7 @@ use crate::support::{NOON, Program, WriterBench, eventually, temp_dir};
 /// The promise is one second. The rest is for a busy machine; a sender waits longer than this.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(8);
 
-/// Somebody else's write transaction.
+/// A write transaction of another process.
 fn lock(database: &std::path::Path) -> Connection {
     let conn = Connection::open(database).unwrap();
     conn.execute_batch("BEGIN IMMEDIATE").unwrap();
@@ -66,13 +66,13 @@ fn while_another_process_holds_the_lock_postbacks_get_503_and_afterwards_work_go
     assert_log_is_clean(&program);
 }
 
-/// A writer on a database of its own, without HTTP before it.
-struct Bench {
+/// A writer on a database of its own, without HTTP.
+struct OwnWriter {
     dir: TempDir,
     inner: WriterBench,
 }
 
-impl Bench {
+impl OwnWriter {
     fn new() -> Self {
         let dir = temp_dir();
         let location = Location::sqlite(dir.path().join("userman.db"));
@@ -124,14 +124,14 @@ async fn at_once(all: Vec<Waiting<'_>>) -> (Vec<Answer>, Vec<Waiting<'_>>) {
 #[test]
 fn one_more_than_the_queue_holds_is_refused_at_once_and_what_waits_too_long_is_withdrawn_for_good()
 {
-    let bench = Bench::new();
-    let holder = lock(&bench.database());
+    let own = OwnWriter::new();
+    let holder = lock(&own.database());
     // The queue holds 2048; one batch of at most 256 may have been taken from it. The rest, and no
     // fewer, finds no room.
     let (room, more) = (2048 + 256, 50);
     let (refused, withdrawn) = block_on(async {
         let all = (1..=room + more)
-            .map(|member| Box::pin(bench.writer().submit(bench.postback(member))) as Waiting<'_>)
+            .map(|member| Box::pin(own.writer().submit(own.postback(member))) as Waiting<'_>)
             .collect();
         let (refused, waiting) = at_once(all).await;
         let mut answers = Vec::new();
@@ -143,12 +143,12 @@ fn one_more_than_the_queue_holds_is_refused_at_once_and_what_waits_too_long_is_w
     assert!(refused.len() >= more, "{} refused", refused.len());
     assert!(refused.iter().chain(&withdrawn).all(|answer| *answer == Answer::Unavailable));
     holder.execute_batch("ROLLBACK").unwrap();
-    // In the queue are still hundreds that nobody waits for any more; this one stands behind them.
+    // The queue still has hundreds of withdrawn postbacks; this one is behind them.
     eventually("the lock is free and the queue has room", || {
-        matches!(block_on(bench.writer().submit(bench.postback(9999))), Answer::Reply(_))
+        matches!(block_on(own.writer().submit(own.postback(9999))), Answer::Reply(_))
     });
-    let database = bench.database();
-    let _dir = bench.stop();
+    let database = own.database();
+    let _dir = own.stop();
     assert_eq!(members(&database), [9999], "a postback was done after it had been refused");
 }
 
@@ -156,13 +156,13 @@ fn one_more_than_the_queue_holds_is_refused_at_once_and_what_waits_too_long_is_w
 /// might bring about.
 #[test]
 fn a_row_that_the_schema_refuses_spoils_no_other_postback_of_its_batch() {
-    let bench = Bench::new();
-    let holder = lock(&bench.database());
+    let own = OwnWriter::new();
+    let holder = lock(&own.database());
     let refuse = "CREATE TRIGGER sabotage BEFORE INSERT ON member_auth WHEN new.memberid = 3
                   BEGIN SELECT RAISE(ABORT, 'sabotaged'); END; COMMIT";
     let answers = block_on(async {
         let all = (1..=5)
-            .map(|member| Box::pin(bench.writer().submit(bench.postback(member))) as Waiting<'_>)
+            .map(|member| Box::pin(own.writer().submit(own.postback(member))) as Waiting<'_>)
             .collect();
         let (_, waiting) = at_once(all).await;
         holder.execute_batch(refuse).unwrap();
@@ -178,8 +178,8 @@ fn a_row_that_the_schema_refuses_spoils_no_other_postback_of_its_batch() {
             refused => assert_eq!((member, refused), (3, Answer::Unavailable)),
         }
     }
-    let database = bench.database();
-    let _dir = bench.stop();
+    let database = own.database();
+    let _dir = own.stop();
     assert_eq!(members(&database), [1, 2, 4, 5]);
 }
 
@@ -187,13 +187,13 @@ fn a_row_that_the_schema_refuses_spoils_no_other_postback_of_its_batch() {
 /// which the database is opened anew, and the end of the service waited for ever.
 #[test]
 fn a_stop_behind_a_batch_that_meets_a_fault_is_not_forgotten() {
-    let bench = Bench::new();
-    let holder = lock(&bench.database());
+    let own = OwnWriter::new();
+    let holder = lock(&own.database());
     let answer = block_on(async {
         let (none, mut waiting) =
-            at_once(vec![Box::pin(bench.writer().submit(bench.postback(1))) as Waiting<'_>]).await;
+            at_once(vec![Box::pin(own.writer().submit(own.postback(1))) as Waiting<'_>]).await;
         assert!(none.is_empty());
-        bench.writer().stop();
+        own.writer().stop();
         // The batch waits for the lock, or has not been begun; then it finds no table.
         holder
             .execute_batch(
@@ -203,5 +203,5 @@ fn a_stop_behind_a_batch_that_meets_a_fault_is_not_forgotten() {
         waiting.pop().unwrap().await
     });
     assert_eq!(answer, Answer::Unavailable);
-    eventually("the writer has ended", || bench.inner.has_ended());
+    eventually("the writer has ended", || own.inner.has_ended());
 }

@@ -35,7 +35,7 @@ fn a_forgotten_reader_is_told_with_its_age_and_the_wal_shrinks_when_it_is_gone()
     let usual = FRAME_BYTES * u64::try_from(PAGES).unwrap() * 2;
     with_engine(&location, true, |engine| {
         let start = Instant::now();
-        // Without a reader the WAL begins anew and anew.
+        // Without a reader, the WAL is restarted again and again.
         for _ in 0..100 {
             assert_eq!(commit(engine, start), None);
         }
@@ -59,7 +59,7 @@ fn a_forgotten_reader_is_told_with_its_age_and_the_wal_shrinks_when_it_is_gone()
             assert_eq!(later.since, held.since, "the age is that of the reader");
         }
         drop(forgotten);
-        // Also where nobody sends anything: the writer's tick looks.
+        // Also without requests: the writer checks by itself.
         now += 11 * SECOND;
         assert_eq!(engine.maintain(now).unwrap(), None);
         assert_eq!(wal(), 0);
@@ -104,7 +104,7 @@ fn a_wal_that_a_reader_made_large_is_cut_when_it_begins_anew() {
         }
         let large = wal();
         drop(forgotten);
-        // A checkpoint of somebody else: sqlite3, or an application.
+        // A checkpoint of another program: sqlite3, or an application.
         let other = Connection::open(location.file().unwrap()).unwrap();
         assert!(rows(&other, "PRAGMA wal_checkpoint")[0].starts_with("0|"));
         commit(engine, now);

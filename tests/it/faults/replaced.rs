@@ -112,7 +112,7 @@ impl Place {
         assert_eq!(self.service.stderr().matches(line).count(), 1, "{}", self.service.stderr());
     }
 
-    /// The service goes on with these members, for whom all ask.
+    /// The service continues with these members, and all readers see them.
     fn goes_on_with(&self, ids: &[usize]) {
         let began = Instant::now();
         while !is_healthy(self.service.address) {
@@ -227,7 +227,7 @@ fn a_backup_that_is_copied_over_the_running_database_is_never_mixed_with_its_wal
     place.ends(&[1]);
 }
 
-/// The file had everything, so that the WAL has nothing to tell.
+/// The file had everything, so that the WAL has no content.
 #[test]
 fn a_backup_that_is_copied_over_a_database_with_an_empty_wal_is_what_every_thread_reads_then() {
     let place = Place::new();
@@ -329,7 +329,7 @@ fn a_wal_that_is_written_over_in_place_is_noticed_before_anything_more_is_acknow
     }
 }
 
-/// Also where the checkpoint has been looked at before, and where both are met by one look.
+/// Also where the checkpoint was checked before, and where one check finds both.
 #[test]
 fn a_backup_copied_over_just_after_a_checkpoint_is_noticed_before_more_is_acknowledged() {
     for is_looked_at in [true, false] {
@@ -441,7 +441,7 @@ fn a_database_with_which_the_service_cannot_go_on_is_named_and_left_alone() {
     }
 }
 
-/// Also where nobody asks for anything, and where the service is to end meanwhile.
+/// Also without any request, and where the service stops meanwhile.
 #[test]
 fn a_service_that_waits_for_its_database_ends_when_it_is_told_to() {
     let mut place = Place::new();

@@ -16,7 +16,7 @@ fn a_stop_answers_what_is_under_way_and_refuses_what_comes_later() {
     let address = program.address;
     let mut kept = Caller::connect(address).unwrap();
     assert_eq!(kept.post(&add(1)).unwrap().body, added(1));
-    // The commit of the hash of this password is not the one that is waited for.
+    // The commit of the hash of this password is not the awaited one.
     eventually("the password is hashed", || {
         let conn = Connection::open(data.join("userman.db")).unwrap();
         rows(&conn, "SELECT count(*) FROM journal WHERE sealed IS NOT NULL") == ["0"]

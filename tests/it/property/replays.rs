@@ -10,7 +10,7 @@ use nats_userman::replay::{JournalLine, apply_records};
 use nats_userman::store::{Fault, JournalFilter, Location, open_reader, pages, with_engine};
 use rusqlite::{Connection, OpenFlags};
 
-use super::doors::{Place, in_transaction};
+use super::subjects::{Place, in_transaction};
 use crate::support::rows;
 
 /// Every column of every table that the journal tells of, `before` with its type.

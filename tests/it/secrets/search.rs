@@ -1,4 +1,4 @@
-//! Looks for secrets in bytes: as they are and in every encoding in which a program might have
+//! Searches bytes for secrets: as they are and in every encoding in which a program might have
 //! written them without meaning to.
 
 use std::fmt::Write as _;
@@ -32,7 +32,7 @@ impl Default for Search {
 }
 
 impl Search {
-    /// Looks for this secret from now on, and for its parts.
+    /// Searches for this secret from now on, and for its parts.
     pub fn add(&mut self, what: &str, secret: &[u8]) {
         let runs =
             secret.split(|b| !b.is_ascii_alphanumeric()).filter(|run| run.len() >= RUN_BYTES_MIN);

@@ -28,8 +28,7 @@ use super::{
     verify_member,
 };
 
-/// What the clock that nobody can set shows when an app starts: another time than the one that can
-/// be set.
+/// What the steady clock shows when an app starts: another time than the clock that can be set.
 const STARTED: i64 = 5_000;
 
 #[derive(clap::Parser)]
@@ -176,7 +175,7 @@ impl App {
         clock.wall = now;
     }
 
-    /// Somebody sets the machine's clock: no time passes.
+    /// Sets the machine's clock: no time passes.
     pub fn jump_to(&self, now: i64) {
         self.clock.lock().wall = now;
         self.tick();
@@ -214,7 +213,7 @@ impl App {
         send_raw(self.address, request).unwrap()
     }
 
-    /// A read-only look at the database.
+    /// A read-only connection to the database.
     pub fn database(&self) -> Connection {
         let path = self.config.location.file().unwrap();
         Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap()

@@ -12,7 +12,7 @@ use nats_userman::writer::{self, Setup, UPKEEP_EVERY, Writer};
 
 use super::{LOGIN_TIMES, cheap};
 
-/// The writer's thread on a database, beneath HTTP.
+/// The writer's thread on a database, without HTTP.
 pub struct WriterBench {
     pub writer: Writer,
     pub vault: Vault,

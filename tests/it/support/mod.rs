@@ -1,6 +1,6 @@
 //! The app of a test: the whole service on a free port, in a temporary data directory, under a
 //! clock that stands still; or the real program as a process. No helper sleeps for a fixed time:
-//! it looks until what it waits for is there, or a bound is reached.
+//! it checks until the condition is true, or a bound is reached.
 
 mod app;
 mod bench;
@@ -49,7 +49,7 @@ pub fn verify_member(row: &Member, vault: &Vault, typed: &Password) -> Result<bo
     verify(&row.credential.stored, row.key, vault, typed)
 }
 
-/// Looks until it is so, and fails when [`PATIENCE`] is over.
+/// Waits until it is so, and fails when [`PATIENCE`] is over.
 pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
     let until = Instant::now() + PATIENCE;
     while !is_so() {

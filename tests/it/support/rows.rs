@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
-/// The database is whole, and nobody is a member and a former member at once.
+/// Checks that the database is whole, and that no member is a former member as well.
 pub fn check_invariants(database: &Path) {
     let conn = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
     assert_eq!(rows(&conn, "PRAGMA integrity_check"), ["ok"]);

@@ -1,9 +1,9 @@
-//! The application behind the members area, which is told who comes.
+//! The application behind the members area, which gets the name of the member in headers.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 
-/// Starts one that answers every request with what it was told of the visitor: a line for each
+/// Starts one that answers every request with what it got about the visitor: a line for each
 /// header that names a member or holds a password, sorted. It lasts as long as the process.
 pub fn start() -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();

@@ -54,7 +54,7 @@ impl Drop for WebServer {
     }
 }
 
-/// A port that nobody listens at, for a server that cannot take a free one by itself. Below the
+/// A free port, for a server that cannot take a free one by itself. Below the
 /// range of which the system gives ports out, so that no other test gets it meanwhile; begun at a
 /// place of this process's own.
 pub fn free_port() -> u16 {

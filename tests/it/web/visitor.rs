@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use super::{Host, WebServer};
 use crate::support::{Response, read_response, real_program};
 
-/// Somebody with a browser.
+/// A visitor with a browser.
 pub struct Visitor {
     curl: PathBuf,
     options: Vec<String>,
@@ -72,7 +72,7 @@ impl Visitor {
         let mut child = piped.spawn().unwrap();
         let mut said = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
         assert!(said.any(|line| line.starts_with("< HTTP/1.1 100 ")), "{url}: no 100 Continue");
-        // What it says later shall not fill the pipe.
+        // Later output must not fill the pipe.
         std::thread::spawn(move || said.for_each(drop));
         child
     }

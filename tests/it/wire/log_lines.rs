@@ -1,4 +1,4 @@
-//! What the log says of a call, and what it never says.
+//! The log line of a call, and what it never contains.
 
 use std::sync::LazyLock;
 

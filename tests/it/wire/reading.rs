@@ -59,7 +59,7 @@ fn a_thread_that_has_nothing_to_read_holds_no_look_at_the_database() {
     app.post("action=ADD&siteid=1&memberid=71&username=bob&password=secret");
     app.post("action=CHECK&siteid=1&username=bob");
     let writer = rusqlite::Connection::open(app.config.location.file().unwrap()).unwrap();
-    // A look that is held keeps the log from starting anew: then the first column, `busy`, is 1.
+    // An open read transaction keeps the log from being restarted: the first column, `busy`, is 1.
     eventually("the log can start anew", || {
         writer.query_row("PRAGMA wal_checkpoint(RESTART)", [], |row| row.get::<_, i64>(0)).unwrap()
             == 0

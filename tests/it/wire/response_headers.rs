@@ -1,4 +1,4 @@
-//! What every response tells a browser, whatever it is an answer to.
+//! The headers that every response has.
 
 use super::{bare, request};
 use crate::authstrings::api_key;

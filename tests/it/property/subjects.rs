@@ -1,4 +1,4 @@
-//! The two ways to the program: beneath HTTP, and through the front door.
+//! The program as a test reaches it: without HTTP, and over HTTP.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -19,8 +19,8 @@ use nats_userman::store::{Engine, Fault, Hardened, Location, Rehashed, open_read
 use super::stories::Tick;
 use crate::support::{App, NOON, WriterBench, cheap};
 
-/// The program, from one side or the other.
-pub trait Door {
+/// What a story is run on.
+pub trait Subject {
     fn post(&mut self, body: &str) -> Result<String, String>;
     fn set_clock(&mut self, now: i64, tick: Tick);
     fn harden(&mut self);
@@ -61,7 +61,7 @@ impl Place {
         Clock::Fixed(Arc::clone(&self.clock))
     }
 
-    /// As the worker does it, through a writer of its own.
+    /// Hashes as the worker does, through a writer of its own.
     pub fn harden(&self) {
         let bench = WriterBench::start(&self.location, &self.rules.vault, self.clock());
         bench.hash_all(self.hash);
@@ -69,7 +69,7 @@ impl Place {
     }
 }
 
-impl Door for Inside<'_> {
+impl Subject for Inside<'_> {
     fn post(&mut self, body: &str) -> Result<String, String> {
         let place = self.place;
         let fields = Fields::from_urlencoded(body.as_bytes());
@@ -104,8 +104,7 @@ impl Door for Inside<'_> {
         }
     }
 
-    /// By the engine at hand: a service has one writer, and a second one would empty the WAL
-    /// beneath it when it stops.
+    /// Uses the engine that is open: a second writer would empty the WAL when it stops.
     fn harden(&mut self) {
         self.put_hashes();
         while open_reader(&self.place.location).unwrap().backlog().unwrap() > 0 {
@@ -114,7 +113,7 @@ impl Door for Inside<'_> {
         }
     }
 
-    /// What the worker does between a look at the backlog and its word to the writer.
+    /// What the worker does between reading the backlog and passing the hashes to the writer.
     fn hash_some(&mut self, which: u8) {
         let vault = &self.place.rules.vault;
         let mut hasher = Hasher::new(cheap(self.place.hash));
@@ -130,8 +129,7 @@ impl Door for Inside<'_> {
         }
     }
 
-    /// What the worker does where a login brought a password, under settings that want the other
-    /// kind.
+    /// What the worker does after a login, if the settings name the other kind of hash.
     fn rehash(&mut self, key: Key, typed: &[&str]) {
         let row = match open_reader(&self.place.location).unwrap().standing(key, i64::MIN).unwrap()
         {
@@ -177,12 +175,12 @@ pub fn in_transaction(
 }
 
 /// The whole service.
-pub struct FrontDoor {
+pub struct OverHttp {
     pub app: App,
     pub vault: Vault,
 }
 
-impl Door for FrontDoor {
+impl Subject for OverHttp {
     fn post(&mut self, body: &str) -> Result<String, String> {
         Ok(self.app.post(body))
     }
@@ -195,7 +193,7 @@ impl Door for FrontDoor {
         self.app.harden();
     }
 
-    /// Only beneath can the worker be stopped half-way.
+    /// The worker can be stopped half-way only without HTTP.
     fn hash_some(&mut self, _which: u8) {}
 
     fn rehash(&mut self, _key: Key, _typed: &[&str]) {}

@@ -1,4 +1,4 @@
-//! A story while it is told: to the program and to the model, with a look at both after every step.
+//! Runs a story on the program and on the model, and compares both after every step.
 
 use std::fmt::Write as _;
 
@@ -9,13 +9,13 @@ use nats_userman::store::{Location, open_reader};
 use rusqlite::{Connection, OpenFlags};
 use sha2::{Digest as _, Sha256};
 
-use super::doors::Door;
 use super::stories::{Step, Story, Text, Tick};
+use super::subjects::Subject;
 use crate::model::{Model, Person, Settings, text_of};
 use crate::support::{NOON, rows, verify_member};
 
-/// What is tried at every door. Of a DES crypt 8 bytes count, so the second opens where the first
-/// does, and `testPass!` too.
+/// The passwords that are tried. DES crypt uses 8 bytes, so that the second matches where the first
+/// does, and so does `testPass!`.
 const TYPED: [&str; 8] = [
     "testtest",
     "testtest and more",
@@ -29,24 +29,24 @@ const TYPED: [&str; 8] = [
 const SITES: [i64; 2] = [1, 2];
 const MEMBERS: [i64; 3] = [71, 72, 73];
 
-/// A story while it is told: the program, the model, and what was said so far.
-pub struct Telling<'a> {
-    pub door: &'a mut dyn Door,
+/// A story that runs: the program, the model, and the transcript so far.
+pub struct Run<'a> {
+    pub subject: &'a mut dyn Subject,
     pub model: Model,
     pub now: i64,
-    pub eyes: Connection,
+    pub conn: Connection,
     pub said: String,
 }
 
-impl<'a> Telling<'a> {
-    pub fn new(door: &'a mut dyn Door, story: &Story) -> Self {
+impl<'a> Run<'a> {
+    pub fn new(subject: &'a mut dyn Subject, story: &Story) -> Self {
         let settings = Settings {
             keep_cryptpass: story.keep_cryptpass,
             zone_seconds: story.zone.1,
             grace_hours: story.grace_hours,
         };
-        let eyes = Connection::open_with_flags(
-            door.location().file().unwrap(),
+        let conn = Connection::open_with_flags(
+            subject.location().file().unwrap(),
             OpenFlags::SQLITE_OPEN_READ_ONLY,
         )
         .unwrap();
@@ -54,10 +54,10 @@ impl<'a> Telling<'a> {
             "zone {}, grace {} h, keep-cryptpass {}, bcrypt {}\n",
             story.zone.0, story.grace_hours, story.keep_cryptpass, story.bcrypt
         );
-        Self { door, model: Model::new(settings), now: NOON, eyes, said }
+        Self { subject, model: Model::new(settings), now: NOON, conn, said }
     }
 
-    pub fn tell(&mut self, steps: &[Step]) -> Result<(), String> {
+    pub fn run(&mut self, steps: &[Step]) -> Result<(), String> {
         for step in steps {
             match step {
                 Step::Post { fields, twice } => self.post(fields, *twice)?,
@@ -69,23 +69,23 @@ impl<'a> Telling<'a> {
                 Step::HashSome(which) => {
                     let _ =
                         writeln!(self.said, "(some of what is sealed is being hashed: {which:#b})");
-                    self.door.hash_some(*which);
+                    self.subject.hash_some(*which);
                 }
                 Step::Rehash(member) => {
                     let _ = writeln!(
                         self.said,
                         "(member {member} of site 1 logs in while the other kind of hash is wanted)"
                     );
-                    self.door.rehash(key(1, *member), &TYPED);
+                    self.subject.rehash(key(1, *member), &TYPED);
                 }
                 Step::PutHashes => {
                     self.said.push_str("(what was hashed is put in)\n");
-                    self.door.put_hashes();
+                    self.subject.put_hashes();
                     self.compare_passwords()?;
                 }
                 Step::Harden => {
                     self.said.push_str("(all that is sealed is hashed)\n");
-                    self.door.harden();
+                    self.subject.harden();
                     self.compare_rows()?;
                     self.compare_passwords()?;
                 }
@@ -103,7 +103,7 @@ impl<'a> Telling<'a> {
             text_of(self.now),
             if tick { ", and the writer looks" } else { "" }
         );
-        self.door.set_clock(self.now, tick);
+        self.subject.set_clock(self.now, tick);
         self.model.at(self.now);
     }
 
@@ -133,7 +133,8 @@ impl<'a> Telling<'a> {
     fn post_once(&mut self, sent: &[(String, String)]) -> Result<String, String> {
         let body = serde_urlencoded::to_string(sent).unwrap();
         let _ = writeln!(self.said, "> {}", shown(sent));
-        let reply = self.door.post(&body).map_err(|fault| format!("{}\n*** {fault}", self.said))?;
+        let reply =
+            self.subject.post(&body).map_err(|fault| format!("{}\n*** {fault}", self.said))?;
         let _ = writeln!(self.said, "< {reply}");
         let expected = self.model.post(sent, self.now);
         let (word, sentence) =
@@ -194,7 +195,7 @@ impl<'a> Telling<'a> {
             expires, cryptpass";
         let now = self.now;
         rows(
-            &self.eyes,
+            &self.conn,
             &format!(
                 "SELECT 'member', {columns}, expire_at, NULL FROM member_auth WHERE expire_at IS \
                  NULL OR expire_at > {now}
@@ -224,7 +225,7 @@ impl<'a> Telling<'a> {
 
     /// Who is opened by what, as the program says it.
     pub fn opened(&self) -> Vec<String> {
-        opened(self.door.location(), self.door.vault(), self.now)
+        opened(self.subject.location(), self.subject.vault(), self.now)
     }
 
     fn compare_passwords(&self) -> Result<(), String> {
