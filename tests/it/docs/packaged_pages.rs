@@ -6,10 +6,11 @@ mod pages;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use super::root;
-use crate::support::real_program;
+use crate::support::{real_program, temp_dir};
 
 /// What `packaging/` has of them, as path and content.
 fn committed() -> BTreeMap<String, String> {
@@ -42,7 +43,7 @@ fn the_man_pages_and_completions_are_those_of_the_command_line() {
 }
 
 /// What bash completes behind these words; the last one has only begun.
-fn completed(words: &str) -> String {
+fn completed(file: &Path, words: &str) -> String {
     let script = r#"
         source "$1"
         read -ra COMP_WORDS <<<"$2"
@@ -50,7 +51,6 @@ fn completed(words: &str) -> String {
         _nats__userman nats-userman "${COMP_WORDS[-1]}" "${COMP_WORDS[-2]}"
         echo "${COMPREPLY[*]}"
     "#;
-    let file = root().join("packaging/completions/nats-userman.bash");
     let output = Command::new("bash").args(["-c", script, "bash"]).arg(file).arg(words).output();
     String::from_utf8(output.unwrap().stdout).unwrap().trim_end().to_owned()
 }
@@ -60,9 +60,19 @@ fn bash_completes_commands_and_their_options() {
     if real_program("bash").is_none() {
         return;
     }
-    assert_eq!(completed("nats-userman ser"), "serve");
-    assert_eq!(completed("nats-userman member l"), "list logout");
-    assert_eq!(completed("nats-userman member list --f"), "--former");
-    assert_eq!(completed("nats-userman serve --public"), "--public-url");
-    assert_eq!(completed("nats-userman --public"), "--public-url");
+    // Not the file in `packaging/`, which the test above may be writing.
+    let dir = temp_dir();
+    let file = dir.path().join("completions");
+    let name = "completions/nats-userman.bash";
+    let (_, text) = pages::all().into_iter().find(|(path, _)| path == name).unwrap();
+    fs::write(&file, text).unwrap();
+    for (words, wanted) in [
+        ("nats-userman ser", "serve"),
+        ("nats-userman member l", "list logout"),
+        ("nats-userman member list --f", "--former"),
+        ("nats-userman serve --public", "--public-url"),
+        ("nats-userman --public", "--public-url"),
+    ] {
+        assert_eq!(completed(&file, words), wanted, "{words}");
+    }
 }
