@@ -1,7 +1,8 @@
 //! Names are folded by rules that may change with a release: see [`crate::unicode::folded`]. The
 //! database stores the version of the rules; after a change all names are folded again.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::functions::FunctionFlags;
+use rusqlite::{Connection, OptionalExtension};
 
 use crate::block::LoginName;
 use crate::store::Fault;
@@ -10,9 +11,6 @@ use crate::unicode::{FOLDING_VERSION, folded};
 /// OR IGNORE: if another member holds the folded form, the row keeps only its exact name.
 pub(super) const GIVE_FOLDED: &str =
     "UPDATE OR IGNORE member_auth SET username_folded = ?3 WHERE siteid = ?1 AND memberid = ?2";
-
-/// The number of rows that are in memory at once.
-const PAGE_ROWS: usize = 1_000;
 
 /// Whether the names are folded by the rules of this release.
 pub(super) fn is_current(conn: &Connection) -> Result<bool, Fault> {
@@ -25,10 +23,6 @@ pub(super) fn is_current(conn: &Connection) -> Result<bool, Fault> {
 /// same folded form, the lowest memberid holds it, and the others keep their exact names. No member
 /// is removed.
 pub(super) fn fold_anew(conn: &Connection) -> Result<(), Fault> {
-    conn.execute(
-        "UPDATE member_auth SET username_folded = NULL WHERE username_folded IS NOT NULL",
-        [],
-    )?;
     let members = fold_members(conn)?;
     fold_blocks(conn)?;
     conn.execute("INSERT OR REPLACE INTO folding VALUES (1, ?1)", [FOLDING_VERSION])?;
@@ -48,29 +42,56 @@ pub(super) fn fold_anew(conn: &Connection) -> Result<(), Fault> {
     Ok(())
 }
 
-/// In order of site and memberid, so that the lowest memberid comes first. Returns the number of
-/// members.
+/// Without the indexes on the folded names, which are made again at the end: one after the other,
+/// each of a million changes would take its way through them. Returns the number of members.
 fn fold_members(conn: &Connection) -> Result<usize, Fault> {
-    let mut page = conn.prepare(
-        "SELECT siteid, memberid, username FROM member_auth
-             WHERE (siteid, memberid) > (?1, ?2) ORDER BY siteid, memberid LIMIT ?3",
-    )?;
-    let mut give = conn.prepare(GIVE_FOLDED)?;
-    // No siteid is below 1.
-    let (mut after, mut members) = ((0, 0), 0);
-    loop {
-        let bounds = params![after.0, after.1, i64::try_from(PAGE_ROWS).unwrap_or(i64::MAX)];
-        let rows = page.query_map(bounds, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-        let rows = rows.collect::<Result<Vec<(i64, i64, String)>, _>>()?;
-        let Some((site, member, _)) = rows.last() else { return Ok(members) };
-        (after, members) = ((*site, *member), members + rows.len());
-        for (site, member, name) in &rows {
-            let form = folded(name);
-            if !form.is_empty() {
-                give.execute(params![site, member, form])?;
+    let indexes = conn
+        .prepare(
+            "SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND tbl_name = 'member_auth'
+             AND sql LIKE '%username_folded%'",
+        )?
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<Result<Vec<(String, String)>, _>>()?;
+    for (name, _) in &indexes {
+        conn.execute_batch(&format!("DROP INDEX {name}"))?;
+    }
+    give_sql_folded(conn)?;
+    // A name of which nothing can be seen has no folded form.
+    let members =
+        conn.execute("UPDATE member_auth SET username_folded = nullif(folded(username), '')", [])?;
+    for (_, sql) in &indexes {
+        match conn.execute_batch(sql).map_err(Fault::from) {
+            // Mostly there are no two of one form, and then nobody needs to look for them.
+            Err(Fault::Constraint(_)) => {
+                take_from_namesakes(conn)?;
+                conn.execute_batch(sql)?;
             }
+            made => made?,
         }
     }
+    Ok(members)
+}
+
+/// Leaves each folded form to the lowest memberid of its site.
+fn take_from_namesakes(conn: &Connection) -> Result<(), Fault> {
+    let take = "UPDATE member_auth SET username_folded = NULL WHERE (siteid, memberid) IN (
+             SELECT siteid, memberid FROM (
+                 SELECT siteid, memberid, row_number() OVER same AS number FROM member_auth
+                 WHERE username_folded IS NOT NULL
+                 WINDOW same AS (PARTITION BY siteid, username_folded ORDER BY memberid)
+             ) WHERE number > 1
+         )";
+    conn.execute(take, [])?;
+    Ok(())
+}
+
+/// Gives the connection the SQL function `folded`.
+pub(super) fn give_sql_folded(conn: &Connection) -> Result<(), Fault> {
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+    Ok(conn.create_scalar_function("folded", 1, flags, |context| {
+        // Text that is not UTF-8 is no name.
+        Ok(context.get_raw(0).as_str_or_null().ok().flatten().map(folded))
+    })?)
 }
 
 /// If two blocks now have the same name, one of them stays. There are few.

@@ -1,9 +1,9 @@
 //! Reading: CHECK, the lists of the command line and the hashing worker, on read-only connections
 //! that never wait for the writer.
 
-use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, params};
 
+use super::folding::give_sql_folded;
 use super::rows::{
     FORMER_COLUMNS, HERE_COLUMNS, LOGIN_COLUMNS, MEMBER_COLUMNS, read_former, read_here, read_key,
     read_login, read_session, select_former, select_member,
@@ -14,7 +14,6 @@ use crate::member::{Former, Member};
 use crate::store::{
     CookieLogin, CookieLoginState, Fault, LoginRow, View, Wanted, if_readable, standing_at,
 };
-use crate::unicode::folded;
 
 /// Rows of a list that are read at once. They are passed on after the read transaction has ended: a
 /// list that is printed into `less` may stay open for hours, and the WAL could not be restarted
@@ -30,11 +29,7 @@ impl Reader {
     pub(super) fn new(conn: Connection) -> Result<Self, Fault> {
         // The journal has no column of folded names: it is rarely searched by name, and often
         // written.
-        let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
-        conn.create_scalar_function("folded", 1, flags, |context| {
-            // Text that is not UTF-8 is no name.
-            Ok(context.get_raw(0).as_str_or_null().ok().flatten().map(folded))
-        })?;
+        give_sql_folded(&conn)?;
         Ok(Self { conn })
     }
 

@@ -4,11 +4,12 @@
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::database_file::DatabaseFile;
+use super::upgrade_copy::Copying;
 use super::upgrade_progress::Progress;
 use super::upgrade_space::{MIB, Space, mib};
 use super::{add_columns, folding, upgrade_copy, wal_mark};
-use crate::store::UpgradePlan;
 use crate::store::open_error::{SCHEMA_VERSION, UpgradeError};
+use crate::store::{Fault, UpgradePlan};
 
 /// The form that schema.sql describes.
 pub(super) const CURRENT: i64 = SCHEMA_VERSION;
@@ -112,10 +113,11 @@ fn transact(
     let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // Checked again under the lock, because another process may have upgraded it.
     let found = check(&transaction)?;
+    let mut copying = None;
     if found == 0 {
         transaction.execute_batch(SCHEMA)?;
     } else {
-        step_up(&transaction, found, file, progress)?;
+        copying = step_up(&transaction, found, file, progress)?;
     }
     if !folding::is_current(&transaction)? {
         progress.begin("folding the names of all members");
@@ -130,6 +132,15 @@ fn transact(
     }
     let is_upgrade = (1..CURRENT).contains(&found);
     let counted = if is_upgrade { Some(count_rows(&transaction)?) } else { None };
+    if let Some(copying) = copying {
+        progress.begin("checking the copy");
+        let kept = copying.finish()?;
+        log::info!(
+            "the copy of the old database is {}: {} MiB, checked",
+            kept.path.display(),
+            mib(kept.bytes)
+        );
+    }
     progress.begin("writing it to the disk");
     transaction.commit()?;
     if let Some((members, records)) = counted {
@@ -156,41 +167,42 @@ pub(super) fn new_in_memory() -> Result<Connection, rusqlite::Error> {
     Ok(conn)
 }
 
-/// Runs the steps from an older version, after the copy.
+/// Runs the steps from an older version, after the copy was made.
 fn step_up(
     conn: &Connection,
     found: i64,
     file: Option<&DatabaseFile>,
     progress: &Progress,
-) -> Result<(), UpgradeError> {
+) -> Result<Option<Copying>, UpgradeError> {
     let done = usize::try_from(found - 1).unwrap_or(0);
     let steps = &UPGRADES[done..];
     if steps.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
-    match file.filter(|file| file.keeps_upgrade_copy()) {
+    let copying = match file.filter(|file| file.keeps_upgrade_copy()) {
         Some(file) => {
             log::info!(
                 "upgrading the database from version {found} to {CURRENT}; first, a copy of the \
                  old one is made"
             );
-            let kept = upgrade_copy::keep(file.path(), found, progress)?;
-            log::info!(
-                "the copy of the old database is {}: {} MiB, checked, in {:.1} s",
-                kept.path.display(),
-                mib(kept.bytes),
-                progress.elapsed().as_secs_f64()
-            );
+            Some(upgrade_copy::begin(file.path(), found, progress)?)
         }
         None => {
-            log::info!("upgrading the database from version {found} to {CURRENT}, without a copy")
+            log::info!("upgrading the database from version {found} to {CURRENT}, without a copy");
+            None
         }
-    }
+    };
     for (step, to) in steps.iter().zip(found + 1..) {
         progress.begin(&format!("changing it to version {to}"));
-        add_columns::run_step(conn, step)?;
+        if let Err(fault) = add_columns::run_step(conn, step) {
+            // The check of the copy says where a database is damaged.
+            if let (Fault::Damaged(_), Some(copying)) = (&fault, copying) {
+                copying.finish()?;
+            }
+            return Err(fault.into());
+        }
     }
-    Ok(())
+    Ok(copying)
 }
 
 #[cfg(test)]
@@ -282,7 +294,7 @@ mod tests {
     #[test]
     fn each_step_leaves_the_schema_that_its_statements_leave_and_rows_that_satisfy_it() {
         let (ours, plain) = (version_1(), version_1());
-        let other = "CREATE VIRTUAL TABLE theirs USING fts5 (text);
+        let other = "CREATE TABLE theirs (text);
              CREATE VIEW names AS SELECT username FROM member_auth;";
         ours.execute_batch(other).unwrap();
         plain.execute_batch(other).unwrap();

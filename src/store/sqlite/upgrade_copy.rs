@@ -11,6 +11,7 @@ use std::os::unix::fs::{
     FileExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, chown,
 };
 use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
 
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
@@ -85,6 +86,9 @@ pub enum CopyError {
     /// SQLite.
     #[error(transparent)]
     Fault(#[from] Fault),
+    /// The copy is damaged.
+    #[error("the copy is damaged: {0}")]
+    Damaged(String),
     /// The copy is not what was copied.
     #[error("the copy differs from the database: {0}")]
     Differs(String),
@@ -105,45 +109,132 @@ pub(super) struct Kept {
     pub(super) bytes: u64,
 }
 
-/// Keeps the copy.
-pub(super) fn keep(
+/// A copy that has all pages. Other threads check it and write it to the disk while the upgrade
+/// goes on. The upgrade must not be committed before [`Copying::finish`].
+pub(super) struct Copying {
+    database: PathBuf,
+    version: i64,
+    bytes: u64,
+    /// The name of the copy until it is complete.
+    begun: PathBuf,
+    written: Option<JoinHandle<io::Result<()>>>,
+    checked: Option<JoinHandle<Result<(), CopyError>>>,
+    is_complete: bool,
+}
+
+/// Makes the copy, as far as [`Copying`] says.
+pub(super) fn begin(
     database: &Path,
     version: i64,
     progress: &Progress,
-) -> Result<Kept, UpgradeError> {
+) -> Result<Copying, UpgradeError> {
     let source =
         open(database, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     let space = Space::of(&source, database, version)?;
-    let dir = parent(database).to_owned();
-    let refused = |no_copy| UpgradeError::Copy(Box::new(no_copy));
     if let (Some(free), 1..) = (space.free, space.missing()) {
-        return Err(refused(NoCopy::Short { version, dir, free, needed: space.needed }));
+        let dir = parent(database).to_owned();
+        let short = NoCopy::Short { version, dir, free, needed: space.needed };
+        return Err(UpgradeError::Copy(Box::new(short)));
     }
-    match copy(&source, database, version, progress) {
-        Ok(path) => Ok(Kept { path, bytes: space.copy }),
-        // Not the copy, but the database itself is damaged.
-        Err(CopyError::Fault(damaged @ Fault::Damaged(_))) => Err(damaged.into()),
-        Err(cause) => Err(refused(NoCopy::Failed { version, dir, cause })),
+    let mut copying = Copying {
+        database: database.to_owned(),
+        version,
+        bytes: space.copy,
+        begun: with_suffix(database, &format!(".v{version}.tmp")),
+        written: None,
+        checked: None,
+        is_complete: false,
+    };
+    let copied = copying.copy(&source, progress);
+    copied.map_err(|cause| copying.failed(cause))?;
+    Ok(copying)
+}
+
+impl Copying {
+    fn copy(&mut self, source: &Connection, progress: &Progress) -> Result<(), CopyError> {
+        remove(&self.begun)?;
+        // No file of this name exists. Only the owner may read the copy until it is complete.
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&self.begun)?;
+        progress.begin("copying it");
+        let pages = copy_pages(source, &self.begun, progress)?;
+        // A copy that no process has open has no WAL, and must be readable without one.
+        file.write_all_at(&WITHOUT_WAL, FORMAT_AT)?;
+        self.written = Some(thread("copy-sync", move || file.sync_all())?);
+        let (begun, version, progress) = (self.begun.clone(), self.version, progress.clone());
+        let check = move || check(&begun, version, pages, &progress);
+        self.checked = Some(thread("copy-check", check)?);
+        Ok(())
+    }
+
+    /// Waits until the copy is complete, and gives it its name.
+    pub(super) fn finish(mut self) -> Result<Kept, UpgradeError> {
+        let path = self.complete().map_err(|cause| self.failed(cause))?;
+        self.is_complete = true;
+        Ok(Kept { path, bytes: self.bytes })
+    }
+
+    fn complete(&mut self) -> Result<PathBuf, CopyError> {
+        if let Some(checked) = self.checked.take() {
+            joined(checked)?;
+        }
+        if let Some(written) = self.written.take() {
+            joined(written)?;
+        }
+        like(&self.begun, &self.database)?;
+        name(&self.begun, &self.database, self.version)
+    }
+
+    fn failed(&self, cause: CopyError) -> UpgradeError {
+        let cause = match cause {
+            // Each page is that of the database, so the damage is in both; or in the copy alone,
+            // by a fault of the disk.
+            CopyError::Damaged(found) => match self.damage_of_database() {
+                Ok(Some(found)) => return fault::damage(found).into(),
+                Ok(None) => CopyError::Damaged(found),
+                Err(fault) => return fault.into(),
+            },
+            CopyError::Fault(damaged @ Fault::Damaged(_)) => return damaged.into(),
+            other => other,
+        };
+        let dir = parent(&self.database).to_owned();
+        UpgradeError::Copy(Box::new(NoCopy::Failed { version: self.version, dir, cause }))
+    }
+
+    fn damage_of_database(&self) -> Result<Option<String>, Fault> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        damage(&open(&self.database, flags)?)
     }
 }
 
-fn copy(
-    source: &Connection,
-    database: &Path,
-    version: i64,
-    progress: &Progress,
-) -> Result<PathBuf, CopyError> {
-    let begun = with_suffix(database, &format!(".v{version}.tmp"));
-    remove(&begun)?;
-    let made = make(source, &begun, version, progress).and_then(|()| {
-        like(&begun, database)?;
-        name(&begun, database, version)
-    });
-    if made.is_err() {
-        // The failure is reported. The rest of the copy would only use space.
-        let _ = remove(&begun);
+/// The upgrade has failed, or the copy: what there is of it would only use space.
+impl Drop for Copying {
+    fn drop(&mut self) {
+        // Their results do not matter any more.
+        self.written.take().map(JoinHandle::join);
+        self.checked.take().map(JoinHandle::join);
+        if !self.is_complete {
+            let _ = remove(&self.begun);
+        }
     }
-    made
+}
+
+fn thread<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<JoinHandle<T>> {
+    std::thread::Builder::new().name(name.into()).spawn(work)
+}
+
+fn joined<T, E: Into<CopyError>>(thread: JoinHandle<Result<T, E>>) -> Result<T, CopyError> {
+    match thread.join() {
+        Ok(result) => result.map_err(Into::into),
+        Err(_) => Err(CopyError::Differs("its check has panicked".into())),
+    }
 }
 
 /// Removes the rest of an unfinished copy, with the journal that release 0.4.0 and older kept.
@@ -157,30 +248,13 @@ fn remove(begun: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Copies page by page and checks the copy: what is damaged in the database is damaged in it, and
-/// one check of all rows and indexes serves both.
-fn make(
-    source: &Connection,
-    begun: &Path,
-    version: i64,
-    progress: &Progress,
-) -> Result<(), CopyError> {
-    // No file of this name exists. Only the owner may read the copy until it is complete.
-    let file =
-        OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(begun)?;
-    progress.begin("copying it");
-    let pages = copy_pages(source, begun, progress)?;
-    // A copy that no process has open has no WAL, and must be readable without one.
-    file.write_all_at(&WITHOUT_WAL, FORMAT_AT)?;
-    file.sync_all()?;
-    progress.begin("checking the copy");
+/// Checks the copy. What is damaged in the database is damaged in it, so that one check of all
+/// pages and rows serves both.
+fn check(begun: &Path, version: i64, pages: i64, progress: &Progress) -> Result<(), CopyError> {
     let mut copy = open_immutable(begun)?;
     progress.follow(&mut copy)?;
     if let Some(found) = damage(&copy)? {
-        return Err(match damage(source)? {
-            Some(found) => fault::damage(found).into(),
-            None => CopyError::Differs(found),
-        });
+        return Err(CopyError::Damaged(found));
     }
     let number = |pragma: &str| copy.query_row(pragma, [], |row| row.get::<_, i64>(0));
     match (number("PRAGMA user_version")?, number("PRAGMA page_count")?) {
@@ -214,9 +288,10 @@ fn copy_pages(source: &Connection, begun: &Path, progress: &Progress) -> Result<
     }
 }
 
-/// The first damage of a database, if there is any.
+/// The first damage of a database, if there is any. The larger check of SQLite, integrity_check,
+/// also looks up each row in each index, which takes three times as long.
 fn damage(conn: &Connection) -> Result<Option<String>, Fault> {
-    let found: String = conn.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+    let found: String = conn.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
     // The line above this one names the database.
     let found = found.lines().find(|line| !line.starts_with("***")).unwrap_or_default();
     Ok((found != "ok").then(|| found.to_owned()))
