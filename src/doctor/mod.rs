@@ -1,7 +1,7 @@
 //! Checks of a service, its database and its machine, for `nats-userman doctor`. They change
 //! nothing, and they work whether the service runs or not.
 //!
-//! One file per topic. Each has a function that adds findings to a [`Report`].
+//! One file per topic. Each has a function that adds findings to a report.
 
 mod backlog;
 mod backups;

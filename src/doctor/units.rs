@@ -9,7 +9,7 @@ pub(super) fn size(bytes: u64) -> String {
     match UNITS.iter().find(|(_, unit)| bytes >= *unit) {
         // One digit after the point.
         Some((name, unit)) => {
-            let tenths = bytes / (unit / 10);
+            let tenths = bytes.saturating_mul(10) / unit;
             format!("{}.{} {name}", tenths / 10, tenths % 10)
         }
         None => format!("{bytes} bytes"),
