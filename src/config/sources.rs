@@ -252,3 +252,72 @@ impl Given {
         Some(Self { key: key.to_owned(), origin, values })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The sources of these flags, with this file in the place of the system's.
+    fn read(flags: &[&str], named: Option<&Path>, system: &Path) -> Sources {
+        let matches = table().try_get_matches_from(flags).unwrap();
+        let (sources, bad) = Sources::read(&matches, named, system).unwrap();
+        assert_eq!(bad, []);
+        sources
+    }
+
+    fn data_dir(sources: &Sources) -> String {
+        sources.settings().data_dir.display().to_string()
+    }
+
+    #[test]
+    fn the_system_has_a_file_and_with_it_another_default_of_the_data_directory() {
+        let dir = tempfile::tempdir().unwrap();
+        let (system, other) = (dir.path().join("system.toml"), dir.path().join("other.toml"));
+        let without = read(&[], None, &system);
+        assert_eq!((without.file(), data_dir(&without)), (None, "./data".into()));
+
+        std::fs::write(&system, "login_hours = 3\n").unwrap();
+        std::fs::write(&other, "login_hours = 4\n").unwrap();
+        for named in [None, Some(system.as_path())] {
+            let with = read(&[], named, &system);
+            assert_eq!(with.file(), Some(system.as_path()));
+            assert_eq!(data_dir(&with), SYSTEM_DATA_DIR);
+            assert_eq!(with.settings().area.login_hours, "3");
+            let of_data_dir = with.effective().into_iter().find(|it| it.key == "data_dir").unwrap();
+            assert_eq!(of_data_dir.origin, Origin::Default);
+            assert_eq!(of_data_dir.value, EffectiveValue::Text(SYSTEM_DATA_DIR.into()));
+        }
+        let by_flag = read(&["--data-dir", "/srv"], None, &system);
+        assert_eq!(data_dir(&by_flag), "/srv");
+        let named = read(&[], Some(&other), &system);
+        assert_eq!((named.file(), data_dir(&named)), (Some(other.as_path()), "./data".into()));
+
+        std::fs::write(&system, "data_dir = \"/srv\"\n").unwrap();
+        assert_eq!(data_dir(&read(&[], None, &system)), "/srv");
+    }
+
+    #[test]
+    fn a_file_that_comes_is_read_at_a_reload_and_one_that_goes_is_missed() {
+        let dir = tempfile::tempdir().unwrap();
+        let system = dir.path().join("system.toml");
+        let before = read(&[], None, &system);
+        std::fs::write(&system, "login_hours = 3\n").unwrap();
+        let now = before.read_again().unwrap();
+        assert_eq!(before.changed(&now), ["data_dir", "login_hours"]);
+        std::fs::remove_file(&system).unwrap();
+        let said = format!(
+            "the configuration file {}: No such file or directory (os error 2)",
+            system.display()
+        );
+        let bad = now.read_again().unwrap_err();
+        assert_eq!(bad.iter().map(ToString::to_string).collect::<Vec<_>>(), [said]);
+    }
+
+    #[test]
+    fn no_value_is_shown_by_debug() {
+        let dir = tempfile::tempdir().unwrap();
+        let secret = "0123456789abcdef0123456789abcdef";
+        let sources = read(&["--postback-token", secret], None, &dir.path().join("none"));
+        assert!(!format!("{sources:?}").contains(secret), "{sources:?}");
+    }
+}

@@ -8,7 +8,7 @@
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read as _};
 use std::os::unix::fs::{
-    FileExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, chown,
+    FileExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown,
 };
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
@@ -20,6 +20,7 @@ use super::connection::{open, open_immutable};
 use super::fault;
 use super::upgrade_progress::Progress;
 use super::upgrade_space::{Space, mib};
+use crate::owner::open_unlinked;
 use crate::store::{Fault, UpgradeError};
 use crate::whole_file::parent;
 
@@ -300,13 +301,13 @@ fn damage(conn: &Connection) -> Result<Option<String>, Fault> {
 /// Sets owner and mode to those of the database. If the owner cannot be set, the copy stays
 /// readable to this user alone.
 fn like(begun: &Path, database: &Path) -> io::Result<()> {
-    let (own, wanted) = (fs::metadata(begun)?, fs::metadata(database)?);
+    // By its descriptor: root would change another file, if the directory's owner put a link here.
+    let copy = open_unlinked(begun, OpenOptions::new().read(true))?;
+    let (own, wanted) = (copy.metadata()?, fs::metadata(database)?);
     let is_same = (own.uid(), own.gid()) == (wanted.uid(), wanted.gid());
-    if is_same || chown(begun, Some(wanted.uid()), Some(wanted.gid())).is_ok() {
-        fs::set_permissions(
-            begun,
-            Permissions::from_mode(wanted.permissions().mode() & COPY_MODE_MAX),
-        )?;
+    if is_same || fchown(&copy, Some(wanted.uid()), Some(wanted.gid())).is_ok() {
+        let mode = wanted.permissions().mode() & COPY_MODE_MAX;
+        copy.set_permissions(Permissions::from_mode(mode))?;
     }
     Ok(())
 }
