@@ -36,6 +36,7 @@ pub mod epoch;
 pub mod fields;
 pub mod file_system;
 pub mod hardening;
+pub mod heartbeat;
 pub mod http;
 pub mod identity;
 pub mod idle;

@@ -17,13 +17,10 @@ use super::state::{ServerState, ThreadState};
 use super::{response_headers, slots};
 use crate::connection_limits::server_threads;
 
-/// Connections that the system queues until a thread accepts them. The default of 128 is one burst
-/// of visitors, and a client beyond it tries again only after a second.
-const BACKLOG: i32 = 1024;
 /// How long a stop waits, after the last answer, for idle connections.
 const CLOSE_SECONDS_MAX: u64 = 1;
 
-/// Builds a server with these routes on a bound listener. It runs while it is awaited, and only its
+/// Builds a server with these routes on a listener. It runs while it is awaited, and only its
 /// handle stops it; the caller handles signals.
 ///
 /// # Errors
@@ -44,8 +41,6 @@ pub fn build(
             .wrap(response_headers::on_every_response())
             .configure(routes)
     };
-    // It listens already; this sets the length of the queue.
-    rustix::net::listen(&listener, BACKLOG)?;
     let threads = server_threads();
     let limits = *connections.limits();
     let builder = Server::build();

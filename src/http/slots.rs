@@ -47,8 +47,8 @@ where
     let answer = service.call(request);
     Either::Right(async move {
         let mut answer = answer.await?;
-        if active.is_some_and(|active| active.0.has_unread_body()) {
-            // The rest of the body would be read as the next request.
+        if active.is_some_and(|active| active.0.ends_with_response()) {
+            // The rest of a body would be read as the next request, or the service stops.
             answer.response_mut().head_mut().set_connection_type(ConnectionType::Close);
         }
         Ok(answer)

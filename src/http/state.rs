@@ -47,7 +47,7 @@ pub struct ServerState {
     pub requests: Arc<AtomicU64>,
     /// Names this process in request ids: the second of its start, in hexadecimal.
     pub run: Arc<str>,
-    /// Set when the service stops: new postbacks get 503 and the connection closes.
+    /// Set when a stop has answered what was accepted: later postbacks get 503.
     pub stopping: Arc<AtomicBool>,
     /// Requests that were accepted and are not answered yet.
     pub in_flight: Arc<AtomicUsize>,

@@ -3,6 +3,8 @@
 
 mod area;
 mod error;
+pub mod listener;
+pub mod manager;
 mod reload;
 mod served;
 
@@ -15,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use actix_web::dev::{Server, ServerHandle};
 pub use error::StartError;
+use manager::Manager;
 use reload::Reloads;
 pub use served::write_down;
 
@@ -44,10 +47,16 @@ use crate::token_file;
 use crate::token_file::current::Tokens;
 use crate::writer::{self, LoginTimes, Setup, Writer};
 
-/// The longest wait for accepted postbacks at a stop: longer than body, queue and database lock of
+/// The longest wait for accepted requests at a stop: longer than body, queue and database lock of
 /// one can take together.
 const DRAIN_TIME_MAX: Duration = Duration::from_secs(12);
 const DRAIN_LOOK_EVERY: Duration = Duration::from_millis(10);
+/// How long a stop waits for the first request of a connection. A proxy sends it at once.
+const FIRST_REQUEST_TIME_MAX: Duration = Duration::from_secs(1);
+/// With a passed socket, clients keep connecting while the service stops. The thread that accepts
+/// connections hears of a pause a moment later, so nothing may be left to answer in this many looks
+/// in a row: 50 ms.
+const QUIET_LOOKS: u32 = 5;
 /// How soon a retired token and a lifted block take effect, and counts of suppressed log lines are
 /// logged.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -67,7 +76,19 @@ pub struct Service {
     new_token: Option<Token>,
     reloads: Reloads,
     backups: Option<BackupThread>,
+    manager: Manager,
+    /// The socket was passed, and outlives this process.
+    keeps_socket: bool,
     _locks: Vec<Lock>,
+}
+
+/// What the process was given by the program that started it.
+#[derive(Debug, Default)]
+pub struct Surroundings {
+    /// The service manager.
+    pub manager: Manager,
+    /// A listening socket.
+    pub listener: Option<TcpListener>,
 }
 
 /// The background hashing of passwords.
@@ -89,13 +110,20 @@ impl Service {
     /// # Errors
     ///
     /// See [`StartError`]. Nothing was changed then, except for files that a first start creates.
-    pub fn start(config: &Config, clock: Clock, cost: Cost) -> Result<(Self, Server), StartError> {
+    pub fn start(
+        config: &Config,
+        clock: Clock,
+        cost: Cost,
+        surroundings: Surroundings,
+    ) -> Result<(Self, Server), StartError> {
+        let mut config = config.clone();
+        config.location = config.location.watched_by(surroundings.manager.heartbeat());
         let database = CurrentDatabase::new(config.location.clone());
-        Self::start_on(config, database, clock, cost)
+        Self::start_in(&config, database, clock, cost, surroundings)
     }
 
     /// Starts everything as [`Service::start`] does, with this handle on the database of the
-    /// settings.
+    /// settings, and without a service manager.
     ///
     /// # Errors
     ///
@@ -106,6 +134,18 @@ impl Service {
         clock: Clock,
         cost: Cost,
     ) -> Result<(Self, Server), StartError> {
+        Self::start_in(config, file, clock, cost, Surroundings::default())
+    }
+
+    fn start_in(
+        config: &Config,
+        file: CurrentDatabase,
+        clock: Clock,
+        cost: Cost,
+        surroundings: Surroundings,
+    ) -> Result<(Self, Server), StartError> {
+        let Surroundings { manager, listener: passed } = surroundings;
+        manager.starting("opening the database");
         database::refuse_network(config).map_err(DatabaseError::from)?;
         config.data_dir.make()?;
         let locks = config.data_dir.lock(config.location.file())?;
@@ -121,8 +161,8 @@ impl Service {
         // The writer opens its own reader; this one is closed after the check.
         let jumps = watch_for_jumps(config, &clock, &*file.open()?);
         let (tokens, new_token) = open_tokens(config)?;
-        let listener = TcpListener::bind(config.listen)
-            .map_err(|error| StartError::listen(config.listen, error))?;
+        let keeps_socket = passed.is_some();
+        let listener = listener::take_or_bind(passed, config.listen)?;
         let address = listener.local_addr()?;
 
         let (wake, sealed): (SyncSender<()>, Receiver<()>) = sync_channel(1);
@@ -139,6 +179,7 @@ impl Service {
             },
             upkeep_every: config.upkeep_every,
             sealed: wake.clone(),
+            heartbeat: manager.heartbeat(),
         })?;
         let rehashes = Arc::new(Rehashes::new(cost, wake.clone()));
         let hash_worker =
@@ -170,7 +211,7 @@ impl Service {
         };
         let server = http::server(listener, shared.clone())?;
         let handle = server.handle();
-        let reloads = Reloads::start(config, address, &shared)?;
+        let reloads = Reloads::start(config, address, &shared, manager.clone())?;
         let service = Self {
             address,
             handle,
@@ -181,6 +222,8 @@ impl Service {
             new_token,
             reloads,
             backups,
+            manager,
+            keeps_socket,
             _locks: locks,
         };
         Ok((service, server))
@@ -272,13 +315,19 @@ impl Service {
         }
     }
 
+    /// Tells the service manager that requests are answered now.
+    pub fn ready(&self) {
+        self.manager.ready(&format!("listening on {}", self.address));
+    }
+
     /// Stops accepting, answers what was accepted, closes the database.
     pub async fn stop(self) {
+        self.manager.stopping();
         self.handle.pause().await;
-        self.shared.stopping.store(true, Ordering::SeqCst);
-        // Logins that wait for a hash get 503 now: the stop does not wait two seconds for them.
-        self.shared.area.pool.stop();
         let began = Instant::now();
+        self.answer_accepted(began).await;
+        self.shared.stopping.store(true, Ordering::SeqCst);
+        self.shared.area.pool.stop();
         while self.shared.in_flight.load(Ordering::SeqCst) > 0 && began.elapsed() < DRAIN_TIME_MAX {
             tokio::time::sleep(DRAIN_LOOK_EVERY).await;
         }
@@ -296,6 +345,24 @@ impl Service {
         self.writer.stop();
         if self.writer_thread.join().is_err() {
             log::error!("the writer thread panicked");
+        }
+    }
+
+    /// Answers the requests on connections that were accepted, and closes each connection with its
+    /// answer. Connections that wait for their next request stay open meanwhile.
+    async fn answer_accepted(&self, began: Instant) {
+        self.shared.connections.begin_closing();
+        let looks = if self.keeps_socket { QUIET_LOOKS } else { 1 };
+        let mut quiet = 0;
+        while began.elapsed() < DRAIN_TIME_MAX {
+            let answered = self.shared.in_flight.load(Ordering::SeqCst) == 0
+                && (self.shared.connections.all_are_answered()
+                    || began.elapsed() >= FIRST_REQUEST_TIME_MAX);
+            quiet = if answered { quiet + 1 } else { 0 };
+            if quiet >= looks {
+                return;
+            }
+            tokio::time::sleep(DRAIN_LOOK_EVERY).await;
         }
     }
 }

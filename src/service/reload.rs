@@ -13,6 +13,7 @@ use crate::http::state::ServerState;
 use crate::logging;
 use crate::login::area::Area;
 use crate::nats_client::settings::StringSource;
+use crate::service::manager::Manager;
 use crate::token_file::current::Tokens;
 
 /// A separate thread reads the files: one on a dead network drive may block for ever, and must not
@@ -27,6 +28,7 @@ impl Reloads {
         config: &Config,
         address: SocketAddr,
         shared: &ServerState,
+        manager: Manager,
     ) -> io::Result<Self> {
         // One pending request is enough: it reads the files when its turn comes.
         let (requests, received) = sync_channel(1);
@@ -37,6 +39,7 @@ impl Reloads {
             live: shared.live.clone(),
             tokens: shared.tokens.clone(),
             area: Arc::clone(&shared.area),
+            manager,
         };
         std::thread::Builder::new()
             .name("reload".into())
@@ -60,12 +63,15 @@ struct SettingFiles {
     live: Live,
     tokens: Tokens,
     area: Arc<Area>,
+    manager: Manager,
 }
 
 impl SettingFiles {
     fn reload_on_request(mut self, requests: &Receiver<()>) {
         while requests.recv().is_ok() {
+            self.manager.reloading();
             self.read_again();
+            self.manager.reloaded();
         }
     }
 

@@ -12,6 +12,7 @@ use super::open_error::OpenError;
 use super::{
     Contents, CopyError, Diagnosis, Engine, LogState, Read, Replacement, UpgradePlan, sqlite,
 };
+use crate::heartbeat::Heartbeat;
 
 /// Where the database is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +67,14 @@ impl Location {
     pub fn without_upgrade_copy(self) -> Self {
         match self {
             Self::Sqlite(file) => Self::Sqlite(file.without_upgrade_copy()),
+        }
+    }
+
+    /// Reports long work of the writer, such as an upgrade, to this supervisor.
+    #[must_use]
+    pub fn watched_by(self, heartbeat: Heartbeat) -> Self {
+        match self {
+            Self::Sqlite(file) => Self::Sqlite(file.watched_by(heartbeat)),
         }
     }
 

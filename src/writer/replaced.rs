@@ -17,6 +17,8 @@ use super::setup::Setup;
 /// How soon a file that was refused is checked again if it has not changed: a check may read all of
 /// it.
 const TRY_AGAIN_AFTER: Duration = Duration::from_secs(10);
+/// The longest check, which may read all of a large file.
+const CHECK_TIME_MAX: Duration = Duration::from_secs(600);
 
 /// The state while the service has no database that it can use.
 #[derive(Debug, Default)]
@@ -60,7 +62,7 @@ impl Replaced {
         if seen.is_none() || is_refused || !setup.file.is_released() {
             return Ok(false);
         }
-        let checked = self.check(setup);
+        let checked = setup.heartbeat.during(CHECK_TIME_MAX, || self.check(setup));
         self.refused = checked.is_err().then(Instant::now);
         checked
     }

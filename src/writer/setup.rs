@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::logins::LoginTimes;
 use crate::clock::jump::Watch;
 use crate::clock::{Clock, Moment};
+use crate::heartbeat::Heartbeat;
 use crate::password::Vault;
 use crate::store::CurrentDatabase;
 
@@ -33,6 +34,8 @@ pub struct Setup {
     pub upkeep_every: Duration,
     /// Gets a message when a credential was sealed, for the hashing worker.
     pub sealed: SyncSender<()>,
+    /// Reports that the thread is alive, also while it waits for a known reason.
+    pub heartbeat: Heartbeat,
 }
 
 impl Setup {

@@ -169,8 +169,10 @@ impl Thread {
     fn refuse_for(&mut self, time: Duration) -> Result<(), Stopped> {
         let until = Instant::now() + time;
         loop {
+            self.setup.heartbeat.progress();
             self.notes.refuse();
-            match self.queue.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            let left = until.saturating_duration_since(Instant::now());
+            match self.queue.recv_timeout(self.setup.heartbeat.limit_wait(left)) {
                 Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => return Err(Stopped),
                 Ok(command) => {
                     if let Command::Postback(_) = command {
@@ -178,6 +180,7 @@ impl Thread {
                     }
                     command.refuse();
                 }
+                Err(RecvTimeoutError::Timeout) if Instant::now() < until => {}
                 Err(RecvTimeoutError::Timeout) => return Ok(()),
             }
         }
@@ -187,7 +190,9 @@ impl Thread {
         let turn = self.setup.file.generation();
         self.conversion.opened();
         loop {
+            self.setup.heartbeat.progress();
             let Ok(command) = self.next_command() else { return End::Stop };
+            self.setup.heartbeat.progress();
             if let Command::Stop = command {
                 return End::Stop;
             }
@@ -340,7 +345,7 @@ impl Thread {
             }
         }
         let wait = self.conversion.wait(self.notes.due_in().unwrap_or(UPKEEP_EVERY));
-        match self.queue.recv_timeout(wait) {
+        match self.queue.recv_timeout(self.setup.heartbeat.limit_wait(wait)) {
             Ok(command) => Ok(command),
             Err(RecvTimeoutError::Timeout) => Ok(Command::Wake),
             Err(RecvTimeoutError::Disconnected) => Err(Stopped),

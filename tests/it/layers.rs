@@ -79,6 +79,7 @@ const LAYERS: &[Layer] = &[
             "data_dir",
             "denied",
             "file_system",
+            "heartbeat",
             "identity",
             "idle",
             "key_file",

@@ -26,6 +26,7 @@ mod forged_names;
 mod golden;
 mod layers;
 mod login_version;
+mod managed;
 mod members_area;
 mod model;
 mod passwords;

@@ -11,10 +11,11 @@ use super::failure::Failure;
 use crate::chain::chain;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::database::DatabaseError;
 use crate::nats_client::settings::{AuthStringConfig, StringSource};
 use crate::password::Cost;
-use crate::service::{Service, StartError, write_down};
+use crate::service::listener::passed;
+use crate::service::manager::Manager;
+use crate::service::{Service, StartError, Surroundings, write_down};
 use crate::token::Token;
 use crate::token_file;
 
@@ -23,22 +24,26 @@ const RESTORE_LOOK_EVERY: Duration = Duration::from_millis(50);
 const WRITER_LOOK_EVERY: Duration = Duration::from_secs(1);
 
 pub(super) fn run(config: &Config) -> Result<(), Failure> {
-    actix_web::rt::System::new().block_on(serve(config))
+    let listener = passed().map_err(|error| Failure::usage(chain(&error)))?;
+    let surroundings = Surroundings { manager: Manager::of_process(), listener };
+    actix_web::rt::System::new().block_on(serve(config, surroundings))
 }
 
-async fn serve(config: &Config) -> Result<(), Failure> {
+async fn serve(config: &Config, surroundings: Surroundings) -> Result<(), Failure> {
     // Before anything is created: from here on signals are handled.
     let mut signals = Signals::catch()?;
-    if let Some(signal) = wait_for_restore(config, &mut signals).await {
+    if let Some(signal) = wait_for_restore(config, &surroundings.manager, &mut signals).await {
         log::info!("{signal}: stopped before it had started");
         return Ok(());
     }
     let cost = Cost::new(config.password_hash);
-    let (mut service, server) = Service::start(config, Clock::System, cost).map_err(not_started)?;
+    let (mut service, server) =
+        Service::start(config, Clock::System, cost, surroundings).map_err(not_started)?;
     service.start_hashing()?;
     let server = actix_web::rt::spawn(server);
     // Before the log line: a script may wait for it and then run a command.
     write_down(config, service.address());
+    service.ready();
     log::info!("listening on {}", service.address());
     log_authstrings(&config.api);
     if greet(config, &service).is_err() {
@@ -63,14 +68,21 @@ async fn serve(config: &Config) -> Result<(), Failure> {
 /// Waits while a `restore` has the data directory: a socket may start the service meanwhile.
 /// Returns the signal that ended the wait. There is no bound, because a restore ends by itself, and
 /// its lock with it.
-async fn wait_for_restore(config: &Config, signals: &mut Signals) -> Option<String> {
+async fn wait_for_restore(
+    config: &Config,
+    manager: &Manager,
+    signals: &mut Signals,
+) -> Option<String> {
     let database = config.location.file();
     if !config.data_dir.is_being_restored(database) {
         return None;
     }
     log::warn!("a restore is running: the service starts when it is done");
+    manager.starting("waiting for a restore");
+    let heartbeat = manager.heartbeat();
     let done = async {
         while config.data_dir.is_being_restored(database) {
+            heartbeat.progress();
             tokio::time::sleep(RESTORE_LOOK_EVERY).await;
         }
     };
@@ -80,11 +92,11 @@ async fn wait_for_restore(config: &Config, signals: &mut Signals) -> Option<Stri
     }
 }
 
-/// A start on a network file system fails until the setting is another one.
+/// A start that fails because of its settings would fail again: the unit does not repeat it.
 fn not_started(error: StartError) -> Failure {
-    match error {
-        StartError::Database(DatabaseError::Network(_)) => Failure::usage(chain(&error)),
-        error => Failure::of(&error),
+    match error.is_setting() {
+        true => Failure::usage(chain(&error)),
+        false => Failure::of(&error),
     }
 }
 

@@ -49,6 +49,8 @@ pub struct Connection {
     stage: Cell<Stage>,
     /// A request was received.
     was_used: Cell<bool>,
+    /// It is counted as one that has something to answer.
+    is_unanswered: Cell<bool>,
     /// When the stage began; while a request is handled or answered, when its head began.
     since: Cell<Instant>,
     /// Set only if the system had no room for all of a response, which is rare.
@@ -69,10 +71,12 @@ pub struct Connection {
 impl Connection {
     pub(super) fn new(shared: Arc<Connections>, now: Instant) -> Self {
         shared.opened();
+        shared.begin_answer();
         Self {
             shared,
             stage: Cell::new(Stage::Idle),
             was_used: Cell::new(false),
+            is_unanswered: Cell::new(true),
             since: Cell::new(now),
             unsent: Cell::new(None),
             is_stalled: Cell::new(false),
@@ -97,7 +101,10 @@ impl Connection {
     /// Bytes were received.
     pub(super) fn received(&self, bytes: usize) {
         match self.stage.get() {
-            Stage::Idle => self.enter(Stage::Head, Instant::now()),
+            Stage::Idle => {
+                self.enter(Stage::Head, Instant::now());
+                self.begin_answer();
+            }
             Stage::Rest => {
                 self.rest_bytes.set(self.rest_bytes.get().saturating_add(bytes));
                 if self.rest_bytes.get() > self.limits().rest_bytes && !self.is_closing() {
@@ -113,6 +120,8 @@ impl Connection {
         self.body.set(if has_body { BodyState::Unread } else { BodyState::Read });
         self.was_used.set(true);
         self.stage.set(Stage::Handled);
+        // A request that was received together with the one before.
+        self.begin_answer();
         // A client that pipelines may not have read the response to the previous request.
         self.return_slot();
         let is_taken = self.shared.take_slot(kind);
@@ -160,6 +169,7 @@ impl Connection {
             return false;
         }
         self.return_slot();
+        self.end_answer();
         self.rest_bytes.set(0);
         self.enter(if self.has_unread_body() { Stage::Rest } else { Stage::Idle }, Instant::now());
         true
@@ -240,9 +250,27 @@ impl Connection {
         }
     }
 
+    fn begin_answer(&self) {
+        if !self.is_unanswered.replace(true) {
+            self.shared.begin_answer();
+        }
+    }
+
+    fn end_answer(&self) {
+        if self.is_unanswered.replace(false) {
+            self.shared.end_answer();
+        }
+    }
+
+    /// Whether this response is the last one on the connection.
+    pub fn ends_with_response(&self) -> bool {
+        self.has_unread_body() || self.shared.is_closing()
+    }
+
     /// The socket was closed.
     pub(super) fn is_gone(&self) {
         self.return_slot();
+        self.end_answer();
         if !self.is_closing() {
             self.shared.closed();
         }

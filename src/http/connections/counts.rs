@@ -1,6 +1,6 @@
 //! Counts that the connections of all threads share.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::closed::{CloseReason, ClosedLog};
 use super::share::{KINDS, RequestKind};
@@ -12,6 +12,10 @@ pub struct Connections {
     limits: ConnectionLimits,
     /// Open connections, without those that are being closed.
     open: AtomicUsize,
+    /// Connections with a request that is not answered yet, or that had none yet.
+    unanswered: AtomicUsize,
+    /// The service stops: each connection is closed with its next answer.
+    closing: AtomicBool,
     /// Requests that are being handled, by kind.
     active: [AtomicUsize; KINDS],
     log: ClosedLog,
@@ -21,7 +25,14 @@ impl Connections {
     /// No connections yet.
     pub fn new(limits: ConnectionLimits) -> Self {
         let active = [const { AtomicUsize::new(0) }; KINDS];
-        Self { limits, open: AtomicUsize::new(0), active, log: ClosedLog::default() }
+        Self {
+            limits,
+            open: AtomicUsize::new(0),
+            unanswered: AtomicUsize::new(0),
+            closing: AtomicBool::new(false),
+            active,
+            log: ClosedLog::default(),
+        }
     }
 
     /// The limits.
@@ -43,6 +54,30 @@ impl Connections {
     pub(super) fn closed_for(&self, reason: CloseReason) {
         self.closed();
         self.log.closed(reason);
+    }
+
+    /// Counts a connection that has something to answer.
+    pub(super) fn begin_answer(&self) {
+        self.unanswered.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts one that has nothing to answer any more.
+    pub(super) fn end_answer(&self) {
+        self.unanswered.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Whether no connection has a request that is not answered, and each had one.
+    pub fn all_are_answered(&self) -> bool {
+        self.unanswered.load(Ordering::Relaxed) == 0
+    }
+
+    /// From now on each connection is closed with its next answer.
+    pub fn begin_closing(&self) {
+        self.closing.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Relaxed)
     }
 
     /// Whether there are more connections than the limit.

@@ -14,6 +14,7 @@ use rusqlite::Connection;
 
 use super::connection::LOCK_WAIT;
 use super::whole;
+use crate::heartbeat::Heartbeat;
 use crate::store::{Fault, LongRead};
 
 /// A checkpoint is due when the WAL has this many pages (4 KiB each: 96 MiB). Measured: rare
@@ -40,6 +41,10 @@ const EMPTY_WAIT: Duration = Duration::from_secs(2);
 const READERS: &str = "a forgotten sqlite3 shell, a backup that hangs, or another program that \
     reads the database";
 
+/// The longest checkpoint. It writes 100 MiB, or more after a long read transaction, to places all
+/// over the file, and a slow disk is slowest at that.
+const CHECKPOINT_TIME_MAX: Duration = Duration::from_secs(600);
+
 /// A checkpoint that could not be completed.
 #[derive(Clone, Copy, Debug)]
 struct Unfinished {
@@ -56,6 +61,7 @@ pub(super) struct Checkpoints<'c> {
     /// The number of pages at which a checkpoint is due.
     every: i32,
     unfinished: Option<Unfinished>,
+    heartbeat: &'c Heartbeat,
 }
 
 impl<'c> Checkpoints<'c> {
@@ -65,11 +71,12 @@ impl<'c> Checkpoints<'c> {
         path: &'c Path,
         pages: Arc<AtomicI32>,
         every: i32,
+        heartbeat: &'c Heartbeat,
     ) -> Result<Self, Fault> {
         // If a reader made the WAL large, it is truncated to its usual size when SQLite restarts
         // it.
         conn.pragma_update(None, "journal_size_limit", i64::from(every) * FRAME_BYTES / 4 * 5)?;
-        Ok(Self { conn, path, pages, every, unfinished: None })
+        Ok(Self { conn, path, pages, every, unfinished: None, heartbeat })
     }
 
     /// Pages in the WAL, just after a commit.
@@ -135,7 +142,8 @@ impl<'c> Checkpoints<'c> {
         self.conn.busy_timeout(wait)?;
         let pragma = format!("PRAGMA wal_checkpoint({mode})");
         let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
-        let result: rusqlite::Result<(bool, i32, i32)> = self.conn.query_row(&pragma, [], row);
+        let result: rusqlite::Result<(bool, i32, i32)> =
+            self.heartbeat.during(CHECKPOINT_TIME_MAX, || self.conn.query_row(&pragma, [], row));
         self.conn.busy_timeout(LOCK_WAIT)?;
         let (busy, in_wal, done) = result?;
         Ok(!busy && in_wal == done)

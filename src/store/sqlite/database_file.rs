@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::checkpoint::CHECKPOINT_PAGES;
 use super::files::{FILE_SUFFIXES, beside};
+use crate::heartbeat::Heartbeat;
 
 /// A database file of SQLite.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,12 +12,18 @@ pub struct DatabaseFile {
     path: PathBuf,
     checkpoint_pages: i32,
     upgrade_copy: bool,
+    heartbeat: Heartbeat,
 }
 
 impl DatabaseFile {
     /// The file of this path.
     pub fn new(path: PathBuf) -> Self {
-        Self { path, checkpoint_pages: CHECKPOINT_PAGES, upgrade_copy: true }
+        Self {
+            path,
+            checkpoint_pages: CHECKPOINT_PAGES,
+            upgrade_copy: true,
+            heartbeat: Heartbeat::default(),
+        }
     }
 
     /// Parses a path. Refuses text that would mean something else to SQLite or its tools: a
@@ -50,6 +57,17 @@ impl DatabaseFile {
     #[must_use]
     pub fn without_upgrade_copy(self) -> Self {
         Self { upgrade_copy: false, ..self }
+    }
+
+    /// Reports long work of the writer, such as an upgrade, to this supervisor.
+    #[must_use]
+    pub fn watched_by(self, heartbeat: Heartbeat) -> Self {
+        Self { heartbeat, ..self }
+    }
+
+    /// What reports long work.
+    pub(super) fn heartbeat(&self) -> &Heartbeat {
+        &self.heartbeat
     }
 
     /// The path.

@@ -67,8 +67,8 @@ pub fn with_engine<T>(
         Ok(())
     };
     conn.wal_hook(Some(hook)).map_err(|error| fault(error.into()))?;
-    let checkpoints =
-        Checkpoints::new(&conn, path, wal_pages, file.checkpoint_pages()).map_err(fault)?;
+    let (every, heartbeat) = (file.checkpoint_pages(), file.heartbeat());
+    let checkpoints = Checkpoints::new(&conn, path, wal_pages, every, heartbeat).map_err(fault)?;
     let own_file = OwnFile::new(&conn, path, &files).map_err(fault)?;
     let mut engine = Sqlite::new(&conn, own_file, checkpoints).map_err(fault)?;
     if version < upgrade::CURRENT {

@@ -1,6 +1,8 @@
 //! The version of the schema, in `user_version`: a new database gets schema.sql, an older one is
 //! upgraded step by step, and a newer one is refused.
 
+use std::time::Duration;
+
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::database_file::DatabaseFile;
@@ -30,6 +32,9 @@ const FIRST_WITH_MARK: i64 = 3;
 /// The page cache during an upgrade, in SQLite's negative form of KiB. Random writes to a new index
 /// would otherwise write each page to the WAL many times.
 const CACHE: i64 = -262_144;
+
+/// The longest commit: a slow disk must take all that the upgrade has changed.
+const COMMIT_TIME_MAX: Duration = Duration::from_secs(600);
 
 const SCHEMA: &str = include_str!("../../../schema.sql");
 
@@ -95,7 +100,8 @@ pub(super) fn run(conn: &mut Connection, file: Option<&DatabaseFile>) -> Result<
     if check(conn)? == CURRENT && folding::is_current(conn)? {
         return Ok(());
     }
-    let progress = Progress::new();
+    let heartbeat = file.map(DatabaseFile::heartbeat).cloned().unwrap_or_default();
+    let progress = Progress::new(heartbeat);
     progress.follow(conn)?;
     let cache: i64 = conn.query_row("PRAGMA cache_size", [], |row| row.get(0))?;
     conn.pragma_update(None, "cache_size", CACHE)?;
@@ -142,7 +148,7 @@ fn transact(
         );
     }
     progress.begin("writing it to the disk");
-    transaction.commit()?;
+    progress.during(COMMIT_TIME_MAX, || transaction.commit())?;
     if let Some((members, records)) = counted {
         log::info!(
             "upgraded the database from version {found} to {CURRENT}: {members} members and \

@@ -1,4 +1,4 @@
-//! Logs how far a long upgrade is.
+//! Logs how far a long upgrade is, and reports that it makes progress.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use rusqlite::Connection;
 
+use crate::heartbeat::Heartbeat;
 use crate::store::Fault;
 
 /// How often a line is logged. Most upgrades are shorter.
@@ -18,6 +19,7 @@ const STEPS: i32 = 20_000;
 pub(super) struct Progress(Arc<Mutex<State>>);
 
 struct State {
+    heartbeat: Heartbeat,
     /// What is being done, as in "copying it, 40 %".
     doing: String,
     logged: Instant,
@@ -25,9 +27,10 @@ struct State {
 }
 
 impl Progress {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(heartbeat: Heartbeat) -> Self {
         let now = Instant::now();
-        Self(Arc::new(Mutex::new(State { doing: String::new(), logged: now, began: now })))
+        let state = State { heartbeat, doing: String::new(), logged: now, began: now };
+        Self(Arc::new(Mutex::new(state)))
     }
 
     /// Says what is done from now on.
@@ -60,8 +63,16 @@ impl Progress {
         self.0.lock().began.elapsed()
     }
 
+    /// Runs work that has no steps to report.
+    pub(super) fn during<T>(&self, longest: Duration, work: impl FnOnce() -> T) -> T {
+        let heartbeat = self.0.lock().heartbeat.clone();
+        heartbeat.during(longest, work)
+    }
+
     fn step(&self, now: Instant) {
-        if let Some(line) = self.0.lock().line(now) {
+        let mut state = self.0.lock();
+        state.heartbeat.progress();
+        if let Some(line) = state.line(now) {
             log::info!("{line}");
         }
     }
@@ -84,7 +95,7 @@ mod tests {
 
     #[test]
     fn a_long_upgrade_has_a_line_each_ten_seconds() {
-        let progress = Progress::new();
+        let progress = Progress::new(Heartbeat::default());
         let start = progress.0.lock().began;
         let line = |second| progress.0.lock().line(start + Duration::from_secs(second));
         progress.begin("checking the copy");
@@ -99,7 +110,7 @@ mod tests {
 
     #[test]
     fn a_long_statement_reports_too() {
-        let progress = Progress::new();
+        let progress = Progress::new(Heartbeat::default());
         let long_ago = Instant::now().checked_sub(LOG_EVERY).unwrap();
         progress.0.lock().logged = long_ago;
         let mut conn = Connection::open_in_memory().unwrap();

@@ -10,6 +10,7 @@ use crate::apply::transact;
 use crate::apply::transaction::RERUNS_MAX;
 use crate::clock::Clock;
 use crate::clock::jump::Watch;
+use crate::heartbeat::Heartbeat;
 use crate::identity::{Key, MemberId, SiteId};
 use crate::metrics::Metrics;
 use crate::password::{Hash, Stored};
@@ -40,6 +41,7 @@ fn setup(scene: &Scene) -> Setup {
         logins: LoginTimes { lasts: 3_600, longest: 7_200, idle: Some(600) },
         upkeep_every: Duration::ZERO,
         sealed: sync_channel(1).0,
+        heartbeat: Heartbeat::default(),
     }
 }
 

@@ -12,20 +12,22 @@ use crate::support::{App, NO_CONFIG, TOKEN, program, real_program, temp_dir};
 fn an_address_that_cannot_be_had_is_told_with_the_reason() {
     let dir = temp_dir();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-    for (address, said) in [
+    for (code, address, said) in [
         (
+            1,
             taken.local_addr().unwrap().to_string(),
             "Address already in use (os error 98): another program uses that port; `ss -ltnp` \
              shows which",
         ),
         (
+            2,
             "192.0.2.77:8080".into(),
             "Cannot assign requested address (os error 99): no interface of this machine has that \
              address",
         ),
     ] {
         run_on(&dir.path().join("data"), &["serve", "--listen", &address])
-            .ended(1, &format!("nats-userman: cannot listen on {address}: {said}\n"));
+            .ended(code, &format!("nats-userman: cannot listen on {address}: {said}\n"));
     }
 }
 
@@ -44,7 +46,7 @@ fn a_port_of_root_is_told_as_one() {
     }
     command.args(["serve", "--listen", "127.0.0.1:99", "--data-dir"]).arg(&data);
     end(command).ended(
-        1,
+        2,
         "nats-userman: cannot listen on 127.0.0.1:99: Permission denied (os error 13): \
          ports below 1024 are reserved for root; leave them to the proxy and use a higher one\n",
     );
@@ -101,13 +103,14 @@ fn a_data_directory_that_cannot_be_one_is_told_by_all_commands() {
             ),
         ),
     ] {
-        run_on(&below, args).ended(1, &format!("nats-userman: {said}\n"));
+        let code = if args[0] == "serve" { 2 } else { 1 };
+        run_on(&below, args).ended(code, &format!("nats-userman: {said}\n"));
     }
     let link = dir.path().join("link");
     std::os::unix::fs::symlink("nowhere", &link).unwrap();
     for (path, why) in [(&file, "it is not a directory"), (&link, "it is a broken symbolic link")] {
         run_on(path, &["serve"]).ended(
-            1,
+            2,
             &format!("nats-userman: cannot use the data directory {}: {why}\n", path.display()),
         );
     }
@@ -121,7 +124,8 @@ fn a_data_directory_that_cannot_be_one_is_told_by_all_commands() {
         &["journal"],
     ] {
         let ran = run_on(&data, args);
-        assert!(ran.code == Some(1) && ran.err.ends_with(&said), "{args:?}: {ran:?}");
+        let code = if args[0] == "serve" { 2 } else { 1 };
+        assert!(ran.code == Some(code) && ran.err.ends_with(&said), "{args:?}: {ran:?}");
     }
     fs::remove_dir(data.join("userman.db")).unwrap();
     assert!(

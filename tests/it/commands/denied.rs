@@ -51,6 +51,12 @@ fn nobody(runuser: &Path, data: &Path, args: &[&str]) -> Command {
     command
 }
 
+/// A place that the service's user cannot use is a wrong setting to `serve`: its unit must not try
+/// it again.
+fn code(args: &[&str]) -> i32 {
+    if args[0] == "serve" { 2 } else { 1 }
+}
+
 fn set(path: &Path, owner: u32, mode: u32) {
     chown(path, Some(owner), Some(owner)).unwrap();
     fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
@@ -98,7 +104,7 @@ fn whoever_may_not_look_is_told_whom_to_become() {
         (&["serve", "--listen", "127.0.0.1:0"], &lock),
         (&["replay", capture], &lock),
     ] {
-        as_nobody(&runuser, &data, args).ended(1, said);
+        as_nobody(&runuser, &data, args).ended(code(args), said);
     }
 }
 
@@ -112,7 +118,7 @@ fn in_a_container_the_remedy_is_one_for_its_host() {
     command.env("container", "podman");
     let at = data.display();
     end(command).ended(
-        1,
+        2,
         &format!(
             "nats-userman: cannot use the lock file {at}/userman.lock: Permission denied (os \
              error 13): {at} belongs to root with mode 0750, and this runs as nobody; on the \
@@ -144,7 +150,7 @@ fn a_start_of_the_services_user_names_each_file_that_root_has_left() {
     for (file, mode, said) in files {
         set(&data.join(file), 0, mode);
         as_nobody(&runuser, &data, &["serve", "--listen", "127.0.0.1:0"]).ended(
-            1,
+            2,
             &format!(
                 "nats-userman: {}: Permission denied (os error 13): {at}/{file} belongs to root \
                  with mode {mode:04o}, \
@@ -161,7 +167,7 @@ fn a_start_of_the_services_user_names_each_file_that_root_has_left() {
         for args in [&["serve", "--listen", "127.0.0.1:0"][..], &["check-config"]] {
             let ran = as_nobody(&runuser, &data, args);
             assert!(
-                ran.code == Some(1) && ran.err.matches(&named).count() == 1,
+                ran.code == Some(code(args)) && ran.err.matches(&named).count() == 1,
                 "{args:?}: {ran:?}"
             );
         }
@@ -196,7 +202,7 @@ fn a_directory_in_which_nothing_can_be_made_is_named() {
     let data = dir.path().join("a/data");
     let at = dir.path().display();
     as_nobody(&runuser, &data, &["serve", "--listen", "127.0.0.1:0"]).ended(
-        1,
+        2,
         &format!(
             "nats-userman: cannot use the data directory {at}/a/data: Permission denied (os error \
              13): \
@@ -209,7 +215,7 @@ fn a_directory_in_which_nothing_can_be_made_is_named() {
     let named = format!(
         "{at}/a/data belongs to root with mode 0755, and this runs as nobody; run it as root"
     );
-    assert!(ran.code == Some(1) && ran.err.contains(&named), "{ran:?}");
+    assert!(ran.code == Some(2) && ran.err.contains(&named), "{ran:?}");
 }
 
 #[test]

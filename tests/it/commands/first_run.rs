@@ -243,7 +243,7 @@ fn a_data_directory_that_cannot_be_made_is_one_line() {
     fs::write(&file, "").unwrap();
     let data = file.join("data");
     run_on(&data, &["serve"]).ended(
-        1,
+        2,
         &format!(
             "nats-userman: cannot use the data directory {}: Not a directory (os error 20)\n",
             data.display()
@@ -298,8 +298,10 @@ fn a_database_of_a_newer_release_or_of_another_program_is_refused_and_left_alone
             &["replay", capture.to_str().unwrap()],
             &["replay", "--dry-run", capture.to_str().unwrap()],
         ] {
+            // The database of another program is a wrong setting.
+            let is_setting = args[0] == "serve" && pragma.starts_with("application_id");
             run_on(&data, args).ended(
-                1,
+                if is_setting { 2 } else { 1 },
                 &format!("nats-userman: cannot use the database {}: {problem}\n", path.display()),
             );
         }

@@ -1,4 +1,4 @@
-//! The end of the service: what was accepted is answered, what comes later is not taken, and
+//! The end of the service: what was accepted is answered, new connections are not taken, and
 //! readers find their database.
 
 use std::io::{Read as _, Write as _};
@@ -41,7 +41,7 @@ fn begin(program: &Program, body: &str) -> TcpStream {
 }
 
 #[test]
-fn a_postback_that_was_begun_is_answered_and_a_new_one_is_not_taken() {
+fn a_postback_that_was_begun_is_answered_and_an_open_connection_closed_with_its_answer() {
     let dir = temp_dir();
     let mut program = Program::serve(dir.path(), &[]);
     let add = "action=ADD&siteid=1&memberid=71&username=bob&password=secret";
@@ -57,23 +57,19 @@ fn a_postback_that_was_begun_is_answered_and_a_new_one_is_not_taken() {
     for again in [Signal::TERM, Signal::INT, Signal::QUIT, Signal::HUP, Signal::USR1] {
         signal(&program, again);
     }
-    // On a connection that is open, calls are taken until the service has begun to stop, and then
-    // get their 503.
+    // On a connection that is open, one more postback is answered, and then it is closed.
     let mut last = None;
-    eventually("a new postback is not taken", || {
+    eventually("the answer says that it is the last", || {
         let request = Request::post(&format!("/postback/{TOKEN}")).body(check).kept_open();
         idle.write_all(&Vec::from(request)).unwrap();
         let response = read_response(&mut idle).unwrap();
-        let refused = response.status == 503;
-        last = Some(response);
-        refused
+        let is_last = response.header("connection") == Some("close");
+        last = Some((response.status, response.body));
+        is_last
     });
-    let refused = last.unwrap();
-    assert_eq!(refused.body, "ERROR|temporarily unavailable, nothing was changed");
-    assert_eq!(
-        (refused.header("retry-after"), refused.header("connection")),
-        (Some("5"), Some("close"))
-    );
+    let free = "NOTOK|username \"bob\" is free on site 1".to_owned();
+    assert_eq!(last, Some((200, free)));
+    assert_eq!(idle.read(&mut [0]).unwrap(), 0, "it is closed");
 
     begun.write_all(add.as_bytes()).unwrap();
     let response = read_response(&mut begun).unwrap();

@@ -6,6 +6,7 @@ use std::thread::JoinHandle;
 use nats_userman::clock::Clock;
 use nats_userman::clock::jump::Watch;
 use nats_userman::hardening::HashWorker;
+use nats_userman::heartbeat::Heartbeat;
 use nats_userman::password::{HashKind, Hasher, Vault};
 use nats_userman::store::{CurrentDatabase, Location};
 use nats_userman::writer::{self, Setup, UPKEEP_EVERY, Writer};
@@ -32,6 +33,7 @@ impl WriterBench {
             logins: LOGIN_TIMES,
             upkeep_every: UPKEEP_EVERY,
             sealed,
+            heartbeat: Heartbeat::default(),
         };
         let (writer, thread) = writer::start(setup).unwrap();
         Self { writer, vault: vault.clone(), location: location.clone(), thread }

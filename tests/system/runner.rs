@@ -1,0 +1,63 @@
+//! Runs the stories one after another. They share a tree, so that libtest's threads would only
+//! wait for each other, and nothing would remove the tree at the end.
+
+use std::env;
+use std::panic::catch_unwind;
+use std::path::PathBuf;
+use std::time::Instant;
+
+/// One story.
+#[derive(Clone, Copy)]
+pub struct Story {
+    /// A sentence.
+    pub name: &'static str,
+    /// The programs of the system that it needs.
+    pub needs: &'static [&'static str],
+    /// Panics if it fails.
+    pub run: fn(),
+}
+
+/// Runs the stories whose names contain one of the words, and says whether all went well.
+pub fn run(stories: &[Story], arguments: &[String]) -> bool {
+    let words: Vec<&String> = arguments.iter().filter(|word| !word.starts_with('-')).collect();
+    let is_meant = |story: &&Story| {
+        words.is_empty() || words.iter().any(|word| story.name.contains(word.as_str()))
+    };
+    let mut failed = Vec::new();
+    let mut count = 0;
+    for story in stories.iter().filter(is_meant) {
+        count += 1;
+        if let Some(missing) = missing(story) {
+            println!("\n*** {missing}: the story \"{}\" proves nothing here ***\n", story.name);
+            if env::var("REQUIRE_REAL").as_deref() == Ok("1") {
+                failed.push(story.name);
+            }
+            continue;
+        }
+        let began = Instant::now();
+        let result = catch_unwind(story.run);
+        let (word, seconds) = (if result.is_ok() { "ok" } else { "FAILED" }, began.elapsed());
+        println!("story {} ... {word} ({:.1} s)", story.name, seconds.as_secs_f64());
+        if result.is_err() {
+            failed.push(story.name);
+        }
+    }
+    println!("\n{count} stories, {} failed", failed.len());
+    failed.iter().for_each(|name| println!("    {name}"));
+    failed.is_empty()
+}
+
+/// What the machine lacks for a story.
+fn missing(story: &Story) -> Option<String> {
+    if !rustix::process::geteuid().is_root() {
+        return Some("this is not root".into());
+    }
+    let missing = story.needs.iter().find(|name| program(name).is_none())?;
+    Some(format!("{missing} is not installed"))
+}
+
+/// A program of the system.
+fn program(name: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH")?;
+    env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file())
+}

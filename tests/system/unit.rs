@@ -1,0 +1,278 @@
+//! The unit and its socket, as they are in `packaging/`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::boot::{Machine, Story};
+use super::runner;
+
+const NEEDS: &[&str] = &["mmdebstrap", "systemd-nspawn"];
+
+pub const STORIES: &[runner::Story] = &[
+    runner::Story {
+        name: "the service works under the whole hardening, and is ready when it is started",
+        needs: NEEDS,
+        run: hardened,
+    },
+    runner::Story {
+        name: "a restart refuses nobody and loses nothing",
+        needs: NEEDS,
+        run: restart,
+    },
+    runner::Story {
+        name: "a connection starts the service, and a reload reads its files again",
+        needs: NEEDS,
+        run: on_demand,
+    },
+    runner::Story {
+        name: "a service that stands still is restarted by the watchdog",
+        needs: NEEDS,
+        run: watchdog,
+    },
+    runner::Story {
+        name: "a service that waits for the lock of its database is left alone",
+        needs: NEEDS,
+        run: lock,
+    },
+    runner::Story {
+        name: "a wrong setting fails the start at once and is not tried again",
+        needs: NEEDS,
+        run: wrong_setting,
+    },
+    runner::Story {
+        name: "secrets come as credentials to a dynamic user",
+        needs: NEEDS,
+        run: credentials,
+    },
+];
+
+/// A file of the repository.
+fn file(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// A machine with the program and its unit, which is not started yet.
+fn machine() -> Machine {
+    let units = "/usr/lib/systemd/system/nats-userman";
+    Machine::new()
+        .with("/usr/bin/nats-userman", Path::new(env!("CARGO_BIN_EXE_nats-userman")))
+        .with(&format!("{units}.service"), &file("packaging/nats-userman.service"))
+        .with(&format!("{units}.socket"), &file("packaging/nats-userman.socket"))
+        .with("/usr/lib/sysusers.d/nats-userman.conf", &file("packaging/nats-userman.sysusers"))
+        .with("/usr/lib/tmpfiles.d/nats-userman.conf", &file("packaging/nats-userman.tmpfiles"))
+        .with("/etc/nats-userman/nats-userman.toml", &file("packaging/nats-userman.toml"))
+}
+
+/// A drop-in of the unit.
+fn drop_in(machine: Machine, text: &str) -> Machine {
+    machine.with_text("/etc/systemd/system/nats-userman.service.d/test.conf", text)
+}
+
+/// What each script begins with.
+const PRELUDE: &str = r#"
+unit=nats-userman.service
+database=/var/lib/nats-userman/userman.db
+systemd-sysusers nats-userman.conf
+systemd-tmpfiles --create nats-userman.conf
+show() { systemctl show -P "$1" $unit; }
+log() { journalctl -u $unit -o cat --no-pager; }
+get() { inside get 127.0.0.1:8080 "$1"; }
+post() { inside post 127.0.0.1:8080 "$(cat /var/lib/nats-userman/postback-token)" "$1"; }
+until_so() { until eval "$1"; do sleep 0.05; done; }
+"#;
+
+fn run(machine: Machine, script: &str) -> Story {
+    machine.run(&format!("{PRELUDE}{script}"))
+}
+
+fn hardened() {
+    let story = run(
+        machine(),
+        r#"
+systemctl start $unit
+get /health
+post 'action=ADD&siteid=1&memberid=71&username=bob&password=secret'
+sealed() { inside count $database 'SELECT count(*) FROM journal WHERE sealed IS NOT NULL'; }
+until_so '[ "$(sealed)" = 0 ]'
+get '/auth?site=1'
+nats-userman member list | tail -1 | cut -f 1-3
+# The 41st field is the policy: 5 is SCHED_IDLE.
+for task in /proc/$(show MainPID)/task/*; do sed 's/.*) //' $task/stat | cut -d' ' -f39; done |
+    sort | uniq -c | grep -c ' 5$'
+stat -c '%a %U' /var/lib/nats-userman $database
+log > /story/log
+show StatusText
+systemctl stop nats-userman.socket $unit
+show Result
+"#,
+    );
+    let log = fs::read_to_string(story.file("log")).unwrap();
+    assert!(!log.contains("WARN") && !log.contains("ERROR"), "{log}");
+    assert_eq!(
+        story.output,
+        "200 ok\n\
+         200 OK|member 71 \"bob\" added to site 1\n\
+         401 Please log in with your username and password.\n\
+         1\t71\tbob\n\
+         1\n\
+         750 nats-userman\n\
+         640 nats-userman\n\
+         listening on 127.0.0.1:8080\n\
+         success\n",
+        "{log}"
+    );
+}
+
+fn restart() {
+    let story = run(
+        machine(),
+        r#"
+systemctl start $unit
+token=$(cat /var/lib/nats-userman/postback-token)
+members() { inside count $database 'SELECT count(*) FROM member_auth'; }
+inside poster 127.0.0.1:8080 $token /story/stop /story/answered &
+inside kept-poster 127.0.0.1:8080 $token /story/stop /story/answered-kept &
+for round in 1 2 3; do
+    before=$(members)
+    until_so '[ $(members) -gt $((before + 100)) ]'
+    systemctl restart $unit
+done
+before=$(members)
+until_so '[ $(members) -gt $((before + 100)) ]'
+touch /story/stop
+wait
+log > /story/log
+systemctl stop nats-userman.socket $unit
+cp $database* /story
+"#,
+    );
+    let log = fs::read_to_string(story.file("log")).unwrap();
+    let mut said: Vec<&str> = story.output.lines().collect();
+    said.sort_unstable();
+    assert_eq!(
+        said,
+        ["kept-poster: 0 of many not answered OK []", "poster: 0 of many not answered OK []"],
+        "{log}"
+    );
+    let database = story.file("userman.db");
+    let conn = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    let mut is_there = conn.prepare("SELECT 1 FROM member_auth WHERE memberid = ?1").unwrap();
+    for answered in ["answered", "answered-kept"] {
+        for member in fs::read_to_string(story.file(answered)).unwrap().lines() {
+            assert!(is_there.exists([member.parse::<i64>().unwrap()]).unwrap(), "lost: {member}");
+        }
+    }
+    assert_eq!(log.matches("listening on 127.0.0.1:8080").count(), 4, "{log}");
+}
+
+fn on_demand() {
+    let story = run(
+        machine(),
+        r#"
+systemctl start nats-userman.socket
+systemctl is-active $unit || true
+get /health
+systemctl is-active $unit
+systemctl reload $unit
+until_so 'log | grep -q "reload: nothing changed"'
+until_so '[ "$(show ActiveState)" = active ]'
+systemctl stop nats-userman.socket $unit
+get /health
+"#,
+    );
+    assert_eq!(
+        story.output,
+        "inactive\n200 ok\nactive\nno answer: Connection refused (os error 111)\n"
+    );
+}
+
+fn watchdog() {
+    let story = run(
+        drop_in(machine(), "[Service]\nWatchdogSec=2\n"),
+        r#"
+systemctl start $unit
+kill -STOP "$(show MainPID)"
+until_so '[ "$(show NRestarts) $(show ActiveState)" = "1 active" ]'
+get /health
+log | grep -c 'Watchdog timeout'
+"#,
+    );
+    assert_eq!(story.output, "200 ok\n1\n");
+}
+
+fn lock() {
+    let story = run(
+        drop_in(machine(), "[Service]\nWatchdogSec=5\n"),
+        r#"
+systemctl start $unit
+pid=$(show MainPID)
+inside hold-lock $database 15 &
+until_so 'get /health | grep -q 503'
+wait
+until_so 'get /health | grep -q 200'
+show NRestarts
+test "$(show MainPID)" = $pid
+"#,
+    );
+    assert_eq!(story.output, "0\n");
+}
+
+fn wrong_setting() {
+    let story = run(
+        drop_in(machine(), "[Service]\nEnvironment=USERMAN_TIME_ZONE=Mars/Base\n"),
+        r#"
+systemctl start $unit 2>/dev/null || echo "systemctl start: $?"
+show Result
+show ExecMainStatus
+show NRestarts
+systemctl status --no-pager $unit | grep -o 'nats-userman: .*' || true
+# Connections that wait start it again, and not for ever.
+get /health >/dev/null
+until_so '[ "$(systemctl show -P ActiveState nats-userman.socket)" = failed ]'
+test "$(log | grep -c 'nats-userman: --time-zone')" -le 6
+# Once the setting is right, a start is all that is needed.
+mkdir -p /run/systemd/system/nats-userman.service.d
+printf '[Service]\nEnvironment=USERMAN_TIME_ZONE=UTC\n' \
+    > /run/systemd/system/nats-userman.service.d/z.conf
+systemctl daemon-reload
+systemctl reset-failed
+systemctl start $unit
+get /health
+"#,
+    );
+    assert_eq!(
+        story.output,
+        "systemctl start: 1\n\
+         exit-code\n\
+         2\n\
+         0\n\
+         nats-userman: --time-zone: expected a name as in Europe/Berlin or UTC, found \
+         \"Mars/Base\"\n\
+         200 ok\n"
+    );
+}
+
+fn credentials() {
+    let example = fs::read_to_string(file("examples/nats-userman-credentials.conf")).unwrap();
+    let token = "a-token-of-a-credential-0123456789-abcdef";
+    let story = run(
+        drop_in(machine(), &example)
+            .with_text("/etc/nats-userman/postback-token", &format!("{token}\n")),
+        &format!(
+            r#"
+systemctl start $unit
+get /health
+inside post 127.0.0.1:8080 {token} 'action=ADD&siteid=1&memberid=71&username=bob&password=secret'
+test -L /var/lib/nats-userman
+# A dynamic user.
+test "$(stat -c %u /proc/$(show MainPID))" -ge 61184
+log > /story/log
+"#
+        ),
+    );
+    let log = fs::read_to_string(story.file("log")).unwrap();
+    assert!(!log.contains(token) && !log.contains("WARN"), "{log}");
+    assert_eq!(story.output, "200 ok\n200 OK|member 71 \"bob\" added to site 1\n", "{log}");
+}
