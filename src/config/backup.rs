@@ -19,6 +19,7 @@ const EVERY_MAX: i64 = 366 * DAY_SECONDS;
 const KEEP_MAX: u32 = 10_000;
 
 /// The settings as text. The comments are the help texts of the flags.
+#[allow(rustdoc::invalid_html_tags, rustdoc::broken_intra_doc_links)]
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Backups")]
 pub struct BackupSettings {

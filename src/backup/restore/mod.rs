@@ -3,7 +3,7 @@
 //!
 //! First the backup is copied beside the database and checked, and the members of both are
 //! compared. Until then nothing has changed, and what an interruption leaves is removed by the next
-//! start. Then the renames are written down and done (see [`plan`]).
+//! start. Then the renames are written down and done (see `plan`).
 
 mod error;
 mod lost;
