@@ -22,8 +22,8 @@ pub fn step_aside() {
     }
 }
 
-/// Raises the nice value of the calling thread, for work that somebody waits for: it is slower under
-/// load and never starves.
+/// Raises the nice value of the calling thread, for work that somebody waits for: it is slower
+/// under load and never starves.
 pub fn let_requests_pass() {
     // On Linux each thread has its own nice value, and no process id means the calling thread. A
     // higher nice value that the service already has is kept, because lowering it needs a

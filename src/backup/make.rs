@@ -162,9 +162,9 @@ impl Unchecked<'_> {
     }
 }
 
-/// Checks a copy at a lower priority, but not the lowest: on a machine that is always busy the check
-/// would not end. The copy itself has the usual one: as long as it runs, the log of the database
-/// grows.
+/// Checks a copy at a lower priority, but not the lowest: on a machine that is always busy the
+/// check would not end. The copy itself has the usual one: as long as it runs, the log of the
+/// database grows.
 fn check_aside(copy: &Location, stop: &Arc<AtomicBool>) -> Result<Contents, CopyError> {
     let check = || {
         idle::let_requests_pass();

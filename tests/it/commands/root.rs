@@ -240,7 +240,7 @@ fn a_link_of_the_services_user_leads_root_to_no_other_file() {
     // Modes that a start restores.
     let key = put("cookie.key");
     let refused = scene.root(&["serve"]);
-    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert_eq!(refused.code, Some(2), "{refused:?}");
     let warned = "expected mode 0600, found 0644; cannot fix it: it is a symbolic link: expected \
         a file\n";
     assert!(refused.err.contains(&format!("{at}/cookie.key: {warned}")), "{refused:?}");
