@@ -11,6 +11,7 @@
 mod boot;
 mod container;
 mod inside;
+mod package;
 mod runner;
 mod tree;
 mod unit;
@@ -25,7 +26,7 @@ fn main() -> ExitCode {
         run(rest);
         return ExitCode::SUCCESS;
     }
-    let stories = [unit::STORIES, container::STORIES].concat();
+    let stories = [unit::STORIES, package::STORIES, container::STORIES].concat();
     let is_good = runner::run(&stories, &arguments);
     tree::remove();
     if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE }

@@ -239,7 +239,7 @@ apt purge nats-userman
 [ ! -e /etc/nats-userman ] && echo 'no settings are left'
 members
 stat -c '%U' $database
-grep -o 'nats-userman: /var/lib.*' /story/apt
+grep -o 'nats-userman: /var/lib.*' /story/apt | tr -d '\r'
 apt install /packages/second.deb
 nats-userman member list | tail -1
 get /health
