@@ -590,7 +590,7 @@ fn without_the_key_that_sealed_passwords_need_the_service_does_not_start() {
     let (_dir, data) = with_backlog();
     let key = std::fs::read(data.join("seal.key")).unwrap();
     std::fs::remove_file(data.join("seal.key")).unwrap();
-    refuses_to_serve(&data, &["seal.key", "1 passwords", "missing", "backup"]);
+    refuses_to_serve(&data, 1, &["seal.key", "1 passwords", "missing", "backup"]);
     // The remedy of the line works.
     std::fs::write(data.join("seal.key"), key).unwrap();
     assert!(Program::serve(&data, &[]).terminate().success());
@@ -601,7 +601,7 @@ fn without_the_key_that_sealed_passwords_need_the_service_does_not_start() {
 fn with_another_key_the_service_does_not_start() {
     let (_dir, data) = with_backlog();
     std::fs::write(data.join("seal.key"), "0123456789abcdef".repeat(4) + "\n").unwrap();
-    refuses_to_serve(&data, &["seal.key", "another key", "backup"]);
+    refuses_to_serve(&data, 1, &["seal.key", "another key", "backup"]);
 }
 
 #[test]
@@ -627,7 +627,7 @@ fn with_a_key_file_that_is_no_key_the_service_does_not_start() {
     ] {
         std::fs::write(data.join("seal.key"), content).unwrap();
         eprintln!("{why}");
-        refuses_to_serve(&data, &["seal.key", "expected 64 lower-case hex digits"]);
+        refuses_to_serve(&data, 2, &["seal.key", "expected 64 lower-case hex digits"]);
     }
     std::fs::remove_file(data.join("seal.key")).unwrap();
     std::fs::create_dir(data.join("seal.key")).unwrap();

@@ -313,8 +313,8 @@ fn served_then(sql: &str) -> TempDir {
     dir
 }
 
-/// `serve` refuses, in one line that says this, with exit code 1, and touches nothing.
-pub fn refuses_to_serve(data: &Path, says: &[&str]) {
+/// `serve` refuses, in one line that says this, with this exit code, and touches nothing.
+pub fn refuses_to_serve(data: &Path, code: i32, says: &[&str]) {
     let before = files(data);
     let stderr = match Program::run(program(), data, &[]) {
         Ok(_) => panic!("it started"),
@@ -329,7 +329,7 @@ pub fn refuses_to_serve(data: &Path, says: &[&str]) {
         .args(["serve", "--listen", "127.0.0.1:0", "--postback-token", TOKEN, "--data-dir"])
         .arg(data)
         .output();
-    assert_eq!(again.unwrap().status.code(), Some(1));
+    assert_eq!(again.unwrap().status.code(), Some(code));
     let after = files(data);
     assert_eq!(before.keys().collect::<Vec<_>>(), after.keys().collect::<Vec<_>>());
     assert!(before == after, "a file was changed");
@@ -349,7 +349,7 @@ fn a_database_of_a_newer_release_is_refused_and_left_alone() {
     assert!(files(&data) == before, "a file was changed");
     let message = "it has version 6, and this release supports versions up to 5; install the newer \
         release again";
-    refuses_to_serve(&data, &["userman.db", message]);
+    refuses_to_serve(&data, 1, &["userman.db", message]);
 }
 
 #[test]
@@ -363,6 +363,7 @@ fn a_database_of_another_program_is_refused_and_left_alone() {
         let dir = served_then(sql);
         refuses_to_serve(
             &dir.path().join("data"),
+            2,
             &["userman.db", "it is a database of another program"],
         );
     }

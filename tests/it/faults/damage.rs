@@ -149,18 +149,24 @@ fn a_file_that_is_no_database_or_another_programs_ends_the_start_and_is_left_alo
             .unwrap();
         fs::read(path).unwrap()
     };
-    for (content, line) in [
+    for (code, content, line) in [
         (
+            1,
             b"# not a database\n".repeat(1000),
             "is damaged or no SQLite database; nothing was changed, restore a backup",
         ),
-        (vec![0; 8192], "is damaged or no SQLite database; nothing was changed, restore a backup"),
-        (theirs, "it is a database of another program"),
+        (
+            1,
+            vec![0; 8192],
+            "is damaged or no SQLite database; nothing was changed, restore a backup",
+        ),
+        // The setting leads to a wrong file.
+        (2, theirs, "it is a database of another program"),
     ] {
         fs::write(&database, content).unwrap();
         let before = contents(&data);
-        let (code, said) = start(program(), &data);
-        assert_eq!((code, said.lines().count()), (1, 1), "{said}");
+        let (ended, said) = start(program(), &data);
+        assert_eq!((ended, said.lines().count()), (code, 1), "{said}");
         assert!(said.contains(line) && said.contains(&database.display().to_string()), "{said}");
         assert!(contents(&data) == before, "files were touched: {said}");
     }

@@ -171,7 +171,7 @@ fn an_empty_key_that_no_release_ever_used_is_made_anew_and_any_other_is_refused_
             let conn = rusqlite::Connection::open(data.join("userman.db")).unwrap();
             let (code, said) = super::damage::start(crate::support::program(), &data);
             assert!(
-                code == 1 && said.contains("found 0 bytes that are not"),
+                code == 2 && said.contains("found 0 bytes that are not"),
                 "a key that was in use: {said}"
             );
             conn.execute("DELETE FROM seal_key", []).unwrap();
@@ -191,7 +191,7 @@ fn an_empty_key_that_no_release_ever_used_is_made_anew_and_any_other_is_refused_
         let (code, said) = super::damage::start(crate::support::program(), &data);
         let refused =
             "expected 64 lower-case hex digits and a line break, found 0 bytes that are not";
-        assert!(code == 1 && said.contains(refused), "{said}");
+        assert!(code == 2 && said.contains(refused), "{said}");
         assert_eq!(fs::read(data.join(key)).unwrap(), b"");
     }
 }
