@@ -18,6 +18,8 @@ pub struct Search {
     needles: Vec<Needle>,
     /// Needles by their first two bytes.
     by_head: Vec<Vec<usize>>,
+    /// Which of these there are.
+    is_head: Vec<bool>,
 }
 
 struct Needle {
@@ -27,7 +29,8 @@ struct Needle {
 
 impl Default for Search {
     fn default() -> Self {
-        Self { needles: Vec::new(), by_head: vec![Vec::new(); 1 << 16] }
+        let (by_head, is_head) = (vec![Vec::new(); 1 << 16], vec![false; 1 << 16]);
+        Self { needles: Vec::new(), by_head, is_head }
     }
 }
 
@@ -48,7 +51,8 @@ impl Search {
             encodings.sort_by(|(_, left), (_, right)| left.cmp(right));
             encodings.dedup_by(|(_, left), (_, right)| left == right);
             for (encoding, bytes) in encodings {
-                self.by_head[head(&bytes)].push(self.needles.len());
+                self.by_head[head(bytes[0], bytes[1])].push(self.needles.len());
+                self.is_head[head(bytes[0], bytes[1])] = true;
                 self.needles.push(Needle { what: format!("{what}, {encoding}"), bytes });
             }
         }
@@ -61,18 +65,27 @@ impl Search {
     /// it.
     pub fn found_in(&self, hay: &[u8]) -> Vec<String> {
         let at = |place: usize| {
-            let here = self.by_head[head(&hay[place..])].iter().map(|&index| &self.needles[index]);
+            let here = &self.by_head[head(hay[place], hay[place + 1])];
+            let here = here.iter().map(|&index| &self.needles[index]);
             let needle = here.into_iter().find(|needle| hay[place..].starts_with(&needle.bytes))?;
             let around =
                 &hay[place.saturating_sub(AROUND_BYTES)..hay.len().min(place + AROUND_BYTES)];
             Some(format!("{} in: {}", needle.what, around.escape_ascii()))
         };
-        (0..hay.len().saturating_sub(1)).filter_map(at).take(FOUND_MAX).collect()
+        // Slices and a plain loop: in an unoptimised build each call would count, for megabytes.
+        let (is_head, mut found, mut place): (&[bool], _, _) = (&self.is_head, Vec::new(), 0);
+        while place + 1 < hay.len() && found.len() < FOUND_MAX {
+            if is_head[(hay[place] as usize) << 8 | hay[place + 1] as usize] {
+                found.extend(at(place));
+            }
+            place += 1;
+        }
+        found
     }
 }
 
-fn head(bytes: &[u8]) -> usize {
-    usize::from(bytes[0]) << 8 | usize::from(bytes[1])
+fn head(first: u8, second: u8) -> usize {
+    usize::from(first) << 8 | usize::from(second)
 }
 
 fn encodings(secret: &[u8]) -> Vec<(String, Vec<u8>)> {
