@@ -42,6 +42,11 @@ pub const STORIES: &[runner::Story] = &[
         run: wrong_setting,
     },
     runner::Story {
+        name: "a start that fails for a passing reason is tried again until it succeeds",
+        needs: NEEDS,
+        run: passing_failure,
+    },
+    runner::Story {
         name: "secrets come as credentials to a dynamic user",
         needs: NEEDS,
         run: credentials,
@@ -252,6 +257,28 @@ get /health
          \"Mars/Base\"\n\
          200 ok\n"
     );
+}
+
+/// A connection that waits starts the service again at once, which must not use up the starts that
+/// systemd allows.
+fn passing_failure() {
+    let story = run(
+        machine(),
+        r#"
+systemctl start $unit
+systemctl stop $unit 2>/dev/null
+touch /run/in-use
+flock /var/lib/nats-userman/userman.lock \
+    bash -c 'while [ -e /run/in-use ]; do sleep 0.1; done' &
+get /health >/story/waited &
+until_so '[ "$(show NRestarts)" -ge 6 ]'
+rm /run/in-use
+wait
+cat /story/waited
+show ActiveState
+"#,
+    );
+    assert_eq!(story.output, "200 ok\nactive\n");
 }
 
 fn credentials() {
