@@ -7,8 +7,8 @@ use libfuzzer_sys::fuzz_target;
 use nats_userman::authstring::keys::{ApiKey, ApiKeys};
 use nats_userman::authstring::query::StringQuery;
 use nats_userman::authstring::{Lookup, Resource, answer};
-use nats_userman::nats_client::Access;
 use nats_userman::identity::Sites;
+use nats_userman::nats_client::Access;
 
 fuzz_target!(|bytes: &[u8]| {
     question(bytes);
