@@ -165,13 +165,20 @@ impl Sources {
         if let Some(given) = self.given.iter().find(|given| given.key == key) {
             return Some((given.values.clone(), given.origin.clone()));
         }
-        let file = self.file.as_ref()?;
-        if let Some(entry) = file.entry(key) {
+        if let Some(file) = &self.file
+            && let Some(entry) = file.entry(key)
+        {
             let origin = Origin::File(file.path.clone(), entry.line);
             return Some((entry.values.iter().map(OsString::from).collect(), origin));
         }
-        let is_of_the_system = key == "data_dir" && file.path == self.system;
-        is_of_the_system.then(|| (vec![SYSTEM_DATA_DIR.into()], Origin::Default))
+        if key != "data_dir" {
+            return None;
+        }
+        // The unit's StateDirectory: its service finds its data without the system's file too.
+        let of_unit = std::env::var_os("STATE_DIRECTORY").filter(|dir| !dir.is_empty());
+        let is_of_the_system = self.file.as_ref().is_some_and(|file| file.path == self.system);
+        let dir = of_unit.or_else(|| is_of_the_system.then(|| SYSTEM_DATA_DIR.into()))?;
+        Some((vec![dir], Origin::Default))
     }
 
     fn effective_of(&self, key: Key, arg: &Arg) -> Effective {

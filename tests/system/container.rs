@@ -142,7 +142,7 @@ fn a_directory_that_may_not_be_written_is_told_in_one_line() {
                   or `podman unshare chown -R 65532 DIR` with rootless Podman";
     fs::set_permissions(&dir, Permissions::from_mode(0o750)).unwrap();
     engine.run(&["--volume", &volume], &["serve"]).ended(
-        1,
+        2,
         &format!(
             "nats-userman: cannot use the lock file /data/userman.lock: Permission denied (os \
              error 13): /data belongs to root with mode 0750, and this runs as 65532; {remedy}\n"
@@ -150,7 +150,7 @@ fn a_directory_that_may_not_be_written_is_told_in_one_line() {
     );
     chown(&dir, Some(USER), Some(USER)).unwrap();
     engine.run(&["--volume", &format!("{volume}:ro")], &["serve"]).ended(
-        1,
+        2,
         "nats-userman: cannot use the lock file /data/userman.lock: Read-only file system (os \
          error 30): mount the file system of /data read-write\n",
     );
@@ -158,7 +158,7 @@ fn a_directory_that_may_not_be_written_is_told_in_one_line() {
     assert_eq!(engine.stop("mended"), 0);
     chown(dir.join("userman.db"), Some(0), Some(0)).unwrap();
     engine.run(&["--volume", &volume], &["serve"]).ended(
-        1,
+        2,
         &format!(
             "nats-userman: cannot use the database /data/userman.db: Permission denied (os error \
              13): /data/userman.db belongs to root with mode 0640, and this runs as 65532; \
@@ -166,7 +166,7 @@ fn a_directory_that_may_not_be_written_is_told_in_one_line() {
         ),
     );
     engine.run(&["--env", "USERMAN_DATA_DIR=/elsewhere"], &["serve"]).ended(
-        1,
+        2,
         "nats-userman: cannot use the data directory /elsewhere: Read-only file system (os error \
          30): mount the file system of /elsewhere read-write\n",
     );

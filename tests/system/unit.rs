@@ -237,7 +237,7 @@ systemctl status --no-pager $unit | grep -o 'nats-userman: .*' || true
 get /health >/dev/null
 until_so '[ "$(systemctl show -P ActiveState nats-userman.socket)" = failed ]'
 test "$(log | grep -c 'nats-userman: --time-zone')" -le 6
-# Once the setting is right, a start is all that is needed.
+# Once the setting is right, both units start again.
 mkdir -p /run/systemd/system/nats-userman.service.d
 printf '[Service]\nEnvironment=USERMAN_TIME_ZONE=UTC\n' \
     > /run/systemd/system/nats-userman.service.d/z.conf

@@ -87,6 +87,18 @@ fn a_flag_goes_before_a_variable_which_goes_before_the_file_which_goes_before_th
 }
 
 #[test]
+fn a_unit_finds_its_state_directory_without_the_systems_file_too() {
+    let scene = Scene::new("");
+    let config = |flag: &[&str]| {
+        let mut command = scene.command(&[&["config"], flag].concat());
+        command.env("STATE_DIRECTORY", "/var/lib/nats-userman");
+        setting(end(command), "data_dir")
+    };
+    assert_eq!(config(&[]), "data_dir = \"/var/lib/nats-userman\"  # default");
+    assert_eq!(config(&["--data-dir", "d"]), "data_dir = \"d\"  # flag");
+}
+
+#[test]
 fn the_flag_names_the_file_before_the_variable_does() {
     let scene = Scene::new("login_hours = 3\n");
     let other = scene.dir.path().join("other.toml");
