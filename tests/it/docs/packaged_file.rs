@@ -119,7 +119,11 @@ fn generated() -> String {
         }
         let again = if RELOADED.contains(&name.as_str()) { "" } else { " Needs a restart." };
         let text = format!("{meaning} Default: {}.{again}", default(setting));
-        let text = in_keys(&text, &settings).replace("<data-dir>", "<data_dir>");
+        let mut text = in_keys(&text, &settings).replace("<data-dir>", "<data_dir>");
+        if name == "listen" {
+            text += " With the package, systemd opens the address: change it there as well, by \
+                     systemctl edit nats-userman.socket.";
+        }
         let wrapped = wrap(&text, "# ", "# ").replace('`', "");
         let _ = writeln!(file, "\n{wrapped}\n#{name} = {}", value(setting));
     }
