@@ -51,7 +51,7 @@ pub fn newest(dir: &Path) -> io::Result<Option<Newest>> {
 }
 
 /// The newest backup whose date is not later than this, unix seconds.
-fn newest_until(dir: &Path, until: i64) -> io::Result<Option<Newest>> {
+pub(crate) fn newest_until(dir: &Path, until: i64) -> io::Result<Option<Newest>> {
     let found = match place::backups(dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         found => found?,

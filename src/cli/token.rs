@@ -32,8 +32,9 @@ pub(super) enum TokenCommand {
 impl TokenCommand {
     pub(super) fn run(&self, config: &Config) -> Result<(), Failure> {
         if !config.postback_tokens.is_empty() {
-            let place = "the tokens come from the settings (--postback-token); change them there \
-                and restart the service";
+            let place = "the tokens come from the settings (--postback-token or \
+                --postback-token-file): change them there; a changed file takes effect at a \
+                reload, anything else at a restart";
             return Err(Failure::Failed(place.into()));
         }
         match self {

@@ -82,13 +82,8 @@ impl Problems {
     ) -> Option<String> {
         let url = parse(text.trim());
         if url.is_none() {
-            let found = if text.contains(['@', '?', '#']) {
-                "a user, a query or a #".into()
-            } else if text.split('/').any(|part| Token::parse(part.trim()).is_some()) {
-                "a token in it".into()
-            } else {
-                format!("\"{}\"", text.escape_debug())
-            };
+            let quoted = || format!("\"{}\"", text.escape_debug());
+            let found = secret_of_url(text).map_or_else(quoted, str::to_owned);
             self.0.push(BadSetting::found(flag, expected, &found));
         }
         url
@@ -170,6 +165,29 @@ impl Problems {
             self.0.push(BadSetting::found(flag, expected, &found));
         }
         location
+    }
+}
+
+/// What in a URL may be a secret.
+fn secret_of_url(text: &str) -> Option<&'static str> {
+    if text.contains(['@', '?', '#']) {
+        Some("a user, a query or a #")
+    } else if text.split('/').any(|part| Token::parse(part.trim()).is_some()) {
+        Some("a token in it")
+    } else {
+        None
+    }
+}
+
+/// Whether the text of this setting, which is no secret, may contain one.
+pub(super) fn may_have_secret(key: &str, text: &str) -> bool {
+    match key {
+        "public_url" | "nats_url" => secret_of_url(text).is_some(),
+        // The URL of another database, or a query.
+        "database" => {
+            text.contains('?') || text.contains('@') && !text.trim().starts_with("sqlite:")
+        }
+        _ => false,
     }
 }
 

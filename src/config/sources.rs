@@ -12,7 +12,7 @@ use clap::{Arg, ArgMatches, FromArgMatches as _};
 use super::entries::place;
 use super::file::{self, ConfigFile};
 use super::keys::{Key, Kind, keys, table};
-use super::problems::{BadSetting, Problems};
+use super::problems::{BadSetting, Problems, may_have_secret};
 use super::settings::Settings;
 use super::values::switch;
 
@@ -192,8 +192,9 @@ impl Sources {
             _ if key.is_secret && origin != Origin::Default => EffectiveValue::Secret,
             Kind::Switch => EffectiveValue::Switch(is_on(&values)),
             Kind::List if !values.is_empty() => EffectiveValue::List(items(&values)),
-            _ => match values.first() {
-                Some(value) => EffectiveValue::Text(value.to_string_lossy().trim().to_owned()),
+            _ => match values.first().map(|value| value.to_string_lossy().trim().to_owned()) {
+                Some(text) if may_have_secret(&key.name, &text) => EffectiveValue::Secret,
+                Some(text) => EffectiveValue::Text(text),
                 None => EffectiveValue::Unset(default_in_words(arg)),
             },
         };

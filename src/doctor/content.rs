@@ -3,14 +3,44 @@
 use super::context::{Context, Depth, Known};
 use super::report::{Level, Report};
 use super::units::size;
-use super::{keys, names};
+use super::{keys, names, places};
 use crate::chain::chain;
 use crate::store::{
-    DatabaseState, Diagnosis, OpenError, SCHEMA_VERSION, SchemaDifference, check_content,
-    check_content_within, planned_upgrade,
+    DatabaseState, Diagnosis, Fault, OpenError, SCHEMA_VERSION, SchemaDifference, UpgradeError,
+    check_content, check_content_within, planned_upgrade,
 };
 
 const RESTORE: &str = "stop the service, then restore the last backup: docs/backup-restore.md";
+const AS_FOUND: &str = "do what the finding says";
+const NOT_DAMAGED: &str = "correct owner or mode as the finding says, or the file system: the \
+    database need not be damaged";
+
+/// What to do about a database that cannot be used. A backup helps only against damage.
+fn remedy(error: &OpenError) -> &'static str {
+    match error {
+        OpenError::Damaged(..) | OpenError::BrokenPages(..) | OpenError::Empty(_) => RESTORE,
+        OpenError::Upgrade(_, UpgradeError::Foreign) => "check --data-dir and --database",
+        OpenError::Fault(_, fault) | OpenError::Upgrade(_, UpgradeError::Fault(fault)) => {
+            remedy_of_fault(fault)
+        }
+        OpenError::Create(..) | OpenError::Unreadable(..) => NOT_DAMAGED,
+        OpenError::Missing(_)
+        | OpenError::Begun(_)
+        | OpenError::InDoubt(_)
+        | OpenError::Inconsistent(_)
+        | OpenError::Upgrade(..) => AS_FOUND,
+    }
+}
+
+/// What to do about a database that cannot be read.
+pub(super) fn remedy_of_fault(fault: &Fault) -> &'static str {
+    match fault {
+        Fault::Damaged(_) => RESTORE,
+        Fault::Busy(_) => "wait until the other process has ended, then run this again",
+        Fault::NeedsWriter(_) => "start the service, which completes the interrupted transaction",
+        _ => NOT_DAMAGED,
+    }
+}
 
 pub(super) fn check(context: &Context<'_>, known: &Known, report: &mut Report) {
     let location = &context.config.location;
@@ -41,15 +71,17 @@ pub(super) fn check(context: &Context<'_>, known: &Known, report: &mut Report) {
                 "make a backup, then restart the service: docs/upgrade.md",
             ),
             Ok(None) => report.ok("database", format!("{location} was upgraded just now")),
-            Err(error) => report.add(Level::Serious, "database", chain(&error), RESTORE),
+            Err(error) => report.add(Level::Serious, "database", chain(&error), remedy(&error)),
         },
-        Err(error) => report.add(Level::Serious, "database", chain(error), RESTORE),
+        // Reported as the access to the database.
+        Err(error) if places::no_access(context.config).contains(&chain(error)) => {}
+        Err(error) => report.add(Level::Serious, "database", chain(error), remedy(error)),
     }
     for problem in keys::problems(context.config, known.reader()) {
         report.add(Level::Serious, "keys", problem, "put the right file back from the backup");
     }
     if let Some(Err(error)) = &known.diagnosis {
-        report.add(Level::Serious, "readable", chain(error), RESTORE);
+        report.add(Level::Serious, "readable", chain(error), remedy(error));
     }
     if let Some(diagnosis) = known.diagnosis() {
         check_settings(diagnosis, report);
@@ -138,9 +170,6 @@ fn check_pages(context: &Context<'_>, known: &Known, report: &mut Report) {
         }
         // Reported as the state of the database.
         Err(_) if known.state.is_err() => {}
-        Err(error @ OpenError::BrokenPages(..)) => {
-            report.add(Level::Serious, name, chain(&error), RESTORE);
-        }
-        Err(error) => report.add(Level::Serious, name, chain(&error), RESTORE),
+        Err(error) => report.add(Level::Serious, name, chain(&error), remedy(&error)),
     }
 }

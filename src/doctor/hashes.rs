@@ -1,5 +1,6 @@
 //! Stored credentials that do not fit the settings.
 
+use super::content;
 use super::context::Known;
 use super::report::{Level, Report};
 use crate::chain::chain;
@@ -56,11 +57,9 @@ pub(super) fn check(config: &Config, known: &Known, now: i64, report: &mut Repor
                 report.add(Level::Note, "hash_kind", sentence, "nothing has to be done");
             }
         }
-        Err(fault) => report.add(
-            Level::Serious,
-            "hash_kind",
-            chain(&fault),
-            "restore the last backup: docs/backup-restore.md",
-        ),
+        Err(fault) => {
+            let remedy = content::remedy_of_fault(&fault);
+            report.add(Level::Serious, "hash_kind", chain(&fault), remedy);
+        }
     }
 }

@@ -281,6 +281,30 @@ fn a_value_of_the_file_is_never_shown_where_it_may_be_a_secret() {
 }
 
 #[test]
+fn config_does_not_show_an_address_with_a_password_or_a_token() {
+    for (key, value) in [
+        ("nats_url", "https://user:secretpw@nats.example.com".to_owned()),
+        ("nats_url", "https://nats.example.com/?key=secretpw".to_owned()),
+        ("public_url", "https://user:secretpw@members.example.com".to_owned()),
+        ("public_url", format!("https://members.example.com/postback/{TOKEN}")),
+        ("database", "postgres://user:secretpw@db.example.com/users".to_owned()),
+        ("database", "sqlite:/srv/userman.db?key=secretpw".to_owned()),
+    ] {
+        let scene = Scene::new(format!("{key} = \"{value}\"\n"));
+        let line = format!("# {key} is set and not shown  # {}:1\n", scene.file().display());
+        let ran = scene.run(&["config"]);
+        let json = scene.run(&["config", "--json"]);
+        assert!(ran.out.contains(&line), "{key}: {ran:?}");
+        for said in [&ran.out, &ran.err, &json.out, &json.err] {
+            assert!(!said.contains("secretpw") && !said.contains(TOKEN), "{key}: {said}");
+        }
+    }
+    let scene = Scene::new("database = \"sqlite:/srv/me@example.com/userman.db\"\n");
+    let shown = setting(scene.run(&["config"]), "database");
+    assert!(shown.starts_with("database = \"sqlite:/srv/me@example.com/userman.db\""), "{shown}");
+}
+
+#[test]
 fn what_is_no_readable_file_is_one_line() {
     let dir = temp_dir();
     let at = |name: &str| dir.path().join(name);

@@ -880,7 +880,8 @@ fn token_shows_no_secret_off_a_terminal_and_keeps_the_last_one() {
         .env("USERMAN_POSTBACK_TOKEN", TOKEN);
     end(with_setting).ended(
         1,
-        "nats-userman: the tokens come from the settings (--postback-token); change them there \
-         and restart the service\n",
+        "nats-userman: the tokens come from the settings (--postback-token or \
+         --postback-token-file): change them there; a changed file takes effect at a reload, \
+         anything else at a restart\n",
     );
 }

@@ -15,7 +15,7 @@ pub fn put(patient: &Patient, at: i64) -> String {
     fs::create_dir_all(&dir).unwrap();
     let stamp = format_utc(at).replace(['-', ':'], "");
     let file = dir.join(format!("userman-{stamp}.db"));
-    fs::write(&file, "").unwrap();
+    fs::write(&file, "SQLite format 3\0").unwrap();
     file.to_str().unwrap().to_owned()
 }
 
@@ -65,11 +65,29 @@ fn a_scheduled_backup_that_did_not_come_is_serious() {
 #[test]
 fn a_backup_from_the_future_is_a_wrong_clock() {
     let patient = Patient::new();
-    put(&patient, 1_798_761_600 + 400 * DAY);
+    let file = put(&patient, patient.now - DAY);
+    let later = put(&patient, 1_798_761_600 + 400 * DAY);
+    patient.expect(
+        "backup_date",
+        Level::Warning,
+        &format!("{later} is dated 2028-02-05T00:00:00Z, in the future"),
+        "check the clock, then make a new backup and move this one elsewhere",
+    );
+    // It does not hide the real one.
+    patient.expect_ok("backup", &format!("the last backup, {file}, is 24 hours old"));
+    fs::rename(&later, put(&patient, patient.now + DAY)).unwrap();
+    assert_eq!(patient.finding("backup_date").level, Level::Warning);
+}
+
+#[test]
+fn a_file_with_the_name_of_a_backup_must_be_a_database() {
+    let patient = Patient::new();
+    let file = put(&patient, patient.now - DAY);
+    fs::write(&file, "junk").unwrap();
     patient.expect(
         "backup",
-        Level::Warning,
-        "the last backup is dated 2028-02-05T00:00:00Z, in the future",
-        "check the clock, then make a new backup",
+        Level::Serious,
+        &format!("{file} has the name of a backup and is no database"),
+        "move it elsewhere, then run `nats-userman backup`",
     );
 }

@@ -44,8 +44,54 @@ fn a_database_that_is_not_there_yet_or_is_older_is_told() {
              to 5; install the newer release again",
             patient.database().display()
         ),
-        RESTORE,
+        "do what the finding says",
     );
+}
+
+/// A restore would lose what came after the backup.
+#[test]
+fn a_restore_is_the_remedy_only_against_damage() {
+    type Change = fn(&Patient);
+    let states: [(&str, Change, &str, &str); 4] = [
+        (
+            "an interrupted restore",
+            |patient| fs::write(patient.data().join("restore.json"), "{}").unwrap(),
+            "was interrupted",
+            "do what the finding says",
+        ),
+        (
+            "another program's",
+            |patient| {
+                fs::remove_file(patient.database()).unwrap();
+                sql(patient, "CREATE TABLE orders (id)");
+            },
+            "it is a database of another program",
+            "check --data-dir and --database",
+        ),
+        (
+            "a directory",
+            |patient| {
+                fs::remove_file(patient.database()).unwrap();
+                fs::create_dir(patient.database()).unwrap();
+            },
+            "cannot use the database",
+            "correct owner or mode as the finding says, or the file system: the database need \
+             not be damaged",
+        ),
+        (
+            "an empty file",
+            |patient| fs::write(patient.database(), "").unwrap(),
+            "is empty",
+            RESTORE,
+        ),
+    ];
+    for (name, change, found, remedy) in states {
+        let patient = Patient::after(&[ADD]);
+        change(&patient);
+        let finding = patient.finding("database");
+        assert!(finding.found.contains(found), "{name}: {finding:?}");
+        assert_eq!(finding.remedy.as_deref(), Some(remedy), "{name}: {finding:?}");
+    }
 }
 
 #[test]
