@@ -9,7 +9,9 @@ use clap::Args;
 
 use super::failure::Failure;
 use super::progress::bar_of_bytes;
-use crate::backup::restore::{Members, NotCompared, Order, Restored, complete, restore};
+use crate::backup::restore::{
+    Members, NotCompared, Order, Restored, check_target, complete, restore,
+};
 use crate::clock::{Clock, format_utc};
 use crate::config::Config;
 use crate::data_dir::DataDirError;
@@ -29,6 +31,7 @@ impl RestoreCommand {
     pub(super) fn run(&self, config: &Config) -> Result<(), Failure> {
         let (data_dir, location) = (&config.data_dir, &config.location);
         data_dir.make().map_err(|error| Failure::of(&error))?;
+        check_target(data_dir, location).map_err(|error| Failure::of(&error))?;
         // Held to the end: a service that is started meanwhile waits for it.
         let _locks = data_dir.lock_for_restore(location.file()).map_err(|error| match error {
             DataDirError::InUse(_) => Failure::Failed(format!(

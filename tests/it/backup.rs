@@ -5,6 +5,7 @@ mod kept;
 mod litestream;
 mod made;
 mod places;
+mod planned;
 mod restored;
 mod schedule;
 mod seals;

@@ -65,7 +65,7 @@ impl Ran {
     }
 }
 
-fn end(mut command: Command) -> Ran {
+pub(crate) fn end(mut command: Command) -> Ran {
     let output = command.stdout(Stdio::piped()).stderr(Stdio::piped()).output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     Ran { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }

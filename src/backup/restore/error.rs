@@ -79,6 +79,24 @@ pub enum RestoreError {
         .0.display()
     )]
     Plan(PathBuf, #[source] io::Error),
+    /// The plan of an interrupted restore cannot be read.
+    #[error(
+        "cannot read the plan of an interrupted restore, {path}: {1}; move it elsewhere, then \
+         restore again", path = .0.display()
+    )]
+    BadPlan(PathBuf, io::Error),
+    /// It is not one that a restore of this database has written.
+    #[error(
+        "{} names files that no restore of this database renames: find out who wrote it, and move \
+         it elsewhere", .0.display()
+    )]
+    ForeignPlan(PathBuf),
+    /// Root is led to a directory of another user.
+    #[error(
+        "{}: a symbolic link of another user leads to another directory: replace the link by the \
+         database", .0.display()
+    )]
+    ForeignLink(PathBuf),
     /// The database is no file.
     #[error("only a database that is a file can be restored")]
     NoFile,

@@ -8,6 +8,7 @@
 mod error;
 mod lost;
 mod plan;
+mod target;
 
 use std::fs::File;
 use std::io;
@@ -17,6 +18,7 @@ use std::path::{Path, PathBuf};
 pub use error::RestoreError;
 pub use lost::{Keys as Members, Lost};
 use plan::{Plan, Replaced};
+use target::target;
 
 use super::keys::{self, Keys};
 use super::name::{NUMBER_MAX, stamp};
@@ -85,21 +87,43 @@ pub enum NotCompared {
 ///
 /// # Errors
 ///
-/// If a file cannot be renamed.
+/// If the plan cannot be used, or a file cannot be renamed.
 pub fn complete(data_dir: &DataDir, location: &Location) -> Result<bool, RestoreError> {
-    let at_plan = |error| RestoreError::Plan(data_dir.restore_plan(), error);
-    if let Some(plan) = Plan::load(data_dir).map_err(at_plan)? {
-        plan.carry_out(data_dir).map_err(at_plan)?;
+    let at = data_dir.restore_plan();
+    let unreadable = |error| RestoreError::BadPlan(at.clone(), error);
+    if let Some(plan) = Plan::load(data_dir).map_err(unreadable)? {
+        let own = without_links(data_dir)?;
+        let database = target(data_dir, location)?;
+        if !plan.is_only_of(&[database, own.seal_key(), own.cookie_key(), own.token_file()]) {
+            return Err(RestoreError::ForeignPlan(at));
+        }
+        plan.carry_out(data_dir).map_err(|error| RestoreError::Plan(at, error))?;
         return Ok(true);
     }
     // A plan that was not written to its end.
     let begun = draft_of(&data_dir.restore_plan());
     remove(&begun).map_err(|error| RestoreError::Io(begun, error))?;
-    if let Some(database) = location.file() {
-        let draft = draft_of(database);
+    if let Ok(database) = target(data_dir, location) {
+        let draft = draft_of(&database);
         remove_draft(&location.copy_at(&draft)).map_err(|error| RestoreError::Io(draft, error))?;
     }
     Ok(false)
+}
+
+/// Refuses a database that root must not restore, before any file is made beside it.
+///
+/// # Errors
+///
+/// If there is no such file, or a symbolic link of another user leads to it.
+pub fn check_target(data_dir: &DataDir, location: &Location) -> Result<(), RestoreError> {
+    target(data_dir, location).map(|_| ())
+}
+
+/// The data directory by a path that is the same from every directory, without symbolic links.
+fn without_links(data_dir: &DataDir) -> Result<DataDir, RestoreError> {
+    let path = data_dir.path();
+    let path = path.canonicalize().map_err(|error| RestoreError::Io(path.to_owned(), error))?;
+    Ok(DataDir::new(path))
 }
 
 /// Removes a database that is not in its place yet, with all its files.
@@ -118,9 +142,7 @@ pub fn restore(
     watch: &mut CopyWatch<'_>,
 ) -> Result<Restored, RestoreError> {
     let Order { file, data_dir, location, .. } = order;
-    let Some(database) = location.file() else { return Err(RestoreError::NoFile) };
-    // If the path is a symbolic link, the files are beside its target.
-    let database = database.canonicalize().unwrap_or_else(|_| database.to_owned());
+    let database = target(data_dir, location)?;
     check_file(file, &database)?;
     let backup = location.copy_at(file);
     match state_of(&backup, true) {
@@ -146,7 +168,7 @@ pub fn restore(
         // The failure is reported; the next start tries to remove it too.
         let _ = remove_draft(&draft);
     })?;
-    let (former, aside) = put(&draft, &database, &keys, data_dir, now)?;
+    let (former, aside) = put(&draft, &database, &keys, &without_links(data_dir)?, now)?;
     Ok(Restored { contents, aside, former, lost, keys: keys_file, logins_ended })
 }
 

@@ -1,16 +1,20 @@
 //! The renames of a restore. They are written down before the first one, so that a restore that is
 //! interrupted in the middle of them is completed by the next start: nothing else can fail then.
 
-use std::fs::{self, File};
-use std::io;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::data_dir::DataDir;
+use crate::owner::open_unlinked;
 use crate::whole_file::{Draft, parent, remove};
 
 const MODE: u32 = 0o600;
+/// No plan is larger: it names a few files.
+const BYTES_MAX: u64 = 256 * 1024;
 /// Names that are tried for a file that is set aside.
 const NAMES_MAX: u32 = 100;
 
@@ -36,11 +40,25 @@ pub(super) struct Replaced {
 impl Plan {
     /// The plan of an interrupted restore.
     pub(super) fn load(data_dir: &DataDir) -> io::Result<Option<Self>> {
-        match fs::read(data_dir.restore_plan()) {
-            Ok(text) => Ok(Some(serde_json::from_slice(&text)?)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
+        let path = data_dir.restore_plan();
+        let file = match open_unlinked(&path, OpenOptions::new().read(true)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            file => file?,
+        };
+        let mut text = Vec::new();
+        file.take(BYTES_MAX).read_to_end(&mut text)?;
+        Ok(Some(serde_json::from_slice(&text)?))
+    }
+
+    /// Whether it renames only these files and those that are named after them, as a WAL is after
+    /// its database. Whoever may write to the data directory could write another plan, and root
+    /// would carry it out.
+    pub(super) fn is_only_of(&self, files: &[PathBuf]) -> bool {
+        let is_ours = |path: &PathBuf| files.iter().any(|file| is_of(path, file));
+        self.moves.iter().all(|(from, to)| is_ours(from) && is_ours(to))
+            && self.replaced.iter().all(|replaced| {
+                [&replaced.draft, &replaced.place, &replaced.aside].into_iter().all(is_ours)
+            })
     }
 
     /// Writes it down. From here on the restore is completed, whatever happens.
@@ -58,6 +76,7 @@ impl Plan {
         for Replaced { draft, place, aside } in &self.replaced {
             if draft.symlink_metadata().is_err() {
                 // It is in its place already.
+                place.symlink_metadata().map_err(|_| missing(draft, place))?;
                 continue;
             }
             if place.symlink_metadata().is_ok() && aside.symlink_metadata().is_err() {
@@ -76,6 +95,19 @@ impl Plan {
         remove(&data_dir.restore_plan())?;
         File::open(data_dir.path())?.sync_all()
     }
+}
+
+/// Whether this is the file, or one beside it whose name continues its name.
+fn is_of(path: &Path, file: &Path) -> bool {
+    let rest = path.as_os_str().as_bytes().strip_prefix(file.as_os_str().as_bytes());
+    rest.is_some_and(|rest| {
+        matches!(rest.first(), None | Some(b'.' | b'-')) && !rest.contains(&b'/')
+    })
+}
+
+fn missing(draft: &Path, place: &Path) -> io::Error {
+    let (draft, place) = (draft.display(), place.display());
+    io::Error::new(io::ErrorKind::NotFound, format!("there is neither {draft} nor {place}"))
 }
 
 /// This name, or one like it that no file has.

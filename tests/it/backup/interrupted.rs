@@ -11,7 +11,7 @@ use crate::shim::{KILLED, Shim};
 use crate::support::{TOKEN, eventually, post_to, program, rows, temp_dir};
 
 /// A copy of a directory with all files in it.
-fn copy(from: &Path, to: &Path) {
+pub(super) fn copy(from: &Path, to: &Path) {
     fs::create_dir(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
