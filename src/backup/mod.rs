@@ -31,6 +31,16 @@ pub struct BackupConfig {
     pub creates_dir: bool,
 }
 
+/// Why no backups can be made in the directory of the settings. The service creates the one in the
+/// data directory.
+pub(crate) fn problem(config: &BackupConfig) -> Option<BackupError> {
+    let dir = &config.wishes.dir;
+    if config.creates_dir && dir.symlink_metadata().is_err() {
+        return None;
+    }
+    place::check(dir).and_then(|()| place::check_writable(dir)).err()
+}
+
 /// The newest backup in a directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Newest {

@@ -5,11 +5,11 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::statvfs;
+use rustix::fs::{Access, statvfs};
 
 use super::error::BackupError;
 use super::name::{NUMBER_MAX, Name};
-use crate::denied::explain;
+use crate::denied::{self, explain};
 use crate::whole_file::{draft_of, parent, remove, rename_to_new};
 
 /// Until it is complete, only the owner may read it.
@@ -58,6 +58,12 @@ pub(super) fn check(dir: &Path) -> Result<(), BackupError> {
         }
         Err(error) => Err(unusable(dir, error)),
     }
+}
+
+/// Returns an error if no file can be created in this directory.
+pub(super) fn check_writable(dir: &Path) -> Result<(), BackupError> {
+    denied::check(dir, Access::WRITE_OK | Access::EXEC_OK)
+        .map_err(|error| BackupError::Directory(dir.to_owned(), error))
 }
 
 /// Returns an error if the file system has no room for so many bytes.

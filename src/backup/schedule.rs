@@ -208,7 +208,9 @@ impl Failures {
         self.try_at = steady + wait;
         if self.cause != cause {
             cause.clone_into(&mut self.cause);
-            log::error!("no backup was made, the next try is in {} minutes: {cause}", wait / 60);
+            let minutes = wait / 60;
+            let unit = if minutes == 1 { "minute" } else { "minutes" };
+            log::error!("no backup was made, the next try is in {minutes} {unit}: {cause}");
         }
     }
 

@@ -101,7 +101,9 @@ impl DoctorCommand {
         }
         let [serious, warning, note, ok] = [Level::Serious, Level::Warning, Level::Note, Level::Ok]
             .map(|level| count(findings, level));
-        writeln!(out, "{serious} serious, {warning} warnings, {note} notes, {ok} ok")?;
+        let warnings = if warning == 1 { "warning" } else { "warnings" };
+        let notes = if note == 1 { "note" } else { "notes" };
+        writeln!(out, "{serious} serious, {warning} {warnings}, {note} {notes}, {ok} ok")?;
         Ok(out.flush()?)
     }
 }

@@ -1,7 +1,7 @@
 //! The settings as they are used, read from their text.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -198,6 +198,21 @@ impl Config {
     #[must_use]
     pub fn with_sources(self, sources: Arc<Sources>) -> Self {
         Self { sources: Some(sources), ..self }
+    }
+
+    /// All files that the service reads for its settings: the configuration file, and those that
+    /// settings name.
+    pub fn read_files(&self) -> Vec<PathBuf> {
+        let given = &self.given;
+        let named = [
+            &given.allow_ip_file,
+            &given.trusted_proxy_file,
+            &given.area.login_template,
+            &given.api.nats_ca,
+        ];
+        let own = self.sources.as_ref().and_then(|sources| sources.file()).map(Path::to_owned);
+        let named = named.into_iter().flatten().cloned();
+        own.into_iter().chain(self.secret_files.clone()).chain(named).collect()
     }
 
     /// The URL to paste into NATS, up to the token.

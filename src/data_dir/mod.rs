@@ -84,7 +84,8 @@ impl DataDir {
         self.path.join("restore.json")
     }
 
-    fn lock_file(&self) -> PathBuf {
+    /// The lock of a `serve`, `replay` or `restore`.
+    pub(crate) fn lock_file(&self) -> PathBuf {
         self.path.join("userman.lock")
     }
 

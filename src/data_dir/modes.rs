@@ -17,6 +17,7 @@ const DATABASE_MODE: u32 = 0o640;
 const ALL_BITS: u32 = 0o7777;
 const GROUP_AND_OTHERS: u32 = 0o077;
 const OTHERS: u32 = 0o007;
+const OTHERS_WRITE: u32 = 0o002;
 
 /// A file or directory with a mode that permits too much.
 #[derive(Debug)]
@@ -49,6 +50,11 @@ impl Loose {
         &self.path
     }
 
+    /// Whether others than owner and group can change it.
+    pub(crate) fn is_open_to_writes(&self) -> bool {
+        self.found & OTHERS_WRITE != 0
+    }
+
     /// The line for a file whose mode the program does not change, with the remedy.
     pub(crate) fn open_to_others(&self) -> String {
         format!("{self}: other users can access it; run `chmod o= {}`", self.path.display())
@@ -78,9 +84,14 @@ pub(crate) fn loose_named(files: &[PathBuf]) -> Vec<Loose> {
 
 /// The directory and the files of the database that others than owner and group can access.
 pub(crate) fn loose_rest(data_dir: &DataDir, database: &[PathBuf]) -> Vec<Loose> {
-    let dir = Loose::find(data_dir.path().to_owned(), DIR_MODE, OTHERS);
+    let dir = loose_dir(data_dir.path());
     let files = database.iter().filter_map(|file| Loose::find(file.clone(), DATABASE_MODE, OTHERS));
     dir.into_iter().chain(files).collect()
+}
+
+/// This directory, if others than owner and group can access it.
+pub(crate) fn loose_dir(dir: &Path) -> Option<Loose> {
+    Loose::find(dir.to_owned(), DIR_MODE, OTHERS)
 }
 
 /// Restricts the modes of keys and tokens, and logs that. For the other files, which other users

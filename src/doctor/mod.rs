@@ -21,6 +21,7 @@ mod running;
 mod tokens;
 mod unit;
 mod units;
+mod unread;
 mod wal;
 
 pub use context::{Context, Depth};

@@ -1,17 +1,15 @@
 //! Who may read and write what: the data directory, the database, the keys, the files of secrets.
 
-use std::fs::{self, Metadata};
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::places;
 use super::report::{Level, Report};
+use super::unread::{SEARCH, may, unread_files};
 use crate::config::Config;
 use crate::data_dir::modes;
 use crate::denied;
-
-const SEARCH: u32 = 0o1;
-const READ: u32 = 0o4;
 
 pub(super) fn check(config: &Config, report: &mut Report) {
     let before = report.len();
@@ -45,11 +43,17 @@ fn check_modes(config: &Config, report: &mut Report) {
         );
     }
     let rest = modes::loose_rest(&config.data_dir, &config.location.files());
-    for loose in rest.into_iter().chain(modes::loose_named(&config.secret_files)) {
+    let backups = modes::loose_dir(&config.backup.wishes.dir);
+    let named = modes::loose_named(&config.secret_files);
+    for loose in rest.into_iter().chain(backups).chain(named) {
+        let (level, access) = match loose.is_open_to_writes() {
+            true => (Level::Serious, "change"),
+            false => (Level::Warning, "access"),
+        };
         report.add(
-            Level::Warning,
+            level,
             "modes",
-            format!("{loose}: other users can access it"),
+            format!("{loose}: other users can {access} it"),
             format!("run `chmod o= {}`", loose.path().display()),
         );
     }
@@ -76,7 +80,11 @@ fn check_owner(config: &Config, report: &mut Report) {
                     file.display(),
                     denied::name(metadata.uid())
                 ),
-                format!("as root, run `chown {user}: {}`", file.display()),
+                format!(
+                    "as root, run `chown {}{user}: {}`",
+                    if metadata.is_dir() { "-R " } else { "" },
+                    file.display()
+                ),
             );
         }
     }
@@ -94,21 +102,12 @@ fn check_owner(config: &Config, report: &mut Report) {
             );
         }
     }
-    for file in &config.secret_files {
-        if file.exists() && !may(file, &owner, READ) {
-            report.add(
-                Level::Serious,
-                "secret_files",
-                format!("{user} cannot read {}", file.display()),
-                format!(
-                    "as root, run `chown root:{user} {file}` and `chmod 640 {file}`",
-                    file = file.display()
-                ),
-            );
-        }
-    }
     if report.len() == before {
         report.ok("directories_above", format!("{user} can enter the directories above"));
+    }
+    for unread in unread_files(config) {
+        let name = if unread.is_secret { "secret_files" } else { "settings_files" };
+        report.add(Level::Serious, name, unread.found, unread.remedy);
     }
 }
 
@@ -116,21 +115,13 @@ fn check_owner(config: &Config, report: &mut Report) {
 fn own_files(config: &Config) -> Vec<PathBuf> {
     let dir = &config.data_dir;
     let mut files = vec![dir.seal_key(), dir.cookie_key(), dir.token_file(), dir.served()];
+    files.extend([dir.lock_file(), dir.restore_plan()]);
+    files.extend(own_backups(config).map(Path::to_owned));
     files.extend(config.location.files());
     files
 }
 
-/// Whether the owner of the data directory has this access to a file or directory, by its mode.
-/// Root has all.
-fn may(path: &Path, user: &Metadata, access: u32) -> bool {
-    let Ok(metadata) = fs::metadata(path) else { return true };
-    let mode = metadata.permissions().mode();
-    let shift = if metadata.uid() == user.uid() {
-        6
-    } else if metadata.gid() == user.gid() {
-        3
-    } else {
-        0
-    };
-    user.uid() == 0 || mode >> shift & access != 0
+/// The directory of backups in the data directory, which the service makes.
+fn own_backups(config: &Config) -> Option<&Path> {
+    config.backup.creates_dir.then_some(&config.backup.wishes.dir)
 }

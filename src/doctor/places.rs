@@ -5,6 +5,8 @@ use std::path::{Path, absolute};
 
 use rustix::fs::Access;
 
+use super::unread::unread_files;
+use crate::backup;
 use crate::chain::chain;
 use crate::config::Config;
 use crate::data_dir::modes;
@@ -27,6 +29,9 @@ pub(crate) fn problems(config: &Config) -> Vec<String> {
     );
     problems
         .extend(modes::loose_named(&config.secret_files).iter().map(modes::Loose::open_to_others));
+    let unread = unread_files(config).into_iter();
+    problems.extend(unread.map(|unread| format!("{}: {}", unread.found, unread.remedy)));
+    problems.extend(backup::problem(&config.backup).map(|error| chain(&error)));
     problems
 }
 

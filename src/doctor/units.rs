@@ -19,6 +19,7 @@ pub(super) fn size(bytes: u64) -> String {
 /// A number of seconds for people.
 pub(super) fn age(seconds: i64) -> String {
     match seconds {
+        1 => "1 second".into(),
         ..120 => format!("{} seconds", seconds.max(0)),
         120..7_200 => format!("{} minutes", seconds / 60),
         7_200..172_800 => format!("{} hours", seconds / 3_600),
@@ -43,6 +44,7 @@ mod tests {
         }
         for (seconds, text) in [
             (-5, "0 seconds"),
+            (1, "1 second"),
             (119, "119 seconds"),
             (120, "2 minutes"),
             (7_200, "2 hours"),

@@ -41,7 +41,8 @@ pub(super) fn run(
         0 => format!("those in {}", config.data_dir.token_file().display()),
         some => format!("{some} of the settings"),
     };
-    let days = config.journal_days.map_or_else(|| "for ever".into(), |days| format!("{days} days"));
+    let days =
+        config.journal_days.map_or_else(|| "for ever".into(), |days| counted(days.into(), "day"));
     let rows = [
         ("settings file", file.map_or_else(|| "none".into(), |file| file.display().to_string())),
         ("listen", config.listen.to_string()),
@@ -51,15 +52,16 @@ pub(super) fn run(
         ("tokens", tokens),
         ("allowed networks", list(&config.allow_ip, "any")),
         ("trusted proxies", list(&config.trusted_proxy.0, "none")),
-        (
-            "time zone",
-            format!("{}, {} hours of grace", config.expiry.zone, config.expiry.grace_hours),
-        ),
+        ("time zone", {
+            let grace = counted(config.expiry.grace_hours.into(), "hour");
+            format!("{}, {grace} of grace", config.expiry.zone)
+        }),
         ("clock jumps", clock_jumps(config.clock_jump_minutes)),
         ("password hash", settings.password_hash.trim().to_owned()),
         ("keep cryptpass", if config.keep_cryptpass { "yes" } else { "no" }.into()),
         ("journal kept", days),
         ("upgrade copy", if config.location.keeps_upgrade_copy() { "kept" } else { "none" }.into()),
+        ("backups", backups(settings, config)),
         ("logins", logins(config)),
         ("guessing", guessing(&config.area.limits)),
         ("API keys", api_keys(&config.api)),
@@ -85,12 +87,23 @@ pub(super) fn run(
     Err(Failure::Failed(problems.join("\nnats-userman: ")))
 }
 
+/// A number of something.
+fn counted(count: i64, unit: &str) -> String {
+    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
+}
+
 fn clock_jumps(minutes: u32) -> String {
     match minutes {
         0 => "accepted at once".into(),
-        1 => "accepted after a minute".into(),
-        some => format!("accepted after {some} minutes"),
+        some => format!("accepted after {}", counted(some.into(), "minute")),
     }
+}
+
+fn backups(settings: &Settings, config: &Config) -> String {
+    let Some(every) = &settings.backup.backup_every else { return "none by the service".into() };
+    let wishes = &config.backup.wishes;
+    let kept = wishes.keep.map_or_else(|| "all".into(), |keep| format!("the newest {keep}"));
+    format!("every {} into {}, keeping {kept}", every.trim(), wishes.dir.display())
 }
 
 fn logins(config: &Config) -> String {
@@ -104,20 +117,20 @@ fn logins(config: &Config) -> String {
     let page = if config.login_page.is_ours() { "the default page" } else { "your own page" };
     let idle = area
         .idle_seconds
-        .map(|seconds| format!(", or {} minutes unused", seconds / 60))
+        .map(|seconds| format!(", or {} unused", counted(seconds / 60, "minute")))
         .unwrap_or_default();
-    format!("{} hours{idle}, {shared}, {page}", area.login_seconds / 3_600)
+    format!("{}{idle}, {shared}, {page}", counted(area.login_seconds / 3_600, "hour"))
 }
 
 fn guessing(limits: &GuessLimits) -> String {
     let count = |limit: u32| if limit == 0 { "off".into() } else { limit.to_string() };
     format!(
-        "pair {}, network {}, name {} wrong passwords within {} minutes block for {} minutes",
+        "pair {}, network {}, name {} wrong passwords within {} block for {}",
         count(limits.pair),
         count(limits.network),
         count(limits.name),
-        limits.window_seconds / 60,
-        limits.block_seconds / 60
+        counted((limits.window_seconds / 60).into(), "minute"),
+        counted((limits.block_seconds / 60).into(), "minute")
     )
 }
 
@@ -137,7 +150,7 @@ fn authstrings(source: &StringSource) -> String {
             format!("of {} as {}, within {} s", access.url(), access.username(), time_max.as_secs())
         }
         StringSource::StandIn(seconds) => {
-            format!("stand-in, unknown to NATS, valid for {} minutes", seconds / 60)
+            format!("stand-in, unknown to NATS, valid for {}", counted(seconds / 60, "minute"))
         }
     }
 }

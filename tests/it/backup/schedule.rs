@@ -113,7 +113,7 @@ fn the_log_has_the_cause_of_a_failure_once_and_the_backups_that_were_made() {
     let flags = ["--backup-every", "24h", "--backup-dir", missing.to_str().unwrap()];
     let mut service = Program::serve(&home.data(), &flags);
     let said = format!(
-        "no backup was made, the next try is in 1 minutes: there is no directory {}: create it, \
+        "no backup was made, the next try is in 1 minute: there is no directory {}: create it, \
          or mount the disk that has it",
         missing.display()
     );

@@ -538,6 +538,7 @@ fn check_config_says_what_would_be_used_and_hides_secrets() {
         ("USERMAN_PASSWORD_HASH", "bcrypt"),
         ("USERMAN_KEEP_CRYPTPASS", "1"),
         ("USERMAN_JOURNAL_DAYS", "400"),
+        ("USERMAN_BACKUP_EVERY", "12h"),
         ("USERMAN_LOGIN_HOURS", "12"),
         ("USERMAN_LOGIN_IDLE_MINUTES", "30"),
         ("USERMAN_COOKIE_DOMAIN", "example.com, .EU.example.com"),
@@ -574,6 +575,7 @@ fn check_config_says_what_would_be_used_and_hides_secrets() {
              keep cryptpass    yes\n\
              journal kept      400 days\n\
              upgrade copy      kept\n\
+             backups           every 12h into {}/backups, keeping the newest 7\n\
              logins            12 hours, or 30 minutes unused, shared by eu.example.com and by \
              example.com, the default page\n\
              guessing          pair 5, network 200, name off wrong passwords within 20 minutes \
@@ -582,10 +584,29 @@ fn check_config_says_what_would_be_used_and_hides_secrets() {
              authstrings       of https://nats.example.com as tmm1, within 7 s\n\
              log               warn,writer=debug, json\n\
              configuration OK\n",
+            data.display(),
             data.display()
         )
     );
     assert!(!data.exists(), "nothing was made");
+}
+
+#[test]
+fn check_config_finds_a_directory_in_which_no_backup_can_be_made() {
+    let dir = temp_dir();
+    let (data, file) = (dir.path().join("data"), dir.path().join("file"));
+    let missing = dir.path().join("none");
+    fs::write(&file, "").unwrap();
+    for (place, said) in [
+        (&missing, "there is no directory AT: create it, or mount the disk that has it"),
+        (&file, "AT is not a directory: name the directory for backups"),
+    ] {
+        let place = place.to_str().unwrap();
+        let args = ["check-config", "--backup-every", "24h", "--backup-dir", place];
+        let ran = run_on(&data, &args);
+        let said = said.replace("AT", place);
+        assert_eq!((ran.code, ran.err), (Some(1), format!("nats-userman: {said}\n")));
+    }
 }
 
 #[test]

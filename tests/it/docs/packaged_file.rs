@@ -179,6 +179,9 @@ fn nothing_is_set_in_the_packaged_file_and_every_line_of_it_may_be() {
     let dir = temp_dir();
     let (files, data) = (dir.path().join("files"), dir.path().join("data"));
     fs::create_dir(&files).unwrap();
+    // The service does not create a directory of backups that a setting names.
+    fs::create_dir_all(data.join("backups")).unwrap();
+    fs::set_permissions(&data, Permissions::from_mode(0o750)).unwrap();
     let put = |name: &str, content: &str| {
         fs::write(files.join(name), content).unwrap();
         fs::set_permissions(files.join(name), Permissions::from_mode(0o640)).unwrap();

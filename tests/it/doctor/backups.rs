@@ -1,6 +1,7 @@
 //! The age of the last backup.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 
 use nats_userman::clock::format_utc;
 use nats_userman::doctor::Level;
@@ -13,6 +14,7 @@ const DAY: i64 = 86_400;
 pub fn put(patient: &Patient, at: i64) -> String {
     let dir = patient.data().join("backups");
     fs::create_dir_all(&dir).unwrap();
+    fs::set_permissions(&dir, Permissions::from_mode(0o750)).unwrap();
     let stamp = format_utc(at).replace(['-', ':'], "");
     let file = dir.join(format!("userman-{stamp}.db"));
     fs::write(&file, "SQLite format 3\0").unwrap();

@@ -7,6 +7,7 @@ use std::path::Path;
 use nats_userman::doctor::Level;
 
 use super::Patient;
+use crate::support::program;
 
 const NOBODY: u32 = 65_534;
 
@@ -18,6 +19,8 @@ fn mode(path: &Path, mode: u32) {
 fn each_mode_that_permits_too_much_is_named_with_its_remedy() {
     let patient = Patient::new();
     let data = patient.data();
+    fs::create_dir(data.join("backups")).unwrap();
+    mode(&data.join("backups"), 0o750);
     patient.expect_ok(
         "modes",
         "only owner and group can access the files, and only the owner the keys",
@@ -36,8 +39,24 @@ fn each_mode_that_permits_too_much_is_named_with_its_remedy() {
             "userman.db",
             0o666,
             0o640,
+            Level::Serious,
+            "expected mode 0640, found 0666: other users can change it",
+            "run `chmod o= FILE`",
+        ),
+        (
+            "",
+            0o777,
+            0o750,
+            Level::Serious,
+            "expected mode 0750, found 0777: other users can change it",
+            "run `chmod o= FILE`",
+        ),
+        (
+            "backups",
+            0o755,
+            0o750,
             Level::Warning,
-            "expected mode 0640, found 0666: other users can access it",
+            "expected mode 0750, found 0755: other users can access it",
             "run `chmod o= FILE`",
         ),
         (
@@ -114,6 +133,25 @@ fn a_file_of_another_owner_is_named_as_is_a_directory_that_the_owner_cannot_ente
         &format!("{} belongs to root, and the data directory to nobody", database.display()),
         &format!("as root, run `chown nobody: {}`", database.display()),
     );
+    chown(&database, Some(NOBODY), Some(NOBODY)).unwrap();
+    let lock = data.join("userman.lock");
+    chown(&lock, Some(0), Some(0)).unwrap();
+    patient.expect(
+        "owners",
+        Level::Serious,
+        &format!("{} belongs to root, and the data directory to nobody", lock.display()),
+        &format!("as root, run `chown nobody: {}`", lock.display()),
+    );
+    chown(&lock, Some(NOBODY), Some(NOBODY)).unwrap();
+    let backups = data.join("backups");
+    fs::create_dir(&backups).unwrap();
+    patient.expect(
+        "owners",
+        Level::Serious,
+        &format!("{} belongs to root, and the data directory to nobody", backups.display()),
+        &format!("as root, run `chown -R nobody: {}`", backups.display()),
+    );
+    chown(&backups, Some(NOBODY), Some(NOBODY)).unwrap();
     let secrets = patient.dir.path().join("api-keys");
     fs::write(&secrets, "shop:0123456789abcdef\n").unwrap();
     mode(&secrets, 0o640);
@@ -127,4 +165,45 @@ fn a_file_of_another_owner_is_named_as_is_a_directory_that_the_owner_cannot_ente
     );
     chown(&secrets, Some(0), Some(NOBODY)).unwrap();
     assert!(patient.findings("secret_files").is_empty());
+}
+
+/// Root can read them, and so would find nothing.
+#[test]
+fn each_file_for_the_settings_must_be_readable_to_the_service() {
+    if !is_root() {
+        return;
+    }
+    let patient = Patient::new();
+    chown(patient.data(), Some(NOBODY), Some(NOBODY)).unwrap();
+    mode(patient.dir.path(), 0o711);
+    let networks = patient.dir.path().join("networks");
+    fs::write(&networks, "127.0.0.1\n").unwrap();
+    mode(&networks, 0o640);
+    let shown = networks.to_str().unwrap().to_owned();
+    let patient = patient.with(&["--allow-ip-file", &shown]);
+    patient.expect(
+        "settings_files",
+        Level::Serious,
+        &format!("nobody cannot read {shown}"),
+        &format!("as root, run `chgrp nobody {shown}` and `chmod g+r {shown}`"),
+    );
+    let mut check = program();
+    check.args(["check-config", "--allow-ip-file", &shown, "--data-dir"]).arg(patient.data());
+    let ran = check.output().unwrap();
+    let said = String::from_utf8(ran.stderr).unwrap();
+    let expected = format!(
+        "nobody cannot read {shown}: as root, run `chgrp nobody {shown}` and `chmod g+r {shown}`\n"
+    );
+    assert!(ran.status.code() == Some(1) && said.contains(&expected), "{said}");
+
+    mode(&networks, 0o644);
+    assert!(patient.findings("settings_files").is_empty());
+    mode(patient.dir.path(), 0o700);
+    let above = patient.dir.path().canonicalize().unwrap();
+    patient.expect(
+        "settings_files",
+        Level::Serious,
+        &format!("nobody cannot read {shown}: they cannot enter {}", above.display()),
+        &format!("as root, run `chmod o+x {}`, or move the file elsewhere", above.display()),
+    );
 }

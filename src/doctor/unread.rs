@@ -1,0 +1,58 @@
+//! Files for the settings that the service cannot read, although root can.
+
+use std::fs::{self, Metadata};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use crate::config::Config;
+use crate::denied;
+
+pub(super) const SEARCH: u32 = 0o1;
+const READ: u32 = 0o4;
+
+/// A file for the settings that the owner of the data directory cannot read.
+pub(super) struct Unread {
+    pub(super) found: String,
+    pub(super) remedy: String,
+    pub(super) is_secret: bool,
+}
+
+/// The files for the settings that the owner of the data directory, who is the service's user,
+/// cannot read. Root reads them all, and would not notice.
+pub(super) fn unread_files(config: &Config) -> Vec<Unread> {
+    let Ok(owner) = fs::metadata(config.data_dir.path()) else { return Vec::new() };
+    let user = denied::name(owner.uid());
+    let unread = |path: PathBuf| {
+        let is_secret = config.secret_files.contains(&path);
+        let file = path.display();
+        let absolute = path.canonicalize().ok()?;
+        if let Some(closed) = absolute.ancestors().skip(1).find(|dir| !may(dir, &owner, SEARCH)) {
+            let dir = closed.display();
+            let found = format!("{user} cannot read {file}: they cannot enter {dir}");
+            let remedy = format!("as root, run `chmod o+x {dir}`, or move the file elsewhere");
+            return Some(Unread { found, remedy, is_secret });
+        }
+        let remedy = match is_secret {
+            true => format!("as root, run `chown root:{user} {file}` and `chmod 640 {file}`"),
+            false => format!("as root, run `chgrp {user} {file}` and `chmod g+r {file}`"),
+        };
+        let found = format!("{user} cannot read {file}");
+        (!may(&path, &owner, READ)).then_some(Unread { found, remedy, is_secret })
+    };
+    config.read_files().into_iter().filter_map(unread).collect()
+}
+
+/// Whether the owner of the data directory has this access to a file or directory, by its mode.
+/// Root has all.
+pub(super) fn may(path: &Path, user: &Metadata, access: u32) -> bool {
+    let Ok(metadata) = fs::metadata(path) else { return true };
+    let mode = metadata.permissions().mode();
+    let shift = if metadata.uid() == user.uid() {
+        6
+    } else if metadata.gid() == user.gid() {
+        3
+    } else {
+        0
+    };
+    user.uid() == 0 || mode >> shift & access != 0
+}
