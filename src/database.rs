@@ -54,6 +54,12 @@ pub enum DatabaseError {
 ///
 /// See [`state_of`].
 pub fn state(config: &Config) -> Result<DatabaseState, OpenError> {
+    if config.data_dir.is_being_restored(config.location.file()) {
+        return Err(OpenError::Inconsistent(format!(
+            "a restore of the database {} is running: wait until it is done",
+            config.location
+        )));
+    }
     if config.data_dir.restore_plan().exists() {
         return Err(OpenError::Inconsistent(format!(
             "the restore of the database {} was interrupted: `nats-userman serve` or another \

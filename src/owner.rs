@@ -1,13 +1,16 @@
 //! Files in the directory of another user: what root creates there belongs to that user, and a link
 //! that this user put there leads root to no other file.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, fchown};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
 use std::path::Path;
 
 use rustix::fs::OFlags;
 use rustix::process::geteuid;
+
+/// What the owner alone has.
+const OWNER: u32 = 0o700;
 
 /// Gives a file that root has just created in this directory to the owner and the group of the
 /// directory. Does nothing for other users, whose files belong to them anyway.
@@ -26,6 +29,15 @@ pub(crate) fn give_to_owner_of(dir: &Path, file: &File) -> io::Result<()> {
         Err(error) if error.kind() == ErrorKind::PermissionDenied => Ok(()),
         done => done,
     }
+}
+
+/// Gives a file to the owner and group of the data directory, with this mode. Where the owner
+/// cannot be changed, only the owner that it has may access it.
+pub(crate) fn give(file: &File, data_dir: &Path, mode: u32) -> io::Result<()> {
+    let (own, wanted) = (file.metadata()?, fs::metadata(data_dir)?);
+    let is_same = (own.uid(), own.gid()) == (wanted.uid(), wanted.gid());
+    let is_given = is_same || fchown(file, Some(wanted.uid()), Some(wanted.gid())).is_ok();
+    file.set_permissions(Permissions::from_mode(if is_given { mode } else { mode & OWNER }))
 }
 
 /// Opens an existing file, but not through a symbolic link in the last part of its path, and

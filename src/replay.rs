@@ -17,7 +17,7 @@ use crate::epoch::Epoch;
 use crate::identity::{Key, SiteId};
 use crate::journal::{Origin, Received, Record};
 use crate::reply::{Reply, Word};
-use crate::store::{Engine, Fault, Outcome, Read, View, Wanted};
+use crate::store::{Engine, Fault, Outcome, Read, StoredRecord, View, Wanted};
 
 /// Postbacks in one transaction of a replay.
 pub const REPLAY_BATCH: usize = 256;
@@ -229,6 +229,12 @@ pub fn end_all_logins(engine: &mut dyn Engine, now: i64) -> Result<Reply, Fault>
     };
     engine.save(&[Outcome { change: Change::None, record }])?;
     Ok(reply)
+}
+
+/// Whether this is the record of [`end_all_logins`].
+pub fn is_end_of_all_logins(record: &StoredRecord) -> bool {
+    record.source == "operator"
+        && record.fields == operator_received(&[("action", "LOGOUT")]).fields
 }
 
 /// The received part of the record of an operator's command. A replay accepts one that is none of

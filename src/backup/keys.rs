@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use super::error::BackupError;
-use super::owner;
 use crate::data_dir::DataDir;
 use crate::denied::explain;
 use crate::key_file::{self, KEY_BYTES};
+use crate::owner;
 use crate::password::Vault;
 use crate::secret::redacted;
 use crate::token::Token;
@@ -68,6 +68,20 @@ impl Keys {
     /// Opens seals with the key here.
     pub(super) fn vault(&self) -> Option<Vault> {
         self.seal.as_ref().map(|key| Vault::from_key(**key))
+    }
+
+    /// Leaves the tokens out if the directory has a token file. Returns whether that one has other
+    /// tokens.
+    pub(super) fn forget_tokens_if_there(&mut self, data_dir: &DataDir) -> bool {
+        let file = data_dir.token_file();
+        if file.symlink_metadata().is_err() {
+            return false;
+        }
+        let own = token_file::read(&file).unwrap_or_default();
+        let tokens = std::mem::take(&mut self.tokens);
+        let is_own = |token: &Token| own.iter().any(|own| own.expose() == token.expose());
+        let is_same = tokens.len() == own.len() && tokens.iter().all(is_own);
+        !(tokens.is_empty() || is_same)
     }
 
     /// Writes them to a new file.

@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 use super::error::BackupError;
 use super::keys::Keys;
 use super::name::Name;
-use super::owner;
 use super::place::{self, Draft};
 use crate::clock::format_utc;
 use crate::data_dir::DataDir;
 use crate::denied::explain;
 use crate::idle;
+use crate::owner;
 use crate::seals::foreign_seals;
 use crate::store::{
     Contents, Copied, CopyError, CopyWatch, Location, Read, SCHEMA_VERSION, check_copy,

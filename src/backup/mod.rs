@@ -9,7 +9,6 @@ mod error;
 mod keys;
 mod make;
 mod name;
-mod owner;
 mod place;
 pub mod restore;
 pub mod schedule;
@@ -19,6 +18,8 @@ use std::path::{Path, PathBuf};
 
 pub use error::BackupError;
 pub use make::{Made, Unchecked, Wishes, copy};
+
+use crate::data_dir::DataDir;
 
 /// The settings of backups.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +40,20 @@ pub(crate) fn problem(config: &BackupConfig) -> Option<BackupError> {
         return None;
     }
     place::check(dir).and_then(|()| place::check_writable(dir)).err()
+}
+
+impl BackupConfig {
+    /// Creates the directory if it is the default one and not there.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be created.
+    pub fn make_directory(&self, data_dir: &DataDir) -> Result<(), BackupError> {
+        match self.creates_dir {
+            true => place::make_directory(&self.wishes.dir, data_dir.path()),
+            false => Ok(()),
+        }
+    }
 }
 
 /// The newest backup in a directory.

@@ -10,6 +10,7 @@ use rustix::fs::{Access, statvfs};
 use super::error::BackupError;
 use super::name::{NUMBER_MAX, Name};
 use crate::denied::{self, explain};
+use crate::owner::{give_to_owner_of, open_unlinked};
 use crate::whole_file::{draft_of, parent, remove, rename_to_new};
 
 /// Until it is complete, only the owner may read it.
@@ -37,12 +38,15 @@ fn files(dir: &Path, parse: fn(&str) -> Option<Name>) -> io::Result<Vec<Name>> {
     Ok(names)
 }
 
-/// Creates the directory if it is not there.
-pub(super) fn make_directory(dir: &Path) -> Result<(), BackupError> {
-    match DirBuilder::new().mode(DIRECTORY_MODE).create(dir) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(unusable(dir, error)),
-        _ => Ok(()),
-    }
+/// Creates the directory for the owner of the data directory if it is not there.
+pub(super) fn make_directory(dir: &Path, data_dir: &Path) -> Result<(), BackupError> {
+    let made = match DirBuilder::new().mode(DIRECTORY_MODE).create(dir) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
+        made => made,
+    };
+    made.and_then(|()| open_unlinked(dir, OpenOptions::new().read(true)))
+        .and_then(|made| give_to_owner_of(data_dir, &made))
+        .map_err(|error| unusable(dir, error))
 }
 
 /// Returns an error that says what to do if this is no directory that can be read.

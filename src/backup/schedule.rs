@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::{BackupConfig, BackupError, Made, copy, newest_until, place};
+use super::{BackupConfig, BackupError, Made, copy, newest_until};
 use crate::chain::chain;
 use crate::clock::Clock;
 use crate::data_dir::DataDir;
@@ -157,9 +157,7 @@ impl Schedule {
     /// Looks for the newest backup, and makes one if that is too old.
     fn make_if_due(&mut self, now: i64) -> Result<Option<Made>, BackupError> {
         let dir = &self.config.wishes.dir;
-        if self.config.creates_dir {
-            place::make_directory(dir)?;
-        }
+        self.config.make_directory(&self.data_dir)?;
         // One with a later date is of a clock that was wrong, then or now.
         let newest =
             newest_until(dir, now).map_err(|error| BackupError::Directory(dir.clone(), error))?;

@@ -47,6 +47,9 @@ impl BackupCommand {
             keep: self.keep,
             with_keys: self.with_keys,
         };
+        if self.dir.is_none() {
+            config.backup.make_directory(&config.data_dir).map_err(|error| Failure::of(&error))?;
+        }
         let made = make(config, &wishes)?;
         let mut out = stdout().lock();
         match self.json {

@@ -81,7 +81,15 @@ fn print(
         None => writeln!(out)?,
     }
     if let Some(keys) = &done.keys {
-        writeln!(out, "keys and tokens: from {}", keys.display())?;
+        match done.keeps_tokens {
+            true => writeln!(
+                out,
+                "keys: from {keys}\nthe tokens of the URL stay as they are; those of the backup \
+                 are in {keys}",
+                keys = keys.display()
+            )?,
+            false => writeln!(out, "keys and tokens: from {}", keys.display())?,
+        }
     }
     for aside in &done.aside {
         writeln!(out, "set aside: {}", aside.display())?;
@@ -123,7 +131,8 @@ fn print_lost(out: &mut impl Write, done: &Restored) -> std::io::Result<()> {
     if lost.records == 0 {
         return writeln!(out, "nothing was lost: the former database has no newer record");
     }
-    write!(out, "lost: {} journal records", lost.records)?;
+    let records = if lost.records == 1 { "record" } else { "records" };
+    write!(out, "lost: {} journal {records}", lost.records)?;
     match lost.span {
         Some((first, last)) => {
             writeln!(out, " from {} to {}", format_utc(first), format_utc(last))?;
@@ -137,8 +146,16 @@ fn print_lost(out: &mut impl Write, done: &Restored) -> std::io::Result<()> {
         }
         None => writeln!(out, ", which cannot be read")?,
     }
-    print_members(out, &lost.missing, "members of the former database are missing")?;
-    print_members(out, &lost.returned, "who had left are members again")
+    let missing = match lost.missing.count {
+        1 => "member of the former database is missing",
+        _ => "members of the former database are missing",
+    };
+    let returned = match lost.returned.count {
+        1 => "who had left is a member again",
+        _ => "who had left are members again",
+    };
+    print_members(out, &lost.missing, missing)?;
+    print_members(out, &lost.returned, returned)
 }
 
 fn print_members(out: &mut impl Write, members: &Members, what: &str) -> std::io::Result<()> {

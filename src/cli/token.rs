@@ -62,6 +62,9 @@ fn read_file(config: &Config) -> Result<Result<Vec<Token>, TokenError>, Failure>
 
 /// Locks the token file while it is changed.
 fn lock(config: &Config) -> Result<File, Failure> {
+    if config.data_dir.is_being_restored(config.location.file()) {
+        return Err(Failure::Failed("a restore is running: wait until it is done".into()));
+    }
     token_file::lock(&existing_file(config)?).map_err(|error| Failure::of(&error))
 }
 

@@ -113,6 +113,7 @@ fn try_block(marker: &str, cwd: &Path, before: &str) -> Output {
     let backup = cwd.join("backup").display().to_string();
     let block = block_after(&page("docs/backup-restore.md"), marker).join("\n");
     let script = format!("{before}\n{block}").replace("/backup", &backup);
+    let script = script.replace("/var/lib/nats-userman", &cwd.join("data").display().to_string());
     let bin: PathBuf = Path::new(env!("CARGO_BIN_EXE_nats-userman")).parent().unwrap().into();
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
     Command::new("sh")
@@ -219,6 +220,43 @@ fn the_backup_ends_beside_postbacks_and_is_whole_and_can_be_restored() {
     );
     eventually("it can write", || restored.post(&add(1)).unwrap().status == 200);
     assert!(!restored.stderr().contains("expected mode"), "{}", restored.stderr());
+}
+
+/// The keys that the restore has replaced belong to the former database.
+#[test]
+fn a_restore_is_tried_and_done_and_undone_with_the_commands_of_the_page() {
+    let dir = temp_dir();
+    let data = dir.path().join("data");
+    let serve = |member: usize| {
+        let mut service = Program::serve(&data, &[]);
+        let fields = format!("username=name-{member}&password=secret-{member}");
+        let body = format!("action=ADD&siteid=1&memberid={member}&{fields}");
+        assert!(service.post(&body).unwrap().body.starts_with("OK|"));
+        assert!(service.terminate().success());
+    };
+    let key = || fs::read(data.join("cookie.key")).unwrap();
+    let members = || {
+        let database = Connection::open(data.join("userman.db")).unwrap();
+        rows(&database, "SELECT memberid FROM member_auth")
+    };
+    serve(1);
+    write_token(&data);
+    let old = key();
+    run_block(BACKUP, dir.path());
+    let tried = try_block("<!-- drill -->", dir.path(), "");
+    let said = String::from_utf8(tried.stdout).unwrap();
+    assert!(tried.status.success() && said.contains("name-1"), "{said}");
+
+    fs::remove_dir_all(&data).unwrap();
+    serve(2);
+    let new = key();
+    run_block(RESTORE, dir.path());
+    assert!(members() == ["1"] && key() == old);
+    let data_dir = format!("export USERMAN_DATA_DIR={}", data.display());
+    let undone = try_block("<!-- undo -->", dir.path(), &data_dir);
+    assert!(undone.status.success(), "{}", String::from_utf8_lossy(&undone.stderr));
+    assert!(members() == ["2"] && key() == new);
+    assert_eq!(fs::read_to_string(data.join("postback-token")).unwrap(), format!("{TOKEN}\n"));
 }
 
 /// The services of these tests have their token from a flag.

@@ -1,9 +1,10 @@
 //! Why a backup is not restored.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::backup::keys::BadKeys;
+use crate::chain::chain;
 use crate::key_file::KeyFileError;
 use crate::store::{CopyError, Fault, OpenError};
 
@@ -21,6 +22,14 @@ pub enum RestoreError {
     /// It is no database that this release can use.
     #[error("cannot restore {}", .0.display())]
     Unusable(PathBuf, #[source] OpenError),
+    /// It is damaged.
+    #[error("cannot restore {}: this backup is damaged: use another one: {found}", .file.display())]
+    Damaged {
+        /// The backup.
+        file: PathBuf,
+        /// What was found.
+        found: String,
+    },
     /// The keys cannot be read.
     #[error(transparent)]
     Keys(#[from] BadKeys),
@@ -36,7 +45,7 @@ pub enum RestoreError {
     /// The key here is another one.
     #[error(
         "the backup has {0} passwords sealed under another key than {path}: name the file of its \
-         keys by --keys", path = .1.display()
+         keys by --keys, or put the right key back at {path} first", path = .1.display()
     )]
     KeyForeign(u64, PathBuf),
     /// There is no space.
@@ -100,4 +109,22 @@ pub enum RestoreError {
     /// The database is no file.
     #[error("only a database that is a file can be restored")]
     NoFile,
+}
+
+impl RestoreError {
+    /// Where a database is damaged, messages say to restore a backup. This one is the backup.
+    pub(super) fn of_backup(self, file: &Path) -> Self {
+        let found = match &self {
+            Self::Unusable(_, error) | Self::Open(error) => match error {
+                OpenError::Damaged(_, fault) => chain(fault),
+                OpenError::BrokenPages(_, places) => places.clone(),
+                OpenError::Empty(_) => "it is empty".into(),
+                _ => return self,
+            },
+            Self::Copy(CopyError::Damaged(found)) => found.clone(),
+            Self::Copy(CopyError::Fault(fault @ Fault::Damaged(_))) => chain(fault),
+            _ => return self,
+        };
+        Self::Damaged { file: file.to_owned(), found }
+    }
 }

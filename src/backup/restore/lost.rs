@@ -1,6 +1,7 @@
 //! What a database has that is not in the backup that replaces it, and the other way round.
 
 use crate::identity::Key;
+use crate::replay::is_end_of_all_logins;
 use crate::store::{Fault, JournalFilter, Read, StoredRecord};
 
 /// Members that are named.
@@ -48,9 +49,13 @@ pub(super) fn compare(old: &dyn Read, backup: &dyn Read, now: i64) -> Result<Opt
         let page = old.journal_page(&JournalFilter::default(), last, newest)?;
         let Some(end) = page.last() else { break };
         last = end.as_ref().map_or_else(|unreadable| unreadable.id, |record| record.id);
-        lost.records += page.len() as u64;
-        // A record that cannot be read counts, and has no known time.
-        for StoredRecord { at, .. } in page.into_iter().flatten() {
+        // The end of all logins is of an operator, mostly of an earlier restore, and this restore
+        // ends them too. A record that cannot be read counts, and has no known time.
+        let records =
+            page.into_iter().filter(|record| !record.as_ref().is_ok_and(is_end_of_all_logins));
+        for record in records {
+            lost.records += 1;
+            let Ok(StoredRecord { at, .. }) = record else { continue };
             lost.span = Some((lost.span.map_or(at, |(first, _)| first), at));
         }
     }

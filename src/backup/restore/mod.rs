@@ -22,10 +22,11 @@ use target::target;
 
 use super::keys::{self, Keys};
 use super::name::{NUMBER_MAX, stamp};
-use super::{owner, place};
+use super::place;
 use crate::apply::in_transaction;
 use crate::data_dir::DataDir;
 use crate::denied::explain;
+use crate::owner;
 use crate::password::Vault;
 use crate::replay::end_all_logins;
 use crate::seals::foreign_seals;
@@ -64,6 +65,9 @@ pub struct Restored {
     pub lost: Result<Lost, NotCompared>,
     /// The file of keys that was used.
     pub keys: Option<PathBuf>,
+    /// Whether the file of keys has other tokens than the data directory, which keeps its own: a
+    /// token of the backup may be retired since.
+    pub keeps_tokens: bool,
     /// Whether all logins by cookie were ended, as they are in a database of this release.
     pub logins_ended: bool,
 }
@@ -148,9 +152,9 @@ pub fn restore(
     match state_of(&backup, true) {
         Ok(DatabaseState::Missing) => return Err(RestoreError::Missing(file.to_owned())),
         Ok(_) => {}
-        Err(error) => return Err(RestoreError::Unusable(file.to_owned(), error)),
+        Err(error) => return Err(RestoreError::Unusable(file.to_owned(), error).of_backup(file)),
     }
-    let (keys, keys_file) = find_keys(order)?;
+    let (mut keys, keys_file) = find_keys(order)?;
     let draft = location.copy_at(&draft_of(&database));
     let made = make_draft(&backup, &draft, data_dir, watch).and_then(|contents| {
         check_seals(&draft, &contents, &keys, data_dir)?;
@@ -164,12 +168,15 @@ pub fn restore(
         }
         Ok((contents, lost, logins_ended))
     });
-    let (contents, lost, logins_ended) = prepared.inspect_err(|_| {
+    let (contents, lost, logins_ended) = prepared.map_err(|error| {
         // The failure is reported; the next start tries to remove it too.
         let _ = remove_draft(&draft);
+        error.of_backup(file)
     })?;
-    let (former, aside) = put(&draft, &database, &keys, &without_links(data_dir)?, now)?;
-    Ok(Restored { contents, aside, former, lost, keys: keys_file, logins_ended })
+    let own = without_links(data_dir)?;
+    let keeps_tokens = keys.forget_tokens_if_there(&own);
+    let (former, aside) = put(&draft, &database, &keys, &own, now)?;
+    Ok(Restored { contents, aside, former, lost, keys: keys_file, keeps_tokens, logins_ended })
 }
 
 /// The file itself must not be the database that it is to replace.

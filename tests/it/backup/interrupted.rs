@@ -105,6 +105,14 @@ fn a_service_that_is_started_during_a_restore_waits_for_it() {
     command.arg("restore").arg(&file).arg("--data-dir").arg(home.data());
     let mut restore = command.stdout(Stdio::null()).spawn().unwrap();
     eventually("the restore is in the middle of its work", || shim.is_holding());
+    let runs = format!(
+        "nats-userman: a restore of the database {} is running: wait until it is done\n",
+        home.database().display()
+    );
+    run_on(&home.data(), &["member", "list"]).ended(1, &runs);
+    std::fs::write(home.data().join("postback-token"), format!("{TOKEN}\n")).unwrap();
+    run_on(&home.data(), &["token", "add"])
+        .ended(1, "nats-userman: a restore is running: wait until it is done\n");
 
     let mut command: Command = program();
     command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(home.data());

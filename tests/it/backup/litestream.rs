@@ -39,7 +39,7 @@ fn litestream_replicates_beside_the_service_and_its_copy_can_be_restored() {
     assert_eq!(members(&copy), expected);
 
     let printed = home.restore(&copy, &[]).printed();
-    assert!(printed.contains("lost: 1 journal records"), "{printed}");
+    assert!(printed.contains("lost: 1 journal record "), "{printed}");
     home.serving(|service| add(service, 62));
     assert_eq!(home.members().len(), 61);
 }

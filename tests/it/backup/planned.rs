@@ -2,7 +2,7 @@
 //! the files of this database, wherever it is started.
 
 use std::fs;
-use std::os::unix::fs::{chown, symlink};
+use std::os::unix::fs::{MetadataExt as _, chown, symlink};
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
@@ -11,7 +11,7 @@ use super::interrupted::copy;
 use super::{Home, names};
 use crate::commands::end;
 use crate::shim::{KILLED, Shim};
-use crate::support::{program, temp_dir};
+use crate::support::{Program, eventually, program, temp_dir};
 
 const USER: u32 = 61_234;
 
@@ -116,6 +116,24 @@ fn a_link_of_the_services_user_leads_roots_restore_to_no_directory_of_others() {
     chown(&dir, Some(0), Some(0)).unwrap();
     std::os::unix::fs::lchown(&link, Some(0), Some(0)).unwrap();
     home.restore(&file, &[]).printed();
+}
+
+#[test]
+fn the_directory_for_backups_that_root_makes_belongs_to_the_owner_of_the_data_directory() {
+    let Some(home) = home_of_another_user() else { return };
+    let dir = home.data().join("backups");
+    let owner = || dir.metadata().unwrap().uid();
+    crate::commands::run_on(&home.data(), &["backup"]).printed();
+    assert_eq!((owner(), names(&dir).len()), (USER, 1));
+    fs::remove_dir_all(&dir).unwrap();
+    let mut service = Program::serve(&home.data(), &["--backup-every", "24h"]);
+    eventually("it is made", || names_if_there(&dir).iter().any(|name| name.ends_with(".db")));
+    assert!(service.terminate().success());
+    assert_eq!(owner(), USER);
+}
+
+fn names_if_there(dir: &Path) -> Vec<String> {
+    if dir.exists() { names(dir) } else { Vec::new() }
 }
 
 /// The plan is the same from every working directory. With a link, the copy that a kill leaves

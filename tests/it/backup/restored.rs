@@ -1,6 +1,7 @@
 //! `restore`: what it puts in place, what it keeps, what it says was lost, and what it refuses.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use rusqlite::Connection;
@@ -47,8 +48,8 @@ fn a_restore_sets_the_former_database_aside_and_says_what_was_lost() {
                 "  list them: nats-userman --database \
                  sqlite:HOME/data/userman.db.before-TIME journal --since {since}"
             ),
-            "  1 members of the former database are missing (site and memberid): 1 4",
-            "  1 who had left are members again (site and memberid): 1 2",
+            "  1 member of the former database is missing (site and memberid): 1 4",
+            "  1 who had left is a member again (site and memberid): 1 2",
             "all logins by cookie were ended: members log in once more",
             "there is no HOME/data/postback-token: the start makes a new token, and NATS needs \
              the new URL",
@@ -91,10 +92,51 @@ fn after_a_crash_the_former_database_keeps_its_wal_and_the_restored_one_starts_w
     add(&service, 4);
     service.kill();
     let printed = home.restore(&file, &[]).printed();
-    assert!(printed.contains("lost: 1 journal records"), "{printed}");
+    assert!(printed.contains("lost: 1 journal record "), "{printed}");
     assert_eq!(members(&aside(&home)), ["1", "2", "3", "4"]);
     home.serving(|_| ());
     assert_eq!(home.members(), ["1", "2", "3"]);
+}
+
+/// The first restore has ended all logins, and its record is in no backup.
+#[test]
+fn a_second_restore_of_the_same_backup_loses_nothing() {
+    let (home, file) = with_news();
+    home.restore(&file, &[]).printed();
+    let printed = home.restore(&file, &[]).printed();
+    let said = "nothing was lost: the former database has no newer record\n";
+    assert!(printed.contains(said), "{printed}");
+}
+
+/// A token of the backup may be retired since.
+#[test]
+fn the_tokens_of_the_url_stay_and_those_of_the_backup_are_named() {
+    let home = Home::with_members(1..=1);
+    let token = home.data().join("postback-token");
+    let put = |text: &str| {
+        fs::write(&token, text).unwrap();
+        fs::set_permissions(&token, fs::Permissions::from_mode(0o600)).unwrap();
+    };
+    let (old, new) = (format!("{}\n", "a".repeat(43)), format!("{}\n", "b".repeat(43)));
+    put(&old);
+    let file = home.backed_up(&["--with-keys"]);
+    let keys = file.with_extension("keys");
+    let same = format!("\nkeys and tokens: from {}\n", keys.display());
+    let printed = home.restore(&file, &[]).printed();
+    assert!(printed.contains(&same), "{printed}");
+    put(&new);
+    let printed = home.restore(&file, &[]).printed();
+    let said = format!(
+        "\nkeys: from {keys}\nthe tokens of the URL stay as they are; those of the backup are in \
+         {keys}\n",
+        keys = keys.display()
+    );
+    assert!(printed.contains(&said), "{printed}");
+    assert_eq!(fs::read_to_string(&token).unwrap(), new);
+    // Without a file, NATS still has the token of the backup.
+    fs::remove_file(&token).unwrap();
+    home.restore(&file, &[]).printed();
+    assert_eq!(fs::read_to_string(&token).unwrap(), old);
 }
 
 #[test]
@@ -146,9 +188,18 @@ fn what_is_no_backup_of_this_program_is_refused_and_nothing_changes() {
         (at.join("none.db"), "there is no file HOME/none.db"),
         (home.database(), "HOME/data/userman.db is the database itself: name a backup"),
         (at.join("data"), "cannot restore HOME/data: cannot use the database HOME/data: is a"),
-        (put("text.db", &b"no database\n".repeat(1000)), "cannot restore HOME/text.db: the"),
-        (put("empty.db", b""), "cannot restore HOME/empty.db: the database HOME/empty.db is empty"),
-        (put("short.db", &good[..8192]), "cannot restore HOME/short.db: the database"),
+        (
+            put("text.db", &b"no database\n".repeat(1000)),
+            "cannot restore HOME/text.db: this backup is damaged: use another one: ",
+        ),
+        (
+            put("empty.db", b""),
+            "cannot restore HOME/empty.db: this backup is damaged: use another one: it is empty",
+        ),
+        (
+            put("short.db", &good[..8192]),
+            "cannot restore HOME/short.db: this backup is damaged: use another one: ",
+        ),
         (
             altered("other.db", "PRAGMA application_id = 7"),
             "cannot restore HOME/other.db: cannot use the database HOME/other.db: it is a database \
@@ -159,7 +210,10 @@ fn what_is_no_backup_of_this_program_is_refused_and_nothing_changes() {
             "cannot restore HOME/newer.db: cannot use the database HOME/newer.db: it has version \
              99",
         ),
-        (put("broken.db", &broken), "cannot copy the backup: the copy is damaged"),
+        (
+            put("broken.db", &broken),
+            "cannot restore HOME/broken.db: this backup is damaged: use another one: ",
+        ),
     ];
     let before = names(&home.data());
     for (path, said) in cases {

@@ -71,7 +71,9 @@ fn a_backup_of_passwords_under_another_key_is_refused_and_nothing_changes() {
         1,
         &format!(
             "nats-userman: the backup has 1 passwords sealed under another key than {}/seal.key: \
-             name the file of its keys by --keys\n",
+             name the file of its keys by --keys, or put the right key back at {}/seal.key \
+             first\n",
+            other.data().display(),
             other.data().display()
         ),
     );
