@@ -6,9 +6,24 @@ use std::fs;
 use std::io::{Error, ErrorKind, Result};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{Access, AtFlags, CWD, accessat};
-use rustix::process::geteuid;
+use rustix::process::{getegid, geteuid};
+
+/// Whether this process is the service.
+static IS_SERVICE: AtomicBool = AtomicBool::new(false);
+
+/// Notes that this process is the service, which nobody runs as another user: from now on each
+/// reason says how to give the service the access.
+pub(crate) fn in_the_service() {
+    IS_SERVICE.store(true, Ordering::Relaxed);
+}
+
+/// Whether this process is the service.
+pub(crate) fn is_service() -> bool {
+    IS_SERVICE.load(Ordering::Relaxed)
+}
 
 /// Whether there is such a file or directory. Unlike `Path::exists` it returns an error where
 /// access is denied.
@@ -72,6 +87,16 @@ fn reason(path: &Path) -> Option<String> {
         // Such as /var/lib, where root creates a directory for each service.
         let new = path.display();
         format!("{what}; as root, create {new} and run `chown {ours} {new}`")
+    } else if is_service() && metadata.is_dir() {
+        format!(
+            "{what}; if only this service uses it, run `chown {ours} {at}` as root, else use \
+             another directory"
+        )
+    } else if is_service() && owner == 0 {
+        let group = name_in("/etc/group", getegid().as_raw());
+        format!("{what}; as root, run `chgrp {group} {at}` and `chmod 640 {at}`")
+    } else if is_service() {
+        format!("{what}; as root, run `chown {ours} {at}`")
     } else {
         format!("{what}; run it as {theirs}, as in `runuser -u {theirs} -- nats-userman`")
     })

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
+use crate::denied::explain;
 use crate::text_file;
 
 /// The most bytes that are read, which is room for some 10,000 lines. The path may lead to
@@ -47,7 +48,8 @@ pub(crate) fn read<T>(
     kind: ListItem,
     parse: fn(&str) -> Option<T>,
 ) -> Result<Vec<T>, ListFileError> {
-    let text = text(path).map_err(|error| ListFileError::Io(kind.item, path.to_owned(), error))?;
+    let unread = |error| ListFileError::Io(kind.item, path.to_owned(), explain(path, error));
+    let text = text(path).map_err(unread)?;
     let mut items = Vec::new();
     for (index, line) in text.lines().enumerate() {
         let line = line.trim();

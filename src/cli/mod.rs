@@ -28,6 +28,7 @@ use crate::config::{
     BadSetting, Config, FileSetting, SYSTEM_FILE, Settings, Sources, bad_variables, exposed,
     without_unusable_variables,
 };
+use crate::denied;
 
 /// Receives the user management postbacks of NATS (Too Much Media), maintains the table
 /// member_auth, and authenticates members for the members area.
@@ -63,6 +64,9 @@ impl Cli {
         let mut bad = bad_variables(&command, std::env::vars_os());
         let matches = without_unusable_variables(command).get_matches();
         let mut cli = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        if let CliCommand::Serve = cli.command {
+            denied::in_the_service();
+        }
         match Sources::read(&matches, cli.file.config.as_deref(), Path::new(SYSTEM_FILE)) {
             Ok((sources, more)) => {
                 bad.extend(more);

@@ -46,7 +46,7 @@ pub(super) fn read(
     let path = named.unwrap_or(system);
     let text = match text(path) {
         Err(error) if named.is_none() && is_missing(&error) => return Ok((None, Vec::new())),
-        text => text.map_err(|error| vec![unreadable(path, error)])?,
+        text => text.map_err(|error| vec![unreadable(path, system, error)])?,
     };
     let (entries, bad) = entries::read(&text, path, keys)?;
     Ok((Some(ConfigFile { path: path.to_owned(), entries }), bad))
@@ -85,8 +85,13 @@ fn open(path: &Path) -> io::Result<File> {
     Err(io::Error::other(refused))
 }
 
-fn unreadable(path: &Path, error: io::Error) -> BadSetting {
+fn unreadable(path: &Path, system: &Path, error: io::Error) -> BadSetting {
     let remedy = match (error.kind(), denied::reading_group(path)) {
+        (ErrorKind::NotFound | ErrorKind::NotADirectory, _) if path != system => {
+            "; correct --config or USERMAN_CONFIG".into()
+        }
+        // It reads the file at every start.
+        (ErrorKind::PermissionDenied, _) if denied::is_service() => String::new(),
         (ErrorKind::PermissionDenied, Some(group)) => {
             format!("; or join the group {group}, or leave the file out by `--config /dev/null`")
         }

@@ -11,14 +11,24 @@ pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> O
         .max_by(|left, right| left.0.total_cmp(&right.0))
         .filter(|(likeness, _)| *likeness >= LIKENESS_MIN)
         .map(|(_, known)| known)
+        .filter(|known| is_part(name, known) || has_few_changes(name, known))
 }
 
 /// How similar a name is to a known one. A name that lacks words, such as TOKEN for POSTBACK_TOKEN,
 /// has few letters in common with it. It ranks above all similar spellings, and higher the fewer
 /// words it lacks.
 fn likeness(name: &str, known: &str) -> f64 {
-    let is_part =
-        !name.is_empty() && name.split('_').all(|word| known.split('_').any(|other| other == word));
-    let lacking = if is_part { 1.0 / f64::from(known.split('_').count() as u32) } else { 0.0 };
+    let lacking =
+        if is_part(name, known) { 1.0 / f64::from(known.split('_').count() as u32) } else { 0.0 };
     strsim::jaro(name, known) + 2.0 * lacking
+}
+
+/// Whether all words of a name are words of the known one.
+fn is_part(name: &str, known: &str) -> bool {
+    !name.is_empty() && name.split('_').all(|word| known.split('_').any(|other| other == word))
+}
+
+/// Whether at most half of the letters differ. Jaro alone finds "aaa" similar to "database".
+fn has_few_changes(name: &str, known: &str) -> bool {
+    strsim::normalized_damerau_levenshtein(name, known) >= 0.5
 }

@@ -95,20 +95,27 @@ impl SettingFiles {
         if !waiting.is_empty() {
             log::warn!("reload: a restart is needed for {}", waiting.join(", "));
         }
-        match changes.is_empty() {
+        // By the old level, and by the new one if that is the first to show it.
+        let is_shown = log::log_enabled!(log::Level::Info);
+        let report = || match changes.is_empty() {
             true => log::info!("reload: nothing changed"),
             false => log::info!("reload: changed {}", changes.join(", ")),
+        };
+        report();
+        let now = &self.config;
+        if (&before.log, before.log_format) != (&now.log, now.log_format) {
+            logging::replace(&now.log, now.log_format);
+            if !is_shown {
+                report();
+            }
         }
     }
 
-    /// Puts the settings as they are read now into effect.
+    /// Puts the settings as they are read now into effect, except those of the log.
     fn apply(&self, before: &Config) {
         let now = &self.config;
         self.live.replace(now);
         self.area.guard.set_exempt_loopback(now.trusted_proxy.0.is_empty());
-        if (&before.log, before.log_format) != (&now.log, now.log_format) {
-            logging::replace(&now.log, now.log_format);
-        }
         if before.public_url != now.public_url {
             write_down(now, self.address);
         }
@@ -130,26 +137,32 @@ fn changes(before: &Config, now: &Config) -> Vec<String> {
     };
     let mut changes = Vec::new();
     if before.public_url != now.public_url {
-        changes.push("public URL".into());
+        changes.push("public_url".into());
     }
     if before.allow_ip != now.allow_ip {
-        changes.push(format!("allowed networks ({})", count(now.allow_ip.len(), "any")));
+        changes.push(format!("allow_ip ({})", count(now.allow_ip.len(), "any")));
     }
     if before.trusted_proxy != now.trusted_proxy {
-        changes.push(format!("trusted proxies ({})", count(now.trusted_proxy.0.len(), "none")));
+        changes.push(format!("trusted_proxy ({})", count(now.trusted_proxy.0.len(), "none")));
     }
-    if before.expiry != now.expiry {
-        changes.push("time zone or grace of expiries".into());
+    if before.expiry.zone != now.expiry.zone {
+        changes.push("time_zone".into());
+    }
+    if before.expiry.grace_hours != now.expiry.grace_hours {
+        changes.push("expire_grace_hours".into());
     }
     if before.api.keys != now.api.keys {
-        changes.push(format!("API keys ({})", count(now.api.keys.iter().count(), "none")));
+        changes.push(format!("api_key ({})", count(now.api.keys.iter().count(), "none")));
     }
     changes.extend(change_of_nats(&before.api.source, &now.api.source).map(str::to_owned));
     if before.login_page != now.login_page {
-        changes.push("login page".into());
+        changes.push("login_template".into());
     }
-    if (&before.log, before.log_format) != (&now.log, now.log_format) {
+    if before.log != now.log {
         changes.push("log".into());
+    }
+    if before.log_format != now.log_format {
+        changes.push("log_format".into());
     }
     changes
 }
@@ -157,16 +170,18 @@ fn changes(before: &Config, now: &Config) -> Vec<String> {
 fn change_of_nats(before: &StringSource, now: &StringSource) -> Option<&'static str> {
     match (before, now) {
         (StringSource::Nats(before, before_max), StringSource::Nats(now, now_max)) => {
-            if before.url() != now.url() || before.username() != now.username() {
-                Some("NATS's URL or username")
+            if before.url() != now.url() {
+                Some("nats_url")
+            } else if before.username() != now.username() {
+                Some("nats_api_username")
             } else if before != now {
-                Some("NATS's key or certificates")
+                Some("nats_api_key_file or nats_ca")
             } else {
-                (before_max != now_max).then_some("timeout of requests to NATS")
+                (before_max != now_max).then_some("nats_seconds")
             }
         }
-        (StringSource::None, StringSource::Nats(..)) => Some("authstrings (of NATS)"),
-        (StringSource::Nats(..), StringSource::None) => Some("authstrings (none)"),
+        (StringSource::None, StringSource::Nats(..)) => Some("nats_url (set)"),
+        (StringSource::Nats(..), StringSource::None) => Some("nats_url (none)"),
         // A stand-in needs a restart.
         _ => None,
     }

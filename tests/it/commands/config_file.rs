@@ -171,6 +171,10 @@ fn each_mistake_is_one_line_that_names_the_line_and_the_setting() {
             "line 1: frobnicate: no setting has this name; `nats-userman config` lists them".into(),
         ),
         (
+            "aaa = 1",
+            "line 1: aaa: no setting has this name; `nats-userman config` lists them".into(),
+        ),
+        (
             "config = \"/x\"",
             "line 1: config: the file cannot name itself: use --config or USERMAN_CONFIG".into(),
         ),
@@ -335,7 +339,9 @@ fn what_is_no_readable_file_is_one_line() {
         for args in [["token", "show"], ["serve", "--listen=x"]] {
             let mut command = program();
             command.args(args).env("USERMAN_CONFIG", &file);
-            let said = format!("nats-userman: the configuration file {path}: {said}\n");
+            let gone = said.contains("os error");
+            let then = if gone { "; correct --config or USERMAN_CONFIG" } else { "" };
+            let said = format!("nats-userman: the configuration file {path}: {said}{then}\n");
             end(command).ended(2, &said);
         }
     }

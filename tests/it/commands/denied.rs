@@ -89,6 +89,14 @@ fn whoever_may_not_look_is_told_whom_to_become() {
     let database = format!("nats-userman: cannot use the database {at}/userman.db: {why}");
     let token = format!("nats-userman: cannot use the token file {at}/postback-token: {why}");
     let lock = format!("nats-userman: cannot use the lock file {at}/userman.lock: {why}");
+    // Nobody runs the service as root.
+    let of_service = lock.replace(
+        "run it as root, as in `runuser -u root -- nats-userman`",
+        &format!(
+            "if only this service uses it, run `chown nobody {at}` as root, else use another \
+             directory"
+        ),
+    );
     for (args, said) in [
         (&["member", "list"][..], &database),
         (&["member", "show", "1", "71"], &database),
@@ -101,7 +109,7 @@ fn whoever_may_not_look_is_told_whom_to_become() {
         (&["token", "show"], &token),
         (&["token", "add"], &token),
         (&["token", "retire", "1"], &token),
-        (&["serve", "--listen", "127.0.0.1:0"], &lock),
+        (&["serve", "--listen", "127.0.0.1:0"], &of_service),
         (&["replay", capture], &lock),
     ] {
         as_nobody(&runuser, &data, args).ended(code(args), said);
@@ -213,7 +221,8 @@ fn a_directory_in_which_nothing_can_be_made_is_named() {
     fs::create_dir_all(&data).unwrap();
     let ran = as_nobody(&runuser, &data, &["serve", "--listen", "127.0.0.1:0"]);
     let named = format!(
-        "{at}/a/data belongs to root with mode 0755, and this runs as nobody; run it as root"
+        "{at}/a/data belongs to root with mode 0755, and this runs as nobody; if only this service \
+         uses it, run `chown nobody {at}/a/data` as root"
     );
     assert!(ran.code == Some(2) && ran.err.contains(&named), "{ran:?}");
 }

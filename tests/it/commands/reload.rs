@@ -101,12 +101,12 @@ fn networks_are_read_again_and_a_bad_file_leaves_those_before() {
     assert_eq!(scene.reload(), "INFO  reload: nothing changed\n");
 
     scene.write("proxies", "192.0.2.1\n127.0.0.1 # nginx\n");
-    assert_eq!(scene.reload(), "INFO  reload: changed trusted proxies (2)\n");
+    assert_eq!(scene.reload(), "INFO  reload: changed trusted_proxy (2)\n");
     let all = ["203.0.113.9", "198.51.100.7", "192.0.2.9"];
     assert_eq!(all.map(|address| from(&scene, address)), [200, 200, 403]);
 
     scene.write("allowed", "192.0.2.0/24\n");
-    assert_eq!(scene.reload(), "INFO  reload: changed allowed networks (2)\n");
+    assert_eq!(scene.reload(), "INFO  reload: changed allow_ip (2)\n");
     assert_eq!(all.map(|address| from(&scene, address)), [403, 200, 200]);
 
     let kept = "; the previous values stay in effect\nINFO  reload: nothing changed\n";
@@ -217,7 +217,7 @@ fn keys_are_read_again() {
 
     scene.write("ours", &format!("shop:{new}\ndesk:{new} site=1\n"));
     scene.write("theirs", "2nd-key\n");
-    assert_eq!(scene.reload(), "INFO  reload: changed API keys (2), NATS's key or certificates\n");
+    assert_eq!(scene.reload(), "INFO  reload: changed api_key (2), nats_api_key_file or nats_ca\n");
     assert_eq!((asks(scene.program(), old).0, asks(scene.program(), new).0), (401, 200));
     let shown = |key: &str| nats.asked().last().unwrap().contains(&format!("api-key: {key}\r\n"));
     assert!(shown("2nd-key") && !shown("1st-key"));
@@ -251,7 +251,7 @@ fn the_login_page_is_read_again_and_good_values_count_beside_bad_ones() {
     scene.serve(&["--login-template", &page, "--allow-ip-file", &allowed]);
     assert!(login_page(scene.program()).contains("<title>one</title>"));
     scene.write("page.html", "<title>two</title>{{form}}");
-    assert_eq!(scene.reload(), "INFO  reload: changed login page\n");
+    assert_eq!(scene.reload(), "INFO  reload: changed login_template\n");
     assert!(login_page(scene.program()).contains("<title>two</title>"));
     scene.write("page.html", "<title>three</title>");
     scene.write("allowed", "203.0.113.9\n");
@@ -260,7 +260,7 @@ fn the_login_page_is_read_again_and_good_values_count_beside_bad_ones() {
         "ERROR reload: --login-template: DIR/page.html: expected {{form}} once, found it 0 \
          times; \
          the previous values stay in effect\n\
-         INFO  reload: changed allowed networks (1)\n"
+         INFO  reload: changed allow_ip (1)\n"
     );
     assert!(login_page(scene.program()).contains("<title>two</title>"));
     assert_eq!(scene.post(TOKEN, "-"), 403);
@@ -280,7 +280,7 @@ fn the_configuration_file_is_read_again_and_what_needs_a_restart_is_named() {
     );
     // `listen` is given by a flag, which goes before the file.
     let restart = "WARN  reload: a restart is needed for login_hours\n";
-    let changed = "INFO  reload: changed public URL, allowed networks (2)\n";
+    let changed = "INFO  reload: changed public_url, allow_ip (2)\n";
     assert_eq!(scene.reload(), [restart, changed].concat());
     assert_eq!(scene.post(TOKEN, "-"), 403);
     let served = fs::read_to_string(scene.path("data/served.json")).unwrap();
@@ -288,7 +288,7 @@ fn the_configuration_file_is_read_again_and_what_needs_a_restart_is_named() {
     // It is said as long as it is so.
     assert_eq!(scene.reload(), [restart, "INFO  reload: nothing changed\n"].concat());
     scene.write("userman.toml", "");
-    assert_eq!(scene.reload(), "INFO  reload: changed public URL, allowed networks (any)\n");
+    assert_eq!(scene.reload(), "INFO  reload: changed public_url, allow_ip (any)\n");
     assert_eq!(scene.post(TOKEN, "-"), 200);
     scene.stop();
 }
@@ -340,11 +340,12 @@ fn a_bad_configuration_file_changes_nothing() {
     }
     fs::remove_file(scene.path("userman.toml")).unwrap();
     let missing = "ERROR reload: the configuration file DIR/userman.toml: No such file or \
-        directory (os error 2); the previous values stay in effect\n";
+        directory (os error 2); correct --config or USERMAN_CONFIG; the previous values stay in \
+        effect\n";
     assert_eq!(scene.reload(), [missing, nothing].concat());
     assert_eq!(scene.post(TOKEN, "-"), 200);
     scene.write("userman.toml", &first);
-    assert_eq!(scene.reload(), "INFO  reload: changed allowed networks (1)\n");
+    assert_eq!(scene.reload(), "INFO  reload: changed allow_ip (1)\n");
     assert_eq!(scene.post(TOKEN, "-"), 403);
     scene.stop();
 }
@@ -373,7 +374,7 @@ fn the_grace_of_an_expiry_applies_to_later_postbacks() {
     scene.program().post(ADD).unwrap();
     assert_eq!(expire_at(&scene), 4_102_444_800);
     scene.write("userman.toml", "expire_grace_hours = 12\ntime_zone = \"Europe/Berlin\"\n");
-    assert_eq!(scene.reload(), "INFO  reload: changed time zone or grace of expiries\n");
+    assert_eq!(scene.reload(), "INFO  reload: changed time_zone, expire_grace_hours\n");
     assert_eq!(expire_at(&scene), 4_102_444_800 - 3_600 + 12 * 3_600);
     scene.stop();
 }
@@ -388,15 +389,27 @@ fn the_log_changes_its_level_and_its_format() {
     };
     scene.write("userman.toml", "log = \"warn,service=info,cli=info\"\n");
     assert_eq!(scene.reload(), "INFO  reload: changed log\n");
+    // The line comes before the change, which is over when the next reload begins.
+    assert_eq!(scene.reload(), "INFO  reload: nothing changed\n");
     added(&scene, 71);
     scene.write("userman.toml", "log_format = \"json\"\n");
+    assert_eq!(scene.reload(), "INFO  reload: changed log, log_format\n");
     kill_process(Pid::from_child(&scene.program().child), Signal::HUP).unwrap();
-    let last = "\"message\":\"reload: changed log\"";
+    let last = "\"message\":\"reload: nothing changed\"";
     eventually("it is JSON", || scene.program().stderr().contains(last));
     added(&scene, 72);
     eventually("it is logged", || scene.program().stderr().contains("\"member\":\"72\""));
     let said = scene.program().stderr();
     assert!(!said.contains("member=71") && !said.contains("\"member\":\"71\""), "{said}");
+    scene.stop();
+}
+
+#[test]
+fn a_change_of_the_log_is_logged_also_where_the_new_level_hides_it() {
+    let mut scene = Scene::new();
+    scene.serve_by_file("", &[]);
+    scene.write("userman.toml", "log = \"error\"\n");
+    assert_eq!(scene.reload(), "INFO  reload: changed log\n");
     scene.stop();
 }
 
@@ -417,10 +430,10 @@ fn another_nats_is_asked_after_a_reload() {
     scene.program().post(ADD).unwrap();
     assert_ne!(asks(scene.program(), key).0, 200, "there is no NATS yet");
     scene.write("userman.toml", &text(&old.url()));
-    assert_eq!(scene.reload(), "INFO  reload: changed authstrings (of NATS)\n");
+    assert_eq!(scene.reload(), "INFO  reload: changed nats_url (set)\n");
     assert_eq!(asks(scene.program(), key).0, 200);
     scene.write("userman.toml", &text(&new.url()));
-    assert_eq!(scene.reload(), "INFO  reload: changed NATS's URL or username\n");
+    assert_eq!(scene.reload(), "INFO  reload: changed nats_url\n");
     assert_eq!(asks(scene.program(), key).0, 200);
     assert_eq!((old.asked().len(), new.asked().len()), (1, 1));
     scene.stop();

@@ -286,6 +286,19 @@ fn another_user_is_told_how_to_read_the_configuration_file() {
     as_nobody(&token, ("USERMAN_CONFIG", &file)).ended(2, &said("0640", &group));
     fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
     as_nobody(&token, ("USERMAN_CONFIG", &file)).ended(2, &said("0600", ""));
+    let of_service = format!(
+        "nats-userman: the configuration file {file}: Permission denied (os error 13): {file} \
+         belongs to root with mode 0600, and this runs as nobody; as root, run `chgrp nogroup \
+         {file}` and `chmod 640 {file}`\n"
+    );
+    as_nobody(&["serve"], ("USERMAN_CONFIG", &file)).ended(2, &of_service);
+    as_nobody(&["serve", "--allow-ip-file", &file], NO_CONFIG).ended(
+        2,
+        &of_service.replace(
+            &format!("the configuration file {file}: "),
+            &format!("--allow-ip-file: cannot read the networks in {file}: "),
+        ),
+    );
     let help = as_nobody(&["token", "--help"], ("USERMAN_CONFIG", &file));
     assert!(help.printed().contains("--config"));
     let without = as_nobody(&["--version"], NO_CONFIG);
