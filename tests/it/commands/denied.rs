@@ -181,6 +181,13 @@ fn a_start_of_the_services_user_names_each_file_that_root_has_left() {
         }
         set(&data.join(file), NOBODY, 0o640);
     }
+    // Which is no damage, and told once.
+    set(&data.join("userman.db-wal"), 0, 0o600);
+    let ran = as_nobody(&runuser, &data, &["doctor", "--quick"]);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert_eq!(ran.out.matches("cannot use the database").count(), 1, "{ran:?}");
+    assert!(!ran.out.contains("restore the last backup"), "{ran:?}");
+    set(&data.join("userman.db-wal"), NOBODY, 0o640);
     set(&data, NOBODY, 0o550);
     let closed =
         format!("{at} belongs to nobody with mode 0550, and this runs as nobody; run `chmod u+rwX");
