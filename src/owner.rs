@@ -1,7 +1,7 @@
 //! Files in the directory of another user: what root creates there belongs to that user, and a link
 //! that this user put there leads root to no other file.
 
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
 use std::path::Path;
@@ -20,11 +20,7 @@ pub(crate) fn give_to_owner_of(dir: &Path, file: &File) -> io::Result<()> {
     if !geteuid().is_root() {
         return Ok(());
     }
-    let (wanted, own) = (fs::metadata(dir)?, file.metadata()?);
-    if (own.uid(), own.gid()) == (wanted.uid(), wanted.gid()) {
-        return Ok(());
-    }
-    match fchown(file, Some(wanted.uid()), Some(wanted.gid())) {
+    match own_like(file, &fs::metadata(dir)?) {
         // Root of a container without the capability: there is no other user there.
         Err(error) if error.kind() == ErrorKind::PermissionDenied => Ok(()),
         done => done,
@@ -34,10 +30,17 @@ pub(crate) fn give_to_owner_of(dir: &Path, file: &File) -> io::Result<()> {
 /// Gives a file to the owner and group of the data directory, with this mode. Where the owner
 /// cannot be changed, only the owner that it has may access it.
 pub(crate) fn give(file: &File, data_dir: &Path, mode: u32) -> io::Result<()> {
-    let (own, wanted) = (file.metadata()?, fs::metadata(data_dir)?);
-    let is_same = (own.uid(), own.gid()) == (wanted.uid(), wanted.gid());
-    let is_given = is_same || fchown(file, Some(wanted.uid()), Some(wanted.gid())).is_ok();
+    let is_given = own_like(file, &fs::metadata(data_dir)?).is_ok();
     file.set_permissions(Permissions::from_mode(if is_given { mode } else { mode & OWNER }))
+}
+
+/// Gives a file the owner and group of another one, if it has others.
+pub(crate) fn own_like(file: &File, wanted: &Metadata) -> io::Result<()> {
+    let own = file.metadata()?;
+    if (own.uid(), own.gid()) == (wanted.uid(), wanted.gid()) {
+        return Ok(());
+    }
+    fchown(file, Some(wanted.uid()), Some(wanted.gid()))
 }
 
 /// Opens an existing file, but not through a symbolic link in the last part of its path, and

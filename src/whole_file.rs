@@ -19,6 +19,11 @@ pub(crate) fn parent(file: &Path) -> &Path {
     file.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
+/// Makes the name of this file in its directory durable.
+pub(crate) fn sync_name(file: &Path) -> io::Result<()> {
+    File::open(parent(file))?.sync_all()
+}
+
 /// A file that is not in its place yet. It is removed on drop.
 #[derive(Debug)]
 pub(crate) struct Draft {
@@ -83,7 +88,7 @@ impl Draft {
             rename(name, &self.place)?;
         }
         self.name = None;
-        File::open(parent(&self.place))?.sync_all()
+        sync_name(&self.place)
     }
 }
 

@@ -11,7 +11,7 @@ use super::error::BackupError;
 use super::name::{NUMBER_MAX, Name};
 use crate::denied::{self, explain};
 use crate::owner::{give_to_owner_of, open_unlinked};
-use crate::whole_file::{draft_of, parent, remove, rename_to_new};
+use crate::whole_file::{draft_of, remove, rename_to_new, sync_name};
 
 /// Until it is complete, only the owner may read it.
 const DRAFT_MODE: u32 = 0o600;
@@ -142,7 +142,7 @@ impl Draft {
         }
         rename_to_new(&self.path, place)?;
         self.is_finished = true;
-        sync_directory(place)
+        sync_name(place)
     }
 }
 
@@ -158,11 +158,6 @@ impl Drop for Draft {
 /// Creates a file that only its owner can access. Fails if there is one of this name.
 pub(super) fn create(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).create_new(true).mode(DRAFT_MODE).open(path)
-}
-
-/// Makes the names in the directory of this file durable.
-pub(super) fn sync_directory(file: &Path) -> io::Result<()> {
-    File::open(parent(file))?.sync_all()
 }
 
 /// Removes the draft of an interrupted backup, and the keys that belong to no database then.

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use crate::denied::{explain, is_there};
 use crate::owner::{give_to_owner_of, open_unlinked};
-use crate::whole_file::{draft_of, parent, remove};
+use crate::whole_file::{draft_of, parent, remove, sync_name};
 
 /// Full access for the owner, read access for the group: an Apache in the group reads the database.
 /// The keys have modes of their own.
@@ -121,7 +121,7 @@ impl DataDir {
             // The umask has limited the mode above.
             fs::set_permissions(&self.path, Permissions::from_mode(DIR_MODE))?;
             // The directory entries too are durable before anything in it is acknowledged.
-            new.into_iter().try_for_each(|dir| File::open(parent(dir))?.sync_all())
+            new.into_iter().try_for_each(sync_name)
         };
         make().map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => {

@@ -10,7 +10,6 @@ mod lost;
 mod plan;
 mod target;
 
-use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -34,7 +33,7 @@ use crate::store::{
     Contents, CopyError, CopyWatch, DatabaseState, Location, OpenError, Read, SCHEMA_VERSION,
     check_copy, open_backup, open_for_check, state_of, with_engine,
 };
-use crate::whole_file::{Draft, draft_of, parent, remove};
+use crate::whole_file::{Draft, draft_of, parent, remove, sync_name};
 
 /// The group may read the database.
 const MODE: u32 = 0o640;
@@ -355,5 +354,5 @@ fn write_key(place: &Path, content: &[u8], data_dir: &DataDir) -> io::Result<()>
     let draft = Draft::begin(place, keys::MODE)?;
     owner::give(draft.file(), data_dir.path(), keys::MODE)?;
     draft.keep(content)?;
-    File::open(parent(place))?.sync_all()
+    sync_name(place)
 }

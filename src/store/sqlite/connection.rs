@@ -46,3 +46,11 @@ pub(super) fn open_immutable(file: &Path) -> rusqlite::Result<Connection> {
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     Connection::open_with_flags(uri, flags)
 }
+
+/// What the pragma `quick_check` or `integrity_check` finds first, if it finds something.
+pub(super) fn first_problem(conn: &Connection, pragma: &str) -> rusqlite::Result<Option<String>> {
+    let found: String = conn.query_row(&format!("PRAGMA {pragma}(1)"), [], |row| row.get(0))?;
+    // The line above this one names the database.
+    let found = found.lines().find(|line| !line.starts_with("***")).unwrap_or_default();
+    Ok((found != "ok").then(|| found.to_owned()))
+}

@@ -6,7 +6,6 @@
 //! postbacks. sqlite.org/backup.html.
 
 use std::fs::File;
-use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,8 +16,9 @@ use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 use rustix::fs::statvfs;
 
-use super::connection::{busy_and_quiet, open, open_immutable};
+use super::connection::{busy_and_quiet, first_problem, open, open_immutable};
 use super::files::beside;
+use super::header::leave_wal_mode;
 use super::reader::Reader;
 use super::{fault, open as opening, upgrade};
 use crate::store::{Contents, Copied, CopyError, CopyWatch, Fault, OpenError, Read};
@@ -34,9 +34,6 @@ const PAUSE_MIN: Duration = Duration::from_millis(1);
 const PAUSE_MAX: Duration = Duration::from_millis(100);
 /// Steps of SQLite's virtual machine between two looks whether to stop.
 const OPS_A_LOOK: i32 = 100_000;
-/// The two bytes of the header that say that the file has a WAL, and their value without one.
-const MODE_AT: u64 = 18;
-const ROLLBACK_MODE: [u8; 2] = [1, 1];
 
 impl From<rusqlite::Error> for CopyError {
     fn from(error: rusqlite::Error) -> Self {
@@ -84,12 +81,9 @@ pub fn check_copy(path: &Path, stop: &Arc<AtomicBool>) -> Result<Contents, CopyE
         busy_and_quiet(&conn)?;
         let stop = Arc::clone(stop);
         conn.progress_handler(OPS_A_LOOK, Some(move || stop.load(Ordering::Relaxed)))?;
-        let found: String = conn.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
-        // The line above this one names the database.
-        let found = found.lines().find(|line| !line.starts_with("***")).unwrap_or_default();
-        match found {
-            "ok" => Ok(contents(&conn)?),
-            found => Err(CopyError::Damaged(found.to_owned())),
+        match first_problem(&conn, "integrity_check")? {
+            None => Ok(contents(&conn)?),
+            Some(found) => Err(CopyError::Damaged(found)),
         }
     };
     let done: Result<Contents, CopyError> = look();
@@ -116,9 +110,7 @@ impl Reader {
         let ended = self.end();
         let copied = copied?;
         ended?;
-        // The copy has no WAL. As a file of rollback mode it can be read where no file can be
-        // created beside it, and a WAL that lies there is recognised as foreign.
-        file.write_all_at(&ROLLBACK_MODE, MODE_AT)?;
+        leave_wal_mode(file)?;
         file.sync_all()?;
         Ok(copied)
     }

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::check::connect_unchanged;
+use super::header::has_wal_mode;
 use super::open::{open_error, secure_connection};
 use super::upgrade;
 use crate::store::{
@@ -52,17 +52,11 @@ pub fn diagnose(path: &Path, since: i64) -> Result<Diagnosis, OpenError> {
     found().map_err(|fault| open_error(path, fault))
 }
 
-/// Where the header of the file says which journal it has (sqlite.org/fileformat2.html, "File
-/// format version numbers"), and the value for a WAL.
-const FORMAT_AT: u64 = 18;
-const FORMAT_WAL: [u8; 2] = [2, 2];
-
 /// The journal mode as the file has it. A connection does not always tell: a file without a WAL
 /// beside it is opened as immutable.
 fn journal_mode(path: &Path) -> &'static str {
-    let mut format = [0; 2];
-    let read = File::open(path).and_then(|file| file.read_exact_at(&mut format, FORMAT_AT));
-    if read.is_ok() && format == FORMAT_WAL { "wal" } else { "delete" }
+    let has_wal = File::open(path).and_then(|file| has_wal_mode(&file));
+    if has_wal.unwrap_or(false) { "wal" } else { "delete" }
 }
 
 /// The settings of the file, and those that the service gives to its connection: these are set here

@@ -14,6 +14,7 @@ mod fault;
 mod files;
 mod folding;
 mod forms;
+mod header;
 mod journal;
 mod known;
 mod logins;

@@ -7,22 +7,22 @@
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read as _};
-use std::os::unix::fs::{
-    FileExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown,
-};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 
-use super::connection::{open, open_immutable};
+use super::connection::{first_problem, open, open_immutable};
 use super::fault;
+use super::files::beside;
+use super::header::leave_wal_mode;
 use super::upgrade_progress::Progress;
 use super::upgrade_space::{Space, mib};
-use crate::owner::open_unlinked;
+use crate::owner::{open_unlinked, own_like};
 use crate::store::{Fault, UpgradeError};
-use crate::whole_file::parent;
+use crate::whole_file::{parent, sync_name};
 
 /// The maximum number of copies of one version. Each has other content, so only switching back and
 /// forth between releases makes more.
@@ -32,10 +32,6 @@ const COMPARED_BYTES: usize = 64 * 1024;
 const COPIED_PAGES: i32 = 4096;
 /// The maximum permissions of a copy, whatever the mode of the database.
 const COPY_MODE_MAX: u32 = 0o640;
-/// In the header of a file: versions of the format for writing and for reading it. Both are 1 for a
-/// database without a WAL (sqlite.org/fileformat2.html).
-const FORMAT_AT: u64 = 18;
-const WITHOUT_WAL: [u8; 2] = [1, 1];
 
 /// The upgrade was not begun, because the current database cannot be copied.
 #[derive(Debug, thiserror::Error)]
@@ -141,7 +137,7 @@ pub(super) fn begin(
         database: database.to_owned(),
         version,
         bytes: space.copy,
-        begun: with_suffix(database, &format!(".v{version}.tmp")),
+        begun: beside(database, &format!(".v{version}.tmp")),
         written: None,
         checked: None,
         is_complete: false,
@@ -163,8 +159,7 @@ impl Copying {
             .open(&self.begun)?;
         progress.begin("copying it");
         let pages = copy_pages(source, &self.begun, progress)?;
-        // A copy that no process has open has no WAL, and must be readable without one.
-        file.write_all_at(&WITHOUT_WAL, FORMAT_AT)?;
+        leave_wal_mode(&file)?;
         self.written = Some(thread("copy-sync", move || file.sync_all())?);
         let (begun, version, progress) = (self.begun.clone(), self.version, progress.clone());
         let check = move || check(&begun, version, pages, &progress);
@@ -240,7 +235,7 @@ fn joined<T, E: Into<CopyError>>(thread: JoinHandle<Result<T, E>>) -> Result<T, 
 
 /// Removes the rest of an unfinished copy, with the journal that release 0.4.0 and older kept.
 fn remove(begun: &Path) -> io::Result<()> {
-    for path in [with_suffix(begun, "-journal"), begun.to_owned()] {
+    for path in [beside(begun, "-journal"), begun.to_owned()] {
         match fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -292,10 +287,7 @@ fn copy_pages(source: &Connection, begun: &Path, progress: &Progress) -> Result<
 /// The first damage of a database, if there is any. The larger check of SQLite, integrity_check,
 /// also looks up each row in each index, which takes three times as long.
 fn damage(conn: &Connection) -> Result<Option<String>, Fault> {
-    let found: String = conn.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-    // The line above this one names the database.
-    let found = found.lines().find(|line| !line.starts_with("***")).unwrap_or_default();
-    Ok((found != "ok").then(|| found.to_owned()))
+    Ok(first_problem(conn, "quick_check")?)
 }
 
 /// Sets owner and mode to those of the database. If the owner cannot be set, the copy stays
@@ -303,9 +295,8 @@ fn damage(conn: &Connection) -> Result<Option<String>, Fault> {
 fn like(begun: &Path, database: &Path) -> io::Result<()> {
     // By its descriptor: root would change another file, if the directory's owner put a link here.
     let copy = open_unlinked(begun, OpenOptions::new().read(true))?;
-    let (own, wanted) = (copy.metadata()?, fs::metadata(database)?);
-    let is_same = (own.uid(), own.gid()) == (wanted.uid(), wanted.gid());
-    if is_same || fchown(&copy, Some(wanted.uid()), Some(wanted.gid())).is_ok() {
+    let wanted = fs::metadata(database)?;
+    if own_like(&copy, &wanted).is_ok() {
         let mode = wanted.permissions().mode() & COPY_MODE_MAX;
         copy.set_permissions(Permissions::from_mode(mode))?;
     }
@@ -317,10 +308,10 @@ fn name(begun: &Path, database: &Path, version: i64) -> Result<PathBuf, CopyErro
     for number in 0..COPIES_MAX {
         let suffix =
             if number == 0 { format!(".v{version}") } else { format!(".v{version}.{number}") };
-        let place = with_suffix(database, &suffix);
+        let place = beside(database, &suffix);
         if place.symlink_metadata().is_err() {
             fs::rename(begun, &place)?;
-            File::open(parent(&place))?.sync_all()?;
+            sync_name(&place)?;
             return Ok(place);
         }
         if is_same_file(begun, &place)? {
@@ -348,10 +339,4 @@ fn is_same_file(a: &Path, b: &Path) -> io::Result<bool> {
             return Ok(false);
         }
     }
-}
-
-fn with_suffix(database: &Path, suffix: &str) -> PathBuf {
-    let mut path = database.as_os_str().to_owned();
-    path.push(suffix);
-    path.into()
 }

@@ -79,7 +79,7 @@ fn a_directory_of_another_user_is_named_with_its_owner() {
     );
     assert_eq!((ran.status.code(), said), (Some(1), expected));
 
-    // Root's backup belongs to whoever has the data directory.
+    // A backup that root makes belongs to the owner of the data directory.
     let file = home.backed_up(&["--with-keys"]);
     let owner = |path: &Path| std::os::unix::fs::MetadataExt::uid(&path.metadata().unwrap());
     for path in [&file, &file.with_extension("keys")] {

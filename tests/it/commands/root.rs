@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use super::denied::dir_for_all;
 use super::{Ran, end};
-use crate::support::{NO_CONFIG, Program, post_to, program, real_program};
+use crate::support::{DATA_FILES, NO_CONFIG, Program, post_to, program, real_program};
 
 const USER: u32 = 61_234;
 const GROUP: u32 = 61_235;
@@ -114,22 +114,11 @@ impl Scene {
     }
 }
 
-const ALL: [&str; 8] = [
-    "cookie.key",
-    "postback-token",
-    "seal.key",
-    "served.json",
-    "userman.db",
-    "userman.db-shm",
-    "userman.db-wal",
-    "userman.lock",
-];
-
 #[test]
 fn a_start_of_root_leaves_everything_to_the_owner_of_the_directory() {
     let (Some(scene), Some(setpriv)) = (Scene::new(), real_program("setpriv")) else { return };
     assert!(scene.serve_as_root().terminate().success());
-    assert_eq!(scene.all_are_the_users(), ALL);
+    assert_eq!(scene.all_are_the_users(), DATA_FILES);
     // So that the service's own user can go on.
     let mut service = scene.serve_as_user(&setpriv);
     let post = |token: &str| post_to(service.address, token, ADD.as_bytes()).unwrap();
@@ -142,7 +131,7 @@ fn each_command_of_root_without_a_service_leaves_its_files_to_the_owner_of_the_d
     let (Some(scene), Some(setpriv)) = (Scene::new(), real_program("setpriv")) else { return };
     scene.root(&["replay", &scene.capture()]).printed();
     let of_a_start = ["cookie.key", "postback-token", "served.json"];
-    let mut expected = ALL.to_vec();
+    let mut expected = DATA_FILES.to_vec();
     expected.retain(|name| !of_a_start.contains(name));
     assert_eq!(scene.all_are_the_users(), expected);
     // SQLite makes them anew.
@@ -153,7 +142,7 @@ fn each_command_of_root_without_a_service_leaves_its_files_to_the_owner_of_the_d
     let mut service = scene.serve_as_user(&setpriv);
     assert!(service.terminate().success());
     scene.root(&["token", "add"]).printed();
-    assert_eq!(scene.all_are_the_users(), ALL);
+    assert_eq!(scene.all_are_the_users(), DATA_FILES);
     assert!(scene.serve_as_user(&setpriv).terminate().success());
 }
 
@@ -180,7 +169,7 @@ fn token_add_of_root_beside_the_service_prints_the_url_and_the_service_takes_the
     }
     scene.root(&["member", "remove", "1", "71"]).printed();
     scene.root(&["token", "retire", "1"]).printed();
-    assert_eq!(scene.all_are_the_users(), ALL);
+    assert_eq!(scene.all_are_the_users(), DATA_FILES);
     assert_eq!(post_to(service.address, &tokens[1], ADD.as_bytes()).unwrap().status, 200);
     assert!(service.terminate().success());
 }

@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::{add, added};
 use crate::shim::{EIO, ENOSPC, EROFS, KILLED, Shim};
-use crate::support::{NO_CONFIG, Program, eventually, post_to, real_program, temp_dir};
+use crate::support::{DATA_FILES, NO_CONFIG, Program, eventually, post_to, real_program, temp_dir};
 
 /// Calls that make, change, name or sync a file.
 const CALLS: &str = "openat,write,pwrite64,fsync,fdatasync,rename,renameat,renameat2,link,linkat,\
@@ -19,16 +19,6 @@ const CALLS: &str = "openat,write,pwrite64,fsync,fdatasync,rename,renameat,renam
 const PAGES_EACH: usize = 12;
 /// The files that only a first start creates.
 const SECRETS: [&str; 3] = ["seal.key", "cookie.key", "postback-token"];
-const FILES: [&str; 8] = [
-    "cookie.key",
-    "postback-token",
-    "seal.key",
-    "served.json",
-    "userman.db",
-    "userman.db-shm",
-    "userman.db-wal",
-    "userman.lock",
-];
 
 /// `serve` as a first start is, under strace.
 fn traced(strace: &Path, options: &[&str], trace: &Path, data: &Path) -> Command {
@@ -147,7 +137,7 @@ fn a_first_start_that_is_killed_at_any_system_call_is_made_good_by_the_next() {
             );
         }
         assert!(service.terminate().success());
-        assert_eq!(names(&data), FILES, "{call} {turn}");
+        assert_eq!(names(&data), DATA_FILES, "{call} {turn}");
     }
     let seen = |name: &str| calls.iter().any(|(call, _)| call == name);
     assert!(
@@ -261,5 +251,5 @@ fn a_fault_while_a_file_is_written_leaves_the_one_before_as_it_was() {
     assert!(service.terminate().success());
     assert_eq!(fs::read(data.join("served.json")).unwrap(), served);
     fs::remove_dir(data.join("served.json.new")).unwrap();
-    assert_eq!(names(&data), FILES);
+    assert_eq!(names(&data), DATA_FILES);
 }

@@ -39,6 +39,18 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 /// How long logins last by default, for a writer without a service.
 pub const LOGIN_TIMES: LoginTimes = LoginTimes { lasts: 604_800, longest: 31_622_400, idle: None };
 
+/// The files of a data directory while the service runs.
+pub const DATA_FILES: [&str; 8] = [
+    "cookie.key",
+    "postback-token",
+    "seal.key",
+    "served.json",
+    "userman.db",
+    "userman.db-shm",
+    "userman.db-wal",
+    "userman.lock",
+];
+
 /// The lowest cost of new hashes, which makes tests fast.
 pub fn cheap(kind: HashKind) -> Cost {
     Cost::custom(kind, 8, 1, 4).unwrap()
