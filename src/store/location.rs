@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::database_state::DatabaseState;
 use super::open_error::OpenError;
 use super::{
-    Contents, CopyError, Diagnosis, Engine, LogState, Read, Replacement, UpgradePlan, sqlite,
+    Contents, CopyError, Diagnosis, Engine, LogState, Read, Replacement, UpgradePlan, mysql, sqlite,
 };
 use crate::heartbeat::Heartbeat;
 
@@ -19,6 +19,8 @@ use crate::heartbeat::Heartbeat;
 pub enum Location {
     /// A file of SQLite: `sqlite:PATH`.
     Sqlite(sqlite::DatabaseFile),
+    /// A database of MariaDB or MySQL: `mysql://USER@HOST/DATABASE`.
+    Mysql(mysql::Server),
 }
 
 impl Location {
@@ -29,7 +31,10 @@ impl Location {
 
     /// Reads the setting `--database`.
     pub fn parse(text: &str) -> Option<Self> {
-        sqlite::DatabaseFile::parse(text.strip_prefix("sqlite:")?).map(Self::Sqlite)
+        match text.strip_prefix("sqlite:") {
+            Some(path) => sqlite::DatabaseFile::parse(path).map(Self::Sqlite),
+            None => mysql::Server::parse(text).map(Self::Mysql),
+        }
     }
 
     /// A copy that [`Read::copy_to`] made of a database of this engine.
@@ -37,6 +42,7 @@ impl Location {
     pub fn copy_at(&self, place: &Path) -> Self {
         match self {
             Self::Sqlite(_) => Self::sqlite(place),
+            Self::Mysql(_) => self.clone(),
         }
     }
 
@@ -44,6 +50,7 @@ impl Location {
     pub fn setting(&self) -> String {
         match self {
             Self::Sqlite(file) => format!("sqlite:{}", file.path().display()),
+            Self::Mysql(server) => server.setting(),
         }
     }
 
@@ -52,6 +59,7 @@ impl Location {
     pub fn with_checkpoint_every(self, pages: i32) -> Self {
         match self {
             Self::Sqlite(file) => Self::Sqlite(file.with_checkpoint_every(pages)),
+            Self::Mysql(_) => self,
         }
     }
 
@@ -59,6 +67,7 @@ impl Location {
     pub fn keeps_upgrade_copy(&self) -> bool {
         match self {
             Self::Sqlite(file) => file.keeps_upgrade_copy(),
+            Self::Mysql(_) => false,
         }
     }
 
@@ -67,6 +76,7 @@ impl Location {
     pub fn without_upgrade_copy(self) -> Self {
         match self {
             Self::Sqlite(file) => Self::Sqlite(file.without_upgrade_copy()),
+            Self::Mysql(_) => self,
         }
     }
 
@@ -75,6 +85,7 @@ impl Location {
     pub fn watched_by(self, heartbeat: Heartbeat) -> Self {
         match self {
             Self::Sqlite(file) => Self::Sqlite(file.watched_by(heartbeat)),
+            Self::Mysql(_) => self,
         }
     }
 
@@ -82,6 +93,7 @@ impl Location {
     pub fn reads_are_local(&self) -> bool {
         match self {
             Self::Sqlite(_) => true,
+            Self::Mysql(_) => false,
         }
     }
 
@@ -89,6 +101,7 @@ impl Location {
     pub fn file(&self) -> Option<&Path> {
         match self {
             Self::Sqlite(file) => Some(file.path()),
+            Self::Mysql(_) => None,
         }
     }
 
@@ -97,6 +110,7 @@ impl Location {
     pub fn files_of_draft(&self) -> Vec<PathBuf> {
         match self {
             Self::Sqlite(file) => file.all_and_journal(),
+            Self::Mysql(_) => Vec::new(),
         }
     }
 
@@ -104,6 +118,7 @@ impl Location {
     pub fn files(&self) -> Vec<PathBuf> {
         match self {
             Self::Sqlite(file) => file.all(),
+            Self::Mysql(_) => Vec::new(),
         }
     }
 }
@@ -113,6 +128,7 @@ impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite(file) => file.path().display().fmt(f),
+            Self::Mysql(server) => server.setting().fmt(f),
         }
     }
 }
@@ -121,6 +137,8 @@ impl fmt::Display for Location {
 #[derive(Clone, Debug)]
 pub(super) enum Identity {
     Sqlite(sqlite::Files),
+    /// A server answers for its databases itself.
+    Mysql,
 }
 
 impl Identity {
@@ -128,6 +146,7 @@ impl Identity {
     pub(super) fn of(location: &Location) -> Result<Self, Replacement> {
         match location {
             Location::Sqlite(file) => sqlite::Files::of_database(file.path()).map(Self::Sqlite),
+            Location::Mysql(_) => Ok(Self::Mysql),
         }
     }
 
@@ -135,6 +154,7 @@ impl Identity {
     pub(super) fn check(&self) -> Result<(), Replacement> {
         match self {
             Self::Sqlite(files) => files.check().map(|_| ()).map_err(Replacement::from),
+            Self::Mysql => Ok(()),
         }
     }
 }
@@ -144,6 +164,8 @@ impl Identity {
 pub enum Fingerprint {
     /// Of the files of SQLite.
     Sqlite(sqlite::FilesSeen),
+    /// A server changes its databases itself.
+    Mysql,
 }
 
 impl Fingerprint {
@@ -151,6 +173,7 @@ impl Fingerprint {
     pub fn of(location: &Location) -> Option<Self> {
         match location {
             Location::Sqlite(file) => sqlite::FilesSeen::at(file.path()).map(Self::Sqlite),
+            Location::Mysql(_) => Some(Self::Mysql),
         }
     }
 }
@@ -168,6 +191,7 @@ pub fn with_engine<T>(
 ) -> Result<T, OpenError> {
     match location {
         Location::Sqlite(file) => sqlite::with_engine(file, create, work),
+        Location::Mysql(server) => mysql::with_engine(server, create, work),
     }
 }
 
@@ -179,6 +203,7 @@ pub fn with_engine<T>(
 pub fn open_reader(location: &Location) -> Result<Box<dyn Read>, OpenError> {
     match location {
         Location::Sqlite(file) => sqlite::open_reader(file.path()),
+        Location::Mysql(server) => mysql::open_reader(server),
     }
 }
 
@@ -191,6 +216,7 @@ pub fn open_reader(location: &Location) -> Result<Box<dyn Read>, OpenError> {
 pub fn open_for_check(location: &Location) -> Result<Box<dyn Read>, OpenError> {
     match location {
         Location::Sqlite(file) => sqlite::open_unchanged(file.path()),
+        Location::Mysql(server) => mysql::open_reader(server),
     }
 }
 
@@ -202,6 +228,7 @@ pub fn open_for_check(location: &Location) -> Result<Box<dyn Read>, OpenError> {
 pub fn open_for_copy(location: &Location) -> Result<Box<dyn Read>, OpenError> {
     match location {
         Location::Sqlite(file) => sqlite::open_for_copy(file.path()),
+        Location::Mysql(server) => mysql::open_reader(server),
     }
 }
 
@@ -213,6 +240,7 @@ pub fn open_for_copy(location: &Location) -> Result<Box<dyn Read>, OpenError> {
 pub fn open_backup(location: &Location) -> Result<Box<dyn Read>, OpenError> {
     match location {
         Location::Sqlite(file) => sqlite::open_backup(file.path()),
+        Location::Mysql(server) => mysql::open_reader(server),
     }
 }
 
@@ -225,6 +253,7 @@ pub fn open_backup(location: &Location) -> Result<Box<dyn Read>, OpenError> {
 pub fn check_copy(copy: &Location, stop: &Arc<AtomicBool>) -> Result<Contents, CopyError> {
     match copy {
         Location::Sqlite(file) => sqlite::check_copy(file.path(), stop),
+        Location::Mysql(_) => Err(mysql::no_copy()),
     }
 }
 
@@ -236,6 +265,7 @@ pub fn check_copy(copy: &Location, stop: &Arc<AtomicBool>) -> Result<Contents, C
 pub fn exists(location: &Location) -> Result<bool, OpenError> {
     match location {
         Location::Sqlite(file) => sqlite::is_there(file.path()),
+        Location::Mysql(server) => mysql::is_there(server),
     }
 }
 
@@ -250,6 +280,7 @@ pub fn exists(location: &Location) -> Result<bool, OpenError> {
 pub fn state_of(location: &Location, was_used: bool) -> Result<DatabaseState, OpenError> {
     match location {
         Location::Sqlite(file) => sqlite::state_of(file.path(), was_used),
+        Location::Mysql(server) => mysql::state_of(server, was_used),
     }
 }
 
@@ -262,6 +293,7 @@ pub fn state_of(location: &Location, was_used: bool) -> Result<DatabaseState, Op
 pub fn check_content(location: &Location) -> Result<(), OpenError> {
     match location {
         Location::Sqlite(file) => sqlite::check_pages(file.path()),
+        Location::Mysql(_) => Ok(()),
     }
 }
 
@@ -274,6 +306,7 @@ pub fn check_content(location: &Location) -> Result<(), OpenError> {
 pub fn check_content_within(location: &Location, most: Duration) -> Result<bool, OpenError> {
     match location {
         Location::Sqlite(file) => sqlite::check_pages_within(file.path(), most),
+        Location::Mysql(_) => Ok(true),
     }
 }
 
@@ -287,6 +320,7 @@ pub fn check_content_within(location: &Location, most: Duration) -> Result<bool,
 pub fn diagnose(location: &Location, since: i64) -> Result<Diagnosis, OpenError> {
     match location {
         Location::Sqlite(file) => sqlite::diagnose(file.path(), since),
+        Location::Mysql(server) => mysql::diagnose(server, since),
     }
 }
 
@@ -299,6 +333,7 @@ pub fn diagnose(location: &Location, since: i64) -> Result<Diagnosis, OpenError>
 pub fn log_state(location: &Location) -> io::Result<Option<LogState>> {
     match location {
         Location::Sqlite(file) => sqlite::log_state(file.path()),
+        Location::Mysql(_) => Ok(None),
     }
 }
 
@@ -311,6 +346,7 @@ pub fn log_state(location: &Location) -> io::Result<Option<LogState>> {
 pub fn planned_upgrade(location: &Location) -> Result<Option<UpgradePlan>, OpenError> {
     match location {
         Location::Sqlite(file) => sqlite::planned_upgrade(file),
+        Location::Mysql(server) => mysql::planned_upgrade(server),
     }
 }
 
@@ -323,6 +359,7 @@ pub fn planned_upgrade(location: &Location) -> Result<Option<UpgradePlan>, OpenE
 pub fn check_whole(location: &Location) -> Result<(), OpenError> {
     match location {
         Location::Sqlite(file) => sqlite::check_whole(file.path()),
+        Location::Mysql(_) => Ok(()),
     }
 }
 
@@ -334,6 +371,7 @@ pub fn check_whole(location: &Location) -> Result<(), OpenError> {
 pub fn check_access(location: &Location) -> Result<(), OpenError> {
     match location {
         Location::Sqlite(file) => sqlite::check_writable(file.path()),
+        Location::Mysql(server) => mysql::check_access(server),
     }
 }
 
@@ -347,5 +385,6 @@ pub fn check_access(location: &Location) -> Result<(), OpenError> {
 pub fn set_log_aside(location: &Location, stamp: &str) -> io::Result<Option<(PathBuf, u64)>> {
     match location {
         Location::Sqlite(file) => sqlite::set_wal_aside(file.path(), stamp),
+        Location::Mysql(_) => Ok(None),
     }
 }

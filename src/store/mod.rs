@@ -9,6 +9,7 @@ mod diagnosis;
 mod fault;
 mod lapse;
 mod location;
+pub mod mysql;
 mod open_error;
 pub mod pages;
 mod read;
