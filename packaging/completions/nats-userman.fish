@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_nats_userman_global_optspecs
-    string join \n config= listen= public-url= data-dir= database= postback-token= postback-token-file= allow-ip= allow-ip-file= trusted-proxy= trusted-proxy-file= time-zone= expire-grace-hours= clock-jump-minutes= password-hash= keep-cryptpass journal-days= no-upgrade-copy log= log-format= backup-every= backup-dir= backup-keep= backup-with-keys login-hours= login-idle-minutes= cookie-domain= login-template= login-limit-pair= login-limit-network= login-limit-name= login-window-minutes= login-block-minutes= api-key= api-key-file= nats-url= nats-api-username= nats-api-key= nats-api-key-file= nats-ca= nats-seconds= stand-in stand-in-minutes= h/help V/version
+    string join \n config= listen= public-url= data-dir= database= postback-token= postback-token-file= allow-ip= allow-ip-file= trusted-proxy= trusted-proxy-file= time-zone= expire-grace-hours= clock-jump-minutes= password-hash= keep-cryptpass journal-days= no-upgrade-copy log= log-format= database-read= database-password= database-password-file= database-tls= database-tls-ca= backup-every= backup-dir= backup-keep= backup-with-keys login-hours= login-idle-minutes= cookie-domain= login-template= login-limit-pair= login-limit-network= login-limit-name= login-window-minutes= login-block-minutes= api-key= api-key-file= nats-url= nats-api-username= nats-api-key= nats-api-key-file= nats-ca= nats-seconds= stand-in stand-in-minutes= h/help V/version
 end
 
 function __fish_nats_userman_needs_command
@@ -28,7 +28,7 @@ complete -c nats-userman -n "__fish_nats_userman_needs_command" -l config -d 'Co
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l listen -d 'Address and port to listen on; port 0 takes a free one' -r
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l public-url -d 'Base of the URL that NATS calls, as in https://members.example.com [default: http://<listen>]' -r
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l data-dir -d 'Directory of the database, the keys and the token; /var/lib/nats-userman while /etc/nats-userman/nats-userman.toml is in use' -r -F
-complete -c nats-userman -n "__fish_nats_userman_needs_command" -l database -d 'File of the SQLite database [default: sqlite:<data-dir>/userman.db]' -r
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l database -d 'Database: sqlite:PATH, or mysql://USER@HOST[:PORT][,HOST...]/DATABASE for MariaDB and MySQL, whose hosts are tried in their order [default: sqlite:<data-dir>/userman.db]' -r
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l postback-token -d 'Token in the URL, at least 32 characters of A-Z a-z 0-9 _ -; repeatable, for rotation; replaces the tokens of the data directory [default: created at the first start]' -r
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l postback-token-file -d 'File with tokens, one a line' -r -F
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l allow-ip -d 'Network that may call /postback; repeatable [default: any]' -r
@@ -42,6 +42,11 @@ complete -c nats-userman -n "__fish_nats_userman_needs_command" -l password-hash
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l journal-days -d 'Days that journal records are kept [default: for ever]' -r
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l log -d 'Log level: error, warn, info, debug, trace or off; also per module, as in info,writer=debug' -r
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l log-format -d 'Format of log lines: text or json' -r
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l database-read -d 'Host that serves reads, with its port; repeatable, and tried in their order [default: the hosts of --database]' -r
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l database-password -d 'Password of the user in --database' -r
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l database-password-file -d 'File with the password of the user in --database' -r -F
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l database-tls -d 'Encryption of connections to the database: required or off; with --database-tls-ca it is required [default: off for loopback addresses, otherwise required]' -r
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l database-tls-ca -d 'File with PEM certificates to trust for the database, in place of the public authorities' -r -F
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l backup-every -d 'Back up the database this often while the service runs, as in 24h, 90m or 7d [default: never]' -r
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l backup-dir -d 'Directory of the backups, which must exist [default: <data-dir>/backups, which `serve` creates]' -r -F
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l backup-keep -d 'How many backups stay in the directory when the service has made one; 0 keeps all' -r
@@ -154,7 +159,7 @@ complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l conf
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l listen -d 'Address and port to listen on; port 0 takes a free one' -r
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l public-url -d 'Base of the URL that NATS calls, as in https://members.example.com [default: http://<listen>]' -r
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l data-dir -d 'Directory of the database, the keys and the token; /var/lib/nats-userman while /etc/nats-userman/nats-userman.toml is in use' -r -F
-complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l database -d 'File of the SQLite database [default: sqlite:<data-dir>/userman.db]' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l database -d 'Database: sqlite:PATH, or mysql://USER@HOST[:PORT][,HOST...]/DATABASE for MariaDB and MySQL, whose hosts are tried in their order [default: sqlite:<data-dir>/userman.db]' -r
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l postback-token -d 'Token in the URL, at least 32 characters of A-Z a-z 0-9 _ -; repeatable, for rotation; replaces the tokens of the data directory [default: created at the first start]' -r
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l postback-token-file -d 'File with tokens, one a line' -r -F
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l allow-ip -d 'Network that may call /postback; repeatable [default: any]' -r
@@ -168,6 +173,11 @@ complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l pass
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l journal-days -d 'Days that journal records are kept [default: for ever]' -r
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l log -d 'Log level: error, warn, info, debug, trace or off; also per module, as in info,writer=debug' -r
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l log-format -d 'Format of log lines: text or json' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l database-read -d 'Host that serves reads, with its port; repeatable, and tried in their order [default: the hosts of --database]' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l database-password -d 'Password of the user in --database' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l database-password-file -d 'File with the password of the user in --database' -r -F
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l database-tls -d 'Encryption of connections to the database: required or off; with --database-tls-ca it is required [default: off for loopback addresses, otherwise required]' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l database-tls-ca -d 'File with PEM certificates to trust for the database, in place of the public authorities' -r -F
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l backup-every -d 'Back up the database this often while the service runs, as in 24h, 90m or 7d [default: never]' -r
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l backup-dir -d 'Directory of the backups, which must exist [default: <data-dir>/backups, which `serve` creates]' -r -F
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l backup-keep -d 'How many backups stay in the directory when the service has made one; 0 keeps all' -r

@@ -16,7 +16,7 @@ use crate::journal::Origin;
 use crate::password::{KeyId, Vault};
 use crate::store::{
     Cause, Conversion, Engine, Fault, Hardened, JournalFilter, Location, LongRead, Note, Outcome,
-    Rehashed, Spent, View, Wanted, open_reader, pages, with_engine,
+    Rehashed, SharedKey, SharedSetting, Spent, View, Wanted, open_reader, pages, with_engine,
 };
 
 /// 2026-06-15 12:00:00 UTC.
@@ -236,6 +236,19 @@ impl Engine for Losing<'_> {
     fn set_seal_key(&mut self, id: KeyId) -> Result<(), Fault> {
         self.step()?;
         self.engine.set_seal_key(id)
+    }
+
+    fn agree_on_key(&mut self, key: SharedKey, id: KeyId) -> Result<KeyId, Fault> {
+        self.step()?;
+        self.engine.agree_on_key(key, id)
+    }
+
+    fn agree_on_settings(
+        &mut self,
+        settings: &[SharedSetting],
+    ) -> Result<Vec<SharedSetting>, Fault> {
+        self.step()?;
+        self.engine.agree_on_settings(settings)
     }
 
     fn begin_login_epoch(&mut self, epoch: Epoch) -> Result<(), Fault> {

@@ -26,7 +26,7 @@ pub use failure::Failure;
 
 use crate::config::{
     BadSetting, Config, FileSetting, SYSTEM_FILE, Settings, Sources, bad_variables, exposed,
-    without_unusable_variables,
+    exposed_by, without_unusable_variables,
 };
 use crate::denied;
 
@@ -170,19 +170,21 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         // Also bad ones, with their origin; the errors come behind them.
         command.run(&sources)?;
     }
-    let config = match (read_config(&settings, &sources, cli.bad), &cli.command) {
+    let config: Config = match (read_config(&settings, &sources, cli.bad), &cli.command) {
         (Err(bad), CliCommand::Doctor(doctor)) => return Err(doctor.run_without_settings(bad)),
         (config, _) => config?,
     };
+    let mut exposed = cli.exposed;
+    exposed.extend(exposed_by(&config));
     match &cli.command {
         CliCommand::CheckConfig => {
-            return check_config::run(&settings, &config, sources.file(), &cli.exposed);
+            return check_config::run(&settings, &config, sources.file(), &exposed);
         }
-        CliCommand::Doctor(doctor) => return doctor.run(&config, &cli.exposed),
+        CliCommand::Doctor(doctor) => return doctor.run(&config, &exposed),
         _ => {}
     }
     crate::logging::start(&config.log, config.log_format);
-    cli.exposed.iter().for_each(|sentence| log::warn!("{sentence}"));
+    exposed.iter().for_each(|sentence| log::warn!("{sentence}"));
     match cli.command {
         CliCommand::Serve => serve::run(&config),
         CliCommand::Replay(replay) => replay.run(&config),

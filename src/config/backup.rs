@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, value_parser};
 
-use super::problems::Problems;
+use super::problems::{BadSetting, Problems};
 use super::values::{any_path, number, switch};
 use crate::backup::{BackupConfig, Wishes};
 use crate::data_dir::DataDir;
@@ -88,6 +88,17 @@ pub(super) fn read(
     let wishes =
         Wishes { dir: dir?, keep: Some(keep?).filter(|&keep| keep > 0), with_keys: with_keys? };
     Some(BackupConfig { every, wishes, creates_dir: settings.backup_dir.is_none() })
+}
+
+/// Refuses scheduled backups of a database that is no file.
+pub(super) fn refuse(settings: &BackupSettings, bad: &mut Problems) {
+    if settings.backup_every.is_some() {
+        bad.0.push(BadSetting::found(
+            "--backup-every",
+            "expected it with a database of SQLite",
+            "one on a server, which its own tools back up: docs/cluster.md",
+        ));
+    }
 }
 
 /// Seconds of a time such as `24h`.

@@ -1,11 +1,16 @@
 //! Warns of secrets on the command line, which every user of the machine can see in the process
-//! list. There is no warning for variables: only the same user and root can read those.
+//! list, and in a few other places. There is no warning for variables: only the same user and root
+//! can read those.
 
 use clap::ArgMatches;
 use clap::parser::ValueSource;
 
+use super::read::Config;
+use super::server::is_open_to_others;
+
 /// The name of the argument, its flag, and the flag that reads it from a file.
-const SECRETS: [(&str, &str, &str); 3] = [
+const SECRETS: [(&str, &str, &str); 4] = [
+    ("database_password", "--database-password", "--database-password-file"),
     ("postback_token", "--postback-token", "--postback-token-file"),
     ("api_key", "--api-key", "--api-key-file"),
     ("nats_api_key", "--nats-api-key", "--nats-api-key-file"),
@@ -22,6 +27,18 @@ pub fn exposed(matches: &ArgMatches) -> Vec<String> {
             )
         })
         .collect()
+}
+
+/// A warning for each secret that the settings leave open in another way.
+pub fn exposed_by(config: &Config) -> Vec<String> {
+    let in_url = "the URL of --database has a password, which shows wherever the URL does: use \
+        --database-password-file";
+    let in_clear = "--database-tls off: what is read from the database and written to it travels \
+        unencrypted";
+    let mut sentences = Vec::new();
+    sentences.extend(config.password_in_url.then(|| in_url.to_owned()));
+    sentences.extend(is_open_to_others(&config.location).then(|| in_clear.to_owned()));
+    sentences
 }
 
 /// Whether the flag was given, before or after the command.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::store::Location;
+use crate::store::{BadLocation, Location};
 use crate::text_file::{is_invisible, is_quoted};
 use crate::token::Token;
 
@@ -159,12 +159,11 @@ impl Problems {
             }
         }
         let text = text.trim();
-        let location = Location::parse(text);
-        if location.is_none() {
-            let (expected, found) = database_problem(text);
-            self.0.push(BadSetting::found(flag, expected, &found));
-        }
-        location
+        let bad = |bad: BadLocation| match text.starts_with(QUOTES) {
+            true => BadSetting::found(flag, bad.expected, "quotes around it"),
+            false => BadSetting::found(flag, bad.expected, &bad.found),
+        };
+        Location::parse(text).map_err(|error| self.0.push(bad(error))).ok()
     }
 }
 
@@ -183,29 +182,15 @@ fn secret_of_url(text: &str) -> Option<&'static str> {
 pub(super) fn may_have_secret(key: &str, text: &str) -> bool {
     match key {
         "public_url" | "nats_url" => secret_of_url(text).is_some(),
-        // The URL of another database, or a query.
-        "database" => {
-            text.contains('?') || text.contains('@') && !text.trim().starts_with("sqlite:")
-        }
+        "database" => match Location::parse(text.trim()) {
+            Ok(location) => location.has_password(),
+            // A query, or a URL.
+            Err(_) => {
+                let is_url = text.contains('@') || text.contains("://");
+                text.contains('?') || is_url && !text.trim().starts_with("sqlite:")
+            }
+        },
         _ => false,
-    }
-}
-
-/// What was expected of `--database` and what was found. Of a URL of another database only the
-/// scheme is shown, as it may contain a password.
-fn database_problem(text: &str) -> (&'static str, String) {
-    let quoted = |text: &str| format!("\"{}\"", text.escape_debug());
-    match (text.strip_prefix("sqlite:"), text.starts_with(QUOTES)) {
-        // A query may contain a key.
-        (Some(_), _) => (
-            "expected sqlite:PATH, the path of a file",
-            quoted(text.split_inclusive('?').next().unwrap_or(text)),
-        ),
-        (None, true) => ("expected sqlite:PATH", "quotes around it".into()),
-        (None, false) => (
-            "expected sqlite:PATH",
-            quoted(text.split_once(':').map_or(text, |(scheme, _)| scheme)),
-        ),
     }
 }
 

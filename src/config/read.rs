@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use chrono_tz::Tz;
 use ipnet::IpNet;
+use secrecy::ExposeSecret as _;
 
 use super::problems::{BadSetting, Problems};
 use super::settings::Settings;
 use super::sources::Sources;
 use super::values::{number, switch};
-use super::{api, area, backup};
+use super::{api, area, backup, server};
 use crate::backup::BackupConfig;
 use crate::clock::ExpiryRule;
 use crate::connection_limits::ConnectionLimits;
@@ -43,6 +44,8 @@ pub struct Config {
     pub data_dir: DataDir,
     /// The database.
     pub location: Location,
+    /// Whether the password of the database stands in its URL.
+    pub(super) password_in_url: bool,
     /// Tokens from settings; if empty, those of the data directory are used.
     pub postback_tokens: Vec<Token>,
     /// Networks that may post.
@@ -94,9 +97,11 @@ impl Config {
         let data_dir = bad.path("--data-dir", &settings.data_dir).map(DataDir::new);
         let listen = listen(settings, &mut bad);
         let location = match &settings.database {
-            Some(text) => bad.database(text),
+            Some(text) => bad.database(text.expose_secret()),
             None => data_dir.as_ref().map(|data_dir| Location::sqlite(data_dir.database())),
         };
+        let password_in_url = location.as_ref().is_some_and(Location::has_password);
+        let location = location.and_then(|it| server::read(&settings.server, it, &mut bad));
         let no_copy = bad.read(
             "--no-upgrade-copy",
             "expected yes or no, true or false, 1 or 0",
@@ -156,6 +161,9 @@ impl Config {
         let trusted_proxy = trusted_proxy(settings, &mut bad);
         let postback_tokens = tokens(settings, &mut bad);
         let backup = backup::read(&settings.backup, data_dir.as_ref(), &mut bad);
+        if location.as_ref().is_some_and(|location| location.file().is_none()) {
+            backup::refuse(&settings.backup, &mut bad);
+        }
         let area = area::read(&settings.area, &mut bad);
         let login_page = area::login_page(&settings.area, &mut bad);
         let api = api::read(&settings.api, &mut bad);
@@ -165,6 +173,7 @@ impl Config {
                 listen: listen?,
                 public_url,
                 data_dir: data_dir?,
+                password_in_url,
                 location: if no_copy? { location?.without_upgrade_copy() } else { location? },
                 postback_tokens,
                 allow_ip,
@@ -209,6 +218,7 @@ impl Config {
             &given.trusted_proxy_file,
             &given.area.login_template,
             &given.api.nats_ca,
+            &given.server.database_tls_ca,
         ];
         let own = self.sources.as_ref().and_then(|sources| sources.file()).map(Path::to_owned);
         let named = named.into_iter().flatten().cloned();
@@ -267,6 +277,7 @@ fn secret_files(settings: &Settings) -> Vec<PathBuf> {
         &settings.postback_token_file,
         &settings.api.api_key_file,
         &settings.api.nats_api_key_file,
+        &settings.server.database_password_file,
     ];
     files.into_iter().flatten().cloned().collect()
 }

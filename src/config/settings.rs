@@ -9,6 +9,7 @@ use secrecy::SecretString;
 use super::api::ApiSettings;
 use super::area::AreaSettings;
 use super::backup::BackupSettings;
+use super::server::ServerSettings;
 use super::values::any_path;
 
 /// The configuration file, which is named by a flag or a variable.
@@ -60,9 +61,11 @@ pub struct Settings {
         value_parser = any_path()
     )]
     pub data_dir: PathBuf,
-    /// File of the SQLite database [default: sqlite:<data-dir>/userman.db]
-    #[arg(long, global = true, env = "USERMAN_DATABASE", value_name = "sqlite:PATH")]
-    pub database: Option<String>,
+    /// Database: sqlite:PATH, or mysql://USER@HOST[:PORT][,HOST...]/DATABASE for MariaDB and MySQL,
+    /// whose hosts are tried in their order [default: sqlite:<data-dir>/userman.db]
+    // Its values are shown, except a URL that may have a password: see `may_have_secret`.
+    #[arg(long, global = true, env = "USERMAN_DATABASE", value_name = "URL")]
+    pub database: Option<SecretString>,
     /// Token in the URL, at least 32 characters of A-Z a-z 0-9 _ -; repeatable, for rotation;
     /// replaces the tokens of the data directory [default: created at the first start]
     #[arg(
@@ -191,6 +194,9 @@ pub struct Settings {
         default_value = "text"
     )]
     pub log_format: String,
+    /// Settings of a database on a server.
+    #[command(flatten)]
+    pub server: ServerSettings,
     /// Settings of backups.
     #[command(flatten)]
     pub backup: BackupSettings,

@@ -9,7 +9,7 @@ use clap::builder::Resettable;
 use clap::{Arg, Command};
 
 use super::nearest::nearest;
-use super::problems::BadSetting;
+use super::problems::{BadSetting, may_have_secret};
 
 pub(super) const PREFIX: &str = "USERMAN_";
 
@@ -20,13 +20,20 @@ const OF_ORCHESTRATORS: [&str; 3] = ["SERVICE_", "PORT", "ENV_"];
 /// Makes clap ignore variables that are empty or not text. Files of variables often have lines
 /// without a value, which count as not set. (A flag without a value is an error: usually of a
 /// script whose own variable is empty.) [`bad_variables`] reports those that are not text, as
-/// clap would not name them.
+/// clap would not name them. `--help` hides a URL that may have a password.
 pub fn without_unusable_variables(command: Command) -> Command {
     command.mut_args(|arg| {
         let value = arg.get_env().and_then(std::env::var_os);
         let is_unusable =
             |value: OsString| value.to_string_lossy().trim().is_empty() || is_no_text(&arg, &value);
-        if value.is_some_and(is_unusable) { arg.env(Resettable::Reset) } else { arg }
+        let has_secret =
+            |value: &OsString| may_have_secret(arg.get_id().as_str(), &value.to_string_lossy());
+        let hides = arg.is_hide_env_values_set() || value.as_ref().is_some_and(has_secret);
+        if value.is_some_and(is_unusable) {
+            return arg.env(Resettable::Reset);
+        }
+        // `--help` shows the others.
+        arg.hide_env_values(hides)
     })
 }
 

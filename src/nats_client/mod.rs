@@ -31,7 +31,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use ureq::Agent;
 use ureq::http::header::SERVER;
 use ureq::http::{HeaderValue, Uri};
-use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::unversioned::transport::DefaultConnector;
 
 use names::HostNames;
@@ -91,12 +91,7 @@ impl Access {
     /// Replaces the trusted root certificates by these, in PEM format, for a NATS with a
     /// certificate of its own. `None` if there is no certificate in the text.
     pub fn trusting(mut self, pem: &[u8]) -> Option<Self> {
-        let certificates: Vec<_> = parse_pem(pem)
-            .filter_map(|item| match item {
-                Ok(PemItem::Certificate(certificate)) => Some(certificate),
-                _ => None,
-            })
-            .collect();
+        let certificates: Vec<_> = certificates(pem).collect();
         self.roots = Some(RootCerts::new_with_certs(&certificates));
         self.pem = pem.to_vec();
         (!certificates.is_empty()).then_some(self)
@@ -355,6 +350,18 @@ fn error(error: ureq::Error) -> Error {
         ureq::Error::ConnectionFailed => Error::Unreachable("no connection".into()),
         _ => Error::Wrong(Wrong::NoHttp),
     }
+}
+
+/// Whether the text has a certificate in PEM form.
+pub fn has_certificates(pem: &[u8]) -> bool {
+    certificates(pem).next().is_some()
+}
+
+fn certificates(pem: &[u8]) -> impl Iterator<Item = Certificate<'static>> {
+    parse_pem(pem).filter_map(|item| match item {
+        Ok(PemItem::Certificate(certificate)) => Some(certificate),
+        _ => None,
+    })
 }
 
 #[cfg(test)]

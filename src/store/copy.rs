@@ -95,6 +95,11 @@ pub enum CopyError {
     /// The path of the copy is not one that the engine takes.
     #[error("the path is not UTF-8")]
     Path,
+    /// The database is on a server, whose own tools copy it.
+    #[error(
+        "the database is no file: back it up with the tools of its server, as docs/cluster.md shows"
+    )]
+    NoFile,
     /// The copy is not what was copied.
     #[error("the copy differs from the database: {0}")]
     Differs(String),

@@ -7,12 +7,17 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use super::bad_location::BadLocation;
 use super::database_state::DatabaseState;
 use super::open_error::OpenError;
 use super::{
     Contents, CopyError, Diagnosis, Engine, LogState, Read, Replacement, UpgradePlan, mysql, sqlite,
 };
 use crate::heartbeat::Heartbeat;
+
+/// What `--database` takes.
+const LOCATION_EXPECTED: &str = "expected sqlite:PATH or mysql://USER@HOST/DATABASE";
+const SQLITE_EXPECTED: &str = "expected sqlite:PATH, the path of a file";
 
 /// Where the database is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,12 +34,26 @@ impl Location {
         Self::Sqlite(sqlite::DatabaseFile::new(path.into()))
     }
 
-    /// Reads the setting `--database`.
-    pub fn parse(text: &str) -> Option<Self> {
-        match text.strip_prefix("sqlite:") {
-            Some(path) => sqlite::DatabaseFile::parse(path).map(Self::Sqlite),
-            None => mysql::Server::parse(text).map(Self::Mysql),
+    /// Reads the setting `--database`. A password in it is taken.
+    ///
+    /// # Errors
+    ///
+    /// What was expected and what was found. A text that may be a password is not shown.
+    pub fn parse(text: &str) -> Result<Self, BadLocation> {
+        if let Some(path) = text.strip_prefix("sqlite:") {
+            // A query may contain a key.
+            let shown = text.split_inclusive('?').next().unwrap_or(text);
+            let file = sqlite::DatabaseFile::parse(path);
+            return file
+                .map(Self::Sqlite)
+                .ok_or_else(|| BadLocation::quoting(SQLITE_EXPECTED, shown));
         }
+        if text.starts_with(mysql::SCHEME) {
+            return mysql::Server::parse(text).map(Self::Mysql);
+        }
+        // The URL of another database may have a password: only the scheme is shown.
+        let scheme = text.split_once(':').map_or(text, |(scheme, _)| scheme);
+        Err(BadLocation::quoting(LOCATION_EXPECTED, scheme))
     }
 
     /// A copy that [`Read::copy_to`] made of a database of this engine.
@@ -94,6 +113,22 @@ impl Location {
         match self {
             Self::Sqlite(_) => true,
             Self::Mysql(_) => false,
+        }
+    }
+
+    /// Whether the password of a server is known.
+    pub fn has_password(&self) -> bool {
+        match self {
+            Self::Sqlite(_) => false,
+            Self::Mysql(server) => server.password().is_some(),
+        }
+    }
+
+    /// Whether several receivers may use the database at once.
+    pub fn is_shared(&self) -> bool {
+        match self {
+            Self::Sqlite(_) => false,
+            Self::Mysql(_) => true,
         }
     }
 

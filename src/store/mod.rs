@@ -2,6 +2,7 @@
 //! a batch of postbacks touches, save all that was decided, commit. A second engine is one more
 //! module here that implements it.
 
+mod bad_location;
 mod copy;
 mod current;
 mod database_state;
@@ -19,6 +20,7 @@ mod sqlite;
 mod upgrade_plan;
 mod view;
 
+pub use bad_location::BadLocation;
 pub use copy::{Contents, Copied, CopyError, CopyWatch};
 pub use current::{CurrentDatabase, CurrentReader};
 pub use database_state::DatabaseState;
@@ -39,8 +41,8 @@ pub use reads::{ReadError, ReadSource, Reads};
 pub use records::{
     BlockCursor, BlockPage, Conversion, CookieLogin, CookieLoginState, Forms, FormsCursor,
     FormsPage, Hardened, JournalFilter, KNOWN_BYTES, KnownId, KnownNetwork, LoggedOut, LoginRow,
-    LongRead, NamedLogins, Note, Outcome, Pending, Rehashed, Seen, Spent, StoredRecord, Unfolded,
-    UnreadableRecord,
+    LongRead, NamedLogins, Note, Outcome, Pending, Rehashed, Seen, SharedKey, SharedSetting, Spent,
+    StoredRecord, Unfolded, UnreadableRecord,
 };
 pub use upgrade_plan::UpgradePlan;
 pub use view::{View, Wanted};
@@ -135,6 +137,19 @@ pub trait Engine {
 
     /// Stores the key under which seals are made from now on.
     fn set_seal_key(&mut self, id: KeyId) -> Result<(), Fault>;
+
+    /// Stores the id of a key that receivers share unless one is stored, and returns the stored
+    /// one. Of receivers that start at once, all get the id of the same one. With an engine whose
+    /// database has one receiver, that receiver agrees with itself.
+    fn agree_on_key(&mut self, key: SharedKey, id: KeyId) -> Result<KeyId, Fault>;
+
+    /// Stores these settings of this receiver by their names, and returns what was stored under
+    /// them before: the values of the receiver that started last. An engine whose database has one
+    /// receiver stores nothing and returns nothing.
+    fn agree_on_settings(
+        &mut self,
+        settings: &[SharedSetting],
+    ) -> Result<Vec<SharedSetting>, Fault>;
 
     /// Stores a new login epoch, which ends all logins by cookie of the one before.
     fn begin_login_epoch(&mut self, epoch: Epoch) -> Result<(), Fault>;

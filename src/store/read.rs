@@ -143,6 +143,10 @@ pub trait Read: fmt::Debug + Send {
     /// The key under which seals are made, as far as it was written down.
     fn seal_key(&self) -> Result<Option<KeyId>, Fault>;
 
+    /// The key under which cookies are signed, as far as it was written down: an engine whose
+    /// database has one receiver does not.
+    fn cookie_key(&self) -> Result<Option<KeyId>, Fault>;
+
     /// The bytes that a copy of the whole database takes.
     fn copy_size(&self) -> Result<u64, Fault>;
 

@@ -346,3 +346,21 @@ impl Conversion {
         (self.next - self.first).clamp(0, all) * 100 / all
     }
 }
+
+/// A key that all receivers of one database share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SharedKey {
+    /// `seal.key`, under which passwords are sealed.
+    Seals,
+    /// `cookie.key`, under which logins are signed.
+    Cookies,
+}
+
+/// A setting that should be the same at all receivers of one database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SharedSetting {
+    /// Its name in the configuration file, at most 64 ASCII characters.
+    pub name: String,
+    /// Its value as text, at most 255 characters.
+    pub value: String,
+}

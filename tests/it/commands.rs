@@ -19,6 +19,7 @@ mod random;
 mod reload;
 mod replay;
 mod root;
+mod server_settings;
 mod signals;
 mod slow_reader;
 mod states;

@@ -6,7 +6,8 @@ use super::{
     Cause, CopyError, DatabaseState, Diagnosis, Engine, Fault, OpenError, Read, UpgradePlan,
 };
 
-pub use server::{Host, Server, ServerPassword, Tls, parse_hosts};
+pub(super) use server::SCHEME;
+pub use server::{HOSTS_EXPECTED, Host, Server, ServerPassword, Tls, parse_hosts};
 
 fn unfinished(server: &Server) -> OpenError {
     OpenError::Fault(server.setting(), Fault::Unusable(Cause::new("unfinished", None)))
@@ -46,5 +47,5 @@ pub(super) fn check_access(server: &Server) -> Result<(), OpenError> {
 
 /// The databases of this engine are no files.
 pub(super) fn no_copy() -> CopyError {
-    CopyError::Path
+    CopyError::NoFile
 }

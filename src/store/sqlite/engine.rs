@@ -16,8 +16,8 @@ use crate::epoch::Epoch;
 use crate::identity::Key;
 use crate::password::KeyId;
 use crate::store::{
-    Cause, Conversion, Engine, Fault, Hardened, LongRead, Note, Outcome, Rehashed, Spent, View,
-    Wanted,
+    Cause, Conversion, Engine, Fault, Hardened, LongRead, Note, Outcome, Rehashed, SharedKey,
+    SharedSetting, Spent, View, Wanted,
 };
 
 /// The holder of the folded form of a name, and the member who has exactly this name without
@@ -252,6 +252,18 @@ impl Engine for Sqlite<'_> {
             engine.conn.execute("INSERT OR REPLACE INTO seal_key VALUES (1, ?1)", [id.0])?;
             Ok(())
         })
+    }
+
+    fn agree_on_key(&mut self, key: SharedKey, id: KeyId) -> Result<KeyId, Fault> {
+        match key {
+            SharedKey::Seals => self.set_seal_key(id)?,
+            SharedKey::Cookies => {}
+        }
+        Ok(id)
+    }
+
+    fn agree_on_settings(&mut self, _: &[SharedSetting]) -> Result<Vec<SharedSetting>, Fault> {
+        Ok(Vec::new())
     }
 
     fn begin_login_epoch(&mut self, epoch: Epoch) -> Result<(), Fault> {

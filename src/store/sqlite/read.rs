@@ -148,6 +148,10 @@ impl Read for Reader {
         self.key_of_seals()
     }
 
+    fn cookie_key(&self) -> Result<Option<KeyId>, Fault> {
+        Ok(None)
+    }
+
     fn copy_size(&self) -> Result<u64, Fault> {
         self.size()
     }

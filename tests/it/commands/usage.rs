@@ -80,9 +80,14 @@ fn variable_of(flag: &str) -> String {
 }
 
 /// Settings that a wrong value alone does not refuse, or not by a flag.
-const APART: [(&str, &str); 13] = [
+const APART: [(&str, &str); 18] = [
     ("--config", "what_is_no_readable_file_is_one_line"),
     ("--data-dir", "any path will do"),
+    ("--database-read", "what_is_said_of_a_server_is_refused_with_sqlite"),
+    ("--database-password", "what_is_said_of_a_server_is_refused_with_sqlite"),
+    ("--database-password-file", "what_is_said_of_a_server_is_refused_with_sqlite"),
+    ("--database-tls", "what_is_said_of_a_server_is_refused_with_sqlite"),
+    ("--database-tls-ca", "what_is_said_of_a_server_is_refused_with_sqlite"),
     ("--backup-dir", "any path will do"),
     ("--backup-with-keys", "a_switch_takes_the_words_that_people_write_into_variables"),
     ("--postback-token-file", "tokens_may_come_from_a_file_that_a_setting_names"),
@@ -138,7 +143,11 @@ fn wrong_usage_ends_with_code_2() {
 
 const WRONG: [(&str, &str, &str); 30] = [
     ("--listen", "nonsense", "expected ADDRESS:PORT, as in 127.0.0.1:8080, found \"nonsense\""),
-    ("--database", "mysql:x", "expected sqlite:PATH, found \"mysql\""),
+    (
+        "--database",
+        "mysql:x",
+        "expected sqlite:PATH or mysql://USER@HOST/DATABASE, found \"mysql\"",
+    ),
     ("--time-zone", "Mars", "expected a name as in Europe/Berlin or UTC, found \"Mars\""),
     (
         "--expire-grace-hours",
@@ -480,7 +489,7 @@ fn a_flag_without_a_value_is_a_bad_setting() {
                 .into(),
         ),
         ("--data-dir", "", "expected a path, found \"\"".into()),
-        ("--database", "", "expected sqlite:PATH, found \"\"".into()),
+        ("--database", "", "expected sqlite:PATH or mysql://USER@HOST/DATABASE, found \"\"".into()),
     ] {
         let mut command = program();
         // The flag counts, not the variable beside it.

@@ -35,9 +35,11 @@ const HEADER: &str = "\
 ";
 
 /// Values of settings that have no default, as TOML.
-const EXAMPLES: [(&str, &str); 16] = [
+const EXAMPLES: [(&str, &str); 18] = [
     ("public_url", "\"https://members.example.com\""),
     ("database", "\"sqlite:/var/lib/nats-userman/userman.db\""),
+    ("database_read", "[\"db2.example.com\", \"db3.example.com:3307\"]"),
+    ("database_tls", "\"required\""),
     ("postback_token_file", "\"/etc/nats-userman/postback-tokens\""),
     ("allow_ip_file", "\"/etc/nats-userman/allowed-networks\""),
     ("trusted_proxy", "[\"127.0.0.1\", \"::1\"]"),
@@ -53,6 +55,8 @@ const EXAMPLES: [(&str, &str); 16] = [
     ("nats_api_key_file", "\"/etc/nats-userman/nats-key\""),
     ("nats_ca", "\"/etc/nats-userman/nats-ca.pem\""),
 ];
+
+const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
 
 /// The settings that the file can have.
 fn settings() -> Vec<Arg> {
@@ -192,14 +196,20 @@ fn nothing_is_set_in_the_packaged_file_and_every_line_of_it_may_be() {
     put("login.html", "{{form}}");
     put("api-keys", "shop:0123456789abcdef\n");
     put("nats-key", "0123456789abcdef\n");
-    put("nats-ca.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
-    let config = lines.join("\n");
-    let config = config.replace(FILES, &format!("{}/", files.display()));
-    put("userman.toml", &config.replace(SYSTEM_DATA_DIR, data.to_str().unwrap()));
-    let mut check = program();
-    check.arg("check-config").env("USERMAN_CONFIG", files.join("userman.toml"));
-    let output = check.output().unwrap();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    assert_eq!(text(&output.stderr), "", "{config}");
-    assert!(text(&output.stdout).ends_with("configuration OK\n"));
+    put("nats-ca.pem", CERTIFICATE);
+    put("database-password", "secret\n");
+    put("database-tls-ca", CERTIFICATE);
+    let (of_server, others): (Vec<_>, Vec<_>) =
+        lines.into_iter().partition(|line| line.starts_with("database_"));
+    let server = "database = \"mysql://userman@db1.example.com/userman\"".to_owned();
+    let of_server: Vec<_> = of_server.into_iter().chain([server]).collect();
+    // `config` checks the settings alone: there is no server.
+    for (lines, command) in [(others, "check-config"), (of_server, "config")] {
+        let config = lines.join("\n").replace(FILES, &format!("{}/", files.display()));
+        put("userman.toml", &config.replace(SYSTEM_DATA_DIR, data.to_str().unwrap()));
+        let mut check = program();
+        check.arg(command).env("USERMAN_CONFIG", files.join("userman.toml"));
+        let output = check.output().unwrap();
+        assert!(output.status.success() && output.stderr.is_empty(), "{config}: {output:?}");
+    }
 }

@@ -131,7 +131,7 @@ fn describe_setting(setting: &Arg, page: &mut String) {
     let name = setting.get_id().as_str();
     let again = match value_name(setting).as_str() {
         _ if name == "config" => "needs a restart; SIGHUP reads the file again",
-        "FILE" => "SIGHUP reads the setting and the file again",
+        "FILE" if RELOADED.contains(&name) => "SIGHUP reads the setting and the file again",
         _ if RELOADED.contains(&name) => "SIGHUP reads it again",
         _ => "needs a restart",
     };

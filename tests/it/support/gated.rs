@@ -214,6 +214,10 @@ impl Read for GatedReader {
         self.inner.seal_key()
     }
 
+    fn cookie_key(&self) -> Result<Option<KeyId>, Fault> {
+        self.inner.cookie_key()
+    }
+
     fn copy_size(&self) -> Result<u64, Fault> {
         self.inner.copy_size()
     }
