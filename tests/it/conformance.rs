@@ -1,5 +1,5 @@
-//! What every engine of the store promises, tested through `Engine` and `Read` alone. A new engine
-//! is one more entry in [`ENGINES`].
+//! What every engine of the store promises, tested through `Engine` and `Read` alone, on each of
+//! [`ENGINES`].
 
 mod copying;
 mod journal;
@@ -7,8 +7,6 @@ mod members;
 mod reading;
 mod transactions;
 mod visitors;
-
-use std::path::Path;
 
 use nats_userman::action::{Change, Recorded, Standing};
 use nats_userman::fields::Fields;
@@ -20,31 +18,27 @@ use nats_userman::reply::Reply;
 use nats_userman::store::{
     Engine, Fault, Location, Outcome, Read, Spent, View, Wanted, open_reader, with_engine,
 };
-use tempfile::TempDir;
 
-use crate::support::{NOON, temp_dir};
-
-/// Where a new database of an engine is, given a directory of its own.
-type NewLocation = fn(&Path) -> Location;
-
-const ENGINES: [(&str, NewLocation); 1] =
-    [("sqlite", |dir| Location::sqlite(dir.join("userman.db")))];
+use crate::support::{ENGINES, EngineKind, NOON, TestDatabase};
 
 /// A database of one engine.
 struct Database {
     location: Location,
-    _dir: TempDir,
+    _removed_in_the_end: TestDatabase,
 }
 
 /// Runs a story on every engine.
 fn on_every_engine(story: impl Fn(&Database)) {
-    for (name, location) in ENGINES {
-        eprintln!("engine {name}");
-        let dir = temp_dir();
-        let database = Database { location: location(dir.path()), _dir: dir };
-        with_engine(&database.location, true, |_| ()).unwrap();
-        story(&database);
-    }
+    ENGINES.into_iter().for_each(|engine| on_engine(engine, &story));
+}
+
+/// Runs a story on this engine, as far as it is installed.
+fn on_engine(engine: EngineKind, story: impl Fn(&Database)) {
+    eprintln!("engine {engine:?}");
+    let Some(database) = TestDatabase::new(engine) else { return };
+    let database = Database { location: database.location(), _removed_in_the_end: database };
+    with_engine(&database.location, true, |_| ()).unwrap();
+    story(&database);
 }
 
 impl Database {

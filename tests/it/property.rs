@@ -29,10 +29,15 @@ pub use self::stories::postbacks;
 use self::stories::{Step, Story, stories};
 use self::subjects::{Inside, OverHttp, Subject};
 pub use self::subjects::{Place, in_transaction};
-use crate::support::{App, NOON, Program, check_invariants, program, rows, temp_dir};
+use crate::support::{
+    App, EngineKind, NOON, Program, TestDatabase, check_database, program, temp_dir,
+};
 
 const STORIES: u32 = 120;
 const STORIES_OVER_HTTP: u32 = 6;
+/// Each makes three databases, and each statement goes to a server and back.
+const STORIES_ON_A_SERVER: u32 = 12;
+const STORIES_ON_A_SERVER_OVER_HTTP: u32 = 3;
 
 /// Runs a story. Then replays its journal twice, and checks that everything is equal.
 fn run_on(subject: &mut dyn Subject, story: &Story, dir: &Path) -> Result<(), String> {
@@ -60,9 +65,9 @@ fn run_on(subject: &mut dyn Subject, story: &Story, dir: &Path) -> Result<(), St
     )?;
     run.run(&[Step::Harden])?;
     compare_replay(&run, "without a backlog")?;
-    let sealed = rows(&run.conn, "SELECT id FROM journal WHERE sealed IS NOT NULL");
+    let sealed = run.beside.rows("SELECT id FROM journal WHERE sealed IS NOT NULL");
     run.same_lines("records that are still sealed", &[], &sealed)?;
-    check_invariants(run.subject.location().file().unwrap());
+    check_database(run.subject.location());
     Ok(())
 }
 
@@ -70,7 +75,9 @@ fn hash_kind(story: &Story) -> HashKind {
     if story.bcrypt { HashKind::Bcrypt } else { HashKind::Argon2id }
 }
 
-fn run_inside(story: &Story) -> Result<(), String> {
+/// Without HTTP. Passes where the engine's server is not installed.
+fn run_inside(engine: EngineKind, story: &Story) -> Result<(), String> {
+    let Some(database) = TestDatabase::new(engine) else { return Ok(()) };
     let dir = temp_dir();
     let expiry = ExpiryRule {
         zone: story.zone.0.parse().unwrap(),
@@ -78,7 +85,7 @@ fn run_inside(story: &Story) -> Result<(), String> {
     };
     let rules =
         Rules { vault: Vault::from_key([7; 32]), keep_cryptpass: story.keep_cryptpass, expiry };
-    let place = Place::new(dir.path(), "userman.db", rules, hash_kind(story));
+    let place = Place::on(database, rules, hash_kind(story));
     with_engine(&place.location, true, |engine| {
         run_on(
             &mut Inside { engine, place: &place, hashed: Vec::new(), rehashed: Vec::new() },
@@ -89,12 +96,12 @@ fn run_inside(story: &Story) -> Result<(), String> {
     .unwrap()
 }
 
-fn run_over_http(story: &Story) -> Result<(), String> {
+fn run_over_http(engine: EngineKind, story: &Story) -> Result<(), String> {
     let copies = temp_dir();
     let grace = story.grace_hours.to_string();
     let mut flags = vec!["--time-zone", story.zone.0, "--expire-grace-hours", &grace];
     flags.extend(story.keep_cryptpass.then_some("--keep-cryptpass"));
-    let app = App::start_in(temp_dir(), &flags);
+    let Some(app) = App::start_on_engine(engine, &flags) else { return Ok(()) };
     let vault = Vault::load(&app.dir.path().join("data/seal.key")).unwrap();
     run_on(&mut OverHttp { app, vault }, story, copies.path())
 }
@@ -130,12 +137,20 @@ pub fn check<S: Strategy>(
 
 #[test]
 fn every_story_goes_as_the_model_says_and_its_journal_replays_to_the_same_rows() {
-    check(&stories(), cases(STORIES), run_inside);
+    check(&stories(), cases(STORIES), |story| run_inside(EngineKind::Sqlite, story));
+}
+
+#[test]
+fn every_story_goes_on_mariadb_as_the_model_says_and_its_journal_replays_to_the_same_rows() {
+    let cases = cases(STORIES_ON_A_SERVER);
+    check(&stories(), cases, |story| run_inside(EngineKind::MariaDb, story));
 }
 
 #[test]
 fn a_story_over_http_has_the_same_results() {
-    check(&stories(), cases(STORIES_OVER_HTTP), run_over_http);
+    check(&stories(), cases(STORIES_OVER_HTTP), |story| run_over_http(EngineKind::Sqlite, story));
+    let cases = cases(STORIES_ON_A_SERVER_OVER_HTTP);
+    check(&stories(), cases, |story| run_over_http(EngineKind::MariaDb, story));
 }
 
 #[test]

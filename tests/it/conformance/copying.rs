@@ -1,4 +1,4 @@
-//! A copy of a whole database.
+//! A copy of a whole database, of an engine that keeps it in a file.
 
 use std::fs::File;
 use std::sync::Arc;
@@ -9,8 +9,8 @@ use nats_userman::store::{
     CopyError, CopyWatch, DatabaseState, check_copy, open_backup, open_for_copy, state_of,
 };
 
-use super::{Database, on_every_engine};
-use crate::support::{NOON, temp_dir};
+use super::{Database, on_engine};
+use crate::support::{EngineKind, NOON, temp_dir};
 
 /// Records enough for a copy of several steps.
 const RECORDS: usize = 60_000;
@@ -22,7 +22,7 @@ fn fill(database: &Database) {
 
 #[test]
 fn a_copy_is_of_the_moment_when_it_began_whatever_is_committed_meanwhile() {
-    on_every_engine(|database| {
+    on_engine(EngineKind::Sqlite, |database| {
         fill(database);
         let dir = temp_dir();
         let place = dir.path().join("copy");
@@ -58,7 +58,7 @@ fn a_copy_is_of_the_moment_when_it_began_whatever_is_committed_meanwhile() {
 
 #[test]
 fn a_copy_ends_when_it_is_told_to_and_so_does_its_check() {
-    on_every_engine(|database| {
+    on_engine(EngineKind::Sqlite, |database| {
         fill(database);
         let dir = temp_dir();
         let stop = Arc::<AtomicBool>::default();
@@ -77,5 +77,20 @@ fn a_copy_ends_when_it_is_told_to_and_so_does_its_check() {
         assert!(matches!(ended, Err(CopyError::Stopped)), "{ended:?}");
         let ended = check_copy(&whole, &stop);
         assert!(matches!(ended, Err(CopyError::Stopped)), "{ended:?}");
+    });
+}
+
+#[test]
+fn a_database_on_a_server_is_not_copied() {
+    on_engine(EngineKind::MariaDb, |database| {
+        let dir = temp_dir();
+        let place = dir.path().join("copy");
+        let file = File::create_new(&place).unwrap();
+        let stop = Arc::<AtomicBool>::default();
+        let mut watch =
+            CopyWatch { stop: &stop, is_gentle: false, progress: &mut |_, _| panic!("progress") };
+        let refused = database.read().copy_to(&place, &file, &mut watch).unwrap_err();
+        assert!(matches!(refused, CopyError::Path), "{refused:?}");
+        assert_eq!(file.metadata().unwrap().len(), 0);
     });
 }

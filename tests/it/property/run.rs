@@ -6,13 +6,12 @@ use nats_userman::action::Standing;
 use nats_userman::identity::{Key, MemberId, SiteId};
 use nats_userman::password::{Password, Vault};
 use nats_userman::store::{Location, open_reader};
-use rusqlite::{Connection, OpenFlags};
 use sha2::{Digest as _, Sha256};
 
 use super::stories::{Step, Story, Text, Tick};
 use super::subjects::Subject;
 use crate::model::{Model, Person, Settings, text_of};
-use crate::support::{NOON, rows, verify_member};
+use crate::support::{Beside, NOON, verify_member};
 
 /// The passwords that are tried. DES crypt uses 8 bytes, so that the second matches where the first
 /// does, and so does `testPass!`.
@@ -34,7 +33,7 @@ pub struct Run<'a> {
     pub subject: &'a mut dyn Subject,
     pub model: Model,
     pub now: i64,
-    pub conn: Connection,
+    pub beside: Beside,
     pub said: String,
 }
 
@@ -45,16 +44,12 @@ impl<'a> Run<'a> {
             zone_seconds: story.zone.1,
             grace_hours: story.grace_hours,
         };
-        let conn = Connection::open_with_flags(
-            subject.location().file().unwrap(),
-            OpenFlags::SQLITE_OPEN_READ_ONLY,
-        )
-        .unwrap();
+        let beside = Beside::open(subject.location());
         let said = format!(
             "zone {}, grace {} h, keep-cryptpass {}, bcrypt {}\n",
             story.zone.0, story.grace_hours, story.keep_cryptpass, story.bcrypt
         );
-        Self { subject, model: Model::new(settings), now: NOON, conn, said }
+        Self { subject, model: Model::new(settings), now: NOON, beside, said }
     }
 
     pub fn run(&mut self, steps: &[Step]) -> Result<(), String> {
@@ -191,20 +186,20 @@ impl<'a> Run<'a> {
 
     /// Rows as everybody but the program itself sees them: one that is due counts as moved.
     fn rows(&self) -> Vec<String> {
-        let columns = "siteid, memberid, username, email, trial, biller, session_sha256, joined, \
-            expires, cryptpass";
+        let columns = format!(
+            "siteid, memberid, {}, email, trial, biller, session_sha256, joined, expires, \
+             cryptpass",
+            self.beside.username()
+        );
         let now = self.now;
-        rows(
-            &self.conn,
-            &format!(
-                "SELECT 'member', {columns}, expire_at, NULL FROM member_auth WHERE expire_at IS \
-                 NULL OR expire_at > {now}
-                 UNION ALL SELECT 'former', {columns}, reason, ended_at FROM former_member
-                 UNION ALL SELECT 'former', {columns}, 'expired', expire_at FROM member_auth WHERE \
-                 expire_at <= {now}
-                 ORDER BY 1, 2, 3"
-            ),
-        )
+        self.beside.rows(&format!(
+            "SELECT 'member', {columns}, expire_at, NULL FROM member_auth WHERE expire_at IS NULL \
+             OR expire_at > {now}
+             UNION ALL SELECT 'former', {columns}, reason, ended_at FROM former_member
+             UNION ALL SELECT 'former', {columns}, 'expired', expire_at FROM member_auth WHERE \
+             expire_at <= {now}
+             ORDER BY 1, 2, 3"
+        ))
     }
 
     fn expected_rows(&self) -> Vec<String> {

@@ -17,7 +17,7 @@ use nats_userman::replay::DryRun;
 use nats_userman::store::{Engine, Fault, Hardened, Location, Rehashed, open_reader};
 
 use super::stories::Tick;
-use crate::support::{App, NOON, WriterBench, cheap};
+use crate::support::{App, NOON, TestDatabase, WriterBench, cheap};
 
 /// What a story is run on.
 pub trait Subject {
@@ -39,22 +39,35 @@ pub struct Inside<'a> {
     pub rehashed: Vec<Rehashed>,
 }
 
-/// A data directory, and what the settings say.
+/// A database, and what the settings say.
 pub struct Place {
     pub location: Location,
     pub rules: Rules,
     hash: HashKind,
     pub clock: Arc<AtomicI64>,
+    /// What is removed in the end, of an engine that has no files.
+    _database: Option<TestDatabase>,
 }
 
 impl Place {
+    /// A database of SQLite in this directory.
     pub fn new(dir: &Path, name: &str, rules: Rules, hash: HashKind) -> Self {
-        Self {
-            location: Location::sqlite(dir.join(name)),
-            rules,
-            hash,
-            clock: Arc::new(AtomicI64::new(NOON)),
-        }
+        Self::at(Location::sqlite(dir.join(name)), None, rules, hash)
+    }
+
+    /// This database.
+    pub fn on(database: TestDatabase, rules: Rules, hash: HashKind) -> Self {
+        Self::at(database.location(), Some(database), rules, hash)
+    }
+
+    fn at(
+        location: Location,
+        database: Option<TestDatabase>,
+        rules: Rules,
+        hash: HashKind,
+    ) -> Self {
+        let clock = Arc::new(AtomicI64::new(NOON));
+        Self { location, rules, hash, clock, _database: database }
     }
 
     pub fn clock(&self) -> Clock {

@@ -24,8 +24,8 @@ use rusqlite::{Connection, OpenFlags};
 use tempfile::TempDir;
 
 use super::{
-    NOON, PATIENCE, Response, TOKEN, cheap, check_invariants, post_to, rows, send_raw, temp_dir,
-    verify_member,
+    Beside, EngineKind, NOON, PATIENCE, Response, TOKEN, TestDatabase, cheap, check_database,
+    post_to, send_raw, temp_dir, verify_member,
 };
 
 /// What the steady clock shows when an app starts: another time than the clock that can be set.
@@ -49,6 +49,8 @@ pub struct App {
     vault: Vault,
     stop: Option<tokio::sync::oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
+    /// A database that is not in the data directory.
+    database: Option<TestDatabase>,
 }
 
 impl App {
@@ -61,6 +63,38 @@ impl App {
     /// [`App::harden`].
     pub fn start_with(flags: &[&str]) -> Self {
         Self::start_in(temp_dir(), flags)
+    }
+
+    /// On a new database of this engine. `None`, with a loud line, where its server is not
+    /// installed.
+    pub fn start_on_engine(engine: EngineKind, flags: &[&str]) -> Option<Self> {
+        match engine {
+            EngineKind::Sqlite => Some(Self::start_with(flags)),
+            EngineKind::MariaDb => {
+                Some(Self::start_on_database(TestDatabase::new(engine)?, temp_dir(), flags, NOON))
+            }
+        }
+    }
+
+    /// On this database, which the app removes in the end.
+    fn start_on_database(database: TestDatabase, dir: TempDir, flags: &[&str], now: i64) -> Self {
+        let own = database.flags();
+        let flags: Vec<&str> =
+            own.iter().map(String::as_str).chain(flags.iter().copied()).collect();
+        let mut app = Self::start_at(dir, &flags, now);
+        app.database = Some(database);
+        app
+    }
+
+    /// Stops it, and starts it with other flags on the same data, at the same time.
+    pub fn restart(mut self, flags: &[&str]) -> Self {
+        let now = self.now();
+        let database = self.database.take();
+        let dir = self.stop();
+        match database {
+            Some(database) => Self::start_on_database(database, dir, flags, now),
+            None => Self::start_at(dir, flags, now),
+        }
     }
 
     /// In a directory that an earlier app left (`App::stop`).
@@ -153,6 +187,7 @@ impl App {
             vault,
             stop: Some(stop),
             thread: Some(thread),
+            database: None,
         }
     }
 
@@ -213,7 +248,7 @@ impl App {
         send_raw(self.address, request).unwrap()
     }
 
-    /// A read-only connection to the database.
+    /// A read-only connection to the database of SQLite.
     pub fn database(&self) -> Connection {
         let path = self.config.location.file().unwrap();
         Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap()
@@ -221,7 +256,7 @@ impl App {
 
     /// The rows of a query as text: columns by `|`, NULL as nothing, BLOB as hexadecimal digits.
     pub fn rows(&self, sql: &str) -> Vec<String> {
-        rows(&self.database(), sql)
+        Beside::open(&self.config.location).rows(sql)
     }
 
     /// Hashes all that is sealed, and anew what logins found to be of another kind, cheaply.
@@ -288,10 +323,11 @@ fn start_service(
 /// What must hold at the end of every test, whatever it was about.
 impl Drop for App {
     fn drop(&mut self) {
-        if std::thread::panicking() || !self.config.location.file().unwrap().exists() {
+        let is_gone = self.config.location.file().is_some_and(|file| !file.exists());
+        if std::thread::panicking() || is_gone {
             return;
         }
         self.end();
-        check_invariants(self.config.location.file().unwrap());
+        check_database(&self.config.location);
     }
 }

@@ -2,15 +2,14 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, OpenFlags};
+use nats_userman::store::Location;
+use rusqlite::Connection;
 
-/// Checks that the database is whole, and that no member is a former member as well.
+use super::check_database;
+
+/// See [`check_database`].
 pub fn check_invariants(database: &Path) {
-    let conn = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
-    assert_eq!(rows(&conn, "PRAGMA integrity_check"), ["ok"]);
-    let both = "SELECT siteid, memberid FROM member_auth INTERSECT SELECT siteid, memberid FROM \
-        former_member";
-    assert_eq!(rows(&conn, both), [""; 0], "members who are former members too");
+    check_database(&Location::sqlite(database));
 }
 
 /// See [`App::rows`].
