@@ -14,7 +14,7 @@ use crate::identity::{MemberId, SiteId};
 use crate::journal::{Origin, Received, Record};
 use crate::password::{Stored, Vault};
 use crate::reply::{Refusal, Reply};
-use crate::store::{Engine, Fault, Outcome, View, Wanted};
+use crate::store::{Cause, Engine, Fault, Outcome, View, Wanted};
 use transaction::in_counted_transaction;
 pub(crate) use transaction::in_transaction;
 
@@ -198,16 +198,62 @@ pub(crate) fn transact_counted<M: Into<Moment>>(
 ) -> Result<Vec<Result<Reply, Fault>>, Fault> {
     // The time of effect is read under the lock, so that it rises with the order of effect across
     // processes (while the machine's clock is not set back).
-    let all = in_counted_transaction(engine, reruns, |engine| {
+    let mut all = in_counted_transaction(engine, reruns, |engine| {
         apply(engine, vault, postbacks, now().into())
     });
+    if !engine.isolates_rows() && all.as_ref().is_err_and(Fault::is_of_one_row) {
+        // Another receiver may have written the same member or name meanwhile.
+        all = in_counted_transaction(engine, reruns, |engine| {
+            apply(engine, vault, postbacks, now().into())
+        });
+    }
     match all {
         Ok(replies) => Ok(replies.into_iter().map(Ok).collect()),
-        Err(fault) if fault.is_of_one_row() => in_counted_transaction(engine, reruns, |engine| {
-            apply_one_by_one(engine, vault, postbacks, now().into())
-        }),
+        Err(fault) if fault.is_of_one_row() && engine.isolates_rows() => {
+            in_counted_transaction(engine, reruns, |engine| {
+                apply_one_by_one(engine, vault, postbacks, now().into())
+            })
+        }
+        Err(fault) if fault.is_of_one_row() => {
+            Ok(apply_each_alone(engine, vault, postbacks, now, reruns))
+        }
         Err(fault) => Err(fault),
     }
+}
+
+/// Each postback in a transaction of its own. After a fault that is not of one row, those behind it
+/// get none: the database cannot be used.
+fn apply_each_alone<M: Into<Moment>>(
+    engine: &mut dyn Engine,
+    vault: &Vault,
+    postbacks: &[&Postback],
+    mut now: impl FnMut() -> M,
+    reruns: &mut u32,
+) -> Vec<Result<Reply, Fault>> {
+    let mut results = Vec::with_capacity(postbacks.len());
+    let mut is_usable = true;
+    for postback in postbacks {
+        if !is_usable {
+            let cause = Cause::new("an earlier postback of the batch met a fault", None);
+            results.push(Err(Fault::Unusable(cause)));
+            continue;
+        }
+        let mut run = || {
+            in_counted_transaction(engine, reruns, |engine| {
+                // Each postback has exactly one reply.
+                apply(engine, vault, &[postback], now().into())?
+                    .pop()
+                    .ok_or_else(|| Fault::BadRow("no reply was decided".into()))
+            })
+        };
+        let result = match run() {
+            Err(fault) if fault.is_of_one_row() => run(),
+            result => result,
+        };
+        is_usable = result.as_ref().err().is_none_or(Fault::is_of_one_row);
+        results.push(result);
+    }
+    results
 }
 
 /// Each postback within a savepoint of its own. The inner results are those of the postbacks, the

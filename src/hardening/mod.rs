@@ -198,6 +198,10 @@ impl HashWorker {
     }
 
     fn round_with(&mut self, reader: &dyn Read) -> Result<bool, String> {
+        if !self.file.is_leading() {
+            // Another receiver hashes what waits. Who logs in here is known here alone.
+            return self.rehash_newest(reader);
+        }
         self.report_backlog(reader)?;
         let more = self.harden_newest(reader)?;
         if !more && std::mem::take(&mut self.report.has_logged) {

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::{Mutex, MutexGuard};
 
@@ -36,6 +36,8 @@ struct Current {
     reads_are_local: bool,
     /// A counter that rises with each database that becomes current; [`NONE`] between two.
     generation: AtomicU64,
+    /// This process does the work that one does for all that share the database.
+    is_leading: AtomicBool,
     state: Mutex<CurrentState>,
 }
 
@@ -100,11 +102,14 @@ impl CurrentDatabase {
             replacement: None,
             lease: Arc::default(),
         };
+        // Where other processes may share it, the writer says so.
+        let is_leading = location.file().is_some();
         let current = Self(Arc::new(Current {
             location,
             open_reader: Box::new(open),
             reads_are_local,
             generation: AtomicU64::new(NONE),
+            is_leading: AtomicBool::new(is_leading),
             state: Mutex::new(state),
         }));
         current.resume();
@@ -124,6 +129,16 @@ impl CurrentDatabase {
     /// A number of its own for each database that was current, rising; 0 while none is.
     pub fn generation(&self) -> u64 {
         self.0.generation.load(Ordering::Acquire)
+    }
+
+    /// Whether this process does the work that one does for all that share the database: see
+    /// [`crate::store::Engine::lead`].
+    pub fn is_leading(&self) -> bool {
+        self.0.is_leading.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_leading(&self, is_leading: bool) {
+        self.0.is_leading.store(is_leading, Ordering::Relaxed);
     }
 
     /// Whether one is current.

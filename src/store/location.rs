@@ -104,7 +104,7 @@ impl Location {
     pub fn watched_by(self, heartbeat: Heartbeat) -> Self {
         match self {
             Self::Sqlite(file) => Self::Sqlite(file.watched_by(heartbeat)),
-            Self::Mysql(_) => self,
+            Self::Mysql(server) => Self::Mysql(server.watched_by(heartbeat)),
         }
     }
 
@@ -163,7 +163,7 @@ impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite(file) => file.path().display().fmt(f),
-            Self::Mysql(server) => server.setting().fmt(f),
+            Self::Mysql(server) => server.fmt(f),
         }
     }
 }

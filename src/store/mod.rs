@@ -3,6 +3,7 @@
 //! module here that implements it.
 
 mod bad_location;
+mod columns;
 mod copy;
 mod current;
 mod database_state;
@@ -16,6 +17,7 @@ pub mod pages;
 mod read;
 pub mod reads;
 mod records;
+mod shaped;
 mod sqlite;
 mod upgrade_plan;
 mod view;
@@ -81,6 +83,12 @@ pub trait Engine {
     /// Writes outcomes in this order: changes and journal records. An error leaves the transaction
     /// open for `rollback`, or for `rollback_to_savepoint`.
     fn save(&mut self, outcomes: &[Outcome<'_>]) -> Result<(), Fault>;
+
+    /// Whether a savepoint isolates a row that the schema refuses, so that the other postbacks of a
+    /// batch can be applied in the same transaction. If not, each gets a transaction of its own.
+    fn isolates_rows(&self) -> bool {
+        true
+    }
 
     /// Sets the savepoint to which `rollback_to_savepoint` returns.
     fn savepoint(&mut self) -> Result<(), Fault>;
@@ -156,6 +164,17 @@ pub trait Engine {
 
     /// Whether member_auth, former_member and journal are all empty. Also outside a transaction.
     fn is_empty(&mut self) -> Result<bool, Fault>;
+
+    /// Outside a transaction: whether this process does the work that one does for all that share
+    /// the database: expiry, hashing, pruning. Call it about once a second. An engine of one
+    /// process always says yes.
+    ///
+    /// # Errors
+    ///
+    /// Any fault.
+    fn lead(&mut self) -> Result<bool, Fault> {
+        Ok(true)
+    }
 
     /// Outside a transaction, after the replies of a batch are sent: the engine's own maintenance,
     /// as far as it is due. Returns a read transaction that has blocked it for too long. `now` is a

@@ -45,10 +45,7 @@ impl Batch {
                 Ok(Committed { any, sealed, faults: self.answer_each(results) })
             }
             Err(fault) => {
-                let answer = match fault {
-                    Fault::OutcomeUnknown(_) => Answer::OutcomeUnknown,
-                    _ => Answer::Unavailable,
-                };
+                let answer = answer_to(&fault);
                 for queued in self.0 {
                     queued.answer(answer.clone());
                 }
@@ -67,12 +64,20 @@ impl Batch {
             match result {
                 Ok(reply) => queued.answer(Answer::Reply(reply)),
                 Err(fault) => {
-                    queued.answer(Answer::Unavailable);
+                    queued.answer(answer_to(&fault));
                     faults.push(fault);
                 }
             }
         }
         faults
+    }
+}
+
+/// What the sender of a postback that was not committed is told.
+fn answer_to(fault: &Fault) -> Answer {
+    match fault {
+        Fault::OutcomeUnknown(_) => Answer::OutcomeUnknown,
+        _ => Answer::Unavailable,
     }
 }
 

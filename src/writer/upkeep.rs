@@ -67,6 +67,12 @@ impl Upkeep {
         }
         self.began = Some(Instant::now());
         let (sure, steady) = (setup.moment().sure(), setup.clock.steady());
+        let leads = engine.lead()?;
+        setup.file.set_leading(leads);
+        if !leads {
+            self.more_are_due = false;
+            return Ok(());
+        }
         self.expire(sure, transactions, engine)?;
         self.forgetting.run_if_due(setup.logins, sure, steady, transactions, engine)?;
         match setup.journal_days {

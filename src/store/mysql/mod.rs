@@ -1,7 +1,36 @@
 //! The engine for MariaDB and MySQL, where several receivers may share one database.
+//!
+//! What one server guarantees by locks, a cluster guarantees only for rows that are written: two
+//! nodes do not see each other's locks. Therefore every decision writes a row that is keyed by the
+//! member (a journal record with the next number of that member), a name is protected by a unique
+//! key, and work for all receivers is protected by a written lease.
 
+mod connect;
+mod connection;
+mod engine;
+mod fault;
+mod history;
+mod journal;
+mod lease;
+mod lists;
+mod logins;
+mod members;
+mod names;
+mod notes;
+mod outcome;
+mod read;
+mod reader;
+mod rows;
+mod save;
+mod schema;
+mod seals;
 mod server;
+mod shapes;
+mod verify;
 
+use self::connect::{Connected, Purpose, connect};
+use self::engine::Mysql;
+use self::reader::Reader;
 use super::{
     Cause, CopyError, DatabaseState, Diagnosis, Engine, Fault, OpenError, Read, UpgradePlan,
 };
@@ -9,40 +38,90 @@ use super::{
 pub(super) use server::SCHEME;
 pub use server::{HOSTS_EXPECTED, Host, Server, ServerPassword, Tls, parse_hosts};
 
-fn unfinished(server: &Server) -> OpenError {
-    OpenError::Fault(server.setting(), Fault::Unusable(Cause::new("unfinished", None)))
+fn in_open<T>(server: &Server, done: Result<T, Fault>) -> Result<T, OpenError> {
+    done.map_err(|fault| OpenError::Fault(server.setting(), fault))
+}
+
+/// Connects, and checks that the tables are those of this release.
+fn connect_to_tables(server: &Server, purpose: Purpose) -> Result<Connected, OpenError> {
+    let mut connected = in_open(server, connect(server, purpose))?;
+    match in_open(server, schema::state(&mut connected.connection))? {
+        DatabaseState::Current => {}
+        DatabaseState::Missing => return Err(OpenError::Missing(server.setting())),
+        DatabaseState::Begun => return Err(OpenError::Begun(server.setting())),
+        DatabaseState::Older(found) => return Err(other_version(server, found)),
+    }
+    let odd = in_open(server, schema::odd_tables(&mut connected.connection))?;
+    if let Some(table) = odd.first() {
+        return Err(OpenError::Inconsistent(format!(
+            "the table {table} of the database {server} has no primary key or is not of InnoDB, \
+             so a crash or a cluster would lose its rows: make it again as schema.mysql.sql has it"
+        )));
+    }
+    Ok(connected)
+}
+
+/// The tables are of another release.
+fn other_version(server: &Server, found: i64) -> OpenError {
+    OpenError::Inconsistent(format!(
+        "the tables of the database {server} have version {found}, and this release has version \
+         {}: install the release that they are of, or a newer one",
+        schema::VERSION
+    ))
 }
 
 pub(super) fn with_engine<T>(
     server: &Server,
-    _create: bool,
-    _work: impl FnOnce(&mut dyn Engine) -> T,
+    create: bool,
+    work: impl FnOnce(&mut dyn Engine) -> T,
 ) -> Result<T, OpenError> {
-    Err(unfinished(server))
+    if create && state_of(server, false)? != DatabaseState::Current {
+        in_open(server, schema::create(server))?;
+    }
+    let connected = connect_to_tables(server, Purpose::Write)?;
+    let mut engine = in_open(server, Mysql::new(server, connected))?;
+    Ok(work(&mut engine))
 }
 
 pub(super) fn open_reader(server: &Server) -> Result<Box<dyn Read>, OpenError> {
-    Err(unfinished(server))
+    let connected = connect_to_tables(server, Purpose::Read)?;
+    Ok(Box::new(Reader::new(server, connected.connection)))
 }
 
 pub(super) fn is_there(server: &Server) -> Result<bool, OpenError> {
-    Err(unfinished(server))
+    Ok(state_of(server, false)? != DatabaseState::Missing)
 }
 
-pub(super) fn state_of(server: &Server, _was_used: bool) -> Result<DatabaseState, OpenError> {
-    Err(unfinished(server))
+/// `was_used` says that there are keys of a database that was in use.
+pub(super) fn state_of(server: &Server, was_used: bool) -> Result<DatabaseState, OpenError> {
+    let mut connected = in_open(server, connect(server, Purpose::Write))?;
+    let state = in_open(server, schema::state(&mut connected.connection))?;
+    match state {
+        DatabaseState::Older(found) => Err(other_version(server, found)),
+        DatabaseState::Missing | DatabaseState::Begun if was_used => {
+            Err(OpenError::Inconsistent(format!(
+                "the database {server} has no members, and the data directory has the keys of one \
+                 that was in use: check --database; or copy that one here with `nats-userman \
+                 migrate-store`; or move seal.key away to begin anew"
+            )))
+        }
+        state => Ok(state),
+    }
 }
 
 pub(super) fn diagnose(server: &Server, _since: i64) -> Result<Diagnosis, OpenError> {
-    Err(unfinished(server))
+    let reader = open_reader(server)?;
+    let bytes = in_open(server, reader.copy_size())?;
+    Ok(Diagnosis { bytes, ..Diagnosis::default() })
 }
 
-pub(super) fn planned_upgrade(server: &Server) -> Result<Option<UpgradePlan>, OpenError> {
-    Err(unfinished(server))
+/// There is one version of the tables so far.
+pub(super) fn planned_upgrade(_server: &Server) -> Result<Option<UpgradePlan>, OpenError> {
+    Ok(None)
 }
 
 pub(super) fn check_access(server: &Server) -> Result<(), OpenError> {
-    Err(unfinished(server))
+    connect_to_tables(server, Purpose::Write).map(|_| ())
 }
 
 /// The databases of this engine are no files.

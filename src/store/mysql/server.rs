@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 use zeroize::Zeroizing;
 
+use crate::heartbeat::Heartbeat;
 use crate::secret::redacted;
 use crate::store::BadLocation;
 
@@ -63,6 +64,7 @@ pub struct Server {
     database: String,
     password: Option<ServerPassword>,
     tls: Tls,
+    heartbeat: Heartbeat,
 }
 
 /// The name or address of a server, and its port.
@@ -126,7 +128,8 @@ impl Server {
             .transpose()
             .map_err(|()| BadLocation::new(PERCENT_EXPECTED, "another password"))?;
         let (read_hosts, tls) = (Vec::new(), Tls::default());
-        Ok(Self { hosts, read_hosts, user, database, password, tls })
+        let heartbeat = Heartbeat::default();
+        Ok(Self { hosts, read_hosts, user, database, password, tls, heartbeat })
     }
 
     /// The text that [`Server::parse`] reads, without the password.
@@ -170,6 +173,17 @@ impl Server {
     /// Whether all nodes are on this machine.
     pub fn is_local(&self) -> bool {
         self.hosts.iter().chain(&self.read_hosts).all(Host::is_loopback)
+    }
+
+    /// What is told about long work of the writer.
+    pub(super) fn heartbeat(&self) -> &Heartbeat {
+        &self.heartbeat
+    }
+
+    /// Reports long work of the writer to this supervisor.
+    #[must_use]
+    pub(in crate::store) fn watched_by(self, heartbeat: Heartbeat) -> Self {
+        Self { heartbeat, ..self }
     }
 
     /// With this password instead.
@@ -275,6 +289,13 @@ fn is_name(text: &str) -> bool {
 fn read_port(text: &str) -> Option<u16> {
     let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|&port| is_number && port > 0)
+}
+
+/// As messages show it, without the password.
+impl fmt::Display for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.setting().fmt(f)
+    }
 }
 
 impl fmt::Display for Host {

@@ -8,8 +8,9 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, params, params_from_iter};
 
 use super::journal::{COLUMNS, insert};
-use super::shapes::{Shapes, is_shaped};
+use super::shapes::Shapes;
 use crate::journal::shape::Columns;
+use crate::store::shaped::is_shaped;
 use crate::store::{Conversion, Fault, if_readable};
 
 /// Bytes of values after which a step ends before its number of records is reached: a record's

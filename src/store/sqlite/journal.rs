@@ -5,11 +5,12 @@ use rusqlite::{Connection, OptionalExtension as _, Row, Statement, ToSql, params
 
 use super::reader::{PAGE_ROWS, Reader};
 use super::rows::{FormColumns, read_cryptpass, read_form, read_session};
-use super::shapes::{IS_SHAPE, Shapes, restored};
+use super::shapes::{IS_SHAPE, Shapes};
 use crate::action::Recorded;
 use crate::journal::Record;
 use crate::journal::shape::Columns;
 use crate::member::Credential;
+use crate::store::shaped::restored;
 use crate::store::{Fault, JournalFilter, StoredRecord, UnreadableRecord, if_readable};
 use crate::unicode::folded;
 

@@ -6,28 +6,13 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use crate::journal::shape::{Columns, Split, join};
+use crate::journal::shape::{Columns, Split};
 use crate::store::Fault;
-
-/// The maximum number of lists. NATS sends a few dozen. The sender chooses the names, so a limit is
-/// needed. A record whose list is not stored has its names beside its values, as all records had
-/// before version 5. No list is ever removed, because records refer to them.
-const SHAPES_MAX: i64 = 512;
-/// The longest list that is kept, in bytes. That of a whole NATS4 record has some 750.
-const NAMES_BYTES_MAX: usize = 4096;
-
-/// Fields that begin with this have a shape: its number, `&` and the values follow. No urlencoded
-/// text begins with it.
-const SHAPED: char = '~';
+use crate::store::shaped::{NAMES_BYTES_MAX, SHAPES_MAX, shaped};
 
 /// The condition by which a query joins the shape of a record. For fields without a shape it finds
-/// none, or one that [`restored`] ignores.
+/// none, or one that [`super::super::shaped::restored`] ignores.
 pub(super) const IS_SHAPE: &str = "journal_shape.id = CAST(substr(journal.fields, 2) AS INTEGER)";
-
-/// Whether stored fields have a shape.
-pub(super) fn is_shaped(fields: &str) -> bool {
-    fields.starts_with(SHAPED)
-}
 
 /// The lists of names that one writing connection knows.
 #[derive(Debug)]
@@ -59,7 +44,7 @@ impl Shapes {
         let Some(split) = Split::of(fields, columns) else { return Ok(Cow::Borrowed(fields)) };
         Ok(match self.number(conn, split.names)? {
             None => Cow::Borrowed(fields),
-            Some(shape) => Cow::Owned(format!("{SHAPED}{shape}&{}", split.values)),
+            Some(shape) => Cow::Owned(shaped(shape, &split.values)),
         })
     }
 
@@ -105,26 +90,10 @@ impl Shapes {
     }
 }
 
-/// Restores the fields of a stored record; `names` are those that [`IS_SHAPE`] found.
-pub(super) fn restored(
-    id: i64,
-    names: Option<String>,
-    fields: String,
-    columns: &Columns<'_>,
-) -> Result<String, Fault> {
-    if !is_shaped(&fields) {
-        return Ok(fields);
-    }
-    let values = fields.split_once('&').map(|(_, values)| values);
-    names
-        .zip(values)
-        .and_then(|(names, values)| join(&names, values, columns))
-        .ok_or_else(|| Fault::BadRow(format!("the fields of journal record {id} fit no shape")))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::shaped::SHAPED;
     use crate::store::sqlite::upgrade;
 
     const NONE: Columns<'_> = Columns { action: None, site: None, member: None, username: None };

@@ -1,0 +1,246 @@
+//! A connection: statements that are prepared once, statements over many rows, and whether the
+//! connection can still be used.
+
+use std::collections::HashMap;
+
+use mysql::prelude::Queryable as _;
+use mysql::{Conn, Params, Row, Statement, Value};
+
+use super::fault::ends_connection;
+use crate::store::Fault;
+
+/// The numbers of rows of a prepared statement over many rows.
+const SIZES: [usize; 5] = [256, 64, 16, 4, 1];
+
+/// A statement over a number of rows or keys of the same form.
+#[derive(Debug)]
+pub(super) struct Many {
+    before: String,
+    row: &'static str,
+    after: &'static str,
+}
+
+impl Many {
+    /// The text before the rows, one row as in `(?, ?)`, and the text after the rows.
+    pub(super) fn new(before: impl Into<String>, row: &'static str, after: &'static str) -> Self {
+        Self { before: before.into(), row, after }
+    }
+
+    fn text(&self, rows: usize) -> String {
+        format!("{}{}{}", self.before, vec![self.row; rows].join(", "), self.after)
+    }
+}
+
+/// A connection to a server that was verified.
+pub(super) struct Connection {
+    conn: Conn,
+    /// By the beginning of their text, and the number of rows.
+    statements: HashMap<(&'static str, usize), Statement>,
+    /// The longest packet that the server takes, in bytes.
+    packet_max: usize,
+    /// No statement may be sent any more.
+    is_broken: bool,
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connection").field("is_broken", &self.is_broken).finish_non_exhaustive()
+    }
+}
+
+impl Connection {
+    pub(super) fn new(conn: Conn, packet_max: usize) -> Self {
+        Self { conn, statements: HashMap::new(), packet_max, is_broken: false }
+    }
+
+    /// Whether the connection must be dropped.
+    pub(super) fn is_broken(&self) -> bool {
+        self.is_broken
+    }
+
+    /// The number of the session at the server.
+    pub(super) fn id(&self) -> u32 {
+        self.conn.connection_id()
+    }
+
+    /// Runs a statement without parameters, such as BEGIN, and keeps the driver's error.
+    pub(super) fn plain(&mut self, sql: &'static str) -> Result<(), mysql::Error> {
+        let done = self.conn.query_drop(sql);
+        self.note(&done);
+        done
+    }
+
+    /// Runs a statement that defines a table.
+    pub(super) fn define(&mut self, sql: &str) -> Result<(), Fault> {
+        let done = self.conn.query_drop(sql);
+        self.note(&done);
+        Ok(done?)
+    }
+
+    /// Ends another session of the same user.
+    pub(super) fn kill(&mut self, session: u32) -> Result<(), Fault> {
+        // Not a statement that can be prepared; a number cannot be anything else.
+        let done = self.conn.query_drop(format!("KILL {session}"));
+        self.note(&done);
+        Ok(done?)
+    }
+
+    /// Runs a statement that changes rows. Returns how many it changed.
+    pub(super) fn run(&mut self, sql: &'static str, params: Vec<Value>) -> Result<u64, Fault> {
+        let done = self.prepared((sql, 0), || sql.to_owned()).and_then(|statement| {
+            self.conn.exec_drop(&statement, positional(params))?;
+            Ok(self.conn.affected_rows())
+        });
+        self.note(&done);
+        Ok(done?)
+    }
+
+    /// All rows of a query.
+    pub(super) fn rows(
+        &mut self,
+        sql: &'static str,
+        params: Vec<Value>,
+    ) -> Result<Vec<Row>, Fault> {
+        let done = self
+            .prepared((sql, 0), || sql.to_owned())
+            .and_then(|statement| self.conn.exec(&statement, positional(params)));
+        self.note(&done);
+        Ok(done?)
+    }
+
+    /// The first row of a query.
+    pub(super) fn first(
+        &mut self,
+        sql: &'static str,
+        params: Vec<Value>,
+    ) -> Result<Option<Row>, Fault> {
+        Ok(self.rows(sql, params)?.into_iter().next())
+    }
+
+    /// All rows of a query whose text was put together from constants.
+    pub(super) fn rows_of_text(
+        &mut self,
+        sql: &str,
+        params: Vec<Value>,
+    ) -> Result<Vec<Row>, Fault> {
+        let done = self.conn.exec(sql, positional(params));
+        self.note(&done);
+        Ok(done?)
+    }
+
+    /// The rows of a query over many keys. Keys that are repeated to fill the statement give no
+    /// further rows.
+    pub(super) fn rows_by(
+        &mut self,
+        many: &'static Many,
+        mut keys: Vec<Vec<Value>>,
+    ) -> Result<Vec<Row>, Fault> {
+        let mut found = Vec::new();
+        while !keys.is_empty() {
+            let mut some = keys.split_off(keys.len().saturating_sub(SIZES[0]));
+            fill(&mut some);
+            let done = self
+                .prepared((many.before.as_str(), some.len()), || many.text(some.len()))
+                .and_then(|statement| {
+                    let params = positional(some.into_iter().flatten().collect());
+                    self.conn.exec::<Row, _, _>(&statement, params)
+                });
+            self.note(&done);
+            found.extend(done?);
+        }
+        Ok(found)
+    }
+
+    /// Runs a statement that deletes or changes the rows of many keys. Returns how many it changed.
+    pub(super) fn change_by(
+        &mut self,
+        many: &'static Many,
+        mut keys: Vec<Vec<Value>>,
+    ) -> Result<u64, Fault> {
+        let mut changed = 0;
+        while !keys.is_empty() {
+            let mut some = keys.split_off(keys.len().saturating_sub(SIZES[0]));
+            fill(&mut some);
+            changed += self.run_many(many, some)?;
+        }
+        Ok(changed)
+    }
+
+    /// Inserts rows, in as few statements as their sizes and the longest packet allow.
+    pub(super) fn insert(
+        &mut self,
+        many: &'static Many,
+        rows: Vec<Vec<Value>>,
+    ) -> Result<(), Fault> {
+        let mut rows = rows.into_iter().peekable();
+        while rows.len() > 0 {
+            let mut size = SIZES.into_iter().find(|&size| size <= rows.len()).unwrap_or(1);
+            let mut some: Vec<Vec<Value>> = Vec::with_capacity(size);
+            let mut bytes = 0;
+            while some.len() < size
+                && let Some(row) = rows
+                    .next_if(|row| some.is_empty() || bytes + row_bytes(row) <= self.packet_max / 2)
+            {
+                bytes += row_bytes(&row);
+                some.push(row);
+            }
+            // Long rows: what was taken is written in statements of the next smaller sizes.
+            while !some.is_empty() {
+                size = SIZES.into_iter().find(|&size| size <= some.len()).unwrap_or(1);
+                let rest = some.split_off(size);
+                self.run_many(many, some)?;
+                some = rest;
+            }
+        }
+        Ok(())
+    }
+
+    fn run_many(&mut self, many: &'static Many, rows: Vec<Vec<Value>>) -> Result<u64, Fault> {
+        let done = self
+            .prepared((many.before.as_str(), rows.len()), || many.text(rows.len()))
+            .and_then(|statement| {
+                let params = positional(rows.into_iter().flatten().collect());
+                self.conn.exec_drop(&statement, params)?;
+                Ok(self.conn.affected_rows())
+            });
+        self.note(&done);
+        Ok(done?)
+    }
+
+    fn prepared(
+        &mut self,
+        key: (&'static str, usize),
+        text: impl FnOnce() -> String,
+    ) -> Result<Statement, mysql::Error> {
+        if let Some(statement) = self.statements.get(&key) {
+            return Ok(statement.clone());
+        }
+        let statement = self.conn.prep(text())?;
+        self.statements.insert(key, statement.clone());
+        Ok(statement)
+    }
+
+    fn note<T>(&mut self, done: &Result<T, mysql::Error>) {
+        if let Err(error) = done {
+            self.is_broken |= ends_connection(error);
+        }
+    }
+}
+
+/// The driver takes no empty list of positional parameters.
+fn positional(values: Vec<Value>) -> Params {
+    if values.is_empty() { Params::Empty } else { Params::Positional(values) }
+}
+
+/// Repeats the last key up to the next number of rows of a prepared statement.
+fn fill(keys: &mut Vec<Vec<Value>>) {
+    let size = SIZES.into_iter().rev().find(|&size| size >= keys.len()).unwrap_or(SIZES[0]);
+    if let Some(last) = keys.last().cloned() {
+        keys.resize(size, last);
+    }
+}
+
+/// About the bytes of a row in a packet.
+fn row_bytes(row: &[Value]) -> usize {
+    row.iter().map(|value| if let Value::Bytes(bytes) = value { bytes.len() + 9 } else { 9 }).sum()
+}

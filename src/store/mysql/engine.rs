@@ -1,0 +1,363 @@
+//! The writer's engine: transactions on one connection, which is opened again where it was lost.
+
+use std::time::{Duration, Instant};
+
+use mysql::Value;
+
+use super::connect::{Connected, Purpose, connect};
+use super::connection::Connection;
+use super::fault::leaves_commit_open;
+use super::outcome::{CommitOutcome, Session, look_up};
+use super::server::Server;
+use super::shapes::Shapes;
+use super::verify::ServerIdentity;
+use super::{lease, logins, names, notes, seals};
+use crate::block::{Block, Target};
+use crate::clock::Moment;
+use crate::epoch::Epoch;
+use crate::identity::Key;
+use crate::password::KeyId;
+use crate::store::{
+    Cause, Conversion, Engine, Fault, Hardened, LongRead, Note, Outcome, Rehashed, Spent, View,
+    Wanted,
+};
+
+/// The longest pause before a transaction that was lost is run again, for each time that it was
+/// lost. Two receivers that wait for the same time would meet again.
+const PAUSE_MAX: Duration = Duration::from_millis(10);
+/// How long the writer may be in one COMMIT, the look-up of its outcome included.
+const COMMIT_TIME_MAX: Duration = Duration::from_secs(60);
+
+/// The writer's connection and what it knows.
+pub(super) struct Mysql<'s> {
+    server: &'s Server,
+    connection: Option<Connection>,
+    identity: ServerIdentity,
+    /// This process, among the receivers that share the database.
+    receiver: [u8; 16],
+    /// How often a transaction was lost since the last commit.
+    lost: u32,
+    /// A transaction is open, and nothing of it was lost.
+    is_open: bool,
+    /// The random id of the open transaction.
+    batch: i64,
+    /// The journal records that it wrote.
+    pub(super) records: i64,
+    /// Members in this transaction who are not moved although their expiry is reached, because the
+    /// clock may be wrong.
+    pub(super) lapsed: Vec<Key>,
+    pub(super) shapes: Shapes,
+    /// Whether there may be members who do not hold the folded form of their names.
+    pub(super) has_unfolded: bool,
+    /// Known networks that were noted.
+    known_noted: u32,
+}
+
+impl<'s> Mysql<'s> {
+    /// An engine on an open connection.
+    pub(super) fn new(server: &'s Server, connected: Connected) -> Result<Self, Fault> {
+        let Connected { mut connection, verified } = connected;
+        let has_unfolded = names::has_unfolded(&mut connection)?;
+        Ok(Self {
+            server,
+            connection: Some(connection),
+            identity: verified.identity,
+            receiver: random()?,
+            lost: 0,
+            is_open: false,
+            batch: 0,
+            records: 0,
+            lapsed: Vec::new(),
+            shapes: Shapes::default(),
+            has_unfolded,
+            known_noted: 0,
+        })
+    }
+
+    /// The open connection, in a transaction or for a statement of its own.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::TransactionLost`] where the connection was lost.
+    pub(super) fn connection(&mut self) -> Result<&mut Connection, Fault> {
+        self.connection
+            .as_mut()
+            .filter(|connection| !connection.is_broken())
+            .ok_or_else(|| Fault::TransactionLost(Cause::new("the connection was lost", None)))
+    }
+
+    /// The connection and the shapes of the journal.
+    pub(super) fn connection_and_shapes(
+        &mut self,
+    ) -> Result<(&mut Connection, &mut Shapes), Fault> {
+        let Self { connection, shapes, .. } = self;
+        connection
+            .as_mut()
+            .filter(|connection| !connection.is_broken())
+            .map(|connection| (connection, shapes))
+            .ok_or_else(|| Fault::TransactionLost(Cause::new("the connection was lost", None)))
+    }
+
+    /// The random id of the open transaction.
+    pub(super) fn batch(&self) -> i64 {
+        self.batch
+    }
+
+    /// Runs work of an open transaction. A statement after its end would commit alone; and after a
+    /// time-out the server has undone one statement, and a COMMIT would commit the others.
+    fn within<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, Fault>) -> Result<T, Fault> {
+        if !self.is_open {
+            return Err(Fault::TransactionLost(Cause::new("no transaction is open", None)));
+        }
+        let done = work(self);
+        self.is_open = !matches!(&done, Err(fault) if !fault.is_of_one_row());
+        done
+    }
+
+    /// Connects where the connection was lost, after a pause where a transaction was.
+    fn reconnect(&mut self) -> Result<(), Fault> {
+        if self.lost > 0 {
+            let [part, ..] = random::<1>()?;
+            std::thread::sleep(PAUSE_MAX * self.lost.min(3) * u32::from(part) / 256);
+        }
+        self.connection.take_if(|connection| connection.is_broken());
+        if self.connection.is_none() {
+            let connected = connect(self.server, Purpose::Write)?;
+            self.identity = connected.verified.identity;
+            self.connection = Some(connected.connection);
+            // The lists of names of the transaction that was lost are not known to be there.
+            self.shapes = Shapes::default();
+        }
+        Ok(())
+    }
+
+    /// A COMMIT without an answer.
+    fn commit_in_doubt(&mut self, error: mysql::Error) -> Result<(), Fault> {
+        let session = self
+            .connection
+            .take()
+            .map(|connection| Session { id: connection.id(), server: self.identity.clone() });
+        let cause = super::fault::cause(error);
+        // Without a record the transaction may be run twice.
+        let (Some(session), true) = (session, self.records > 0) else {
+            return Err(Fault::TransactionLost(cause));
+        };
+        let heartbeat = self.server.heartbeat().clone();
+        let outcome = look_up(self.server, &session, self.batch, || heartbeat.progress());
+        match outcome {
+            CommitOutcome::Committed => {
+                log::warn!(
+                    "the connection was lost during a commit, which took place: {}",
+                    crate::chain::chain(&cause)
+                );
+                Ok(())
+            }
+            CommitOutcome::Absent => Err(Fault::TransactionLost(cause)),
+            CommitOutcome::Unknown => Err(Fault::OutcomeUnknown(cause)),
+        }
+    }
+}
+
+/// Random bytes.
+fn random<const N: usize>() -> Result<[u8; N], Fault> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| Fault::Unusable(Cause::new(error.to_string(), None)))?;
+    Ok(bytes)
+}
+
+impl Engine for Mysql<'_> {
+    fn begin(&mut self) -> Result<(), Fault> {
+        self.reconnect()?;
+        self.lapsed.clear();
+        self.records = 0;
+        self.batch = i64::from_be_bytes(random()?) & i64::MAX;
+        let began = self.connection()?.plain("START TRANSACTION");
+        if let Err(error) = began {
+            self.lost += 1;
+            return Err(error.into());
+        }
+        self.is_open = true;
+        Ok(())
+    }
+
+    fn expire_due(&mut self, now: i64, most: usize) -> Result<usize, Fault> {
+        self.within(|engine| engine.move_expired(now, most))
+    }
+
+    fn load(&mut self, wanted: &Wanted, view: &mut View, moment: Moment) -> Result<(), Fault> {
+        self.within(|engine| engine.load_view(wanted, view, moment))
+    }
+
+    fn save(&mut self, outcomes: &[Outcome<'_>]) -> Result<(), Fault> {
+        self.within(|engine| engine.save_all(outcomes))
+    }
+
+    fn isolates_rows(&self) -> bool {
+        false
+    }
+
+    fn savepoint(&mut self) -> Result<(), Fault> {
+        self.within(|engine| Ok(engine.connection()?.plain("SAVEPOINT postback")?))
+    }
+
+    fn rollback_to_savepoint(&mut self) -> Result<(), Fault> {
+        self.shapes.rolled_back();
+        self.within(|engine| Ok(engine.connection()?.plain("ROLLBACK TO SAVEPOINT postback")?))
+    }
+
+    fn release_savepoint(&mut self) -> Result<(), Fault> {
+        self.within(|engine| Ok(engine.connection()?.plain("RELEASE SAVEPOINT postback")?))
+    }
+
+    fn commit(&mut self) -> Result<(), Fault> {
+        if self.records > 0 {
+            let values = vec![self.batch.into(), self.records.into()];
+            self.within(|engine| {
+                let insert = "INSERT INTO batch (id, records, at)
+                     VALUES (?, ?, UNIX_TIMESTAMP())";
+                engine.connection()?.run(insert, values)
+            })?;
+        }
+        let heartbeat = self.server.heartbeat().clone();
+        self.within(|engine| {
+            heartbeat.during(COMMIT_TIME_MAX, || match engine.connection()?.plain("COMMIT") {
+                Ok(()) => Ok(()),
+                Err(error) if leaves_commit_open(&error) => engine.commit_in_doubt(error),
+                Err(error) => Err(error.into()),
+            })
+        })?;
+        (self.is_open, self.lost) = (false, 0);
+        self.shapes.committed();
+        Ok(())
+    }
+
+    fn rollback(&mut self) {
+        self.shapes.rolled_back();
+        self.is_open = false;
+        self.lost += 1;
+        let Some(connection) = &mut self.connection else { return };
+        if connection.is_broken() || connection.plain("ROLLBACK").is_err() {
+            // The server rolls back when the session ends.
+            self.connection = None;
+        }
+    }
+
+    fn unfold(&mut self, key: Key) -> Result<(), Fault> {
+        self.within(|engine| engine.take_folded(key))
+    }
+
+    fn harden(&mut self, hardened: &[Hardened]) -> Result<(), Fault> {
+        self.within(|engine| seals::replace_seals(engine.connection()?, hardened))
+    }
+
+    fn rehash(&mut self, rehashed: &Rehashed) -> Result<(), Fault> {
+        self.within(|engine| seals::replace_hash(engine.connection()?, rehashed))
+    }
+
+    fn note(&mut self, note: &Note, sure: i64) -> Result<(), Fault> {
+        self.within(|engine| {
+            let trims = engine.known_noted.is_multiple_of(notes::TRIM_EVERY);
+            let connection = engine.connection()?;
+            match note {
+                Note::LogOut(login) => logins::log_out(connection, login, sure),
+                Note::Seen(seen) => logins::see(connection, seen),
+                Note::Block(block) => notes::write_block(connection, block),
+                Note::Lift(target) => notes::delete_block(connection, target),
+                Note::Known(known) => {
+                    notes::note_known(connection, known)?;
+                    // Counting all rows for each note would be slow.
+                    if trims {
+                        notes::trim_known(connection)?;
+                    }
+                    engine.known_noted = engine.known_noted.wrapping_add(1);
+                    Ok(())
+                }
+            }
+        })
+    }
+
+    fn forget_logins(&mut self, spent: Spent, most: usize) -> Result<bool, Fault> {
+        self.within(|engine| logins::forget(engine.connection()?, spent, most))
+    }
+
+    fn lift(&mut self, target: &Target) -> Result<(), Fault> {
+        self.within(|engine| notes::delete_block(engine.connection()?, target))
+    }
+
+    fn keep_blocks(&mut self, blocks: &[Block]) -> Result<(), Fault> {
+        self.within(|engine| {
+            let connection = engine.connection()?;
+            connection.run("DELETE FROM block", Vec::new())?;
+            blocks.iter().try_for_each(|block| notes::write_block(connection, block))
+        })
+    }
+
+    fn probe(&mut self, now: i64) -> Result<(), Fault> {
+        let [slot, ..] = self.receiver;
+        self.within(|engine| {
+            let write = "REPLACE INTO health (slot, probed_at) VALUES (?, ?)";
+            engine.connection()?.run(write, vec![slot.into(), now.into()])?;
+            Ok(())
+        })
+    }
+
+    fn prune(&mut self, before: i64, most: usize) -> Result<usize, Fault> {
+        self.within(|engine| super::journal::prune(engine.connection()?, before, most))
+    }
+
+    fn convert_journal(&mut self, _most: usize) -> Result<Option<Conversion>, Fault> {
+        // No release has written another form here.
+        Ok(None)
+    }
+
+    fn set_seal_key(&mut self, id: KeyId) -> Result<(), Fault> {
+        self.within(|engine| {
+            let write = "REPLACE INTO seal_key (one, id) VALUES (1, ?)";
+            engine.connection()?.run(write, vec![Value::Bytes(id.0.to_vec())])?;
+            Ok(())
+        })
+    }
+
+    fn begin_login_epoch(&mut self, epoch: Epoch) -> Result<(), Fault> {
+        self.within(|engine| {
+            let write = "REPLACE INTO login_epoch (one, id) VALUES (1, ?)";
+            engine.connection()?.run(write, vec![Value::Bytes(epoch.0.to_vec())])?;
+            Ok(())
+        })
+    }
+
+    fn is_empty(&mut self) -> Result<bool, Fault> {
+        let any = "SELECT EXISTS (SELECT 1 FROM journal) OR EXISTS (SELECT 1 FROM member_auth)
+                       OR EXISTS (SELECT 1 FROM former_member)";
+        let found = self.connection()?.first(any, Vec::new())?;
+        found.map_or(Ok(true), |mut row| Ok(!super::rows::get::<bool>(&mut row, 0)?))
+    }
+
+    fn lead(&mut self) -> Result<bool, Fault> {
+        self.reconnect()?;
+        let receiver = self.receiver;
+        match lease::take(self.connection()?, &receiver) {
+            // Another receiver takes it at this moment.
+            Err(Fault::TransactionLost(_)) => Ok(false),
+            taken => taken,
+        }
+    }
+
+    fn maintain(&mut self, _now: Instant) -> Result<Option<LongRead>, Fault> {
+        // The server's own work.
+        Ok(None)
+    }
+
+    fn check_current(&mut self) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    fn finish(&mut self) -> bool {
+        if let Some(connection) = &mut self.connection {
+            // The next receiver need not wait for the end of the lease.
+            let _ = lease::give_back(connection, &self.receiver);
+        }
+        true
+    }
+}

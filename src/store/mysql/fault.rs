@@ -1,0 +1,135 @@
+//! Turns errors of the server and of the driver into faults, by their numbers.
+//! <https://mariadb.com/kb/en/mariadb-error-code-reference/>
+
+use mysql::Error;
+
+use crate::store::fault::{Cause, Fault};
+
+/// An error during COMMIT: the server does not say whether it happened.
+const ERROR_DURING_COMMIT: u16 = 1180;
+
+/// The server ended the transaction or undid a statement of it, and the same transaction may
+/// succeed: a lock was waited for too long (1205), a deadlock or a conflict with another node
+/// (1213), a row changed meanwhile (1020), a conflict in a group (3101), a table definition changed
+/// (1412, 1615), a savepoint went with its transaction (1305), TiDB's conflicts and schema changes
+/// (8002, 8005, 8028).
+const LOST: [u16; 10] = [1020, 1205, 1213, 1305, 1412, 1615, 3101, 8002, 8005, 8028];
+
+/// The server does not work for this connection now, and another one may: it has no quorum (1047),
+/// shuts down (1053), ended the connection (1317, 1927, 3024), or only reads (1290, 1792, 1836).
+const LEFT: [u16; 8] = [1047, 1053, 1290, 1317, 1792, 1836, 1927, 3024];
+
+const FULL: [u16; 3] = [1021, 1041, 1114];
+
+/// A value does not fit its column, or a CHECK, or a key.
+const REFUSED: [u16; 9] = [1048, 1062, 1264, 1265, 1366, 1406, 1690, 3819, 4025];
+
+const DAMAGED: [u16; 4] = [1034, 1035, 1194, 1195];
+
+/// Whether the connection cannot be used any more.
+pub(super) fn ends_connection(error: &Error) -> bool {
+    match error {
+        Error::MySqlError(error) => LEFT.contains(&error.code),
+        Error::FromValueError(_) | Error::FromRowError(_) => false,
+        _ => true,
+    }
+}
+
+/// The number of the server's error.
+fn number(error: &Error) -> Option<u16> {
+    match error {
+        Error::MySqlError(error) => Some(error.code),
+        _ => None,
+    }
+}
+
+/// The cause for the log. The text of an error that quotes a value of a row is left out.
+pub(super) fn cause(error: Error) -> Cause {
+    match &error {
+        Error::MySqlError(found) => {
+            let code = Some(format!("MySQL error {}", found.code));
+            let quotes_a_value = REFUSED.contains(&found.code);
+            let text = if quotes_a_value {
+                format!("the server refused a value (SQLSTATE {})", found.state)
+            } else {
+                found.message.clone()
+            };
+            Cause::new(text, code)
+        }
+        Error::FromValueError(_) | Error::FromRowError(_) => {
+            Cause::new("a value of another type than expected", None)
+        }
+        _ => Cause::new(error, None),
+    }
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        if let Error::FromValueError(_) | Error::FromRowError(_) = error {
+            return Fault::BadRow("a value of another type than expected".into());
+        }
+        let Some(number) = number(&error) else { return Fault::TransactionLost(cause(error)) };
+        let kind = match number {
+            number if LOST.contains(&number) || LEFT.contains(&number) => Fault::TransactionLost,
+            number if FULL.contains(&number) => Fault::Full,
+            number if REFUSED.contains(&number) => Fault::Constraint,
+            number if DAMAGED.contains(&number) => Fault::Damaged,
+            _ => Fault::Unusable,
+        };
+        kind(cause(error))
+    }
+}
+
+/// Whether an error of COMMIT leaves open whether it happened: the connection was lost, the server
+/// did not answer in time, or it says so. After any other error nothing was committed.
+pub(super) fn leaves_commit_open(error: &Error) -> bool {
+    number(error).is_none_or(|number| {
+        number == ERROR_DURING_COMMIT || LEFT.contains(&number) && number != 1290
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use mysql::MySqlError;
+
+    use super::*;
+
+    fn error(code: u16) -> Error {
+        let message = "Duplicate entry 'secret' for key 'x'".to_owned();
+        Error::MySqlError(MySqlError { state: "23000".into(), message, code })
+    }
+
+    #[test]
+    fn the_number_of_an_error_decides_what_is_done() {
+        for (code, kind, ends) in [
+            (1213, "the transaction was lost", false),
+            (1205, "the transaction was lost", false),
+            (1020, "the transaction was lost", false),
+            (3101, "the transaction was lost", false),
+            (1047, "the transaction was lost", true),
+            (1290, "the transaction was lost", true),
+            (1062, "the schema refused a row", false),
+            (1406, "the schema refused a row", false),
+            (4025, "the schema refused a row", false),
+            (1114, "the disk is full", false),
+            (1146, "the database cannot be used", false),
+        ] {
+            assert_eq!(Fault::from(error(code)).to_string(), kind, "{code}");
+            assert_eq!(ends_connection(&error(code)), ends, "{code}");
+        }
+        let lost = Error::IoError(std::io::ErrorKind::ConnectionReset.into());
+        assert!(ends_connection(&lost) && leaves_commit_open(&lost));
+        assert!(leaves_commit_open(&error(1180)) && !leaves_commit_open(&error(1213)));
+        assert_eq!(Fault::from(lost).to_string(), "the transaction was lost");
+    }
+
+    #[test]
+    fn a_value_that_the_server_quotes_is_not_in_the_log() {
+        let fault = Fault::from(error(1062));
+        assert_eq!(
+            crate::chain::chain(&fault),
+            "the schema refused a row: the server refused a value (SQLSTATE 23000)"
+        );
+        assert_eq!(fault.code(), Some("MySQL error 1062"));
+    }
+}

@@ -1,0 +1,220 @@
+//! The table `journal`, as it is read.
+
+use mysql::{Row, Value};
+
+use super::reader::{PAGE_ROWS, Reader};
+use super::rows::{get, read_cryptpass, read_form, read_key, read_session};
+use crate::action::{Recorded, Standing};
+use crate::identity::Key;
+use crate::journal::shape::Columns;
+use crate::member::Credential;
+use crate::password::{Seal, Stored};
+use crate::store::columns::place;
+use crate::store::shaped::restored;
+use crate::store::{Fault, JournalFilter, Pending, StoredRecord, UnreadableRecord, if_readable};
+use crate::unicode::folded;
+
+/// The columns of a record, in the order in which they are read.
+const COLUMNS: &str = "id, at, source, address, action, siteid, memberid, username, fields, reply, \
+     expire_at, password, cryptpass, session_sha256, sealed, cryptpass_wrapped, logins_ended, \
+     moved_until, names";
+
+/// The records are read in pages of so many bytes of fields, unless one record is longer.
+const PAGE_BYTES: usize = 4 * 1024 * 1024;
+
+const fn at(column: &str) -> usize {
+    place(COLUMNS, column)
+}
+
+impl Reader {
+    /// See [`crate::store::Read::journal_page`].
+    pub(super) fn page_of_records(
+        &self,
+        filter: &JournalFilter,
+        mut after: i64,
+        newest: i64,
+    ) -> Result<Vec<Result<StoredRecord, UnreadableRecord>>, Fault> {
+        // A username is compared in its folded form, which the server does not know: the records
+        // are selected here.
+        let wanted = filter.username.as_deref().map(folded);
+        loop {
+            let (sql, values) = select_page(filter, after, newest);
+            let rows = self.with(|connection| connection.rows_of_text(&sql, values))?;
+            if rows.is_empty() {
+                return Ok(Vec::new());
+            }
+            let mut page = Vec::new();
+            let mut bytes = 0;
+            for mut row in rows {
+                if bytes >= PAGE_BYTES {
+                    break;
+                }
+                let id: i64 = get(&mut row, const { at("id") })?;
+                after = id;
+                if let Some(wanted) = &wanted {
+                    let name: Option<String> = row.get(const { at("username") });
+                    if name.is_none_or(|name| folded(&name) != *wanted) {
+                        continue;
+                    }
+                }
+                page.push(match if_readable(read_record(&mut row, id))? {
+                    Ok(record) => {
+                        bytes += record.fields.len();
+                        Ok(record)
+                    }
+                    Err(fault) => Err(UnreadableRecord { id, fault }),
+                });
+            }
+            if !page.is_empty() {
+                return Ok(page);
+            }
+        }
+    }
+
+    /// Number and time of the newest record.
+    pub(super) fn newest(&self) -> Result<Option<(i64, i64)>, Fault> {
+        let newest = "SELECT id, at FROM journal ORDER BY id DESC LIMIT 1";
+        let found = self.first(newest, Vec::new())?;
+        found.map(|mut row| Ok((get(&mut row, 0)?, get(&mut row, 1)?))).transpose()
+    }
+
+    /// See [`crate::store::Read::last_seen`].
+    pub(super) fn last_use(&self, now: i64) -> Result<Option<i64>, Fault> {
+        // A record that was written while a jump of the clock was unconfirmed is no evidence of the
+        // time.
+        let newest = "SELECT LEAST(at, COALESCE(moved_until, at)) FROM journal
+             ORDER BY id DESC LIMIT 1";
+        let newest = self.first(newest, Vec::new())?;
+        let newest: Option<i64> = newest.map(|mut row| get(&mut row, 0)).transpose()?;
+        let probed = "SELECT MAX(probed_at) FROM health WHERE probed_at <= ?";
+        let probed: Option<i64> = match self.first(probed, vec![now.into()])? {
+            Some(mut row) => get(&mut row, 0)?,
+            None => None,
+        };
+        Ok(newest.map(|newest| probed.map_or(newest, |probed| newest.max(probed))))
+    }
+
+    /// See [`crate::store::Read::pending`].
+    pub(super) fn select_pending(&self, most: u32) -> Result<Vec<Pending>, Fault> {
+        let rows = self.rows(
+            "SELECT id, siteid, memberid, sealed FROM journal WHERE waiting = 1
+             ORDER BY id DESC LIMIT ?",
+            vec![most.into()],
+        )?;
+        let mut pending = Vec::new();
+        for mut row in rows {
+            let key = read_key(&mut row, 1, 2)?;
+            let Some(seal) = get::<Option<Vec<u8>>>(&mut row, 3)? else { continue };
+            let seal = Seal::from_bytes(seal);
+            // A row that cannot be read must not keep this seal, and all behind it, from being
+            // hashed.
+            let before = match self.before(key, &seal) {
+                Err(Fault::BadRow(_)) => None,
+                before => before?,
+            };
+            pending.push(Pending { journal_id: get(&mut row, 0)?, key, seal, before });
+        }
+        Ok(pending)
+    }
+
+    /// The form that the row had before this seal, if the row has this seal.
+    fn before(&self, key: Key, seal: &Seal) -> Result<Option<Stored>, Fault> {
+        let row = match self.stored_standing(key)? {
+            Standing::Here(row) | Standing::Lapsed(row) => row,
+            Standing::Former(former) => former.member,
+            Standing::Unknown => return Ok(None),
+        };
+        let has_it = matches!(&row.credential.stored, Stored::Sealed(held) if held == seal);
+        Ok(row.before.filter(|_| has_it))
+    }
+}
+
+/// Contains only the conditions of the filter, so that each filter gets a suitable query plan.
+fn select_page(filter: &JournalFilter, after: i64, newest: i64) -> (String, Vec<Value>) {
+    let JournalFilter { site, member, username: _, action, word, since, until } = filter;
+    let (mut conditions, mut values) = (Vec::new(), Vec::new());
+    let mut when = |condition: &'static str, value: Option<Value>| {
+        if let Some(value) = value {
+            conditions.push(condition);
+            values.push(value);
+        }
+    };
+    if site.is_none() && member.is_some() {
+        // The index begins with the siteid; there are few sites.
+        when(
+            "journal.siteid IN (SELECT siteid FROM (SELECT DISTINCT siteid FROM journal) AS site)
+                 AND journal.memberid = ?",
+            member.map(Value::Int),
+        );
+    } else {
+        when("journal.siteid = ?", site.map(Value::Int));
+        when("journal.memberid = ?", member.map(Value::Int));
+    }
+    let text = |text: &String| Value::Bytes(text.as_bytes().to_vec());
+    when("action = ?", action.as_ref().map(text));
+    when("SUBSTRING_INDEX(reply, '|', 1) = ?", word.as_ref().map(text));
+    when("at >= ?", since.map(Value::Int));
+    when("at < ?", until.map(Value::Int));
+    when("journal.id > ?", Some(Value::Int(after)));
+    when("journal.id <= ?", Some(Value::Int(newest)));
+    let columns: Vec<_> = COLUMNS
+        .split(", ")
+        .map(|column| match column {
+            "names" => "journal_shape.names".to_owned(),
+            column => format!("journal.{column}"),
+        })
+        .collect();
+    let sql = format!(
+        "SELECT {} FROM journal LEFT JOIN journal_shape
+             ON journal_shape.id = IF(journal.fields LIKE '~%',
+                 CAST(SUBSTRING_INDEX(SUBSTRING(journal.fields, 2, 20), '&', 1) AS SIGNED), NULL)
+         WHERE {} ORDER BY journal.id LIMIT {PAGE_ROWS}",
+        columns.join(", "),
+        conditions.join(" AND ")
+    );
+    (sql, values)
+}
+
+/// A row of [`COLUMNS`] whose id was taken.
+fn read_record(row: &mut Row, id: i64) -> Result<StoredRecord, Fault> {
+    let stored = read_form(
+        row,
+        const { at("password") },
+        const { at("sealed") },
+        const { at("cryptpass_wrapped") },
+    )?;
+    let credential = match stored {
+        Some(stored) => {
+            Some(Credential { stored, cryptpass: read_cryptpass(row, const { at("cryptpass") })? })
+        }
+        None => None,
+    };
+    let mut record = StoredRecord {
+        id,
+        at: get(row, const { at("at") })?,
+        source: get(row, const { at("source") })?,
+        address: get(row, const { at("address") })?,
+        action: get(row, const { at("action") })?,
+        siteid: get(row, const { at("siteid") })?,
+        memberid: get(row, const { at("memberid") })?,
+        username: get(row, const { at("username") })?,
+        fields: String::new(),
+        reply: get(row, const { at("reply") })?,
+        moved_until: get(row, const { at("moved_until") })?,
+        put: Recorded {
+            credential,
+            session: read_session(row, const { at("session_sha256") })?,
+            expire_at: get(row, const { at("expire_at") })?,
+            logins_ended: get::<Option<i64>>(row, const { at("logins_ended") })?.is_some(),
+        },
+    };
+    let columns = Columns {
+        action: record.action.as_deref(),
+        site: record.siteid,
+        member: record.memberid,
+        username: record.username.as_deref(),
+    };
+    let (names, fields) = (get(row, const { at("names") })?, get(row, const { at("fields") })?);
+    record.fields = restored(id, names, fields, &columns)?;
+    Ok(record)
+}

@@ -1,0 +1,153 @@
+//! The table `journal`, as the writer appends to it and prunes it.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use mysql::Value;
+
+use super::connection::{Connection, Many};
+use super::engine::Mysql;
+use super::rows::{form_values, get, key_values, read_key};
+use crate::identity::Key;
+use crate::journal::Record;
+use crate::journal::shape::Columns;
+use crate::store::{Fault, Outcome};
+
+/// The last number of the records of each member.
+static SELECT_SEQ: LazyLock<Many> = LazyLock::new(|| {
+    Many::new(
+        "SELECT siteid, memberid, MAX(seq) FROM journal WHERE (siteid, memberid) IN (",
+        "(?, ?)",
+        ") GROUP BY siteid, memberid",
+    )
+});
+
+static INSERT: LazyLock<Many> = LazyLock::new(|| {
+    Many::new(
+        "INSERT INTO journal (at, source, address, action, siteid, memberid, username, fields,
+             reply, expire_at, password, cryptpass, session_sha256, sealed, cryptpass_wrapped,
+             logins_ended, moved_until, seq, batch, waiting) VALUES ",
+        "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "",
+    )
+});
+
+/// Batches whose rows can be forgotten are older than this. Nobody looks one up after a minute.
+const BATCH_SECONDS: i64 = 3_600;
+
+impl Mysql<'_> {
+    /// Appends the records of a batch.
+    pub(super) fn append_records(&mut self, outcomes: &[Outcome<'_>]) -> Result<(), Fault> {
+        if outcomes.is_empty() {
+            return Ok(());
+        }
+        let batch = self.batch();
+        let mut last = self.last_numbers(outcomes)?;
+        let mut rows = Vec::with_capacity(outcomes.len());
+        for Outcome { record, .. } in outcomes {
+            let seq = member_of(record).map(|key| {
+                let number = last.entry(key).or_insert(0);
+                *number += 1;
+                *number
+            });
+            rows.push(self.record_values(record, seq, batch)?);
+        }
+        self.records += i64::try_from(rows.len()).unwrap_or(i64::MAX);
+        self.connection()?.insert(&INSERT, rows)
+    }
+
+    /// The number of the last record of each member of the batch who has one.
+    fn last_numbers(&mut self, outcomes: &[Outcome<'_>]) -> Result<HashMap<Key, i64>, Fault> {
+        let mut keys: Vec<Key> =
+            outcomes.iter().filter_map(|outcome| member_of(&outcome.record)).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        let keys = keys.into_iter().map(key_values).collect();
+        let mut last = HashMap::new();
+        for mut row in self.connection()?.rows_by(&SELECT_SEQ, keys)? {
+            let key = read_key(&mut row, 0, 1)?;
+            last.insert(key, get::<Option<i64>>(&mut row, 2)?.unwrap_or(0));
+        }
+        Ok(last)
+    }
+
+    fn record_values(
+        &mut self,
+        record: &Record<'_>,
+        seq: Option<i64>,
+        batch: i64,
+    ) -> Result<Vec<Value>, Fault> {
+        let Record { at, received, moved_until, reply, put } = record;
+        let (site, member) = (received.site.map(|id| id.get()), received.member.map(|id| id.get()));
+        let username = received.username.as_ref().map(|name| name.as_str());
+        let columns = Columns { action: received.action, site, member, username };
+        let (connection, shapes) = self.connection_and_shapes()?;
+        let fields = shapes.stored(connection, &received.fields, &columns)?;
+        let credential = put.credential.as_ref();
+        let [password, sealed, wrapped] =
+            form_values(credential.map(|credential| &credential.stored));
+        let kept = credential.and_then(|credential| credential.cryptpass.as_ref());
+        let waiting = (sealed != Value::NULL).then_some(1);
+        Ok(vec![
+            (*at).into(),
+            received.origin.as_str().into(),
+            received.address.map(|address| address.to_string()).into(),
+            received.action.into(),
+            site.into(),
+            member.into(),
+            username.into(),
+            Value::Bytes(fields.into_owned().into_bytes()),
+            reply.as_str().into(),
+            put.expire_at.into(),
+            password,
+            kept.map(|kept| kept.expose()).into(),
+            put.session.map_or(Value::NULL, |hash| Value::Bytes(hash.0.to_vec())),
+            sealed,
+            wrapped,
+            put.logins_ended.then_some(1).into(),
+            (*moved_until).into(),
+            seq.into(),
+            batch.into(),
+            waiting.into(),
+        ])
+    }
+}
+
+/// The member of a record, if both ids were readable.
+fn member_of(record: &Record<'_>) -> Option<Key> {
+    let received = record.received;
+    received.site.zip(received.member).map(|(site, member)| Key { site, member })
+}
+
+/// See [`crate::store::Engine::prune`].
+pub(super) fn prune(connection: &mut Connection, before: i64, most: usize) -> Result<usize, Fault> {
+    let most = u64::try_from(most).unwrap_or(u64::MAX);
+    // Ids rise with time, so the oldest records come first.
+    let oldest = connection.rows(
+        "SELECT id, at FROM journal WHERE id < (SELECT MAX(id) FROM journal) AND sealed IS NULL
+         ORDER BY id LIMIT ?",
+        vec![most.into()],
+    )?;
+    let mut old = Vec::new();
+    for mut row in oldest {
+        let (id, at): (i64, i64) = (get(&mut row, 0)?, get(&mut row, 1)?);
+        if at >= before {
+            break;
+        }
+        old.push(vec![Value::Int(id)]);
+    }
+    let gone = if old.is_empty() { 0 } else { connection.change_by(&DELETE, old)? };
+    Ok(usize::try_from(gone).unwrap_or(usize::MAX))
+}
+
+static DELETE: LazyLock<Many> =
+    LazyLock::new(|| Many::new("DELETE FROM journal WHERE id IN (", "?", ")"));
+
+/// Forgets batches that nobody looks up any more, at most `most`.
+pub(super) fn forget_batches(connection: &mut Connection, most: u32) -> Result<(), Fault> {
+    connection.run(
+        "DELETE FROM batch WHERE at < UNIX_TIMESTAMP() - ? ORDER BY at LIMIT ?",
+        vec![BATCH_SECONDS.into(), most.into()],
+    )?;
+    Ok(())
+}

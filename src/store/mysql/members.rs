@@ -1,0 +1,277 @@
+//! Members and former members, as the writer loads them: by key and by name, locked.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use mysql::Value;
+
+use super::connection::Many;
+use super::engine::Mysql;
+use super::rows::{
+    FORMER_COLUMNS, HERE_COLUMNS, MEMBER_COLUMNS, folded_key, former_values, get, is_folded_key,
+    key_values, read_former, read_here, read_key, unfolded_key,
+};
+use crate::action::Standing;
+use crate::clock::Moment;
+use crate::identity::{Key, MemberId, SiteId, Username};
+use crate::member::Former;
+use crate::store::{Fault, Lapse, View, Wanted, standing_at};
+
+static SELECT_HERE: LazyLock<Many> = LazyLock::new(|| {
+    let columns = format!("{MEMBER_COLUMNS}, {HERE_COLUMNS}");
+    Many::new(
+        format!("SELECT {columns} FROM member_auth WHERE (siteid, memberid) IN ("),
+        "(?, ?)",
+        ") FOR UPDATE",
+    )
+});
+
+static SELECT_FORMER: LazyLock<Many> = LazyLock::new(|| {
+    let columns = format!("{MEMBER_COLUMNS}, {FORMER_COLUMNS}");
+    Many::new(
+        format!("SELECT {columns} FROM former_member WHERE (siteid, memberid) IN ("),
+        "(?, ?)",
+        ") FOR UPDATE",
+    )
+});
+
+static SELECT_HOLDERS: LazyLock<Many> = LazyLock::new(|| {
+    Many::new(
+        "SELECT siteid, memberid, username_key, expire_at FROM member_auth
+         WHERE (username_key, siteid) IN (",
+        "(?, ?)",
+        ") FOR UPDATE",
+    )
+});
+
+static DELETE_HERE: LazyLock<Many> = LazyLock::new(|| {
+    Many::new("DELETE FROM member_auth WHERE (siteid, memberid) IN (", "(?, ?)", ")")
+});
+
+static DELETE_FORMER: LazyLock<Many> = LazyLock::new(|| {
+    Many::new("DELETE FROM former_member WHERE (siteid, memberid) IN (", "(?, ?)", ")")
+});
+
+static REPLACE_FORMER: LazyLock<Many> = LazyLock::new(|| {
+    Many::new(
+        format!("REPLACE INTO former_member ({MEMBER_COLUMNS}, {FORMER_COLUMNS}) VALUES "),
+        "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "",
+    )
+});
+
+/// A row that has a name that was looked for.
+struct NameRow {
+    key: Key,
+    name_key: Vec<u8>,
+    expire_at: Option<i64>,
+}
+
+impl Mysql<'_> {
+    pub(super) fn load_view(
+        &mut self,
+        wanted: &Wanted,
+        view: &mut View,
+        moment: Moment,
+    ) -> Result<(), Fault> {
+        let mut keys: Vec<Key> =
+            wanted.keys.iter().copied().filter(|&key| !view.has_member(key)).collect();
+        // Two receivers that lock in the same order do not block each other.
+        keys.sort_unstable();
+        for (key, standing) in self.standings(&keys, moment)? {
+            view.put_member(key, standing);
+        }
+        self.load_names(wanted, view, moment)
+    }
+
+    /// The standings of these members at this moment. Members whose expiry is reached are moved, if
+    /// the clock is confirmed.
+    fn standings(&mut self, keys: &[Key], moment: Moment) -> Result<Vec<(Key, Standing)>, Fault> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut stored = self.stored_standings(keys)?;
+        let mut standings = Vec::with_capacity(keys.len());
+        for &key in keys {
+            let standing = stored.remove(&key).unwrap_or(Standing::Unknown);
+            let is_here = matches!(standing, Standing::Here(_));
+            let standing = standing_at(standing, moment);
+            match &standing {
+                Standing::Former(former) if is_here => self.move_to_former(former)?,
+                Standing::Lapsed(row) => self.lapsed.push(row.key),
+                Standing::Here(_) | Standing::Former(_) | Standing::Unknown => {}
+            }
+            standings.push((key, standing));
+        }
+        Ok(standings)
+    }
+
+    /// The rows as they are stored, locked. Members without a row are left out.
+    pub(super) fn stored_standings(
+        &mut self,
+        keys: &[Key],
+    ) -> Result<HashMap<Key, Standing>, Fault> {
+        let mut found = HashMap::with_capacity(keys.len());
+        let values = |keys: &[Key]| keys.iter().copied().map(key_values).collect::<Vec<_>>();
+        for mut row in self.connection()?.rows_by(&SELECT_HERE, values(keys))? {
+            let member = read_here(&mut row)?;
+            found.insert(member.key, Standing::Here(member));
+        }
+        let others: Vec<Key> =
+            keys.iter().copied().filter(|key| !found.contains_key(key)).collect();
+        for mut row in self.connection()?.rows_by(&SELECT_FORMER, values(&others))? {
+            let former = read_former(&mut row)?;
+            found.insert(former.member.key, Standing::Former(former));
+        }
+        Ok(found)
+    }
+
+    /// The holders of the names, and those who have them without holding the folded form. A member
+    /// whose expiry is reached holds no name, and is moved if the clock is confirmed.
+    fn load_names(
+        &mut self,
+        wanted: &Wanted,
+        view: &mut View,
+        moment: Moment,
+    ) -> Result<(), Fault> {
+        if wanted.names.is_empty() {
+            return Ok(());
+        }
+        let mut keys: Vec<(Vec<u8>, SiteId)> = wanted
+            .names
+            .iter()
+            .flat_map(|(site, name)| {
+                let unfolded = self.has_unfolded.then(|| unfolded_key(name.as_str()));
+                [Some(folded_key(name)), unfolded].into_iter().flatten().map(|key| (key, *site))
+            })
+            .collect();
+        keys.sort_unstable();
+        keys.dedup();
+        let (mut holders, mut due) = (HashMap::new(), Vec::new());
+        for row in self.name_rows(keys)? {
+            match Lapse::of(row.expire_at, moment) {
+                Lapse::Unconfirmed => self.lapsed.push(row.key),
+                Lapse::Since(_) => due.push(row.key),
+                Lapse::None => drop(holders.insert((row.key.site, row.name_key), row.key.member)),
+            }
+        }
+        if !due.is_empty() {
+            // Afterwards another member may hold the name.
+            due.sort_unstable();
+            due.dedup();
+            self.standings(&due, moment)?;
+            return self.load_names(wanted, view, moment);
+        }
+        self.put_names(wanted, view, &holders);
+        Ok(())
+    }
+
+    fn put_names(
+        &mut self,
+        wanted: &Wanted,
+        view: &mut View,
+        holders: &HashMap<(SiteId, Vec<u8>), MemberId>,
+    ) {
+        for (site, name) in &wanted.names {
+            if !view.has_name(*site, name) {
+                let holder = holders.get(&(*site, folded_key(name))).copied();
+                view.put_holder(*site, name, holder);
+            }
+            if let Some(&namesake) = holders.get(&(*site, unfolded_key(name.as_str()))) {
+                view.put_namesake(*site, name, namesake);
+            }
+        }
+    }
+
+    fn name_rows(&mut self, keys: Vec<(Vec<u8>, SiteId)>) -> Result<Vec<NameRow>, Fault> {
+        let keys = keys
+            .into_iter()
+            .map(|(key, site)| vec![Value::Bytes(key), site.get().into()])
+            .collect();
+        let mut found = Vec::new();
+        for mut row in self.connection()?.rows_by(&SELECT_HOLDERS, keys)? {
+            // A row that another program wrote may have an invalid memberid.
+            let Ok(key) = read_key(&mut row, 0, 1) else { continue };
+            let name_key: Vec<u8> = get(&mut row, 2)?;
+            self.has_unfolded |= !is_folded_key(&name_key);
+            found.push(NameRow { key, name_key, expire_at: get(&mut row, 3)? });
+        }
+        Ok(found)
+    }
+
+    /// Moves a member at once.
+    pub(super) fn move_to_former(&mut self, former: &Former) -> Result<(), Fault> {
+        self.delete_here(vec![former.member.key])?;
+        self.replace_former(vec![former_values(former)])?;
+        self.hand_on_names(former.member.key.site)
+    }
+
+    pub(super) fn delete_here(&mut self, keys: Vec<Key>) -> Result<(), Fault> {
+        let keys = keys.into_iter().map(key_values).collect();
+        self.connection()?.change_by(&DELETE_HERE, keys)?;
+        Ok(())
+    }
+
+    pub(super) fn delete_former(&mut self, keys: Vec<Key>) -> Result<(), Fault> {
+        let keys = keys.into_iter().map(key_values).collect();
+        self.connection()?.change_by(&DELETE_FORMER, keys)?;
+        Ok(())
+    }
+
+    pub(super) fn replace_former(&mut self, rows: Vec<Vec<Value>>) -> Result<(), Fault> {
+        self.connection()?.insert(&REPLACE_FORMER, rows)
+    }
+
+    /// Moves at most `most` members whose noted expiry is at or before `now`. Returns how many.
+    pub(super) fn move_expired(&mut self, now: i64, most: usize) -> Result<usize, Fault> {
+        let most = u64::try_from(most).unwrap_or(u64::MAX);
+        let due = self.connection()?.rows(
+            "SELECT siteid, memberid FROM member_auth WHERE expire_at <= ?
+             ORDER BY expire_at, siteid, memberid LIMIT ? FOR UPDATE",
+            vec![now.into(), most.into()],
+        )?;
+        let mut keys = Vec::with_capacity(due.len());
+        for mut row in due {
+            // As bare numbers, so that a row that cannot be read does not keep the others.
+            keys.push(vec![Value::Int(get(&mut row, 0)?), Value::Int(get(&mut row, 1)?)]);
+        }
+        let moved = keys.len();
+        if moved == 0 {
+            return Ok(0);
+        }
+        self.connection()?.change_by(&COPY_EXPIRED, keys.clone())?;
+        self.connection()?.change_by(&DELETE_HERE, keys.clone())?;
+        let mut sites: Vec<_> = keys
+            .iter()
+            .filter_map(|key| match key.first() {
+                Some(Value::Int(site)) => SiteId::parse(&site.to_string()),
+                _ => None,
+            })
+            .collect();
+        sites.sort_unstable();
+        sites.dedup();
+        sites.into_iter().try_for_each(|site| self.hand_on_names(site))?;
+        Ok(moved)
+    }
+}
+
+/// In SQL alone, so that a row that cannot be read does not keep the others from being moved.
+static COPY_EXPIRED: LazyLock<Many> = LazyLock::new(|| {
+    let shared = MEMBER_COLUMNS.replace(", login_version", "");
+    Many::new(
+        format!(
+            "REPLACE INTO former_member ({shared}, login_version, {FORMER_COLUMNS})
+             SELECT {shared}, login_version + 1,
+                 IF(ASCII(username_key) = 0, SUBSTRING(username_key, 2), username_key),
+                 'expired', expire_at
+             FROM member_auth WHERE (siteid, memberid) IN ("
+        ),
+        "(?, ?)",
+        ")",
+    )
+});
+
+/// The folded name of a member is compared where the member has left.
+pub(super) fn has_same_name(one: &Username, other: &Username) -> bool {
+    one.folded() == other.folded() || one.as_str().eq_ignore_ascii_case(other.as_str())
+}

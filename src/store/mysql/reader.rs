@@ -1,0 +1,86 @@
+//! Reading: one connection, on which a read transaction sees one moment. A connection that was lost
+//! while nobody used it is opened again.
+
+use std::cell::RefCell;
+
+use mysql::{Row, Value};
+
+use super::connect::{Purpose, connect};
+use super::connection::{Connection, Many};
+use super::server::Server;
+use crate::store::{Cause, Fault};
+
+/// Rows of a list that are read at once.
+pub(super) const PAGE_ROWS: u32 = 1_000;
+
+/// A connection that only reads.
+#[derive(Debug)]
+pub(super) struct Reader {
+    server: Server,
+    connection: RefCell<Option<Connection>>,
+}
+
+impl Reader {
+    pub(super) fn new(server: &Server, connection: Connection) -> Self {
+        Self { server: server.clone(), connection: RefCell::new(Some(connection)) }
+    }
+
+    /// Begins a read transaction.
+    pub(super) fn begin(&self) -> Result<(), Fault> {
+        match self.try_begin() {
+            // The server ended the idle connection, or was restarted.
+            Err(_) if self.is_lost() => self.try_begin(),
+            begun => begun,
+        }
+    }
+
+    fn try_begin(&self) -> Result<(), Fault> {
+        self.with(|connection| Ok(connection.plain("START TRANSACTION READ ONLY")?))
+    }
+
+    /// Ends the read transaction, if there is one.
+    pub(super) fn end(&self) -> Result<(), Fault> {
+        self.with(|connection| Ok(connection.plain("COMMIT")?))
+    }
+
+    /// Lends the connection, which is opened where it was lost.
+    pub(super) fn with<T>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        let mut connection = self.connection.try_borrow_mut().map_err(|_| {
+            Fault::Unusable(Cause::new("the connection is in use by the same thread", None))
+        })?;
+        connection.take_if(|connection| connection.is_broken());
+        let connection = match &mut *connection {
+            Some(connection) => connection,
+            None => connection.insert(connect(&self.server, Purpose::Read)?.connection),
+        };
+        work(connection)
+    }
+
+    fn is_lost(&self) -> bool {
+        let connection = self.connection.try_borrow();
+        connection.is_ok_and(|it| it.as_ref().is_none_or(Connection::is_broken))
+    }
+
+    pub(super) fn rows(&self, sql: &'static str, values: Vec<Value>) -> Result<Vec<Row>, Fault> {
+        self.with(|connection| connection.rows(sql, values))
+    }
+
+    pub(super) fn first(
+        &self,
+        sql: &'static str,
+        values: Vec<Value>,
+    ) -> Result<Option<Row>, Fault> {
+        self.with(|connection| connection.first(sql, values))
+    }
+
+    pub(super) fn rows_by(
+        &self,
+        many: &'static Many,
+        keys: Vec<Vec<Value>>,
+    ) -> Result<Vec<Row>, Fault> {
+        self.with(|connection| connection.rows_by(many, keys))
+    }
+}

@@ -1,0 +1,137 @@
+//! Saves a batch by its net changes: what each member's rows were before and will be after. First
+//! rows are deleted, then rows are inserted, so that a name may pass from one member to another in
+//! any order.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use super::connection::Many;
+use super::engine::Mysql;
+use super::members::has_same_name;
+use super::rows::{HERE_COLUMNS, MEMBER_COLUMNS, former_values, here_values};
+use crate::action::{Change, Standing};
+use crate::identity::{Key, SiteId};
+use crate::member::{Former, Member, Reason};
+use crate::store::{Fault, Outcome};
+
+static INSERT_HERE: LazyLock<Many> = LazyLock::new(|| {
+    Many::new(
+        format!("INSERT INTO member_auth ({MEMBER_COLUMNS}, {HERE_COLUMNS}, username) VALUES "),
+        "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "",
+    )
+});
+
+/// Where a member's row is after the batch.
+#[derive(Clone, Copy, Debug)]
+enum After<'a> {
+    Here(&'a Member),
+    Former(&'a Former),
+}
+
+/// What a batch does to one member.
+#[derive(Clone, Copy, Debug)]
+struct NetChange<'a> {
+    /// The database has a row in member_auth.
+    was_here: bool,
+    /// The database has a row in former_member.
+    was_former: bool,
+    after: After<'a>,
+}
+
+/// The net change of each member, by key: everyone writes in the same order. `lapsed` are members
+/// who count as expired and whose rows are still in member_auth.
+fn net_changes<'a>(outcomes: &'a [Outcome<'_>], lapsed: &[Key]) -> BTreeMap<Key, NetChange<'a>> {
+    let mut changes: BTreeMap<Key, NetChange<'a>> = BTreeMap::new();
+    for outcome in outcomes {
+        let (key, after, was_here, was_former) = match &outcome.change {
+            Change::None => continue,
+            Change::Insert(row) => (row.key, After::Here(row), false, false),
+            Change::Restore(row) => {
+                let is_lapsed = lapsed.contains(&row.key);
+                (row.key, After::Here(row), is_lapsed, !is_lapsed)
+            }
+            Change::Update(row) => (row.key, After::Here(row), true, false),
+            Change::Leave(former) => (former.member.key, After::Former(former), true, false),
+        };
+        // The first change tells what the database has.
+        changes.entry(key).and_modify(|change| change.after = after).or_insert(NetChange {
+            was_here,
+            was_former,
+            after,
+        });
+    }
+    changes
+}
+
+impl Mysql<'_> {
+    pub(super) fn save_all(&mut self, outcomes: &[Outcome<'_>]) -> Result<(), Fault> {
+        self.make_room(outcomes)?;
+        let changes = net_changes(outcomes, &self.lapsed);
+        let (mut here_gone, mut former_gone) = (Vec::new(), Vec::new());
+        let (mut here, mut former) = (Vec::new(), Vec::new());
+        for (&key, change) in &changes {
+            if change.was_here {
+                here_gone.push(key);
+            }
+            match change.after {
+                After::Here(row) => {
+                    if change.was_former {
+                        former_gone.push(key);
+                    }
+                    self.has_unfolded |= !row.holds_folded;
+                    here.push(here_values(row));
+                }
+                After::Former(row) => former.push(former_values(row)),
+            }
+        }
+        self.delete_here(here_gone.clone())?;
+        self.delete_former(former_gone)?;
+        self.connection()?.insert(&INSERT_HERE, here)?;
+        self.replace_former(former)?;
+        if self.has_unfolded {
+            let mut sites: Vec<SiteId> = here_gone.into_iter().map(|key| key.site).collect();
+            sites.dedup();
+            sites.into_iter().try_for_each(|site| self.hand_on_names(site))?;
+        }
+        self.append_records(outcomes)
+    }
+
+    /// Moves members whose expiry is reached by an unconfirmed clock, if they hold a name that a
+    /// member is given.
+    fn make_room(&mut self, outcomes: &[Outcome<'_>]) -> Result<(), Fault> {
+        if self.lapsed.is_empty() {
+            return Ok(());
+        }
+        let stored = self.stored_standings(&self.lapsed.clone())?;
+        let mut lapsed: Vec<Member> = stored
+            .into_values()
+            .filter_map(|standing| match standing {
+                Standing::Here(row) | Standing::Lapsed(row) => Some(row),
+                Standing::Former(_) | Standing::Unknown => None,
+            })
+            .collect();
+        lapsed.sort_by_key(|row| row.key);
+        for row in outcomes.iter().filter_map(|outcome| outcome.change.row()) {
+            let is_in_the_way = |other: &Member| {
+                other.key != row.key
+                    && other.key.site == row.key.site
+                    && has_same_name(&row.username, &other.username)
+            };
+            while let Some(place) = lapsed.iter().position(&is_in_the_way) {
+                let other = lapsed.swap_remove(place);
+                let Some(instant) = other.expire_at else { continue };
+                log::warn!(
+                    "member {} of site {} is moved to former_member, as member {} is given the \
+                     username, while a jump of the clock is being confirmed",
+                    other.key.member,
+                    other.key.site,
+                    row.key.member
+                );
+                self.lapsed.retain(|&key| key != other.key);
+                self.move_to_former(&Former::new(other, Reason::Expired, instant))?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,79 @@
+//! Makes the tables, and tells what there is. A statement that makes a table cannot be part of a
+//! transaction, so each step can be repeated.
+
+use super::connect::{Connected, Purpose, connect};
+use super::connection::Connection;
+use super::rows::get;
+use super::server::Server;
+use crate::store::{DatabaseState, Fault};
+use crate::unicode::FOLDING_VERSION;
+
+/// The version of the tables that this release reads and writes.
+pub(super) const VERSION: i64 = 1;
+
+const TABLES: &str = include_str!("../../../schema.mysql.sql");
+
+/// MariaDB's collation of the column `username`, and the one of MySQL that is most like it.
+const COLLATIONS: (&str, &str) = ("utf8mb4_general_nopad_ci", "utf8mb4_0900_as_ci");
+
+/// Makes the tables where they are missing.
+pub(super) fn create(server: &Server) -> Result<(), Fault> {
+    let Connected { mut connection, verified } = connect(server, Purpose::Schema)?;
+    for statement in statements() {
+        let (of_mariadb, of_mysql) = COLLATIONS;
+        if verified.is_mysql {
+            connection.define(&statement.replace(of_mariadb, of_mysql))?;
+        } else {
+            connection.define(statement)?;
+        }
+    }
+    let folding = "INSERT IGNORE INTO folding (one, version) VALUES (1, ?)";
+    connection.run(folding, vec![FOLDING_VERSION.into()])?;
+    let version = "INSERT IGNORE INTO schema_version (one, version) VALUES (1, ?)";
+    connection.run(version, vec![VERSION.into()])?;
+    Ok(())
+}
+
+/// The statements of the file. No comment in it ends with a semicolon.
+fn statements() -> impl Iterator<Item = &'static str> {
+    TABLES.split(";\n").map(str::trim).filter(|statement| {
+        statement.lines().any(|line| !line.is_empty() && !line.starts_with("--"))
+    })
+}
+
+/// What there is.
+pub(super) fn state(connection: &mut Connection) -> Result<DatabaseState, Fault> {
+    let tables = "SELECT COUNT(*) FROM information_schema.tables
+         WHERE table_schema = DATABASE() AND table_name IN ('member_auth', 'schema_version')";
+    let tables: i64 =
+        connection.first(tables, Vec::new())?.map_or(Ok(0), |mut row| get(&mut row, 0))?;
+    if tables == 0 {
+        return Ok(DatabaseState::Missing);
+    }
+    if tables == 1 {
+        return Ok(DatabaseState::Begun);
+    }
+    let version = connection.first("SELECT version FROM schema_version", Vec::new())?;
+    let Some(mut row) = version else { return Ok(DatabaseState::Begun) };
+    let version: i64 = get(&mut row, 0)?;
+    Ok(if version == VERSION { DatabaseState::Current } else { DatabaseState::Older(version) })
+}
+
+/// The tables of ours that are not as they have to be: another storage engine, or no primary key.
+pub(super) fn odd_tables(connection: &mut Connection) -> Result<Vec<String>, Fault> {
+    let rows = connection.rows(
+        "SELECT t.table_name FROM information_schema.tables AS t
+         WHERE t.table_schema = DATABASE() AND t.table_type = 'BASE TABLE'
+             AND t.table_name IN ('member_auth', 'former_member', 'journal', 'batch',
+                 'journal_shape', 'logout', 'logout_before', 'block', 'known_network',
+                 'login_seen', 'login_epoch', 'seal_key', 'cookie_key', 'receiver_setting',
+                 'lease', 'folding', 'health', 'schema_version')
+             AND (t.engine <> 'InnoDB' OR NOT EXISTS (
+                 SELECT 1 FROM information_schema.statistics AS s
+                 WHERE s.table_schema = t.table_schema AND s.table_name = t.table_name
+                     AND s.index_name = 'PRIMARY'))
+         ORDER BY t.table_name",
+        Vec::new(),
+    )?;
+    rows.into_iter().map(|mut row| get(&mut row, 0)).collect()
+}
