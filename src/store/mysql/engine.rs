@@ -11,15 +11,15 @@ use super::outcome::{CommitOutcome, Session, look_up};
 use super::server::Server;
 use super::shapes::Shapes;
 use super::verify::ServerIdentity;
-use super::{lease, logins, names, notes, seals};
+use super::{agreement, lease, logins, names, notes, seals};
 use crate::block::{Block, Target};
 use crate::clock::Moment;
 use crate::epoch::Epoch;
 use crate::identity::Key;
 use crate::password::KeyId;
 use crate::store::{
-    Cause, Conversion, Engine, Fault, Hardened, LongRead, Note, Outcome, Rehashed, Spent, View,
-    Wanted,
+    Cause, Conversion, Engine, Fault, Hardened, LongRead, Note, Outcome, Rehashed, SharedKey,
+    SharedSetting, Spent, View, Wanted,
 };
 
 /// The longest pause before a transaction that was lost is run again, for each time that it was
@@ -317,6 +317,17 @@ impl Engine for Mysql<'_> {
             engine.connection()?.run(write, vec![Value::Bytes(id.0.to_vec())])?;
             Ok(())
         })
+    }
+
+    fn agree_on_key(&mut self, key: SharedKey, id: KeyId) -> Result<KeyId, Fault> {
+        self.within(|engine| agreement::agree_on_key(engine.connection()?, key, id))
+    }
+
+    fn agree_on_settings(
+        &mut self,
+        settings: &[SharedSetting],
+    ) -> Result<Vec<SharedSetting>, Fault> {
+        self.within(|engine| agreement::agree_on_settings(engine.connection()?, settings))
     }
 
     fn begin_login_epoch(&mut self, epoch: Epoch) -> Result<(), Fault> {

@@ -5,6 +5,7 @@
 //! member (a journal record with the next number of that member), a name is protected by a unique
 //! key, and work for all receivers is protected by a written lease.
 
+mod agreement;
 mod connect;
 mod connection;
 mod engine;
@@ -31,9 +32,7 @@ mod verify;
 use self::connect::{Connected, Purpose, connect};
 use self::engine::Mysql;
 use self::reader::Reader;
-use super::{
-    Cause, CopyError, DatabaseState, Diagnosis, Engine, Fault, OpenError, Read, UpgradePlan,
-};
+use super::{CopyError, DatabaseState, Diagnosis, Engine, Fault, OpenError, Read, UpgradePlan};
 
 pub(super) use server::SCHEME;
 pub use server::{HOSTS_EXPECTED, Host, Server, ServerPassword, Tls, parse_hosts};

@@ -346,6 +346,10 @@ impl Read for Reader {
         Ok(self.one_id("SELECT id FROM seal_key")?.map(KeyId))
     }
 
+    fn cookie_key(&self) -> Result<Option<KeyId>, Fault> {
+        Ok(self.one_id("SELECT id FROM cookie_key")?.map(KeyId))
+    }
+
     fn copy_size(&self) -> Result<u64, Fault> {
         self.count(
             "SELECT CAST(COALESCE(SUM(data_length + index_length), 0) AS UNSIGNED)
