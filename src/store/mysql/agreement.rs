@@ -14,19 +14,21 @@ pub(super) fn agree_on_key(
     id: KeyId,
 ) -> Result<KeyId, Fault> {
     let (insert, select) = match key {
-        SharedKey::Seals => {
-            ("INSERT INTO seal_key (one, id) VALUES (1, ?)", "SELECT id FROM seal_key FOR UPDATE")
-        }
+        SharedKey::Seals => (
+            "INSERT IGNORE INTO seal_key (one, id) VALUES (1, ?)",
+            "SELECT id FROM seal_key FOR UPDATE",
+        ),
         SharedKey::Cookies => (
-            "INSERT INTO cookie_key (one, id) VALUES (1, ?)",
+            "INSERT IGNORE INTO cookie_key (one, id) VALUES (1, ?)",
             "SELECT id FROM cookie_key FOR UPDATE",
         ),
     };
-    if let Some(mut row) = connection.first(select, Vec::new())? {
-        return Ok(KeyId(read_id(&mut row, 0)?));
-    }
+    // Of two receivers that start at once, the second waits here for the first.
     connection.run(insert, vec![Value::Bytes(id.0.to_vec())])?;
-    Ok(id)
+    match connection.first(select, Vec::new())? {
+        Some(mut row) => Ok(KeyId(read_id(&mut row, 0)?)),
+        None => Err(Fault::BadRow("the id of a key was not stored".into())),
+    }
 }
 
 /// Stores settings. Returns what was stored under their names before.
