@@ -20,6 +20,9 @@ const WRITE_ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long a reader waits for an answer: as long as a visitor waits.
 const READ_ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Statements that stay prepared on a connection: more than the program has.
+const STATEMENTS_MAX: usize = 1024;
+
 /// What a connection is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
@@ -108,6 +111,7 @@ fn open(server: &Server, host: &Host, purpose: Purpose) -> Result<Conn, mysql::E
         .tcp_connect_timeout(Some(CONNECT_TIMEOUT))
         .read_timeout(answer)
         .write_timeout(answer)
+        .stmt_cache_size(STATEMENTS_MAX)
         .ssl_opts(tls);
     Conn::new(options)
 }

@@ -168,6 +168,8 @@ fn random<const N: usize>() -> Result<[u8; N], Fault> {
 
 impl Engine for Mysql<'_> {
     fn begin(&mut self) -> Result<(), Fault> {
+        // Each attempt can wait for a lock, or for a node that does not answer.
+        self.server.heartbeat().progress();
         self.reconnect()?;
         self.lapsed.clear();
         self.records = 0;
