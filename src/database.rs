@@ -1,6 +1,8 @@
 //! Opens the database of the settings, and the key that belongs to it. Commands and the service
 //! first check what is there.
 
+mod shared_keys;
+
 use std::path::PathBuf;
 
 use crate::apply::in_transaction;
@@ -8,12 +10,14 @@ use crate::config::Config;
 use crate::data_dir::is_served;
 use crate::file_system::{self, NetworkFileSystem};
 use crate::key_file::{self, KeyFileError};
-use crate::password::Vault;
+use crate::password::{KeyId, Vault};
 use crate::seals::foreign_seals;
 use crate::store::{
-    DatabaseState, Engine, Fault, OpenError, Read, UpgradeError, exists, open_reader, state_of,
-    with_engine,
+    DatabaseState, Engine, Fault, OpenError, Read, SharedKey, UpgradeError, exists, open_reader,
+    state_of, with_engine,
 };
+
+pub use shared_keys::{OtherKey, other_keys};
 
 /// Why the database, or the key that belongs to it, cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +43,9 @@ pub enum DatabaseError {
          the backup", path = .1.display()
     )]
     KeyMissing(u64, PathBuf),
+    /// The key of another receiver is needed.
+    #[error(transparent)]
+    OtherKey(#[from] OtherKey),
     /// The key is not the one under which the passwords of the database are sealed.
     #[error(
         "the database has {0} passwords sealed under another key than {path}: put the right key \
@@ -159,12 +166,13 @@ pub fn open_or_make(config: &Config) -> Result<Vault, DatabaseError> {
         key_file::begin_anew(&path)?;
         has_key = false;
     }
+    let vault = if has_key { Some(Vault::load(&path)?) } else { None };
+    shared_keys::check(config, SharedKey::Seals, known, vault.as_ref().map(Vault::key_id))?;
     let backlog =
         reader.as_ref().map_or(Ok(0), |reader| reader.backlog()).map_err(DatabaseError::Read)?;
     if backlog > 0 && !has_key {
         return Err(DatabaseError::KeyMissing(backlog, path));
     }
-    let vault = if has_key { Some(Vault::load(&path)?) } else { None };
     if let (Some(reader), Some(vault)) = (reader, &vault)
         && backlog > 0
         && foreign_seals(vault, &*reader).map_err(DatabaseError::Read)? > 0
@@ -174,12 +182,37 @@ pub fn open_or_make(config: &Config) -> Result<Vault, DatabaseError> {
     with_engine(&config.location, make, |_| ())?;
     let vault = vault.map_or_else(|| Vault::create(&path), Ok)?;
     if known != Some(vault.key_id()) {
-        with_engine(&config.location, make, |engine| {
-            in_transaction(engine, |engine| engine.set_seal_key(vault.key_id()))
-        })?
-        .map_err(DatabaseError::Write)?;
+        agree_on_key(config, SharedKey::Seals, vault.key_id())?;
     }
     Ok(vault)
+}
+
+/// Stores the id of a key of this receiver, unless that of another receiver is stored.
+///
+/// # Errors
+///
+/// [`OtherKey`] if another receiver has stored another key, or if the database cannot be written.
+pub fn agree_on_key(config: &Config, key: SharedKey, own: KeyId) -> Result<(), DatabaseError> {
+    let stored = with_engine(&config.location, false, |engine| {
+        in_transaction(engine, |engine| engine.agree_on_key(key, own))
+    })?
+    .map_err(DatabaseError::Write)?;
+    Ok(shared_keys::check(config, key, Some(stored), Some(own))?)
+}
+
+/// Refuses a cookie key that is not that of the other receivers of the database. `own` is the key
+/// of this receiver, if there is one.
+///
+/// # Errors
+///
+/// [`OtherKey`], or if the database cannot be read.
+pub fn check_cookie_key(
+    config: &Config,
+    reader: &dyn Read,
+    own: Option<KeyId>,
+) -> Result<(), DatabaseError> {
+    let stored = reader.cookie_key().map_err(DatabaseError::Read)?;
+    Ok(shared_keys::check(config, SharedKey::Cookies, stored, own)?)
 }
 
 /// The existing database, upgraded to this release; an empty one only if it may be created.

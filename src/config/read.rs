@@ -28,7 +28,7 @@ use crate::password::HashKind;
 use crate::store::Location;
 use crate::token::{TOKEN_EXPECTED, Token};
 use crate::token_file;
-use crate::writer::UPKEEP_EVERY;
+use crate::writer::{COMMIT_WAIT_MAX, UPKEEP_EVERY};
 
 /// The longest time for which a jump of the clock can be set to wait, in minutes.
 const DAY_MINUTES: u32 = 1_440;
@@ -78,6 +78,8 @@ pub struct Config {
     pub connections: ConnectionLimits,
     /// How often the writer does its upkeep, which no setting changes.
     pub upkeep_every: Duration,
+    /// How long a sender waits for a commit that crosses a network, which no setting changes.
+    pub commit_wait: Duration,
     /// Files of secrets that settings name.
     pub secret_files: Vec<PathBuf>,
     /// The settings as text, for [`Config::read_again`].
@@ -191,6 +193,7 @@ impl Config {
                 login_page,
                 connections: ConnectionLimits::default(),
                 upkeep_every: UPKEEP_EVERY,
+                commit_wait: COMMIT_WAIT_MAX,
                 secret_files: secret_files(settings),
                 given: Arc::new(settings.clone()),
                 sources: None,

@@ -2,7 +2,7 @@
 
 use crate::chain::chain;
 use crate::config::Config;
-use crate::database::DatabaseError;
+use crate::database::{DatabaseError, other_keys};
 use crate::login::cookie::Signer;
 use crate::password::Vault;
 use crate::seals::foreign_seals;
@@ -23,6 +23,12 @@ pub fn problems(config: &Config, reader: Option<&dyn Read>) -> Vec<String> {
     let key = config.data_dir.seal_key();
     let vault = if key.exists() { Vault::load(&key).map(Some) } else { Ok(None) };
     problems.extend(vault.as_ref().err().map(|error| chain(error)));
+    if let Some(reader) = reader {
+        match other_keys(config, reader) {
+            Ok(others) => problems.extend(others.iter().map(ToString::to_string)),
+            Err(fault) => problems.push(chain(&fault)),
+        }
+    }
     problems.extend(reader.and_then(|reader| seals(config, reader, vault.as_ref().ok())));
     problems
 }

@@ -25,6 +25,7 @@ pub use entry::{Login, LoginId};
 
 use crate::epoch::Epoch;
 use crate::key_file::{self, KEY_BYTES, KeyFileError};
+use crate::password::KeyId;
 use crate::secret::redacted;
 
 /// The most logins in one cookie. A cookie with all of them has 558 characters, far below the
@@ -37,6 +38,8 @@ const DOMAIN: &[u8] = b"nats-userman login v2";
 const EPOCH_DOMAIN: &[u8] = b"nats-userman login epoch";
 /// The purpose of the key under which known networks are hashed.
 const KNOWN_NETWORKS_DOMAIN: &[u8] = b"nats-userman known networks v1";
+/// The purpose of the id of the key.
+const KEY_ID_DOMAIN: &[u8] = b"nats-userman cookie key id v1";
 /// The version that is written.
 const VERSION: u8 = 2;
 /// Bytes of version and count.
@@ -84,6 +87,13 @@ impl Signer {
         Zeroizing::new(
             self.key.clone().chain_update(KNOWN_NETWORKS_DOMAIN).finalize().into_bytes().into(),
         )
+    }
+
+    /// Identifies the key without revealing it.
+    pub fn key_id(&self) -> KeyId {
+        let tag = self.key.clone().chain_update(KEY_ID_DOMAIN).finalize().into_bytes();
+        let (id, _) = tag.split_first_chunk().expect("16 of 32 bytes");
+        KeyId(*id)
     }
 
     /// Draws a new key and writes it to a new file of mode 0600.

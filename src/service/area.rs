@@ -9,7 +9,7 @@ use crate::apply::in_transaction;
 use crate::chain::chain;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::database::DatabaseError;
+use crate::database::{DatabaseError, agree_on_key, check_cookie_key};
 use crate::hardening::Rehashes;
 use crate::http::state::ServerState;
 use crate::key_file;
@@ -29,7 +29,7 @@ use crate::login::remembered::Remembered;
 use crate::login::signers::Signers;
 use crate::login::unkept::Unkept;
 use crate::password::{Cost, Steps, Vault, Verifier};
-use crate::store::{Engine, Read, open_reader, with_engine};
+use crate::store::{Engine, Read, SharedKey, open_reader, with_engine};
 
 /// Rows that are sampled for the kinds of their hashes: half of them the oldest, half the newest.
 const ROWS_SAMPLED: u32 = 4_096;
@@ -53,7 +53,12 @@ pub(super) fn open(
         key_file::begin_anew(&key)?;
     }
     let has_key = key_file::is_there(&key)?;
-    let signer = if has_key { Signer::load(&key)? } else { Signer::create(&key)? };
+    let signer = if has_key { Some(Signer::load(&key)?) } else { None };
+    check_cookie_key(config, &*reader, signer.as_ref().map(Signer::key_id))?;
+    let signer = signer.map_or_else(|| Signer::create(&key), Ok)?;
+    if config.location.is_shared() {
+        agree_on_key(config, SharedKey::Cookies, signer.key_id())?;
+    }
     let knows_networks = has_key && has_known_networks(&*reader);
     let limits = config.area.limits;
     let grace = clock.steady().saturating_add(i64::from(limits.block_seconds));

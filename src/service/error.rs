@@ -65,6 +65,7 @@ impl StartError {
             Self::Database(
                 DatabaseError::Read(_)
                 | DatabaseError::Write(_)
+                | DatabaseError::OtherKey(_)
                 | DatabaseError::KeyMissing(..)
                 | DatabaseError::KeyForeign(..),
             ) => false,

@@ -1,6 +1,7 @@
 //! The service: data directory, database, keys, writer, hashing worker and HTTP server, started in
 //! this order and stopped in reverse order.
 
+mod agreement;
 mod area;
 mod error;
 pub mod listener;
@@ -159,8 +160,14 @@ impl Service {
         // It may just have been created, or upgraded.
         file.resume();
         // The writer opens its own reader; this one is closed after the check.
-        let jumps = watch_for_jumps(config, &clock, &*file.open()?);
+        let reader = file.open()?;
+        let jumps = watch_for_jumps(config, &clock, &*reader);
         let (tokens, new_token) = open_tokens(config)?;
+        if new_token.is_some() {
+            agreement::warn_of_new_token(config, &*reader);
+        }
+        drop(reader);
+        agreement::compare_settings(config);
         let keeps_socket = passed.is_some();
         let listener = listener::take_or_bind(passed, config.listen)?;
         let address = listener.local_addr()?;
@@ -178,6 +185,7 @@ impl Service {
                 idle: config.area.idle_seconds,
             },
             upkeep_every: config.upkeep_every,
+            commit_wait: (!file.reads_are_local()).then_some(config.commit_wait),
             sealed: wake.clone(),
             heartbeat: manager.heartbeat(),
         })?;

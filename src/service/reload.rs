@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
+use super::agreement::compare_settings;
 use super::served::write_down;
 use crate::chain::chain;
 use crate::config::Config;
@@ -116,6 +117,9 @@ impl SettingFiles {
         let now = &self.config;
         self.live.replace(now);
         self.area.guard.set_exempt_loopback(now.trusted_proxy.0.is_empty());
+        if before.expiry != now.expiry {
+            compare_settings(now);
+        }
         if before.public_url != now.public_url {
             write_down(now, self.address);
         }

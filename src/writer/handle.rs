@@ -15,18 +15,29 @@ use crate::store::{Hardened, Note, Rehashed};
 /// has an answer by then.
 const QUEUE_WAIT_MAX: Duration = Duration::from_millis(500);
 
+/// The longest a sender waits for the commit of a postback that the writer has taken, where the
+/// commit crosses a network. A commit of a cluster waits up to 7 seconds for a node that has died,
+/// and may be tried again; NATS must not wait without an end.
+pub const COMMIT_WAIT_MAX: Duration = Duration::from_secs(20);
+
 /// A handle on the writer; clones share the queue.
 #[derive(Clone, Debug)]
 pub struct Writer {
     queue: SyncSender<Command>,
     metrics: Metrics,
     lane: Lane,
+    /// See [`Setup::commit_wait`](super::Setup::commit_wait).
+    commit_wait: Option<Duration>,
 }
 
 impl Writer {
-    pub(super) fn new(postbacks_max: usize) -> (Self, Receiver<Command>) {
+    pub(super) fn new(
+        postbacks_max: usize,
+        commit_wait: Option<Duration>,
+    ) -> (Self, Receiver<Command>) {
         let (queue, receiver) = sync_channel(postbacks_max);
-        (Self { queue, metrics: Metrics::default(), lane: Lane::default() }, receiver)
+        let (metrics, lane) = (Metrics::default(), Lane::default());
+        (Self { queue, metrics, lane, commit_wait }, receiver)
     }
 
     /// Queues a postback and waits for its commit.
@@ -37,15 +48,24 @@ impl Writer {
             return Answer::Unavailable;
         }
         let waited = tokio::time::timeout(QUEUE_WAIT_MAX, &mut answered).await;
-        let result = match waited {
-            Ok(result) => result,
+        let answer = match waited {
+            Ok(result) => result.ok(),
             Err(_) if withdrawal.withdraw() => return Answer::Unavailable,
-            // The writer has taken the postback, so the commit decides. It is bounded by the
-            // timeout of the database's lock.
-            Err(_) => answered.await,
+            // The writer has taken the postback, so the commit decides.
+            Err(_) => self.committed(answered).await,
         };
-        // An error means that the writer ended without answering: the outcome is unknown.
-        result.map_or(Answer::OutcomeUnknown, |(answer, _)| answer)
+        // The writer ended without answering, or it takes too long: the outcome is unknown.
+        answer.map_or(Answer::OutcomeUnknown, |(answer, _)| answer)
+    }
+
+    /// Waits for what the writer answers after a commit. With a database of this machine the
+    /// timeout of its lock bounds that; over a network it has a bound of its own. `None` if there
+    /// is no answer.
+    async fn committed<T>(&self, answered: oneshot::Receiver<T>) -> Option<T> {
+        match self.commit_wait {
+            None => answered.await.ok(),
+            Some(most) => tokio::time::timeout(most, answered).await.ok()?.ok(),
+        }
     }
 
     /// The counters that the writer keeps. Clones of them do not keep its thread alive.
@@ -61,7 +81,8 @@ impl Writer {
     /// Whether a commit succeeds now.
     pub async fn probe(&self) -> bool {
         let (done, answered) = oneshot::channel();
-        self.queue.try_send(Command::Probe(done)).is_ok() && matches!(answered.await, Ok(true))
+        self.queue.try_send(Command::Probe(done)).is_ok()
+            && self.committed(answered).await == Some(true)
     }
 
     /// Queues a note for the next transaction of notes and does not wait. Returns `false` if too
@@ -70,11 +91,12 @@ impl Writer {
         self.put_in_lane(PendingNote { note, done: None })
     }
 
-    /// Queues a note and waits for its commit. Returns `false` if it was not committed.
+    /// Queues a note and waits for its commit. Returns `false` if it was not committed, or not in
+    /// time.
     pub async fn note_and_wait(&self, note: Note) -> bool {
         let (done, answered) = oneshot::channel();
         self.put_in_lane(PendingNote { note, done: Some(done) })
-            && matches!(answered.await, Ok(true))
+            && self.committed(answered).await == Some(true)
     }
 
     /// Queues several notes and waits for all commits. Returns `false` if one was not committed.
@@ -87,7 +109,7 @@ impl Writer {
         let mut all = true;
         for answered in answers {
             all &= match answered {
-                Some(answered) => matches!(answered.await, Ok(true)),
+                Some(answered) => self.committed(answered).await == Some(true),
                 None => false,
             };
         }
@@ -125,5 +147,55 @@ impl Writer {
     pub fn stop(&self) {
         // An error means that it has ended already.
         let _ = self.queue.send(Command::Stop);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::apply::losing::postback;
+    use crate::reply::Reply;
+
+    const BOUND: Duration = Duration::from_secs(20);
+
+    /// A postback that the writer takes at once and answers after this time. Time passes as soon as
+    /// nobody has anything else to do.
+    async fn answered_after(commit_wait: Option<Duration>, takes: Duration) -> (Answer, Duration) {
+        let (writer, queue) = Writer::new(1, commit_wait);
+        let began = tokio::time::Instant::now();
+        let sender = writer.submit(postback("action=DELETE&siteid=1&memberid=71"));
+        let work = async {
+            let Ok(Command::Postback(queued)) = queue.try_recv() else { panic!("not queued") };
+            let taken = queued.take().unwrap();
+            tokio::time::sleep(takes).await;
+            taken.answer(Answer::Reply(Reply::ok("done")));
+        };
+        let answer = async { (sender.await, began.elapsed()) };
+        let (answer, ()) = tokio::join!(answer, work);
+        answer
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_sender_waits_twenty_seconds_for_a_commit_over_a_network_and_as_long_as_it_takes_else()
+     {
+        let done = Answer::Reply(Reply::ok("done"));
+        for (commit_wait, takes, answer, after) in [
+            (Some(BOUND), 0, done.clone(), Duration::ZERO),
+            (Some(BOUND), 20, done.clone(), BOUND),
+            (Some(BOUND), 60, Answer::OutcomeUnknown, BOUND + QUEUE_WAIT_MAX),
+            (None, 60, done, Duration::from_secs(60)),
+        ] {
+            let takes = Duration::from_secs(takes);
+            let (found, waited) = answered_after(commit_wait, takes).await;
+            assert_eq!((found, waited.as_millis()), (answer, after.as_millis()), "{takes:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_logout_and_a_probe_do_not_wait_longer_than_a_postback() {
+        let (writer, _queue) = Writer::new(4, Some(BOUND));
+        let began = tokio::time::Instant::now();
+        assert!(!writer.probe().await);
+        assert_eq!(began.elapsed().as_secs(), BOUND.as_secs());
     }
 }

@@ -17,7 +17,7 @@ mod thread;
 mod transactions;
 mod upkeep;
 
-pub use handle::Writer;
+pub use handle::{COMMIT_WAIT_MAX, Writer};
 pub use logins::LoginTimes;
 pub use queue::Answer;
 pub use setup::{Setup, UPKEEP_EVERY};

@@ -32,6 +32,9 @@ pub struct Setup {
     /// The minimum time between two rounds of upkeep, which move expired members and remove old
     /// rows. At zero there is one after each command.
     pub upkeep_every: Duration,
+    /// How long a sender waits for the commit of what the writer has taken; `None` for as long as
+    /// it takes, where the database is on this machine.
+    pub commit_wait: Option<Duration>,
     /// Gets a message when a credential was sealed, for the hashing worker.
     pub sealed: SyncSender<()>,
     /// Reports that the thread is alive, also while it waits for a known reason.

@@ -38,7 +38,7 @@ const REOPEN_AFTER: Duration = Duration::from_millis(500);
 ///
 /// If the system gives no thread.
 pub fn start(setup: Setup) -> std::io::Result<(Writer, JoinHandle<()>)> {
-    let (writer, queue) = Writer::new(QUEUE_POSTBACKS_MAX);
+    let (writer, queue) = Writer::new(QUEUE_POSTBACKS_MAX, setup.commit_wait);
     // Clones the counters and the lane only: the handle would keep the thread alive.
     let (transactions, notes) =
         (Transactions::new(writer.metrics().clone()), Notes::of(writer.lane()));

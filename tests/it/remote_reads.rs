@@ -1,4 +1,5 @@
-//! Reading a database over a network: an HTTP thread continues while a read waits.
+//! A database over a network: an HTTP thread continues while a read waits, and no sender waits for
+//! ever.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use nats_userman::store::reads::pool::ReadLimits;
 use nats_userman::store::{Location, ReadError, ReadSource, Reads, with_engine};
 use tempfile::TempDir;
 
-use crate::support::{App, Gate, NOON, TOKEN, temp_dir};
+use crate::support::{App, Gate, NOON, TOKEN, post_to, temp_dir};
 
 /// Few, and for a short time.
 const LIMITS: ReadLimits = ReadLimits { threads: 2, waiting: 3, time: Duration::from_secs(60) };
@@ -151,4 +152,23 @@ fn a_check_that_cannot_be_read_gets_503_and_the_next_one_its_answer() {
         (503, "ERROR|temporarily unavailable, nothing was changed")
     );
     assert_eq!(check("bob").status, 200);
+}
+
+#[test]
+fn a_sender_whose_commit_takes_too_long_is_told_that_its_outcome_is_unknown() {
+    let gate = Arc::new(Gate::default());
+    let app = App::start_with_commit_wait(Duration::ZERO, move |config| {
+        gate.database(config.location.clone())
+    });
+    let add = "action=ADD&siteid=1&memberid=71&username=bob&password=x";
+    let unknown =
+        app.while_the_writer_is_stuck(|| post_to(app.address, TOKEN, add.as_bytes()).unwrap());
+    assert_eq!(
+        (unknown.status, unknown.body.as_str(), unknown.header("retry-after").is_some()),
+        (503, "ERROR|temporarily unavailable, outcome unknown, send it again", true)
+    );
+    // The writer is done with it before it takes the next one: it had happened after all.
+    assert!(app.post("action=DELETE&siteid=1&memberid=72").starts_with("OK|"));
+    assert_eq!(app.rows("SELECT memberid FROM member_auth"), ["71"]);
+    assert_eq!(app.post(add), "OK|member 71 \"bob\" of site 1 was so already");
 }

@@ -40,6 +40,7 @@ fn setup(scene: &Scene) -> Setup {
         journal_days: Some(30),
         logins: LoginTimes { lasts: 3_600, longest: 7_200, idle: Some(600) },
         upkeep_every: Duration::ZERO,
+        commit_wait: None,
         sealed: sync_channel(1).0,
         heartbeat: Heartbeat::default(),
     }

@@ -147,6 +147,18 @@ impl App {
         Self::start_as_on(dir, config, NOON, database)
     }
 
+    /// On a database that is read over a network, with another bound of the wait for a commit.
+    pub fn start_with_commit_wait(
+        commit_wait: Duration,
+        database: impl FnOnce(&Config) -> CurrentDatabase,
+    ) -> Self {
+        let dir = temp_dir();
+        let mut config = Self::config(&dir, &[]);
+        config.commit_wait = commit_wait;
+        let database = database(&config);
+        Self::start_as_on(dir, config, NOON, database)
+    }
+
     fn start_as(dir: TempDir, config: Config, now: i64) -> Self {
         let database = CurrentDatabase::new(config.location.clone());
         Self::start_as_on(dir, config, now, database)
@@ -214,6 +226,12 @@ impl App {
     pub fn jump_to(&self, now: i64) {
         self.clock.lock().wall = now;
         self.tick();
+    }
+
+    /// Does `work` while the writer is stuck: it waits for the time before each transaction.
+    pub fn while_the_writer_is_stuck<T>(&self, work: impl FnOnce() -> T) -> T {
+        let _clock = self.clock.lock();
+        work()
     }
 
     pub fn now(&self) -> i64 {

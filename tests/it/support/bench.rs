@@ -32,6 +32,7 @@ impl WriterBench {
             journal_days: None,
             logins: LOGIN_TIMES,
             upkeep_every: UPKEEP_EVERY,
+            commit_wait: None,
             sealed,
             heartbeat: Heartbeat::default(),
         };

@@ -1,0 +1,122 @@
+//! What the receivers of one database should have in common besides their keys. Each start stores
+//! the values of some settings, and warns of those that differ from the values of the receiver that
+//! started before it: both would treat the same members differently.
+
+use crate::apply::in_transaction;
+use crate::chain::chain;
+use crate::config::Config;
+use crate::store::{Read, SharedSetting, with_engine};
+
+/// Stores the settings, and warns of each that differs. Does nothing where the database has one
+/// receiver. A database that cannot be written now is no reason to fail: the writer tells.
+pub(super) fn compare_settings(config: &Config) {
+    if !config.location.is_shared() {
+        return;
+    }
+    let ours = settings(config);
+    let stored = with_engine(&config.location, false, |engine| {
+        in_transaction(engine, |engine| engine.agree_on_settings(&ours))
+    });
+    let stored = stored.map_err(|error| chain(&error));
+    match stored.and_then(|stored| stored.map_err(|fault| chain(&fault))) {
+        Ok(theirs) => differences(&ours, &theirs).iter().for_each(|line| log::warn!("{line}")),
+        Err(error) => {
+            log::warn!("could not compare the settings with those of other receivers: {error}")
+        }
+    }
+}
+
+/// Warns of a token that was created beside a database that other receivers may use already.
+pub(super) fn warn_of_new_token(config: &Config, reader: &dyn Read) {
+    if config.location.is_shared() && !reader.is_unused().unwrap_or(true) {
+        log::warn!(
+            "a new token was created in {}: if the database has other receivers, stop this one and \
+             copy their postback-token over it, so that all take the URL that NATS calls",
+            config.data_dir.token_file().display()
+        );
+    }
+}
+
+/// The settings that decide what a postback, a login or the upkeep does to a member.
+fn settings(config: &Config) -> Vec<SharedSetting> {
+    let (area, limits) = (&config.area, &config.area.limits);
+    let values = [
+        ("time_zone", config.expiry.zone.to_string()),
+        ("expire_grace_hours", config.expiry.grace_hours.to_string()),
+        ("password_hash", config.password_hash.to_string()),
+        ("keep_cryptpass", config.keep_cryptpass.to_string()),
+        ("journal_days", config.journal_days.map_or("for ever".into(), |days| days.to_string())),
+        ("login_hours", (area.login_seconds / 3_600).to_string()),
+        ("login_idle_minutes", (area.idle_seconds.unwrap_or(0) / 60).to_string()),
+        ("login_limit_pair", limits.pair.to_string()),
+        ("login_limit_network", limits.network.to_string()),
+        ("login_limit_name", limits.name.to_string()),
+        ("login_window_minutes", (limits.window_seconds / 60).to_string()),
+        ("login_block_minutes", (limits.block_seconds / 60).to_string()),
+    ];
+    let setting = |(name, value): (&str, String)| SharedSetting { name: name.into(), value };
+    values.map(setting).into()
+}
+
+/// A sentence for each setting that differs.
+fn differences(ours: &[SharedSetting], theirs: &[SharedSetting]) -> Vec<String> {
+    let differs = |ours: &SharedSetting| {
+        let theirs = theirs.iter().find(|it| it.name == ours.name && it.value != ours.value)?;
+        Some(format!(
+            "{} is {} here and {} at the receiver that started before this one: receivers of one \
+             database need the same value",
+            ours.name, ours.value, theirs.value
+        ))
+    };
+    ours.iter().filter_map(differs).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::config::Settings;
+
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        settings: Settings,
+    }
+
+    fn of(flags: &[&str]) -> Vec<SharedSetting> {
+        let line = ["test", "--data-dir", "/srv/data"];
+        let line = Line::parse_from(line.iter().chain(flags));
+        settings(&Config::read(&line.settings).unwrap())
+    }
+
+    #[test]
+    fn each_setting_that_differs_is_one_sentence_with_both_values() {
+        let ours = of(&["--time-zone", "Europe/Berlin", "--journal-days", "30"]);
+        assert_eq!(differences(&ours, &ours), [""; 0]);
+        assert_eq!(differences(&ours, &[]), [""; 0], "the first receiver");
+        let then = "at the receiver that started before this one: receivers of one database need \
+            the same value";
+        assert_eq!(
+            differences(&ours, &of(&["--password-hash", "bcrypt", "--login-limit-name", "7"])),
+            [
+                format!("time_zone is Europe/Berlin here and UTC {then}"),
+                format!("password_hash is argon2id here and bcrypt {then}"),
+                format!("journal_days is 30 here and for ever {then}"),
+                format!("login_limit_name is 100 here and 7 {then}"),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_setting_has_the_name_and_the_value_of_the_configuration_file() {
+        for SharedSetting { name, value } in of(&[]) {
+            assert!(name.len() <= 64 && value.len() <= 255);
+            // A switch takes no value, and no number means for ever.
+            if !["keep_cryptpass", "journal_days"].contains(&name.as_str()) {
+                let flag = format!("--{}", name.replace('_', "-"));
+                assert_eq!(of(&[&flag, &value]), of(&[]), "{flag} {value}");
+            }
+        }
+    }
+}
