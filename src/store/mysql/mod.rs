@@ -8,6 +8,7 @@
 mod agreement;
 mod connect;
 mod connection;
+mod diagnosis;
 mod engine;
 mod fault;
 mod history;
@@ -108,10 +109,9 @@ pub(super) fn state_of(server: &Server, was_used: bool) -> Result<DatabaseState,
     }
 }
 
-pub(super) fn diagnose(server: &Server, _since: i64) -> Result<Diagnosis, OpenError> {
-    let reader = open_reader(server)?;
-    let bytes = in_open(server, reader.copy_size())?;
-    Ok(Diagnosis { bytes, ..Diagnosis::default() })
+pub(super) fn diagnose(server: &Server, since: i64) -> Result<Diagnosis, OpenError> {
+    let Connected { mut connection, verified } = connect_to_tables(server, Purpose::Schema)?;
+    in_open(server, diagnosis::diagnose(&mut connection, &verified, since))
 }
 
 /// There is one version of the tables so far.

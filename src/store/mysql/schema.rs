@@ -11,7 +11,8 @@ use crate::unicode::FOLDING_VERSION;
 /// The version of the tables that this release reads and writes.
 pub(super) const VERSION: i64 = 1;
 
-const TABLES: &str = include_str!("../../../schema.mysql.sql");
+/// The newest schema.
+pub(super) const TABLES: &str = include_str!("../../../schema.mysql.sql");
 
 /// MariaDB's collation of the column `username`, and the one of MySQL that is most like it.
 const COLLATIONS: (&str, &str) = ("utf8mb4_general_nopad_ci", "utf8mb4_0900_as_ci");

@@ -20,8 +20,8 @@ pub(super) struct Verified {
     pub(super) is_mysql: bool,
     /// The longest packet that it takes, in bytes.
     pub(super) packet_max: usize,
-    /// What an operator should know, a sentence each.
-    pub(super) warnings: Vec<String>,
+    /// The nodes of a cluster, if there are so few that the loss of one can stop the service.
+    pub(super) too_few_nodes: Option<u64>,
     /// The name, port and start of the server, which distinguish it from others and from itself
     /// before a restart.
     pub(super) identity: ServerIdentity,
@@ -109,23 +109,18 @@ fn judge(variables: &Values, states: &Values, now: i64) -> Result<Verified, Stri
             .into());
     }
     let is_cluster = !matches!(variable("wsrep_provider"), "" | "none");
-    let mut warnings = Vec::new();
+    let mut too_few_nodes = None;
     if is_cluster {
         check_node(variables, states)?;
         let nodes = number(state("wsrep_cluster_size"));
-        if nodes < NODES_MIN {
-            warnings.push(format!(
-                "the Galera cluster has {nodes} nodes: with fewer than {NODES_MIN}, the loss of \
-                 one can stop the service"
-            ));
-        }
+        too_few_nodes = Some(nodes).filter(|&nodes| nodes < NODES_MIN);
     }
     let started_at = now - i64::try_from(number(state("uptime"))).unwrap_or(0);
     Ok(Verified {
         is_cluster,
         is_mysql: !variable("version").to_ascii_lowercase().contains("mariadb"),
         packet_max,
-        warnings,
+        too_few_nodes,
         identity: ServerIdentity {
             name: variable("hostname").to_owned(),
             port: variable("port").to_owned(),
