@@ -213,6 +213,31 @@ impl Guard {
         self.count_blocks(&state);
     }
 
+    /// Takes up a block that another receiver has stored, for the rest of its time, but for no
+    /// longer than a new block. Keeps its times. Returns its weight; `None` if it is over, or does
+    /// not count here: a name that no member has, which is stored under a pseudonym, or a name
+    /// before names may be blocked. A new target must find room, so that no block gives way.
+    pub fn take_up(&self, block: &Block, holder: NameHolder, now: Reading) -> Option<Weight> {
+        let kind = block.target.kind();
+        let counts = self.limits.of(kind) > 0
+            && match kind {
+                BlockKind::Network => true,
+                BlockKind::Pair => holder == NameHolder::Member,
+                BlockKind::Name => holder == NameHolder::Member && now.steady >= self.names_from,
+            };
+        let rest = block.until.saturating_sub(now.wall).min(i64::from(self.limits.block_seconds));
+        let mut state = self.state();
+        state.blocks.end(now.steady);
+        let has_room = state.blocks.hold(&block.target) || !state.blocks.is_full();
+        if !counts || rest <= 0 || !has_room {
+            return None;
+        }
+        let (weight, ends) = (Weight::of(kind, holder), now.steady.saturating_add(rest));
+        state.blocks.begin(Held { block: block.clone(), weight, ends, stays_narrow: false });
+        self.count_blocks(&state);
+        Some(weight)
+    }
+
     /// Ends a block early.
     pub fn lift(&self, target: &Target) {
         let mut state = self.state();

@@ -29,7 +29,7 @@ use crate::login::remembered::Remembered;
 use crate::login::signers::Signers;
 use crate::login::unkept::Unkept;
 use crate::password::{Cost, Steps, Vault, Verifier};
-use crate::store::{Engine, Read, SharedKey, open_reader, with_engine};
+use crate::store::{Engine, Fault, Read, SharedKey, open_reader, with_engine};
 
 /// Rows that are sampled for the kinds of their hashes: half of them the oldest, half the newest.
 const ROWS_SAMPLED: u32 = 4_096;
@@ -104,6 +104,13 @@ fn continue_blocks(
     clock: &Clock,
     knows_networks: bool,
 ) -> Result<Ledger, StartError> {
+    if config.location.is_shared() {
+        // Other receivers need the rows. The receiver that began a block has logged it.
+        let (mut ledger, now) = (Ledger::default(), clock.read());
+        let stored = blocks::stored_blocks(reader).map_err(DatabaseError::Read)?;
+        blocks::take_up(&mut ledger, guard, stored, now, true);
+        return Ok(ledger);
+    }
     let continued = blocks::continue_stored(reader, guard, clock.read(), knows_networks)
         .map_err(DatabaseError::Read)?;
     let Some((ledger, kept)) = continued else { return Ok(Ledger::default()) };
@@ -121,10 +128,23 @@ fn has_known_networks(reader: &dyn Read) -> bool {
     })
 }
 
+/// Reads on the pool where reads cross a network, else on this thread.
+async fn read<T: Send + 'static>(
+    shared: &ServerState,
+    job: impl FnOnce(&dyn Read) -> Result<T, Fault> + Send + 'static,
+) -> Result<T, String> {
+    match shared.reads.pool() {
+        Some(pool) => pool.read(job).await.map_err(|error| chain(&error)),
+        None => {
+            let reader = shared.file.open().map_err(|error| chain(&error))?;
+            job(&*reader).map_err(|fault| chain(&fault))
+        }
+    }
+}
+
 /// Samples the kinds of hashes again, which decide what every login costs.
-pub(super) fn sample_rows(shared: &ServerState) {
-    let read = shared.file.open().map_err(|error| chain(&error));
-    match read.and_then(|reader| reader.sample(ROWS_SAMPLED).map_err(|fault| chain(&fault))) {
+pub(super) async fn sample_rows(shared: &ServerState) {
+    match read(shared, |reader| reader.sample(ROWS_SAMPLED)).await {
         Ok(rows) => shared.area.steps.sample(&rows),
         // The latest sample stays in effect, and faults of the database are logged elsewhere.
         Err(error) => log::debug!("could not sample the hashes of members: {error}"),
@@ -146,9 +166,8 @@ pub(super) fn say_left_out(shared: &ServerState, at_the_end: bool) {
 
 /// Adopts the login epoch of the database, which `member logout --all` changes. While the database
 /// cannot be read, the epoch stays, and the fault is logged elsewhere.
-pub(super) fn take_up_epoch(shared: &ServerState, is_replaced: bool) {
-    let read = shared.file.open().map_err(|error| chain(&error));
-    match read.and_then(|reader| reader.login_epoch().map_err(|fault| chain(&fault))) {
+pub(super) async fn take_up_epoch(shared: &ServerState, is_replaced: bool) {
+    match read(shared, |reader| reader.login_epoch()).await {
         Ok(epoch) if !shared.area.signers.take_up(epoch) => {}
         Ok(_) if is_replaced => {
             log::warn!(

@@ -292,12 +292,13 @@ impl Service {
                 tokio::time::sleep(LOOK_EVERY).await;
                 if sampled.elapsed() >= SAMPLE_EVERY {
                     sampled = Instant::now();
-                    area::sample_rows(&self.shared);
+                    area::sample_rows(&self.shared).await;
                 }
                 area::take_up_epoch(
                     &self.shared,
                     std::mem::replace(&mut turn, self.shared.file.generation()) != turn,
-                );
+                )
+                .await;
                 area::say_left_out(&self.shared, false);
                 self.shared.refused.end_window(self.shared.clock.steady());
                 self.shared.connections.log_closed(self.shared.clock.steady());
@@ -320,6 +321,7 @@ impl Service {
             database: self.shared.file.clone(),
             writer: self.writer.clone(),
             clock: self.shared.clock.clone(),
+            shared: self.shared.reads.pool().cloned(),
         }
     }
 

@@ -58,6 +58,13 @@ impl ReadSource {
     }
 }
 
+impl ReadSource {
+    /// The threads that read, if reads cross a network.
+    pub fn pool(&self) -> Option<&ReadPool> {
+        self.pool.as_ref()
+    }
+}
+
 /// The reads of one HTTP thread. Clones belong to the same thread.
 #[derive(Clone, Debug)]
 pub enum Reads {

@@ -33,6 +33,7 @@ mod passwords;
 mod php;
 mod property;
 mod readme;
+mod receivers;
 mod rehash;
 mod remote_reads;
 mod secrets;

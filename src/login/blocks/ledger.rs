@@ -5,6 +5,8 @@
 //! writes. A block that ends before its row is written gets no row. This module only decides; its
 //! parent reads, writes and logs.
 
+mod others;
+
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 
@@ -16,6 +18,8 @@ use crate::store::Note;
 pub const LINES_MAX: usize = 100;
 /// The most rows that are written or removed in one transaction.
 const ROWS_MAX: usize = 256;
+
+pub use others::{Changes, StoredBlocks};
 
 /// Records which blocks are logged and which are stored.
 #[derive(Debug, Default)]
@@ -41,6 +45,11 @@ struct Entry {
     holds: bool,
     has_line: bool,
     row: StoredState,
+    /// Whether the row was found in the table, where other receivers write it too.
+    is_seen: bool,
+    /// Since when the row of another receiver is known here, by the steady clock; `None` for a
+    /// block of this receiver.
+    other_since: Option<i64>,
 }
 
 /// The stored row of a target.
@@ -54,6 +63,12 @@ enum StoredState {
 }
 
 impl Entry {
+    /// A block of this receiver that begins.
+    fn of_own(block: Block, weight: Weight, row: StoredState) -> Self {
+        let (holds, has_line, is_seen, other_since) = (true, false, false, None);
+        Self { block, weight, holds, has_line, row, is_seen, other_since }
+    }
+
     fn lacks_row(&self) -> bool {
         self.holds && self.row != StoredState::Of(self.block.since, self.block.until)
     }
@@ -84,7 +99,7 @@ impl Ledger {
     pub fn of_stored(stored: Vec<(Block, Weight)>) -> Self {
         let entry = |(block, weight): (Block, Weight)| {
             let row = StoredState::Of(block.since, block.until);
-            (block.target.clone(), Entry { block, weight, holds: true, has_line: true, row })
+            (block.target.clone(), Entry { has_line: true, ..Entry::of_own(block, weight, row) })
         };
         Self { entries: stored.into_iter().map(entry).collect(), ..Self::default() }
     }
@@ -118,16 +133,10 @@ impl Ledger {
                 Some(entry) if entry.block == block => entry.holds = true,
                 Some(entry) => {
                     self.untold += usize::from(!entry.has_line);
-                    *entry = Entry { block, weight, holds: true, has_line: false, row: entry.row };
+                    *entry = Entry::of_own(block, weight, entry.row);
                 }
                 None => {
-                    let entry = Entry {
-                        block,
-                        weight,
-                        holds: true,
-                        has_line: false,
-                        row: StoredState::None,
-                    };
+                    let entry = Entry::of_own(block, weight, StoredState::None);
                     self.entries.insert(entry.block.target.clone(), entry);
                 }
             }
@@ -178,7 +187,9 @@ impl Ledger {
     fn notes_due(&mut self, most: usize) -> Vec<Note> {
         let writes = self.entries.values().filter(|entry| entry.lacks_row()).count();
         let removals_max = most - writes.min(most / 2);
-        let remove = self.entries.values_mut().filter(|entry| !entry.holds).take(removals_max);
+        // The row of another receiver's block is not ours to remove.
+        let is_spent = |entry: &&mut Entry| !entry.holds && entry.other_since.is_none();
+        let remove = self.entries.values_mut().filter(is_spent).take(removals_max);
         let mut notes: Vec<Note> =
             remove.map(|entry| entry.note(Note::Lift(entry.block.target.clone()))).collect();
         let mut write: Vec<&mut Entry> =

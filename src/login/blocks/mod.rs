@@ -2,6 +2,7 @@
 //! ones, and lifts those that a command removed.
 
 mod ledger;
+mod others;
 
 use std::sync::Arc;
 
@@ -11,11 +12,14 @@ use crate::apply::in_transaction;
 use crate::block::{Block, BlockKind, LoginName, NameHolder, Network};
 use crate::chain::chain;
 use crate::clock::{Clock, Reading};
-use crate::store::{CurrentDatabase, Engine, Fault, Read, pages};
+use crate::store::reads::pool::ReadPool;
+use crate::store::{CurrentDatabase, Engine, Fault, Note, Read, pages};
 use crate::writer::Writer;
 
 use ledger::LINES_MAX;
 pub use ledger::Ledger;
+use others::ended_early;
+pub use others::{stored_blocks, take_up};
 
 /// Which blocks a command lifts.
 #[derive(Debug, Default)]
@@ -91,6 +95,8 @@ pub struct BlockSync {
     pub writer: Writer,
     /// The time.
     pub clock: Clock,
+    /// Reads the table where other receivers write it too.
+    pub shared: Option<ReadPool>,
 }
 
 impl BlockSync {
@@ -109,7 +115,29 @@ impl BlockSync {
         if !due.notes.is_empty() && self.writer.note_all_and_wait(due.notes.clone()).await {
             self.area.ledger().written(&due.notes);
         }
-        self.lift_removed();
+        match &self.shared {
+            Some(reads) => self.exchange(reads).await,
+            None => self.lift_removed(),
+        }
+    }
+
+    /// Takes up the blocks of other receivers, and lifts those whose row is gone.
+    async fn exchange(&self, reads: &ReadPool) {
+        let stored = match reads.read(stored_blocks).await {
+            Ok(stored) => stored,
+            // The blocks go on. The fault of the database is logged elsewhere.
+            Err(error) => return log::debug!("cannot read the login blocks: {}", chain(&error)),
+        };
+        let now = self.clock.read();
+        let changes = take_up(&mut self.area.ledger(), &self.area.guard, stored, now, false);
+        let early: Vec<Block> =
+            changes.lifted.into_iter().filter(|block| ended_early(block, now)).collect();
+        log_lifted(&early);
+        if !changes.spent.is_empty() {
+            let spent = changes.spent.into_iter().map(Note::Lift).collect();
+            // What was not deleted is found again.
+            let _ = self.writer.note_all_and_wait(spent).await;
+        }
     }
 
     /// Logs and stores everything that is still due, before the writer ends.
@@ -149,10 +177,14 @@ impl BlockSync {
             Err(error) => return log::debug!("cannot read the login blocks: {error}"),
         };
         lifted.iter().for_each(|block| self.area.guard.lift(&block.target));
-        lifted.iter().take(LINES_MAX).for_each(|block| log::info!("login block lifted: {block}"));
-        if let Some(more) = lifted.len().checked_sub(LINES_MAX).filter(|&more| more > 0) {
-            log::info!("{more} more login blocks lifted");
-        }
+        log_lifted(&lifted);
+    }
+}
+
+fn log_lifted(lifted: &[Block]) {
+    lifted.iter().take(LINES_MAX).for_each(|block| log::info!("login block lifted: {block}"));
+    if let Some(more) = lifted.len().checked_sub(LINES_MAX).filter(|&more| more > 0) {
+        log::info!("{more} more login blocks lifted");
     }
 }
 

@@ -126,6 +126,11 @@ impl Blocks {
         self.held.len()
     }
 
+    /// Whether one more gives way or is merged.
+    pub(super) fn is_full(&self) -> bool {
+        self.held.len() >= self.held_max
+    }
+
     /// A number that changes whenever the blocks change.
     pub(super) fn changes(&self) -> u64 {
         self.changes

@@ -10,13 +10,16 @@ use crate::store::OpenError;
 pub(super) const CHECK_EVERY: Duration = Duration::from_millis(500);
 
 /// Why a read failed.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// Another database was put in place, and the service does not use it yet. The writer logs it.
+    #[error("the database was replaced and is not in use yet")]
     NoDatabase,
     /// Too many reads are waiting, or this one waited for too long.
+    #[error("too many reads are waiting, or this one waited for too long")]
     Overloaded,
     /// The fault and its causes in one line, for the log.
+    #[error("{0}")]
     Fault(String),
 }
 

@@ -249,6 +249,7 @@ impl App {
     /// done each second.
     pub fn look_at_blocks(&self) {
         tokio::runtime::Builder::new_current_thread()
+            .enable_time()
             .build()
             .unwrap()
             .block_on(self.blocks.run_once());
