@@ -1,5 +1,6 @@
 //! The writer's engine: transactions on one connection, which is opened again where it was lost.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use mysql::Value;
@@ -46,6 +47,8 @@ pub(super) struct Mysql<'s> {
     /// Members in this transaction who are not moved although their expiry is reached, because the
     /// clock may be wrong.
     pub(super) lapsed: Vec<Key>,
+    /// The number of the last journal record of each member that this transaction has asked for.
+    pub(super) numbers: HashMap<Key, i64>,
     pub(super) shapes: Shapes,
     /// Whether there may be members who do not hold the folded form of their names.
     pub(super) has_unfolded: bool,
@@ -68,6 +71,7 @@ impl<'s> Mysql<'s> {
             batch: 0,
             records: 0,
             lapsed: Vec::new(),
+            numbers: HashMap::new(),
             shapes: Shapes::default(),
             has_unfolded,
             known_noted: 0,
@@ -172,6 +176,7 @@ impl Engine for Mysql<'_> {
         self.server.heartbeat().progress();
         self.reconnect()?;
         self.lapsed.clear();
+        self.numbers.clear();
         self.records = 0;
         self.batch = i64::from_be_bytes(random()?) & i64::MAX;
         let began = self.connection()?.plain("START TRANSACTION");
@@ -205,6 +210,7 @@ impl Engine for Mysql<'_> {
 
     fn rollback_to_savepoint(&mut self) -> Result<(), Fault> {
         self.shapes.rolled_back();
+        self.numbers.clear();
         self.within(|engine| Ok(engine.connection()?.plain("ROLLBACK TO SAVEPOINT postback")?))
     }
 

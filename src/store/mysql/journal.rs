@@ -1,6 +1,5 @@
 //! The table `journal`, as the writer appends to it and prunes it.
 
-use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use mysql::Value;
@@ -42,11 +41,12 @@ impl Mysql<'_> {
             return Ok(());
         }
         let batch = self.batch();
-        let mut last = self.last_numbers(outcomes)?;
+        // Records whose postback was refused before anything was loaded.
+        self.load_numbers(outcomes.iter().filter_map(|one| member_of(&one.record)).collect())?;
         let mut rows = Vec::with_capacity(outcomes.len());
         for Outcome { record, .. } in outcomes {
             let seq = member_of(record).map(|key| {
-                let number = last.entry(key).or_insert(0);
+                let number = self.numbers.entry(key).or_insert(0);
                 *number += 1;
                 *number
             });
@@ -56,19 +56,22 @@ impl Mysql<'_> {
         self.connection()?.insert(&INSERT, rows)
     }
 
-    /// The number of the last record of each member of the batch who has one.
-    fn last_numbers(&mut self, outcomes: &[Outcome<'_>]) -> Result<HashMap<Key, i64>, Fault> {
-        let mut keys: Vec<Key> =
-            outcomes.iter().filter_map(|outcome| member_of(&outcome.record)).collect();
+    /// Reads the number of the last record of each of these members, where it is not known yet.
+    /// Before their rows: a row that is not there cannot be locked. If another receiver inserts it
+    /// after this, it has also taken the next number, and this transaction is run again.
+    pub(super) fn load_numbers(&mut self, mut keys: Vec<Key>) -> Result<(), Fault> {
+        keys.retain(|key| !self.numbers.contains_key(key));
         keys.sort_unstable();
         keys.dedup();
-        let keys = keys.into_iter().map(key_values).collect();
-        let mut last = HashMap::new();
-        for mut row in self.connection()?.rows_by(&SELECT_SEQ, keys)? {
+        let values = keys.iter().copied().map(key_values).collect();
+        for mut row in self.connection()?.rows_by(&SELECT_SEQ, values)? {
             let key = read_key(&mut row, 0, 1)?;
-            last.insert(key, get::<Option<i64>>(&mut row, 2)?.unwrap_or(0));
+            self.numbers.insert(key, get::<Option<i64>>(&mut row, 2)?.unwrap_or(0));
         }
-        Ok(last)
+        for key in keys {
+            self.numbers.entry(key).or_insert(0);
+        }
+        Ok(())
     }
 
     fn record_values(

@@ -78,6 +78,7 @@ impl Mysql<'_> {
             wanted.keys.iter().copied().filter(|&key| !view.has_member(key)).collect();
         // Two receivers that lock in the same order do not block each other.
         keys.sort_unstable();
+        self.load_numbers(keys.clone())?;
         for (key, standing) in self.standings(&keys, moment)? {
             view.put_member(key, standing);
         }
