@@ -1,6 +1,8 @@
 //! A real Apache that reads member_auth by itself, through mod_authn_dbd and apr's sqlite3 driver,
 //! as www-data by group, without write permission: examples/apache-dbd.conf, with the query of
-//! TMM's documentation and with the column of bcrypt hashes.
+//! TMM's documentation and with the column of bcrypt hashes. Or through apr's mysql driver.
+
+mod mariadb;
 
 use std::os::unix::fs::MetadataExt as _;
 
@@ -51,7 +53,12 @@ fn check_modes(host: &Host) {
 #[test]
 fn tmm_s_query_lets_in_who_is_a_member_now() {
     let Some((host, service, apache)) = site(&["--keep-cryptpass"]) else { return };
-    let visitor = Visitor::of(&host, &apache);
+    whoever_is_a_member_now_gets_in(&host, &service, &apache);
+    check_modes(&host);
+}
+
+fn whoever_is_a_member_now_gets_in(host: &Host, service: &Program, apache: &WebServer) {
+    let visitor = Visitor::of(host, apache);
     let enters = |name: &str, password: &str| {
         let answers = [
             visitor.status_as(name, password, "/site5/"),
@@ -101,7 +108,7 @@ fn tmm_s_query_lets_in_who_is_a_member_now() {
         [none, none, none, shared],
     ];
     for ((body, said), expected) in story.iter().zip(entering) {
-        let reply = post(&service, &format!("action={body}"));
+        let reply = post(service, &format!("action={body}"));
         assert!(reply.starts_with("OK|member ") && reply.ends_with(said), "{body}: {reply}");
         let doors = [
             ("judy", "testtest"),
@@ -111,7 +118,6 @@ fn tmm_s_query_lets_in_who_is_a_member_now() {
         ];
         assert_eq!(doors.map(|(name, password)| enters(name, password)), expected, "{body}");
     }
-    check_modes(&host);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! A member's life in a members area: the real nginx, Apache and Caddy with the files
 //! of `examples/`, and postbacks that come in by the same server.
 
-use crate::support::{App, NOON, TOKEN};
+use crate::support::{App, EngineKind, NOON, TOKEN};
 use crate::web::{Host, Kind, Visitor, WebServer, application};
 
 /// The cryptpass of `testtest`, `password` and `testPassword`: Apache reads the column in its area
@@ -21,14 +21,14 @@ struct Site {
 }
 
 impl Site {
-    fn of(kind: Kind) -> Option<Self> {
+    fn of(kind: Kind, engine: EngineKind) -> Option<Self> {
         let mut host = Host::new()?;
         let mut flags =
             vec!["--trusted-proxy", "127.0.0.1", "--public-url", "https://members.example.com"];
         if kind == Kind::Apache {
             flags.extend(["--password-hash", "bcrypt", "--keep-cryptpass"]);
         }
-        let app = App::start_in(host.take_home(), &flags);
+        let app = App::start_in_on_engine(engine, host.take_home(), &flags)?;
         host.service = app.address;
         host.application = application::start();
         let server = host.serve(kind)?;
@@ -512,8 +512,8 @@ fn service_down(mut site: Site) {
     }
 }
 
-fn walk(kind: Kind) {
-    let Some(site) = Site::of(kind) else { return };
+fn walk(kind: Kind, engine: EngineKind) {
+    let Some(site) = Site::of(kind, engine) else { return };
     assert_eq!(site.app.as_ref().unwrap().now(), NOON, "2026-06-15 is today");
     life(&site);
     forged_headers(&site);
@@ -535,15 +535,20 @@ fn walk(kind: Kind) {
 
 #[test]
 fn a_member_s_life_before_nginx() {
-    walk(Kind::Nginx);
+    walk(Kind::Nginx, EngineKind::Sqlite);
+}
+
+#[test]
+fn a_member_s_life_before_nginx_with_the_database_on_mariadb() {
+    walk(Kind::Nginx, EngineKind::MariaDb);
 }
 
 #[test]
 fn a_member_s_life_before_apache() {
-    walk(Kind::Apache);
+    walk(Kind::Apache, EngineKind::Sqlite);
 }
 
 #[test]
 fn a_member_s_life_before_caddy() {
-    walk(Kind::Caddy);
+    walk(Kind::Caddy, EngineKind::Sqlite);
 }

@@ -1,5 +1,7 @@
 //! Two receivers of one database on a server: what one of them does counts at the other.
 
+mod races;
+
 use std::fs;
 use std::path::Path;
 

@@ -90,7 +90,7 @@ fn a_database_on_a_server_is_not_copied() {
         let mut watch =
             CopyWatch { stop: &stop, is_gentle: false, progress: &mut |_, _| panic!("progress") };
         let refused = database.read().copy_to(&place, &file, &mut watch).unwrap_err();
-        assert!(matches!(refused, CopyError::Path), "{refused:?}");
+        assert!(matches!(refused, CopyError::NoFile), "{refused:?}");
         assert_eq!(file.metadata().unwrap().len(), 0);
     });
 }

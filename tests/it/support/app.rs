@@ -43,6 +43,7 @@ pub struct App {
     pub dir: TempDir,
     pub config: Config,
     clock: Arc<Mutex<Reading>>,
+    file: CurrentDatabase,
     writer: Writer,
     rehashes: Arc<Rehashes>,
     blocks: BlockSync,
@@ -68,10 +69,15 @@ impl App {
     /// On a new database of this engine. `None`, with a loud line, where its server is not
     /// installed.
     pub fn start_on_engine(engine: EngineKind, flags: &[&str]) -> Option<Self> {
+        Self::start_in_on_engine(engine, temp_dir(), flags)
+    }
+
+    /// In this directory, on a new database of this engine.
+    pub fn start_in_on_engine(engine: EngineKind, dir: TempDir, flags: &[&str]) -> Option<Self> {
         match engine {
-            EngineKind::Sqlite => Some(Self::start_with(flags)),
+            EngineKind::Sqlite => Some(Self::start_in(dir, flags)),
             EngineKind::MariaDb => {
-                Some(Self::start_on_database(TestDatabase::new(engine)?, temp_dir(), flags, NOON))
+                Some(Self::start_on_database(TestDatabase::new(engine)?, dir, flags, NOON))
             }
         }
     }
@@ -169,7 +175,7 @@ impl App {
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let (started, start) = mpsc::channel();
         let (config_there, clock_there) = (config.clone(), Clock::Set(Arc::clone(&clock)));
-        let cost = cheap(config.password_hash);
+        let (cost, file) = (cheap(config.password_hash), database.clone());
         let thread = std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
                 let (service, server) = start_service(&config_there, &database, &clock_there, cost);
@@ -193,6 +199,7 @@ impl App {
             dir,
             config,
             clock,
+            file,
             writer,
             rehashes,
             blocks,
@@ -241,7 +248,7 @@ impl App {
     /// Waits for the writer's upkeep, which moves members who have expired: it runs after the first
     /// probe, and the second one is answered after that.
     pub fn tick(&self) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         assert!(runtime.block_on(async { self.writer.probe().await && self.writer.probe().await }));
     }
 
@@ -278,12 +285,13 @@ impl App {
         Beside::open(&self.config.location).rows(sql)
     }
 
-    /// Hashes all that is sealed, and anew what logins found to be of another kind, cheaply.
+    /// Hashes all that is sealed, and anew what logins found to be of another kind, cheaply. Of
+    /// several receivers one hashes what is sealed.
     pub fn harden(&self) {
-        let file = CurrentDatabase::new(self.config.location.clone());
         let hasher = Hasher::new(cheap(self.config.password_hash));
-        let mut worker = HashWorker::new(file, self.vault.clone(), hasher, self.writer.clone())
-            .with_rehashes(Arc::clone(&self.rehashes));
+        let mut worker =
+            HashWorker::new(self.file.clone(), self.vault.clone(), hasher, self.writer.clone())
+                .with_rehashes(Arc::clone(&self.rehashes));
         while worker.round().unwrap() {}
     }
 

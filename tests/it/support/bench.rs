@@ -17,15 +17,16 @@ use super::{LOGIN_TIMES, cheap};
 pub struct WriterBench {
     pub writer: Writer,
     pub vault: Vault,
-    location: Location,
+    file: CurrentDatabase,
     thread: JoinHandle<()>,
 }
 
 impl WriterBench {
     pub fn start(location: &Location, vault: &Vault, clock: Clock) -> Self {
         let (sealed, _) = sync_channel(1);
+        let file = CurrentDatabase::new(location.clone());
         let setup = Setup {
-            file: CurrentDatabase::new(location.clone()),
+            file: file.clone(),
             vault: vault.clone(),
             jumps: Watch::new(clock.read(), None, 10),
             clock,
@@ -37,14 +38,17 @@ impl WriterBench {
             heartbeat: Heartbeat::default(),
         };
         let (writer, thread) = writer::start(setup).unwrap();
-        Self { writer, vault: vault.clone(), location: location.clone(), thread }
+        Self { writer, vault: vault.clone(), file, thread }
     }
 
     /// Hashes all that is sealed, cheaply.
     pub fn hash_all(&self, kind: HashKind) {
-        let file = CurrentDatabase::new(self.location.clone());
+        // A round of the writer's upkeep decides whether this process hashes.
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        assert!(runtime.block_on(async { self.writer.probe().await && self.writer.probe().await }));
         let hasher = Hasher::new(cheap(kind));
-        let mut worker = HashWorker::new(file, self.vault.clone(), hasher, self.writer.clone());
+        let mut worker =
+            HashWorker::new(self.file.clone(), self.vault.clone(), hasher, self.writer.clone());
         while worker.round().unwrap() {}
     }
 

@@ -35,7 +35,7 @@ impl TestDatabase {
                 let location = Location::sqlite(dir.path().join("userman.db"));
                 Some(Self::Sqlite { location, _dir: dir })
             }
-            EngineKind::MariaDb => MariaDatabase::new().map(Self::MariaDb).filter(is_finished),
+            EngineKind::MariaDb => MariaDatabase::new().map(Self::MariaDb),
         }
     }
 
@@ -54,12 +54,6 @@ impl TestDatabase {
         };
         ["--database".to_owned(), setting]
     }
-}
-
-/// Until the engine is there.
-fn is_finished(database: &TestDatabase) -> bool {
-    let opened = nats_userman::store::with_engine(&database.location(), true, |_| ());
-    !opened.is_err_and(|error| format!("{error:?}").contains("unfinished"))
 }
 
 /// A connection to a database, beside the program.
@@ -112,7 +106,7 @@ impl Beside {
             EngineKind::MariaDb => format!(
                 "SELECT column_name, CONCAT('CONCAT(''', column_name, ' '', COALESCE(', \
                  IF(data_type LIKE '%binary' OR data_type LIKE '%blob', 'HEX', 'QUOTE'), '(', \
-                 column_name, '), ''NULL'''))') FROM information_schema.columns WHERE table_schema \
+                 column_name, '), ''NULL''))') FROM information_schema.columns WHERE table_schema \
                  = DATABASE() AND table_name = '{table}' ORDER BY column_name"
             ),
         };

@@ -28,7 +28,7 @@ shift 2
 # Should this shell be killed, the server is too.
 setpriv --pdeathsig KILL "$@" >"$dir/out.log" 2>&1 </dev/null &
 read -r end
-kill -KILL $!
+kill -KILL $! 2>/dev/null || tail -n 80 "$dir/error.log" >&2
 wait
 rm -rf "$dir"
 "#;
@@ -191,8 +191,17 @@ impl MariaDatabase {
         &self.name
     }
 
+    pub fn port(&self) -> u16 {
+        self.server.port
+    }
+
     pub fn password(&self) -> &str {
         &self.password
+    }
+
+    /// The name of a second user, if the test makes one.
+    pub fn reader(&self) -> String {
+        format!("{}r", self.name)
     }
 
     /// The setting `--database`, without the password.
@@ -229,7 +238,9 @@ impl Drop for MariaDatabase {
             let mut admin = Conn::new(options(self.server.port, ADMIN, &self.server.password))?;
             // A connection that was left in a transaction would keep the tables.
             admin.query_drop(format!("KILL USER {}@'127.0.0.1'", self.name))?;
-            admin.query_drop(format!("DROP USER {}@'127.0.0.1'", self.name))?;
+            for user in [&self.name, &self.reader()] {
+                admin.query_drop(format!("DROP USER IF EXISTS {user}@'127.0.0.1'"))?;
+            }
             admin.query_drop(format!("DROP DATABASE {}", self.name))
         };
         let removed = remove();

@@ -55,6 +55,8 @@ pub struct Host {
     pub php: SocketAddr,
     /// Where the web server listens without TLS.
     pub plain_port: u16,
+    /// What an operator changes in the examples: each text, and the one in its place.
+    pub changes: Vec<(String, String)>,
 }
 
 impl Host {
@@ -77,6 +79,7 @@ impl Host {
             application: nobody,
             php: nobody,
             plain_port: free_port(),
+            changes: Vec::new(),
         };
         for site in ["site5", "shared", "members", "full"] {
             fs::create_dir_all(host.path("site").join(site)).unwrap();
@@ -131,6 +134,10 @@ impl Host {
     /// An example with the paths and ports of this host.
     fn configured(&self, name: &str, ports: &[(&str, String)]) -> String {
         let mut text = fs::read_to_string(example(name)).unwrap();
+        for (from, to) in &self.changes {
+            assert!(text.contains(from), "{name} has no {from}");
+            text = text.replace(from, to);
+        }
         let path = |name: &str| self.path(name).display().to_string();
         let mut own = vec![
             (SITE, path("site")),
