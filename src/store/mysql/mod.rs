@@ -11,6 +11,7 @@ mod connection;
 mod diagnosis;
 mod engine;
 mod fault;
+mod fold;
 mod history;
 mod journal;
 mod lease;
@@ -78,7 +79,8 @@ pub(super) fn with_engine<T>(
     if create && state_of(server, false)? != DatabaseState::Current {
         in_open(server, schema::create(server))?;
     }
-    let connected = connect_to_tables(server, Purpose::Write)?;
+    let mut connected = connect_to_tables(server, Purpose::Write)?;
+    in_open(server, fold::fold_if_due(&mut connected.connection))?;
     let mut engine = in_open(server, Mysql::new(server, connected))?;
     Ok(work(&mut engine))
 }

@@ -10,8 +10,9 @@ use crate::store::columns::place;
 use crate::store::{Fault, LoginRow};
 
 /// The columns that both tables of members share, in the order in which they are bound and read.
-pub(super) const MEMBER_COLUMNS: &str = "siteid, memberid, username_sent, password, cryptpass, email, trial, biller, session_sha256, \
-     joined, expires, sealed, cryptpass_wrapped, before_form, before_sealed, login_version";
+pub(super) const MEMBER_COLUMNS: &str = "siteid, memberid, username_sent, password, cryptpass, \
+     email, trial, biller, session_sha256, joined, expires, sealed, cryptpass_wrapped, \
+     before_form, before_sealed, login_version";
 
 /// The columns that a login check reads, in their order.
 pub(super) const LOGIN_COLUMNS: &str =
