@@ -9,8 +9,9 @@ use mysql::{Conn, Params, Row, Statement, Value};
 use super::fault::ends_connection;
 use crate::store::Fault;
 
-/// The numbers of rows of a prepared statement over many rows.
-const SIZES: [usize; 5] = [256, 64, 16, 4, 1];
+/// The numbers of rows of a prepared statement over many rows: a batch of any size needs few of
+/// them, and the server parses each once.
+const SIZES: [usize; 9] = [256, 128, 64, 32, 16, 8, 4, 2, 1];
 
 /// A statement over a number of rows or keys of the same form.
 #[derive(Debug)]
