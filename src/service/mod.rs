@@ -45,7 +45,7 @@ use crate::store::{CurrentDatabase, Read, ReadSource, exists};
 use crate::token::Token;
 use crate::token_file;
 use crate::token_file::current::Tokens;
-use crate::writer::{self, LoginTimes, Setup, Writer};
+use crate::writer::{self, CONVERSION_PAUSE, LoginTimes, Setup, Writer};
 
 /// The longest wait for accepted requests at a stop: longer than body, queue and database lock of
 /// one can take together.
@@ -178,6 +178,7 @@ impl Service {
                 idle: config.area.idle_seconds,
             },
             upkeep_every: config.upkeep_every,
+            conversion_pause: CONVERSION_PAUSE,
             sealed: wake.clone(),
             heartbeat: manager.heartbeat(),
         })?;

@@ -32,6 +32,8 @@ pub struct Setup {
     /// The minimum time between two rounds of upkeep, which move expired members and remove old
     /// rows. At zero there is one after each command.
     pub upkeep_every: Duration,
+    /// How long the conversion of the journal pauses after a fault, such as a full disk.
+    pub conversion_pause: Duration,
     /// Gets a message when a credential was sealed, for the hashing worker.
     pub sealed: SyncSender<()>,
     /// Reports that the thread is alive, also while it waits for a known reason.

@@ -2,6 +2,7 @@
 //! acknowledged lost, nothing denied done, and work goes on by itself when the cause is gone.
 
 mod callers;
+mod conversion;
 mod damage;
 mod disk;
 mod first_start;

@@ -113,7 +113,8 @@ fn a_disk_that_fills_up_in_the_middle_of_a_batch_loses_nothing_and_work_goes_on_
     assert_eq!(members(&data.join("userman.db")), [1, 2]);
     let log = program.stderr();
     let full = " ERROR the disk is full: database or disk is full: Error code 13: database or \
-        disk is full (SQLite code 13)";
+        disk is full (SQLite code 13); free space in its file system: the service then continues by \
+        itself";
     assert_eq!(errors(&log).len(), 1, "{log}");
     assert!(errors(&log)[0].ends_with(full), "{log}");
     assert_eq!(log.matches("INFO  the database is writable again after ").count(), 1, "{log}");
