@@ -1,5 +1,5 @@
-//! What every engine of the store promises, tested through `Engine` and `Read` alone. A new engine
-//! is one more entry in [`ENGINES`].
+//! The promises of every engine of the store, tested through `Engine` and `Read` alone. A new
+//! engine is one more entry in [`ENGINES`].
 
 mod copying;
 mod journal;
@@ -24,7 +24,7 @@ use tempfile::TempDir;
 
 use crate::support::{NOON, temp_dir};
 
-/// Where a new database of an engine is, given a directory of its own.
+/// The location of a new database of an engine, in a directory of its own.
 type NewLocation = fn(&Path) -> Location;
 
 const ENGINES: [(&str, NewLocation); 1] =
@@ -48,12 +48,12 @@ fn on_every_engine(story: impl Fn(&Database)) {
 }
 
 impl Database {
-    /// Lends the engine outside of a transaction.
+    /// Runs `work` with the engine, outside of a transaction.
     fn with<T>(&self, work: impl FnOnce(&mut dyn Engine) -> T) -> T {
         with_engine(&self.location, false, work).unwrap()
     }
 
-    /// One transaction that is committed.
+    /// Runs `work` in a transaction, and commits it.
     fn commit<T>(&self, work: impl FnOnce(&mut dyn Engine) -> Result<T, Fault>) -> T {
         self.with(|engine| {
             engine.begin().unwrap();
@@ -130,7 +130,7 @@ fn member(site: i64, id: i64, username: &str) -> Member {
     }
 }
 
-/// All that a batch about these members and names finds, as of NOON.
+/// All that a batch loads about these members and names at NOON.
 fn loaded(engine: &mut dyn Engine, keys: &[Key], names: &[(i64, &str)]) -> View {
     let mut wanted = Wanted::default();
     wanted.keys.extend(keys);
@@ -140,7 +140,7 @@ fn loaded(engine: &mut dyn Engine, keys: &[Key], names: &[(i64, &str)]) -> View 
     view
 }
 
-/// Everything that happened at or before `until` is over.
+/// Limits by which everything has expired that happened at or before `until`.
 fn spent(until: i64) -> Spent {
     Spent { now: until, issued: until, forgotten: until, seen: until }
 }

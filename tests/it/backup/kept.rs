@@ -1,4 +1,4 @@
-//! `--keep`: what is removed after a backup, and what never is.
+//! `--keep`: which files are removed after a backup, and which never are.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -62,7 +62,7 @@ fn nothing_of_another_name_and_no_link_is_ever_removed() {
     assert!(home.database().exists());
 }
 
-/// The clock was wrong when that one was made.
+/// The clock was wrong when this backup was made.
 #[test]
 fn a_backup_with_a_date_in_the_future_does_not_drive_out_the_new_one() {
     let home = Home::with_members(1..=1);

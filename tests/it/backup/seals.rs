@@ -1,4 +1,4 @@
-//! Passwords that only the seal key opens, in a backup and after its way back.
+//! Passwords that only the seal key opens, in a backup and after a restore.
 
 use std::fs;
 

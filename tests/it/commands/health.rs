@@ -1,4 +1,4 @@
-//! `health` says whether the service at an address can commit, and if not, what to look at.
+//! `health` tells whether the service at an address can commit, and if not, what to check.
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
@@ -53,7 +53,7 @@ fn a_service_without_its_database_is_unavailable() {
     );
 }
 
-/// The service took a free port, and recorded which. The record of one that has stopped is old.
+/// The service took a free port and recorded it. The record of a stopped service is not used.
 #[test]
 fn port_0_is_that_of_the_service_which_runs_on_the_data_directory() {
     let dir = temp_dir();
@@ -74,7 +74,7 @@ fn port_0_is_that_of_the_service_which_runs_on_the_data_directory() {
     of_data().ended(1, &unknown);
 }
 
-/// A socket that systemd opened may have another address than the setting.
+/// The address of a socket that systemd opened may differ from the setting.
 #[test]
 fn a_service_that_listens_elsewhere_than_the_setting_says_is_found_by_its_record() {
     let dir = temp_dir();
@@ -190,7 +190,7 @@ fn no_variable_of_a_proxy_leads_elsewhere() {
     assert!(proxy.accept().is_err(), "the proxy was called");
 }
 
-/// Monitoring runs as another user, who may see nothing of the service.
+/// Monitoring runs as another user, who has no access to the files of the service.
 #[test]
 fn no_data_directory_is_needed() {
     let server = Nats::with(vec![text(200, "ok")]);

@@ -15,7 +15,7 @@ use std::path::Path;
 use clap::{Arg, CommandFactory as _};
 use nats_userman::cli::Cli;
 
-/// A second token beside the one of all tests.
+/// A second token, next to [`crate::support::TOKEN`].
 const OTHER: &str = "other_token_0123456789_abcdef_0123456789";
 
 /// Every setting: its flag and its variable.

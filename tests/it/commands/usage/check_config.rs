@@ -131,8 +131,8 @@ fn check_config_says_what_is_wrong_with_paths_and_makes_none() {
         args.extend(flags.iter().map(String::as_str));
         run_on(&at.join(data), &args).ended(1, &format!("nats-userman: {problem}\n"));
     }
-    // What is missing above a data directory is made with it, and a database may lie in it or
-    // beside.
+    // Missing parents of a data directory are created with it. A database may be in that directory
+    // or beside it.
     for database in [at.join("a/b/x.db"), at.join("x.db")] {
         let database = format!("sqlite:{}", database.display());
         assert!(

@@ -1,4 +1,4 @@
-//! The help of every command, and a command line that is no command.
+//! The help of every command, and command lines that are wrong.
 
 use clap::{Arg, Command, CommandFactory as _};
 use nats_userman::cli::Cli;
@@ -7,7 +7,8 @@ use super::super::{end, run, run_on};
 use super::settings;
 use crate::support::{TOKEN, program, temp_dir};
 
-/// Every command with the words that call it, the program itself first.
+/// Every command with its words on the command line. The first one is the program without a
+/// command.
 fn commands() -> Vec<(Vec<String>, Command)> {
     let mut program = Cli::command();
     program.build();
@@ -30,7 +31,7 @@ fn every_command_has_a_help_that_names_every_setting() {
     assert!(commands.len() > 10 && settings.len() > 30, "{commands:?} {settings:?}");
     for (words, command) in commands {
         let args: Vec<&str> = words.iter().map(String::as_str).chain(["--help"]).collect();
-        // On one line: the width of the terminal decides where lines break.
+        // On one line, because the width of the terminal decides where lines break.
         let help = run(&args).printed().split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(help.contains(["Usage: nats-userman", &words.join(" ")].join(" ").trim_end()));
         for (flag, variable) in &settings {

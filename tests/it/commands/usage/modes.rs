@@ -7,12 +7,12 @@ use super::super::run_on;
 use super::write;
 use crate::support::{Program, TOKEN, temp_dir};
 
-/// Regression: a restored key stayed readable for everybody, and nobody was told.
+/// Regression: a restored key was readable for all users, and there was no warning.
 #[test]
 fn files_that_are_open_to_others_are_told_and_a_start_tightens_the_secrets() {
     let dir = temp_dir();
     let data = dir.path().join("data");
-    // Killed, so that the WAL has something: SQLite gives an empty one the mode of the database.
+    // Killed, so that the WAL has content: SQLite gives an empty one the mode of the database.
     Program::serve(&data, &[]).kill();
     write(&data, "postback-token", 0o640, &format!("{TOKEN}\n"));
     let modes = [

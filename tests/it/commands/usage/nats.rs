@@ -5,7 +5,7 @@ use std::fs;
 use super::super::run_on;
 use crate::support::temp_dir;
 
-/// NATS's URL, username and key go together, and a stand-in stands alone.
+/// URL, username and key of NATS are needed together, and the stand-in excludes them.
 #[test]
 fn what_is_said_of_nats_is_said_whole() {
     let dir = temp_dir();

@@ -8,7 +8,7 @@ use super::{settings, variable_of};
 use crate::docs::packaged_file;
 use crate::support::{program, temp_dir};
 
-/// The items of a list in TOML, or the one value.
+/// The items of a list in TOML, or its one value.
 fn texts(toml: &str) -> Vec<&str> {
     let items = toml.trim_start_matches('[').trim_end_matches(']').split(", ");
     items.map(|item| item.trim_matches('"')).collect()
@@ -24,7 +24,7 @@ fn every_setting_has_the_same_value_by_flag_variable_and_key() {
         let (key, toml) = line.split_once(" = ").unwrap();
         let is_switch = toml == "false";
         let toml = if is_switch { "true" } else { toml };
-        // As wrong settings are printed too, the files that they name need not be there.
+        // `config` prints wrong settings too, so the files that they name need not exist.
         let printed = |command: &mut std::process::Command| {
             let printed = command.args(["config", "--json"]).output().unwrap().stdout;
             let mut printed: serde_json::Value = serde_json::from_slice(&printed).unwrap();
@@ -46,14 +46,16 @@ fn every_setting_has_the_same_value_by_flag_variable_and_key() {
     }
 }
 
-/// Regression: as in a file of variables of which some are left open, `USERMAN_LISTEN=`.
+/// Regression: an empty variable, such as `USERMAN_LISTEN=` in a file of variables, was a bad
+/// value.
 #[test]
 fn a_variable_that_is_set_to_nothing_is_not_set() {
     let dir = temp_dir();
     let with = |value: Option<&str>| {
         let mut command = program();
         command.current_dir(dir.path()).arg("check-config");
-        // Without its variable, the machine's own configuration file would be read.
+        // `--config` keeps its variable. Otherwise the configuration file of the machine would be
+        // read.
         for (_, variable) in settings().iter().filter(|(flag, _)| flag != "--config") {
             value.map(|value| command.env(variable, value));
         }
@@ -63,7 +65,7 @@ fn a_variable_that_is_set_to_nothing_is_not_set() {
     assert!(with(None).contains("allowed networks  any\n"));
 }
 
-/// Regression: `--allow-ip "$NETWORK"` with nothing in the script's variable let everybody in.
+/// Regression: `--allow-ip "$NETWORK"` with an empty variable in a script allowed all addresses.
 #[test]
 fn a_flag_without_a_value_is_a_bad_setting() {
     let dir = temp_dir();
@@ -106,7 +108,7 @@ fn a_flag_without_a_value_is_a_bad_setting() {
         ("--database", "", "expected sqlite:PATH, found \"\"".into()),
     ] {
         let mut command = program();
-        // The flag counts, not the variable beside it.
+        // The flag counts, not the variable.
         command
             .current_dir(dir.path())
             .args(["check-config", flag, value])

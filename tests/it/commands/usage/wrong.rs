@@ -6,7 +6,7 @@ use super::super::{end, run_on};
 use super::{settings, variable_of};
 use crate::support::{program, temp_dir};
 
-/// Settings that a wrong value alone does not refuse, or not by a flag.
+/// Settings for which a wrong value alone is no error, or no error of the flag.
 pub(super) const APART: [(&str, &str); 13] = [
     ("--config", "what_is_no_readable_file_is_one_line"),
     ("--data-dir", "any path will do"),
