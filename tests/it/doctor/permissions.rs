@@ -91,7 +91,7 @@ fn each_mode_that_permits_too_much_is_named_with_its_remedy() {
     );
 }
 
-/// Only root can give files to others.
+/// Only root can change the owner of files.
 fn is_root() -> bool {
     let is_root = rustix::process::geteuid().is_root();
     if !is_root {
@@ -167,7 +167,7 @@ fn a_file_of_another_owner_is_named_as_is_a_directory_that_the_owner_cannot_ente
     assert!(patient.findings("secret_files").is_empty());
 }
 
-/// Root can read them, and so would find nothing.
+/// Root can read all files, and would find nothing.
 #[test]
 fn each_file_for_the_settings_must_be_readable_to_the_service() {
     if !is_root() {
