@@ -1,4 +1,4 @@
-//! The Debian package: what is in it, and an operator who installs, upgrades and removes it.
+//! The Debian package: its content, and its installation, upgrade and removal.
 
 mod artifact;
 mod build;
@@ -59,8 +59,8 @@ pub const STORIES: &[runner::Story] = &[
     },
 ];
 
-/// A machine with packages: `first`, `second` with a higher version, and `third` whose
-/// configuration file has a further line.
+/// A machine with three packages: `first`, `second` with a higher version, and `third`, whose
+/// configuration file has one more line.
 fn machine() -> Machine {
     let package = Package::built();
     Machine::new()
@@ -76,7 +76,7 @@ fn machine() -> Machine {
         )
 }
 
-/// What each script begins with.
+/// The beginning of each script.
 const PRELUDE: &str = r#"
 unit=nats-userman.service
 socket=nats-userman.socket

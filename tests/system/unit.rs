@@ -1,4 +1,4 @@
-//! The unit and its socket, as they are in `packaging/`.
+//! The unit and its socket, in the form in which they are in `packaging/`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -70,12 +70,12 @@ fn machine() -> Machine {
         .with("/etc/nats-userman/nats-userman.toml", &file("packaging/nats-userman.toml"))
 }
 
-/// A drop-in of the unit.
+/// Adds a drop-in to the unit.
 fn drop_in(machine: Machine, text: &str) -> Machine {
     machine.with_text("/etc/systemd/system/nats-userman.service.d/test.conf", text)
 }
 
-/// What each script begins with.
+/// The beginning of each script.
 const PRELUDE: &str = r#"
 unit=nats-userman.service
 database=/var/lib/nats-userman/userman.db
@@ -259,7 +259,7 @@ get /health
     );
 }
 
-/// A connection that waits starts the service again at once, which must not use up the starts that
+/// A waiting connection starts the service again immediately. That must not use up the starts that
 /// systemd allows.
 fn passing_failure() {
     let story = run(

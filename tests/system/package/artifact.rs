@@ -9,7 +9,7 @@ use memchr::memmem;
 use super::build::{build, root, run};
 
 const BYTES_MAX: usize = 11_000_000;
-/// Debian 12 has 2.36, Ubuntu 22.04 has 2.35.
+/// The newest glibc that the program may need. Debian 12 has 2.36, Ubuntu 22.04 has 2.35.
 const GLIBC_MAX: (u32, u32) = (2, 34);
 
 pub fn program() {
