@@ -1,5 +1,5 @@
-//! A socket that the program is started with: it outlives each process, so that a restart refuses
-//! nobody.
+//! A socket that systemd has opened and that the program takes over. It exists longer than each
+//! process, so a restart refuses no connection.
 
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::OwnedFd;
@@ -15,7 +15,7 @@ use crate::support::{
     Caller, Program, Request, Response, TOKEN, program, read_response, rows, send_raw, temp_dir,
 };
 
-/// The program with this socket as descriptor 3, announced as `count` sockets.
+/// The program with this socket as descriptor 3, and an environment that announces `count` sockets.
 fn with_socket(socket: impl Into<OwnedFd>, count: usize) -> Command {
     let mut command = Command::new("bash");
     let script = "exec 3<&0 4<&0 0</dev/null; export LISTEN_PID=$$; exec \"$0\" \"$@\"";
@@ -74,16 +74,16 @@ fn who_connects_while_no_service_runs_is_answered_by_the_next_one() {
     assert_eq!(between.join().unwrap().body, added(2));
 }
 
-/// What a poster got: a response for each postback, or why it got none.
+/// The results of a sender: for each postback a response, or the error.
 type Got = Vec<(u32, std::io::Result<Response>)>;
 
-/// Posts until it is told to stop, each postback on a connection of its own.
+/// Posts until `is_over` is set, each postback on its own connection.
 fn post_all(address: SocketAddr, first: u32, is_over: &AtomicBool) -> Got {
     let post = |member| (member, send_raw(address, Request::postback(&add(member))));
     (first..).take_while(|_| !is_over.load(Ordering::Relaxed)).map(post).collect()
 }
 
-/// Posts until it is told to stop, on one connection as long as the server keeps it open.
+/// Posts until `is_over` is set, on one connection for as long as the server keeps it open.
 fn post_kept(address: SocketAddr, first: u32, is_over: &AtomicBool) -> Got {
     let mut kept: Option<Caller> = None;
     let mut post = |member| {
@@ -121,7 +121,7 @@ fn restarts_under_load_refuse_nobody_and_lose_nothing() {
             assert!(program.terminate().success(), "{}", program.stderr());
         }
         is_over.store(true, Ordering::Relaxed);
-        // For those that wait.
+        // Serves the senders that still wait.
         let _last = serve_on(&listener, dir.path());
         posters.into_iter().flat_map(|poster| poster.join().unwrap()).collect()
     });
@@ -139,7 +139,7 @@ fn restarts_under_load_refuse_nobody_and_lose_nothing() {
 fn a_kept_connection_is_closed_with_its_next_answer() {
     let (listener, dir) = (TcpListener::bind("127.0.0.1:0").unwrap(), temp_dir());
     let mut program = serve_on(&listener, dir.path());
-    // Holds up the stop: its body is not complete.
+    // This request delays the stop, because its body is incomplete.
     let mut begun = TcpStream::connect(program.address).unwrap();
     let mut kept = Caller::connect(program.address).unwrap();
     assert_eq!(kept.post(&add(1)).unwrap().header("connection"), None);

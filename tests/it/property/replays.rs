@@ -1,4 +1,4 @@
-//! The journal's way back in, as `journal --json` and `replay --journal` go it.
+//! The way of a journal back into a database, by `journal --json` and `replay --journal`.
 
 use std::path::Path;
 use std::sync::atomic::Ordering;
@@ -13,7 +13,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::subjects::{Place, in_transaction};
 use crate::support::rows;
 
-/// Every column of every table that the journal tells of, `before` with its type.
+/// Every column of every table that the journal restores. `before` is shown with its type.
 pub fn dump(location: &Location) -> Vec<String> {
     let conn =
         Connection::open_with_flags(location.file().unwrap(), OpenFlags::SQLITE_OPEN_READ_ONLY)
@@ -36,7 +36,7 @@ pub fn dump(location: &Location) -> Vec<String> {
     .concat()
 }
 
-/// The journal as `journal --json` writes it.
+/// The journal in the form of `journal --json`.
 fn journal(location: &Location) -> Vec<String> {
     let mut lines = Vec::new();
     let reader = open_reader(location).unwrap();
@@ -48,8 +48,8 @@ fn journal(location: &Location) -> Vec<String> {
     lines
 }
 
-/// Replays a journal into an empty database, under settings that are all different: the journal
-/// alone decides.
+/// Replays a journal into an empty database under different settings, because the journal alone
+/// decides.
 pub fn replay(
     dir: &Path,
     name: &str,

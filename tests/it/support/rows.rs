@@ -1,10 +1,10 @@
-//! What is in a database, as text.
+//! The content of a database as text.
 
 use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
-/// Checks that the database is whole, and that no member is a former member as well.
+/// Checks that the database is consistent, and that no member is also a former member.
 pub fn check_invariants(database: &Path) {
     let conn = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
     assert_eq!(rows(&conn, "PRAGMA integrity_check"), ["ok"]);
