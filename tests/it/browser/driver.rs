@@ -5,14 +5,17 @@ use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{Request, eventually, real_program, send_raw};
+use crate::support::{Request, eventually_every, real_program, send_raw, temp_dir};
 
 /// How often the start of chromedriver is tried.
 const STARTS_MAX: usize = 3;
+/// How often a page is asked for. Each time, chromedriver asks two processes of Chromium.
+pub const LOOK_EVERY: Duration = Duration::from_millis(30);
 /// The key of an element in WebDriver's answers.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 /// The Enter key as typed text.
@@ -98,7 +101,7 @@ impl Browser {
         let (process, output, port) = (0..STARTS_MAX)
             .find_map(|_| start(&chromedriver))
             .expect("chromedriver ends each time");
-        let profile = TempDir::new().unwrap();
+        let profile = temp_dir();
         let driver = SocketAddr::from(([127, 0, 0, 1], port));
         let mut browser = Self {
             driver,
@@ -143,7 +146,8 @@ impl Browser {
     /// Waits until the page with this title is shown and its address has this end.
     pub fn comes_to(&self, address: &str, title: &str) {
         let is_there = |(url, name): (String, String)| url.ends_with(address) && name == title;
-        eventually(&format!("the page {address} \"{title}\""), || is_there(self.place()));
+        let what = format!("the page {address} \"{title}\"");
+        eventually_every(LOOK_EVERY, &what, || is_there(self.place()));
     }
 
     /// The elements that match a CSS selector.

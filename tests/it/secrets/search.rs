@@ -20,6 +20,8 @@ pub struct Search {
     by_head: Vec<Vec<usize>>,
     /// Whether any text begins with these two bytes.
     is_head: Vec<bool>,
+    /// Whether these two bytes are the third and the fourth one of any text.
+    is_next: Vec<bool>,
 }
 
 struct Needle {
@@ -29,8 +31,8 @@ struct Needle {
 
 impl Default for Search {
     fn default() -> Self {
-        let (by_head, is_head) = (vec![Vec::new(); 1 << 16], vec![false; 1 << 16]);
-        Self { needles: Vec::new(), by_head, is_head }
+        let (by_head, is_pair) = (vec![Vec::new(); 1 << 16], vec![false; 1 << 16]);
+        Self { needles: Vec::new(), by_head, is_head: is_pair.clone(), is_next: is_pair }
     }
 }
 
@@ -53,6 +55,7 @@ impl Search {
             for (encoding, bytes) in encodings {
                 self.by_head[head(bytes[0], bytes[1])].push(self.needles.len());
                 self.is_head[head(bytes[0], bytes[1])] = true;
+                self.is_next[head(bytes[2], bytes[3])] = true;
                 self.needles.push(Needle { what: format!("{what}, {encoding}"), bytes });
             }
         }
@@ -73,9 +76,12 @@ impl Search {
         };
         // Slices and a plain loop, because each function call is slow in an unoptimised build, and
         // megabytes are searched.
-        let (is_head, mut found, mut place): (&[bool], _, _) = (&self.is_head, Vec::new(), 0);
-        while place + 1 < hay.len() && found.len() < FOUND_MAX {
-            if is_head[(hay[place] as usize) << 8 | hay[place + 1] as usize] {
+        let (is_head, is_next): (&[bool], &[bool]) = (&self.is_head, &self.is_next);
+        let (mut found, mut place) = (Vec::new(), 0);
+        while place + 3 < hay.len() && found.len() < FOUND_MAX {
+            if is_head[(hay[place] as usize) << 8 | hay[place + 1] as usize]
+                && is_next[(hay[place + 2] as usize) << 8 | hay[place + 3] as usize]
+            {
                 found.extend(at(place));
             }
             place += 1;

@@ -62,11 +62,16 @@ pub fn verify_member(row: &Member, vault: &Vault, typed: &Password) -> Result<bo
 }
 
 /// Waits until the condition is true. Fails after [`PATIENCE`].
-pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+pub fn eventually(what: &str, is_so: impl FnMut() -> bool) {
+    eventually_every(Duration::from_millis(5), what, is_so);
+}
+
+/// As [`eventually`], with other pauses: for a condition that takes much work to check.
+pub fn eventually_every(pause: Duration, what: &str, mut is_so: impl FnMut() -> bool) {
     let until = Instant::now() + PATIENCE;
     while !is_so() {
         assert!(Instant::now() < until, "not within {PATIENCE:?}: {what}");
-        std::thread::park_timeout(Duration::from_millis(5));
+        std::thread::park_timeout(pause);
     }
 }
 

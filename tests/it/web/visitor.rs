@@ -7,6 +7,9 @@ use std::process::{Child, Command, Stdio};
 use super::{Host, WebServer};
 use crate::support::{Response, read_response, real_program};
 
+/// Ends each of several responses. No response contains it.
+const END: &str = "--- end of a response ---";
+
 /// A visitor with a browser.
 pub struct Visitor {
     curl: PathBuf,
@@ -80,6 +83,23 @@ impl Visitor {
     /// Requests a path with further options of curl.
     pub fn get_with(&self, path: &str, more: &[&str]) -> Response {
         self.request(&format!("https://www.example.com{path}"), more)
+    }
+
+    /// Requests a path once for each list of further options of curl, one after the other in one
+    /// process, which is faster than a process each.
+    pub fn get_with_each(&self, requests: &[(&str, Vec<&str>)]) -> Vec<Response> {
+        let mut command = Command::new(&self.curl);
+        // `-q` counts only as the first argument.
+        command.arg(&self.options[0]);
+        for (index, (path, more)) in requests.iter().enumerate() {
+            command.args((index > 0).then_some("--next")).args(&self.options[1..]).args(more);
+            command.args(["--write-out", END, &format!("https://www.example.com{path}")]);
+        }
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let text = String::from_utf8(output.stdout).unwrap();
+        let responses = text.strip_suffix(END).unwrap().split(END);
+        responses.map(|one| read_response(&mut one.as_bytes()).unwrap()).collect()
     }
 
     /// Requests a path without a password.
