@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use indicatif::ProgressBar;
 
-use super::failure::Failure;
+use super::failure::{Failure, NEXT_LINE};
 use crate::authstring::keys::ApiKey;
 use crate::chain::chain;
 use crate::clock::Clock;
@@ -84,7 +84,7 @@ pub(super) fn run(
         return Ok(());
     }
     out.flush()?;
-    Err(Failure::Failed(problems.join("\nnats-userman: ")))
+    Err(Failure::Failed(problems.join(NEXT_LINE)))
 }
 
 /// A number of something.
