@@ -5,6 +5,7 @@ use std::os::unix::fs::symlink;
 
 use super::{Home, names};
 
+/// In the order of their age. Release 0.5.0 named the second one like that.
 const OLD: [&str; 3] =
     ["userman-20200101T000000Z.db", "userman-20200101T000000Z-2.db", "userman-20200102T000000Z.db"];
 
@@ -33,6 +34,22 @@ fn without_keep_and_with_room_for_all_nothing_goes() {
     home.backed_up(&[]);
     home.backed_up(&["--keep", "5"]);
     assert_eq!(names(&home.backups()).len(), 8);
+}
+
+/// A person, a script and `--keep` take the same one for the oldest.
+#[test]
+fn backups_of_one_second_go_in_the_order_of_their_names() {
+    let home = Home::with_members(1..=1);
+    let mut made = Vec::new();
+    // The last one may fall into the next second.
+    while made.len() < 4 {
+        let file = home.backed_up(&[]);
+        made.push(file.file_name().unwrap().to_str().unwrap().to_owned());
+    }
+    assert!(made.is_sorted(), "{made:?}");
+    let last = home.backed_up(&["--keep", "2"]);
+    let last = last.file_name().unwrap().to_str().unwrap();
+    assert_eq!(names(&home.backups()), [&made[3], last]);
 }
 
 #[test]
