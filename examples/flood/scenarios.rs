@@ -2,6 +2,7 @@
 
 mod api;
 mod area;
+mod backup;
 mod beside;
 mod guesses;
 mod journal;
@@ -65,6 +66,8 @@ pub enum Scenario {
     /// Bytes of a journal record, ADD by the order of memberids, and the history of one member
     /// among five million records: takes three more gigabytes of disk
     Journal,
+    /// ADD each 5 ms at a million members, alone and beside backups
+    Backup,
     /// Resident memory with a million members
     Memory,
 }
@@ -131,6 +134,7 @@ impl Bench {
                     Scenario::ApiBlank => self.api_blank(&name).await?,
                     Scenario::ApiRelay => self.api_relay(&name).await?,
                     Scenario::Journal => self.journal(&name).await?,
+                    Scenario::Backup => self.backup(&name).await?,
                     Scenario::Memory => self.memory(&name).await?,
                 }
             }
