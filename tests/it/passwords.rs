@@ -591,7 +591,7 @@ fn without_the_key_that_sealed_passwords_need_the_service_does_not_start() {
     let (_dir, data) = with_backlog();
     let key = std::fs::read(data.join("seal.key")).unwrap();
     std::fs::remove_file(data.join("seal.key")).unwrap();
-    refuses_to_serve(&data, 1, &["seal.key", "1 passwords", "missing", "backup"]);
+    refuses_to_serve(&data, 1, &["seal.key", "1 password", "missing", "backup"]);
     // The remedy in the message works.
     std::fs::write(data.join("seal.key"), key).unwrap();
     assert!(Program::serve(&data, &[]).terminate().success());

@@ -124,7 +124,7 @@ fn the_log_has_the_cause_of_a_failure_once_and_the_backups_that_were_made() {
     let flags = ["--backup-every", "24h"];
     let mut service = Program::serve(&home.data(), &flags);
     eventually("it is logged", || service.stderr().contains("backup: copying the database to"));
-    eventually("it is made", || service.stderr().contains(": 1 members, 0 former members, 1"));
+    eventually("it is made", || service.stderr().contains(": 1 member, 0 former members, 1"));
     assert!(service.terminate().success());
     assert_eq!(super::mode(&home.data().join("backups")), 0o750);
 }

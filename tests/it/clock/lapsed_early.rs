@@ -137,7 +137,7 @@ fn whose_name_is_taken_meanwhile_is_told_and_the_others_are_back() {
     scene.lapse();
     scene.says("action=ADD&siteid=1&memberid=80&username=BOB&password=other");
     let ran = scene.restore(&["1"]);
-    ran.ended(1, "nats-userman: 1 members could not be restored: see above\n");
+    ran.ended(1, "nats-userman: 1 member could not be restored: see above\n");
     let told = "member 71 of site 1 is not restored: member 80 has the username \"bob\" now; \
         `nats-userman member restore 1 71 --username NAME` gives another one; then send the \
         expiry at 2100-01-01T00:00:00Z again\n\

@@ -208,7 +208,7 @@ fn a_key_that_is_missing_or_unreadable_is_found() {
         "keys",
         Level::Serious,
         &format!(
-            "the database has 1 passwords sealed under a key that is missing: put {} back from \
+            "the database has 1 password sealed under a key that is missing: put {} back from \
              the backup",
             key.display()
         ),

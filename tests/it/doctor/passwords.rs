@@ -59,7 +59,7 @@ fn a_backlog_of_a_stopped_service_waits_for_the_next_start() {
     patient.expect(
         "backlog",
         Level::Note,
-        "1 passwords wait to be hashed, the oldest for 2 hours",
+        "1 password waits to be hashed, the oldest for 2 hours",
         "start the service, which hashes them; members can log in meanwhile",
     );
 }

@@ -416,7 +416,7 @@ fn a_database_with_which_the_service_cannot_go_on_is_named_and_left_alone() {
         (foreign, "it is a database of another program"),
         (
             of_another_key,
-            "has 1 passwords sealed under another key than seal.key: put the matching key or \
+            "has 1 password sealed under another key than seal.key: put the matching key or \
              database there, and restart",
         ),
         (empty, "is empty: restore a backup, or remove the file to begin anew"),
