@@ -36,7 +36,7 @@ impl Failure {
         }
     }
 
-    /// The same failure with exit code 1. Docker reserves 2 in a health check, so that `health`
+    /// This failure with exit code 1. Docker reserves 2 in a health check, so that `health`
     /// ends with 0 or 1 only.
     pub(super) fn without_code_2(self) -> Self {
         match self {

@@ -74,6 +74,7 @@ const LAYERS: &[Layer] = &[
         reason: "files, time, networks and log lines: knows nothing of members",
         modules: &[
             "chain",
+            "counted",
             "clock",
             "connection_limits",
             "data_dir",

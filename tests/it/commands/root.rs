@@ -248,6 +248,47 @@ fn a_link_of_the_services_user_leads_root_to_no_other_file() {
     scene.all_are_the_users();
 }
 
+/// A lock file would be created beside the target, and its WAL renamed.
+#[test]
+fn a_link_of_the_services_user_in_place_of_the_database_leads_root_to_no_other_directory() {
+    let Some(scene) = Scene::new() else { return };
+    assert!(scene.serve_as_root().terminate().success());
+    let (database, foreign) = (scene.data().join("userman.db"), scene.dir.path().join("foreign"));
+    fs::create_dir(&foreign).unwrap();
+    for suffix in ["", "-wal", "-shm"] {
+        let name = format!("userman.db{suffix}");
+        fs::rename(scene.data().join(&name), foreign.join(&name)).unwrap();
+    }
+    fs::write(foreign.join("userman.db-wal"), "of others").unwrap();
+    let listed = || {
+        let names = fs::read_dir(&foreign).unwrap().map(|entry| entry.unwrap().file_name());
+        let mut names: Vec<_> = names.collect();
+        names.sort();
+        names
+    };
+    let before = listed();
+    symlink(foreign.join("userman.db"), &database).unwrap();
+    rustix::fs::chownat(
+        rustix::fs::CWD,
+        &database,
+        Some(rustix::fs::Uid::from_raw(USER)),
+        Some(rustix::fs::Gid::from_raw(GROUP)),
+        rustix::fs::AtFlags::SYMLINK_NOFOLLOW,
+    )
+    .unwrap();
+    let said = format!(
+        "nats-userman: {}: a symbolic link of another user leads to another directory: replace \
+         the link by the database\n",
+        database.display()
+    );
+    for (args, code) in
+        [(vec!["serve"], 2), (vec!["replay", &scene.capture()], 1), (vec!["set-wal-aside"], 1)]
+    {
+        scene.root(&args).ended(code, &said);
+        assert_eq!(listed(), before, "{args:?}");
+    }
+}
+
 /// The user of the service may not read the configuration file.
 #[test]
 fn another_user_is_told_how_to_read_the_configuration_file() {
