@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use actix_web::dev::{Server, ServerHandle};
 pub use error::StartError;
 use manager::Manager;
-use reload::Reloads;
+use reload::{Place, Reloads};
 pub use served::write_down;
 
 use crate::authstring::stand_in::StandIn;
@@ -212,7 +212,8 @@ impl Service {
         };
         let server = http::server(listener, shared.clone())?;
         let handle = server.handle();
-        let reloads = Reloads::start(config, address, &shared, manager.clone())?;
+        let place = Place { address, keeps_socket };
+        let reloads = Reloads::start(config, place, &shared, manager.clone())?;
         let service = Self {
             address,
             handle,

@@ -60,6 +60,51 @@ fn a_passed_socket_is_used_and_listen_is_ignored_with_one_line() {
     assert!(!program.stderr().contains("is ignored"), "{}", program.stderr());
 }
 
+/// No restart changes the address of a socket that the system holds.
+#[test]
+fn a_reload_says_that_the_socket_decides_and_asks_for_no_restart() {
+    let (listener, dir) = (TcpListener::bind("127.0.0.1:0").unwrap(), temp_dir());
+    let address = listener.local_addr().unwrap();
+    let file = dir.path().join("userman.toml");
+    let write = |listen: &str, hours: u32| {
+        let text = format!("listen = \"{listen}\"\nlogin_hours = {hours}\n");
+        std::fs::write(&file, text).unwrap();
+    };
+    write(&address.to_string(), 2);
+    let mut command = with_socket(listener.try_clone().unwrap(), 1);
+    command.args(["serve", "--data-dir"]).arg(dir.path().join("data"));
+    command.env("USERMAN_CONFIG", &file).env("USERMAN_POSTBACK_TOKEN", TOKEN);
+    command.stdout(Stdio::null());
+    let mut program = Program::spawn(command).unwrap();
+    let mut reloads = 0;
+    let mut reload = |program: &Program| {
+        let pid = rustix::process::Pid::from_child(&program.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::HUP).unwrap();
+        reloads += 1;
+        let nothing = "reload: nothing changed";
+        crate::support::eventually("it has reloaded", || {
+            program.stderr().matches(nothing).count() == reloads
+        });
+    };
+    let ignored = format!(
+        "WARN  reload: --listen 127.0.0.1:1 is ignored: the service was started with a socket that \
+         listens on {address}; ListenStream= of its socket unit sets that address\n"
+    );
+    let restart = "a restart is needed";
+    write("127.0.0.1:1", 2);
+    reload(&program);
+    assert!(program.stderr().contains(&ignored), "{}", program.stderr());
+    assert!(!program.stderr().contains(restart), "{}", program.stderr());
+    write("127.0.0.1:1", 3);
+    reload(&program);
+    assert!(program.stderr().contains("a restart is needed for login_hours\n"));
+    write(&address.to_string(), 2);
+    reload(&program);
+    assert!(program.terminate().success());
+    assert_eq!(program.stderr().matches("is ignored").count(), 2, "{}", program.stderr());
+    assert_eq!(program.stderr().matches(restart).count(), 1, "{}", program.stderr());
+}
+
 #[test]
 fn who_connects_while_no_service_runs_is_answered_by_the_next_one() {
     let (listener, dir) = (TcpListener::bind("127.0.0.1:0").unwrap(), temp_dir());
