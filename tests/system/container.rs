@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use engine::{Engine, Ran, eventually};
 
+use crate::package::artifact::names_no_path;
 use crate::runner::Story;
 
 const NEEDS: &[&str] =
@@ -259,6 +260,9 @@ fn the_program_of_the_image_needs_no_other_file() {
     let engine = Engine::with_image();
     let root = engine.dir("root");
     fs::copy(engine.program_of_image(), root.join("nats-userman")).unwrap();
+    // `/src` is the directory in which the Dockerfile builds it.
+    names_no_path(&fs::read(root.join("nats-userman")).unwrap(), "/src/target");
+    names_no_path(&fs::read(root.join("nats-userman")).unwrap(), env!("CARGO_MANIFEST_DIR"));
     fs::create_dir(root.join("data")).unwrap();
     chown(root.join("data"), Some(USER), Some(USER)).unwrap();
     let mut command = Command::new("chroot");
