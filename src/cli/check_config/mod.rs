@@ -98,7 +98,8 @@ fn backups(settings: &Settings, config: &Config) -> String {
     let Some(every) = &settings.backup.backup_every else { return "none by the service".into() };
     let wishes = &config.backup.wishes;
     let kept = wishes.keep.map_or_else(|| "all".into(), |keep| format!("the newest {keep}"));
-    format!("every {} into {}, keeping {kept}", every.trim(), wishes.dir.display())
+    let keys = if wishes.with_keys { "with keys" } else { "without keys" };
+    format!("every {} into {}, {keys}, keeping {kept}", every.trim(), wishes.dir.display())
 }
 
 fn logins(config: &Config) -> String {

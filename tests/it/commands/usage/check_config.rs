@@ -64,7 +64,7 @@ fn check_config_says_what_would_be_used_and_hides_secrets() {
              keep cryptpass    yes\n\
              journal kept      400 days\n\
              upgrade copy      kept\n\
-             backups           every 12h into {}/backups, keeping the newest 7\n\
+             backups           every 12h into {}/backups, without keys, keeping the newest 7\n\
              logins            12 hours, or 30 minutes unused, shared by eu.example.com and by \
              example.com, the default page\n\
              guessing          pair 5, network 200, name off wrong passwords within 20 minutes \
