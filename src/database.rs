@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use crate::apply::in_transaction;
 use crate::config::Config;
+use crate::counted::counted;
 use crate::data_dir::is_served;
 use crate::file_system::{self, NetworkFileSystem};
 use crate::key_file::{self, KeyFileError};
@@ -39,8 +40,8 @@ pub enum DatabaseError {
     Key(#[from] KeyFileError),
     /// The key is missing, and the database has passwords that only this key opens.
     #[error(
-        "the database has {0} passwords sealed under a key that is missing: put {path} back from \
-         the backup", path = .1.display()
+        "the database has {} sealed under a key that is missing: put {path} back from the backup",
+        counted(*.0, "password"), path = .1.display()
     )]
     KeyMissing(u64, PathBuf),
     /// The key of another receiver is needed.
@@ -48,8 +49,8 @@ pub enum DatabaseError {
     OtherKey(#[from] OtherKey),
     /// The key is not the one under which the passwords of the database are sealed.
     #[error(
-        "the database has {0} passwords sealed under another key than {path}: put the right key \
-         back from the backup", path = .1.display()
+        "the database has {} sealed under another key than {path}: put the right key back from the \
+         backup", counted(*.0, "password"), path = .1.display()
     )]
     KeyForeign(u64, PathBuf),
 }

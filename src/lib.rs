@@ -28,6 +28,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod connection_limits;
+mod counted;
 pub mod data_dir;
 pub mod database;
 mod denied;

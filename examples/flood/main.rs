@@ -22,7 +22,7 @@
 //! The NATS that authstrings come from is a double on loopback: a second ceiling, which answers at
 //! once with a string.
 //!
-//! It takes about six minutes and two gigabytes of disk. All of it is below `target/`, because
+//! It takes about ten minutes and two gigabytes of disk. All of it is below `target/`, because
 //! `/tmp` may be memory, where a sync costs nothing.
 
 // Progress and a table are this program's work.
@@ -32,6 +32,7 @@ mod ceiling;
 mod client;
 mod disk;
 mod expected;
+mod manager;
 mod process;
 mod report;
 mod request;
@@ -73,6 +74,9 @@ struct Options {
     /// One more argument for `serve` (repeatable), as in --server-arg=--log=warn
     #[arg(long, allow_hyphen_values = true)]
     server_arg: Vec<String>,
+    /// Start the servers as systemd does, with its watchdog
+    #[arg(long)]
+    watchdog: bool,
     /// Connections of the overload, each with one request under way: with fewer than the program
     /// queues it need not refuse
     #[arg(long, default_value_t = 1024)]

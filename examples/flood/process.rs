@@ -10,6 +10,7 @@ use nats_userman::data_dir::DataDir;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::Failure;
+use crate::manager::Manager;
 use crate::request::TOKEN;
 
 const START_TIME_MAX: Duration = Duration::from_secs(30);
@@ -33,7 +34,12 @@ pub struct Server {
 impl Server {
     /// Starts `nats-userman serve` with default settings on a data directory of its own below
     /// `dir`.
-    pub fn program(binary: &Path, dir: &Path, extra: &[String]) -> Result<Self, Failure> {
+    pub fn program(
+        binary: &Path,
+        dir: &Path,
+        extra: &[String],
+        manager: Option<&Manager>,
+    ) -> Result<Self, Failure> {
         let mut command = Command::new(binary);
         command
             .args(["serve", "--listen", "127.0.0.1:0", "--postback-token", TOKEN, "--data-dir"])
@@ -43,6 +49,9 @@ impl Server {
             std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("USERMAN_"))
         {
             command.env_remove(name);
+        }
+        if let Some(manager) = manager {
+            manager.manage(&mut command);
         }
         Self::start(command.args(extra).env_remove("RUST_LOG").stdin(Stdio::null()), dir, false)
     }

@@ -2,6 +2,7 @@
 
 mod api;
 mod area;
+mod backup;
 mod beside;
 mod guesses;
 mod journal;
@@ -14,6 +15,7 @@ use tokio::time::interval;
 
 use crate::client::{Load, run};
 use crate::disk;
+use crate::manager::Manager;
 use crate::process::{Server, cpu_seconds, machine_cpu_seconds};
 use crate::report::{Bar, Cost, Report, Series};
 use crate::request::Ask;
@@ -65,6 +67,8 @@ pub enum Scenario {
     /// Bytes of a journal record, ADD by the order of memberids, and the history of one member
     /// among five million records: takes three more gigabytes of disk
     Journal,
+    /// ADD each 5 ms at a million members, alone and beside backups
+    Backup,
     /// Resident memory with a million members
     Memory,
 }
@@ -74,6 +78,8 @@ pub struct Bench {
     options: Options,
     binary: PathBuf,
     dir: PathBuf,
+    /// Of each server, if the options want one.
+    manager: Option<Manager>,
     ceiling: Server,
     /// Made by the first scenario that needs it.
     million: Option<Server>,
@@ -85,12 +91,16 @@ pub struct Bench {
 impl Bench {
     pub fn new(options: Options, binary: PathBuf, dir: &Path) -> Result<Self, Failure> {
         let (dir, ceiling) = (dir.to_owned(), Server::ceiling(&dir.join("ceiling"))?);
+        let manager = options.watchdog.then(|| Manager::start(&dir)).transpose()?;
         let mut report = Report::default();
         if options.scale != 1.0 {
             report.note(format!(
                 "all counts are {} times the usual ones, the million members too",
                 options.scale
             ));
+        }
+        if options.watchdog {
+            report.note("the servers report to a service manager with a watchdog".into());
         }
         if !options.server_arg.is_empty() {
             report.note(format!("not the default settings: {}", options.server_arg.join(" ")));
@@ -99,6 +109,7 @@ impl Bench {
             options,
             binary,
             dir,
+            manager,
             ceiling,
             million: None,
             servers_started: 0,
@@ -131,6 +142,7 @@ impl Bench {
                     Scenario::ApiBlank => self.api_blank(&name).await?,
                     Scenario::ApiRelay => self.api_relay(&name).await?,
                     Scenario::Journal => self.journal(&name).await?,
+                    Scenario::Backup => self.backup(&name).await?,
                     Scenario::Memory => self.memory(&name).await?,
                 }
             }
@@ -348,7 +360,8 @@ impl Bench {
     fn program_with(&mut self, more: &[String]) -> Result<Server, Failure> {
         self.servers_started += 1;
         let dir = self.dir.join(self.servers_started.to_string());
-        Server::program(&self.binary, &dir, &[&self.options.server_arg, more].concat())
+        let extra = [&self.options.server_arg, more].concat();
+        Server::program(&self.binary, &dir, &extra, self.manager.as_ref())
     }
 
     fn end(&mut self, server: Server) -> Result<(), Failure> {

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::counted::counted;
 use crate::key_file::KeyFileError;
 use crate::store::{CopyError, Fault, OpenError};
 use crate::token_file::TokenError;
@@ -60,8 +61,8 @@ pub enum BackupError {
     Read(#[source] Fault),
     /// The keys here are not those of the database.
     #[error(
-        "the database has {0} passwords sealed under another key than {path}: the backup would \
-         lack the right one", path = .1.display()
+        "the database has {} sealed under another key than {path}: the backup would lack the right \
+         one", counted(*.0, "password"), path = .1.display()
     )]
     KeyForeign(u64, PathBuf),
     /// The service uses another database since.

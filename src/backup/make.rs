@@ -11,7 +11,6 @@ use super::error::BackupError;
 use super::keys::Keys;
 use super::name::Name;
 use super::place::{self, Draft};
-use crate::clock::format_utc;
 use crate::data_dir::DataDir;
 use crate::denied::explain;
 use crate::idle;
@@ -70,18 +69,11 @@ impl fmt::Display for Made {
         let contents = &self.copied.contents;
         write!(
             f,
-            "{} ({} MiB, {} s): {} members, {} former members, {} journal records",
+            "{} ({} MiB, {} s): {contents}",
             self.database.display(),
             self.copied.bytes.div_ceil(MIB),
-            self.took.as_secs(),
-            contents.members(),
-            contents.formers(),
-            contents.records()
-        )?;
-        match contents.newest {
-            Some((id, at)) => write!(f, ", the newest {id} of {}", format_utc(at)),
-            None => Ok(()),
-        }
+            self.took.as_secs()
+        )
     }
 }
 

@@ -183,13 +183,11 @@ fn remove_left(dir: &Path, name: Name) -> Result<(), BackupError> {
 
 /// A name of this second that no file has.
 fn free_name(dir: &Path, at: i64) -> Result<Name, BackupError> {
-    let is_free = |name: &Name| {
-        [name.database(), name.keys()].iter().all(|file| dir.join(file).symlink_metadata().is_err())
-    };
+    let is_free = |name: &Name| name.files().all(|file| dir.join(file).symlink_metadata().is_err());
     (1..=NUMBER_MAX)
-        .map(|number| Name { at, number })
+        .map(|number| Name::new(at, number))
         .find(is_free)
-        .ok_or_else(|| BackupError::InTheWay(dir.join(Name { at, number: 1 }.database())))
+        .ok_or_else(|| BackupError::InTheWay(dir.join(Name::new(at, 1).database())))
 }
 
 /// Removes the oldest backups until `keep` are there, of which `made` is one. Returns the files

@@ -13,6 +13,7 @@ use std::time::Duration;
 use super::{BackupConfig, BackupError, Made, copy, newest_until};
 use crate::chain::chain;
 use crate::clock::Clock;
+use crate::counted::counted;
 use crate::data_dir::DataDir;
 use crate::store::{CopyWatch, CurrentDatabase};
 
@@ -206,15 +207,14 @@ impl Failures {
         self.try_at = steady + wait;
         if self.cause != cause {
             cause.clone_into(&mut self.cause);
-            let minutes = wait / 60;
-            let unit = if minutes == 1 { "minute" } else { "minutes" };
-            log::error!("no backup was made, the next try is in {minutes} {unit}: {cause}");
+            let minutes = counted(wait.unsigned_abs() / 60, "minute");
+            log::error!("no backup was made, the next try is in {minutes}: {cause}");
         }
     }
 
     fn end(&mut self) {
         if self.count > 0 {
-            log::info!("backups are made again, after {} failures", self.count);
+            log::info!("backups are made again, after {}", counted(self.count as u64, "failure"));
         }
         *self = Self::default();
     }

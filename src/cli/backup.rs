@@ -15,6 +15,7 @@ use crate::backup::{Made, Wishes, copy};
 use crate::chain::chain;
 use crate::clock::{Clock, format_utc};
 use crate::config::Config;
+use crate::counted::counted;
 use crate::database;
 use crate::store::{CopyWatch, DatabaseState, OpenError, open_for_copy};
 
@@ -98,7 +99,7 @@ fn print(
         (None, Some(0)) => writeln!(out, "without keys: keep {} apart", key.display())?,
         (None, sealed) => {
             let passwords = match sealed {
-                Some(count) => format!("{count} passwords"),
+                Some(count) => counted(count, "password"),
                 None => "passwords that are not hashed yet".into(),
             };
             writeln!(
@@ -112,7 +113,7 @@ fn print(
     if let Ok(removed) = &made.removed
         && !removed.is_empty()
     {
-        writeln!(out, "removed {} older backups", removed.len())?;
+        writeln!(out, "removed {}", counted(removed.len() as u64, "older backup"))?;
     }
     if made.log_growth_mib() > 0 {
         writeln!(out, "the WAL grew by {} MiB meanwhile", made.log_growth_mib())?;

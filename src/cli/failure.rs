@@ -6,6 +6,9 @@ use crate::config::BadSetting;
 use crate::identity::{ID_EXPECTED, SiteId};
 use crate::store::{Fault, OpenError};
 
+/// Between two lines of one failure, each of which begins like the first one.
+pub(super) const NEXT_LINE: &str = "\nnats-userman: ";
+
 /// Why a command failed. Each reason is printed as one line.
 #[derive(Debug)]
 pub enum Failure {
@@ -30,6 +33,15 @@ impl Failure {
             Self::Failed(line) => Self::Failed(format!("{place}: {line}")),
             Self::OutputClosed => Self::Failed(format!("{place}: the output was closed")),
             usage @ Self::Usage(_) => usage,
+        }
+    }
+
+    /// This failure with exit code 1. Docker reserves 2 in a health check, so that `health`
+    /// ends with 0 or 1 only.
+    pub(super) fn without_code_2(self) -> Self {
+        match self {
+            Self::Usage(lines) => Self::Failed(lines.join(NEXT_LINE)),
+            other @ (Self::Failed(_) | Self::OutputClosed) => other,
         }
     }
 

@@ -18,6 +18,7 @@ mod set_wal_aside;
 mod token;
 
 use std::path::Path;
+use std::process::exit;
 use std::sync::Arc;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
@@ -29,6 +30,11 @@ use crate::config::{
     exposed_by, without_unusable_variables,
 };
 use crate::denied;
+
+/// The exit code of clap for arguments that are no command.
+const WRONG_USAGE: i32 = 2;
+/// The exit code of a command that has failed.
+const FAILED: i32 = 1;
 
 /// Receives the user management postbacks of NATS (Too Much Media), maintains the table
 /// member_auth, and authenticates members for the members area.
@@ -62,7 +68,9 @@ impl Cli {
     pub fn of_process() -> Self {
         let command = Self::command();
         let mut bad = bad_variables(&command, std::env::vars_os());
-        let matches = without_unusable_variables(command).get_matches();
+        let command = without_unusable_variables(command);
+        let asks_health = command.clone().ignore_errors(true);
+        let matches = command.try_get_matches().unwrap_or_else(|error| end(&error, asks_health));
         let mut cli = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
         if let CliCommand::Serve = cli.command {
             denied::in_the_service();
@@ -76,6 +84,20 @@ impl Cli {
             Err(more) => bad.extend(more),
         }
         Self { bad, exposed: exposed(&matches), ..cli }
+    }
+}
+
+/// Ends the process: with the help, or because the arguments are no command.
+fn end(error: &clap::Error, tolerant: clap::Command) -> ! {
+    let is_health = || {
+        let matches = tolerant.try_get_matches();
+        matches.is_ok_and(|matches| matches.subcommand_name() == Some("health"))
+    };
+    // If stderr is closed, nobody reads it.
+    let _ = error.print();
+    match error.exit_code() {
+        WRONG_USAGE if is_health() => exit(FAILED),
+        code => exit(code),
     }
 }
 
@@ -154,12 +176,13 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
     let Some(sources) = cli.sources else {
         return Err(match &cli.command {
             CliCommand::Doctor(doctor) => doctor.run_without_settings(cli.bad),
+            CliCommand::Health => Failure::from(cli.bad).without_code_2(),
             _ => cli.bad.into(),
         });
     };
     let mut settings = cli.settings;
     if let CliCommand::Health = cli.command {
-        return health::run(&settings, &sources, cli.bad);
+        return health::run(&settings, &sources, cli.bad).map_err(Failure::without_code_2);
     }
     has_random_bytes()?;
     if let CliCommand::AuthString(_) = cli.command {

@@ -14,6 +14,7 @@ use crate::backup::restore::{
 };
 use crate::clock::{Clock, format_utc};
 use crate::config::Config;
+use crate::counted::counted;
 use crate::data_dir::DataDirError;
 use crate::store::{CopyWatch, SCHEMA_VERSION};
 
@@ -68,18 +69,7 @@ fn print(
     config: &Config,
 ) -> std::io::Result<()> {
     let contents = &done.contents;
-    write!(
-        out,
-        "restored {}: {} members, {} former members, {} journal records",
-        file.display(),
-        contents.members(),
-        contents.formers(),
-        contents.records()
-    )?;
-    match contents.newest {
-        Some((id, at)) => writeln!(out, ", the newest {id} of {}", format_utc(at))?,
-        None => writeln!(out)?,
-    }
+    writeln!(out, "restored {}: {contents}", file.display())?;
     if let Some(keys) = &done.keys {
         match done.keeps_tokens {
             true => writeln!(
@@ -131,8 +121,7 @@ fn print_lost(out: &mut impl Write, done: &Restored) -> std::io::Result<()> {
     if lost.records == 0 {
         return writeln!(out, "nothing was lost: the former database has no newer record");
     }
-    let records = if lost.records == 1 { "record" } else { "records" };
-    write!(out, "lost: {} journal {records}", lost.records)?;
+    write!(out, "lost: {}", counted(lost.records, "journal record"))?;
     match lost.span {
         Some((first, last)) => {
             writeln!(out, " from {} to {}", format_utc(first), format_utc(last))?;

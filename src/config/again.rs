@@ -1,11 +1,12 @@
 //! What a running service reloads: the configuration file, and the files that settings name. Flags
 //! and variables of a process cannot change while it runs.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::api::ApiSettings;
 use super::problems::{BadSetting, Problems};
-use super::read::{Config, allow_ip, tokens, trusted_proxy};
+use super::read::{Config, allow_ip, listen_address, tokens, trusted_proxy};
 use super::settings::Settings;
 use super::{api, area};
 use crate::nats_client::settings::StringSource;
@@ -69,6 +70,12 @@ impl Config {
             !RELOADED.contains(&key.as_str()) || (key == "postback_token_file" && have_moved)
         });
         changed
+    }
+
+    /// The address of the settings as they were read last. [`Config::listen`] has that of the
+    /// start.
+    pub fn listen_as_read_last(&self) -> Option<SocketAddr> {
+        listen_address(&self.given).ok()
     }
 
     /// Takes over what can change while the service runs.

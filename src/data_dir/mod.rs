@@ -5,10 +5,13 @@ pub(crate) mod served;
 
 use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileExt as _, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{
+    DirBuilderExt, FileExt as _, MetadataExt as _, OpenOptionsExt, PermissionsExt,
+};
 use std::path::{Path, PathBuf};
-
 use std::time::Duration;
+
+use rustix::process::geteuid;
 
 use crate::denied::{explain, is_there};
 use crate::owner::{give_to_owner_of, open_unlinked};
@@ -43,6 +46,12 @@ pub enum DataDirError {
     /// Another process uses it.
     #[error("the data directory {} is in use by a running nats-userman", .0.display())]
     InUse(PathBuf),
+    /// Root is led to a directory of another user.
+    #[error(
+        "{}: a symbolic link of another user leads to another directory: replace the link by the \
+         database", .0.display()
+    )]
+    ForeignLink(PathBuf),
     /// A `restore` uses it.
     #[error("the data directory {} is in use by a `restore`", .0.display())]
     Restoring(PathBuf),
@@ -136,12 +145,20 @@ impl DataDir {
     ///
     /// # Errors
     ///
-    /// If another process has it, or the lock file cannot be written.
+    /// If another process has it, the lock file cannot be written, or a link would lead root to a
+    /// directory of another user.
     pub fn lock(&self, database: Option<&Path>) -> Result<Vec<Lock>, DataDirError> {
+        // Before a lock file is created in the directory to which a link leads.
+        let file = database.map(|database| (database, database.canonicalize()));
+        if let Some((link, Ok(file))) = &file
+            && self.leads_root_away(link, file)
+        {
+            return Err(DataDirError::ForeignLink(link.to_path_buf()));
+        }
         let mut locks = vec![self.lock_this()?];
         // A database in another directory belongs to the service there. One that does not exist yet
         // will be created at its path.
-        let elsewhere = database.and_then(|database| match database.canonicalize() {
+        let elsewhere = file.and_then(|(database, file)| match file {
             Ok(file) => file.parent().map(Path::to_owned),
             Err(_) => parent(database).canonicalize().ok(),
         });
@@ -179,6 +196,19 @@ impl DataDir {
 
     fn has_restore(&self) -> bool {
         self.is_in_use() && fs::read(self.lock_file()).is_ok_and(|text| text == RESTORE_MARK)
+    }
+
+    /// Whether a link at this path of the database would lead root to a directory of a third user.
+    /// `target` is the path without links. Whoever owns the data directory can put a link there,
+    /// and it must lead root to no files of others.
+    pub(crate) fn leads_root_away(&self, database: &Path, target: &Path) -> bool {
+        let owner = |path: &Path| fs::metadata(path).map(|file| file.uid()).ok();
+        let leads_away = parent(database).canonicalize().is_ok_and(|dir| dir != parent(target));
+        let is_of_root = || fs::symlink_metadata(database).is_ok_and(|link| link.uid() == 0);
+        geteuid().is_root()
+            && leads_away
+            && !is_of_root()
+            && owner(parent(target)) != owner(&self.path)
     }
 
     /// Removes unfinished files of a start or `token add` that was killed: keys and tokens that

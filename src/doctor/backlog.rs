@@ -1,5 +1,6 @@
 //! The passwords that wait to be hashed.
 
+use crate::counted::counted;
 use std::time::{Duration, Instant};
 
 use super::context::{Context, Known};
@@ -23,7 +24,9 @@ pub(super) fn check(context: &Context<'_>, known: &Known, now: i64, report: &mut
     }
     let oldest = known.diagnosis().and_then(|diagnosis| diagnosis.oldest_sealed_at).unwrap_or(now);
     let waits = now.saturating_sub(oldest);
-    let found = format!("{before} passwords wait to be hashed, the oldest for {}", age(waits));
+    let verb = if before == 1 { "waits" } else { "wait" };
+    let passwords = counted(before, "password");
+    let found = format!("{passwords} {verb} to be hashed, the oldest for {}", age(waits));
     if !known.is_served {
         report.add(
             Level::Note,
@@ -47,7 +50,7 @@ pub(super) fn check(context: &Context<'_>, known: &Known, now: i64, report: &mut
         report.add(
             Level::Note,
             name,
-            format!("{found}; there are {after} now"),
+            format!("{found}; now the number is {after}"),
             "wait: the service hashes when it has nothing else to do; members can log in meanwhile",
         );
         return;

@@ -74,7 +74,7 @@ pub(super) fn check(context: &Context<'_>, known: &Known, report: &mut Report) {
             Err(error) => report.add(Level::Serious, "database", chain(&error), remedy(&error)),
         },
         // Reported as the access to the database.
-        Err(error) if places::no_access(context.config).contains(&chain(error)) => {}
+        Err(error) if places::is_among(error, &places::no_access(context.config)) => {}
         Err(error) => report.add(Level::Serious, "database", chain(error), remedy(error)),
     }
     for problem in keys::problems(context.config, known.reader()) {

@@ -8,6 +8,7 @@ use super::context::{GROWTH_DAYS, Known};
 use super::report::{Level, Report};
 use super::units::{DAY_SECONDS, size};
 use crate::config::Config;
+use crate::counted::counted;
 use crate::file_system::{FileSystem, Kind};
 use crate::store::{Diagnosis, JournalGrowth};
 
@@ -160,7 +161,7 @@ impl Room {
             level => report.add(
                 level,
                 name,
-                format!("{grows}: the disk is full in {left} days"),
+                format!("{grows}: the disk is full in {}", counted(left, "day")),
                 FREE_SOME,
             ),
         }

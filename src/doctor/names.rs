@@ -12,7 +12,7 @@ pub fn exact_alone(reader: &dyn Read) -> Result<Vec<String>, Fault> {
     let mut sentences: Vec<_> = reader.unfolded(NAMED_MAX)?.iter().map(line).collect();
     let more = reader.count_unfolded()?.saturating_sub(NAMED_MAX.into());
     if more > 0 {
-        sentences.push(format!("{more} more members log in by their exact names alone"));
+        sentences.push(format!("further members who log in by their exact names alone: {more}"));
     }
     Ok(sentences)
 }

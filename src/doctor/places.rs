@@ -11,7 +11,7 @@ use crate::chain::chain;
 use crate::config::Config;
 use crate::data_dir::modes;
 use crate::denied;
-use crate::store::check_access;
+use crate::store::{OpenError, check_access};
 use crate::whole_file::parent;
 
 /// Problems of paths and modes.
@@ -40,10 +40,22 @@ pub(super) fn no_access(config: &Config) -> Vec<String> {
     let dir = config.data_dir.path();
     let of_dir = data_dir_problem(dir);
     // Also the files that the engine keeps beside it.
-    let of_files = || check_access(&config.location).err().map(|error| chain(&error));
+    let of_files = || check_access(&config.location).err();
+    let of_files = || of_files().filter(|error| !is_among(error, &of_dir)).map(|it| chain(&it));
     let of_database =
         config.location.file().and_then(|file| database_problem(dir, file)).or_else(of_files);
-    of_dir.into_iter().chain(of_database).collect()
+    of_dir.iter().cloned().chain(of_database).collect()
+}
+
+/// Whether one of the problems has the same cause as this error: a file or directory without
+/// access.
+pub(super) fn is_among<'p>(
+    error: &OpenError,
+    problems: impl IntoIterator<Item = &'p String>,
+) -> bool {
+    let OpenError::Unreadable(_, cause) = error else { return false };
+    let cause = cause.to_string();
+    problems.into_iter().any(|problem| problem.ends_with(&cause))
 }
 
 /// What is wrong with the data directory. A start creates it with its missing parents.

@@ -51,6 +51,7 @@ impl StartError {
         match self {
             Self::DataDir(error) => match error {
                 DataDirError::Io(_, error) | DataDirError::Lock(_, error) => is_lasting(error),
+                DataDirError::ForeignLink(_) => true,
                 DataDirError::InUse(_) | DataDirError::Restoring(_) => false,
             },
             Self::Database(DatabaseError::Open(error)) => is_wrong_place(error),

@@ -71,10 +71,15 @@ pub(super) fn take_or_bind(
     };
     let here = listener.local_addr()?;
     if here != address {
-        log::warn!(
-            "--listen {address} is ignored: the service was started with a socket that listens on \
-             {here}; ListenStream= of its socket unit sets that address"
-        );
+        log::warn!("{}", ignored(address, here));
     }
     Ok(listener)
+}
+
+/// What there is to say where the setting has another address than the passed socket.
+pub(super) fn ignored(set: SocketAddr, here: SocketAddr) -> String {
+    format!(
+        "--listen {set} is ignored: the service was started with a socket that listens on {here}; \
+         ListenStream= of its socket unit sets that address"
+    )
 }

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use actix_web::dev::{Server, ServerHandle};
 pub use error::StartError;
 use manager::Manager;
-use reload::Reloads;
+use reload::{Place, Reloads};
 pub use served::write_down;
 
 use crate::authstring::stand_in::StandIn;
@@ -46,7 +46,7 @@ use crate::store::{CurrentDatabase, Read, ReadSource, exists};
 use crate::token::Token;
 use crate::token_file;
 use crate::token_file::current::Tokens;
-use crate::writer::{self, LoginTimes, Setup, Writer};
+use crate::writer::{self, CONVERSION_PAUSE, LoginTimes, Setup, Writer};
 
 /// The longest wait for accepted requests at a stop: longer than body, queue and database lock of
 /// one can take together.
@@ -186,6 +186,7 @@ impl Service {
             },
             upkeep_every: config.upkeep_every,
             commit_wait: (!file.reads_are_local()).then_some(config.commit_wait),
+            conversion_pause: CONVERSION_PAUSE,
             sealed: wake.clone(),
             heartbeat: manager.heartbeat(),
         })?;
@@ -219,7 +220,8 @@ impl Service {
         };
         let server = http::server(listener, shared.clone())?;
         let handle = server.handle();
-        let reloads = Reloads::start(config, address, &shared, manager.clone())?;
+        let place = Place { address, keeps_socket };
+        let reloads = Reloads::start(config, place, &shared, manager.clone())?;
         let service = Self {
             address,
             handle,

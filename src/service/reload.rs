@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use super::agreement::compare_settings;
+use super::listener::ignored;
 use super::served::write_down;
 use crate::chain::chain;
 use crate::config::Config;
@@ -17,6 +18,9 @@ use crate::nats_client::settings::StringSource;
 use crate::service::manager::Manager;
 use crate::token_file::current::Tokens;
 
+/// The key of the address.
+const LISTEN: &str = "listen";
+
 /// A separate thread reads the files: one on a dead network drive may block for ever, and must not
 /// delay the stop of the service. Nothing waits for the thread.
 #[derive(Debug)]
@@ -24,10 +28,18 @@ pub(super) struct Reloads {
     requests: SyncSender<()>,
 }
 
+/// Where the service listens.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    pub(super) address: SocketAddr,
+    /// Whether the socket was passed: then no restart changes the address.
+    pub(super) keeps_socket: bool,
+}
+
 impl Reloads {
     pub(super) fn start(
         config: &Config,
-        address: SocketAddr,
+        place: Place,
         shared: &ServerState,
         manager: Manager,
     ) -> io::Result<Self> {
@@ -36,7 +48,7 @@ impl Reloads {
         let files = SettingFiles {
             started: config.clone(),
             config: config.clone(),
-            address,
+            place,
             live: shared.live.clone(),
             tokens: shared.tokens.clone(),
             area: Arc::clone(&shared.area),
@@ -59,8 +71,7 @@ struct SettingFiles {
     started: Config,
     /// The settings as last read.
     config: Config,
-    /// Where the service listens.
-    address: SocketAddr,
+    place: Place,
     live: Live,
     tokens: Tokens,
     area: Arc<Area>,
@@ -92,7 +103,11 @@ impl SettingFiles {
         for problem in bad {
             log::error!("reload: {problem}; the previous values stay in effect");
         }
-        let waiting = self.config.waiting_for_a_restart(&self.started);
+        let mut waiting = self.config.waiting_for_a_restart(&self.started);
+        if self.place.keeps_socket {
+            waiting.retain(|key| key != LISTEN);
+            self.warn_of_ignored_address();
+        }
         if !waiting.is_empty() {
             log::warn!("reload: a restart is needed for {}", waiting.join(", "));
         }
@@ -112,6 +127,17 @@ impl SettingFiles {
         }
     }
 
+    /// At the start, the warning was about the address of the settings then.
+    fn warn_of_ignored_address(&self) {
+        let here = self.place.address;
+        if let Some(set) = self.config.listen_as_read_last()
+            && set != self.started.listen
+            && set != here
+        {
+            log::warn!("reload: {}", ignored(set, here));
+        }
+    }
+
     /// Puts the settings as they are read now into effect, except those of the log.
     fn apply(&self, before: &Config) {
         let now = &self.config;
@@ -121,7 +147,7 @@ impl SettingFiles {
             compare_settings(now);
         }
         if before.public_url != now.public_url {
-            write_down(now, self.address);
+            write_down(now, self.place.address);
         }
     }
 

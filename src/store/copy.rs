@@ -1,10 +1,13 @@
 //! Copies of a whole database, for a backup and for its way back.
 
+use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use super::fault::Fault;
+use crate::clock::format_utc;
+use crate::counted::counted;
 
 /// What a database holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +55,22 @@ impl Contents {
         let tables = (copy.tables.len() != self.tables.len())
             .then(|| format!("{} of {} tables", copy.tables.len(), self.tables.len()));
         self.tables.iter().find_map(missing).or(tables)
+    }
+}
+
+/// As commands and the log show it.
+impl fmt::Display for Contents {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let counts = [
+            counted(self.members(), "member"),
+            counted(self.formers(), "former member"),
+            counted(self.records(), "journal record"),
+        ];
+        f.write_str(&counts.join(", "))?;
+        match self.newest {
+            Some((id, at)) => write!(f, ", the newest {id} of {}", format_utc(at)),
+            None => Ok(()),
+        }
     }
 }
 

@@ -19,7 +19,7 @@ const PAUSE_IDLE: u32 = 1;
 const PAUSE_AFTER_DAMAGE: Duration = Duration::from_secs(600);
 /// How long it pauses after another fault, such as a full disk. Postbacks meet the same fault, and
 /// may have the space or the lock first.
-const PAUSE_AFTER_FAULT: Duration = Duration::from_secs(60);
+pub const CONVERSION_PAUSE: Duration = Duration::from_secs(60);
 /// How often progress is logged: at each tenth, but not more often than this.
 const REPORT_PERCENT: i64 = 10;
 const REPORT_EVERY: Duration = Duration::from_secs(30);
@@ -27,6 +27,8 @@ const REPORT_EVERY: Duration = Duration::from_secs(30);
 /// The state of the conversion.
 #[derive(Debug, Default)]
 pub(super) struct JournalConversion {
+    /// How long it pauses after a fault.
+    pause: Duration,
     /// There is nothing to convert in this database.
     is_done: bool,
     /// When the next step may begin.
@@ -48,6 +50,10 @@ struct LoggedProgress {
 }
 
 impl JournalConversion {
+    pub(super) fn new(pause: Duration) -> Self {
+        Self { pause, ..Self::default() }
+    }
+
     /// Call after the database was opened: it may be another one.
     pub(super) fn opened(&mut self) {
         self.is_done = false;
@@ -85,7 +91,7 @@ impl JournalConversion {
             return Ok(());
         }
         // In case this step is the last one with this engine.
-        self.due = Some(began + PAUSE_AFTER_FAULT);
+        self.due = Some(began + self.pause);
         match transactions.run(engine, |engine| engine.convert_journal(STEP_RECORDS)) {
             Ok(None) => self.is_done = true,
             Ok(Some(state)) => {
@@ -239,16 +245,17 @@ mod tests {
     fn each_fault_has_its_pause_and_afterwards_the_conversion_goes_on() {
         let cause = || Cause::new("a test", None);
         for (fault, pause, is_told) in [
-            (Fault::Busy(cause()), PAUSE_AFTER_FAULT, true),
-            (Fault::Full(cause()), PAUSE_AFTER_FAULT, true),
-            (Fault::Unusable(cause()), PAUSE_AFTER_FAULT, true),
+            (Fault::Busy(cause()), CONVERSION_PAUSE, true),
+            (Fault::Full(cause()), CONVERSION_PAUSE, true),
+            (Fault::Unusable(cause()), CONVERSION_PAUSE, true),
             (Fault::Damaged(cause()), PAUSE_AFTER_DAMAGE, false),
         ] {
             let what = format!("{fault:?}");
             Scene::new().with_losing(
                 |losing| losing.convert_fails_with = Some(fault),
                 |losing| {
-                    let (mut conversion, longest) = (JournalConversion::default(), Duration::MAX);
+                    let (mut conversion, longest) =
+                        (JournalConversion::new(CONVERSION_PAUSE), Duration::MAX);
                     let mut transactions = Transactions::new(Metrics::default());
                     let done = conversion.run_if_due(&mut transactions, losing);
                     assert_eq!(done.is_err(), is_told, "{what}");

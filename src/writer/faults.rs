@@ -54,7 +54,7 @@ struct Lasting {
 impl FaultLog {
     /// A transaction failed.
     pub(super) fn note(&mut self, fault: &Fault, work: Work) {
-        self.met(line(fault), work);
+        self.met(line(fault), remedy(fault), work);
     }
 
     /// One postback of a batch met a fault and the others did not. This is no outage, so no line
@@ -62,13 +62,13 @@ impl FaultLog {
     pub(super) fn note_one(&mut self, fault: &Fault) {
         let what = line(fault);
         if self.kinds.is_due(what.as_str(), Clock::System.steady()) {
-            log::error!("{what}");
+            log::error!("{what}{}", remedy(fault));
         }
     }
 
     /// The database cannot be opened.
     pub(super) fn cannot_open(&mut self, error: &dyn std::error::Error) {
-        self.met(chain(error), Work::Upkeep);
+        self.met(chain(error), "", Work::Upkeep);
     }
 
     /// A postback was refused because the database cannot be opened.
@@ -85,9 +85,9 @@ impl FaultLog {
         }
     }
 
-    fn met(&mut self, what: String, work: Work) {
+    fn met(&mut self, what: String, remedy: &str, work: Work) {
         if let Some(line) = self.line_when_met(what, work, Clock::System.steady()) {
-            log::error!("{line}");
+            log::error!("{line}{remedy}");
         }
     }
 
@@ -112,6 +112,14 @@ impl FaultLog {
         };
         let Lasting { what, count, logged, .. } = self.lasting.take_if(is_over)?;
         logged.then(|| format!("the database is writable again after {count} failures: {what}"))
+    }
+}
+
+/// What the operator can do. It follows the fault in a line of the log.
+fn remedy(fault: &Fault) -> &'static str {
+    match fault {
+        Fault::Full(_) => "; free space in its file system: the service then continues by itself",
+        _ => "",
     }
 }
 

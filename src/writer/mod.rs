@@ -17,6 +17,7 @@ mod thread;
 mod transactions;
 mod upkeep;
 
+pub use conversion::CONVERSION_PAUSE;
 pub use handle::{COMMIT_WAIT_MAX, Writer};
 pub use logins::LoginTimes;
 pub use queue::Answer;

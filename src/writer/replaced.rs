@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::apply::in_transaction;
 use crate::clock::format_utc;
+use crate::counted::counted;
 use crate::seals::foreign_seals;
 use crate::store::{
     CurrentReader, DatabaseState, Engine, Fault, Fingerprint, OpenError, check_content,
@@ -44,8 +45,8 @@ pub(super) enum CannotGoOn {
     )]
     Older(i64),
     #[error(
-        "the database that is there now has {0} passwords sealed under another key than seal.key: \
-         put the matching key or database there, and restart the service"
+        "the database that is there now has {} sealed under another key than seal.key: put the \
+         matching key or database there, and restart the service", counted(*.0, "password")
     )]
     OtherKey(u64),
 }

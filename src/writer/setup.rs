@@ -35,6 +35,8 @@ pub struct Setup {
     /// How long a sender waits for the commit of what the writer has taken; `None` for as long as
     /// it takes, where the database is on this machine.
     pub commit_wait: Option<Duration>,
+    /// How long the conversion of the journal pauses after a fault, such as a full disk.
+    pub conversion_pause: Duration,
     /// Gets a message when a credential was sealed, for the hashing worker.
     pub sealed: SyncSender<()>,
     /// Reports that the thread is alive, also while it waits for a known reason.

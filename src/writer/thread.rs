@@ -89,6 +89,7 @@ impl Thread {
         transactions: Transactions,
         notes: Notes,
     ) -> Self {
+        let conversion = JournalConversion::new(setup.conversion_pause);
         Self {
             setup,
             queue,
@@ -96,7 +97,7 @@ impl Thread {
             transactions,
             notes,
             upkeep: Upkeep::default(),
-            conversion: JournalConversion::default(),
+            conversion,
             faults: FaultLog::default(),
             readers: ReaderLog::default(),
             replaced: None,

@@ -7,6 +7,7 @@ use super::logins::Forgetting;
 use super::setup::Setup;
 use super::transactions::Transactions;
 use crate::clock::Moment;
+use crate::counted::counted;
 use crate::store::{Engine, Fault};
 
 /// Members moved in one transaction when their noted expiry is reached. Thousands may be due at one
@@ -89,7 +90,7 @@ impl Upkeep {
     ) -> Result<(), Fault> {
         let moved = transactions.run(engine, |engine| engine.expire_due(sure, EXPIRED_ROWS_MAX))?;
         if moved > 0 {
-            log::info!("{moved} members expired");
+            log::info!("{} expired", counted(moved as u64, "member"));
             self.moved_until = self.moved_until.max(Some(sure));
         }
         self.more_are_due = moved == EXPIRED_ROWS_MAX;
@@ -110,7 +111,11 @@ impl Upkeep {
         let before = sure - i64::from(days) * DAY_SECONDS;
         let gone = transactions.run(engine, |engine| engine.prune(before, PRUNE_RECORDS_MAX))?;
         if gone > 0 {
-            log::info!("{gone} journal records older than {days} days removed");
+            log::info!(
+                "{} older than {} removed",
+                counted(gone as u64, "journal record"),
+                counted(days, "day")
+            );
         }
         // As many as one transaction may remove: there are more, and the next round continues.
         self.pruned = (gone < PRUNE_RECORDS_MAX).then_some(steady);

@@ -20,20 +20,20 @@ use crate::support::{App, Request, Response, temp_dir};
 /// Bob, member 71 of site 1.
 pub const BOB: &str = "action=ADD&siteid=1&memberid=71&username=bob&password=secret";
 
-/// An app with these flags whose visitors come through a listed proxy, so that a test can say from
-/// where.
+/// Starts an app with these flags. It trusts the proxy at 127.0.0.1, so that a test can choose the
+/// address of a visitor.
 pub fn app(flags: &[&str]) -> App {
     App::start_in(temp_dir(), &[&["--trusted-proxy", "127.0.0.1"], flags].concat())
 }
 
-/// A visitor: where from, and with what.
+/// A request of a visitor to `/auth`: the address and the credentials.
 #[derive(Clone, Copy, Default)]
 pub struct Visit<'a> {
-    /// Name and password for `Authorization: Basic`.
+    /// Username and password of `Authorization: Basic`.
     basic: Option<(&'a str, &'a str)>,
     /// The `Cookie` header.
     cookie: Option<&'a str>,
-    /// The address that the proxy saw.
+    /// The address of the visitor as the proxy reports it.
     from: Option<&'a str>,
 }
 
@@ -70,7 +70,7 @@ fn auth(app: &App, query: &str, visit: Visit<'_>) -> Response {
     raw(app, &format!("GET /auth?{query}"), &visit.headers(), "")
 }
 
-/// The answer of `/auth?site=1`: the status, and the member or the reason.
+/// The answer of `/auth?site=1`: the status, with the member or with the reason.
 pub fn admitted(app: &App, visit: Visit<'_>) -> (u16, String) {
     told(&auth(app, "site=1", visit))
 }
@@ -91,7 +91,7 @@ pub fn raw(app: &App, line: &str, headers: &str, body: &str) -> Response {
     app.send(Request::new(method, path).host("members.example.com").lines(headers).body(body))
 }
 
-/// Sends the login form as a browser does that stands on our own page.
+/// Sends the login form as a browser does from a page of the same origin.
 pub fn log_in(app: &App, name: &str, password: &str) -> Response {
     let body = serde_urlencoded::to_string([
         ("username", name),
@@ -107,7 +107,7 @@ pub fn log_in(app: &App, name: &str, password: &str) -> Response {
     )
 }
 
-/// The cookie that a response sets, as a browser sends it back.
+/// The cookie that a response sets, in the form in which a browser sends it back.
 pub fn cookie(response: &Response) -> String {
     response.header("set-cookie").unwrap().split(';').next().unwrap().to_owned()
 }

@@ -1,4 +1,4 @@
-//! Backups and their way back, with the real program.
+//! Backups and restores, with the real program.
 
 mod interrupted;
 mod kept;
@@ -20,13 +20,13 @@ use tempfile::TempDir;
 use crate::commands::{Ran, run_on};
 use crate::support::{Program, rows, temp_dir};
 
-/// A directory for backups, and a data directory in which the service was.
+/// A directory for backups, and a data directory that a service has used.
 struct Home {
     dir: TempDir,
 }
 
 impl Home {
-    /// With these members, each with a cryptpass, which needs no hashing worker.
+    /// Creates these members, each with a cryptpass, which needs no hashing.
     fn with_members(members: std::ops::RangeInclusive<usize>) -> Self {
         let home = Self { dir: temp_dir() };
         fs::create_dir(home.backups()).unwrap();
@@ -50,20 +50,20 @@ impl Home {
         self.path().join("backups")
     }
 
-    /// Runs the service for as long as the work takes, and stops it cleanly.
+    /// Runs the service while `work` runs, and stops it cleanly.
     fn serving(&self, work: impl FnOnce(&Program)) {
         let mut service = Program::serve(&self.data(), &[]);
         work(&service);
         assert!(service.terminate().success(), "{}", service.stderr());
     }
 
-    /// `backup` into the directory for backups.
+    /// Runs `backup` into the directory for backups.
     fn back_up(&self, flags: &[&str]) -> Ran {
         let dir = self.backups();
         run_on(&self.data(), &[&["backup", dir.to_str().unwrap()], flags].concat())
     }
 
-    /// A backup that goes well; its file.
+    /// Makes a backup, which must succeed, and returns its file.
     #[track_caller]
     fn backed_up(&self, flags: &[&str]) -> PathBuf {
         let printed = self.back_up(flags).printed();
@@ -107,7 +107,7 @@ fn members(database: &Path) -> Vec<String> {
     rows(&read(database), "SELECT memberid FROM member_auth ORDER BY memberid")
 }
 
-/// The names in a directory, in order.
+/// The names in a directory, sorted.
 fn names(dir: &Path) -> Vec<String> {
     let mut names: Vec<String> = fs::read_dir(dir)
         .unwrap()
@@ -121,7 +121,8 @@ fn mode(path: &Path) -> u32 {
     path.metadata().unwrap().permissions().mode() & 0o7777
 }
 
-/// The text with dates, sizes and seconds replaced, for the program runs under the machine's clock.
+/// The text with dates, sizes and seconds replaced, because the program uses the clock of the
+/// machine.
 fn timeless(text: &str, home: &Home) -> String {
     let text = text.replace(home.path().to_str().unwrap(), "HOME");
     let mut out = String::new();

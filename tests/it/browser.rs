@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::area::BOB;
-use crate::support::{App, eventually, real_program, temp_dir};
+use crate::support::{App, eventually_every, real_program, temp_dir};
 use crate::web::{WebServer, free_port};
-use driver::Browser;
+use driver::{Browser, LOOK_EVERY};
 
 const WRONG: &str = "Wrong username or password.";
 const BY_HTTP: &str =
@@ -21,15 +21,15 @@ const BY_HTTP: &str =
 const NOT_KEPT: &str =
     "This browser did not keep the login. Open the site with https, and allow cookies for it.";
 const FOREIGN: &str = "The form was not sent from this page. Please log in here.";
-/// Widths in points: of the page with all that sticks out, and of the phone.
+/// Widths in CSS pixels: of the page with all overflow, and of the phone.
 const WIDTHS: &str = "return [document.documentElement.scrollWidth, window.innerWidth]";
 const STATUS: &str = "return performance.getEntriesByType('navigation')[0].responseStatus";
-/// Whether the browser kept this page on its disk or in its memory for later.
+/// Whether the browser has cached this page on its disk or in memory.
 const KEPT: &str = "return fetch(location, \
     { cache: 'only-if-cached', mode: 'same-origin' }).then(r => r.ok, () => false)";
 
-/// The site: two pages for members and a front page for all, and on another port a stranger's page
-/// that sends forms here.
+/// The site: two pages for members and a public front page, and on another port a page of a foreign
+/// site that sends forms to this one.
 struct Site {
     nginx: WebServer,
     strangers_port: u16,
@@ -42,7 +42,7 @@ impl Site {
         Self::start_with(&[])
     }
 
-    /// With further flags of the service.
+    /// Starts it with further flags of the service.
     fn start_with(flags: &[&str]) -> Option<Self> {
         let nginx = real_program("nginx").or_else(|| real_program("/usr/sbin/nginx"))?;
         let app = App::start_in(temp_dir(), &[&["--trusted-proxy", "127.0.0.1"], flags].concat());
@@ -78,7 +78,7 @@ impl Site {
     }
 }
 
-/// A page with a way out, whose heading says whether scripts run.
+/// A page with a logout form. Its heading says whether scripts run.
 fn page(title: &str) -> String {
     format!(
         "<!doctype html><html lang=\"en\"><title>{title}</title><h1>{title}</h1>\
@@ -87,7 +87,8 @@ fn page(title: &str) -> String {
     )
 }
 
-/// What a stranger would have members send: a login under a name of his, and a logout.
+/// A foreign page that sends forms in the visitor's name: a login under the attacker's name, and a
+/// logout.
 fn strangers_page(port: u16) -> String {
     let to = |path| format!("<form method=post action=http://localhost:{port}{path}>");
     format!(
@@ -98,7 +99,7 @@ fn strangers_page(port: u16) -> String {
     )
 }
 
-/// One process, so that the test ends all of it.
+/// nginx runs as one process, so that the test can end it completely.
 fn settings(dir: &Path, port: u16, strangers_port: u16, service: &str, stranger: &str) -> String {
     let dir = dir.display();
     format!(
@@ -146,7 +147,7 @@ fn log_in(browser: &Browser, password: &str) {
     browser.press("Log in");
 }
 
-/// A member's evening, with scripts or without.
+/// A member logs in, reads and logs out, with scripts or without.
 fn evening(site: &Site, browser: &Browser) {
     browser.go(&site.url("/films.html?id=1"));
     browser.comes_to("/films.html?id=1", "Log in");
@@ -212,7 +213,7 @@ fn a_browser_that_does_not_keep_the_login_is_told_so_and_by_http_it_is_told_why(
         let messages = browser.all("[role=alert]");
         messages.first().map(|message| browser.text(message))
     };
-    // Two pages, because the two browsers look like one visitor.
+    // The two browsers use two pages, because the service cannot distinguish these visitors.
     for (browser, host, page, text) in [
         (&any, "www.example.com", "/films.html?id=1", BY_HTTP),
         (&without_cookies, "localhost", "/more.html?id=1", NOT_KEPT),
@@ -221,9 +222,10 @@ fn a_browser_that_does_not_keep_the_login_is_told_so_and_by_http_it_is_told_why(
         browser.go(&url);
         assert_eq!(said(browser), None, "{url}: the first look");
         log_in(browser, "secret");
-        eventually(&format!("the page says: {text}"), || said(browser).as_deref() == Some(text));
+        let what = format!("the page says: {text}");
+        eventually_every(LOOK_EVERY, &what, || said(browser).as_deref() == Some(text));
         browser.comes_to(page, "Log in");
-        // The next right password says it again.
+        // The next right password gives the message again.
         log_in(browser, "guess");
         browser.comes_to("/login?site=1", "Log in");
         assert_eq!(said(browser).as_deref(), Some(WRONG), "{url}");
@@ -233,7 +235,7 @@ fn a_browser_that_does_not_keep_the_login_is_told_so_and_by_http_it_is_told_why(
     }
 }
 
-/// A cookie with a domain is under `__Secure-`, which browsers have rules for.
+/// The name of a cookie with a domain begins with `__Secure-`, for which browsers have rules.
 #[test]
 fn hosts_of_one_domain_share_a_login() {
     let Some(site) = Site::start_with(&["--cookie-domain", "example.net,app.localhost"]) else {
@@ -261,7 +263,7 @@ fn hosts_of_one_domain_share_a_login() {
     assert_eq!(browser.cookies(), [Value::Null; 0]);
 }
 
-/// To browsers such a host is another one, and they would keep no cookie of the domain for it.
+/// Browsers treat such a host as a different one, and would not keep a cookie of the domain for it.
 #[test]
 fn a_host_with_a_dot_at_its_end_keeps_a_login_of_its_own() {
     let Some(site) = Site::start_with(&["--cookie-domain", "app.localhost"]) else { return };
@@ -308,7 +310,7 @@ fn the_login_page_fits_a_phone_and_a_screen_reader_can_read_it() {
 fn a_form_on_a_strangers_page_logs_nobody_in_and_nobody_out() {
     let (Some(site), Some(browser)) = (Site::start(), Browser::open(true)) else { return };
     let strangers = [
-        // Another port is another origin, though the same site to cookies.
+        // Another port is another origin, but the same site as far as cookies are concerned.
         format!("http://localhost:{}/", site.strangers_port),
         format!("http://127.0.0.1:{}/", site.strangers_port),
         format!("data:text/html,{}", strangers_page(site.nginx.port).replace('?', "%3F")),

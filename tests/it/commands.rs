@@ -1,5 +1,5 @@
-//! The command line, with the real program: what it prints, with which code it ends, and what it
-//! leaves alone.
+//! The command line, with the real program: what each command prints, its exit code, and what it
+//! does not change.
 
 mod block;
 mod captures;
@@ -49,7 +49,8 @@ impl Ran {
         self.out
     }
 
-    /// A replay that went through and in which so many of so many got ERROR: what it printed.
+    /// Requires that a replay ran to its end, and that this number of postbacks got ERROR. Returns
+    /// stdout.
     #[track_caller]
     pub fn printed_with_errors(self, errors: usize, all: usize) -> String {
         let said = format!(
@@ -59,7 +60,7 @@ impl Ran {
         self.out
     }
 
-    /// It ended with this code, and with nothing but this on stderr.
+    /// Requires this exit code, and exactly this text on stderr.
     #[track_caller]
     pub fn ended(&self, code: i32, err: &str) {
         assert_eq!((self.code, self.err.as_str()), (Some(code), err), "{}", self.out);
@@ -79,7 +80,7 @@ pub fn run(args: &[&str]) -> Ran {
     end(command)
 }
 
-/// Runs the program with this key of NATS in its variable.
+/// Runs the program with this NATS key in its environment variable.
 pub fn run_with_key(key: &str, args: &[&str]) -> Ran {
     let mut command = program();
     command.args(args).env("USERMAN_NATS_API_KEY", key);
@@ -93,7 +94,7 @@ pub fn run_on(data: &Path, args: &[&str]) -> Ran {
     end(command)
 }
 
-/// The moments of a text replaced by the word, for the program runs under the machine's clock.
+/// Replaces the times in a text, because the program uses the clock of the machine.
 fn without_times(text: &str) -> String {
     let is_time = |word: &str| {
         word.len() == 20

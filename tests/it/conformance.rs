@@ -1,4 +1,4 @@
-//! What every engine of the store promises, tested through `Engine` and `Read` alone, on each of
+//! The promises of every engine of the store, tested through `Engine` and `Read` alone, on each of
 //! [`ENGINES`].
 
 mod copying;
@@ -42,12 +42,12 @@ fn on_engine(engine: EngineKind, story: impl Fn(&Database)) {
 }
 
 impl Database {
-    /// Lends the engine outside of a transaction.
+    /// Runs `work` with the engine, outside of a transaction.
     fn with<T>(&self, work: impl FnOnce(&mut dyn Engine) -> T) -> T {
         with_engine(&self.location, false, work).unwrap()
     }
 
-    /// One transaction that is committed.
+    /// Runs `work` in a transaction, and commits it.
     fn commit<T>(&self, work: impl FnOnce(&mut dyn Engine) -> Result<T, Fault>) -> T {
         self.with(|engine| {
             engine.begin().unwrap();
@@ -124,7 +124,7 @@ fn member(site: i64, id: i64, username: &str) -> Member {
     }
 }
 
-/// All that a batch about these members and names finds, as of NOON.
+/// All that a batch loads about these members and names at NOON.
 fn loaded(engine: &mut dyn Engine, keys: &[Key], names: &[(i64, &str)]) -> View {
     let mut wanted = Wanted::default();
     wanted.keys.extend(keys);
@@ -134,7 +134,7 @@ fn loaded(engine: &mut dyn Engine, keys: &[Key], names: &[(i64, &str)]) -> View 
     view
 }
 
-/// Everything that happened at or before `until` is over.
+/// Limits by which everything has expired that happened at or before `until`.
 fn spent(until: i64) -> Spent {
     Spent { now: until, issued: until, forgotten: until, seen: until }
 }

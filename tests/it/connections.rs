@@ -1,5 +1,5 @@
-//! Clients that hold connections: each is closed in every state, and none of them is in the way of
-//! a postback. The bounds are short ones, but for those that a test is not about.
+//! Clients that hold connections open. Each connection is closed in every state, and none of them
+//! delays a postback. The limits are short, except those that a test is not about.
 
 mod deadlines;
 mod open_files;
@@ -14,12 +14,12 @@ use nats_userman::connection_limits::ConnectionLimits;
 
 use crate::support::{App, PATIENCE, TOKEN};
 
-/// Short enough to be waited for.
+/// Short enough for a test to wait for it.
 const SHORT: Duration = Duration::from_millis(60);
 /// Longer than any test.
 const LONG: Duration = Duration::from_secs(3_600);
 
-/// Bounds of which none is ever reached.
+/// Limits that no test reaches.
 fn none() -> ConnectionLimits {
     ConnectionLimits {
         connections: 1024,
@@ -41,14 +41,15 @@ fn connect(app: &App) -> TcpStream {
     stream
 }
 
-/// A connection on which these bytes were sent.
+/// Opens a connection and sends these bytes.
 fn sent(app: &App, bytes: impl AsRef<[u8]>) -> TcpStream {
     let mut stream = connect(app);
     stream.write_all(bytes.as_ref()).unwrap();
     stream
 }
 
-/// All that comes until the service closes the connection; what it did not read it resets.
+/// Reads until the service closes the connection. The service resets it if it has not read
+/// everything.
 fn to_the_end(stream: &mut TcpStream) -> String {
     let mut all = Vec::new();
     let mut piece = [0; 4096];
@@ -70,7 +71,7 @@ fn is_closed(error: &std::io::Error) -> bool {
     matches!(error.kind(), ConnectionReset | BrokenPipe | ConnectionAborted)
 }
 
-/// A connection on which a request is under way: the service has asked for its body.
+/// A connection with a request under way: the service has asked for its body.
 fn begun(app: &App, request: &str) -> TcpStream {
     let mut stream = sent(app, request.replace("\r\n\r\n", "\r\nExpect: 100-continue\r\n\r\n"));
     let mut go_on = [0; 25];
@@ -79,7 +80,7 @@ fn begun(app: &App, request: &str) -> TcpStream {
     stream
 }
 
-/// A POST of a form that is announced and does not come.
+/// A POST of a form whose body is announced and is not sent.
 fn without_its_body(path: &str, bytes: usize) -> String {
     format!(
         "POST {path} HTTP/1.1\r\nHost: test\r\nSec-Fetch-Site: same-origin\r\n\

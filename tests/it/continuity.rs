@@ -1,5 +1,5 @@
-//! What a release left goes on with the program of today: `tests/releases/` has a data directory of
-//! each.
+//! A release continues with the data of every release before it: `tests/releases/` has a data
+//! directory of each one.
 
 mod kept;
 mod killed;
@@ -33,7 +33,7 @@ fn basic(name: &str, password: &str) -> String {
     format!("Authorization: Basic {credentials}")
 }
 
-/// All rows of a table, by the columns that it had in the release.
+/// All rows of a table, in the columns that it had in the release.
 fn table(conn: &Connection, name: &str, columns: &[String]) -> Vec<String> {
     let columns: Vec<_> = columns.iter().map(|column| format!("quote(\"{column}\")")).collect();
     rows(
@@ -42,7 +42,8 @@ fn table(conn: &Connection, name: &str, columns: &[String]) -> Vec<String> {
     )
 }
 
-/// What shows the journal with the whole text of its records: from version 5 on a view.
+/// The table or view that has the whole text of the journal records. From version 5 on it is a
+/// view.
 fn journal(conn: &Connection) -> &'static str {
     match rows(conn, "SELECT name FROM sqlite_schema WHERE name = 'journal_text'").is_empty() {
         true => "journal",
@@ -50,8 +51,8 @@ fn journal(conn: &Connection) -> &'static str {
     }
 }
 
-/// The tables that tell of members, and their columns. What a start itself writes (the health
-/// probe) is not among them.
+/// The tables about members, and their columns. The table that a start itself writes (the health
+/// probe) is left out.
 fn tables(conn: &Connection) -> Vec<(String, Vec<String>)> {
     let names = ["member_auth", "former_member", "journal", "logout", "block", "seal_key"]
         .map(String::from);
@@ -71,7 +72,7 @@ fn nobody_vanishes_and_no_column_changes() {
             let shown = |conn| if name == "journal" { journal(conn) } else { &name };
             let (was, is) =
                 (table(&old, shown(&old), &columns), table(&new, shown(&new), &columns));
-            // A block's name is folded, which is its purpose.
+            // The name of a block is folded by the upgrade, as intended.
             let same = if name == "block" { was.len() == is.len() } else { was == is };
             assert!(
                 same && !columns.is_empty(),
@@ -132,7 +133,7 @@ fn passwords_open_and_former_members_come_back_with_the_credential_that_was_kept
                 *site,
                 &format!("{}\r\nX-Forwarded-For: 192.0.2.9", basic(name, password)),
             );
-            // A name with a colon comes by the login page alone.
+            // A name with a colon can log in at the login page only.
             let expected = if name.contains(':') { 401 } else { 200 };
             assert_eq!(response.status, expected, "{release}: {name}");
         }
@@ -178,8 +179,8 @@ fn blocks_hold() {
     }
 }
 
-/// The real program with an environment file as it stands, from the directory in which the release
-/// ran.
+/// Runs the real program with an environment file of the release, in the directory in which the
+/// release ran.
 fn with_environment(left: &Kept, file: &str) -> std::process::Command {
     let mut command = program();
     let text = std::fs::read_to_string(left.dir.path().join(file)).unwrap();
@@ -202,7 +203,7 @@ fn no_setting_breaks_and_urls_and_keys_stay_good() {
                 String::from_utf8_lossy(&checked.stderr)
             );
             let mut command = with_environment(&left, file);
-            // Only so that the line with the port is there.
+            // Only to have the line with the port in the log.
             command.args(["serve", "--log", "info"]).stdout(std::process::Stdio::null());
             let mut service =
                 Program::spawn(command).unwrap_or_else(|said| panic!("{release}, {file}: {said}"));
@@ -219,7 +220,7 @@ fn no_setting_breaks_and_urls_and_keys_stay_good() {
                 let request = request.header("api-username", username).header("api-key", key);
                 send_raw(service.address, request).unwrap().status
             };
-            // There is no NATS to ask: that it would be asked tells that the key is good.
+            // No NATS is running. An attempt to call it shows that the key is accepted.
             let good = if file == "develop.env" { 200 } else { 502 };
             assert_eq!(
                 (ask(&facts.api_key.1), ask("0123456789abcdef9999")),

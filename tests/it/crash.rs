@@ -1,13 +1,13 @@
-//! The real program is killed with SIGKILL in the middle of its work, again and again on the same
-//! data. What it has answered is there, whole; what it has not answered is there whole or not at
+//! Kills the real program with SIGKILL in the middle of its work, many times on the same data. What
+//! was answered must be there completely. What was not answered must be there completely or not at
 //! all.
 //!
-//! Every member belongs to one thread, and a thread sends its next postback when it has the reply
-//! to the last. So of each thread at most one postback is undecided when the program dies, and
-//! everything else is known exactly.
+//! Every member belongs to one thread, and a thread sends its next postback after the reply to the
+//! last one. So at most one postback of each thread is undecided when the program is killed, and
+//! the result of all others is known.
 //!
-//! `CRASHES=1000 cargo test crash` kills more often, and `.ci/run` does; `CRASH_SEED=7` begins
-//! another series. On a server half as many are killed.
+//! `CRASHES=1000 cargo test crash` kills more often, and `.ci/run` does that. `CRASH_SEED=7` gives
+//! other random values. On a server half as many are killed.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -27,7 +27,7 @@ use crate::support::{Beside, Caller, Dice, EngineKind, Program, TestDatabase, ch
 const CRASHES: usize = 20;
 const THREADS: usize = 6;
 const MEMBERS_EACH: usize = 12;
-/// A kill comes after at most this many replies of all threads together.
+/// The program is killed after at most this number of replies to all threads together.
 const REPLIES_MAX: usize = 240;
 /// Hashed passwords verified after each crash: one takes 25 ms. Sealed ones are all verified.
 const HASHES_VERIFIED: usize = 3;
@@ -35,7 +35,7 @@ const HASHES_VERIFIED: usize = 3;
 const HASHES_VERIFIED_AT_THE_END: usize = 60;
 const SITE: i64 = 1;
 
-/// What is expected of one member.
+/// The expected state of one member.
 #[derive(Clone, Debug, Default, PartialEq)]
 enum Expected {
     #[default]
@@ -91,7 +91,8 @@ impl Deed {
         body
     }
 
-    /// The member after it, the word of its reply, and the password that its journal record holds.
+    /// The expected state after the postback, the first word of its reply, and the password in its
+    /// journal record.
     fn effect(&self, before: &Expected) -> (Expected, &'static str, Option<String>) {
         match (self.clone(), before.clone()) {
             (Deed::Add(person), _) => {
@@ -114,23 +115,23 @@ impl Deed {
     }
 }
 
-/// A postback whose journal record is to be looked for.
+/// A postback whose journal record is to be checked.
 #[derive(Debug)]
 struct Said {
     member: usize,
     deed: Deed,
-    /// `None`: the program died first.
+    /// `None` if the program was killed before it replied.
     reply: Option<String>,
 }
 
-/// One thread: its members and what it knows of them.
+/// One thread: its members and their expected states.
 struct Owner {
     members: std::ops::Range<usize>,
     expected: HashMap<usize, Expected>,
     dice: Dice,
-    /// Counts names, so that none comes twice.
+    /// A counter for new names, so that none is used twice.
     count: usize,
-    /// Since the journal was last read, in order.
+    /// The postbacks since the journal was last read, in their order.
     said: Vec<Said>,
 }
 
@@ -178,15 +179,15 @@ impl Owner {
         (member, deed)
     }
 
-    /// Posts until the program is dead; tells `answered` of each reply.
+    /// Posts until the program is killed. Calls `answered` for each reply.
     fn work(&mut self, address: SocketAddr, answered: impl Fn()) {
         let Ok(mut caller) = Caller::connect(address) else { return };
         loop {
             let (member, deed) = self.next_deed();
             let response = caller.post(&deed.body(member));
             let reply = match &response {
-                // A busy machine may make a postback wait too long, which must then have left no
-                // trace.
+                // On a busy machine a postback may wait too long. It must then have changed
+                // nothing.
                 Ok(response)
                     if response.status == 503 && response.body.ends_with("nothing was changed") =>
                 {
@@ -205,8 +206,8 @@ impl Owner {
         }
     }
 
-    /// Compares what was said since the last look with the records of these members, and moves on
-    /// to what they say.
+    /// Compares the postbacks since the last check with the journal records of these members, and
+    /// updates the expected states.
     fn settle(&mut self, records: &[Record], budget: &mut Budget, vault: &Vault) {
         let mut records = records.iter();
         for Said { member, deed, reply } in std::mem::take(&mut self.said) {
@@ -242,7 +243,7 @@ impl Owner {
         assert!(records.next().is_none(), "the journal has a record of what nobody said");
     }
 
-    /// Compares the rows of these members with what is expected.
+    /// Compares the rows of these members with the expected states.
     fn look(&self, reader: &dyn Read, budget: &mut Budget, vault: &Vault) {
         for member in self.members.clone() {
             let mut compare = |row: &Member, person: &Person| {
@@ -274,7 +275,8 @@ fn key(member: usize) -> Key {
     Key { site: SiteId::parse(&SITE.to_string()).unwrap(), member }
 }
 
-/// How many hashes may still be verified: one takes as long as a whole round otherwise.
+/// The number of hashes that may still be verified. A verification takes as long as all the rest of
+/// a round.
 struct Budget(usize);
 
 impl Budget {
@@ -325,14 +327,14 @@ fn unhex(digits: &str) -> Vec<u8> {
     pairs.map(|pair| u8::from_str_radix(pair, 16).unwrap()).collect()
 }
 
-/// What all owners know together, and how far the journal was read.
+/// The expected states of all threads, and the number of the last journal record that was read.
 struct Memory {
     owners: Vec<Owner>,
     read_up_to: i64,
 }
 
 impl Memory {
-    /// Everything that must hold of the data after a crash.
+    /// Checks everything that must hold for the data after a crash.
     fn check(&mut self, data: &Path, location: &Location, hashes: usize) {
         check_database(location);
         let vault = Vault::load(&data.join("seal.key")).unwrap();
@@ -383,14 +385,14 @@ fn kill_again_and_again(data: &Path, location: &Location, flags: &[&str], crashe
 
     for round in 0..crashes {
         let mut program = Program::serve(data, flags);
-        // After the restart, on what the crash before left.
+        // After the restart, with the data that the crash left.
         memory.check(data, location, HASHES_VERIFIED);
         let pid = Pid::from_child(&program.child);
         let (last_reply, turns) = (1 + dice.below(REPLIES_MAX), dice.below(400));
         let replies = AtomicUsize::new(0);
         let kill = || {
-            // Whoever gets this reply kills; the others are somewhere in the middle of their next
-            // postbacks.
+            // The thread that gets this reply kills the program. The others are somewhere in their
+            // next postbacks.
             if replies.fetch_add(1, Ordering::SeqCst) + 1 == last_reply {
                 (0..turns).for_each(|_| std::thread::yield_now());
                 kill_process(pid, Signal::KILL).unwrap();

@@ -1,6 +1,6 @@
-//! Password and cryptpass of every action that takes them, each absent, empty, readable or not: the
-//! exact reply, and what opens the member's row afterwards. A password change that cannot be made
-//! is never answered OK.
+//! `password` and `cryptpass` of every action that has them: absent, empty, readable or unreadable.
+//! Each case checks the exact reply, and what matches the member's row afterwards. If a password
+//! cannot be changed, the reply is never OK.
 
 use nats_userman::action::Rules;
 use nats_userman::apply::Postback;
@@ -14,35 +14,36 @@ use crate::support::{App, NOON, cheap, program, rows, temp_dir};
 const PASSWORD: &str = "password: expected 1 to 1024 bytes, found 1025 bytes";
 const CRYPTPASS: &str = "cryptpass: expected a crypt(3) string in DES, MD5, SHA-256, SHA-512 or \
     bcrypt form, found 37 bytes";
-/// Apache's MD5, which htpasswd makes and crypt(3) does not know.
+/// Apache's form of MD5, which htpasswd creates and which is not a crypt(3) form.
 const APR1: &str = "$apr1$jkwHRKR.$mOGBu0YQ7BH8pjDL7FTzq.";
 
-/// What is sent for each of the two, in the order of the table's columns and rows.
+/// The four forms of each parameter, in the order of the columns and rows of a table.
 const GIVEN: [&str; 4] = ["absent", "empty", "good", "bad"];
 
-/// What a cell of a table means.
+/// The expected result of one cell of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Cell {
-    /// The password, taken; with what the reply says was not.
+    /// The password is used. The reply names these ignored parameters.
     Password(&'static [&'static str]),
-    /// The cryptpass, taken.
+    /// The cryptpass is used. The reply names these ignored parameters.
     Cryptpass(&'static [&'static str]),
-    /// Nothing taken, and the action is done without.
+    /// Neither is used, and the action is carried out without them.
     Nothing(&'static [&'static str]),
-    /// ERROR with this sentence.
+    /// The reply is ERROR with this sentence.
     Refused(&'static str),
 }
 use Cell::{Cryptpass, Nothing, Password, Refused};
 
-/// One action for a member of one standing: by rows the password, by columns the cryptpass.
+/// One action for a member in one state. The rows are the forms of the password, the columns those
+/// of the cryptpass.
 struct Table {
     why: &'static str,
-    /// Sent before. `{m}` is the memberid.
+    /// Postbacks that are sent first. `{m}` stands for the memberid.
     before: &'static [&'static str],
     postback: &'static str,
     /// The names of the two parameters.
     names: (&'static str, &'static str),
-    /// The reply where something is taken, and where nothing is.
+    /// The reply where a credential is used, and where none is.
     taken: &'static str,
     nothing: &'static str,
     cells: [[Cell; 4]; 4],
@@ -55,7 +56,7 @@ const NEVER: &str = "ERROR|member {m} was never a member of site 1, and neither 
     cryptpass was given to add the member with";
 const NO_PASSWORD: &str = "password: expected 1 to 1024 bytes, or a cryptpass, not given";
 
-/// ADD: one of the two is needed.
+/// ADD needs one of the two.
 const NEEDED: [[Cell; 4]; 4] = [
     [Refused(NO_PASSWORD), Refused(NO_PASSWORD), Cryptpass(&[]), Refused(CRYPTPASS)],
     [Refused(NO_PASSWORD), Refused(NO_PASSWORD), Cryptpass(&[]), Refused(CRYPTPASS)],
@@ -63,7 +64,7 @@ const NEEDED: [[Cell; 4]; 4] = [
     [Refused(PASSWORD), Refused(PASSWORD), Cryptpass(&[PASSWORD]), Refused(PASSWORD)],
 ];
 
-/// ACTIVATE: taken where given.
+/// ACTIVATE uses what is given.
 const OPTIONAL: [[Cell; 4]; 4] = [
     [Nothing(&[]), Nothing(&[]), Cryptpass(&[]), Nothing(&[CRYPTPASS])],
     [Nothing(&[]), Nothing(&[]), Cryptpass(&[]), Nothing(&[CRYPTPASS])],
@@ -76,7 +77,7 @@ const OPTIONAL: [[Cell; 4]; 4] = [
     ],
 ];
 
-/// TRIALTOFULL of a member who is there takes neither; what cannot be read is named all the same.
+/// TRIALTOFULL of a current member uses neither. An unreadable value is named nevertheless.
 const NEVER_TAKEN: [[Cell; 4]; 4] = [
     [Nothing(&[]), Nothing(&[]), Nothing(&[]), Nothing(&[CRYPTPASS])],
     [Nothing(&[]), Nothing(&[]), Nothing(&[]), Nothing(&[CRYPTPASS])],
@@ -89,8 +90,8 @@ const NEVER_TAKEN: [[Cell; 4]; 4] = [
     ],
 ];
 
-/// CHANGE: what is new has to be readable, but for a new_cryptpass that a new_password makes
-/// superfluous.
+/// CHANGE: a new value must be readable. The exception is a new_cryptpass next to a new_password,
+/// because it is not needed.
 const NEW: [[Cell; 4]; 4] = [
     [Nothing(&[]), Nothing(&[]), Cryptpass(&[]), Refused(CRYPTPASS)],
     [Nothing(&[]), Nothing(&[]), Cryptpass(&[]), Refused(CRYPTPASS)],
@@ -98,7 +99,7 @@ const NEW: [[Cell; 4]; 4] = [
     [Refused(PASSWORD), Refused(PASSWORD), Refused(PASSWORD), Refused(PASSWORD)],
 ];
 
-/// The old credential of a CHANGE, and any of a DELETE or an EXPIRE, is not looked at.
+/// The old credential of a CHANGE, and any credential of a DELETE or an EXPIRE, is not read.
 const NOT_READ: [[Cell; 4]; 4] = [[Nothing(&[]); 4]; 4];
 
 const TABLES: [Table; 14] = [
@@ -230,7 +231,7 @@ const TABLES: [Table; 14] = [
     },
 ];
 
-/// `&name=value` as it is given.
+/// `&name=value` in the given form.
 fn parameter(name: &str, given: &str, good: &str, bad: &str) -> String {
     match given {
         "absent" => String::new(),
@@ -296,8 +297,8 @@ fn every_credential_that_is_given_is_taken_named_or_refused() {
     }
 }
 
-/// A CHANGE whose new password cannot be taken changes nothing else either, and the record of it
-/// does neither.
+/// If the new password cannot be used, a CHANGE changes nothing at all. A replay of its record
+/// changes nothing either.
 #[test]
 fn a_refused_password_change_leaves_the_rest_as_it_was() {
     let app = App::start();
@@ -309,9 +310,8 @@ fn a_refused_password_change_leaves_the_rest_as_it_was() {
     assert!(app.opens(1, 71, "first"));
 }
 
-/// Regression: records are read under the rules of the day they were written. A version before this
-/// one answered OK where a new cryptpass could not be read, and let a date before 1970-01-03 end a
-/// membership.
+/// Regression: a replay read records by the current rules. An earlier version answered OK if a new
+/// cryptpass could not be read, and accepted a date before 1970-01-03 as the end of a membership.
 #[test]
 fn records_of_earlier_and_of_refused_postbacks_replay_to_the_rows_that_they_made() {
     let dir = temp_dir();
@@ -385,7 +385,7 @@ fn records_of_earlier_and_of_refused_postbacks_replay_to_the_rows_that_they_made
     );
 }
 
-/// Every other value that was given and is not taken is named in the log, as often as it was not.
+/// Every other value that is given and not used is named in the log, each time.
 #[test]
 fn every_unreadable_value_that_was_passed_over_is_named() {
     let rules = Rules {

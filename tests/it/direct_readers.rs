@@ -1,6 +1,7 @@
-//! A real Apache that reads member_auth by itself, through mod_authn_dbd and apr's sqlite3 driver,
-//! as www-data by group, without write permission: examples/apache-dbd.conf, with the query of
-//! TMM's documentation and with the column of bcrypt hashes. Or through apr's mysql driver.
+//! A real Apache reads member_auth directly, by mod_authn_dbd and the sqlite3 driver of apr, as
+//! www-data with the rights of the group and without write permission. It uses
+//! examples/apache-dbd.conf, with the query of TMM's documentation and with the column of bcrypt
+//! hashes. Or it reads MariaDB by apr's mysql driver.
 
 mod mariadb;
 
@@ -30,7 +31,8 @@ fn post(service: &Program, body: &str) -> String {
     service.post(body).unwrap().body
 }
 
-/// Only the owner writes, the group reads what it must, and no reader left a file of its own.
+/// Checks that only the owner may write, that the group may read what it needs, and that no reader
+/// has left a file.
 fn check_modes(host: &Host) {
     if !is_root() {
         return;
@@ -96,8 +98,8 @@ fn whoever_is_a_member_now_gets_in(host: &Host, service: &Program, apache: &WebS
             "added to site 7",
         ),
     ];
-    // Who is let in after each line: judy by the first password and the second, judith by the
-    // second, JUDY of the other site.
+    // The logins that each change leads to: judy with the first and the second password, judith
+    // with the second, and JUDY of the other site.
     let entering = [
         [both, none, none, none],
         [none, both, none, none],
@@ -142,8 +144,8 @@ fn tmm_s_query_is_answered_while_the_service_is_stopped_or_was_killed() {
                 assert_eq!(wal.len(), 0, "{}: {}", service.stderr(), apache.errors());
             }
         }
-        // By connections that were open when the service ended, and by those of an Apache that
-        // starts only now.
+        // With the connections that were open when the service ended, and with an Apache that
+        // starts afterwards.
         for started in ["before", "after"] {
             let visitor = Visitor::of(&host, &apache);
             let of = |name: String, password| visitor.status_as(&name, password, "/site5/");
@@ -167,7 +169,7 @@ fn tmm_s_query_is_answered_while_the_service_is_stopped_or_was_killed() {
         check_modes(&host);
         service = Program::serve(host.data(), &["--keep-cryptpass"]);
     }
-    // The Apache that came up without the service sees what it does now.
+    // An Apache that started without the service sees later changes of the service.
     post(&service, "action=DELETE&siteid=5&memberid=503");
     assert_eq!(
         Visitor::of(&host, &apache).status_as("judy2", "testtest", "/site5/"),
@@ -177,8 +179,8 @@ fn tmm_s_query_is_answered_while_the_service_is_stopped_or_was_killed() {
     );
 }
 
-/// Regression: members from before the setting were locked out for ever, because an equal password
-/// kept its old hash.
+/// Regression: members from before the setting stayed locked out, because a password that was sent
+/// again kept its old hash.
 #[test]
 fn who_was_a_member_before_the_setting_gets_in_when_a_login_or_nats_has_brought_the_password() {
     let Some((host, mut service, apache)) = site(&[]) else { return };
@@ -211,7 +213,7 @@ fn who_was_a_member_before_the_setting_gets_in_when_a_login_or_nats_has_brought_
     });
     assert_eq!(visitor.status_as("ann", "Secret", "/members/"), 401);
 
-    // The same with the column that TMM's query reads: only NATS knows what belongs there.
+    // Now the column that TMM's query reads. Only NATS can send a value for it.
     assert!(service.terminate().success());
     service = Program::serve(host.data(), &["--keep-cryptpass"]);
     let five = |more: &str| {
@@ -234,7 +236,7 @@ fn the_column_of_bcrypt_hashes_lets_in_who_is_a_member_now() {
     let Some((host, mut service, apache)) = site(&["--password-hash", "bcrypt"]) else { return };
     let visitor = Visitor::of(&host, &apache);
     post(&service, "action=ADD&siteid=1&memberid=71&username=bob&password=p%2B%26%3D%25+1&trial=1");
-    // The column is NULL until the seal is hashed.
+    // The column is NULL until the password is hashed.
     eventually("bob is let in", || visitor.status_as("bob", "p+&=% 1", "/members/") == 200);
     assert_eq!(visitor.status_as("bob", "wrong", "/members/"), 401);
     assert_eq!(visitor.status_as("BOB", "p+&=% 1", "/members/"), 200);
@@ -278,7 +280,7 @@ fn the_column_of_bcrypt_hashes_lets_in_who_is_a_member_now() {
     post(&service, "action=DELETE&siteid=1&memberid=71");
     assert_eq!(visitor.status_as("rob", "better", "/members/"), 401);
 
-    // A membership that ends while the service is down, which would have moved the row.
+    // A membership that ends while the service is stopped. The service would have moved the row.
     post(&service, "action=ACTIVATE&siteid=1&memberid=71&username=rob");
     post(&service, "action=EXPIRE&siteid=1&memberid=71&expire=2099-12-31");
     assert_eq!(visitor.status_as("rob", "better", "/members/"), 200);

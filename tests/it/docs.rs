@@ -1,5 +1,5 @@
-//! The README and `docs/` as text: their length, their links, and that they say what the program
-//! says. The commands that they show are run by the tests in `readme.rs`.
+//! The README and `docs/` as text: their length, their links, and whether they quote the program
+//! correctly. The tests in `readme.rs` run the commands that they show.
 
 mod layout;
 mod messages;

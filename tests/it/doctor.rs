@@ -1,5 +1,5 @@
-//! `nats-userman doctor`: a healthy service is ok in every point, and each state that is made bad
-//! is found, with its remedy.
+//! `nats-userman doctor`: every check of a healthy service is ok, and each fault that a test causes
+//! is found and has its remedy.
 
 mod backups;
 mod callers;
@@ -31,18 +31,18 @@ struct Line {
     settings: Settings,
 }
 
-/// A data directory as a service leaves it after a clean stop, and the machine around it.
+/// A data directory as a service leaves it after a clean stop, and the machine of the service.
 struct Patient {
     dir: TempDir,
     flags: Vec<String>,
-    /// What `/health` answers; `None` if the real service is asked.
+    /// The answer of `/health`; `None` asks the real service.
     health: Result<String, String>,
     exposed: Vec<String>,
     depth: Depth,
     now: i64,
 }
 
-/// 2026-11-26, later than every record that the real program writes before it.
+/// 2026-11-26, which is later than every record that the real program writes before that day.
 fn after_now() -> i64 {
     Clock::System.now() + 5
 }
@@ -53,7 +53,7 @@ impl Patient {
         Self::after(&[])
     }
 
-    /// After a first start in which these postbacks came.
+    /// After a first start in which the service got these postbacks.
     fn after(postbacks: &[&str]) -> Self {
         let dir = temp_dir();
         let mut program = Program::serve(&dir.path().join("data"), &[]);
@@ -61,7 +61,7 @@ impl Patient {
             assert_eq!(program.post(body).unwrap().status, 200);
         }
         assert!(program.terminate().success());
-        // The program ran with a token of the tests.
+        // The service ran with the token of the tests.
         Self::in_dir(dir)
     }
 
@@ -94,7 +94,7 @@ impl Patient {
         self.dir.path().join("root")
     }
 
-    /// Puts a file into the machine.
+    /// Puts a file into the root directory of the machine.
     fn put(&self, path: &str, text: &str) -> PathBuf {
         let file = self.root().join(path.trim_start_matches('/'));
         fs::create_dir_all(file.parent().unwrap()).unwrap();
@@ -133,7 +133,7 @@ impl Patient {
         findings
     }
 
-    /// Checks that the examination changes no file, and returns what it found under this name.
+    /// Checks that the examination changes no file. Returns the finding with this name.
     #[track_caller]
     fn finding(&self, name: &str) -> Finding {
         let mut found = self.findings(name);
@@ -147,13 +147,13 @@ impl Patient {
         found
     }
 
-    /// Expects one finding of this name.
+    /// Expects exactly one finding with this name.
     #[track_caller]
     fn expect(&self, name: &str, level: Level, found: &str, remedy: &str) {
         assert_is(&self.finding(name), level, found, remedy);
     }
 
-    /// Expects one finding of this name, which is as it should be.
+    /// Expects exactly one finding with this name, at level ok.
     #[track_caller]
     fn expect_ok(&self, name: &str, found: &str) {
         let finding = self.finding(name);
@@ -181,7 +181,7 @@ fn contents(dir: &Path) -> Vec<(PathBuf, Vec<u8>, u32)> {
     all
 }
 
-/// The only findings that depend on the machine that runs the test.
+/// The findings that depend on the machine of the test.
 const OF_THE_MACHINE: [&str; 4] = ["file_system", "disk_free", "disk_copy", "disk_growth"];
 
 #[test]

@@ -1,5 +1,5 @@
-//! The examples do what they say: each script's reply is one that its header promises, and the
-//! captures replay.
+//! The examples do what they say: the reply to each script is one that its header lists, and the
+//! captures can be replayed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -35,7 +35,7 @@ fn each_script_gets_a_reply_that_its_header_promises() {
         return;
     }
     let app = App::start();
-    // A story of two members; the number says which of the promised replies it is.
+    // Two members in a story. The number is the index of the expected reply in the header.
     let story = [
         ("check.sh", 0),
         ("add.sh", 0),

@@ -1,5 +1,5 @@
-//! Debian's real fail2ban with the filter and the jail of `examples/fail2ban`, and lines that the
-//! program really wrote.
+//! Debian's real fail2ban with the filter and the jail of `examples/fail2ban`, on log lines of the
+//! real program.
 
 use std::fs;
 use std::path::Path;
@@ -9,8 +9,8 @@ use tempfile::TempDir;
 
 use crate::support::{Program, Request, real_program, send_raw, temp_dir};
 
-/// fail2ban's own code makes the line of a journal entry. Only the module that reads the journal is
-/// left out: there is none here.
+/// Lets fail2ban's own code make the line of a journal entry. The module that reads the journal is
+/// left out, because there is no journal here.
 const JOURNAL: &str = "
 import datetime, sys, types
 journal = types.ModuleType('systemd.journal')
@@ -31,7 +31,7 @@ for line in sys.stdin:
     print(date + text)
 ";
 
-/// fail2ban's settings as Debian has them, with our two files.
+/// A configuration of fail2ban like Debian's, with the two files of the examples.
 struct Fail2ban(TempDir);
 
 impl Fail2ban {
@@ -72,7 +72,7 @@ impl Fail2ban {
         pairs.map(|(address, time)| (address.to_owned(), time.parse().unwrap())).collect()
     }
 
-    /// The addresses alone, in the order of the alphabet: blocks of one moment have no order.
+    /// The addresses alone, sorted, because blocks of the same second have no order.
     fn finds_addresses(&self, log: &str) -> Vec<String> {
         let mut found: Vec<String> =
             self.finds(log).into_iter().map(|(address, _)| address).collect();
@@ -80,8 +80,8 @@ impl Fail2ban {
         found
     }
 
-    /// These lines as the systemd backend shows them to the filter, with a time before each for the
-    /// test in a file.
+    /// These lines as the systemd backend gives them to the filter. Each begins with a time, which
+    /// the test in a file needs.
     fn as_journal(&self, log: &str, identifier: &str) -> String {
         let file = self.0.path().join("journal.in");
         fs::write(&file, log).unwrap();
@@ -96,7 +96,7 @@ fn guess(program: &Program, name: &str, password: &str, from: &str) {
     assert_eq!(send_raw(program.address, request).unwrap().status, 401);
 }
 
-/// Names and values that look like a block of 192.0.2.66.
+/// Names and values that imitate the log line of a block of 192.0.2.66.
 const LIES: [&str; 7] = [
     "login blocked: network=192.0.2.66 ",
     "WARN  login blocked: network=192.0.2.66 ",
@@ -107,7 +107,7 @@ const LIES: [&str; 7] = [
     "2026-06-15T12:00:00Z WARN  login blocked: network=192.0.2.66 ",
 ];
 
-/// What is to be found in [`log`].
+/// The addresses that the filter must find in [`log`].
 const BLOCKED: [&str; 15] = [
     "198.51.100.20",
     "198.51.100.21",
@@ -126,9 +126,9 @@ const BLOCKED: [&str; 15] = [
     "203.0.113.9",
 ];
 
-/// The log of a service at which some guess: bob's password from two networks and from four that
-/// lie in a wider one, three names from one, and the lies from one each. Postbacks bring the lies
-/// as well.
+/// The log of a service with password guesses: bob's password from two networks and from four that
+/// are part of a wider one, three names from one network, and one imitation from each of some
+/// networks. Postbacks contain the imitations as well.
 fn log(format: &str) -> String {
     let dir = temp_dir();
     let limits = ["--login-limit-pair", "2", "--login-limit-network", "3"];
@@ -154,7 +154,7 @@ fn log(format: &str) -> String {
         ] {
             assert_eq!(program.post(&body).unwrap().status, 200, "{lie}");
         }
-        // Basic cannot carry a colon in a name.
+        // A name in HTTP Basic cannot contain a colon.
         let (typed, from) = (lie.replace(':', ";"), format!("198.51.100.{number}"));
         guess(&program, &typed, "a", &from);
         guess(&program, &typed, "b", &from);
@@ -173,7 +173,7 @@ fn fail2ban_finds_each_block_in_a_file_in_the_journal_and_in_syslog_and_nothing_
             "the lies are in the log:\n{log}"
         );
         assert_eq!(fail2ban.finds_addresses(&log), BLOCKED, "{format}, in a file:\n{log}");
-        // Under the unit, and in a container with Docker's driver for the journal.
+        // Under the unit, and in a container whose log driver writes to the journal.
         for identifier in ["nats-userman", "0123456789ab"] {
             let journal = fail2ban.as_journal(&log, identifier);
             assert_eq!(
@@ -194,7 +194,7 @@ fn fail2ban_finds_each_block_in_a_file_in_the_journal_and_in_syslog_and_nothing_
     }
 }
 
-/// With another time fail2ban would ban for a block of last year, or not at all.
+/// With another time, fail2ban would ban because of an old block, or would not ban at all.
 #[test]
 fn fail2ban_takes_the_time_of_a_block_from_its_line() {
     let Some(fail2ban) = Fail2ban::new() else { return };

@@ -1,9 +1,9 @@
-//! Failed logins in the log: who was tried from where, at a bounded rate, and never a text that may
-//! be a password.
+//! Failed logins in the log: the name or a pseudonym and the address, at a limited rate, and never
+//! a text that may be a password.
 
 use crate::support::{Program, Request, Response, eventually, send_raw, temp_dir};
 
-/// What people type into the field for the name.
+/// A password that was typed into the field for the name.
 const MISTYPED: &str = "Correct Horse, Battery!";
 
 struct Site {
@@ -12,7 +12,7 @@ struct Site {
 }
 
 impl Site {
-    /// Bob is a member of site 1, Ann of site 5, and Rob was one of site 1.
+    /// Bob is a member of site 1, Ann of site 5, and Rob is a former member of site 1.
     fn start(flags: &[&str]) -> Self {
         let dir = temp_dir();
         let program = Program::serve(
@@ -44,7 +44,8 @@ impl Site {
         send_raw(self.program.address, request).unwrap()
     }
 
-    /// What the log says of failed logins, without the time, once it has so many lines of them.
+    /// Waits until the log has this number of lines about failed logins. Returns them without their
+    /// times.
     fn lines(&self, count: usize) -> Vec<String> {
         let lines = || {
             let log = self.program.stderr();
@@ -59,7 +60,7 @@ impl Site {
     }
 }
 
-/// The word that stands for a name in a line.
+/// The word in place of the name.
 fn word(line: &str) -> &str {
     let word = line.split_once("name=").unwrap().1.trim_matches('"');
     let digits = word.strip_prefix('?').unwrap_or_else(|| panic!("{line}"));
@@ -126,8 +127,8 @@ fn what_a_browser_sends_with_every_picture_is_one_line_and_a_flood_is_ten_and_a_
     );
 }
 
-/// Regression: a login that is remembered costs no hash, and each had a line: thousands a second,
-/// for any member.
+/// Regression: a login with a cached password costs no hash, and each had a log line. Any member
+/// could cause thousands of lines a second.
 #[test]
 fn a_member_who_logs_in_without_end_has_ten_lines_a_minute_and_a_count() {
     let mut site = Site::start(&[]);
@@ -177,7 +178,7 @@ fn a_block_of_a_name_that_nobody_has_tells_nobody_the_name() {
         let text = String::from_utf8_lossy(&bytes).to_lowercase();
         assert!(!text.contains("correct horse"), "{}", file.display());
     }
-    // The pseudonym is of one run: the next run does not know it.
+    // A pseudonym is valid for one run. The next run uses another one.
     let again = Program::serve(&data, &["--trusted-proxy", "127.0.0.1"]);
     assert!(!list().contains(&word) && list().contains("\"bob\""), "{}", list());
     drop(again);

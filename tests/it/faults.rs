@@ -1,7 +1,9 @@
-//! What goes wrong outside: the disk, the lock, the file, the caller. The promised answer, nothing
-//! acknowledged lost, nothing denied done, and work goes on by itself when the cause is gone.
+//! Faults outside of the program: of the disk, the lock, the files and the callers. Each answer is
+//! the promised one. Nothing acknowledged is lost, nothing refused is done, and the service
+//! continues by itself when the cause is gone.
 
 mod callers;
+mod conversion;
 mod damage;
 mod disk;
 mod first_start;
@@ -24,10 +26,10 @@ use crate::support::{Program, Request, Response, rows, send_raw, temp_dir};
 const NOTHING_CHANGED: &str = "ERROR|temporarily unavailable, nothing was changed";
 const OUTCOME_UNKNOWN: &str = "ERROR|temporarily unavailable, outcome unknown, send it again";
 
-/// A secret that no log may show.
+/// A secret that no log may contain.
 const PASSWORD: &str = "sesame-7f3a";
 
-/// An ADD of a member with a name of its own.
+/// An ADD of a member, whose name contains the number.
 fn add(member: usize) -> String {
     format!("action=ADD&siteid=1&memberid={member}&username=name-{member}&password={PASSWORD}")
 }
@@ -36,7 +38,7 @@ fn added(member: usize) -> String {
     format!("OK|member {member} \"name-{member}\" added to site 1")
 }
 
-/// The whole response of a 503.
+/// Checks the whole response of a 503.
 fn assert_unavailable(response: &Response, body: &str) {
     assert_eq!((response.status, response.body.as_str()), (503, body));
     assert_eq!(response.header("retry-after"), Some("5"));
@@ -64,8 +66,8 @@ fn members(database: &Path) -> Vec<usize> {
     members.iter().map(|id| id.parse().unwrap()).collect()
 }
 
-/// What a kill and a restart would find now: a copy of the files, opened. The program is at rest
-/// but for the hashing, which only adds to the log.
+/// The members that a restart after a kill would find now: the files are copied, and the copy is
+/// opened. The program writes nothing meanwhile, except hashes, which only extend the WAL.
 fn members_after_a_crash(data: &Path) -> Vec<usize> {
     let copy = temp_dir();
     for file in ["userman.db", "userman.db-wal"] {
@@ -79,7 +81,7 @@ fn errors(stderr: &str) -> Vec<&str> {
     stderr.lines().filter(|line| line.contains(" ERROR ")).collect()
 }
 
-/// What must hold of every log.
+/// Checks what must hold for every log.
 fn assert_log_is_clean(program: &Program) {
     let log = program.stderr();
     assert!(!log.contains("panicked") && !log.contains(PASSWORD), "{log}");

@@ -1,4 +1,4 @@
-//! The shortest story: a member joins, may log in, and leaves.
+//! The shortest story: a member joins, can log in, and leaves.
 
 use crate::support::App;
 

@@ -1,6 +1,5 @@
-//! A visitor who says to be member 666, in every spelling of the headers that tell an application
-//! who comes. The applications are of the kind that takes several spellings for one name: PHP, and
-//! Python's WSGI.
+//! A visitor claims to be member 666, in every spelling of the headers that name the visitor to an
+//! application. The applications map several spellings to one name: PHP, and Python's WSGI.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -9,7 +8,8 @@ use std::process::Command;
 use crate::support::{App, real_program};
 use crate::web::{Host, Kind, Visitor, WebServer, free_port};
 
-/// Each answers with what it takes for the headers of the members area, sorted.
+/// Each application answers with the headers that it recognises as those of the members area,
+/// sorted.
 const PHP: &str = r#"<?php
 ksort($_SERVER);
 foreach ($_SERVER as $name => $value) {
@@ -31,7 +31,7 @@ make_server("127.0.0.1", int(sys.argv[1]), application).serve_forever()
 const TRUTH: &str =
     "HTTP_X_MEMBER_ID=72\nHTTP_X_MEMBER_NAME=alice\nHTTP_X_MEMBER_SITE=1\nHTTP_X_MEMBER_TRIAL=1\n";
 const ADDRESS: &str = "HTTP_X_FORWARDED_FOR=127.0.0.1\n";
-/// What an own name of PHP's has, which no header can have.
+/// PHP's own variables, which no header can set.
 const OWN_NAMES: &str = "MEMBER_ID=72\nMEMBER_NAME=alice\nMEMBER_SITE=1\nMEMBER_TRIAL=1\n";
 
 #[derive(Clone, Copy, Debug)]
@@ -43,7 +43,7 @@ enum Language {
 struct Site {
     server: WebServer,
     visitor: Visitor,
-    // Behind the server that asks them, so that it ends first.
+    // After the web server that calls it, because fields are dropped in this order.
     _application: WebServer,
     _pages: Option<WebServer>,
     _app: App,
@@ -67,7 +67,7 @@ impl Site {
         Some(Self { server, visitor, _application: application, _pages: pages, _app: app, host })
     }
 
-    /// What comes of these headers at a path: the status, and what was told there.
+    /// The response to these headers at a path: its status, and what the application recognised.
     fn told(&self, path: &str, headers: &[String], more: &[&str]) -> (u16, String) {
         let headers = headers.iter().flat_map(|header| ["-H", header.as_str()]);
         let options: Vec<&str> = headers.chain(more.iter().copied()).collect();
@@ -96,7 +96,7 @@ fn start(host: &mut Host, language: Language) -> Option<WebServer> {
     Some(WebServer::start(command, port, host.path("application.log")))
 }
 
-/// All headers with these two separators in their names, in several cases, each twice.
+/// All headers with these two separators in their names, in several cases, each with two values.
 fn forged(first: &str, second: &str) -> Vec<String> {
     let words = [
         ("Member", "Id"),
@@ -119,7 +119,7 @@ fn alternating(name: &str) -> String {
     name.chars().enumerate().map(letter).collect()
 }
 
-/// A password, and the protocol.
+/// Whether the visitor is a member, and curl's options for the password and the protocol.
 fn tries(kind: Kind) -> Vec<(bool, Vec<&'static str>)> {
     let mut tries = vec![(false, vec![]), (true, vec!["-u", "alice:testtest"])];
     if kind == Kind::Caddy {
@@ -137,12 +137,23 @@ fn nobody_becomes_another_member(kind: Kind, language: Language) {
     }
     let separators = ["-", "_", ".", "!"];
     let pairs = separators.iter().flat_map(|first| separators.map(|second| (*first, second)));
+    let tries = tries(kind);
+    let cases: Vec<_> =
+        tries.iter().flat_map(|one| places.iter().map(move |place| (one, place))).collect();
     for (first, second) in pairs {
-        for ((is_member, more), (path, truth)) in
-            tries(kind).iter().flat_map(|one| places.iter().map(move |place| (one, place)))
-        {
+        let headers = forged(first, second);
+        let headers = headers.iter().flat_map(|header| ["-H", header.as_str()]);
+        let requests: Vec<_> = cases
+            .iter()
+            .map(|((_, more), (path, _))| {
+                (*path, headers.clone().chain(more.iter().copied()).collect())
+            })
+            .collect();
+        let responses = site.visitor.get_with_each(&requests);
+        assert_eq!(responses.len(), cases.len());
+        for (((is_member, more), (path, truth)), response) in cases.iter().zip(responses) {
             let what = format!("{kind:?} {language:?} X{first}Member{second}Id {more:?} {path}");
-            let (status, told) = site.told(path, &forged(first, second), more);
+            let (status, told) = (response.status, response.body);
             if *is_member {
                 assert_eq!((status, &told), (200, truth), "{what}: {}", site.server.errors());
             } else {
@@ -150,7 +161,7 @@ fn nobody_becomes_another_member(kind: Kind, language: Language) {
             }
         }
     }
-    // What is no name at all is left out or refused.
+    // Names that are invalid are left out or refused.
     for separator in [" ", "\t", "é", "\u{7f}", "[", "(", ":", "/", "\\", "\"", "@", ","] {
         let (status, told) =
             site.told(application, &forged(separator, separator), &["-u", "alice:testtest"]);
@@ -158,8 +169,8 @@ fn nobody_becomes_another_member(kind: Kind, language: Language) {
             matches!(status, 200 | 400) && !told.contains("666") && !told.contains("6.6.6.6");
         assert!(is_good, "{kind:?} {language:?} {separator:?}: {status} {told}");
     }
-    // A proxy takes away what Connection names, were it what an application is to be told of the
-    // member.
+    // A proxy removes the headers that `Connection` names, including those that name the member to
+    // the application.
     let names =
         ["X-Member-Id", "X-Member-Name", "X-Member-Site", "X-Member-Trial", "X-Forwarded-For"];
     let joined = [", ", ",", "\t ,,"]
@@ -172,8 +183,8 @@ fn nobody_becomes_another_member(kind: Kind, language: Language) {
         let (status, told) = site.told(path, headers, &["-u", "alice:testtest"]);
         assert_eq!((status, &told), (200, truth), "{kind:?} {language:?} {path} {headers:?}");
     }
-    // A connection that was opened for another of the server's hosts, whose settings are not ours,
-    // and the host is named last.
+    // The connection was opened for another host of the server, with other settings, and the `Host`
+    // header comes last.
     for separator in ["_", "."] {
         let names = forged(separator, separator).join("\r\n") + "\r\nHost: www.example.com";
         let options = ["-H", "Host:", "-H", &*names, "-u", "alice:testtest"];

@@ -2,22 +2,22 @@
 //!
 //! ```text
 //! # a comment
-//! $ --time-zone Europe/Berlin     the service starts anew with these flags, on the same data
-//! @ 2026-06-20 00:00:00           sets the clock (UTC); who is due has not been moved by that
-//! > action=CHECK&siteid=1         a postback, urlencoded; further `>` lines go on with it
+//! $ --time-zone Europe/Berlin     starts the service with these flags, on the same data
+//! @ 2026-06-20 00:00:00           sets the clock (UTC); moves no expired member by itself
+//! > action=CHECK&siteid=1         a postback, urlencoded; further `>` lines continue it
 //! < OK|...                        its reply, byte for byte
-//! in 1/71 secret                  this password opens the door of member 71 of site 1 ...
-//! out 1/71 Secret                 ... and this one does not
-//! harden                          the hashing worker catches up
-//! remember password 1/71          notes the column, and ...
-//! unchanged password 1/71         ... it is still so
-//! member_auth | siteid | memberid   the whole table in these columns (of the journal: what was
-//!             | 1      | 71         added since it was shown last); `-` is NULL; `form` says which
-//!                                   form of a credential is there, `kind` how the hash begins
+//! in 1/71 secret                  member 71 of site 1 can log in with this password ...
+//! out 1/71 Secret                 ... and not with this one
+//! harden                          hashes all sealed passwords
+//! remember password 1/71          remembers the value of the column, and ...
+//! unchanged password 1/71         ... compares it
+//! member_auth | siteid | memberid   the whole table in these columns (of the journal: the records
+//!             | 1      | 71         since it was last shown); `-` is NULL; `form` is the form of a
+//!                                   credential, `kind` the beginning of its hash
 //! ```
 //!
-//! `{x*255}` stands for 255 times x. Each story is also told with every postback sent twice:
-//! promise 2. All stories are told on every engine.
+//! `{x*255}` stands for 255 times x. Each story is also run with every postback sent twice, because
+//! a repeated postback must change nothing (promise 2). All stories run on every engine.
 
 use std::collections::HashMap;
 use std::fs;
@@ -27,7 +27,7 @@ use nats_userman::store::{JournalFilter, open_reader};
 
 use crate::support::{App, Beside, ENGINES, EngineKind, eventually};
 
-/// Names of tests are the first sentence of what the story says.
+/// The name of each test is the first sentence of its story.
 macro_rules! stories {
     ($($test:ident: $file:literal,)*) => {
         $(#[test]
@@ -88,7 +88,7 @@ fn a_member_whose_row_has_not_moved_yet_is_not_there_from_the_instant_on() {
     let app = App::start();
     app.post("action=ADD&memberid=71&siteid=1&username=bob&password=secret");
     app.post("action=EXPIRE&memberid=71&siteid=1&expire=2026-06-20");
-    // While somebody else holds the write lock, no row can move.
+    // While another process holds the write lock, no row can be moved.
     let other = rusqlite::Connection::open(app.config.location.file().unwrap()).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     app.set_unix_unnoticed(1_781_913_599);
@@ -134,7 +134,7 @@ enum Telling {
     Twice,
 }
 
-/// One line, or a few that belong together.
+/// One step: a line, or several lines that belong together.
 enum Step {
     Flags(Vec<String>),
     Clock(String),
@@ -228,7 +228,7 @@ fn cells(row: &str) -> Vec<String> {
     row.split('|').map(|cell| unfold(cell.trim())).collect()
 }
 
-/// Writes `{x*255}` out.
+/// Expands `{x*255}`.
 fn unfold(text: &str) -> String {
     let folded = || {
         let (before, rest) = text.split_once('{')?;
@@ -298,7 +298,7 @@ impl Stage {
         self.expect(reply, found);
     }
 
-    /// Both tables of members, column for column.
+    /// Both tables of members, with all columns.
     fn all_rows(&self) -> String {
         self.app.tick();
         let beside = Beside::open(&self.app.config.location);
@@ -318,12 +318,12 @@ impl Stage {
 
     fn show(&mut self, name: &str, columns: &[String], rows: &[String]) {
         let order = match (name, self.telling) {
-            // Every postback has two records then.
+            // Each postback then has two records.
             ("journal", Telling::Twice) => return,
             ("journal", Telling::Once) => format!("WHERE id > {} ORDER BY id", self.journal_seen),
             _ => "ORDER BY siteid, memberid".to_owned(),
         };
-        // Who is due moves within a second; this is that second.
+        // Expired members are moved within a second. This call replaces that second.
         self.app.tick();
         let columns: Vec<String> = columns
             .iter()

@@ -1,5 +1,6 @@
-//! The layers of `src/`, from the top down. A file uses only its own layer and those below, no file
-//! uses itself by way of others, and only its own engine names the driver of a database.
+//! The layers of `src/`, from the top down. A file imports only from its own layer and from layers
+//! below it, no files import each other in a circle, and only its own engine names the driver of a
+//! database.
 
 mod imports;
 
@@ -11,9 +12,9 @@ use imports::{Imports, is_within};
 
 struct Layer {
     name: &'static str,
-    /// What belongs here, and why here.
+    /// What belongs into this layer, and why it is here.
     reason: &'static str,
-    /// Modules with all that they contain, except what another row names more exactly.
+    /// Modules with everything in them, except what another row names more exactly.
     modules: &'static [&'static str],
 }
 
@@ -74,6 +75,7 @@ const LAYERS: &[Layer] = &[
         reason: "files, time, networks and log lines: knows nothing of members",
         modules: &[
             "chain",
+            "counted",
             "clock",
             "connection_limits",
             "data_dir",
@@ -99,11 +101,11 @@ const LAYERS: &[Layer] = &[
     },
 ];
 
-/// Layers that are pure: what they return depends on their arguments alone. (Random bytes are the
-/// exception: seals and tokens are made of them.)
+/// Pure layers: what they return depends on their arguments alone. (The exception is random bytes,
+/// of which seals and tokens are made.)
 const PURE: [&str; 2] = ["rules", "values"];
-/// What a pure layer does not name: files, processes, threads, sockets, clocks, log lines. The
-/// values of std::net, as an address, are allowed.
+/// What a pure layer must not name: files, processes, threads, sockets, clocks, log lines. Values
+/// of std::net, such as an address, are allowed.
 const IMPURE: [&str; 19] = [
     "std::env",
     "std::fs",
@@ -126,8 +128,8 @@ const IMPURE: [&str; 19] = [
     "ureq",
 ];
 
-/// Whether a path leads to something that a pure layer does not use: one of [`IMPURE`], or the
-/// present time of any clock.
+/// Whether a path leads to something that a pure layer must not use: an item of [`IMPURE`], or the
+/// current time of a clock.
 fn is_impure(path: &str) -> bool {
     IMPURE.iter().any(|name| is_within(path, name)) || path.ends_with("::now")
 }
@@ -135,7 +137,7 @@ fn is_impure(path: &str) -> bool {
 /// The drivers of databases, each with where it may be named.
 const DRIVERS: [(&str, &str); 2] = [("rusqlite", "store::sqlite"), ("mysql", "store::mysql")];
 
-/// The layer's place in the table, 0 at the top.
+/// The index of the layer in the table; 0 is the top.
 fn layer(file: &str) -> Option<usize> {
     let rows = LAYERS.iter().enumerate();
     rows.flat_map(|(index, layer)| layer.modules.iter().map(move |module| (index, module)))
@@ -144,11 +146,11 @@ fn layer(file: &str) -> Option<usize> {
         .map(|(index, _)| index)
 }
 
-/// Each use of a higher layer.
+/// Each import from a higher layer.
 fn upward(imports: &Imports) -> BTreeSet<(&str, &str)> {
     let is_upward = |(from, to): &(&str, &str)| match (layer(from), layer(to)) {
         (Some(from), Some(to)) => from > to,
-        // A file without a layer is another test's.
+        // Another test finds files without a layer.
         _ => false,
     };
     imports.uses().filter(is_upward).collect()
@@ -158,7 +160,7 @@ fn name(file: &str) -> &'static str {
     layer(file).map_or("", |index| LAYERS[index].name)
 }
 
-/// Every Rust file below this directory as (path, content).
+/// Every Rust file below this directory, as (path, content).
 fn sources(root: &Path) -> Vec<(String, String)> {
     let mut found = Vec::new();
     let mut open = vec![root.to_owned()];
@@ -180,7 +182,7 @@ fn of_this_crate() -> Imports {
     Imports::read(&sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")))
 }
 
-/// A made-up tree.
+/// A source tree for tests of this test.
 fn tree(files: &[(&str, &str)]) -> Imports {
     let owned = |(path, text): &(&str, &str)| ((*path).to_owned(), (*text).to_owned());
     Imports::read(&files.iter().map(owned).collect::<Vec<_>>())
@@ -232,7 +234,7 @@ fn the_driver_of_a_database_is_named_in_its_engine_alone() {
     }
 }
 
-/// Each file of a pure layer and what it names of the world outside.
+/// Each file of a pure layer, with an impure name in it.
 fn impure(imports: &Imports) -> Vec<String> {
     let of_pure = imports.outside().filter(|(file, _)| PURE.contains(&name(file)));
     of_pure

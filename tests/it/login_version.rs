@@ -1,4 +1,4 @@
-//! `login_version`: what ends the logins of a member, and what does not.
+//! `login_version`: which changes end the logins of a member, and which do not.
 
 use crate::support::{App, temp_dir};
 
@@ -6,8 +6,8 @@ fn app() -> App {
     App::start_in(temp_dir(), &[])
 }
 
-/// Sends an action about member 71, hashes sealed passwords if wanted, and returns their
-/// login_version.
+/// Sends an action about member 71, hashes sealed passwords if `harden` is set, and returns the
+/// login_version of the member.
 fn version_after(app: &App, postback: &str, harden: bool) -> String {
     let reply = app.post(&format!("{postback}&siteid=1&memberid=71"));
     assert!(reply.starts_with("OK|"), "{postback}: {reply}");

@@ -1,5 +1,5 @@
-//! One test binary: the program as its users and its operator reach it. `support` has what the
-//! tests share.
+//! The one test binary: the program as its users and operators use it. `support` has what several
+//! tests need.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 

@@ -1,5 +1,5 @@
-//! What the service tells the service manager that started it, and what it takes from it: systemd's
-//! protocols, with the test in the place of systemd.
+//! The protocols between the service and systemd: what the service reports, and what it takes over.
+//! The test takes the place of systemd.
 
 mod notify;
 mod passed;

@@ -1,22 +1,22 @@
-//! A member's life in a members area: the real nginx, Apache and Caddy with the files
-//! of `examples/`, and postbacks that come in by the same server.
+//! The life of a member in a members area: the real nginx, Apache and Caddy with the files of
+//! `examples/`, and postbacks through the same web server.
 
 use crate::support::{App, EngineKind, NOON, TOKEN};
 use crate::web::{Host, Kind, Visitor, WebServer, application};
 
-/// The cryptpass of `testtest`, `password` and `testPassword`: Apache reads the column in its area
-/// for all sites.
+/// The cryptpass of `testtest`, `password` and `testPassword`. In its area for all sites, Apache
+/// reads this column.
 const TESTTEST: &str = "41R19prsa7NLQ";
 const PASSWORD: &str = "a4sLkn7C9GP12";
 const TEST_PASSWORD: &str = "d3695SDTr1h2k";
 
-/// The host, the service, and the web server before it.
+/// The host, the service, and the web server in front of it.
 struct Site {
     kind: Kind,
     app: Option<App>,
     server: WebServer,
     visitor: Visitor,
-    // Last, so that its files are there until the server has ended.
+    // The last field, so that its files exist until the server has ended.
     host: Host,
 }
 
@@ -36,7 +36,7 @@ impl Site {
         Some(Self { kind, app: Some(app), server, visitor, host })
     }
 
-    /// Whether the server asks the service; else it reads the table.
+    /// Whether the server asks the service. Otherwise it reads the table.
     fn asks(&self) -> bool {
         match self.kind {
             Kind::Nginx | Kind::Caddy => true,
@@ -44,8 +44,8 @@ impl Site {
         }
     }
 
-    /// A postback through the web server. A reader of the table sees a new password when it is
-    /// hashed.
+    /// Sends a postback through the web server. A server that reads the table accepts a new
+    /// password after it is hashed.
     fn post(&self, body: &str) -> String {
         let reply =
             self.visitor.post(&format!("https://members.example.com/postback/{TOKEN}"), body, &[]);
@@ -56,7 +56,8 @@ impl Site {
         reply.body
     }
 
-    /// The status at /members/, which must be in or out and nothing else.
+    /// Whether the visitor is let in at /members/. Any status other than 200 and 401 fails the
+    /// test.
     fn enters(&self, name: &str, password: &str) -> bool {
         let answer = self.visitor.get_as(name, password, "/members/");
         match answer.status {
@@ -86,7 +87,7 @@ impl Site {
     }
 }
 
-/// From the ADD to the EXPIRE. Bob's name has a letter that a header cannot hold as it is.
+/// From the ADD to the EXPIRE. Bob's name has a letter that a header cannot contain unencoded.
 fn life(site: &Site) {
     let (kind, bob) = (site.kind, "bøb");
     assert!(!site.enters(bob, "testtest"), "{kind:?}");
@@ -138,8 +139,8 @@ fn life(site: &Site) {
     assert!(!site.enters(rob, "password"), "{kind:?}: expired today");
 }
 
-/// Whatever headers a visitor sends, the application gets what the table has. (Other
-/// spellings of these names: `forged_names`.)
+/// Whatever headers a visitor sends, the application gets the values of the table. (Other spellings
+/// of these headers: `forged_names`.)
 fn forged_headers(site: &Site) {
     let kind = site.kind;
     assert_eq!(
@@ -165,7 +166,7 @@ fn forged_headers(site: &Site) {
         (200, told),
         "{kind:?}"
     );
-    // The question has no body, the application gets it.
+    // The request to the service has no body, and the application gets the body.
     let posted = site.visitor.post("https://www.example.com/members/app/x", "a=b", &options);
     assert_eq!(
         (posted.status, posted.body.replace("%C3%A9", "%c3%a9").as_str()),
@@ -174,7 +175,7 @@ fn forged_headers(site: &Site) {
     );
 }
 
-/// Names are unique within a site only.
+/// Names are unique within one site only.
 fn two_sites(site: &Site) {
     let (kind, status) =
         (site.kind, |password: &str, path: &str| site.visitor.status_as("carol", password, path));
@@ -192,7 +193,7 @@ fn two_sites(site: &Site) {
         (200, 401),
         "{kind:?}"
     );
-    // A reader of the table stops at the first of the name, as its file says.
+    // A server that reads the table uses the first row with the name, as its file says.
     let second = if site.asks() { 200 } else { 401 };
     assert_eq!(
         (status("testtest", "/shared/"), status("testPassword", "/shared/")),
@@ -215,7 +216,7 @@ fn two_sites(site: &Site) {
     );
 }
 
-/// Neither without a password nor by another spelling of the path.
+/// Strangers are not let in, without a password or by another spelling of the path.
 fn strangers(site: &Site) {
     let kind = site.kind;
     let prompt = site.visitor.get("/shared/");
@@ -252,9 +253,9 @@ fn strangers(site: &Site) {
     }
 }
 
-/// What the service has for the web server, and for pages on the machine, is not there for the
-/// world, by whatever spelling: not the questions, not the REST API, not /health; and no postback
-/// at the host of the pages, though it has the right token.
+/// The addresses of the service for the web server and for local programs are not public, in any
+/// spelling: not `/auth`, not the REST API, not /health. The host of the pages accepts no postback,
+/// not even with the right token.
 fn the_service_itself(site: &Site) {
     let kind = site.kind;
     let add = "action=ADD&siteid=1&memberid=77&username=gina&password=testtest";
@@ -314,7 +315,7 @@ fn the_service_itself(site: &Site) {
     );
 }
 
-/// Ten different wrong passwords: then not even the right one opens for a while.
+/// After ten different wrong passwords, even the right one is refused for some time.
 fn blocked(site: &Site) {
     let kind = site.kind;
     let add = "action=ADD&siteid=1&memberid=74&username=dave&password=testtest";
@@ -331,7 +332,7 @@ fn blocked(site: &Site) {
     }
 }
 
-/// By the page: a form, a cookie, the area, and out again.
+/// The login page: a form, a cookie, the area, and the logout.
 fn login_page(site: &Site) {
     let kind = site.kind;
     let add = "action=ADD&siteid=1&memberid=75&username=erin&password=testtest";
@@ -386,8 +387,8 @@ fn login_page(site: &Site) {
     );
 }
 
-/// Regression: the site at a port of its own, and a browser that says only where its form came
-/// from: `$host` lost the port.
+/// Regression: on a site with its own port, `$host` lost the port, so a form was refused if the
+/// browser sent only its `Origin`.
 fn login_page_at_a_port(site: &Site) {
     let kind = site.kind;
     let at = "https://www.example.com:8443";
@@ -405,7 +406,7 @@ fn login_page_at_a_port(site: &Site) {
     assert_eq!(log_in("https://www.example.com"), 403, "{kind:?}: another port is another origin");
 }
 
-/// A browser that drops cookies: the page says so in the area itself, where the redirect led.
+/// For a browser that drops cookies, the area shows the message, because the redirect leads there.
 fn login_not_kept(site: &Site) {
     let kind = site.kind;
     let form =
@@ -416,11 +417,12 @@ fn login_not_kept(site: &Site) {
     assert!(page.body.contains("This browser did not keep the login."), "{kind:?}: {}", page.body);
 }
 
-/// Port 80 leads to https with the whole address, and takes no postback.
+/// Port 80 redirects to https with the whole address, and accepts no postback.
 fn plain_port(site: &Site) {
     let kind = site.kind;
     if kind == Kind::Caddy {
-        // It does so by itself, which is switched off here: it would take the machine's port 80.
+        // Caddy does that by itself. The test disables it, because it would take port 80 of the
+        // machine.
         return;
     }
     for host in ["www", "members"] {
@@ -439,8 +441,8 @@ fn plain_port(site: &Site) {
     }
 }
 
-/// Browsers are told to come by https alone, by whatever page they have come to; http says nothing
-/// of it. The login page keeps its own policy on its way through the web server.
+/// Every page over https tells browsers to use https only, and http pages do not. The login page
+/// keeps its own policy when the web server forwards it.
 fn by_https_alone(site: &Site) {
     let kind = site.kind;
     let mut pages = vec![
@@ -489,8 +491,8 @@ fn by_https_alone(site: &Site) {
     }
 }
 
-/// While the service is down: no one gets in where it is asked, and every member where the table is
-/// read.
+/// While the service is stopped, nobody is let in by a server that asks it. A server that reads the
+/// table lets every member in.
 fn service_down(mut site: Site) {
     let kind = site.kind;
     let add = format!(
@@ -527,8 +529,8 @@ fn walk(kind: Kind, engine: EngineKind) {
     }
     plain_port(&site);
     by_https_alone(&site);
-    // Behind the look for the token in logs: it comes to the host of the pages, which writes down
-    // what it is asked.
+    // After the search for the token in logs: this part sends the token to the host of the pages,
+    // which logs its requests.
     the_service_itself(&site);
     service_down(site);
 }

@@ -1,15 +1,15 @@
-//! The rules once more, for the property test: written from the contract alone, without a look at
-//! `action/`, and as simply as can be: two lists of people, linear search, a date arithmetic of its
-//! own. Slow, short, and meant to be read beside the contract.
+//! A second implementation of the rules, for the property test. It was written from the contract
+//! alone, without reading `action/`, and as simply as possible: two lists of people, linear search,
+//! its own date arithmetic. It is slow and short, and should be read beside the contract.
 //!
-//! Replies are a word, and for a refusal what its sentence must name; the exact sentences are the
-//! golden transcripts' matter.
+//! A reply is its first word and, for a refusal, what its sentence must name. The golden
+//! transcripts check exact sentences.
 
-/// DES crypt strings of NATS, and the beginning of a password that each stands for: 8 bytes count.
+/// DES crypt strings of NATS. For each, the beginning of its passwords: 8 bytes count.
 pub const CRYPTPASSES: [(&str, &str); 3] =
     [("41R19prsa7NLQ", "testtest"), ("a4sLkn7C9GP12", "password"), ("d3695SDTr1h2k", "testPass")];
 
-/// What was sent: names and values in clear text.
+/// The parameters that were sent: names and values in clear text.
 pub type Sent = [(String, String)];
 
 /// A reply.
@@ -17,8 +17,8 @@ pub type Sent = [(String, String)];
 pub struct Expected {
     /// `OK`, `NOTOK` or `ERROR`.
     pub word: &'static str,
-    /// The sentence has one of these words in it; with none, any sentence will do. Two things can
-    /// be wrong at once.
+    /// The sentence must contain one of these words; if there are none, any sentence is right.
+    /// There are several words because two parameters can be wrong at once.
     pub names: Vec<String>,
 }
 
@@ -54,16 +54,16 @@ pub struct Gone {
     pub ended_at: i64,
 }
 
-/// The operator's settings that the rules ask for.
+/// The operator's settings that the rules use.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
     pub keep_cryptpass: bool,
-    /// East of UTC, and never changed by summer: the model's only kind of time zone.
+    /// Seconds east of UTC, without summer time: the only kind of time zone that the model has.
     pub zone_seconds: i64,
     pub grace_hours: i64,
 }
 
-/// Two lists.
+/// The model: two lists.
 #[derive(Clone, Debug)]
 pub struct Model {
     pub settings: Settings,
@@ -80,7 +80,7 @@ enum Value<T> {
 }
 
 impl<T> Value<T> {
-    /// For what need not be there: "any other unreadable value counts as not given".
+    /// For an optional value: "any other unreadable value counts as not given".
     fn optional(self) -> Option<T> {
         match self {
             Value::Given(value) => Some(value),
@@ -88,7 +88,7 @@ impl<T> Value<T> {
         }
     }
 
-    /// For what must be there: its name goes onto the list of what is wrong.
+    /// For a required value: its name is added to the list of what is wrong.
     fn needed(self, name: &str, wrong: &mut Vec<String>) -> Option<T> {
         let value = self.optional();
         if value.is_none() {
@@ -99,7 +99,7 @@ impl<T> Value<T> {
 }
 
 impl Secret {
-    /// Whether this was typed.
+    /// Whether this password is the right one.
     pub fn opens(&self, typed: &str) -> bool {
         match self {
             Secret::Password(password) => password == typed,
@@ -165,7 +165,7 @@ impl Model {
         match self.find(site, member) {
             Some(index) => self.take_over(index, sent, name),
             None => {
-                // "insert, out of former_member if there": nothing of the old row comes along.
+                // "insert, out of former_member if there": nothing of the old row is kept.
                 self.gone.retain(|gone| (gone.person.site, gone.person.member) != (site, member));
                 self.here.push(newcomer(site, member, &name, secret));
                 self.take_over(self.here.len() - 1, sent, name);
@@ -230,8 +230,8 @@ impl Model {
         if matches!(new_trial, Value::Unreadable) {
             wrong.push("new_trial".to_owned());
         }
-        // "A password change that cannot be made must not be answered OK"; beside a password a
-        // cryptpass is dropped.
+        // "A password change that cannot be made must not be answered OK". A cryptpass next to a
+        // password is ignored.
         match (clear(sent, "new_password"), crypt(sent, "new_cryptpass")) {
             (Value::Unreadable, _) => wrong.push("new_password".to_owned()),
             (Value::NotGiven, Value::Unreadable) => wrong.push("new_cryptpass".to_owned()),
@@ -274,7 +274,7 @@ impl Model {
             Value::NotGiven => self.instant(sent, "expires"),
             given => given,
         };
-        // "expires" has "expire" in it, so a sentence that names either will do.
+        // "expires" contains "expire", so a sentence that names either one is right.
         let instant = expire.needed("expire", &mut wrong);
         let (Some(site), Some(member), Some(instant)) = (site, member, instant) else {
             return error(wrong);
@@ -305,7 +305,7 @@ impl Model {
         }
     }
 
-    /// The place of a member in the list of members.
+    /// The index of a member in the list of members.
     pub fn find(&self, site: i64, member: i64) -> Option<usize> {
         self.here.iter().position(|person| (person.site, person.member) == (site, member))
     }
@@ -344,7 +344,7 @@ impl Model {
         self.here.push(person);
     }
 
-    /// "Take over what is given", of ADD, MANUALADD, ACTIVATE and a restore; they lift a noted
+    /// "Take over what is given", for ADD, MANUALADD, ACTIVATE and a restore. They cancel a noted
     /// expiry.
     fn take_over(&mut self, index: usize, sent: &Sent, name: String) {
         self.take_credential(index, sent, "password", "cryptpass");
@@ -359,8 +359,8 @@ impl Model {
         person.expires = number(sent, "expires").or(person.expires);
     }
 
-    /// The column `cryptpass` follows every postback that brings a password or a cryptpass: its
-    /// cryptpass, else nothing.
+    /// Every postback with a password or a cryptpass sets the column `cryptpass`: to its cryptpass,
+    /// or to nothing.
     fn take_credential(&mut self, index: usize, sent: &Sent, password: &str, cryptpass: &str) {
         let Some(given) = secret(sent, password, cryptpass) else { return };
         self.here[index].secret = given;
@@ -376,8 +376,8 @@ impl Model {
     /// `YYYY-MM-DD`, `YYYY-MM-DD hh:mm:ss` or unix seconds of 9 to 11 digits, plus the grace.
     fn instant(&self, sent: &Sent, parameter: &str) -> Value<i64> {
         let Some(text) = text(sent, parameter) else { return Value::NotGiven };
-        // "What PHP prints for no date: any date or number of seconds before 1970-01-03." Dates of
-        // four digits sort as texts.
+        // "What PHP prints for no date: any date or number of seconds before 1970-01-03." Dates
+        // with four-digit years can be compared as texts.
         let is_number =
             |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         let negative = text
@@ -428,12 +428,12 @@ fn error<T: Into<String>>(names: impl IntoIterator<Item = T>) -> Expected {
     Expected { word: "ERROR", names: names.into_iter().map(Into::into).collect() }
 }
 
-/// For a refusal that has more than one good reason.
+/// For a refusal that has several possible reasons.
 fn error_of_any_kind() -> Expected {
     error::<String>([])
 }
 
-/// The last one of doubled keys wins; an empty value counts as not given.
+/// The last one of repeated keys counts. An empty value counts as not given.
 fn text(sent: &Sent, name: &str) -> Option<String> {
     sent.iter()
         .rev()
@@ -465,8 +465,8 @@ fn username(sent: &Sent, name: &str) -> Value<String> {
     read(sent, name, |text| fits(text).then(|| text.to_owned()))
 }
 
-/// The model knows the letters of its stories: one that has two normal forms, and one that is not
-/// seen.
+/// The model knows the letters in its stories: one that has two normal forms, and one that is
+/// invisible.
 fn folded(name: &str) -> String {
     name.replace('\u{200b}', "")
         .replace("e\u{301}", "é")
@@ -489,7 +489,7 @@ fn number(sent: &Sent, name: &str) -> Option<i64> {
     read(sent, name, |text| text.parse().ok().filter(|_| digits(text))).optional()
 }
 
-/// The model knows the crypt strings of its list and calls every other text unreadable.
+/// The model knows the crypt strings in its list. Every other text counts as unreadable.
 fn crypt(sent: &Sent, name: &str) -> Value<String> {
     read(sent, name, |text| {
         CRYPTPASSES.iter().any(|(known, _)| *known == text).then(|| text.to_owned())
@@ -517,7 +517,7 @@ fn unix_shape(text: &str) -> Option<bool> {
     }
 }
 
-/// `YYYY-MM-DD` or `YYYY-MM-DD hh:mm:ss` as if it were UTC. By counting the days one after another.
+/// `YYYY-MM-DD` or `YYYY-MM-DD hh:mm:ss` as UTC, computed by counting single days.
 fn unix_of(text: &str) -> Option<i64> {
     let with_time = unix_shape(text)?;
     let part = |from: usize, to: usize| text[from..to].parse::<i64>().unwrap();
@@ -542,7 +542,7 @@ fn unix_of(text: &str) -> Option<i64> {
     Some(days * 86_400 + hour * 3_600 + minute * 60 + second)
 }
 
-/// The other way: `YYYY-MM-DD hh:mm:ss` of an instant, as UTC.
+/// The inverse: an instant as `YYYY-MM-DD hh:mm:ss` in UTC.
 pub fn text_of(unix: i64) -> String {
     let (mut year, mut month, mut days) = (1970, 1, unix.div_euclid(86_400));
     while days >= days_of(year, month) {

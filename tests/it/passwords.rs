@@ -1,4 +1,4 @@
-//! Passwords over HTTP: sealed at once and hashed later. A login with them works all the time.
+//! Passwords over HTTP: sealed at once and hashed later. A login works before and after.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use crate::store::{files, refuses_to_serve};
 use crate::support::{App, NOON, Program, WriterBench, eventually, rows, temp_dir, verify_member};
 
-/// Crypt strings by Debian's libcrypt, and what was typed.
+/// Crypt strings made by Debian's libcrypt, and their passwords.
 const CRYPTS: [(&str, &str, &str); 7] = [
     ("41", "41R19prsa7NLQ", "testtest"),
     ("$1$saltsalt$", "$1$saltsalt$le8lFSqqnPaRFOlmAZpvH1", "Hello world!"),
@@ -181,7 +181,7 @@ fn a_password_that_changes_twice_before_it_is_hashed_ends_as_the_last_one() {
     assert!(app.opens(1, 71, "one") && !app.opens(1, 71, "two"));
     app.harden();
     assert!(app.opens(1, 71, "one") && !app.opens(1, 71, "two"));
-    // Whether the first hash is found again is no promise; that there is one is.
+    // Each form is an argon2id hash. The two may be equal or not.
     assert!(hash(&app).starts_with("$argon2id$") && first.starts_with("$argon2id$"));
 }
 
@@ -229,7 +229,7 @@ fn the_wrapped_form_stays_when_the_same_cryptpass_comes_again() {
     send(&app, "ACTIVATE", &[("cryptpass", CRYPTS[0].1)]);
     app.harden();
     assert_eq!(wrapped(), first);
-    // Another crypt string of the same password is another one.
+    // Another crypt string counts as another password, even if its password is the same.
     send(&app, "ACTIVATE", &[("cryptpass", "7dTx9F2gGoM5w")]);
     app.harden();
     assert_ne!(wrapped(), first);
@@ -439,7 +439,7 @@ fn with_password_hash_bcrypt_the_column_is_what_apache_reads() {
     assert!(opens(&data, &longer) && !opens(&data, &longest) && !opens(&data, "x"));
 }
 
-/// Whether this opens member 71 of site 1, when nothing is served there.
+/// Whether this password matches member 71 of site 1 in a data directory without a service.
 fn opens(data: &std::path::Path, typed: &str) -> bool {
     let vault = Vault::load(&data.join("seal.key")).unwrap();
     let reader = open_reader(&Location::sqlite(data.join("userman.db"))).unwrap();
@@ -476,7 +476,7 @@ fn hashes_of_both_kinds_live_side_by_side() {
     assert_eq!(hash(&app), bcrypt, "a hash of the configured kind stays");
 }
 
-/// [`App::harden`] with the other hash; the writer is one of its own beside the app's.
+/// Hashes with the other kind, as [`App::harden`] does. Its writer works beside that of the app.
 fn harden_as(app: &App, kind: HashKind) {
     let vault = Vault::load(&app.dir.path().join("data/seal.key")).unwrap();
     let clock = Clock::Fixed(Arc::new(NOON.into()));
@@ -502,7 +502,7 @@ fn a_seal_that_does_not_open_keeps_nobody_else_from_being_hashed() {
     );
     let sealed = "SELECT memberid FROM member_auth WHERE sealed = zeroblob(104)";
     assert_eq!(app.rows(sealed), ["72"], "left for the operator to look at");
-    // The remedy: NATS sends the password again.
+    // The remedy in the message: NATS sends the password again.
     app.post("action=ADD&siteid=1&memberid=72&username=ann&password=other");
     assert!(app.opens(1, 72, "other"));
     app.harden();
@@ -514,7 +514,8 @@ fn an_activate_restores_the_kept_credential_in_each_state() {
     let (password, crypt): (Pairs<'_>, Pairs<'_>) =
         (&[("password", "testtest")], &[("cryptpass", CRYPTS[0].1)]);
     for (credential, name) in [(password, "password"), (crypt, "cryptpass")] {
-        // Hashed never, before the member leaves, while they are gone, after they are back.
+        // Passwords are hashed never, before the member leaves, while they are gone, or after they
+        // are back.
         for harden_at in 0..4 {
             let app = app();
             add(&app, credential);
@@ -576,7 +577,7 @@ fn a_session_is_kept_as_its_sha_256_and_nothing_else() {
     );
 }
 
-/// A data directory that was served and has a sealed password.
+/// A data directory of a stopped service, with a sealed password.
 fn with_backlog() -> (TempDir, PathBuf) {
     let app = app();
     add(&app, &[("password", "secret")]);
@@ -590,8 +591,8 @@ fn without_the_key_that_sealed_passwords_need_the_service_does_not_start() {
     let (_dir, data) = with_backlog();
     let key = std::fs::read(data.join("seal.key")).unwrap();
     std::fs::remove_file(data.join("seal.key")).unwrap();
-    refuses_to_serve(&data, 1, &["seal.key", "1 passwords", "missing", "backup"]);
-    // The remedy of the line works.
+    refuses_to_serve(&data, 1, &["seal.key", "1 password", "missing", "backup"]);
+    // The remedy in the message works.
     std::fs::write(data.join("seal.key"), key).unwrap();
     assert!(Program::serve(&data, &[]).terminate().success());
     assert!(opens(&data, "secret"));

@@ -1,6 +1,6 @@
-//! What a receiver in PHP reads of a request, and what we read: the same, for generated forms of
-//! every shape that is odd and not broken; and a list of the differences that are intended, each
-//! with its reason.
+//! The parameters that PHP reads from a request are those that the service reads. Checked for
+//! generated forms that are unusual but valid, and for a list of intended differences, each with
+//! its reason.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -21,12 +21,12 @@ use proptest::sample::select;
 use crate::property::{cases, check};
 use crate::support::{PATIENCE, eventually, real_program};
 
-/// Generated forms of each kind.
+/// The number of generated forms of each kind.
 const FORMS: u32 = 500;
 
 const URLENCODED: &[u8] = b"application/x-www-form-urlencoded";
 
-/// A request as it goes over the wire.
+/// A request as it is sent.
 #[derive(Clone, Debug)]
 struct Request {
     method: &'static str,
@@ -70,22 +70,22 @@ impl Request {
     }
 }
 
-/// Fields by name, the last one of each; without a value where it is an array.
+/// Parameters by name, the last value of each; `None` for an array.
 type Read = BTreeMap<String, Option<String>>;
 
-/// Bytes as the contract reads them.
+/// Bytes as text, by the rules of the contract.
 fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec())
         .unwrap_or_else(|_| WINDOWS_1252.decode_without_bom_handling(bytes).0.into_owned())
 }
 
-/// What we read.
+/// What the service reads.
 fn ours(request: &Request) -> Read {
     let uri = format!("/?{}", std::str::from_utf8(&request.query).unwrap());
     let mut built =
         TestRequest::with_uri(&uri).method(Method::from_bytes(request.method.as_bytes()).unwrap());
     if let Some(content_type) = &request.content_type {
-        // A parser of HTTP takes the blanks around a value away.
+        // An HTTP parser removes blanks around the value of a header.
         built = built.insert_header((CONTENT_TYPE, content_type.trim_ascii()));
     }
     let (head, body) = (built.to_http_request(), Bytes::from(request.body.clone()));
@@ -97,7 +97,7 @@ fn ours(request: &Request) -> Read {
         .collect()
 }
 
-/// PHP's own server, without the settings of this machine.
+/// PHP's built-in server, without the settings of this machine.
 struct Php {
     child: Child,
     address: SocketAddr,
@@ -157,7 +157,7 @@ fn unhex(digits: &str) -> String {
     text(&digits.as_bytes().chunks(2).map(byte).collect::<Vec<_>>())
 }
 
-/// Fails where PHP and we read different fields. Arrays are no fields, and do not count.
+/// Fails if PHP and the service read different parameters. Arrays are ignored.
 fn same(php: &Php, request: &Request) -> Result<(), String> {
     let expected: Read =
         php.reads(request).into_iter().filter(|(_, value)| value.is_some()).collect();
@@ -172,13 +172,13 @@ fn same(php: &Php, request: &Request) -> Result<(), String> {
     Err(format!("{shown}\n\nPHP reads {expected:#?}\nwe read   {found:#?}"))
 }
 
-/// Pieces put together.
+/// Several of these pieces, joined.
 fn pieces(from: &'static [&'static [u8]], most: usize) -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(select(from), 0..=most).prop_map(|pieces| pieces.concat())
 }
 
-/// Stands for the field's number in a generated name. Each field has its own: no name is a text
-/// here and an array there, which is an intended difference.
+/// Stands for the field's number in a generated name. All names differ, so that none is a text in
+/// one field and an array in another, which is an intended difference.
 const NUMBER: u8 = b'@';
 
 fn numbered(bytes: &[u8], number: usize) -> Vec<u8> {
@@ -186,7 +186,7 @@ fn numbered(bytes: &[u8], number: usize) -> Vec<u8> {
     bytes.iter().map(|&b| if b == NUMBER { letter } else { b }).collect()
 }
 
-/// A name that has something before and behind it.
+/// A name with further pieces before and after it.
 fn name() -> impl Strategy<Value = Vec<u8>> {
     let before: &[&[u8]] = &[
         b"",
@@ -277,7 +277,7 @@ fn value() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![9 => pieces(of, 4), 1 => (1_usize..12_000).prop_map(|bytes| vec![b'x'; bytes])]
 }
 
-/// A urlencoded body, and a query; POST mostly.
+/// A urlencoded body and a query, mostly with POST.
 fn urlencoded() -> impl Strategy<Value = Request> {
     let types: &[&[u8]] = &[
         URLENCODED,
@@ -320,8 +320,7 @@ fn urlencoded() -> impl Strategy<Value = Request> {
             .map(|(number, field)| numbered(field, number))
             .collect();
         let (query, body) = fields.split_at(query.len());
-        // A query is printable, and a fragment is none of it. At the end of a body stands no line
-        // break.
+        // A query is printable and ends at a fragment. A body does not end with a line break.
         let query = query
             .join(&b'&')
             .into_iter()
@@ -332,7 +331,7 @@ fn urlencoded() -> impl Strategy<Value = Request> {
     })
 }
 
-/// The parameters of a type, and what they make the boundary.
+/// Parameters of a content type, and the boundary that they set.
 fn boundaries() -> impl Strategy<Value = (Vec<u8>, Vec<u8>)> {
     let (x71, x300): (&'static str, &'static str) = (
         "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
@@ -389,9 +388,9 @@ fn boundaries() -> impl Strategy<Value = (Vec<u8>, Vec<u8>)> {
     let value = prop_oneof![4 => plain, 2 => quoted, 1 => quoted_only];
     (select(before), select(name), value, select(behind)).prop_map(
         |(before, name, (value, boundary), behind)| {
-            // Blanks at the end of a header are no part of it.
+            // Blanks at the end of a header do not belong to its value.
             let parameters = format!("{before}{name}{value}{behind}").trim_end().to_owned();
-            // A PHP that finds the word in lower case looks no further.
+            // PHP first searches for the word in lower case, and stops if it finds it.
             let upper_first = name.starts_with('B')
                 && parameters[before.len() + name.len()..].contains("boundary");
             if upper_first {
@@ -461,8 +460,8 @@ fn head() -> impl Strategy<Value = Vec<u8>> {
     let start = (select(headers), select(dispositions), select(kinds), select(between));
     (start, name, select(headers)).prop_map(
         |((first, disposition, kind, between), (key, mark, name, behind), last)| {
-            // A line break in a name would end the header, and a mark that nothing closes take what
-            // follows into it.
+            // A line break in a name would end the header. An unclosed quotation mark would include
+            // the text after it.
             let name: Vec<u8> = name
                 .into_iter()
                 .filter(|&b| b != b'\n' && (!mark.is_empty() || !b"\"'".contains(&b)))
@@ -473,7 +472,7 @@ fn head() -> impl Strategy<Value = Vec<u8>> {
     )
 }
 
-/// A multipart body whose every part has an end.
+/// A multipart body in which every part is terminated.
 fn multipart() -> impl Strategy<Value = Request> {
     let kinds: &[&[u8]] = &[
         b"multipart/form-data",
@@ -500,7 +499,7 @@ fn multipart() -> impl Strategy<Value = Request> {
             let delimiter = [b"--", &boundary[..]].concat();
             let mut body = start.to_vec();
             let put = |head: &[u8], value: &[u8], body: &mut Vec<u8>| {
-                // What would be a delimiter is none of a value.
+                // A value must not contain a delimiter.
                 let holds = [b"\n", value]
                     .concat()
                     .windows(delimiter.len() + 1)
@@ -515,7 +514,7 @@ fn multipart() -> impl Strategy<Value = Request> {
                 put(&head, value, &mut body);
             }
             body.extend([&delimiter, end].concat());
-            // Parts behind the end.
+            // Parts after the end of the body.
             if more && end.ends_with(b"\r\n") && end.starts_with(b"--") {
                 put(b"Content-Disposition: form-data; name=more\r\n", b"1", &mut body);
                 body.extend([&delimiter[..], b"--\r\n"].concat());
@@ -547,7 +546,8 @@ fn part(disposition: &str, value: &str) -> String {
     format!("--B\r\nContent-Disposition: {disposition}\r\n\r\n{value}\r\n")
 }
 
-/// A request that we read otherwise than PHP, and why that is meant. `[]` stands for an array.
+/// A request that the service intentionally reads in another way than PHP, and the reason. `[]`
+/// stands for an array.
 struct Intended {
     why: &'static str,
     request: Request,
@@ -651,8 +651,8 @@ fn every_difference_from_php_is_intended_and_still_there() {
     }
 }
 
-/// PHP stops at 1,000 fields, parts a few more, and brackets 64 deep; we are bounded by the 64 KiB
-/// of a body.
+/// PHP stops at 1,000 fields, at some more parts, and at 64 levels of brackets. The service has the
+/// limit of 64 KiB for a body.
 #[test]
 fn fields_beyond_phps_own_limits_are_read() {
     let Some(php) = Php::start() else { return };

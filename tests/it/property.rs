@@ -1,7 +1,7 @@
-//! Random stories over few members, sites and names. Each runs on the program and on
-//! [`crate::model`]: replies, rows and passwords must be equal. A postback that is sent twice must
-//! change nothing the second time. The journal, replayed into an empty database under other
-//! settings, must give the same rows column for column, both with sealed and with hashed passwords.
+//! Random stories with few members, sites and names. Each runs on the program and on
+//! [`crate::model`]; replies, rows and passwords must be equal. A postback that is sent twice must
+//! change nothing the second time. A replay of the journal into an empty database, under other
+//! settings, must give equal rows in every column, with sealed and with hashed passwords.
 //!
 //! Most stories run without HTTP, which is faster; some run over HTTP, which must give the same
 //! results. Every run has the same stories. `PROPERTY_CASES=5000` runs more of them, and `.ci/run`
@@ -39,11 +39,11 @@ const STORIES_OVER_HTTP: u32 = 6;
 const STORIES_ON_A_SERVER: u32 = 12;
 const STORIES_ON_A_SERVER_OVER_HTTP: u32 = 3;
 
-/// Runs a story. Then replays its journal twice, and checks that everything is equal.
+/// Runs a story, replays its journal twice, and checks that everything is equal.
 fn run_on(subject: &mut dyn Subject, story: &Story, dir: &Path) -> Result<(), String> {
     let mut run = Run::new(subject, story);
     run.run(&story.steps)?;
-    // Members whose expiry is due move, as they do within a second.
+    // Expired members are moved, as happens within a second.
     run.wait_until(run.now, true);
     run.run(&[Step::PutHashes])?;
     let (now, keep) = (run.now, story.keep_cryptpass);
@@ -106,7 +106,7 @@ fn run_over_http(engine: EngineKind, story: &Story) -> Result<(), String> {
     run_on(&mut OverHttp { app, vault }, story, copies.path())
 }
 
-/// How many times more cases than usual are asked for.
+/// The number of cases: the usual one, or more in proportion to PROPERTY_CASES.
 pub fn cases(usual: u32) -> u32 {
     number_of("PROPERTY_CASES").map_or(usual, |cases| (usual * cases).div_ceil(STORIES))
 }
@@ -115,13 +115,13 @@ fn number_of(variable: &str) -> Option<u32> {
     std::env::var(variable).ok().map(|text| text.parse().expect(variable))
 }
 
-/// Tries many values, the same in every run; a failure is shortened and shown.
+/// Tries many values, which are equal in every run. Shortens and shows a failure.
 pub fn check<S: Strategy>(
     strategy: &S,
     cases: u32,
     test: impl Fn(&S::Value) -> Result<(), String>,
 ) {
-    // No file of failures in the tree: what was found is kept as a test with a name.
+    // No file of failures is written into the tree. A failure becomes a test with a name.
     let config =
         Config { cases, failure_persistence: None, max_shrink_iters: 3_000, ..Config::default() };
     let mut seed = [0; 32];
@@ -185,7 +185,7 @@ fn the_real_program_exports_its_journal_and_replays_it_to_the_same_rows() {
         assert_eq!(reply.split('|').next().unwrap(), word, "{body}: {reply}");
     }
     assert!(service.terminate().success());
-    // What the operator does by command, and what comes from a capture, is in the journal too.
+    // The journal also has the operator's commands, and the postbacks of a capture.
     let capture = dir.path().join("capture");
     std::fs::write(
         &capture,
@@ -228,8 +228,8 @@ fn the_real_program_exports_its_journal_and_replays_it_to_the_same_rows() {
 fn a_journal_of_strange_bodies_replays_to_the_same_rows() {
     let app = App::start_in(temp_dir(), &["--keep-cryptpass"]);
     for body in [
-        // Windows-1252; a doubled key whose last value is empty, or not; names as PHP writes them;
-        // arrays; nothing.
+        // Windows-1252; a repeated key whose last value is empty or not; names as PHP writes them;
+        // arrays; an empty body.
         "action=ADD&siteid=1&memberid=71&username=zo%E9&password=p%E9&email=z%40example.com&\
          biller=a%26b%3Dc%25",
         "action=ADD&siteid=1&memberid=72&username=bob&password=one&password=&\
@@ -240,7 +240,7 @@ fn a_journal_of_strange_bodies_replays_to_the_same_rows() {
          new_password=a+b&new email=n%40example.com",
         "action=CHANGE&siteid=1&memberid=72&new_email=&email=%C3%A9%40example.com&new_cryptpass=&\
          new_password=",
-        // Refused, and nothing of it done.
+        // Refused, and no part of it is done.
         "action=CHANGE&siteid=1&memberid=72&new_username=eve&new_email=x&new_cryptpass=nonsense&\
          new_password=",
         "action=ACTIVATE&siteid=1&memberid=72&username=BOB&trial=yes&joined=soon&expires=0&\

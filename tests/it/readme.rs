@@ -1,5 +1,5 @@
-//! The commands that the README and the pages of `docs/` show: each block is run as it is printed,
-//! and gives the output that is printed with it.
+//! The commands in the README and in `docs/`: each block is run as it is printed, and must give the
+//! printed output.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ fn page(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
 }
 
-/// The lines of the code block behind a marker.
+/// The lines of the code block after a marker.
 fn block_after(page: &str, marker: &str) -> Vec<String> {
     let (_, rest) = page.split_once(marker).unwrap();
     rest.lines()
@@ -28,13 +28,13 @@ fn block_after(page: &str, marker: &str) -> Vec<String> {
         .collect()
 }
 
-/// One command of a block, with the commands before it that print nothing, and what it prints.
+/// One command of a block with its output. Commands before it without output are part of the step.
 struct Step {
     script: String,
     printed: String,
 }
 
-/// The steps of a block of commands (`$ `) and their output. Commands without output set variables.
+/// The steps of a block of commands (`$ `) and outputs. Commands without output set variables.
 fn steps(block: &[String]) -> Vec<Step> {
     let (mut steps, mut variables): (Vec<Step>, String) = (Vec::new(), String::new());
     for (line, next) in block.iter().zip(block.iter().skip(1)) {
@@ -50,7 +50,7 @@ fn steps(block: &[String]) -> Vec<Step> {
     steps
 }
 
-/// What a shell prints for a script, with a curl that shows no progress.
+/// The output of a shell script, with a curl that shows no progress.
 fn shell(curl: &Path, script: &str, cwd: &Path, variables: &[(&str, &str)]) -> String {
     let script = format!("curl() {{ {} -s \"$@\"; }}\n{script}", curl.display());
     let output = Command::new("sh")
@@ -102,13 +102,13 @@ fn the_session_with_curl_gives_the_replies_that_the_page_shows() {
 const BACKUP: &str = "<!-- backup -->";
 const RESTORE: &str = "<!-- restore -->";
 
-/// Runs the commands behind a marker, with a directory of the test's own in place of /backup.
+/// Runs the commands after a marker. A directory of the test replaces /backup.
 fn run_block(marker: &str, cwd: &Path) {
     let output = try_block(marker, cwd, "");
     assert!(output.status.success(), "{marker}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// Runs the commands behind a marker in a shell that does not stop at a command that fails.
+/// Runs the commands after a marker in a shell that does not stop at a failure.
 fn try_block(marker: &str, cwd: &Path, before: &str) -> Output {
     let backup = cwd.join("backup").display().to_string();
     let block = block_after(&page("docs/backup-restore.md"), marker).join("\n");
@@ -125,7 +125,7 @@ fn try_block(marker: &str, cwd: &Path, before: &str) -> Output {
         .unwrap()
 }
 
-/// Regression: what a full disk had left of a copy took the place of the last good one.
+/// Regression: an incomplete copy from a full disk replaced the last good one.
 #[test]
 fn a_backup_or_restore_that_fails_leaves_what_was_there() {
     let dir = temp_dir();
@@ -148,7 +148,7 @@ fn a_backup_or_restore_that_fails_leaves_what_was_there() {
     };
     let good = files();
     assert_eq!(good.len(), 2);
-    // No file may be larger, as on a full disk.
+    // Limits the size of a file, so that writing fails as on a full disk.
     assert!(!try_block(BACKUP, dir.path(), "ulimit -f 100").status.success());
     assert!(files() == good, "the last good backup is lost");
 
@@ -157,7 +157,7 @@ fn a_backup_or_restore_that_fails_leaves_what_was_there() {
     assert!(fs::read(&database).unwrap() == before, "the database is lost");
 }
 
-/// Regression: `.backup` begins again with every postback.
+/// Regression: sqlite3's `.backup` starts again after every postback.
 #[test]
 fn the_backup_ends_beside_postbacks_and_is_whole_and_can_be_restored() {
     let dir = temp_dir();
@@ -171,7 +171,7 @@ fn the_backup_ends_beside_postbacks_and_is_whole_and_can_be_restored() {
     let added = |member: usize| format!("OK|member {member} \"name-{member}\" added to site 1");
     (1..=20).for_each(|member| assert_eq!(service.post(&add(member)).unwrap().body, added(member)));
     assert!(service.terminate().success());
-    // Enough for a copy to last for many postbacks.
+    // Data for a copy that takes as long as many postbacks.
     let ballast = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 40000)
          INSERT INTO journal (at, source, fields, reply) SELECT 1, 'replay', hex(randomblob(500)), \
          'OK|' FROM n";
@@ -222,7 +222,7 @@ fn the_backup_ends_beside_postbacks_and_is_whole_and_can_be_restored() {
     assert!(!restored.stderr().contains("expected mode"), "{}", restored.stderr());
 }
 
-/// The keys that the restore has replaced belong to the former database.
+/// The restore replaces the keys. The earlier keys belong to the former database.
 #[test]
 fn a_restore_is_tried_and_done_and_undone_with_the_commands_of_the_page() {
     let dir = temp_dir();
@@ -259,7 +259,7 @@ fn a_restore_is_tried_and_done_and_undone_with_the_commands_of_the_page() {
     assert_eq!(fs::read_to_string(data.join("postback-token")).unwrap(), format!("{TOKEN}\n"));
 }
 
-/// The services of these tests have their token from a flag.
+/// The services in these tests have their token from a flag.
 fn write_token(data: &Path) {
     use std::os::unix::fs::OpenOptionsExt as _;
     let mut file = fs::File::options()

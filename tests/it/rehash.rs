@@ -1,5 +1,5 @@
-//! Settings that change: hashes of another kind become of the configured one when a postback or a
-//! login brings the password, and no login ends because of it.
+//! A changed setting: a hash of another kind is replaced by the configured kind when a postback or
+//! a login brings the password. No login ends because of that.
 
 use nats_userman::password::{Stored, Vault};
 use nats_userman::store::open_reader;
@@ -12,7 +12,7 @@ use crate::support::{App, NOON, Program, Request, Response, eventually, program,
 const BCRYPT: &[&str] = &["--password-hash", "bcrypt"];
 const BOB: &str = "action=ADD&siteid=1&memberid=71&username=bob&password=secret";
 
-/// The directory of an app under these flags, with bob, whose password is hashed.
+/// A directory of an app with these flags, with bob, whose password is hashed.
 fn with_bob(flags: &[&str]) -> TempDir {
     let app = App::start_in(temp_dir(), flags);
     app.post(BOB);
@@ -20,7 +20,7 @@ fn with_bob(flags: &[&str]) -> TempDir {
     app.stop()
 }
 
-/// The beginning of what the row of member 71 has, wherever it is.
+/// The beginning of the stored credential of member 71, in whichever table it is.
 fn form(app: &App) -> String {
     let columns = "substr(coalesce(password, cryptpass_wrapped, 'sealed'), 1, 10)";
     let both =
@@ -40,7 +40,7 @@ fn ask(app: &App, with: impl Fn(Request) -> Request) -> Response {
     app.send(with(Request::get("/auth?site=1").host("members.example.com")))
 }
 
-/// The status of a visit with name and password.
+/// The status of `/auth` with name and password.
 fn visit(app: &App, password: &str) -> u16 {
     ask(app, |request| request.basic("bob", password)).status
 }
@@ -54,7 +54,7 @@ fn log_in(app: &App) -> String {
     response.header("set-cookie").unwrap().split(';').next().unwrap().to_owned()
 }
 
-/// The journal, replayed into an empty database, gives the same rows to the last column.
+/// Checks that a replay of the journal into an empty database gives equal rows in every column.
 fn replays_to_the_same_rows(app: &App) {
     let copies = temp_dir();
     let vault = Vault::load(&app.dir.path().join("data/seal.key")).unwrap();
@@ -107,7 +107,7 @@ fn a_login_only_queues_its_password_and_the_worker_replaces_row_and_journal_at_o
     assert_eq!(ask(&app, |request| request.cookie(&cookie)).status, 200);
     assert_eq!(login_version(&app), "1");
     replays_to_the_same_rows(&app);
-    // Now it is of the configured kind, and stays.
+    // The hash now has the configured kind, and is kept.
     app.harden();
     assert_eq!(app.rows("SELECT password FROM member_auth"), [row]);
 }
@@ -151,7 +151,7 @@ fn a_login_whose_row_has_changed_meanwhile_replaces_nothing() {
 #[test]
 fn a_former_member_s_hash_follows_on_the_way_back() {
     for (back, queued) in [
-        // With the password: by the postback. Without: by the first login.
+        // With the password in the postback, it replaces the hash. Otherwise the first login does.
         ("action=ACTIVATE&siteid=1&memberid=71&username=bob&password=secret", false),
         ("action=ACTIVATE&siteid=1&memberid=71&username=bob", true),
         ("action=TRIALTOFULL&siteid=1&memberid=71&username=bob", true),
@@ -209,9 +209,9 @@ fn a_wrapped_cryptpass_and_a_password_that_bcrypt_cannot_hold_stay_as_they_are()
     }
 }
 
-/// Regression: the hash that release 0.1 made of a long password was bcrypt of its first 72 bytes.
-/// It matches nothing any more; when NATS sends the password again, that is no other one, which
-/// would end logins.
+/// Regression: release 0.1 made bcrypt hashes of the first 72 bytes of long passwords. Such a hash
+/// matches nothing any more. If NATS sends the password again, it does not count as another
+/// password, which would end logins.
 #[test]
 fn a_long_password_that_an_earlier_release_gave_bcrypt_comes_again_without_ending_logins() {
     let (long, other) = ("x".repeat(100), "x".repeat(71) + "y" + &"x".repeat(28));
@@ -267,7 +267,7 @@ fn turned_on_late_keep_cryptpass_fills_its_column_at_the_next_postback_whatever_
             assert!(app.opens(1, 71, "secret"));
         }
     }
-    // Back by a TRIALTOFULL; for one who is there it brings no credential.
+    // After the member is back by a TRIALTOFULL. That of a current member brings no credential.
     let app = App::start_in(with_bob(&[]), &["--keep-cryptpass"]);
     let to_full =
         format!("action=TRIALTOFULL&siteid=1&memberid=71&username=bob{}", credentials("", one));
@@ -278,8 +278,8 @@ fn turned_on_late_keep_cryptpass_fills_its_column_at_the_next_postback_whatever_
     assert_eq!(app.rows("SELECT cryptpass FROM member_auth"), [one]);
 }
 
-/// No member is left out silently: the start and `check-config` count whom an Apache keeps out,
-/// and say what ends that.
+/// The start and `check-config` count the members whom an Apache does not let in, and say how to
+/// change that.
 #[test]
 fn the_start_and_check_config_count_whom_an_apache_keeps_out_for_the_settings() {
     let app = App::start_in(temp_dir(), &[]);
@@ -289,7 +289,7 @@ fn the_start_and_check_config_count_whom_an_apache_keeps_out_for_the_settings() 
     app.harden();
     let dir = app.stop();
     let data = dir.path().join("data");
-    // One whom no Apache should let in any more.
+    // An expired member, whom an Apache must not let in.
     let expired = "UPDATE member_auth SET expire_at = 1 WHERE memberid = 73";
     rusqlite::Connection::open(data.join("userman.db")).unwrap().execute(expired, []).unwrap();
     let no_bcrypt = "members without a bcrypt hash: 2 of 2; an Apache that reads `password` does \
@@ -331,7 +331,7 @@ fn the_start_and_check_config_count_whom_an_apache_keeps_out_for_the_settings() 
     }
 }
 
-/// A million members are counted page by page.
+/// 2,500 members are counted over several pages.
 #[test]
 fn members_are_counted_over_many_pages_and_a_bcrypt_hash_under_argon2id_is_no_warning() {
     let dir = with_bob(BCRYPT);
@@ -351,7 +351,7 @@ fn members_are_counted_over_many_pages_and_a_bcrypt_hash_under_argon2id_is_no_wa
     assert!(!service.stderr().contains("WARN  members with"), "{}", service.stderr());
 }
 
-/// What every login costs follows the rows, of which the oldest and the newest are looked at.
+/// The cost of every login follows the rows. The oldest and the newest ones are sampled.
 #[test]
 fn after_a_switch_a_sample_of_the_rows_has_the_former_kind_and_the_new_one() {
     let add = |app: &App, members: std::ops::Range<u32>| {

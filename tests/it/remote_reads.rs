@@ -12,10 +12,10 @@ use tempfile::TempDir;
 
 use crate::support::{App, Gate, NOON, TOKEN, post_to, temp_dir};
 
-/// Few, and for a short time.
+/// Small limits.
 const LIMITS: ReadLimits = ReadLimits { threads: 2, waiting: 3, time: Duration::from_secs(60) };
 
-/// A database behind a gate, on one thread.
+/// A database whose reads a test can delay, used on one thread.
 struct Scene {
     gate: Arc<Gate>,
     source: ReadSource,
@@ -33,7 +33,7 @@ impl Scene {
         Self { gate, source, _dir: dir }
     }
 
-    /// Runs a story on one thread, as an HTTP thread runs.
+    /// Runs a story on one thread, like an HTTP thread.
     fn on_one_thread<T>(&self, story: impl AsyncFnOnce(Reads) -> T) -> T {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let local = tokio::task::LocalSet::new();

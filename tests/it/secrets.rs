@@ -1,7 +1,7 @@
-//! No secret is ever readable: whatever is sent, and however badly, neither the files of the data
-//! directory nor the log at its most verbose, neither a reply nor the output of a command shows it,
-//! in clear or in any encoding. On a server neither do the tables, the files of the server with its
-//! redo log, and a log of every statement with its values.
+//! No secret is ever readable, whatever is sent and however malformed. The files of the data
+//! directory, the most verbose log, the replies and the output of the commands never show one, in
+//! clear text or in any encoding. On a server the tables, the files of the server with its redo log,
+//! and a log of every statement with its values do not show one either.
 
 mod memory;
 mod search;
@@ -26,7 +26,7 @@ use crate::support::{
 };
 use search::Search;
 
-/// Names of the contract whose values are secrets.
+/// The parameters of the contract whose values are secrets.
 const SECRETS: [&str; 9] = [
     "password",
     "new_password",
@@ -38,13 +38,13 @@ const SECRETS: [&str; 9] = [
     "gateway_token",
     "bin_hash",
 ];
-/// Details of the person in the record: they stand as `***` too, and have no column.
+/// Personal details in a record: the journal shows them as `***`, and they have no column.
 const PERSONAL: [&str; 8] =
     ["firstname", "lastname", "address1", "address2", "zip", "city", "country", "state"];
-/// Sent in clear and meant to be seen: where this is not found, the search does not look where it
-/// should.
+/// A value that is sent in clear text and is no secret. If it is not found, the search looks in the
+/// wrong places.
 const SEEN: &str = "seen8username";
-/// Passwords that are sent at once before the kill; all of them cannot be hashed before the last
+/// Passwords that are sent together before the kill. They cannot all be hashed before the last
 /// reply is read.
 const BACKLOG: u32 = 24;
 const FORM: &str = "Content-Type: application/x-www-form-urlencoded\r\n";
@@ -57,7 +57,7 @@ struct Sent {
 }
 
 impl Sent {
-    /// As many characters as asked for, never the same twice and the same in every run.
+    /// A text of this many characters, which never repeats and is the same in every run.
     fn fresh(&mut self, chars: usize) -> String {
         const ALPHABET: &[u8; 62] =
             b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -70,21 +70,22 @@ impl Sent {
             .collect()
     }
 
-    /// Letters and digits.
+    /// A secret of letters and digits.
     fn plain(&mut self, what: &str) -> String {
         let text = self.fresh(20);
         self.search.add(what, text.as_bytes());
         text
     }
 
-    /// With every character that an encoder might escape.
+    /// A secret with every character that an encoder might escape.
     fn odd(&mut self, what: &str) -> String {
         let text = format!("p+&=% é{}\"'\\|;<{}\u{20ac}", self.fresh(10), self.fresh(10));
         self.search.add(what, text.as_bytes());
         text
     }
 
-    /// Traditional DES crypt(3). Its first two characters are the salt, which is kept.
+    /// A traditional DES crypt(3) string. Its first two characters are the salt, which is no
+    /// secret.
     fn cryptpass(&mut self, what: &str) -> String {
         let text = format!("{}.", self.fresh(12));
         self.search.add(what, text.as_bytes());
@@ -100,7 +101,7 @@ impl Sent {
         text
     }
 
-    /// A value as a field of this name would have it.
+    /// A value for the field of this name.
     fn of(&mut self, name: &str) -> String {
         match name {
             "cryptpass" | "new_cryptpass" => self.cryptpass(name),
@@ -110,7 +111,7 @@ impl Sent {
         }
     }
 
-    /// All secrets and personal details of a record.
+    /// All secrets and personal details that a record can have.
     fn record(&mut self) -> Vec<(&'static str, String)> {
         SECRETS.into_iter().chain(PERSONAL).map(|name| (name, self.of(name))).collect()
     }
@@ -129,7 +130,7 @@ fn multipart(pairs: &[(&str, String)]) -> String {
     pairs.iter().map(part).collect::<String>() + "--B--\r\n"
 }
 
-/// A caller of the service, who keeps the answers.
+/// A caller of the service. It keeps the answers.
 struct Caller {
     address: SocketAddr,
     token: String,
@@ -139,7 +140,7 @@ struct Caller {
 }
 
 impl Caller {
-    /// Sends bytes and reads to the end of the connection, however that comes.
+    /// Sends bytes, and reads until the connection ends in any way.
     fn exchange(&mut self, request: &[u8]) -> String {
         let answer = exchange(self.address, request);
         self.answers.extend_from_slice(&answer);
@@ -161,7 +162,7 @@ impl Caller {
         self.request("POST", "", FORM, body)
     }
 
-    /// `action=…&siteid=1&memberid=…&username=…` of a new member, as pairs.
+    /// The fields of a new member: `action=…&siteid=1&memberid=…&username=…`.
     fn newcomer(&mut self, action: &str) -> Vec<(&'static str, String)> {
         self.members += 1;
         let (member, name) = (self.members.to_string(), format!("{SEEN}{}", self.members));
@@ -180,7 +181,7 @@ impl Caller {
             let mut add = self.newcomer("ADD");
             add.extend(self.sent.record());
             assert_ok(&self.post(form(&add)));
-            // The same member, all secrets anew, and an expiry ahead.
+            // The same member with new secrets, and with an expiry in the future.
             add[0].1 = action.into();
             let mut again = add[..4].to_vec();
             again.extend(self.sent.record());
@@ -215,8 +216,8 @@ impl Caller {
         assert_ok(&self.post([format!("{}&password=", form(&add)).as_bytes(), &western].concat()));
     }
 
-    /// Names that are on no list: in the spelling of arrays, of other letters, and of parameters
-    /// that nobody documented.
+    /// Names that are on no list: with the brackets of arrays, in other cases, and undocumented
+    /// parameters.
     fn unlisted_names(&mut self) {
         for secret in SECRETS {
             let dotted = secret.replace('_', ".");
@@ -238,13 +239,14 @@ impl Caller {
             let mut pairs = self.newcomer("ADD");
             pairs.push(("password", self.sent.odd("password")));
             for name in &names {
-                // The last of a name counts, and ` password` is one of `password`.
+                // The last of repeated names counts, and ` password` is another spelling of
+                // `password`.
                 let value = self.sent.of(secret);
                 pairs.push((name, value));
             }
             assert_ok(&self.post(form(&pairs)));
             assert_ok(&self.request("GET", &format!("?{}", form(&pairs)), "", ""));
-            // No header may hold a NUL.
+            // A header cannot contain a NUL.
             pairs.retain(|(name, _)| !name.contains('\0'));
             assert_ok(&self.request(
                 "POST",
@@ -258,7 +260,7 @@ impl Caller {
         assert_ok(&self.post(format!("{}&{add}&{}=1&x[{}]=2", names[0], names[1], names[2])));
     }
 
-    /// A sender who forgets to escape, or uses other separators.
+    /// A sender that does not escape its values, or uses other separators.
     fn badly_encoded(&mut self) {
         let (one, two) =
             (self.sent.plain("password up to its &"), self.sent.plain("password from its & on"));
@@ -389,7 +391,7 @@ impl Caller {
         assert_ok(&self.post(form(&pairs)));
     }
 
-    /// Every kind of ERROR, with secrets beside what is wrong.
+    /// Every kind of ERROR, with secrets next to the wrong value.
     fn refused_by_the_rules(&mut self) {
         let held = form(&self.newcomer("ADD"));
         let password = form(&[("password", self.sent.odd("password"))]);
@@ -414,7 +416,7 @@ impl Caller {
         }
     }
 
-    /// Callers without the token, or with almost the right one, on any path and with any method.
+    /// Callers with no token or with an almost correct one, on any path and with any method.
     fn refused_at_the_door(&mut self) {
         let mut pairs = self.newcomer("ADD");
         pairs.extend(self.sent.record());
@@ -449,8 +451,8 @@ impl Caller {
         assert_ok(&self.request("POST", "", &headers, &body));
     }
 
-    /// Visitors of the members area: right and wrong passwords by both ways, cookies true and
-    /// forged, mistakes of all kinds.
+    /// Visitors of the members area: right and wrong passwords in both ways, valid and forged
+    /// cookies, mistakes of all kinds.
     fn visitors(&mut self) {
         let mut add = self.newcomer("ADD");
         let (name, password) = (add[3].1.clone(), self.sent.plain("a member's password"));
@@ -486,7 +488,8 @@ impl Caller {
             for origin in
                 ["Sec-Fetch-Site: same-origin\r\n", "Origin: http://elsewhere.example\r\n"]
             {
-                // A login answers with the cookie, which is its work: that answer is not kept.
+                // The answer to a login contains the cookie, as intended, so that answer is not
+                // kept.
                 let answer = exchange(
                     self.address,
                     &request("POST", "/login?site=1", &format!("{FORM}{origin}"), body.as_bytes()),
@@ -526,7 +529,7 @@ impl Caller {
         }
     }
 
-    /// What HTTP itself refuses, and clients that go away.
+    /// Requests that HTTP itself refuses, and clients that close the connection.
     fn broken_requests(&mut self) {
         let mut pairs = self.newcomer("ADD");
         pairs.extend(self.sent.record());
@@ -572,7 +575,7 @@ impl Caller {
         assert_ok(&self.exchange(old.as_bytes()));
     }
 
-    /// So many passwords at once that they wait to be hashed.
+    /// Sends so many passwords at once that they have to wait for their hashes.
     fn fill_the_backlog(&mut self) {
         let path = format!("/postback/{}", self.token);
         let bodies: Vec<String> = (0..BACKLOG)
@@ -598,8 +601,8 @@ fn request(method: &str, path: &str, headers: &str, body: &[u8]) -> Vec<u8> {
     Request::new(method, path).lines(headers).body(body).into()
 }
 
-/// A server that has refused a request may close before all of it was written: what it said then is
-/// no matter here.
+/// A server that has refused a request may close the connection before the whole request is
+/// written. Its answer is not needed here.
 fn exchange(address: SocketAddr, request: &[u8]) -> Vec<u8> {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -615,8 +618,8 @@ fn assert_ok(answer: &str) {
     assert!(answer.starts_with("HTTP/1.") && end.starts_with("OK|"), "{answer}");
 }
 
-/// A directory for everything, and the program as an operator starts it: no token given, output
-/// into files.
+/// A directory for everything. The program runs as an operator starts it: without a given token,
+/// and with its output in files.
 struct Place {
     dir: TempDir,
     flags: Vec<String>,
@@ -629,7 +632,7 @@ struct Served {
     address: SocketAddr,
 }
 
-/// A test that fails leaves no process behind.
+/// A failed test leaves no process running.
 impl Drop for Served {
     fn drop(&mut self) {
         let _ = self.child.kill();
@@ -682,7 +685,7 @@ impl Place {
         command
     }
 
-    /// `serve`, with stdout and stderr in files of that name.
+    /// Runs `serve`, with stdout and stderr in files with this name.
     fn serve(&self, name: &str, flags: &[&str]) -> Served {
         let file = |end: &str| self.dir.path().join("out").join(format!("{name}.{end}"));
         let (out, err) =
@@ -695,7 +698,7 @@ impl Place {
             .stderr(Stdio::from(err));
         let child = command.spawn().unwrap();
         let mut address = None;
-        // The last thing that a start says on stdout.
+        // The last line of a start on stdout.
         eventually("the service listens", || {
             let said = fs::read_to_string(file("stdout")).unwrap();
             address = said
@@ -710,7 +713,8 @@ impl Place {
         self.command().args(arguments).output().unwrap()
     }
 
-    /// What the commands print that show what is kept; the journal by itself, to be read back.
+    /// The output of all commands that show stored data. The journal is returned separately, for a
+    /// replay.
     fn commands(&self, members: u32) -> Vec<u8> {
         let members: Vec<String> = (1..=members).map(|member| member.to_string()).collect();
         let shows = members.iter().map(|member| vec!["member", "show", "1", member]);
@@ -749,8 +753,8 @@ impl Place {
             .unwrap()
     }
 
-    /// Waits for as long as the backlog gets smaller: the worker has the lowest priority, and other
-    /// tests run beside it.
+    /// Waits as long as the backlog gets smaller. The hash worker has the lowest priority, and
+    /// other tests run at the same time.
     fn wait_until_all_is_hashed(&self) {
         let mut left = self.sealed();
         while left > 0 {
@@ -759,7 +763,7 @@ impl Place {
         }
     }
 
-    /// All files of the data directory, and all that `serve` has printed.
+    /// All files of the data directory, and all output of `serve`.
     fn files(&self) -> Vec<(PathBuf, Vec<u8>)> {
         [self.data(), self.dir.path().join("out")].iter().flat_map(|dir| files_in(dir)).collect()
     }
@@ -801,7 +805,8 @@ fn files_in(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
         .collect()
 }
 
-/// No file and no output has a secret that was sent, and only the right places have the token.
+/// Checks that no file and no output contains a secret that was sent, and that the token is only in
+/// the right places.
 fn assert_nothing_found(when: &str, place: &Place, caller: &Caller, printed: &[u8]) {
     let mut own = Search::default();
     own.add("the token", place.token().as_bytes());
@@ -859,7 +864,7 @@ fn say_everything(caller: &mut Caller) {
     caller.broken_requests();
 }
 
-/// The whole of it.
+/// Runs all of it.
 fn nothing_is_found_in(place: &Place) {
     let mut served = place.serve("first", &[]);
     let mut caller = Caller {
@@ -926,8 +931,8 @@ fn no_secret_is_readable_in_any_table_file_or_log_of_a_server() {
     nothing_is_found_in(&place);
 }
 
-/// The token given as a setting, and given wrongly; a capture with secrets in it; a URL with a
-/// token that does not answer.
+/// A token in the settings, correct and wrong; a capture that contains secrets; a URL with a token
+/// that nobody answers.
 #[test]
 fn no_command_repeats_a_token_or_what_a_capture_holds() {
     let mut sent = Sent::default();
@@ -990,7 +995,7 @@ fn no_command_repeats_a_token_or_what_a_capture_holds() {
             let output = command.output().unwrap();
             printed.extend([output.stdout, output.stderr].concat());
         }
-        // As soon as there is a journal, it is there to be replayed.
+        // As soon as there is a journal, it can be replayed.
         fs::write(journal, place.run(&["journal", "--json"]).stdout).unwrap();
     }
     assert_eq!(sent.search.found_in(&printed), [""; 0]);

@@ -1,10 +1,10 @@
-//! `docs/security.md` names the tests of each promise. All of them exist.
+//! `docs/security.md` names the tests of each promise. All of these tests exist.
 
 use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 
-/// The functions of all Rust files under a directory.
+/// Collects the functions of all Rust files under a directory.
 fn functions(directory: &Path, found: &mut HashSet<String>) {
     for path in fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()) {
         if path.is_dir() {

@@ -1,6 +1,6 @@
-//! Real senders: PHP's curl extension in its ways of passing parameters, PHP's http stream, and the
-//! curl program. The password that each of them sends is the one that logs in, sealed and
-//! hashed.
+//! Real senders: PHP's curl extension with each of its ways to pass parameters, PHP's http stream,
+//! and the program curl. The password that each of them sends can be used to log in, while it is
+//! sealed and after it is hashed.
 
 use std::ffi::{OsStr, OsString};
 use std::io::Write as _;
@@ -10,11 +10,11 @@ use std::process::{Command, Stdio};
 
 use crate::support::{App, TOKEN, real_program};
 
-/// A password with all that an encoding can spoil, in UTF-8.
+/// A password in UTF-8 with all characters that encodings change.
 const UTF8: &[u8] = "p+&=% é".as_bytes();
-/// A password from a system that runs on Windows-1252, which has the euro sign at 0x80.
+/// A password from a system that uses Windows-1252, where the euro sign is 0x80.
 const WESTERN: &[u8] = b"p+&=% \xe9\x80";
-/// Each spelling, and what the member types.
+/// The bytes that are sent for each password, and the text that the member types.
 const PASSWORDS: [(&[u8], &str); 6] = [
     (UTF8, "p+&=% é"),
     (WESTERN, "p+&=% é€"),
@@ -24,7 +24,7 @@ const PASSWORDS: [(&[u8], &str); 6] = [
     (b"0", "0"),
 ];
 
-/// The app, and members that a sender adds to it.
+/// An app, and the number of members that senders have added to it.
 struct Senders {
     app: App,
     members: i64,
@@ -39,8 +39,8 @@ impl Senders {
         format!("http://{}/postback/{TOKEN}", self.app.address)
     }
 
-    /// Has one new member added for every password by `send`, which gets the fields and returns
-    /// status and reply; then all of them log in, before the passwords are hashed and after.
+    /// Lets `send` add a new member for every password. `send` gets the fields and returns status
+    /// and reply. Then all members log in, before their passwords are hashed and afterwards.
     fn all_passwords_arrive(&mut self, way: &str, send: impl Fn(&str, &[(&str, &[u8])]) -> String) {
         let mut doors = Vec::new();
         for (password, typed) in PASSWORDS {
@@ -79,7 +79,8 @@ impl Senders {
     }
 }
 
-/// Runs it with this standard input; what it printed. A failure shows what it said.
+/// Runs a program with this standard input and returns its output. A failure shows its error
+/// output.
 fn run(program: &Path, arguments: &[OsString], input: &[u8]) -> String {
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -95,7 +96,7 @@ fn run(program: &Path, arguments: &[OsString], input: &[u8]) -> String {
     printed
 }
 
-/// PHP, if it has its curl extension too.
+/// PHP with its curl extension; `None` without it.
 fn php() -> Option<PathBuf> {
     let php = real_program("php")?;
     let modules = run(&php, &["-m".into()], b"");
@@ -114,7 +115,7 @@ fn send_by_php(php: &Path, way: &str, url: &str, fields: &[(&str, &[u8])]) -> St
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/senders/curl.php");
     let fields: serde_json::Map<_, _> =
         fields.iter().map(|(name, value)| ((*name).into(), base64(value).into())).collect();
-    // No settings of this machine: what http_build_query writes depends on them.
+    // Without the settings of this machine, on which the output of http_build_query depends.
     let arguments = ["-n", "-d", "extension=curl", script, way, url].map(OsString::from);
     run(php, &arguments, serde_json::Value::Object(fields).to_string().as_bytes())
 }
@@ -131,8 +132,8 @@ fn base64(bytes: &[u8]) -> String {
     bytes.chunks(3).map(group).collect()
 }
 
-/// The program, and what makes it quiet and independent of a ~/.curlrc: the status, a space, the
-/// reply.
+/// The program curl, without output of its own and without a ~/.curlrc. It prints the status, a
+/// space and the reply.
 fn curl(program: &Path, arguments: &[OsString], input: &[u8]) -> String {
     let mut all: Vec<OsString> =
         ["-q", "-s", "-S", "-o", "-", "-w", "\n%{http_code}"].map(OsString::from).to_vec();
@@ -142,7 +143,7 @@ fn curl(program: &Path, arguments: &[OsString], input: &[u8]) -> String {
     format!("{status} {reply}")
 }
 
-/// `name=value` as one argument, whatever bytes are in it.
+/// `name=value` as one argument, with arbitrary bytes.
 fn argument(name: &str, value: &[u8]) -> OsString {
     OsStr::from_bytes(&[name.as_bytes(), b"=", value].concat()).to_owned()
 }
@@ -172,8 +173,8 @@ fn a_record_that_php_announces_with_expect_100_continue_is_taken() {
     let Some(php) = php() else { return };
     let app = App::start();
     let url = format!("http://{}/postback/{TOKEN}", app.address);
-    // Over a kilobyte, or a megabyte for newer ones, PHP's curl asks first; so does a multipart
-    // body of any size.
+    // For bodies over a kilobyte (newer versions: a megabyte), and for every multipart body, PHP's
+    // curl first asks with `Expect: 100-continue`.
     let long = vec![b'x'; 60_000];
     for (member, way) in ["array", "string"].into_iter().enumerate() {
         let (id, name) = ((member + 1).to_string(), format!("u{member}"));
@@ -230,8 +231,8 @@ fn what_curl_sends_in_each_of_its_ways_is_what_the_member_types() {
     });
 }
 
-/// `-F` reads a value that begins with `@` or `<` as the name of a file, so it is tried with the
-/// password that has neither.
+/// In `-F`, a value that begins with `@` or `<` is the name of a file. The test uses the password
+/// that contains neither.
 #[test]
 fn what_curl_sends_as_a_form_is_what_the_member_types() {
     let Some(program) = real_program("curl") else { return };

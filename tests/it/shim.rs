@@ -1,5 +1,5 @@
-//! The way to tests/shim/shim.c: compiled once a run, loaded into the program, given orders through
-//! files.
+//! The interface to tests/shim/shim.c. The shim is compiled once in a run, loaded into the program,
+//! and controlled by files.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,15 +9,14 @@ use tempfile::TempDir;
 
 use crate::support::{program, real_program, temp_dir};
 
-/// "Input/output error", "Permission denied", "No space left on device", "Read-only file system".
-/// In the place of an error: the program dies of SIGKILL before the call.
+/// Instead of an error, the program is killed by SIGKILL before the call.
 pub const KILLED: i32 = 0;
 pub const EIO: i32 = 5;
 pub const EACCES: i32 = 13;
 pub const ENOSPC: i32 = 28;
 pub const EROFS: i32 = 30;
 
-/// Orders and records of one program.
+/// The control files and the records of one program.
 pub struct Shim {
     library: PathBuf,
     dir: TempDir,
@@ -31,8 +30,8 @@ impl Shim {
         Some(Self { library, dir: temp_dir() })
     }
 
-    /// The program with the shim in it, for files below `data`. What it does is recorded if
-    /// `traced`.
+    /// The program with the shim loaded, for files below `data`. If `traced` is set, its calls are
+    /// recorded.
     pub fn program(&self, data: &Path, traced: bool) -> Command {
         let mut command = program();
         command
@@ -45,8 +44,8 @@ impl Shim {
         command
     }
 
-    /// From now on `write`, `sync` or `open` fails with this error, after `skip` calls that go
-    /// through.
+    /// From now on, `write`, `sync` or `open` fails with this error, after `skip` calls that
+    /// succeed.
     pub fn fail(&self, call: &str, errno: i32, skip: usize) {
         self.order(call, &format!("{errno} {skip}"));
     }
@@ -56,7 +55,7 @@ impl Shim {
         self.order(call, &format!("{errno} {skip} 1"));
     }
 
-    /// The cause is gone.
+    /// The call succeeds again.
     pub fn heal(&self, call: &str) {
         std::fs::remove_file(self.dir.path().join(call)).unwrap();
     }
@@ -66,7 +65,7 @@ impl Shim {
         self.order("hold", "");
     }
 
-    /// Whether a sync waits.
+    /// Whether a sync is waiting.
     pub fn is_holding(&self) -> bool {
         self.dir.path().join("holding").exists()
     }
@@ -76,7 +75,7 @@ impl Shim {
         std::fs::read(self.trace_file()).unwrap()
     }
 
-    /// Put in place whole, since the shim may read at any moment.
+    /// Replaces a control file by a rename, because the shim may read it at any moment.
     fn order(&self, call: &str, text: &str) {
         let new = self.dir.path().join("new");
         std::fs::write(&new, text).unwrap();
@@ -92,12 +91,12 @@ fn compile(cc: &Path) -> PathBuf {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let (new, library) = (dir.join(format!("shim-{}.so", std::process::id())), dir.join("shim.so"));
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/shim/shim.c");
-    // Fortified headers would define some of these functions themselves.
+    // Headers with fortification would define some of these functions themselves.
     let flags = ["-shared", "-fPIC", "-O1", "-Wall", "-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=0"];
     let status =
         Command::new(cc).args(flags).arg("-o").arg(&new).args([source, "-ldl"]).status().unwrap();
     assert!(status.success(), "tests/shim/shim.c does not compile");
-    // In place whole: another run of these tests may load it at this moment.
+    // By a rename, because another run of these tests may load the library at this moment.
     std::fs::rename(new, &library).unwrap();
     library
 }

@@ -1,4 +1,5 @@
-//! The store: batches, a row that spoils only its own postback, and databases that are left alone.
+//! The store: batches, a refused row that affects only its own postback, and databases that must
+//! not be changed.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -19,7 +20,7 @@ use crate::support::{App, NOON, Program, TOKEN, eventually, program, rows, temp_
 
 const BATCHES: u32 = 100;
 
-/// A database of its own, under the rules of the defaults.
+/// A database for one test, with the default rules.
 fn place(dir: &TempDir, name: &str) -> Place {
     let rules = Rules {
         vault: Vault::from_key([7; 32]),
@@ -33,7 +34,7 @@ fn read(place: &Place, body: &str) -> Postback {
     Postback::read(&Fields::from_urlencoded(body.as_bytes()), &place.rules, Origin::Nats, None).0
 }
 
-/// One transaction; each reply as its line, each fault as its kind.
+/// Sends postbacks in one transaction. Returns each reply as its line, and each fault as its kind.
 fn send(place: &Place, batch: &[&Postback]) -> Vec<String> {
     let kind = |fault: Fault| match fault {
         Fault::Constraint(_) => "fault: constraint".to_owned(),
@@ -80,7 +81,7 @@ fn a_batch_leaves_what_its_postbacks_leave_one_by_one() {
                 .flatten()
                 .map(|(name, value)| ((*name).to_owned(), value.at(NOON, 0)))
                 .collect();
-            // Sealed once, so that both databases get the same bytes.
+            // The password is sealed once, so that both databases get equal bytes.
             let postback = read(&batched, &serde_urlencoded::to_string(&text).unwrap());
             if !postback.is_check() {
                 said.push_str(&format!("> {}\n", shown(&text)));
@@ -292,9 +293,8 @@ fn the_real_program_finishes_an_interrupted_database_too() {
     assert!(service.terminate().success());
 }
 
-/// All files of a directory but `-shm`, which every connection writes its locks and marks into, a
-/// read-only one too, and which holds nothing: SQLite makes it anew from the log. An empty log is
-/// no log.
+/// All files of a directory, without `-shm`: every connection writes its locks into it, also a
+/// read-only one, and SQLite creates it again from the WAL. An empty WAL counts as no WAL.
 pub fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
     let name = |entry: &std::fs::DirEntry| entry.file_name().into_string().unwrap();
     let entries = std::fs::read_dir(dir).unwrap().map(Result::unwrap);
@@ -303,7 +303,7 @@ pub fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
     read.filter(|(name, bytes)| !(name.ends_with("-wal") && bytes.is_empty())).collect()
 }
 
-/// A data directory that was served once, then changed by this SQL.
+/// A data directory that a service has used and that this SQL has changed.
 fn served_then(sql: &str) -> TempDir {
     let app = App::start_in(temp_dir(), &[]);
     app.post("action=ADD&siteid=1&memberid=71&username=bob&password=x");
@@ -313,7 +313,8 @@ fn served_then(sql: &str) -> TempDir {
     dir
 }
 
-/// `serve` refuses, in one line that says this, with this exit code, and touches nothing.
+/// Checks that `serve` refuses to start, in one line that contains this, with this exit code, and
+/// without changing a file.
 pub fn refuses_to_serve(data: &Path, code: i32, says: &[&str]) {
     let before = files(data);
     let stderr = match Program::run(program(), data, &[]) {
@@ -355,7 +356,7 @@ fn a_database_of_a_newer_release_is_refused_and_left_alone() {
 #[test]
 fn a_database_of_another_program_is_refused_and_left_alone() {
     for sql in [
-        // Another program's mark, or none and no version of ours.
+        // The application id of another program, or none with an unknown version.
         "PRAGMA application_id = 42",
         "PRAGMA application_id = 0; PRAGMA user_version = 0",
         "PRAGMA user_version = 0",
@@ -411,7 +412,7 @@ fn a_transaction_that_is_given_up_leaves_nothing() {
         let postback = read(&place, "action=DELETE&siteid=1&memberid=71");
         nats_userman::apply::apply(engine, &place.rules.vault, &[&postback], NOON.into()).unwrap();
         engine.rollback();
-        // And the engine is good for the next one.
+        // The engine can be used for the next transaction.
         in_transaction(engine, |engine| engine.probe(NOON)).unwrap();
     })
     .unwrap();
@@ -432,7 +433,7 @@ fn thousands_who_expire_at_one_instant_move_some_at_a_time_and_count_as_gone_at_
              SELECT 1, i, 'm' || i, password, 0, {midnight} FROM n, member_auth"
         ))
         .unwrap();
-    // No row has moved yet: the writer checks later.
+    // No row has been moved yet: the writer does that later.
     app.set_unix_unnoticed(midnight);
     assert_eq!(
         app.post("action=CHECK&siteid=1&username=m2999"),

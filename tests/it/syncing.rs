@@ -1,6 +1,6 @@
-//! No reply leaves before its batch is on the disk. A killed process loses nothing that the kernel
-//! has, so the crash test cannot show this; here tests/shim/shim.c writes down what reaches the log
-//! of the database, its syncs, and the sockets.
+//! No reply is sent before its batch is on the disk. A killed process loses nothing that the kernel
+//! has, so the crash test cannot show this. Here, tests/shim/shim.c records what is written to the
+//! WAL, the syncs of the WAL, and what is sent to sockets.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,24 +10,24 @@ use crate::support::{Caller, Program, eventually, temp_dir};
 
 const CALLERS: usize = 8;
 const ADDS_EACH: usize = 40;
-/// Names in these tests: this and eight digits, so that they are found in a page without knowing
-/// where SQLite puts them.
+/// The prefix of the names in these tests. Eight digits follow, so that a name is found in a page
+/// wherever SQLite puts it.
 const PREFIX: &[u8] = b"synced-";
 const NAME_BYTES: usize = PREFIX.len() + 8;
-/// Before each page in the log: page number, size of the database after the commit (0: this page is
-/// not the last), salts, checksums.
+/// Bytes before each page in the WAL: page number, size of the database after the commit (0 if this
+/// page is not the last one), salts, checksums.
 const FRAME_HEAD_BYTES: usize = 24;
 
-/// One record of the shim. The order is that of the trace.
+/// One record of the shim, in the order of the trace.
 #[derive(Clone, Debug, PartialEq)]
 enum Event {
-    /// Bytes were written to the log.
+    /// These bytes were written to the WAL.
     Wrote(Vec<u8>),
-    /// A sync of the log begins on this thread.
+    /// A sync of the WAL begins on this thread.
     Syncing(u32),
-    /// It ended; whether it returned 0.
+    /// The sync has ended; whether it succeeded.
     Synced(u32, bool),
-    /// Bytes are about to be written to a socket.
+    /// These bytes are about to be sent to a socket.
     Sending(Vec<u8>),
 }
 
@@ -49,7 +49,7 @@ fn read_trace(mut bytes: &[u8]) -> Vec<Event> {
     events
 }
 
-/// The names of these tests in some bytes.
+/// The names of these tests in these bytes.
 fn names(bytes: &[u8]) -> impl Iterator<Item = String> {
     let is_name = |window: &&[u8]| {
         window.starts_with(PREFIX) && window[PREFIX.len()..].iter().all(u8::is_ascii_digit)
@@ -57,28 +57,28 @@ fn names(bytes: &[u8]) -> impl Iterator<Item = String> {
     bytes.windows(NAME_BYTES).filter(is_name).map(|name| String::from_utf8(name.to_vec()).unwrap())
 }
 
-/// Whose "added" went out with these bytes.
+/// The name in an "added" reply in these bytes.
 fn acknowledged(sent: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(sent);
     let (_, line) = text.split_once("OK|member ")?;
     line.contains(" added ").then(|| names(line.as_bytes()).next()).flatten()
 }
 
-/// How far the commit of a name has come.
+/// The progress of the commit of a name.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Stage {
-    /// The page with the name was written, and not yet the last page of its transaction.
+    /// A page with the name was written, and the last page of its transaction was not.
     Written,
-    /// The last page, too.
+    /// The last page was written too.
     Committed,
-    /// After that, a sync began on this thread.
+    /// Then a sync began on this thread.
     Syncing(u32),
-    /// And returned 0.
+    /// The sync succeeded.
     Safe,
 }
 
-/// What a trace shows: how many replies left when they were safe, and what is wrong with the
-/// others.
+/// The result of a trace: the number of replies that were sent after their sync, and the faults of
+/// the others.
 #[derive(Debug, Default, PartialEq)]
 struct Verdict {
     safe: usize,
@@ -96,7 +96,7 @@ fn judge(events: &[Event]) -> Verdict {
             }
             Event::Wrote(bytes) => {
                 for name in names(bytes) {
-                    // Later pages that still have the name belong to others' transactions.
+                    // Later pages with this name belong to later transactions.
                     stages.entry(name).or_insert(Stage::Written);
                 }
                 if std::mem::take(&mut ends_transaction) {
@@ -138,7 +138,7 @@ fn no_reply_is_written_before_the_sync_of_its_batch_has_returned() {
     let mut program = Program::run(shim.program(&data, true), &data, &[]).unwrap();
     let address = program.address;
 
-    // The first sync lasts until all have posted, so that the next batch is one of many.
+    // The first sync waits until all have posted, so that the next batch has several postbacks.
     shim.hold_syncs();
     let posted = AtomicUsize::new(0);
     std::thread::scope(|scope| {
@@ -152,8 +152,8 @@ fn no_reply_is_written_before_the_sync_of_its_batch_has_returned() {
                     posted.fetch_add(1, Ordering::SeqCst);
                     let body =
                         format!("action=ADD&siteid=1&memberid={member}&username={name}&password=p");
-                    // On a busy machine the first sync may last too long for those that wait: 503,
-                    // and so once more.
+                    // On a busy machine the first sync may take too long for postbacks that wait.
+                    // They get 503, and are sent again.
                     let reply = loop {
                         let reply = caller.post(&body).unwrap();
                         if reply.status != 503 {
@@ -185,7 +185,7 @@ fn no_reply_is_written_before_the_sync_of_its_batch_has_returned() {
     eprintln!("{replies} replies, {commits} commits, those of the hashing included");
 }
 
-/// The judge must be able to say no: traces made by hand, each wrong in one way.
+/// Checks that the check can fail: traces that were made by hand, each wrong in one way.
 mod judge {
     use super::{Event, Verdict, judge};
     use Event::{Sending, Synced, Syncing, Wrote};
@@ -224,8 +224,8 @@ mod judge {
             Syncing(WRITER),
             Synced(WRITER, true),
             reply(ANN),
-            // The next batch writes the same page again before the second reply of the first is
-            // out.
+            // The next batch writes this page again before the second reply of the first batch is
+            // sent.
             head(false),
             page(&[ANN, BOB]),
             reply(BOB),

@@ -1,16 +1,17 @@
-//! The form of our text: lines of at most 100 columns, and doc comments that stand alone.
+//! The form of our text: lines of at most 100 columns, and doc comments that are complete by
+//! themselves.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Columns of the longest line.
+/// The maximum number of columns.
 const COLUMNS: usize = 100;
 
-/// Files by the end of their name.
+/// Our files, by the end of their names.
 const OURS: [&str; 10] =
     [".rs", ".md", ".sql", ".sh", ".py", ".toml", ".conf", ".yaml", ".ci/run", "Dockerfile"];
 
-/// What is not written by us for readers, or stays as it was.
+/// Files that we do not write for readers, or that must not change.
 const APART: [(&str, &str); 8] = [
     ("target", "built"),
     ("fuzz/target", "built"),
@@ -45,7 +46,7 @@ fn texts() -> Vec<(String, String)> {
     found
 }
 
-/// Each place of our files where a line and the one before it are bad.
+/// Each line in our files for which the check of the line and the one before it is true.
 fn places(is_bad: impl Fn(&str, &str) -> bool) -> Vec<String> {
     let mut all = Vec::new();
     for (name, text) in texts() {

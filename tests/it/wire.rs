@@ -1,5 +1,5 @@
-//! The wire table of the contract, cell by cell: statuses, headers and bodies, and the ways in
-//! which a sender may hold a connection.
+//! The table of the contract about HTTP, row by row: statuses, headers and bodies, and how long a
+//! sender may hold a connection.
 
 mod callers;
 mod forms;
@@ -19,7 +19,7 @@ use crate::support::{App, PATIENCE, Request, Response, TOKEN, post_to, read_resp
 
 const PLAIN_TEXT: &str = "text/plain; charset=utf-8";
 
-/// All of it but the date and the order of the headers, which is a matter of chance.
+/// The whole response, without the date and with sorted headers, because their order varies.
 fn shape(response: Response) -> (u16, Vec<(String, String)>, String) {
     let mut headers: Vec<_> =
         response.headers.into_iter().filter(|(name, _)| name != "date").collect();
@@ -27,7 +27,7 @@ fn shape(response: Response) -> (u16, Vec<(String, String)>, String) {
     (response.status, headers, response.body)
 }
 
-/// A request without a body on a connection of its own.
+/// A request without a body on its own connection.
 fn bare(app: &App, method: &str, path: &str) -> Response {
     app.send(Request::new(method, path))
 }
@@ -39,7 +39,7 @@ fn connect(app: &App) -> TcpStream {
     stream
 }
 
-/// A urlencoded POST with these further header lines, each with its line end.
+/// A urlencoded POST with further header lines, each with its line end.
 fn request(version: &str, headers: &str, body: &str) -> String {
     format!(
         "POST /postback/{TOKEN} HTTP/{version}\r\nHost: test\r\n\
@@ -188,8 +188,8 @@ fn a_body_may_have_64_kib_and_not_a_byte_more() {
     too_long(app.send(chunked(65_537)), "in chunks");
     let announced = Request::post(&format!("/postback/{TOKEN}")).announcing(9_999_999_999);
     too_long(app.send(announced), "not a byte of it need come");
-    // A URL has 65,534 bytes at most; a longer one is no HTTP, and refused before anybody looks at
-    // its token.
+    // A URL has at most 65,534 bytes. A longer one is not valid HTTP, and is refused before its
+    // token is checked.
     assert_eq!(bare(&app, "GET", &format!("/postback/{TOKEN}?{}", body(65_537))).status, 400);
     assert_eq!(app.rows("SELECT * FROM journal"), [""; 0]);
 }
@@ -198,7 +198,7 @@ fn chunk(bytes: &[u8]) -> String {
     format!("{:x}\r\n{}\r\n", bytes.len(), str::from_utf8(bytes).unwrap())
 }
 
-/// In both of its places at once. The test shortens the bound.
+/// Tests both places at the same time. The test shortens the limit.
 #[test]
 fn what_is_not_there_within_ten_seconds_is_408() {
     let limits = ConnectionLimits::default();
@@ -228,7 +228,7 @@ fn a_database_that_cannot_be_written_is_503_with_retry_after_until_it_can() {
     assert_eq!(response.body, "ERROR|temporarily unavailable, nothing was changed");
     let health = bare(&app, "GET", "/health");
     assert_eq!((health.status, health.body.as_str()), (503, "unavailable"));
-    // A CHECK reads, and reading never waits for a writer.
+    // A CHECK reads, and a read does not wait for the writer.
     assert_eq!(
         app.post("action=CHECK&siteid=1&username=bob"),
         "OK|username \"bob\" is taken on site 1"
@@ -303,7 +303,7 @@ fn who_expects_a_100_is_told_to_go_on() {
     assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n");
     stream.write_all(body.as_bytes()).unwrap();
     assert_eq!(read_response(&mut stream).unwrap().body, FREE);
-    // Who does not wait for it is answered, too.
+    // A sender that does not wait for "100 Continue" is answered too.
     assert_eq!(app.send(request("1.1", "Expect: 100-continue\r\n", CHECK)).body, FREE);
 }
 

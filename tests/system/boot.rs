@@ -10,21 +10,21 @@ use tempfile::TempDir;
 
 use super::tree;
 
-/// No story takes longer. A machine that hangs is switched off.
+/// The maximum time of a story. A machine that hangs is switched off.
 const STORY_TIME_MAX: Duration = Duration::from_secs(300);
 
-/// A machine that is not booted yet. Its files are those of the tree and of [`Machine::put`];
-/// nothing that it writes outlives it, except in `/story`.
+/// A machine that is not booted yet. It has the files of the tree and those that a test adds. What
+/// it writes is lost at its end, except in `/story`.
 pub struct Machine {
-    /// `/story` inside.
+    /// The directory `/story` of the machine.
     dir: TempDir,
     binds: Vec<String>,
 }
 
-/// What a story left.
+/// The result of a story.
 pub struct Story {
     dir: TempDir,
-    /// What its script printed.
+    /// The output of its script.
     pub output: String,
 }
 
@@ -50,8 +50,8 @@ impl Machine {
         self.with(inside, &file)
     }
 
-    /// Boots, runs this bash script as root, and switches the machine off. A command that fails
-    /// ends the script, and then the story.
+    /// Boots the machine, runs this bash script as root, and switches the machine off. A command
+    /// that fails ends the script, and the story fails.
     pub fn run(self, script: &str) -> Story {
         let path = self.dir.path().join("script");
         let keep_log = "trap 'journalctl --no-pager -o cat -n 60 >/story/journal' EXIT";

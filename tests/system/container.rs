@@ -1,4 +1,4 @@
-//! The container image: built as an operator builds it, run as `docs/container.md` runs it.
+//! The container image: built as an operator builds it, and run as in `docs/container.md`.
 
 mod engine;
 mod network;
@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use engine::{Engine, Ran, eventually};
 
+use crate::package::artifact::names_no_path;
 use crate::runner::Story;
 
 const NEEDS: &[&str] =
@@ -66,7 +67,7 @@ const TOKEN: &str = "test-token-0123456789abcdef-0123456789";
 const ADD: &str = "action=ADD&siteid=1&memberid=71&username=bob&password=secret";
 const CHECK: &str = "action=CHECK&siteid=1&username=bob";
 
-/// Serves on this volume, and waits until the image's health check passes.
+/// Runs `serve` on this volume, and waits until the health check of the image passes.
 fn serve(engine: &Engine, name: &str, volume: &str, further: &[&str]) {
     let token = format!("USERMAN_POSTBACK_TOKEN={TOKEN}");
     let flags = [&["--env", &token, "--volume", volume][..], further].concat();
@@ -133,7 +134,7 @@ fn a_postback_outlives_its_container_and_a_stop_is_clean() {
     assert_ne!(health.code, 0, "{health:?}");
 }
 
-/// Docker and Podman make a directory that is missing as root.
+/// If a directory is missing, Docker and Podman create it as root.
 fn a_directory_that_may_not_be_written_is_told_in_one_line() {
     let engine = Engine::with_image();
     let dir = engine.dir("data");
@@ -202,7 +203,7 @@ fn a_backup_is_made_and_restored_beside_the_service() {
     let daily = ["--env", "USERMAN_BACKUP_EVERY=24h", "--env", "USERMAN_BACKUP_DIR=/backup"];
     serve(&engine, "served", "members:/data", &[&daily[..], &["--volume", &backup]].concat());
     assert_eq!(post(&engine, ADD), "OK|member 71 \"bob\" added to site 1");
-    // The service has made one at its start, perhaps within the same second.
+    // The service made a backup at its start, perhaps within the same second.
     let made = engine.podman(&["exec", "served", "nats-userman", "backup", "/backup"]).printed();
     let is_file = |word: &&str| word.starts_with("/backup/userman-") && word.ends_with(".db");
     let newest = made.split([' ', '\n', ':', ',']).find(is_file).unwrap().to_owned();
@@ -222,8 +223,7 @@ fn a_backup_is_made_and_restored_beside_the_service() {
     assert_eq!(engine.stop("served"), 0);
 }
 
-/// In a static program, glibc looks names up by itself, and the roots of the certificate
-/// authorities are in the program.
+/// The static program resolves names by glibc alone, and contains the root certificates.
 fn nats_is_reached_by_its_name_over_tls() {
     let engine = Engine::with_image();
     let nats = network::Nats::start(&engine);
@@ -255,11 +255,14 @@ fn nats_is_reached_by_its_name_over_tls() {
     assert!(memchr::memmem::find(&program, root).is_some(), "no root certificates");
 }
 
-/// Where there is nothing but the program: no /dev, /etc, /proc or /tmp.
+/// In a root directory that contains only the program: no /dev, /etc, /proc or /tmp.
 fn the_program_of_the_image_needs_no_other_file() {
     let engine = Engine::with_image();
     let root = engine.dir("root");
     fs::copy(engine.program_of_image(), root.join("nats-userman")).unwrap();
+    // `/src` is the directory in which the Dockerfile builds it.
+    names_no_path(&fs::read(root.join("nats-userman")).unwrap(), "/src/target");
+    names_no_path(&fs::read(root.join("nats-userman")).unwrap(), env!("CARGO_MANIFEST_DIR"));
     fs::create_dir(root.join("data")).unwrap();
     chown(root.join("data"), Some(USER), Some(USER)).unwrap();
     let mut command = Command::new("chroot");

@@ -1,4 +1,5 @@
-//! What a script runs inside a machine: this test program, as `inside COMMAND ARGUMENTS`.
+//! The commands that a script runs inside a machine: this test program, as `inside COMMAND
+//! ARGUMENTS`.
 
 use std::fs;
 use std::io::{Error, ErrorKind, Read as _, Write as _};
@@ -9,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags};
 
-/// A service may upgrade its database while connections wait.
+/// The maximum of a wait. A service may upgrade its database while connections wait.
 const PATIENCE: Duration = Duration::from_secs(60);
 const POST_EVERY: Duration = Duration::from_millis(5);
 
@@ -48,9 +49,9 @@ fn post(arguments: &[String]) {
     }
 }
 
-/// `poster ADDRESS TOKEN STOP ANSWERED`: posts a new member each 5 ms, each on a connection of its
-/// own, until the file STOP is there. Writes the members whose ADD was answered OK to the file
-/// ANSWERED, and prints how many were posted and not answered so.
+/// `poster ADDRESS TOKEN STOP ANSWERED`: posts a new member every 5 ms, each on its own connection,
+/// until the file STOP exists. Writes the members whose ADD was answered OK to the file ANSWERED,
+/// and prints the number of all others.
 fn poster(arguments: &[String]) {
     let [address, token, stop, answered] = arguments else {
         panic!("poster ADDRESS TOKEN STOP ANSWERED")
@@ -72,8 +73,8 @@ fn poster(arguments: &[String]) {
     report("poster", &results.iter().collect::<Vec<_>>(), answered);
 }
 
-/// `kept-poster ADDRESS TOKEN STOP ANSWERED`: as `poster`, on one connection for as long as the
-/// server keeps it.
+/// `kept-poster ADDRESS TOKEN STOP ANSWERED`: like `poster`, on one connection for as long as the
+/// server keeps it open.
 fn kept_poster(arguments: &[String]) {
     let [address, token, stop, answered] = arguments else {
         panic!("kept-poster ADDRESS TOKEN STOP ANSWERED")
@@ -114,7 +115,7 @@ fn report(name: &str, results: &[(u32, Result<Answer, Error>)], answered: &str) 
     println!("{name}: {} of many not answered OK {problems:?}", problems.len());
 }
 
-/// `hold-lock DATABASE SECONDS`: holds the write lock for so long.
+/// `hold-lock DATABASE SECONDS`: holds the write lock for this time.
 fn hold_lock(arguments: &[String]) {
     let [database, seconds] = arguments else { panic!("hold-lock DATABASE SECONDS") };
     let conn = Connection::open(database).unwrap();
@@ -124,7 +125,7 @@ fn hold_lock(arguments: &[String]) {
     conn.execute_batch("ROLLBACK").unwrap();
 }
 
-/// `count DATABASE QUERY`: prints a number of the database.
+/// `count DATABASE QUERY`: prints the number that the query returns.
 fn count(arguments: &[String]) {
     let [database, query] = arguments else { panic!("count DATABASE QUERY") };
     let conn = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
@@ -161,7 +162,7 @@ fn connect(address: &str) -> Result<TcpStream, Error> {
     Ok(stream)
 }
 
-/// Sends a request and reads its response, whose length is always given.
+/// Sends a request and reads its response, which must have a length.
 fn exchange(stream: &mut TcpStream, request: &str) -> Result<Answer, Error> {
     stream.write_all(request.as_bytes())?;
     let (mut received, mut part) = (String::new(), [0; 4096]);

@@ -1,10 +1,10 @@
-//! The program on whole systems: the unit, the package and the image, run by a systemd of their
-//! own. Each story boots a machine (a Debian tree in a container), runs a script in it and looks at
-//! what it printed.
+//! The program on whole systems: the unit, the package and the image, each under a systemd of its
+//! own. Each story boots a machine (a Debian tree in a container), runs a script in it, and checks
+//! what the script printed.
 //!
-//! Needs root and programs of the system, so that `cargo test` leaves it out. Run it by
-//! `cargo test --test system`, or only the stories whose names contain a word by
-//! `cargo test --test system -- WORD`.
+//! These tests need root and programs of the system, so `cargo test` leaves them out. Run them by
+//! `cargo test --test system`. To run only the stories whose names contain a word, use `cargo test
+//! --test system -- WORD`.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs)]
 

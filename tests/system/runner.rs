@@ -1,5 +1,5 @@
-//! Runs the stories one after another. They share a tree, so that libtest's threads would only
-//! wait for each other, and nothing would remove the tree at the end.
+//! Runs the stories one after another. They share a tree: the threads of libtest would only wait
+//! for each other, and nothing would remove the tree at the end.
 
 use std::env;
 use std::panic::catch_unwind;
@@ -9,15 +9,15 @@ use std::time::Instant;
 /// One story.
 #[derive(Clone, Copy)]
 pub struct Story {
-    /// A sentence.
+    /// Its name, which is a sentence.
     pub name: &'static str,
     /// The programs of the system that it needs.
     pub needs: &'static [&'static str],
-    /// Panics if it fails.
+    /// The story itself. It panics if it fails.
     pub run: fn(),
 }
 
-/// Runs the stories whose names contain one of the words, and says whether all went well.
+/// Runs the stories whose names contain one of the words. Returns whether all passed.
 pub fn run(stories: &[Story], arguments: &[String]) -> bool {
     let words: Vec<&String> = arguments.iter().filter(|word| !word.starts_with('-')).collect();
     let is_meant = |story: &&Story| {
@@ -47,7 +47,7 @@ pub fn run(stories: &[Story], arguments: &[String]) -> bool {
     failed.is_empty()
 }
 
-/// What the machine lacks for a story.
+/// The first requirement of a story that the machine does not meet.
 fn missing(story: &Story) -> Option<String> {
     if !rustix::process::geteuid().is_root() {
         return Some("this is not root".into());
@@ -56,7 +56,7 @@ fn missing(story: &Story) -> Option<String> {
     Some(format!("{missing} is not installed"))
 }
 
-/// A program of the system.
+/// The path of a program of the system.
 fn program(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH")?;
     env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file())

@@ -1,4 +1,4 @@
-//! A small Debian 12 with systemd in a directory, made once in a run and removed at its end.
+//! A small Debian 12 with systemd in a directory. It is made once in a run and removed at the end.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 static TREE: Mutex<Option<TempDir>> = Mutex::new(None);
 
-/// Runs the script of a story and switches the machine off.
+/// Runs the script of a story, and switches the machine off.
 const STORY_SERVICE: &str = "\
 [Unit]
 Description=The story
@@ -29,7 +29,7 @@ pub fn root() -> PathBuf {
     tree.get_or_insert_with(make).path().join("root")
 }
 
-/// Removes it.
+/// Removes the tree.
 pub fn remove() {
     drop(TREE.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take());
 }
@@ -53,7 +53,7 @@ fn make() -> TempDir {
     dir
 }
 
-/// Without what a story does not need: the machine starts and stops in a second.
+/// Disables what a story does not need, so that the machine starts and stops in a second.
 fn quiet(root: &Path) {
     let units = root.join("etc/systemd/system");
     for unit in [

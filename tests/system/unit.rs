@@ -1,4 +1,4 @@
-//! The unit and its socket, as they are in `packaging/`.
+//! The unit and its socket, in the form in which they are in `packaging/`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -47,6 +47,11 @@ pub const STORIES: &[runner::Story] = &[
         run: passing_failure,
     },
     runner::Story {
+        name: "who posts during a restore is answered after it, and nothing of that is lost",
+        needs: NEEDS,
+        run: restore,
+    },
+    runner::Story {
         name: "secrets come as credentials to a dynamic user",
         needs: NEEDS,
         run: credentials,
@@ -70,12 +75,12 @@ fn machine() -> Machine {
         .with("/etc/nats-userman/nats-userman.toml", &file("packaging/nats-userman.toml"))
 }
 
-/// A drop-in of the unit.
+/// Adds a drop-in to the unit.
 fn drop_in(machine: Machine, text: &str) -> Machine {
     machine.with_text("/etc/systemd/system/nats-userman.service.d/test.conf", text)
 }
 
-/// What each script begins with.
+/// The beginning of each script.
 const PRELUDE: &str = r#"
 unit=nats-userman.service
 database=/var/lib/nats-userman/userman.db
@@ -161,14 +166,8 @@ cp $database* /story
         ["kept-poster: 0 of many not answered OK []", "poster: 0 of many not answered OK []"],
         "{log}"
     );
-    let database = story.file("userman.db");
-    let conn = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
-    let mut is_there = conn.prepare("SELECT 1 FROM member_auth WHERE memberid = ?1").unwrap();
-    for answered in ["answered", "answered-kept"] {
-        for member in fs::read_to_string(story.file(answered)).unwrap().lines() {
-            assert!(is_there.exists([member.parse::<i64>().unwrap()]).unwrap(), "lost: {member}");
-        }
-    }
+    assert_kept(&story, "answered");
+    assert_kept(&story, "answered-kept");
     assert_eq!(log.matches("listening on 127.0.0.1:8080").count(), 4, "{log}");
 }
 
@@ -259,7 +258,7 @@ get /health
     );
 }
 
-/// A connection that waits starts the service again at once, which must not use up the starts that
+/// A waiting connection starts the service again immediately. That must not use up the starts that
 /// systemd allows.
 fn passing_failure() {
     let story = run(
@@ -279,6 +278,71 @@ show ActiveState
 "#,
     );
     assert_eq!(story.output, "200 ok\nactive\n");
+}
+
+/// The operator has stopped the service and not its socket. The restore is stopped in the middle
+/// until connections wait, as a large one takes longer.
+fn restore() {
+    let story = run(
+        machine(),
+        r#"
+systemctl start $unit
+token=$(cat /var/lib/nats-userman/postback-token)
+seq 2000001 2005000 |
+    sed "s/.*/action=ADD\&siteid=1\&memberid=&\&username=n&\&cryptpass=ab01FAX.bQRSU/" \
+    > /tmp/capture
+systemctl stop nats-userman.socket $unit
+nats-userman replay /tmp/capture >/dev/null
+mkdir -m 700 /tmp/backup
+nats-userman backup /tmp/backup --with-keys >/dev/null
+systemctl start $unit
+post 'action=ADD&siteid=1&memberid=3000001&username=bob&cryptpass=ab01FAX.bQRSU'
+systemctl stop nats-userman.socket $unit
+
+nats-userman restore /tmp/backup/*.db >/tmp/restored &
+restore=$!
+until grep -q restore /var/lib/nats-userman/userman.lock; do :; done
+kill -STOP $restore
+systemctl start nats-userman.socket
+inside poster 127.0.0.1:8080 $token /story/stop /story/answered &
+until_so 'log | grep -q "a restore is running: the service starts when it is done"'
+show ActiveState
+test ! -e /story/answered
+kill -CONT $restore
+wait $restore
+grep -E '^(lost|  1 member)' /tmp/restored | sed 's/ from .*//'
+until_so '[ "$(inside count $database "SELECT count(*) FROM member_auth")" -gt 5200 ]'
+touch /story/stop
+wait
+show NRestarts
+inside count $database 'SELECT count(*) FROM member_auth WHERE memberid = 3000001'
+inside count $database 'SELECT count(*) FROM member_auth WHERE memberid BETWEEN 2000001 AND 2005000'
+systemctl stop nats-userman.socket $unit
+cp $database* /story
+"#,
+    );
+    assert_eq!(
+        story.output,
+        "200 OK|member 3000001 \"bob\" added to site 1\n\
+         activating\n\
+         lost: 1 journal record\n\
+         \u{20} 1 member of the former database is missing (site and memberid): 1 3000001\n\
+         poster: 0 of many not answered OK []\n\
+         0\n\
+         0\n\
+         5000\n"
+    );
+    assert_kept(&story, "answered");
+}
+
+/// Each member whose ADD was answered OK is in the database.
+fn assert_kept(story: &Story, answered: &str) {
+    let database = story.file("userman.db");
+    let conn = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    let mut is_there = conn.prepare("SELECT 1 FROM member_auth WHERE memberid = ?1").unwrap();
+    for member in fs::read_to_string(story.file(answered)).unwrap().lines() {
+        assert!(is_there.exists([member.parse::<i64>().unwrap()]).unwrap(), "lost: {member}");
+    }
 }
 
 fn credentials() {

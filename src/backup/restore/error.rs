@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::backup::keys::BadKeys;
 use crate::chain::chain;
+use crate::counted::counted;
 use crate::key_file::KeyFileError;
 use crate::store::{CopyError, Fault, OpenError};
 
@@ -38,14 +39,15 @@ pub enum RestoreError {
     Key(#[from] KeyFileError),
     /// There is no key for its passwords.
     #[error(
-        "the backup has {0} passwords sealed under a key that is missing: name the file of its \
-         keys by --keys, or put {path} in its place first", path = .1.display()
+        "the backup has {} sealed under a key that is missing: name the file of its keys by \
+         --keys, or put {path} in its place first", counted(*.0, "password"), path = .1.display()
     )]
     KeyMissing(u64, PathBuf),
     /// The key here is another one.
     #[error(
-        "the backup has {0} passwords sealed under another key than {path}: name the file of its \
-         keys by --keys, or put the right key back at {path} first", path = .1.display()
+        "the backup has {} sealed under another key than {path}: name the file of its keys by \
+         --keys, or put the right key back at {path} first", counted(*.0, "password"),
+        path = .1.display()
     )]
     KeyForeign(u64, PathBuf),
     /// There is no space.

@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use indicatif::ProgressBar;
 
-use super::failure::Failure;
+use super::failure::{Failure, NEXT_LINE};
 use crate::authstring::keys::ApiKey;
 use crate::chain::chain;
 use crate::clock::Clock;
 use crate::config::{Config, Settings};
+use crate::counted::counted;
 use crate::database;
 use crate::doctor::{exact_alone, key_problems, places};
 use crate::hardening::leftovers;
@@ -41,8 +42,7 @@ pub(super) fn run(
         0 => format!("those in {}", config.data_dir.token_file().display()),
         some => format!("{some} of the settings"),
     };
-    let days =
-        config.journal_days.map_or_else(|| "for ever".into(), |days| counted(days.into(), "day"));
+    let days = config.journal_days.map_or_else(|| "for ever".into(), |days| counted(days, "day"));
     let rows = [
         ("settings file", file.map_or_else(|| "none".into(), |file| file.display().to_string())),
         ("listen", config.listen.to_string()),
@@ -53,7 +53,7 @@ pub(super) fn run(
         ("allowed networks", list(&config.allow_ip, "any")),
         ("trusted proxies", list(&config.trusted_proxy.0, "none")),
         ("time zone", {
-            let grace = counted(config.expiry.grace_hours.into(), "hour");
+            let grace = counted(config.expiry.grace_hours, "hour");
             format!("{}, {grace} of grace", config.expiry.zone)
         }),
         ("clock jumps", clock_jumps(config.clock_jump_minutes)),
@@ -84,18 +84,13 @@ pub(super) fn run(
         return Ok(());
     }
     out.flush()?;
-    Err(Failure::Failed(problems.join("\nnats-userman: ")))
-}
-
-/// A number of something.
-fn counted(count: i64, unit: &str) -> String {
-    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
+    Err(Failure::Failed(problems.join(NEXT_LINE)))
 }
 
 fn clock_jumps(minutes: u32) -> String {
     match minutes {
         0 => "accepted at once".into(),
-        some => format!("accepted after {}", counted(some.into(), "minute")),
+        some => format!("accepted after {}", counted(some, "minute")),
     }
 }
 
@@ -103,7 +98,8 @@ fn backups(settings: &Settings, config: &Config) -> String {
     let Some(every) = &settings.backup.backup_every else { return "none by the service".into() };
     let wishes = &config.backup.wishes;
     let kept = wishes.keep.map_or_else(|| "all".into(), |keep| format!("the newest {keep}"));
-    format!("every {} into {}, keeping {kept}", every.trim(), wishes.dir.display())
+    let keys = if wishes.with_keys { "with keys" } else { "without keys" };
+    format!("every {} into {}, {keys}, keeping {kept}", every.trim(), wishes.dir.display())
 }
 
 fn logins(config: &Config) -> String {
@@ -117,9 +113,12 @@ fn logins(config: &Config) -> String {
     let page = if config.login_page.is_ours() { "the default page" } else { "your own page" };
     let idle = area
         .idle_seconds
-        .map(|seconds| format!(", or {} unused", counted(seconds / 60, "minute")))
+        .map(|seconds| format!(", or {} unused", counted(seconds.unsigned_abs() / 60, "minute")))
         .unwrap_or_default();
-    format!("{}{idle}, {shared}, {page}", counted(area.login_seconds / 3_600, "hour"))
+    format!(
+        "{}{idle}, {shared}, {page}",
+        counted(area.login_seconds.unsigned_abs() / 3_600, "hour")
+    )
 }
 
 fn guessing(limits: &GuessLimits) -> String {
@@ -129,8 +128,8 @@ fn guessing(limits: &GuessLimits) -> String {
         count(limits.pair),
         count(limits.network),
         count(limits.name),
-        counted((limits.window_seconds / 60).into(), "minute"),
-        counted((limits.block_seconds / 60).into(), "minute")
+        counted(limits.window_seconds / 60, "minute"),
+        counted(limits.block_seconds / 60, "minute")
     )
 }
 
@@ -150,7 +149,10 @@ fn authstrings(source: &StringSource) -> String {
             format!("of {} as {}, within {} s", access.url(), access.username(), time_max.as_secs())
         }
         StringSource::StandIn(seconds) => {
-            format!("stand-in, unknown to NATS, valid for {}", counted(seconds / 60, "minute"))
+            format!(
+                "stand-in, unknown to NATS, valid for {}",
+                counted(seconds.unsigned_abs() / 60, "minute")
+            )
         }
     }
 }

@@ -18,6 +18,7 @@ use crate::cli::failure::Failure;
 use crate::clock::jump::moment_of_command;
 use crate::clock::{Clock, ExpiryRule, Moment, format_utc};
 use crate::config::Config;
+use crate::counted::counted;
 use crate::database;
 use crate::identity::{Key, MemberId};
 use crate::member::{Former, Reason};
@@ -88,12 +89,15 @@ pub(super) fn run(config: &Config, site: Option<i64>) -> Result<(), Failure> {
     bar.finish_and_clear();
     writeln!(
         stdout(),
-        "{restored} members restored who had expired too early, {refused} refused; the clock \
-         shows {}",
+        "{} restored who had expired too early, {refused} refused; the clock shows {}",
+        counted(restored, "member"),
         format_utc(now)
     )?;
     if refused > 0 {
-        return Err(Failure::Failed(format!("{refused} members could not be restored: see above")));
+        return Err(Failure::Failed(format!(
+            "{} could not be restored: see above",
+            counted(refused, "member")
+        )));
     }
     Ok(())
 }

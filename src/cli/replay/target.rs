@@ -14,9 +14,10 @@ pub(super) fn take(config: &Config) -> Result<(Vec<Lock>, Rules), Failure> {
         DataDirError::InUse(_) => {
             Failure::Failed(format!("{error}: send the postbacks to it with --to URL"))
         }
-        DataDirError::Io(..) | DataDirError::Lock(..) | DataDirError::Restoring(_) => {
-            Failure::of(&error)
-        }
+        DataDirError::Io(..)
+        | DataDirError::Lock(..)
+        | DataDirError::ForeignLink(_)
+        | DataDirError::Restoring(_) => Failure::of(&error),
     })?;
     let vault = database::open_or_make(config).map_err(|error| Failure::of(&error))?;
     Ok((lock, rules(config, vault)))

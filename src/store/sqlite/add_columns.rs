@@ -14,15 +14,36 @@ use crate::store::Fault;
 
 const ALTER: &str = "ALTER TABLE ";
 
-/// Runs a step in the open transaction: the columns first, then the other statements.
-pub(super) fn run_step(conn: &Connection, step: &str) -> Result<(), Fault> {
+/// Runs a step in the open transaction: the columns first, then the other statements. Returns those
+/// that create indexes of folded names, for the caller to run when there are such names.
+pub(super) fn run_step<'s>(conn: &Connection, step: &'s str) -> Result<Vec<&'s str>, Fault> {
     // Each ALTER TABLE has a line of its own.
-    let (alters, rest): (Vec<&str>, Vec<&str>) =
-        step.lines().partition(|line| line.starts_with(ALTER));
+    let alters: Vec<&str> = step.lines().filter(|line| line.starts_with(ALTER)).collect();
     if !alters.is_empty() {
         add_columns(conn, &alters)?;
     }
-    Ok(conn.execute_batch(&rest.join("\n"))?)
+    // And each other statement begins at the beginning of a line.
+    let statements = step.split_inclusive(";\n").map(without_comment);
+    let (left, rest): (Vec<&str>, Vec<&str>) = statements
+        .filter(|statement| !statement.starts_with(ALTER))
+        .partition(|statement| is_index_of_folded_names(statement));
+    rest.iter().try_for_each(|statement| conn.execute_batch(statement))?;
+    Ok(left)
+}
+
+/// A statement without the comment above it.
+fn without_comment(statement: &str) -> &str {
+    let mut rest = statement.trim_start();
+    while let Some((_, next)) = rest.strip_prefix("--").and_then(|rest| rest.split_once('\n')) {
+        rest = next.trim_start();
+    }
+    rest
+}
+
+fn is_index_of_folded_names(statement: &str) -> bool {
+    statement.starts_with("CREATE")
+        && statement.contains(" INDEX ")
+        && statement.contains("username_folded")
 }
 
 fn add_columns(conn: &Connection, alters: &[&str]) -> Result<(), Fault> {

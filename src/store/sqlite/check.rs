@@ -202,6 +202,8 @@ pub(super) fn connect_unchanged(path: &Path) -> Result<Connection, Fault> {
     } else {
         Connection::open_with_flags(path, flags)?
     };
+    #[cfg(test)]
+    let conn = super::plans::recorded(conn);
     busy_and_quiet(&conn)?;
     Ok(conn)
 }

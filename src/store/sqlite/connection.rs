@@ -19,6 +19,8 @@ pub(super) const LOCK_WAIT: Duration = Duration::from_millis(400);
 pub(super) fn open(path: &Path, flags: OpenFlags) -> Result<Connection, Fault> {
     whole::check_not_emptied(path)?;
     let conn = Connection::open_with_flags(path, flags)?;
+    #[cfg(test)]
+    let conn = super::plans::recorded(conn);
     busy_and_quiet(&conn)?;
     // Sorting and savepoints in memory: nothing of a member is written to a temporary file.
     conn.pragma_update(None, "temp_store", "MEMORY")?;
@@ -44,7 +46,10 @@ pub(super) fn open_immutable(file: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
         | OpenFlags::SQLITE_OPEN_URI
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    Connection::open_with_flags(uri, flags)
+    let conn = Connection::open_with_flags(uri, flags)?;
+    #[cfg(test)]
+    let conn = super::plans::recorded(conn);
+    Ok(conn)
 }
 
 /// What the pragma `quick_check` or `integrity_check` finds first, if it finds something.

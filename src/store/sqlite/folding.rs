@@ -21,9 +21,9 @@ pub(super) fn is_current(conn: &Connection) -> Result<bool, Fault> {
 
 /// Folds all names again, in the open transaction. If several members of a site have names with the
 /// same folded form, the lowest memberid holds it, and the others keep their exact names. No member
-/// is removed.
-pub(super) fn fold_anew(conn: &Connection) -> Result<(), Fault> {
-    let members = fold_members(conn)?;
+/// is removed. `indexes` are statements that create further indexes of the folded names.
+pub(super) fn fold_anew(conn: &Connection, indexes: &[&str]) -> Result<(), Fault> {
+    let members = fold_members(conn, indexes)?;
     fold_blocks(conn)?;
     conn.execute("INSERT OR REPLACE INTO folding VALUES (1, ?1)", [FOLDING_VERSION])?;
     let unfolded = "SELECT count(*) FROM member_auth INDEXED BY member_auth_unfolded
@@ -44,7 +44,7 @@ pub(super) fn fold_anew(conn: &Connection) -> Result<(), Fault> {
 
 /// Without the indexes on the folded names, which are made again at the end: one after the other,
 /// each of a million changes would take its way through them. Returns the number of members.
-fn fold_members(conn: &Connection) -> Result<usize, Fault> {
+fn fold_members(conn: &Connection, more: &[&str]) -> Result<usize, Fault> {
     let indexes = conn
         .prepare(
             "SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND tbl_name = 'member_auth'
@@ -59,7 +59,7 @@ fn fold_members(conn: &Connection) -> Result<usize, Fault> {
     // A name of which nothing can be seen has no folded form.
     let members =
         conn.execute("UPDATE member_auth SET username_folded = nullif(folded(username), '')", [])?;
-    for (_, sql) in &indexes {
+    for sql in indexes.iter().map(|(_, sql)| sql.as_str()).chain(more.iter().copied()) {
         match conn.execute_batch(sql).map_err(Fault::from) {
             // Mostly there are no two of one form, and then nobody needs to look for them.
             Err(Fault::Constraint(_)) => {

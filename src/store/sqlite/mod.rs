@@ -22,6 +22,8 @@ mod members;
 mod names;
 mod open;
 mod own_file;
+#[cfg(test)]
+mod plans;
 mod read;
 mod reader;
 mod rows;

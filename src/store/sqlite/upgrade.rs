@@ -1,6 +1,7 @@
 //! The version of the schema, in `user_version`: a new database gets schema.sql, an older one is
 //! upgraded step by step, and a newer one is refused.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::{Connection, TransactionBehavior};
@@ -10,6 +11,7 @@ use super::upgrade_copy::Copying;
 use super::upgrade_progress::Progress;
 use super::upgrade_space::{MIB, Space, mib};
 use super::{add_columns, folding, upgrade_copy, wal_mark};
+use crate::counted::counted;
 use crate::store::open_error::{SCHEMA_VERSION, UpgradeError};
 use crate::store::{Fault, UpgradePlan};
 
@@ -102,7 +104,7 @@ pub(super) fn run(conn: &mut Connection, file: Option<&DatabaseFile>) -> Result<
     }
     let heartbeat = file.map(DatabaseFile::heartbeat).cloned().unwrap_or_default();
     let progress = Progress::new(heartbeat);
-    progress.follow(conn)?;
+    progress.follow(conn, &Arc::default())?;
     let cache: i64 = conn.query_row("PRAGMA cache_size", [], |row| row.get(0))?;
     conn.pragma_update(None, "cache_size", CACHE)?;
     let done = transact(conn, file, &progress);
@@ -119,15 +121,15 @@ fn transact(
     let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // Checked again under the lock, because another process may have upgraded it.
     let found = check(&transaction)?;
-    let mut copying = None;
+    let (mut copying, mut left) = (None, Vec::new());
     if found == 0 {
         transaction.execute_batch(SCHEMA)?;
     } else {
-        copying = step_up(&transaction, found, file, progress)?;
+        (copying, left) = step_up(&transaction, found, file, progress)?;
     }
     if !folding::is_current(&transaction)? {
         progress.begin("folding the names of all members");
-        folding::fold_anew(&transaction)?;
+        folding::fold_anew(&transaction, &left)?;
     }
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", CURRENT)?;
@@ -137,9 +139,9 @@ fn transact(
         wal_mark::renew(&transaction)?;
     }
     let is_upgrade = (1..CURRENT).contains(&found);
-    let counted = if is_upgrade { Some(count_rows(&transaction)?) } else { None };
+    let rows = if is_upgrade { Some(count_rows(&transaction)?) } else { None };
     if let Some(copying) = copying {
-        progress.begin("checking the copy");
+        progress.begin("copying the old one and checking the copy");
         let kept = copying.finish()?;
         log::info!(
             "the copy of the old database is {}: {} MiB, checked",
@@ -149,10 +151,11 @@ fn transact(
     }
     progress.begin("writing it to the disk");
     progress.during(COMMIT_TIME_MAX, || transaction.commit())?;
-    if let Some((members, records)) = counted {
+    if let Some((members, records)) = rows {
         log::info!(
-            "upgraded the database from version {found} to {CURRENT}: {members} members and \
-             {records} journal records, in {:.1} s",
+            "upgraded the database from version {found} to {CURRENT}: {} and {}, in {:.1} s",
+            counted(members.unsigned_abs(), "member"),
+            counted(records.unsigned_abs(), "journal record"),
             progress.elapsed().as_secs_f64()
         );
     }
@@ -173,23 +176,24 @@ pub(super) fn new_in_memory() -> Result<Connection, rusqlite::Error> {
     Ok(conn)
 }
 
-/// Runs the steps from an older version, after the copy was made.
+/// Runs the steps from an older version, while the copy is made. Returns also the statements that
+/// [`folding::fold_anew`] has to run.
 fn step_up(
     conn: &Connection,
     found: i64,
     file: Option<&DatabaseFile>,
     progress: &Progress,
-) -> Result<Option<Copying>, UpgradeError> {
+) -> Result<(Option<Copying>, Vec<&'static str>), UpgradeError> {
     let done = usize::try_from(found - 1).unwrap_or(0);
     let steps = &UPGRADES[done..];
     if steps.is_empty() {
-        return Ok(None);
+        return Ok((None, Vec::new()));
     }
     let copying = match file.filter(|file| file.keeps_upgrade_copy()) {
         Some(file) => {
             log::info!(
-                "upgrading the database from version {found} to {CURRENT}; first, a copy of the \
-                 old one is made"
+                "upgrading the database from version {found} to {CURRENT}; a copy of the old one \
+                 is made meanwhile"
             );
             Some(upgrade_copy::begin(file.path(), found, progress)?)
         }
@@ -198,17 +202,21 @@ fn step_up(
             None
         }
     };
+    let mut left = Vec::new();
     for (step, to) in steps.iter().zip(found + 1..) {
         progress.begin(&format!("changing it to version {to}"));
-        if let Err(fault) = add_columns::run_step(conn, step) {
-            // The check of the copy says where a database is damaged.
-            if let (Fault::Damaged(_), Some(copying)) = (&fault, copying) {
-                copying.finish()?;
+        match add_columns::run_step(conn, step) {
+            Ok(more) => left.extend(more),
+            Err(fault) => {
+                // The check of the copy says where a database is damaged.
+                if let (Fault::Damaged(_), Some(copying)) = (&fault, copying) {
+                    copying.finish()?;
+                }
+                return Err(fault.into());
             }
-            return Err(fault.into());
         }
     }
-    Ok(copying)
+    Ok((copying, left))
 }
 
 #[cfg(test)]
@@ -308,7 +316,9 @@ mod tests {
             let before: i64 =
                 ours.query_row("PRAGMA schema_version", [], |row| row.get(0)).unwrap();
             ours.execute_batch("BEGIN").unwrap();
-            add_columns::run_step(&ours, step).unwrap();
+            let left = add_columns::run_step(&ours, step).unwrap();
+            assert_eq!(left.len(), if to == 3 { 2 } else { 0 }, "version {to}");
+            left.iter().for_each(|statement| ours.execute_batch(statement).unwrap());
             ours.execute_batch("COMMIT").unwrap();
             plain.execute_batch(step).unwrap();
             assert_eq!(definitions(&ours), definitions(&plain), "version {to}");

@@ -1,15 +1,19 @@
 //! Keeps a verified copy of the old database beside it before an upgrade, `userman.db.vN`. The
 //! release before can use that copy.
 //!
-//! The caller holds the write lock, so that the copy has everything that the upgrade begins with. A
-//! start that was interrupted after the copy makes the same copy again, byte for byte, and reuses
-//! the existing one: restarts do not accumulate copies.
+//! The caller holds the write lock, so that the copy has everything that the upgrade begins with.
+//! The copy is made from a read transaction of its own, which does not see the upgrade, on a thread
+//! of its own: the two take as long as the longer one. A start that was interrupted after the copy
+//! makes the same copy again, byte for byte, and reuses the existing one: restarts do not
+//! accumulate copies.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::thread::JoinHandle;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
 
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
@@ -28,7 +32,7 @@ use crate::whole_file::{parent, sync_name};
 /// forth between releases makes more.
 const COPIES_MAX: u32 = 100;
 const COMPARED_BYTES: usize = 64 * 1024;
-/// Pages that are copied at once, between two reports of the progress.
+/// Pages that are copied at once, between two looks whether to stop.
 const COPIED_PAGES: i32 = 4096;
 /// The maximum permissions of a copy, whatever the mode of the database.
 const COPY_MODE_MAX: u32 = 0o640;
@@ -89,6 +93,9 @@ pub enum CopyError {
     /// The copy is not what was copied.
     #[error("the copy differs from the database: {0}")]
     Differs(String),
+    /// The upgrade has failed.
+    #[error("it was stopped")]
+    Stopped,
     /// All names are in use.
     #[error("there are {COPIES_MAX} copies already: move the oldest ones away")]
     TooMany,
@@ -106,20 +113,21 @@ pub(super) struct Kept {
     pub(super) bytes: u64,
 }
 
-/// A copy that has all pages. Other threads check it and write it to the disk while the upgrade
-/// goes on. The upgrade must not be committed before [`Copying::finish`].
+/// A copy that is being made while the upgrade goes on. The upgrade must not be committed before
+/// [`Copying::finish`].
 pub(super) struct Copying {
     database: PathBuf,
     version: i64,
     bytes: u64,
     /// The name of the copy until it is complete.
     begun: PathBuf,
-    written: Option<JoinHandle<io::Result<()>>>,
-    checked: Option<JoinHandle<Result<(), CopyError>>>,
+    /// Copies, checks, and writes it to the disk.
+    thread: Option<JoinHandle<Result<(), CopyError>>>,
+    stop: Arc<AtomicBool>,
     is_complete: bool,
 }
 
-/// Makes the copy, as far as [`Copying`] says.
+/// Begins the copy. The content is that of this moment.
 pub(super) fn begin(
     database: &Path,
     version: i64,
@@ -138,17 +146,19 @@ pub(super) fn begin(
         version,
         bytes: space.copy,
         begun: beside(database, &format!(".v{version}.tmp")),
-        written: None,
-        checked: None,
+        thread: None,
+        stop: Arc::default(),
         is_complete: false,
     };
-    let copied = copying.copy(&source, progress);
-    copied.map_err(|cause| copying.failed(cause))?;
+    let begun = copying.start(source, progress);
+    begun.map_err(|cause| copying.failed(cause))?;
     Ok(copying)
 }
 
 impl Copying {
-    fn copy(&mut self, source: &Connection, progress: &Progress) -> Result<(), CopyError> {
+    fn start(&mut self, source: Connection, progress: &Progress) -> Result<(), CopyError> {
+        // The first read fixes the moment.
+        source.execute_batch("BEGIN; SELECT 1 FROM sqlite_schema")?;
         remove(&self.begun)?;
         // No file of this name exists. Only the owner may read the copy until it is complete.
         let file = OpenOptions::new()
@@ -157,13 +167,19 @@ impl Copying {
             .create_new(true)
             .mode(0o600)
             .open(&self.begun)?;
-        progress.begin("copying it");
-        let pages = copy_pages(source, &self.begun, progress)?;
-        leave_wal_mode(&file)?;
-        self.written = Some(thread("copy-sync", move || file.sync_all())?);
         let (begun, version, progress) = (self.begun.clone(), self.version, progress.clone());
-        let check = move || check(&begun, version, pages, &progress);
-        self.checked = Some(thread("copy-check", check)?);
+        let stop = Arc::clone(&self.stop);
+        let make = move || {
+            let pages = copy_pages(&source, &begun, &stop)?;
+            drop(source);
+            leave_wal_mode(&file)?;
+            thread::scope(|scope| {
+                let written = scope.spawn(|| file.sync_all());
+                check(&begun, version, pages, &stop, &progress)?;
+                Ok(written.join().unwrap_or_else(|_| Err(io::Error::other("it has panicked")))?)
+            })
+        };
+        self.thread = Some(thread::Builder::new().name("upgrade-copy".into()).spawn(make)?);
         Ok(())
     }
 
@@ -175,11 +191,9 @@ impl Copying {
     }
 
     fn complete(&mut self) -> Result<PathBuf, CopyError> {
-        if let Some(checked) = self.checked.take() {
-            joined(checked)?;
-        }
-        if let Some(written) = self.written.take() {
-            joined(written)?;
+        if let Some(thread) = self.thread.take() {
+            let panicked = |_| Err(CopyError::Differs("its thread has panicked".into()));
+            thread.join().unwrap_or_else(panicked)?;
         }
         like(&self.begun, &self.database)?;
         name(&self.begun, &self.database, self.version)
@@ -210,26 +224,12 @@ impl Copying {
 /// The upgrade has failed, or the copy: what there is of it would only use space.
 impl Drop for Copying {
     fn drop(&mut self) {
-        // Their results do not matter any more.
-        self.written.take().map(JoinHandle::join);
-        self.checked.take().map(JoinHandle::join);
+        self.stop.store(true, Ordering::Relaxed);
+        // The result does not matter any more.
+        self.thread.take().map(JoinHandle::join);
         if !self.is_complete {
             let _ = remove(&self.begun);
         }
-    }
-}
-
-fn thread<T: Send + 'static>(
-    name: &str,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> io::Result<JoinHandle<T>> {
-    std::thread::Builder::new().name(name.into()).spawn(work)
-}
-
-fn joined<T, E: Into<CopyError>>(thread: JoinHandle<Result<T, E>>) -> Result<T, CopyError> {
-    match thread.join() {
-        Ok(result) => result.map_err(Into::into),
-        Err(_) => Err(CopyError::Differs("its check has panicked".into())),
     }
 }
 
@@ -246,9 +246,15 @@ fn remove(begun: &Path) -> io::Result<()> {
 
 /// Checks the copy. What is damaged in the database is damaged in it, so that one check of all
 /// pages and rows serves both.
-fn check(begun: &Path, version: i64, pages: i64, progress: &Progress) -> Result<(), CopyError> {
+fn check(
+    begun: &Path,
+    version: i64,
+    pages: i64,
+    stop: &Arc<AtomicBool>,
+    progress: &Progress,
+) -> Result<(), CopyError> {
     let mut copy = open_immutable(begun)?;
-    progress.follow(&mut copy)?;
+    progress.follow(&mut copy, stop)?;
     if let Some(found) = damage(&copy)? {
         return Err(CopyError::Damaged(found));
     }
@@ -262,7 +268,7 @@ fn check(begun: &Path, version: i64, pages: i64, progress: &Progress) -> Result<
 }
 
 /// Returns the number of pages.
-fn copy_pages(source: &Connection, begun: &Path, progress: &Progress) -> Result<i64, CopyError> {
+fn copy_pages(source: &Connection, begun: &Path, stop: &AtomicBool) -> Result<i64, CopyError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut copy = open(begun, flags)?;
     // A copy that was interrupted is removed, and the caller syncs a complete one.
@@ -270,14 +276,12 @@ fn copy_pages(source: &Connection, begun: &Path, progress: &Progress) -> Result<
     copy.pragma_update(None, "synchronous", "OFF")?;
     let backup = Backup::new(source, &mut copy)?;
     loop {
-        let step = backup.step(COPIED_PAGES)?;
-        let (left, all) = (backup.progress().remaining, i64::from(backup.progress().pagecount));
-        match step {
-            StepResult::Done => return Ok(all),
-            StepResult::More => {
-                let percent = (all - i64::from(left)) * 100 / all.max(1);
-                progress.set_percent("copying it", percent);
-            }
+        if stop.load(Ordering::Relaxed) {
+            return Err(CopyError::Stopped);
+        }
+        match backup.step(COPIED_PAGES)? {
+            StepResult::Done => return Ok(backup.progress().pagecount.into()),
+            StepResult::More => {}
             // Nobody else writes: the caller holds the lock, and the copy is new.
             _ => return Err(CopyError::Differs("it is locked".into())),
         }

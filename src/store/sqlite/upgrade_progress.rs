@@ -1,6 +1,7 @@
 //! Logs how far a long upgrade is, and reports that it makes progress.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -20,7 +21,7 @@ pub(super) struct Progress(Arc<Mutex<State>>);
 
 struct State {
     heartbeat: Heartbeat,
-    /// What is being done, as in "copying it, 40 %".
+    /// What is being done, as in "checking the copy".
     doing: String,
     logged: Instant,
     began: Instant,
@@ -38,18 +39,16 @@ impl Progress {
         doing.clone_into(&mut self.0.lock().doing);
     }
 
-    /// Says how far it is.
-    pub(super) fn set_percent(&self, doing: &str, percent: i64) {
-        self.0.lock().doing = format!("{doing}, {percent} %");
-        self.step(Instant::now());
-    }
-
-    /// Reports while statements of this connection run.
-    pub(super) fn follow(&self, conn: &mut Connection) -> Result<(), Fault> {
-        let progress = self.clone();
+    /// Reports while statements of this connection run, which `stop` ends.
+    pub(super) fn follow(
+        &self,
+        conn: &mut Connection,
+        stop: &Arc<AtomicBool>,
+    ) -> Result<(), Fault> {
+        let (progress, stop) = (self.clone(), Arc::clone(stop));
         let handler = move || {
             progress.step(Instant::now());
-            false
+            stop.load(Ordering::Relaxed)
         };
         Ok(conn.progress_handler(STEPS, Some(handler))?)
     }
@@ -103,8 +102,8 @@ mod tests {
         let first = "upgrading the database: checking the copy, 10 s so far";
         assert_eq!(line(10).as_deref(), Some(first));
         assert_eq!(line(19), None);
-        progress.set_percent("copying it", 40);
-        let second = "upgrading the database: copying it, 40 %, 21 s so far";
+        progress.begin("changing it to version 3");
+        let second = "upgrading the database: changing it to version 3, 21 s so far";
         assert_eq!(line(21).as_deref(), Some(second));
     }
 
@@ -114,7 +113,7 @@ mod tests {
         let long_ago = Instant::now().checked_sub(LOG_EVERY).unwrap();
         progress.0.lock().logged = long_ago;
         let mut conn = Connection::open_in_memory().unwrap();
-        progress.follow(&mut conn).unwrap();
+        progress.follow(&mut conn, &Arc::default()).unwrap();
         let count = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 100000)
              SELECT count(*) FROM n";
         let counted = |conn: &Connection| {

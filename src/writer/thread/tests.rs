@@ -16,6 +16,7 @@ use crate::metrics::Metrics;
 use crate::password::{Hash, Stored};
 use crate::reply::Reply;
 use crate::store::{CookieLogin, CurrentDatabase, Hardened, Note, Seen, open_reader};
+use crate::writer::conversion::CONVERSION_PAUSE;
 use crate::writer::lane::{Lane, PendingNote};
 use crate::writer::logins::LoginTimes;
 use crate::writer::queue::Answer;
@@ -41,6 +42,7 @@ fn setup(scene: &Scene) -> Setup {
         logins: LoginTimes { lasts: 3_600, longest: 7_200, idle: Some(600) },
         upkeep_every: Duration::ZERO,
         commit_wait: None,
+        conversion_pause: CONVERSION_PAUSE,
         sealed: sync_channel(1).0,
         heartbeat: Heartbeat::default(),
     }

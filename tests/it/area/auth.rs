@@ -39,7 +39,7 @@ fn a_member_is_in_from_the_postback_that_adds_him_to_the_one_that_removes_him() 
     ] {
         app.post(postback);
         is(admitted(&app, visit), expected, postback);
-        // Remembered or not, sealed or hashed, it is the same.
+        // The answer does not depend on whether the password is cached, or still sealed.
         is(admitted(&app, visit), expected, postback);
         app.harden();
         is(admitted(&app, visit), expected, postback);
@@ -122,10 +122,10 @@ fn a_password_is_tried_in_the_encoding_that_it_was_typed_in_and_as_windows_1252(
     let app = app(&[]);
     app.post("action=ADD&siteid=1&memberid=71&username=bob&password=p%C3%A9%3Ax");
     is(admitted(&app, Visit::with("bob", "pé:x")), BOB_IS_IN, "UTF-8, with a colon");
-    // `bob:p\xe9:x`, as an old browser sends it.
+    // `bob:p\xe9:x`, in the encoding of an old browser.
     let western = "Authorization: Basic Ym9iOnDpOng=\r\nX-Forwarded-For: 203.0.113.9\r\n";
     is(told(&raw(&app, "GET /auth?site=1", western, "")), BOB_IS_IN, "Windows-1252");
-    // libxcrypt's crypt of those bytes with the salt `ab`, and of `secret` for one that is plain.
+    // The DES crypt(3) hash of `testtest`.
     app.post("action=ADD&siteid=1&memberid=72&username=ann&cryptpass=41R19prsa7NLQ");
     is(admitted(&app, Visit::with("ann", "testtest")), (200, "1 72 ann 0"), "DES, sealed");
     app.harden();
@@ -194,7 +194,7 @@ fn a_database_that_cannot_be_read_is_503_and_not_a_wrong_password() {
     is(admitted(&app, Visit::with("bob", "secret")), BOB_IS_IN, "once the cause is gone");
 }
 
-/// Regression: a row that cannot be read took the visitor's other login with it.
+/// Regression: a row that cannot be read made another login of the visitor invalid.
 #[test]
 fn a_row_that_cannot_be_read_is_no_row_and_disturbs_no_other() {
     let app = app(&[]);
@@ -205,7 +205,7 @@ fn a_row_that_cannot_be_read_is_no_row_and_disturbs_no_other() {
     sabotage
         .execute_batch("UPDATE member_auth SET username = 'a' || char(7) WHERE memberid = 72")
         .unwrap();
-    // What is written beside the service is seen from a thread's next read transaction on.
+    // A thread sees the change of another process from its next read transaction on.
     eventually("ann's row is none", || {
         admitted(&app, Visit::holding(&cookie)) == (LOGIN.0, LOGIN.1.to_owned())
     });

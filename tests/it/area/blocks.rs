@@ -1,4 +1,4 @@
-//! A visitor who guesses passwords is blocked, and cannot lock a member out.
+//! A visitor who guesses passwords is blocked, and a member cannot be locked out by that.
 
 use super::{BOB, Visit, admitted, app, log_in, raw, told};
 use crate::support::{App, NOON};
@@ -11,12 +11,13 @@ fn is(found: (u16, String), expected: (u16, &str), what: &str) {
     assert_eq!((found.0, found.1.as_str()), expected, "{what}");
 }
 
-/// So many different wrong passwords for a name from an address; the last answer.
+/// Tries this number of different wrong passwords for a name from an address. Returns the last
+/// answer.
 fn guess(app: &App, count: usize, name: &str, from: &str) -> (u16, String) {
     let answer = |number| {
         admitted(app, Visit::with(name, &format!("guess {number} from {from}")).from(from))
     };
-    // Each is asked for, the last one counts.
+    // All of them are sent; the last answer is returned.
     (0..count).fold((0, String::new()), |_, number| answer(number))
 }
 
@@ -101,7 +102,8 @@ fn nobody_locks_a_member_out_of_their_own_network_or_ends_a_login_by_guessing_th
         "a remembered password goes on",
     );
     is(admitted(&app, Visit::holding(&cookie).from("198.51.100.1")), BOB_IS_IN, "a cookie goes on");
-    // A new password is remembered by nobody, and opens where the name was opened before.
+    // The new password is not in the cache. It is accepted from the network where the member logged
+    // in before.
     app.post("action=CHANGE&siteid=1&memberid=71&new_password=better");
     app.harden();
     is(admitted(&app, Visit::with("bob", "better").from("192.0.2.9")), BLOCKED, "abroad");
@@ -137,8 +139,8 @@ fn blocks_outlast_a_restart_but_for_those_of_a_name() {
     );
 }
 
-/// Regression: ten at once were all hashed before the first of them counted, and a right one among
-/// them opened after the block.
+/// Regression: of ten simultaneous guesses, all were hashed before the first one counted, and a
+/// right password among them was accepted after the block.
 #[test]
 fn who_guesses_in_a_burst_gets_no_further_than_who_guesses_one_by_one() {
     let app = app(&[]);
@@ -154,13 +156,13 @@ fn who_guesses_in_a_burst_gets_no_further_than_who_guesses_one_by_one() {
         let all: Vec<_> = (0..40).map(|number| scope.spawn(guess(number))).collect();
         all.into_iter().map(|one| one.join().unwrap()).collect()
     });
-    // At the most so many as were under way when the tenth was counted are still told that they are
-    // wrong.
+    // Guesses that were being hashed when the tenth one was counted still get 401. All others get
+    // 403.
     assert!(answers.iter().all(|status| [401, 403].contains(status)), "{answers:?}");
     is(admitted(&app, Visit::with("bob", "secret").from("198.51.100.1")), BLOCKED, "the right one");
 }
 
-/// Regression: each block was a synced transaction in the queue of postbacks.
+/// Regression: each block was written by its own synced transaction, in the queue of postbacks.
 #[test]
 fn a_block_holds_at_once_and_is_written_with_others_later_or_at_the_end() {
     let app = app(&["--login-limit-pair", "2"]);
@@ -209,8 +211,8 @@ fn whoever_has_many_networks_of_ipv6_is_stopped_by_the_wider_one_and_no_member_a
     );
 }
 
-/// Regression: 65,000 stored blocks cost most of a core for ever, 300,000 kept the service from
-/// ending.
+/// Regression: 65,000 stored blocks used most of a core permanently, and 300,000 kept the service
+/// from stopping.
 #[test]
 fn of_more_stored_blocks_than_are_held_those_of_members_names_stay() {
     let app = app(&[]);
@@ -243,7 +245,7 @@ fn of_more_stored_blocks_than_are_held_those_of_members_names_stay() {
     );
 }
 
-/// Regression: a clock that was a year ahead for a moment made blocks of a year.
+/// Regression: while the clock was a year ahead, blocks were stored that lasted a year.
 #[test]
 fn a_stored_block_of_a_clock_that_was_ahead_lasts_no_longer_than_any_other() {
     let app = app(&[]);

@@ -1,4 +1,4 @@
-//! One cookie that holds a browser's logins: of several members, on several hosts, and from the
+//! One cookie holds all logins of a browser: of several members, on several hosts, and from the
 //! release before.
 
 use std::fs;
@@ -7,9 +7,9 @@ use super::{BOB, Visit, app, auth, cookie, told};
 use crate::support::{App, NOON, Program, Request, Response, send_raw, temp_dir};
 
 const LOGIN: (u16, &str) = (401, "login");
-/// A cookie of the release before: member 71 of site 5, logged in at noon while the row's
-/// `login_version` was 3, under a key of 32 bytes of 7. The same bytes are pinned where they are
-/// read.
+/// A cookie of the release before: member 71 of site 5, who logged in at noon when the
+/// `login_version` of the row was 3. The key is 32 bytes of 7. A unit test of the parser has the
+/// same bytes.
 const FORMER: &str = "AQAAAAAAAAAFAAAAAAAAAEcAAQIDBAUGBwgJCgsMDQ4PAAAAAGov6UAAAAAAAAAAA5YmHkc42dtXP\
     YNHMbYGc4O2-P8qbrd7ih8la_VItPPU";
 
@@ -30,7 +30,8 @@ pub(super) fn log_in_at(app: &App, host: &str, sites: &str, name: &str, cookies:
     response
 }
 
-/// Logs in at the one host of most tests. Returns the browser's only cookie afterwards.
+/// Logs in at the host that most tests use. Returns the only cookie that the browser has
+/// afterwards.
 pub(super) fn log_in(app: &App, sites: &str, name: &str, cookies: &str) -> String {
     cookie(&log_in_at(app, "members.example.com", sites, name, cookies))
 }
@@ -51,7 +52,7 @@ fn set_cookies(response: &Response) -> Vec<&str> {
         .collect()
 }
 
-/// Name and domain of each cookie that a response sets, and of each that it clears.
+/// Name and domain of each cookie that a response sets, and of each cookie that it clears.
 fn named(response: &Response) -> (Vec<String>, Vec<String>) {
     let named = |set: &&str| {
         let domain = set.split("; ").find_map(|part| part.strip_prefix("Domain=")).unwrap_or("-");
@@ -62,7 +63,7 @@ fn named(response: &Response) -> (Vec<String>, Vec<String>) {
     (set.iter().map(named).collect(), cleared.iter().map(named).collect())
 }
 
-/// Regression: each login replaced the other area's, for ever.
+/// Regression: a login on one site replaced the login on the other one, each time.
 #[test]
 fn a_member_of_two_sites_on_one_host_is_logged_in_to_both() {
     let app = app(&[]);
@@ -207,7 +208,7 @@ fn a_host_has_the_cookie_of_the_longest_domain_that_it_is_under() {
     }
 }
 
-/// A proxy that does not hand on the visitor's `Host` still hands on the origin of the form.
+/// A proxy may replace the visitor's `Host`. The origin of the form then names the host.
 #[test]
 fn the_host_is_the_one_that_the_browser_names() {
     let app = app(&["--cookie-domain", "example.com"]);
@@ -253,7 +254,7 @@ fn a_host_under_no_domain_is_told_once() {
     assert_eq!(lines, [line("www.example.org"), line("films.example.org")]);
 }
 
-/// An app that was upgraded: the key and the members are those of the release before.
+/// An app after an upgrade: the key and the members are those of the release before.
 fn upgraded(flags: &[&str]) -> App {
     let dir = temp_dir();
     let data = dir.path().join("data");
@@ -340,7 +341,7 @@ fn no_cookie_that_does_not_count_hides_one_that_does() {
     let good = log_in(&app, "1", "bob", "");
     let value = good.split_once('=').unwrap().1;
     app.set_unix(NOON + 1);
-    // Of the same member, newer, and logged out.
+    // A newer login of the same member, which has ended by a logout.
     let ended = log_in(&app, "1", "bob", "");
     assert_eq!(app.send(form("members.example.com", "/logout", &ended, "")).status, 303);
     for cookies in [
@@ -355,7 +356,7 @@ fn no_cookie_that_does_not_count_hides_one_that_does() {
     }
 }
 
-/// nginx keeps 4 KiB for all headers of an answer.
+/// nginx has a buffer of 4 KiB for all headers of a response.
 #[test]
 fn the_headers_of_a_login_fit_into_the_buffers_of_proxies() {
     let app = app(&["--cookie-domain", "example.com,eu.example.com"]);

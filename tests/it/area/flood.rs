@@ -1,5 +1,5 @@
-//! A flood of logins ends in 503, and disturbs no other requests. The real program, because only it
-//! has hashes that cost something.
+//! A flood of logins gets 503 and does not delay other requests. The test runs the real program,
+//! because only its hashes have the real cost.
 
 use std::path::Path;
 use std::sync::Barrier;
@@ -7,7 +7,7 @@ use std::sync::Barrier;
 use super::Visit;
 use crate::support::{Program, Request, Response, eventually, send_raw, temp_dir};
 
-/// Logins at once; well over what may wait.
+/// Logins at the same time: far more than the service queues.
 const LOGINS: usize = 160;
 
 #[test]
@@ -65,7 +65,7 @@ fn a_flood_of_logins_is_refused_while_postbacks_and_remembered_logins_go_on() {
 }
 
 /// Regression: the threads that hash for logins ran only on an idle processor. Beside one busy
-/// program a first login took 12 to 16 s.
+/// program, the first login took 12 to 16 s.
 #[test]
 fn a_login_is_hashed_at_a_low_priority_that_is_never_starved_and_only_the_background_is_idle() {
     let dir = temp_dir();
@@ -92,8 +92,7 @@ const SCHED_IDLE: u32 = 5;
 /// The nice value and the policy in a `stat` file of /proc.
 fn priority(stat: &Path) -> (i32, u32) {
     let text = std::fs::read_to_string(stat).unwrap();
-    // The name, which may have blanks, ends with the last parenthesis; behind it is the third
-    // field.
+    // The name may contain blanks. It ends with the last parenthesis, and the third field follows.
     let fields: Vec<&str> = text.rsplit_once(") ").unwrap().1.split(' ').collect();
     (fields[19 - 3].parse().unwrap(), fields[41 - 3].parse().unwrap())
 }

@@ -16,19 +16,19 @@ fn admitted_at(app: &App, minute: i64, cookie: &str) -> (u16, String) {
     told(&auth(app, "site=1", Visit::holding(cookie)))
 }
 
-/// When logins were last used, as it was written down: minutes from noon.
+/// The stored times of the last uses of logins, in minutes after noon.
 fn seen(app: &App) -> Vec<String> {
     app.rows(&format!("SELECT memberid, (at - {NOON}) / 60 FROM login_seen ORDER BY 1, 2"))
 }
 
-/// Stops, so that all notes are written, and starts again at this minute.
+/// Stops the app, which writes all notes, and starts it again at this minute.
 fn again(app: App, minute: i64, flags: &[&str]) -> App {
     let app = App::start_at(
         app.stop(),
         &[&["--trusted-proxy", "127.0.0.1"], flags].concat(),
         NOON + minute * MINUTE,
     );
-    // The first deletion of spent rows.
+    // The first deletion of expired rows.
     app.tick();
     app
 }

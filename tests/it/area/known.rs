@@ -1,4 +1,4 @@
-//! A block of a name keeps no member out of a network from which they have logged in before.
+//! A block of a name does not apply in a network from which the member has logged in before.
 
 use tempfile::TempDir;
 
@@ -8,12 +8,12 @@ use crate::support::{App, NOON, eventually};
 
 const HOME: &str = "203.0.113.9";
 
-/// An app in this directory, behind a listed proxy as the others are.
+/// Starts an app in this directory, behind a trusted proxy like the other apps.
 fn restarted(dir: TempDir, now: i64) -> App {
     App::start_at(dir, &["--trusted-proxy", "127.0.0.1"], now)
 }
 
-/// Bob has logged in from their own network, and the password is hashed.
+/// Bob has logged in from their own network, and their password is hashed.
 fn at_home() -> App {
     let app = app(&[]);
     app.post(BOB);
@@ -22,8 +22,8 @@ fn at_home() -> App {
     app
 }
 
-/// A hundred different wrong passwords for bob, each from a network of its own: the name is
-/// blocked.
+/// Sends a hundred different wrong passwords for bob, each from another network. The name is
+/// blocked afterwards.
 fn block_bob(app: &App) {
     for number in 0..100 {
         let (password, from) = (format!("guess {number}"), format!("198.51.{number}.7"));
@@ -63,12 +63,12 @@ fn a_new_name_or_password_leaves_a_member_their_networks() {
     assert_eq!(answer(&app, "other", "203.0.113.10"), "403 blocked", "another network");
 }
 
-/// Regression: a restart forgot from where members had logged in, and soon after it their own
-/// networks were locked out.
+/// Regression: a restart deleted the known networks of members. Soon after it, members were blocked
+/// in their own networks.
 #[test]
 fn a_restart_forgets_no_network_of_a_member() {
     let app = restarted(at_home().stop(), NOON + 60);
-    // Ten networks of one /60, with ten passwords each.
+    // Ten networks of one /60 prefix, with ten passwords each.
     for (network, number) in
         (0..10).flat_map(|network| (0..10).map(move |number| (network, number)))
     {
@@ -112,7 +112,8 @@ fn a_network_has_a_row_with_the_day_of_the_last_login_from_there() {
     assert_eq!(rows().len(), 2);
 }
 
-/// A member with a thousand addresses changes nothing for other members.
+/// At most 16 networks of a member are known, so a member with many addresses does not evict those
+/// of other members.
 #[test]
 fn of_a_member_some_networks_are_known_and_not_any_number() {
     let app = at_home();
@@ -124,12 +125,12 @@ fn of_a_member_some_networks_are_known_and_not_any_number() {
     assert_eq!(app.rows("SELECT count(*) FROM known_network"), ["16"]);
 }
 
-/// A database of the release before has none, and that locks no member out.
+/// A database of the release before has no known networks. No member is locked out for that reason.
 #[test]
 fn for_as_long_as_a_block_lasts_after_an_upgrade_no_name_is_blocked() {
     let kept = kept("0.2.0");
     let start = kept.facts.made_at + 1;
-    // Without members, a guess costs no hash of theirs.
+    // Without members, no guess verifies one of their hashes, which have the real cost.
     let database = rusqlite::Connection::open(kept.dir.path().join("data/userman.db")).unwrap();
     database.execute_batch("DELETE FROM member_auth; DELETE FROM former_member").unwrap();
     drop(database);

@@ -1,5 +1,4 @@
-//! What is written down of logouts: enough that each holds, and never more than a bound for a
-//! member.
+//! The stored logouts: each one stays effective, and the number of rows of a member is limited.
 
 use super::cookies::{add, form, is, log_in, log_in_at};
 use super::{BOB, Visit, app, auth, cookie, told};
@@ -10,7 +9,7 @@ const LOGIN: (u16, &str) = (401, "login");
 const HOUR: i64 = 3_600;
 /// The default of --login-hours.
 const LIFETIME: i64 = 168 * HOUR;
-/// The most that it can be set to.
+/// The maximum of that setting.
 const LONGEST: i64 = 8_784 * HOUR;
 
 fn admitted(app: &App, cookies: &str) -> (u16, String) {
@@ -21,23 +20,23 @@ fn log_out(app: &App, cookies: &str) -> u16 {
     app.send(form("members.example.com", "/logout", cookies, "")).status
 }
 
-/// Rows of single logouts, and those in the place of several: member and until when, counted from
-/// noon.
+/// The number of rows of single logouts, and the rows that replace several: member and time, in
+/// seconds after noon.
 fn rows(app: &App) -> (usize, Vec<String>) {
     let before = format!("SELECT memberid, issued - {NOON} FROM logout_before ORDER BY memberid");
     (app.rows("SELECT 1 FROM logout").len(), app.rows(&before))
 }
 
 fn again(app: App, flags: &[&str], now: i64) -> App {
-    // Days after the last record, a start believes the clock at once.
+    // With this setting, a start accepts a clock that is days later than the last record.
     let flags = [&["--trusted-proxy", "127.0.0.1", "--clock-jump-minutes", "0"], flags].concat();
     let app = App::start_at(app.stop(), &flags, now);
-    // The first deletion of spent rows.
+    // The first deletion of expired rows.
     app.tick();
     app
 }
 
-/// Regression: 252,512 logouts of one member were as many rows, for a year.
+/// Regression: 252,512 logouts of one member were stored as that many rows, for a year.
 #[test]
 fn of_many_logouts_of_a_member_the_older_half_becomes_one_row_and_all_hold() {
     let app = app(&[]);
@@ -117,7 +116,7 @@ fn a_logout_is_one_row_less_when_its_login_is_over_and_holds_where_logins_are_ma
     assert_eq!(rows(&app), (0, vec![]), "and not longer");
 }
 
-/// As earlier releases wrote them: without the member.
+/// Rows as earlier releases wrote them: they do not name the member.
 #[test]
 fn a_row_of_a_release_before_counts_until_its_time_is_over() {
     let app = app(&[]);
@@ -162,7 +161,7 @@ fn a_logout_that_was_answered_holds_after_a_kill() {
     assert_eq!(send_raw(program.address, ask).unwrap().status, 401);
 }
 
-/// Eight logins of one browser are eight notes of one transaction.
+/// Eight logins of one browser are eight notes, which one transaction writes.
 #[test]
 fn a_logout_of_eight_logins_takes_one_transaction() {
     let app = app(&[]);
@@ -175,8 +174,8 @@ fn a_logout_of_eight_logins_takes_one_transaction() {
     assert_eq!(rows(&app), (8, vec![]));
 }
 
-/// While a clock is ahead a member logs out often: the second that covers those logouts lies in the
-/// future, and would keep the member out until it comes.
+/// While the clock is ahead, a member logs out often. The second that is stored for these logouts
+/// lies in the future, and would keep the member out until then.
 #[test]
 fn a_second_that_a_wrong_clock_has_left_is_lifted_by_ending_the_member_s_logins() {
     let app = app(&[]);
@@ -198,7 +197,7 @@ fn a_second_that_a_wrong_clock_has_left_is_lifted_by_ending_the_member_s_logins(
     is(admitted(&app, &ended), LOGIN, "and what was ended stays so");
 }
 
-/// The answer is true: the login has ended for good, or the page says that it has not.
+/// The answer is correct: either the login has ended permanently, or the page says that it has not.
 #[test]
 fn logouts_in_a_loop_from_many_connections_hold_or_are_refused_while_postbacks_go_on() {
     let app = app(&[]);
@@ -226,8 +225,8 @@ fn logouts_in_a_loop_from_many_connections_hold_or_are_refused_while_postbacks_g
     assert!(single <= 64 && before.len() <= 1, "{single} {before:?}");
 }
 
-/// Regression: each logout deleted those of others whose time was over by a clock that may be
-/// wrong.
+/// Regression: each logout deleted logouts of other members that had expired by the clock, although
+/// the clock may have been wrong.
 #[test]
 fn a_clock_that_is_a_year_ahead_for_some_minutes_forgets_no_logout_and_keeps_nobody_out() {
     let app = app(&[]);

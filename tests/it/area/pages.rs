@@ -1,4 +1,4 @@
-//! The login page, its cookie, and the way out.
+//! The login page, its cookie, and the logout.
 
 use super::{BOB, Visit, admitted, app, auth, cookie, log_in, raw, told};
 use crate::support::{App, NOON, Response, temp_dir};
@@ -191,8 +191,8 @@ fn a_domain_shares_the_cookie_and_an_operators_page_holds_the_form() {
     assert!(!page.header("content-security-policy").unwrap().contains("default-src"));
 }
 
-/// Regression: the form did not carry the question, the cookie named the trial row, and the full
-/// member stayed outside for ever.
+/// Regression: the form did not keep the query, so the cookie was for the row of the trial
+/// membership, and the full member was never let in.
 #[test]
 fn the_page_of_an_area_for_full_members_logs_the_full_member_in() {
     let app = app(&[]);
@@ -218,8 +218,8 @@ fn the_page_of_an_area_for_full_members_logs_the_full_member_in() {
     }
 }
 
-/// Regression: eight cookies of a neighbouring host's hid the good one, and a logout answered as if
-/// it had ended it.
+/// Regression: eight cookies that another host had set hid the valid login, and a logout answered
+/// as if it had ended that login.
 #[test]
 fn strangers_cookies_hide_no_login_and_no_logout() {
     let app = app(&["--cookie-domain", "example.com"]);
@@ -232,8 +232,8 @@ fn strangers_cookies_hide_no_login_and_no_logout() {
     assert_eq!(app.rows("SELECT count(*) FROM logout"), ["1"]);
 }
 
-/// Regression: the cookie stayed in the browser, on another person's computer, for as long as the
-/// disk was full.
+/// Regression: while the disk was full, the cookie stayed in a browser on a computer that other
+/// people use.
 #[test]
 fn a_logout_clears_the_cookie_also_where_it_cannot_be_written_down() {
     let app = app(&[]);
@@ -252,8 +252,8 @@ fn a_logout_clears_the_cookie_also_where_it_cannot_be_written_down() {
     is(admitted(&app, Visit::holding(&cookie)), BOB_IS_IN, "the copy, as was said");
 }
 
-/// Regression: a form of an operator's own that used GET's habits put passwords into access logs,
-/// and worked.
+/// Regression: an operator's own form with the method GET worked, and put passwords into access
+/// logs.
 #[test]
 fn a_password_in_the_url_logs_nobody_in() {
     let app = app(&[]);

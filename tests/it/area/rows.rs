@@ -1,5 +1,5 @@
-//! One name and one password on several sites: all rows that the password opens count, with the
-//! browser's prompt and with the page.
+//! One name and one password on several sites: every row that the password matches counts, with
+//! HTTP Basic and with the login page.
 
 use super::{Visit, app, auth, cookie, raw, told};
 use crate::support::{App, Response};
@@ -7,16 +7,16 @@ use crate::support::{App, Response};
 const FROM_HERE: &str =
     "Content-Type: application/x-www-form-urlencoded\r\nSec-Fetch-Site: same-origin\r\n";
 
-/// What a member is on a site when the area asks.
+/// The state of the account on one site at the time of the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Is {
     Full,
     Trial,
-    /// Was a member when they logged in, and is none any more.
+    /// Was a member at the login, and is not a member now.
     Left,
-    /// Never was one.
+    /// Was never a member.
     Nobody,
-    /// A member whose password is another one.
+    /// A member with another password.
     Other,
 }
 
@@ -46,8 +46,8 @@ fn leave(app: &App, site: u32, is: Is) {
     }
 }
 
-/// Regression: a trial on site 1 hid the full membership of site 5 from the page, and the end of
-/// site 1 ended the login.
+/// Regression: with the login page, a trial membership of site 1 hid the full membership of site 5,
+/// and the end of the membership on site 1 ended the login.
 #[test]
 fn the_cookie_and_the_prompt_give_the_same_answer_for_every_pair_of_memberships() {
     use Is::{Full, Left, Nobody, Other, Trial};
@@ -119,7 +119,7 @@ fn the_page_of_an_area_for_full_members_lets_in_whoever_is_one_on_any_of_its_sit
         let response = log_in(&app, "site=1,5&trial=no");
         assert_eq!(response.status, status, "{one:?} {five:?}");
         if status == 303 {
-            // The trial membership counts where trials may enter.
+            // The trial membership counts where trial members are allowed.
             for site in [1, 5] {
                 assert_eq!(
                     auth(&app, &format!("site={site}"), Visit::holding(&cookie(&response))).status,
@@ -169,7 +169,7 @@ fn of_more_rows_than_a_cookie_holds_those_that_let_in_come_first() {
     );
 }
 
-/// Regression: a trial member who opened an area for full members got a message and no link.
+/// Regression: a trial member who opened an area for full members got a message without a link.
 #[test]
 fn a_trial_member_before_an_area_for_full_members_is_shown_the_form() {
     let app = app(&[]);
@@ -209,8 +209,8 @@ fn a_trial_member_before_an_area_for_full_members_is_shown_the_form() {
     );
 }
 
-/// The rules against guessing stay: one right password among several sites is no wrong one, and a
-/// wrong one counts once.
+/// The limits for password guessing stay the same: if the password matches on one of several sites,
+/// no failure is counted, and a wrong password counts once.
 #[test]
 fn a_login_at_several_sites_counts_as_one_try() {
     let app = app(&["--login-limit-pair", "2"]);

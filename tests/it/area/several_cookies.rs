@@ -1,5 +1,5 @@
-//! Several cookies of ours in one request: which login counts, what hides none, and what leaves a
-//! trace.
+//! Several cookies of the service in one request: which login counts, which cookies hide no login,
+//! and what is logged.
 
 use super::cookies::{add, form, is, log_in, log_in_at};
 use super::{Visit, app, auth, cookie, told};
@@ -10,7 +10,8 @@ const EVE_IS_IN: (u16, &str) = (200, "1 66 eve 0");
 const LOGIN: (u16, &str) = (401, "login");
 const SHARED: [&str; 2] = ["--cookie-domain", "example.com"];
 
-/// Bob, who is to be logged in, and Eve, who has a membership of her own and a host of the domain.
+/// Bob is the member to be logged in. Eve has a membership of her own, and controls a host of the
+/// domain.
 fn bob_and_eve(flags: &[&str]) -> App {
     let app = app(flags);
     add(&app, 1, 71, "bob");
@@ -18,7 +19,7 @@ fn bob_and_eve(flags: &[&str]) -> App {
     app
 }
 
-/// A cookie of the shared domain, and one that this host alone has.
+/// A cookie for the shared domain, and one for this host alone.
 fn shared_and_own(app: &App, name: &str) -> [String; 2] {
     let at = |host: &str| cookie(&log_in_at(app, host, "1", name, ""));
     [at("www.example.com"), at("www.example.org")]
@@ -32,7 +33,7 @@ fn log_out(app: &App, cookies: &str) {
     assert_eq!(app.send(form("www.example.com", "/logout", cookies, "")).status, 303);
 }
 
-/// Regression: the newest 32 logins of a request were looked at, whether or not they had ended.
+/// Regression: only the newest 32 logins of a request were checked, also if they had ended.
 #[test]
 fn a_header_full_of_logins_that_have_ended_hides_no_good_one() {
     let app = bob_and_eve(&SHARED);
@@ -51,8 +52,8 @@ fn a_header_full_of_logins_that_have_ended_hides_no_good_one() {
     }
 }
 
-/// Regression: of two cookies the newer login counted, so that a neighbour made a browser log in as
-/// another member by setting one for the shared domain.
+/// Regression: of two cookies, the one with the newer login counted. A neighbouring host could log
+/// a browser in as another member by a cookie for the shared domain.
 #[test]
 fn a_login_that_no_other_host_can_have_set_counts_before_all_others() {
     let app = bob_and_eve(&SHARED);
@@ -103,7 +104,8 @@ fn values_that_are_no_logins_hide_none() {
     }
 }
 
-/// What a neighbour has planted must not get into the cookie that we set ourselves.
+/// A login from a cookie that another host has set must not be copied into the cookie that the
+/// service sets.
 #[test]
 fn a_new_login_carries_no_other_members_of_a_site_over_from_a_second_cookie() {
     let app = bob_and_eve(&SHARED);
@@ -118,7 +120,8 @@ fn a_new_login_carries_no_other_members_of_a_site_over_from_a_second_cookie() {
     is(admitted(&app, &both), LOGIN, "nobody else is in it");
 }
 
-/// One cookie that holds two members of a site, as releases before made it, has no rivals in it.
+/// Releases before made one cookie with two members of a site. Such logins do not compete with each
+/// other.
 #[test]
 fn logins_of_two_members_from_two_cookies_leave_a_line_and_a_count() {
     let dir = temp_dir();
@@ -197,7 +200,8 @@ fn two_forms_sent_with_one_old_cookie_both_log_in_and_end_it_once() {
     assert_eq!(app.rows("SELECT count(*) FROM logout"), ["1"]);
 }
 
-/// A member who has logged in is let in, also while nothing can be written.
+/// A new login is accepted, even if the earlier login cannot be ended because nothing can be
+/// written.
 #[test]
 fn a_login_goes_on_where_the_one_before_it_cannot_be_ended() {
     let app = bob_and_eve(&[]);

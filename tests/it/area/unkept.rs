@@ -1,5 +1,5 @@
-//! A browser that does not keep the login is told so, in place of the empty form; and so is the
-//! operator.
+//! If a browser does not keep the login cookie, the login page says so instead of showing the empty
+//! form, and the log tells the operator.
 
 use super::{BOB, app};
 use crate::support::{App, NOON, Program, Request, Response, send_raw, temp_dir};
@@ -14,7 +14,7 @@ const BY_HTTP: &str =
 struct Browser<'a> {
     address: &'a str,
     agent: &'a str,
-    /// Its headers about the origin of the form.
+    /// The headers that name the origin of the form.
     sent_from: &'a str,
 }
 
@@ -31,7 +31,7 @@ impl Browser<'_> {
         request.header("User-Agent", self.agent).from(self.address).lines(headers).body(body)
     }
 
-    /// The right password; the page that it leads to.
+    /// The request of a login with the right password; `back` is the page to which it leads.
     fn logging_in(&self, back: &str) -> Request {
         let headers =
             format!("Content-Type: application/x-www-form-urlencoded\r\n{}", self.sent_from);
@@ -42,7 +42,7 @@ impl Browser<'_> {
         )
     }
 
-    /// A page of the area, as the proxy asks about it.
+    /// The request in which the proxy asks about a page of the area.
     fn asking(&self, page: &str, cookies: &str) -> Request {
         self.request(
             "GET /auth?site=1&ask=page",
@@ -58,7 +58,7 @@ fn log_in(app: &App, browser: &Browser<'_>, back: &str) -> Response {
     response
 }
 
-/// The message above the form of the page.
+/// The message above the form of a page.
 fn said(response: &Response) -> &str {
     assert!(response.body.contains("<form "), "{}", response.body);
     let message = response
@@ -128,8 +128,7 @@ fn a_browser_that_showed_its_cookie_once_is_told_nothing_after_its_login_has_end
         }
         assert_eq!(said(&app.send(FIREFOX.asking("/films", ""))), "", "logout: {ended_by_logout}");
     }
-    // Another login of the same browser, and the area asks for a cookie that it does not take any
-    // more.
+    // A further login of the same browser, with a cookie that the area does not accept any more.
     let cookie = format!("Cookie: {}\r\n", super::cookie(&log_in(&app, &FIREFOX, "/films")));
     app.post("action=DELETE&siteid=1&memberid=71");
     assert_eq!(
@@ -186,7 +185,7 @@ fn a_proxy_that_is_not_listed_does_not_say_how_the_visitor_came() {
     assert_eq!(said(&app.send(browser.asking("/films", ""))), UNKNOWN);
 }
 
-/// The lines of a program's log from WARN up, each without its time.
+/// The log lines of a program at WARN and above, without their times.
 fn warnings(program: &mut Program) -> Vec<String> {
     program.terminate();
     let log = program.stderr();
@@ -234,8 +233,8 @@ fn the_log_says_it_once_a_minute_with_the_cause() {
     }
 }
 
-/// Regression: only those refused by `Origin` had a line, and a proxy that changes the host was
-/// found by nobody.
+/// Regression: only forms that were refused because of `Origin` had a log line, so nobody noticed a
+/// proxy that changes the host.
 #[test]
 fn a_refused_form_has_a_line_that_says_why_and_what_to_do() {
     let dir = temp_dir();

@@ -1,4 +1,4 @@
-//! `nats-userman authstring`: one string for a script, or the reason why there is none.
+//! `nats-userman authstring` prints one string for a script, or the reason why there is none.
 
 use super::nats::{Day, Nats};
 use super::{KEY, SESSION, STRING, USERNAME, add_testakovsky, api_key};

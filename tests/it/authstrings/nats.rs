@@ -1,4 +1,4 @@
-//! A server in the place of NATS, which answers well, badly or not at all.
+//! A server in place of NATS, which answers correctly, incorrectly or not at all.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -6,33 +6,33 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// How one question is answered.
+/// How the server answers one request.
 #[derive(Clone)]
 pub enum Day {
-    /// With this status, type and body, and the connection stays.
+    /// With this status, type and body. The connection stays open.
     Answer(u16, &'static str, String),
-    /// Answers with this, and then closes the connection.
+    /// With these bytes; then it closes the connection.
     AnswerAndClose(String),
-    /// With a redirect to there.
+    /// With a redirect to this address.
     Redirect(String),
-    /// The connection is closed where an answer was due.
+    /// It closes the connection without an answer.
     Close,
-    /// Half an answer, then the connection is closed.
+    /// It sends half an answer, then closes the connection.
     Half,
-    /// Not at all; the connection stays.
+    /// It sends nothing. The connection stays open.
     Silence,
-    /// Head and a byte now and then, without an end.
+    /// It sends the head and then single bytes, slowly and without an end.
     Trickle,
-    /// Head and bytes as fast as they go, without an end.
+    /// It sends the head and then bytes at full speed, without an end.
     Endless,
-    /// Something else than HTTP.
+    /// It sends something that is not HTTP.
     Nonsense,
 }
 
-/// What it was asked: the request line and the headers, in lower case names.
+/// The requests: request lines and headers, with lower-case names.
 pub type Asked = Arc<Mutex<Vec<String>>>;
 
-/// A NATS on a free port. Its threads end with their connections.
+/// A server on a free port. Its threads end with their connections.
 pub struct Nats {
     pub address: SocketAddr,
     pub asked: Asked,
@@ -40,7 +40,8 @@ pub struct Nats {
 }
 
 impl Nats {
-    /// Each question is one day further; the last day goes on.
+    /// Starts a server that uses the next behaviour for each request, and the last one for all
+    /// further requests.
     pub fn with(days: Vec<Day>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let nats = Self {
@@ -60,7 +61,7 @@ impl Nats {
         nats
     }
 
-    /// One that answers all with this body.
+    /// Starts a server that answers every request with this body.
     pub fn answering(body: &str) -> Self {
         Self::with(vec![Day::Answer(200, "application/json", body.into())])
     }
@@ -105,7 +106,7 @@ fn read_request(lines: &mut BufReader<&TcpStream>) -> Option<String> {
     }
 }
 
-/// Whether the connection stays. An error means that the other side has gone.
+/// Returns whether the connection stays open. An error means that the client has closed it.
 fn answer(mut stream: &TcpStream, day: &Day) -> bool {
     let head = |status: u16, kind: &str, length: usize| {
         format!("HTTP/1.1 {status} Day\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\r\n")
@@ -134,7 +135,7 @@ fn answer(mut stream: &TcpStream, day: &Day) -> bool {
                 .write_all(format!("{}{{\"resu", head(200, "application/json", 46)).as_bytes());
             false
         }
-        // Until the other side goes.
+        // Until the client closes the connection.
         Day::Silence => stream.read(&mut [0]).is_ok_and(|read| read > 0),
         Day::Trickle => {
             let mut sent = stream.write_all(endless.as_bytes());

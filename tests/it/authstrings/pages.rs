@@ -1,5 +1,5 @@
-//! The clients that people use: TMM's sample programs for both resources, mended where they cannot
-//! run as they are printed, and the page of PHP that `docs/authstrings.md` shows.
+//! The clients that people use: TMM's sample programs for both resources, corrected where the
+//! printed version cannot run, and the PHP page in `docs/authstrings.md`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -18,7 +18,7 @@ fn app() -> App {
     app
 }
 
-/// What a program prints. Whatever proxy the machine has for the world outside is none for this.
+/// What a program prints. The proxy settings of the machine do not apply.
 fn printed(app: &App, mut command: Command) -> String {
     command
         .env("NATS_URL", format!("http://{}", app.address))
@@ -29,7 +29,8 @@ fn printed(app: &App, mut command: Command) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Both samples of a language print the string, in the language's own form, and the string is good.
+/// Both samples of a language print the string in the form of that language, and the string is
+/// valid.
 fn prints(program: &Path, extension: &str, form: fn(&str, &str) -> String) {
     let app = app();
     for (name, key, plus) in [
@@ -77,7 +78,7 @@ fn the_samples_with_curl_run() {
     prints(Path::new("sh"), "sh", |key, string| format!("{{\"{key}\":\"{string}\"}}"));
 }
 
-/// A Python that has the module `requests`: the one in the path, or Debian's.
+/// A Python that has the module `requests`: the first one in PATH, or Debian's.
 fn python_with_requests() -> Option<PathBuf> {
     let in_path = real_program("python3")?;
     let has_it = |python: &PathBuf| {
@@ -97,8 +98,7 @@ fn python_with_requests() -> Option<PathBuf> {
     found
 }
 
-/// That page behind a web server with the files of `examples/`, and what a visitor sees
-/// there.
+/// Checks that page behind a web server with the files of `examples/`: what does a visitor see?
 fn page_behind(caddy: bool) {
     let Some(mut host) = Host::new() else { return };
     let flags = ["--stand-in", &*api_key(""), "--trusted-proxy", "127.0.0.1"];
@@ -124,7 +124,7 @@ fn page_behind(caddy: bool) {
     app.post("action=CHANGE&siteid=1&memberid=342&new_trial=1");
     app.post("action=ADD&siteid=1&memberid=10&username=full&password=p");
     let page = "/members/upgrade-link.php";
-    // Whatever a visitor says of himself: in each way to write it.
+    // The visitor sends headers with the name of a member, in each spelling.
     let names = [
         "X-Member-Name",
         "X_Member_Name",

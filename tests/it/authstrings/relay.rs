@@ -1,4 +1,4 @@
-//! The relay: an answer in time and a text with the likely cause, whatever NATS does.
+//! The relay answers in time, and with a likely cause, whatever NATS does.
 
 use std::io::Write as _;
 use std::net::TcpStream;
@@ -41,7 +41,7 @@ fn a_question_is_asked_of_nats_with_its_own_key_and_the_string_comes_back() {
     let app = app(&nats);
     for (query, asked) in [
         ("username=testakovsky2&siteid=1", "username=testakovsky2&siteid=1"),
-        // The site that was found here, so that both speak of the same member.
+        // The site that was found in the database, so that both sides mean the same member.
         ("username=testakovsky2&siteids=7,1", "username=testakovsky2&siteid=1"),
         (&format!("memberid=342&session={SESSION}"), &format!("memberid=342&session={SESSION}")),
     ] {
@@ -297,7 +297,7 @@ fn a_service_that_stops_answers_the_call_under_way_and_closes_kept_connections()
     let address = program.address;
     let under_way = std::thread::spawn(move || get(address, BY_NAME));
     eventually("the call is under way", || nats.asked().len() == 1);
-    // A connection that was there before: no new one is accepted.
+    // A connection that existed before the stop. New ones are not accepted.
     let mut kept = TcpStream::connect(address).unwrap();
     let mut ask = || {
         let path = "/api/member/authstring?type=upsell&username=nobody&siteid=1";

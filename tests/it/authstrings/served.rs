@@ -146,7 +146,7 @@ fn only_a_whole_key_with_its_username_is_taken() {
     ] {
         assert_eq!(said(&get_with(app.address, &path, &headers)), (401, refused), "{why}");
     }
-    // A wrong key is told nothing of the parameters.
+    // With a wrong key, the answer says nothing about the parameters.
     assert_eq!(said(&get_with(app.address, AUTH, "")), (401, refused));
     assert_eq!(
         get_with(app.address, &path, &format!("API-Key: {KEY}\r\nApi-Username: {USERNAME}\r\n"))
@@ -199,7 +199,7 @@ fn a_key_is_valid_for_its_sites_and_from_its_addresses_alone() {
         blank,
         "who does not know the session is told nothing"
     );
-    // On two sites at once: one of them is enough.
+    // The member is on two sites. One matching site is enough.
     assert_eq!(ask("192.0.2.9", &format!("memberid=342&session={SESSION}")).0, 200);
     let elsewhere =
         (403, "{\"error\":\"address: this key is not good from 198.51.100.1\"}".to_owned());

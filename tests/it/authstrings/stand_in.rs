@@ -1,12 +1,12 @@
-//! Without a NATS: strings of our own, from the page that shows the link to the end that redeems
-//! it.
+//! Without a NATS, the service creates strings itself: for the page that shows the link, and for
+//! the service that redeems it.
 
 use super::{KEY, SESSION, USERNAME, add_testakovsky, api_key, get, said, string_in};
 use crate::support::{App, NOON, Program, Request, Response, temp_dir};
 
 const UNKNOWN: &str = "{\"error\":\"authstring: unknown, expired or redeemed already\"}";
 
-/// Gives a string back.
+/// Redeems a string.
 pub fn redeem(app: &App, string: &str) -> Response {
     post(app, &format!("{{\"authstring\":\"{string}\"}}"), KEY)
 }
@@ -76,7 +76,7 @@ fn a_string_ends_with_its_time_and_with_the_membership() {
     );
 }
 
-/// Regression: the string was redeemed, and no caller got the answer.
+/// Regression: the string was marked as redeemed, although the answer did not reach the caller.
 #[test]
 fn a_string_that_could_not_be_answered_is_still_good() {
     let app = App::start_with(&["--stand-in", &api_key("")]);

@@ -1,4 +1,4 @@
-//! NATS over TLS: a real nginx before the double, with a certificate of its own.
+//! NATS over TLS: a real nginx in front of the test server, with a certificate for this test.
 
 use std::fs;
 use std::process::Command;

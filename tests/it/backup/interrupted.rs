@@ -1,4 +1,4 @@
-//! A restore that is killed, and a service that is started while one runs.
+//! A restore that is killed, and a service that is started during a restore.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -10,7 +10,7 @@ use crate::commands::run_on;
 use crate::shim::{KILLED, Shim};
 use crate::support::{TOKEN, eventually, post_to, program, rows, temp_dir};
 
-/// A copy of a directory with all files in it.
+/// Copies a directory with all its files.
 pub(super) fn copy(from: &Path, to: &Path) {
     fs::create_dir(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
@@ -19,8 +19,8 @@ pub(super) fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Killed at each step in turn: a start finds the former database or the restored one, whole, with
-/// the keys that belong to it.
+/// The restore is killed at each step in turn. The next start finds the former database or the
+/// restored one, complete and with the keys that belong to it.
 #[test]
 fn a_killed_restore_leaves_the_old_set_or_the_next_start_completes_the_new_one() {
     let Some(shim) = Shim::new() else { return };
@@ -28,7 +28,7 @@ fn a_killed_restore_leaves_the_old_set_or_the_next_start_completes_the_new_one()
     let file = before.backed_up(&["--with-keys"]);
     let other = Home::with_members(7..=8);
     let mut found = [0; 2];
-    // Every change of a name, and each third of the many writes.
+    // Every rename is tested, every second open, and every third of the many writes.
     for (call, stride) in [("rename", 1), ("sync", 1), ("open", 2), ("write", 3)] {
         let mut killed = 0;
         for step in (0..).step_by(stride) {
@@ -63,7 +63,7 @@ fn a_killed_restore_leaves_the_old_set_or_the_next_start_completes_the_new_one()
     assert!(found[0] > 20 && found[1] > 3, "{found:?}");
 }
 
-/// Between the renames, which take no time, nothing else may use the database.
+/// During the renames, which take a moment, no other command may use the database.
 #[test]
 fn a_restore_that_was_killed_among_its_renames_is_named_by_every_command_and_completed_by_another()
 {
@@ -93,7 +93,7 @@ fn a_restore_that_was_killed_among_its_renames_is_named_by_every_command_and_com
     assert_eq!(home.members(), ["1", "2", "3"]);
 }
 
-/// As a socket starts it: it waits, and then answers from the restored database.
+/// The service is started by a socket. It waits, and then answers from the restored database.
 #[test]
 fn a_service_that_is_started_during_a_restore_waits_for_it() {
     let Some(shim) = Shim::new() else { return };

@@ -1,10 +1,11 @@
-//! `--keep`: what is removed after a backup, and what never is.
+//! `--keep`: which files are removed after a backup, and which never are.
 
 use std::fs;
 use std::os::unix::fs::symlink;
 
 use super::{Home, names};
 
+/// In the order of their age. Release 0.5.0 named the second one like that.
 const OLD: [&str; 3] =
     ["userman-20200101T000000Z.db", "userman-20200101T000000Z-2.db", "userman-20200102T000000Z.db"];
 
@@ -35,6 +36,22 @@ fn without_keep_and_with_room_for_all_nothing_goes() {
     assert_eq!(names(&home.backups()).len(), 8);
 }
 
+/// A person, a script and `--keep` take the same one for the oldest.
+#[test]
+fn backups_of_one_second_go_in_the_order_of_their_names() {
+    let home = Home::with_members(1..=1);
+    let mut made = Vec::new();
+    // The last one may fall into the next second.
+    while made.len() < 4 {
+        let file = home.backed_up(&[]);
+        made.push(file.file_name().unwrap().to_str().unwrap().to_owned());
+    }
+    assert!(made.is_sorted(), "{made:?}");
+    let last = home.backed_up(&["--keep", "2"]);
+    let last = last.file_name().unwrap().to_str().unwrap();
+    assert_eq!(names(&home.backups()), [&made[3], last]);
+}
+
 #[test]
 fn nothing_of_another_name_and_no_link_is_ever_removed() {
     let home = Home::with_members(1..=1);
@@ -62,7 +79,7 @@ fn nothing_of_another_name_and_no_link_is_ever_removed() {
     assert!(home.database().exists());
 }
 
-/// The clock was wrong when that one was made.
+/// The clock was wrong when this backup was made.
 #[test]
 fn a_backup_with_a_date_in_the_future_does_not_drive_out_the_new_one() {
     let home = Home::with_members(1..=1);

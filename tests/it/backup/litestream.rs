@@ -23,7 +23,7 @@ fn litestream_replicates_beside_the_service_and_its_copy_can_be_restored() {
         .unwrap();
     eventually("it replicates", || home.path().join("replica").exists());
     (2..=60).for_each(|member| add(&service, member));
-    // It sends what is left before it ends.
+    // Litestream sends what is left before it ends.
     kill_process(Pid::from_child(&replication), Signal::TERM).unwrap();
     assert!(replication.wait().unwrap().success());
     add(&service, 61);

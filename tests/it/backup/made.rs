@@ -1,4 +1,4 @@
-//! What `backup` makes, and what it says.
+//! What `backup` creates and prints.
 
 use std::fs;
 
@@ -13,7 +13,7 @@ fn a_backup_is_one_dated_file_with_all_rows_and_says_what_it_holds() {
     let home = Home::with_members(1..=3);
     let printed = home.back_up(&[]).printed();
     let said = timeless(&printed, &home);
-    // How many passwords are hashed by then depends on the machine: see `seals`.
+    // How many passwords are hashed by then depends on the machine: see the module `seals`.
     let lines: Vec<&str> = said.lines().filter(|line| !line.contains("seal.key")).collect();
     assert_eq!(
         lines,
@@ -29,7 +29,7 @@ fn a_backup_is_one_dated_file_with_all_rows_and_says_what_it_holds() {
     assert_eq!(mode(&file), 0o640);
     assert_eq!(members(&file), ["1", "2", "3"]);
     assert_eq!(rows(&read(&file), "PRAGMA integrity_check"), ["ok"]);
-    // It can be read where no file can be made beside it.
+    // In this journal mode the file can be read where no other file can be created beside it.
     assert_eq!(fs::read(&file).unwrap()[18..20], DELETE_MODE);
 }
 
@@ -96,7 +96,7 @@ fn without_a_directory_the_one_of_the_settings_takes_it() {
 #[test]
 fn keys_are_saved_only_on_demand_and_for_their_owner_alone() {
     let home = Home::with_members(1..=1);
-    // The tests give the token by a variable.
+    // The token of the tests is in a variable; this one is in the file.
     run_on(&home.data(), &["token", "add"]);
     let file = home.backed_up(&[]);
     let keys = file.with_extension("keys");
@@ -115,7 +115,7 @@ fn keys_are_saved_only_on_demand_and_for_their_owner_alone() {
     assert_eq!(fs::read_to_string(keys).unwrap(), expected);
 }
 
-/// What a pipe is told is as clear as a terminal.
+/// The message is as clear in a pipe as on a terminal.
 #[test]
 fn there_is_nothing_to_back_up_before_the_first_start() {
     let dir = crate::support::temp_dir();
@@ -132,7 +132,7 @@ fn there_is_nothing_to_back_up_before_the_first_start() {
     assert!(!data.exists());
 }
 
-/// A backup before an upgrade is the usual time for one.
+/// A backup is usually made before an upgrade.
 #[test]
 fn a_database_of_an_earlier_release_is_backed_up_as_it_is() {
     let home = Home { dir: crate::support::temp_dir() };

@@ -1,4 +1,4 @@
-//! Directories that cannot take a backup, and what an interrupted backup leaves in one.
+//! Directories in which a backup cannot be made, and the files that an interrupted backup leaves.
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -88,7 +88,7 @@ fn a_directory_of_another_user_is_named_with_its_owner() {
     assert_eq!((mode(&file), mode(&file.with_extension("keys"))), (0o640, 0o600));
 }
 
-/// A file system of its own that is too small. Only root can mount one.
+/// A mounted file system that is too small. Only root can mount one.
 #[test]
 fn a_file_system_without_room_is_refused_before_anything_is_written() {
     let home = Home::with_members(1..=1);
@@ -129,15 +129,15 @@ fn a_disk_that_fills_up_leaves_no_file_and_the_backups_that_were_there() {
         assert!(is_one_line && said.contains("No space left") || said.contains("full"), "{said}");
         assert_eq!(names(&home.backups()), [kept.file_name().unwrap().to_str().unwrap()]);
     }
-    // A backup has tens of pages, and a file of keys.
+    // A backup writes tens of pages and a file of keys.
     assert!(failed > 20, "{failed} steps");
     let left = names(&home.backups());
     assert_eq!(left.len(), 2, "{left:?}");
     assert!(!left.contains(&kept.file_name().unwrap().to_str().unwrap().to_owned()));
 }
 
-/// Killed at each step in turn: what has the name of a backup is whole, and the next backup removes
-/// the rest.
+/// The backup is killed at each step in turn. A file with the name of a backup is complete, and the
+/// next backup removes the other files.
 #[test]
 fn a_killed_backup_leaves_no_half_one_and_the_next_one_tidies_up() {
     let Some(shim) = Shim::new() else { return };
@@ -173,7 +173,7 @@ fn a_killed_backup_leaves_no_half_one_and_the_next_one_tidies_up() {
 #[test]
 fn two_backups_into_one_directory_do_not_run_at_once() {
     let home = Home::with_members(1..=1);
-    // What a running one has: its draft, locked.
+    // The file of a running backup: a draft with a lock.
     let draft = home.backups().join("userman-20260615T120000Z.db.new");
     let running = File::create(&draft).unwrap();
     running.lock().unwrap();
@@ -182,7 +182,7 @@ fn two_backups_into_one_directory_do_not_run_at_once() {
         &format!("nats-userman: another backup into {} is running\n", home.backups().display()),
     );
     assert!(draft.exists());
-    // It was killed: its lock is gone with it.
+    // The backup was killed, so its lock is released.
     drop(running);
     let ran = home.back_up(&[]);
     assert_eq!(ran.code, Some(0), "{ran:?}");

@@ -1,5 +1,5 @@
-//! What a restore does as root in the data directory of another user, and its plan: it renames only
-//! the files of this database, wherever it is started.
+//! A restore by root in the data directory of another user, and its plan. It renames only the files
+//! of this database, whatever the working directory is.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, chown, symlink};
@@ -15,7 +15,8 @@ use crate::support::{Program, eventually, program, temp_dir};
 
 const USER: u32 = 61_234;
 
-/// A data directory of the service's user, where only root can become another user.
+/// A data directory of the service's user; `None` unless root runs the test, because only root can
+/// become another user.
 fn home_of_another_user() -> Option<Home> {
     if !rustix::process::geteuid().is_root() {
         let required = std::env::var("REQUIRE_REAL").as_deref() == Ok("1");
@@ -31,7 +32,7 @@ fn home_of_another_user() -> Option<Home> {
     Some(home)
 }
 
-/// A directory of root with a file in it.
+/// A directory of root with one file.
 fn of_root(home: &Home) -> PathBuf {
     let dir = home.path().join("of-root");
     fs::create_dir(&dir).unwrap();
@@ -59,7 +60,7 @@ fn a_plan_that_the_services_user_wrote_makes_root_rename_no_file_of_others() {
         json!({"moves": [[data.join("userman.db"), dir.join("put")]], "replaced": []}),
         replaced(&evil, &secret),
         replaced(&data.join("userman.db"), &dir.join("put")),
-        // The way back out of the directory, and another file in it.
+        // A path that leads out of the directory, to another file.
         replaced(&data.join("userman.db/../../of-root/secret"), &data.join("userman.db")),
         replaced(&evil, &data.join("userman.db")),
         replaced(&data.join("userman.dbs"), &data.join("userman.db")),
@@ -107,7 +108,7 @@ fn a_link_of_the_services_user_leads_roots_restore_to_no_directory_of_others() {
         assert_eq!(fs::read_to_string(dir.join("secret")).unwrap(), "root's own");
     }
 
-    // A directory of the same user is theirs to link to, and root's own link leads anywhere.
+    // The user may link to a directory of their own. A link that root has made may lead anywhere.
     chown(&dir, Some(USER), Some(USER)).unwrap();
     put(&dir.join("userman.db"));
     home.restore(&file, &[]).printed();
@@ -136,8 +137,8 @@ fn names_if_there(dir: &Path) -> Vec<String> {
     if dir.exists() { names(dir) } else { Vec::new() }
 }
 
-/// The plan is the same from every working directory. With a link, the copy that a kill leaves
-/// beside its target is removed.
+/// The plan is valid in every working directory. If the database is a link, the copy that the
+/// killed restore left beside the link's target is removed.
 #[test]
 fn a_killed_restore_by_a_relative_path_is_completed_from_another_directory() {
     let Some(shim) = Shim::new() else { return };
@@ -163,7 +164,7 @@ fn a_killed_restore_by_a_relative_path_is_completed_from_another_directory() {
         }
         let is_planned = home.data().join("restore.json").exists();
         planned += usize::from(is_planned);
-        // The start is from the directory of the test.
+        // The service starts in the working directory of the test.
         home.serving(|_| ());
         let key = |home: &Home| fs::read(home.data().join("cookie.key")).unwrap();
         let (members, whose) = match is_planned {

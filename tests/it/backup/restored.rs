@@ -1,4 +1,4 @@
-//! `restore`: what it puts in place, what it keeps, what it says was lost, and what it refuses.
+//! `restore`: what it puts in place, what it keeps, what it reports as lost, and what it refuses.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -10,7 +10,7 @@ use super::{Home, add, delete, members, mode, names, timeless};
 use crate::commands::run_on;
 use crate::support::{Program, rows, temp_dir};
 
-/// Members 1 to 3, a backup, then member 4 joins and member 2 leaves.
+/// Members 1 to 3, then a backup; after it member 4 joins and member 2 leaves.
 fn with_news() -> (Home, std::path::PathBuf) {
     let home = Home::with_members(1..=3);
     let file = home.backed_up(&[]);
@@ -57,12 +57,12 @@ fn a_restore_sets_the_former_database_aside_and_says_what_was_lost() {
         ]
     );
     assert_eq!((mode(&home.database()), mode(&former)), (0o640, 0o640));
-    // The command that it printed.
+    // The command that the restore printed.
     let database = format!("sqlite:{}", former.display());
     let journal = run_on(&home.data(), &["--database", &database, "journal", "--since", since]);
     let journal = journal.printed();
     assert!(journal.contains("OK|member 4 \"name-4\" added"), "{journal}");
-    // It is a database as any other.
+    // The database works like any other.
     home.serving(|service| add(service, 5));
     assert_eq!(home.members(), ["1", "2", "3", "5"]);
 }
@@ -83,7 +83,7 @@ fn a_restore_can_be_undone_by_restoring_what_was_set_aside() {
     assert_eq!(home.members(), ["1", "3", "4"]);
 }
 
-/// The newest postbacks are only in the WAL, which must follow its database.
+/// The newest postbacks are only in the WAL, so the WAL must be moved with its database.
 #[test]
 fn after_a_crash_the_former_database_keeps_its_wal_and_the_restored_one_starts_without() {
     let home = Home::with_members(1..=3);
@@ -98,7 +98,7 @@ fn after_a_crash_the_former_database_keeps_its_wal_and_the_restored_one_starts_w
     assert_eq!(home.members(), ["1", "2", "3"]);
 }
 
-/// The first restore has ended all logins, and its record is in no backup.
+/// The first restore has ended all logins. The record of that is in no backup.
 #[test]
 fn a_second_restore_of_the_same_backup_loses_nothing() {
     let (home, file) = with_news();
@@ -108,7 +108,7 @@ fn a_second_restore_of_the_same_backup_loses_nothing() {
     assert!(printed.contains(said), "{printed}");
 }
 
-/// A token of the backup may be retired since.
+/// A token in the backup may have been retired since.
 #[test]
 fn the_tokens_of_the_url_stay_and_those_of_the_backup_are_named() {
     let home = Home::with_members(1..=1);
@@ -133,7 +133,7 @@ fn the_tokens_of_the_url_stay_and_those_of_the_backup_are_named() {
     );
     assert!(printed.contains(&said), "{printed}");
     assert_eq!(fs::read_to_string(&token).unwrap(), new);
-    // Without a file, NATS still has the token of the backup.
+    // Without a token file, NATS still uses the token of the backup.
     fs::remove_file(&token).unwrap();
     home.restore(&file, &[]).printed();
     assert_eq!(fs::read_to_string(&token).unwrap(), old);
@@ -181,7 +181,7 @@ fn what_is_no_backup_of_this_program_is_refused_and_nothing_changes() {
         path
     };
     let mut broken = good.clone();
-    // A name in the table and no more in its index.
+    // A name that is in the table but not in its index any more.
     let at_name = broken.windows(6).position(|bytes| bytes == b"name-3").unwrap();
     broken[at_name + 5] = b'9';
     let cases = [
@@ -311,8 +311,8 @@ fn a_damaged_database_is_replaced_and_its_loss_is_unknown() {
     assert_eq!(home.members(), ["1", "2", "3"]);
 }
 
-/// What came since the backup is in the journal that was set aside. With the whole journal, a
-/// database is made that has both.
+/// The postbacks since the backup are in the journal that was set aside. A replay of that whole
+/// journal gives a database with all of them.
 #[test]
 fn the_journal_that_was_set_aside_gives_back_what_was_lost() {
     let (home, file) = with_news();

@@ -1,4 +1,4 @@
-//! `serve --backup-every`.
+//! `serve --backup-every`: backups at an interval.
 
 use std::fs;
 use std::path::Path;
@@ -48,7 +48,7 @@ fn a_restart_does_not_begin_the_day_anew() {
     let app = App::start_in(dir, &flags);
     wait_for(&app, &backups, &[FIRST]);
     let app = App::start_at(app.stop(), &flags, NOON + DAY - 10);
-    // Read in the directory: nothing is due.
+    // The app reads the directory and finds that no backup is due.
     eventually("its age is known", || age(&app).as_deref() == Some("86390"));
     assert_eq!(names(&backups), [FIRST]);
     app.set_unix(NOON + DAY);
@@ -89,7 +89,7 @@ fn the_oldest_go_beyond_the_number_that_is_kept_and_keys_come_with_the_setting()
     assert_eq!(names(&dir), expected);
 }
 
-/// The disk for backups is not there yet.
+/// The disk for backups is not mounted yet.
 #[test]
 fn a_backup_that_fails_is_tried_again_and_the_service_goes_on() {
     let dir = temp_dir();
@@ -101,7 +101,7 @@ fn a_backup_that_fails_is_tried_again_and_the_service_goes_on() {
     app.post("action=ADD&siteid=1&memberid=1&username=a&cryptpass=41R19prsa7NLQ");
     assert!(!missing.exists(), "a directory of the settings is never created");
     fs::create_dir(&missing).unwrap();
-    // It has failed at least once by then; it tries again within an hour.
+    // At least one attempt has failed by then. The next one comes within an hour.
     app.set_unix(NOON + 3600);
     wait_for(&app, &missing, &["userman-20260615T130000Z.db"]);
 }
@@ -124,7 +124,7 @@ fn the_log_has_the_cause_of_a_failure_once_and_the_backups_that_were_made() {
     let flags = ["--backup-every", "24h"];
     let mut service = Program::serve(&home.data(), &flags);
     eventually("it is logged", || service.stderr().contains("backup: copying the database to"));
-    eventually("it is made", || service.stderr().contains(": 1 members, 0 former members, 1"));
+    eventually("it is made", || service.stderr().contains(": 1 member, 0 former members, 1"));
     assert!(service.terminate().success());
     assert_eq!(super::mode(&home.data().join("backups")), 0o750);
 }

@@ -1,4 +1,4 @@
-//! Passwords that only the seal key opens, in a backup and after its way back.
+//! Passwords that only the seal key opens, in a backup and after a restore.
 
 use std::fs;
 
@@ -23,7 +23,7 @@ fn a_backup_without_keys_says_how_many_passwords_it_cannot_open() {
     let said = timeless(&home.back_up(&[]).printed(), &home);
     assert!(
         said.contains(
-            "without keys: 1 passwords can be opened only with HOME/data/seal.key; keep it apart, \
+            "without keys: 1 password can be opened only with HOME/data/seal.key; keep it apart, \
              or use --with-keys\n"
         ),
         "{said}"
@@ -42,7 +42,7 @@ fn on_another_machine_a_backup_needs_its_keys_and_finds_them_beside_it() {
     let apart = home.path().join("apart.keys");
     fs::rename(&keys, &apart).unwrap();
     let missing = format!(
-        "nats-userman: the backup has 1 passwords sealed under a key that is missing: name the \
+        "nats-userman: the backup has 1 password sealed under a key that is missing: name the \
          file of its keys by --keys, or put {}/seal.key in its place first\n",
         data.display()
     );
@@ -70,7 +70,7 @@ fn a_backup_of_passwords_under_another_key_is_refused_and_nothing_changes() {
     other.restore(&file, &[]).ended(
         1,
         &format!(
-            "nats-userman: the backup has 1 passwords sealed under another key than {}/seal.key: \
+            "nats-userman: the backup has 1 password sealed under another key than {}/seal.key: \
              name the file of its keys by --keys, or put the right key back at {}/seal.key \
              first\n",
             other.data().display(),
@@ -90,7 +90,7 @@ fn keys_that_do_not_open_the_passwords_are_not_saved_as_if_they_did() {
     ran.ended(
         1,
         &format!(
-            "nats-userman: the database has 1 passwords sealed under another key than \
+            "nats-userman: the database has 1 password sealed under another key than \
              {}/seal.key: the backup would lack the right one\n",
             home.data().display()
         ),

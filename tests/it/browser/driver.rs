@@ -1,27 +1,30 @@
-//! A small WebDriver client: chromedriver on a free port, and headless Chromium as a phone of 360
-//! by 640 points.
+//! A small WebDriver client. It starts chromedriver on a free port, and headless Chromium as a
+//! phone of 360 by 640 points.
 
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{Request, eventually, real_program, send_raw};
+use crate::support::{Request, eventually_every, real_program, send_raw, temp_dir};
 
-/// How often chromedriver is started until it runs.
+/// How often the start of chromedriver is tried.
 const STARTS_MAX: usize = 3;
-/// How WebDriver names an element in its answers.
+/// How often a page is asked for. Each time, chromedriver asks two processes of Chromium.
+pub const LOOK_EVERY: Duration = Duration::from_millis(30);
+/// The key of an element in WebDriver's answers.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
-/// The Enter key in what is typed.
+/// The Enter key as typed text.
 const ENTER: &str = "\u{E007}";
-/// A page that was shown a moment ago may come back from the tab's memory without any request,
-/// whatever its headers say; without that the back button shows what the headers allow. Nor is an
-/// address with http changed to https.
+/// Without BackForwardCache, because a page that was shown before could come back from memory
+/// without a request, whatever its headers say. Without HttpsUpgrades, because it changes http
+/// addresses to https.
 const FEATURES: &str = "--disable-features=BackForwardCache,HttpsUpgrades";
-/// A host with a name of its own, to which http is not what it is to localhost.
+/// A host with a name of its own. Chromium does not trust it over http, as it does localhost.
 const HOSTS: &str = "--host-resolver-rules=MAP www.example.com 127.0.0.1";
 const FLAGS: [&str; 11] = [
     "--headless",
@@ -44,16 +47,17 @@ pub struct Element(String);
 pub struct Browser {
     driver: SocketAddr,
     process: Child,
-    /// Its standard output: closed, the next line would end chromedriver.
+    /// The standard output of chromedriver. If it were closed, the next line would end
+    /// chromedriver.
     _output: BufReader<ChildStdout>,
     _profile: TempDir,
-    /// `/session/…`, empty before there is one.
+    /// `/session/…`; empty before a session exists.
     session: String,
     scripts: bool,
 }
 
-/// Starts chromedriver: the process, its standard output, and its port; none where it ended
-/// instead.
+/// Starts chromedriver. Returns the process, its standard output and its port, or `None` if it has
+/// ended.
 fn start(chromedriver: &Path) -> Option<(Child, BufReader<ChildStdout>, u16)> {
     let mut process = Command::new(chromedriver)
         .arg("--port=0")
@@ -75,7 +79,7 @@ fn start(chromedriver: &Path) -> Option<(Child, BufReader<ChildStdout>, u16)> {
 }
 
 impl Browser {
-    /// A fresh one without any cookie, with JavaScript or without; none where Chromium is not
+    /// Opens a browser without cookies, with JavaScript or without it. `None` if Chromium is not
     /// installed.
     pub fn open(scripts: bool) -> Option<Self> {
         let prefs = if scripts {
@@ -93,11 +97,11 @@ impl Browser {
 
     fn open_with(scripts: bool, prefs: &Value) -> Option<Self> {
         let (chromium, chromedriver) = (real_program("chromium")?, real_program("chromedriver")?);
-        // On a busy machine it ends now and then, where the port that it drew was taken meanwhile.
+        // On a busy machine it sometimes ends, because its port was taken meanwhile.
         let (process, output, port) = (0..STARTS_MAX)
             .find_map(|_| start(&chromedriver))
             .expect("chromedriver ends each time");
-        let profile = TempDir::new().unwrap();
+        let profile = temp_dir();
         let driver = SocketAddr::from(([127, 0, 0, 1], port));
         let mut browser = Self {
             driver,
@@ -128,7 +132,7 @@ impl Browser {
         self.post("/url", &json!({ "url": url }));
     }
 
-    /// The back button.
+    /// Presses the back button.
     pub fn back(&self) {
         self.post("/back", &json!({}));
     }
@@ -139,13 +143,14 @@ impl Browser {
         (text("/url"), text("/title"))
     }
 
-    /// Waits until this page is shown: an address ends so, and a title.
+    /// Waits until the page with this title is shown and its address has this end.
     pub fn comes_to(&self, address: &str, title: &str) {
         let is_there = |(url, name): (String, String)| url.ends_with(address) && name == title;
-        eventually(&format!("the page {address} \"{title}\""), || is_there(self.place()));
+        let what = format!("the page {address} \"{title}\"");
+        eventually_every(LOOK_EVERY, &what, || is_there(self.place()));
     }
 
-    /// The elements that a CSS selector names.
+    /// The elements that match a CSS selector.
     pub fn all(&self, selector: &str) -> Vec<Element> {
         let found = self.post("/elements", &json!({ "using": "css selector", "value": selector }));
         found
@@ -156,15 +161,14 @@ impl Browser {
             .collect()
     }
 
-    /// The only element that a CSS selector names.
+    /// The only element that matches a CSS selector.
     pub fn the(&self, selector: &str) -> Element {
         let mut found = self.all(selector);
         assert_eq!(found.len(), 1, "{selector}");
         found.remove(0)
     }
 
-    /// What is typed into or pressed, found as people find it: by the name that a screen reader
-    /// says.
+    /// A field or button by its accessible name, which a screen reader says.
     pub fn called(&self, label: &str) -> Element {
         let found = self
             .all("input:not([type=hidden]), button")
@@ -173,39 +177,39 @@ impl Browser {
         found.unwrap_or_else(|| panic!("nothing on the page is called {label:?}"))
     }
 
-    /// The name that a screen reader says.
+    /// The accessible name of an element.
     pub fn label(&self, element: &Element) -> String {
         self.about(element, "computedlabel")
     }
 
-    /// What a screen reader says that it is.
+    /// The role of an element, which a screen reader says.
     pub fn role(&self, element: &Element) -> String {
         self.about(element, "computedrole")
     }
 
-    /// Its text as shown.
+    /// The displayed text of an element.
     pub fn text(&self, element: &Element) -> String {
         self.about(element, "text")
     }
 
-    /// An attribute of it, or nothing.
+    /// An attribute of an element, or an empty text.
     pub fn attribute(&self, element: &Element, name: &str) -> String {
         self.about(element, &format!("attribute/{name}"))
     }
 
-    /// The element that has the keyboard.
+    /// The element that has the keyboard focus.
     pub fn focused(&self) -> Element {
         Element(self.get("/element/active")[ELEMENT].as_str().unwrap().to_owned())
     }
 
-    /// Types into what is called so.
+    /// Types a text into the field with this name.
     pub fn type_into(&self, label: &str, text: &str) {
         let Element(id) = self.called(label);
         self.post(&format!("/element/{id}/value"), &json!({ "text": text }));
     }
 
-    /// Presses what is called so; what comes of it is to be waited for. Without JavaScript by the
-    /// keyboard, because chromedriver looks by a script where to click.
+    /// Presses the button with this name. The caller waits for the effect. Without JavaScript it
+    /// uses the keyboard, because chromedriver finds the place to click by a script.
     pub fn press(&self, label: &str) {
         if !self.scripts {
             return self.type_into(label, ENTER);
@@ -214,12 +218,12 @@ impl Browser {
         self.post(&format!("/element/{id}/click"), &json!({}));
     }
 
-    /// What a script in the page returns.
+    /// The result of a script in the page.
     pub fn script(&self, script: &str) -> Value {
         self.post("/execute/sync", &json!({ "script": script, "args": [] }))
     }
 
-    /// The cookies that go to this page, those that no script sees too.
+    /// The cookies for this page, including those that scripts cannot see.
     pub fn cookies(&self) -> Vec<Value> {
         self.get("/cookie").as_array().unwrap().clone()
     }
@@ -252,7 +256,7 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // Ends Chromium too; killed, chromedriver would leave it behind.
+        // This ends Chromium too. A killed chromedriver would leave it running.
         if !self.session.is_empty() {
             let _ = self.call("DELETE", &self.session, &Value::Null);
         }

@@ -1,5 +1,5 @@
-//! `member restore --lapsed-early`, with the real program and the machine's clock: what a release
-//! before did in a wrong year, or a jump that stayed, is undone.
+//! `member restore --lapsed-early`, with the real program and the clock of the machine. It undoes
+//! what an earlier release did in a wrong year, or what a permanent jump of the clock did.
 
 use rusqlite::Connection;
 
@@ -7,7 +7,7 @@ use super::{FORMER, MEMBERS};
 use crate::commands::{Ran, run_on};
 use crate::support::{Program, rows, temp_dir};
 
-/// Far enough to be ahead for as long as this program is tested.
+/// A date that stays in the future for as long as this program is tested.
 const PAID_UNTIL: i64 = 4_102_444_800;
 const HISTORY: &str = "SELECT source, action, reply FROM journal WHERE source = 'operator' AND \
     memberid = 71 ORDER BY id";
@@ -18,8 +18,8 @@ struct Scene {
 }
 
 impl Scene {
-    /// Bob (71), Ann (72) and Cleo (73) of site 1, and Dora (71) of site 2, paid until 2100; Eve
-    /// (74), who has been expired for long, and Finn (75), who was deleted.
+    /// Bob (71), Ann (72) and Cleo (73) of site 1, and Dora (71) of site 2, paid until 2100. Eve
+    /// (74) expired long ago, and Finn (75) was deleted.
     fn new() -> Self {
         let dir = temp_dir();
         let program = Program::serve(dir.path(), &[]);
@@ -51,7 +51,7 @@ impl Scene {
         Connection::open(self.dir.path().join("userman.db")).unwrap()
     }
 
-    /// What the writer does in the year 2101: moves all whose time is over.
+    /// Moves all members whose membership has expired, as the writer does in the year 2101.
     fn lapse(&self) {
         let columns = "siteid, memberid, username, password, cryptpass, email, trial, biller, \
             session_sha256, joined, expires, \
@@ -108,7 +108,8 @@ fn all_who_lapsed_before_their_time_are_back_with_their_expiry_beside_a_running_
     assert!(scene.restore(&[]).printed().starts_with("0 members restored"), "nobody is left");
 }
 
-/// Regression: transaction upon transaction, it had the lock whenever a postback tried to get it.
+/// Regression: its transactions followed each other without a pause, so it held the lock whenever a
+/// postback needed it.
 #[test]
 fn postbacks_are_taken_while_thousands_come_back() {
     let scene = Scene::new();
@@ -136,7 +137,7 @@ fn whose_name_is_taken_meanwhile_is_told_and_the_others_are_back() {
     scene.lapse();
     scene.says("action=ADD&siteid=1&memberid=80&username=BOB&password=other");
     let ran = scene.restore(&["1"]);
-    ran.ended(1, "nats-userman: 1 members could not be restored: see above\n");
+    ran.ended(1, "nats-userman: 1 member could not be restored: see above\n");
     let told = "member 71 of site 1 is not restored: member 80 has the username \"bob\" now; \
         `nats-userman member restore 1 71 --username NAME` gives another one; then send the \
         expiry at 2100-01-01T00:00:00Z again\n\
@@ -149,7 +150,7 @@ fn whose_name_is_taken_meanwhile_is_told_and_the_others_are_back() {
     assert_eq!(scene.rows(HISTORY), [""; 0], "nothing was said of bob");
 }
 
-/// The journal knows nothing of the move; nevertheless its replay ends with the same rows.
+/// The journal has no record of the move. Its replay still gives equal rows.
 #[test]
 fn a_replay_of_the_journal_gives_the_same_rows() {
     let scene = Scene::new();

@@ -1,10 +1,10 @@
-//! What waits while a jump is being confirmed, and what does not.
+//! What waits while a jump of the clock is being confirmed, and what does not.
 
 use super::{FORMER, MARCH, MEMBERS, YEAR, bob_and_ann, bob_is_in};
 use crate::area::{Visit, admitted, cookie, log_in, raw};
 use crate::support::{App, NOON};
 
-/// Regression: a clock that was a year ahead for some seconds ended a membership for good.
+/// Regression: a clock that was a year ahead for some seconds ended a membership permanently.
 #[test]
 fn a_clock_that_is_a_year_ahead_for_some_seconds_moves_and_deletes_nothing() {
     let app = bob_and_ann(&["--journal-days", "30"]);
@@ -14,7 +14,7 @@ fn a_clock_that_is_a_year_ahead_for_some_seconds_moves_and_deletes_nothing() {
     assert_eq!(raw(&app, "POST /logout", &logout, "").status, 303);
     app.jump_to(NOON + YEAR);
     assert!(!bob_is_in(&app), "a login compares at once");
-    // A note of a visitor, so that ended ones are looked for.
+    // A note of a visitor, which makes the writer look for expired notes.
     let other = cookie(&log_in(&app, "ann", "other"));
     raw(&app, "POST /logout", &format!("Cookie: {other}\r\nSec-Fetch-Site: same-origin\r\n"), "");
     app.set_unix(NOON + YEAR + 9 * 60);
@@ -53,7 +53,7 @@ fn the_time_that_a_jump_waits_is_a_setting() {
     assert_eq!(app.rows(FORMER), [format!("71|expired|{MARCH}")], "at once");
 }
 
-/// Those whose time is over by the time of before do move meanwhile.
+/// A member whose membership ends by the time before the jump is moved meanwhile.
 #[test]
 fn who_lapses_by_the_time_of_before_the_jump_moves_within_the_second() {
     let app = bob_and_ann(&[]);
@@ -71,7 +71,7 @@ fn small_steps_and_a_suspend_move_at_once() {
     app.post("action=EXPIRE&siteid=1&memberid=72&expire=2026-06-15+12:04:00");
     app.jump_to(NOON + 300);
     assert_eq!(app.rows(FORMER), [format!("72|expired|{}", NOON + 240)], "a step of five minutes");
-    // Both clocks have run on while the machine slept.
+    // Both clocks went on while the machine was suspended.
     app.set_unix(NOON + YEAR);
     assert_eq!(app.rows(MEMBERS), [""; 0]);
 }
@@ -89,7 +89,7 @@ fn a_clock_that_is_set_back_lets_in_by_what_it_shows_and_moves_nobody_too_early(
     assert!(bob_is_in(&app));
 }
 
-/// A block is an interval: it ends when it would have ended.
+/// A block is an interval: the jump does not change when it ends.
 #[test]
 fn a_block_from_while_the_clock_was_a_year_ahead_ends_after_its_quarter_of_an_hour() {
     let app = bob_and_ann(&[]);

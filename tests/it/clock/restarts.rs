@@ -5,7 +5,7 @@ use crate::support::{App, NOON, Request};
 
 const PROXY: &[&str] = &["--trusted-proxy", "127.0.0.1"];
 
-/// Regression: after a start while the clock was ahead, members were moved at once.
+/// Regression: a start while the clock was ahead moved members at once.
 #[test]
 fn a_start_a_year_after_the_newest_record_moves_nobody_before_the_clock_has_stayed() {
     let app = App::start_at(bob_and_ann(&[]).stop(), PROXY, NOON + YEAR);
@@ -18,7 +18,7 @@ fn a_start_a_year_after_the_newest_record_moves_nobody_before_the_clock_has_stay
     assert_eq!(app.rows(FORMER), [""; 0]);
 }
 
-/// A site that had no postback for weeks is not harmed: it only waits.
+/// On a site without a postback for weeks, members are moved later, and nothing else changes.
 #[test]
 fn a_start_after_quiet_weeks_moves_whose_time_is_over_ten_minutes_later() {
     let dir = bob_and_ann(&[]).stop();
@@ -30,7 +30,7 @@ fn a_start_after_quiet_weeks_moves_whose_time_is_over_ten_minutes_later() {
     assert_eq!(app.rows(at), [YEAR.to_string()], "the journal has the time that it is");
     app.set_unix(NOON + YEAR + 600);
     assert_eq!(app.rows(FORMER), [format!("71|expired|{MARCH}")]);
-    // From here on the clock is believed, also by the next start.
+    // From here on the clock is accepted, also by the next start.
     let app = App::start_at(app.stop(), PROXY, NOON + YEAR + 700);
     app.post("action=EXPIRE&siteid=1&memberid=73&expire=2026-01-01");
     assert_eq!(app.rows(MEMBERS), ["72|"]);
@@ -45,8 +45,7 @@ fn a_start_after_a_quiet_day_waits_for_nothing() {
     assert_eq!(app.rows(FORMER), [format!("72|expired|{}", NOON + DAY / 2)]);
 }
 
-/// Also where the service is restarted while a jump is being confirmed, postbacks and probes in
-/// between.
+/// The service is restarted while a jump is being confirmed, after a probe and a postback.
 #[test]
 fn a_restart_does_not_confirm_a_jump() {
     let app = bob_and_ann(&[]);

@@ -1,5 +1,6 @@
-//! Postbacks that come while a jump is being confirmed: a member whose time is over by it counts as
-//! not there, and nothing is lost that a corrected clock needs.
+//! Postbacks that arrive while a jump of the clock is being confirmed. A member who has expired by
+//! the jumped clock counts as not there, and nothing is lost that is needed after the clock is
+//! corrected.
 
 use super::{ANN, FORMER, MARCH, MEMBERS, UNTIL_MARCH, YEAR, answers, bob_and_ann, bob_is_in};
 use crate::property::replays::{dump, replay};
@@ -7,8 +8,8 @@ use crate::support::{App, NOON, temp_dir};
 
 const ACTIVATE: &str = "action=ACTIVATE&siteid=1&memberid=71&username=bob";
 
-/// A replay of the journal gives the same rows, column for column. It ends with a look at who has
-/// lapsed, which is of a minute later here.
+/// A replay of the journal gives equal rows in every column. At its end it moves expired members,
+/// here at a time one minute later.
 #[track_caller]
 fn replays(app: &App) {
     let dir = temp_dir();
@@ -25,7 +26,7 @@ fn ahead() -> App {
     app
 }
 
-/// The clock is right again, a minute later.
+/// Sets the clock right, a minute later.
 fn corrected(app: &App) {
     app.jump_to(NOON + 60);
     assert_eq!(app.rows("SELECT count(*) FROM former_member WHERE ended_at > 1781524860"), ["0"]);
@@ -80,7 +81,7 @@ fn who_comes_back_meanwhile_is_a_member_without_an_expiry() {
     }
 }
 
-/// A DELETE that was answered OK must hold when the clock is right again.
+/// A DELETE that was answered OK must stay effective after the clock is corrected.
 #[test]
 fn a_delete_of_somebody_who_has_lapsed_by_the_jump_holds_when_the_clock_is_right_again() {
     let app = ahead();
@@ -148,13 +149,13 @@ fn a_change_for_somebody_who_has_lapsed_by_the_jump_is_refused_and_nothing_is_lo
 #[test]
 fn a_replay_moves_whom_the_service_moved_whatever_the_clock_said_in_between() {
     let app = ahead();
-    // In the wrong year, and not confirmed.
+    // In the wrong year, before the jump is confirmed.
     app.post("action=CHANGE&siteid=1&memberid=72&email=ann@example.com");
     app.jump_to(NOON + 60);
     app.post("action=CHANGE&siteid=1&memberid=72&email=ann@example.org");
     assert_eq!(app.rows(MEMBERS), [&format!("71|{MARCH}"), "72|"]);
     replays(&app);
-    // The same, and it stays for so long that Bob is moved; nothing is said meanwhile.
+    // The same jump lasts until Bob is moved. No postback arrives meanwhile.
     app.jump_to(NOON + YEAR);
     app.set_unix(NOON + YEAR + 600);
     assert_eq!(app.rows(FORMER), [format!("71|expired|{MARCH}")]);

@@ -3,7 +3,7 @@
 use super::{run_on, without_times};
 use crate::support::{Program, Request, eventually, send_raw, temp_dir};
 
-/// [`without_times`], the end of a block too; the lines in the order of the alphabet.
+/// [`without_times`], also for the end of a block. The lines are sorted.
 fn shown(text: &str) -> Vec<String> {
     let masked = without_times(&text.replace("until=", "until= "));
     let mut lines: Vec<String> =
@@ -88,7 +88,7 @@ fn a_block_of_a_wider_network_is_lifted_by_any_address_or_network_of_it() {
             .starts_with("OK|")
     );
     let wide = "network=2001:db8:1:200::/56 name=\"bob\" kind=pair";
-    // All five: what is written after `--all` would go on.
+    // All five blocks have to be stored first: a block that is written after `--all` would stay.
     let are_listed = || {
         let list = run_on(&data, &["block", "list"]).printed();
         list.contains(wide)
@@ -109,7 +109,8 @@ fn a_block_of_a_wider_network_is_lifted_by_any_address_or_network_of_it() {
             );
         }
         eventually("the /56 and the four within it are listed", are_listed);
-        // Each time from another network: where bob has been in, the wider block does not hold.
+        // A different network in each round, because a wider block does not apply where bob has
+        // logged in.
         let elsewhere = format!("2001:db8:1:2f{round}::9");
         assert_eq!(status(&program, "secret", &elsewhere), 403);
         let lifted = run_on(&data, &["block", "lift", "--network", lift]).printed();

@@ -1,4 +1,4 @@
-//! `replay` of captures that come through a pipe, and of those at which it has to stop.
+//! `replay` of captures that come through a pipe, and of captures that it cannot read to their end.
 
 use std::fs;
 use std::io::Write as _;
@@ -14,7 +14,8 @@ use crate::support::{Program, TOKEN, program, rows, temp_dir};
 const AGAIN: &str = "; everything before it was applied; fix the cause and replay the whole \
     capture again, repeats are harmless\n";
 
-/// Runs the program with this on standard input, through a pipe. It must fit into one (64 KiB).
+/// Runs the program with this text on standard input, through a pipe. It must fit into the buffer
+/// of a pipe (64 KiB).
 pub fn run_with_input(data: &Path, args: &[&str], input: &[u8]) -> Ran {
     let (reader, mut writer) = std::io::pipe().unwrap();
     writer.write_all(input).unwrap();
@@ -24,8 +25,8 @@ pub fn run_with_input(data: &Path, args: &[&str], input: &[u8]) -> Ran {
     end(command)
 }
 
-/// Regression: a capture was opened twice, to tell its layout and to read it, and of a pipe the
-/// second time had nothing.
+/// Regression: a capture was opened twice, once to find its layout and once to read it. From a
+/// pipe, the second open got no data.
 #[test]
 fn a_capture_is_taken_from_a_pipe_whatever_its_layout_is() {
     let bodies = "action=ADD&siteid=1&memberid=71&username=bob&password=secret\n\
@@ -86,7 +87,8 @@ fn a_journal_is_taken_from_a_pipe() {
     assert_eq!(ran.printed(), "12 OK, 0 NOTOK, 2 ERROR\n");
 }
 
-/// Some editors, and all of Windows, put one before UTF-8: the first line was then no action.
+/// Some editors, and most programs on Windows, write a byte order mark before UTF-8. The first line
+/// was then not recognised as an action.
 #[test]
 fn a_byte_order_mark_before_a_capture_is_skipped() {
     let dir = temp_dir();
@@ -102,8 +104,8 @@ fn a_byte_order_mark_before_a_capture_is_skipped() {
     }
 }
 
-/// 300 members, more than a transaction takes, and something that cannot be behind them: the NULL
-/// of a database.
+/// 300 members, which is more than one transaction takes, and then a line that no member can have:
+/// the NULL of a database.
 fn many_and_a_bad_line() -> String {
     let add =
         |id| format!("action=ADD\nsiteid=1\nmemberid={id}\nusername=m{id}\npassword=secret\n\n");
@@ -187,7 +189,8 @@ fn a_fault_of_the_database_ends_a_replay_at_the_postback_that_met_it() {
     assert_eq!(rows(&open(&data), "SELECT memberid FROM member_auth"), ["1", "2"]);
 }
 
-/// With `| head` behind it the rest of the capture was not applied, and the exit code was 0.
+/// If the output was piped to `head`, the rest of the capture was not applied, and the exit code
+/// was 0.
 #[test]
 fn a_replay_whose_output_is_closed_does_not_pretend_to_be_done() {
     let dir = temp_dir();

@@ -1,4 +1,4 @@
-//! What cannot be done is told with its true cause: a table of what was asked and what is said.
+//! Every failure is reported with its true cause: a table of commands and messages.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -38,7 +38,8 @@ fn a_port_of_root_is_told_as_one() {
     let data = dir.path().join("data");
     let mut command = std::process::Command::new(runuser);
     command.args(["-u", "nobody", "--"]).arg(program().get_program()).envs([NO_CONFIG]);
-    // The machine may give low ports to everybody, as in a container; then it starts, and must not.
+    // The machine may allow low ports to all users, as in a container. Then the program would
+    // start, so this test ends here.
     let first = fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start").unwrap();
     if first.trim().parse::<u16>().unwrap() < 100 {
         eprintln!("\n*** PORTS BELOW 1024 ARE FOR ALL HERE: this test proves nothing here ***\n");
@@ -219,7 +220,7 @@ fn a_public_url_that_is_refused_shows_no_secret() {
     }
 }
 
-/// A server that takes one call after the other and answers with these bytes, whatever was sent.
+/// A server that accepts one call after the other and always answers with these bytes.
 fn server(answer: &'static [u8]) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -249,7 +250,7 @@ const NOT_FOUND: &[u8] =
     b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 const MOVED: &[u8] =
     b"HTTP/1.1 301 Moved\r\nLocation: https://x/\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-/// An alert of TLS: the record's type, its version, two bytes of length, fatal, unexpected message.
+/// A TLS alert: record type, version, two bytes of length, level "fatal", "unexpected message".
 const TLS_ALERT: &[u8] = b"\x15\x03\x03\x00\x02\x02\x0a";
 
 #[test]

@@ -1,5 +1,5 @@
-//! What a clean end leaves: everything in `userman.db`, nothing in its WAL, and both files of the
-//! WAL in their places for readers.
+//! What a clean stop leaves: all data in `userman.db`, an empty WAL, and both files of the WAL for
+//! readers.
 
 use std::fs;
 use std::path::Path;
@@ -17,7 +17,7 @@ fn add(member: usize) -> String {
     format!("action=ADD&siteid=1&memberid={member}&username=name-{member}&password=secret-{member}")
 }
 
-/// Bytes in the WAL, and that -shm is there.
+/// The bytes in the WAL. Checks that -shm exists.
 fn wal_bytes(data: &Path) -> u64 {
     assert!(data.join("userman.db-shm").exists());
     fs::metadata(data.join("userman.db-wal")).unwrap().len()
@@ -103,7 +103,7 @@ fn commands_that_write_without_a_service_leave_the_same() {
     assert_eq!(count(&copy.join("userman.db")), ["2"]);
 }
 
-/// The checkpoint would hold postbacks up, and the service makes it in its own time.
+/// A checkpoint would delay postbacks. The service makes it at a suitable time.
 #[test]
 fn a_command_beside_the_service_leaves_the_wal_to_it() {
     let dir = temp_dir();

@@ -1,4 +1,4 @@
-//! The configuration file: what it may say, what comes before it, and each mistake as one line.
+//! The configuration file: what it may contain, what overrides it, and one line for each mistake.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -38,7 +38,7 @@ impl Scene {
         end(self.command(args))
     }
 
-    /// The lines of errors, each without what stands before and at its beginning.
+    /// The lines of the errors, each without the prefix and the path at its beginning.
     #[track_caller]
     fn refused(&self, args: &[&str]) -> Vec<String> {
         let ran = self.run(args);
@@ -72,11 +72,11 @@ fn a_flag_goes_before_a_variable_which_goes_before_the_file_which_goes_before_th
     assert_eq!(config(&[], Some("2")), "login_hours = \"2\"  # variable USERMAN_LOGIN_HOURS");
     let of_file = format!("login_hours = \"3\"  # {}:3", file.display());
     assert_eq!(config(&[], None), of_file);
-    // A variable that is set to nothing is not set.
+    // An empty variable counts as not set.
     assert_eq!(config(&[], Some("")), of_file);
     fs::write(&file, "").unwrap();
     assert_eq!(config(&[], None), "login_hours = \"168\"  # default");
-    // A list is replaced as a whole.
+    // A flag replaces the whole list.
     fs::write(&file, "allow_ip = [\"192.0.2.1\", \"::1\"]\n").unwrap();
     let list = |args| setting(scene.run(args), "allow_ip");
     assert_eq!(
@@ -115,7 +115,8 @@ fn the_flag_names_the_file_before_the_variable_does() {
         .ended(2, "nats-userman: --config: expected a path, found \"\"\n");
 }
 
-/// What people write into TOML: text, numbers, switches, lists, other quotes.
+/// All forms of values that people write into TOML: strings, numbers, booleans, lists, other
+/// quotes.
 #[test]
 fn values_may_be_text_numbers_switches_and_lists() {
     for (text, name, shown) in [
@@ -141,7 +142,7 @@ fn values_may_be_text_numbers_switches_and_lists() {
         let file = scene.file().display().to_string();
         assert_eq!(setting(scene.run(&["config"]), name), format!("{name} = {shown}  # {file}:1"));
     }
-    // As Windows writes it.
+    // As editors on Windows write it.
     let scene = Scene::new("\u{feff}# settings\r\nlogin_hours = 3\r\n");
     let line = format!("login_hours = \"3\"  # {}:2", scene.file().display());
     assert_eq!(setting(scene.run(&["config"]), "login_hours"), line);
@@ -208,11 +209,11 @@ fn each_mistake_is_one_line_that_names_the_line_and_the_setting() {
         ),
         ("allow_ip = true", format!("line 1: allow_ip: {list} true or false")),
         ("allow_ip = [\n\"::1\",\n[\"::2\"]]", format!("line 3: allow_ip: {list} a list")),
-        // A list of networks without one would mean "any".
+        // An empty list of networks would mean "any".
         ("allow_ip = []", format!("line 1: allow_ip: {empty}")),
         ("allow_ip = [\"::1\", \" \"]", format!("line 1: allow_ip: {empty}")),
         ("public_url = \"\"", format!("line 1: public_url: {empty}")),
-        // What is read, and cannot be used.
+        // Values that can be read and cannot be used.
         (
             "\nlogin_hours = 0",
             "line 2: login_hours: expected a whole number of hours from 1 to 8784, found \"0\""
@@ -228,7 +229,7 @@ fn each_mistake_is_one_line_that_names_the_line_and_the_setting() {
             "listen = 8080",
             "line 1: listen: expected ADDRESS:PORT, as in 127.0.0.1:8080, found \"8080\"".into(),
         ),
-        // What is not TOML.
+        // Text that is not TOML.
         (
             "listen = \"::1\"\nlisten = \"::2\"",
             "line 2: listen: expected it once, found it again".into(),
@@ -345,7 +346,7 @@ fn what_is_no_readable_file_is_one_line() {
             end(command).ended(2, &said);
         }
     }
-    // Nothing is read of it for these.
+    // These do not read the file.
     for args in [["--help"], ["--version"]] {
         let mut command = program();
         command.args(args).env("USERMAN_CONFIG", at("directory"));
@@ -364,7 +365,7 @@ fn help_shows_the_defaults_and_not_the_values_of_the_file() {
     broken.run(&["serve", "--help"]).printed();
 }
 
-/// So that it can be the start of a configuration file.
+/// The output can be the start of a configuration file.
 #[test]
 fn what_config_prints_is_a_configuration_file_of_the_same_settings() {
     let first = Scene::new(
@@ -407,7 +408,7 @@ fn json_has_each_setting_with_its_value_and_origin() {
     }
 }
 
-/// The bad value and where it comes from stand together.
+/// A bad value is printed with its origin.
 #[test]
 fn config_prints_the_settings_also_where_one_is_bad() {
     let scene = Scene::new("login_hours = 0\n");

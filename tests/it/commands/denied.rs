@@ -1,4 +1,4 @@
-//! A user without rights is told so, with the file that is closed and who may use it.
+//! If the user has no rights, the error names the file and the user who may use it.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, chown};
@@ -10,17 +10,17 @@ use crate::support::{NO_CONFIG, Program, TOKEN, program, real_program, temp_dir}
 
 const NOBODY: u32 = 65_534;
 
-/// A directory that others than root can enter and write.
+/// A directory that all users can enter and write.
 pub(super) fn dir_for_all() -> tempfile::TempDir {
     let dir = temp_dir();
     fs::set_permissions(dir.path(), Permissions::from_mode(0o777)).unwrap();
     dir
 }
 
-/// The scene needs a user to become, and the right to.
+/// The program `runuser`, if this process may become another user.
 fn runuser() -> Option<std::path::PathBuf> {
     let runuser = real_program("runuser")?;
-    // Root may enter everywhere; the program must be reachable for the others, too.
+    // Root may enter every directory, but the other users must be able to reach the program too.
     is_root().then_some(runuser)
 }
 
@@ -51,8 +51,8 @@ fn nobody(runuser: &Path, data: &Path, args: &[&str]) -> Command {
     command
 }
 
-/// A place that the service's user cannot use is a wrong setting to `serve`: its unit must not try
-/// it again.
+/// A place that the service's user cannot use is a wrong setting for `serve`, so the unit must not
+/// start it again.
 fn code(args: &[&str]) -> i32 {
     if args[0] == "serve" { 2 } else { 1 }
 }
@@ -62,7 +62,7 @@ fn set(path: &Path, owner: u32, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
 }
 
-/// A data directory as a start of root leaves it.
+/// A data directory as root leaves it after it ran the service once.
 fn made_by_root(dir: &Path) -> std::path::PathBuf {
     let data = dir.join("data");
     let mut command = program();
@@ -89,7 +89,7 @@ fn whoever_may_not_look_is_told_whom_to_become() {
     let database = format!("nats-userman: cannot use the database {at}/userman.db: {why}");
     let token = format!("nats-userman: cannot use the token file {at}/postback-token: {why}");
     let lock = format!("nats-userman: cannot use the lock file {at}/userman.lock: {why}");
-    // Nobody runs the service as root.
+    // The service does not run as root.
     let of_service = lock.replace(
         "run it as root, as in `runuser -u root -- nats-userman`",
         &format!(
@@ -116,7 +116,7 @@ fn whoever_may_not_look_is_told_whom_to_become() {
     }
 }
 
-/// There is nobody else to become in a container, and no chown.
+/// A container has neither another user to become nor chown.
 #[test]
 fn in_a_container_the_remedy_is_one_for_its_host() {
     let Some(runuser) = runuser() else { return };
@@ -168,7 +168,7 @@ fn a_start_of_the_services_user_names_each_file_that_root_has_left() {
         );
         set(&data.join(file), NOBODY, mode);
     }
-    // And where only the right to write is missing, which SQLite tells at the first postback.
+    // Without write permission alone, which SQLite reports only at the first postback.
     for file in ["userman.db", "userman.db-wal", "userman.db-shm"] {
         set(&data.join(file), 0, 0o644);
         let named = format!("{at}/{file} belongs to root with mode 0644, ");
@@ -181,7 +181,7 @@ fn a_start_of_the_services_user_names_each_file_that_root_has_left() {
         }
         set(&data.join(file), NOBODY, 0o640);
     }
-    // Which is no damage, and told once.
+    // A WAL that cannot be read is reported once, and not as damage.
     set(&data.join("userman.db-wal"), 0, 0o600);
     let ran = as_nobody(&runuser, &data, &["doctor", "--quick"]);
     assert_eq!(ran.code, Some(1), "{ran:?}");
@@ -194,8 +194,8 @@ fn a_start_of_the_services_user_names_each_file_that_root_has_left() {
     let ran = as_nobody(&runuser, &data, &["token", "add"]);
     assert!(ran.code == Some(1) && ran.err.contains(&closed), "{ran:?}");
     set(&data, NOBODY, 0o750);
-    // What was named is all that was wrong.
-    // Not with runuser, which waits beside its child: its end would leave that behind.
+    // The files that the error named were the only problem. `setpriv`, not `runuser`, because
+    // `runuser` waits for its child, and would leave it running when it is killed.
     let mut command = Command::new("setpriv");
     command
         .args(["--reuid=65534", "--regid=65534", "--clear-groups"])

@@ -1,5 +1,5 @@
-//! `replay --journal` of a journal that somebody has edited: refused whole, by its line and column,
-//! and without its content.
+//! `replay --journal` of a journal that was edited is refused as a whole. The error names line and
+//! column, and does not show the content.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -32,7 +32,7 @@ impl Story {
         self.dir.path().join("data")
     }
 
-    /// Replays these records; the name of their file, and how it ended.
+    /// Replays these records. Returns the name of their file, and how the command ended.
     fn replay(&self, records: &[Value]) -> (String, Ran) {
         let text: String = records.iter().map(|record| format!("{record}\n")).collect();
         let file = write(self.dir.path(), "edited.json", text);
@@ -40,7 +40,7 @@ impl Story {
         (file, ran)
     }
 
-    /// With one column of one record replaced.
+    /// The records, with one column of one record replaced.
     fn edited(&self, index: usize, column: &str, value: Value) -> Vec<Value> {
         let mut records = self.records.clone();
         records[index][column] = value;
@@ -52,8 +52,8 @@ fn is_empty(data: &Path) -> bool {
     state(data).is_empty()
 }
 
-/// Which record of the story has what: 0 ADD with a hash, 1 ADD with a wrapped cryptpass, 2 a
-/// refused ADD, 4 EXPIRE.
+/// The records of the story: 0 is an ADD with a hash, 1 an ADD with a wrapped cryptpass, 2 a
+/// refused ADD, 4 an EXPIRE.
 #[test]
 fn an_edited_column_is_refused_by_its_line_and_name_and_nothing_is_applied() {
     let story = Story::tell();
@@ -168,8 +168,8 @@ fn records_out_of_order_are_refused_also_from_one_file_to_the_next_and_gaps_are_
     );
 }
 
-/// What the journal says of a body that is no form is no urlencoded text, and yet it was not
-/// edited.
+/// For a body that is not a form, the journal has a text that is not urlencoded. Such a record was
+/// not edited.
 #[test]
 fn a_record_of_a_body_that_is_no_form_is_taken() {
     let app = App::start();

@@ -1,4 +1,4 @@
-//! Secrets on the command line stand in the list of processes.
+//! Secrets on the command line are visible in the list of processes.
 
 use super::{end, run_on};
 use crate::support::{Program, TOKEN, program, temp_dir};

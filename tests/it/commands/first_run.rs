@@ -1,5 +1,5 @@
-//! The first start and the next ones: what is printed, what is made and with which modes, and what
-//! refuses to start.
+//! The first start and later ones: what is printed, which files are created with which modes, and
+//! when a start is refused.
 
 use std::fs;
 use std::io::Read as _;
@@ -13,7 +13,8 @@ use super::terminal::Terminal;
 use super::{end, run_on};
 use crate::support::{NO_CONFIG, Program, TOKEN, post_to, program, temp_dir};
 
-/// `serve` in this working directory; its address, and what it printed until it was stopped.
+/// Runs `serve` in this working directory. Returns its address, and what it printed until it was
+/// stopped.
 fn start_and_stop(cwd: &Path, flags: &[&str]) -> (String, String) {
     let mut command = program();
     command
@@ -35,7 +36,7 @@ fn token_in(cwd: &Path) -> String {
 const PROXY: &str = "NATS must be able to reach this URL: put a TLS proxy in front of it and set \
     --public-url.\n";
 
-/// Without a terminal it is kept by whatever reads it, mostly the system's log.
+/// Without a terminal, the output is stored, mostly in the log of the system.
 #[test]
 fn a_start_without_a_terminal_names_the_file_of_the_token_and_never_prints_it() {
     let dir = temp_dir();
@@ -64,7 +65,8 @@ fn a_start_without_a_terminal_names_the_file_of_the_token_and_never_prints_it() 
     );
 }
 
-/// `serve` in this working directory on a terminal; its address, and what it printed there.
+/// Runs `serve` in this working directory on a terminal. Returns its address, and what it printed
+/// there.
 fn start_on_a_terminal(cwd: &Path, flags: &[&str], last: &str) -> (String, String) {
     let terminal = Terminal::new();
     let mut command = program();
@@ -179,16 +181,17 @@ fn a_second_serve_on_a_data_directory_is_refused() {
         "NOTOK|username \"bob\" is free on site 1"
     );
     drop(first);
-    // However it ended, the directory is free again.
+    // The lock of the directory is released in every case.
     assert!(Program::serve(dir.path(), &[]).terminate().success());
 }
 
-/// Regression: whoever removed the lock file, as an old one left behind, let a second service in.
+/// Regression: a user who removed the lock file, because it seemed to be an old one, could start a
+/// second service.
 #[test]
 fn a_second_serve_is_refused_without_the_lock_file_too() {
     let dir = temp_dir();
     let first = Program::serve(dir.path(), &[]);
-    // Taken, so that a second one that is not refused ends all the same.
+    // The port is in use, so that a second service ends even if the lock does not stop it.
     let address = first.address.to_string();
     fs::remove_file(dir.path().join("userman.lock")).unwrap();
     for _ in 0..2 {
@@ -202,8 +205,8 @@ fn a_second_serve_is_refused_without_the_lock_file_too() {
     }
 }
 
-/// Regression: the directory of a database elsewhere was locked only if the database was there
-/// already.
+/// Regression: for a database outside the data directory, its directory was locked only if the
+/// database existed.
 #[test]
 fn a_database_elsewhere_is_locked_by_the_start_that_makes_it() {
     let dir = temp_dir();
@@ -251,8 +254,8 @@ fn a_data_directory_that_cannot_be_made_is_one_line() {
     );
 }
 
-/// The files of a data directory with their bytes, but for the lock, and SQLite's log where it is
-/// empty and its index.
+/// The files of a data directory with their bytes, without the lock, SQLite's index of the WAL, and
+/// an empty WAL.
 fn files(data: &Path) -> Vec<(String, Vec<u8>)> {
     let entries = fs::read_dir(data).unwrap().map(|entry| entry.unwrap().path());
     let mut files: Vec<_> = entries
@@ -298,7 +301,7 @@ fn a_database_of_a_newer_release_or_of_another_program_is_refused_and_left_alone
             &["replay", capture.to_str().unwrap()],
             &["replay", "--dry-run", capture.to_str().unwrap()],
         ] {
-            // The database of another program is a wrong setting.
+            // A database of another program means a wrong setting.
             let is_setting = args[0] == "serve" && pragma.starts_with("application_id");
             run_on(&data, args).ended(
                 if is_setting { 2 } else { 1 },

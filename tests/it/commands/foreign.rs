@@ -1,5 +1,5 @@
-//! `replay` of what is no capture: said by name before anything is written, from a file and from a
-//! pipe.
+//! `replay` of files that are no captures: they are named before anything is written, from a file
+//! and from a pipe.
 
 use std::fs;
 use std::path::Path;
@@ -26,7 +26,7 @@ fn tar() -> Vec<u8> {
     [block, CAPTURE.into()].concat()
 }
 
-/// What it is, its bytes, and what is said of it.
+/// For each file: its kind, its bytes, and the message about it.
 fn foreign() -> Vec<(&'static str, Vec<u8>, String)> {
     let packed = |kind: &str, unpack: &str| {
         format!("looks like {kind}: pipe it, {unpack} FILE | nats-userman replay -")
@@ -172,7 +172,7 @@ pub fn files(dir: &Path) -> Vec<(std::ffi::OsString, Vec<u8>)> {
     files
 }
 
-/// Regression: each became some ERROR records in the journal, and the exit code was 0.
+/// Regression: each of them became ERROR records in the journal, and the exit code was 0.
 #[test]
 fn what_is_no_capture_is_named_and_nothing_is_written() {
     let dir = temp_dir();
@@ -183,7 +183,7 @@ fn what_is_no_capture_is_named_and_nothing_is_written() {
     for (what, bytes, said) in foreign() {
         let file = write(dir.path(), "file", &bytes);
         let line = format!("nats-userman: {file}: {said}\n");
-        // Also where a capture stands before it: all of them are looked at first.
+        // Also if a capture stands before it, because all files are checked first.
         for args in [
             &["replay", &file][..],
             &["replay", &good, &file],
@@ -261,7 +261,7 @@ fn a_replay_without_a_postback_fails_and_a_blank_file_among_others_does_not() {
     );
 }
 
-/// Values of customers and names that nobody knows: strange, and captures all the same.
+/// Unusual values and unknown names do not keep a file from being a capture.
 #[test]
 fn a_strange_capture_is_a_capture() {
     let dir = temp_dir();
@@ -292,7 +292,8 @@ fn a_strange_capture_is_a_capture() {
     }
 }
 
-/// The advice is good: what the real program packs is taken when it is unpacked as the line says.
+/// The advice in the message works: the real program packs a capture, and the command in the
+/// message unpacks it.
 #[test]
 fn a_packed_capture_is_replayed_as_the_advice_says() {
     if real_program("gzip").is_none() || real_program("gunzip").is_none() {

@@ -1,4 +1,4 @@
-//! `health` says whether the service at an address can commit, and if not, what to look at.
+//! `health` tells whether the service at an address can commit, and if not, what to check.
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
@@ -53,7 +53,7 @@ fn a_service_without_its_database_is_unavailable() {
     );
 }
 
-/// The service took a free port, and recorded which. The record of one that has stopped is old.
+/// The service took a free port and recorded it. The record of a stopped service is not used.
 #[test]
 fn port_0_is_that_of_the_service_which_runs_on_the_data_directory() {
     let dir = temp_dir();
@@ -74,7 +74,7 @@ fn port_0_is_that_of_the_service_which_runs_on_the_data_directory() {
     of_data().ended(1, &unknown);
 }
 
-/// A socket that systemd opened may have another address than the setting.
+/// The address of a socket that systemd opened may differ from the setting.
 #[test]
 fn a_service_that_listens_elsewhere_than_the_setting_says_is_found_by_its_record() {
     let dir = temp_dir();
@@ -156,9 +156,9 @@ fn a_service_that_does_not_answer_is_given_up_after_seconds() {
 }
 
 #[test]
-fn a_wrong_setting_is_wrong_usage_and_settings_that_do_not_matter_here_are_not_read() {
+fn a_wrong_setting_ends_with_1_and_settings_that_do_not_matter_here_are_not_read() {
     health("8080").ended(
-        2,
+        1,
         "nats-userman: --listen: expected ADDRESS:PORT, as in 127.0.0.1:8080, found \"8080\"\n",
     );
     let server = Nats::with(vec![text(200, "ok")]);
@@ -170,10 +170,35 @@ fn a_wrong_setting_is_wrong_usage_and_settings_that_do_not_matter_here_are_not_r
     let mut command = asking();
     command.env("USERMAN_LISTN", "127.0.0.1:8080");
     let ran = end(command);
-    assert!(ran.code == Some(2) && ran.err.contains("USERMAN_LISTN"), "{ran:?}");
+    assert!(ran.code == Some(1) && ran.err.contains("USERMAN_LISTN"), "{ran:?}");
     let mut command = asking();
     command.args(["--postback-token-file", "/nowhere", "--time-zone", "Mars"]);
     assert_eq!(end(command).printed(), format!("{}: ok\n", server.address));
+}
+
+/// Docker knows 0 and 1 as the results of a health check, and reserves 2.
+#[test]
+fn whatever_is_wrong_with_the_arguments_or_the_configuration_file_ends_with_1() {
+    let dir = temp_dir();
+    let file = dir.path().join("nats-userman.toml");
+    fs::write(&file, "listen = \"8080\"\nlistn = \"x\"\n").unwrap();
+    let file = file.display().to_string();
+    for (args, lines) in [
+        (&["health", "--config", &file][..], 2),
+        (&["health", "--config", "/nowhere.toml"], 1),
+        (&["--config", "/nowhere.toml", "health"], 1),
+    ] {
+        let ran = run(args);
+        let all = ran.err.lines().filter(|line| line.starts_with("nats-userman: ")).count();
+        assert_eq!((ran.code, all, ran.err.lines().count()), (Some(1), lines, lines), "{ran:?}");
+    }
+    for args in [&["health", "--bogus"], &["health", "now"]] {
+        let ran = run(args);
+        assert!(ran.code == Some(1) && ran.err.contains("Usage:"), "{ran:?}");
+    }
+    assert_eq!(run(&["health", "--help"]).code, Some(0));
+    assert_eq!(run(&["token", "health"]).code, Some(2));
+    assert_eq!(run(&["healthy"]).code, Some(2));
 }
 
 #[test]
@@ -190,7 +215,7 @@ fn no_variable_of_a_proxy_leads_elsewhere() {
     assert!(proxy.accept().is_err(), "the proxy was called");
 }
 
-/// Monitoring runs as another user, who may see nothing of the service.
+/// Monitoring runs as another user, who has no access to the files of the service.
 #[test]
 fn no_data_directory_is_needed() {
     let server = Nats::with(vec![text(200, "ok")]);

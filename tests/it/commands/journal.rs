@@ -1,4 +1,4 @@
-//! `journal`: what NATS said, filtered and exported.
+//! `journal`: the recorded postbacks, filtered and exported.
 
 use std::process::Stdio;
 
@@ -116,8 +116,8 @@ fn json_has_the_columns_under_their_names_and_leaves_out_what_is_null() {
     assert_eq!(records[4]["expire_at"], 4_070_908_800_u64);
 }
 
-/// Another program has written to three records: an unknown number of a shape, text that is not
-/// UTF-8, a session that is no hash.
+/// Another program has written to three records: the number of an unknown shape, text that is not
+/// UTF-8, and a session that is not a hash.
 #[test]
 fn records_that_cannot_be_read_are_named_and_the_others_are_printed() {
     let dir = story();

@@ -1,4 +1,4 @@
-//! `member logout`: one member's logins end, or everybody's, beside a running service.
+//! `member logout` ends the logins of one member or of all, beside a running service.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use super::{run_on, without_times};
 use crate::support::{Program, Request, eventually, rows, send_raw, temp_dir};
 
-/// A service with bob (71) and ann (72) on site 1, and cleo (73), who has left.
+/// A service with bob (71), ann (72) and the former member cleo (73) on site 1.
 fn service(data: &Path) -> Program {
     let program = Program::serve(data, &[]);
     for body in [
@@ -21,7 +21,7 @@ fn service(data: &Path) -> Program {
     program
 }
 
-/// A login of the login page; the cookie as a browser sends it.
+/// Logs in at the login page. Returns the cookie as a browser sends it.
 fn log_in(program: &Program, name: &str) -> String {
     let body = format!("username={name}&password=secret");
     let request = Request::post("/login?site=1").same_origin().form(&body);
@@ -154,7 +154,7 @@ fn a_replay_of_the_journal_gives_the_same_rows() {
     assert_eq!(of(&copy, last), ["|operator|action=LOGOUT|OK|all logins were ended"]);
 }
 
-/// Else a stranger could post what a replay passes over.
+/// Otherwise a stranger could post an action that a replay ignores.
 #[test]
 fn the_word_of_the_command_is_none_for_nats() {
     let dir = temp_dir();

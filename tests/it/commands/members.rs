@@ -1,4 +1,4 @@
-//! `member`: what support staff see and do, beside a running service.
+//! `member`: what support staff see and change, beside a running service.
 
 use super::{run_on, without_times};
 use crate::support::{Program, eventually, temp_dir};
@@ -116,7 +116,7 @@ fn remove_and_restore_act_beside_the_service_and_are_journalled_as_the_operators
     member(&["restore", "1", "99"])
         .ended(1, "nats-userman: member 99 of site 1 was never a member\n");
 
-    // Somebody else has the name meanwhile.
+    // Another member has the name meanwhile.
     program.post("action=CHANGE&siteid=1&memberid=72&new_username=Cleo").unwrap();
     member(&["restore", "1", "73"]).ended(
         1,

@@ -1,5 +1,5 @@
-//! A system that gives no random bytes, as in a directory without /dev under a kernel or a filter
-//! without getrandom(2).
+//! A system without random bytes: a directory without /dev, under a kernel or a filter without
+//! getrandom(2).
 
 use std::process::Command;
 
@@ -9,7 +9,7 @@ use super::denied::is_root;
 use super::end;
 use crate::support::{program, real_program};
 
-/// Regression: the first random number, in a library, panicked.
+/// Regression: a library panicked when it needed the first random number.
 #[test]
 fn a_system_without_random_bytes_is_told_in_one_line_before_anything_is_made() {
     let (Some(unshare), Some(_)) = (real_program("unshare"), real_program("strace")) else {
@@ -18,7 +18,7 @@ fn a_system_without_random_bytes_is_told_in_one_line_before_anything_is_made() {
     if !is_root() {
         return;
     }
-    // Not in memory, which is below /dev.
+    // Not a directory in memory, because that is below /dev.
     let dir = TempDir::new().unwrap();
     let data = dir.path().join("data");
     let without = "mount -t tmpfs none /dev && exec strace -qq -f -o \"$0\" -e trace=getrandom \

@@ -1,4 +1,4 @@
-//! SIGHUP: files that settings name are reloaded, and what cannot be used changes nothing.
+//! SIGHUP reloads the files that settings name. A file that cannot be used changes nothing.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ const OTHER: &str = "other_token_0123456789_abcdef_0123456789";
 const CHECK: &[u8] = b"action=CHECK&siteid=1&username=bob";
 const ADD: &str = "action=ADD&siteid=1&memberid=71&username=bob&password=secret";
 
-/// A service whose settings lie in files.
+/// A service whose settings are in files.
 struct Scene {
     dir: tempfile::TempDir,
     program: Option<Program>,
@@ -37,7 +37,7 @@ impl Scene {
         path.to_str().unwrap().to_owned()
     }
 
-    /// `serve` with these flags, and a token of [`TOKEN`] unless they say another.
+    /// Starts `serve` with these flags, and with [`TOKEN`] unless the flags give another token.
     fn serve(&mut self, flags: &[&str]) {
         let mut command = program();
         command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(self.path("data"));
@@ -48,7 +48,7 @@ impl Scene {
         self.program = Some(Program::spawn(command).unwrap());
     }
 
-    /// `serve` with the settings of this configuration file, and with these flags.
+    /// Starts `serve` with this configuration file, and with these flags.
     fn serve_by_file(&mut self, text: &str, flags: &[&str]) {
         let file = self.write("userman.toml", text);
         self.serve(&[&["--config", &file], flags].concat());
@@ -58,7 +58,7 @@ impl Scene {
         self.program.as_ref().unwrap()
     }
 
-    /// SIGHUP; all that is said of it.
+    /// Sends SIGHUP. Returns all log lines about it.
     fn reload(&mut self) -> String {
         kill_process(Pid::from_child(&self.program().child), Signal::HUP).unwrap();
         let told = self.told;
@@ -278,14 +278,14 @@ fn the_configuration_file_is_read_again_and_what_needs_a_restart_is_named() {
         "# the office\nallow_ip = [\"203.0.113.9\", \"203.0.113.10\"]\nlogin_hours = 3\n\
          listen = \"127.0.0.1:1\"\npublic_url = \"https://members.example.com\"\n",
     );
-    // `listen` is given by a flag, which goes before the file.
+    // A flag sets `listen`, and a flag overrides the file.
     let restart = "WARN  reload: a restart is needed for login_hours\n";
     let changed = "INFO  reload: changed public_url, allow_ip (2)\n";
     assert_eq!(scene.reload(), [restart, changed].concat());
     assert_eq!(scene.post(TOKEN, "-"), 403);
     let served = fs::read_to_string(scene.path("data/served.json")).unwrap();
     assert!(served.contains("https://members.example.com/postback/"), "{served}");
-    // It is said as long as it is so.
+    // The warning is repeated as long as it applies.
     assert_eq!(scene.reload(), [restart, "INFO  reload: nothing changed\n"].concat());
     scene.write("userman.toml", "");
     assert_eq!(scene.reload(), "INFO  reload: changed public_url, allow_ip (any)\n");
@@ -307,7 +307,7 @@ fn a_bad_configuration_file_changes_nothing() {
     };
     let hours = "expected a whole number of hours from 1 to 8784, found \"0\"";
     let nothing = "INFO  reload: nothing changed\n";
-    // The named file too stays as it was read.
+    // The file that a setting names is not reloaded either.
     scene.write("allowed", "203.0.113.9\n");
     for (text, said) in [
         (
@@ -389,7 +389,7 @@ fn the_log_changes_its_level_and_its_format() {
     };
     scene.write("userman.toml", "log = \"warn,service=info,cli=info\"\n");
     assert_eq!(scene.reload(), "INFO  reload: changed log\n");
-    // The line comes before the change, which is over when the next reload begins.
+    // The log line precedes the change, which is complete when the next reload begins.
     assert_eq!(scene.reload(), "INFO  reload: nothing changed\n");
     added(&scene, 71);
     scene.write("userman.toml", "log_format = \"json\"\n");
@@ -439,7 +439,7 @@ fn another_nats_is_asked_after_a_reload() {
     scene.stop();
 }
 
-/// Whether tokens come from settings or from the data directory is decided at the start.
+/// The start decides whether tokens come from settings or from the data directory.
 #[test]
 fn tokens_do_not_move_between_the_data_directory_and_the_settings_at_a_reload() {
     let mut scene = Scene::new();
@@ -457,7 +457,7 @@ fn tokens_do_not_move_between_the_data_directory_and_the_settings_at_a_reload() 
     scene.stop();
 }
 
-/// As any request that is under way while the settings are swapped.
+/// Requests are under way while the settings are replaced.
 #[test]
 fn a_service_that_is_told_a_thousand_times_answers_all_the_while() {
     let mut scene = Scene::new();
@@ -467,7 +467,7 @@ fn a_service_that_is_told_a_thousand_times_answers_all_the_while() {
     std::thread::scope(|scope| {
         let told = scope.spawn(|| {
             for number in 0..1_000 {
-                // Whole or not at all, as an editor writes.
+                // Replaced at once by a rename, as an editor does it.
                 let new = scene.write("new", &format!("127.0.0.1\n192.0.2.{}\n", number % 256));
                 fs::rename(new, Path::new(&allowed)).unwrap();
                 kill_process(pid, Signal::HUP).unwrap();
@@ -481,7 +481,7 @@ fn a_service_that_is_told_a_thousand_times_answers_all_the_while() {
     scene.stop();
 }
 
-/// A pipe that nobody writes to is like a file on a network drive that is gone.
+/// A pipe without a writer is like a file on a network drive that does not answer.
 #[test]
 fn a_file_that_never_answers_keeps_no_signal_from_stopping_the_service() {
     let mut scene = Scene::new();

@@ -1,4 +1,4 @@
-//! `replay`: captures in both layouts, a look without a change, a URL, and the journal of another
+//! `replay`: captures in both layouts, `--dry-run`, `--to` with a URL, and the journal of another
 //! database.
 
 use std::fs;
@@ -27,7 +27,7 @@ const BODIES: &str = "action=ADD&siteid=1&memberid=71&username=b%20ob&\
     action=ADD&siteid=1&memberid=72&username=b%20ob&password=secret\n\
     action=DELETE&siteid=1&memberid=71";
 
-/// These postbacks in TMM's layout, where values are literal.
+/// The postbacks of [`BODIES`] in TMM's layout, which does not encode values.
 const LINES: &str = "action=ADD\r\nsiteid=1\r\nmemberid=71\r\nusername=b ob\r\npassword=p+&=% \
     é\r\n\r\n\
     action=CHECK\nsiteid=1\nusername=B OB\n\n\n\
@@ -35,7 +35,7 @@ const LINES: &str = "action=ADD\r\nsiteid=1\r\nmemberid=71\r\nusername=b ob\r\np
     action=ADD\nsiteid=1\nmemberid=72\nusername=b ob\npassword=secret\n\n\
     action=DELETE\nsiteid=1\nmemberid=71";
 
-/// The lines of the captures at which the refused ADD begins.
+/// The first line of the refused ADD in each capture.
 const BODIES_HELD: u32 = 5;
 const LINES_HELD: u32 = 16;
 
@@ -63,7 +63,7 @@ fn a_capture_of_either_layout_goes_into_the_database_and_ends_with_counts() {
             rows(&conn, "SELECT source, address, action FROM journal"),
             ["replay||ADD", "replay||ADD", "replay||DELETE"]
         );
-        // The service that starts on it verifies what was captured.
+        // The service that starts on this database verifies the passwords of the capture.
         drop(conn);
         let app = App::start_in(dir, &[]);
         assert_eq!(
@@ -93,7 +93,7 @@ fn several_captures_are_one_story_in_their_order() {
 fn the_capture_that_tmm_published_is_replayed() {
     let dir = temp_dir();
     let data = dir.path().join("data");
-    // A part of it: the rest is bookkeeping.
+    // Some fields of TMM's sample. The others are bookkeeping.
     let capture = "memberid=71\nstatus=1\ntrial=0\njoined=1496792016\nsiteid=1\nusername=test564a\n\
         password=testtest\n\
                    cryptpass=41R19prsa7NLQ\nemail=test@test1.com\n\
@@ -126,7 +126,7 @@ fn a_dry_run_shows_replies_and_changes_and_changes_nothing() {
     assert_eq!(run_on(&data, &["replay", "--dry-run", &file]).printed_with_errors(1, 5), shown);
     assert!(!data.exists(), "not even the directory was made");
 
-    // Over a database that is being served it looks at what is there.
+    // Beside a running service, `--dry-run` reads the database.
     let program = Program::serve(&data, &[]);
     program.post("action=ADD&siteid=1&memberid=72&username=ann&password=secret").unwrap();
     program.post("action=DELETE&siteid=1&memberid=72").unwrap();
@@ -224,8 +224,8 @@ fn a_url_or_a_file_that_cannot_be_used_is_one_line_without_the_url() {
     );
 }
 
-/// A service's directory with all that a journal can hold: hashed, wrapped and sealed, left,
-/// expired, noted, refused, operator's.
+/// A data directory with every form that a journal can hold: hashed, wrapped and sealed passwords,
+/// members who left or expired, a noted expiry, a refused postback, and a change by the operator.
 pub fn told() -> tempfile::TempDir {
     let app = App::start_with(&[
         "--keep-cryptpass",
@@ -264,7 +264,7 @@ pub fn told() -> tempfile::TempDir {
     app.stop()
 }
 
-/// Everything in the tables that a replay promises.
+/// The content of all tables that a replay restores.
 pub fn state(data: &Path) -> Vec<String> {
     let conn = open(data);
     let tables = ["member_auth", "former_member", "journal"]
@@ -285,7 +285,8 @@ fn a_journal_replayed_into_an_empty_database_gives_the_same_rows_column_for_colu
     let data: PathBuf = dir.path().join("data");
     fs::create_dir(&data).unwrap();
     fs::copy(from.join("seal.key"), data.join("seal.key")).unwrap();
-    // Settings of today do not matter: the record has what was computed then.
+    // Current settings do not matter: the record has the values that were computed when it was
+    // written.
     let ran = run_on(&data, &["replay", "--journal", "--time-zone", "Asia/Tokyo", &file]);
     assert_eq!(ran.printed(), "13 OK, 0 NOTOK, 2 ERROR\n");
     assert_eq!(state(&data), state(&from));
@@ -309,7 +310,7 @@ fn a_journal_is_taken_wholly_or_not_at_all() {
     let file = export(&from, dir.path());
     let nothing = |data: &Path| assert_eq!(state(data), [""; 0]);
 
-    // Without the key under which passwords wait.
+    // Without the key of the sealed passwords.
     let data = dir.path().join("without-key");
     let ran = run_on(&data, &["replay", "--journal", &file]);
     let hint = "copy the seal.key of that database into the data directory first";
@@ -352,8 +353,8 @@ fn a_journal_is_taken_wholly_or_not_at_all() {
     );
 }
 
-/// Regression: the lock lay in the data directory alone, so that a replay with another one sealed
-/// passwords of the served database under a key of its own.
+/// Regression: the lock was in the data directory alone. A replay with another data directory
+/// sealed passwords of the served database under another key.
 #[test]
 fn a_served_database_is_refused_under_another_data_dir_too() {
     let dir = temp_dir();

@@ -1,5 +1,5 @@
-//! Commands that root runs in the data directory of the service's user: what they create belongs to
-//! that user, and links that this user has put there lead them nowhere.
+//! Commands that root runs in the data directory of the service's user. Files that they create
+//! belong to that user, and links that this user has made are not followed.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
@@ -16,13 +16,14 @@ const USER: u32 = 61_234;
 const GROUP: u32 = 61_235;
 const ADD: &str = "action=ADD&siteid=1&memberid=71&username=bob&password=secret";
 
-/// A data directory of the service's user, and the configuration file of both, as packaged.
+/// A data directory of the service's user, and the configuration file of the package for both
+/// users.
 struct Scene {
     dir: TempDir,
 }
 
 impl Scene {
-    /// Only root can become another user.
+    /// `None` unless root runs the test, because only root can become another user.
     fn new() -> Option<Self> {
         if !rustix::process::geteuid().is_root() {
             let required = std::env::var("REQUIRE_REAL").as_deref() == Ok("1");
@@ -53,21 +54,21 @@ impl Scene {
         self.dir.path().join("userman.toml")
     }
 
-    /// A command that root runs.
+    /// Runs a command as root.
     fn root(&self, args: &[&str]) -> Ran {
         let mut command = program();
         command.args(args).env("USERMAN_CONFIG", self.config());
         end(command)
     }
 
-    /// The service as root starts it.
+    /// Starts the service as root.
     fn serve_as_root(&self) -> Program {
         let mut command = program();
         command.arg("serve").env("USERMAN_CONFIG", self.config()).stdout(Stdio::null());
         Program::spawn(command).unwrap()
     }
 
-    /// The service as the unit starts it.
+    /// Starts the service as the unit does.
     fn serve_as_user(&self, setpriv: &Path) -> Program {
         let mut command = Command::new(setpriv);
         command
@@ -81,7 +82,7 @@ impl Scene {
         Program::spawn(command).unwrap()
     }
 
-    /// A file that the user may not write, and its name.
+    /// A file that the user may not write, and its path.
     fn victim(&self) -> PathBuf {
         let path = self.dir.path().join("victim");
         fs::write(&path, "root's own").unwrap();
@@ -100,7 +101,8 @@ impl Scene {
         file.lines().map(str::to_owned).collect()
     }
 
-    /// Every file of the data directory belongs to the service's user; their names.
+    /// Checks that every file of the data directory belongs to the service's user. Returns their
+    /// names.
     #[track_caller]
     fn all_are_the_users(&self) -> Vec<String> {
         let mut names = Vec::new();
@@ -119,7 +121,7 @@ fn a_start_of_root_leaves_everything_to_the_owner_of_the_directory() {
     let (Some(scene), Some(setpriv)) = (Scene::new(), real_program("setpriv")) else { return };
     assert!(scene.serve_as_root().terminate().success());
     assert_eq!(scene.all_are_the_users(), DATA_FILES);
-    // So that the service's own user can go on.
+    // The service's own user can continue to use the files.
     let mut service = scene.serve_as_user(&setpriv);
     let post = |token: &str| post_to(service.address, token, ADD.as_bytes()).unwrap();
     assert_eq!(post(&scene.tokens()[0]).status, 200);
@@ -134,7 +136,7 @@ fn each_command_of_root_without_a_service_leaves_its_files_to_the_owner_of_the_d
     let mut expected = DATA_FILES.to_vec();
     expected.retain(|name| !of_a_start.contains(name));
     assert_eq!(scene.all_are_the_users(), expected);
-    // SQLite makes them anew.
+    // SQLite creates them again.
     fs::remove_file(scene.data().join("userman.db-shm")).unwrap();
     fs::remove_file(scene.data().join("userman.db-wal")).unwrap();
     scene.root(&["member", "remove", "1", "71"]).printed();
@@ -146,7 +148,7 @@ fn each_command_of_root_without_a_service_leaves_its_files_to_the_owner_of_the_d
     assert!(scene.serve_as_user(&setpriv).terminate().success());
 }
 
-/// Without the settings of the service in its environment.
+/// The environment of root has no settings of the service.
 #[test]
 fn token_add_of_root_beside_the_service_prints_the_url_and_the_service_takes_the_token() {
     let (Some(scene), Some(setpriv)) = (Scene::new(), real_program("setpriv")) else { return };
@@ -189,7 +191,7 @@ fn the_copy_that_an_upgrade_of_root_keeps_belongs_to_the_owner_of_the_database()
     assert!(scene.serve_as_user(&setpriv).terminate().success());
 }
 
-/// Root would change the mode of any file, or write to it.
+/// Root could otherwise change the mode of any file, or write to it.
 #[test]
 fn a_link_of_the_services_user_leads_root_to_no_other_file() {
     let Some(scene) = Scene::new() else { return };
@@ -219,14 +221,14 @@ fn a_link_of_the_services_user_leads_root_to_no_other_file() {
     is_untouched();
     fs::remove_file(lock).unwrap();
 
-    // What is written as NAME.new.
+    // Files that are first written as NAME.new.
     for name in ["postback-token.new", "served.json.new"] {
         put(name);
     }
     scene.root(&["token", "add"]).printed();
     is_untouched();
 
-    // Modes that a start restores.
+    // Files whose modes a start restores.
     let key = put("cookie.key");
     let refused = scene.root(&["serve"]);
     assert_eq!(refused.code, Some(2), "{refused:?}");
@@ -246,7 +248,48 @@ fn a_link_of_the_services_user_leads_root_to_no_other_file() {
     scene.all_are_the_users();
 }
 
-/// The user of the service has no right to the configuration file.
+/// A lock file would be created beside the target, and its WAL renamed.
+#[test]
+fn a_link_of_the_services_user_in_place_of_the_database_leads_root_to_no_other_directory() {
+    let Some(scene) = Scene::new() else { return };
+    assert!(scene.serve_as_root().terminate().success());
+    let (database, foreign) = (scene.data().join("userman.db"), scene.dir.path().join("foreign"));
+    fs::create_dir(&foreign).unwrap();
+    for suffix in ["", "-wal", "-shm"] {
+        let name = format!("userman.db{suffix}");
+        fs::rename(scene.data().join(&name), foreign.join(&name)).unwrap();
+    }
+    fs::write(foreign.join("userman.db-wal"), "of others").unwrap();
+    let listed = || {
+        let names = fs::read_dir(&foreign).unwrap().map(|entry| entry.unwrap().file_name());
+        let mut names: Vec<_> = names.collect();
+        names.sort();
+        names
+    };
+    let before = listed();
+    symlink(foreign.join("userman.db"), &database).unwrap();
+    rustix::fs::chownat(
+        rustix::fs::CWD,
+        &database,
+        Some(rustix::fs::Uid::from_raw(USER)),
+        Some(rustix::fs::Gid::from_raw(GROUP)),
+        rustix::fs::AtFlags::SYMLINK_NOFOLLOW,
+    )
+    .unwrap();
+    let said = format!(
+        "nats-userman: {}: a symbolic link of another user leads to another directory: replace \
+         the link by the database\n",
+        database.display()
+    );
+    for (args, code) in
+        [(vec!["serve"], 2), (vec!["replay", &scene.capture()], 1), (vec!["set-wal-aside"], 1)]
+    {
+        scene.root(&args).ended(code, &said);
+        assert_eq!(listed(), before, "{args:?}");
+    }
+}
+
+/// The user of the service may not read the configuration file.
 #[test]
 fn another_user_is_told_how_to_read_the_configuration_file() {
     let (Some(scene), Some(setpriv)) = (Scene::new(), real_program("setpriv")) else { return };

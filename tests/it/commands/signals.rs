@@ -1,4 +1,4 @@
-//! Signals that must not kill the service, and what they do.
+//! Signals that must not kill the service, and their effects.
 
 use std::process::{Command, Stdio};
 
@@ -49,7 +49,7 @@ fn signals_that_would_kill_are_told_once_and_the_service_goes_on() {
     }
 }
 
-/// By default the limit's signal kills.
+/// By default, the signal of this limit kills the process.
 #[test]
 fn a_limit_of_file_size_is_a_fault_that_ends_when_the_limit_does() {
     let dir = temp_dir();
@@ -72,7 +72,7 @@ fn a_limit_of_file_size_is_a_fault_that_ends_when_the_limit_does() {
     check_invariants(&data.join("userman.db"));
 }
 
-/// A terminal that is closed sends SIGHUP, and from then on nothing can be written to it.
+/// A terminal that is closed sends SIGHUP. Nothing can be written to it afterwards.
 #[test]
 fn a_service_goes_on_when_its_terminal_is_closed() {
     let dir = temp_dir();
@@ -105,7 +105,7 @@ fn a_service_goes_on_when_its_terminal_is_closed() {
     check_invariants(&data.join("userman.db"));
 }
 
-/// The start itself fails: the message cannot be written, and the exit code is right.
+/// The start itself fails, and its message cannot be written. The exit code is still the right one.
 #[test]
 fn a_failure_without_a_reader_of_stderr_keeps_its_exit_code() {
     let dir = temp_dir();

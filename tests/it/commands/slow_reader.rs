@@ -1,5 +1,5 @@
 //! `journal | less` and similar commands: a list that stays open for hours must not keep the WAL
-//! from being reset.
+//! from being restarted.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -13,8 +13,8 @@ use crate::support::{program, rows, temp_dir};
 
 const MEMBERS: usize = 1_500;
 
-/// 1,500 postbacks of this action; the names make a page of any list longer than a pipe and all
-/// buffers before it.
+/// 1,500 postbacks of this action. The names are so long that one page of any list exceeds the pipe
+/// and all buffers before it.
 fn postbacks(action: &str) -> String {
     let name = "x".repeat(200);
     (1..=MEMBERS)
@@ -24,18 +24,18 @@ fn postbacks(action: &str) -> String {
         .collect()
 }
 
-/// Lines of the list, with the log emptied by a checkpoint while the reader of the list stands
-/// still.
+/// The number of lines of the list. A checkpoint empties the WAL while the reader of the list does
+/// not read.
 fn lines_with_a_checkpoint_between(data: &Path, args: &[&str]) -> usize {
     let mut command = program();
     command.args(args).arg("--data-dir").arg(data).stdout(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let mut out = child.stdout.take().unwrap();
-    // The first page is being printed, and waits for somebody to read it.
+    // The first page is being printed, and the program waits for its reader.
     let mut first = [0];
     out.read_exact(&mut first).unwrap();
     let conn = Connection::open(data.join("userman.db")).unwrap();
-    // Something that is newer than what the reader sees.
+    // A change that is newer than what the list reads.
     conn.execute_batch("UPDATE health SET probed_at = probed_at + 1").unwrap();
     let log = data.join("userman.db-wal");
     assert!(log.metadata().unwrap().len() > 0);
@@ -47,7 +47,7 @@ fn lines_with_a_checkpoint_between(data: &Path, args: &[&str]) -> usize {
     text.lines().count()
 }
 
-/// Regression: a list was one read transaction from its first line to its last.
+/// Regression: one read transaction lasted from the first line of a list to the last one.
 #[test]
 fn while_the_reader_of_a_list_stands_still_the_log_can_be_emptied() {
     let dir = temp_dir();
@@ -71,13 +71,13 @@ fn while_the_reader_of_a_list_stands_still_the_log_can_be_emptied() {
     );
 }
 
-/// The end of a page is no place where a row may be lost, or come twice.
+/// No row may be lost or repeated between two pages.
 #[test]
 fn a_list_of_several_pages_has_every_row_once_and_in_order() {
     let dir = temp_dir();
     let data = dir.path().join("data");
-    // One more than two pages on the first site; the second begins on the page on which the first
-    // ends.
+    // One row more than two pages on the first site. The second site begins on the page on which
+    // the first site ends.
     let add = |site: usize, id: usize| {
         format!("action=ADD&siteid={site}&memberid={id}&username=m{id}&password=secret\n")
     };

@@ -1,4 +1,4 @@
-//! One check of the database, one answer: whatever is wrong with it, every command says the same.
+//! The database is checked in one place: every command reports the same problem in the same words.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -11,11 +11,11 @@ use super::foreign::files;
 use super::run_on;
 use crate::support::{App, Program, rows, temp_dir};
 
-/// What `member list` prints of no members.
+/// What `member list` prints if there are no members.
 const NOBODY: &str = "siteid\tmemberid\tusername\ttrial\texpire_at\n";
 const CAPTURE: &str = "action=CHECK&siteid=1&username=bob\n";
 
-/// The commands that need a database, but for `check-config`.
+/// All commands that need a database, except `check-config`.
 const COMMANDS: [&[&str]; 10] = [
     &["serve", "--listen", "127.0.0.1:0"],
     &["replay", "CAPTURE"],
@@ -29,8 +29,8 @@ const COMMANDS: [&[&str]; 10] = [
     &["block", "lift", "--all"],
 ];
 
-/// A data directory in which a service was, and that it left with all in the database file, of
-/// which there are several pages.
+/// A data directory that a service has used and left with all data in the database file. The file
+/// has several pages.
 fn used() -> (tempfile::TempDir, PathBuf) {
     let dir = temp_dir();
     let data = dir.path().join("data");
@@ -42,7 +42,7 @@ fn used() -> (tempfile::TempDir, PathBuf) {
     (dir, data)
 }
 
-/// Brings the log into the database, and leaves neither log nor index.
+/// Copies the WAL into the database, and removes the WAL and its index.
 fn whole(data: &Path) {
     let conn = Connection::open(data.join("userman.db")).unwrap();
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).unwrap();
@@ -62,7 +62,8 @@ fn put(data: &Path, bytes: &[u8]) {
     fs::set_permissions(data.join("userman.db"), Permissions::from_mode(0o640)).unwrap();
 }
 
-/// What a database is until its first checkpoint: a page that says that there is a log.
+/// The content of a database file before its first checkpoint: one page, which says that there is a
+/// WAL.
 fn only_a_page() -> Vec<u8> {
     let dir = temp_dir();
     let path = dir.path().join("a.db");
@@ -74,8 +75,8 @@ fn only_a_page() -> Vec<u8> {
     bytes
 }
 
-/// As `serve` said that it was empty, `check-config` that nothing was wrong, and `member list` that
-/// it was of version 0.
+/// Regression: of the same empty database, `serve` said that it was empty, `check-config` that all
+/// was well, and `member list` that it had version 0.
 #[test]
 fn every_command_says_the_same_of_a_database_that_cannot_be_used() {
     let (dir, data) = used();
@@ -192,7 +193,8 @@ fn a_first_start_that_was_cut_short_is_no_loss_and_serve_is_what_goes_on() {
     }
 }
 
-/// Only `serve` and `replay` upgrade: who removes a member does not expect it.
+/// Only `serve` and `replay` upgrade a database. An operator who removes a member does not expect
+/// an upgrade.
 #[test]
 fn a_database_of_an_earlier_release_is_left_to_serve() {
     let (_dir, data) = used();

@@ -1,5 +1,5 @@
-//! The end of the service: what was accepted is answered, new connections are not taken, and
-//! readers find their database.
+//! The stop of the service: accepted requests are answered, new connections are refused, and
+//! readers still find the database.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -27,7 +27,7 @@ fn sigterm_sigint_and_sigquit_end_the_service_with_code_0() {
     }
 }
 
-/// A POST up to the point where the service has said that it waits for the body.
+/// Sends a POST without its body, and returns when the service waits for the body.
 fn begin(program: &Program, body: &str) -> TcpStream {
     let mut stream = TcpStream::connect(program.address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -53,11 +53,11 @@ fn a_postback_that_was_begun_is_answered_and_an_open_connection_closed_with_its_
 
     signal(&program, Signal::TERM);
     eventually("the program has heard", || program.stderr().contains("SIGTERM: stopping"));
-    // Who is impatient changes nothing.
+    // Repeated and other signals change nothing.
     for again in [Signal::TERM, Signal::INT, Signal::QUIT, Signal::HUP, Signal::USR1] {
         signal(&program, again);
     }
-    // On a connection that is open, one more postback is answered, and then it is closed.
+    // On an open connection, one more postback is answered. Then the connection is closed.
     let mut last = None;
     eventually("the answer says that it is the last", || {
         let request = Request::post(&format!("/postback/{TOKEN}")).body(check).kept_open();
@@ -107,14 +107,14 @@ fn a_read_only_reader_keeps_working_while_the_service_is_down() {
         );
     };
     look();
-    // Commands, too, leave them where they are.
+    // Commands too leave the files in their places.
     super::run_on(dir.path(), &["member", "list"]).printed();
     look();
     super::run_on(dir.path(), &["member", "remove", "1", "72"]).printed();
     look();
 }
 
-/// Regression: the end of the service closed the connections of logins that waited for a hash.
+/// Regression: the stop closed the connections of logins that waited for a hash.
 #[test]
 fn logins_that_wait_are_answered_before_the_end() {
     const LOGINS: usize = 30;
@@ -127,7 +127,7 @@ fn logins_that_wait_are_answered_before_the_end() {
         stream.write_all(&Vec::from(request.kept_open())).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
     }
-    // One answer: the others are in the pool, or on their way there.
+    // One login has its answer, so the others are queued or about to be.
     assert_eq!(read_response(&mut streams[0]).unwrap().status, 401);
     assert!(program.terminate().success());
     let answers: Vec<_> = streams[1..]

@@ -1,4 +1,4 @@
-//! A terminal of a test's own, and what is printed on it alone.
+//! A terminal for a test, and what is printed only on a terminal.
 
 use std::fs::{File, OpenOptions};
 use std::io::Read as _;
@@ -10,7 +10,7 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 use crate::support::PATIENCE;
 
-/// A pseudo-terminal; programs write on it, the test reads.
+/// A pseudo-terminal: programs write to it, and the test reads.
 pub struct Terminal {
     user: File,
     program: File,
@@ -22,24 +22,25 @@ impl Terminal {
         grantpt(&user).unwrap();
         unlockpt(&user).unwrap();
         let name = ptsname(&user, Vec::new()).unwrap();
-        // Not the terminal of the test itself, which its end would kill.
+        // It must not become the controlling terminal of the test process, which its end would
+        // kill.
         let no_ctty = OpenptFlags::NOCTTY.bits() as i32;
         let name = name.to_str().unwrap();
         let program = OpenOptions::new().read(true).write(true).custom_flags(no_ctty).open(name);
         Self { user: user.into(), program: program.unwrap() }
     }
 
-    /// One more end for a program.
+    /// A further handle for a program.
     pub fn stdio(&self) -> Stdio {
         self.program.try_clone().unwrap().into()
     }
 
-    /// The command reads from here and prints here.
+    /// Connects a command's standard input and output to the terminal.
     pub fn take(&self, command: &mut Command) {
         command.stdin(self.stdio()).stdout(self.stdio());
     }
 
-    /// What was printed, up to and with this.
+    /// Reads what was printed, up to and including this text.
     pub fn read_until(&self, end: &str) -> String {
         let patience = PATIENCE.try_into().unwrap();
         let (mut said, mut piece) = (Vec::new(), [0; 4096]);
@@ -55,6 +56,6 @@ impl Terminal {
         }
     }
 
-    /// Closed, as by who closes its window.
+    /// Closes the terminal, as a user does who closes its window.
     pub fn close(self) {}
 }

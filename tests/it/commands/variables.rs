@@ -1,5 +1,5 @@
-//! `USERMAN_` variables that are no settings, and values that a file of variables has spoilt: told,
-//! never passed over.
+//! `USERMAN_` variables that are no settings, and values that a file of variables has changed: they
+//! are reported, never ignored.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -53,7 +53,7 @@ fn a_variable_that_is_no_setting_is_an_error_with_the_nearest_name() {
             "::1",
             format!("\"\\u{{feff}}USERMAN_LISTEN\": {NO_SETTING} USERMAN_LISTEN"),
         ),
-        // Also where it is set to nothing: the next value may not be.
+        // Also if it is empty, because a later value may not be.
         ("USERMAN_ALLOW_IPS", "", format!("USERMAN_ALLOW_IPS: {NO_SETTING} USERMAN_ALLOW_IP")),
         ("USERMAN_TOKEN", TOKEN, format!("USERMAN_TOKEN: {NO_SETTING} USERMAN_POSTBACK_TOKEN")),
         ("USERMAN_IP", "::1", format!("USERMAN_IP: {NO_SETTING} USERMAN_ALLOW_IP")),
@@ -101,8 +101,8 @@ fn all_unknown_variables_are_told_at_once_with_the_bad_settings_and_without_thei
     assert!(end(help).printed().contains("USERMAN_ALLOW_IP="), "help is there also then");
 }
 
-/// Kubernetes tells every program of a namespace where its services are; Docker's links do the
-/// same.
+/// Kubernetes gives every program the addresses of the services of its namespace in variables.
+/// Docker's links do the same.
 #[test]
 fn what_an_orchestrator_says_of_services_is_no_setting_and_no_mistake() {
     let dir = temp_dir();
@@ -119,13 +119,13 @@ fn what_an_orchestrator_says_of_services_is_no_setting_and_no_mistake() {
         ("USERMAN_PORT_8080_TCP_ADDR", "10.0.0.1"),
         ("USERMAN_NAME", "/web/userman"),
         ("USERMAN_ENV_PATH", "/bin"),
-        // Of a service userman-db beside it.
+        // Variables about a service named userman-db.
         ("USERMAN_DB_SERVICE_HOST", "10.0.0.2"),
         ("USERMAN_DB_SERVICE_PORT", "3306"),
         ("USERMAN_DB_SERVICE_PORT_MYSQL", "3306"),
         ("USERMAN_DB_PORT", "tcp://10.0.0.2:3306"),
         ("USERMAN_DB_PORT_3306_TCP_ADDR", "10.0.0.2"),
-        // Other programs' own.
+        // Variables of other programs.
         ("NATS_USERMAN_SERVICE_HOST", "10.0.0.1"),
         ("MY_USERMAN_ALLOW_IPS", "x"),
         ("USERMAND", "x"),
@@ -172,8 +172,8 @@ fn names_and_values_that_are_not_utf_8_are_told_and_a_path_may_be_one() {
     assert!(end(command).printed().ends_with("configuration OK\n"));
 }
 
-/// Of a file of variables from Windows every value ends in a carriage return; and quotes stay where
-/// no shell reads the file, as Docker does not.
+/// In a file of variables from Windows, every value ends in a carriage return. Quotes stay in the
+/// value if no shell reads the file, as with Docker.
 #[test]
 fn a_path_that_cannot_be_meant_is_refused_with_what_was_found() {
     let control = "expected a path without control characters, found";
@@ -205,7 +205,7 @@ fn a_path_that_cannot_be_meant_is_refused_with_what_was_found() {
             end(command).ended(2, &format!("nats-userman: {flag}: {problem}\n"));
         }
     }
-    // Blanks around a database were never a part of it.
+    // Blanks around a database were never part of its path.
     for (value, problem) in [
         ("sqlite:/x/a.db\r", format!("{control} \"/x/a.db\\r\"")),
         ("sqlite:'/x/a.db'", format!("{quotes} \"\\'/x/a.db\\'\"")),
@@ -228,7 +228,7 @@ const PATHS: [&str; 6] = [
     "--nats-ca",
 ];
 
-/// What has to be set with it.
+/// The settings that are required together with it.
 fn beside(flag: &str) -> &'static [(&'static str, &'static str)] {
     const NATS: [(&str, &str); 3] = [
         ("USERMAN_NATS_URL", "https://nats.example.com"),
@@ -282,7 +282,7 @@ fn a_carriage_return_behind_a_value_that_is_no_path_is_no_part_of_it() {
     }
 }
 
-/// A key in quotes was taken with them, and NATS then said that it was wrong.
+/// Regression: the quotes around a key were sent as part of it, and NATS then reported a wrong key.
 #[test]
 fn a_value_in_quotes_is_refused_also_where_quotes_could_be_a_part_of_it() {
     let token = format!("\"{TOKEN}\"");
@@ -352,7 +352,8 @@ fn a_value_in_quotes_is_refused_also_where_quotes_could_be_a_part_of_it() {
     );
 }
 
-/// As Windows writes them: a byte order mark, carriage returns; and what cannot be read is named.
+/// Files with a byte order mark and carriage returns, as written on Windows. The error names the
+/// line that cannot be read.
 #[test]
 fn files_that_settings_name_may_come_from_windows() {
     let dir = temp_dir();

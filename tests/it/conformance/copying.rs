@@ -12,7 +12,7 @@ use nats_userman::store::{
 use super::{Database, on_engine};
 use crate::support::{EngineKind, NOON, temp_dir};
 
-/// Records enough for a copy of several steps.
+/// Enough records for a copy in several steps.
 const RECORDS: usize = 60_000;
 const NEWEST: i64 = 60_000;
 
@@ -51,7 +51,7 @@ fn a_copy_is_of_the_moment_when_it_began_whatever_is_committed_meanwhile() {
         assert_eq!(state_of(&copy, true).unwrap(), DatabaseState::Current);
         let read = open_backup(&copy).unwrap();
         assert_eq!(read.newest_record().unwrap(), Some((NEWEST, NOON)));
-        // The copy does not hold up the database any more.
+        // The copy does not block the database any more.
         assert!(database.with(|engine| engine.finish()));
     });
 }

@@ -50,7 +50,7 @@ fn a_row_that_the_schema_refuses_costs_no_other_row_of_the_transaction() {
     });
 }
 
-/// Ends the transaction behind the caller's back, as a database does that loses it.
+/// Ends the transaction without a call of the engine, as a database does that loses it.
 fn lose(engine: &mut dyn Engine) {
     engine.rollback();
 }

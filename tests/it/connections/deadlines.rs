@@ -1,4 +1,4 @@
-//! Every state of a connection ends.
+//! Every state of a connection has a deadline.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -21,7 +21,8 @@ fn an_idle_connection_is_closed_before_and_after_a_request() {
     assert_eq!(to_the_end(&mut used), "");
 }
 
-/// Regression: after one request, a byte of the next head held the connection for ever.
+/// Regression: after one request, a single byte of the next head kept the connection open
+/// permanently.
 #[test]
 fn a_later_head_that_does_not_come_whole_closes_the_connection() {
     let app = App::start_with_limits(ConnectionLimits { head: SHORT, ..none() });
@@ -37,8 +38,8 @@ fn a_first_head_that_does_not_come_whole_is_told_so() {
     assert!(to_the_end(&mut sent(&app, "P")).starts_with("HTTP/1.1 408 Request Timeout\r\n"));
 }
 
-/// Bytes one by one, until the service closes the connection; each waits for an answer for a
-/// moment.
+/// Sends bytes one by one until the service closes the connection. Waits a moment for an answer
+/// after each byte.
 fn drip(stream: &mut TcpStream, bytes: impl Iterator<Item = u8>) -> String {
     stream.set_read_timeout(Some(Duration::from_millis(2))).unwrap();
     for byte in bytes {
@@ -67,7 +68,8 @@ fn a_head_that_drips_has_no_longer_time() {
     );
 }
 
-/// Regression: who sent requests and never read an answer kept connection and memory for ever.
+/// Regression: a client that sent requests and never read an answer kept its connection and its
+/// memory permanently.
 #[test]
 fn a_client_that_does_not_read_its_answers_is_cut_off() {
     for (limits, why) in [
@@ -86,7 +88,7 @@ fn a_client_that_does_not_read_its_answers_is_cut_off() {
     }
 }
 
-/// It takes a little now and then, so that there is progress, and never all.
+/// It reads a little from time to time, so there is progress, and it never reads everything.
 #[test]
 fn a_client_that_reads_its_answers_a_little_at_a_time_is_cut_off() {
     let app =
@@ -105,7 +107,8 @@ fn a_client_that_reads_its_answers_a_little_at_a_time_is_cut_off() {
     assert!(closed);
 }
 
-/// Requests that are answered before their body has come, and what of the head the answer bears.
+/// Requests that are answered before their body has arrived, and the header of the answer that they
+/// must have.
 const EARLY: [(&str, &str); 8] = [
     ("POST /postback/wrong", "403"),
     ("PUT /postback/TOKEN", "405"),
@@ -122,7 +125,7 @@ fn early(number: usize, headers: &str) -> (String, &'static str) {
     (format!("{} HTTP/1.1\r\nHost: test\r\n{headers}\r\n", request.replace("TOKEN", TOKEN)), status)
 }
 
-/// Regression: a body in chunks went on for ever after its request had been refused.
+/// Regression: a chunked body could continue without an end after its request had been refused.
 #[test]
 fn a_body_that_nobody_reads_is_answered_and_its_connection_closed() {
     let app = App::start_with_limits(ConnectionLimits { rest: SHORT, ..none() });
@@ -164,7 +167,7 @@ fn a_body_that_nobody_reads_has_no_longer_time_where_it_drips() {
     drip(&mut stream, b"1\r\nx\r\n".iter().copied().cycle().take(30_000));
 }
 
-/// What was sent whole with the head is no reason to close in the client's face.
+/// If the body came with the head, the connection is not closed before the client has the answer.
 #[test]
 fn the_answer_to_a_body_that_nobody_reads_arrives() {
     let app = App::start_with_limits(ConnectionLimits { rest: Duration::from_secs(5), ..none() });
@@ -175,7 +178,8 @@ fn the_answer_to_a_body_that_nobody_reads_arrives() {
     }
 }
 
-/// While a handler has the request, the client need do nothing: all other bounds are over here.
+/// While a handler works on the request, the client need not send anything. All other limits are
+/// exceeded here.
 #[test]
 fn a_request_under_way_has_the_time_that_its_handler_gives() {
     let app = App::start_with_limits(ConnectionLimits {
@@ -191,7 +195,7 @@ fn a_request_under_way_has_the_time_that_its_handler_gives() {
     }
     stream.write_all(CHECK.as_bytes()).unwrap();
     assert_eq!(read_response(&mut stream).unwrap().body, FREE);
-    // A database that is locked, for longer than all of them.
+    // The database is locked for longer than all limits.
     let other = rusqlite::Connection::open(app.config.location.file().unwrap()).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     assert_eq!(app.send(postback("action=DELETE&siteid=1&memberid=71")).status, 503);
@@ -213,8 +217,8 @@ fn a_connection_that_is_used_again_and_again_stays() {
     }
 }
 
-/// Regression: a client that sent a form byte by byte delayed the end of the service by ten
-/// seconds, and postbacks were refused meanwhile.
+/// Regression: a client that sent a form byte by byte delayed the stop of the service by ten
+/// seconds, and postbacks were refused during that time.
 #[test]
 fn a_form_that_does_not_come_whole_does_not_keep_the_service_from_ending() {
     let app = App::start_with_limits(none());
@@ -222,6 +226,6 @@ fn a_form_that_does_not_come_whole_does_not_keep_the_service_from_ending() {
     let _logout = begun(&app, &without_its_body("/logout", 10));
     let began = Instant::now();
     drop(app.stop());
-    // It is one second; for a postback it waits twelve.
+    // The limit for it is one second. For a postback, a stop waits twelve seconds.
     assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
 }

@@ -1,4 +1,4 @@
-//! The limit of open files decides how many connections there are.
+//! The limit of open files determines the maximum number of connections.
 
 use std::net::TcpStream;
 use std::process::Command;
@@ -22,8 +22,8 @@ fn soft_limit(program: &Program) -> u64 {
     line.split_whitespace().nth(3).unwrap().parse().unwrap()
 }
 
-/// What the program needs on this machine: two sockets for each of 1,024 connections, 96 files, and
-/// 16 for each processor.
+/// The number of files that the program needs on this machine: two sockets for each of 1,024
+/// connections, 96 files, and 16 for each processor.
 fn needed() -> u64 {
     2 * 1024
         + 96
@@ -46,7 +46,7 @@ fn a_limit_that_is_high_already_stays() {
     assert!(!program.stderr().contains("LimitNOFILE"), "{}", program.stderr());
 }
 
-/// Regression: a service that could open no more files accepted no connection.
+/// Regression: a service that could not open more files accepted no connection.
 #[test]
 fn a_low_hard_limit_is_said_and_more_clients_than_it_allows_hold_up_no_postback() {
     let dir = temp_dir();

@@ -1,5 +1,5 @@
-//! The web servers of the examples read a form whole before they call the service, so that a slow
-//! visitor holds a connection of theirs and not of the service.
+//! The web servers of the examples read a form completely before they call the service. A slow
+//! visitor holds a connection of the web server, not of the service.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener};
@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use crate::support::PATIENCE;
 use crate::web::{Host, Visitor, WebServer};
 
-/// In place of the service: takes one call, reads it to this word, and answers.
+/// Takes the place of the service: accepts one call, reads it up to this word, and answers.
 fn call(service: &TcpListener, to: &str) -> String {
     let (mut stream, _) = service.accept().unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -23,7 +23,7 @@ fn call(service: &TcpListener, to: &str) -> String {
     String::from_utf8_lossy(&call).into_owned()
 }
 
-/// A form that has begun, a second one beside it, and then the rest of the first.
+/// Begins a form, sends a second form beside it, and then sends the rest of the first one.
 fn a_slow_form_holds_up_nobody(start: impl Fn(&Host) -> Option<WebServer>) {
     let Some(mut host) = Host::new() else { return };
     let service = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
@@ -54,7 +54,7 @@ fn a_slow_form_holds_up_nobody(start: impl Fn(&Host) -> Option<WebServer>) {
             server.errors()
         );
     }
-    // One that is longer than may be, and does not end, is not handed on either.
+    // A form that exceeds the limit and does not end is not forwarded either.
     let mut long = visitor.begin("https://www.example.com/login?site=1");
     long.stdin.as_mut().unwrap().write_all(&[b'x'; 90_000]).unwrap();
     let quick = std::thread::scope(|scope| {

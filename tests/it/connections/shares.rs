@@ -1,4 +1,4 @@
-//! Visitors and callers do not take each other's slots.
+//! Each kind of request has its own share of the connections.
 
 use std::io::Write as _;
 use std::net::TcpStream;
@@ -10,17 +10,17 @@ use crate::support::{App, Caller, Request, TOKEN, eventually, read_response};
 
 const FORM: &str = "username=bob&password=wrong";
 
-/// A login whose body does not come.
+/// A login whose body is not sent.
 fn slow_login(app: &App) -> TcpStream {
     begun(app, &without_its_body("/login?site=1", FORM.len()))
 }
 
-/// The shares of 32 connections: 12 logins, 8 of visitors, 4 of `/api`.
+/// The shares of 32 connections: 12 for logins, 8 for visitors, 4 for `/api`.
 fn small() -> ConnectionLimits {
     ConnectionLimits { connections: 32, ..none() }
 }
 
-/// A login beyond the share; whether it is refused.
+/// Sends a login beyond the share. Returns whether it is refused.
 fn is_refused(app: &App) -> bool {
     let login = without_its_body("/login?site=1", FORM.len()) + FORM;
     let answer =
@@ -53,8 +53,8 @@ fn logins_beyond_their_share_get_503_while_everything_else_goes_on() {
         [200, 401, 401, 404]
     );
 
-    // A place that is left is taken by the next one: the login has its answer, or its client is
-    // gone.
+    // The next login takes a free slot: a login was answered, or its client has closed the
+    // connection.
     slow[0].write_all(FORM.as_bytes()).unwrap();
     assert_eq!(read_response(&mut slow[0]).unwrap().status, 401);
     assert!(!is_refused(&app));
@@ -80,7 +80,7 @@ fn callers_of_the_api_beyond_their_share_get_a_503_that_programs_read() {
     assert_eq!(app.post(CHECK), FREE);
 }
 
-/// Half heads, idle connections and bodies that are not read: each may be closed.
+/// Incomplete heads, idle connections and bodies that are not read: each of them may be closed.
 #[test]
 fn a_new_caller_takes_the_place_of_who_has_waited_longest() {
     let app = App::start_with_limits(small());
@@ -97,7 +97,7 @@ fn a_new_caller_takes_the_place_of_who_has_waited_longest() {
         }
     }
     assert_eq!(app.post(CHECK), FREE);
-    // The first ones are gone, the last ones are not. (Each thread has a part of them.)
+    // The first ones are closed, the last ones are not. (Each thread has a part of them.)
     for stream in &mut held[..100] {
         to_the_end(stream);
     }
@@ -109,7 +109,7 @@ fn a_new_caller_takes_the_place_of_who_has_waited_longest() {
     }
 }
 
-/// A connection on which a request is under way is not taken for another.
+/// A connection with a request under way is not closed for another one.
 #[test]
 fn a_full_table_does_not_end_what_is_under_way() {
     let app = App::start_with_limits(small());
@@ -123,8 +123,8 @@ fn a_full_table_does_not_end_what_is_under_way() {
     drop(flood);
 }
 
-/// The whole of it: many times more slow logins than there are connections, a byte now and then,
-/// and postbacks on connections new and old beside them.
+/// Many times more slow logins than there are connections, each sending a byte from time to time,
+/// with postbacks on new and old connections beside them.
 #[test]
 fn slow_logins_by_the_thousand_hold_up_no_postback() {
     const LOGINS: usize = 640;
@@ -133,7 +133,7 @@ fn slow_logins_by_the_thousand_hold_up_no_postback() {
     let mut slow: Vec<TcpStream> = Vec::new();
     for number in 0..LOGINS {
         let mut stream = connect(&app);
-        // The service may have refused it, and closed.
+        // The service may have refused the login and closed the connection.
         let _ = stream.write_all(without_its_body("/login?site=1", 1000).as_bytes());
         slow.push(stream);
         if number % 10 == 0 {

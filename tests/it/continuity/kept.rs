@@ -1,4 +1,4 @@
-//! Data directories of releases, copied to where they may be changed.
+//! Copies of the data directories of releases, which a test may change.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -9,26 +9,26 @@ use tempfile::TempDir;
 
 use crate::support::temp_dir;
 
-/// What `make.py` noted of a data directory.
+/// What `make.py` wrote down about a data directory.
 #[derive(Deserialize)]
 pub struct Facts {
     /// Unix seconds.
     pub made_at: i64,
-    /// Site, memberid, username as sent, password.
+    /// Site, memberid, username as sent, and password of members who can log in.
     pub opens: Vec<(i64, i64, String, String)>,
-    /// Former members, with what opens them again.
+    /// Former members, with the password that is valid after they come back.
     pub comes_back: Vec<(i64, i64, String, String)>,
     pub cookies: Vec<Cookie>,
     pub given_back: Cookie,
     /// Address, site, username.
     pub blocked: Vec<(String, i64, String)>,
-    /// By the environment file under which they are good.
+    /// Valid tokens, by the environment file of the service.
     pub tokens: std::collections::BTreeMap<String, Vec<String>>,
     /// `api-username` and `api-key`.
     pub api_key: (String, String),
 }
 
-/// A login cookie as a browser sends it, the flags under which it was set, and whose it is.
+/// A login cookie as a browser sends it, the flags of the service that set it, and its member.
 #[derive(Deserialize)]
 pub struct Cookie {
     pub cookie: String,
@@ -36,7 +36,7 @@ pub struct Cookie {
     pub member: Option<(i64, i64)>,
 }
 
-/// A data directory of a release, copied to where it may be changed.
+/// A copy of the data directory of a release.
 pub struct Kept {
     pub dir: TempDir,
     pub facts: Facts,
@@ -52,7 +52,7 @@ impl Kept {
     }
 }
 
-/// All of them.
+/// All releases.
 pub fn releases() -> Vec<String> {
     let entries = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/releases"))
         .unwrap()
@@ -65,7 +65,8 @@ pub fn releases() -> Vec<String> {
     names
 }
 
-/// A copy of what a release left, with the modes that the release gives: a repository keeps none.
+/// Copies the data directory of a release, with the modes that the release gives. A repository
+/// keeps no modes.
 pub fn kept(release: &str) -> Kept {
     let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/releases").join(release);
     let dir = temp_dir();

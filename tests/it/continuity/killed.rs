@@ -1,4 +1,4 @@
-//! An upgrade that is killed at any moment: the database is the old one or the new one.
+//! An upgrade is killed at any moment. The database is the old one or the new one.
 
 use std::path::Path;
 
@@ -7,14 +7,14 @@ use super::{Kept, journal, kept, table, tables};
 use crate::shim::{KILLED, Shim};
 use crate::support::{Program, rows};
 
-/// The next call that is not made, after this one: each of the first calls, then ever fewer.
-/// `UPGRADE_KILLS=all cargo test killed` tries each.
+/// The next call at which the upgrade is killed: first every call, later in growing steps.
+/// `UPGRADE_KILLS=all cargo test killed` tests every call.
 fn next(step: usize) -> usize {
     let each = std::env::var("UPGRADE_KILLS").as_deref() == Ok("all");
     if each { step + 1 } else { step + 1 + step / 3 }
 }
 
-/// What the old columns of the tables have.
+/// The content of the columns that the old release had.
 fn content(old: &Kept, database: &Path) -> Vec<(String, Vec<String>)> {
     let (of_old, conn) = (look(&old.database()), look(database));
     let is_old = version(&of_old) == version(&conn);
@@ -26,7 +26,7 @@ fn content(old: &Kept, database: &Path) -> Vec<(String, Vec<String>)> {
             (name, rows)
         })
         .collect();
-    // The names of blocks are folded again.
+    // The upgrade folds the names of blocks again.
     found.retain(|(name, _)| is_old || name != "block");
     found
 }
@@ -47,7 +47,7 @@ fn an_upgrade_that_is_killed_at_any_moment_leaves_the_old_or_the_new_database() 
                 shim.fail_once(call, KILLED, step);
                 let started = Program::run(shim.program(&data, false), &data, &[]);
                 shim.heal(call);
-                // The upgrade has fewer such calls.
+                // The upgrade makes fewer such calls.
                 if started.is_ok() {
                     break;
                 }

@@ -1,5 +1,5 @@
-//! Members of before names were folded: of two whose names look the same, and of one whose name
-//! cannot be seen.
+//! Members from before names were folded: two with names that look the same, and one with an
+//! invisible name.
 
 use rusqlite::Connection;
 
@@ -10,7 +10,7 @@ use crate::support::{App, Program, Request, program, rows, temp_dir};
 const COMPOSED: &str = "Ren\u{e9}";
 const DECOMPOSED: &str = "Rene\u{301}";
 
-/// The status of `/auth` for a name and a password in Basic, and who it was.
+/// The status of `/auth` for a name and a password in HTTP Basic, and the member.
 fn auth(app: &App, site: i64, name: &str, password: &str) -> (u16, String) {
     let request = Request::get(&format!("/auth?site={site}"));
     let response = app.send(request.basic(name, password).from("192.0.2.77"));
@@ -90,7 +90,7 @@ fn a_rebill_of_a_member_who_does_not_hold_the_folded_name_is_ok_and_nobody_else_
     assert_eq!(folded(&app), ["73|ren\u{e9}", "74|", "75|"]);
 }
 
-/// Regression: NATS repeats the name at a rebill, and the member who had paid was refused.
+/// Regression: NATS repeats the name at a rebill, and a member who had paid was refused.
 #[test]
 fn a_rebill_of_a_member_whose_name_cannot_be_seen_is_ok_and_nobody_else_gets_such_a_name() {
     let app = app();
@@ -131,7 +131,7 @@ fn a_rebill_of_a_member_whose_name_cannot_be_seen_is_ok_and_nobody_else_gets_suc
         post(&app, "CHANGE", 75, &[("new_username", " ")]),
         format!("ERROR|new_username: {unseen} \" \"")
     );
-    // Once given up, nobody gets it again.
+    // After the DELETE, nobody gets this name again.
     assert_eq!(post(&app, "DELETE", 75, &[]), "OK|member 75 \"???\" removed from site 1");
     assert_eq!(post(&app, "ACTIVATE", 75, &name), format!("ERROR|username: {unseen} \"???\""));
     assert_eq!(post(&app, "TRIALTOFULL", 75, &name), format!("ERROR|username: {unseen} \"???\""));
@@ -154,7 +154,7 @@ fn a_folded_name_that_becomes_free_goes_to_the_other_who_has_it() {
         } else {
             app.set_unix_unnoticed(app.now() + 60)
         }
-        // The row has moved, or moves with the next postback that asks for the name.
+        // The row has moved, or moves with the next postback that needs the name.
         let reply = post(app, "ADD", 300, &[("username", COMPOSED), ("password", "x")]);
         assert_eq!(
             reply,
@@ -225,7 +225,7 @@ fn names_are_folded_anew_where_the_rules_have_changed() {
         service.stderr()
     );
     assert!(service.terminate().success());
-    // As another release would have left it.
+    // As another release would leave it.
     let conn = Connection::open(kept.database()).unwrap();
     let before =
         rows(&conn, "SELECT siteid, memberid, username_folded FROM member_auth ORDER BY 1, 2");

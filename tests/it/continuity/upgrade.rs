@@ -1,4 +1,4 @@
-//! The copy that an upgrade keeps, and the way back by it.
+//! The copy that an upgrade keeps, and the return to the old release with it.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -86,11 +86,11 @@ fn the_way_back_is_a_copy_of_the_old_database_with_every_row_as_it_was() {
 fn a_copy_that_is_there_is_never_overwritten_and_an_equal_one_is_taken() {
     let (first, second) = (kept("0.1.0"), kept("0.1.0"));
     upgraded(&first.data(), &[]);
-    // As after a crash between copy and upgrade: the old database, and the copy of it.
+    // As after a crash between copy and upgrade: the old database, and a copy of it.
     std::fs::copy(first.data().join("userman.db.v2"), second.data().join("userman.db.v2")).unwrap();
     upgraded(&second.data(), &[]);
     assert_eq!(copies(&second.data()), ["userman.db.v2"]);
-    // Another content under the name, and what a crash left half done.
+    // Other content under the name of the copy, and an unfinished copy from a crash.
     let third = kept("0.1.0");
     std::fs::write(third.data().join("userman.db.v2"), "somebody's").unwrap();
     std::fs::write(third.data().join("userman.db.v2.tmp"), "half").unwrap();
@@ -105,7 +105,7 @@ fn a_copy_that_is_there_is_never_overwritten_and_an_equal_one_is_taken() {
 #[test]
 fn without_a_copy_nothing_is_upgraded_unless_it_is_asked_for() {
     let left = kept("0.1.0");
-    // What is in the way as a full disk would be.
+    // A directory under that name makes the copy fail, as a full disk would.
     let in_the_way = left.data().join("userman.db.v2.tmp");
     std::fs::create_dir(&in_the_way).unwrap();
     let refused = program()
@@ -130,7 +130,7 @@ fn without_a_copy_nothing_is_upgraded_unless_it_is_asked_for() {
     assert_eq!(version(&look(&left.database())), "5");
 }
 
-/// Both figures of a sentence are in MiB: what is free is rounded down, what is needed up.
+/// Both figures in the message are in MiB. Free space is rounded down, needed space is rounded up.
 fn mib(bytes: u64) -> u64 {
     bytes.div_ceil(1024 * 1024)
 }
@@ -148,7 +148,7 @@ fn a_disk_that_is_too_small_for_the_copy_is_found_before_anything_is_written() {
     let database = data.join("userman.db");
     let pages: u64 = {
         let conn = Connection::open(&database).unwrap();
-        // As after a stop of that release: all is in the WAL, and the file has next to nothing.
+        // As after a stop of that release: all data is in the WAL, and the file has almost none.
         conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).unwrap();
         conn.execute_batch(
             "PRAGMA wal_autocheckpoint = 0;
@@ -160,8 +160,8 @@ fn a_disk_that_is_too_small_for_the_copy_is_found_before_anything_is_written() {
     };
     let in_file = std::fs::metadata(&database).unwrap().len();
     assert!(in_file < 1_000_000);
-    // Of version 2: the copy, two times the database for what is rewritten, and what is only in
-    // the WAL.
+    // For version 2: the copy, twice the database for what is rewritten, and what is in the WAL
+    // alone.
     let needed = mib(pages * 4096 * 4 - in_file);
     let ballast = data.join("ballast");
     std::fs::write(&ballast, vec![1; 8 << 20]).unwrap();
@@ -220,8 +220,8 @@ fn a_damaged_old_database_is_found_and_left_alone() {
         .unwrap()
         .execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")
         .unwrap();
-    // The root page of the index of names: nothing but a look at the whole file comes by there
-    // before the upgrade.
+    // The root page of the index of names. Before the upgrade, only a check of the whole file reads
+    // it.
     let conn = Connection::open(left.database()).unwrap();
     let page: usize = rows(&conn, "SELECT rootpage FROM sqlite_schema WHERE name = 'logout_until'")
         [0]
@@ -270,7 +270,7 @@ fn a_database_of_version_1_goes_up_in_one_go_and_its_copy_is_of_version_1() {
     .unwrap();
     drop(conn);
     let log = upgraded(&data, &[]);
-    assert!(log.contains("upgrading the database from version 1 to 5; first, a copy"), "{log}");
+    assert!(log.contains("upgrading the database from version 1 to 5; a copy"), "{log}");
     assert_eq!(version(&look(&data.join("userman.db.v1"))), "1");
     assert_eq!(
         rows(&look(&database), "SELECT username, username_folded FROM member_auth"),

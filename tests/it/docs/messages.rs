@@ -1,14 +1,14 @@
-//! The messages that the pages quote are those of the program: an operator searches the pages for
-//! what the log says.
+//! The messages that the pages quote are messages of the program, because operators search the
+//! pages for lines of the log.
 
 use std::fs;
 use std::path::Path;
 
 use super::{pages, root};
 
-/// A shorter part of a message would be found anywhere.
+/// Shorter parts of a message would be found in any text.
 const PART_CHARS_MIN: usize = 4;
-/// One part of each message has to be at least as long as this.
+/// At least one part of each message must have this length.
 const LONGEST_PART_CHARS_MIN: usize = 12;
 
 #[test]
@@ -20,7 +20,8 @@ fn each_message_that_a_page_quotes_is_in_the_source() {
     let (mut count, mut missing) = (0, Vec::new());
     for message in blocks.flat_map(str::lines).filter(|line| !line.trim().is_empty()) {
         let mut longest = 0;
-        // `…` stands for what differs; `: ` joins an error and its cause, and `|` a reply.
+        // `…` stands for a value, `: ` separates an error and its cause, and `|` ends the first
+        // word of a reply.
         let parts = message.split('…').flat_map(|part| part.split(": "));
         for part in parts.flat_map(|part| part.split('|')).map(str::trim) {
             if part.chars().count() >= PART_CHARS_MIN {
@@ -37,7 +38,7 @@ fn each_message_that_a_page_quotes_is_in_the_source() {
     assert!(missing.is_empty(), "not in src/:\n{}", missing.join("\n"));
 }
 
-/// All Rust files under a directory, with string literals that go on in the next line joined.
+/// Appends all Rust files under a directory, with the lines of each string literal joined.
 fn read(directory: &Path, source: &mut String) {
     for path in fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()) {
         if path.is_dir() {
@@ -48,7 +49,7 @@ fn read(directory: &Path, source: &mut String) {
     }
 }
 
-/// Joins `"one \` and what the next line begins with, as the compiler does.
+/// Joins a line that ends in `\` with the next one, as the compiler does in a string literal.
 fn join(text: &str, source: &mut String) {
     let mut goes_on = false;
     for line in text.lines() {

@@ -1,5 +1,5 @@
-//! `packaging/nats-userman.toml` has each setting that the program's own definition of its command
-//! line has, commented out. With `UPDATE_DOCS=1` the test writes it anew.
+//! `packaging/nats-userman.toml` lists every setting of clap's definition of the command line,
+//! commented out. With `UPDATE_DOCS=1` the test writes the list again.
 
 use std::fmt::Write as _;
 use std::fs::{self, Permissions};
@@ -15,7 +15,7 @@ use super::settings_page::{help, sentence, value_name, wrap};
 use crate::support::{TOKEN, program, temp_dir};
 
 const FILE: &str = "packaging/nats-userman.toml";
-/// Where the packaged file puts the files that it names.
+/// The directory of the files that the packaged file names.
 const FILES: &str = "/etc/nats-userman/";
 
 const HEADER: &str = "\
@@ -58,7 +58,7 @@ const EXAMPLES: [(&str, &str); 18] = [
 
 const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
 
-/// The settings that the file can have.
+/// The settings that the configuration file can contain.
 fn settings() -> Vec<Arg> {
     let program = Cli::command();
     let settings = program.get_arguments().filter(|arg| arg.get_env().is_some());
@@ -70,7 +70,7 @@ fn name(setting: &Arg) -> String {
     setting.get_long().unwrap().replace('-', "_")
 }
 
-/// The value behind the `=`: the default, or an example.
+/// The value after the `=`: the default or an example.
 fn value(setting: &Arg) -> String {
     let name = name(setting);
     if name == "data_dir" {
@@ -118,7 +118,7 @@ fn generated() -> String {
         let name = name(setting);
         let mut meaning = sentence(&help(setting).0);
         if name == "data_dir" {
-            // The rest is about other files than this one.
+            // The rest of the text is about other files.
             meaning = sentence(meaning.split(';').next().unwrap());
         }
         let again = if RELOADED.contains(&name.as_str()) { "" } else { " Needs a restart." };
@@ -183,7 +183,7 @@ fn nothing_is_set_in_the_packaged_file_and_every_line_of_it_may_be() {
     let dir = temp_dir();
     let (files, data) = (dir.path().join("files"), dir.path().join("data"));
     fs::create_dir(&files).unwrap();
-    // The service does not create a directory of backups that a setting names.
+    // The service does not create a directory for backups that a setting names.
     fs::create_dir_all(data.join("backups")).unwrap();
     fs::set_permissions(&data, Permissions::from_mode(0o750)).unwrap();
     let put = |name: &str, content: &str| {

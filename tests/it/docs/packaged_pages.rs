@@ -1,5 +1,5 @@
-//! The man pages and completions in `packaging/` are those of the command line. With
-//! `UPDATE_DOCS=1` the test writes them anew.
+//! The man pages and shell completions in `packaging/` match the command line. With `UPDATE_DOCS=1`
+//! the test writes them again.
 
 #[path = "../../../examples/packaged/pages.rs"]
 mod pages;
@@ -12,7 +12,7 @@ use std::process::Command;
 use super::root;
 use crate::support::{real_program, temp_dir};
 
-/// What `packaging/` has of them, as path and content.
+/// The committed pages and completions, by path.
 fn committed() -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     for directory in pages::DIRECTORIES {
@@ -42,7 +42,7 @@ fn the_man_pages_and_completions_are_those_of_the_command_line() {
     );
 }
 
-/// What bash completes behind these words; the last one has only begun.
+/// The words with which bash completes the last, unfinished word.
 fn completed(file: &Path, words: &str) -> String {
     let script = r#"
         source "$1"
@@ -60,7 +60,7 @@ fn bash_completes_commands_and_their_options() {
     if real_program("bash").is_none() {
         return;
     }
-    // Not the file in `packaging/`, which the test above may be writing.
+    // A copy, because the test above may be writing the file in `packaging/`.
     let dir = temp_dir();
     let file = dir.path().join("completions");
     let name = "completions/nats-userman.bash";

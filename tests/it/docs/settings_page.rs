@@ -1,5 +1,5 @@
-//! `docs/settings.md` lists the settings and commands that the program's own definition of its
-//! command line has. With `UPDATE_DOCS=1` the test writes the lists anew.
+//! `docs/settings.md` lists the settings and commands of clap's definition of the command line.
+//! With `UPDATE_DOCS=1` the test writes the lists again.
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
@@ -15,7 +15,7 @@ const COLUMNS_MAX: usize = 100;
 const BEGIN: &str = "<!-- generated -->\n";
 const END: &str = "<!-- end of generated -->\n";
 
-/// A flag that was renamed has to be renamed in the pages too.
+/// If a flag is renamed, the pages must be changed too.
 #[test]
 fn every_flag_that_a_page_names_is_a_flag_of_the_program() {
     fn flags(command: &Command, found: &mut HashSet<String>) {
@@ -31,7 +31,7 @@ fn every_flag_that_a_page_names_is_a_flag_of_the_program() {
     for page in pages() {
         let text = fs::read_to_string(&page).unwrap();
         let prose = prose(&text).collect::<Vec<_>>().join("\n");
-        // The code between backquotes, unless it is a command of another program.
+        // The code between backquotes, except commands of other programs.
         for code in prose.split('`').skip(1).step_by(2).filter(is_ours) {
             let names = code.split("--").skip(1).map(|rest| {
                 rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').next().unwrap()
@@ -110,7 +110,7 @@ fn generated() -> String {
     page
 }
 
-/// Without `help`, which clap adds.
+/// The subcommands without `help`, which clap adds.
 fn own_subcommands(command: &Command) -> impl Iterator<Item = &Command> {
     command.get_subcommands().filter(|inner| inner.get_name() != "help")
 }
@@ -188,7 +188,7 @@ pub(super) fn value_name(arg: &Arg) -> String {
         .unwrap_or_default()
 }
 
-/// What the help says, and the default that it names in words.
+/// The help text, and the default that it describes in words.
 pub(super) fn help(arg: &Arg) -> (String, Option<String>) {
     let text = arg.get_long_help().or(arg.get_help()).unwrap().to_string();
     match text.split_once(" [default: ") {
@@ -205,7 +205,7 @@ pub(super) fn sentence(text: &str) -> String {
     format!("{}.", text.trim_end().trim_end_matches('.'))
 }
 
-/// Paragraphs of at most a hundred columns. Words in angle brackets would be HTML.
+/// Wraps a text at a hundred columns. Words in angle brackets would be HTML.
 pub(super) fn wrap(text: &str, first: &str, further: &str) -> String {
     let mut wrapped = String::new();
     for (number, paragraph) in text.split("\n\n").enumerate() {

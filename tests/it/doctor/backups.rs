@@ -10,7 +10,7 @@ use super::Patient;
 
 const DAY: i64 = 86_400;
 
-/// Puts a backup of this date into the usual directory; its path.
+/// Puts a backup with this date into the default directory. Returns its path.
 pub fn put(patient: &Patient, at: i64) -> String {
     let dir = patient.data().join("backups");
     fs::create_dir_all(&dir).unwrap();
@@ -75,7 +75,7 @@ fn a_backup_from_the_future_is_a_wrong_clock() {
         &format!("{later} is dated 2028-02-05T00:00:00Z, in the future"),
         "check the clock, then make a new backup and move this one elsewhere",
     );
-    // It does not hide the real one.
+    // It does not replace the real backup in the finding.
     patient.expect_ok("backup", &format!("the last backup, {file}, is 24 hours old"));
     fs::rename(&later, put(&patient, patient.now + DAY)).unwrap();
     assert_eq!(patient.finding("backup_date").level, Level::Warning);

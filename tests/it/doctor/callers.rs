@@ -1,10 +1,11 @@
-//! Proxies and allowed networks against the addresses in the journal, and the public URL.
+//! Trusted proxies and allowed networks compared with the addresses in the journal, and the public
+//! URL.
 
 use nats_userman::doctor::Level;
 
 use super::Patient;
 
-/// Records so many postbacks of each address, the last one an hour ago, one an hour.
+/// Records this number of postbacks for each address, one per hour, the last one an hour ago.
 fn seen(patient: &Patient, callers: &[(&str, i64)]) {
     let conn = rusqlite::Connection::open(patient.database()).unwrap();
     for (address, count) in callers {
@@ -103,7 +104,7 @@ fn a_network_of_all_addresses_is_no_limit() {
     );
 }
 
-/// A directory in which no service ever was: these checks need none.
+/// A directory that no service has used: these checks need no database.
 fn patient_with(flags: &[&str]) -> Patient {
     Patient::in_dir(crate::support::temp_dir()).with(flags)
 }

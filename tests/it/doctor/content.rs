@@ -48,7 +48,7 @@ fn a_database_that_is_not_there_yet_or_is_older_is_told() {
     );
 }
 
-/// A restore would lose what came after the backup.
+/// A restore would lose the changes after the backup.
 #[test]
 fn a_restore_is_the_remedy_only_against_damage() {
     type Change = fn(&Patient);
@@ -196,7 +196,7 @@ fn a_large_database_is_read_for_a_limited_time() {
 #[test]
 fn a_key_that_is_missing_or_unreadable_is_found() {
     let patient = Patient::after(&[ADD]);
-    // The first start has hashed the password meanwhile, or not.
+    // The first start may have hashed the password meanwhile.
     sql(
         &patient,
         "UPDATE journal SET password = NULL, sealed = randomblob(104);
@@ -208,7 +208,7 @@ fn a_key_that_is_missing_or_unreadable_is_found() {
         "keys",
         Level::Serious,
         &format!(
-            "the database has 1 passwords sealed under a key that is missing: put {} back from \
+            "the database has 1 password sealed under a key that is missing: put {} back from \
              the backup",
             key.display()
         ),

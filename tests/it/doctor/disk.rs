@@ -1,4 +1,4 @@
-//! Real file systems: in memory and too small, and one of another machine.
+//! Real file systems: one in memory that is too small, and one over the network.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -7,8 +7,8 @@ use std::process::{Command, Output};
 
 use crate::support::{program, real_program, temp_dir};
 
-/// Runs a script in a mount namespace of its own, `$1` is a directory to mount at and `$2` the
-/// program. `None` with a loud line where the system does not permit that.
+/// Runs a script in its own mount namespace. `$1` is a directory for the mount, `$2` the program.
+/// `None`, with a loud line, if the system does not permit that.
 fn in_own_namespace(script: &str, dir: &Path) -> Option<Output> {
     let unshare = real_program("unshare")?;
     let run = |script: &str| {
@@ -57,7 +57,8 @@ fn a_small_file_system_in_memory_is_told_of_both() {
     );
 }
 
-/// A directory of an SFTP server, mounted by sshfs. The server runs here, in the place of ssh.
+/// A directory of an SFTP server, mounted by sshfs. The server runs on this machine, in place of
+/// ssh.
 #[test]
 fn a_network_file_system_is_refused_by_serve_before_anything_is_made_there() {
     if real_program("sshfs").is_none() || !Path::new("/dev/fuse").exists() {

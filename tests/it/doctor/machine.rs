@@ -1,4 +1,4 @@
-//! The unit, the socket, the clock and the time zone of a machine.
+//! The unit, the socket, the clock and the time zone of the machine.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -11,7 +11,7 @@ use crate::support::temp_dir;
 const PACKAGED: &str = "/usr/lib/systemd/system/nats-userman.service";
 const BY_HAND: &str = "/etc/systemd/system/nats-userman.service";
 
-/// A machine with systemd, whose `systemctl` answers by its arguments.
+/// A machine with systemd. Its `systemctl` gives these answers, by the arguments.
 fn booted(answers: &[(&str, &str)]) -> Patient {
     let patient = Patient::in_dir(temp_dir());
     fs::create_dir_all(patient.root().join("run/systemd/system")).unwrap();
@@ -27,7 +27,7 @@ fn booted(answers: &[(&str, &str)]) -> Patient {
     patient
 }
 
-/// The answers of a system on which all is well.
+/// The answers on a machine without faults.
 const WELL: [(&str, &str); 5] = [
     ("is-enabled nats-userman.service", "enabled"),
     ("is-enabled nats-userman.socket", "enabled"),
@@ -249,7 +249,7 @@ fn a_time_zone_that_is_not_the_machines_is_a_note() {
         "dates of an EXPIRE are in UTC, and the machine's zone is Europe/Berlin",
         "check which zone NATS uses, and set it with --time-zone",
     );
-    // The same clock all year round.
+    // Paris and Berlin have the same time all year round.
     let patient = patient.with(&["--time-zone", "Europe/Paris"]);
     patient
         .expect_ok("time_zone", "dates of an EXPIRE are in Europe/Paris, as the machine's zone is");

@@ -1,4 +1,4 @@
-//! Passwords that wait to be hashed, and credentials that do not fit the settings.
+//! Passwords that wait to be hashed, and credentials that do not match the settings.
 
 use nats_userman::doctor::Level;
 use rusqlite::Connection;
@@ -8,14 +8,14 @@ use crate::support::{App, eventually};
 
 const ADD: &str = "action=ADD&siteid=1&memberid=71&username=bob&password=secret";
 
-/// A service that hashes nothing, in the process of the test.
+/// An app in this process, which hashes nothing.
 fn waiting() -> (App, Patient) {
     let app = App::start();
     app.post(ADD);
     app.post("action=ADD&siteid=1&memberid=72&username=ann&password=secret");
     let mut patient = Patient::in_dir(crate::support::temp_dir());
     let data = app.config.data_dir.path().to_str().unwrap().to_owned();
-    // The last flag counts.
+    // If a flag is repeated, the last one counts.
     patient.flags = vec!["--database".into(), format!("sqlite:{data}/userman.db")];
     patient.now = app.now();
     (app, patient)
@@ -54,17 +54,17 @@ fn a_backlog_of_a_stopped_service_waits_for_the_next_start() {
     app.post(ADD);
     let mut patient = Patient::in_dir(app.stop());
     patient.now = crate::support::NOON + 7_200;
-    // A process that another test has just forked keeps a copy of the lock for a moment.
+    // A process that another test has just forked may hold a copy of the lock for a moment.
     eventually("the lock is free", || patient.finding("running").level == Level::Warning);
     patient.expect(
         "backlog",
         Level::Note,
-        "1 passwords wait to be hashed, the oldest for 2 hours",
+        "1 password waits to be hashed, the oldest for 2 hours",
         "start the service, which hashes them; members can log in meanwhile",
     );
 }
 
-/// A stopped service with hashed passwords of two members.
+/// A stopped service with the hashed passwords of two members.
 fn hashed() -> Patient {
     let app = App::start();
     app.post(ADD);
@@ -110,7 +110,7 @@ fn a_row_without_a_credential_and_a_cryptpass_that_should_be_gone_are_counted() 
     );
     let patient = patient.with(&["--keep-cryptpass"]);
     patient.expect_ok("cryptpass", "the column cryptpass is as --keep-cryptpass says");
-    // Whoever opens the app's directory next would find the row.
+    // The test has made this row invalid, so it removes the row.
     Connection::open(patient.database())
         .unwrap()
         .execute("DELETE FROM member_auth WHERE memberid = 71", [])

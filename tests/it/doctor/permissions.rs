@@ -3,11 +3,12 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::Path;
+use std::process::Command;
 
 use nats_userman::doctor::Level;
 
 use super::Patient;
-use crate::support::program;
+use crate::support::{NO_CONFIG, Program, program, real_program, temp_dir};
 
 const NOBODY: u32 = 65_534;
 
@@ -91,7 +92,7 @@ fn each_mode_that_permits_too_much_is_named_with_its_remedy() {
     );
 }
 
-/// Only root can give files to others.
+/// Only root can change the owner of files.
 fn is_root() -> bool {
     let is_root = rustix::process::geteuid().is_root();
     if !is_root {
@@ -167,7 +168,41 @@ fn a_file_of_another_owner_is_named_as_is_a_directory_that_the_owner_cannot_ente
     assert!(patient.findings("secret_files").is_empty());
 }
 
-/// Root can read them, and so would find nothing.
+/// As the service's user runs it after root has restored a file by hand.
+#[test]
+fn what_is_denied_is_one_finding_whichever_file_or_directory_denies_it() {
+    let Some(setpriv) = real_program("setpriv").filter(|_| is_root()) else { return };
+    let dir = temp_dir();
+    mode(dir.path(), 0o755);
+    let data = dir.path().join("data");
+    assert!(Program::serve(&data, &[]).terminate().success());
+    let own = |path: &Path, owner: u32| chown(path, Some(owner), Some(owner)).unwrap();
+    let own_all = || {
+        own(&data, NOBODY);
+        fs::read_dir(&data).unwrap().for_each(|entry| own(&entry.unwrap().path(), NOBODY));
+    };
+    for file in ["userman.db", "userman.db-wal", "userman.db-shm", ""] {
+        own_all();
+        let denied = if file.is_empty() { data.clone() } else { data.join(file) };
+        own(&denied, 0);
+        mode(&denied, if file.is_empty() { 0o750 } else { 0o600 });
+        let mut doctor = Command::new(&setpriv);
+        doctor
+            .args([format!("--reuid={NOBODY}"), format!("--regid={NOBODY}")])
+            .arg("--clear-groups")
+            .arg(program().get_program())
+            .args(["doctor", "--listen", "127.0.0.1:1", "--data-dir"])
+            .arg(&data)
+            .envs([NO_CONFIG]);
+        let output = doctor.output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        let cause = format!("{} belongs to root with mode", denied.display());
+        assert_eq!(said.matches(&cause).count(), 1, "{file}: {said}");
+        assert!(said.contains("\n  serious  access: "), "{file}: {said}");
+    }
+}
+
+/// Root can read all files, and would find nothing.
 #[test]
 fn each_file_for_the_settings_must_be_readable_to_the_service() {
     if !is_root() {

@@ -1,4 +1,4 @@
-//! The command itself, beside a running service and without one: exit codes, text, JSON.
+//! The real command, beside a running service and without one: exit codes, text, JSON.
 
 use std::process::Command;
 
@@ -91,7 +91,7 @@ fn a_setting_that_cannot_be_used_is_a_finding_and_the_exit_code_is_2() {
     assert_eq!((ran.code, json["findings"][0]["found"].as_str()), (Some(2), Some(said)));
 }
 
-/// The service's user may not be root, and another user has no access.
+/// Runs as the service's user, which is not root here, and as a user without access.
 #[test]
 fn the_services_user_and_a_stranger_can_run_it() {
     let Some(runuser) = real_program("runuser") else { return };

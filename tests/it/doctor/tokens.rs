@@ -1,4 +1,4 @@
-//! Tokens that are easy to guess, visible, or left from a rotation.
+//! Tokens that are easy to guess, visible to others, or left from a rotation.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;

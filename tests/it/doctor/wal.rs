@@ -1,4 +1,4 @@
-//! The WAL: its size, and who keeps it from being reset.
+//! The WAL: its size, and the process that keeps it from being restarted.
 
 use std::fs::OpenOptions;
 use std::process::Command;
@@ -29,7 +29,7 @@ fn a_forgotten_read_transaction_is_named_with_its_process() {
         lines()[0],
         "  ok       wal_reader: no read transaction keeps the WAL from being reset"
     );
-    // This process is another one than the service and the doctor.
+    // This process is neither the service nor the doctor.
     let reader =
         Connection::open_with_flags(data.join("userman.db"), OpenFlags::SQLITE_OPEN_READ_ONLY)
             .unwrap();
@@ -56,7 +56,7 @@ fn a_wal_that_has_grown_is_a_warning() {
     let patient = Patient::after(&[ADD]);
     patient.expect_ok("wal", "the WAL has 0 bytes");
     let wal = OpenOptions::new().write(true).open(patient.data().join("userman.db-wal")).unwrap();
-    // The file has a hole, and takes no room.
+    // The file has a hole, and takes no space.
     wal.set_len(300 << 20).unwrap();
     patient.expect(
         "wal",

@@ -1,4 +1,4 @@
-//! Callers that do not keep to the ways of HTTP: they hang up, dribble, or stop in the middle.
+//! Callers that violate HTTP: they close the connection, send slowly, or stop in the middle.
 
 use std::io::Write as _;
 use std::net::{Shutdown, TcpStream};
@@ -35,7 +35,8 @@ fn a_caller_who_hangs_up_in_the_middle_of_the_body_has_changed_nothing() {
     for cut in [whole.len() - 1, whole.len() - 40, whole.len() - add(1).len(), 30] {
         let mut stream = connect(&app);
         stream.write_all(&whole[..cut]).unwrap();
-        // Half closed, to have an answer to wait for; a cut head gets none, or a 400.
+        // Closes the sending half, so that there may be an answer to wait for. A cut head gets
+        // none, or a 400.
         stream.shutdown(Shutdown::Write).unwrap();
         if let Ok(response) = read_response(&mut stream) {
             assert_eq!(response.status, 400, "{response:?}");
@@ -53,7 +54,7 @@ fn a_caller_who_sends_byte_by_byte_is_heard() {
     assert_eq!(read_response(&mut stream).unwrap().body, added(1));
 }
 
-/// The test shortens the ten seconds of the default, which another test asserts.
+/// The test shortens the default of ten seconds. Another test checks that default.
 #[test]
 fn a_caller_who_stops_in_the_middle_of_the_body_gets_408_after_ten_seconds_while_others_are_served()
 {
@@ -69,7 +70,8 @@ fn a_caller_who_stops_in_the_middle_of_the_body_gets_408_after_ten_seconds_while
     assert_eq!(app.rows("SELECT memberid FROM journal"), ["2"]);
 }
 
-/// What is done is done whole: who hangs up without waiting cannot know, and sends it again.
+/// A postback is done completely. A caller who closes the connection before the reply cannot know
+/// the result, and sends it again.
 #[test]
 fn a_caller_who_hangs_up_after_the_last_byte_leaves_a_whole_member_or_none() {
     let app = App::start();
@@ -77,15 +79,15 @@ fn a_caller_who_hangs_up_after_the_last_byte_leaves_a_whole_member_or_none() {
         let mut stream = connect(&app);
         stream.write_all(&request(&add(member))).unwrap();
         match member % 3 {
-            // Closed at once; half closed, as `nc -N` does, and then closed; with the answer on its
-            // way.
+            // Closed at once; half closed, as by `nc -N`, and then closed; closed while the answer
+            // is being sent.
             0 => {}
             1 => stream.shutdown(Shutdown::Write).unwrap(),
             _ => drop(app.post("action=CHECK&siteid=1&username=x")),
         }
         drop(stream);
     }
-    // Sent again each is done, done before or not.
+    // Sent again, each postback is OK, whether it was done before or not.
     for member in 1..=40 {
         let response = post_to(app.address, TOKEN, add(member).as_bytes()).unwrap();
         assert!(response.body.starts_with(&format!("OK|member {member} ")), "{response:?}");

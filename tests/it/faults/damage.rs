@@ -1,5 +1,5 @@
-//! A database that is not whole: refused at the start with its files untouched, and no panic where
-//! it happens under the program.
+//! A damaged database: a start is refused and changes no file, and a damage under the running
+//! program causes no panic.
 
 use std::fs::{self, OpenOptions};
 use std::io::Read as _;
@@ -15,7 +15,7 @@ use crate::support::{App, Program, TOKEN, eventually, program, rows, temp_dir};
 
 const FILES: [&str; 3] = ["userman.db", "userman.db-wal", "seal.key"];
 
-/// Runs `serve` where it must not start; returns its exit code and its output.
+/// Runs `serve`, which must refuse to start. Returns its exit code and its output.
 pub(super) fn start(mut command: Command, data: &Path) -> (i32, String) {
     command
         .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
@@ -23,7 +23,7 @@ pub(super) fn start(mut command: Command, data: &Path) -> (i32, String) {
         .env("USERMAN_POSTBACK_TOKEN", TOKEN);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut status = None;
-    // A service that runs after all would run for ever.
+    // If the service does start, it would run until it is killed.
     let until = std::time::Instant::now() + crate::support::PATIENCE;
     while status.is_none() && std::time::Instant::now() < until {
         std::thread::park_timeout(std::time::Duration::from_millis(5));
@@ -41,15 +41,15 @@ fn post_members(app: &App, ids: std::ops::Range<usize>) {
     ids.for_each(|id| assert!(app.post(&add(id)).starts_with("OK|")));
 }
 
-/// Brings the log into the database, which otherwise happens at 96 MiB.
+/// Copies the WAL into the database, which otherwise happens at 96 MiB.
 fn checkpoint(database: &Path) {
     let conn = Connection::open(database).unwrap();
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).unwrap();
     assert!(rows(&conn, "PRAGMA wal_checkpoint(TRUNCATE)")[0].starts_with("0|"));
 }
 
-/// A data directory with members of which most are in the database and some in the log alone, as a
-/// kill leaves it.
+/// A data directory as a kill leaves it: most members are in the database file, and some only in
+/// the WAL.
 fn data_with_members() -> (TempDir, PathBuf) {
     let app = App::start();
     let data = app.config.data_dir.path().to_owned();
@@ -84,7 +84,7 @@ fn a_truncated_database_ends_the_start_with_one_line_and_its_files_untouched() {
         "{pages} pages and {} bytes of log show nothing",
         log.len()
     );
-    // The log has the newest page, so only without it is that one missed.
+    // The WAL has the newest page. Only without the WAL is that page missing.
     let lengths = [
         0,
         1,
@@ -121,7 +121,7 @@ fn a_truncated_database_ends_the_start_with_one_line_and_its_files_untouched() {
     }
 }
 
-/// As a crash in the middle of a checkpoint leaves it: nothing is missing, and so nothing is
+/// As a crash in the middle of a checkpoint leaves it: no data is missing, so the start is not
 /// refused.
 #[test]
 fn a_database_whose_missing_end_is_in_its_log_is_whole() {
@@ -160,7 +160,7 @@ fn a_file_that_is_no_database_or_another_programs_ends_the_start_and_is_left_alo
             vec![0; 8192],
             "is damaged or no SQLite database; nothing was changed, restore a backup",
         ),
-        // The setting leads to a wrong file.
+        // The setting names a wrong file.
         (2, theirs, "it is a database of another program"),
     ] {
         fs::write(&database, content).unwrap();
@@ -172,8 +172,8 @@ fn a_file_that_is_no_database_or_another_programs_ends_the_start_and_is_left_alo
     }
 }
 
-/// A first start that was killed leaves an empty file and no key; it is not a loss, and the next
-/// start makes what is missing.
+/// A first start that was killed leaves an empty file and no key. No data is lost, and the next
+/// start creates what is missing.
 #[test]
 fn an_empty_database_without_a_key_is_a_first_start_that_was_cut_short() {
     let dir = temp_dir();
@@ -220,7 +220,7 @@ fn a_database_truncated_under_the_running_program_brings_refusals_and_keeps_its_
     }
 }
 
-/// A restored backup under the running program: a file of another inode at the same place.
+/// A backup is restored under the running program: another inode at the same path.
 #[test]
 fn a_database_that_is_gone_and_put_back_is_opened_anew() {
     let (_dir, data) = data_with_members();
@@ -229,8 +229,7 @@ fn a_database_that_is_gone_and_put_back_is_opened_anew() {
     eventually("it can commit", || is_healthy(program.address));
     checkpoint(&database);
     let whole = fs::read(&database).unwrap();
-    // Damage that every postback meets: the pages of all tables are nonsense, the first one
-    // included.
+    // Damage that every postback finds: every page is overwritten, including the first one.
     fs::write(&database, vec![0xaa; whole.len()]).unwrap();
     eventually("it notices", || program.post(&add(1)).unwrap().status == 503);
     fs::write(&database, &whole).unwrap();
@@ -241,8 +240,8 @@ fn a_database_that_is_gone_and_put_back_is_opened_anew() {
     assert_eq!(super::members(&database), (1..83).collect::<Vec<_>>());
 }
 
-/// Regression: the writer went on with the file that it had open, and acknowledged what no restart
-/// would have found.
+/// Regression: the writer continued with the file that it had open, and acknowledged what no
+/// restart would have found.
 #[test]
 fn a_database_that_was_removed_under_the_service_acknowledges_nothing_more() {
     let dir = temp_dir();

@@ -1,4 +1,4 @@
-//! The disk: full, broken at any step, read-only.
+//! The disk is full, fails at any step, or is read-only.
 
 use std::time::{Duration, Instant};
 
@@ -15,15 +15,15 @@ use crate::support::{Mounted, Program, eventually, rows};
 /// How often the writer checks what expires.
 const WRITER_TICK: Duration = Duration::from_millis(500);
 
-/// An empty data directory, by the name that the shim sees.
+/// An empty data directory, by its canonical path, which the shim needs.
 fn data_dir() -> (TempDir, std::path::PathBuf) {
     let dir = TempDir::new().unwrap();
     let data = dir.path().canonicalize().unwrap().join("data");
     (dir, data)
 }
 
-/// Each call that reaches the disk fails once, whichever it is in the course of a commit: what the
-/// answer says is what a restart finds, and the same postback sent again is done.
+/// Each call that reaches the disk fails once, at any step of a commit. The answer says what a
+/// restart finds, and the same postback is done when it is sent again.
 #[test]
 fn a_fault_at_any_step_of_a_commit_is_answered_with_what_a_restart_would_find() {
     let Some(shim) = Shim::new() else { return };
@@ -79,8 +79,8 @@ fn a_disk_that_fills_up_in_the_middle_of_a_batch_loses_nothing_and_work_goes_on_
     let (_dir, data) = data_dir();
     let mut program = Program::run(shim.program(&data, false), &data, &[]).unwrap();
     let address = program.address;
-    // The first is in its sync while the others gather to a batch; of that the third write fails,
-    // and all from then on.
+    // The first postback is in its sync while the others wait for one batch. The third write of
+    // that batch fails, and every later one.
     shim.hold_syncs();
     let replies: Vec<_> = std::thread::scope(|scope| {
         let posts: Vec<_> = (1..=20)
@@ -113,7 +113,8 @@ fn a_disk_that_fills_up_in_the_middle_of_a_batch_loses_nothing_and_work_goes_on_
     assert_eq!(members(&data.join("userman.db")), [1, 2]);
     let log = program.stderr();
     let full = " ERROR the disk is full: database or disk is full: Error code 13: database or \
-        disk is full (SQLite code 13)";
+        disk is full (SQLite code 13); free space in its file system: the service then continues \
+        by itself";
     assert_eq!(errors(&log).len(), 1, "{log}");
     assert!(errors(&log)[0].ends_with(full), "{log}");
     assert_eq!(log.matches("INFO  the database is writable again after ").count(), 1, "{log}");
@@ -121,8 +122,8 @@ fn a_disk_that_fills_up_in_the_middle_of_a_batch_loses_nothing_and_work_goes_on_
     assert_log_is_clean(&program);
 }
 
-/// Many ADDs that are refused while the writer does several times what it does by itself: looks at
-/// what expires, and probes.
+/// Sends many ADDs, which must be refused, for several of the writer's intervals. In each interval
+/// it looks for expired members and probes.
 fn refuse_adds(program: &Program) {
     let until = Instant::now() + 3 * WRITER_TICK;
     let mut member = 10_000;
@@ -133,7 +134,7 @@ fn refuse_adds(program: &Program) {
     }
 }
 
-/// On a file system that is really full.
+/// On a real file system that is full.
 #[test]
 fn on_a_file_system_that_is_full_every_postback_is_refused_until_there_is_room() {
     let dir = TempDir::new().unwrap();
@@ -153,7 +154,7 @@ fn on_a_file_system_that_is_full_every_postback_is_refused_until_there_is_room()
         response.status != 200
     });
     let refused = refused.expect("it was never full");
-    // The rest of the room, which would do for a probe.
+    // Uses up the remaining space, which would suffice for a probe.
     let rest = std::iter::repeat_n(vec![1; 512], 10_000).collect::<Vec<_>>().concat();
     assert!(std::fs::write(mounted.0.join("rest"), rest).is_err());
     assert_eq!(health(program.address), (503, "unavailable".into()));
@@ -209,7 +210,8 @@ fn a_file_system_that_becomes_read_only_refuses_postbacks_until_it_is_writable()
     shim.fail("write", EROFS, 0);
     for _ in 0..5 {
         let response = program.post(&add(2)).unwrap();
-        // Whose COMMIT meets the fault cannot know; who finds a connection that only reads, can.
+        // The postback whose COMMIT fails gets "outcome unknown". With a read-only connection, the
+        // service knows that nothing was changed.
         let body = if response.body == OUTCOME_UNKNOWN { OUTCOME_UNKNOWN } else { NOTHING_CHANGED };
         assert_unavailable(&response, body);
     }
@@ -239,7 +241,7 @@ fn a_data_directory_that_cannot_be_written_ends_the_start_with_one_line_and_exit
     let read_only =
         format!("Read-only file system (os error 30): mount the file system of {lock} read-write");
     for (errno, cause) in [
-        // As the unit shows all directories but its own.
+        // All directories but its own are read-only for a service under the unit.
         (EROFS, read_only.as_str()),
         (EACCES, "Permission denied (os error 13)"),
     ] {
@@ -252,8 +254,9 @@ fn a_data_directory_that_cannot_be_written_ends_the_start_with_one_line_and_exit
     assert_eq!(std::fs::read(data.join("userman.db")).unwrap(), before);
 }
 
-/// Making the data directory fails, or the program dies, at every step in turn: one line, and what
-/// is left behind stops no later start.
+/// The creation of the data directory fails, or the program is killed, at every step in turn. The
+/// failure is reported in one line, and the files that are left do not keep a later start from
+/// working.
 #[test]
 fn a_first_start_that_fails_or_dies_at_any_step_is_made_good_by_the_next() {
     let Some(shim) = Shim::new() else { return };
@@ -284,8 +287,7 @@ fn a_first_start_that_fails_or_dies_at_any_step_is_made_good_by_the_next() {
     assert!(failed > 10, "only {failed} starts failed: these are not the steps of a first start");
 }
 
-/// Keeps the two sides of the comparison honest: what a log shows is what was sent, and the secret
-/// was sent.
+/// Checks the assumption of these tests: the password was sent, and the journal shows it as `***`.
 #[test]
 fn the_password_of_these_tests_reaches_the_database_sealed() {
     let (_dir, data) = data_dir();

@@ -1,5 +1,5 @@
-//! A first start that dies: by SIGKILL on entering each system call by which it changes something.
-//! The next start must work, and what is whole stays as it is.
+//! A first start is killed by SIGKILL before each system call that changes a file. The next start
+//! must work, and must not change a complete file.
 
 use std::collections::HashMap;
 use std::fs;
@@ -12,15 +12,15 @@ use super::{add, added};
 use crate::shim::{EIO, ENOSPC, EROFS, KILLED, Shim};
 use crate::support::{DATA_FILES, NO_CONFIG, Program, eventually, post_to, real_program, temp_dir};
 
-/// Calls that make, change, name or sync a file.
+/// System calls that create, change, rename or sync a file.
 const CALLS: &str = "openat,write,pwrite64,fsync,fdatasync,rename,renameat,renameat2,link,linkat,\
     unlink,unlinkat,mkdir,mkdirat,chmod,fchmod,fchmodat,chown,fchown,fchownat,ftruncate,fallocate";
-/// Of so many pages that are written, a kill at one.
+/// Of this number of written pages, one is chosen for a kill.
 const PAGES_EACH: usize = 12;
 /// The files that only a first start creates.
 const SECRETS: [&str; 3] = ["seal.key", "cookie.key", "postback-token"];
 
-/// `serve` as a first start is, under strace.
+/// Runs `serve` for the first time, under strace.
 fn traced(strace: &Path, options: &[&str], trace: &Path, data: &Path) -> Command {
     let mut command = Command::new(strace);
     command
@@ -37,8 +37,8 @@ fn traced(strace: &Path, options: &[&str], trace: &Path, data: &Path) -> Command
     command
 }
 
-/// Name and turn of each call of the first thread that may change something, in the order of their
-/// coming.
+/// The calls of the first thread that may change something: name and number of each, in their
+/// order.
 fn calls(strace: &Path) -> Vec<(String, usize)> {
     let dir = temp_dir();
     let trace = dir.path().join("trace");
@@ -61,7 +61,7 @@ fn calls(strace: &Path) -> Vec<(String, usize)> {
         let turn = turns.entry(name.to_owned()).or_insert(0);
         *turn += 1;
         let reads = name == "openat" && !rest.contains("O_CREAT");
-        // Most writes are SQLite's, page after page of one transaction.
+        // Most writes are SQLite's, one for each page of a transaction.
         let inner = name == "pwrite64" && *turn % PAGES_EACH != 0;
         if !reads && !inner && !rest.starts_with("2, ") {
             calls.push((name.to_owned(), *turn));
@@ -88,7 +88,7 @@ fn names(data: &Path) -> Vec<String> {
     names
 }
 
-/// The secrets that are there.
+/// The existing files of secrets.
 fn secrets(data: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let all = SECRETS.iter().map(|name| data.join(name));
     all.filter_map(|path| fs::read(&path).ok().map(|content| (path, content))).collect()
@@ -106,8 +106,8 @@ fn a_first_start_that_is_killed_at_any_system_call_is_made_good_by_the_next() {
             traced(&strace, &["-e", &format!("trace={call}"), "-e", &inject], &trace, &data);
         let mut first = first.stderr(Stdio::null()).spawn().unwrap();
         eventually("it is killed", || {
-            // SQLite does not write the same number of pages each time: then it dies when it has
-            // started.
+            // The number of pages that SQLite writes varies. If the chosen write never happens, the
+            // program has started, and is killed then.
             if data.join("served.json").exists() {
                 signal_traced(&first, Signal::KILL);
             }
@@ -146,8 +146,8 @@ fn a_first_start_that_is_killed_at_any_system_call_is_made_good_by_the_next() {
     );
 }
 
-/// As release 0.2.0 left it where a first start was killed between making the file and writing the
-/// key.
+/// As release 0.2.0 left it after a kill of its first start between the creation of the file and
+/// the writing of the key.
 #[test]
 fn an_empty_key_that_no_release_ever_used_is_made_anew_and_any_other_is_refused_as_before() {
     for key in ["seal.key", "cookie.key"] {
@@ -157,7 +157,7 @@ fn an_empty_key_that_no_release_ever_used_is_made_anew_and_any_other_is_refused_
         let whole = fs::read(data.join(key)).unwrap();
         fs::write(data.join(key), "").unwrap();
         if key == "seal.key" {
-            // Which key is used is written down after it is made.
+            // The id of the key is stored after the key is created.
             let conn = rusqlite::Connection::open(data.join("userman.db")).unwrap();
             let (code, said) = super::damage::start(crate::support::program(), &data);
             assert!(
@@ -174,7 +174,7 @@ fn an_empty_key_that_no_release_ever_used_is_made_anew_and_any_other_is_refused_
         assert!(service.stderr().contains(&line), "{}", service.stderr());
         let new = fs::read(data.join(key)).unwrap();
         assert!(new.len() == whole.len() && new != whole);
-        // From the first member on, an empty key is one that was lost.
+        // After the first member, an empty key means that the key was lost.
         assert_eq!(service.post(&add(1)).unwrap().body, added(1));
         assert!(service.terminate().success());
         fs::write(data.join(key), "").unwrap();
@@ -186,7 +186,7 @@ fn an_empty_key_that_no_release_ever_used_is_made_anew_and_any_other_is_refused_
     }
 }
 
-/// The disk is full, or broken, at each step of writing a file anew: what was there is whole.
+/// The disk is full or fails at each step of replacing a file. The earlier file stays complete.
 #[test]
 fn a_fault_while_a_file_is_written_leaves_the_one_before_as_it_was() {
     let Some(shim) = Shim::new() else { return };
@@ -225,7 +225,7 @@ fn a_fault_while_a_file_is_written_leaves_the_one_before_as_it_was() {
             assert!(secrets(&data) == before && !draft.exists(), "{fault:?} {command:?}");
         }
     }
-    // What a kill leaves of `token add` never counted, and the next start removes it.
+    // A token that a killed `token add` left was never valid. The next start removes its file.
     shim.fail("sync", KILLED, 0);
     assert!(
         shim.program(&data, false)
@@ -241,7 +241,7 @@ fn a_fault_while_a_file_is_written_leaves_the_one_before_as_it_was() {
     assert!(start(crate::support::program()).unwrap().terminate().success());
     assert!(secrets(&data) == before && !draft.exists());
 
-    // Of a start that has all its keys, only what it tells to commands is written anew.
+    // If all keys exist, a start writes only the file that it makes for commands.
     let served = fs::read(data.join("served.json")).unwrap();
     fs::create_dir(data.join("served.json.new")).unwrap();
     let mut service = start(crate::support::program()).unwrap();

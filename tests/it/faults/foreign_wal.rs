@@ -1,5 +1,5 @@
-//! A WAL that is not of the database file beside it: refused at the start, never applied, and
-//! nothing is changed. And the other side: what a kill or a power failure leaves is never refused.
+//! If a WAL does not belong to the database file beside it, the start is refused, the WAL is never
+//! applied, and no file is changed. What a kill or a power failure leaves is never refused.
 
 mod by_hand;
 
@@ -25,15 +25,16 @@ use crate::support::{
     Caller, Dice, NOON, Program, check_invariants, program, real_program, rows, temp_dir,
 };
 
-/// `RUNS=1000` tells more of them, and `.ci/run` does; `SEED=7` tells others.
+/// The number of random stories. `RUNS=1000` runs more, and `.ci/run` does that; `SEED=7` runs
+/// others.
 const RUNS: u64 = 6;
 const STEPS: usize = 60;
-/// Those that are tried again and again, the newest.
+/// The newest backups, which are tried repeatedly.
 const BACKUPS: usize = 8;
-/// A small WAL, so that it begins anew often.
+/// The size of a small WAL, which is restarted often.
 const PAGES: i32 = 60;
 
-/// As docs/backup-restore.md says.
+/// Makes a backup with the command of docs/backup-restore.md.
 fn back_up(sqlite3: &Path, database: &Path, to: &Path) {
     let done = Command::new(sqlite3)
         .arg(database)
@@ -68,7 +69,8 @@ fn run(data: &Path, args: &[&str]) -> (i32, String) {
     (output.status.code().unwrap(), String::from_utf8(said).unwrap())
 }
 
-/// 200 members, a backup, and two checkpoints later the service is killed or stopped.
+/// Adds 200 members and makes a backup. After two more checkpoints, the service is killed or
+/// stopped.
 fn data_with_a_backup_of_before(sqlite3: &Path, kill: bool) -> (TempDir, PathBuf, PathBuf) {
     let dir = temp_dir();
     let (data, backup) = (dir.path().join("data"), dir.path().join("backup.db"));
@@ -155,8 +157,8 @@ fn after_a_clean_stop_a_backup_is_put_back_by_a_copy_alone() {
     check_invariants(&data.join("userman.db"));
 }
 
-/// Backups that the same WAL reaches: of the pages of a copy nobody can say that they are those
-/// below the WAL.
+/// Backups from the time of the same WAL. For the pages of a copy, nobody can tell whether they are
+/// those that the WAL builds on.
 #[test]
 fn a_backup_of_the_same_wal_is_refused_whatever_made_it() {
     let Some(sqlite3) = real_program("sqlite3") else { return };
@@ -189,7 +191,7 @@ fn a_backup_of_the_same_wal_is_refused_whatever_made_it() {
     }
 }
 
-/// Database and WAL as bytes.
+/// The database and the WAL as bytes.
 #[derive(Clone, PartialEq)]
 struct Files {
     database: Vec<u8>,
@@ -197,7 +199,8 @@ struct Files {
 }
 
 impl Files {
-    /// Read by another process: a `close` in this one would give up the locks of its connections.
+    /// Another process reads the files: a `close` in this process would release the locks of its
+    /// connections.
     fn of(database: &Path) -> Self {
         let read = |suffix: &str| {
             Command::new("cat")
@@ -209,7 +212,7 @@ impl Files {
         Self { database: read(""), wal: read("-wal") }
     }
 
-    /// What a start finds: refused, or everything that it reads.
+    /// The result of a start: refused, or everything that it reads.
     fn start(&self, dir: &Path) -> Result<Vec<String>, String> {
         let database = dir.join("copy.db");
         let _ = fs::remove_file(dir.join("copy.db-shm"));
@@ -238,7 +241,7 @@ fn other_reader(database: &Path) -> Connection {
     Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_WRITE).unwrap()
 }
 
-/// One database, what is done to it, and the backups of it.
+/// One database with its story and its backups.
 struct Tale {
     dice: Dice,
     dir: TempDir,
@@ -246,11 +249,11 @@ struct Tale {
     vault: Vault,
     now: Instant,
     count: usize,
-    /// A foreign reader in its transaction.
+    /// A reader of another program, with an open transaction.
     reader: Option<Connection>,
     backups: Vec<Vec<u8>>,
     sqlite3: Option<PathBuf>,
-    /// Starts that were refused, and that were not.
+    /// The number of refused starts, and of accepted ones.
     starts: [usize; 2],
 }
 
@@ -296,7 +299,7 @@ impl Tale {
         transact(engine, &self.vault, &[&postback], || NOON).unwrap();
     }
 
-    /// What may happen to a database between two kills.
+    /// One random step between two kills.
     fn step(&mut self, engine: &mut dyn Engine, with_strangers: bool) {
         match self.dice.below(if with_strangers { 18 } else { 14 }) {
             0..=5 => self.postback(engine),
@@ -357,8 +360,8 @@ impl Tale {
                 other(self.database()).execute("VACUUM INTO ?1", [to.to_str()]).unwrap();
             }
             _ => {
-                // A plain copy after half a checkpoint is no database, and nobody can tell it from
-                // what a kill leaves.
+                // A plain copy after half of a checkpoint is not a valid database, and cannot be
+                // distinguished from what a kill leaves.
                 let done = rows(&other(self.database()), "PRAGMA wal_checkpoint(PASSIVE)");
                 let counts: Vec<_> = done[0].split('|').collect();
                 if counts[1] != counts[2] {
@@ -370,7 +373,8 @@ impl Tale {
         self.backups.push(fs::read(&to).unwrap());
     }
 
-    /// By SQLite, in a transaction that writes every page: the mark in it is the backup's.
+    /// A restore by SQLite itself, in a transaction that writes every page. The mark in it is that
+    /// of the backup.
     fn restore_by_hand(&mut self) {
         let Some(sqlite3) = self.sqlite3.clone() else { return };
         let to = self.dir.path().join("backup");
@@ -384,7 +388,7 @@ impl Tale {
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     }
 
-    /// A power failure in a checkpoint: any of its pages are in the file.
+    /// A power failure during a checkpoint: any subset of its pages is in the file.
     fn tear_a_checkpoint(&mut self) {
         let before = Files::of(self.database());
         checkpoint(self.database(), "PASSIVE");
@@ -401,7 +405,7 @@ impl Tale {
         self.never_refused(&Files { database: torn, wal: before.wal }, "a torn checkpoint");
     }
 
-    /// Every backup so far: refused, or what the database has now.
+    /// Puts every backup over the database: the start is refused, or finds the current content.
     fn put_backups_over(&mut self) {
         let now = Files::of(self.database());
         if now.wal.is_empty() {
@@ -471,8 +475,8 @@ fn what_a_kill_leaves_is_never_refused_where_other_programs_write_too() {
         while steps < STEPS {
             let location = tale.location.clone();
             with_engine(&location, true, |engine| {
-                // Of what strangers did some looks like a file that was put there: then a service
-                // opens it anew.
+                // Some changes by other programs look like a file that was replaced. The service
+                // then opens it again.
                 for _ in 0..STEPS / 3 {
                     if engine.check_current().is_err() {
                         break;

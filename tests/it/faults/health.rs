@@ -1,4 +1,4 @@
-//! `GET /health` writes, so it must not write for everybody who asks.
+//! `GET /health` writes, so its rate must be limited, whoever sends it.
 
 use std::time::Instant;
 
@@ -12,7 +12,7 @@ fn the_probe_of_health_commits_at_most_once_a_second_for_all_callers_together() 
     let dir = temp_dir();
     let data = dir.path().canonicalize().unwrap().join("data");
     let program = Program::run(shim.program(&data, true), &data, &[]).unwrap();
-    // Only the commits of the probe sync the log: no postback comes, and nothing expires.
+    // Only the commits of the probe sync the WAL: there are no postbacks, and no member expires.
     let syncs = || count_syncs(&shim.trace());
     let before = syncs();
     let began = Instant::now();
@@ -26,7 +26,7 @@ fn the_probe_of_health_commits_at_most_once_a_second_for_all_callers_together() 
     assert!((1..=seconds + 1).contains(&probes), "{probes} probes in {seconds} whole seconds");
 }
 
-/// Records of a sync's end; see tests/shim/shim.c for their form.
+/// The number of completed syncs in a trace. tests/shim/shim.c describes its form.
 fn count_syncs(mut trace: &[u8]) -> usize {
     let mut count = 0;
     while let Some((head, rest)) = trace.split_first_chunk::<12>() {

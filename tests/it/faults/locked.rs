@@ -1,4 +1,4 @@
-//! The database's lock in other hands, and the queue before it.
+//! Another process holds the lock of the database, and the queue of the writer is full.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -23,10 +23,11 @@ use super::{
 };
 use crate::support::{NOON, Program, WriterBench, eventually, temp_dir};
 
-/// The promise is one second. The rest is for a busy machine; a sender waits longer than this.
+/// The promised limit is one second. The rest allows for a busy machine. A sender waits longer than
+/// this.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(8);
 
-/// A write transaction of another process.
+/// Holds a write transaction on another connection.
 fn lock(database: &std::path::Path) -> Connection {
     let conn = Connection::open(database).unwrap();
     conn.execute_batch("BEGIN IMMEDIATE").unwrap();
@@ -109,7 +110,7 @@ fn block_on<T>(work: impl Future<Output = T>) -> T {
 
 type Waiting<'a> = Pin<Box<dyn Future<Output = Answer> + 'a>>;
 
-/// The answers that are there without any waiting, and the postbacks that wait.
+/// The answers that are available at once, and the postbacks that still wait.
 async fn at_once(all: Vec<Waiting<'_>>) -> (Vec<Answer>, Vec<Waiting<'_>>) {
     let (mut answers, mut waiting) = (Vec::new(), Vec::new());
     for mut one in all {
@@ -126,8 +127,8 @@ fn one_more_than_the_queue_holds_is_refused_at_once_and_what_waits_too_long_is_w
 {
     let own = OwnWriter::new();
     let holder = lock(&own.database());
-    // The queue holds 2048; one batch of at most 256 may have been taken from it. The rest, and no
-    // fewer, finds no room.
+    // The queue holds 2048 postbacks, and one batch of at most 256 may have been taken from it. All
+    // others are refused.
     let (room, more) = (2048 + 256, 50);
     let (refused, withdrawn) = block_on(async {
         let all = (1..=room + more)
@@ -143,7 +144,7 @@ fn one_more_than_the_queue_holds_is_refused_at_once_and_what_waits_too_long_is_w
     assert!(refused.len() >= more, "{} refused", refused.len());
     assert!(refused.iter().chain(&withdrawn).all(|answer| *answer == Answer::Unavailable));
     holder.execute_batch("ROLLBACK").unwrap();
-    // The queue still has hundreds of withdrawn postbacks; this one is behind them.
+    // The queue still has hundreds of withdrawn postbacks before this one.
     eventually("the lock is free and the queue has room", || {
         matches!(block_on(own.writer().submit(own.postback(9999))), Answer::Reply(_))
     });
@@ -152,8 +153,8 @@ fn one_more_than_the_queue_holds_is_refused_at_once_and_what_waits_too_long_is_w
     assert_eq!(members(&database), [9999], "a postback was done after it had been refused");
 }
 
-/// A savepoint for each: the schema is sabotaged so that it refuses one row, as a fault of ours
-/// might bring about.
+/// A batch is repeated with a savepoint for each postback. The schema is changed so that it refuses
+/// one row, as a bug in the program could cause.
 #[test]
 fn a_row_that_the_schema_refuses_spoils_no_other_postback_of_its_batch() {
     let own = OwnWriter::new();
@@ -183,8 +184,8 @@ fn a_row_that_the_schema_refuses_spoils_no_other_postback_of_its_batch() {
     assert_eq!(members(&database), [1, 2, 4, 5]);
 }
 
-/// A regression: a stop that stood behind a batch was forgotten when that batch met a fault after
-/// which the database is opened anew, and the end of the service waited for ever.
+/// Regression: a stop was waiting after a batch. That batch met a fault after which the database is
+/// opened again, the stop was lost, and the service never ended.
 #[test]
 fn a_stop_behind_a_batch_that_meets_a_fault_is_not_forgotten() {
     let own = OwnWriter::new();
@@ -194,7 +195,7 @@ fn a_stop_behind_a_batch_that_meets_a_fault_is_not_forgotten() {
             at_once(vec![Box::pin(own.writer().submit(own.postback(1))) as Waiting<'_>]).await;
         assert!(none.is_empty());
         own.writer().stop();
-        // The batch waits for the lock, or has not been begun; then it finds no table.
+        // The batch waits for the lock, or it begins later. It then finds no table.
         holder
             .execute_batch(
                 "DROP VIEW journal_text; ALTER TABLE journal RENAME TO elsewhere; COMMIT",

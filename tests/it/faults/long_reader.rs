@@ -1,5 +1,5 @@
-//! Another process keeps a read transaction open, as a forgotten sqlite3 shell does, and the WAL
-//! cannot begin anew.
+//! Another process keeps a read transaction open, such as a forgotten sqlite3 shell, and the WAL
+//! cannot be restarted.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::property::in_transaction;
 use crate::support::{NOON, rows, temp_dir};
 
-/// A small WAL: a checkpoint is due after these pages.
+/// The WAL is small: a checkpoint is due after this number of pages.
 const PAGES: i32 = 40;
 const FRAME_BYTES: u64 = 4096 + 24;
 const SECOND: Duration = Duration::from_secs(1);
@@ -21,7 +21,7 @@ fn reader(database: &Path) -> Connection {
     reader
 }
 
-/// A commit of some eight pages, and what the engine does after it.
+/// Commits about eight pages, and lets the engine do its maintenance.
 fn commit(engine: &mut dyn Engine, now: Instant) -> Option<LongRead> {
     in_transaction(engine, |engine| engine.probe(NOON)).unwrap();
     engine.maintain(now).unwrap()
@@ -35,7 +35,7 @@ fn a_forgotten_reader_is_told_with_its_age_and_the_wal_shrinks_when_it_is_gone()
     let usual = FRAME_BYTES * u64::try_from(PAGES).unwrap() * 2;
     with_engine(&location, true, |engine| {
         let start = Instant::now();
-        // Without a reader, the WAL is restarted again and again.
+        // Without a reader, the WAL is restarted each time.
         for _ in 0..100 {
             assert_eq!(commit(engine, start), None);
         }
@@ -59,7 +59,7 @@ fn a_forgotten_reader_is_told_with_its_age_and_the_wal_shrinks_when_it_is_gone()
             assert_eq!(later.since, held.since, "the age is that of the reader");
         }
         drop(forgotten);
-        // Also without requests: the writer checks by itself.
+        // The writer checks at intervals, also without requests.
         now += 11 * SECOND;
         assert_eq!(engine.maintain(now).unwrap(), None);
         assert_eq!(wal(), 0);
@@ -70,7 +70,7 @@ fn a_forgotten_reader_is_told_with_its_age_and_the_wal_shrinks_when_it_is_gone()
     assert_eq!(rows(&conn, "PRAGMA integrity_check"), ["ok"]);
 }
 
-/// A WAL that stays small, because little is written, says nothing by its size.
+/// If little is written, the WAL stays small, and its size shows no problem.
 #[test]
 fn a_reader_of_many_minutes_is_told_although_the_wal_is_small() {
     let dir = temp_dir();
@@ -89,8 +89,8 @@ fn a_reader_of_many_minutes_is_told_although_the_wal_is_small() {
     .unwrap();
 }
 
-/// The WAL begins anew under a reader that reads the database file alone, and the file is cut to
-/// its usual size then.
+/// The WAL is restarted while a reader reads only the database file. The WAL is then truncated to
+/// its usual size.
 #[test]
 fn a_wal_that_a_reader_made_large_is_cut_when_it_begins_anew() {
     let dir = temp_dir();
@@ -104,7 +104,7 @@ fn a_wal_that_a_reader_made_large_is_cut_when_it_begins_anew() {
         }
         let large = wal();
         drop(forgotten);
-        // A checkpoint of another program: sqlite3, or an application.
+        // A checkpoint by another program, such as sqlite3 or an application.
         let other = Connection::open(location.file().unwrap()).unwrap();
         assert!(rows(&other, "PRAGMA wal_checkpoint")[0].starts_with("0|"));
         commit(engine, now);

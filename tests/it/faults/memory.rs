@@ -1,12 +1,12 @@
-//! A machine that is short of memory for a while, as a limit on the data of the running
-//! program makes it.
+//! A machine that is short of memory for some time, simulated by a limit on the data of the running
+//! program.
 
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 
 use super::PASSWORD;
 use crate::support::{Program, Request, eventually, rows, send_raw, temp_dir};
 
-/// Room for all that the program does but for a hash, which wants 19 MiB.
+/// Enough memory for everything except a hash, which needs 19 MiB.
 const ROOM_BYTES: u64 = 8 * 1024 * 1024;
 
 fn limit(program: &Program, bytes: Option<u64>) {
@@ -14,15 +14,15 @@ fn limit(program: &Program, bytes: Option<u64>) {
     prlimit(Some(Pid::from_child(&program.child)), Resource::Data, limit).unwrap();
 }
 
-/// What the program has taken, bytes.
+/// The memory that the program uses, in bytes.
 fn taken(program: &Program) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", program.child.id())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmData:")).unwrap();
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
 }
 
-/// Regression: a seal that could not be hashed for want of memory was given up until the next
-/// start, and a login that could not be verified counted as a wrong password.
+/// Regression: a seal that could not be hashed for lack of memory was not tried again until the
+/// next start, and a login that could not be verified counted as a wrong password.
 #[test]
 fn what_cannot_be_hashed_for_want_of_memory_is_hashed_when_there_is_some() {
     let dir = temp_dir();

@@ -1,6 +1,6 @@
-//! The files of the database are removed, replaced or written over while the service runs. Within a
-//! second nothing is answered from the old file any more; with a file that a start would take the
-//! service goes on, for all of its threads, and with any other it says why not.
+//! The files of the database are removed, replaced or overwritten while the service runs. Within a
+//! second, nothing is answered from the old file any more. If a start would accept the new file,
+//! the service continues with it on all threads. Otherwise the log names the reason.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,14 +15,14 @@ use super::{
 use crate::continuity::kept;
 use crate::support::{PATIENCE, Program, Request, Response, eventually, rows, send_raw, temp_dir};
 
-/// What is promised.
+/// The promised limit.
 const NOTICED_WITHIN: Duration = Duration::from_secs(1);
-/// More than the threads that serve, so that each is asked.
+/// More requests than there are serving threads, so that each thread gets one.
 const ASKED: usize = 8;
 const CHECK: &str = "action=CHECK&siteid=1&username=name-1";
 const FILES: [&str; 3] = ["userman.db", "userman.db-wal", "userman.db-shm"];
 
-/// A service with members 1 to 3, and a backup that has the first alone.
+/// A service with members 1 to 3, and a backup with the first member alone.
 struct Place {
     dir: TempDir,
     service: Program,
@@ -40,7 +40,8 @@ impl Place {
         });
         assert!(before.terminate().success());
         fs::copy(data.join("userman.db"), dir.path().join("backup.db")).unwrap();
-        // The file on which the WAL of the service is begun is another one by then.
+        // Another start, so that the WAL of the service begins on another state of the file than
+        // the backup.
         let mut later = Program::serve(&data, &[]);
         assert_eq!(later.post(&add(3)).unwrap().body, added(3));
         assert!(later.terminate().success());
@@ -73,7 +74,7 @@ impl Place {
         send_raw(self.service.address, request).unwrap().status
     }
 
-    /// Moves the files away as `mv userman.db* elsewhere/` does.
+    /// Moves the files away, as `mv userman.db* elsewhere/` does.
     fn move_away(&self) -> PathBuf {
         let away = self.dir.path().join("away");
         fs::create_dir_all(&away).unwrap();
@@ -83,7 +84,7 @@ impl Place {
         away
     }
 
-    /// From a second after the change on, nothing is answered from a file.
+    /// Waits until nothing is answered from a file, which must be within a second.
     fn refuses(&self) {
         let began = Instant::now();
         let is_quiet = || {
@@ -106,7 +107,7 @@ impl Place {
         assert_eq!(health(self.service.address), (503, "unavailable".into()));
     }
 
-    /// The line of the log is there once.
+    /// Waits for this line in the log, which must be there once.
     fn says(&self, line: &str) {
         eventually(line, || self.service.stderr().contains(line));
         assert_eq!(self.service.stderr().matches(line).count(), 1, "{}", self.service.stderr());
@@ -145,7 +146,7 @@ impl Place {
     }
 }
 
-/// A busy machine is given more.
+/// The additional time for a busy machine.
 const SLACK: Duration = Duration::from_secs(4);
 
 const REFUSES: &str =
@@ -156,7 +157,7 @@ fn a_backup_in_the_place_of_files_that_were_moved_away_is_what_every_thread_read
     let place = Place::new();
     place.move_away();
     fs::copy(place.backup(), place.database()).unwrap();
-    // From the first OK on, no thread answers from the old file.
+    // After the first OK, no thread answers from the old file.
     eventually("it is removed", || {
         place
             .service
@@ -209,7 +210,7 @@ fn a_directory_that_was_renamed_is_not_served_from_any_more() {
     place.ends(&[1, 2, 3]);
 }
 
-/// `cp backup userman.db`, in place: the inode is the same, and the WAL is of what was there.
+/// `cp backup userman.db` keeps the inode, and the WAL belongs to the earlier content.
 #[test]
 fn a_backup_that_is_copied_over_the_running_database_is_never_mixed_with_its_wal() {
     let place = Place::new();
@@ -221,13 +222,13 @@ fn a_backup_that_is_copied_over_the_running_database_is_never_mixed_with_its_wal
         fs::read(place.database()).unwrap() == fs::read(place.backup()).unwrap(),
         "the backup was changed"
     );
-    // Without the WAL it is a database again.
+    // Without the WAL, the file is a valid database again.
     FILES[1..].iter().for_each(|file| fs::remove_file(place.data().join(file)).unwrap());
     place.goes_on_with(&[1]);
     place.ends(&[1]);
 }
 
-/// The file had everything, so that the WAL has no content.
+/// All data was in the database file, so the WAL is empty.
 #[test]
 fn a_backup_that_is_copied_over_a_database_with_an_empty_wal_is_what_every_thread_reads_then() {
     let place = Place::new();
@@ -245,7 +246,7 @@ fn a_backup_that_is_copied_over_a_database_with_an_empty_wal_is_what_every_threa
     place.ends(&[1]);
 }
 
-/// A copy of database and WAL belongs together, and is not what the service has open.
+/// A copy of a database and its WAL is consistent, but it is not what the service has open.
 #[test]
 fn a_backup_of_database_and_wal_that_is_copied_over_both_is_noticed() {
     let place = Place::new();
@@ -275,8 +276,8 @@ fn checkpoints_of_other_programs_and_a_touch_are_no_reason_to_refuse() {
         assert_eq!(place.enters(1), 200);
         assert_eq!(place.service.post(CHECK).unwrap().status, 200);
     }
-    // Checkpoints by which the file grows by much: it is short for a while, and cannot be read by
-    // itself.
+    // Checkpoints that enlarge the file considerably. During one, the file is too short to be read
+    // without the WAL.
     let conn = rusqlite::Connection::open(place.database()).unwrap();
     for round in 0..4 {
         let many =
@@ -293,7 +294,7 @@ fn checkpoints_of_other_programs_and_a_touch_are_no_reason_to_refuse() {
     place.ends(&[&[1, 2, 3], (10..20).collect::<Vec<_>>().as_slice()].concat());
 }
 
-/// What is committed into a WAL without a name is lost with the process.
+/// A commit into a deleted WAL would be lost at the end of the process.
 #[test]
 fn a_wal_that_is_removed_under_the_service_loses_nothing_that_was_acknowledged() {
     for gone in [&FILES[1..2], &FILES[2..], &FILES[1..]] {
@@ -308,8 +309,8 @@ fn a_wal_that_is_removed_under_the_service_loses_nothing_that_was_acknowledged()
     }
 }
 
-/// `: > userman.db-wal` to free a full disk, and an older WAL that is copied over it: SQLite would
-/// write on behind a gap.
+/// `: > userman.db-wal` to free a full disk, or an older WAL that is copied over it. SQLite would
+/// continue to write after a gap.
 #[test]
 fn a_wal_that_is_written_over_in_place_is_noticed_before_anything_more_is_acknowledged() {
     for is_truncated in [true, false] {
@@ -329,7 +330,7 @@ fn a_wal_that_is_written_over_in_place_is_noticed_before_anything_more_is_acknow
     }
 }
 
-/// Also where the checkpoint was checked before, and where one check finds both.
+/// Also directly after a check of a checkpoint, and if one check finds both changes.
 #[test]
 fn a_backup_copied_over_just_after_a_checkpoint_is_noticed_before_more_is_acknowledged() {
     for is_looked_at in [true, false] {
@@ -387,7 +388,7 @@ fn a_symbolic_link_that_leads_elsewhere_is_followed() {
     assert!(there.join("db-wal").exists());
 }
 
-/// What a start would refuse, or do more with than open it, is named and left alone.
+/// A file that a start would refuse, or would not just open, is reported and not changed.
 #[test]
 fn a_database_with_which_the_service_cannot_go_on_is_named_and_left_alone() {
     type Make = fn(&Path);
@@ -415,7 +416,7 @@ fn a_database_with_which_the_service_cannot_go_on_is_named_and_left_alone() {
         (foreign, "it is a database of another program"),
         (
             of_another_key,
-            "has 1 passwords sealed under another key than seal.key: put the matching key or \
+            "has 1 password sealed under another key than seal.key: put the matching key or \
              database there, and restart",
         ),
         (empty, "is empty: restore a backup, or remove the file to begin anew"),
@@ -441,7 +442,7 @@ fn a_database_with_which_the_service_cannot_go_on_is_named_and_left_alone() {
     }
 }
 
-/// Also without any request, and where the service stops meanwhile.
+/// Also if there is no request, and if the service is stopped meanwhile.
 #[test]
 fn a_service_that_waits_for_its_database_ends_when_it_is_told_to() {
     let mut place = Place::new();

@@ -1,5 +1,5 @@
-//! The program dies, or the disk fails, at a step of its choosing: in a commit, and in the
-//! checkpoint that comes seldom.
+//! The program is killed, or the disk fails, at each step of a commit and of a checkpoint, which is
+//! rare.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -24,7 +24,7 @@ fn a_program_that_dies_at_any_step_of_a_commit_leaves_the_member_whole_or_not_at
         let mut program = Program::run(shim.program(&data, false), &data, &[]).unwrap();
         shim.fail_once(call, KILLED, step);
         let answered = program.post(&add(member)).is_ok();
-        // Where it has not died in this commit, it dies now.
+        // If it was not killed in this commit, it is killed now.
         program.kill();
         shim.heal(call);
         let program = Program::run(shim.program(&data, false), &data, &[]).unwrap();
@@ -41,10 +41,10 @@ fn a_program_that_dies_at_any_step_of_a_commit_leaves_the_member_whole_or_not_at
     );
 }
 
-/// More than the log may have before it is brought into the database: 24,000 pages of 4 KiB.
+/// More than the WAL may contain before a checkpoint: 24,000 pages of 4 KiB.
 const LOG_MIB: usize = 98;
 
-/// A data directory whose next commit brings on a checkpoint.
+/// A data directory whose next commit causes a checkpoint.
 fn data_before_a_checkpoint() -> (TempDir, PathBuf) {
     let dir = TempDir::new().unwrap();
     let data = dir.path().canonicalize().unwrap().join("data");
@@ -74,7 +74,7 @@ fn copy(from: &Path) -> (TempDir, PathBuf) {
 fn a_checkpoint_that_is_cut_short_loses_nothing() {
     let Some(shim) = Shim::new() else { return };
     let (_dir, before) = data_before_a_checkpoint();
-    // The commit has about ten writes and one sync of its own.
+    // The commit itself has about ten writes and one sync.
     for (call, errno, step) in [
         ("write", KILLED, 5000),
         ("sync", KILLED, 2),
@@ -94,8 +94,7 @@ fn a_checkpoint_that_is_cut_short_loses_nothing() {
                 added(1),
                 "{what}: the reply does not wait for the checkpoint"
             ),
-            // The reply was on its way when the process died; what it would have said is looked for
-            // below.
+            // The program was killed before it replied. The journal is checked below.
             Err(_) => assert_eq!(errno, KILLED, "{what}: no reply"),
         }
         if errno == KILLED {
@@ -114,7 +113,7 @@ fn a_checkpoint_that_is_cut_short_loses_nothing() {
         }
         let program = Program::run(shim.program(&data, false), &data, &[])
             .unwrap_or_else(|said| panic!("{what}: {said}"));
-        // The start may make up for the checkpoint first, which takes long on a busy disk.
+        // The start may repeat the checkpoint first, which takes long on a busy disk.
         eventually("work goes on", || program.post(&add(4)).unwrap().body == added(4));
         drop(program);
         let found = members(&database);

@@ -1,4 +1,4 @@
-//! SIGTERM: what was accepted is answered, what comes later is not begun.
+//! SIGTERM: accepted requests are answered, and later ones are not started.
 
 use rusqlite::Connection;
 use rustix::process::{Pid, Signal, kill_process};
@@ -16,7 +16,7 @@ fn a_stop_answers_what_is_under_way_and_refuses_what_comes_later() {
     let address = program.address;
     let mut kept = Caller::connect(address).unwrap();
     assert_eq!(kept.post(&add(1)).unwrap().body, added(1));
-    // The commit of the hash of this password is not the awaited one.
+    // Otherwise the commit of this hash could be taken for the one that the test waits for.
     eventually("the password is hashed", || {
         let conn = Connection::open(data.join("userman.db")).unwrap();
         rows(&conn, "SELECT count(*) FROM journal WHERE sealed IS NOT NULL") == ["0"]
@@ -27,8 +27,8 @@ fn a_stop_answers_what_is_under_way_and_refuses_what_comes_later() {
     eventually("its commit waits for the disk", || shim.is_holding());
     kill_process(Pid::from_child(&program.child), Signal::TERM).unwrap();
     eventually("the program has heard", || program.stderr().contains("SIGTERM: stopping"));
-    // On a connection that was there, and on a new one: refused with the promised line, or not
-    // accepted at all.
+    // On an existing connection and on a new one: refused with the promised line, or not accepted
+    // at all.
     let refused = |caller: std::io::Result<Caller>, member| {
         if let Ok(response) = caller.and_then(|mut caller| caller.post(&add(member))) {
             assert_eq!((response.status, response.body.as_str()), (503, NOTHING_CHANGED));

@@ -1,4 +1,4 @@
-//! Reads Rust files with `syn` and lists which file uses which.
+//! Reads Rust files with `syn`, and lists which file imports from which.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -6,11 +6,11 @@ use proc_macro2::{TokenStream, TokenTree};
 use syn::ext::IdentExt as _;
 use syn::visit::{self, Visit};
 
-/// The names of a module, from the crate's root: `["store", "fault"]`.
+/// The path of a module from the crate's root: `["store", "fault"]`.
 type Names = Vec<String>;
 
-/// Which file of a source tree uses which other one. A file has the name of its module, as in
-/// `store::fault`; the root is `lib`.
+/// The imports between the files of a source tree. A file has the name of its module, such as
+/// `store::fault`. The root is `lib`.
 pub struct Imports {
     uses: BTreeMap<String, BTreeSet<String>>,
     /// The paths that lead out of the crate.
@@ -18,7 +18,7 @@ pub struct Imports {
 }
 
 impl Imports {
-    /// Of files as (path below the root, content). Code under `#[cfg(test)]` does not count.
+    /// Reads files as (path below the root, content). Ignores code under `#[cfg(test)]`.
     pub fn read(files: &[(String, String)]) -> Self {
         let mut modules: BTreeMap<String, Module> = files
             .iter()
@@ -32,7 +32,7 @@ impl Imports {
             assert!(module.globs.is_empty(), "{name}: name what is used of {:?}", module.globs);
             let used = module.paths.iter().filter_map(|path| {
                 let target = resolve(&modules, &path.names, 8)?;
-                // A parent that only shows its children's names does not depend on them.
+                // A parent that only re-exports names of its children does not depend on them.
                 let shown = path.reexport && is_within(&target, name);
                 (target != *name && !shown).then_some(target)
             });
@@ -42,12 +42,12 @@ impl Imports {
         found
     }
 
-    /// Every file.
+    /// The names of all files.
     pub fn files(&self) -> impl Iterator<Item = &str> {
         self.uses.keys().map(String::as_str)
     }
 
-    /// Every use of one file by another: (who uses, what is used).
+    /// Every import of one file by another: (importing file, imported file).
     pub fn uses(&self) -> impl Iterator<Item = (&str, &str)> {
         self.uses.iter().flat_map(|(from, to)| to.iter().map(move |to| (from.as_str(), &**to)))
     }
@@ -58,12 +58,12 @@ impl Imports {
         files.map(|(file, _)| file).collect::<BTreeSet<_>>().into_iter()
     }
 
-    /// Every path that leads out of the crate: (who uses it, the path as it is written there).
+    /// Every path that leads out of the crate: (importing file, path as written).
     pub fn outside(&self) -> impl Iterator<Item = (&str, &str)> {
         self.outside.iter().flat_map(|(file, to)| to.iter().map(move |to| (file.as_str(), &**to)))
     }
 
-    /// For each file that uses itself by way of others: the shortest such way.
+    /// For each file that imports itself through others: the shortest such circle.
     pub fn circles(&self) -> BTreeMap<&str, Vec<&str>> {
         self.files().filter_map(|file| Some((file, self.circle(file)?))).collect()
     }
@@ -86,7 +86,7 @@ impl Imports {
     }
 }
 
-/// Whether a module is another one or a part of it.
+/// Whether a module is another one or is inside it.
 pub fn is_within(module: &str, outer: &str) -> bool {
     module.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
@@ -97,16 +97,16 @@ fn module_of(path: &str) -> String {
     path.strip_suffix("/mod").unwrap_or(path).replace('/', "::")
 }
 
-/// What one file says about others.
+/// The imports of one file.
 #[derive(Default)]
 struct Module {
-    /// The module's own place.
+    /// The path of the module.
     base: Names,
     /// The modules that it declares for tests only.
     tests: Vec<String>,
-    /// Names in scope that stand for something elsewhere in the crate.
+    /// Names in scope that stand for another path in the crate.
     scope: BTreeMap<String, Names>,
-    /// Modules of which everything is in scope.
+    /// Modules of which all names are in scope.
     globs: Vec<Names>,
     paths: Vec<Used>,
     /// The paths that lead out of the crate.
@@ -128,14 +128,15 @@ impl Module {
             name.split("::").map(str::to_owned).collect()
         };
         let mut module = Self { base, ..Self::default() };
-        // First the names, and twice: code and a `use` may stand before what they rely on.
+        // Collects the names first, and in two rounds, because code and a `use` may precede the
+        // names that they need.
         Scope(&mut module).visit_file(&file);
         Scope(&mut module).visit_file(&file);
         Paths(&mut module).visit_file(&file);
         module
     }
 
-    /// A path as seen from this file, seen from the root; `None` when it leads elsewhere.
+    /// A path as seen from the root instead of from this file; `None` if it leads out of the crate.
     fn absolute(&self, path: &[String]) -> Option<Names> {
         let (first, rest) = path.split_first()?;
         let start = match first.as_str() {
@@ -159,7 +160,7 @@ impl Module {
     }
 }
 
-/// One leaf of a `use`: where it leads, and the name that it brings; `*` for all.
+/// One leaf of a `use`: its path, and the name that it brings into scope; `*` for all names.
 struct Leaf {
     path: Names,
     name: String,
@@ -208,7 +209,7 @@ fn attributes(item: &syn::Item) -> &[syn::Attribute] {
     }
 }
 
-/// First walk: the names that `use` and `mod` bring into scope.
+/// The first walk: the names that `use` and `mod` bring into scope.
 struct Scope<'a>(&'a mut Module);
 
 impl<'ast> Visit<'ast> for Scope<'_> {
@@ -241,7 +242,7 @@ impl<'ast> Visit<'ast> for Scope<'_> {
     }
 }
 
-/// Second walk: every path, in a `use` or in code.
+/// The second walk: every path, in a `use` or in code.
 struct Paths<'a>(&'a mut Module);
 
 impl Paths<'_> {
@@ -319,8 +320,8 @@ impl<'ast> Visit<'ast> for Paths<'_> {
     }
 }
 
-/// The file that defines what a path from the root names, by way of what other files bring into
-/// scope, `pub use` above all. `None` when that lies outside the crate.
+/// The file that defines the item at a path from the root, through names that other files bring
+/// into scope, mainly by `pub use`. `None` if the item is outside the crate.
 fn resolve(modules: &BTreeMap<String, Module>, path: &[String], depth: u8) -> Option<String> {
     let depth = depth.checked_sub(1)?;
     let mut here = "lib".to_owned();

@@ -1,4 +1,4 @@
-//! `NOTIFY_SOCKET` and the watchdog.
+//! The state of the service in `NOTIFY_SOCKET`, and the watchdog.
 
 use std::io::ErrorKind;
 use std::os::linux::net::SocketAddrExt as _;
@@ -17,12 +17,12 @@ use crate::shim::Shim;
 use crate::support::{PATIENCE, Program, Request, eventually, program, rows, send_raw, temp_dir};
 
 const ALIVE: &str = "WATCHDOG=1\n";
-/// A start or stop asks for 10 minutes before work that waits for the disk.
+/// A start or a stop extends its timeout to 10 minutes before work that waits for the disk.
 const DISK: &str = "EXTEND_TIMEOUT_USEC=600000000\n";
-/// The signs of life of at least three intervals.
+/// The number of watchdog messages in three intervals.
 const THREE_INTERVALS: usize = 12;
 
-/// The place of systemd: what the service reports comes here.
+/// Takes the place of systemd: receives what the service reports.
 struct Manager {
     socket: UnixDatagram,
     _dir: tempfile::TempDir,
@@ -36,7 +36,7 @@ impl Manager {
         Self { socket, _dir: dir }
     }
 
-    /// The program, started by it.
+    /// The program, with this socket in its environment.
     fn program(&self) -> Command {
         self.start(program())
     }
@@ -47,7 +47,7 @@ impl Manager {
         command
     }
 
-    /// The next message; `None` if there is none in this time.
+    /// The next message; `None` if there is none within this time.
     fn next_within(&self, time: Duration) -> Option<String> {
         self.socket.set_read_timeout(Some(time)).unwrap();
         let mut bytes = [0; 4096];
@@ -64,7 +64,7 @@ impl Manager {
         self.next_within(PATIENCE).expect("a message")
     }
 
-    /// All messages up to the one that begins so, and that one.
+    /// All messages up to the one with this beginning, which is included.
     fn until(&self, begin: &str) -> Vec<String> {
         let mut all = vec![self.next()];
         while !all.last().unwrap().starts_with(begin) {
@@ -73,13 +73,13 @@ impl Manager {
         all
     }
 
-    /// Waits for so many signs of life. What was sent before does not count.
+    /// Waits for this number of watchdog messages. Ignores those that were sent before.
     fn sees_it_alive(&self, times: usize) {
         while self.next_within(Duration::from_millis(1)).is_some() {}
         (0..times).for_each(|_| assert_eq!(self.next(), ALIVE));
     }
 
-    /// What has come until the program has ended.
+    /// All messages until the end of the program.
     fn rest(&self) -> Vec<String> {
         std::iter::from_fn(|| self.next_within(Duration::from_millis(1))).collect()
     }
@@ -93,7 +93,7 @@ fn add(member: u32) -> String {
     format!("action=ADD&siteid=1&memberid={member}&username=name-{member}&cryptpass=ab01FAX.bQRSU")
 }
 
-/// `serve` with a watchdog of this interval.
+/// Starts `serve` with a watchdog of this interval.
 fn watched(manager: &Manager, mut command: Command, micros: u32, data: &Path) -> Program {
     command.env("WATCHDOG_USEC", micros.to_string());
     let program = Program::run(manager.start(command), data, &[]).unwrap();
@@ -106,7 +106,7 @@ fn a_start_a_reload_and_a_stop_are_reported_in_their_order() {
     let (manager, dir) = (Manager::new(), temp_dir());
     let mut program = Program::run(manager.program(), dir.path(), &[]).unwrap();
     assert_eq!(manager.next(), "STATUS=opening the database\n");
-    // The schema is committed, and then goes into the file of the database.
+    // The schema is committed, and then copied into the database file.
     assert_eq!([manager.next(), manager.next()], [DISK, DISK]);
     assert_eq!(manager.next(), format!("READY=1\nSTATUS=listening on {}\n", program.address));
     signal(&program, Signal::HUP);
@@ -118,7 +118,7 @@ fn a_start_a_reload_and_a_stop_are_reported_in_their_order() {
     assert_eq!(manager.rest(), ["STOPPING=1\nSTATUS=answering the accepted requests\n", DISK]);
 }
 
-/// A service that is ready is one that answers: a script may go on at once.
+/// READY means that the service answers, so a script may continue at once.
 #[test]
 fn a_start_that_fails_is_never_ready() {
     let (manager, dir) = (Manager::new(), temp_dir());
@@ -181,7 +181,7 @@ fn a_writer_whose_disk_is_full_is_alive() {
     assert!(program.terminate().success());
 }
 
-/// While the database is replaced, the writer refuses and looks whether it can go on.
+/// While the database is replaced, the writer refuses postbacks and checks whether it can continue.
 #[test]
 fn a_writer_without_a_database_is_alive() {
     let (manager, dir) = (Manager::new(), temp_dir());
@@ -192,7 +192,7 @@ fn a_writer_without_a_database_is_alive() {
     manager.sees_it_alive(THREE_INTERVALS);
 }
 
-/// A sync that never returns is no known cause: nothing else would end it.
+/// A sync that never returns is not a known cause of waiting, so only the watchdog can end it.
 #[test]
 fn a_writer_that_is_stuck_is_not_alive() {
     let Some(shim) = Shim::new() else { return };
@@ -205,7 +205,7 @@ fn a_writer_that_is_stuck_is_not_alive() {
     eventually("the commit waits for the disk", || shim.is_holding());
     manager.rest();
     assert_eq!(manager.next_within(Duration::from_secs(1)), None);
-    // Other threads work.
+    // The other threads still work.
     let check = "action=CHECK&siteid=1&username=bob";
     assert_eq!(program.post(check).unwrap().status, 200);
     shim.heal("hold");
@@ -233,7 +233,7 @@ fn a_manager_that_cannot_be_reached_is_told_once_and_the_service_goes_on() {
     assert!(warnings[0].ends_with(&expected), "{said}");
 }
 
-/// The system queues few messages for a manager that does not read, and then a sender waits.
+/// The system queues few messages for a manager that does not read them. A sender then waits.
 #[test]
 fn a_manager_that_does_not_read_holds_nobody_up() {
     let (manager, dir) = (Manager::new(), temp_dir());
@@ -248,7 +248,7 @@ fn a_manager_that_does_not_read_holds_nobody_up() {
     assert!(program.terminate().success());
 }
 
-/// Older managers, and those of containers, use a name that is no file.
+/// Older managers, and those of containers, use an abstract socket, whose name is no file.
 #[test]
 fn the_socket_may_be_an_abstract_one() {
     let name = format!("nats-userman-test-{}", std::process::id());
@@ -265,7 +265,7 @@ fn the_socket_may_be_an_abstract_one() {
     assert!(program.terminate().success());
 }
 
-/// Records what it hears.
+/// Records the log lines.
 #[derive(Debug, Default)]
 struct Recorder(Mutex<Vec<String>>);
 

@@ -1,5 +1,5 @@
-//! A socket that the program is started with: it outlives each process, so that a restart refuses
-//! nobody.
+//! A socket that systemd has opened and that the program takes over. It exists longer than each
+//! process, so a restart refuses no connection.
 
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::OwnedFd;
@@ -15,7 +15,7 @@ use crate::support::{
     Caller, Program, Request, Response, TOKEN, program, read_response, rows, send_raw, temp_dir,
 };
 
-/// The program with this socket as descriptor 3, announced as `count` sockets.
+/// The program with this socket as descriptor 3, and an environment that announces `count` sockets.
 fn with_socket(socket: impl Into<OwnedFd>, count: usize) -> Command {
     let mut command = Command::new("bash");
     let script = "exec 3<&0 4<&0 0</dev/null; export LISTEN_PID=$$; exec \"$0\" \"$@\"";
@@ -60,6 +60,51 @@ fn a_passed_socket_is_used_and_listen_is_ignored_with_one_line() {
     assert!(!program.stderr().contains("is ignored"), "{}", program.stderr());
 }
 
+/// No restart changes the address of a socket that the system holds.
+#[test]
+fn a_reload_says_that_the_socket_decides_and_asks_for_no_restart() {
+    let (listener, dir) = (TcpListener::bind("127.0.0.1:0").unwrap(), temp_dir());
+    let address = listener.local_addr().unwrap();
+    let file = dir.path().join("userman.toml");
+    let write = |listen: &str, hours: u32| {
+        let text = format!("listen = \"{listen}\"\nlogin_hours = {hours}\n");
+        std::fs::write(&file, text).unwrap();
+    };
+    write(&address.to_string(), 2);
+    let mut command = with_socket(listener.try_clone().unwrap(), 1);
+    command.args(["serve", "--data-dir"]).arg(dir.path().join("data"));
+    command.env("USERMAN_CONFIG", &file).env("USERMAN_POSTBACK_TOKEN", TOKEN);
+    command.stdout(Stdio::null());
+    let mut program = Program::spawn(command).unwrap();
+    let mut reloads = 0;
+    let mut reload = |program: &Program| {
+        let pid = rustix::process::Pid::from_child(&program.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::HUP).unwrap();
+        reloads += 1;
+        let nothing = "reload: nothing changed";
+        crate::support::eventually("it has reloaded", || {
+            program.stderr().matches(nothing).count() == reloads
+        });
+    };
+    let ignored = format!(
+        "WARN  reload: --listen 127.0.0.1:1 is ignored: the service was started with a socket that \
+         listens on {address}; ListenStream= of its socket unit sets that address\n"
+    );
+    let restart = "a restart is needed";
+    write("127.0.0.1:1", 2);
+    reload(&program);
+    assert!(program.stderr().contains(&ignored), "{}", program.stderr());
+    assert!(!program.stderr().contains(restart), "{}", program.stderr());
+    write("127.0.0.1:1", 3);
+    reload(&program);
+    assert!(program.stderr().contains("a restart is needed for login_hours\n"));
+    write(&address.to_string(), 2);
+    reload(&program);
+    assert!(program.terminate().success());
+    assert_eq!(program.stderr().matches("is ignored").count(), 2, "{}", program.stderr());
+    assert_eq!(program.stderr().matches(restart).count(), 1, "{}", program.stderr());
+}
+
 #[test]
 fn who_connects_while_no_service_runs_is_answered_by_the_next_one() {
     let (listener, dir) = (TcpListener::bind("127.0.0.1:0").unwrap(), temp_dir());
@@ -74,16 +119,16 @@ fn who_connects_while_no_service_runs_is_answered_by_the_next_one() {
     assert_eq!(between.join().unwrap().body, added(2));
 }
 
-/// What a poster got: a response for each postback, or why it got none.
+/// The results of a sender: for each postback a response, or the error.
 type Got = Vec<(u32, std::io::Result<Response>)>;
 
-/// Posts until it is told to stop, each postback on a connection of its own.
+/// Posts until `is_over` is set, each postback on its own connection.
 fn post_all(address: SocketAddr, first: u32, is_over: &AtomicBool) -> Got {
     let post = |member| (member, send_raw(address, Request::postback(&add(member))));
     (first..).take_while(|_| !is_over.load(Ordering::Relaxed)).map(post).collect()
 }
 
-/// Posts until it is told to stop, on one connection as long as the server keeps it open.
+/// Posts until `is_over` is set, on one connection for as long as the server keeps it open.
 fn post_kept(address: SocketAddr, first: u32, is_over: &AtomicBool) -> Got {
     let mut kept: Option<Caller> = None;
     let mut post = |member| {
@@ -121,7 +166,7 @@ fn restarts_under_load_refuse_nobody_and_lose_nothing() {
             assert!(program.terminate().success(), "{}", program.stderr());
         }
         is_over.store(true, Ordering::Relaxed);
-        // For those that wait.
+        // Serves the senders that still wait.
         let _last = serve_on(&listener, dir.path());
         posters.into_iter().flat_map(|poster| poster.join().unwrap()).collect()
     });
@@ -139,7 +184,7 @@ fn restarts_under_load_refuse_nobody_and_lose_nothing() {
 fn a_kept_connection_is_closed_with_its_next_answer() {
     let (listener, dir) = (TcpListener::bind("127.0.0.1:0").unwrap(), temp_dir());
     let mut program = serve_on(&listener, dir.path());
-    // Holds up the stop: its body is not complete.
+    // This request delays the stop, because its body is incomplete.
     let mut begun = TcpStream::connect(program.address).unwrap();
     let mut kept = Caller::connect(program.address).unwrap();
     assert_eq!(kept.post(&add(1)).unwrap().header("connection"), None);

@@ -1,5 +1,5 @@
-//! The exit code of a start that fails. A wrong setting is 2, and the unit does not try it again
-//! (`RestartPreventExitStatus=2`); what may pass by itself is 1.
+//! The exit code of a start that fails. It is 2 for a wrong setting, and the unit does not start it
+//! again (`RestartPreventExitStatus=2`). It is 1 for a cause that may end by itself.
 
 use std::fs;
 use std::net::TcpListener;
@@ -12,7 +12,8 @@ use crate::support::{Program, program, temp_dir};
 const WRONG_SETTING: i32 = 2;
 const FAILED: i32 = 1;
 
-/// `serve` in this data directory: the exit code, and what it said without the directory.
+/// Runs `serve` in this data directory. Returns the exit code and the output, without the path of
+/// the directory.
 fn start(data: &Path, flags: &[&str]) -> (i32, String) {
     let mut command = program();
     command.arg("serve").args(flags);
@@ -28,10 +29,10 @@ fn start(data: &Path, flags: &[&str]) -> (i32, String) {
     (output.status.code().unwrap(), line)
 }
 
-/// What a start finds.
+/// The state that a start finds.
 struct Case {
     what: &'static str,
-    /// Makes it, in the data directory of a service that was stopped.
+    /// Creates this state in the data directory of a stopped service.
     make: fn(&Path),
     flags: &'static [&'static str],
     code: i32,

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use crate::support::real_program;
 
-/// `systemd-analyze` counts in tenths.
+/// The maximum of the exposure level, in tenths, in which `systemd-analyze` counts.
 const EXPOSURE_MAX: &str = "15";
 
 fn file(name: &str) -> PathBuf {
@@ -43,15 +43,14 @@ fn the_socket_listens_where_the_service_does_by_default() {
     assert!(settings.contains(&format!("`{address}`")), "{address}");
 }
 
-/// A directive with a wrong name or value is only a warning in the log of the machine that loads
-/// it.
+/// If the name or the value of a directive is wrong, a machine only logs a warning.
 #[test]
 fn systemd_has_nothing_to_say_about_the_unit_and_the_socket() {
     let Some(analyze) = real_program("systemd-analyze") else { return };
     let dir = crate::support::temp_dir();
     let service = fs::read_to_string(file("nats-userman.service")).unwrap();
     let program = env!("CARGO_BIN_EXE_nats-userman");
-    // The packaged program and its man page are not there.
+    // The packaged program and its man page are not installed here.
     let service = service.replace("/usr/bin/nats-userman", program);
     let lines = service.lines().filter(|line| !line.starts_with("Documentation="));
     let service: String = lines.map(|line| format!("{line}\n")).collect();

@@ -1,4 +1,4 @@
-//! The journal's way back in, as `journal --json` and `replay --journal` go it.
+//! The way of a journal back into a database, by `journal --json` and `replay --journal`.
 
 use std::path::Path;
 use std::sync::atomic::Ordering;
@@ -12,7 +12,7 @@ use nats_userman::store::{Fault, JournalFilter, Location, open_reader, pages, wi
 use super::subjects::{Place, in_transaction};
 use crate::support::{Beside, EngineKind, TestDatabase};
 
-/// Every column of every table that the journal tells of, `before` with its type.
+/// Every column of every table that the journal restores. `before` is shown with its type.
 pub fn dump(location: &Location) -> Vec<String> {
     let beside = Beside::open(location);
     // A server's own numbers have gaps, and it draws the names of batches.
@@ -28,7 +28,7 @@ pub fn dump(location: &Location) -> Vec<String> {
     .concat()
 }
 
-/// The journal as `journal --json` writes it.
+/// The journal in the form of `journal --json`.
 fn journal(location: &Location) -> Vec<String> {
     let mut lines = Vec::new();
     let reader = open_reader(location).unwrap();
@@ -40,8 +40,8 @@ fn journal(location: &Location) -> Vec<String> {
     lines
 }
 
-/// Replays a journal into an empty database of the same engine, under settings that are all
-/// different: the journal alone decides.
+/// Replays a journal into an empty database of the same engine under different settings, because
+/// the journal alone decides.
 pub fn replay(
     dir: &Path,
     name: &str,

@@ -13,8 +13,8 @@ use super::subjects::Subject;
 use crate::model::{Model, Person, Settings, text_of};
 use crate::support::{Beside, NOON, verify_member};
 
-/// The passwords that are tried. DES crypt uses 8 bytes, so that the second matches where the first
-/// does, and so does `testPass!`.
+/// The passwords that are tried. DES crypt uses 8 bytes, so the second one matches wherever the
+/// first one does. `testPass!` does too.
 const TYPED: [&str; 8] = [
     "testtest",
     "testtest and more",
@@ -28,7 +28,7 @@ const TYPED: [&str; 8] = [
 const SITES: [i64; 2] = [1, 2];
 const MEMBERS: [i64; 3] = [71, 72, 73];
 
-/// A story that runs: the program, the model, and the transcript so far.
+/// The run of a story: the program, the model, and the transcript so far.
 pub struct Run<'a> {
     pub subject: &'a mut dyn Subject,
     pub model: Model,
@@ -90,7 +90,7 @@ impl<'a> Run<'a> {
     }
 
     pub fn wait_until(&mut self, then: i64, tick: Tick) {
-        // A clock that is set back is no part of the contract.
+        // The contract says nothing about a clock that is set back.
         self.now = self.now.max(then);
         let _ = writeln!(
             self.said,
@@ -159,7 +159,7 @@ impl<'a> Run<'a> {
         Err(format!("{}\n*** {what}\nexpected {expected:#?}\nfound    {found:#?}", self.said))
     }
 
-    /// Compares lists of lines. Only the lines that are not in both are shown.
+    /// Compares lists of lines. Shows only the lines that are not in both.
     pub fn same_lines(
         &self,
         what: &str,
@@ -184,7 +184,7 @@ impl<'a> Run<'a> {
         self.same_lines("the rows", &self.expected_rows(), &self.rows())
     }
 
-    /// Rows as everybody but the program itself sees them: one that is due counts as moved.
+    /// Rows as another program sees them: an expired member counts as moved.
     fn rows(&self) -> Vec<String> {
         let columns = format!(
             "siteid, memberid, {}, email, trial, biller, session_sha256, joined, expires, \
@@ -218,7 +218,7 @@ impl<'a> Run<'a> {
         lines
     }
 
-    /// Who is opened by what, as the program says it.
+    /// Which password matches which member, by the program.
     pub fn opened(&self) -> Vec<String> {
         opened(self.subject.location(), self.subject.vault(), self.now)
     }
@@ -236,7 +236,7 @@ impl<'a> Run<'a> {
     }
 }
 
-/// A transcript is for reading: what is too long is cut.
+/// A transcript for a reader, with long texts cut.
 pub fn shown(sent: &[(String, String)]) -> String {
     let one = |(name, value): &(String, String)| match value.len() {
         0..=40 => format!("{name}={}", value.escape_debug()),
@@ -245,8 +245,8 @@ pub fn shown(sent: &[(String, String)]) -> String {
     sent.iter().map(one).collect::<Vec<_>>().join("&")
 }
 
-/// A number is named by standing alone, a parameter also by standing in a longer name
-/// (`new_username` is no `username`, but the sentence that blames it is right).
+/// Whether a sentence names this word. A number must stand alone. A parameter may be part of a
+/// longer name: `new_username` is not `username`, but a sentence that names it is right.
 fn names(sentence: &str, name: &str) -> bool {
     if name.bytes().all(|byte| byte.is_ascii_digit()) {
         return sentence.split(|c: char| !c.is_ascii_digit()).any(|number| number == name);
@@ -288,7 +288,7 @@ fn standing(here: bool, gone: bool) -> Option<&'static str> {
     }
 }
 
-/// A line for each member and password that open a row.
+/// A line for each member and each password that matches.
 fn everybody(opens: impl Fn(i64, i64, &str) -> Option<&'static str>) -> Vec<String> {
     let mut lines = Vec::new();
     for (site, member) in SITES.into_iter().flat_map(|site| MEMBERS.map(|member| (site, member))) {
@@ -309,7 +309,7 @@ fn key(site: i64, member: i64) -> Key {
     }
 }
 
-/// By the real verify, of members and former members.
+/// Which password matches, by the real `verify`, for members and former members.
 pub fn opened(location: &Location, vault: &Vault, now: i64) -> Vec<String> {
     let reader = open_reader(location).unwrap();
     everybody(|site, member, typed| {

@@ -1,5 +1,5 @@
-//! Stories: settings, and postbacks with time passing and hashing going on between them. Mostly
-//! sensible, now and then not.
+//! Stories: settings and postbacks, and between them time passes and passwords are hashed. Most
+//! values are usual, and some are not.
 
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -10,7 +10,7 @@ const STEPS_MAX: usize = 40;
 
 const DAY: i64 = 86_400;
 
-/// Zones without summer time, and the seconds that they are east of UTC.
+/// Zones without summer time, with their seconds east of UTC.
 const ZONES: [(&str, i64); 3] =
     [("UTC", 0), ("Asia/Tokyo", 9 * 3_600), ("America/Phoenix", -7 * 3_600)];
 
@@ -29,30 +29,29 @@ pub enum Step {
         fields: Vec<Option<(&'static str, Text)>>,
         twice: bool,
     },
-    /// The clock goes on by these seconds.
+    /// Moves the clock forward by these seconds.
     Wait(i64, Tick),
-    /// The clock goes to the next noted expiry, or this many seconds past it.
+    /// Moves the clock to the next noted expiry, or this many seconds after it.
     WaitForExpiry(i64, Tick),
-    /// All that is sealed is hashed.
+    /// Hashes all sealed passwords.
     Harden,
-    /// Some of what is sealed is hashed (those whose bit is set, newest first), and the hashes come
-    /// into the database later, at the next `PutHashes`: what happens to a row meanwhile must not
-    /// hurt.
+    /// Hashes some of the sealed passwords (those whose bit is set, the newest first). The hashes
+    /// are written at the next `PutHashes`. Changes of a row in between must be kept.
     HashSome(u8),
-    /// The member of site 1 logs in while the other kind of hash is wanted; the new hash comes into
-    /// the database later too.
+    /// The member of site 1 logs in while the other kind of hash is configured. The new hash is
+    /// written at the next `PutHashes`, too.
     Rehash(i64),
     PutHashes,
 }
 
-/// Whether the writer looks at the clock, and moves who is due, before the next postback.
+/// Whether the writer moves expired members before the next postback.
 pub type Tick = bool;
 
 #[derive(Clone, Debug)]
 pub enum Text {
     Plain(&'static str),
     Long(usize),
-    /// So many seconds from now.
+    /// A number of seconds from the current time.
     Moment(i64, Form),
 }
 
@@ -111,8 +110,8 @@ fn steps() -> impl Strategy<Value = Step> {
 
 type Field = BoxedStrategy<Option<(&'static str, Text)>>;
 
-/// A parameter that is there so many times in a hundred, with one of these values, and now and then
-/// with one of those.
+/// A parameter that is present with this percentage. Its value is mostly a usual one, sometimes an
+/// odd one.
 fn field(name: &'static str, percent: u32, usual: &[&'static str], odd: &[Text]) -> Field {
     let usual: Vec<_> = usual.iter().map(|text| Text::Plain(text)).collect();
     let odd = [odd, &[Text::Plain("")]].concat();
@@ -189,7 +188,7 @@ fn who(username_percent: u32) -> Vec<Field> {
     let bad = ["0", "-1", "+1", "7x", "9223372036854775808", "1.0"].map(Text::Plain);
     let names = ["bob", "BOB", "bob", "ann", "ann b", "zoé", "ZOE\u{301}", " bo\u{200b}b", "ann "];
     vec![
-        // A doubled key, of which the last one counts.
+        // A repeated key. The last value counts.
         field("username", 2, &["ghost"], &[]),
         field("siteid", 99, &["1", "1", "1", "2", "01"], &bad),
         field("memberid", 99, &["71", "72", "73", "0071"], &bad),

@@ -1,4 +1,4 @@
-//! The program as a test reaches it: without HTTP, and over HTTP.
+//! The program as a test uses it: without HTTP, and over HTTP.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use nats_userman::store::{Engine, Fault, Hardened, Location, Rehashed, open_read
 use super::stories::Tick;
 use crate::support::{App, NOON, TestDatabase, WriterBench, cheap};
 
-/// What a story is run on.
+/// The program on which a story runs.
 pub trait Subject {
     fn post(&mut self, body: &str) -> Result<String, String>;
     fn set_clock(&mut self, now: i64, tick: Tick);
@@ -39,7 +39,7 @@ pub struct Inside<'a> {
     pub rehashed: Vec<Rehashed>,
 }
 
-/// A database, and what the settings say.
+/// A database, and values of the settings.
 pub struct Place {
     pub location: Location,
     pub rules: Rules,
@@ -74,7 +74,7 @@ impl Place {
         Clock::Fixed(Arc::clone(&self.clock))
     }
 
-    /// Hashes as the worker does, through a writer of its own.
+    /// Hashes as the worker does, by a writer of its own.
     pub fn harden(&self) {
         let bench = WriterBench::start(&self.location, &self.rules.vault, self.clock());
         bench.hash_all(self.hash);
@@ -117,7 +117,7 @@ impl Subject for Inside<'_> {
         }
     }
 
-    /// Uses the engine that is open: a second writer would empty the WAL when it stops.
+    /// Uses the open engine, because a second writer would empty the WAL when it stops.
     fn harden(&mut self) {
         self.put_hashes();
         while open_reader(&self.place.location).unwrap().backlog().unwrap() > 0 {
@@ -126,7 +126,8 @@ impl Subject for Inside<'_> {
         }
     }
 
-    /// What the worker does between reading the backlog and passing the hashes to the writer.
+    /// The work of the hash worker between reading the backlog and passing the hashes to the
+    /// writer.
     fn hash_some(&mut self, which: u8) {
         let vault = &self.place.rules.vault;
         let mut hasher = Hasher::new(cheap(self.place.hash));
@@ -142,7 +143,7 @@ impl Subject for Inside<'_> {
         }
     }
 
-    /// What the worker does after a login, if the settings name the other kind of hash.
+    /// The work of the hash worker after a login, if another kind of hash is configured.
     fn rehash(&mut self, key: Key, typed: &[&str]) {
         let row = match open_reader(&self.place.location).unwrap().standing(key, i64::MIN).unwrap()
         {
@@ -206,7 +207,7 @@ impl Subject for OverHttp {
         self.app.harden();
     }
 
-    /// The worker can be stopped half-way only without HTTP.
+    /// The worker can be interrupted only without HTTP.
     fn hash_some(&mut self, _which: u8) {}
 
     fn rehash(&mut self, _key: Key, _typed: &[&str]) {}

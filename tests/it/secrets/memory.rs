@@ -1,5 +1,5 @@
-//! What the memory of the running program still holds of passwords, once they are hashed and the
-//! connections on which they came are closed; and who may look there.
+//! Passwords in the memory of the running program, after they are hashed and their connections are
+//! closed, and who may read that memory.
 
 use std::fs;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
@@ -14,7 +14,7 @@ use crate::support::{
     PATIENCE, Program, Request, TOKEN, eventually, program, rows, send_raw, temp_dir,
 };
 
-/// Which of these texts stand in the memory of the process, and where, by the name of the mapping.
+/// The texts that are in the memory of the process, each with the name of its mapping.
 fn places(program: &Program, texts: &[&str]) -> Vec<String> {
     let process = format!("/proc/{}", program.child.id());
     let memory = fs::File::open(format!("{process}/mem")).unwrap();
@@ -29,7 +29,7 @@ fn places(program: &Program, texts: &[&str]) -> Vec<String> {
             continue;
         }
         let mut bytes = vec![0; usize::try_from(end - start).unwrap()];
-        // A mapping may be gone meanwhile.
+        // A mapping may have been removed meanwhile.
         if memory.read_exact_at(&mut bytes, start).is_ok() {
             for text in texts {
                 found.extend(
@@ -42,7 +42,7 @@ fn places(program: &Program, texts: &[&str]) -> Vec<String> {
     found
 }
 
-/// Whether this process may read another one's memory although that forbids it.
+/// Whether this process may read the memory of another one that forbids it.
 fn may_look() -> bool {
     let is_root = rustix::process::geteuid().is_root();
     if !is_root {
@@ -77,7 +77,7 @@ fn no_password_is_left_in_memory_once_it_is_hashed() {
     let post = |headers: &str, body: &str| {
         send(request(&format!("POST /postback/{TOKEN}"), headers, body)).body
     };
-    // Each as it travels, and as it is meant.
+    // Each password as it is sent, and decoded.
     let plain = "Sesame-Plain-11c5f0";
     let escaped = ("Sesame%2DEscaped+%C3%A9+8a41", "Sesame-Escaped \u{e9} 8a41");
     let western = ("Sesame%2DWestern%E9-77d0", "Sesame-Western\u{e9}-77d0");
@@ -138,8 +138,8 @@ fn no_password_is_left_in_memory_once_it_is_hashed() {
         wrong_in_form,
     ];
     assert!(!places(&program, &[TOKEN]).is_empty(), "what is there is found");
-    // The HTTP library keeps the head of the last request of each thread, and with it the buffer in
-    // which it came, until the next.
+    // The HTTP library keeps the head of the last request of each thread until the next one, and
+    // the buffer of that head too.
     let until = Instant::now() + PATIENCE;
     loop {
         (0..8).for_each(|_| assert_eq!(send(request("GET /health", "", "")).status, 200));
@@ -152,7 +152,7 @@ fn no_password_is_left_in_memory_once_it_is_hashed() {
     assert!(program.terminate().success());
 }
 
-/// The files of a process that may not be dumped belong to root, whoever runs it.
+/// If a process may not be dumped, its files in /proc belong to root, whatever user it has.
 #[test]
 fn nobody_but_root_may_look_into_the_memory_and_no_core_is_dumped() {
     let dir = temp_dir();

@@ -1,25 +1,27 @@
-//! Searches bytes for secrets: as they are and in every encoding in which a program might have
-//! written them without meaning to.
+//! Searches bytes for secrets: unchanged, and in every encoding that a program might use by
+//! accident.
 
 use std::fmt::Write as _;
 
-/// Alphanumeric runs of a secret that are this long are looked for by themselves: a value that was
-/// cut, or whose odd characters were replaced, is a leak too. Eight random characters do not turn
-/// up by chance.
+/// Alphanumeric parts of a secret with at least this length are searched for too, because a value
+/// that was cut, or whose special characters were replaced, is a leak as well. Eight random
+/// characters do not occur by chance.
 const RUN_BYTES_MIN: usize = 8;
-/// Places that a failing test shows, and how much on both sides of each.
+/// The number of findings that a failing test shows, and the bytes around each of them.
 const FOUND_MAX: usize = 5;
 const AROUND_BYTES: usize = 100;
 const STANDARD: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 const URL_SAFE: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-/// What is looked for.
+/// The texts to search for.
 pub struct Search {
     needles: Vec<Needle>,
-    /// Needles by their first two bytes.
+    /// Indexes of the texts by their first two bytes.
     by_head: Vec<Vec<usize>>,
-    /// Which of these there are.
+    /// Whether any text begins with these two bytes.
     is_head: Vec<bool>,
+    /// Whether these two bytes are the third and the fourth one of any text.
+    is_next: Vec<bool>,
 }
 
 struct Needle {
@@ -29,13 +31,13 @@ struct Needle {
 
 impl Default for Search {
     fn default() -> Self {
-        let (by_head, is_head) = (vec![Vec::new(); 1 << 16], vec![false; 1 << 16]);
-        Self { needles: Vec::new(), by_head, is_head }
+        let (by_head, is_pair) = (vec![Vec::new(); 1 << 16], vec![false; 1 << 16]);
+        Self { needles: Vec::new(), by_head, is_head: is_pair.clone(), is_next: is_pair }
     }
 }
 
 impl Search {
-    /// Searches for this secret from now on, and for its parts.
+    /// Adds this secret and its parts to the search.
     pub fn add(&mut self, what: &str, secret: &[u8]) {
         let runs =
             secret.split(|b| !b.is_ascii_alphanumeric()).filter(|run| run.len() >= RUN_BYTES_MIN);
@@ -47,12 +49,13 @@ impl Search {
         parts.dedup();
         for part in parts {
             let mut encodings = encodings(part);
-            // Of letters and digits many encodings are the same.
+            // Many encodings leave letters and digits unchanged, so duplicates are removed.
             encodings.sort_by(|(_, left), (_, right)| left.cmp(right));
             encodings.dedup_by(|(_, left), (_, right)| left == right);
             for (encoding, bytes) in encodings {
                 self.by_head[head(bytes[0], bytes[1])].push(self.needles.len());
                 self.is_head[head(bytes[0], bytes[1])] = true;
+                self.is_next[head(bytes[2], bytes[3])] = true;
                 self.needles.push(Needle { what: format!("{what}, {encoding}"), bytes });
             }
         }
@@ -61,8 +64,7 @@ impl Search {
         }
     }
 
-    /// The first few places in these bytes where something of it stands, each with what is around
-    /// it.
+    /// The first few findings in these bytes, each with the bytes around it.
     pub fn found_in(&self, hay: &[u8]) -> Vec<String> {
         let at = |place: usize| {
             let here = &self.by_head[head(hay[place], hay[place + 1])];
@@ -72,10 +74,14 @@ impl Search {
                 &hay[place.saturating_sub(AROUND_BYTES)..hay.len().min(place + AROUND_BYTES)];
             Some(format!("{} in: {}", needle.what, around.escape_ascii()))
         };
-        // Slices and a plain loop: in an unoptimised build each call would count, for megabytes.
-        let (is_head, mut found, mut place): (&[bool], _, _) = (&self.is_head, Vec::new(), 0);
-        while place + 1 < hay.len() && found.len() < FOUND_MAX {
-            if is_head[(hay[place] as usize) << 8 | hay[place + 1] as usize] {
+        // Slices and a plain loop, because each function call is slow in an unoptimised build, and
+        // megabytes are searched.
+        let (is_head, is_next): (&[bool], &[bool]) = (&self.is_head, &self.is_next);
+        let (mut found, mut place) = (Vec::new(), 0);
+        while place + 3 < hay.len() && found.len() < FOUND_MAX {
+            if is_head[(hay[place] as usize) << 8 | hay[place + 1] as usize]
+                && is_next[(hay[place + 2] as usize) << 8 | hay[place + 3] as usize]
+            {
                 found.extend(at(place));
             }
             place += 1;
@@ -137,7 +143,7 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// The bytes of a secret that is itself written in hex, as NATS's session is.
+/// The bytes of a secret that is itself hexadecimal, such as NATS's session.
 fn unhex(text: &[u8]) -> Option<Vec<u8>> {
     let digits = text.len() >= 2 * RUN_BYTES_MIN
         && text.len().is_multiple_of(2)
@@ -154,7 +160,7 @@ fn percent(bytes: &[u8], space: &str, lower: bool) -> String {
     })
 }
 
-/// The characters that these bytes alone decide when so many others stand before them.
+/// The base64 characters that these bytes determine alone, after this number of other bytes.
 fn base64(alphabet: &[u8; 64], before: usize, bytes: &[u8]) -> String {
     let bits: Vec<bool> =
         bytes.iter().flat_map(|byte| (0..8).rev().map(move |bit| byte >> bit & 1 == 1)).collect();
@@ -172,7 +178,7 @@ fn a_secret_is_found_in_every_encoding_and_at_every_place() {
         secret.as_bytes(),
         b"p%2B%26%3D%25+%C3%A9%22%27%5C%7CAa1Bb2Cc3Dd4Ee5Ff6",
         b"p%2b%26%3d%25%20%c3%a9%22%27%5c%7cAa1Bb2Cc3Dd4Ee5Ff6",
-        // What `base64` prints for `x`, `xy` and `xyz` before it, and without either.
+        // The output of `base64` with `x`, `xy`, `xyz` and nothing before it.
         b"eHArJj0lIMOpIidcfEFhMUJiMkNjM0RkNEVlNUZmNg==",
         b"eHlwKyY9JSDDqSInXHxBYTFCYjJDYzNEZDRFZTVGZjY=",
         b"eHl6cCsmPSUgw6kiJ1x8QWExQmIyQ2MzRGQ0RWU1RmY2",
@@ -181,7 +187,7 @@ fn a_secret_is_found_in_every_encoding_and_at_every_place() {
         br#"{"password":"p+&=% \u00e9\"'\\|Aa1Bb2Cc3Dd4Ee5Ff6"}"#,
         br#"p+&=% \u{e9}\"\'\\|Aa1Bb2Cc3Dd4Ee5Ff6"#,
         b"p+&=% ??\"'\\?Aa1Bb2Cc3Dd4Ee5Ff6",
-        // Cut, in front and behind.
+        // Cut at the beginning and at the end.
         b"...Dd4Ee5Ff6",
         b"p+&=% Aa1Bb2Cc3...",
         b"%41%61%31%42%62%32%43%63%33",

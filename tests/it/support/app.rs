@@ -28,7 +28,7 @@ use super::{
     post_to, send_raw, temp_dir, verify_member,
 };
 
-/// What the steady clock shows when an app starts: another time than the clock that can be set.
+/// The reading of the steady clock when an app starts. It differs from the clock that can be set.
 const STARTED: i64 = 5_000;
 
 #[derive(clap::Parser)]
@@ -55,12 +55,12 @@ pub struct App {
 }
 
 impl App {
-    /// With the default settings.
+    /// Starts it with the default settings.
     pub fn start() -> Self {
         Self::start_with(&[])
     }
 
-    /// With further flags, as in `["--keep-cryptpass"]`. Passwords stay sealed until
+    /// Starts it with further flags, such as `["--keep-cryptpass"]`. Passwords stay sealed until
     /// [`App::harden`].
     pub fn start_with(flags: &[&str]) -> Self {
         Self::start_in(temp_dir(), flags)
@@ -103,23 +103,23 @@ impl App {
         }
     }
 
-    /// In a directory that an earlier app left (`App::stop`).
+    /// Starts it in the directory of an earlier app (`App::stop`).
     pub fn start_in(dir: TempDir, flags: &[&str]) -> Self {
         Self::start_at(dir, flags, NOON)
     }
 
-    /// Starts in this directory at another time, unix seconds.
+    /// Starts it in this directory at another time, in unix seconds.
     pub fn start_at(dir: TempDir, flags: &[&str], now: i64) -> Self {
         let config = Self::config(&dir, flags);
         Self::start_as(dir, config, now)
     }
 
-    /// With other bounds of connections.
+    /// Starts it with other limits of connections.
     pub fn start_with_limits(limits: ConnectionLimits) -> Self {
         Self::start_with_limits_and(limits, &[])
     }
 
-    /// With other bounds of connections, and further flags.
+    /// Starts it with other limits of connections, and further flags.
     pub fn start_with_limits_and(limits: ConnectionLimits, flags: &[&str]) -> Self {
         let dir = temp_dir();
         let mut config = Self::config(&dir, flags);
@@ -140,12 +140,12 @@ impl App {
         ];
         line.extend(flags);
         let mut config = Config::read(&Line::parse_from(line).settings).unwrap();
-        // After each command, so that no test has to wait for it.
+        // After each command, so that no test has to wait.
         config.upkeep_every = Duration::ZERO;
         config
     }
 
-    /// On a database that is read in another way than the engine's own.
+    /// Starts it on a database with other readers than those of the engine.
     pub fn start_on(database: impl FnOnce(&Config) -> CurrentDatabase) -> Self {
         let dir = temp_dir();
         let config = Self::config(&dir, &[]);
@@ -210,26 +210,26 @@ impl App {
         }
     }
 
-    /// Sets the clock, as in "2026-06-15 13:00:00" (UTC), and does what the writer does each half
-    /// second.
+    /// Sets the clock, as in "2026-06-15 13:00:00" (UTC), and waits for the work that the writer
+    /// does each half second.
     pub fn set_time(&self, moment: &str) {
         self.set_unix(parse_moment(moment, chrono_tz::UTC).unwrap());
     }
 
-    /// Sets the clock to unix seconds, and waits for the upkeep.
+    /// Sets the clock to unix seconds, and waits for the writer's upkeep.
     pub fn set_unix(&self, now: i64) {
         self.set_unix_unnoticed(now);
         self.tick();
     }
 
-    /// Sets the clock without the writer's upkeep: rows that are due have not moved yet.
+    /// Sets the clock without the writer's upkeep, so expired members are not moved yet.
     pub fn set_unix_unnoticed(&self, now: i64) {
         let mut clock = self.clock.lock();
         clock.steady += now - clock.wall;
         clock.wall = now;
     }
 
-    /// Sets the machine's clock: no time passes.
+    /// Sets the clock of the machine, without any time passing.
     pub fn jump_to(&self, now: i64) {
         self.clock.lock().wall = now;
         self.tick();
@@ -245,15 +245,15 @@ impl App {
         self.clock.lock().wall
     }
 
-    /// Waits for the writer's upkeep, which moves members who have expired: it runs after the first
-    /// probe, and the second one is answered after that.
+    /// Waits for the writer's upkeep, which moves expired members. It runs after the first probe,
+    /// and the second probe is answered after it.
     pub fn tick(&self) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         assert!(runtime.block_on(async { self.writer.probe().await && self.writer.probe().await }));
     }
 
-    /// Logs the blocks that began, writes them down and takes up those that a command lifted, as is
-    /// done each second.
+    /// Does what happens each second: logs and stores new blocks, and reads which blocks a command
+    /// has lifted.
     pub fn look_at_blocks(&self) {
         tokio::runtime::Builder::new_current_thread()
             .enable_time()
@@ -262,14 +262,14 @@ impl App {
             .block_on(self.blocks.run_once());
     }
 
-    /// Posts a urlencoded body with the right token; the reply line.
+    /// Posts a urlencoded body with the right token. Returns the reply line.
     pub fn post(&self, body: &str) -> String {
         let response = post_to(self.address, TOKEN, body.as_bytes()).unwrap();
         assert_eq!(response.status, 200, "{}", response.body);
         response.body
     }
 
-    /// Sends a request, or bytes as they are.
+    /// Sends a request, or plain bytes.
     pub fn send(&self, request: impl Into<Vec<u8>>) -> Response {
         send_raw(self.address, request).unwrap()
     }
@@ -280,12 +280,13 @@ impl App {
         Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap()
     }
 
-    /// The rows of a query as text: columns by `|`, NULL as nothing, BLOB as hexadecimal digits.
+    /// The rows of a query as text: columns separated by `|`, NULL as an empty text, BLOB as
+    /// hexadecimal digits.
     pub fn rows(&self, sql: &str) -> Vec<String> {
         Beside::open(&self.config.location).rows(sql)
     }
 
-    /// Hashes all that is sealed, and anew what logins found to be of another kind, cheaply. Of
+    /// Hashes all sealed passwords at a low cost, and replaces hashes for which logins have asked. Of
     /// several receivers one hashes what is sealed.
     pub fn harden(&self) {
         let hasher = Hasher::new(cheap(self.config.password_hash));
@@ -295,14 +296,14 @@ impl App {
         while worker.round().unwrap() {}
     }
 
-    /// Forgets which hashes logins found to be of another kind, as a restart or a full queue does.
+    /// Drops the requests of logins for another kind of hash, as a restart or a full queue does.
     pub fn forget_rehashes(&self) {
         while let Some(lost) = self.rehashes.take() {
             self.rehashes.done(lost.key);
         }
     }
 
-    /// Whether this password opens this member's row.
+    /// Whether this password matches the row of this member.
     pub fn opens(&self, site: i64, member: i64, typed: &str) -> bool {
         let site = SiteId::parse(&site.to_string()).unwrap();
         let member = MemberId::parse(&member.to_string()).unwrap();
@@ -314,7 +315,7 @@ impl App {
         }
     }
 
-    /// Ends the service as SIGTERM does and gives its directory back.
+    /// Stops the service as SIGTERM does, and returns its directory.
     pub fn stop(mut self) -> TempDir {
         self.end();
         std::mem::replace(&mut self.dir, temp_dir())
@@ -328,8 +329,8 @@ impl App {
     }
 }
 
-/// Starts the service. A process that another test has just forked keeps a copy of the lock of a
-/// stopped app's directory, until it runs its own program.
+/// Starts the service. A process that another test has just forked holds a copy of the lock of a
+/// stopped app's directory until it runs its own program, so the start is repeated.
 fn start_service(
     config: &Config,
     database: &CurrentDatabase,
@@ -347,7 +348,7 @@ fn start_service(
     }
 }
 
-/// What must hold at the end of every test, whatever it was about.
+/// Checks what must hold at the end of every test.
 impl Drop for App {
     fn drop(&mut self) {
         let is_gone = self.config.location.file().is_some_and(|file| !file.exists());

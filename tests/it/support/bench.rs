@@ -2,6 +2,7 @@
 
 use std::sync::mpsc::sync_channel;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use nats_userman::clock::Clock;
 use nats_userman::clock::jump::Watch;
@@ -9,7 +10,7 @@ use nats_userman::hardening::HashWorker;
 use nats_userman::heartbeat::Heartbeat;
 use nats_userman::password::{HashKind, Hasher, Vault};
 use nats_userman::store::{CurrentDatabase, Location};
-use nats_userman::writer::{self, Setup, UPKEEP_EVERY, Writer};
+use nats_userman::writer::{self, CONVERSION_PAUSE, Setup, UPKEEP_EVERY, Writer};
 
 use super::{LOGIN_TIMES, cheap};
 
@@ -23,6 +24,16 @@ pub struct WriterBench {
 
 impl WriterBench {
     pub fn start(location: &Location, vault: &Vault, clock: Clock) -> Self {
+        Self::start_with(location, vault, clock, CONVERSION_PAUSE)
+    }
+
+    /// With another pause of the conversion of the journal after a fault.
+    pub fn start_with(
+        location: &Location,
+        vault: &Vault,
+        clock: Clock,
+        conversion_pause: Duration,
+    ) -> Self {
         let (sealed, _) = sync_channel(1);
         let file = CurrentDatabase::new(location.clone());
         let setup = Setup {
@@ -34,6 +45,7 @@ impl WriterBench {
             logins: LOGIN_TIMES,
             upkeep_every: UPKEEP_EVERY,
             commit_wait: None,
+            conversion_pause,
             sealed,
             heartbeat: Heartbeat::default(),
         };

@@ -1,4 +1,4 @@
-//! Certificates for servers of tests.
+//! Certificates for the servers of tests.
 
 use std::path::Path;
 use std::process::Command;

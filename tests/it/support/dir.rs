@@ -1,15 +1,15 @@
-//! Where tests keep their files.
+//! Directories for the files of tests.
 
 use std::path::Path;
 use std::sync::OnceLock;
 
 use tempfile::TempDir;
 
-/// What a test writes at most, several tests at once included.
+/// The maximum that tests write at the same time.
 const ROOM: u64 = 1 << 30;
 
-/// A temporary directory in memory where the system has one with room, so that no test waits for
-/// the disk. Tests about the disk itself use [`TempDir::new`].
+/// A temporary directory in memory, if there is a file system in memory with enough space, so that
+/// tests do not wait for the disk. Tests about the disk use [`TempDir::new`].
 pub fn temp_dir() -> TempDir {
     static IN_MEMORY: OnceLock<bool> = OnceLock::new();
     let memory = Path::new("/dev/shm");

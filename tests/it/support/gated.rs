@@ -1,4 +1,4 @@
-//! A reader that a test can make slow or broken, in place of a database behind a network.
+//! A reader that a test can delay or break, in place of a database over a network.
 
 use std::fs::File;
 use std::path::Path;
@@ -42,19 +42,19 @@ impl Gate {
         })
     }
 
-    /// Waits until so many reads wait here.
+    /// Waits until this number of reads waits at the gate.
     pub fn wait_for(&self, count: usize) {
         let mut state = self.state.lock();
         self.changed.wait_while(&mut state, |state| state.waiting < count);
     }
 
-    /// Lets everyone through from now on.
+    /// Lets all reads continue from now on.
     pub fn open(&self) {
         self.state.lock().is_open = true;
         self.changed.notify_all();
     }
 
-    /// How many readers were opened.
+    /// The number of readers that were opened.
     pub fn opened(&self) -> usize {
         self.opened.load(Ordering::SeqCst)
     }

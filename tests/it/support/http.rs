@@ -1,4 +1,4 @@
-//! HTTP by hand: what is written is what is sent.
+//! HTTP requests that are sent exactly as written.
 
 use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -8,11 +8,10 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::{PATIENCE, TOKEN};
 
-/// The type of a form.
+/// The content type of a form.
 pub const FORM: &str = "application/x-www-form-urlencoded";
 
-/// A request, of which the server closes the connection unless [`Request::kept_open`] says
-/// otherwise.
+/// A request. It asks the server to close the connection, unless [`Request::kept_open`] is used.
 #[derive(Clone)]
 pub struct Request {
     line: String,
@@ -23,7 +22,7 @@ pub struct Request {
 }
 
 impl Request {
-    /// `method` as in "GET", `path` with its query.
+    /// `method` is the method, such as "GET". `path` includes the query.
     pub fn new(method: &str, path: &str) -> Self {
         Self {
             line: format!("{method} {path}"),
@@ -52,7 +51,7 @@ impl Request {
         self
     }
 
-    /// Whole header lines, each with its line end.
+    /// Adds complete header lines, each with its line end.
     pub fn lines(mut self, lines: &str) -> Self {
         self.headers += lines;
         self
@@ -63,7 +62,7 @@ impl Request {
         self
     }
 
-    /// Name and password as a browser sends them that has asked its user.
+    /// Adds username and password as a browser sends them after its prompt.
     pub fn basic(self, name: &str, password: &str) -> Self {
         let both = STANDARD.encode(format!("{name}:{password}"));
         self.header("Authorization", &format!("Basic {both}"))
@@ -73,12 +72,12 @@ impl Request {
         self.header("Cookie", cookies)
     }
 
-    /// The address from which a proxy says that the request came.
+    /// Adds the address of the client as a proxy reports it.
     pub fn from(self, address: &str) -> Self {
         self.header("X-Forwarded-For", address)
     }
 
-    /// Sent from a page of ours, as browsers say it.
+    /// Adds the headers with which a browser says that a page of the same origin sends the form.
     pub fn same_origin(self) -> Self {
         self.header("Sec-Fetch-Site", "same-origin")
     }
@@ -88,17 +87,17 @@ impl Request {
         self
     }
 
-    /// A body of type [`FORM`], as it is.
+    /// Adds an unchanged body of type [`FORM`].
     pub fn form(self, body: &str) -> Self {
         self.header("Content-Type", FORM).body(body)
     }
 
-    /// The head alone, for a body of so many bytes that comes later or never.
+    /// The head alone, for a body of this length that is sent later or never.
     pub fn announcing(self, bytes: usize) -> Vec<u8> {
         self.header("Content-Length", &bytes.to_string()).into()
     }
 
-    /// Without `Connection: close`.
+    /// Does not ask the server to close the connection.
     pub fn kept_open(mut self) -> Self {
         self.closes = false;
         self
@@ -118,11 +117,11 @@ impl From<Request> for Vec<u8> {
     }
 }
 
-/// What came back over HTTP.
+/// An HTTP response.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Response {
     pub status: u16,
-    /// Lower-case names, in the order received.
+    /// Names in lower case, in the received order.
     pub headers: Vec<(String, String)>,
     pub body: String,
 }
@@ -133,7 +132,7 @@ impl Response {
     }
 }
 
-/// Reads one response: to its Content-Length, or to the end of the connection.
+/// Reads one response, to its Content-Length or to the end of the connection.
 pub fn read_response(stream: &mut impl Read) -> std::io::Result<Response> {
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
@@ -172,7 +171,7 @@ pub fn read_response(stream: &mut impl Read) -> std::io::Result<Response> {
     Ok(Response { status, headers, body: String::from_utf8_lossy(&body).into_owned() })
 }
 
-/// Sends bytes as they are, or a [`Request`], on a new connection and reads one response.
+/// Sends a [`Request`] or plain bytes on a new connection, and reads one response.
 pub fn send_raw(address: SocketAddr, request: impl Into<Vec<u8>>) -> std::io::Result<Response> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(PATIENCE))?;
@@ -186,7 +185,7 @@ pub fn post_to(address: SocketAddr, token: &str, body: &[u8]) -> std::io::Result
     send_raw(address, post.header("Content-Type", FORM).body(body))
 }
 
-/// A client that keeps its connection, as a busy NATS does.
+/// A client that keeps its connection open, as a busy NATS does.
 pub struct Caller(TcpStream);
 
 impl Caller {

@@ -1,6 +1,6 @@
-//! The app of a test: the whole service on a free port, in a temporary data directory, under a
-//! clock that stands still; or the real program as a process. No helper sleeps for a fixed time:
-//! it checks until the condition is true, or a bound is reached.
+//! What tests share: the app, which is the whole service on a free port, in a temporary data
+//! directory, with a clock that stands still; and the real program as a process. No helper sleeps
+//! for a fixed time: each checks a condition until it is true, or until a limit is reached.
 
 mod app;
 mod bench;
@@ -33,14 +33,14 @@ pub use mounted::Mounted;
 pub use program::{NO_CONFIG, Program, program};
 pub use rows::{check_invariants, rows};
 
-/// The token of every test.
+/// The token in all tests.
 pub const TOKEN: &str = "test-token-0123456789abcdef-0123456789";
-/// 2026-06-15 12:00:00 UTC, when every test begins.
+/// 2026-06-15 12:00:00 UTC, the time at which every test begins.
 pub const NOON: i64 = 1_781_524_800;
-/// No wait in a test is longer.
+/// The limit of every wait in a test.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How long logins last by default, for a writer without a service.
+/// The default lifetimes of logins, for a writer without a service.
 pub const LOGIN_TIMES: LoginTimes = LoginTimes { lasts: 604_800, longest: 31_622_400, idle: None };
 
 /// The files of a data directory while the service runs.
@@ -55,27 +55,32 @@ pub const DATA_FILES: [&str; 8] = [
     "userman.lock",
 ];
 
-/// The lowest cost of new hashes, which makes tests fast.
+/// The lowest cost of new hashes, so that tests are fast.
 pub fn cheap(kind: HashKind) -> Cost {
     Cost::custom(kind, 8, 1, 4).unwrap()
 }
 
-/// Whether `typed` is the password of the member with this row.
+/// Whether `typed` is the password of the member in this row.
 pub fn verify_member(row: &Member, vault: &Vault, typed: &Password) -> Result<bool, VerifyError> {
     verify(&row.credential.stored, row.key, vault, typed)
 }
 
-/// Waits until it is so, and fails when [`PATIENCE`] is over.
-pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+/// Waits until the condition is true. Fails after [`PATIENCE`].
+pub fn eventually(what: &str, is_so: impl FnMut() -> bool) {
+    eventually_every(Duration::from_millis(5), what, is_so);
+}
+
+/// As [`eventually`], with other pauses: for a condition that takes much work to check.
+pub fn eventually_every(pause: Duration, what: &str, mut is_so: impl FnMut() -> bool) {
     let until = Instant::now() + PATIENCE;
     while !is_so() {
         assert!(Instant::now() < until, "not within {PATIENCE:?}: {what}");
-        std::thread::park_timeout(Duration::from_millis(5));
+        std::thread::park_timeout(pause);
     }
 }
 
-/// A program of the system, or a loud line and `None`; with REQUIRE_REAL=1 its absence fails the
-/// test.
+/// The path of a program of the system. If it is missing: `None` with a loud line, or a failure
+/// with REQUIRE_REAL=1.
 pub fn real_program(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     let found = std::env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file());
@@ -89,7 +94,7 @@ pub fn real_program(name: &str) -> Option<PathBuf> {
     found
 }
 
-/// Numbers that look random and come again with their seed (splitmix64).
+/// Pseudo-random numbers, which are the same for the same seed (splitmix64).
 pub struct Dice(pub u64);
 
 impl Dice {

@@ -1,15 +1,15 @@
-//! A small file system, to be filled up.
+//! A small file system, which a test can fill.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::real_program;
 
-/// A file system of this test's own; unmounted at the end.
+/// A mounted file system for one test, unmounted at its end.
 pub struct Mounted(pub PathBuf);
 
 impl Mounted {
-    /// `None`, with a loud line, where this user may not mount.
+    /// `None`, with a loud line, if this user may not mount.
     pub fn tmpfs(at: &Path, size: &str) -> Option<Self> {
         let mount = real_program("mount")?;
         let options = format!("size={size}");

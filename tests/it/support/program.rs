@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 
 use super::{PATIENCE, Response, TOKEN, post_to};
 
-/// The real program as a process of its own.
+/// A process of the real program.
 pub struct Program {
     pub address: SocketAddr,
     pub child: Child,
@@ -17,11 +17,11 @@ pub struct Program {
     reader: Option<JoinHandle<()>>,
 }
 
-/// Without a configuration file: one of the machine's must not matter. Also for commands that start
-/// the program by way of another one.
+/// Disables the configuration file, so that one of the machine does not matter. Also for commands
+/// that run the program through another one.
 pub const NO_CONFIG: (&str, &str) = ("USERMAN_CONFIG", "/dev/null");
 
-/// Where cargo put the program.
+/// The program that cargo has built.
 pub fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_nats-userman"));
     command.stdin(Stdio::null()).envs([NO_CONFIG]);
@@ -29,23 +29,23 @@ pub fn program() -> Command {
 }
 
 impl Program {
-    /// `serve` in this data directory, on a free port, with [`TOKEN`].
+    /// Runs `serve` in this data directory, on a free port, with [`TOKEN`].
     pub fn serve(data: &Path, flags: &[&str]) -> Self {
         Self::run(program(), data, flags)
             .unwrap_or_else(|stderr| panic!("the program did not start:\n{stderr}"))
     }
 
-    /// Runs `serve` by a command of the caller's (an environment, a limit). What it said if it
-    /// ended instead.
+    /// Runs `serve` by a command of the caller, for example with an environment or a limit. The
+    /// error is its output, if it has ended instead.
     pub fn run(mut command: Command, data: &Path, flags: &[&str]) -> Result<Self, String> {
         command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(data).args(flags);
-        // As a flag it would be warned of in each log.
+        // With a flag, each log would have a warning about it.
         command.env("USERMAN_POSTBACK_TOKEN", TOKEN);
         command.stdout(Stdio::null());
         Self::spawn(command)
     }
 
-    /// Runs a command of which all arguments, and the place of stdout, are the caller's.
+    /// Runs a command with the caller's arguments and stdout.
     pub fn spawn(mut command: Command) -> Result<Self, String> {
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let stderr = Arc::new(Mutex::new(String::new()));
@@ -75,7 +75,7 @@ impl Program {
         }
     }
 
-    /// All that it has written to stderr so far.
+    /// Its output on stderr so far.
     pub fn stderr(&self) -> String {
         self.stderr.lock().unwrap().clone()
     }
@@ -84,13 +84,13 @@ impl Program {
         post_to(self.address, TOKEN, body.as_bytes())
     }
 
-    /// SIGKILL.
+    /// Sends SIGKILL, and waits for the end.
     pub fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    /// SIGTERM, and its exit status.
+    /// Sends SIGTERM, waits for the end, and returns the exit status.
     pub fn terminate(&mut self) -> ExitStatus {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();

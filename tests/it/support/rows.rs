@@ -1,4 +1,4 @@
-//! What is in a database, as text.
+//! The content of a database as text.
 
 use std::path::Path;
 

@@ -1,10 +1,10 @@
-//! The application behind the members area, which gets the name of the member in headers.
+//! The application behind the members area. Headers tell it the name of the member.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 
-/// Starts one that answers every request with what it got about the visitor: a line for each
-/// header that names a member or holds a password, sorted. It lasts as long as the process.
+/// Starts an application that answers every request with the headers that name a member or contain
+/// a password: one per line, sorted. It runs until the end of the process.
 pub fn start() -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let address = listener.local_addr().unwrap();
@@ -16,13 +16,14 @@ pub fn start() -> SocketAddr {
     address
 }
 
-/// One request, and the end of the connection. A proxy that goes away meanwhile is no fault of the
-/// test.
+/// Answers one request and closes the connection. If a proxy closes it earlier, the test does not
+/// fail.
 fn answer(mut stream: TcpStream) -> Option<()> {
     let mut reader = BufReader::new(stream.try_clone().ok()?);
     let head: Vec<String> =
         (&mut reader).lines().map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
-    // A connection that is closed before its request was read is reset, and the answer may be lost.
+    // The whole request is read, because closing the connection before that resets it and may lose
+    // the answer.
     let length = head.iter().find_map(|line| {
         line.to_ascii_lowercase().strip_prefix("content-length:")?.trim().parse().ok()
     });

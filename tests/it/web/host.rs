@@ -1,5 +1,5 @@
-//! The real web servers, each with files of `examples/` as they stand: only paths, ports and
-//! modules are the test's own.
+//! The real web servers, with the files of `examples/`. The tests change only paths, ports and
+//! modules.
 
 use std::fs::{self, Permissions};
 use std::net::SocketAddr;
@@ -12,17 +12,17 @@ use tempfile::TempDir;
 use super::server::{WebServer, free_port};
 use crate::support::{certify, real_program};
 
-/// The user that Debian's nginx and Apache run as, who is also a group.
+/// User and group of Debian's nginx and Apache.
 const WWW_DATA: u32 = 33;
-/// What the application of the examples is found at, the service, and where files lie.
+/// The address of the application in the examples.
 const APPLICATION: &str = "127.0.0.1:9000";
 const SERVICE: &str = "127.0.0.1:8080";
-/// PHP, as nginx writes it and as Caddy does.
+/// The address of PHP in nginx's form and in Caddy's.
 const PHP: [&str; 2] = ["unix:/run/php/php-fpm.sock", "unix//run/php/php-fpm.sock"];
 const DATABASE: &str = "/var/lib/nats-userman/userman.db";
 const SITE: &str = "/var/www/www.example.com";
 
-/// Whether the servers can take a user of their own; said loudly where not.
+/// Whether the servers can change their user. If not, a loud line says so.
 pub fn is_root() -> bool {
     let root = rustix::process::geteuid().is_root();
     if !root {
@@ -43,29 +43,30 @@ pub enum Kind {
     Caddy,
 }
 
-/// The machine of an operator: certificate, site, data directory, and what runs there.
+/// The machine of an operator: certificate, site, data directory, and running servers.
 pub struct Host {
     dir: TempDir,
-    /// Where the data directory lies; an [`crate::support::App`] takes it.
+    /// The directory of the data directory, until an [`crate::support::App`] takes it.
     home: Option<TempDir>,
     data: PathBuf,
-    /// Where the service, the application and PHP listen.
+    /// The addresses of the service, the application and PHP.
     pub service: SocketAddr,
     pub application: SocketAddr,
     pub php: SocketAddr,
-    /// Where the web server listens without TLS.
+    /// The port without TLS of the web server.
     pub plain_port: u16,
     /// What an operator changes in the examples: each text, and the one in its place.
     pub changes: Vec<(String, String)>,
 }
 
 impl Host {
-    /// `None` where a program is missing that every such test needs.
+    /// `None` if a program is missing that all these tests need.
     pub fn new() -> Option<Self> {
         let openssl = real_program("openssl")?;
         real_program("curl")?;
         let (dir, home) = (TempDir::new().unwrap(), TempDir::new().unwrap());
-        // A temporary directory is its owner's alone, and the web server must pass through.
+        // Temporary directories are private to their owner, and the web server must be able to
+        // enter them.
         for dir in [&dir, &home] {
             fs::set_permissions(dir.path(), Permissions::from_mode(0o711)).unwrap();
         }
@@ -96,8 +97,8 @@ impl Host {
         Some(host)
     }
 
-    /// www-data is in the group that reads, as docs/members-area.md tells an operator; here it is
-    /// that group, and new files are of it.
+    /// Gives the data directory to the group www-data. docs/members-area.md tells operators to add
+    /// www-data to the group that may read.
     fn make_data_dir(&self) {
         fs::create_dir(&self.data).unwrap();
         if rustix::process::geteuid().is_root() {
@@ -115,12 +116,12 @@ impl Host {
         &self.data
     }
 
-    /// The directory of the data directory, for an app that removes it in the end.
+    /// Takes the directory of the data directory, for an app that removes it at its end.
     pub fn take_home(&mut self) -> TempDir {
         self.home.take().unwrap()
     }
 
-    /// All logs that the web server has written.
+    /// All logs of the web server.
     pub fn logs(&self) -> Vec<(PathBuf, String)> {
         let files = fs::read_dir(self.dir.path()).unwrap().map(|entry| entry.unwrap().path());
         let logs = files.filter(|file| file.extension().is_some_and(|kind| kind == "log"));
@@ -161,7 +162,7 @@ impl Host {
             let of_the_example =
                 ["/etc/", "/var/", SERVICE, APPLICATION].iter().find(|word| line.contains(*word));
             assert_eq!(of_the_example, None, "{name}: {line}");
-            // As a word: a free port may begin with these digits.
+            // As a whole word, because a free port may begin with these digits.
             assert!(
                 !line.split([' ', ':', ';', '\t']).any(|word| matches!(word, "443" | "80")),
                 "{name}: {line}"
@@ -170,7 +171,7 @@ impl Host {
         text
     }
 
-    /// A web server with both of its examples: for postbacks, and for the members area.
+    /// Starts a web server with both of its examples: for postbacks, and for the members area.
     pub fn serve(&self, kind: Kind) -> Option<WebServer> {
         match kind {
             Kind::Nginx => self.nginx(&["nginx.conf", "members-nginx.conf"]),
@@ -179,7 +180,7 @@ impl Host {
         }
     }
 
-    /// Apache with these examples.
+    /// Starts Apache with these examples.
     pub fn apache(&self, examples: &[&str]) -> Option<WebServer> {
         let program = real_program("apache2").or_else(|| real_program("/usr/sbin/apache2"))?;
         let port = free_port();
@@ -233,7 +234,7 @@ impl Host {
         Some(WebServer::start(command, port, self.path("apache.log")))
     }
 
-    /// nginx with these examples.
+    /// Starts nginx with these examples.
     pub fn nginx(&self, examples: &[&str]) -> Option<WebServer> {
         let program = real_program("nginx").or_else(|| real_program("/usr/sbin/nginx"))?;
         let port = free_port();
@@ -246,19 +247,19 @@ impl Host {
             text += "user www-data;\n";
         }
         text += "events {}\nhttp {\ninclude /etc/nginx/mime.types;\n";
-        // What an operator may have set for another site.
+        // Settings that an operator may have for another site.
         text += "underscores_in_headers on;\nignore_invalid_headers off;\n";
         for kind in ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"] {
             text += &format!("{kind}_temp_path {}/{kind};\n", self.dir.path().display());
         }
         let ports = [
             ("listen 443", format!("listen 127.0.0.1:{port}")),
-            // Not [::1]: the machine of a test may have no IPv6.
+            // IPv4 instead of IPv6, because the machine of a test may have no IPv6.
             ("listen [::]:443", format!("listen 127.0.0.2:{port}")),
             ("listen 80", format!("listen 127.0.0.1:{}", self.plain_port)),
             ("listen [::]:80", format!("listen 127.0.0.2:{}", self.plain_port)),
             ("/var/log/nginx", self.dir.path().display().to_string()),
-            // What every operator has somewhere, and what must not open the area.
+            // Settings that many operators have, and that must not open the area.
             (
                 "    location /reasons/ {",
                 "    location ~* \\.(html|php|jpg)$ {\n    }\n\n    location /reasons/ {".into(),
@@ -269,7 +270,7 @@ impl Host {
         }
         text += "}\n";
         fs::write(self.path("nginx.conf"), text).unwrap();
-        // Debian's nginx has it beside its configuration.
+        // Debian's nginx has this file next to its configuration.
         fs::copy("/etc/nginx/fastcgi_params", self.path("fastcgi_params")).unwrap();
         let mut command = Command::new(program);
         command
@@ -282,7 +283,7 @@ impl Host {
         Some(WebServer::start(command, port, errors))
     }
 
-    /// PHP for pages, with these variables. The page lies in the members' part of the site.
+    /// Starts PHP for pages, with these variables. The page is in the members' part of the site.
     pub fn php(&mut self, page: &str, variables: &[(&str, &str)]) -> Option<WebServer> {
         let program = real_program("php-cgi")?;
         let port = free_port();
@@ -293,12 +294,12 @@ impl Host {
         Some(WebServer::start(command, port, self.path("php.log")))
     }
 
-    /// Caddy with these examples, the one with global options first.
+    /// Starts Caddy with these examples. The one with global options must be first.
     pub fn caddy(&self, examples: &[&str]) -> Option<WebServer> {
         let program = real_program("caddy")?;
         let port = free_port();
-        // A certificate of this host instead of one that Caddy gets, and neither of the ports that
-        // every Caddy wants.
+        // The certificate of this host instead of one that Caddy requests, and other ports than
+        // Caddy's default ports.
         let tls =
             format!("tls {} {}", self.path("tls.pem").display(), self.path("tls.key").display());
         let own = [

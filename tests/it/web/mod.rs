@@ -1,4 +1,4 @@
-//! The protected site of an operator: its web server, its application, its visitors.
+//! The protected site of an operator: its web server, its application and its visitors.
 
 pub mod application;
 mod host;

@@ -16,7 +16,7 @@ pub struct WebServer {
 }
 
 impl WebServer {
-    /// Starts it, and waits until it listens at this port.
+    /// Starts a server, and waits until it listens at this port.
     pub fn start(mut command: Command, port: u16, errors: PathBuf) -> Self {
         let said = fs::File::create(errors.with_extension("stderr")).unwrap();
         let child =
@@ -35,14 +35,14 @@ impl WebServer {
         server
     }
 
-    /// What it has written to its error log and to stderr.
+    /// The content of its error log and its output on stderr.
     pub fn errors(&self) -> String {
         let read = |path: &Path| fs::read_to_string(path).unwrap_or_default();
         read(&self.errors) + &read(&self.errors.with_extension("stderr"))
     }
 }
 
-/// SIGTERM, so that a parent takes its children along.
+/// Sends SIGTERM, with which a parent process also ends its children.
 impl Drop for WebServer {
     fn drop(&mut self) {
         let pid = rustix::process::Pid::from_child(&self.child);
@@ -54,9 +54,9 @@ impl Drop for WebServer {
     }
 }
 
-/// A free port, for a server that cannot take a free one by itself. Below the
-/// range of which the system gives ports out, so that no other test gets it meanwhile; begun at a
-/// place of this process's own.
+/// A free port, for a server that cannot choose a free one by itself. It is below the range from
+/// which the system assigns ports, so that no other test gets it meanwhile. The search begins at a
+/// number that depends on this process.
 pub fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let first = 12_000 + (std::process::id() % 1_000) as u16 * 16;

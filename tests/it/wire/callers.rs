@@ -1,4 +1,5 @@
-//! Whom a call comes from: the peer, or whom a listed proxy names; and who is let in.
+//! The address of a caller, which is the peer or the one that a trusted proxy reports, and which
+//! addresses are allowed.
 
 use super::{CHECK, FREE};
 use crate::support::{App, Program, Request, TOKEN, program, temp_dir};
@@ -11,7 +12,7 @@ fn request(headers: &[&str], body: &str) -> Request {
     Request::post(&format!("/postback/{TOKEN}")).lines(&lines).body(body)
 }
 
-/// The address that the journal recorded last.
+/// The address in the newest journal record.
 fn recorded(app: &App) -> String {
     app.rows("SELECT address FROM journal ORDER BY id DESC LIMIT 1").join("")
 }

@@ -1,5 +1,5 @@
-//! How a PHP sender may put a postback: content types, multipart, query strings, and what each
-//! value means after one decoding.
+//! The forms in which a PHP sender may send a postback: content types, multipart, query strings,
+//! and the value of each field after one decoding.
 
 use super::{CHECK, FREE, bare};
 use nats_userman::store::{Fault, JournalFilter, open_reader, pages};
@@ -20,7 +20,8 @@ const MULTIPART: &str = "multipart/form-data; boundary=XX";
 const NO_ACTION: &str = "ERROR|action: expected ADD, MANUALADD, TRIALTOFULL, CHANGE, DELETE, \
     EXPIRE, CHECK or ACTIVATE, not given";
 
-/// A multipart body of these parts, each a Content-Disposition's parameters and a value.
+/// A multipart body with these parts: for each one the parameters of its Content-Disposition, and
+/// its value.
 fn multipart(parts: &[(&str, &[u8])]) -> Vec<u8> {
     let mut body = Vec::new();
     for (parameters, value) in parts {
@@ -77,7 +78,8 @@ fn another_type_is_not_read_as_fields_and_is_journalled_as_type_and_length() {
     }
     let fields: Vec<String> = table.iter().map(|(_, _, what)| format!("||{what}")).collect();
     assert_eq!(app.rows("SELECT action, siteid, fields FROM journal_text ORDER BY id"), fields);
-    // JSON under a form's type, or under none, is a form with one strange name.
+    // JSON with the type of a form, or without a type, is read as a form with one field that has an
+    // odd name.
     assert_eq!(post_as(&app, "", Some(URLENCODED), json).body, NO_ACTION);
     assert_eq!(post_as(&app, "", None, json).body, NO_ACTION);
     assert_eq!(app.rows("SELECT fields FROM journal_text WHERE id > 8"), ["***", "***"]);

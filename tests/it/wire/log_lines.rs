@@ -1,10 +1,10 @@
-//! The log line of a call, and what it never contains.
+//! The log line of a call, and what no log line contains.
 
 use std::sync::LazyLock;
 
 use crate::support::{Program, Request, TOKEN, post_to, send_raw, temp_dir};
 
-/// Values that must not be found in a log, whatever is done with them.
+/// Values that must not be in a log, in whatever way they are sent.
 const SECRETS: [&str; 8] = [
     "sesame-one",
     "41R19prsa7NLQ",
@@ -16,7 +16,7 @@ const SECRETS: [&str; 8] = [
     "path-that-is-wrong-0123456789abcdef",
 ];
 
-/// All lines of a program that was called in every way, at its most verbose.
+/// All log lines of a program at its most verbose level, after calls of every kind.
 fn run(flags: &[&str]) -> String {
     let dir = temp_dir();
     let mut program = Program::serve(dir.path(), &[&["--log", "trace"], flags].concat());
@@ -61,7 +61,7 @@ fn run(flags: &[&str]) -> String {
         send_raw(program.address, Request::post(&path).announcing(70_000)).unwrap().status,
         413
     );
-    // Not even HTTP.
+    // Bytes that are not HTTP.
     let _ = send_raw(program.address, b"sesame-one\r\n\r\n");
     program.terminate();
     program.stderr()
@@ -79,8 +79,7 @@ fn no_line_of_the_log_has_a_secret_or_a_token() {
     }
 }
 
-/// The type of a body is shown, in the characters that a type may have; nothing else that is on no
-/// list.
+/// The type of a body is shown, limited to the characters of a type. Other unlisted values are not.
 #[test]
 fn an_unlisted_value_is_shown_as_the_type_of_a_body_alone() {
     for log in [&*TEXT, &*JSON] {
@@ -132,7 +131,7 @@ fn a_postback_has_a_line_that_says_who_what_and_how_long() {
         "{added}"
     );
     assert!(added[20..].starts_with(" INFO  postback id="), "{added}");
-    // A name cannot pass itself off as another pair.
+    // A name cannot look like another pair.
     assert!(line("72").contains(r#" username="a\"b id=7" "#), "{}", line("72"));
 
     let json: Vec<serde_json::Value> =
@@ -175,9 +174,9 @@ fn refused_calls_are_logged_with_their_address_at_a_bounded_rate() {
     let said = program.stderr();
     let line = "WARN  refused a call from 127.0.0.1: wrong token or address\n";
     let lines = said.matches(line).count();
-    // Ten in ten seconds; a slow machine may need more than one such window for forty calls.
+    // The limit is ten in ten seconds. On a slow machine, forty calls may take longer than that.
     assert!((10..40).contains(&lines), "{lines}:\n{said}");
-    // The rest is told as a number, at the end of the service at the latest.
+    // The others are counted, and the count is logged at the end of the service at the latest.
     let more = said.lines().filter_map(|line| {
         line.strip_suffix(" more refused calls")?.rsplit(' ').next()?.parse::<usize>().ok()
     });

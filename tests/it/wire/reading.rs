@@ -1,13 +1,13 @@
-//! What a reading request sees: all that was acknowledged before it was sent, however busy the
-//! threads are.
+//! A reading request sees everything that was acknowledged before it was sent, even when the
+//! threads are busy.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::support::{App, Caller, eventually};
 
-/// Names that are added and looked for.
+/// The number of names that are added and looked up.
 const NAMES: usize = 60;
-/// Connections that keep the threads' looks at the database going.
+/// The number of connections that keep the threads busy with reads.
 const BUSY: usize = 3;
 
 struct SetAtEnd<'a>(&'a AtomicBool);
@@ -31,10 +31,10 @@ fn a_check_sees_what_was_acknowledged_while_other_checks_keep_looking() {
                 }
             });
         }
-        // A failed assertion must end the busy threads too, or the scope would wait for them for
-        // ever.
+        // A failed assertion must also end the busy threads, or the scope would wait for them
+        // forever.
         let _end = SetAtEnd(&done);
-        // A connection each, which the server gives to different threads.
+        // Separate connections, which the server assigns to different threads.
         let [mut adding, mut asking, mut asking_too] =
             [(); 3].map(|()| Caller::connect(app.address).unwrap());
         let stale: Vec<usize> = (1..=NAMES)
@@ -59,7 +59,8 @@ fn a_thread_that_has_nothing_to_read_holds_no_look_at_the_database() {
     app.post("action=ADD&siteid=1&memberid=71&username=bob&password=secret");
     app.post("action=CHECK&siteid=1&username=bob");
     let writer = rusqlite::Connection::open(app.config.location.file().unwrap()).unwrap();
-    // An open read transaction keeps the log from being restarted: the first column, `busy`, is 1.
+    // An open read transaction keeps the WAL from being restarted. The first column, `busy`, would
+    // then be 1.
     eventually("the log can start anew", || {
         writer.query_row("PRAGMA wal_checkpoint(RESTART)", [], |row| row.get::<_, i64>(0)).unwrap()
             == 0

@@ -1,6 +1,6 @@
-//! Bytes that a proxy reads as one request and a service as two. A postback that is hidden in them
-//! is refused, or is read as the body that it seems to be. (The token stands in the hidden request,
-//! so that only its place keeps it from being run.)
+//! Bytes that a proxy reads as one request and that a service could read as two. A postback that is
+//! hidden in them is refused, or is read as part of the body. (The hidden request has a valid
+//! token, so that only its place keeps it from being executed.)
 
 use std::io::{Read as _, Write as _};
 
@@ -16,7 +16,7 @@ fn statuses(app: &App, bytes: &str) -> Vec<u16> {
     stream.write_all(bytes.as_bytes()).unwrap();
     stream.shutdown(std::net::Shutdown::Write).unwrap();
     let mut all = Vec::new();
-    // A connection that is reset with bytes unread is closed as well.
+    // A connection that is reset with unread bytes counts as closed.
     let _ = stream.read_to_end(&mut all);
     let text = String::from_utf8_lossy(&all);
     let heads = text.split("HTTP/1.1 ").skip(1);
@@ -40,7 +40,7 @@ fn chunked(body: &str) -> String {
     login("Transfer-Encoding: chunked\r\n", body)
 }
 
-/// Nothing but these statuses comes back, and bob is there.
+/// Checks that exactly these statuses are returned, and that bob is still a member.
 fn get(app: &App, requests: &[(&str, String)], expected: &[u16]) {
     for (what, bytes) in requests {
         assert_eq!(statuses(app, bytes), expected, "{what}");
@@ -127,7 +127,7 @@ fn chunks_of_an_unsure_size_are_refused() {
     get(&app, &requests, &[400]);
 }
 
-/// A body is a body, even if nothing reads it.
+/// A body is not read as a request, even if nothing reads it as a body.
 #[test]
 fn what_stands_in_a_body_is_no_request() {
     let app = App::start();
@@ -178,7 +178,7 @@ fn what_stands_in_a_body_is_no_request() {
     }
 }
 
-/// So that the tests above can fail: for every reader of HTTP these are two requests.
+/// Checks that the tests above can fail: every HTTP parser reads these bytes as two requests.
 #[test]
 fn what_stands_behind_a_request_is_one() {
     let app = App::start();

@@ -41,7 +41,7 @@ fn a_running_service_takes_up_what_token_add_and_token_retire_did() {
     let old = tokens().remove(0);
     assert_eq!(post_to(program.address, &old, CHECK.as_bytes()).unwrap().body, FREE);
 
-    // Calls with wrong tokens before and beside it change nothing.
+    // Calls with wrong tokens at the same time have no effect.
     assert_eq!(status(program.address, "wrong-token-0123456789-abcdef-0123456789"), 403);
     let added = command(&["token", "add"]).output().unwrap();
     let new = tokens().remove(1);
@@ -71,7 +71,7 @@ fn a_running_service_takes_up_what_token_add_and_token_retire_did() {
     assert_eq!(status(program.address, &new), 200);
     assert_eq!(tokens(), [new.as_str()]);
 
-    // A file that cannot be read changes nothing, and is said so.
+    // A file that cannot be read changes nothing, and the log says so.
     fs::write(&file, "too short\n").unwrap();
     eventually("the broken file is logged", || {
         program.stderr().contains("the previous tokens stay in effect: ")
@@ -88,7 +88,7 @@ fn a_running_service_takes_up_what_token_add_and_token_retire_did() {
     assert!(!said.contains(&new) && !said.contains(&old) && !said.contains("too short"), "{said}");
 }
 
-/// As root runs commands, without the settings of the unit.
+/// Root runs commands without the settings of the unit.
 #[test]
 fn commands_without_the_settings_of_the_service_know_how_it_runs() {
     let dir = temp_dir();

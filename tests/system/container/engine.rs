@@ -1,4 +1,4 @@
-//! Podman and Buildah with a storage of the test's own, and the image in it.
+//! Podman and Buildah with their own storage for the test, and the image in it.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, symlink};
@@ -11,14 +11,14 @@ use tempfile::TempDir;
 
 use super::network::Network;
 
-/// No wait in a test is longer.
+/// The limit of every wait in a test.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// As an operator runs it. The limits are those that a sandbox allows; the engine's own may be
-/// higher than the system's.
+/// The flags with which an operator runs the image. The limits are those that a sandbox allows,
+/// because the defaults of the engine may be higher than those of the system.
 const RUN: [&str; 9] = [
     "run",
     "--read-only",
-    // Podman would give it a /tmp, Docker does not.
+    // Podman would add a /tmp, and Docker does not.
     "--read-only-tmpfs=false",
     "--cap-drop",
     "all",
@@ -28,7 +28,7 @@ const RUN: [&str; 9] = [
     "nproc=4096:4096",
 ];
 
-/// Looks until it is so.
+/// Waits until the condition is true.
 pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
     let until = Instant::now() + PATIENCE;
     while !is_so() {
@@ -56,22 +56,22 @@ impl Ran {
         }
     }
 
-    /// It ended well: what it printed.
+    /// Requires that it succeeded. Returns its output.
     #[track_caller]
     pub fn printed(self) -> String {
         assert_eq!(self.code, 0, "{}{}", self.out, self.err);
         self.out
     }
 
-    /// It ended with this code, and with nothing but this on stderr.
+    /// Requires this exit code, and exactly this text on stderr.
     #[track_caller]
     pub fn ended(&self, code: i32, err: &str) {
         assert_eq!((self.code, self.err.as_str()), (code, err), "{}", self.out);
     }
 }
 
-/// An engine that has the image, a network of its own, and no containers. What is left of it goes
-/// with it.
+/// An engine with the image, a network of its own, and no containers. Everything is removed when it
+/// is dropped.
 pub struct Engine {
     dir: TempDir,
     pub network: Network,
@@ -80,7 +80,7 @@ pub struct Engine {
 impl Engine {
     pub fn with_image() -> Self {
         let archive = archive();
-        // Short, as the path of a socket is: conmon makes some below it.
+        // A short path, because conmon creates sockets below it, whose paths have a maximum length.
         let engine = Self { dir: TempDir::new().unwrap(), network: Network::new() };
         engine.podman(&["load", "--quiet", "--input", archive.to_str().unwrap()]).printed();
         engine
@@ -104,7 +104,7 @@ impl Engine {
         Ran::of(&mut command)
     }
 
-    /// Runs a command of the image to its end. What Podman itself logs is left out.
+    /// Runs a command of the image to its end. Leaves out what Podman itself logs.
     pub fn run(&self, flags: &[&str], args: &[&str]) -> Ran {
         let net = self.network.flag();
         let own = ["--rm", "--no-healthcheck", "--network", &net];
@@ -128,7 +128,7 @@ impl Engine {
         self.state(name, "{{.State.Running}}") == "true"
     }
 
-    /// Stops a container as its engine does, and waits: its exit code.
+    /// Stops a container as its engine does, and waits. Returns its exit code.
     pub fn stop(&self, name: &str) -> i32 {
         self.podman(&["stop", "--time", "30", name]).printed();
         self.state(name, "{{.State.ExitCode}}").parse().unwrap()
@@ -142,12 +142,12 @@ impl Engine {
         self.podman(&["image", "mount", "nats-userman"]).printed().trim().into()
     }
 
-    /// The program, outside of a container.
+    /// The program of the image, outside of a container.
     pub fn program_of_image(&self) -> PathBuf {
         self.mounted().join("usr/bin/nats-userman")
     }
 
-    /// Each file with owner, group and mode.
+    /// The files of the image, each with owner, group and mode.
     pub fn files_of_image(&self) -> Vec<String> {
         let root = self.mounted();
         let (mut found, mut open) = (Vec::new(), vec![root.clone()]);
@@ -174,14 +174,14 @@ impl Drop for Engine {
     }
 }
 
-/// The image of this source, built once for all tests: its archive.
+/// The archive of the image of this source, which is built once for all tests.
 fn archive() -> &'static Path {
     static ARCHIVE: OnceLock<PathBuf> = OnceLock::new();
     ARCHIVE.get_or_init(build)
 }
 
-/// Builds `Dockerfile` as `podman build` does, with another image as the builder: this machine's
-/// own system, which is mounted into an empty one.
+/// Builds `Dockerfile` as `podman build` does, with another builder image: the system of this
+/// machine, mounted into an empty image.
 fn build() -> PathBuf {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("image");
     fs::create_dir_all(dir.join("tmp")).unwrap();
@@ -189,7 +189,7 @@ fn build() -> PathBuf {
         let mut command = Command::new("buildah");
         command.arg("--root").arg(dir.join("storage")).arg("--runroot").arg(dir.join("run"));
         command.args(["--storage-driver", "vfs"]).args(args);
-        // What cargo makes is kept there from build to build.
+        // cargo keeps the results of a build here for the next one.
         command.env("TMPDIR", dir.join("tmp"));
         let ran = Ran::of(&mut command);
         assert_eq!(ran.code, 0, "buildah {args:?}:\n{}{}", ran.out, ran.err);
@@ -208,8 +208,8 @@ fn build() -> PathBuf {
     archive
 }
 
-/// Writes the source of an image that has nothing but the way to this machine's programs, and gives
-/// what has to be mounted into it.
+/// Writes the source of an image that uses the programs of this machine. Returns the directories
+/// that must be mounted into it.
 fn builder(dir: &Path) -> Vec<String> {
     let root = dir.join("root");
     let _ = fs::remove_dir_all(dir);

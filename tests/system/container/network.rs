@@ -1,4 +1,4 @@
-//! A network of the test's own, with nothing but a loopback interface, and what listens in it.
+//! A network for the test, with a loopback interface alone, and the servers in it.
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
@@ -8,10 +8,10 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::engine::{Engine, Ran};
 
-/// What the double answers, as in TMM's samples.
+/// The answer of the test server, as in TMM's samples.
 pub const STRING: &str = "877ae8d2c00e617d443643326bb848e2";
 
-/// A network namespace. It is there for as long as a process of ours is in it.
+/// A network namespace. It exists as long as this process runs a process in it.
 pub struct Network {
     holder: Child,
     _open: ChildStdin,
@@ -20,7 +20,7 @@ pub struct Network {
 impl Network {
     pub fn new() -> Self {
         let mut command = Command::new("unshare");
-        // `cat` ends when its input ends, at the latest with the test.
+        // `cat` ends when its input ends, which is at the latest at the end of the test.
         command.args(["--net", "sh", "-c", "ip link set lo up && echo up && exec cat"]);
         let mut holder = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
@@ -33,12 +33,12 @@ impl Network {
         format!("/proc/{}/ns/net", self.holder.id())
     }
 
-    /// The value of Podman's flag.
+    /// The value of Podman's flag for this network.
     pub fn flag(&self) -> String {
         format!("ns:{}", self.path())
     }
 
-    /// A program in this network.
+    /// A command that runs a program in this network.
     fn inside(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new("nsenter");
         command.arg(format!("--net={}", self.path())).arg("--").arg(program);
@@ -49,7 +49,7 @@ impl Network {
         Ran::of(self.inside(program).args(args))
     }
 
-    /// Runs a service in this network until it listens, and stops it: its log.
+    /// Runs a service in this network until it listens, and stops it. Returns its log.
     pub fn serve_and_stop(&self, service: &Command) -> String {
         let mut command = self.inside(service.get_program());
         command.args(service.get_args());
@@ -57,7 +57,7 @@ impl Network {
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
         let mut log = String::new();
         while !log.contains("listening on ") && stderr.read_line(&mut log).unwrap() > 0 {}
-        // nsenter and chroot become the program that they run.
+        // nsenter and chroot replace themselves by the program that they run.
         let _ = kill_process(Pid::from_child(&child), Signal::TERM);
         stderr.read_to_string(&mut log).unwrap();
         let status = child.wait().unwrap();
@@ -73,10 +73,10 @@ impl Drop for Network {
     }
 }
 
-/// A NATS with TLS, and a name server that knows it.
+/// A NATS with TLS, and a name server that knows its name.
 pub struct Nats {
     child: Child,
-    /// Of its certificate, which signs itself.
+    /// The path of its self-signed certificate.
     pub certificate: PathBuf,
     pub resolv_conf: PathBuf,
 }
@@ -114,7 +114,7 @@ fn certify(key: &Path, certificate: &Path) {
     command.arg("basicConstraints=critical,CA:FALSE");
     command.arg("-keyout").arg(key).arg("-out").arg(certificate);
     Ran::of(&mut command).printed();
-    // The container's user reads it.
+    // The user of the container must be able to read it.
     let readable = std::os::unix::fs::PermissionsExt::from_mode(0o644);
     std::fs::set_permissions(certificate, readable).unwrap();
 }

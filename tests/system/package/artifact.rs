@@ -9,8 +9,18 @@ use memchr::memmem;
 use super::build::{build, root, run};
 
 const BYTES_MAX: usize = 11_000_000;
-/// Debian 12 has 2.36, Ubuntu 22.04 has 2.35.
+/// The newest glibc that the program may need. Debian 12 has 2.36, Ubuntu 22.04 has 2.35.
 const GLIBC_MAX: (u32, u32) = (2, 34);
+
+/// Neither of this machine, nor of the directory in which the program was built.
+pub fn names_no_path(program: &[u8], built_in: &str) {
+    let home = format!("{}/", env::var("HOME").unwrap());
+    for path in [built_in, &home, ".cargo/", ".rustup/", "/target/"] {
+        let at = memmem::find(program, path.as_bytes());
+        let around = at.map(|at| &program[at.saturating_sub(40)..program.len().min(at + 80)]);
+        assert!(around.is_none(), "{path}: {}", String::from_utf8_lossy(around.unwrap()));
+    }
+}
 
 pub fn program() {
     build("program");
@@ -19,12 +29,7 @@ pub fn program() {
     println!("the program has {} bytes", program.len());
     assert!(program.len() <= BYTES_MAX, "{} bytes", program.len());
 
-    let home = format!("{}/", env::var("HOME").unwrap());
-    for path in [root().to_str().unwrap(), &home, ".cargo/", ".rustup/", "/target/"] {
-        let at = memmem::find(&program, path.as_bytes());
-        let around = at.map(|at| &program[at.saturating_sub(40)..program.len().min(at + 80)]);
-        assert!(around.is_none(), "{path}: {}", String::from_utf8_lossy(around.unwrap()));
-    }
+    names_no_path(&program, root().to_str().unwrap());
 
     let symbols = run(Command::new("objdump").arg("-T").arg(&path));
     let versions = symbols.split("GLIBC_").skip(1).filter_map(|rest| {

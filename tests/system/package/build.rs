@@ -1,4 +1,4 @@
-//! Builds the package by `packaging/build`, once in a run.
+//! Builds the package with `packaging/build`, once in a run.
 
 use std::fs;
 use std::path::{Path, PathBuf};

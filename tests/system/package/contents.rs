@@ -28,7 +28,7 @@ pub fn files() {
         .lines()
         .map(|line| {
             let parts: Vec<&str> = line.split_whitespace().collect();
-            // Where Debian 12's debhelper puts units. /lib is a link to /usr/lib.
+            // Debian 12's debhelper puts units there. /lib is a link to /usr/lib.
             let path = parts[5].replace("./lib/systemd/", "./usr/lib/systemd/");
             format!("{} {} {path}", parts[0], parts[1])
         })

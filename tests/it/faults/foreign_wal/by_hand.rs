@@ -1,5 +1,5 @@
 //! What operators do by hand around a restore: VACUUM after the backup, `.restore`, an empty first
-//! start, the way back to the release before and forward again.
+//! start, and the return to the release before and back again.
 
 use std::fs;
 use std::path::Path;
@@ -20,7 +20,7 @@ fn serve_and_add(data: &Path, ids: std::ops::Range<usize>) -> Program {
     service
 }
 
-/// The start is refused, and a command that only reads, and no byte is changed.
+/// Checks that a start and a command that only reads are refused, and that no byte is changed.
 fn assert_refused(data: &Path) {
     let before = contents(data);
     let (code, said) = start(program(), data);
@@ -30,7 +30,7 @@ fn assert_refused(data: &Path) {
     assert!(contents(data) == before, "files were touched");
 }
 
-/// No mark is made by VACUUM, so that the backup of before has the mark on which the WAL was begun.
+/// VACUUM writes no mark, so the backup from before it has the mark with which the WAL begins.
 #[test]
 fn a_backup_of_before_a_vacuum_is_refused_beside_the_wal_of_after() {
     for change in
@@ -41,7 +41,7 @@ fn a_backup_of_before_a_vacuum_is_refused_beside_the_wal_of_after() {
         let database = data.join("userman.db");
         assert!(serve_and_add(&data, 1..60).terminate().success());
         fs::copy(&database, &backup).unwrap();
-        // The last to close: its WAL is deleted.
+        // This is the last connection to close, so its WAL is deleted.
         Connection::open(&database).unwrap().execute_batch(change).unwrap();
         serve_and_add(&data, 60..80).kill();
         let killed = fs::read(&database).unwrap();
@@ -54,7 +54,8 @@ fn a_backup_of_before_a_vacuum_is_refused_beside_the_wal_of_after() {
     }
 }
 
-/// It is in the WAL, with the backup's mark, as long as a reader keeps the WAL from being deleted.
+/// The restored content is in the WAL, with the mark of the backup, as long as a reader keeps the
+/// WAL from being deleted.
 #[test]
 fn a_restore_by_sqlite_itself_belongs_to_the_file() {
     let Some(sqlite3) = real_program("sqlite3") else { return };
@@ -92,7 +93,7 @@ fn a_database_of_the_release_before_is_refused_beside_the_wal_of_a_first_start()
     assert_refused(&data);
 }
 
-/// The release before leaves everything in its WAL, also where it is stopped.
+/// The release before leaves all its data in the WAL, also after a clean stop.
 #[test]
 fn a_database_is_refused_beside_a_wal_that_the_release_before_wrote() {
     let dir = temp_dir();
@@ -115,8 +116,8 @@ fn a_database_is_refused_beside_a_wal_that_the_release_before_wrote() {
     assert_refused(&data);
 }
 
-/// A new file in place of the old one, as `mv` or rsync puts it, is opened by a running service:
-/// that is a start as well.
+/// A running service opens a new file that replaced the old one, as `mv` or rsync does it. That
+/// counts as a start too.
 #[test]
 fn a_backup_that_is_moved_over_the_database_of_a_running_service_is_not_mixed_with_its_wal() {
     let Some(sqlite3) = real_program("sqlite3") else { return };

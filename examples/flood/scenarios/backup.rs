@@ -1,0 +1,86 @@
+//! Postbacks beside backups: one each 5 ms, alone and while `nats-userman backup` copies the
+//! database, in turns. What the backup leaves behind is measured too: its end lets a checkpoint
+//! begin the WAL anew.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use tokio::task::spawn_blocking;
+
+use super::{Bench, add, measure};
+use crate::Failure;
+use crate::client::Load;
+use crate::process::Server;
+use crate::report::{Bar, Series, median};
+
+const ROUNDS: usize = 3;
+/// Some, so that one postback that waits does not keep the next ones from being sent.
+const POSTBACK_CONNECTIONS: usize = 16;
+const POSTBACK_RATE: f64 = 200.0;
+/// Longer than a backup of a million members takes.
+const TIME: Duration = Duration::from_secs(30);
+const WAIT_MS_MAX: f64 = 50.0;
+
+impl Bench {
+    pub(super) async fn backup(&mut self, name: &str) -> Result<(), Failure> {
+        let mut million = self.million().await?;
+        let (mut alone, mut beside) = (Series::default(), Series::default());
+        let mut seconds = Vec::new();
+        let dir = self.dir.join("backups");
+        std::fs::create_dir_all(&dir)?;
+        for _ in 0..ROUNDS {
+            let adds = postbacks(&mut million);
+            measure(&million, adds, &mut alone).await?;
+            let (binary, database, to) = (self.binary.clone(), million.database(), dir.clone());
+            let backup = spawn_blocking(move || back_up(&binary, &database, &to));
+            let adds = postbacks(&mut million);
+            measure(&million, adds, &mut beside).await?;
+            seconds.push(backup.await??);
+        }
+        let bytes = million.database().metadata()?.len();
+        self.put_back(million);
+        self.report.row(name, "ADD, alone", POSTBACK_CONNECTIONS, &alone);
+        self.report.row(name, "ADD, beside a backup", POSTBACK_CONNECTIONS, &beside);
+        let late = |series: &Series| {
+            let late = series.outcome().latencies.iter().filter(|us| is_late(**us)).count();
+            format!("{late} of {}", series.outcome().latencies.len())
+        };
+        self.report.note(format!(
+            "{name}: the database has {:.2} GiB, the median backup of it took {:.1} s; replies \
+             later than {WAIT_MS_MAX} ms: alone {}, beside a backup {}",
+            bytes as f64 / f64::from(1 << 30),
+            median(seconds),
+            late(&alone),
+            late(&beside)
+        ));
+        self.report.bar("ADD alone: max, ms", alone.max_ms(), Bar::AtMost(WAIT_MS_MAX));
+        self.report.bar("ADD beside a backup: max, ms", beside.max_ms(), Bar::AtMost(WAIT_MS_MAX));
+        Ok(())
+    }
+}
+
+fn is_late(us: u32) -> bool {
+    f64::from(us) / 1e3 > WAIT_MS_MAX
+}
+
+fn postbacks(server: &mut Server) -> Load {
+    let due = (POSTBACK_RATE * TIME.as_secs_f64()) as u64;
+    Load { rate: Some(POSTBACK_RATE), time: TIME, ..add(server, POSTBACK_CONNECTIONS, due) }
+}
+
+/// The seconds of one backup.
+fn back_up(binary: &Path, database: &Path, to: &Path) -> Result<f64, Failure> {
+    let begun = Instant::now();
+    let output = Command::new(binary)
+        .arg("backup")
+        .arg(to)
+        .args(["--keep", "1", "--data-dir"])
+        .arg(database.parent().unwrap_or(database))
+        .output()?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        return Err(format!("the backup ended with {}: {said}", output.status).into());
+    }
+    Ok(begun.elapsed().as_secs_f64())
+}

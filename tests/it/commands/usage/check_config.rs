@@ -1,0 +1,189 @@
+//! What `check-config` prints, and what it finds without a change.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+
+use super::super::{end, run_on};
+use super::{OTHER, write};
+use crate::support::{TOKEN, program, temp_dir};
+
+#[test]
+fn check_config_says_what_would_be_used_and_hides_secrets() {
+    let dir = temp_dir();
+    let data = dir.path().join("data");
+    let mut command = program();
+    command.arg("check-config");
+    for (variable, value) in [
+        ("USERMAN_LISTEN", "[::1]:9000"),
+        ("USERMAN_PUBLIC_URL", "https://members.example.com/"),
+        ("USERMAN_DATA_DIR", data.to_str().unwrap()),
+        ("USERMAN_DATABASE", "sqlite:/tmp/somewhere.db"),
+        ("USERMAN_POSTBACK_TOKEN", &format!("{TOKEN},{OTHER}")),
+        ("USERMAN_ALLOW_IP", "192.0.2.0/24, 2001:db8::1"),
+        ("USERMAN_TRUSTED_PROXY", "127.0.0.1,10.1.2.3/8"),
+        ("USERMAN_TIME_ZONE", "Europe/Berlin"),
+        ("USERMAN_EXPIRE_GRACE_HOURS", "36"),
+        ("USERMAN_CLOCK_JUMP_MINUTES", "30"),
+        ("USERMAN_PASSWORD_HASH", "bcrypt"),
+        ("USERMAN_KEEP_CRYPTPASS", "1"),
+        ("USERMAN_JOURNAL_DAYS", "400"),
+        ("USERMAN_BACKUP_EVERY", "12h"),
+        ("USERMAN_LOGIN_HOURS", "12"),
+        ("USERMAN_LOGIN_IDLE_MINUTES", "30"),
+        ("USERMAN_COOKIE_DOMAIN", "example.com, .EU.example.com"),
+        ("USERMAN_LOGIN_LIMIT_PAIR", "5"),
+        ("USERMAN_LOGIN_LIMIT_NETWORK", "200"),
+        ("USERMAN_LOGIN_LIMIT_NAME", "0"),
+        ("USERMAN_LOGIN_WINDOW_MINUTES", "20"),
+        ("USERMAN_LOGIN_BLOCK_MINUTES", "30"),
+        ("USERMAN_API_KEY", "shop:0123456789abcdef,desk:0123456789abcdef site=1 ip=::1"),
+        ("USERMAN_NATS_URL", "https://nats.example.com/"),
+        ("USERMAN_NATS_API_USERNAME", "tmm1"),
+        ("USERMAN_NATS_API_KEY", OTHER),
+        ("USERMAN_NATS_SECONDS", "7"),
+        ("USERMAN_LOG", "warn,writer=debug"),
+        ("USERMAN_LOG_FORMAT", "json"),
+    ] {
+        command.env(variable, value);
+    }
+    let printed = end(command).printed();
+    assert_eq!(
+        printed,
+        format!(
+            "settings file     /dev/null\n\
+             listen            [::1]:9000\n\
+             public URL        https://members.example.com/postback/***\n\
+             data directory    {}\n\
+             database          sqlite:/tmp/somewhere.db\n\
+             tokens            2 of the settings\n\
+             allowed networks  192.0.2.0/24, 2001:db8::1/128\n\
+             trusted proxies   127.0.0.1/32, 10.0.0.0/8\n\
+             time zone         Europe/Berlin, 36 hours of grace\n\
+             clock jumps       accepted after 30 minutes\n\
+             password hash     bcrypt\n\
+             keep cryptpass    yes\n\
+             journal kept      400 days\n\
+             upgrade copy      kept\n\
+             backups           every 12h into {}/backups, without keys, keeping the newest 7\n\
+             logins            12 hours, or 30 minutes unused, shared by eu.example.com and by \
+             example.com, the default page\n\
+             guessing          pair 5, network 200, name off wrong passwords within 20 minutes \
+             block for 30 minutes\n\
+             API keys          of shop, desk site=1 ip=::1/128\n\
+             authstrings       of https://nats.example.com as tmm1, within 7 s\n\
+             log               warn,writer=debug, json\n\
+             configuration OK\n",
+            data.display(),
+            data.display()
+        )
+    );
+    assert!(!data.exists(), "nothing was made");
+}
+
+#[test]
+fn check_config_finds_a_directory_in_which_no_backup_can_be_made() {
+    let dir = temp_dir();
+    let (data, file) = (dir.path().join("data"), dir.path().join("file"));
+    let missing = dir.path().join("none");
+    fs::write(&file, "").unwrap();
+    for (place, said) in [
+        (&missing, "there is no directory AT: create it, or mount the disk that has it"),
+        (&file, "AT is not a directory: name the directory for backups"),
+    ] {
+        let place = place.to_str().unwrap();
+        let args = ["check-config", "--backup-every", "24h", "--backup-dir", place];
+        let ran = run_on(&data, &args);
+        let said = said.replace("AT", place);
+        assert_eq!((ran.code, ran.err), (Some(1), format!("nats-userman: {said}\n")));
+    }
+}
+
+#[test]
+fn check_config_says_what_is_wrong_with_paths_and_makes_none() {
+    let dir = temp_dir();
+    let at = dir.path().canonicalize().unwrap();
+    write(&at, "file", 0o600, "");
+    std::os::unix::fs::symlink(at.join("nowhere"), at.join("link")).unwrap();
+    let gone = "No such file or directory (os error 2)";
+    let (file, link, missing) = (at.join("file"), at.join("link"), at.join("missing"));
+    let (file, link, missing) = (file.display(), link.display(), missing.display());
+    let elsewhere = |path: String| vec!["--database".to_owned(), format!("sqlite:{path}")];
+    for (data, flags, problem) in [
+        ("file", vec![], format!("the data directory {file} is not a directory")),
+        (
+            "file/a/b",
+            vec![],
+            format!("the data directory {file}/a/b cannot be made: {file} is not a directory"),
+        ),
+        ("link", vec![], format!("the data directory {link} is a broken symbolic link")),
+        (
+            "data",
+            elsewhere(format!("{missing}/x.db")),
+            format!("the database {missing}/x.db cannot be there: {missing} is not there: {gone}"),
+        ),
+        (
+            "data",
+            elsewhere(format!("{file}/x.db")),
+            format!("the database {file}/x.db cannot be there: {file} is not a directory"),
+        ),
+    ] {
+        let mut args = vec!["check-config"];
+        args.extend(flags.iter().map(String::as_str));
+        run_on(&at.join(data), &args).ended(1, &format!("nats-userman: {problem}\n"));
+    }
+    // Missing parents of a data directory are created with it. A database may be in that directory
+    // or beside it.
+    for database in [at.join("a/b/x.db"), at.join("x.db")] {
+        let database = format!("sqlite:{}", database.display());
+        assert!(
+            run_on(&at.join("a/b"), &["check-config", "--database", &database])
+                .printed()
+                .ends_with("configuration OK\n")
+        );
+    }
+    let mut here = program();
+    here.current_dir(&at).args([
+        "check-config",
+        "--data-dir",
+        "a",
+        "--database",
+        "sqlite:./a/x.db",
+    ]);
+    assert!(end(here).printed().ends_with("configuration OK\n"));
+    assert_eq!(fs::read_dir(&at).unwrap().count(), 2, "nothing was made");
+}
+
+#[test]
+fn check_config_says_what_is_wrong_and_touches_nothing() {
+    let dir = temp_dir();
+    fs::set_permissions(dir.path(), Permissions::from_mode(0o750)).unwrap();
+    write(dir.path(), "seal.key", 0o600, "no key");
+    write(dir.path(), "postback-token", 0o600, &format!("{TOKEN}\nshort\n"));
+    write(
+        dir.path(),
+        "userman.db",
+        0o640,
+        "no database, although it is long enough for the head of one",
+    );
+    let ran = run_on(dir.path(), &["check-config"]);
+    let at = dir.path().display();
+    let lines = [
+        format!(
+            "nats-userman: {at}/postback-token, line 2: expected 32 to 256 characters of A-Z, \
+             a-z, 0-9, _ and -\n"
+        ),
+        format!(
+            "nats-userman: key file {at}/seal.key: expected 64 lower-case hex digits and a line \
+             break, found 6 bytes that are not\n"
+        ),
+        format!(
+            "nats-userman: the database {at}/userman.db is damaged or no SQLite database; nothing \
+             was changed, restore a backup"
+        ),
+    ];
+    assert!(ran.err.starts_with(&lines.concat()), "{}", ran.err);
+    assert_eq!((ran.code, ran.err.lines().count()), (Some(1), 3), "{}", ran.err);
+    assert!(!ran.out.contains(TOKEN) && !ran.out.contains("nothing is wrong"), "{}", ran.out);
+    assert_eq!(fs::read_to_string(dir.path().join("seal.key")).unwrap(), "no key");
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 3, "no file was made");
+}
