@@ -41,8 +41,9 @@ pub(super) fn no_access(config: &Config) -> Vec<String> {
     let of_dir = data_dir_problem(dir);
     // Also the files that the engine keeps beside it.
     let of_files = || check_access(&config.location).err().map(|error| chain(&error));
+    // Whether a server answers is a finding of its own.
     let of_database =
-        config.location.file().and_then(|file| database_problem(dir, file)).or_else(of_files);
+        config.location.file().and_then(|file| database_problem(dir, file).or_else(of_files));
     of_dir.into_iter().chain(of_database).collect()
 }
 
