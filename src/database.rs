@@ -8,7 +8,6 @@ use std::path::PathBuf;
 use crate::apply::in_transaction;
 use crate::config::Config;
 use crate::counted::counted;
-use crate::data_dir::is_served;
 use crate::file_system::{self, NetworkFileSystem};
 use crate::key_file::{self, KeyFileError};
 use crate::password::{KeyId, Vault};
@@ -118,7 +117,7 @@ pub fn with_writer<T>(
 ) -> Result<T, OpenError> {
     with_engine(&config.location, false, |engine| {
         let done = work(engine);
-        if !is_served(config.location.file()) {
+        if !config.data_dir.is_served(config.location.file()) {
             engine.finish();
         }
         done

@@ -17,7 +17,7 @@ use crate::clock::{Clock, format_utc};
 use crate::config::Config;
 use crate::counted::counted;
 use crate::database;
-use crate::store::{CopyWatch, DatabaseState, OpenError, open_for_copy};
+use crate::store::{CopyError, CopyWatch, DatabaseState, OpenError, open_for_copy};
 
 #[derive(Args, Debug)]
 pub(super) struct BackupCommand {
@@ -37,6 +37,9 @@ pub(super) struct BackupCommand {
 
 impl BackupCommand {
     pub(super) fn run(&self, config: &Config) -> Result<(), Failure> {
+        if config.location.file().is_none() {
+            return Err(Failure::of(&CopyError::NoFile));
+        }
         let place = || config.location.to_string();
         match database::state(config)? {
             DatabaseState::Missing => return Err(OpenError::Missing(place()).into()),

@@ -10,7 +10,7 @@ use clap::Args;
 use super::failure::Failure;
 use super::progress::bar_of_bytes;
 use crate::backup::restore::{
-    Members, NotCompared, Order, Restored, check_target, complete, restore,
+    Members, NotCompared, Order, RestoreError, Restored, check_target, complete, restore,
 };
 use crate::clock::{Clock, format_utc};
 use crate::config::Config;
@@ -31,6 +31,9 @@ pub(super) struct RestoreCommand {
 impl RestoreCommand {
     pub(super) fn run(&self, config: &Config) -> Result<(), Failure> {
         let (data_dir, location) = (&config.data_dir, &config.location);
+        if location.file().is_none() {
+            return Err(Failure::of(&RestoreError::NoFile));
+        }
         data_dir.make().map_err(|error| Failure::of(&error))?;
         check_target(data_dir, location).map_err(|error| Failure::of(&error))?;
         // Held to the end: a service that is started meanwhile waits for it.

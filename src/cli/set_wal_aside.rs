@@ -9,6 +9,12 @@ use crate::store::{exists, set_log_aside};
 
 pub(super) fn run(config: &Config) -> Result<(), Failure> {
     let database = &config.location;
+    if database.file().is_none() {
+        return Err(Failure::Failed(format!(
+            "the database {database} is no file of SQLite and has no WAL: there is nothing to set \
+             aside"
+        )));
+    }
     if !exists(database).map_err(|error| Failure::of(&error))? {
         return Err(Failure::Failed(format!(
             "there is no database at {}: put the backup there first",

@@ -105,6 +105,11 @@ impl DataDir {
             .is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
     }
 
+    /// Whether a `serve` or `replay` of this directory, or of that of the database, runs now.
+    pub(crate) fn is_served(&self, database: Option<&Path>) -> bool {
+        database.map_or_else(|| is_locked(&self.path), is_served)
+    }
+
     /// The database, unless a setting says otherwise.
     pub fn database(&self) -> PathBuf {
         self.path.join("userman.db")
@@ -297,12 +302,14 @@ fn take(file: &File) -> Result<(), TryLockError> {
 }
 
 /// Whether a `serve` or `replay` has locked the directory of this database.
-pub(crate) fn is_served(database: Option<&Path>) -> bool {
-    let database = database.and_then(|database| database.canonicalize().ok());
-    let Some(database) = database else { return false };
+pub(crate) fn is_served(database: &Path) -> bool {
+    database.canonicalize().is_ok_and(|database| is_locked(parent(&database)))
+}
+
+fn is_locked(dir: &Path) -> bool {
     // The directory and not the lock file: a command of another user must not create that file.
     let is_locked = |dir: File| matches!(dir.try_lock_shared(), Err(TryLockError::WouldBlock));
-    File::open(parent(&database)).is_ok_and(is_locked)
+    File::open(dir).is_ok_and(is_locked)
 }
 
 /// The lock of a directory, held while it is in use.

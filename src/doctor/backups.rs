@@ -26,6 +26,16 @@ const READ_LOG: &str = "look for the error of the last backup in the log, then r
 
 pub(super) fn check(config: &Config, now: i64, report: &mut Report) {
     let name = "backup";
+    if config.location.file().is_none() {
+        report.add(
+            Level::Note,
+            name,
+            "the database is on a server, whose backups are not checked here",
+            "back it up with the tools of the server, and keep seal.key and cookie.key apart: \
+             docs/cluster.md",
+        );
+        return;
+    }
     let dir = config.backup.wishes.dir.display();
     let every = config.backup.every;
     let until = now.saturating_add(AHEAD_SECONDS);

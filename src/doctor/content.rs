@@ -6,18 +6,25 @@ use super::units::size;
 use super::{keys, names, places};
 use crate::chain::chain;
 use crate::store::{
-    DatabaseState, Diagnosis, Fault, OpenError, SCHEMA_VERSION, SchemaDifference, UpgradeError,
-    check_content, check_content_within, planned_upgrade,
+    DatabaseState, Diagnosis, Fault, Location, OpenError, SCHEMA_VERSION, SchemaDifference,
+    UpgradeError, check_content, check_content_within, planned_upgrade,
 };
 
 const RESTORE: &str = "stop the service, then restore the last backup: docs/backup-restore.md";
+const ON_SERVER: &str = "check that the server runs and answers this machine, and that --database, \
+    the password and --database-tls are right: docs/cluster.md";
 const AS_FOUND: &str = "do what the finding says";
 const NOT_DAMAGED: &str = "correct owner or mode as the finding says, or the file system: the \
     database need not be damaged";
 
 /// What to do about a database that cannot be used. A backup helps only against damage.
-fn remedy(error: &OpenError) -> &'static str {
+fn remedy(location: &Location, error: &OpenError) -> &'static str {
     match error {
+        OpenError::Fault(..) | OpenError::Create(..) | OpenError::Unreadable(..)
+            if location.file().is_none() =>
+        {
+            ON_SERVER
+        }
         OpenError::Damaged(..) | OpenError::BrokenPages(..) | OpenError::Empty(_) => RESTORE,
         OpenError::Upgrade(_, UpgradeError::Foreign) => "check --data-dir and --database",
         OpenError::Fault(_, fault) | OpenError::Upgrade(_, UpgradeError::Fault(fault)) => {
@@ -71,17 +78,19 @@ pub(super) fn check(context: &Context<'_>, known: &Known, report: &mut Report) {
                 "make a backup, then restart the service: docs/upgrade.md",
             ),
             Ok(None) => report.ok("database", format!("{location} was upgraded just now")),
-            Err(error) => report.add(Level::Serious, "database", chain(&error), remedy(&error)),
+            Err(error) => {
+                report.add(Level::Serious, "database", chain(&error), remedy(location, &error))
+            }
         },
         // Reported as the access to the database.
         Err(error) if places::is_among(error, &places::no_access(context.config)) => {}
-        Err(error) => report.add(Level::Serious, "database", chain(error), remedy(error)),
+        Err(error) => report.add(Level::Serious, "database", chain(error), remedy(location, error)),
     }
     for problem in keys::problems(context.config, known.reader()) {
         report.add(Level::Serious, "keys", problem, "put the right file back from the backup");
     }
     if let Some(Err(error)) = &known.diagnosis {
-        report.add(Level::Serious, "readable", chain(error), remedy(error));
+        report.add(Level::Serious, "readable", chain(error), remedy(location, error));
     }
     if let Some(diagnosis) = known.diagnosis() {
         check_settings(diagnosis, report);
@@ -146,6 +155,10 @@ fn check_schema(diagnosis: &Diagnosis, report: &mut Report) {
 fn check_pages(context: &Context<'_>, known: &Known, report: &mut Report) {
     let name = "pages";
     let location = &context.config.location;
+    if location.file().is_none() {
+        report.ok(name, "not checked: the database is on a server, which checks its own pages");
+        return;
+    }
     let checked = match context.depth {
         Depth::Quick => {
             report.ok(name, "not checked: --quick");
@@ -170,6 +183,6 @@ fn check_pages(context: &Context<'_>, known: &Known, report: &mut Report) {
         }
         // Reported as the state of the database.
         Err(_) if known.state.is_err() => {}
-        Err(error) => report.add(Level::Serious, name, chain(&error), remedy(&error)),
+        Err(error) => report.add(Level::Serious, name, chain(&error), remedy(location, &error)),
     }
 }

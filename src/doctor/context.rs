@@ -7,7 +7,6 @@ use super::machine::Machine;
 use super::units::DAY_SECONDS;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::data_dir::is_served;
 use crate::database;
 use crate::store::{
     DatabaseState, Diagnosis, Location, LogReader, LogState, OpenError, Read, diagnose, log_state,
@@ -69,7 +68,8 @@ impl Known {
         let since = now.saturating_sub(GROWTH_DAYS * DAY_SECONDS);
         let diagnosis = is_current.then(|| diagnose(location, since));
         let reader = is_current.then(|| open_for_check(location));
-        Self { is_served: is_served(location.file()), state, log, diagnosis, reader }
+        let is_served = config.data_dir.is_served(location.file());
+        Self { is_served, state, log, diagnosis, reader }
     }
 
     pub(super) fn diagnosis(&self) -> Option<&Diagnosis> {

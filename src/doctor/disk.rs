@@ -45,7 +45,11 @@ pub(super) fn check(config: &Config, known: &Known, now: i64, report: &mut Repor
         days_limit: config.journal_days.map(u64::from),
         now,
     };
-    room.check(known.diagnosis(), report);
+    // The rest is about the disk that has the database.
+    room.check(known.diagnosis().filter(|_| file.is_some()), report);
+    if file.is_none() {
+        report.ok("disk_growth", "the database is on a server, whose disk is not checked here");
+    }
 }
 
 /// What a file system means for the data.

@@ -50,9 +50,12 @@ pub fn examine(context: &Context<'_>) -> Vec<Finding> {
     topic("unit", &|report| unit::check(context.machine, report));
     topic("clock", &|report| clock::check(context, &known, now, report));
     topic("permissions", &|report| permissions::check(context.config, report));
+    let is_file = context.config.location.file().is_some();
     topic("disk", &|report| disk::check(context.config, &known, now, report));
     topic("database", &|report| content::check(context, &known, report));
-    topic("wal", &|report| wal::check(context.machine, &known, report));
+    if is_file {
+        topic("wal", &|report| wal::check(context.machine, &known, report));
+    }
     topic("passwords", &|report| backlog::check(context, &known, now, report));
     topic("hashes", &|report| hashes::check(context.config, &known, now, report));
     topic("backup", &|report| backups::check(context.config, now, report));

@@ -42,8 +42,9 @@ pub(super) fn no_access(config: &Config) -> Vec<String> {
     // Also the files that the engine keeps beside it.
     let of_files = || check_access(&config.location).err();
     let of_files = || of_files().filter(|error| !is_among(error, &of_dir)).map(|it| chain(&it));
+    // Whether a server answers is a finding of its own.
     let of_database =
-        config.location.file().and_then(|file| database_problem(dir, file)).or_else(of_files);
+        config.location.file().and_then(|file| database_problem(dir, file).or_else(of_files));
     of_dir.iter().cloned().chain(of_database).collect()
 }
 

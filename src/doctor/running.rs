@@ -8,11 +8,11 @@ use super::report::{Level, Report};
 use crate::whole_file::parent;
 
 pub(super) fn check(context: &Context<'_>, known: &Known, report: &mut Report) {
-    let dir = context.config.data_dir.path().display();
+    let config = context.config;
+    let dir = config.data_dir.path().display();
     // The lock of the directory says whether a service runs, and it needs access to the directory.
-    let denied = context.config.location.file().is_some_and(|file| {
-        File::open(parent(file)).is_err_and(|error| error.kind() == ErrorKind::PermissionDenied)
-    });
+    let locked = config.location.file().map_or(config.data_dir.path(), parent);
+    let denied = File::open(locked).is_err_and(|error| error.kind() == ErrorKind::PermissionDenied);
     if denied {
         report.add(
             Level::Note,

@@ -176,8 +176,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_sender_waits_twenty_seconds_for_a_commit_over_a_network_and_as_long_as_it_takes_else()
-     {
+    async fn a_sender_waits_twenty_seconds_for_a_commit_over_a_network_and_else_to_its_end() {
         let done = Answer::Reply(Reply::ok("done"));
         for (commit_wait, takes, answer, after) in [
             (Some(BOUND), 0, done.clone(), Duration::ZERO),

@@ -15,6 +15,7 @@ mod health;
 mod journal;
 mod logout;
 mod members;
+mod on_a_server;
 mod random;
 mod reload;
 mod replay;

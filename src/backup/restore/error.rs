@@ -109,7 +109,9 @@ pub enum RestoreError {
     )]
     ForeignLink(PathBuf),
     /// The database is no file.
-    #[error("only a database that is a file can be restored")]
+    #[error(
+        "the database is no file: restore it with the tools of its server, as docs/cluster.md shows"
+    )]
     NoFile,
 }
 

@@ -6,6 +6,7 @@ use crate::config::Config;
 use crate::data_dir::{DataDirError, Lock};
 use crate::database;
 use crate::password::Vault;
+use crate::store::{DatabaseState, with_engine};
 
 /// Locks the data directory, and opens the database and its key.
 pub(super) fn take(config: &Config) -> Result<(Vec<Lock>, Rules), Failure> {
@@ -19,8 +20,25 @@ pub(super) fn take(config: &Config) -> Result<(Vec<Lock>, Rules), Failure> {
         | DataDirError::ForeignLink(_)
         | DataDirError::Restoring(_) => Failure::of(&error),
     })?;
+    refuse_others(config)?;
     let vault = database::open_or_make(config).map_err(|error| Failure::of(&error))?;
     Ok((lock, rules(config, vault)))
+}
+
+/// Refuses a database that has members or records, and that other receivers may serve now: its lock
+/// is not in this data directory. In an empty one there is nothing to mix up.
+fn refuse_others(config: &Config) -> Result<(), Failure> {
+    if !config.location.is_shared() || database::state(config)? != DatabaseState::Current {
+        return Ok(());
+    }
+    match with_engine(&config.location, false, |engine| engine.is_empty())?? {
+        true => Ok(()),
+        false => Err(Failure::Failed(format!(
+            "replay: the database {} is not empty, and a receiver may serve it: send the postbacks \
+             to that receiver with --to URL, or use a new database",
+            config.location
+        ))),
+    }
 }
 
 pub(super) fn rules(config: &Config, vault: Vault) -> Rules {

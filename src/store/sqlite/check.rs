@@ -184,7 +184,7 @@ fn is_alone(file: &Path) -> bool {
     let bytes = |suffix| beside(file, suffix).metadata().ok().map(|metadata| metadata.len());
     let is_logged = match bytes("-wal") {
         None => false,
-        Some(0) => is_served(Some(file)),
+        Some(0) => is_served(file),
         Some(_) => true,
     };
     !is_logged && bytes("-journal").is_none()

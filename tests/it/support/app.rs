@@ -286,8 +286,8 @@ impl App {
         Beside::open(&self.config.location).rows(sql)
     }
 
-    /// Hashes all sealed passwords at a low cost, and replaces hashes for which logins have asked. Of
-    /// several receivers one hashes what is sealed.
+    /// Hashes all sealed passwords at a low cost, and replaces hashes for which logins have asked.
+    /// Of several receivers one hashes what is sealed.
     pub fn harden(&self) {
         let hasher = Hasher::new(cheap(self.config.password_hash));
         let mut worker =

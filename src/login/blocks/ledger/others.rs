@@ -36,7 +36,7 @@ pub struct Changes {
 }
 
 impl Ledger {
-    /// Compares with the table at `now` by the steady clock, and forgets the blocks that are lifted.
+    /// Compares with the table at `now` by the steady clock. Forgets the blocks that are lifted.
     pub fn compare(&mut self, stored: StoredBlocks, now: i64) -> Changes {
         let mut changes = Changes::default();
         if stored.is_whole {
