@@ -108,6 +108,14 @@ impl Location {
         }
     }
 
+    /// How the program logs in, as `check-config` shows it; `None` for a file.
+    pub fn access(&self) -> Option<String> {
+        match self {
+            Self::Sqlite(_) => None,
+            Self::Mysql(server) => Some(server.access()),
+        }
+    }
+
     /// Whether a read waits for no network, so that an HTTP thread may do it directly.
     pub fn reads_are_local(&self) -> bool {
         match self {

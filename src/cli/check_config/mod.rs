@@ -20,10 +20,8 @@ use crate::login::cookie_domain::CookieDomain;
 use crate::login::settings::GuessLimits;
 use crate::nats_client::settings::{AuthStringConfig, StringSource};
 use crate::password::HashKind;
-use crate::store::mysql::{Host, Tls};
 use crate::store::{
-    DatabaseState, Fault, Location, OpenError, Read, check_content, open_for_check, pages,
-    planned_upgrade,
+    DatabaseState, Fault, OpenError, Read, check_content, open_for_check, pages, planned_upgrade,
 };
 
 /// How often the spinner moves.
@@ -70,7 +68,7 @@ pub(super) fn run(
         ("authstrings", authstrings(&config.api.source)),
         ("log", format!("{}, {}", settings.log.trim(), settings.log_format.trim())),
     ];
-    let access = access(&config.location).map(|access| ("database access", access));
+    let access = config.location.access().map(|access| ("database access", access));
     let at = rows.iter().position(|(name, _)| *name == "tokens").unwrap_or(rows.len());
     let (before, after) = rows.split_at(at);
     for (name, value) in before.iter().chain(&access).chain(after) {
@@ -90,23 +88,6 @@ pub(super) fn run(
     }
     out.flush()?;
     Err(Failure::Failed(problems.join(NEXT_LINE)))
-}
-
-/// How the program logs in to a server.
-fn access(location: &Location) -> Option<String> {
-    let Location::Mysql(server) = location else { return None };
-    let password = if server.password().is_some() { "a password" } else { "no password" };
-    let tls = match server.tls() {
-        Tls::Off => "no TLS".into(),
-        Tls::Verified(None) => "TLS by the public authorities".into(),
-        Tls::Verified(Some(file)) => format!("TLS by {}", file.display()),
-    };
-    let hosts = |hosts: &[Host]| hosts.iter().map(Host::to_string).collect::<Vec<_>>().join(", ");
-    let reads = match server.read_hosts() == server.hosts() {
-        true => String::new(),
-        false => format!(", reads from {}", hosts(server.read_hosts())),
-    };
-    Some(format!("{password}, {tls}{reads}"))
 }
 
 fn clock_jumps(minutes: u32) -> String {

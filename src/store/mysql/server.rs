@@ -170,6 +170,24 @@ impl Server {
         &self.tls
     }
 
+    /// Whether there is a password, and how connections are protected.
+    pub(in crate::store) fn access(&self) -> String {
+        let password = if self.password.is_some() { "a password" } else { "no password" };
+        let tls = match &self.tls {
+            Tls::Off => "no TLS".into(),
+            Tls::Verified(None) => "TLS by the public authorities".into(),
+            Tls::Verified(Some(file)) => format!("TLS by {}", file.display()),
+        };
+        let reads = match self.read_hosts() == self.hosts() {
+            true => String::new(),
+            false => {
+                let hosts: Vec<_> = self.read_hosts().iter().map(Host::to_string).collect();
+                format!(", reads from {}", hosts.join(", "))
+            }
+        };
+        format!("{password}, {tls}{reads}")
+    }
+
     /// Whether all nodes are on this machine.
     pub fn is_local(&self) -> bool {
         self.hosts.iter().chain(&self.read_hosts).all(Host::is_loopback)
