@@ -10,7 +10,6 @@ use super::connection::Connection;
 use super::fault;
 use super::server::{Host, Server, Tls};
 use super::verify::{self, Verified};
-use crate::chain::chain;
 use crate::store::{Cause, Fault};
 
 /// How long a node may take to accept a connection.
@@ -71,7 +70,7 @@ pub(super) fn connect(server: &Server, purpose: Purpose) -> Result<Connected, Fa
 }
 
 fn connect_to(server: &Server, host: &Host, purpose: Purpose) -> Result<Connected, String> {
-    let in_words = |error: mysql::Error| chain(&Fault::Unusable(fault::cause(error)));
+    let in_words = |error: mysql::Error| fault::words(&error);
     let mut conn = open(server, host, purpose).map_err(in_words)?;
     let verified = verify::verify(&mut conn)?;
     let extra = match purpose {

@@ -59,7 +59,19 @@ pub(super) fn cause(error: Error) -> Cause {
         Error::FromValueError(_) | Error::FromRowError(_) => {
             Cause::new("a value of another type than expected", None)
         }
-        _ => Cause::new(error, None),
+        _ => Cause::new(words(&error), None),
+    }
+}
+
+/// An error in the words of its cause, without the name of the driver's type.
+pub(super) fn words(error: &Error) -> String {
+    match error {
+        Error::IoError(error) => error.to_string(),
+        Error::CodecError(error) => error.to_string(),
+        Error::MySqlError(error) => error.message.clone(),
+        Error::DriverError(error) => error.to_string(),
+        Error::TlsError(error) => error.to_string(),
+        error => error.to_string(),
     }
 }
 

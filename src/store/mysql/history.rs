@@ -52,7 +52,8 @@ impl Reader {
                 let id: i64 = get(&mut row, const { at("id") })?;
                 after = id;
                 if let Some(wanted) = &wanted {
-                    let name: Option<String> = row.get(const { at("username") });
+                    let name: Option<String> =
+                        row.get_opt(const { at("username") }).and_then(Result::ok).flatten();
                     if name.is_none_or(|name| folded(&name) != *wanted) {
                         continue;
                     }
