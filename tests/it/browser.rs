@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::area::BOB;
-use crate::support::{App, eventually_every, real_program, temp_dir};
+use crate::support::{App, eventually, real_program, temp_dir};
 use crate::web::{WebServer, free_port};
-use driver::{Browser, LOOK_EVERY};
+use driver::Browser;
 
 const WRONG: &str = "Wrong username or password.";
 const BY_HTTP: &str =
@@ -223,7 +223,7 @@ fn a_browser_that_does_not_keep_the_login_is_told_so_and_by_http_it_is_told_why(
         assert_eq!(said(browser), None, "{url}: the first look");
         log_in(browser, "secret");
         let what = format!("the page says: {text}");
-        eventually_every(LOOK_EVERY, &what, || said(browser).as_deref() == Some(text));
+        eventually(&what, || said(browser).as_deref() == Some(text));
         browser.comes_to(page, "Log in");
         // The next right password gives the message again.
         log_in(browser, "guess");

@@ -1,16 +1,16 @@
-/* Stands between the program and the system in tests (LD_PRELOAD): it writes down what reaches the log of the database, its syncs
- * and the sockets, and it makes the disk fail when a test says so.
+/* Intercepts system calls of the program in tests (LD_PRELOAD). It records what is written to the WAL of the database, the syncs of
+ * the WAL and what is sent to sockets, and it lets calls fail when a test asks for that.
  *
  *   SHIM_DATA     the data directory (absolute); only files below it fail
- *   SHIM_CONTROL  a directory of orders, each a file "errno [skip [times]]": `write`, `sync`, `open` and `rename` (with link and unlink) fail with errno after `skip`
- *                 calls went through, `times` times (else until the file is gone); errno 0 stands for SIGKILL. While `hold` is there, a sync waits; `holding`
- *                 is made by the first that does.
+ *   SHIM_CONTROL  a directory of control files, each with "errno [skip [times]]": `write`, `sync`, `open` and `rename` (with link and unlink) fail with errno after `skip`
+ *                 calls that succeed, `times` times (without it: until the file is removed); errno 0 stands for SIGKILL. While `hold` exists, a sync
+ *                 waits; the first one that waits creates `holding`.
  *   SHIM_TRACE    the file of records; without it nothing is recorded
  *
  * A record is kind (1 byte), rc (1 byte, 0 = fine), 2 bytes of nothing, thread (4 bytes), length (4 bytes), bytes; numbers in the
  * machine's order. One write to a file opened with O_APPEND each, so the order of the file is an order of events:
- *   W  bytes were written to the log of the database (recorded after the call)
- *   B  a sync of the log begins                      (recorded before the call)
+ *   W  bytes were written to the WAL                 (recorded after the call)
+ *   B  a sync of the WAL begins                      (recorded before the call)
  *   E  that sync of that thread ended                (recorded after the call)
  *   R  bytes are about to be written to a socket     (recorded before the call)
  */
@@ -55,7 +55,7 @@ static void record(char kind, int rc, const struct iovec *parts, int count) {
     errno = kept;
 }
 
-/* 1 for a file of the data directory, 2 for the log of the database in it, else 0. */
+/* 1 for a file of the data directory, 2 for the WAL in it, else 0. */
 static int whose(int fd) {
     char link[64], path[PATH_MAX];
     const char *data = getenv("SHIM_DATA");

@@ -87,11 +87,6 @@ get() { inside get 127.0.0.1:8080 "$1"; }
 post() { inside post 127.0.0.1:8080 "$(cat /var/lib/nats-userman/postback-token)" "$1"; }
 members() { inside count $database 'SELECT count(*) FROM member_auth'; }
 until_so() { until eval "$1"; do sleep 0.05; done; }
-# What doctor says about the unit.
-doctor() {
-    nats-userman doctor --quick >/story/doctor && echo 'nothing serious'
-    awk '/^[a-z]/ { unit = $0 == "unit" } unit && /^  /' /story/doctor
-}
 state() { echo $(systemctl is-enabled $socket $unit) $(systemctl is-active $socket $unit); }
 "#;
 
@@ -111,7 +106,6 @@ nats-userman member list | tail -1
 nats-userman token add >/dev/null
 find /var/lib/nats-userman ! -user nats-userman
 dpkg --verify nats-userman
-doctor
 "#);
     assert_eq!(
         story.output,
@@ -121,12 +115,7 @@ doctor
          750 nats-userman:nats-userman /var/lib/nats-userman\n\
          640 nats-userman:nats-userman /var/lib/nats-userman/userman.db\n\
          200 OK|member 71 \"bob\" added to site 1\n\
-         1\t71\tbob\t0\t-\n\
-         nothing serious\n\
-         \u{20} ok       unit: /usr/lib/systemd/system/nats-userman.service is installed\n\
-         \u{20} ok       unit_enabled: the service starts with the machine\n\
-         \u{20} ok       unit_active: nats-userman.service is active\n\
-         \u{20} ok       socket: nats-userman.socket keeps connections during a restart\n",
+         1\t71\tbob\t0\t-\n",
         "{}",
         said_by_apt(&story)
     );
@@ -221,7 +210,6 @@ systemctl disable --now --quiet $socket $unit
 apt install /packages/second.deb
 state || true
 get /health
-doctor
 # Enabled again, it is restarted by upgrades again.
 systemctl enable --now --quiet $socket $unit
 apt install /packages/third.deb
@@ -232,17 +220,6 @@ get /health
         story.output,
         "disabled disabled inactive inactive\n\
          no answer: Connection refused (os error 111)\n\
-         nothing serious\n\
-         \u{20} ok       unit: /usr/lib/systemd/system/nats-userman.service is installed\n\
-         \u{20} warning  unit_enabled: the service does not start with the machine: \
-         nats-userman.service is disabled\n\
-         \u{20}          -> run `systemctl enable nats-userman`\n\
-         \u{20} warning  unit_active: nats-userman.service is inactive\n\
-         \u{20}          -> run `systemctl start nats-userman`\n\
-         \u{20} note     socket: nats-userman.socket is not active: a restart of the service \
-         refuses connections\n\
-         \u{20}          -> run `systemctl stop nats-userman`, then `systemctl enable --now \
-         nats-userman.socket` and `systemctl start nats-userman`\n\
          enabled enabled active active\n\
          200 ok\n",
         "{}",

@@ -52,6 +52,11 @@ pub const STORIES: &[runner::Story] = &[
         run: restore,
     },
     runner::Story {
+        name: "doctor says how the unit and its socket are",
+        needs: NEEDS,
+        run: doctor,
+    },
+    runner::Story {
         name: "secrets come as credentials to a dynamic user",
         needs: NEEDS,
         run: credentials,
@@ -333,6 +338,37 @@ cp $database* /story
          5000\n"
     );
     assert_kept(&story, "answered");
+}
+
+fn doctor() {
+    let story = run(
+        machine(),
+        r#"
+doctor() {
+    nats-userman doctor --quick >/story/doctor && echo 'nothing serious'
+    awk '/^[a-z]/ { is_unit = $0 == "unit" } is_unit && /^  /' /story/doctor
+}
+systemctl enable --now --quiet nats-userman.socket $unit
+doctor
+systemctl disable --now --quiet nats-userman.socket $unit
+doctor
+"#,
+    );
+    let installed = "  ok       unit: /usr/lib/systemd/system/nats-userman.service is installed\n";
+    let running = "  ok       unit_enabled: the service starts with the machine\n  \
+         ok       unit_active: nats-userman.service is active\n  \
+         ok       socket: nats-userman.socket keeps connections during a restart\n";
+    let stopped = "  warning  unit_enabled: the service does not start with the machine: \
+         nats-userman.service is disabled\n           \
+         -> run `systemctl enable nats-userman`\n  \
+         warning  unit_active: nats-userman.service is inactive\n           \
+         -> run `systemctl start nats-userman`\n  \
+         note     socket: nats-userman.socket is not active: a restart of the service refuses \
+         connections\n           \
+         -> run `systemctl stop nats-userman`, then `systemctl enable --now nats-userman.socket` \
+         and `systemctl start nats-userman`\n";
+    let good = "nothing serious\n";
+    assert_eq!(story.output, [good, installed, running, good, installed, stopped].concat());
 }
 
 /// Each member whose ADD was answered OK is in the database.

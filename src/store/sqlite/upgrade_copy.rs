@@ -170,7 +170,7 @@ impl Copying {
         let (begun, version, progress) = (self.begun.clone(), self.version, progress.clone());
         let stop = Arc::clone(&self.stop);
         let make = move || {
-            let pages = copy_pages(&source, &begun, &stop)?;
+            let pages = copy_pages(&source, &begun, &stop, &progress)?;
             drop(source);
             leave_wal_mode(&file)?;
             thread::scope(|scope| {
@@ -268,7 +268,12 @@ fn check(
 }
 
 /// Returns the number of pages.
-fn copy_pages(source: &Connection, begun: &Path, stop: &AtomicBool) -> Result<i64, CopyError> {
+fn copy_pages(
+    source: &Connection,
+    begun: &Path,
+    stop: &AtomicBool,
+    progress: &Progress,
+) -> Result<i64, CopyError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut copy = open(begun, flags)?;
     // A copy that was interrupted is removed, and the caller syncs a complete one.
@@ -279,6 +284,8 @@ fn copy_pages(source: &Connection, begun: &Path, stop: &AtomicBool) -> Result<i6
         if stop.load(Ordering::Relaxed) {
             return Err(CopyError::Stopped);
         }
+        // The upgrade itself may be done, and wait for the copy.
+        progress.report();
         match backup.step(COPIED_PAGES)? {
             StepResult::Done => return Ok(backup.progress().pagecount.into()),
             StepResult::More => {}

@@ -39,6 +39,11 @@ impl Progress {
         doing.clone_into(&mut self.0.lock().doing);
     }
 
+    /// Reports that the work goes on.
+    pub(super) fn report(&self) {
+        self.step(Instant::now());
+    }
+
     /// Reports while statements of this connection run, which `stop` ends.
     pub(super) fn follow(
         &self,

@@ -5,17 +5,14 @@ use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{Request, eventually_every, real_program, send_raw, temp_dir};
+use crate::support::{Request, eventually, real_program, send_raw, temp_dir};
 
 /// How often the start of chromedriver is tried.
 const STARTS_MAX: usize = 3;
-/// How often a page is asked for. Each time, chromedriver asks two processes of Chromium.
-pub const LOOK_EVERY: Duration = Duration::from_millis(30);
 /// The key of an element in WebDriver's answers.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 /// The Enter key as typed text.
@@ -147,7 +144,7 @@ impl Browser {
     pub fn comes_to(&self, address: &str, title: &str) {
         let is_there = |(url, name): (String, String)| url.ends_with(address) && name == title;
         let what = format!("the page {address} \"{title}\"");
-        eventually_every(LOOK_EVERY, &what, || is_there(self.place()));
+        eventually(&what, || is_there(self.place()));
     }
 
     /// The elements that match a CSS selector.

@@ -55,7 +55,7 @@ impl OldJournal {
         self.data().join("userman.db")
     }
 
-    /// Fills the file system, but for so many bytes.
+    /// Fills the file system, and leaves this number of bytes free.
     fn fill_up(&self, name: &str, but_for: u64) {
         let stat = rustix::fs::statvfs(&self.mounted.0).unwrap();
         let bytes = stat.f_bavail * stat.f_frsize - but_for;

@@ -202,14 +202,11 @@ impl Files {
     /// Another process reads the files: a `close` in this process would release the locks of its
     /// connections.
     fn of(database: &Path) -> Self {
-        let read = |suffix: &str| {
-            Command::new("cat")
-                .arg(format!("{}{suffix}", database.display()))
-                .output()
-                .unwrap()
-                .stdout
-        };
-        Self { database: read(""), wal: read("-wal") }
+        let wal = format!("{}-wal", database.display());
+        let mut both = Command::new("cat").arg(database).arg(wal).output().unwrap().stdout;
+        let bytes = usize::try_from(fs::metadata(database).unwrap().len()).unwrap();
+        let wal = both.split_off(bytes);
+        Self { database: both, wal }
     }
 
     /// The result of a start: refused, or everything that it reads.

@@ -17,6 +17,8 @@ use crate::support::{PATIENCE, Program, Request, Response, eventually, rows, sen
 
 /// The promised limit.
 const NOTICED_WITHIN: Duration = Duration::from_secs(1);
+/// Between two rounds of many requests.
+const PAUSE: Duration = Duration::from_millis(20);
 /// More requests than there are serving threads, so that each thread gets one.
 const ASKED: usize = 8;
 const CHECK: &str = "action=CHECK&siteid=1&username=name-1";
@@ -101,7 +103,7 @@ impl Place {
                 "not noticed: {}",
                 self.service.stderr()
             );
-            std::thread::park_timeout(Duration::from_millis(5));
+            std::thread::park_timeout(PAUSE);
         }
         assert_unavailable(&self.post(100), NOTHING_CHANGED);
         assert_eq!(health(self.service.address), (503, "unavailable".into()));
@@ -118,7 +120,7 @@ impl Place {
         let began = Instant::now();
         while !is_healthy(self.service.address) {
             assert!(began.elapsed() < PATIENCE, "it does not go on: {}", self.service.stderr());
-            std::thread::park_timeout(Duration::from_millis(5));
+            std::thread::park_timeout(PAUSE);
         }
         for id in 1..=4 {
             let expected = if ids.contains(&id) { 200 } else { 401 };

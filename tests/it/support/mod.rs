@@ -40,6 +40,11 @@ pub const NOON: i64 = 1_781_524_800;
 /// The limit of every wait in a test.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
+/// The first pause between two checks of a condition, and the longest one. The pauses grow, because
+/// a check takes processor time from what it waits for.
+const PAUSE_MIN: Duration = Duration::from_millis(2);
+const PAUSE_MAX: Duration = Duration::from_millis(40);
+
 /// The default lifetimes of logins, for a writer without a service.
 pub const LOGIN_TIMES: LoginTimes = LoginTimes { lasts: 604_800, longest: 31_622_400, idle: None };
 
@@ -66,16 +71,12 @@ pub fn verify_member(row: &Member, vault: &Vault, typed: &Password) -> Result<bo
 }
 
 /// Waits until the condition is true. Fails after [`PATIENCE`].
-pub fn eventually(what: &str, is_so: impl FnMut() -> bool) {
-    eventually_every(Duration::from_millis(5), what, is_so);
-}
-
-/// As [`eventually`], with other pauses: for a condition that takes much work to check.
-pub fn eventually_every(pause: Duration, what: &str, mut is_so: impl FnMut() -> bool) {
-    let until = Instant::now() + PATIENCE;
+pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+    let (until, mut pause) = (Instant::now() + PATIENCE, PAUSE_MIN);
     while !is_so() {
         assert!(Instant::now() < until, "not within {PATIENCE:?}: {what}");
         std::thread::park_timeout(pause);
+        pause = PAUSE_MAX.min(pause * 3 / 2);
     }
 }
 
