@@ -333,7 +333,6 @@ impl ServerPassword {
     }
 
     /// The password in clear, for the driver alone.
-    #[allow(dead_code, reason = "the driver will use it")]
     pub(super) fn expose(&self) -> &str {
         &self.0
     }
