@@ -60,13 +60,17 @@ impl ServerIdentity {
 }
 
 impl GaleraNode {
-    /// `list` as in `10.0.0.1:3306,10.0.0.2:3306`, where the node has the place `index`.
-    pub(super) fn new(cluster: &str, list: &str, index: &str) -> Self {
+    /// `list` as in `10.0.0.1:3306,10.0.0.2:3306`; `own` are the forms that this node's address may
+    /// have there. Its place in the list is not asked for: list and place are updated one after the
+    /// other.
+    pub(super) fn new(cluster: &str, list: &str, own: &[String]) -> Self {
         let members: Vec<String> = list.split(',').map(|member| member.trim().into()).collect();
-        let own = index.parse().ok().and_then(|index: usize| members.get(index)).cloned();
         // Two nodes with one address, by a wrong setting, cannot be told apart.
-        let is_alone = |own: &String| members.iter().filter(|member| *member == own).count() == 1;
-        let address = own.filter(is_alone).unwrap_or_default();
+        let found: Vec<&String> = members.iter().filter(|member| own.contains(member)).collect();
+        let address = match found[..] {
+            [one] => one.clone(),
+            _ => String::new(),
+        };
         Self { cluster: cluster.to_owned(), address, members }
     }
 
@@ -89,8 +93,8 @@ mod tests {
         ServerIdentity::new(vec![name.into(), "3306".into()], started_at, None)
     }
 
-    fn node(name: &str, started_at: i64, list: &str, index: &str) -> ServerIdentity {
-        let node = GaleraNode::new("940ae075", list, index);
+    fn node(name: &str, started_at: i64, list: &str, own: &str) -> ServerIdentity {
+        let node = GaleraNode::new("940ae075", list, &[own.to_owned()]);
         ServerIdentity::new(vec![name.into()], Some(started_at), Some(node))
     }
 
@@ -106,18 +110,21 @@ mod tests {
         ] {
             assert_eq!(now.past_of(&one), past, "{why}");
         }
-        let first = node("db1", 1_000, "10.0.0.1:3306,10.0.0.2:3306,10.0.0.3:3306", "0");
+        let first =
+            node("db1", 1_000, "10.0.0.1:3306,10.0.0.2:3306,10.0.0.3:3306", "10.0.0.1:3306");
         for (list, past, why) in [
             ("10.0.0.1:3306,10.0.0.2:3306,10.0.0.3:3306", Past::Elsewhere, "it is a member"),
             ("10.0.0.2:3306,10.0.0.3:3306", Past::Gone, "it is excluded"),
             (",10.0.0.2:3306", Past::Elsewhere, "a member without an address"),
         ] {
-            assert_eq!(node("db2", 1_000, list, "0").past_of(&first), past, "{why}");
+            assert_eq!(node("db2", 1_000, list, "10.0.0.2:3306").past_of(&first), past, "{why}");
         }
-        let doubled = node("db1", 1_000, "10.0.0.9:3306,10.0.0.9:3306", "0");
-        let second = node("db2", 1_000, "10.0.0.2:3306", "0");
+        let doubled = node("db1", 1_000, "10.0.0.9:3306,10.0.0.9:3306", "10.0.0.9:3306");
+        let second = node("db2", 1_000, "10.0.0.2:3306", "10.0.0.2:3306");
         assert_eq!(second.past_of(&doubled), Past::Elsewhere, "an address that two nodes have");
-        let mut other = node("db2", 1_000, "10.0.0.2:3306", "0");
+        let unlisted = node("db1", 1_000, "10.0.0.2:3306,10.0.0.3:3306", "10.0.0.1:3306");
+        assert_eq!(second.past_of(&unlisted), Past::Elsewhere, "an address that is not listed");
+        let mut other = node("db2", 1_000, "10.0.0.2:3306", "10.0.0.2:3306");
         other.node.as_mut().unwrap().cluster = "another".into();
         assert_eq!(other.past_of(&first), Past::Elsewhere, "another cluster");
     }

@@ -38,7 +38,7 @@ pub(super) fn warn_of_too_few_nodes(verified: &Verified) {
     let had = HAS_TOO_FEW_NODES.swap(verified.too_few_nodes.is_some(), Ordering::Relaxed);
     match verified.too_few_nodes {
         Some(nodes) if !had => log::warn!(
-            "the Galera cluster has {nodes} nodes: with fewer than {NODES_MIN}, the loss of one \
+            "the Galera cluster has {nodes} of at least {NODES_MIN} nodes: the loss of one more \
              can stop the service"
         ),
         None if had => log::info!("the Galera cluster has {NODES_MIN} nodes or more"),
@@ -88,13 +88,14 @@ fn facts(conn: &mut Conn) -> Result<Facts, mysql::Error> {
         "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('version', 'hostname', 'port', 'datadir', \
          'server_uid', 'server_uuid', 'max_allowed_packet', 'innodb_flush_log_at_trx_commit', \
          'binlog_format', 'log_bin', 'sync_binlog', 'read_only', 'super_read_only', 'wsrep_on', \
-         'wsrep_provider', 'wsrep_provider_options', 'wsrep_dirty_reads')",
+         'wsrep_provider', 'wsrep_provider_options', 'wsrep_dirty_reads', 'bind_address', \
+         'wsrep_node_address', 'wsrep_node_incoming_address')",
     )?;
     let states = values(
         conn,
         "SHOW GLOBAL STATUS WHERE Variable_name IN ('wsrep_ready', 'wsrep_cluster_status', \
          'wsrep_cluster_size', 'wsrep_cluster_state_uuid', 'wsrep_local_state_uuid', \
-         'wsrep_incoming_addresses', 'wsrep_local_index')",
+         'wsrep_incoming_addresses')",
     )?;
     let started_at = started_at(conn, is_mysql(&variables))?;
     let session: Option<u64> = conn.query_first("SELECT CONNECTION_ID()")?;
@@ -244,8 +245,28 @@ fn check_node(facts: &Facts) -> Result<GaleraNode, String> {
                     another one): let it join again by a state transfer"
             .into());
     }
-    let (members, index) = (state("wsrep_incoming_addresses"), state("wsrep_local_index"));
-    Ok(GaleraNode::new(cluster, members, index))
+    Ok(GaleraNode::new(cluster, state("wsrep_incoming_addresses"), &own_addresses(facts)))
+}
+
+/// The forms that the node's address may have in the list of all nodes. By default MariaDB makes it
+/// of the address on which it listens, or else of its address for other nodes.
+fn own_addresses(facts: &Facts) -> Vec<String> {
+    let port = facts.variable("port");
+    let given = facts.variable("wsrep_node_incoming_address");
+    if !matches!(given, "" | "AUTO") {
+        return vec![given.to_owned(), format!("{given}:{port}")];
+    }
+    let for_nodes = facts.variable("wsrep_node_address");
+    // Without the port of the group; an IPv6 address stands in brackets then.
+    let host = match for_nodes.rsplit_once(':') {
+        Some((host, _)) if for_nodes.matches(':').count() == 1 || host.ends_with(']') => host,
+        _ => for_nodes,
+    };
+    [facts.variable("bind_address"), host]
+        .into_iter()
+        .filter(|host| !host.is_empty())
+        .flat_map(|host| [format!("{host}:{port}"), format!("[{host}]:{port}")])
+        .collect()
 }
 
 #[cfg(test)]

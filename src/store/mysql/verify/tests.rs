@@ -49,7 +49,6 @@ fn node() -> Facts {
         ("wsrep_cluster_state_uuid", "940ae075-ea0a-11f1-a2b2-c6772691a0ee"),
         ("wsrep_local_state_uuid", "940ae075-ea0a-11f1-a2b2-c6772691a0ee"),
         ("wsrep_incoming_addresses", "10.0.0.1:3306,10.0.0.2:3306,10.0.0.3:3306"),
-        ("wsrep_local_index", "1"),
     ]);
     facts
 }
@@ -200,5 +199,26 @@ fn a_session_behind_a_proxy_that_shares_sessions_is_never_known_to_be_gone() {
     let shared = judge(&Facts { is_direct: false, ..server() }, true).unwrap().identity;
     for (now, then) in [(&restarted, &shared), (&shared, &first), (&shared, &shared)] {
         assert_eq!(now.past_of(then), Past::Elsewhere);
+    }
+}
+
+#[test]
+fn a_node_is_found_in_the_list_of_all_nodes() {
+    let both = |host: &str| vec![format!("{host}:3306"), format!("[{host}]:3306")];
+    for (changes, addresses) in [
+        (
+            &[("wsrep_node_incoming_address", "10.0.0.2:3307")][..],
+            vec!["10.0.0.2:3307".to_owned(), "10.0.0.2:3307:3306".to_owned()],
+        ),
+        (
+            &[("wsrep_node_incoming_address", "AUTO"), ("bind_address", "10.0.0.2")],
+            both("10.0.0.2"),
+        ),
+        (&[("wsrep_node_address", "10.0.0.2")], both("10.0.0.2")),
+        (&[("wsrep_node_address", "10.0.0.2:4567")], both("10.0.0.2")),
+        (&[("wsrep_node_address", "fd00::2")], both("fd00::2")),
+        (&[("wsrep_node_address", "")], Vec::new()),
+    ] {
+        assert_eq!(own_addresses(&with(node(), changes)), addresses, "{changes:?}");
     }
 }
