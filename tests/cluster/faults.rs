@@ -33,9 +33,9 @@ enum Fault {
 
 /// Of fifty faults, so many of each kind.
 const DECK: [(Fault, usize); 8] = [
-    (Fault::Cut(Cut::BeforeCommit), 8),
-    (Fault::Cut(Cut::AfterCommit), 13),
-    (Fault::Cut(Cut::LateCommit(LATE)), 4),
+    (Fault::Cut(Cut::Before), 8),
+    (Fault::Cut(Cut::After), 13),
+    (Fault::Cut(Cut::Late(LATE)), 4),
     (Fault::KillReceiver, 8),
     (Fault::KillNode, 7),
     (Fault::StopNode, 5),

@@ -20,11 +20,11 @@ const OF_POSTBACKS: &str = "INSERT INTO batch";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cut {
     /// The node does not get the COMMIT.
-    BeforeCommit,
+    Before,
     /// The node gets it, and the receiver gets no answer.
-    AfterCommit,
+    After,
     /// The node gets it this long after the receiver has lost the connection.
-    LateCommit(Duration),
+    Late(Duration),
 }
 
 #[derive(Clone)]
@@ -133,10 +133,10 @@ fn requests(
         packet.resize(4 + length, 0);
         client.read_exact(&mut packet[4..])?;
         match packet.as_slice() {
-            [_, _, _, 0, COM_STMT_PREPARE, text @ ..] => {
-                if String::from_utf8_lossy(text).contains(OF_POSTBACKS) {
-                    seen.awaits_number.store(true, Ordering::SeqCst);
-                }
+            [_, _, _, 0, COM_STMT_PREPARE, text @ ..]
+                if String::from_utf8_lossy(text).contains(OF_POSTBACKS) =>
+            {
+                seen.awaits_number.store(true, Ordering::SeqCst);
             }
             [_, _, _, 0, COM_STMT_EXECUTE, number @ ..] => {
                 has_postbacks |= number.first_chunk() == seen.number.lock().as_ref();
@@ -145,9 +145,9 @@ fn requests(
                 has_postbacks = false;
                 let cut = state.next.lock().take();
                 match cut {
-                    Some(Cut::BeforeCommit) => return Ok(()),
-                    Some(Cut::AfterCommit) => seen.swallows.store(true, Ordering::SeqCst),
-                    Some(Cut::LateCommit(pause)) => {
+                    Some(Cut::Before) => return Ok(()),
+                    Some(Cut::After) => seen.swallows.store(true, Ordering::SeqCst),
+                    Some(Cut::Late(pause)) => {
                         let _ = client.shutdown(Shutdown::Both);
                         std::thread::sleep(pause);
                         let sent = node.write_all(&packet);

@@ -31,9 +31,9 @@ pub fn run() {
         let began = Instant::now();
         let cut = match dice.below(4) {
             0 => None,
-            1 => Some(Cut::BeforeCommit),
-            2 => Some(Cut::LateCommit(Duration::from_millis(30))),
-            _ => Some(Cut::AfterCommit),
+            1 => Some(Cut::Before),
+            2 => Some(Cut::Late(Duration::from_millis(30))),
+            _ => Some(Cut::After),
         };
         if let Some(cut) = cut {
             let proxy = &receivers[dice.below(2)].proxies[0];

@@ -58,14 +58,14 @@ fn added(member: usize) -> (u16, String) {
 #[test]
 fn a_commit_whose_answer_is_lost_is_looked_up_and_applied_once() {
     let Some(scene) = Scene::new() else { return };
-    let late = |milliseconds| Cut::LateCommit(Duration::from_millis(milliseconds));
-    let cuts = [Cut::BeforeCommit, Cut::AfterCommit, late(0), late(2), late(20), late(300)];
+    let late = |milliseconds| Cut::Late(Duration::from_millis(milliseconds));
+    let cuts = [Cut::Before, Cut::After, late(0), late(2), late(20), late(300)];
     for (round, cut) in cuts.into_iter().cycle().take(5 * cuts.len()).enumerate() {
         let (member, late_before) = (71 + round, scene.proxy.late());
         scene.proxy.cut_next(cut);
         assert_eq!(scene.add(member), added(member), "{cut:?}");
         assert!(scene.proxy.is_done(), "{cut:?}");
-        if let Cut::LateCommit(_) = cut {
+        if let Cut::Late(_) = cut {
             eventually("the late COMMIT has come", || scene.proxy.late() > late_before);
         }
         assert_eq!(scene.found(member), (1, 1), "{cut:?}");
@@ -78,7 +78,7 @@ fn a_sender_is_told_that_the_outcome_is_unknown_while_nobody_can_look_it_up() {
     assert_eq!(scene.add(71), added(71));
     let proxy = scene.proxy.clone();
     // The server is out of reach from the COMMIT on.
-    proxy.cut_next(Cut::AfterCommit);
+    proxy.cut_next(Cut::After);
     proxy.close(true);
     let unknown = "ERROR|temporarily unavailable, outcome unknown, send it again";
     assert_eq!(scene.add(72), (503, unknown.to_owned()));
