@@ -64,8 +64,9 @@ CREATE TABLE IF NOT EXISTS former_member (
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin ROW_FORMAT = DYNAMIC;
 
 CREATE TABLE IF NOT EXISTS journal (
-    -- Rises with the order of effect of records that concern the same member or name. It is not the
-    -- order of the commits of several receivers.
+    -- Rises with the order of effect of the records of one member, and from the record that gives a
+    -- name up to the one that takes it. It is not the order of the commits of several receivers: a
+    -- refusal of a name may have a higher number than the record that gives the name up.
     id                BIGINT NOT NULL AUTO_INCREMENT,
     at                BIGINT NOT NULL,
     source            VARCHAR(8) NOT NULL CHECK (source IN ('nats', 'operator', 'replay')),

@@ -162,6 +162,14 @@ pub fn apply_records(
         let holder =
             postback.action.as_ref().ok().and_then(|action| view.known(action, done).holder);
         let mut outcome = decide_again(&rules.vault, &postback, &mut view, at, done);
+        // Two receivers of a cluster number their records before the cluster orders them: where a
+        // name was refused because another member had it, that member's record of giving it up may
+        // have a lower number. A refusal changed nothing, and changes nothing now.
+        let wants_a_name = postback.action.as_ref().is_ok_and(|action| action.wanted().is_some());
+        let was_refused = wants_a_name && line.reply.word() == Word::Error;
+        if was_refused {
+            outcome.change = Change::None;
+        }
         if let (Some(holder), Some(row)) = (holder, outcome.change.row())
             && row.holds_folded
             && holder != row.key.member
@@ -171,7 +179,7 @@ pub fn apply_records(
         // An operator's command that concerns no member's row is not decided again.
         let is_exempt =
             done && postback.action.is_err() && postback.received.origin == Origin::Operator;
-        if outcome.record.reply.word() != line.reply.word() && !is_exempt {
+        if outcome.record.reply.word() != line.reply.word() && !is_exempt && !was_refused {
             diverged.push((line.id, outcome.record.reply));
         }
         // The record stays as it was.

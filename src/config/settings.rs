@@ -34,7 +34,7 @@ pub struct FileSetting {
 /// value, as its errors have several lines;
 /// [`without_unusable_variables`](super::without_unusable_variables) removes variables that are
 /// empty.
-#[allow(rustdoc::bare_urls, rustdoc::invalid_html_tags)]
+#[allow(rustdoc::bare_urls, rustdoc::invalid_html_tags, rustdoc::broken_intra_doc_links)]
 #[derive(Args, Clone, Debug)]
 pub struct Settings {
     /// Address and port to listen on; port 0 takes a free one

@@ -7,7 +7,9 @@ use std::process::{Command, Output};
 
 use rusqlite::{Connection, OpenFlags};
 
-use crate::support::{App, TOKEN, check_invariants, program, real_program, rows, temp_dir};
+use crate::support::{
+    App, TOKEN, check_invariants, program, real_program, rows, server_program, temp_dir,
+};
 
 fn example(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name)
@@ -155,4 +157,23 @@ fn the_captures_replay_into_a_running_service_and_passwords_open_the_door() {
 
 fn name(path: &Path) -> String {
     path.file_name().unwrap().to_string_lossy().into_owned()
+}
+
+#[test]
+fn the_file_for_a_node_of_galera_has_only_settings_that_mariadb_knows() {
+    let Some(mariadbd) = server_program() else { return };
+    let file = format!("--defaults-file={}", example("galera.cnf").display());
+    let read = Command::new(mariadbd).args([&file, "--verbose", "--help"]).output().unwrap();
+    let values = printed(&read);
+    for (name, value) in [
+        ("innodb-flush-log-at-trx-commit", "1"),
+        ("innodb-autoinc-lock-mode", "2"),
+        ("binlog-format", "ROW"),
+        ("wsrep-on", "TRUE"),
+        ("wsrep-node-name", "db1"),
+        ("wsrep-provider-options", "gcache.size=1G"),
+    ] {
+        let line = values.lines().find(|line| line.split(' ').next() == Some(name)).unwrap();
+        assert_eq!(line.split_whitespace().nth(1), Some(value), "{line}");
+    }
 }

@@ -1,7 +1,9 @@
 //! Opens connections: the nodes in their order, the first one on which everything that must hold
 //! does hold.
 
-use std::time::Duration;
+use std::io::Read as _;
+use std::net::{TcpStream, ToSocketAddrs as _};
+use std::time::{Duration, Instant};
 
 use mysql::prelude::Queryable as _;
 use mysql::{Conn, OptsBuilder, SslOpts};
@@ -14,8 +16,13 @@ use crate::store::{Cause, Fault};
 
 /// How long a node may take to accept a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long the writer waits for an answer. A COMMIT of Galera takes 6.4 s when a node dies.
-const WRITE_ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long the writer waits for an answer. A COMMIT of Galera takes 6.4 s when a node dies. With
+/// the look-up of an outcome after it, it is less than a sender waits.
+const WRITE_ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a node may take to say something on a new connection, where there are others.
+const GREETING_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long the look-up of a commit waits for an answer before it asks another node.
+const LOOK_UP_ANSWER_TIMEOUT: Duration = Duration::from_secs(4);
 /// How long a reader waits for an answer: as long as a visitor waits.
 const READ_ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -27,6 +34,8 @@ const STATEMENTS_MAX: usize = 1024;
 pub(super) enum Purpose {
     /// Transactions of the writer.
     Write,
+    /// Looking up whether a commit took place.
+    LookUp,
     /// Reading of committed rows.
     Read,
     /// Making or upgrading tables, which takes long.
@@ -42,7 +51,7 @@ const ALWAYS: [&str; 2] = [
 const FOR_WRITING: [&str; 2] = [
     "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
     // Longer than a COMMIT of another receiver takes when a node dies.
-    "SET SESSION innodb_lock_wait_timeout = 10",
+    "SET SESSION innodb_lock_wait_timeout = 8",
 ];
 const FOR_READING: [&str; 1] = ["SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ"];
 
@@ -50,18 +59,42 @@ const FOR_READING: [&str; 1] = ["SET SESSION TRANSACTION ISOLATION LEVEL REPEATA
 pub(super) struct Connected {
     pub(super) connection: Connection,
     pub(super) verified: Verified,
+    pub(super) host: Host,
+}
+
+/// Which nodes are tried first and last, and for how long.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Attempt<'a> {
+    pub(super) first: Option<&'a Host>,
+    pub(super) last: Option<&'a Host>,
+    /// From then on no further node is tried.
+    pub(super) until: Option<Instant>,
 }
 
 /// Connects to the first node that can be used.
 ///
 /// # Errors
 ///
-/// [`Fault::Unusable`] with what was found at the last node.
-pub(super) fn connect(server: &Server, purpose: Purpose) -> Result<Connected, Fault> {
+/// [`Fault::Unusable`] with what was found at each node.
+pub(super) fn connect(
+    server: &Server,
+    purpose: Purpose,
+    attempt: Attempt<'_>,
+) -> Result<Connected, Fault> {
     let hosts = if purpose == Purpose::Read { server.read_hosts() } else { server.hosts() };
+    let mut order: Vec<&Host> = hosts.iter().collect();
+    // Stable: the others keep the order of the setting.
+    order.sort_by_key(|&host| {
+        if attempt.first == Some(host) { -1 } else { i32::from(attempt.last == Some(host)) }
+    });
     let mut problems = Vec::new();
-    for host in hosts {
-        match connect_to(server, host, purpose) {
+    for host in order {
+        if attempt.until.is_some_and(|until| Instant::now() >= until) {
+            problems.push("no time was left for the other nodes".to_owned());
+            break;
+        }
+        server.heartbeat().progress();
+        match connect_to(server, host, purpose, hosts.len() > 1) {
             Ok(connected) => return Ok(connected),
             Err(problem) => problems.push(format!("{host}: {problem}")),
         }
@@ -69,13 +102,23 @@ pub(super) fn connect(server: &Server, purpose: Purpose) -> Result<Connected, Fa
     Err(Fault::Unusable(Cause::new(problems.join("; "), None)))
 }
 
-fn connect_to(server: &Server, host: &Host, purpose: Purpose) -> Result<Connected, String> {
+fn connect_to(
+    server: &Server,
+    host: &Host,
+    purpose: Purpose,
+    has_others: bool,
+) -> Result<Connected, String> {
     let in_words = |error: mysql::Error| fault::words(&error);
+    if has_others && purpose != Purpose::Read {
+        expect_greeting(host).map_err(|error| format!("it does not answer: {error}"))?;
+    }
     let mut conn = open(server, host, purpose).map_err(in_words)?;
-    let verified = verify::verify(&mut conn)?;
+    // A replica lags, so that it is read only where the operator names it for reading.
+    let may_be_replica = purpose == Purpose::Read && server.reads_elsewhere();
+    let verified = verify::verify(&mut conn, !may_be_replica)?;
     let extra = match purpose {
         Purpose::Read => &FOR_READING[..],
-        Purpose::Write | Purpose::Schema => &FOR_WRITING[..],
+        Purpose::Write | Purpose::LookUp | Purpose::Schema => &FOR_WRITING[..],
     };
     for statement in ALWAYS.iter().chain(extra) {
         conn.query_drop(statement).map_err(in_words)?;
@@ -85,12 +128,32 @@ fn connect_to(server: &Server, host: &Host, purpose: Purpose) -> Result<Connecte
         conn.query_drop("SET SESSION wsrep_sync_wait = 1").map_err(in_words)?;
     }
     let packet_max = verified.packet_max;
-    Ok(Connected { connection: Connection::new(conn, packet_max), verified })
+    Ok(Connected { connection: Connection::new(conn, packet_max), verified, host: host.clone() })
+}
+
+/// A machine that hangs accepts connections and says nothing, and the driver would wait for as long
+/// as a COMMIT may take. A server speaks first.
+fn expect_greeting(host: &Host) -> std::io::Result<()> {
+    let addresses = (host.name.as_str(), host.port).to_socket_addrs()?;
+    let mut last = std::io::Error::from(std::io::ErrorKind::NotFound);
+    for address in addresses {
+        let greeted =
+            TcpStream::connect_timeout(&address, CONNECT_TIMEOUT).and_then(|mut stream| {
+                stream.set_read_timeout(Some(GREETING_TIMEOUT))?;
+                stream.read_exact(&mut [0])
+            });
+        match greeted {
+            Ok(()) => return Ok(()),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
 }
 
 fn open(server: &Server, host: &Host, purpose: Purpose) -> Result<Conn, mysql::Error> {
     let answer = match purpose {
         Purpose::Write => Some(WRITE_ANSWER_TIMEOUT),
+        Purpose::LookUp => Some(LOOK_UP_ANSWER_TIMEOUT),
         Purpose::Read => Some(READ_ANSWER_TIMEOUT),
         Purpose::Schema => None,
     };

@@ -7,7 +7,8 @@ use mysql::prelude::Queryable as _;
 use mysql::{Conn, Params, Row, Statement, Value};
 
 use super::fault::ends_connection;
-use crate::store::Fault;
+use super::verify::{self, Verified};
+use crate::store::{Cause, Fault};
 
 /// The numbers of rows of a prepared statement over many rows: a batch of any size needs few of
 /// them, and the server parses each once.
@@ -69,6 +70,14 @@ impl Connection {
         let done = self.conn.query_drop(sql);
         self.note(&done);
         done
+    }
+
+    /// Checks what must hold, on a connection that has been open for a while.
+    pub(super) fn verify(&mut self) -> Result<Verified, Fault> {
+        verify::verify(&mut self.conn, true).map_err(|problem| {
+            self.is_broken = true;
+            Fault::Unusable(Cause::new(problem, None))
+        })
     }
 
     /// Runs a statement that defines a table.

@@ -5,14 +5,15 @@ use std::time::{Duration, Instant};
 
 use mysql::Value;
 
-use super::connect::{Connected, Purpose, connect};
+use super::connect::{Attempt, Connected, Purpose, connect};
 use super::connection::Connection;
 use super::fault::leaves_commit_open;
+use super::identity::ServerIdentity;
 use super::outcome::{CommitOutcome, Session, look_up};
-use super::server::Server;
+use super::server::{Host, Server};
 use super::shapes::Shapes;
-use super::verify::ServerIdentity;
-use super::{agreement, lease, logins, names, notes, seals};
+use super::verify::{Verified, warn_of_too_few_nodes};
+use super::{agreement, lease, logins, names, notes, schema, seals};
 use crate::block::{Block, Target};
 use crate::clock::Moment;
 use crate::epoch::Epoch;
@@ -26,6 +27,8 @@ use crate::store::{
 /// The longest pause before a transaction that was lost is run again, for each time that it was
 /// lost. Two receivers that wait for the same time would meet again.
 const PAUSE_MAX: Duration = Duration::from_millis(10);
+/// How often the settings of the server are checked while it is connected.
+const VERIFY_EVERY: Duration = Duration::from_secs(5);
 /// How long the writer may be in one COMMIT, the look-up of its outcome included.
 const COMMIT_TIME_MAX: Duration = Duration::from_secs(60);
 
@@ -33,7 +36,10 @@ const COMMIT_TIME_MAX: Duration = Duration::from_secs(60);
 pub(super) struct Mysql<'s> {
     server: &'s Server,
     connection: Option<Connection>,
+    /// The node of the connection, and when it was last verified.
+    host: Host,
     identity: ServerIdentity,
+    verified_at: Instant,
     /// This process, among the receivers that share the database.
     receiver: [u8; 16],
     /// How often a transaction was lost since the last commit.
@@ -59,12 +65,15 @@ pub(super) struct Mysql<'s> {
 impl<'s> Mysql<'s> {
     /// An engine on an open connection.
     pub(super) fn new(server: &'s Server, connected: Connected) -> Result<Self, Fault> {
-        let Connected { mut connection, verified } = connected;
+        let Connected { mut connection, verified, host } = connected;
+        warn_of_too_few_nodes(&verified);
         let has_unfolded = names::has_unfolded(&mut connection)?;
         Ok(Self {
             server,
             connection: Some(connection),
+            host,
             identity: verified.identity,
+            verified_at: Instant::now(),
             receiver: random()?,
             lost: 0,
             is_open: false,
@@ -126,21 +135,44 @@ impl<'s> Mysql<'s> {
         }
         self.connection.take_if(|connection| connection.is_broken());
         if self.connection.is_none() {
-            let connected = connect(self.server, Purpose::Write)?;
-            self.identity = connected.verified.identity;
-            self.connection = Some(connected.connection);
+            let attempt = Attempt { last: Some(&self.host), ..Attempt::default() };
+            let Connected { mut connection, verified, host } =
+                connect(self.server, Purpose::Write, attempt)?;
+            check_tables(&mut connection)?;
+            (self.connection, self.host) = (Some(connection), host);
+            self.has_verified(verified);
             // The lists of names of the transaction that was lost are not known to be there.
             self.shapes = Shapes::default();
         }
         Ok(())
     }
 
+    /// Checks now and then that what must hold still does: a setting can be changed while the
+    /// connection is open.
+    fn verify_if_due(&mut self) -> Result<(), Fault> {
+        if self.verified_at.elapsed() < VERIFY_EVERY {
+            return Ok(());
+        }
+        let connection = self.connection()?;
+        let verified = connection.verify()?;
+        check_tables(connection)?;
+        self.has_verified(verified);
+        Ok(())
+    }
+
+    fn has_verified(&mut self, verified: Verified) {
+        warn_of_too_few_nodes(&verified);
+        self.identity = verified.identity;
+        self.verified_at = Instant::now();
+    }
+
     /// A COMMIT without an answer.
     fn commit_in_doubt(&mut self, error: mysql::Error) -> Result<(), Fault> {
-        let session = self
-            .connection
-            .take()
-            .map(|connection| Session { id: connection.id(), server: self.identity.clone() });
+        let session = self.connection.take().map(|connection| connection.id()).map(|id| Session {
+            id,
+            host: self.host.clone(),
+            server: self.identity.clone(),
+        });
         let cause = super::fault::cause(error);
         // Without a record the transaction may be run twice.
         let (Some(session), true) = (session, self.records > 0) else {
@@ -159,6 +191,13 @@ impl<'s> Mysql<'s> {
             CommitOutcome::Absent => Err(Fault::TransactionLost(cause)),
             CommitOutcome::Unknown => Err(Fault::OutcomeUnknown(cause)),
         }
+    }
+}
+
+fn check_tables(connection: &mut Connection) -> Result<(), Fault> {
+    match schema::odd_table(connection)? {
+        Some(problem) => Err(Fault::Unusable(Cause::new(problem, None))),
+        None => Ok(()),
     }
 }
 
@@ -355,6 +394,7 @@ impl Engine for Mysql<'_> {
 
     fn lead(&mut self) -> Result<bool, Fault> {
         self.reconnect()?;
+        self.verify_if_due()?;
         let receiver = self.receiver;
         match lease::take(self.connection()?, &receiver) {
             // Another receiver takes it at this moment.

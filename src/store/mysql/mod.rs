@@ -13,6 +13,7 @@ mod engine;
 mod fault;
 mod fold;
 mod history;
+mod identity;
 mod journal;
 mod lease;
 mod lists;
@@ -31,7 +32,7 @@ mod server;
 mod shapes;
 mod verify;
 
-use self::connect::{Connected, Purpose, connect};
+use self::connect::{Attempt, Connected, Purpose, connect};
 use self::engine::Mysql;
 use self::reader::Reader;
 use super::{CopyError, DatabaseState, Diagnosis, Engine, Fault, OpenError, Read, UpgradePlan};
@@ -45,21 +46,17 @@ fn in_open<T>(server: &Server, done: Result<T, Fault>) -> Result<T, OpenError> {
 
 /// Connects, and checks that the tables are those of this release.
 fn connect_to_tables(server: &Server, purpose: Purpose) -> Result<Connected, OpenError> {
-    let mut connected = in_open(server, connect(server, purpose))?;
+    let mut connected = in_open(server, connect(server, purpose, Attempt::default()))?;
     match in_open(server, schema::state(&mut connected.connection))? {
         DatabaseState::Current => {}
         DatabaseState::Missing => return Err(OpenError::Missing(server.setting())),
         DatabaseState::Begun => return Err(OpenError::Begun(server.setting())),
         DatabaseState::Older(found) => return Err(other_version(server, found)),
     }
-    let odd = in_open(server, schema::odd_tables(&mut connected.connection))?;
-    if let Some(table) = odd.first() {
-        return Err(OpenError::Inconsistent(format!(
-            "the table {table} of the database {server} has no primary key or is not of InnoDB, \
-             so a crash or a cluster would lose its rows: make it again as schema.mysql.sql has it"
-        )));
+    match in_open(server, schema::odd_table(&mut connected.connection))? {
+        Some(sentence) => Err(OpenError::Inconsistent(format!("{server}: {sentence}"))),
+        None => Ok(connected),
     }
-    Ok(connected)
 }
 
 /// The tables are of another release.
@@ -87,7 +84,7 @@ pub(super) fn with_engine<T>(
 
 pub(super) fn open_reader(server: &Server) -> Result<Box<dyn Read>, OpenError> {
     let connected = connect_to_tables(server, Purpose::Read)?;
-    Ok(Box::new(Reader::new(server, connected.connection)))
+    Ok(Box::new(Reader::new(server, connected)))
 }
 
 pub(super) fn is_there(server: &Server) -> Result<bool, OpenError> {
@@ -96,7 +93,7 @@ pub(super) fn is_there(server: &Server) -> Result<bool, OpenError> {
 
 /// `was_used` says that there are keys of a database that was in use.
 pub(super) fn state_of(server: &Server, was_used: bool) -> Result<DatabaseState, OpenError> {
-    let mut connected = in_open(server, connect(server, Purpose::Write))?;
+    let mut connected = in_open(server, connect(server, Purpose::Write, Attempt::default()))?;
     let state = in_open(server, schema::state(&mut connected.connection))?;
     match state {
         DatabaseState::Older(found) => Err(other_version(server, found)),
@@ -112,7 +109,7 @@ pub(super) fn state_of(server: &Server, was_used: bool) -> Result<DatabaseState,
 }
 
 pub(super) fn diagnose(server: &Server, since: i64) -> Result<Diagnosis, OpenError> {
-    let Connected { mut connection, verified } = connect_to_tables(server, Purpose::Schema)?;
+    let Connected { mut connection, verified, .. } = connect_to_tables(server, Purpose::Schema)?;
     in_open(server, diagnosis::diagnose(&mut connection, &verified, since))
 }
 

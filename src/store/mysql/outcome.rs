@@ -5,15 +5,15 @@
 
 use std::time::{Duration, Instant};
 
-use super::connect::{Connected, Purpose, connect};
+use super::connect::{Attempt, Connected, Purpose, connect};
+use super::identity::{Past, ServerIdentity};
 use super::rows::get;
-use super::server::Server;
-use super::verify::ServerIdentity;
+use super::server::{Host, Server};
 use crate::store::Fault;
 
 /// How long it is looked up. The receiver takes no other postback meanwhile. Galera needs 6.4 s to
-/// exclude a node that died.
-const LOOK_UP_TIME_MAX: Duration = Duration::from_secs(8);
+/// exclude a node that died, and the sender has an answer after 20 s.
+const LOOK_UP_TIME_MAX: Duration = Duration::from_secs(9);
 /// Between two attempts.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -22,6 +22,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(super) struct Session {
     /// The number at the server.
     pub(super) id: u32,
+    pub(super) host: Host,
     pub(super) server: ServerIdentity,
 }
 
@@ -46,7 +47,7 @@ pub(super) fn look_up(
     let until = Instant::now() + LOOK_UP_TIME_MAX;
     loop {
         // A fault here is the same outage; the caller logs it.
-        match look_once(server, session, batch) {
+        match look_once(server, session, batch, until) {
             Ok(CommitOutcome::Unknown) | Err(_) => {}
             Ok(outcome) => return outcome,
         }
@@ -58,22 +59,30 @@ pub(super) fn look_up(
     }
 }
 
-fn look_once(server: &Server, session: &Session, batch: i64) -> Result<CommitOutcome, Fault> {
-    let Connected { mut connection, verified } = connect(server, Purpose::Write)?;
+fn look_once(
+    server: &Server,
+    session: &Session,
+    batch: i64,
+    until: Instant,
+) -> Result<CommitOutcome, Fault> {
+    // Its own node can tell at once whether the session is gone.
+    let attempt = Attempt { first: Some(&session.host), last: None, until: Some(until) };
+    let Connected { mut connection, verified, .. } = connect(server, Purpose::LookUp, attempt)?;
     // First whether the session is gone, then whether there is a row: a session that is gone adds
     // none.
-    let mut is_gone = false;
-    if session.server.is_same_process(&verified.identity) {
-        let running = "SELECT id FROM information_schema.processlist WHERE id = ?";
-        is_gone = connection.first(running, vec![session.id.into()])?.is_none();
-        if !is_gone {
-            // It waits for a client that is no longer there.
-            connection.kill(session.id)?;
+    let is_gone = match verified.identity.past_of(&session.server) {
+        Past::Gone => true,
+        Past::Elsewhere => false,
+        Past::Here => {
+            let running = "SELECT id FROM information_schema.processlist WHERE id = ?";
+            let is_gone = connection.first(running, vec![session.id.into()])?.is_none();
+            if !is_gone {
+                // It waits for a client that is no longer there.
+                connection.kill(session.id)?;
+            }
+            is_gone
         }
-    } else if session.server.is_same_server(&verified.identity) {
-        // Restarted: no session of before is left, and its recovery is done.
-        is_gone = true;
-    }
+    };
     let found = connection.first("SELECT records FROM batch WHERE id = ?", vec![batch.into()])?;
     Ok(match found {
         Some(mut row) => {

@@ -123,7 +123,8 @@ impl Reader {
             "SELECT 1 FROM logout WHERE id = ?
              UNION ALL SELECT 1 FROM logout_before
                  WHERE siteid = ? AND memberid = ? AND issued >= ? AND login_version >= ?",
-            [&[id.clone()], &member[..], &[(*issued).into(), (*login_version).into()]].concat(),
+            [std::slice::from_ref(&id), &member[..], &[(*issued).into(), (*login_version).into()]]
+                .concat(),
         )?;
         let last_used = if *wants_last_use {
             let seen = "SELECT at FROM login_seen WHERE siteid = ? AND memberid = ? AND id = ?";

@@ -5,9 +5,9 @@ use std::cell::RefCell;
 
 use mysql::{Row, Value};
 
-use super::connect::{Purpose, connect};
+use super::connect::{Attempt, Connected, Purpose, connect};
 use super::connection::{Connection, Many};
-use super::server::Server;
+use super::server::{Host, Server};
 use crate::store::{Cause, Fault};
 
 /// Rows of a list that are read at once.
@@ -18,11 +18,26 @@ pub(super) const PAGE_ROWS: u32 = 1_000;
 pub(super) struct Reader {
     server: Server,
     connection: RefCell<Option<Connection>>,
+    /// The node of the connection.
+    host: RefCell<Host>,
 }
 
 impl Reader {
-    pub(super) fn new(server: &Server, connection: Connection) -> Self {
-        Self { server: server.clone(), connection: RefCell::new(Some(connection)) }
+    pub(super) fn new(server: &Server, connected: Connected) -> Self {
+        let Connected { connection, host, .. } = connected;
+        Self {
+            server: server.clone(),
+            connection: RefCell::new(Some(connection)),
+            host: RefCell::new(host),
+        }
+    }
+
+    fn connect(&self) -> Result<Connection, Fault> {
+        let lost = self.host.borrow().clone();
+        let attempt = Attempt { last: Some(&lost), ..Attempt::default() };
+        let Connected { connection, host, .. } = connect(&self.server, Purpose::Read, attempt)?;
+        self.host.replace(host);
+        Ok(connection)
     }
 
     /// Begins a read transaction.
@@ -54,7 +69,7 @@ impl Reader {
         connection.take_if(|connection| connection.is_broken());
         let connection = match &mut *connection {
             Some(connection) => connection,
-            None => connection.insert(connect(&self.server, Purpose::Read)?.connection),
+            None => connection.insert(self.connect()?),
         };
         work(connection)
     }

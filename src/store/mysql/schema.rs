@@ -1,7 +1,7 @@
 //! Makes the tables, and tells what there is. A statement that makes a table cannot be part of a
 //! transaction, so each step can be repeated.
 
-use super::connect::{Connected, Purpose, connect};
+use super::connect::{Attempt, Connected, Purpose, connect};
 use super::connection::Connection;
 use super::rows::get;
 use super::server::Server;
@@ -19,7 +19,8 @@ const COLLATIONS: (&str, &str) = ("utf8mb4_general_nopad_ci", "utf8mb4_0900_as_c
 
 /// Makes the tables where they are missing.
 pub(super) fn create(server: &Server) -> Result<(), Fault> {
-    let Connected { mut connection, verified } = connect(server, Purpose::Schema)?;
+    let Connected { mut connection, verified, .. } =
+        connect(server, Purpose::Schema, Attempt::default())?;
     for statement in statements() {
         let (of_mariadb, of_mysql) = COLLATIONS;
         if verified.is_mysql {
@@ -60,9 +61,9 @@ pub(super) fn state(connection: &mut Connection) -> Result<DatabaseState, Fault>
     Ok(if version == VERSION { DatabaseState::Current } else { DatabaseState::Older(version) })
 }
 
-/// The tables of ours that are not as they have to be: another storage engine, or no primary key.
-pub(super) fn odd_tables(connection: &mut Connection) -> Result<Vec<String>, Fault> {
-    let rows = connection.rows(
+/// What is wrong with a table of ours: another storage engine, or no primary key.
+pub(super) fn odd_table(connection: &mut Connection) -> Result<Option<String>, Fault> {
+    let table = connection.first(
         "SELECT t.table_name FROM information_schema.tables AS t
          WHERE t.table_schema = DATABASE() AND t.table_type = 'BASE TABLE'
              AND t.table_name IN ('member_auth', 'former_member', 'journal', 'batch',
@@ -73,8 +74,14 @@ pub(super) fn odd_tables(connection: &mut Connection) -> Result<Vec<String>, Fau
                  SELECT 1 FROM information_schema.statistics AS s
                  WHERE s.table_schema = t.table_schema AND s.table_name = t.table_name
                      AND s.index_name = 'PRIMARY'))
-         ORDER BY t.table_name",
+         ORDER BY t.table_name LIMIT 1",
         Vec::new(),
     )?;
-    rows.into_iter().map(|mut row| get(&mut row, 0)).collect()
+    let table = table.map(|mut row| get::<String>(&mut row, 0)).transpose()?;
+    Ok(table.map(|table| {
+        format!(
+            "the table {table} has no primary key or is not of InnoDB, so a crash or a cluster \
+             would lose its rows: make it again as schema.mysql.sql has it"
+        )
+    }))
 }

@@ -150,6 +150,11 @@ impl Server {
         if self.read_hosts.is_empty() { &self.hosts } else { &self.read_hosts }
     }
 
+    /// Whether reads go to nodes of their own.
+    pub(super) fn reads_elsewhere(&self) -> bool {
+        !self.read_hosts.is_empty()
+    }
+
     /// The user at the server.
     pub fn user(&self) -> &str {
         &self.user
@@ -333,7 +338,6 @@ impl ServerPassword {
     }
 
     /// The password in clear, for the driver alone.
-    #[allow(dead_code, reason = "the driver will use it")]
     pub(super) fn expose(&self) -> &str {
         &self.0
     }

@@ -2,9 +2,13 @@
 //! admitted by old rows where it does not.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use mysql::Conn;
 use mysql::prelude::Queryable as _;
+
+use super::fault;
+use super::identity::{GaleraNode, ServerIdentity};
 
 /// The smallest longest packet: the records of a few long postbacks.
 const PACKET_MIN: usize = 1 << 20;
@@ -22,59 +26,106 @@ pub(super) struct Verified {
     pub(super) packet_max: usize,
     /// The nodes of a cluster, if there are so few that the loss of one can stop the service.
     pub(super) too_few_nodes: Option<u64>,
-    /// The name, port and start of the server, which distinguish it from others and from itself
-    /// before a restart.
+    /// Which process of which server it is.
     pub(super) identity: ServerIdentity,
 }
 
-/// Which process of which server answers.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct ServerIdentity {
-    name: String,
-    port: String,
-    /// Unix seconds. Computed from its age, so it may differ by one.
-    started_at: i64,
-}
+/// Whether the log has said that the cluster has too few nodes.
+static HAS_TOO_FEW_NODES: AtomicBool = AtomicBool::new(false);
 
-impl ServerIdentity {
-    /// Whether both are the same process.
-    pub(super) fn is_same_process(&self, other: &Self) -> bool {
-        self.is_same_server(other) && (self.started_at - other.started_at).abs() <= 1
-    }
-
-    /// Whether both are the same server, perhaps with a restart in between.
-    pub(super) fn is_same_server(&self, other: &Self) -> bool {
-        self.name == other.name && self.port == other.port
+/// Warns of a small cluster, once until it has grown.
+pub(super) fn warn_of_too_few_nodes(verified: &Verified) {
+    let had = HAS_TOO_FEW_NODES.swap(verified.too_few_nodes.is_some(), Ordering::Relaxed);
+    match verified.too_few_nodes {
+        Some(nodes) if !had => log::warn!(
+            "the Galera cluster has {nodes} of at least {NODES_MIN} nodes: the loss of one more \
+             can stop the service"
+        ),
+        None if had => log::info!("the Galera cluster has {NODES_MIN} nodes or more"),
+        Some(_) | None => {}
     }
 }
 
 /// Variables and states of a server, by name in lower case.
 type Values = HashMap<String, String>;
 
-/// Checks a server.
+/// What is known of a server, by its own words.
+#[derive(Clone, Debug, Default)]
+struct Facts {
+    variables: Values,
+    states: Values,
+    started_at: Option<i64>,
+    /// The session has the number that the handshake told. If not, a proxy between both may run the
+    /// statements of one connection in several sessions, of several servers.
+    is_direct: bool,
+}
+
+impl Facts {
+    fn variable(&self, name: &str) -> &str {
+        self.variables.get(name).map_or("", String::as_str)
+    }
+
+    fn state(&self, name: &str) -> &str {
+        self.states.get(name).map_or("", String::as_str)
+    }
+}
+
+/// Checks a server on which a session reads, or also writes.
 ///
 /// # Errors
 ///
 /// A sentence that says what is wrong, why that matters, and what to do.
-pub(super) fn verify(conn: &mut Conn) -> Result<Verified, String> {
-    let failed = |error: mysql::Error| format!("cannot read its settings: {error}");
+pub(super) fn verify(conn: &mut Conn, writes: bool) -> Result<Verified, String> {
+    let failed =
+        |error: mysql::Error| format!("cannot read its settings: {}", fault::words(&error));
+    judge(&facts(conn).map_err(failed)?, writes)
+}
+
+fn facts(conn: &mut Conn) -> Result<Facts, mysql::Error> {
+    // The settings of the server, which a session that began before may not show.
     let variables = values(
         conn,
-        "SHOW VARIABLES WHERE Variable_name IN ('version', 'hostname', 'port', \
-         'max_allowed_packet', 'innodb_flush_log_at_trx_commit', 'innodb_doublewrite', \
-         'binlog_format', 'log_bin', 'read_only', 'super_read_only', 'wsrep_on', \
-         'wsrep_provider', 'wsrep_provider_options', 'wsrep_dirty_reads')",
-    )
-    .map_err(failed)?;
+        "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('version', 'hostname', 'port', 'datadir', \
+         'server_uid', 'server_uuid', 'max_allowed_packet', 'innodb_flush_log_at_trx_commit', \
+         'binlog_format', 'log_bin', 'sync_binlog', 'read_only', 'super_read_only', 'wsrep_on', \
+         'wsrep_provider', 'wsrep_provider_options', 'wsrep_dirty_reads', 'bind_address', \
+         'wsrep_node_address', 'wsrep_node_incoming_address')",
+    )?;
     let states = values(
         conn,
-        "SHOW GLOBAL STATUS WHERE Variable_name IN ('Uptime', 'wsrep_ready', \
-         'wsrep_cluster_status', 'wsrep_cluster_size', 'wsrep_cluster_state_uuid', \
-         'wsrep_local_state_uuid')",
-    )
-    .map_err(failed)?;
-    let now: i64 = conn.query_first("SELECT UNIX_TIMESTAMP()").map_err(failed)?.unwrap_or(0);
-    judge(&variables, &states, now)
+        "SHOW GLOBAL STATUS WHERE Variable_name IN ('wsrep_ready', 'wsrep_cluster_status', \
+         'wsrep_cluster_size', 'wsrep_cluster_state_uuid', 'wsrep_local_state_uuid', \
+         'wsrep_incoming_addresses')",
+    )?;
+    let started_at = started_at(conn, is_mysql(&variables))?;
+    let session: Option<u64> = conn.query_first("SELECT CONNECTION_ID()")?;
+    let is_direct = session == Some(conn.connection_id().into());
+    Ok(Facts { variables, states, started_at, is_direct })
+}
+
+/// Both numbers are of one statement, so that the server computes them from one reading of its
+/// clock, and the difference is always the same.
+fn started_at(conn: &mut Conn, is_mysql: bool) -> Result<Option<i64>, mysql::Error> {
+    let query = if is_mysql {
+        "SELECT CAST(UNIX_TIMESTAMP() - variable_value AS SIGNED)
+         FROM performance_schema.global_status WHERE variable_name = 'Uptime'"
+    } else {
+        "SELECT CAST(UNIX_TIMESTAMP() - variable_value AS SIGNED)
+         FROM information_schema.global_status WHERE variable_name = 'UPTIME'"
+    };
+    match conn.query_first(query) {
+        // A server without this table, such as TiDB.
+        Err(mysql::Error::MySqlError(_)) => Ok(None),
+        other => other,
+    }
+}
+
+fn is_mysql(variables: &Values) -> bool {
+    !variables.get("version").is_some_and(|text| text.to_ascii_lowercase().contains("mariadb"))
+}
+
+fn is_on(value: &str) -> bool {
+    value.eq_ignore_ascii_case("on") || value == "1"
 }
 
 fn values(conn: &mut Conn, query: &str) -> Result<Values, mysql::Error> {
@@ -83,17 +134,22 @@ fn values(conn: &mut Conn, query: &str) -> Result<Values, mysql::Error> {
 }
 
 /// Judges what a server says of itself.
-fn judge(variables: &Values, states: &Values, now: i64) -> Result<Verified, String> {
-    let variable = |name: &str| variables.get(name).map_or("", String::as_str);
-    let state = |name: &str| states.get(name).map_or("", String::as_str);
-    let is_on = |value: &str| value.eq_ignore_ascii_case("on") || value == "1";
+fn judge(facts: &Facts, writes: bool) -> Result<Verified, String> {
+    let variable = |name: &str| facts.variable(name);
     let number = |value: &str| value.parse::<u64>().unwrap_or(0);
-
     if variable("innodb_flush_log_at_trx_commit") != "1" {
         return Err(format!(
             "innodb_flush_log_at_trx_commit is {}, so a power failure loses acknowledged \
              postbacks: set it to 1",
             variable("innodb_flush_log_at_trx_commit")
+        ));
+    }
+    // With a binary log, it decides after a crash which transactions are kept.
+    if is_on(variable("log_bin")) && variable("sync_binlog") != "1" {
+        return Err(format!(
+            "log_bin is ON and sync_binlog is {}, so a power failure loses acknowledged \
+             postbacks: set sync_binlog to 1",
+            variable("sync_binlog")
         ));
     }
     let packet_max = usize::try_from(number(variable("max_allowed_packet"))).unwrap_or(0);
@@ -108,32 +164,49 @@ fn judge(variables: &Values, states: &Values, now: i64) -> Result<Verified, Stri
                     set it to ROW or MIXED"
             .into());
     }
+    if writes {
+        check_writable(facts)?;
+    }
     let is_cluster = !matches!(variable("wsrep_provider"), "" | "none");
-    let mut too_few_nodes = None;
+    let (mut too_few_nodes, mut node) = (None, None);
     if is_cluster {
-        check_node(variables, states)?;
-        let nodes = number(state("wsrep_cluster_size"));
+        node = Some(check_node(facts)?);
+        let nodes = number(facts.state("wsrep_cluster_size"));
         too_few_nodes = Some(nodes).filter(|&nodes| nodes < NODES_MIN);
     }
-    let started_at = now - i64::try_from(number(state("uptime"))).unwrap_or(0);
+    let server = ["hostname", "port", "datadir", "server_uid", "server_uuid"];
+    let server = server.map(|name| variable(name).to_owned()).into();
+    let identity = match facts.is_direct {
+        true => ServerIdentity::new(server, facts.started_at, node),
+        // Then nobody can tell whether a session is gone.
+        false => ServerIdentity::default(),
+    };
     Ok(Verified {
         is_cluster,
-        is_mysql: !variable("version").to_ascii_lowercase().contains("mariadb"),
+        is_mysql: is_mysql(&facts.variables),
         packet_max,
         too_few_nodes,
-        identity: ServerIdentity {
-            name: variable("hostname").to_owned(),
-            port: variable("port").to_owned(),
-            started_at,
-        },
+        identity,
     })
 }
 
+/// A replica only reads. Another host may be the one that writes.
+fn check_writable(facts: &Facts) -> Result<(), String> {
+    for name in ["super_read_only", "read_only"] {
+        if !matches!(facts.variable(name), "" | "OFF" | "0") {
+            return Err(format!(
+                "{name} is {}, so no postback can be written here: name the server that writes in \
+                 --database, or set {name} to OFF",
+                facts.variable(name)
+            ));
+        }
+    }
+    Ok(())
+}
+
 /// Judges a node of a Galera cluster.
-fn check_node(variables: &Values, states: &Values) -> Result<(), String> {
-    let variable = |name: &str| variables.get(name).map_or("", String::as_str);
-    let state = |name: &str| states.get(name).map_or("", String::as_str);
-    let is_on = |value: &str| value.eq_ignore_ascii_case("on") || value == "1";
+fn check_node(facts: &Facts) -> Result<GaleraNode, String> {
+    let (variable, state) = (|name: &str| facts.variable(name), |name: &str| facts.state(name));
     if !is_on(variable("wsrep_on")) {
         return Err(
             "wsrep_on is OFF, so what is written here reaches no other node: set it to ON".into()
@@ -165,13 +238,36 @@ fn check_node(variables: &Values, states: &Values) -> Result<(), String> {
             state("wsrep_ready")
         ));
     }
-    let zero = |uuid: &str| uuid.is_empty() || uuid.chars().all(|c| c == '0' || c == '-');
-    if zero(state("wsrep_cluster_state_uuid"))
-        || state("wsrep_cluster_state_uuid") != state("wsrep_local_state_uuid")
-    {
+    let cluster = state("wsrep_cluster_state_uuid");
+    let is_zero = cluster.chars().all(|c| c == '0' || c == '-');
+    if is_zero || cluster != state("wsrep_local_state_uuid") {
         return Err("this node does not have the state of the cluster (its state UUID is zero or \
                     another one): let it join again by a state transfer"
             .into());
     }
-    Ok(())
+    Ok(GaleraNode::new(cluster, state("wsrep_incoming_addresses"), &own_addresses(facts)))
 }
+
+/// The forms that the node's address may have in the list of all nodes. By default MariaDB makes it
+/// of the address on which it listens, or else of its address for other nodes.
+fn own_addresses(facts: &Facts) -> Vec<String> {
+    let port = facts.variable("port");
+    let given = facts.variable("wsrep_node_incoming_address");
+    if !matches!(given, "" | "AUTO") {
+        return vec![given.to_owned(), format!("{given}:{port}")];
+    }
+    let for_nodes = facts.variable("wsrep_node_address");
+    // Without the port of the group; an IPv6 address stands in brackets then.
+    let host = match for_nodes.rsplit_once(':') {
+        Some((host, _)) if for_nodes.matches(':').count() == 1 || host.ends_with(']') => host,
+        _ => for_nodes,
+    };
+    [facts.variable("bind_address"), host]
+        .into_iter()
+        .filter(|host| !host.is_empty())
+        .flat_map(|host| [format!("{host}:{port}"), format!("[{host}]:{port}")])
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -371,3 +371,27 @@ fn a_served_database_is_refused_under_another_data_dir_too() {
     ran.ended(1, &said);
     assert!(!other.join("seal.key").exists());
 }
+
+/// Two receivers of a cluster number their records before the cluster orders them.
+#[test]
+fn a_refused_name_stays_refused_where_the_record_that_gives_it_up_has_a_lower_number() {
+    let dir = temp_dir();
+    let (from, data) = (dir.path().join("from"), dir.path().join("data"));
+    let capture = write(dir.path(), "bodies", BODIES);
+    run_on(&from, &["replay", &capture]).printed_with_errors(1, 5);
+    let text = fs::read_to_string(export(&from, dir.path())).unwrap();
+    let [add, refused, delete] = text.lines().collect::<Vec<_>>()[..] else { panic!("{text}") };
+    let delete = delete.replace("\"id\":3", "\"id\":2");
+    let refused = refused.replace("\"id\":2", "\"id\":3");
+    let journal = write(dir.path(), "swapped", format!("{add}\n{delete}\n{refused}\n"));
+    fs::create_dir(&data).unwrap();
+    fs::copy(from.join("seal.key"), data.join("seal.key")).unwrap();
+    run_on(&data, &["replay", "--journal", &journal]).printed();
+    let conn = open(&data);
+    assert_eq!(rows(&conn, "SELECT memberid FROM member_auth"), [""; 0]);
+    assert_eq!(rows(&conn, "SELECT memberid FROM former_member"), ["71"]);
+    assert_eq!(
+        rows(&conn, "SELECT action, memberid, substr(reply, 1, 5) FROM journal ORDER BY id"),
+        ["ADD|71|OK|me", "DELETE|71|OK|me", "ADD|72|ERROR"]
+    );
+}

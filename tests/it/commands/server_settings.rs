@@ -4,6 +4,9 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
+use clap::Parser as _;
+use nats_userman::config::{Config, Settings};
+
 use super::{Ran, end, run_on};
 use crate::support::{program, temp_dir};
 
@@ -189,5 +192,30 @@ fn check_config_warns_of_a_password_in_the_url_and_of_a_connection_in_clear() {
         let shown = url.replace(":hidden0word", "");
         let row = format!("database          {shown}");
         assert!(ran.out.contains(&row), "{ran:?}");
+    }
+}
+
+#[derive(clap::Parser)]
+struct Line {
+    #[command(flatten)]
+    settings: Settings,
+}
+
+#[test]
+fn no_password_shows_where_settings_are_printed_for_debugging() {
+    let dir = temp_dir();
+    let file = dir.path().join("password");
+    fs::write(&file, format!("{PASSWORD}\n")).unwrap();
+    let in_url = URL.replace('@', &format!(":{PASSWORD}@"));
+    for flags in [
+        ["--database", &in_url, "--database-tls", "off"],
+        ["--database", URL, "--database-password", PASSWORD],
+        ["--database", URL, "--database-password-file", file.to_str().unwrap()],
+    ] {
+        let line = Line::parse_from([&["test"], &flags[..]].concat());
+        let config = Config::read(&line.settings).unwrap();
+        assert!(config.location.has_password(), "{flags:?}");
+        let shown = format!("{:?} {config:?} {}", line.settings, config.location);
+        assert!(!shown.contains(PASSWORD) && shown.contains("***"), "{shown}");
     }
 }

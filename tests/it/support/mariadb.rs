@@ -315,7 +315,7 @@ fn random_word() -> String {
 }
 
 /// The server lies where only root looks for programs.
-fn server_program() -> Option<PathBuf> {
+pub fn server_program() -> Option<PathBuf> {
     let place = PathBuf::from("/usr/sbin/mariadbd");
     if place.is_file() { Some(place) } else { real_program("mariadbd") }
 }

@@ -28,7 +28,7 @@ pub use database::{Beside, ENGINES, EngineKind, TestDatabase, check_database};
 pub use dir::temp_dir;
 pub use gated::Gate;
 pub use http::{Caller, Request, Response, post_to, read_response, send_raw};
-pub use mariadb::{MariaDatabase, MariaDb};
+pub use mariadb::{MariaDatabase, MariaDb, server_program};
 pub use mounted::Mounted;
 pub use program::{NO_CONFIG, Program, program};
 pub use rows::{check_invariants, rows};
