@@ -1,7 +1,7 @@
 //! No secret is ever readable, whatever is sent and however malformed. The files of the data
 //! directory, the most verbose log, the replies and the output of the commands never show one, in
-//! clear text or in any encoding. On a server the tables, the files of the server with its redo log,
-//! and a log of every statement with its values do not show one either.
+//! clear text or in any encoding. On a server, the tables, the files of the server with its redo
+//! log, and a log of every statement with its values do not show one either.
 
 mod memory;
 mod search;

@@ -13,7 +13,7 @@ use super::outcome::{CommitOutcome, Session, look_up};
 use super::server::{Host, Server};
 use super::shapes::Shapes;
 use super::verify::{Verified, warn_of_too_few_nodes};
-use super::{agreement, lease, logins, names, notes, schema, seals};
+use super::{agreement, fold, lease, logins, notes, prune, schema, seals};
 use crate::block::{Block, Target};
 use crate::clock::Moment;
 use crate::epoch::Epoch;
@@ -67,7 +67,7 @@ impl<'s> Mysql<'s> {
     pub(super) fn new(server: &'s Server, connected: Connected) -> Result<Self, Fault> {
         let Connected { mut connection, verified, host } = connected;
         warn_of_too_few_nodes(&verified);
-        let has_unfolded = names::has_unfolded(&mut connection)?;
+        let has_unfolded = fold::has_unfolded(&mut connection)?;
         Ok(Self {
             server,
             connection: Some(connection),
@@ -350,7 +350,7 @@ impl Engine for Mysql<'_> {
     }
 
     fn prune(&mut self, before: i64, most: usize) -> Result<usize, Fault> {
-        self.within(|engine| super::journal::prune(engine.connection()?, before, most))
+        self.within(|engine| prune::prune(engine.connection()?, before, most))
     }
 
     fn convert_journal(&mut self, _most: usize) -> Result<Option<Conversion>, Fault> {

@@ -34,6 +34,12 @@ struct Stale {
     name: Username,
 }
 
+/// Whether there are members who do not hold the folded form of their name.
+pub(super) fn has_unfolded(connection: &mut Connection) -> Result<bool, Fault> {
+    let any = "SELECT 1 FROM member_auth WHERE username_key < 0x01 LIMIT 1";
+    Ok(connection.first(any, Vec::new())?.is_some())
+}
+
 /// Folds all names again, if other rules folded them. The service of another release must not run
 /// meanwhile.
 pub(super) fn fold_if_due(connection: &mut Connection) -> Result<(), Fault> {

@@ -4,6 +4,7 @@
 use mysql::Value;
 
 use super::connection::Connection;
+use super::prune::forget_batches;
 use super::rows::{get, key_values};
 use crate::store::{Fault, LoggedOut, Seen, Spent};
 
@@ -124,6 +125,6 @@ pub(super) fn forget(
     ] {
         any |= connection.run(statement, vec![bound.into(), most.into()])? > 0;
     }
-    super::journal::forget_batches(connection, 10_000)?;
+    forget_batches(connection, 10_000)?;
     Ok(any)
 }

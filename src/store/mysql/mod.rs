@@ -22,6 +22,7 @@ mod members;
 mod names;
 mod notes;
 mod outcome;
+mod prune;
 mod read;
 mod reader;
 mod rows;

@@ -3,17 +3,10 @@
 
 use mysql::Value;
 
-use super::connection::Connection;
 use super::engine::Mysql;
 use super::rows::{folded_key, get, read_username, unfolded_key};
 use crate::identity::{Key, SiteId};
 use crate::store::Fault;
-
-/// Whether there is any.
-pub(super) fn has_unfolded(connection: &mut Connection) -> Result<bool, Fault> {
-    let any = "SELECT 1 FROM member_auth WHERE username_key < 0x01 LIMIT 1";
-    Ok(connection.first(any, Vec::new())?.is_some())
-}
 
 impl Mysql<'_> {
     pub(super) fn take_folded(&mut self, key: Key) -> Result<(), Fault> {

@@ -209,7 +209,10 @@ fn a_path_that_cannot_be_meant_is_refused_with_what_was_found() {
     for (value, problem) in [
         ("sqlite:/x/a.db\r", format!("{control} \"/x/a.db\\r\"")),
         ("sqlite:'/x/a.db'", format!("{quotes} \"\\'/x/a.db\\'\"")),
-        ("\"sqlite:/x/a.db\"", "expected sqlite:PATH, found quotes around it".into()),
+        (
+            "\"sqlite:/x/a.db\"",
+            "expected sqlite:PATH or mysql://USER@HOST/DATABASE, found quotes around it".into(),
+        ),
         ("sqlite:/x/a.db\n?key=secret", format!("{control} \"/x/a.db\\n\"")),
     ] {
         let mut command = program();

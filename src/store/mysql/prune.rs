@@ -1,0 +1,45 @@
+//! Removes journal records and batches that are old.
+
+use std::sync::LazyLock;
+
+use mysql::Value;
+
+use super::connection::{Connection, Many};
+use super::rows::get;
+use crate::store::Fault;
+
+/// Batches whose rows can be forgotten are older than this. Nobody looks one up after a minute.
+const BATCH_SECONDS: i64 = 3_600;
+
+/// See [`crate::store::Engine::prune`].
+pub(super) fn prune(connection: &mut Connection, before: i64, most: usize) -> Result<usize, Fault> {
+    let most = u64::try_from(most).unwrap_or(u64::MAX);
+    // Ids rise with time, so the oldest records come first.
+    let oldest = connection.rows(
+        "SELECT id, at FROM journal WHERE id < (SELECT MAX(id) FROM journal) AND sealed IS NULL
+         ORDER BY id LIMIT ?",
+        vec![most.into()],
+    )?;
+    let mut old = Vec::new();
+    for mut row in oldest {
+        let (id, at): (i64, i64) = (get(&mut row, 0)?, get(&mut row, 1)?);
+        if at >= before {
+            break;
+        }
+        old.push(vec![Value::Int(id)]);
+    }
+    let gone = if old.is_empty() { 0 } else { connection.change_by(&DELETE, old)? };
+    Ok(usize::try_from(gone).unwrap_or(usize::MAX))
+}
+
+static DELETE: LazyLock<Many> =
+    LazyLock::new(|| Many::new("DELETE FROM journal WHERE id IN (", "?", ")"));
+
+/// Forgets batches that nobody looks up any more, at most `most`.
+pub(super) fn forget_batches(connection: &mut Connection, most: u32) -> Result<(), Fault> {
+    connection.run(
+        "DELETE FROM batch WHERE at < UNIX_TIMESTAMP() - ? ORDER BY at LIMIT ?",
+        vec![BATCH_SECONDS.into(), most.into()],
+    )?;
+    Ok(())
+}
