@@ -22,6 +22,18 @@
 //! The NATS that authstrings come from is a double on loopback: a second ceiling, which answers at
 //! once with a string.
 //!
+//! With the database on a server, for which it starts a MariaDB of its own, or which is given and
+//! must be empty:
+//!
+//! ```text
+//! cargo run --release --example flood -- --mariadb --only on-server,two-receivers
+//! cargo run --release --example flood -- --database mysql://USER:PASSWORD@HOST/DATABASE
+//! ```
+//!
+//! Beside the program it then measures `php/postback.php`, which does the same work in one
+//! transaction for each postback, in PHP-FPM behind nginx. With `--database` twice the second of
+//! two receivers uses the second address, as of another node of one cluster.
+//!
 //! It takes about ten minutes and two gigabytes of disk. All of it is below `target/`, because
 //! `/tmp` may be memory, where a sync costs nothing.
 
@@ -33,6 +45,8 @@ mod client;
 mod disk;
 mod expected;
 mod manager;
+mod mariadb;
+mod php;
 mod process;
 mod report;
 mod request;
@@ -77,6 +91,13 @@ struct Options {
     /// Start the servers as systemd does, with its watchdog
     #[arg(long)]
     watchdog: bool,
+    /// Keep the database on a MariaDB that is started for this run
+    #[arg(long, conflicts_with = "database")]
+    mariadb: bool,
+    /// Keep the database on this server, mysql://USER:PASSWORD@HOST[:PORT]/DATABASE: the database
+    /// must be empty, and is emptied again and again (repeatable: the second receiver's address)
+    #[arg(long)]
+    database: Vec<String>,
     /// Connections of the overload, each with one request under way: with fewer than the program
     /// queues it need not refuse
     #[arg(long, default_value_t = 1024)]

@@ -1,7 +1,7 @@
 //! The servers under load: child processes, stopped when they go out of scope, whatever happens.
 
 use std::fs::{self, File};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -61,6 +61,15 @@ impl Server {
         DataDir::new(data(&self.dir)).database()
     }
 
+    /// Copies the keys of its data directory to that of another receiver, which has not started.
+    pub fn share_keys(&self, other: &Path) -> Result<(), Failure> {
+        fs::create_dir_all(data(other))?;
+        for name in ["seal.key", "cookie.key"] {
+            fs::copy(data(&self.dir).join(name), data(other).join(name))?;
+        }
+        Ok(())
+    }
+
     /// The key with which it signs cookies.
     pub fn cookie_key(&self) -> PathBuf {
         DataDir::new(data(&self.dir)).cookie_key()
@@ -73,6 +82,27 @@ impl Server {
             dir,
             true,
         )
+    }
+
+    /// Starts a server that does not say where it listens: at this address.
+    pub fn of_another_program(
+        command: &mut Command,
+        dir: &Path,
+        address: SocketAddr,
+    ) -> Result<Self, Failure> {
+        let log = dir.join("stderr.log");
+        let child = command.stdout(Stdio::null()).stderr(File::create(&log)?).spawn()?;
+        let dir = dir.to_owned();
+        let mut server = Self { child, log, dir, address, is_ceiling: false, next_member: 0 };
+        let begun = Instant::now();
+        while TcpStream::connect(address).is_err() {
+            if server.child.try_wait()?.is_some() || begun.elapsed() > START_TIME_MAX {
+                let log = fs::read_to_string(&server.log)?;
+                return Err(format!("a server does not listen at {address}:\n{log}").into());
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
+        Ok(server)
     }
 
     fn start(command: &mut Command, dir: &Path, is_ceiling: bool) -> Result<Self, Failure> {

@@ -46,6 +46,13 @@ impl Series {
         self.resident_kib_max = self.resident_kib_max.max(cost.resident_kib_max);
     }
 
+    /// Adds a round of which only the rate counts: both last rounds, which ran at once.
+    pub fn add_rates(&mut self, one: &Self, other: &Self) {
+        if let (Some(one), Some(other)) = (one.rates.last(), other.rates.last()) {
+            self.rates.push(one + other);
+        }
+    }
+
     /// Right replies a second in the median round.
     pub fn rate(&self) -> f64 {
         median(self.rates.clone())

@@ -6,6 +6,7 @@ mod backup;
 mod beside;
 mod guesses;
 mod journal;
+mod on_server;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -16,6 +17,7 @@ use tokio::time::interval;
 use crate::client::{Load, run};
 use crate::disk;
 use crate::manager::Manager;
+use crate::mariadb::Database;
 use crate::process::{Server, cpu_seconds, machine_cpu_seconds};
 use crate::report::{Bar, Cost, Report, Series};
 use crate::request::Ask;
@@ -71,6 +73,39 @@ pub enum Scenario {
     Backup,
     /// Resident memory with a million members
     Memory,
+    /// ADD on 64 connections with the database on a server, beside PHP-FPM and nginx on the same
+    /// one: with --mariadb or --database
+    OnServer,
+    /// ADD on 64 connections of two receivers of one database, beside one receiver: with --mariadb
+    /// or --database
+    TwoReceivers,
+}
+
+impl Scenario {
+    /// Whether it is also measured with the database on a server, where one program at a time has
+    /// the tables.
+    fn runs_on_a_server(self) -> bool {
+        match self {
+            Self::Fdatasync
+            | Self::Add1
+            | Self::Add64
+            | Self::Overload
+            | Self::Check
+            | Self::AuthBasic
+            | Self::Memory
+            | Self::OnServer
+            | Self::TwoReceivers => true,
+            Self::AddIntoMillion
+            | Self::AuthCookie
+            | Self::LoginFlood
+            | Self::GuessFlood
+            | Self::ApiStandIn
+            | Self::ApiBlank
+            | Self::ApiRelay
+            | Self::Journal
+            | Self::Backup => false,
+        }
+    }
 }
 
 /// What the scenarios share.
@@ -81,6 +116,8 @@ pub struct Bench {
     /// Of each server, if the options want one.
     manager: Option<Manager>,
     ceiling: Server,
+    /// Where all servers keep their database, if it is not SQLite's.
+    database: Option<Database>,
     /// Made by the first scenario that needs it.
     million: Option<Server>,
     servers_started: usize,
@@ -102,6 +139,11 @@ impl Bench {
         if options.watchdog {
             report.note("the servers report to a service manager with a watchdog".into());
         }
+        let database = match (options.mariadb, options.database.is_empty()) {
+            (true, _) => Some(Database::start(&dir.join("mariadb"))?),
+            (false, false) => Some(Database::given(options.database.clone())?),
+            (false, true) => None,
+        };
         if !options.server_arg.is_empty() {
             report.note(format!("not the default settings: {}", options.server_arg.join(" ")));
         }
@@ -111,6 +153,7 @@ impl Bench {
             dir,
             manager,
             ceiling,
+            database,
             million: None,
             servers_started: 0,
             resident_kib_max: 0,
@@ -126,6 +169,10 @@ impl Bench {
                     .to_possible_value()
                     .map(|value| value.get_name().to_owned())
                     .unwrap_or_default();
+                if self.database.is_some() && !scenario.runs_on_a_server() {
+                    self.report.note(format!("{name}: only measured with SQLite"));
+                    continue;
+                }
                 eprintln!("{name} ...");
                 match scenario {
                     Scenario::Fdatasync => self.fdatasync(&name)?,
@@ -144,6 +191,8 @@ impl Bench {
                     Scenario::Journal => self.journal(&name).await?,
                     Scenario::Backup => self.backup(&name).await?,
                     Scenario::Memory => self.memory(&name).await?,
+                    Scenario::OnServer => self.on_server(&name).await?,
+                    Scenario::TwoReceivers => self.two_receivers(&name).await?,
                 }
             }
         }
@@ -358,10 +407,35 @@ impl Bench {
 
     /// A new server on a new directory, with more arguments than the defaults.
     fn program_with(&mut self, more: &[String]) -> Result<Server, Failure> {
+        let dir = self.new_dir();
+        self.program_with_tables_in(&dir, more)
+    }
+
+    /// A new server in this directory, on new tables where the database is on a server.
+    fn program_with_tables_in(&mut self, dir: &Path, more: &[String]) -> Result<Server, Failure> {
+        if self.database.is_some()
+            && let Some(million) = self.million.take()
+        {
+            self.end(million)?;
+        }
+        if let Some(database) = &self.database {
+            database.clear()?;
+        }
+        self.receiver_in(dir, 0, more)
+    }
+
+    /// A server in this directory, on the database that is there.
+    fn receiver_in(&self, dir: &Path, receiver: usize, more: &[String]) -> Result<Server, Failure> {
+        let database = self.database.as_ref().map(|database| database.url(receiver));
+        let place = database.map(|url| vec!["--database".to_owned(), url.to_owned()]);
+        let place = place.unwrap_or_default();
+        let extra = [&self.options.server_arg, more, &place].concat();
+        Server::program(&self.binary, dir, &extra, self.manager.as_ref())
+    }
+
+    fn new_dir(&mut self) -> PathBuf {
         self.servers_started += 1;
-        let dir = self.dir.join(self.servers_started.to_string());
-        let extra = [&self.options.server_arg, more].concat();
-        Server::program(&self.binary, &dir, &extra, self.manager.as_ref())
+        self.dir.join(self.servers_started.to_string())
     }
 
     fn end(&mut self, server: Server) -> Result<(), Failure> {

@@ -237,7 +237,14 @@ impl Drop for MariaDatabase {
         let remove = || {
             let mut admin = Conn::new(options(self.server.port, ADMIN, &self.server.password))?;
             // A connection that was left in a transaction would keep the tables.
-            admin.query_drop(format!("KILL USER {}@'127.0.0.1'", self.name))?;
+            let sessions: Vec<u64> = admin.query(format!(
+                "SELECT id FROM information_schema.processlist WHERE user = '{}'",
+                self.name
+            ))?;
+            for session in sessions {
+                // It may have ended by itself.
+                let _ = admin.query_drop(format!("KILL {session}"));
+            }
             for user in [&self.name, &self.reader()] {
                 admin.query_drop(format!("DROP USER IF EXISTS {user}@'127.0.0.1'"))?;
             }
