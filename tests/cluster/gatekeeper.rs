@@ -23,6 +23,8 @@ pub struct Seen {
     pub sent: Vec<Sent>,
     /// Questions with an answer.
     pub asked: usize,
+    /// Of these, with a cookie of the first receiver.
+    pub by_cookie: usize,
     /// Answers by a row of the past.
     pub stale: Vec<String>,
 }
@@ -70,17 +72,31 @@ fn one_round(round: usize, [writer, reader]: [SocketAddr; 2], seen: &mut Seen) {
     if post("add", add, seen).is_none() {
         return;
     }
-    ask(reader, &name, true, seen);
+    let cookie = log_in(writer, &name);
+    ask(reader, &name, cookie.as_deref(), true, seen);
     if post("delete", format!("action=DELETE&{of}"), seen).is_some() {
-        ask(reader, &name, false, seen);
+        ask(reader, &name, cookie.as_deref(), false, seen);
     }
 }
 
-fn ask(reader: SocketAddr, name: &str, is_member: bool, seen: &mut Seen) {
+/// The cookie of a login; `None` where that did not work just now.
+fn log_in(receiver: SocketAddr, name: &str) -> Option<String> {
+    let form = Request::post("/login?site=1").same_origin();
+    let form = form.form(&format!("username={name}&password=secret"));
+    let response = send_raw(receiver, form).ok()?;
+    let cookie = response.header("set-cookie")?.split(';').next()?;
+    (response.status == 303).then(|| cookie.to_owned())
+}
+
+fn ask(reader: SocketAddr, name: &str, cookie: Option<&str>, is_member: bool, seen: &mut Seen) {
     let when = if is_member { "joined" } else { "left" };
-    let visit = Request::get("/auth?site=1").basic(name, "secret");
-    if let Ok(response) = send_raw(reader, visit) {
+    let door = || Request::get("/auth?site=1");
+    let visits = [Some(door().basic(name, "secret")), cookie.map(|cookie| door().cookie(cookie))];
+    for (by, visit) in ["password", "cookie"].into_iter().zip(visits) {
+        let Some(visit) = visit else { continue };
+        let Ok(response) = send_raw(reader, visit) else { continue };
         seen.asked += 1;
+        seen.by_cookie += usize::from(by == "cookie" && response.status != 503);
         let is_right = match response.status {
             200 => is_member,
             401 => !is_member,
@@ -88,7 +104,7 @@ fn ask(reader: SocketAddr, name: &str, is_member: bool, seen: &mut Seen) {
             _ => false,
         };
         if !is_right {
-            seen.stale.push(format!("{name} has {when}: /auth says {}", response.status));
+            seen.stale.push(format!("{name} has {when}: by {by} /auth says {}", response.status));
         }
     }
     let check = Request::postback(&format!("action=CHECK&siteid=1&username={name}"));

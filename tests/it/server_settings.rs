@@ -13,19 +13,23 @@ const ADD: &str = "action=ADD&siteid=1&memberid=71&username=bob&password=secret"
 const NOT_SYNCED: &str = "innodb_flush_log_at_trx_commit is 0, so a power failure loses \
                           acknowledged postbacks: set it to 1";
 
-/// What `serve` and `check-config` say where they have to refuse.
-fn refusals(database: &MariaDatabase) -> [String; 2] {
+/// What `serve`, `check-config` and `doctor` say where they have to refuse.
+fn refusals(database: &MariaDatabase) -> [String; 3] {
     let setting = database.setting_with_password();
     let (one, dir) = (temp_dir(), temp_dir());
     let stderr = match Program::run(program(), one.path(), &["--database", &setting]) {
         Ok(program) => panic!("it serves: {}", program.stderr()),
         Err(stderr) => stderr,
     };
-    let mut check = program();
-    check.args(["check-config", "--database", &setting, "--data-dir"]).arg(dir.path());
-    let checked = check.output().unwrap();
-    assert_eq!(checked.status.code(), Some(1));
-    [stderr, String::from_utf8(checked.stderr).unwrap()]
+    let said = |command: &str| {
+        let mut check = program();
+        check.args([command, "--database", &setting, "--data-dir"]).arg(dir.path());
+        let done = check.output().unwrap();
+        assert_eq!(done.status.code(), Some(1), "{command}");
+        let text = [done.stdout, done.stderr].concat();
+        String::from_utf8(text).unwrap()
+    };
+    [stderr, said("check-config"), said("doctor")]
 }
 
 #[test]
