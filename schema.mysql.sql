@@ -204,6 +204,13 @@ CREATE TABLE IF NOT EXISTS folding (
     PRIMARY KEY (one)
 ) ENGINE = InnoDB;
 
+-- A row here: `migrate-store` has not copied everything yet, and no receiver may use the tables.
+CREATE TABLE IF NOT EXISTS migration (
+    one               TINYINT NOT NULL CHECK (one = 1),
+    began             BIGINT NOT NULL,  -- by the clock of the server
+    PRIMARY KEY (one)
+) ENGINE = InnoDB;
+
 -- GET /health writes here. Each receiver has a slot, so that they do not conflict.
 CREATE TABLE IF NOT EXISTS health (
     slot              TINYINT UNSIGNED NOT NULL,

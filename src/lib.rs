@@ -48,6 +48,7 @@ pub mod logging;
 pub mod login;
 pub mod member;
 pub mod metrics;
+pub mod migration;
 pub mod nats_client;
 pub mod network;
 mod open_files;

@@ -43,6 +43,9 @@ _nats__userman() {
             nats__userman,member)
                 cmd="nats__userman__subcmd__member"
                 ;;
+            nats__userman,migrate-store)
+                cmd="nats__userman__subcmd__migrate__subcmd__store"
+                ;;
             nats__userman,replay)
                 cmd="nats__userman__subcmd__replay"
                 ;;
@@ -95,7 +98,7 @@ _nats__userman() {
 
     case "${cmd}" in
         nats__userman)
-            opts="-h -V --config --listen --public-url --data-dir --database --postback-token --postback-token-file --allow-ip --allow-ip-file --trusted-proxy --trusted-proxy-file --time-zone --expire-grace-hours --clock-jump-minutes --password-hash --keep-cryptpass --journal-days --no-upgrade-copy --log --log-format --database-read --database-password --database-password-file --database-tls --database-tls-ca --backup-every --backup-dir --backup-keep --backup-with-keys --login-hours --login-idle-minutes --cookie-domain --login-template --login-limit-pair --login-limit-network --login-limit-name --login-window-minutes --login-block-minutes --api-key --api-key-file --nats-url --nats-api-username --nats-api-key --nats-api-key-file --nats-ca --nats-seconds --stand-in --stand-in-minutes --help --version replay journal member token block authstring backup restore set-wal-aside health config check-config doctor serve"
+            opts="-h -V --config --listen --public-url --data-dir --database --postback-token --postback-token-file --allow-ip --allow-ip-file --trusted-proxy --trusted-proxy-file --time-zone --expire-grace-hours --clock-jump-minutes --password-hash --keep-cryptpass --journal-days --no-upgrade-copy --log --log-format --database-read --database-password --database-password-file --database-tls --database-tls-ca --backup-every --backup-dir --backup-keep --backup-with-keys --login-hours --login-idle-minutes --cookie-domain --login-template --login-limit-pair --login-limit-network --login-limit-name --login-window-minutes --login-block-minutes --api-key --api-key-file --nats-url --nats-api-username --nats-api-key --nats-api-key-file --nats-ca --nats-seconds --stand-in --stand-in-minutes --help --version replay journal member token block authstring backup restore migrate-store set-wal-aside health config check-config doctor serve"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -573,6 +576,28 @@ _nats__userman() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        nats__userman__subcmd__migrate__subcmd__store)
+            opts="-h --from --to --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --to)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;

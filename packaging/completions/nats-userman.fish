@@ -82,6 +82,7 @@ complete -c nats-userman -n "__fish_nats_userman_needs_command" -f -a "block" -d
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -f -a "authstring" -d 'Request an authstring, which authorises a link to NATS, from NATS or a running nats-userman'
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -f -a "backup" -d 'Back up the database, also while the service runs'
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -f -a "restore" -d 'Put a backup in the place of the database, while the service is stopped; the former files are renamed, not deleted'
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -f -a "migrate-store" -d 'Copy a database to another location, of SQLite, MariaDB or MySQL, while no service uses them'
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -f -a "set-wal-aside" -d 'Set aside the WAL of another database that was left beside a restored backup; it is renamed, not deleted'
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -f -a "health" -d 'Ask the running service whether it can commit a postback; ends with exit code 0 or 1'
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -f -a "config" -d 'Print each setting with its origin: flag, variable, line of the configuration file, default'
@@ -146,6 +147,9 @@ complete -c nats-userman -n "__fish_nats_userman_using_subcommand backup" -l jso
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand backup" -s h -l help -d 'Print help'
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand restore" -l keys -d 'The file of its keys [default: the one beside the backup that ends in .keys, if there is one]' -r -F
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand restore" -s h -l help -d 'Print help'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand migrate-store" -l from -d 'Database to copy, as --database takes it; it is not changed' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand migrate-store" -l to -d 'New database, as --database takes it: a file that does not exist yet, or an empty database of a server; one that an interrupted copy has begun is continued' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand migrate-store" -s h -l help -d 'Print help'
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand set-wal-aside" -s h -l help -d 'Print help'
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand health" -s h -l help -d 'Print help'
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand config" -l json -d 'Print JSON'

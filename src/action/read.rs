@@ -31,7 +31,7 @@ pub struct Rules {
 
 /// What a journal record keeps of the values that its fields hide, and the instant that was
 /// computed then.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Recorded {
     /// The credential that the postback put into the row.
     pub credential: Option<Credential>,

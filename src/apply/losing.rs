@@ -16,7 +16,8 @@ use crate::journal::Origin;
 use crate::password::{KeyId, Vault};
 use crate::store::{
     Cause, Conversion, Engine, Fault, Hardened, JournalFilter, Location, LongRead, Note, Outcome,
-    Rehashed, SharedKey, SharedSetting, Spent, View, Wanted, open_reader, pages, with_engine,
+    Rehashed, SharedKey, SharedSetting, Spent, TableRow, View, Wanted, open_reader, pages,
+    with_engine,
 };
 
 /// 2026-06-15 12:00:00 UTC.
@@ -231,6 +232,11 @@ impl Engine for Losing<'_> {
         self.step()?;
         self.convert_fails_with.take().map_or(Ok(()), Err)?;
         self.engine.convert_journal(most)
+    }
+
+    fn insert_rows(&mut self, rows: &[TableRow]) -> Result<(), Fault> {
+        self.step()?;
+        self.engine.insert_rows(rows)
     }
 
     fn set_seal_key(&mut self, id: KeyId) -> Result<(), Fault> {

@@ -10,6 +10,7 @@ mod failure;
 mod health;
 mod journal;
 mod member;
+mod migrate_store;
 mod progress;
 mod replay;
 mod restore;
@@ -126,6 +127,8 @@ enum CliCommand {
     /// Put a backup in the place of the database, while the service is stopped; the former files
     /// are renamed, not deleted
     Restore(restore::RestoreCommand),
+    /// Copy a database to another location, of SQLite, MariaDB or MySQL, while no service uses them
+    MigrateStore(migrate_store::MigrateStoreCommand),
     /// Set aside the WAL of another database that was left beside a restored backup; it is renamed,
     /// not deleted
     SetWalAside,
@@ -189,6 +192,11 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         // The source of the service's own strings does not matter to this command.
         settings.api.stand_in = "no".into();
     }
+    let mut server = None;
+    if let CliCommand::MigrateStore(_) = cli.command {
+        // They are about the databases of this command, not about that of the service.
+        server = Some(std::mem::take(&mut settings.server));
+    }
     if let CliCommand::Config(command) = &cli.command {
         // Also bad ones, with their origin; the errors come behind them.
         command.run(&sources)?;
@@ -218,6 +226,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         CliCommand::AuthString(authstring) => authstring.run(&config),
         CliCommand::Backup(backup) => backup.run(&config),
         CliCommand::Restore(restore) => restore.run(&config),
+        CliCommand::MigrateStore(migrate) => migrate.run(&config, &server.unwrap_or_default()),
         CliCommand::SetWalAside => set_wal_aside::run(&config),
         CliCommand::Health
         | CliCommand::Config(_)

@@ -25,7 +25,7 @@ pub use backup::BackupSettings;
 pub use exposed::{exposed, exposed_by};
 pub use problems::BadSetting;
 pub use read::{Config, listen_address};
-pub use server::ServerSettings;
+pub use server::{ServerSettings, read_location};
 pub use settings::{FileSetting, Settings};
 pub use sources::{Effective, EffectiveValue, Origin, SYSTEM_DATA_DIR, SYSTEM_FILE, Sources};
 pub use variables::{bad_variables, without_unusable_variables};

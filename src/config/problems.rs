@@ -149,7 +149,11 @@ impl Problems {
     }
 
     pub(super) fn database(&mut self, text: &str) -> Option<Location> {
-        let flag = "--database";
+        self.location("--database", text)
+    }
+
+    /// Reads the location of a database from this flag.
+    pub(super) fn location(&mut self, flag: &'static str, text: &str) -> Option<Location> {
         if let Some(path) = text.trim_start().strip_prefix("sqlite:") {
             // Spaces around it are not part of it, and a query may contain a key.
             let path = path.trim_matches([' ', '\t']).split('?').next().unwrap_or(path);

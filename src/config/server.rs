@@ -19,7 +19,7 @@ const PASSWORD_EXPECTED: &str = "expected a password of 1 to 1024 bytes in one l
 
 /// The settings as text. The comments are the help texts of the flags.
 #[allow(rustdoc::invalid_html_tags, rustdoc::broken_intra_doc_links)]
-#[derive(Args, Clone, Debug)]
+#[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "MariaDB and MySQL")]
 pub struct ServerSettings {
     /// Host that serves reads, with its port; repeatable, and tried in their order [default: the
@@ -97,6 +97,32 @@ pub(super) fn read(
     let tls = tls(settings, &server, bad);
     let server = password.into_iter().fold(server, Server::with_password).with_tls(tls);
     (bad.0.len() == before).then_some(Location::Mysql(server))
+}
+
+/// Reads a database that a command names by a flag of its own. The settings of a server count where
+/// it is on one; a password in the URL comes before them. Reads are done where writes are.
+///
+/// # Errors
+///
+/// Every setting that cannot be used, and the location.
+pub fn read_location(
+    flag: &'static str,
+    text: &SecretString,
+    settings: &ServerSettings,
+) -> Result<Location, Vec<BadSetting>> {
+    let mut bad = Problems::default();
+    let location = bad.location(flag, text.expose_secret()).and_then(|location| match location {
+        Location::Sqlite(_) => Some(location),
+        Location::Mysql(_) => {
+            let mut settings = settings.clone();
+            settings.database_read.clear();
+            if location.has_password() {
+                (settings.database_password, settings.database_password_file) = (None, None);
+            }
+            read(&settings, location, &mut bad)
+        }
+    });
+    location.ok_or(bad.0)
 }
 
 /// The flags of this group that are set.

@@ -94,6 +94,15 @@ impl Fault {
         }
     }
 
+    /// Adds where the row is that cannot be read. Other faults stay as they are.
+    #[must_use]
+    pub fn in_row(self, place: &str) -> Self {
+        match self {
+            Fault::BadRow(what) => Fault::BadRow(format!("{place}: {what}")),
+            other => other,
+        }
+    }
+
     /// Whether the same transaction may be run again from its beginning: nothing of it was applied,
     /// and the reason may be temporary. The caller limits the number of attempts.
     pub fn runs_again(&self) -> bool {

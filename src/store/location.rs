@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use super::bad_location::BadLocation;
-use super::database_state::DatabaseState;
+use super::database_state::{DatabaseState, MigrationTarget};
 use super::open_error::OpenError;
 use super::{
     Contents, CopyError, Diagnosis, Engine, LogState, Read, Replacement, UpgradePlan, mysql, sqlite,
@@ -429,5 +429,59 @@ pub fn set_log_aside(location: &Location, stamp: &str) -> io::Result<Option<(Pat
     match location {
         Location::Sqlite(file) => sqlite::set_wal_aside(file.path(), stamp),
         Location::Mysql(_) => Ok(None),
+    }
+}
+
+/// Whether a receiver uses a database that several may share. An engine whose database has one
+/// receiver says no: its lock tells.
+///
+/// # Errors
+///
+/// If the database cannot be read.
+pub fn is_led(location: &Location) -> Result<bool, OpenError> {
+    match location {
+        Location::Sqlite(_) => Ok(false),
+        Location::Mysql(server) => mysql::is_led(server),
+    }
+}
+
+/// What a copy to this location would find. Changes nothing.
+///
+/// # Errors
+///
+/// If that cannot be determined.
+pub fn migration_target(location: &Location) -> Result<MigrationTarget, OpenError> {
+    match location {
+        Location::Sqlite(file) => sqlite::migration::target(file),
+        Location::Mysql(server) => mysql::migration_target(server),
+    }
+}
+
+/// Makes the tables that a copy to this location needs, and returns where they are. No other
+/// command uses them until [`complete_migration`].
+///
+/// # Errors
+///
+/// If they cannot be made.
+pub fn begin_migration(location: &Location) -> Result<Location, OpenError> {
+    match location {
+        Location::Sqlite(file) => {
+            let draft = Location::sqlite(sqlite::migration::draft_of(file.path()));
+            with_engine(&draft, true, |_| ())?;
+            Ok(draft)
+        }
+        Location::Mysql(server) => mysql::begin_migration(server).map(Location::Mysql),
+    }
+}
+
+/// Makes a copy that is whole the database of this location. No process has the copy open.
+///
+/// # Errors
+///
+/// If another database has come there, or the copy cannot be put there.
+pub fn complete_migration(location: &Location) -> Result<(), OpenError> {
+    match location {
+        Location::Sqlite(file) => sqlite::migration::complete(file),
+        Location::Mysql(server) => mysql::complete_migration(server),
     }
 }

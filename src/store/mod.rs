@@ -19,13 +19,14 @@ pub mod reads;
 mod records;
 mod shaped;
 mod sqlite;
+mod table_row;
 mod upgrade_plan;
 mod view;
 
 pub use bad_location::BadLocation;
 pub use copy::{Contents, Copied, CopyError, CopyWatch};
 pub use current::{CurrentDatabase, CurrentReader};
-pub use database_state::DatabaseState;
+pub use database_state::{DatabaseState, MigrationTarget};
 pub use diagnosis::{
     Diagnosis, EngineSetting, JournalGrowth, LogReader, LogState, OddCredentials, SchemaDifference,
     SeenCaller,
@@ -33,9 +34,10 @@ pub use diagnosis::{
 pub use fault::{Cause, Fault, Replacement, if_readable};
 pub use lapse::{Lapse, standing_at};
 pub use location::{
-    Fingerprint, Location, check_access, check_content, check_content_within, check_copy,
-    check_whole, diagnose, exists, log_state, open_backup, open_for_check, open_for_copy,
-    open_reader, planned_upgrade, set_log_aside, state_of, with_engine,
+    Fingerprint, Location, begin_migration, check_access, check_content, check_content_within,
+    check_copy, check_whole, complete_migration, diagnose, exists, is_led, log_state,
+    migration_target, open_backup, open_for_check, open_for_copy, open_reader, planned_upgrade,
+    set_log_aside, state_of, with_engine,
 };
 pub use open_error::{OpenError, SCHEMA_VERSION, UpgradeError};
 pub use read::Read;
@@ -46,6 +48,7 @@ pub use records::{
     LongRead, NamedLogins, Note, Outcome, Pending, Rehashed, Seen, SharedKey, SharedSetting, Spent,
     StoredRecord, Unfolded, UnreadableRecord,
 };
+pub use table_row::{Logout, LogoutBefore, Table, TableRow};
 pub use upgrade_plan::UpgradePlan;
 pub use view::{View, Wanted};
 
@@ -142,6 +145,10 @@ pub trait Engine {
     /// Converts the next journal records that have an older form, at most `most`; says how far it
     /// has come, or `None` where there is nothing to convert. Both forms are read alike.
     fn convert_journal(&mut self, most: usize) -> Result<Option<Conversion>, Fault>;
+
+    /// Inserts rows of one table as they are, for `migrate-store`. They come in the order of the
+    /// table's key; journal records keep their numbers, and follow those that are there.
+    fn insert_rows(&mut self, rows: &[TableRow]) -> Result<(), Fault>;
 
     /// Stores the key under which seals are made from now on.
     fn set_seal_key(&mut self, id: KeyId) -> Result<(), Fault>;

@@ -10,7 +10,7 @@ use super::records::{
     BlockCursor, BlockPage, CookieLogin, CookieLoginState, FormsCursor, FormsPage, JournalFilter,
     KnownId, LoginRow, NamedLogins, Pending, StoredRecord, Unfolded, UnreadableRecord,
 };
-use super::{Fault, View, Wanted};
+use super::{Fault, Table, TableRow, View, Wanted};
 use crate::action::Standing;
 use crate::epoch::Epoch;
 use crate::identity::{Key, MemberId, SessionHash, SiteId, Username};
@@ -146,6 +146,16 @@ pub trait Read: fmt::Debug + Send {
     /// The key under which cookies are signed, as far as it was written down: an engine whose
     /// database has one receiver does not.
     fn cookie_key(&self) -> Result<Option<KeyId>, Fault>;
+
+    /// The version of the rules by which the names of members were folded.
+    fn folding_version(&self) -> Result<Option<i64>, Fault>;
+
+    /// The next rows of a table in the order of its key, behind `after` or from the first on. Empty
+    /// after the last. A row that cannot be read fails, with its table in the message.
+    fn rows_page(&self, table: Table, after: Option<&TableRow>) -> Result<Vec<TableRow>, Fault>;
+
+    /// About how many rows all tables of [`Table`] have, for a progress bar.
+    fn count_rows(&self) -> Result<u64, Fault>;
 
     /// The bytes that a copy of the whole database takes.
     fn copy_size(&self) -> Result<u64, Fault>;

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::Fault;
 use crate::action::{Change, Recorded};
-use crate::block::{Block, NameHolder, Target};
+use crate::block::{Block, LoginName, NameHolder, Target};
 use crate::identity::{Key, MemberId, Username};
 use crate::journal::Record;
 use crate::password::{Hash, Seal, Stored};
@@ -126,7 +126,7 @@ pub struct LoginRow {
 }
 
 /// A journal record as it is stored, with its number.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct StoredRecord {
     /// The order of effect.
     pub id: i64,
@@ -284,6 +284,16 @@ pub struct NamedLogins {
 /// The row of blocks behind which a page begins.
 #[derive(Clone, Debug)]
 pub struct BlockCursor(pub(super) [String; 3]);
+
+impl BlockCursor {
+    /// Behind this block.
+    pub(super) fn of(block: &Block) -> Self {
+        let target = &block.target;
+        let network = target.network().map(|network| network.to_string()).unwrap_or_default();
+        let name = target.name().map(LoginName::as_str).unwrap_or_default();
+        Self([target.kind().as_str().to_owned(), network, name.to_owned()])
+    }
+}
 
 /// A page of blocks.
 #[derive(Debug, Default)]

@@ -48,7 +48,7 @@ const LAYERS: &[Layer] = &[
     Layer {
         name: "applying",
         reason: "loads, decides and saves, so that it needs both the store and the rules",
-        modules: &["writer", "replay", "apply", "seals", "backup"],
+        modules: &["writer", "replay", "apply", "seals", "backup", "migration"],
     },
     Layer {
         name: "store",

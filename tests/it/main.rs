@@ -28,6 +28,7 @@ mod layers;
 mod login_version;
 mod managed;
 mod members_area;
+mod migration;
 mod model;
 mod passwords;
 mod php;

@@ -25,8 +25,8 @@ use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, Test
 pub use self::replays::{dump, replay};
 pub use self::run::shown;
 use self::run::{Run, opened};
-pub use self::stories::postbacks;
 use self::stories::{Step, Story, stories};
+pub use self::stories::{Text, postbacks};
 use self::subjects::{Inside, OverHttp, Subject};
 pub use self::subjects::{Place, in_transaction};
 use crate::support::{

@@ -21,7 +21,7 @@ use crate::identity::Key;
 use crate::password::KeyId;
 use crate::store::{
     Cause, Conversion, Engine, Fault, Hardened, LongRead, Note, Outcome, Rehashed, SharedKey,
-    SharedSetting, Spent, View, Wanted,
+    SharedSetting, Spent, TableRow, View, Wanted,
 };
 
 /// The longest pause before a transaction that was lost is run again, for each time that it was
@@ -356,6 +356,10 @@ impl Engine for Mysql<'_> {
     fn convert_journal(&mut self, _most: usize) -> Result<Option<Conversion>, Fault> {
         // No release has written another form here.
         Ok(None)
+    }
+
+    fn insert_rows(&mut self, rows: &[TableRow]) -> Result<(), Fault> {
+        self.within(|engine| engine.insert_all(rows))
     }
 
     fn set_seal_key(&mut self, id: KeyId) -> Result<(), Fault> {

@@ -7,10 +7,10 @@ use mysql::Value;
 use super::connection::Many;
 use super::engine::Mysql;
 use super::rows::{form_values, get, key_values, read_key};
-use crate::identity::Key;
+use crate::identity::{Key, MemberId, SiteId};
 use crate::journal::Record;
 use crate::journal::shape::Columns;
-use crate::store::{Fault, Outcome};
+use crate::store::{Fault, Outcome, StoredRecord};
 
 /// The last number of the records of each member.
 static SELECT_SEQ: LazyLock<Many> = LazyLock::new(|| {
@@ -18,6 +18,17 @@ static SELECT_SEQ: LazyLock<Many> = LazyLock::new(|| {
         "SELECT siteid, memberid, MAX(seq) FROM journal WHERE (siteid, memberid) IN (",
         "(?, ?)",
         ") GROUP BY siteid, memberid",
+    )
+});
+
+/// With the number of the record in another database.
+static INSERT_STORED: LazyLock<Many> = LazyLock::new(|| {
+    Many::new(
+        "INSERT INTO journal (id, at, source, address, action, siteid, memberid, username, fields,
+             reply, expire_at, password, cryptpass, session_sha256, sealed, cryptpass_wrapped,
+             logins_ended, moved_until, seq, batch, waiting) VALUES ",
+        "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "",
     )
 });
 
@@ -53,6 +64,25 @@ impl Mysql<'_> {
         self.connection()?.insert(&INSERT, rows)
     }
 
+    /// Appends records of another database under their numbers.
+    pub(super) fn insert_stored(&mut self, records: &[&StoredRecord]) -> Result<(), Fault> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        let batch = self.batch();
+        self.load_numbers(records.iter().filter_map(|record| member_of_stored(record)).collect())?;
+        let mut rows = Vec::with_capacity(records.len());
+        for record in records {
+            let seq = member_of_stored(record).map(|key| {
+                let number = self.numbers.entry(key).or_insert(0);
+                *number += 1;
+                *number
+            });
+            rows.push(self.stored_values(record, seq, batch)?);
+        }
+        self.connection()?.insert(&INSERT_STORED, rows)
+    }
+
     /// Reads the number of the last record of each of these members, where it is not known yet.
     /// Before their rows: a row that is not there cannot be locked. If another receiver inserts it
     /// after this, it has also taken the next number, and this transaction is run again.
@@ -69,6 +99,52 @@ impl Mysql<'_> {
             self.numbers.entry(key).or_insert(0);
         }
         Ok(())
+    }
+
+    fn stored_values(
+        &mut self,
+        record: &StoredRecord,
+        seq: Option<i64>,
+        batch: i64,
+    ) -> Result<Vec<Value>, Fault> {
+        let put = &record.put;
+        let columns = Columns {
+            action: record.action.as_deref(),
+            site: record.siteid,
+            member: record.memberid,
+            username: record.username.as_deref(),
+        };
+        let (connection, shapes) = self.connection_and_shapes()?;
+        let fields = shapes.stored(connection, &record.fields, &columns)?;
+        let credential = put.credential.as_ref();
+        let [password, sealed, wrapped] =
+            form_values(credential.map(|credential| &credential.stored));
+        let kept = credential.and_then(|credential| credential.cryptpass.as_ref());
+        let waiting = (sealed != Value::NULL).then_some(1);
+        let text = |text: Option<&str>| text.into();
+        Ok(vec![
+            record.id.into(),
+            record.at.into(),
+            record.source.as_str().into(),
+            text(record.address.as_deref()),
+            text(record.action.as_deref()),
+            record.siteid.into(),
+            record.memberid.into(),
+            text(record.username.as_deref()),
+            Value::Bytes(fields.into_owned().into_bytes()),
+            record.reply.as_str().into(),
+            put.expire_at.into(),
+            password,
+            kept.map(|kept| kept.expose()).into(),
+            put.session.map_or(Value::NULL, |hash| Value::Bytes(hash.0.to_vec())),
+            sealed,
+            wrapped,
+            put.logins_ended.then_some(1).into(),
+            record.moved_until.into(),
+            seq.into(),
+            batch.into(),
+            waiting.into(),
+        ])
     }
 
     fn record_values(
@@ -117,4 +193,10 @@ impl Mysql<'_> {
 fn member_of(record: &Record<'_>) -> Option<Key> {
     let received = record.received;
     received.site.zip(received.member).map(|(site, member)| Key { site, member })
+}
+
+/// The member of a record of another database.
+fn member_of_stored(record: &StoredRecord) -> Option<Key> {
+    let site = SiteId::parse(&record.siteid?.to_string())?;
+    Some(Key { site, member: MemberId::parse(&record.memberid?.to_string())? })
 }

@@ -19,6 +19,7 @@ mod lease;
 mod lists;
 mod logins;
 mod members;
+mod migration;
 mod names;
 mod notes;
 mod outcome;
@@ -31,12 +32,16 @@ mod schema;
 mod seals;
 mod server;
 mod shapes;
+mod table_rows;
 mod verify;
 
 use self::connect::{Attempt, Connected, Purpose, connect};
 use self::engine::Mysql;
 use self::reader::Reader;
-use super::{CopyError, DatabaseState, Diagnosis, Engine, Fault, OpenError, Read, UpgradePlan};
+use super::{
+    CopyError, DatabaseState, Diagnosis, Engine, Fault, MigrationTarget, OpenError, Read,
+    UpgradePlan,
+};
 
 pub(super) use server::SCHEME;
 pub use server::{HOSTS_EXPECTED, Host, Server, ServerPassword, Tls, parse_hosts};
@@ -54,10 +59,21 @@ fn connect_to_tables(server: &Server, purpose: Purpose) -> Result<Connected, Ope
         DatabaseState::Begun => return Err(OpenError::Begun(server.setting())),
         DatabaseState::Older(found) => return Err(other_version(server, found)),
     }
+    if !server.takes_marked() && in_open(server, migration::is_marked(&mut connected.connection))? {
+        return Err(not_whole(server));
+    }
     match in_open(server, schema::odd_table(&mut connected.connection))? {
         Some(sentence) => Err(OpenError::Inconsistent(format!("{server}: {sentence}"))),
         None => Ok(connected),
     }
+}
+
+/// A copy into the tables is not complete.
+fn not_whole(server: &Server) -> OpenError {
+    OpenError::Inconsistent(format!(
+        "the database {server} has only a part of what `nats-userman migrate-store` copies there: \
+         run the same command again, which continues, or make the database anew"
+    ))
 }
 
 /// The tables are of another release.
@@ -105,8 +121,55 @@ pub(super) fn state_of(server: &Server, was_used: bool) -> Result<DatabaseState,
                  migrate-store`; or move seal.key away to begin anew"
             )))
         }
+        DatabaseState::Current
+            if !server.takes_marked()
+                && in_open(server, migration::is_marked(&mut connected.connection))? =>
+        {
+            Err(not_whole(server))
+        }
         state => Ok(state),
     }
+}
+
+/// See [`crate::store::is_led`].
+pub(super) fn is_led(server: &Server) -> Result<bool, OpenError> {
+    let mut connected = in_open(server, connect(server, Purpose::Write, Attempt::default()))?;
+    match in_open(server, schema::state(&mut connected.connection))? {
+        DatabaseState::Current => in_open(server, migration::is_led(&mut connected.connection)),
+        DatabaseState::Missing | DatabaseState::Begun | DatabaseState::Older(_) => Ok(false),
+    }
+}
+
+/// See [`crate::store::migration_target`].
+pub(super) fn migration_target(server: &Server) -> Result<MigrationTarget, OpenError> {
+    let mut connected = in_open(server, connect(server, Purpose::Write, Attempt::default()))?;
+    let connection = &mut connected.connection;
+    match in_open(server, schema::state(connection))? {
+        DatabaseState::Missing | DatabaseState::Begun => return Ok(MigrationTarget::Empty),
+        DatabaseState::Older(found) => return Err(other_version(server, found)),
+        DatabaseState::Current => {}
+    }
+    if in_open(server, migration::is_marked(connection))? {
+        return Ok(MigrationTarget::Begun);
+    }
+    Ok(match in_open(server, migration::has_rows(connection))? {
+        true => MigrationTarget::Filled,
+        false => MigrationTarget::Empty,
+    })
+}
+
+/// See [`crate::store::begin_migration`].
+pub(super) fn begin_migration(server: &Server) -> Result<Server, OpenError> {
+    in_open(server, schema::create(server))?;
+    let mut connected = in_open(server, connect(server, Purpose::Write, Attempt::default()))?;
+    in_open(server, migration::mark(&mut connected.connection))?;
+    Ok(server.clone().during_migration())
+}
+
+/// See [`crate::store::complete_migration`].
+pub(super) fn complete_migration(server: &Server) -> Result<(), OpenError> {
+    let mut connected = in_open(server, connect(server, Purpose::Write, Attempt::default()))?;
+    in_open(server, migration::unmark(&mut connected.connection))
 }
 
 pub(super) fn diagnose(server: &Server, since: i64) -> Result<Diagnosis, OpenError> {

@@ -21,7 +21,8 @@ use crate::password::{KeyId, Stored};
 use crate::store::{
     BlockCursor, BlockPage, CookieLogin, CookieLoginState, Copied, CopyError, CopyWatch, Fault,
     FormsCursor, FormsPage, JournalFilter, KnownId, LoginRow, NamedLogins, Pending, Read,
-    StoredRecord, Unfolded, UnreadableRecord, View, Wanted, if_readable, standing_at,
+    StoredRecord, Table, TableRow, Unfolded, UnreadableRecord, View, Wanted, if_readable,
+    standing_at,
 };
 
 static HERE: LazyLock<String> = LazyLock::new(|| {
@@ -349,6 +350,23 @@ impl Read for Reader {
 
     fn cookie_key(&self) -> Result<Option<KeyId>, Fault> {
         Ok(self.one_id("SELECT id FROM cookie_key")?.map(KeyId))
+    }
+
+    fn folding_version(&self) -> Result<Option<i64>, Fault> {
+        let version = self.first("SELECT version FROM folding", Vec::new())?;
+        version.map(|mut row| get(&mut row, 0)).transpose()
+    }
+
+    fn rows_page(&self, table: Table, after: Option<&TableRow>) -> Result<Vec<TableRow>, Fault> {
+        self.select_rows(table, after)
+    }
+
+    fn count_rows(&self) -> Result<u64, Fault> {
+        self.count(
+            "SELECT CAST(COALESCE(SUM(table_rows), 0) AS UNSIGNED) FROM information_schema.tables
+             WHERE table_schema = DATABASE() AND table_name IN ('member_auth', 'former_member',
+                 'journal', 'logout', 'logout_before', 'login_seen', 'known_network', 'block')",
+        )
     }
 
     fn copy_size(&self) -> Result<u64, Fault> {

@@ -14,7 +14,7 @@ use crate::identity::{Key, SiteId};
 use crate::member::{Former, Member, Reason};
 use crate::store::{Fault, Outcome};
 
-static INSERT_HERE: LazyLock<Many> = LazyLock::new(|| {
+pub(super) static INSERT_HERE: LazyLock<Many> = LazyLock::new(|| {
     Many::new(
         format!("INSERT INTO member_auth ({MEMBER_COLUMNS}, {HERE_COLUMNS}, username) VALUES "),
         "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",

@@ -69,7 +69,7 @@ pub(super) fn odd_table(connection: &mut Connection) -> Result<Option<String>, F
              AND t.table_name IN ('member_auth', 'former_member', 'journal', 'batch',
                  'journal_shape', 'logout', 'logout_before', 'block', 'known_network',
                  'login_seen', 'login_epoch', 'seal_key', 'cookie_key', 'receiver_setting',
-                 'lease', 'folding', 'health', 'schema_version')
+                 'lease', 'folding', 'health', 'migration', 'schema_version')
              AND (t.engine <> 'InnoDB' OR NOT EXISTS (
                  SELECT 1 FROM information_schema.statistics AS s
                  WHERE s.table_schema = t.table_schema AND s.table_name = t.table_name

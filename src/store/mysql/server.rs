@@ -65,6 +65,8 @@ pub struct Server {
     password: Option<ServerPassword>,
     tls: Tls,
     heartbeat: Heartbeat,
+    /// Whether tables are used into which a copy is not complete.
+    takes_marked: bool,
 }
 
 /// The name or address of a server, and its port.
@@ -129,7 +131,8 @@ impl Server {
             .map_err(|()| BadLocation::new(PERCENT_EXPECTED, "another password"))?;
         let (read_hosts, tls) = (Vec::new(), Tls::default());
         let heartbeat = Heartbeat::default();
-        Ok(Self { hosts, read_hosts, user, database, password, tls, heartbeat })
+        let takes_marked = false;
+        Ok(Self { hosts, read_hosts, user, database, password, tls, heartbeat, takes_marked })
     }
 
     /// The text that [`Server::parse`] reads, without the password.
@@ -207,6 +210,17 @@ impl Server {
     #[must_use]
     pub(in crate::store) fn watched_by(self, heartbeat: Heartbeat) -> Self {
         Self { heartbeat, ..self }
+    }
+
+    /// Whether tables are used into which `migrate-store` has not copied everything.
+    pub(super) fn takes_marked(&self) -> bool {
+        self.takes_marked
+    }
+
+    /// For `migrate-store` itself: uses tables into which it has not copied everything.
+    #[must_use]
+    pub(super) fn during_migration(self) -> Self {
+        Self { takes_marked: true, ..self }
     }
 
     /// With this password instead.

@@ -17,7 +17,7 @@ use crate::identity::Key;
 use crate::password::KeyId;
 use crate::store::{
     Cause, Conversion, Engine, Fault, Hardened, LongRead, Note, Outcome, Rehashed, SharedKey,
-    SharedSetting, Spent, View, Wanted,
+    SharedSetting, Spent, TableRow, View, Wanted,
 };
 
 /// The holder of the folded form of a name, and the member who has exactly this name without
@@ -245,6 +245,10 @@ impl Engine for Sqlite<'_> {
 
     fn convert_journal(&mut self, most: usize) -> Result<Option<Conversion>, Fault> {
         self.within(|engine| convert::step(engine.conn, &mut engine.journal.shapes, most))
+    }
+
+    fn insert_rows(&mut self, rows: &[TableRow]) -> Result<(), Fault> {
+        self.within(|engine| rows.iter().try_for_each(|row| engine.insert_row(row)))
     }
 
     fn set_seal_key(&mut self, id: KeyId) -> Result<(), Fault> {

@@ -90,6 +90,36 @@ impl<'c> Journal<'c> {
         Ok(())
     }
 
+    /// Inserts a record of another database under its number.
+    pub(super) fn insert_stored(&mut self, record: &StoredRecord) -> Result<(), Fault> {
+        let put = &record.put;
+        let fields = self.shapes.stored(self.conn, &record.fields, &columns_of(record))?;
+        let form = put.credential.as_ref().map(|credential| FormColumns::of(&credential.stored));
+        let kept = put.credential.as_ref().and_then(|credential| credential.cryptpass.as_ref());
+        let values: [&dyn ToSql; COLUMNS.len()] = [
+            &record.id,
+            &record.at,
+            &record.source,
+            &record.address,
+            &record.action,
+            &record.siteid,
+            &record.memberid,
+            &record.username,
+            &fields,
+            &record.reply,
+            &put.expire_at,
+            &form.as_ref().and_then(|form| form.password),
+            &kept.map(|kept| kept.expose()),
+            &put.session.map(|hash| hash.0),
+            &form.as_ref().and_then(|form| form.sealed),
+            &form.as_ref().and_then(|form| form.wrapped),
+            &put.logins_ended.then_some(1),
+            &record.moved_until,
+        ];
+        self.insert.execute(values.as_slice())?;
+        Ok(())
+    }
+
     /// Removes at most `most` records older than `before`, the oldest first. Sealed records and the
     /// newest one stay, and so do the shapes. Returns how many were removed.
     pub(super) fn prune(&self, before: i64, most: usize) -> Result<usize, Fault> {
@@ -262,14 +292,19 @@ fn read_record(row: &Row<'_>) -> Result<StoredRecord, Fault> {
             logins_ended: row.get::<_, Option<i64>>("logins_ended")?.is_some(),
         },
     };
-    let columns = Columns {
+    let (names, fields) = (row.get("names")?, row.get("fields")?);
+    record.fields = restored(record.id, names, fields, &columns_of(&record))?;
+    Ok(record)
+}
+
+/// The columns whose values the fields of a record repeat.
+fn columns_of(record: &StoredRecord) -> Columns<'_> {
+    Columns {
         action: record.action.as_deref(),
         site: record.siteid,
         member: record.memberid,
         username: record.username.as_deref(),
-    };
-    record.fields = restored(record.id, row.get("names")?, row.get("fields")?, &columns)?;
-    Ok(record)
+    }
 }
 
 #[cfg(test)]

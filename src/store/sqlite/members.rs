@@ -229,11 +229,23 @@ impl Sqlite<'_> {
     fn save_former(&mut self, former: &Former) -> Result<(), Fault> {
         let row = &former.member;
         self.delete_member.execute(params![row.key.site.get(), row.key.member.get()])?;
-        bind_row(&mut self.insert_former, row)?;
+        self.write_former(former)?;
+        self.hand_on_names(row.key.site.get())
+    }
+
+    /// Inserts a row of former_member.
+    pub(super) fn write_former(&mut self, former: &Former) -> Result<(), Fault> {
+        bind_row(&mut self.insert_former, &former.member)?;
         self.insert_former.raw_bind_parameter(16, former.reason.as_str())?;
         self.insert_former.raw_bind_parameter(17, former.ended_at)?;
         self.insert_former.raw_execute()?;
-        self.hand_on_names(row.key.site.get())
+        Ok(())
+    }
+
+    /// Inserts a row of member_auth.
+    pub(super) fn write_member(&mut self, row: &Member) -> Result<(), Fault> {
+        self.has_unfolded |= !row.holds_folded;
+        write_row(&mut self.insert_member, row)
     }
 }
 

@@ -13,7 +13,7 @@ use crate::password::{KeyId, Stored};
 use crate::store::{
     BlockCursor, BlockPage, CookieLogin, CookieLoginState, Copied, CopyError, CopyWatch, Fault,
     FormsCursor, FormsPage, JournalFilter, KnownId, LoginRow, NamedLogins, Pending, Read,
-    StoredRecord, Unfolded, UnreadableRecord, View, Wanted, standing_at,
+    StoredRecord, Table, TableRow, Unfolded, UnreadableRecord, View, Wanted, standing_at,
 };
 
 impl Read for Reader {
@@ -150,6 +150,18 @@ impl Read for Reader {
 
     fn cookie_key(&self) -> Result<Option<KeyId>, Fault> {
         Ok(None)
+    }
+
+    fn folding_version(&self) -> Result<Option<i64>, Fault> {
+        Reader::folding_version(self)
+    }
+
+    fn rows_page(&self, table: Table, after: Option<&TableRow>) -> Result<Vec<TableRow>, Fault> {
+        self.select_rows(table, after)
+    }
+
+    fn count_rows(&self) -> Result<u64, Fault> {
+        self.row_count()
     }
 
     fn copy_size(&self) -> Result<u64, Fault> {

@@ -13,8 +13,8 @@ use nats_userman::password::{KeyId, Stored};
 use nats_userman::store::{
     BlockCursor, BlockPage, Cause, CookieLogin, CookieLoginState, Copied, CopyError, CopyWatch,
     CurrentDatabase, Fault, FormsCursor, FormsPage, JournalFilter, KnownId, Location, LoginRow,
-    NamedLogins, Pending, Read, StoredRecord, Unfolded, UnreadableRecord, View, Wanted,
-    open_reader,
+    NamedLogins, Pending, Read, StoredRecord, Table, TableRow, Unfolded, UnreadableRecord, View,
+    Wanted, open_reader,
 };
 use parking_lot::{Condvar, Mutex};
 
@@ -216,6 +216,18 @@ impl Read for GatedReader {
 
     fn cookie_key(&self) -> Result<Option<KeyId>, Fault> {
         self.inner.cookie_key()
+    }
+
+    fn folding_version(&self) -> Result<Option<i64>, Fault> {
+        self.inner.folding_version()
+    }
+
+    fn rows_page(&self, table: Table, after: Option<&TableRow>) -> Result<Vec<TableRow>, Fault> {
+        self.inner.rows_page(table, after)
+    }
+
+    fn count_rows(&self) -> Result<u64, Fault> {
+        self.inner.count_rows()
     }
 
     fn copy_size(&self) -> Result<u64, Fault> {

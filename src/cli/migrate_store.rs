@@ -1,0 +1,101 @@
+//! `migrate-store`: copies a database to another location.
+
+use std::io::{IsTerminal as _, Write, stderr, stdout};
+use std::time::Instant;
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::failure::Failure;
+use crate::config::{Config, ServerSettings, read_location};
+use crate::migration::{Migrated, MigrationError, Phase, migrate};
+use crate::store::Location;
+
+#[derive(Args, Debug)]
+pub(super) struct MigrateStoreCommand {
+    /// Database to copy, as --database takes it; it is not changed
+    #[arg(long, value_name = "LOCATION")]
+    from: SecretString,
+    /// New database, as --database takes it: a file that does not exist yet, or an empty database
+    /// of a server; one that an interrupted copy has begun is continued
+    #[arg(long, value_name = "LOCATION")]
+    to: SecretString,
+}
+
+impl MigrateStoreCommand {
+    /// `server` has the settings of a database on a server.
+    pub(super) fn run(&self, config: &Config, server: &ServerSettings) -> Result<(), Failure> {
+        let from = read_location("--from", &self.from, server)?;
+        let to = read_location("--to", &self.to, server)?;
+        warn_of_password("--from", &self.from);
+        warn_of_password("--to", &self.to);
+        let (bar, began) = (bar_of_rows(), Instant::now());
+        let migrated = migrate(&from, &to, &mut |progress| {
+            bar.set_message(match progress.phase {
+                Phase::Copying => "copying",
+                Phase::Checking => "checking",
+            });
+            bar.set_length(progress.all);
+            bar.set_position(progress.done);
+            true
+        });
+        bar.finish_and_clear();
+        let migrated = migrated.map_err(|error| match error {
+            MigrationError::Same => Failure::usage(error.to_string()),
+            error => Failure::of(&error),
+        })?;
+        let mut out = stdout().lock();
+        print(&mut out, &migrated, &from, &to, config, began.elapsed().as_secs())?;
+        Ok(out.flush()?)
+    }
+}
+
+fn warn_of_password(flag: &str, text: &SecretString) {
+    if Location::parse(text.expose_secret().trim()).is_ok_and(|location| location.has_password()) {
+        log::warn!(
+            "{flag} has a password, which is visible in the process list to every user of this \
+             machine: use --database-password-file"
+        );
+    }
+}
+
+fn print(
+    out: &mut impl Write,
+    migrated: &Migrated,
+    from: &Location,
+    to: &Location,
+    config: &Config,
+    seconds: u64,
+) -> std::io::Result<()> {
+    let (from, to) = (from.setting(), to.setting());
+    writeln!(out, "copied {from} to {to} in {seconds} s; both have:")?;
+    for copied in &migrated.tables {
+        let (table, rows) = (copied.table.name(), copied.rows);
+        writeln!(out, "  {table:<14}{rows:>10} rows, SHA-256 {}", copied.sha256)?;
+    }
+    if migrated.found > 0 {
+        writeln!(out, "{} rows were there from an interrupted run", migrated.found)?;
+    }
+    let dir = config.data_dir.path().display();
+    writeln!(
+        out,
+        "now set `database = \"{to}\"` in the configuration, and start the service\n\
+         seal.key and cookie.key stay in the data directory (here {dir}): each receiver of the new \
+         database needs the same two files, and the same tokens"
+    )
+}
+
+/// A bar of rows whose total is set later. Hidden where stderr is no terminal.
+fn bar_of_rows() -> ProgressBar {
+    if !stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(0);
+    // The template is a constant that parses. Without it the bar has a plain style.
+    let template = "{msg} {bar:40} {human_pos}/{human_len} rows {elapsed}";
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    bar
+}

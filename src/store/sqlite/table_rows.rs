@@ -1,0 +1,250 @@
+//! Rows of whole tables as they are, for `migrate-store`.
+
+use rusqlite::{OptionalExtension as _, Params, Row, params};
+
+use super::engine::Sqlite;
+use super::journal::page;
+use super::reader::{PAGE_ROWS, Reader};
+use super::rows::{FORMER_COLUMNS, HERE_COLUMNS, MEMBER_COLUMNS, read_former, read_here, read_key};
+use crate::identity::Key;
+use crate::store::{
+    BlockCursor, Fault, JournalFilter, KnownId, KnownNetwork, Logout, LogoutBefore, Seen, Table,
+    TableRow,
+};
+
+impl Sqlite<'_> {
+    /// See [`crate::store::Engine::insert_rows`].
+    pub(super) fn insert_row(&mut self, row: &TableRow) -> Result<(), Fault> {
+        let ids = |key: Key| (key.site.get(), key.member.get());
+        match row {
+            TableRow::Member(row) => self.write_member(row),
+            TableRow::Former(row) => self.write_former(row),
+            TableRow::Record(record) => self.journal.insert_stored(record),
+            TableRow::Logout(Logout { id, until, of }) => {
+                let member = of.map(|(key, _)| ids(key));
+                let (site, member) = member.unzip();
+                let issued = of.map(|(_, issued)| issued);
+                self.insert(
+                    "INSERT INTO logout (id, until, siteid, memberid, issued)
+                     VALUES (?1, ?2, ?3, ?4, ?5)",
+                    params![id, until, site, member, issued],
+                )
+            }
+            TableRow::LogoutBefore(LogoutBefore { key, issued, login_version }) => {
+                let (site, member) = ids(*key);
+                self.insert(
+                    "INSERT INTO logout_before (siteid, memberid, issued, login_version)
+                     VALUES (?1, ?2, ?3, ?4)",
+                    [site, member, *issued, *login_version],
+                )
+            }
+            TableRow::LastUse(Seen { key, id, at }) => {
+                let (site, member) = ids(*key);
+                self.insert(
+                    "INSERT INTO login_seen (siteid, memberid, id, at) VALUES (?1, ?2, ?3, ?4)",
+                    params![site, member, id, at],
+                )
+            }
+            TableRow::KnownNetwork(KnownNetwork { id: KnownId { member, network }, day }) => self
+                .insert(
+                    "INSERT INTO known_network (member, network, day) VALUES (?1, ?2, ?3)",
+                    params![member, network, day],
+                ),
+            TableRow::Block(block) => self.write_block(block),
+        }
+    }
+
+    fn insert(&self, sql: &'static str, values: impl Params) -> Result<(), Fault> {
+        self.conn.prepare_cached(sql)?.execute(values)?;
+        Ok(())
+    }
+}
+
+impl Reader {
+    /// See [`crate::store::Read::folding_version`].
+    pub(super) fn folding_version(&self) -> Result<Option<i64>, Fault> {
+        let version = "SELECT version FROM folding";
+        Ok(self.conn.query_row(version, [], |row| row.get(0)).optional()?)
+    }
+
+    /// See [`crate::store::Read::count_rows`].
+    pub(super) fn row_count(&self) -> Result<u64, Fault> {
+        let mut all = 0;
+        for table in Table::ALL {
+            let count = format!("SELECT count(*) FROM {}", table.name());
+            let count: i64 = self.conn.query_row(&count, [], |row| row.get(0))?;
+            all += u64::try_from(count).unwrap_or(0);
+        }
+        Ok(all)
+    }
+
+    /// See [`crate::store::Read::rows_page`].
+    pub(super) fn select_rows(
+        &self,
+        table: Table,
+        after: Option<&TableRow>,
+    ) -> Result<Vec<TableRow>, Fault> {
+        // Every siteid, memberid and number is at least 1.
+        let ids = |key: &Key| (key.site.get(), key.member.get());
+        match table {
+            Table::Members => {
+                let after = match after {
+                    Some(TableRow::Member(row)) => ids(&row.key),
+                    _ => (0, 0),
+                };
+                self.rows_of(
+                    table,
+                    &format!(
+                        "SELECT {MEMBER_COLUMNS}, {HERE_COLUMNS} FROM member_auth
+                         WHERE (siteid, memberid) > (?1, ?2) ORDER BY siteid, memberid
+                         LIMIT {PAGE_ROWS}"
+                    ),
+                    after,
+                    |row| read_here(row).map(TableRow::Member),
+                )
+            }
+            Table::Formers => {
+                let after = match after {
+                    Some(TableRow::Former(row)) => ids(&row.member.key),
+                    _ => (0, 0),
+                };
+                self.rows_of(
+                    table,
+                    &format!(
+                        "SELECT {MEMBER_COLUMNS}, {FORMER_COLUMNS} FROM former_member
+                         WHERE (siteid, memberid) > (?1, ?2) ORDER BY siteid, memberid
+                         LIMIT {PAGE_ROWS}"
+                    ),
+                    after,
+                    |row| read_former(row).map(TableRow::Former),
+                )
+            }
+            Table::Journal => {
+                let after = match after {
+                    Some(TableRow::Record(record)) => record.id,
+                    _ => 0,
+                };
+                let page = page(&self.conn, &JournalFilter::default(), after, i64::MAX)?;
+                page.into_iter().map(TableRow::of_record).collect()
+            }
+            Table::Logouts => {
+                let after: &[u8] = match after {
+                    Some(TableRow::Logout(row)) => &row.id,
+                    _ => &[],
+                };
+                self.rows_of(
+                    table,
+                    &format!(
+                        "SELECT id, until, siteid, memberid, issued FROM logout WHERE id > ?1
+                         ORDER BY id LIMIT {PAGE_ROWS}"
+                    ),
+                    [after],
+                    |row| read_logout(row).map(TableRow::Logout),
+                )
+            }
+            Table::LogoutsBefore => {
+                let after = match after {
+                    Some(TableRow::LogoutBefore(row)) => ids(&row.key),
+                    _ => (0, 0),
+                };
+                self.rows_of(
+                    table,
+                    &format!(
+                        "SELECT siteid, memberid, issued, login_version FROM logout_before
+                         WHERE (siteid, memberid) > (?1, ?2) ORDER BY siteid, memberid
+                         LIMIT {PAGE_ROWS}"
+                    ),
+                    after,
+                    |row| {
+                        Ok(TableRow::LogoutBefore(LogoutBefore {
+                            key: read_key(row, 0, 1)?,
+                            issued: row.get(2)?,
+                            login_version: row.get(3)?,
+                        }))
+                    },
+                )
+            }
+            Table::LastUses => {
+                let ((site, member), id): (_, &[u8]) = match after {
+                    Some(TableRow::LastUse(row)) => (ids(&row.key), &row.id),
+                    _ => ((0, 0), &[]),
+                };
+                self.rows_of(
+                    table,
+                    &format!(
+                        "SELECT siteid, memberid, id, at FROM login_seen
+                         WHERE (siteid, memberid, id) > (?1, ?2, ?3)
+                         ORDER BY siteid, memberid, id LIMIT {PAGE_ROWS}"
+                    ),
+                    params![site, member, id],
+                    |row| {
+                        Ok(TableRow::LastUse(Seen {
+                            key: read_key(row, 0, 1)?,
+                            id: row.get(2)?,
+                            at: row.get(3)?,
+                        }))
+                    },
+                )
+            }
+            Table::KnownNetworks => {
+                let (member, network): (&[u8], &[u8]) = match after {
+                    Some(TableRow::KnownNetwork(row)) => (&row.id.member, &row.id.network),
+                    _ => (&[], &[]),
+                };
+                self.rows_of(
+                    table,
+                    &format!(
+                        "SELECT member, network, day FROM known_network
+                         WHERE (member, network) > (?1, ?2) ORDER BY member, network
+                         LIMIT {PAGE_ROWS}"
+                    ),
+                    [member, network],
+                    |row| {
+                        let id = KnownId { member: row.get(0)?, network: row.get(1)? };
+                        Ok(TableRow::KnownNetwork(KnownNetwork { id, day: row.get(2)? }))
+                    },
+                )
+            }
+            Table::Blocks => {
+                let after = match after {
+                    Some(TableRow::Block(block)) => Some(BlockCursor::of(block)),
+                    _ => None,
+                };
+                TableRow::of_blocks(self.select_blocks(after.as_ref(), i64::MIN)?)
+            }
+        }
+    }
+
+    fn rows_of(
+        &self,
+        table: Table,
+        sql: &str,
+        after: impl Params,
+        read: fn(&Row<'_>) -> Result<TableRow, Fault>,
+    ) -> Result<Vec<TableRow>, Fault> {
+        let mut statement = self.conn.prepare_cached(sql)?;
+        let mut rows = statement.query(after)?;
+        let mut page = Vec::new();
+        while let Some(row) = rows.next()? {
+            page.push(read(row).map_err(|fault| fault.in_row(&place(row, table)))?);
+        }
+        Ok(page)
+    }
+}
+
+/// Where a row is, for messages: members are named, ids of logins and networks are not.
+fn place(row: &Row<'_>, table: Table) -> String {
+    let name = table.name();
+    match (row.get::<_, i64>(0), row.get::<_, i64>(1)) {
+        (Ok(site), Ok(member)) => format!("{name} with siteid {site} and memberid {member}"),
+        _ => name.to_owned(),
+    }
+}
+
+fn read_logout(row: &Row<'_>) -> Result<Logout, Fault> {
+    let of = match row.get::<_, Option<i64>>(2)? {
+        None => None,
+        Some(_) => Some((read_key(row, 2, 3)?, row.get(4)?)),
+    };
+    Ok(Logout { id: row.get(0)?, until: row.get(1)?, of })
+}
