@@ -1,5 +1,7 @@
 //! A copy that ends early goes on where it ended.
 
+use std::process::Stdio;
+
 use mysql::prelude::Queryable as _;
 use nats_userman::migration::{Migrated, MigrationError, migrate};
 use nats_userman::store::{
@@ -9,7 +11,9 @@ use nats_userman::store::{
 use rusqlite::Connection;
 
 use super::{Used, copy, dump, everything, sqlite_in, used};
-use crate::support::{ENGINES, MariaDatabase, NOON, TestDatabase, check_database, temp_dir};
+use crate::support::{
+    ENGINES, MariaDatabase, NOON, TestDatabase, check_database, eventually, program, temp_dir,
+};
 
 /// A database with more rows than two pages have.
 fn large() -> Used {
@@ -68,6 +72,40 @@ fn a_copy_that_is_ended_after_any_page_goes_on_until_it_is_whole() {
         assert!(ended > 20, "{ended}");
         let (here, there) = (open_reader(&used.location).unwrap(), open_reader(&to).unwrap());
         assert!(everything(&*here) == everything(&*there));
+        check_database(&to);
+    }
+}
+
+#[test]
+fn a_command_that_is_killed_again_and_again_is_continued_by_the_next_one() {
+    let (used, dir) = (large(), temp_dir());
+    for engine in ENGINES {
+        let Some(database) = TestDatabase::new(engine) else { continue };
+        let (to, setting) = match &database {
+            TestDatabase::Sqlite { .. } => {
+                let location = sqlite_in(&dir, "killed");
+                (location.clone(), location.setting())
+            }
+            TestDatabase::MariaDb(maria) => (maria.location(), maria.setting_with_password()),
+        };
+        for _ in 0..6 {
+            let mut command = program();
+            command.args(["migrate-store", "--from", &used.location.setting(), "--to", &setting]);
+            command.stdout(Stdio::null()).stderr(Stdio::null());
+            let mut child = command.spawn().unwrap();
+            eventually("the copy begins", || {
+                let state = migration_target(&to).unwrap();
+                state != MigrationTarget::Empty || child.try_wait().unwrap().is_some()
+            });
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+        // The last one may have been done before it was killed.
+        if migration_target(&to).unwrap() != MigrationTarget::Filled {
+            copy(&used.location, &to).unwrap();
+        }
+        let there = open_reader(&to).unwrap();
+        assert!(everything(&*open_reader(&used.location).unwrap()) == everything(&*there));
         check_database(&to);
     }
 }
