@@ -9,9 +9,10 @@ use crate::apply::in_transaction;
 use crate::config::Config;
 use crate::counted::counted;
 use crate::file_system::{self, NetworkFileSystem};
+use crate::key_file::ring::Ring;
 use crate::key_file::{self, KeyFileError};
 use crate::password::{KeyId, Vault};
-use crate::seals::foreign_seals;
+use crate::seals::{foreign_seals, is_outdated};
 use crate::store::{
     DatabaseState, Engine, Fault, OpenError, Read, SharedKey, UpgradeError, exists, open_reader,
     state_of, with_engine,
@@ -167,7 +168,8 @@ pub fn open_or_make(config: &Config) -> Result<Vault, DatabaseError> {
         has_key = false;
     }
     let vault = if has_key { Some(Vault::load(&path)?) } else { None };
-    shared_keys::check(config, SharedKey::Seals, known, vault.as_ref().map(Vault::key_id))?;
+    let ids = vault.as_ref().map(Vault::key_ids);
+    shared_keys::check(config, SharedKey::Seals, known, ids.as_ref())?;
     let backlog =
         reader.as_ref().map_or(Ok(0), |reader| reader.backlog()).map_err(DatabaseError::Read)?;
     if backlog > 0 && !has_key {
@@ -181,27 +183,74 @@ pub fn open_or_make(config: &Config) -> Result<Vault, DatabaseError> {
     }
     with_engine(&config.location, make, |_| ())?;
     let vault = vault.map_or_else(|| Vault::create(&path), Ok)?;
-    if known != Some(vault.key_id()) {
-        agree_on_key(config, SharedKey::Seals, vault.key_id())?;
-    }
+    agree_on_key(config, SharedKey::Seals, known, &vault.key_ids())?;
     Ok(vault)
 }
 
-/// Stores the id of a key of this receiver, unless that of another receiver is stored.
+/// Stores the id of the current key of this receiver, unless that of another receiver is stored:
+/// one that was rotated before, or that has another key. `known` is what was stored before.
 ///
 /// # Errors
 ///
 /// [`OtherKey`] if another receiver has stored another key, or if the database cannot be written.
-pub fn agree_on_key(config: &Config, key: SharedKey, own: KeyId) -> Result<(), DatabaseError> {
-    let stored = with_engine(&config.location, false, |engine| {
-        in_transaction(engine, |engine| engine.agree_on_key(key, own))
-    })?
-    .map_err(DatabaseError::Write)?;
+pub fn agree_on_key(
+    config: &Config,
+    key: SharedKey,
+    known: Option<KeyId>,
+    own: &Ring<KeyId>,
+) -> Result<(), DatabaseError> {
+    if !is_outdated(known, own) {
+        return Ok(());
+    }
+    let agree = |engine: &mut dyn Engine| {
+        let stored = engine.agree_on_key(key, own.current)?;
+        if Some(stored) != own.former {
+            return Ok(stored);
+        }
+        match key {
+            SharedKey::Seals => engine.set_seal_key(own.current)?,
+            SharedKey::Cookies => engine.set_cookie_key(own.current)?,
+        }
+        Ok(own.current)
+    };
+    let stored = with_writer(config, |engine| in_transaction(engine, agree))?
+        .map_err(DatabaseError::Write)?;
     Ok(shared_keys::check(config, key, Some(stored), Some(own))?)
 }
 
-/// Refuses a cookie key that is not that of the other receivers of the database. `own` is the key
-/// of this receiver, if there is one.
+/// Refuses keys of this receiver that do not read what the database holds, or what other receivers
+/// write; else stores the ids of the current ones.
+///
+/// # Errors
+///
+/// [`OtherKey`] or [`DatabaseError::KeyForeign`], or if the database cannot be read or written.
+pub fn agree_on_keys(
+    config: &Config,
+    vault: &Vault,
+    cookies: &Ring<KeyId>,
+) -> Result<(), DatabaseError> {
+    let (reader, seals) = (open(config)?, vault.key_ids());
+    let stored = [reader.seal_key(), reader.cookie_key()].map(|id| id.map_err(DatabaseError::Read));
+    let [seal_key, cookie_key] = stored;
+    let keys = [(SharedKey::Seals, seal_key?, &seals), (SharedKey::Cookies, cookie_key?, cookies)];
+    for (key, stored, own) in keys {
+        shared_keys::check(config, key, stored, Some(own))?;
+    }
+    match foreign_seals(vault, &*reader).map_err(DatabaseError::Read)? {
+        0 => {}
+        count => return Err(DatabaseError::KeyForeign(count, config.data_dir.seal_key())),
+    }
+    drop(reader);
+    for (key, stored, own) in keys {
+        if key == SharedKey::Seals || config.location.is_shared() {
+            agree_on_key(config, key, stored, own)?;
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a cookie key that is not that of the other receivers of the database. `own` are the keys
+/// of this receiver, if it has one. Returns the id that is stored.
 ///
 /// # Errors
 ///
@@ -209,10 +258,11 @@ pub fn agree_on_key(config: &Config, key: SharedKey, own: KeyId) -> Result<(), D
 pub fn check_cookie_key(
     config: &Config,
     reader: &dyn Read,
-    own: Option<KeyId>,
-) -> Result<(), DatabaseError> {
+    own: Option<&Ring<KeyId>>,
+) -> Result<Option<KeyId>, DatabaseError> {
     let stored = reader.cookie_key().map_err(DatabaseError::Read)?;
-    Ok(shared_keys::check(config, SharedKey::Cookies, stored, own)?)
+    shared_keys::check(config, SharedKey::Cookies, stored, own)?;
+    Ok(stored)
 }
 
 /// The existing database, upgraded to this release; an empty one only if it may be created.

@@ -40,6 +40,9 @@ _nats__userman() {
             nats__userman,journal)
                 cmd="nats__userman__subcmd__journal"
                 ;;
+            nats__userman,key)
+                cmd="nats__userman__subcmd__key"
+                ;;
             nats__userman,member)
                 cmd="nats__userman__subcmd__member"
                 ;;
@@ -66,6 +69,18 @@ _nats__userman() {
                 ;;
             nats__userman__subcmd__block,list)
                 cmd="nats__userman__subcmd__block__subcmd__list"
+                ;;
+            nats__userman__subcmd__key,forget)
+                cmd="nats__userman__subcmd__key__subcmd__forget"
+                ;;
+            nats__userman__subcmd__key,list)
+                cmd="nats__userman__subcmd__key__subcmd__list"
+                ;;
+            nats__userman__subcmd__key,prepare)
+                cmd="nats__userman__subcmd__key__subcmd__prepare"
+                ;;
+            nats__userman__subcmd__key,rotate)
+                cmd="nats__userman__subcmd__key__subcmd__rotate"
                 ;;
             nats__userman__subcmd__member,list)
                 cmd="nats__userman__subcmd__member__subcmd__list"
@@ -98,7 +113,7 @@ _nats__userman() {
 
     case "${cmd}" in
         nats__userman)
-            opts="-h -V --config --listen --public-url --data-dir --database --postback-token --postback-token-file --allow-ip --allow-ip-file --trusted-proxy --trusted-proxy-file --time-zone --expire-grace-hours --clock-jump-minutes --password-hash --keep-cryptpass --journal-days --no-upgrade-copy --log --log-format --database-read --database-password --database-password-file --database-tls --database-tls-ca --backup-every --backup-dir --backup-keep --backup-with-keys --login-hours --login-idle-minutes --cookie-domain --login-template --login-limit-pair --login-limit-network --login-limit-name --login-window-minutes --login-block-minutes --api-key --api-key-file --nats-url --nats-api-username --nats-api-key --nats-api-key-file --nats-ca --nats-seconds --stand-in --stand-in-minutes --help --version replay journal member token block authstring backup restore migrate-store set-wal-aside health config check-config doctor serve"
+            opts="-h -V --config --listen --public-url --data-dir --database --postback-token --postback-token-file --allow-ip --allow-ip-file --trusted-proxy --trusted-proxy-file --time-zone --expire-grace-hours --clock-jump-minutes --password-hash --keep-cryptpass --journal-days --no-upgrade-copy --log --log-format --database-read --database-password --database-password-file --database-tls --database-tls-ca --backup-every --backup-dir --backup-keep --backup-with-keys --login-hours --login-idle-minutes --cookie-domain --login-template --login-limit-pair --login-limit-network --login-limit-name --login-window-minutes --login-block-minutes --api-key --api-key-file --nats-url --nats-api-username --nats-api-key --nats-api-key-file --nats-ca --nats-seconds --stand-in --stand-in-minutes --help --version replay journal member token key block authstring backup restore migrate-store set-wal-aside health config check-config doctor serve"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -484,6 +499,76 @@ _nats__userman() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        nats__userman__subcmd__key)
+            opts="-h --help list prepare rotate forget"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        nats__userman__subcmd__key__subcmd__forget)
+            opts="-h --help seal cookie"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        nats__userman__subcmd__key__subcmd__list)
+            opts="-h --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        nats__userman__subcmd__key__subcmd__prepare)
+            opts="-h --help seal cookie"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        nats__userman__subcmd__key__subcmd__rotate)
+            opts="-h --help seal cookie"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 *)
                     COMPREPLY=()
                     ;;

@@ -244,6 +244,11 @@ impl Engine for Losing<'_> {
         self.engine.set_seal_key(id)
     }
 
+    fn set_cookie_key(&mut self, id: KeyId) -> Result<(), Fault> {
+        self.step()?;
+        self.engine.set_cookie_key(id)
+    }
+
     fn agree_on_key(&mut self, key: SharedKey, id: KeyId) -> Result<KeyId, Fault> {
         self.step()?;
         self.engine.agree_on_key(key, id)

@@ -9,7 +9,8 @@ use zeroize::Zeroizing;
 use super::error::BackupError;
 use crate::data_dir::DataDir;
 use crate::denied::explain;
-use crate::key_file::{self, KEY_BYTES};
+use crate::key_file;
+use crate::key_file::ring::{KeyBytes, KeyRing, Ring, former_of, load_ring, next_of};
 use crate::owner;
 use crate::password::Vault;
 use crate::secret::redacted;
@@ -43,31 +44,63 @@ pub enum BadKeys {
 /// The keys and tokens of a data directory, as far as it has them.
 #[derive(Clone, Default)]
 pub(super) struct Keys {
-    pub(super) seal: Option<Zeroizing<[u8; KEY_BYTES]>>,
-    cookie: Option<Zeroizing<[u8; KEY_BYTES]>>,
+    seal: KeyFiles,
+    cookie: KeyFiles,
     tokens: Vec<Token>,
 }
 
-redacted!(Keys);
+/// One key with those of a rotation, as far as they are there.
+#[derive(Clone, Default)]
+struct KeyFiles {
+    current: Option<KeyBytes>,
+    next: Option<KeyBytes>,
+    former: Option<KeyBytes>,
+}
+
+redacted!(Keys, KeyFiles);
+
+impl KeyFiles {
+    fn load(path: &Path) -> Result<Self, BackupError> {
+        Ok(match key_file::is_there(path)? {
+            true => {
+                let Ring { current, next, former } = load_ring(path)?;
+                Self { current: Some(current), next, former }
+            }
+            false => Self::default(),
+        })
+    }
+
+    fn ring(&self) -> Option<KeyRing> {
+        let (next, former) = (self.next.clone(), self.former.clone());
+        self.current.clone().map(|current| Ring { current, next, former })
+    }
+
+    /// The files that these are beside this one, with their content.
+    fn files(&self, path: PathBuf) -> impl Iterator<Item = (PathBuf, Zeroizing<String>)> {
+        let files =
+            [(next_of(&path), &self.next), (former_of(&path), &self.former), (path, &self.current)];
+        let line = |(path, key): (PathBuf, &Option<KeyBytes>)| {
+            key.as_ref().map(|key| (path, key_file::to_line(key)))
+        };
+        files.map(line).into_iter().flatten()
+    }
+}
 
 impl Keys {
     /// Those in this directory.
     pub(super) fn of(data_dir: &DataDir) -> Result<Self, BackupError> {
-        let key = |path: PathBuf| match key_file::is_there(&path)? {
-            true => key_file::load(&path).map(Some),
-            false => Ok(None),
-        };
         let file = data_dir.token_file();
         let tokens = match token_file::is_there(&file)? {
             true => token_file::read(&file)?,
             false => Vec::new(),
         };
-        Ok(Self { seal: key(data_dir.seal_key())?, cookie: key(data_dir.cookie_key())?, tokens })
+        let [seal, cookie] = [data_dir.seal_key(), data_dir.cookie_key()];
+        Ok(Self { seal: KeyFiles::load(&seal)?, cookie: KeyFiles::load(&cookie)?, tokens })
     }
 
-    /// Opens seals with the key here.
+    /// Opens seals with the keys here.
     pub(super) fn vault(&self) -> Option<Vault> {
-        self.seal.as_ref().map(|key| Vault::from_key(**key))
+        self.seal.ring().map(|keys| Vault::from_ring(&keys))
     }
 
     /// Leaves the tokens out if the directory has a token file. Returns whether that one has other
@@ -124,20 +157,25 @@ impl Keys {
 
     fn take(&mut self, line: &str) -> Option<()> {
         let (name, value) = line.split_once(' ')?;
-        match name {
-            "seal.key" => self.seal = Some(key_file::from_hex(value.as_bytes())?),
-            "cookie.key" => self.cookie = Some(key_file::from_hex(value.as_bytes())?),
-            "postback-token" => self.tokens.push(Token::parse(value)?),
+        let key = match name {
+            "seal.key" => &mut self.seal.current,
+            "seal.key.next" => &mut self.seal.next,
+            "seal.key.former" => &mut self.seal.former,
+            "cookie.key" => &mut self.cookie.current,
+            "cookie.key.next" => &mut self.cookie.next,
+            "cookie.key.former" => &mut self.cookie.former,
+            "postback-token" => {
+                self.tokens.push(Token::parse(value)?);
+                return Some(());
+            }
             _ => return None,
-        }
+        };
+        *key = Some(key_file::from_hex(value.as_bytes())?.into());
         Some(())
     }
 
     /// The files that these are in a data directory, with their content.
     pub(super) fn files(&self, data_dir: &DataDir) -> Vec<(PathBuf, Zeroizing<String>)> {
-        let key = |path: PathBuf, key: &Option<Zeroizing<[u8; KEY_BYTES]>>| {
-            key.as_ref().map(|key| (path, key_file::to_line(key)))
-        };
         let tokens = || {
             let mut text = Zeroizing::new(String::with_capacity(4096));
             for token in &self.tokens {
@@ -147,11 +185,7 @@ impl Keys {
             text
         };
         let tokens = (!self.tokens.is_empty()).then(|| (data_dir.token_file(), tokens()));
-        let keys = [
-            key(data_dir.seal_key(), &self.seal),
-            key(data_dir.cookie_key(), &self.cookie),
-            tokens,
-        ];
-        keys.into_iter().flatten().collect()
+        let keys = self.seal.files(data_dir.seal_key());
+        keys.chain(self.cookie.files(data_dir.cookie_key())).chain(tokens).collect()
     }
 }

@@ -17,6 +17,7 @@ use crate::clock::{Clock, format_utc};
 use crate::config::Config;
 use crate::counted::counted;
 use crate::database;
+use crate::key_file::ring::files_of;
 use crate::store::{CopyError, CopyWatch, DatabaseState, OpenError, open_for_copy};
 
 #[derive(Args, Debug)]
@@ -87,6 +88,15 @@ fn make(config: &Config, wishes: &Wishes) -> Result<Made, Failure> {
     made.map_err(|error| Failure::of(&error))
 }
 
+/// The file of the key that opens seals; during a rotation all of them.
+fn seal_keys(config: &Config) -> String {
+    let [current, next, former] = files_of(config.data_dir.seal_key());
+    let others = [former, next].into_iter().filter(|path| path.exists());
+    let names: Vec<_> =
+        std::iter::once(current).chain(others).map(|path| path.display().to_string()).collect();
+    names.join(" and ")
+}
+
 fn print(
     out: &mut impl std::io::Write,
     made: &Made,
@@ -94,12 +104,12 @@ fn print(
     dir: &Path,
 ) -> std::io::Result<()> {
     writeln!(out, "{made}")?;
-    let key = config.data_dir.seal_key();
+    let keys = seal_keys(config);
     match (&made.keys, made.sealed) {
         (Some(keys), _) => {
             writeln!(out, "keys and tokens: {}; keep this file secret", keys.display())?;
         }
-        (None, Some(0)) => writeln!(out, "without keys: keep {} apart", key.display())?,
+        (None, Some(0)) => writeln!(out, "without keys: keep {keys} apart")?,
         (None, sealed) => {
             let passwords = match sealed {
                 Some(count) => counted(count, "password"),
@@ -107,9 +117,8 @@ fn print(
             };
             writeln!(
                 out,
-                "without keys: {passwords} can be opened only with {}; keep it apart, or use \
-                 --with-keys",
-                key.display()
+                "without keys: {passwords} can be opened only with {keys}; keep it apart, or use \
+                 --with-keys"
             )?;
         }
     }

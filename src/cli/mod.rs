@@ -9,6 +9,7 @@ mod doctor;
 mod failure;
 mod health;
 mod journal;
+mod key;
 mod member;
 mod migrate_store;
 mod progress;
@@ -116,6 +117,9 @@ enum CliCommand {
     /// Show, add or retire tokens of the URL
     #[command(subcommand)]
     Token(token::TokenCommand),
+    /// Show the keys of passwords and logins, or rotate them while the service runs
+    #[command(subcommand)]
+    Key(key::KeyCommand),
     /// List or lift login blocks
     #[command(subcommand)]
     Block(block::BlockCommand),
@@ -222,6 +226,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         CliCommand::Journal(journal) => journal.run(&config),
         CliCommand::Member(member) => member.run(&config),
         CliCommand::Token(token) => token.run(&config),
+        CliCommand::Key(key) => key.run(&config),
         CliCommand::Block(block) => block.run(&config),
         CliCommand::AuthString(authstring) => authstring.run(&config),
         CliCommand::Backup(backup) => backup.run(&config),

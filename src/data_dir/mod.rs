@@ -14,6 +14,8 @@ use std::time::Duration;
 use rustix::process::geteuid;
 
 use crate::denied::{explain, is_there};
+use crate::key_file::ring::files_of;
+use crate::key_file::rotation::remove_drafts as remove_key_drafts;
 use crate::owner::{give_to_owner_of, open_unlinked};
 use crate::whole_file::{draft_of, parent, remove, sync_name};
 
@@ -76,6 +78,13 @@ impl DataDir {
     /// The key under which login cookies are signed.
     pub fn cookie_key(&self) -> PathBuf {
         self.path.join("cookie.key")
+    }
+
+    /// The files of both keys, with those of a rotation: each current one first.
+    pub fn key_files(&self) -> [PathBuf; 6] {
+        let [seal, seal_next, seal_former] = files_of(self.seal_key());
+        let [cookie, cookie_next, cookie_former] = files_of(self.cookie_key());
+        [seal, seal_next, seal_former, cookie, cookie_next, cookie_former]
     }
 
     /// The file of tokens, one a line.
@@ -216,14 +225,13 @@ impl DataDir {
             && owner(parent(target)) != owner(&self.path)
     }
 
-    /// Removes unfinished files of a start or `token add` that was killed: keys and tokens that
-    /// were never used. The caller must hold the lock.
+    /// Removes unfinished files of a start or of a `key` command that was killed: keys that were
+    /// never used. The caller must hold the lock.
     pub(crate) fn remove_drafts(&self) {
-        let ours =
-            [self.seal_key(), self.cookie_key(), self.served()].map(|place| draft_of(&place));
-        // Of releases up to 0.2.0.
-        let former = self.path.join("served.new");
-        for draft in ours.into_iter().chain([former]) {
+        remove_key_drafts(&self.seal_key());
+        remove_key_drafts(&self.cookie_key());
+        // The second one is of releases up to 0.2.0.
+        for draft in [draft_of(&self.served()), self.path.join("served.new")] {
             if let Err(error) = remove(&draft) {
                 log::warn!(
                     "cannot remove {}, a leftover of an interrupted start: {error}",

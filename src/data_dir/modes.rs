@@ -70,9 +70,8 @@ impl Loose {
 
 /// Keys and tokens that others than their owner can access.
 pub(crate) fn loose_secrets(data_dir: &DataDir) -> Vec<Loose> {
-    let files = [data_dir.seal_key(), data_dir.cookie_key(), data_dir.token_file()]
-        .into_iter()
-        .filter(|path| path.is_file());
+    let files = data_dir.key_files().into_iter().chain([data_dir.token_file()]);
+    let files = files.filter(|path| path.is_file());
     files.filter_map(|path| Loose::find(path, SECRET_MODE, GROUP_AND_OTHERS)).collect()
 }
 

@@ -1,5 +1,6 @@
 //! What `serve` records for commands that are run without its settings: the URL that NATS calls, up
-//! to the token, and whether the tokens of the data directory are used. None of it is secret.
+//! to the token, whether the tokens of the data directory are used, and the ids of the keys that
+//! write. None of it is secret.
 
 use std::net::SocketAddr;
 use std::{fs, io};
@@ -24,6 +25,18 @@ pub(crate) struct Served {
     /// Where it listens; releases before 0.5.0 did not record it.
     #[serde(default)]
     pub(crate) address: Option<SocketAddr>,
+    /// The keys that it writes with; releases before 0.6.0 did not record them.
+    #[serde(default)]
+    pub(crate) keys: Option<KeysInUse>,
+}
+
+/// The ids of the keys that a service writes with.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub struct KeysInUse {
+    /// The key under which passwords are sealed.
+    pub seal: String,
+    /// The key under which cookies are signed.
+    pub cookie: String,
 }
 
 impl Served {

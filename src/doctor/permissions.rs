@@ -114,8 +114,8 @@ fn check_owner(config: &Config, report: &mut Report) {
 /// The files that the service makes.
 fn own_files(config: &Config) -> Vec<PathBuf> {
     let dir = &config.data_dir;
-    let mut files = vec![dir.seal_key(), dir.cookie_key(), dir.token_file(), dir.served()];
-    files.extend([dir.lock_file(), dir.restore_plan()]);
+    let mut files = Vec::from(dir.key_files());
+    files.extend([dir.token_file(), dir.served(), dir.lock_file(), dir.restore_plan()]);
     files.extend(own_backups(config).map(Path::to_owned));
     files.extend(config.location.files());
     files

@@ -21,8 +21,9 @@ use crate::action::Standing;
 use crate::chain::chain;
 use crate::clock::Clock;
 use crate::identity::Key;
+use crate::key_file::ring::Ring;
 use crate::metrics::RUSH_REQUESTS;
-use crate::password::{Hasher, Stored, Vault};
+use crate::password::{Hasher, KeyId, Stored, Vault};
 use crate::store::{CurrentDatabase, CurrentReader, Hardened, Read, pages};
 use crate::writer::Writer;
 
@@ -113,6 +114,8 @@ pub struct HashWorker {
     leftover_report: Option<LeftoverReport>,
     /// Journal records whose seal cannot be opened: logged once, and kept for the operator.
     broken: HashSet<i64>,
+    /// The keys under which they could not be opened.
+    tried: Ring<KeyId>,
     /// Set when the service ends.
     stop: Arc<AtomicBool>,
 }
@@ -129,6 +132,7 @@ impl HashWorker {
         Self {
             file,
             reader: None,
+            tried: vault.key_ids(),
             vault,
             hasher,
             writer,
@@ -198,6 +202,11 @@ impl HashWorker {
     }
 
     fn round_with(&mut self, reader: &dyn Read) -> Result<bool, String> {
+        let keys = self.vault.key_ids();
+        if std::mem::replace(&mut self.tried, keys) != keys {
+            // Under other keys they may be opened.
+            self.broken.clear();
+        }
         if !self.file.is_leading() {
             // Another receiver hashes what waits. Who logs in here is known here alone.
             return self.rehash_newest(reader);

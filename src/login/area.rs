@@ -25,7 +25,7 @@ use crate::identity::Key;
 use crate::logging::limit::{LinesMax, Window};
 use crate::metrics::Metrics;
 use crate::password::Steps;
-use crate::store::Note;
+use crate::store::{Note, Read};
 use crate::writer::Writer;
 
 /// Lines of logins with the right password, per member. Members can log in without end, and a
@@ -107,8 +107,16 @@ impl ThreadArea {
         if known.remembers(member, network) {
             return true;
         }
-        let id = known.id(member, network);
-        self.members.read(move |reader| reader.is_known_network(&id)).await.unwrap_or(false)
+        let ids = known.ids(member, network);
+        let look_up = move |reader: &dyn Read| {
+            for id in &ids {
+                if reader.is_known_network(id)? {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        };
+        self.members.read(look_up).await.unwrap_or(false)
     }
 
     /// Records that a member has logged in with the password from this network.

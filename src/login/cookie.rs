@@ -24,6 +24,7 @@ use entry::{LOGIN_BYTES, TAG_BYTES};
 pub use entry::{Login, LoginId};
 
 use crate::epoch::Epoch;
+use crate::key_file::ring::{Ring, load_ring};
 use crate::key_file::{self, KEY_BYTES, KeyFileError};
 use crate::password::KeyId;
 use crate::secret::redacted;
@@ -47,53 +48,52 @@ const HEAD_BYTES: usize = 2;
 /// The longest value, in bytes and as text.
 const VALUE_BYTES_MAX: usize = HEAD_BYTES + LOGINS_MAX * LOGIN_BYTES + TAG_BYTES;
 const TEXT_BYTES_MAX: usize = (VALUE_BYTES_MAX * 4).div_ceil(3);
-/// Signs and reads values with one key.
+
+/// Signs values with the current key, and reads them with all keys of a rotation.
 #[derive(Clone)]
 pub struct Signer {
+    keys: Ring<SigningKey>,
+}
+
+/// One key.
+#[derive(Clone)]
+struct SigningKey {
     /// The HMAC with the key, before any input.
     key: Hmac<Sha256>,
     mac: Hmac<Sha256>,
     former: former::FormerVerifier,
 }
 
-redacted!(Signer);
+redacted!(Signer, SigningKey);
 
 impl Signer {
-    /// A signer with this key.
+    /// A signer with this key alone.
     pub fn from_key(key: [u8; KEY_BYTES]) -> Self {
-        let key = Zeroizing::new(key);
-        let mac = Hmac::new_from_slice(key.as_slice()).expect("HMAC takes a key of any length");
+        Self { keys: Ring::of(SigningKey::new(key)) }
+    }
+
+    /// A signer for an epoch. It has keys of its own.
+    pub fn of_epoch(&self, epoch: Epoch) -> Self {
         Self {
-            former: former::FormerVerifier::new(&mac),
-            mac: mac.clone().chain_update(DOMAIN),
-            key: mac,
+            keys: self
+                .keys
+                .map(|key| SigningKey::new(key.derived(&[EPOCH_DOMAIN, &epoch.0].concat()))),
         }
     }
 
-    /// A signer for an epoch. It has a key of its own.
-    pub fn of_epoch(&self, epoch: Epoch) -> Self {
-        let tag = self
-            .key
-            .clone()
-            .chain_update(EPOCH_DOMAIN)
-            .chain_update(epoch.0)
-            .finalize()
-            .into_bytes();
-        Self::from_key(tag.into())
+    /// The keys for [`super::known`]. They have no other purpose, and are the same in every epoch.
+    pub fn known_networks_keys(&self) -> Ring<Zeroizing<[u8; KEY_BYTES]>> {
+        self.keys.map(|key| Zeroizing::new(key.derived(KNOWN_NETWORKS_DOMAIN)))
     }
 
-    /// The key for [`super::known`]. It has no other purpose, and is the same in every epoch.
-    pub fn known_networks_key(&self) -> Zeroizing<[u8; KEY_BYTES]> {
-        Zeroizing::new(
-            self.key.clone().chain_update(KNOWN_NETWORKS_DOMAIN).finalize().into_bytes().into(),
-        )
-    }
-
-    /// Identifies the key without revealing it.
+    /// Identifies the key that signs, without revealing it.
     pub fn key_id(&self) -> KeyId {
-        let tag = self.key.clone().chain_update(KEY_ID_DOMAIN).finalize().into_bytes();
-        let (id, _) = tag.split_first_chunk().expect("16 of 32 bytes");
-        KeyId(*id)
+        self.keys.current.id()
+    }
+
+    /// Identifies all keys.
+    pub fn key_ids(&self) -> Ring<KeyId> {
+        self.keys.map(SigningKey::id)
     }
 
     /// Draws a new key and writes it to a new file of mode 0600.
@@ -105,13 +105,13 @@ impl Signer {
         key_file::create(path).map(|key| Self::from_key(*key))
     }
 
-    /// Reads the key file without changing it.
+    /// Reads the key file, and those of a rotation beside it, without changing them.
     ///
     /// # Errors
     ///
-    /// If the file does not exist, cannot be read, or holds no key.
+    /// If the file does not exist, or if one of them cannot be read or holds no key.
     pub fn load(path: &Path) -> Result<Self, KeyFileError> {
-        key_file::load(path).map(|key| Self::from_key(*key))
+        load_ring(path).map(|keys| Self { keys: keys.map(|key| SigningKey::new(**key)) })
     }
 
     /// The value of a cookie with these logins, up to 558 characters of base64url. If there are
@@ -121,21 +121,44 @@ impl Signer {
         let mut value = Vec::with_capacity(VALUE_BYTES_MAX);
         value.extend([VERSION, logins.len() as u8]);
         value.extend(logins.iter().flat_map(|login| login.to_bytes()));
-        let tag = self.mac.clone().chain_update(&value).finalize().into_bytes();
-        value.extend(tag);
+        let mac = &self.keys.current.mac;
+        value.extend(mac.clone().chain_update(&value).finalize().into_bytes());
         URL_SAFE_NO_PAD.encode(value)
     }
 
     /// Reads the logins of a value that are valid at `now`, in the order in which they were signed.
     /// There are none if this program did not write the value.
     pub fn read(&self, text: &str, now: i64, lifetime_seconds: i64) -> Vec<Login> {
-        let logins = self
-            .former
-            .read(text)
-            .map(|login| vec![login])
-            .or_else(|| self.verified(text))
-            .unwrap_or_default();
+        let logins = self.keys.iter().find_map(|key| key.read(text)).unwrap_or_default();
         logins.into_iter().filter(|login| login.is_current(now, lifetime_seconds)).collect()
+    }
+}
+
+impl SigningKey {
+    fn new(key: [u8; KEY_BYTES]) -> Self {
+        let key = Zeroizing::new(key);
+        let mac = Hmac::new_from_slice(key.as_slice()).expect("HMAC takes a key of any length");
+        Self {
+            former: former::FormerVerifier::new(&mac),
+            mac: mac.clone().chain_update(DOMAIN),
+            key: mac,
+        }
+    }
+
+    /// A key for this purpose.
+    fn derived(&self, purpose: &[u8]) -> [u8; KEY_BYTES] {
+        self.key.clone().chain_update(purpose).finalize().into_bytes().into()
+    }
+
+    fn id(&self) -> KeyId {
+        let hash = self.derived(KEY_ID_DOMAIN);
+        let (id, _) = hash.split_first_chunk().expect("16 of 32 bytes");
+        KeyId(*id)
+    }
+
+    /// The logins of a value, valid or not. `None` if it was not signed with this key.
+    fn read(&self, text: &str) -> Option<Vec<Login>> {
+        self.former.read(text).map(|login| vec![login]).or_else(|| self.verified(text))
     }
 
     fn verified(&self, text: &str) -> Option<Vec<Login>> {
@@ -202,7 +225,7 @@ mod tests {
 
     /// Any bytes, signed with our key, as another version may have written them.
     fn signed(content: &[u8]) -> String {
-        let tag = signer().mac.chain_update(content).finalize().into_bytes();
+        let tag = signer().keys.current.mac.chain_update(content).finalize().into_bytes();
         URL_SAFE_NO_PAD.encode([content, &tag[..]].concat())
     }
 
@@ -358,6 +381,37 @@ mod tests {
         assert_eq!(again.read(&text, NOON, LIFETIME), [noon()]);
         assert_eq!(format!("{again:?}"), "Signer(***)");
         assert!(path.ends_with("cookie.key"));
+    }
+
+    #[test]
+    fn a_rotated_signer_signs_with_the_new_key_and_reads_cookies_of_both_in_each_epoch() {
+        let keys = |keys: [u8; 3]| {
+            let [current, next, former] = keys.map(|key| SigningKey::new([key; 32]));
+            Signer { keys: Ring { current, next: Some(next), former: Some(former) } }
+        };
+        let rotated = keys([8, 9, 7]);
+        let [seven, eight, nine] = [7, 8, 9].map(|key| Signer::from_key([key; 32]));
+        let reads = |signer: &Signer, text: &str| signer.read(text, NOON, LIFETIME) == [noon()];
+        let of = |signers: [&Signer; 4], texts: [&str; 2]| {
+            signers.map(|signer| texts.map(|text| reads(signer, text)))
+        };
+        let (before, after) = (seven.sign(&[noon()]), rotated.sign(&[noon()]));
+        assert_eq!(
+            of([&rotated, &keys([9, 8, 7]), &seven, &eight], [&before, &after]),
+            [[true, true], [true, true], [true, false], [false, true]]
+        );
+        let epoch = Epoch([1; 16]);
+        let in_epoch = seven.of_epoch(epoch).sign(&[noon()]);
+        assert_eq!(
+            of(
+                [&rotated.of_epoch(epoch), &rotated, &rotated.of_epoch(Epoch([2; 16])), &seven],
+                [&in_epoch, &before]
+            ),
+            [[true, false], [false, true], [false, false], [false, true]]
+        );
+        let [current, next, former] = [&eight, &nine, &seven].map(Signer::key_id);
+        let ids = Ring { current, next: Some(next), former: Some(former) };
+        assert_eq!((rotated.key_ids(), rotated.key_id()), (ids, current));
     }
 
     #[test]

@@ -3,9 +3,15 @@
 //! They belong to the member, not to the name: another member who gets the name has other networks,
 //! and a member who is renamed keeps theirs. They are stored in the database, so that they survive
 //! a restart. Memory holds the latest, and what need not be stored again.
+//!
+//! They are hashed under a key that is derived from `cookie.key`. While that key is rotated, they
+//! are looked up under all its keys. Each is stored again, under the current key, when its member
+//! next logs in from there.
 
 use std::hash::{BuildHasher as _, RandomState};
+use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use parking_lot::{Mutex, MutexGuard};
 use sha2::Sha256;
@@ -13,6 +19,7 @@ use zeroize::Zeroizing;
 
 use crate::block::Network;
 use crate::identity::Key;
+use crate::key_file::ring::Ring;
 use crate::recent::Recent;
 use crate::secret::redacted;
 use crate::store::{KNOWN_BYTES, KnownId, KnownNetwork};
@@ -29,8 +36,8 @@ const DAY_SECONDS: i64 = 86_400;
 
 /// The known networks.
 pub struct KnownNetworks {
-    /// Makes the hashes that the database stores.
-    mac: Hmac<Sha256>,
+    /// Make the hashes that the database stores.
+    macs: ArcSwap<Ring<Hmac<Sha256>>>,
     keys: RandomState,
     shards: [Mutex<Shard>; SHARDS],
 }
@@ -44,24 +51,48 @@ struct Shard {
 
 redacted!(KnownNetworks);
 
+fn macs(keys: &Ring<Zeroizing<[u8; 32]>>) -> Ring<Hmac<Sha256>> {
+    keys.map(|key| Hmac::new_from_slice(key.as_slice()).expect("HMAC takes a key of any length"))
+}
+
 impl KnownNetworks {
-    /// Starts with nothing in memory. The key must be the same after a restart, and serve no other
+    /// Starts with nothing in memory. The keys must be the same after a restart, and serve no other
     /// purpose.
-    pub fn new(key: &Zeroizing<[u8; 32]>) -> Self {
-        let mac = Hmac::new_from_slice(key.as_slice()).expect("HMAC takes a key of any length");
+    pub fn new(keys: &Ring<Zeroizing<[u8; 32]>>) -> Self {
         let shard = || {
             Mutex::new(Shard {
                 written: Recent::new(PAIRS_MAX / SHARDS),
                 notes: Recent::new(MEMBERS_MAX / SHARDS),
             })
         };
-        Self { mac, keys: RandomState::new(), shards: std::array::from_fn(|_| shard()) }
+        Self {
+            macs: ArcSwap::from_pointee(macs(keys)),
+            keys: RandomState::new(),
+            shards: std::array::from_fn(|_| shard()),
+        }
+    }
+
+    /// Takes other keys. What memory has was stored under the former key, so it is forgotten: a
+    /// login stores it again.
+    pub fn take_keys(&self, keys: &Ring<Zeroizing<[u8; 32]>>) {
+        self.macs.store(Arc::new(macs(keys)));
+        for shard in &self.shards {
+            shard.lock().written = Recent::new(PAIRS_MAX / SHARDS);
+        }
     }
 
     /// What the database stores for a member and a network.
     pub fn id(&self, member: Key, network: Network) -> KnownId {
-        let of_member = self
-            .mac
+        Self::id_under(&self.macs.load().current, member, network)
+    }
+
+    /// What the database may have stored for a member and a network, the current first.
+    pub fn ids(&self, member: Key, network: Network) -> Vec<KnownId> {
+        self.macs.load().iter().map(|mac| Self::id_under(mac, member, network)).collect()
+    }
+
+    fn id_under(mac: &Hmac<Sha256>, member: Key, network: Network) -> KnownId {
+        let of_member = mac
             .clone()
             .chain_update(member.site.get().to_be_bytes())
             .chain_update(member.member.get().to_be_bytes());
@@ -122,8 +153,12 @@ mod tests {
 
     const NOON: i64 = 1_781_524_800;
 
+    fn of(key: u8) -> Ring<Zeroizing<[u8; 32]>> {
+        Ring::of(Zeroizing::new([key; 32]))
+    }
+
     fn known() -> KnownNetworks {
-        KnownNetworks::new(&Zeroizing::new([7; 32]))
+        KnownNetworks::new(&of(7))
     }
 
     fn member(site: &str, member: &str) -> Key {
@@ -176,9 +211,7 @@ mod tests {
 
     #[test]
     fn the_database_has_hashes_that_need_the_key() {
-        let id = |key: u8, who, from| {
-            KnownNetworks::new(&Zeroizing::new([key; 32])).id(who, network(from))
-        };
+        let id = |key: u8, who, from| KnownNetworks::new(&of(key)).id(who, network(from));
         let bob = member("1", "71");
         let home = id(7, bob, "203.0.113.9");
         assert_eq!(home, id(7, bob, "203.0.113.9"), "after a restart");
@@ -189,5 +222,17 @@ mod tests {
         assert!(anns.member != home.member && anns.network != home.network);
         let other_key = id(8, bob, "203.0.113.9");
         assert!(other_key.member != home.member && other_key.network != home.network);
+    }
+    #[test]
+    fn while_the_key_is_rotated_both_hashes_are_looked_up_and_the_new_one_is_stored() {
+        let (known, bob, home) = (known(), member("1", "71"), network("203.0.113.9"));
+        let before = known.opened(bob, home, NOON).unwrap();
+        assert_eq!(known.ids(bob, home), [before.id]);
+        known.take_keys(&Ring { former: Some(Zeroizing::new([7; 32])), ..of(8) });
+        assert!(!known.remembers(bob, home), "the database knows it");
+        let after = known.opened(bob, home, NOON + 1).unwrap();
+        assert_eq!(after.id, KnownNetworks::new(&of(8)).id(bob, home));
+        assert_eq!(known.ids(bob, home), [after.id, before.id]);
+        assert!(known.remembers(bob, home) && known.opened(bob, home, NOON + 2).is_none());
     }
 }

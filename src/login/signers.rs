@@ -1,17 +1,21 @@
 //! The signer of cookies under the current [`Epoch`]: no cookie of another epoch is valid.
 
-use arc_swap::{ArcSwap, Guard};
 use std::sync::Arc;
+
+use arc_swap::{ArcSwap, Guard};
+use parking_lot::Mutex;
 
 use super::cookie::Signer;
 use crate::epoch::Epoch;
+use crate::key_file::ring::Ring;
+use crate::password::KeyId;
 use crate::secret::redacted;
 
 /// The signer of the current epoch. Requests read it without a lock.
 pub struct Signers {
-    /// The signer with the key of the file alone. It is used until the first epoch is drawn, so
-    /// that an upgrade ends no login.
-    first: Signer,
+    /// The signer with the keys of the files alone. It is used until the first epoch is drawn, so
+    /// that an upgrade ends no login. Locked while the current signer is replaced.
+    first: Mutex<Signer>,
     current: ArcSwap<(Option<Epoch>, Signer)>,
 }
 
@@ -20,8 +24,8 @@ redacted!(Signers);
 impl Signers {
     /// Starts with the epoch of the database, if it has one.
     pub fn new(first: Signer, epoch: Option<Epoch>) -> Self {
-        let current = Self::of(&first, epoch);
-        Self { first, current: ArcSwap::from_pointee((epoch, current)) }
+        let current = ArcSwap::from_pointee((epoch, Self::of(&first, epoch)));
+        Self { first: Mutex::new(first), current }
     }
 
     fn of(first: &Signer, epoch: Option<Epoch>) -> Signer {
@@ -35,11 +39,25 @@ impl Signers {
 
     /// Takes over the epoch that the database has now. Returns whether it changed.
     pub fn take_up(&self, epoch: Option<Epoch>) -> bool {
+        let first = self.first.lock();
         let is_new = self.current().0 != epoch;
         if is_new {
-            self.current.store(Arc::new((epoch, Self::of(&self.first, epoch))));
+            self.current.store(Arc::new((epoch, Self::of(&first, epoch))));
         }
         is_new
+    }
+
+    /// Takes over other keys.
+    pub fn take_keys(&self, signer: Signer) {
+        let mut first = self.first.lock();
+        let epoch = self.current().0;
+        self.current.store(Arc::new((epoch, Self::of(&signer, epoch))));
+        *first = signer;
+    }
+
+    /// Identifies the keys of the files.
+    pub fn key_ids(&self) -> Ring<KeyId> {
+        self.first.lock().key_ids()
     }
 }
 
@@ -74,6 +92,21 @@ mod tests {
         );
         assert_eq!(format!("{signers:?}"), "Signers(***)");
         assert_ne!(Epoch::random(), Epoch::random());
+    }
+
+    #[test]
+    fn other_keys_sign_in_the_epoch_of_now_and_of_later() {
+        let key = Key { site: SiteId::parse("5").unwrap(), member: MemberId::parse("71").unwrap() };
+        let login = Login { key, id: LoginId::random(), issued: NOON, login_version: 3 };
+        let (one, other) = (Signer::from_key([7; 32]), Signer::from_key([8; 32]));
+        let (first, second) = (Epoch([1; 16]), Epoch([2; 16]));
+        let signers = Signers::new(one, Some(first));
+        signers.take_keys(other.clone());
+        let signed = || signers.current().1.sign(&[login]);
+        assert_eq!(signed(), other.of_epoch(first).sign(&[login]));
+        assert!(!signers.take_up(Some(first)) && signers.take_up(Some(second)));
+        assert_eq!(signed(), other.of_epoch(second).sign(&[login]));
+        assert_eq!(signers.key_ids(), other.key_ids());
     }
 
     #[test]

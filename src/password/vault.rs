@@ -1,14 +1,17 @@
 //! The vault: encrypts passwords that wait in the database to be hashed, under one key in the data
-//! directory.
+//! directory. While that key is rotated, the vault also opens what the former and the next one have
+//! sealed.
 //!
 //! A seal is `nonce (24) || ciphertext || tag (16)` of XChaCha20-Poly1305 with a random nonce. It
 //! is bound to its member: it cannot be opened in another member's row. The plaintext is `kind (1)
 //! || length (2, big-endian) || text || zeros` up to a multiple of [`PADDING_BYTES`], so that the
 //! length of a seal does not reveal the length of a usual password.
 
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use chacha20::{R20, hchacha};
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
 use sha2::{Digest as _, Sha256};
@@ -19,6 +22,7 @@ use super::credential::{
     Cryptpass, NONCE_BYTES, PADDING_BYTES, Password, Seal, TAG_BYTES, is_seal_length,
 };
 use crate::identity::Key;
+use crate::key_file::ring::{KeyRing, Ring, load_ring};
 use crate::key_file::{self, KEY_BYTES, KeyFileError};
 use crate::secret::redacted;
 
@@ -52,14 +56,19 @@ pub enum Opened {
     Cryptpass(Cryptpass),
 }
 
-/// Seals and opens with one key. Clones share the key.
+/// Seals with the current key, and opens with all keys of a rotation. Clones share the keys.
 #[derive(Clone)]
 pub struct Vault {
-    key: Arc<Zeroizing<[u8; KEY_BYTES]>>,
+    keys: Arc<ArcSwap<Ring<SealKey>>>,
+}
+
+/// One key.
+struct SealKey {
+    key: Zeroizing<[u8; KEY_BYTES]>,
     id: KeyId,
 }
 
-/// Identifies a key without revealing it: the first bytes of a SHA-256.
+/// Identifies a key without revealing it: the first bytes of a hash of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeyId(pub [u8; 16]);
 
@@ -76,13 +85,28 @@ impl KeyId {
     }
 }
 
-redacted!(Vault);
+/// The first eight of its hexadecimal digits, which tell a handful of keys apart.
+impl fmt::Display for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0[..4].iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+redacted!(Vault, SealKey);
 
 impl Vault {
-    /// A vault with this key.
+    /// A vault with this key alone.
     pub fn from_key(key: [u8; KEY_BYTES]) -> Self {
-        let key = Arc::new(Zeroizing::new(key));
-        Self { id: KeyId::of(&key), key }
+        Self::of(Ring::of(SealKey::new(key)))
+    }
+
+    /// A vault with the keys of a rotation.
+    pub(crate) fn from_ring(keys: &KeyRing) -> Self {
+        Self::of(keys.map(|key| SealKey::new(**key)))
+    }
+
+    fn of(keys: Ring<SealKey>) -> Self {
+        Self { keys: Arc::new(ArcSwap::from_pointee(keys)) }
     }
 
     /// Draws a new key and writes it to a new file of mode 0600, synced to the disk. Fails if the
@@ -91,15 +115,25 @@ impl Vault {
         key_file::create(path).map(|key| Self::from_key(*key))
     }
 
-    /// Reads the key file without changing it. The line break at its end may be missing, because
-    /// secret stores remove it.
+    /// Reads the key file, and those of a rotation beside it, without changing them. The line break
+    /// at its end may be missing, because secret stores remove it.
     pub fn load(path: &Path) -> Result<Self, KeyFileError> {
-        key_file::load(path).map(|key| Self::from_key(*key))
+        load_ring(path).map(|keys| Self::from_ring(&keys))
     }
 
-    /// Identifies the key.
+    /// Identifies the key that seals.
     pub fn key_id(&self) -> KeyId {
-        self.id
+        self.keys.load().current.id
+    }
+
+    /// Identifies all keys.
+    pub fn key_ids(&self) -> Ring<KeyId> {
+        self.keys.load().map(|key| key.id)
+    }
+
+    /// Takes the keys of another vault, with effect for all clones.
+    pub fn take_keys_of(&self, other: &Self) {
+        self.keys.store(other.keys.load_full());
     }
 
     /// Seals a password for this member.
@@ -139,10 +173,29 @@ impl Vault {
         body[1..HEAD_BYTES].copy_from_slice(&length.to_be_bytes());
         body[HEAD_BYTES..HEAD_BYTES + text.len()].copy_from_slice(text.as_bytes());
         // The plaintext is encrypted in place, so that no copy is left.
-        let (cipher, nonce) = self.cipher(nonce).expect("it was split off with 24 bytes");
+        let keys = self.keys.load();
+        let (cipher, nonce) = keys.current.cipher(nonce).expect("it was split off with 24 bytes");
         let tag = cipher.seal_in_place_separate_tag(nonce, Aad::from(bound_to(key)), body);
         bytes.extend_from_slice(tag.expect("the cipher refuses only 256 GiB and more").as_ref());
         Seal::from_bytes(bytes)
+    }
+
+    fn plain(&self, key: Key, seal: &Seal) -> Result<Zeroizing<Vec<u8>>, UnsealError> {
+        // A seal does not name its key. Its tag matches under one of them at most.
+        for own in self.keys.load().iter() {
+            match own.plain(key, seal) {
+                Err(UnsealError::Tag) => {}
+                done => return done,
+            }
+        }
+        Err(UnsealError::Tag)
+    }
+}
+
+impl SealKey {
+    fn new(key: [u8; KEY_BYTES]) -> Self {
+        let key = Zeroizing::new(key);
+        Self { id: KeyId::of(&key), key }
     }
 
     fn plain(&self, key: Key, seal: &Seal) -> Result<Zeroizing<Vec<u8>>, UnsealError> {
@@ -166,7 +219,7 @@ impl Vault {
         let (for_key, rest) = nonce.split_at_checked(16)?;
         let mut short = [0; 12];
         short.get_mut(4..)?.copy_from_slice(<&[u8; 8]>::try_from(rest).ok()?);
-        let subkey = hchacha::<R20>((&**self.key).into(), for_key.try_into().ok()?);
+        let subkey = hchacha::<R20>((&*self.key).into(), for_key.try_into().ok()?);
         let subkey = Zeroizing::new(<[u8; KEY_BYTES]>::from(subkey));
         let subkey = UnboundKey::new(&CHACHA20_POLY1305, &*subkey).ok()?;
         Some((LessSafeKey::new(subkey), Nonce::assume_unique_for_key(short)))
@@ -235,7 +288,7 @@ mod tests {
         bytes.extend_from_slice(plain);
         let (vault, data) = (vault(), Aad::from(bound_to(key("5", "71"))));
         let (nonce, body) = bytes.split_at_mut(NONCE_BYTES);
-        let (cipher, nonce) = vault.cipher(nonce).unwrap();
+        let (cipher, nonce) = vault.keys.load().current.cipher(nonce).unwrap();
         let tag = cipher.seal_in_place_separate_tag(nonce, data, body).unwrap();
         bytes.extend_from_slice(tag.as_ref());
         Seal::from_bytes(bytes)
@@ -344,6 +397,49 @@ mod tests {
                 "{reason}"
             );
         }
+    }
+
+    #[test]
+    fn a_rotated_vault_seals_with_the_new_key_and_opens_seals_of_both() {
+        let key = key("5", "71");
+        let ring = |keys: [u8; 3]| {
+            let [current, next, former] = keys.map(|key| SealKey::new([key; 32]));
+            Vault::of(Ring { current, next: Some(next), former: Some(former) })
+        };
+        let (vault, clone) = (vault(), vault().clone());
+        let before = vault.seal_password(key, &password("secret"));
+        vault.take_keys_of(&ring([8, 9, 7]));
+        let after = vault.seal_password(key, &password("secret"));
+        assert!(vault.same_secret(key, &before, &after));
+        for (vault, opens) in [
+            (Vault::from_key([7; 32]), [true, false]),
+            (Vault::from_key([8; 32]), [false, true]),
+            (ring([9, 8, 7]), [true, true]),
+            (ring([9, 1, 2]), [false, false]),
+            (clone, [true, false]),
+        ] {
+            assert_eq!([&before, &after].map(|seal| vault.open(key, seal).is_ok()), opens);
+        }
+        let [seven, eight, nine] = [7, 8, 9].map(|key| Vault::from_key([key; 32]).key_id());
+        let ids = Ring { current: eight, next: Some(nine), former: Some(seven) };
+        assert_eq!((vault.key_ids(), vault.key_id()), (ids, eight));
+        assert_eq!(format!("{vault:?}"), "Vault(***)");
+    }
+
+    #[test]
+    fn a_clone_takes_new_keys_with_its_original() {
+        let vault = vault();
+        let clone = vault.clone();
+        vault.take_keys_of(&Vault::from_key([8; 32]));
+        assert_eq!(clone.key_id(), Vault::from_key([8; 32]).key_id());
+    }
+
+    #[test]
+    fn a_key_is_shown_by_eight_digits_of_a_hash() {
+        assert_eq!(
+            KeyId([0, 1, 0xab, 0xff, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]).to_string(),
+            "0001abff"
+        );
     }
 
     #[test]

@@ -54,10 +54,11 @@ pub(super) fn open(
     }
     let has_key = key_file::is_there(&key)?;
     let signer = if has_key { Some(Signer::load(&key)?) } else { None };
-    check_cookie_key(config, &*reader, signer.as_ref().map(Signer::key_id))?;
+    let ids = signer.as_ref().map(Signer::key_ids);
+    let stored = check_cookie_key(config, &*reader, ids.as_ref())?;
     let signer = signer.map_or_else(|| Signer::create(&key), Ok)?;
     if config.location.is_shared() {
-        agree_on_key(config, SharedKey::Cookies, signer.key_id())?;
+        agree_on_key(config, SharedKey::Cookies, stored, &signer.key_ids())?;
     }
     let knows_networks = has_key && has_known_networks(&*reader);
     let limits = config.area.limits;
@@ -74,7 +75,7 @@ pub(super) fn open(
         Err(fault) => log::error!("could not sample the hashes of members: {}", chain(&fault)),
     }
     let pool = Pool::start(|| Verifier::new(Arc::clone(&steps)), vault, Arc::clone(&remembered))?;
-    let known = KnownNetworks::new(&signer.known_networks_key());
+    let known = KnownNetworks::new(&signer.known_networks_keys());
     Ok(Area {
         config: config.area.clone(),
         guard,

@@ -4,6 +4,7 @@
 mod agreement;
 mod area;
 mod error;
+mod keys;
 pub mod listener;
 pub mod manager;
 mod reload;
@@ -20,7 +21,7 @@ use actix_web::dev::{Server, ServerHandle};
 pub use error::StartError;
 use manager::Manager;
 use reload::{Place, Reloads};
-pub use served::write_down;
+use served::write_down;
 
 use crate::authstring::stand_in::StandIn;
 use crate::backup::restore;
@@ -211,7 +212,7 @@ impl Service {
             reads: ReadSource::new(file.clone(), writer.metrics().clone())?,
             file,
             tokens,
-            live: Live::new(config, vault),
+            live: Live::new(config, vault.clone()),
             refused: Arc::new(RefusedLog::default()),
             requests: Arc::new(AtomicU64::new(1)),
             stopping: Arc::new(AtomicBool::new(false)),
@@ -221,7 +222,7 @@ impl Service {
         let server = http::server(listener, shared.clone())?;
         let handle = server.handle();
         let place = Place { address, keeps_socket };
-        let reloads = Reloads::start(config, place, &shared, manager.clone())?;
+        let reloads = Reloads::start(config, place, &shared, vault, manager.clone())?;
         let service = Self {
             address,
             handle,
@@ -263,6 +264,11 @@ impl Service {
     /// The address of the listener; with port 0 in the settings, the port that the system chose.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Records how the service runs, for commands that are run with other settings.
+    pub fn write_down(&self, config: &Config) {
+        write_down(config, self.address, self.reloads.keys.in_use());
     }
 
     /// The token that this start created, if it created one.

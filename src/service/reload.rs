@@ -6,15 +6,18 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use super::agreement::compare_settings;
+use super::keys::Keys;
 use super::listener::ignored;
 use super::served::write_down;
 use crate::chain::chain;
 use crate::config::Config;
+use crate::data_dir::served::Served;
 use crate::http::live::Live;
 use crate::http::state::ServerState;
 use crate::logging;
 use crate::login::area::Area;
 use crate::nats_client::settings::StringSource;
+use crate::password::Vault;
 use crate::service::manager::Manager;
 use crate::token_file::current::Tokens;
 
@@ -26,6 +29,7 @@ const LISTEN: &str = "listen";
 #[derive(Debug)]
 pub(super) struct Reloads {
     requests: SyncSender<()>,
+    pub(super) keys: Keys,
 }
 
 /// Where the service listens.
@@ -41,10 +45,12 @@ impl Reloads {
         config: &Config,
         place: Place,
         shared: &ServerState,
+        vault: Vault,
         manager: Manager,
     ) -> io::Result<Self> {
         // One pending request is enough: it reads the files when its turn comes.
         let (requests, received) = sync_channel(1);
+        let keys = Keys { vault, area: Arc::clone(&shared.area) };
         let files = SettingFiles {
             started: config.clone(),
             config: config.clone(),
@@ -52,12 +58,13 @@ impl Reloads {
             live: shared.live.clone(),
             tokens: shared.tokens.clone(),
             area: Arc::clone(&shared.area),
+            keys: keys.clone(),
             manager,
         };
         std::thread::Builder::new()
             .name("reload".into())
             .spawn(move || files.reload_on_request(&received))?;
-        Ok(Self { requests })
+        Ok(Self { requests, keys })
     }
 
     pub(super) fn want(&self) {
@@ -75,6 +82,7 @@ struct SettingFiles {
     live: Live,
     tokens: Tokens,
     area: Arc<Area>,
+    keys: Keys,
     manager: Manager,
 }
 
@@ -99,6 +107,16 @@ impl SettingFiles {
             Ok(true) => changes.push(format!("tokens ({})", self.tokens.count())),
             Ok(false) => {}
             Err(error) => log::error!("reload: {error}; the previous tokens stay in effect"),
+        }
+        match self.keys.read_again(&self.config) {
+            Ok(keys) => {
+                changes.extend(keys);
+                let recorded = Served::load(&self.config.data_dir).and_then(|served| served.keys);
+                if recorded.as_ref() != Some(&self.keys.in_use()) {
+                    write_down(&self.config, self.place.address, self.keys.in_use());
+                }
+            }
+            Err(error) => log::error!("reload: {error}; the previous keys stay in effect"),
         }
         for problem in bad {
             log::error!("reload: {problem}; the previous values stay in effect");
@@ -147,7 +165,7 @@ impl SettingFiles {
             compare_settings(now);
         }
         if before.public_url != now.public_url {
-            write_down(now, self.place.address);
+            write_down(now, self.place.address, self.keys.in_use());
         }
     }
 

@@ -153,6 +153,10 @@ pub trait Engine {
     /// Stores the key under which seals are made from now on.
     fn set_seal_key(&mut self, id: KeyId) -> Result<(), Fault>;
 
+    /// Stores the key under which cookies are signed from now on, where receivers share one. An
+    /// engine whose database has one receiver stores nothing.
+    fn set_cookie_key(&mut self, id: KeyId) -> Result<(), Fault>;
+
     /// Stores the id of a key that receivers share unless one is stored, and returns the stored
     /// one. Of receivers that start at once, all get the id of the same one. With an engine whose
     /// database has one receiver, that receiver agrees with itself.

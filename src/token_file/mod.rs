@@ -51,15 +51,8 @@ pub fn is_there(path: &Path) -> Result<bool, TokenError> {
 ///
 /// If it cannot be opened or locked.
 pub fn lock(path: &Path) -> Result<fs::File, TokenError> {
-    let lock = || loop {
-        let file = fs::File::open(path)?;
-        file.lock()?;
-        // Each change replaces the file.
-        if file.metadata()?.ino() == fs::metadata(path)?.ino() {
-            return Ok(file);
-        }
-    };
-    lock().map_err(|error| TokenError::Io(path.to_owned(), explain(path, error)))
+    crate::whole_file::lock(path)
+        .map_err(|error| TokenError::Io(path.to_owned(), explain(path, error)))
 }
 
 /// Reads the tokens of a file, one a line.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::apply::in_transaction;
 use crate::clock::format_utc;
 use crate::counted::counted;
-use crate::seals::foreign_seals;
+use crate::seals::{foreign_seals, is_outdated};
 use crate::store::{
     CurrentReader, DatabaseState, Engine, Fault, Fingerprint, OpenError, check_content,
     open_for_check, state_of,
@@ -80,7 +80,7 @@ impl Replaced {
             check_content(location)?;
         }
         let reader = open_for_check(location)?;
-        self.lacks_key = reader.seal_key()? != Some(setup.vault.key_id());
+        self.lacks_key = is_outdated(reader.seal_key()?, &setup.vault.key_ids());
         match foreign_seals(&setup.vault, &*reader)? {
             0 => Ok(true),
             count => Err(CannotGoOn::OtherKey(count)),

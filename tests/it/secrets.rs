@@ -725,19 +725,22 @@ impl Place {
             "member list --former",
             "check-config",
             "token show",
+            "key list",
         ];
         let others = others.iter().map(|line| line.split(' ').collect::<Vec<_>>());
         let mut printed = Vec::new();
         for arguments in shows.chain(others) {
-            let output = self.run(&arguments);
-            assert!(
-                output.status.success(),
-                "{arguments:?}: {}",
-                String::from_utf8_lossy(&output.stderr)
-            );
-            printed.extend([output.stdout, output.stderr].concat());
+            printed.extend(self.printed_by(&arguments));
         }
         printed
+    }
+
+    /// All that a command prints that does what it should.
+    fn printed_by(&self, arguments: &[&str]) -> Vec<u8> {
+        let output = self.run(arguments);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{arguments:?}: {said}");
+        [output.stdout, output.stderr].concat()
     }
 
     fn beside(&self) -> Beside {
@@ -805,13 +808,27 @@ fn files_in(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
         .collect()
 }
 
+/// The keys of the data directory, with those of a rotation.
+const KEYS: [&str; 6] = [
+    "seal.key",
+    "seal.key.next",
+    "seal.key.former",
+    "cookie.key",
+    "cookie.key.next",
+    "cookie.key.former",
+];
+
 /// Checks that no file and no output contains a secret that was sent, and that the token is only in
 /// the right places.
 fn assert_nothing_found(when: &str, place: &Place, caller: &Caller, printed: &[u8]) {
     let mut own = Search::default();
     own.add("the token", place.token().as_bytes());
-    let key = fs::read_to_string(place.data().join("seal.key")).unwrap();
-    own.add("the key", key.trim().as_bytes());
+    for name in KEYS {
+        match fs::read_to_string(place.data().join(name)) {
+            Ok(key) => own.add(name, key.trim().as_bytes()),
+            Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::NotFound, "{name}"),
+        }
+    }
     let mut seen = Search::default();
     seen.add("a username", SEEN.as_bytes());
 
@@ -826,8 +843,8 @@ fn assert_nothing_found(when: &str, place: &Place, caller: &Caller, printed: &[u
         assert_eq!(caller.sent.search.found_in(content), [""; 0], "{when}, in {}", path.display());
         let file = path.file_name().unwrap_or_default().to_string_lossy();
         // The server was told the password, in statements that its log has.
-        let may_have_it = ["postback-token", "seal.key", "general.log"];
-        if !may_have_it.contains(&&*file) {
+        let may_have_it = ["postback-token", "general.log"];
+        if !may_have_it.contains(&&*file) && !KEYS.contains(&&*file) {
             assert_eq!(own.found_in(content), [""; 0], "{when}, in {}", path.display());
         }
     }
@@ -875,13 +892,19 @@ fn nothing_is_found_in(place: &Place) {
         members: 0,
     };
     say_everything(&mut caller);
-    let printed = place.commands(caller.members);
+    let mut printed = place.commands(caller.members);
     assert_nothing_found("at once", place, &caller, &printed);
 
     caller.fill_the_backlog();
     served.child.kill().unwrap();
     served.child.wait().unwrap();
     assert!(place.sealed() > 0, "everything was hashed before the kill");
+    for arguments in [["key", "prepare", "seal"], ["key", "rotate", "seal"]] {
+        printed.extend(place.printed_by(&arguments));
+    }
+    printed.extend(place.printed_by(&["key", "prepare", "cookie"]));
+    let there = KEYS.iter().filter(|name| place.data().join(name).exists());
+    assert_eq!(there.count(), 4);
     assert_nothing_found("after the kill", place, &caller, &printed);
 
     let served = place.serve("second", &[]);

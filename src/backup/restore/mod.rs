@@ -97,7 +97,9 @@ pub fn complete(data_dir: &DataDir, location: &Location) -> Result<bool, Restore
     if let Some(plan) = Plan::load(data_dir).map_err(unreadable)? {
         let own = without_links(data_dir)?;
         let database = target(data_dir, location)?;
-        if !plan.is_only_of(&[database, own.seal_key(), own.cookie_key(), own.token_file()]) {
+        let mut files = Vec::from(own.key_files());
+        files.extend([database, own.token_file()]);
+        if !plan.is_only_of(&files) {
             return Err(RestoreError::ForeignPlan(at));
         }
         plan.carry_out(data_dir).map_err(|error| RestoreError::Plan(at, error))?;

@@ -15,7 +15,7 @@ use crate::nats_client::settings::{AuthStringConfig, StringSource};
 use crate::password::Cost;
 use crate::service::listener::passed;
 use crate::service::manager::Manager;
-use crate::service::{Service, StartError, Surroundings, write_down};
+use crate::service::{Service, StartError, Surroundings};
 use crate::token::Token;
 use crate::token_file;
 
@@ -42,7 +42,7 @@ async fn serve(config: &Config, surroundings: Surroundings) -> Result<(), Failur
     service.start_hashing()?;
     let server = actix_web::rt::spawn(server);
     // Before the log line: a script may wait for it and then run a command.
-    write_down(config, service.address());
+    service.write_down(config);
     service.ready();
     log::info!("listening on {}", service.address());
     log_authstrings(&config.api);

@@ -31,6 +31,16 @@ pub(super) fn agree_on_key(
     }
 }
 
+/// Stores the id of a key in the place of another one.
+pub(super) fn set_key(connection: &mut Connection, key: SharedKey, id: KeyId) -> Result<(), Fault> {
+    let write = match key {
+        SharedKey::Seals => "REPLACE INTO seal_key (one, id) VALUES (1, ?)",
+        SharedKey::Cookies => "REPLACE INTO cookie_key (one, id) VALUES (1, ?)",
+    };
+    connection.run(write, vec![Value::Bytes(id.0.to_vec())])?;
+    Ok(())
+}
+
 /// Stores settings. Returns what was stored under their names before.
 pub(super) fn agree_on_settings(
     connection: &mut Connection,

@@ -363,11 +363,11 @@ impl Engine for Mysql<'_> {
     }
 
     fn set_seal_key(&mut self, id: KeyId) -> Result<(), Fault> {
-        self.within(|engine| {
-            let write = "REPLACE INTO seal_key (one, id) VALUES (1, ?)";
-            engine.connection()?.run(write, vec![Value::Bytes(id.0.to_vec())])?;
-            Ok(())
-        })
+        self.within(|engine| agreement::set_key(engine.connection()?, SharedKey::Seals, id))
+    }
+
+    fn set_cookie_key(&mut self, id: KeyId) -> Result<(), Fault> {
+        self.within(|engine| agreement::set_key(engine.connection()?, SharedKey::Cookies, id))
     }
 
     fn agree_on_key(&mut self, key: SharedKey, id: KeyId) -> Result<KeyId, Fault> {

@@ -258,10 +258,14 @@ impl Engine for Sqlite<'_> {
         })
     }
 
+    fn set_cookie_key(&mut self, _: KeyId) -> Result<(), Fault> {
+        Ok(())
+    }
+
     fn agree_on_key(&mut self, key: SharedKey, id: KeyId) -> Result<KeyId, Fault> {
         match key {
             SharedKey::Seals => self.set_seal_key(id)?,
-            SharedKey::Cookies => {}
+            SharedKey::Cookies => self.set_cookie_key(id)?,
         }
         Ok(id)
     }

@@ -7,7 +7,7 @@ use nats_userman::block::{Block, LoginName, NameHolder, Network, Target};
 use nats_userman::epoch::Epoch;
 use nats_userman::password::{KeyId, Vault};
 use nats_userman::store::{
-    CookieLogin, CookieLoginState, KnownId, KnownNetwork, LoggedOut, Note, Seen, pages,
+    CookieLogin, CookieLoginState, KnownId, KnownNetwork, LoggedOut, Note, Seen, SharedKey, pages,
 };
 
 use super::{Database, key, member, on_every_engine, spent};
@@ -88,6 +88,28 @@ fn the_key_of_the_seals_is_read_back() {
         assert_eq!(database.read().seal_key().unwrap(), None);
         database.commit(|engine| engine.set_seal_key(id));
         assert_eq!(database.read().seal_key().unwrap(), Some(id));
+    });
+}
+
+/// A database with one receiver stores no key of the cookies.
+#[test]
+fn a_key_that_receivers_agreed_on_is_replaced_at_a_rotation() {
+    on_every_engine(|database| {
+        let [one, other] = [7, 8].map(|byte| Vault::from_key([byte; 32]).key_id());
+        let is_shared = database.location.is_shared();
+        let stored =
+            || (database.read().seal_key().unwrap(), database.read().cookie_key().unwrap());
+        database.commit(|engine| {
+            assert_eq!(engine.agree_on_key(SharedKey::Seals, one)?, one);
+            assert_eq!(engine.agree_on_key(SharedKey::Cookies, one)?, one);
+            Ok(())
+        });
+        assert_eq!(stored(), (Some(one), is_shared.then_some(one)));
+        database.commit(|engine| {
+            engine.set_seal_key(other)?;
+            engine.set_cookie_key(other)
+        });
+        assert_eq!(stored(), (Some(other), is_shared.then_some(other)));
     });
 }
 

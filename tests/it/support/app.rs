@@ -1,5 +1,6 @@
 //! The service in the process of the test.
 
+use std::fs;
 use std::net::SocketAddr;
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
@@ -25,7 +26,7 @@ use tempfile::TempDir;
 
 use super::{
     Beside, EngineKind, NOON, PATIENCE, Response, TOKEN, TestDatabase, cheap, check_database,
-    post_to, send_raw, temp_dir, verify_member,
+    eventually, post_to, send_raw, temp_dir, verify_member,
 };
 
 /// The reading of the steady clock when an app starts. It differs from the clock that can be set.
@@ -49,9 +50,12 @@ pub struct App {
     blocks: BlockSync,
     vault: Vault,
     stop: Option<tokio::sync::oneshot::Sender<()>>,
+    reload: tokio::sync::mpsc::UnboundedSender<()>,
     thread: Option<JoinHandle<()>>,
     /// A database that is not in the data directory.
     database: Option<TestDatabase>,
+    /// The setting with the password of such a database.
+    setting: Option<String>,
 }
 
 impl App {
@@ -88,6 +92,7 @@ impl App {
         let flags: Vec<&str> =
             own.iter().map(String::as_str).chain(flags.iter().copied()).collect();
         let mut app = Self::start_at(dir, &flags, now);
+        app.setting = Some(database.flags()[1].clone());
         app.database = Some(database);
         app
     }
@@ -172,7 +177,8 @@ impl App {
 
     fn start_as_on(dir: TempDir, config: Config, now: i64, database: CurrentDatabase) -> Self {
         let clock = Arc::new(Mutex::new(Reading { wall: now, steady: STARTED }));
-        let (stop, stopped) = tokio::sync::oneshot::channel();
+        let (stop, mut stopped) = tokio::sync::oneshot::channel();
+        let (reload, mut reloads) = tokio::sync::mpsc::unbounded_channel();
         let (started, start) = mpsc::channel();
         let (config_there, clock_there) = (config.clone(), Clock::Set(Arc::clone(&clock)));
         let (cost, file) = (cheap(config.password_hash), database.clone());
@@ -186,7 +192,12 @@ impl App {
                     service.block_sync(),
                 );
                 started.send((service.address(), handles)).unwrap();
-                let _ = stopped.await;
+                loop {
+                    tokio::select! {
+                        _ = &mut stopped => break,
+                        Some(()) = reloads.recv() => service.reload(),
+                    }
+                }
                 service.stop().await;
                 let _ = server.await;
             });
@@ -205,8 +216,10 @@ impl App {
             blocks,
             vault,
             stop: Some(stop),
+            reload,
             thread: Some(thread),
             database: None,
+            setting: None,
         }
     }
 
@@ -284,6 +297,30 @@ impl App {
     /// hexadecimal digits.
     pub fn rows(&self, sql: &str) -> Vec<String> {
         Beside::open(&self.config.location).rows(sql)
+    }
+
+    /// Reads the files of the settings again as SIGHUP does, and waits until other keys have taken
+    /// effect.
+    pub fn reload_keys(&self) {
+        let record = self.config.data_dir.path().join("served.json");
+        let _ = fs::remove_file(&record);
+        self.reload.send(()).unwrap();
+        // It is written after that.
+        eventually("the keys have taken effect", || record.exists());
+        self.vault.take_keys_of(&Vault::load(&self.config.data_dir.seal_key()).unwrap());
+    }
+
+    /// The setting that names the database, with the password.
+    pub fn database_setting(&self) -> String {
+        self.setting.clone().unwrap_or_else(|| self.config.location.setting())
+    }
+
+    /// Another receiver of the same database, in this directory.
+    pub fn another(&self, dir: TempDir, flags: &[&str]) -> Self {
+        let setting = self.database_setting();
+        let mut app = Self::start_in(dir, &[&["--database", &setting], flags].concat());
+        app.setting = Some(setting);
+        app
     }
 
     /// Hashes all sealed passwords at a low cost, and replaces hashes for which logins have asked.
