@@ -29,8 +29,6 @@ use crate::store::{
 const PAUSE_MAX: Duration = Duration::from_millis(10);
 /// How often the settings of the server are checked while it is connected.
 const VERIFY_EVERY: Duration = Duration::from_secs(5);
-/// How long the writer may be in one COMMIT, the look-up of its outcome included.
-const COMMIT_TIME_MAX: Duration = Duration::from_secs(60);
 
 /// The writer's connection and what it knows.
 pub(super) struct Mysql<'s> {
@@ -266,13 +264,12 @@ impl Engine for Mysql<'_> {
                 engine.connection()?.run(insert, values)
             })?;
         }
-        let heartbeat = self.server.heartbeat().clone();
-        self.within(|engine| {
-            heartbeat.during(COMMIT_TIME_MAX, || match engine.connection()?.plain("COMMIT") {
-                Ok(()) => Ok(()),
-                Err(error) if leaves_commit_open(&error) => engine.commit_in_doubt(error),
-                Err(error) => Err(error.into()),
-            })
+        // It has an answer within seconds, or its outcome is looked up in steps of seconds.
+        self.server.heartbeat().progress();
+        self.within(|engine| match engine.connection()?.plain("COMMIT") {
+            Ok(()) => Ok(()),
+            Err(error) if leaves_commit_open(&error) => engine.commit_in_doubt(error),
+            Err(error) => Err(error.into()),
         })?;
         (self.is_open, self.lost) = (false, 0);
         self.shapes.committed();
