@@ -1,6 +1,9 @@
 //! The stored form of the fields of a journal record: the number of their shape, and the values.
 
-use crate::journal::shape::{Columns, join};
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use crate::journal::shape::{Columns, Split, join};
 use crate::store::Fault;
 
 /// The maximum number of lists. NATS sends a few dozen. The sender chooses the names, so a limit is
@@ -19,9 +22,72 @@ pub(super) fn is_shaped(fields: &str) -> bool {
     fields.starts_with(SHAPED)
 }
 
-/// Values as they are stored with the number of their shape.
-pub(super) fn shaped(shape: i64, values: &str) -> String {
-    format!("{SHAPED}{shape}&{values}")
+/// The lists of names that one writing connection knows, by their numbers.
+#[derive(Debug, Default)]
+pub(super) struct KnownShapes {
+    numbers: HashMap<String, i64>,
+    /// Lists that were added in the open transaction. A rollback removes them.
+    unsure: Vec<String>,
+    /// No further list can be kept.
+    is_full: bool,
+}
+
+/// A list of names in the table.
+pub(super) struct FoundShape {
+    pub(super) number: i64,
+    /// This transaction has added it.
+    pub(super) is_new: bool,
+}
+
+impl KnownShapes {
+    /// Lists that the table has.
+    pub(super) fn new(numbers: HashMap<String, i64>) -> Self {
+        Self { numbers, ..Self::default() }
+    }
+
+    /// The form in which to store a record's fields. `find` looks a list of names up in the table
+    /// and adds it, if there is room.
+    pub(super) fn stored<'a>(
+        &mut self,
+        fields: &'a str,
+        columns: &Columns<'_>,
+        find: impl FnOnce(&str) -> Result<Option<FoundShape>, Fault>,
+    ) -> Result<Cow<'a, str>, Fault> {
+        let Some(split) = Split::of(fields, columns) else { return Ok(Cow::Borrowed(fields)) };
+        let known = self.numbers.get(&split.names).copied();
+        let number = match known {
+            Some(number) => Some(number),
+            None if self.is_full || split.names.len() > NAMES_BYTES_MAX => None,
+            None => {
+                let found = find(&split.names)?;
+                self.is_full = found.is_none();
+                found.map(|FoundShape { number, is_new }| {
+                    if is_new {
+                        self.unsure.push(split.names.clone());
+                    }
+                    self.numbers.insert(split.names, number);
+                    number
+                })
+            }
+        };
+        Ok(match number {
+            None => Cow::Borrowed(fields),
+            Some(number) => Cow::Owned(format!("{SHAPED}{number}&{}", split.values)),
+        })
+    }
+
+    /// Call after the transaction was committed.
+    pub(super) fn committed(&mut self) {
+        self.unsure.clear();
+    }
+
+    /// Call after the transaction, or its part behind a savepoint, was rolled back.
+    pub(super) fn rolled_back(&mut self) {
+        for names in self.unsure.drain(..) {
+            self.numbers.remove(&names);
+        }
+        self.is_full = false;
+    }
 }
 
 /// Restores the fields of a stored record; `names` are those of its shape.

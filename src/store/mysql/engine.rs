@@ -11,7 +11,6 @@ use super::fault::leaves_commit_open;
 use super::identity::ServerIdentity;
 use super::outcome::{CommitOutcome, Session, look_up};
 use super::server::{Host, Server};
-use super::shapes::Shapes;
 use super::verify::{Verified, warn_of_too_few_nodes};
 use super::{agreement, fold, lease, logins, notes, prune, schema, seals};
 use crate::block::{Block, Target};
@@ -19,6 +18,7 @@ use crate::clock::Moment;
 use crate::epoch::Epoch;
 use crate::identity::Key;
 use crate::password::KeyId;
+use crate::store::shaped::KnownShapes;
 use crate::store::{
     Cause, Conversion, Engine, Fault, Hardened, LongRead, Note, Outcome, Rehashed, SharedKey,
     SharedSetting, Spent, TableRow, View, Wanted,
@@ -53,7 +53,7 @@ pub(super) struct Mysql<'s> {
     pub(super) lapsed: Vec<Key>,
     /// The number of the last journal record of each member that this transaction has asked for.
     pub(super) numbers: HashMap<Key, i64>,
-    pub(super) shapes: Shapes,
+    pub(super) shapes: KnownShapes,
     /// Whether there may be members who do not hold the folded form of their names.
     pub(super) has_unfolded: bool,
     /// Known networks that were noted.
@@ -79,7 +79,7 @@ impl<'s> Mysql<'s> {
             records: 0,
             lapsed: Vec::new(),
             numbers: HashMap::new(),
-            shapes: Shapes::default(),
+            shapes: KnownShapes::default(),
             has_unfolded,
             known_noted: 0,
         })
@@ -100,7 +100,7 @@ impl<'s> Mysql<'s> {
     /// The connection and the shapes of the journal.
     pub(super) fn connection_and_shapes(
         &mut self,
-    ) -> Result<(&mut Connection, &mut Shapes), Fault> {
+    ) -> Result<(&mut Connection, &mut KnownShapes), Fault> {
         let Self { connection, shapes, .. } = self;
         connection
             .as_mut()
@@ -140,7 +140,7 @@ impl<'s> Mysql<'s> {
             (self.connection, self.host) = (Some(connection), host);
             self.has_verified(verified);
             // The lists of names of the transaction that was lost are not known to be there.
-            self.shapes = Shapes::default();
+            self.shapes = KnownShapes::default();
         }
         Ok(())
     }

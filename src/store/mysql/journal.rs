@@ -7,6 +7,8 @@ use mysql::Value;
 use super::connection::Many;
 use super::engine::Mysql;
 use super::rows::{form_values, get, key_values, read_key};
+use super::shapes;
+use crate::action::Recorded;
 use crate::identity::{Key, MemberId, SiteId};
 use crate::journal::Record;
 use crate::journal::shape::Columns;
@@ -101,50 +103,31 @@ impl Mysql<'_> {
         Ok(())
     }
 
+    /// A record of another database, with its number there.
     fn stored_values(
         &mut self,
         record: &StoredRecord,
         seq: Option<i64>,
         batch: i64,
     ) -> Result<Vec<Value>, Fault> {
-        let put = &record.put;
-        let columns = Columns {
-            action: record.action.as_deref(),
-            site: record.siteid,
-            member: record.memberid,
-            username: record.username.as_deref(),
+        let row = RecordRow {
+            at: record.at,
+            source: &record.source,
+            address: record.address.clone(),
+            columns: Columns {
+                action: record.action.as_deref(),
+                site: record.siteid,
+                member: record.memberid,
+                username: record.username.as_deref(),
+            },
+            fields: &record.fields,
+            reply: &record.reply,
+            put: &record.put,
+            moved_until: record.moved_until,
         };
-        let (connection, shapes) = self.connection_and_shapes()?;
-        let fields = shapes.stored(connection, &record.fields, &columns)?;
-        let credential = put.credential.as_ref();
-        let [password, sealed, wrapped] =
-            form_values(credential.map(|credential| &credential.stored));
-        let kept = credential.and_then(|credential| credential.cryptpass.as_ref());
-        let waiting = (sealed != Value::NULL).then_some(1);
-        let text = |text: Option<&str>| text.into();
-        Ok(vec![
-            record.id.into(),
-            record.at.into(),
-            record.source.as_str().into(),
-            text(record.address.as_deref()),
-            text(record.action.as_deref()),
-            record.siteid.into(),
-            record.memberid.into(),
-            text(record.username.as_deref()),
-            Value::Bytes(fields.into_owned().into_bytes()),
-            record.reply.as_str().into(),
-            put.expire_at.into(),
-            password,
-            kept.map(|kept| kept.expose()).into(),
-            put.session.map_or(Value::NULL, |hash| Value::Bytes(hash.0.to_vec())),
-            sealed,
-            wrapped,
-            put.logins_ended.then_some(1).into(),
-            record.moved_until.into(),
-            seq.into(),
-            batch.into(),
-            waiting.into(),
-        ])
+        let mut values = vec![record.id.into()];
+        values.extend(self.row_values(row, seq, batch)?);
+        Ok(values)
     }
 
     fn record_values(
@@ -153,27 +136,50 @@ impl Mysql<'_> {
         seq: Option<i64>,
         batch: i64,
     ) -> Result<Vec<Value>, Fault> {
-        let Record { at, received, moved_until, reply, put } = record;
-        let (site, member) = (received.site.map(|id| id.get()), received.member.map(|id| id.get()));
-        let username = received.username.as_ref().map(|name| name.as_str());
-        let columns = Columns { action: received.action, site, member, username };
+        let received = record.received;
+        let row = RecordRow {
+            at: record.at,
+            source: received.origin.as_str(),
+            address: received.address.map(|address| address.to_string()),
+            columns: Columns {
+                action: received.action,
+                site: received.site.map(|id| id.get()),
+                member: received.member.map(|id| id.get()),
+                username: received.username.as_ref().map(|name| name.as_str()),
+            },
+            fields: &received.fields,
+            reply: record.reply.as_str(),
+            put: &record.put,
+            moved_until: record.moved_until,
+        };
+        self.row_values(row, seq, batch)
+    }
+
+    /// The columns of [`INSERT`].
+    fn row_values(
+        &mut self,
+        row: RecordRow<'_>,
+        seq: Option<i64>,
+        batch: i64,
+    ) -> Result<Vec<Value>, Fault> {
+        let RecordRow { at, source, address, columns, fields, reply, put, moved_until } = row;
         let (connection, shapes) = self.connection_and_shapes()?;
-        let fields = shapes.stored(connection, &received.fields, &columns)?;
+        let fields = shapes::stored(shapes, connection, fields, &columns)?;
         let credential = put.credential.as_ref();
         let [password, sealed, wrapped] =
             form_values(credential.map(|credential| &credential.stored));
         let kept = credential.and_then(|credential| credential.cryptpass.as_ref());
         let waiting = (sealed != Value::NULL).then_some(1);
         Ok(vec![
-            (*at).into(),
-            received.origin.as_str().into(),
-            received.address.map(|address| address.to_string()).into(),
-            received.action.into(),
-            site.into(),
-            member.into(),
-            username.into(),
+            at.into(),
+            source.into(),
+            address.into(),
+            columns.action.into(),
+            columns.site.into(),
+            columns.member.into(),
+            columns.username.into(),
             Value::Bytes(fields.into_owned().into_bytes()),
-            reply.as_str().into(),
+            reply.into(),
             put.expire_at.into(),
             password,
             kept.map(|kept| kept.expose()).into(),
@@ -181,12 +187,24 @@ impl Mysql<'_> {
             sealed,
             wrapped,
             put.logins_ended.then_some(1).into(),
-            (*moved_until).into(),
+            moved_until.into(),
             seq.into(),
             batch.into(),
             waiting.into(),
         ])
     }
+}
+
+/// What a record has, wherever it comes from.
+struct RecordRow<'a> {
+    at: i64,
+    source: &'a str,
+    address: Option<String>,
+    columns: Columns<'a>,
+    fields: &'a str,
+    reply: &'a str,
+    put: &'a Recorded,
+    moved_until: Option<i64>,
 }
 
 /// The member of a record, if both ids were readable.

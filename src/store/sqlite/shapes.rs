@@ -2,13 +2,12 @@
 //! the stored form of a record's fields.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use crate::journal::shape::{Columns, Split};
+use crate::journal::shape::Columns;
 use crate::store::Fault;
-use crate::store::shaped::{NAMES_BYTES_MAX, SHAPES_MAX, shaped};
+use crate::store::shaped::{FoundShape, KnownShapes, SHAPES_MAX};
 
 /// The condition by which a query joins the shape of a record. For fields without a shape it finds
 /// none, or one that [`super::super::shaped::restored`] ignores.
@@ -16,13 +15,7 @@ pub(super) const IS_SHAPE: &str = "journal_shape.id = CAST(substr(journal.fields
 
 /// The lists of names that one writing connection knows.
 #[derive(Debug)]
-pub(super) struct Shapes {
-    numbers: HashMap<String, i64>,
-    /// Lists that were added in the open transaction. A rollback removes them.
-    unsure: Vec<String>,
-    /// No further list can be kept.
-    is_full: bool,
-}
+pub(super) struct Shapes(KnownShapes);
 
 impl Shapes {
     /// Reads the lists that are kept.
@@ -31,7 +24,7 @@ impl Shapes {
         let numbers = all
             .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
             .collect::<Result<_, rusqlite::Error>>()?;
-        Ok(Self { numbers, unsure: Vec::new(), is_full: false })
+        Ok(Self(KnownShapes::new(numbers)))
     }
 
     /// The form in which to store a record's fields. Stores a new list of names, if there is room.
@@ -41,59 +34,39 @@ impl Shapes {
         fields: &'a str,
         columns: &Columns<'_>,
     ) -> Result<Cow<'a, str>, Fault> {
-        let Some(split) = Split::of(fields, columns) else { return Ok(Cow::Borrowed(fields)) };
-        Ok(match self.number(conn, split.names)? {
-            None => Cow::Borrowed(fields),
-            Some(shape) => Cow::Owned(shaped(shape, &split.values)),
-        })
+        self.0.stored(fields, columns, |names| find(conn, names))
     }
 
-    /// Call after the transaction was committed.
+    /// See [`KnownShapes::committed`].
     pub(super) fn committed(&mut self) {
-        self.unsure.clear();
+        self.0.committed();
     }
 
-    /// Call after the transaction, or its part behind a savepoint, was rolled back.
+    /// See [`KnownShapes::rolled_back`].
     pub(super) fn rolled_back(&mut self) {
-        for names in self.unsure.drain(..) {
-            self.numbers.remove(&names);
-        }
-        self.is_full = false;
+        self.0.rolled_back();
     }
+}
 
-    fn number(&mut self, conn: &Connection, names: String) -> Result<Option<i64>, Fault> {
-        if let Some(&number) = self.numbers.get(&names) {
-            return Ok(Some(number));
-        }
-        if self.is_full || names.len() > NAMES_BYTES_MAX {
-            return Ok(None);
-        }
-        // Numbers have no gaps, because no list is removed: the last one is the count.
-        conn.prepare_cached(
-            "INSERT OR IGNORE INTO journal_shape (id, names)
-             SELECT last + 1, ?1 FROM (SELECT coalesce(max(id), 0) AS last FROM journal_shape)
-             WHERE last < ?2",
-        )?
-        .execute(params![names, SHAPES_MAX])?;
-        let number = conn
-            .prepare_cached("SELECT id FROM journal_shape WHERE names = ?1")?
-            .query_row([&names], |row| row.get(0))
-            .optional()?;
-        match number {
-            Some(number) => {
-                self.unsure.push(names.clone());
-                self.numbers.insert(names, number);
-            }
-            None => self.is_full = true,
-        }
-        Ok(number)
-    }
+fn find(conn: &Connection, names: &str) -> Result<Option<FoundShape>, Fault> {
+    // Numbers have no gaps, because no list is removed: the last one is the count.
+    conn.prepare_cached(
+        "INSERT OR IGNORE INTO journal_shape (id, names)
+         SELECT last + 1, ?1 FROM (SELECT coalesce(max(id), 0) AS last FROM journal_shape)
+         WHERE last < ?2",
+    )?
+    .execute(params![names, SHAPES_MAX])?;
+    let number = conn
+        .prepare_cached("SELECT id FROM journal_shape WHERE names = ?1")?
+        .query_row([names], |row| row.get(0))
+        .optional()?;
+    Ok(number.map(|number| FoundShape { number, is_new: true }))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::shaped::SHAPED;
+    use crate::store::shaped::{NAMES_BYTES_MAX, SHAPED};
     use crate::store::sqlite::upgrade;
 
     const NONE: Columns<'_> = Columns { action: None, site: None, member: None, username: None };
