@@ -14,8 +14,8 @@ use crate::key_file::{self, KeyFileError};
 use crate::password::{KeyId, Vault};
 use crate::seals::{foreign_seals, is_outdated};
 use crate::store::{
-    DatabaseState, Engine, Fault, OpenError, Read, SharedKey, UpgradeError, exists, open_reader,
-    state_of, with_engine,
+    DatabaseState, Engine, Fault, OpenError, Read, SharedKey, UpgradeError, exists,
+    open_for_command, open_reader, state_of, with_engine,
 };
 
 pub use shared_keys::{OtherKey, other_keys};
@@ -102,7 +102,7 @@ pub fn check(config: &Config) -> Result<(), OpenError> {
 /// See [`check`].
 pub fn open(config: &Config) -> Result<Box<dyn Read>, OpenError> {
     check(config)?;
-    open_reader(&config.location)
+    open_for_command(&config.location)
 }
 
 /// Opens the database for a command that writes, beside a running service or without one. Without

@@ -15,7 +15,7 @@ use self::walk::{TRIES_MAX, Walk, read_again};
 use crate::file_system::refuse_network;
 use crate::store::{
     DatabaseState, Engine, Fault, Location, MigrationTarget, Read, SharedKey, Table, TableRow,
-    begin_migration, check_whole, complete_migration, is_led, migration_target, open_reader,
+    begin_migration, check_whole, complete_migration, is_led, migration_target, open_for_command,
     state_of, with_engine,
 };
 use crate::unicode::FOLDING_VERSION;
@@ -83,7 +83,7 @@ pub fn migrate(
     check_source(from)?;
     let is_begun = check_target(to)?;
 
-    let source = open_reader(from).map_err(Side::Source.open())?;
+    let source = open_for_command(from).map_err(Side::Source.open())?;
     // All that is read is of one moment.
     source.begin_read().map_err(Side::Source.read())?;
     check_folding(&*source, Side::Source)?;
@@ -94,7 +94,7 @@ pub fn migrate(
         if !is_begun && !engine.lead().map_err(MigrationError::Write)? {
             return Err(MigrationError::Served(Side::Target, to.to_string()));
         }
-        let target = open_reader(&draft).map_err(Side::Target.open())?;
+        let target = open_for_command(&draft).map_err(Side::Target.open())?;
         check_folding(&*target, Side::Target)?;
         let mut copy = Copy { source: &*source, target: &*target, engine, go_on, done: 0, all: 0 };
         let migrated = copy.run()?;

@@ -238,6 +238,18 @@ pub fn with_engine<T>(
     }
 }
 
+/// Opens the database for a command that reads. It waits longer for an answer than a visitor does.
+///
+/// # Errors
+///
+/// If there is none, or none that this release can read.
+pub fn open_for_command(location: &Location) -> Result<Box<dyn Read>, OpenError> {
+    match location {
+        Location::Sqlite(file) => sqlite::open_reader(file.path()),
+        Location::Mysql(server) => mysql::open_for_command(server),
+    }
+}
+
 /// Opens the database for reading.
 ///
 /// # Errors
@@ -259,7 +271,7 @@ pub fn open_reader(location: &Location) -> Result<Box<dyn Read>, OpenError> {
 pub fn open_for_check(location: &Location) -> Result<Box<dyn Read>, OpenError> {
     match location {
         Location::Sqlite(file) => sqlite::open_unchanged(file.path()),
-        Location::Mysql(server) => mysql::open_reader(server),
+        Location::Mysql(server) => mysql::open_for_command(server),
     }
 }
 

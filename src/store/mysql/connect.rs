@@ -26,6 +26,9 @@ const LOOK_UP_ANSWER_TIMEOUT: Duration = Duration::from_secs(4);
 /// How long a reader waits for an answer: as long as a visitor waits.
 const READ_ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How long a command waits for an answer: some read the whole journal.
+const COMMAND_ANSWER_TIMEOUT: Duration = Duration::from_secs(600);
+
 /// Statements that stay prepared on a connection: more than the program has.
 const STATEMENTS_MAX: usize = 1024;
 
@@ -36,8 +39,10 @@ pub(super) enum Purpose {
     Write,
     /// Looking up whether a commit took place.
     LookUp,
-    /// Reading of committed rows.
+    /// Reading of committed rows for visitors.
     Read,
+    /// Reading of committed rows for a command, which may take long.
+    Command,
     /// Making or upgrading tables, which takes long.
     Schema,
 }
@@ -48,11 +53,20 @@ const ALWAYS: [&str; 2] = [
     "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,ERROR_FOR_DIVISION_BY_ZERO'",
     "SET SESSION autocommit = 1",
 ];
-const FOR_WRITING: [&str; 2] = [
+const FOR_WRITING: [&str; 3] = [
     "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
     // Longer than a COMMIT of another receiver takes when a node dies.
     "SET SESSION innodb_lock_wait_timeout = 8",
+    "SET SESSION lock_wait_timeout = 8",
 ];
+/// The server ends the transaction of a receiver that is gone without a word, such as one whose
+/// machine lost its power: its locks would stop the other receivers for hours. MySQL has no limit
+/// for transactions, only for sessions; the writer's is used every second.
+const IDLE_LIMIT: &str = "SET SESSION idle_transaction_timeout = 15";
+const IDLE_LIMIT_OF_MYSQL: &str = "SET SESSION wait_timeout = 15";
+/// The server ends a query that no visitor waits for any more.
+const QUERY_LIMIT: &str = "SET SESSION max_statement_time = 5";
+const QUERY_LIMIT_OF_MYSQL: &str = "SET SESSION max_execution_time = 5000";
 const FOR_READING: [&str; 1] = ["SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ"];
 
 /// A connection and what was found out about its server.
@@ -81,8 +95,12 @@ pub(super) fn connect(
     purpose: Purpose,
     attempt: Attempt<'_>,
 ) -> Result<Connected, Fault> {
-    let hosts = if purpose == Purpose::Read { server.read_hosts() } else { server.hosts() };
-    let mut order: Vec<&Host> = hosts.iter().collect();
+    let is_read = matches!(purpose, Purpose::Read | Purpose::Command);
+    // Where no node for reading answers, those for writing do.
+    let for_reading = if is_read { server.read_hosts() } else { &[] };
+    let mut order: Vec<&Host> = for_reading.iter().collect();
+    order.extend(server.hosts().iter().filter(|host| !for_reading.contains(host)));
+    let has_others = order.len() > 1;
     // Stable: the others keep the order of the setting.
     order.sort_by_key(|&host| {
         if attempt.first == Some(host) { -1 } else { i32::from(attempt.last == Some(host)) }
@@ -94,7 +112,7 @@ pub(super) fn connect(
             break;
         }
         server.heartbeat().progress();
-        match connect_to(server, host, purpose, hosts.len() > 1) {
+        match connect_to(server, host, purpose, has_others) {
             Ok(connected) => return Ok(connected),
             Err(problem) => problems.push(format!("{host}: {problem}")),
         }
@@ -108,19 +126,27 @@ fn connect_to(
     purpose: Purpose,
     has_others: bool,
 ) -> Result<Connected, String> {
-    let in_words = |error: mysql::Error| fault::words(&error);
-    if has_others && purpose != Purpose::Read {
+    let in_words = |error: mysql::Error| {
+        let words = fault::words(&error);
+        fault::remedy(&error).map_or(words.clone(), |remedy| format!("{words}: {remedy}"))
+    };
+    let is_read = matches!(purpose, Purpose::Read | Purpose::Command);
+    if has_others && !is_read {
         expect_greeting(host).map_err(|error| format!("it does not answer: {error}"))?;
     }
     let mut conn = open(server, host, purpose).map_err(in_words)?;
     // A replica lags, so that it is read only where the operator names it for reading.
-    let may_be_replica = purpose == Purpose::Read && server.reads_elsewhere();
+    let may_be_replica = is_read && server.reads_elsewhere();
     let verified = verify::verify(&mut conn, !may_be_replica)?;
-    let extra = match purpose {
-        Purpose::Read => &FOR_READING[..],
-        Purpose::Write | Purpose::LookUp | Purpose::Schema => &FOR_WRITING[..],
+    let limit = match (purpose, verified.is_mysql) {
+        (Purpose::Read, false) => Some(QUERY_LIMIT),
+        (Purpose::Read, true) => Some(QUERY_LIMIT_OF_MYSQL),
+        (Purpose::Write, false) => Some(IDLE_LIMIT),
+        (Purpose::Write, true) => Some(IDLE_LIMIT_OF_MYSQL),
+        (Purpose::Command | Purpose::LookUp | Purpose::Schema, _) => None,
     };
-    for statement in ALWAYS.iter().chain(extra) {
+    let extra = if is_read { &FOR_READING[..] } else { &FOR_WRITING[..] };
+    for statement in ALWAYS.iter().chain(extra).chain(&limit) {
         conn.query_drop(statement).map_err(in_words)?;
     }
     if verified.is_cluster {
@@ -155,6 +181,7 @@ fn open(server: &Server, host: &Host, purpose: Purpose) -> Result<Conn, mysql::E
         Purpose::Write => Some(WRITE_ANSWER_TIMEOUT),
         Purpose::LookUp => Some(LOOK_UP_ANSWER_TIMEOUT),
         Purpose::Read => Some(READ_ANSWER_TIMEOUT),
+        Purpose::Command => Some(COMMAND_ANSWER_TIMEOUT),
         Purpose::Schema => None,
     };
     let tls = match server.tls() {

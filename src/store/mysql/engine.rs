@@ -11,7 +11,7 @@ use super::fault::leaves_commit_open;
 use super::identity::ServerIdentity;
 use super::outcome::{CommitOutcome, Session, look_up};
 use super::server::{Host, Server};
-use super::verify::{Verified, warn_of_too_few_nodes};
+use super::verify::{Verified, warn_of_replica, warn_of_too_few_nodes};
 use super::{agreement, fold, lease, logins, notes, prune, schema, seals};
 use crate::block::{Block, Target};
 use crate::clock::Moment;
@@ -65,6 +65,7 @@ impl<'s> Mysql<'s> {
     pub(super) fn new(server: &'s Server, connected: Connected) -> Result<Self, Fault> {
         let Connected { mut connection, verified, host } = connected;
         warn_of_too_few_nodes(&verified);
+        warn_of_replica(server, &verified);
         let has_unfolded = fold::has_unfolded(&mut connection)?;
         Ok(Self {
             server,

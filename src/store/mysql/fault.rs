@@ -76,6 +76,25 @@ pub(super) fn words(error: &Error) -> String {
     }
 }
 
+/// What the operator can do about an error of a first connection.
+pub(super) fn remedy(error: &Error) -> Option<&'static str> {
+    match error {
+        Error::MySqlError(error) => match error.code {
+            1044 | 1045 | 1698 => Some("check user, password and GRANT, as in docs/cluster.md"),
+            1049 => Some("make the database, as docs/cluster.md shows"),
+            1129 => Some("run `mariadb-admin flush-hosts` at the server"),
+            _ => None,
+        },
+        Error::DriverError(mysql::DriverError::TlsNotSupported) => {
+            Some("turn TLS on there (ssl_cert and ssl_key), or set --database-tls off")
+        }
+        Error::TlsError(_) => {
+            Some("check the certificate's names, and name its authority by --database-tls-ca")
+        }
+        _ => None,
+    }
+}
+
 impl From<Error> for Fault {
     fn from(error: Error) -> Self {
         if let Error::FromValueError(_) | Error::FromRowError(_) = error {

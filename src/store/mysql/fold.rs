@@ -1,6 +1,6 @@
 //! Names are folded by rules that may change with a release: see [`crate::unicode::folded`]. The
-//! database stores the version of the rules; after a change all names are folded again, a page at a
-//! time. A run that was interrupted is repeated as a whole.
+//! database stores the version of the rules; after a change all names are folded again, in one
+//! transaction.
 
 use std::sync::LazyLock;
 
@@ -10,7 +10,7 @@ use super::connection::Connection;
 use super::rows::{folded_key, get, read_username, unfolded_key};
 use crate::block::LoginName;
 use crate::identity::Username;
-use crate::store::Fault;
+use crate::store::{Cause, Fault};
 use crate::unicode::FOLDING_VERSION;
 
 /// Rows of a page.
@@ -40,23 +40,41 @@ pub(super) fn has_unfolded(connection: &mut Connection) -> Result<bool, Fault> {
     Ok(connection.first(any, Vec::new())?.is_some())
 }
 
-/// Folds all names again, if other rules folded them. The service of another release must not run
-/// meanwhile.
+/// Folds all names again, if rules of an earlier release folded them. The service of that release
+/// must not run meanwhile.
+///
+/// # Errors
+///
+/// If rules of a later release folded them, or the server fails.
 pub(super) fn fold_if_due(connection: &mut Connection) -> Result<(), Fault> {
-    let version = connection.first("SELECT version FROM folding", Vec::new())?;
-    let version: Option<i64> = version.map(|mut row| get(&mut row, 0)).transpose()?;
+    let version = folding_version(connection, "SELECT version FROM folding")?;
     if version == Some(FOLDING_VERSION) {
         return Ok(());
+    }
+    connection.plain("START TRANSACTION")?;
+    // Another receiver that starts waits here, and then finds it done.
+    let version = folding_version(connection, "SELECT version FROM folding FOR UPDATE")?;
+    if version > Some(FOLDING_VERSION) {
+        let why = "a later release folded the names: install that release here too";
+        return Err(Fault::Unusable(Cause::new(why, None)));
     }
     let members = fold_members(connection)?;
     fold_formers(connection)?;
     fold_blocks(connection)?;
     connection
         .run("REPLACE INTO folding (one, version) VALUES (1, ?)", vec![FOLDING_VERSION.into()])?;
+    connection.plain("COMMIT")?;
     if members > 0 {
         log::info!("the names of {members} members were folded by the rules of this release");
     }
     Ok(())
+}
+
+fn folding_version(
+    connection: &mut Connection,
+    select: &'static str,
+) -> Result<Option<i64>, Fault> {
+    connection.first(select, Vec::new())?.map(|mut row| get(&mut row, 0)).transpose()
 }
 
 /// If several members of a site have names with the same folded form, the lowest memberid holds it,

@@ -125,6 +125,6 @@ pub(super) fn forget(
     ] {
         any |= connection.run(statement, vec![bound.into(), most.into()])? > 0;
     }
-    forget_batches(connection, 10_000)?;
+    any |= forget_batches(connection, most)? == most;
     Ok(any)
 }

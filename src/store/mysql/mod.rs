@@ -100,8 +100,16 @@ pub(super) fn with_engine<T>(
 }
 
 pub(super) fn open_reader(server: &Server) -> Result<Box<dyn Read>, OpenError> {
-    let connected = connect_to_tables(server, Purpose::Read)?;
-    Ok(Box::new(Reader::new(server, connected)))
+    open_for(server, Purpose::Read)
+}
+
+pub(super) fn open_for_command(server: &Server) -> Result<Box<dyn Read>, OpenError> {
+    open_for(server, Purpose::Command)
+}
+
+fn open_for(server: &Server, purpose: Purpose) -> Result<Box<dyn Read>, OpenError> {
+    let connected = connect_to_tables(server, purpose)?;
+    Ok(Box::new(Reader::new(server, purpose, connected)))
 }
 
 pub(super) fn is_there(server: &Server) -> Result<bool, OpenError> {

@@ -70,7 +70,8 @@ fn look_once(
     let Connected { mut connection, verified, .. } = connect(server, Purpose::LookUp, attempt)?;
     // First whether the session is gone, then whether there is a row: a session that is gone adds
     // none.
-    let is_gone = match verified.identity.past_of(&session.server) {
+    let past = verified.identity.past_of(&session.server);
+    let is_gone = match past {
         Past::Gone => true,
         Past::Elsewhere => false,
         Past::Here => {
@@ -83,13 +84,16 @@ fn look_once(
             is_gone
         }
     };
+    // A server shows a commit before it is on its disk. It is there once the session has ended; on
+    // another node of the cluster it is in the memory of both.
+    let is_settled = is_gone || verified.is_cluster && past == Past::Elsewhere;
     let found = connection.first("SELECT records FROM batch WHERE id = ?", vec![batch.into()])?;
     Ok(match found {
-        Some(mut row) => {
+        Some(mut row) if is_settled => {
             get::<i64>(&mut row, 0)?;
             CommitOutcome::Committed
         }
         None if is_gone => CommitOutcome::Absent,
-        None => CommitOutcome::Unknown,
+        _ => CommitOutcome::Unknown,
     })
 }

@@ -35,11 +35,10 @@ pub(super) fn prune(connection: &mut Connection, before: i64, most: usize) -> Re
 static DELETE: LazyLock<Many> =
     LazyLock::new(|| Many::new("DELETE FROM journal WHERE id IN (", "?", ")"));
 
-/// Forgets batches that nobody looks up any more, at most `most`.
-pub(super) fn forget_batches(connection: &mut Connection, most: u32) -> Result<(), Fault> {
+/// Forgets batches that nobody looks up any more, at most `most`. Returns how many.
+pub(super) fn forget_batches(connection: &mut Connection, most: u64) -> Result<u64, Fault> {
     connection.run(
         "DELETE FROM batch WHERE at < UNIX_TIMESTAMP() - ? ORDER BY at LIMIT ?",
         vec![BATCH_SECONDS.into(), most.into()],
-    )?;
-    Ok(())
+    )
 }

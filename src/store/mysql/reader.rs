@@ -17,16 +17,18 @@ pub(super) const PAGE_ROWS: u32 = 1_000;
 #[derive(Debug)]
 pub(super) struct Reader {
     server: Server,
+    purpose: Purpose,
     connection: RefCell<Option<Connection>>,
     /// The node of the connection.
     host: RefCell<Host>,
 }
 
 impl Reader {
-    pub(super) fn new(server: &Server, connected: Connected) -> Self {
+    pub(super) fn new(server: &Server, purpose: Purpose, connected: Connected) -> Self {
         let Connected { connection, host, .. } = connected;
         Self {
             server: server.clone(),
+            purpose,
             connection: RefCell::new(Some(connection)),
             host: RefCell::new(host),
         }
@@ -35,7 +37,7 @@ impl Reader {
     fn connect(&self) -> Result<Connection, Fault> {
         let lost = self.host.borrow().clone();
         let attempt = Attempt { last: Some(&lost), ..Attempt::default() };
-        let Connected { connection, host, .. } = connect(&self.server, Purpose::Read, attempt)?;
+        let Connected { connection, host, .. } = connect(&self.server, self.purpose, attempt)?;
         self.host.replace(host);
         Ok(connection)
     }

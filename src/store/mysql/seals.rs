@@ -4,6 +4,7 @@ use mysql::Value;
 
 use super::connection::Connection;
 use super::rows::{before_values, form_values, key_values};
+use crate::identity::Key;
 use crate::store::{Fault, Hardened, Pending, Rehashed};
 
 /// Of each table of members: the form, the form before, the version of the logins.
@@ -45,6 +46,7 @@ pub(super) fn replace_seals(
     hardened: &[Hardened],
 ) -> Result<(), Fault> {
     for Hardened { pending, form, differs } in hardened {
+        lock_member(connection, pending.key)?;
         if *differs {
             end_logins(connection, pending)?;
         }
@@ -94,6 +96,18 @@ fn end_logins(connection: &mut Connection, pending: &Pending) -> Result<(), Faul
              ORDER BY seq LIMIT 1",
             seal_values(pending),
         )?;
+    }
+    Ok(())
+}
+
+/// Locks the member's rows, as every decision about the member does before it writes its record: a
+/// record that comes meanwhile has the seal or the hash that the row has then.
+fn lock_member(connection: &mut Connection, key: Key) -> Result<(), Fault> {
+    for select in [
+        "SELECT 1 FROM member_auth WHERE siteid = ? AND memberid = ? FOR UPDATE",
+        "SELECT 1 FROM former_member WHERE siteid = ? AND memberid = ? FOR UPDATE",
+    ] {
+        connection.rows(select, key_values(key))?;
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ use mysql::prelude::Queryable as _;
 
 use super::fault;
 use super::identity::{GaleraNode, ServerIdentity};
+use super::server::Server;
 
 /// The smallest longest packet: the records of a few long postbacks.
 const PACKET_MIN: usize = 1 << 20;
@@ -43,6 +44,17 @@ pub(super) fn warn_of_too_few_nodes(verified: &Verified) {
         ),
         None if had => log::info!("the Galera cluster has {NODES_MIN} nodes or more"),
         Some(_) | None => {}
+    }
+}
+
+/// Warns once where reads go to another server that is no node of the same cluster.
+pub(super) fn warn_of_replica(server: &Server, verified: &Verified) {
+    static IS_TOLD: AtomicBool = AtomicBool::new(false);
+    if server.reads_elsewhere() && !verified.is_cluster && !IS_TOLD.swap(true, Ordering::Relaxed) {
+        log::warn!(
+            "--database-read names another server: if it is a replica that lags, members who have \
+             left are let in until it has caught up"
+        );
     }
 }
 

@@ -15,8 +15,9 @@ use crate::identity::{Key, MemberId, SiteId, Username};
 use crate::password::{Hash, Stored};
 use crate::store::{
     CookieLogin, CopyWatch, Engine, Fault, Hardened, JournalFilter, KnownId, KnownNetwork,
-    LoggedOut, Note, Read, Rehashed, Seen, Spent, View, Wanted, check_content, check_copy,
-    check_whole, diagnose, open_for_copy, open_reader, state_of, with_engine,
+    LoggedOut, Logout, LogoutBefore, Note, Read, Rehashed, Seen, Spent, Table, TableRow, View,
+    Wanted, check_content, check_copy, check_whole, diagnose, open_for_copy, open_reader, state_of,
+    with_engine,
 };
 
 fn key(member: i64) -> Key {
@@ -38,6 +39,7 @@ pub(super) fn use_every_method() {
             commit(engine, |engine| engine.convert_journal(9).map(|_| ()));
         }
         note_all(engine);
+        insert_rows(engine);
         engine.maintain(Instant::now()).unwrap();
         engine.check_current().unwrap();
     })
@@ -223,7 +225,28 @@ fn read(reader: &dyn Read) -> Result<(), Fault> {
     reader.pending(10)?;
     reader.seal_key()?;
     reader.copy_size()?;
+    reader.count_rows()?;
+    reader.folding_version()?;
+    for table in Table::ALL {
+        // The networks of `fill` are no hashes, so that their page cannot be read.
+        let first = reader.rows_page(table, None).unwrap_or_default();
+        reader.rows_page(table, first.last()).unwrap_or_default();
+    }
     reader.end_read()
+}
+
+/// Rows of the tables that `migrate-store` alone writes in this way.
+fn insert_rows(engine: &mut dyn Engine) {
+    let known = KnownId { member: [201; 16], network: [202; 16] };
+    let (id, key) = ([201; 16], key(79));
+    for row in [
+        TableRow::Logout(Logout { id, until: NOON, of: Some((key, NOON)) }),
+        TableRow::LogoutBefore(LogoutBefore { key, issued: NOON, login_version: 1 }),
+        TableRow::LastUse(Seen { key, id, at: NOON }),
+        TableRow::KnownNetwork(KnownNetwork { id: known, day: 20_000 }),
+    ] {
+        commit(engine, |engine| engine.insert_rows(&[row]));
+    }
 }
 
 /// Every combination of what a journal can be searched for.
