@@ -2,10 +2,14 @@
 //! the values of some settings, and warns of those that differ from the values of the receiver that
 //! started before it: both would treat the same members differently.
 
+use sha2::{Digest as _, Sha256};
+
 use crate::apply::in_transaction;
 use crate::chain::chain;
 use crate::config::Config;
 use crate::store::{Read, SharedSetting, with_engine};
+use crate::token::Token;
+use crate::token_file;
 
 /// Stores the settings, and warns of each that differs. Does nothing where the database has one
 /// receiver. A database that cannot be written now is no reason to fail: the writer tells.
@@ -13,7 +17,8 @@ pub(super) fn compare_settings(config: &Config) {
     if !config.location.is_shared() {
         return;
     }
-    let ours = settings(config);
+    let mut ours = settings(config);
+    ours.extend(tokens(config));
     let stored = with_engine(&config.location, false, |engine| {
         in_transaction(engine, |engine| engine.agree_on_settings(&ours))
     });
@@ -56,6 +61,23 @@ fn settings(config: &Config) -> Vec<SharedSetting> {
     ];
     let setting = |(name, value): (&str, String)| SharedSetting { name: name.into(), value };
     values.map(setting).into()
+}
+
+/// The tokens of this receiver as a fingerprint, which reveals none: a token is long and random.
+/// NATS calls one URL, and each receiver behind it has to know its token. Nothing where they cannot
+/// be read: the start tells.
+fn tokens(config: &Config) -> Option<SharedSetting> {
+    let mut all = config.postback_tokens.clone();
+    if all.is_empty() {
+        all = token_file::read(&config.data_dir.token_file()).ok()?;
+    }
+    let mut texts: Vec<&str> = all.iter().map(Token::expose).collect();
+    texts.sort_unstable();
+    let mut digest = Sha256::new_with_prefix(b"nats-userman postback tokens v1");
+    texts.iter().for_each(|text| digest.update(Sha256::digest(text)));
+    let print: String =
+        digest.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    Some(SharedSetting { name: "fingerprint of the postback tokens".into(), value: print })
 }
 
 /// A sentence for each setting that differs.
@@ -118,5 +140,20 @@ mod tests {
                 assert_eq!(of(&[&flag, &value]), of(&[]), "{flag} {value}");
             }
         }
+    }
+
+    #[test]
+    fn receivers_with_the_same_tokens_have_the_same_fingerprint_in_any_order() {
+        let print = |given: &[&str]| {
+            let flags = given.iter().flat_map(|token| ["--postback-token", token]);
+            let line = ["test", "--data-dir", "/srv/data"].into_iter().chain(flags);
+            let found = tokens(&Config::read(&Line::parse_from(line).settings).unwrap());
+            found.map(|setting| setting.value)
+        };
+        let (one, other) = (&"a".repeat(32), &"b".repeat(32));
+        assert_eq!(print(&[one, other]), print(&[other, one]));
+        assert_ne!(print(&[one, other]), print(&[one]));
+        assert_eq!(print(&[one]).map(|print| print.len()), Some(16));
+        assert_eq!(print(&[]), None, "there is no file of tokens yet");
     }
 }

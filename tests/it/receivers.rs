@@ -137,8 +137,8 @@ fn a_receiver_with_other_keys_does_not_start_and_names_the_files_to_copy() {
     let said = |file: &str, found: &str| {
         format!(
             "nats-userman: {}: expected the key of the other receivers of {}, found {found}: copy \
-             seal.key, cookie.key and postback-token from the data directory of one of them to {}, \
-             over what is there",
+             seal.key*, cookie.key* and postback-token from the data directory of one of them to \
+             {}, over what is there",
             data.join(file).display(),
             first.config.location,
             data.display()
