@@ -121,6 +121,12 @@ impl Username {
         self.folded.as_deref().unwrap_or(&self.sent)
     }
 
+    /// Whether two members of one site cannot both have these names: the folded forms are equal, or
+    /// the names without the case of ASCII letters.
+    pub fn clashes_with(&self, other: &Self) -> bool {
+        self.folded() == other.folded() || self.sent.eq_ignore_ascii_case(&other.sent)
+    }
+
     /// Whether HTTP Basic can carry the name. The first colon ends the name there (RFC 7617).
     pub fn fits_basic(&self) -> bool {
         !self.sent.contains(':')

@@ -37,6 +37,11 @@ impl Drop for Fpm {
 }
 
 impl Php {
+    /// Ends both. A master of nginx that is killed would leave its workers.
+    pub fn stop(self) -> Result<(), Failure> {
+        self.server.stop()
+    }
+
     /// Starts both in this directory, on the database of this URL.
     pub fn start(dir: &Path, url: &str) -> Result<Self, Failure> {
         fs::create_dir_all(dir)?;

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::Fault;
-use crate::action::{Change, Recorded};
+use crate::action::{Change, Recorded, Standing};
 use crate::block::{Block, LoginName, NameHolder, Target};
 use crate::identity::{Key, MemberId, Username};
 use crate::journal::Record;
@@ -29,6 +29,19 @@ pub struct Pending {
     pub seal: Seal,
     /// The form that the row had before this seal, if the row still has the seal.
     pub before: Option<Stored>,
+}
+
+impl Pending {
+    /// The form that a member's row had before a seal, if the row still has this seal.
+    pub(super) fn form_before(standing: Standing, seal: &Seal) -> Option<Stored> {
+        let row = match standing {
+            Standing::Here(row) | Standing::Lapsed(row) => row,
+            Standing::Former(former) => former.member,
+            Standing::Unknown => return None,
+        };
+        let has_it = matches!(&row.credential.stored, Stored::Sealed(held) if held == seal);
+        row.before.filter(|_| has_it)
+    }
 }
 
 /// A hashed credential that replaces a seal in every table that has it.

@@ -29,7 +29,7 @@ impl Bench {
             measure(&php.server, load, &mut scripts).await?;
             next_member = php.server.next_member;
             // Ended, because a program that stands still may hold locks in the database.
-            drop(php);
+            php.stop()?;
             let mut program = self.receiver_in(&dir, 0, &[])?;
             program.next_member = next_member;
             let load = add(&mut program, CONNECTIONS, self.scaled(40_000));

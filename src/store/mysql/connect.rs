@@ -126,9 +126,9 @@ fn connect_to(
     purpose: Purpose,
     has_others: bool,
 ) -> Result<Connected, String> {
-    let in_words = |error: mysql::Error| {
-        let words = fault::words(&error);
-        fault::remedy(&error).map_or(words.clone(), |remedy| format!("{words}: {remedy}"))
+    let in_words = |error: mysql::Error| match (fault::words(&error), fault::remedy(&error)) {
+        (words, None) => words,
+        (words, Some(remedy)) => format!("{words}: {remedy}"),
     };
     let is_read = matches!(purpose, Purpose::Read | Purpose::Command);
     if has_others && !is_read {

@@ -92,10 +92,7 @@ impl<'s> Mysql<'s> {
     ///
     /// [`Fault::TransactionLost`] where the connection was lost.
     pub(super) fn connection(&mut self) -> Result<&mut Connection, Fault> {
-        self.connection
-            .as_mut()
-            .filter(|connection| !connection.is_broken())
-            .ok_or_else(|| Fault::TransactionLost(Cause::new("the connection was lost", None)))
+        self.connection_and_shapes().map(|(connection, _)| connection)
     }
 
     /// The connection and the shapes of the journal.

@@ -4,7 +4,7 @@ use mysql::{Row, Value};
 
 use super::reader::{PAGE_ROWS, Reader};
 use super::rows::{get, read_cryptpass, read_form, read_key, read_session};
-use crate::action::{Recorded, Standing};
+use crate::action::Recorded;
 use crate::identity::Key;
 use crate::journal::shape::Columns;
 use crate::member::Credential;
@@ -120,13 +120,7 @@ impl Reader {
 
     /// The form that the row had before this seal, if the row has this seal.
     fn before(&self, key: Key, seal: &Seal) -> Result<Option<Stored>, Fault> {
-        let row = match self.stored_standing(key)? {
-            Standing::Here(row) | Standing::Lapsed(row) => row,
-            Standing::Former(former) => former.member,
-            Standing::Unknown => return Ok(None),
-        };
-        let has_it = matches!(&row.credential.stored, Stored::Sealed(held) if held == seal);
-        Ok(row.before.filter(|_| has_it))
+        Ok(Pending::form_before(self.stored_standing(key)?, seal))
     }
 }
 

@@ -13,7 +13,7 @@ use super::rows::{
 };
 use crate::action::Standing;
 use crate::clock::Moment;
-use crate::identity::{Key, MemberId, SiteId, Username};
+use crate::identity::{Key, MemberId, SiteId};
 use crate::member::Former;
 use crate::store::{Fault, Lapse, View, Wanted, standing_at};
 
@@ -271,8 +271,3 @@ static COPY_EXPIRED: LazyLock<Many> = LazyLock::new(|| {
         ")",
     )
 });
-
-/// The folded name of a member is compared where the member has left.
-pub(super) fn has_same_name(one: &Username, other: &Username) -> bool {
-    one.folded() == other.folded() || one.as_str().eq_ignore_ascii_case(other.as_str())
-}

@@ -7,7 +7,6 @@ use std::sync::LazyLock;
 
 use super::connection::Many;
 use super::engine::Mysql;
-use super::members::has_same_name;
 use super::rows::{HERE_COLUMNS, MEMBER_COLUMNS, former_values, here_values};
 use crate::action::{Change, Standing};
 use crate::identity::{Key, SiteId};
@@ -116,7 +115,7 @@ impl Mysql<'_> {
             let is_in_the_way = |other: &Member| {
                 other.key != row.key
                     && other.key.site == row.key.site
-                    && has_same_name(&row.username, &other.username)
+                    && row.username.clashes_with(&other.username)
             };
             while let Some(place) = lapsed.iter().position(&is_in_the_way) {
                 let other = lapsed.swap_remove(place);

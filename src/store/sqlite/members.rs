@@ -207,11 +207,7 @@ impl Sqlite<'_> {
         for key in self.lapsed.clone().into_iter().filter(|key| key.site == row.key.site) {
             let Standing::Here(lapsed) = self.load_standing(key)? else { continue };
             let Some(instant) = lapsed.expire_at else { continue };
-            let (name, other) = (&row.username, &lapsed.username);
-            if key != row.key
-                && (name.folded() == other.folded()
-                    || name.as_str().eq_ignore_ascii_case(other.as_str()))
-            {
+            if key != row.key && row.username.clashes_with(&lapsed.username) {
                 log::warn!(
                     "member {} of site {} is moved to former_member, as member {} is given \
                      the username, while a jump of the clock \

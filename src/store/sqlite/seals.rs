@@ -5,7 +5,6 @@ use rusqlite::{OptionalExtension, params};
 use super::engine::Sqlite;
 use super::reader::Reader;
 use super::rows::{FormColumns, before_column, read_key};
-use crate::action::Standing;
 use crate::identity::Key;
 use crate::password::{KeyId, Seal, Stored};
 use crate::store::{Fault, Hardened, Pending, Rehashed};
@@ -147,12 +146,6 @@ impl Reader {
 
     /// The form that the row had before this seal, if the row has this seal.
     fn before(&self, key: Key, seal: &Seal) -> Result<Option<Stored>, Fault> {
-        let row = match self.stored_standing(key)? {
-            Standing::Here(row) | Standing::Lapsed(row) => row,
-            Standing::Former(former) => former.member,
-            Standing::Unknown => return Ok(None),
-        };
-        let has_it = matches!(&row.credential.stored, Stored::Sealed(held) if held == seal);
-        Ok(row.before.filter(|_| has_it))
+        Ok(Pending::form_before(self.stored_standing(key)?, seal))
     }
 }

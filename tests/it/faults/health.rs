@@ -1,4 +1,4 @@
-//! `GET /health` writes, so its rate must be limited, whoever sends it.
+//! `GET /health` writes, so its rate must be limited for all senders.
 
 use std::time::Instant;
 

@@ -255,7 +255,7 @@ fn post_at_random(apps: &[App], check: impl Fn()) {
                 let address = apps[index % apps.len()].address;
                 scope.spawn(move || sender.work(address));
             }
-            // Each receiver hashes what is sealed, whoever has sealed it.
+            // Each receiver hashes what any of them has sealed.
             apps.iter().for_each(|app| {
                 scope.spawn(|| app.harden());
             });
