@@ -4,16 +4,16 @@
 //! comes in.
 
 pub mod jump;
+pub mod zone;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use chrono::{
-    DateTime, Datelike as _, NaiveDate, NaiveDateTime, NaiveTime, TimeZone as _, Timelike as _,
-};
-use chrono_tz::Tz;
+use chrono::{DateTime, Datelike as _, NaiveDate, NaiveDateTime, NaiveTime, Timelike as _};
 use parking_lot::Mutex;
+
+pub use zone::Zone;
 
 /// Where the time comes from.
 #[derive(Clone, Debug)]
@@ -132,15 +132,12 @@ const FIRST_DATE: i64 = 2 * 86_400;
 
 /// Seconds of an hour of grace.
 const HOUR_SECONDS: i64 = 3_600;
-/// More than any clock change ever skipped, and more than any zone differs from UTC. It limits the
-/// search for a clock change.
-const GAP_REACH_SECONDS: i64 = 2 * 86_400;
 
 /// How the text of an `expire` is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExpiryRule {
     /// The time zone of dates and times.
-    pub zone: Tz,
+    pub zone: Zone,
     /// Added to every expiry.
     pub grace_hours: u32,
 }
@@ -163,7 +160,7 @@ impl ExpiryRule {
         if is_no_date(text) {
             return ExpiryText::NotGiven;
         }
-        match moment(text, self.zone) {
+        match moment(text, &self.zone) {
             ExpiryText::At(instant) => {
                 ExpiryText::At(instant + i64::from(self.grace_hours) * HOUR_SECONDS)
             }
@@ -174,19 +171,19 @@ impl ExpiryRule {
 
 /// Reads a moment that the operator gives, in the forms of an `expire`, without grace. `None` for
 /// another form.
-pub fn parse_moment(text: &str, zone: Tz) -> Option<i64> {
+pub fn parse_moment(text: &str, zone: &Zone) -> Option<i64> {
     match moment(text, zone) {
         ExpiryText::At(instant) => Some(instant),
         ExpiryText::NotGiven | ExpiryText::Malformed => None,
     }
 }
 
-fn moment(text: &str, zone: Tz) -> ExpiryText {
+fn moment(text: &str, zone: &Zone) -> ExpiryText {
     if matches!(text, "" | "0" | "0000-00-00" | "0000-00-00 00:00:00") {
         return ExpiryText::NotGiven;
     }
     let seconds = || (9..=11).contains(&text.len()).then(|| number(text)).flatten();
-    let instant = seconds().or_else(|| local_time(text).map(|time| first_instant(time, zone)));
+    let instant = seconds().or_else(|| local_time(text).map(|time| zone.first_instant(time)));
     instant.map_or(ExpiryText::Malformed, ExpiryText::At)
 }
 
@@ -237,27 +234,6 @@ fn numbers(text: &str, separator: char, digits: [usize; 3]) -> Option<[u32; 3]> 
     pieces.next().is_none().then_some(numbers)
 }
 
-/// The first instant at which clocks in the zone show this time. If a clock change skips the time:
-/// the first instant after the change.
-fn first_instant(time: NaiveDateTime, zone: Tz) -> i64 {
-    if let Some(instant) = zone.from_local_datetime(&time).earliest() {
-        return instant.timestamp();
-    }
-    // No clock shows this time, so there is a clock change between these two limits.
-    let utc = time.and_utc().timestamp();
-    let (mut before, mut after) = (utc - GAP_REACH_SECONDS, utc + GAP_REACH_SECONDS);
-    while after - before > 1 {
-        let middle = before + (after - before) / 2;
-        let shown = zone.timestamp_opt(middle, 0).single().map(|instant| instant.naive_local());
-        if shown.is_some_and(|shown| shown < time) {
-            before = middle;
-        } else {
-            after = middle;
-        }
-    }
-    after
-}
-
 /// The instant as `2026-11-23T20:00:00Z`, or as `unix N` if no calendar contains it.
 pub fn format_utc(unix: i64) -> String {
     match DateTime::from_timestamp(unix, 0) {
@@ -275,12 +251,16 @@ pub fn format_utc(unix: i64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use chrono_tz::{Africa, America, Asia, Australia, Europe, Pacific, UTC};
-
     use super::*;
 
-    fn read(text: &str, zone: Tz, grace_hours: u32) -> ExpiryText {
-        ExpiryRule { zone, grace_hours }.instant(text)
+    const UTC: &str = "UTC";
+
+    fn zone(name: &str) -> Zone {
+        name.parse().unwrap()
+    }
+
+    fn read(text: &str, name: &str, grace_hours: u32) -> ExpiryText {
+        ExpiryRule { zone: zone(name), grace_hours }.instant(text)
     }
 
     #[test]
@@ -292,61 +272,66 @@ mod tests {
             ("1970-01-03", UTC, "1970-01-03T00:00:00Z", "the first date"),
             (
                 "1970-01-03 00:00:00",
-                Asia::Tokyo,
+                "Asia/Tokyo",
                 "1970-01-02T15:00:00Z",
                 "the first date, east of Greenwich",
             ),
             ("000172800", UTC, "1970-01-03T00:00:00Z", "the same in seconds"),
             ("9999-12-31 23:59:59", UTC, "9999-12-31T23:59:59Z", "the last one"),
-            ("999999999", Asia::Tokyo, "2001-09-09T01:46:39Z", "unix seconds of 9 digits, no zone"),
+            (
+                "999999999",
+                "Asia/Tokyo",
+                "2001-09-09T01:46:39Z",
+                "unix seconds of 9 digits, no zone",
+            ),
             ("1499470416", UTC, "2017-07-07T23:33:36Z", "of 10"),
             ("99999999999", UTC, "5138-11-16T09:46:39Z", "of 11"),
-            ("2026-07-01", America::New_York, "2026-07-01T04:00:00Z", "summer time"),
-            ("2026-12-01", America::New_York, "2026-12-01T05:00:00Z", "winter time"),
+            ("2026-07-01", "America/New_York", "2026-07-01T04:00:00Z", "summer time"),
+            ("2026-12-01", "America/New_York", "2026-12-01T05:00:00Z", "winter time"),
             (
                 "2026-03-29 02:30:00",
-                Europe::Berlin,
+                "Europe/Berlin",
                 "2026-03-29T01:00:00Z",
                 "skipped: the change itself",
             ),
             (
                 "2026-03-29 01:59:59",
-                Europe::Berlin,
+                "Europe/Berlin",
                 "2026-03-29T00:59:59Z",
                 "the last second before it",
             ),
             (
                 "2026-03-29 03:00:00",
-                Europe::Berlin,
+                "Europe/Berlin",
                 "2026-03-29T01:00:00Z",
                 "the first one after it",
             ),
-            ("2026-10-25 02:30:00", Europe::Berlin, "2026-10-25T00:30:00Z", "doubled: the first"),
+            ("2026-10-25 02:30:00", "Europe/Berlin", "2026-10-25T00:30:00Z", "doubled: the first"),
             (
                 "2018-11-04",
-                America::Sao_Paulo,
+                "America/Sao_Paulo",
                 "2018-11-04T03:00:00Z",
                 "a midnight that was skipped",
             ),
-            ("2026-04-24", Africa::Cairo, "2026-04-23T22:00:00Z", "another"),
-            ("2024-10-06", America::Asuncion, "2024-10-06T04:00:00Z", "another"),
-            ("2011-12-30", Pacific::Apia, "2011-12-30T10:00:00Z", "a day that was skipped"),
-            ("2011-12-30 23:59:59", Pacific::Apia, "2011-12-30T10:00:00Z", "its last second"),
-            ("2011-12-31", Pacific::Apia, "2011-12-30T10:00:00Z", "the day after it"),
-            ("1994-12-31 12:00:00", Pacific::Kiritimati, "1994-12-31T10:00:00Z", "another"),
+            ("2026-04-24", "Africa/Cairo", "2026-04-23T22:00:00Z", "another"),
+            ("2024-10-06", "America/Asuncion", "2024-10-06T04:00:00Z", "another"),
+            ("2011-12-30", "Pacific/Apia", "2011-12-30T10:00:00Z", "a day that was skipped"),
+            ("2011-12-30 23:59:59", "Pacific/Apia", "2011-12-30T10:00:00Z", "its last second"),
+            ("2011-12-31", "Pacific/Apia", "2011-12-30T10:00:00Z", "the day after it"),
+            ("1994-12-31 12:00:00", "Pacific/Kiritimati", "1994-12-31T10:00:00Z", "another"),
             (
                 "2026-10-04 02:15:00",
-                Australia::Lord_Howe,
+                "Australia/Lord_Howe",
                 "2026-10-03T15:30:00Z",
                 "a change of half an hour",
             ),
         ];
-        for (text, zone, instant, why) in table {
-            let ExpiryText::At(unix) = read(text, zone, 0) else { panic!("{text} {why}") };
-            assert_eq!(format_utc(unix), instant, "{text} {zone}: {why}");
-            assert_eq!(parse_moment(text, zone), Some(unix), "{text}");
+        for (text, name, instant, why) in table {
+            let ExpiryText::At(unix) = read(text, name, 0) else { panic!("{text} {why}") };
+            assert_eq!(format_utc(unix), instant, "{text} {name}: {why}");
+            assert_eq!(parse_moment(text, &zone(name)), Some(unix), "{text}");
             assert_eq!(
-                read(text, zone, 36),
+                read(text, name, 36),
                 ExpiryText::At(unix + 36 * 3_600),
                 "{text}: the grace is added to every form"
             );
@@ -381,8 +366,8 @@ mod tests {
             ("000000000", "9 digits"),
         ];
         for (text, why) in table {
-            for zone in [UTC, Pacific::Kiritimati, America::Los_Angeles] {
-                assert_eq!(read(text, zone, 24), ExpiryText::NotGiven, "{text} in {zone}: {why}");
+            for name in [UTC, "Pacific/Kiritimati", "America/Los_Angeles"] {
+                assert_eq!(read(text, name, 24), ExpiryText::NotGiven, "{text} in {name}: {why}");
             }
         }
     }
@@ -391,10 +376,10 @@ mod tests {
     #[test]
     fn a_moment_of_the_operator_may_be_any_but_zero() {
         for text in ["", "0", "0000-00-00", "0000-00-00 00:00:00"] {
-            assert_eq!(parse_moment(text, UTC), None, "{text}");
+            assert_eq!(parse_moment(text, &Zone::UTC), None, "{text}");
         }
         assert_eq!(
-            (parse_moment("1970-01-01", UTC), parse_moment("0001-01-01", UTC)),
+            (parse_moment("1970-01-01", &Zone::UTC), parse_moment("0001-01-01", &Zone::UTC)),
             (Some(0), Some(-62_135_596_800))
         );
     }
@@ -412,7 +397,7 @@ mod tests {
             |123456789012|+123456789|1234567890.|1e9|+0|٢٠٢٦-01-01|tomorrow|\0";
         for text in forms.split('|') {
             assert_eq!(read(text, UTC, 0), ExpiryText::Malformed, "{text}");
-            assert_eq!(parse_moment(text, UTC), None, "{text}");
+            assert_eq!(parse_moment(text, &Zone::UTC), None, "{text}");
         }
     }
 

@@ -28,7 +28,7 @@ const PLANTED: &str = "Zq7-planted-Xw4";
 static RULES: LazyLock<Rules> = LazyLock::new(|| Rules {
     vault: Vault::from_key([7; 32]),
     keep_cryptpass: true,
-    expiry: ExpiryRule { zone: chrono_tz::Europe::Berlin, grace_hours: 1 },
+    expiry: ExpiryRule { zone: "Europe/Berlin".parse().unwrap(), grace_hours: 1 },
 });
 
 fuzz_target!(|bodies: &[u8]| {

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use super::Postback;
 use crate::action::Rules;
 use crate::block::{Block, Target};
-use crate::clock::{ExpiryRule, Moment};
+use crate::clock::{ExpiryRule, Moment, Zone};
 use crate::epoch::Epoch;
 use crate::fields::Fields;
 use crate::identity::Key;
@@ -73,7 +73,7 @@ pub(crate) fn postback(body: &str) -> Postback {
     let rules = Rules {
         vault: Vault::from_key([7; 32]),
         keep_cryptpass: false,
-        expiry: ExpiryRule { zone: chrono_tz::UTC, grace_hours: 0 },
+        expiry: ExpiryRule { zone: Zone::UTC, grace_hours: 0 },
     };
     Postback::read(&Fields::from_urlencoded(body.as_bytes()), &rules, Origin::Nats, None).0
 }

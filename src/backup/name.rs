@@ -1,8 +1,6 @@
 //! The names of the files of a backup.
 
-use chrono_tz::UTC;
-
-use crate::clock::{format_utc, parse_moment};
+use crate::clock::{Zone, format_utc, parse_moment};
 
 const PREFIX: &str = "userman-";
 /// The length of `YYYYMMDDThhmmssZ`.
@@ -97,7 +95,7 @@ fn moment(stamp: &str) -> Option<i64> {
     let part = |from: usize, to: usize| stamp.get(from..to);
     let date = format!("{}-{}-{}", part(0, 4)?, part(4, 6)?, part(6, 8)?);
     let time = format!("{}:{}:{}", part(9, 11)?, part(11, 13)?, part(13, 15)?);
-    parse_moment(&format!("{date} {time}"), UTC)
+    parse_moment(&format!("{date} {time}"), &Zone::UTC)
 }
 
 #[cfg(test)]

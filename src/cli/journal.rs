@@ -62,7 +62,7 @@ impl JournalCommand {
     fn filter(&self, config: &Config) -> Result<JournalFilter, Failure> {
         let moment = |flag: &str, text: &Option<String>| match text {
             None => Ok(None),
-            Some(text) => parse_moment(text, config.expiry.zone).map(Some).ok_or_else(|| {
+            Some(text) => parse_moment(text, &config.expiry.zone).map(Some).ok_or_else(|| {
                 Failure::usage(format!("{flag}: {EXPIRE_EXPECTED}, found {text:?}"))
             }),
         };

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono_tz::Tz;
 use ipnet::IpNet;
 use secrecy::ExposeSecret as _;
 
@@ -15,7 +14,7 @@ use super::sources::Sources;
 use super::values::{number, switch};
 use super::{api, area, backup, server};
 use crate::backup::BackupConfig;
-use crate::clock::ExpiryRule;
+use crate::clock::{ExpiryRule, Zone};
 use crate::connection_limits::ConnectionLimits;
 use crate::data_dir::DataDir;
 use crate::logging::{Format, LogFilter};
@@ -114,7 +113,7 @@ impl Config {
             "--time-zone",
             "expected a name as in Europe/Berlin or UTC",
             &settings.time_zone,
-            |text| text.parse::<Tz>().ok(),
+            |text| text.parse::<Zone>().ok(),
         );
         let grace = bad.read(
             "--expire-grace-hours",

@@ -1,14 +1,11 @@
 //! The clock of the machine, and its time zone.
 
-use chrono::{Offset as _, TimeZone as _};
-use chrono_tz::Tz;
-
 use super::context::{Context, Known};
 use super::machine::Machine;
 use super::report::{Level, Report};
 use super::units::age;
-use crate::clock::format_utc;
 use crate::clock::jump::is_behind;
+use crate::clock::{Zone, format_utc};
 
 /// 2026-01-01: no earlier time can be right.
 const EARLIEST: i64 = 1_767_225_600;
@@ -98,13 +95,13 @@ fn check_against_database(known: &Known, now: i64, report: &mut Report) {
 }
 
 fn check_zone(context: &Context<'_>, now: i64, report: &mut Report) {
-    let ours = context.config.expiry.zone;
+    let ours = &context.config.expiry.zone;
     let name = "time_zone";
     let Some(system) = context.machine.time_zone() else {
         report.ok(name, format!("dates of an EXPIRE are in {ours}; the machine names no zone"));
         return;
     };
-    let is_same = system.parse::<Tz>().is_ok_and(|zone| offset(zone, now) == offset(ours, now));
+    let is_same = system.parse::<Zone>().is_ok_and(|zone| offset(&zone, now) == offset(ours, now));
     if is_same {
         report.ok(name, format!("dates of an EXPIRE are in {ours}, as the machine's zone is"));
     } else {
@@ -118,9 +115,6 @@ fn check_zone(context: &Context<'_>, now: i64, report: &mut Report) {
 }
 
 /// Seconds east of UTC, now and half a year later: two zones may differ in summer only.
-fn offset(zone: Tz, now: i64) -> [Option<i32>; 2] {
-    [now, now.saturating_add(182 * 86_400)].map(|at| {
-        let moment = zone.timestamp_opt(at, 0).single()?;
-        Some(moment.offset().fix().local_minus_utc())
-    })
+fn offset(zone: &Zone, now: i64) -> [Option<i32>; 2] {
+    [now, now.saturating_add(182 * 86_400)].map(|at| zone.seconds_east_of_utc(at))
 }

@@ -4,7 +4,7 @@
 
 use nats_userman::action::Rules;
 use nats_userman::apply::Postback;
-use nats_userman::clock::ExpiryRule;
+use nats_userman::clock::{ExpiryRule, Zone};
 use nats_userman::fields::Fields;
 use nats_userman::journal::Origin;
 use nats_userman::password::{HashKind, Hasher, Password as Clear, Vault};
@@ -391,7 +391,7 @@ fn every_unreadable_value_that_was_passed_over_is_named() {
     let rules = Rules {
         vault: Vault::from_key([7; 32]),
         keep_cryptpass: false,
-        expiry: ExpiryRule { zone: chrono_tz::UTC, grace_hours: 0 },
+        expiry: ExpiryRule { zone: Zone::UTC, grace_hours: 0 },
     };
     let add = "action=ADD&memberid=71&siteid=1&username=bob&password=first";
     let record = "&trial=2&email=a%0Ab&biller=%00&memberidx=%00&session=%00&joined=soon&expires=-1";

@@ -253,7 +253,8 @@ impl Stage {
         match step {
             Step::Flags(flags) => return self.start_anew(&flags),
             Step::Clock(moment) => self.app.set_unix_unnoticed(
-                nats_userman::clock::parse_moment(&moment, chrono_tz::UTC).unwrap(),
+                nats_userman::clock::parse_moment(&moment, &nats_userman::clock::Zone::UTC)
+                    .unwrap(),
             ),
             Step::Postback { body, reply } => self.post(&body, reply),
             Step::Login { site, member, password, opens } => {

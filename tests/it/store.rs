@@ -6,7 +6,7 @@ use std::path::Path;
 
 use nats_userman::action::Rules;
 use nats_userman::apply::{Postback, transact};
-use nats_userman::clock::ExpiryRule;
+use nats_userman::clock::{ExpiryRule, Zone};
 use nats_userman::fields::Fields;
 use nats_userman::journal::Origin;
 use nats_userman::password::{HashKind, Vault};
@@ -25,7 +25,7 @@ fn place(dir: &TempDir, name: &str) -> Place {
     let rules = Rules {
         vault: Vault::from_key([7; 32]),
         keep_cryptpass: true,
-        expiry: ExpiryRule { zone: chrono_tz::UTC, grace_hours: 0 },
+        expiry: ExpiryRule { zone: Zone::UTC, grace_hours: 0 },
     };
     Place::new(dir.path(), name, rules, HashKind::Argon2id)
 }

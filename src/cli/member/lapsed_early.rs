@@ -16,7 +16,7 @@ use crate::apply::{Postback, apply, in_transaction};
 use crate::chain::chain;
 use crate::cli::failure::Failure;
 use crate::clock::jump::moment_of_command;
-use crate::clock::{Clock, ExpiryRule, Moment, format_utc};
+use crate::clock::{Clock, ExpiryRule, Moment, Zone, format_utc};
 use crate::config::Config;
 use crate::counted::counted;
 use crate::database;
@@ -118,7 +118,7 @@ fn is_early(former: &Former, now: i64) -> bool {
 
 /// Rules under which an expiry is written as it is: in UTC, and its grace is included already.
 fn rules(config: &Config) -> Rules {
-    let expiry = ExpiryRule { zone: chrono_tz::UTC, grace_hours: 0 };
+    let expiry = ExpiryRule { zone: Zone::UTC, grace_hours: 0 };
     // There is no password in it: nothing is sealed, so any key will do.
     Rules { vault: Vault::from_key([0; 32]), keep_cryptpass: config.keep_cryptpass, expiry }
 }

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use nats_userman::action::Rules;
 use nats_userman::apply::{Postback, transact};
-use nats_userman::clock::ExpiryRule;
+use nats_userman::clock::{ExpiryRule, Zone};
 use nats_userman::fields::Fields;
 use nats_userman::journal::Origin;
 use nats_userman::password::Vault;
@@ -279,7 +279,7 @@ impl Tale {
     }
 
     fn postback(&mut self, engine: &mut dyn Engine) {
-        let expiry = ExpiryRule { zone: chrono_tz::UTC, grace_hours: 0 };
+        let expiry = ExpiryRule { zone: Zone::UTC, grace_hours: 0 };
         let rules = Rules { vault: self.vault.clone(), keep_cryptpass: false, expiry };
         self.count += 1;
         let (member, count) = (1 + self.dice.below(30), self.count);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use nats_userman::action::Rules;
 use nats_userman::apply::Postback;
-use nats_userman::clock::{Clock, ExpiryRule};
+use nats_userman::clock::{Clock, ExpiryRule, Zone};
 use nats_userman::fields::Fields;
 use nats_userman::journal::Origin;
 use nats_userman::password::Vault;
@@ -92,7 +92,7 @@ impl OwnWriter {
     }
 
     fn postback(&self, member: usize) -> Postback {
-        let expiry = ExpiryRule { zone: chrono_tz::UTC, grace_hours: 0 };
+        let expiry = ExpiryRule { zone: Zone::UTC, grace_hours: 0 };
         let rules = Rules { vault: self.inner.vault.clone(), keep_cryptpass: false, expiry };
         Postback::read(&Fields::from_urlencoded(add(member).as_bytes()), &rules, Origin::Nats, None)
             .0

@@ -50,7 +50,7 @@ pub fn replay(
     keep_cryptpass: bool,
     now: i64,
 ) -> Result<Place, String> {
-    let expiry = ExpiryRule { zone: chrono_tz::Pacific::Auckland, grace_hours: 7 };
+    let expiry = ExpiryRule { zone: "Pacific/Auckland".parse().unwrap(), grace_hours: 7 };
     let rules = Rules { vault: vault.clone(), keep_cryptpass: !keep_cryptpass, expiry };
     let place = match from {
         Location::Sqlite(_) => Place::new(dir, name, rules, HashKind::Argon2id),

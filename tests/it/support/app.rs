@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use actix_web::dev::Server;
 use clap::Parser as _;
 use nats_userman::action::Standing;
-use nats_userman::clock::{Clock, Reading, parse_moment};
+use nats_userman::clock::{Clock, Reading, Zone, parse_moment};
 use nats_userman::config::{Config, Settings};
 use nats_userman::connection_limits::ConnectionLimits;
 use nats_userman::data_dir::DataDirError;
@@ -226,7 +226,7 @@ impl App {
     /// Sets the clock, as in "2026-06-15 13:00:00" (UTC), and waits for the work that the writer
     /// does each half second.
     pub fn set_time(&self, moment: &str) {
-        self.set_unix(parse_moment(moment, chrono_tz::UTC).unwrap());
+        self.set_unix(parse_moment(moment, &Zone::UTC).unwrap());
     }
 
     /// Sets the clock to unix seconds, and waits for the writer's upkeep.
