@@ -1,9 +1,9 @@
--- The tables of nats-userman in MariaDB or MySQL, version 1. This file is the newest schema as a
+-- The tables of nats-userman in MariaDB or MySQL, version 2. This file is the newest schema as a
 -- whole. The steps that upgrade older tables are in src/store/mysql/schema.rs. schema.sql explains
 -- each column; this file explains what differs.
 --
 -- Times are unix seconds, UTC. Every table has a primary key, which Galera needs. No table depends
--- on a collation but for the column `username`, which a direct reader compares.
+-- on a collation but for the columns `username`, which a direct reader compares, and `email`.
 
 CREATE TABLE IF NOT EXISTS member_auth (
     siteid            BIGINT NOT NULL,
@@ -17,7 +17,8 @@ CREATE TABLE IF NOT EXISTS member_auth (
     username_key      VARBINARY(1024) NOT NULL,
     password          VARCHAR(255),
     cryptpass         VARCHAR(255),
-    email             VARCHAR(255),
+    -- The collation finds it without case, and also some that differ: the program compares again.
+    email             VARCHAR(255) COLLATE utf8mb4_general_ci,
     trial             TINYINT NOT NULL CHECK (trial IN (0, 1)),
     biller            VARCHAR(255),
     session_sha256    BINARY(32),
@@ -34,6 +35,7 @@ CREATE TABLE IF NOT EXISTS member_auth (
     UNIQUE KEY member_auth_username (username, siteid),
     UNIQUE KEY member_auth_username_key (username_key, siteid),
     KEY member_auth_expire_at (expire_at),
+    KEY member_auth_email (email),
     CHECK ((password IS NOT NULL) + (sealed IS NOT NULL) + (cryptpass_wrapped IS NOT NULL) = 1)
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin ROW_FORMAT = DYNAMIC;
 
@@ -45,7 +47,7 @@ CREATE TABLE IF NOT EXISTS former_member (
     username_key      VARBINARY(1024) NOT NULL,
     password          VARCHAR(255),
     cryptpass         VARCHAR(255),
-    email             VARCHAR(255),
+    email             VARCHAR(255) COLLATE utf8mb4_general_ci,
     trial             TINYINT NOT NULL CHECK (trial IN (0, 1)),
     biller            VARCHAR(255),
     session_sha256    BINARY(32),
@@ -60,6 +62,7 @@ CREATE TABLE IF NOT EXISTS former_member (
     login_version     BIGINT NOT NULL DEFAULT 1,
     PRIMARY KEY (siteid, memberid),
     KEY former_member_username_key (username_key),
+    KEY former_member_email (email),
     CHECK ((password IS NOT NULL) + (sealed IS NOT NULL) + (cryptpass_wrapped IS NOT NULL) = 1)
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin ROW_FORMAT = DYNAMIC;
 
@@ -161,6 +164,41 @@ CREATE TABLE IF NOT EXISTS login_seen (
     PRIMARY KEY (siteid, memberid, id),
     KEY login_seen_at (at)
 ) ENGINE = InnoDB;
+
+CREATE TABLE IF NOT EXISTS login (
+    id                BIGINT NOT NULL AUTO_INCREMENT,
+    at                BIGINT NOT NULL,
+    event             VARCHAR(8) NOT NULL CHECK
+        (event IN ('login', 'unknown', 'wrong', 'trial', 'blocked', 'shared', 'logout')),
+    way               VARCHAR(8) NOT NULL CHECK (way IN ('page', 'basic')),
+    siteid            BIGINT NOT NULL,
+    memberid          BIGINT,
+    name              VARCHAR(255),
+    network           VARCHAR(64) NOT NULL,
+    PRIMARY KEY (id),
+    KEY login_member (siteid, memberid, id)
+) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+
+CREATE TABLE IF NOT EXISTS sharing_network (
+    siteid            BIGINT NOT NULL,
+    memberid          BIGINT NOT NULL,
+    network           VARCHAR(64) NOT NULL,
+    first_at          BIGINT NOT NULL,
+    last_at           BIGINT NOT NULL,
+    country           CHAR(2),
+    PRIMARY KEY (siteid, memberid, network),
+    KEY sharing_network_last_at (last_at)
+) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+
+CREATE TABLE IF NOT EXISTS sharing_block (
+    siteid            BIGINT NOT NULL,
+    memberid          BIGINT NOT NULL,
+    since             BIGINT NOT NULL,
+    until             BIGINT NOT NULL,
+    why               VARCHAR(16) NOT NULL CHECK (why IN ('networks', 'at_once', 'countries')),
+    PRIMARY KEY (siteid, memberid),
+    KEY sharing_block_until (until)
+) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
 
 CREATE TABLE IF NOT EXISTS login_epoch (
     one               TINYINT NOT NULL CHECK (one = 1),

@@ -1,4 +1,4 @@
--- The database of nats-userman, version 5. This file is the newest schema as a whole. The steps
+-- The database of nats-userman, version 6. This file is the newest schema as a whole. The steps
 -- that upgrade an older database are in src/store/sqlite/upgrade.rs.
 --
 -- Times are unix seconds, UTC. Tables are STRICT: a value of the wrong type is a bug, and has to
@@ -20,7 +20,7 @@ CREATE TABLE member_auth (
     password          TEXT,
     -- Only with --keep-cryptpass, for an Apache that reads it. Never older than the password.
     cryptpass         TEXT,
-    -- For the operator. The program does not use it.
+    -- Members can be found by it. Upper and lower case of ASCII letters count as the same.
     email             TEXT,
     -- A members area may keep trial members out of some parts.
     trial             INTEGER NOT NULL CHECK (trial IN (0, 1)),
@@ -53,6 +53,9 @@ CREATE UNIQUE INDEX member_auth_username_folded ON member_auth (username_folded,
 -- The members without a folded name, mostly none. They are found by their exact name.
 CREATE INDEX member_auth_unfolded ON member_auth (siteid, username) WHERE username_folded IS NULL;
 
+-- By e-mail address, without case. Several members may have the same one.
+CREATE INDEX member_auth_email ON member_auth (email COLLATE NOCASE) WHERE email IS NOT NULL;
+
 -- Few members have an expiry. The writer asks every second whether one is due.
 CREATE INDEX member_auth_expire_at ON member_auth (expire_at) WHERE expire_at IS NOT NULL;
 
@@ -84,6 +87,7 @@ CREATE TABLE former_member (
 
 -- A failed login looks its name up here too. A name that nobody ever had may be a password.
 CREATE INDEX former_member_username ON former_member (username);
+CREATE INDEX former_member_email ON former_member (email COLLATE NOCASE) WHERE email IS NOT NULL;
 
 -- What NATS said and what was done, in the order of effect.
 CREATE TABLE journal (
@@ -242,6 +246,54 @@ CREATE TABLE login_seen (
     PRIMARY KEY (siteid, memberid, id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX login_seen_at ON login_seen (at);
+
+-- Logins, failed logins and logouts, for the operator. Visitors cause them, so that their number is
+-- limited: see src/login/history.rs. --login-days prunes them.
+CREATE TABLE login (
+    id                INTEGER PRIMARY KEY,  -- rises with time
+    at                INTEGER NOT NULL,
+    -- login: it succeeded. unknown: no member of the sites has the name. wrong: the password was
+    -- wrong. trial: a member on trial, where only full members are admitted. blocked: there were
+    -- too many wrong passwords. shared: the member is kept out because of sharing.
+    event             TEXT NOT NULL CHECK
+        (event IN ('login', 'unknown', 'wrong', 'trial', 'blocked', 'shared', 'logout')),
+    -- page: the login page. basic: the browser's own prompt.
+    way               TEXT NOT NULL CHECK (way IN ('page', 'basic')),
+    siteid            INTEGER NOT NULL,
+    memberid          INTEGER,              -- NULL: no member is meant, or it is not known who
+    -- As it was typed, if a member or a former member has it. Otherwise `?` and a keyed hash,
+    -- because it may be a password. NULL for a logout.
+    name              TEXT,
+    network           TEXT NOT NULL         -- as in 203.0.113.9 or 2001:db8::/64
+) STRICT;
+CREATE INDEX login_member ON login (siteid, memberid) WHERE memberid IS NOT NULL;
+
+-- The networks from which each member has used the members area lately, if sharing protection is
+-- on. At most 64 for each member.
+CREATE TABLE sharing_network (
+    siteid            INTEGER NOT NULL,
+    memberid          INTEGER NOT NULL,
+    network           TEXT NOT NULL,        -- as in 203.0.113.0/24 or 2001:db8::/48
+    first_at          INTEGER NOT NULL,
+    -- Of a network in constant use, this is written a few times in the period that is counted.
+    last_at           INTEGER NOT NULL,
+    country           TEXT,                 -- two letters, if there is a file of countries
+    PRIMARY KEY (siteid, memberid, network)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX sharing_network_last_at ON sharing_network (last_at);
+
+-- The members who used too many networks, the latest time for each. They are kept out until then.
+-- With the action `log` nobody is kept out, and `until` is `since`.
+CREATE TABLE sharing_block (
+    siteid            INTEGER NOT NULL,
+    memberid          INTEGER NOT NULL,
+    since             INTEGER NOT NULL,
+    until             INTEGER NOT NULL,
+    -- Too many networks in the period, too many at once, or too many countries.
+    why               TEXT NOT NULL CHECK (why IN ('networks', 'at_once', 'countries')),
+    PRIMARY KEY (siteid, memberid)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX sharing_block_until ON sharing_block (until);
 
 -- Random, and replaced when all logins are ended: a cookie is valid under one epoch only. No row:
 -- all logins were never ended.

@@ -89,7 +89,8 @@ pub fn check(config: &Config) -> Result<(), OpenError> {
         DatabaseState::Missing => Err(OpenError::Missing(place())),
         DatabaseState::Begun => Err(OpenError::Begun(place())),
         DatabaseState::Older(found) => {
-            Err(OpenError::Upgrade(place(), UpgradeError::Older { found }))
+            let current = config.location.schema_version();
+            Err(OpenError::Upgrade(place(), UpgradeError::Older { found, current }))
         }
         DatabaseState::Current => Ok(()),
     }

@@ -6,8 +6,8 @@ use super::units::size;
 use super::{keys, names, places};
 use crate::chain::chain;
 use crate::store::{
-    DatabaseState, Diagnosis, Fault, Location, OpenError, SCHEMA_VERSION, SchemaDifference,
-    UpgradeError, check_content, check_content_within, planned_upgrade,
+    DatabaseState, Diagnosis, Fault, Location, OpenError, SchemaDifference, UpgradeError,
+    check_content, check_content_within, planned_upgrade,
 };
 
 const RESTORE: &str = "stop the service, then restore the last backup: docs/backup-restore.md";
@@ -53,7 +53,7 @@ pub(super) fn check(context: &Context<'_>, known: &Known, report: &mut Report) {
     let location = &context.config.location;
     match &known.state {
         Ok(DatabaseState::Current) => {
-            report.ok("database", format!("{location} has version {SCHEMA_VERSION}"));
+            report.ok("database", format!("{location} has version {}", location.schema_version()));
         }
         Ok(DatabaseState::Missing | DatabaseState::Begun) => report.add(
             Level::Warning,

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::bad_location::BadLocation;
 use super::database_state::{DatabaseState, MigrationTarget};
-use super::open_error::OpenError;
+use super::open_error::{OpenError, SCHEMA_VERSION};
 use super::{
     Contents, CopyError, Diagnosis, Engine, LogState, Read, Replacement, UpgradePlan, mysql, sqlite,
 };
@@ -54,6 +54,14 @@ impl Location {
         // The URL of another database may have a password: only the scheme is shown.
         let scheme = text.split_once(':').map_or(text, |(scheme, _)| scheme);
         Err(BadLocation::quoting(LOCATION_EXPECTED, scheme))
+    }
+
+    /// The version of the schema that this release reads and writes there.
+    pub fn schema_version(&self) -> i64 {
+        match self {
+            Self::Sqlite(_) => SCHEMA_VERSION,
+            Self::Mysql(_) => mysql::VERSION,
+        }
     }
 
     /// A copy that [`Read::copy_to`] made of a database of this engine.

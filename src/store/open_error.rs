@@ -59,8 +59,8 @@ impl OpenError {
     }
 }
 
-/// The version of the schema that this release reads and writes.
-pub const SCHEMA_VERSION: i64 = 5;
+/// The version of SQLite's schema that this release reads and writes.
+pub const SCHEMA_VERSION: i64 = 6;
 
 /// Why a database is not brought up to date.
 #[derive(Debug, thiserror::Error)]
@@ -76,12 +76,14 @@ pub enum UpgradeError {
     },
     /// It is of an earlier release, and the caller may not write.
     #[error(
-        "it has version {found}, older than this release's {SCHEMA_VERSION}; `nats-userman serve` \
+        "it has version {found}, older than this release's {current}; `nats-userman serve` \
          upgrades it"
     )]
     Older {
         /// The version of its schema.
         found: i64,
+        /// The version that this release reads and writes, of the same engine.
+        current: i64,
     },
     /// It is another program's.
     #[error("it is a database of another program")]

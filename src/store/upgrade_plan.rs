@@ -12,18 +12,19 @@ pub struct UpgradePlan {
     pub to: i64,
     /// The size of the copy that is kept before; `None` if no copy is kept.
     pub copy: Option<u64>,
-    /// What copy and upgrade need at most, together.
-    pub needed: u64,
+    /// What copy and upgrade need at most, together; `None` if the database is on a server.
+    pub needed: Option<u64>,
     /// What is free where the database is; `None` if that is not known.
     pub free: Option<u64>,
-    /// A rough estimate, by the size of the database.
-    pub about: Duration,
+    /// A rough estimate, by the size of the database; `None` if that is not known.
+    pub about: Option<Duration>,
 }
 
 impl UpgradePlan {
     /// Whether the start will refuse the upgrade, because the copy has no room.
     pub fn is_refused(&self) -> bool {
-        self.copy.is_some() && self.free.is_some_and(|free| free < self.needed)
+        self.copy.is_some()
+            && self.free.zip(self.needed).is_some_and(|(free, needed)| free < needed)
     }
 }
 
@@ -33,14 +34,17 @@ impl fmt::Display for UpgradePlan {
         let Self { from, to, copy, needed, free, about } = self;
         write!(f, "the next start upgrades the database from version {from} to {to}, ")?;
         match copy {
-            Some(mib) => write!(f, "with a copy of {mib} MiB, ")?,
-            None => write!(f, "without a copy, ")?,
+            Some(mib) => write!(f, "with a copy of {mib} MiB")?,
+            None => write!(f, "without a copy")?,
         }
-        match about.as_secs() {
-            0 | 1 => write!(f, "in about a second: ")?,
-            some => write!(f, "in about {some} seconds: ")?,
+        match about.map(|about| about.as_secs()) {
+            None => {}
+            Some(0 | 1) => write!(f, ", in about a second")?,
+            Some(some) => write!(f, ", in about {some} seconds")?,
         }
-        write!(f, "it needs up to {needed} MiB")?;
+        if let Some(needed) = needed {
+            write!(f, ": it needs up to {needed} MiB")?;
+        }
         free.map_or(Ok(()), |free| write!(f, ", and {free} MiB are free"))
     }
 }

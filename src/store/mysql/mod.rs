@@ -40,9 +40,10 @@ use self::engine::Mysql;
 use self::reader::Reader;
 use super::{
     CopyError, DatabaseState, Diagnosis, Engine, Fault, MigrationTarget, OpenError, Read,
-    UpgradePlan,
+    UpgradeError, UpgradePlan,
 };
 
+pub(super) use schema::VERSION;
 pub(super) use server::SCHEME;
 pub use server::{HOSTS_EXPECTED, Host, Server, ServerPassword, Tls, parse_hosts};
 
@@ -76,8 +77,12 @@ fn not_whole(server: &Server) -> OpenError {
     ))
 }
 
-/// The tables are of another release.
+/// The tables are of another release, with this version.
 fn other_version(server: &Server, found: i64) -> OpenError {
+    if found < schema::VERSION {
+        let versions = UpgradeError::Older { found, current: schema::VERSION };
+        return OpenError::Upgrade(server.setting(), versions);
+    }
     OpenError::Inconsistent(format!(
         "the tables of the database {server} have version {found}, and this release has version \
          {}: install the release that they are of, or a newer one",
@@ -90,10 +95,19 @@ pub(super) fn with_engine<T>(
     create: bool,
     work: impl FnOnce(&mut dyn Engine) -> T,
 ) -> Result<T, OpenError> {
-    if create && state_of(server, false)? != DatabaseState::Current {
+    if create && matches!(state_of(server, false)?, DatabaseState::Missing | DatabaseState::Begun) {
         in_open(server, schema::create(server))?;
     }
-    let mut connected = connect_to_tables(server, Purpose::Write)?;
+    let mut connected = match connect_to_tables(server, Purpose::Write) {
+        Err(OpenError::Upgrade(_, UpgradeError::Older { found, current })) => {
+            log::info!(
+                "upgrading the tables of the database {server} from version {found} to {current}"
+            );
+            in_open(server, schema::create(server))?;
+            connect_to_tables(server, Purpose::Write)?
+        }
+        connected => connected?,
+    };
     in_open(server, fold::fold_if_due(&mut connected.connection))?;
     let mut engine = in_open(server, Mysql::new(server, connected))?;
     Ok(work(&mut engine))
@@ -121,7 +135,7 @@ pub(super) fn state_of(server: &Server, was_used: bool) -> Result<DatabaseState,
     let mut connected = in_open(server, connect(server, Purpose::Write, Attempt::default()))?;
     let state = in_open(server, schema::state(&mut connected.connection))?;
     match state {
-        DatabaseState::Older(found) => Err(other_version(server, found)),
+        DatabaseState::Older(found) if found > schema::VERSION => Err(other_version(server, found)),
         DatabaseState::Missing | DatabaseState::Begun if was_used => {
             Err(OpenError::Inconsistent(format!(
                 "the database {server} has no members, and the data directory has the keys of one \
@@ -185,13 +199,27 @@ pub(super) fn diagnose(server: &Server, since: i64) -> Result<Diagnosis, OpenErr
     in_open(server, diagnosis::diagnose(&mut connection, &verified, since))
 }
 
-/// There is one version of the tables so far.
-pub(super) fn planned_upgrade(_server: &Server) -> Result<Option<UpgradePlan>, OpenError> {
-    Ok(None)
+/// An upgrade changes the tables in place. What it needs is known to the server alone.
+pub(super) fn planned_upgrade(server: &Server) -> Result<Option<UpgradePlan>, OpenError> {
+    Ok(match state_of(server, false)? {
+        DatabaseState::Older(from) => Some(UpgradePlan {
+            from,
+            to: schema::VERSION,
+            copy: None,
+            needed: None,
+            free: None,
+            about: None,
+        }),
+        DatabaseState::Missing | DatabaseState::Begun | DatabaseState::Current => None,
+    })
 }
 
 pub(super) fn check_access(server: &Server) -> Result<(), OpenError> {
-    connect_to_tables(server, Purpose::Write).map(|_| ())
+    match connect_to_tables(server, Purpose::Write) {
+        // The next start upgrades them.
+        Err(OpenError::Upgrade(_, UpgradeError::Older { .. })) => Ok(()),
+        checked => checked.map(|_| ()),
+    }
 }
 
 /// The databases of this engine are no files.

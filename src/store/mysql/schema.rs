@@ -11,7 +11,7 @@ use crate::store::{DatabaseState, Fault};
 use crate::unicode::FOLDING_VERSION;
 
 /// The version of the tables that this release reads and writes.
-pub(super) const VERSION: i64 = 1;
+pub(in crate::store) const VERSION: i64 = 2;
 
 /// The newest schema.
 pub(super) const TABLES: &str = include_str!("../../../schema.mysql.sql");
@@ -19,7 +19,7 @@ pub(super) const TABLES: &str = include_str!("../../../schema.mysql.sql");
 /// MariaDB's collation of the column `username`, and the one of MySQL that is most like it.
 const COLLATIONS: (&str, &str) = ("utf8mb4_general_nopad_ci", "utf8mb4_0900_as_ci");
 
-/// Makes the tables where they are missing.
+/// Makes the tables where they are missing, and changes older ones.
 pub(super) fn create(server: &Server) -> Result<(), Fault> {
     let Connected { mut connection, verified, .. } =
         connect(server, Purpose::Schema, Attempt::default())?;
@@ -31,11 +31,48 @@ pub(super) fn create(server: &Server) -> Result<(), Fault> {
             connection.define(statement)?;
         }
     }
+    add_email_keys(&mut connection)?;
     let folding = "INSERT IGNORE INTO folding (one, version) VALUES (1, ?)";
     connection.run(folding, vec![FOLDING_VERSION.into()])?;
     let version = "INSERT IGNORE INTO schema_version (one, version) VALUES (1, ?)";
     connection.run(version, vec![VERSION.into()])?;
+    connection.run("UPDATE schema_version SET version = ? WHERE version < ?", {
+        vec![VERSION.into(), VERSION.into()]
+    })?;
     Ok(())
+}
+
+/// From version 1 to 2: members are found by their e-mail address, in any case.
+fn add_email_keys(connection: &mut Connection) -> Result<(), Fault> {
+    for (table, add) in [
+        (
+            "member_auth",
+            "ALTER TABLE member_auth ADD KEY member_auth_email (email),
+             MODIFY email VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci",
+        ),
+        (
+            "former_member",
+            "ALTER TABLE former_member ADD KEY former_member_email (email),
+             MODIFY email VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci",
+        ),
+    ] {
+        if has_email_key(connection, table)? {
+            continue;
+        }
+        let added = connection.define(add);
+        // Another receiver may have added it meanwhile.
+        if added.is_err() && !has_email_key(connection, table)? {
+            return added;
+        }
+    }
+    Ok(())
+}
+
+fn has_email_key(connection: &mut Connection, table: &str) -> Result<bool, Fault> {
+    let key = "SELECT COUNT(*) FROM information_schema.statistics WHERE table_schema = DATABASE()
+         AND table_name = ? AND index_name = CONCAT(?, '_email')";
+    let count = connection.first(key, vec![table.into(), table.into()])?;
+    Ok(count.map_or(Ok(0), |mut row| get::<i64>(&mut row, 0))? > 0)
 }
 
 /// The statements of the file. No comment in it ends with a semicolon.

@@ -26,6 +26,7 @@ const UPGRADES: &[&str] = &[
     include_str!("upgrade_3.sql"),
     include_str!("upgrade_4.sql"),
     include_str!("upgrade_5.sql"),
+    include_str!("upgrade_6.sql"),
 ];
 
 /// The version that brought the mark of the WAL.
@@ -83,16 +84,16 @@ pub(super) fn plan(
         from,
         to: CURRENT,
         copy,
-        needed: mib(needed),
+        needed: Some(mib(needed)),
         free: space.free.map(|free| free / MIB),
-        about: space.about(keeps_copy),
+        about: Some(space.about(keeps_copy)),
     }))
 }
 
 /// For readers: the database must have exactly this version.
 pub(super) fn check_current(conn: &Connection) -> Result<(), UpgradeError> {
     let found = check(conn)?;
-    if found < CURRENT { Err(UpgradeError::Older { found }) } else { Ok(()) }
+    if found < CURRENT { Err(UpgradeError::Older { found, current: CURRENT }) } else { Ok(()) }
 }
 
 /// Updates the schema and the folded names in one transaction. Before a schema upgrade, keeps a
@@ -340,7 +341,7 @@ mod tests {
         let (mut old, mut new) = (version_1(), database());
         old.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
         old.pragma_update(None, "user_version", 1).unwrap();
-        assert!(matches!(check_current(&old), Err(UpgradeError::Older { found: 1 })));
+        assert!(matches!(check_current(&old), Err(UpgradeError::Older { found: 1, .. })));
         run(&mut old, None).unwrap();
         run(&mut new, None).unwrap();
         assert_eq!(shape(&old), shape(&new));
