@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_nats_userman_global_optspecs
-    string join \n config= listen= public-url= data-dir= database= postback-token= postback-token-file= allow-ip= allow-ip-file= trusted-proxy= trusted-proxy-file= time-zone= expire-grace-hours= clock-jump-minutes= password-hash= keep-cryptpass journal-days= no-upgrade-copy log= log-format= database-read= database-password= database-password-file= database-tls= database-tls-ca= backup-every= backup-dir= backup-keep= backup-with-keys login-hours= login-idle-minutes= cookie-domain= login-template= login-limit-pair= login-limit-network= login-limit-name= login-window-minutes= login-block-minutes= api-key= api-key-file= nats-url= nats-api-username= nats-api-key= nats-api-key-file= nats-ca= nats-seconds= stand-in stand-in-minutes= h/help V/version
+    string join \n config= listen= public-url= data-dir= database= postback-token= postback-token-file= allow-ip= allow-ip-file= trusted-proxy= trusted-proxy-file= time-zone= expire-grace-hours= clock-jump-minutes= password-hash= keep-cryptpass journal-days= no-upgrade-copy log= log-format= database-read= database-password= database-password-file= database-tls= database-tls-ca= backup-every= backup-dir= backup-keep= backup-with-keys login-hours= login-idle-minutes= cookie-domain= login-limit-pair= login-limit-network= login-limit-name= login-window-minutes= login-block-minutes= sites-file= site-name= site-logo= site-accent= site-background= site-dark-accent= site-dark-background= site-language= forgot-password-url= join-url= support-url= upgrade-url= login-template= api-key= api-key-file= nats-url= nats-api-username= nats-api-key= nats-api-key-file= nats-ca= nats-seconds= stand-in stand-in-minutes= h/help V/version
 end
 
 function __fish_nats_userman_needs_command
@@ -53,12 +53,24 @@ complete -c nats-userman -n "__fish_nats_userman_needs_command" -l backup-keep -
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l login-hours -d 'Hours that a login from the login page lasts' -r
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l login-idle-minutes -d 'Inactivity timeout of logins from the login page, in minutes; 0 disables it' -r
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l cookie-domain -d 'Domain whose hosts share logins, as in example.com; repeatable, and the longest one that matches a host applies [default: each host has its own logins]' -r
-complete -c nats-userman -n "__fish_nats_userman_needs_command" -l login-template -d 'HTML file of your own login page, with {{form}} in it [default: a plain page]' -r -F
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l login-limit-pair -d 'Different wrong passwords for one username from one network that block this pair; 0 disables it' -r
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l login-limit-network -d 'Different wrong passwords from one network that block it; 0 disables it' -r
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l login-limit-name -d 'Different wrong passwords for one username that block it, except for networks from which this member has logged in before; 0 disables it' -r
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l login-window-minutes -d 'Minutes within which wrong passwords are counted' -r
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l login-block-minutes -d 'Minutes that a block lasts' -r
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l sites-file -d 'TOML file with the settings of this section for single sites and hosts, and with words of your own [default: none]' -r -F
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l site-name -d 'Name of the site on its pages [default: none]' -r
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l site-logo -d 'Logo of the site: a picture of at most 32 KiB, or a URL with https:// [default: none]' -r
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l site-accent -d 'Colour of buttons and links, as in #0b5cad [default: blue]' -r
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l site-background -d 'Colour of the background [default: white]' -r
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l site-dark-accent -d 'Colour of buttons and links in dark mode [default: --site-accent, else light blue]' -r
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l site-dark-background -d 'Colour of the background in dark mode [default: nearly black]' -r
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l site-language -d 'Language of pages: en, de, fr, es, it, nl, pl, pt, cs or ja [default: the visitor\'s]' -r
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l forgot-password-url -d 'Link to a new password, with {siteid} for the site, as in https://join.example.com/signup/password.php?siteid={siteid} [default: none]' -r
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l join-url -d 'Link to the page where visitors become members [default: none]' -r
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l support-url -d 'Link to help, also as in mailto:help@example.com [default: none]' -r
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l upgrade-url -d 'Page of NATS where a member on trial becomes a full member, with {siteid}, {username} and {authstring}; needs --nats-url or --stand-in [default: none]' -r
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l login-template -d 'HTML file of your own page, with {{form}} in it [default: a plain page]' -r -F
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l api-key -d 'Key for requests to /api; site=SITEID and ip=CIDR after it, separated by spaces, restrict it; repeatable' -r
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l api-key-file -d 'File with API keys, one a line' -r -F
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l nats-url -d 'URL of NATS, the source of authstrings, as in https://nats.example.com' -r
@@ -198,12 +210,24 @@ complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l back
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l login-hours -d 'Hours that a login from the login page lasts' -r
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l login-idle-minutes -d 'Inactivity timeout of logins from the login page, in minutes; 0 disables it' -r
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l cookie-domain -d 'Domain whose hosts share logins, as in example.com; repeatable, and the longest one that matches a host applies [default: each host has its own logins]' -r
-complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l login-template -d 'HTML file of your own login page, with {{form}} in it [default: a plain page]' -r -F
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l login-limit-pair -d 'Different wrong passwords for one username from one network that block this pair; 0 disables it' -r
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l login-limit-network -d 'Different wrong passwords from one network that block it; 0 disables it' -r
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l login-limit-name -d 'Different wrong passwords for one username that block it, except for networks from which this member has logged in before; 0 disables it' -r
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l login-window-minutes -d 'Minutes within which wrong passwords are counted' -r
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l login-block-minutes -d 'Minutes that a block lasts' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l sites-file -d 'TOML file with the settings of this section for single sites and hosts, and with words of your own [default: none]' -r -F
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l site-name -d 'Name of the site on its pages [default: none]' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l site-logo -d 'Logo of the site: a picture of at most 32 KiB, or a URL with https:// [default: none]' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l site-accent -d 'Colour of buttons and links, as in #0b5cad [default: blue]' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l site-background -d 'Colour of the background [default: white]' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l site-dark-accent -d 'Colour of buttons and links in dark mode [default: --site-accent, else light blue]' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l site-dark-background -d 'Colour of the background in dark mode [default: nearly black]' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l site-language -d 'Language of pages: en, de, fr, es, it, nl, pl, pt, cs or ja [default: the visitor\'s]' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l forgot-password-url -d 'Link to a new password, with {siteid} for the site, as in https://join.example.com/signup/password.php?siteid={siteid} [default: none]' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l join-url -d 'Link to the page where visitors become members [default: none]' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l support-url -d 'Link to help, also as in mailto:help@example.com [default: none]' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l upgrade-url -d 'Page of NATS where a member on trial becomes a full member, with {siteid}, {username} and {authstring}; needs --nats-url or --stand-in [default: none]' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l login-template -d 'HTML file of your own page, with {{form}} in it [default: a plain page]' -r -F
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l api-key -d 'Key for requests to /api; site=SITEID and ip=CIDR after it, separated by spaces, restrict it; repeatable' -r
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l api-key-file -d 'File with API keys, one a line' -r -F
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l nats-url -d 'URL of NATS, the source of authstrings, as in https://nats.example.com' -r

@@ -8,11 +8,11 @@ use super::api::ApiSettings;
 use super::problems::{BadSetting, Problems};
 use super::read::{Config, allow_ip, listen_address, tokens, trusted_proxy};
 use super::settings::Settings;
-use super::{api, area};
+use super::{api, pages};
 use crate::nats_client::settings::StringSource;
 
 /// The settings whose changes take effect at a reload. All others need a restart.
-pub const RELOADED: [&str; 17] = [
+pub const RELOADED: [&str; 29] = [
     "public_url",
     "postback_token_file",
     "allow_ip",
@@ -23,6 +23,18 @@ pub const RELOADED: [&str; 17] = [
     "expire_grace_hours",
     "log",
     "log_format",
+    "sites_file",
+    "site_name",
+    "site_logo",
+    "site_accent",
+    "site_background",
+    "site_dark_accent",
+    "site_dark_background",
+    "site_language",
+    "forgot_password_url",
+    "join_url",
+    "support_url",
+    "upgrade_url",
     "login_template",
     "api_key_file",
     "nats_url",
@@ -86,7 +98,7 @@ impl Config {
         self.expiry = read.expiry;
         self.log = read.log;
         self.log_format = read.log_format;
-        self.login_page = read.login_page;
+        self.pages = read.pages;
         self.api.keys = read.api.keys;
         if !is_stand_in(&self.api.source) && !is_stand_in(&read.api.source) {
             self.api.source = read.api.source;
@@ -98,7 +110,7 @@ impl Config {
         self.given = read.given;
     }
 
-    /// Reloads the files of tokens, keys, networks and the login page. A setting that cannot be
+    /// Reloads the files of tokens, keys, networks and pages. A setting that cannot be
     /// used keeps its value, and is returned.
     fn read_files_again(&mut self) -> Vec<BadSetting> {
         let settings = self.given.clone();
@@ -109,7 +121,7 @@ impl Config {
         }
         again(read, &mut self.allow_ip, |bad| allow_ip(&settings, bad));
         again(read, &mut self.trusted_proxy, |bad| trusted_proxy(&settings, bad));
-        again(read, &mut self.login_page, |bad| area::login_page(&settings.area, bad));
+        again(read, &mut self.pages, |bad| pages::pages(&settings.pages, bad));
         if let Some(keys) = api::keys(&settings.api, read) {
             self.api.keys = keys;
         }

@@ -1,14 +1,11 @@
 //! The settings of the members area.
 
-use std::path::PathBuf;
-
 use clap::Args;
 
 use super::problems::Problems;
-use super::values::{any_path, number};
+use super::values::number;
 use crate::login::cookie_domain::{COOKIE_DOMAIN_EXPECTED, CookieDomain};
 use crate::login::cookie_domains::CookieDomains;
-use crate::login::page::Page;
 use crate::login::settings::{AreaConfig, GuessLimits, HOUR_SECONDS, LIMIT_MAX, LOGIN_HOURS_MAX};
 
 const MINUTE_SECONDS: u32 = 60;
@@ -49,15 +46,6 @@ pub struct AreaSettings {
         value_delimiter = ','
     )]
     pub cookie_domain: Vec<String>,
-    /// HTML file of your own login page, with {{form}} in it [default: a plain page]
-    #[arg(
-        long,
-        global = true,
-        env = "USERMAN_LOGIN_TEMPLATE",
-        value_name = "FILE",
-        value_parser = any_path()
-    )]
-    pub login_template: Option<PathBuf>,
     /// Different wrong passwords for one username from one network that block this pair; 0 disables
     /// it
     #[arg(
@@ -152,9 +140,4 @@ pub(super) fn read(settings: &AreaSettings, bad: &mut Problems) -> Option<AreaCo
             block_seconds: block? * MINUTE_SECONDS,
         },
     })
-}
-
-/// The operator's own login page, or the plain one; the plain one also where theirs is bad.
-pub(super) fn login_page(settings: &AreaSettings, bad: &mut Problems) -> Page {
-    bad.file("--login-template", settings.login_template.as_ref(), Page::load).unwrap_or_default()
 }

@@ -12,13 +12,13 @@ use super::problems::{BadSetting, Problems};
 use super::settings::Settings;
 use super::sources::Sources;
 use super::values::{number, switch};
-use super::{api, area, backup, server};
+use super::{api, area, backup, pages, server};
 use crate::backup::BackupConfig;
 use crate::clock::{ExpiryRule, Zone};
 use crate::connection_limits::ConnectionLimits;
 use crate::data_dir::DataDir;
 use crate::logging::{Format, LogFilter};
-use crate::login::page::Page;
+use crate::login::page::Pages;
 use crate::login::settings::AreaConfig;
 use crate::nats_client::settings::AuthStringConfig;
 use crate::network::TrustedProxies;
@@ -71,8 +71,8 @@ pub struct Config {
     pub area: AreaConfig,
     /// The REST API.
     pub api: AuthStringConfig,
-    /// The login page.
-    pub login_page: Page,
+    /// The pages of the members area.
+    pub pages: Pages,
     /// The bounds of connections, which no setting changes.
     pub connections: ConnectionLimits,
     /// How often the writer does its upkeep, which no setting changes.
@@ -166,7 +166,7 @@ impl Config {
             backup::refuse(&settings.backup, &mut bad);
         }
         let area = area::read(&settings.area, &mut bad);
-        let login_page = area::login_page(&settings.area, &mut bad);
+        let pages = pages::pages(&settings.pages, &mut bad);
         let api = api::read(&settings.api, &mut bad);
 
         let read = || {
@@ -189,7 +189,7 @@ impl Config {
                 backup: backup?,
                 area: area?,
                 api: api?,
-                login_page,
+                pages,
                 connections: ConnectionLimits::default(),
                 upkeep_every: UPKEEP_EVERY,
                 commit_wait: COMMIT_WAIT_MAX,
@@ -218,7 +218,8 @@ impl Config {
         let named = [
             &given.allow_ip_file,
             &given.trusted_proxy_file,
-            &given.area.login_template,
+            &given.pages.login_template,
+            &given.pages.sites_file,
             &given.api.nats_ca,
             &given.server.database_tls_ca,
         ];

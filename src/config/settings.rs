@@ -9,6 +9,7 @@ use secrecy::SecretString;
 use super::api::ApiSettings;
 use super::area::AreaSettings;
 use super::backup::BackupSettings;
+use super::pages::PageTexts;
 use super::server::ServerSettings;
 use super::values::any_path;
 
@@ -203,6 +204,9 @@ pub struct Settings {
     /// Settings of the members area.
     #[command(flatten)]
     pub area: AreaSettings,
+    /// Settings of the pages of the members area.
+    #[command(flatten)]
+    pub pages: PageTexts,
     /// Settings of the REST API.
     #[command(flatten)]
     pub api: ApiSettings,

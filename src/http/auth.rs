@@ -12,13 +12,13 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use super::cookies::{not_kept, presented};
 use super::respond::{plain, plain_unavailable};
 use super::state::ThreadState;
-use super::visitor::{AUTH_REASON, form, invalid_query};
+use super::visitor::{AUTH_REASON, invalid_query, page};
 use crate::login::admission::{Admission, Allowed, Denial, by_password};
 use crate::login::ask::{Ask, Challenge};
 use crate::login::back::Back;
 use crate::login::basic::Typed;
 use crate::login::members::Undecided;
-use crate::login::page::LoginMessage;
+use crate::login::page::{Facts, LoginMessage, Shown};
 use crate::login::presented::Presented;
 use crate::login::sessions::by_cookie;
 use crate::store::LoginRow;
@@ -46,7 +46,7 @@ pub async fn auth(request: HttpRequest, state: Data<ThreadState>) -> HttpRespons
             match admit(&request, &state, &ask, &logins).await {
                 Ok(Admission::In(row)) => let_in(&row),
                 Ok(Admission::Out(reason)) => keep_out(&request, &state, &ask, reason, &logins),
-                Err(Undecided) => undecided(),
+                Err(Undecided) => undecided(&request, &state, &ask),
             }
         }
         Err(wrong) => invalid_query(&state, "/auth", &wrong),
@@ -103,20 +103,18 @@ fn keep_out(
         Denial::Login | Denial::Idle => StatusCode::UNAUTHORIZED,
         Denial::Trial | Denial::Blocked => StatusCode::FORBIDDEN,
     };
-    let mut response = match (ask.challenge, reason) {
-        (Challenge::Page, Denial::Login) => {
+    let mut response = match ask.challenge {
+        Challenge::Basic => plain(status, sentence(reason)),
+        Challenge::Page => {
             let back = asked_for(request);
-            form(state, status, ask, &back, not_kept(request, state, logins, &back))
-        }
-        (Challenge::Page, Denial::Idle) => {
-            form(state, status, ask, &asked_for(request), LoginMessage::Idle)
-        }
-        // The visitor may have another account, with a full membership.
-        (Challenge::Page, Denial::Trial) => {
-            form(state, status, ask, &asked_for(request), LoginMessage::Trial)
-        }
-        (Challenge::Page, Denial::Blocked) | (Challenge::Basic, _) => {
-            plain(status, sentence(reason))
+            let shown = match reason {
+                Denial::Login => Shown::Login(not_kept(request, state, logins, &back)),
+                Denial::Idle => Shown::Login(LoginMessage::Idle),
+                // The visitor may have another account, with a full membership.
+                Denial::Trial => Shown::Trial(LoginMessage::Trial),
+                Denial::Blocked => Shown::Blocked,
+            };
+            page(request, state, status, Facts::new(shown, ask, back.as_str()))
         }
     };
     if ask.challenge == Challenge::Basic && status == StatusCode::UNAUTHORIZED {
@@ -143,6 +141,14 @@ fn sentence(reason: Denial) -> &'static str {
     }
 }
 
-fn undecided() -> HttpResponse {
-    plain_unavailable("It cannot be decided now. Please try again in a moment.")
+fn undecided(request: &HttpRequest, state: &ThreadState, ask: &Ask) -> HttpResponse {
+    match ask.challenge {
+        Challenge::Basic => {
+            plain_unavailable("It cannot be decided now. Please try again in a moment.")
+        }
+        Challenge::Page => {
+            let (status, back) = (StatusCode::SERVICE_UNAVAILABLE, asked_for(request));
+            page(request, state, status, Facts::new(Shown::Unavailable, ask, back.as_str()))
+        }
+    }
 }

@@ -7,6 +7,8 @@ use super::state::ThreadState;
 use super::visitor;
 use crate::login::back::Back;
 use crate::login::cookie::{Login, LoginId};
+use crate::login::cookie_domain::CookieDomain;
+use crate::login::cookie_domains::host_of;
 use crate::login::cookie_header::{self, CookieName};
 use crate::login::page::LoginMessage;
 use crate::login::presented::Presented;
@@ -75,9 +77,11 @@ pub(super) fn clear(request: &HttpRequest, state: &ThreadState, response: &mut H
 pub(super) fn was_given(request: &HttpRequest, state: &ThreadState, back: &Back) {
     let why_missing =
         if visitor::is_by_http(request, state) { Missing::ByHttp } else { Missing::Unknown };
+    let scope = scope(request, state);
     state.area().shared.unkept.given(
         visitor(request, state),
         back,
+        scope,
         why_missing,
         state.shared().clock.steady(),
     );
@@ -95,15 +99,22 @@ pub(super) fn not_kept(
         return LoginMessage::Nothing;
     }
     let visitor = visitor(request, state);
-    let Some(missing) =
-        state.area().shared.unkept.missing(visitor, page, state.shared().clock.steady())
-    else {
+    let (scope, now) = (scope(request, state), state.shared().clock.steady());
+    let Some(missing) = state.area().shared.unkept.missing(visitor, page, scope, now) else {
         return LoginMessage::Nothing;
     };
     let host = super::visitor::text(request, &HOST).unwrap_or("-");
     let steady = state.shared().clock.steady();
     state.area().shared.log.login_not_kept(missing, host, visitor.address, steady);
     LoginMessage::NotKept(missing)
+}
+
+/// The hosts to which browsers send a cookie that is set at this host: its domain, or the host. A
+/// proxy names the same host in each request, so that two of them can be compared.
+fn scope<'a>(request: &'a HttpRequest, state: &'a ThreadState) -> &'a str {
+    let host = host_of(visitor::text(request, &HOST).unwrap_or_default());
+    let cookie = state.area().shared.config.cookie_domains.cookie_at(host);
+    cookie.domain.map_or(host, CookieDomain::as_str)
 }
 
 fn values(request: &HttpRequest, name: CookieName) -> impl Iterator<Item = &str> {

@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use crate::action::Rules;
 use crate::authstring::keys::ApiKeys;
 use crate::config::Config;
-use crate::login::page::Page;
+use crate::login::page::Pages;
 use crate::nats_client::relay::Relay;
 use crate::nats_client::settings::StringSource;
 use crate::network::TrustedProxies;
@@ -26,8 +26,8 @@ pub struct LiveSettings {
     pub keys: ApiKeys,
     /// Requests authstrings from NATS, if they come from there.
     pub relay: Option<Relay>,
-    /// The login page.
-    pub page: Page,
+    /// Makes the pages of the members area.
+    pub pages: Pages,
     /// Scheme and host of `--public-url`, from which the login form may come.
     pub public_origin: Option<Arc<str>>,
     /// The rules by which postbacks are read.
@@ -50,7 +50,7 @@ impl LiveSettings {
             proxies: config.trusted_proxy.clone(),
             keys: config.api.keys.clone(),
             relay,
-            page: config.login_page.clone(),
+            pages: config.pages.clone(),
             public_origin: config.public_url.as_deref().map(origin).map(Arc::from),
             rules: Rules { expiry: config.expiry.clone(), ..rules },
         }

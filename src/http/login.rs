@@ -12,7 +12,7 @@ use super::cookies::{self, presented};
 use super::form_origin::is_from_here;
 use super::respond::{method_not_allowed, plain, plain_unavailable, see_other, unread_form};
 use super::state::ThreadState;
-use super::visitor::{AUTH_REASON, form, invalid_query};
+use super::visitor::{self, AUTH_REASON, invalid_query};
 use crate::fields::Fields;
 use crate::identity::Username;
 use crate::login::admission::{Allowed, Denial, all_by_password};
@@ -20,7 +20,7 @@ use crate::login::ask::Ask;
 use crate::login::back::Back;
 use crate::login::basic::Typed;
 use crate::login::members::Undecided;
-use crate::login::page::LoginMessage;
+use crate::login::page::{Facts, LoginMessage, Shown};
 use crate::login::sessions;
 use crate::password::Password;
 use crate::store::LoginRow;
@@ -46,7 +46,8 @@ pub async fn login(
                     }
                     Ok(message) => message,
                 };
-            form(&state, StatusCode::OK, &ask, &back, message)
+            let form = LoginForm { request: &request, state: &state, ask: &ask, back };
+            form.page(StatusCode::OK, message, "")
         }
         Method::POST => match body::read(&request, payload).await {
             Err(unread) => unread_form(unread),
@@ -55,50 +56,66 @@ pub async fn login(
                 let _in_flight = state.begin_request();
                 // Only from the body: a password in a URL would be in access logs.
                 let posted = body::posted(&request, &body);
-                submit(&request, &state, &ask, &posted.fields).await
+                let back = posted.fields.get("back").map_or_else(Back::default, Back::read);
+                let form = LoginForm { request: &request, state: &state, ask: &ask, back };
+                form.submit(&posted.fields).await
             }
         },
         _ => method_not_allowed("GET, HEAD, POST"),
     }
 }
 
-/// Handles a login form.
-async fn submit(
-    request: &HttpRequest,
-    state: &ThreadState,
-    ask: &Ask,
-    fields: &Fields<'_>,
-) -> HttpResponse {
-    let back = fields.get("back").map_or_else(Back::default, Back::read);
-    if !is_from_here(request, state, "login") {
-        return form(state, StatusCode::FORBIDDEN, ask, &back, LoginMessage::Foreign);
+/// The login form of a site, and the request about it.
+struct LoginForm<'a> {
+    request: &'a HttpRequest,
+    state: &'a ThreadState,
+    ask: &'a Ask,
+    back: Back,
+}
+
+impl LoginForm<'_> {
+    /// The form with a message, and with the name that was typed. A password is never shown again.
+    fn page(&self, status: StatusCode, message: LoginMessage, username: &str) -> HttpResponse {
+        let facts = Facts::new(Shown::of(message), self.ask, self.back.as_str());
+        visitor::page(self.request, self.state, status, Facts { username, ..facts })
     }
-    let (name, password) = (
-        fields.get("username").and_then(Username::typed),
-        fields.get("password").and_then(Password::parse),
-    );
-    let Some((name, password)) = name.zip(password) else {
-        return form(state, StatusCode::UNAUTHORIZED, ask, &back, LoginMessage::Wrong);
-    };
-    let (address, now) = (state.caller(request), state.shared().clock.now());
-    let busy = || form(state, StatusCode::SERVICE_UNAVAILABLE, ask, &back, LoginMessage::Busy);
-    match all_by_password(state.area(), Allowed::of(ask), &Typed { name, password }, address, now)
-        .await
-    {
-        Ok(Ok(rows)) => {
-            enter(request, state, &rows, &back, now).await.unwrap_or_else(|Undecided| busy())
+
+    /// Handles the form.
+    async fn submit(&self, fields: &Fields<'_>) -> HttpResponse {
+        let (request, state, ask) = (self.request, self.state, self.ask);
+        if !is_from_here(request, state, "login") {
+            return self.page(StatusCode::FORBIDDEN, LoginMessage::Foreign, "");
         }
-        Ok(Err(reason)) => {
-            let (status, message) = match reason {
-                Denial::Login | Denial::Idle => (StatusCode::UNAUTHORIZED, LoginMessage::Wrong),
-                Denial::Trial => (StatusCode::FORBIDDEN, LoginMessage::Trial),
-                Denial::Blocked => (StatusCode::FORBIDDEN, LoginMessage::Blocked),
-            };
-            let mut response = form(state, status, ask, &back, message);
-            response.headers_mut().insert(AUTH_REASON, HeaderValue::from_static(reason.as_str()));
-            response
+        let name = fields.get("username").and_then(Username::typed);
+        let password = fields.get("password").and_then(Password::parse);
+        let (name, password) = match (name, password) {
+            (Some(name), Some(password)) => (name, password),
+            (name, _) => {
+                let name = name.as_ref().map_or("", Username::as_str);
+                return self.page(StatusCode::UNAUTHORIZED, LoginMessage::Wrong, name);
+            }
+        };
+        let (address, now) = (state.caller(request), state.shared().clock.now());
+        let typed = Typed { name, password };
+        let name = typed.name.as_str();
+        let busy = || self.page(StatusCode::SERVICE_UNAVAILABLE, LoginMessage::Busy, name);
+        match all_by_password(state.area(), Allowed::of(ask), &typed, address, now).await {
+            Ok(Ok(rows)) => enter(request, state, &rows, &self.back, now)
+                .await
+                .unwrap_or_else(|Undecided| busy()),
+            Ok(Err(reason)) => {
+                let (status, message) = match reason {
+                    Denial::Login | Denial::Idle => (StatusCode::UNAUTHORIZED, LoginMessage::Wrong),
+                    Denial::Trial => (StatusCode::FORBIDDEN, LoginMessage::Trial),
+                    Denial::Blocked => (StatusCode::FORBIDDEN, LoginMessage::Blocked),
+                };
+                let mut response = self.page(status, message, name);
+                let reason = HeaderValue::from_static(reason.as_str());
+                response.headers_mut().insert(AUTH_REASON, reason);
+                response
+            }
+            Err(Undecided) => busy(),
         }
-        Err(Undecided) => busy(),
     }
 }
 
@@ -130,7 +147,8 @@ fn is_logged(state: &ThreadState, row: &LoginRow) -> bool {
     state.area().shared.login_lines().add(row.key, state.shared().clock.steady())
 }
 
-/// The handler of `/logout`. It ends all logins of the browser, of all sites: it clears the
+/// The handler of `/logout`. A GET shows a page with the button, and changes nothing: any page can
+/// make a browser send one. A POST ends all logins of the browser, of all sites: it clears the
 /// cookies, and stores the ids of the logins until they expire, so that a copy of a cookie is not
 /// valid either.
 pub async fn logout(
@@ -138,8 +156,10 @@ pub async fn logout(
     payload: Payload,
     state: Data<ThreadState>,
 ) -> HttpResponse {
-    if *request.method() != Method::POST {
-        return method_not_allowed("POST");
+    match *request.method() {
+        Method::GET | Method::HEAD => return logout_page(&request, &state),
+        Method::POST => {}
+        _ => return method_not_allowed("GET, HEAD, POST"),
     }
     let body = match body::read(&request, payload).await {
         Err(unread) => return unread_form(unread),
@@ -163,4 +183,14 @@ pub async fn logout(
     };
     cookies::clear(&request, &state, &mut response);
     response
+}
+
+/// The page with the button. Its query may say where it leads, and of which site it is.
+fn logout_page(request: &HttpRequest, state: &ThreadState) -> HttpResponse {
+    let query = request.query_string().as_bytes();
+    let fields = Fields::from_urlencoded(query);
+    let back = fields.get("back").map_or_else(Back::default, Back::read);
+    let ask = Ask::parse_for_page(query).ok().map(|(ask, _)| ask);
+    let facts = Facts { ask: ask.as_ref(), ..Facts::without_site(Shown::Logout, back.as_str()) };
+    visitor::page(request, state, StatusCode::OK, facts)
 }

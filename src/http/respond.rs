@@ -9,25 +9,14 @@ use actix_web::http::header::{
 use actix_web::http::{ConnectionType, StatusCode};
 
 use super::body::Unread;
-use crate::login::ask::Ask;
 use crate::login::back::Back;
-use crate::login::page::{LoginMessage, Page};
+use crate::login::page::Rendered;
 use crate::reply::Reply;
 
 /// When to try again, in seconds: a full queue is over sooner, a full disk is not.
 pub(super) const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("5");
 const PLAIN_TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
-/// The default login page loads nothing, and no other site may show it in a frame.
-const OUR_POLICY: HeaderValue = HeaderValue::from_static(
-    "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; \
-     frame-ancestors 'none'; base-uri 'none'",
-);
-/// An operator's own page has pictures and styles of its own, and may link to the operator's other
-/// hosts.
-const THEIR_POLICY: HeaderValue =
-    HeaderValue::from_static("frame-ancestors 'none'; base-uri 'none'");
-
 /// A reply line to NATS.
 pub fn line(status: StatusCode, reply: Reply) -> HttpResponse {
     let mut response = HttpResponse::with_body(status, BoxBody::new(String::from(reply)));
@@ -129,19 +118,15 @@ fn closing(mut response: HttpResponse) -> HttpResponse {
     response
 }
 
-/// The login page.
-pub(super) fn login_page(
-    page: &Page,
-    status: StatusCode,
-    ask: &Ask,
-    back: &Back,
-    message: LoginMessage,
-) -> HttpResponse {
-    let mut response =
-        HttpResponse::build(status).body(page.with_form(ask, back.as_str(), message));
+/// A page of the members area.
+pub(super) fn page(status: StatusCode, page: Rendered) -> HttpResponse {
+    let mut response = HttpResponse::build(status).body(page.html);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HTML);
-    headers.insert(CONTENT_SECURITY_POLICY, if page.is_ours() { OUR_POLICY } else { THEIR_POLICY });
+    // It is made of addresses that were checked.
+    if let Ok(policy) = HeaderValue::from_str(&page.policy) {
+        headers.insert(CONTENT_SECURITY_POLICY, policy);
+    }
     if status == StatusCode::SERVICE_UNAVAILABLE {
         headers.insert(RETRY_AFTER, RETRY_AFTER_SECONDS);
     }

@@ -2,29 +2,30 @@
 //! sees it.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{HOST, HeaderName, HeaderValue, ORIGIN, X_FORWARDED_PROTO};
+use actix_web::http::header::{
+    ACCEPT_LANGUAGE, HOST, HeaderName, HeaderValue, ORIGIN, X_FORWARDED_PROTO,
+};
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::respond;
 use super::state::ThreadState;
-use crate::login::ask::Ask;
-use crate::login::back::Back;
 use crate::login::cookie_domains::host_of;
-use crate::login::page::LoginMessage;
+use crate::login::page::Facts;
 use crate::reply::Refusal;
 
 /// Says why a visitor is not admitted.
 pub(super) const AUTH_REASON: HeaderName = HeaderName::from_static("x-auth-reason");
 
-/// The login page.
-pub(super) fn form(
+/// A page for this visitor. It is shown in their language and in the look of the site.
+pub(super) fn page(
+    request: &HttpRequest,
     state: &ThreadState,
     status: StatusCode,
-    ask: &Ask,
-    back: &Back,
-    message: LoginMessage,
+    facts: Facts<'_>,
 ) -> HttpResponse {
-    respond::login_page(&state.shared().live.load().page, status, ask, back, message)
+    let languages = text(request, &ACCEPT_LANGUAGE).unwrap_or_default();
+    let facts = Facts { host: host(request), languages, ..facts };
+    respond::page(status, state.shared().live.load().pages.render(&facts))
 }
 
 /// The response to a query that is wrong. `address` names the page in the log.

@@ -67,6 +67,10 @@ impl AreaLog {
                 "it came by http, where browsers keep no such cookie: \
                  let the web server redirect http to https"
             }
+            Missing::OtherHost => {
+                "it logged in at another host, whose cookie is not valid at this one: redirect all \
+                 visitors to one host, or name the domain of both with --cookie-domain"
+            }
             Missing::Unknown => {
                 "it is open by http, or blocks cookies, or the proxy does not pass on Cookie and \
                  Set-Cookie"

@@ -1,34 +1,25 @@
-//! The login page: plain HTML that works without JavaScript and on a phone. The operator may put
-//! the form into their own page.
+//! The pages of the members area: plain HTML that works without JavaScript, with a keyboard, and on
+//! a phone. They are made by templates, and the operator may put the parts into their own page.
+//!
+//! [`Pages::render`] is a function from settings and [`Facts`] to a page. It reads nothing else.
 
-use std::fmt::Write as _;
-use std::fs::File;
-use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
+pub mod colour;
+pub mod look;
+pub mod own;
+mod templates;
+pub mod words;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use minijinja::{Error, Value, context};
 
 use super::ask::Ask;
 use super::unkept::Missing;
-use crate::text_file;
-
-/// Where the form goes in a page.
-const FORM: &str = "{{form}}";
-/// The longest page of the operator, in bytes.
-const PAGE_BYTES_MAX: u64 = 256 * 1024;
-
-/// Why the operator's page cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum PageError {
-    /// The file cannot be read.
-    #[error("cannot read {}", .0.display())]
-    Io(PathBuf, #[source] io::Error),
-    /// The file is too long.
-    #[error("{} has more than {PAGE_BYTES_MAX} bytes", .0.display())]
-    TooLong(PathBuf),
-    /// The page has no place for the form, or more than one.
-    #[error("{}: expected {{{{form}}}} once, found it {} times", .0.display(), .1)]
-    Form(PathBuf, usize),
-}
+use crate::identity::SiteId;
+use look::{Link, Look};
+use templates::Templates;
+use words::Language;
 
 /// The message about the last attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,196 +40,327 @@ pub enum LoginMessage {
     Foreign,
     /// The password was right, but the browser came back without the cookie.
     NotKept(Missing),
+    /// No upgrade can be begun now.
+    NoUpgrade,
 }
 
 impl LoginMessage {
-    fn text(self) -> Option<&'static str> {
+    /// The name of its text among the words.
+    fn word(self) -> Option<&'static str> {
         match self {
-            LoginMessage::Nothing => None,
-            LoginMessage::Wrong => Some("Wrong username or password."),
-            LoginMessage::Blocked => Some(
-                "There were too many wrong passwords. Please wait a while before the next try.",
-            ),
-            LoginMessage::Busy => {
-                Some("Logging in is not possible right now. Please try again in a moment.")
-            }
-            LoginMessage::Trial => Some(
-                "This part is for full members. If you are one, please log in with that account.",
-            ),
-            LoginMessage::Idle => Some(
-                "You were logged out, because the page was not used for a while. \
-                 Please log in again.",
-            ),
-            LoginMessage::Foreign => {
-                Some("The form was not sent from this page. Please log in here.")
-            }
-            LoginMessage::NotKept(Missing::ByHttp) => Some(
-                "This page was opened with http, and browsers keep no login there. \
-                 Open the site with https.",
-            ),
-            LoginMessage::NotKept(Missing::Unknown) => Some(
-                "This browser did not keep the login. \
-                 Open the site with https, and allow cookies for it.",
-            ),
+            Self::Nothing => None,
+            Self::Wrong => Some("wrong"),
+            Self::Blocked => Some("blocked"),
+            Self::Busy => Some("busy"),
+            Self::Trial => Some("trial"),
+            Self::Idle => Some("idle"),
+            Self::Foreign => Some("foreign"),
+            Self::NotKept(Missing::ByHttp) => Some("by_http"),
+            Self::NotKept(Missing::OtherHost) => Some("other_host"),
+            Self::NotKept(Missing::Unknown) => Some("not_kept"),
+            Self::NoUpgrade => Some("no_upgrade"),
         }
     }
 }
 
-/// A page around the form.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Page {
-    before: Arc<str>,
-    after: Arc<str>,
-    /// Whether it is the built-in page, which loads nothing from elsewhere.
-    is_ours: bool,
+/// Which page is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// The login form.
+    Login(LoginMessage),
+    /// The visitor is on trial, and this part is for full members.
+    Trial(LoginMessage),
+    /// There were too many wrong passwords.
+    Blocked,
+    /// It cannot be decided now whether the visitor may enter.
+    Unavailable,
+    /// The button that logs out.
+    Logout,
 }
 
-impl Default for Page {
-    fn default() -> Self {
-        let (before, after) = include_str!("page.html").split_once(FORM).unwrap_or_default();
-        Self { before: before.into(), after: after.into(), is_ours: true }
+impl Shown {
+    /// The page for a message about the last attempt.
+    pub fn of(message: LoginMessage) -> Self {
+        match message {
+            LoginMessage::Trial | LoginMessage::NoUpgrade => Self::Trial(message),
+            _ => Self::Login(message),
+        }
+    }
+
+    /// Its name in templates, the word in its title, and the word of its message.
+    fn names(self) -> (&'static str, &'static str, Option<&'static str>) {
+        match self {
+            Self::Login(message) => ("login", "log_in", message.word()),
+            Self::Trial(message) => ("trial", "trial_title", message.word()),
+            Self::Blocked => ("blocked", "blocked_title", Some("blocked")),
+            Self::Unavailable => ("unavailable", "busy_title", Some("unavailable")),
+            Self::Logout => ("logout", "log_out", Some("log_out_question")),
+        }
     }
 }
 
-impl Page {
-    /// Reads the operator's page, which contains `{{form}}` once.
+/// What a page is about.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a> {
+    /// Which page is shown.
+    pub shown: Shown,
+    /// What the protected site asks for; `None`: the page is about no site.
+    pub ask: Option<&'a Ask>,
+    /// The host, without its port.
+    pub host: &'a str,
+    /// The browser's `Accept-Language`, or an empty text.
+    pub languages: &'a str,
+    /// Where the page leads after the login.
+    pub back: &'a str,
+    /// The name that was typed at the last attempt, or an empty text.
+    pub username: &'a str,
+    /// Whether a click can begin the visitor's upgrade.
+    pub can_upgrade: bool,
+    /// What the login form has.
+    pub form: Form,
+}
+
+/// What the login form has beside name and password.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Form {
+    /// Whether there is a box to stay logged in.
+    pub can_stay: bool,
+    /// Whether the box is ticked.
+    pub stay: bool,
+    /// Whether members can log in with their e-mail address.
+    pub by_email: bool,
+}
+
+impl<'a> Facts<'a> {
+    /// A page of a site for an unknown visitor.
+    pub fn new(shown: Shown, ask: &'a Ask, back: &'a str) -> Self {
+        Self { ask: Some(ask), ..Self::without_site(shown, back) }
+    }
+
+    /// A page of no site for an unknown visitor.
+    pub fn without_site(shown: Shown, back: &'a str) -> Self {
+        let (host, languages, username) = ("", "", "");
+        let (can_upgrade, form) = (false, Form::default());
+        Self { shown, ask: None, host, languages, back, username, can_upgrade, form }
+    }
+
+    /// The address of the login page that asks for the same, without where it leads.
+    fn action(&self) -> String {
+        self.ask.map_or_else(String::new, |ask| {
+            let trial = if ask.full_only { "&trial=no" } else { "" };
+            format!("/login?site={}{trial}", ask.sites)
+        })
+    }
+
+    /// The login page as a link that leads back to the same place.
+    pub fn login_link(&self) -> String {
+        let back =
+            percent_encoding::utf8_percent_encode(self.back, percent_encoding::NON_ALPHANUMERIC);
+        format!("{}&back={back}", self.action())
+    }
+}
+
+/// A page, and what a browser may load for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rendered {
+    /// The page.
+    pub html: String,
+    /// The value of `Content-Security-Policy`.
+    pub policy: String,
+}
+
+/// The settings of pages.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PageSettings {
+    /// Of every site that has none of its own.
+    pub general: Look,
+    /// Of sites.
+    pub sites: BTreeMap<SiteId, Look>,
+    /// Of hosts, in lower case. They count before those of sites.
+    pub hosts: BTreeMap<String, Look>,
+}
+
+impl PageSettings {
+    /// Whether a page of the operator's own is used anywhere.
+    pub fn has_template(&self) -> bool {
+        self.looks().any(|look| look.template.is_some())
+    }
+
+    /// The names of the settings that differ from those before.
+    pub fn changes(&self, before: &Self) -> impl Iterator<Item = &'static str> {
+        let (now, was) = (&self.general, &before.general);
+        let sections = (&self.sites, &self.hosts, &now.words);
+        [
+            ("sites_file", sections != (&before.sites, &before.hosts, &was.words)),
+            ("site_name", now.name != was.name),
+            ("site_logo", now.logo != was.logo),
+            ("the colours", (now.light, now.dark) != (was.light, was.dark)),
+            ("site_language", now.language != was.language),
+            ("forgot_password_url", now.forgot_password != was.forgot_password),
+            ("join_url", now.join != was.join),
+            ("support_url", now.support != was.support),
+            ("upgrade_url", now.upgrade != was.upgrade),
+            ("login_template", now.template != was.template),
+        ]
+        .into_iter()
+        .filter_map(|(name, has_changed)| has_changed.then_some(name))
+    }
+
+    /// All looks.
+    fn looks(&self) -> impl Iterator<Item = &Look> {
+        std::iter::once(&self.general).chain(self.sites.values()).chain(self.hosts.values())
+    }
+
+    /// The look of a page.
+    fn look(&self, facts: &Facts<'_>) -> &Look {
+        let host = (!self.hosts.is_empty())
+            .then(|| self.hosts.get(&facts.host.to_ascii_lowercase()))
+            .flatten();
+        let of_site = || {
+            let mut sites = facts.ask?.sites.as_slice().iter();
+            sites.find_map(|site| self.sites.get(site))
+        };
+        host.or_else(of_site).unwrap_or(&self.general)
+    }
+}
+
+/// Makes pages.
+#[derive(Clone, Debug, Default)]
+pub struct Pages {
+    settings: Arc<PageSettings>,
+    templates: Arc<Templates>,
+}
+
+impl PartialEq for Pages {
+    fn eq(&self, other: &Self) -> bool {
+        self.settings == other.settings
+    }
+}
+
+impl Pages {
+    /// Prepares the pages for these settings.
     ///
     /// # Errors
     ///
-    /// See [`PageError`].
-    pub fn load(path: &Path) -> Result<Self, PageError> {
-        let io = |error| PageError::Io(path.to_owned(), error);
-        let mut bytes = Vec::new();
-        File::open(path)
-            .and_then(|file| file.take(PAGE_BYTES_MAX + 1).read_to_end(&mut bytes))
-            .map_err(io)?;
-        if bytes.len() as u64 > PAGE_BYTES_MAX {
-            return Err(PageError::TooLong(path.to_owned()));
-        }
-        let text = text_file::text(bytes).map_err(io)?;
-        match text.split(FORM).collect::<Vec<_>>()[..] {
-            [before, after] => {
-                Ok(Self { before: before.into(), after: after.into(), is_ours: false })
-            }
-            ref pieces => Err(PageError::Form(path.to_owned(), pieces.len() - 1)),
+    /// If a template of the operator's cannot be used.
+    pub fn new(settings: PageSettings) -> Result<Self, Error> {
+        let templates = Templates::new(settings.looks().filter_map(|look| look.template.as_ref()))?;
+        Ok(Self { settings: Arc::new(settings), templates: Arc::new(templates) })
+    }
+
+    /// The settings.
+    pub fn settings(&self) -> &PageSettings {
+        &self.settings
+    }
+
+    /// Where a click on the button of the upgrade leads with this authstring; `None` if the site
+    /// has no upgrade.
+    pub fn upgrade(&self, facts: &Facts<'_>, values: &[(&str, &str)]) -> Option<String> {
+        Some(self.settings.look(facts).upgrade.as_ref()?.filled(values))
+    }
+
+    /// Makes a page.
+    pub fn render(&self, facts: &Facts<'_>) -> Rendered {
+        let look = self.settings.look(facts);
+        let language = look.language.unwrap_or_else(|| Language::preferred(facts.languages));
+        let context = self.context(facts, look, language);
+        let (html, is_ours) = self.templates.render(look.template.as_ref(), &context);
+        Rendered { html, policy: if is_ours { policy(look) } else { THEIR_POLICY.to_owned() } }
+    }
+
+    /// Makes a page by the operator's own template alone.
+    fn render_own(&self, facts: &Facts<'_>) -> Result<String, Error> {
+        let look = self.settings.look(facts);
+        let context = self.context(facts, look, look.language.unwrap_or(Language::DEFAULT));
+        match &look.template {
+            Some(template) => self.templates.render_theirs(template, &context),
+            None => Ok(self.templates.render(None, &context).0),
         }
     }
 
-    /// Whether it is the built-in page, which loads nothing from elsewhere.
-    pub fn is_ours(&self) -> bool {
-        self.is_ours
-    }
-
-    /// The page with a form for these sites. After the login it leads to `back`.
-    pub fn with_form(&self, ask: &Ask, back: &str, said: LoginMessage) -> String {
-        let sites = &ask.sites;
-        let trial = if ask.full_only { "&amp;trial=no" } else { "" };
-        let mut page = String::with_capacity(self.before.len() + self.after.len() + 1024);
-        page.push_str(&self.before);
-        // The message describes the name field: the field has the focus, so a screen reader begins
-        // there.
-        let mut described = "";
-        if let Some(text) = said.text() {
-            described = " aria-describedby=\"userman-message\"";
-            let _ = writeln!(page, "<p role=\"alert\" id=\"userman-message\">{text}</p>");
-        }
-        let _ = write!(
+    fn context(&self, facts: &Facts<'_>, look: &Look, language: Language) -> Value {
+        let (page, title, message) = facts.shown.names();
+        let words = self.templates.words(language, look.words.get(&language));
+        let word = |name: &str| words.get_attr(name).unwrap_or_default();
+        let colours = |palette: colour::Palette| -> Value {
+            let colour = |(name, value): (&str, colour::Colour)| {
+                context! { name => name, value => value.to_string() }
+            };
+            palette.all().into_iter().map(colour).collect()
+        };
+        context! {
             page,
-            "<form method=\"post\" action=\"/login?site={sites}{trial}\">\n\
-             <label for=\"userman-name\">Username</label>\n\
-             <input id=\"userman-name\" name=\"username\" autocomplete=\"username\" \
-             autocapitalize=\"none\" spellcheck=\"false\" required autofocus{described}>\n\
-             <label for=\"userman-password\">Password</label>\n\
-             <input id=\"userman-password\" name=\"password\" type=\"password\" \
-             autocomplete=\"current-password\" required>\n\
-             <input type=\"hidden\" name=\"back\" value=\"{}\">\n\
-             <button type=\"submit\">Log in</button>\n\
-             </form>",
-            escaped(back)
-        );
-        page.push_str(&self.after);
-        page
+            language => language.code(),
+            title => word(title),
+            message => message.map(word),
+            site => context! {
+                name => look.name.as_deref(),
+                logo => look.logo.as_ref().map(look::Logo::src),
+            },
+            colours => context! { light => colours(look.light), dark => colours(look.dark) },
+            links => links(facts, look, &word),
+            action => facts.action(),
+            back => facts.back,
+            username => facts.username,
+            email => facts.form.by_email,
+            stay => facts.form.can_stay,
+            stay_ticked => facts.form.stay,
+            upgrade => facts.can_upgrade && look.upgrade.is_some(),
+            words => words.clone(),
+        }
     }
 }
 
-/// Escapes a text for an attribute value in double quotes.
-fn escaped(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            other => safe.push(other),
+/// The links of a page, in the order in which they help.
+fn links(facts: &Facts<'_>, look: &Look, word: &impl Fn(&str) -> Value) -> Value {
+    let site = facts.ask.and_then(|ask| ask.sites.as_slice().first()).map(ToString::to_string);
+    let filled = |link: &Option<Link>| {
+        link.as_ref().map(|link| link.filled(&[("siteid", site.as_deref().unwrap_or_default())]))
+    };
+    let back = || Some(facts.back.to_owned());
+    let login = || facts.ask.map(|_| facts.login_link());
+    let (forgot, join, support) =
+        (filled(&look.forgot_password), filled(&look.join), filled(&look.support));
+    let all = match facts.shown {
+        Shown::Login(_) => {
+            vec![("forgot_password", forgot), ("join", join), ("support", support)]
         }
-    }
-    safe
+        Shown::Trial(_) => vec![
+            ("forgot_password", forgot),
+            ("join", join.filter(|_| !facts.can_upgrade)),
+            ("support", support),
+        ],
+        Shown::Blocked => vec![
+            ("log_in", login()),
+            ("forgot_password", forgot),
+            ("join", join),
+            ("support", support),
+        ],
+        Shown::Unavailable => vec![("try_again", back()), ("support", support)],
+        Shown::Logout => vec![("go_back", back()), ("support", support)],
+    };
+    all.into_iter()
+        .filter_map(|(name, url)| Some(context! { text => word(name), url => url? }))
+        .collect()
 }
+
+/// Pages of our own load nothing but the logo, send forms to this host only, and no other site may
+/// show them in a frame.
+fn policy(look: &Look) -> String {
+    let pictures =
+        look.logo.as_ref().map(|logo| format!("img-src {}; ", logo.source())).unwrap_or_default();
+    // The answer to the button of the upgrade leads to NATS, which counts as its form, too.
+    let upgrade = look.upgrade.as_ref().and_then(Link::origin);
+    let upgrade = upgrade.map(|origin| format!(" {origin}")).unwrap_or_default();
+    format!(
+        "default-src 'none'; style-src 'unsafe-inline'; {pictures}form-action 'self'{upgrade}; \
+         frame-ancestors 'none'; base-uri 'none'"
+    )
+}
+
+/// An operator's own page has pictures and styles of its own, and may link to the operator's other
+/// hosts.
+const THEIR_POLICY: &str = "frame-ancestors 'none'; base-uri 'none'";
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn ask() -> Ask {
-        Ask::parse(b"site=1,5").unwrap()
-    }
-
-    #[test]
-    fn our_page_has_the_form_once_and_asks_for_nothing_from_elsewhere() {
-        let page = Page::default().with_form(&ask(), "/", LoginMessage::Nothing);
-        assert_eq!((page.matches("<form ").count(), page.matches("</html>").count()), (1, 1));
-        assert!(
-            page.contains("action=\"/login?site=1,5\"") && !page.contains("role=\"alert\""),
-            "{page}"
-        );
-        assert!(!page.contains("http") && !page.contains("<script"), "{page}");
-    }
-
-    #[test]
-    fn a_message_is_read_with_the_name_which_has_the_focus() {
-        let page = Page::default().with_form(&ask(), "/", LoginMessage::Wrong);
-        assert!(page.contains("<p role=\"alert\" id=\"userman-message\">Wrong username"), "{page}");
-        assert!(
-            page.contains(" required autofocus aria-describedby=\"userman-message\">"),
-            "{page}"
-        );
-        assert!(
-            !Page::default()
-                .with_form(&ask(), "/", LoginMessage::Nothing)
-                .contains("userman-message")
-        );
-    }
-
-    #[test]
-    fn nothing_of_a_return_address_ends_its_attribute() {
-        let page = Page::default().with_form(&ask(), "/a\"><script>'&amp;", LoginMessage::Nothing);
-        assert!(page.contains("value=\"/a&quot;&gt;&lt;script&gt;&#39;&amp;amp;\""), "{page}");
-    }
-
-    #[test]
-    fn a_page_of_the_operators_own_has_the_form_where_he_wants_it() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), "<body><h1>Ours</h1>{{form}}<p>end").unwrap();
-        let page = Page::load(file.path()).unwrap().with_form(&ask(), "/", LoginMessage::Wrong);
-        assert!(
-            page.starts_with("<body><h1>Ours</h1><p role=\"alert\"")
-                && page.ends_with("</form><p>end"),
-            "{page}"
-        );
-        for (text, times) in
-            [("", "0 times"), ("{{form}} {{form}}", "2 times"), ("{{ form }}", "0 times")]
-        {
-            std::fs::write(file.path(), text).unwrap();
-            let error = Page::load(file.path()).unwrap_err().to_string();
-            assert!(
-                error.ends_with(&format!(": expected {{{{form}}}} once, found it {times}")),
-                "{error}"
-            );
-        }
-        std::fs::write(file.path(), "x".repeat(256 * 1024 + 1)).unwrap();
-        assert!(matches!(Page::load(file.path()), Err(PageError::TooLong(_))));
-        assert!(matches!(Page::load(Path::new("/nowhere")), Err(PageError::Io(..))));
-    }
-}
+mod tests;

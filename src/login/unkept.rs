@@ -37,6 +37,8 @@ pub struct Visitor<'a> {
 pub enum Missing {
     /// The browser came by http, where no browser keeps a `Secure` cookie.
     ByHttp,
+    /// The login was made at another host, whose cookie the browser does not send to this one.
+    OtherHost,
     /// The browser keeps no cookies of this site, or a proxy removes them.
     Unknown,
 }
@@ -48,6 +50,8 @@ struct Given {
     back: u64,
     /// Whether that is the front page, which is mostly public: then the form comes one link later.
     to_front: bool,
+    /// The hosts to which the browser sends the cookie.
+    scope: u64,
     why_missing: Missing,
 }
 
@@ -66,15 +70,24 @@ impl Default for Unkept {
 }
 
 impl Unkept {
-    /// Records that a visitor got a cookie and is redirected to `back`. `why_missing` is the likely
-    /// reason if the cookie does not come back. `now` is by the steady clock.
-    pub fn given(&self, visitor: Visitor<'_>, back: &Back, why_missing: Missing, now: i64) {
+    /// Records that a visitor got a cookie for the hosts of `scope` (its domain, or a host) and is
+    /// redirected to `back`. `why_missing` is the likely reason if the cookie does not come back.
+    /// `now` is by the steady clock.
+    pub fn given(
+        &self,
+        visitor: Visitor<'_>,
+        back: &Back,
+        scope: &str,
+        why_missing: Missing,
+        now: i64,
+    ) {
         // Browsers do not send what follows the #.
         let page = back.as_str().split('#').next().unwrap_or_default();
         let given = Given {
             at: now,
             back: self.hash(page),
             to_front: page == Back::default().as_str(),
+            scope: self.hash(scope.to_ascii_lowercase()),
             why_missing,
         };
         self.memory().put(self.key(visitor), Some(given));
@@ -92,13 +105,27 @@ impl Unkept {
     }
 
     /// Whether a visitor who requests `page` without any cookie of ours has just got one, and why
-    /// it may be missing. `now` is by the steady clock.
-    pub fn missing(&self, visitor: Visitor<'_>, page: &Back, now: i64) -> Option<Missing> {
+    /// it may be missing. A login at this host would have a cookie for the hosts of `scope`. `now`
+    /// is by the steady clock.
+    pub fn missing(
+        &self,
+        visitor: Visitor<'_>,
+        page: &Back,
+        scope: &str,
+        now: i64,
+    ) -> Option<Missing> {
         let mut memory = self.memory();
         let given = memory.get(&self.key(visitor))?.as_ref()?;
         let led_here = given.to_front || given.back == self.hash(page.as_str());
-        (led_here && now.saturating_sub(given.at) <= REMEMBERED_SECONDS)
-            .then_some(given.why_missing)
+        if !led_here || now.saturating_sub(given.at) > REMEMBERED_SECONDS {
+            return None;
+        }
+        // A proxy that does not pass on the host has a bare name or an address in its place.
+        let is_name = scope.contains('.') && !scope.ends_with(|c: char| c.is_ascii_digit());
+        let is_elsewhere = is_name && given.scope != self.hash(scope.to_ascii_lowercase());
+        // By http the browser has dropped the cookie, wherever it went then.
+        let is_kept = given.why_missing != Missing::ByHttp;
+        Some(if is_elsewhere && is_kept { Missing::OtherHost } else { given.why_missing })
     }
 
     fn key(&self, visitor: Visitor<'_>) -> u64 {
@@ -120,6 +147,7 @@ mod tests {
     use super::*;
 
     const NOON: i64 = 1_781_524_800;
+    const HERE: &str = "www.example.com";
 
     fn visitor<'a>(address: &str, agent: &'a str) -> Visitor<'a> {
         Visitor { address: address.parse().unwrap(), agent: agent.as_bytes() }
@@ -133,8 +161,8 @@ mod tests {
     fn a_visitor_who_was_led_back_and_comes_without_the_cookie_is_known() {
         let unkept = Unkept::default();
         let films = Back::read("/films?id=1");
-        assert_eq!(unkept.missing(bob(), &films, NOON), None, "the first visit");
-        unkept.given(bob(), &films, Missing::ByHttp, NOON);
+        assert_eq!(unkept.missing(bob(), &films, HERE, NOON), None, "the first visit");
+        unkept.given(bob(), &films, HERE, Missing::ByHttp, NOON);
         for (who, page, now, missing, why) in [
             (bob(), "/films?id=1", NOON, Some(Missing::ByHttp), "led back"),
             (
@@ -150,15 +178,38 @@ mod tests {
             (visitor("203.0.113.8", "Firefox"), "/films?id=1", NOON, None, "another address"),
             (visitor("203.0.113.9", "Chromium"), "/films?id=1", NOON, None, "another browser"),
         ] {
-            assert_eq!(unkept.missing(who, &Back::read(page), now), missing, "{page} {now}: {why}");
+            assert_eq!(
+                unkept.missing(who, &Back::read(page), HERE, now),
+                missing,
+                "{page} {now}: {why}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_login_at_another_host_is_told_from_one_that_the_browser_dropped() {
+        let unkept = Unkept::default();
+        for (given_at, missing_at, why_missing, missing) in [
+            ("example.com", "www.example.com", Missing::Unknown, Missing::OtherHost),
+            ("WWW.example.com", "www.example.com", Missing::Unknown, Missing::Unknown),
+            ("example.com", "127.0.0.1", Missing::Unknown, Missing::Unknown),
+            ("example.com", "userman", Missing::Unknown, Missing::Unknown),
+            ("example.com", "www.example.com", Missing::ByHttp, Missing::ByHttp),
+        ] {
+            unkept.given(bob(), &Back::default(), given_at, why_missing, NOON);
+            let found = unkept.missing(bob(), &Back::default(), missing_at, NOON);
+            assert_eq!(found, Some(missing), "{given_at} {missing_at}");
         }
     }
 
     #[test]
     fn whoever_was_led_to_the_front_page_is_known_on_the_next_one() {
         let unkept = Unkept::default();
-        unkept.given(bob(), &Back::default(), Missing::Unknown, NOON);
-        assert_eq!(unkept.missing(bob(), &Back::read("/films"), NOON + 9), Some(Missing::Unknown));
+        unkept.given(bob(), &Back::default(), HERE, Missing::Unknown, NOON);
+        assert_eq!(
+            unkept.missing(bob(), &Back::read("/films"), HERE, NOON + 9),
+            Some(Missing::Unknown)
+        );
     }
 
     #[test]
@@ -167,15 +218,15 @@ mod tests {
         for (back, page) in
             [("/films#new", "/films"), ("/films?id=1#", "/films?id=1"), ("/#new", "/films")]
         {
-            unkept.given(bob(), &Back::read(back), Missing::Unknown, NOON);
+            unkept.given(bob(), &Back::read(back), HERE, Missing::Unknown, NOON);
             assert_eq!(
-                unkept.missing(bob(), &Back::read(page), NOON),
+                unkept.missing(bob(), &Back::read(page), HERE, NOON),
                 Some(Missing::Unknown),
                 "{back}"
             );
         }
         assert_eq!(
-            unkept.missing(visitor("203.0.113.8", "Firefox"), &Back::read("/films"), NOON),
+            unkept.missing(visitor("203.0.113.8", "Firefox"), &Back::read("/films"), HERE, NOON),
             None
         );
     }
@@ -183,19 +234,19 @@ mod tests {
     #[test]
     fn a_cookie_that_comes_ends_it_and_an_old_one_says_nothing() {
         let unkept = Unkept::default();
-        unkept.given(bob(), &Back::default(), Missing::Unknown, NOON);
+        unkept.given(bob(), &Back::default(), HERE, Missing::Unknown, NOON);
         unkept.shown(bob(), NOON - 61, NOON);
         unkept.shown(visitor("203.0.113.8", "Firefox"), NOON, NOON);
-        assert_eq!(unkept.missing(bob(), &Back::default(), NOON), Some(Missing::Unknown));
+        assert_eq!(unkept.missing(bob(), &Back::default(), HERE, NOON), Some(Missing::Unknown));
         unkept.shown(bob(), NOON, NOON);
         assert_eq!(
-            unkept.missing(bob(), &Back::default(), NOON),
+            unkept.missing(bob(), &Back::default(), HERE, NOON),
             None,
             "the browser keeps cookies"
         );
-        unkept.given(bob(), &Back::default(), Missing::Unknown, NOON);
+        unkept.given(bob(), &Back::default(), HERE, Missing::Unknown, NOON);
         assert_eq!(
-            unkept.missing(bob(), &Back::default(), NOON),
+            unkept.missing(bob(), &Back::default(), HERE, NOON),
             Some(Missing::Unknown),
             "the next login is asked anew"
         );
@@ -208,6 +259,7 @@ mod tests {
             unkept.given(
                 visitor("203.0.113.9", &number.to_string()),
                 &Back::default(),
+                HERE,
                 Missing::Unknown,
                 NOON,
             );

@@ -203,9 +203,7 @@ fn changes(before: &Config, now: &Config) -> Vec<String> {
         changes.push(format!("api_key ({})", count(now.api.keys.iter().count(), "none")));
     }
     changes.extend(change_of_nats(&before.api.source, &now.api.source).map(str::to_owned));
-    if before.login_page != now.login_page {
-        changes.push("login_template".into());
-    }
+    changes.extend(now.pages.settings().changes(before.pages.settings()).map(str::to_owned));
     if before.log != now.log {
         changes.push("log".into());
     }

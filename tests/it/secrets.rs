@@ -494,7 +494,9 @@ impl Caller {
                     self.address,
                     &request("POST", "/login?site=1", &format!("{FORM}{origin}"), body.as_bytes()),
                 );
-                let answer = String::from_utf8_lossy(&answer).into_owned();
+                // What was typed as the name stays in that field, and stands nowhere else.
+                let answer =
+                    String::from_utf8_lossy(&answer).replacen(&format!(" value=\"{user}\""), "", 1);
                 match answer
                     .split_once("__Host-userman=")
                     .and_then(|(_, rest)| rest.split_once(';'))

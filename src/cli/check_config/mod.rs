@@ -113,7 +113,8 @@ fn logins(config: &Config) -> String {
     } else {
         format!("shared by {}", domains.join(" and by "))
     };
-    let page = if config.login_page.is_ours() { "the default page" } else { "your own page" };
+    let page =
+        if config.pages.settings().has_template() { "your own page" } else { "the default page" };
     let idle = area
         .idle_seconds
         .map(|seconds| format!(", or {} unused", counted(seconds.unsigned_abs() / 60, "minute")))

@@ -1,7 +1,7 @@
 //! The login page, its cookie, and the logout.
 
 use super::{BOB, Visit, admitted, app, auth, cookie, log_in, raw, told};
-use crate::support::{App, NOON, Response, temp_dir};
+use crate::support::{App, NOON, Request, Response, temp_dir};
 
 const BOB_IS_IN: (u16, &str) = (200, "1 71 bob 0");
 const LOGIN: (u16, &str) = (401, "login");
@@ -66,7 +66,8 @@ fn a_login_sets_a_cookie_that_opens_and_leads_back() {
         "{}",
         wrong.body
     );
-    assert!(!wrong.body.contains("Secret") && !wrong.body.contains("bob"), "{}", wrong.body);
+    assert!(!wrong.body.contains("Secret"), "{}", wrong.body);
+    assert!(wrong.body.contains(" name=\"username\" ") && wrong.body.contains(" value=\"bob\""));
 }
 
 #[test]
@@ -121,7 +122,75 @@ fn a_logout_ends_the_login_for_good_across_restarts() {
         app.rows("SELECT length(id), until FROM logout"),
         [format!("16|{}", NOON + 8_784 * 3_600)]
     );
-    assert_eq!(raw(&app, "GET /logout", "", "").status, 405);
+    assert_eq!(raw(&app, "PUT /logout", "", "").status, 405);
+}
+
+/// A link, a prefetch or a picture makes a browser send a GET: that logs nobody out.
+#[test]
+fn a_get_of_the_logout_shows_a_page_with_the_button_and_ends_nothing() {
+    let app = app(&[]);
+    app.post(BOB);
+    let cookie = cookie(&log_in(&app, "bob", "secret"));
+    let page = raw(&app, "GET /logout?back=/films", &format!("Cookie: {cookie}\r\n"), "");
+    assert_eq!((page.status, page.header("set-cookie")), (200, None));
+    assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
+    for part in [
+        "<title>Log out</title>",
+        "<form method=\"post\" action=\"/logout\">",
+        "name=\"back\" value=\"/films\"",
+        "<a href=\"/films\">Go back</a>",
+    ] {
+        assert!(page.body.contains(part), "{part}: {}", page.body);
+    }
+    let away = raw(&app, "GET /logout?back=//evil.example", "", "");
+    assert!(away.body.contains("name=\"back\" value=\"/\""), "{}", away.body);
+    is(admitted(&app, Visit::holding(&cookie)), BOB_IS_IN, "still logged in");
+}
+
+#[test]
+fn a_page_is_in_the_language_of_the_browser_or_of_the_site() {
+    let any = app(&[]);
+    for (header, code, button) in [
+        ("", "en", "Log in"),
+        ("Accept-Language: de-AT,de;q=0.9,en;q=0.8\r\n", "de", "Anmelden"),
+        ("Accept-Language: ja\r\n", "ja", "ログイン"),
+        ("Accept-Language: sv\r\n", "en", "Log in"),
+    ] {
+        let page = raw(&any, "GET /login?site=1", header, "");
+        let parts = [format!("<html lang=\"{code}\">"), format!(">{button}</button>")];
+        assert!(parts.iter().all(|part| page.body.contains(part)), "{header}: {}", page.body);
+        let reason = raw(&any, "GET /auth?site=1&ask=page", header, "");
+        assert!(parts.iter().all(|part| reason.body.contains(part)), "{header}: {}", reason.body);
+    }
+    let french = app(&["--site-language", "fr"]);
+    let page = raw(&french, "GET /login?site=1", "Accept-Language: de\r\n", "");
+    assert!(page.body.contains("<html lang=\"fr\">"), "{}", page.body);
+}
+
+#[test]
+fn sites_and_hosts_have_looks_and_words_of_their_own() {
+    let dir = temp_dir();
+    let file = dir.path().join("sites.toml");
+    std::fs::write(
+        &file,
+        "site_name = \"All\"\n[words.en]\nlog_in = \"Sign <in>\"\n\
+         [site.5]\nsite_name = \"Films\"\nsite_accent = \"#ff0\"\n\
+         forgot_password_url = \"https://join.example.com/signup/password.php?siteid={siteid}\"\n\
+         [host.\"www.example.com\"]\nsite_name = \"Example\"\nsite_language = \"nl\"\n",
+    )
+    .unwrap();
+    let app = app(&["--site-name", "Flag", "--sites-file", file.to_str().unwrap()]);
+    let page = raw(&app, "GET /login?site=1", "", "").body;
+    assert!(page.contains("<h1>All</h1>") && page.contains(">Sign &lt;in&gt;</button>"), "{page}");
+    let page = raw(&app, "GET /login?site=5", "", "").body;
+    assert!(page.contains("<h1>Films</h1>") && page.contains("--accent: #ffff00"), "{page}");
+    assert!(
+        page.contains("href=\"https://join.example.com/signup/password.php?siteid=5\""),
+        "{page}"
+    );
+    let request = Request::get("/login?site=5").host("www.example.com:8443");
+    let page = app.send(request).body;
+    assert!(page.contains("<h1>Example</h1>") && page.contains("<html lang=\"nl\">"), "{page}");
 }
 
 #[test]

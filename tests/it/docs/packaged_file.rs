@@ -35,7 +35,7 @@ const HEADER: &str = "\
 ";
 
 /// Values of settings that have no default, as TOML.
-const EXAMPLES: [(&str, &str); 18] = [
+const EXAMPLES: [(&str, &str); 30] = [
     ("public_url", "\"https://members.example.com\""),
     ("database", "\"sqlite:/var/lib/nats-userman/userman.db\""),
     ("database_read", "[\"db2.example.com\", \"db3.example.com:3307\"]"),
@@ -48,6 +48,18 @@ const EXAMPLES: [(&str, &str); 18] = [
     ("backup_every", "\"24h\""),
     ("backup_dir", "\"/var/lib/nats-userman/backups\""),
     ("cookie_domain", "[\"example.com\"]"),
+    ("sites_file", "\"/etc/nats-userman/sites.toml\""),
+    ("site_name", "\"Example\""),
+    ("site_logo", "\"https://www.example.com/logo.png\""),
+    ("site_accent", "\"#0b5cad\""),
+    ("site_background", "\"#ffffff\""),
+    ("site_dark_accent", "\"#8ab4f8\""),
+    ("site_dark_background", "\"#121212\""),
+    ("site_language", "\"en\""),
+    ("forgot_password_url", "\"https://join.example.com/signup/password.php?siteid={siteid}\""),
+    ("join_url", "\"https://join.example.com/\""),
+    ("support_url", "\"mailto:support@example.com\""),
+    ("upgrade_url", "\"https://join.example.com/signup/upgradeplus.php?authstring={authstring}\""),
     ("login_template", "\"/etc/nats-userman/login.html\""),
     ("api_key_file", "\"/etc/nats-userman/api-keys\""),
     ("nats_url", "\"https://nats.example.com\""),
@@ -194,6 +206,7 @@ fn nothing_is_set_in_the_packaged_file_and_every_line_of_it_may_be() {
     put("allowed-networks", "192.0.2.0/24\n");
     put("trusted-proxies", "192.0.2.1\n");
     put("login.html", "{{form}}");
+    put("sites.toml", "site_name = \"Films\"\n");
     put("api-keys", "shop:0123456789abcdef\n");
     put("nats-key", "0123456789abcdef\n");
     put("nats-ca.pem", CERTIFICATE);

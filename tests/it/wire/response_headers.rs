@@ -43,7 +43,7 @@ fn every_answer_forbids_to_sniff_to_frame_to_run_to_tell_on_and_to_keep_it() {
         ("HEAD", "/login?site=1", 200, LOGIN_PAGE),
         ("GET", "/login", 400, NOTHING),
         ("PUT", "/login?site=1", 405, NOTHING),
-        ("GET", "/logout", 405, NOTHING),
+        ("PUT", "/logout", 405, NOTHING),
         ("GET", "/auth?site=1", 401, NOTHING),
         ("GET", "/auth?site=1&ask=page", 401, LOGIN_PAGE),
         ("GET", "/auth", 400, NOTHING),

@@ -28,7 +28,11 @@ pub(super) const APART: [(&str, &str); 18] = [
     ("--nats-ca", "what_is_said_of_nats_is_said_whole"),
 ];
 
-const WRONG: [(&str, &str, &str); 30] = [
+const NO_LINK: &str = "expected a URL with https:// or http://, a path with / first, or mailto: \
+                       and an address, with no blank, quote or angle bracket, found \
+                       \"javascript:x\"";
+
+const WRONG: [(&str, &str, &str); 42] = [
     ("--listen", "nonsense", "expected ADDRESS:PORT, as in 127.0.0.1:8080, found \"nonsense\""),
     (
         "--database",
@@ -121,10 +125,30 @@ const WRONG: [(&str, &str, &str); 30] = [
         "expected a whole number of minutes from 1 to 1440, found \"x\"",
     ),
     (
+        "--site-name",
+        "a\tb",
+        "expected 1 to 100 characters without control characters, found \"a\\tb\"",
+    ),
+    ("--site-logo", "/nowhere", "cannot read /nowhere: No such file or directory (os error 2)"),
+    ("--site-accent", "red", "expected a colour as in #0b5cad or #fff, found \"red\""),
+    ("--site-background", "red", "expected a colour as in #0b5cad or #fff, found \"red\""),
+    ("--site-dark-accent", "red", "expected a colour as in #0b5cad or #fff, found \"red\""),
+    ("--site-dark-background", "red", "expected a colour as in #0b5cad or #fff, found \"red\""),
+    ("--site-language", "sv", "expected en, de, fr, es, it, nl, pl, pt, cs or ja, found \"sv\""),
+    ("--forgot-password-url", "javascript:x", NO_LINK),
+    ("--join-url", "javascript:x", NO_LINK),
+    ("--support-url", "javascript:x", NO_LINK),
+    (
+        "--upgrade-url",
+        "/up",
+        "expected a URL with https:// or http:// that has {authstring} in it, found \"/up\"",
+    ),
+    (
         "--login-template",
         "/nowhere",
         "cannot read /nowhere: No such file or directory (os error 2)",
     ),
+    ("--sites-file", "/nowhere", "cannot read /nowhere: No such file or directory (os error 2)"),
     (
         "--api-key",
         "shop:short",
