@@ -38,6 +38,8 @@ const COOKIE: &str = "KKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKKK
 const NETWORK: &str = "NNNN:NNNN";
 /// The password of all members, as it stands in the record.
 const PASSWORD: &str = "testtest";
+/// The number of the first member's own network.
+const HOMES_FROM: u64 = 1 << 31;
 /// So many wrong passwords from one network are one block.
 pub const GUESSES: u64 = 10;
 
@@ -81,6 +83,8 @@ pub enum Ask {
         /// The first network's number.
         first: u64,
     },
+    /// Checks of /auth with name and password, each member from a network of their own.
+    Home,
     /// Authstrings of members, by name.
     AuthString {
         /// Members 0 to this are there.
@@ -106,6 +110,7 @@ impl Ask {
             }
             Self::Cookie { cookies } => (index % cookies.len().max(1) as u64, Expected::Word("")),
             Self::Guess { .. } => (index, Expected::Wrong),
+            Self::Home => (index, Expected::Word("")),
             Self::AuthString { members } => (scattered(index, *members), Expected::AuthString),
             Self::Blank => (FREE_FROM + index, Expected::Blank),
         }
@@ -128,7 +133,7 @@ impl Ask {
             }
             Self::Basic { .. } => check(&format!("Authorization: Basic {CREDENTIALS}")),
             Self::Cookie { .. } => check(&format!("Cookie: __Host-userman={COOKIE}")),
-            Self::Guess { .. } => check(&format!(
+            Self::Guess { .. } | Self::Home => check(&format!(
                 "Authorization: Basic {CREDENTIALS}\r\nX-Forwarded-For: 2001:{NETWORK}::1"
             )),
             Self::AuthString { .. } | Self::Blank => format!(
@@ -152,6 +157,7 @@ impl Ask {
             Self::Basic { .. }
             | Self::Cookie { .. }
             | Self::Guess { .. }
+            | Self::Home
             | Self::AuthString { .. }
             | Self::Blank => Ok(String::new()),
         }
@@ -229,9 +235,11 @@ impl Request {
                 }
                 NETWORK => {
                     // Each in a /48 of its own, so that no wider network is blocked: the hardest of
-                    // all floods.
-                    let first = if let Ask::Guess { first, .. } = self.ask { first } else { 0 };
-                    let number = first + index / GUESSES;
+                    // all floods. Guesses come from other networks than members.
+                    let number = match self.ask {
+                        Ask::Guess { first, .. } => first + index / GUESSES,
+                        _ => HOMES_FROM + index,
+                    };
                     digits(&mut room[..4], number >> 16, 16);
                     digits(&mut room[5..], number & 0xffff, 16);
                 }

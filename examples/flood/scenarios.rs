@@ -7,6 +7,7 @@ mod beside;
 mod guesses;
 mod journal;
 mod on_server;
+mod restart;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -60,6 +61,9 @@ pub enum Scenario {
     /// Known wrong passwords from ever new networks, which are all blocked, ADD beside them, and
     /// the rest afterwards
     GuessFlood,
+    /// 200 members with name and password at once after a restart, alone and beside guesses from
+    /// elsewhere
+    Restart,
     /// Authstrings of the stand-in at 100,000 members, beside the ceiling
     ApiStandIn,
     /// Blanks for names that nobody has at 100,000 members, beside the ceiling
@@ -99,6 +103,7 @@ impl Scenario {
             | Self::AuthCookie
             | Self::LoginFlood
             | Self::GuessFlood
+            | Self::Restart
             | Self::ApiStandIn
             | Self::ApiBlank
             | Self::ApiRelay
@@ -185,6 +190,7 @@ impl Bench {
                     Scenario::AuthCookie => self.auth_cookie(&name).await?,
                     Scenario::LoginFlood => self.login_flood(&name).await?,
                     Scenario::GuessFlood => self.guess_flood(&name).await?,
+                    Scenario::Restart => self.restart(&name).await?,
                     Scenario::ApiStandIn => self.api_stand_in(&name).await?,
                     Scenario::ApiBlank => self.api_blank(&name).await?,
                     Scenario::ApiRelay => self.api_relay(&name).await?,

@@ -28,8 +28,11 @@ use crate::identity::Key;
 use crate::password::{Vault, Verifier, VerifyError};
 use crate::recent::Recent;
 
-/// How long a check waits for a thread before it is withdrawn. A visitor who waits longer has left.
+/// How long a check waits for a thread before it is withdrawn.
 const QUEUE_WAIT_MAX: Duration = Duration::from_secs(2);
+/// The same for a check from a network that is known for the member: after a restart many members
+/// come at once, and waiting is better than an error page.
+const KNOWN_WAIT_MAX: Duration = Duration::from_secs(10);
 /// The most threads. Each uses 19 MiB and evicts the data of requests from the processor's caches.
 const THREADS_MAX: usize = 4;
 /// The most members whose broken row is remembered, so that it is logged once.
@@ -44,7 +47,7 @@ pub struct Asker {
     /// The visitor's address.
     pub address: IpAddr,
     /// Whether the member has logged in from that network before. Under load such a check is
-    /// answered sooner. That tells a visitor in the member's network no more than a block of the
+    /// answered sooner, and it may wait longer. That tells a visitor in the member's network no more than a block of the
     /// name would.
     pub is_known: bool,
 }
@@ -166,7 +169,8 @@ impl Pool {
         check: PasswordCheck,
         asker: Asker,
     ) -> Result<bool, Busy> {
-        self.run_within(QUEUE_WAIT_MAX, key, check, asker).await
+        let wait_max = if asker.is_known { KNOWN_WAIT_MAX } else { QUEUE_WAIT_MAX };
+        self.run_within(wait_max, key, check, asker).await
     }
 
     async fn run_within(

@@ -2,8 +2,10 @@
 //!
 //! Checks from networks from which the member has logged in before go first. Among equals, the one
 //! with the fewest recent checks from its address goes first. Every fourth turn takes the oldest
-//! check, so that none waits forever. If the queue is full, the check with the lowest priority is
-//! dropped, not the new one.
+//! check, from an unknown network and from a known one in turns, so that none waits forever.
+//!
+//! Known networks and others have places of their own, so that guessers take none of a member's. If
+//! all are taken, the check with the lowest priority is dropped, not the new one.
 
 use tokio::sync::oneshot;
 
@@ -11,12 +13,21 @@ use crate::identity::Key;
 use crate::login::remembered::RememberedKey;
 use crate::password::{Password, Stored};
 
-/// The most checks that wait for a thread.
-const QUEUE_MAX: usize = 64;
+/// The most checks from networks that are not known for the member. What one thread answers in two
+/// seconds, and some.
+const STRANGERS_MAX: usize = 64;
+/// The most checks from known networks. After a restart, no password is remembered, and all members
+/// who are there come at once. What one thread answers in ten seconds.
+const KNOWN_MAX: usize = 512;
 /// The most requests that wait for the answer to one check.
 const WAITERS_MAX: usize = 256;
 /// Every so many turns, the oldest check goes first.
 const OLDEST_EVERY: u32 = 4;
+
+/// The most checks of one kind that wait.
+fn places(is_stranger: bool) -> usize {
+    if is_stranger { STRANGERS_MAX } else { KNOWN_MAX }
+}
 
 /// A check whether a typed password is the password of a row. If no member has the name, there is
 /// no row; the answer is no, at the same cost.
@@ -92,15 +103,17 @@ impl CheckQueue {
         self.checks.iter_mut().find(|waiting| waiting.key == *key)
     }
 
-    /// Adds a check. If the queue is full, it replaces the one with the lowest priority, if that is
-    /// lower.
+    /// Adds a check. If all places of its kind are taken, it replaces the one with the lowest
+    /// priority, if that is lower.
     pub(super) fn push(&mut self, waiting: WaitingCheck) -> Result<(), Busy> {
-        if self.checks.len() >= QUEUE_MAX {
+        let is_stranger = waiting.rank.is_stranger;
+        let places = places(is_stranger);
+        if self.of_kind(is_stranger).count() >= places {
             self.checks.retain(|waiting| !waiting.waiters.have_gone());
         }
-        if self.checks.len() >= QUEUE_MAX {
+        if self.of_kind(is_stranger).count() >= places {
             // Of several equal ones, the last to arrive.
-            let last = self.checks.iter().enumerate().max_by_key(|(_, waiting)| waiting.rank);
+            let last = self.of_kind(is_stranger).max_by_key(|(_, waiting)| waiting.rank);
             match last.filter(|(_, last)| waiting.rank < last.rank).map(|(at, _)| at) {
                 Some(at) => drop(self.checks.remove(at)),
                 None => return Err(Busy),
@@ -113,14 +126,27 @@ impl CheckQueue {
     /// Removes the next check that a request still waits for.
     pub(super) fn next(&mut self) -> Option<WaitingCheck> {
         self.checks.retain(|waiting| !waiting.waiters.have_gone());
+        if self.checks.is_empty() {
+            return None;
+        }
         self.turns = self.turns.wrapping_add(1);
-        let oldest = self.turns.is_multiple_of(OLDEST_EVERY);
-        let at = match oldest {
-            true => 0,
-            // Of several equal ones, the first to arrive.
-            false => self.checks.iter().enumerate().min_by_key(|(_, waiting)| waiting.rank)?.0,
-        };
-        (at < self.checks.len()).then(|| self.checks.remove(at))
+        let oldest = self.turns.is_multiple_of(OLDEST_EVERY).then(|| {
+            let is_stranger = !self.turns.is_multiple_of(2 * OLDEST_EVERY);
+            self.of_kind(is_stranger).next().map(|(at, _)| at)
+        });
+        // Of several equal ones, the first to arrive.
+        let first = || self.checks.iter().enumerate().min_by_key(|(_, waiting)| waiting.rank);
+        let at = oldest.flatten().or_else(|| first().map(|(at, _)| at))?;
+        Some(self.checks.remove(at))
+    }
+
+    /// The checks from unknown networks, or those from known ones, in order of arrival and with
+    /// their places.
+    fn of_kind(&self, is_stranger: bool) -> impl Iterator<Item = (usize, &WaitingCheck)> {
+        self.checks
+            .iter()
+            .enumerate()
+            .filter(move |(_, waiting)| waiting.rank.is_stranger == is_stranger)
     }
 
     /// Drops all checks.

@@ -159,6 +159,51 @@ async fn a_full_queue_is_busy_until_a_check_is_withdrawn() {
     assert_eq!(scene.begins_with(), "1");
 }
 
+/// After a restart no password is remembered, and all members come at once.
+#[actix_web::test]
+async fn two_hundred_who_were_here_before_wait_for_their_turn_and_guessers_take_no_place_of_theirs()
+{
+    let scene = Scene::new();
+    let mut running = pin!(scene.ask("running"));
+    begin(running.as_mut());
+    assert_eq!(scene.begins_with(), "running");
+    let texts: Vec<String> = (0..264).map(|number| number.to_string()).collect();
+    let (guesses, members) = texts.split_at(64);
+    let mut guessers: Vec<_> = guesses.iter().map(|text| Box::pin(scene.ask(text))).collect();
+    let mut waiting: Vec<_> =
+        members.iter().map(|text| Box::pin(scene.ask_at_home(text))).collect();
+    for one in &mut guessers {
+        begin(one.as_mut());
+    }
+    for one in &mut waiting {
+        begin(one.as_mut());
+    }
+    assert_eq!(scene.ask("one guess more").await, Err(Busy));
+    scene.lets_go(265);
+    for one in waiting {
+        assert_eq!(one.await, Ok(false), "the answer of the hash");
+    }
+    let order: Vec<String> = (0..264).map(|_| scene.begins_with()).collect();
+    let is_guess = |text: &String| guesses.contains(text);
+    let last = order.iter().rposition(|text| !is_guess(text)).unwrap();
+    assert_eq!(order[..last].iter().filter(|text| is_guess(text)).count(), 29, "one turn in eight");
+}
+
+#[actix_web::test]
+async fn more_members_than_there_are_places_for_are_busy() {
+    let scene = Scene::new();
+    let mut running = pin!(scene.ask("running"));
+    begin(running.as_mut());
+    assert_eq!(scene.begins_with(), "running");
+    let texts: Vec<String> = (0..512).map(|number| number.to_string()).collect();
+    let mut waiting: Vec<_> = texts.iter().map(|text| Box::pin(scene.ask_at_home(text))).collect();
+    for one in &mut waiting {
+        begin(one.as_mut());
+    }
+    assert_eq!(scene.ask_at_home("one more").await, Err(Busy));
+    begin(pin!(scene.ask("a stranger")).as_mut());
+}
+
 /// Regression: a visitor who changed addresses within a provider's network filled the queue,
 /// and first logins got 503.
 #[actix_web::test]
