@@ -34,6 +34,12 @@
 //! transaction for each postback, in PHP-FPM behind nginx. With `--database` twice the second of
 //! two receivers uses the second address, as of another node of one cluster.
 //!
+//! Galera with three nodes on loopback, beside one MariaDB with the same settings; as root:
+//!
+//! ```text
+//! cargo run --release --example flood -- --galera --only galera
+//! ```
+//!
 //! It takes about ten minutes and two gigabytes of disk. All of it is below `target/`, because
 //! `/tmp` may be memory, where a sync costs nothing.
 
@@ -42,6 +48,7 @@
 
 mod ceiling;
 mod client;
+mod cluster;
 mod disk;
 mod expected;
 mod manager;
@@ -98,6 +105,9 @@ struct Options {
     /// must be empty, and is emptied again and again (repeatable: the second receiver's address)
     #[arg(long)]
     database: Vec<String>,
+    /// Start a Galera cluster of three nodes, as root, for the scenario galera
+    #[arg(long)]
+    galera: bool,
     /// Connections of the overload, each with one request under way: with fewer than the program
     /// queues it need not refuse
     #[arg(long, default_value_t = 1024)]

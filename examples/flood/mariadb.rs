@@ -51,6 +51,11 @@ impl Database {
         }
     }
 
+    /// An empty database of servers that this run has started, one address for each receiver.
+    pub fn at(urls: Vec<String>) -> Self {
+        Self { urls, _own: None }
+    }
+
     /// A MariaDB in this directory, with Debian's settings and a buffer pool for the members.
     pub fn start(dir: &Path) -> Result<Self, Failure> {
         std::fs::create_dir_all(dir)?;

@@ -4,6 +4,7 @@ mod api;
 mod area;
 mod backup;
 mod beside;
+mod galera;
 mod guesses;
 mod journal;
 mod on_server;
@@ -83,6 +84,9 @@ pub enum Scenario {
     /// ADD on 64 connections of two receivers of one database, beside one receiver: with --mariadb
     /// or --database
     TwoReceivers,
+    /// ADD on 64 connections through one node of a Galera cluster, and through two, beside one
+    /// MariaDB: with --galera
+    Galera,
 }
 
 impl Scenario {
@@ -98,7 +102,8 @@ impl Scenario {
             | Self::AuthBasic
             | Self::Memory
             | Self::OnServer
-            | Self::TwoReceivers => true,
+            | Self::TwoReceivers
+            | Self::Galera => true,
             Self::AddIntoMillion
             | Self::AuthCookie
             | Self::LoginFlood
@@ -199,6 +204,7 @@ impl Bench {
                     Scenario::Memory => self.memory(&name).await?,
                     Scenario::OnServer => self.on_server(&name).await?,
                     Scenario::TwoReceivers => self.two_receivers(&name).await?,
+                    Scenario::Galera => self.galera(&name).await?,
                 }
             }
         }

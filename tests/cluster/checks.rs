@@ -139,7 +139,7 @@ pub fn the_journal_gives_the_members(conn: &mut Conn, receiver: &Receiver, dir: 
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     let replayed = rusqlite::Connection::open(data.join("userman.db")).unwrap();
     for (table, last) in [("member_auth", "trial"), ("former_member", "ended_at")] {
-        let columns = format!("siteid, memberid, email, biller, login_version, {last}");
+        let columns = format!("siteid, memberid, email, biller, password, login_version, {last}");
         let order = "ORDER BY siteid, memberid";
         let mut query =
             replayed.prepare(&format!("SELECT username, {columns} FROM {table} {order}")).unwrap();
@@ -154,7 +154,7 @@ pub fn the_journal_gives_the_members(conn: &mut Conn, receiver: &Receiver, dir: 
                         _ => "NULL".into(),
                     })
                 };
-                Ok((0..7).map(|at| text(at).unwrap()).collect::<Vec<_>>().join("|"))
+                Ok((0..8).map(|at| text(at).unwrap()).collect::<Vec<_>>().join("|"))
             })
             .unwrap()
             .collect::<Result<_, _>>()
@@ -162,7 +162,7 @@ pub fn the_journal_gives_the_members(conn: &mut Conn, receiver: &Receiver, dir: 
         let found: Vec<String> = conn
             .query(format!(
                 "SELECT CONCAT_WS('|', username_sent, siteid, memberid, IFNULL(email, 'NULL'),
-                     IFNULL(biller, 'NULL'), login_version, {last})
+                     IFNULL(biller, 'NULL'), IFNULL(password, 'NULL'), login_version, {last})
                  FROM {table} {order}"
             ))
             .unwrap();

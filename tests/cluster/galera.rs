@@ -10,7 +10,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::eventually;
-use super::node::{Node, Ports, as_server};
+use super::node::{Node, Ports, Room, as_server};
 
 pub const ADMIN: &str = "tests";
 pub const USER: &str = "userman";
@@ -24,13 +24,18 @@ pub struct Galera {
 }
 
 impl Galera {
+    /// A cluster for stories, in the usual place for temporary directories.
     pub fn start() -> Self {
-        let dir = dir();
+        Self::start_in(dir(), Room::SMALL)
+    }
+
+    /// A cluster in this directory, which the user of the servers can reach.
+    pub fn start_in(dir: TempDir, room: Room) -> Self {
         let ports = [(); NODES].map(|()| free_ports());
         let group: Vec<u16> = ports.iter().map(|ports| ports.group).collect();
         let nodes = ports.into_iter().enumerate().map(|(at, ports)| {
             let dir = dir.path().join(format!("node{}", at + 1));
-            Node::new(at + 1, dir, ports, group.clone())
+            Node::new(at + 1, dir, ports, group.clone(), room)
         });
         let first = first_statements(dir.path());
         let mut galera = Self { nodes: nodes.collect(), _dir: dir };
@@ -89,9 +94,13 @@ impl Galera {
 
 /// A server without a cluster, and its directory.
 pub fn start_one() -> (Node, TempDir) {
-    let dir = dir();
+    start_one_in(dir(), Room::SMALL)
+}
+
+/// A server without a cluster in this directory.
+pub fn start_one_in(dir: TempDir, room: Room) -> (Node, TempDir) {
     let first = first_statements(dir.path());
-    let mut node = Node::new(1, dir.path().join("server"), free_ports(), Vec::new());
+    let mut node = Node::new(1, dir.path().join("server"), free_ports(), Vec::new(), room);
     install(&node);
     node.start_alone(&[first]);
     eventually("the server answers", || node.is_up());
@@ -111,6 +120,7 @@ fn free_ports() -> Ports {
 fn install(node: &Node) {
     let mut command = as_server("mariadb-install-db");
     command
+        .env("TMPDIR", node.data())
         .args(["--no-defaults", "--skip-test-db", "--skip-name-resolve"])
         .arg("--innodb-log-file-size=16M")
         .arg(format!("--datadir={}", node.data().display()));

@@ -4,8 +4,11 @@
 //! Takes minutes, so that `cargo test` leaves it out. Run it by `cargo test --test cluster`, or
 //! only the stories whose names contain a word by `cargo test --test cluster -- WORD`. `FAULTS=500`
 //! makes more faults, `FAULT_SEED=7` another series of them, `KILLS=100` kills one server more
-//! often, `SKEW_ROUNDS=5000` makes more decisions meet. `SHOW_LOGS=1` prints the logs of the
-//! receivers at the end.
+//! often, `SKEW_ROUNDS=5000` makes more decisions meet, `HASH_ROUNDS=1000` more hashes.
+//! `SHOW_LOGS=1` prints the logs of the receivers at the end.
+//!
+//! How fast such a cluster is, `cargo run --release --example flood -- --galera --only galera`
+//! measures.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs)]
 
@@ -15,6 +18,7 @@ mod dice;
 mod faults;
 mod galera;
 mod gatekeeper;
+mod hashing;
 #[allow(dead_code, reason = "shared with the other tests, which use all of it")]
 #[path = "../it/support/http.rs"]
 mod http;
@@ -47,6 +51,11 @@ const STORIES: &[Story] = &[
         name: "two_receivers_that_decide_about_one_member_or_one_name_at_once_agree",
         needs: NEEDS,
         run: skew::run,
+    },
+    Story {
+        name: "a_password_that_is_sent_again_while_another_node_hashes_it_has_one_hash",
+        needs: NEEDS,
+        run: hashing::run,
     },
     Story {
         name: "one_server_that_is_killed_at_a_commit_keeps_what_was_acknowledged",

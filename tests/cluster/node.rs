@@ -26,6 +26,18 @@ pub struct Ports {
     pub sst: u16,
 }
 
+/// How much a server keeps in memory and in its log.
+#[derive(Clone, Copy)]
+pub struct Room {
+    pub pool: &'static str,
+    pub log: &'static str,
+}
+
+impl Room {
+    /// For a few thousand members.
+    pub const SMALL: Self = Self { pool: "48M", log: "16M" };
+}
+
 pub struct Node {
     /// From 1.
     number: usize,
@@ -33,15 +45,16 @@ pub struct Node {
     pub ports: Ports,
     /// The group's ports of all nodes; empty for a server without a cluster.
     group: Vec<u16>,
+    room: Room,
     /// `None`: killed.
     process: Option<Child>,
 }
 
 impl Node {
-    pub fn new(number: usize, dir: PathBuf, ports: Ports, group: Vec<u16>) -> Self {
+    pub fn new(number: usize, dir: PathBuf, ports: Ports, group: Vec<u16>, room: Room) -> Self {
         make_dir(&dir);
         make_dir(&dir.join("data"));
-        Self { number, dir, ports, group, process: None }
+        Self { number, dir, ports, group, room, process: None }
     }
 
     pub fn data(&self) -> PathBuf {
@@ -51,6 +64,8 @@ impl Node {
     fn command(&self) -> Command {
         let path = |name: &str| self.dir.join(name).display().to_string();
         let mut command = as_server(SERVER);
+        // A server that starts removes the temporary tables of others from their directory.
+        command.env("TMPDIR", &self.dir);
         command.arg("--no-defaults").args([
             format!("--datadir={}", path("data")),
             format!("--socket={}", path("socket")),
@@ -63,8 +78,8 @@ impl Node {
             "--default-storage-engine=InnoDB".into(),
             "--innodb-autoinc-lock-mode=2".into(),
             "--innodb-flush-log-at-trx-commit=1".into(),
-            "--innodb-buffer-pool-size=48M".into(),
-            "--innodb-log-file-size=16M".into(),
+            format!("--innodb-buffer-pool-size={}", self.room.pool),
+            format!("--innodb-log-file-size={}", self.room.log),
             "--performance-schema=OFF".into(),
         ]);
         if !self.group.is_empty() {
@@ -151,7 +166,8 @@ impl Node {
             .unwrap();
         let log = fs::read_to_string(&log).unwrap();
         assert!(done.success(), "recovery of node {} failed:\n{log}", self.number);
-        let found = log.lines().filter_map(|line| line.split_once("Recovered position: ")).last();
+        let mut positions = log.lines().filter_map(|line| line.split_once("Recovered position: "));
+        let found = positions.next_back();
         found.map_or_else(String::new, |(_, position)| position.trim().to_owned())
     }
 
