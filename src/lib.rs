@@ -38,6 +38,7 @@ pub mod fields;
 pub mod file_system;
 pub mod hardening;
 pub mod heartbeat;
+mod host_names;
 pub mod http;
 pub mod identity;
 pub mod idle;

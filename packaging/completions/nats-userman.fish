@@ -46,7 +46,7 @@ complete -c nats-userman -n "__fish_nats_userman_needs_command" -l database-read
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l database-password -d 'Password of the user in --database' -r
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l database-password-file -d 'File with the password of the user in --database' -r -F
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l database-tls -d 'Encryption of connections to the database: required or off; with --database-tls-ca it is required [default: off for loopback addresses, otherwise required]' -r
-complete -c nats-userman -n "__fish_nats_userman_needs_command" -l database-tls-ca -d 'File with PEM certificates to trust for the database, in place of the public authorities' -r -F
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l database-tls-ca -d 'File with PEM certificates to trust for the database, beside the public authorities' -r -F
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l backup-every -d 'Back up the database this often while the service runs, as in 24h, 90m or 7d [default: never]' -r
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l backup-dir -d 'Directory of the backups, which must exist [default: <data-dir>/backups, which `serve` creates]' -r -F
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l backup-keep -d 'How many backups stay in the directory when the service has made one; 0 keeps all' -r
@@ -203,7 +203,7 @@ complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l data
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l database-password -d 'Password of the user in --database' -r
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l database-password-file -d 'File with the password of the user in --database' -r -F
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l database-tls -d 'Encryption of connections to the database: required or off; with --database-tls-ca it is required [default: off for loopback addresses, otherwise required]' -r
-complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l database-tls-ca -d 'File with PEM certificates to trust for the database, in place of the public authorities' -r -F
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l database-tls-ca -d 'File with PEM certificates to trust for the database, beside the public authorities' -r -F
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l backup-every -d 'Back up the database this often while the service runs, as in 24h, 90m or 7d [default: never]' -r
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l backup-dir -d 'Directory of the backups, which must exist [default: <data-dir>/backups, which `serve` creates]' -r -F
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l backup-keep -d 'How many backups stay in the directory when the service has made one; 0 keeps all' -r

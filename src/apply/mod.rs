@@ -171,7 +171,8 @@ pub fn apply(
 ///
 /// A row that the schema refuses affects only its own postback: the batch is run again with a
 /// savepoint for each postback, and that one gets the fault. A transaction that the database loses
-/// is run again as a whole: everything is loaded and decided anew.
+/// is run again as a whole: everything is loaded and decided anew. So is one that meets a row that
+/// another transaction has locked; if the row stays locked, only its own postback gets the fault.
 ///
 /// # Errors
 ///
@@ -214,15 +215,19 @@ pub(crate) fn transact_counted<M: Into<Moment>>(
                 apply_one_by_one(engine, vault, postbacks, now().into())
             })
         }
-        Err(fault) if fault.is_of_one_row() => {
-            Ok(apply_each_alone(engine, vault, postbacks, now, reruns))
+        Err(fault) if fault.is_of_one_postback() => {
+            // The whole batch has waited for the lock of a row. The others wait no longer for it.
+            engine.set_pausing(!matches!(fault, Fault::RowLocked(_)));
+            let results = apply_each_alone(engine, vault, postbacks, now, reruns);
+            engine.set_pausing(true);
+            Ok(results)
         }
         Err(fault) => Err(fault),
     }
 }
 
-/// Each postback in a transaction of its own. After a fault that is not of one row, those behind it
-/// get none: the database cannot be used.
+/// Each postback in a transaction of its own. After a fault that is not of one postback, those
+/// behind it get none: the database cannot be used.
 fn apply_each_alone<M: Into<Moment>>(
     engine: &mut dyn Engine,
     vault: &Vault,
@@ -250,7 +255,7 @@ fn apply_each_alone<M: Into<Moment>>(
             Err(fault) if fault.is_of_one_row() => run(),
             result => result,
         };
-        is_usable = result.as_ref().err().is_none_or(Fault::is_of_one_row);
+        is_usable = result.as_ref().err().is_none_or(Fault::is_of_one_postback);
         results.push(result);
     }
     results

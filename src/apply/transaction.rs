@@ -8,8 +8,13 @@ use crate::store::{Engine, Fault};
 /// postback waits for all of it.
 pub(crate) const RERUNS_MAX: u32 = 3;
 
+/// How often a command or a start tries again where another transaction has locked a row: for some
+/// five seconds.
+const LOCK_WAITS_MAX: u32 = 50;
+
 /// Begin, `work`, commit; rolled back where anything fails. `work` may run several times, each time
-/// in a new transaction of which nothing was committed.
+/// in a new transaction of which nothing was committed. Unlike the writer, which has others to
+/// answer, it waits again for a row that another transaction has locked: for a command or a start.
 ///
 /// # Errors
 ///
@@ -17,10 +22,15 @@ pub(crate) const RERUNS_MAX: u32 = 3;
 /// is unknown. Such a commit is never run again.
 pub(crate) fn in_transaction<T>(
     engine: &mut dyn Engine,
-    work: impl FnMut(&mut dyn Engine) -> Result<T, Fault>,
+    mut work: impl FnMut(&mut dyn Engine) -> Result<T, Fault>,
 ) -> Result<T, Fault> {
-    let mut reruns = 0;
-    let done = in_counted_transaction(engine, &mut reruns, work);
+    let (mut reruns, mut waits) = (0, 0);
+    let done = loop {
+        match in_counted_transaction(engine, &mut reruns, &mut work) {
+            Err(Fault::RowLocked(_)) if waits < LOCK_WAITS_MAX => waits += 1,
+            done => break done,
+        }
+    };
     log_reruns(reruns);
     done
 }

@@ -1,6 +1,6 @@
-//! `health`: asks the running service whether it can commit a postback, for the health check of a
-//! container and for monitoring. It needs the address alone: no data directory, and no file that
-//! another setting names.
+//! `health`: asks the running service whether it can commit a postback and read members, for the
+//! health check of a container and for monitoring. It needs the address alone: no data directory,
+//! and no file that another setting names.
 
 use std::io::{ErrorKind, Write as _, stdout};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -13,19 +13,23 @@ use crate::data_dir::served::Served;
 
 /// The timeout of a request. The service answers within two seconds.
 const TIME_MAX: Duration = Duration::from_secs(5);
-/// The longest body that is read. Those of the service have 2 and 11 bytes.
+/// The longest body that is read. Those of the service have at most 35 bytes.
 const BODY_BYTES_MAX: u64 = 1_024;
 /// The response header with the seconds since the last backup, or `none`, where the service makes
 /// backups.
 const BACKUP_AGE: &str = "x-backup-age";
+/// The response header that is there where no host of `--database-read` answers.
+const READS: &str = "x-reads";
 
 /// What answered at an address, or why nothing did.
 #[derive(Debug)]
 enum Answer {
-    /// The service, which can commit; what there is to say about its last backup, if it makes any.
-    Healthy(Option<String>),
+    /// The service, which works; what there is to say about it.
+    Healthy(Vec<String>),
     /// The service, which cannot commit.
     Unavailable,
+    /// The service, which can commit and cannot read members.
+    CannotRead,
     /// Another program; what was wrong with its answer.
     Foreign(String),
     /// Nothing listens there.
@@ -111,11 +115,16 @@ fn ask(place: SocketAddr) -> Answer {
         Err(error) => return unanswered(&error),
     };
     let status = response.status().as_u16();
-    let backup = response.headers().get(BACKUP_AGE).and_then(|age| backup(age.to_str().ok()?));
+    let mut remarks = Vec::new();
+    remarks.extend(response.headers().get(BACKUP_AGE).and_then(|age| backup(age.to_str().ok()?)));
+    if response.headers().contains_key(READS) {
+        remarks.push("no host of --database-read answers, those of --database do".to_owned());
+    }
     let body = response.body_mut().with_config().limit(BODY_BYTES_MAX).read_to_string();
     match (status, body.as_deref()) {
-        (200, Ok("ok")) => Answer::Healthy(backup),
+        (200, Ok("ok")) => Answer::Healthy(remarks),
         (503, Ok("unavailable")) => Answer::Unavailable,
+        (503, Ok("unavailable: members cannot be read")) => Answer::CannotRead,
         (_, Err(error)) if matches!(unanswered(error), Answer::TimedOut) => Answer::TimedOut,
         _ => Answer::Foreign(format!("status {status} and another text")),
     }
@@ -139,12 +148,17 @@ fn unanswered(error: &ureq::Error) -> Answer {
 /// The answer in words, or what to do about it.
 fn report(place: SocketAddr, answer: Answer) -> Result<String, String> {
     let why = match answer {
-        Answer::Healthy(backup) => {
-            let backup = backup.map(|backup| format!(", {backup}")).unwrap_or_default();
-            return Ok(format!("{place}: ok{backup}"));
+        Answer::Healthy(remarks) => {
+            let remarks: String = remarks.iter().map(|remark| format!(", {remark}")).collect();
+            return Ok(format!("{place}: ok{remarks}"));
         }
         Answer::Unavailable => {
             "unavailable: the service runs and cannot commit a postback; its log says why".into()
+        }
+        Answer::CannotRead => {
+            "unavailable: the service can commit a postback and cannot read members; its log says \
+             why"
+            .into()
         }
         Answer::Foreign(found) => {
             format!("expected the health of nats-userman, found {found}; check --listen")

@@ -54,7 +54,7 @@ pub struct ServerSettings {
     /// required [default: off for loopback addresses, otherwise required]
     #[arg(long, global = true, env = "USERMAN_DATABASE_TLS", value_name = "MODE")]
     pub database_tls: Option<String>,
-    /// File with PEM certificates to trust for the database, in place of the public authorities
+    /// File with PEM certificates to trust for the database, beside the public authorities
     #[arg(
         long,
         global = true,

@@ -20,7 +20,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-pub(crate) mod names;
+mod names;
 pub mod relay;
 pub mod settings;
 
@@ -34,11 +34,10 @@ use ureq::http::{HeaderValue, Uri};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::unversioned::transport::DefaultConnector;
 
-use names::HostNames;
-
 use crate::authstring::answer::{self, ANSWER_BYTES_MAX, USERMAN, Wrong};
 use crate::authstring::keys::is_credential;
 use crate::authstring::{AuthString, Lookup, Plus, Resource};
+use crate::host_names::HostNames;
 
 /// Open connections that are kept for the next request.
 const IDLE_CONNECTIONS_MAX: usize = 32;

@@ -59,6 +59,10 @@ pub enum Fault {
     /// was changed, so the transaction may be run again from its beginning.
     #[error("the transaction was lost")]
     TransactionLost(#[source] Cause),
+    /// Another transaction has locked a row. Nothing was changed once the transaction is rolled
+    /// back; then it may be run again from its beginning.
+    #[error("another transaction holds the lock of a row")]
+    RowLocked(#[source] Cause),
     /// A commit failed in a way that leaves open whether it happened.
     #[error("the outcome of a commit is unknown")]
     OutcomeUnknown(#[source] Cause),
@@ -106,12 +110,18 @@ impl Fault {
     /// Whether the same transaction may be run again from its beginning: nothing of it was applied,
     /// and the reason may be temporary. The caller limits the number of attempts.
     pub fn runs_again(&self) -> bool {
-        matches!(self, Fault::TransactionLost(_))
+        matches!(self, Fault::TransactionLost(_) | Fault::RowLocked(_))
     }
 
     /// Whether one row caused it: then the other postbacks of a batch can be applied without it.
     pub fn is_of_one_row(&self) -> bool {
         matches!(self, Fault::Constraint(_) | Fault::BadRow(_))
+    }
+
+    /// Whether the other postbacks of a batch may succeed without the one that met it, each in a
+    /// transaction of its own.
+    pub fn is_of_one_postback(&self) -> bool {
+        self.is_of_one_row() || matches!(self, Fault::RowLocked(_))
     }
 
     /// Whether the engine must be opened again, because its state or its database may differ from
@@ -124,7 +134,11 @@ impl Fault {
             | Fault::NeedsWriter(_)
             | Fault::Unusable(_)
             | Fault::Replaced(_) => true,
-            Fault::Busy(_) | Fault::Full(_) | Fault::Constraint(_) | Fault::BadRow(_) => false,
+            Fault::Busy(_)
+            | Fault::Full(_)
+            | Fault::Constraint(_)
+            | Fault::RowLocked(_)
+            | Fault::BadRow(_) => false,
         }
     }
 
@@ -135,6 +149,7 @@ impl Fault {
             | Fault::Full(cause)
             | Fault::Constraint(cause)
             | Fault::TransactionLost(cause)
+            | Fault::RowLocked(cause)
             | Fault::OutcomeUnknown(cause)
             | Fault::Damaged(cause)
             | Fault::NeedsWriter(cause)

@@ -36,6 +36,11 @@ pub trait Read: fmt::Debug + Send {
     /// Ends the read transaction, if there is one. After an error the connection must be closed.
     fn end_read(&self) -> Result<(), Fault>;
 
+    /// Whether no host that was named for reading answers, so that another one does.
+    fn is_fallback(&self) -> bool {
+        false
+    }
+
     /// Adds to `view` what it does not hold yet of `wanted`.
     fn load(&self, wanted: &Wanted, view: &mut View, now: i64) -> Result<(), Fault>;
 

@@ -82,6 +82,7 @@ const LAYERS: &[Layer] = &[
             "denied",
             "file_system",
             "heartbeat",
+            "host_names",
             "identity",
             "idle",
             "key_file",

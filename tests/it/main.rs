@@ -42,6 +42,7 @@ mod secrets;
 mod security_table;
 mod senders;
 mod server_settings;
+mod server_tls;
 mod server_upgrade;
 mod shim;
 mod store;

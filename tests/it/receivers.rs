@@ -1,5 +1,6 @@
 //! Two receivers of one database on a server: what one of them does counts at the other.
 
+mod locked;
 mod races;
 
 use std::fs;

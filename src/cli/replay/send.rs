@@ -10,8 +10,8 @@ use ureq::unversioned::transport::DefaultConnector;
 use super::captures;
 use super::counts::{end, show_error};
 use crate::cli::failure::Failure;
+use crate::host_names::HostNames;
 use crate::nats_client::is_no_tls;
-use crate::nats_client::names::HostNames;
 use crate::replay::Counts;
 use crate::reply::Reply;
 

@@ -2,7 +2,7 @@
 //! does hold.
 
 use std::io::Read as _;
-use std::net::{TcpStream, ToSocketAddrs as _};
+use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use mysql::prelude::Queryable as _;
@@ -10,6 +10,7 @@ use mysql::{Conn, OptsBuilder, SslOpts};
 
 use super::connection::Connection;
 use super::fault;
+use super::lookup;
 use super::server::{Host, Server, Tls};
 use super::verify::{self, Verified};
 use crate::store::{Cause, Fault};
@@ -55,10 +56,19 @@ const ALWAYS: [&str; 2] = [
 ];
 const FOR_WRITING: [&str; 3] = [
     "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
-    // Longer than a COMMIT of another receiver takes when a node dies.
+    // For those that make or fold the tables: longer than a COMMIT of another receiver takes when a
+    // node dies.
     "SET SESSION innodb_lock_wait_timeout = 8",
     "SET SESSION lock_wait_timeout = 8",
 ];
+/// For transactions of the writer, which waits by itself, for less than a second. A row that is
+/// locked by a receiver that has died, or by an operator's transaction, must not stop the postbacks
+/// of other members.
+pub(super) const NO_LOCK_WAIT: &str =
+    "SET SESSION innodb_lock_wait_timeout = 0, SESSION lock_wait_timeout = 0";
+/// MySQL takes no zero.
+pub(super) const NO_LOCK_WAIT_OF_MYSQL: &str =
+    "SET SESSION innodb_lock_wait_timeout = 1, SESSION lock_wait_timeout = 1";
 /// The server ends the transaction of a receiver that is gone without a word, such as one whose
 /// machine lost its power: its locks would stop the other receivers for hours. MySQL has no limit
 /// for transactions, only for sessions; the writer's is used every second.
@@ -126,15 +136,12 @@ fn connect_to(
     purpose: Purpose,
     has_others: bool,
 ) -> Result<Connected, String> {
-    let in_words = |error: mysql::Error| match (fault::words(&error), fault::remedy(&error)) {
-        (words, None) => words,
-        (words, Some(remedy)) => format!("{words}: {remedy}"),
-    };
     let is_read = matches!(purpose, Purpose::Read | Purpose::Command);
+    let mut addresses = lookup::addresses(host)?;
     if has_others && !is_read {
-        expect_greeting(host).map_err(|error| format!("it does not answer: {error}"))?;
+        addresses = vec![greeting(&addresses)?];
     }
-    let mut conn = open(server, host, purpose).map_err(in_words)?;
+    let mut conn = open(server, host, &addresses, purpose)?;
     // A replica lags, so that it is read only where the operator names it for reading.
     let may_be_replica = is_read && server.reads_elsewhere();
     let verified = verify::verify(&mut conn, !may_be_replica)?;
@@ -147,36 +154,90 @@ fn connect_to(
     };
     let extra = if is_read { &FOR_READING[..] } else { &FOR_WRITING[..] };
     for statement in ALWAYS.iter().chain(extra).chain(&limit) {
-        conn.query_drop(statement).map_err(in_words)?;
+        conn.query_drop(statement).map_err(|error| in_words(&error))?;
     }
     if verified.is_cluster {
         // A transaction begins only when this node has applied what was acknowledged before.
-        conn.query_drop("SET SESSION wsrep_sync_wait = 1").map_err(in_words)?;
+        conn.query_drop("SET SESSION wsrep_sync_wait = 1").map_err(|error| in_words(&error))?;
     }
     let packet_max = verified.packet_max;
     Ok(Connected { connection: Connection::new(conn, packet_max), verified, host: host.clone() })
 }
 
-/// A machine that hangs accepts connections and says nothing, and the driver would wait for as long
-/// as a COMMIT may take. A server speaks first.
-fn expect_greeting(host: &Host) -> std::io::Result<()> {
-    let addresses = (host.name.as_str(), host.port).to_socket_addrs()?;
-    let mut last = std::io::Error::from(std::io::ErrorKind::NotFound);
+/// What the driver or the server says, and what to do.
+fn in_words(error: &mysql::Error) -> String {
+    match (fault::words(error), fault::remedy(error)) {
+        (words, None) => words,
+        (words, Some(remedy)) => format!("{words}: {remedy}"),
+    }
+}
+
+/// The first address where a server speaks. A machine that hangs accepts connections and says
+/// nothing, and the driver would wait for as long as a COMMIT may take. A server speaks first.
+fn greeting(addresses: &[SocketAddr]) -> Result<SocketAddr, String> {
+    let mut problems = Vec::new();
     for address in addresses {
         let greeted =
-            TcpStream::connect_timeout(&address, CONNECT_TIMEOUT).and_then(|mut stream| {
+            TcpStream::connect_timeout(address, CONNECT_TIMEOUT).and_then(|mut stream| {
                 stream.set_read_timeout(Some(GREETING_TIMEOUT))?;
                 stream.read_exact(&mut [0])
             });
         match greeted {
-            Ok(()) => return Ok(()),
-            Err(error) => last = error,
+            Ok(()) => return Ok(*address),
+            Err(error) => problems.push(no_answer(*address, &error)),
         }
     }
-    Err(last)
+    Err(problems.join(", "))
 }
 
-fn open(server: &Server, host: &Host, purpose: Purpose) -> Result<Conn, mysql::Error> {
+/// Whether a server speaks at this host.
+pub(super) fn speaks(host: &Host) -> bool {
+    lookup::addresses(host).is_ok_and(|addresses| greeting(&addresses).is_ok())
+}
+
+/// Why each host that is named for reading cannot be used, if so.
+pub(super) fn problems_of_read_hosts(server: &Server) -> Vec<String> {
+    if !server.reads_elsewhere() {
+        return Vec::new();
+    }
+    let hosts = server.read_hosts().iter();
+    let problem = |host: &Host| {
+        connect_to(server, host, Purpose::Read, true).err().map(|why| format!("{host}: {why}"))
+    };
+    hosts.filter_map(problem).collect()
+}
+
+/// What the system says of a connection that got no answer, in words that do not depend on it.
+fn no_answer(address: SocketAddr, error: &std::io::Error) -> String {
+    use std::io::ErrorKind::{ConnectionRefused, TimedOut, UnexpectedEof, WouldBlock};
+    match error.kind() {
+        ConnectionRefused => {
+            format!("no server listens at {address}: start it, and check its port and bind_address")
+        }
+        TimedOut => format!(
+            "{address} takes no connection within {} seconds: check that the machine is up, and \
+             the firewalls between",
+            CONNECT_TIMEOUT.as_secs()
+        ),
+        WouldBlock => format!(
+            "{address} takes connections and says nothing within {} seconds: the server or its \
+             machine hangs",
+            GREETING_TIMEOUT.as_secs()
+        ),
+        UnexpectedEof => format!(
+            "{address} ends each connection at once: the server is stopping, or something else \
+             listens there"
+        ),
+        _ => format!("{address} does not answer: {error}"),
+    }
+}
+
+fn open(
+    server: &Server,
+    host: &Host,
+    addresses: &[SocketAddr],
+    purpose: Purpose,
+) -> Result<Conn, String> {
     let answer = match purpose {
         Purpose::Write => Some(WRITE_ANSWER_TIMEOUT),
         Purpose::LookUp => Some(LOOK_UP_ANSWER_TIMEOUT),
@@ -188,9 +249,9 @@ fn open(server: &Server, host: &Host, purpose: Purpose) -> Result<Conn, mysql::E
         Tls::Off => None,
         Tls::Verified(authority) => Some(SslOpts::default().with_root_cert_path(authority.clone())),
     };
+    let is_secure = tls.is_some();
     // There is no handler for LOCAL INFILE, so no server can ask for a file of this machine.
     let options = OptsBuilder::new()
-        .ip_or_hostname(Some(host.name.clone()))
         .tcp_port(host.port)
         .user(Some(server.user()))
         .pass(server.password().map(|password| password.expose()))
@@ -202,5 +263,21 @@ fn open(server: &Server, host: &Host, purpose: Purpose) -> Result<Conn, mysql::E
         .write_timeout(answer)
         .stmt_cache_size(STATEMENTS_MAX)
         .ssl_opts(tls);
-    Conn::new(options)
+    let connect = |name: String| {
+        Conn::new(options.clone().ip_or_hostname(Some(name))).map_err(|error| in_words(&error))
+    };
+    if is_secure {
+        // The driver compares the certificate with the name that it connects to.
+        lookup::can_be_looked_up(host)?;
+        return connect(host.name.clone());
+    }
+    let mut problems = Vec::new();
+    for address in addresses {
+        match connect(address.ip().to_string()) {
+            Ok(conn) => return Ok(conn),
+            Err(problem) if addresses.len() == 1 => problems.push(problem),
+            Err(problem) => problems.push(format!("{address}: {problem}")),
+        }
+    }
+    Err(problems.join(", "))
 }

@@ -22,11 +22,12 @@ const CALLERS_MAX: u32 = 50;
 pub(super) fn diagnose(
     connection: &mut Connection,
     verified: &Verified,
+    read_problems: Vec<String>,
     since: i64,
 ) -> Result<Diagnosis, Fault> {
     let (bytes, unused_bytes) = sizes(connection)?;
     Ok(Diagnosis {
-        settings: settings(verified),
+        settings: settings(verified, read_problems),
         schema: schema_differences(connection)?,
         bytes,
         unused_bytes,
@@ -37,8 +38,9 @@ pub(super) fn diagnose(
     })
 }
 
-/// What was verified when the connection was opened, and the size of a cluster.
-fn settings(verified: &Verified) -> Vec<EngineSetting> {
+/// What was verified when the connection was opened, the size of a cluster, and the hosts for
+/// reading that cannot be used.
+fn settings(verified: &Verified, read_problems: Vec<String>) -> Vec<EngineSetting> {
     let mut settings = vec![EngineSetting {
         name: "innodb_flush_log_at_trx_commit",
         expected: "1",
@@ -53,6 +55,12 @@ fn settings(verified: &Verified) -> Vec<EngineSetting> {
             remedy: "add a node: with fewer, the loss of one can stop the service",
         });
     }
+    settings.extend(read_problems.into_iter().map(|problem| EngineSetting {
+        name: "database_read",
+        expected: "hosts that can be read",
+        found: problem,
+        remedy: "mend that host, or take it out of database_read: meanwhile another one is read",
+    }));
     settings
 }
 

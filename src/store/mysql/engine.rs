@@ -5,14 +5,15 @@ use std::time::{Duration, Instant};
 
 use mysql::Value;
 
-use super::connect::{Attempt, Connected, Purpose, connect};
+use super::connect::{Attempt, Connected, NO_LOCK_WAIT, NO_LOCK_WAIT_OF_MYSQL, Purpose, connect};
 use super::connection::Connection;
 use super::fault::leaves_commit_open;
 use super::identity::ServerIdentity;
+use super::lease::Lease;
 use super::outcome::{CommitOutcome, Session, look_up};
 use super::server::{Host, Server};
 use super::verify::{Verified, warn_of_replica, warn_of_too_few_nodes};
-use super::{agreement, fold, lease, logins, notes, prune, schema, seals};
+use super::{agreement, fold, logins, notes, prune, schema, seals};
 use crate::block::{Block, Target};
 use crate::clock::Moment;
 use crate::epoch::Epoch;
@@ -27,6 +28,10 @@ use crate::store::{
 /// The longest pause before a transaction that was lost is run again, for each time that it was
 /// lost. Two receivers that wait for the same time would meet again.
 const PAUSE_MAX: Duration = Duration::from_millis(10);
+/// The longest pause after a transaction that met a locked row, likewise. Another receiver holds a
+/// lock for as long as its commit takes, up to some hundredths of a second. All pauses together are
+/// shorter than a postback waits in the queue.
+const LOCK_PAUSE_MAX: Duration = Duration::from_millis(60);
 /// How often the settings of the server are checked while it is connected.
 const VERIFY_EVERY: Duration = Duration::from_secs(5);
 
@@ -40,10 +45,15 @@ pub(super) struct Mysql<'s> {
     verified_at: Instant,
     /// This process, among the receivers that share the database.
     receiver: [u8; 16],
+    lease: Lease,
     /// How often a transaction was lost since the last commit.
     lost: u32,
     /// A transaction is open, and nothing of it was lost.
     is_open: bool,
+    /// Whether to pause after a transaction that was lost.
+    pauses: bool,
+    /// Whether the last transaction met a locked row.
+    met_lock: bool,
     /// The random id of the open transaction.
     batch: i64,
     /// The journal records that it wrote.
@@ -67,15 +77,20 @@ impl<'s> Mysql<'s> {
         warn_of_too_few_nodes(&verified);
         warn_of_replica(server, &verified);
         let has_unfolded = fold::has_unfolded(&mut connection)?;
+        wait_for_no_lock(&mut connection, &verified)?;
+        let receiver = random()?;
         Ok(Self {
             server,
             connection: Some(connection),
             host,
             identity: verified.identity,
             verified_at: Instant::now(),
-            receiver: random()?,
+            receiver,
+            lease: Lease::new(receiver),
             lost: 0,
             is_open: false,
+            pauses: true,
+            met_lock: false,
             batch: 0,
             records: 0,
             lapsed: Vec::new(),
@@ -120,14 +135,16 @@ impl<'s> Mysql<'s> {
         }
         let done = work(self);
         self.is_open = !matches!(&done, Err(fault) if !fault.is_of_one_row());
+        self.met_lock = matches!(&done, Err(Fault::RowLocked(_)));
         done
     }
 
     /// Connects where the connection was lost, after a pause where a transaction was.
     fn reconnect(&mut self) -> Result<(), Fault> {
-        if self.lost > 0 {
+        if self.lost > 0 && self.pauses {
             let [part, ..] = random::<1>()?;
-            std::thread::sleep(PAUSE_MAX * self.lost.min(3) * u32::from(part) / 256);
+            let pause = if self.met_lock { LOCK_PAUSE_MAX } else { PAUSE_MAX };
+            std::thread::sleep(pause * self.lost.min(3) * u32::from(part) / 256);
         }
         self.connection.take_if(|connection| connection.is_broken());
         if self.connection.is_none() {
@@ -135,6 +152,7 @@ impl<'s> Mysql<'s> {
             let Connected { mut connection, verified, host } =
                 connect(self.server, Purpose::Write, attempt)?;
             check_tables(&mut connection)?;
+            wait_for_no_lock(&mut connection, &verified)?;
             (self.connection, self.host) = (Some(connection), host);
             self.has_verified(verified);
             // The lists of names of the transaction that was lost are not known to be there.
@@ -197,6 +215,11 @@ fn check_tables(connection: &mut Connection) -> Result<(), Fault> {
     }
 }
 
+fn wait_for_no_lock(connection: &mut Connection, verified: &Verified) -> Result<(), Fault> {
+    let set = if verified.is_mysql { NO_LOCK_WAIT_OF_MYSQL } else { NO_LOCK_WAIT };
+    Ok(connection.plain(set)?)
+}
+
 /// Random bytes.
 fn random<const N: usize>() -> Result<[u8; N], Fault> {
     let mut bytes = [0; N];
@@ -214,8 +237,7 @@ impl Engine for Mysql<'_> {
         self.numbers.clear();
         self.records = 0;
         self.batch = i64::from_be_bytes(random()?) & i64::MAX;
-        let began = self.connection()?.plain("START TRANSACTION");
-        if let Err(error) = began {
+        if let Err(error) = self.connection()?.plain("START TRANSACTION") {
             self.lost += 1;
             return Err(error.into());
         }
@@ -237,6 +259,10 @@ impl Engine for Mysql<'_> {
 
     fn isolates_rows(&self) -> bool {
         false
+    }
+
+    fn set_pausing(&mut self, pauses: bool) {
+        self.pauses = pauses;
     }
 
     fn savepoint(&mut self) -> Result<(), Fault> {
@@ -394,8 +420,9 @@ impl Engine for Mysql<'_> {
     fn lead(&mut self) -> Result<bool, Fault> {
         self.reconnect()?;
         self.verify_if_due()?;
-        let receiver = self.receiver;
-        match lease::take(self.connection()?, &receiver) {
+        self.connection()?;
+        let (lease, connection) = (&mut self.lease, self.connection.as_mut());
+        match connection.map_or(Ok(false), |connection| lease.take(connection)) {
             // Another receiver takes it at this moment.
             Err(Fault::TransactionLost(_)) => Ok(false),
             taken => taken,
@@ -414,7 +441,7 @@ impl Engine for Mysql<'_> {
     fn finish(&mut self) -> bool {
         if let Some(connection) = &mut self.connection {
             // The next receiver need not wait for the end of the lease.
-            let _ = lease::give_back(connection, &self.receiver);
+            let _ = self.lease.give_back(connection);
         }
         true
     }

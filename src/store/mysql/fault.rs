@@ -1,16 +1,22 @@
 //! Turns errors of the server and of the driver into faults, by their numbers.
 //! <https://mariadb.com/kb/en/mariadb-error-code-reference/>
 
+use std::error::Error as _;
+use std::io;
+
 use mysql::Error;
 
 use crate::store::fault::{Cause, Fault};
 
-/// The server ended the transaction or undid a statement of it, and the same transaction may
-/// succeed: a lock was waited for too long (1205), a deadlock or a conflict with another node
-/// (1213), a row changed meanwhile (1020), a conflict in a group (3101), a table definition changed
-/// (1412, 1615), a savepoint went with its transaction (1305), TiDB's conflicts and schema changes
-/// (8002, 8005, 8028).
-const LOST: [u16; 10] = [1020, 1205, 1213, 1305, 1412, 1615, 3101, 8002, 8005, 8028];
+/// The server ended the transaction, and the same transaction may succeed: a deadlock or a conflict
+/// with another node (1213), a row changed meanwhile (1020), a conflict in a group (3101), a table
+/// definition changed (1412, 1615), a savepoint went with its transaction (1305), TiDB's conflicts
+/// and schema changes (8002, 8005, 8028).
+const LOST: [u16; 9] = [1020, 1213, 1305, 1412, 1615, 3101, 8002, 8005, 8028];
+
+/// Another transaction holds a lock, and the time to wait for it is over. Only the statement is
+/// undone: the transaction has to be rolled back.
+const LOCKED: u16 = 1205;
 
 /// The server does not work for this connection now, and another one may: it has no quorum (1047),
 /// shuts down (1053), ended the connection (1317, 1927, 3024), or only reads (1290, 1792, 1836).
@@ -67,13 +73,31 @@ pub(super) fn cause(error: Error) -> Cause {
 /// An error in the words of its cause, without the name of the driver's type.
 pub(super) fn words(error: &Error) -> String {
     match error {
+        error if io_kind(error) == Some(io::ErrorKind::WouldBlock) => {
+            "the server has not answered in time".into()
+        }
         Error::IoError(error) => error.to_string(),
-        Error::CodecError(error) => error.to_string(),
+        Error::CodecError(codec) => {
+            io_error(error).map_or_else(|| codec.to_string(), ToString::to_string)
+        }
         Error::MySqlError(error) => error.message.clone(),
         Error::DriverError(error) => error.to_string(),
         Error::TlsError(error) => error.to_string(),
         error => error.to_string(),
     }
+}
+
+/// The error of the system, or of TLS, behind an error of the driver.
+fn io_error(error: &Error) -> Option<&io::Error> {
+    match error {
+        Error::IoError(error) => Some(error),
+        Error::CodecError(error) => error.source().and_then(|cause| cause.downcast_ref()),
+        _ => None,
+    }
+}
+
+fn io_kind(error: &Error) -> Option<io::ErrorKind> {
+    io_error(error).map(io::Error::kind)
 }
 
 /// What the operator can do about an error of a first connection.
@@ -88,12 +112,15 @@ pub(super) fn remedy(error: &Error) -> Option<&'static str> {
         Error::DriverError(mysql::DriverError::TlsNotSupported) => {
             Some("turn TLS on there (ssl_cert and ssl_key), or set --database-tls off")
         }
-        Error::TlsError(_) => {
-            Some("check the certificate's names, and name its authority by --database-tls-ca")
-        }
+        Error::TlsError(_) => Some(BAD_CERTIFICATE),
+        // What TLS cannot accept; the driver itself calls nothing so.
+        error if io_kind(error) == Some(io::ErrorKind::InvalidData) => Some(BAD_CERTIFICATE),
         _ => None,
     }
 }
+
+const BAD_CERTIFICATE: &str = "the server's certificate must be valid for the host as --database \
+    names it, and its authority be public or stand in --database-tls-ca";
 
 impl From<Error> for Fault {
     fn from(error: Error) -> Self {
@@ -103,6 +130,7 @@ impl From<Error> for Fault {
         let Some(number) = number(&error) else { return Fault::TransactionLost(cause(error)) };
         let kind = match number {
             number if LOST.contains(&number) || LEFT.contains(&number) => Fault::TransactionLost,
+            LOCKED => Fault::RowLocked,
             number if FULL.contains(&number) => Fault::Full,
             number if REFUSED.contains(&number) => Fault::Constraint,
             number if DAMAGED.contains(&number) => Fault::Damaged,
@@ -134,7 +162,7 @@ mod tests {
     fn the_number_of_an_error_decides_what_is_done() {
         for (code, kind, ends) in [
             (1213, "the transaction was lost", false),
-            (1205, "the transaction was lost", false),
+            (1205, "another transaction holds the lock of a row", false),
             (1020, "the transaction was lost", false),
             (3101, "the transaction was lost", false),
             (1047, "the transaction was lost", true),

@@ -208,7 +208,7 @@ struct RecordRow<'a> {
 }
 
 /// The member of a record, if both ids were readable.
-fn member_of(record: &Record<'_>) -> Option<Key> {
+pub(super) fn member_of(record: &Record<'_>) -> Option<Key> {
     let received = record.received;
     received.site.zip(received.member).map(|(site, member)| Key { site, member })
 }

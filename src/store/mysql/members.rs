@@ -9,7 +9,7 @@ use super::connection::Many;
 use super::engine::Mysql;
 use super::rows::{
     FORMER_COLUMNS, HERE_COLUMNS, MEMBER_COLUMNS, folded_key, former_values, get, is_folded_key,
-    key_values, read_former, read_here, read_key, unfolded_key,
+    key_values, read_former, read_here, read_key, read_username, unfolded_key,
 };
 use crate::action::Standing;
 use crate::clock::Moment;
@@ -17,10 +17,16 @@ use crate::identity::{Key, MemberId, SiteId};
 use crate::member::Former;
 use crate::store::{Fault, Lapse, View, Wanted, standing_at};
 
+// The keys are named, because the server takes another way through a table that it believes to be
+// small, and locks all rows on that way.
+
 static SELECT_HERE: LazyLock<Many> = LazyLock::new(|| {
     let columns = format!("{MEMBER_COLUMNS}, {HERE_COLUMNS}");
     Many::new(
-        format!("SELECT {columns} FROM member_auth WHERE (siteid, memberid) IN ("),
+        format!(
+            "SELECT {columns} FROM member_auth FORCE INDEX (PRIMARY)
+             WHERE (siteid, memberid) IN ("
+        ),
         "(?, ?)",
         ") FOR UPDATE",
     )
@@ -29,7 +35,10 @@ static SELECT_HERE: LazyLock<Many> = LazyLock::new(|| {
 static SELECT_FORMER: LazyLock<Many> = LazyLock::new(|| {
     let columns = format!("{MEMBER_COLUMNS}, {FORMER_COLUMNS}");
     Many::new(
-        format!("SELECT {columns} FROM former_member WHERE (siteid, memberid) IN ("),
+        format!(
+            "SELECT {columns} FROM former_member FORCE INDEX (PRIMARY)
+             WHERE (siteid, memberid) IN ("
+        ),
         "(?, ?)",
         ") FOR UPDATE",
     )
@@ -38,6 +47,7 @@ static SELECT_FORMER: LazyLock<Many> = LazyLock::new(|| {
 static SELECT_HOLDERS: LazyLock<Many> = LazyLock::new(|| {
     Many::new(
         "SELECT siteid, memberid, username_key, expire_at FROM member_auth
+             FORCE INDEX (member_auth_username_key)
          WHERE (username_key, siteid) IN (",
         "(?, ?)",
         ") FOR UPDATE",
@@ -241,6 +251,7 @@ impl Mysql<'_> {
             return Ok(0);
         }
         self.connection()?.change_by(&COPY_EXPIRED, keys.clone())?;
+        self.fold_copies(keys.clone())?;
         self.connection()?.change_by(&DELETE_HERE, keys.clone())?;
         let mut sites: Vec<_> = keys
             .iter()
@@ -254,7 +265,31 @@ impl Mysql<'_> {
         sites.into_iter().try_for_each(|site| self.hand_on_names(site))?;
         Ok(moved)
     }
+
+    /// Gives the copies of members who do not hold the folded form of their name that form, as each
+    /// row of former_member has it. SQL cannot fold a name.
+    fn fold_copies(&mut self, keys: Vec<Vec<Value>>) -> Result<(), Fault> {
+        for mut row in self.connection()?.rows_by(&SELECT_UNFOLDED, keys)? {
+            let (site, member): (i64, i64) = (get(&mut row, 0)?, get(&mut row, 1)?);
+            // A name that cannot be read keeps its key.
+            let Ok(name) = read_username(&mut row, 2) else { continue };
+            self.connection()?.run(
+                "UPDATE former_member SET username_key = ? WHERE siteid = ? AND memberid = ?",
+                vec![Value::Bytes(folded_key(&name)), site.into(), member.into()],
+            )?;
+        }
+        Ok(())
+    }
 }
+
+static SELECT_UNFOLDED: LazyLock<Many> = LazyLock::new(|| {
+    Many::new(
+        "SELECT siteid, memberid, username_sent FROM member_auth
+         WHERE username_key < 0x01 AND (siteid, memberid) IN (",
+        "(?, ?)",
+        ")",
+    )
+});
 
 /// In SQL alone, so that a row that cannot be read does not keep the others from being moved.
 static COPY_EXPIRED: LazyLock<Many> = LazyLock::new(|| {

@@ -18,6 +18,7 @@ mod journal;
 mod lease;
 mod lists;
 mod logins;
+mod lookup;
 mod members;
 mod migration;
 mod names;
@@ -196,7 +197,8 @@ pub(super) fn complete_migration(server: &Server) -> Result<(), OpenError> {
 
 pub(super) fn diagnose(server: &Server, since: i64) -> Result<Diagnosis, OpenError> {
     let Connected { mut connection, verified, .. } = connect_to_tables(server, Purpose::Schema)?;
-    in_open(server, diagnosis::diagnose(&mut connection, &verified, since))
+    let read_problems = connect::problems_of_read_hosts(server);
+    in_open(server, diagnosis::diagnose(&mut connection, &verified, read_problems, since))
 }
 
 /// An upgrade changes the tables in place. What it needs is known to the server alone.

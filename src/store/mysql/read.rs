@@ -147,6 +147,10 @@ impl Read for Reader {
         self.end()
     }
 
+    fn is_fallback(&self) -> bool {
+        self.reads_from_fallback()
+    }
+
     fn load(&self, wanted: &Wanted, view: &mut View, now: i64) -> Result<(), Fault> {
         for &key in &wanted.keys {
             if !view.has_member(key) {

@@ -1,17 +1,26 @@
 //! Reading: one connection, on which a read transaction sees one moment. A connection that was lost
 //! while nobody used it is opened again.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use mysql::{Row, Value};
 
-use super::connect::{Attempt, Connected, Purpose, connect};
+use super::connect::{Attempt, Connected, Purpose, connect, speaks};
 use super::connection::{Connection, Many};
 use super::server::{Host, Server};
 use crate::store::{Cause, Fault};
 
 /// Rows of a list that are read at once.
 pub(super) const PAGE_ROWS: u32 = 1_000;
+
+/// How often a reader on another host than those for reading looks whether one of these answers
+/// again.
+const LOOK_BACK_EVERY: Duration = Duration::from_secs(60);
+
+/// Whether the log has said that no host for reading answers.
+static IS_ELSEWHERE: AtomicBool = AtomicBool::new(false);
 
 /// A connection that only reads.
 #[derive(Debug)]
@@ -21,16 +30,52 @@ pub(super) struct Reader {
     connection: RefCell<Option<Connection>>,
     /// The node of the connection.
     host: RefCell<Host>,
+    /// When it was last looked whether a host for reading answers.
+    looked_back: Cell<Instant>,
 }
 
 impl Reader {
     pub(super) fn new(server: &Server, purpose: Purpose, connected: Connected) -> Self {
         let Connected { connection, host, .. } = connected;
-        Self {
+        let reader = Self {
             server: server.clone(),
             purpose,
             connection: RefCell::new(Some(connection)),
             host: RefCell::new(host),
+            looked_back: Cell::new(Instant::now()),
+        };
+        reader.log_fallback();
+        reader
+    }
+
+    /// Whether it reads from a host that is not one of those for reading.
+    pub(super) fn reads_from_fallback(&self) -> bool {
+        !self.server.read_hosts().contains(&self.host.borrow())
+    }
+
+    fn log_fallback(&self) {
+        let is_elsewhere = self.reads_from_fallback();
+        match (is_elsewhere, IS_ELSEWHERE.swap(is_elsewhere, Ordering::Relaxed)) {
+            (true, false) => log::warn!(
+                "no host of --database-read can be used, so members are read from {}: \
+                 `nats-userman doctor` says why",
+                self.host.borrow()
+            ),
+            (false, true) => log::info!("members are read from {} again", self.host.borrow()),
+            _ => {}
+        }
+    }
+
+    /// Goes back to a host for reading, now and then, once one answers.
+    fn look_back(&self) {
+        if !self.reads_from_fallback() || self.looked_back.get().elapsed() < LOOK_BACK_EVERY {
+            return;
+        }
+        self.looked_back.set(Instant::now());
+        if self.server.read_hosts().iter().any(speaks)
+            && let Ok(mut connection) = self.connection.try_borrow_mut()
+        {
+            *connection = None;
         }
     }
 
@@ -39,11 +84,13 @@ impl Reader {
         let attempt = Attempt { last: Some(&lost), ..Attempt::default() };
         let Connected { connection, host, .. } = connect(&self.server, self.purpose, attempt)?;
         self.host.replace(host);
+        self.log_fallback();
         Ok(connection)
     }
 
     /// Begins a read transaction.
     pub(super) fn begin(&self) -> Result<(), Fault> {
+        self.look_back();
         match self.try_begin() {
             // The server ended the idle connection, or was restarted.
             Err(_) if self.is_lost() => self.try_begin(),

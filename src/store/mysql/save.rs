@@ -7,10 +7,12 @@ use std::sync::LazyLock;
 
 use super::connection::Many;
 use super::engine::Mysql;
-use super::rows::{HERE_COLUMNS, MEMBER_COLUMNS, former_values, here_values};
+use super::journal::member_of;
+use super::rows::{HERE_COLUMNS, MEMBER_COLUMNS, former_values, here_values, key_values};
 use crate::action::{Change, Standing};
 use crate::identity::{Key, SiteId};
 use crate::member::{Former, Member, Reason};
+use crate::password::Stored;
 use crate::store::{Fault, Outcome};
 
 pub(super) static INSERT_HERE: LazyLock<Many> = LazyLock::new(|| {
@@ -18,6 +20,15 @@ pub(super) static INSERT_HERE: LazyLock<Many> = LazyLock::new(|| {
         format!("INSERT INTO member_auth ({MEMBER_COLUMNS}, {HERE_COLUMNS}, username) VALUES "),
         "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         "",
+    )
+});
+
+/// Changes a column of these rows, and changes it back when it is run again.
+static TURN: LazyLock<Many> = LazyLock::new(|| {
+    Many::new(
+        "UPDATE member_auth SET login_version = -login_version WHERE (siteid, memberid) IN (",
+        "(?, ?)",
+        ")",
     )
 });
 
@@ -93,7 +104,37 @@ impl Mysql<'_> {
             sites.dedup();
             sites.into_iter().try_for_each(|site| self.hand_on_names(site))?;
         }
+        self.write_unchanged(outcomes, &changes)?;
         self.append_records(outcomes)
+    }
+
+    /// Writes the rows of members whose records take a seal from the row, which they leave as it
+    /// is. On a cluster nothing else would keep another node from hashing that seal at this moment:
+    /// row and record would get two hashes of one password.
+    fn write_unchanged(
+        &mut self,
+        outcomes: &[Outcome<'_>],
+        changes: &BTreeMap<Key, NetChange<'_>>,
+    ) -> Result<(), Fault> {
+        let takes_a_seal = |outcome: &&Outcome<'_>| {
+            let credential = outcome.record.put.credential.as_ref();
+            outcome.change == Change::None
+                && credential.is_some_and(|put| matches!(put.stored, Stored::Sealed(_)))
+        };
+        let mut keys: Vec<Key> = outcomes
+            .iter()
+            .filter(takes_a_seal)
+            .filter_map(|outcome| member_of(&outcome.record))
+            .filter(|key| !changes.contains_key(key))
+            .collect();
+        keys.sort_unstable();
+        keys.dedup();
+        // Twice, because a row that is written with the same values is not written.
+        for _ in 0..2 {
+            let keys = keys.iter().copied().map(key_values).collect();
+            self.connection()?.change_by(&TURN, keys)?;
+        }
+        Ok(())
     }
 
     /// Moves members whose expiry is reached by an unconfirmed clock, if they hold a name that a

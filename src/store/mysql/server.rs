@@ -90,8 +90,8 @@ pub enum Tls {
     /// In clear. For a server on this machine or in a network that nobody else reads.
     #[default]
     Off,
-    /// TLS with a certificate for the host's name. The file has the certificate authority in PEM
-    /// form; `None`: the public ones.
+    /// TLS with a certificate for the host's name, by a public certificate authority or by those of
+    /// the file in PEM form. (The driver cannot leave the public ones out.)
     Verified(Option<PathBuf>),
 }
 

@@ -81,6 +81,7 @@ pub(super) fn of_commit(error: Error) -> Fault {
         other @ (Fault::BadRow(_)
         | Fault::Replaced(_)
         | Fault::TransactionLost(_)
+        | Fault::RowLocked(_)
         | Fault::OutcomeUnknown(_)) => other,
     }
 }

@@ -79,6 +79,8 @@ impl MariaDb {
         fs::write(&first, admin).unwrap();
         let path = |name: &str| dir.join(name).display().to_string();
         let mut command = Command::new("sh");
+        // A server that starts removes the temporary tables of others from their directory.
+        command.env("TMPDIR", &dir);
         command.args(["-c", KEEPER, "keeper"]).arg(&dir).arg(install).arg(program);
         command.args([
             "--no-defaults".into(),

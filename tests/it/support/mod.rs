@@ -23,7 +23,7 @@ use nats_userman::writer::LoginTimes;
 
 pub use app::App;
 pub use bench::WriterBench;
-pub use certificate::certify;
+pub use certificate::{certify, certify_by_authority, make_authority};
 pub use database::{Beside, ENGINES, EngineKind, TestDatabase, check_database};
 pub use dir::temp_dir;
 pub use gated::Gate;
