@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_nats_userman_global_optspecs
-    string join \n config= listen= public-url= data-dir= database= postback-token= postback-token-file= allow-ip= allow-ip-file= trusted-proxy= trusted-proxy-file= time-zone= expire-grace-hours= clock-jump-minutes= password-hash= keep-cryptpass journal-days= no-upgrade-copy log= log-format= database-read= database-password= database-password-file= database-tls= database-tls-ca= backup-every= backup-dir= backup-keep= backup-with-keys login-hours= login-idle-minutes= cookie-domain= login-limit-pair= login-limit-network= login-limit-name= login-window-minutes= login-block-minutes= sites-file= site-name= site-logo= site-accent= site-background= site-dark-accent= site-dark-background= site-language= forgot-password-url= join-url= support-url= upgrade-url= login-template= api-key= api-key-file= nats-url= nats-api-username= nats-api-key= nats-api-key-file= nats-ca= nats-seconds= stand-in stand-in-minutes= h/help V/version
+    string join \n config= listen= public-url= data-dir= database= postback-token= postback-token-file= allow-ip= allow-ip-file= trusted-proxy= trusted-proxy-file= time-zone= expire-grace-hours= clock-jump-minutes= password-hash= keep-cryptpass journal-days= no-upgrade-copy log= log-format= database-read= database-password= database-password-file= database-tls= database-tls-ca= backup-every= backup-dir= backup-keep= backup-with-keys login-hours= login-idle-minutes= login-days= cookie-domain= login-limit-pair= login-limit-network= login-limit-name= login-window-minutes= login-block-minutes= sites-file= site-name= site-logo= site-accent= site-background= site-dark-accent= site-dark-background= site-language= forgot-password-url= join-url= support-url= upgrade-url= login-template= api-key= api-key-file= nats-url= nats-api-username= nats-api-key= nats-api-key-file= nats-ca= nats-seconds= stand-in stand-in-minutes= h/help V/version
 end
 
 function __fish_nats_userman_needs_command
@@ -52,6 +52,7 @@ complete -c nats-userman -n "__fish_nats_userman_needs_command" -l backup-dir -d
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l backup-keep -d 'How many backups stay in the directory when the service has made one; 0 keeps all' -r
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l login-hours -d 'Hours that a login from the login page lasts' -r
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l login-idle-minutes -d 'Inactivity timeout of logins from the login page, in minutes; 0 disables it' -r
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l login-days -d 'Days that logins, failed logins and logouts stay in the record, which `member show` prints; 0 records nothing' -r
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l cookie-domain -d 'Domain whose hosts share logins, as in example.com; repeatable, and the longest one that matches a host applies [default: each host has its own logins]' -r
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l login-limit-pair -d 'Different wrong passwords for one username from one network that block this pair; 0 disables it' -r
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l login-limit-network -d 'Different wrong passwords from one network that block it; 0 disables it' -r
@@ -116,7 +117,7 @@ complete -c nats-userman -n "__fish_nats_userman_using_subcommand journal" -l un
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand journal" -l json -d 'Print one JSON object a line, with the stored forms of credentials, for `replay --journal`'
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand journal" -s h -l help -d 'Print help'
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand member; and not __fish_seen_subcommand_from show list remove restore logout" -s h -l help -d 'Print help'
-complete -c nats-userman -n "__fish_nats_userman_using_subcommand member; and not __fish_seen_subcommand_from show list remove restore logout" -f -a "show" -d 'Show a member and their journal records'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand member; and not __fish_seen_subcommand_from show list remove restore logout" -f -a "show" -d 'Show members: whether they get in now and why not, their last logins, and their journal records'
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand member; and not __fish_seen_subcommand_from show list remove restore logout" -f -a "list" -d 'List members'
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand member; and not __fish_seen_subcommand_from show list remove restore logout" -f -a "remove" -d 'Remove a member, as a DELETE does'
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand member; and not __fish_seen_subcommand_from show list remove restore logout" -f -a "restore" -d 'Restore a former member with the kept credential, as an ACTIVATE does; or all who expired because of a wrong clock'
@@ -209,6 +210,7 @@ complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l back
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l backup-keep -d 'How many backups stay in the directory when the service has made one; 0 keeps all' -r
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l login-hours -d 'Hours that a login from the login page lasts' -r
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l login-idle-minutes -d 'Inactivity timeout of logins from the login page, in minutes; 0 disables it' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l login-days -d 'Days that logins, failed logins and logouts stay in the record, which `member show` prints; 0 records nothing' -r
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l cookie-domain -d 'Domain whose hosts share logins, as in example.com; repeatable, and the longest one that matches a host applies [default: each host has its own logins]' -r
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l login-limit-pair -d 'Different wrong passwords for one username from one network that block this pair; 0 disables it' -r
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l login-limit-network -d 'Different wrong passwords from one network that block it; 0 disables it' -r

@@ -213,6 +213,11 @@ impl Engine for Losing<'_> {
         self.engine.lift(target)
     }
 
+    fn lift_sharing(&mut self, key: Key, now: i64) -> Result<bool, Fault> {
+        self.step()?;
+        self.engine.lift_sharing(key, now)
+    }
+
     fn keep_blocks(&mut self, blocks: &[Block]) -> Result<(), Fault> {
         self.step()?;
         self.engine.keep_blocks(blocks)

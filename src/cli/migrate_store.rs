@@ -72,7 +72,7 @@ fn print(
     writeln!(out, "copied {from} to {to} in {seconds} s; both have:")?;
     for copied in &migrated.tables {
         let (table, rows) = (copied.table.name(), copied.rows);
-        writeln!(out, "  {table:<14}{rows:>10} rows, SHA-256 {}", copied.sha256)?;
+        writeln!(out, "  {table:<16}{rows:>8} rows, SHA-256 {}", copied.sha256)?;
     }
     if migrated.found > 0 {
         writeln!(out, "{} rows were there from an interrupted run", migrated.found)?;

@@ -11,6 +11,8 @@ use crate::login::settings::{AreaConfig, GuessLimits, HOUR_SECONDS, LIMIT_MAX, L
 const MINUTE_SECONDS: u32 = 60;
 /// A shorter inactivity timeout would end logins while a member reads a page.
 const IDLE_MINUTES_MIN: u32 = 5;
+/// A hundred years.
+const LOGIN_DAYS_MAX: u32 = 36_500;
 /// A day of minutes.
 const MINUTES_MAX: u32 = 1_440;
 
@@ -36,6 +38,16 @@ pub struct AreaSettings {
         default_value = "0"
     )]
     pub login_idle_minutes: String,
+    /// Days that logins, failed logins and logouts stay in the record, which `member show` prints;
+    /// 0 records nothing
+    #[arg(
+        long,
+        global = true,
+        env = "USERMAN_LOGIN_DAYS",
+        value_name = "DAYS",
+        default_value = "90"
+    )]
+    pub login_days: String,
     /// Domain whose hosts share logins, as in example.com; repeatable, and the longest one that
     /// matches a host applies [default: each host has its own logins]
     #[arg(
@@ -112,6 +124,12 @@ pub(super) fn read(settings: &AreaSettings, bad: &mut Problems) -> Option<AreaCo
                 .filter(|&minutes| minutes == 0 || minutes >= IDLE_MINUTES_MIN)
         },
     );
+    let days = bad.read(
+        "--login-days",
+        "expected 0 for off, or a whole number of days up to 36500",
+        &settings.login_days,
+        number(0, LOGIN_DAYS_MAX),
+    );
     let cookie_domains = bad.read_all(
         "--cookie-domain",
         COOKIE_DOMAIN_EXPECTED,
@@ -131,6 +149,7 @@ pub(super) fn read(settings: &AreaSettings, bad: &mut Problems) -> Option<AreaCo
     Some(AreaConfig {
         login_seconds: i64::from(hours?) * HOUR_SECONDS,
         idle_seconds: Some(i64::from(idle? * MINUTE_SECONDS)).filter(|&seconds| seconds > 0),
+        login_days: days?,
         cookie_domains: CookieDomains::new(cookie_domains),
         limits: GuessLimits {
             pair: pair?,

@@ -13,6 +13,7 @@ use super::form_origin::is_from_here;
 use super::respond::{method_not_allowed, plain, plain_unavailable, see_other, unread_form};
 use super::state::ThreadState;
 use super::visitor::{self, AUTH_REASON, invalid_query};
+use crate::block::Network;
 use crate::fields::Fields;
 use crate::identity::Username;
 use crate::login::admission::{Allowed, Denial, all_by_password};
@@ -22,6 +23,7 @@ use crate::login::basic::Typed;
 use crate::login::members::Undecided;
 use crate::login::page::{Facts, LoginMessage, Shown};
 use crate::login::sessions;
+use crate::login_record::LoginWay;
 use crate::password::Password;
 use crate::store::LoginRow;
 
@@ -133,6 +135,7 @@ async fn enter(
     let before = sessions::before(state.area(), &presented(request, state, now), rows, now).await?;
     for row in rows.iter().filter(|row| is_logged(state, row)) {
         log::info!(site:% = row.key.site, member:% = row.key.member, address:% = address; "login");
+        state.area().record_login(LoginWay::Page, row, Network::of(address));
     }
     let mut response = see_other(back);
     cookies::log_in(request, state, &mut response, rows, &before.kept, now);
@@ -171,6 +174,8 @@ pub async fn logout(
     }
     let now = state.shared().clock.now();
     let logins = presented(&request, &state, now);
+    let network = Network::of(state.caller(&request));
+    logins.iter().for_each(|login| state.area().record_logout(login.key, network));
     let ended = sessions::end(state.area(), logins.iter()).await;
     let mut response = match ended.and(if logins.is_cut() { Err(Undecided) } else { Ok(()) }) {
         Ok(()) => {

@@ -11,12 +11,14 @@ use super::ask::Ask;
 use super::attempt::Attempt;
 use super::basic::Typed;
 use super::cookie::LOGINS_MAX;
-use super::failed::{By, FailedLogin};
+use super::failed::FailedLogin;
 use super::guard::{Verdict, WrongPassword};
 use super::members::Undecided;
 use super::pseudonym::TypedName;
+use super::recording::{Failure, Meant};
 use crate::block::{BlockKind, NameHolder, Network};
 use crate::identity::SiteId;
+use crate::login_record::{LoginEvent, LoginWay};
 use crate::store::LoginRow;
 
 /// Whether a visitor is admitted.
@@ -86,7 +88,7 @@ pub async fn by_password(
     address: IpAddr,
     now: i64,
 ) -> Result<Admission, Undecided> {
-    let opened = opened(area, allowed, typed, address, now, Until::Admitted).await?;
+    let opened = opened(area, allowed, typed, address, now, LoginWay::Basic).await?;
     Ok(match opened.map(|rows| rows.into_iter().find(|row| allowed.admits(row))) {
         Ok(Some(row)) => Admission::In(row),
         Ok(None) => Admission::Out(Denial::Trial),
@@ -108,7 +110,7 @@ pub async fn all_by_password(
     address: IpAddr,
     now: i64,
 ) -> Result<Result<Vec<LoginRow>, Denial>, Undecided> {
-    let opened = opened(area, allowed, typed, address, now, Until::All).await?;
+    let opened = opened(area, allowed, typed, address, now, LoginWay::Page).await?;
     Ok(opened.and_then(|mut rows| {
         rows.sort_by_key(|row| !allowed.admits(row));
         rows.truncate(LOGINS_MAX);
@@ -117,30 +119,26 @@ pub async fn all_by_password(
     }))
 }
 
-/// How many rows are tried.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Until {
-    /// Until one opens that is allowed.
-    Admitted,
-    /// All of them.
-    All,
-}
-
 /// The rows of the allowed sites that a name and a password open, in the order of the sites and at
-/// least one; or why there is none.
+/// least one; or why there is none. By the browser's prompt, no row is tried behind one that is
+/// allowed; on the page all are.
 async fn opened(
     area: &ThreadArea,
     allowed: Allowed<'_>,
     typed: &Typed,
     address: IpAddr,
     now: i64,
-    until: Until,
+    way: LoginWay,
 ) -> Result<Result<Vec<LoginRow>, Denial>, Undecided> {
     let shared = &area.shared;
     let (typed_name, network) =
         (TypedName::new(&shared.pseudonyms, typed.name.as_str()), Network::of(address));
     let verdict = typed_name.verdict(&shared.guard, network, area.clock.steady());
+    let secret = shared.remembered.secret(&typed.password);
+    let failure =
+        Failure { way, sites: allowed.sites, typed, typed_name: &typed_name, network, secret };
     if let Verdict::Blocked(BlockKind::Pair | BlockKind::Network) = verdict {
+        area.record_failure(&failure, LoginEvent::Blocked, Meant::Unread).await;
         return Ok(Err(Denial::Blocked));
     }
     let mut rows = area.members.logins_by_name(allowed.sites, &typed.name, now).await?;
@@ -155,6 +153,7 @@ async fn opened(
         }
         rows = known;
         if rows.is_empty() {
+            area.record_failure(&failure, LoginEvent::Blocked, Meant::Unread).await;
             return Ok(Err(Denial::Blocked));
         }
     }
@@ -168,12 +167,16 @@ async fn opened(
         if attempt.opens(&row).await? {
             // More guesses may have been counted while this was hashed: ten at once are ten.
             if attempt.hashed && attempt.is_blocked_by_now(&typed_name, attempt.is_home) {
+                area.record_failure(&failure, LoginEvent::Blocked, Meant::Unread).await;
                 return Ok(Err(Denial::Blocked));
             }
-            area.logged_in_from(row.key, network, now);
+            let is_new = area.logged_in_from(row.key, network, now);
             let is_admitted = allowed.admits(&row);
+            if is_admitted && is_new && way == LoginWay::Basic {
+                area.record_login(way, &row, network);
+            }
             opened.push(row);
-            if is_admitted && until == Until::Admitted {
+            if is_admitted && way == LoginWay::Basic {
                 break;
             }
         } else {
@@ -181,22 +184,33 @@ async fn opened(
         }
     }
     if !opened.is_empty() {
+        if !opened.iter().any(|row| allowed.admits(row)) {
+            let members = opened.iter().map(|row| row.key).collect();
+            let meant = Meant::Known(members, true);
+            area.record_failure(&failure, LoginEvent::Trial, meant).await;
+        }
         return Ok(Ok(opened));
     }
     let mut is_known = false;
-    for member in others {
+    for &member in &others {
         is_known = is_known || area.is_known(member, network).await;
     }
     let blocked = attempt.is_blocked_by_now(&typed_name, is_known);
-    let secret = shared.remembered.secret(&typed.password);
     // Asked for every failed login, so that the time does not tell whose name it is. If it cannot
     // be read, no member has the name, and it is not shown.
     let name = typed.name.clone();
     let is_taken = area.members.read(move |reader| reader.is_name_known(&name)).await;
-    let name = typed_name.shown(is_taken.unwrap_or(false));
+    let is_taken = is_taken.unwrap_or(false);
+    let name = typed_name.shown(is_taken);
     area.count_wrong(&WrongPassword { name, holder, network, is_known, secret });
-    let by = if until == Until::All { By::Page } else { By::Basic };
-    let attempt = FailedLogin { by, sites: allowed.sites, name, address, secret };
+    let attempt = FailedLogin { by: way, sites: allowed.sites, name, address, secret };
     shared.failed.log(&attempt, area.clock.steady());
-    Ok(Err(if blocked || !(is_open || is_known) { Denial::Blocked } else { Denial::Login }))
+    let reason = if blocked || !(is_open || is_known) { Denial::Blocked } else { Denial::Login };
+    let event = match reason {
+        Denial::Blocked => LoginEvent::Blocked,
+        _ if others.is_empty() => LoginEvent::Unknown,
+        _ => LoginEvent::Wrong,
+    };
+    area.record_failure(&failure, event, Meant::Known(others, is_taken)).await;
+    Ok(Err(reason))
 }

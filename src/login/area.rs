@@ -9,6 +9,7 @@ use super::area_log::AreaLog;
 use super::blocks::Ledger;
 use super::failed::FailedLogins;
 use super::guard::{Guard, WrongPassword};
+use super::history::History;
 use super::known::KnownNetworks;
 use super::logouts::Logouts;
 use super::members::{Members, ReadLog};
@@ -43,6 +44,8 @@ pub struct Area {
     pub pseudonyms: Pseudonyms,
     /// Limits the lines of failed logins.
     pub failed: FailedLogins,
+    /// Limits the record of logins.
+    pub history: History,
     /// Limits the lines of logins.
     pub login_lines: Mutex<Window<Key>>,
     /// The networks from which members have logged in.
@@ -119,18 +122,19 @@ impl ThreadArea {
         self.members.read(look_up).await.unwrap_or(false)
     }
 
-    /// Records that a member has logged in with the password from this network.
-    pub(super) fn logged_in_from(&self, member: Key, network: Network, now: i64) {
+    /// Notes that a member has logged in with the password from this network. Returns whether that
+    /// was the first time today.
+    pub(super) fn logged_in_from(&self, member: Key, network: Network, now: i64) -> bool {
         // If all visitors seem to come from one network, it would be known for every member.
         if self.shared.guard.is_exempt(network) {
-            return;
+            return self.shared.history.is_first_today(member, now);
         }
         let known = &self.shared.known;
-        if let Some(row) = known.opened(member, network, now)
-            && !self.writer.note(Note::Known(row))
-        {
+        let Some(row) = known.opened(member, network, now) else { return false };
+        if !self.writer.note(Note::Known(row)) {
             known.was_not_written(member, network);
         }
+        true
     }
 
     /// Counts a wrong password. A block that begins with it holds at once; it is logged and written

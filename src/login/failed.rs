@@ -12,6 +12,7 @@ use super::remembered::SecretDigest;
 use crate::block::{LoginName, Network};
 use crate::identity::SiteId;
 use crate::logging::limit::{LinesMax, Window};
+use crate::login_record::LoginWay;
 use crate::recent::Recent;
 
 /// The most lines per minute, in total and per network.
@@ -20,29 +21,11 @@ const LINES_MAX: LinesMax = LinesMax { window_seconds: 60, all: 60, each: 10 };
 const SAME_SECONDS: i64 = 600;
 const SEEN_MAX: usize = 4_096;
 
-/// How a visitor tried to log in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum By {
-    /// The browser's prompt, at `/auth`.
-    Basic,
-    /// The form of `/login`.
-    Page,
-}
-
-impl By {
-    fn as_str(self) -> &'static str {
-        match self {
-            By::Basic => "basic",
-            By::Page => "page",
-        }
-    }
-}
-
 /// A failed login.
 #[derive(Debug)]
 pub struct FailedLogin<'a> {
     /// How the visitor tried to log in.
-    pub by: By,
+    pub by: LoginWay,
     /// The sites whose members were allowed.
     pub sites: &'a [SiteId],
     /// The name, or its pseudonym if no member has the name.

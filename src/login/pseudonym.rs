@@ -61,6 +61,11 @@ impl<'a> TypedName<'a> {
         Self { pseudonyms, plain: LoginName::new(name), pseudonym: OnceCell::new() }
     }
 
+    /// The name as it was typed, in folded form. It may be a password.
+    pub(super) fn plain(&self) -> &LoginName {
+        &self.plain
+    }
+
     /// The name to count, to block and to log.
     pub fn shown(&self, has_holder: bool) -> &LoginName {
         if has_holder { &self.plain } else { self.pseudonym() }

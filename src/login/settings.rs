@@ -19,6 +19,8 @@ pub struct AreaConfig {
     pub login_seconds: i64,
     /// The inactivity timeout of a login, seconds; `None`: only its lifetime ends it.
     pub idle_seconds: Option<i64>,
+    /// How many days logins stay in the record; 0: nothing is recorded.
+    pub login_days: u32,
     /// The hosts that share the cookie of logins.
     pub cookie_domains: CookieDomains,
     /// How many wrong passwords lead to a block.

@@ -4,8 +4,10 @@ use std::fmt;
 
 use sha2::{Digest as _, Sha256};
 
+use crate::login_record::StoredLogin;
 use crate::member::{Credential, Member};
 use crate::password::Stored;
+use crate::shared_use::{MemberNetwork, SharingBlock};
 use crate::store::{KnownNetwork, Logout, LogoutBefore, Seen, StoredRecord, TableRow};
 
 /// SHA-256, which is shown in hexadecimal digits.
@@ -86,6 +88,24 @@ pub(super) fn encoded(row: &TableRow) -> Vec<u8> {
             bytes.text(target.network().map(|network| network.to_string()).as_deref());
             bytes.text(target.name().map(|name| name.as_str()));
             bytes.numbers([block.since, block.until].map(Some));
+        }
+        TableRow::Login(StoredLogin { id, record }) => {
+            let member = record.member.map(|member| member.get());
+            bytes.numbers([Some(*id), Some(record.at), Some(record.site.get()), member]);
+            bytes.text(Some(record.event.as_str()));
+            bytes.text(Some(record.way.as_str()));
+            bytes.text(record.name.as_deref());
+            bytes.text(Some(&record.network));
+        }
+        TableRow::MemberNetwork(row) => {
+            let MemberNetwork { key, network, first_at, last_at, country } = row;
+            bytes.numbers([key.site.get(), key.member.get(), *first_at, *last_at].map(Some));
+            bytes.text(Some(network));
+            bytes.text(country.as_deref());
+        }
+        TableRow::SharingBlock(SharingBlock { key, since, until, why }) => {
+            bytes.numbers([key.site.get(), key.member.get(), *since, *until].map(Some));
+            bytes.text(Some(why.as_str()));
         }
     }
     bytes.0

@@ -21,6 +21,7 @@ use crate::login::blocks::{self, Ledger};
 use crate::login::cookie::Signer;
 use crate::login::failed::FailedLogins;
 use crate::login::guard::Guard;
+use crate::login::history::History;
 use crate::login::known::KnownNetworks;
 use crate::login::logouts::Logouts;
 use crate::login::pool::Pool;
@@ -81,6 +82,7 @@ pub(super) fn open(
         guard,
         pseudonyms: Pseudonyms::new().map_err(std::io::Error::from)?,
         failed: FailedLogins::default(),
+        history: History::new(config.area.login_days > 0),
         login_lines: Mutex::new(Window::new(LOGIN_LINES_MAX)),
         known,
         remembered,
@@ -162,6 +164,13 @@ pub(super) fn say_left_out(shared: &ServerState, at_the_end: bool) {
         if let Some(count) = left_out {
             log::info!("{count} more {what}");
         }
+    }
+    let (unrecorded, lost) = area.history.left_out(now);
+    if let Some(count) = unrecorded {
+        log::info!("{count} failed logins were not recorded: there were too many");
+    }
+    if lost > 0 {
+        log::warn!("{lost} logins were not recorded, because the database was too slow");
     }
 }
 

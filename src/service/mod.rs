@@ -39,7 +39,7 @@ use crate::http::live::Live;
 use crate::http::refused::RefusedLog;
 use crate::http::state::ServerState;
 use crate::login::blocks::BlockSync;
-use crate::login::settings::LOGIN_SECONDS_MAX;
+use crate::login::settings::{HOUR_SECONDS, LOGIN_SECONDS_MAX};
 use crate::nats_client::settings::StringSource;
 use crate::open_files;
 use crate::password::{Cost, Hasher};
@@ -184,6 +184,8 @@ impl Service {
                 lasts: config.area.login_seconds,
                 longest: LOGIN_SECONDS_MAX,
                 idle: config.area.idle_seconds,
+                recorded: i64::from(config.area.login_days) * 24 * HOUR_SECONDS,
+                used: 24 * HOUR_SECONDS,
             },
             upkeep_every: config.upkeep_every,
             commit_wait: (!file.reads_are_local()).then_some(config.commit_wait),

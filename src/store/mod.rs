@@ -42,11 +42,12 @@ pub use location::{
 pub use open_error::{OpenError, SCHEMA_VERSION, UpgradeError};
 pub use read::Read;
 pub use reads::{ReadError, ReadSource, Reads};
+use records::LOGIN_RECORDS_MAX;
 pub use records::{
-    BlockCursor, BlockPage, Conversion, CookieLogin, CookieLoginState, Forms, FormsCursor,
+    BlockCursor, BlockPage, Conversion, CookieLogin, CookieLoginState, FindBy, Forms, FormsCursor,
     FormsPage, Hardened, JournalFilter, KNOWN_BYTES, KnownId, KnownNetwork, LoggedOut, LoginRow,
-    LongRead, NamedLogins, Note, Outcome, Pending, Rehashed, Seen, SharedKey, SharedSetting, Spent,
-    StoredRecord, Unfolded, UnreadableRecord,
+    LongRead, NETWORKS_OF_A_MEMBER_MAX, NamedLogins, Note, Outcome, Pending, Rehashed, Seen,
+    SharedKey, SharedSetting, Spent, StoredRecord, Unfolded, UnreadableRecord,
 };
 pub use table_row::{Logout, LogoutBefore, Table, TableRow};
 pub use upgrade_plan::UpgradePlan;
@@ -135,6 +136,9 @@ pub trait Engine {
     /// Deletes a block. Only this ends a stored block: its duration does not depend on a clock that
     /// someone can set.
     fn lift(&mut self, target: &Target) -> Result<(), Fault>;
+
+    /// Ends the blocks of this member for sharing at `now`. Returns whether there was one.
+    fn lift_sharing(&mut self, key: Key, now: i64) -> Result<bool, Fault>;
 
     /// Deletes all blocks except these.
     fn keep_blocks(&mut self, blocks: &[Block]) -> Result<(), Fault>;

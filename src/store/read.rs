@@ -7,15 +7,18 @@ use std::path::Path;
 
 use super::copy::{Copied, CopyError, CopyWatch};
 use super::records::{
-    BlockCursor, BlockPage, CookieLogin, CookieLoginState, FormsCursor, FormsPage, JournalFilter,
-    KnownId, LoginRow, NamedLogins, Pending, StoredRecord, Unfolded, UnreadableRecord,
+    BlockCursor, BlockPage, CookieLogin, CookieLoginState, FindBy, FormsCursor, FormsPage,
+    JournalFilter, KnownId, LoginRow, NamedLogins, Pending, StoredRecord, Unfolded,
+    UnreadableRecord,
 };
 use super::{Fault, Table, TableRow, View, Wanted};
 use crate::action::Standing;
 use crate::epoch::Epoch;
 use crate::identity::{Key, MemberId, SessionHash, SiteId, Username};
+use crate::login_record::StoredLogin;
 use crate::member::{Former, Member};
 use crate::password::{KeyId, Stored};
+use crate::shared_use::{MemberNetwork, SharingBlock};
 
 /// A read-only connection to a database. It never waits for the writer.
 ///
@@ -100,6 +103,26 @@ pub trait Read: fmt::Debug + Send {
 
     /// Counts all stored blocks.
     fn count_blocks(&self) -> Result<usize, Fault>;
+
+    /// The last records of logins of this member, the newest first, at most `most`.
+    fn last_logins(&self, key: Key, most: u32) -> Result<Vec<StoredLogin>, Fault>;
+
+    /// The networks that are stored for this member.
+    fn networks_of(&self, key: Key) -> Result<Vec<MemberNetwork>, Fault>;
+
+    /// When and why this member last counted as shared.
+    fn sharing_of(&self, key: Key) -> Result<Option<SharingBlock>, Fault>;
+
+    /// The members who are kept out after `now` because of sharing, at most `most`.
+    fn sharing_blocks(&self, now: i64, most: u32) -> Result<Vec<SharingBlock>, Fault>;
+
+    /// The members with the most networks that were used after `since`, each with their count, at
+    /// most `most`. It reads the whole table.
+    fn most_networks(&self, since: i64, most: u32) -> Result<Vec<(Key, u64)>, Fault>;
+
+    /// The keys of members and former members, at most `most`, by site and memberid. A member whose
+    /// expiry is reached counts.
+    fn find(&self, by: FindBy<'_>, most: u32) -> Result<Vec<Key>, Fault>;
 
     /// A page of members by site and memberid, of one site or of all. Empty after the last.
     fn members_page(

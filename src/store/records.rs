@@ -7,7 +7,14 @@ use crate::action::{Change, Recorded, Standing};
 use crate::block::{Block, LoginName, NameHolder, Target};
 use crate::identity::{Key, MemberId, Username};
 use crate::journal::Record;
+use crate::login_record::LoginRecord;
 use crate::password::{Hash, Seal, Stored};
+use crate::shared_use::{MemberNetwork, SharingBlock};
+
+/// Records of logins that are kept, whatever their age. Visitors cause them.
+pub(super) const LOGIN_RECORDS_MAX: i64 = 10_000_000;
+/// The maximum of networks that are stored for a member.
+pub const NETWORKS_OF_A_MEMBER_MAX: i64 = 64;
 
 /// The result of one postback. The change and its journal record are saved together or not at all.
 #[derive(Clone, Debug)]
@@ -105,6 +112,11 @@ pub struct Spent {
     pub forgotten: i64,
     /// Logins that were last used at or before this time have ended.
     pub seen: i64,
+    /// Logins that were recorded at or before this time are removed from the record.
+    pub recorded: i64,
+    /// Networks that members last used at or before this time no longer count for sharing, nor do
+    /// blocks that ended by then.
+    pub used: i64,
 }
 
 /// A small write that a visitor causes and that must survive a restart. Many are written in one
@@ -121,6 +133,12 @@ pub enum Note {
     Known(KnownNetwork),
     /// A block has ended.
     Lift(Target),
+    /// Somebody logged in or out, or failed to.
+    Login(LoginRecord),
+    /// A member has used the members area from a network.
+    Network(MemberNetwork),
+    /// A member counts as shared.
+    Shared(SharingBlock),
 }
 
 /// The columns of a member's row that a login check needs.
@@ -235,6 +253,17 @@ pub struct KnownId {
     pub member: [u8; KNOWN_BYTES],
     /// The hash of member and network: the same network has another hash for another member.
     pub network: [u8; KNOWN_BYTES],
+}
+
+/// By what members are searched.
+#[derive(Clone, Copy, Debug)]
+pub enum FindBy<'a> {
+    /// By name, in any spelling.
+    Name(&'a Username),
+    /// By e-mail address, in any case of ASCII letters.
+    Email(&'a str),
+    /// By memberid, on all sites.
+    Member(MemberId),
 }
 
 /// A login of a member from a network.

@@ -5,7 +5,9 @@ use super::Fault;
 use super::records::{BlockPage, KnownNetwork, Seen, StoredRecord, UnreadableRecord};
 use crate::block::Block;
 use crate::identity::Key;
+use crate::login_record::StoredLogin;
 use crate::member::{Former, Member};
+use crate::shared_use::{MemberNetwork, SharingBlock};
 
 /// A table that is copied row by row. Tables of one row, such as the id of the seal key, have
 /// methods of their own in [`super::Read`] and [`super::Engine`].
@@ -27,11 +29,17 @@ pub enum Table {
     KnownNetworks,
     /// `block`, by kind, network and username.
     Blocks,
+    /// `login`, by number.
+    Logins,
+    /// `sharing_network`, by siteid, memberid and network.
+    MemberNetworks,
+    /// `sharing_block`, by siteid and memberid.
+    SharingBlocks,
 }
 
 impl Table {
     /// All of them, in the order in which they are copied.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::Members,
         Self::Formers,
         Self::Journal,
@@ -40,6 +48,9 @@ impl Table {
         Self::LastUses,
         Self::KnownNetworks,
         Self::Blocks,
+        Self::Logins,
+        Self::MemberNetworks,
+        Self::SharingBlocks,
     ];
 
     /// Its name in the database.
@@ -53,6 +64,9 @@ impl Table {
             Self::LastUses => "login_seen",
             Self::KnownNetworks => "known_network",
             Self::Blocks => "block",
+            Self::Logins => "login",
+            Self::MemberNetworks => "sharing_network",
+            Self::SharingBlocks => "sharing_block",
         }
     }
 }
@@ -76,6 +90,12 @@ pub enum TableRow {
     KnownNetwork(KnownNetwork),
     /// Of [`Table::Blocks`].
     Block(Block),
+    /// Of [`Table::Logins`].
+    Login(StoredLogin),
+    /// Of [`Table::MemberNetworks`].
+    MemberNetwork(MemberNetwork),
+    /// Of [`Table::SharingBlocks`].
+    SharingBlock(SharingBlock),
 }
 
 impl TableRow {
@@ -105,6 +125,9 @@ impl TableRow {
             Self::LastUse(_) => Table::LastUses,
             Self::KnownNetwork(_) => Table::KnownNetworks,
             Self::Block(_) => Table::Blocks,
+            Self::Login(_) => Table::Logins,
+            Self::MemberNetwork(_) => Table::MemberNetworks,
+            Self::SharingBlock(_) => Table::SharingBlocks,
         }
     }
 
@@ -124,6 +147,9 @@ impl TableRow {
             Self::LastUse(row) => format!("a login of {}", member(&row.key)),
             Self::KnownNetwork(_) => "a known network".to_owned(),
             Self::Block(_) => "a block".to_owned(),
+            Self::Login(row) => format!("login record {}", row.id),
+            Self::MemberNetwork(row) => format!("a network of {}", member(&row.key)),
+            Self::SharingBlock(row) => format!("the sharing of {}", member(&row.key)),
         }
     }
 }

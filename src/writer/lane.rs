@@ -109,6 +109,9 @@ mod tests {
             Note::Block(block) => block.until,
             Note::Lift(_) => -1,
             Note::Known(known) => known.day,
+            Note::Login(login) => login.at,
+            Note::Network(used) => used.last_at,
+            Note::Shared(block) => block.since,
         };
         notes.iter().map(number).collect()
     }

@@ -18,13 +18,24 @@ pub struct LoginTimes {
     pub longest: i64,
     /// The inactivity timeout, if one is set.
     pub idle: Option<i64>,
+    /// How long logins stay in the record.
+    pub recorded: i64,
+    /// How long a network counts for sharing.
+    pub used: i64,
 }
 
 impl LoginTimes {
     fn spent(self, now: i64) -> Spent {
         // Without a timeout the last use does not matter.
         let seen = self.idle.map_or(i64::MAX, |idle| now - idle);
-        Spent { now, issued: now - self.lasts, forgotten: now - self.longest, seen }
+        Spent {
+            now,
+            issued: now - self.lasts,
+            forgotten: now - self.longest,
+            seen,
+            recorded: now - self.recorded,
+            used: now - self.used,
+        }
     }
 }
 

@@ -4,6 +4,7 @@ mod auth;
 mod blocks;
 mod cookies;
 mod flood;
+mod history;
 mod idle;
 mod known;
 mod logouts;

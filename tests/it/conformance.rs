@@ -137,5 +137,5 @@ fn loaded(engine: &mut dyn Engine, keys: &[Key], names: &[(i64, &str)]) -> View 
 
 /// Limits by which everything has expired that happened at or before `until`.
 fn spent(until: i64) -> Spent {
-    Spent { now: until, issued: until, forgotten: until, seen: until }
+    Spent { now: until, issued: until, forgotten: until, seen: until, recorded: until, used: until }
 }

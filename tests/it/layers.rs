@@ -68,7 +68,17 @@ const LAYERS: &[Layer] = &[
     Layer {
         name: "values",
         reason: "what a member, a name or a password is",
-        modules: &["reply", "fields", "member", "block", "password", "token", "epoch"],
+        modules: &[
+            "reply",
+            "fields",
+            "member",
+            "login_record",
+            "shared_use",
+            "block",
+            "password",
+            "token",
+            "epoch",
+        ],
     },
     Layer {
         name: "ground",

@@ -9,7 +9,9 @@ use mysql::prelude::Queryable as _;
 use nats_userman::block::{Block, LoginName, Target};
 use nats_userman::epoch::Epoch;
 use nats_userman::identity::{Key, MemberId, SiteId};
+use nats_userman::login_record::{LoginEvent, LoginRecord, LoginWay};
 use nats_userman::migration::{Migrated, MigrationError, migrate};
+use nats_userman::shared_use::{MemberNetwork, SharingBlock, SharingReason};
 use nats_userman::store::{
     KnownId, KnownNetwork, Location, LoggedOut, Note, Read, Seen, Table, TableRow, open_reader,
     with_engine,
@@ -96,6 +98,28 @@ fn note_all(location: &Location) {
             until: NOON + 900,
         }),
         Note::Known(KnownNetwork { id: KnownId { member: [4; 16], network: [5; 16] }, day: 7 }),
+        Note::Login(LoginRecord {
+            at: NOON,
+            event: LoginEvent::Wrong,
+            way: LoginWay::Page,
+            site: key(72).site,
+            member: Some(key(72).member),
+            name: Some("Zoé".into()),
+            network: "2001:db8::/64".into(),
+        }),
+        Note::Network(MemberNetwork {
+            key: key(72),
+            network: "203.0.113.0/24".into(),
+            first_at: NOON - 60,
+            last_at: NOON,
+            country: Some("NL".into()),
+        }),
+        Note::Shared(SharingBlock {
+            key: key(72),
+            since: NOON,
+            until: NOON + 60,
+            why: SharingReason::AtOnce,
+        }),
     ];
     with_engine(location, false, |engine| {
         engine.begin().unwrap();
@@ -127,6 +151,9 @@ fn dump(location: &Location) -> Vec<String> {
         ("login_seen", "siteid, memberid, id"),
         ("known_network", "member, network"),
         ("block", "kind, network, username"),
+        ("login", "id"),
+        ("sharing_network", "siteid, memberid, network"),
+        ("sharing_block", key),
         ("seal_key", "one"),
         ("login_epoch", "one"),
         ("folding", "one"),
@@ -174,7 +201,7 @@ fn a_copy_of_a_file_has_every_column_of_every_row() {
     assert_eq!(dump(&used.location), before, "the source is not changed");
     check_database(&to);
     let rows: Vec<u64> = migrated.tables.iter().map(|table| table.rows).collect();
-    assert_eq!(rows, [6, 1, 14, 2, 1, 1, 1, 1]);
+    assert_eq!(rows, [6, 1, 14, 2, 1, 1, 1, 1, 1, 1, 1]);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! `member`: for support staff. A change is a postback of the operator, with the rules and the
 //! journal of all postbacks.
 
+mod find;
 mod lapsed_early;
 mod list;
 mod logout;
@@ -17,15 +18,19 @@ use crate::identity::{ID_EXPECTED, Key, MemberId, SiteId};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum MemberCommand {
-    /// Show a member and their journal records
+    /// Show members: whether they get in now and why not, their last logins, and their journal
+    /// records
+    #[command(allow_missing_positional = true)]
     Show {
-        /// siteid
-        site: String,
-        /// memberid
-        memberid: String,
+        /// siteid [default: all sites]
+        site: Option<String>,
+        /// memberid, username or e-mail address
+        member: String,
     },
     /// List members
     List {
+        /// Only who has this memberid, username or e-mail address
+        member: Option<String>,
         /// Only this siteid
         #[arg(long, value_parser = super::failure::id)]
         site: Option<i64>,
@@ -76,8 +81,14 @@ pub(super) enum MemberCommand {
 impl MemberCommand {
     pub(super) fn run(&self, config: &Config) -> Result<(), Failure> {
         match self {
-            MemberCommand::Show { site, memberid } => show::run(config, key(site, memberid)?),
-            MemberCommand::List { site, former } => list::run(config, *site, *former),
+            MemberCommand::Show { site, member } => {
+                let parsed =
+                    |text: &String| SiteId::parse(text).ok_or_else(|| bad_id("SITE", text));
+                show::run(config, site.as_ref().map(parsed).transpose()?, member)
+            }
+            MemberCommand::List { member, site, former } => {
+                list::run(config, *site, *former, member.as_deref())
+            }
             MemberCommand::Remove { site, memberid } => {
                 let key = key(site, memberid)?;
                 database::check(config)?;

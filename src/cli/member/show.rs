@@ -1,47 +1,103 @@
-//! `member show`: the row of one member and the journal records about them.
+//! `member show`: the row of a member, whether they get in now, their last logins, and the journal
+//! records about them.
 
 use std::io::{BufWriter, Write, stdout};
 
+use super::find::find;
 use crate::action::Standing;
+use crate::block::{Block, LoginName};
 use crate::cli::failure::Failure;
 use crate::cli::journal;
 use crate::clock::{Clock, format_utc};
 use crate::config::Config;
 use crate::database;
-use crate::identity::Key;
+use crate::identity::{Key, MemberId, SiteId};
+use crate::login::explanation::{MemberFacts, explain};
+use crate::login_record::StoredLogin;
 use crate::member::Member;
 use crate::password::Stored;
-use crate::store::JournalFilter;
+use crate::store::{JournalFilter, Read, pages};
 use crate::unicode::Visible;
 
-pub(super) fn run(config: &Config, key: Key) -> Result<(), Failure> {
+/// The last logins that are shown.
+const LOGINS_MAX: u32 = 10;
+/// The most members that are shown at once.
+const MEMBERS_MAX: usize = 20;
+
+pub(super) fn run(config: &Config, site: Option<SiteId>, text: &str) -> Result<(), Failure> {
     let reader = database::open(config)?;
-    let mut out = BufWriter::new(stdout().lock());
-    match reader.standing(key, Clock::System.now())? {
-        Standing::Here(row) | Standing::Lapsed(row) => {
-            writeln!(out, "member {} of site {}: may log in", key.member, key.site)?;
-            describe(&mut out, &row)?;
-        }
-        Standing::Former(former) => {
-            let (reason, when) = (former.reason.as_str(), format_utc(former.ended_at));
-            writeln!(
-                out,
-                "member {} of site {}: {reason} at {when}, may not log in",
-                key.member, key.site
-            )?;
-            describe(&mut out, &former.member)?;
-        }
-        Standing::Unknown => {
-            writeln!(out, "member {} of site {}: was never a member", key.member, key.site)?
-        }
+    let mut found = find(&*reader, site, text)?;
+    // The history of a member is shown even if no row is left.
+    if let (true, Some(site), Some(member)) = (found.is_empty(), site, MemberId::parse(text)) {
+        found.push(Key { site, member });
     }
+    if found.is_empty() {
+        return Err(Failure::Failed(format!(
+            "no member and no former member has this memberid, name or e-mail address: \"{}\"",
+            text.escape_debug()
+        )));
+    }
+    let mut out = BufWriter::new(stdout().lock());
+    for (number, key) in found.iter().take(MEMBERS_MAX).enumerate() {
+        if number > 0 {
+            writeln!(out)?;
+        }
+        show(&mut out, &*reader, *key)?;
+    }
+    if found.len() > MEMBERS_MAX {
+        let more = found.len() - MEMBERS_MAX;
+        writeln!(out, "\n{more} more have it: `nats-userman member list` with it lists them")?;
+    }
+    Ok(out.flush()?)
+}
+
+fn show(out: &mut impl Write, reader: &dyn Read, key: Key) -> Result<(), Failure> {
+    let now = Clock::System.now();
+    let standing = reader.standing(key, now)?;
+    let row = match &standing {
+        Standing::Here(row) | Standing::Lapsed(row) => Some(row),
+        Standing::Former(former) => Some(&former.member),
+        Standing::Unknown => None,
+    };
+    let logins = reader.last_logins(key, LOGINS_MAX)?;
+    let blocks = match &standing {
+        Standing::Here(row) => blocks_of(reader, row, now)?,
+        Standing::Lapsed(_) | Standing::Former(_) | Standing::Unknown => Vec::new(),
+    };
+    let sharing = reader.sharing_of(key)?;
+    let facts = MemberFacts { standing: &standing, logins: &logins, blocks: &blocks, sharing, now };
+    writeln!(out, "member {} of site {}: {}", key.member, key.site, explain(&facts))?;
+    if let Some(row) = row {
+        describe(out, row)?;
+    }
+    show_logins(out, &logins)?;
     writeln!(out, "\nhistory:")?;
     let filter = JournalFilter {
         site: Some(key.site.get()),
         member: Some(key.member.get()),
         ..JournalFilter::default()
     };
-    journal::print(&*reader, &filter, &mut out, |record| Ok(journal::text(record)))
+    journal::print(reader, &filter, out, |record| Ok(journal::text(record)))
+}
+
+/// The current blocks whose name is the member's.
+fn blocks_of(reader: &dyn Read, row: &Member, now: i64) -> Result<Vec<Block>, Failure> {
+    let name = LoginName::new(row.username.as_str());
+    let mut blocks = pages::blocks(reader, now)?;
+    blocks.retain(|block| block.target.name() == Some(&name));
+    Ok(blocks)
+}
+
+fn show_logins(out: &mut impl Write, logins: &[StoredLogin]) -> Result<(), Failure> {
+    if logins.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\nlast logins:")?;
+    for StoredLogin { record, .. } in logins {
+        let (when, what) = (format_utc(record.at), record.event.sentence());
+        writeln!(out, "{when} {what} ({}) from {}", record.way.as_str(), record.network)?;
+    }
+    Ok(())
 }
 
 fn describe(out: &mut impl Write, row: &Member) -> Result<(), Failure> {

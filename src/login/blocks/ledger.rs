@@ -214,7 +214,12 @@ impl Ledger {
             let (target, row) = match note {
                 Note::Block(block) => (&block.target, StoredState::Of(block.since, block.until)),
                 Note::Lift(target) => (target, StoredState::None),
-                Note::LogOut(_) | Note::Seen(_) | Note::Known(_) => continue,
+                Note::LogOut(_)
+                | Note::Seen(_)
+                | Note::Known(_)
+                | Note::Login(_)
+                | Note::Network(_)
+                | Note::Shared(_) => continue,
             };
             if let Some(entry) = self.entries.get_mut(target) {
                 entry.row = row;

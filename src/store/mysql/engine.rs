@@ -13,7 +13,7 @@ use super::lease::Lease;
 use super::outcome::{CommitOutcome, Session, look_up};
 use super::server::{Host, Server};
 use super::verify::{Verified, warn_of_replica, warn_of_too_few_nodes};
-use super::{agreement, fold, logins, notes, prune, schema, seals};
+use super::{agreement, fold, login_records, logins, notes, prune, schema, seals, sharing};
 use crate::block::{Block, Target};
 use crate::clock::Moment;
 use crate::epoch::Epoch;
@@ -341,6 +341,9 @@ impl Engine for Mysql<'_> {
                     engine.known_noted = engine.known_noted.wrapping_add(1);
                     Ok(())
                 }
+                Note::Login(login) => login_records::record(connection, login),
+                Note::Network(used) => sharing::note_network(connection, used),
+                Note::Shared(block) => sharing::write_block(connection, block),
             }
         })
     }
@@ -351,6 +354,10 @@ impl Engine for Mysql<'_> {
 
     fn lift(&mut self, target: &Target) -> Result<(), Fault> {
         self.within(|engine| notes::delete_block(engine.connection()?, target))
+    }
+
+    fn lift_sharing(&mut self, key: Key, now: i64) -> Result<bool, Fault> {
+        self.within(|engine| sharing::lift(engine.connection()?, key, now))
     }
 
     fn keep_blocks(&mut self, blocks: &[Block]) -> Result<(), Fault> {

@@ -6,6 +6,7 @@ use mysql::Value;
 use super::connection::Connection;
 use super::prune::forget_batches;
 use super::rows::{get, key_values};
+use super::{login_records, sharing};
 use crate::store::{Fault, LoggedOut, Seen, Spent};
 
 /// Logouts of a member that have a row each. When there is one more, the older half is merged into
@@ -125,6 +126,8 @@ pub(super) fn forget(
     ] {
         any |= connection.run(statement, vec![bound.into(), most.into()])? > 0;
     }
+    any |= login_records::prune(connection, spent.recorded, most)? > 0;
+    any |= sharing::forget(connection, spent.used, most)? > 0;
     any |= forget_batches(connection, most)? == most;
     Ok(any)
 }

@@ -17,6 +17,7 @@ mod identity;
 mod journal;
 mod lease;
 mod lists;
+mod login_records;
 mod logins;
 mod lookup;
 mod members;
@@ -33,6 +34,7 @@ mod schema;
 mod seals;
 mod server;
 mod shapes;
+mod sharing;
 mod table_rows;
 mod verify;
 

@@ -16,11 +16,13 @@ use super::rows::{
 use crate::action::Standing;
 use crate::epoch::Epoch;
 use crate::identity::{Key, MemberId, SessionHash, SiteId, Username};
+use crate::login_record::StoredLogin;
 use crate::member::{Former, Member};
 use crate::password::{KeyId, Stored};
+use crate::shared_use::{MemberNetwork, SharingBlock};
 use crate::store::{
     BlockCursor, BlockPage, CookieLogin, CookieLoginState, Copied, CopyError, CopyWatch, Fault,
-    FormsCursor, FormsPage, JournalFilter, KnownId, LoginRow, NamedLogins, Pending, Read,
+    FindBy, FormsCursor, FormsPage, JournalFilter, KnownId, LoginRow, NamedLogins, Pending, Read,
     StoredRecord, Table, TableRow, Unfolded, UnreadableRecord, View, Wanted, if_readable,
     standing_at,
 };
@@ -296,6 +298,30 @@ impl Read for Reader {
         Ok(usize::try_from(self.count("SELECT COUNT(*) FROM block")?).unwrap_or(usize::MAX))
     }
 
+    fn last_logins(&self, key: Key, most: u32) -> Result<Vec<StoredLogin>, Fault> {
+        self.logins_of(key, most)
+    }
+
+    fn networks_of(&self, key: Key) -> Result<Vec<MemberNetwork>, Fault> {
+        self.member_networks(key)
+    }
+
+    fn sharing_of(&self, key: Key) -> Result<Option<SharingBlock>, Fault> {
+        self.sharing_block_of(key)
+    }
+
+    fn sharing_blocks(&self, now: i64, most: u32) -> Result<Vec<SharingBlock>, Fault> {
+        self.current_sharing(now, most)
+    }
+
+    fn most_networks(&self, since: i64, most: u32) -> Result<Vec<(Key, u64)>, Fault> {
+        self.worst(since, most)
+    }
+
+    fn find(&self, by: FindBy<'_>, most: u32) -> Result<Vec<Key>, Fault> {
+        self.find_keys(by, most)
+    }
+
     fn members_page(
         &self,
         site: Option<i64>,
@@ -369,7 +395,8 @@ impl Read for Reader {
         self.count(
             "SELECT CAST(COALESCE(SUM(table_rows), 0) AS UNSIGNED) FROM information_schema.tables
              WHERE table_schema = DATABASE() AND table_name IN ('member_auth', 'former_member',
-                 'journal', 'logout', 'logout_before', 'login_seen', 'known_network', 'block')",
+                 'journal', 'logout', 'logout_before', 'login_seen', 'known_network', 'block',
+                 'login', 'sharing_network', 'sharing_block')",
         )
     }
 

@@ -6,13 +6,16 @@ use mysql::{Row, Value};
 
 use super::connection::Many;
 use super::engine::Mysql;
+use super::login_records::{read_login_record, record_values};
 use super::reader::{PAGE_ROWS, Reader};
 use super::rows::{
     FORMER_COLUMNS, HERE_COLUMNS, MEMBER_COLUMNS, former_values, get, here_values, key_values,
     read_former, read_here, read_id, read_key,
 };
 use super::save::INSERT_HERE;
+use super::sharing::{block_values, network_values, read_block, read_network};
 use crate::identity::Key;
+use crate::login_record::StoredLogin;
 use crate::store::{
     BlockCursor, Fault, JournalFilter, KnownId, KnownNetwork, Logout, LogoutBefore, Seen,
     StoredRecord, Table, TableRow,
@@ -39,6 +42,20 @@ static INSERT_LAST_USE: LazyLock<Many> = LazyLock::new(|| {
 });
 static INSERT_KNOWN: LazyLock<Many> = LazyLock::new(|| {
     Many::new("INSERT INTO known_network (member, network, day) VALUES ", "(?, ?, ?)", "")
+});
+
+static INSERT_LOGIN: LazyLock<Many> = LazyLock::new(|| {
+    let insert = "INSERT INTO login (id, at, event, way, siteid, memberid, name, network) VALUES ";
+    Many::new(insert, "(?, ?, ?, ?, ?, ?, ?, ?)", "")
+});
+static INSERT_NETWORK: LazyLock<Many> = LazyLock::new(|| {
+    let insert = "INSERT INTO sharing_network (siteid, memberid, network, first_at, last_at,
+             country) VALUES ";
+    Many::new(insert, "(?, ?, ?, ?, ?, ?)", "")
+});
+static INSERT_SHARING: LazyLock<Many> = LazyLock::new(|| {
+    let insert = "INSERT INTO sharing_block (siteid, memberid, since, until, why) VALUES ";
+    Many::new(insert, "(?, ?, ?, ?, ?)", "")
 });
 
 static MEMBERS: LazyLock<String> = LazyLock::new(|| {
@@ -73,6 +90,26 @@ static LAST_USES: LazyLock<String> = LazyLock::new(|| {
         "SELECT siteid, memberid, id, at FROM login_seen
          WHERE siteid > ? OR (siteid = ? AND (memberid > ? OR (memberid = ? AND id > ?)))
          ORDER BY siteid, memberid, id LIMIT {PAGE_ROWS}"
+    )
+});
+static LOGINS: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT id, at, event, way, siteid, memberid, name, network FROM login WHERE id > ?
+         ORDER BY id LIMIT {PAGE_ROWS}"
+    )
+});
+static NETWORKS: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT siteid, memberid, network, first_at, last_at, country FROM sharing_network
+         WHERE siteid > ? OR (siteid = ? AND (memberid > ? OR (memberid = ? AND network > ?)))
+         ORDER BY siteid, memberid, network LIMIT {PAGE_ROWS}"
+    )
+});
+static SHARING: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT siteid, memberid, since, until, why FROM sharing_block
+         WHERE siteid > ? OR (siteid = ? AND memberid > ?)
+         ORDER BY siteid, memberid LIMIT {PAGE_ROWS}"
     )
 });
 static KNOWN: LazyLock<String> = LazyLock::new(|| {
@@ -125,6 +162,11 @@ impl Mysql<'_> {
                     let bytes = |id: [u8; 16]| Value::Bytes(id.to_vec());
                     (&*INSERT_KNOWN, vec![bytes(id.member), bytes(id.network), (*day).into()])
                 }
+                TableRow::Login(StoredLogin { id, record }) => {
+                    (&*INSERT_LOGIN, [&[(*id).into()], &record_values(record)[..]].concat())
+                }
+                TableRow::MemberNetwork(row) => (&*INSERT_NETWORK, network_values(row)),
+                TableRow::SharingBlock(row) => (&*INSERT_SHARING, block_values(row)),
             };
             insert = Some(into);
             values.push(row);
@@ -254,6 +296,35 @@ impl Reader {
                     _ => None,
                 };
                 TableRow::of_blocks(self.select_blocks(after.as_ref(), i64::MIN)?)
+            }
+            Table::Logins => {
+                let after = match after {
+                    Some(TableRow::Login(row)) => row.id,
+                    _ => 0,
+                };
+                self.rows_of(table, &LOGINS, vec![after.into()], |row| {
+                    read_login_record(row).map(TableRow::Login)
+                })
+            }
+            Table::MemberNetworks => {
+                let (key, network) = match after {
+                    Some(TableRow::MemberNetwork(row)) => (Some(&row.key), row.network.as_str()),
+                    _ => (None, ""),
+                };
+                let mut after = behind(key);
+                after.extend([after.last().cloned().unwrap_or(Value::Int(0)), network.into()]);
+                self.rows_of(table, &NETWORKS, after, |row| {
+                    read_network(row).map(TableRow::MemberNetwork)
+                })
+            }
+            Table::SharingBlocks => {
+                let after = match after {
+                    Some(TableRow::SharingBlock(row)) => Some(&row.key),
+                    _ => None,
+                };
+                self.rows_of(table, &SHARING, behind(after), |row| {
+                    read_block(row).map(TableRow::SharingBlock)
+                })
             }
         }
     }

@@ -8,7 +8,7 @@ use super::checkpoint::Checkpoints;
 use super::journal::Journal;
 use super::own_file::OwnFile;
 use super::rows::{FORMER_COLUMNS, HERE_COLUMNS, MEMBER_COLUMNS, select_former, select_member};
-use super::{convert, fault, known, logins, wal_mark};
+use super::{convert, fault, known, login_records, logins, sharing, wal_mark};
 use crate::block::{Block, Target};
 use crate::chain::chain;
 use crate::clock::Moment;
@@ -215,6 +215,9 @@ impl Engine for Sqlite<'_> {
                 engine.known_noted = engine.known_noted.wrapping_add(1);
                 Ok(())
             }
+            Note::Login(login) => login_records::record(engine.conn, login),
+            Note::Network(used) => sharing::note_network(engine.conn, used),
+            Note::Shared(block) => sharing::write_block(engine.conn, block),
         })
     }
 
@@ -224,6 +227,10 @@ impl Engine for Sqlite<'_> {
 
     fn lift(&mut self, target: &Target) -> Result<(), Fault> {
         self.within(|engine| engine.delete_block(target))
+    }
+
+    fn lift_sharing(&mut self, key: Key, now: i64) -> Result<bool, Fault> {
+        self.within(|engine| sharing::lift(engine.conn, key, now))
     }
 
     fn keep_blocks(&mut self, blocks: &[Block]) -> Result<(), Fault> {

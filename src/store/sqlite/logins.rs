@@ -5,6 +5,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::reader::Reader;
+use super::{login_records, sharing};
 use crate::epoch::Epoch;
 use crate::identity::Key;
 use crate::store::{Fault, LoggedOut, Seen, Spent};
@@ -160,6 +161,8 @@ pub(super) fn forget(conn: &Connection, spent: Spent, most: usize) -> Result<boo
     ] {
         gone += conn.prepare_cached(sql)?.execute([bound, most])?;
     }
+    gone += login_records::prune(conn, spent.recorded, most)?;
+    gone += sharing::forget(conn, spent.used, most)?;
     Ok(!merged.is_empty() || gone > 0)
 }
 

@@ -8,11 +8,13 @@ use super::reader::Reader;
 use crate::action::Standing;
 use crate::epoch::Epoch;
 use crate::identity::{Key, MemberId, SessionHash, SiteId, Username};
+use crate::login_record::StoredLogin;
 use crate::member::{Former, Member};
 use crate::password::{KeyId, Stored};
+use crate::shared_use::{MemberNetwork, SharingBlock};
 use crate::store::{
     BlockCursor, BlockPage, CookieLogin, CookieLoginState, Copied, CopyError, CopyWatch, Fault,
-    FormsCursor, FormsPage, JournalFilter, KnownId, LoginRow, NamedLogins, Pending, Read,
+    FindBy, FormsCursor, FormsPage, JournalFilter, KnownId, LoginRow, NamedLogins, Pending, Read,
     StoredRecord, Table, TableRow, Unfolded, UnreadableRecord, View, Wanted, standing_at,
 };
 
@@ -92,6 +94,30 @@ impl Read for Reader {
 
     fn count_blocks(&self) -> Result<usize, Fault> {
         self.block_count()
+    }
+
+    fn last_logins(&self, key: Key, most: u32) -> Result<Vec<StoredLogin>, Fault> {
+        self.logins_of(key, most)
+    }
+
+    fn networks_of(&self, key: Key) -> Result<Vec<MemberNetwork>, Fault> {
+        self.member_networks(key)
+    }
+
+    fn sharing_of(&self, key: Key) -> Result<Option<SharingBlock>, Fault> {
+        self.sharing_block_of(key)
+    }
+
+    fn sharing_blocks(&self, now: i64, most: u32) -> Result<Vec<SharingBlock>, Fault> {
+        self.current_sharing(now, most)
+    }
+
+    fn most_networks(&self, since: i64, most: u32) -> Result<Vec<(Key, u64)>, Fault> {
+        self.worst(since, most)
+    }
+
+    fn find(&self, by: FindBy<'_>, most: u32) -> Result<Vec<Key>, Fault> {
+        self.find_keys(by, most)
     }
 
     fn members_page(

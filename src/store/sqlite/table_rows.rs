@@ -4,9 +4,12 @@ use rusqlite::{OptionalExtension as _, Params, Row, params};
 
 use super::engine::Sqlite;
 use super::journal::page;
+use super::login_records::read_login_record;
 use super::reader::{PAGE_ROWS, Reader};
 use super::rows::{FORMER_COLUMNS, HERE_COLUMNS, MEMBER_COLUMNS, read_former, read_here, read_key};
-use crate::identity::Key;
+use super::sharing;
+use crate::identity::{Key, MemberId};
+use crate::login_record::StoredLogin;
 use crate::store::{
     BlockCursor, Fault, JournalFilter, KnownId, KnownNetwork, Logout, LogoutBefore, Seen, Table,
     TableRow,
@@ -51,6 +54,22 @@ impl Sqlite<'_> {
                     params![member, network, day],
                 ),
             TableRow::Block(block) => self.write_block(block),
+            TableRow::Login(StoredLogin { id, record }) => self.insert(
+                "INSERT INTO login (id, at, event, way, siteid, memberid, name, network)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                params![
+                    id,
+                    record.at,
+                    record.event.as_str(),
+                    record.way.as_str(),
+                    record.site.get(),
+                    record.member.map(MemberId::get),
+                    record.name,
+                    record.network
+                ],
+            ),
+            TableRow::MemberNetwork(row) => sharing::write_network(self.conn, row),
+            TableRow::SharingBlock(row) => sharing::write_block(self.conn, row),
         }
     }
 
@@ -211,6 +230,53 @@ impl Reader {
                     _ => None,
                 };
                 TableRow::of_blocks(self.select_blocks(after.as_ref(), i64::MIN)?)
+            }
+            Table::Logins => {
+                let after = match after {
+                    Some(TableRow::Login(row)) => row.id,
+                    _ => 0,
+                };
+                self.rows_of(
+                    table,
+                    &format!(
+                        "SELECT id, at, event, way, siteid, memberid, name, network FROM login
+                         WHERE id > ?1 ORDER BY id LIMIT {PAGE_ROWS}"
+                    ),
+                    [after],
+                    |row| read_login_record(row).map(TableRow::Login),
+                )
+            }
+            Table::MemberNetworks => {
+                let ((site, member), network) = match after {
+                    Some(TableRow::MemberNetwork(row)) => (ids(&row.key), row.network.as_str()),
+                    _ => ((0, 0), ""),
+                };
+                self.rows_of(
+                    table,
+                    &format!(
+                        "SELECT siteid, memberid, network, first_at, last_at, country
+                         FROM sharing_network WHERE (siteid, memberid, network) > (?1, ?2, ?3)
+                         ORDER BY siteid, memberid, network LIMIT {PAGE_ROWS}"
+                    ),
+                    params![site, member, network],
+                    |row| sharing::read_network(row).map(TableRow::MemberNetwork),
+                )
+            }
+            Table::SharingBlocks => {
+                let after = match after {
+                    Some(TableRow::SharingBlock(row)) => ids(&row.key),
+                    _ => (0, 0),
+                };
+                self.rows_of(
+                    table,
+                    &format!(
+                        "SELECT siteid, memberid, since, until, why FROM sharing_block
+                         WHERE (siteid, memberid) > (?1, ?2) ORDER BY siteid, memberid
+                         LIMIT {PAGE_ROWS}"
+                    ),
+                    after,
+                    |row| sharing::read_block(row).map(TableRow::SharingBlock),
+                )
             }
         }
     }

@@ -165,7 +165,7 @@ fn who_guesses_in_a_burst_gets_no_further_than_who_guesses_one_by_one() {
 /// Regression: each block was written by its own synced transaction, in the queue of postbacks.
 #[test]
 fn a_block_holds_at_once_and_is_written_with_others_later_or_at_the_end() {
-    let app = app(&["--login-limit-pair", "2"]);
+    let app = app(&["--login-limit-pair", "2", "--login-days", "0"]);
     app.post(BOB);
     let conn = app.database();
     let version = || conn.query_row("PRAGMA data_version", [], |row| row.get::<_, i64>(0)).unwrap();

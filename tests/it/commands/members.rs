@@ -1,7 +1,7 @@
 //! `member`: what support staff see and change, beside a running service.
 
 use super::{run_on, without_times};
-use crate::support::{Program, eventually, temp_dir};
+use crate::support::{Program, Request, eventually, send_raw, temp_dir};
 
 /// A service with bob (71), ann (72, expires in 2099) and cleo (73, deleted) on site 1, and dora
 /// (71) on site 2.
@@ -83,6 +83,58 @@ fn show_tells_where_a_member_stands_and_the_whole_history() {
     assert!(cleo.lines().next().unwrap().ends_with("Z, may not log in"), "{cleo}");
     assert_eq!(show("1", "99"), "member 99 of site 1: was never a member\n\nhistory:\n");
     assert!(!(cleo + &ann).contains("41R19prsa7NLQ"));
+}
+
+#[test]
+fn members_are_found_by_name_e_mail_and_memberid() {
+    let (dir, _program) = service();
+    let subjects = |args: &[&str]| {
+        let shown = run_on(dir.path(), &[&["member", "show"], args].concat()).printed();
+        let subject = |line: &str| line.split_once(':').map(|(subject, _)| subject.to_owned());
+        let is_subject = |line: &&str| line.starts_with("member ");
+        shown.lines().filter(is_subject).filter_map(subject).collect::<Vec<_>>()
+    };
+    let (bob, dora) = ("member 71 of site 1", "member 71 of site 2");
+    assert_eq!(subjects(&["BOB"]), [bob]);
+    assert_eq!(subjects(&["Bob@Example.com"]), [bob]);
+    assert_eq!(subjects(&["71"]), [bob, dora]);
+    assert_eq!(subjects(&["2", "71"]), [dora]);
+    assert_eq!(subjects(&["2", "dora"]), [dora]);
+    assert_eq!(subjects(&["cleo"]), ["member 73 of site 1"], "a former member");
+    run_on(dir.path(), &["member", "show", "2", "bob"]).ended(
+        1,
+        "nats-userman: no member and no former member has this memberid, name or e-mail address: \
+         \"bob\"\n",
+    );
+    let list = |args: &[&str]| run_on(dir.path(), &[&["member", "list"], args].concat()).printed();
+    let head = "siteid\tmemberid\tusername\ttrial\texpire_at\n";
+    let (bob, dora) = ("1\t71\tbob\t0\t-\n", "2\t71\tdora\t0\t-\n");
+    assert_eq!(list(&["bob@example.com"]), format!("{head}{bob}"));
+    assert_eq!(list(&["71"]), format!("{head}{bob}{dora}"));
+    assert_eq!(list(&["71", "--site", "2"]), format!("{head}{dora}"));
+    assert_eq!(list(&["cleo"]), head, "only members");
+    assert_eq!(list(&["cleo", "--former"]).lines().count(), 2);
+}
+
+#[test]
+fn show_tells_why_a_member_does_not_get_in_and_their_last_logins() {
+    let (dir, program) = service();
+    let show = || without_times(&run_on(dir.path(), &["member", "show", "bob"]).printed());
+    let basic = |password: &str| {
+        send_raw(program.address, Request::get("/auth?site=1").basic("bob", password))
+            .unwrap()
+            .status
+    };
+    eventually("bob's password is hashed", || show().contains("password   hashed"));
+    assert_eq!((basic("secret"), basic("Secret")), (200, 401));
+    eventually("the logins are recorded", || show().contains("wrong password (basic)"));
+    let shown = show();
+    let sentence = "member 71 of site 1: may log in; a wrong password was tried at TIME from \
+                    127.0.0.1\n";
+    assert!(shown.starts_with(sentence), "{shown}");
+    let logins = "\nlast logins:\nTIME wrong password (basic) from 127.0.0.1\n\
+                  TIME logged in (basic) from 127.0.0.1\n\nhistory:\n";
+    assert!(shown.contains(logins), "{shown}");
 }
 
 #[test]

@@ -2,8 +2,10 @@
 
 use nats_userman::action::Recorded;
 use nats_userman::block::{Block, LoginName, Target};
+use nats_userman::login_record::{LoginEvent, LoginRecord, LoginWay, StoredLogin};
 use nats_userman::member::{Credential, Former, Member, Reason};
 use nats_userman::password::{Seal, Stored};
+use nats_userman::shared_use::{MemberNetwork, SharingBlock, SharingReason};
 use nats_userman::store::{
     Fault, KnownId, KnownNetwork, Logout, LogoutBefore, Seen, StoredRecord, Table, TableRow,
 };
@@ -101,6 +103,32 @@ fn rows(table: Table) -> Vec<TableRow> {
             target: Target::Name(LoginName::new(&format!("{number:06} é"))),
             since: NOON,
             until: NOON + number,
+        }),
+        Table::Logins => TableRow::Login(StoredLogin {
+            id: 2 * number + 1,
+            record: LoginRecord {
+                at: NOON + number,
+                event: LoginEvent::ALL[usize::try_from(number).unwrap() % 7],
+                way: if number % 2 == 0 { LoginWay::Page } else { LoginWay::Basic },
+                site: key(1, 1).site,
+                member: (number % 3 > 0).then(|| key(1, number + 1).member),
+                name: (number % 5 > 0).then(|| format!("m{number} é")),
+                network: format!("2001:db8:{number:x}::/64"),
+            },
+        }),
+        Table::MemberNetworks => TableRow::MemberNetwork(MemberNetwork {
+            key: key(1 + number / 700, 1 + number / 30),
+            network: format!("198.51.{:05}.0/24", number),
+            first_at: NOON - number,
+            last_at: NOON + number,
+            country: (number % 2 == 0).then(|| "NL".to_owned()),
+        }),
+        Table::SharingBlocks => TableRow::SharingBlock(SharingBlock {
+            key: of_two_sites(number),
+            since: NOON,
+            until: NOON + number,
+            why: [SharingReason::Networks, SharingReason::AtOnce, SharingReason::Countries]
+                [usize::try_from(number).unwrap() % 3],
         }),
     };
     (0..MANY).map(row).collect()

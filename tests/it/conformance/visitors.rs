@@ -5,12 +5,17 @@ use std::net::IpAddr;
 use nats_userman::action::Change;
 use nats_userman::block::{Block, LoginName, NameHolder, Network, Target};
 use nats_userman::epoch::Epoch;
+use nats_userman::identity::Key;
+use nats_userman::login_record::{LoginEvent, LoginRecord, LoginWay};
+use nats_userman::member::{Former, Member, Reason};
 use nats_userman::password::{KeyId, Vault};
+use nats_userman::shared_use::{MemberNetwork, SharingBlock, SharingReason};
 use nats_userman::store::{
-    CookieLogin, CookieLoginState, KnownId, KnownNetwork, LoggedOut, Note, Seen, SharedKey, pages,
+    CookieLogin, CookieLoginState, FindBy, KnownId, KnownNetwork, LoggedOut, Note, Seen, SharedKey,
+    pages,
 };
 
-use super::{Database, key, member, on_every_engine, spent};
+use super::{Database, key, member, name, on_every_engine, spent};
 use crate::support::NOON;
 
 const ID: [u8; 16] = [1; 16];
@@ -67,6 +72,127 @@ fn the_last_use_of_a_login_is_stored_until_it_is_spent() {
         assert!(!forget(NOON - 10));
         assert!(forget(NOON - 9));
         assert_eq!(states(database, &[login(ID, NOON)])[0].last_used, None);
+    });
+}
+
+fn record(member: Option<i64>, at: i64, event: LoginEvent) -> LoginRecord {
+    let (site, member) = (key(1, 1).site, member.map(|member| key(1, member).member));
+    let (way, name) = (LoginWay::Basic, Some("bob".to_owned()));
+    LoginRecord { at, event, way, site, member, name, network: "203.0.113.9".into() }
+}
+
+#[test]
+fn the_last_logins_of_a_member_are_read_newest_first_until_they_are_too_old() {
+    on_every_engine(|database| {
+        let all = [
+            record(Some(71), NOON, LoginEvent::Login),
+            record(Some(72), NOON + 1, LoginEvent::Login),
+            record(Some(71), NOON + 2, LoginEvent::Wrong),
+            record(None, NOON + 3, LoginEvent::Unknown),
+            record(Some(71), NOON + 4, LoginEvent::Logout),
+        ];
+        all.iter().for_each(|record| note(database, &Note::Login(record.clone())));
+        let last = |most| {
+            let found = database.read().last_logins(key(1, 71), most).unwrap();
+            found.into_iter().map(|login| login.record).collect::<Vec<_>>()
+        };
+        assert_eq!(last(9), [&all[4], &all[2], &all[0]].map(Clone::clone));
+        assert_eq!(last(1), [all[4].clone()]);
+        let forget = |until| database.commit(|engine| engine.forget_logins(spent(until), 2));
+        assert!(!forget(NOON - 1));
+        assert!(forget(NOON + 3), "two of the four");
+        assert_eq!(last(9), [&all[4], &all[2]].map(Clone::clone));
+        assert!(forget(NOON + 3));
+        assert!(!forget(NOON + 3));
+        assert_eq!(last(9), [all[4].clone()]);
+    });
+}
+
+#[test]
+fn members_and_former_members_are_found_by_name_e_mail_and_memberid() {
+    on_every_engine(|database| {
+        let with_email = |site, id, name: &str, email: &str| Member {
+            email: Some(email.to_owned()),
+            ..member(site, id, name)
+        };
+        let gone = with_email(3, 71, "Cleo", "Bob@Example.com");
+        let unfolded =
+            Member { holds_folded: false, ..with_email(2, 73, "bob\u{200b}", "x@x.org") };
+        database.save(vec![
+            Change::Insert(with_email(1, 71, "bob", "bob@example.com")),
+            Change::Insert(with_email(1, 72, "ann", "BOB@EXAMPLE.COM")),
+            Change::Insert(with_email(2, 72, "Cl\u{e9}o", "bobb@example.com")),
+            Change::Insert(unfolded),
+            Change::Insert(gone.clone()),
+        ]);
+        database.save(vec![Change::Leave(Former::new(gone, Reason::Deleted, NOON))]);
+        let find = |by: FindBy<'_>| database.read().find(by, 9).unwrap();
+        let named = |text: &str| find(FindBy::Name(&name(text)));
+        assert_eq!(named("BOB"), [key(1, 71)]);
+        assert_eq!(named("bob\u{200b}"), [key(1, 71), key(2, 73)]);
+        assert_eq!(named("cl\u{c9}o"), [key(2, 72)]);
+        assert_eq!(named("cleo"), [key(3, 71)]);
+        assert_eq!(named("nobody"), [] as [Key; 0]);
+        let of_bob = [key(1, 71), key(1, 72), key(3, 71)];
+        assert_eq!(find(FindBy::Email("bob@EXAMPLE.com")), of_bob);
+        assert_eq!(find(FindBy::Email("b\u{f6}b@example.com")), [] as [Key; 0], "an accent counts");
+        assert_eq!(database.read().find(FindBy::Email("bob@example.com"), 2).unwrap(), of_bob[..2]);
+        assert_eq!(find(FindBy::Member(key(1, 71).member)), [key(1, 71), key(3, 71)]);
+        assert_eq!(find(FindBy::Member(key(1, 99).member)), [] as [Key; 0]);
+    });
+}
+
+#[test]
+fn the_networks_of_a_member_are_kept_until_they_are_old_and_at_most_sixty_four() {
+    on_every_engine(|database| {
+        let used = |member, number: i64, last_at| MemberNetwork {
+            key: key(1, member),
+            network: format!("198.18.{number}.0/24"),
+            first_at: NOON,
+            last_at,
+            country: (number == 1).then(|| "NL".to_owned()),
+        };
+        for (member, number, last_at) in [(71, 1, NOON), (71, 2, NOON + 9), (72, 1, NOON)] {
+            note(database, &Note::Network(used(member, number, last_at)));
+        }
+        note(database, &Note::Network(used(71, 1, NOON + 5)));
+        let of = |member| database.read().networks_of(key(1, member)).unwrap();
+        assert_eq!(of(71), [used(71, 2, NOON + 9), used(71, 1, NOON + 5)]);
+        assert_eq!(of(72), [used(72, 1, NOON)]);
+        let worst = |since| database.read().most_networks(since, 9).unwrap();
+        assert_eq!(worst(NOON - 1), [(key(1, 71), 2), (key(1, 72), 1)]);
+        assert_eq!(worst(NOON + 5), [(key(1, 71), 1)]);
+
+        assert!(database.commit(|engine| engine.forget_logins(spent(NOON + 5), 10)));
+        assert_eq!(of(71), [used(71, 2, NOON + 9)]);
+        (3..80).for_each(|number| note(database, &Note::Network(used(71, number, NOON + number))));
+        let found: Vec<i64> = of(71).iter().map(|row| row.last_at - NOON).collect();
+        assert_eq!(found, (16..80).rev().collect::<Vec<_>>());
+    });
+}
+
+#[test]
+fn a_member_who_counts_as_shared_is_kept_out_until_the_end_or_until_it_is_lifted() {
+    on_every_engine(|database| {
+        let block = |member, until| SharingBlock {
+            key: key(1, member),
+            since: NOON,
+            until,
+            why: SharingReason::AtOnce,
+        };
+        for (member, until) in [(71, NOON + 60), (72, NOON), (73, NOON + 90)] {
+            note(database, &Note::Shared(block(member, until)));
+        }
+        let current = |now| database.read().sharing_blocks(now, 9).unwrap();
+        assert_eq!(current(NOON), [block(73, NOON + 90), block(71, NOON + 60)]);
+        assert_eq!(current(NOON + 60), [block(73, NOON + 90)]);
+        let of = |member| database.read().sharing_of(key(1, member)).unwrap();
+        assert_eq!((of(72), of(99)), (Some(block(72, NOON)), None));
+        let lift = |member| database.commit(|engine| engine.lift_sharing(key(1, member), NOON + 9));
+        assert_eq!([lift(71), lift(71), lift(72), lift(99)], [true, false, false, false]);
+        assert_eq!(of(71), Some(block(71, NOON + 9)), "so that what was before does not count");
+        assert!(database.commit(|engine| engine.forget_logins(spent(NOON + 9), 10)));
+        assert_eq!((of(71), of(72), of(73)), (None, None, Some(block(73, NOON + 90))));
     });
 }
 

@@ -22,7 +22,7 @@ fn the_command_prints_what_both_have_and_what_to_do_next() {
     let first = lines[0].split(" in ").next().unwrap();
     assert_eq!(first, format!("copied {from} to {to}"));
     let tables: Vec<&str> =
-        lines[1..9].iter().map(|line| line.split(", SHA-256 ").next().unwrap()).collect();
+        lines[1..12].iter().map(|line| line.split(", SHA-256 ").next().unwrap()).collect();
     assert_eq!(
         tables,
         [
@@ -34,10 +34,13 @@ fn the_command_prints_what_both_have_and_what_to_do_next() {
             "  login_seen             1 rows",
             "  known_network          1 rows",
             "  block                  1 rows",
+            "  login                  1 rows",
+            "  sharing_network        1 rows",
+            "  sharing_block          1 rows",
         ]
     );
     assert_eq!(
-        lines[9..],
+        lines[12..],
         [
             format!("now set `database = \"{to}\"` in the configuration, and start the service"),
             format!(
@@ -58,7 +61,7 @@ fn the_command_prints_what_both_have_and_what_to_do_next() {
         text.lines().filter_map(hash).collect()
     };
     assert_eq!(hashes(&ran.out), hashes(&printed));
-    assert_eq!(hashes(&ran.out).len(), 8);
+    assert_eq!(hashes(&ran.out).len(), 11);
     assert!(!format!("{ran:?}{printed}").contains(maria.password()));
 }
 

@@ -8,13 +8,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use nats_userman::action::Standing;
 use nats_userman::epoch::Epoch;
 use nats_userman::identity::{Key, MemberId, SessionHash, SiteId, Username};
+use nats_userman::login_record::StoredLogin;
 use nats_userman::member::{Former, Member};
 use nats_userman::password::{KeyId, Stored};
+use nats_userman::shared_use::{MemberNetwork, SharingBlock};
 use nats_userman::store::{
     BlockCursor, BlockPage, Cause, CookieLogin, CookieLoginState, Copied, CopyError, CopyWatch,
-    CurrentDatabase, Fault, FormsCursor, FormsPage, JournalFilter, KnownId, Location, LoginRow,
-    NamedLogins, Pending, Read, StoredRecord, Table, TableRow, Unfolded, UnreadableRecord, View,
-    Wanted, open_reader,
+    CurrentDatabase, Fault, FindBy, FormsCursor, FormsPage, JournalFilter, KnownId, Location,
+    LoginRow, NamedLogins, Pending, Read, StoredRecord, Table, TableRow, Unfolded,
+    UnreadableRecord, View, Wanted, open_reader,
 };
 use parking_lot::{Condvar, Mutex};
 
@@ -105,6 +107,30 @@ impl Read for GatedReader {
 
     fn is_name_known(&self, name: &Username) -> Result<bool, Fault> {
         self.inner.is_name_known(name)
+    }
+
+    fn last_logins(&self, key: Key, most: u32) -> Result<Vec<StoredLogin>, Fault> {
+        self.inner.last_logins(key, most)
+    }
+
+    fn networks_of(&self, key: Key) -> Result<Vec<MemberNetwork>, Fault> {
+        self.inner.networks_of(key)
+    }
+
+    fn sharing_of(&self, key: Key) -> Result<Option<SharingBlock>, Fault> {
+        self.inner.sharing_of(key)
+    }
+
+    fn sharing_blocks(&self, now: i64, most: u32) -> Result<Vec<SharingBlock>, Fault> {
+        self.inner.sharing_blocks(now, most)
+    }
+
+    fn most_networks(&self, since: i64, most: u32) -> Result<Vec<(Key, u64)>, Fault> {
+        self.inner.most_networks(since, most)
+    }
+
+    fn find(&self, by: FindBy<'_>, most: u32) -> Result<Vec<Key>, Fault> {
+        self.inner.find(by, most)
     }
 
     fn unfolded(&self, most: u32) -> Result<Vec<Unfolded>, Fault> {

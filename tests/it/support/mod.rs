@@ -46,7 +46,13 @@ const PAUSE_MIN: Duration = Duration::from_millis(2);
 const PAUSE_MAX: Duration = Duration::from_millis(40);
 
 /// The default lifetimes of logins, for a writer without a service.
-pub const LOGIN_TIMES: LoginTimes = LoginTimes { lasts: 604_800, longest: 31_622_400, idle: None };
+pub const LOGIN_TIMES: LoginTimes = LoginTimes {
+    lasts: 604_800,
+    longest: 31_622_400,
+    idle: None,
+    recorded: 7_776_000,
+    used: 86_400,
+};
 
 /// The files of a data directory while the service runs.
 pub const DATA_FILES: [&str; 8] = [

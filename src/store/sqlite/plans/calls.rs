@@ -12,9 +12,11 @@ use crate::apply::transact;
 use crate::block::{Block, LoginName, Network, Target};
 use crate::epoch::Epoch;
 use crate::identity::{Key, MemberId, SiteId, Username};
+use crate::login_record::{LoginEvent, LoginRecord, LoginWay, StoredLogin};
 use crate::password::{Hash, Stored};
+use crate::shared_use::{MemberNetwork, SharingBlock, SharingReason};
 use crate::store::{
-    CookieLogin, CopyWatch, Engine, Fault, Hardened, JournalFilter, KnownId, KnownNetwork,
+    CookieLogin, CopyWatch, Engine, Fault, FindBy, Hardened, JournalFilter, KnownId, KnownNetwork,
     LoggedOut, Logout, LogoutBefore, Note, Read, Rehashed, Seen, Spent, Table, TableRow, View,
     Wanted, check_content, check_copy, check_whole, diagnose, open_for_copy, open_reader, state_of,
     with_engine,
@@ -151,6 +153,16 @@ fn note_all(engine: &mut dyn Engine) {
         Note::Known(KnownNetwork { id: known, day: 20_000 }),
         Note::Seen(Seen { key: key(71), id: [1; 16], at: NOON }),
     ];
+    let used = MemberNetwork {
+        key: key(71),
+        network: "198.51.100.0/24".into(),
+        first_at: NOON,
+        last_at: NOON,
+        country: None,
+    };
+    let shared =
+        SharingBlock { key: key(71), since: NOON, until: NOON + 60, why: SharingReason::Networks };
+    notes.extend([Note::Login(login_record()), Note::Network(used), Note::Shared(shared)]);
     // More logouts of a member than are kept as single rows.
     notes.extend((0..66).map(|number| {
         Note::LogOut(LoggedOut {
@@ -171,10 +183,26 @@ fn note_all(engine: &mut dyn Engine) {
     commit(engine, |engine| {
         engine.lift(&name)?;
         engine.keep_blocks(&[block])?;
+        engine.lift_sharing(key(71), NOON)?;
         let all = NOON + 2_000;
-        engine.forget_logins(Spent { now: all, issued: all, forgotten: NOON, seen: all }, 10)?;
+        engine.forget_logins(
+            Spent { now: all, issued: all, forgotten: NOON, seen: all, recorded: NOON, used: NOON },
+            10,
+        )?;
         Ok(())
     });
+}
+
+fn login_record() -> LoginRecord {
+    LoginRecord {
+        at: NOON,
+        event: LoginEvent::Login,
+        way: LoginWay::Page,
+        site: key(71).site,
+        member: Some(key(71).member),
+        name: None,
+        network: "198.51.100.7".into(),
+    }
 }
 
 fn read(reader: &dyn Read) -> Result<(), Fault> {
@@ -206,6 +234,14 @@ fn read(reader: &dyn Read) -> Result<(), Fault> {
     let blocks = reader.blocks_page(None, now)?;
     reader.blocks_page(blocks.next.as_ref(), now)?;
     reader.count_blocks()?;
+    reader.last_logins(key(71), 9)?;
+    reader.networks_of(key(71))?;
+    reader.sharing_of(key(71))?;
+    reader.sharing_blocks(now, 9)?;
+    reader.most_networks(0, 9)?;
+    for by in [FindBy::Name(&bob), FindBy::Email("bob@x.org"), FindBy::Member(key(71).member)] {
+        reader.find(by, 9)?;
+    }
     for (site, after) in
         [(None, None), (Some(1), None), (None, Some(key(71))), (Some(1), Some(key(71)))]
     {
@@ -244,6 +280,7 @@ fn insert_rows(engine: &mut dyn Engine) {
         TableRow::LogoutBefore(LogoutBefore { key, issued: NOON, login_version: 1 }),
         TableRow::LastUse(Seen { key, id, at: NOON }),
         TableRow::KnownNetwork(KnownNetwork { id: known, day: 20_000 }),
+        TableRow::Login(StoredLogin { id: 1_000, record: login_record() }),
     ] {
         commit(engine, |engine| engine.insert_rows(&[row]));
     }

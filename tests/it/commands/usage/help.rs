@@ -57,7 +57,7 @@ fn wrong_usage_ends_with_code_2() {
         &["serve", "extra"],
         &["replay"],
         &["member"],
-        &["member", "show", "1"],
+        &["member", "show"],
         &["member", "show", "one", "71"],
         &["member", "remove", "1", "0"],
         &["journal", "--since", "yesterday"],
@@ -70,7 +70,7 @@ fn wrong_usage_ends_with_code_2() {
         assert!(!ran.err.is_empty(), "{args:?}");
     }
     let dir = temp_dir();
-    run_on(dir.path(), &["member", "show", "1", "7x"]).ended(
+    run_on(dir.path(), &["member", "remove", "1", "7x"]).ended(
         2,
         "nats-userman: MEMBERID: expected a number from 1 to 9223372036854775807, found \"7x\"\n",
     );

@@ -32,7 +32,7 @@ const NO_LINK: &str = "expected a URL with https:// or http://, a path with / fi
                        and an address, with no blank, quote or angle bracket, found \
                        \"javascript:x\"";
 
-const WRONG: [(&str, &str, &str); 42] = [
+const WRONG: [(&str, &str, &str); 43] = [
     ("--listen", "nonsense", "expected ADDRESS:PORT, as in 127.0.0.1:8080, found \"nonsense\""),
     (
         "--database",
@@ -97,6 +97,11 @@ const WRONG: [(&str, &str, &str); 42] = [
         "--login-idle-minutes",
         "4",
         "expected 0 for off, or a whole number of minutes from 5 to 527040, found \"4\"",
+    ),
+    (
+        "--login-days",
+        "36501",
+        "expected 0 for off, or a whole number of days up to 36500, found \"36501\"",
     ),
     (
         "--cookie-domain",

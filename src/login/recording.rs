@@ -1,0 +1,115 @@
+//! Puts logins into the record. Nobody waits for it: the rows are notes of the writer's lane.
+
+use super::area::ThreadArea;
+use super::basic::Typed;
+use super::pseudonym::TypedName;
+use super::remembered::SecretDigest;
+use crate::block::Network;
+use crate::identity::{Key, SiteId};
+use crate::login_record::{LoginEvent, LoginRecord, LoginWay};
+use crate::store::{LoginRow, Note};
+
+/// A login that did not succeed.
+pub(super) struct Failure<'a> {
+    pub(super) way: LoginWay,
+    /// The sites whose members were allowed; never empty.
+    pub(super) sites: &'a [SiteId],
+    pub(super) typed: &'a Typed,
+    pub(super) typed_name: &'a TypedName<'a>,
+    pub(super) network: Network,
+    pub(super) secret: SecretDigest,
+}
+
+/// Who is meant by a name.
+pub(super) enum Meant {
+    /// These members, and whether any member or former member has the name.
+    Known(Vec<Key>, bool),
+    /// Nobody has looked.
+    Unread,
+}
+
+impl ThreadArea {
+    /// Records that a member logged in.
+    pub fn record_login(&self, way: LoginWay, row: &LoginRow, network: Network) {
+        let name = Some(row.username.to_string());
+        self.record_of_member(LoginEvent::Login, way, row.key, name, network);
+    }
+
+    /// Records that a member logged out.
+    pub fn record_logout(&self, member: Key, network: Network) {
+        if !self.shared.history.takes_logout(member, self.clock.steady()) {
+            return;
+        }
+        self.record_of_member(LoginEvent::Logout, LoginWay::Page, member, None, network);
+    }
+
+    fn record_of_member(
+        &self,
+        event: LoginEvent,
+        way: LoginWay,
+        member: Key,
+        name: Option<String>,
+        network: Network,
+    ) {
+        self.write_record(LoginRecord {
+            at: self.clock.now(),
+            event,
+            way,
+            site: member.site,
+            member: Some(member.member),
+            name,
+            network: network.to_string(),
+        });
+    }
+
+    /// Records a failed login, unless there are too many. A name that nobody has is not recorded,
+    /// because it may be a password.
+    pub(super) async fn record_failure(
+        &self,
+        failure: &Failure<'_>,
+        event: LoginEvent,
+        meant: Meant,
+    ) {
+        let Failure { way, sites, typed, typed_name, network, secret } = *failure;
+        let (history, steady) = (&self.shared.history, self.clock.steady());
+        if !history.takes_failure(event, typed_name.plain(), network, secret, steady) {
+            return;
+        }
+        let (members, is_taken) = match meant {
+            Meant::Known(members, is_taken) => (members, is_taken),
+            Meant::Unread => {
+                let now = self.clock.now();
+                let Ok(rows) = self.members.logins_by_name(sites, &typed.name, now).await else {
+                    return;
+                };
+                let name = typed.name.clone();
+                let is_taken = self.members.read(move |reader| reader.is_name_known(&name)).await;
+                (rows.iter().map(|row| row.key).collect(), is_taken.unwrap_or(false))
+            }
+        };
+        let Some(&first) = sites.first() else { return };
+        let name = typed_name.shown(is_taken || !members.is_empty()).as_str().to_owned();
+        let of = |site, member| LoginRecord {
+            at: self.clock.now(),
+            event,
+            way,
+            site,
+            member,
+            name: Some(name.clone()),
+            network: network.to_string(),
+        };
+        if members.is_empty() {
+            self.write_record(of(first, None));
+        }
+        for key in members {
+            self.write_record(of(key.site, Some(key.member)));
+        }
+    }
+
+    fn write_record(&self, record: LoginRecord) {
+        let history = &self.shared.history;
+        if history.is_on() && !self.writer.note(Note::Login(record)) {
+            history.was_lost();
+        }
+    }
+}
