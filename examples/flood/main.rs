@@ -46,6 +46,7 @@
 // Progress and a table are this program's work.
 #![allow(clippy::print_stdout)]
 
+mod apache;
 mod ceiling;
 mod client;
 mod cluster;

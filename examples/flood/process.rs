@@ -56,6 +56,13 @@ impl Server {
         Self::start(command.args(extra).env_remove("RUST_LOG").stdin(Stdio::null()), dir, false)
     }
 
+    /// Where its FastCGI authorizer listens.
+    pub fn fastcgi(&self) -> Option<SocketAddr> {
+        let log = fs::read_to_string(&self.log).ok()?;
+        let (_, rest) = log.split_once("FastCGI authorizer listening on ")?;
+        rest.lines().next()?.trim().parse().ok()
+    }
+
     /// Its database.
     pub fn database(&self) -> PathBuf {
         DataDir::new(data(&self.dir)).database()

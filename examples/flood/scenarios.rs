@@ -1,5 +1,6 @@
 //! The scenarios, one function each. A new one is a function here and a line in [`Scenario`].
 
+mod apache;
 mod api;
 mod area;
 mod backup;
@@ -78,6 +79,9 @@ pub enum Scenario {
     Backup,
     /// Resident memory with a million members
     Memory,
+    /// A page of Apache for a cookie, which the FastCGI authorizer checks, beside mod_authn_dbd on
+    /// a MariaDB that is started for it
+    Apache,
     /// ADD on 64 connections with the database on a server, beside PHP-FPM and nginx on the same
     /// one: with --mariadb or --database
     OnServer,
@@ -113,7 +117,8 @@ impl Scenario {
             | Self::ApiBlank
             | Self::ApiRelay
             | Self::Journal
-            | Self::Backup => false,
+            | Self::Backup
+            | Self::Apache => false,
         }
     }
 }
@@ -202,6 +207,7 @@ impl Bench {
                     Scenario::Journal => self.journal(&name).await?,
                     Scenario::Backup => self.backup(&name).await?,
                     Scenario::Memory => self.memory(&name).await?,
+                    Scenario::Apache => self.apache(&name).await?,
                     Scenario::OnServer => self.on_server(&name).await?,
                     Scenario::TwoReceivers => self.two_receivers(&name).await?,
                     Scenario::Galera => self.galera(&name).await?,

@@ -1,5 +1,7 @@
 //! The settings of the members area.
 
+use std::net::SocketAddr;
+
 use clap::Args;
 
 use super::problems::Problems;
@@ -20,6 +22,10 @@ const MINUTES_MAX: u32 = 1_440;
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Members area")]
 pub struct AreaSettings {
+    /// Address and port of the FastCGI authorizer, for Apache; port 0 takes a free one [default:
+    /// off]
+    #[arg(long, global = true, env = "USERMAN_FASTCGI_LISTEN", value_name = "ADDRESS:PORT")]
+    pub fastcgi_listen: Option<String>,
     /// Hours that a login from the login page lasts
     #[arg(
         long,
@@ -159,4 +165,11 @@ pub(super) fn read(settings: &AreaSettings, bad: &mut Problems) -> Option<AreaCo
             block_seconds: block? * MINUTE_SECONDS,
         },
     })
+}
+
+/// The address of the FastCGI authorizer, if there is one.
+pub(super) fn fastcgi_listen(settings: &AreaSettings, bad: &mut Problems) -> Option<SocketAddr> {
+    let expected = "expected ADDRESS:PORT, as in 127.0.0.1:9001";
+    let text = settings.fastcgi_listen.as_deref();
+    bad.read_optional("--fastcgi-listen", expected, text, |text| text.parse().ok())
 }

@@ -37,6 +37,8 @@ const DAY_MINUTES: u32 = 1_440;
 pub struct Config {
     /// Where to listen.
     pub listen: SocketAddr,
+    /// Where the FastCGI authorizer listens, if there is one.
+    pub fastcgi_listen: Option<SocketAddr>,
     /// The base of the printed URL, without a slash at its end.
     pub public_url: Option<String>,
     /// Keys, token, database.
@@ -97,6 +99,7 @@ impl Config {
         let mut bad = Problems::default();
         let data_dir = bad.path("--data-dir", &settings.data_dir).map(DataDir::new);
         let listen = listen(settings, &mut bad);
+        let fastcgi_listen = area::fastcgi_listen(&settings.area, &mut bad);
         let location = match &settings.database {
             Some(text) => bad.database(text.expose_secret()),
             None => data_dir.as_ref().map(|data_dir| Location::sqlite(data_dir.database())),
@@ -172,6 +175,7 @@ impl Config {
         let read = || {
             Some(Self {
                 listen: listen?,
+                fastcgi_listen,
                 public_url,
                 data_dir: data_dir?,
                 password_in_url,

@@ -1,32 +1,21 @@
 //! Login cookies in requests and responses.
 
-use actix_web::http::header::{COOKIE, HOST, HeaderValue, SET_COOKIE, USER_AGENT};
+use actix_web::http::header::{COOKIE, HeaderValue, SET_COOKIE};
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::state::ThreadState;
-use super::visitor;
+use super::visitor::{self, visit};
 use crate::login::back::Back;
 use crate::login::cookie::{Login, LoginId};
-use crate::login::cookie_domain::CookieDomain;
-use crate::login::cookie_domains::host_of;
 use crate::login::cookie_header::{self, CookieName};
 use crate::login::page::LoginMessage;
 use crate::login::presented::Presented;
-use crate::login::unkept::{Missing, Visitor};
+use crate::login::unkept::Missing;
 use crate::store::LoginRow;
 
-/// The logins in the cookies of a request that we signed and that are not too old. The members'
-/// rows decide whether they are still valid.
+/// The logins in the cookies of a request. See `Visit::presented`.
 pub(super) fn presented(request: &HttpRequest, state: &ThreadState, now: i64) -> Presented {
-    let area = &state.area().shared;
-    let names = area.config.cookie_domains.names().iter();
-    let cookies = names.flat_map(|&name| values(request, name).map(move |value| (name, value)));
-    let presented =
-        Presented::gather(cookies, &area.signers.current().1, now, area.config.login_seconds);
-    if let Some(newest) = presented.newest() {
-        area.unkept.shown(visitor(request, state), newest, now);
-    }
-    presented
+    visit(request, state).presented(&state.area().shared, now)
 }
 
 /// Sets a cookie with a login for each of these rows and with the `kept` logins of other sites. If
@@ -77,44 +66,24 @@ pub(super) fn clear(request: &HttpRequest, state: &ThreadState, response: &mut H
 pub(super) fn was_given(request: &HttpRequest, state: &ThreadState, back: &Back) {
     let why_missing =
         if visitor::is_by_http(request, state) { Missing::ByHttp } else { Missing::Unknown };
-    let scope = scope(request, state);
-    state.area().shared.unkept.given(
-        visitor(request, state),
+    let (visit, area) = (visit(request, state), &state.area().shared);
+    area.unkept.given(
+        visit.visitor(),
         back,
-        scope,
+        visit.scope(area),
         why_missing,
         state.shared().clock.steady(),
     );
 }
 
-/// The message to a browser that sends no login and was given one just now. `page` is where it
-/// wants to go.
+/// The message to a browser that does not keep its login. See `Visit::not_kept`.
 pub(super) fn not_kept(
     request: &HttpRequest,
     state: &ThreadState,
     logins: &Presented,
     page: &Back,
 ) -> LoginMessage {
-    if !logins.is_empty() {
-        return LoginMessage::Nothing;
-    }
-    let visitor = visitor(request, state);
-    let (scope, now) = (scope(request, state), state.shared().clock.steady());
-    let Some(missing) = state.area().shared.unkept.missing(visitor, page, scope, now) else {
-        return LoginMessage::Nothing;
-    };
-    let host = super::visitor::text(request, &HOST).unwrap_or("-");
-    let steady = state.shared().clock.steady();
-    state.area().shared.log.login_not_kept(missing, host, visitor.address, steady);
-    LoginMessage::NotKept(missing)
-}
-
-/// The hosts to which browsers send a cookie that is set at this host: its domain, or the host. A
-/// proxy names the same host in each request, so that two of them can be compared.
-fn scope<'a>(request: &'a HttpRequest, state: &'a ThreadState) -> &'a str {
-    let host = host_of(visitor::text(request, &HOST).unwrap_or_default());
-    let cookie = state.area().shared.config.cookie_domains.cookie_at(host);
-    cookie.domain.map_or(host, CookieDomain::as_str)
+    visit(request, state).not_kept(state.area(), logins, page)
 }
 
 fn values(request: &HttpRequest, name: CookieName) -> impl Iterator<Item = &str> {
@@ -122,11 +91,6 @@ fn values(request: &HttpRequest, name: CookieName) -> impl Iterator<Item = &str>
         request.headers().get_all(COOKIE).map(|value| value.as_bytes()),
         name.as_str(),
     )
-}
-
-fn visitor<'a>(request: &'a HttpRequest, state: &ThreadState) -> Visitor<'a> {
-    let agent = request.headers().get(USER_AGENT).map(|value| value.as_bytes());
-    Visitor { address: state.caller(request), agent: agent.unwrap_or_default() }
 }
 
 fn set(response: &mut HttpResponse, cookie: &str) {

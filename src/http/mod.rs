@@ -14,7 +14,7 @@ pub mod multipart;
 mod postback;
 mod probe;
 pub mod refused;
-mod respond;
+pub mod respond;
 mod response_headers;
 mod server;
 mod slots;
@@ -31,14 +31,18 @@ use state::ServerState;
 
 use crate::authstring::Resource;
 
-/// Builds the server on a bound listener. It runs while it is awaited, and only its handle stops
-/// it; the caller handles signals.
+/// Builds the server on a bound listener, and the FastCGI authorizer on another one. It runs while
+/// it is awaited, and only its handle stops it; the caller handles signals.
 ///
 /// # Errors
 ///
-/// If the listener cannot be used.
-pub fn server(listener: TcpListener, shared: ServerState) -> std::io::Result<Server> {
-    server::build(listener, shared, routes)
+/// If a listener cannot be used.
+pub fn server(
+    listener: TcpListener,
+    fastcgi: Option<TcpListener>,
+    shared: ServerState,
+) -> std::io::Result<Server> {
+    server::build(listener, fastcgi, shared, routes)
 }
 
 /// The only place that imports the handlers.

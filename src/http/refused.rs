@@ -13,6 +13,7 @@ const LINES_MAX: LinesMax = LinesMax { window_seconds: 10, all: 10, each: 10 };
 #[derive(Debug)]
 pub struct RefusedLog {
     window: Mutex<Window<()>>,
+    fastcgi: Mutex<Window<()>>,
     unlisted_proxies: OncePerName<IpAddr>,
 }
 
@@ -20,6 +21,7 @@ impl Default for RefusedLog {
     fn default() -> Self {
         Self {
             window: Mutex::new(Window::new(LINES_MAX)),
+            fastcgi: Mutex::new(Window::new(LINES_MAX)),
             unlisted_proxies: OncePerName::default(),
         }
     }
@@ -35,14 +37,25 @@ impl RefusedLog {
         }
     }
 
-    /// Logs how many lines the window suppressed, if its time is over.
-    pub fn end_window(&self, now: i64) {
-        log_suppressed(self.window().end(now));
+    /// Logs that a FastCGI connection was closed without an answer, and why.
+    pub fn closed_fastcgi(&self, peer: IpAddr, why: &str, now: i64) {
+        let mut window = self.fastcgi.lock();
+        log_suppressed_fastcgi(window.end(now));
+        if window.add((), now) {
+            log::warn!("closed a FastCGI connection from {peer}: {why}");
+        }
     }
 
-    /// Logs how many lines the window suppressed, at the end of the service.
+    /// Logs how many lines the windows suppressed whose time is over.
+    pub fn end_windows(&self, now: i64) {
+        log_suppressed(self.window().end(now));
+        log_suppressed_fastcgi(self.fastcgi.lock().end(now));
+    }
+
+    /// Logs how many lines the windows suppressed, at the end of the service.
     pub fn close(&self) {
         log_suppressed(self.window().close());
+        log_suppressed_fastcgi(self.fastcgi.lock().close());
     }
 
     /// Logs that a peer that is not listed sent X-Forwarded-For, once per peer.
@@ -62,6 +75,12 @@ impl RefusedLog {
 
     fn window(&self) -> MutexGuard<'_, Window<()>> {
         self.window.lock()
+    }
+}
+
+fn log_suppressed_fastcgi(connections: Option<u64>) {
+    if let Some(connections) = connections {
+        log::warn!("{connections} more FastCGI connections closed");
     }
 }
 

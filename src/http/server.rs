@@ -1,7 +1,9 @@
 //! Builds the HTTP server.
 
+use std::cell::RefCell;
+use std::convert::Infallible;
 use std::net::TcpListener;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
 use actix_http::{HttpService, KeepAlive, Protocol};
@@ -16,38 +18,68 @@ use super::probe::HealthProbe;
 use super::state::{ServerState, ThreadState};
 use super::{response_headers, slots};
 use crate::connection_limits::server_threads;
+use crate::fastcgi;
 
 /// How long a stop waits, after the last answer, for idle connections.
 const CLOSE_SECONDS_MAX: u64 = 1;
 
-/// Builds a server with these routes on a listener. It runs while it is awaited, and only its
-/// handle stops it; the caller handles signals.
+thread_local! {
+    /// What the listeners of this thread share.
+    static WORKER: RefCell<Weak<Worker>> = const { RefCell::new(Weak::new()) };
+}
+
+/// What the listeners of a thread share: the table of its connections, and the state of its
+/// handlers.
+struct Worker {
+    table: Rc<Table>,
+    state: Data<ThreadState>,
+}
+
+impl Worker {
+    /// That of this thread, which is one of `threads`. Each thread serves one server.
+    fn of_this_thread(shared: &ServerState, threads: usize) -> Rc<Self> {
+        WORKER.with_borrow_mut(|of_thread| {
+            of_thread.upgrade().unwrap_or_else(|| {
+                let worker = Rc::new(Self {
+                    table: Table::start(Arc::clone(&shared.connections), threads),
+                    state: Data::new(ThreadState::new(shared.clone())),
+                });
+                *of_thread = Rc::downgrade(&worker);
+                worker
+            })
+        })
+    }
+}
+
+/// Builds a server with these routes on a listener, and the FastCGI authorizer on another one. It
+/// runs while it is awaited, and only its handle stops it; the caller handles signals.
 ///
 /// # Errors
 ///
-/// If the listener cannot be used.
+/// If a listener cannot be used.
 pub fn build(
     listener: TcpListener,
+    fastcgi: Option<TcpListener>,
     shared: ServerState,
     routes: fn(&mut ServiceConfig),
 ) -> std::io::Result<Server> {
-    let connections = Arc::clone(&shared.connections);
+    let limits = *shared.connections.limits();
     let probe = Data::new(HealthProbe::new(shared.writer.clone(), shared.file.clone()));
-    let app = move || {
+    let app = move |state: Data<ThreadState>| {
         App::new()
-            .app_data(Data::new(ThreadState::new(shared.clone())))
+            .app_data(state)
             .app_data(probe.clone())
             .wrap_fn(slots::serve)
             .wrap(response_headers::on_every_response())
             .configure(routes)
     };
     let threads = server_threads();
-    let limits = *connections.limits();
     let builder = Server::build();
     let stopping = builder.graceful_shutdown_signal();
+    let (fastcgi_shared, fastcgi_stopping) = (shared.clone(), stopping.clone());
     // As actix-web's HttpServer, which does not let us wrap the socket.
     let service = move || {
-        let table = Table::start(Arc::clone(&connections), threads);
+        let worker = Worker::of_this_thread(&shared, threads);
         let stopping = stopping.clone();
         let http = HttpService::build()
             .graceful_shutdown_signal(move || {
@@ -62,23 +94,41 @@ pub fn build(
                 data.insert(Rc::clone(transport.connection()));
             })
             .finish(map_config(
-                app().into_factory().map_err(|error| error.error_response()),
+                app(worker.state.clone()).into_factory().map_err(|error| error.error_response()),
                 |()| AppConfig::default(),
             ));
         fn_service(move |stream: TcpStream| {
             let peer = stream.peer_addr().ok();
-            std::future::ready(Ok((Transport::accept(&table, stream), Protocol::Http1, peer)))
+            std::future::ready(Ok((
+                Transport::accept(&worker.table, stream),
+                Protocol::Http1,
+                peer,
+            )))
         })
         .and_then(http)
     };
-    let server = builder
+    let mut builder = builder
         .workers(threads)
         .max_concurrent_connections(limits.sockets().div_ceil(threads))
         .shutdown_timeout(CLOSE_SECONDS_MAX)
         .disable_signals()
-        .listen("http", listener, service)?
-        .run();
-    Ok(server)
+        .listen("http", listener, service)?;
+    if let Some(listener) = fastcgi {
+        let service = move || {
+            let worker = Worker::of_this_thread(&fastcgi_shared, threads);
+            let stopping = fastcgi_stopping.clone();
+            fn_service(move |stream: TcpStream| {
+                let (worker, stopping) = (Rc::clone(&worker), stopping.clone());
+                async move {
+                    let stopping = async move { stopping.notified().await };
+                    fastcgi::serve(stream, &worker.table, &worker.state, stopping).await;
+                    Ok::<(), Infallible>(())
+                }
+            })
+        };
+        builder = builder.listen("fastcgi", listener, service)?;
+    }
+    Ok(builder.run())
 }
 
 #[cfg(test)]
@@ -92,6 +142,7 @@ mod tests {
         for (example, setting, times) in [
             (include_str!("../../examples/members-nginx.conf"), "keepalive_timeout ", 1),
             (include_str!("../../examples/apache.conf"), " ttl=", 1),
+            (include_str!("../../examples/members-apache.conf"), " ttl=", 1),
             (include_str!("../../examples/Caddyfile"), "keepalive ", 1),
             (include_str!("../../examples/members.Caddyfile"), "keepalive ", 2),
         ] {

@@ -66,7 +66,7 @@ pub struct ServerState {
 }
 
 /// Counts a request as in flight until it is dropped, also if the caller disconnects.
-pub(super) struct InFlight<'a>(&'a AtomicUsize);
+pub struct InFlight<'a>(&'a AtomicUsize);
 
 impl<'a> InFlight<'a> {
     fn new(count: &'a AtomicUsize) -> Self {
@@ -115,12 +115,12 @@ impl ThreadState {
     }
 
     /// The members area.
-    pub(super) fn area(&self) -> &ThreadArea {
+    pub fn area(&self) -> &ThreadArea {
         &self.area
     }
 
     /// Counts a request as in flight. The service stops when it is answered.
-    pub(super) fn begin_request(&self) -> InFlight<'_> {
+    pub fn begin_request(&self) -> InFlight<'_> {
         InFlight::new(&self.shared.in_flight)
     }
 

@@ -3,7 +3,7 @@
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
-    ACCEPT_LANGUAGE, HOST, HeaderName, HeaderValue, ORIGIN, X_FORWARDED_PROTO,
+    ACCEPT_LANGUAGE, COOKIE, HOST, HeaderName, HeaderValue, ORIGIN, USER_AGENT, X_FORWARDED_PROTO,
 };
 use actix_web::{HttpRequest, HttpResponse};
 
@@ -11,6 +11,7 @@ use super::respond;
 use super::state::ThreadState;
 use crate::login::cookie_domains::host_of;
 use crate::login::page::Facts;
+use crate::login::visit::Visit;
 use crate::reply::Refusal;
 
 /// Says why a visitor is not admitted.
@@ -26,6 +27,16 @@ pub(super) fn page(
     let languages = text(request, &ACCEPT_LANGUAGE).unwrap_or_default();
     let facts = Facts { host: host(request), languages, ..facts };
     respond::page(status, state.shared().live.load().pages.render(&facts))
+}
+
+/// The visitor, as the headers and the connection tell.
+pub(super) fn visit<'a>(request: &'a HttpRequest, state: &ThreadState) -> Visit<'a> {
+    Visit {
+        address: state.caller(request),
+        cookies: request.headers().get_all(COOKIE).map(HeaderValue::as_bytes).collect(),
+        agent: request.headers().get(USER_AGENT).map_or(&[], HeaderValue::as_bytes),
+        host: text(request, &HOST).unwrap_or_default(),
+    }
 }
 
 /// The response to a query that is wrong. `address` names the page in the log.

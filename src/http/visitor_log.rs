@@ -47,8 +47,9 @@ impl Default for VisitorLog {
 }
 
 impl VisitorLog {
-    /// The query of `/auth` or `/login` is wrong, which is a mistake in the site's configuration.
-    pub(super) fn invalid_query(&self, address: &str, wrong: &Refusal, now: i64) {
+    /// The query of `/auth` or `/login`, or the question of a web server, is wrong, which is a
+    /// mistake in the site's configuration.
+    pub fn invalid_query(&self, address: &str, wrong: &Refusal, now: i64) {
         if self.invalid_query.is_due(now) {
             log::warn!("invalid query of {address}: {}", wrong.reply().sentence());
         }

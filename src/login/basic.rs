@@ -44,6 +44,24 @@ impl Typed {
             if header.len() > HEADER_BYTES_MAX { None } else { read(credentials.trim_ascii()) };
         Some(typed.ok_or(Malformed))
     }
+
+    /// Reads name and password that a web server has decoded.
+    ///
+    /// # Errors
+    ///
+    /// If no member can have them.
+    pub fn decoded(name: &[u8], password: &[u8]) -> Result<Self, Malformed> {
+        let typed = match (str::from_utf8(name), str::from_utf8(password)) {
+            (Ok(name), Ok(password)) => typed(name, password),
+            // Bytes of the same header are read in the same way.
+            _ => typed(&from_windows_1252(name), &from_windows_1252(password)),
+        };
+        typed.ok_or(Malformed)
+    }
+}
+
+fn typed(name: &str, password: &str) -> Option<Typed> {
+    Some(Typed { name: Username::typed(name)?, password: Password::parse(password)? })
 }
 
 fn read(credentials: &[u8]) -> Option<Typed> {
@@ -62,7 +80,7 @@ fn read(credentials: &[u8]) -> Option<Typed> {
     };
     // Splits at the first colon. A password may contain colons, but a name in this header cannot.
     let (name, password) = text.split_once(':')?;
-    Some(Typed { name: Username::typed(name)?, password: Password::parse(password)? })
+    typed(name, password)
 }
 
 #[cfg(test)]

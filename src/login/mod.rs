@@ -10,6 +10,8 @@
 //! Typed + the member's row --guard--> blocked? --remembered--> matched before? --pool--> one hash
 //! ```
 //!
+//! Each listener reads its protocol into a Visit and asks check, which answers all alike.
+//!
 //! There are no HTTP types here, and time is an argument. Visitors may send anything: every parser
 //! accepts any bytes, is bounded, and shows no secret.
 
@@ -22,6 +24,7 @@ mod attempt;
 pub mod back;
 pub mod basic;
 pub mod blocks;
+pub mod check;
 pub mod cookie;
 pub mod cookie_domain;
 pub mod cookie_domains;
@@ -43,3 +46,4 @@ pub mod sessions;
 pub mod settings;
 pub mod signers;
 pub mod unkept;
+pub mod visit;

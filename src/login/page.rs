@@ -12,7 +12,7 @@ pub mod words;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use minijinja::{Error, Value, context};
+use minijinja::{Error, HtmlEscape, Value, context};
 
 use super::ask::Ask;
 use super::unkept::Missing;
@@ -266,6 +266,25 @@ impl Pages {
         let context = self.context(facts, look, language);
         let (html, is_ours) = self.templates.render(look.template.as_ref(), &context);
         Rendered { html, policy: if is_ours { policy(look) } else { THEIR_POLICY.to_owned() } }
+    }
+
+    /// Makes a short page that leads to the login page at once, for a web server that passes on no
+    /// long one.
+    pub fn short(&self, facts: &Facts<'_>) -> Rendered {
+        let look = self.settings.look(facts);
+        let language = look.language.unwrap_or_else(|| Language::preferred(facts.languages));
+        let words = self.templates.words(language, look.words.get(&language));
+        let log_in = words.get_attr("log_in").unwrap_or_default().to_string();
+        let (code, log_in) = (language.code(), HtmlEscape(&log_in));
+        // Of an address, only `&` has a meaning in HTML: all other characters are escaped in it.
+        let to = facts.login_link().replace('&', "&amp;");
+        let html = format!(
+            "<!doctype html>\n<html lang=\"{code}\">\n<meta charset=\"utf-8\">\n\
+             <meta name=\"viewport\" content=\"width=device-width\">\n\
+             <meta http-equiv=\"refresh\" content=\"0; url={to}\">\n\
+             <title>{log_in}</title>\n<p><a href=\"{to}\">{log_in}</a></p>\n</html>\n"
+        );
+        Rendered { html, policy: policy(look) }
     }
 
     /// Makes a page by the operator's own template alone.

@@ -60,20 +60,23 @@ pub(super) fn take_or_bind(
     passed: Option<TcpListener>,
     address: SocketAddr,
 ) -> Result<TcpListener, StartError> {
-    let Some(listener) = passed else {
-        let listen = || {
-            let listener = TcpListener::bind(address)?;
-            // It listens already; this sets the length of the queue.
-            rustix::net::listen(&listener, BACKLOG)?;
-            Ok(listener)
-        };
-        return listen().map_err(|error| StartError::listen(address, error));
-    };
+    let Some(listener) = passed else { return bind(address) };
     let here = listener.local_addr()?;
     if here != address {
         log::warn!("{}", ignored(address, here));
     }
     Ok(listener)
+}
+
+/// A new socket at this address.
+pub(super) fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
+    let listen = || {
+        let listener = TcpListener::bind(address)?;
+        // It listens already; this sets the length of the queue.
+        rustix::net::listen(&listener, BACKLOG)?;
+        Ok(listener)
+    };
+    listen().map_err(|error| StartError::listen(address, error))
 }
 
 /// What there is to say where the setting has another address than the passed socket.

@@ -70,6 +70,7 @@ const SAMPLE_EVERY: Duration = Duration::from_secs(600);
 #[derive(Debug)]
 pub struct Service {
     address: SocketAddr,
+    fastcgi_address: Option<SocketAddr>,
     handle: ServerHandle,
     shared: ServerState,
     writer: Writer,
@@ -172,6 +173,8 @@ impl Service {
         let keeps_socket = passed.is_some();
         let listener = listener::take_or_bind(passed, config.listen)?;
         let address = listener.local_addr()?;
+        let fastcgi = config.fastcgi_listen.map(listener::bind).transpose()?;
+        let fastcgi_address = fastcgi.as_ref().map(TcpListener::local_addr).transpose()?;
 
         let (wake, sealed): (SyncSender<()>, Receiver<()>) = sync_channel(1);
         let (writer, writer_thread) = writer::start(Setup {
@@ -221,12 +224,13 @@ impl Service {
             in_flight: Arc::new(AtomicUsize::new(0)),
             connections: Arc::new(Connections::new(open_files::fit(config.connections))),
         };
-        let server = http::server(listener, shared.clone())?;
+        let server = http::server(listener, fastcgi, shared.clone())?;
         let handle = server.handle();
         let place = Place { address, keeps_socket };
         let reloads = Reloads::start(config, place, &shared, vault, manager.clone())?;
         let service = Self {
             address,
+            fastcgi_address,
             handle,
             shared,
             writer,
@@ -266,6 +270,11 @@ impl Service {
     /// The address of the listener; with port 0 in the settings, the port that the system chose.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The address of the FastCGI authorizer, if there is one.
+    pub fn fastcgi_address(&self) -> Option<SocketAddr> {
+        self.fastcgi_address
     }
 
     /// Records how the service runs, for commands that are run with other settings.
@@ -310,7 +319,7 @@ impl Service {
                 )
                 .await;
                 area::say_left_out(&self.shared, false);
-                self.shared.refused.end_window(self.shared.clock.steady());
+                self.shared.refused.end_windows(self.shared.clock.steady());
                 self.shared.connections.log_closed(self.shared.clock.steady());
                 self.shared.tokens.refresh();
             }

@@ -53,15 +53,26 @@ struct Site {
 impl Site {
     fn of(kind: Kind, language: Language) -> Option<Self> {
         let mut host = Host::new()?;
-        let flags = ["--trusted-proxy", "127.0.0.1", "--password-hash", "bcrypt"];
+        let flags = [
+            "--trusted-proxy",
+            "127.0.0.1",
+            "--password-hash",
+            "bcrypt",
+            "--fastcgi-listen",
+            "127.0.0.1:0",
+        ];
         let app = App::start_in(host.take_home(), &flags);
         app.post("action=ADD&siteid=1&memberid=72&username=alice&password=testtest&trial=1");
         app.harden();
         host.service = app.address;
+        host.fastcgi = app.fastcgi.unwrap();
         let application = start(&mut host, language)?;
         fs::write(host.path("site/members/who.php"), PHP).unwrap();
-        let pages =
-            if kind == Kind::Apache { None } else { Some(host.php("upgrade-link.php", &[])?) };
+        let pages = if kind == Kind::ApacheOnTable {
+            None
+        } else {
+            Some(host.php("upgrade-link.php", &[])?)
+        };
         let server = host.serve(kind)?;
         let visitor = Visitor::of(&host, &server);
         Some(Self { server, visitor, _application: application, _pages: pages, _app: app, host })
@@ -132,8 +143,14 @@ fn nobody_becomes_another_member(kind: Kind, language: Language) {
     let Some(site) = Site::of(kind, language) else { return };
     let application = "/members/app/x";
     let mut places = vec![(application, format!("{ADDRESS}{TRUTH}"))];
-    if kind != Kind::Apache {
-        places.push(("/members/who.php", format!("{ADDRESS}{TRUTH}{OWN_NAMES}")));
+    match kind {
+        // It has no PHP.
+        Kind::ApacheOnTable => {}
+        // It calls PHP by itself, without a header about the visitor's address.
+        Kind::Apache => places.push(("/members/who.php", format!("{TRUTH}{OWN_NAMES}"))),
+        Kind::Nginx | Kind::NginxByFastcgi | Kind::Caddy => {
+            places.push(("/members/who.php", format!("{ADDRESS}{TRUTH}{OWN_NAMES}")));
+        }
     }
     let separators = ["-", "_", ".", "!"];
     let pairs = separators.iter().flat_map(|first| separators.map(|second| (*first, second)));
@@ -225,4 +242,10 @@ fn no_spelling_of_a_header_makes_a_visitor_another_member_behind_caddy() {
 fn no_spelling_of_a_header_makes_a_visitor_another_member_behind_apache() {
     nobody_becomes_another_member(Kind::Apache, Language::Php);
     nobody_becomes_another_member(Kind::Apache, Language::Python);
+}
+
+#[test]
+fn no_spelling_of_a_header_makes_a_visitor_another_member_behind_an_apache_on_the_table() {
+    nobody_becomes_another_member(Kind::ApacheOnTable, Language::Php);
+    nobody_becomes_another_member(Kind::ApacheOnTable, Language::Python);
 }

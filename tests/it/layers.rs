@@ -33,7 +33,7 @@ const LAYERS: &[Layer] = &[
     Layer {
         name: "listeners",
         reason: "requests and responses: what is below knows nothing of HTTP",
-        modules: &["http"],
+        modules: &["http", "fastcgi"],
     },
     Layer {
         name: "settings",

@@ -20,6 +20,7 @@ mod doctor;
 mod examples;
 mod fail2ban;
 mod failed_logins;
+mod fastcgi;
 mod faults;
 mod first_story;
 mod forged_names;

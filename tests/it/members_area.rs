@@ -25,11 +25,15 @@ impl Site {
         let mut host = Host::new()?;
         let mut flags =
             vec!["--trusted-proxy", "127.0.0.1", "--public-url", "https://members.example.com"];
-        if kind == Kind::Apache {
+        if kind == Kind::ApacheOnTable {
             flags.extend(["--password-hash", "bcrypt", "--keep-cryptpass"]);
+        }
+        if matches!(kind, Kind::Apache | Kind::NginxByFastcgi) {
+            flags.extend(["--fastcgi-listen", "127.0.0.1:0"]);
         }
         let app = App::start_in_on_engine(engine, host.take_home(), &flags)?;
         host.service = app.address;
+        host.fastcgi = app.fastcgi.unwrap_or(host.fastcgi);
         host.application = application::start();
         let server = host.serve(kind)?;
         let visitor = Visitor::of(&host, &server);
@@ -38,10 +42,7 @@ impl Site {
 
     /// Whether the server asks the service. Otherwise it reads the table.
     fn asks(&self) -> bool {
-        match self.kind {
-            Kind::Nginx | Kind::Caddy => true,
-            Kind::Apache => false,
-        }
+        self.kind.asks()
     }
 
     /// Sends a postback through the web server. A server that reads the table accepts a new
@@ -327,9 +328,11 @@ fn blocked(site: &Site) {
             "{kind:?} {number}"
         );
     }
-    for path in ["/shared/", "/members/"] {
-        assert_eq!(site.title("dave", "testtest", path), (403, "Please wait".into()), "{kind:?}");
-    }
+    assert_eq!(site.title("dave", "testtest", "/shared/"), (403, "Please wait".into()), "{kind:?}");
+    // Apache shows the page of the service. The others show their own pages for reasons.
+    let page = site.visitor.get_as("dave", "testtest", "/members/");
+    let text = if kind == Kind::Apache { "There were too many wrong" } else { "Please wait" };
+    assert!(page.status == 403 && page.body.contains(text), "{kind:?}: {}", page.body);
 }
 
 /// The login page: a form, a cookie, the area, and the logout.
@@ -404,6 +407,46 @@ fn login_page_at_a_port(site: &Site) {
     };
     assert_eq!(log_in(at), 303, "{kind:?}");
     assert_eq!(log_in("https://www.example.com"), 403, "{kind:?}: another port is another origin");
+}
+
+/// A part of an area with a question of its own, whichever way its path is written.
+fn part_for_full_members(site: &Site) {
+    let add = "action=ADD&siteid=1&memberid=78&username=tess&password=testtest&trial=1";
+    assert_eq!(site.post(add), "OK|member 78 \"tess\" added to site 1");
+    let spellings = [
+        "/members/extras/",
+        "/members/extras/index.html",
+        "/members/%65xtras/",
+        "/members/extra%73/index.html",
+        "//members//extras/",
+        "/members//extras/index.html",
+        "/members/./extras/",
+        "/members/app/../extras/index.html",
+        "/full/../members/extras/",
+        "/%6dembers/extras/",
+        "/%6Dembers/%2e/extras/",
+    ];
+    let tries = |site: &Site, path: &str| {
+        let answer = site.visitor.get_as("tess", "testtest", path);
+        (answer.status, answer.body)
+    };
+    for path in spellings {
+        let (status, body) = tries(site, path);
+        assert_eq!(status, 403, "{path}: {body}");
+        assert!(body.contains("This part is for full members."), "{path}: {body}");
+    }
+    assert_eq!(tries(site, "/%6dembers/"), (200, "inside members\n".into()));
+    assert!(site.post("action=TRIALTOFULL&siteid=1&memberid=78").starts_with("OK|"));
+    for path in spellings {
+        assert_eq!(tries(site, path), (200, "inside members/extras\n".into()), "{path}");
+    }
+}
+
+/// Apache says of the page of another program that it is in ISO 8859-1, unless it is told not to.
+fn charset(site: &Site) {
+    let form = site.visitor.get("/members/");
+    assert_eq!(form.header("content-type"), Some("text/html"));
+    assert!(form.body.contains("<meta charset=\"utf-8\">"), "{}", form.body);
 }
 
 /// For a browser that drops cookies, the area shows the message, because the redirect leads there.
@@ -501,11 +544,13 @@ fn service_down(mut site: Site) {
     assert_eq!(site.post(&add), "OK|member 76 \"frank\" added to site 1");
     assert!(site.enters("frank", "testtest"), "{kind:?}");
     let _left = site.app.take().unwrap().stop();
+    // Apache has no other status for that.
+    let status = if kind == Kind::Apache { 500 } else { 503 };
     if site.asks() {
         for path in ["/members/", "/shared/", "/full/", "/members/app/"] {
             assert_eq!(
                 site.title("frank", "testtest", path),
-                (503, "Please try again".into()),
+                (status, "Please try again".into()),
                 "{kind:?} {path}"
             );
         }
@@ -524,6 +569,10 @@ fn walk(kind: Kind, engine: EngineKind) {
     if site.asks() {
         blocked(&site);
         login_page(&site);
+        if kind == Kind::Apache {
+            part_for_full_members(&site);
+            charset(&site);
+        }
         login_page_at_a_port(&site);
         login_not_kept(&site);
     }
@@ -551,6 +600,87 @@ fn a_member_s_life_before_apache() {
 }
 
 #[test]
+fn a_member_s_life_before_apache_with_the_database_on_mariadb() {
+    walk(Kind::Apache, EngineKind::MariaDb);
+}
+
+#[test]
+fn a_member_s_life_before_an_apache_that_reads_the_table() {
+    walk(Kind::ApacheOnTable, EngineKind::Sqlite);
+}
+
+#[test]
+fn a_member_s_life_before_nginx_that_asks_by_fastcgi() {
+    walk(Kind::NginxByFastcgi, EngineKind::Sqlite);
+}
+
+#[test]
 fn a_member_s_life_before_caddy() {
     walk(Kind::Caddy, EngineKind::Sqlite);
+}
+
+/// An Apache with this text of its example changed, and the service behind it.
+fn changed_apache(changes: &[(&str, &str)], flags: &[&str]) -> Option<Site> {
+    let mut host = Host::new()?;
+    let flags = [&["--fastcgi-listen", "127.0.0.1:0"], flags].concat();
+    let app = App::start_in(host.take_home(), &flags);
+    app.post("action=ADD&siteid=1&memberid=71&username=bob&password=testtest");
+    host.service = app.address;
+    host.fastcgi = app.fastcgi.unwrap();
+    host.changes = changes.iter().map(|(from, to)| (from.to_string(), to.to_string())).collect();
+    let server = host.apache(&["members-apache.conf"])?;
+    let visitor = Visitor::of(&host, &server);
+    Some(Site { kind: Kind::Apache, app: Some(app), server, visitor, host })
+}
+
+#[test]
+fn an_apache_that_asks_without_a_question_lets_nobody_in() {
+    for question in ["# none", "SetEnv USERMAN_QUESTION \"$question\""] {
+        let changes = [("SetEnvIf Request_URI ^ \"USERMAN_QUESTION=$question\"", question)];
+        let Some(site) = changed_apache(&changes, &[]) else { return };
+        for path in ["/members/", "/shared/", "/full/", "/members/app/", "/members/extras/"] {
+            assert_eq!(site.visitor.status_as("bob", "testtest", path), 400, "{question} {path}");
+        }
+    }
+}
+
+/// With `RequireBasicAuth On`, Apache asks for the password itself, and hands it over.
+#[test]
+fn an_apache_may_ask_for_the_password_itself() {
+    let changes = [
+        ("AuthType None\n    CGIPassAuth On", "AuthType Basic\n    AuthName members"),
+        ("RequireBasicAuth Off", "RequireBasicAuth On"),
+    ];
+    let Some(site) = changed_apache(&changes, &[]) else { return };
+    let prompt = site.visitor.get("/shared/");
+    let challenge = prompt.header("www-authenticate");
+    assert_eq!((prompt.status, challenge), (401, Some("Basic realm=\"members\"")));
+    assert_eq!(site.visitor.status_as("bob", "testtest", "/shared/"), 200);
+    for number in 0..10 {
+        assert_eq!(site.visitor.status_as("bob", &format!("guess {number}"), "/shared/"), 401);
+    }
+}
+
+/// Apache passes on 8 KiB of a page. A longer one becomes a short one that leads to `/login`.
+#[test]
+fn an_apache_shows_a_page_of_8_kib_whole_and_a_longer_one_at_login() {
+    let dir = tempfile::tempdir().unwrap();
+    let template = dir.path().join("page.html");
+    let page = |bytes: usize| {
+        let text = "x".repeat(bytes);
+        std::fs::write(&template, format!("<!doctype html>{{{{form}}}}<p>{text}</p>")).unwrap();
+        let flags = ["--login-template", template.to_str().unwrap()];
+        let site = changed_apache(&[], &flags)?;
+        let form = site.visitor.get("/members/a?b=c");
+        assert_eq!((form.status, form.header("x-auth-reason")), (401, Some("login")));
+        Some((form.body, site.visitor.get("/login?site=1&back=/members/a?b=c").body))
+    };
+    let Some((small, _)) = page(0) else { return };
+    let room = 8190 - small.len();
+    let (whole, at_login) = page(room).unwrap();
+    assert_eq!((whole.len(), whole == at_login), (8190, true));
+    let (short, at_login) = page(room + 1).unwrap();
+    assert_eq!(at_login.len(), 8191);
+    let link = "<a href=\"/login?site=1&amp;back=%2Fmembers%2Fa%3Fb%3Dc\">Log in</a>";
+    assert!(short.contains(link), "{short}");
 }

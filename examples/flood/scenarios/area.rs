@@ -162,7 +162,7 @@ fn first_logins(server: &Server, first: &mut u64, connections: usize, logins: u6
 
 /// Cookies of so many members out of all, signed here with the server's key: logging them in would
 /// cost a hash each.
-fn cookies(server: &Server, count: u64) -> Result<Arc<[String]>, Failure> {
+pub(super) fn cookies(server: &Server, count: u64) -> Result<Arc<[String]>, Failure> {
     let signer = Signer::load(&server.cookie_key())?;
     let issued = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs())?;
     let site = SiteId::parse("1").ok_or("no site 1")?;

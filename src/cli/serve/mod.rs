@@ -45,6 +45,9 @@ async fn serve(config: &Config, surroundings: Surroundings) -> Result<(), Failur
     service.write_down(config);
     service.ready();
     log::info!("listening on {}", service.address());
+    if let Some(address) = service.fastcgi_address() {
+        log::info!("FastCGI authorizer listening on {address}");
+    }
     log_authstrings(&config.api);
     if greet(config, &service).is_err() {
         log::warn!("stdout is closed: the URL for NATS was not printed");

@@ -89,7 +89,9 @@ impl Connection {
         }
     }
 
-    pub(super) fn limits(&self) -> &ConnectionLimits {
+    /// The limits.
+    /// The limits.
+    pub fn limits(&self) -> &ConnectionLimits {
         self.shared.limits()
     }
 

@@ -276,10 +276,11 @@ fn the_configuration_file_is_read_again_and_what_needs_a_restart_is_named() {
     scene.write(
         "userman.toml",
         "# the office\nallow_ip = [\"203.0.113.9\", \"203.0.113.10\"]\nlogin_hours = 3\n\
-         listen = \"127.0.0.1:1\"\npublic_url = \"https://members.example.com\"\n",
+         listen = \"127.0.0.1:1\"\nfastcgi_listen = \"127.0.0.1:2\"\n\
+         public_url = \"https://members.example.com\"\n",
     );
     // A flag sets `listen`, and a flag overrides the file.
-    let restart = "WARN  reload: a restart is needed for login_hours\n";
+    let restart = "WARN  reload: a restart is needed for fastcgi_listen, login_hours\n";
     let changed = "INFO  reload: changed public_url, allow_ip (2)\n";
     assert_eq!(scene.reload(), [restart, changed].concat());
     assert_eq!(scene.post(TOKEN, "-"), 403);

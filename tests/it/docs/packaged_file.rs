@@ -35,7 +35,7 @@ const HEADER: &str = "\
 ";
 
 /// Values of settings that have no default, as TOML.
-const EXAMPLES: [(&str, &str); 30] = [
+const EXAMPLES: [(&str, &str); 31] = [
     ("public_url", "\"https://members.example.com\""),
     ("database", "\"sqlite:/var/lib/nats-userman/userman.db\""),
     ("database_read", "[\"db2.example.com\", \"db3.example.com:3307\"]"),
@@ -47,6 +47,7 @@ const EXAMPLES: [(&str, &str); 30] = [
     ("journal_days", "365"),
     ("backup_every", "\"24h\""),
     ("backup_dir", "\"/var/lib/nats-userman/backups\""),
+    ("fastcgi_listen", "\"127.0.0.1:9001\""),
     ("cookie_domain", "[\"example.com\"]"),
     ("sites_file", "\"/etc/nats-userman/sites.toml\""),
     ("site_name", "\"Example\""),

@@ -41,6 +41,8 @@ struct Line {
 /// The service in this process.
 pub struct App {
     pub address: SocketAddr,
+    /// The address of the FastCGI authorizer, where `--fastcgi-listen` is given.
+    pub fastcgi: Option<SocketAddr>,
     pub dir: TempDir,
     pub config: Config,
     clock: Arc<Mutex<Reading>>,
@@ -191,7 +193,8 @@ impl App {
                     Arc::clone(service.rehashes()),
                     service.block_sync(),
                 );
-                started.send((service.address(), handles)).unwrap();
+                let addresses = (service.address(), service.fastcgi_address());
+                started.send((addresses, handles)).unwrap();
                 loop {
                     tokio::select! {
                         _ = &mut stopped => break,
@@ -202,11 +205,12 @@ impl App {
                 let _ = server.await;
             });
         });
-        let (address, (writer, rehashes, blocks)) =
+        let ((address, fastcgi), (writer, rehashes, blocks)) =
             start.recv().expect("the service did not start");
         let vault = Vault::load(&config.data_dir.seal_key()).unwrap();
         Self {
             address,
+            fastcgi,
             dir,
             config,
             clock,

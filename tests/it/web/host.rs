@@ -17,6 +17,9 @@ const WWW_DATA: u32 = 33;
 /// The address of the application in the examples.
 const APPLICATION: &str = "127.0.0.1:9000";
 const SERVICE: &str = "127.0.0.1:8080";
+const FASTCGI: &str = "127.0.0.1:9001";
+/// The handler of PHP in Apache, which the tests call over TCP.
+const APACHE_PHP: &str = "proxy:unix:/run/php/php-fpm.sock|fcgi://localhost";
 /// The address of PHP in nginx's form and in Caddy's.
 const PHP: [&str; 2] = ["unix:/run/php/php-fpm.sock", "unix//run/php/php-fpm.sock"];
 const DATABASE: &str = "/var/lib/nats-userman/userman.db";
@@ -39,8 +42,22 @@ pub fn is_root() -> bool {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Nginx,
+    /// By FastCGI in place of HTTP.
+    NginxByFastcgi,
     Apache,
+    /// Apache that reads the table.
+    ApacheOnTable,
     Caddy,
+}
+
+impl Kind {
+    /// Whether the server asks the service. Otherwise it reads the table.
+    pub fn asks(self) -> bool {
+        match self {
+            Self::Nginx | Self::NginxByFastcgi | Self::Apache | Self::Caddy => true,
+            Self::ApacheOnTable => false,
+        }
+    }
 }
 
 /// The machine of an operator: certificate, site, data directory, and running servers.
@@ -49,8 +66,9 @@ pub struct Host {
     /// The directory of the data directory, until an [`crate::support::App`] takes it.
     home: Option<TempDir>,
     data: PathBuf,
-    /// The addresses of the service, the application and PHP.
+    /// The addresses of the service, its FastCGI authorizer, the application and PHP.
     pub service: SocketAddr,
+    pub fastcgi: SocketAddr,
     pub application: SocketAddr,
     pub php: SocketAddr,
     /// The port without TLS of the web server.
@@ -77,12 +95,13 @@ impl Host {
             home: Some(home),
             data,
             service: nobody,
+            fastcgi: nobody,
             application: nobody,
             php: nobody,
             plain_port: free_port(),
             changes: Vec::new(),
         };
-        for site in ["site5", "shared", "members", "full"] {
+        for site in ["site5", "shared", "members", "members/extras", "full"] {
             fs::create_dir_all(host.path("site").join(site)).unwrap();
             fs::write(host.path("site").join(site).join("index.html"), format!("inside {site}\n"))
                 .unwrap();
@@ -146,6 +165,8 @@ impl Host {
         ];
         own.extend([
             (SERVICE, self.service.to_string()),
+            (FASTCGI, self.fastcgi.to_string()),
+            (APACHE_PHP, format!("proxy:fcgi://{}", self.php)),
             (APPLICATION, self.application.to_string()),
         ]);
         own.extend(PHP.map(|php| (php, self.php.to_string())));
@@ -159,8 +180,9 @@ impl Host {
             text = text.replace(from, to);
         }
         for line in text.lines().filter(|line| !line.trim_start().starts_with('#')) {
-            let of_the_example =
-                ["/etc/", "/var/", SERVICE, APPLICATION].iter().find(|word| line.contains(*word));
+            let of_the_example = ["/etc/", "/var/", SERVICE, FASTCGI, APPLICATION]
+                .iter()
+                .find(|word| line.contains(*word));
             assert_eq!(of_the_example, None, "{name}: {line}");
             // As a whole word, because a free port may begin with these digits.
             assert!(
@@ -175,7 +197,9 @@ impl Host {
     pub fn serve(&self, kind: Kind) -> Option<WebServer> {
         match kind {
             Kind::Nginx => self.nginx(&["nginx.conf", "members-nginx.conf"]),
-            Kind::Apache => self.apache(&["apache.conf", "apache-dbd.conf"]),
+            Kind::NginxByFastcgi => self.nginx_by_fastcgi(),
+            Kind::Apache => self.apache(&["apache.conf", "members-apache.conf"]),
+            Kind::ApacheOnTable => self.apache(&["apache.conf", "apache-dbd.conf"]),
             Kind::Caddy => self.caddy(&["Caddyfile", "members.Caddyfile"]),
         }
     }
@@ -196,12 +220,16 @@ impl Host {
             "auth_basic",
             "dbd",
             "authn_dbd",
+            "authnz_fcgi",
+            "setenvif",
+            "env",
             "headers",
             "alias",
             "dir",
             "mime",
             "proxy",
             "proxy_http",
+            "proxy_fcgi",
             "ssl",
             "socache_shmcb",
             "reqtimeout",
@@ -212,6 +240,8 @@ impl Host {
             text +=
                 &format!("LoadModule {module}_module /usr/lib/apache2/modules/mod_{module}.so\n");
         }
+        // PHP-FPM reads the path of a page as Apache sends it to a socket, and php-cgi does not.
+        text += "ProxyFCGIBackendType GENERIC\n";
         text += "TypesConfig /etc/mime.types\nPidFile apache.pid\nErrorLog apache.log\n\
             DefaultRuntimeDir run\n";
         fs::create_dir_all(self.path("run")).unwrap();
@@ -281,6 +311,22 @@ impl Host {
             .arg("-e")
             .arg(&errors);
         Some(WebServer::start(command, port, errors))
+    }
+
+    /// Starts nginx that asks by FastCGI, as docs/members-area.md says.
+    fn nginx_by_fastcgi(&self) -> Option<WebServer> {
+        let docs = include_str!("../../../docs/members-area.md");
+        let (_, rest) = docs.split_once("```nginx\nlocation ~ ^/_auth/").unwrap();
+        let (location, _) = rest.split_once("```").unwrap();
+        let location = format!("location ~ ^/_auth/{location}").replace('\n', "\n    ");
+        let example = fs::read_to_string(example("members-nginx.conf")).unwrap();
+        let (before, rest) = example.split_once("location ~ ^/_auth/").unwrap();
+        let (_, after) = rest.split_once("\n    }\n").unwrap();
+        let text = format!("{before}{location}\n{after}")
+            .replace("$upstream_http_x_member_", "$upstream_http_variable_member_");
+        fs::write(self.path("by-fastcgi.conf"), text).unwrap();
+        let own = self.path("by-fastcgi.conf");
+        self.nginx(&["nginx.conf", own.to_str().unwrap()])
     }
 
     /// Starts PHP for pages, with these variables. The page is in the members' part of the site.

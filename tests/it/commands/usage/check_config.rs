@@ -28,6 +28,7 @@ fn check_config_says_what_would_be_used_and_hides_secrets() {
         ("USERMAN_KEEP_CRYPTPASS", "1"),
         ("USERMAN_JOURNAL_DAYS", "400"),
         ("USERMAN_BACKUP_EVERY", "12h"),
+        ("USERMAN_FASTCGI_LISTEN", "127.0.0.1:9001"),
         ("USERMAN_LOGIN_HOURS", "12"),
         ("USERMAN_LOGIN_IDLE_MINUTES", "30"),
         ("USERMAN_COOKIE_DOMAIN", "example.com, .EU.example.com"),
@@ -52,6 +53,7 @@ fn check_config_says_what_would_be_used_and_hides_secrets() {
         format!(
             "settings file     /dev/null\n\
              listen            [::1]:9000\n\
+             FastCGI           127.0.0.1:9001\n\
              public URL        https://members.example.com/postback/***\n\
              data directory    {}\n\
              database          sqlite:/tmp/somewhere.db\n\

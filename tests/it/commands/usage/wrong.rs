@@ -32,8 +32,9 @@ const NO_LINK: &str = "expected a URL with https:// or http://, a path with / fi
                        and an address, with no blank, quote or angle bracket, found \
                        \"javascript:x\"";
 
-const WRONG: [(&str, &str, &str); 43] = [
+const WRONG: [(&str, &str, &str); 44] = [
     ("--listen", "nonsense", "expected ADDRESS:PORT, as in 127.0.0.1:8080, found \"nonsense\""),
+    ("--fastcgi-listen", "9001", "expected ADDRESS:PORT, as in 127.0.0.1:9001, found \"9001\""),
     (
         "--database",
         "mysql:x",

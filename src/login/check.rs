@@ -1,0 +1,199 @@
+//! Whether a visitor may open a protected page, and what the web server that asks is answered. Each
+//! listener asks here, so that all of them answer alike.
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::admission::{Admission, Allowed, Denial, by_password};
+use super::area::ThreadArea;
+use super::ask::{Ask, Challenge};
+use super::back::Back;
+use super::basic::Typed;
+use super::members::Undecided;
+use super::page::{LoginMessage, Shown};
+use super::presented::Presented;
+use super::sessions::by_cookie;
+use super::visit::Visit;
+use crate::store::LoginRow;
+
+/// The challenge of HTTP Basic.
+pub const CHALLENGE: &str = "Basic realm=\"members\", charset=\"UTF-8\"";
+
+/// All characters of a name that are escaped in a header.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// A request for a protected page.
+#[derive(Clone, Debug)]
+pub struct PageRequest<'a> {
+    /// Who sends it.
+    pub visit: Visit<'a>,
+    /// The name and the password that the browser sends with it, by HTTP Basic. Some that cannot be
+    /// read are treated as a wrong login: the browser asks again.
+    pub typed: Option<Typed>,
+    /// The page.
+    pub page: Back,
+}
+
+/// The answer about a request, for a listener to put into its protocol.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The status.
+    pub status: Status,
+    /// Who is let in.
+    pub member: Option<Told>,
+    /// Why the visitor is not let in.
+    pub reason: Option<Denial>,
+    /// Whether the browser is asked for name and password by [`CHALLENGE`].
+    pub is_challenge: bool,
+    /// What the visitor reads.
+    pub body: Body,
+}
+
+/// The status of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// A member.
+    Admitted,
+    /// They must log in.
+    LogIn,
+    /// They are denied.
+    Denied,
+    /// It cannot be decided now.
+    Undecided,
+}
+
+impl Status {
+    /// The status of HTTP.
+    pub fn code(self) -> u16 {
+        match self {
+            Status::Admitted => 200,
+            Status::LogIn => 401,
+            Status::Denied => 403,
+            Status::Undecided => 503,
+        }
+    }
+}
+
+/// What a visitor reads who is not let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// Nothing: they are let in.
+    Nothing,
+    /// A sentence, where the operator has no page for that.
+    Sentence(&'static str),
+    /// A page of the members area.
+    Page(Shown),
+}
+
+/// What the protected page is told about a member. All of it is ASCII without control characters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// The memberid.
+    pub id: String,
+    /// The name, percent-encoded: at most 765 bytes.
+    pub name: String,
+    /// The siteid.
+    pub site: String,
+    /// 1 on trial, else 0.
+    pub trial: &'static str,
+}
+
+impl Told {
+    fn of(row: &LoginRow) -> Self {
+        Self {
+            id: row.key.member.to_string(),
+            name: utf8_percent_encode(row.username.as_str(), ESCAPED).to_string(),
+            site: row.key.site.to_string(),
+            trial: if row.trial { "1" } else { "0" },
+        }
+    }
+}
+
+/// Decides a request.
+pub async fn check(area: &ThreadArea, ask: &Ask, request: &PageRequest<'_>) -> Answer {
+    let logins = request.visit.presented(&area.shared, area.clock.now());
+    match admit(area, ask, request, &logins).await {
+        Ok(Admission::In(row)) => Answer {
+            status: Status::Admitted,
+            member: Some(Told::of(&row)),
+            reason: None,
+            is_challenge: false,
+            body: Body::Nothing,
+        },
+        Ok(Admission::Out(reason)) => keep_out(area, ask, request, reason, &logins),
+        Err(Undecided) => Answer {
+            status: Status::Undecided,
+            member: None,
+            reason: None,
+            is_challenge: false,
+            body: match ask.challenge {
+                Challenge::Basic => {
+                    Body::Sentence("It cannot be decided now. Please try again in a moment.")
+                }
+                Challenge::Page => Body::Page(Shown::Unavailable),
+            },
+        },
+    }
+}
+
+async fn admit(
+    area: &ThreadArea,
+    ask: &Ask,
+    request: &PageRequest<'_>,
+    logins: &Presented,
+) -> Result<Admission, Undecided> {
+    let (now, allowed, address) = (area.clock.now(), Allowed::of(ask), request.visit.address);
+    let by_cookie = by_cookie(area, allowed, logins, || address, now).await?;
+    match (by_cookie, &request.typed) {
+        (Admission::Out(reason), Some(typed)) => {
+            match by_password(area, allowed, typed, address, now).await? {
+                // The better of the two reasons: a visitor who is logged in and on trial learns it.
+                Admission::Out(other) if other == Denial::Login || reason == Denial::Trial => {
+                    Ok(Admission::Out(reason))
+                }
+                other => Ok(other),
+            }
+        }
+        (decided, _) => Ok(decided),
+    }
+}
+
+fn keep_out(
+    area: &ThreadArea,
+    ask: &Ask,
+    request: &PageRequest<'_>,
+    reason: Denial,
+    logins: &Presented,
+) -> Answer {
+    let status = match reason {
+        Denial::Login | Denial::Idle => Status::LogIn,
+        Denial::Trial | Denial::Blocked => Status::Denied,
+    };
+    let body = match ask.challenge {
+        Challenge::Basic => Body::Sentence(sentence(reason)),
+        Challenge::Page => Body::Page(match reason {
+            Denial::Login => Shown::Login(request.visit.not_kept(area, logins, &request.page)),
+            Denial::Idle => Shown::Login(LoginMessage::Idle),
+            // The visitor may have another account, with a full membership.
+            Denial::Trial => Shown::Trial(LoginMessage::Trial),
+            Denial::Blocked => Shown::Blocked,
+        }),
+    };
+    Answer {
+        status,
+        member: None,
+        reason: Some(reason),
+        is_challenge: ask.challenge == Challenge::Basic && status == Status::LogIn,
+        body,
+    }
+}
+
+/// What visitors read who cancel the browser's prompt, if the operator has no page for that.
+fn sentence(reason: Denial) -> &'static str {
+    match reason {
+        Denial::Login | Denial::Idle => "Please log in with your username and password.",
+        Denial::Trial => "This part is for full members.",
+        Denial::Blocked => {
+            "There were too many wrong passwords. Please wait a while before the next try."
+        }
+    }
+}
