@@ -65,18 +65,23 @@ impl DoctorCommand {
             progress: &|topic| bar.set_message(format!("checking: {topic}")),
         });
         bar.finish_and_clear();
-        self.print(&findings)?;
-        match count(&findings, Level::Serious) {
+        self.report(&findings)
+    }
+
+    /// What can be checked where settings cannot be used. Such a setting is a serious finding like
+    /// any other, so a script needs no second rule for it: 2 says that `doctor` itself was called
+    /// wrongly, and then it has checked nothing.
+    pub(super) fn run_without_settings(&self, bad: &[BadSetting]) -> Result<(), Failure> {
+        self.report(&examine_settings(bad, &Machine::default(), &Clock::System))
+    }
+
+    fn report(&self, findings: &[Finding]) -> Result<(), Failure> {
+        self.print(findings)?;
+        match count(findings, Level::Serious) {
             0 => Ok(()),
             1 => Err(Failure::Failed("1 serious finding: see above".into())),
             some => Err(Failure::Failed(format!("{some} serious findings: see above"))),
         }
-    }
-
-    /// What can be checked where settings cannot be used. Exit code 2.
-    pub(super) fn run_without_settings(&self, bad: Vec<BadSetting>) -> Failure {
-        let findings = examine_settings(&bad, &Machine::default(), &Clock::System);
-        self.print(&findings).err().unwrap_or_else(|| bad.into())
     }
 
     fn print(&self, findings: &[Finding]) -> Result<(), Failure> {

@@ -181,11 +181,11 @@ fn has_random_bytes() -> Result<(), Failure> {
 pub fn run(cli: Cli) -> Result<(), Failure> {
     // Without the file, the settings are not known.
     let Some(sources) = cli.sources else {
-        return Err(match &cli.command {
-            CliCommand::Doctor(doctor) => doctor.run_without_settings(cli.bad),
-            CliCommand::Health => Failure::from(cli.bad).without_code_2(),
-            _ => cli.bad.into(),
-        });
+        return match &cli.command {
+            CliCommand::Doctor(doctor) => doctor.run_without_settings(&cli.bad),
+            CliCommand::Health => Err(Failure::from(cli.bad).without_code_2()),
+            _ => Err(cli.bad.into()),
+        };
     };
     let mut settings = cli.settings;
     if let CliCommand::Health = cli.command {
@@ -206,7 +206,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         command.run(&sources)?;
     }
     let config: Config = match (read_config(&settings, &sources, cli.bad), &cli.command) {
-        (Err(bad), CliCommand::Doctor(doctor)) => return Err(doctor.run_without_settings(bad)),
+        (Err(bad), CliCommand::Doctor(doctor)) => return doctor.run_without_settings(&bad),
         (config, _) => config?,
     };
     let mut exposed = cli.exposed;

@@ -91,7 +91,9 @@ fn check_enabled(machine: &Machine, report: &mut Report) {
     let state = |unit| machine.ask(SYSTEMCTL, &["is-enabled", unit]).unwrap_or_default();
     let is_on = |state: &str| state.starts_with("enabled") || state == "static";
     let (service, socket) = (state(SERVICE), state(SOCKET));
-    if is_on(&service) {
+    if service.is_empty() {
+        no_answer("unit_enabled", report);
+    } else if is_on(&service) {
         report.ok("unit_enabled", "the service starts with the machine");
     } else if is_on(&socket) {
         report.ok("unit_enabled", "the first connection after a boot starts the service");
@@ -123,12 +125,7 @@ fn check_active(machine: &Machine, report: &mut Report) {
             "wait, and run `nats-userman doctor` again; if it stays so, read `journalctl -u \
              nats-userman -n 50`",
         ),
-        "" => report.add(
-            Level::Note,
-            "unit_active",
-            "not checked: systemctl does not answer",
-            "run `systemctl status nats-userman`",
-        ),
+        "" => no_answer("unit_active", report),
         _ => report.add(
             Level::Warning,
             "unit_active",
@@ -138,11 +135,20 @@ fn check_active(machine: &Machine, report: &mut Report) {
     }
 }
 
+fn no_answer(name: &'static str, report: &mut Report) {
+    report.add(
+        Level::Note,
+        name,
+        "not checked: systemctl does not answer",
+        "run `systemctl status nats-userman.socket nats-userman.service`",
+    );
+}
+
 /// The socket keeps connections while the service restarts.
 fn check_socket(machine: &Machine, report: &mut Report) {
     let is_there =
         machine.has(&format!("{BY_HAND}/{SOCKET}")) || packaged(machine, SOCKET).is_some();
-    let active = || machine.ask(SYSTEMCTL, &["is-active", SOCKET]).unwrap_or_default();
+    let state = machine.ask(SYSTEMCTL, &["is-active", SOCKET]).unwrap_or_default();
     if !is_there {
         report.add(
             Level::Note,
@@ -150,7 +156,9 @@ fn check_socket(machine: &Machine, report: &mut Report) {
             format!("there is no {SOCKET}: a restart of the service refuses connections"),
             "install the package, which has it, or the file from packaging/",
         );
-    } else if active() != "active" {
+    } else if state.is_empty() {
+        no_answer("socket", report);
+    } else if state != "active" {
         report.add(
             Level::Note,
             "socket",

@@ -135,6 +135,22 @@ fn a_unit_that_is_disabled_failed_stopped_or_changed_is_told_with_the_command() 
     );
 }
 
+/// As where systemd itself hangs, or where there is no systemctl.
+#[test]
+fn a_unit_of_which_systemctl_says_nothing_is_not_called_disabled_or_stopped() {
+    let silent = booted(&[]);
+    silent.put(PACKAGED, "");
+    silent.put("/usr/lib/systemd/system/nats-userman.socket", "");
+    for name in ["unit_enabled", "unit_active", "socket"] {
+        silent.expect(
+            name,
+            Level::Note,
+            "not checked: systemctl does not answer",
+            "run `systemctl status nats-userman.socket nats-userman.service`",
+        );
+    }
+}
+
 #[test]
 fn a_unit_by_hand_that_replaces_the_packaged_one_and_a_masked_one_are_found() {
     let patient = booted(&WELL);

@@ -74,10 +74,13 @@ fn the_command_asks_the_real_service_and_ends_with_0_and_with_1_once_it_is_in_tr
 }
 
 #[test]
-fn a_setting_that_cannot_be_used_is_a_finding_and_the_exit_code_is_2() {
+fn a_setting_that_cannot_be_used_is_a_serious_finding_like_any_other() {
     let ran = run(&["doctor", "--time-zone", "Mars"]);
     let said = "--time-zone: expected a name as in Europe/Berlin or UTC, found \"Mars\"";
-    assert_eq!((ran.code, ran.err), (Some(2), format!("nats-userman: {said}\n")));
+    assert_eq!(
+        (ran.code, ran.err.as_str()),
+        (Some(1), "nats-userman: 1 serious finding: see above\n")
+    );
     assert!(
         ran.out.starts_with(&format!(
             "settings\n  serious  setting: {said}\n           -> correct the setting and run \
@@ -88,7 +91,29 @@ fn a_setting_that_cannot_be_used_is_a_finding_and_the_exit_code_is_2() {
     );
     let ran = run(&["doctor", "--json", "--time-zone", "Mars"]);
     let json: Value = serde_json::from_str(&ran.out).unwrap();
-    assert_eq!((ran.code, json["findings"][0]["found"].as_str()), (Some(2), Some(said)));
+    assert_eq!((ran.code, json["findings"][0]["found"].as_str()), (Some(1), Some(said)));
+    assert_eq!(json["level"], "serious");
+}
+
+#[test]
+fn a_file_of_settings_that_cannot_be_used_is_a_serious_finding_too() {
+    let dir = temp_dir();
+    let file = dir.path().join("settings.toml");
+    std::fs::write(&file, "listen = \"127.0.0.1:0\"\nlisten = \"127.0.0.1:1\"\n").unwrap();
+    let file = file.to_str().unwrap();
+    for arguments in [["doctor", "--config", file], ["--config", file, "doctor"]] {
+        let ran = run(&arguments);
+        let finding = format!("settings\n  serious  setting: {file}, line 2: ");
+        assert_eq!((ran.code, ran.out.starts_with(&finding)), (Some(1), true), "{ran:?}");
+    }
+}
+
+#[test]
+fn a_wrong_call_ends_with_2_and_checks_nothing() {
+    for arguments in [["doctor", "--quack"], ["doctor", "everything"]] {
+        let ran = run(&arguments);
+        assert_eq!((ran.code, ran.out.as_str()), (Some(2), ""), "{ran:?}");
+    }
 }
 
 /// Runs as the service's user, which is not root here, and as a user without access.
