@@ -16,6 +16,7 @@ const STORY_TIME_MAX: Duration = Duration::from_secs(300);
 /// A machine that is not booted yet. It has the files of the tree and those that a test adds. What
 /// it writes is lost at its end, except in `/story`.
 pub struct Machine {
+    root: PathBuf,
     /// The directory `/story` of the machine.
     dir: TempDir,
     binds: Vec<String>,
@@ -29,9 +30,15 @@ pub struct Story {
 }
 
 impl Machine {
+    /// With Debian 12.
     pub fn new() -> Self {
+        Self::of(tree::root())
+    }
+
+    /// With the tree whose root this is.
+    pub fn of(root: PathBuf) -> Self {
         let dir = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-        let machine = Self { dir, binds: Vec::new() };
+        let machine = Self { root, dir, binds: Vec::new() };
         // This program has the commands of `inside`.
         machine.with("/usr/bin/inside", &std::env::current_exe().unwrap())
     }
@@ -62,7 +69,7 @@ impl Machine {
         let mut booted = Command::new("systemd-nspawn")
             .args(["--quiet", "--register=no", "--keep-unit", "--console=pipe"])
             .args(["--private-network", "--volatile=overlay", "-b", "-D"])
-            .arg(tree::root())
+            .arg(&self.root)
             .arg(format!("--bind={}:/story", self.dir.path().display()))
             .args(&self.binds)
             .stdin(Stdio::null())

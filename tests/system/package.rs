@@ -3,6 +3,7 @@
 pub mod artifact;
 mod build;
 mod contents;
+mod distributions;
 
 use std::fs;
 
@@ -56,6 +57,21 @@ pub const STORIES: &[runner::Story] = &[
         name: "package: remove and purge keep the data, and a new install goes on with it",
         needs: NEEDS_TO_BOOT,
         run: remove,
+    },
+    runner::Story {
+        name: "package: it serves under the whole hardening of Debian 13",
+        needs: NEEDS_TO_BOOT,
+        run: distributions::debian_13,
+    },
+    runner::Story {
+        name: "package: it serves under the whole hardening of Ubuntu 22.04",
+        needs: NEEDS_TO_BOOT,
+        run: distributions::ubuntu_22_04,
+    },
+    runner::Story {
+        name: "package: it serves under the whole hardening of Ubuntu 24.04",
+        needs: NEEDS_TO_BOOT,
+        run: distributions::ubuntu_24_04,
     },
 ];
 
