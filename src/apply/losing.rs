@@ -281,6 +281,10 @@ impl Engine for Losing<'_> {
         self.engine.maintain(now)
     }
 
+    fn maintain_early(&mut self, now: Instant) -> Result<(), Fault> {
+        self.engine.maintain_early(now)
+    }
+
     fn check_current(&mut self) -> Result<(), Fault> {
         self.engine.check_current()
     }

@@ -204,6 +204,16 @@ pub trait Engine {
     /// Any fault.
     fn maintain(&mut self, now: Instant) -> Result<Option<LongRead>, Fault>;
 
+    /// As [`Engine::maintain`], at a moment at which nobody waits: maintenance that is not due yet
+    /// and would take longer later.
+    ///
+    /// # Errors
+    ///
+    /// Any fault.
+    fn maintain_early(&mut self, _now: Instant) -> Result<(), Fault> {
+        Ok(())
+    }
+
     /// Outside a transaction: checks now that the database is the one that was opened.
     ///
     /// # Errors

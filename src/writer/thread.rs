@@ -74,6 +74,8 @@ struct Thread {
     conversion: JournalConversion,
     faults: FaultLog,
     readers: ReaderLog,
+    /// Set when no command came after the last one, until the next one.
+    is_resting: bool,
     /// Set while the service has no database that it can use.
     replaced: Option<Replaced>,
     /// The first connection after a crash recovers the WAL's index, under a lock. This connection
@@ -100,6 +102,7 @@ impl Thread {
             conversion,
             faults: FaultLog::default(),
             readers: ReaderLog::default(),
+            is_resting: false,
             replaced: None,
             first: None,
         }
@@ -194,8 +197,10 @@ impl Thread {
             self.setup.heartbeat.progress();
             let Ok(command) = self.next_command() else { return End::Stop };
             self.setup.heartbeat.progress();
-            if let Command::Stop = command {
-                return End::Stop;
+            match command {
+                Command::Stop => return End::Stop,
+                Command::Wake => {}
+                _ => self.is_resting = false,
             }
             // A reading thread may have noticed it first.
             if self.setup.file.generation() != turn {
@@ -293,6 +298,9 @@ impl Thread {
 
     fn tidy(&mut self, engine: &mut dyn Engine) -> Result<(), Fault> {
         let now = Instant::now();
+        if self.is_resting {
+            engine.maintain_early(now)?;
+        }
         let held = engine.maintain(now)?;
         self.conversion.set_blocked(held.is_some());
         self.readers.report(held, now);
@@ -330,8 +338,8 @@ impl Thread {
         }
     }
 
-    /// The next command, or a `Wake` when upkeep or notes are due. Polls for a moment before it
-    /// sleeps.
+    /// The next command, or a `Wake` when upkeep or notes are due, or once when the writer is about
+    /// to sleep. Polls for a moment before it sleeps.
     fn next_command(&mut self) -> Result<Command, Stopped> {
         if let Some(command) = self.next.take() {
             return Ok(command);
@@ -344,6 +352,9 @@ impl Thread {
                 Err(TryRecvError::Empty) if self.upkeep.more_are_due() => return Ok(Command::Wake),
                 Err(TryRecvError::Empty) => std::thread::yield_now(),
             }
+        }
+        if !std::mem::replace(&mut self.is_resting, true) {
+            return Ok(Command::Wake);
         }
         let wait = self.conversion.wait(self.notes.due_in().unwrap_or(UPKEEP_EVERY));
         match self.queue.recv_timeout(self.setup.heartbeat.limit_wait(wait)) {

@@ -23,6 +23,12 @@ use crate::store::{Fault, LongRead};
 /// than one ADD in a hundred on 64 connections waits for a checkpoint, which shows in p99.
 pub(super) const CHECKPOINT_PAGES: i32 = 24_000;
 
+/// While no postback waits, a checkpoint is made at this part of [`CHECKPOINT_PAGES`] (12 MiB).
+/// A postback that comes during a checkpoint waits for it. In turns on a busy disk, one of 24,000
+/// pages took 138 to 793 ms, and one of 3,000 pages 30 ms in the median. Under load, rare
+/// checkpoints stay better.
+const EARLY_PART: i32 = 8;
+
 /// Bytes of a page in the WAL, with the header of its frame.
 pub(super) const FRAME_BYTES: i64 = 4096 + 24;
 
@@ -90,6 +96,13 @@ impl<'c> Checkpoints<'c> {
             Some(unfinished) => now >= unfinished.try_again,
             None => self.pages.load(Ordering::Relaxed) >= self.every,
         }
+    }
+
+    /// Whether a checkpoint is worth its cost while no postback waits. After one that a reader
+    /// interrupted, [`Checkpoints::is_due`] says when it is tried again.
+    pub(super) fn is_due_early(&self) -> bool {
+        self.unfinished.is_none()
+            && self.pages.load(Ordering::Relaxed) >= (self.every / EARLY_PART).max(1)
     }
 
     /// Makes the checkpoint that is due. Does not wait for any lock.

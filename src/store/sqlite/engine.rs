@@ -118,6 +118,13 @@ impl<'c> Sqlite<'c> {
         done
     }
 
+    fn checkpoint(&mut self, now: Instant) -> Result<(), Fault> {
+        self.own_file.check()?;
+        let done = self.checkpoints.run(now);
+        self.own_file.was_written();
+        done
+    }
+
     /// Runs work of an open transaction. SQLite may roll a transaction back by itself, for example
     /// when memory runs out. A statement after that would commit alone.
     fn within<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, Fault>) -> Result<T, Fault> {
@@ -293,12 +300,13 @@ impl Engine for Sqlite<'_> {
 
     fn maintain(&mut self, now: Instant) -> Result<Option<LongRead>, Fault> {
         if self.checkpoints.is_due(now) {
-            self.own_file.check()?;
-            let done = self.checkpoints.run(now);
-            self.own_file.was_written();
-            done?;
+            self.checkpoint(now)?;
         }
         Ok(self.checkpoints.held(now))
+    }
+
+    fn maintain_early(&mut self, now: Instant) -> Result<(), Fault> {
+        if self.checkpoints.is_due_early() { self.checkpoint(now) } else { Ok(()) }
     }
 
     fn check_current(&mut self) -> Result<(), Fault> {

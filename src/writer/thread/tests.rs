@@ -157,3 +157,32 @@ fn what_is_lost_at_every_try_is_answered_with_no_and_the_database_is_opened_anew
     assert_eq!(metrics.lost_transactions(), u64::from(RERUNS_MAX));
     assert_eq!(scene.content(), before);
 }
+
+/// All postbacks together write too few pages for a checkpoint that is due, and enough for one that
+/// is made while nobody waits. The thread that posts waits for that one without sending anything.
+#[test]
+fn a_pause_of_the_postbacks_is_used_for_a_checkpoint_that_is_not_due_yet() {
+    let scene = scene();
+    let location = scene.location.clone().with_checkpoint_every(800);
+    let setup = Setup { file: CurrentDatabase::new(location), ..setup(&scene) };
+    let (queue, commands) = sync_channel(16);
+    let (transactions, notes) = (Transactions::new(Metrics::default()), Notes::of(Lane::default()));
+    let thread =
+        std::thread::spawn(move || Thread::new(setup, commands, transactions, notes).run());
+    for member in 100..120 {
+        let (queued, _, added) = QueuedPostback::new(postback(&format!(
+            "action=ADD&siteid=1&memberid={member}&username=name-{member}&cryptpass=ab01FAX.bQRSU"
+        )));
+        queue.send(Command::Postback(queued)).unwrap();
+        assert!(matches!(added.blocking_recv().unwrap().0, Answer::Reply(_)));
+    }
+    // Not in the WAL, but in the database file itself.
+    let file = scene.location.file().unwrap();
+    let until = Instant::now() + Duration::from_secs(60);
+    while memchr::memmem::find(&std::fs::read(file).unwrap(), b"name-100").is_none() {
+        assert!(Instant::now() < until, "no checkpoint");
+        std::thread::yield_now();
+    }
+    queue.send(Command::Stop).unwrap();
+    thread.join().unwrap();
+}

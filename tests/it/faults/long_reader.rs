@@ -70,6 +70,42 @@ fn a_forgotten_reader_is_told_with_its_age_and_the_wal_shrinks_when_it_is_gone()
     assert_eq!(rows(&conn, "PRAGMA integrity_check"), ["ok"]);
 }
 
+/// Otherwise each pause of the postbacks would read through the index of a WAL of any size.
+#[test]
+fn a_pause_makes_an_early_checkpoint_but_not_while_a_reader_prevents_one() {
+    let dir = temp_dir();
+    let location =
+        Location::sqlite(dir.path().join("userman.db")).with_checkpoint_every(20 * PAGES);
+    let wal = || std::fs::metadata(dir.path().join("userman.db-wal")).unwrap().len();
+    let database = || std::fs::metadata(location.file().unwrap()).unwrap().modified().unwrap();
+    with_engine(&location, true, |engine| {
+        let now = Instant::now();
+        for _ in 0..100 {
+            assert_eq!(commit(engine, now), None);
+            engine.maintain_early(now).unwrap();
+        }
+        assert!(wal() < FRAME_BYTES * 4 * u64::from(PAGES.unsigned_abs()), "{} bytes", wal());
+
+        let forgotten = reader(location.file().unwrap());
+        while wal() < FRAME_BYTES * 5 * u64::from(PAGES.unsigned_abs()) {
+            assert_eq!(commit(engine, now), None);
+            engine.maintain_early(now).unwrap();
+        }
+        let before = (database(), wal());
+        engine.maintain_early(now + 9 * SECOND).unwrap();
+        assert_eq!((database(), wal()), before);
+        drop(forgotten);
+        // Tried again at an interval, and then early again.
+        assert_eq!(engine.maintain(now + 11 * SECOND).unwrap(), None);
+        for _ in 0..100 {
+            assert_eq!(commit(engine, now), None);
+            engine.maintain_early(now).unwrap();
+        }
+        assert!(wal() < FRAME_BYTES * 6 * u64::from(PAGES.unsigned_abs()), "{} bytes", wal());
+    })
+    .unwrap();
+}
+
 /// If little is written, the WAL stays small, and its size shows no problem.
 #[test]
 fn a_reader_of_many_minutes_is_told_although_the_wal_is_small() {

@@ -42,6 +42,7 @@ pub(super) fn use_every_method() {
         }
         note_all(engine);
         insert_rows(engine);
+        engine.maintain_early(Instant::now()).unwrap();
         engine.maintain(Instant::now()).unwrap();
         engine.check_current().unwrap();
     })
