@@ -1,6 +1,6 @@
 //! The program on whole systems: the unit, the package and the image, each under a systemd of its
-//! own. Each story boots a machine (a tree of Debian or Ubuntu in a container), runs a script in it,
-//! and checks what the script printed.
+//! own. Each story boots a machine (a tree of Debian or Ubuntu in a container), runs a script in
+//! it, and checks what the script printed.
 //!
 //! These tests need root and programs of the system, so `cargo test` leaves them out. Run them by
 //! `cargo test --test system`. To run only the stories whose names contain a word, use `cargo test
