@@ -226,6 +226,10 @@ pub(crate) fn transact_counted<M: Into<Moment>>(
     }
 }
 
+/// How often the postbacks of one batch, each alone, are run again because of a locked row. Mostly
+/// another receiver has locked it for some milliseconds.
+const LOCKED_RERUNS_MAX: u32 = 8;
+
 /// Each postback in a transaction of its own. After a fault that is not of one postback, those
 /// behind it get none: the database cannot be used.
 fn apply_each_alone<M: Into<Moment>>(
@@ -236,7 +240,7 @@ fn apply_each_alone<M: Into<Moment>>(
     reruns: &mut u32,
 ) -> Vec<Result<Reply, Fault>> {
     let mut results = Vec::with_capacity(postbacks.len());
-    let mut is_usable = true;
+    let (mut is_usable, mut locked) = (true, 0);
     for postback in postbacks {
         if !is_usable {
             let cause = Cause::new("an earlier postback of the batch met a fault", None);
@@ -251,10 +255,14 @@ fn apply_each_alone<M: Into<Moment>>(
                     .ok_or_else(|| Fault::BadRow("no reply was decided".into()))
             })
         };
-        let result = match run() {
-            Err(fault) if fault.is_of_one_row() => run(),
-            result => result,
-        };
+        let mut result = run();
+        if result.as_ref().is_err_and(Fault::is_of_one_row) {
+            result = run();
+        }
+        while matches!(result, Err(Fault::RowLocked(_))) && locked < LOCKED_RERUNS_MAX {
+            locked += 1;
+            result = run();
+        }
         is_usable = result.as_ref().err().is_none_or(Fault::is_of_one_postback);
         results.push(result);
     }

@@ -94,8 +94,8 @@ pub trait Engine {
         true
     }
 
-    /// Outside a transaction: whether `begin` pauses after a transaction that was lost, or that met
-    /// a locked row. It does at first. An engine that loses none has nothing to do.
+    /// Outside a transaction: whether `begin` pauses for longer each time that a transaction is lost
+    /// or meets a locked row. It does at first. An engine that loses none has nothing to do.
     fn set_pausing(&mut self, _pauses: bool) {}
 
     /// Sets the savepoint to which `rollback_to_savepoint` returns.

@@ -42,6 +42,7 @@ mod remote_reads;
 mod secrets;
 mod security_table;
 mod senders;
+mod server_reads;
 mod server_settings;
 mod server_tls;
 mod server_upgrade;

@@ -50,7 +50,7 @@ pub(super) struct Mysql<'s> {
     lost: u32,
     /// A transaction is open, and nothing of it was lost.
     is_open: bool,
-    /// Whether to pause after a transaction that was lost.
+    /// Whether to pause for longer each time that a transaction is lost.
     pauses: bool,
     /// Whether the last transaction met a locked row.
     met_lock: bool,
@@ -141,10 +141,14 @@ impl<'s> Mysql<'s> {
 
     /// Connects where the connection was lost, after a pause where a transaction was.
     fn reconnect(&mut self) -> Result<(), Fault> {
-        if self.lost > 0 && self.pauses {
+        if self.lost > 0 {
             let [part, ..] = random::<1>()?;
-            let pause = if self.met_lock { LOCK_PAUSE_MAX } else { PAUSE_MAX };
-            std::thread::sleep(pause * self.lost.min(3) * u32::from(part) / 256);
+            let pause = match (self.pauses, self.met_lock) {
+                (false, _) => PAUSE_MAX,
+                (true, false) => PAUSE_MAX * self.lost.min(3),
+                (true, true) => LOCK_PAUSE_MAX * self.lost.min(3),
+            };
+            std::thread::sleep(pause * u32::from(part) / 256);
         }
         self.connection.take_if(|connection| connection.is_broken());
         if self.connection.is_none() {
@@ -431,7 +435,7 @@ impl Engine for Mysql<'_> {
         let (lease, connection) = (&mut self.lease, self.connection.as_mut());
         match connection.map_or(Ok(false), |connection| lease.take(connection)) {
             // Another receiver takes it at this moment.
-            Err(Fault::TransactionLost(_)) => Ok(false),
+            Err(fault) if fault.runs_again() => Ok(false),
             taken => taken,
         }
     }

@@ -5,8 +5,8 @@ use nats_userman::clock::Moment;
 use nats_userman::member::{Former, Member, Reason};
 use nats_userman::store::{Fault, View, Wanted, pages};
 
-use super::{Database, hash, key, loaded, member, name, on_every_engine};
-use crate::support::NOON;
+use super::{Database, hash, key, loaded, member, name, on_engine, on_every_engine};
+use crate::support::{Beside, EngineKind, NOON};
 
 fn here(standing: &Standing) -> &Member {
     match standing {
@@ -177,6 +177,31 @@ fn a_load_moves_who_has_lapsed_unless_the_clock_may_be_wrong() {
         assert_eq!(former(&sure).ended_at, NOON, "the instant of the expiry, not of the move");
         let moved = database.read().standing(bob.key, NOON - 1).unwrap();
         assert!(matches!(moved, Standing::Former(_)), "{moved:?}");
+    });
+}
+
+/// Two paths lead to former_member: with the postback that finds the member lapsed, and by itself.
+#[test]
+fn a_former_member_has_the_folded_name_on_a_server_whichever_way_they_left() {
+    on_engine(EngineKind::MariaDb, |database| {
+        let lapsed = |id, username| Member {
+            expire_at: Some(NOON),
+            holds_folded: false,
+            ..member(1, id, username)
+        };
+        let (by_itself, loaded) = (lapsed(71, "\u{dc}BER"), lapsed(72, "\u{c4}RGER"));
+        database.save(vec![Change::Insert(by_itself), Change::Insert(loaded.clone())]);
+        database.commit(|engine| {
+            let mut wanted = Wanted::default();
+            wanted.keys.insert(loaded.key);
+            engine.load(&wanted, &mut View::default(), (NOON + 1).into())?;
+            assert_eq!(engine.expire_due(NOON + 1, 10)?, 1, "the other one");
+            Ok(())
+        });
+        let names = "SELECT memberid, CONVERT(username_key USING utf8mb4) FROM former_member
+             ORDER BY memberid";
+        let names = Beside::open(&database.location).rows(names);
+        assert_eq!(names, ["71|\u{fc}ber", "72|\u{e4}rger"]);
     });
 }
 

@@ -268,7 +268,8 @@ fn post_at_random(apps: &[App], check: impl Fn()) {
         said.filter(|said| said.reply.starts_with(word)).count()
     };
     let (done, refused) = (words("OK|"), words("ERROR|"));
-    eprintln!("{done} OK, {refused} ERROR");
+    let unavailable: usize = senders.iter().map(|sender| sender.refused.len()).sum();
+    eprintln!("{done} OK, {refused} ERROR, {unavailable} 503");
     assert!(done > 20 && refused > 20, "{done} OK and {refused} ERROR show little");
 }
 
