@@ -171,8 +171,8 @@ pub fn apply(
 ///
 /// A row that the schema refuses affects only its own postback: the batch is run again with a
 /// savepoint for each postback, and that one gets the fault. A transaction that the database loses
-/// is run again as a whole: everything is loaded and decided anew. So is one that meets a row that
-/// another transaction has locked; if the row stays locked, only its own postback gets the fault.
+/// is run again as a whole: everything is loaded and decided anew. A row that another transaction
+/// has locked for too long affects only its own postback too.
 ///
 /// # Errors
 ///
@@ -216,11 +216,7 @@ pub(crate) fn transact_counted<M: Into<Moment>>(
             })
         }
         Err(fault) if fault.is_of_one_postback() => {
-            // The whole batch has waited for the lock of a row. The others wait no longer for it.
-            engine.set_pausing(!matches!(fault, Fault::RowLocked(_)));
-            let results = apply_each_alone(engine, vault, postbacks, now, reruns);
-            engine.set_pausing(true);
-            Ok(results)
+            Ok(apply_each_alone(engine, vault, postbacks, now, reruns))
         }
         Err(fault) => Err(fault),
     }

@@ -9,8 +9,8 @@ use crate::store::{Engine, Fault};
 pub(crate) const RERUNS_MAX: u32 = 3;
 
 /// How often a command or a start tries again where another transaction has locked a row: for some
-/// five seconds.
-const LOCK_WAITS_MAX: u32 = 50;
+/// seconds.
+const LOCK_WAITS_MAX: u32 = 200;
 
 /// Begin, `work`, commit; rolled back where anything fails. `work` may run several times, each time
 /// in a new transaction of which nothing was committed. Unlike the writer, which has others to
@@ -22,17 +22,29 @@ const LOCK_WAITS_MAX: u32 = 50;
 /// is unknown. Such a commit is never run again.
 pub(crate) fn in_transaction<T>(
     engine: &mut dyn Engine,
-    mut work: impl FnMut(&mut dyn Engine) -> Result<T, Fault>,
+    work: impl FnMut(&mut dyn Engine) -> Result<T, Fault>,
 ) -> Result<T, Fault> {
-    let (mut reruns, mut waits) = (0, 0);
-    let done = loop {
-        match in_counted_transaction(engine, &mut reruns, &mut work) {
-            Err(Fault::RowLocked(_)) if waits < LOCK_WAITS_MAX => waits += 1,
-            done => break done,
-        }
-    };
+    let mut reruns = 0;
+    let done = in_patient_transaction(engine, &mut reruns, LOCK_WAITS_MAX, work);
     log_reruns(reruns);
     done
+}
+
+/// As [`in_counted_transaction`], and runs `work` again, at most `waits_max` times, where another
+/// transaction has locked a row.
+pub(crate) fn in_patient_transaction<T>(
+    engine: &mut dyn Engine,
+    reruns: &mut u32,
+    waits_max: u32,
+    mut work: impl FnMut(&mut dyn Engine) -> Result<T, Fault>,
+) -> Result<T, Fault> {
+    let mut waits = 0;
+    loop {
+        match in_counted_transaction(engine, reruns, &mut work) {
+            Err(Fault::RowLocked(_)) if waits < waits_max => waits += 1,
+            done => return done,
+        }
+    }
 }
 
 /// One line for a transaction that was lost, however often.

@@ -30,7 +30,7 @@ use crate::recent::Recent;
 
 /// How long a check waits for a thread before it is withdrawn.
 const QUEUE_WAIT_MAX: Duration = Duration::from_secs(2);
-/// The same for a check from a network that is known for the member: after a restart many members
+/// How long a check from a network that is known for the member waits: after a restart many members
 /// come at once, and waiting is better than an error page.
 const KNOWN_WAIT_MAX: Duration = Duration::from_secs(10);
 /// The most threads. Each uses 19 MiB and evicts the data of requests from the processor's caches.
@@ -47,8 +47,8 @@ pub struct Asker {
     /// The visitor's address.
     pub address: IpAddr,
     /// Whether the member has logged in from that network before. Under load such a check is
-    /// answered sooner, and it may wait longer. That tells a visitor in the member's network no more than a block of the
-    /// name would.
+    /// answered sooner, and it may wait longer. That tells a visitor in the member's network no more
+    /// than a block of the name would.
     pub is_known: bool,
 }
 

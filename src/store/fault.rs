@@ -59,8 +59,8 @@ pub enum Fault {
     /// was changed, so the transaction may be run again from its beginning.
     #[error("the transaction was lost")]
     TransactionLost(#[source] Cause),
-    /// Another transaction has locked a row. Nothing was changed once the transaction is rolled
-    /// back; then it may be run again from its beginning.
+    /// Another transaction has locked a row for longer than the engine waits. Nothing was changed
+    /// once the transaction is rolled back.
     #[error("another transaction holds the lock of a row")]
     RowLocked(#[source] Cause),
     /// A commit failed in a way that leaves open whether it happened.
@@ -110,7 +110,7 @@ impl Fault {
     /// Whether the same transaction may be run again from its beginning: nothing of it was applied,
     /// and the reason may be temporary. The caller limits the number of attempts.
     pub fn runs_again(&self) -> bool {
-        matches!(self, Fault::TransactionLost(_) | Fault::RowLocked(_))
+        matches!(self, Fault::TransactionLost(_))
     }
 
     /// Whether one row caused it: then the other postbacks of a batch can be applied without it.

@@ -94,10 +94,6 @@ pub trait Engine {
         true
     }
 
-    /// Outside a transaction: whether `begin` pauses for longer each time that a transaction is lost
-    /// or meets a locked row. It does at first. An engine that loses none has nothing to do.
-    fn set_pausing(&mut self, _pauses: bool) {}
-
     /// Sets the savepoint to which `rollback_to_savepoint` returns.
     fn savepoint(&mut self) -> Result<(), Fault>;
 

@@ -1,6 +1,6 @@
 //! The writer's transactions, counted; and those that the database lost, in the log.
 
-use crate::apply::transaction::in_counted_transaction;
+use crate::apply::transaction::in_patient_transaction;
 use crate::apply::{Postback, transact_counted};
 use crate::clock::{Clock, Moment};
 use crate::logging::limit::Interval;
@@ -11,6 +11,10 @@ use crate::store::{Engine, Fault};
 
 /// Lost transactions have at most one line in this time.
 const LOG_EVERY_SECONDS: i64 = 60;
+
+/// How often the writer's own work is run again where another transaction has locked a row. It is
+/// less urgent than postbacks.
+const LOCK_WAITS_MAX: u32 = 20;
 
 /// Runs the writer's transactions.
 #[derive(Debug)]
@@ -31,7 +35,7 @@ impl Transactions {
         work: impl FnMut(&mut dyn Engine) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
         let mut reruns = 0;
-        let done = in_counted_transaction(engine, &mut reruns, work);
+        let done = in_patient_transaction(engine, &mut reruns, LOCK_WAITS_MAX, work);
         self.ended(reruns);
         done
     }

@@ -61,14 +61,13 @@ const FOR_WRITING: [&str; 3] = [
     "SET SESSION innodb_lock_wait_timeout = 8",
     "SET SESSION lock_wait_timeout = 8",
 ];
-/// For transactions of the writer, which waits by itself, for less than a second. A row that is
-/// locked by a receiver that has died, or by an operator's transaction, must not stop the postbacks
-/// of other members.
+/// For transactions of the writer. Another receiver holds a lock for some milliseconds.
+pub(super) const LOCK_WAIT: &str =
+    "SET SESSION innodb_lock_wait_timeout = 1, SESSION lock_wait_timeout = 1";
+/// For some time after that was too short. A row that is locked by a receiver that has died, or by
+/// an operator's transaction, must not stop the postbacks of other members.
 pub(super) const NO_LOCK_WAIT: &str =
     "SET SESSION innodb_lock_wait_timeout = 0, SESSION lock_wait_timeout = 0";
-/// MySQL takes no zero.
-pub(super) const NO_LOCK_WAIT_OF_MYSQL: &str =
-    "SET SESSION innodb_lock_wait_timeout = 1, SESSION lock_wait_timeout = 1";
 /// The server ends the transaction of a receiver that is gone without a word, such as one whose
 /// machine lost its power: its locks would stop the other receivers for hours. MySQL has no limit
 /// for transactions, only for sessions; the writer's is used every second.

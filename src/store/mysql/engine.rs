@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use mysql::Value;
 
-use super::connect::{Attempt, Connected, NO_LOCK_WAIT, NO_LOCK_WAIT_OF_MYSQL, Purpose, connect};
+use super::connect::{Attempt, Connected, LOCK_WAIT, NO_LOCK_WAIT, Purpose, connect};
 use super::connection::Connection;
 use super::fault::leaves_commit_open;
 use super::identity::ServerIdentity;
@@ -28,10 +28,8 @@ use crate::store::{
 /// The longest pause before a transaction that was lost is run again, for each time that it was
 /// lost. Two receivers that wait for the same time would meet again.
 const PAUSE_MAX: Duration = Duration::from_millis(10);
-/// The longest pause after a transaction that met a locked row, likewise. Another receiver holds a
-/// lock for as long as its commit takes, up to some hundredths of a second. All pauses together are
-/// shorter than a postback waits in the queue.
-const LOCK_PAUSE_MAX: Duration = Duration::from_millis(60);
+/// How long no lock is waited for after one was waited for in vain.
+const NO_LOCK_WAIT_TIME: Duration = Duration::from_secs(5);
 /// How often the settings of the server are checked while it is connected.
 const VERIFY_EVERY: Duration = Duration::from_secs(5);
 
@@ -50,10 +48,11 @@ pub(super) struct Mysql<'s> {
     lost: u32,
     /// A transaction is open, and nothing of it was lost.
     is_open: bool,
-    /// Whether to pause for longer each time that a transaction is lost.
-    pauses: bool,
-    /// Whether the last transaction met a locked row.
-    met_lock: bool,
+    /// From then on locks are waited for.
+    waits_from: Instant,
+    /// Whether the session waits for locks. MySQL has no way to wait for none.
+    session_waits: bool,
+    is_mysql: bool,
     /// The random id of the open transaction.
     batch: i64,
     /// The journal records that it wrote.
@@ -77,7 +76,7 @@ impl<'s> Mysql<'s> {
         warn_of_too_few_nodes(&verified);
         warn_of_replica(server, &verified);
         let has_unfolded = fold::has_unfolded(&mut connection)?;
-        wait_for_no_lock(&mut connection, &verified)?;
+        connection.plain(LOCK_WAIT)?;
         let receiver = random()?;
         Ok(Self {
             server,
@@ -89,8 +88,9 @@ impl<'s> Mysql<'s> {
             lease: Lease::new(receiver),
             lost: 0,
             is_open: false,
-            pauses: true,
-            met_lock: false,
+            waits_from: Instant::now(),
+            session_waits: true,
+            is_mysql: verified.is_mysql,
             batch: 0,
             records: 0,
             lapsed: Vec::new(),
@@ -135,7 +135,9 @@ impl<'s> Mysql<'s> {
         }
         let done = work(self);
         self.is_open = !matches!(&done, Err(fault) if !fault.is_of_one_row());
-        self.met_lock = matches!(&done, Err(Fault::RowLocked(_)));
+        if matches!(&done, Err(Fault::RowLocked(_))) && self.session_waits {
+            self.waits_from = Instant::now() + NO_LOCK_WAIT_TIME;
+        }
         done
     }
 
@@ -143,12 +145,7 @@ impl<'s> Mysql<'s> {
     fn reconnect(&mut self) -> Result<(), Fault> {
         if self.lost > 0 {
             let [part, ..] = random::<1>()?;
-            let pause = match (self.pauses, self.met_lock) {
-                (false, _) => PAUSE_MAX,
-                (true, false) => PAUSE_MAX * self.lost.min(3),
-                (true, true) => LOCK_PAUSE_MAX * self.lost.min(3),
-            };
-            std::thread::sleep(pause * u32::from(part) / 256);
+            std::thread::sleep(PAUSE_MAX * self.lost.min(3) * u32::from(part) / 256);
         }
         self.connection.take_if(|connection| connection.is_broken());
         if self.connection.is_none() {
@@ -156,7 +153,8 @@ impl<'s> Mysql<'s> {
             let Connected { mut connection, verified, host } =
                 connect(self.server, Purpose::Write, attempt)?;
             check_tables(&mut connection)?;
-            wait_for_no_lock(&mut connection, &verified)?;
+            connection.plain(LOCK_WAIT)?;
+            (self.session_waits, self.is_mysql) = (true, verified.is_mysql);
             (self.connection, self.host) = (Some(connection), host);
             self.has_verified(verified);
             // The lists of names of the transaction that was lost are not known to be there.
@@ -219,11 +217,6 @@ fn check_tables(connection: &mut Connection) -> Result<(), Fault> {
     }
 }
 
-fn wait_for_no_lock(connection: &mut Connection, verified: &Verified) -> Result<(), Fault> {
-    let set = if verified.is_mysql { NO_LOCK_WAIT_OF_MYSQL } else { NO_LOCK_WAIT };
-    Ok(connection.plain(set)?)
-}
-
 /// Random bytes.
 fn random<const N: usize>() -> Result<[u8; N], Fault> {
     let mut bytes = [0; N];
@@ -241,6 +234,11 @@ impl Engine for Mysql<'_> {
         self.numbers.clear();
         self.records = 0;
         self.batch = i64::from_be_bytes(random()?) & i64::MAX;
+        let waits = self.is_mysql || Instant::now() >= self.waits_from;
+        if waits != self.session_waits {
+            self.connection()?.plain(if waits { LOCK_WAIT } else { NO_LOCK_WAIT })?;
+            self.session_waits = waits;
+        }
         if let Err(error) = self.connection()?.plain("START TRANSACTION") {
             self.lost += 1;
             return Err(error.into());
@@ -263,10 +261,6 @@ impl Engine for Mysql<'_> {
 
     fn isolates_rows(&self) -> bool {
         false
-    }
-
-    fn set_pausing(&mut self, pauses: bool) {
-        self.pauses = pauses;
     }
 
     fn savepoint(&mut self) -> Result<(), Fault> {
@@ -435,7 +429,7 @@ impl Engine for Mysql<'_> {
         let (lease, connection) = (&mut self.lease, self.connection.as_mut());
         match connection.map_or(Ok(false), |connection| lease.take(connection)) {
             // Another receiver takes it at this moment.
-            Err(fault) if fault.runs_again() => Ok(false),
+            Err(Fault::TransactionLost(_) | Fault::RowLocked(_)) => Ok(false),
             taken => taken,
         }
     }
