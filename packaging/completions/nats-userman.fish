@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_nats_userman_global_optspecs
-    string join \n config= listen= public-url= data-dir= database= postback-token= postback-token-file= allow-ip= allow-ip-file= trusted-proxy= trusted-proxy-file= time-zone= expire-grace-hours= clock-jump-minutes= password-hash= keep-cryptpass journal-days= no-upgrade-copy log= log-format= database-read= database-password= database-password-file= database-tls= database-tls-ca= backup-every= backup-dir= backup-keep= backup-with-keys fastcgi-listen= login-hours= login-idle-minutes= login-days= cookie-domain= login-limit-pair= login-limit-network= login-limit-name= login-window-minutes= login-block-minutes= sites-file= site-name= site-logo= site-accent= site-background= site-dark-accent= site-dark-background= site-language= forgot-password-url= join-url= support-url= upgrade-url= login-template= api-key= api-key-file= nats-url= nats-api-username= nats-api-key= nats-api-key-file= nats-ca= nats-seconds= stand-in stand-in-minutes= h/help V/version
+    string join \n config= listen= public-url= data-dir= database= postback-token= postback-token-file= allow-ip= allow-ip-file= trusted-proxy= trusted-proxy-file= time-zone= expire-grace-hours= clock-jump-minutes= password-hash= keep-cryptpass journal-days= no-upgrade-copy log= log-format= database-read= database-password= database-password-file= database-tls= database-tls-ca= backup-every= backup-dir= backup-keep= backup-with-keys fastcgi-listen= login-hours= login-idle-minutes= login-days= cookie-domain= login-limit-pair= login-limit-network= login-limit-name= login-window-minutes= login-block-minutes= sites-file= site-name= site-logo= site-accent= site-background= site-dark-accent= site-dark-background= site-language= forgot-password-url= join-url= support-url= upgrade-url= login-template= api-key= api-key-file= nats-url= nats-api-username= nats-api-key= nats-api-key-file= nats-ca= nats-seconds= nats-report-logins= nats-report-hours= stand-in stand-in-minutes= h/help V/version
 end
 
 function __fish_nats_userman_needs_command
@@ -81,6 +81,8 @@ complete -c nats-userman -n "__fish_nats_userman_needs_command" -l nats-api-key 
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l nats-api-key-file -d 'File with the api-key for NATS' -r -F
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l nats-ca -d 'File with PEM certificates to trust for NATS, in place of the default ones' -r -F
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l nats-seconds -d 'Total timeout of a request to NATS, in seconds' -r
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l nats-report-logins -d 'Where logins of members are reported to NATS: no, recordlogin (POST /api/member/recordlogin), login (POST /api/member/login, its later name) or loginlog (GET /member_loginlog.php, of older versions)' -r
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l nats-report-hours -d 'Hours within which a member\'s logins are reported to NATS once; 0 reports each' -r
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l stand-in-minutes -d 'Minutes that an authstring of --stand-in is valid' -r
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l keep-cryptpass -d 'Keep NATS\'s cryptpass in its column, for an Apache that reads it (a weak hash: only where you need it)'
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l no-upgrade-copy -d 'Upgrade an older database without keeping a copy of it first'
@@ -240,6 +242,8 @@ complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l nats
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l nats-api-key-file -d 'File with the api-key for NATS' -r -F
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l nats-ca -d 'File with PEM certificates to trust for NATS, in place of the default ones' -r -F
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l nats-seconds -d 'Total timeout of a request to NATS, in seconds' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l nats-report-logins -d 'Where logins of members are reported to NATS: no, recordlogin (POST /api/member/recordlogin), login (POST /api/member/login, its later name) or loginlog (GET /member_loginlog.php, of older versions)' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l nats-report-hours -d 'Hours within which a member\'s logins are reported to NATS once; 0 reports each' -r
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l stand-in-minutes -d 'Minutes that an authstring of --stand-in is valid' -r
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l keep-cryptpass -d 'Keep NATS\'s cryptpass in its column, for an Apache that reads it (a weak hash: only where you need it)'
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l no-upgrade-copy -d 'Upgrade an older database without keeping a copy of it first'

@@ -85,6 +85,20 @@ pub enum Wrong {
     NoHttp,
 }
 
+impl Wrong {
+    /// The error for a status that is not the expected one.
+    pub fn of_status(status: u16) -> Self {
+        match status {
+            401 | 403 => Wrong::Forbidden(status),
+            400 => Wrong::BadRequest,
+            404 => Wrong::NotFound,
+            300..=399 => Wrong::Redirect(status),
+            500..=599 => Wrong::Failed(status),
+            _ => Wrong::Status(status),
+        }
+    }
+}
+
 /// Reads an answer that was received to its end.
 ///
 /// An empty answer is an empty body, `null`, `""`, `[]`, `false`, or an object in which the key is
@@ -94,14 +108,8 @@ pub enum Wrong {
 ///
 /// See [`Wrong`].
 pub fn read(resource: Resource, status: u16, body: &[u8]) -> Result<Option<AuthString>, Wrong> {
-    match status {
-        200 => {}
-        401 | 403 => return Err(Wrong::Forbidden(status)),
-        400 => return Err(Wrong::BadRequest),
-        404 => return Err(Wrong::NotFound),
-        300..=399 => return Err(Wrong::Redirect(status)),
-        500..=599 => return Err(Wrong::Failed(status)),
-        _ => return Err(Wrong::Status(status)),
+    if status != 200 {
+        return Err(Wrong::of_status(status));
     }
     // PHP files that were saved with a byte order mark send it before their output.
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii();

@@ -11,6 +11,7 @@ use super::values::{any_path, number, switch};
 use crate::authstring::keys::{
     API_KEY_EXPECTED, ApiKey, ApiKeys, CREDENTIAL_EXPECTED, is_credential, read_file,
 };
+use crate::nats_client::report::{ReportConfig, ReportPath};
 use crate::nats_client::settings::{AuthStringConfig, StringSource};
 use crate::nats_client::{Access, URL_EXPECTED, clean_url};
 use crate::text_file::{self, is_quoted};
@@ -20,6 +21,9 @@ const NATS_SECONDS_MAX: u32 = 10;
 /// A day of minutes.
 const STAND_IN_MINUTES_MAX: u32 = 1_440;
 const MINUTE_SECONDS: i64 = 60;
+/// A year of hours.
+const REPORT_HOURS_MAX: u32 = 8_784;
+const HOUR_SECONDS: i64 = 3_600;
 
 /// The settings as text. The comments are the help texts of the flags.
 #[allow(rustdoc::bare_urls, rustdoc::invalid_html_tags)]
@@ -88,6 +92,26 @@ pub struct ApiSettings {
         default_value = "5"
     )]
     pub nats_seconds: String,
+    /// Where logins of members are reported to NATS: no, recordlogin (POST
+    /// /api/member/recordlogin), login (POST /api/member/login, its later name) or loginlog (GET
+    /// /member_loginlog.php, of older versions)
+    #[arg(
+        long,
+        global = true,
+        env = "USERMAN_NATS_REPORT_LOGINS",
+        value_name = "WHERE",
+        default_value = "no"
+    )]
+    pub nats_report_logins: String,
+    /// Hours within which a member's logins are reported to NATS once; 0 reports each
+    #[arg(
+        long,
+        global = true,
+        env = "USERMAN_NATS_REPORT_HOURS",
+        value_name = "HOURS",
+        default_value = "24"
+    )]
+    pub nats_report_hours: String,
     /// Generate authstrings without NATS, to develop a members area; never use it on a live site
     #[arg(
         long,
@@ -133,12 +157,42 @@ pub(super) fn read(settings: &ApiSettings, bad: &mut Problems) -> Option<AuthStr
     if stand_in && settings.nats_url.is_some() {
         bad.0.push(BadSetting::found("--stand-in", "expected it without --nats-url", "both"));
     }
+    let reports = reports(settings, bad);
     let source = match (stand_in, access) {
         (true, _) => StringSource::StandIn(i64::from(minutes?) * MINUTE_SECONDS),
         (false, Some(access)) => StringSource::Nats(access, Duration::from_secs(seconds?.into())),
         (false, None) => StringSource::None,
     };
-    Some(AuthStringConfig { keys: keys?, source })
+    Some(AuthStringConfig { keys: keys?, source, reports: reports? })
+}
+
+/// How logins are reported to NATS, or that they are not; `None` if a setting is wrong.
+fn reports(settings: &ApiSettings, bad: &mut Problems) -> Option<Option<ReportConfig>> {
+    let path = bad.read(
+        "--nats-report-logins",
+        "expected no, recordlogin, login or loginlog",
+        &settings.nats_report_logins,
+        |text| match text {
+            "no" => Some(None),
+            "recordlogin" => Some(Some(ReportPath::RecordLogin)),
+            "login" => Some(Some(ReportPath::Login)),
+            "loginlog" => Some(Some(ReportPath::LoginLog)),
+            _ => None,
+        },
+    );
+    let hours = bad.read(
+        "--nats-report-hours",
+        "expected a whole number of hours from 0 to 8784",
+        &settings.nats_report_hours,
+        number(0, REPORT_HOURS_MAX),
+    );
+    let path = path?;
+    if path.is_some() && settings.nats_url.is_none() {
+        let expected = "expected it beside --nats-report-logins";
+        bad.0.push(BadSetting::found("--nats-url", expected, "nothing"));
+    }
+    let once_in_seconds = i64::from(hours?) * HOUR_SECONDS;
+    Some(path.map(|path| ReportConfig { path, once_in_seconds }))
 }
 
 /// All keys; `None` if one of them cannot be used.

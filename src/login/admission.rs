@@ -175,6 +175,9 @@ async fn opened(
             if is_admitted && is_new && way == LoginWay::Basic {
                 area.record_login(way, &row, network);
             }
+            if is_admitted {
+                area.report_login(&row, address);
+            }
             opened.push(row);
             if is_admitted && way == LoginWay::Basic {
                 break;

@@ -1,5 +1,6 @@
 //! The state of the members area: what all threads share, and what one thread has.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use parking_lot::{Mutex, MutexGuard};
@@ -25,8 +26,9 @@ use crate::hardening::Rehashes;
 use crate::identity::Key;
 use crate::logging::limit::{LinesMax, Window};
 use crate::metrics::Metrics;
+use crate::nats_client::logins::Reporter;
 use crate::password::Steps;
-use crate::store::{Note, Read};
+use crate::store::{LoginRow, Note, Read};
 use crate::writer::Writer;
 
 /// Lines of logins with the right password, per member. Members can log in without end, and a
@@ -72,6 +74,8 @@ pub struct Area {
     pub read_log: Arc<ReadLog>,
     /// The blocks that are logged and stored.
     pub ledger: Mutex<Ledger>,
+    /// Reports logins to NATS, if the settings say so.
+    pub reports: Option<Reporter>,
 }
 
 impl Area {
@@ -135,6 +139,13 @@ impl ThreadArea {
             known.was_not_written(member, network);
         }
         true
+    }
+
+    /// Reports the login of a member to NATS in the background, if the settings say so.
+    pub(super) fn report_login(&self, row: &LoginRow, address: IpAddr) {
+        if let Some(reports) = &self.shared.reports {
+            reports.note(row.key, &row.username, address);
+        }
     }
 
     /// Counts a wrong password. A block that begins with it holds at once; it is logged and written

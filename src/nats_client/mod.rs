@@ -20,8 +20,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod logins;
 mod names;
 pub mod relay;
+pub mod report;
 pub mod settings;
 
 use std::fmt;
@@ -33,6 +35,8 @@ use ureq::http::header::SERVER;
 use ureq::http::{HeaderValue, Uri};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::unversioned::transport::DefaultConnector;
+
+use report::{LoginReport, ReportPath};
 
 use crate::authstring::answer::{self, ANSWER_BYTES_MAX, USERMAN, Wrong};
 use crate::authstring::keys::is_credential;
@@ -249,6 +253,39 @@ impl Client {
             // NATS may have closed a kept connection. A second request is harmless.
             Err(Error::Unreachable(_)) => self.try_once(&self.fresh, resource, lookup, until),
             other => other,
+        }
+    }
+
+    /// Reports a login of a member. Any status of 200 to 299 is success: TMM has published no
+    /// answer.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`].
+    pub fn report_login(&self, path: ReportPath, report: &LoginReport) -> Result<(), Error> {
+        let url = format!("{}{}", self.access.url, path.as_str());
+        let (site, address) = (report.site.to_string(), report.address.to_string());
+        let parameters =
+            [("siteid", site.as_str()), ("username", report.username.as_str()), ("ip", &address)];
+        // A kept connection that NATS has closed would fail, and a second report would count twice.
+        let response = if path == ReportPath::LoginLog {
+            let mut request = self.fresh.get(url);
+            for (name, value) in parameters {
+                let value = utf8_percent_encode(value, NON_ALPHANUMERIC).to_string();
+                request = request.query_raw(name, value);
+            }
+            request.config().timeout_global(Some(self.time_max)).build().call()
+        } else {
+            let request = self
+                .fresh
+                .post(url)
+                .header("api-key", &self.access.key)
+                .header("api-username", &self.access.username);
+            request.config().timeout_global(Some(self.time_max)).build().send_form(parameters)
+        };
+        match response.map_err(error)?.status().as_u16() {
+            200..=299 => Ok(()),
+            status => Err(Wrong::of_status(status).into()),
         }
     }
 

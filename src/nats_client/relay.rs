@@ -67,6 +67,11 @@ impl Relay {
         self.client.url()
     }
 
+    /// The client for this NATS.
+    pub fn client(&self) -> &Arc<Client> {
+        &self.client
+    }
+
     /// Requests one authstring; `Ok(None)` is an empty one of NATS.
     ///
     /// # Errors

@@ -1,8 +1,10 @@
-//! The settings of authstrings: who may request them, and where they come from.
+//! The settings of authstrings: who may request them, and where they come from. NATS also gets
+//! reports of logins.
 
 use std::time::Duration;
 
 use super::Access;
+use super::report::ReportConfig;
 use crate::authstring::keys::ApiKeys;
 
 /// The settings of authstrings.
@@ -12,6 +14,8 @@ pub struct AuthStringConfig {
     pub keys: ApiKeys,
     /// Where they come from.
     pub source: StringSource,
+    /// How logins are reported to NATS, if they are.
+    pub reports: Option<ReportConfig>,
 }
 
 /// Where authstrings come from.

@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::database::{DatabaseError, agree_on_key, check_cookie_key};
 use crate::hardening::Rehashes;
+use crate::http::live::Live;
 use crate::http::state::ServerState;
 use crate::key_file;
 use crate::logging::limit::Window;
@@ -29,6 +30,7 @@ use crate::login::pseudonym::Pseudonyms;
 use crate::login::remembered::Remembered;
 use crate::login::signers::Signers;
 use crate::login::unkept::Unkept;
+use crate::nats_client::logins::Reporter;
 use crate::password::{Cost, Steps, Vault, Verifier};
 use crate::store::{Engine, Fault, Read, SharedKey, open_reader, with_engine};
 
@@ -46,6 +48,7 @@ pub(super) fn open(
     clock: &Clock,
     cost: Cost,
     rehashes: Arc<Rehashes>,
+    live: &Live,
 ) -> Result<Area, StartError> {
     let reader = open_reader(&config.location)?;
     let key = config.data_dir.cookie_key();
@@ -96,7 +99,16 @@ pub(super) fn open(
         log: AreaLog::default(),
         read_log: Arc::default(),
         ledger,
+        reports: reports(config, clock, live)?,
     })
+}
+
+/// Starts the thread that reports logins to NATS, if the settings say so. It follows a reload.
+fn reports(config: &Config, clock: &Clock, live: &Live) -> std::io::Result<Option<Reporter>> {
+    let Some(reports) = config.api.reports else { return Ok(None) };
+    let live = live.clone();
+    let client = move || live.load().relay.as_ref().map(|relay| Arc::clone(relay.client()));
+    Reporter::start(reports, clock.clone(), client).map(Some)
 }
 
 /// Continues the blocks of an earlier run, and deletes those that end here.

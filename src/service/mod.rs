@@ -202,7 +202,8 @@ impl Service {
                 .with_rehashes(Arc::clone(&rehashes))
                 .reporting_leftovers(clock.clone(), config.keep_cryptpass);
         let hashing = Hashing::Waits(Box::new(hash_worker), sealed, wake);
-        let area = Arc::new(area::open(config, &vault, &clock, cost, rehashes)?);
+        let live = Live::new(config, vault.clone());
+        let area = Arc::new(area::open(config, &vault, &clock, cost, rehashes, &live)?);
         let backups = BackupThread::start(&config.backup, &config.data_dir, &file, &clock)?;
         let shared = ServerState {
             area,
@@ -217,7 +218,7 @@ impl Service {
             reads: ReadSource::new(file.clone(), writer.metrics().clone())?,
             file,
             tokens,
-            live: Live::new(config, vault.clone()),
+            live,
             refused: Arc::new(RefusedLog::default()),
             requests: Arc::new(AtomicU64::new(1)),
             stopping: Arc::new(AtomicBool::new(false)),
@@ -362,6 +363,9 @@ impl Service {
         }
         // Graceful: the last answers are still being sent.
         self.handle.stop(true).await;
+        if let Some(reports) = &self.shared.area.reports {
+            reports.stop();
+        }
         area::say_left_out(&self.shared, true);
         self.shared.refused.close();
         self.block_sync().finish();

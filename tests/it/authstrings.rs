@@ -2,6 +2,7 @@
 //! a NATS that works or fails, and creates strings itself without a NATS.
 
 mod command;
+mod login_reports;
 pub mod nats;
 mod pages;
 mod relay;

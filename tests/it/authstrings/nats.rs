@@ -29,7 +29,7 @@ pub enum Day {
     Nonsense,
 }
 
-/// The requests: request lines and headers, with lower-case names.
+/// The requests: request lines, headers with lower-case names, and bodies.
 pub type Asked = Arc<Mutex<Vec<String>>>;
 
 /// A server on a free port. Its threads end with their connections.
@@ -101,7 +101,13 @@ fn read_request(lines: &mut BufReader<&TcpStream>) -> Option<String> {
             return None;
         }
         if request[before..].trim().is_empty() {
-            return Some(request);
+            let length =
+                request.to_lowercase().split_once("content-length: ").map_or(0, |(_, it)| {
+                    it.split_once('\r').and_then(|(length, _)| length.parse().ok()).unwrap()
+                });
+            let mut body = vec![0; length];
+            lines.read_exact(&mut body).ok()?;
+            return Some(request + str::from_utf8(&body).unwrap());
         }
     }
 }

@@ -32,7 +32,7 @@ const NO_LINK: &str = "expected a URL with https:// or http://, a path with / fi
                        and an address, with no blank, quote or angle bracket, found \
                        \"javascript:x\"";
 
-const WRONG: [(&str, &str, &str); 44] = [
+const WRONG: [(&str, &str, &str); 46] = [
     ("--listen", "nonsense", "expected ADDRESS:PORT, as in 127.0.0.1:8080, found \"nonsense\""),
     ("--fastcgi-listen", "9001", "expected ADDRESS:PORT, as in 127.0.0.1:9001, found \"9001\""),
     (
@@ -168,6 +168,12 @@ const WRONG: [(&str, &str, &str); 44] = [
     ),
     ("--nats-seconds", "11", "expected a whole number of seconds from 1 to 10, found \"11\""),
     ("--stand-in-minutes", "0", "expected a whole number of minutes from 1 to 1440, found \"0\""),
+    ("--nats-report-logins", "yes", "expected no, recordlogin, login or loginlog, found \"yes\""),
+    (
+        "--nats-report-hours",
+        "9000",
+        "expected a whole number of hours from 0 to 8784, found \"9000\"",
+    ),
 ];
 
 #[test]
