@@ -56,7 +56,8 @@ impl Apache {
         let mut text = format!(
             "ServerRoot {dir:?}\nServerName localhost\nPidFile {at}/apache.pid\n\
              ErrorLog {at}/apache.log\nDefaultRuntimeDir {at}\nTypesConfig /etc/mime.types\n\
-             KeepAlive On\nMaxKeepAliveRequests 0\nKeepAliveTimeout 60\n"
+             StartServers 6\nThreadsPerChild 25\nMaxRequestWorkers 150\nMinSpareThreads 25\n\
+             MaxSpareThreads 150\nKeepAlive On\nMaxKeepAliveRequests 0\nKeepAliveTimeout 60\n"
         );
         for module in MODULES {
             text += &format!("LoadModule {module}_module {MODULES_DIR}/mod_{module}.so\n");

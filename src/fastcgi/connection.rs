@@ -33,7 +33,7 @@ pub async fn serve(
     }
     let mut transport = Transport::accept(table, stream);
     match ask_and_answer(&mut transport, state, peer, stopping).await {
-        Ended::Answered => drain(&mut transport).await,
+        Ended::Unread => drain(&mut transport).await,
         Ended::Gone => {}
         Ended::Malformed(why) => log_closed(state, peer, &why.to_string()),
         Ended::Late => log_closed(state, peer, "expected a whole question within 10 seconds"),
@@ -52,9 +52,9 @@ fn log_closed(state: &ThreadState, peer: IpAddr, why: &str) {
 
 /// How a connection ends.
 enum Ended {
-    /// With an answer after which it is to be closed.
-    Answered,
-    /// The peer has closed it, or does not want an answer, or its time is over.
+    /// With an answer, and the peer may still send.
+    Unread,
+    /// With an answer, or the peer has closed it, or does not want an answer, or its time is over.
     Gone,
     Malformed(Malformed),
     /// A question was not whole in time.
@@ -99,7 +99,8 @@ async fn ask_and_answer(
             return Ended::Gone;
         }
         if !request.keeps_connection || connection.ends_with_response() {
-            return Ended::Answered;
+            let is_read = !request.has_input() && !reader.has_begun();
+            return if is_read { Ended::Gone } else { Ended::Unread };
         }
     }
 }

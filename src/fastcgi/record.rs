@@ -102,6 +102,11 @@ impl Request {
         Ok(pairs)
     }
 
+    /// Whether input may follow, which nobody reads. An authorizer gets none.
+    pub fn has_input(&self) -> bool {
+        self.role != AUTHORIZER
+    }
+
     /// Refuses a role that is no authorizer's. nginx has the role RESPONDER alone, so it says in a
     /// parameter that it wants an authorizer.
     ///
