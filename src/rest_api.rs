@@ -10,7 +10,7 @@ use subtle::ConstantTimeEq as _;
 use crate::authstring::keys::{ApiKey, ApiKeys};
 use crate::authstring::query::StringQuery;
 use crate::authstring::stand_in::StandIn;
-use crate::authstring::{AuthString, Lookup, Session};
+use crate::authstring::{AuthString, Lookup, Plus, Resource, Session};
 use crate::clock::Clock;
 use crate::identity::{Key, MemberId, SiteId, Username};
 use crate::logging::limit::Interval;
@@ -18,6 +18,7 @@ use crate::login::members::{Members, Undecided};
 use crate::nats_client::Error;
 use crate::nats_client::relay::{Relay, Unanswered};
 use crate::reply::{Found, Refusal};
+use crate::store::LoginRow;
 
 const NO_KEY: &str = "api-key, api-username: expected both headers, once each, with a key that is \
                       set with --api-key or --api-key-file";
@@ -168,22 +169,13 @@ impl ApiRequest<'_> {
             log::debug!("authstring: empty, no active member is meant");
             return Ok(None);
         };
-        match self.strings {
-            Strings::None => Err(ApiError::NoSource),
-            Strings::StandIn(stand_in) => {
-                let (plus, member) = (question.resource.plus(), meant.key);
-                log::info!(
-                    plus = plus.as_str(), site:% = member.site, member:% = member.member;
-                    "authstring of the stand-in"
-                );
-                let string = stand_in.issue(plus, member, self.clock.steady());
-                string.map(Some).map_err(|error| {
-                    log::error!("no random bytes for an authstring: {error}");
-                    ApiError::Unavailable
-                })
-            }
-            Strings::Nats(relay) => self.ask_nats(relay, question, meant).await,
-        }
+        // By the member who was found here, so that NATS means the same one.
+        let lookup = match meant.username {
+            Some(username) => Lookup::Site { username, site: meant.key.site },
+            None => question.lookup.clone(),
+        };
+        let issuer = Issuer { strings: self.strings, clock: self.clock, log: self.log };
+        issuer.issue(question.resource, lookup, meant.key).await
     }
 
     /// The active member whom the query identifies as of `now`, if there is one.
@@ -242,42 +234,6 @@ impl ApiRequest<'_> {
         Err(ApiError::NotAllowed(format!("{parameter}: this key is not good for site {site}")))
     }
 
-    /// Requests the authstring from NATS for the member who was found here, so that both mean the
-    /// same member.
-    async fn ask_nats(
-        &self,
-        relay: &Relay,
-        question: &StringQuery,
-        meant: Meant,
-    ) -> Result<Option<AuthString>, ApiError> {
-        let Key { site, member } = meant.key;
-        let lookup = match meant.username {
-            Some(username) => Lookup::Site { username, site },
-            None => question.lookup.clone(),
-        };
-        let answer = relay.ask(question.resource, lookup).await;
-        let plus = question.resource.plus().as_str();
-        let now = self.clock.steady();
-        match &answer {
-            Ok(Some(_)) => {
-                log::info!(plus = plus, site:% = site, member:% = member; "authstring of NATS");
-            }
-            Ok(None) if self.log.empty.is_due(now) => log::warn!(
-                plus = plus, site:% = site, member:% = member;
-                "NATS has no authstring for a member who is active here"
-            ),
-            Err(unanswered) if self.log.of(unanswered).is_due(now) => {
-                let url = relay.url();
-                log::error!(
-                    plus = plus, site:% = site, member:% = member;
-                    "no authstring from {url}: {unanswered}"
-                );
-            }
-            Ok(None) | Err(_) => {}
-        }
-        answer.map_err(ApiError::Unanswered)
-    }
-
     /// Redeems an authstring of the stand-in, which is in `body` as JSON. Returns JSON that says
     /// what it was for.
     ///
@@ -325,6 +281,84 @@ impl ApiRequest<'_> {
             "username": row.username.as_str(),
         });
         Ok(answer.to_string())
+    }
+}
+
+/// Gets authstrings for members who are known.
+#[derive(Debug)]
+pub struct Issuer<'a> {
+    /// The source of authstrings.
+    pub strings: Strings<'a>,
+    /// The time.
+    pub clock: &'a Clock,
+    /// Limits log lines.
+    pub log: &'a ApiLog,
+}
+
+impl Issuer<'_> {
+    /// The authstring with which this member becomes a full one; `None` if NATS has none.
+    ///
+    /// # Errors
+    ///
+    /// See [`ApiError`].
+    pub async fn upgrade(&self, member: &LoginRow) -> Result<Option<AuthString>, ApiError> {
+        let resource = Resource::AuthString(Plus::InstantUpgrade);
+        let (username, site) = (member.username.clone(), member.key.site);
+        self.issue(resource, Lookup::Site { username, site }, member.key).await
+    }
+
+    async fn issue(
+        &self,
+        resource: Resource,
+        lookup: Lookup,
+        key: Key,
+    ) -> Result<Option<AuthString>, ApiError> {
+        match self.strings {
+            Strings::None => Err(ApiError::NoSource),
+            Strings::StandIn(stand_in) => {
+                let plus = resource.plus();
+                log::info!(
+                    plus = plus.as_str(), site:% = key.site, member:% = key.member;
+                    "authstring of the stand-in"
+                );
+                let string = stand_in.issue(plus, key, self.clock.steady());
+                string.map(Some).map_err(|error| {
+                    log::error!("no random bytes for an authstring: {error}");
+                    ApiError::Unavailable
+                })
+            }
+            Strings::Nats(relay) => self.ask_nats(relay, resource, lookup, key).await,
+        }
+    }
+
+    async fn ask_nats(
+        &self,
+        relay: &Relay,
+        resource: Resource,
+        lookup: Lookup,
+        Key { site, member }: Key,
+    ) -> Result<Option<AuthString>, ApiError> {
+        let answer = relay.ask(resource, lookup).await;
+        let plus = resource.plus().as_str();
+        let now = self.clock.steady();
+        match &answer {
+            Ok(Some(_)) => {
+                log::info!(plus = plus, site:% = site, member:% = member; "authstring of NATS");
+            }
+            Ok(None) if self.log.empty.is_due(now) => log::warn!(
+                plus = plus, site:% = site, member:% = member;
+                "NATS has no authstring for a member who is active here"
+            ),
+            Err(unanswered) if self.log.of(unanswered).is_due(now) => {
+                let url = relay.url();
+                log::error!(
+                    plus = plus, site:% = site, member:% = member;
+                    "no authstring from {url}: {unanswered}"
+                );
+            }
+            Ok(None) | Err(_) => {}
+        }
+        answer.map_err(ApiError::Unanswered)
     }
 }
 

@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_nats_userman_global_optspecs
-    string join \n config= listen= public-url= data-dir= database= postback-token= postback-token-file= allow-ip= allow-ip-file= trusted-proxy= trusted-proxy-file= time-zone= expire-grace-hours= clock-jump-minutes= password-hash= keep-cryptpass journal-days= no-upgrade-copy log= log-format= database-read= database-password= database-password-file= database-tls= database-tls-ca= backup-every= backup-dir= backup-keep= backup-with-keys fastcgi-listen= login-hours= login-idle-minutes= login-days= cookie-domain= login-limit-pair= login-limit-network= login-limit-name= login-window-minutes= login-block-minutes= sites-file= site-name= site-logo= site-accent= site-background= site-dark-accent= site-dark-background= site-language= forgot-password-url= join-url= support-url= upgrade-url= login-template= api-key= api-key-file= nats-url= nats-api-username= nats-api-key= nats-api-key-file= nats-ca= nats-seconds= nats-report-logins= nats-report-hours= stand-in stand-in-minutes= h/help V/version
+    string join \n config= listen= public-url= data-dir= database= postback-token= postback-token-file= allow-ip= allow-ip-file= trusted-proxy= trusted-proxy-file= time-zone= expire-grace-hours= clock-jump-minutes= password-hash= keep-cryptpass journal-days= no-upgrade-copy log= log-format= database-read= database-password= database-password-file= database-tls= database-tls-ca= backup-every= backup-dir= backup-keep= backup-with-keys fastcgi-listen= login-hours= login-stay-hours= login-by-email login-idle-minutes= login-days= cookie-domain= login-limit-pair= login-limit-network= login-limit-name= login-window-minutes= login-block-minutes= sites-file= site-name= site-logo= site-accent= site-background= site-dark-accent= site-dark-background= site-language= forgot-password-url= join-url= support-url= upgrade-url= login-template= api-key= api-key-file= nats-url= nats-api-username= nats-api-key= nats-api-key-file= nats-ca= nats-seconds= nats-report-logins= nats-report-hours= stand-in stand-in-minutes= h/help V/version
 end
 
 function __fish_nats_userman_needs_command
@@ -52,6 +52,7 @@ complete -c nats-userman -n "__fish_nats_userman_needs_command" -l backup-dir -d
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l backup-keep -d 'How many backups stay in the directory when the service has made one; 0 keeps all' -r
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l fastcgi-listen -d 'Address and port of the FastCGI authorizer, for Apache; port 0 takes a free one [default: off]' -r
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l login-hours -d 'Hours that a login from the login page lasts' -r
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l login-stay-hours -d 'Hours that a login with a tick at "Stay logged in" lasts; 0 shows no such box. With the box, other logins end when the browser is closed, and after --login-hours' -r
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l login-idle-minutes -d 'Inactivity timeout of logins from the login page, in minutes; 0 disables it' -r
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l login-days -d 'Days that logins, failed logins and logouts stay in the record, which `member show` prints; 0 records nothing' -r
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l cookie-domain -d 'Domain whose hosts share logins, as in example.com; repeatable, and the longest one that matches a host applies [default: each host has its own logins]' -r
@@ -87,6 +88,7 @@ complete -c nats-userman -n "__fish_nats_userman_needs_command" -l stand-in-minu
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l keep-cryptpass -d 'Keep NATS\'s cryptpass in its column, for an Apache that reads it (a weak hash: only where you need it)'
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l no-upgrade-copy -d 'Upgrade an older database without keeping a copy of it first'
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l backup-with-keys -d 'Save the keys and the tokens beside each backup that the service makes'
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l login-by-email -d 'Let members log in with their e-mail address too, where no other member of the site has it'
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l stand-in -d 'Generate authstrings without NATS, to develop a members area; never use it on a live site'
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -s V -l version -d 'Print version'
@@ -213,6 +215,7 @@ complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l back
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l backup-keep -d 'How many backups stay in the directory when the service has made one; 0 keeps all' -r
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l fastcgi-listen -d 'Address and port of the FastCGI authorizer, for Apache; port 0 takes a free one [default: off]' -r
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l login-hours -d 'Hours that a login from the login page lasts' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l login-stay-hours -d 'Hours that a login with a tick at "Stay logged in" lasts; 0 shows no such box. With the box, other logins end when the browser is closed, and after --login-hours' -r
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l login-idle-minutes -d 'Inactivity timeout of logins from the login page, in minutes; 0 disables it' -r
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l login-days -d 'Days that logins, failed logins and logouts stay in the record, which `member show` prints; 0 records nothing' -r
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l cookie-domain -d 'Domain whose hosts share logins, as in example.com; repeatable, and the longest one that matches a host applies [default: each host has its own logins]' -r
@@ -248,5 +251,6 @@ complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l stan
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l keep-cryptpass -d 'Keep NATS\'s cryptpass in its column, for an Apache that reads it (a weak hash: only where you need it)'
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l no-upgrade-copy -d 'Upgrade an older database without keeping a copy of it first'
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l backup-with-keys -d 'Save the keys and the tokens beside each backup that the service makes'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l login-by-email -d 'Let members log in with their e-mail address too, where no other member of the site has it'
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l stand-in -d 'Generate authstrings without NATS, to develop a members area; never use it on a live site'
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -s h -l help -d 'Print help'

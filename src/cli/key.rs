@@ -203,7 +203,7 @@ fn rotate(config: &Config, which: Which) -> Result<(), Failure> {
         Which::Seal => format!("when its passwords are hashed, {forget} removes the former key"),
         Which::Cookie => format!(
             "in {} hours no login is left that the former key has signed: {forget} then removes it",
-            config.area.login_seconds / 3_600
+            config.area.lifetimes().longest() / 3_600
         ),
     };
     writeln!(out, "{}{all}; {when}", take_up(config))?;

@@ -2,10 +2,10 @@
 
 use std::net::SocketAddr;
 
-use clap::Args;
+use clap::{ArgAction, Args, value_parser};
 
 use super::problems::Problems;
-use super::values::number;
+use super::values::{number, switch};
 use crate::login::cookie_domain::{COOKIE_DOMAIN_EXPECTED, CookieDomain};
 use crate::login::cookie_domains::CookieDomains;
 use crate::login::settings::{AreaConfig, GuessLimits, HOUR_SECONDS, LIMIT_MAX, LOGIN_HOURS_MAX};
@@ -35,6 +35,25 @@ pub struct AreaSettings {
         default_value = "168"
     )]
     pub login_hours: String,
+    /// Hours that a login with a tick at "Stay logged in" lasts; 0 shows no such box. With the box,
+    /// other logins end when the browser is closed, and after --login-hours
+    #[arg(
+        long,
+        global = true,
+        env = "USERMAN_LOGIN_STAY_HOURS",
+        value_name = "HOURS",
+        default_value = "0"
+    )]
+    pub login_stay_hours: String,
+    /// Let members log in with their e-mail address too, where no other member of the site has it
+    #[arg(
+        long,
+        global = true,
+        env = "USERMAN_LOGIN_BY_EMAIL",
+        action = ArgAction::SetTrue,
+        value_parser = value_parser!(String)
+    )]
+    pub login_by_email: String,
     /// Inactivity timeout of logins from the login page, in minutes; 0 disables it
     #[arg(
         long,
@@ -121,6 +140,18 @@ pub(super) fn read(settings: &AreaSettings, bad: &mut Problems) -> Option<AreaCo
         &settings.login_hours,
         number(1, LOGIN_HOURS_MAX),
     );
+    let stay = bad.read(
+        "--login-stay-hours",
+        "expected 0 for off, or a whole number of hours from 1 to 8784",
+        &settings.login_stay_hours,
+        number(0, LOGIN_HOURS_MAX),
+    );
+    let by_email = bad.read(
+        "--login-by-email",
+        "expected yes or no, true or false, 1 or 0",
+        &settings.login_by_email,
+        switch,
+    );
     let idle = bad.read(
         "--login-idle-minutes",
         "expected 0 for off, or a whole number of minutes from 5 to 527040",
@@ -154,6 +185,8 @@ pub(super) fn read(settings: &AreaSettings, bad: &mut Problems) -> Option<AreaCo
     let block = bad.read("--login-block-minutes", minutes, &settings.login_block_minutes, &minute);
     Some(AreaConfig {
         login_seconds: i64::from(hours?) * HOUR_SECONDS,
+        stay_seconds: Some(i64::from(stay?) * HOUR_SECONDS).filter(|&seconds| seconds > 0),
+        by_email: by_email?,
         idle_seconds: Some(i64::from(idle? * MINUTE_SECONDS)).filter(|&seconds| seconds > 0),
         login_days: days?,
         cookie_domains: CookieDomains::new(cookie_domains),

@@ -63,8 +63,11 @@ pub async fn answer(state: &ThreadState, params: Params<'_>, peer: IpAddr) -> Pr
         let facts = Facts {
             host: host_of(request.visit.host),
             languages: params.languages(),
+            // The button of the upgrade needs a login by cookie.
+            can_upgrade: !request.visit.cookies.is_empty(),
             ..Facts::new(shown, &ask, request.page.as_str())
         };
+        let facts = state.with_settings(&live, facts);
         let whole = live.pages.render(&facts);
         show(&mut printed, if fits(&whole, peer) { whole } else { short(&live.pages, &facts) });
     }

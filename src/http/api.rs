@@ -19,7 +19,7 @@ use crate::authstring::query::StringQuery;
 use crate::nats_client::Error;
 use crate::nats_client::relay::Unanswered;
 use crate::reply::Refusal;
-use crate::rest_api::{ApiError, ApiRequest, Strings, authenticate};
+use crate::rest_api::{ApiError, ApiRequest, authenticate};
 
 const KEY: HeaderName = HeaderName::from_static("api-key");
 const USERNAME: HeaderName = HeaderName::from_static("api-username");
@@ -125,11 +125,7 @@ fn authenticated<'a>(
     let (address, now) = (state.caller(request), shared.clock.steady());
     let key =
         authenticate(&live.keys, header(USERNAME), header(KEY), address, &shared.api_log, now)?;
-    let strings = match (&shared.stand_in, &live.relay) {
-        (Some(stand_in), _) => Strings::StandIn(stand_in),
-        (None, Some(relay)) => Strings::Nats(relay),
-        (None, None) => Strings::None,
-    };
+    let strings = shared.strings(live);
     let members = &state.area().members;
     Ok(ApiRequest { key, strings, members, clock: &shared.clock, log: &shared.api_log })
 }

@@ -6,7 +6,7 @@ use actix_web::HttpRequest;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
-    AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, WWW_AUTHENTICATE,
+    AUTHORIZATION, COOKIE, HeaderMap, HeaderName, HeaderValue, WWW_AUTHENTICATE,
 };
 use actix_web::web::Data;
 
@@ -56,7 +56,12 @@ fn response(
         Body::Nothing => HttpResponse::new(status),
         Body::Sentence(text) if answer.status == Status::Undecided => plain_unavailable(text),
         Body::Sentence(text) => plain(status, text),
-        Body::Page(shown) => page(request, state, status, Facts::new(shown, ask, back.as_str())),
+        Body::Page(shown) => {
+            // The button of the upgrade needs a login by cookie.
+            let can_upgrade = request.headers().contains_key(COOKIE);
+            let facts = Facts::new(shown, ask, back.as_str());
+            page(request, state, status, Facts { can_upgrade, ..facts })
+        }
     };
     let headers = response.headers_mut();
     if let Some(member) = &answer.member {

@@ -19,13 +19,15 @@ pub(super) fn presented(request: &HttpRequest, state: &ThreadState, now: i64) ->
 }
 
 /// Sets a cookie with a login for each of these rows and with the `kept` logins of other sites. If
-/// there are too many, the last ones are left out.
+/// there are too many, the last ones are left out. `stays`: whether the new logins stay when the
+/// browser is closed.
 pub(super) fn log_in(
     request: &HttpRequest,
     state: &ThreadState,
     response: &mut HttpResponse,
     rows: &[LoginRow],
     kept: &[Login],
+    stays: bool,
     now: i64,
 ) {
     let area = &state.area().shared;
@@ -34,6 +36,7 @@ pub(super) fn log_in(
         id: LoginId::random(),
         issued: now,
         login_version: row.login_version,
+        stays,
     };
     let mut logins: Vec<Login> = rows.iter().map(new).collect();
     for login in kept {
@@ -46,7 +49,8 @@ pub(super) fn log_in(
     if cookie.name == CookieName::Host && !area.config.cookie_domains.is_empty() {
         area.log.outside_cookie_domains(host);
     }
-    set(response, &cookie.set(&area.signers.current().1.sign(&logins), area.config.login_seconds));
+    let value = area.signers.current().1.sign(&logins);
+    set(response, &cookie.set(&value, area.config.cookie_seconds(stays)));
     // The logins of a cookie under another name are in this one now, so that one is cleared.
     for other in area.config.cookie_domains.all_at(host) {
         if other.name != cookie.name && values(request, other.name).next().is_some() {

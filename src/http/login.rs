@@ -10,7 +10,9 @@ use actix_web::web::{Data, Payload};
 use super::body;
 use super::cookies::{self, presented};
 use super::form_origin::is_from_here;
-use super::respond::{method_not_allowed, plain, plain_unavailable, see_other, unread_form};
+use super::respond::{
+    led_to, method_not_allowed, plain, plain_unavailable, see_other, unread_form,
+};
 use super::state::ThreadState;
 use super::visitor::{self, AUTH_REASON, invalid_query};
 use crate::block::Network;
@@ -21,10 +23,11 @@ use crate::login::ask::Ask;
 use crate::login::back::Back;
 use crate::login::basic::Typed;
 use crate::login::members::Undecided;
-use crate::login::page::{Facts, LoginMessage, Shown};
+use crate::login::page::{Facts, Form, LoginMessage, Shown};
 use crate::login::sessions;
 use crate::login_record::LoginWay;
 use crate::password::Password;
+use crate::rest_api::Issuer;
 use crate::store::LoginRow;
 
 /// The handler of `/login?site=…`.
@@ -48,7 +51,14 @@ pub async fn login(
                     }
                     Ok(message) => message,
                 };
-            let form = LoginForm { request: &request, state: &state, ask: &ask, back };
+            let form = LoginForm {
+                request: &request,
+                state: &state,
+                ask: &ask,
+                back,
+                is_known: !logins.is_empty(),
+                stay: false,
+            };
             form.page(StatusCode::OK, message, "")
         }
         Method::POST => match body::read(&request, payload).await {
@@ -59,8 +69,18 @@ pub async fn login(
                 // Only from the body: a password in a URL would be in access logs.
                 let posted = body::posted(&request, &body);
                 let back = posted.fields.get("back").map_or_else(Back::default, Back::read);
-                let form = LoginForm { request: &request, state: &state, ask: &ask, back };
-                form.submit(&posted.fields).await
+                let form = LoginForm {
+                    request: &request,
+                    state: &state,
+                    ask: &ask,
+                    back,
+                    is_known: false,
+                    stay: posted.fields.get("stay").is_some_and(|value| !value.is_empty()),
+                };
+                match posted.fields.get("upgrade") {
+                    Some(_) => form.upgrade().await,
+                    None => form.submit(&posted.fields).await,
+                }
             }
         },
         _ => method_not_allowed("GET, HEAD, POST"),
@@ -73,13 +93,19 @@ struct LoginForm<'a> {
     state: &'a ThreadState,
     ask: &'a Ask,
     back: Back,
+    /// Whether the visitor has a login, for which an upgrade may be begun.
+    is_known: bool,
+    /// Whether the box "stay logged in" is ticked.
+    stay: bool,
 }
 
 impl LoginForm<'_> {
     /// The form with a message, and with the name that was typed. A password is never shown again.
     fn page(&self, status: StatusCode, message: LoginMessage, username: &str) -> HttpResponse {
         let facts = Facts::new(Shown::of(message), self.ask, self.back.as_str());
-        visitor::page(self.request, self.state, status, Facts { username, ..facts })
+        let form = Form { stay: self.stay, ..facts.form };
+        let facts = Facts { username, can_upgrade: self.is_known, form, ..facts };
+        visitor::page(self.request, self.state, status, facts)
     }
 
     /// Handles the form.
@@ -102,9 +128,19 @@ impl LoginForm<'_> {
         let name = typed.name.as_str();
         let busy = || self.page(StatusCode::SERVICE_UNAVAILABLE, LoginMessage::Busy, name);
         match all_by_password(state.area(), Allowed::of(ask), &typed, address, now).await {
-            Ok(Ok(rows)) => enter(request, state, &rows, &self.back, now)
-                .await
-                .unwrap_or_else(|Undecided| busy()),
+            Ok(Ok(rows)) => {
+                let is_in = rows.first().is_some_and(|row| Allowed::of(ask).admits(row));
+                let response = if is_in {
+                    see_other(&self.back)
+                } else {
+                    self.trial_page(LoginMessage::Trial)
+                };
+                let entered = enter(request, state, response, &rows, self.stay, now).await;
+                if is_in && entered.is_ok() {
+                    cookies::was_given(request, state, &self.back);
+                }
+                entered.unwrap_or_else(|Undecided| busy())
+            }
             Ok(Err(reason)) => {
                 let (status, message) = match reason {
                     Denial::Login | Denial::Idle => (StatusCode::UNAUTHORIZED, LoginMessage::Wrong),
@@ -119,16 +155,67 @@ impl LoginForm<'_> {
             Err(Undecided) => busy(),
         }
     }
+
+    /// The page for a member on trial, who is logged in now.
+    fn trial_page(&self, message: LoginMessage) -> HttpResponse {
+        let facts = Facts::new(Shown::Trial(message), self.ask, self.back.as_str());
+        let facts = Facts { can_upgrade: true, ..facts };
+        let mut response = visitor::page(self.request, self.state, StatusCode::FORBIDDEN, facts);
+        let reason = HeaderValue::from_static(Denial::Trial.as_str());
+        response.headers_mut().insert(AUTH_REASON, reason);
+        response
+    }
+
+    /// Handles the button of the upgrade: only now an authstring is requested, for the member on
+    /// trial who is logged in, and the browser is led to NATS with it.
+    async fn upgrade(&self) -> HttpResponse {
+        let (request, state) = (self.request, self.state);
+        if !is_from_here(request, state, "upgrade") {
+            return self.page(StatusCode::FORBIDDEN, LoginMessage::Foreign, "");
+        }
+        let now = state.shared().clock.now();
+        let logins = presented(request, state, now);
+        let member =
+            match sessions::on_trial(state.area(), Allowed::of(self.ask), &logins, now).await {
+                Ok(Some(member)) => member,
+                Ok(None) => return self.page(StatusCode::UNAUTHORIZED, LoginMessage::Nothing, ""),
+                Err(Undecided) => {
+                    return self.page(StatusCode::SERVICE_UNAVAILABLE, LoginMessage::Busy, "");
+                }
+            };
+        let shared = state.shared();
+        let live = shared.live.now();
+        let issuer =
+            Issuer { strings: shared.strings(&live), clock: &shared.clock, log: &shared.api_log };
+        // Its errors are logged.
+        let string = issuer.upgrade(&member).await.ok().flatten();
+        let address = string.and_then(|string| {
+            let facts = Facts::new(Shown::Trial(LoginMessage::Trial), self.ask, "/");
+            let facts = Facts { host: visitor::host(request), ..facts };
+            let values = [
+                ("siteid", &*member.key.site.to_string()),
+                ("memberid", &*member.key.member.to_string()),
+                ("username", member.username.as_str()),
+                ("authstring", string.expose()),
+            ];
+            live.pages.upgrade(&facts, &values)
+        });
+        match address.and_then(|address| HeaderValue::from_str(&address).ok()) {
+            Some(address) => led_to(address),
+            None => self.trial_page(LoginMessage::NoUpgrade),
+        }
+    }
 }
 
-/// Redirects a visitor who has logged in, with a cookie for these rows and for those logins of
-/// other sites in the old cookie that are still valid. Logins of the same sites end, and so do
-/// those that do not fit, so that a copy of the old cookie is not valid any more.
+/// Adds to the response a cookie for these rows and for those logins of other sites in the old
+/// cookie that are still valid. Logins of the same sites end, and so do those that do not fit, so
+/// that a copy of the old cookie is not valid any more.
 async fn enter(
     request: &HttpRequest,
     state: &ThreadState,
+    mut response: HttpResponse,
     rows: &[LoginRow],
-    back: &Back,
+    stays: bool,
     now: i64,
 ) -> Result<HttpResponse, Undecided> {
     let address = state.caller(request);
@@ -137,9 +224,7 @@ async fn enter(
         log::info!(site:% = row.key.site, member:% = row.key.member, address:% = address; "login");
         state.area().record_login(LoginWay::Page, row, Network::of(address));
     }
-    let mut response = see_other(back);
-    cookies::log_in(request, state, &mut response, rows, &before.kept, now);
-    cookies::was_given(request, state, back);
+    cookies::log_in(request, state, &mut response, rows, &before.kept, stays, now);
     if sessions::end(state.area(), before.ended.iter()).await.is_err() {
         state.area().shared.log.login_not_ended(state.shared().clock.steady());
     }

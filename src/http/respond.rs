@@ -135,9 +135,13 @@ pub(super) fn page(status: StatusCode, page: Rendered) -> HttpResponse {
 
 /// A redirect after a form.
 pub(super) fn see_other(back: &Back) -> HttpResponse {
-    let mut response = HttpResponse::new(StatusCode::SEE_OTHER);
     // `Back` is ASCII without control characters.
-    let back = HeaderValue::from_str(back.as_str()).unwrap_or(HeaderValue::from_static("/"));
-    response.headers_mut().insert(LOCATION, back);
+    led_to(HeaderValue::from_str(back.as_str()).unwrap_or(HeaderValue::from_static("/")))
+}
+
+/// A redirect to this address.
+pub(super) fn led_to(address: HeaderValue) -> HttpResponse {
+    let mut response = HttpResponse::new(StatusCode::SEE_OTHER);
+    response.headers_mut().insert(LOCATION, address);
     response
 }

@@ -9,7 +9,7 @@ use actix_web::http::header::X_FORWARDED_FOR;
 
 use super::caller;
 use super::connections::Connections;
-use super::live::Live;
+use super::live::{Live, LiveSettings};
 use super::refused::RefusedLog;
 use super::visitor_log::VisitorLog;
 use crate::authstring::stand_in::StandIn;
@@ -17,9 +17,10 @@ use crate::backup::schedule::BackupAge;
 use crate::clock::Clock;
 use crate::login::area::{Area, ThreadArea};
 use crate::login::members::Members;
+use crate::login::page::{Facts, Form};
 use crate::metrics::Metrics;
 use crate::network;
-use crate::rest_api::ApiLog;
+use crate::rest_api::{ApiLog, Strings};
 use crate::store::{CurrentDatabase, ReadSource, Reads};
 use crate::token_file::current::Tokens;
 use crate::writer::Writer;
@@ -63,6 +64,17 @@ pub struct ServerState {
     pub visitor_log: Arc<VisitorLog>,
     /// Limits the lines about the REST API.
     pub api_log: Arc<ApiLog>,
+}
+
+impl ServerState {
+    /// Where authstrings come from.
+    pub(super) fn strings<'a>(&'a self, live: &'a LiveSettings) -> Strings<'a> {
+        match (&self.stand_in, &live.relay) {
+            (Some(stand_in), _) => Strings::StandIn(stand_in),
+            (None, Some(relay)) => Strings::Nats(relay),
+            (None, None) => Strings::None,
+        }
+    }
 }
 
 /// Counts a request as in flight until it is dropped, also if the caller disconnects.
@@ -122,6 +134,15 @@ impl ThreadState {
     /// Counts a request as in flight. The service stops when it is answered.
     pub fn begin_request(&self) -> InFlight<'_> {
         InFlight::new(&self.shared.in_flight)
+    }
+
+    /// What a page is about, with what the settings say about its form.
+    pub fn with_settings<'a>(&self, live: &LiveSettings, facts: Facts<'a>) -> Facts<'a> {
+        let config = &self.area.shared.config;
+        let (can_stay, by_email) = (config.stay_seconds.is_some(), config.by_email);
+        let has_source = !matches!(self.shared.strings(live), Strings::None);
+        let can_upgrade = facts.can_upgrade && has_source;
+        Facts { can_upgrade, form: Form { can_stay, by_email, ..facts.form }, ..facts }
     }
 
     /// The address of the caller.

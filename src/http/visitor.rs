@@ -24,9 +24,10 @@ pub(super) fn page(
     status: StatusCode,
     facts: Facts<'_>,
 ) -> HttpResponse {
+    let live = state.shared().live.load();
     let languages = text(request, &ACCEPT_LANGUAGE).unwrap_or_default();
-    let facts = Facts { host: host(request), languages, ..facts };
-    respond::page(status, state.shared().live.load().pages.render(&facts))
+    let facts = Facts { host: host(request), languages, ..state.with_settings(&live, facts) };
+    respond::page(status, live.pages.render(&facts))
 }
 
 /// The visitor, as the headers and the connection tell.

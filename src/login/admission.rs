@@ -70,7 +70,7 @@ impl<'a> Allowed<'a> {
     }
 
     /// Whether it admits a member with this row.
-    pub(super) fn admits(&self, row: &LoginRow) -> bool {
+    pub fn admits(&self, row: &LoginRow) -> bool {
         !(self.full_only && row.trial)
     }
 }
@@ -96,9 +96,9 @@ pub async fn by_password(
     })
 }
 
-/// All rows that a name and a password open, if one of them is allowed. A login is valid for each
-/// of them, so that it continues with one when another ends. If there are more than fit into a
-/// cookie, the allowed ones come first.
+/// All rows that a name and a password open, at least one, the allowed ones first. A login is valid
+/// for each of them, so that it continues with one when another ends. There are no more than fit
+/// into a cookie.
 ///
 /// # Errors
 ///
@@ -111,11 +111,10 @@ pub async fn all_by_password(
     now: i64,
 ) -> Result<Result<Vec<LoginRow>, Denial>, Undecided> {
     let opened = opened(area, allowed, typed, address, now, LoginWay::Page).await?;
-    Ok(opened.and_then(|mut rows| {
+    Ok(opened.map(|mut rows| {
         rows.sort_by_key(|row| !allowed.admits(row));
         rows.truncate(LOGINS_MAX);
-        let is_in = rows.first().is_some_and(|row| allowed.admits(row));
-        if is_in { Ok(rows) } else { Err(Denial::Trial) }
+        rows
     }))
 }
 
@@ -142,6 +141,9 @@ async fn opened(
         return Ok(Err(Denial::Blocked));
     }
     let mut rows = area.members.logins_by_name(allowed.sites, &typed.name, now).await?;
+    if rows.is_empty() && shared.config.by_email {
+        rows = area.members.logins_by_email(allowed.sites, typed.name.as_str(), now).await?;
+    }
     let holder = if rows.is_empty() { NameHolder::Nobody } else { NameHolder::Member };
     let is_open = verdict == Verdict::Open;
     if let Verdict::BlockedAround(_) = verdict {

@@ -4,8 +4,9 @@
 //!
 //! The value is `version (2) || count (1 to 8) || login × count || HMAC-SHA256 (32)` in base64url
 //! without padding. A login is `siteid (8) || memberid (8) || id (16) || issued (8) ||
-//! login_version (8)`, with numbers in big-endian. A valid signature proves that this program wrote
-//! the value. The member's row decides whether they may still log in.
+//! login_version (8)`, with numbers in big-endian. A bit of `issued` says whether the login stays.
+//! A valid signature proves that this program wrote the value. The member's row decides whether
+//! they may still log in.
 //!
 //! Version 1 held one login. It is read until the last of its cookies has ended, and never written.
 
@@ -21,7 +22,7 @@ use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use entry::{LOGIN_BYTES, TAG_BYTES};
-pub use entry::{Login, LoginId};
+pub use entry::{Lifetimes, Login, LoginId};
 
 use crate::epoch::Epoch;
 use crate::key_file::ring::{Ring, load_ring};
@@ -128,9 +129,9 @@ impl Signer {
 
     /// Reads the logins of a value that are valid at `now`, in the order in which they were signed.
     /// There are none if this program did not write the value.
-    pub fn read(&self, text: &str, now: i64, lifetime_seconds: i64) -> Vec<Login> {
+    pub fn read(&self, text: &str, now: i64, lifetimes: Lifetimes) -> Vec<Login> {
         let logins = self.keys.iter().find_map(|key| key.read(text)).unwrap_or_default();
-        logins.into_iter().filter(|login| login.is_current(now, lifetime_seconds)).collect()
+        logins.into_iter().filter(|login| login.is_current(now, lifetimes)).collect()
     }
 }
 
@@ -206,7 +207,13 @@ mod tests {
     fn login_of(site: &str, member: &str, issued: i64) -> Login {
         let key =
             Key { site: SiteId::parse(site).unwrap(), member: MemberId::parse(member).unwrap() };
-        Login { key, id: LoginId(std::array::from_fn(|at| at as u8)), issued, login_version: 3 }
+        Login {
+            key,
+            id: LoginId(std::array::from_fn(|at| at as u8)),
+            issued,
+            login_version: 3,
+            stays: false,
+        }
     }
 
     fn noon() -> Login {
@@ -220,7 +227,7 @@ mod tests {
     }
 
     fn read(text: &str) -> Vec<Login> {
-        signer().read(text, NOON, LIFETIME)
+        signer().read(text, NOON, Lifetimes::alike(LIFETIME))
     }
 
     /// Any bytes, signed with our key, as another version may have written them.
@@ -239,9 +246,14 @@ mod tests {
         let eight = std::array::from_fn::<Login, 8, _>(|at| {
             login_of(&(at + 1).to_string(), "71", NOON - at as i64)
         });
-        for logins in
-            [&[noon()][..], &[longest], &[Login { login_version: -1, ..noon() }], &two(), &eight]
-        {
+        for logins in [
+            &[noon()][..],
+            &[longest],
+            &[Login { login_version: -1, ..noon() }],
+            &[Login { stays: true, ..noon() }],
+            &two(),
+            &eight,
+        ] {
             assert_eq!(read(&signer().sign(logins)), logins);
         }
         assert_eq!([signer().sign(&[noon()]), signer().sign(&two())], WRITTEN);
@@ -255,6 +267,17 @@ mod tests {
         assert_eq!(read(&text), nine[..8], "the first ones");
         assert_eq!(text.len(), TEXT_BYTES_MAX);
         assert!(text.len() < 4096 / 7, "{}", text.len());
+    }
+
+    #[test]
+    fn a_login_that_stays_has_a_lifetime_of_its_own() {
+        let stays = Login { stays: true, ..noon() };
+        let text = signer().sign(&[stays, two()[1]]);
+        let at = |now, plain, staying| signer().read(&text, now, Lifetimes { plain, staying });
+        assert_eq!(at(NOON, 3_601, 7_200), [stays, two()[1]]);
+        assert_eq!(at(NOON + 7_199, 60, 7_200), [stays]);
+        assert_eq!(at(NOON + 7_200, 60, 7_200), []);
+        assert_eq!(at(NOON + 60, 7_200, 60), [two()[1]]);
     }
 
     #[test]
@@ -277,7 +300,7 @@ mod tests {
             (i64::MAX - 1, i64::MAX, &[noon, before], "nor a lifetime"),
         ];
         for (now, lifetime, logins, why) in table {
-            assert_eq!(&signer().read(&text, *now, *lifetime), logins, "{why}");
+            assert_eq!(&signer().read(&text, *now, Lifetimes::alike(*lifetime)), logins, "{why}");
         }
         for issued in [i64::MIN, i64::MAX] {
             assert_eq!(read(&signer().sign(&[login_of("5", "71", issued)])), [], "{issued}");
@@ -378,7 +401,7 @@ mod tests {
         assert!(matches!(Signer::load(&path), Err(KeyFileError::Missing(_))));
         let text = Signer::create(&path).unwrap().sign(&[noon()]);
         let again = Signer::load(&path).unwrap();
-        assert_eq!(again.read(&text, NOON, LIFETIME), [noon()]);
+        assert_eq!(again.read(&text, NOON, Lifetimes::alike(LIFETIME)), [noon()]);
         assert_eq!(format!("{again:?}"), "Signer(***)");
         assert!(path.ends_with("cookie.key"));
     }
@@ -391,7 +414,9 @@ mod tests {
         };
         let rotated = keys([8, 9, 7]);
         let [seven, eight, nine] = [7, 8, 9].map(|key| Signer::from_key([key; 32]));
-        let reads = |signer: &Signer, text: &str| signer.read(text, NOON, LIFETIME) == [noon()];
+        let reads = |signer: &Signer, text: &str| {
+            signer.read(text, NOON, Lifetimes::alike(LIFETIME)) == [noon()]
+        };
         let of = |signers: [&Signer; 4], texts: [&str; 2]| {
             signers.map(|signer| texts.map(|text| reads(signer, text)))
         };

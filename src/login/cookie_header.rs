@@ -51,20 +51,19 @@ pub struct LoginCookie<'a> {
 
 impl LoginCookie<'_> {
     /// The `Set-Cookie` header of a login. [`Signer::sign`](super::cookie::Signer::sign) makes the
-    /// value.
-    pub fn set(self, value: &str, lifetime_seconds: i64) -> String {
+    /// value. Without a lifetime, the browser deletes the cookie when it is closed.
+    pub fn set(self, value: &str, lifetime_seconds: Option<i64>) -> String {
         let domain = self.domain.map(|domain| format!("; Domain={domain}")).unwrap_or_default();
+        let age =
+            lifetime_seconds.map(|seconds| format!("; Max-Age={seconds}")).unwrap_or_default();
         let name = self.name.as_str();
-        format!(
-            "{name}={value}; Max-Age={lifetime_seconds}; Path=/{domain}; Secure; HttpOnly; \
-             SameSite=Lax"
-        )
+        format!("{name}={value}{age}; Path=/{domain}; Secure; HttpOnly; SameSite=Lax")
     }
 
     /// The `Set-Cookie` header of a logout. A browser deletes the cookie only for the same name,
     /// domain and path.
     pub fn clear(self) -> String {
-        self.set("", 0)
+        self.set("", Some(0))
     }
 }
 
@@ -127,8 +126,16 @@ mod tests {
                  SameSite=Lax",
             ),
         ] {
-            assert_eq!((cookie.set("v", 60).as_str(), cookie.clear().as_str()), (set, cleared));
+            assert_eq!(
+                (cookie.set("v", Some(60)).as_str(), cookie.clear().as_str()),
+                (set, cleared)
+            );
         }
+        assert_eq!(
+            cookie(CookieName::Host, None).set("v", None),
+            "__Host-userman=v; Path=/; Secure; HttpOnly; SameSite=Lax",
+            "until the browser is closed"
+        );
         let former = cookie(CookieName::Former, domain.as_ref());
         let cleared =
             "userman=; Max-Age=0; Path=/; Domain=example.com; Secure; HttpOnly; SameSite=Lax";

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use crate::clock::Clock;
 use crate::identity::{Key, SiteId, Username};
 use crate::logging::limit::Interval;
-use crate::store::{Fault, LoginRow, Read, ReadError, Reads, if_readable};
+use crate::store::{Fault, FindBy, LoginRow, Read, ReadError, Reads, if_readable};
 
+/// The most members and former members of all sites with one e-mail address.
+const EMAIL_ROWS_MAX: u32 = 64;
 /// Seconds between two lines of one kind.
 const LOG_EVERY_SECONDS: i64 = 60;
 
@@ -76,6 +78,42 @@ impl Members {
         let found = self.read(move |reader| reader.logins_by_name(&sites, &name, now)).await?;
         found.unreadable.iter().for_each(|fault| self.log_unreadable(fault));
         Ok(found.rows)
+    }
+
+    /// The rows that a login with this e-mail address is checked against: of each site the member
+    /// who has it, if there is one alone.
+    ///
+    /// # Errors
+    ///
+    /// As [`Members::read`].
+    pub async fn logins_by_email(
+        &self,
+        sites: &[SiteId],
+        email: &str,
+        now: i64,
+    ) -> Result<Vec<LoginRow>, Undecided> {
+        if !email.contains('@') {
+            return Ok(Vec::new());
+        }
+        let (sites, email) = (sites.to_vec(), email.trim().to_owned());
+        let found = self.read(move |reader| {
+            let keys = reader.find(FindBy::Email(&email), EMAIL_ROWS_MAX)?;
+            // There may be more of them, so that none is surely alone.
+            if keys.len() >= EMAIL_ROWS_MAX as usize {
+                return Ok(Vec::new());
+            }
+            let mut found = Vec::new();
+            for site in sites {
+                // Former members have no row.
+                let mut rows = Vec::new();
+                for key in keys.iter().filter(|key| key.site == site) {
+                    rows.extend(reader.login_row(*key, now)?);
+                }
+                found.extend(rows.pop().filter(|_| rows.is_empty()));
+            }
+            Ok(found)
+        });
+        found.await
     }
 
     /// The row that a login of this member is checked against.

@@ -7,7 +7,7 @@
 use std::cmp::Reverse;
 use std::collections::HashSet;
 
-use super::cookie::{LOGINS_MAX, Login, LoginId, Signer};
+use super::cookie::{LOGINS_MAX, Lifetimes, Login, LoginId, Signer};
 use super::cookie_header::CookieName;
 
 /// The most logins of one request, all signed by this program. A `Cookie` header of 8 KiB, the
@@ -38,11 +38,11 @@ impl Presented {
         cookies: impl Iterator<Item = (CookieName, &'a str)>,
         signer: &Signer,
         now: i64,
-        lifetime_seconds: i64,
+        lifetimes: Lifetimes,
     ) -> Self {
         let mut brought = Vec::new();
         for (cookie, (name, value)) in cookies.enumerate() {
-            let logins = signer.read(value, now, lifetime_seconds);
+            let logins = signer.read(value, now, lifetimes);
             brought.extend(logins.into_iter().map(|login| Brought { login, name, cookie }));
         }
         if brought.len() > 1 {
@@ -101,7 +101,7 @@ mod tests {
             site: SiteId::parse(&site.to_string()).unwrap(),
             member: MemberId::parse(&member.to_string()).unwrap(),
         };
-        Login { key, id: LoginId::random(), issued, login_version: 1 }
+        Login { key, id: LoginId::random(), issued, login_version: 1, stays: false }
     }
 
     fn gather(cookies: &[(CookieName, &[Login])]) -> Presented {
@@ -112,7 +112,7 @@ mod tests {
             texts.iter().map(|(name, text)| (*name, text.as_str())),
             &signer,
             NOON,
-            86_400,
+            Lifetimes::alike(86_400),
         )
     }
 

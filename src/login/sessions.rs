@@ -238,6 +238,26 @@ fn use_login(area: &ThreadArea, login: &Login, idle_for: i64, now: i64) {
     }
 }
 
+/// The row of a valid login on trial, of the site that comes first.
+///
+/// # Errors
+///
+/// If it cannot be decided now.
+pub async fn on_trial(
+    area: &ThreadArea,
+    allowed: Allowed<'_>,
+    logins: &Presented,
+    now: i64,
+) -> Result<Option<LoginRow>, Undecided> {
+    let of_site = |&site| logins.iter().filter(move |login| login.key.site == site);
+    let tried: Vec<&Login> = allowed.sites.iter().flat_map(of_site).collect();
+    let trial = |validity| match validity {
+        Validity::Valid(row, _) if row.trial => Some(row),
+        _ => None,
+    };
+    Ok(validities(area, &tried, now).await?.into_iter().find_map(trial))
+}
+
 /// Why the login page is shown to a browser that has logins, if they say why.
 ///
 /// # Errors
@@ -252,6 +272,18 @@ pub async fn why_out(
     let of_sites: Vec<&Login> =
         logins.iter().filter(|login| allowed.sites.contains(&login.key.site)).collect();
     let validities = validities(area, &of_sites, now).await?;
-    let is_idle = validities.iter().any(|validity| matches!(validity, Validity::Idle));
-    Ok(if is_idle { LoginMessage::Idle } else { LoginMessage::Nothing })
+    let (mut is_in, mut is_trial, mut is_idle) = (false, false, false);
+    for validity in &validities {
+        match validity {
+            Validity::Valid(row, _) if allowed.admits(row) => is_in = true,
+            Validity::Valid(..) => is_trial = true,
+            Validity::Idle => is_idle = true,
+            Validity::Over => {}
+        }
+    }
+    Ok(match (is_in, is_trial, is_idle) {
+        (false, true, _) => LoginMessage::Trial,
+        (_, _, true) => LoginMessage::Idle,
+        _ => LoginMessage::Nothing,
+    })
 }

@@ -1,5 +1,6 @@
 //! The settings of the members area. `config` reads them from flags and variables.
 
+use super::cookie::Lifetimes;
 use super::cookie_domains::CookieDomains;
 use crate::block::BlockKind;
 
@@ -17,6 +18,11 @@ pub const LIMIT_MAX: u32 = 1_000;
 pub struct AreaConfig {
     /// The lifetime of a login, seconds.
     pub login_seconds: i64,
+    /// The lifetime of a login with the box "stay logged in", seconds; `None`: there is no box, and
+    /// each login stays.
+    pub stay_seconds: Option<i64>,
+    /// Whether members can log in with their e-mail address.
+    pub by_email: bool,
     /// The inactivity timeout of a login, seconds; `None`: only its lifetime ends it.
     pub idle_seconds: Option<i64>,
     /// How many days logins stay in the record; 0: nothing is recorded.
@@ -25,6 +31,22 @@ pub struct AreaConfig {
     pub cookie_domains: CookieDomains,
     /// How many wrong passwords lead to a block.
     pub limits: GuessLimits,
+}
+
+impl AreaConfig {
+    /// How long logins last.
+    pub fn lifetimes(&self) -> Lifetimes {
+        let plain = self.login_seconds;
+        Lifetimes { plain, staying: self.stay_seconds.unwrap_or(plain) }
+    }
+
+    /// How long a browser keeps the cookie of a new login; `None`: until it is closed.
+    pub fn cookie_seconds(&self, stays: bool) -> Option<i64> {
+        match self.stay_seconds {
+            None => Some(self.login_seconds),
+            Some(seconds) => stays.then_some(seconds),
+        }
+    }
 }
 
 /// How many different wrong passwords lead to a block. 0 turns a limit off.

@@ -63,7 +63,7 @@ impl Signers {
 
 #[cfg(test)]
 mod tests {
-    use super::super::cookie::{Login, LoginId};
+    use super::super::cookie::{Lifetimes, Login, LoginId};
     use super::*;
     use crate::identity::{Key, MemberId, SiteId};
 
@@ -75,9 +75,11 @@ mod tests {
     #[test]
     fn a_login_is_good_in_its_own_epoch_alone() {
         let key = Key { site: SiteId::parse("5").unwrap(), member: MemberId::parse("71").unwrap() };
-        let login = Login { key, id: LoginId::random(), issued: NOON, login_version: 3 };
+        let login =
+            Login { key, id: LoginId::random(), issued: NOON, login_version: 3, stays: false };
         let signers = Signers::new(Signer::from_key([7; 32]), None);
-        let reads = |text: &str| !signers.current().1.read(text, NOON, 86_400).is_empty();
+        let reads =
+            |text: &str| !signers.current().1.read(text, NOON, Lifetimes::alike(86_400)).is_empty();
         let of_no_epoch = Signer::from_key([7; 32]).sign(&[login]);
         assert!(reads(&of_no_epoch) && reads(FORMER), "before the switch is used, nothing changes");
         let (first, second) = (Epoch([1; 16]), Epoch([2; 16]));
@@ -97,7 +99,8 @@ mod tests {
     #[test]
     fn other_keys_sign_in_the_epoch_of_now_and_of_later() {
         let key = Key { site: SiteId::parse("5").unwrap(), member: MemberId::parse("71").unwrap() };
-        let login = Login { key, id: LoginId::random(), issued: NOON, login_version: 3 };
+        let login =
+            Login { key, id: LoginId::random(), issued: NOON, login_version: 3, stays: false };
         let (one, other) = (Signer::from_key([7; 32]), Signer::from_key([8; 32]));
         let (first, second) = (Epoch([1; 16]), Epoch([2; 16]));
         let signers = Signers::new(one, Some(first));
@@ -113,7 +116,7 @@ mod tests {
     fn the_key_of_an_epoch_stays_the_same_in_every_release() {
         let key = Key { site: SiteId::parse("5").unwrap(), member: MemberId::parse("71").unwrap() };
         let id = LoginId(std::array::from_fn(|at| at as u8));
-        let login = Login { key, id, issued: NOON, login_version: 3 };
+        let login = Login { key, id, issued: NOON, login_version: 3, stays: false };
         assert_eq!(Signer::from_key([7; 32]).of_epoch(Epoch([1; 16])).sign(&[login]), WRITTEN);
     }
 

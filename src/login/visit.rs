@@ -38,7 +38,7 @@ impl<'a> Visit<'a> {
         let values = |name| cookie_header::values(self.cookies.iter().copied(), name);
         let cookies = names.flat_map(|&name| values(name.as_str()).map(move |value| (name, value)));
         let presented =
-            Presented::gather(cookies, &area.signers.current().1, now, area.config.login_seconds);
+            Presented::gather(cookies, &area.signers.current().1, now, area.config.lifetimes());
         if let Some(newest) = presented.newest() {
             area.unkept.shown(self.visitor(), newest, now);
         }

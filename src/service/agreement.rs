@@ -52,6 +52,8 @@ fn settings(config: &Config) -> Vec<SharedSetting> {
         ("keep_cryptpass", config.keep_cryptpass.to_string()),
         ("journal_days", config.journal_days.map_or("for ever".into(), |days| days.to_string())),
         ("login_hours", (area.login_seconds / 3_600).to_string()),
+        ("login_by_email", area.by_email.to_string()),
+        ("login_stay_hours", (area.stay_seconds.unwrap_or(0) / 3_600).to_string()),
         ("login_idle_minutes", (area.idle_seconds.unwrap_or(0) / 60).to_string()),
         ("login_limit_pair", limits.pair.to_string()),
         ("login_limit_network", limits.network.to_string()),

@@ -184,7 +184,7 @@ impl Service {
             jumps,
             journal_days: config.journal_days,
             logins: LoginTimes {
-                lasts: config.area.login_seconds,
+                lasts: config.area.lifetimes().longest(),
                 longest: LOGIN_SECONDS_MAX,
                 idle: config.area.idle_seconds,
                 recorded: i64::from(config.area.login_days) * 24 * HOUR_SECONDS,

@@ -2,6 +2,7 @@
 //! `auth_request`. Chromium trusts `http://localhost`, so `Secure` and `__Host-` cookies work as
 //! they do over TLS.
 
+mod accessible;
 mod driver;
 
 use std::path::Path;

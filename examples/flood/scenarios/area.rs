@@ -174,6 +174,7 @@ pub(super) fn cookies(server: &Server, count: u64) -> Result<Arc<[String]>, Fail
             id: LoginId::random(),
             issued,
             login_version: FIRST_LOGIN_VERSION,
+            stays: false,
         }]))
     };
     (0..count).map(sign).collect()

@@ -10,6 +10,36 @@ pub(super) const TAG_BYTES: usize = 32;
 /// If the clock was set back, a login may seem to begin in the future by this much.
 const AHEAD_SECONDS_MAX: i64 = 60;
 
+/// A bit of the time of a login that stays. An earlier release takes such a login for one from the
+/// future, and ignores it.
+const STAYS: i64 = 1 << 62;
+
+/// How long logins last, in seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lifetimes {
+    /// A login without the box.
+    pub plain: i64,
+    /// A login with the box "stay logged in".
+    pub staying: i64,
+}
+
+impl Lifetimes {
+    /// One lifetime for all logins.
+    pub fn alike(seconds: i64) -> Self {
+        Self { plain: seconds, staying: seconds }
+    }
+
+    /// The longer one.
+    pub fn longest(self) -> i64 {
+        self.plain.max(self.staying)
+    }
+
+    /// That of such a login.
+    pub fn of(self, stays: bool) -> i64 {
+        if stays { self.staying } else { self.plain }
+    }
+}
+
 /// One login in a cookie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Login {
@@ -21,6 +51,8 @@ pub struct Login {
     pub issued: i64,
     /// The `login_version` of the row at that time. The login ends when the row's changes.
     pub login_version: i64,
+    /// Whether the member wants to stay logged in.
+    pub stays: bool,
 }
 
 impl Login {
@@ -32,8 +64,9 @@ impl Login {
 
     /// Whether the login is valid at `now`: it is younger than the lifetime and not from the
     /// future.
-    pub(super) fn is_current(&self, now: i64, lifetime_seconds: i64) -> bool {
-        self.issued.saturating_sub(AHEAD_SECONDS_MAX) <= now && now < self.ends_at(lifetime_seconds)
+    pub(super) fn is_current(&self, now: i64, lifetimes: Lifetimes) -> bool {
+        let ends_at = self.ends_at(lifetimes.of(self.stays));
+        self.issued.saturating_sub(AHEAD_SECONDS_MAX) <= now && now < ends_at
     }
 
     pub(super) fn to_bytes(self) -> [u8; LOGIN_BYTES] {
@@ -41,7 +74,8 @@ impl Login {
         bytes[..8].copy_from_slice(&self.key.site.get().to_be_bytes());
         bytes[8..16].copy_from_slice(&self.key.member.get().to_be_bytes());
         bytes[16..32].copy_from_slice(&self.id.0);
-        bytes[32..40].copy_from_slice(&self.issued.to_be_bytes());
+        let issued = if self.stays { self.issued | STAYS } else { self.issued };
+        bytes[32..40].copy_from_slice(&issued.to_be_bytes());
         bytes[40..].copy_from_slice(&self.login_version.to_be_bytes());
         bytes
     }
@@ -56,7 +90,8 @@ impl Login {
             site: SiteId::parse(&site.to_string())?,
             member: MemberId::parse(&member.to_string())?,
         };
-        Some(Self { key, id: LoginId(*id), issued, login_version })
+        let stays = issued & STAYS != 0;
+        Some(Self { key, id: LoginId(*id), issued: issued & !STAYS, login_version, stays })
     }
 }
 

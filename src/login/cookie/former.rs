@@ -45,7 +45,7 @@ impl FormerVerifier {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{LoginId, Signer};
+    use super::super::{Lifetimes, LoginId, Signer};
     use super::*;
     use crate::identity::{Key, MemberId, SiteId};
 
@@ -57,7 +57,7 @@ mod tests {
         c42dtXPYNHMbYGc4O2-P8qbrd7ih8la_VItPPU";
 
     fn read(text: &str, now: i64) -> Vec<Login> {
-        Signer::from_key([7; 32]).read(text, now, LIFETIME)
+        Signer::from_key([7; 32]).read(text, now, Lifetimes::alike(LIFETIME))
     }
 
     /// Any bytes, signed as by the earlier release.
@@ -75,6 +75,7 @@ mod tests {
             id: LoginId(std::array::from_fn(|at| at as u8)),
             issued: NOON,
             login_version: 3,
+            stays: false,
         };
         assert_eq!(read(WRITTEN, NOON), [login]);
         assert_eq!(read(WRITTEN, NOON + LIFETIME - 1), [login], "its last second");

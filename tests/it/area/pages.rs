@@ -5,6 +5,7 @@ use crate::support::{App, NOON, Request, Response, temp_dir};
 
 const BOB_IS_IN: (u16, &str) = (200, "1 71 bob 0");
 const LOGIN: (u16, &str) = (401, "login");
+const KEY: &str = "shop:0123456789abcdef";
 const FORM: &str = "Content-Type: application/x-www-form-urlencoded\r\n";
 const FROM_HERE: &str =
     "Content-Type: application/x-www-form-urlencoded\r\nSec-Fetch-Site: same-origin\r\n";
@@ -194,6 +195,171 @@ fn sites_and_hosts_have_looks_and_words_of_their_own() {
 }
 
 #[test]
+fn the_box_to_stay_logged_in_has_a_lifetime_of_its_own_and_without_it_the_browser_ends_the_login() {
+    let app = app(&["--login-hours", "2", "--login-stay-hours", "48"]);
+    app.post(BOB);
+    let page = raw(&app, "GET /login?site=1", "", "").body;
+    let unticked =
+        "<label><input type=\"checkbox\" name=\"stay\" value=\"1\">Stay logged in</label>";
+    assert!(page.contains(unticked), "{page}");
+    let log_in = |stay: &str| {
+        let body = format!("username=bob&password=secret{stay}");
+        raw(&app, "POST /login?site=1", FROM_HERE, &body)
+    };
+    let (plain, stays) = (log_in(""), log_in("&stay=1"));
+    let attributes = |response: &Response| {
+        response.header("set-cookie").unwrap().split_once("; ").unwrap().1.to_owned()
+    };
+    assert_eq!(attributes(&plain), "Path=/; Secure; HttpOnly; SameSite=Lax");
+    assert_eq!(attributes(&stays), "Max-Age=172800; Path=/; Secure; HttpOnly; SameSite=Lax");
+    let (plain, stays) = (cookie(&plain), cookie(&stays));
+    app.set_unix(NOON + 7_199);
+    is(admitted(&app, Visit::holding(&plain)), BOB_IS_IN, "its last second");
+    app.set_unix(NOON + 7_200);
+    is(admitted(&app, Visit::holding(&plain)), LOGIN, "a browser that was never closed");
+    app.set_unix(NOON + 172_799);
+    is(admitted(&app, Visit::holding(&stays)), BOB_IS_IN, "its last second");
+    app.set_unix(NOON + 172_800);
+    is(admitted(&app, Visit::holding(&stays)), LOGIN, "over");
+    let wrong = raw(&app, "POST /login?site=1", FROM_HERE, "username=bob&password=x&stay=1").body;
+    assert!(wrong.contains("name=\"stay\" value=\"1\" checked>"), "{wrong}");
+}
+
+#[test]
+fn an_email_address_logs_in_the_one_member_of_the_site_who_has_it() {
+    let add = |app: &App, site: u8, member: u8, name: &str, email: &str| {
+        let fields = format!("siteid={site}&memberid={member}&username={name}&email={email}");
+        let reply = app.post(&format!("action=ADD&{fields}&password=secret{member}"));
+        assert!(reply.starts_with("OK|"), "{reply}");
+    };
+    let members = |app: &App| {
+        add(app, 1, 71, "bob", "bob%40example.com");
+        add(app, 5, 72, "bobby", "bob%40example.com");
+        add(app, 1, 73, "ann", "two%40example.com");
+        add(app, 1, 74, "eve", "two%40example.com");
+        add(app, 1, 75, "mallory%40example.com", "-");
+        add(app, 1, 76, "max", "mallory%40example.com");
+        add(app, 1, 77, "gone", "gone%40example.com");
+        app.post("action=DELETE&siteid=1&memberid=77");
+    };
+    let log_in = |app: &App, site: u8, name: &str, password: &str| {
+        let body = serde_urlencoded::to_string([("username", name), ("password", password)]);
+        raw(app, &format!("POST /login?site={site}"), FROM_HERE, &body.unwrap()).status
+    };
+    let on = app(&["--login-by-email"]);
+    members(&on);
+    for (site, name, password, status, why) in [
+        (1, "bob@example.com", "secret71", 303, "hers alone on this site"),
+        (1, "Bob@Example.com", "secret71", 303, "in any case"),
+        (5, "bob@example.com", "secret72", 303, "another member of another site"),
+        (1, "bob@example.com", "secret72", 401, "whose password is good there only"),
+        (1, "two@example.com", "secret73", 401, "two members have it"),
+        (1, "mallory@example.com", "secret75", 303, "a name comes first"),
+        (1, "mallory@example.com", "secret76", 401, "and hides the address"),
+        (1, "gone@example.com", "secret77", 401, "left"),
+        (1, "bob", "secret71", 303, "the name, as ever"),
+    ] {
+        assert_eq!(log_in(&on, site, name, password), status, "{site} {name}: {why}");
+    }
+    let page = raw(&on, "GET /login?site=1", "", "").body;
+    assert!(
+        page.contains("<label for=\"userman-name\">Username or e-mail address</label>"),
+        "{page}"
+    );
+    let off = app(&[]);
+    members(&off);
+    assert_eq!(log_in(&off, 1, "bob@example.com", "secret71"), 401);
+}
+
+const UPGRADE: &str =
+    "https://join.example.com/up.php?site={siteid}&username={username}&authstring={authstring}";
+const TRIAL: &str = "action=ADD&siteid=1&memberid=72&username=tr%20%C3%B8&password=secret&trial=1";
+
+/// The trial page is shown for each picture of the area, so it must not cost NATS a call.
+#[test]
+fn a_click_on_the_upgrade_and_nothing_else_gets_an_authstring() {
+    let app = app(&["--stand-in", "--api-key", KEY, "--upgrade-url", UPGRADE]);
+    app.post(TRIAL);
+    let button = "<input type=\"hidden\" name=\"upgrade\" value=\"1\">";
+    let entered = raw(
+        &app,
+        "POST /login?site=1&trial=no",
+        FROM_HERE,
+        "username=tr+%C3%B8&password=secret&back=/full/",
+    );
+    assert!(entered.status == 403 && entered.body.contains(button), "{}", entered.body);
+    let policy = entered.header("content-security-policy").unwrap();
+    assert!(policy.contains("form-action 'self' https://join.example.com;"), "{policy}");
+    let held = format!("Cookie: {}\r\n", cookie(&entered));
+    for page in ["GET /auth?site=1&trial=no&ask=page", "GET /login?site=1&trial=no"] {
+        let page = raw(&app, page, &held, "");
+        assert!(page.body.contains(button) && !page.body.contains("authstring"), "{}", page.body);
+    }
+    let click =
+        |headers: &str| raw(&app, "POST /login?site=1&trial=no", headers, "upgrade=1&back=/full/");
+    let led = click(&format!("{FROM_HERE}{held}"));
+    let address = led.header("location").unwrap();
+    let front = "https://join.example.com/up.php?site=1&username=tr%20%C3%B8&authstring=";
+    let string = address.strip_prefix(front).unwrap();
+    assert_eq!((led.status, string.len()), (303, 32), "{address}");
+    let redeemed = app.send(
+        Request::post("/api/authstring/redeem")
+            .lines("api-username: shop\r\napi-key: 0123456789abcdef\r\n")
+            .body(format!("{{\"authstring\":\"{string}\"}}")),
+    );
+    assert!(redeemed.body.contains("\"memberid\":72,"), "{}", redeemed.body);
+    assert!(redeemed.body.contains("\"type\":\"instantupgrade\""), "{}", redeemed.body);
+
+    let foreign = click(&format!("{FORM}Sec-Fetch-Site: cross-site\r\n{held}"));
+    assert_eq!((foreign.status, foreign.header("location")), (403, None), "another site's form");
+    let nobody = click(FROM_HERE);
+    assert_eq!((nobody.status, nobody.header("location")), (401, None), "no login");
+    app.post("action=TRIALTOFULL&siteid=1&memberid=72");
+    let full = click(&format!("{FROM_HERE}{held}"));
+    assert_eq!((full.status, full.header("location")), (401, None), "a full member by now");
+}
+
+#[test]
+fn without_a_nats_there_is_no_button_and_a_click_is_told_so() {
+    let app = app(&["--upgrade-url", UPGRADE]);
+    app.post(TRIAL);
+    let body = "username=tr+%C3%B8&password=secret";
+    let page = raw(&app, "POST /login?site=1&trial=no", FROM_HERE, body);
+    assert!(page.status == 403 && !page.body.contains("name=\"upgrade\""), "{}", page.body);
+    let held = format!("{FROM_HERE}Cookie: {}\r\n", cookie(&page));
+    let told = raw(&app, "POST /login?site=1&trial=no", &held, "upgrade=1");
+    assert_eq!((told.status, told.header("location")), (403, None));
+    assert!(told.body.contains("An upgrade is not possible right now."), "{}", told.body);
+}
+
+/// The text of a marked block of docs/login-page.md.
+fn block(marker: &str) -> String {
+    let page = include_str!("../../../docs/login-page.md");
+    let (_, rest) = page.split_once(&format!("<!-- {marker} -->\n```")).unwrap();
+    let (_, rest) = rest.split_once('\n').unwrap();
+    rest.split_once("```").unwrap().0.to_owned()
+}
+
+#[test]
+fn the_file_and_the_template_in_the_documentation_work() {
+    let dir = temp_dir();
+    let (file, template) = (dir.path().join("sites.toml"), dir.path().join("music.html"));
+    std::fs::write(&template, block("own-template")).unwrap();
+    let text = block("sites-file");
+    let place = "/etc/nats-userman/music.html";
+    assert_eq!(text.matches(place).count(), 1);
+    std::fs::write(&file, text.replace(place, template.to_str().unwrap())).unwrap();
+    let app = app(&["--sites-file", file.to_str().unwrap(), "--join-url", "/join"]);
+    let page = raw(&app, "GET /login?site=1", "", "").body;
+    assert!(page.contains("<h1>Example Films</h1>") && page.contains(">Anmelden</b"), "{page}");
+    let page = raw(&app, "GET /login?site=5", "", "").body;
+    assert!(page.contains("/films.png\" alt=\"Example Music\">\n<h1>Sign in</h1>"), "{page}");
+    assert!(page.contains("<a href=\"/join\">Join Example Music</a>"), "{page}");
+    let page = app.send(Request::get("/login?site=5").host("www.example.net")).body;
+    assert!(page.contains("<h1>Example Net</h1>"), "{page}");
+}
+
+#[test]
 fn a_form_must_come_from_a_page_of_the_site() {
     let app = app(&["--public-url", "https://members.example.com/area"]);
     app.post(BOB);
@@ -278,9 +444,11 @@ fn the_page_of_an_area_for_full_members_logs_the_full_member_in() {
     );
     let trial =
         raw(&app, "POST /login?site=1&trial=no", FROM_HERE, "username=dual&password=secret");
-    assert_eq!(
-        (trial.status, trial.header("set-cookie"), trial.header("x-auth-reason")),
-        (403, None, Some("trial"))
+    assert_eq!((trial.status, trial.header("x-auth-reason")), (403, Some("trial")));
+    is(
+        told(&auth(&app, "site=1", Visit::holding(&cookie(&trial)))),
+        (200, "1 60 dual 1"),
+        "logged in, where a trial is enough",
     );
     for query in ["site=1&tiral=no", "site=1&site=5", "site=1&trial=maybe", "trial=no"] {
         assert_eq!(raw(&app, &format!("GET /login?{query}"), "", "").status, 400, "{query}");

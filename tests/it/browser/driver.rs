@@ -23,7 +23,7 @@ const ENTER: &str = "\u{E007}";
 const FEATURES: &str = "--disable-features=BackForwardCache,HttpsUpgrades";
 /// A host with a name of its own. Chromium does not trust it over http, as it does localhost.
 const HOSTS: &str = "--host-resolver-rules=MAP www.example.com 127.0.0.1";
-const FLAGS: [&str; 11] = [
+const FLAGS: [&str; 12] = [
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
@@ -33,6 +33,7 @@ const FLAGS: [&str; 11] = [
     "--disable-component-update",
     "--disable-sync",
     "--disable-dev-shm-usage",
+    "--window-size=1280,800",
     FEATURES,
     HOSTS,
 ];
@@ -84,15 +85,21 @@ impl Browser {
         } else {
             json!({ "profile.managed_default_content_settings.javascript": 2 })
         };
-        Self::open_with(scripts, &prefs)
+        Self::open_with(scripts, &prefs, true)
+    }
+
+    /// Opens a browser on a desktop, in place of a phone.
+    pub fn open_on_desktop() -> Option<Self> {
+        Self::open_with(true, &json!({}), false)
     }
 
     /// Opens a browser that lets no site keep cookies.
     pub fn open_without_cookies() -> Option<Self> {
-        Self::open_with(true, &json!({ "profile.managed_default_content_settings.cookies": 2 }))
+        let prefs = json!({ "profile.managed_default_content_settings.cookies": 2 });
+        Self::open_with(true, &prefs, true)
     }
 
-    fn open_with(scripts: bool, prefs: &Value) -> Option<Self> {
+    fn open_with(scripts: bool, prefs: &Value, is_phone: bool) -> Option<Self> {
         let (chromium, chromedriver) = (real_program("chromium")?, real_program("chromedriver")?);
         // On a busy machine it sometimes ends, because its port was taken meanwhile.
         let (process, output, port) = (0..STARTS_MAX)
@@ -110,13 +117,11 @@ impl Browser {
         };
         let home = format!("--user-data-dir={}", browser._profile.path().display());
         let flags: Vec<&str> = FLAGS.into_iter().chain([home.as_str()]).collect();
-        let options = json!({
-            "binary": chromium,
-            "args": flags,
-            "mobileEmulation": { "deviceMetric\
-                s": { "width": 360, "height": 640, "pixelRatio": 2 } },
-            "prefs": prefs,
-        });
+        let mut options = json!({ "binary": chromium, "args": flags, "prefs": prefs });
+        if is_phone {
+            let size = json!({ "width": 360, "height": 640, "pixelRatio": 2 });
+            options["mobileEmulation"] = json!({ "deviceMetrics": size });
+        }
         let wanted = json!({ "capabilitie\
             s": { "alwaysMatch": { "browserName": "chrome", "goog:chromeOptions": options } } });
         let opened = browser.call("POST", "/session", &wanted).unwrap();
@@ -218,6 +223,19 @@ impl Browser {
     /// The result of a script in the page.
     pub fn script(&self, script: &str) -> Value {
         self.post("/execute/sync", &json!({ "script": script, "args": [] }))
+    }
+
+    /// The result of a script that calls its last argument when it is done.
+    pub fn script_that_waits(&self, script: &str) -> Value {
+        self.post("/execute/async", &json!({ "script": script, "args": [] }))
+    }
+
+    /// Shows pages in light or dark mode.
+    pub fn set_mode(&self, scheme: &str) {
+        let feature = json!({ "name": "prefers-color-scheme", "value": scheme });
+        let params = json!({ "features": [feature] });
+        let command = json!({ "cmd": "Emulation.setEmulatedMedia", "params": params });
+        self.post("/goog/cdp/execute", &command);
     }
 
     /// The cookies for this page, including those that scripts cannot see.

@@ -7,7 +7,7 @@ use super::{settings, variable_of};
 use crate::support::{program, temp_dir};
 
 /// Settings for which a wrong value alone is no error, or no error of the flag.
-pub(super) const APART: [(&str, &str); 18] = [
+pub(super) const APART: [(&str, &str); 19] = [
     ("--config", "what_is_no_readable_file_is_one_line"),
     ("--data-dir", "any path will do"),
     ("--database-read", "what_is_said_of_a_server_is_refused_with_sqlite"),
@@ -18,6 +18,7 @@ pub(super) const APART: [(&str, &str); 18] = [
     ("--backup-dir", "any path will do"),
     ("--backup-with-keys", "a_switch_takes_the_words_that_people_write_into_variables"),
     ("--postback-token-file", "tokens_may_come_from_a_file_that_a_setting_names"),
+    ("--login-by-email", "a_switch_takes_the_words_that_people_write_into_variables"),
     ("--keep-cryptpass", "a_switch_takes_the_words_that_people_write_into_variables"),
     ("--no-upgrade-copy", "a_switch_takes_the_words_that_people_write_into_variables"),
     ("--stand-in", "a_switch_takes_the_words_that_people_write_into_variables"),
@@ -32,7 +33,7 @@ const NO_LINK: &str = "expected a URL with https:// or http://, a path with / fi
                        and an address, with no blank, quote or angle bracket, found \
                        \"javascript:x\"";
 
-const WRONG: [(&str, &str, &str); 46] = [
+const WRONG: [(&str, &str, &str); 47] = [
     ("--listen", "nonsense", "expected ADDRESS:PORT, as in 127.0.0.1:8080, found \"nonsense\""),
     ("--fastcgi-listen", "9001", "expected ADDRESS:PORT, as in 127.0.0.1:9001, found \"9001\""),
     (
@@ -94,6 +95,11 @@ const WRONG: [(&str, &str, &str); 46] = [
     ),
     ("--backup-keep", "x", "expected a whole number from 1 to 10000, or 0 for all, found \"x\""),
     ("--login-hours", "0", "expected a whole number of hours from 1 to 8784, found \"0\""),
+    (
+        "--login-stay-hours",
+        "8785",
+        "expected 0 for off, or a whole number of hours from 1 to 8784, found \"8785\"",
+    ),
     (
         "--login-idle-minutes",
         "4",

@@ -1,0 +1,125 @@
+//! Each page at the size of a phone and of a desktop, in light and dark mode, as axe-core sees it.
+
+use serde_json::{Value, json};
+
+use super::driver::Browser;
+use crate::support::{App, axe_core, eventually, temp_dir};
+
+/// The width of the page with all overflow is at most that of the window.
+const FITS: &str = "return document.documentElement.scrollWidth <= window.innerWidth \
+    && window.innerWidth";
+const COLOURS: &str = "const style = getComputedStyle(document.body); \
+    return [style.backgroundColor, style.color]";
+/// All rules of axe-core, also those of good practice.
+const EXAMINE: &str = "const done = arguments[arguments.length - 1]; \
+    axe.run().then(found => done(found.violations.map(rule => \
+    `${rule.impact} ${rule.id}: ${rule.nodes.map(node => node.html).join(' ')}`)), \
+    error => done([String(error)]))";
+
+/// Each page, by its address and what is done on it.
+fn pages(browser: &Browser, base: &str, check: &dyn Fn(&str)) {
+    let go = |path: &str| browser.go(&format!("{base}{path}"));
+    go("/login?site=1&trial=no");
+    check("the login form");
+    browser.type_into("Username", "tess");
+    browser.type_into("Password", "guess");
+    browser.press("Log in");
+    browser.comes_to("/login?site=1&trial=no", "Log in – Bob's Films");
+    check("a wrong password");
+    browser.type_into("Password", "secret");
+    browser.press("Log in");
+    browser.comes_to("/login?site=1&trial=no", "For full members – Bob's Films");
+    check("for full members");
+    go("/logout?site=1");
+    check("the logout");
+    browser.press("Log out");
+    eventually("no cookie is left", || browser.cookies().is_empty());
+    go("/login?site=1");
+}
+
+fn examine(flags: &[&str], colours: [[&str; 2]; 2]) {
+    let Some(axe) = axe_core() else { return };
+    let flags: Vec<&str> = [
+        "--site-name",
+        "Bob's Films",
+        "--login-stay-hours",
+        "720",
+        "--stand-in",
+        "--join-url",
+        "https://join.example.com/",
+        "--forgot-password-url",
+        "https://join.example.com/signup/password.php?siteid={siteid}",
+        "--support-url",
+        "mailto:help@example.com",
+        "--upgrade-url",
+        "https://join.example.com/up?authstring={authstring}",
+    ]
+    .into_iter()
+    .chain(flags.iter().copied())
+    .collect();
+    let app = App::start_in(temp_dir(), &flags);
+    app.post("action=ADD&siteid=1&memberid=72&username=tess&password=secret&trial=1");
+    let base = format!("http://localhost:{}", app.address.port());
+    let open: [(fn() -> Option<Browser>, u32); 2] =
+        [(|| Browser::open(true), 360), (Browser::open_on_desktop, 1280)];
+    for (open, width) in open {
+        let Some(browser) = open() else { return };
+        for (scheme, colours) in ["light", "dark"].into_iter().zip(colours) {
+            browser.set_mode(scheme);
+            let check = |what: &str| {
+                let what = format!("{what}, {scheme}, {width} wide");
+                assert_eq!(browser.script(COLOURS), json!(colours), "{what}");
+                browser.script(&axe);
+                let found = browser.script_that_waits(EXAMINE);
+                assert_eq!(found, json!([]), "{what}");
+                assert_eq!(browser.script(FITS), json!(width), "{what}: cut off");
+            };
+            pages(&browser, &base, &check);
+            // The next round begins without a login.
+            assert_eq!(browser.cookies(), [Value::Null; 0]);
+        }
+    }
+}
+
+#[test]
+fn axe_finds_nothing_on_any_page_at_any_size_in_light_and_dark_mode() {
+    let light = ["rgb(255, 255, 255)", "rgb(0, 0, 0)"];
+    examine(&[], [light, ["rgb(18, 18, 18)", "rgb(255, 255, 255)"]]);
+}
+
+/// Yellow on grey cannot be read, so links have the colour of the text there.
+#[test]
+fn axe_finds_nothing_in_colours_that_an_operator_chose_without_care() {
+    let flags = [
+        "--site-accent",
+        "#ff0",
+        "--site-background",
+        "#808080",
+        "--site-dark-accent",
+        "#024",
+        "--site-dark-background",
+        "#036",
+    ];
+    let light = ["rgb(128, 128, 128)", "rgb(0, 0, 0)"];
+    examine(&flags, [light, ["rgb(0, 51, 102)", "rgb(255, 255, 255)"]]);
+}
+
+/// A click on the upgrade is the answer to a form, which the policy of the page must allow.
+#[test]
+fn the_button_of_the_upgrade_leads_to_nats_in_a_real_browser() {
+    let Some(browser) = Browser::open(true) else { return };
+    let nats = App::start();
+    let front = format!("http://localhost:{}", nats.address.port());
+    let upgrade = format!("{front}/health?name={{username}}&string={{authstring}}");
+    let app = App::start_in(temp_dir(), &["--stand-in", "--upgrade-url", &upgrade]);
+    app.post("action=ADD&siteid=1&memberid=72&username=tess&password=secret&trial=1");
+    browser.go(&format!("http://localhost:{}/login?site=1&trial=no", app.address.port()));
+    browser.type_into("Username", "tess");
+    browser.type_into("Password", "secret");
+    browser.press("Log in");
+    browser.comes_to("/login?site=1&trial=no", "For full members");
+    browser.press("Become a full member");
+    eventually("the page of NATS", || {
+        browser.place().0.starts_with(&format!("{front}/health?name=tess&string="))
+    });
+}
