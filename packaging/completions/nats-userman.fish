@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_nats_userman_global_optspecs
-    string join \n config= listen= public-url= data-dir= database= postback-token= postback-token-file= allow-ip= allow-ip-file= trusted-proxy= trusted-proxy-file= time-zone= expire-grace-hours= clock-jump-minutes= password-hash= keep-cryptpass journal-days= no-upgrade-copy log= log-format= database-read= database-password= database-password-file= database-tls= database-tls-ca= backup-every= backup-dir= backup-keep= backup-with-keys fastcgi-listen= login-hours= login-stay-hours= login-by-email login-idle-minutes= login-days= cookie-domain= login-limit-pair= login-limit-network= login-limit-name= login-window-minutes= login-block-minutes= sites-file= site-name= site-logo= site-accent= site-background= site-dark-accent= site-dark-background= site-language= forgot-password-url= join-url= support-url= upgrade-url= login-template= api-key= api-key-file= nats-url= nats-api-username= nats-api-key= nats-api-key-file= nats-ca= nats-seconds= nats-report-logins= nats-report-hours= stand-in stand-in-minutes= h/help V/version
+    string join \n config= listen= public-url= data-dir= database= postback-token= postback-token-file= allow-ip= allow-ip-file= trusted-proxy= trusted-proxy-file= time-zone= expire-grace-hours= clock-jump-minutes= password-hash= keep-cryptpass journal-days= no-upgrade-copy log= log-format= database-read= database-password= database-password-file= database-tls= database-tls-ca= backup-every= backup-dir= backup-keep= backup-with-keys fastcgi-listen= login-hours= login-stay-hours= login-by-email login-idle-minutes= login-days= cookie-domain= login-limit-pair= login-limit-network= login-limit-name= login-window-minutes= login-block-minutes= sharing= sharing-networks= sharing-minutes= sharing-at-once= sharing-block-minutes= sharing-ipv4-prefix= sharing-ipv6-prefix= sharing-exempt-member= sharing-exempt-network= sites-file= site-name= site-logo= site-accent= site-background= site-dark-accent= site-dark-background= site-language= forgot-password-url= join-url= support-url= upgrade-url= login-template= api-key= api-key-file= nats-url= nats-api-username= nats-api-key= nats-api-key-file= nats-ca= nats-seconds= nats-report-logins= nats-report-hours= stand-in stand-in-minutes= h/help V/version
 end
 
 function __fish_nats_userman_needs_command
@@ -61,6 +61,15 @@ complete -c nats-userman -n "__fish_nats_userman_needs_command" -l login-limit-n
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l login-limit-name -d 'Different wrong passwords for one username that block it, except for networks from which this member has logged in before; 0 disables it' -r
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l login-window-minutes -d 'Minutes within which wrong passwords are counted' -r
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l login-block-minutes -d 'Minutes that a block lasts' -r
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l sharing -d 'What happens to a member whose login is used from too many networks: off counts nothing, log writes a line, block also keeps the member out for a while' -r
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l sharing-networks -d 'The most networks of a member within the period; 0 disables the limit' -r
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l sharing-minutes -d 'The period, in minutes' -r
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l sharing-at-once -d 'The most networks of a member at once, within five minutes; 0 disables the limit' -r
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l sharing-block-minutes -d 'Minutes that a member is kept out' -r
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l sharing-ipv4-prefix -d 'Length of the IPv4 prefix that counts as one network' -r
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l sharing-ipv6-prefix -d 'Length of the IPv6 prefix that counts as one network' -r
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l sharing-exempt-member -d 'Member who is never counted, as SITEID/MEMBERID; repeatable' -r
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -l sharing-exempt-network -d 'Address or network that is never counted, as an office; repeatable' -r
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l sites-file -d 'TOML file with the settings of this section for single sites and hosts, and with words of your own [default: none]' -r -F
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l site-name -d 'Name of the site on its pages [default: none]' -r
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -l site-logo -d 'Logo of the site: a picture of at most 32 KiB, or a URL with https:// [default: none]' -r
@@ -98,6 +107,7 @@ complete -c nats-userman -n "__fish_nats_userman_needs_command" -f -a "member" -
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -f -a "token" -d 'Show, add or retire tokens of the URL'
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -f -a "key" -d 'Show the keys of passwords and logins, or rotate them while the service runs'
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -f -a "block" -d 'List or lift login blocks'
+complete -c nats-userman -n "__fish_nats_userman_needs_command" -f -a "sharing" -d 'List members whose login several people seem to use, or let one in again'
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -f -a "authstring" -d 'Request an authstring, which authorises a link to NATS, from NATS or a running nats-userman'
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -f -a "backup" -d 'Back up the database, also while the service runs'
 complete -c nats-userman -n "__fish_nats_userman_needs_command" -f -a "restore" -d 'Put a backup in the place of the database, while the service is stopped; the former files are renamed, not deleted'
@@ -161,6 +171,12 @@ complete -c nats-userman -n "__fish_nats_userman_using_subcommand block; and __f
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand block; and __fish_seen_subcommand_from lift" -l network -d 'Blocks of this address or network, and of wider networks that contain it' -r
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand block; and __fish_seen_subcommand_from lift" -l all -d 'All blocks'
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand block; and __fish_seen_subcommand_from lift" -s h -l help -d 'Print help'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand sharing; and not __fish_seen_subcommand_from list lift" -s h -l help -d 'Print help'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand sharing; and not __fish_seen_subcommand_from list lift" -f -a "list" -d 'List the members with the most networks within the period, with the networks and times'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand sharing; and not __fish_seen_subcommand_from list lift" -f -a "lift" -d 'Let a member in again who is kept out because of sharing'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand sharing; and __fish_seen_subcommand_from list" -l most -d 'The most members' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand sharing; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand sharing; and __fish_seen_subcommand_from lift" -s h -l help -d 'Print help'
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand authstring" -l type -d 'Purpose of the string: upsell, tokenrebuy, instantupgrade, packageupgrade, cancel or signupplus' -r
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand authstring" -l username -d 'Username of the member; needs --site' -r
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand authstring" -l site -d 'siteid, or several with commas: the first one that has this username is used' -r
@@ -224,6 +240,15 @@ complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l logi
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l login-limit-name -d 'Different wrong passwords for one username that block it, except for networks from which this member has logged in before; 0 disables it' -r
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l login-window-minutes -d 'Minutes within which wrong passwords are counted' -r
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l login-block-minutes -d 'Minutes that a block lasts' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l sharing -d 'What happens to a member whose login is used from too many networks: off counts nothing, log writes a line, block also keeps the member out for a while' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l sharing-networks -d 'The most networks of a member within the period; 0 disables the limit' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l sharing-minutes -d 'The period, in minutes' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l sharing-at-once -d 'The most networks of a member at once, within five minutes; 0 disables the limit' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l sharing-block-minutes -d 'Minutes that a member is kept out' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l sharing-ipv4-prefix -d 'Length of the IPv4 prefix that counts as one network' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l sharing-ipv6-prefix -d 'Length of the IPv6 prefix that counts as one network' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l sharing-exempt-member -d 'Member who is never counted, as SITEID/MEMBERID; repeatable' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l sharing-exempt-network -d 'Address or network that is never counted, as an office; repeatable' -r
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l sites-file -d 'TOML file with the settings of this section for single sites and hosts, and with words of your own [default: none]' -r -F
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l site-name -d 'Name of the site on its pages [default: none]' -r
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand serve" -l site-logo -d 'Logo of the site: a picture of at most 32 KiB, or a URL with https:// [default: none]' -r

@@ -17,6 +17,7 @@ mod replay;
 mod restore;
 mod serve;
 mod set_wal_aside;
+mod sharing;
 mod token;
 
 use std::path::Path;
@@ -123,6 +124,9 @@ enum CliCommand {
     /// List or lift login blocks
     #[command(subcommand)]
     Block(block::BlockCommand),
+    /// List members whose login several people seem to use, or let one in again
+    #[command(subcommand)]
+    Sharing(sharing::SharingCommand),
     /// Request an authstring, which authorises a link to NATS, from NATS or a running nats-userman
     #[command(name = "authstring")]
     AuthString(authstring::AuthStringCommand),
@@ -228,6 +232,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         CliCommand::Token(token) => token.run(&config),
         CliCommand::Key(key) => key.run(&config),
         CliCommand::Block(block) => block.run(&config),
+        CliCommand::Sharing(sharing) => sharing.run(&config),
         CliCommand::AuthString(authstring) => authstring.run(&config),
         CliCommand::Backup(backup) => backup.run(&config),
         CliCommand::Restore(restore) => restore.run(&config),

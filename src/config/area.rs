@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use clap::{ArgAction, Args, value_parser};
 
 use super::problems::Problems;
+use super::sharing::{self, SharingSettings};
 use super::values::{number, switch};
 use crate::login::cookie_domain::{COOKIE_DOMAIN_EXPECTED, CookieDomain};
 use crate::login::cookie_domains::CookieDomains;
@@ -130,6 +131,9 @@ pub struct AreaSettings {
         default_value = "15"
     )]
     pub login_block_minutes: String,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "a doc comment would be a help text")]
+    pub sharing: SharingSettings,
 }
 
 /// Reads the settings; collects errors in `bad`.
@@ -183,7 +187,9 @@ pub(super) fn read(settings: &AreaSettings, bad: &mut Problems) -> Option<AreaCo
     let window =
         bad.read("--login-window-minutes", minutes, &settings.login_window_minutes, &minute);
     let block = bad.read("--login-block-minutes", minutes, &settings.login_block_minutes, &minute);
+    let sharing = sharing::read(&settings.sharing, bad);
     Some(AreaConfig {
+        sharing: sharing?,
         login_seconds: i64::from(hours?) * HOUR_SECONDS,
         stay_seconds: Some(i64::from(stay?) * HOUR_SECONDS).filter(|&seconds| seconds > 0),
         by_email: by_email?,

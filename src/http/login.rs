@@ -146,6 +146,7 @@ impl LoginForm<'_> {
                     Denial::Login | Denial::Idle => (StatusCode::UNAUTHORIZED, LoginMessage::Wrong),
                     Denial::Trial => (StatusCode::FORBIDDEN, LoginMessage::Trial),
                     Denial::Blocked => (StatusCode::FORBIDDEN, LoginMessage::Blocked),
+                    Denial::Shared => (StatusCode::FORBIDDEN, LoginMessage::Shared),
                 };
                 let mut response = self.page(status, message, name);
                 let reason = HeaderValue::from_static(reason.as_str());

@@ -41,6 +41,8 @@ pub enum Denial {
     Blocked,
     /// A login that was not used for too long.
     Idle,
+    /// Several people seem to use the member's login.
+    Shared,
 }
 
 impl Denial {
@@ -50,6 +52,7 @@ impl Denial {
             Denial::Login | Denial::Idle => "login",
             Denial::Trial => "trial",
             Denial::Blocked => "blocked",
+            Denial::Shared => "shared",
         }
     }
 }
@@ -164,7 +167,7 @@ async fn opened(
     if rows.is_empty() {
         attempt.unknown_name(allowed.sites).await?;
     }
-    let (mut opened, mut others) = (Vec::with_capacity(1), Vec::new());
+    let (mut opened, mut others, mut shared_by) = (Vec::with_capacity(1), Vec::new(), Vec::new());
     for row in rows {
         if attempt.opens(&row).await? {
             // More guesses may have been counted while this was hashed: ten at once are ten.
@@ -174,6 +177,10 @@ async fn opened(
             }
             let is_new = area.logged_in_from(row.key, network, now);
             let is_admitted = allowed.admits(&row);
+            if is_admitted && area.is_kept_out(row.key, address, now).await {
+                shared_by.push(row.key);
+                continue;
+            }
             if is_admitted && is_new && way == LoginWay::Basic {
                 area.record_login(way, &row, network);
             }
@@ -195,6 +202,11 @@ async fn opened(
             area.record_failure(&failure, LoginEvent::Trial, meant).await;
         }
         return Ok(Ok(opened));
+    }
+    if !shared_by.is_empty() {
+        let meant = Meant::Known(shared_by, true);
+        area.record_failure(&failure, LoginEvent::Shared, meant).await;
+        return Ok(Err(Denial::Shared));
     }
     let mut is_known = false;
     for &member in &others {

@@ -18,6 +18,7 @@ use super::pool::Pool;
 use super::pseudonym::Pseudonyms;
 use super::remembered::Remembered;
 use super::settings::AreaConfig;
+use super::sharing::Sharing;
 use super::signers::Signers;
 use super::unkept::Unkept;
 use crate::block::Network;
@@ -68,6 +69,8 @@ pub struct Area {
     pub logouts: Logouts,
     /// Browsers that were given a cookie and have not shown it yet.
     pub unkept: Unkept,
+    /// Who shares a login.
+    pub sharing: Sharing,
     /// Limits the other lines.
     pub log: AreaLog,
     /// Limits the lines about reads that fail.

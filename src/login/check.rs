@@ -147,7 +147,10 @@ async fn admit(
         (Admission::Out(reason), Some(typed)) => {
             match by_password(area, allowed, typed, address, now).await? {
                 // The better of the two reasons: a visitor who is logged in and on trial learns it.
-                Admission::Out(other) if other == Denial::Login || reason == Denial::Trial => {
+                Admission::Out(other)
+                    if other == Denial::Login
+                        || matches!(reason, Denial::Trial | Denial::Shared) =>
+                {
                     Ok(Admission::Out(reason))
                 }
                 other => Ok(other),
@@ -166,7 +169,7 @@ fn keep_out(
 ) -> Answer {
     let status = match reason {
         Denial::Login | Denial::Idle => Status::LogIn,
-        Denial::Trial | Denial::Blocked => Status::Denied,
+        Denial::Trial | Denial::Blocked | Denial::Shared => Status::Denied,
     };
     let body = match ask.challenge {
         Challenge::Basic => Body::Sentence(sentence(reason)),
@@ -176,6 +179,7 @@ fn keep_out(
             // The visitor may have another account, with a full membership.
             Denial::Trial => Shown::Trial(LoginMessage::Trial),
             Denial::Blocked => Shown::Blocked,
+            Denial::Shared => Shown::Shared,
         }),
     };
     Answer {
@@ -192,6 +196,9 @@ fn sentence(reason: Denial) -> &'static str {
     match reason {
         Denial::Login | Denial::Idle => "Please log in with your username and password.",
         Denial::Trial => "This part is for full members.",
+        Denial::Shared => {
+            "This login was used from too many places. Please try again later, or contact support."
+        }
         Denial::Blocked => {
             "There were too many wrong passwords. Please wait a while before the next try."
         }

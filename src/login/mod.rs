@@ -44,6 +44,8 @@ mod recording;
 pub mod remembered;
 pub mod sessions;
 pub mod settings;
+pub mod sharing;
+mod sharing_gate;
 pub mod signers;
 pub mod unkept;
 pub mod visit;

@@ -30,6 +30,8 @@ pub enum LoginMessage {
     Wrong,
     /// Too many wrong passwords.
     Blocked,
+    /// Several people seem to use the login.
+    Shared,
     /// Too many logins at once, or the database cannot be read.
     Busy,
     /// Logged in, but this part is for full members.
@@ -51,6 +53,7 @@ impl LoginMessage {
             Self::Nothing => None,
             Self::Wrong => Some("wrong"),
             Self::Blocked => Some("blocked"),
+            Self::Shared => Some("shared"),
             Self::Busy => Some("busy"),
             Self::Trial => Some("trial"),
             Self::Idle => Some("idle"),
@@ -72,6 +75,8 @@ pub enum Shown {
     Trial(LoginMessage),
     /// There were too many wrong passwords.
     Blocked,
+    /// Several people seem to use the member's login.
+    Shared,
     /// It cannot be decided now whether the visitor may enter.
     Unavailable,
     /// The button that logs out.
@@ -93,6 +98,7 @@ impl Shown {
             Self::Login(message) => ("login", "log_in", message.word()),
             Self::Trial(message) => ("trial", "trial_title", message.word()),
             Self::Blocked => ("blocked", "blocked_title", Some("blocked")),
+            Self::Shared => ("blocked", "blocked_title", Some("shared")),
             Self::Unavailable => ("unavailable", "busy_title", Some("unavailable")),
             Self::Logout => ("logout", "log_out", Some("log_out_question")),
         }
@@ -349,7 +355,7 @@ fn links(facts: &Facts<'_>, look: &Look, word: &impl Fn(&str) -> Value) -> Value
             ("join", join.filter(|_| !facts.can_upgrade)),
             ("support", support),
         ],
-        Shown::Blocked => vec![
+        Shown::Blocked | Shown::Shared => vec![
             ("log_in", login()),
             ("forgot_password", forgot),
             ("join", join),

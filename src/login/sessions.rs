@@ -40,11 +40,18 @@ pub async fn by_cookie(
         match validity {
             Validity::Valid(row, idle_for) => {
                 use_login(area, login, idle_for, now);
-                if allowed.admits(&row) {
+                if !allowed.admits(&row) {
+                    if reason != Denial::Shared {
+                        reason = Denial::Trial;
+                    }
+                } else if area.shared.sharing.is_on()
+                    && area.is_kept_out(row.key, caller(), now).await
+                {
+                    reason = Denial::Shared;
+                } else {
                     log_rivals(area, logins, login, &caller, now).await?;
                     return Ok(Admission::In(row));
                 }
-                reason = Denial::Trial;
             }
             Validity::Idle if reason == Denial::Login => reason = Denial::Idle,
             Validity::Idle | Validity::Over => {}

@@ -1,8 +1,11 @@
 //! The settings of the members area. `config` reads them from flags and variables.
 
+use ipnet::IpNet;
+
 use super::cookie::Lifetimes;
 use super::cookie_domains::CookieDomains;
 use crate::block::BlockKind;
+use crate::identity::Key;
 
 /// Seconds of an hour.
 pub const HOUR_SECONDS: i64 = 3_600;
@@ -31,6 +34,59 @@ pub struct AreaConfig {
     pub cookie_domains: CookieDomains,
     /// How many wrong passwords lead to a block.
     pub limits: GuessLimits,
+    /// When a login counts as shared.
+    pub sharing: SharingConfig,
+}
+
+/// What happens to a member whose login counts as shared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SharingAction {
+    /// Nothing is counted.
+    Off,
+    /// A line in the log.
+    Log,
+    /// A line, and the member is kept out.
+    Block,
+}
+
+/// When a login counts as shared. 0 turns a limit off.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SharingConfig {
+    /// What happens then.
+    pub action: SharingAction,
+    /// The most networks within the period.
+    pub networks: u32,
+    /// The period, seconds.
+    pub window_seconds: i64,
+    /// The most networks at once.
+    pub at_once: u32,
+    /// How long a member is kept out, seconds.
+    pub block_seconds: i64,
+    /// The prefix of IPv4 that counts as one network, at most 32.
+    pub ipv4_prefix: u8,
+    /// The prefix of IPv6 that counts as one network, at most 64.
+    pub ipv6_prefix: u8,
+    /// Members who are not counted.
+    pub exempt_members: Vec<Key>,
+    /// Networks that are not counted.
+    pub exempt_networks: Vec<IpNet>,
+}
+
+/// `docs/sharing.md` has the reasons for these numbers.
+impl Default for SharingConfig {
+    fn default() -> Self {
+        Self {
+            action: SharingAction::Log,
+            networks: 12,
+            window_seconds: 24 * HOUR_SECONDS,
+            at_once: 8,
+            block_seconds: HOUR_SECONDS,
+            ipv4_prefix: 24,
+            ipv6_prefix: 48,
+            exempt_members: Vec::new(),
+            exempt_networks: Vec::new(),
+        }
+    }
 }
 
 impl AreaConfig {

@@ -28,6 +28,7 @@ use crate::login::logouts::Logouts;
 use crate::login::pool::Pool;
 use crate::login::pseudonym::Pseudonyms;
 use crate::login::remembered::Remembered;
+use crate::login::sharing::{BLOCKS_MAX, Sharing};
 use crate::login::signers::Signers;
 use crate::login::unkept::Unkept;
 use crate::nats_client::logins::Reporter;
@@ -70,6 +71,10 @@ pub(super) fn open(
     let names_from = if knows_networks { i64::MIN } else { grace };
     let guard = Guard::new(limits, config.trusted_proxy.0.is_empty(), names_from);
     let ledger = Mutex::new(continue_blocks(config, &*reader, &guard, clock, knows_networks)?);
+    let sharing = Sharing::new(config.area.sharing.clone());
+    let now = clock.now();
+    let kept_out = reader.sharing_blocks(now, BLOCKS_MAX).map_err(DatabaseError::Read)?;
+    sharing.take_up(kept_out, now);
     let epoch = reader.login_epoch().map_err(DatabaseError::Read)?;
     let remembered = Arc::new(Remembered::new().map_err(std::io::Error::from)?);
     let steps = Arc::new(Steps::new(cost));
@@ -96,6 +101,7 @@ pub(super) fn open(
         logouts: Logouts::default(),
         signers: Signers::new(signer, epoch),
         unkept: Unkept::default(),
+        sharing,
         log: AreaLog::default(),
         read_log: Arc::default(),
         ledger,
@@ -183,6 +189,27 @@ pub(super) fn say_left_out(shared: &ServerState, at_the_end: bool) {
     }
     if lost > 0 {
         log::warn!("{lost} logins were not recorded, because the database was too slow");
+    }
+}
+
+/// Takes up the members whom other receivers keep out because of sharing, and lets those in whose
+/// block a command lifted. While the database cannot be read, all blocks stay.
+pub(super) async fn take_up_sharing(shared: &ServerState) {
+    let (sharing, now) = (&shared.area.sharing, shared.clock.now());
+    let has_others = shared.reads.pool().is_some();
+    if !sharing.blocks() || (sharing.blocked() == 0 && !has_others) {
+        return;
+    }
+    match read(shared, move |reader| reader.sharing_blocks(now, BLOCKS_MAX)).await {
+        Ok(stored) => {
+            for member in sharing.take_up(stored, now) {
+                log::info!(
+                    site:% = member.site, member:% = member.member;
+                    "a block because of sharing was lifted"
+                );
+            }
+        }
+        Err(error) => log::debug!("cannot read the blocks because of sharing: {error}"),
     }
 }
 

@@ -188,7 +188,7 @@ impl Service {
                 longest: LOGIN_SECONDS_MAX,
                 idle: config.area.idle_seconds,
                 recorded: i64::from(config.area.login_days) * 24 * HOUR_SECONDS,
-                used: 24 * HOUR_SECONDS,
+                used: config.area.sharing.window_seconds,
             },
             upkeep_every: config.upkeep_every,
             commit_wait: (!file.reads_are_local()).then_some(config.commit_wait),
@@ -330,6 +330,7 @@ impl Service {
             loop {
                 tokio::time::sleep(LOOK_EVERY).await;
                 blocks.run_once().await;
+                area::take_up_sharing(&self.shared).await;
             }
         });
     }

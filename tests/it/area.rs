@@ -11,6 +11,7 @@ mod logouts;
 mod pages;
 mod rows;
 mod several_cookies;
+mod sharing;
 mod unkept;
 
 use base64::Engine as _;

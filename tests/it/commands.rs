@@ -21,6 +21,7 @@ mod reload;
 mod replay;
 mod root;
 mod server_settings;
+mod sharing;
 mod signals;
 mod slow_reader;
 mod states;

@@ -76,6 +76,7 @@ fn a_check_without_a_new_login_writes_nothing() {
     let app = site(&[]);
     let [one, other] = [(); 2].map(|()| cookie(&log_in(&app, "bob", "secret")));
     assert_eq!(admitted(&app, Visit::with("tim", "secret")).0, 200);
+    assert_eq!(admitted(&app, Visit::holding(&other)).0, 200);
     log_out(&app, &one);
     let before = (record(&app), counts(&app));
     assert_eq!(before.0.len(), 4);

@@ -35,7 +35,7 @@ const HEADER: &str = "\
 ";
 
 /// Values of settings that have no default, as TOML.
-const EXAMPLES: [(&str, &str); 31] = [
+const EXAMPLES: [(&str, &str); 33] = [
     ("public_url", "\"https://members.example.com\""),
     ("database", "\"sqlite:/var/lib/nats-userman/userman.db\""),
     ("database_read", "[\"db2.example.com\", \"db3.example.com:3307\"]"),
@@ -61,6 +61,8 @@ const EXAMPLES: [(&str, &str); 31] = [
     ("join_url", "\"https://join.example.com/\""),
     ("support_url", "\"mailto:support@example.com\""),
     ("upgrade_url", "\"https://join.example.com/signup/upgradeplus.php?authstring={authstring}\""),
+    ("sharing_exempt_member", "[\"1/71\"]"),
+    ("sharing_exempt_network", "[\"192.0.2.0/24\"]"),
     ("login_template", "\"/etc/nats-userman/login.html\""),
     ("api_key_file", "\"/etc/nats-userman/api-keys\""),
     ("nats_url", "\"https://nats.example.com\""),
@@ -180,7 +182,8 @@ pub(crate) fn lines() -> Vec<String> {
     let setting = |line: &str| {
         let line = line.strip_prefix('#')?;
         let (name, _) = line.split_once(" = ")?;
-        let is_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+        let is_of_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        let is_name = !name.is_empty() && name.chars().all(is_of_name);
         is_name.then(|| line.to_owned())
     };
     file.lines().filter_map(setting).collect()

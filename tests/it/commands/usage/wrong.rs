@@ -33,7 +33,7 @@ const NO_LINK: &str = "expected a URL with https:// or http://, a path with / fi
                        and an address, with no blank, quote or angle bracket, found \
                        \"javascript:x\"";
 
-const WRONG: [(&str, &str, &str); 47] = [
+const WRONG: [(&str, &str, &str); 56] = [
     ("--listen", "nonsense", "expected ADDRESS:PORT, as in 127.0.0.1:8080, found \"nonsense\""),
     ("--fastcgi-listen", "9001", "expected ADDRESS:PORT, as in 127.0.0.1:9001, found \"9001\""),
     (
@@ -135,6 +135,23 @@ const WRONG: [(&str, &str, &str); 47] = [
         "--login-block-minutes",
         "x",
         "expected a whole number of minutes from 1 to 1440, found \"x\"",
+    ),
+    ("--sharing", "on", "expected off, log or block, found \"on\""),
+    ("--sharing-networks", "61", "expected a whole number from 0 to 60, 0 for off, found \"61\""),
+    ("--sharing-at-once", "x", "expected a whole number from 0 to 60, 0 for off, found \"x\""),
+    ("--sharing-minutes", "9", "expected a whole number of minutes from 10 to 44640, found \"9\""),
+    (
+        "--sharing-block-minutes",
+        "0",
+        "expected a whole number of minutes from 1 to 44640, found \"0\"",
+    ),
+    ("--sharing-ipv4-prefix", "33", "expected a whole number of bits from 8 to 32, found \"33\""),
+    ("--sharing-ipv6-prefix", "65", "expected a whole number of bits from 16 to 64, found \"65\""),
+    ("--sharing-exempt-member", "71", "expected SITEID/MEMBERID, as in 1/71, found \"71\""),
+    (
+        "--sharing-exempt-network",
+        "office",
+        "expected an address or a network, as in 192.0.2.0/24 or 2001:db8::/32, found \"office\"",
     ),
     (
         "--site-name",

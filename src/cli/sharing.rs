@@ -1,0 +1,96 @@
+//! `sharing list` and `sharing lift`: members whose login several people seem to use. A running
+//! service notices within a second that a block was lifted.
+
+use std::io::{BufWriter, Write as _, stdout};
+
+use clap::Subcommand;
+
+use super::failure::Failure;
+use crate::apply::in_transaction;
+use crate::clock::{Clock, format_utc};
+use crate::config::Config;
+use crate::database;
+use crate::identity::{ID_EXPECTED, Key, MemberId, SiteId};
+
+/// The members that are listed by default.
+const LISTED: &str = "20";
+
+#[derive(Debug, Subcommand)]
+pub(super) enum SharingCommand {
+    /// List the members with the most networks within the period, with the networks and times
+    List {
+        /// The most members
+        #[arg(long, value_name = "COUNT", default_value = LISTED, value_parser =
+            clap::value_parser!(u32).range(1..=1_000))]
+        most: u32,
+    },
+    /// Let a member in again who is kept out because of sharing
+    Lift {
+        /// siteid
+        site: String,
+        /// memberid
+        memberid: String,
+    },
+}
+
+impl SharingCommand {
+    pub(super) fn run(&self, config: &Config) -> Result<(), Failure> {
+        match self {
+            SharingCommand::List { most } => list(config, *most),
+            SharingCommand::Lift { site, memberid } => {
+                let bad = |name: &str, text: &str| {
+                    Failure::usage(format!("{name}: {ID_EXPECTED}, found {text:?}"))
+                };
+                let key = Key {
+                    site: SiteId::parse(site).ok_or_else(|| bad("SITE", site))?,
+                    member: MemberId::parse(memberid).ok_or_else(|| bad("MEMBERID", memberid))?,
+                };
+                lift(config, key)
+            }
+        }
+    }
+}
+
+fn list(config: &Config, most: u32) -> Result<(), Failure> {
+    let (reader, now) = (database::open(config)?, Clock::System.now());
+    let worst = reader.most_networks(now - config.area.sharing.window_seconds, most)?;
+    let mut out = BufWriter::new(stdout().lock());
+    for (key, count) in &worst {
+        let networks = if *count == 1 { "network" } else { "networks" };
+        write!(out, "member {} of site {}: {count} {networks}", key.member, key.site)?;
+        match reader.sharing_of(*key)? {
+            Some(block) if block.until > now => {
+                let (until, why) = (format_utc(block.until), block.why.sentence());
+                writeln!(out, ", kept out until {until} ({why})")?;
+            }
+            Some(block) => {
+                let (since, why) = (format_utc(block.since), block.why.sentence());
+                writeln!(out, ", noticed at {since} ({why})")?;
+            }
+            None => writeln!(out)?,
+        }
+        for used in reader.networks_of(*key)? {
+            let (first, last) = (format_utc(used.first_at), format_utc(used.last_at));
+            writeln!(out, "    {} from {first} to {last}", used.network)?;
+        }
+    }
+    if worst.is_empty() {
+        writeln!(out, "there are no networks of members")?;
+    }
+    Ok(out.flush()?)
+}
+
+fn lift(config: &Config, key: Key) -> Result<(), Failure> {
+    database::check(config)?;
+    let now = Clock::System.now();
+    let lifted = database::with_writer(config, |engine| {
+        in_transaction(engine, |engine| engine.lift_sharing(key, now))
+    })??;
+    let Key { site, member } = key;
+    if lifted {
+        writeln!(stdout(), "lifted: member {member} of site {site} may enter again")?;
+    } else {
+        writeln!(stdout(), "member {member} of site {site} is not kept out: nothing was lifted")?;
+    }
+    Ok(())
+}

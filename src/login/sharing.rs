@@ -1,0 +1,288 @@
+//! Finds members whose login several people seem to use: too many networks within a period, or too
+//! many at once.
+//!
+//! Memory has the networks of the members who were here lately. The database has them too, so that
+//! they survive a restart and that other receivers count them. A check of a member in a network
+//! that is in memory costs one look-up and no write.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::hash::{BuildHasher as _, RandomState};
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use ipnet::IpNet;
+use parking_lot::{Mutex, MutexGuard, RwLock};
+
+use super::settings::{SharingAction, SharingConfig};
+use crate::identity::Key;
+use crate::network::contains;
+use crate::recent::Recent;
+use crate::shared_use::{MemberNetwork, SharingBlock, SharingReason};
+
+/// The most members whose networks are in memory.
+const MEMBERS_MAX: usize = 32_768;
+/// The number of parts with their own lock, because every check takes one.
+const SHARDS: usize = 16;
+/// The most members who are kept out at a time.
+pub const BLOCKS_MAX: u32 = 4_096;
+/// A network counts as in use at once for this time after its last use.
+pub const AT_ONCE_SECONDS: i64 = 300;
+/// A network in constant use is written this often in the period that is counted.
+const WRITTEN_TIMES: i64 = 4;
+/// A block that is not in the database after this time was lifted.
+const WRITTEN_WITHIN_SECONDS: i64 = 5;
+
+/// The networks of members, and who is kept out.
+pub struct Sharing {
+    config: SharingConfig,
+    keys: RandomState,
+    shards: [Mutex<Recent<Key, Seen>>; SHARDS],
+    blocks: RwLock<HashMap<Key, SharingBlock>>,
+    /// The number of blocks, so that nobody takes the lock while there are none.
+    blocked: AtomicUsize,
+}
+
+impl fmt::Debug for Sharing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sharing")
+    }
+}
+
+/// What memory has of a member.
+#[derive(Default)]
+struct Seen {
+    networks: Vec<Used>,
+    /// Uses up to this second do not count: they were judged before.
+    judged_until: i64,
+}
+
+struct Used {
+    network: IpNet,
+    first: i64,
+    last: i64,
+    /// The last use that was written.
+    written: i64,
+}
+
+/// What memory alone says of a check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Glance {
+    /// The member may enter.
+    Open,
+    /// The member is kept out.
+    Blocked,
+    /// [`Sharing::settle`] decides, with what the database has.
+    Look,
+}
+
+/// What follows from a use.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Settled {
+    /// The network, where it has to be written.
+    pub network: Option<MemberNetwork>,
+    /// The member counts as shared from now on.
+    pub shared: Option<SharingBlock>,
+    /// The networks that were counted.
+    pub count: usize,
+}
+
+impl Sharing {
+    /// Starts with nothing in memory.
+    pub fn new(config: SharingConfig) -> Self {
+        Self {
+            config,
+            keys: RandomState::new(),
+            shards: std::array::from_fn(|_| Mutex::new(Recent::new(MEMBERS_MAX / SHARDS))),
+            blocks: RwLock::default(),
+            blocked: AtomicUsize::new(0),
+        }
+    }
+
+    /// Whether anything is counted.
+    pub fn is_on(&self) -> bool {
+        self.config.action != SharingAction::Off
+    }
+
+    /// Whether members are kept out.
+    pub fn blocks(&self) -> bool {
+        self.config.action == SharingAction::Block
+    }
+
+    /// The number of members who are kept out.
+    pub fn blocked(&self) -> usize {
+        self.blocked.load(Ordering::Relaxed)
+    }
+
+    /// The network of an address, as it is counted. All prefix lengths of the settings fit.
+    fn network(&self, address: IpAddr) -> IpNet {
+        let address = address.to_canonical();
+        let (v4, v6) = (self.config.ipv4_prefix, self.config.ipv6_prefix);
+        let prefix = if address.is_ipv4() { v4 } else { v6 };
+        IpNet::new_assert(address, prefix).trunc()
+    }
+
+    /// Looks at memory, and notes the use there. `now` is in unix seconds.
+    pub fn glance(&self, member: Key, address: IpAddr, now: i64) -> Glance {
+        if !self.is_on() || self.is_exempt(member, address) {
+            return Glance::Open;
+        }
+        if self.is_blocked(member, now) {
+            return Glance::Blocked;
+        }
+        let network = self.network(address);
+        let mut shard = self.shard(member);
+        let Some(seen) = shard.get(&member) else { return Glance::Look };
+        let since = now - self.config.window_seconds;
+        let used = seen.networks.iter_mut().find(|used| used.network == network);
+        let Some(used) = used.filter(|used| used.last > since) else { return Glance::Look };
+        if now - used.written >= self.config.window_seconds / WRITTEN_TIMES {
+            return Glance::Look;
+        }
+        let was_idle = now - used.last >= AT_ONCE_SECONDS;
+        used.last = used.last.max(now);
+        if was_idle && self.reason(seen, now).is_some() { Glance::Look } else { Glance::Open }
+    }
+
+    fn is_exempt(&self, member: Key, address: IpAddr) -> bool {
+        self.config.exempt_members.contains(&member)
+            || contains(&self.config.exempt_networks, address.to_canonical())
+    }
+
+    fn is_blocked(&self, member: Key, now: i64) -> bool {
+        if self.blocked() == 0 {
+            return false;
+        }
+        // A clock that was set back does not make a block longer.
+        let holds = |block: &SharingBlock| {
+            block.until > now && block.until - now <= self.config.block_seconds
+        };
+        self.blocks.read().get(&member).is_some_and(holds)
+    }
+
+    /// Counts a use, with what the database has of the member.
+    pub fn settle(
+        &self,
+        member: Key,
+        address: IpAddr,
+        now: i64,
+        stored: &[MemberNetwork],
+        block: Option<SharingBlock>,
+    ) -> Settled {
+        let (network, since) = (self.network(address), now - self.config.window_seconds);
+        let mut shard = self.shard(member);
+        if shard.get(&member).is_none() {
+            shard.put(member, Seen::default());
+        }
+        let Some(seen) = shard.get(&member) else { return Settled::default() };
+        if let Some(block) = block {
+            seen.judged_until = seen.judged_until.max(block.until);
+        }
+        for row in stored {
+            let Ok(network) = row.network.parse::<IpNet>() else { continue };
+            match seen.networks.iter_mut().find(|used| used.network == network) {
+                Some(used) => used.last = used.last.max(row.last_at.min(now)),
+                None => seen.networks.push(Used {
+                    network,
+                    first: row.first_at,
+                    last: row.last_at.min(now),
+                    written: row.last_at,
+                }),
+            }
+        }
+        seen.networks.retain(|used| used.last > since);
+        let mut settled = Settled::default();
+        let position = seen.networks.iter().position(|used| used.network == network);
+        let position = position.unwrap_or_else(|| {
+            seen.networks.push(Used { network, first: now, last: now, written: i64::MIN });
+            seen.networks.len() - 1
+        });
+        let used = &mut seen.networks[position];
+        used.last = now;
+        if now.saturating_sub(used.written) >= self.config.window_seconds / WRITTEN_TIMES {
+            used.written = now;
+            settled.network = Some(MemberNetwork {
+                key: member,
+                network: network.to_string(),
+                first_at: used.first,
+                last_at: now,
+                country: None,
+            });
+        }
+        settled.count = self.counted(seen).count();
+        if let Some(why) = self.reason(seen, now) {
+            let lasts = if self.blocks() { self.config.block_seconds } else { 0 };
+            let shared = SharingBlock { key: member, since: now, until: now + lasts, why };
+            seen.judged_until = shared.until;
+            drop(shard);
+            self.begin(shared);
+            settled.shared = Some(shared);
+        } else {
+            // Those beyond the limit were judged: the newest are enough.
+            let most = self.config.networks.max(self.config.at_once) as usize + 2;
+            seen.networks.sort_unstable_by_key(|used| std::cmp::Reverse(used.last));
+            seen.networks.truncate(most);
+        }
+        settled
+    }
+
+    fn counted<'s>(&self, seen: &'s Seen) -> impl Iterator<Item = &'s Used> {
+        let judged = seen.judged_until;
+        seen.networks.iter().filter(move |used| used.last > judged)
+    }
+
+    fn reason(&self, seen: &Seen, now: i64) -> Option<SharingReason> {
+        let (window, most) = (now - self.config.window_seconds, self.config.networks as usize);
+        if most > 0 && self.counted(seen).filter(|used| used.last > window).count() > most {
+            return Some(SharingReason::Networks);
+        }
+        let (active, most) = (now - AT_ONCE_SECONDS, self.config.at_once as usize);
+        let at_once = self.counted(seen).filter(|used| used.last > active).count();
+        (most > 0 && at_once > most).then_some(SharingReason::AtOnce)
+    }
+
+    fn begin(&self, block: SharingBlock) {
+        let mut blocks = self.blocks.write();
+        if self.blocks() && blocks.len() < BLOCKS_MAX as usize {
+            blocks.insert(block.key, block);
+        }
+        self.blocked.store(blocks.len(), Ordering::Relaxed);
+    }
+
+    /// Brings memory up to date with the blocks that the database has: those of other receivers
+    /// begin, and those that a command lifted end. Returns the members whose blocks were lifted.
+    pub fn take_up(&self, stored: Vec<SharingBlock>, now: i64) -> Vec<Key> {
+        if !self.blocks() {
+            return Vec::new();
+        }
+        let stored: HashMap<Key, SharingBlock> =
+            stored.into_iter().map(|block| (block.key, block)).collect();
+        let mut blocks = self.blocks.write();
+        let mut lifted = Vec::new();
+        blocks.retain(|key, block| {
+            let is_over = block.until <= now;
+            let is_there = stored.contains_key(key) || now - block.since < WRITTEN_WITHIN_SECONDS;
+            if !is_over && !is_there {
+                lifted.push(*key);
+            }
+            !is_over && is_there
+        });
+        for (key, block) in stored {
+            let is_exempt = self.config.exempt_members.contains(&key);
+            if block.until > now && !is_exempt && blocks.len() < BLOCKS_MAX as usize {
+                blocks.insert(key, block);
+            }
+        }
+        self.blocked.store(blocks.len(), Ordering::Relaxed);
+        lifted
+    }
+
+    /// The part that has the member.
+    fn shard(&self, member: Key) -> MutexGuard<'_, Recent<Key, Seen>> {
+        let at = (self.keys.hash_one(member) % SHARDS as u64) as usize;
+        self.shards[at].lock()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,199 @@
+use super::*;
+use crate::identity::{MemberId, SiteId};
+
+const NOON: i64 = 1_781_524_800;
+const HOUR: i64 = 3_600;
+
+fn bob() -> Key {
+    Key { site: SiteId::parse("1").unwrap(), member: MemberId::parse("71").unwrap() }
+}
+
+/// The members area, and what it has written.
+struct Scene {
+    sharing: Sharing,
+    rows: HashMap<String, MemberNetwork>,
+    block: Option<SharingBlock>,
+    looked: u32,
+}
+
+impl Scene {
+    fn new(change: impl FnOnce(&mut SharingConfig)) -> Self {
+        let mut config = SharingConfig { action: SharingAction::Block, ..SharingConfig::default() };
+        change(&mut config);
+        Self { sharing: Sharing::new(config), rows: HashMap::new(), block: None, looked: 0 }
+    }
+
+    /// Whether bob gets in.
+    fn enters(&mut self, address: &str, now: i64) -> bool {
+        let address = address.parse().unwrap();
+        match self.sharing.glance(bob(), address, now) {
+            Glance::Open => true,
+            Glance::Blocked => false,
+            Glance::Look => {
+                self.looked += 1;
+                let stored: Vec<_> = self.rows.values().cloned().collect();
+                let settled = self.sharing.settle(bob(), address, now, &stored, self.block);
+                if let Some(row) = settled.network {
+                    self.rows.insert(row.network.clone(), row);
+                }
+                if settled.shared.is_some() {
+                    self.block = settled.shared;
+                }
+                settled.shared.is_none_or(|block| block.until <= now)
+            }
+        }
+    }
+
+    /// Forgets what was in memory, and keeps the database.
+    fn restarted(&mut self) {
+        self.sharing = Sharing::new(self.sharing.config.clone());
+        self.sharing.take_up(self.block.into_iter().collect(), NOON);
+    }
+}
+
+#[test]
+fn thirteen_networks_within_a_day_are_too_many_and_twelve_are_not() {
+    let mut scene = Scene::new(|_| {});
+    for hour in 0..12 {
+        assert!(scene.enters(&format!("198.51.{hour}.7"), NOON + hour * HOUR), "{hour}");
+        assert!(scene.enters(&format!("198.51.{hour}.8"), NOON + hour * HOUR), "the same /24");
+    }
+    assert!(!scene.enters("198.51.100.7", NOON + 12 * HOUR));
+    let block = scene.block.unwrap();
+    assert_eq!((block.why, block.until), (SharingReason::Networks, NOON + 13 * HOUR));
+    assert!(!scene.enters("198.51.0.7", NOON + 12 * HOUR + 1), "from everywhere");
+    assert!(scene.enters("198.51.0.7", NOON + 13 * HOUR), "until it ends, and then anew");
+    assert!(scene.enters("198.51.1.7", NOON + 13 * HOUR + 1));
+}
+
+#[test]
+fn networks_of_yesterday_do_not_count() {
+    let mut scene = Scene::new(|_| {});
+    for number in 0..100 {
+        assert!(scene.enters(&format!("198.51.{number}.7"), NOON + number * 2 * HOUR), "{number}");
+    }
+}
+
+#[test]
+fn nine_networks_at_once_are_too_many_and_nine_one_after_the_other_are_not() {
+    let mut scene = Scene::new(|_| {});
+    for number in 0..8 {
+        assert!(scene.enters(&format!("2001:db8:{number}::1"), NOON + number));
+    }
+    assert!(!scene.enters("2001:db8:8::1", NOON + 8));
+    assert_eq!(scene.block.unwrap().why, SharingReason::AtOnce);
+
+    let mut scene = Scene::new(|_| {});
+    for number in 0..9 {
+        let now = NOON + number * AT_ONCE_SECONDS;
+        assert!(scene.enters(&format!("2001:db8:{number}::1"), now), "{number}");
+    }
+    let back = NOON + 20 * AT_ONCE_SECONDS;
+    assert!((0..8).all(|number| scene.enters(&format!("2001:db8:{number}::1"), back)));
+    assert!(!scene.enters("2001:db8:8::1", back), "all are used again");
+}
+
+/// A home, a hotel and a train: each with IPv4 and IPv6, and a phone beside with both.
+#[test]
+fn a_traveller_with_a_phone_who_changes_network_twice_a_day_is_never_kept_out() {
+    let mut scene = Scene::new(|_| {});
+    for hour in 0..24 * 30 {
+        // The last use in one network is a second before the first one in the next.
+        for second in [0, 60, 600, 1_200, 3_599] {
+            let now = NOON + hour * HOUR + second;
+            // Each change leads to a network that was never used before.
+            let place = hour / 12;
+            for device in [0, 500] {
+                let place = place * 2 + device;
+                let (high, low) = (place / 256, place % 256);
+                assert!(scene.enters(&format!("10.{high}.{low}.7"), now), "{hour}:{second}");
+                assert!(scene.enters(&format!("2001:db8:{place:x}::7"), now), "{hour}:{second}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_use_in_a_network_that_is_known_writes_nothing_and_reads_nothing() {
+    let mut scene = Scene::new(|_| {});
+    for second in 0..6 * HOUR {
+        assert!(scene.enters("203.0.113.9", NOON + second));
+    }
+    assert_eq!((scene.looked, scene.rows.len()), (1, 1));
+    assert!(scene.enters("203.0.113.9", NOON + 6 * HOUR));
+    assert_eq!(scene.looked, 2, "a quarter of the period later it is written again");
+}
+
+#[test]
+fn what_was_counted_survives_a_restart_and_so_does_a_block() {
+    let mut scene = Scene::new(|config| config.networks = 3);
+    for number in 0..3 {
+        assert!(scene.enters(&format!("198.51.{number}.7"), NOON));
+        scene.restarted();
+    }
+    assert!(!scene.enters("198.51.3.7", NOON + 1));
+    scene.restarted();
+    assert!(!scene.enters("198.51.0.7", NOON + 2));
+    assert!(scene.enters("198.51.0.7", NOON + 1 + HOUR));
+    scene.restarted();
+    assert!(scene.enters("198.51.1.7", NOON + 2 + HOUR), "counted from the end of the block");
+}
+
+#[test]
+fn exempt_members_and_networks_are_not_counted() {
+    let mut scene = Scene::new(|config| {
+        config.networks = 1;
+        config.exempt_networks = vec!["198.51.0.0/16".parse().unwrap()];
+    });
+    assert!((0..9).all(|number| scene.enters(&format!("198.51.{number}.7"), NOON)));
+    assert!(scene.enters("203.0.113.9", NOON));
+    assert!(!scene.enters("192.0.2.9", NOON));
+    let mut scene = Scene::new(|config| {
+        config.networks = 1;
+        config.exempt_members = vec![bob()];
+    });
+    assert!((0..9).all(|number| scene.enters(&format!("198.51.{number}.7"), NOON)));
+}
+
+#[test]
+fn with_the_action_log_nobody_is_kept_out_and_a_member_is_told_of_once_in_so_many_networks() {
+    let mut scene = Scene::new(|config| {
+        config.action = SharingAction::Log;
+        config.networks = 3;
+        config.at_once = 0;
+    });
+    let mut told = 0;
+    for number in 0..20 {
+        let before = scene.block;
+        assert!(scene.enters(&format!("198.51.{number}.7"), NOON + number));
+        told += u32::from(scene.block != before);
+    }
+    assert_eq!((told, scene.sharing.blocked()), (5, 0));
+    let mut scene = Scene::new(|config| config.action = SharingAction::Off);
+    assert!((0..200).all(|number| scene.enters(&format!("198.51.{number}.7"), NOON)));
+    assert_eq!(scene.looked, 0);
+}
+
+#[test]
+fn blocks_of_other_receivers_begin_and_lifted_ones_end() {
+    let scene = Scene::new(|_| {});
+    let block =
+        SharingBlock { key: bob(), since: NOON, until: NOON + HOUR, why: SharingReason::Networks };
+    let home = "203.0.113.9".parse().unwrap();
+    assert!(scene.sharing.take_up(vec![block], NOON).is_empty());
+    assert_eq!(scene.sharing.glance(bob(), home, NOON + 1), Glance::Blocked);
+    assert!(scene.sharing.take_up(vec![block], NOON + 60).is_empty());
+    assert_eq!(scene.sharing.take_up(Vec::new(), NOON + 61), [bob()]);
+    assert_eq!(scene.sharing.glance(bob(), home, NOON + 62), Glance::Look);
+    assert_eq!(scene.sharing.blocked(), 0);
+}
+
+#[test]
+fn a_clock_that_is_set_back_does_not_make_a_block_longer() {
+    let scene = Scene::new(|_| {});
+    let block =
+        SharingBlock { key: bob(), since: NOON, until: NOON + HOUR, why: SharingReason::Networks };
+    scene.sharing.take_up(vec![block], NOON);
+    let home = "203.0.113.9".parse().unwrap();
+    assert_eq!(scene.sharing.glance(bob(), home, NOON - 1), Glance::Look);
+}

@@ -1,0 +1,91 @@
+//! Members whose login is used from too many networks.
+
+use super::{BOB, Visit, admitted, app, auth, cookie, log_in, raw};
+use crate::support::{App, ENGINES, NOON, eventually, temp_dir};
+
+const FLAGS: [&str; 4] = ["--sharing", "block", "--sharing-networks", "3"];
+
+/// Sends bob's cookie from this many networks.
+fn spread(app: &App, cookie: &str, networks: u32) -> Vec<(u16, String)> {
+    (0..networks)
+        .map(|number| {
+            let from = format!("198.51.{number}.7");
+            admitted(app, Visit::holding(cookie).from(&from))
+        })
+        .collect()
+}
+
+fn is_in(app: &App, cookie: &str) -> bool {
+    admitted(app, Visit::holding(cookie).from("198.51.0.9")).0 == 200
+}
+
+#[test]
+fn a_login_from_too_many_networks_is_kept_out_with_a_page_that_says_why_on_every_engine() {
+    for engine in ENGINES {
+        let flags = [&["--trusted-proxy", "127.0.0.1"][..], &FLAGS].concat();
+        let Some(app) = App::start_in_on_engine(engine, temp_dir(), &flags) else { continue };
+        app.post(BOB);
+        let cookie = cookie(&log_in(&app, "bob", "secret"));
+        let shared = (403, "shared".to_owned());
+        let answers = spread(&app, &cookie, 4);
+        assert!(answers[..2].iter().all(|answer| answer.0 == 200), "{answers:?}");
+        assert_eq!(answers[2..], [shared.clone(), shared.clone()], "with the login they are four");
+        assert_eq!(admitted(&app, Visit::with("bob", "secret")), shared, "by password too");
+        let page = auth(&app, "site=1&ask=page", Visit::holding(&cookie));
+        assert_eq!(page.status, 403);
+        assert!(page.body.contains("This login was used from too many places."), "{}", page.body);
+        let form = log_in(&app, "bob", "secret");
+        assert_eq!(form.status, 403);
+        assert!(form.body.contains("This login was used from too many places."), "{}", form.body);
+        let rows = || app.rows("SELECT event FROM login WHERE event = 'shared'");
+        eventually("the attempt is recorded", || !rows().is_empty());
+
+        app.set_unix(NOON + 3_600);
+        assert!(is_in(&app, &cookie), "an hour later");
+    }
+}
+
+#[test]
+fn what_was_counted_and_who_is_kept_out_survive_a_restart() {
+    let app = app(&FLAGS);
+    app.post(BOB);
+    let cookie = cookie(&log_in(&app, "bob", "secret"));
+    assert!(spread(&app, &cookie, 2).iter().all(|answer| answer.0 == 200));
+    eventually("the networks are written", || {
+        app.rows("SELECT count(*) FROM sharing_network") == ["3"]
+    });
+    let flags = [&["--trusted-proxy", "127.0.0.1"][..], &FLAGS].concat();
+    let app = App::start_at(app.stop(), &flags, NOON + 60);
+    assert_eq!(admitted(&app, Visit::holding(&cookie).from("198.51.9.7")).1, "shared");
+    eventually("the block is written", || {
+        app.rows("SELECT memberid, until FROM sharing_block") == [format!("71|{}", NOON + 3_660)]
+    });
+    let app = App::start_at(app.stop(), &flags, NOON + 120);
+    assert!(!is_in(&app, &cookie));
+}
+
+#[test]
+fn by_default_a_line_is_logged_and_nobody_is_kept_out() {
+    let app = app(&["--sharing-networks", "3"]);
+    app.post(BOB);
+    let cookie = cookie(&log_in(&app, "bob", "secret"));
+    assert!(spread(&app, &cookie, 9).iter().all(|answer| answer.0 == 200));
+    eventually("it is written", || {
+        app.rows("SELECT memberid, until = since, why FROM sharing_block") == ["71|1|networks"]
+    });
+    assert_eq!(raw(&app, "GET /auth?site=1", "", "").status, 401);
+}
+
+#[test]
+fn without_it_nothing_is_written_and_exempt_members_are_not_counted() {
+    for flags in [&["--sharing", "off"][..], &["--sharing-exempt-member", "1/71"]] {
+        let app = app(&[flags, &["--sharing-networks", "1"]].concat());
+        app.post(BOB);
+        let one = cookie(&log_in(&app, "bob", "secret"));
+        assert!(spread(&app, &one, 9).iter().all(|answer| answer.0 == 200));
+        // The answer comes when all earlier notes are written.
+        let form = super::cookies::form("members.example.com", "/logout", &one, "");
+        assert_eq!(app.send(form).status, 303);
+        assert_eq!(app.rows("SELECT count(*) FROM sharing_network"), ["0"], "{flags:?}");
+    }
+}
