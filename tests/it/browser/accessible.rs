@@ -60,9 +60,8 @@ fn examine(flags: &[&str], colours: [[&str; 2]; 2]) {
     let app = App::start_in(temp_dir(), &flags);
     app.post("action=ADD&siteid=1&memberid=72&username=tess&password=secret&trial=1");
     let base = format!("http://localhost:{}", app.address.port());
-    let open: [(fn() -> Option<Browser>, u32); 2] =
-        [(|| Browser::open(true), 360), (Browser::open_on_desktop, 1280)];
-    for (open, width) in open {
+    for width in [360, 1280] {
+        let open = || if width == 360 { Browser::open(true) } else { Browser::open_on_desktop() };
         let Some(browser) = open() else { return };
         for (scheme, colours) in ["light", "dark"].into_iter().zip(colours) {
             browser.set_mode(scheme);
