@@ -36,11 +36,12 @@ fn own(text: &str) -> Pages {
 }
 
 /// All pages.
-const SHOWN: [Shown; 14] = [
+const SHOWN: [Shown; 16] = [
     Shown::Login(LoginMessage::Nothing),
     Shown::Login(LoginMessage::Wrong),
     Shown::Login(LoginMessage::Blocked),
     Shown::Login(LoginMessage::Busy),
+    Shown::Login(LoginMessage::Shared),
     Shown::Login(LoginMessage::Idle),
     Shown::Login(LoginMessage::Foreign),
     Shown::Login(LoginMessage::NotKept(Missing::ByHttp)),
@@ -49,6 +50,7 @@ const SHOWN: [Shown; 14] = [
     Shown::Trial(LoginMessage::Trial),
     Shown::Trial(LoginMessage::NoUpgrade),
     Shown::Blocked,
+    Shown::Shared,
     Shown::Unavailable,
     Shown::Logout,
 ];
