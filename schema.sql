@@ -53,9 +53,6 @@ CREATE UNIQUE INDEX member_auth_username_folded ON member_auth (username_folded,
 -- The members without a folded name, mostly none. They are found by their exact name.
 CREATE INDEX member_auth_unfolded ON member_auth (siteid, username) WHERE username_folded IS NULL;
 
--- By e-mail address, without case. Several members may have the same one.
-CREATE INDEX member_auth_email ON member_auth (email COLLATE NOCASE) WHERE email IS NOT NULL;
-
 -- Few members have an expiry. The writer asks every second whether one is due.
 CREATE INDEX member_auth_expire_at ON member_auth (expire_at) WHERE expire_at IS NOT NULL;
 
@@ -87,7 +84,6 @@ CREATE TABLE former_member (
 
 -- A failed login looks its name up here too. A name that nobody ever had may be a password.
 CREATE INDEX former_member_username ON former_member (username);
-CREATE INDEX former_member_email ON former_member (email COLLATE NOCASE) WHERE email IS NOT NULL;
 
 -- What NATS said and what was done, in the order of effect.
 CREATE TABLE journal (

@@ -281,6 +281,10 @@ impl Engine for Losing<'_> {
         self.engine.maintain(now)
     }
 
+    fn index_emails(&mut self, is_wanted: bool) -> Result<(), Fault> {
+        self.engine.index_emails(is_wanted)
+    }
+
     fn maintain_early(&mut self, now: Instant) -> Result<(), Fault> {
         self.engine.maintain_early(now)
     }

@@ -23,6 +23,7 @@ use manager::Manager;
 use reload::{Place, Reloads};
 use served::write_down;
 
+use crate::apply::in_transaction;
 use crate::authstring::stand_in::StandIn;
 use crate::backup::restore;
 use crate::backup::schedule::BackupThread;
@@ -43,7 +44,7 @@ use crate::login::settings::{HOUR_SECONDS, LOGIN_SECONDS_MAX};
 use crate::nats_client::settings::StringSource;
 use crate::open_files;
 use crate::password::{Cost, Hasher};
-use crate::store::{CurrentDatabase, Read, ReadSource, exists};
+use crate::store::{CurrentDatabase, Engine, Read, ReadSource, exists, with_engine};
 use crate::token::Token;
 use crate::token_file;
 use crate::token_file::current::Tokens;
@@ -159,6 +160,11 @@ impl Service {
         modes::tighten(&config.data_dir, &config.location.files(), &config.secret_files);
         warn_of_lost_database(config);
         let vault = database::open_or_make(config)?;
+        if !config.location.is_shared() {
+            let index = |engine: &mut dyn Engine| engine.index_emails(config.area.by_email);
+            with_engine(&config.location, false, |engine| in_transaction(engine, index))?
+                .map_err(DatabaseError::Write)?;
+        }
         // It may just have been created, or upgraded.
         file.resume();
         // The writer opens its own reader; this one is closed after the check.

@@ -200,6 +200,16 @@ pub trait Engine {
     /// Any fault.
     fn maintain(&mut self, now: Instant) -> Result<Option<LongRead>, Fault>;
 
+    /// Makes an index on the e-mail addresses of members, or drops it, where the database does not
+    /// have it anyway. Before the first postback.
+    ///
+    /// # Errors
+    ///
+    /// Any fault.
+    fn index_emails(&mut self, _is_wanted: bool) -> Result<(), Fault> {
+        Ok(())
+    }
+
     /// As [`Engine::maintain`], at a moment at which nobody waits: maintenance that is not due yet
     /// and would take longer later.
     ///

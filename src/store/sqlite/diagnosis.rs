@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::check::connect_unchanged;
 use super::header::has_wal_mode;
 use super::open::{open_error, secure_connection};
-use super::upgrade;
+use super::{email_index, upgrade};
 use crate::store::{
     Diagnosis, EngineSetting, Fault, JournalGrowth, OddCredentials, OpenError, SchemaDifference,
     SeenCaller,
@@ -127,7 +127,9 @@ fn schema_differences(conn: &Connection) -> Result<Vec<SchemaDifference>, Fault>
             .then(|| SchemaDifference::Missing(shown(object)))
     };
     let mut differences: Vec<_> = ours.difference(&found).filter_map(missing).collect();
-    differences.extend(found.difference(&ours).filter_map(foreign));
+    let further = found.difference(&ours);
+    let further = further.filter(|(_, name)| !email_index::NAMES.contains(&name.as_str()));
+    differences.extend(further.filter_map(foreign));
     Ok(differences)
 }
 

@@ -8,7 +8,7 @@ use super::checkpoint::Checkpoints;
 use super::journal::Journal;
 use super::own_file::OwnFile;
 use super::rows::{FORMER_COLUMNS, HERE_COLUMNS, MEMBER_COLUMNS, select_former, select_member};
-use super::{convert, fault, known, login_records, logins, sharing, wal_mark};
+use super::{convert, email_index, fault, known, login_records, logins, sharing, wal_mark};
 use crate::block::{Block, Target};
 use crate::chain::chain;
 use crate::clock::Moment;
@@ -303,6 +303,10 @@ impl Engine for Sqlite<'_> {
             self.checkpoint(now)?;
         }
         Ok(self.checkpoints.held(now))
+    }
+
+    fn index_emails(&mut self, is_wanted: bool) -> Result<(), Fault> {
+        self.within(|engine| email_index::set(engine.conn, is_wanted))
     }
 
     fn maintain_early(&mut self, now: Instant) -> Result<(), Fault> {

@@ -9,6 +9,7 @@ mod convert;
 mod copy;
 mod database_file;
 mod diagnosis;
+mod email_index;
 mod engine;
 mod fault;
 mod files;

@@ -1,8 +1,4 @@
--- From version 5 to 6: logins are recorded, sharing can be detected, and members are found by their
--- e-mail address. schema.sql explains the tables and columns.
-
-CREATE INDEX member_auth_email ON member_auth (email COLLATE NOCASE) WHERE email IS NOT NULL;
-CREATE INDEX former_member_email ON former_member (email COLLATE NOCASE) WHERE email IS NOT NULL;
+-- From version 5 to 6: logins are recorded, sharing can be detected. schema.sql explains the tables and columns.
 
 CREATE TABLE login (
     id                INTEGER PRIMARY KEY,

@@ -42,6 +42,8 @@ pub(super) fn use_every_method() {
         }
         note_all(engine);
         insert_rows(engine);
+        commit(engine, |engine| engine.index_emails(false));
+        commit(engine, |engine| engine.index_emails(true));
         engine.maintain_early(Instant::now()).unwrap();
         engine.maintain(Instant::now()).unwrap();
         engine.check_current().unwrap();
