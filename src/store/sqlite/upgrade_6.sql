@@ -1,4 +1,5 @@
--- From version 5 to 6: logins are recorded, sharing can be detected. schema.sql explains the tables and columns.
+-- From version 5 to 6: logins are recorded, sharing can be detected. schema.sql explains the tables
+-- and columns.
 
 CREATE TABLE login (
     id                INTEGER PRIMARY KEY,
