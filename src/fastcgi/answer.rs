@@ -9,10 +9,11 @@ use std::net::IpAddr;
 use actix_web::http::StatusCode;
 
 use super::question::Params;
+use crate::http::respond::status_of_answer;
 use crate::http::state::ThreadState;
 use crate::login::ask::Ask;
 use crate::login::back::Back;
-use crate::login::check::{Answer, Body, CHALLENGE, Status, Told, check};
+use crate::login::check::{Answer, Body, CHALLENGE, Told, check};
 use crate::login::cookie_domains::host_of;
 use crate::login::page::{Facts, Pages, Rendered};
 
@@ -55,17 +56,18 @@ pub async fn answer(state: &ThreadState, params: Params<'_>, peer: IpAddr) -> Pr
     if let Some(member) = &answer.member {
         return let_in(member);
     }
-    let mut printed = refusal(status_of(answer.status));
+    let mut printed = refusal(status_of_answer(answer.status));
     describe(&mut printed.head, &answer);
     // A sentence is for a web server without pages of its own. Apache would show it as HTML in
     // place of the operator's page.
     if let Body::Page(shown) = answer.body {
+        let back = request.back();
         let facts = Facts {
             host: host_of(request.visit.host),
             languages: params.languages(),
             // The button of the upgrade needs a login by cookie.
             can_upgrade: !request.visit.cookies.is_empty(),
-            ..Facts::new(shown, &ask, request.page.as_str())
+            ..Facts::new(shown, &ask, back.as_str())
         };
         let facts = state.with_settings(&live, facts);
         let whole = live.pages.render(&facts);
@@ -87,11 +89,6 @@ fn show(printed: &mut Printed, page: Rendered) {
 /// The answer where too many questions are asked at once.
 pub fn busy() -> Printed {
     refusal(StatusCode::SERVICE_UNAVAILABLE)
-}
-
-fn status_of(status: Status) -> StatusCode {
-    // Every status of an answer is one of HTTP.
-    StatusCode::from_u16(status.code()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
 fn refusal(status: StatusCode) -> Printed {

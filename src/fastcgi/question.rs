@@ -4,7 +4,6 @@ use std::net::IpAddr;
 
 use super::record::Pair;
 use crate::http::caller::caller;
-use crate::login::back::Back;
 use crate::login::basic::Typed;
 use crate::login::check::PageRequest;
 use crate::login::visit::Visit;
@@ -75,14 +74,13 @@ impl<'a> Params<'a> {
         // The web server itself may be behind a listed proxy.
         let address = caller(address, self.all("HTTP_X_FORWARDED_FOR"), proxies).address;
         let text = |name| self.first(name).and_then(|value| str::from_utf8(value).ok());
-        let page = self.first("REQUEST_URI").map(String::from_utf8_lossy);
         let visit = Visit {
             address,
             cookies: self.all("HTTP_COOKIE").collect(),
             agent: self.first("HTTP_USER_AGENT").unwrap_or_default(),
             host: text("HTTP_HOST").unwrap_or_default(),
         };
-        let page = page.map_or_else(Back::default, |page| Back::read(&page));
+        let page = self.first("REQUEST_URI").unwrap_or_default();
         Ok(Question { query, request: PageRequest { visit, typed: self.typed(), page } })
     }
 
@@ -128,7 +126,7 @@ mod tests {
         assert_eq!(visit.address.to_string(), "203.0.113.9");
         assert_eq!(visit.cookies, [b"a=b", b"c=d"]);
         assert_eq!((visit.agent, visit.host), (&b"\xff"[..], "www.example.com:8443"));
-        assert_eq!(page.as_str(), "/a?b=c");
+        assert_eq!(page, b"/a?b=c");
         let typed = typed.unwrap();
         assert_eq!((typed.name.as_str(), typed.password.expose()), ("bob", "päss"));
         // A header of the visitor counts before what the web server has read of another one.

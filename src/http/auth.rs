@@ -4,17 +4,15 @@
 
 use actix_web::HttpRequest;
 use actix_web::HttpResponse;
-use actix_web::http::StatusCode;
 use actix_web::http::header::{
     AUTHORIZATION, COOKIE, HeaderMap, HeaderName, HeaderValue, WWW_AUTHENTICATE,
 };
 use actix_web::web::Data;
 
-use super::respond::{plain, plain_unavailable};
+use super::respond::{self, plain, plain_unavailable};
 use super::state::ThreadState;
-use super::visitor::{AUTH_REASON, invalid_query, page, visit};
+use super::visitor::{invalid_query, page, tell_reason, visit};
 use crate::login::ask::Ask;
-use crate::login::back::Back;
 use crate::login::basic::Typed;
 use crate::login::check::{Answer, Body, CHALLENGE, PageRequest, Status, Told, check};
 use crate::login::page::Facts;
@@ -39,19 +37,17 @@ pub async fn auth(request: HttpRequest, state: Data<ThreadState>) -> HttpRespons
     let typed = header.and_then(|value| Typed::read(value.as_bytes())).and_then(Result::ok);
     let asked = PageRequest { visit: visit(&request, &state), typed, page: asked_for(&request) };
     let answer = check(state.area(), &ask, &asked).await;
-    response(&request, &state, &ask, &asked.page, &answer)
+    response(&request, &state, &ask, &asked, &answer)
 }
 
 fn response(
     request: &HttpRequest,
     state: &ThreadState,
     ask: &Ask,
-    back: &Back,
+    asked: &PageRequest<'_>,
     answer: &Answer,
 ) -> HttpResponse {
-    // Every status of an answer is one of HTTP.
-    let status =
-        StatusCode::from_u16(answer.status.code()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let status = respond::status_of_answer(answer.status);
     let mut response = match answer.body {
         Body::Nothing => HttpResponse::new(status),
         Body::Sentence(text) if answer.status == Status::Undecided => plain_unavailable(text),
@@ -59,6 +55,7 @@ fn response(
         Body::Page(shown) => {
             // The button of the upgrade needs a login by cookie.
             let can_upgrade = request.headers().contains_key(COOKIE);
+            let back = asked.back();
             let facts = Facts::new(shown, ask, back.as_str());
             page(request, state, status, Facts { can_upgrade, ..facts })
         }
@@ -71,7 +68,7 @@ fn response(
         headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE));
     }
     if let Some(reason) = answer.reason {
-        headers.insert(AUTH_REASON, HeaderValue::from_static(reason.as_str()));
+        tell_reason(&mut response, reason);
     }
     response
 }
@@ -88,7 +85,7 @@ fn tell(headers: &mut HeaderMap, member: &Told) {
 }
 
 /// The page that the visitor requested, according to the proxy.
-fn asked_for(request: &HttpRequest) -> Back {
+fn asked_for(request: &HttpRequest) -> &[u8] {
     let page = ASKED_FOR.iter().find_map(|name| request.headers().get(name));
-    page.map_or_else(Back::default, |value| Back::read(&String::from_utf8_lossy(value.as_bytes())))
+    page.map_or(&[], HeaderValue::as_bytes)
 }

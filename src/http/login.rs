@@ -14,7 +14,7 @@ use super::respond::{
     led_to, method_not_allowed, plain, plain_unavailable, see_other, unread_form,
 };
 use super::state::ThreadState;
-use super::visitor::{self, AUTH_REASON, invalid_query};
+use super::visitor::{self, invalid_query, tell_reason};
 use crate::block::Network;
 use crate::fields::Fields;
 use crate::identity::Username;
@@ -149,8 +149,7 @@ impl LoginForm<'_> {
                     Denial::Shared => (StatusCode::FORBIDDEN, LoginMessage::Shared),
                 };
                 let mut response = self.page(status, message, name);
-                let reason = HeaderValue::from_static(reason.as_str());
-                response.headers_mut().insert(AUTH_REASON, reason);
+                tell_reason(&mut response, reason);
                 response
             }
             Err(Undecided) => busy(),
@@ -162,8 +161,7 @@ impl LoginForm<'_> {
         let facts = Facts::new(Shown::Trial(message), self.ask, self.back.as_str());
         let facts = Facts { can_upgrade: true, ..facts };
         let mut response = visitor::page(self.request, self.state, StatusCode::FORBIDDEN, facts);
-        let reason = HeaderValue::from_static(Denial::Trial.as_str());
-        response.headers_mut().insert(AUTH_REASON, reason);
+        tell_reason(&mut response, Denial::Trial);
         response
     }
 

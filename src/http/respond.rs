@@ -10,6 +10,7 @@ use actix_web::http::{ConnectionType, StatusCode};
 
 use super::body::Unread;
 use crate::login::back::Back;
+use crate::login::check::Status;
 use crate::login::page::Rendered;
 use crate::reply::Reply;
 
@@ -52,6 +53,16 @@ pub fn status_of(unread: Unread) -> StatusCode {
         Unread::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
         Unread::TooSlow => StatusCode::REQUEST_TIMEOUT,
         Unread::BrokenOff => StatusCode::BAD_REQUEST,
+    }
+}
+
+/// The status for the answer about a visitor.
+pub fn status_of_answer(status: Status) -> StatusCode {
+    match status {
+        Status::Admitted => StatusCode::OK,
+        Status::LogIn => StatusCode::UNAUTHORIZED,
+        Status::Denied => StatusCode::FORBIDDEN,
+        Status::Undecided => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
 

@@ -9,13 +9,14 @@ use actix_web::{HttpRequest, HttpResponse};
 
 use super::respond;
 use super::state::ThreadState;
+use crate::login::admission::Denial;
 use crate::login::cookie_domains::host_of;
 use crate::login::page::Facts;
 use crate::login::visit::Visit;
 use crate::reply::Refusal;
 
 /// Says why a visitor is not admitted.
-pub(super) const AUTH_REASON: HeaderName = HeaderName::from_static("x-auth-reason");
+const AUTH_REASON: HeaderName = HeaderName::from_static("x-auth-reason");
 
 /// A page for this visitor. It is shown in their language and in the look of the site.
 pub(super) fn page(
@@ -28,6 +29,11 @@ pub(super) fn page(
     let languages = text(request, &ACCEPT_LANGUAGE).unwrap_or_default();
     let facts = Facts { host: host(request), languages, ..state.with_settings(&live, facts) };
     respond::page(status, live.pages.render(&facts))
+}
+
+/// Tells the web server why the visitor is not admitted.
+pub(super) fn tell_reason(response: &mut HttpResponse, reason: Denial) {
+    response.headers_mut().insert(AUTH_REASON, HeaderValue::from_static(reason.as_str()));
 }
 
 /// The visitor, as the headers and the connection tell.

@@ -136,9 +136,7 @@ async fn opened(
     let (typed_name, network) =
         (TypedName::new(&shared.pseudonyms, typed.name.as_str()), Network::of(address));
     let verdict = typed_name.verdict(&shared.guard, network, area.clock.steady());
-    let secret = shared.remembered.secret(&typed.password);
-    let failure =
-        Failure { way, sites: allowed.sites, typed, typed_name: &typed_name, network, secret };
+    let failure = Failure { way, sites: allowed.sites, typed, typed_name: &typed_name, network };
     if let Verdict::Blocked(BlockKind::Pair | BlockKind::Network) = verdict {
         area.record_failure(&failure, LoginEvent::Blocked, Meant::Unread).await;
         return Ok(Err(Denial::Blocked));
@@ -219,6 +217,7 @@ async fn opened(
     let is_taken = area.members.read(move |reader| reader.is_name_known(&name)).await;
     let is_taken = is_taken.unwrap_or(false);
     let name = typed_name.shown(is_taken);
+    let secret = shared.remembered.secret(&typed.password);
     area.count_wrong(&WrongPassword { name, holder, network, is_known, secret });
     let attempt = FailedLogin { by: way, sites: allowed.sites, name, address, secret };
     shared.failed.log(&attempt, area.clock.steady());

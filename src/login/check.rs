@@ -29,8 +29,16 @@ pub struct PageRequest<'a> {
     /// The name and the password that the browser sends with it, by HTTP Basic. Some that cannot be
     /// read are treated as a wrong login: the browser asks again.
     pub typed: Option<Typed>,
-    /// The page.
-    pub page: Back,
+    /// The address of the page as the web server tells it, or nothing. Only who is kept out needs
+    /// it.
+    pub page: &'a [u8],
+}
+
+impl PageRequest<'_> {
+    /// Where a login leads.
+    pub fn back(&self) -> Back {
+        Back::read(&String::from_utf8_lossy(self.page))
+    }
 }
 
 /// The answer about a request, for a listener to put into its protocol.
@@ -59,18 +67,6 @@ pub enum Status {
     Denied,
     /// It cannot be decided now.
     Undecided,
-}
-
-impl Status {
-    /// The status of HTTP.
-    pub fn code(self) -> u16 {
-        match self {
-            Status::Admitted => 200,
-            Status::LogIn => 401,
-            Status::Denied => 403,
-            Status::Undecided => 503,
-        }
-    }
 }
 
 /// What a visitor reads who is not let in.
@@ -174,7 +170,7 @@ fn keep_out(
     let body = match ask.challenge {
         Challenge::Basic => Body::Sentence(sentence(reason)),
         Challenge::Page => Body::Page(match reason {
-            Denial::Login => Shown::Login(request.visit.not_kept(area, logins, &request.page)),
+            Denial::Login => Shown::Login(request.visit.not_kept(area, logins, &request.back())),
             Denial::Idle => Shown::Login(LoginMessage::Idle),
             // The visitor may have another account, with a full membership.
             Denial::Trial => Shown::Trial(LoginMessage::Trial),

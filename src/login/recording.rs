@@ -3,7 +3,6 @@
 use super::area::ThreadArea;
 use super::basic::Typed;
 use super::pseudonym::TypedName;
-use super::remembered::SecretDigest;
 use crate::block::Network;
 use crate::identity::{Key, SiteId};
 use crate::login_record::{LoginEvent, LoginRecord, LoginWay};
@@ -17,7 +16,6 @@ pub(super) struct Failure<'a> {
     pub(super) typed: &'a Typed,
     pub(super) typed_name: &'a TypedName<'a>,
     pub(super) network: Network,
-    pub(super) secret: SecretDigest,
 }
 
 /// Who is meant by a name.
@@ -70,7 +68,8 @@ impl ThreadArea {
         event: LoginEvent,
         meant: Meant,
     ) {
-        let Failure { way, sites, typed, typed_name, network, secret } = *failure;
+        let Failure { way, sites, typed, typed_name, network } = *failure;
+        let secret = self.shared.remembered.secret(&typed.password);
         let (history, steady) = (&self.shared.history, self.clock.steady());
         if !history.takes_failure(event, typed_name.plain(), network, secret, steady) {
             return;

@@ -1,8 +1,8 @@
 //! A Galera cluster: through one node, and through two.
 
+use super::on_server::TwoReceivers;
 use super::{Bench, CONNECTIONS, ROUNDS, add, measure};
 use crate::Failure;
-use crate::client::Load;
 use crate::cluster::Cluster;
 use crate::report::{Bar, Series};
 
@@ -28,32 +28,20 @@ impl Bench {
         self.database = others;
 
         let (mut alone, mut one_node) = (Series::default(), Series::default());
-        let (mut ours, mut theirs) = (Series::default(), Series::default());
-        let mut both = Series::default();
+        let mut two = TwoReceivers::default();
         for _ in 0..ROUNDS {
             let load = add(&mut single, CONNECTIONS, self.scaled(20_000));
             measure(&single, load, &mut alone).await?;
             let load = add(&mut first, CONNECTIONS, self.scaled(20_000));
             measure(&first, load, &mut one_node).await?;
-            let half = self.scaled(10_000);
-            let to_first = add(&mut first, CONNECTIONS / 2, half);
-            let to_second = add(&mut first, CONNECTIONS / 2, half);
-            let to_second = Load { address: second.address, ..to_second };
-            let (one, other) = tokio::join!(
-                measure(&first, to_first, &mut ours),
-                measure(&second, to_second, &mut theirs)
-            );
-            one?;
-            other?;
-            both.add_rates(&ours, &theirs);
+            two.round(&mut first, &second, self.scaled(10_000)).await?;
         }
         for receiver in [second, first, single] {
             self.end(receiver)?;
         }
         self.report.row(name, "one MariaDB", CONNECTIONS, &alone);
         self.report.row(name, "through one node", CONNECTIONS, &one_node);
-        self.report.row(name, "first of two", CONNECTIONS / 2, &ours);
-        self.report.row(name, "second of two", CONNECTIONS / 2, &theirs);
+        two.report(&mut self.report, name);
         let what = "ADD on 64 connections, Galera";
         self.report.bar(
             &format!("{what}: one node / one MariaDB"),
@@ -62,7 +50,7 @@ impl Bench {
         );
         self.report.bar(
             &format!("{what}: two nodes / one node"),
-            both.rate_ratio(&one_node),
+            two.both.rate_ratio(&one_node),
             Bar::AtLeast(TWO_NODES_MIN),
         );
         Ok(())

@@ -4,7 +4,8 @@ use super::{Bench, CONNECTIONS, ROUNDS, add, measure};
 use crate::Failure;
 use crate::client::Load;
 use crate::php::Php;
-use crate::report::{Bar, Series};
+use crate::process::Server;
+use crate::report::{Bar, Report, Series};
 
 /// The least ADD a second, and how many times those of PHP.
 const RATE_MIN: f64 = 9_000.0;
@@ -57,32 +58,19 @@ impl Bench {
         let dir = self.new_dir();
         first.share_keys(&dir)?;
         let second = self.receiver_in(&dir, 1, &[])?;
-        let (mut alone, mut ours, mut theirs) =
-            (Series::default(), Series::default(), Series::default());
-        let mut both = Series::default();
+        let (mut alone, mut two) = (Series::default(), TwoReceivers::default());
         for _ in 0..ROUNDS {
             let load = add(&mut first, CONNECTIONS, self.scaled(40_000));
             measure(&first, load, &mut alone).await?;
-            let half = self.scaled(20_000);
-            let to_first = add(&mut first, CONNECTIONS / 2, half);
-            let to_second = add(&mut first, CONNECTIONS / 2, half);
-            let to_second = Load { address: second.address, ..to_second };
-            let (one, other) = tokio::join!(
-                measure(&first, to_first, &mut ours),
-                measure(&second, to_second, &mut theirs)
-            );
-            one?;
-            other?;
-            both.add_rates(&ours, &theirs);
+            two.round(&mut first, &second, self.scaled(20_000)).await?;
         }
         self.end(second)?;
         self.end(first)?;
         self.report.row(name, "one receiver", CONNECTIONS, &alone);
-        self.report.row(name, "first of two", CONNECTIONS / 2, &ours);
-        self.report.row(name, "second of two", CONNECTIONS / 2, &theirs);
+        two.report(&mut self.report, name);
         self.report.bar(
             "ADD on 64 connections, two receivers: rate / one receiver",
-            both.rate_ratio(&alone),
+            two.both.rate_ratio(&alone),
             Bar::AtLeast(TWO_TIMES_MIN),
         );
         Ok(())
@@ -95,5 +83,40 @@ impl Bench {
             self.report.note(format!("{name}: not measured without --mariadb or --database"));
         }
         url
+    }
+}
+
+/// Two receivers of one database, each with half of the connections.
+#[derive(Default)]
+pub(super) struct TwoReceivers {
+    first: Series,
+    second: Series,
+    /// The rates of both together.
+    pub(super) both: Series,
+}
+
+impl TwoReceivers {
+    /// Sends so many ADDs to each of them at once.
+    pub(super) async fn round(
+        &mut self,
+        first: &mut Server,
+        second: &Server,
+        requests: u64,
+    ) -> Result<(), Failure> {
+        let to_first = add(first, CONNECTIONS / 2, requests);
+        let to_second = add(first, CONNECTIONS / 2, requests);
+        let to_second = Load { address: second.address, ..to_second };
+        let (one, other) = tokio::join!(
+            measure(first, to_first, &mut self.first),
+            measure(second, to_second, &mut self.second)
+        );
+        one.and(other)?;
+        self.both.add_rates(&self.first, &self.second);
+        Ok(())
+    }
+
+    pub(super) fn report(&self, report: &mut Report, name: &str) {
+        report.row(name, "first of two", CONNECTIONS / 2, &self.first);
+        report.row(name, "second of two", CONNECTIONS / 2, &self.second);
     }
 }
