@@ -97,6 +97,7 @@ impl Mysql<'_> {
         }
         self.delete_here(here_gone.clone())?;
         self.delete_former(former_gone)?;
+        self.lock_passing_names(outcomes, &changes)?;
         self.connection()?.insert(&INSERT_HERE, here)?;
         self.replace_former(former)?;
         if self.has_unfolded {
@@ -106,6 +107,26 @@ impl Mysql<'_> {
         }
         self.write_unchanged(outcomes, &changes)?;
         self.append_records(outcomes)
+    }
+
+    /// Locks the names that members take and give up again in this batch, by rows that it inserts
+    /// and deletes. A name that nobody holds has no row to lock, and the net change writes none:
+    /// without this, another receiver could give the name to its own member at the same time.
+    fn lock_passing_names(
+        &mut self,
+        outcomes: &[Outcome<'_>],
+        changes: &BTreeMap<Key, NetChange<'_>>,
+    ) -> Result<(), Fault> {
+        for row in outcomes.iter().filter_map(|outcome| outcome.change.row()) {
+            let after = changes.get(&row.key).map(|change| change.after);
+            let keeps_it =
+                matches!(after, Some(After::Here(last)) if last.username == row.username);
+            if row.holds_folded && !keeps_it {
+                self.connection()?.insert(&INSERT_HERE, vec![here_values(row)])?;
+                self.delete_here(vec![row.key])?;
+            }
+        }
+        Ok(())
     }
 
     /// Writes the rows of members whose records take a seal from the row, which they leave as it

@@ -1,10 +1,12 @@
 //! Transactions and savepoints of the engine.
 
 use nats_userman::action::Change;
-use nats_userman::store::{Engine, Fault};
+use nats_userman::store::{Engine, Fault, Outcome};
 
-use super::{Database, member, on_every_engine, save};
-use crate::support::NOON;
+use super::{
+    Database, key, loaded, member, ok, on_engine, on_every_engine, received, record, save,
+};
+use crate::support::{EngineKind, NOON};
 
 fn ids(database: &Database) -> Vec<i64> {
     let rows = database.read().members_page(None, None, NOON).unwrap();
@@ -47,6 +49,31 @@ fn a_row_that_the_schema_refuses_costs_no_other_row_of_the_transaction() {
             Ok(())
         });
         assert_eq!(ids(database), [71, 73]);
+    });
+}
+
+/// The journal would say that two members had one name at the same time.
+#[test]
+fn a_name_that_a_batch_takes_and_gives_up_again_is_refused_if_another_receiver_took_it_meanwhile() {
+    on_engine(EngineKind::MariaDb, |database| {
+        let batch =
+            |name| vec![Change::Insert(member(1, 71, name)), Change::Update(member(1, 71, "cyd"))];
+        database.with(|engine| {
+            engine.begin().unwrap();
+            loaded(engine, &[key(1, 71)], &[(1, "bob"), (1, "ann")]);
+            database.commit(|other| {
+                let received = received("action=DELETE&siteid=1&memberid=72");
+                let record = record(&received, NOON, ok());
+                let change = Change::Insert(member(1, 72, "bob"));
+                other.save(&[Outcome { change, record }])
+            });
+            assert!(matches!(save(engine, batch("bob")), Err(Fault::Constraint(_))));
+            engine.rollback();
+            engine.begin().unwrap();
+            save(engine, batch("ann")).unwrap();
+            engine.commit().unwrap();
+        });
+        assert_eq!(ids(database), [71, 72]);
     });
 }
 

@@ -328,13 +328,20 @@ impl App {
     }
 
     /// Hashes all sealed passwords at a low cost, and replaces hashes for which logins have asked.
-    /// Of several receivers one hashes what is sealed.
+    /// Of several receivers one hashes what is sealed. A round that fails is run again, as by the
+    /// service: another receiver may have locked the rows.
     pub fn harden(&self) {
         let hasher = Hasher::new(cheap(self.config.password_hash));
         let mut worker =
             HashWorker::new(self.file.clone(), self.vault.clone(), hasher, self.writer.clone())
                 .with_rehashes(Arc::clone(&self.rehashes));
-        while worker.round().unwrap() {}
+        let mut failed = 0;
+        let mut again = |error| {
+            failed += 1;
+            assert!(failed < 10, "{error}");
+            true
+        };
+        while worker.round().unwrap_or_else(&mut again) {}
     }
 
     /// Drops the requests of logins for another kind of hash, as a restart or a full queue does.
