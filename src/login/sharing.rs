@@ -109,6 +109,12 @@ impl Sharing {
         self.config.action == SharingAction::Block
     }
 
+    /// The fewest networks in the database with which one more may make a login count as shared.
+    pub fn fewest(&self) -> usize {
+        let limits = [self.config.networks, self.config.at_once];
+        limits.into_iter().filter(|&most| most > 0).min().unwrap_or(u32::MAX) as usize
+    }
+
     /// The number of members who are kept out.
     pub fn blocked(&self) -> usize {
         self.blocked.load(Ordering::Relaxed)

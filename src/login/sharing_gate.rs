@@ -17,8 +17,14 @@ impl ThreadArea {
             Glance::Blocked => return true,
             Glance::Look => {}
         }
-        let look_up =
-            move |reader: &dyn Read| Ok((reader.networks_of(member)?, reader.sharing_of(member)?));
+        let fewest = sharing.fewest();
+        let look_up = move |reader: &dyn Read| {
+            let stored = reader.networks_of(member)?;
+            // A block says which networks were judged. It matters only where some could count.
+            let may_count = stored.len() >= fewest;
+            let block = if may_count { reader.sharing_of(member)? } else { None };
+            Ok((stored, block))
+        };
         let Ok((stored, block)) = self.members.read(look_up).await else { return false };
         let Settled { network, shared, count } =
             sharing.settle(member, address, now, &stored, block);

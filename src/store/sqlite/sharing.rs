@@ -11,14 +11,20 @@ use crate::store::{Fault, NETWORKS_OF_A_MEMBER_MAX};
 /// See [`crate::store::Note::Network`]. If the member has too many networks, those that were unused
 /// for longest are removed.
 pub(super) fn note_network(conn: &Connection, used: &MemberNetwork) -> Result<(), Fault> {
-    let (site, member) = (used.key.site.get(), used.key.member.get());
     write_network(conn, used)?;
-    conn.prepare_cached(
-        "DELETE FROM sharing_network WHERE siteid = ?1 AND memberid = ?2 AND network IN
-             (SELECT network FROM sharing_network WHERE siteid = ?1 AND memberid = ?2
-             ORDER BY network = ?4 DESC, last_at DESC LIMIT -1 OFFSET ?3)",
-    )?
-    .execute(params![site, member, NETWORKS_OF_A_MEMBER_MAX, used.network])?;
+    let (site, member) = (used.key.site.get(), used.key.member.get());
+    let mut count = conn.prepare_cached(
+        "SELECT count(*) FROM sharing_network WHERE siteid = ?1 AND memberid = ?2",
+    )?;
+    let stored: i64 = count.query_row([site, member], |row| row.get(0))?;
+    if stored > NETWORKS_OF_A_MEMBER_MAX {
+        conn.prepare_cached(
+            "DELETE FROM sharing_network WHERE siteid = ?1 AND memberid = ?2 AND network IN
+                 (SELECT network FROM sharing_network WHERE siteid = ?1 AND memberid = ?2
+                 ORDER BY network = ?4 DESC, last_at DESC LIMIT -1 OFFSET ?3)",
+        )?
+        .execute(params![site, member, NETWORKS_OF_A_MEMBER_MAX, used.network])?;
+    }
     Ok(())
 }
 

@@ -165,7 +165,11 @@ fn note_all(engine: &mut dyn Engine) {
     };
     let shared =
         SharingBlock { key: key(71), since: NOON, until: NOON + 60, why: SharingReason::Networks };
-    notes.extend([Note::Login(login_record()), Note::Network(used), Note::Shared(shared)]);
+    notes.extend([Note::Login(login_record()), Note::Shared(shared)]);
+    // More networks of a member than are kept.
+    notes.extend((0..66).map(|number| {
+        Note::Network(MemberNetwork { network: format!("198.51.{number}.0/24"), ..used.clone() })
+    }));
     // More logouts of a member than are kept as single rows.
     notes.extend((0..66).map(|number| {
         Note::LogOut(LoggedOut {
