@@ -161,12 +161,8 @@ pub(super) fn read(settings: &SharingSettings, bad: &mut Problems) -> Option<Sha
 }
 
 fn action(text: &str) -> Option<SharingAction> {
-    match text {
-        "off" => Some(SharingAction::Off),
-        "log" => Some(SharingAction::Log),
-        "block" => Some(SharingAction::Block),
-        _ => None,
-    }
+    let all = [SharingAction::Off, SharingAction::Log, SharingAction::Block];
+    all.into_iter().find(|action| action.as_str() == text)
 }
 
 fn member(text: &str) -> Option<Key> {

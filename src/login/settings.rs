@@ -49,6 +49,17 @@ pub enum SharingAction {
     Block,
 }
 
+impl SharingAction {
+    /// The word of the setting `sharing`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Log => "log",
+            Self::Block => "block",
+        }
+    }
+}
+
 /// When a login counts as shared. 0 turns a limit off.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SharingConfig {

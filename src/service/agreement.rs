@@ -44,7 +44,7 @@ pub(super) fn warn_of_new_token(config: &Config, reader: &dyn Read) {
 
 /// The settings that decide what a postback, a login or the upkeep does to a member.
 fn settings(config: &Config) -> Vec<SharedSetting> {
-    let (area, limits) = (&config.area, &config.area.limits);
+    let (area, limits, sharing) = (&config.area, &config.area.limits, &config.area.sharing);
     let values = [
         ("time_zone", config.expiry.zone.to_string()),
         ("expire_grace_hours", config.expiry.grace_hours.to_string()),
@@ -60,6 +60,14 @@ fn settings(config: &Config) -> Vec<SharedSetting> {
         ("login_limit_name", limits.name.to_string()),
         ("login_window_minutes", (limits.window_seconds / 60).to_string()),
         ("login_block_minutes", (limits.block_seconds / 60).to_string()),
+        ("login_days", area.login_days.to_string()),
+        ("sharing", sharing.action.as_str().into()),
+        ("sharing_networks", sharing.networks.to_string()),
+        ("sharing_minutes", (sharing.window_seconds / 60).to_string()),
+        ("sharing_at_once", sharing.at_once.to_string()),
+        ("sharing_block_minutes", (sharing.block_seconds / 60).to_string()),
+        ("sharing_ipv4_prefix", sharing.ipv4_prefix.to_string()),
+        ("sharing_ipv6_prefix", sharing.ipv6_prefix.to_string()),
     ];
     let setting = |(name, value): (&str, String)| SharedSetting { name: name.into(), value };
     values.map(setting).into()
@@ -122,12 +130,26 @@ mod tests {
         let then = "at the receiver that started before this one: receivers of one database need \
             the same value";
         assert_eq!(
-            differences(&ours, &of(&["--password-hash", "bcrypt", "--login-limit-name", "7"])),
+            differences(
+                &ours,
+                &of(&[
+                    "--password-hash",
+                    "bcrypt",
+                    "--login-limit-name",
+                    "7",
+                    "--sharing",
+                    "block",
+                    "--login-days",
+                    "0"
+                ])
+            ),
             [
                 format!("time_zone is Europe/Berlin here and UTC {then}"),
                 format!("password_hash is argon2id here and bcrypt {then}"),
                 format!("journal_days is 30 here and for ever {then}"),
                 format!("login_limit_name is 100 here and 7 {then}"),
+                format!("login_days is 90 here and 0 {then}"),
+                format!("sharing is log here and block {then}"),
             ]
         );
     }
