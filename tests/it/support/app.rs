@@ -328,20 +328,26 @@ impl App {
     }
 
     /// Hashes all sealed passwords at a low cost, and replaces hashes for which logins have asked.
-    /// Of several receivers one hashes what is sealed. A round that fails is run again, as by the
-    /// service: another receiver may have locked the rows.
+    /// Of several receivers one hashes what is sealed.
     pub fn harden(&self) {
+        self.harden_despite(0);
+    }
+
+    /// As [`App::harden`]. A round that fails is run again, at most so often in all, as by the
+    /// service: another receiver may have locked the rows.
+    pub fn harden_despite(&self, mut failures: u32) {
         let hasher = Hasher::new(cheap(self.config.password_hash));
         let mut worker =
             HashWorker::new(self.file.clone(), self.vault.clone(), hasher, self.writer.clone())
                 .with_rehashes(Arc::clone(&self.rehashes));
-        let mut failed = 0;
-        let mut again = |error| {
-            failed += 1;
-            assert!(failed < 10, "{error}");
-            true
-        };
-        while worker.round().unwrap_or_else(&mut again) {}
+        loop {
+            match worker.round() {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(_) if failures > 0 => failures -= 1,
+                Err(error) => panic!("{error}"),
+            }
+        }
     }
 
     /// Drops the requests of logins for another kind of hash, as a restart or a full queue does.
