@@ -30,8 +30,8 @@ impl Default for ReadLog {
     }
 }
 
-/// Reads members for one thread.
-#[derive(Debug)]
+/// Reads members for one thread. Clones belong to the same thread.
+#[derive(Clone, Debug)]
 pub struct Members {
     reads: Reads,
     clock: Clock,

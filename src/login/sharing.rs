@@ -4,6 +4,10 @@
 //! Memory has the networks of the members who were here lately. The database has them too, so that
 //! they survive a restart and that other receivers count them. A check of a member in a network
 //! that is in memory costs one look-up and no write.
+//! Any other check is counted before its answer where members may be kept out, and after it where
+//! counts are only logged.
+
+mod uncounted;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -13,6 +17,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ipnet::IpNet;
 use parking_lot::{Mutex, MutexGuard, RwLock};
+
+use uncounted::Uncounted;
+pub use uncounted::Use;
 
 use super::settings::{SharingAction, SharingConfig};
 use crate::identity::Key;
@@ -41,6 +48,7 @@ pub struct Sharing {
     blocks: RwLock<HashMap<Key, SharingBlock>>,
     /// The number of blocks, so that nobody takes the lock while there are none.
     blocked: AtomicUsize,
+    uncounted: Uncounted,
 }
 
 impl fmt::Debug for Sharing {
@@ -96,6 +104,7 @@ impl Sharing {
             shards: std::array::from_fn(|_| Mutex::new(Recent::new(MEMBERS_MAX / SHARDS))),
             blocks: RwLock::default(),
             blocked: AtomicUsize::new(0),
+            uncounted: Uncounted::default(),
         }
     }
 
@@ -166,15 +175,25 @@ impl Sharing {
         self.blocks.read().get(&member).is_some_and(holds)
     }
 
+    /// Keeps a use for [`Sharing::uncounted`], if there is room. Returns whether no use waited:
+    /// then the caller must see to it that they are counted.
+    pub fn count_later(&self, used: Use) -> bool {
+        self.uncounted.add(used, self.network(used.address))
+    }
+
+    /// Takes the uses that wait to be counted.
+    pub fn uncounted(&self) -> Vec<Use> {
+        self.uncounted.take()
+    }
+
     /// Counts a use, with what the database has of the member.
     pub fn settle(
         &self,
-        member: Key,
-        address: IpAddr,
-        now: i64,
+        used: Use,
         stored: &[MemberNetwork],
         block: Option<SharingBlock>,
     ) -> Settled {
+        let Use { member, address, at: now } = used;
         let (network, since) = (self.network(address), now - self.config.window_seconds);
         let mut shard = self.shard(member);
         if shard.get(&member).is_none() {
@@ -204,7 +223,7 @@ impl Sharing {
             seen.networks.len() - 1
         });
         let used = &mut seen.networks[position];
-        used.last = now;
+        used.last = used.last.max(now);
         if now.saturating_sub(used.written) >= self.config.window_seconds / WRITTEN_TIMES {
             used.written = now;
             settled.network = Some(MemberNetwork {

@@ -1,11 +1,23 @@
 //! Counts the networks of a member who may enter, and keeps out one who counts as shared.
 
 use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
 use super::area::ThreadArea;
-use super::sharing::{Glance, Settled};
+use super::members::Members;
+use super::sharing::{Glance, Settled, Sharing, Use};
 use crate::identity::Key;
-use crate::store::{Note, Read};
+use crate::shared_use::{MemberNetwork, SharingBlock};
+use crate::store::{Fault, Note, Read};
+use crate::writer::Writer;
+
+/// How long after an answer its use is counted, where nobody is kept out. As often as the writer
+/// takes notes.
+const COUNT_AFTER: Duration = Duration::from_millis(100);
+
+/// What the database has of a member: their networks, and how they last counted as shared.
+type StoredUse = (Vec<MemberNetwork>, Option<SharingBlock>);
 
 impl ThreadArea {
     /// Whether the member is kept out because of sharing. While the database cannot be read, nobody
@@ -17,29 +29,71 @@ impl ThreadArea {
             Glance::Blocked => return true,
             Glance::Look => {}
         }
-        let fewest = sharing.fewest();
-        let look_up = move |reader: &dyn Read| {
-            let stored = reader.networks_of(member)?;
-            // A block says which networks were judged. It matters only where some could count.
-            let may_count = stored.len() >= fewest;
-            let block = if may_count { reader.sharing_of(member)? } else { None };
-            Ok((stored, block))
-        };
-        let Ok((stored, block)) = self.members.read(look_up).await else { return false };
-        let Settled { network, shared, count } =
-            sharing.settle(member, address, now, &stored, block);
-        if let Some(network) = network {
-            // If it is not written, the next restart does not know it.
-            self.writer.note(Note::Network(network));
+        let used = Use { member, address, at: now };
+        if !sharing.blocks() {
+            if sharing.count_later(used) {
+                self.spawn_count();
+            }
+            return false;
         }
-        let Some(shared) = shared else { return false };
-        self.writer.note(Note::Shared(shared));
-        log::warn!(
-            site:% = member.site, member:% = member.member, networks = count, address:% = address;
-            "a login may be shared: {}{}",
-            shared.why.sentence(),
-            if shared.until > now { ", the member is kept out for a while" } else { "" }
-        );
-        shared.until > now
+        let fewest = sharing.fewest();
+        let look_up = move |reader: &dyn Read| stored_use(reader, member, fewest);
+        let Ok(stored) = self.members.read(look_up).await else { return false };
+        count_use(sharing, &self.writer, used, &stored).is_some_and(|shared| shared.until > now)
     }
+
+    /// Counts the uses that wait, a moment later.
+    fn spawn_count(&self) {
+        let shared = Arc::clone(&self.shared);
+        let (members, writer) = (self.members.clone(), self.writer.clone());
+        tokio::task::spawn_local(async move {
+            tokio::time::sleep(COUNT_AFTER).await;
+            count_uses(&shared.sharing, &members, &writer).await;
+        });
+    }
+}
+
+/// Counts the uses that wait. One that cannot be counted is dropped: the member's next use is
+/// counted.
+async fn count_uses(sharing: &Sharing, members: &Members, writer: &Writer) {
+    let fewest = sharing.fewest();
+    for used in sharing.uncounted() {
+        let look_up = move |reader: &dyn Read| stored_use(reader, used.member, fewest);
+        if let Ok(stored) = members.read(look_up).await {
+            count_use(sharing, writer, used, &stored);
+        }
+    }
+}
+
+/// Reads what the database has of a member. `fewest` is [`Sharing::fewest`].
+fn stored_use(reader: &dyn Read, member: Key, fewest: usize) -> Result<StoredUse, Fault> {
+    let networks = reader.networks_of(member)?;
+    // A block says which networks were judged. It matters only where some could count.
+    let may_count = networks.len() >= fewest;
+    let block = if may_count { reader.sharing_of(member)? } else { None };
+    Ok((networks, block))
+}
+
+/// Counts a use. If the member counts as shared from now on, this is logged and returned.
+fn count_use(
+    sharing: &Sharing,
+    writer: &Writer,
+    used: Use,
+    (networks, block): &StoredUse,
+) -> Option<SharingBlock> {
+    let Settled { network, shared, count } = sharing.settle(used, networks, *block);
+    if let Some(network) = network {
+        // If it is not written, the next restart does not know it.
+        writer.note(Note::Network(network));
+    }
+    let shared = shared?;
+    writer.note(Note::Shared(shared));
+    let Use { member, address, at } = used;
+    log::warn!(
+        site:% = member.site, member:% = member.member, networks = count, address:% = address;
+        "a login may be shared: {}{}",
+        shared.why.sentence(),
+        if shared.until > at { ", the member is kept out for a while" } else { "" }
+    );
+    Some(shared)
 }

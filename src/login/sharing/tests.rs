@@ -1,3 +1,5 @@
+use std::net::Ipv4Addr;
+
 use super::*;
 use crate::identity::{MemberId, SiteId};
 
@@ -32,7 +34,11 @@ impl Scene {
             Glance::Look => {
                 self.looked += 1;
                 let stored: Vec<_> = self.rows.values().cloned().collect();
-                let settled = self.sharing.settle(bob(), address, now, &stored, self.block);
+                let settled = self.sharing.settle(
+                    Use { member: bob(), address, at: now },
+                    &stored,
+                    self.block,
+                );
                 if let Some(row) = settled.network {
                     self.rows.insert(row.network.clone(), row);
                 }
@@ -196,4 +202,29 @@ fn a_clock_that_is_set_back_does_not_make_a_block_longer() {
     scene.sharing.take_up(vec![block], NOON);
     let home = "203.0.113.9".parse().unwrap();
     assert_eq!(scene.sharing.glance(bob(), home, NOON - 1), Glance::Look);
+}
+
+#[test]
+fn uses_that_are_counted_later_are_one_per_member_and_network_and_at_most_64() {
+    let scene = Scene::new(|config| config.action = SharingAction::Log);
+    let used = |number: u32| Use {
+        member: bob(),
+        address: Ipv4Addr::from_bits(0x0a00_0000 + number).into(),
+        at: NOON,
+    };
+    let began = |number| scene.sharing.count_later(used(number));
+    assert!(began(0), "somebody must count them");
+    assert!(!(1..512).any(began));
+    let networks = |uses: Vec<Use>| {
+        let network = |used: &Use| scene.sharing.network(used.address).to_string();
+        uses.iter().map(network).collect::<std::collections::BTreeSet<_>>()
+    };
+    let two = ["10.0.0.0/24".to_owned(), "10.0.1.0/24".to_owned()];
+    assert_eq!(networks(scene.sharing.uncounted()), two.into());
+    assert!(scene.sharing.uncounted().is_empty());
+    assert!(began(0));
+    assert!(!(1..300).any(|number| began(number * 256)));
+    assert_eq!(scene.sharing.uncounted().len(), 64);
+    assert!(began(0));
+    assert_eq!(scene.sharing.uncounted(), [used(0)], "there is room again");
 }

@@ -65,6 +65,26 @@ fn what_was_counted_and_who_is_kept_out_survive_a_restart() {
 }
 
 #[test]
+fn uses_that_are_counted_after_their_answer_survive_a_restart_on_every_engine() {
+    for engine in ENGINES {
+        let flags = ["--trusted-proxy", "127.0.0.1", "--sharing-networks", "3"];
+        let Some(app) = App::start_in_on_engine(engine, temp_dir(), &flags) else { continue };
+        app.post(BOB);
+        let cookie = cookie(&log_in(&app, "bob", "secret"));
+        assert!(spread(&app, &cookie, 2).iter().all(|answer| answer.0 == 200));
+        eventually("the networks are written", || {
+            app.rows("SELECT count(*) FROM sharing_network") == ["3"]
+        });
+        let app = app.restart(&flags);
+        assert!(is_in(&app, &cookie));
+        assert_eq!(admitted(&app, Visit::holding(&cookie).from("198.51.9.7")).0, 200);
+        eventually("the fourth network is one too many", || {
+            app.rows("SELECT memberid, why FROM sharing_block") == ["71|networks"]
+        });
+    }
+}
+
+#[test]
 fn by_default_a_line_is_logged_and_nobody_is_kept_out() {
     let app = app(&["--sharing-networks", "3"]);
     app.post(BOB);
