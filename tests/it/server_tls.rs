@@ -1,5 +1,6 @@
 //! TLS between the receiver and the database: a real handshake with a MariaDB.
 
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -87,6 +88,26 @@ fn a_receiver_uses_tls_with_a_certificate_of_the_named_authority_and_no_other() 
     assert_eq!(said, unknown);
     let said = refusal(&scene.database, "127.0.0.1", &["--database-tls", "required"]);
     assert_eq!(said, unknown, "by the public authorities");
+}
+
+#[test]
+fn each_address_of_a_name_is_tried_with_tls_too() {
+    let Some(unshare) = real_program("unshare") else { return };
+    let Some(scene) = Scene::new("DNS:db.example.com") else { return };
+    // The server listens at 127.0.0.1 alone, and the system names ::1 first.
+    let hosts = scene.dir.path().join("hosts");
+    std::fs::write(&hosts, "127.0.0.1 db.example.com\n::1 db.example.com\n").unwrap();
+    let mut check = std::process::Command::new(unshare);
+    check.args(["--map-root-user", "--mount", "sh", "-c"]);
+    check.args(["mount --bind \"$0\" /etc/hosts && exec \"$@\""]);
+    check.arg(hosts).arg(program().get_program());
+    check.args(["check-config", "--database", &setting(&scene.database, "db.example.com")]);
+    let data_dir = scene.dir.path().join("data");
+    std::fs::DirBuilder::new().mode(0o750).create(&data_dir).unwrap();
+    check.args(ca(&scene.authority())).arg("--data-dir").arg(data_dir);
+    let done = check.output().unwrap();
+    let text = String::from_utf8([done.stdout, done.stderr].concat()).unwrap();
+    assert_eq!(done.status.code(), Some(0), "{text}");
 }
 
 #[test]

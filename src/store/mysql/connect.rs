@@ -2,7 +2,7 @@
 //! does hold.
 
 use std::io::Read as _;
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use mysql::prelude::Queryable as _;
@@ -250,7 +250,7 @@ fn open(
     };
     let is_secure = tls.is_some();
     // There is no handler for LOCAL INFILE, so no server can ask for a file of this machine.
-    let options = OptsBuilder::new()
+    let mut options = OptsBuilder::new()
         .tcp_port(host.port)
         .user(Some(server.user()))
         .pass(server.password().map(|password| password.expose()))
@@ -262,21 +262,36 @@ fn open(
         .write_timeout(answer)
         .stmt_cache_size(STATEMENTS_MAX)
         .ssl_opts(tls);
-    let connect = |name: String| {
+    let connect = |options: &OptsBuilder, name: String| {
         Conn::new(options.clone().ip_or_hostname(Some(name))).map_err(|error| in_words(&error))
     };
     if is_secure {
-        // The driver compares the certificate with the name that it connects to.
+        // The driver compares the certificate with the name that it connects to, so that it must
+        // look up the name itself.
         lookup::can_be_looked_up(host)?;
-        return connect(host.name.clone());
+        let answers = match addresses {
+            [address] => *address,
+            several => greeting(several)?,
+        };
+        options = options.bind_address(Some(any_address_like(answers)));
+        return connect(&options, host.name.clone());
     }
     let mut problems = Vec::new();
     for address in addresses {
-        match connect(address.ip().to_string()) {
+        match connect(&options, address.ip().to_string()) {
             Ok(conn) => return Ok(conn),
             Err(problem) if addresses.len() == 1 => problems.push(problem),
             Err(problem) => problems.push(format!("{address}: {problem}")),
         }
     }
     Err(problems.join(", "))
+}
+
+/// Any address of this machine in the family of the server's. The driver gives up at the first
+/// address of a name that does not answer, unless it has an address of this machine to use: then it
+/// tries all addresses of that family.
+fn any_address_like(server: SocketAddr) -> SocketAddr {
+    let any: IpAddr =
+        if server.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    (any, 0).into()
 }
