@@ -226,6 +226,10 @@ pub(crate) fn transact_counted<M: Into<Moment>>(
 /// another receiver has locked it for some milliseconds.
 const LOCKED_RERUNS_MAX: u32 = 8;
 
+/// How often a postback alone is run again because of a refused row. Other receivers may write the
+/// same member or name at the same moment, each time.
+const REFUSED_RERUNS_MAX: u32 = 3;
+
 /// Each postback in a transaction of its own. After a fault that is not of one postback, those
 /// behind it get none: the database cannot be used.
 fn apply_each_alone<M: Into<Moment>>(
@@ -252,7 +256,9 @@ fn apply_each_alone<M: Into<Moment>>(
             })
         };
         let mut result = run();
-        if result.as_ref().is_err_and(Fault::is_of_one_row) {
+        let mut refused = 0;
+        while result.as_ref().is_err_and(Fault::is_of_one_row) && refused < REFUSED_RERUNS_MAX {
+            refused += 1;
             result = run();
         }
         while matches!(result, Err(Fault::RowLocked(_))) && locked < LOCKED_RERUNS_MAX {

@@ -28,8 +28,11 @@ const COMMIT_REFUSED: [u16; 9] = [1020, 1205, 1213, 1290, 1792, 1836, 3101, 8002
 
 const FULL: [u16; 3] = [1021, 1041, 1114];
 
+/// A key exists already.
+const DUPLICATE: u16 = 1062;
+
 /// A value does not fit its column, or a CHECK, or a key.
-const REFUSED: [u16; 9] = [1048, 1062, 1264, 1265, 1366, 1406, 1690, 3819, 4025];
+const REFUSED: [u16; 9] = [1048, DUPLICATE, 1264, 1265, 1366, 1406, 1690, 3819, 4025];
 
 const DAMAGED: [u16; 4] = [1034, 1035, 1194, 1195];
 
@@ -56,10 +59,14 @@ pub(super) fn cause(error: Error) -> Cause {
         Error::MySqlError(found) => {
             let code = Some(format!("MySQL error {}", found.code));
             let quotes_a_value = REFUSED.contains(&found.code);
-            let text = if quotes_a_value {
-                format!("the server refused a value (SQLSTATE {})", found.state)
-            } else {
-                found.message.clone()
+            let text = match found.code {
+                DUPLICATE => "a row with the same key exists; another receiver may have written \
+                    it at the same moment"
+                    .to_owned(),
+                _ if quotes_a_value => {
+                    format!("the server refused a value (SQLSTATE {})", found.state)
+                }
+                _ => found.message.clone(),
             };
             Cause::new(text, code)
         }
@@ -195,11 +202,15 @@ mod tests {
 
     #[test]
     fn a_value_that_the_server_quotes_is_not_in_the_log() {
-        let fault = Fault::from(error(1062));
+        let texts = [1062, 1406].map(|code| crate::chain::chain(&Fault::from(error(code))));
         assert_eq!(
-            crate::chain::chain(&fault),
-            "the schema refused a row: the server refused a value (SQLSTATE 23000)"
+            texts,
+            [
+                "the schema refused a row: a row with the same key exists; another receiver may \
+                 have written it at the same moment",
+                "the schema refused a row: the server refused a value (SQLSTATE 23000)",
+            ]
         );
-        assert_eq!(fault.code(), Some("MySQL error 1062"));
+        assert_eq!(Fault::from(error(1062)).code(), Some("MySQL error 1062"));
     }
 }
