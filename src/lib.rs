@@ -29,6 +29,7 @@ pub mod clock;
 pub mod config;
 pub mod connection_limits;
 mod counted;
+pub mod country_file;
 pub mod data_dir;
 pub mod database;
 mod denied;

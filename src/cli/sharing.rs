@@ -1,6 +1,7 @@
 //! `sharing list` and `sharing lift`: members whose login several people seem to use. A running
 //! service notices within a second that a block was lifted.
 
+use std::collections::BTreeSet;
 use std::io::{BufWriter, Write as _, stdout};
 
 use clap::Subcommand;
@@ -9,8 +10,10 @@ use super::failure::Failure;
 use crate::apply::in_transaction;
 use crate::clock::{Clock, format_utc};
 use crate::config::Config;
+use crate::counted::counted;
 use crate::database;
 use crate::identity::{ID_EXPECTED, Key, MemberId, SiteId};
+use crate::shared_use::MemberNetwork;
 
 /// The members that are listed by default.
 const LISTED: &str = "20";
@@ -53,11 +56,19 @@ impl SharingCommand {
 
 fn list(config: &Config, most: u32) -> Result<(), Failure> {
     let (reader, now) = (database::open(config)?, Clock::System.now());
-    let worst = reader.most_networks(now - config.area.sharing.window_seconds, most)?;
+    let since = now - config.area.sharing.window_seconds;
+    let worst = reader.most_networks(since, most)?;
     let mut out = BufWriter::new(stdout().lock());
     for (key, count) in &worst {
-        let networks = if *count == 1 { "network" } else { "networks" };
-        write!(out, "member {} of site {}: {count} {networks}", key.member, key.site)?;
+        let used = reader.networks_of(*key)?;
+        let counted = counted(*count, "network");
+        write!(
+            out,
+            "member {} of site {}: {counted}{}",
+            key.member,
+            key.site,
+            among(&used, since)
+        )?;
         match reader.sharing_of(*key)? {
             Some(block) if block.until > now => {
                 let (until, why) = (format_utc(block.until), block.why.sentence());
@@ -69,15 +80,27 @@ fn list(config: &Config, most: u32) -> Result<(), Failure> {
             }
             None => writeln!(out)?,
         }
-        for used in reader.networks_of(*key)? {
-            let (first, last) = (format_utc(used.first_at), format_utc(used.last_at));
-            writeln!(out, "    {} from {first} to {last}", used.network)?;
+        for MemberNetwork { network, first_at, last_at, country, .. } in used {
+            let country = country.map(|country| format!(" ({country})")).unwrap_or_default();
+            let (first, last) = (format_utc(first_at), format_utc(last_at));
+            writeln!(out, "    {network}{country} from {first} to {last}")?;
         }
     }
     if worst.is_empty() {
         writeln!(out, "there are no networks of members")?;
     }
     Ok(out.flush()?)
+}
+
+/// The number of countries among networks that were used after `since`, if any is known.
+fn among(networks: &[MemberNetwork], since: i64) -> String {
+    let counted = networks.iter().filter(|used| used.last_at > since);
+    let countries: BTreeSet<&str> = counted.filter_map(|used| used.country.as_deref()).collect();
+    match countries.len() {
+        0 => String::new(),
+        1 => " in 1 country".into(),
+        some => format!(" in {some} countries"),
+    }
 }
 
 fn lift(config: &Config, key: Key) -> Result<(), Failure> {

@@ -8,11 +8,11 @@ use super::api::ApiSettings;
 use super::problems::{BadSetting, Problems};
 use super::read::{Config, allow_ip, listen_address, tokens, trusted_proxy};
 use super::settings::Settings;
-use super::{api, pages};
+use super::{api, pages, sharing};
 use crate::nats_client::settings::StringSource;
 
 /// The settings whose changes take effect at a reload. All others need a restart.
-pub const RELOADED: [&str; 29] = [
+pub const RELOADED: [&str; 30] = [
     "public_url",
     "postback_token_file",
     "allow_ip",
@@ -35,6 +35,7 @@ pub const RELOADED: [&str; 29] = [
     "join_url",
     "support_url",
     "upgrade_url",
+    "sharing_country_file",
     "login_template",
     "api_key_file",
     "nats_url",
@@ -77,9 +78,12 @@ impl Config {
             return Vec::new();
         };
         let have_moved = names_tokens(&self.given) != names_tokens(&started.given);
+        let counts_otherwise = names_countries(&self.given) != names_countries(&started.given);
         let mut changed = before.changed(now);
         changed.retain(|key| {
-            !RELOADED.contains(&key.as_str()) || (key == "postback_token_file" && have_moved)
+            !RELOADED.contains(&key.as_str())
+                || (key == "postback_token_file" && have_moved)
+                || (key == "sharing_country_file" && counts_otherwise)
         });
         changed
     }
@@ -99,6 +103,10 @@ impl Config {
         self.log = read.log;
         self.log_format = read.log_format;
         self.pages = read.pages;
+        // Whether countries are counted is decided at the start.
+        if self.country_file.is_some() == read.country_file.is_some() {
+            self.country_file = read.country_file;
+        }
         self.api.keys = read.api.keys;
         if !is_stand_in(&self.api.source) && !is_stand_in(&read.api.source) {
             self.api.source = read.api.source;
@@ -122,6 +130,10 @@ impl Config {
         again(read, &mut self.allow_ip, |bad| allow_ip(&settings, bad));
         again(read, &mut self.trusted_proxy, |bad| trusted_proxy(&settings, bad));
         again(read, &mut self.pages, |bad| pages::pages(&settings.pages, bad));
+        if self.country_file.is_some() && names_countries(&settings) {
+            let sharing = &settings.area.sharing;
+            again(read, &mut self.country_file, |bad| sharing::country_file(sharing, bad));
+        }
         if let Some(keys) = api::keys(&settings.api, read) {
             self.api.keys = keys;
         }
@@ -133,6 +145,11 @@ impl Config {
 /// Whether tokens come from the settings, and not from the data directory.
 fn names_tokens(settings: &Settings) -> bool {
     !settings.postback_token.is_empty() || settings.postback_token_file.is_some()
+}
+
+/// Whether countries are counted.
+fn names_countries(settings: &Settings) -> bool {
+    settings.area.sharing.sharing_country_file.is_some()
 }
 
 fn is_stand_in(source: &StringSource) -> bool {

@@ -12,10 +12,11 @@ use super::problems::{BadSetting, Problems};
 use super::settings::Settings;
 use super::sources::Sources;
 use super::values::{number, switch};
-use super::{api, area, backup, pages, server};
+use super::{api, area, backup, pages, server, sharing};
 use crate::backup::BackupConfig;
 use crate::clock::{ExpiryRule, Zone};
 use crate::connection_limits::ConnectionLimits;
+use crate::country_file::CountryFile;
 use crate::data_dir::DataDir;
 use crate::logging::{Format, LogFilter};
 use crate::login::page::Pages;
@@ -71,6 +72,8 @@ pub struct Config {
     pub backup: BackupConfig,
     /// The members area.
     pub area: AreaConfig,
+    /// The countries of addresses, if members' countries are counted.
+    pub country_file: Option<CountryFile>,
     /// The REST API.
     pub api: AuthStringConfig,
     /// The pages of the members area.
@@ -169,6 +172,7 @@ impl Config {
             backup::refuse(&settings.backup, &mut bad);
         }
         let area = area::read(&settings.area, &mut bad);
+        let country_file = sharing::country_file(&settings.area.sharing, &mut bad);
         let pages = pages::pages(&settings.pages, &mut bad);
         let api = api::read(&settings.api, &mut bad);
 
@@ -192,6 +196,7 @@ impl Config {
                 log_format: log_format?,
                 backup: backup?,
                 area: area?,
+                country_file,
                 api: api?,
                 pages,
                 connections: ConnectionLimits::default(),
@@ -224,6 +229,7 @@ impl Config {
             &given.trusted_proxy_file,
             &given.pages.login_template,
             &given.pages.sites_file,
+            &given.area.sharing.sharing_country_file,
             &given.api.nats_ca,
             &given.server.database_tls_ca,
         ];

@@ -1,9 +1,12 @@
 //! The settings of the protection against shared logins.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
-use super::problems::Problems;
-use super::values::number;
+use super::problems::{BadSetting, Problems};
+use super::values::{any_path, number};
+use crate::country_file::CountryFile;
 use crate::identity::{Key, MemberId, SiteId};
 use crate::login::settings::{SharingAction, SharingConfig};
 use crate::network::{NETWORK_EXPECTED, parse_network};
@@ -15,6 +18,9 @@ const NETWORKS_MAX: u32 = 60;
 const MINUTES_MAX: u32 = 44_640;
 /// Shorter, and each request would be near the end of the period.
 const MINUTES_MIN: u32 = 10;
+/// The most countries of a member, where there is a file of countries. `docs/sharing.md` has the
+/// reason.
+const COUNTRIES: u32 = 4;
 
 /// The settings as text. The comments are the help texts of the flags.
 #[derive(Args, Clone, Debug)]
@@ -57,6 +63,20 @@ pub struct SharingSettings {
         default_value = "8"
     )]
     pub sharing_at_once: String,
+    /// File of countries in MaxMind's format, as GeoLite2-Country.mmdb [default: none, countries
+    /// are not counted]
+    #[arg(
+        long,
+        global = true,
+        env = "USERMAN_SHARING_COUNTRY_FILE",
+        value_name = "FILE",
+        value_parser = any_path()
+    )]
+    pub sharing_country_file: Option<PathBuf>,
+    /// The most countries of a member within the period, with --sharing-country-file; 0 disables
+    /// the limit [default: 4]
+    #[arg(long, global = true, env = "USERMAN_SHARING_COUNTRIES", value_name = "COUNT")]
+    pub sharing_countries: Option<String>,
     /// Minutes that a member is kept out
     #[arg(
         long,
@@ -111,6 +131,7 @@ pub(super) fn read(settings: &SharingSettings, bad: &mut Problems) -> Option<Sha
     let limit = number(0, NETWORKS_MAX);
     let networks = bad.read("--sharing-networks", count, &settings.sharing_networks, &limit);
     let at_once = bad.read("--sharing-at-once", count, &settings.sharing_at_once, &limit);
+    let countries = countries(settings, bad);
     let period = bad.read(
         "--sharing-minutes",
         "expected a whole number of minutes from 10 to 44640",
@@ -151,6 +172,7 @@ pub(super) fn read(settings: &SharingSettings, bad: &mut Problems) -> Option<Sha
         action: action?,
         networks: networks?,
         at_once: at_once?,
+        countries: countries?,
         window_seconds: i64::from(period?) * MINUTE_SECONDS,
         block_seconds: i64::from(block?) * MINUTE_SECONDS,
         ipv4_prefix: u8::try_from(ipv4?).ok()?,
@@ -158,6 +180,33 @@ pub(super) fn read(settings: &SharingSettings, bad: &mut Problems) -> Option<Sha
         exempt_members,
         exempt_networks,
     })
+}
+
+/// The limit of countries, which needs a file of them.
+fn countries(settings: &SharingSettings, bad: &mut Problems) -> Option<u32> {
+    let (flag, text) = ("--sharing-countries", settings.sharing_countries.as_deref());
+    let expected = "expected a whole number from 0 to 60, 0 for off";
+    let limit = match text {
+        Some(text) => Some(bad.read(flag, expected, text, number(0, NETWORKS_MAX))?),
+        None => None,
+    };
+    match (&settings.sharing_country_file, limit) {
+        (Some(_), limit) => Some(limit.unwrap_or(COUNTRIES)),
+        (None, None | Some(0)) => Some(0),
+        (None, Some(_)) => {
+            bad.0.push(BadSetting::new(
+                flag,
+                "needs a file of countries: set --sharing-country-file too",
+            ));
+            None
+        }
+    }
+}
+
+/// Reads the file of countries, if there is one.
+pub(super) fn country_file(settings: &SharingSettings, bad: &mut Problems) -> Option<CountryFile> {
+    let file = settings.sharing_country_file.as_ref();
+    bad.file("--sharing-country-file", file, CountryFile::read)
 }
 
 fn action(text: &str) -> Option<SharingAction> {

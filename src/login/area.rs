@@ -8,6 +8,7 @@ use parking_lot::{Mutex, MutexGuard};
 use super::activity::Activity;
 use super::area_log::AreaLog;
 use super::blocks::Ledger;
+use super::countries::Countries;
 use super::failed::FailedLogins;
 use super::guard::{Guard, WrongPassword};
 use super::history::History;
@@ -71,6 +72,8 @@ pub struct Area {
     pub unkept: Unkept,
     /// Who shares a login.
     pub sharing: Sharing,
+    /// The countries of addresses.
+    pub countries: Countries,
     /// Limits the other lines.
     pub log: AreaLog,
     /// Limits the lines about reads that fail.

@@ -29,6 +29,7 @@ pub mod cookie;
 pub mod cookie_domain;
 pub mod cookie_domains;
 pub mod cookie_header;
+pub mod countries;
 pub mod explanation;
 pub mod failed;
 pub mod guard;

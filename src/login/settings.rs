@@ -71,6 +71,8 @@ pub struct SharingConfig {
     pub window_seconds: i64,
     /// The most networks at once.
     pub at_once: u32,
+    /// The most countries within the period; 0 where there is no file of countries.
+    pub countries: u32,
     /// How long a member is kept out, seconds.
     pub block_seconds: i64,
     /// The prefix of IPv4 that counts as one network, at most 32.
@@ -91,6 +93,7 @@ impl Default for SharingConfig {
             networks: 12,
             window_seconds: 24 * HOUR_SECONDS,
             at_once: 8,
+            countries: 0,
             block_seconds: HOUR_SECONDS,
             ipv4_prefix: 24,
             ipv6_prefix: 48,

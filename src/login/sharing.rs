@@ -1,5 +1,5 @@
-//! Finds members whose login several people seem to use: too many networks within a period, or too
-//! many at once.
+//! Finds members whose login several people seem to use: too many networks or countries within a
+//! period, or too many networks at once.
 //!
 //! Memory has the networks of the members who were here lately. The database has them too, so that
 //! they survive a restart and that other receivers count them. A check of a member in a network
@@ -9,7 +9,7 @@
 
 mod uncounted;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
@@ -22,6 +22,7 @@ use uncounted::Uncounted;
 pub use uncounted::Use;
 
 use super::settings::{SharingAction, SharingConfig};
+use crate::country_file::Country;
 use crate::identity::Key;
 use crate::network::contains;
 use crate::recent::Recent;
@@ -39,6 +40,9 @@ pub const AT_ONCE_SECONDS: i64 = 300;
 const WRITTEN_TIMES: i64 = 4;
 /// A block that is not in the database after this time was lifted.
 const WRITTEN_WITHIN_SECONDS: i64 = 5;
+/// The most networks of a member in memory where their number has no limit, but that of their
+/// countries has.
+const NETWORKS_FOR_COUNTRIES: u32 = 60;
 
 /// The networks of members, and who is kept out.
 pub struct Sharing {
@@ -71,6 +75,7 @@ struct Used {
     last: i64,
     /// The last use that was written.
     written: i64,
+    country: Option<Country>,
 }
 
 /// What memory alone says of a check.
@@ -93,6 +98,8 @@ pub struct Settled {
     pub shared: Option<SharingBlock>,
     /// The networks that were counted.
     pub count: usize,
+    /// Their countries.
+    pub countries: usize,
 }
 
 impl Sharing {
@@ -120,7 +127,7 @@ impl Sharing {
 
     /// The fewest networks in the database with which one more may make a login count as shared.
     pub fn fewest(&self) -> usize {
-        let limits = [self.config.networks, self.config.at_once];
+        let limits = [self.config.networks, self.config.at_once, self.config.countries];
         limits.into_iter().filter(|&most| most > 0).min().unwrap_or(u32::MAX) as usize
     }
 
@@ -186,10 +193,11 @@ impl Sharing {
         self.uncounted.take()
     }
 
-    /// Counts a use, with what the database has of the member.
+    /// Counts a use in a country, with what the database has of the member.
     pub fn settle(
         &self,
         used: Use,
+        country: Option<Country>,
         stored: &[MemberNetwork],
         block: Option<SharingBlock>,
     ) -> Settled {
@@ -205,36 +213,45 @@ impl Sharing {
         }
         for row in stored {
             let Ok(network) = row.network.parse::<IpNet>() else { continue };
+            let last = row.last_at.min(now);
+            let country = row.country.as_deref().and_then(Country::parse);
             match seen.networks.iter_mut().find(|used| used.network == network) {
-                Some(used) => used.last = used.last.max(row.last_at.min(now)),
-                None => seen.networks.push(Used {
-                    network,
-                    first: row.first_at,
-                    last: row.last_at.min(now),
-                    written: row.last_at,
-                }),
+                Some(used) => {
+                    used.last = used.last.max(last);
+                    used.country = used.country.or(country);
+                }
+                None => {
+                    let (first, written) = (row.first_at, row.last_at);
+                    seen.networks.push(Used { network, first, last, written, country });
+                }
             }
         }
         seen.networks.retain(|used| used.last > since);
         let mut settled = Settled::default();
         let position = seen.networks.iter().position(|used| used.network == network);
         let position = position.unwrap_or_else(|| {
-            seen.networks.push(Used { network, first: now, last: now, written: i64::MIN });
+            let (first, last, written) = (now, now, i64::MIN);
+            seen.networks.push(Used { network, first, last, written, country });
             seen.networks.len() - 1
         });
         let used = &mut seen.networks[position];
         used.last = used.last.max(now);
-        if now.saturating_sub(used.written) >= self.config.window_seconds / WRITTEN_TIMES {
+        let is_elsewhere = country.is_some() && used.country != country;
+        used.country = country.or(used.country);
+        if is_elsewhere
+            || now.saturating_sub(used.written) >= self.config.window_seconds / WRITTEN_TIMES
+        {
             used.written = now;
             settled.network = Some(MemberNetwork {
                 key: member,
                 network: network.to_string(),
                 first_at: used.first,
                 last_at: now,
-                country: None,
+                country: used.country.map(|country| country.to_string()),
             });
         }
         settled.count = self.counted(seen).count();
+        settled.countries = self.countries(seen, since);
         if let Some(why) = self.reason(seen, now) {
             let lasts = if self.blocks() { self.config.block_seconds } else { 0 };
             let shared = SharingBlock { key: member, since: now, until: now + lasts, why };
@@ -244,9 +261,12 @@ impl Sharing {
             settled.shared = Some(shared);
         } else {
             // Those beyond the limit were judged: the newest are enough.
-            let most = self.config.networks.max(self.config.at_once) as usize + 2;
+            let most = match self.config.networks {
+                0 if self.config.countries > 0 => NETWORKS_FOR_COUNTRIES,
+                most => most.max(self.config.at_once),
+            };
             seen.networks.sort_unstable_by_key(|used| std::cmp::Reverse(used.last));
-            seen.networks.truncate(most);
+            seen.networks.truncate(most as usize + 2);
         }
         settled
     }
@@ -256,6 +276,13 @@ impl Sharing {
         seen.networks.iter().filter(move |used| used.last > judged)
     }
 
+    /// The number of countries of the networks that count and were used after `since`.
+    fn countries(&self, seen: &Seen, since: i64) -> usize {
+        let counted = self.counted(seen).filter(|used| used.last > since);
+        let countries: BTreeSet<Country> = counted.filter_map(|used| used.country).collect();
+        countries.len()
+    }
+
     fn reason(&self, seen: &Seen, now: i64) -> Option<SharingReason> {
         let (window, most) = (now - self.config.window_seconds, self.config.networks as usize);
         if most > 0 && self.counted(seen).filter(|used| used.last > window).count() > most {
@@ -263,7 +290,12 @@ impl Sharing {
         }
         let (active, most) = (now - AT_ONCE_SECONDS, self.config.at_once as usize);
         let at_once = self.counted(seen).filter(|used| used.last > active).count();
-        (most > 0 && at_once > most).then_some(SharingReason::AtOnce)
+        if most > 0 && at_once > most {
+            return Some(SharingReason::AtOnce);
+        }
+        let most = self.config.countries as usize;
+        let is_too_many = most > 0 && self.countries(seen, window) > most;
+        is_too_many.then_some(SharingReason::Countries)
     }
 
     fn begin(&self, block: SharingBlock) {

@@ -4,9 +4,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::area::ThreadArea;
+use super::area::{Area, ThreadArea};
 use super::members::Members;
-use super::sharing::{Glance, Settled, Sharing, Use};
+use super::sharing::{Glance, Settled, Use};
 use crate::identity::Key;
 use crate::shared_use::{MemberNetwork, SharingBlock};
 use crate::store::{Fault, Note, Read};
@@ -39,7 +39,8 @@ impl ThreadArea {
         let fewest = sharing.fewest();
         let look_up = move |reader: &dyn Read| stored_use(reader, member, fewest);
         let Ok(stored) = self.members.read(look_up).await else { return false };
-        count_use(sharing, &self.writer, used, &stored).is_some_and(|shared| shared.until > now)
+        count_use(&self.shared, &self.writer, used, &stored)
+            .is_some_and(|shared| shared.until > now)
     }
 
     /// Counts the uses that wait, a moment later.
@@ -48,19 +49,19 @@ impl ThreadArea {
         let (members, writer) = (self.members.clone(), self.writer.clone());
         tokio::task::spawn_local(async move {
             tokio::time::sleep(COUNT_AFTER).await;
-            count_uses(&shared.sharing, &members, &writer).await;
+            count_uses(&shared, &members, &writer).await;
         });
     }
 }
 
 /// Counts the uses that wait. One that cannot be counted is dropped: the member's next use is
 /// counted.
-async fn count_uses(sharing: &Sharing, members: &Members, writer: &Writer) {
-    let fewest = sharing.fewest();
-    for used in sharing.uncounted() {
+async fn count_uses(area: &Area, members: &Members, writer: &Writer) {
+    let fewest = area.sharing.fewest();
+    for used in area.sharing.uncounted() {
         let look_up = move |reader: &dyn Read| stored_use(reader, used.member, fewest);
         if let Ok(stored) = members.read(look_up).await {
-            count_use(sharing, writer, used, &stored);
+            count_use(area, writer, used, &stored);
         }
     }
 }
@@ -76,12 +77,14 @@ fn stored_use(reader: &dyn Read, member: Key, fewest: usize) -> Result<StoredUse
 
 /// Counts a use. If the member counts as shared from now on, this is logged and returned.
 fn count_use(
-    sharing: &Sharing,
+    area: &Area,
     writer: &Writer,
     used: Use,
     (networks, block): &StoredUse,
 ) -> Option<SharingBlock> {
-    let Settled { network, shared, count } = sharing.settle(used, networks, *block);
+    let country = area.countries.of(used.address);
+    let Settled { network, shared, count, countries } =
+        area.sharing.settle(used, country, networks, *block);
     if let Some(network) = network {
         // If it is not written, the next restart does not know it.
         writer.note(Note::Network(network));
@@ -90,7 +93,8 @@ fn count_use(
     writer.note(Note::Shared(shared));
     let Use { member, address, at } = used;
     log::warn!(
-        site:% = member.site, member:% = member.member, networks = count, address:% = address;
+        site:% = member.site, member:% = member.member, networks = count, countries = countries,
+        address:% = address;
         "a login may be shared: {}{}",
         shared.why.sentence(),
         if shared.until > at { ", the member is kept out for a while" } else { "" }

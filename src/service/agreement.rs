@@ -65,6 +65,7 @@ fn settings(config: &Config) -> Vec<SharedSetting> {
         ("sharing_networks", sharing.networks.to_string()),
         ("sharing_minutes", (sharing.window_seconds / 60).to_string()),
         ("sharing_at_once", sharing.at_once.to_string()),
+        ("sharing_countries", sharing.countries.to_string()),
         ("sharing_block_minutes", (sharing.block_seconds / 60).to_string()),
         ("sharing_ipv4_prefix", sharing.ipv4_prefix.to_string()),
         ("sharing_ipv6_prefix", sharing.ipv6_prefix.to_string()),

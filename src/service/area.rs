@@ -20,6 +20,7 @@ use crate::login::area::{Area, LOGIN_LINES_MAX};
 use crate::login::area_log::AreaLog;
 use crate::login::blocks::{self, Ledger};
 use crate::login::cookie::Signer;
+use crate::login::countries::Countries;
 use crate::login::failed::FailedLogins;
 use crate::login::guard::Guard;
 use crate::login::history::History;
@@ -102,6 +103,7 @@ pub(super) fn open(
         signers: Signers::new(signer, epoch),
         unkept: Unkept::default(),
         sharing,
+        countries: Countries::new(config.country_file.clone()),
         log: AreaLog::default(),
         read_log: Arc::default(),
         ledger,

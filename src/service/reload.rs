@@ -10,6 +10,7 @@ use super::keys::Keys;
 use super::listener::ignored;
 use super::served::write_down;
 use crate::chain::chain;
+use crate::clock::format_utc;
 use crate::config::Config;
 use crate::data_dir::served::Served;
 use crate::http::live::Live;
@@ -160,6 +161,7 @@ impl SettingFiles {
     fn apply(&self, before: &Config) {
         let now = &self.config;
         self.live.replace(now);
+        self.area.countries.replace(now.country_file.clone());
         self.area.guard.set_exempt_loopback(now.trusted_proxy.0.is_empty());
         if before.expiry != now.expiry {
             compare_settings(now);
@@ -203,6 +205,11 @@ fn changes(before: &Config, now: &Config) -> Vec<String> {
         changes.push(format!("api_key ({})", count(now.api.keys.iter().count(), "none")));
     }
     changes.extend(change_of_nats(&before.api.source, &now.api.source).map(str::to_owned));
+    if before.country_file != now.country_file
+        && let Some(file) = &now.country_file
+    {
+        changes.push(format!("sharing_country_file (built {})", format_utc(file.built_at())));
+    }
     changes.extend(now.pages.settings().changes(before.pages.settings()).map(str::to_owned));
     if before.log != now.log {
         changes.push("log".into());

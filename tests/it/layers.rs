@@ -86,6 +86,7 @@ const LAYERS: &[Layer] = &[
         modules: &[
             "chain",
             "counted",
+            "country_file",
             "clock",
             "connection_limits",
             "data_dir",

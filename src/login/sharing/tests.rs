@@ -27,6 +27,11 @@ impl Scene {
 
     /// Whether bob gets in.
     fn enters(&mut self, address: &str, now: i64) -> bool {
+        self.enters_from(address, "", now)
+    }
+
+    /// Whether bob gets in from an address in this country.
+    fn enters_from(&mut self, address: &str, country: &str, now: i64) -> bool {
         let address = address.parse().unwrap();
         match self.sharing.glance(bob(), address, now) {
             Glance::Open => true,
@@ -36,6 +41,7 @@ impl Scene {
                 let stored: Vec<_> = self.rows.values().cloned().collect();
                 let settled = self.sharing.settle(
                     Use { member: bob(), address, at: now },
+                    Country::parse(country),
                     &stored,
                     self.block,
                 );
@@ -115,6 +121,66 @@ fn a_traveller_with_a_phone_who_changes_network_twice_a_day_is_never_kept_out() 
                 assert!(scene.enters(&format!("10.{high}.{low}.7"), now), "{hour}:{second}");
                 assert!(scene.enters(&format!("2001:db8:{place:x}::7"), now), "{hour}:{second}");
             }
+        }
+    }
+}
+
+#[test]
+fn five_countries_within_a_day_are_too_many_and_four_are_not() {
+    let mut scene = Scene::new(|config| config.countries = 4);
+    for (hour, country) in (0..).zip(["DE", "FR", "US", "JP", "", "DE", "FR"]) {
+        assert!(scene.enters_from(&format!("198.51.{hour}.7"), country, NOON + hour * HOUR));
+    }
+    assert!(!scene.enters_from("198.51.100.7", "AU", NOON + 7 * HOUR));
+    assert_eq!(scene.block.unwrap().why, SharingReason::Countries);
+    assert!(!scene.enters_from("198.51.0.7", "DE", NOON + 7 * HOUR + 1), "from everywhere");
+    assert!(scene.enters_from("198.51.0.7", "DE", NOON + 8 * HOUR), "and then anew");
+
+    let mut scene = Scene::new(|config| config.countries = 4);
+    let countries = ["DE", "FR", "US", "JP", "AU", "NZ", "CA", "BR", "AR", "CL"];
+    for (number, country) in (0..).zip(countries) {
+        let now = NOON + number * 6 * HOUR;
+        assert!(scene.enters_from(&format!("198.51.{number}.7"), country, now), "{country}");
+    }
+}
+
+#[test]
+fn countries_survive_a_restart_and_those_of_networks_that_were_stored_without_one_are_written() {
+    let mut scene = Scene::new(|config| config.countries = 2);
+    assert!(scene.enters("198.51.0.7", NOON), "without a file of countries");
+    scene.restarted();
+    assert!(scene.enters_from("198.51.0.7", "DE", NOON + 1));
+    assert_eq!(scene.rows["198.51.0.0/24"].country.as_deref(), Some("DE"));
+    scene.restarted();
+    assert!(scene.enters_from("198.51.1.7", "FR", NOON + 2));
+    scene.restarted();
+    assert!(!scene.enters_from("198.51.2.7", "US", NOON + 3));
+}
+
+#[test]
+fn countries_are_counted_where_networks_have_no_limit() {
+    let mut scene = Scene::new(|config| {
+        (config.networks, config.at_once, config.countries) = (0, 0, 2);
+    });
+    assert!(scene.enters_from("198.51.0.7", "DE", NOON));
+    for number in 1..50 {
+        let address = format!("203.0.{number}.7");
+        assert!(scene.enters_from(&address, "FR", NOON + number * 60), "{number}");
+    }
+    assert!(!scene.enters_from("192.0.2.7", "US", NOON + HOUR));
+}
+
+/// Each place is in a country of its own, and the phone's provider is at home.
+#[test]
+fn a_traveller_who_is_in_another_country_twice_a_day_is_never_kept_out() {
+    let mut scene = Scene::new(|config| config.countries = 4);
+    for hour in 0..24 * 30 {
+        let place = u8::try_from(hour / 12).unwrap();
+        let country = format!("{}{}", char::from(b'A' + place / 26), char::from(b'A' + place % 26));
+        for second in [0, 1_200, 3_599] {
+            let now = NOON + hour * HOUR + second;
+            assert!(scene.enters_from(&format!("10.0.{place}.7"), &country, now), "{hour}");
+            assert!(scene.enters_from("203.0.113.9", "ZZ", now), "{hour}");
         }
     }
 }

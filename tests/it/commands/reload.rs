@@ -16,29 +16,29 @@ const CHECK: &[u8] = b"action=CHECK&siteid=1&username=bob";
 const ADD: &str = "action=ADD&siteid=1&memberid=71&username=bob&password=secret";
 
 /// A service whose settings are in files.
-struct Scene {
+pub(super) struct Scene {
     dir: tempfile::TempDir,
     program: Option<Program>,
     told: usize,
 }
 
 impl Scene {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { dir: temp_dir(), program: None, told: 0 }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    fn write(&self, name: &str, text: &str) -> String {
+    pub(super) fn write(&self, name: &str, text: &str) -> String {
         let path = self.path(name);
         fs::write(&path, text).unwrap();
         path.to_str().unwrap().to_owned()
     }
 
     /// Starts `serve` with these flags, and with [`TOKEN`] unless the flags give another token.
-    fn serve(&mut self, flags: &[&str]) {
+    pub(super) fn serve(&mut self, flags: &[&str]) {
         let mut command = program();
         command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(self.path("data"));
         if !flags.contains(&"--postback-token-file") {
@@ -49,17 +49,17 @@ impl Scene {
     }
 
     /// Starts `serve` with this configuration file, and with these flags.
-    fn serve_by_file(&mut self, text: &str, flags: &[&str]) {
+    pub(super) fn serve_by_file(&mut self, text: &str, flags: &[&str]) {
         let file = self.write("userman.toml", text);
         self.serve(&[&["--config", &file], flags].concat());
     }
 
-    fn program(&self) -> &Program {
+    pub(super) fn program(&self) -> &Program {
         self.program.as_ref().unwrap()
     }
 
     /// Sends SIGHUP. Returns all log lines about it.
-    fn reload(&mut self) -> String {
+    pub(super) fn reload(&mut self) -> String {
         kill_process(Pid::from_child(&self.program().child), Signal::HUP).unwrap();
         let told = self.told;
         let lines = || {
@@ -83,7 +83,7 @@ impl Scene {
         send_raw(self.program().address, request).unwrap().status
     }
 
-    fn stop(mut self) {
+    pub(super) fn stop(mut self) {
         let mut program = self.program.take().unwrap();
         assert_eq!(program.terminate().code(), Some(0));
     }

@@ -12,11 +12,13 @@ use nats_userman::config::{RELOADED, SYSTEM_DATA_DIR, SYSTEM_FILE};
 
 use super::root;
 use super::settings_page::{help, sentence, value_name, wrap};
-use crate::support::{TOKEN, program, temp_dir};
+use crate::support::{TOKEN, country_file, program, temp_dir};
 
 const FILE: &str = "packaging/nats-userman.toml";
 /// The directory of the files that the packaged file names.
 const FILES: &str = "/etc/nats-userman/";
+/// The directory of Debian's geoipupdate.
+const COUNTRY_FILES: &str = "/var/lib/GeoIP/";
 
 const HEADER: &str = "\
 # The configuration of nats-userman. Remove the # before a setting to change it, and then run:
@@ -35,7 +37,7 @@ const HEADER: &str = "\
 ";
 
 /// Values of settings that have no default, as TOML.
-const EXAMPLES: [(&str, &str); 33] = [
+const EXAMPLES: [(&str, &str); 35] = [
     ("public_url", "\"https://members.example.com\""),
     ("database", "\"sqlite:/var/lib/nats-userman/userman.db\""),
     ("database_read", "[\"db2.example.com\", \"db3.example.com:3307\"]"),
@@ -61,6 +63,8 @@ const EXAMPLES: [(&str, &str); 33] = [
     ("join_url", "\"https://join.example.com/\""),
     ("support_url", "\"mailto:support@example.com\""),
     ("upgrade_url", "\"https://join.example.com/signup/upgradeplus.php?authstring={authstring}\""),
+    ("sharing_country_file", "\"/var/lib/GeoIP/GeoLite2-Country.mmdb\""),
+    ("sharing_countries", "4"),
     ("sharing_exempt_member", "[\"1/71\"]"),
     ("sharing_exempt_network", "[\"192.0.2.0/24\"]"),
     ("login_template", "\"/etc/nats-userman/login.html\""),
@@ -214,6 +218,7 @@ fn nothing_is_set_in_the_packaged_file_and_every_line_of_it_may_be() {
     put("api-keys", "shop:0123456789abcdef\n");
     put("nats-key", "0123456789abcdef\n");
     put("nats-ca.pem", CERTIFICATE);
+    country_file(&files.join("GeoLite2-Country.mmdb"), &[("192.0.2.0/24", "DE")]);
     put("database-password", "secret\n");
     put("database-tls-ca", CERTIFICATE);
     let (of_server, others): (Vec<_>, Vec<_>) =
@@ -223,6 +228,7 @@ fn nothing_is_set_in_the_packaged_file_and_every_line_of_it_may_be() {
     // `config` checks the settings alone: there is no server.
     for (lines, command) in [(others, "check-config"), (of_server, "config")] {
         let config = lines.join("\n").replace(FILES, &format!("{}/", files.display()));
+        let config = config.replace(COUNTRY_FILES, &format!("{}/", files.display()));
         put("userman.toml", &config.replace(SYSTEM_DATA_DIR, data.to_str().unwrap()));
         let mut check = program();
         check.arg(command).env("USERMAN_CONFIG", files.join("userman.toml"));

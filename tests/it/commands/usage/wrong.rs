@@ -33,7 +33,7 @@ const NO_LINK: &str = "expected a URL with https:// or http://, a path with / fi
                        and an address, with no blank, quote or angle bracket, found \
                        \"javascript:x\"";
 
-const WRONG: [(&str, &str, &str); 56] = [
+const WRONG: [(&str, &str, &str); 58] = [
     ("--listen", "nonsense", "expected ADDRESS:PORT, as in 127.0.0.1:8080, found \"nonsense\""),
     ("--fastcgi-listen", "9001", "expected ADDRESS:PORT, as in 127.0.0.1:9001, found \"9001\""),
     (
@@ -139,6 +139,7 @@ const WRONG: [(&str, &str, &str); 56] = [
     ("--sharing", "on", "expected off, log or block, found \"on\""),
     ("--sharing-networks", "61", "expected a whole number from 0 to 60, 0 for off, found \"61\""),
     ("--sharing-at-once", "x", "expected a whole number from 0 to 60, 0 for off, found \"x\""),
+    ("--sharing-countries", "61", "expected a whole number from 0 to 60, 0 for off, found \"61\""),
     ("--sharing-minutes", "9", "expected a whole number of minutes from 10 to 44640, found \"9\""),
     (
         "--sharing-block-minutes",
@@ -152,6 +153,11 @@ const WRONG: [(&str, &str, &str); 56] = [
         "--sharing-exempt-network",
         "office",
         "expected an address or a network, as in 192.0.2.0/24 or 2001:db8::/32, found \"office\"",
+    ),
+    (
+        "--sharing-country-file",
+        "/nowhere",
+        "cannot read the countries in /nowhere: No such file or directory (os error 2)",
     ),
     (
         "--site-name",
