@@ -1,6 +1,6 @@
 //! Addresses and networks, as in settings and on sockets.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 
 use ipnet::{IpNet, Ipv4Net};
@@ -53,6 +53,19 @@ pub struct TrustedProxies(pub Vec<IpNet>);
 /// Whether one of the networks contains the address, which must be normalised.
 pub fn contains(nets: &[IpNet], ip: IpAddr) -> bool {
     nets.iter().any(|net| net.contains(&ip))
+}
+
+/// Where a service that listens on this address can be reached from this machine.
+pub(crate) fn reachable(listen: SocketAddr) -> Vec<SocketAddr> {
+    let at = |ip: IpAddr| SocketAddr::new(ip, listen.port());
+    match listen.ip() {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => vec![at(Ipv4Addr::LOCALHOST.into())],
+        // A container often has no IPv6 on its loopback interface, and [::] takes IPv4 as well.
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => {
+            vec![at(Ipv6Addr::LOCALHOST.into()), at(Ipv4Addr::LOCALHOST.into())]
+        }
+        _ => vec![listen],
+    }
 }
 
 #[cfg(test)]
@@ -118,6 +131,21 @@ mod tests {
             ("fe80::1", false),
         ] {
             assert_eq!(contains(&nets, address.parse().unwrap()), held, "{address}");
+        }
+    }
+
+    #[test]
+    fn a_wildcard_is_reached_by_the_loopback_addresses_and_another_address_by_itself() {
+        for (listen, expected) in [
+            ("0.0.0.0:80", &["127.0.0.1:80"][..]),
+            ("[::]:80", &["[::1]:80", "127.0.0.1:80"]),
+            ("127.0.0.1:80", &["127.0.0.1:80"]),
+            ("192.0.2.1:80", &["192.0.2.1:80"]),
+            ("[2001:db8::1]:80", &["[2001:db8::1]:80"]),
+        ] {
+            let places = reachable(listen.parse().unwrap());
+            let places: Vec<String> = places.iter().map(SocketAddr::to_string).collect();
+            assert_eq!(places, expected, "{listen}");
         }
     }
 }

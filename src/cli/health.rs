@@ -3,13 +3,14 @@
 //! and no file that another setting names.
 
 use std::io::{ErrorKind, Write as _, stdout};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::failure::Failure;
 use crate::config::{BadSetting, Settings, Sources, listen_address};
 use crate::data_dir::DataDir;
 use crate::data_dir::served::Served;
+use crate::network::reachable;
 
 /// The timeout of a request. The service answers within two seconds.
 const TIME_MAX: Duration = Duration::from_secs(5);
@@ -86,19 +87,6 @@ fn places(listen: SocketAddr, dir: &DataDir) -> Result<Vec<SocketAddr>, String> 
     let mut places: Vec<_> = set.into_iter().chain(recorded).flat_map(reachable).collect();
     places.dedup();
     Ok(places)
-}
-
-/// Where a service that listens on this address can be reached from this machine.
-fn reachable(listen: SocketAddr) -> Vec<SocketAddr> {
-    let at = |ip: IpAddr| SocketAddr::new(ip, listen.port());
-    match listen.ip() {
-        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => vec![at(Ipv4Addr::LOCALHOST.into())],
-        // A container often has no IPv6 on its loopback interface, and [::] takes IPv4 as well.
-        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => {
-            vec![at(Ipv6Addr::LOCALHOST.into()), at(Ipv4Addr::LOCALHOST.into())]
-        }
-        _ => vec![listen],
-    }
 }
 
 fn ask(place: SocketAddr) -> Answer {
@@ -197,21 +185,6 @@ fn duration(seconds: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_wildcard_is_reached_by_the_loopback_addresses_and_another_address_by_itself() {
-        for (listen, expected) in [
-            ("0.0.0.0:80", &["127.0.0.1:80"][..]),
-            ("[::]:80", &["[::1]:80", "127.0.0.1:80"]),
-            ("127.0.0.1:80", &["127.0.0.1:80"]),
-            ("192.0.2.1:80", &["192.0.2.1:80"]),
-            ("[2001:db8::1]:80", &["[2001:db8::1]:80"]),
-        ] {
-            let places = reachable(listen.parse().unwrap());
-            let places: Vec<String> = places.iter().map(SocketAddr::to_string).collect();
-            assert_eq!(places, expected, "{listen}");
-        }
-    }
 
     #[test]
     fn a_duration_has_a_unit_of_which_there_are_at_least_two() {

@@ -8,6 +8,7 @@ mod backup;
 mod entries;
 mod exposed;
 mod file;
+mod in_words;
 mod keys;
 mod look;
 mod nearest;

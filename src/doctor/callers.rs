@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 
 use super::context::Known;
+use super::fastcgi;
 use super::report::{Level, Report};
 use super::units::{DAY_SECONDS, age};
 use crate::config::Config;
@@ -20,6 +21,7 @@ const RECORDS_MIN: u64 = 20;
 pub(super) fn check(config: &Config, known: &Known, now: i64, report: &mut Report) {
     check_url(config, report);
     check_wide(config, report);
+    fastcgi::check_peers(config, report);
     let callers = known.diagnosis().map_or(&[][..], |diagnosis| &diagnosis.callers);
     let seen: Vec<(IpAddr, &SeenCaller)> = callers
         .iter()

@@ -10,8 +10,10 @@ mod clock;
 mod content;
 mod context;
 mod disk;
+mod fastcgi;
 mod hashes;
 mod keys;
+mod logins;
 mod machine;
 mod names;
 mod permissions;
@@ -60,6 +62,7 @@ pub fn examine(context: &Context<'_>) -> Vec<Finding> {
     topic("hashes", &|report| hashes::check(context.config, &known, now, report));
     topic("backup", &|report| backups::check(context.config, now, report));
     topic("tokens", &|report| tokens::check(context, report));
+    topic("logins", &|report| logins::check(context.config, now, report));
     topic("callers", &|report| callers::check(context.config, &known, now, report));
     report.into_findings()
 }

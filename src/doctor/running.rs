@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::ErrorKind;
 
 use super::context::{Context, Known};
+use super::fastcgi;
 use super::report::{Level, Report};
 use crate::whole_file::parent;
 
@@ -47,4 +48,5 @@ pub(super) fn check(context: &Context<'_>, known: &Known, report: &mut Report) {
              docs/troubleshooting.md",
         ),
     }
+    fastcgi::check_answer(config, report);
 }

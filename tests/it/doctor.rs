@@ -5,6 +5,8 @@ mod backups;
 mod callers;
 mod content;
 mod disk;
+mod fastcgi;
+mod logins;
 mod machine;
 mod passwords;
 mod permissions;
@@ -229,6 +231,8 @@ fn a_healthy_service_that_was_stopped_has_nothing_but_the_news_that_it_does_not_
             "hash_kind",
             "backup",
             "token",
+            "login_record",
+            "sharing",
             "public_url",
             "proxies",
         ]

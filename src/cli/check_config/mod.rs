@@ -64,6 +64,8 @@ pub(super) fn run(
         ("upgrade copy", if config.location.keeps_upgrade_copy() { "kept" } else { "none" }.into()),
         ("backups", backups(settings, config)),
         ("logins", logins(config)),
+        ("logins recorded", config.logins_kept()),
+        ("sharing", config.sharing_in_words()),
         ("guessing", guessing(&config.area.limits)),
         ("API keys", api_keys(&config.api)),
         ("authstrings", authstrings(&config.api.source)),

@@ -5,12 +5,13 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use super::super::{end, run_on};
 use super::{OTHER, write};
-use crate::support::{TOKEN, program, temp_dir};
+use crate::support::{TOKEN, country_file, program, temp_dir};
 
 #[test]
 fn check_config_says_what_would_be_used_and_hides_secrets() {
     let dir = temp_dir();
     let data = dir.path().join("data");
+    let countries = country_file(&dir.path().join("countries.mmdb"), &[("192.0.2.0/24", "DE")]);
     let mut command = program();
     command.arg("check-config");
     for (variable, value) in [
@@ -32,6 +33,11 @@ fn check_config_says_what_would_be_used_and_hides_secrets() {
         ("USERMAN_LOGIN_HOURS", "12"),
         ("USERMAN_LOGIN_IDLE_MINUTES", "30"),
         ("USERMAN_COOKIE_DOMAIN", "example.com, .EU.example.com"),
+        ("USERMAN_LOGIN_DAYS", "30"),
+        ("USERMAN_SHARING", "block"),
+        ("USERMAN_SHARING_BLOCK_MINUTES", "90"),
+        ("USERMAN_SHARING_NETWORKS", "20"),
+        ("USERMAN_SHARING_COUNTRY_FILE", &countries),
         ("USERMAN_LOGIN_LIMIT_PAIR", "5"),
         ("USERMAN_LOGIN_LIMIT_NETWORK", "200"),
         ("USERMAN_LOGIN_LIMIT_NAME", "0"),
@@ -69,6 +75,10 @@ fn check_config_says_what_would_be_used_and_hides_secrets() {
              backups           every 12h into {}/backups, without keys, keeping the newest 7\n\
              logins            12 hours, or 30 minutes unused, shared by eu.example.com and by \
              example.com, the default page\n\
+             logins recorded   30 days\n\
+             sharing           block for 90 minutes over 20 networks or 4 countries within 1440 \
+             minutes, or 8 networks at once; countries of {countries}, built \
+             2026-06-15T12:00:00Z\n\
              guessing          pair 5, network 200, name off wrong passwords within 20 minutes \
              block for 30 minutes\n\
              API keys          of shop, desk site=1 ip=::1/128\n\

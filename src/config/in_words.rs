@@ -1,0 +1,94 @@
+//! Settings in words, for `check-config` and `doctor`.
+
+use super::read::Config;
+use crate::clock::format_utc;
+use crate::counted::counted;
+use crate::login::settings::SharingAction;
+
+impl Config {
+    /// How long logins stay in the record.
+    pub fn logins_kept(&self) -> String {
+        match self.area.login_days {
+            0 => "none".into(),
+            days => counted(days, "day"),
+        }
+    }
+
+    /// When a login counts as shared, and what happens then.
+    pub fn sharing_in_words(&self) -> String {
+        let sharing = &self.area.sharing;
+        let minutes = |seconds: i64| counted(seconds.unsigned_abs() / 60, "minute");
+        let action = match sharing.action {
+            SharingAction::Off => return "off".into(),
+            SharingAction::Log => "log".into(),
+            SharingAction::Block => format!("block for {}", minutes(sharing.block_seconds)),
+        };
+        let countries = match sharing.countries {
+            0 => None,
+            1 => Some("1 country".into()),
+            some => Some(format!("{some} countries")),
+        };
+        let networks = Some(sharing.networks).filter(|&most| most > 0);
+        let networks = networks.map(|most| counted(most, "network"));
+        let limits: Vec<String> = networks.into_iter().chain(countries).collect();
+        let within = Some(limits.join(" or ")).filter(|limits| !limits.is_empty());
+        let within = within.map(|it| format!("{it} within {}", minutes(sharing.window_seconds)));
+        let at_once = Some(sharing.at_once).filter(|&most| most > 0);
+        let at_once = at_once.map(|most| format!("{} at once", counted(most, "network")));
+        let limits: Vec<String> = within.into_iter().chain(at_once).collect();
+        let limits = match limits.is_empty() {
+            true => "without a limit".into(),
+            false => format!("over {}", limits.join(", or ")),
+        };
+        let file = self.country_file.as_ref().map_or_else(
+            || "no file of countries".into(),
+            |file| {
+                let built = format_utc(file.built_at());
+                format!("countries of {}, built {built}", file.path().display())
+            },
+        );
+        format!("{action} {limits}; {file}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::config::Settings;
+
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        settings: Settings,
+    }
+
+    #[test]
+    fn the_limits_that_are_in_effect_are_named() {
+        for (flags, said) in [
+            (
+                "--sharing block",
+                "block for 60 minutes over 12 networks within 1440 minutes, or 8 networks at once; \
+                 no file of countries",
+            ),
+            (
+                "--sharing-at-once 0 --sharing-minutes 90 --sharing-networks 1",
+                "log over 1 network within 90 minutes; no file of countries",
+            ),
+            (
+                "--sharing-networks 0 --sharing-at-once 1",
+                "log over 1 network at once; no file of countries",
+            ),
+            (
+                "--sharing-networks 0 --sharing-at-once 0",
+                "log without a limit; no file of countries",
+            ),
+            ("--sharing off", "off"),
+        ] {
+            let line = ["test", "--data-dir", "/srv/data"].into_iter().chain(flags.split(' '));
+            let config = Config::read(&Line::parse_from(line).settings).unwrap();
+            assert_eq!(config.sharing_in_words(), said);
+        }
+    }
+}
