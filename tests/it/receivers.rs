@@ -2,6 +2,7 @@
 
 mod locked;
 mod races;
+mod sharing;
 
 use std::fs;
 use std::path::Path;
@@ -39,13 +40,19 @@ impl Site {
 
     /// Another receiver, with the keys of the first one.
     fn start_beside(&self, first: &App) -> App {
+        let flags = self.flags();
+        Self::with_keys_of(first, &flags.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
+    /// Another receiver, with the keys of the first one and these flags.
+    fn with_keys_of(first: &App, flags: &[&str]) -> App {
         let dir = temp_dir();
         let data = dir.path().join("data");
         fs::create_dir(&data).unwrap();
         for name in ["seal.key", "cookie.key"] {
             fs::copy(first.config.data_dir.path().join(name), data.join(name)).unwrap();
         }
-        self.start(dir)
+        App::start_in(dir, flags)
     }
 
     /// Why `serve` does not start on this data directory.

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::driver::Browser;
+use crate::area::{BOB, Visit, admitted};
 use crate::support::{App, axe_core, eventually, temp_dir};
 
 /// The width of the page with all overflow is at most that of the window.
@@ -16,8 +17,11 @@ const EXAMINE: &str = "const done = arguments[arguments.length - 1]; \
     `${rule.impact} ${rule.id}: ${rule.nodes.map(node => node.html).join(' ')}`)), \
     error => done([String(error)]))";
 
-/// Each page, by its address and what is done on it.
-fn pages(browser: &Browser, base: &str, check: &dyn Fn(&str)) {
+/// Goes through pages of this app, and checks each.
+type Walk = fn(&App, &Browser, base: &str, check: &dyn Fn(&str));
+
+/// The pages of logins, by their addresses and what is done on them.
+fn pages(_: &App, browser: &Browser, base: &str, check: &dyn Fn(&str)) {
     let go = |path: &str| browser.go(&format!("{base}{path}"));
     go("/login?site=1&trial=no");
     check("the login form");
@@ -37,7 +41,55 @@ fn pages(browser: &Browser, base: &str, check: &dyn Fn(&str)) {
     go("/login?site=1");
 }
 
-fn examine(flags: &[&str], colours: [[&str; 2]; 2]) {
+/// The pages of a member who is kept out because of sharing, and those while members cannot be
+/// read.
+fn refusals(app: &App, browser: &Browser, base: &str, check: &dyn Fn(&str)) {
+    let go = |path: &str| browser.go(&format!("{base}{path}"));
+    let log_in = || {
+        go("/login?site=1");
+        browser.type_into("Username", "bob");
+        browser.type_into("Password", "secret");
+        browser.press("Log in");
+    };
+    let said = |text: &str| {
+        eventually(text, || {
+            let messages = browser.all("[role=alert]");
+            messages.first().is_some_and(|message| browser.text(message) == text)
+        });
+    };
+    log_in();
+    eventually("bob is logged in", || browser.place().0 == format!("{base}/"));
+    let from_elsewhere = Visit::with("bob", "secret").from("198.51.100.7");
+    assert_eq!(admitted(app, from_elsewhere), (403, "shared".to_owned()));
+    go("/auth?site=1&ask=page");
+    browser.comes_to("/auth?site=1&ask=page", "Please wait – Bob's Films");
+    check("kept out because of sharing");
+    log_in();
+    said("This login was used from too many places. Please try again later, or contact support.");
+    check("a login of somebody who is kept out");
+
+    let database = rusqlite::Connection::open(app.config.location.file().unwrap()).unwrap();
+    let rename = |old: &str, new: &str| {
+        let sql = format!("ALTER TABLE member_auth RENAME COLUMN {old} TO {new}");
+        database.execute_batch(&sql).unwrap();
+    };
+    rename("login_version", "gone");
+    go("/auth?site=1&ask=page");
+    browser.comes_to("/auth?site=1&ask=page", "Please try again – Bob's Films");
+    check("members cannot be read");
+    log_in();
+    said("Logging in is not possible right now. Please try again in a moment.");
+    check("a login while members cannot be read");
+    rename("gone", "login_version");
+
+    // The block is over.
+    app.set_unix(app.now() + 3_601);
+    go("/logout?site=1");
+    browser.press("Log out");
+    eventually("no cookie is left", || browser.cookies().is_empty());
+}
+
+fn examine(walk: Walk, flags: &[&str], colours: [[&str; 2]; 2]) {
     let Some(axe) = axe_core() else { return };
     let flags: Vec<&str> = [
         "--site-name",
@@ -58,6 +110,7 @@ fn examine(flags: &[&str], colours: [[&str; 2]; 2]) {
     .chain(flags.iter().copied())
     .collect();
     let app = App::start_in(temp_dir(), &flags);
+    app.post(BOB);
     app.post("action=ADD&siteid=1&memberid=72&username=tess&password=secret&trial=1");
     let base = format!("http://localhost:{}", app.address.port());
     for width in [360, 1280] {
@@ -73,7 +126,7 @@ fn examine(flags: &[&str], colours: [[&str; 2]; 2]) {
                 assert_eq!(found, json!([]), "{what}");
                 assert_eq!(browser.script(FITS), json!(width), "{what}: cut off");
             };
-            pages(&browser, &base, &check);
+            walk(&app, &browser, &base, &check);
             // The next round begins without a login.
             assert_eq!(browser.cookies(), [Value::Null; 0]);
         }
@@ -83,7 +136,14 @@ fn examine(flags: &[&str], colours: [[&str; 2]; 2]) {
 #[test]
 fn axe_finds_nothing_on_any_page_at_any_size_in_light_and_dark_mode() {
     let light = ["rgb(255, 255, 255)", "rgb(0, 0, 0)"];
-    examine(&[], [light, ["rgb(18, 18, 18)", "rgb(255, 255, 255)"]]);
+    examine(pages, &[], [light, ["rgb(18, 18, 18)", "rgb(255, 255, 255)"]]);
+}
+
+#[test]
+fn axe_finds_nothing_on_the_pages_of_a_block_for_sharing_and_of_an_unreadable_database() {
+    let light = ["rgb(255, 255, 255)", "rgb(0, 0, 0)"];
+    let flags = ["--trusted-proxy", "127.0.0.1", "--sharing", "block", "--sharing-networks", "1"];
+    examine(refusals, &flags, [light, ["rgb(18, 18, 18)", "rgb(255, 255, 255)"]]);
 }
 
 /// Yellow on grey cannot be read, so links have the colour of the text there.
@@ -100,7 +160,7 @@ fn axe_finds_nothing_in_colours_that_an_operator_chose_without_care() {
         "#036",
     ];
     let light = ["rgb(128, 128, 128)", "rgb(0, 0, 0)"];
-    examine(&flags, [light, ["rgb(0, 51, 102)", "rgb(255, 255, 255)"]]);
+    examine(pages, &flags, [light, ["rgb(0, 51, 102)", "rgb(255, 255, 255)"]]);
 }
 
 /// A click on the upgrade is the answer to a form, which the policy of the page must allow.
