@@ -78,6 +78,9 @@ fn a_check_without_a_new_login_writes_nothing() {
     assert_eq!(admitted(&app, Visit::with("tim", "secret")).0, 200);
     assert_eq!(admitted(&app, Visit::holding(&other)).0, 200);
     log_out(&app, &one);
+    eventually("the networks are counted", || {
+        app.rows("SELECT count(*) FROM sharing_network") == ["3"]
+    });
     let before = (record(&app), counts(&app));
     assert_eq!(before.0.len(), 4);
     for _ in 0..50 {

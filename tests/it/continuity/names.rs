@@ -232,7 +232,11 @@ fn names_are_folded_anew_where_the_rules_have_changed() {
     conn.execute_batch(
         "UPDATE member_auth SET username_folded = 'x' || memberid; UPDATE folding SET version = \
          version - 1;
-         UPDATE block SET username = 'J\u{d6}RG' WHERE username = 'j\u{f6}rg'",
+         INSERT OR REPLACE INTO block (kind, network, username, since, until) VALUES
+             ('network', '198.51.100.7', '', unixepoch(), unixepoch() + 3600),
+             ('pair', '2001:db8:1::/64', 'bob', unixepoch(), unixepoch() + 3600),
+             ('pair', '203.0.113.9', 'J\u{d6}RG', unixepoch(), unixepoch() + 3600);
+         DELETE FROM block WHERE username = 'j\u{f6}rg'",
     )
     .unwrap();
     let mut service = Program::serve(&kept.data(), &[]);
