@@ -174,9 +174,9 @@ complete -c nats-userman -n "__fish_nats_userman_using_subcommand block; and __f
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand block; and __fish_seen_subcommand_from lift" -l all -d 'All blocks'
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand block; and __fish_seen_subcommand_from lift" -s h -l help -d 'Print help'
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand sharing; and not __fish_seen_subcommand_from list lift" -s h -l help -d 'Print help'
-complete -c nats-userman -n "__fish_nats_userman_using_subcommand sharing; and not __fish_seen_subcommand_from list lift" -f -a "list" -d 'List the members with the most networks within the period, with the networks and times'
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand sharing; and not __fish_seen_subcommand_from list lift" -f -a "list" -d 'List the members with the most networks within the period, and those who are kept out, with their networks and times'
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand sharing; and not __fish_seen_subcommand_from list lift" -f -a "lift" -d 'Let a member in again who is kept out because of sharing'
-complete -c nats-userman -n "__fish_nats_userman_using_subcommand sharing; and __fish_seen_subcommand_from list" -l most -d 'The most members' -r
+complete -c nats-userman -n "__fish_nats_userman_using_subcommand sharing; and __fish_seen_subcommand_from list" -l most -d 'The most members of each kind' -r
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand sharing; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand sharing; and __fish_seen_subcommand_from lift" -s h -l help -d 'Print help'
 complete -c nats-userman -n "__fish_nats_userman_using_subcommand authstring" -l type -d 'Purpose of the string: upsell, tokenrebuy, instantupgrade, packageupgrade, cancel or signupplus' -r

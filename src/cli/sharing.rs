@@ -20,9 +20,10 @@ const LISTED: &str = "20";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum SharingCommand {
-    /// List the members with the most networks within the period, with the networks and times
+    /// List the members with the most networks within the period, and those who are kept out, with
+    /// their networks and times
     List {
-        /// The most members
+        /// The most members of each kind
         #[arg(long, value_name = "COUNT", default_value = LISTED, value_parser =
             clap::value_parser!(u32).range(1..=1_000))]
         most: u32,
@@ -57,18 +58,20 @@ impl SharingCommand {
 fn list(config: &Config, most: u32) -> Result<(), Failure> {
     let (reader, now) = (database::open(config)?, Clock::System.now());
     let since = now - config.area.sharing.window_seconds;
-    let worst = reader.most_networks(since, most)?;
+    let mut members: Vec<Key> =
+        reader.most_networks(since, most)?.into_iter().map(|(key, _)| key).collect();
+    // Too many countries need not be many networks.
+    for block in reader.sharing_blocks(now, most)? {
+        if !members.contains(&block.key) {
+            members.push(block.key);
+        }
+    }
     let mut out = BufWriter::new(stdout().lock());
-    for (key, count) in &worst {
+    for key in &members {
         let used = reader.networks_of(*key)?;
-        let counted = counted(*count, "network");
-        write!(
-            out,
-            "member {} of site {}: {counted}{}",
-            key.member,
-            key.site,
-            among(&used, since)
-        )?;
+        let within: Vec<_> = used.iter().filter(|used| used.last_at > since).collect();
+        let networks = counted(within.len() as u64, "network");
+        write!(out, "member {} of site {}: {networks}{}", key.member, key.site, among(&within))?;
         match reader.sharing_of(*key)? {
             Some(block) if block.until > now => {
                 let (until, why) = (format_utc(block.until), block.why.sentence());
@@ -86,16 +89,16 @@ fn list(config: &Config, most: u32) -> Result<(), Failure> {
             writeln!(out, "    {network}{country} from {first} to {last}")?;
         }
     }
-    if worst.is_empty() {
+    if members.is_empty() {
         writeln!(out, "there are no networks of members")?;
     }
     Ok(out.flush()?)
 }
 
-/// The number of countries among networks that were used after `since`, if any is known.
-fn among(networks: &[MemberNetwork], since: i64) -> String {
-    let counted = networks.iter().filter(|used| used.last_at > since);
-    let countries: BTreeSet<&str> = counted.filter_map(|used| used.country.as_deref()).collect();
+/// The number of countries of these networks, if any is known.
+fn among(networks: &[&MemberNetwork]) -> String {
+    let countries: BTreeSet<&str> =
+        networks.iter().filter_map(|used| used.country.as_deref()).collect();
     match countries.len() {
         0 => String::new(),
         1 => " in 1 country".into(),

@@ -3,6 +3,8 @@
 
 use std::fs;
 
+use nats_userman::country_file::CountryFile;
+
 use super::reload::Scene;
 use super::{run_on, without_times};
 use crate::support::{Request, country_file, eventually, map, mmdb, send_raw, temp_dir, text};
@@ -134,6 +136,21 @@ fn list_shows_countries_and_the_reason_and_a_new_file_is_read_at_sighup() {
             "    198.51.3.0/24 (FR) from TIME to TIME",
         ]
     );
+    scene.program().post(&ADD.replace("71", "72").replace("bob", "ann")).unwrap();
+    for network in 4..8 {
+        let from = format!("198.51.{network}.7");
+        let request = Request::get("/auth?site=1").basic("ann", "secret").from(&from);
+        assert_eq!(send_raw(scene.program().address, request).unwrap().status, 200);
+    }
+    let worst = || {
+        let listed = without_times(&run_on(&data, &["sharing", "list", "--most", "1"]).printed());
+        let members = listed.lines().filter(|line| line.starts_with("member"));
+        members.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let bob = lines[0].to_owned();
+    let expected = ["member 72 of site 1: 4 networks".to_owned(), bob];
+    eventually("the worst, and who is kept out with fewer networks", || worst() == expected);
+
     let shown = without_times(&run_on(&data, &["member", "show", "bob"]).printed());
     let kept_out = "member 71 of site 1: is kept out until TIME because of sharing: too many \
                     countries\n";
@@ -151,4 +168,51 @@ fn whether_countries_are_counted_is_decided_at_the_start() {
                    INFO  reload: nothing changed\n";
     assert_eq!(scene.reload(), restart);
     scene.stop();
+}
+
+#[test]
+fn the_country_of_an_address_is_that_of_its_network_in_the_file() {
+    let dir = temp_dir();
+    let path = dir.path().join("countries.mmdb");
+    country_file(
+        &path,
+        &[("192.0.2.0/25", "DE"), ("2001:db8::/33", "FR"), ("203.0.113.0/24", "none")],
+    );
+    let file = CountryFile::read(&path).unwrap();
+    for (address, country) in [
+        ("192.0.2.127", "DE"),
+        ("192.0.2.128", ""),
+        ("::ffff:192.0.2.1", "DE"),
+        ("2001:db8:7fff::1", "FR"),
+        ("2001:db8:8000::1", ""),
+        ("203.0.113.1", ""),
+    ] {
+        let found = file.country(address.parse().unwrap()).map(|it| it.to_string());
+        assert_eq!(found.unwrap_or_default(), country, "{address}");
+    }
+}
+
+#[test]
+fn a_file_with_a_damaged_byte_ends_no_program() {
+    let dir = temp_dir();
+    let path = dir.path().join("countries.mmdb");
+    country_file(&path, &[("192.0.2.0/24", "DE"), ("2001:db8::/32", "FR")]);
+    let whole = fs::read(&path).unwrap();
+    let (mut refused, mut read) = (0, 0);
+    for at in 0..whole.len() {
+        for damage in [1, 0x7f, 0x80, 0xff] {
+            let mut bytes = whole.clone();
+            bytes[at] ^= damage;
+            fs::write(&path, bytes).unwrap();
+            let Ok(file) = CountryFile::read(&path) else {
+                refused += 1;
+                continue;
+            };
+            read += 1;
+            for address in ["192.0.2.1", "2001:db8::1", "203.0.113.1", "::1"] {
+                file.country(address.parse().unwrap());
+            }
+        }
+    }
+    assert!(refused > 0 && read > 0, "{refused} and {read}");
 }
