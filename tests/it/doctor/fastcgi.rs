@@ -1,7 +1,7 @@
 //! The FastCGI authorizer: whether it answers at its address, and whom.
 
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 
 use nats_userman::doctor::Level;
 
@@ -62,7 +62,7 @@ fn an_address_without_the_authorizer_is_found() {
     let (patient, _service, _) = served();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    let patient = patient.with(&["--fastcgi-listen", &address.to_string()]);
+    let mut patient = patient.with(&["--fastcgi-listen", &address.to_string()]);
     let other = std::thread::spawn(move || {
         // An HTTP server, which is sent a question in another protocol.
         let (mut stream, _) = listener.accept().unwrap();
@@ -78,6 +78,12 @@ fn an_address_without_the_authorizer_is_found() {
         "check that no other program has the address of --fastcgi-listen, and restart the service",
     );
     assert!(other.join().unwrap().starts_with(&[1, 1]));
+
+    // A port that is in use, so that nobody else listens there, at the end of a connection.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let address = stream.local_addr().unwrap();
+    patient.flags = vec!["--fastcgi-listen".to_owned(), address.to_string()];
     patient.expect(
         "fastcgi",
         Level::Serious,

@@ -36,9 +36,10 @@ fn who_is_counted_at_two_receivers_is_kept_out_at_both_until_a_command_lifts_it(
     };
     let lists = |what: &str| eventually(what, || sharing(&["list"]).contains(what));
 
-    assert_eq!(visit(&first, "198.51.1.7"), 200);
+    // The first password at a receiver is hashed, which a busy machine may refuse at first.
+    eventually("bob is in", || visit(&first, "198.51.1.7") == 200);
     lists("member 71 of site 1: 1 network\n");
-    assert_eq!(visit(&second, "198.51.2.7"), 200);
+    eventually("bob is in", || visit(&second, "198.51.2.7") == 200);
     lists("member 71 of site 1: 2 networks\n");
     assert_eq!(visit(&first, "198.51.3.7"), 403, "the third of both together");
     eventually("the other one takes it up", || visit(&second, "198.51.2.7") == 403);
