@@ -4,7 +4,6 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use encoding_rs::WINDOWS_1252;
 use icu_casemap::CaseMapper;
 use icu_normalizer::ComposingNormalizerBorrowed;
 use icu_properties::CodePointSetData;
@@ -62,22 +61,38 @@ fn push_lower(c: char, text: &mut String) {
     }
 }
 
+/// The characters of the bytes 0x80 to 0x9f in Windows-1252, as browsers read it
+/// (encoding.spec.whatwg.org). Every other byte is the character of its number. The crate
+/// encoding_rs does this too, and brings the tables of all other encodings: 200 KB of the program.
+const WINDOWS_1252: [char; 32] = [
+    '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}',
+    '\u{90}', '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
+];
+
 /// Decodes Windows-1252, where every byte is a character. The text may be a password: its buffer is
 /// never reallocated, and is wiped when dropped.
 pub fn from_windows_1252(bytes: &[u8]) -> Zeroizing<String> {
-    let mut decoder = WINDOWS_1252.new_decoder_without_bom_handling();
-    // The length only overflows for a text that does not fit into memory.
-    let length = decoder.max_utf8_buffer_length(bytes.len()).unwrap_or_default();
+    let char_of = |&byte: &u8| match byte {
+        0x80..=0x9f => WINDOWS_1252[usize::from(byte - 0x80)],
+        _ => char::from(byte),
+    };
+    let length = bytes.iter().map(|byte| char_of(byte).len_utf8()).sum();
     let mut text = Zeroizing::new(String::with_capacity(length));
-    let _ = decoder.decode_to_string(bytes, &mut text, true);
+    text.extend(bytes.iter().map(char_of));
     text
 }
 
 /// Encodes a text in Windows-1252. `None` if it has a character that Windows-1252 does not have.
 pub fn to_windows_1252(text: &str) -> Option<Zeroizing<Vec<u8>>> {
-    let (bytes, _, unmappable) = WINDOWS_1252.encode(text);
-    let bytes = Zeroizing::new(bytes.into_owned());
-    (!unmappable).then_some(bytes)
+    let mut bytes = Zeroizing::new(Vec::with_capacity(text.len()));
+    for c in text.chars() {
+        let byte = match u8::try_from(c) {
+            Ok(byte) if !(0x80..=0x9f).contains(&byte) => byte,
+            _ => (0x80..=0x9f).zip(WINDOWS_1252).find(|&(_, known)| known == c)?.0,
+        };
+        bytes.push(byte);
+    }
+    Some(bytes)
 }
 
 /// The text in Unicode NFC, the form that most keyboards produce. File names on a Mac have another
@@ -119,10 +134,27 @@ fn is_visible(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use encoding_rs::WINDOWS_1252 as KNOWN;
     use proptest::prelude::*;
     use sha2::{Digest as _, Sha256};
 
     use super::*;
+
+    #[test]
+    fn windows_1252_has_the_characters_that_browsers_know() {
+        for byte in 0..=u8::MAX {
+            assert_eq!(*from_windows_1252(&[byte]), KNOWN.decode(&[byte]).0, "{byte:#x}");
+        }
+        for c in '\0'..=char::MAX {
+            let text = String::from(c);
+            let (bytes, _, is_missing) = KNOWN.encode(&text);
+            let expected = (!is_missing).then_some(&*bytes);
+            let made = to_windows_1252(&text);
+            assert_eq!(made.as_ref().map(|bytes| bytes.as_slice()), expected, "{c:?}");
+        }
+        let password = "Grüße für 3 €";
+        assert_eq!(*from_windows_1252(&to_windows_1252(password).unwrap()), password);
+    }
 
     #[test]
     fn spellings_of_one_name_fold_to_one_form() {
