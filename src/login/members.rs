@@ -6,7 +6,9 @@ use std::sync::Arc;
 use crate::clock::Clock;
 use crate::identity::{Key, SiteId, Username};
 use crate::logging::limit::Interval;
-use crate::store::{Fault, FindBy, LoginRow, Read, ReadError, Reads, if_readable};
+use crate::store::{
+    CookieLogin, CookieLoginState, Fault, FindBy, LoginRow, Read, ReadError, Reads, if_readable,
+};
 
 /// The most members and former members of all sites with one e-mail address.
 const EMAIL_ROWS_MAX: u32 = 64;
@@ -53,14 +55,37 @@ impl Members {
         &self,
         job: impl FnOnce(&dyn Read) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, Undecided> {
-        self.reads.read(job).await.map_err(|error| {
-            if let ReadError::Fault(error) = error
-                && self.log.fault.is_due(self.clock.steady())
-            {
-                log::error!("cannot read members: {error}");
-            }
-            Undecided
-        })
+        self.reads.read(job).await.map_err(|error| self.log_fault(error))
+    }
+
+    /// Reads without a read transaction, by a single call: see [`Reads::read_alone`].
+    async fn read_alone<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&dyn Read) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, Undecided> {
+        self.reads.read_alone(job).await.map_err(|error| self.log_fault(error))
+    }
+
+    fn log_fault(&self, error: ReadError) -> Undecided {
+        if let ReadError::Fault(error) = error
+            && self.log.fault.is_due(self.clock.steady())
+        {
+            log::error!("cannot read members: {error}");
+        }
+        Undecided
+    }
+
+    /// What is stored about these logins by cookie, in their order.
+    ///
+    /// # Errors
+    ///
+    /// As [`Members::read`].
+    pub async fn cookie_logins(
+        &self,
+        logins: Vec<CookieLogin>,
+        now: i64,
+    ) -> Result<Vec<CookieLoginState>, Undecided> {
+        self.read_alone(move |reader| reader.cookie_logins(&logins, now)).await
     }
 
     /// The rows that a login with this name is checked against.
@@ -75,7 +100,8 @@ impl Members {
         now: i64,
     ) -> Result<Vec<LoginRow>, Undecided> {
         let (sites, name) = (sites.to_vec(), name.clone());
-        let found = self.read(move |reader| reader.logins_by_name(&sites, &name, now)).await?;
+        let found =
+            self.read_alone(move |reader| reader.logins_by_name(&sites, &name, now)).await?;
         found.unreadable.iter().for_each(|fault| self.log_unreadable(fault));
         Ok(found.rows)
     }
@@ -122,7 +148,7 @@ impl Members {
     ///
     /// As [`Members::read`].
     pub async fn login_row(&self, key: Key, now: i64) -> Result<Option<LoginRow>, Undecided> {
-        let row = self.read(move |reader| if_readable(reader.login_row(key, now))).await?;
+        let row = self.read_alone(move |reader| if_readable(reader.login_row(key, now))).await?;
         Ok(self.readable(row))
     }
 

@@ -184,8 +184,7 @@ async fn stored(
         login_version: login.login_version,
         wants_last_use: wants_last_use(login),
     };
-    let queried: Vec<_> = logins.iter().map(queried).collect();
-    area.members.read(move |reader| reader.cookie_logins(&queried, now)).await
+    area.members.cookie_logins(logins.iter().map(queried).collect(), now).await
 }
 
 /// Whether a login is valid.

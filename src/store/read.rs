@@ -24,7 +24,9 @@ use crate::shared_use::{MemberNetwork, SharingBlock};
 ///
 /// Each method is one query, or a bounded number of them. Lists come in pages with a cursor, so
 /// that no read transaction is open while a caller prints a list or waits: the functions in
-/// [`super::pages`] walk through them. `now` is in unix seconds: a member whose expiry is reached
+/// [`super::pages`] walk through them. Over a network [`Read::login_row`], [`Read::logins_by_name`]
+/// and [`Read::cookie_logins`], which checks of visitors need, see one moment also outside of a
+/// read transaction. `now` is in unix seconds: a member whose expiry is reached
 /// then counts as gone, whether the row was moved already or not.
 ///
 /// # Errors

@@ -97,6 +97,23 @@ impl Reads {
             Self::Pooled(pool) => pool.read(job).await,
         }
     }
+
+    /// Reads what is committed now, for a job that is a single call of [`Read::login_row`],
+    /// [`Read::logins_by_name`] or [`Read::cookie_logins`]. Over a network these see one moment by
+    /// themselves, in one round trip.
+    ///
+    /// # Errors
+    ///
+    /// As [`Reads::read`].
+    pub async fn read_alone<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&dyn Read) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, ReadError> {
+        match self {
+            Self::Local(local) => local.read(job),
+            Self::Pooled(pool) => pool.read_alone(job).await,
+        }
+    }
 }
 
 /// The connection of one thread. It is opened when it is first needed, and again after a fault or

@@ -5,6 +5,7 @@ mod copying;
 mod journal;
 mod members;
 mod reading;
+mod round_trips;
 mod table_rows;
 mod transactions;
 mod visitors;

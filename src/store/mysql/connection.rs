@@ -10,9 +10,12 @@ use super::fault::ends_connection;
 use super::verify::{self, Verified};
 use crate::store::{Cause, Fault};
 
+/// The most rows or keys of one statement.
+pub(super) const ROWS_MAX: usize = 256;
+
 /// The numbers of rows of a prepared statement over many rows: a batch of any size needs few of
 /// them, and the server parses each once.
-const SIZES: [usize; 9] = [256, 128, 64, 32, 16, 8, 4, 2, 1];
+const SIZES: [usize; 9] = [ROWS_MAX, 128, 64, 32, 16, 8, 4, 2, 1];
 
 /// A statement over a number of rows or keys of the same form.
 #[derive(Debug)]
@@ -147,7 +150,7 @@ impl Connection {
     ) -> Result<Vec<Row>, Fault> {
         let mut found = Vec::new();
         while !keys.is_empty() {
-            let mut some = keys.split_off(keys.len().saturating_sub(SIZES[0]));
+            let mut some = keys.split_off(keys.len().saturating_sub(ROWS_MAX));
             fill(&mut some);
             let done = self
                 .prepared((many.before.as_str(), some.len()), || many.text(some.len()))
@@ -169,7 +172,7 @@ impl Connection {
     ) -> Result<u64, Fault> {
         let mut changed = 0;
         while !keys.is_empty() {
-            let mut some = keys.split_off(keys.len().saturating_sub(SIZES[0]));
+            let mut some = keys.split_off(keys.len().saturating_sub(ROWS_MAX));
             fill(&mut some);
             changed += self.run_many(many, some)?;
         }
@@ -244,7 +247,7 @@ fn positional(values: Vec<Value>) -> Params {
 
 /// Repeats the last key up to the next number of rows of a prepared statement.
 fn fill(keys: &mut Vec<Vec<Value>>) {
-    let size = SIZES.into_iter().rev().find(|&size| size >= keys.len()).unwrap_or(SIZES[0]);
+    let size = SIZES.into_iter().rev().find(|&size| size >= keys.len()).unwrap_or(ROWS_MAX);
     if let Some(last) = keys.last().cloned() {
         keys.resize(size, last);
     }

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use mysql::{Row, Value};
 
-use super::connection::Many;
+use super::connection::{Many, ROWS_MAX};
 use super::reader::Reader;
 use super::rows::{
     FORMER_COLUMNS, HERE_COLUMNS, LOGIN_COLUMNS, MEMBER_COLUMNS, folded_key, get, key_values,
@@ -48,6 +48,35 @@ static LOGIN: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
+/// What [`Read::cookie_logins`] returns, for a member who is here: the row, and behind
+/// [`LOGIN_COLUMNS`] whether the login was ended and when it was last used. Each table is read by
+/// its primary key.
+static COOKIE: LazyLock<String> = LazyLock::new(|| {
+    let columns = LOGIN_COLUMNS.replace(", ", ", m.");
+    format!(
+        "SELECT m.{columns}, o.id IS NOT NULL OR b.siteid IS NOT NULL, s.at
+         FROM member_auth AS m
+         LEFT JOIN logout AS o ON o.id = ?
+         LEFT JOIN logout_before AS b ON b.siteid = ? AND b.memberid = ? AND b.issued >= ?
+             AND b.login_version >= ?
+         LEFT JOIN login_seen AS s ON s.siteid = ? AND s.memberid = ? AND s.id = ?
+         WHERE m.siteid = ? AND m.memberid = ? AND (m.expire_at IS NULL OR m.expire_at > ?)"
+    )
+});
+
+/// [`COOKIE`] without the last use.
+static COOKIE_WITHOUT_USE: LazyLock<String> = LazyLock::new(|| {
+    let columns = LOGIN_COLUMNS.replace(", ", ", m.");
+    format!(
+        "SELECT m.{columns}, o.id IS NOT NULL OR b.siteid IS NOT NULL, NULL
+         FROM member_auth AS m
+         LEFT JOIN logout AS o ON o.id = ?
+         LEFT JOIN logout_before AS b ON b.siteid = ? AND b.memberid = ? AND b.issued >= ?
+             AND b.login_version >= ?
+         WHERE m.siteid = ? AND m.memberid = ? AND (m.expire_at IS NULL OR m.expire_at > ?)"
+    )
+});
+
 /// The rows with a name: the holder of its folded form, and who has it without that.
 static NAMED: LazyLock<Many> = LazyLock::new(|| {
     Many::new(
@@ -62,6 +91,8 @@ static NAMED: LazyLock<Many> = LazyLock::new(|| {
 
 /// The place of username_key behind [`LOGIN_COLUMNS`].
 const NAMED_KEY: usize = 8;
+/// The place in [`COOKIE`] of whether the login was ended.
+const COOKIE_ENDED: usize = 8;
 
 impl Reader {
     /// The member's standing in the tables.
@@ -78,7 +109,11 @@ impl Reader {
     /// The rows that have one of these names at `now`, each with the key of its name.
     fn named(&self, keys: Vec<Vec<Value>>, now: i64) -> Result<Vec<(Vec<u8>, Row)>, Fault> {
         let mut found = Vec::new();
-        for mut row in self.rows_by(&NAMED, keys)? {
+        let statements = keys.len().div_ceil(ROWS_MAX);
+        let rows = self.at_one_moment(statements, || {
+            self.alone(|connection| connection.rows_by(&NAMED, keys.clone()))
+        })?;
+        for mut row in rows {
             let expire_at: Option<i64> = get(&mut row, NAMED_KEY + 1)?;
             if expire_at.is_none_or(|instant| instant > now) {
                 found.push((get(&mut row, NAMED_KEY)?, row));
@@ -114,29 +149,38 @@ impl Reader {
     fn login_by_key(&self, key: Key, now: i64) -> Result<Option<LoginRow>, Fault> {
         let mut values = key_values(key);
         values.push(now.into());
-        self.first(&LOGIN, values)?.map(|mut row| read_login(&mut row)).transpose()
+        let row = self.alone(|connection| connection.first(&LOGIN, values.clone()))?;
+        row.map(|mut row| read_login(&mut row)).transpose()
     }
 
     fn cookie_login(&self, login: &CookieLogin, now: i64) -> Result<CookieLoginState, Fault> {
         let CookieLogin { key, id, issued, login_version, wants_last_use } = login;
         let id = Value::Bytes(id.to_vec());
-        let row = if_readable(self.login_by_key(*key, now))?;
         let member = key_values(*key);
-        let ended = self.first(
-            "SELECT 1 FROM logout WHERE id = ?
-             UNION ALL SELECT 1 FROM logout_before
-                 WHERE siteid = ? AND memberid = ? AND issued >= ? AND login_version >= ?",
-            [std::slice::from_ref(&id), &member[..], &[(*issued).into(), (*login_version).into()]]
-                .concat(),
-        )?;
-        let last_used = if *wants_last_use {
-            let seen = "SELECT at FROM login_seen WHERE siteid = ? AND memberid = ? AND id = ?";
-            let found = self.first(seen, [&member[..], &[id]].concat())?;
-            found.map(|mut row| get(&mut row, 0)).transpose()?
-        } else {
-            None
-        };
-        Ok(CookieLoginState { row, is_logged_out: ended.is_some(), last_used })
+        let ended =
+            [std::slice::from_ref(&id), &member, &[(*issued).into(), (*login_version).into()]]
+                .concat();
+        let of_use = [&member[..], &[id]].concat();
+        let (sql, of_use) =
+            if *wants_last_use { (&COOKIE, &of_use[..]) } else { (&COOKIE_WITHOUT_USE, &[][..]) };
+        let values = [&ended, of_use, &member, &[now.into()]].concat();
+        if let Some(mut row) = self.alone(|connection| connection.first(sql, values.clone()))? {
+            return Ok(CookieLoginState {
+                is_logged_out: get(&mut row, COOKIE_ENDED)?,
+                last_used: get(&mut row, COOKIE_ENDED + 1)?,
+                row: if_readable(read_login(&mut row).map(Some))?,
+            });
+        }
+        // The member is gone, which alone ends the login. A logout must not be written twice.
+        let ended = self.alone(|connection| {
+            connection.first(
+                "SELECT 1 FROM logout WHERE id = ?
+                 UNION ALL SELECT 1 FROM logout_before
+                     WHERE siteid = ? AND memberid = ? AND issued >= ? AND login_version >= ?",
+                ended.clone(),
+            )
+        })?;
+        Ok(CookieLoginState { row: Ok(None), is_logged_out: ended.is_some(), last_used: None })
     }
 }
 
@@ -272,7 +316,8 @@ impl Read for Reader {
         logins: &[CookieLogin],
         now: i64,
     ) -> Result<Vec<CookieLoginState>, Fault> {
-        logins.iter().map(|login| self.cookie_login(login, now)).collect()
+        let all = || logins.iter().map(|login| self.cookie_login(login, now)).collect();
+        self.at_one_moment(logins.len(), all)
     }
 
     fn is_known_network(&self, id: &KnownId) -> Result<bool, Fault> {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use mysql::{Row, Value};
 
 use super::connect::{Attempt, Connected, Purpose, connect, speaks};
-use super::connection::{Connection, Many};
+use super::connection::Connection;
 use super::server::{Host, Server};
 use crate::store::{Cause, Fault};
 
@@ -32,6 +32,8 @@ pub(super) struct Reader {
     host: RefCell<Host>,
     /// When it was last looked whether a host for reading answers.
     looked_back: Cell<Instant>,
+    /// A read transaction is open.
+    is_in_read: Cell<bool>,
 }
 
 impl Reader {
@@ -43,6 +45,7 @@ impl Reader {
             connection: RefCell::new(Some(connection)),
             host: RefCell::new(host),
             looked_back: Cell::new(Instant::now()),
+            is_in_read: Cell::new(false),
         };
         reader.log_fallback();
         reader
@@ -90,21 +93,48 @@ impl Reader {
 
     /// Begins a read transaction.
     pub(super) fn begin(&self) -> Result<(), Fault> {
-        self.look_back();
-        match self.try_begin() {
-            // The server ended the idle connection, or was restarted.
-            Err(_) if self.is_lost() => self.try_begin(),
-            begun => begun,
-        }
-    }
-
-    fn try_begin(&self) -> Result<(), Fault> {
-        self.with(|connection| Ok(connection.plain("START TRANSACTION READ ONLY")?))
+        self.is_in_read.set(false);
+        self.alone(|connection| Ok(connection.plain("START TRANSACTION READ ONLY")?))?;
+        self.is_in_read.set(true);
+        Ok(())
     }
 
     /// Ends the read transaction, if there is one.
     pub(super) fn end(&self) -> Result<(), Fault> {
+        self.is_in_read.set(false);
         self.with(|connection| Ok(connection.plain("COMMIT")?))
+    }
+
+    /// Runs a query that is one statement. It sees one moment by itself: a read transaction around
+    /// it would be two more round trips. Within a read transaction it belongs to that.
+    pub(super) fn alone<T>(
+        &self,
+        query: impl Fn(&mut Connection) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        if self.is_in_read.get() {
+            return self.with(query);
+        }
+        self.look_back();
+        match self.with(&query) {
+            // The server ended the idle connection, or was restarted.
+            Err(_) if self.is_lost() => self.with(query),
+            done => done,
+        }
+    }
+
+    /// Runs a query of so many statements, all of which see one moment.
+    pub(super) fn at_one_moment<T>(
+        &self,
+        statements: usize,
+        query: impl FnOnce() -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        if statements <= 1 || self.is_in_read.get() {
+            return query();
+        }
+        self.begin()?;
+        let done = query();
+        let ended = self.end();
+        done.and_then(|done| ended.map(|()| done))
     }
 
     /// Lends the connection, which is opened where it was lost.
@@ -138,13 +168,5 @@ impl Reader {
         values: Vec<Value>,
     ) -> Result<Option<Row>, Fault> {
         self.with(|connection| connection.first(sql, values))
-    }
-
-    pub(super) fn rows_by(
-        &self,
-        many: &'static Many,
-        keys: Vec<Vec<Value>>,
-    ) -> Result<Vec<Row>, Fault> {
-        self.with(|connection| connection.rows_by(many, keys))
     }
 }

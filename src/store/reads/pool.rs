@@ -141,11 +141,23 @@ impl ReadPool {
         &self,
         job: impl FnOnce(&dyn Read) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, ReadError> {
+        self.read_alone(move |reader| in_read(reader, job)).await
+    }
+
+    /// Runs a job without a read transaction on one of the threads: see
+    /// [`super::Reads::read_alone`].
+    ///
+    /// # Errors
+    ///
+    /// As [`ReadPool::read`].
+    pub async fn read_alone<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&dyn Read) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, ReadError> {
         let (answer, answered) = oneshot::channel();
         let run = Box::new(move |reader: Result<&dyn Read, ReadError>| {
-            let done = reader.and_then(|reader| {
-                in_read(reader, job).map_err(|fault| ReadError::Fault(chain(&fault)))
-            });
+            let done = reader
+                .and_then(|reader| job(reader).map_err(|fault| ReadError::Fault(chain(&fault))));
             let is_good = done.is_ok();
             // An error means that the caller no longer waits.
             let _ = answer.send(done);

@@ -55,6 +55,14 @@ fn a_login_that_was_given_back_is_logged_out_and_no_other() {
         let later = login(OTHER, NOON - 29);
         let found = states(database, &[login(OTHER, NOON - 30), later]);
         assert_eq!([found[0].is_logged_out, found[1].is_logged_out], [true, false]);
+
+        // A logout is known after the member has left: it is not written again.
+        let gone = Former::new(member(1, 71, "bob"), Reason::Deleted, NOON);
+        database.save(vec![Change::Leave(gone)]);
+        for (login, expected) in [(login(ID, NOON - 30), true), (later, false)] {
+            let found = states(database, &[login]).remove(0);
+            assert_eq!((found.row.unwrap().is_none(), found.is_logged_out), (true, expected));
+        }
     });
 }
 
