@@ -53,11 +53,15 @@ impl Apache {
         fs::create_dir_all(&site)?;
         // The path that all checks of flood have.
         fs::write(site.join("auth"), vec![b'x'; FILE_BYTES])?;
+        // Each worker process has more threads than flood has connections. A process whose threads
+        // are all busy closes its idle connections, and a request that is on its way to one of
+        // them gets no reply.
         let mut text = format!(
             "ServerRoot {dir:?}\nServerName localhost\nPidFile {at}/apache.pid\n\
              ErrorLog {at}/apache.log\nDefaultRuntimeDir {at}\nTypesConfig /etc/mime.types\n\
-             StartServers 6\nThreadsPerChild 25\nMaxRequestWorkers 150\nMinSpareThreads 25\n\
-             MaxSpareThreads 150\nKeepAlive On\nMaxKeepAliveRequests 0\nKeepAliveTimeout 60\n"
+             StartServers 3\nThreadLimit 75\nThreadsPerChild 75\nMaxRequestWorkers 225\n\
+             MinSpareThreads 75\nMaxSpareThreads 225\nKeepAlive On\nMaxKeepAliveRequests 0\n\
+             KeepAliveTimeout 60\n"
         );
         for module in MODULES {
             text += &format!("LoadModule {module}_module {MODULES_DIR}/mod_{module}.so\n");
@@ -108,11 +112,12 @@ impl Apache {
     }
 }
 
+/// Three worker processes have fewer connections than a MariaDB takes, which is 151.
 fn table(url: &str) -> Result<String, Failure> {
     let opts = Opts::from_url(url)?;
     Ok(format!(
         "DBDriver mysql\nDBDParams \"host={},port={},user={},pass={},dbname={}\"\n\
-         DBDKeep 16\nDBDMax 64\nDBDExptime 300\n<Location /auth>\nAuthType Basic\n\
+         DBDKeep 40\nDBDMax 40\nDBDExptime 300\n<Location /auth>\nAuthType Basic\n\
          AuthName members\nAuthBasicProvider dbd\n\
          AuthDBDUserPWQuery \"SELECT cryptpass FROM member_auth WHERE username = %s AND siteid = \
          1\"\nRequire valid-user\n</Location>\n",
