@@ -34,10 +34,15 @@ fn begin(program: &Program, body: &str) -> TcpStream {
     let path = format!("/postback/{TOKEN}");
     let request = Request::post(&path).header("Expect", "100-continue").kept_open();
     stream.write_all(&request.announcing(body.len())).unwrap();
+    read_continue(&mut stream);
+    stream
+}
+
+/// Reads what the service says to a request with `Expect` when it has read its head.
+fn read_continue(stream: &mut TcpStream) {
     let mut go_on = [0; 25];
     stream.read_exact(&mut go_on).unwrap();
     assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n");
-    stream
 }
 
 #[test]
@@ -124,13 +129,14 @@ fn logins_that_wait_are_answered_before_the_end() {
         (0..LOGINS).map(|_| TcpStream::connect(program.address).unwrap()).collect();
     for (number, stream) in streams.iter_mut().enumerate() {
         let request = Request::get("/auth?site=1").basic(&format!("name {number}"), "x");
-        stream.write_all(&Vec::from(request.kept_open())).unwrap();
+        let request = request.header("Expect", "100-continue").kept_open();
+        stream.write_all(&Vec::from(request)).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
     }
-    // One login has its answer, so the others are queued or about to be.
-    assert_eq!(read_response(&mut streams[0]).unwrap().status, 401);
+    // A connection whose request the service has not read yet may be closed.
+    streams.iter_mut().for_each(read_continue);
     assert!(program.terminate().success());
-    let answers: Vec<_> = streams[1..]
+    let answers: Vec<_> = streams
         .iter_mut()
         .map(|stream| read_response(stream).map(|answer| answer.status))
         .collect();
